@@ -1,0 +1,70 @@
+# Qasid. `make` builds the release binary; `make demo` and `make check` install what they need,
+# build, and show or prove the thing. Objects go to build/<variant>/, never into the source tree.
+#
+#   make            release build          make demo      the main job, before your eyes
+#   make check      every test             make quick     unit tests, conversations, simulated world
+#   make install    DESTDIR= PREFIX=       make bench     measurements (bench-peers: beside Postfix, Dovecot)
+#   make asan tsan  sanitizer builds       make fuzz      fuzzers, FUZZ_SECONDS= each
+#   make lint cover                        make world SEEDS=100000
+
+CC      ?= gcc
+VARIANT ?= release
+BUILD   ?= build
+OUT     := $(BUILD)/$(VARIANT)
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+
+PACKAGES := openssl sqlite3 libevent_core libseccomp libconfuse jansson libcrypt
+PKG      := pkg-config
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
+            -Wwrite-strings -Wundef -Wformat=2 -Wno-unused-parameter -Wimplicit-fallthrough
+CFLAGS_release := -O2 -g -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+            -fcf-protection -ftrivial-auto-var-init=zero -fno-strict-overflow
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DQASID_TEST_HOOKS
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DQASID_TEST_HOOKS
+LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DQASID_TEST_HOOKS
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
+CFLAGS_cover := -O0 -g --coverage -DQASID_TEST_HOOKS
+LDFLAGS_cover := --coverage
+
+LIBS     = $(shell $(PKG) --libs $(PACKAGES)) -lpthread
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DQASID_VERSION='"$(VERSION)"' -I. $(WARN) $(CFLAGS_$(VARIANT)) $(CFLAGS) -MMD -MP
+ALL_LDFLAGS = $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+
+# Everything but main.c is one archive, so a test links just what it uses.
+LIB_SRC  := $(wildcard lib/*/*.c ipc/*.c conf/*.c src/*/*.c src/*/*/*.c) src/roles.c
+LIB_OBJ  := $(LIB_SRC:%.c=$(OUT)/%.o)
+UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
+WORLD_SRC := $(wildcard tests/world/*.c)
+FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.DELETE_ON_ERROR:
+.PHONY: all demo check quick install asan tsan fuzz bench bench-peers lint cover world unit clean deps test-deps
+all: $(OUT)/qasid
+
+$(OUT)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(OUT)/libqasid.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/qasid: $(OUT)/src/main.o $(OUT)/libqasid.a
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libqasid.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+
+unit-run: $(UNIT)
+	@for t in $(UNIT); do $$t || exit 1; done
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,54 @@
+/* The command line asks a room to administer what the room owns.
+ *
+ * `qasid` connects to the parent's control socket (mode 0600, peer credentials checked); the parent
+ * hands each side one end of a fresh channel. A command is a list of words, as typed; its answer is
+ * a table (columns, rows), or a stream of octets, and always ends in one `cli_done`. One command at
+ * a time on a channel. The tag is unused (0). */
+#ifndef QASID_IPC_CLI_ROOM_H
+#define QASID_IPC_CLI_ROOM_H
+
+#include "ipc/ipc.h"
+
+enum { CLI_AT_REST, CLI_BUSY };
+
+enum cli_code {
+  CLI_OK,
+  CLI_USAGE,     /* the words are wrong */
+  CLI_NOT_FOUND, /* no such account, domain, message */
+  CLI_EXISTS,
+  CLI_TROUBLE,   /* try later */
+  CLI_DAMAGE,    /* store check found something */
+  CLI_CODES
+};
+
+/* To the parent, on the control socket: be joined to the room of that kind and index (0 = first). */
+#define cli_join_FIELDS(F) F(u8, kind, ) F(u8, index, )
+/* The parent's answer: your end of the channel. */
+#define cli_joined_FIELDS(F) F(u32, number, )
+
+#define cli_command_FIELDS(F) F(list, words, 64 * 1024)
+/* Octets that belong to the command now running (an import's message), and their end. */
+#define cli_input_FIELDS(F) F(bytes, data, IPC_CHUNK)
+#define cli_input_end_FIELDS(F)
+#define cli_columns_FIELDS(F) F(list, names, 4096)
+#define cli_row_FIELDS(F) F(list, values, 64 * 1024)
+#define cli_output_FIELDS(F) F(bytes, data, IPC_CHUNK)
+/* text: one sentence for the person, empty when the table says it all. */
+#define cli_done_FIELDS(F) F(u8, code, ) F(bytes, text, 4096)
+
+#define CLI_ROOM_MESSAGES(M)                                                                      \
+  /* type name         from       allowed in         next          max              fds */          \
+  M(1,  cli_command,    IPC_LEFT,  1 << CLI_AT_REST,  CLI_BUSY,     IPC_PAYLOAD_MAX, 0)             \
+  M(2,  cli_input,      IPC_LEFT,  1 << CLI_BUSY,     IPC_SAME,     66 * 1024,       0)             \
+  M(3,  cli_input_end,  IPC_LEFT,  1 << CLI_BUSY,     IPC_SAME,     0,               0)             \
+  M(4,  cli_join,       IPC_LEFT,  1 << CLI_AT_REST,  IPC_SAME,     16,              0)             \
+  M(64, cli_columns,    IPC_RIGHT, IPC_ANY,           IPC_SAME,     8192,            0)             \
+  M(65, cli_row,        IPC_RIGHT, IPC_ANY,           IPC_SAME,     IPC_PAYLOAD_MAX, 0)             \
+  M(66, cli_output,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     66 * 1024,       0)             \
+  M(67, cli_done,       IPC_RIGHT, IPC_ANY,           CLI_AT_REST,  8192,            0)             \
+  M(68, cli_joined,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     16,              1)
+
+CLI_ROOM_MESSAGES(IPC_DECLARE)
+extern const struct ipc_pair ipc_cli_room;
+
+#endif

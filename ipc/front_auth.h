@@ -1,0 +1,60 @@
+/* A front-end (smtpd, pop3d) asks auth: who is this?
+ *
+ * The front-end carries the client's SASL octets (already out of base64) to and fro and learns only
+ * yes or no. On yes, auth has by then told store which maildrop the session may open; the front-end
+ * never hands an identity to store itself. The tag is the session. */
+#ifndef QASID_IPC_FRONT_AUTH_H
+#define QASID_IPC_FRONT_AUTH_H
+
+#include "ipc/ipc.h"
+
+/* A session, as auth sees it. */
+enum { AUTH_AT_REST, AUTH_EXCHANGE };
+
+enum { AUTH_NAME_MAX = 320, AUTH_PASSWORD_MAX = 1024, AUTH_SASL_MAX = 12288 };
+
+enum auth_failure {
+  AUTH_WRONG,       /* unknown user or wrong credentials, indistinguishably: 535 5.7.8, [AUTH] */
+  AUTH_MALFORMED,   /* the mechanism's grammar was broken: 501 5.5.2 */
+  AUTH_UNAVAILABLE, /* no such mechanism, or not for this account: 504 5.5.4 */
+  AUTH_TROUBLE,     /* try later: 454 4.7.0, [SYS/TEMP] */
+  AUTH_FAILURES
+};
+
+/* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name.
+ * `response` is the initial response when has_response. */
+#define auth_start_FIELDS(F)                                                                      \
+  F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX)               \
+  F(bytes, peer, 16) F(flag, secure, )
+#define auth_step_FIELDS(F) F(bytes, response, AUTH_SASL_MAX)
+/* The client cancelled with "*", or is gone. No answer. */
+#define auth_cancel_FIELDS(F)
+/* POP3's USER/PASS. */
+#define auth_login_FIELDS(F)                                                                      \
+  F(bytes, name, AUTH_NAME_MAX) F(bytes, password, AUTH_PASSWORD_MAX) F(bytes, peer, 16)          \
+  F(flag, secure, )
+/* POP3's APOP (RFC 1939 §7): digest is 16 octets. */
+#define auth_apop_FIELDS(F)                                                                       \
+  F(bytes, name, AUTH_NAME_MAX) F(bytes, timestamp, 256) F(bytes, digest, 16)                     \
+  F(bytes, peer, 16) F(flag, secure, )
+
+#define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
+/* name: the account's canonical name, for logs and Received:. */
+#define auth_ok_FIELDS(F) F(bytes, name, AUTH_NAME_MAX) F(u64, account, )
+#define auth_fail_FIELDS(F) F(u8, why, )
+
+#define FRONT_AUTH_MESSAGES(M)                                                                    \
+  /* type name         from       allowed in           next            max                fds */    \
+  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 128, 0)     \
+  M(2,  auth_step,      IPC_LEFT,  1 << AUTH_EXCHANGE,  IPC_SAME,       AUTH_SASL_MAX + 16,  0)     \
+  M(3,  auth_cancel,    IPC_LEFT,  IPC_ANY,             AUTH_AT_REST,   0,                   0)     \
+  M(4,  auth_login,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0)     \
+  M(5,  auth_apop,      IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0)     \
+  M(64, auth_challenge, IPC_RIGHT, IPC_ANY,             IPC_SAME,       AUTH_SASL_MAX + 16,  0)     \
+  M(65, auth_ok,        IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   512,                 0)     \
+  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0)
+
+FRONT_AUTH_MESSAGES(IPC_DECLARE)
+extern const struct ipc_pair ipc_front_auth;
+
+#endif

@@ -1,0 +1,53 @@
+/* The parent sets a room up and stops it; the room says when it is ready.
+ *
+ * Before `room_go` the room has its full rights; it uses them to open what it was given, confines
+ * itself, and answers `room_ready`. Channels to other rooms come and go while it runs: when a room
+ * is restarted, each of its neighbours gets a new `room_channel`. The tag is unused (0). */
+#ifndef QASID_IPC_PARENT_ROOM_H
+#define QASID_IPC_PARENT_ROOM_H
+
+#include "ipc/ipc.h"
+
+/* Who you are: the room's kind, and its number, unique over the life of the parent. */
+#define room_hello_FIELDS(F) F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, )
+/* The whole configuration, in the text form of conf_dump(); again at each reload. */
+#define room_config_FIELDS(F) F(bytes, text, IPC_PAYLOAD_MAX - 64)
+/* A bound, listening socket. service: the option that named it ("smtp", "submission", …). */
+#define room_listener_FIELDS(F) F(bytes, service, 32) F(flag, implicit_tls, )
+/* One end of a channel to another room (or to a `qasid` command line), and which one it is. */
+#define room_channel_FIELDS(F) F(u8, kind, ) F(u32, number, )
+/* Certificate `index`: the PEM chain for front-ends, the PEM private key for keys. A reload sends
+ * all of them again; `last` makes the set take effect. */
+#define room_certificate_FIELDS(F) F(u16, index, ) F(flag, last, ) F(bytes, pem, 64 * 1024)
+/* Session-ticket keys of this service, newest first, TICKET_KEY_SIZE octets each. */
+#define room_tickets_FIELDS(F) F(bytes, keys, 256)
+/* Everything you need has been said. */
+#define room_go_FIELDS(F)
+/* Finish what was acknowledged, then exit. */
+#define room_stop_FIELDS(F)
+
+/* missing: the sandbox facilities that this system did not give, in words; empty when all hold. */
+#define room_ready_FIELDS(F) F(bytes, missing, 512)
+/* The room can't work: what is wrong and what to do. It exits after this. */
+#define room_failed_FIELDS(F) F(bytes, text, 1024)
+/* A channel broke a rule: the process at its other end is to be ended. */
+#define room_breach_FIELDS(F) F(u8, kind, ) F(u32, number, ) F(bytes, text, 256)
+
+#define PARENT_ROOM_MESSAGES(M)                                                                   \
+  /* type name           from       allowed in  next      max              fds */                   \
+  M(1,  room_hello,       IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,              0)                      \
+  M(2,  room_config,      IPC_LEFT,  IPC_ANY,    IPC_SAME, IPC_PAYLOAD_MAX, 0)                      \
+  M(3,  room_listener,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 64,              1)                      \
+  M(4,  room_channel,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,              1)                      \
+  M(5,  room_certificate, IPC_LEFT,  IPC_ANY,    IPC_SAME, 66 * 1024,       0)                      \
+  M(6,  room_tickets,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 512,             0)                      \
+  M(7,  room_go,          IPC_LEFT,  IPC_ANY,    IPC_SAME, 0,               0)                      \
+  M(8,  room_stop,        IPC_LEFT,  IPC_ANY,    IPC_SAME, 0,               0)                      \
+  M(64, room_ready,       IPC_RIGHT, IPC_ANY,    IPC_SAME, 1024,            0)                      \
+  M(65, room_failed,      IPC_RIGHT, IPC_ANY,    IPC_SAME, 2048,            0)                      \
+  M(66, room_breach,      IPC_RIGHT, IPC_ANY,    IPC_SAME, 512,             0)
+
+PARENT_ROOM_MESSAGES(IPC_DECLARE)
+extern const struct ipc_pair ipc_parent_room;
+
+#endif

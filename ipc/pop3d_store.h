@@ -1,0 +1,61 @@
+/* pop3d asks store: open the maildrop that auth granted to this session, read it, delete at QUIT.
+ *
+ * pop3d never names an account: `pop_open` opens whatever auth granted to the tag's session on this
+ * very channel, and without a grant it is a breach. Messages are named by their uid in that maildrop. */
+#ifndef QASID_IPC_POP3D_STORE_H
+#define QASID_IPC_POP3D_STORE_H
+
+#include "ipc/ipc.h"
+
+/* A session, as store sees it. auth's grant moves it from POP_STRANGER to POP_GRANTED. */
+enum { POP_STRANGER, POP_GRANTED, POP_OPEN };
+
+enum pop_outcome {
+  POP_DONE,
+  POP_IN_USE,    /* another session has the maildrop: [IN-USE] */
+  POP_TROUBLE,   /* try later: [SYS/TEMP] */
+  POP_DAMAGED,   /* this message or maildrop can't be read: [SYS/PERM] */
+  POP_OUTCOMES
+};
+
+enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384 };
+
+#define pop_open_FIELDS(F)
+/* When outcome is POP_DONE, `count` messages follow in pop_listing parts. */
+#define pop_opened_FIELDS(F) F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, )
+/* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
+ * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
+ * hexadecimal, eight digits each), that UIDL. `last` on the last part. */
+#define pop_listing_FIELDS(F) F(flag, last, ) F(bytes, rows, IPC_CHUNK)
+/* Up to `most` octets of message `uid` from `offset`. */
+#define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, )
+/* Empty data only at the end of the message. `dots`: some line begins with ".". */
+#define pop_chunk_FIELDS(F) F(u8, outcome, ) F(flag, dots, ) F(bytes, data, IPC_CHUNK)
+/* In place of a pop_chunk for a message kept as a file: the file itself, read-only, `size` octets
+ * from `start`. */
+#define pop_file_FIELDS(F) F(u64, size, ) F(flag, dots, )
+/* uids (u32 each) to be deleted by the pop_quit that follows; may be said several times. */
+#define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
+/* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
+#define pop_quit_FIELDS(F)
+#define pop_done_FIELDS(F) F(u8, outcome, ) F(u32, deleted, )
+/* The session ends without QUIT: nothing is deleted, the maildrop is released. Also ends a grant. */
+#define pop_close_FIELDS(F)
+
+#define POP3D_STORE_MESSAGES(M)                                                                   \
+  /* type name      from       allowed in                       next           max       fds */     \
+  M(1,  pop_open,    IPC_LEFT,  1 << POP_GRANTED,                POP_OPEN,      0,         0)       \
+  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      16,        0)       \
+  M(3,  pop_delete,  IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      66 * 1024, 0)       \
+  M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  0,         0)       \
+  M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  0,         0)       \
+  M(64, pop_opened,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        0)       \
+  M(65, pop_listing, IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0)       \
+  M(66, pop_chunk,   IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0)       \
+  M(67, pop_done,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      16,        0)       \
+  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1)
+
+POP3D_STORE_MESSAGES(IPC_DECLARE)
+extern const struct ipc_pair ipc_pop3d_store;
+
+#endif

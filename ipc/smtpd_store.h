@@ -1,0 +1,68 @@
+/* smtpd asks store: are these addresses ours; keep this message.
+ *
+ * An SMTP front-end can add mail and nothing else: no row of this table reads a mailbox. The tag is
+ * the SMTP session. One question is open at a time; `smtp_spool` and `smtp_commit` wait for their
+ * answer, so a large message is held back by its own answers and never piles up in memory. */
+#ifndef QASID_IPC_SMTPD_STORE_H
+#define QASID_IPC_SMTPD_STORE_H
+
+#include "ipc/ipc.h"
+
+/* A session, as store sees it. */
+enum { SMTP_AT_REST, SMTP_SPOOLING };
+
+enum { SMTP_PATH_MAX = 320, SMTP_RCPTS_MAX = 60 * 1024 };
+
+enum rcpt_verdict {
+  RCPT_OURS,        /* 250 */
+  RCPT_UNKNOWN,     /* our domain, no such address: 550 5.1.1 */
+  RCPT_ELSEWHERE,   /* not our domain: 550 5.7.1 */
+  RCPT_FULL,        /* over quota with this message: 452 4.2.2 */
+  RCPT_TROUBLE,     /* could not be looked up now: 451 4.3.0 */
+  RCPT_VERDICTS
+};
+
+enum commit_outcome {
+  COMMIT_DONE,      /* durable, and in every recipient's mailbox: 250 2.0.0 */
+  COMMIT_TROUBLE,   /* nothing kept, try again: 451 4.3.0 */
+  COMMIT_NO_SPACE,  /* nothing kept, the disk is full: 452 4.3.1 */
+  COMMIT_TOO_BIG,   /* nothing kept, above the store's limit: 552 5.3.4 */
+  COMMIT_OUTCOMES
+};
+
+/* addresses: a list of RFC 5321 mailboxes as "local@domain" (local-part unquoted, domain in lower
+ * case; "postmaster" alone for <Postmaster>). size: the SIZE= parameter or 0. */
+#define smtp_rcpt_FIELDS(F) F(list, addresses, SMTP_RCPTS_MAX) F(u64, size, )
+/* One octet, an enum rcpt_verdict, for each address in its order. */
+#define smtp_verdicts_FIELDS(F) F(bytes, verdicts, 1024)
+/* The next octets of the message now coming in, beyond what fits a commit. */
+#define smtp_spool_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
+#define smtp_spooled_FIELDS(F) F(u8, outcome, )
+/* The whole message: everything spooled before, then `tail`. `dots`: some line begins with ".".
+ * `id` is the queue id given to the client; `return_path` the reverse-path without brackets, empty
+ * for <>. `account` is whoever logged in, 0 for nobody. */
+#define smtp_commit_FIELDS(F)                                                                     \
+  F(bytes, id, 64)                                                                                \
+  F(bytes, return_path, SMTP_PATH_MAX)                                                            \
+  F(list, addresses, SMTP_RCPTS_MAX)                                                              \
+  F(u64, account, )                                                                               \
+  F(flag, dots, )                                                                                 \
+  F(bytes, tail, IPC_CHUNK)
+#define smtp_committed_FIELDS(F) F(u8, outcome, )
+/* What was spooled is not wanted any more (RSET, lost connection). */
+#define smtp_drop_FIELDS(F)
+
+#define SMTPD_STORE_MESSAGES(M)                                                                   \
+  /* type name       from       allowed in                          next           max      fds */ \
+  M(1,  smtp_rcpt,      IPC_LEFT,  1 << SMTP_AT_REST,                  IPC_SAME,      66 * 1024, 0) \
+  M(2,  smtp_spool,     IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_SPOOLING, 66 * 1024, 0) \
+  M(3,  smtp_commit,    IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, IPC_PAYLOAD_MAX, 0) \
+  M(4,  smtp_drop,      IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0,         0) \
+  M(64, smtp_verdicts,  IPC_RIGHT, IPC_ANY,                            IPC_SAME,      2048,      0) \
+  M(65, smtp_spooled,   IPC_RIGHT, IPC_ANY,                            IPC_SAME,      16,        0) \
+  M(66, smtp_committed, IPC_RIGHT, IPC_ANY,                            IPC_SAME,      16,        0)
+
+SMTPD_STORE_MESSAGES(IPC_DECLARE)
+extern const struct ipc_pair ipc_smtpd_store;
+
+#endif

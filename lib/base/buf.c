@@ -1,0 +1,118 @@
+#include "lib/base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BUF_FIRST = 256 }; /* the first allocation: one reply line or command fits */
+
+void buf_init(struct buf *b, size_t max) {
+  *b = (struct buf){ .max = max };
+}
+
+void buf_free(struct buf *b) {
+  free(b->mem);
+  buf_init(b, b->max);
+}
+
+void buf_wipe(struct buf *b) {
+  if (b->mem) explicit_bzero(b->mem, b->cap);
+  buf_free(b);
+}
+
+void buf_reset(struct buf *b) {
+  b->head = b->tail = 0;
+  b->failed = false;
+}
+
+void buf_relax(struct buf *b) {
+  if (b->mem && buf_len(b) == 0 && !b->failed) buf_free(b);
+}
+
+/* Moves the live octets to the front when that alone makes room; otherwise doubles. */
+static bool make_room(struct buf *b, size_t n) {
+  size_t live = buf_len(b);
+  if (live + n <= b->cap && b->head >= live) {
+    if (live) memcpy(b->mem, b->mem + b->head, live);
+    b->head = 0;
+    b->tail = live;
+    return true;
+  }
+  size_t cap = b->cap ? b->cap : BUF_FIRST;
+  while (cap < live + n) cap = cap > SIZE_MAX / 2 ? live + n : cap * 2;
+  uint8_t *mem = malloc(cap);
+  if (!mem) return false;
+  if (live) memcpy(mem, b->mem + b->head, live);
+  free(b->mem);
+  *b = (struct buf){ .mem = mem, .tail = live, .cap = cap, .max = b->max };
+  return true;
+}
+
+uint8_t *buf_reserve(struct buf *b, size_t n) {
+  if (b->failed) return NULL;
+  if (n > buf_room(b) || ((!b->mem || n > b->cap - b->tail) && !make_room(b, n))) {
+    b->failed = true;
+    return NULL;
+  }
+  return b->mem + b->tail;
+}
+
+void buf_added(struct buf *b, size_t n) {
+  if (!b->failed) b->tail += n;
+}
+
+void buf_put(struct buf *b, struct slice s) {
+  if (s.n == 0) return;
+  uint8_t *to = buf_reserve(b, s.n);
+  if (!to) return;
+  memcpy(to, s.p, s.n);
+  b->tail += s.n;
+}
+
+void buf_put_str(struct buf *b, const char *s) {
+  buf_put(b, slice_str(s));
+}
+
+void buf_put_u8(struct buf *b, uint8_t c) {
+  buf_put(b, slice_of(&c, 1));
+}
+
+void buf_put_dec(struct buf *b, uint64_t n) {
+  uint8_t digits[20];
+  size_t at = sizeof digits;
+  do digits[--at] = (uint8_t)('0' + n % 10);
+  while (n /= 10);
+  buf_put(b, slice_of(digits + at, sizeof digits - at));
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...) {
+  va_list ap, again;
+  va_start(ap, fmt);
+  va_copy(again, ap);
+  int n = vsnprintf(NULL, 0, fmt, ap);
+  va_end(ap);
+  /* vsnprintf writes a NUL too: reserve it, count it not. */
+  uint8_t *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
+  if (to) {
+    vsnprintf((char *)to, (size_t)n + 1, fmt, again);
+    b->tail += (size_t)n;
+  }
+  if (n < 0) b->failed = true;
+  va_end(again);
+}
+
+const char *buf_cstr(struct buf *b) {
+  uint8_t *end = buf_reserve(b, 1);
+  if (!end) return NULL;
+  *end = 0;
+  return (const char *)(b->mem + b->head);
+}
+
+void buf_drop(struct buf *b, size_t n) {
+  b->head = n < buf_len(b) ? b->head + n : b->tail;
+  if (b->head == b->tail) b->head = b->tail = 0;
+}
+
+void buf_truncate(struct buf *b, size_t n) {
+  if (n < buf_len(b)) b->tail = b->head + n;
+}

@@ -1,0 +1,13 @@
+/* Base64 (RFC 4648 §4) and hexadecimal. */
+#ifndef QASID_BASE_CODEC_H
+#define QASID_BASE_CODEC_H
+
+#include "lib/base/buf.h"
+
+void base64_put(struct buf *out, struct slice s);
+/* Strict: whole groups of four, padding only at the end, unused bits zero. False for anything
+ * else; then what `out` holds is undefined. */
+bool base64_decode(struct buf *out, struct slice s);
+void hex_put(struct buf *out, struct slice s);
+
+#endif

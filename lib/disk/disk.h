@@ -1,0 +1,59 @@
+/* The disk as the store sees it: a table of operations with two makers, the real file system
+ * (disk_posix.c) and the simulated one (tests/world/disk_sim.c), which forgets what was not synced,
+ * tears writes, fills up and dies at a chosen operation. Nothing below the store calls open(2).
+ *
+ * Names are relative to the data folder, of the characters [A-Za-z0-9._/-], without "..".
+ * Each call returns 0 or a negative errno; -ENOSPC is a full disk, -EIO a disk that must not be
+ * trusted any further: after it nothing is retried on the same descriptor. */
+#ifndef QASID_DISK_H
+#define QASID_DISK_H
+
+#include "lib/base/slice.h"
+
+struct disk_file;
+
+enum disk_open {
+  DISK_READ,   /* must exist */
+  DISK_WRITE,  /* read and write, made when missing */
+  DISK_CREATE, /* read and write, must not exist */
+};
+
+struct disk {
+  const struct disk_ops *ops;
+};
+
+struct disk_ops {
+  int (*open)(struct disk *d, const char *name, enum disk_open how, struct disk_file **ret);
+  void (*close)(struct disk_file **f);
+  /* Octets read (short only at the end of the file), or a negative errno. */
+  int64_t (*read)(struct disk_file *f, void *to, size_t n, uint64_t at);
+  /* Writes all of it. */
+  int (*write)(struct disk_file *f, struct slice s, uint64_t at);
+  int (*truncate)(struct disk_file *f, uint64_t size);
+  /* Size in octets, or a negative errno. */
+  int64_t (*size)(struct disk_file *f);
+  /* The file's octets and size are durable when it returns 0. */
+  int (*sync)(struct disk_file *f);
+  /* All files of the data folder's file system, and its directory entries: syncfs(2). One call for
+   * the files of a whole group. */
+  int (*sync_all)(struct disk *d);
+  /* Atomic; durable after sync_dir or sync_all. */
+  int (*rename)(struct disk *d, const char *from, const char *to);
+  int (*remove)(struct disk *d, const char *name);
+  int (*exists)(struct disk *d, const char *name); /* 1, 0 or a negative errno */
+  int (*make_dir)(struct disk *d, const char *name); /* 0 also when it is there */
+  int (*sync_dir)(struct disk *d, const char *name);
+  /* Calls fn for each name in a folder, in no order. */
+  int (*list)(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry), void *arg);
+  /* A read-only descriptor of the same file for another process, or -ENOTSUP (the simulated disk). */
+  int (*share)(struct disk_file *f);
+  /* Octets free for us, or a negative errno. */
+  int64_t (*free_space)(struct disk *d);
+};
+
+/* The data folder at `path`, opened now; every name is resolved below it with openat2-like care
+ * (no symbolic link is followed). NULL with *ret_errno set when it can't be opened. */
+struct disk *disk_posix_open(const char *path, int *ret_errno);
+void disk_posix_close(struct disk **d);
+
+#endif

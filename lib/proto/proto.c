@@ -1,0 +1,44 @@
+#include "lib/proto/proto.h"
+
+static const struct { const char *word, *meaning; } reasons[] = {
+#define R(name, word, meaning) { word, meaning },
+#include "lib/proto/reasons.def"
+#undef R
+};
+
+const char *close_reason_word(enum close_reason r) {
+  return r < CLOSE_REASONS ? reasons[r].word : "unknown";
+}
+
+const char *close_reason_meaning(enum close_reason r) {
+  return r < CLOSE_REASONS ? reasons[r].meaning : "unknown";
+}
+
+void proto_init(struct proto *p, const struct proto_start *start) {
+  *p = (struct proto){ .now_ms = start->now_ms, .wall_s = start->wall_s };
+  buf_init(&p->out, PROTO_OUT_MAX);
+  buf_init(&p->ask.body, IPC_PAYLOAD_MAX);
+}
+
+void proto_done(struct proto *p) {
+  buf_wipe(&p->out);
+  buf_wipe(&p->ask.body); /* it may have carried a password */
+}
+
+struct buf *proto_ask(struct proto *p, enum proto_room room, uint16_t type, bool wants_answer) {
+  p->ask.room = room;
+  p->ask.type = type;
+  p->ask.wants_answer = wants_answer;
+  buf_reset(&p->ask.body);
+  return &p->ask.body;
+}
+
+void proto_close(struct proto *p, enum close_reason reason) {
+  p->want = PROTO_CLOSE;
+  p->more = false;
+  if (p->reason == CLOSE_NONE) p->reason = reason;
+}
+
+void proto_trace(struct proto *p, char direction, struct slice line) {
+  if (p->trace.fn) p->trace.fn(p->trace.arg, direction, line);
+}

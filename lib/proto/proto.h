@@ -1,0 +1,135 @@
+/* A protocol session as a pure machine, and the contract between it and the shell around it.
+ *
+ * A session never touches a socket, a file, a clock or a random source. Into it go octets, answers
+ * and ticks; out of it come octets, one question at a time to another room, and "close, because X".
+ * The same compiled session runs in the server (lib/front), in the fuzzers and in the simulated
+ * world (tests/world). It embeds `struct proto` as its first member and offers `struct proto_ops`.
+ *
+ * The shell's loop, which every shell follows to the letter:
+ *
+ *   1. while ask.type != 0                     the question is out; wait for answer()
+ *   2. while out holds more than PROTO_OUT_HIGH: flush it first (back-pressure parks input)
+ *   3. more == true                            call produce() until it is false (see 2)
+ *   4. want == PROTO_CLOSE                     flush, close, log `reason`, free
+ *   5. want == PROTO_TLS                       flush; octets waiting in `in`? close TLS_INJECTION;
+ *                                              else handshake, then secured()
+ *   6. octets in `in`                          call input(); when it takes nothing and asks nothing
+ *                                              it needs more: flush and read
+ *   7. nothing in `in`                         flush and read
+ *
+ * So replies to a pipelined group leave together, and a question never forces a flush.
+ * Every call is given `now` by the shell in proto.now_ms before it is made.
+ *
+ * Ownership: slices given to input() and answer() are borrowed for the call. The session is freed
+ * only by the shell, never inside a call. */
+#ifndef QASID_PROTO_H
+#define QASID_PROTO_H
+
+#include "ipc/ipc.h"
+#include "lib/base/buf.h"
+
+enum { PROTO_OUT_HIGH = 64 * 1024, PROTO_OUT_MAX = 256 * 1024 };
+
+enum close_reason {
+#define R(name, word, meaning) CLOSE_##name,
+#include "lib/proto/reasons.def"
+#undef R
+  CLOSE_REASONS
+};
+const char *close_reason_word(enum close_reason r);
+const char *close_reason_meaning(enum close_reason r);
+
+enum proto_want { PROTO_READ, PROTO_TLS, PROTO_CLOSE };
+enum proto_room { PROTO_ASK_STORE, PROTO_ASK_AUTH };
+
+/* The one pending question: type 0 when there is none. `body` is the encoded payload; the tag is
+ * the session's id. A question with `wants_answer` false (drop, cancel, close) is sent and forgotten:
+ * the shell clears it at once. */
+struct proto_ask {
+  enum proto_room room;
+  uint16_t type;
+  bool wants_answer;
+  struct buf body;
+};
+
+/* One line of a wire trace, given to `trace` when it is set. `line` has no secret in it: the
+ * session replaces passwords and message bodies by a note before it calls. */
+struct proto_trace {
+  void (*fn)(void *arg, char direction, struct slice line); /* 'C', 'S', or '*' for a remark */
+  void *arg;
+};
+
+struct proto {
+  struct buf out;
+  enum proto_want want;
+  enum close_reason reason;
+  struct proto_ask ask;
+  bool more;            /* produce() has more to write */
+  uint64_t now_ms;      /* set by the shell before each call; never goes back */
+  int64_t wall_s;       /* likewise: seconds since 1970, for date headers */
+  uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
+  struct proto_trace trace;
+};
+
+/* What a session is told when it is made. */
+struct proto_start {
+  uint64_t id;             /* the session's number, unique in its process and never reused */
+  const char *session;     /* the name of the session in logs and Received:, unique for good */
+  uint8_t peer[16];        /* the client's address */
+  uint8_t peer_len;        /* 4 or 16 */
+  uint16_t peer_port;
+  const char *service;     /* "smtp", "submission", "submissions", "lmtp", "pop3", "pop3s" */
+  bool secure;             /* implicit TLS: the handshake is already done */
+  const char *tls_version; /* "TLSv1.3" when secure */
+  const char *tls_cipher;
+  uint8_t nonce[16];       /* octets nobody can guess: APOP's timestamp, ids */
+  uint64_t now_ms;
+  int64_t wall_s;
+};
+
+/* After a handshake that the session wanted. */
+struct proto_secured {
+  const char *tls_version;
+  const char *tls_cipher;
+};
+
+struct proto_ops {
+  const char *name;
+  /* Makes a session; it has its greeting in `out`. NULL without memory. `service` is what the
+   * role made of its configuration, shared by all sessions and outliving them. */
+  struct proto *(*new)(const void *service, const struct proto_start *start);
+  void (*free)(struct proto **p);
+  /* Takes octets off the front of `*in`. It need not take all; what it leaves comes again with more
+   * behind it. It leaves everything once it asks, wants TLS or closes. */
+  void (*input)(struct proto *p, struct slice *in);
+  /* The answer to the open question (several pop_listing parts are several calls; ask.type is
+   * cleared by the session with the last). type 0: the room was lost and no answer will come. */
+  void (*answer)(struct proto *p, uint16_t type, struct slice payload);
+  /* Writes some more into `out`, at least one octet, or clears `more`. */
+  void (*produce)(struct proto *p);
+  void (*secured)(struct proto *p, const struct proto_secured *tls);
+  /* The deadline came, or nothing in particular: looks at its clocks. */
+  void (*tick)(struct proto *p);
+  /* The client is gone (reason: why); the session may still `ask` something that wants no answer,
+   * to let go of what it holds elsewhere. It must end with want == PROTO_CLOSE. */
+  void (*gone)(struct proto *p, enum close_reason why);
+  /* A room this session depends on was restarted while nothing was asked. */
+  void (*room_lost)(struct proto *p, enum proto_room room);
+  /* Puts key=value pairs for the closing log line: what the session did. */
+  void (*summary)(struct proto *p, void (*put)(void *arg, const char *key, struct slice value), void *arg);
+  /* True when the session has logged in or has mail under way: not the first to be dropped when
+   * connections run out. */
+  bool (*valuable)(const struct proto *p);
+};
+
+void proto_init(struct proto *p, const struct proto_start *start);
+/* Gives back what proto_init made; the session's own free calls it. */
+void proto_done(struct proto *p);
+/* Starts a question and returns the buffer its payload goes to. */
+struct buf *proto_ask(struct proto *p, enum proto_room room, uint16_t type, bool wants_answer);
+/* Ends the session after what is in `out` was flushed. The first reason stays. */
+void proto_close(struct proto *p, enum close_reason reason);
+/* For sessions: writes a trace line when tracing is on. */
+void proto_trace(struct proto *p, char direction, struct slice line);
+
+#endif
