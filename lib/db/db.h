@@ -1,0 +1,99 @@
+/* A database on a `struct disk`. SQLite behind it; its types appear only in lib/db.
+ *
+ * One process opens a database, with any number of connections, one a thread. Journal mode WAL,
+ * synchronous=FULL: a commit that returned DB_OK is durable. The VFS is ours (vfs.c): it runs on the
+ * real and on the simulated disk alike, joins the write-ahead log's writes of one commit into one,
+ * keeps the shared index in memory, and holds a lock on the file for as long as it is open, so that
+ * no other program can open it meanwhile.
+ *
+ * Errors are sticky within a transaction: after the first, every call returns the same until
+ * db_rollback() or a successful db_commit(). A connection that returned DB_IOERR must not be used
+ * again: close it and open the database anew, from what is on the disk. */
+#ifndef QASID_DB_H
+#define QASID_DB_H
+
+#include "lib/base/buf.h"
+#include "lib/disk/disk.h"
+
+enum db_result {
+  DB_OK,
+  DB_ROW,        /* db_step: a row is there */
+  DB_FULL,       /* the disk is full; nothing changed after the rollback; reading and deleting go on */
+  DB_IOERR,      /* the disk failed: reopen */
+  DB_CORRUPT,    /* a page is damaged: this query fails, others may not */
+  DB_CONSTRAINT, /* a UNIQUE or other constraint of the schema */
+  DB_NOMEM,
+  DB_BUSY,       /* another program holds the database (at open) */
+  DB_ERROR,      /* a mistake of ours: bad SQL, misuse */
+};
+
+struct db;      /* a connection */
+struct db_stmt; /* a prepared statement, owned by its connection, freed with it */
+
+struct db_options {
+  unsigned page_size;     /* octets, when the database is made: 16384 */
+  unsigned cache_kib;     /* page cache of this connection */
+  bool read_only;
+};
+
+/* Opens (and makes, unless read_only) the database file `name` on `disk`. */
+enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options, struct db **ret);
+void db_close(struct db **db);
+/* What went wrong last, in words, for a log. */
+const char *db_error(struct db *db);
+
+/* One or more statements without parameters or rows. */
+enum db_result db_exec(struct db *db, const char *sql);
+/* The prepared form of `sql`, made at first use and kept. `sql` must be a string literal: its
+ * address is the key. NULL with the error sticky in `db`. */
+struct db_stmt *db_prepare(struct db *db, const char *sql);
+/* Parameters from 1. The octets must stay until the next db_reset. */
+void db_bind_int(struct db_stmt *s, int at, int64_t v);
+void db_bind_text(struct db_stmt *s, int at, struct slice v);
+void db_bind_blob(struct db_stmt *s, int at, struct slice v);
+void db_bind_null(struct db_stmt *s, int at);
+/* DB_ROW, or DB_OK at the end (the statement is then reset), or an error. */
+enum db_result db_step(struct db_stmt *s);
+/* Columns from 0, of the current row; slices are valid until the next step or reset. */
+int64_t db_int(struct db_stmt *s, int at);
+struct slice db_bytes(struct db_stmt *s, int at);
+bool db_is_null(struct db_stmt *s, int at);
+/* Lets go of the row; bindings are cleared. To be called when a statement is not stepped to its end. */
+void db_reset(struct db_stmt *s);
+/* Steps a statement that returns no row. */
+enum db_result db_run(struct db_stmt *s);
+
+int64_t db_last_id(struct db *db);
+int64_t db_changes(struct db *db);
+
+/* Write transaction (takes the write lock at once). */
+enum db_result db_begin(struct db *db);
+/* A read snapshot over several statements. Ends with db_commit or db_rollback. */
+enum db_result db_begin_read(struct db *db);
+enum db_result db_commit(struct db *db);
+void db_rollback(struct db *db);
+/* Inside a write transaction: a point to go back to. */
+enum db_result db_savepoint(struct db *db);
+enum db_result db_release(struct db *db);
+enum db_result db_rollback_to(struct db *db);
+
+/* Reads `n` octets from `at` of a blob without loading all of it. */
+enum db_result db_blob_read(struct db *db, const char *table, const char *column, int64_t rowid, void *to,
+                            size_t n, uint64_t at);
+/* Moves the write-ahead log's pages into the database. `all`: wait for readers and empty the log. */
+enum db_result db_checkpoint(struct db *db, bool all);
+/* Pages now in the write-ahead log. */
+unsigned db_wal_pages(struct db *db);
+/* Copies the database while it is in use, `pages` at a time, to the file `name` on `to`. Call until
+ * it returns DB_OK; DB_ROW means there is more. */
+struct db_backup;
+enum db_result db_backup_start(struct db *db, struct disk *to, const char *name, struct db_backup **ret);
+enum db_result db_backup_step(struct db_backup *b, int pages);
+void db_backup_end(struct db_backup **b);
+/* PRAGMA user_version. */
+int64_t db_version(struct db *db);
+enum db_result db_set_version(struct db *db, int64_t version);
+/* PRAGMA integrity_check: calls fn for each finding. */
+enum db_result db_integrity(struct db *db, void (*fn)(void *arg, const char *finding), void *arg);
+
+#endif

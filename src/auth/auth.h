@@ -1,0 +1,41 @@
+/* auth without its threads and sockets: the logins under way, and the hashes they need.
+ *
+ * One thread (the room's loop) owns `struct auth`. A password hash takes milliseconds, so it is a
+ * job for a pool of threads; everything else is done at once. An answer that was earned by failing is
+ * held back (auth_tick) and so costs the failing address time, nobody else.
+ *
+ * Yes is said in two steps: the verified account is granted to the session at store (auth_grant), and
+ * only when store has answered is auth_ok sent to the front-end. */
+#ifndef QASID_AUTH_H
+#define QASID_AUTH_H
+
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+#include "ipc/rooms.h"
+#include "lib/disk/disk.h"
+
+struct auth;
+struct auth_job;
+
+struct auth_shell {
+  void *arg;
+  void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct slice payload);
+  /* A hash to be computed by auth_work() in another thread, then handed to auth_finish(). */
+  void (*enqueue)(void *arg, struct auth_job *job);
+  void (*random)(void *arg, void *to, size_t n);
+};
+
+/* Opens (makes, migrates) the accounts database on `disk`. NULL with a sentence in `err`. */
+struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell, struct buf *err);
+void auth_free(struct auth **a);
+void auth_reconfigure(struct auth *a, const struct conf *conf);
+/* A message from a room, checked against the pair's rules. False: malformed payload. */
+bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms);
+void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number);
+/* Computes one hash. Thread-safe; touches the job only. */
+void auth_work(struct auth_job *job);
+void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms);
+/* Sends the answers whose waiting time is over. Returns when it is to be called next, 0: not needed. */
+uint64_t auth_tick(struct auth *a, uint64_t now_ms);
+
+#endif

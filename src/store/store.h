@@ -1,0 +1,70 @@
+/* The store without its threads and sockets: what it answers, and the work that an answer needs.
+ *
+ * One thread (the room's loop) owns `struct store`: sessions, grants, maildrop locks, the queue of
+ * jobs. Whatever touches the database is a job: passive data with its result in it. The shell
+ * (src/store/main.c) has one writer thread that runs every write job that is waiting as one group in
+ * one transaction with one sync, and some reader threads; the simulated world runs the same jobs
+ * inline. A finished job comes back to the owner with store_finish(), which sends the answers.
+ *
+ *    message → store_message() → shell.enqueue(job) → store_write_group() | store_read()
+ *            → store_finish() → shell.send(answer)
+ *
+ * Invariants:
+ *  1. An answer that promises durability (COMMIT_DONE, POP_DONE to pop_quit) is sent only after the
+ *     group's transaction was committed and synced.
+ *  2. A group is all or nothing; when one job of a group fails for its own reason, the group is
+ *     rolled back and its jobs run one by one.
+ *  3. After DB_IOERR every job of the group is answered "try later" and the store is to be closed
+ *     and opened again; nothing is retried on the same descriptors (store_broken()).
+ *  4. A maildrop is open in at most one session. */
+#ifndef QASID_STORE_H
+#define QASID_STORE_H
+
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+#include "ipc/rooms.h"
+#include "lib/disk/disk.h"
+
+struct store;        /* the owner's side */
+struct store_engine; /* one connection to the database: the writer's or a reader's */
+struct store_job;
+
+struct store_shell {
+  void *arg;
+  /* An answer for the room `kind` with process number `number`. fd: -1, or a descriptor to hand over. */
+  void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+               struct slice payload, int fd);
+  /* Work to be done by the writer (is_write) or a reader. Ownership moves to the shell until
+   * store_finish(). */
+  void (*enqueue)(void *arg, struct store_job *job, bool is_write);
+  /* Moves the receiver's rule state of a session (auth's grant). */
+  void (*set_state)(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state);
+};
+
+/* Opens (makes, migrates) the store on `disk`. NULL with a sentence in `err`. */
+struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell, struct buf *err);
+void store_free(struct store **s);
+void store_reconfigure(struct store *s, const struct conf *conf);
+
+/* A message from a room, already checked against the pair's rules. False: malformed payload.
+ * now_s: seconds since 1970. */
+bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, int64_t now_s);
+/* That room's process is gone: its locks, grants and spools go. */
+void store_room_lost(struct store *s, enum room_kind kind, uint32_t number);
+
+/* Connections for the threads; each is used by one thread at a time. NULL with a sentence in `err`. */
+struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer, struct buf *err);
+void store_engine_close(struct store_engine **e);
+/* Runs jobs (a list linked by store_job_next) as one durable transaction. False: the disk failed;
+ * close everything and start again from what is on the disk. The jobs carry their results either way. */
+bool store_write_group(struct store_engine *e, struct store_job *jobs);
+/* Called by the writer when nothing waits: moves the log's pages home, removes freed files. */
+bool store_idle(struct store_engine *e);
+void store_read(struct store_engine *e, struct store_job *job);
+
+struct store_job *store_job_next(const struct store_job *job);
+void store_job_link(struct store_job *job, struct store_job *next);
+/* Back on the owner's thread: sends what the job answers and frees it. */
+void store_finish(struct store *s, struct store_job *job);
+
+#endif
