@@ -4,6 +4,7 @@
 #define QASID_EV_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
@@ -23,6 +24,10 @@ void loop_stop(struct loop *l);
 uint64_t loop_now(struct loop *l);
 /* Makes loop_now() current after a long computation. */
 void loop_refresh(struct loop *l);
+
+/* At least `n` octets that belong to the loop, for one read or packet at a time: what stands there is
+ * gone with the next call. NULL without memory. */
+void *loop_scratch(struct loop *l, size_t n);
 
 /* Watches `fd` (not owned) for LOOP_READ at first; fn gets what is ready. */
 struct loop_io *loop_io_new(struct loop *l, int fd, void (*fn)(void *arg, int ready), void *arg);
