@@ -1,0 +1,48 @@
+/* A room gives up what it does not need, for good.
+ *
+ * Called once by each room when it has opened what it was given and before it reads anything from a
+ * stranger. In this order: empty root folder and own user (when started as root), no new privileges,
+ * no core dump, no ptrace by its own user, limits on resources, Landlock (files, network, signals),
+ * seccomp (a list of system calls; any other ends the process). seccomp confines threads that exist
+ * already, Landlock does not: start threads afterwards (auth and store may).
+ *
+ * A room that runs unprivileged is confined by all but the first; a system without Landlock or seccomp
+ * leaves the room less confined, which is said in `missing`, never silently. */
+#ifndef QASID_SANDBOX_H
+#define QASID_SANDBOX_H
+
+#include <sys/types.h>
+
+#include "ipc/rooms.h"
+#include "lib/base/buf.h"
+
+struct sandbox_profile {
+  enum room_kind room;  /* chooses the row of lib/sandbox/profiles.c */
+  bool started_as_root; /* then: root folder, user and group below */
+  const char *root_dir; /* the new root folder: an empty one, or `folder` itself. NULL: not changed */
+  uid_t uid;            /* never 0 */
+  gid_t gid;
+  const char *folder;   /* auth, store: the one folder that may be read and written, as a path before the
+                         * root folder changes; it must exist. NULL: no file can be opened */
+  unsigned descriptors; /* RLIMIT_NOFILE; 0: left as it is */
+  uint64_t memory;      /* RLIMIT_AS in octets; 0: none. (Not under sanitizers.) */
+  uint64_t file_size;   /* RLIMIT_FSIZE in octets; 0: none, for rooms with a folder; others can't write any */
+};
+
+/* False: the room must not go on; `err` says what failed. True: confined; `missing` then lists, in words
+ * separated by "; ", what this system did not give (512 octets are room enough); empty when all holds. */
+bool sandbox_enter(const struct sandbox_profile *p, struct buf *missing, struct buf *err);
+
+/* How many system calls a room may make, with or without conditions on the arguments: a number to review. */
+size_t sandbox_syscalls(enum room_kind room);
+
+#ifdef QASID_TEST_HOOKS
+/* Tries a forbidden thing ("execve", "open", "socket", …; see probe.c) inside a confined process.
+ * Returns the errno it was refused with, 0 when it was allowed, -1 for an unknown word; or the
+ * process is killed. */
+int sandbox_probe(const char *what);
+/* The words that sandbox_probe() knows, ended by NULL. */
+extern const char *const sandbox_probes[];
+#endif
+
+#endif
