@@ -39,7 +39,8 @@ ALL_LDFLAGS = $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIB_SRC  := $(wildcard lib/*/*.c ipc/*.c conf/*.c src/*/*.c src/*/*/*.c) src/roles.c
 LIB_OBJ  := $(LIB_SRC:%.c=$(OUT)/%.o)
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
-WORLD_SRC := $(wildcard tests/world/*.c)
+WORLD_SRC := $(filter-out tests/world/main_%.c,$(wildcard tests/world/*.c))
+WORLD_OBJ := $(WORLD_SRC:%.c=$(OUT)/%.o)
 FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
@@ -57,7 +58,12 @@ $(OUT)/libqasid.a: $(LIB_OBJ)
 $(OUT)/qasid: $(OUT)/src/main.o $(OUT)/libqasid.a
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
-$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libqasid.a
+# The simulated world: a test that wants its disk or clock links just that.
+$(OUT)/libworld.a: $(WORLD_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libworld.a $(OUT)/libqasid.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 

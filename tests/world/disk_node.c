@@ -1,0 +1,105 @@
+#include "tests/world/disk_node.h"
+
+#include <stdlib.h>
+
+static void *must(void *p) {
+  if (!p) abort(); /* the simulator itself has memory, always */
+  return p;
+}
+
+static void image_size(struct image *m, size_t size) {
+  if (size > m->cap) {
+    size_t cap = m->cap ? m->cap : 4096;
+    while (cap < size) cap *= 2;
+    m->p = must(realloc(m->p, cap));
+    memset(m->p + m->cap, 0, cap - m->cap);
+    m->cap = cap;
+  }
+  if (size < m->size) memset(m->p + size, 0, m->size - size);
+  m->size = size;
+}
+
+static void image_write(struct image *m, struct slice s, size_t at) {
+  if (!s.n) return;
+  if (at + s.n > m->size) image_size(m, at + s.n);
+  memcpy(m->p + at, s.p, s.n);
+}
+
+static void forget(struct node *n) {
+  for (size_t i = 0; i < n->count; i++) free(n->changes[i].data);
+  n->count = 0;
+}
+
+void node_free(struct node *n) {
+  forget(n);
+  free(n->changes);
+  free(n->now.p);
+  free(n->durable.p);
+  free(n);
+}
+
+static struct change *add(struct node *n) {
+  if (n->count == n->room) {
+    n->room = n->room ? n->room * 2 : 8;
+    n->changes = must(realloc(n->changes, n->room * sizeof *n->changes));
+  }
+  struct change *c = &n->changes[n->count++];
+  *c = (struct change){ 0 };
+  return c;
+}
+
+void node_write(struct node *n, struct slice s, size_t at) {
+  if (!s.n) return;
+  image_write(&n->now, s, at);
+  struct change *c = add(n);
+  c->data = must(malloc(s.n));
+  memcpy(c->data, s.p, s.n);
+  c->at = at;
+  c->n = s.n;
+}
+
+void node_truncate(struct node *n, size_t size) {
+  image_size(&n->now, size);
+  add(n)->at = size;
+}
+
+static void apply(struct image *m, const struct change *c) {
+  if (c->data) image_write(m, slice_of(c->data, c->n), c->at);
+  else image_size(m, c->at);
+}
+
+void node_sync(struct node *n) {
+  for (size_t i = 0; i < n->count; i++) apply(&n->durable, &n->changes[i]);
+  forget(n);
+}
+
+/* The sectors of one write, each with its own fate. */
+static void apply_torn(struct image *m, const struct change *c, struct rng *rng, unsigned percent) {
+  for (size_t done = 0; done < c->n;) {
+    size_t end = ((c->at + done) / SECTOR + 1) * SECTOR - c->at;
+    if (end > c->n) end = c->n;
+    if (rng_chance(rng, percent, 100)) image_write(m, slice_of(c->data + done, end - done), c->at + done);
+    done = end;
+  }
+}
+
+void node_settle(struct node *n, struct rng *rng) {
+  static const unsigned densities[] = { 0, 100, 50, 90, 10, 97 };
+  unsigned percent = densities[rng_below(rng, sizeof densities / sizeof *densities)];
+  for (size_t i = 0; i < n->count; i++) {
+    const struct change *c = &n->changes[i];
+    if (c->data) apply_torn(&n->durable, c, rng, percent);
+    else if (rng_chance(rng, percent, 100)) apply(&n->durable, c);
+    /* The new size may be there without the octets. */
+    if (c->data && c->at + c->n > n->durable.size && rng_chance(rng, percent, 200))
+      image_size(&n->durable, c->at + c->n);
+  }
+  forget(n);
+}
+
+void node_reread(struct node *n) {
+  image_size(&n->now, n->durable.size);
+  if (n->durable.size) memcpy(n->now.p, n->durable.p, n->durable.size);
+  for (size_t i = 0; i < n->count; i++) apply(&n->now, &n->changes[i]);
+  n->stale = false;
+}
