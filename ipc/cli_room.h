@@ -3,7 +3,20 @@
  * `qasid` connects to the parent's control socket (mode 0600, peer credentials checked); the parent
  * hands each side one end of a fresh channel. A command is a list of words, as typed; its answer is
  * a table (columns, rows), or a stream of octets, and always ends in one `cli_done`. One command at
- * a time on a channel. The tag is unused (0). */
+ * a time on a channel. The tag is unused (0).
+ *
+ * The store's commands with streams:
+ *   export USER   For each message a row (uid, size, date, flags, uidl), then its octets: `size` of
+ *                 them in cli_output parts. date: seconds since 1970; uidl: as POP3 shows it.
+ *   import USER   cli_input carries messages one after another, each a line "SIZE DATE FLAGS UIDL\n"
+ *                 (FLAGS a number, UIDL "-" for none) and SIZE octets, cut into parts anywhere;
+ *                 cli_input_end ends it. A row (outcome, uid, taken) comes for each message, in
+ *                 order, once it is durable: "added", "there" (that UIDL is in the maildrop already),
+ *                 "gone" (it was and its owner deleted it), "no-space" or "trouble"; and rows "more"
+ *                 in the middle of large ones. `taken` is how many octets of input the store has
+ *                 dealt with in all: never be more than CLI_IMPORT_WINDOW octets ahead of it.
+ *   backup        cli_output is a ustar archive (POSIX.1-1988) of a data folder: the database as
+ *                 it was at one moment, and the body files it refers to. */
 #ifndef QASID_IPC_CLI_ROOM_H
 #define QASID_IPC_CLI_ROOM_H
 
@@ -20,6 +33,8 @@ enum cli_code {
   CLI_DAMAGE,    /* store check found something */
   CLI_CODES
 };
+
+enum { CLI_IMPORT_WINDOW = 1024 * 1024 };
 
 /* To the parent, on the control socket: be joined to the room of that kind and index (0 = first). */
 #define cli_join_FIELDS(F) F(u8, kind, ) F(u8, index, )

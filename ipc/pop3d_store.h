@@ -21,7 +21,8 @@ enum pop_outcome {
 enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384 };
 
 #define pop_open_FIELDS(F)
-/* When outcome is POP_DONE, `count` messages follow in pop_listing parts. */
+/* When outcome is POP_DONE, `count` messages follow in pop_listing parts: at least one part, also
+ * when there is no message. When it is not, the grant is spent: the session must log in again. */
 #define pop_opened_FIELDS(F) F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, )
 /* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
@@ -33,7 +34,7 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384 };
 #define pop_chunk_FIELDS(F) F(u8, outcome, ) F(flag, dots, ) F(bytes, data, IPC_CHUNK)
 /* In place of a pop_chunk for a message kept as a file: the file itself, read-only, `size` octets
  * from `start`. */
-#define pop_file_FIELDS(F) F(u64, size, ) F(flag, dots, )
+#define pop_file_FIELDS(F) F(u64, start, ) F(u64, size, ) F(flag, dots, )
 /* uids (u32 each) to be deleted by the pop_quit that follows; may be said several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
 /* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
