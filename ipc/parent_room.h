@@ -8,8 +8,12 @@
 
 #include "ipc/ipc.h"
 
-/* Who you are: the room's kind, and its number, unique over the life of the parent. */
-#define room_hello_FIELDS(F) F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, )
+/* Who you are: the room's kind, and its number, unique over the life of the parent. Started by root,
+ * the room becomes uid and gid and `root_dir` its root folder; `folder` is the one folder it works in
+ * (empty: none). */
+#define room_hello_FIELDS(F)                                                                      \
+  F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, ) F(u32, uid, ) F(u32, gid, )           \
+  F(bytes, folder, 1100) F(bytes, root_dir, 1100)
 /* The whole configuration, in the text form of conf_dump(); again at each reload. */
 #define room_config_FIELDS(F) F(bytes, text, IPC_PAYLOAD_MAX - 64)
 /* A bound, listening socket. service: the option that named it ("smtp", "submission", …). */
@@ -35,7 +39,7 @@
 
 #define PARENT_ROOM_MESSAGES(M)                                                                   \
   /* type name           from       allowed in  next      max              fds */                   \
-  M(1,  room_hello,       IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,              0)                      \
+  M(1,  room_hello,       IPC_LEFT,  IPC_ANY,    IPC_SAME, 2400,             0)                      \
   M(2,  room_config,      IPC_LEFT,  IPC_ANY,    IPC_SAME, IPC_PAYLOAD_MAX, 0)                      \
   M(3,  room_listener,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 64,              1)                      \
   M(4,  room_channel,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,              1)                      \

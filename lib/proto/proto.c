@@ -29,6 +29,7 @@ struct buf *proto_ask(struct proto *p, enum proto_room room, uint16_t type, bool
   p->ask.room = room;
   p->ask.type = type;
   p->ask.wants_answer = wants_answer;
+  p->ask.sent = false;
   buf_reset(&p->ask.body);
   return &p->ask.body;
 }

@@ -49,6 +49,7 @@ struct proto_ask {
   enum proto_room room;
   uint16_t type;
   bool wants_answer;
+  bool sent; /* the shell's: it is on its way */
   struct buf body;
 };
 

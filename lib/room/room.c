@@ -1,0 +1,271 @@
+#include "lib/room/room.h"
+
+#include "ipc/parent_room.h"
+#include "lib/sandbox/sandbox.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct room_peer {
+  struct room_peer *next;
+  struct room *room;
+  enum room_kind kind;
+  uint32_t number;
+  struct channel *channel; /* NULL for a blocking wire */
+};
+
+static struct room_peer *find_peer(struct room *r, enum room_kind kind, uint32_t number) {
+  struct room_peer *p = r->peers;
+  while (p && (p->kind != kind || p->number != number)) p = p->next;
+  return p;
+}
+
+struct channel *room_channel_to(struct room *r, enum room_kind kind, uint32_t number) {
+  struct room_peer *p = find_peer(r, kind, number);
+  return p ? p->channel : NULL;
+}
+
+uint32_t room_single(struct room *r, enum room_kind kind) {
+  for (struct room_peer *p = r->peers; p; p = p->next)
+    if (p->kind == kind) return p->number;
+  return 0;
+}
+
+void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+               struct slice payload, int fd) {
+  struct channel *ch = room_channel_to(r, kind, number);
+  struct buf *b = ch ? channel_begin_fd(ch, type, tag, fd) : NULL;
+  if (!ch && fd >= 0) close(fd);
+  if (!b) return;
+  buf_put(b, payload);
+  channel_end(ch);
+}
+
+void room_exit(struct room *r, int code) {
+  r->exit_code = code;
+  loop_stop(r->loop);
+}
+
+static void say_to_parent(struct room *r, uint16_t type, struct slice payload) {
+  channel_send(r->parent, type, 0, payload);
+  channel_flush(r->parent);
+}
+
+void room_fail(struct room *r, const char *fmt, ...) {
+  char text[1024];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  log_say(&r->log, LOG_ERROR_, "failed", "%s", text);
+  struct buf b;
+  buf_init(&b, 2048);
+  room_failed_put(&b, &(struct room_failed){ slice_str(text) });
+  say_to_parent(r, room_failed_type, buf_slice(&b));
+  buf_free(&b);
+  room_exit(r, 75);
+}
+
+void room_log_setup(struct log *log, const struct conf *conf) {
+  log->fd = STDERR_FILENO;
+  log->format = (enum log_format)conf->log_format;
+  log->least = (enum log_level)conf->log_level;
+}
+
+/* --- neighbours --- */
+
+static bool peer_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  struct room_peer *p = arg;
+  return p->room->ops->message(p->room, p->kind, p->number, msg, state);
+}
+
+static void tell_breach(struct room *r, const struct room_peer *p, const char *breach) {
+  log_say(&r->log, LOG_ERROR_, "breach", "%s-%u: %s; it is being ended", room_name(p->kind), p->number, breach);
+  struct buf b;
+  buf_init(&b, 512);
+  room_breach_put(&b, &(struct room_breach){ (uint8_t)p->kind, p->number, slice_str(breach) });
+  say_to_parent(r, room_breach_type, buf_slice(&b));
+  buf_free(&b);
+}
+
+static void peer_lost(void *arg, struct channel *ch, const char *breach) {
+  struct room_peer *p = arg;
+  struct room *r = p->room;
+  if (breach) tell_breach(r, p, breach);
+  struct room_peer **at = &r->peers;
+  while (*at != p) at = &(*at)->next;
+  *at = p->next;
+  channel_free(&p->channel);
+  if (r->ops->peer_lost) r->ops->peer_lost(r, p->kind, p->number);
+  free(p);
+}
+
+static const struct channel_ops peer_channel_ops = { peer_message, peer_lost };
+
+static bool on_channel(struct room *r, const struct ipc_msg *msg) {
+  struct room_channel m;
+  if (!room_channel_get(msg->payload, &m)) return false;
+  enum room_kind kind = (enum room_kind)m.kind;
+  const struct ipc_wire *w = ipc_wire_between(r->kind, kind);
+  if (!w) return false;
+  if (w->blocking && w->left == r->kind) {
+    r->ops->peer_joined(r, kind, m.number, msg->fd);
+    return true;
+  }
+  struct room_peer *p = calloc(1, sizeof *p);
+  if (p) *p = (struct room_peer){ .next = r->peers, .room = r, .kind = kind, .number = m.number };
+  if (p)
+    p->channel = channel_new(r->loop, msg->fd, w->pair, w->left == r->kind ? IPC_LEFT : IPC_RIGHT, &peer_channel_ops, p);
+  if (!p || !p->channel) {
+    if (!p) close(msg->fd);
+    free(p);
+    log_say(&r->log, LOG_ERROR_, "no-memory", "the channel to %s-%u could not be made", room_name(kind), m.number);
+    return true;
+  }
+  r->peers = p;
+  if (r->ops->peer_joined) r->ops->peer_joined(r, kind, m.number, -1);
+  return true;
+}
+
+/* --- what the parent says --- */
+
+static bool on_hello(struct room *r, const struct ipc_msg *msg) {
+  struct room_hello m;
+  if (!room_hello_get(msg->payload, &m) || m.kind != r->kind || m.folder.n >= sizeof r->folder ||
+      m.root_dir.n >= sizeof r->root_dir)
+    return false;
+  r->number = m.number;
+  r->started_as_root = m.started_as_root;
+  r->uid = m.uid;
+  r->gid = m.gid;
+  memcpy(r->folder, m.folder.p, m.folder.n);
+  memcpy(r->root_dir, m.root_dir.p, m.root_dir.n);
+  snprintf(r->log.role, sizeof r->log.role, "%s-%u", room_name(r->kind), r->number);
+  return true;
+}
+
+static bool on_config(struct room *r, const struct ipc_msg *msg) {
+  struct room_config m;
+  struct buf err;
+  if (!room_config_get(msg->payload, &m)) return false;
+  buf_init(&err, 4096);
+  struct conf *before = r->conf, *next = conf_parse(m.text, "configuration", &err);
+  if (!next) {
+    room_fail(r, "the configuration from the parent could not be read: %.*s", SLICE_ARG(buf_slice(&err)));
+  } else {
+    r->conf = next;
+    room_log_setup(&r->log, next);
+    if (r->running && r->ops->reload) r->ops->reload(r, before);
+    conf_free(&before);
+  }
+  buf_free(&err);
+  return true;
+}
+
+static bool on_listener(struct room *r, const struct ipc_msg *msg) {
+  struct room_listener m;
+  if (!room_listener_get(msg->payload, &m) || !r->ops->listener) return false;
+  r->ops->listener(r, m.service, m.implicit_tls, msg->fd);
+  return true;
+}
+
+static bool on_certificate(struct room *r, const struct ipc_msg *msg) {
+  struct room_certificate m;
+  if (!room_certificate_get(msg->payload, &m) || !r->ops->certificate) return false;
+  r->ops->certificate(r, m.index, m.last, m.pem);
+  return true;
+}
+
+static bool on_tickets(struct room *r, const struct ipc_msg *msg) {
+  struct room_tickets m;
+  if (!room_tickets_get(msg->payload, &m) || !r->ops->tickets) return false;
+  r->ops->tickets(r, m.keys);
+  return true;
+}
+
+static bool confine(struct room *r, struct buf *missing, struct buf *err) {
+  struct sandbox_profile p = { .room = r->kind, .started_as_root = r->started_as_root, .uid = r->uid, .gid = r->gid };
+  if (r->folder[0]) p.folder = r->folder;
+  if (r->started_as_root && r->root_dir[0]) p.root_dir = r->root_dir;
+  if (!sandbox_enter(&p, missing, err)) return false;
+  /* The room's own folder is its root folder now. */
+  if (p.root_dir && p.folder && strcmp(p.root_dir, p.folder) == 0) memcpy(r->folder, "/", 2);
+  return true;
+}
+
+static bool on_go(struct room *r, const struct ipc_msg *msg) {
+  struct buf missing, err, b;
+  buf_init(&missing, 500);
+  buf_init(&err, 1000);
+  buf_init(&b, 1024);
+  if (!r->conf) return false;
+  if (!confine(r, &missing, &err) || !r->ops->start(r, &err)) {
+    room_fail(r, "%.*s", SLICE_ARG(buf_slice(&err)));
+  } else {
+    r->running = true;
+    room_ready_put(&b, &(struct room_ready){ buf_slice(&missing) });
+    say_to_parent(r, room_ready_type, buf_slice(&b));
+  }
+  buf_free(&missing);
+  buf_free(&err);
+  buf_free(&b);
+  return true;
+}
+
+static bool on_stop(struct room *r, const struct ipc_msg *msg) {
+  if (r->ops->stop && r->running) r->ops->stop(r);
+  else room_exit(r, 0);
+  return true;
+}
+
+static const struct {
+  uint16_t type;
+  bool (*fn)(struct room *, const struct ipc_msg *);
+} parent_messages[] = {
+  { room_hello_type, on_hello },     { room_config_type, on_config },           { room_listener_type, on_listener },
+  { room_channel_type, on_channel }, { room_certificate_type, on_certificate }, { room_tickets_type, on_tickets },
+  { room_go_type, on_go },           { room_stop_type, on_stop },
+};
+
+static bool parent_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  for (size_t i = 0; i < sizeof parent_messages / sizeof *parent_messages; i++)
+    if (parent_messages[i].type == msg->type) return parent_messages[i].fn(arg, msg);
+  return false;
+}
+
+static void parent_lost(void *arg, struct channel *ch, const char *breach) {
+  struct room *r = arg;
+  if (breach) log_say(&r->log, LOG_ERROR_, "breach", "parent: %s", breach);
+  room_exit(r, breach ? 70 : 0);
+}
+
+static const struct channel_ops parent_channel_ops = { parent_message, parent_lost };
+
+int room_run(const struct room_ops *ops, void *arg) {
+  struct room r = { .ops = ops, .arg = arg, .kind = ops->kind, .loop = loop_new() };
+  r.log = (struct log){ .fd = STDERR_FILENO, .least = LOG_INFO_ };
+  snprintf(r.log.role, sizeof r.log.role, "%s", room_name(ops->kind));
+  signal(SIGPIPE, SIG_IGN);
+  /* The parent decides when a room ends; a terminal's Ctrl-C goes to the whole group. */
+  signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  if (r.loop) r.parent = channel_new(r.loop, ROOM_PARENT_FD, &ipc_parent_room, IPC_RIGHT, &parent_channel_ops, &r);
+  if (!r.parent) return 71;
+  loop_run(r.loop);
+  channel_flush(r.parent);
+  while (r.peers) {
+    struct room_peer *p = r.peers;
+    r.peers = p->next;
+    channel_flush(p->channel);
+    channel_free(&p->channel);
+    free(p);
+  }
+  channel_free(&r.parent);
+  loop_free(&r.loop);
+  conf_free(&r.conf);
+  return r.exit_code;
+}
