@@ -40,4 +40,25 @@ void conf_restart_needed(const struct conf *before, const struct conf *after, st
 enum { CONF_BARE_LF_REJECT, CONF_BARE_LF_FIX };
 enum { CONF_TLS_1_2, CONF_TLS_1_3 };
 
+/* One row of options.def, for whoever walks over all options: the parser, the dump, the documents. */
+enum conf_kind { CONF_KIND_NUM, CONF_KIND_SIZE, CONF_KIND_TIME, CONF_KIND_FLAG, CONF_KIND_TEXT, CONF_KIND_LIST,
+                 CONF_KIND_WORD };
+struct conf_option {
+  enum conf_kind kind;
+  const char *name, *def; /* the default as it would stand in the file */
+  uint64_t least, most;   /* NUM, SIZE, TIME: the range; TEXT: the length */
+  const char *words;      /* WORD: "a|b" */
+  bool reloads;           /* a SIGHUP makes it take effect */
+  const char *section, *prose;
+  size_t offset;          /* of the member in struct conf */
+};
+extern const struct conf_option conf_options[];
+extern const size_t conf_option_count;
+
+/* What stands behind "name = " in a file for this option's value in `c`. */
+void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out);
+/* "HOST:PORT", HOST an IPv4 address, an IPv6 address in brackets, or *. Port 1 to 65535.
+ * `ret_host` comes without brackets. */
+bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
+
 #endif
