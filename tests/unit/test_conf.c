@@ -1,0 +1,264 @@
+/* The configuration: what a file may say, what a mistake is told, and that the documents agree with
+ * the options. Run from the root of the tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "conf/conf.h"
+#include "conf/docs.h"
+
+struct says {
+  const char *text, *mistake; /* NULL: none */
+};
+
+static char *parse_error(const char *text, struct buf *err) {
+  buf_init(err, 65536);
+  struct conf *c = conf_parse(slice_str(text), "f", err);
+  bool ok = c != NULL;
+  assert_int_equal(ok, buf_len(err) == 0);
+  conf_free(&c);
+  return (char *)(uintptr_t)buf_cstr(err);
+}
+
+static void check_says(const struct says *rows, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    struct buf err;
+    const char *got = parse_error(rows[i].text, &err);
+    if (!rows[i].mistake) assert_string_equal(got, "");
+    else if (!strstr(got, rows[i].mistake)) fail_msg("%s: got \"%s\", not \"%s\"", rows[i].text, got, rows[i].mistake);
+    buf_free(&err);
+  }
+}
+
+static void defaults_parse(void **state) {
+  struct conf *c = conf_defaults();
+  assert_non_null(c);
+  assert_string_equal(c->data_dir, "/var/lib/qasid");
+  assert_int_equal(c->message_size_limit, 50u << 20);
+  assert_int_equal(c->smtp_command_timeout, 300);
+  assert_int_equal(c->listen_smtp.count, 1);
+  assert_string_equal(c->listen_smtp.items[0], "*:25");
+  assert_int_equal(c->tls_certificates.count, 0);
+  assert_int_equal(c->bare_lf, CONF_BARE_LF_REJECT);
+  assert_int_equal(c->tls_least, CONF_TLS_1_2);
+  assert_false(c->plaintext_auth);
+  conf_free(&c);
+  assert_null(c);
+}
+
+static void values(void **state) {
+  static const char text[] =
+      "hostname = mail.example.org # a comment\n"
+      "message_size_limit = 25M // another\n"
+      "/* three\n lines\n */ pop3_idle_timeout = \"1h\"\n"
+      "listen_smtp = { # inside a list\n \"127.0.0.1:2525\", /* and */ \"[::1]:2525\" }\n"
+      "listen_pop3 = {}\nlisten_pop3s += \"*:1995\"\n"
+      "plaintext_auth = YES\nbare_lf = fix\nrecipient_delimiter = \"\"\n"
+      "data_dir = \"/srv/#mail//x \\\"y\\\" \\$z\"\n";
+  struct buf err;
+  buf_init(&err, 4096);
+  struct conf *c = conf_parse(slice_str(text), "f", &err);
+  assert_string_equal(buf_cstr(&err), "");
+  assert_non_null(c);
+  assert_string_equal(c->hostname, "mail.example.org");
+  assert_int_equal(c->message_size_limit, 25u << 20);
+  assert_int_equal(c->pop3_idle_timeout, 3600);
+  assert_int_equal(c->listen_smtp.count, 2);
+  assert_string_equal(c->listen_smtp.items[1], "[::1]:2525");
+  assert_int_equal(c->listen_pop3.count, 0);
+  assert_int_equal(c->listen_pop3s.count, 2);
+  assert_true(c->plaintext_auth);
+  assert_int_equal(c->bare_lf, CONF_BARE_LF_FIX);
+  assert_string_equal(c->recipient_delimiter, "");
+  assert_string_equal(c->data_dir, "/srv/#mail//x \"y\" $z");
+  conf_free(&c);
+  buf_free(&err);
+}
+
+static void mistakes_of_grammar(void **state) {
+  static const struct says rows[] = {
+    { "", NULL },
+    { "\n\n", NULL },
+    { "hostnam = x\n", "f:1: hostnam: there is no such option; hostname is near\n" },
+    { "\n/* a\nb */\nzzzz = x\n", "f:4: zzzz: there is no such option; `qasid config --help`" },
+    { "a = 1\nmesage_size_limit = 1M\nhostname = -x\n", "f:3: hostname:" },
+    { "a = 1\nmesage_size_limit = 1M\n", "f:2: mesage_size_limit: there is no such option; message_size_limit is near" },
+    { "hostname = a\nhostname = b\n", "f:2: hostname: is set a second time; the first is in line 1" },
+    { "hostname", "premature end" },
+    { "hostname = \"abc", "premature end" },
+    { "hostname = 'abc", "unterminated" },
+    { "hostname a\n", "missing equal sign" },
+    { "hostname = {a}\n", "f:1: unexpected token" },
+    { "}\n", "unexpected closing brace" },
+    { "include(\"/etc/passwd\")\n", "include" },
+    { "\"\" = x\n", "not understood" },
+    { "data_dir = \"/a\\001b\"\n", "control character" },
+  };
+  check_says(rows, sizeof rows / sizeof *rows);
+}
+
+static void mistakes_of_value(void **state) {
+  static const struct says rows[] = {
+    { "received_limit = 4\n", "f:1: received_limit: out of range, it can be 5 to 1000" },
+    { "received_limit = 5x\n", "\"5x\" is no number" },
+    { "received_limit = -5\n", "\"-5\" is no number" },
+    { "received_limit = 99999999999999999999999\n", "is no number" },
+    { "message_size_limit = 1023\n", "out of range, it can be 1K to 1T" },
+    { "message_size_limit = 1k\n", NULL },
+    { "message_size_limit = 16777216T\n", "is no size" },
+    { "message_size_limit = 5s\n", "is no size" },
+    { "message_size_limit = M\n", "is no size" },
+    { "message_size_limit = \"\"\n", "is no size" },
+    { "pop3_idle_timeout = 59s\n", "out of range, it can be 1m to 1d" },
+    { "pop3_idle_timeout = 10M\n", "is no time" },
+    { "pop3_idle_timeout = 600\n", NULL },
+    { "bare_lf = maybe\n", "\"maybe\" is not one of reject|fix" },
+    { "plaintext_auth = perhaps\n", "\"perhaps\" is not one of no|yes" },
+    { "hostname = a..b\n", "no host name" },
+    { "hostname = \"a b\"\n", "no host name" },
+    { "data_dir = mail\n", "must be a whole path" },
+    { "data_dir = \"\"\n", "data_dir: is empty" },
+    { "run_dir = \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n",
+      "run_dir: has" },
+    { "user = \"Root!\"\n", "no user name" },
+    { "recipient_delimiter = a\n", "can hold" },
+    { "listen_smtp = \"25\"\n", "no address to listen on" },
+    { "listen_smtp = \"*:0\"\n", "no address" },
+    { "listen_smtp = \"*:65536\"\n", "no address" },
+    { "listen_smtp = \"::1:25\"\n", "no address" },
+    { "listen_smtp = \"[127.0.0.1]:25\"\n", "no address" },
+    { "listen_smtp = \"mail.example.org:25\"\n", "no address" },
+    { "listen_smtp = *:25\n", "no address" }, /* libconfuse's grammar drops an unquoted * */
+    { "listen_smtp = \"[fe80::1]:25\"\n", NULL },
+  };
+  check_says(rows, sizeof rows / sizeof *rows);
+}
+
+static void mistakes_of_the_whole(void **state) {
+  static const struct says rows[] = {
+    { "tls_certificates = \"/a\"\n", "f: tls_keys: has 0 files, tls_certificates has 1" },
+    { "tls_certificates = {\"/a\"}\ntls_keys = {\"/b\", \"/c\"}\n", "f:2: tls_keys: has 2 files" },
+    { "tls_certificates = {\"/a\"}\ntls_keys = {\"/b\"}\n", NULL },
+    { "listen_pop3 = \"*:25\"\n", "f:1: listen_pop3: \"*:25\" is listened on already, by listen_smtp" },
+    { "smtp_session_time = 60\n", "shorter than smtp_command_timeout" },
+  };
+  check_says(rows, sizeof rows / sizeof *rows);
+}
+
+static void every_mistake_is_told(void **state) {
+  struct buf err;
+  const char *got = parse_error("hostnme = a\nreceived_limit = 1\nlog_levl = info\nbare_lf = x\n", &err);
+  unsigned lines = 0;
+  for (const char *p = got; *p; p++) lines += *p == '\n';
+  assert_int_equal(lines, 4);
+  buf_free(&err);
+}
+
+static void hostile_text(void **state) {
+  struct buf err;
+  buf_init(&err, 65536);
+  assert_null(conf_parse(SLICE("hostname = a\0b"), "f", &err));
+  struct buf many;
+  buf_init(&many, 100000);
+  for (int i = 0; i < 200; i++) buf_printf(&many, "unknown%d = 1\n", i);
+  buf_reset(&err);
+  assert_null(conf_parse(buf_slice(&many), "f", &err));
+  buf_free(&many);
+  buf_free(&err);
+}
+
+static void dump_reads_back(void **state) {
+  struct buf err, one, two;
+  buf_init(&err, 4096), buf_init(&one, 65536), buf_init(&two, 65536);
+  struct conf *c = conf_parse(SLICE("data_dir = '/a ${HOME} \"q\" \\\\ b'\nquota = 3G\nlisten_smtp = {}\n"
+                                    "auth_penalty_most = 90\nlog_format = json\n"), "f", &err);
+  assert_non_null(c);
+  assert_string_equal(c->data_dir, "/a ${HOME} \"q\" \\ b");
+  conf_dump(c, &one);
+  struct conf *again = conf_parse(buf_slice(&one), "dump", &err);
+  assert_non_null(again);
+  conf_dump(again, &two);
+  assert_true(slice_eq(buf_slice(&one), buf_slice(&two)));
+  assert_string_equal(again->data_dir, c->data_dir);
+  assert_int_equal(again->quota, 3ull << 30);
+  conf_free(&c), conf_free(&again);
+  buf_free(&err), buf_free(&one), buf_free(&two);
+}
+
+static void restart_needed(void **state) {
+  struct buf out;
+  buf_init(&out, 4096);
+  struct conf *a = conf_defaults();
+  struct conf *b = conf_parse(SLICE("data_dir = /x\nquota = 1G\nsmtpd_processes = 3\n"), "f", &out);
+  assert_non_null(b);
+  conf_restart_needed(a, b, &out);
+  assert_string_equal(buf_cstr(&out), "data_dir, smtpd_processes");
+  conf_free(&a), conf_free(&b);
+  buf_free(&out);
+}
+
+static void same_as_file(const char *path, struct buf *made) {
+  FILE *f = fopen(path, "r");
+  if (!f) fail_msg("%s is missing; `make docs` writes it", path);
+  static char text[256 * 1024];
+  size_t n = fread(text, 1, sizeof text, f);
+  fclose(f);
+  if (!slice_eq(slice_of(text, n), buf_slice(made))) fail_msg("%s is not what conf/options.def says; `make docs`", path);
+}
+
+static void documents_agree(void **state) {
+  struct buf out, err;
+  buf_init(&out, 256 * 1024), buf_init(&err, 4096);
+  conf_sample(&out);
+  same_as_file("docs/qasid.conf.sample", &out);
+  struct conf *c = conf_parse(buf_slice(&out), "sample", &err);
+  assert_non_null(c);
+  conf_free(&c);
+  buf_reset(&out);
+  conf_manual(&out);
+  same_as_file("docs/man/qasid.conf.5", &out);
+  buf_reset(&out);
+  assert_true(conf_help(&out, NULL));
+  for (size_t i = 0; i < conf_option_count; i++)
+    assert_true(slice_search(buf_slice(&out), slice_str(conf_options[i].name)) >= 0);
+  assert_false(conf_help(&out, "nonsense"));
+  buf_free(&out), buf_free(&err);
+}
+
+/* The sample with its options uncommented says nothing but defaults. */
+static void sample_is_the_defaults(void **state) {
+  struct buf out, text, err, one, two;
+  buf_init(&out, 256 * 1024), buf_init(&text, 256 * 1024), buf_init(&err, 4096);
+  buf_init(&one, 65536), buf_init(&two, 65536);
+  conf_sample(&out);
+  struct slice rest = buf_slice(&out);
+  while (rest.p) {
+    struct slice line = slice_split(&rest, '\n');
+    if (slice_at(line, 0) == '#' && ascii_is_alpha(slice_at(line, 1))) buf_put(&text, slice_from(line, 1));
+    buf_put_u8(&text, '\n');
+  }
+  struct conf *sample = conf_parse(buf_slice(&text), "sample", &err), *defaults = conf_defaults();
+  assert_string_equal(buf_cstr(&err), "");
+  conf_dump(sample, &one);
+  conf_dump(defaults, &two);
+  assert_true(slice_eq(buf_slice(&one), buf_slice(&two)));
+  conf_free(&sample), conf_free(&defaults);
+  buf_free(&out), buf_free(&text), buf_free(&err), buf_free(&one), buf_free(&two);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(defaults_parse),        cmocka_unit_test(values),
+    cmocka_unit_test(mistakes_of_grammar),   cmocka_unit_test(mistakes_of_value),
+    cmocka_unit_test(mistakes_of_the_whole), cmocka_unit_test(every_mistake_is_told),
+    cmocka_unit_test(hostile_text),          cmocka_unit_test(dump_reads_back),
+    cmocka_unit_test(restart_needed),        cmocka_unit_test(documents_agree),
+    cmocka_unit_test(sample_is_the_defaults),
+  };
+  return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
+}
