@@ -282,6 +282,13 @@ struct conf *conf_defaults(void) {
   return c;
 }
 
+bool conf_set_hostname(struct conf *c, const char *name) {
+  struct conf_owned *owned = (struct conf_owned *)c;
+  const char *copy = arena_cstr(&owned->mem, slice_str(name));
+  if (copy) c->hostname = copy;
+  return copy != NULL;
+}
+
 void conf_free(struct conf **c) {
   if (!*c) return;
   struct conf_owned *owned = (struct conf_owned *)*c; /* its first member */

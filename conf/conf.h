@@ -32,6 +32,8 @@ struct conf *conf_parse(struct slice text, const char *name, struct buf *err);
 /* All defaults. */
 struct conf *conf_defaults(void);
 void conf_free(struct conf **c);
+/* Fills in the machine's own name where the file gives none. False without memory. */
+bool conf_set_hostname(struct conf *c, const char *name);
 /* The whole configuration as a file that conf_parse reads back to the same values. */
 void conf_dump(const struct conf *c, struct buf *out);
 /* Names, comma-separated, of options that differ and need a restart. */

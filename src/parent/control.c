@@ -1,0 +1,205 @@
+/* The socket of the command line: run_dir/control, mode 0600. Whoever connects must be root or the
+ * user who started the server. Each connection may be joined to a room, or ask the parent itself. */
+#include "src/parent/parent.h"
+
+#include "ipc/cli_room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct client {
+  struct parent *parent;
+  struct channel *channel;
+};
+
+static void send_list(struct client *c, uint16_t type, const struct slice *items, size_t n) {
+  struct buf list;
+  buf_init(&list, 32 * 1024);
+  for (size_t i = 0; i < n; i++) ipc_list_put(&list, items[i]);
+  struct buf *b = channel_begin(c->channel, type, 0);
+  if (b) cli_row_put(b, &(struct cli_row){ buf_slice(&list) }); /* columns and rows are laid out alike */
+  channel_end(c->channel);
+  buf_free(&list);
+}
+
+static void done(struct client *c, enum cli_code code, const char *text) {
+  struct buf *b = channel_begin(c->channel, cli_done_type, 0);
+  if (b) cli_done_put(b, &(struct cli_done){ (uint8_t)code, slice_str(text) });
+  channel_end(c->channel);
+}
+
+static const char *state_of(const struct proc *pr) {
+  return pr->ready ? "ready" : pr->pid ? "starting" : "waits for its restart";
+}
+
+static void command_ps(struct client *c) {
+  struct parent *p = c->parent;
+  struct slice columns[] = { SLICE("room"), SLICE("index"), SLICE("number"), SLICE("pid"), SLICE("state"),
+                             SLICE("seconds"), SLICE("restarts"), SLICE("sandbox") };
+  send_list(c, cli_columns_type, columns, 8);
+  for (size_t i = 0; i < p->proc_count; i++) {
+    const struct proc *pr = &p->procs[i];
+    char index[16], number[16], pid[16], seconds[24], restarts[16];
+    snprintf(index, sizeof index, "%u", pr->index);
+    snprintf(number, sizeof number, "%u", pr->number);
+    snprintf(pid, sizeof pid, "%d", (int)pr->pid);
+    snprintf(seconds, sizeof seconds, "%ju", (uintmax_t)(pr->pid ? (loop_now(p->loop) - pr->started_ms) / 1000 : 0));
+    snprintf(restarts, sizeof restarts, "%u", pr->restarts);
+    struct slice row[] = { slice_str(room_name(pr->kind)), slice_str(index), slice_str(number), slice_str(pid),
+                           slice_str(state_of(pr)), slice_str(seconds), slice_str(restarts),
+                           slice_str(pr->missing[0] ? pr->missing : "complete") };
+    send_list(c, cli_row_type, row, 8);
+  }
+  done(c, CLI_OK, "");
+}
+
+static void command_status(struct client *c) {
+  struct parent *p = c->parent;
+  size_t ready = 0;
+  char text[200], started[24];
+  const char *least = "complete";
+  for (size_t i = 0; i < p->proc_count; i++) {
+    ready += p->procs[i].ready;
+    if (p->procs[i].missing[0]) least = p->procs[i].missing;
+  }
+  snprintf(text, sizeof text, "%zu of %zu rooms ready%s", ready, p->proc_count, p->stopping ? ", stopping" : "");
+  snprintf(started, sizeof started, "%ju", (uintmax_t)((loop_now(p->loop) - p->start_ms) / 1000));
+  struct slice columns[] = { SLICE("version"), SLICE("hostname"), SLICE("rooms"), SLICE("seconds"), SLICE("config"), SLICE("sandbox") };
+  struct slice row[] = { SLICE(QASID_VERSION), slice_str(p->conf->hostname), slice_str(text), slice_str(started), slice_str(p->config_path), slice_str(least) };
+  send_list(c, cli_columns_type, columns, 6);
+  send_list(c, cli_row_type, row, 6);
+  done(c, CLI_OK, "");
+}
+
+static void command_reload(struct client *c) {
+  parent_reload(c->parent);
+  done(c, CLI_OK, "reloaded; the log says what changed");
+}
+
+static void command_stop(struct client *c) {
+  done(c, CLI_OK, "stopping");
+  channel_flush(c->channel);
+  parent_stop(c->parent, 0);
+}
+
+static const struct {
+  const char *word;
+  void (*fn)(struct client *);
+} commands[] = {
+  { "ps", command_ps },
+  { "status", command_status },
+  { "reload", command_reload },
+  { "stop", command_stop },
+};
+
+static bool on_command(struct client *c, const struct ipc_msg *msg) {
+  struct cli_command m;
+  struct slice word;
+  if (!cli_command_get(msg->payload, &m) || !ipc_list_next(&m.words, &word)) return false;
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    if (!slice_eq(word, slice_str(commands[i].word))) continue;
+    commands[i].fn(c);
+    return true;
+  }
+  done(c, CLI_USAGE, "the parent knows: ps, status, reload, stop");
+  return true;
+}
+
+static bool on_join(struct client *c, const struct ipc_msg *msg) {
+  struct cli_join m;
+  if (!cli_join_get(msg->payload, &m)) return false;
+  uint32_t number = ++c->parent->last_number;
+  int fd = m.kind < ROOM_KINDS ? procs_join_cli(c->parent, (enum room_kind)m.kind, m.index, number) : -1;
+  if (fd < 0) {
+    done(c, CLI_NOT_FOUND, "there is no such room now");
+    return true;
+  }
+  struct buf *b = channel_begin_fd(c->channel, cli_joined_type, 0, fd);
+  if (b) cli_joined_put(b, &(struct cli_joined){ number });
+  channel_end(c->channel);
+  return true;
+}
+
+static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  if (msg->type == cli_join_type) return on_join(arg, msg);
+  if (msg->type == cli_command_type) return on_command(arg, msg);
+  return false;
+}
+
+static void on_lost(void *arg, struct channel *ch, const char *breach) {
+  struct client *c = arg;
+  channel_free(&c->channel);
+  free(c);
+}
+
+static const struct channel_ops client_ops = { on_message, on_lost };
+
+static void on_connect(void *arg, int ready) {
+  struct parent *p = arg;
+  struct ucred who;
+  socklen_t len = sizeof who;
+  int fd = accept4(p->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) return;
+  bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
+  struct client *c = known ? calloc(1, sizeof *c) : NULL;
+  if (!c) {
+    log_say(&p->log, LOG_WARN_, "control", "a connection by uid %d was refused", known ? -1 : (int)who.uid);
+    close(fd);
+    return;
+  }
+  c->parent = p;
+  c->channel = channel_new(p->loop, fd, &ipc_cli_room, IPC_RIGHT, &client_ops, c);
+  if (!c->channel) free(c);
+}
+
+static bool bind_control(int fd, const char *path) {
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  if (strlen(path) >= sizeof at.sun_path) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  memcpy(at.sun_path, path, strlen(path));
+  /* A socket that somebody answers on belongs to a running server; one that nobody does is a relic. */
+  int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  bool alive = probe >= 0 && connect(probe, (struct sockaddr *)&at, sizeof at) == 0;
+  if (probe >= 0) close(probe);
+  if (alive) {
+    errno = EADDRINUSE;
+    return false;
+  }
+  unlink(path);
+  mode_t before = umask(0177);
+  bool bound = bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+  umask(before);
+  return bound && listen(fd, 16) == 0;
+}
+
+bool control_open(struct parent *p, struct buf *err) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/control", p->conf->run_dir);
+  p->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (p->control_fd >= 0 && bind_control(p->control_fd, path)) {
+    p->control = loop_io_new(p->loop, p->control_fd, on_connect, p);
+    if (p->control) return true;
+  }
+  buf_printf(err, "%s: %s", path, errno == EADDRINUSE ? "a server with this configuration is running already" : strerror(errno));
+  if (p->control_fd >= 0) close(p->control_fd);
+  p->control_fd = -1;
+  return false;
+}
+
+void control_close(struct parent *p) {
+  char path[256];
+  if (p->control_fd < 0) return;
+  snprintf(path, sizeof path, "%s/control", p->conf->run_dir);
+  loop_io_free(&p->control);
+  close(p->control_fd);
+  p->control_fd = -1;
+  unlink(path);
+}

@@ -1,0 +1,117 @@
+/* The parent: reads the configuration, binds ports, opens key files, starts the rooms, joins them,
+ * restarts them, stops them. It reads nothing that a stranger sent.
+ *
+ * States of the whole: STARTING (until each room was ready once) → SERVING → STOPPING (front-ends,
+ * then auth and keys, then store, so that what was acknowledged is finished).
+ * States of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows
+ * with quick deaths, set up again under a new number. */
+#ifndef QASID_PARENT_H
+#define QASID_PARENT_H
+
+#include "conf/conf.h"
+#include "lib/base/log.h"
+#include "lib/ev/channel.h"
+#include "ipc/rooms.h"
+
+#include <sys/types.h>
+
+enum {
+  PARENT_PROCS_MAX = 160,
+  PARENT_LISTENERS_MAX = 64,
+  PARENT_CERTS_MAX = 256,
+  PARENT_STEADY_MS = 10000,   /* a process that lived so long died of something else than its start */
+  PARENT_PAUSE_MS = 20,       /* before the first restart */
+  PARENT_PAUSE_MOST_MS = 10000,
+  PARENT_STOP_MS = 20000,     /* then what is left is killed */
+  PARENT_TICKET_KEYS = 3,
+  PARENT_TICKET_KEY_SIZE = 80,
+};
+
+struct parent;
+
+struct proc {
+  struct parent *parent;
+  enum room_kind kind;
+  unsigned index;      /* among those of its kind */
+  uint32_t number;     /* this life's; 0: not running */
+  pid_t pid;
+  struct channel *channel;
+  bool ready;
+  uint64_t started_ms;
+  unsigned quick_deaths, restarts;
+  struct loop_timer *restart;
+  char missing[512];   /* sandbox facilities this system did not give */
+};
+
+struct listener {
+  int fd;
+  enum room_kind kind;
+  const char *service;
+  bool implicit_tls;
+};
+
+struct identity { uid_t uid; gid_t gid; };
+
+struct parent {
+  const char *config_path;
+  bool offline;        /* no listeners, no front-ends: for the command line */
+  bool as_root, stopping, was_ready, failed;
+  int exit_code, self_fd;
+  struct loop *loop;
+  struct log log;
+  struct conf *conf;
+  char hostname[256];
+  struct proc procs[PARENT_PROCS_MAX];
+  size_t proc_count;
+  struct listener listeners[PARENT_LISTENERS_MAX];
+  size_t listener_count;
+  struct buf chains[PARENT_CERTS_MAX], keys[PARENT_CERTS_MAX]; /* PEM; the keys are wiped once sent */
+  size_t cert_count;
+  uint8_t tickets[ROOM_KINDS][PARENT_TICKET_KEYS * PARENT_TICKET_KEY_SIZE];
+  size_t ticket_keys;
+  struct identity identities[ROOM_KINDS];
+  uint32_t last_number;
+  int stop_stage;
+  uint64_t stop_at, start_ms;
+  struct loop_timer *ticket_timer, *stop_timer;
+  int control_fd;
+  struct loop_io *control;
+};
+
+/* procs.c */
+void procs_plan(struct parent *p);
+void procs_start(struct parent *p);
+void procs_reap(struct parent *p);
+/* Sends the configuration and certificates anew to every process. */
+void procs_reconfigure(struct parent *p);
+void procs_send_tickets(struct parent *p);
+/* Asks one stage of the house to end; true when none of it is left. */
+bool procs_stop_stage(struct parent *p, int stage);
+void procs_kill(struct parent *p);
+/* Makes a channel between the process and somebody outside (the command line): the returned
+ * descriptor is the left end; -1 on failure. */
+int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32_t number);
+
+/* setup.c: what the rooms are given */
+bool setup_listeners(struct parent *p, struct buf *err);
+bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
+bool setup_identities(struct parent *p, struct buf *err);
+bool setup_folders(struct parent *p, struct buf *err);
+void setup_tickets(struct parent *p);
+/* The folder a room works in, "" for none. */
+void setup_folder_of(const struct parent *p, enum room_kind kind, char *to, size_t n);
+
+/* control.c: the socket of the command line */
+bool control_open(struct parent *p, struct buf *err);
+void control_close(struct parent *p);
+
+/* notify.c: systemd's notification protocol, sd_notify(3) */
+void notify_state(const char *state);
+
+/* parent.c */
+void parent_reload(struct parent *p);
+void parent_stop(struct parent *p, int exit_code);
+/* A room is ready, or gone: moves the state of the whole. */
+void parent_progress(struct parent *p);
+
+#endif

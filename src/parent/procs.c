@@ -1,0 +1,315 @@
+/* The processes: planned from the configuration, started by re-execution, joined as the graph in
+ * ipc/rooms.c says, started again when they die.
+ *
+ * A process that is restarted gets a new number, so nothing that was granted to its former life
+ * holds; each of its neighbours gets a new channel to it. */
+#include "src/parent/parent.h"
+
+#include "ipc/parent_room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static unsigned how_many(uint64_t wanted) {
+  long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+  if (wanted) return (unsigned)wanted;
+  return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
+}
+
+static void plan(struct parent *p, enum room_kind kind, unsigned count) {
+  for (unsigned i = 0; i < count && p->proc_count < PARENT_PROCS_MAX; i++)
+    p->procs[p->proc_count++] = (struct proc){ .parent = p, .kind = kind, .index = i };
+}
+
+static bool listens(const struct parent *p, enum room_kind kind) {
+  for (size_t i = 0; i < p->listener_count; i++)
+    if (p->listeners[i].kind == kind) return true;
+  return false;
+}
+
+/* In the order of starting: whoever is asked before whoever asks. */
+void procs_plan(struct parent *p) {
+  plan(p, ROOM_STORE, 1);
+  plan(p, ROOM_AUTH, 1);
+  if (p->offline) return;
+  if (p->cert_count) plan(p, ROOM_KEYS, 1);
+  if (listens(p, ROOM_SMTPD)) plan(p, ROOM_SMTPD, how_many(p->conf->smtpd_processes));
+  if (listens(p, ROOM_POP3D)) plan(p, ROOM_POP3D, how_many(p->conf->pop3d_processes));
+}
+
+/* --- what a process is told --- */
+
+#define SAY(pr, name, most, fd, ...)                                                              \
+  do {                                                                                            \
+    struct buf *say_b = channel_begin_fd((pr)->channel, name##_type, 0, fd);                      \
+    if (say_b) name##_put(say_b, &(struct name){ __VA_ARGS__ });                                  \
+    channel_end((pr)->channel);                                                                   \
+  } while (0)
+
+static void say_config(struct proc *pr) {
+  struct buf text;
+  buf_init(&text, IPC_PAYLOAD_MAX - 64);
+  conf_dump(pr->parent->conf, &text);
+  SAY(pr, room_config, IPC_PAYLOAD_MAX, -1, buf_slice(&text));
+  buf_free(&text);
+}
+
+static bool is_front(enum room_kind kind) { return kind == ROOM_SMTPD || kind == ROOM_POP3D; }
+
+static void say_certificates(struct proc *pr) {
+  struct parent *p = pr->parent;
+  if (!is_front(pr->kind) && pr->kind != ROOM_KEYS) return;
+  for (size_t i = 0; i < p->cert_count; i++) {
+    struct slice pem = buf_slice(pr->kind == ROOM_KEYS ? &p->keys[i] : &p->chains[i]);
+    SAY(pr, room_certificate, 0, -1, (uint16_t)i, i + 1 == p->cert_count, pem);
+  }
+}
+
+static void say_tickets(struct proc *pr) {
+  struct parent *p = pr->parent;
+  if (is_front(pr->kind))
+    SAY(pr, room_tickets, 0, -1, slice_of(p->tickets[pr->kind], p->ticket_keys * PARENT_TICKET_KEY_SIZE));
+}
+
+static void say_listeners(struct proc *pr) {
+  struct parent *p = pr->parent;
+  for (size_t i = 0; i < p->listener_count; i++) {
+    const struct listener *l = &p->listeners[i];
+    if (l->kind != pr->kind) continue;
+    SAY(pr, room_listener, 0, fcntl(l->fd, F_DUPFD_CLOEXEC, 0), slice_str(l->service), l->implicit_tls);
+  }
+}
+
+static void say_hello(struct proc *pr) {
+  struct parent *p = pr->parent;
+  char folder[1101], root[1101];
+  setup_folder_of(p, pr->kind, folder, sizeof folder);
+  if (folder[0]) snprintf(root, sizeof root, "%s", folder);
+  else snprintf(root, sizeof root, "%s/empty", p->conf->data_dir);
+  const struct identity *who = &p->identities[pr->kind];
+  SAY(pr, room_hello, 0, -1, (uint8_t)pr->kind, pr->number, p->as_root, who->uid, who->gid, slice_str(folder), slice_str(root));
+}
+
+/* --- joining --- */
+
+static bool make_pair(int ends[2]) {
+  int size = 1024 * 1024; /* the kernel caps it; more packets can wait, fewer turns are needed */
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return false;
+  for (int i = 0; i < 2; i++) setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  return true;
+}
+
+static void join(struct proc *a, struct proc *b) {
+  int ends[2];
+  if (!make_pair(ends)) {
+    log_say(&a->parent->log, LOG_ERROR_, "join", "%s and %s could not be joined: %s", room_name(a->kind), room_name(b->kind), strerror(errno));
+    return;
+  }
+  SAY(a, room_channel, 0, ends[0], (uint8_t)b->kind, b->number);
+  SAY(b, room_channel, 0, ends[1], (uint8_t)a->kind, a->number);
+}
+
+static void join_neighbours(struct proc *pr) {
+  struct parent *p = pr->parent;
+  for (size_t i = 0; i < p->proc_count; i++) {
+    struct proc *other = &p->procs[i];
+    if (other != pr && other->channel && ipc_wire_between(pr->kind, other->kind)) join(pr, other);
+  }
+}
+
+int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32_t number) {
+  for (size_t i = 0; i < p->proc_count; i++) {
+    struct proc *pr = &p->procs[i];
+    int ends[2];
+    if (pr->kind != kind || pr->index != index || !pr->channel) continue;
+    if (!ipc_wire_between(ROOM_CLI, kind) || !make_pair(ends)) return -1;
+    SAY(pr, room_channel, 0, ends[1], ROOM_CLI, number);
+    return ends[0];
+  }
+  return -1;
+}
+
+/* --- life and death --- */
+
+static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  struct proc *pr = arg;
+  struct parent *p = pr->parent;
+  if (msg->type == room_ready_type) {
+    struct room_ready m;
+    if (!room_ready_get(msg->payload, &m)) return false;
+    snprintf(pr->missing, sizeof pr->missing, "%.*s", SLICE_ARG(m.missing));
+    pr->ready = true;
+    if (m.missing.n)
+      log_say(&p->log, LOG_WARN_, "sandbox", "%s-%u is less confined than it should be, this system lacks: %s",
+              room_name(pr->kind), pr->number, pr->missing);
+    parent_progress(p);
+    return true;
+  }
+  if (msg->type == room_failed_type) {
+    struct room_failed m;
+    if (!room_failed_get(msg->payload, &m)) return false;
+    if (!p->was_ready && !p->stopping) {
+      log_say(&p->log, LOG_ERROR_, "start", "the %s could not start: %.*s", room_name(pr->kind), SLICE_ARG(m.text));
+      parent_stop(p, 75);
+    }
+    return true;
+  }
+  struct room_breach m;
+  if (!room_breach_get(msg->payload, &m)) return false;
+  for (size_t i = 0; i < p->proc_count; i++)
+    if (p->procs[i].kind == (enum room_kind)m.kind && p->procs[i].number == m.number && p->procs[i].pid) {
+      log_say(&p->log, LOG_ERROR_, "breach", "%s-%u broke a rule and is ended: %.*s", room_name(p->procs[i].kind), m.number, SLICE_ARG(m.text));
+      kill(p->procs[i].pid, SIGKILL);
+    }
+  return true;
+}
+
+/* The process is gone or nearly; SIGCHLD tells the rest. */
+static void on_lost(void *arg, struct channel *ch, const char *breach) {
+  struct proc *pr = arg;
+  if (breach) log_say(&pr->parent->log, LOG_ERROR_, "breach", "%s-%u: %s", room_name(pr->kind), pr->number, breach);
+  if (breach && pr->pid) kill(pr->pid, SIGKILL);
+  channel_free(&pr->channel);
+}
+
+static const struct channel_ops proc_channel_ops = { on_message, on_lost };
+
+static void child(struct parent *p, enum room_kind kind, int fd) {
+  char *argv[] = { "qasid", "--room", (char *)(uintptr_t)room_name(kind), NULL };
+  char *envp[] = { NULL };
+#ifdef QASID_TEST_HOOKS
+  /* Sanitizers and coverage are steered by their environment; a release has none. */
+  char **env = environ;
+#else
+  char **env = envp;
+#endif
+  /* self_fd is close-on-exec and may be where ROOM_PARENT_FD has to be: keep it out of the way. */
+  int self = fcntl(p->self_fd, F_DUPFD_CLOEXEC, 10);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (fd == 3) fcntl(fd, F_SETFD, 0);
+  else dup2(fd, 3);
+  (void)envp;
+  fexecve(self, argv, env);
+  _exit(71);
+}
+
+static void start(struct proc *pr) {
+  struct parent *p = pr->parent;
+  int ends[2];
+  if (!make_pair(ends)) {
+    log_say(&p->log, LOG_ERROR_, "start", "%s: %s", room_name(pr->kind), strerror(errno));
+    parent_stop(p, 71);
+    return;
+  }
+  pr->number = ++p->last_number;
+  pr->started_ms = loop_now(p->loop);
+  pr->ready = false;
+  pr->pid = fork();
+  if (pr->pid == 0) child(p, pr->kind, ends[1]);
+  close(ends[1]);
+  pr->channel = channel_new(p->loop, ends[0], &ipc_parent_room, IPC_LEFT, &proc_channel_ops, pr);
+  if (pr->pid < 0 || !pr->channel) {
+    log_say(&p->log, LOG_ERROR_, "start", "%s: %s", room_name(pr->kind), strerror(errno));
+    pr->pid = pr->pid < 0 ? 0 : pr->pid;
+    return;
+  }
+  say_hello(pr);
+  say_config(pr);
+  say_listeners(pr);
+  say_certificates(pr);
+  say_tickets(pr);
+  join_neighbours(pr);
+  SAY(pr, room_go, 0, -1, );
+}
+
+static void restart(void *arg) {
+  struct proc *pr = arg;
+  if (pr->parent->stopping || pr->pid) return;
+  pr->restarts++;
+  start(pr);
+}
+
+void procs_start(struct parent *p) {
+  for (size_t i = 0; i < p->proc_count; i++) {
+    p->procs[i].restart = loop_timer_new(p->loop, restart, &p->procs[i]);
+    start(&p->procs[i]);
+  }
+}
+
+static void plan_restart(struct proc *pr) {
+  uint64_t now = loop_now(pr->parent->loop);
+  bool quick = now - pr->started_ms < PARENT_STEADY_MS;
+  pr->quick_deaths = quick ? pr->quick_deaths + 1 : 0;
+  uint64_t pause = PARENT_PAUSE_MS;
+  for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
+  if (pause > PARENT_PAUSE_MOST_MS) pause = PARENT_PAUSE_MOST_MS;
+  loop_timer_set(pr->restart, now + pause);
+}
+
+static void log_death(struct proc *pr, int status) {
+  struct parent *p = pr->parent;
+  bool expected = p->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox forbids" : "";
+  if (WIFSIGNALED(status))
+    log_say(&p->log, expected ? LOG_INFO_ : LOG_ERROR_, "room-died", "%s-%u was ended by signal %d%s", room_name(pr->kind), pr->number, WTERMSIG(status), hint);
+  else
+    log_say(&p->log, expected ? LOG_DEBUG_ : LOG_ERROR_, "room-died", "%s-%u ended with code %d", room_name(pr->kind), pr->number, WEXITSTATUS(status));
+}
+
+void procs_reap(struct parent *p) {
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    for (size_t i = 0; i < p->proc_count; i++) {
+      struct proc *pr = &p->procs[i];
+      if (pr->pid != pid) continue;
+      log_death(pr, status);
+      channel_free(&pr->channel);
+      pr->pid = 0;
+      pr->ready = false;
+      pr->number = 0;
+      if (!p->stopping) plan_restart(pr);
+    }
+  }
+  parent_progress(p);
+}
+
+void procs_reconfigure(struct parent *p) {
+  for (size_t i = 0; i < p->proc_count; i++) {
+    if (!p->procs[i].channel) continue;
+    say_config(&p->procs[i]);
+    say_certificates(&p->procs[i]);
+  }
+}
+
+void procs_send_tickets(struct parent *p) {
+  for (size_t i = 0; i < p->proc_count; i++)
+    if (p->procs[i].channel) say_tickets(&p->procs[i]);
+}
+
+static int stage_of(enum room_kind kind) {
+  return is_front(kind) ? 0 : kind == ROOM_STORE ? 2 : 1;
+}
+
+bool procs_stop_stage(struct parent *p, int stage) {
+  bool left = false;
+  for (size_t i = 0; i < p->proc_count; i++) {
+    struct proc *pr = &p->procs[i];
+    if (stage_of(pr->kind) != stage || !pr->pid) continue;
+    left = true;
+    if (pr->channel) SAY(pr, room_stop, 0, -1, );
+  }
+  return !left;
+}
+
+void procs_kill(struct parent *p) {
+  for (size_t i = 0; i < p->proc_count; i++)
+    if (p->procs[i].pid) kill(p->procs[i].pid, SIGKILL);
+}

@@ -1,0 +1,207 @@
+/* What the rooms are given: sockets, certificates, users, folders. Everything that needs rights is
+ * done here, before or between the rooms' lives. */
+#include "src/parent/parent.h"
+
+#include "lib/base/num.h"
+#include "lib/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- listeners --- */
+
+enum { BACKLOG = 1024 };
+
+static int bind_one(const struct addrinfo *a) {
+  int on = 1, off = 0;
+  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (a->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
+  int why = errno;
+  close(fd);
+  errno = why;
+  return -1;
+}
+
+/* "host:port", "[v6]:port", "*:port": all addresses, both families in one socket when there is IPv6. */
+static int bind_address(const char *text, struct buf *err) {
+  struct slice s = slice_str(text);
+  ptrdiff_t colon = slice_rfind(s, ':');
+  char host[256], port[8];
+  struct slice h = slice_first(s, colon < 0 ? 0 : (size_t)colon), pt = slice_from(s, (size_t)(colon + 1));
+  if (h.n > 1 && h.p[0] == '[' && h.p[h.n - 1] == ']') h = slice_of(h.p + 1, h.n - 2);
+  if (colon < 0 || h.n >= sizeof host || pt.n >= sizeof port) {
+    buf_printf(err, "listen address %s: want HOST:PORT, [IPV6]:PORT or *:PORT", text);
+    return -1;
+  }
+  snprintf(host, sizeof host, "%.*s", SLICE_ARG(h));
+  snprintf(port, sizeof port, "%.*s", SLICE_ARG(pt));
+  bool all = strcmp(host, "*") == 0;
+  struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+  struct addrinfo *list = NULL;
+  if (all) hints.ai_family = AF_INET6;
+  int code = getaddrinfo(all ? NULL : host, port, &hints, &list);
+  int fd = code ? -1 : bind_one(list);
+  if (fd < 0 && all) {
+    if (list) freeaddrinfo(list);
+    list = NULL;
+    hints.ai_family = AF_INET;
+    code = getaddrinfo(NULL, port, &hints, &list);
+    fd = code ? -1 : bind_one(list);
+  }
+  if (fd < 0)
+    buf_printf(err, "%s: %s%s", text, code ? gai_strerror(code) : strerror(errno),
+               !code && errno == EADDRINUSE ? ": another server has this port; stop it or change the listen_* option"
+               : !code && errno == EACCES   ? ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+                                            : "");
+  if (list) freeaddrinfo(list);
+  return fd;
+}
+
+bool setup_listeners(struct parent *p, struct buf *err) {
+  const struct {
+    const struct conf_list *addresses;
+    enum room_kind kind;
+    const char *service;
+    bool implicit_tls;
+  } table[] = {
+    { &p->conf->listen_smtp, ROOM_SMTPD, "smtp", false },
+    { &p->conf->listen_submission, ROOM_SMTPD, "submission", false },
+    { &p->conf->listen_submissions, ROOM_SMTPD, "submissions", true },
+    { &p->conf->listen_pop3, ROOM_POP3D, "pop3", false },
+    { &p->conf->listen_pop3s, ROOM_POP3D, "pop3s", true },
+  };
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    if (table[i].implicit_tls && p->cert_count == 0) continue;
+    for (size_t k = 0; k < table[i].addresses->count; k++) {
+      if (p->listener_count == PARENT_LISTENERS_MAX) {
+        buf_printf(err, "more than %d listen addresses", PARENT_LISTENERS_MAX);
+        return false;
+      }
+      int fd = bind_address(table[i].addresses->items[k], err);
+      if (fd < 0) return false;
+      p->listeners[p->listener_count++] =
+          (struct listener){ fd, table[i].kind, table[i].service, table[i].implicit_tls };
+    }
+  }
+  return true;
+}
+
+/* --- certificates --- */
+
+static bool read_file(const char *path, struct buf *to, struct buf *err) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  ssize_t n = -1;
+  while (fd >= 0) {
+    uint8_t *at = buf_reserve(to, 4096);
+    n = at ? read(fd, at, 4096) : -1;
+    if (n <= 0) break;
+    buf_added(to, (size_t)n);
+  }
+  if (n != 0) buf_printf(err, "%s: %s", path, to->failed ? "larger than 64 KB" : strerror(errno));
+  if (fd >= 0) close(fd);
+  return n == 0;
+}
+
+bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err) {
+  static struct buf none;
+  size_t n = conf->tls_certificates.count;
+  struct buf *chains = calloc(n + 1, sizeof none), *keys = calloc(n + 1, sizeof none);
+  bool good = chains && keys && n <= PARENT_CERTS_MAX;
+  for (size_t i = 0; good && i < n; i++) {
+    buf_init(&chains[i], 64 * 1024);
+    buf_init(&keys[i], 64 * 1024);
+    good = read_file(conf->tls_certificates.items[i], &chains[i], err) && read_file(conf->tls_keys.items[i], &keys[i], err);
+  }
+  /* All or nothing: a reload with one bad file keeps the old set. */
+  for (size_t i = 0; good && i < p->cert_count; i++) {
+    buf_free(&p->chains[i]);
+    buf_wipe(&p->keys[i]);
+  }
+  for (size_t i = 0; chains && keys && i < n; i++) {
+    if (good) {
+      p->chains[i] = chains[i];
+      p->keys[i] = keys[i];
+    } else if (i < PARENT_CERTS_MAX) {
+      buf_free(&chains[i]);
+      buf_wipe(&keys[i]);
+    }
+  }
+  if (good) p->cert_count = n;
+  free(chains);
+  free(keys);
+  return good;
+}
+
+void setup_tickets(struct parent *p) {
+  for (int kind = 0; kind < ROOM_KINDS; kind++) {
+    memmove(p->tickets[kind] + PARENT_TICKET_KEY_SIZE, p->tickets[kind], (PARENT_TICKET_KEYS - 1) * PARENT_TICKET_KEY_SIZE);
+    sys_random(p->tickets[kind], PARENT_TICKET_KEY_SIZE);
+  }
+  if (p->ticket_keys < PARENT_TICKET_KEYS) p->ticket_keys++;
+}
+
+/* --- users and folders --- */
+
+enum { IDENTITY_BASE = 64240 }; /* where no package manager and no systemd hands out ids */
+
+void setup_folder_of(const struct parent *p, enum room_kind kind, char *to, size_t n) {
+  bool has = kind == ROOM_STORE || kind == ROOM_AUTH;
+  if (has) snprintf(to, n, "%s/%s", p->conf->data_dir, room_name(kind));
+  else to[0] = 0;
+}
+
+/* The folder's owner comes first: whoever has the mail keeps it, whatever users were made since.
+ * Then <user>-<room>, then <user>, then a number of our own. */
+static struct identity identity_of(const struct parent *p, enum room_kind kind) {
+  char name[80], folder[1101];
+  struct stat st;
+  setup_folder_of(p, kind, folder, sizeof folder);
+  if (folder[0] && stat(folder, &st) == 0 && st.st_uid != 0) return (struct identity){ st.st_uid, st.st_gid };
+  snprintf(name, sizeof name, "%s-%s", p->conf->user, room_name(kind));
+  struct passwd *pw = getpwnam(name);
+  if (!pw) pw = getpwnam(p->conf->user);
+  if (pw && pw->pw_uid != 0) return (struct identity){ pw->pw_uid, pw->pw_gid };
+  return (struct identity){ IDENTITY_BASE + kind, IDENTITY_BASE + kind };
+}
+
+bool setup_identities(struct parent *p, struct buf *err) {
+  for (int kind = 0; kind < ROOM_KINDS; kind++)
+    p->identities[kind] = p->as_root ? identity_of(p, (enum room_kind)kind) : (struct identity){ getuid(), getgid() };
+  return true;
+}
+
+static bool make_folder(const char *path, mode_t mode, const struct identity *owner, struct buf *err) {
+  struct stat st;
+  if (mkdir(path, mode) == 0) {
+    if (!owner || chown(path, owner->uid, owner->gid) == 0) return true;
+  } else if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+    return true;
+  }
+  buf_printf(err, "%s: %s", path, strerror(errno));
+  return false;
+}
+
+bool setup_folders(struct parent *p, struct buf *err) {
+  char path[1101];
+  if (!make_folder(p->conf->data_dir, p->as_root ? 0755 : 0700, NULL, err)) return false;
+  if (!make_folder(p->conf->run_dir, p->as_root ? 0755 : 0700, NULL, err)) return false;
+  snprintf(path, sizeof path, "%s/empty", p->conf->data_dir);
+  if (!make_folder(path, 0555, NULL, err)) return false;
+  for (int kind = 0; kind < ROOM_KINDS; kind++) {
+    setup_folder_of(p, (enum room_kind)kind, path, sizeof path);
+    if (path[0] && !make_folder(path, 0700, p->as_root ? &p->identities[kind] : NULL, err)) return false;
+  }
+  return true;
+}
