@@ -1,0 +1,112 @@
+/* The table of mechanisms, and what they share. */
+#include "lib/sasl/mechanisms.h"
+
+#define COUNT_OF(a) (sizeof(a) / sizeof *(a))
+
+const struct sasl_mechanism sasl_mechanisms[] = {
+  /* name          plaintext recoverable client_first server_last digest  spec           server, client */
+  { "SCRAM-SHA-256", false,  true,  true,  true,  DIGEST_SHA256, "RFC 7677",               scram_server, scram_client },
+  { "SCRAM-SHA-1",   false,  true,  true,  true,  DIGEST_SHA1,   "RFC 5802",               scram_server, scram_client },
+  { "PLAIN",         true,   false, true,  false, DIGEST_KINDS,  "RFC 4616",               plain_server, plain_client },
+  { "LOGIN",         true,   false, false, false, DIGEST_KINDS,  "draft-murchison-sasl-login-00", login_server, login_client },
+  { "CRAM-MD5",      false,  true,  false, false, DIGEST_MD5,    "RFC 2195",               cram_server,  cram_client },
+  { NULL, false, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
+};
+
+const struct sasl_mechanism *sasl_find(struct slice name) {
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
+    if (slice_caseeq(name, slice_str(m->name))) return m;
+  return NULL;
+}
+
+void sasl_server_start(struct sasl_server *s, const struct sasl_mechanism *mech, struct slice nonce,
+                       struct slice host, int64_t wall_s) {
+  *s = (struct sasl_server){ .mech = mech };
+  buf_init(&s->nonce, SASL_NONCE_MAX);
+  buf_put(&s->nonce, nonce);
+  buf_init(&s->name, SASL_NAME_MAX);
+  buf_init(&s->authzid, SASL_NAME_MAX);
+  buf_init(&s->password, SASL_PASSWORD_MAX);
+  buf_init(&s->challenge, 1024);
+  buf_init(&s->text, 3 * SASL_MESSAGE_MAX);
+  buf_init(&s->proof, 2 * DIGEST_MAX);
+  buf_init(&s->gs2, SASL_NAME_MAX * 3 + 16);
+  if (mech->server == cram_server) cram_start(s, host, wall_s);
+}
+
+void sasl_server_end(struct sasl_server *s) {
+  buf_wipe(&s->name);
+  buf_wipe(&s->authzid);
+  buf_wipe(&s->password);
+  buf_wipe(&s->nonce);
+  buf_wipe(&s->challenge);
+  buf_wipe(&s->text);
+  buf_wipe(&s->proof);
+  buf_wipe(&s->gs2);
+}
+
+enum sasl_verdict sasl_server_step(struct sasl_server *s, bool has, struct slice response, struct buf *out) {
+  if (has && response.n > SASL_MESSAGE_MAX) return SASL_MALFORMED;
+  return s->mech->server(s, has, response, out);
+}
+
+enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uint32_t iterations, struct buf *out) {
+  return s->mech->server == scram_server ? scram_salt(s, salt, iterations, out) : SASL_WRONG;
+}
+
+enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret, struct buf *out) {
+  if (s->mech->server == cram_server) return cram_secret(s, secret);
+  return s->mech->server == scram_server ? scram_secret(s, secret, out) : SASL_WRONG;
+}
+
+void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech, struct slice name,
+                       struct slice password, struct slice authzid, struct slice nonce) {
+  *c = (struct sasl_client){
+    .mech = mech, .name = name, .password = password, .authzid = authzid, .nonce = nonce,
+    .proven = !mech->server_last,
+  };
+  buf_init(&c->text, 3 * SASL_MESSAGE_MAX);
+}
+
+void sasl_client_end(struct sasl_client *c) {
+  buf_wipe(&c->text);
+  explicit_bzero(c->expected, sizeof c->expected);
+  c->name = c->password = c->authzid = c->nonce = SLICE_NONE;
+}
+
+enum sasl_advice sasl_client_step(struct sasl_client *c, bool has, struct slice challenge, struct buf *out) {
+  if (has && challenge.n > SASL_MESSAGE_MAX) return SASL_GIVE_UP;
+  enum sasl_advice advice = c->mech->client(c, has, challenge, out);
+  return out->failed ? SASL_GIVE_UP : advice;
+}
+
+bool sasl_client_believes(const struct sasl_client *c) { return c->proven; }
+
+/* RFC 4616 §2, UTF1 … UTF4: how many octets follow `lead`, and the range of the first of them. */
+struct utf8_lead {
+  uint8_t from, to, follow, least, most;
+};
+static const struct utf8_lead utf8_leads[] = {
+  { 0x01, 0x7f, 0, 0, 0 },       { 0xc2, 0xdf, 1, 0x80, 0xbf }, { 0xe0, 0xe0, 2, 0xa0, 0xbf },
+  { 0xe1, 0xec, 2, 0x80, 0xbf }, { 0xed, 0xed, 2, 0x80, 0x9f }, { 0xee, 0xef, 2, 0x80, 0xbf },
+  { 0xf0, 0xf0, 3, 0x90, 0xbf }, { 0xf1, 0xf3, 3, 0x80, 0xbf }, { 0xf4, 0xf4, 3, 0x80, 0x8f },
+};
+
+static const struct utf8_lead *utf8_lead(uint8_t c) {
+  for (size_t i = 0; i < COUNT_OF(utf8_leads); i++)
+    if (c >= utf8_leads[i].from && c <= utf8_leads[i].to) return &utf8_leads[i];
+  return NULL;
+}
+
+bool sasl_safe_utf8(struct slice s) {
+  while (s.n) {
+    const struct utf8_lead *lead = utf8_lead(s.p[0]);
+    if (!lead || s.n <= lead->follow) return false;
+    for (size_t i = 1; i <= lead->follow; i++) {
+      uint8_t least = i == 1 ? lead->least : 0x80, most = i == 1 ? lead->most : 0xbf;
+      if (s.p[i] < least || s.p[i] > most) return false;
+    }
+    s = slice_from(s, (size_t)lead->follow + 1);
+  }
+  return true;
+}

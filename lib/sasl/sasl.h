@@ -1,0 +1,118 @@
+/* SASL (RFC 4422): both sides of each mechanism, as pure state machines over octets that are already
+ * out of base64. Shared by SMTP (RFC 4954) and POP3 (RFC 5034), by the server and by the client.
+ *
+ * The server's side knows no accounts. It parses, and stops with a verdict that says what it needs:
+ *
+ *   step → CHALLENGE   send `out`, come back with the client's response
+ *        → PASSWORD    verify `name` and `password`; the machine is at its end
+ *        → SALT        how is `name`'s password salted?    then sasl_server_salt()
+ *        → SECRET      what is `name`'s secret or key?     then sasl_server_secret()
+ *        → OK | WRONG | MALFORMED   the end
+ *
+ * An account that does not exist, or has no secret, is answered for with octets nobody knows
+ * (known = false): the exchange goes the same way and ends in WRONG. Proofs are compared in constant time. */
+#ifndef QASID_SASL_H
+#define QASID_SASL_H
+
+#include "lib/base/buf.h"
+#include "lib/tls/digest.h"
+
+enum {
+  SASL_NAME_MAX = 320,      /* RFC 4616 §2: at least 255 octets must be accepted */
+  SASL_PASSWORD_MAX = 1024, /* likewise */
+  SASL_MESSAGE_MAX = 12288, /* RFC 4954 §4 */
+  SASL_NONCE_MAX = 64,      /* characters */
+};
+
+struct sasl_server;
+struct sasl_client;
+
+enum sasl_verdict { SASL_CHALLENGE, SASL_PASSWORD, SASL_SALT, SASL_SECRET, SASL_OK, SASL_WRONG, SASL_MALFORMED };
+enum sasl_advice {
+  SASL_SEND,    /* `out` is the response */
+  SASL_GIVE_UP, /* the server broke the mechanism, or failed to prove itself: cancel with "*" */
+};
+
+struct sasl_mechanism {
+  const char *name;
+  bool plaintext;      /* it shows the password: for encrypted connections only */
+  bool recoverable;    /* the server must have the password itself, or a key derived from it */
+  bool client_first;   /* the client speaks first (RFC 4422 §5, 2a); otherwise an initial response is an error */
+  bool server_last;    /* the server has data to send with success (RFC 4422 §5, 2b) */
+  enum digest_kind digest;
+  const char *spec;
+  enum sasl_verdict (*server)(struct sasl_server *s, bool has, struct slice response, struct buf *out);
+  enum sasl_advice (*client)(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
+};
+
+/* In the order of preference; ends with a row whose name is NULL. */
+extern const struct sasl_mechanism sasl_mechanisms[];
+/* By name, in any case. NULL: not known. */
+const struct sasl_mechanism *sasl_find(struct slice name);
+
+/* --- the server's side --- */
+struct sasl_server {
+  const struct sasl_mechanism *mech;
+  uint8_t at;              /* the mechanism's own state */
+  struct buf name;         /* authentication identity, as the client sent it */
+  struct buf authzid;      /* empty: none was given */
+  struct buf password;
+  struct buf nonce;
+  struct buf challenge;    /* CRAM-MD5: our challenge; SCRAM: the whole nonce */
+  struct buf text;         /* SCRAM: AuthMessage (RFC 5802 §3) as far as it is known */
+  struct buf proof;        /* what the client sent to prove it knows the secret */
+  struct buf gs2;          /* SCRAM: the header that the last message must repeat */
+};
+
+/* nonce: fresh randomness as text, e.g. 18 octets in base64 (printable, no comma; RFC 5802 §7).
+ * host: the server's name, wall_s: the time, for CRAM-MD5's challenge. */
+void sasl_server_start(struct sasl_server *s, const struct sasl_mechanism *mech, struct slice nonce,
+                       struct slice host, int64_t wall_s);
+/* Frees and wipes what the exchange holds. */
+void sasl_server_end(struct sasl_server *s);
+/* The next message of the client. At the first step `has` tells whether it sent an initial response.
+ * What is to be sent is put into `out`. */
+enum sasl_verdict sasl_server_step(struct sasl_server *s, bool has, struct slice response, struct buf *out);
+/* Answers SASL_SALT. For a name that is not known: a made-up salt that is the same every time. */
+enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uint32_t iterations, struct buf *out);
+
+/* What an account keeps for SCRAM (RFC 5802 §3). */
+struct scram_keys {
+  uint8_t stored[DIGEST_MAX], server[DIGEST_MAX];
+};
+/* Derives them. Costs `iterations` HMACs. False: OpenSSL failed, or the password is not plain ASCII:
+ * RFC 5802 §2.2 has us prepare other passwords with SASLprep or disallow them. */
+bool scram_keys_derive(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
+                       struct scram_keys *ret);
+
+/* Answers SASL_SECRET: CRAM-MD5 looks at `secret`, SCRAM at `keys`. */
+struct sasl_secret {
+  bool known;
+  struct slice secret;
+  const struct scram_keys *keys;
+};
+enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret, struct buf *out);
+
+/* --- the client's side --- */
+struct sasl_client {
+  const struct sasl_mechanism *mech;
+  uint8_t at;
+  bool proven; /* the server has shown all that the mechanism asks of it */
+  struct slice name, password, authzid, nonce; /* borrowed until sasl_client_end() */
+  struct buf text;
+  uint8_t expected[DIGEST_MAX]; /* SCRAM: the ServerSignature */
+};
+
+void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech, struct slice name,
+                       struct slice password, struct slice authzid, struct slice nonce);
+void sasl_client_end(struct sasl_client *c);
+/* The client's next message, put behind what is in `out`. At the first step of a client-first mechanism `has` is false and `out`
+ * becomes the initial response. */
+enum sasl_advice sasl_client_step(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
+/* The protocol said success (235, +OK): may the client believe it? */
+bool sasl_client_believes(const struct sasl_client *c);
+
+/* Well-formed UTF-8 without NUL (RFC 4616 §2, SAFE). */
+bool sasl_safe_utf8(struct slice s);
+
+#endif

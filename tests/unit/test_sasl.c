@@ -1,0 +1,372 @@
+/* spec: RFC 4616 §4, draft-murchison-sasl-login-00 §2.3, RFC 2195 §2, RFC 5802 §5, RFC 7677 §3 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/base/codec.h"
+#include "lib/sasl/sasl.h"
+
+static struct sasl_server server;
+static struct sasl_client client;
+static struct buf out;
+
+static int setup(void **state) {
+  buf_init(&out, 2 * SASL_MESSAGE_MAX);
+  return 0;
+}
+
+static int teardown(void **state) {
+  buf_free(&out);
+  sasl_server_end(&server);
+  sasl_client_end(&client);
+  return 0;
+}
+
+static void start(const char *mech, const char *nonce) {
+  sasl_server_end(&server);
+  sasl_server_start(&server, sasl_find(slice_str(mech)), slice_str(nonce), SLICE("postoffice.reston.mci.net"), 697170952);
+}
+
+static void start_client(const char *mech, const char *nonce, const char *name, const char *password) {
+  sasl_client_end(&client);
+  sasl_client_start(&client, sasl_find(slice_str(mech)), slice_str(name), slice_str(password), SLICE_NONE,
+                    slice_str(nonce));
+}
+
+static enum sasl_verdict step(struct slice response) {
+  buf_reset(&out);
+  return sasl_server_step(&server, true, response, &out);
+}
+
+static enum sasl_advice advise(const char *challenge) {
+  buf_reset(&out);
+  return sasl_client_step(&client, challenge != NULL, slice_str(challenge), &out);
+}
+
+#define assert_octets(b, lit) assert_true(slice_eq(buf_slice(b), SLICE(lit)))
+
+/* --- PLAIN --- */
+
+static void test_plain_examples(void **state) {
+  start("PLAIN", "n");
+  assert_int_equal(step(SLICE("\0tim\0tanstaaftanstaaf")), SASL_PASSWORD);
+  assert_octets(&server.name, "tim");
+  assert_octets(&server.password, "tanstaaftanstaaf");
+  assert_int_equal(buf_len(&server.authzid), 0);
+  start("PLAIN", "n");
+  assert_int_equal(sasl_server_step(&server, false, SLICE_NONE, &out), SASL_CHALLENGE);
+  assert_int_equal(buf_len(&out), 0);
+  assert_int_equal(step(SLICE("Ursel\0Kurt\0xipj3plmq")), SASL_PASSWORD);
+  assert_octets(&server.authzid, "Ursel");
+  assert_octets(&server.name, "Kurt");
+}
+
+static void test_plain_hostile(void **state) {
+  static const struct slice bad[] = {
+    { (const uint8_t *)"", 0 },           { (const uint8_t *)"\0", 1 },        { (const uint8_t *)"\0\0", 2 },
+    { (const uint8_t *)"\0a", 2 },        { (const uint8_t *)"\0a\0", 3 },     { (const uint8_t *)"\0\0b", 3 },
+    { (const uint8_t *)"\0a\0b\0", 5 },   { (const uint8_t *)"\0a\0b\0c", 6 }, { (const uint8_t *)"abc", 3 },
+    { (const uint8_t *)"\0a\0\xc0\xaf", 5 },         /* overlong */
+    { (const uint8_t *)"\0\xed\xa0\x80\0b", 6 },     /* surrogate */
+    { (const uint8_t *)"\0\xf4\x90\x80\x80\0b", 7 }, /* beyond U+10FFFF */
+    { (const uint8_t *)"\0a\0\xe2\x82", 5 },         /* cut short */
+    { (const uint8_t *)"\xff\0a\0b", 5 },
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    start("PLAIN", "n");
+    if (step(bad[i]) != SASL_MALFORMED) fail_msg("taken: number %zu", i);
+  }
+  start("PLAIN", "n");
+  assert_int_equal(step(SLICE("\0a\0b")), SASL_PASSWORD);
+}
+
+/* AU-5: a name is octets; nothing in it means anything here. */
+static void test_plain_odd_names(void **state) {
+  start("PLAIN", "n");
+  assert_int_equal(step(SLICE("\0%{a}$'\")(*\\,\r\n\0b")), SASL_PASSWORD);
+  assert_octets(&server.name, "%{a}$'\")(*\\,\r\n");
+  start("PLAIN", "n");
+  assert_int_equal(step(SLICE("\0q\xc9\x99sid@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0\0\xf0\x9f\x93\xac")), SASL_PASSWORD);
+}
+
+/* RFC 4616 §2: "Servers MUST be capable of accepting … up to and including 255 octets"; AU-3, AU-5: sizes */
+static void test_plain_sizes(void **state) {
+  static uint8_t message[1024 * 1024];
+  memset(message, 'a', sizeof message);
+  message[255] = 0;
+  message[255 + 1 + 255] = 0;
+  start("PLAIN", "n");
+  assert_int_equal(step(slice_of(message, 255 * 3 + 2)), SASL_PASSWORD);
+  assert_int_equal(buf_len(&server.authzid), 255);
+  assert_int_equal(buf_len(&server.name), 255);
+  assert_int_equal(buf_len(&server.password), 255);
+  start("PLAIN", "n");
+  assert_int_equal(step(slice_of(message, SASL_MESSAGE_MAX)), SASL_MALFORMED);
+  start("PLAIN", "n");
+  assert_int_equal(step(slice_of(message, SASL_MESSAGE_MAX + 1)), SASL_MALFORMED);
+  start("PLAIN", "n");
+  assert_int_equal(step(slice_of(message, sizeof message)), SASL_MALFORMED);
+}
+
+static void test_plain_client(void **state) {
+  start_client("PLAIN", "n", "tim", "tanstaaftanstaaf");
+  assert_int_equal(advise(NULL), SASL_SEND);
+  assert_octets(&out, "\0tim\0tanstaaftanstaaf");
+  assert_true(sasl_client_believes(&client));
+  assert_int_equal(advise(""), SASL_GIVE_UP);
+  start_client("PLAIN", "n", "tim", "");
+  assert_int_equal(advise(NULL), SASL_GIVE_UP);
+}
+
+/* --- LOGIN --- */
+
+static void test_login(void **state) {
+  start("LOGIN", "n");
+  assert_int_equal(sasl_server_step(&server, false, SLICE_NONE, &out), SASL_CHALLENGE);
+  assert_octets(&out, "Username:");
+  assert_int_equal(step(SLICE("tim")), SASL_CHALLENGE);
+  assert_octets(&out, "Password:");
+  assert_int_equal(step(SLICE("tanstaaftanstaaf")), SASL_PASSWORD);
+  assert_octets(&server.name, "tim");
+  assert_octets(&server.password, "tanstaaftanstaaf");
+  assert_int_equal(step(SLICE("x")), SASL_MALFORMED);
+  start("LOGIN", "n"); /* the name as an initial response */
+  assert_int_equal(step(SLICE("tim")), SASL_CHALLENGE);
+  assert_int_equal(step(SLICE("pass\xffword")), SASL_PASSWORD);
+}
+
+static void test_login_hostile(void **state) {
+  static uint8_t many[SASL_MESSAGE_MAX];
+  memset(many, 'a', sizeof many);
+  start("LOGIN", "n");
+  assert_int_equal(step(SLICE("")), SASL_MALFORMED);
+  start("LOGIN", "n");
+  assert_int_equal(step(SLICE("ti\0m")), SASL_MALFORMED);
+  start("LOGIN", "n");
+  assert_int_equal(step(slice_of(many, sizeof many)), SASL_MALFORMED);
+  static const struct slice bad[] = { { (const uint8_t *)"", 0 }, { (const uint8_t *)"a\0b", 3 }, { (const uint8_t *)"a\r\nb", 4 },
+                                      { many, sizeof many } };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    start("LOGIN", "n");
+    assert_int_equal(step(SLICE("tim")), SASL_CHALLENGE);
+    assert_int_equal(step(bad[i]), SASL_MALFORMED);
+  }
+}
+
+static void test_login_client(void **state) {
+  start_client("LOGIN", "n", "tim", "tanstaaftanstaaf");
+  assert_int_equal(advise("User Name"), SASL_SEND);
+  assert_octets(&out, "tim");
+  assert_int_equal(advise("whatever"), SASL_SEND);
+  assert_octets(&out, "tanstaaftanstaaf");
+  assert_int_equal(advise("more?"), SASL_GIVE_UP);
+}
+
+/* --- CRAM-MD5 --- */
+
+#define CRAM_RESPONSE "tim b913a602c7eda7a495b4e6e7334d3890"
+
+static enum sasl_verdict cram(struct slice response, struct slice secret, bool account) {
+  struct sasl_secret s = { .known = account, .secret = secret };
+  start("CRAM-MD5", "1896");
+  assert_int_equal(sasl_server_step(&server, false, SLICE_NONE, &out), SASL_CHALLENGE);
+  assert_octets(&server.challenge, "<1896.697170952@postoffice.reston.mci.net>");
+  enum sasl_verdict v = step(response);
+  return v == SASL_SECRET ? sasl_server_secret(&server, &s, &out) : v;
+}
+
+static void test_cram(void **state) {
+  assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaf"), true), SASL_OK);
+  assert_octets(&server.name, "tim");
+  assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaF"), true), SASL_WRONG);
+  assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaf"), false), SASL_WRONG);
+  assert_int_equal(cram(SLICE("a b b913a602c7eda7a495b4e6e7334d3890"), SLICE("tanstaaftanstaaf"), true), SASL_OK);
+  assert_octets(&server.name, "a b");
+  start_client("CRAM-MD5", "n", "tim", "tanstaaftanstaaf");
+  assert_int_equal(advise("<1896.697170952@postoffice.reston.mci.net>"), SASL_SEND);
+  assert_octets(&out, CRAM_RESPONSE);
+}
+
+static void test_cram_hostile(void **state) {
+  static const char *const bad[] = {
+    "", " ", "tim", "tim ", " b913a602c7eda7a495b4e6e7334d3890", "tim b913a602c7eda7a495b4e6e7334d389",
+    "tim b913a602c7eda7a495b4e6e7334d38900", "tim B913A602C7EDA7A495B4E6E7334D3890", "timb913a602c7eda7a495b4e6e7334d3890",
+    "\xff b913a602c7eda7a495b4e6e7334d3890",
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_int_equal(cram(slice_str(bad[i]), SLICE("tanstaaftanstaaf"), true), SASL_MALFORMED);
+  assert_int_equal(cram(SLICE("ti\0m b913a602c7eda7a495b4e6e7334d3890"), SLICE("x"), true), SASL_MALFORMED);
+  start("CRAM-MD5", "1896"); /* RFC 4954 §4: no initial response where the server speaks first */
+  assert_int_equal(step(SLICE(CRAM_RESPONSE)), SASL_MALFORMED);
+}
+
+/* --- SCRAM --- */
+
+static const struct scram_example {
+  const char *mech, *client_nonce, *server_nonce, *salt; /* salt in base64 */
+  const char *c1, *s1, *c2, *s2;
+} examples[] = {
+  { "SCRAM-SHA-1", "fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j", "QSXCR+Q6sek8bf92",
+    "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL",
+    "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+    "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+    "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=" },
+  { "SCRAM-SHA-256", "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb6gQ==",
+    "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+    "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" },
+};
+enum { EXAMPLES = sizeof examples / sizeof *examples };
+
+/* Runs the server through the example with `password` on file; returns the verdict on the proof. */
+static enum sasl_verdict scram(const struct scram_example *e, const char *c1, const char *c2, const char *password,
+                               bool account) {
+  struct buf salt;
+  struct scram_keys keys;
+  buf_init(&salt, 64);
+  assert_true(base64_decode(&salt, slice_str(e->salt)));
+  start(e->mech, e->server_nonce);
+  enum sasl_verdict v = step(slice_str(c1));
+  if (v == SASL_SALT) {
+    assert_int_equal(sasl_server_salt(&server, buf_slice(&salt), 4096, &out), SASL_CHALLENGE);
+    v = step(slice_str(c2));
+  }
+  if (v == SASL_SECRET) {
+    assert_true(scram_keys_derive(server.mech->digest, slice_str(password), buf_slice(&salt), 4096, &keys));
+    struct sasl_secret s = { .known = account, .keys = &keys };
+    v = sasl_server_secret(&server, &s, &out);
+  }
+  buf_free(&salt);
+  return v;
+}
+
+static void test_scram_examples(void **state) {
+  for (size_t i = 0; i < EXAMPLES; i++) {
+    const struct scram_example *e = &examples[i];
+    assert_int_equal(scram(e, e->c1, e->c2, "pencil", true), SASL_CHALLENGE);
+    assert_true(slice_eq(buf_slice(&out), slice_str(e->s2)));
+    assert_octets(&server.name, "user");
+    assert_int_equal(step(SLICE_NONE), SASL_OK);
+    assert_int_equal(step(SLICE_NONE), SASL_MALFORMED);
+    assert_int_equal(scram(e, e->c1, e->c2, "pencil ", true), SASL_WRONG);
+    assert_int_equal(scram(e, e->c1, e->c2, "pencil", false), SASL_WRONG);
+    assert_int_equal(buf_len(&out), 0); /* nothing of the keys leaves the server */
+  }
+}
+
+static void test_scram_client(void **state) {
+  for (size_t i = 0; i < EXAMPLES; i++) {
+    const struct scram_example *e = &examples[i];
+    start_client(e->mech, e->client_nonce, "user", "pencil");
+    assert_int_equal(advise(NULL), SASL_SEND);
+    assert_string_equal(buf_cstr(&out), e->c1);
+    assert_int_equal(advise(e->s1), SASL_SEND);
+    assert_string_equal(buf_cstr(&out), e->c2);
+    assert_false(sasl_client_believes(&client)); /* a bare success is not believed */
+    assert_int_equal(advise(e->s2), SASL_SEND);
+    assert_int_equal(buf_len(&out), 0);
+    assert_true(sasl_client_believes(&client));
+  }
+}
+
+/* AU-7, the server's side: what the client's messages may not be. */
+static void test_scram_server_hostile(void **state) {
+  static const struct {
+    const char *c1, *c2;
+    enum sasl_verdict want;
+  } rows[] = {
+    { "p=tls-unique,,n=user,r=abc", "", SASL_MALFORMED }, /* RFC 5802 §6: a binding we don't support must fail */
+    { "x,,n=user,r=abc", "", SASL_MALFORMED },
+    { "", "", SASL_MALFORMED },
+    { "n", "", SASL_MALFORMED },
+    { "n,", "", SASL_MALFORMED },
+    { "n,,", "", SASL_MALFORMED },
+    { "n,,n=user", "", SASL_MALFORMED },
+    { "n,,r=abc,n=user", "", SASL_MALFORMED },
+    { "n,,n=,r=abc", "", SASL_MALFORMED },
+    { "n,,n=user,r=", "", SASL_MALFORMED },
+    { "n,,n=user,r=a b", "", SASL_MALFORMED },
+    { "n,,m=x,n=user,r=abc", "", SASL_MALFORMED },   /* §5.1: "m" must fail */
+    { "n,,n=user,r=abc,m=x", "", SASL_MALFORMED },
+    { "n,,n=us=er,r=abc", "", SASL_MALFORMED },      /* §5.1: "=" without 2C or 3D */
+    { "n,,n=us=2c,r=abc", "", SASL_MALFORMED },
+    { "n,b=x,n=user,r=abc", "", SASL_MALFORMED },
+    { "n,,n=\xff,r=abc", "", SASL_MALFORMED },
+    { "n,,n=user,r=abc", "", SASL_MALFORMED },
+    { "n,,n=user,r=abc", "c=biws,r=abcNONCE", SASL_MALFORMED },
+    { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=", SASL_MALFORMED },
+    { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8", SASL_MALFORMED },
+    { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=,x=y", SASL_MALFORMED },
+    { "n,,n=user,r=abc", "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },       /* nonce cut */
+    { "n,,n=user,r=abc", "c=biws,r=abcNONCF,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },  /* nonce of another time */
+    { "n,,n=user,r=abc", "c=eSws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },  /* "y,,": header changed */
+    { "n,,n=user,r=abc", "c=biwsAA==,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
+    { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
+    { "y,,n=user,r=abc", "c=eSws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
+  };
+  struct scram_example e = examples[0];
+  e.server_nonce = "NONCE";
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (scram(&e, rows[i].c1, rows[i].c2, "pencil", true) != rows[i].want) fail_msg("row %zu", i);
+  start("SCRAM-SHA-256", "n");
+  assert_int_equal(step(SLICE("n,a=tim=2Cx,n=a=3Db=2Cc,r=abc,z=later")), SASL_SALT);
+  assert_octets(&server.authzid, "tim,x");
+  assert_octets(&server.name, "a=b,c");
+}
+
+/* AU-7, the client's side: a server may not weaken, repeat, exhaust or skip its own proof. */
+static void test_scram_client_hostile(void **state) {
+  static const char *const firsts[] = {
+    "", "r=abc", "e=other-error",
+    "r=abc,s=QSXCR+Q6sek8bf92,i=4096",           /* only our nonce */
+    "r=xyzabc,s=QSXCR+Q6sek8bf92,i=4096",        /* not ours */
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=2147483648",  /* a day of work */
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=200001",
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=1",           /* RFC 7677 §4: at least 4096 */
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=0",
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=-4096",
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=04096",
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=99999999999999999999999",
+    "r=abcdef,s=,i=4096", "r=abcdef,s=Q,i=4096", "m=x,r=abcdef,s=QSXCR+Q6sek8bf92,i=4096",
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=4096,m=x",
+  };
+  for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+    start_client("SCRAM-SHA-1", "abc", "user", "pencil");
+    assert_int_equal(advise(NULL), SASL_SEND);
+    if (advise(firsts[i]) != SASL_GIVE_UP) fail_msg("believed: %s", firsts[i]);
+  }
+  static const char *const finals[] = { "", "v=", "v=rmF9pqV8S7suAoZWja4dJRkFsKR=", "v=AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "e=other-error" };
+  for (size_t i = 0; i < sizeof finals / sizeof *finals; i++) {
+    start_client("SCRAM-SHA-1", examples[0].client_nonce, "user", "pencil");
+    assert_int_equal(advise(NULL), SASL_SEND);
+    assert_int_equal(advise(examples[0].s1), SASL_SEND);
+    assert_int_equal(advise(finals[i]), SASL_GIVE_UP);
+    assert_false(sasl_client_believes(&client));
+  }
+  start_client("SCRAM-SHA-1", "abc", "user", "p\xc3\xa9ncil"); /* RFC 5802 §2.2: SASLprep, or disallow */
+  assert_int_equal(advise(NULL), SASL_GIVE_UP);
+}
+
+static void test_table(void **state) {
+  assert_null(sasl_find(SLICE("SCRAM-SHA-256-PLUS")));
+  assert_null(sasl_find(SLICE("")));
+  assert_null(sasl_find(SLICE("PLAIN\0")));
+  assert_string_equal(sasl_find(SLICE("plain"))->name, "PLAIN");
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
+    if (m->plaintext) assert_false(m->recoverable);
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+  const struct CMUnitTest tests[] = {
+    T(test_plain_examples), T(test_plain_hostile), T(test_plain_odd_names), T(test_plain_sizes),
+    T(test_plain_client),   T(test_login),         T(test_login_hostile),   T(test_login_client),
+    T(test_cram),           T(test_cram_hostile),  T(test_scram_examples),  T(test_scram_client),
+    T(test_scram_server_hostile), T(test_scram_client_hostile), T(test_table),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
