@@ -69,7 +69,8 @@ void tls_server_unref(struct tls_server **s);
 /* TICKET_KEY_SIZE octets for each key, newest first: the first encrypts, all decrypt. Without keys
  * no tickets are given. False when the length is not right; nothing changes then. */
 bool tls_server_tickets(struct tls_server *s, struct slice keys);
-/* The place of the certificate that a client naming `host` gets: an exact name of its
+/* The place of the certificate that a client naming `host` gets (one that takes ECDSA, when there is
+ * one for each kind of key): an exact name of its
  * subjectAltName before a wildcard ("*.example.org" stands for one label, RFC 6125 §6.4.3), else 0. */
 unsigned tls_server_pick(const struct tls_server *s, struct slice host);
 
