@@ -44,7 +44,7 @@ WORLD_OBJ := $(WORLD_SRC:%.c=$(OUT)/%.o)
 FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check quick install asan tsan fuzz bench bench-peers lint cover world unit clean deps test-deps
+.PHONY: all demo check quick install asan tsan fuzz fuzzers tests bench bench-peers lint cover world unit-run clean deps test-deps
 all: $(OUT)/qasid
 
 $(OUT)/%.o: %.c Makefile
@@ -67,8 +67,77 @@ $(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libworld.a $(OUT)/libqasid.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
+$(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libqasid.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+$(OUT)/load: bench/load.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
+
+# --- the two commands, and what they are made of ---
+deps:
+	@tools/deps build
+test-deps:
+	@tools/deps test
+
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	@tools/demo $(BUILD)/release/qasid
+
+check: test-deps
+	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
+	@tests/run $(BUILD)/asan links docs unit conv world real clients && \
+	  FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/run $(BUILD)/fuzz fuzz
+
+quick:
+	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@tests/run $(BUILD)/asan unit conv world-quick
+
+tests: $(OUT)/qasid $(UNIT) $(WORLD)
+fuzzers: $(FUZZ)
+
+asan:
+	@$(MAKE) --no-print-directory tests VARIANT=asan
+tsan:
+	@$(MAKE) --no-print-directory tests VARIANT=tsan
+	@tests/run $(BUILD)/tsan unit
+fuzz: test-deps
+	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
+	@tests/run $(BUILD)/fuzz fuzz
+
+world: test-deps
+	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@SEEDS=1..$(or $(SEEDS),10000) tests/run $(BUILD)/asan world
+
+cover: test-deps
+	@$(MAKE) --no-print-directory -s tests VARIANT=cover
+	@tests/run $(BUILD)/cover unit conv
+	@gcovr -r . --object-directory $(BUILD)/cover -e tests -e bench --sort-uncovered --print-summary
+
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+	  --suppress=missingIncludeSystem --inline-suppr -I. -D_GNU_SOURCE lib ipc conf src
+
+bench: deps
+	@$(MAKE) --no-print-directory -s all $(BUILD)/release/load
+	@bench/run $(BUILD)/release
+bench-peers: deps
+	@$(MAKE) --no-print-directory -s all $(BUILD)/release/load
+	@bench/run $(BUILD)/release peers
+
 unit-run: $(UNIT)
-	@for t in $(UNIT); do $$t || exit 1; done
+	@tests/run $(OUT) unit
+
+install: all
+	install -D -m 755 $(OUT)/qasid $(DESTDIR)$(PREFIX)/bin/qasid
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/qasid
+	install -m 644 docs/man/qasid.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/man/qasid.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 docs/qasid.conf.sample README.md NEWS.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/qasid/
+	install -D -m 644 packaging/qasid.service $(DESTDIR)$(PREFIX)/lib/systemd/system/qasid.service
 
 clean:
 	rm -rf $(BUILD)
