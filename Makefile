@@ -89,8 +89,7 @@ check: test-deps
 	@$(MAKE) --no-print-directory -s all
 	@$(MAKE) --no-print-directory -s tests VARIANT=asan
 	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
-	@tests/run $(BUILD)/asan links docs unit conv world real clients && \
-	  FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/run $(BUILD)/fuzz fuzz
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/run $(BUILD)/asan links docs unit conv world real clients fuzz
 
 quick:
 	@$(MAKE) --no-print-directory -s tests VARIANT=asan
@@ -106,7 +105,7 @@ tsan:
 	@tests/run $(BUILD)/tsan unit
 fuzz: test-deps
 	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
-	@tests/run $(BUILD)/fuzz fuzz
+	@tests/run $(BUILD)/asan fuzz
 
 world: test-deps
 	@$(MAKE) --no-print-directory -s tests VARIANT=asan
