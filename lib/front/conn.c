@@ -1,0 +1,477 @@
+/* One client's connection: the loop of lib/proto/proto.h around a session.
+ *
+ * Invariants:
+ *  1. Nothing is read while a question is open, output is above its mark, or the session closes: the
+ *     client waits in its own socket.
+ *  2. Every path that ends a connection goes through finish(), which logs the closing line once.
+ *  3. After a call of conn_go, conn_tick, conn_end, conn_answer or conn_room_lost the connection may
+ *     be freed; no caller touches it again. */
+#include "lib/front/private.h"
+
+#include "lib/base/sys.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
+enum step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
+
+void conn_address_text(const struct conn *c, char *to, size_t n) {
+  if (!inet_ntop(c->peer_len == 4 ? AF_INET : AF_INET6, c->peer, to, (socklen_t)n)) snprintf(to, n, "unknown");
+}
+
+/* One counter an address; IPv6 hosts own a /64. A multicast prefix marks IPv4: no client has it. */
+static uint64_t address_key(const struct conn *c) {
+  uint64_t key = 0;
+  for (size_t i = 0; i < (c->peer_len == 4 ? 4u : 8u); i++) key = key << 8 | c->peer[i];
+  return c->peer_len == 4 ? key | 0xff00000000000000u : key;
+}
+
+static void count_address(struct conn *c, int by) {
+  uint64_t n = 0;
+  map_get(&c->front->per_address, address_key(c), &n);
+  n += (uint64_t)(int64_t)by;
+  if (n == 0) map_remove(&c->front->per_address, address_key(c));
+  else map_put(&c->front->per_address, address_key(c), n);
+}
+
+/* --- the end --- */
+
+static void put_summary(void *arg, const char *key, struct slice value) { log_str(arg, key, value); }
+
+static void log_closed(struct conn *c, enum close_reason why) {
+  struct log_line l;
+  char address[64];
+  conn_address_text(c, address, sizeof address);
+  log_open(&l, &c->front->room->log, LOG_INFO_, "closed");
+  log_cstr(&l, "session", c->name);
+  log_cstr(&l, "service", c->front->listeners[c->listener].service);
+  log_cstr(&l, "client", address);
+  log_cstr(&l, "why", close_reason_word(why));
+  if (c->tls) log_cstr(&l, "tls", c->handshaking ? tls_reason(c->tls) : tls_version_name(c->tls));
+  log_num(&l, "ms", loop_now(c->front->room->loop) - c->since_ms);
+  log_num(&l, "in", c->octets_in);
+  log_num(&l, "out", c->octets_out);
+  if (c->proto) c->front->role->ops->summary(c->proto, put_summary, &l);
+  log_end(&l);
+}
+
+static void unlink_conn(struct conn *c) {
+  struct front *f = c->front;
+  *(c->older ? &c->older->newer : &f->oldest) = c->newer;
+  *(c->newer ? &c->newer->older : &f->newest) = c->older;
+  map_remove(&f->by_id, c->id);
+  count_address(c, -1);
+  f->count--;
+}
+
+/* Octets that wait unread would turn close(2) into a reset and take our last words with them. */
+static void drain(struct conn *c) {
+  shutdown(c->fd, SHUT_WR);
+  ssize_t n = recv(c->fd, c->front->read_mem, FRONT_READ, MSG_DONTWAIT);
+  (void)n;
+}
+
+static enum step finish(struct conn *c, enum close_reason why) {
+  struct front *f = c->front;
+  log_closed(c, why);
+  f->closed_by[why]++;
+  if (why != CLOSE_QUIT && why != CLOSE_PEER_GONE) drain(c);
+  unlink_conn(c);
+  if (c->proto) f->role->ops->free(&c->proto);
+  tls_conn_free(&c->tls);
+  loop_io_free(&c->io);
+  close(c->fd);
+  buf_wipe(&c->in);
+  front_era_unref(&c->era, f->role);
+  free(c);
+  if (f->stop_at && f->count == 0) room_exit(f->room, 0);
+  return STEP_GONE;
+}
+
+static void put_question(struct conn *c) {
+  struct proto *p = c->proto;
+  enum room_kind room = p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE;
+  struct room *r = c->front->room;
+  p->ask.sent = true;
+  room_send(r, room, room_single(r, room), p->ask.type, c->id, buf_slice(&p->ask.body), -1);
+  buf_wipe(&p->ask.body);
+}
+
+/* The client or the server ends it from outside the session's own flow. */
+static enum step lose(struct conn *c, enum close_reason why) {
+  struct proto *p = c->proto;
+  if (!p) return finish(c, why);
+  c->front->role->ops->gone(p, why);
+  if (p->ask.type && !p->ask.wants_answer) put_question(c);
+  return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
+}
+
+void conn_end(struct conn *c, enum close_reason why) { lose(c, why); }
+
+/* --- octets out --- */
+
+static enum flow write_some(struct conn *c, struct slice s, size_t *ret_n) {
+  *ret_n = 0;
+  if (c->tls) {
+    enum tls_result r = tls_write(c->tls, s, ret_n);
+    return r == TLS_DONE ? FLOW_DONE : r == TLS_WANT_READ || r == TLS_WANT_WRITE ? FLOW_BLOCKED : FLOW_DEAD;
+  }
+  ssize_t n;
+  do n = send(c->fd, s.p, s.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? FLOW_BLOCKED : FLOW_DEAD;
+  *ret_n = (size_t)n;
+  return (size_t)n == s.n ? FLOW_DONE : FLOW_BLOCKED;
+}
+
+static enum flow flush(struct conn *c) {
+  struct buf *out = &c->proto->out;
+  if (buf_len(out) == 0) return FLOW_DONE;
+  size_t n;
+  enum flow flow = write_some(c, buf_slice(out), &n);
+  buf_drop(out, n);
+  c->octets_out += n;
+  if (n || !c->blocked) c->blocked_ms = c->proto->now_ms;
+  c->blocked = flow == FLOW_BLOCKED;
+  if (flow == FLOW_DONE) buf_relax(out);
+  return flow;
+}
+
+/* --- TLS --- */
+
+static bool start_session(struct conn *c);
+
+static enum step handshake(struct conn *c) {
+  enum tls_result r = tls_handshake(c->tls);
+  if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) {
+    loop_io_want(c->io, r == TLS_WANT_READ ? LOOP_READ : LOOP_WRITE);
+    return STEP_PARK;
+  }
+  if (r != TLS_DONE) return lose(c, CLOSE_TLS_FAILED);
+  c->handshaking = false;
+  c->readable = true; /* the last flight may have brought commands with it */
+  loop_io_want(c->io, LOOP_READ);
+  if (!c->proto) return start_session(c) ? STEP_AGAIN : finish(c, CLOSE_NO_MEMORY);
+  c->proto->want = PROTO_READ;
+  c->front->role->ops->secured(c->proto, &(struct proto_secured){ tls_version_name(c->tls), tls_cipher_name(c->tls) });
+  return STEP_AGAIN;
+}
+
+static enum step start_tls(struct conn *c) {
+  c->tls = c->era->tls ? tls_accept(c->era->tls, c->fd) : NULL;
+  if (!c->tls) return lose(c, CLOSE_NO_MEMORY);
+  c->handshaking = true;
+  c->deadline_ms = loop_now(c->front->room->loop) + c->era->conf->tls_handshake_timeout * 1000;
+  return handshake(c);
+}
+
+/* --- the session's loop --- */
+
+static enum step ask(struct conn *c) {
+  struct proto *p = c->proto;
+  if (p->ask.sent) return STEP_PARK;
+  struct room *r = c->front->room;
+  bool there = room_single(r, p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE) != 0;
+  if (there) put_question(c);
+  if (there && p->ask.wants_answer) return STEP_PARK;
+  uint16_t type = p->ask.type;
+  bool wanted = p->ask.wants_answer;
+  if (!wanted) p->ask.type = 0;
+  else c->front->role->ops->answer(p, 0, SLICE_NONE);
+  /* A session that neither took the answer nor asked anew would be asked for ever. */
+  if (wanted && p->ask.type == type && p->ask.sent) p->ask.type = 0;
+  return STEP_AGAIN;
+}
+
+static enum step close_step(struct conn *c) {
+  enum flow flow = flush(c);
+  if (flow == FLOW_BLOCKED) return STEP_PARK;
+  if (c->tls && flow == FLOW_DONE) tls_shutdown(c->tls);
+  return finish(c, c->proto->reason);
+}
+
+static enum step tls_step(struct conn *c, struct slice *work) {
+  enum flow flow = flush(c);
+  if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
+  if (flow == FLOW_BLOCKED) return STEP_PARK;
+  if (work->n == 0) return start_tls(c);
+  /* RFC 3207 §6 and attack TL-1: nothing said in the clear may be taken as said inside. */
+  *work = SLICE_NONE;
+  proto_close(c->proto, CLOSE_TLS_INJECTION);
+  return STEP_AGAIN;
+}
+
+static enum step step(struct conn *c, struct slice *work) {
+  struct proto *p = c->proto;
+  const struct proto_ops *ops = c->front->role->ops;
+  if (p->out.failed) return lose(c, CLOSE_NO_MEMORY);
+  if (p->ask.type) return ask(c);
+  if (buf_len(&p->out) > PROTO_OUT_HIGH) {
+    if (flush(c) == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
+    if (buf_len(&p->out) > PROTO_OUT_HIGH) return STEP_PARK;
+  }
+  if (p->more) {
+    ops->produce(p);
+    return STEP_AGAIN;
+  }
+  if (p->want == PROTO_CLOSE) return close_step(c);
+  if (p->want == PROTO_TLS) return tls_step(c, work);
+  size_t before = work->n;
+  if (work->n) ops->input(p, work);
+  if (work->n < before || p->ask.type || p->more || p->want != PROTO_READ) return STEP_AGAIN;
+  enum flow flow = flush(c);
+  if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
+  return flow == FLOW_BLOCKED ? STEP_PARK : STEP_READ;
+}
+
+/* Octets from the client into the front's read memory. STEP_AGAIN: *ret has some. */
+static enum step read_some(struct conn *c, struct slice *ret) {
+  uint8_t *mem = c->front->read_mem;
+  size_t n = 0;
+  if (c->tls) {
+    enum tls_result r = tls_read(c->tls, mem, FRONT_READ, &n);
+    if (r == TLS_CLOSED) return lose(c, CLOSE_PEER_GONE);
+    if (r == TLS_ERROR) return lose(c, CLOSE_TLS_ENDED);
+    c->readable = r == TLS_DONE && tls_pending(c->tls);
+    if (r != TLS_DONE) return STEP_READ;
+  } else {
+    ssize_t got;
+    do got = recv(c->fd, mem, FRONT_READ, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got == 0) return lose(c, CLOSE_PEER_GONE);
+    c->readable = got == FRONT_READ;
+    if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? STEP_READ : lose(c, CLOSE_PEER_GONE);
+    n = (size_t)got;
+  }
+  c->octets_in += n;
+  *ret = slice_of(mem, n);
+  return STEP_AGAIN;
+}
+
+/* Keeps what the session did not take. `work` is what is left of `from_in` (the parked octets) or of
+ * the read memory. */
+static bool park_input(struct conn *c, struct slice work, bool from_in) {
+  if (from_in) buf_drop(&c->in, buf_len(&c->in) - work.n);
+  else buf_put(&c->in, work);
+  buf_relax(&c->in);
+  return !c->in.failed;
+}
+
+/* Runs the session over what is parked and what has just come. */
+static enum step run(struct conn *c, struct slice fresh) {
+  bool from_in = buf_len(&c->in) > 0;
+  if (from_in) buf_put(&c->in, fresh);
+  if (c->in.failed) return lose(c, CLOSE_NO_MEMORY);
+  struct slice work = from_in ? buf_slice(&c->in) : fresh;
+  enum step s;
+  do s = step(c, &work);
+  while (s == STEP_AGAIN && !c->handshaking);
+  if (s == STEP_GONE) return s;
+  return park_input(c, work, from_in) ? s : lose(c, CLOSE_NO_MEMORY);
+}
+
+static void set_clock(struct conn *c) {
+  c->proto->now_ms = loop_now(c->front->room->loop);
+  c->proto->wall_s = sys_wall_s();
+}
+
+void conn_go(struct conn *c) {
+  if (c->handshaking && handshake(c) != STEP_AGAIN) return;
+  struct slice fresh = SLICE_NONE;
+  enum step s;
+  do {
+    set_clock(c);
+    s = run(c, fresh);
+    fresh = SLICE_NONE;
+    if (s == STEP_AGAIN && c->handshaking) s = STEP_PARK;
+    if (s == STEP_READ && c->readable) s = read_some(c, &fresh);
+  } while (s == STEP_AGAIN);
+  if (s == STEP_GONE || c->handshaking) return;
+  /* While a question is open the descriptor stays watched for reading: mostly the answer is there
+   * before the client says more, and two system calls are saved. on_io() unwatches when not. */
+  int want = c->blocked ? LOOP_WRITE : 0;
+  if (s == STEP_READ || (!c->blocked && !c->readable)) want |= LOOP_READ;
+  loop_io_want(c->io, want);
+}
+
+static void on_io(void *arg, int ready) {
+  struct conn *c = arg;
+  if (ready & LOOP_READ) c->readable = true;
+  bool asking = c->proto && c->proto->ask.type && c->proto->ask.sent;
+  if (asking && !c->handshaking) loop_io_want(c->io, 0);
+  else conn_go(c);
+}
+
+void conn_answer(struct front *f, uint64_t id, uint16_t type, struct slice payload) {
+  struct conn *c = map_ptr(&f->by_id, id);
+  if (!c || !c->proto || !c->proto->ask.type || !c->proto->ask.sent) return; /* it left meanwhile */
+  set_clock(c);
+  f->role->ops->answer(c->proto, type, payload);
+  conn_go(c);
+}
+
+void conn_room_lost(struct conn *c, enum proto_room room) {
+  struct proto *p = c->proto;
+  if (!p) return;
+  set_clock(c);
+  if (p->ask.type && p->ask.sent && p->ask.room == room) c->front->role->ops->answer(p, 0, SLICE_NONE);
+  else c->front->role->ops->room_lost(p, room);
+  if (!c->handshaking) conn_go(c);
+}
+
+void conn_tick(struct conn *c) {
+  uint64_t now = loop_now(c->front->room->loop);
+  struct proto *p = c->proto;
+  if (c->handshaking) {
+    if (now >= c->deadline_ms) lose(c, CLOSE_TLS_FAILED);
+    return;
+  }
+  uint64_t patience = p->want == PROTO_CLOSE ? FRONT_LINGER_MS : FRONT_BLOCKED_MS;
+  if (c->blocked && now - c->blocked_ms >= patience) {
+    lose(c, CLOSE_TOO_SLOW);
+    return;
+  }
+  if (!p->deadline_ms || now < p->deadline_ms) return;
+  set_clock(c);
+  c->front->role->ops->tick(p);
+  conn_go(c);
+}
+
+/* --- the beginning --- */
+
+static bool start_session(struct conn *c) {
+  const struct front_listener *l = &c->front->listeners[c->listener];
+  struct proto_start start = {
+    .id = c->id, .session = c->name, .peer_len = c->peer_len, .peer_port = c->peer_port, .service = l->service,
+    .secure = c->tls != NULL, .now_ms = loop_now(c->front->room->loop), .wall_s = sys_wall_s(),
+  };
+  memcpy(start.peer, c->peer, sizeof start.peer);
+  sys_random(start.nonce, sizeof start.nonce);
+  if (c->tls) {
+    start.tls_version = tls_version_name(c->tls);
+    start.tls_cipher = tls_cipher_name(c->tls);
+  }
+  c->proto = c->front->role->ops->new(c->era->services[c->listener], &start);
+  if (c->proto) front_watch_session(c);
+  return c->proto != NULL;
+}
+
+static void set_peer(struct conn *c, const struct sockaddr_storage *from) {
+  if (from->ss_family == AF_INET6) {
+    const struct sockaddr_in6 *a = (const void *)from;
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&a->sin6_addr);
+    c->peer_len = mapped ? 4 : 16;
+    memcpy(c->peer, a->sin6_addr.s6_addr + (mapped ? 12 : 0), c->peer_len);
+    c->peer_port = ntohs(a->sin6_port);
+  } else {
+    const struct sockaddr_in *a = (const void *)from;
+    c->peer_len = 4;
+    memcpy(c->peer, &a->sin_addr, 4);
+    c->peer_port = ntohs(a->sin_port);
+  }
+}
+
+static void link_conn(struct conn *c) {
+  struct front *f = c->front;
+  c->older = f->newest;
+  *(f->newest ? &f->newest->newer : &f->oldest) = c;
+  f->newest = c;
+  map_put_ptr(&f->by_id, c->id, c);
+  count_address(c, 1);
+  f->count++;
+  f->accepted++;
+}
+
+static struct conn *conn_new(struct front_listener *l, int fd, const struct sockaddr_storage *from) {
+  struct front *f = l->front;
+  struct conn *c = calloc(1, sizeof *c);
+  if (!c) return NULL;
+  *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id };
+  c->io = loop_io_new(f->room->loop, fd, on_io, c);
+  if (!c->io) {
+    free(c);
+    return NULL;
+  }
+  set_peer(c, from);
+  buf_init(&c->in, FRONT_IN_MAX);
+  c->era = f->era;
+  c->era->refs++;
+  c->since_ms = loop_now(f->room->loop);
+  snprintf(c->name, sizeof c->name, "%x.%x.%jx", f->start_s, f->room->number, (uintmax_t)c->id);
+  link_conn(c);
+  return c;
+}
+
+/* The oldest that has neither logged in nor begun a message makes room; NULL: there is none. */
+static struct conn *least_valuable(struct front *f) {
+  for (struct conn *c = f->oldest; c; c = c->newer)
+    if (!c->proto || !f->role->ops->valuable(c->proto)) return c;
+  return NULL;
+}
+
+static void refuse(struct front_listener *l, int fd, enum close_reason why) {
+  l->front->refused++;
+  l->front->closed_by[why]++;
+  if (!l->implicit_tls) {
+    ssize_t n = send(fd, l->front->role->busy, strlen(l->front->role->busy), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)n;
+  }
+  close(fd);
+}
+
+static bool over_address_limit(struct conn *c) {
+  uint64_t n = 0;
+  map_get(&c->front->per_address, address_key(c), &n);
+  return n > c->era->conf->connections_per_address;
+}
+
+static void welcome(struct front_listener *l, int fd, const struct sockaddr_storage *from) {
+  struct front *f = l->front;
+  struct conn *worst = f->count >= f->most ? least_valuable(f) : NULL;
+  if (worst) conn_end(worst, CLOSE_CONNECTION_LIMIT);
+  struct conn *c = f->count < f->most ? conn_new(l, fd, from) : NULL;
+  if (!c) {
+    refuse(l, fd, CLOSE_CONNECTION_LIMIT);
+    return;
+  }
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (over_address_limit(c)) {
+    ssize_t n = l->implicit_tls ? 0 : send(fd, f->role->busy, strlen(f->role->busy), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)n;
+    finish(c, CLOSE_ADDRESS_LIMIT);
+  } else if (l->implicit_tls) {
+    if (start_tls(c) == STEP_AGAIN) conn_go(c);
+  } else if (!start_session(c)) {
+    finish(c, CLOSE_NO_MEMORY);
+  } else {
+    conn_go(c);
+  }
+}
+
+void conn_accept(struct front_listener *l) {
+  for (int i = 0; i < FRONT_ACCEPTS; i++) {
+    struct sockaddr_storage from;
+    socklen_t len = sizeof from;
+    int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      welcome(l, fd, &from);
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE) {
+      struct conn *worst = least_valuable(l->front);
+      if (worst) conn_end(worst, CLOSE_NO_DESCRIPTORS);
+      if (worst) continue;
+      loop_io_want(l->io, 0); /* the sweep listens again */
+      log_say(&l->front->room->log, LOG_WARN_, "no-descriptors", "no more connections are taken for a moment: raise LimitNOFILE");
+    }
+    return;
+  }
+}

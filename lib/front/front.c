@@ -1,0 +1,180 @@
+/* The room around the connections: what the parent gives, what auth and store answer, the sweep. */
+#include "lib/front/private.h"
+
+#include "ipc/cli_room.h"
+#include "ipc/pop3d_store.h"
+#include "lib/base/sys.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void on_listener_ready(void *arg, int ready) { conn_accept(arg); }
+
+static void on_listener(struct room *r, struct slice service, bool implicit_tls, int fd) {
+  struct front *f = r->arg;
+  struct front_listener *l = &f->listeners[f->listener_count];
+  if (f->listener_count == FRONT_LISTENERS_MAX || service.n >= sizeof l->service) {
+    log_say(&r->log, LOG_ERROR_, "listener", "more than %d listeners: one was left out", FRONT_LISTENERS_MAX);
+    close(fd);
+    return;
+  }
+  *l = (struct front_listener){ .front = f, .fd = fd, .index = f->listener_count, .implicit_tls = implicit_tls };
+  memcpy(l->service, service.p, service.n);
+  f->listener_count++;
+}
+
+/* --- certificates and tickets --- */
+
+static void drop_chains(struct front *f) {
+  for (size_t i = 0; i < f->chain_count; i++) buf_free(&f->chains[i]);
+  free(f->chains);
+  f->chains = NULL;
+  f->chain_count = 0;
+}
+
+static void new_era(struct front *f) {
+  struct buf err;
+  buf_init(&err, 1024);
+  struct front_era *era = front_era_new(f, &err);
+  if (era) {
+    front_era_unref(&f->era, f->role);
+    f->era = era;
+  } else {
+    log_say(&f->room->log, LOG_ERROR_, "reload", "nothing changed, the old settings stay: %.*s", SLICE_ARG(buf_slice(&err)));
+  }
+  buf_free(&err);
+}
+
+static void on_certificate(struct room *r, uint16_t index, bool last, struct slice pem) {
+  struct front *f = r->arg;
+  if (index == 0) drop_chains(f);
+  struct buf *more = index == f->chain_count ? realloc(f->chains, (f->chain_count + 1) * sizeof *more) : NULL;
+  if (!more) {
+    log_say(&r->log, LOG_ERROR_, "certificate", "certificate %u could not be taken", index + 1u);
+    return;
+  }
+  f->chains = more;
+  buf_init(&f->chains[f->chain_count], 64 * 1024);
+  buf_put(&f->chains[f->chain_count++], pem);
+  if (last && r->running) new_era(f);
+}
+
+static void on_tickets(struct room *r, struct slice keys) {
+  struct front *f = r->arg;
+  if (keys.n > sizeof f->ticket_keys) return;
+  memcpy(f->ticket_keys, keys.p, keys.n);
+  f->ticket_len = keys.n;
+  if (f->era && f->era->tls) tls_server_tickets(f->era->tls, keys);
+}
+
+/* --- start, sweep, stop --- */
+
+static void sweep(void *arg) {
+  struct front *f = arg;
+  uint64_t now = loop_now(f->room->loop);
+  for (struct conn *c = f->oldest, *next; c; c = next) {
+    next = c->newer;
+    conn_tick(c);
+  }
+  if (f->stop_at && now >= f->stop_at) {
+    while (f->oldest) conn_end(f->oldest, CLOSE_STOPPING);
+    room_exit(f->room, 0);
+    return;
+  }
+  for (size_t i = 0; !f->stop_at && i < f->listener_count; i++) loop_io_want(f->listeners[i].io, LOOP_READ);
+  loop_timer_set(f->sweep, now + FRONT_SWEEP_MS);
+}
+
+static size_t connection_limit(const struct conf *conf) {
+  struct rlimit files;
+  size_t most = conf->connections_per_process;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return most;
+  size_t free_fds = files.rlim_cur > FRONT_SPARE_FDS ? files.rlim_cur - FRONT_SPARE_FDS : 1;
+  return free_fds < most ? free_fds : most;
+}
+
+static bool start(struct room *r, struct buf *err) {
+  struct front *f = r->arg;
+  f->room = r;
+  f->start_s = (uint32_t)sys_wall_s();
+  f->most = connection_limit(r->conf);
+  f->read_mem = malloc(FRONT_READ);
+  f->sweep = loop_timer_new(r->loop, sweep, f);
+  f->era = f->read_mem && f->sweep ? front_era_new(f, err) : NULL;
+  if (!f->era) return false;
+  for (size_t i = 0; i < f->listener_count; i++) {
+    struct front_listener *l = &f->listeners[i];
+    l->io = loop_io_new(r->loop, l->fd, on_listener_ready, l);
+    if (!l->io) return false;
+  }
+  loop_timer_set(f->sweep, loop_now(r->loop) + FRONT_SWEEP_MS);
+  return true;
+}
+
+static void reload(struct room *r, const struct conf *before) { new_era(r->arg); }
+
+/* Sessions with mail under way finish; the others go. */
+static void stop(struct room *r) {
+  struct front *f = r->arg;
+  f->stop_at = loop_now(r->loop) + FRONT_STOP_MS;
+  for (size_t i = 0; i < f->listener_count; i++) {
+    loop_io_free(&f->listeners[i].io);
+    close(f->listeners[i].fd);
+  }
+  for (struct conn *c = f->oldest, *next; c; c = next) {
+    next = c->newer;
+    if (!c->proto || !c->proto->ask.type) conn_end(c, CLOSE_STOPPING);
+  }
+  if (f->count == 0) room_exit(r, 0);
+}
+
+/* --- neighbours --- */
+
+static void on_peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
+  struct front *f = r->arg;
+  if (kind != ROOM_KEYS) return;
+  if (f->keys.fd >= 0) close(f->keys.fd);
+  remote_key_init(&f->keys, fd);
+}
+
+static void on_peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+  struct front *f = r->arg;
+  if (kind == ROOM_CLI) front_unwatch(f, number);
+  if (kind != ROOM_AUTH && kind != ROOM_STORE) return;
+  for (struct conn *c = f->oldest, *next; c; c = next) {
+    next = c->newer;
+    conn_room_lost(c, kind == ROOM_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE);
+  }
+}
+
+static bool on_message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+  struct front *f = r->arg;
+  if (kind == ROOM_CLI) return front_command(f, number, msg);
+  if (msg->fd >= 0) close(msg->fd);
+  conn_answer(f, msg->tag, msg->type, msg->payload);
+  return true;
+}
+
+int front_run(const struct front_role *role) {
+  const struct room_ops ops = {
+    .kind = role->kind,
+    .start = start,
+    .message = on_message,
+    .peer_joined = on_peer_joined,
+    .peer_lost = on_peer_lost,
+    .listener = on_listener,
+    .certificate = on_certificate,
+    .tickets = on_tickets,
+    .reload = reload,
+    .stop = stop,
+  };
+  struct front *f = calloc(1, sizeof *f);
+  if (!f) return 71;
+  f->role = role;
+  remote_key_init(&f->keys, -1);
+  map_init(&f->by_id);
+  map_init(&f->per_address);
+  int code = room_run(&ops, f);
+  return code;
+}

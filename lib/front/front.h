@@ -1,0 +1,26 @@
+/* The shell around protocol sessions: sockets, TLS, limits, and the channels to auth, store and keys.
+ * smtpd and pop3d are this shell with their own session machine and verb table.
+ *
+ * It follows the contract of lib/proto/proto.h to the letter. It knows no verb. */
+#ifndef QASID_FRONT_H
+#define QASID_FRONT_H
+
+#include "lib/proto/proto.h"
+#include "lib/room/room.h"
+
+struct front_role {
+  enum room_kind kind;
+  const struct proto_ops *ops;
+  const char *alpn; /* "smtp", "pop3" */
+  /* What sessions of one listener share, made from the configuration; `conf` outlives it. NULL without
+   * memory. */
+  void *(*service_new)(const struct conf *conf, const char *service, bool has_certificate);
+  void (*service_free)(void **service);
+  /* Said, in place of a greeting, to who can't be served now. */
+  const char *busy;
+};
+
+/* Runs the room; returns the process' exit code. */
+int front_run(const struct front_role *role);
+
+#endif

@@ -1,0 +1,116 @@
+/* What the files of the front shell share. */
+#ifndef QASID_FRONT_PRIVATE_H
+#define QASID_FRONT_PRIVATE_H
+
+#include "lib/base/map.h"
+#include "lib/front/front.h"
+#include "lib/tls/remote_key.h"
+#include "lib/tls/tls.h"
+
+enum {
+  FRONT_LISTENERS_MAX = 64,
+  FRONT_READ = 64 * 1024,       /* octets taken from a socket at once */
+  FRONT_IN_MAX = 96 * 1024,     /* parked input of one connection: one read, and a line before it */
+  FRONT_BLOCKED_MS = 5 * 60000, /* a client that takes nothing for so long is given up */
+  FRONT_LINGER_MS = 10000,      /* the same for the last words of a session */
+  FRONT_SWEEP_MS = 1000,        /* how often deadlines are looked at */
+  FRONT_STOP_MS = 10000,        /* what is under way when the server stops has this long */
+  FRONT_ACCEPTS = 64,           /* connections taken in one turn */
+  FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
+};
+
+/* The configuration that new sessions get. A reload makes another; this one lives as long as its
+ * last session. */
+struct front_era {
+  unsigned refs;
+  struct conf *conf;
+  struct tls_server *tls; /* NULL: no certificate */
+  void *services[FRONT_LISTENERS_MAX];
+  size_t service_count;
+};
+
+struct front_listener {
+  struct front *front;
+  int fd;
+  size_t index;
+  struct loop_io *io;
+  char service[32];
+  bool implicit_tls;
+};
+
+struct front_watch { /* a command line that traces */
+  uint32_t cli;
+  char filter[64];
+  struct front_watch *next;
+};
+
+struct front {
+  struct room *room;
+  const struct front_role *role;
+  struct front_listener listeners[FRONT_LISTENERS_MAX];
+  size_t listener_count;
+  struct front_era *era;
+  struct buf *chains; /* PEM chains as they came, until `last` */
+  size_t chain_count;
+  uint8_t ticket_keys[TICKET_KEYS_MAX * TICKET_KEY_SIZE];
+  size_t ticket_len;
+  struct remote_key keys;
+
+  struct map by_id;              /* session number → struct conn */
+  struct map per_address;        /* address key → open connections */
+  struct conn *oldest, *newest;
+  size_t count, most;
+  uint64_t next_id;
+  uint32_t start_s;
+  struct loop_timer *sweep;
+  uint64_t stop_at; /* 0: not stopping */
+  uint8_t *read_mem; /* FRONT_READ octets */
+  struct front_watch *watches;
+  uint64_t accepted, refused, closed_by[CLOSE_REASONS];
+};
+
+/* One client. States: TLS handshake (proto NULL or want == PROTO_TLS) → session → gone. */
+struct conn {
+  struct front *front;
+  struct conn *older, *newer;
+  uint64_t id;
+  int fd;
+  struct loop_io *io;
+  struct tls_conn *tls;
+  struct proto *proto;
+  struct front_era *era;
+  size_t listener;
+  struct buf in; /* octets not yet taken by the session */
+  char name[40];
+  uint8_t peer[16];
+  uint8_t peer_len;
+  bool handshaking, readable, blocked;
+  uint16_t peer_port;
+  uint64_t since_ms;   /* connected */
+  uint64_t blocked_ms; /* nothing could be written since */
+  uint64_t deadline_ms; /* of the handshake */
+  uint64_t octets_in, octets_out;
+};
+
+/* conn.c */
+void conn_accept(struct front_listener *l);
+void conn_answer(struct front *f, uint64_t id, uint16_t type, struct slice payload);
+/* Goes on with whatever can be done. The connection may be gone when it returns. */
+void conn_go(struct conn *c);
+/* Looks at the clocks. The connection may be gone when it returns. */
+void conn_tick(struct conn *c);
+/* Ends it because of `why`, without waiting for the client. */
+void conn_end(struct conn *c, enum close_reason why);
+void conn_room_lost(struct conn *c, enum proto_room room);
+void conn_address_text(const struct conn *c, char *to, size_t n);
+
+/* era.c */
+struct front_era *front_era_new(struct front *f, struct buf *err);
+void front_era_unref(struct front_era **era, const struct front_role *role);
+
+/* watch.c: the command line's `ps`, `trace`, `status`. */
+bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg);
+void front_watch_session(struct conn *c);
+void front_unwatch(struct front *f, uint32_t cli);
+
+#endif
