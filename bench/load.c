@@ -4,6 +4,7 @@
  *   load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass WORD --do list|retr
  *   load idle PORT --connections N --hold SECONDS
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
+ *   --drain DIR  the clock stops when no file is left below DIR: a queue that delivers after it answered
  *
  * PATTERN has one %d, which is replaced by 0 … U-1. One thread, epoll, loopback only. Prints one line of
  * key=value: what was done, seconds, rate, and the server's CPU in microseconds for each unit. */
@@ -11,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,7 +35,7 @@ struct options {
   long count, size;
   enum mode mode;
   enum job job;
-  const char *pattern, *pass;
+  const char *pattern, *pass, *drain;
   pid_t tree;
 };
 
@@ -258,6 +260,21 @@ static bool on_input(struct client *c) {
   return true;
 }
 
+static long left_files;
+
+static int on_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  left_files += kind == FTW_F;
+  return 0;
+}
+
+static void wait_drained(void) {
+  for (double until = now() + 300; opt.drain && now() < until; usleep(10000)) {
+    left_files = 0;
+    nftw(opt.drain, on_entry, 16, FTW_PHYS);
+    if (left_files == 0) return;
+  }
+}
+
 static int run(void) {
   struct client *all = calloc((size_t)opt.connections, sizeof *all);
   int open = 0;
@@ -283,6 +300,7 @@ static int run(void) {
       }
     }
   }
+  wait_drained();
   double seconds = now() - begin;
   cpu = opt.tree ? tree_cpu(opt.tree) - cpu : 0;
   printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f cpu_us_each=%.1f mb_per_cpu_s=%.0f\n", done, seconds,
@@ -317,6 +335,7 @@ static void parse(int argc, char **argv) {
     else if (!strcmp(k, "--pass")) opt.pass = v;
     else if (!strcmp(k, "--hold")) opt.hold = atoi(v);
     else if (!strcmp(k, "--tree")) opt.tree = atoi(v);
+    else if (!strcmp(k, "--drain")) opt.drain = v;
     else if (!strcmp(k, "--mode")) opt.mode = !strcmp(v, "new") ? MODE_NEW : !strcmp(v, "reuse") ? MODE_REUSE : MODE_PIPELINE;
     else if (!strcmp(k, "--do")) opt.job = !strcmp(v, "list") ? JOB_LIST : JOB_RETR;
     else fprintf(stderr, "load: unknown option %s\n", k), exit(64);
