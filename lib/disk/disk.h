@@ -2,9 +2,13 @@
  * (disk_posix.c) and the simulated one (tests/world/disk_sim.c), which forgets what was not synced,
  * tears writes, fills up and dies at a chosen operation. Nothing below the store calls open(2).
  *
- * Names are relative to the data folder, of the characters [A-Za-z0-9._/-], without "..".
+ * Names are relative to the data folder, of the characters [A-Za-z0-9._/-], without "..";
+ * "." is the data folder itself, for sync_dir and list.
  * Each call returns 0 or a negative errno; -ENOSPC is a full disk, -EIO a disk that must not be
- * trusted any further: after it nothing is retried on the same descriptor. */
+ * trusted any further: after it nothing is retried on the same descriptor. A file whose sync has
+ * failed refuses every later write and sync with -EIO: the kernel forgets what it could not write,
+ * so a second sync would succeed without it.
+ * Operations on the real disk may be called from several threads at once, also on one file. */
 #ifndef QASID_DISK_H
 #define QASID_DISK_H
 
@@ -45,10 +49,15 @@ struct disk_ops {
   int (*sync_dir)(struct disk *d, const char *name);
   /* Calls fn for each name in a folder, in no order. */
   int (*list)(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry), void *arg);
-  /* A read-only descriptor of the same file for another process, or -ENOTSUP (the simulated disk). */
+  /* A read-only descriptor of the same file for another process, to be closed by the caller, or
+   * -ENOTSUP (the simulated disk), or -ESTALE when the file no longer has the name it was opened by. */
   int (*share)(struct disk_file *f);
   /* Octets free for us, or a negative errno. */
   int64_t (*free_space)(struct disk *d);
+  /* Takes octets [at, at+n) for this open file until it is closed, without waiting: -EBUSY when any
+   * other opening of the file, here or in another process, has locked some of them. The file must
+   * be writable. NULL on a disk that nobody else can reach. */
+  int (*lock)(struct disk_file *f, uint64_t at, uint64_t n);
 };
 
 /* The data folder at `path`, opened now; every name is resolved below it with openat2-like care
