@@ -1,0 +1,352 @@
+/* Databases: the wrapper's promises on the real and on the simulated disk. What a power loss or a failing
+ * disk may do to them is in test_db_faults.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "lib/db/db.h"
+#include "tests/world/disk_sim.h"
+
+static const struct db_options options = { .page_size = 16384, .cache_kib = 2048 };
+
+struct fixture {
+  struct disk_sim *sim;
+  struct disk *d;
+  struct db *db;
+};
+
+static int set_up(void **state) {
+  static struct fixture f;
+  f.sim = disk_sim_new(1);
+  f.d = disk_sim_disk(f.sim);
+  f.db = NULL;
+  *state = &f;
+  return db_open(f.d, "test.db", &options, &f.db);
+}
+
+static int tear_down(void **state) {
+  struct fixture *f = *state;
+  db_close(&f->db);
+  int left = (int)disk_sim_handles(f->sim);
+  disk_sim_free(&f->sim);
+  return left;
+}
+
+static void must(enum db_result r) {
+  if (r != DB_OK) fail_msg("%s", db_result_text(r));
+}
+
+static int64_t one(struct db *db, const char *sql) {
+  struct db_stmt *s = db_prepare(db, sql);
+  assert_int_equal(db_step(s), DB_ROW);
+  int64_t v = db_int(s, 0);
+  db_reset(s);
+  return v;
+}
+
+static const char *const table = "CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB, k INTEGER UNIQUE)";
+
+static void insert(struct db *db, int64_t k, struct slice v) {
+  struct db_stmt *s = db_prepare(db, "INSERT INTO t (k, v) VALUES (?, ?)");
+  db_bind_int(s, 1, k);
+  db_bind_blob(s, 2, v);
+  must(db_run(s));
+}
+
+static void settings(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(one(f->db, "PRAGMA page_size"), 16384);
+  assert_int_equal(one(f->db, "PRAGMA synchronous"), 2);
+  assert_int_equal(one(f->db, "PRAGMA foreign_keys"), 1);
+  assert_int_equal(one(f->db, "PRAGMA temp_store"), 2);
+  assert_int_equal(one(f->db, "PRAGMA cell_size_check"), 1);
+  assert_int_equal(one(f->db, "PRAGMA trusted_schema"), 0);
+  assert_int_equal(one(f->db, "PRAGMA wal_autocheckpoint"), 0);
+}
+
+static void values(void **state) {
+  struct fixture *f = *state;
+  must(db_exec(f->db, "CREATE TABLE x (i INTEGER, t TEXT, b BLOB, n INTEGER)"));
+  struct db_stmt *s = db_prepare(f->db, "INSERT INTO x VALUES (?, ?, ?, ?)");
+  db_bind_int(s, 1, INT64_MIN);
+  db_bind_text(s, 2, SLICE_NONE);
+  db_bind_blob(s, 3, SLICE("a\0b"));
+  db_bind_null(s, 4);
+  must(db_run(s));
+  assert_int_equal(db_last_id(f->db), 1);
+  assert_int_equal(db_changes(f->db), 1);
+  s = db_prepare(f->db, "SELECT i, t, b, n FROM x");
+  assert_int_equal(db_step(s), DB_ROW);
+  assert_true(db_int(s, 0) == INT64_MIN);
+  assert_false(db_is_null(s, 1));
+  assert_int_equal(db_bytes(s, 1).n, 0);
+  assert_true(slice_eq(db_bytes(s, 2), SLICE("a\0b")));
+  assert_true(db_is_null(s, 3));
+  assert_int_equal(db_step(s), DB_OK);
+  assert_int_equal(db_int(s, 0), 0);
+  /* The bindings of one use are not those of the next. */
+  must(db_run(db_prepare(f->db, "INSERT INTO x VALUES (?, ?, ?, ?)")));
+  s = db_prepare(f->db, "INSERT INTO x VALUES (?, ?, ?, ?)");
+  db_bind_int(s, 5, 1);
+  assert_int_equal(db_run(s), DB_ERROR);
+}
+
+static void reopened(void **state) {
+  struct fixture *f = *state;
+  must(db_exec(f->db, table));
+  must(db_begin(f->db));
+  insert(f->db, 7, SLICE("seven"));
+  must(db_commit(f->db));
+  must(db_set_version(f->db, 3));
+  db_close(&f->db);
+  assert_int_equal(disk_sim_handles(f->sim), 0);
+  assert_int_equal(f->d->ops->exists(f->d, "test.db-wal"), 0); /* a clean end leaves one file */
+  must(db_open(f->d, "test.db", &options, &f->db));
+  assert_int_equal(one(f->db, "SELECT k FROM t"), 7);
+  assert_int_equal(db_version(f->db), 3);
+}
+
+static void read_only(void **state) {
+  struct fixture *f = *state;
+  must(db_exec(f->db, table));
+  insert(f->db, 7, SLICE("seven"));
+  db_close(&f->db);
+  struct db_options ro = options;
+  ro.read_only = true;
+  struct db *none = NULL;
+  assert_int_equal(db_open(f->d, "missing.db", &ro, &none), DB_CANTOPEN);
+  assert_null(none);
+  assert_int_equal(f->d->ops->exists(f->d, "missing.db"), 0);
+  must(db_open(f->d, "test.db", &ro, &f->db));
+  assert_int_equal(one(f->db, "SELECT k FROM t"), 7);
+  assert_int_equal(db_exec(f->db, "DELETE FROM t"), DB_ERROR);
+}
+
+static void errors_stick(void **state) {
+  struct fixture *f = *state;
+  must(db_exec(f->db, table));
+  must(db_begin(f->db));
+  insert(f->db, 1, SLICE("a"));
+  struct db_stmt *s = db_prepare(f->db, "INSERT INTO t (k, v) VALUES (?, ?)");
+  db_bind_int(s, 1, 1);
+  assert_int_equal(db_run(s), DB_CONSTRAINT);
+  assert_int_equal(db_run(s), DB_CONSTRAINT);
+  assert_int_equal(db_exec(f->db, "DELETE FROM t"), DB_CONSTRAINT);
+  assert_int_equal(db_step(db_prepare(f->db, "SELECT 1")), DB_CONSTRAINT);
+  assert_int_equal(db_commit(f->db), DB_CONSTRAINT);
+  assert_non_null(strstr(db_error(f->db), "UNIQUE"));
+  db_rollback(f->db);
+  assert_int_equal(one(f->db, "SELECT count(*) FROM t"), 0);
+  /* Outside a transaction nothing sticks. */
+  assert_int_equal(db_exec(f->db, "SELECT nonsense"), DB_ERROR);
+  assert_int_equal(db_step(db_prepare(f->db, "SELECT nonsense")), DB_ERROR);
+  must(db_exec(f->db, "DELETE FROM t"));
+  assert_int_equal(db_commit(f->db), DB_ERROR);
+  must(db_begin(f->db));
+  assert_int_equal(db_begin(f->db), DB_ERROR);
+  db_rollback(f->db);
+}
+
+static void savepoints(void **state) {
+  struct fixture *f = *state;
+  must(db_exec(f->db, table));
+  must(db_begin(f->db));
+  insert(f->db, 1, SLICE("a"));
+  must(db_savepoint(f->db));
+  insert(f->db, 2, SLICE("b"));
+  must(db_savepoint(f->db));
+  insert(f->db, 3, SLICE("c"));
+  assert_int_equal(db_exec(f->db, "INSERT INTO t (k) VALUES (1)"), DB_CONSTRAINT);
+  must(db_rollback_to(f->db)); /* takes back 3, and the error */
+  must(db_release(f->db));
+  must(db_savepoint(f->db));
+  insert(f->db, 4, SLICE("d"));
+  must(db_release(f->db));
+  must(db_commit(f->db));
+  assert_int_equal(one(f->db, "SELECT sum(k) FROM t"), 7);
+}
+
+static void statements(void **state) {
+  struct fixture *f = *state;
+  static const char text[] = "SELECT 1";
+  struct db_stmt *s = db_prepare(f->db, text);
+  assert_ptr_equal(s, db_prepare(f->db, text));
+  char dynamic[] = "SELECT 2";
+  assert_int_equal(one(f->db, dynamic), 2);
+  dynamic[7] = '3';
+  assert_int_equal(db_step(db_prepare(f->db, dynamic)), DB_ERROR);
+  assert_int_equal(db_step(db_prepare(f->db, "SELECT 1; DELETE FROM t")), DB_ERROR);
+  assert_int_equal(one(f->db, "SELECT 4;\n"), 4);
+  assert_int_equal(db_run(db_prepare(f->db, "SELECT 5")), DB_ERROR);
+}
+
+static void blobs(void **state) {
+  struct fixture *f = *state;
+  must(db_exec(f->db, table));
+  static uint8_t big[200000], got[1000];
+  for (size_t i = 0; i < sizeof big; i++) big[i] = (uint8_t)(i * 7919 >> 3);
+  insert(f->db, 1, slice_of(big, sizeof big));
+  must(db_blob_read(f->db, "t", "v", 1, got, sizeof got, 123456));
+  assert_memory_equal(got, big + 123456, sizeof got);
+  must(db_blob_read(f->db, "t", "v", 1, got, 1000, sizeof big - 1000));
+  assert_int_equal(db_blob_read(f->db, "t", "v", 1, got, 1000, sizeof big - 999), DB_ERROR);
+  assert_int_equal(db_blob_read(f->db, "t", "v", 1, got, SIZE_MAX, 5), DB_ERROR);
+  assert_int_equal(db_blob_read(f->db, "t", "v", 2, got, 1, 0), DB_ERROR);
+}
+
+/* A reader's snapshot beside a writer; the log grows, and is moved into the database. */
+static void snapshots(void **state) {
+  struct fixture *f = *state;
+  struct db *reader = NULL;
+  must(db_exec(f->db, table));
+  must(db_open(f->d, "test.db", &options, &reader));
+  insert(f->db, 1, SLICE("a"));
+  must(db_begin_read(reader));
+  assert_int_equal(one(reader, "SELECT count(*) FROM t"), 1);
+  must(db_begin(f->db));
+  insert(f->db, 2, SLICE("b"));
+  assert_int_equal(one(reader, "SELECT count(*) FROM t"), 1);
+  must(db_commit(f->db));
+  assert_int_equal(one(reader, "SELECT count(*) FROM t"), 1);
+  must(db_commit(reader));
+  assert_int_equal(one(reader, "SELECT count(*) FROM t"), 2);
+  assert_true(db_wal_pages(f->db) > 3);
+  must(db_checkpoint(reader, false));
+  insert(f->db, 3, SLICE("c"));
+  assert_true(db_wal_pages(f->db) <= 4);
+  must(db_checkpoint(f->db, true));
+  assert_int_equal(db_wal_pages(f->db), 0);
+  assert_int_equal(one(reader, "SELECT count(*) FROM t"), 3);
+  db_close(&reader);
+}
+
+/* One write and one sync for a commit, and none for a reader; no file but the two. */
+static uint64_t writes;
+static void count_writes(void *arg, const char *line) {
+  writes += strstr(line, " write ") != NULL;
+}
+
+static void one_write_a_commit(void **state) {
+  struct fixture *f = *state;
+  static uint8_t body[4000];
+  must(db_exec(f->db, table));
+  insert(f->db, 0, SLICE("x"));
+  disk_sim_trace(f->sim, count_writes, NULL);
+  for (int64_t group = 1; group <= 20; group++) {
+    disk_sim_plan(f->sim, &(struct disk_plan){ 0 });
+    writes = 0;
+    must(db_begin(f->db));
+    for (int64_t i = 0; i < 10; i++) insert(f->db, group * 10 + i, slice_of(body, sizeof body));
+    must(db_commit(f->db));
+    assert_int_equal(writes, 1);
+    assert_int_equal(disk_sim_syncs(f->sim), 1);
+    assert_int_equal(disk_sim_ops(f->sim), 2);
+  }
+  disk_sim_plan(f->sim, &(struct disk_plan){ 0 });
+  assert_int_equal(one(f->db, "SELECT count(*) FROM (SELECT DISTINCT v || id AS w FROM t ORDER BY w)"), 201);
+  assert_int_equal(disk_sim_ops(f->sim), 0);
+}
+
+/* A transaction far beyond the page cache and the log's buffer is read back by its own statements, some
+ * pages from the file, some from memory; rolled back, and done again. */
+static void huge_transaction(void **state) {
+  struct fixture *f = *state;
+  struct db_options small = options;
+  small.cache_kib = 256;
+  db_close(&f->db);
+  must(db_open(f->d, "test.db", &small, &f->db));
+  must(db_exec(f->db, table));
+  static uint8_t body[10000];
+  for (int round = 0; round < 3; round++) {
+    must(db_begin(f->db));
+    for (int64_t i = 0; i < 2000; i++) {
+      body[5000] = (uint8_t)i;
+      insert(f->db, i, slice_of(body, sizeof body));
+      if (i % 100 == 99) must(db_exec(f->db, "UPDATE t SET v = v || 'x' WHERE id % 100 = 5"));
+    }
+    assert_int_equal(one(f->db, "SELECT count(*) FROM t WHERE length(v) = 10000"), 1980);
+    if (round < 2) db_rollback(f->db);
+    else must(db_commit(f->db));
+  }
+  disk_sim_plan(f->sim, &(struct disk_plan){ .die_at = 1 });
+  assert_int_equal(db_exec(f->db, "DELETE FROM t"), DB_IOERR);
+  db_close(&f->db);
+  disk_sim_power_loss(f->sim);
+  must(db_open(f->d, "test.db", &options, &f->db));
+  assert_int_equal(one(f->db, "SELECT count(*) FROM t"), 2000);
+}
+
+static void copy_while_in_use(void **state) {
+  struct fixture *f = *state;
+  static uint8_t body[4000];
+  must(db_exec(f->db, table));
+  for (int64_t i = 0; i < 200; i++) insert(f->db, i, slice_of(body, sizeof body));
+  struct db *from = NULL;
+  must(db_open(f->d, "test.db", &options, &from));
+  struct disk_sim *other = disk_sim_new(2);
+  struct disk *to = disk_sim_disk(other);
+  struct db_backup *b = NULL;
+  must(db_backup_start(from, to, "copy.db", &b));
+  enum db_result r;
+  int64_t rounds = 0;
+  while ((r = db_backup_step(b, 5)) == DB_ROW) insert(f->db, 1000 + rounds++, SLICE("new"));
+  must(r);
+  assert_true(rounds > 5);
+  db_backup_end(&b);
+  assert_int_equal(one(from, "SELECT count(*) FROM t"), 200 + rounds);
+  db_close(&from);
+  disk_sim_power_loss(other); /* the copy is durable when the last step returns */
+  must(db_open(to, "copy.db", &options, &from));
+  assert_int_equal(one(from, "SELECT count(*) FROM t"), 200);
+  assert_int_equal(db_backup_start(f->db, to, "copy.db", &b), DB_ERROR);
+  db_close(&from);
+  /* One that is given up leaves nothing. */
+  must(db_backup_start(f->db, to, "half.db", &b));
+  assert_int_equal(db_backup_step(b, 1), DB_ROW);
+  db_backup_end(&b);
+  assert_int_equal(to->ops->exists(to, "half.db"), 0);
+  assert_int_equal(disk_sim_handles(other), 0);
+  disk_sim_free(&other);
+}
+
+static void finding(void *arg, const char *text) {
+  ++*(int *)arg;
+}
+
+static void damage(void **state) {
+  struct fixture *f = *state;
+  int findings = 0;
+  must(db_exec(f->db, table));
+  for (int64_t i = 0; i < 50; i++) insert(f->db, i, SLICE("0123456789012345678901234567890123456789"));
+  must(db_integrity(f->db, finding, &findings));
+  assert_int_equal(findings, 0);
+  must(db_checkpoint(f->db, true));
+  db_close(&f->db);
+  assert_true(disk_sim_flip(f->sim, "test.db", 16384)); /* what kind of page the table's root is */
+  must(db_open(f->d, "test.db", &options, &f->db));
+  assert_int_equal(db_exec(f->db, "SELECT count(v) FROM t"), DB_CORRUPT);
+  assert_int_equal(one(f->db, "SELECT count(*) FROM sqlite_schema"), 2);
+  enum db_result r = db_integrity(f->db, finding, &findings);
+  assert_true(r == DB_CORRUPT || findings > 0);
+  db_close(&f->db);
+  assert_true(disk_sim_flip(f->sim, "test.db", 0));
+  assert_int_equal(db_open(f->d, "test.db", &options, &f->db), DB_CORRUPT);
+}
+
+#define WITH_DB(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    WITH_DB(settings), WITH_DB(values), WITH_DB(reopened), WITH_DB(read_only), WITH_DB(errors_stick),
+    WITH_DB(savepoints), WITH_DB(statements), WITH_DB(blobs), WITH_DB(snapshots), WITH_DB(one_write_a_commit),
+    WITH_DB(huge_transaction), WITH_DB(copy_while_in_use), WITH_DB(damage),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
