@@ -1,0 +1,110 @@
+# A running server in a folder of its own, on free loopback ports, for tests that drive the real binary. Sourced.
+#
+#   qasid_bin=$1; . tests/lib.sh; begin; add alice; serve; …; ok "what is proven" test …; finish
+#
+# Ports: $smtp $submission $submissions $pop3 $pop3s. Accounts are NAME@example.org, password secret-NAME.
+set -u
+export LC_ALL=C
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
+t_passed=0 t_failed=0
+
+free_ports() { # as many as asked for
+  python3 - "$1" <<'EOF'
+import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in held: s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in held])
+EOF
+}
+
+begin() {
+  dir=$(mktemp -d /tmp/qasid-test.XXXXXX)
+  chmod 755 "$dir"
+  read -r smtp submission submissions pop3 pop3s < <(free_ports 5)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=mx.example.org \
+    -addext "subjectAltName=DNS:mx.example.org,DNS:localhost,IP:127.0.0.1" -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+  cat >"$dir/qasid.conf" <<EOF
+hostname = "mx.example.org"
+data_dir = "$dir/data"
+run_dir = "$dir/run"
+listen_smtp = { "127.0.0.1:$smtp" }
+listen_submission = { "127.0.0.1:$submission" }
+listen_submissions = { "127.0.0.1:$submissions" }
+listen_pop3 = { "127.0.0.1:$pop3" }
+listen_pop3s = { "127.0.0.1:$pop3s" }
+tls_certificates = { "$dir/cert.pem" }
+tls_keys = { "$dir/key.pem" }
+EOF
+  server=
+  trap 'stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+}
+
+option() { echo "$1 = $2" >>"$dir/qasid.conf"; }
+q() { "$qasid_bin" -c "$dir/qasid.conf" "$@"; }
+
+serve() {
+  "$qasid_bin" -c "$dir/qasid.conf" serve 2>>"$dir/log" &
+  server=$!
+  wait_log 'event=ready' || { echo "the server did not start:"; tail -20 "$dir/log"; t_failed=$((t_failed + 1)); finish; }
+}
+
+wait_log() { # PATTERN [TENTHS]
+  local i
+  for ((i = 0; i < ${2:-100}; i++)); do
+    grep -qE "$1" "$dir/log" 2>/dev/null && return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+stop() {
+  [ -n "${server:-}" ] || return 0
+  kill "$server" 2>/dev/null
+  wait "$server"
+  local code=$?
+  server=
+  return $code
+}
+
+add() { # NAME…
+  local n
+  q domain add example.org >/dev/null 2>&1
+  for n; do q account add "$n@example.org" --password-stdin --legacy-auth <<<"secret-$n" >/dev/null; done
+}
+
+pid_of() { # ROOM: its (first) process
+  local pid
+  for pid in $(pgrep -P "$server"); do
+    tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--room $1" && { echo "$pid"; return; }
+  done
+}
+
+ok() { # WHAT COMMAND…
+  local what=$1
+  shift
+  if "$@" >"$dir/out" 2>&1; then
+    t_passed=$((t_passed + 1))
+    echo "ok    $what"
+  else
+    t_failed=$((t_failed + 1))
+    echo "FAIL  $what: $*"
+    sed 's/^/      /' "$dir/out" | tail -20
+  fi
+}
+no() { ! "$@"; }
+is() { [ "$1" = "$2" ] || { echo "wanted: $2"; echo "got:    $1"; return 1; }; }
+
+# The number of messages in an account's mailbox.
+count_of() { q --json mail list "$1@example.org" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))'; }
+
+finish() {
+  stop >/dev/null 2>&1
+  if grep -aqE 'AddressSanitizer|runtime error|LeakSanitizer|event=breach' "$dir/log" 2>/dev/null; then
+    t_failed=$((t_failed + 1))
+    grep -aE -A12 'AddressSanitizer|runtime error|LeakSanitizer|event=breach' "$dir/log" | head -40
+  fi
+  [ "$t_failed" -gt 0 ] && { echo "--- the server's log:"; tail -40 "$dir/log"; }
+  echo "$t_passed passed, $t_failed failed"
+  [ "$t_failed" -eq 0 ]
+  exit
+}
