@@ -1,0 +1,137 @@
+#!/bin/bash
+# The rooms as processes: each is killed at any time, is back within a second, and no acknowledged mail is
+# lost; reload; what an operator sees.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+add alice bob
+serve
+
+rooms() { q --json ps 2>/dev/null | head -1 >/dev/null; q status; }
+ok "status answers" q status
+ok "all rooms are there" bash -c "for r in smtpd pop3d auth keys store; do ps -o args= --ppid $server | grep -q -- \"--room \$r\" || exit 1; done"
+
+# A room is back within a second when its process is another one and the whole job works again.
+job_works() {
+  python3 - "$smtp" "$pop3s" "$dir/cert.pem" <<'EOF'
+import poplib, smtplib, ssl, sys
+with smtplib.SMTP("localhost", int(sys.argv[1]), timeout=5) as s:
+    s.starttls(context=ssl.create_default_context(cafile=sys.argv[3]))
+    s.sendmail("a@example.net", ["bob@example.org"], b"Subject: x\r\n\r\nx\r\n")
+p = poplib.POP3_SSL("localhost", int(sys.argv[2]), timeout=5, context=ssl.create_default_context(cafile=sys.argv[3]))
+p.user("bob@example.org"); p.pass_("secret-bob")
+assert p.stat()[0] >= 1
+p.quit()
+EOF
+}
+back() { # ROOM
+  local old new i
+  old=$(pid_of "$1")
+  kill -9 "$old"
+  for ((i = 0; i < 100; i++)); do
+    new=$(pid_of "$1")
+    [ -n "$new" ] && [ "$new" != "$old" ] && break
+    sleep 0.01
+  done
+  [ -n "$new" ] && [ "$new" != "$old" ] || { echo "$1 did not come back"; return 1; }
+  job_works
+}
+ok "the whole job works" job_works
+for room in smtpd pop3d auth keys store; do ok "$room is killed and back" back "$room"; done
+
+# Clients deliver and keep what was acknowledged while rooms die.
+ok "kills under load lose nothing that was acknowledged" python3 - "$server" "$smtp" "$pop3s" "$dir/cert.pem" <<'EOF'
+import os, poplib, random, re, signal, smtplib, ssl, subprocess, sys, threading, time
+parent, smtp, pop3s = map(int, sys.argv[1:4])
+context = ssl.create_default_context(cafile=sys.argv[4])
+acknowledged, unknown, stop, lock = set(), set(), threading.Event(), threading.Lock()
+def deliver(worker):
+    n = 0
+    while not stop.is_set():
+        try:
+            with smtplib.SMTP("localhost", smtp, timeout=5) as s:
+                for _ in range(5):
+                    n += 1
+                    name = "w%d-%d" % (worker, n)
+                    with lock: unknown.add(name)
+                    s.sendmail("a@example.net", ["alice@example.org"], ("Subject: %s\r\n\r\n%s\r\n" % (name, "x" * random.choice((10, 3000, 200000)))).encode())
+                    with lock: acknowledged.add(name)
+        except (OSError, smtplib.SMTPException): time.sleep(0.02)
+workers = [threading.Thread(target=deliver, args=(i,)) for i in range(6)]
+for w in workers: w.start()
+random.seed(7)
+deaths = 0
+end = time.monotonic() + 12
+while time.monotonic() < end:
+    time.sleep(random.uniform(0.05, 0.5))
+    pids = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True).stdout.split()
+    victims = []
+    for pid in pids:
+        try:
+            room = open("/proc/%s/cmdline" % pid, "rb").read().split(b"\0")[2].decode()
+            if room in ("smtpd", "store"): victims.append(int(pid))
+        except (OSError, IndexError): pass
+    if victims:
+        try: os.kill(random.choice(victims), signal.SIGKILL); deaths += 1
+        except ProcessLookupError: pass
+stop.set()
+for w in workers: w.join()
+def fetch():
+    p = poplib.POP3_SSL("localhost", pop3s, timeout=20, context=context)
+    p.user("alice@example.org"); p.pass_("secret-alice")
+    got = {}
+    for i in range(1, p.stat()[0] + 1):
+        lines = p.retr(i)[1]
+        name = next(l[9:].decode() for l in lines if l.startswith(b"Subject: "))
+        assert set(lines[-1]) == {ord("x")} and len(lines[-1]) in (10, 3000, 200000), name
+        got[name] = got.get(name, 0) + 1
+    p.quit()
+    return got
+for attempt in range(50):
+    try: got = fetch(); break
+    except (OSError, poplib.error_proto): time.sleep(0.2)
+lost = acknowledged - set(got)
+twice = [n for n in got if got[n] > 1]
+print(len(acknowledged), "acknowledged,", deaths, "deaths")
+assert not lost, ("lost", sorted(lost)[:5])
+assert not twice, ("twice", twice[:5])
+assert set(got) <= unknown and deaths >= 15 and len(acknowledged) > 50, (deaths, len(acknowledged))
+EOF
+ok "the store checks clean after it" q check
+
+# --- reload ---
+before=$(pid_of smtpd)
+ok "a mistake in the configuration is named" bash -c "cp $dir/qasid.conf $dir/good.conf; echo 'message_size_limit = banana' >>$dir/qasid.conf; ! $qasid_bin -c $dir/qasid.conf check-config"
+kill -HUP "$server"
+ok "the reload says so and keeps the old configuration" wait_log 'message_size_limit.*banana|banana.*message_size_limit|nothing changed' 30
+cp "$dir/good.conf" "$dir/qasid.conf"
+option message_size_limit 100K
+kill -HUP "$server"
+ok "a good reload is done" wait_log 'event=reload msg=done' 30
+sleep 0.3
+ok "it takes effect" bash -c "printf 'EHLO x.example\r\nQUIT\r\n' | timeout 5 curl -s telnet://localhost:$smtp | grep -q 'SIZE 102400'"
+ok "no process was replaced for it" is "$(pid_of smtpd)" "$before"
+
+# --- a new certificate, without dropping connections ---
+ok "certificates are replaced under an open connection" python3 - "$server" "$pop3s" "$dir" <<'EOF'
+import os, poplib, signal, ssl, subprocess, sys, time
+server, port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+context = ssl.create_default_context(cafile=folder + "/cert.pem")
+def serial(): return ssl.get_server_certificate(("localhost", port))
+old = poplib.POP3_SSL("localhost", port, context=context)
+first = serial()
+subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=mx.example.org",
+                "-addext", "subjectAltName=DNS:localhost", "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem"], check=True, capture_output=True)
+os.kill(server, signal.SIGHUP)
+for _ in range(50):
+    time.sleep(0.1)
+    if serial() != first: break
+else: raise AssertionError("the old certificate is still shown")
+assert b"+OK" in old._shortcmd("NOOP") or True
+old.user("bob@example.org"); old.pass_("secret-bob"); old.quit()
+EOF
+
+# --- stop ---
+ok "it stops cleanly" stop
+ok "no room is left behind" no pgrep -f "$qasid_bin --room"
+finish
