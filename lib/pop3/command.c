@@ -1,0 +1,109 @@
+#include "lib/pop3/command.h"
+
+#include "lib/base/num.h"
+
+struct pop3_command pop3_command_split(struct slice line) {
+  ptrdiff_t space = slice_find(line, ' ');
+  if (space < 0) return (struct pop3_command){ .verb = line };
+  return (struct pop3_command){
+    .verb = slice_first(line, (size_t)space),
+    .has_args = true,
+    .args = slice_from(line, (size_t)space + 1),
+  };
+}
+
+/* "01" is refused: one number has one spelling. */
+static bool plain_decimal(struct slice s, uint64_t max, uint64_t *ret) {
+  if (s.n > 1 && slice_at(s, 0) == '0') return false;
+  return num_parse(s, max, ret);
+}
+
+static bool message_number(struct slice s, uint64_t *ret) {
+  return plain_decimal(s, UINT32_MAX, ret) && *ret > 0;
+}
+
+/* 1*VCHAR */
+static bool is_word(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] <= ' ' || s.p[i] > '~') return false;
+  return s.n > 0;
+}
+
+static bool arg_none(struct slice s, struct pop3_args *a) { return false; }
+
+static bool arg_number(struct slice s, struct pop3_args *a) { return message_number(s, &a->number); }
+
+static bool arg_top(struct slice s, struct pop3_args *a) {
+  struct slice msg = slice_split(&s, ' ');
+  return message_number(msg, &a->number) && plain_decimal(s, UINT64_MAX, &a->lines);
+}
+
+static bool arg_name(struct slice s, struct pop3_args *a) {
+  a->name = s;
+  return is_word(s);
+}
+
+/* Any octets, 8-bit too, but none that could end a line or a string somewhere else. */
+static bool arg_password(struct slice s, struct pop3_args *a) {
+  a->text = s;
+  a->has_text = true;
+  return slice_find(s, 0) < 0 && slice_find(s, '\r') < 0 && slice_find(s, '\n') < 0;
+}
+
+static int hex_value(uint8_t c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 1939 §7: "a 16-octet value which is sent in hexadecimal format, using lower-case". */
+static bool arg_apop(struct slice s, struct pop3_args *a) {
+  a->name = slice_split(&s, ' ');
+  if (!is_word(a->name) || s.n != 2 * sizeof a->digest) return false;
+  for (size_t i = 0; i < sizeof a->digest; i++) {
+    int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    a->digest[i] = (uint8_t)(high << 4 | low);
+  }
+  return true;
+}
+
+/* RFC 4422 §3.1: 1 to 20 of A-Z 0-9 - _ */
+static bool is_mechanism(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (!ascii_is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_') return false;
+  return s.n > 0 && s.n <= 20;
+}
+
+static bool arg_auth(struct slice s, struct pop3_args *a) {
+  if (s.n == 0) { /* Outlook says "AUTH " to ask for the list */
+    a->present = false;
+    return true;
+  }
+  a->has_text = slice_find(s, ' ') >= 0;
+  a->name = slice_split(&s, ' ');
+  a->text = s;
+  return is_mechanism(a->name) && (!a->has_text || is_word(s));
+}
+
+static const struct {
+  const char *usage;
+  bool optional;
+  bool (*parse)(struct slice s, struct pop3_args *a);
+} kinds[POP3_ARG_KINDS] = {
+  [POP3_ARG_NONE] = { "", true, arg_none },
+  [POP3_ARG_NUMBER] = { " msg", false, arg_number },
+  [POP3_ARG_MAYBE_NUMBER] = { " [msg]", true, arg_number },
+  [POP3_ARG_TOP] = { " msg n", false, arg_top },
+  [POP3_ARG_NAME] = { " name", false, arg_name },
+  [POP3_ARG_PASSWORD] = { " string", false, arg_password },
+  [POP3_ARG_APOP] = { " name digest", false, arg_apop },
+  [POP3_ARG_AUTH] = { " [mechanism [initial-response]]", true, arg_auth },
+};
+
+bool pop3_args_parse(enum pop3_arg kind, const struct pop3_command *c, struct pop3_args *ret) {
+  *ret = (struct pop3_args){ .present = c->has_args };
+  if (!c->has_args) return kinds[kind].optional;
+  return kinds[kind].parse(c->args, ret);
+}
+
+const char *pop3_arg_usage(enum pop3_arg kind) { return kinds[kind].usage; }

@@ -1,0 +1,34 @@
+#include "lib/pop3/line.h"
+
+/* Throws away what belongs to a line that is too long. A CR at the end stays: its LF may follow. */
+static enum pop3_line skip(struct pop3_framer *f, struct slice *in) {
+  ptrdiff_t end = slice_search(*in, SLICE("\r\n"));
+  if (end >= 0) {
+    *in = slice_from(*in, (size_t)end + 2);
+    *f = (struct pop3_framer){ 0 };
+    return POP3_LINE_TOO_LONG;
+  }
+  size_t n = in->n;
+  if (n > 0 && slice_at(*in, n - 1) == '\r') n--;
+  *in = slice_from(*in, n);
+  f->skipped += n;
+  return f->skipped > POP3_ENDLESS ? POP3_LINE_ENDLESS : POP3_LINE_MORE;
+}
+
+enum pop3_line pop3_line_next(struct pop3_framer *f, struct slice *in, size_t max, struct slice *ret) {
+  if (f->skipping) return skip(f, in);
+  /* Looking no further than a line may reach keeps a long pipeline linear. */
+  ptrdiff_t end = slice_search(slice_first(*in, max), SLICE("\r\n"));
+  if (end >= 0) {
+    *ret = slice_first(*in, (size_t)end);
+    *in = slice_from(*in, (size_t)end + 2);
+    return POP3_LINE_READY;
+  }
+  if (in->n < max) return POP3_LINE_MORE;
+  f->skipping = true;
+  return skip(f, in);
+}
+
+size_t pop3_command_limit(struct slice in) {
+  return slice_case_starts(in, SLICE("AUTH ")) ? POP3_SASL_MAX : POP3_COMMAND_MAX;
+}

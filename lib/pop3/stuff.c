@@ -1,0 +1,105 @@
+#include "lib/pop3/stuff.h"
+
+/* Where a line that goes on past the piece stands after `rest`, its octets in this piece. */
+static enum pop3_at at_after(enum pop3_at at, struct slice rest) {
+  if (rest.n == 0) return at;
+  if (slice_at(rest, rest.n - 1) != '\r') return POP3_AT_INSIDE;
+  return at == POP3_AT_START && rest.n == 1 ? POP3_AT_START_CR : POP3_AT_CR;
+}
+
+/* A line's end was found: `line` is its octets in this piece, LF included. Where that leaves us, and
+ * whether it was CRLF on an otherwise empty line. */
+static enum pop3_at at_line_end(enum pop3_at at, struct slice line, bool *ret_empty) {
+  enum pop3_at before = at_after(at, slice_first(line, line.n - 1));
+  *ret_empty = before == POP3_AT_START_CR;
+  return before == POP3_AT_START_CR || before == POP3_AT_CR ? POP3_AT_START : POP3_AT_INSIDE;
+}
+
+void pop3_stuff_open(struct pop3_stuffer *st, uint64_t announced) {
+  *st = (struct pop3_stuffer){ .announced = announced, .at = POP3_AT_START, .in_header = true };
+}
+
+void pop3_stuff_open_top(struct pop3_stuffer *st, uint64_t announced, uint64_t lines) {
+  pop3_stuff_open(st, announced);
+  st->top = true;
+  st->lines_left = lines;
+}
+
+/* Header or body lines are counted here. True when TOP has had its lines. */
+static bool line_done(struct pop3_stuffer *st, bool empty) {
+  if (st->in_header) st->in_header = !empty;
+  else if (st->lines_left > 0) st->lines_left--;
+  return st->top && !st->in_header && st->lines_left == 0;
+}
+
+/* NUL is the one octet that clients written in C can't take. */
+static void put_clean(struct buf *out, struct slice s) {
+  if (s.n == 0) return;
+  uint8_t *to = buf_reserve(out, s.n);
+  if (!to) return;
+  memcpy(to, s.p, s.n);
+  for (uint8_t *nul = to; (nul = memchr(nul, 0, s.n - (size_t)(nul - to)));) *nul = 0x80;
+  buf_added(out, s.n);
+}
+
+enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, struct buf *out) {
+  if (piece.n > st->announced - st->taken) return POP3_STUFF_WRONG;
+  size_t sent = 0, i = 0; /* octets that are in `out`; octets looked at */
+  bool cut = false;
+  while (i < piece.n && !cut) {
+    struct slice rest = slice_from(piece, i);
+    if (st->at == POP3_AT_START && slice_at(rest, 0) == '.') {
+      put_clean(out, slice_first(slice_from(piece, sent), i - sent));
+      buf_put_u8(out, '.');
+      sent = i;
+    }
+    ptrdiff_t lf = slice_find(rest, '\n');
+    bool empty = false;
+    size_t n = lf < 0 ? rest.n : (size_t)lf + 1;
+    st->at = lf < 0 ? at_after(st->at, rest) : at_line_end(st->at, slice_first(rest, n), &empty);
+    if (st->at == POP3_AT_START) cut = line_done(st, empty);
+    i += n;
+  }
+  put_clean(out, slice_first(slice_from(piece, sent), i - sent));
+  st->taken += i;
+  if (cut) buf_put(out, SLICE(".\r\n"));
+  if (out->failed) return POP3_STUFF_WRONG;
+  return cut ? POP3_STUFF_DONE : POP3_STUFF_MORE;
+}
+
+enum pop3_stuff pop3_stuff_end(struct pop3_stuffer *st, struct buf *out) {
+  uint64_t missing = st->announced - st->taken;
+  uint64_t line_end = st->at == POP3_AT_START ? 0 : 2;
+  uint64_t empty_line = st->in_header ? 2 : 0;
+  if (missing != line_end && missing != line_end + empty_line) return POP3_STUFF_WRONG;
+  if (line_end) buf_put(out, SLICE("\r\n"));
+  /* TOP announces no size, and promises the empty line. */
+  if (empty_line && (st->top || missing == line_end + empty_line)) buf_put(out, SLICE("\r\n"));
+  buf_put(out, SLICE(".\r\n"));
+  return out->failed ? POP3_STUFF_WRONG : POP3_STUFF_DONE;
+}
+
+void pop3_measure_open(struct pop3_measure *m) {
+  *m = (struct pop3_measure){ .at = POP3_AT_START, .in_header = true };
+}
+
+void pop3_measure_put(struct pop3_measure *m, struct slice piece) {
+  m->octets += piece.n;
+  while (m->in_header && piece.n > 0) {
+    ptrdiff_t lf = slice_find(piece, '\n');
+    bool empty = false;
+    size_t n = lf < 0 ? piece.n : (size_t)lf + 1;
+    m->at = lf < 0 ? at_after(m->at, piece) : at_line_end(m->at, slice_first(piece, n), &empty);
+    m->in_header = !empty;
+    piece = slice_from(piece, n);
+  }
+  if (piece.n == 0) return;
+  /* In the body only the end matters. */
+  bool ends = slice_at(piece, piece.n - 1) == '\n' &&
+              (piece.n > 1 ? slice_at(piece, piece.n - 2) == '\r' : m->at == POP3_AT_CR || m->at == POP3_AT_START_CR);
+  m->at = ends ? POP3_AT_START : slice_at(piece, piece.n - 1) == '\r' ? POP3_AT_CR : POP3_AT_INSIDE;
+}
+
+uint64_t pop3_measure_end(const struct pop3_measure *m) {
+  return m->octets + (m->at == POP3_AT_START ? 0 : 2) + (m->in_header ? 2 : 0);
+}
