@@ -1,0 +1,112 @@
+/* AUTH (RFC 5034): this side carries base64 to and fro; the mechanisms themselves run in auth.
+ *
+ *   AUTH mech [initial] ──auth_start──> challenge: "+ ..." ; SASL: a line, auth_step ──> ... yes or no */
+#include "ipc/front_auth.h"
+#include "lib/base/codec.h"
+#include "lib/sasl/sasl.h"
+#include "src/pop3d/state.h"
+
+/* Whoever listens on a plain connection would have the password. */
+static bool usable(const struct session *s, const struct sasl_mechanism *m) {
+  return !m->plaintext || plaintext_allowed(s);
+}
+
+/* Every account has a password, few have the recoverable secret that the other mechanisms need, and
+ * clients take what looks strongest and don't try another when it fails. So those mechanisms are
+ * announced only where a password may not be sent. They are accepted everywhere. */
+static bool announced(const struct session *s, const struct sasl_mechanism *m) {
+  return usable(s, m) && m->recoverable == !plaintext_allowed(s);
+}
+
+void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after) {
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
+    if (!announced(s, m)) continue;
+    buf_put_str(out, before);
+    buf_put_str(out, m->name);
+    buf_put_str(out, after);
+  }
+}
+
+/* "=" is an initial response that is empty (RFC 5034 §4). */
+static bool decode(struct buf *out, struct slice text, bool initial) {
+  buf_init(out, AUTH_SASL_MAX);
+  if (initial && slice_eq(text, SLICE("="))) return true;
+  return base64_decode(out, text);
+}
+
+static void start(struct session *s, const struct sasl_mechanism *mech, const struct pop3_args *a) {
+  struct buf response;
+  if (!decode(&response, a->has_text ? a->text : SLICE_NONE, true)) {
+    refuse(s, "the initial response is not base64");
+  } else {
+    const struct auth_start m = {
+      .mechanism = slice_str(mech->name),
+      .has_response = a->has_text,
+      .response = buf_slice(&response),
+      .peer = slice_of(s->peer, s->peer_len),
+      .secure = s->secure,
+    };
+    auth_start_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_start_type, true), &m);
+    s->wait = WAIT_LOGIN;
+    s->login = LOGIN_AUTH;
+    s->store_lost = s->auth_lost = false;
+    session_to(s, ST_SASL);
+  }
+  buf_wipe(&response);
+}
+
+void pop3_auth(struct session *s, const struct pop3_args *a) {
+  if (!a->present) { /* not in RFC 5034; what Outlook asks before it logs in */
+    ok(s, "mechanisms follow");
+    put_mechanisms(s, &s->proto.out, "", "\r\n");
+    end_of_lines(s);
+    return;
+  }
+  const struct sasl_mechanism *mech = sasl_find(a->name);
+  if (!mech) refuse(s, "unknown mechanism");
+  else if (!usable(s, mech)) refuse(s, "no passwords without TLS: use STLS first");
+  else start(s, mech, a);
+}
+
+void auth_challenged(struct session *s, struct slice payload) {
+  struct auth_challenge m;
+  if (!auth_challenge_get(payload, &m)) {
+    login_no_auth(s);
+    return;
+  }
+  answered(s);
+  buf_wipe(&s->proto.ask.body);
+  buf_put_str(&s->proto.out, "+ ");
+  base64_put(&s->proto.out, m.challenge);
+  buf_put_str(&s->proto.out, "\r\n");
+  proto_trace(&s->proto, 'S', SLICE("+ ***"));
+}
+
+/* The exchange ends here, without a yes or no from auth. */
+static void cancel(struct session *s, const char *text) {
+  if (!s->auth_lost) proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
+  session_to(s, ST_AUTHORIZATION);
+  refuse(s, text);
+}
+
+void auth_line(struct session *s, struct slice line, bool whole) {
+  struct buf response;
+  proto_trace(&s->proto, 'C', slice_eq(line, SLICE("*")) ? line : SLICE("***"));
+  if (s->auth_lost) {
+    login_no_auth(s);
+  } else if (!whole) {
+    cancel(s, "line too long");
+  } else if (slice_eq(line, SLICE("*"))) {
+    cancel(s, "authentication cancelled");
+  } else {
+    bool good = decode(&response, line, false);
+    const struct auth_step m = { .response = buf_slice(&response) };
+    if (good) {
+      auth_step_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_step_type, true), &m);
+      s->wait = WAIT_LOGIN;
+    } else {
+      cancel(s, "the response is not base64");
+    }
+    buf_wipe(&response);
+  }
+}

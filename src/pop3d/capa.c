@@ -1,0 +1,45 @@
+/* CAPA and STLS: what the server can do here and now. */
+#include "src/pop3d/state.h"
+
+/* Capabilities that are no verb (RFC 2449 §6, RFC 3206 §6). */
+static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER",
+                                    "IMPLEMENTATION Qasid" };
+
+static bool can_stls(const struct session *s) { return !s->secure && s->svc->has_cert; }
+
+/* RFC 2449 §5: what AUTHORIZATION has is announced in TRANSACTION too, except STLS, which is announced
+ * where it is "present and permitted in the current state" (RFC 2595 §4). */
+static bool announced(const struct session *s, const struct verb *v) {
+  if (!v->capability) return false;
+  if (v->flags & V_STLS) return s->state == ST_AUTHORIZATION && can_stls(s);
+  return !(v->flags & V_PASSWORD) || plaintext_allowed(s);
+}
+
+void pop3_capa(struct session *s, const struct pop3_args *a) {
+  struct buf *out = &s->proto.out;
+  ok(s, "Capability list follows");
+  for (size_t i = 0; verb_at(i); i++) {
+    const struct verb *v = verb_at(i);
+    if (!announced(s, v)) continue;
+    buf_put_str(out, v->capability);
+    if (v->flags & V_MECHANISMS) put_mechanisms(s, out, " ", "");
+    buf_put_str(out, "\r\n");
+  }
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    buf_put_str(out, ways[i]);
+    buf_put_str(out, "\r\n");
+  }
+  end_of_lines(s);
+}
+
+/* RFC 2595 §4. What waits behind it in the clear is the shell's to refuse. */
+void pop3_stls(struct session *s, const struct pop3_args *a) {
+  if (s->secure) {
+    refuse(s, "Command not permitted when TLS active");
+  } else if (!can_stls(s)) {
+    refuse(s, "there is no TLS here");
+  } else {
+    ok(s, "Begin TLS negotiation");
+    s->proto.want = PROTO_TLS;
+  }
+}

@@ -1,0 +1,93 @@
+#include "src/pop3d/drop.h"
+
+#include <stdlib.h>
+
+#include "ipc/pop3d_store.h"
+#include "lib/base/wire.h"
+#include "lib/pop3/reply.h"
+
+enum { UIDLS_MAX = 0x7ffffff0 }; /* uidl_at has 31 bits */
+
+bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity) {
+  *d = (struct drop){ .count = count, .uidvalidity = uidvalidity };
+  buf_init(&d->uidls, UIDLS_MAX);
+  if (count == 0) return true;
+  if (count > DROP_MESSAGES_MAX) return false;
+  d->messages = calloc(count, sizeof *d->messages);
+  return d->messages != NULL;
+}
+
+void drop_close(struct drop *d) {
+  free(d->messages);
+  buf_free(&d->uidls);
+  *d = (struct drop){ 0 };
+}
+
+static bool keep_uidl(struct drop *d, struct drop_message *m, struct slice uidl) {
+  if (uidl.n == 0) return true;
+  if (!pop3_uidl_ok(uidl)) return false;
+  m->uidl_at = (uint32_t)(buf_len(&d->uidls) + 1) & 0x7fffffff;
+  buf_put_u8(&d->uidls, (uint8_t)uidl.n);
+  buf_put(&d->uidls, uidl);
+  return !d->uidls.failed;
+}
+
+static bool add_row(struct drop *d, struct wire *w) {
+  if (d->listed == d->count) return false;
+  struct drop_message *m = &d->messages[d->listed];
+  m->uid = wire_get_u32(w);
+  m->octets = wire_get_u64(w);
+  size_t n = wire_get_u8(w);
+  if (w->bad || n > w->rest.n) return false;
+  struct slice uidl = slice_first(w->rest, n);
+  w->rest = slice_from(w->rest, n);
+  if (__builtin_add_overflow(d->octets_left, m->octets, &d->octets_left)) return false;
+  if (!keep_uidl(d, m, uidl)) return false;
+  d->listed++;
+  d->left++;
+  return true;
+}
+
+bool drop_add(struct drop *d, struct slice rows) {
+  struct wire w = wire_open(rows);
+  while (w.rest.n > 0)
+    if (!add_row(d, &w)) return false;
+  return true;
+}
+
+struct drop_message *drop_at(const struct drop *d, uint64_t number) {
+  return number >= 1 && number <= d->listed ? &d->messages[number - 1] : NULL;
+}
+
+void drop_delete(struct drop *d, struct drop_message *m) {
+  if (m->deleted) return;
+  m->deleted = 1;
+  d->left--;
+  d->octets_left -= m->octets;
+}
+
+void drop_restore(struct drop *d) {
+  for (uint32_t i = 0; i < d->listed; i++) {
+    struct drop_message *m = &d->messages[i];
+    if (!m->deleted) continue;
+    m->deleted = 0;
+    d->left++;
+    d->octets_left += m->octets;
+  }
+}
+
+static void put_hex32(struct buf *out, uint32_t v) {
+  uint8_t digits[8];
+  for (size_t i = 0; i < 8; i++) digits[i] = (uint8_t)"0123456789abcdef"[v >> (28 - 4 * i) & 15];
+  buf_put(out, slice_of(digits, sizeof digits));
+}
+
+void drop_put_uidl(const struct drop *d, const struct drop_message *m, struct buf *out) {
+  if (m->uidl_at == 0) {
+    put_hex32(out, d->uidvalidity);
+    put_hex32(out, m->uid);
+    return;
+  }
+  struct slice at = slice_from(buf_slice(&d->uidls), m->uidl_at - 1);
+  buf_put(out, slice_first(slice_from(at, 1), (size_t)slice_at(at, 0)));
+}

@@ -1,0 +1,46 @@
+/* The snapshot of an open maildrop: what each message number stands for.
+ *
+ * 16 octets a message. UIDLs that were imported from another server stand in an area of their own, one
+ * length octet before each; all others are made from UIDVALIDITY and uid when they are asked for. */
+#ifndef QASID_POP3D_DROP_H
+#define QASID_POP3D_DROP_H
+
+#include "lib/base/buf.h"
+
+enum { DROP_MESSAGES_MAX = 16 * 1024 * 1024 }; /* 256 MB of snapshot */
+
+struct drop_message {
+  uint64_t octets;       /* as RETR sends them, before stuffing */
+  uint32_t uid;
+  uint32_t uidl_at : 31; /* 1 + place in drop.uidls; 0: made from uidvalidity and uid */
+  uint32_t deleted : 1;
+};
+
+struct drop {
+  struct drop_message *messages;
+  uint32_t count;        /* messages that were announced */
+  uint32_t listed;       /* messages whose row has come */
+  uint32_t left;         /* not marked as deleted */
+  uint32_t last;         /* the highest number that RETR sent (LAST) */
+  uint32_t uidvalidity;
+  uint64_t octets_left;  /* of the messages not marked */
+  struct buf uidls;
+};
+
+/* Room for `count` messages. False without memory, or past DROP_MESSAGES_MAX. */
+bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity);
+/* Rows as pop_listing has them (ipc/pop3d_store.h). False when they are malformed, too many, or memory
+ * is missing; the snapshot is then of no use. */
+bool drop_add(struct drop *d, struct slice rows);
+void drop_close(struct drop *d);
+
+/* Message `number` (from 1), deleted or not; NULL when there is none. */
+struct drop_message *drop_at(const struct drop *d, uint64_t number);
+void drop_delete(struct drop *d, struct drop_message *m);
+/* Unmarks all (RSET). */
+void drop_restore(struct drop *d);
+static inline uint32_t drop_deleted(const struct drop *d) { return d->listed - d->left; }
+/* Puts the message's UIDL: 1 to 70 octets from 0x21 to 0x7E. */
+void drop_put_uidl(const struct drop *d, const struct drop_message *m, struct buf *out);
+
+#endif

@@ -1,0 +1,172 @@
+/* USER and PASS, APOP, and what every login has in common: auth says who it is and grants the session
+ * its maildrop at store; store opens it and lists it; then the client is in.
+ *
+ *   PASS | APOP | AUTH ──auth──> login_ok ──store──> open_answer ──> listing_answer ... ──> "+OK"
+ *                          └──> login_fail: -ERR, still in AUTHORIZATION */
+#include "ipc/front_auth.h"
+#include "ipc/pop3d_store.h"
+#include "src/pop3d/state.h"
+
+/* RFC 1939 §7 has <process-ID.clock@hostname> as an example of a timestamp that is never the same
+ * twice; ours are two random numbers of 64 bits, so that nobody can foretell it either. */
+void put_timestamp(const struct session *s, struct buf *out) {
+  buf_put_u8(out, '<');
+  buf_put_dec(out, s->nonce[0]);
+  buf_put_u8(out, '.');
+  buf_put_dec(out, s->nonce[1]);
+  buf_put_u8(out, '@');
+  buf_put_str(out, s->svc->hostname);
+  buf_put_u8(out, '>');
+}
+
+/* RFC 1939 §7, USER. Always yes: "no" would tell who exists (§13). */
+void pop3_user(struct session *s, const struct pop3_args *a) {
+  buf_put(&s->user, a->name);
+  ok(s, "User accepted");
+}
+
+static void wait_for_login(struct session *s, enum pop3d_login how) {
+  s->login = how;
+  s->wait = WAIT_LOGIN;
+  s->store_lost = false;
+}
+
+/* RFC 1939 §7, PASS: "immediately after a successful USER". */
+void pop3_pass(struct session *s, const struct pop3_args *a) {
+  if (buf_len(&s->user) == 0) {
+    refuse(s, "say USER first");
+    return;
+  }
+  const struct auth_login m = {
+    .name = buf_slice(&s->user),
+    .password = a->text,
+    .peer = slice_of(s->peer, s->peer_len),
+    .secure = s->secure,
+  };
+  auth_login_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_login_type, true), &m);
+  wait_for_login(s, LOGIN_PASS);
+}
+
+/* RFC 1939 §7, APOP. The secret does not cross the wire, so it needs no TLS. */
+void pop3_apop(struct session *s, const struct pop3_args *a) {
+  struct buf stamp;
+  buf_init(&stamp, 512);
+  put_timestamp(s, &stamp);
+  buf_put(&s->user, a->name);
+  const struct auth_apop m = {
+    .name = a->name,
+    .timestamp = buf_slice(&stamp),
+    .digest = slice_of(a->digest, sizeof a->digest),
+    .peer = slice_of(s->peer, s->peer_len),
+    .secure = s->secure,
+  };
+  struct buf *body = proto_ask(&s->proto, PROTO_ASK_AUTH, auth_apop_type, true);
+  auth_apop_put(body, &m);
+  if (stamp.failed) body->failed = true;
+  buf_free(&stamp);
+  wait_for_login(s, LOGIN_APOP);
+}
+
+/* Back to AUTHORIZATION, as if nothing had been said (RFC 5034 §4). The question may hold a password. */
+static void login_over(struct session *s) {
+  answered(s);
+  buf_wipe(&s->proto.ask.body);
+  s->auth_lost = false;
+  if (s->state == ST_SASL) session_to(s, ST_AUTHORIZATION);
+}
+
+static void try_later(struct session *s) {
+  session_forget_user(s);
+  err(s, "[SYS/TEMP] logins are not possible at the moment, try again later");
+}
+
+void login_no_auth(struct session *s) {
+  login_over(s);
+  try_later(s);
+}
+
+void login_fail(struct session *s, struct slice payload) {
+  /* RFC 3206 §4, §5: [AUTH] is about the credentials, [SYS/TEMP] about us. */
+  static const struct { const char *text; bool counts; } replies[AUTH_FAILURES] = {
+    [AUTH_WRONG] = { "[AUTH] permission denied", true },
+    [AUTH_MALFORMED] = { "malformed response", true },
+    [AUTH_UNAVAILABLE] = { "mechanism not available", true },
+    [AUTH_TROUBLE] = { "[SYS/TEMP] logins are not possible at the moment, try again later", false },
+  };
+  struct auth_fail m;
+  if (!auth_fail_get(payload, &m) || m.why >= AUTH_FAILURES) m.why = AUTH_TROUBLE;
+  login_over(s);
+  session_forget_user(s);
+  err(s, "%s", replies[m.why].text);
+  if (replies[m.why].counts && ++s->failures >= s->svc->conf->login_failures) {
+    let_go(s);
+    proto_close(&s->proto, CLOSE_AUTH_FAILURES);
+  }
+}
+
+void login_ok(struct session *s, struct slice payload) {
+  struct auth_ok m;
+  login_over(s);
+  if (!auth_ok_get(payload, &m) || s->store_lost) {
+    try_later(s);
+    return;
+  }
+  buf_reset(&s->account);
+  buf_put(&s->account, m.name);
+  s->granted = true;
+  proto_ask(&s->proto, PROTO_ASK_STORE, pop_open_type, true);
+  s->wait = WAIT_OPEN;
+}
+
+void open_no_store(struct session *s) {
+  s->granted = false;
+  drop_close(&s->drop);
+  try_later(s);
+}
+
+static bool is_printable(struct slice name) {
+  for (size_t i = 0; i < name.n; i++)
+    if (!ascii_is_print(name.p[i])) return false;
+  return name.n > 0;
+}
+
+/* RFC 1939 §10: "+OK mrose's maildrop has 2 messages (320 octets)". */
+static void enter(struct session *s) {
+  answered(s);
+  session_to(s, ST_TRANSACTION);
+  struct slice name = buf_slice(s->login == LOGIN_AUTH ? &s->account : &s->user);
+  if (s->login == LOGIN_PASS || !is_printable(name)) ok(s, "Pass accepted");
+  else
+    ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->drop.left, plural(s->drop.left),
+       (unsigned long long)s->drop.octets_left, octets_word(s->drop.octets_left));
+  session_forget_user(s);
+}
+
+void open_answer(struct session *s, struct slice payload) {
+  /* RFC 2449 §8.1.2, RFC 3206 §4. */
+  static const char *const refusals[POP_OUTCOMES] = {
+    [POP_IN_USE] = "[IN-USE] unable to lock maildrop",
+    [POP_TROUBLE] = "[SYS/TEMP] unable to open maildrop, try again later",
+    [POP_DAMAGED] = "[SYS/PERM] maildrop is damaged, tell the postmaster",
+  };
+  struct pop_opened m;
+  if (!pop_opened_get(payload, &m) || m.outcome >= POP_OUTCOMES) {
+    session_abort(s, CLOSE_READ_ERROR);
+  } else if (m.outcome != POP_DONE) {
+    answered(s);
+    s->granted = false; /* a grant is for one try */
+    session_forget_user(s);
+    err(s, "%s", refusals[m.outcome]);
+  } else if (!drop_open(&s->drop, m.count, m.uidvalidity)) {
+    session_abort(s, CLOSE_NO_MEMORY);
+  } else {
+    s->wait = WAIT_LISTING; /* the same question: its answer has parts */
+  }
+}
+
+void listing_answer(struct session *s, struct slice payload) {
+  struct pop_listing m;
+  if (!pop_listing_get(payload, &m) || !drop_add(&s->drop, m.rows) || (m.last && s->drop.listed != s->drop.count))
+    session_abort(s, CLOSE_READ_ERROR);
+  else if (m.last) enter(s);
+}

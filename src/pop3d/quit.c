@@ -1,0 +1,66 @@
+/* QUIT (RFC 1939 §4, §6): the marks become deletions, all or none, and only then "+OK".
+ *
+ *   QUIT ──pop_delete (as many as it takes)──> pop_quit ──> pop_done: "+OK" or "-ERR", close */
+#include "ipc/pop3d_store.h"
+#include "src/pop3d/state.h"
+
+static void sign_off(struct session *s) {
+  const char *host = s->svc->hostname;
+  if (s->state == ST_AUTHORIZATION) ok(s, "%s POP3 server signing off", host);
+  else if (s->drop.left == 0) ok(s, "%s POP3 server signing off (maildrop empty)", host);
+  else ok(s, "%s POP3 server signing off (%u %s left)", host, s->drop.left, plural(s->drop.left));
+  proto_close(&s->proto, CLOSE_QUIT);
+}
+
+void pop3_quit(struct session *s, const struct pop3_args *a) {
+  if (s->state == ST_TRANSACTION) session_to(s, ST_UPDATE);
+  if (drop_deleted(&s->drop) == 0) {
+    let_go(s); /* no answer to wait for: nothing can fail */
+    sign_off(s);
+    return;
+  }
+  s->next = 1;
+  work_on(s, WORK_DELETE);
+  delete_more(s);
+}
+
+/* Up to POP_DELETES_MAX uids in one message. */
+static bool ask_delete(struct session *s) {
+  struct buf uids;
+  buf_init(&uids, 4 * POP_DELETES_MAX);
+  for (; s->next <= s->drop.listed && buf_room(&uids) >= 4; s->next++) {
+    const struct drop_message *m = drop_at(&s->drop, s->next);
+    if (m->deleted) wire_put_u32(&uids, m->uid);
+  }
+  const struct pop_delete m = { .uids = buf_slice(&uids) };
+  bool any = buf_len(&uids) > 0;
+  if (any) {
+    struct buf *body = proto_ask(&s->proto, PROTO_ASK_STORE, pop_delete_type, false);
+    pop_delete_put(body, &m);
+    if (uids.failed) body->failed = true;
+  }
+  buf_free(&uids);
+  return any;
+}
+
+void delete_more(struct session *s) {
+  if (ask_delete(s)) return; /* sent at once; then produce() comes here again */
+  work_done(s);
+  proto_ask(&s->proto, PROTO_ASK_STORE, pop_quit_type, true);
+  s->wait = WAIT_QUIT;
+}
+
+void quit_answer(struct session *s, struct slice payload) {
+  struct pop_done m;
+  if (!pop_done_get(payload, &m)) m = (struct pop_done){ .outcome = POP_TROUBLE };
+  answered(s);
+  s->granted = false;
+  if (m.outcome == POP_DONE) {
+    s->deleted = drop_deleted(&s->drop);
+    sign_off(s);
+    return;
+  }
+  /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here it is none of them. */
+  err(s, "[%s] deleted messages not removed", m.outcome == POP_DAMAGED ? "SYS/PERM" : "SYS/TEMP");
+  proto_close(&s->proto, CLOSE_QUIT);
+}

@@ -1,0 +1,79 @@
+/* What the server says, and what of it stands in a trace. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "src/pop3d/state.h"
+
+enum { REPLY_TEXT = POP3_REPLY_MAX - 2 };
+
+/* RFC 2449 §4: a first line has at most 512 octets with its CRLF. Longer text is cut. */
+static void say(struct session *s, struct slice status, const char *fmt, va_list ap) {
+  char text[REPLY_TEXT + 1];
+  memcpy(text, status.p, status.n);
+  int n = vsnprintf(text + status.n, sizeof text - status.n, fmt, ap);
+  size_t total = status.n + (n < 0 ? 0 : (size_t)n);
+  if (n <= 0) total--; /* the space */
+  if (total > REPLY_TEXT) total = REPLY_TEXT;
+  proto_trace(&s->proto, 'S', slice_of(text, total));
+  buf_put(&s->proto.out, slice_of(text, total));
+  buf_put(&s->proto.out, SLICE("\r\n"));
+}
+
+void ok(struct session *s, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  say(s, SLICE("+OK "), fmt, ap);
+  va_end(ap);
+}
+
+void err(struct session *s, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  say(s, SLICE("-ERR "), fmt, ap);
+  va_end(ap);
+}
+
+void end_of_lines(struct session *s) {
+  buf_put(&s->proto.out, SLICE(".\r\n"));
+  proto_trace(&s->proto, 'S', SLICE("."));
+}
+
+void remark(struct session *s, const char *fmt, ...) {
+  if (!s->proto.trace.fn) return;
+  char text[128];
+  va_list ap;
+  va_start(ap, fmt);
+  int n = vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  if (n > 0) proto_trace(&s->proto, '*', slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+}
+
+/* An unknown command may be a password that lost its way, so only its length is shown. */
+void trace_command(struct session *s, const struct verb *v, struct slice line) {
+  if (!s->proto.trace.fn) return;
+  if (!v) {
+    remark(s, "unknown command, %zu octets", line.n);
+    return;
+  }
+  if (!(v->flags & V_SECRET)) {
+    proto_trace(&s->proto, 'C', line);
+    return;
+  }
+  struct slice rest = line, verb = slice_split(&rest, ' '), word = slice_split(&rest, ' ');
+  char text[POP3_COMMAND_MAX + 8];
+  bool names = v->arg != POP3_ARG_PASSWORD && rest.n > 0; /* user name or mechanism, then the secret */
+  int n = snprintf(text, sizeof text, "%.*s %.*s%s***", SLICE_ARG(verb), names ? (int)word.n : 0,
+                   (const char *)word.p, names ? " " : "");
+  if (n > 0) proto_trace(&s->proto, 'C', slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+}
+
+const char *plural(uint64_t n) { return n == 1 ? "message" : "messages"; }
+const char *octets_word(uint64_t n) { return n == 1 ? "octet" : "octets"; }
+
+struct drop_message *named_message(struct session *s, uint64_t number) {
+  struct drop_message *m = drop_at(&s->drop, number);
+  if (m && !m->deleted) return m;
+  if (m) err(s, "message %llu already deleted", (unsigned long long)number);
+  else err(s, "no such message, only %u %s in maildrop", s->drop.listed, plural(s->drop.listed));
+  return NULL;
+}

@@ -1,0 +1,115 @@
+/* RETR and TOP: the message comes from store in pieces, one question each, and leaves stuffed. The
+ * next piece is asked for when what is written has mostly left, so a session holds two pieces at most
+ * however large the message and however slow the client.
+ *
+ * All knowledge of how far the message is stands in the stuffer; what takes a piece (piece_taken) is
+ * apart from where it came from. */
+#include "ipc/pop3d_store.h"
+#include "src/pop3d/state.h"
+
+enum { FIRST_OF_TOP = 16 * 1024 }; /* most headers and some lines */
+
+/* One octet more than is expected is asked for, so that a message which is longer than announced shows
+ * itself without another question. */
+static void ask_piece(struct session *s) {
+  uint64_t left = s->stuffer.announced - s->stuffer.taken;
+  uint32_t most = s->top && s->stuffer.taken == 0 ? FIRST_OF_TOP : IPC_CHUNK;
+  if (left < most) most = (uint32_t)left + 1;
+  const struct pop_read m = {
+    .uid = drop_at(&s->drop, s->reading)->uid,
+    .offset = s->stuffer.taken,
+    .most = most,
+  };
+  s->read_most = most;
+  pop_read_put(proto_ask(&s->proto, PROTO_ASK_STORE, pop_read_type, true), &m);
+  s->wait = WAIT_CHUNK;
+}
+
+void pop3_retr(struct session *s, const struct pop3_args *a) {
+  const struct drop_message *m = named_message(s, a->number);
+  if (!m) return;
+  pop3_stuff_open(&s->stuffer, m->octets);
+  s->top = false;
+  s->reading = (uint32_t)a->number;
+  ask_piece(s);
+}
+
+void pop3_top(struct session *s, const struct pop3_args *a) {
+  const struct drop_message *m = named_message(s, a->number);
+  if (!m) return;
+  pop3_stuff_open_top(&s->stuffer, m->octets, a->lines);
+  s->top = true;
+  s->reading = (uint32_t)a->number;
+  ask_piece(s);
+}
+
+void read_more(struct session *s) {
+  work_done(s);
+  ask_piece(s);
+}
+
+/* The first line waits for the first piece, so that a message which can't be read gets an -ERR. */
+static void begin(struct session *s) {
+  if (s->top) ok(s, "top of message follows");
+  else ok(s, "%llu %s", (unsigned long long)s->stuffer.announced, octets_word(s->stuffer.announced));
+  s->begun = true;
+}
+
+static void finish(struct session *s) {
+  s->begun = false;
+  s->octets += s->stuffer.taken;
+  remark(s, "%llu octets of message %u", (unsigned long long)s->stuffer.taken, s->reading);
+  if (s->top) return;
+  s->retrieved++;
+  if (s->reading > s->drop.last) s->drop.last = s->reading;
+}
+
+/* Nothing of the message is out: it can be said. Else the connection goes before the final "." could
+ * make a part look like the whole. */
+static void fail(struct session *s, enum pop_outcome why) {
+  if (s->begun) {
+    remark(s, "message %u can't be read on", s->reading);
+    session_abort(s, CLOSE_READ_ERROR);
+  } else if (why == POP_DAMAGED) {
+    err(s, "[SYS/PERM] message %u is damaged, tell the postmaster", s->reading);
+  } else {
+    err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
+  }
+}
+
+static enum pop3_stuff stuff(struct session *s, struct slice piece) {
+  struct buf *out = &s->proto.out;
+  if (piece.n == 0) return pop3_stuff_end(&s->stuffer, out);
+  enum pop3_stuff r = pop3_stuff_put(&s->stuffer, piece, out);
+  bool whole = s->stuffer.taken == s->stuffer.announced && piece.n < s->read_most;
+  return r == POP3_STUFF_MORE && whole ? pop3_stuff_end(&s->stuffer, out) : r;
+}
+
+static void piece_taken(struct session *s, struct slice piece) {
+  size_t before = buf_len(&s->proto.out);
+  bool first = !s->begun;
+  if (first) begin(s);
+  switch (stuff(s, piece)) {
+    case POP3_STUFF_DONE: finish(s); break;
+    case POP3_STUFF_MORE:
+      if (buf_len(&s->proto.out) > PROTO_OUT_HIGH) work_on(s, WORK_READ);
+      else ask_piece(s);
+      break;
+    case POP3_STUFF_WRONG:
+      if (s->proto.out.failed) break; /* ends the session */
+      if (first) {
+        buf_truncate(&s->proto.out, before);
+        s->begun = false;
+        remark(s, "the size is not what was announced: the reply is taken back");
+      }
+      fail(s, POP_DAMAGED);
+  }
+}
+
+void chunk_answer(struct session *s, struct slice payload) {
+  struct pop_chunk m;
+  answered(s);
+  if (!pop_chunk_get(payload, &m) || m.data.n > s->read_most) fail(s, POP_TROUBLE);
+  else if (m.outcome != POP_DONE) fail(s, m.outcome);
+  else piece_taken(s, m.data);
+}

@@ -1,0 +1,367 @@
+/* The driver: octets, answers and ticks come in here and go to the verb, the answer or the work
+ * that they are for. Everything that POP3 means is in the other files. */
+#include "src/pop3d/session.h"
+
+#include <stdlib.h>
+
+#include "ipc/front_auth.h"
+#include "ipc/pop3d_store.h"
+#include "src/pop3d/state.h"
+
+static struct session *session_of(struct proto *p) { return (struct session *)p; }
+
+void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert) {
+  *svc = (struct pop3d_service){
+    .conf = conf,
+    .name = name,
+    .hostname = conf->hostname && *conf->hostname ? conf->hostname : "localhost",
+    .has_cert = has_cert,
+  };
+}
+
+/* --- what the other files use --- */
+
+void session_to(struct session *s, enum pop3d_state state) {
+  static const struct { enum pop3d_state from, to; const char *name; } moves[] = {
+    { ST_AUTHORIZATION, ST_SASL, "AUTHORIZATION -> SASL" },
+    { ST_SASL, ST_AUTHORIZATION, "SASL -> AUTHORIZATION" },
+    { ST_AUTHORIZATION, ST_TRANSACTION, "AUTHORIZATION -> TRANSACTION" },
+    { ST_TRANSACTION, ST_UPDATE, "TRANSACTION -> UPDATE" },
+  };
+  for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+    if (moves[i].from != s->state || moves[i].to != state) continue;
+    s->state = state;
+    remark(s, "%s", moves[i].name);
+    return;
+  }
+}
+
+void answered(struct session *s) {
+  s->proto.ask.type = 0;
+  s->wait = WAIT_NOTHING;
+}
+
+void session_forget_user(struct session *s) {
+  buf_wipe(&s->user);
+}
+
+bool plaintext_allowed(const struct session *s) {
+  return s->secure || s->svc->conf->plaintext_auth;
+}
+
+void work_on(struct session *s, enum pop3d_work work) {
+  s->work = work;
+  s->proto.more = true;
+}
+
+void work_done(struct session *s) {
+  s->work = WORK_NOTHING;
+  s->proto.more = false;
+}
+
+void refuse(struct session *s, const char *text) {
+  err(s, "%s", text);
+  if (++s->errors < s->svc->conf->pop3_error_limit) return;
+  proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
+}
+
+void let_go(struct session *s) {
+  bool auth_busy = s->wait == WAIT_LOGIN || (s->state == ST_SASL && !s->auth_lost);
+  if (s->wait == WAIT_QUIT) return; /* store is at it, and lets go by itself */
+  answered(s);
+  if (auth_busy) proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
+  else if (s->granted) proto_ask(&s->proto, PROTO_ASK_STORE, pop_close_type, false);
+  s->granted = false;
+}
+
+/* An -ERR inside a multi-line response would be taken for a line of it. */
+static bool inside_response(const struct session *s) {
+  return s->begun || s->work == WORK_LIST || s->work == WORK_UIDL;
+}
+
+void session_abort(struct session *s, enum close_reason reason) {
+  if (!inside_response(s)) err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
+  let_go(s);
+  proto_close(&s->proto, reason);
+}
+
+/* --- the ends of every call --- */
+
+static void set_deadline(struct session *s) {
+  bool logged_in = s->state == ST_TRANSACTION || s->state == ST_UPDATE;
+  s->proto.deadline_ms = logged_in ? s->proto.now_ms + s->svc->conf->pop3_idle_timeout * 1000
+                                   : s->login_deadline_ms;
+}
+
+/* Buffers keep their failure until here, where it ends the session. */
+static void finish_call(struct session *s) {
+  struct proto *p = &s->proto;
+  set_deadline(s);
+  if (!p->out.failed && !(p->ask.type && p->ask.body.failed)) return;
+  answered(s);
+  let_go(s);
+  proto_close(p, CLOSE_NO_MEMORY);
+}
+
+/* --- input --- */
+
+/* Who opens with one of these talks to the wrong port, or was made to (ALPACA). */
+static bool is_foreign(struct slice line) {
+  static const char *const openings[] = { "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE ",
+                                          "CONNECT ", "PRI * ", "SSH-", "*1", "EHLO ", "HELO " };
+  for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
+    if (slice_starts(line, slice_str(openings[i]))) return true;
+  return false;
+}
+
+static void unknown_command(struct session *s, struct slice line) {
+  if (s->state != ST_AUTHORIZATION || !is_foreign(line)) {
+    refuse(s, "unknown command");
+    return;
+  }
+  err(s, "this is a POP3 server");
+  proto_close(&s->proto, CLOSE_NOT_MAIL);
+}
+
+void session_dispatch(struct session *s, struct slice line) {
+  struct pop3_command c = pop3_command_split(line);
+  const struct verb *v = verb_find(s, c.verb);
+  struct pop3_args args;
+  trace_command(s, v, line);
+  if (!v || !(v->flags & V_KEEPS_USER)) session_forget_user(s);
+  if (!v) {
+    unknown_command(s, line);
+  } else if (!(v->states & s->state)) {
+    refuse(s, s->state == ST_TRANSACTION ? "you are logged in already" : "log in first");
+  } else if ((v->flags & V_PASSWORD) && !plaintext_allowed(s)) {
+    refuse(s, "no passwords without TLS: use STLS first");
+  } else if (!pop3_args_parse(v->arg, &c, &args)) {
+    char usage[64] = "usage: ";
+    strncat(usage, v->name, 8);
+    strncat(usage, pop3_arg_usage(v->arg), 40);
+    refuse(s, usage);
+  } else {
+    v->handler(s, &args);
+  }
+}
+
+static void take_line(struct session *s, enum pop3_line kind, struct slice line) {
+  if (kind == POP3_LINE_ENDLESS) {
+    err(s, "line too long");
+    let_go(s);
+    proto_close(&s->proto, CLOSE_LINE_TOO_LONG);
+  } else if (s->state == ST_SASL) {
+    auth_line(s, kind == POP3_LINE_READY ? line : SLICE_NONE, kind == POP3_LINE_READY);
+  } else if (kind == POP3_LINE_TOO_LONG) {
+    remark(s, "a line that is too long");
+    session_forget_user(s);
+    refuse(s, "line too long");
+  } else {
+    session_dispatch(s, line);
+  }
+}
+
+/* A TLS handshake in the clear has no line end to wait for. */
+static bool is_tls_hello(const struct session *s, struct slice in) {
+  return s->state == ST_AUTHORIZATION && !s->framer.skipping && slice_at(in, 0) == 0x16;
+}
+
+static bool can_read(const struct proto *p) {
+  return p->want == PROTO_READ && p->ask.type == 0 && !p->more && buf_len(&p->out) <= PROTO_OUT_HIGH;
+}
+
+static void session_input(struct proto *p, struct slice *in) {
+  struct session *s = session_of(p);
+  bool any = false;
+  while (in->n > 0 && can_read(p)) {
+    struct slice line = SLICE_NONE;
+    if (is_tls_hello(s, *in)) {
+      proto_close(p, CLOSE_NOT_MAIL);
+      break;
+    }
+    size_t max = s->state == ST_SASL ? POP3_SASL_MAX : pop3_command_limit(*in);
+    enum pop3_line kind = pop3_line_next(&s->framer, in, max, &line);
+    if (kind == POP3_LINE_MORE) break;
+    take_line(s, kind, line);
+    any = true;
+  }
+  /* RFC 1939 §3: a command resets the timer. Half a command does not. */
+  if (any) finish_call(s);
+}
+
+/* --- answers --- */
+
+struct answer {
+  enum pop3d_wait wait;
+  uint16_t type;
+  void (*fn)(struct session *s, struct slice payload);
+};
+
+static const struct answer answers[] = {
+  { WAIT_LOGIN, auth_challenge_type, auth_challenged },
+  { WAIT_LOGIN, auth_ok_type, login_ok },
+  { WAIT_LOGIN, auth_fail_type, login_fail },
+  { WAIT_OPEN, pop_opened_type, open_answer },
+  { WAIT_LISTING, pop_listing_type, listing_answer },
+  { WAIT_CHUNK, pop_chunk_type, chunk_answer },
+  { WAIT_QUIT, pop_done_type, quit_answer },
+};
+
+/* The room went while it was asked. */
+static void no_answer(struct session *s) {
+  enum pop3d_wait wait = s->wait;
+  answered(s);
+  switch (wait) {
+    case WAIT_LOGIN: login_no_auth(s); break;
+    case WAIT_OPEN:
+    case WAIT_LISTING: open_no_store(s); break;
+    case WAIT_CHUNK:
+    case WAIT_QUIT:
+      s->granted = false;
+      session_abort(s, CLOSE_ROOM_LOST);
+      break;
+    case WAIT_NOTHING:
+    case WAITS: break;
+  }
+}
+
+static void session_answer(struct proto *p, uint16_t type, struct slice payload) {
+  struct session *s = session_of(p);
+  if (s->wait == WAIT_NOTHING || p->want == PROTO_CLOSE) return; /* too late */
+  const struct answer *a = answers, *end = answers + sizeof answers / sizeof *answers;
+  while (a < end && (a->wait != s->wait || a->type != type)) a++;
+  if (a < end) a->fn(s, payload);
+  else no_answer(s); /* also when the answer is none to this question */
+  finish_call(s);
+}
+
+static void session_produce(struct proto *p) {
+  static void (*const works[WORKS])(struct session *) = {
+    [WORK_LIST] = list_more, [WORK_UIDL] = list_more, [WORK_READ] = read_more, [WORK_DELETE] = delete_more,
+  };
+  struct session *s = session_of(p);
+  if (works[s->work]) works[s->work](s);
+  else p->more = false;
+  finish_call(s);
+}
+
+/* --- what happens around the session --- */
+
+static void session_secured(struct proto *p, const struct proto_secured *tls) {
+  struct session *s = session_of(p);
+  p->want = PROTO_READ;
+  s->secure = true;
+  session_forget_user(s); /* what was said in the clear may have been said by someone else */
+  remark(s, "TLS %s %s", tls && tls->tls_version ? tls->tls_version : "", tls && tls->tls_cipher ? tls->tls_cipher : "");
+  finish_call(s);
+}
+
+static void session_tick(struct proto *p) {
+  struct session *s = session_of(p);
+  if (p->want == PROTO_CLOSE || p->now_ms < p->deadline_ms) return;
+  bool logged_in = s->state == ST_TRANSACTION || s->state == ST_UPDATE;
+  if (logged_in && p->ask.type) { /* store is slow: not the client's fault */
+    set_deadline(s);
+    return;
+  }
+  /* RFC 1939 §3: nothing is deleted, nothing is said. */
+  let_go(s);
+  proto_close(p, buf_len(&p->out) > 0 ? CLOSE_TOO_SLOW : CLOSE_IDLE);
+}
+
+static void session_gone(struct proto *p, enum close_reason why) {
+  struct session *s = session_of(p);
+  bool marked = s->wait != WAIT_QUIT && drop_deleted(&s->drop) > 0;
+  if (p->want != PROTO_CLOSE) let_go(s);
+  proto_close(p, why == CLOSE_PEER_GONE && marked ? CLOSE_PEER_GONE_DROP : why);
+}
+
+static void session_room_lost(struct proto *p, enum proto_room room) {
+  struct session *s = session_of(p);
+  if (p->want == PROTO_CLOSE) return;
+  if (room == PROTO_ASK_AUTH) {
+    if (s->state == ST_SASL) s->auth_lost = true; /* said when the client has sent its response */
+    return;
+  }
+  s->granted = false;
+  if (s->wait == WAIT_LOGIN) s->store_lost = true;
+  if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_ROOM_LOST);
+}
+
+static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value), void *arg) {
+  struct session *s = session_of(p);
+  const struct { const char *key; uint64_t value; } counts[] = {
+    { "messages", s->drop.listed }, { "retrieved", s->retrieved }, { "octets", s->octets },
+    { "marked", drop_deleted(&s->drop) }, { "deleted", s->deleted }, { "failures", s->failures },
+  };
+  if (buf_len(&s->account)) put(arg, "user", buf_slice(&s->account));
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    if (counts[i].value == 0 && s->state == ST_AUTHORIZATION) continue;
+    struct buf text;
+    buf_init(&text, 32);
+    buf_put_dec(&text, counts[i].value);
+    put(arg, counts[i].key, buf_slice(&text));
+    buf_free(&text);
+  }
+}
+
+static bool session_valuable(const struct proto *p) {
+  const struct session *s = (const struct session *)p;
+  return s->state == ST_TRANSACTION || s->state == ST_UPDATE;
+}
+
+/* --- life --- */
+
+static uint64_t be64(const uint8_t *p) {
+  struct wire w = wire_open(slice_of(p, 8));
+  return wire_get_u64(&w);
+}
+
+static struct proto *session_new(const void *service, const struct proto_start *start) {
+  const struct pop3d_service *svc = service;
+  struct session *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  proto_init(&s->proto, start);
+  s->svc = svc;
+  s->nonce[0] = be64(start->nonce);
+  s->nonce[1] = be64(start->nonce + 8);
+  s->peer_len = start->peer_len <= sizeof s->peer ? start->peer_len : 0;
+  memcpy(s->peer, start->peer, s->peer_len);
+  s->secure = start->secure;
+  s->state = ST_AUTHORIZATION;
+  buf_init(&s->user, AUTH_NAME_MAX);
+  buf_init(&s->account, AUTH_NAME_MAX);
+  s->login_deadline_ms = start->now_ms + svc->conf->pop3_login_timeout * 1000;
+  buf_put_str(&s->proto.out, "+OK POP3 server ready ");
+  put_timestamp(s, &s->proto.out);
+  buf_put_str(&s->proto.out, "\r\n");
+  finish_call(s);
+  return &s->proto;
+}
+
+static void session_free(struct proto **p) {
+  if (!*p) return;
+  struct session *s = session_of(*p);
+  drop_close(&s->drop);
+  buf_wipe(&s->user);
+  buf_free(&s->account);
+  proto_done(&s->proto);
+  explicit_bzero(s, sizeof *s);
+  free(s);
+  *p = NULL;
+}
+
+const struct proto_ops pop3d_session_ops = {
+  .name = "pop3",
+  .new = session_new,
+  .free = session_free,
+  .input = session_input,
+  .answer = session_answer,
+  .produce = session_produce,
+  .secured = session_secured,
+  .tick = session_tick,
+  .gone = session_gone,
+  .room_lost = session_room_lost,
+  .summary = session_summary,
+  .valuable = session_valuable,
+};

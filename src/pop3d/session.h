@@ -1,0 +1,33 @@
+/* A POP3 session as a pure machine (lib/proto/proto.h).
+ *
+ *   AUTHORIZATION ──AUTH──> SASL ──> AUTHORIZATION
+ *        │ USER+PASS, APOP, AUTH: auth says yes, store opens and lists the maildrop
+ *        v
+ *   TRANSACTION ──QUIT──> UPDATE: deletions are made, all or none, then +OK
+ *
+ * Invariants:
+ *  1. A message's number, size and UIDL are those of the moment the maildrop was opened, until the end.
+ *  2. Nothing is deleted but by QUIT; "+OK" to it is said only after store said that it is durable.
+ *  3. A multi-line response has its final "." only when every octet that was announced went before it.
+ *  4. What was said before STLS is forgotten by it, but for what was spent of the limits.
+ *  5. Who exists can't be learned: USER always says yes, and each failed login reads the same. */
+#ifndef QASID_POP3D_SESSION_H
+#define QASID_POP3D_SESSION_H
+
+#include "conf/conf.h"
+#include "lib/proto/proto.h"
+
+/* What all sessions of one listener share. Borrows conf and name, which outlive it. */
+struct pop3d_service {
+  const struct conf *conf;
+  const char *name;     /* "pop3" or "pop3s" */
+  const char *hostname; /* conf->hostname, or "localhost" when that is empty; main may set another */
+  bool has_cert;        /* a certificate is loaded: STLS can be offered */
+};
+
+void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert);
+
+/* `service` of new() is a struct pop3d_service. */
+extern const struct proto_ops pop3d_session_ops;
+
+#endif

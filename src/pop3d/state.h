@@ -1,0 +1,169 @@
+/* The session's memory, and what its files use of each other. Only src/pop3d includes this. */
+#ifndef QASID_POP3D_STATE_H
+#define QASID_POP3D_STATE_H
+
+#include "lib/pop3/command.h"
+#include "lib/pop3/line.h"
+#include "lib/pop3/stuff.h"
+#include "src/pop3d/drop.h"
+#include "src/pop3d/session.h"
+
+/* Bits, so that a verb can name several. */
+enum pop3d_state {
+  ST_AUTHORIZATION = 1,
+  ST_SASL = 2,         /* inside AUTH: lines are responses, not commands */
+  ST_TRANSACTION = 4,
+  ST_UPDATE = 8        /* QUIT was said; nothing is read any more */
+};
+
+/* What the pending question's answer is for. */
+enum pop3d_wait { WAIT_NOTHING, WAIT_LOGIN, WAIT_OPEN, WAIT_LISTING, WAIT_CHUNK, WAIT_QUIT, WAITS };
+
+/* What produce() goes on with. */
+enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WORKS };
+
+/* How the login was asked for: it decides the wording of "+OK". */
+enum pop3d_login { LOGIN_PASS, LOGIN_APOP, LOGIN_AUTH };
+
+struct session {
+  struct proto proto; /* first */
+
+  /* the connection */
+  const struct pop3d_service *svc;
+  uint64_t nonce[2];  /* the numbers in the greeting's timestamp */
+  uint8_t peer[16];
+  uint8_t peer_len;
+  bool secure;
+  struct pop3_framer framer;
+
+  /* state */
+  enum pop3d_state state;
+  enum pop3d_wait wait;
+  enum pop3d_work work;
+  bool auth_lost;     /* auth was restarted inside AUTH */
+  bool store_lost;    /* store was restarted while auth was asked: a grant is gone with it */
+  bool granted;       /* store may hold a grant or a lock of this session */
+
+  /* identity */
+  struct buf user;    /* the name that the client gave */
+  struct buf account; /* the canonical name, once auth has said yes */
+  enum pop3d_login login;
+
+  /* the open maildrop */
+  struct drop drop;
+  uint32_t next;      /* LIST, UIDL, QUIT: the number to go on with */
+  uint32_t reading;   /* RETR, TOP: the number */
+  uint32_t read_most; /* the most octets that were asked for */
+  struct pop3_stuffer stuffer;
+  bool top;
+  bool begun;         /* the response's first line is out */
+
+  /* what was spent, and counted */
+  uint64_t login_deadline_ms;
+  uint32_t errors, failures;
+  uint32_t retrieved, deleted;
+  uint64_t octets;
+};
+
+/* The row of a verb: the whole rule. */
+struct verb {
+  const char *name;
+  enum pop3_arg arg;
+  uint8_t states;
+  uint8_t flags;
+  void (*handler)(struct session *s, const struct pop3_args *a);
+  const char *capability; /* its line in CAPA, or NULL */
+  const char *spec;
+};
+
+enum {
+  V_PASSWORD = 1,   /* carries a password in the clear: needs TLS, or the option plaintext_auth */
+  V_SECRET = 2,     /* its argument is not for a trace */
+  V_KEEPS_USER = 4, /* the name that USER gave is still there; any other command loses it */
+  V_STLS = 8,       /* announced only where it can be used */
+  V_MECHANISMS = 16,/* announced with the mechanisms that can be used now */
+  V_LAST = 32       /* exists only with the option pop3_last */
+};
+
+/* verbs.c */
+const struct verb *verb_find(const struct session *s, struct slice name);
+const struct verb *verb_at(size_t i); /* NULL behind the last */
+
+/* session.c */
+void session_dispatch(struct session *s, struct slice line);
+/* Forgets who the client said to be. */
+void session_forget_user(struct session *s);
+/* A refused command: an -ERR that counts towards pop3_error_limit. */
+void refuse(struct session *s, const char *text);
+/* Moves on, and traces it. */
+void session_to(struct session *s, enum pop3d_state state);
+/* The question is answered: nothing is asked any more. */
+void answered(struct session *s);
+/* Tells auth or store, if one holds something for this session, that it ends without QUIT. */
+void let_go(struct session *s);
+/* A room failed: says so, unless that would stand inside a multi-line response, and closes. */
+void session_abort(struct session *s, enum close_reason reason);
+bool plaintext_allowed(const struct session *s);
+/* produce() goes on with `work`. */
+void work_on(struct session *s, enum pop3d_work work);
+void work_done(struct session *s);
+
+/* reply.c: one line each, traced. `fmt` has no CRLF. */
+void ok(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void err(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void end_of_lines(struct session *s);
+/* A remark in the trace: "(120 octets of message)". */
+void remark(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Writes a command to the trace without what is secret in it. */
+void trace_command(struct session *s, const struct verb *v, struct slice line);
+const char *plural(uint64_t n); /* "message" or "messages" */
+const char *octets_word(uint64_t n);
+/* The message that a command names, or NULL after an -ERR. */
+struct drop_message *named_message(struct session *s, uint64_t number);
+
+/* login.c */
+void pop3_user(struct session *s, const struct pop3_args *a);
+void pop3_pass(struct session *s, const struct pop3_args *a);
+void pop3_apop(struct session *s, const struct pop3_args *a);
+void put_timestamp(const struct session *s, struct buf *out);
+void login_ok(struct session *s, struct slice payload);
+void login_fail(struct session *s, struct slice payload);
+void login_no_auth(struct session *s); /* auth is gone */
+void open_answer(struct session *s, struct slice payload);
+void listing_answer(struct session *s, struct slice payload);
+void open_no_store(struct session *s);
+
+/* auth.c */
+void pop3_auth(struct session *s, const struct pop3_args *a);
+void auth_line(struct session *s, struct slice line, bool whole); /* whole: it was not too long */
+void auth_challenged(struct session *s, struct slice payload);
+void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after);
+
+/* capa.c */
+void pop3_capa(struct session *s, const struct pop3_args *a);
+void pop3_stls(struct session *s, const struct pop3_args *a);
+
+/* listing.c */
+void pop3_stat(struct session *s, const struct pop3_args *a);
+void pop3_list(struct session *s, const struct pop3_args *a);
+void pop3_uidl(struct session *s, const struct pop3_args *a);
+void pop3_last(struct session *s, const struct pop3_args *a);
+void list_more(struct session *s);
+
+/* mark.c */
+void pop3_dele(struct session *s, const struct pop3_args *a);
+void pop3_noop(struct session *s, const struct pop3_args *a);
+void pop3_rset(struct session *s, const struct pop3_args *a);
+
+/* retr.c */
+void pop3_retr(struct session *s, const struct pop3_args *a);
+void pop3_top(struct session *s, const struct pop3_args *a);
+void read_more(struct session *s);
+void chunk_answer(struct session *s, struct slice payload);
+
+/* quit.c */
+void pop3_quit(struct session *s, const struct pop3_args *a);
+void delete_more(struct session *s);
+void quit_answer(struct session *s, struct slice payload);
+
+#endif

@@ -1,0 +1,1003 @@
+/* The POP3 session against scripted rooms: RFC 1939's example, each verb in each state, and what hostile
+ * clients, failing rooms and large maildrops do to it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <malloc.h>
+
+#include "lib/pop3/line.h"
+#include "tests/unit/pop3_world.h"
+
+#define GREETING "+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n"
+#define APOP "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n"
+#define TEXT1 "From: a@example.org\r\nSubject: one\r\n\r\n"
+
+static struct pop3_world *world_new(void) {
+  struct pop3_world *w = malloc(sizeof *w);
+  assert_non_null(w);
+  world_init(w);
+  return w;
+}
+
+static void world_end(struct pop3_world **w) {
+  world_free(*w);
+  free(*w);
+  *w = NULL;
+}
+
+static void assert_said(struct pop3_world *w, const char *want) {
+  struct slice got = buf_slice(&w->said);
+  if (!slice_eq(got, slice_str(want)))
+    fail_msg("said: %.*s\nwant: %s", SLICE_ARG(got), want);
+  buf_reset(&w->said);
+}
+
+static void assert_starts(struct pop3_world *w, const char *want) {
+  struct slice got = buf_slice(&w->said);
+  if (!slice_starts(got, slice_str(want))) fail_msg("said: %.*s\nwant: %s", SLICE_ARG(got), want);
+  buf_reset(&w->said);
+}
+
+static void assert_asked(struct pop3_world *w, const char *want) {
+  struct slice got = buf_slice(&w->asked);
+  if (!slice_eq(got, slice_str(want))) fail_msg("asked: %.*s\nwant: %s", SLICE_ARG(got), want);
+  buf_reset(&w->asked);
+}
+
+static void say(struct pop3_world *w, const char *line, const char *want) {
+  world_send(w, slice_str(line));
+  assert_said(w, want);
+}
+
+static void says(struct pop3_world *w, const char *line, const char *want) {
+  world_send(w, slice_str(line));
+  assert_starts(w, want);
+}
+
+static void start(struct pop3_world *w) {
+  world_start(w);
+  assert_said(w, GREETING);
+}
+
+/* Two messages of 120 and 200 octets, as in RFC 1939 §10. */
+static char text1[121], text2[201];
+
+static struct pop3_world *rfc_world(void) {
+  struct pop3_world *w = world_new();
+  memset(text1, 'x', sizeof text1);
+  memset(text2, 'y', sizeof text2);
+  memcpy(text1, TEXT1, strlen(TEXT1));
+  memcpy(text2, TEXT1, strlen(TEXT1));
+  memcpy(text1 + 118, "\r\n", 3);
+  memcpy(text2 + 198, "\r\n", 3);
+  world_message(w, slice_of(text1, 120));
+  world_message(w, slice_of(text2, 200));
+  start(w);
+  return w;
+}
+
+static struct pop3_world *logged_in(void) {
+  struct pop3_world *w = rfc_world();
+  says(w, APOP, "+OK mrose's maildrop has 2 messages (320 octets)\r\n");
+  buf_reset(&w->asked);
+  return w;
+}
+
+static void retrieved(struct pop3_world *w, const char *line, const char *first, const char *text) {
+  char want[512];
+  snprintf(want, sizeof want, "%s\r\n%s.\r\n", first, text);
+  say(w, line, want);
+}
+
+/* --- the sessions that every reader knows --- */
+
+static void the_session_of_rfc_1939_10(void **state) {
+  struct pop3_world *w = rfc_world();
+  say(w, APOP, "+OK mrose's maildrop has 2 messages (320 octets)\r\n");
+  say(w, "STAT\r\n", "+OK 2 320\r\n");
+  say(w, "LIST\r\n", "+OK 2 messages (320 octets)\r\n1 120\r\n2 200\r\n.\r\n");
+  retrieved(w, "RETR 1\r\n", "+OK 120 octets", text1);
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  retrieved(w, "RETR 2\r\n", "+OK 200 octets", text2);
+  say(w, "DELE 2\r\n", "+OK message 2 deleted\r\n");
+  say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off (maildrop empty)\r\n");
+  assert_true(w->closed);
+  assert_int_equal(w->p->reason, CLOSE_QUIT);
+  assert_int_equal(w->removed, 2);
+  assert_int_equal(w->deleted[0], 1);
+  assert_int_equal(w->deleted[1], 2);
+  assert_asked(w, "apop mrose <1896.697170952@dbc.mtview.ca.us>\nopen\ndelete\nquit\n");
+  world_end(&w);
+}
+
+static void user_and_pass(void **state) {
+  struct pop3_world *w = rfc_world();
+  w->conf.plaintext_auth = true;
+  say(w, "USER mrose\r\n", "+OK User accepted\r\n");
+  say(w, "PASS tanstaaf\r\n", "+OK Pass accepted\r\n");
+  say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off (2 messages left)\r\n");
+  assert_asked(w, "login mrose tanstaaf\nopen\nclose\n");
+  assert_false(w->locked);
+  world_end(&w);
+}
+
+/* The examples that stand with the commands in RFC 1939 §5 and §7. */
+static void the_examples_of_each_command(void **state) {
+  struct pop3_world *w = logged_in();
+  w->messages[1].uidl = "QhdPYR:00WBw1Ph7x7";
+  say(w, "LIST 2\r\n", "+OK 2 200\r\n");
+  say(w, "LIST 3\r\n", "-ERR no such message, only 2 messages in maildrop\r\n");
+  say(w, "TOP 1 0\r\n", "+OK top of message follows\r\n" TEXT1 ".\r\n");
+  says(w, "TOP 100 3\r\n", "-ERR no such message");
+  say(w, "UIDL\r\n", "+OK unique-id listing follows\r\n1 0000abcd00000001\r\n2 0000abcd00000002\r\n.\r\n");
+  say(w, "UIDL 3\r\n", "-ERR no such message, only 2 messages in maildrop\r\n");
+  say(w, "NOOP\r\n", "+OK\r\n");
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  say(w, "DELE 1\r\n", "-ERR message 1 already deleted\r\n");
+  say(w, "RSET\r\n", "+OK maildrop has 2 messages (320 octets)\r\n");
+  say(w, "DELE 2\r\n", "+OK message 2 deleted\r\n");
+  say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off (1 message left)\r\n");
+  assert_int_equal(w->removed, 1);
+  assert_int_equal(w->deleted[0], 2);
+  world_end(&w);
+  w = rfc_world();
+  say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off\r\n");
+  assert_asked(w, "");
+  world_end(&w);
+}
+
+static void an_empty_maildrop(void **state) {
+  struct pop3_world *w = world_new();
+  start(w);
+  say(w, APOP, "+OK mrose's maildrop has 0 messages (0 octets)\r\n");
+  say(w, "STAT\r\nLIST\r\nUIDL\r\n",
+      "+OK 0 0\r\n+OK 0 messages (0 octets)\r\n.\r\n+OK unique-id listing follows\r\n.\r\n");
+  say(w, "RETR 1\r\n", "-ERR no such message, only 0 messages in maildrop\r\n");
+  say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off (maildrop empty)\r\n");
+  world_end(&w);
+}
+
+/* --- the matrix --- */
+
+enum { IN_CLEAR, IN_CLEAR_ALLOWED, IN_TLS, AFTER_USER, IN_SASL, LOGGED_IN, SETTINGS };
+
+static struct pop3_world *in_setting(int setting) {
+  if (setting == LOGGED_IN) return logged_in();
+  struct pop3_world *w = world_new();
+  w->conf.plaintext_auth = setting == IN_CLEAR_ALLOWED;
+  w->start.secure = setting == IN_TLS || setting == AFTER_USER || setting == IN_SASL;
+  start(w);
+  if (setting == AFTER_USER) say(w, "USER mrose\r\n", "+OK User accepted\r\n");
+  if (setting == IN_SASL) says(w, "AUTH LOGIN\r\n", "+ ");
+  return w;
+}
+
+/* O: "+OK"; o: "+OK" and the session is at its end or goes on in TLS; E: "-ERR" that counts towards the
+ * limit of errors; e: "-ERR" that does not. In SASL every line is a response: base64 goes to auth. */
+static const struct { const char *line, *golden; } matrix[] = {
+  /*                                                    clear, allowed, tls, user, sasl, in */
+  { "CAPA\r\n",                                         "OOOOeO" },
+  { "STLS\r\n",                                         "ooEEeE" },
+  { "USER mrose\r\n",                                   "EOOOEE" },
+  { "PASS tanstaaf\r\n",                                "EEEOEE" },
+  { APOP,                                               "OOOOEE" },
+  { "AUTH\r\n",                                         "OOOOeE" },
+  { "AUTH \r\n",                                        "OOOOEE" },
+  { "AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\r\n",              "EOOOEE" },
+  { "AUTH GSSAPI\r\n",                                  "EEEEEE" },
+  { "STAT\r\n",                                         "EEEEeO" },
+  { "LIST\r\n",                                         "EEEEeO" },
+  { "LIST 1\r\n",                                       "EEEEEO" },
+  { "LIST 3\r\n",                                       "EEEEEe" },
+  { "UIDL\r\n",                                         "EEEEeO" },
+  { "UIDL 1\r\n",                                       "EEEEEO" },
+  { "RETR 1\r\n",                                       "EEEEEO" },
+  { "RETR\r\n",                                         "EEEEeE" },
+  { "TOP 1 0\r\n",                                      "EEEEEO" },
+  { "TOP 1\r\n",                                        "EEEEEE" },
+  { "DELE 1\r\n",                                       "EEEEEO" },
+  { "DELE 3\r\n",                                       "EEEEEe" },
+  { "NOOP\r\n",                                         "EEEEeO" },
+  { "NOOP x\r\n",                                       "EEEEEE" },
+  { "RSET\r\n",                                         "EEEEeO" },
+  { "LAST\r\n",                                         "EEEEeE" },
+  { "QUIT\r\n",                                         "ooooeo" },
+  { "XTND\r\n",                                         "EEEEeE" },
+  { "\r\n",                                             "EEEEeE" },
+  { "*\r\n",                                            "EEEEEE" },
+};
+
+static char outcome(struct pop3_world *w, const char *line) {
+  w->conf.pop3_error_limit = 1; /* a counted refusal closes */
+  world_send(w, slice_str(line));
+  bool yes = slice_starts(buf_slice(&w->said), SLICE("+OK"));
+  bool no = slice_starts(buf_slice(&w->said), SLICE("-ERR"));
+  assert_true(yes || no);
+  if (yes) return w->closed || w->tls_started ? 'o' : 'O';
+  return w->p->reason == CLOSE_TOO_MANY_ERRORS ? 'E' : 'e';
+}
+
+static void every_verb_in_every_state(void **state) {
+  char got[SETTINGS + 1] = "";
+  bool good = true;
+  for (size_t i = 0; i < sizeof matrix / sizeof *matrix; i++) {
+    for (int setting = 0; setting < SETTINGS; setting++) {
+      struct pop3_world *w = in_setting(setting);
+      got[setting] = outcome(w, matrix[i].line);
+      world_end(&w);
+    }
+    if (strcmp(got, matrix[i].golden)) {
+      print_message("%.*s: %s, not %s\n", (int)strcspn(matrix[i].line, "\r"), matrix[i].line, got, matrix[i].golden);
+      good = false;
+    }
+  }
+  assert_true(good);
+}
+
+/* --- CAPA --- */
+
+#define CAPA_TAIL "RESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Qasid\r\n.\r\n"
+#define CAPA_HEAD "+OK Capability list follows\r\n"
+
+/* PO-8. RFC 2449 §5: what AUTHORIZATION has stays announced; RFC 2595 §4: STLS only where it works. */
+static void capa_is_honest(void **state) {
+  struct pop3_world *w = logged_in();
+  say(w, "CAPA\r\n", CAPA_HEAD "SASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  world_end(&w);
+  w = rfc_world();
+  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "AUTH\r\n", "+OK mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+  world_end(&w);
+  w = world_new();
+  w->svc.has_cert = false;
+  w->conf.plaintext_auth = true;
+  start(w);
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "STLS\r\n", "-ERR there is no TLS here\r\n");
+  world_end(&w);
+}
+
+/* --- logins --- */
+
+static void passwords_keep_their_spaces(void **state) {
+  struct pop3_world *w = in_setting(IN_TLS);
+  say(w, "USER mrose\r\n", "+OK User accepted\r\n");
+  says(w, "PASS  two words \r\n", "-ERR [AUTH]");
+  assert_asked(w, "login mrose  two words \n");
+  world_end(&w);
+}
+
+/* RFC 1939 §7: PASS "immediately after a successful USER". */
+static void user_is_for_the_next_command_only(void **state) {
+  static const char *const between[] = { "CAPA\r\n", "NOPE\r\n", "STAT\r\n", "AUTH\r\n", "USER\r\n", "\r\n", "APOP x\r\n" };
+  for (size_t i = 0; i < sizeof between / sizeof *between; i++) {
+    struct pop3_world *w = in_setting(AFTER_USER);
+    world_send(w, slice_str(between[i]));
+    buf_reset(&w->said);
+    say(w, "PASS tanstaaf\r\n", "-ERR say USER first\r\n");
+    assert_asked(w, "");
+    world_end(&w);
+  }
+  struct pop3_world *w = in_setting(AFTER_USER);
+  says(w, "PASS wrong\r\n", "-ERR [AUTH]");
+  say(w, "PASS tanstaaf\r\n", "-ERR say USER first\r\n");
+  world_end(&w);
+}
+
+static void who_exists_is_not_told(void **state) {
+  struct pop3_world *w = in_setting(IN_TLS);
+  say(w, "USER nobody\r\nPASS x\r\nUSER mrose\r\nPASS x\r\n",
+      "+OK User accepted\r\n-ERR [AUTH] permission denied\r\n+OK User accepted\r\n-ERR [AUTH] permission denied\r\n");
+  says(w, "APOP nobody c4c9334bac560ecc979e58001b3e22fb\r\n", "-ERR [AUTH] permission denied\r\n");
+  assert_true(w->closed);
+  assert_int_equal(w->p->reason, CLOSE_AUTH_FAILURES);
+  world_end(&w);
+}
+
+static void failures_have_their_codes(void **state) {
+  static const struct { uint8_t why; const char *reply; } rows[] = {
+    { AUTH_WRONG, "-ERR [AUTH] permission denied\r\n" },
+    { AUTH_MALFORMED, "-ERR malformed response\r\n" },
+    { AUTH_UNAVAILABLE, "-ERR mechanism not available\r\n" },
+    { AUTH_TROUBLE, "-ERR [SYS/TEMP] logins are not possible at the moment, try again later\r\n" },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct pop3_world *w = in_setting(IN_CLEAR);
+    w->refuse_all = true;
+    w->fail_why = rows[i].why;
+    for (int n = 0; n < 3; n++) say(w, APOP, rows[i].reply);
+    assert_int_equal(w->closed, rows[i].why != AUTH_TROUBLE);
+    world_end(&w);
+  }
+}
+
+static void the_maildrop_may_not_open(void **state) {
+  static const struct { uint8_t outcome; const char *reply; } rows[] = {
+    { POP_IN_USE, "-ERR [IN-USE] unable to lock maildrop\r\n" },
+    { POP_TROUBLE, "-ERR [SYS/TEMP] unable to open maildrop, try again later\r\n" },
+    { POP_DAMAGED, "-ERR [SYS/PERM] maildrop is damaged, tell the postmaster\r\n" },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct pop3_world *w = rfc_world();
+    w->open_outcome = rows[i].outcome;
+    say(w, APOP, rows[i].reply);
+    says(w, "STAT\r\n", "-ERR log in first");
+    w->open_outcome = POP_DONE;
+    say(w, APOP, "+OK mrose's maildrop has 2 messages (320 octets)\r\n");
+    say(w, "STAT\r\n", "+OK 2 320\r\n");
+    world_end(&w);
+  }
+}
+
+static void sasl_exchanges(void **state) {
+  struct pop3_world *w = in_setting(IN_TLS);
+  say(w, "AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\r\n", "+OK mrose@dbc.mtview.ca.us's maildrop has 0 messages (0 octets)\r\n");
+  world_end(&w);
+  w = in_setting(IN_TLS);
+  say(w, "AUTH PLAIN\r\n", "+ \r\n"); /* RFC 5034 §4: an empty challenge is "+ ", nothing else */
+  says(w, "AG1yb3NlAHRhbnN0YWFm\r\n", "+OK ");
+  world_end(&w);
+  w = in_setting(IN_TLS);
+  say(w, "auth login\r\n", "+ VXNlcm5hbWU6\r\n");
+  say(w, "bXJvc2U=\r\n", "+ UGFzc3dvcmQ6\r\n");
+  says(w, "dGFuc3RhYWY=\r\n", "+OK ");
+  world_end(&w);
+  w = in_setting(IN_TLS); /* pipelined: the responses wait for their challenges */
+  says(w, "AUTH LOGIN\r\nbXJvc2U=\r\ndGFuc3RhYWY=\r\nSTAT\r\n", "+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n+OK ");
+  world_end(&w);
+}
+
+/* RFC 5034 §4 and AU-3. After each the session is as if AUTH had not been said. */
+static void sasl_refusals(void **state) {
+  static const char *const responses[] = { "*", "A", "AAA", "=AAA", "AAA=BBB=", "AA==AA==", "A A=", "!!!!", "AAAA\n" };
+  struct pop3_world *w;
+  for (size_t i = 0; i < sizeof responses / sizeof *responses; i++) {
+    char line[64];
+    w = in_setting(IN_SASL);
+    buf_reset(&w->asked);
+    snprintf(line, sizeof line, "%s\r\n", responses[i]);
+    says(w, line, "-ERR ");
+    assert_asked(w, "cancel\n");
+    says(w, "AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\r\n", "+OK ");
+    world_end(&w);
+    if (i == 0) continue;
+    w = in_setting(IN_TLS);
+    snprintf(line, sizeof line, "AUTH PLAIN %s\r\n", responses[i]);
+    says(w, line, "-ERR ");
+    assert_asked(w, "");
+    world_end(&w);
+  }
+  w = in_setting(IN_TLS); /* "=" is an empty initial response */
+  says(w, "AUTH PLAIN =\r\n", "-ERR [AUTH]");
+  assert_asked(w, "start with PLAIN\n");
+  world_end(&w);
+}
+
+static void sasl_lines_have_a_limit(void **state) {
+  static char line[POP3_SASL_MAX + 8];
+  for (size_t n = POP3_SASL_MAX - 2; n < POP3_SASL_MAX + 2; n++) {
+    struct pop3_world *w = in_setting(IN_SASL);
+    buf_reset(&w->asked);
+    memset(line, 'A', sizeof line);
+    line[n] = '\r';
+    line[n + 1] = '\n';
+    world_send(w, slice_of(line, n + 2));
+    bool fits = n + 2 <= POP3_SASL_MAX && n % 4 == 0;
+    assert_int_equal(slice_starts(buf_slice(&w->asked), SLICE("step")), fits);
+    buf_reset(&w->said);
+    says(w, "AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\r\n", "+OK ");
+    world_end(&w);
+  }
+}
+
+/* TL-10, TL-7, TL-11, TL-1. */
+static void stls_forgets_what_was_said(void **state) {
+  struct pop3_world *w = world_new();
+  w->conf.plaintext_auth = true;
+  start(w);
+  say(w, "USER mrose\r\n", "+OK User accepted\r\n");
+  say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
+  assert_true(w->tls_started);
+  say(w, "PASS tanstaaf\r\n", "-ERR say USER first\r\n");
+  say(w, "STLS\r\n", "-ERR Command not permitted when TLS active\r\n");
+  assert_asked(w, "");
+  world_end(&w);
+  w = rfc_world();
+  says(w, "STLS now\r\n", "-ERR ");
+  assert_false(w->tls_started);
+  world_send(w, SLICE("STLS\r\nUSER mrose\r\n"));
+  assert_said(w, "+OK Begin TLS negotiation\r\n");
+  assert_true(w->injected);
+  assert_false(w->tls_started);
+  assert_int_equal(w->p->reason, CLOSE_TLS_INJECTION);
+  world_end(&w);
+}
+
+/* --- input nobody should send --- */
+
+static void lines_are_strict(void **state) {
+  struct pop3_world *w = logged_in();
+  says(w, "STAT\nSTAT\r\n", "-ERR unknown command\r\n");
+  says(w, "STAT\r\r\n", "-ERR unknown command\r\n");
+  says(w, " STAT\r\n", "-ERR unknown command\r\n");
+  world_send(w, SLICE("ST\0AT\r\nstat\r\n"));
+  assert_said(w, "-ERR unknown command\r\n+OK 2 320\r\n");
+  char line[300];
+  memset(line, 'a', sizeof line);
+  memcpy(line + 254, "\r\n", 3);
+  world_send(w, slice_of(line, 256));
+  assert_said(w, "-ERR line too long\r\n");
+  for (int i = 0; i < 40; i++) world_send(w, slice_of(line, 200)); /* and never ends */
+  assert_said(w, "");
+  for (int i = 0; i < 200 && !w->closed; i++) world_send(w, slice_of(line, 200));
+  assert_said(w, "-ERR line too long\r\n");
+  assert_int_equal(w->p->reason, CLOSE_LINE_TOO_LONG);
+  assert_int_equal(buf_len(&w->in), 0);
+  assert_false(w->locked);
+  world_end(&w);
+}
+
+static void an_octet_at_a_time(void **state) {
+  struct pop3_world *w = rfc_world();
+  const struct slice all = SLICE(APOP "STAT\r\nLIST 1\r\nQUIT\r\n");
+  for (size_t i = 0; i < all.n; i++) world_send(w, slice_first(slice_from(all, i), 1));
+  assert_said(w, "+OK mrose's maildrop has 2 messages (320 octets)\r\n+OK 2 320\r\n+OK 1 120\r\n"
+                 "+OK dbc.mtview.ca.us POP3 server signing off (2 messages left)\r\n");
+  world_end(&w);
+}
+
+/* W-1 */
+static void other_protocols_are_shown_the_door(void **state) {
+  static const char *const openings[] = { "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\n", "CONNECT a:25 HTTP/1.1\r\n",
+                                          "\x16\x03\x01", "SSH-2.0-x\r\n", "*1\r\n", "EHLO a\r\n" };
+  for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
+    struct pop3_world *w = rfc_world();
+    world_send(w, slice_str(openings[i]));
+    assert_true(w->closed);
+    assert_int_equal(w->p->reason, CLOSE_NOT_MAIL);
+    world_end(&w);
+  }
+}
+
+static void errors_are_counted(void **state) {
+  struct pop3_world *w = logged_in();
+  for (int i = 0; i < 19; i++) says(w, "NOPE\r\n", "-ERR unknown command\r\n");
+  say(w, "RETR 9\r\n", "-ERR no such message, only 2 messages in maildrop\r\n");
+  assert_false(w->closed);
+  says(w, "NOPE\r\nSTAT\r\n", "-ERR unknown command\r\n");
+  assert_true(w->closed);
+  assert_int_equal(w->p->reason, CLOSE_TOO_MANY_ERRORS);
+  world_end(&w);
+}
+
+/* PO-1: whatever is no number of a message is answered -ERR, and the session goes on. */
+static void numbers_are_strict(void **state) {
+  static const char *const numbers[] = { "0", "-1", "+1", "01", "1x", "", "2147483648", "4294967296", "4294967297",
+    "18446744073709551616", "\xd9\xa1", "%d", "*", "1 ", " 1", "1\t", "3", "0x1", "1e0" };
+  static const char *const verbs[] = { "RETR", "DELE", "LIST", "UIDL", "TOP" };
+  struct pop3_world *w = logged_in();
+  w->conf.pop3_error_limit = 1000;
+  for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++)
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+      char line[80];
+      snprintf(line, sizeof line, "%s %s%s\r\n", verbs[v], numbers[i], v == 4 ? " 0" : "");
+      says(w, line, "-ERR ");
+    }
+  says(w, "TOP 1 -1\r\n", "-ERR ");
+  says(w, "TOP 1 18446744073709551616\r\n", "-ERR ");
+  say(w, "STAT\r\n", "+OK 2 320\r\n");
+  assert_asked(w, "");
+  world_end(&w);
+}
+
+/* --- numbers, marks, deletions --- */
+
+/* PO-2: numbers stay, what is marked can't be named, and STAT counts without it. */
+static void marked_messages(void **state) {
+  struct pop3_world *w = logged_in();
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  static const char *const lines[] = { "RETR 1\r\n", "DELE 1\r\n", "LIST 1\r\n", "UIDL 1\r\n", "TOP 1 0\r\n" };
+  for (size_t i = 0; i < 5; i++) say(w, lines[i], "-ERR message 1 already deleted\r\n");
+  say(w, "STAT\r\n", "+OK 1 200\r\n");
+  say(w, "LIST\r\n", "+OK 1 message (200 octets)\r\n2 200\r\n.\r\n");
+  say(w, "UIDL\r\n", "+OK unique-id listing follows\r\n2 0000abcd00000002\r\n.\r\n");
+  say(w, "LIST 2\r\n", "+OK 2 200\r\n");
+  say(w, "LIST 3\r\n", "-ERR no such message, only 2 messages in maildrop\r\n");
+  say(w, "RSET\r\nSTAT\r\n", "+OK maildrop has 2 messages (320 octets)\r\n+OK 2 320\r\n");
+  world_end(&w);
+}
+
+/* PO-3 */
+static void without_quit_nothing_is_deleted(void **state) {
+  struct pop3_world *w = logged_in();
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  pop3d_session_ops.gone(w->p, CLOSE_PEER_GONE);
+  world_run(w);
+  assert_asked(w, "close\n");
+  assert_int_equal(w->p->reason, CLOSE_PEER_GONE_DROP);
+  assert_int_equal(w->removed, 0);
+  assert_false(w->locked);
+  world_end(&w);
+  w = logged_in();
+  pop3d_session_ops.gone(w->p, CLOSE_PEER_GONE);
+  world_run(w);
+  assert_int_equal(w->p->reason, CLOSE_PEER_GONE);
+  world_end(&w);
+}
+
+static void quit_says_ok_only_when_it_is_done(void **state) {
+  struct pop3_world *w = logged_in();
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  w->hold = true;
+  say(w, "QUIT\r\n", "");
+  assert_false(w->closed);
+  pop3d_session_ops.gone(w->p, CLOSE_PEER_GONE); /* store is at it: nothing to take back */
+  assert_int_equal(w->p->reason, CLOSE_PEER_GONE);
+  world_end(&w);
+  static const struct { uint8_t outcome; const char *reply; } rows[] = {
+    { POP_TROUBLE, "-ERR [SYS/TEMP] deleted messages not removed\r\n" },
+    { POP_DAMAGED, "-ERR [SYS/PERM] deleted messages not removed\r\n" },
+  };
+  for (size_t i = 0; i < 2; i++) {
+    w = logged_in();
+    w->quit_outcome = rows[i].outcome;
+    say(w, "DELE 1\r\nQUIT\r\nSTAT\r\n", i == 0 ? "+OK message 1 deleted\r\n-ERR [SYS/TEMP] deleted messages not removed\r\n"
+                                              : "+OK message 1 deleted\r\n-ERR [SYS/PERM] deleted messages not removed\r\n");
+    assert_true(w->closed);
+    assert_int_equal(w->p->reason, CLOSE_QUIT);
+    world_end(&w);
+  }
+}
+
+static void last_is_an_option(void **state) {
+  struct pop3_world *w = logged_in();
+  says(w, "LAST\r\n", "-ERR unknown command\r\n");
+  w->conf.pop3_last = true;
+  say(w, "LAST\r\n", "+OK 0\r\n");
+  says(w, "RETR 2\r\n", "+OK 200 octets\r\n");
+  says(w, "RETR 1\r\n", "+OK 120 octets\r\n");
+  say(w, "LAST\r\nRSET\r\nLAST\r\n", "+OK 2\r\n+OK maildrop has 2 messages (320 octets)\r\n+OK 0\r\n");
+  world_end(&w);
+}
+
+/* PO-6: imported ids stand as they are, made ones come from uidvalidity and uid. */
+static void unique_ids(void **state) {
+  struct pop3_world *w = world_new();
+  world_message(w, SLICE("\r\n"));
+  world_message(w, SLICE("\r\n"));
+  world_message(w, SLICE("\r\n"));
+  w->messages[0].uidl = "whqtswO00WBw418f9t5JxYwZ";
+  w->messages[2].uidl = "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"; /* 70 */
+  start(w);
+  says(w, APOP, "+OK");
+  say(w, "UIDL\r\n", "+OK unique-id listing follows\r\n1 whqtswO00WBw418f9t5JxYwZ\r\n2 0000abcd00000002\r\n"
+                     "3 ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\r\n.\r\n");
+  say(w, "UIDL 1\r\n", "+OK 1 whqtswO00WBw418f9t5JxYwZ\r\n");
+  world_end(&w);
+  w = world_new(); /* an id that the protocol can't carry is store's mistake, not the client's problem to parse */
+  world_message(w, SLICE("\r\n"));
+  w->messages[0].uidl = "a b";
+  start(w);
+  says(w, APOP, "-ERR [SYS/TEMP]");
+  assert_true(w->closed);
+  assert_false(w->locked);
+  world_end(&w);
+}
+
+/* --- messages --- */
+
+/* PO-5: what is announced is what is sent, however store cuts it. */
+static void sizes_are_exact(void **state) {
+  static const struct { const char *text, *sent; uint64_t announced; } rows[] = {
+    { "A: b\r\n\r\n.\r\n..\r\n", "A: b\r\n\r\n..\r\n...\r\n", 15 },
+    { "A: b\r\n\r\nno end", "A: b\r\n\r\nno end\r\n", 16 },
+    { "A: b\r\n", "A: b\r\n\r\n", 8 },
+    { "A: b\r\n", "A: b\r\n", 6 },
+    { "", "", 0 },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (uint32_t cut = 0; cut < 4; cut++) {
+      struct pop3_world *w = world_new();
+      char want[128];
+      world_message(w, slice_str(rows[i].text));
+      w->messages[0].announced = rows[i].announced;
+      w->short_reads = cut;
+      start(w);
+      says(w, APOP, "+OK");
+      snprintf(want, sizeof want, "+OK %u octets\r\n%s.\r\n+OK\r\n", (unsigned)rows[i].announced, rows[i].sent);
+      say(w, "RETR 1\r\nNOOP\r\n", want);
+      world_end(&w);
+    }
+}
+
+/* Rather no message than one that looks whole and is not. */
+static void wrong_sizes_never_get_their_dot(void **state) {
+  static char text[200000];
+  memset(text, 'z', sizeof text);
+  memcpy(text, "A: b\r\n\r\n", 8);
+  memcpy(text + sizeof text - 2, "\r\n", 2);
+  for (int by = -3; by <= 5; by++) {
+    if (by == 0) continue;
+    struct pop3_world *w = world_new();
+    world_message(w, slice_of(text, sizeof text));
+    w->messages[0].announced += (uint64_t)(int64_t)by;
+    start(w);
+    says(w, APOP, "+OK");
+    world_send(w, SLICE("RETR 1\r\nNOOP\r\n"));
+    assert_true(w->closed);
+    assert_int_equal(w->p->reason, CLOSE_READ_ERROR);
+    assert_true(slice_search(buf_slice(&w->said), SLICE("\r\n.\r\n")) < 0);
+    assert_asked(w, "apop mrose <1896.697170952@dbc.mtview.ca.us>\nopen\nclose\n");
+    world_end(&w);
+  }
+  struct pop3_world *w = world_new(); /* seen before anything is sent: the session goes on */
+  world_message(w, SLICE("A: b\r\n\r\nx\r\n"));
+  w->messages[0].announced = 10;
+  start(w);
+  says(w, APOP, "+OK");
+  say(w, "RETR 1\r\nNOOP\r\n", "-ERR [SYS/PERM] message 1 is damaged, tell the postmaster\r\n+OK\r\n");
+  world_end(&w);
+}
+
+static void read_errors(void **state) {
+  static char text[200000];
+  memset(text, 'z', sizeof text);
+  memcpy(text, "A: b\r\n\r\n", 8);
+  static const struct { uint8_t outcome; const char *reply; } rows[] = {
+    { POP_TROUBLE, "-ERR [SYS/TEMP] message 1 can't be read at the moment, try again later\r\n" },
+    { POP_DAMAGED, "-ERR [SYS/PERM] message 1 is damaged, tell the postmaster\r\n" },
+  };
+  for (size_t i = 0; i < 2; i++)
+    for (int first = 0; first < 2; first++) {
+      struct pop3_world *w = world_new();
+      world_message(w, slice_of(text, sizeof text));
+      w->messages[0].announced += 2;
+      w->read_outcome = rows[i].outcome;
+      w->fail_at = first ? 0 : 1;
+      start(w);
+      says(w, APOP, "+OK");
+      if (first) {
+        say(w, "RETR 1\r\n", rows[i].reply);
+        assert_false(w->closed);
+      } else {
+        says(w, "RETR 1\r\nNOOP\r\n", "+OK 200002 octets\r\nA: b\r\n\r\nzzz");
+        assert_true(w->closed);
+        assert_int_equal(w->p->reason, CLOSE_READ_ERROR);
+      }
+      world_end(&w);
+    }
+}
+
+static void top_reads_little(void **state) {
+  static char text[1 << 20];
+  memset(text, 'z', sizeof text);
+  memcpy(text, "A: b\r\n\r\none\r\n", 13);
+  memcpy(text + sizeof text - 2, "\r\n", 2);
+  struct pop3_world *w = world_new();
+  world_message(w, slice_of(text, sizeof text));
+  w->fail_at = 1; /* only the first piece is to be had */
+  w->read_outcome = POP_DAMAGED;
+  start(w);
+  says(w, APOP, "+OK");
+  say(w, "TOP 1 1\r\n", "+OK top of message follows\r\nA: b\r\n\r\none\r\n.\r\n");
+  say(w, "TOP 1 0\r\n", "+OK top of message follows\r\nA: b\r\n\r\n.\r\n");
+  w->fail_at = UINT64_MAX;
+  world_send(w, SLICE("TOP 1 18446744073709551615\r\n"));
+  assert_int_equal(buf_len(&w->said), 28 + sizeof text + 3);
+  world_end(&w);
+}
+
+/* A pipelined client gets everything back to back, and memory stays where it is. */
+static void a_thousand_pipelined_retrs(void **state) {
+  static char text[50000];
+  memset(text, '.', sizeof text);
+  memcpy(text, "A: b\r\n\r\n", 8);
+  for (size_t i = 10; i + 1 < sizeof text; i += 3) memcpy(text + i, "\r\n", 2); /* each line a dot: the most stuffing there is */
+  memcpy(text + sizeof text - 2, "\r\n", 2);
+  struct pop3_world *w = world_new();
+  world_message(w, slice_of(text, sizeof text));
+  w->forget_said = true;
+  w->p = NULL;
+  world_start(w);
+  world_send(w, SLICE(APOP));
+  uint64_t before = w->octets_out;
+  world_send(w, SLICE("RETR 1\r\n"));
+  uint64_t one = w->octets_out - before;
+  assert_true(one > sizeof text + sizeof text / 4);
+  struct buf many;
+  buf_init(&many, 1 << 20);
+  buf_put(&many, SLICE("STAT\r\nUIDL\r\nLIST\r\n"));
+  for (int i = 0; i < 1000; i++) buf_put(&many, SLICE("RETR 1\r\n"));
+  buf_put(&many, SLICE("NOOP\r\n"));
+  before = w->octets_out;
+  world_send(w, buf_slice(&many));
+  assert_int_equal(buf_len(&w->in), 0);
+  assert_in_range(w->octets_out - before, 1000 * one, 1000 * one + 200);
+  assert_true(w->out_peak < PROTO_OUT_HIGH + 2 * IPC_CHUNK);
+  buf_free(&many);
+  world_end(&w);
+}
+
+/* Sizes that no 32 bits hold: one message of 5 GiB, a maildrop of more. */
+static void large_sizes(void **state) {
+  struct pop3_world *w = world_new();
+  world_message(w, SLICE("A: b\r\n"));
+  world_message(w, SLICE("A: b\r\n"));
+  w->messages[0].announced = 5368709120;
+  w->messages[1].announced = 4294967295;
+  start(w);
+  say(w, APOP, "+OK mrose's maildrop has 2 messages (9663676415 octets)\r\n");
+  say(w, "LIST\r\n", "+OK 2 messages (9663676415 octets)\r\n1 5368709120\r\n2 4294967295\r\n.\r\n");
+  say(w, "DELE 2\r\nSTAT\r\n", "+OK message 2 deleted\r\n+OK 1 5368709120\r\n");
+  world_end(&w);
+  w = world_new(); /* a sum that no 64 bits hold can't be true */
+  world_message(w, SLICE(""));
+  world_message(w, SLICE(""));
+  w->messages[0].announced = w->messages[1].announced = UINT64_MAX;
+  start(w);
+  says(w, APOP, "-ERR [SYS/TEMP]");
+  assert_true(w->closed);
+  world_end(&w);
+}
+
+static void a_hundred_thousand_messages(void **state) {
+  struct pop3_world *w = world_new();
+  w->virtual_count = 100000;
+  start(w);
+  size_t before = mallinfo2().uordblks;
+  say(w, APOP, "+OK mrose's maildrop has 100000 messages (10000000 octets)\r\n");
+  size_t after = mallinfo2().uordblks;
+  if (after > before) assert_true(after - before < 64 * 100000);
+  world_send(w, SLICE("LIST\r\nUIDL\r\n"));
+  assert_true(w->out_peak < PROTO_OUT_HIGH + 32 * 1024);
+  assert_true(slice_search(buf_slice(&w->said), SLICE("\r\n100000 100\r\n.\r\n+OK unique-id listing follows\r\n1 0000abcd00000001\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&w->said), SLICE("\r\n100000 0000abcd000186a0\r\n.\r\n")) > 0);
+  buf_reset(&w->said);
+  for (unsigned i = 1; i <= 100000; i += 3) {
+    char line[32];
+    snprintf(line, sizeof line, "DELE %u\r\n", i);
+    world_send(w, slice_str(line));
+  }
+  buf_reset(&w->said);
+  say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off (66666 messages left)\r\n");
+  assert_int_equal(w->removed, 33334);
+  assert_asked(w, "apop mrose <1896.697170952@dbc.mtview.ca.us>\nopen\ndelete\ndelete\ndelete\nquit\n");
+  world_end(&w);
+}
+
+/* --- time, and rooms that go --- */
+
+static void login_has_a_time(void **state) {
+  struct pop3_world *w = in_setting(IN_TLS);
+  assert_int_equal(w->p->deadline_ms, 181000);
+  w->p->now_ms = 100000;
+  say(w, "USER mrose\r\n", "+OK User accepted\r\n");
+  assert_int_equal(w->p->deadline_ms, 181000); /* the login as a whole */
+  w->p->now_ms = 180999;
+  pop3d_session_ops.tick(w->p);
+  assert_int_equal(w->p->want, PROTO_READ);
+  w->p->now_ms = 181000;
+  pop3d_session_ops.tick(w->p);
+  world_run(w);
+  assert_said(w, "");
+  assert_true(w->closed);
+  assert_int_equal(w->p->reason, CLOSE_IDLE);
+  world_end(&w);
+  w = in_setting(IN_SASL); /* auth is told */
+  buf_reset(&w->asked);
+  w->p->now_ms = 181000;
+  pop3d_session_ops.tick(w->p);
+  world_run(w);
+  assert_asked(w, "cancel\n");
+  world_end(&w);
+}
+
+/* RFC 1939 §3: a timeout deletes nothing and says nothing; a command starts it anew, half of one does not. */
+static void idle_sessions_end(void **state) {
+  struct pop3_world *w = logged_in();
+  w->p->now_ms = 500000;
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  assert_int_equal(w->p->deadline_ms, 1100000);
+  w->p->now_ms = 1000000;
+  say(w, "ST", "");
+  assert_int_equal(w->p->deadline_ms, 1100000);
+  w->p->now_ms = 1100000;
+  pop3d_session_ops.tick(w->p);
+  world_run(w);
+  assert_said(w, "");
+  assert_asked(w, "close\n");
+  assert_int_equal(w->p->reason, CLOSE_IDLE);
+  assert_int_equal(w->removed, 0);
+  world_end(&w);
+}
+
+static void auth_may_go(void **state) {
+  struct pop3_world *w = in_setting(IN_TLS);
+  w->hold = true;
+  say(w, APOP, "");
+  pop3d_session_ops.answer(w->p, 0, SLICE_NONE);
+  world_run(w);
+  assert_starts(w, "-ERR [SYS/TEMP]");
+  w->hold = false;
+  says(w, APOP, "+OK");
+  world_end(&w);
+  w = in_setting(IN_SASL); /* while the client thinks about its response */
+  buf_reset(&w->asked);
+  pop3d_session_ops.room_lost(w->p, PROTO_ASK_AUTH);
+  world_run(w);
+  says(w, "bXJvc2U=\r\n", "-ERR [SYS/TEMP]");
+  assert_asked(w, "");
+  says(w, APOP, "+OK");
+  world_end(&w);
+}
+
+static void store_may_go(void **state) {
+  struct pop3_world *w = logged_in();
+  pop3d_session_ops.room_lost(w->p, PROTO_ASK_STORE);
+  world_run(w);
+  assert_starts(w, "-ERR [SYS/TEMP]");
+  assert_int_equal(w->p->reason, CLOSE_ROOM_LOST);
+  assert_asked(w, "");
+  world_end(&w);
+  static const char *const lines[] = { "RETR 1\r\n", "QUIT\r\n" };
+  for (size_t i = 0; i < 2; i++) {
+    w = logged_in();
+    says(w, "DELE 2\r\n", "+OK");
+    w->hold = true;
+    world_send(w, slice_str(lines[i]));
+    pop3d_session_ops.answer(w->p, 0, SLICE_NONE);
+    world_run(w);
+    assert_starts(w, "-ERR [SYS/TEMP]");
+    assert_int_equal(w->p->reason, CLOSE_ROOM_LOST);
+    world_end(&w);
+  }
+  w = rfc_world(); /* while auth is asked: the grant went with it */
+  w->hold = true;
+  world_send(w, SLICE(APOP));
+  pop3d_session_ops.room_lost(w->p, PROTO_ASK_STORE);
+  world_auth_ok(w);
+  world_run(w);
+  assert_starts(w, "-ERR [SYS/TEMP]");
+  assert_asked(w, "");
+  world_end(&w);
+}
+
+/* Inside a message there is no place for an -ERR. */
+static void store_may_go_inside_a_message(void **state) {
+  static char text[100000];
+  memset(text, 'z', sizeof text);
+  struct pop3_world *w = world_new();
+  world_message(w, slice_of(text, sizeof text));
+  w->messages[0].announced += 4;
+  start(w);
+  says(w, APOP, "+OK");
+  w->hold = true;
+  world_send(w, SLICE("RETR 1\r\n"));
+  struct buf b;
+  buf_init(&b, IPC_PAYLOAD_MAX);
+  pop_chunk_put(&b, &(struct pop_chunk){ .outcome = POP_DONE, .data = slice_of(text, 60000) });
+  world_answer(w, pop_chunk_type, &b);
+  world_run(w);
+  pop3d_session_ops.answer(w->p, 0, SLICE_NONE);
+  world_run(w);
+  assert_true(w->closed);
+  assert_int_equal(w->p->reason, CLOSE_ROOM_LOST);
+  assert_true(slice_search(buf_slice(&w->said), SLICE("-ERR")) < 0);
+  assert_true(slice_search(buf_slice(&w->said), SLICE("\r\n.\r\n")) < 0);
+  world_end(&w);
+}
+
+/* --- what an operator sees, and what it costs --- */
+
+static void traces_have_no_secrets(void **state) {
+  struct pop3_world *w = world_new();
+  world_message(w, SLICE("A: private\r\n\r\nprivate\r\n"));
+  w->start.secure = true;
+  start(w);
+  world_send(w, SLICE("USER mrose\r\nPASS seekrit\r\nseekrit\r\nAPOP mrose 00000000000000000000000000000000\r\nAPOP seekrit\r\n"
+                      "AUTH PLAIN c2Vla3JpdA==\r\n"));
+  world_end(&w);
+  w = world_new();
+  world_message(w, SLICE("A: private\r\n\r\nprivate\r\n"));
+  w->start.secure = true;
+  start(w);
+  world_send(w, SLICE("PASS seekrit\r\nAUTH LOGIN\r\nbXJvc2U=\r\nc2Vla3JpdA==\r\n" APOP "RETR 1\r\nTOP 1 1\r\nQUIT\r\n"));
+  struct slice t = buf_slice(&w->trace);
+  assert_true(slice_search(t, SLICE("seekrit")) < 0);
+  assert_true(slice_search(t, SLICE("c2Vla3JpdA")) < 0);
+  assert_true(slice_search(t, SLICE("c4c9334b")) < 0);
+  assert_true(slice_search(t, SLICE("private")) < 0);
+  assert_true(slice_search(t, SLICE("C: APOP mrose ***\n")) >= 0);
+  assert_true(slice_search(t, SLICE("*: AUTHORIZATION -> TRANSACTION\n")) >= 0);
+  assert_true(slice_search(t, SLICE("C: RETR 1\nS: +OK 23 octets\n*: 23 octets of message 1\n")) >= 0);
+  world_end(&w);
+}
+
+static void add_pair(void *arg, const char *key, struct slice value) {
+  struct buf *b = arg;
+  buf_put_str(b, key);
+  buf_put_u8(b, '=');
+  buf_put(b, value);
+  buf_put_u8(b, ' ');
+}
+
+static void the_closing_line(void **state) {
+  struct pop3_world *w = logged_in();
+  world_send(w, SLICE("RETR 1\r\nDELE 1\r\nQUIT\r\n"));
+  struct buf b;
+  buf_init(&b, 1000);
+  pop3d_session_ops.summary(w->p, add_pair, &b);
+  const struct slice want = SLICE("user=mrose@dbc.mtview.ca.us messages=2 retrieved=1 octets=120 marked=1 deleted=1 failures=0 ");
+  if (!slice_eq(buf_slice(&b), want)) fail_msg("%.*s", SLICE_ARG(buf_slice(&b)));
+  buf_free(&b);
+  world_end(&w);
+}
+
+static void idle_sessions_are_small(void **state) {
+  struct pop3_world *w = world_new();
+  w->p = NULL;
+  size_t before = mallinfo2().uordblks;
+  struct proto *p = pop3d_session_ops.new(&w->svc, &w->start);
+  buf_reset(&p->out);
+  buf_relax(&p->out);
+  size_t after = mallinfo2().uordblks;
+  if (after > before) assert_true(after - before <= 1024);
+  w->p = p;
+  assert_false(pop3d_session_ops.valuable(p));
+  world_end(&w);
+  w = logged_in();
+  assert_true(pop3d_session_ops.valuable(w->p));
+  world_end(&w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(the_session_of_rfc_1939_10),
+    cmocka_unit_test(user_and_pass),
+    cmocka_unit_test(the_examples_of_each_command),
+    cmocka_unit_test(an_empty_maildrop),
+    cmocka_unit_test(every_verb_in_every_state),
+    cmocka_unit_test(capa_is_honest),
+    cmocka_unit_test(passwords_keep_their_spaces),
+    cmocka_unit_test(user_is_for_the_next_command_only),
+    cmocka_unit_test(who_exists_is_not_told),
+    cmocka_unit_test(failures_have_their_codes),
+    cmocka_unit_test(the_maildrop_may_not_open),
+    cmocka_unit_test(sasl_exchanges),
+    cmocka_unit_test(sasl_refusals),
+    cmocka_unit_test(sasl_lines_have_a_limit),
+    cmocka_unit_test(stls_forgets_what_was_said),
+    cmocka_unit_test(lines_are_strict),
+    cmocka_unit_test(an_octet_at_a_time),
+    cmocka_unit_test(other_protocols_are_shown_the_door),
+    cmocka_unit_test(errors_are_counted),
+    cmocka_unit_test(numbers_are_strict),
+    cmocka_unit_test(marked_messages),
+    cmocka_unit_test(without_quit_nothing_is_deleted),
+    cmocka_unit_test(quit_says_ok_only_when_it_is_done),
+    cmocka_unit_test(last_is_an_option),
+    cmocka_unit_test(unique_ids),
+    cmocka_unit_test(sizes_are_exact),
+    cmocka_unit_test(wrong_sizes_never_get_their_dot),
+    cmocka_unit_test(read_errors),
+    cmocka_unit_test(top_reads_little),
+    cmocka_unit_test(a_thousand_pipelined_retrs),
+    cmocka_unit_test(large_sizes),
+    cmocka_unit_test(a_hundred_thousand_messages),
+    cmocka_unit_test(login_has_a_time),
+    cmocka_unit_test(idle_sessions_end),
+    cmocka_unit_test(auth_may_go),
+    cmocka_unit_test(store_may_go),
+    cmocka_unit_test(store_may_go_inside_a_message),
+    cmocka_unit_test(traces_have_no_secrets),
+    cmocka_unit_test(the_closing_line),
+    cmocka_unit_test(idle_sessions_are_small),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
