@@ -1,0 +1,167 @@
+/* lib/base: the pieces everything stands on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/codec.h"
+#include "lib/base/map.h"
+#include "lib/base/num.h"
+#include "lib/base/wire.h"
+
+static void slices_split_and_compare(void **state) {
+  struct slice s = SLICE("a::b");
+  assert_true(slice_eq(slice_split(&s, ':'), SLICE("a")));
+  assert_true(slice_eq(slice_split(&s, ':'), SLICE("")));
+  assert_true(slice_eq(slice_split(&s, ':'), SLICE("b")));
+  assert_null(s.p);
+  assert_true(slice_caseeq(SLICE("StArTtLs"), SLICE("STARTTLS")));
+  assert_false(slice_caseeq(SLICE("STARTTL"), SLICE("STARTTLS")));
+  assert_false(slice_caseeq(SLICE("["), SLICE("{"))); /* letters only */
+  assert_true(slice_secret_eq(SLICE(""), SLICE_NONE));
+  assert_false(slice_secret_eq(SLICE("abc"), SLICE("abd")));
+  assert_int_equal(slice_search(SLICE("xx\r\n.\r\n"), SLICE("\r\n.\r\n")), 2);
+  assert_int_equal(slice_search(SLICE("abc"), SLICE("abcd")), -1);
+  assert_true(slice_eq(slice_trim(SLICE(" \t x y\t ")), SLICE("x y")));
+  assert_int_equal(slice_at(SLICE("a"), 1), -1);
+  assert_true(slice_cmp(SLICE("ab"), SLICE("abc")) < 0);
+}
+
+static void buffers_keep_their_maximum(void **state) {
+  struct buf b;
+  buf_init(&b, 10);
+  buf_put(&b, SLICE("12345"));
+  buf_put(&b, SLICE("678901")); /* eleven: refused whole */
+  assert_true(b.failed);
+  buf_put(&b, SLICE("x"));
+  assert_true(slice_eq(buf_slice(&b), SLICE("12345")));
+  buf_reset(&b);
+  buf_put(&b, SLICE("1234567890"));
+  assert_false(b.failed);
+  assert_int_equal(buf_room(&b), 0);
+  buf_free(&b);
+}
+
+static void buffers_drop_from_the_front(void **state) {
+  struct buf b;
+  buf_init(&b, 100000);
+  for (int i = 0; i < 2000; i++) {
+    buf_put(&b, SLICE("0123456789"));
+    buf_drop(&b, 9);
+  }
+  assert_int_equal(buf_len(&b), 2000);
+  buf_drop(&b, 5000);
+  assert_int_equal(buf_len(&b), 0);
+  buf_relax(&b);
+  assert_null(b.mem);
+  buf_put_dec(&b, UINT64_MAX);
+  buf_printf(&b, " %s %d", "and", -1);
+  assert_string_equal(buf_cstr(&b), "18446744073709551615 and -1");
+  buf_truncate(&b, 3);
+  assert_true(slice_eq(buf_slice(&b), SLICE("184")));
+  buf_wipe(&b);
+}
+
+static void numbers_are_digits_only(void **state) {
+  uint64_t v = 7;
+  assert_true(num_parse(SLICE("18446744073709551615"), UINT64_MAX, &v));
+  assert_true(v == UINT64_MAX);
+  assert_true(num_parse(SLICE("007"), 7, &v));
+  assert_int_equal(v, 7);
+  const char *bad[] = { "", "18446744073709551616", "99999999999999999999999", "-1", "+5", "5x", " 5", "0x10", "1e3", "\xd9\xa1" };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(num_parse(slice_str(bad[i]), UINT64_MAX, &v));
+  assert_false(num_parse(SLICE("8"), 7, &v));
+  assert_int_equal(v, 7);
+}
+
+/* RFC 4648 §10. */
+static void base64_vectors(void **state) {
+  static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" },
+                                          { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" } };
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+    struct buf b;
+    buf_init(&b, 100);
+    base64_put(&b, slice_str(pairs[i][0]));
+    assert_true(slice_eq(buf_slice(&b), slice_str(pairs[i][1])));
+    buf_reset(&b);
+    assert_true(base64_decode(&b, slice_str(pairs[i][1])));
+    assert_true(slice_eq(buf_slice(&b), slice_str(pairs[i][0])));
+    buf_free(&b);
+  }
+  const char *bad[] = { "Z", "Zg", "Zg=", "Zh==", "Zm9=", "====", "Zg==Zg==", "Z===", "Zm 9", "Zm9v\r\n==", "=m9v", "Zm9v=" };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct buf b;
+    buf_init(&b, 100);
+    assert_false(base64_decode(&b, slice_str(bad[i])));
+    buf_free(&b);
+  }
+}
+
+static void wire_errors_stick(void **state) {
+  struct buf b;
+  buf_init(&b, 1000);
+  wire_put_u16(&b, 0xabcd);
+  wire_put_u64(&b, 1);
+  wire_put_bool(&b, true);
+  wire_put_bytes(&b, SLICE("a\0b"));
+  struct wire w = wire_open(buf_slice(&b));
+  assert_int_equal(wire_get_u16(&w), 0xabcd);
+  assert_int_equal(wire_get_u64(&w), 1);
+  assert_true(wire_get_bool(&w));
+  assert_true(slice_eq(wire_get_bytes(&w, 3), SLICE("a\0b")));
+  assert_true(wire_done(&w));
+  /* Cut anywhere, it fails and stays failed. */
+  for (size_t n = 0; n < buf_len(&b); n++) {
+    w = wire_open(slice_first(buf_slice(&b), n));
+    wire_get_u16(&w), wire_get_u64(&w), wire_get_bool(&w), wire_get_bytes(&w, 3);
+    assert_false(wire_done(&w));
+  }
+  w = wire_open(SLICE("\xff\xff\xff\xff"));
+  assert_int_equal(wire_get_bytes(&w, SIZE_MAX).n, 0);
+  assert_true(w.bad);
+  buf_free(&b);
+}
+
+static void arenas_give_until_their_maximum(void **state) {
+  struct arena a;
+  arena_init(&a, 10000);
+  struct slice s = arena_copy(&a, SLICE("hello"));
+  assert_string_equal(arena_cstr(&a, s), "hello");
+  for (int i = 0; i < 90; i++) assert_non_null(arena_alloc(&a, 100));
+  assert_null(arena_alloc(&a, 5000));
+  assert_null(arena_alloc(&a, 1)); /* failed stays failed */
+  arena_reset(&a);
+  assert_non_null(arena_alloc(&a, 10000));
+  arena_reset(&a);
+}
+
+static void maps_survive_much_coming_and_going(void **state) {
+  struct map m;
+  map_init(&m);
+  for (uint64_t i = 0; i < 20000; i++) {
+    assert_true(map_put(&m, i * 4096, i));
+    if (i >= 50) map_remove(&m, (i - 50) * 4096);
+  }
+  assert_int_equal(m.count, 50);
+  assert_true(m.cap <= 128);
+  for (uint64_t i = 0; i < 20000; i++) assert_int_equal(map_get(&m, i * 4096, NULL), i >= 19950);
+  uint64_t key, value, sum = 0;
+  for (size_t i = 0; map_each(&m, &i, &key, &value);) sum += value;
+  assert_int_equal(sum, 50 * 19950 + 49 * 50 / 2);
+  map_free(&m);
+  assert_false(map_get(&m, 1, NULL));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(slices_split_and_compare), cmocka_unit_test(buffers_keep_their_maximum),
+    cmocka_unit_test(buffers_drop_from_the_front), cmocka_unit_test(numbers_are_digits_only),
+    cmocka_unit_test(base64_vectors), cmocka_unit_test(wire_errors_stick),
+    cmocka_unit_test(arenas_give_until_their_maximum), cmocka_unit_test(maps_survive_much_coming_and_going),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+/* Channels: what one room may say, enforced by the other. The hostile end is a bare socket. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ipc/parent_room.h"
+#include "ipc/pop3d_store.h"
+#include "ipc/rooms.h"
+#include "lib/ev/channel.h"
+
+struct seen {
+  struct loop *loop;
+  size_t messages;
+  uint64_t last_tag;
+  size_t last_payload;
+  int fd;
+  bool lost;
+  const char *breach;
+  bool refuse;
+};
+
+static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  struct seen *s = arg;
+  s->messages++;
+  s->last_tag = msg->tag;
+  s->last_payload = msg->payload.n;
+  if (msg->fd >= 0) s->fd = msg->fd;
+  return !s->refuse;
+}
+
+static void on_lost(void *arg, struct channel *ch, const char *breach) {
+  struct seen *s = arg;
+  s->lost = true;
+  s->breach = breach;
+  loop_stop(s->loop);
+}
+
+static const struct channel_ops ops = { on_message, on_lost };
+
+static void stop_loop(void *arg) { loop_stop(arg); }
+
+static void turn(struct loop *l) {
+  struct loop_timer *t = loop_timer_new(l, stop_loop, l);
+  loop_refresh(l);
+  loop_timer_set(t, loop_now(l) + 30);
+  loop_run(l);
+  loop_timer_free(&t);
+}
+
+struct pair {
+  struct loop *loop;
+  int ends[2];
+};
+
+static struct pair make(void) {
+  struct pair p = { .loop = loop_new() };
+  assert_non_null(p.loop);
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p.ends), 0);
+  return p;
+}
+
+/* Sends raw messages of pop3d's as one packet to a store's end; returns what the store's end saw. */
+static struct seen attack(struct slice packet, uint8_t granted_state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop, .fd = -1 };
+  struct channel *store = channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &ops, &s);
+  channel_set_state(store, 7, granted_state);
+  assert_int_equal(send(p.ends[0], packet.p, packet.n, 0), packet.n);
+  turn(p.loop);
+  channel_free(&store);
+  close(p.ends[0]);
+  loop_free(&p.loop);
+  return s;
+}
+
+static struct seen attack_message(uint16_t type, uint64_t tag, struct slice payload, uint8_t granted_state) {
+  struct buf b;
+  buf_init(&b, IPC_PACKET_MAX);
+  size_t at = ipc_open(&b, type, tag, 0);
+  buf_put(&b, payload);
+  ipc_close(&b, at);
+  struct seen s = attack(buf_slice(&b), granted_state);
+  buf_free(&b);
+  return s;
+}
+
+static void a_session_without_a_grant_opens_nothing(void **state) {
+  struct seen s = attack_message(pop_open_type, 8, SLICE_NONE, POP_GRANTED); /* 7 has the grant, 8 asks */
+  assert_int_equal(s.messages, 0);
+  assert_string_equal(s.breach, "message not allowed now");
+  s = attack_message(pop_open_type, 7, SLICE_NONE, POP_GRANTED);
+  assert_int_equal(s.messages, 1);
+  assert_false(s.lost);
+}
+
+static void reading_before_opening_is_a_breach(void **state) {
+  struct seen s = attack_message(pop_read_type, 7, SLICE("0123456789abcdef"), POP_GRANTED);
+  assert_int_equal(s.messages, 0);
+  assert_true(s.lost);
+}
+
+static void opening_twice_is_a_breach(void **state) {
+  struct buf b;
+  buf_init(&b, 1000);
+  ipc_close(&b, ipc_open(&b, pop_open_type, 7, 0));
+  ipc_close(&b, ipc_open(&b, pop_open_type, 7, 0));
+  struct seen s = attack(buf_slice(&b), POP_GRANTED);
+  assert_int_equal(s.messages, 1);
+  assert_string_equal(s.breach, "message not allowed now");
+  buf_free(&b);
+}
+
+static void wrong_direction_unknown_type_and_size_are_breaches(void **state) {
+  assert_true(attack_message(pop_opened_type, 7, SLICE_NONE, POP_OPEN).lost);
+  assert_true(attack_message(999, 7, SLICE_NONE, POP_OPEN).lost);
+  assert_string_equal(attack_message(pop_quit_type, 7, SLICE("x"), POP_OPEN).breach, "message too large");
+}
+
+static void malformed_packets_are_breaches(void **state) {
+  assert_string_equal(attack(SLICE("short"), POP_OPEN).breach, "malformed packet");
+  struct buf b;
+  buf_init(&b, 1000);
+  size_t at = ipc_open(&b, pop_read_type, 7, 0);
+  buf_put(&b, SLICE("0123456789abcdef"));
+  ipc_close(&b, at);
+  /* Cut anywhere it is malformed, and so is a claim of descriptors that did not come. */
+  for (size_t n = 1; n < buf_len(&b); n++) assert_true(attack(slice_first(buf_slice(&b), n), POP_OPEN).lost);
+  b.mem[2] = 1;
+  assert_string_equal(attack(buf_slice(&b), POP_OPEN).breach, "wrong number of descriptors");
+  b.mem[2] = 200;
+  assert_true(attack(buf_slice(&b), POP_OPEN).lost);
+  buf_free(&b);
+}
+
+static void many_messages_arrive_in_order_whatever_their_size(void **state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop, .fd = -1 }, mine = { .loop = p.loop };
+  struct channel *front = channel_new(p.loop, p.ends[0], &ipc_pop3d_store, IPC_LEFT, &ops, &mine);
+  struct channel *store = channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &ops, &s);
+  static uint8_t big[IPC_CHUNK];
+  for (uint64_t i = 1; i <= 200; i++) {
+    struct buf *b = channel_begin(store, pop_chunk_type, i);
+    pop_chunk_put(b, &(struct pop_chunk){ POP_DONE, false, slice_of(big, i * 300) });
+    channel_end(store);
+  }
+  for (int i = 0; i < 20 && mine.messages < 200; i++) turn(p.loop);
+  assert_int_equal(mine.messages, 200);
+  assert_int_equal(mine.last_tag, 200);
+  assert_int_equal(channel_backlog(store), 0);
+  channel_free(&front);
+  turn(p.loop);
+  assert_true(s.lost);
+  assert_null(s.breach);
+  channel_free(&store);
+  loop_free(&p.loop);
+}
+
+static void descriptors_travel_with_their_message(void **state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop, .fd = -1 }, mine = { .loop = p.loop };
+  struct channel *parent = channel_new(p.loop, p.ends[0], &ipc_parent_room, IPC_LEFT, &ops, &mine);
+  struct channel *room = channel_new(p.loop, p.ends[1], &ipc_parent_room, IPC_RIGHT, &ops, &s);
+  int pipe_ends[2];
+  assert_int_equal(pipe(pipe_ends), 0);
+  struct buf *b = channel_begin_fd(parent, room_channel_type, 0, pipe_ends[1]);
+  room_channel_put(b, &(struct room_channel){ ROOM_STORE, 3 });
+  channel_end(parent);
+  turn(p.loop);
+  assert_int_equal(s.messages, 1);
+  assert_true(s.fd >= 0);
+  assert_true(fcntl(s.fd, F_GETFD) & FD_CLOEXEC);
+  assert_int_equal(write(s.fd, "x", 1), 1);
+  close(s.fd);
+  /* Ours was closed when it was sent: the pipe has no writer left. */
+  char c[2];
+  assert_int_equal(read(pipe_ends[0], c, 2), 1);
+  assert_int_equal(read(pipe_ends[0], c, 2), 0);
+  close(pipe_ends[0]);
+  channel_free(&parent);
+  channel_free(&room);
+  loop_free(&p.loop);
+}
+
+/* No pair lets a front-end name an account to store, and each type is one row. */
+static void the_tables_are_sound(void **state) {
+  for (size_t i = 0; i < ipc_wire_count; i++) {
+    const struct ipc_pair *pair = ipc_wires[i].pair;
+    for (size_t k = 0; k < pair->count; k++) {
+      assert_ptr_equal(ipc_rule_named(pair, pair->rules[k].type), &pair->rules[k]);
+      assert_true(pair->rules[k].max <= IPC_PAYLOAD_MAX && pair->rules[k].fds <= 1 && pair->rules[k].allowed != 0);
+    }
+  }
+  assert_null(ipc_wire_between(ROOM_SMTPD, ROOM_POP3D));
+  assert_null(ipc_wire_between(ROOM_KEYS, ROOM_STORE));
+  assert_null(ipc_wire_between(ROOM_CLI, ROOM_KEYS));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_session_without_a_grant_opens_nothing), cmocka_unit_test(reading_before_opening_is_a_breach),
+    cmocka_unit_test(opening_twice_is_a_breach), cmocka_unit_test(wrong_direction_unknown_type_and_size_are_breaches),
+    cmocka_unit_test(malformed_packets_are_breaches), cmocka_unit_test(many_messages_arrive_in_order_whatever_their_size),
+    cmocka_unit_test(descriptors_travel_with_their_message), cmocka_unit_test(the_tables_are_sound),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
