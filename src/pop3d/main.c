@@ -1,0 +1,29 @@
+/* pop3d: the shell of lib/front with POP3 sessions in it. */
+#include "lib/front/front.h"
+#include "src/pop3d/session.h"
+#include "src/roles.h"
+
+#include <stdlib.h>
+
+static void *service_new(const struct conf *conf, const char *service, bool has_certificate) {
+  struct pop3d_service *svc = calloc(1, sizeof *svc);
+  if (svc) pop3d_service_init(svc, conf, service, has_certificate);
+  return svc;
+}
+
+static void service_free(void **service) {
+  free(*service);
+  *service = NULL;
+}
+
+int pop3d_main(int argc, char **argv) {
+  static const struct front_role role = {
+    .kind = ROOM_POP3D,
+    .ops = &pop3d_session_ops,
+    .alpn = "pop3",
+    .service_new = service_new,
+    .service_free = service_free,
+    .busy = "-ERR [SYS/TEMP] too many connections, try again later\r\n",
+  };
+  return front_run(&role);
+}
