@@ -43,7 +43,7 @@ static void put_clean(struct buf *out, struct slice s) {
 }
 
 enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, struct buf *out) {
-  if (piece.n > st->announced - st->taken) return POP3_STUFF_WRONG;
+  if (piece.n > st->announced - st->taken || !buf_reserve(out, piece.n)) return POP3_STUFF_WRONG;
   size_t sent = 0, i = 0; /* octets that are in `out`; octets looked at */
   bool cut = false;
   while (i < piece.n && !cut) {
