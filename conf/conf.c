@@ -80,7 +80,7 @@ static bool note_unknown(struct reading *r, struct slice text) {
   return r->again = true;
 }
 
-static void on_error(cfg_t *cfg, const char *fmt, va_list ap) {
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt, va_list ap) {
   struct reading *r = context_of(cfg);
   char text[256];
   if (!r || vsnprintf(text, sizeof text, fmt, ap) < 0) return;

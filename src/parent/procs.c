@@ -181,7 +181,8 @@ static void on_lost(void *arg, struct channel *ch, const char *breach) {
 static const struct channel_ops proc_channel_ops = { on_message, on_lost };
 
 static void child(struct parent *p, enum room_kind kind, int fd) {
-  char *argv[] = { "qasid", "--room", (char *)(uintptr_t)room_name(kind), NULL };
+  char program[] = "qasid", option[] = "--room";
+  char *argv[] = { program, option, (char *)(uintptr_t)room_name(kind), NULL };
   char *envp[] = { NULL };
 #ifdef QASID_TEST_HOOKS
   /* Sanitizers and coverage are steered by their environment; a release has none. */
