@@ -1,14 +1,6 @@
 #include "tests/world/disk_names.h"
 
-#include <stdlib.h>
-
-static void *grown(void *p, size_t count, size_t *room, size_t item) {
-  if (count < *room) return p;
-  *room = *room ? *room * 2 : 16;
-  p = realloc(p, *room * item);
-  if (!p) abort();
-  return p;
-}
+#include "tests/world/must.h"
 
 static void copy_path(char *to, const char *from) {
   size_t n = strlen(from);
@@ -48,14 +40,14 @@ static void table_remove(struct names *t, struct table *which, const char *path)
 static void table_set(struct names *t, struct table *which, const char *path, struct node *node) {
   (*holds(t, which, node))++;
   table_remove(t, which, path);
-  which->items = grown(which->items, which->count, &which->room, sizeof *which->items);
+  which->items = must_fit(which->items, which->count, &which->room, sizeof *which->items);
   struct name *n = &which->items[which->count++];
   copy_path(n->path, path);
   n->node = node;
 }
 
 static void queue(struct names *t, int kind, const char *path, const char *to, struct node *node) {
-  t->ops = grown(t->ops, t->count, &t->room, sizeof *t->ops);
+  t->ops = must_fit(t->ops, t->count, &t->room, sizeof *t->ops);
   struct name_op *op = &t->ops[t->count++];
   op->kind = kind;
   copy_path(op->path, path);
@@ -123,8 +115,7 @@ void names_sync(struct names *t, const char *folder) {
 static void apply_prefixes(struct names *t, struct rng *rng, bool apart) {
   static const unsigned ends[] = { 0, 100, 20, 5, 50 };
   unsigned percent = ends[rng_below(rng, sizeof ends / sizeof *ends)];
-  size_t *ended = calloc(t->count + 1, sizeof *ended), n = 0;
-  if (!ended) abort();
+  size_t *ended = must_alloc((t->count + 1) * sizeof *ended), n = 0;
   for (size_t i = 0; i < t->count; i++) {
     bool stop = false;
     for (size_t k = 0; k < n && !stop; k++)

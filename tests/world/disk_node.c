@@ -1,18 +1,12 @@
 #include "tests/world/disk_node.h"
 
-#include <stdlib.h>
-
-static void *must(void *p) {
-  if (!p) abort(); /* the simulator itself has memory, always */
-  return p;
-}
+#include "tests/world/must.h"
 
 static void image_size(struct image *m, size_t size) {
   if (size > m->cap) {
     size_t cap = m->cap ? m->cap : 4096;
     while (cap < size) cap *= 2;
-    m->p = must(realloc(m->p, cap));
-    memset(m->p + m->cap, 0, cap - m->cap);
+    m->p = must_grow(m->p, m->cap, cap);
     m->cap = cap;
   }
   if (size < m->size) memset(m->p + size, 0, m->size - size);
@@ -39,10 +33,7 @@ void node_free(struct node *n) {
 }
 
 static struct change *add(struct node *n) {
-  if (n->count == n->room) {
-    n->room = n->room ? n->room * 2 : 8;
-    n->changes = must(realloc(n->changes, n->room * sizeof *n->changes));
-  }
+  n->changes = must_fit(n->changes, n->count, &n->room, sizeof *n->changes);
   struct change *c = &n->changes[n->count++];
   *c = (struct change){ 0 };
   return c;
@@ -52,7 +43,7 @@ void node_write(struct node *n, struct slice s, size_t at) {
   if (!s.n) return;
   image_write(&n->now, s, at);
   struct change *c = add(n);
-  c->data = must(malloc(s.n));
+  c->data = must_alloc(s.n);
   memcpy(c->data, s.p, s.n);
   c->at = at;
   c->n = s.n;

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/world/disk_names.h"
+#include "tests/world/must.h"
 
 struct disk_sim {
   struct disk disk; /* first: a struct disk * is a struct disk_sim * */
@@ -65,8 +65,7 @@ static int end(struct disk_sim *s, int result) {
 /* -- nodes and space -- */
 
 static struct node *node_new(struct disk_sim *s, bool is_dir) {
-  struct node *n = calloc(1, sizeof *n);
-  if (!n) abort();
+  struct node *n = must_alloc(sizeof *n);
   n->is_dir = is_dir;
   n->next = s->nodes;
   s->nodes = n;
@@ -140,8 +139,7 @@ static int sim_open(struct disk *d, const char *name, enum disk_open how, struct
     int e = create(s, name, &n);
     if (e) return e;
   }
-  struct disk_file *f = malloc(sizeof *f);
-  if (!f) return -ENOMEM;
+  struct disk_file *f = must_alloc(sizeof *f);
   if (n->stale && !n->handles) node_reread(n);
   n->handles++;
   s->handles++;
@@ -336,8 +334,7 @@ static int sim_list(struct disk *d, const char *name, void (*fn)(void *arg, cons
   /* A copy: fn may remove what it is shown. */
   struct table *now = &s->names.now;
   size_t count = 0, skip = *name ? strlen(name) + 1 : 0;
-  char (*entries)[DISK_NAME_MAX] = calloc(now->count + 1, sizeof *entries);
-  if (!entries) return -ENOMEM;
+  char (*entries)[DISK_NAME_MAX] = must_alloc((now->count + 1) * sizeof *entries);
   for (size_t i = 0; i < now->count; i++)
     if (slice_eq(names_folder(now->items[i].path), slice_str(name)))
       memcpy(entries[count++], now->items[i].path + skip, strlen(now->items[i].path + skip) + 1);
@@ -370,8 +367,7 @@ static const struct disk_ops sim_ops = {
 /* -- the hand from outside -- */
 
 struct disk_sim *disk_sim_new(uint64_t seed) {
-  struct disk_sim *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  struct disk_sim *s = must_alloc(sizeof *s);
   s->disk.ops = &sim_ops;
   s->rng = rng_from(seed);
   s->space = UINT64_MAX;
@@ -387,6 +383,19 @@ void disk_sim_free(struct disk_sim **s) {
   names_free(&(*s)->names);
   free(*s);
   *s = NULL;
+}
+
+struct disk_sim *disk_sim_clone(const struct disk_sim *s, uint64_t seed) {
+  struct disk_sim *c = disk_sim_new(seed);
+  for (size_t i = 0; i < s->names.now.count; i++) {
+    const struct name *from = &s->names.now.items[i];
+    struct node *n = node_new(c, from->node->is_dir);
+    node_write(n, slice_of(from->node->now.p, from->node->now.size), 0);
+    node_sync(n);
+    names_link(&c->names, from->path, n);
+  }
+  names_sync(&c->names, NULL);
+  return c;
 }
 
 struct disk *disk_sim_disk(struct disk_sim *s) {

@@ -38,6 +38,8 @@ struct disk_plan {
 
 struct disk_sim *disk_sim_new(uint64_t seed);
 void disk_sim_free(struct disk_sim **s);
+/* Another disk with the same files, all of it durable. No file may be open. */
+struct disk_sim *disk_sim_clone(const struct disk_sim *s, uint64_t seed);
 struct disk *disk_sim_disk(struct disk_sim *s);
 
 void disk_sim_plan(struct disk_sim *s, const struct disk_plan *plan);

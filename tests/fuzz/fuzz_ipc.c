@@ -1,0 +1,65 @@
+/* What a room that was taken over may send: packets are cut, each message goes through its rule and
+ * its decoder, lists are walked; what decodes must encode to the same octets. */
+#include <stdlib.h>
+
+#include "ipc/auth_store.h"
+#include "ipc/cli_room.h"
+#include "ipc/front_auth.h"
+#include "ipc/front_keys.h"
+#include "ipc/parent_room.h"
+#include "ipc/pop3d_store.h"
+#include "ipc/smtpd_store.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* For every row of a pair: decode; when that works, encode and compare. */
+#define ROUND_TRIP(num, name, ...)                                                                \
+  if (msg->type == (num)) {                                                                       \
+    struct name m;                                                                                \
+    if (!name##_get(msg->payload, &m)) return;                                                    \
+    struct buf b;                                                                                 \
+    buf_init(&b, 2 * IPC_PAYLOAD_MAX);                                                            \
+    name##_put(&b, &m);                                                                           \
+    if (!slice_eq(buf_slice(&b), msg->payload)) abort();                                          \
+    buf_free(&b);                                                                                 \
+  }
+#define TRY(pair, MESSAGES)                                                                       \
+  static void try_##pair(const struct ipc_msg *msg) { MESSAGES(ROUND_TRIP) }
+TRY(ipc_auth_store, AUTH_STORE_MESSAGES)
+TRY(ipc_cli_room, CLI_ROOM_MESSAGES)
+TRY(ipc_front_auth, FRONT_AUTH_MESSAGES)
+TRY(ipc_front_keys, FRONT_KEYS_MESSAGES)
+TRY(ipc_parent_room, PARENT_ROOM_MESSAGES)
+TRY(ipc_pop3d_store, POP3D_STORE_MESSAGES)
+TRY(ipc_smtpd_store, SMTPD_STORE_MESSAGES)
+
+static const struct {
+  const struct ipc_pair *pair;
+  void (*try)(const struct ipc_msg *msg);
+} pairs[] = {
+  { &ipc_auth_store, try_ipc_auth_store },   { &ipc_cli_room, try_ipc_cli_room },
+  { &ipc_front_auth, try_ipc_front_auth },   { &ipc_front_keys, try_ipc_front_keys },
+  { &ipc_parent_room, try_ipc_parent_room }, { &ipc_pop3d_store, try_ipc_pop3d_store },
+  { &ipc_smtpd_store, try_ipc_smtpd_store },
+};
+
+static void walk_list(struct slice list) {
+  struct slice item;
+  for (size_t before = list.n + 1; ipc_list_next(&list, &item); before = list.n)
+    if (list.n >= before) abort(); /* each string takes octets: the walk ends */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (!size) return 0;
+  size_t at = data[0] % (sizeof pairs / sizeof *pairs);
+  struct slice packet = slice_of(data + 1, size - 1);
+  struct ipc_msg msg;
+  uint8_t fds;
+  while (ipc_next(&packet, &msg, &fds)) {
+    for (uint8_t state = 0; state < 4; state++)
+      ipc_rule_for(pairs[at].pair, state & 1 ? IPC_LEFT : IPC_RIGHT, msg.type, state);
+    pairs[at].try(&msg);
+    walk_list(msg.payload);
+  }
+  return 0;
+}
