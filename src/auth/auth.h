@@ -23,10 +23,19 @@ struct auth_shell {
   /* A hash to be computed by auth_work() in another thread, then handed to auth_finish(). */
   void (*enqueue)(void *arg, struct auth_job *job);
   void (*random)(void *arg, void *to, size_t n);
+  /* The following may be NULL or 0. Seconds since 1970. */
+  int64_t (*wall)(void *arg);
+  /* Something an operator should know, about the account `name` (may be empty). */
+  void (*warn)(void *arg, const char *what, struct slice name);
+  /* How many jobs the shell computes at once (0: one). Others wait here, in a fair order. */
+  unsigned threads;
 };
 
-/* Opens (makes, migrates) the accounts database on `disk`. NULL with a sentence in `err`. */
+/* Opens (makes, migrates) the accounts database on `disk`, whose root is auth's own folder: auth.db, and
+ * auth.key with the key of the sealed secrets. NULL with a sentence in `err`. `conf` is borrowed until
+ * auth_reconfigure() or auth_free(). */
 struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell, struct buf *err);
+/* To be called when no job is out. */
 void auth_free(struct auth **a);
 void auth_reconfigure(struct auth *a, const struct conf *conf);
 /* A message from a room, checked against the pair's rules. False: malformed payload. */
@@ -34,6 +43,7 @@ bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const st
 void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number);
 /* Computes one hash. Thread-safe; touches the job only. */
 void auth_work(struct auth_job *job);
+/* Takes the job back and frees it; may be called from inside enqueue(). */
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms);
 /* Sends the answers whose waiting time is over. Returns when it is to be called next, 0: not needed. */
 uint64_t auth_tick(struct auth *a, uint64_t now_ms);

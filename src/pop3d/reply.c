@@ -7,8 +7,8 @@
 enum { REPLY_TEXT = POP3_REPLY_MAX - 2 };
 
 /* RFC 2449 §4: a first line has at most 512 octets with its CRLF. Longer text is cut. */
-__attribute__((format(printf, 3, 0))) static void say(struct session *s, struct slice status, const char *fmt,
-                                                     va_list ap) {
+__attribute__((format(printf, 3, 0)))
+static void say(struct session *s, struct slice status, const char *fmt, va_list ap) {
   char text[REPLY_TEXT + 1];
   memcpy(text, status.p, status.n);
   int n = vsnprintf(text + status.n, sizeof text - status.n, fmt, ap);

@@ -1,0 +1,256 @@
+#include "src/auth/accounts.h"
+
+#include "lib/sasl/sasl.h"
+
+static const char schema[] =
+    "CREATE TABLE account ("
+    " key TEXT PRIMARY KEY,"         /* the name, folded */
+    " name TEXT NOT NULL,"
+    " id INTEGER NOT NULL,"
+    " hash TEXT NOT NULL,"
+    " enabled INTEGER NOT NULL,"
+    " created INTEGER NOT NULL,"
+    " changed INTEGER NOT NULL,"
+    " stamp INTEGER NOT NULL,"
+    " sealed BLOB"
+    ") WITHOUT ROWID";
+enum { SCHEMA_VERSION = 1 };
+#define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed"
+
+/* --- names --- */
+
+bool account_name_ok(struct slice name) {
+  ptrdiff_t at = slice_rfind(name, '@');
+  if (at <= 0 || (size_t)at + 1 >= name.n || name.n > AUTH_NAME_MAX || !sasl_safe_utf8(name)) return false;
+  for (size_t i = 0; i < name.n; i++)
+    if (name.p[i] <= ' ' || name.p[i] == 0x7f) return false;
+  return true;
+}
+
+struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
+  if (name.n > AUTH_NAME_MAX) return SLICE_NONE;
+  for (size_t i = 0; i < name.n; i++)
+    ret[i] = ascii_lower(name.p[i]);
+  return slice_of(ret, name.n);
+}
+
+/* --- the key --- */
+
+/* Read only as a whole: a first start that died while it wrote left auth.key.new, not auth.key. */
+static int key_read(struct accounts *a) {
+  struct disk_file *f = NULL;
+  int r = a->disk->ops->open(a->disk, "auth.key", DISK_READ, &f);
+  if (r) return r;
+  int64_t n = a->disk->ops->size(f);
+  if (n == SEAL_KEY) n = a->disk->ops->read(f, a->key, SEAL_KEY, 0);
+  a->disk->ops->close(&f);
+  return n == SEAL_KEY ? 0 : n < 0 ? (int)n : -1;
+}
+
+static bool key_make(struct accounts *a, const uint8_t random[SEAL_KEY]) {
+  const struct disk_ops *ops = a->disk->ops;
+  struct disk_file *f = NULL;
+  if (ops->open(a->disk, "auth.key.new", DISK_WRITE, &f)) return false;
+  bool ok = !ops->truncate(f, 0) && !ops->write(f, slice_of(random, SEAL_KEY), 0) && !ops->sync(f);
+  ops->close(&f);
+  ok = ok && !ops->rename(a->disk, "auth.key.new", "auth.key") && !ops->sync_all(a->disk);
+  if (ok) memcpy(a->key, random, SEAL_KEY);
+  return ok;
+}
+
+static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct buf *err) {
+  int there = a->disk->ops->exists(a->disk, "auth.key");
+  if (there == 0 && key_make(a, random)) return true;
+  if (there == 1 && key_read(a) == 0) return true;
+  buf_put_str(err, there == 1 ? "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
+                                "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
+                                "that use them until `qasid account legacy NAME on`"
+                              : "the auth folder can't be written: auth.key could not be made");
+  return false;
+}
+
+/* --- the database --- */
+
+static bool migrate(struct accounts *a) {
+  int64_t version = db_version(a->db);
+  if (version == SCHEMA_VERSION) return true;
+  if (version != 0 || db_begin(a->db) != DB_OK) return false;
+  if (db_exec(a->db, schema) == DB_OK && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK)
+    return true;
+  db_rollback(a->db);
+  return false;
+}
+
+static enum db_result database_open(struct accounts *a) {
+  static const struct db_options options = { .page_size = 4096, .cache_kib = 4096 };
+  enum db_result r = db_open(a->disk, "auth.db", &options, &a->db);
+  if (r != DB_OK) return r;
+  if (migrate(a)) return DB_OK;
+  r = db_version(a->db) > SCHEMA_VERSION ? DB_ERROR : DB_IOERR;
+  db_close(&a->db);
+  return r;
+}
+
+bool accounts_open(struct accounts *a, struct disk *disk, const uint8_t random[SEAL_KEY], struct buf *err) {
+  *a = (struct accounts){ .disk = disk };
+  if (!key_open(a, random, err)) return false;
+  switch (database_open(a)) {
+  case DB_OK: return true;
+  case DB_BUSY: buf_put_str(err, "auth.db is open in another program"); break;
+  case DB_FULL: buf_put_str(err, "the disk is full: auth.db could not be made"); break;
+  case DB_CORRUPT: buf_put_str(err, "auth.db is damaged; put it back from a backup"); break;
+  case DB_ERROR: buf_put_str(err, "auth.db was made by a newer version of this program"); break;
+  default: buf_put_str(err, "auth.db could not be opened: the disk reports an error"); break;
+  }
+  accounts_close(a);
+  return false;
+}
+
+void accounts_close(struct accounts *a) {
+  if (a->db) db_close(&a->db);
+  explicit_bzero(a->key, sizeof a->key);
+}
+
+/* After an error of the disk a connection must not be used again; the next call opens a new one. */
+static enum account_result result_of(struct accounts *a, enum db_result r) {
+  if (r == DB_IOERR) db_close(&a->db);
+  if (r == DB_CONSTRAINT) return ACCOUNT_EXISTS;
+  if (r == DB_FULL) return ACCOUNT_FULL;
+  return r == DB_OK ? ACCOUNT_OK : ACCOUNT_TROUBLE;
+}
+
+static bool ready(struct accounts *a) { return a->db || database_open(a) == DB_OK; }
+
+static size_t column_copy(struct db_stmt *s, int at, uint8_t *to, size_t most) {
+  struct slice v = slice_first(db_bytes(s, at), most);
+  if (v.n) memcpy(to, v.p, v.n);
+  return v.n;
+}
+
+static void row_get(struct db_stmt *s, struct account *ret) {
+  ret->name_n = column_copy(s, 0, ret->name, sizeof ret->name);
+  ret->id = (uint64_t)db_int(s, 1);
+  ret->hash_n = column_copy(s, 2, ret->hash, sizeof ret->hash);
+  ret->enabled = db_int(s, 3) != 0;
+  ret->created = db_int(s, 4);
+  ret->changed = db_int(s, 5);
+  ret->stamp = (uint64_t)db_int(s, 6);
+  ret->sealed_n = column_copy(s, 7, ret->sealed, sizeof ret->sealed);
+}
+
+enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret) {
+  uint8_t folded[AUTH_NAME_MAX];
+  struct slice key = account_fold(name, folded);
+  if (!key.n) return ACCOUNT_NONE;
+  if (!ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account WHERE key = ?1");
+  if (!s) return ACCOUNT_TROUBLE;
+  db_bind_text(s, 1, key);
+  enum db_result r = db_step(s);
+  if (r == DB_ROW) row_get(s, ret);
+  db_reset(s);
+  if (r == DB_ROW) return ACCOUNT_OK;
+  return r == DB_OK ? ACCOUNT_NONE : result_of(a, r);
+}
+
+/* One statement is one transaction; a change of no row is NONE. */
+static enum account_result change(struct accounts *a, struct db_stmt *s) {
+  enum db_result r = s ? db_begin(a->db) : DB_NOMEM;
+  if (r == DB_OK) r = db_run(s);
+  bool changed = r == DB_OK && db_changes(a->db) > 0;
+  if (r == DB_OK) r = db_commit(a->db);
+  if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;
+  if (s) db_rollback(a->db);
+  return result_of(a, r);
+}
+
+static void bind_sealed(struct db_stmt *s, int at, const struct account *row) {
+  if (row->sealed_n) db_bind_blob(s, at, slice_of(row->sealed, row->sealed_n));
+  else db_bind_null(s, at);
+}
+
+enum account_result accounts_add(struct accounts *a, const struct account *row) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+  if (s) {
+    db_bind_text(s, 1, account_name(row));
+    db_bind_int(s, 2, (int64_t)row->id);
+    db_bind_text(s, 3, slice_of(row->hash, row->hash_n));
+    db_bind_int(s, 4, row->enabled);
+    db_bind_int(s, 5, row->created);
+    db_bind_int(s, 6, row->changed);
+    db_bind_int(s, 7, (int64_t)row->stamp);
+    bind_sealed(s, 8, row);
+    db_bind_text(s, 9, account_fold(account_name(row), folded));
+  }
+  return change(a, s);
+}
+
+enum account_result accounts_update(struct accounts *a, const struct account *row) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s =
+      db_prepare(a->db, "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5 WHERE key = ?6");
+  if (s) {
+    db_bind_text(s, 1, slice_of(row->hash, row->hash_n));
+    db_bind_int(s, 2, row->enabled);
+    db_bind_int(s, 3, row->changed);
+    db_bind_int(s, 4, (int64_t)row->stamp);
+    bind_sealed(s, 5, row);
+    db_bind_text(s, 6, account_fold(account_name(row), folded));
+  }
+  return change(a, s);
+}
+
+enum account_result accounts_delete(struct accounts *a, struct slice name) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "DELETE FROM account WHERE key = ?1");
+  if (s) db_bind_text(s, 1, account_fold(name, folded));
+  return change(a, s);
+}
+
+enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row), void *arg) {
+  struct account row;
+  if (!ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account ORDER BY key");
+  if (!s) return ACCOUNT_TROUBLE;
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW) {
+    row_get(s, &row);
+    fn(arg, &row);
+  }
+  db_reset(s);
+  return result_of(a, r);
+}
+
+uint64_t accounts_count(struct accounts *a) {
+  struct db_stmt *s = ready(a) ? db_prepare(a->db, "SELECT count(*) FROM account") : NULL;
+  uint64_t n = s && db_step(s) == DB_ROW ? (uint64_t)db_int(s, 0) : 0;
+  if (s) db_reset(s);
+  return n;
+}
+
+/* --- sealed secrets --- */
+
+bool account_seal(const struct accounts *a, struct account *row, struct slice secret, const uint8_t nonce[SEAL_NONCE]) {
+  uint8_t folded[AUTH_NAME_MAX];
+  struct buf b;
+  buf_init(&b, sizeof row->sealed - SEAL_NONCE);
+  bool ok = seal_put(a->key, nonce, account_fold(account_name(row), folded), secret, &b);
+  if (ok) {
+    memcpy(row->sealed, nonce, SEAL_NONCE);
+    memcpy(row->sealed + SEAL_NONCE, buf_slice(&b).p, buf_len(&b));
+    row->sealed_n = SEAL_NONCE + buf_len(&b);
+  }
+  buf_free(&b);
+  return ok;
+}
+
+bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out) {
+  uint8_t folded[AUTH_NAME_MAX];
+  struct slice sealed = slice_of(row->sealed, row->sealed_n);
+  if (sealed.n < SEAL_NONCE + SEAL_TAG) return false;
+  return seal_open(a->key, sealed.p, account_fold(account_name(row), folded), slice_from(sealed, SEAL_NONCE), out);
+}

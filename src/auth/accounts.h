@@ -1,0 +1,68 @@
+/* The accounts: one row a name in auth.db, and the secrets of those that opted in, sealed.
+ *
+ * A name is a full address. It is found without regard to the case of ASCII letters, and shown as it
+ * was given, its domain in lower case. There is no login by local part alone.
+ *
+ * `stamp` is a fresh random number whenever the row changes: whatever was concluded from the row
+ * before (a remembered password) names the stamp and so falls with it.
+ *
+ * The key in auth.key (32 octets, made at the first start) never leaves auth. A sealed secret is nonce
+ * | AES-256-GCM ciphertext | tag, with the folded name as context, so that no row's secret can be put
+ * into another row. */
+#ifndef QASID_AUTH_ACCOUNTS_H
+#define QASID_AUTH_ACCOUNTS_H
+
+#include "ipc/front_auth.h"
+#include "lib/db/db.h"
+#include "lib/disk/disk.h"
+#include "lib/password/password.h"
+#include "lib/tls/digest.h"
+
+enum { ACCOUNT_SEALED_MAX = SEAL_NONCE + PASSWORD_MAX + SEAL_TAG };
+
+struct account {
+  uint8_t name[AUTH_NAME_MAX], hash[PASSWORD_HASH_MAX], sealed[ACCOUNT_SEALED_MAX];
+  size_t name_n, hash_n, sealed_n; /* sealed_n 0: no recoverable secret */
+  uint64_t id;                     /* store's number for the mailbox */
+  uint64_t stamp;
+  int64_t created, changed;        /* seconds since 1970 */
+  bool enabled;
+};
+
+enum account_result { ACCOUNT_OK, ACCOUNT_NONE, ACCOUNT_EXISTS, ACCOUNT_FULL, ACCOUNT_TROUBLE };
+
+struct accounts {
+  struct disk *disk;
+  struct db *db;
+  uint8_t key[SEAL_KEY];
+};
+
+/* random: for the key of a first start. False with a sentence in `err`. */
+bool accounts_open(struct accounts *a, struct disk *disk, const uint8_t random[SEAL_KEY], struct buf *err);
+void accounts_close(struct accounts *a);
+
+/* A name that can be an account's: local part, "@", domain; UTF-8 without space or control characters. */
+bool account_name_ok(struct slice name);
+/* The name as it is looked up, in `ret` (AUTH_NAME_MAX octets). Longer names fold to an empty slice. */
+struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]);
+
+/* OK, NONE, or TROUBLE: the database can't be read now. */
+enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret);
+/* A new row. EXISTS when the name has one. */
+enum account_result accounts_add(struct accounts *a, const struct account *row);
+/* Replaces what may change: hash, sealed, enabled, stamp, changed. NONE when the name is gone. */
+enum account_result accounts_update(struct accounts *a, const struct account *row);
+enum account_result accounts_delete(struct accounts *a, struct slice name);
+/* Calls fn for each account in the order of names. */
+enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row), void *arg);
+uint64_t accounts_count(struct accounts *a);
+
+/* Puts `secret` under seal into the row. */
+bool account_seal(const struct accounts *a, struct account *row, struct slice secret, const uint8_t nonce[SEAL_NONCE]);
+/* The secret of a row, appended to `out` (which must have its memory already: it holds a secret). False:
+ * it has none, or it was sealed under another key. */
+bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out);
+
+static inline struct slice account_name(const struct account *row) { return slice_of(row->name, row->name_n); }
+
+#endif

@@ -1,0 +1,437 @@
+/* What the administrator may ask of auth: `qasid account …` and auth's part of `qasid status`. A row of
+ * the table is one command. A command that needs a hash goes on in admin_finish(). */
+#include "src/auth/core.h"
+
+#include "ipc/cli_room.h"
+
+#include "lib/base/num.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { WORDS_MAX = 8 };
+
+enum after { AFTER_ADD, AFTER_PASSWD, AFTER_LEGACY, AFTER_IMPORT };
+
+/* A command under way: from its words to cli_done. */
+struct admin_call {
+  uint32_t number;     /* the command line's channel; 0: it is gone */
+  struct slice words[WORDS_MAX];
+  size_t count;
+  uint64_t now_ms;
+  /* when it goes on after a hash */
+  enum after after;
+  bool legacy;         /* the password is to be kept under seal too */
+  struct account row;
+  struct buf password;
+  struct admin_call *next;
+};
+
+/* --- answers --- */
+
+static void send_to_cli(struct auth *a, struct admin_call *c, uint16_t type, const struct buf *payload) {
+  if (c->number && !payload->failed) a->shell.send(a->shell.arg, ROOM_CLI, c->number, type, 0, buf_slice(payload));
+}
+
+static void done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
+  struct buf b;
+  buf_init(&b, 8192);
+  cli_done_put(&b, &(struct cli_done){ .code = (uint8_t)code, .text = slice_str(text) });
+  send_to_cli(a, c, cli_done_type, &b);
+  buf_free(&b);
+}
+
+static void columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) {
+  struct buf list, b;
+  buf_init(&list, 4096);
+  buf_init(&b, 8192);
+  for (size_t i = 0; i < n; i++)
+    ipc_list_put(&list, slice_str(names[i]));
+  cli_columns_put(&b, &(struct cli_columns){ .names = buf_slice(&list) });
+  send_to_cli(a, c, cli_columns_type, &b);
+  buf_free(&list);
+  buf_free(&b);
+}
+
+static void row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) {
+  struct buf list, b;
+  buf_init(&list, 8192);
+  buf_init(&b, 16384);
+  for (size_t i = 0; i < n; i++)
+    ipc_list_put(&list, values[i]);
+  cli_row_put(&b, &(struct cli_row){ .values = buf_slice(&list) });
+  send_to_cli(a, c, cli_row_type, &b);
+  buf_free(&list);
+  buf_free(&b);
+}
+
+static void done_account(struct auth *a, struct admin_call *c, enum account_result r) {
+  static const struct {
+    enum cli_code code;
+    const char *text;
+  } says[] = {
+    [ACCOUNT_OK] = { CLI_OK, "" },
+    [ACCOUNT_NONE] = { CLI_NOT_FOUND, "there is no such account" },
+    [ACCOUNT_EXISTS] = { CLI_EXISTS, "there is such an account already" },
+    [ACCOUNT_FULL] = { CLI_TROUBLE, "the disk is full; nothing was changed" },
+    [ACCOUNT_TROUBLE] = { CLI_TROUBLE, "the accounts database can't be used now; nothing was changed" },
+  };
+  done(a, c, says[r].code, says[r].text);
+}
+
+/* --- a command's life --- */
+
+static void call_free(struct auth *a, struct admin_call *c) {
+  struct admin_call **at = &a->calls;
+  while (*at && *at != c)
+    at = &(*at)->next;
+  if (*at) *at = c->next;
+  buf_wipe(&c->password);
+  explicit_bzero(c, sizeof *c);
+  free(c);
+}
+
+/* Goes on in admin_finish() with the job's result. */
+static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, enum job_kind kind, struct slice password,
+                        struct slice hash) {
+  struct auth_job *j = job_new(kind, password, hash);
+  buf_reserve(&c->password, password.n);
+  buf_put(&c->password, password);
+  if (!j || c->password.failed) {
+    job_free(&j);
+    done(a, c, CLI_TROUBLE, "no memory");
+    return false;
+  }
+  a->shell.random(a->shell.arg, j->random, sizeof j->random);
+  j->call = c;
+  c->after = after;
+  *(a->admin_last ? &a->admin_last->next : &a->admin_first) = j;
+  a->admin_last = j;
+  return true;
+}
+
+struct auth_job *admin_take_job(struct auth *a) {
+  struct auth_job *j = a->admin_first;
+  if (!j) return NULL;
+  a->admin_first = j->next;
+  if (!j->next) a->admin_last = NULL;
+  j->next = NULL;
+  return j;
+}
+
+void admin_lost(struct auth *a, uint32_t number) {
+  for (struct admin_call *c = a->calls; c; c = c->next)
+    if (c->number == number) c->number = 0;
+}
+
+void admin_free(struct auth *a) {
+  struct auth_job *j;
+  while ((j = admin_take_job(a)))
+    job_free(&j);
+  while (a->calls)
+    call_free(a, a->calls);
+}
+
+/* A changed row: what was remembered of it is forgotten. */
+static void changed(struct auth *a, struct account *r) {
+  a->shell.random(a->shell.arg, &r->stamp, sizeof r->stamp);
+  r->stamp &= INT64_MAX;
+  r->stamp |= 1;
+  r->changed = a->shell.wall ? a->shell.wall(a->shell.arg) : 0;
+  cache_drop(&a->cache, r->id);
+}
+
+static bool seal(struct auth *a, struct account *r, struct slice secret) {
+  uint8_t nonce[SEAL_NONCE];
+  a->shell.random(a->shell.arg, nonce, sizeof nonce);
+  return account_seal(&a->accounts, r, secret, nonce);
+}
+
+/* --- account add, import, passwd, legacy --- */
+
+static struct slice word(const struct admin_call *c, size_t i) { return i < c->count ? c->words[i] : SLICE_NONE; }
+
+/* The name as it is kept: its domain in lower case. */
+static bool take_name(struct auth *a, struct admin_call *c, struct slice name) {
+  if (!account_name_ok(name)) {
+    done(a, c, CLI_USAGE, "a name is a full address: local part, @, domain; without spaces, at most 320 octets");
+    return false;
+  }
+  size_t at = (size_t)slice_rfind(name, '@');
+  for (size_t i = 0; i < name.n; i++)
+    c->row.name[i] = i > at ? ascii_lower(name.p[i]) : name.p[i];
+  c->row.name_n = name.n;
+  return true;
+}
+
+static bool take_id(struct auth *a, struct admin_call *c, struct slice id) {
+  if (num_parse(id, INT64_MAX, &c->row.id) && c->row.id) return true;
+  done(a, c, CLI_USAGE, "the account's number must be a number from 1");
+  return false;
+}
+
+static bool password_ok(struct auth *a, struct admin_call *c, struct slice password) {
+  if (password.n && password.n <= PASSWORD_MAX && slice_find(password, 0) < 0) return true;
+  done(a, c, CLI_USAGE, "a password has 1 to 511 octets and no NUL");
+  return false;
+}
+
+/* The row as it is, for a change. */
+static bool find(struct auth *a, struct admin_call *c, struct slice name) {
+  enum account_result r = accounts_find(&a->accounts, name, &c->row);
+  if (r == ACCOUNT_OK) return true;
+  done_account(a, c, r);
+  return false;
+}
+
+static bool is_free(struct auth *a, struct admin_call *c) {
+  struct account other;
+  enum account_result r = accounts_find(&a->accounts, account_name(&c->row), &other);
+  if (r == ACCOUNT_NONE) return true;
+  done_account(a, c, r == ACCOUNT_OK ? ACCOUNT_EXISTS : r);
+  return false;
+}
+
+static bool account_add(struct auth *a, struct admin_call *c) {
+  c->legacy = c->count == 6;
+  struct slice password = word(c, c->count - 1);
+  if (c->legacy && !slice_eq(word(c, 4), SLICE("--legacy-auth"))) {
+    done(a, c, CLI_USAGE, "account add NAME ID [--legacy-auth] PASSWORD");
+    return false;
+  }
+  if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !password_ok(a, c, password) || !is_free(a, c))
+    return false;
+  return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
+}
+
+/* A password in clear is hashed; a hash is tried once, to see that libcrypt takes it. */
+static bool account_import(struct auth *a, struct admin_call *c) {
+  struct slice field = SLICE_NONE;
+  enum password_import kind = password_import(word(c, 4), &field);
+  if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !is_free(a, c)) return false;
+  if (kind == IMPORT_UNKNOWN) {
+    done(a, c, CLI_USAGE, "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt "
+                          "are, with {CRYPT}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT} or without; "
+                          "{PLAIN} is hashed anew");
+    return false;
+  }
+  if (kind == IMPORT_CLEAR)
+    return password_ok(a, c, field) && go_on_after(a, c, AFTER_ADD, JOB_HASH, field, SLICE_NONE);
+  return go_on_after(a, c, AFTER_IMPORT, JOB_VERIFY, SLICE("trial"), field);
+}
+
+/* The sealed secret, where there is one, follows the password. */
+static bool account_passwd(struct auth *a, struct admin_call *c) {
+  if (!find(a, c, word(c, 2)) || !password_ok(a, c, word(c, 3))) return false;
+  c->legacy = c->row.sealed_n > 0;
+  return go_on_after(a, c, AFTER_PASSWD, JOB_HASH, word(c, 3), SLICE_NONE);
+}
+
+static void update(struct auth *a, struct admin_call *c) {
+  changed(a, &c->row);
+  done_account(a, c, accounts_update(&a->accounts, &c->row));
+}
+
+static bool account_legacy(struct auth *a, struct admin_call *c) {
+  bool on = slice_eq(word(c, 3), SLICE("on")), off = slice_eq(word(c, 3), SLICE("off"));
+  if ((!on && !off) || (on && c->count != 5)) {
+    done(a, c, CLI_USAGE, "account legacy NAME on PASSWORD, or account legacy NAME off");
+    return false;
+  }
+  if (!find(a, c, word(c, 2))) return false;
+  if (on)
+    return password_ok(a, c, word(c, 4)) && go_on_after(a, c, AFTER_LEGACY, JOB_VERIFY, word(c, 4),
+                                                        slice_of(c->row.hash, c->row.hash_n));
+  explicit_bzero(c->row.sealed, sizeof c->row.sealed);
+  c->row.sealed_n = 0;
+  update(a, c);
+  return false;
+}
+
+/* After the hash: the row goes to the disk. What else changed in it meanwhile is kept. */
+static enum account_result apply(struct auth *a, struct admin_call *c, const struct auth_job *job) {
+  struct account *r = &c->row;
+  if (c->after != AFTER_ADD && c->after != AFTER_IMPORT) {
+    uint64_t before = r->stamp;
+    enum account_result found = accounts_find(&a->accounts, account_name(r), r);
+    if (found != ACCOUNT_OK) return found;
+    if (c->after == AFTER_LEGACY && r->stamp != before) return ACCOUNT_TROUBLE; /* it has another password now */
+  }
+  if (c->after != AFTER_LEGACY) {
+    r->hash_n = buf_len(&job->hash);
+    memcpy(r->hash, buf_slice(&job->hash).p, r->hash_n);
+  }
+  if ((c->legacy || c->after == AFTER_LEGACY) && !seal(a, r, buf_slice(&c->password))) return ACCOUNT_TROUBLE;
+  changed(a, r);
+  if (c->after == AFTER_PASSWD || c->after == AFTER_LEGACY) return accounts_update(&a->accounts, r);
+  r->created = r->changed;
+  r->enabled = true;
+  return accounts_add(&a->accounts, r);
+}
+
+void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
+  bool wrong = job->result == PASSWORD_WRONG || job->result == PASSWORD_REFUSED;
+  if (job->result == PASSWORD_TROUBLE)
+    done(a, c, c->after == AFTER_IMPORT ? CLI_USAGE : CLI_TROUBLE,
+         c->after == AFTER_IMPORT ? "libcrypt does not take that hash" : "the password could not be hashed: no memory");
+  else if (c->after == AFTER_LEGACY && wrong)
+    done(a, c, CLI_USAGE, "that is not the account's password");
+  else
+    done_account(a, c, apply(a, c, job));
+  call_free(a, c);
+}
+
+/* --- the others --- */
+
+static bool account_delete(struct auth *a, struct admin_call *c) {
+  if (!find(a, c, word(c, 2))) return false;
+  cache_drop(&a->cache, c->row.id);
+  done_account(a, c, accounts_delete(&a->accounts, word(c, 2)));
+  return false;
+}
+
+static bool account_enable(struct auth *a, struct admin_call *c) {
+  if (!find(a, c, word(c, 2))) return false;
+  c->row.enabled = slice_eq(word(c, 1), SLICE("enable"));
+  update(a, c);
+  return false;
+}
+
+struct listing {
+  struct auth *auth;
+  struct admin_call *call;
+};
+
+static void put_time(struct buf *b, int64_t t) {
+  struct tm tm;
+  time_t at = (time_t)t;
+  if (gmtime_r(&at, &tm))
+    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+               tm.tm_sec);
+}
+
+/* The scheme is the part of a hash between its first two "$". */
+static struct slice scheme_of(const struct account *r) {
+  struct slice rest = slice_from(slice_of(r->hash, r->hash_n), 1), id = slice_split(&rest, '$');
+  if (slice_eq(id, SLICE("y"))) return SLICE("yescrypt");
+  if (slice_eq(id, SLICE("6"))) return SLICE("sha512-crypt");
+  if (slice_eq(id, SLICE("5"))) return SLICE("sha256-crypt");
+  return slice_eq(id, SLICE("1")) ? SLICE("md5-crypt") : SLICE("bcrypt");
+}
+
+static void list_one(void *arg, const struct account *r) {
+  struct listing *l = arg;
+  struct buf id, created, since;
+  buf_init(&id, 32);
+  buf_init(&created, 32);
+  buf_init(&since, 32);
+  buf_put_dec(&id, r->id);
+  put_time(&created, r->created);
+  put_time(&since, r->changed);
+  const struct slice values[] = {
+    account_name(r), buf_slice(&id), r->enabled ? SLICE("yes") : SLICE("no"), r->sealed_n ? SLICE("yes") : SLICE("no"),
+    scheme_of(r), buf_slice(&created), buf_slice(&since),
+  };
+  row(l->auth, l->call, values, sizeof values / sizeof *values);
+  buf_free(&id);
+  buf_free(&created);
+  buf_free(&since);
+}
+
+static bool account_list(struct auth *a, struct admin_call *c) {
+  static const char *const names[] = { "name", "id", "enabled", "legacy", "hash", "created", "changed" };
+  columns(a, c, names, sizeof names / sizeof *names);
+  done_account(a, c, accounts_each(&a->accounts, list_one, &(struct listing){ a, c }));
+  return false;
+}
+
+static void count_row(struct auth *a, struct admin_call *c, const char *what, uint64_t n) {
+  struct buf number;
+  buf_init(&number, 32);
+  buf_put_dec(&number, n);
+  const struct slice values[] = { slice_str(what), buf_slice(&number) };
+  row(a, c, values, 2);
+  buf_free(&number);
+}
+
+static bool status(struct auth *a, struct admin_call *c) {
+  static const char *const names[] = { "what", "count" };
+  columns(a, c, names, 2);
+  count_row(a, c, "accounts", accounts_count(&a->accounts));
+#define C(id, words) count_row(a, c, words, a->count.id);
+  AUTH_COUNTERS(C)
+#undef C
+  count_row(a, c, "waiting for a hash", a->queue.count);
+  count_row(a, c, "answers held back", a->hold.count);
+  count_row(a, c, "passwords in memory", a->cache.places.count);
+  count_row(a, c, "networks in memory", a->addresses.by_network.count);
+  done(a, c, CLI_OK, "");
+  return false;
+}
+
+/* --- the table --- */
+
+static const struct admin_verb {
+  const char *first, *second; /* second NULL: the command is one word */
+  uint8_t least, most;        /* words in all */
+  /* True: the command goes on after a hash; else it is done. */
+  bool (*run)(struct auth *a, struct admin_call *c);
+  const char *usage;
+} verbs[] = {
+  { "account", "add",     5, 6, account_add,    "account add NAME ID [--legacy-auth] PASSWORD" },
+  { "account", "import",  5, 5, account_import, "account import NAME ID {SCHEME}HASH" },
+  { "account", "passwd",  4, 4, account_passwd, "account passwd NAME PASSWORD" },
+  { "account", "legacy",  4, 5, account_legacy, "account legacy NAME on PASSWORD | account legacy NAME off" },
+  { "account", "enable",  3, 3, account_enable, "account enable NAME" },
+  { "account", "disable", 3, 3, account_enable, "account disable NAME" },
+  { "account", "delete",  3, 3, account_delete, "account delete NAME" },
+  { "account", "list",    2, 2, account_list,   "account list" },
+  { "status",  NULL,      1, 1, status,         "status" },
+};
+
+static const struct admin_verb *verb_of(const struct admin_call *c) {
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    if (slice_eq(word(c, 0), slice_str(verbs[i].first)) &&
+        (!verbs[i].second || slice_eq(word(c, 1), slice_str(verbs[i].second))))
+      return &verbs[i];
+  return NULL;
+}
+
+static void usage(struct auth *a, struct admin_call *c, const struct admin_verb *v) {
+  struct buf b;
+  buf_init(&b, 4096);
+  for (size_t i = 0; !v && i < sizeof verbs / sizeof *verbs; i++)
+    buf_printf(&b, "%s%s", i ? "; " : "", verbs[i].usage);
+  if (v) buf_put_str(&b, v->usage);
+  const char *text = buf_cstr(&b);
+  done(a, c, CLI_USAGE, text ? text : "");
+  buf_free(&b);
+}
+
+static bool take_words(struct admin_call *c, struct slice list) {
+  struct slice w;
+  while (ipc_list_next(&list, &w)) {
+    if (c->count == WORDS_MAX) return true;
+    c->words[c->count++] = w;
+  }
+  return list.n == 0;
+}
+
+bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64_t now_ms) {
+  struct cli_command m;
+  if (!cli_command_get(payload, &m)) return false;
+  struct admin_call *c = calloc(1, sizeof *c);
+  if (!c) return false;
+  *c = (struct admin_call){ .number = number, .now_ms = now_ms, .next = a->calls };
+  buf_init(&c->password, PASSWORD_MAX);
+  a->calls = c;
+  bool well_formed = take_words(c, m.words);
+  const struct admin_verb *v = verb_of(c);
+  bool fits = v && c->count >= v->least && c->count <= v->most;
+  bool goes_on = well_formed && fits && v->run(a, c);
+  if (well_formed && !fits) usage(a, c, v);
+  if (goes_on) c->count = 0; /* the words end with this message */
+  else call_free(a, c);
+  dispatch(a, now_ms);
+  return well_formed;
+}

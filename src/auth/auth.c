@@ -1,0 +1,173 @@
+/* auth's front door: makes it, sorts messages by who sent them, keeps time. */
+#include "src/auth/core.h"
+
+#include "lib/base/codec.h"
+#include "ipc/auth_store.h"
+#include "ipc/cli_room.h"
+
+#include <stdlib.h>
+
+/* --- life --- */
+
+/* The row that stands for names without an account: a hash like any other that no password has, and a
+ * secret that nobody was told. Verifying against it costs the same. */
+static bool make_nobody(struct auth *a) {
+  uint8_t random[PASSWORD_RANDOM], nonce[SEAL_NONCE];
+  struct buf hash, secret;
+  buf_init(&hash, PASSWORD_HASH_MAX);
+  buf_init(&secret, 64);
+  a->shell.random(a->shell.arg, random, sizeof random);
+  bool ok = password_nobody(random, &hash) == PASSWORD_OK;
+  a->shell.random(a->shell.arg, random, sizeof random);
+  a->shell.random(a->shell.arg, nonce, sizeof nonce);
+  hex_put(&secret, slice_of(random, 16));
+  ok = ok && account_seal(&a->accounts, &a->nobody, buf_slice(&secret), nonce);
+  if (ok) memcpy(a->nobody.hash, buf_slice(&hash).p, buf_len(&hash));
+  a->nobody.hash_n = buf_len(&hash);
+  buf_wipe(&hash);
+  buf_wipe(&secret);
+  explicit_bzero(random, sizeof random);
+  return ok;
+}
+
+static bool set_up(struct auth *a, struct disk *disk, struct buf *err) {
+  uint8_t random[32];
+  a->shell.random(a->shell.arg, random, sizeof random);
+  cache_init(&a->cache, random);
+  cache_resize(&a->cache, a->conf->auth_cache_time ? a->conf->auth_cache_size : 0);
+  addresses_init(&a->addresses);
+  map_init(&a->grants);
+  a->shell.random(a->shell.arg, random, sizeof random);
+  bool ok = accounts_open(&a->accounts, disk, random, err);
+  explicit_bzero(random, sizeof random);
+  if (!ok) return false;
+  ok = make_nobody(a) && digest_hmac(DIGEST_SHA256, slice_of(a->accounts.key, SEAL_KEY), SLICE("SCRAM salts"), a->salt_key);
+  if (!ok) buf_put_str(err, "libcrypt or OpenSSL does not work here");
+  return ok;
+}
+
+struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell, struct buf *err) {
+  struct auth *a = calloc(1, sizeof *a);
+  if (!a) {
+    buf_put_str(err, "no memory");
+    return NULL;
+  }
+  *a = (struct auth){ .conf = conf, .shell = *shell };
+  if (!set_up(a, disk, err)) auth_free(&a);
+  return a;
+}
+
+void auth_free(struct auth **ptr) {
+  struct auth *a = *ptr;
+  if (!a) return;
+  while (a->fronts)
+    auth_room_lost(a, a->fronts->kind, a->fronts->number);
+  while (hold_first(&a->hold))
+    login_due(a, hold_first(&a->hold), 0); /* held for clients that hung up: freed, nothing is sent */
+  admin_free(a);
+  hold_free(&a->hold);
+  cache_free(&a->cache);
+  addresses_free(&a->addresses);
+  map_free(&a->grants);
+  accounts_close(&a->accounts);
+  explicit_bzero(a, sizeof *a);
+  free(a);
+  *ptr = NULL;
+}
+
+void auth_reconfigure(struct auth *a, const struct conf *conf) {
+  size_t before = a->cache.size, after = conf->auth_cache_time ? conf->auth_cache_size : 0;
+  bool shorter = conf->auth_cache_time < a->conf->auth_cache_time;
+  a->conf = conf;
+  if (after != before || shorter) cache_resize(&a->cache, after);
+}
+
+/* --- messages --- */
+
+static struct front *front_of(struct auth *a, enum room_kind kind, uint32_t number) {
+  for (struct front *f = a->fronts; f; f = f->next)
+    if (f->number == number) return f;
+  struct front *f = calloc(1, sizeof *f);
+  if (!f) return NULL;
+  *f = (struct front){ .kind = kind, .number = number, .next = a->fronts };
+  map_init(&f->logins);
+  a->fronts = f;
+  return f;
+}
+
+static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms) {
+  struct front *f = front_of(a, kind, number);
+  if (!f) return false;
+  switch (msg->type) {
+  case auth_start_type: return login_start(a, f, msg->tag, msg->payload, now_ms);
+  case auth_step_type: return login_step(a, f, msg->tag, msg->payload, now_ms);
+  case auth_login_type: return login_password(a, f, msg->tag, msg->payload, now_ms);
+  case auth_apop_type: return login_apop(a, f, msg->tag, msg->payload, now_ms);
+  case auth_cancel_type: break;
+  default: return false;
+  }
+  struct login *l = map_ptr(&f->logins, msg->tag);
+  if (l) login_cancel(a, l);
+  return true;
+}
+
+/* An answer to a grant that is not waited for any more is nothing wrong: its client hung up. */
+static bool from_store(struct auth *a, const struct ipc_msg *msg) {
+  struct auth_granted m;
+  if (msg->type != auth_granted_type || !auth_granted_get(msg->payload, &m)) return false;
+  struct login *l = map_ptr(&a->grants, msg->tag);
+  if (l) login_granted(a, l, m.known);
+  return true;
+}
+
+bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms) {
+  if (kind == ROOM_SMTPD || kind == ROOM_POP3D) return from_front(a, kind, number, msg, now_ms);
+  if (kind == ROOM_STORE) return from_store(a, msg);
+  if (kind != ROOM_CLI) return false;
+  if (msg->type == cli_command_type) return admin_command(a, number, msg->payload, now_ms);
+  return msg->type == cli_input_type || msg->type == cli_input_end_type;
+}
+
+/* --- rooms that are gone --- */
+
+static void front_lost(struct auth *a, uint32_t number) {
+  struct front **at = &a->fronts;
+  while (*at && (*at)->number != number)
+    at = &(*at)->next;
+  struct front *f = *at;
+  if (!f) return;
+  *at = f->next;
+  struct map logins = f->logins;
+  map_init(&f->logins); /* login_cancel() takes each out of the map: let it be another one */
+  uint64_t tag, value;
+  for (size_t i = 0; map_each(&logins, &i, &tag, &value);)
+    login_cancel(a, (struct login *)(uintptr_t)value);
+  map_free(&logins);
+  map_free(&f->logins);
+  free(f);
+}
+
+/* Nobody will answer the grants: what was proved has to be proved again. */
+static void store_lost(struct auth *a) {
+  struct map grants = a->grants;
+  map_init(&a->grants);
+  uint64_t serial, value;
+  for (size_t i = 0; map_each(&grants, &i, &serial, &value);)
+    login_fail(a, (struct login *)(uintptr_t)value, AUTH_TROUBLE);
+  map_free(&grants);
+}
+
+void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number) {
+  if (kind == ROOM_SMTPD || kind == ROOM_POP3D) front_lost(a, number);
+  if (kind == ROOM_STORE) store_lost(a);
+  if (kind == ROOM_CLI) admin_lost(a, number);
+}
+
+/* --- time --- */
+
+uint64_t auth_tick(struct auth *a, uint64_t now_ms) {
+  struct login *l;
+  while ((l = hold_first(&a->hold)) && l->hold.due_ms <= now_ms)
+    login_due(a, l, now_ms);
+  return l ? l->hold.due_ms : 0;
+}

@@ -1,0 +1,121 @@
+/* Inside auth: what its files share.
+ *
+ * A login's states, and who moves it on (login.c unless said otherwise):
+ *
+ *   TALKING   the mechanism waits for the client         → credential()
+ *   WAITING   a hash is needed, in the queue             → dispatch() (dispatch.c)
+ *   HASHING   the shell computes it                      → auth_finish() (dispatch.c)
+ *   HELD      decided; the answer waits for its time     → auth_tick() (auth.c)
+ *   GRANTING  right; store is asked to let the session in → auth_granted, or its time is over
+ *
+ * Every answer to a front-end leaves through login_fail(), login_challenge() or login_say_yes(). A login
+ * whose client is gone has no front; in HASHING and HELD it lives on, because its place counts. */
+#ifndef QASID_AUTH_CORE_H
+#define QASID_AUTH_CORE_H
+
+#include "src/auth/accounts.h"
+#include "src/auth/addresses.h"
+#include "src/auth/auth.h"
+#include "src/auth/cache.h"
+#include "src/auth/hold.h"
+#include "src/auth/job.h"
+#include "src/auth/queue.h"
+
+enum { AUTH_GRANT_MS = 10000 }; /* store must answer a grant by then */
+
+/* A front-end process with logins under way. */
+struct front {
+  enum room_kind kind;
+  uint32_t number;
+  struct map logins; /* tag → login */
+  struct front *next;
+};
+
+enum login_state { LOGIN_TALKING, LOGIN_WAITING, LOGIN_HASHING, LOGIN_HELD, LOGIN_GRANTING };
+enum login_proof { PROOF_PASSWORD, PROOF_SASL, PROOF_APOP };
+
+struct login {
+  /* who asks */
+  struct front *front; /* NULL: nobody waits for the answer any more */
+  uint64_t tag, network;
+  /* state */
+  enum login_state state;
+  uint64_t asked_ms;   /* when the credential was there */
+  uint64_t serial;     /* GRANTING: our tag at store */
+  struct hold_slot hold;
+  /* the credential; name and password are in `sasl` whatever they came by */
+  enum login_proof proof;
+  struct sasl_server sasl;
+  struct buf last;     /* what the mechanism sends with success */
+  bool mismatch;       /* it asked to act for somebody else */
+  uint8_t key[CACHE_KEY];
+  /* what it is held against */
+  struct account *row; /* nobody's when there is no such account */
+  bool known, right;
+  struct address *address;
+  struct login *line_next, *line_before;
+};
+
+/* Each is one row of `qasid status`. */
+#define AUTH_COUNTERS(C)                                       \
+  C(logins, "logins")                                          \
+  C(wrong, "wrong name or password")                           \
+  C(malformed, "malformed exchanges")                          \
+  C(unavailable, "mechanisms refused")                         \
+  C(trouble, "told to try later")                              \
+  C(cache_hits, "passwords remembered")                        \
+  C(repeats, "wrong passwords repeated")                       \
+  C(hashes, "hashes computed")                                 \
+  C(unreadable, "sealed secrets that could not be read")
+struct auth_counters {
+#define C(id, words) uint64_t id;
+  AUTH_COUNTERS(C)
+#undef C
+};
+
+struct auth {
+  const struct conf *conf;
+  struct auth_shell shell;
+  struct accounts accounts;
+  struct account nobody; /* stands in for accounts that do not exist */
+  uint8_t salt_key[DIGEST_SHA256_SIZE];
+  struct cache cache;
+  struct addresses addresses;
+  struct queue queue;
+  struct hold hold;
+  struct front *fronts;
+  struct map grants; /* serial → login */
+  uint64_t serial;
+  unsigned running;  /* jobs at the shell */
+  bool dispatching;
+  struct admin_call *calls; /* commands under way */
+  struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
+  struct auth_counters count;
+};
+
+/* login.c */
+bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
+bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
+bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
+bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
+void login_cancel(struct auth *a, struct login *l);
+/* True when no hash is needed to decide it (any more); it then is decided. */
+bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
+void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
+/* Its time has come: the answer, or for GRANTING the end of patience. */
+void login_due(struct auth *a, struct login *l, uint64_t now_ms);
+void login_granted(struct auth *a, struct login *l, bool known);
+void login_fail(struct auth *a, struct login *l, enum auth_failure why);
+void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[SCRAM_SALT]);
+
+/* dispatch.c */
+void dispatch(struct auth *a, uint64_t now_ms);
+
+/* admin.c */
+bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64_t now_ms);
+void admin_finish(struct auth *a, struct admin_call *call, struct auth_job *job);
+void admin_lost(struct auth *a, uint32_t number);
+void admin_free(struct auth *a);
+struct auth_job *admin_take_job(struct auth *a);
+
+#endif

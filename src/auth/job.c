@@ -1,0 +1,46 @@
+#include "src/auth/job.h"
+
+#include "src/auth/auth.h"
+
+#include <stdlib.h>
+
+struct auth_job *job_new(enum job_kind kind, struct slice password, struct slice hash) {
+  struct auth_job *j = calloc(1, sizeof *j);
+  if (!j) return NULL;
+  j->kind = kind;
+  j->result = PASSWORD_TROUBLE;
+  buf_init(&j->password, SASL_PASSWORD_MAX);
+  buf_init(&j->hash, PASSWORD_HASH_MAX);
+  buf_reserve(&j->password, password.n); /* one piece of memory: a secret is not to be left behind in another */
+  buf_put(&j->password, password);
+  buf_put(&j->hash, hash);
+  if (j->password.failed || j->hash.failed) job_free(&j);
+  return j;
+}
+
+void job_free(struct auth_job **job) {
+  struct auth_job *j = *job;
+  if (!j) return;
+  buf_wipe(&j->password);
+  buf_wipe(&j->hash);
+  explicit_bzero(j, sizeof *j);
+  free(j);
+  *job = NULL;
+}
+
+void auth_work(struct auth_job *j) {
+  switch (j->kind) {
+  case JOB_VERIFY:
+    j->result = password_verify(buf_slice(&j->password), buf_slice(&j->hash));
+    break;
+  case JOB_HASH:
+    j->result = password_hash(buf_slice(&j->password), j->random, &j->hash);
+    break;
+  case JOB_SCRAM:
+    j->result = scram_keys_derive(j->digest, buf_slice(&j->password), slice_of(j->salt, SCRAM_SALT), SCRAM_ITERATIONS,
+                                  &j->keys)
+                    ? PASSWORD_OK
+                    : PASSWORD_TROUBLE;
+    break;
+  }
+}

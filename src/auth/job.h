@@ -1,0 +1,38 @@
+/* One hash to be computed, with all that it needs and its result; made and freed on the loop's thread,
+ * computed in another. */
+#ifndef QASID_AUTH_JOB_H
+#define QASID_AUTH_JOB_H
+
+#include "lib/password/password.h"
+#include "lib/sasl/sasl.h"
+
+enum job_kind {
+  JOB_VERIFY, /* is `password` the one of `hash`? */
+  JOB_HASH,   /* the hash of `password`, into `hash` */
+  JOB_SCRAM,  /* SCRAM's keys of `password` */
+};
+
+enum { SCRAM_SALT = 16, SCRAM_ITERATIONS = 4096 };
+
+struct login;
+struct admin_call;
+
+struct auth_job {
+  enum job_kind kind;
+  struct buf password, hash;
+  uint8_t random[PASSWORD_RANDOM];
+  enum digest_kind digest;
+  uint8_t salt[SCRAM_SALT];
+  struct scram_keys keys;
+  enum password_result result;
+  /* Who is waiting for it: one of the two. */
+  struct login *login;
+  struct admin_call *call;
+  struct auth_job *next; /* while it waits */
+};
+
+/* NULL without memory. */
+struct auth_job *job_new(enum job_kind kind, struct slice password, struct slice hash);
+void job_free(struct auth_job **job);
+
+#endif

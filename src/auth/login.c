@@ -1,0 +1,409 @@
+/* One login from its first octet to its answer. See core.h for the states. */
+#include "src/auth/core.h"
+
+#include "ipc/auth_store.h"
+#include "lib/base/codec.h"
+
+#include <stdlib.h>
+
+enum { NONCE_OCTETS = 18 };
+
+/* --- life --- */
+
+static struct login *login_new(struct auth *a, struct front *f, uint64_t tag, struct slice peer) {
+  struct login *l = calloc(1, sizeof *l);
+  if (!l) return NULL;
+  *l = (struct login){ .front = f, .tag = tag, .network = network_of(peer) };
+  buf_init(&l->last, SASL_MESSAGE_MAX);
+  if (map_put_ptr(&f->logins, tag, l)) return l;
+  free(l);
+  return NULL;
+}
+
+static void leave_front(struct login *l) {
+  if (l->front) map_remove(&l->front->logins, l->tag);
+  l->front = NULL;
+}
+
+static void leave_address(struct auth *a, struct login *l) {
+  if (!l->address) return;
+  l->address->pending--;
+  addresses_touch(&a->addresses, l->address);
+  l->address = NULL;
+}
+
+static void login_free(struct auth *a, struct login *l) {
+  leave_front(l);
+  if (l->state == LOGIN_WAITING) queue_remove(&a->queue, l);
+  if (l->state == LOGIN_GRANTING) map_remove(&a->grants, l->serial);
+  hold_remove(&a->hold, l);
+  leave_address(a, l);
+  sasl_server_end(&l->sasl);
+  buf_wipe(&l->last);
+  if (l->row) explicit_bzero(l->row, sizeof *l->row);
+  free(l->row);
+  explicit_bzero(l, sizeof *l);
+  free(l);
+}
+
+/* --- answers --- */
+
+static void send_to_front(struct auth *a, struct login *l, uint16_t type, const struct buf *payload) {
+  if (l->front && !payload->failed)
+    a->shell.send(a->shell.arg, l->front->kind, l->front->number, type, l->tag, buf_slice(payload));
+}
+
+static void count_failure(struct auth *a, enum auth_failure why) {
+  uint64_t *const counters[AUTH_FAILURES] = {
+    [AUTH_WRONG] = &a->count.wrong, [AUTH_MALFORMED] = &a->count.malformed,
+    [AUTH_UNAVAILABLE] = &a->count.unavailable, [AUTH_TROUBLE] = &a->count.trouble,
+  };
+  ++*counters[why];
+}
+
+void login_fail(struct auth *a, struct login *l, enum auth_failure why) {
+  struct buf b;
+  buf_init(&b, 16);
+  auth_fail_put(&b, &(struct auth_fail){ .why = (uint8_t)why });
+  send_to_front(a, l, auth_fail_type, &b);
+  buf_free(&b);
+  count_failure(a, why);
+  login_free(a, l);
+}
+
+static void login_challenge(struct auth *a, struct login *l, struct slice challenge) {
+  struct buf b;
+  buf_init(&b, AUTH_SASL_MAX + 16);
+  auth_challenge_put(&b, &(struct auth_challenge){ .challenge = challenge });
+  l->state = LOGIN_TALKING;
+  send_to_front(a, l, auth_challenge_type, &b);
+  buf_wipe(&b);
+}
+
+static void login_say_yes(struct auth *a, struct login *l) {
+  struct buf b;
+  buf_init(&b, 512);
+  auth_ok_put(&b, &(struct auth_ok){ .name = account_name(l->row), .account = l->row->id });
+  send_to_front(a, l, auth_ok_type, &b);
+  buf_free(&b);
+  a->count.logins++;
+  login_free(a, l);
+}
+
+/* --- deciding --- */
+
+/* What was proved must still be true: the account may have changed while the answer waited. */
+static enum account_result still_true(struct auth *a, const struct login *l) {
+  struct account now;
+  enum account_result r = accounts_find(&a->accounts, account_name(l->row), &now);
+  if (r == ACCOUNT_OK && (!now.enabled || now.stamp != l->row->stamp)) r = ACCOUNT_NONE;
+  explicit_bzero(&now, sizeof now);
+  return r;
+}
+
+/* A mailbox is opened by pop3d only; smtpd has nothing at store that a grant would open. */
+static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
+  if (l->front->kind != ROOM_POP3D) {
+    login_say_yes(a, l);
+    return;
+  }
+  struct buf b;
+  buf_init(&b, 32);
+  auth_grant_put(&b, &(struct auth_grant){ .front = l->front->number, .session = l->tag, .account = l->row->id });
+  l->serial = ++a->serial;
+  if (b.failed || !map_put_ptr(&a->grants, l->serial, l) || !hold_put(&a->hold, l, now_ms + AUTH_GRANT_MS)) {
+    map_remove(&a->grants, l->serial);
+    login_fail(a, l, AUTH_TROUBLE);
+  } else {
+    l->state = LOGIN_GRANTING;
+    a->shell.send(a->shell.arg, ROOM_STORE, 0, auth_grant_type, l->serial, buf_slice(&b));
+  }
+  buf_free(&b);
+}
+
+void login_granted(struct auth *a, struct login *l, bool known) {
+  if (!known && a->shell.warn) a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
+  if (known) login_say_yes(a, l);
+  else login_fail(a, l, AUTH_TROUBLE);
+}
+
+static void login_release(struct auth *a, struct login *l, bool look_again, uint64_t now_ms) {
+  if (!l->front) {
+    login_free(a, l);
+    return;
+  }
+  if (!l->right) {
+    login_fail(a, l, AUTH_WRONG);
+    return;
+  }
+  enum account_result r = look_again ? still_true(a, l) : ACCOUNT_OK;
+  if (r != ACCOUNT_OK) {
+    login_fail(a, l, r == ACCOUNT_NONE ? AUTH_WRONG : AUTH_TROUBLE);
+  } else if (buf_len(&l->last)) {
+    leave_address(a, l);
+    login_challenge(a, l, buf_slice(&l->last));
+    buf_wipe(&l->last);
+  } else {
+    login_grant(a, l, now_ms);
+  }
+}
+
+/* at_once: a right answer is not held back (addresses.h, rule 3). */
+void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms) {
+  uint64_t most = a->conf->auth_penalty_most;
+  bool waited = l->state != LOGIN_TALKING;
+  l->right = right && l->known && !l->mismatch;
+  struct slice key = l->proof == PROOF_PASSWORD ? slice_of(l->key, CACHE_KEY) : SLICE_NONE;
+  uint64_t wait = l->right ? address_succeeded(l->address, most, now_ms) : address_failed(l->address, key, most, now_ms);
+  uint64_t due = l->asked_ms + (l->right && at_once ? 0 : wait);
+  buf_wipe(&l->sasl.password);
+  l->state = LOGIN_HELD;
+  if (due <= now_ms) login_release(a, l, waited, now_ms);
+  else if (!hold_put(&a->hold, l, due)) login_fail(a, l, AUTH_TROUBLE);
+}
+
+void login_due(struct auth *a, struct login *l, uint64_t now_ms) {
+  hold_remove(&a->hold, l);
+  if (l->state == LOGIN_GRANTING) login_fail(a, l, AUTH_TROUBLE);
+  else login_release(a, l, true, now_ms);
+}
+
+bool login_decided(struct auth *a, struct login *l, uint64_t now_ms) {
+  if (l->proof != PROOF_PASSWORD) return false;
+  struct cache_entry *e = l->known ? cache_find(&a->cache, l->key, now_ms) : NULL;
+  if (e) {
+    a->count.cache_hits++;
+    bool here = e->from == l->network;
+    if (!l->address->failures) e->from = l->network;
+    login_decide(a, l, true, here, now_ms);
+    return true;
+  }
+  if (!address_knows_wrong(l->address, slice_of(l->key, CACHE_KEY))) return false;
+  a->count.repeats++;
+  login_decide(a, l, false, false, now_ms);
+  return true;
+}
+
+/* --- the credential --- */
+
+void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[SCRAM_SALT]) {
+  uint8_t folded[AUTH_NAME_MAX], digest[DIGEST_MAX] = { 0 };
+  struct slice parts[] = { slice_str(l->sasl.mech->name), account_fold(buf_slice(&l->sasl.name), folded) };
+  digest_hmac_parts(DIGEST_SHA256, slice_of(a->salt_key, sizeof a->salt_key), parts, 2, digest);
+  memcpy(ret, digest, SCRAM_SALT);
+}
+
+static bool same_name(struct slice x, struct slice y) {
+  uint8_t fx[AUTH_NAME_MAX], fy[AUTH_NAME_MAX];
+  return slice_eq(account_fold(x, fx), account_fold(y, fy));
+}
+
+/* Finds the row, or nobody's; an account that is off, or has no secret where one is needed, is nobody. */
+static bool find_row(struct auth *a, struct login *l) {
+  l->row = calloc(1, sizeof *l->row);
+  if (!l->row) return false;
+  enum account_result r = accounts_find(&a->accounts, buf_slice(&l->sasl.name), l->row);
+  if (r != ACCOUNT_OK && r != ACCOUNT_NONE) return false;
+  l->known = r == ACCOUNT_OK && l->row->enabled && (l->proof == PROOF_PASSWORD || l->row->sealed_n);
+  if (!l->known) *l->row = a->nobody;
+  l->mismatch = buf_len(&l->sasl.authzid) && !same_name(buf_slice(&l->sasl.authzid), buf_slice(&l->sasl.name));
+  return true;
+}
+
+/* RFC 5802 §2.2: "implementations MUST either implement SASLprep or disallow use of non US-ASCII". */
+static bool scram_takes(struct slice secret) {
+  for (size_t i = 0; i < secret.n; i++)
+    if (!ascii_is_print(secret.p[i])) return false;
+  return true;
+}
+
+/* The row's secret, in sasl.password. One that can't be opened or used makes the row nobody's. */
+static bool find_secret(struct auth *a, struct login *l) {
+  struct buf *secret = &l->sasl.password;
+  buf_reserve(secret, PASSWORD_MAX);
+  bool opened = account_unseal(&a->accounts, l->row, secret);
+  if (opened && (!l->sasl.mech->server_last || scram_takes(buf_slice(secret)))) return true;
+  if (!opened) {
+    a->count.unreadable++;
+    if (a->shell.warn) a->shell.warn(a->shell.arg, "auth.key does not open the sealed secret", account_name(l->row));
+  }
+  *l->row = a->nobody;
+  l->known = false;
+  buf_reset(secret);
+  return account_unseal(&a->accounts, l->row, secret);
+}
+
+static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
+  struct login *out = queue_put(&a->queue, l, now_ms);
+  if (out != l) l->state = LOGIN_WAITING;
+  if (!out) return;
+  out->state = LOGIN_TALKING; /* it is out of the queue already */
+  login_fail(a, out, AUTH_TROUBLE);
+}
+
+static void take_password(struct auth *a, struct login *l, uint64_t now_ms) {
+  uint8_t folded[AUTH_NAME_MAX];
+  struct slice name = account_fold(buf_slice(&l->sasl.name), folded);
+  if (!cache_key(&a->cache, name, l->known ? l->row->stamp : 0, buf_slice(&l->sasl.password), l->key))
+    login_fail(a, l, AUTH_TROUBLE);
+  else if (!login_decided(a, l, now_ms))
+    wait_for_hash(a, l, now_ms);
+}
+
+static void take_cram(struct auth *a, struct login *l, uint64_t now_ms) {
+  struct sasl_secret secret = { .known = l->known, .secret = buf_slice(&l->sasl.password) };
+  login_decide(a, l, sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_OK, false, now_ms);
+}
+
+/* RFC 1939 §7: MD5 over the timestamp, angle-brackets included, and the secret. It lies in `challenge`. */
+static void take_apop(struct auth *a, struct login *l, uint64_t now_ms) {
+  uint8_t digest[DIGEST_MAX];
+  struct slice parts[] = { buf_slice(&l->sasl.challenge), buf_slice(&l->sasl.password) };
+  bool right = digest_parts(DIGEST_MD5, parts, 2, digest) &&
+               slice_secret_eq(slice_of(digest, DIGEST_MD5_SIZE), buf_slice(&l->sasl.proof));
+  login_decide(a, l, right, false, now_ms);
+}
+
+static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
+  struct address *at = addresses_get(&a->addresses, l->network);
+  if (!at || !address_has_room(at, a->conf->auth_penalty_most, now_ms)) return false;
+  l->address = at;
+  at->pending++;
+  return true;
+}
+
+/* All that the client has to say was said. */
+static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
+  l->asked_ms = now_ms;
+  if (!has_room(a, l, now_ms) || !find_row(a, l)) login_fail(a, l, AUTH_TROUBLE);
+  else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
+  else if (!find_secret(a, l)) login_fail(a, l, AUTH_TROUBLE);
+  else if (l->proof == PROOF_APOP) take_apop(a, l, now_ms);
+  else if (l->sasl.mech->server_last) wait_for_hash(a, l, now_ms);
+  else take_cram(a, l, now_ms);
+  dispatch(a, now_ms);
+}
+
+/* --- the exchange --- */
+
+static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct buf *out, uint64_t now_ms) {
+  if (v == SASL_SALT) {
+    uint8_t salt[SCRAM_SALT];
+    login_scram_salt(a, l, salt);
+    v = sasl_server_salt(&l->sasl, slice_of(salt, sizeof salt), SCRAM_ITERATIONS, out);
+  }
+  switch (v) {
+  case SASL_CHALLENGE: login_challenge(a, l, buf_slice(out)); break;
+  case SASL_PASSWORD:
+    l->proof = PROOF_PASSWORD;
+    credential(a, l, now_ms);
+    break;
+  case SASL_SECRET:
+    l->proof = PROOF_SASL;
+    credential(a, l, now_ms);
+    break;
+  case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */
+  case SASL_WRONG: login_fail(a, l, AUTH_WRONG); break;
+  case SASL_SALT:
+  case SASL_MALFORMED: login_fail(a, l, AUTH_MALFORMED); break;
+  }
+}
+
+static void step(struct auth *a, struct login *l, bool has, struct slice response, uint64_t now_ms) {
+  struct buf out;
+  buf_init(&out, AUTH_SASL_MAX);
+  enum sasl_verdict v = sasl_server_step(&l->sasl, has, response, &out);
+  advance(a, l, out.failed ? SASL_MALFORMED : v, &out, now_ms);
+  buf_wipe(&out);
+}
+
+static void begin(struct auth *a, struct login *l, const struct sasl_mechanism *mech) {
+  uint8_t octets[NONCE_OCTETS];
+  struct buf nonce;
+  buf_init(&nonce, SASL_NONCE_MAX);
+  a->shell.random(a->shell.arg, octets, sizeof octets);
+  base64_put(&nonce, slice_of(octets, sizeof octets));
+  sasl_server_start(&l->sasl, mech, buf_slice(&nonce), slice_str(a->conf->hostname),
+                    a->shell.wall ? a->shell.wall(a->shell.arg) : 0);
+  buf_free(&nonce);
+}
+
+/* A login's struct, or NULL after saying that it can't be now. */
+static struct login *admit(struct auth *a, struct front *f, uint64_t tag, struct slice peer) {
+  struct login *l = f->logins.count <= a->conf->connections_per_process ? login_new(a, f, tag, peer) : NULL;
+  if (l) return l;
+  struct login none = { .front = f, .tag = tag };
+  struct buf b;
+  buf_init(&b, 16);
+  auth_fail_put(&b, &(struct auth_fail){ .why = AUTH_TROUBLE });
+  send_to_front(a, &none, auth_fail_type, &b);
+  buf_free(&b);
+  count_failure(a, AUTH_TROUBLE);
+  return NULL;
+}
+
+static bool may_show_password(const struct auth *a, bool secure) { return secure || a->conf->plaintext_auth; }
+
+bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+  struct auth_start m;
+  if (!auth_start_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
+  struct login *l = admit(a, f, tag, m.peer);
+  if (!l) return true;
+  const struct sasl_mechanism *mech = sasl_find(m.mechanism);
+  if (!mech || (mech->plaintext && !may_show_password(a, m.secure))) {
+    login_fail(a, l, AUTH_UNAVAILABLE);
+    return true;
+  }
+  begin(a, l, mech);
+  step(a, l, m.has_response, m.response, now_ms);
+  return true;
+}
+
+bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+  struct auth_step m;
+  struct login *l = map_ptr(&f->logins, tag);
+  if (!auth_step_get(payload, &m) || (l && l->state != LOGIN_TALKING)) return false;
+  if (l) step(a, l, true, m.response, now_ms);
+  return true;
+}
+
+bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+  struct auth_login m;
+  if (!auth_login_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
+  struct login *l = admit(a, f, tag, m.peer);
+  if (!l) return true;
+  if (!may_show_password(a, m.secure)) {
+    login_fail(a, l, AUTH_UNAVAILABLE);
+    return true;
+  }
+  begin(a, l, sasl_find(SLICE("PLAIN")));
+  buf_put(&l->sasl.name, m.name);
+  buf_put(&l->sasl.password, m.password);
+  l->proof = PROOF_PASSWORD;
+  if (l->sasl.name.failed || l->sasl.password.failed) login_fail(a, l, AUTH_TROUBLE);
+  else credential(a, l, now_ms);
+  return true;
+}
+
+bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+  struct auth_apop m;
+  if (!auth_apop_get(payload, &m) || !network_of(m.peer) || m.digest.n != DIGEST_MD5_SIZE || map_ptr(&f->logins, tag))
+    return false;
+  struct login *l = admit(a, f, tag, m.peer);
+  if (!l) return true;
+  begin(a, l, sasl_find(SLICE("CRAM-MD5")));
+  buf_reset(&l->sasl.challenge);
+  buf_put(&l->sasl.challenge, m.timestamp);
+  buf_put(&l->sasl.name, m.name);
+  buf_put(&l->sasl.proof, m.digest);
+  l->proof = PROOF_APOP;
+  if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed) login_fail(a, l, AUTH_TROUBLE);
+  else credential(a, l, now_ms);
+  return true;
+}
+
+/* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6). */
+void login_cancel(struct auth *a, struct login *l) {
+  leave_front(l);
+  if (l->state != LOGIN_HASHING && l->state != LOGIN_HELD) login_free(a, l);
+}

@@ -1,0 +1,147 @@
+/* AUTH: RFC 4954. The session carries octets between the client and auth, in and out of base64, and
+ * learns yes or no. Nothing of them is kept or traced here.
+ *
+ *   AUTH ──auth_start──▶ challenge ──▶ ST_SASL ──line──auth_step──▶ challenge … ──▶ ok | fail
+ *
+ * `s->exchange` says that auth knows of an exchange with us: it is ended by its answer, by
+ * auth_cancel, or with auth itself. */
+#include "src/smtpd/private.h"
+
+#include "lib/base/codec.h"
+
+/* What EHLO offers. auth may still refuse one to an account that has no such secret. */
+static const struct slice mechanisms[] = {
+  { (const uint8_t *)"PLAIN", 5 }, /* RFC 4616 */
+  { (const uint8_t *)"LOGIN", 5 }, /* draft-murchison-sasl-login-00 */
+};
+
+void smtpd_put_mechanisms(struct buf *out) {
+  for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++) {
+    if (i) buf_put_u8(out, ' ');
+    buf_put(out, mechanisms[i]);
+  }
+}
+
+static bool is_offered(struct slice name) {
+  for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+    if (slice_caseeq(name, mechanisms[i])) return true;
+  return false;
+}
+
+enum smtp_outcome smtpd_auth_allowed(const struct session *s) {
+  if (!s->service->submission) return SMTP_NOT_OFFERED;
+  if (s->logged_in) return SMTP_AUTH_ALREADY;
+  return s->secure || s->service->plaintext_auth ? SMTP_OK : SMTP_AUTH_ENCRYPT;
+}
+
+/* --- answers --- */
+
+static void auth_answer(struct session *s, uint16_t type, struct slice payload);
+
+/* "334 " and the challenge in base64: text that machines read, so no enhanced code. */
+static void challenged(struct session *s, struct slice payload) {
+  struct auth_challenge a;
+  if (!auth_challenge_get(payload, &a)) {
+    smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
+    return;
+  }
+  size_t before = buf_len(&s->proto.out);
+  buf_put_str(&s->proto.out, "334 ");
+  base64_put(&s->proto.out, a.challenge);
+  buf_put_str(&s->proto.out, "\r\n");
+  smtpd_trace_out(s, before);
+  if (s->state != ST_SASL) smtpd_move(s, ST_SASL);
+}
+
+static void logged_in(struct session *s, const struct auth_ok *a) {
+  s->logged_in = true;
+  s->account = a->account;
+  buf_put(&s->user, a->name);
+  smtpd_say(s, SMTP_LOGGED_IN);
+}
+
+static enum smtp_outcome outcome_of(uint8_t why) {
+  static const enum smtp_outcome outcomes[AUTH_FAILURES] = {
+    [AUTH_WRONG] = SMTP_AUTH_WRONG, [AUTH_MALFORMED] = SMTP_AUTH_MALFORMED,
+    [AUTH_UNAVAILABLE] = SMTP_AUTH_MECHANISM, [AUTH_TROUBLE] = SMTP_AUTH_TROUBLE,
+  };
+  return why < AUTH_FAILURES ? outcomes[why] : SMTP_AUTH_TROUBLE;
+}
+
+static void failed(struct session *s, enum smtp_outcome why) {
+  smtpd_say(s, why);
+  if (why != SMTP_AUTH_WRONG || ++s->failed_logins < s->service->login_limit) return;
+  smtpd_end(s, SMTP_MANY_LOGINS, CLOSE_AUTH_FAILURES);
+}
+
+/* The exchange is over, by whatever answer that is not another challenge. */
+static void auth_answer(struct session *s, uint16_t type, struct slice payload) {
+  struct auth_ok ok;
+  struct auth_fail fail = { .why = AUTH_TROUBLE };
+  if (type == auth_challenge_type) {
+    challenged(s, payload);
+    return;
+  }
+  s->exchange = false;
+  if (s->state == ST_SASL) smtpd_move(s, ST_READY);
+  if (type == auth_ok_type && auth_ok_get(payload, &ok)) {
+    logged_in(s, &ok);
+    return;
+  }
+  if (type != auth_fail_type || !auth_fail_get(payload, &fail)) fail.why = AUTH_TROUBLE;
+  failed(s, outcome_of(fail.why));
+}
+
+/* --- questions --- */
+
+/* Into `out` out of base64; false: it was not. `out` is a secret. */
+static bool decode(struct buf *out, struct slice text) {
+  buf_init(out, AUTH_SASL_MAX);
+  return base64_decode(out, text);
+}
+
+enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
+  struct smtp_auth a;
+  struct buf response;
+  enum smtp_outcome o = smtp_auth_parse(argument, &a);
+  if (o != SMTP_OK) return o;
+  if (!is_offered(a.mechanism)) return SMTP_AUTH_MECHANISM;
+  if (decode(&response, a.initial)) {
+    struct auth_start q = {
+      .mechanism = a.mechanism, .has_response = a.has_initial, .response = buf_slice(&response),
+      .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
+    };
+    auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
+    s->exchange = true;
+  }
+  bool asked = s->exchange;
+  buf_wipe(&response);
+  return asked ? SMTPD_SAID : SMTP_AUTH_BASE64;
+}
+
+/* Ends the exchange from our side. */
+void smtpd_auth_abort(struct session *s, enum smtp_outcome why) {
+  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
+  s->exchange = false;
+  if (s->state == ST_SASL) smtpd_move(s, ST_READY);
+  smtpd_say(s, why);
+}
+
+void smtpd_auth_line(struct session *s, struct slice line) {
+  struct buf response;
+  if (!s->exchange) { /* auth was restarted meanwhile */
+    smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
+    return;
+  }
+  if (slice_eq(line, SLICE("*"))) {
+    smtpd_auth_abort(s, SMTP_AUTH_CANCELLED);
+    return;
+  }
+  if (decode(&response, line)) {
+    struct auth_step q = { .response = buf_slice(&response) };
+    auth_step_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_step_type, auth_answer), &q);
+  } else {
+    smtpd_auth_abort(s, SMTP_AUTH_BASE64);
+  }
+  buf_wipe(&response);
+}

@@ -1,0 +1,157 @@
+/* What the files of the SMTP session share. */
+#ifndef QASID_SMTPD_PRIVATE_H
+#define QASID_SMTPD_PRIVATE_H
+
+#include "ipc/front_auth.h"
+#include "ipc/smtpd_store.h"
+#include "lib/mail/header.h"
+#include "lib/smtp/command.h"
+#include "lib/smtp/data.h"
+#include "lib/smtp/line.h"
+#include "src/smtpd/session.h"
+
+/* Where the conversation stands; bits, so that a verb's row can name several.
+ *
+ *   START ──EHLO──▶ READY ──MAIL──▶ MAIL ──RCPT──▶ RCPT ──DATA──▶ BODY ──end──▶ READY
+ *                   │   ▲                                          any ──▶ END
+ *                 AUTH  └── RSET, EHLO from anywhere between; STARTTLS leads to TLS, TLS to START
+ *                   └──▶ SASL ──▶ READY
+ */
+enum smtpd_state {
+  ST_START = 1,  /* no EHLO yet, or forgotten with STARTTLS */
+  ST_READY = 2,  /* introduced, no transaction */
+  ST_MAIL = 4,   /* a sender, no recipient yet */
+  ST_RCPT = 8,   /* at least one recipient */
+  ST_BODY = 16,  /* between DATA and the end of the message */
+  ST_SASL = 32,  /* the next line is a response in an AUTH exchange */
+  ST_TLS = 64,   /* the handshake is awaited */
+  ST_END = 128,  /* said its last words */
+  ST_TRANSACTION = ST_MAIL | ST_RCPT,
+  ST_MET = ST_READY | ST_TRANSACTION, /* has introduced itself */
+  ST_ANY = ST_START | ST_MET,
+};
+
+enum {
+  SMTPD_GROUP_MAX = 1000,          /* RCPTs in one question */
+  SMTPD_EXCESS_MIN = 1024 * 1024,  /* octets of a refused message read beyond the limit, at least */
+  SMTPD_RATE_GRACE_MS = 30 * 1000, /* before the least rate is asked for */
+};
+
+/* A handler's verdict is the outcome to reply with, or this: it has replied, or asked, or ended. */
+#define SMTPD_SAID ((enum smtp_outcome)SMTP_OUTCOMES)
+
+/* One mail transaction, from MAIL to its end. Exists exactly in ST_MAIL, ST_RCPT and ST_BODY. */
+struct transaction {
+  struct buf sender; /* the reverse-path as written, without brackets */
+  uint64_t size;     /* SIZE=, or 0 */
+  struct buf rcpts;  /* accepted, as smtp_commit wants them */
+  uint32_t rcpt_count;
+
+  /* A run of RCPTs that came together and is asked about together: an outcome for each, or
+   * GROUP_ASKED, and the addresses of those. */
+  struct buf group;
+  struct buf asked;
+  uint32_t asked_count;
+
+  /* The message. */
+  struct smtp_data data;
+  struct header_hops hops;
+  struct buf body;            /* at most IPC_CHUNK; what went before is with store */
+  bool spooled;               /* store has octets of it */
+  enum smtp_outcome verdict;  /* SMTP_OK, or why the message is refused at its end */
+  uint64_t began_ms;         /* of the data; moved on by the time we made the client wait */
+  uint64_t last_ms;          /* its last octets */
+};
+
+struct session {
+  struct proto proto; /* first: what the shell sees */
+
+  /* the connection */
+  const struct smtpd_service *service;
+  char name[48];
+  uint8_t peer[16];
+  uint8_t peer_len;
+  bool secure;
+  char tls[64]; /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
+  uint64_t end_ms;
+
+  /* the state */
+  enum smtpd_state state;
+  struct smtp_line line;
+  uint64_t waiting_ms; /* since when the next command is awaited */
+
+  /* the one pending question: who takes its answer; type 0 is none */
+  void (*on_answer)(struct session *s, uint16_t type, struct slice payload);
+  uint64_t asked_ms;
+  bool exchange; /* auth knows of an exchange with us */
+
+  /* who it is: survives RSET, not STARTTLS */
+  struct buf helo;
+  bool esmtp;
+  bool logged_in;
+  uint64_t account;
+  struct buf user;
+
+  struct transaction *tx;
+
+  /* what is spent of each limit, and what was done */
+  uint32_t lines, errors, junk, unknown, overshoot, failed_logins;
+  uint64_t messages, recipients, octets;
+};
+
+/* --- session.c --- */
+
+/* Replies, traces, and counts against the limits; ends the session when one is passed. */
+void smtpd_say(struct session *s, enum smtp_outcome o);
+/* A reply of the same kind with words of its own. */
+void smtpd_say_text(struct session *s, enum smtp_outcome o, struct slice text);
+/* The last words. */
+void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why);
+/* The only way from one state to another. */
+void smtpd_move(struct session *s, enum smtpd_state to);
+/* The end of a transaction, if there is one: nothing of it is left, here or with store. Then ST_READY. */
+void smtpd_reset(struct session *s);
+/* Starts a question; `on_answer` gets what comes back. */
+struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
+                      void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
+/* Tells a room something that has no answer. */
+void smtpd_tell(struct session *s, enum proto_room room, uint16_t type);
+/* Traces what was put into `out` since it held `before` octets. */
+void smtpd_trace_out(struct session *s, size_t before);
+
+/* --- verbs.c --- */
+
+/* Looks the verb up, checks all its row says, runs it, replies. */
+void smtpd_dispatch(struct session *s, struct slice line);
+bool smtpd_is_verb(struct slice name);
+/* The verb's row says that its lines hold a secret. */
+bool smtpd_is_secret(struct slice line);
+
+/* --- mail.c, rcpt.c, data.c, auth.c: the large verbs --- */
+
+enum smtp_outcome smtpd_mail(struct session *s, struct slice argument);
+enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument);
+/* The next line is no RCPT: asks about the open group, or answers it. */
+void smtpd_rcpt_group_end(struct session *s);
+enum smtp_outcome smtpd_data(struct session *s, struct slice argument);
+/* Octets in ST_BODY. */
+void smtpd_body(struct session *s, struct slice *in);
+/* store forgot what was spooled. */
+void smtpd_body_lost(struct session *s);
+enum smtp_outcome smtpd_auth(struct session *s, struct slice argument);
+/* A line in ST_SASL. */
+void smtpd_auth_line(struct session *s, struct slice line);
+/* Ends the exchange from our side, with that reply. */
+void smtpd_auth_abort(struct session *s, enum smtp_outcome why);
+/* Whether AUTH may be used now: SMTP_OK, or what it gets. */
+enum smtp_outcome smtpd_auth_allowed(const struct session *s);
+void smtpd_put_mechanisms(struct buf *out);
+
+/* --- received.c --- */
+
+/* The Received: field of RFC 5321 §4.4 with its CRLF. */
+void smtpd_put_received(const struct session *s, struct slice id, struct buf *out);
+/* The queue id of the message now coming in. */
+void smtpd_put_id(const struct session *s, struct buf *out);
+
+#endif

@@ -1,0 +1,420 @@
+/* The session itself: states, replies, limits, clocks, and the loop over what the client sends.
+ *
+ * Invariants:
+ *  1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and ST_BODY, and ends
+ *     in smtpd_reset() only.
+ *  2. Nothing is taken from the client while a question is open, TLS is wanted, or the session ends.
+ *  3. Every command gets one reply, in its order; a message gets one at its end.
+ *  4. A group of RCPTs never outlives the call of input() or answer() that it was begun in, but for
+ *     the question that it became. */
+#include "src/smtpd/private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct session *of(struct proto *p) { return (struct session *)p; }
+static const struct session *of_const(const struct proto *p) { return (const struct session *)p; }
+
+/* --- the service --- */
+
+void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, const char *service,
+                        bool has_certificate) {
+  *svc = (struct smtpd_service){
+    .submission = strcmp(service, "smtp") != 0,
+    .has_certificate = has_certificate,
+    .plaintext_auth = conf->plaintext_auth,
+    .fix_bare_lf = conf->bare_lf == CONF_BARE_LF_FIX,
+    .message_size_limit = conf->message_size_limit,
+    .received_limit = conf->received_limit,
+    .recipients_per_message = conf->recipients_per_message,
+    .line_limit = conf->smtp_line_limit,
+    .error_limit = conf->smtp_error_limit,
+    .junk_limit = conf->smtp_junk_limit,
+    .unknown_limit = conf->smtp_unknown_recipients,
+    .login_limit = conf->login_failures,
+    .command_ms = conf->smtp_command_timeout * 1000,
+    .data_ms = conf->smtp_data_timeout * 1000,
+    .session_ms = conf->smtp_session_time * 1000,
+    .data_rate = conf->smtp_data_rate,
+  };
+  snprintf(svc->hostname, sizeof svc->hostname, "%s", *conf->hostname ? conf->hostname : "localhost");
+}
+
+/* --- states --- */
+
+static const char *state_name(enum smtpd_state st) {
+  static const char *const names[] = { "start", "ready", "mail", "rcpt", "body", "sasl", "tls", "end" };
+  return names[__builtin_ctz(st)];
+}
+
+/* Where each state may lead, besides ST_END. */
+static unsigned leads_to(enum smtpd_state from) {
+  switch (from) {
+  case ST_START: return ST_READY;
+  case ST_READY: return ST_READY | ST_MAIL | ST_SASL | ST_TLS;
+  case ST_MAIL: return ST_READY | ST_RCPT;
+  case ST_RCPT: return ST_READY | ST_BODY;
+  case ST_BODY: return ST_READY;
+  case ST_SASL: return ST_READY;
+  case ST_TLS: return ST_START;
+  default: return 0;
+  }
+}
+
+void smtpd_move(struct session *s, enum smtpd_state to) {
+  assert(to == ST_END || (leads_to(s->state) & to));
+  if (s->proto.trace.fn && s->state != to) {
+    char note[32];
+    int n = snprintf(note, sizeof note, "%s > %s", state_name(s->state), state_name(to));
+    proto_trace(&s->proto, '*', slice_of(note, (size_t)n));
+  }
+  s->state = to;
+}
+
+/* Gives back what the transaction holds; store is told to forget its part. */
+static void transaction_end(struct session *s) {
+  struct transaction *tx = s->tx;
+  if (!tx) return;
+  s->tx = NULL;
+  if (tx->spooled) smtpd_tell(s, PROTO_ASK_STORE, smtp_drop_type);
+  buf_free(&tx->sender);
+  buf_free(&tx->rcpts);
+  buf_free(&tx->group);
+  buf_free(&tx->asked);
+  buf_free(&tx->body);
+  free(tx);
+}
+
+void smtpd_reset(struct session *s) {
+  transaction_end(s);
+  if (s->state & (ST_TRANSACTION | ST_BODY)) smtpd_move(s, ST_READY);
+}
+
+/* --- questions --- */
+
+struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
+                      void (*on_answer)(struct session *s, uint16_t type, struct slice payload)) {
+  s->on_answer = on_answer;
+  s->asked_ms = s->proto.now_ms;
+  return proto_ask(&s->proto, room, type, true);
+}
+
+void smtpd_tell(struct session *s, enum proto_room room, uint16_t type) {
+  proto_ask(&s->proto, room, type, false);
+}
+
+static bool is_asking(const struct session *s) { return s->proto.ask.type && s->proto.ask.wants_answer; }
+
+/* --- replies --- */
+
+void smtpd_trace_out(struct session *s, size_t before) {
+  if (!s->proto.trace.fn) return;
+  struct slice rest = slice_from(buf_slice(&s->proto.out), before);
+  while (rest.n) {
+    struct slice line = slice_split(&rest, '\n');
+    if (line.n) line.n--;
+    proto_trace(&s->proto, 'S', line);
+  }
+}
+
+static struct slice host_of(const struct session *s) { return slice_str(s->service->hostname); }
+
+void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
+  if (s->state == ST_END) return;
+  size_t before = buf_len(&s->proto.out);
+  transaction_end(s);
+  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
+  s->exchange = false;
+  smtp_reply_put(&s->proto.out, o, host_of(s));
+  smtpd_trace_out(s, before);
+  smtpd_move(s, ST_END);
+  proto_close(&s->proto, why);
+}
+
+/* Refusals have a price. An unknown recipient has one of its own; a login's is auth.c's. */
+static void count(struct session *s, enum smtp_outcome o) {
+  if (o == SMTP_RCPT_UNKNOWN) s->unknown++;
+  else if (smtp_outcome_row(o)->code >= 500) s->errors++;
+  if (s->unknown >= s->service->unknown_limit) smtpd_end(s, SMTP_MANY_UNKNOWN, CLOSE_TOO_MANY_ERRORS);
+  if (s->errors >= s->service->error_limit) smtpd_end(s, SMTP_MANY_ERRORS, CLOSE_TOO_MANY_ERRORS);
+}
+
+void smtpd_say(struct session *s, enum smtp_outcome o) {
+  size_t before = buf_len(&s->proto.out);
+  if (s->state == ST_END) return;
+  smtp_reply_put(&s->proto.out, o, host_of(s));
+  smtpd_trace_out(s, before);
+  count(s, o);
+}
+
+void smtpd_say_text(struct session *s, enum smtp_outcome o, struct slice text) {
+  size_t before = buf_len(&s->proto.out);
+  smtp_reply_put_text(&s->proto.out, o, text);
+  smtpd_trace_out(s, before);
+}
+
+/* --- clocks --- */
+
+/* When the average since the data began falls below the least rate. */
+static uint64_t rate_deadline(const struct session *s) {
+  uint64_t ms;
+  if (s->service->data_rate == 0) return UINT64_MAX;
+  if (__builtin_mul_overflow(s->tx->data.octets, 1000u, &ms)) return UINT64_MAX;
+  return s->tx->began_ms + SMTPD_RATE_GRACE_MS + ms / s->service->data_rate;
+}
+
+static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* When the client must have done something: said a whole command, or more of its message. While a
+ * room is asked it owes nothing; the shell answers for a lost room. */
+static uint64_t deadline(const struct session *s) {
+  if (is_asking(s) || s->proto.want != PROTO_READ) return 0;
+  if (s->state != ST_BODY) return min(s->end_ms, s->waiting_ms + s->service->command_ms);
+  return min(s->end_ms, min(s->tx->last_ms + s->service->data_ms, rate_deadline(s)));
+}
+
+static void session_tick(struct proto *p) {
+  struct session *s = of(p);
+  uint64_t due = deadline(s);
+  if (due == 0 || p->now_ms < due) {
+    p->deadline_ms = due;
+    return;
+  }
+  if (p->now_ms >= s->end_ms) smtpd_end(s, SMTP_SESSION_TIME, CLOSE_SESSION_TIME);
+  else if (s->state == ST_BODY && p->now_ms >= rate_deadline(s)) smtpd_end(s, SMTP_TOO_SLOW, CLOSE_TOO_SLOW);
+  else smtpd_end(s, SMTP_TIMEOUT, CLOSE_IDLE);
+  p->deadline_ms = deadline(s);
+}
+
+/* --- octets from the client --- */
+
+/* What a line may have. AUTH's lines hold the client's credentials (RFC 4954 §4). */
+static size_t line_limit(const struct session *s, struct slice in) {
+  size_t limit = s->service->line_limit;
+  bool auth = s->state == ST_SASL || slice_case_starts(in, SLICE("AUTH "));
+  return auth && limit < SMTP_AUTH_LINE_MAX ? SMTP_AUTH_LINE_MAX : limit;
+}
+
+/* A password may stand on any line of a client that does not wait for replies, so on services where
+ * one may log in only lines that begin with a verb that has no secret are shown. */
+static void trace_line(struct session *s, struct slice line) {
+  if (!s->proto.trace.fn) return;
+  struct slice verb = smtp_command_cut(line).verb;
+  if (s->state == ST_SASL) line = SLICE("<a response, hidden>");
+  else if (smtpd_is_secret(line)) line = slice_first(line, verb.n);
+  else if (s->service->submission && !smtpd_is_verb(verb)) line = SLICE("<no command, hidden>");
+  proto_trace(&s->proto, 'C', line);
+}
+
+static void refuse_line(struct session *s, enum smtp_outcome why) {
+  if (s->proto.trace.fn) proto_trace(&s->proto, 'C', SLICE("<a bad line>"));
+  s->lines++;
+  if (s->state == ST_SASL) smtpd_auth_abort(s, why);
+  else smtpd_say(s, why);
+}
+
+static bool next_is_rcpt(const struct session *s, struct slice in) {
+  struct slice line;
+  if (!slice_case_starts(in, SLICE("RCPT"))) return false;
+  return smtp_line_peek(&s->line, in, s->service->line_limit, &line) &&
+         slice_caseeq(smtp_command_cut(line).verb, SLICE("RCPT"));
+}
+
+static bool group_is_open(const struct session *s) { return s->tx && buf_len(&s->tx->group) > 0; }
+
+static void good_line(struct session *s, struct slice line, struct slice rest) {
+  trace_line(s, line);
+  s->lines++;
+  if (s->state == ST_SASL) smtpd_auth_line(s, line);
+  else smtpd_dispatch(s, line);
+  if (!group_is_open(s)) return;
+  if (buf_room(&s->tx->group) == 0 || !next_is_rcpt(s, rest)) smtpd_rcpt_group_end(s);
+}
+
+/* No mail client begins with such an octet: TLS in the clear (0x16), other protocols (attack W-1). */
+static bool is_other_protocol(const struct session *s, struct slice in) {
+  int c = slice_at(in, 0);
+  return s->lines == 0 && !s->line.discarding && !ascii_is_alpha(c) && c != '\r' && c != '\n';
+}
+
+static void take_line(struct session *s, struct slice *in) {
+  struct slice line;
+  if (is_other_protocol(s, *in)) {
+    smtpd_end(s, SMTP_NOT_MAIL, CLOSE_NOT_MAIL);
+    return;
+  }
+  switch (smtp_line_take(&s->line, in, line_limit(s, *in), &line)) {
+  case SMTP_LINE_MORE:
+  case SMTP_LINE_SKIPPED: return; /* and the clock goes on */
+  case SMTP_LINE_OK: good_line(s, line, *in); break;
+  case SMTP_LINE_BAD: refuse_line(s, SMTP_BAD_LINE); break;
+  case SMTP_LINE_LONG: refuse_line(s, SMTP_LONG_LINE); break;
+  case SMTP_LINE_ENDLESS: smtpd_end(s, SMTP_ENDLESS_LINE, CLOSE_LINE_TOO_LONG); break;
+  }
+  s->waiting_ms = s->proto.now_ms;
+}
+
+static bool is_listening(const struct session *s) {
+  return s->proto.want == PROTO_READ && !s->proto.ask.type && buf_len(&s->proto.out) <= PROTO_OUT_HIGH;
+}
+
+static void session_input(struct proto *p, struct slice *in) {
+  struct session *s = of(p);
+  for (size_t before = 0; in->n && in->n != before && is_listening(s);) {
+    before = in->n;
+    if (s->state == ST_BODY) smtpd_body(s, in);
+    else take_line(s, in);
+  }
+  p->deadline_ms = deadline(s);
+}
+
+/* --- the rest of what a shell may call --- */
+
+static void session_answer(struct proto *p, uint16_t type, struct slice payload) {
+  struct session *s = of(p);
+  bool asked = is_asking(s);
+  p->ask.type = 0;
+  buf_wipe(&p->ask.body); /* it may have carried a password; and an idle session holds nothing */
+  if (!asked) return;
+  s->waiting_ms = p->now_ms;
+  s->on_answer(s, type, payload);
+  p->deadline_ms = deadline(s);
+}
+
+static void set_tls(struct session *s, const char *version, const char *cipher) {
+  s->secure = true;
+  snprintf(s->tls, sizeof s->tls, "%s %s", version ? version : "TLS", cipher ? cipher : "");
+}
+
+/* RFC 3207 §4.2: nothing that was said before counts. */
+static void session_secured(struct proto *p, const struct proto_secured *tls) {
+  struct session *s = of(p);
+  set_tls(s, tls->tls_version, tls->tls_cipher);
+  buf_free(&s->helo);
+  buf_free(&s->user);
+  s->esmtp = s->logged_in = false;
+  s->account = 0;
+  s->line = (struct smtp_line){ 0 };
+  s->waiting_ms = p->now_ms;
+  p->want = PROTO_READ;
+  smtpd_move(s, ST_START);
+  p->deadline_ms = deadline(s);
+}
+
+static void session_room_lost(struct proto *p, enum proto_room room) {
+  struct session *s = of(p);
+  if (room == PROTO_ASK_STORE) smtpd_body_lost(s);
+  else s->exchange = false;
+  p->deadline_ms = deadline(s);
+}
+
+/* The last words for an end that is not the client's doing, when it can still hear them. */
+static enum smtp_outcome words_for(enum close_reason why) {
+  switch (why) {
+  case CLOSE_STOPPING: return SMTP_STOPPING;
+  case CLOSE_CONNECTION_LIMIT:
+  case CLOSE_ADDRESS_LIMIT:
+  case CLOSE_NO_DESCRIPTORS: return SMTP_CROWDED;
+  case CLOSE_NO_MEMORY: return SMTP_NO_MEMORY;
+  default: return SMTP_OK;
+  }
+}
+
+/* A commit that is under way stays under way: store answers nobody, and the message is in the mailbox
+ * although the client has not heard it. RFC 5321 §4.5.4.1 has it send again. */
+static void session_gone(struct proto *p, enum close_reason why) {
+  struct session *s = of(p);
+  bool committing = is_asking(s) && p->ask.type == smtp_commit_type;
+  if (s->state == ST_BODY && !committing && why == CLOSE_PEER_GONE) why = CLOSE_PEER_GONE_DATA;
+  enum smtp_outcome words = words_for(why);
+  if (words != SMTP_OK && s->state != ST_TLS) {
+    smtpd_end(s, words, why);
+    return;
+  }
+  transaction_end(s);
+  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
+  s->exchange = false;
+  if (s->state != ST_END) smtpd_move(s, ST_END);
+  proto_close(p, why);
+}
+
+static void put_count(void (*put)(void *arg, const char *key, struct slice value), void *arg, const char *key,
+                      uint64_t n) {
+  char text[24];
+  int len = snprintf(text, sizeof text, "%ju", (uintmax_t)n);
+  put(arg, key, slice_of(text, (size_t)len));
+}
+
+static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value), void *arg) {
+  struct session *s = of(p);
+  if (buf_len(&s->helo)) put(arg, "helo", buf_slice(&s->helo));
+  if (s->logged_in) put(arg, "user", buf_slice(&s->user));
+  put_count(put, arg, "lines", s->lines);
+  put_count(put, arg, "messages", s->messages);
+  put_count(put, arg, "recipients", s->recipients);
+  put_count(put, arg, "octets", s->octets);
+  if (s->errors) put_count(put, arg, "errors", s->errors);
+  if (s->unknown) put_count(put, arg, "unknown", s->unknown);
+  if (s->failed_logins) put_count(put, arg, "failed_logins", s->failed_logins);
+}
+
+static bool session_valuable(const struct proto *p) {
+  const struct session *s = of_const(p);
+  return s->logged_in || s->tx || s->messages;
+}
+
+static void greet(struct session *s) {
+  struct buf *out = &s->proto.out;
+  buf_put_str(out, "220 ");
+  buf_put(out, host_of(s));
+  buf_put_str(out, " ESMTP Qasid\r\n");
+}
+
+static struct proto *session_new(const void *service, const struct proto_start *start) {
+  struct session *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  proto_init(&s->proto, start);
+  s->service = service;
+  s->state = ST_START;
+  s->peer_len = start->peer_len;
+  memcpy(s->peer, start->peer, sizeof s->peer);
+  snprintf(s->name, sizeof s->name, "%s", start->session);
+  if (start->secure) set_tls(s, start->tls_version, start->tls_cipher);
+  buf_init(&s->helo, SMTP_DOMAIN_MAX);
+  buf_init(&s->user, AUTH_NAME_MAX);
+  s->waiting_ms = start->now_ms;
+  s->end_ms = start->now_ms + s->service->session_ms;
+  greet(s);
+  s->proto.deadline_ms = deadline(s);
+  return &s->proto;
+}
+
+static void session_free(struct proto **p) {
+  if (!*p) return;
+  struct session *s = of(*p);
+  *p = NULL;
+  transaction_end(s);
+  buf_free(&s->helo);
+  buf_free(&s->user);
+  proto_done(&s->proto);
+  free(s);
+}
+
+/* This session writes what it has at once: there is never more to produce. */
+static void session_produce(struct proto *p) { p->more = false; }
+
+const struct proto_ops smtpd_session_ops = {
+  .name = "smtp",
+  .new = session_new,
+  .free = session_free,
+  .input = session_input,
+  .answer = session_answer,
+  .produce = session_produce,
+  .secured = session_secured,
+  .tick = session_tick,
+  .gone = session_gone,
+  .room_lost = session_room_lost,
+  .summary = session_summary,
+  .valuable = session_valuable,
+};
