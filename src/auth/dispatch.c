@@ -42,14 +42,15 @@ void dispatch(struct auth *a, uint64_t now_ms) {
   a->dispatching = false;
 }
 
-static void finish_password(struct auth *a, struct login *l, enum password_result result, uint64_t now_ms) {
-  if (result == PASSWORD_TROUBLE) {
-    if (a->shell.warn && l->known)
-      a->shell.warn(a->shell.arg, "the password hash could not be computed: no memory, or the row is damaged", account_name(l->row));
+static void finish_password(struct auth *a, struct login *l, const struct auth_job *job, uint64_t now_ms) {
+  if (job->result == PASSWORD_TROUBLE) {
+    if (a->shell.warn && job->computed)
+      a->shell.warn(a->shell.arg, "the password's hash could not be computed: no memory, or the hash is damaged",
+                    account_name(l->row));
     login_fail(a, l, AUTH_TROUBLE);
     return;
   }
-  bool right = result == PASSWORD_OK && l->known;
+  bool right = job->result == PASSWORD_OK && l->known;
   if (right)
     cache_put(&a->cache, l->key, l->row->id, l->network, now_ms + a->conf->auth_cache_time * 1000);
   login_decide(a, l, right, false, now_ms);
@@ -66,7 +67,7 @@ void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms) {
   a->count.hashes++;
   if (job->call) admin_finish(a, job->call, job);
   else if (job->kind == JOB_SCRAM) finish_scram(a, job->login, job, now_ms);
-  else finish_password(a, job->login, job->result, now_ms);
+  else finish_password(a, job->login, job, now_ms);
   job_free(&job);
   dispatch(a, now_ms);
 }

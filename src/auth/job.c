@@ -29,6 +29,7 @@ void job_free(struct auth_job **job) {
 }
 
 void auth_work(struct auth_job *j) {
+  j->computed = true;
   switch (j->kind) {
   case JOB_VERIFY:
     j->result = password_verify(buf_slice(&j->password), buf_slice(&j->hash));

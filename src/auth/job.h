@@ -25,6 +25,7 @@ struct auth_job {
   uint8_t salt[SCRAM_SALT];
   struct scram_keys keys;
   enum password_result result;
+  bool computed; /* false: the room stopped before its turn */
   /* Who is waiting for it: one of the two. */
   struct login *login;
   struct admin_call *call;

@@ -1,0 +1,175 @@
+/* The room around auth's core: the loop, the threads that hash, the folder. */
+#include "ipc/front_auth.h"
+#include "lib/base/sys.h"
+#include "lib/room/room.h"
+#include "src/auth/auth.h"
+#include "src/auth/pool.h"
+#include "src/roles.h"
+
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+struct auth_room {
+  struct room *room;
+  struct disk *disk;
+  struct auth *auth;
+  struct pool *pool;
+  struct loop_io *wake;
+  struct loop_timer *timer;
+  uint64_t timer_at;
+  unsigned processors; /* counted before the room is confined: afterwards /sys can't be read */
+};
+
+/* --- what the core asks for --- */
+
+static void core_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct slice payload) {
+  struct auth_room *s = arg;
+  if (kind == ROOM_STORE) number = room_single(s->room, ROOM_STORE);
+  room_send(s->room, kind, number, type, tag, payload, -1);
+}
+
+static void core_enqueue(void *arg, struct auth_job *job) {
+  struct auth_room *s = arg;
+  pool_put(s->pool, job);
+}
+
+static void core_random(void *arg, void *to, size_t n) { sys_random(to, n); }
+static int64_t core_wall(void *arg) { return sys_wall_s(); }
+
+static void core_warn(void *arg, const char *what, struct slice name) {
+  struct auth_room *s = arg;
+  struct log_line l;
+  log_open(&l, &s->room->log, LOG_WARN_, "account");
+  log_str(&l, "name", name);
+  log_cstr(&l, "what", what);
+  log_end(&l);
+}
+
+/* --- the loop --- */
+
+/* After everything that may have changed what waits. */
+static void keep_time(struct auth_room *s) {
+  uint64_t due = auth_tick(s->auth, loop_now(s->room->loop));
+  if (due == s->timer_at) return;
+  s->timer_at = due;
+  if (due) loop_timer_set(s->timer, due);
+  else loop_timer_cancel(s->timer);
+}
+
+static void on_timer(void *arg) {
+  struct auth_room *s = arg;
+  s->timer_at = 0;
+  keep_time(s);
+}
+
+static void take_done(struct auth_room *s) {
+  struct auth_job *job;
+  while ((job = pool_done(s->pool)))
+    auth_finish(s->auth, job, loop_now(s->room->loop));
+}
+
+static void on_wake(void *arg, int ready) {
+  struct auth_room *s = arg;
+  take_done(s);
+  keep_time(s);
+}
+
+/* --- the room --- */
+
+static bool start_pool(struct auth_room *s, struct buf *err) {
+  const struct conf *conf = s->room->conf;
+  s->pool = pool_new(conf->auth_threads ? (unsigned)conf->auth_threads : s->processors);
+  s->timer = loop_timer_new(s->room->loop, on_timer, s);
+  if (s->pool) s->wake = loop_io_new(s->room->loop, pool_fd(s->pool), on_wake, s);
+  if (s->pool && s->timer && s->wake) return true;
+  buf_put_str(err, "the threads for password hashes could not be started");
+  return false;
+}
+
+static bool start(struct room *r, struct buf *err) {
+  struct auth_room *s = r->arg;
+  int error = 0;
+  s->room = r;
+  s->disk = disk_posix_open(r->folder, &error);
+  if (!s->disk) {
+    buf_printf(err, "the folder of the accounts can't be opened: %s", strerror(error));
+    return false;
+  }
+  if (!start_pool(s, err)) return false;
+  const struct auth_shell shell = {
+    .arg = s, .send = core_send, .enqueue = core_enqueue, .random = core_random, .wall = core_wall, .warn = core_warn,
+    .threads = pool_threads(s->pool),
+  };
+  s->auth = auth_new(s->disk, r->conf, &shell, err);
+  return s->auth != NULL;
+}
+
+/* A front-end may be quicker than our start. */
+static bool too_early(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg) {
+  struct buf b;
+  buf_init(&b, 16);
+  auth_fail_put(&b, &(struct auth_fail){ .why = AUTH_TROUBLE });
+  if ((kind == ROOM_SMTPD || kind == ROOM_POP3D) && msg->type != auth_cancel_type)
+    room_send(r, kind, number, auth_fail_type, msg->tag, buf_slice(&b), -1);
+  buf_free(&b);
+  return true;
+}
+
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+  struct auth_room *s = r->arg;
+  if (!s->auth) return too_early(r, kind, number, msg);
+  bool ok = auth_message(s->auth, kind, number, msg, loop_now(r->loop));
+  keep_time(s);
+  return ok;
+}
+
+static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+  struct auth_room *s = r->arg;
+  if (!s->auth) return;
+  auth_room_lost(s->auth, kind, number);
+  keep_time(s);
+}
+
+static void reload(struct room *r, const struct conf *before) {
+  struct auth_room *s = r->arg;
+  if (s->auth) auth_reconfigure(s->auth, r->conf);
+}
+
+/* The hashes at hand are finished and answered; what only waits is told to try later. */
+static void stop(struct room *r) {
+  struct auth_room *s = r->arg;
+  struct auth_job *job;
+  while (pool_stop(s->pool), (job = pool_done(s->pool)))
+    auth_finish(s->auth, job, loop_now(r->loop)); /* which may put the next one */
+  auth_free(&s->auth);
+  loop_io_free(&s->wake);
+  loop_timer_free(&s->timer);
+  pool_free(&s->pool);
+  disk_posix_close(&s->disk);
+  room_exit(r, 0);
+}
+
+/* What reads files at its first use is used once before the room can't open any: OpenSSL's
+ * configuration, the time zone. */
+static void warm_up(struct auth_room *s) {
+  uint8_t key[SEAL_KEY] = { 0 }, nonce[SEAL_NONCE] = { 0 }, digest[DIGEST_MAX];
+  struct buf b;
+  cpu_set_t cpus;
+  buf_init(&b, 64);
+  seal_put(key, nonce, SLICE_NONE, SLICE("x"), &b);
+  digest_pbkdf2(DIGEST_SHA256, SLICE("x"), SLICE("x"), 1, digest);
+  buf_free(&b);
+  tzset();
+  int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+  s->processors = n > 0 ? (unsigned)n : 1;
+}
+
+int auth_main(int argc, char **argv) {
+  static const struct room_ops ops = {
+    .kind = ROOM_AUTH, .start = start, .message = message, .peer_lost = peer_lost, .reload = reload, .stop = stop,
+  };
+  struct auth_room s = { 0 };
+  warm_up(&s);
+  return room_run(&ops, &s);
+}
