@@ -57,8 +57,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session) {
 }
 
 struct tls_client *tls_client_new(const struct tls_client_options *o, struct buf *err) {
-  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-  ERR_clear_error();
+  ossl_start();
   struct tls_client *c = calloc(1, sizeof *c);
   if (c) c->ctx = SSL_CTX_new(TLS_client_method());
   if (c) c->io = tls_io_method();

@@ -23,6 +23,7 @@ struct tls_key {
 };
 
 bool tls_key_memory(void) {
+  ossl_start();
   /* 1: made and locked; 2: made, not locked. */
   return CRYPTO_secure_malloc_init(SECURE_OCTETS, SECURE_LEAST) == 1;
 }
@@ -44,8 +45,7 @@ static const char *describe(struct tls_key *k) {
 }
 
 struct tls_key *tls_key_load(struct slice pem, struct buf *err) {
-  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-  ERR_clear_error();
+  ossl_start();
   struct tls_key *k = calloc(1, sizeof *k);
   BIO *bio = k ? ossl_reader(pem) : NULL;
   if (bio) k->pkey = PEM_read_bio_PrivateKey(bio, NULL, ossl_no_password, NULL);

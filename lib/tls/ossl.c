@@ -2,6 +2,12 @@
 
 #include <limits.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+void ossl_start(void) {
+  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+  ERR_clear_error();
+}
 
 const char *ossl_reason(const char *otherwise) {
   unsigned long code = ERR_get_error();

@@ -8,6 +8,9 @@
 
 #include "lib/base/buf.h"
 
+/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would otherwise read
+ * at its first use: inside a sandbox that is the end. To be called by whatever may be the first. */
+void ossl_start(void);
 /* Empties OpenSSL's error queue into words: the reason of the first error, or `otherwise`. A static
  * string. */
 const char *ossl_reason(const char *otherwise);

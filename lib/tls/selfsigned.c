@@ -113,6 +113,7 @@ static bool put_key(EVP_PKEY *key, struct buf *to) {
 
 bool tls_make_self_signed(const char *const *names, size_t n, struct buf *cert_pem, struct buf *key_pem) {
   if (n == 0) return false;
+  ossl_start();
   EVP_PKEY *key = EVP_EC_gen("P-256");
   X509 *x = X509_new();
   bool ok = key && x && fill(x, key, names, n) && put_certificate(x, cert_pem) && put_key(key, key_pem);

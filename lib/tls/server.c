@@ -253,9 +253,7 @@ static bool set_up(struct tls_server *s, const struct tls_service *service) {
 }
 
 struct tls_server *tls_server_new(const struct tls_service *service, struct buf *err) {
-  /* Our own settings, not the machine's openssl.cnf: no file is read. */
-  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-  ERR_clear_error();
+  ossl_start();
   struct tls_server *s = calloc(1, sizeof *s);
   if (!s) {
     buf_put_str(err, "no memory for TLS");
