@@ -41,8 +41,8 @@ size_t sandbox_syscalls(enum room_kind room);
  * Returns the errno it was refused with, 0 when it was allowed, -1 for an unknown word; or the
  * process is killed. */
 int sandbox_probe(const char *what);
-/* The words that sandbox_probe() knows, ended by NULL. */
-extern const char *const sandbox_probes[];
+/* The words that sandbox_probe() knows, from 0 until NULL. */
+const char *sandbox_probe_word(size_t i);
 #endif
 
 #endif

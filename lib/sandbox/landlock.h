@@ -1,0 +1,13 @@
+/* Landlock: no file but below one folder, no TCP port, no signal or abstract socket to the outside. */
+#ifndef QASID_SANDBOX_LANDLOCK_H
+#define QASID_SANDBOX_LANDLOCK_H
+
+#include <stdbool.h>
+
+/* The version that the running kernel speaks: 0 for none. 2 is Linux 5.19, 4 6.7, 6 6.12. */
+int landlock_version(void);
+/* Confines the calling thread and those it starts. `folder_fd`: the folder that may be read and written,
+ * or -1 for none. False with errno set. */
+bool landlock_enter(int version, int folder_fd);
+
+#endif

@@ -1,0 +1,192 @@
+/* Which room may make which system call. What is not here ends the process.
+ *
+ * The lists grew from what the rooms do, not from what might come in handy: a new row needs a reason, and the
+ * numbers in tests/unit/test_sandbox.c change with it, so that a review sees it.
+ *
+ *   fronts (smtpd, pop3d)  take connections that come through an inherited listener; make no socket, open no
+ *                          file, start no process or thread
+ *   keys                   one channel to each front-end, nothing else
+ *   auth, store            threads, and files below their own folder (Landlock says which)
+ *
+ * No room may make memory executable, start a program, or reach another process but by its channels. */
+#include "lib/sandbox/profiles.h"
+
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define SMTPD (1u << ROOM_SMTPD)
+#define POP3D (1u << ROOM_POP3D)
+#define AUTH (1u << ROOM_AUTH)
+#define KEYS (1u << ROOM_KEYS)
+#define STORE (1u << ROOM_STORE)
+#define FRONTS (SMTPD | POP3D)
+#define FILES (AUTH | STORE)
+#define ALL (FRONTS | FILES | KEYS)
+
+/* clang-format off */
+#define CALL(name, who) { .number = SCMP_SYS(name), .rooms = (who) }
+#define CALL_IF(name, who, ...) { .number = SCMP_SYS(name), .rooms = (who), .a = { __VA_ARGS__ } }
+#define SOCKET_OPTION(call, level, name)                                                                  \
+  { .number = SCMP_SYS(call), .rooms = FRONTS, .a = { EQUAL, 1, (level), 0 }, .b = { EQUAL, 2, (name), 0 } }
+#define FUTEX(op) CALL_IF(futex, ALL, AMONG, 1, (op), FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
+
+static const struct sandbox_call calls[] = {
+  /* octets in and out of descriptors that are already open */
+  CALL(read, ALL),
+  CALL(write, ALL),
+  CALL(writev, ALL),
+  CALL(close, ALL),
+  CALL(recvmsg, ALL),
+  CALL(sendmsg, ALL),
+  CALL(recvfrom, ALL),
+  CALL(sendto, ALL),
+  CALL(fstat, ALL),
+  /* fstat(3) is newfstatat(fd, "", …, AT_EMPTY_PATH) in glibc 2.33 and later */
+  CALL_IF(newfstatat, FRONTS | KEYS, BITS_ON, 3, AT_EMPTY_PATH),
+  CALL_IF(fcntl, ALL, EQUAL, 1, F_GETFL),
+  CALL_IF(fcntl, ALL, EQUAL, 1, F_SETFL),
+  CALL_IF(fcntl, ALL, EQUAL, 1, F_GETFD),
+  CALL_IF(fcntl, ALL, EQUAL, 1, F_SETFD),
+  /* waiting */
+  CALL(epoll_wait, ALL),
+  CALL(epoll_pwait, ALL),
+  CALL(epoll_ctl, ALL),
+  CALL(poll, ALL),
+  CALL(ppoll, ALL),
+  CALL(restart_syscall, ALL),
+  CALL(nanosleep, ALL),
+  CALL(clock_nanosleep, ALL),
+  CALL(sched_yield, ALL),
+  FUTEX(FUTEX_WAIT),
+  FUTEX(FUTEX_WAKE),
+  FUTEX(FUTEX_CMP_REQUEUE),
+  FUTEX(FUTEX_WAKE_OP),
+  FUTEX(FUTEX_WAIT_BITSET),
+  FUTEX(FUTEX_WAKE_BITSET),
+  /* memory, never executable */
+  CALL_IF(mmap, ALL, BITS_OFF, 2, PROT_EXEC),
+  CALL_IF(mprotect, ALL, BITS_OFF, 2, PROT_EXEC),
+  CALL(munmap, ALL),
+  CALL(mremap, ALL),
+  CALL(brk, ALL),
+  CALL_IF(madvise, ALL, EQUAL, 2, MADV_DONTNEED),
+  CALL_IF(madvise, ALL, EQUAL, 2, MADV_FREE),
+  /* time, chance, itself */
+  CALL(clock_gettime, ALL),
+  CALL(gettimeofday, ALL),
+  CALL(time, ALL),
+  CALL(getrandom, ALL),
+  CALL(getpid, ALL),
+  CALL(gettid, ALL),
+  CALL(sysinfo, ALL), /* glibc's qsort(3) asks how much memory there is */
+  CALL_IF(prlimit64, ALL, IS_NULL, 2), /* reading limits only */
+  CALL(rt_sigreturn, ALL),
+  CALL(rt_sigprocmask, ALL),
+  CALL(rt_sigaction, ALL),
+  CALL_IF(tgkill, ALL, OWN_PID, 0), /* abort(3) */
+  CALL(exit, ALL),
+  CALL(exit_group, ALL),
+  /* the network, on sockets that the listener gave */
+  CALL(accept4, FRONTS),
+  CALL(getpeername, FRONTS),
+  CALL(getsockname, FRONTS),
+  CALL(shutdown, FRONTS),
+  CALL(sendfile, FRONTS),
+  SOCKET_OPTION(setsockopt, IPPROTO_TCP, TCP_NODELAY),
+  SOCKET_OPTION(setsockopt, IPPROTO_TCP, TCP_CORK),
+  SOCKET_OPTION(setsockopt, IPPROTO_TCP, TCP_USER_TIMEOUT),
+  SOCKET_OPTION(setsockopt, SOL_SOCKET, SO_KEEPALIVE),
+  SOCKET_OPTION(setsockopt, SOL_SOCKET, SO_LINGER),
+  SOCKET_OPTION(setsockopt, SOL_SOCKET, SO_SNDBUF),
+  SOCKET_OPTION(setsockopt, SOL_SOCKET, SO_RCVBUF),
+  SOCKET_OPTION(getsockopt, SOL_SOCKET, SO_ERROR),
+  /* a message body that store shared as a read-only descriptor */
+  CALL(pread64, POP3D | FILES),
+  /* threads; clone3's arguments can't be looked at, so glibc is made to use clone */
+  CALL_IF(clone, FILES, BITS_ON, 0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND),
+  { .number = SCMP_SYS(clone3), .rooms = FILES, .refuse = ENOSYS },
+  CALL(set_robust_list, FILES),
+  CALL(rseq, FILES),
+  CALL(sched_getaffinity, FILES), /* how many processors: threads, malloc's arenas */
+  CALL_IF(prctl, FILES, EQUAL, 0, PR_SET_NAME),
+  CALL(eventfd2, FILES), /* a thread wakes the loop */
+  CALL(pipe2, FILES),
+  /* files; where, is Landlock's to say */
+  CALL(openat, FILES),
+  CALL(openat2, FILES),
+  CALL(newfstatat, FILES),
+  CALL(lseek, FILES),
+  CALL(pwrite64, FILES),
+  CALL(pwritev, FILES),
+  CALL(ftruncate, FILES),
+  CALL(fallocate, FILES),
+  CALL(fadvise64, FILES),
+  CALL(fsync, FILES),
+  CALL(fdatasync, FILES),
+  CALL(syncfs, FILES),
+  CALL(renameat, FILES),
+  CALL(renameat2, FILES),
+  CALL(unlinkat, FILES),
+  CALL(mkdirat, FILES),
+  CALL(getdents64, FILES),
+  CALL(fstatfs, FILES),
+  CALL_IF(fcntl, FILES, EQUAL, 1, F_OFD_SETLK),
+  CALL_IF(fcntl, FILES, EQUAL, 1, F_OFD_GETLK),
+  CALL_IF(fcntl, FILES, EQUAL, 1, F_DUPFD_CLOEXEC),
+};
+
+/* A sanitizer prints stacks and, at the end, stops all threads from a process of its own to look for
+ * leaks. Builds with one are for tests; they keep Landlock, the users, and everything above. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const struct sandbox_call tool_calls[] = {
+  CALL(openat, FRONTS | KEYS),
+  CALL(readlink, ALL),
+  CALL(readlinkat, ALL),
+  CALL(newfstatat, FRONTS | KEYS),
+  CALL(stat, ALL),
+  CALL(lseek, FRONTS | KEYS),
+  CALL(getdents64, FRONTS | KEYS),
+  CALL(madvise, ALL),
+  CALL(sigaltstack, ALL),
+  CALL(sched_getaffinity, FRONTS | KEYS),
+  CALL(prctl, ALL),
+  CALL(prlimit64, ALL),
+  CALL(futex, ALL),
+  CALL(clone, ALL),
+  CALL(wait4, ALL),
+  CALL(ptrace, ALL),
+  CALL(process_vm_readv, ALL),
+  CALL(getppid, ALL),
+  CALL(mlock, ALL),
+  CALL(munlock, ALL),
+  CALL(pipe2, FRONTS | KEYS),
+  CALL(set_robust_list, FRONTS | KEYS),
+  CALL(rseq, FRONTS | KEYS),
+  CALL_IF(ioctl, ALL, EQUAL, 1, TCGETS),
+};
+#endif
+/* clang-format on */
+
+const struct sandbox_call *sandbox_calls(size_t *ret_count) {
+  *ret_count = sizeof calls / sizeof *calls;
+  return calls;
+}
+
+const struct sandbox_call *sandbox_tool_calls(size_t *ret_count) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  *ret_count = sizeof tool_calls / sizeof *tool_calls;
+  return tool_calls;
+#else
+  *ret_count = 0;
+  return NULL;
+#endif
+}
