@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/db/db.h"
@@ -340,6 +341,120 @@ static void damage(void **state) {
   assert_int_equal(db_open(f->d, "test.db", &options, &f->db), DB_CORRUPT);
 }
 
+/* -- on the real disk -- */
+
+struct real {
+  char path[64];
+  struct disk *d;
+  struct db *db;
+};
+
+static int set_up_real(void **state) {
+  static struct real f;
+  snprintf(f.path, sizeof f.path, "/tmp/qasid-db-XXXXXX");
+  if (!mkdtemp(f.path)) return -1;
+  int e;
+  f.d = disk_posix_open(f.path, &e);
+  f.db = NULL;
+  *state = &f;
+  return f.d ? (int)db_open(f.d, "test.db", &options, &f.db) : -1;
+}
+
+static int tear_down_real(void **state) {
+  struct real *f = *state;
+  db_close(&f->db);
+  disk_posix_close(&f->d);
+  char command[96];
+  snprintf(command, sizeof command, "rm -rf %s", f->path);
+  return system(command);
+}
+
+/* What the sqlite3 shell says to a statement. */
+static const char *shell(struct real *f, const char *sql) {
+  static char said[1000];
+  char command[400];
+  snprintf(command, sizeof command, "sqlite3 %s/test.db '%s' 2>&1", f->path, sql);
+  FILE *p = popen(command, "r");
+  assert_non_null(p);
+  said[fread(said, 1, sizeof said - 1, p)] = 0;
+  pclose(p);
+  return said;
+}
+
+/* While we have it open the shell finds the database locked, and may have it afterwards; while the shell
+ * has it open, we find it busy. */
+static void the_shell(void **state) {
+  struct real *f = *state;
+  if (system("command -v sqlite3 >/dev/null") != 0) skip();
+  must(db_exec(f->db, table));
+  insert(f->db, 5, SLICE("five"));
+  assert_non_null(strstr(shell(f, "SELECT k FROM t"), "locked"));
+  assert_non_null(strstr(shell(f, "DELETE FROM t"), "locked"));
+  /* Another connection's end, and that of a descriptor of the file in this process, change nothing. */
+  struct db *second = NULL;
+  must(db_open(f->d, "test.db", &options, &second));
+  db_close(&second);
+  struct disk_file *file = NULL;
+  assert_int_equal(f->d->ops->open(f->d, "test.db", DISK_READ, &file), 0);
+  f->d->ops->close(&file);
+  assert_non_null(strstr(shell(f, "SELECT k FROM t"), "locked"));
+  db_close(&f->db);
+  assert_string_equal(shell(f, "SELECT k FROM t; PRAGMA journal_mode; PRAGMA integrity_check;"), "5\nwal\nok\n");
+
+  char command[200];
+  snprintf(command, sizeof command, "sqlite3 %s/test.db >/dev/null", f->path);
+  FILE *p = popen(command, "w");
+  fputs("BEGIN; SELECT * FROM t;\n.system touch ", p);
+  fprintf(p, "%s/reading\n", f->path);
+  fflush(p);
+  for (int i = 0; i < 500 && f->d->ops->exists(f->d, "reading") == 0; i++) usleep(10000);
+  assert_int_equal(f->d->ops->exists(f->d, "reading"), 1);
+  assert_int_equal(db_open(f->d, "test.db", &options, &f->db), DB_BUSY);
+  pclose(p);
+  must(db_open(f->d, "test.db", &options, &f->db));
+  assert_int_equal(one(f->db, "SELECT k FROM t"), 5);
+}
+
+/* A second process of ours, and a second opening of the folder in this one. */
+static void only_one_process(void **state) {
+  struct real *f = *state;
+  int e;
+  struct disk *d = disk_posix_open(f->path, &e);
+  struct db *db = NULL;
+  assert_int_equal(db_open(d, "test.db", &options, &db), DB_BUSY);
+  pid_t child = fork();
+  if (child == 0) _exit((int)db_open(d, "test.db", &options, &db));
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(WEXITSTATUS(status), DB_BUSY);
+  db_close(&f->db);
+  must(db_open(d, "test.db", &options, &db));
+  db_close(&db);
+  disk_posix_close(&d);
+}
+
+/* A process that dies without closing leaves a log; the next opening finds all commits in it. */
+static void killed(void **state) {
+  struct real *f = *state;
+  must(db_exec(f->db, table));
+  db_close(&f->db);
+  pid_t child = fork();
+  if (child == 0) {
+    if (db_open(f->d, "test.db", &options, &f->db) != DB_OK) _exit(1);
+    for (int64_t i = 0; i < 100; i++) insert(f->db, i, SLICE("x"));
+    if (db_begin(f->db) != DB_OK) _exit(1);
+    insert(f->db, 1000, SLICE("not committed"));
+    _exit(0);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  assert_int_equal(f->d->ops->exists(f->d, "test.db-wal"), 1);
+  must(db_open(f->d, "test.db", &options, &f->db));
+  assert_int_equal(one(f->db, "SELECT count(*) FROM t"), 100);
+}
+
+#define WITH_REAL(f) cmocka_unit_test_setup_teardown(f, set_up_real, tear_down_real)
 #define WITH_DB(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -347,6 +462,7 @@ int main(void) {
     WITH_DB(settings), WITH_DB(values), WITH_DB(reopened), WITH_DB(read_only), WITH_DB(errors_stick),
     WITH_DB(savepoints), WITH_DB(statements), WITH_DB(blobs), WITH_DB(snapshots), WITH_DB(one_write_a_commit),
     WITH_DB(huge_transaction), WITH_DB(copy_while_in_use), WITH_DB(damage),
+    WITH_REAL(the_shell), WITH_REAL(only_one_process), WITH_REAL(killed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
