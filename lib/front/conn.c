@@ -89,6 +89,7 @@ static enum step finish(struct conn *c, enum close_reason why) {
   loop_io_free(&c->io);
   close(c->fd);
   buf_wipe(&c->in);
+  conn_file_close(c);
   front_era_unref(&c->era, f->role);
   free(c);
   if (f->stop_at && f->count == 0) room_exit(f->room, 0);
@@ -178,6 +179,7 @@ static enum step ask(struct conn *c) {
   struct proto *p = c->proto;
   if (p->ask.sent) return STEP_PARK;
   struct room *r = c->front->room;
+  if (conn_file_read(c)) return STEP_AGAIN;
   bool there = room_single(r, p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE) != 0;
   if (there) put_question(c);
   if (there && p->ask.wants_answer) return STEP_PARK;
@@ -393,7 +395,7 @@ static struct conn *conn_new(struct front_listener *l, int fd, const struct sock
   struct front *f = l->front;
   struct conn *c = calloc(1, sizeof *c);
   if (!c) return NULL;
-  *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id };
+  *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id, .file.fd = -1 };
   c->io = loop_io_new(f->room->loop, fd, on_io, c);
   if (!c->io) {
     free(c);

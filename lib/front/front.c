@@ -100,8 +100,9 @@ static bool start(struct room *r, struct buf *err) {
   f->start_s = (uint32_t)sys_wall_s();
   f->most = connection_limit(r->conf);
   f->read_mem = malloc(FRONT_READ);
+  f->file_mem = malloc(IPC_CHUNK);
   f->sweep = loop_timer_new(r->loop, sweep, f);
-  f->era = f->read_mem && f->sweep ? front_era_new(f, err) : NULL;
+  f->era = f->read_mem && f->file_mem && f->sweep ? front_era_new(f, err) : NULL;
   if (!f->era) return false;
   for (size_t i = 0; i < f->listener_count; i++) {
     struct front_listener *l = &f->listeners[i];
@@ -151,7 +152,7 @@ static void on_peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
 static bool on_message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
   struct front *f = r->arg;
   if (kind == ROOM_CLI) return front_command(f, number, msg);
-  if (msg->fd >= 0) close(msg->fd);
+  if (msg->fd >= 0) return conn_file_answer(f, msg->tag, msg->payload, msg->fd);
   conn_answer(f, msg->tag, msg->type, msg->payload);
   return true;
 }

@@ -2,6 +2,7 @@
 #ifndef QASID_FRONT_PRIVATE_H
 #define QASID_FRONT_PRIVATE_H
 
+#include "ipc/pop3d_store.h"
 #include "lib/base/map.h"
 #include "lib/front/front.h"
 #include "lib/tls/remote_key.h"
@@ -64,9 +65,18 @@ struct front {
   uint32_t start_s;
   struct loop_timer *sweep;
   uint64_t stop_at; /* 0: not stopping */
-  uint8_t *read_mem; /* FRONT_READ octets */
+  uint8_t *read_mem; /* FRONT_READ octets from a client */
+  uint8_t *file_mem; /* IPC_CHUNK octets from a message's file */
   struct front_watch *watches;
   uint64_t accepted, refused, closed_by[CLOSE_REASONS];
+};
+
+/* A message that store handed over as an open file: the session's reads are answered from it. */
+struct conn_file {
+  int fd; /* -1: none */
+  uint32_t uid;
+  uint64_t start, size;
+  bool dots;
 };
 
 /* One client. States: TLS handshake (proto NULL or want == PROTO_TLS) → session → gone. */
@@ -90,6 +100,8 @@ struct conn {
   uint64_t blocked_ms; /* nothing could be written since */
   uint64_t deadline_ms; /* of the handshake */
   uint64_t octets_in, octets_out;
+  struct conn_file file;
+  struct pop_read reading; /* the last one that was asked */
 };
 
 /* conn.c */
@@ -103,6 +115,13 @@ void conn_tick(struct conn *c);
 void conn_end(struct conn *c, enum close_reason why);
 void conn_room_lost(struct conn *c, enum proto_room room);
 void conn_address_text(const struct conn *c, char *to, size_t n);
+
+/* file.c */
+/* Takes note of a question that is to be sent. True when it was answered from the open file. */
+bool conn_file_read(struct conn *c);
+/* The answer pop_file: takes `fd`, answers the open question from it. False: malformed. */
+bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
+void conn_file_close(struct conn *c);
 
 /* era.c */
 struct front_era *front_era_new(struct front *f, struct buf *err);
