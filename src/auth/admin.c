@@ -94,11 +94,11 @@ static void call_free(struct auth *a, struct admin_call *c) {
 /* Goes on in admin_finish() with the job's result. */
 static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, enum job_kind kind, struct slice password,
                         struct slice hash) {
-  struct auth_job *j = job_new(kind, password, hash);
+  struct auth_job *j = auth_job_new(kind, password, hash);
   buf_reserve(&c->password, password.n);
   buf_put(&c->password, password);
   if (!j || c->password.failed) {
-    job_free(&j);
+    auth_job_free(&j);
     done(a, c, CLI_TROUBLE, "no memory");
     return false;
   }
@@ -127,7 +127,7 @@ void admin_lost(struct auth *a, uint32_t number) {
 void admin_free(struct auth *a) {
   struct auth_job *j;
   while ((j = admin_take_job(a)))
-    job_free(&j);
+    auth_job_free(&j);
   while (a->calls)
     call_free(a, a->calls);
 }

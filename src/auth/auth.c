@@ -153,7 +153,7 @@ static void store_lost(struct auth *a) {
   map_init(&a->grants);
   uint64_t serial, value;
   for (size_t i = 0; map_each(&grants, &i, &serial, &value);)
-    login_fail(a, (struct login *)(uintptr_t)value, AUTH_TROUBLE);
+    login_failed(a, (struct login *)(uintptr_t)value, AUTH_TROUBLE);
   map_free(&grants);
 }
 

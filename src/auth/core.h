@@ -8,7 +8,7 @@
  *   HELD      decided; the answer waits for its time     → auth_tick() (auth.c)
  *   GRANTING  right; store is asked to let the session in → auth_granted, or its time is over
  *
- * Every answer to a front-end leaves through login_fail(), login_challenge() or login_say_yes(). A login
+ * Every answer to a front-end leaves through login_failed(), login_challenge() or login_say_yes(). A login
  * whose client is gone has no front; in HASHING and HELD it lives on, because its place counts. */
 #ifndef QASID_AUTH_CORE_H
 #define QASID_AUTH_CORE_H
@@ -105,7 +105,7 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
 /* Its time has come: the answer, or for GRANTING the end of patience. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
 void login_granted(struct auth *a, struct login *l, bool known);
-void login_fail(struct auth *a, struct login *l, enum auth_failure why);
+void login_failed(struct auth *a, struct login *l, enum auth_failure why);
 void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[SCRAM_SALT]);
 
 /* dispatch.c */

@@ -4,7 +4,7 @@
 
 static struct auth_job *job_for(struct auth *a, struct login *l) {
   struct slice hash = l->proof == PROOF_PASSWORD ? slice_of(l->row->hash, l->row->hash_n) : SLICE_NONE;
-  struct auth_job *j = job_new(l->proof == PROOF_PASSWORD ? JOB_VERIFY : JOB_SCRAM, buf_slice(&l->sasl.password), hash);
+  struct auth_job *j = auth_job_new(l->proof == PROOF_PASSWORD ? JOB_VERIFY : JOB_SCRAM, buf_slice(&l->sasl.password), hash);
   if (!j) return NULL;
   j->login = l;
   if (j->kind == JOB_SCRAM) {
@@ -22,7 +22,7 @@ static struct auth_job *next_login_job(struct auth *a, uint64_t now_ms) {
     if (login_decided(a, l, now_ms)) continue;
     struct auth_job *j = job_for(a, l);
     if (j) return j;
-    login_fail(a, l, AUTH_TROUBLE);
+    login_failed(a, l, AUTH_TROUBLE);
   }
   return NULL;
 }
@@ -47,7 +47,7 @@ static void finish_password(struct auth *a, struct login *l, const struct auth_j
     if (a->shell.warn && job->computed)
       a->shell.warn(a->shell.arg, "the password's hash could not be computed: no memory, or the hash is damaged",
                     account_name(l->row));
-    login_fail(a, l, AUTH_TROUBLE);
+    login_failed(a, l, AUTH_TROUBLE);
     return;
   }
   bool right = job->result == PASSWORD_OK && l->known;
@@ -58,7 +58,7 @@ static void finish_password(struct auth *a, struct login *l, const struct auth_j
 
 static void finish_scram(struct auth *a, struct login *l, const struct auth_job *job, uint64_t now_ms) {
   struct sasl_secret secret = { .known = l->known, .keys = &job->keys };
-  if (job->result != PASSWORD_OK) login_fail(a, l, AUTH_TROUBLE);
+  if (job->result != PASSWORD_OK) login_failed(a, l, AUTH_TROUBLE);
   else login_decide(a, l, sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_CHALLENGE, false, now_ms);
 }
 
@@ -68,6 +68,6 @@ void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms) {
   if (job->call) admin_finish(a, job->call, job);
   else if (job->kind == JOB_SCRAM) finish_scram(a, job->login, job, now_ms);
   else finish_password(a, job->login, job, now_ms);
-  job_free(&job);
+  auth_job_free(&job);
   dispatch(a, now_ms);
 }

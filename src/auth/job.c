@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-struct auth_job *job_new(enum job_kind kind, struct slice password, struct slice hash) {
+struct auth_job *auth_job_new(enum job_kind kind, struct slice password, struct slice hash) {
   struct auth_job *j = calloc(1, sizeof *j);
   if (!j) return NULL;
   j->kind = kind;
@@ -14,11 +14,11 @@ struct auth_job *job_new(enum job_kind kind, struct slice password, struct slice
   buf_reserve(&j->password, password.n); /* one piece of memory: a secret is not to be left behind in another */
   buf_put(&j->password, password);
   buf_put(&j->hash, hash);
-  if (j->password.failed || j->hash.failed) job_free(&j);
+  if (j->password.failed || j->hash.failed) auth_job_free(&j);
   return j;
 }
 
-void job_free(struct auth_job **job) {
+void auth_job_free(struct auth_job **job) {
   struct auth_job *j = *job;
   if (!j) return;
   buf_wipe(&j->password);

@@ -33,7 +33,7 @@ struct auth_job {
 };
 
 /* NULL without memory. */
-struct auth_job *job_new(enum job_kind kind, struct slice password, struct slice hash);
-void job_free(struct auth_job **job);
+struct auth_job *auth_job_new(enum job_kind kind, struct slice password, struct slice hash);
+void auth_job_free(struct auth_job **job);
 
 #endif

@@ -61,7 +61,7 @@ static void count_failure(struct auth *a, enum auth_failure why) {
   ++*counters[why];
 }
 
-void login_fail(struct auth *a, struct login *l, enum auth_failure why) {
+void login_failed(struct auth *a, struct login *l, enum auth_failure why) {
   struct buf b;
   buf_init(&b, 16);
   auth_fail_put(&b, &(struct auth_fail){ .why = (uint8_t)why });
@@ -113,7 +113,7 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
   l->serial = ++a->serial;
   if (b.failed || !map_put_ptr(&a->grants, l->serial, l) || !hold_put(&a->hold, l, now_ms + AUTH_GRANT_MS)) {
     map_remove(&a->grants, l->serial);
-    login_fail(a, l, AUTH_TROUBLE);
+    login_failed(a, l, AUTH_TROUBLE);
   } else {
     l->state = LOGIN_GRANTING;
     a->shell.send(a->shell.arg, ROOM_STORE, 0, auth_grant_type, l->serial, buf_slice(&b));
@@ -124,7 +124,7 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
 void login_granted(struct auth *a, struct login *l, bool known) {
   if (!known && a->shell.warn) a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
   if (known) login_say_yes(a, l);
-  else login_fail(a, l, AUTH_TROUBLE);
+  else login_failed(a, l, AUTH_TROUBLE);
 }
 
 static void login_release(struct auth *a, struct login *l, bool look_again, uint64_t now_ms) {
@@ -133,12 +133,12 @@ static void login_release(struct auth *a, struct login *l, bool look_again, uint
     return;
   }
   if (!l->right) {
-    login_fail(a, l, AUTH_WRONG);
+    login_failed(a, l, AUTH_WRONG);
     return;
   }
   enum account_result r = look_again ? still_true(a, l) : ACCOUNT_OK;
   if (r != ACCOUNT_OK) {
-    login_fail(a, l, r == ACCOUNT_NONE ? AUTH_WRONG : AUTH_TROUBLE);
+    login_failed(a, l, r == ACCOUNT_NONE ? AUTH_WRONG : AUTH_TROUBLE);
   } else if (buf_len(&l->last)) {
     leave_address(a, l);
     login_challenge(a, l, buf_slice(&l->last));
@@ -159,12 +159,12 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
   buf_wipe(&l->sasl.password);
   l->state = LOGIN_HELD;
   if (due <= now_ms) login_release(a, l, waited, now_ms);
-  else if (!hold_put(&a->hold, l, due)) login_fail(a, l, AUTH_TROUBLE);
+  else if (!hold_put(&a->hold, l, due)) login_failed(a, l, AUTH_TROUBLE);
 }
 
 void login_due(struct auth *a, struct login *l, uint64_t now_ms) {
   hold_remove(&a->hold, l);
-  if (l->state == LOGIN_GRANTING) login_fail(a, l, AUTH_TROUBLE);
+  if (l->state == LOGIN_GRANTING) login_failed(a, l, AUTH_TROUBLE);
   else login_release(a, l, true, now_ms);
 }
 
@@ -238,14 +238,14 @@ static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
   if (out != l) l->state = LOGIN_WAITING;
   if (!out) return;
   out->state = LOGIN_TALKING; /* it is out of the queue already */
-  login_fail(a, out, AUTH_TROUBLE);
+  login_failed(a, out, AUTH_TROUBLE);
 }
 
 static void take_password(struct auth *a, struct login *l, uint64_t now_ms) {
   uint8_t folded[AUTH_NAME_MAX];
   struct slice name = account_fold(buf_slice(&l->sasl.name), folded);
   if (!cache_key(&a->cache, name, l->known ? l->row->stamp : 0, buf_slice(&l->sasl.password), l->key))
-    login_fail(a, l, AUTH_TROUBLE);
+    login_failed(a, l, AUTH_TROUBLE);
   else if (!login_decided(a, l, now_ms))
     wait_for_hash(a, l, now_ms);
 }
@@ -275,9 +275,9 @@ static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
 /* All that the client has to say was said. */
 static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   l->asked_ms = now_ms;
-  if (!has_room(a, l, now_ms) || !find_row(a, l)) login_fail(a, l, AUTH_TROUBLE);
+  if (!has_room(a, l, now_ms) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
-  else if (!find_secret(a, l)) login_fail(a, l, AUTH_TROUBLE);
+  else if (!find_secret(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_APOP) take_apop(a, l, now_ms);
   else if (l->sasl.mech->server_last) wait_for_hash(a, l, now_ms);
   else take_cram(a, l, now_ms);
@@ -303,9 +303,9 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
     credential(a, l, now_ms);
     break;
   case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */
-  case SASL_WRONG: login_fail(a, l, AUTH_WRONG); break;
+  case SASL_WRONG: login_failed(a, l, AUTH_WRONG); break;
   case SASL_SALT:
-  case SASL_MALFORMED: login_fail(a, l, AUTH_MALFORMED); break;
+  case SASL_MALFORMED: login_failed(a, l, AUTH_MALFORMED); break;
   }
 }
 
@@ -351,7 +351,7 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   if (!l) return true;
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
   if (!mech || (mech->plaintext && !may_show_password(a, m.secure))) {
-    login_fail(a, l, AUTH_UNAVAILABLE);
+    login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }
   begin(a, l, mech);
@@ -373,14 +373,14 @@ bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice 
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
   if (!may_show_password(a, m.secure)) {
-    login_fail(a, l, AUTH_UNAVAILABLE);
+    login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }
   begin(a, l, sasl_find(SLICE("PLAIN")));
   buf_put(&l->sasl.name, m.name);
   buf_put(&l->sasl.password, m.password);
   l->proof = PROOF_PASSWORD;
-  if (l->sasl.name.failed || l->sasl.password.failed) login_fail(a, l, AUTH_TROUBLE);
+  if (l->sasl.name.failed || l->sasl.password.failed) login_failed(a, l, AUTH_TROUBLE);
   else credential(a, l, now_ms);
   return true;
 }
@@ -397,7 +397,7 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
   buf_put(&l->sasl.name, m.name);
   buf_put(&l->sasl.proof, m.digest);
   l->proof = PROOF_APOP;
-  if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed) login_fail(a, l, AUTH_TROUBLE);
+  if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed) login_failed(a, l, AUTH_TROUBLE);
   else credential(a, l, now_ms);
   return true;
 }
