@@ -1,5 +1,6 @@
 /* A shell for one SMTP session, as lib/proto/proto.h has it, with a store and an auth that are a few
- * lines each. The rules of ipc/ are held against every question. For test_smtp_session.c. */
+ * lines each. The rules of ipc/ are held against every question. For test_smtp_session.c, and for the
+ * fuzzer, where what fails aborts (KIT_ABORTS). */
 #ifndef QASID_TESTS_SMTP_KIT_H
 #define QASID_TESTS_SMTP_KIT_H
 
@@ -8,7 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef KIT_ABORTS
+#define assert_true(x) ((x) ? (void)0 : abort())
+#define assert_false(x) assert_true(!(x))
+#define assert_int_equal(a, b) assert_true((a) == (b))
+#define assert_non_null(p) assert_true((p) != NULL)
+#define fail_msg(...) abort()
+#else
 #include <cmocka.h>
+#endif
 
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
@@ -108,7 +117,7 @@ static inline enum rcpt_verdict kit_verdict(struct slice address) {
 }
 
 static inline void kit_keep(struct kit *k, const struct smtp_commit *q) {
-  assert_true(k->count < KIT_MESSAGES);
+  if (k->count == KIT_MESSAGES) return; /* seen enough */
   struct kit_message *m = &k->messages[k->count++];
   buf_init(&m->id, 100);
   buf_init(&m->from, 1000);
