@@ -75,6 +75,9 @@ $(OUT)/load: bench/load.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
 
+$(OUT)/auth_logins: $(OUT)/bench/auth_logins.o $(OUT)/libqasid.a
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lm -o $@
+
 # --- the two commands, and what they are made of ---
 deps:
 	@tools/deps build
