@@ -60,7 +60,8 @@ static void test_seal(void **state) {
   /* NIST GCM specification, test case 14: 16 zero octets under a zero key */
   static const uint8_t zeros[16];
   assert_true(seal_put(key, nonce, SLICE_NONE, slice_of(zeros, 16), &sealed));
-  assert_hex(sealed.mem, buf_len(&sealed), "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+  assert_hex(sealed.mem, buf_len(&sealed),
+             "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
   buf_reset(&sealed);
   assert_true(seal_put(key, nonce, SLICE("tim@example.org"), SLICE("tanstaaftanstaaf"), &sealed));
   assert_true(seal_open(key, nonce, SLICE("tim@example.org"), buf_slice(&sealed), &plain));

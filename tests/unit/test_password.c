@@ -11,7 +11,8 @@
 static const struct known {
   const char *who, *password, *field;
 } known[] = {
-  { "mkpasswd", "tanstaaftanstaaf", "$y$j9T$cKyzZR0QQ1l4FZgnhvhvP.$malqnZrWb/cMim2QgMkbZr.9sJ6DnNw4EvSQQfvQGw3" },
+  { "mkpasswd", "tanstaaftanstaaf",
+    "$y$j9T$cKyzZR0QQ1l4FZgnhvhvP.$malqnZrWb/cMim2QgMkbZr.9sJ6DnNw4EvSQQfvQGw3" },
   { "mkpasswd", "tanstaaftanstaaf", "$2a$05$e817mfGnFMCBq5u/KGCsXudH660TCzLShjG.hEfwWD/H2Al1wjWpy" },
   { "mkpasswd", "tanstaaftanstaaf", "$2b$05$d6o9qbScOhQQGyMRySrbuOnFbkhriAqaZS4atSALw9v9oRoQVjPeG" },
   { "Openwall crypt_blowfish", "U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" },
@@ -19,13 +20,17 @@ static const struct known {
   { "openssl passwd -6", "Hello world!",
     "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1" },
   { "openssl passwd -6", "tanstaaftanstaaf",
-    "$6$1wB6Fl8Gth4nUbZw$MYaiu.N6YNl64mvyBmuWI14.3u1rjgq4eSUUeFzjFt4naU8/XmtxOrFTFqGfRB6gFDerRCRrEE7/.wVMKUBLF1" },
-  { "openssl passwd -5", "tanstaaftanstaaf", "$5$hLUCCFuUwe9MsDwf$mxaKWDz1OJojRdmKbmtLn6mmPwNHvTAvyVoJXJNVNF/" },
+    "$6$1wB6Fl8Gth4nUbZw$MYaiu.N6YNl64mvyBmuWI14.3u1rjgq4eSUUeFzjFt4naU8/XmtxOrFTFqGfRB6gFDerRCRrEE7/"
+    ".wVMKUBLF1" },
+  { "openssl passwd -5", "tanstaaftanstaaf",
+    "$5$hLUCCFuUwe9MsDwf$mxaKWDz1OJojRdmKbmtLn6mmPwNHvTAvyVoJXJNVNF/" },
   { "openssl passwd -1", "tanstaaftanstaaf", "$1$.M0lhmhv$gI8oCFTt6AgX6YzZpeGC6." },
   { "doveadm pw", "Qış gecəsi 7", "{BLF-CRYPT}$2y$05$bjQbBWylGXn1lZTKbm/FLuTnR1HCVVxGDr4cW66z7n.YoE8jl2ft2" },
   { "doveadm pw", "Qış gecəsi 7",
-    "{SHA512-CRYPT}$6$Hu4KxE/ZAkzjrp/w$IiTL.xuFTqWJSJregcaqv9xvMu3WSzKM2sRKkHeVZx7W4ZQ5llClC2HFn2tu7ptCe0kkcDwBDOi6JCbSHC.Vb." },
-  { "doveadm pw", "Qış gecəsi 7", "{SHA256-CRYPT}$5$McOkrfDQI1g2.hxK$7SNJKSj11/KdJ9zocADjr6wlROQn0HvRgK5sfBXXtD2" },
+    "{SHA512-CRYPT}$6$Hu4KxE/ZAkzjrp/"
+    "w$IiTL.xuFTqWJSJregcaqv9xvMu3WSzKM2sRKkHeVZx7W4ZQ5llClC2HFn2tu7ptCe0kkcDwBDOi6JCbSHC.Vb." },
+  { "doveadm pw", "Qış gecəsi 7",
+    "{SHA256-CRYPT}$5$McOkrfDQI1g2.hxK$7SNJKSj11/KdJ9zocADjr6wlROQn0HvRgK5sfBXXtD2" },
   { "doveadm pw", "Qış gecəsi 7", "{MD5-CRYPT}$1$dNpZdVHh$1OqvetQJcjYJAz43XLqbJ." },
   { "doveadm pw", "Qış gecəsi 7", "{CRYPT}$2y$05$9vO10QEggrTWXKaAX5tlq.ejvwRAwAbuaYnsNtCF1d.OzbARP.mUy" },
 };
@@ -42,13 +47,28 @@ static void test_known_hashes(void **state) {
 
 static void test_import_refuses(void **state) {
   static const char *const fields[] = {
-    "", "{", "{}", "{CRYPT}", "{SHA512-CRYPT}", "x", "*", "!", "!!", "*0", "ab8P4xkqrZ2lU", "{CRYPT}ab8P4xkqrZ2lU",
-    "{SSHA}b2xkc2Nob29s", "{SHA512-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+    "",
+    "{",
+    "{}",
+    "{CRYPT}",
+    "{SHA512-CRYPT}",
+    "x",
+    "*",
+    "!",
+    "!!",
+    "*0",
+    "ab8P4xkqrZ2lU",
+    "{CRYPT}ab8P4xkqrZ2lU",
+    "{SSHA}b2xkc2Nob29s",
+    "{SHA512-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
     "{BLF-CRYPT}$y$j9T$cKyzZR0QQ1l4FZgnhvhvP.$malqnZrWb/cMim2QgMkbZr.9sJ6DnNw4EvSQQfvQGw3",
     "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
     "$2a$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", /* a login would take days */
-    "$6$rounds=999999999$saltstring$x", "$5$rounds=-1$saltstring$x", "$y$jzT$cKyzZR0QQ1l4FZgnhvhvP.$x",
-    "$1$a b$gI8oCFTt6AgX6YzZpeGC6.", "$1$a\n$gI8oCFTt6AgX6YzZpeGC6.",
+    "$6$rounds=999999999$saltstring$x",
+    "$5$rounds=-1$saltstring$x",
+    "$y$jzT$cKyzZR0QQ1l4FZgnhvhvP.$x",
+    "$1$a b$gI8oCFTt6AgX6YzZpeGC6.",
+    "$1$a\n$gI8oCFTt6AgX6YzZpeGC6.",
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     struct slice ret;

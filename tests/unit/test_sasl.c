@@ -27,7 +27,8 @@ static int teardown(void **state) {
 
 static void start(const char *mech, const char *nonce) {
   sasl_server_end(&server);
-  sasl_server_start(&server, sasl_find(slice_str(mech)), slice_str(nonce), SLICE("postoffice.reston.mci.net"), 697170952);
+  sasl_server_start(&server, sasl_find(slice_str(mech)), slice_str(nonce), SLICE("postoffice.reston.mci.net"),
+                    697170952);
 }
 
 static void start_client(const char *mech, const char *nonce, const char *name, const char *password) {
@@ -66,9 +67,15 @@ static void test_plain_examples(void **state) {
 
 static void test_plain_hostile(void **state) {
   static const struct slice bad[] = {
-    { (const uint8_t *)"", 0 },           { (const uint8_t *)"\0", 1 },        { (const uint8_t *)"\0\0", 2 },
-    { (const uint8_t *)"\0a", 2 },        { (const uint8_t *)"\0a\0", 3 },     { (const uint8_t *)"\0\0b", 3 },
-    { (const uint8_t *)"\0a\0b\0", 5 },   { (const uint8_t *)"\0a\0b\0c", 6 }, { (const uint8_t *)"abc", 3 },
+    { (const uint8_t *)"", 0 },
+    { (const uint8_t *)"\0", 1 },
+    { (const uint8_t *)"\0\0", 2 },
+    { (const uint8_t *)"\0a", 2 },
+    { (const uint8_t *)"\0a\0", 3 },
+    { (const uint8_t *)"\0\0b", 3 },
+    { (const uint8_t *)"\0a\0b\0", 5 },
+    { (const uint8_t *)"\0a\0b\0c", 6 },
+    { (const uint8_t *)"abc", 3 },
     { (const uint8_t *)"\0a\0\xc0\xaf", 5 },         /* overlong */
     { (const uint8_t *)"\0\xed\xa0\x80\0b", 6 },     /* surrogate */
     { (const uint8_t *)"\0\xf4\x90\x80\x80\0b", 7 }, /* beyond U+10FFFF */
@@ -89,7 +96,8 @@ static void test_plain_odd_names(void **state) {
   assert_int_equal(step(SLICE("\0%{a}$'\")(*\\,\r\n\0b")), SASL_PASSWORD);
   assert_octets(&server.name, "%{a}$'\")(*\\,\r\n");
   start("PLAIN", "n");
-  assert_int_equal(step(SLICE("\0q\xc9\x99sid@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0\0\xf0\x9f\x93\xac")), SASL_PASSWORD);
+  assert_int_equal(step(SLICE("\0q\xc9\x99sid@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0\0\xf0\x9f\x93\xac")),
+                   SASL_PASSWORD);
 }
 
 /* RFC 4616 §2: "Servers MUST be capable of accepting … up to and including 255 octets"; AU-3, AU-5: sizes */
@@ -147,7 +155,9 @@ static void test_login_hostile(void **state) {
   assert_int_equal(step(SLICE("ti\0m")), SASL_MALFORMED);
   start("LOGIN", "n");
   assert_int_equal(step(slice_of(many, sizeof many)), SASL_MALFORMED);
-  static const struct slice bad[] = { { (const uint8_t *)"", 0 }, { (const uint8_t *)"a\0b", 3 }, { (const uint8_t *)"a\r\nb", 4 },
+  static const struct slice bad[] = { { (const uint8_t *)"", 0 },
+                                      { (const uint8_t *)"a\0b", 3 },
+                                      { (const uint8_t *)"a\r\nb", 4 },
                                       { many, sizeof many } };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     start("LOGIN", "n");
@@ -183,7 +193,8 @@ static void test_cram(void **state) {
   assert_octets(&server.name, "tim");
   assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaF"), true), SASL_WRONG);
   assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaf"), false), SASL_WRONG);
-  assert_int_equal(cram(SLICE("a b b913a602c7eda7a495b4e6e7334d3890"), SLICE("tanstaaftanstaaf"), true), SASL_OK);
+  assert_int_equal(cram(SLICE("a b b913a602c7eda7a495b4e6e7334d3890"), SLICE("tanstaaftanstaaf"), true),
+                   SASL_OK);
   assert_octets(&server.name, "a b");
   start_client("CRAM-MD5", "n", "tim", "tanstaaftanstaaf");
   assert_int_equal(advise("<1896.697170952@postoffice.reston.mci.net>"), SASL_SEND);
@@ -192,8 +203,15 @@ static void test_cram(void **state) {
 
 static void test_cram_hostile(void **state) {
   static const char *const bad[] = {
-    "", " ", "tim", "tim ", " b913a602c7eda7a495b4e6e7334d3890", "tim b913a602c7eda7a495b4e6e7334d389",
-    "tim b913a602c7eda7a495b4e6e7334d38900", "tim B913A602C7EDA7A495B4E6E7334D3890", "timb913a602c7eda7a495b4e6e7334d3890",
+    "",
+    " ",
+    "tim",
+    "tim ",
+    " b913a602c7eda7a495b4e6e7334d3890",
+    "tim b913a602c7eda7a495b4e6e7334d389",
+    "tim b913a602c7eda7a495b4e6e7334d38900",
+    "tim B913A602C7EDA7A495B4E6E7334D3890",
+    "timb913a602c7eda7a495b4e6e7334d3890",
     "\xff b913a602c7eda7a495b4e6e7334d3890",
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -214,17 +232,18 @@ static const struct scram_example {
     "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
     "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
     "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=" },
-  { "SCRAM-SHA-256", "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb6gQ==",
-    "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+  { "SCRAM-SHA-256", "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+    "W22ZaJ0SNY7soEsUEjb6gQ==", "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
-    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+"
+    "Ute9ytag9zjfMHgsqmmiz7AndVQ=",
     "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" },
 };
 enum { EXAMPLES = sizeof examples / sizeof *examples };
 
 /* Runs the server through the example with `password` on file; returns the verdict on the proof. */
-static enum sasl_verdict scram(const struct scram_example *e, const char *c1, const char *c2, const char *password,
-                               bool account) {
+static enum sasl_verdict scram(const struct scram_example *e, const char *c1, const char *c2,
+                               const char *password, bool account) {
   struct buf salt;
   struct scram_keys keys;
   buf_init(&salt, 64);
@@ -279,7 +298,8 @@ static void test_scram_server_hostile(void **state) {
     const char *c1, *c2;
     enum sasl_verdict want;
   } rows[] = {
-    { "p=tls-unique,,n=user,r=abc", "", SASL_MALFORMED }, /* RFC 5802 §6: a binding we don't support must fail */
+    { "p=tls-unique,,n=user,r=abc", "",
+      SASL_MALFORMED }, /* RFC 5802 §6: a binding we don't support must fail */
     { "x,,n=user,r=abc", "", SASL_MALFORMED },
     { "", "", SASL_MALFORMED },
     { "n", "", SASL_MALFORMED },
@@ -290,9 +310,9 @@ static void test_scram_server_hostile(void **state) {
     { "n,,n=,r=abc", "", SASL_MALFORMED },
     { "n,,n=user,r=", "", SASL_MALFORMED },
     { "n,,n=user,r=a b", "", SASL_MALFORMED },
-    { "n,,m=x,n=user,r=abc", "", SASL_MALFORMED },   /* §5.1: "m" must fail */
+    { "n,,m=x,n=user,r=abc", "", SASL_MALFORMED }, /* §5.1: "m" must fail */
     { "n,,n=user,r=abc,m=x", "", SASL_MALFORMED },
-    { "n,,n=us=er,r=abc", "", SASL_MALFORMED },      /* §5.1: "=" without 2C or 3D */
+    { "n,,n=us=er,r=abc", "", SASL_MALFORMED }, /* §5.1: "=" without 2C or 3D */
     { "n,,n=us=2c,r=abc", "", SASL_MALFORMED },
     { "n,b=x,n=user,r=abc", "", SASL_MALFORMED },
     { "n,,n=\xff,r=abc", "", SASL_MALFORMED },
@@ -301,9 +321,11 @@ static void test_scram_server_hostile(void **state) {
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=", SASL_MALFORMED },
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8", SASL_MALFORMED },
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=,x=y", SASL_MALFORMED },
-    { "n,,n=user,r=abc", "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },       /* nonce cut */
-    { "n,,n=user,r=abc", "c=biws,r=abcNONCF,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },  /* nonce of another time */
-    { "n,,n=user,r=abc", "c=eSws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },  /* "y,,": header changed */
+    { "n,,n=user,r=abc", "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG }, /* nonce cut */
+    { "n,,n=user,r=abc",
+      "c=biws,r=abcNONCF,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG }, /* nonce of another time */
+    { "n,,n=user,r=abc",
+      "c=eSws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG }, /* "y,,": header changed */
     { "n,,n=user,r=abc", "c=biwsAA==,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
     { "y,,n=user,r=abc", "c=eSws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
@@ -339,7 +361,8 @@ static void test_scram_client_hostile(void **state) {
     assert_int_equal(advise(NULL), SASL_SEND);
     if (advise(firsts[i]) != SASL_GIVE_UP) fail_msg("believed: %s", firsts[i]);
   }
-  static const char *const finals[] = { "", "v=", "v=rmF9pqV8S7suAoZWja4dJRkFsKR=", "v=AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "e=other-error" };
+  static const char *const finals[] = { "", "v=", "v=rmF9pqV8S7suAoZWja4dJRkFsKR=",
+                                        "v=AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "e=other-error" };
   for (size_t i = 0; i < sizeof finals / sizeof *finals; i++) {
     start_client("SCRAM-SHA-1", examples[0].client_nonce, "user", "pencil");
     assert_int_equal(advise(NULL), SASL_SEND);

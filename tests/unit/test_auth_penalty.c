@@ -1,0 +1,171 @@
+/* What failing costs, whom, and who is not to be disturbed by it. attacks.md: AU-1, AU-6 */
+#include "tests/unit/auth_kit.h"
+
+/* --- penalties --- */
+
+static void test_penalty_grows(void **state) {
+  add_tim();
+  static const uint64_t want[] = { 2000, 4000, 8000, 15000, 15000 };
+  for (size_t i = 0; i < 5; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "no%zu", i);
+    assert_int_equal(fail_once(1, password), want[i]);
+  }
+  uint64_t other = login(2, "tim@example.org", SECRET); /* a neighbour pays nothing */
+  run();
+  assert_int_equal(answer(other), YES);
+  uint64_t t = login(1, "tim@example.org", SECRET); /* proved from elsewhere: right, but late */
+  run();
+  assert_int_equal(answer(t), NOTHING);
+  at(now + 14999);
+  assert_int_equal(answer(t), NOTHING);
+  at(now + 1);
+  assert_int_equal(answer(t), YES);
+  at(now + 29000); /* forgotten */
+  t = login(1, "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t), YES);
+  assert_int_equal(fail_once(1, "again"), 2000);
+}
+
+/* An office behind one address: who proved his password from here goes on. */
+static void test_penalty_spares_the_proved(void **state) {
+  add_tim();
+  uint64_t t = login(1, "tim@example.org", SECRET);
+  run();
+  fail_once(1, "a");
+  fail_once(1, "b");
+  t = login(1, "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t), YES);
+  fail_once(2, "a");
+  t = login(2, "tim@example.org", SECRET); /* the same password, remembered, from elsewhere: no oracle */
+  run();
+  assert_int_equal(answer(t), NOTHING);
+}
+
+static void test_penalty_by_network(void **state) {
+  add_tim();
+  uint8_t a[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 1 },
+          b[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0xff, 0xff, 1 };
+  uint8_t c[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 },
+          mapped[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 5 };
+  login_from(slice_of(a, 16), "tim@example.org", "x");
+  run();
+  uint64_t same = login_from(slice_of(b, 16), "tim@example.org", SECRET);
+  uint64_t other = login_from(slice_of(c, 16), "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(same), NOTHING);
+  assert_int_equal(answer(other), YES);
+  assert_int_equal(network_of(slice_of(mapped, 16)), network_of(peer_of(5)));
+  assert_int_equal(network_of(SLICE("abc")), 0);
+}
+
+/* A forgotten client with the old password: late each time, never worse, and no hash. */
+static void test_same_wrong_again(void **state) {
+  add_tim();
+  assert_int_equal(fail_once(1, "old"), 2000);
+  for (int i = 0; i < 5; i++) {
+    uint64_t t = login(1, "tim@example.org", "old");
+    assert_int_equal(run(), 0);
+    assert_int_equal(answer(t), NOTHING);
+    at(now + 2000);
+    assert_int_equal(answer(t), AUTH_WRONG);
+  }
+  clean_address();
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "old"), CLI_OK);
+  uint64_t t = login(1, "tim@example.org", "old");
+  assert_int_equal(run(), 1);
+  assert_int_equal(answer(t), YES);
+}
+
+/* AU-1: one address can neither fill the queue nor guess faster by asking at once or hanging up. */
+static void test_one_address_is_bounded(void **state) {
+  add_tim();
+  uint64_t t[200];
+  size_t refused = 0;
+  for (int i = 0; i < 200; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "no%d", i);
+    t[i] = login(1, "tim@example.org", password);
+  }
+  for (int i = 0; i < 200; i++)
+    refused += answer(t[i]) == AUTH_TROUBLE;
+  assert_int_equal(refused, 200 - AUTH_PENDING);
+  assert_int_equal(run(), AUTH_PENDING);
+  for (int i = 0; i < 200; i++)
+    cancel(ROOM_POP3D, FRONT, t[i]);
+  assert_int_equal(answer(login(1, "tim@example.org", SECRET)), AUTH_TROUBLE);
+  at(now + 15000);
+  uint64_t ok = login(1, "tim@example.org", SECRET);
+  run();
+  at(now + 15000);
+  assert_int_equal(answer(ok), YES);
+  assert_int_equal(auth->hold.count, 0);
+}
+
+/* AU-1: ten thousand addresses guess; who logged in before is not behind them. */
+static void test_fair_order(void **state) {
+  add_tim();
+  uint64_t t = login(1, "tim@example.org", SECRET);
+  run();
+  now += conf->auth_cache_time * 1000;
+  for (unsigned i = 0; i < 10000; i++)
+    login(1000 + i, "tim@example.org", "guess");
+  assert_int_equal(auth->queue.count, AUTH_WAITING);
+  t = login(1, "tim@example.org", SECRET);
+  assert_int_equal(auth->queue.count, AUTH_WAITING);
+  size_t n = 0;
+  while (answer(t) == NOTHING && n < 8) {
+    struct auth_job *j = jobs[0];
+    memmove(jobs, jobs + 1, --jobs_n * sizeof *jobs);
+    auth_work(j);
+    auth_finish(auth, j, now);
+    answer_grants();
+    n++;
+  }
+  assert_int_equal(answer(t), YES);
+  assert_true(n <= 4);
+}
+
+static void test_addresses_take_turns(void **state) {
+  add_tim();
+  for (int i = 0; i < 40; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "no%d", i);
+    login(1, "tim@example.org", password);
+  }
+  uint64_t t = login(2, "tim@example.org", SECRET);
+  for (int i = 0; i < 5; i++) {
+    struct auth_job *j = jobs[0];
+    memmove(jobs, jobs + 1, --jobs_n * sizeof *jobs);
+    auth_work(j);
+    auth_finish(auth, j, now);
+    answer_grants();
+  }
+  assert_int_equal(answer(t), YES);
+  run();
+}
+
+/* AU-6 */
+static void test_half_open_disturbs_nobody(void **state) {
+  add_tim();
+  uint64_t open[1000];
+  for (int i = 0; i < 1000; i++)
+    open[i] = start_sasl(1, i % 2 ? "LOGIN" : "CRAM-MD5", false, SLICE_NONE, true);
+  uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0" SECRET), true);
+  run();
+  assert_int_equal(answer(t), YES);
+  for (int i = 0; i < 1000; i++)
+    cancel(ROOM_SMTPD, MX, open[i]);
+  assert_int_equal(auth->fronts->logins.count, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    T(test_penalty_grows), T(test_penalty_spares_the_proved), T(test_penalty_by_network),
+    T(test_same_wrong_again), T(test_one_address_is_bounded), T(test_fair_order),
+    T(test_addresses_take_turns), T(test_half_open_disturbs_nobody),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

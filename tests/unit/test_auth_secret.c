@@ -1,0 +1,210 @@
+/* Logins by recoverable secret: RFC 1939 §7 (APOP), RFC 2195 (CRAM-MD5), RFC 5802 (SCRAM); how it is kept. */
+#include "tests/unit/auth_kit.h"
+
+/* --- secrets --- */
+
+static uint64_t apop(unsigned from, const char *name, struct slice secret) {
+  uint8_t digest[DIGEST_MAX];
+  struct slice stamp = SLICE("<1896.697170952@dbc.mtview.ca.us>"), parts[] = { stamp, secret };
+  struct buf b;
+  buf_init(&b, 2048);
+  assert_true(digest_parts(DIGEST_MD5, parts, 2, digest));
+  auth_apop_put(&b,
+                &(struct auth_apop){ slice_str(name), stamp, slice_of(digest, 16), peer_of(from), false });
+  assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
+  buf_free(&b);
+  return tags;
+}
+
+static void test_apop(void **state) {
+  add_legacy();
+  uint64_t t = apop(1, "tim@example.org", SLICE(SECRET));
+  run();
+  assert_int_equal(answer(t), YES);
+  const struct trace wrong = trace(apop(1, "tim@example.org", SLICE("x")));
+  const struct trace none = trace(apop(2, "tom@example.org", SLICE(SECRET)));
+  const struct trace unknown = trace(apop(3, "nobody@example.org", SLICE(SECRET)));
+  assert_int_equal(wrong.said, AUTH_WRONG);
+  assert_memory_equal(&wrong, &none, sizeof wrong);
+  assert_memory_equal(&wrong, &unknown, sizeof wrong);
+}
+
+static uint64_t cram(unsigned from, struct slice name, struct slice secret) {
+  struct sasl_client c;
+  struct buf out;
+  buf_init(&out, 2048);
+  uint64_t t = start_sasl(from, "CRAM-MD5", false, SLICE_NONE, false);
+  sasl_client_start(&c, sasl_find(SLICE("CRAM-MD5")), name, secret, SLICE_NONE, SLICE("n"));
+  assert_int_equal(sasl_client_step(&c, true, challenge(t), &out), SASL_SEND);
+  step_sasl(t, buf_slice(&out));
+  sasl_client_end(&c);
+  buf_free(&out);
+  return t;
+}
+
+static void test_cram(void **state) {
+  add_legacy();
+  assert_int_equal(answer(cram(1, SLICE("tim@example.org"), SLICE(SECRET))), YES);
+  const struct trace wrong = trace(cram(1, SLICE("tim@example.org"), SLICE("x")));
+  const struct trace none = trace(cram(2, SLICE("tom@example.org"), SLICE(SECRET)));
+  const struct trace unknown = trace(cram(3, SLICE("nobody@example.org"), SLICE(SECRET)));
+  assert_memory_equal(&wrong, &none, sizeof wrong);
+  assert_memory_equal(&wrong, &unknown, sizeof wrong);
+}
+
+/* Ends with the client's proof sent. The client stays for what follows. */
+static uint64_t scram(struct sasl_client *c, unsigned from, const char *mech, struct slice name,
+                      struct slice secret) {
+  struct buf out;
+  buf_init(&out, 2048);
+  sasl_client_start(c, sasl_find(slice_str(mech)), name, secret, SLICE_NONE, SLICE("NONCE"));
+  assert_int_equal(sasl_client_step(c, false, SLICE_NONE, &out), SASL_SEND);
+  uint64_t t = start_sasl(from, mech, true, buf_slice(&out), false);
+  buf_reset(&out);
+  assert_int_equal(sasl_client_step(c, true, challenge(t), &out), SASL_SEND);
+  step_sasl(t, buf_slice(&out));
+  buf_free(&out);
+  return t;
+}
+
+static void test_scram(void **state) {
+  struct sasl_client c;
+  struct buf out;
+  buf_init(&out, 2048);
+  add_legacy();
+  static const char *const mechs[] = { "SCRAM-SHA-256", "SCRAM-SHA-1" };
+  for (int i = 0; i < 2; i++) {
+    uint64_t t = scram(&c, 1, mechs[i], SLICE("tim@example.org"), SLICE(SECRET));
+    assert_int_equal(run(), 1);
+    assert_int_equal(sasl_client_step(&c, true, challenge(t), &out), SASL_SEND);
+    assert_true(sasl_client_believes(&c));
+    assert_int_equal(answer(t), NOTHING);
+    step_sasl(t, SLICE_NONE);
+    assert_int_equal(answer(t), YES);
+    sasl_client_end(&c);
+    clean_address();
+  }
+  size_t before = said_n;
+  uint64_t t = scram(&c, 1, "SCRAM-SHA-256", SLICE("tim@example.org"), SLICE("x"));
+  const struct trace wrong = trace(t);
+  for (size_t i = before; i < said_n; i++) /* nothing signed with the server's key */
+    assert_false(said[i].type == auth_challenge_type &&
+                 slice_search(slice_of(said[i].payload, said[i].n), SLICE("v=")) >= 0);
+  sasl_client_end(&c);
+  const struct trace none = trace(scram(&c, 2, "SCRAM-SHA-256", SLICE("tom@example.org"), SLICE(SECRET)));
+  sasl_client_end(&c);
+  const struct trace unknown =
+      trace(scram(&c, 3, "SCRAM-SHA-256", SLICE("nobody@example.org"), SLICE(SECRET)));
+  sasl_client_end(&c);
+  assert_int_equal(wrong.said, AUTH_WRONG);
+  assert_memory_equal(&wrong, &none, sizeof wrong);
+  assert_memory_equal(&wrong, &unknown, sizeof wrong);
+  buf_free(&out);
+}
+
+/* A right proof of a network that fails lately is not confirmed before its time either. */
+static void test_scram_waits_too(void **state) {
+  struct sasl_client c;
+  add_legacy();
+  fail_once(1, "x");
+  uint64_t t = scram(&c, 1, "SCRAM-SHA-256", SLICE("tim@example.org"), SLICE(SECRET));
+  size_t before = said_n;
+  run();
+  assert_int_equal(said_n, before);
+  at(now + 2000);
+  assert_true(slice_starts(challenge(t), SLICE("v=")));
+  sasl_client_end(&c);
+}
+
+/* What an unknown name is told about its salt is the same each time, as for an account. */
+static void test_scram_salt_is_steady(void **state) {
+  static const struct slice first = { (const uint8_t *)"n,,n=nobody@x,r=abc", 19 };
+  struct slice a = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
+  uint8_t kept[256];
+  memcpy(kept, a.p, a.n);
+  auth_free(&auth);
+  open_auth();
+  struct slice b = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
+  assert_true(slice_starts(b, SLICE(",s=")));
+  assert_true(slice_eq(slice_of(kept, a.n), b));
+}
+
+static size_t file_holds(const char *name, struct slice what) {
+  char path[128];
+  static uint8_t content[1 << 20];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *f = fopen(path, "rb");
+  if (!f) return 0;
+  struct slice all = slice_of(content, fread(content, 1, sizeof content, f));
+  fclose(f);
+  return slice_search(all, what) >= 0;
+}
+
+static void test_sealed_on_disk(void **state) {
+  char path[128];
+  struct stat st;
+  add_legacy();
+  assert_false(file_holds("auth.db", SLICE(SECRET)) || file_holds("auth.db-wal", SLICE(SECRET)));
+  snprintf(path, sizeof path, "%s/auth.key", folder);
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0600);
+  assert_int_equal(st.st_size, SEAL_KEY);
+  auth_free(&auth);
+  open_auth();
+  uint64_t t = apop(1, "tim@example.org", SLICE(SECRET));
+  assert_true((run(), answer(t)) == YES);
+  auth_free(&auth); /* the key is lost: passwords still work, secrets fail like any other */
+  assert_int_equal(unlink(path), 0);
+  open_auth();
+  t = apop(2, "tim@example.org", SLICE(SECRET));
+  run();
+  at(now + 2000);
+  assert_int_equal(answer(t), AUTH_WRONG);
+  assert_int_equal(warned, 1);
+  t = login(1, "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t), YES);
+}
+
+static void test_damaged_key(void **state) {
+  char path[128];
+  struct auth_shell shell = { NULL, say, enqueue, fill, wall, warn, 0 };
+  struct buf err;
+  buf_init(&err, 1024);
+  auth_free(&auth);
+  snprintf(path, sizeof path, "%s/auth.key", folder);
+  assert_int_equal(truncate(path, 31), 0);
+  assert_null(auth_new(disk, conf, &shell, &err));
+  assert_true(slice_search(buf_slice(&err), SLICE("auth.key")) >= 0);
+  buf_free(&err);
+}
+
+static void test_secret_follows_password(void **state) {
+  add_legacy();
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "another one"), CLI_OK);
+  uint64_t t = apop(1, "tim@example.org", SLICE("another one"));
+  assert_true((run(), answer(t)) == YES);
+  t = apop(1, "tim@example.org", SLICE(SECRET));
+  run();
+  at(now + 2000);
+  assert_int_equal(answer(t), AUTH_WRONG);
+  clean_address();
+  assert_int_equal(admin("account", "legacy", "tim@example.org", "off"), CLI_OK);
+  t = apop(1, "tim@example.org", SLICE("another one"));
+  run();
+  at(now + 2000);
+  assert_int_equal(answer(t), AUTH_WRONG);
+  clean_address();
+  assert_int_equal(admin("account", "legacy", "tim@example.org", "on", "not it"), CLI_USAGE);
+  assert_int_equal(admin("account", "legacy", "tim@example.org", "on", "another one"), CLI_OK);
+  t = apop(1, "tim@example.org", SLICE("another one"));
+  assert_true((run(), answer(t)) == YES);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    T(test_apop), T(test_cram), T(test_scram), T(test_scram_waits_too), T(test_scram_salt_is_steady),
+    T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
