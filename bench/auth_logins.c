@@ -20,7 +20,8 @@ static struct auth *core;
 static uint64_t grant_tag;
 static unsigned yes, no;
 
-static void send_it(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct slice payload) {
+static void send_it(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+                    struct slice payload) {
   if (kind == ROOM_STORE) grant_tag = tag;
   yes += kind == ROOM_POP3D && type == auth_ok_type;
   no += kind == ROOM_POP3D && type == auth_fail_type;
@@ -95,7 +96,8 @@ static void compare(struct buf *b, unsigned n) {
   double a = known.sum / n, c = unknown.sum / n;
   printf("%-34s %10.1f us, standard deviation %.1f\n", "a wrong password takes", a, sqrt(variance(&known)));
   printf("%-34s %10.1f us, standard deviation %.1f\n", "an unknown name takes", c, sqrt(variance(&unknown)));
-  printf("%-34s %10.2f   (%u samples each)\n", "Welch's t", (a - c) / sqrt(variance(&known) / n + variance(&unknown) / n), n);
+  printf("%-34s %10.2f   (%u samples each)\n", "Welch's t",
+         (a - c) / sqrt(variance(&known) / n + variance(&unknown) / n), n);
 }
 
 static void add_account(struct buf *b) {

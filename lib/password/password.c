@@ -46,7 +46,8 @@ static const struct scheme {
 static const struct scheme *scheme_of(struct slice hash) {
   for (size_t i = 0; i < COUNT_OF(schemes); i++) {
     struct slice prefix = slice_str(schemes[i].prefix);
-    if (slice_starts(hash, prefix)) return schemes[i].cost_ok(slice_from(hash, prefix.n)) ? &schemes[i] : NULL;
+    if (slice_starts(hash, prefix))
+      return schemes[i].cost_ok(slice_from(hash, prefix.n)) ? &schemes[i] : NULL;
   }
   return NULL;
 }
@@ -130,7 +131,8 @@ static bool new_setting(const uint8_t random[PASSWORD_RANDOM], char ret[CRYPT_GE
   return crypt_gensalt_rn("$y$", 0, (const char *)random, 16, ret, CRYPT_GENSALT_OUTPUT_SIZE) != NULL;
 }
 
-enum password_result password_hash(struct slice password, const uint8_t random[PASSWORD_RANDOM], struct buf *out) {
+enum password_result password_hash(struct slice password, const uint8_t random[PASSWORD_RANDOM],
+                                   struct buf *out) {
   char setting[CRYPT_GENSALT_OUTPUT_SIZE];
   if (!can_be_password(password)) return PASSWORD_REFUSED;
   return new_setting(random, setting) ? crypt_into(password, slice_str(setting), out) : PASSWORD_TROUBLE;

@@ -23,7 +23,8 @@ enum password_result {
 };
 
 /* Puts the yescrypt hash of `password` into `out` (max PASSWORD_HASH_MAX). 16 MiB of memory meanwhile. */
-enum password_result password_hash(struct slice password, const uint8_t random[PASSWORD_RANDOM], struct buf *out);
+enum password_result password_hash(struct slice password, const uint8_t random[PASSWORD_RANDOM],
+                                   struct buf *out);
 /* OK or WRONG in the time the hash's scheme costs; REFUSED at once: what can't be anyone's password. */
 enum password_result password_verify(struct slice password, struct slice hash);
 /* A hash that is nobody's: verifying against it costs what a hash of password_hash() costs. */

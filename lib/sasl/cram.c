@@ -33,7 +33,8 @@ static bool is_lower_hex(struct slice s) {
 enum sasl_verdict cram_server(struct sasl_server *s, bool has, struct slice response, struct buf *out) {
   if (s->at == CRAM_START) {
     s->at = CRAM_CHALLENGED;
-    if (has || s->challenge.failed || s->nonce.failed) return SASL_MALFORMED; /* RFC 4954 §4: an initial response is an error here */
+    if (has || s->challenge.failed || s->nonce.failed)
+      return SASL_MALFORMED; /* RFC 4954 §4: an initial response is an error here */
     buf_put(out, buf_slice(&s->challenge));
     return SASL_CHALLENGE;
   }

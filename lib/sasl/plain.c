@@ -32,7 +32,8 @@ enum sasl_advice plain_client(struct sasl_client *c, bool has, struct slice chal
   if (c->at != PLAIN_START || challenge.n) return SASL_GIVE_UP;
   c->at = PLAIN_SENT;
   if (!c->name.n || !c->password.n) return SASL_GIVE_UP;
-  if (!sasl_safe_utf8(c->authzid) || !sasl_safe_utf8(c->name) || !sasl_safe_utf8(c->password)) return SASL_GIVE_UP;
+  if (!sasl_safe_utf8(c->authzid) || !sasl_safe_utf8(c->name) || !sasl_safe_utf8(c->password))
+    return SASL_GIVE_UP;
   buf_put(out, c->authzid);
   buf_put_u8(out, 0);
   buf_put(out, c->name);

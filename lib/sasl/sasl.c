@@ -3,13 +3,14 @@
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
+/* Columns: plaintext, recoverable, client_first, server_last. */
 const struct sasl_mechanism sasl_mechanisms[] = {
-  /* name          plaintext recoverable client_first server_last digest  spec           server, client */
-  { "SCRAM-SHA-256", false,  true,  true,  true,  DIGEST_SHA256, "RFC 7677",               scram_server, scram_client },
-  { "SCRAM-SHA-1",   false,  true,  true,  true,  DIGEST_SHA1,   "RFC 5802",               scram_server, scram_client },
-  { "PLAIN",         true,   false, true,  false, DIGEST_KINDS,  "RFC 4616",               plain_server, plain_client },
-  { "LOGIN",         true,   false, false, false, DIGEST_KINDS,  "draft-murchison-sasl-login-00", login_server, login_client },
-  { "CRAM-MD5",      false,  true,  false, false, DIGEST_MD5,    "RFC 2195",               cram_server,  cram_client },
+  { "SCRAM-SHA-256", false, true,  true,  true,  DIGEST_SHA256, "RFC 7677", scram_server, scram_client },
+  { "SCRAM-SHA-1",   false, true,  true,  true,  DIGEST_SHA1,   "RFC 5802", scram_server, scram_client },
+  { "PLAIN",         true,  false, true,  false, DIGEST_KINDS,  "RFC 4616", plain_server, plain_client },
+  { "LOGIN",         true,  false, false, false, DIGEST_KINDS,  "draft-murchison-sasl-login", login_server,
+    login_client },
+  { "CRAM-MD5",      false, true,  false, false, DIGEST_MD5,    "RFC 2195", cram_server,  cram_client },
   { NULL, false, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
 };
 
@@ -50,11 +51,13 @@ enum sasl_verdict sasl_server_step(struct sasl_server *s, bool has, struct slice
   return s->mech->server(s, has, response, out);
 }
 
-enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uint32_t iterations, struct buf *out) {
+enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uint32_t iterations,
+                                   struct buf *out) {
   return s->mech->server == scram_server ? scram_salt(s, salt, iterations, out) : SASL_WRONG;
 }
 
-enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret, struct buf *out) {
+enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret,
+                                     struct buf *out) {
   if (s->mech->server == cram_server) return cram_secret(s, secret);
   return s->mech->server == scram_server ? scram_secret(s, secret, out) : SASL_WRONG;
 }

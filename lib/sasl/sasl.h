@@ -27,7 +27,9 @@ enum {
 struct sasl_server;
 struct sasl_client;
 
-enum sasl_verdict { SASL_CHALLENGE, SASL_PASSWORD, SASL_SALT, SASL_SECRET, SASL_OK, SASL_WRONG, SASL_MALFORMED };
+enum sasl_verdict {
+  SASL_CHALLENGE, SASL_PASSWORD, SASL_SALT, SASL_SECRET, SASL_OK, SASL_WRONG, SASL_MALFORMED,
+};
 enum sasl_advice {
   SASL_SEND,    /* `out` is the response */
   SASL_GIVE_UP, /* the server broke the mechanism, or failed to prove itself: cancel with "*" */
@@ -37,7 +39,7 @@ struct sasl_mechanism {
   const char *name;
   bool plaintext;      /* it shows the password: for encrypted connections only */
   bool recoverable;    /* the server must have the password itself, or a key derived from it */
-  bool client_first;   /* the client speaks first (RFC 4422 §5, 2a); otherwise an initial response is an error */
+  bool client_first;   /* the client speaks first (RFC 4422 §5, 2a) */
   bool server_last;    /* the server has data to send with success (RFC 4422 §5, 2b) */
   enum digest_kind digest;
   const char *spec;
@@ -74,7 +76,8 @@ void sasl_server_end(struct sasl_server *s);
  * What is to be sent is put into `out`. */
 enum sasl_verdict sasl_server_step(struct sasl_server *s, bool has, struct slice response, struct buf *out);
 /* Answers SASL_SALT. For a name that is not known: a made-up salt that is the same every time. */
-enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uint32_t iterations, struct buf *out);
+enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uint32_t iterations,
+                                   struct buf *out);
 
 /* What an account keeps for SCRAM (RFC 5802 §3). */
 struct scram_keys {
@@ -91,7 +94,8 @@ struct sasl_secret {
   struct slice secret;
   const struct scram_keys *keys;
 };
-enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret, struct buf *out);
+enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret,
+                                     struct buf *out);
 
 /* --- the client's side --- */
 struct sasl_client {
@@ -106,8 +110,8 @@ struct sasl_client {
 void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech, struct slice name,
                        struct slice password, struct slice authzid, struct slice nonce);
 void sasl_client_end(struct sasl_client *c);
-/* The client's next message, put behind what is in `out`. At the first step of a client-first mechanism `has` is false and `out`
- * becomes the initial response. */
+/* The client's next message, put behind what is in `out`. At the first step of a client-first mechanism `has`
+ * is false and `out` becomes the initial response. */
 enum sasl_advice sasl_client_step(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
 /* The protocol said success (235, +OK): may the client believe it? */
 bool sasl_client_believes(const struct sasl_client *c);

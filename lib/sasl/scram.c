@@ -8,11 +8,13 @@
 #include "lib/base/num.h"
 #include "lib/sasl/mechanisms.h"
 
-enum { SERVER_START, SERVER_ASKED, SERVER_SALTING, SERVER_CHALLENGED, SERVER_PROVING, SERVER_SIGNED, SERVER_DONE };
+enum {
+  SERVER_START, SERVER_ASKED, SERVER_SALTING, SERVER_CHALLENGED, SERVER_PROVING, SERVER_SIGNED, SERVER_DONE,
+};
 enum { CLIENT_START, CLIENT_FIRST, CLIENT_FINAL, CLIENT_DONE };
 enum {
   CLIENT_NONCE_MAX = 256,
-  ITERATIONS_LEAST = 4096,  /* RFC 7677 §4; a server that asks for less is weakening the password's protection */
+  ITERATIONS_LEAST = 4096,  /* RFC 7677 §4; a server that asks for less weakens the password's protection */
   ITERATIONS_MOST = 200000, /* what a server may make our client compute: a tenth of a second */
 };
 
@@ -44,7 +46,8 @@ static bool attribute(struct slice *rest, uint8_t name, struct slice *ret) {
 static bool extensions_ok(struct slice rest) {
   while (rest.p) {
     struct slice a = slice_split(&rest, ',');
-    if (a.n < 3 || !ascii_is_alpha(a.p[0]) || a.p[0] == 'm' || a.p[1] != '=' || !sasl_safe_utf8(a)) return false;
+    if (a.n < 3 || !ascii_is_alpha(a.p[0]) || a.p[0] == 'm' || a.p[1] != '=' || !sasl_safe_utf8(a))
+      return false;
   }
   return true;
 }
@@ -118,7 +121,8 @@ static bool gs2_get(struct sasl_server *s, struct slice *rest) {
   if (!rest->p) return false;
   authzid = slice_split(rest, ',');
   if (!rest->p) return false;
-  if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !name_get(slice_from(authzid, 2), &s->authzid))) return false;
+  if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !name_get(slice_from(authzid, 2), &s->authzid)))
+    return false;
   buf_put(&s->gs2, slice_first(whole, whole.n - rest->n));
   return !s->gs2.failed;
 }
@@ -128,7 +132,8 @@ static enum sasl_verdict server_first(struct sasl_server *s, struct slice messag
   struct slice rest = message, name, nonce;
   if (!gs2_get(s, &rest)) return SASL_MALFORMED;
   struct slice bare = rest;
-  if (!attribute(&rest, 'n', &name) || !attribute(&rest, 'r', &nonce) || !extensions_ok(rest)) return SASL_MALFORMED;
+  if (!attribute(&rest, 'n', &name) || !attribute(&rest, 'r', &nonce) || !extensions_ok(rest))
+    return SASL_MALFORMED;
   if (!name_get(name, &s->name) || !is_nonce(nonce) || nonce.n > CLIENT_NONCE_MAX) return SASL_MALFORMED;
   buf_put(&s->challenge, nonce);
   buf_put(&s->challenge, buf_slice(&s->nonce));
@@ -159,10 +164,12 @@ static enum sasl_verdict server_final(struct sasl_server *s, struct slice messag
   if (comma < 0) return SASL_MALFORMED;
   struct slice without = slice_first(message, (size_t)comma), rest = without, binding, nonce, proof;
   struct slice last = slice_from(message, (size_t)comma + 1);
-  if (!attribute(&rest, 'c', &binding) || !attribute(&rest, 'r', &nonce) || !extensions_ok(rest)) return SASL_MALFORMED;
+  if (!attribute(&rest, 'c', &binding) || !attribute(&rest, 'r', &nonce) || !extensions_ok(rest))
+    return SASL_MALFORMED;
   if (!attribute(&last, 'p', &proof) || !base64_exactly(proof, &s->proof, digest_size(s->mech->digest)))
     return SASL_MALFORMED;
-  if (!base64_is(binding, buf_slice(&s->gs2)) || !slice_eq(nonce, buf_slice(&s->challenge))) return SASL_WRONG;
+  if (!base64_is(binding, buf_slice(&s->gs2)) || !slice_eq(nonce, buf_slice(&s->challenge)))
+    return SASL_WRONG;
   buf_put_u8(&s->text, ',');
   buf_put(&s->text, without);
   s->at = SERVER_PROVING;
@@ -225,7 +232,9 @@ static void put_gs2(struct sasl_client *c, struct buf *out) {
 }
 
 static enum sasl_advice client_first(struct sasl_client *c, struct buf *out) {
-  if (!c->name.n || !is_nonce(c->nonce) || !is_ascii(c->name) || !is_ascii(c->authzid) || !is_ascii(c->password)) return SASL_GIVE_UP;
+  if (!c->name.n || !is_nonce(c->nonce) || !is_ascii(c->name) || !is_ascii(c->authzid) ||
+      !is_ascii(c->password))
+    return SASL_GIVE_UP;
   buf_put_str(&c->text, "n=");
   name_put(&c->text, c->name);
   buf_put_str(&c->text, ",r=");
@@ -244,16 +253,18 @@ struct server_first_message {
 
 /* server-first-message = nonce "," salt "," iteration-count ["," extensions]. The nonce must begin with
  * ours and go on (§5.1): a server that only repeats ours brings no freshness of its own. */
-static bool client_reads_first(struct sasl_client *c, struct slice message, struct server_first_message *ret) {
+static bool client_reads_first(struct sasl_client *c, struct slice message,
+                               struct server_first_message *ret) {
   struct slice rest = message, salt, iterations;
-  return attribute(&rest, 'r', &ret->nonce) && attribute(&rest, 's', &salt) && attribute(&rest, 'i', &iterations) &&
-         extensions_ok(rest) && is_nonce(ret->nonce) && slice_starts(ret->nonce, c->nonce) &&
-         ret->nonce.n > c->nonce.n && slice_at(iterations, 0) != '0' &&
+  return attribute(&rest, 'r', &ret->nonce) && attribute(&rest, 's', &salt) &&
+         attribute(&rest, 'i', &iterations) && extensions_ok(rest) && is_nonce(ret->nonce) &&
+         slice_starts(ret->nonce, c->nonce) && ret->nonce.n > c->nonce.n && slice_at(iterations, 0) != '0' &&
          num_parse(iterations, ITERATIONS_MOST, &ret->iterations) && ret->iterations >= ITERATIONS_LEAST &&
          base64_decode(&ret->salt, salt) && buf_len(&ret->salt) > 0;
 }
 
-/* §3: ClientProof := ClientKey XOR HMAC(StoredKey, AuthMessage); ServerSignature := HMAC(ServerKey, AuthMessage). */
+/* §3: ClientProof := ClientKey XOR HMAC(StoredKey, AuthMessage); ServerSignature := HMAC(ServerKey,
+ * AuthMessage). */
 static bool client_prove(struct sasl_client *c, const struct server_first_message *first, uint8_t *proof) {
   enum digest_kind kind = c->mech->digest;
   size_t n = digest_size(kind);
@@ -305,7 +316,8 @@ static bool client_reads_final(struct sasl_client *c, struct slice message) {
   struct buf signature;
   size_t n = digest_size(c->mech->digest);
   buf_init(&signature, 2 * DIGEST_MAX);
-  bool ok = attribute(&rest, 'v', &verifier) && extensions_ok(rest) && base64_exactly(verifier, &signature, n) &&
+  bool ok = attribute(&rest, 'v', &verifier) && extensions_ok(rest) &&
+            base64_exactly(verifier, &signature, n) &&
             slice_secret_eq(buf_slice(&signature), slice_of(c->expected, n));
   buf_wipe(&signature);
   return ok;

@@ -34,7 +34,8 @@ bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret) { return dig
 /* RFC 2104 §2: H(K XOR opad, H(K XOR ipad, text)); all three digests have blocks of 64 octets. */
 enum { HMAC_BLOCK = 64 };
 
-static bool hmac_pad(enum digest_kind kind, struct slice key, uint8_t inner[HMAC_BLOCK], uint8_t outer[HMAC_BLOCK]) {
+static bool hmac_pad(enum digest_kind kind, struct slice key, uint8_t inner[HMAC_BLOCK],
+                     uint8_t outer[HMAC_BLOCK]) {
   uint8_t block[HMAC_BLOCK] = { 0 };
   if (key.n > HMAC_BLOCK) {
     if (!digest_of(kind, key, block)) return false;
@@ -49,15 +50,16 @@ static bool hmac_pad(enum digest_kind kind, struct slice key, uint8_t inner[HMAC
   return true;
 }
 
-static bool hmac_inner(EVP_MD_CTX *ctx, const EVP_MD *md, struct slice pad, const struct slice *parts, size_t count,
-                       uint8_t *ret) {
+static bool hmac_inner(EVP_MD_CTX *ctx, const EVP_MD *md, struct slice pad, const struct slice *parts,
+                       size_t count, uint8_t *ret) {
   bool ok = EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, pad.p, pad.n);
   for (size_t i = 0; ok && i < count; i++)
     ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
   return ok && EVP_DigestFinal_ex(ctx, ret, NULL);
 }
 
-bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count, uint8_t *ret) {
+bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count,
+                       uint8_t *ret) {
   uint8_t inner[HMAC_BLOCK], outer[HMAC_BLOCK], first[DIGEST_MAX];
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
   struct slice digest = slice_of(first, digest_size(kind));
@@ -74,18 +76,20 @@ bool digest_hmac(enum digest_kind kind, struct slice key, struct slice s, uint8_
   return digest_hmac_parts(kind, key, &s, 1, ret);
 }
 
-bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations, uint8_t *ret) {
+bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
+                   uint8_t *ret) {
   if (password.n > INT_MAX || salt.n > INT_MAX || iterations == 0 || iterations > INT_MAX) return false;
   return PKCS5_PBKDF2_HMAC(password.n ? (const char *)password.p : "", (int)password.n, salt.p, (int)salt.n,
                            (int)iterations, digest_md(kind), (int)digest_size(kind), ret) == 1;
 }
 
-bool seal_put(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], struct slice context, struct slice plain,
-              struct buf *out) {
+bool seal_put(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], struct slice context,
+              struct slice plain, struct buf *out) {
   uint8_t *to = plain.n <= INT_MAX / 2 ? buf_reserve(out, plain.n + SEAL_TAG) : NULL;
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
   int n = 0, done = 0;
-  bool ok = to && ctx && context.n <= INT_MAX && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) &&
+  bool ok = to && ctx && context.n <= INT_MAX &&
+            EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) &&
             (!context.n || EVP_EncryptUpdate(ctx, NULL, &n, context.p, (int)context.n));
   n = 0;
   ok = ok && (!plain.n || EVP_EncryptUpdate(ctx, to, &n, plain.p, (int)plain.n)) &&
@@ -105,11 +109,13 @@ bool seal_open(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], str
   uint8_t *to = buf_reserve(out, size);
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
   int n = 0, done = 0;
-  bool ok = to && ctx && context.n <= INT_MAX && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) &&
+  bool ok = to && ctx && context.n <= INT_MAX &&
+            EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) &&
             (!context.n || EVP_DecryptUpdate(ctx, NULL, &n, context.p, (int)context.n));
   n = 0;
   ok = ok && (!size || EVP_DecryptUpdate(ctx, to, &n, sealed.p, (int)size)) &&
-       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG, tag) && EVP_DecryptFinal_ex(ctx, to + n, &done) == 1;
+       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG, tag) &&
+       EVP_DecryptFinal_ex(ctx, to + n, &done) == 1;
   EVP_CIPHER_CTX_free(ctx);
   if (ok) buf_added(out, size);
   else if (to) OPENSSL_cleanse(to, size);

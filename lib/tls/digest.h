@@ -16,17 +16,19 @@ size_t digest_size(enum digest_kind kind);
 bool digest_parts(enum digest_kind kind, const struct slice *parts, size_t count, uint8_t *ret);
 bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret);
 /* HMAC (RFC 2104) of `parts`, one after another. The key may be empty. */
-bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count, uint8_t *ret);
+bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count,
+                       uint8_t *ret);
 bool digest_hmac(enum digest_kind kind, struct slice key, struct slice s, uint8_t *ret);
 /* PBKDF2 (RFC 8018 §5.2) with HMAC of that kind, one block: SCRAM's Hi() (RFC 5802 §2.2). */
-bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations, uint8_t *ret);
+bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
+                   uint8_t *ret);
 
 /* Secrets at rest: AES-256-GCM (NIST SP 800-38D). A sealed secret is the ciphertext with its tag
  * behind it. A nonce must never be used twice with one key. `context` is not stored but must be the
  * same to open: a secret cannot be moved to another's name. */
 enum { SEAL_KEY = 32, SEAL_NONCE = 12, SEAL_TAG = 16 };
-bool seal_put(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], struct slice context, struct slice plain,
-              struct buf *out);
+bool seal_put(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], struct slice context,
+              struct slice plain, struct buf *out);
 /* False also when anything was changed: nothing of the plaintext is then in `out`. */
 bool seal_open(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], struct slice context,
                struct slice sealed, struct buf *out);

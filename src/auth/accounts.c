@@ -62,10 +62,11 @@ static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct 
   int there = a->disk->ops->exists(a->disk, "auth.key");
   if (there == 0 && key_make(a, random)) return true;
   if (there == 1 && key_read(a) == 0) return true;
-  buf_put_str(err, there == 1 ? "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
-                                "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
-                                "that use them until `qasid account legacy NAME on`"
-                              : "the auth folder can't be written: auth.key could not be made");
+  buf_put_str(err, there == 1
+                       ? "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
+                         "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
+                         "that use them until `qasid account legacy NAME on`"
+                       : "the auth folder can't be written: auth.key could not be made");
   return false;
 }
 
@@ -75,7 +76,8 @@ static bool migrate(struct accounts *a) {
   int64_t version = db_version(a->db);
   if (version == SCHEMA_VERSION) return true;
   if (version != 0 || db_begin(a->db) != DB_OK) return false;
-  if (db_exec(a->db, schema) == DB_OK && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK)
+  if (db_exec(a->db, schema) == DB_OK && db_set_version(a->db, SCHEMA_VERSION) == DB_OK &&
+      db_commit(a->db) == DB_OK)
     return true;
   db_rollback(a->db);
   return false;
@@ -172,7 +174,8 @@ static void bind_sealed(struct db_stmt *s, int at, const struct account *row) {
 enum account_result accounts_add(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+  struct db_stmt *s =
+      db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
   if (s) {
     db_bind_text(s, 1, account_name(row));
     db_bind_int(s, 2, (int64_t)row->id);
@@ -190,8 +193,9 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
 enum account_result accounts_update(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s =
-      db_prepare(a->db, "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5 WHERE key = ?6");
+  struct db_stmt *s = db_prepare(
+      a->db,
+      "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5 WHERE key = ?6");
   if (s) {
     db_bind_text(s, 1, slice_of(row->hash, row->hash_n));
     db_bind_int(s, 2, row->enabled);
@@ -211,7 +215,8 @@ enum account_result accounts_delete(struct accounts *a, struct slice name) {
   return change(a, s);
 }
 
-enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row), void *arg) {
+enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
+                                  void *arg) {
   struct account row;
   if (!ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account ORDER BY key");
@@ -234,7 +239,8 @@ uint64_t accounts_count(struct accounts *a) {
 
 /* --- sealed secrets --- */
 
-bool account_seal(const struct accounts *a, struct account *row, struct slice secret, const uint8_t nonce[SEAL_NONCE]) {
+bool account_seal(const struct accounts *a, struct account *row, struct slice secret,
+                  const uint8_t nonce[SEAL_NONCE]) {
   uint8_t folded[AUTH_NAME_MAX];
   struct buf b;
   buf_init(&b, sizeof row->sealed - SEAL_NONCE);
@@ -252,5 +258,6 @@ bool account_unseal(const struct accounts *a, const struct account *row, struct 
   uint8_t folded[AUTH_NAME_MAX];
   struct slice sealed = slice_of(row->sealed, row->sealed_n);
   if (sealed.n < SEAL_NONCE + SEAL_TAG) return false;
-  return seal_open(a->key, sealed.p, account_fold(account_name(row), folded), slice_from(sealed, SEAL_NONCE), out);
+  return seal_open(a->key, sealed.p, account_fold(account_name(row), folded), slice_from(sealed, SEAL_NONCE),
+                   out);
 }

@@ -54,15 +54,19 @@ enum account_result accounts_add(struct accounts *a, const struct account *row);
 enum account_result accounts_update(struct accounts *a, const struct account *row);
 enum account_result accounts_delete(struct accounts *a, struct slice name);
 /* Calls fn for each account in the order of names. */
-enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row), void *arg);
+enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
+                                  void *arg);
 uint64_t accounts_count(struct accounts *a);
 
 /* Puts `secret` under seal into the row. */
-bool account_seal(const struct accounts *a, struct account *row, struct slice secret, const uint8_t nonce[SEAL_NONCE]);
+bool account_seal(const struct accounts *a, struct account *row, struct slice secret,
+                  const uint8_t nonce[SEAL_NONCE]);
 /* The secret of a row, appended to `out` (which must have its memory already: it holds a secret). False:
  * it has none, or it was sealed under another key. */
 bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out);
 
-static inline struct slice account_name(const struct account *row) { return slice_of(row->name, row->name_n); }
+static inline struct slice account_name(const struct account *row) {
+  return slice_of(row->name, row->name_n);
+}
 
 #endif

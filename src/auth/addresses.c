@@ -82,7 +82,8 @@ struct address *addresses_get(struct addresses *t, uint64_t network) {
 /* --- penalties --- */
 
 static uint64_t penalty_ms(unsigned failures, uint64_t most_s) {
-  uint64_t s = failures == 0 ? 0 : (uint64_t)PENALTY_FIRST_S << ((failures < PENALTY_STEPS ? failures : PENALTY_STEPS) - 1);
+  if (failures > PENALTY_STEPS) failures = PENALTY_STEPS;
+  uint64_t s = failures ? (uint64_t)PENALTY_FIRST_S << (failures - 1) : 0;
   return (s < most_s ? s : most_s) * 1000;
 }
 

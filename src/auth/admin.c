@@ -30,7 +30,8 @@ struct admin_call {
 /* --- answers --- */
 
 static void send_to_cli(struct auth *a, struct admin_call *c, uint16_t type, const struct buf *payload) {
-  if (c->number && !payload->failed) a->shell.send(a->shell.arg, ROOM_CLI, c->number, type, 0, buf_slice(payload));
+  if (c->number && !payload->failed)
+    a->shell.send(a->shell.arg, ROOM_CLI, c->number, type, 0, buf_slice(payload));
 }
 
 static void done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
@@ -92,8 +93,8 @@ static void call_free(struct auth *a, struct admin_call *c) {
 }
 
 /* Goes on in admin_finish() with the job's result. */
-static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, enum job_kind kind, struct slice password,
-                        struct slice hash) {
+static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, enum job_kind kind,
+                        struct slice password, struct slice hash) {
   struct auth_job *j = auth_job_new(kind, password, hash);
   buf_reserve(&c->password, password.n);
   buf_put(&c->password, password);
@@ -149,12 +150,15 @@ static bool seal(struct auth *a, struct account *r, struct slice secret) {
 
 /* --- account add, import, passwd, legacy --- */
 
-static struct slice word(const struct admin_call *c, size_t i) { return i < c->count ? c->words[i] : SLICE_NONE; }
+static struct slice word(const struct admin_call *c, size_t i) {
+  return i < c->count ? c->words[i] : SLICE_NONE;
+}
 
 /* The name as it is kept: its domain in lower case. */
 static bool take_name(struct auth *a, struct admin_call *c, struct slice name) {
   if (!account_name_ok(name)) {
-    done(a, c, CLI_USAGE, "a name is a full address: local part, @, domain; without spaces, at most 320 octets");
+    done(a, c, CLI_USAGE,
+         "a name is a full address: local part, @, domain; without spaces, at most 320 octets");
     return false;
   }
   size_t at = (size_t)slice_rfind(name, '@');
@@ -199,7 +203,8 @@ static bool account_add(struct auth *a, struct admin_call *c) {
     done(a, c, CLI_USAGE, "account add NAME ID [--legacy-auth] PASSWORD");
     return false;
   }
-  if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !password_ok(a, c, password) || !is_free(a, c))
+  if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !password_ok(a, c, password) ||
+      !is_free(a, c))
     return false;
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
 }
@@ -210,9 +215,10 @@ static bool account_import(struct auth *a, struct admin_call *c) {
   enum password_import kind = password_import(word(c, 4), &field);
   if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !is_free(a, c)) return false;
   if (kind == IMPORT_UNKNOWN) {
-    done(a, c, CLI_USAGE, "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt "
-                          "are, with {CRYPT}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT} or without; "
-                          "{PLAIN} is hashed anew");
+    done(a, c, CLI_USAGE,
+         "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt "
+         "are, with {CRYPT}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT} or without; "
+         "{PLAIN} is hashed anew");
     return false;
   }
   if (kind == IMPORT_CLEAR)
@@ -255,7 +261,8 @@ static enum account_result apply(struct auth *a, struct admin_call *c, const str
     uint64_t before = r->stamp;
     enum account_result found = accounts_find(&a->accounts, account_name(r), r);
     if (found != ACCOUNT_OK) return found;
-    if (c->after == AFTER_LEGACY && r->stamp != before) return ACCOUNT_TROUBLE; /* it has another password now */
+    if (c->after == AFTER_LEGACY && r->stamp != before)
+      return ACCOUNT_TROUBLE; /* it has another password now */
   }
   if (c->after != AFTER_LEGACY) {
     r->hash_n = buf_len(&job->hash);
@@ -273,7 +280,8 @@ void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
   bool wrong = job->result == PASSWORD_WRONG || job->result == PASSWORD_REFUSED;
   if (job->result == PASSWORD_TROUBLE)
     done(a, c, c->after == AFTER_IMPORT ? CLI_USAGE : CLI_TROUBLE,
-         c->after == AFTER_IMPORT ? "libcrypt does not take that hash" : "the password could not be hashed: no memory");
+         c->after == AFTER_IMPORT ? "libcrypt does not take that hash"
+                                  : "the password could not be hashed: no memory");
   else if (c->after == AFTER_LEGACY && wrong)
     done(a, c, CLI_USAGE, "that is not the account's password");
   else
@@ -306,8 +314,8 @@ static void put_time(struct buf *b, int64_t t) {
   struct tm tm;
   time_t at = (time_t)t;
   if (gmtime_r(&at, &tm))
-    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-               tm.tm_sec);
+    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+               tm.tm_min, tm.tm_sec);
 }
 
 /* The scheme is the part of a hash between its first two "$". */
@@ -329,8 +337,13 @@ static void list_one(void *arg, const struct account *r) {
   put_time(&created, r->created);
   put_time(&since, r->changed);
   const struct slice values[] = {
-    account_name(r), buf_slice(&id), r->enabled ? SLICE("yes") : SLICE("no"), r->sealed_n ? SLICE("yes") : SLICE("no"),
-    scheme_of(r), buf_slice(&created), buf_slice(&since),
+    account_name(r),
+    buf_slice(&id),
+    r->enabled ? SLICE("yes") : SLICE("no"),
+    r->sealed_n ? SLICE("yes") : SLICE("no"),
+    scheme_of(r),
+    buf_slice(&created),
+    buf_slice(&since),
   };
   row(l->auth, l->call, values, sizeof values / sizeof *values);
   buf_free(&id);

@@ -41,12 +41,14 @@ static bool set_up(struct auth *a, struct disk *disk, struct buf *err) {
   bool ok = accounts_open(&a->accounts, disk, random, err);
   explicit_bzero(random, sizeof random);
   if (!ok) return false;
-  ok = make_nobody(a) && digest_hmac(DIGEST_SHA256, slice_of(a->accounts.key, SEAL_KEY), SLICE("SCRAM salts"), a->salt_key);
+  ok = make_nobody(a) &&
+       digest_hmac(DIGEST_SHA256, slice_of(a->accounts.key, SEAL_KEY), SLICE("SCRAM salts"), a->salt_key);
   if (!ok) buf_put_str(err, "libcrypt or OpenSSL does not work here");
   return ok;
 }
 
-struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell, struct buf *err) {
+struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell,
+                      struct buf *err) {
   struct auth *a = calloc(1, sizeof *a);
   if (!a) {
     buf_put_str(err, "no memory");
@@ -95,7 +97,8 @@ static struct front *front_of(struct auth *a, enum room_kind kind, uint32_t numb
   return f;
 }
 
-static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms) {
+static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                       uint64_t now_ms) {
   struct front *f = front_of(a, kind, number);
   if (!f) return false;
   switch (msg->type) {
@@ -120,7 +123,8 @@ static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   return true;
 }
 
-bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms) {
+bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                  uint64_t now_ms) {
   if (kind == ROOM_SMTPD || kind == ROOM_POP3D) return from_front(a, kind, number, msg, now_ms);
   if (kind == ROOM_STORE) return from_store(a, msg);
   if (kind != ROOM_CLI) return false;

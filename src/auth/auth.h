@@ -19,7 +19,8 @@ struct auth_job;
 
 struct auth_shell {
   void *arg;
-  void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct slice payload);
+  void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+               struct slice payload);
   /* A hash to be computed by auth_work() in another thread, then handed to auth_finish(). */
   void (*enqueue)(void *arg, struct auth_job *job);
   void (*random)(void *arg, void *to, size_t n);
@@ -34,12 +35,14 @@ struct auth_shell {
 /* Opens (makes, migrates) the accounts database on `disk`, whose root is auth's own folder: auth.db, and
  * auth.key with the key of the sealed secrets. NULL with a sentence in `err`. `conf` is borrowed until
  * auth_reconfigure() or auth_free(). */
-struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell, struct buf *err);
+struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell,
+                      struct buf *err);
 /* To be called when no job is out. */
 void auth_free(struct auth **a);
 void auth_reconfigure(struct auth *a, const struct conf *conf);
 /* A message from a room, checked against the pair's rules. False: malformed payload. */
-bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms);
+bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                  uint64_t now_ms);
 void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number);
 /* Computes one hash. Thread-safe; touches the job only. */
 void auth_work(struct auth_job *job);

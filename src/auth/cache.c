@@ -44,7 +44,8 @@ static uint64_t place_key(const uint8_t key[CACHE_KEY]) {
 
 static void entry_clear(struct cache *c, struct cache_entry *e) {
   uint64_t at = 0;
-  if (map_get(&c->places, place_key(e->key), &at) && &c->entries[at] == e) map_remove(&c->places, place_key(e->key));
+  if (map_get(&c->places, place_key(e->key), &at) && &c->entries[at] == e)
+    map_remove(&c->places, place_key(e->key));
   explicit_bzero(e, sizeof *e);
 }
 
@@ -75,7 +76,8 @@ static struct cache_entry *entry_free(struct cache *c) {
   }
 }
 
-void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t from, uint64_t until_ms) {
+void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t from,
+               uint64_t until_ms) {
   uint64_t at = 0;
   if (!c->size) return;
   if (map_get(&c->places, place_key(key), &at)) entry_clear(c, &c->entries[at]);

@@ -4,7 +4,8 @@
 
 static struct auth_job *job_for(struct auth *a, struct login *l) {
   struct slice hash = l->proof == PROOF_PASSWORD ? slice_of(l->row->hash, l->row->hash_n) : SLICE_NONE;
-  struct auth_job *j = auth_job_new(l->proof == PROOF_PASSWORD ? JOB_VERIFY : JOB_SCRAM, buf_slice(&l->sasl.password), hash);
+  struct auth_job *j =
+      auth_job_new(l->proof == PROOF_PASSWORD ? JOB_VERIFY : JOB_SCRAM, buf_slice(&l->sasl.password), hash);
   if (!j) return NULL;
   j->login = l;
   if (j->kind == JOB_SCRAM) {
@@ -45,7 +46,8 @@ void dispatch(struct auth *a, uint64_t now_ms) {
 static void finish_password(struct auth *a, struct login *l, const struct auth_job *job, uint64_t now_ms) {
   if (job->result == PASSWORD_TROUBLE) {
     if (a->shell.warn && job->computed)
-      a->shell.warn(a->shell.arg, "the password's hash could not be computed: no memory, or the hash is damaged",
+      a->shell.warn(a->shell.arg,
+                    "the password's hash could not be computed: no memory, or the hash is damaged",
                     account_name(l->row));
     login_failed(a, l, AUTH_TROUBLE);
     return;

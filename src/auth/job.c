@@ -11,7 +11,8 @@ struct auth_job *auth_job_new(enum job_kind kind, struct slice password, struct 
   j->result = PASSWORD_TROUBLE;
   buf_init(&j->password, SASL_PASSWORD_MAX);
   buf_init(&j->hash, PASSWORD_HASH_MAX);
-  buf_reserve(&j->password, password.n); /* one piece of memory: a secret is not to be left behind in another */
+  buf_reserve(&j->password,
+              password.n); /* one piece of memory: a secret is not to be left behind in another */
   buf_put(&j->password, password);
   buf_put(&j->hash, hash);
   if (j->password.failed || j->hash.failed) auth_job_free(&j);
@@ -38,8 +39,8 @@ void auth_work(struct auth_job *j) {
     j->result = password_hash(buf_slice(&j->password), j->random, &j->hash);
     break;
   case JOB_SCRAM:
-    j->result = scram_keys_derive(j->digest, buf_slice(&j->password), slice_of(j->salt, SCRAM_SALT), SCRAM_ITERATIONS,
-                                  &j->keys)
+    j->result = scram_keys_derive(j->digest, buf_slice(&j->password), slice_of(j->salt, SCRAM_SALT),
+                                  SCRAM_ITERATIONS, &j->keys)
                     ? PASSWORD_OK
                     : PASSWORD_TROUBLE;
     break;

@@ -109,7 +109,8 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
   }
   struct buf b;
   buf_init(&b, 32);
-  auth_grant_put(&b, &(struct auth_grant){ .front = l->front->number, .session = l->tag, .account = l->row->id });
+  auth_grant_put(&b,
+                 &(struct auth_grant){ .front = l->front->number, .session = l->tag, .account = l->row->id });
   l->serial = ++a->serial;
   if (b.failed || !map_put_ptr(&a->grants, l->serial, l) || !hold_put(&a->hold, l, now_ms + AUTH_GRANT_MS)) {
     map_remove(&a->grants, l->serial);
@@ -122,7 +123,8 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
 }
 
 void login_granted(struct auth *a, struct login *l, bool known) {
-  if (!known && a->shell.warn) a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
+  if (!known && a->shell.warn)
+    a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
   if (known) login_say_yes(a, l);
   else login_failed(a, l, AUTH_TROUBLE);
 }
@@ -154,7 +156,8 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
   bool waited = l->state != LOGIN_TALKING;
   l->right = right && l->known && !l->mismatch;
   struct slice key = l->proof == PROOF_PASSWORD ? slice_of(l->key, CACHE_KEY) : SLICE_NONE;
-  uint64_t wait = l->right ? address_succeeded(l->address, most, now_ms) : address_failed(l->address, key, most, now_ms);
+  uint64_t wait =
+      l->right ? address_succeeded(l->address, most, now_ms) : address_failed(l->address, key, most, now_ms);
   uint64_t due = l->asked_ms + (l->right && at_once ? 0 : wait);
   buf_wipe(&l->sasl.password);
   l->state = LOGIN_HELD;
@@ -206,7 +209,8 @@ static bool find_row(struct auth *a, struct login *l) {
   if (r != ACCOUNT_OK && r != ACCOUNT_NONE) return false;
   l->known = r == ACCOUNT_OK && l->row->enabled && (l->proof == PROOF_PASSWORD || l->row->sealed_n);
   if (!l->known) *l->row = a->nobody;
-  l->mismatch = buf_len(&l->sasl.authzid) && !same_name(buf_slice(&l->sasl.authzid), buf_slice(&l->sasl.name));
+  l->mismatch =
+      buf_len(&l->sasl.authzid) && !same_name(buf_slice(&l->sasl.authzid), buf_slice(&l->sasl.name));
   return true;
 }
 
@@ -225,7 +229,8 @@ static bool find_secret(struct auth *a, struct login *l) {
   if (opened && (!l->sasl.mech->server_last || scram_takes(buf_slice(secret)))) return true;
   if (!opened) {
     a->count.unreadable++;
-    if (a->shell.warn) a->shell.warn(a->shell.arg, "auth.key does not open the sealed secret", account_name(l->row));
+    if (a->shell.warn)
+      a->shell.warn(a->shell.arg, "auth.key does not open the sealed secret", account_name(l->row));
   }
   *l->row = a->nobody;
   l->known = false;
@@ -387,7 +392,8 @@ bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice 
 
 bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
   struct auth_apop m;
-  if (!auth_apop_get(payload, &m) || !network_of(m.peer) || m.digest.n != DIGEST_MD5_SIZE || map_ptr(&f->logins, tag))
+  if (!auth_apop_get(payload, &m) || !network_of(m.peer) || m.digest.n != DIGEST_MD5_SIZE ||
+      map_ptr(&f->logins, tag))
     return false;
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
@@ -397,7 +403,8 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
   buf_put(&l->sasl.name, m.name);
   buf_put(&l->sasl.proof, m.digest);
   l->proof = PROOF_APOP;
-  if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed) login_failed(a, l, AUTH_TROUBLE);
+  if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed)
+    login_failed(a, l, AUTH_TROUBLE);
   else credential(a, l, now_ms);
   return true;
 }

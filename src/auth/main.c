@@ -23,7 +23,8 @@ struct auth_room {
 
 /* --- what the core asks for --- */
 
-static void core_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct slice payload) {
+static void core_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+                      struct slice payload) {
   struct auth_room *s = arg;
   if (kind == ROOM_STORE) number = room_single(s->room, ROOM_STORE);
   room_send(s->room, kind, number, type, tag, payload, -1);
@@ -98,7 +99,12 @@ static bool start(struct room *r, struct buf *err) {
   }
   if (!start_pool(s, err)) return false;
   const struct auth_shell shell = {
-    .arg = s, .send = core_send, .enqueue = core_enqueue, .random = core_random, .wall = core_wall, .warn = core_warn,
+    .arg = s,
+    .send = core_send,
+    .enqueue = core_enqueue,
+    .random = core_random,
+    .wall = core_wall,
+    .warn = core_warn,
     .threads = pool_threads(s->pool),
   };
   s->auth = auth_new(s->disk, r->conf, &shell, err);
@@ -116,7 +122,8 @@ static bool too_early(struct room *r, enum room_kind kind, uint32_t number, cons
   return true;
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                    uint8_t state) {
   struct auth_room *s = r->arg;
   if (!s->auth) return too_early(r, kind, number, msg);
   bool ok = auth_message(s->auth, kind, number, msg, loop_now(r->loop));
@@ -167,7 +174,12 @@ static void warm_up(struct auth_room *s) {
 
 int auth_main(int argc, char **argv) {
   static const struct room_ops ops = {
-    .kind = ROOM_AUTH, .start = start, .message = message, .peer_lost = peer_lost, .reload = reload, .stop = stop,
+    .kind = ROOM_AUTH,
+    .start = start,
+    .message = message,
+    .peer_lost = peer_lost,
+    .reload = reload,
+    .stop = stop,
   };
   struct auth_room s = { 0 };
   warm_up(&s);
