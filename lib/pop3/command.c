@@ -85,6 +85,20 @@ static bool arg_auth(struct slice s, struct pop3_args *a) {
   return is_mechanism(a->name) && (!a->has_text || is_word(s));
 }
 
+/* RFC 4647 §2.1: language-range = (1*8ALPHA *("-" 1*8alphanum)) / "*" */
+static bool arg_lang(struct slice s, struct pop3_args *a) {
+  a->name = s;
+  if (slice_eq(s, SLICE("*"))) return true;
+  size_t run = 0;
+  bool first = true;
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == '-' ? run == 0 : !(first ? ascii_is_alpha(s.p[i]) : ascii_is_alnum(s.p[i])) || run == 8) return false;
+    run = s.p[i] == '-' ? 0 : run + 1;
+    if (s.p[i] == '-') first = false;
+  }
+  return run > 0;
+}
+
 static const struct {
   const char *usage;
   bool optional;
@@ -97,6 +111,7 @@ static const struct {
   [POP3_ARG_NAME] = { " name", false, arg_name },
   [POP3_ARG_PASSWORD] = { " string", false, arg_password },
   [POP3_ARG_APOP] = { " name digest", false, arg_apop },
+  [POP3_ARG_LANG] = { " [language]", true, arg_lang },
   [POP3_ARG_AUTH] = { " [mechanism [initial-response]]", true, arg_auth },
 };
 

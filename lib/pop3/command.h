@@ -18,6 +18,7 @@ enum pop3_arg {
   POP3_ARG_PASSWORD,     /* everything after the one space, spaces included (RFC 1939 §7, PASS) */
   POP3_ARG_APOP,         /* name digest: 32 lower-case hexadecimal digits */
   POP3_ARG_AUTH,         /* [mechanism [initial-response]] (RFC 5034 §5); a space alone is none */
+  POP3_ARG_LANG,         /* [language-range]: "de", "de-CH" or "*" (RFC 4647 §2.1) */
   POP3_ARG_KINDS
 };
 
@@ -31,7 +32,7 @@ struct pop3_args {
   bool present;         /* an optional argument was given */
   uint64_t number;      /* msg */
   uint64_t lines;       /* TOP's n */
-  struct slice name;    /* user name or mechanism */
+  struct slice name;    /* user name, mechanism or language range */
   struct slice text;    /* password, or initial response still in base64 ("=": empty) */
   bool has_text;
   uint8_t digest[16];
