@@ -86,7 +86,7 @@ void auth_challenged(struct session *s, struct slice payload) {
 static void cancel(struct session *s, const char *text) {
   if (!s->auth_lost) proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
   session_to(s, ST_AUTHORIZATION);
-  refuse(s, text);
+  refuse(s, "%s", translated(s->language, text));
 }
 
 void auth_line(struct session *s, struct slice line, bool whole) {

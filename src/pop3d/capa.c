@@ -1,4 +1,4 @@
-/* CAPA and STLS: what the server can do here and now. */
+/* CAPA, STLS, LANG: what the server can do here and now, and in which words. */
 #include "src/pop3d/state.h"
 
 /* Capabilities that are no verb (RFC 2449 §6, RFC 3206 §6). */
@@ -41,5 +41,25 @@ void pop3_stls(struct session *s, const struct pop3_args *a) {
   } else {
     ok(s, "Begin TLS negotiation");
     s->proto.want = PROTO_TLS;
+  }
+}
+
+/* RFC 6856 §3. The language is the session's own, also across a login. */
+void pop3_lang(struct session *s, const struct pop3_args *a) {
+  unsigned found;
+  if (!a->present) {
+    ok(s, "language listing follows");
+    for (size_t i = 0; i < LANGUAGES; i++) {
+      buf_put_str(&s->proto.out, languages[i].tag);
+      buf_put_u8(&s->proto.out, ' ');
+      buf_put_str(&s->proto.out, languages[i].name);
+      buf_put_str(&s->proto.out, "\r\n");
+    }
+    end_of_lines(s);
+  } else if (language_find(a->name, &found)) {
+    s->language = (uint8_t)found;
+    ok(s, "%s language changed", languages[found].tag);
+  } else {
+    refuse(s, "no such language");
   }
 }

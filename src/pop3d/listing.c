@@ -40,7 +40,7 @@ void list_more(struct session *s) {
   }
   if (s->next <= s->drop.listed) return;
   work_done(s);
-  remark(s, "listing of %u %s", s->drop.left, plural(s->drop.left));
+  remark(s, "listing of %u", s->drop.left);
   end_of_lines(s);
 }
 
@@ -62,8 +62,8 @@ void pop3_list(struct session *s, const struct pop3_args *a) {
     list_one(s, WORK_LIST, a->number);
     return;
   }
-  ok(s, "%u %s (%llu %s)", s->drop.left, plural(s->drop.left), (unsigned long long)s->drop.octets_left,
-     octets_word(s->drop.octets_left));
+  ok(s, "%u %s (%llu %s)", s->drop.left, plural(s, s->drop.left), (unsigned long long)s->drop.octets_left,
+     octets_word(s, s->drop.octets_left));
   list_all(s, WORK_LIST);
 }
 

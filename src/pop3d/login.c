@@ -97,7 +97,7 @@ void login_fail(struct session *s, struct slice payload) {
   if (!auth_fail_get(payload, &m) || m.why >= AUTH_FAILURES) m.why = AUTH_TROUBLE;
   login_over(s);
   session_forget_user(s);
-  err(s, "%s", replies[m.why].text);
+  err(s, "%s", translated(s->language, replies[m.why].text));
   if (replies[m.why].counts && ++s->failures >= s->svc->conf->login_failures) {
     let_go(s);
     proto_close(&s->proto, CLOSE_AUTH_FAILURES);
@@ -137,8 +137,8 @@ static void enter(struct session *s) {
   struct slice name = buf_slice(s->login == LOGIN_AUTH ? &s->account : &s->user);
   if (s->login == LOGIN_PASS || !is_printable(name)) ok(s, "Pass accepted");
   else
-    ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->drop.left, plural(s->drop.left),
-       (unsigned long long)s->drop.octets_left, octets_word(s->drop.octets_left));
+    ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->drop.left, plural(s, s->drop.left),
+       (unsigned long long)s->drop.octets_left, octets_word(s, s->drop.octets_left));
   session_forget_user(s);
 }
 
@@ -156,7 +156,7 @@ void open_answer(struct session *s, struct slice payload) {
     answered(s);
     s->granted = false; /* a grant is for one try */
     session_forget_user(s);
-    err(s, "%s", refusals[m.outcome]);
+    err(s, "%s", translated(s->language, refusals[m.outcome]));
   } else if (!drop_open(&s->drop, m.count, m.uidvalidity)) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {

@@ -13,6 +13,6 @@ void pop3_noop(struct session *s, const struct pop3_args *a) { ok(s, "%s", ""); 
 void pop3_rset(struct session *s, const struct pop3_args *a) {
   drop_restore(&s->drop);
   s->drop.last = 0;
-  ok(s, "maildrop has %u %s (%llu %s)", s->drop.left, plural(s->drop.left),
-     (unsigned long long)s->drop.octets_left, octets_word(s->drop.octets_left));
+  ok(s, "maildrop has %u %s (%llu %s)", s->drop.left, plural(s, s->drop.left),
+     (unsigned long long)s->drop.octets_left, octets_word(s, s->drop.octets_left));
 }

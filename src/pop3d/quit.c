@@ -8,7 +8,7 @@ static void sign_off(struct session *s) {
   const char *host = s->svc->hostname;
   if (s->state == ST_AUTHORIZATION) ok(s, "%s POP3 server signing off", host);
   else if (s->drop.left == 0) ok(s, "%s POP3 server signing off (maildrop empty)", host);
-  else ok(s, "%s POP3 server signing off (%u %s left)", host, s->drop.left, plural(s->drop.left));
+  else ok(s, "%s POP3 server signing off (%u %s left)", host, s->drop.left, plural(s, s->drop.left));
   proto_close(&s->proto, CLOSE_QUIT);
 }
 
@@ -61,6 +61,7 @@ void quit_answer(struct session *s, struct slice payload) {
     return;
   }
   /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here it is none of them. */
-  err(s, "[%s] deleted messages not removed", m.outcome == POP_DAMAGED ? "SYS/PERM" : "SYS/TEMP");
+  if (m.outcome == POP_DAMAGED) err(s, "[SYS/PERM] deleted messages not removed");
+  else err(s, "[SYS/TEMP] deleted messages not removed");
   proto_close(&s->proto, CLOSE_QUIT);
 }

@@ -11,10 +11,13 @@ __attribute__((format(printf, 3, 0)))
 static void say(struct session *s, struct slice status, const char *fmt, va_list ap) {
   char text[REPLY_TEXT + 1];
   memcpy(text, status.p, status.n);
-  int n = vsnprintf(text + status.n, sizeof text - status.n, fmt, ap);
+  int n = vsnprintf(text + status.n, sizeof text - status.n, translated(s->language, fmt), ap);
   size_t total = status.n + (n < 0 ? 0 : (size_t)n);
   if (n <= 0) total--; /* the space */
-  if (total > REPLY_TEXT) total = REPLY_TEXT;
+  if (total > REPLY_TEXT) {
+    total = REPLY_TEXT;
+    while ((text[total] & 0xc0) == 0x80) total--; /* not inside a character */
+  }
   proto_trace(&s->proto, 'S', slice_of(text, total));
   buf_put(&s->proto.out, slice_of(text, total));
   buf_put(&s->proto.out, SLICE("\r\n"));
@@ -32,6 +35,14 @@ void err(struct session *s, const char *fmt, ...) {
   va_start(ap, fmt);
   say(s, SLICE("-ERR "), fmt, ap);
   va_end(ap);
+}
+
+void refuse(struct session *s, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  say(s, SLICE("-ERR "), fmt, ap);
+  va_end(ap);
+  if (++s->errors >= s->svc->conf->pop3_error_limit) proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
 }
 
 void end_of_lines(struct session *s) {
@@ -68,13 +79,20 @@ void trace_command(struct session *s, const struct verb *v, struct slice line) {
   if (n > 0) proto_trace(&s->proto, 'C', slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
-const char *plural(uint64_t n) { return n == 1 ? "message" : "messages"; }
-const char *octets_word(uint64_t n) { return n == 1 ? "octet" : "octets"; }
+const char *plural(const struct session *s, uint64_t n) {
+  const struct language *l = &languages[s->language];
+  return l->message[l->form(n)];
+}
+
+const char *octets_word(const struct session *s, uint64_t n) {
+  const struct language *l = &languages[s->language];
+  return l->octet[l->form(n)];
+}
 
 struct drop_message *named_message(struct session *s, uint64_t number) {
   struct drop_message *m = drop_at(&s->drop, number);
   if (m && !m->deleted) return m;
   if (m) err(s, "message %llu already deleted", (unsigned long long)number);
-  else err(s, "no such message, only %u %s in maildrop", s->drop.listed, plural(s->drop.listed));
+  else err(s, "no such message, only %u %s in maildrop", s->drop.listed, plural(s, s->drop.listed));
   return NULL;
 }

@@ -51,7 +51,7 @@ void read_more(struct session *s) {
 /* The first line waits for the first piece, so that a message which can't be read gets an -ERR. */
 static void begin(struct session *s) {
   if (s->top) ok(s, "top of message follows");
-  else ok(s, "%llu %s", (unsigned long long)s->stuffer.announced, octets_word(s->stuffer.announced));
+  else ok(s, "%llu %s", (unsigned long long)s->stuffer.announced, octets_word(s, s->stuffer.announced));
   s->begun = true;
 }
 

@@ -59,12 +59,6 @@ void work_done(struct session *s) {
   s->proto.more = false;
 }
 
-void refuse(struct session *s, const char *text) {
-  err(s, "%s", text);
-  if (++s->errors < s->svc->conf->pop3_error_limit) return;
-  proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
-}
-
 void let_go(struct session *s) {
   bool auth_busy = s->wait == WAIT_LOGIN || (s->state == ST_SASL && !s->auth_lost);
   if (s->wait == WAIT_QUIT) return; /* store is at it, and lets go by itself */
@@ -132,14 +126,12 @@ void session_dispatch(struct session *s, struct slice line) {
   if (!v) {
     unknown_command(s, line);
   } else if (!(v->states & s->state)) {
-    refuse(s, s->state == ST_TRANSACTION ? "you are logged in already" : "log in first");
+    if (s->state == ST_TRANSACTION) refuse(s, "you are logged in already");
+    else refuse(s, "log in first");
   } else if ((v->flags & V_PASSWORD) && !plaintext_allowed(s)) {
     refuse(s, "no passwords without TLS: use STLS first");
   } else if (!pop3_args_parse(v->arg, &c, &args)) {
-    char usage[64] = "usage: ";
-    strncat(usage, v->name, 8);
-    strncat(usage, pop3_arg_usage(v->arg), 40);
-    refuse(s, usage);
+    refuse(s, "usage: %s%s", v->name, pop3_arg_usage(v->arg));
   } else {
     v->handler(s, &args);
   }
@@ -252,6 +244,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   p->want = PROTO_READ;
   s->secure = true;
   session_forget_user(s); /* what was said in the clear may have been said by someone else */
+  s->language = 0;
   remark(s, "TLS %s %s", tls && tls->tls_version ? tls->tls_version : "", tls && tls->tls_cipher ? tls->tls_cipher : "");
   finish_call(s);
 }

@@ -6,6 +6,7 @@
 #include "lib/pop3/line.h"
 #include "lib/pop3/stuff.h"
 #include "src/pop3d/drop.h"
+#include "src/pop3d/lang.h"
 #include "src/pop3d/session.h"
 
 /* Bits, so that a verb can name several. */
@@ -42,6 +43,7 @@ struct session {
   enum pop3d_work work;
   bool auth_lost;     /* auth was restarted inside AUTH */
   bool store_lost;    /* store was restarted while auth was asked: a grant is gone with it */
+  uint8_t language;   /* of replies; an index of languages */
   bool granted;       /* store may hold a grant or a lock of this session */
 
   /* identity */
@@ -93,8 +95,6 @@ const struct verb *verb_at(size_t i); /* NULL behind the last */
 void session_dispatch(struct session *s, struct slice line);
 /* Forgets who the client said to be. */
 void session_forget_user(struct session *s);
-/* A refused command: an -ERR that counts towards pop3_error_limit. */
-void refuse(struct session *s, const char *text);
 /* Moves on, and traces it. */
 void session_to(struct session *s, enum pop3d_state state);
 /* The question is answered: nothing is asked any more. */
@@ -108,16 +108,19 @@ bool plaintext_allowed(const struct session *s);
 void work_on(struct session *s, enum pop3d_work work);
 void work_done(struct session *s);
 
-/* reply.c: one line each, traced. `fmt` has no CRLF. */
+/* reply.c: one line each, traced, in the session's language when messages.def has `fmt`. No CRLF in it. */
 void ok(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void err(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A refused command: an -ERR that counts towards pop3_error_limit. */
+void refuse(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void end_of_lines(struct session *s);
 /* A remark in the trace: "(120 octets of message)". */
 void remark(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Writes a command to the trace without what is secret in it. */
 void trace_command(struct session *s, const struct verb *v, struct slice line);
-const char *plural(uint64_t n); /* "message" or "messages" */
-const char *octets_word(uint64_t n);
+/* "message" or "messages", "octet" or "octets", in the session's language. */
+const char *plural(const struct session *s, uint64_t n);
+const char *octets_word(const struct session *s, uint64_t n);
 /* The message that a command names, or NULL after an -ERR. */
 struct drop_message *named_message(struct session *s, uint64_t number);
 
@@ -140,6 +143,7 @@ void auth_challenged(struct session *s, struct slice payload);
 void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after);
 
 /* capa.c */
+void pop3_lang(struct session *s, const struct pop3_args *a);
 void pop3_capa(struct session *s, const struct pop3_args *a);
 void pop3_stls(struct session *s, const struct pop3_args *a);
 

@@ -10,6 +10,7 @@
 #include <malloc.h>
 
 #include "lib/pop3/line.h"
+#include "src/pop3d/lang.h"
 #include "tests/unit/pop3_world.h"
 
 #define GREETING "+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n"
@@ -204,6 +205,9 @@ static const struct { const char *line, *golden; } matrix[] = {
   { "NOOP\r\n",                                         "EEEEeO" },
   { "NOOP x\r\n",                                       "EEEEEE" },
   { "RSET\r\n",                                         "EEEEeO" },
+  { "LANG\r\n",                                         "OOOOeO" },
+  { "LANG de\r\n",                                      "OOOOEO" },
+  { "LANG xx\r\n",                                      "EEEEEE" },
   { "LAST\r\n",                                         "EEEEeE" },
   { "QUIT\r\n",                                         "ooooeo" },
   { "XTND\r\n",                                         "EEEEeE" },
@@ -246,19 +250,19 @@ static void every_verb_in_every_state(void **state) {
 /* PO-8. RFC 2449 §5: what AUTHORIZATION has stays announced; RFC 2595 §4: STLS only where it works. */
 static void capa_is_honest(void **state) {
   struct pop3_world *w = logged_in();
-  say(w, "CAPA\r\n", CAPA_HEAD "SASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "SASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   world_end(&w);
   w = rfc_world();
-  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
-  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
   world_end(&w);
   w = world_new();
   w->svc.has_cert = false;
   w->conf.plaintext_auth = true;
   start(w);
-  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "-ERR there is no TLS here\r\n");
   world_end(&w);
 }
@@ -893,6 +897,96 @@ static void store_may_go_inside_a_message(void **state) {
   world_end(&w);
 }
 
+/* --- languages --- */
+
+/* RFC 6856 §3 */
+static void replies_have_a_language(void **state) {
+  struct pop3_world *w = rfc_world();
+  say(w, "LANG\r\n", "+OK language listing follows\r\nen English\r\naz Azərbaycanca\r\nde Deutsch\r\nfr Français\r\n"
+                     "ru Русский\r\ntr Türkçe\r\nes Español\r\n.\r\n");
+  say(w, "LANG MUL\r\n", "-ERR no such language\r\n");
+  say(w, "LANG es-MX\r\n", "+OK es idioma cambiado\r\n");
+  say(w, "LANG uga\r\n", "-ERR no existe ese idioma\r\n");
+  say(w, "LANG ru\r\n", "+OK ru язык изменён\r\n");
+  say(w, APOP, "+OK в ящике mrose 2 сообщения (320 байт)\r\n");
+  say(w, "STAT\r\nLIST 1\r\n", "+OK 2 320\r\n+OK 1 120\r\n"); /* what programs read stays as it is */
+  say(w, "DELE 1\r\nRSET\r\n", "+OK сообщение 1 удалено\r\n+OK в ящике 2 сообщения (320 байт)\r\n");
+  say(w, "LANG *\r\n", "+OK en language changed\r\n");
+  say(w, "LANG de\r\nQUIT\r\n", "+OK de Sprache geändert\r\n+OK dbc.mtview.ca.us POP3-Server meldet sich ab (2 Nachrichten verbleiben)\r\n");
+  world_end(&w);
+  w = rfc_world(); /* response codes stay, and STLS forgets the language */
+  w->open_outcome = POP_IN_USE;
+  say(w, "LANG AZ\r\n", "+OK az dil dəyişdirildi\r\n");
+  say(w, APOP, "-ERR [IN-USE] poçt qutusunu kilidləmək mümkün olmadı\r\n");
+  says(w, "STLS\r\n", "+OK TLS razılaşmasına başlayın\r\n");
+  says(w, "STAT\r\n", "-ERR log in first\r\n");
+  world_end(&w);
+}
+
+static void numbers_have_their_forms(void **state) {
+  static const struct { uint64_t n; unsigned form; } rows[] = { { 0, 2 }, { 1, 0 }, { 2, 1 }, { 4, 1 }, { 5, 2 },
+    { 11, 2 }, { 12, 2 }, { 14, 2 }, { 21, 0 }, { 22, 1 }, { 111, 2 }, { 121, 0 }, { 1000000, 2 } };
+  unsigned ru;
+  assert_true(language_find(SLICE("ru-RU"), &ru));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) assert_int_equal(languages[ru].form(rows[i].n), rows[i].form);
+}
+
+/* The response code and the conversions of a text, in order: what a translation must keep. */
+static void shape(const char *text, struct buf *out) {
+  if (*text == '[') buf_put(out, slice_of(text, strcspn(text, "]") + 1));
+  for (const char *at = strchr(text, '%'); at; at = strchr(at + 1, '%')) buf_put(out, slice_of(at, strspn(at, "%.*lus")));
+}
+
+static void translations_keep_their_shape(void **state) {
+  static const char *const rows[][LANGUAGES] = {
+#define T(en, az, de, fr, ru, tr, es) { en, az, de, fr, ru, tr, es },
+#include "src/pop3d/messages.def"
+#undef T
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t l = 1; l < LANGUAGES; l++) {
+      struct buf a, b;
+      buf_init(&a, 1000);
+      buf_init(&b, 1000);
+      shape(rows[i][0], &a);
+      shape(rows[i][l], &b);
+      if (!slice_eq(buf_slice(&a), buf_slice(&b))) fail_msg("%s: %s", rows[i][0], rows[i][l]);
+      if (strlen(rows[i][l]) > 150) fail_msg("too long: %s", rows[i][l]);
+      buf_free(&a);
+      buf_free(&b);
+    }
+}
+
+/* Every text that the code hands to ok, err, refuse or cancel, or has in a table, is in the catalogue. Run
+ * from the root. */
+static void every_text_has_its_translations(void **state) {
+  static const char *const files[] = { "auth", "capa", "listing", "login", "mark", "quit", "reply", "retr", "session" };
+  static const char *const calls[] = { "ok(s, \"", "err(s, \"", "refuse(s, \"", "cancel(s, \"", "] = { \"", "] = \"" };
+  static char text[65536];
+  unsigned seen = 0;
+  for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+    char name[64];
+    snprintf(name, sizeof name, "src/pop3d/%s.c", files[f]);
+    FILE *file = fopen(name, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    for (size_t c = 0; c < sizeof calls / sizeof *calls; c++)
+      for (char *at = strstr(text, calls[c]); at; at = strstr(at + 1, calls[c])) {
+        char *from = at + strlen(calls[c]);
+        char english[200];
+        size_t n = strcspn(from, "\"");
+        assert_true(n < sizeof english);
+        memcpy(english, from, n);
+        english[n] = 0;
+        if (strspn(english, "% .*lus()") == n) continue; /* no words in it */
+        seen++;
+        if (translated(1, english) == english) fail_msg("%s: %s", name, english);
+      }
+  }
+  assert_true(seen > 30);
+}
+
 /* --- what an operator sees, and what it costs --- */
 
 static void traces_have_no_secrets(void **state) {
@@ -995,6 +1089,10 @@ int main(void) {
     cmocka_unit_test(auth_may_go),
     cmocka_unit_test(store_may_go),
     cmocka_unit_test(store_may_go_inside_a_message),
+    cmocka_unit_test(replies_have_a_language),
+    cmocka_unit_test(numbers_have_their_forms),
+    cmocka_unit_test(translations_keep_their_shape),
+    cmocka_unit_test(every_text_has_its_translations),
     cmocka_unit_test(traces_have_no_secrets),
     cmocka_unit_test(the_closing_line),
     cmocka_unit_test(idle_sessions_are_small),

@@ -1,0 +1,25 @@
+/* The languages of replies (RFC 6856 §3). Number 0 is English, which every session begins with. */
+#ifndef QASID_POP3D_LANG_H
+#define QASID_POP3D_LANG_H
+
+#include "lib/base/slice.h"
+
+enum { LANGUAGES = 7 };
+
+struct language {
+  const char *tag;  /* RFC 5646 */
+  const char *name; /* in the language itself, UTF-8 */
+  /* Which of three forms a number takes: 0, 1 or 2. */
+  unsigned (*form)(uint64_t n);
+  const char *message[3], *octet[3];
+};
+
+extern const struct language languages[LANGUAGES];
+
+/* The language that a basic language range means (RFC 4647 §3.4, Lookup: "de-CH" finds "de"; "*" finds
+ * English). False when there is none. */
+bool language_find(struct slice range, unsigned *ret);
+/* `english` in that language; itself where there is nothing to translate. */
+const char *translated(unsigned language, const char *english) __attribute__((format_arg(2)));
+
+#endif
