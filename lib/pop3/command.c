@@ -92,9 +92,10 @@ static bool arg_lang(struct slice s, struct pop3_args *a) {
   size_t run = 0;
   bool first = true;
   for (size_t i = 0; i < s.n; i++) {
-    if (s.p[i] == '-' ? run == 0 : !(first ? ascii_is_alpha(s.p[i]) : ascii_is_alnum(s.p[i])) || run == 8) return false;
-    run = s.p[i] == '-' ? 0 : run + 1;
-    if (s.p[i] == '-') first = false;
+    bool dash = s.p[i] == '-', fits = first ? ascii_is_alpha(s.p[i]) : ascii_is_alnum(s.p[i]);
+    if (dash ? run == 0 : !fits || run == 8) return false;
+    run = dash ? 0 : run + 1;
+    if (dash) first = false;
   }
   return run > 0;
 }

@@ -95,8 +95,8 @@ void pop3_measure_put(struct pop3_measure *m, struct slice piece) {
   }
   if (piece.n == 0) return;
   /* In the body only the end matters. */
-  bool ends = slice_at(piece, piece.n - 1) == '\n' &&
-              (piece.n > 1 ? slice_at(piece, piece.n - 2) == '\r' : m->at == POP3_AT_CR || m->at == POP3_AT_START_CR);
+  bool after_cr = piece.n > 1 ? slice_at(piece, piece.n - 2) == '\r' : m->at == POP3_AT_CR;
+  bool ends = after_cr && slice_at(piece, piece.n - 1) == '\n';
   m->at = ends ? POP3_AT_START : slice_at(piece, piece.n - 1) == '\r' ? POP3_AT_CR : POP3_AT_INSIDE;
 }
 

@@ -14,7 +14,8 @@ const struct language languages[LANGUAGES] = {
   { "az", "Azərbaycanca", form_same, { "mesaj", "", "" }, { "bayt", "", "" } },
   { "de", "Deutsch", form_one, { "Nachricht", "Nachrichten", "" }, { "Byte", "Byte", "" } },
   { "fr", "Français", form_french, { "message", "messages", "" }, { "octet", "octets", "" } },
-  { "ru", "Русский", form_russian, { "сообщение", "сообщения", "сообщений" }, { "байт", "байта", "байт" } },
+  { "ru", "Русский", form_russian, { "сообщение", "сообщения", "сообщений" },
+    { "байт", "байта", "байт" } },
   { "tr", "Türkçe", form_same, { "ileti", "", "" }, { "bayt", "", "" } },
   { "es", "Español", form_one, { "mensaje", "mensajes", "" }, { "octeto", "octetos", "" } },
 };

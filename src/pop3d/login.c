@@ -166,7 +166,7 @@ void open_answer(struct session *s, struct slice payload) {
 
 void listing_answer(struct session *s, struct slice payload) {
   struct pop_listing m;
-  if (!pop_listing_get(payload, &m) || !drop_add(&s->drop, m.rows) || (m.last && s->drop.listed != s->drop.count))
-    session_abort(s, CLOSE_READ_ERROR);
+  bool good = pop_listing_get(payload, &m) && drop_add(&s->drop, m.rows);
+  if (!good || (m.last && s->drop.listed != s->drop.count)) session_abort(s, CLOSE_READ_ERROR);
   else if (m.last) enter(s);
 }

@@ -245,7 +245,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   s->secure = true;
   session_forget_user(s); /* what was said in the clear may have been said by someone else */
   s->language = 0;
-  remark(s, "TLS %s %s", tls && tls->tls_version ? tls->tls_version : "", tls && tls->tls_cipher ? tls->tls_cipher : "");
+  remark(s, "TLS %s %s", tls->tls_version, tls->tls_cipher);
   finish_call(s);
 }
 
@@ -281,7 +281,8 @@ static void session_room_lost(struct proto *p, enum proto_room room) {
   if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_ROOM_LOST);
 }
 
-static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value), void *arg) {
+static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
+                            void *arg) {
   struct session *s = session_of(p);
   const struct { const char *key; uint64_t value; } counts[] = {
     { "messages", s->drop.listed }, { "retrieved", s->retrieved }, { "octets", s->octets },

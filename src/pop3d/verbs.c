@@ -32,6 +32,7 @@ const struct verb *verb_at(size_t i) { return i < sizeof verbs / sizeof *verbs ?
 
 const struct verb *verb_find(const struct session *s, struct slice name) {
   for (const struct verb *v = verbs; v < verbs + sizeof verbs / sizeof *verbs; v++)
-    if (slice_caseeq(slice_str(v->name), name)) return !(v->flags & V_LAST) || s->svc->conf->pop3_last ? v : NULL;
+    if (slice_caseeq(slice_str(v->name), name))
+      return !(v->flags & V_LAST) || s->svc->conf->pop3_last ? v : NULL;
   return NULL;
 }

@@ -973,6 +973,7 @@ static void every_text_has_its_translations(void **state) {
     fclose(file);
     for (size_t c = 0; c < sizeof calls / sizeof *calls; c++)
       for (char *at = strstr(text, calls[c]); at; at = strstr(at + 1, calls[c])) {
+        if (at > text && at[-1] == '[') continue; /* words[] = { "..." }: of the protocol */
         char *from = at + strlen(calls[c]);
         char english[200];
         size_t n = strcspn(from, "\"");
