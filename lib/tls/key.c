@@ -10,7 +10,7 @@
 #include "lib/tls/ossl.h"
 
 enum {
-  SECURE_OCTETS = 256 * 1024, /* power of two; some 30 octets of it each key number takes */
+  SECURE_OCTETS = 2 << 20, /* 256 RSA keys of 4096 bits need half of it; must be a power of two */
   SECURE_LEAST = 32,
   MODULUS_LEAST = 256, /* 2048 bits */
   MODULUS_MOST = 1024, /* 8192 bits */
