@@ -60,6 +60,9 @@ void store_engine_close(struct store_engine **e);
 bool store_write_group(struct store_engine *e, struct store_job *jobs);
 /* Called by the writer when nothing waits: moves the log's pages home, removes freed files. */
 bool store_idle(struct store_engine *e);
+/* Whether store_idle has something to do: at leisure, or before the next group. */
+enum store_chores { STORE_NO_CHORES, STORE_CHORES_IDLE, STORE_CHORES_NOW };
+enum store_chores store_chores(struct store_engine *e);
 void store_read(struct store_engine *e, struct store_job *job);
 
 struct store_job *store_job_next(const struct store_job *job);

@@ -1,0 +1,289 @@
+#include "src/store/admin.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+  ANSWER_MAX = 256 * 1024 * 1024, /* of one slice */
+  SLICE_MEMORY_MAX = 16 * 1024 * 1024,
+  VERB_WORDS_MAX = 2,
+};
+
+/* --- an answer in the making --- */
+
+enum db_result admin_say(struct admin_job *a, enum cli_code code, const char *fmt, ...) {
+  char text[1024];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  a->code = code;
+  buf_reset(&a->text);
+  buf_put_str(&a->text, text);
+  return DB_OK;
+}
+
+void admin_columns(struct admin_job *a, const char *names) {
+  if (a->columns_said) return;
+  a->columns_said = true;
+  struct buf list;
+  struct slice rest = slice_str(names);
+  buf_init(&list, 4096);
+  while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
+  size_t at = ipc_open(&a->out, cli_columns_type, 0, 0);
+  cli_columns_put(&a->out, &(struct cli_columns){ buf_slice(&list) });
+  ipc_close(&a->out, at);
+  buf_free(&list);
+}
+
+void admin_row(struct admin_job *a, const struct slice *values, size_t count) {
+  struct buf list;
+  buf_init(&list, 64 * 1024);
+  for (size_t i = 0; i < count; i++) ipc_list_put(&list, values[i]);
+  size_t at = ipc_open(&a->out, cli_row_type, 0, 0);
+  cli_row_put(&a->out, &(struct cli_row){ buf_slice(&list) });
+  ipc_close(&a->out, at);
+  buf_free(&list);
+}
+
+struct slice admin_num(struct admin_job *a, uint64_t n) {
+  struct buf b;
+  buf_init(&b, 32);
+  buf_put_dec(&b, n);
+  struct slice s = admin_copy(a, buf_slice(&b));
+  buf_free(&b);
+  return s;
+}
+
+void admin_output(struct admin_job *a, struct slice octets) {
+  size_t at = ipc_open(&a->out, cli_output_type, 0, 0);
+  cli_output_put(&a->out, &(struct cli_output){ octets });
+  ipc_close(&a->out, at);
+}
+
+struct slice admin_copy(struct admin_job *a, struct slice s) {
+  return arena_copy(&a->memory, s);
+}
+
+struct change *admin_change(struct admin_job *a, enum change_kind kind) {
+  struct change *c = arena_alloc(&a->memory, sizeof *c);
+  if (!c) return NULL;
+  c->kind = kind;
+  *a->changes_end = c;
+  a->changes_end = &c->next;
+  return c;
+}
+
+/* --- the job --- */
+
+static void begin_slice(struct admin_job *a) {
+  buf_reset(&a->out);
+  buf_reset(&a->text);
+  arena_reset(&a->memory);
+  a->code = CLI_OK;
+  a->changes = NULL;
+  a->changes_end = &a->changes;
+}
+
+/* Nothing of what was gathered is said, only why. */
+static void admin_trouble(struct admin_job *a, const char *why) {
+  char text[256];
+  snprintf(text, sizeof text, "%s", why);
+  begin_slice(a);
+  admin_say(a, CLI_TROUBLE, "nothing was changed: %s", text);
+}
+
+static enum db_result admin_run(struct store_engine *e, struct store_job *j) {
+  struct admin_job *a = (struct admin_job *)j;
+  bool said = a->columns_said;
+  begin_slice(a);
+  j->again = false;
+  enum db_result r = a->verb->run(e, a);
+  if (r == DB_OK && (a->out.failed || a->memory.failed)) r = DB_NOMEM;
+  if (r == DB_OK) return r;
+  a->columns_said = said;
+  j->again = false;
+  const char *why = a->why ? a->why(a) : db_error(e->db);
+  admin_trouble(a, *why ? why : db_result_text(r));
+  return r;
+}
+
+static bool apply(struct store *s, const struct change *c) {
+  struct dir_account *a;
+  switch (c->kind) {
+  case CHANGE_DOMAIN_PUT: return dir_put_domain(&s->dir, c->id, c->text);
+  case CHANGE_DOMAIN_REMOVE: dir_remove_domain(&s->dir, c->text); return true;
+  case CHANGE_ACCOUNT_PUT: return dir_put_account(&s->dir, c->id, c->inbox, c->quota);
+  case CHANGE_ACCOUNT_REMOVE: dir_remove_account(&s->dir, c->id); return true;
+  case CHANGE_ADDRESS_PUT: return dir_put_address(&s->dir, c->text, c->id);
+  case CHANGE_TARGET_ADD: return dir_add_target(&s->dir, c->text, c->target);
+  case CHANGE_ADDRESS_REMOVE: dir_remove_address(&s->dir, c->text); return true;
+  case CHANGE_EMPTIED:
+    a = dir_account(&s->dir, c->id);
+    if (a) a->octets -= c->quota < a->octets ? c->quota : a->octets;
+    if (a) a->messages -= c->inbox < a->messages ? c->inbox : a->messages;
+    return true;
+  }
+  return true;
+}
+
+static void send_answer(struct store *s, struct session *ss, struct admin_job *a) {
+  struct slice rest = buf_slice(&a->out);
+  struct ipc_msg m;
+  uint8_t fds;
+  while (rest.n && ipc_next(&rest, &m, &fds))
+    s->shell.send(s->shell.arg, ss->peer->kind, ss->peer->number, m.type, 0, m.payload, -1);
+}
+
+static void send_done(struct store *s, struct session *ss, struct admin_job *a) {
+  cli_done_put(&s->out, &(struct cli_done){ a->code, slice_first(buf_slice(&a->text), 4096) });
+  store_send(s, ss, cli_done_type);
+}
+
+static void admin_finish(struct store *s, struct store_job *j) {
+  struct admin_job *a = (struct admin_job *)j;
+  bool applied = true;
+  if (j->result == JOB_DONE)
+    for (struct change *c = a->changes; c; c = c->next) applied &= apply(s, c);
+  if (!applied)
+    admin_say(a, CLI_TROUBLE, "it is done, but the server has no memory to know it: restart the server");
+  if (j->result != JOB_DONE && a->code == CLI_OK)
+    admin_say(a, CLI_TROUBLE, "the database could not do it now; nothing was changed");
+  if (j->result != JOB_DONE) j->again = false;
+  if (a->to_reader) j->kind = &admin_read_kind;
+  bool gone = j->session->gone;
+  if (j->again && !gone) {
+    send_answer(s, j->session, a);
+    return; /* the session goes on waiting */
+  }
+  j->again = false;
+  if (a->verb->ended) a->verb->ended(s, a);
+  struct session *ss = session_answered(s, j);
+  if (!ss) return;
+  send_answer(s, ss, a);
+  send_done(s, ss, a);
+  session_relax(ss);
+}
+
+static void admin_done(struct store_job *j) {
+  struct admin_job *a = (struct admin_job *)j;
+  buf_free(&a->out);
+  buf_free(&a->text);
+  arena_reset(&a->memory);
+}
+
+const struct job_kind admin_read_kind = {
+  .name = "admin", .run = admin_run, .finish = admin_finish, .done = admin_done,
+};
+const struct job_kind admin_write_kind = {
+  .name = "admin", .is_write = true, .run = admin_run, .finish = admin_finish, .done = admin_done,
+};
+
+/* --- the table --- */
+
+static const struct {
+  const struct admin_verb *verbs;
+  const size_t *count;
+} tables[] = {
+  { admin_directory_verbs, &admin_directory_count },
+  { admin_mail_verbs, &admin_mail_count },
+  { admin_whole_verbs, &admin_whole_count },
+};
+
+/* How many words of the verb the command begins with; 0: it is another. */
+static size_t matches(const struct admin_verb *v, const struct slice *words, size_t count) {
+  struct slice rest = slice_str(v->words);
+  size_t n = 0;
+  while (rest.p) {
+    struct slice word = slice_split(&rest, ' ');
+    if (n == count || !slice_eq(words[n], word)) return 0;
+    n++;
+  }
+  return n;
+}
+
+static const struct admin_verb *find_verb(const struct slice *words, size_t count, size_t *ret_used) {
+  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+    for (size_t i = 0; i < *tables[t].count; i++) {
+      *ret_used = matches(&tables[t].verbs[i], words, count);
+      if (*ret_used) return &tables[t].verbs[i];
+    }
+  return NULL;
+}
+
+/* --- the pair --- */
+
+static struct admin_job *new_admin_job(struct session *ss, struct slice payload, int64_t now_s) {
+  struct admin_job *a = job_new(&admin_read_kind, sizeof *a + payload.n, ss, now_s);
+  if (!a) return NULL;
+  memcpy(a + 1, payload.p, payload.n);
+  buf_init(&a->out, ANSWER_MAX);
+  buf_init(&a->text, 4096);
+  arena_init(&a->memory, SLICE_MEMORY_MAX);
+  a->changes_end = &a->changes;
+  return a;
+}
+
+static bool take_words(struct admin_job *a, size_t payload) {
+  struct cli_command q;
+  struct slice word;
+  if (!cli_command_get(slice_of(a + 1, payload), &q)) return false;
+  while (a->count < ADMIN_WORDS_MAX && ipc_list_next(&q.words, &word)) a->words[a->count++] = word;
+  return q.words.n == 0;
+}
+
+/* Finds the verb and takes its own words off. False: it was answered with what is wrong. */
+static bool choose_verb(struct admin_job *a) {
+  size_t used;
+  const struct admin_verb *v = find_verb(a->words, a->count, &used);
+  if (!v) {
+    admin_say(a, CLI_USAGE, "there is no such command");
+    return false;
+  }
+  a->count -= used;
+  for (size_t i = 0; i < a->count; i++) a->words[i] = a->words[i + used];
+  if (a->count < v->least || a->count > v->most) {
+    admin_say(a, CLI_USAGE, "usage: qasid %s%s%s", v->words, *v->usage ? " " : "", v->usage);
+    return false;
+  }
+  a->verb = v;
+  return true;
+}
+
+static void answer_at_once(struct store *s, struct session *ss, struct admin_job *a) {
+  struct store_job *j = &a->job;
+  send_answer(s, ss, a);
+  send_done(s, ss, a);
+  job_free(&j);
+  session_relax(ss);
+}
+
+static bool command(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct admin_job *a = new_admin_job(ss, m->payload, now_s);
+  struct store_job *j = a ? &a->job : NULL;
+  if (!a || !take_words(a, m->payload.n)) {
+    job_free(&j);
+    return false;
+  }
+  if (!choose_verb(a)) {
+    answer_at_once(s, ss, a);
+  } else if (a->verb->where == ADMIN_OWNER) {
+    a->verb->at_once(s, a);
+    if (!ss->import) answer_at_once(s, ss, a);
+    else job_free(&j);
+  } else {
+    if (a->verb->where == ADMIN_WRITE) j->kind = &admin_write_kind;
+    session_ask(s, ss, j);
+  }
+  return true;
+}
+
+bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  struct session *ss = session_get(p, m->tag);
+  if (!ss) return false;
+  if (m->type == cli_command_type) return !ss->pending && !ss->import && command(s, ss, m, now_s);
+  if (ss->import && (m->type == cli_input_type || m->type == cli_input_end_type))
+    return import_message(s, ss, m, now_s);
+  return false;
+}

@@ -1,0 +1,110 @@
+/* The commands of `qasid` that are the store's: a table of verbs.
+ *
+ * A verb runs as a job. Its answer (columns, rows, octets) gathers in the job as encoded messages and
+ * goes out when the slice is finished; long work sets `again` and is called once more. What it changes
+ * in the directory is noted beside, and applied to the owner's copy once durable. */
+#ifndef QASID_STORE_ADMIN_H
+#define QASID_STORE_ADMIN_H
+
+#include "ipc/cli_room.h"
+#include "lib/base/arena.h"
+#include "src/store/engine.h"
+#include "src/store/owner.h"
+
+enum { ADMIN_WORDS_MAX = 1024 };
+
+enum admin_where {
+  ADMIN_READ,  /* in a reader's thread */
+  ADMIN_WRITE, /* in the writer's, inside a group's transaction; may be run twice, see job.h */
+  ADMIN_OWNER, /* at once, on the owner's thread */
+};
+
+struct admin_job;
+struct admin_verb {
+  const char *words; /* "account add" */
+  const char *usage; /* what follows them */
+  const char *help;
+  uint16_t least, most; /* arguments */
+  enum admin_where where;
+  enum db_result (*run)(struct store_engine *e, struct admin_job *a);
+  void (*at_once)(struct store *s, struct admin_job *a); /* ADMIN_OWNER */
+  void (*ended)(struct store *s, struct admin_job *a);   /* after the last slice; gives `state` back */
+};
+
+enum change_kind {
+  CHANGE_DOMAIN_PUT,      /* id, text */
+  CHANGE_DOMAIN_REMOVE,   /* text */
+  CHANGE_ACCOUNT_PUT,     /* id, inbox, quota */
+  CHANGE_ACCOUNT_REMOVE,  /* id */
+  CHANGE_ADDRESS_PUT,     /* text, id (0: alias) */
+  CHANGE_TARGET_ADD,      /* text, target */
+  CHANGE_ADDRESS_REMOVE,  /* text */
+  CHANGE_EMPTIED,         /* id: `quota` octets and `inbox` messages fewer */
+};
+
+struct change {
+  struct change *next;
+  enum change_kind kind;
+  uint64_t id, inbox, quota;
+  struct slice text, target;
+};
+
+struct admin_job {
+  struct store_job job;
+  const struct admin_verb *verb;
+  struct slice words[ADMIN_WORDS_MAX]; /* arguments */
+  size_t count;
+  /* the answer */
+  struct buf out;      /* whole messages with their heads */
+  bool columns_said;
+  enum cli_code code;
+  struct buf text;
+  struct arena memory; /* of this slice */
+  struct change *changes, **changes_end;
+  bool to_reader;      /* result: the next slices are a reader's */
+  const char *(*why)(struct admin_job *a); /* the words for an error of a connection of its own; or NULL */
+  void *state;         /* a long command's own */
+};
+
+/* --- for handlers --- */
+
+/* Ends the command with a sentence. Returns DB_OK, so that a handler can return it. */
+enum db_result admin_say(struct admin_job *a, enum cli_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Names separated by spaces; said once, also when slices repeat it. */
+void admin_columns(struct admin_job *a, const char *names);
+void admin_row(struct admin_job *a, const struct slice *values, size_t count);
+#define ADMIN_ROW(a, ...)                                                                         \
+  admin_row((a), (const struct slice[]){ __VA_ARGS__ },                                           \
+            sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
+/* A number as a value; lives as long as admin_copy's. */
+struct slice admin_num(struct admin_job *a, uint64_t n);
+/* Octets of a stream; at most IPC_CHUNK. */
+void admin_output(struct admin_job *a, struct slice octets);
+struct change *admin_change(struct admin_job *a, enum change_kind kind);
+/* A copy that lives until the slice is finished. */
+struct slice admin_copy(struct admin_job *a, struct slice s);
+
+/* --- accounts by name; also used by mail, export, import --- */
+
+struct named_account {
+  uint64_t id, inbox;
+  uint32_t uidvalidity;
+};
+/* `address` as typed. DB_OK with id 0: there is none (and admin_say has said so). */
+enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct slice address,
+                             struct named_account *ret);
+
+/* Deletes some hundreds of the account's messages; when none is left its folders, and *ret_empty. */
+enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account, bool *ret_empty);
+
+/* import.c: makes ss->import, or answers why not. */
+void import_begin(struct store *s, struct admin_job *a);
+
+/* --- the tables --- */
+
+extern const struct admin_verb admin_directory_verbs[], admin_mail_verbs[], admin_whole_verbs[];
+extern const size_t admin_directory_count, admin_mail_count, admin_whole_count;
+extern const struct job_kind admin_read_kind, admin_write_kind;
+
+#endif

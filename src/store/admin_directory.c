@@ -1,0 +1,475 @@
+/* domain, account, alias: who there is. Every change is one transaction and keeps schema.h's sixth
+ * invariant: no address without its domain, no alias that leads nowhere. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "src/store/admin.h"
+#include "src/store/names.h"
+
+/* --- what several verbs need --- */
+
+static struct slice lower(struct admin_job *a, struct slice s) {
+  uint8_t *p = arena_alloc(&a->memory, s.n ? s.n : 1);
+  if (!p) return SLICE_NONE;
+  for (size_t i = 0; i < s.n; i++) p[i] = ascii_lower(s.p[i]);
+  return slice_of(p, s.n);
+}
+
+/* Runs a query of one number. DB_OK with *ret 0: no row. */
+static enum db_result one_number(struct db_stmt *s, int64_t *ret) {
+  *ret = 0;
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r;
+  *ret = db_int(s, 0);
+  db_reset(s);
+  return DB_OK;
+}
+
+static enum db_result domain_id(struct store_engine *e, struct slice name, int64_t *ret) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT id FROM domain WHERE name = ?");
+  db_bind_text(s, 1, name);
+  return one_number(s, ret);
+}
+
+struct address {
+  struct slice text, local, domain;
+  int64_t domain_id;
+  bool there;
+  int64_t account; /* when there; 0: an alias */
+};
+
+static enum db_result find_address(struct store_engine *e, struct address *x) {
+  enum db_result r = domain_id(e, x->domain, &x->domain_id);
+  struct db_stmt *s = db_prepare(e->db, "SELECT coalesce(account, 0) FROM address WHERE domain = ? AND local = ?");
+  if (r != DB_OK) return r;
+  db_bind_int(s, 1, x->domain_id);
+  db_bind_text(s, 2, x->local);
+  r = db_step(s);
+  x->there = r == DB_ROW;
+  if (r != DB_ROW) return r;
+  x->account = db_int(s, 0);
+  db_reset(s);
+  return DB_OK;
+}
+
+/* The address as typed, looked up. False: answered, or *r is an error. */
+static bool get_address(struct store_engine *e, struct admin_job *a, struct slice typed, struct address *ret,
+                        enum db_result *r) {
+  *ret = (struct address){ .text = lower(a, typed) };
+  *r = DB_OK;
+  if (!name_split(ret->text, &ret->local, &ret->domain)) {
+    admin_say(a, CLI_USAGE, "%.*s is no address: name@example.org is meant", SLICE_ARG(typed));
+    return false;
+  }
+  *r = find_address(e, ret);
+  if (*r != DB_OK) return false;
+  if (ret->domain_id) return true;
+  admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours: qasid domain add %.*s", SLICE_ARG(ret->domain),
+            SLICE_ARG(ret->domain));
+  return false;
+}
+
+static enum db_result put_address(struct store_engine *e, struct admin_job *a, const struct address *x,
+                                  int64_t account) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO address (domain, local, account) VALUES (?, ?, ?)");
+  struct change *c = admin_change(a, CHANGE_ADDRESS_PUT);
+  if (!c) return DB_NOMEM;
+  c->text = x->text;
+  c->id = (uint64_t)account;
+  db_bind_int(s, 1, x->domain_id);
+  db_bind_text(s, 2, x->local);
+  if (account) db_bind_int(s, 3, account);
+  else db_bind_null(s, 3);
+  return db_run(s);
+}
+
+/* --- domain --- */
+
+static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
+  struct slice name = lower(a, a->words[0]);
+  int64_t id;
+  if (!name_is_domain(name))
+    return admin_say(a, CLI_USAGE, "%.*s is no domain name (international names in their xn-- form)",
+                     SLICE_ARG(a->words[0]));
+  enum db_result r = domain_id(e, name, &id);
+  if (r != DB_OK) return r;
+  if (id) return admin_say(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(name));
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO domain (name) VALUES (?)");
+  struct change *c = admin_change(a, CHANGE_DOMAIN_PUT);
+  if (!c) return DB_NOMEM;
+  db_bind_text(s, 1, name);
+  r = db_run(s);
+  c->id = (uint64_t)db_last_id(e->db);
+  c->text = name;
+  return r;
+}
+
+static enum db_result domain_list(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT d.name, count(x.account), count(x.local) - count(x.account) FROM domain d"
+             " LEFT JOIN address x ON x.domain = d.id GROUP BY d.id ORDER BY d.name");
+  enum db_result r;
+  admin_columns(a, "domain accounts aliases");
+  while ((r = db_step(s)) == DB_ROW)
+    ADMIN_ROW(a, db_bytes(s, 0), admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, (uint64_t)db_int(s, 2)));
+  return r;
+}
+
+static enum db_result domain_delete(struct store_engine *e, struct admin_job *a) {
+  struct slice name = lower(a, a->words[0]);
+  int64_t id, addresses;
+  enum db_result r = domain_id(e, name, &id);
+  if (r != DB_OK) return r;
+  if (!id) return admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(name));
+  struct db_stmt *s = db_prepare(e->db, "SELECT count(*) FROM address WHERE domain = ?");
+  db_bind_int(s, 1, id);
+  r = one_number(s, &addresses);
+  if (r != DB_OK) return r;
+  if (addresses)
+    return admin_say(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first", SLICE_ARG(name),
+                     (long long)addresses);
+  s = db_prepare(e->db, "DELETE FROM domain WHERE id = ?");
+  struct change *c = admin_change(a, CHANGE_DOMAIN_REMOVE);
+  if (!c) return DB_NOMEM;
+  c->text = name;
+  db_bind_int(s, 1, id);
+  return db_run(s);
+}
+
+/* --- account --- */
+
+/* "default", "none" or a size. -1 stands for default. */
+static bool quota_of_word(struct admin_job *a, struct slice word, int64_t *ret) {
+  uint64_t n = 0;
+  bool none = slice_caseeq(word, SLICE("none")), usual = slice_caseeq(word, SLICE("default"));
+  if (!none && !usual && !name_size(word, &n)) {
+    admin_say(a, CLI_USAGE, "%.*s is no quota: a size such as 500M, none or default is meant", SLICE_ARG(word));
+    return false;
+  }
+  *ret = usual ? -1 : (int64_t)n;
+  return true;
+}
+
+static uint64_t dir_quota(int64_t quota) {
+  return quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota;
+}
+
+static enum db_result insert_account(struct store_engine *e, struct admin_job *a, struct slice name, int64_t quota,
+                                     int64_t *ret_id) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO account (name, made, quota) VALUES (?, ?, ?)");
+  db_bind_text(s, 1, name);
+  db_bind_int(s, 2, a->job.now_s);
+  if (quota < 0) db_bind_null(s, 3);
+  else db_bind_int(s, 3, quota);
+  enum db_result r = db_run(s);
+  *ret_id = db_last_id(e->db);
+  return r;
+}
+
+static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account, int64_t *ret_id) {
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO folder (account, name, uidvalidity, uidnext, modseq, messages, octets)"
+             " VALUES (?, 'INBOX', ?, 1, 1, 0, 0)");
+  db_bind_int(s, 1, account);
+  db_bind_int(s, 2, engine_new_uidvalidity(e, a->job.now_s));
+  enum db_result r = db_run(s);
+  *ret_id = db_last_id(e->db);
+  return r;
+}
+
+static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
+  struct address x;
+  enum db_result r;
+  int64_t quota = -1, account, inbox = 0;
+  if (a->count > 1 && !quota_of_word(a, a->words[1], &quota)) return DB_OK;
+  if (!get_address(e, a, a->words[0], &x, &r)) return r;
+  if (x.there)
+    return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text), x.account ? "" : ", as an alias");
+  struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
+  db_bind_text(s, 1, x.text);
+  r = one_number(s, &account);
+  if (r == DB_OK && account)
+    return admin_say(a, CLI_EXISTS, "the deletion of %.*s was not finished: qasid account delete %.*s",
+                     SLICE_ARG(x.text), SLICE_ARG(x.text));
+  if (r == DB_OK) r = insert_account(e, a, x.text, quota, &account);
+  if (r == DB_OK) r = insert_inbox(e, a, account, &inbox);
+  struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
+  if (r != DB_OK || !c) return c ? r : DB_NOMEM;
+  *c = (struct change){ .next = c->next, .kind = c->kind, .id = (uint64_t)account, .inbox = (uint64_t)inbox,
+                        .quota = dir_quota(quota) };
+  admin_columns(a, "id address");
+  ADMIN_ROW(a, admin_num(a, (uint64_t)account), x.text);
+  return put_address(e, a, &x, account);
+}
+
+static enum db_result account_list(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT a.id, a.name, (SELECT sum(messages) FROM folder WHERE account = a.id),"
+             " (SELECT sum(octets) FROM folder WHERE account = a.id), coalesce(a.quota, -1) FROM account a"
+             " WHERE ?1 = '' OR a.name LIKE '%@' || ?1 ORDER BY a.name");
+  db_bind_text(s, 1, a->count ? lower(a, a->words[0]) : SLICE(""));
+  enum db_result r;
+  admin_columns(a, "id address messages octets quota");
+  while ((r = db_step(s)) == DB_ROW) {
+    int64_t quota = db_int(s, 4);
+    struct slice shown = quota < 0 ? SLICE("default") : quota ? admin_num(a, (uint64_t)quota) : SLICE("none");
+    ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1), admin_num(a, (uint64_t)db_int(s, 2)),
+              admin_num(a, (uint64_t)db_int(s, 3)), shown);
+  }
+  return r;
+}
+
+static enum db_result account_named(struct store_engine *e, struct admin_job *a, struct slice typed,
+                                    struct slice *ret_name, int64_t *ret_id) {
+  *ret_name = lower(a, typed);
+  struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
+  db_bind_text(s, 1, *ret_name);
+  enum db_result r = one_number(s, ret_id);
+  if (r == DB_OK && !*ret_id) admin_say(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(*ret_name));
+  return r;
+}
+
+static enum db_result account_quota(struct store_engine *e, struct admin_job *a) {
+  struct slice name;
+  int64_t id, quota, inbox;
+  if (!quota_of_word(a, a->words[1], &quota)) return DB_OK;
+  enum db_result r = account_named(e, a, a->words[0], &name, &id);
+  if (r != DB_OK || !id) return r;
+  struct db_stmt *s = db_prepare(e->db, "SELECT id FROM folder WHERE account = ? AND name = 'INBOX'");
+  db_bind_int(s, 1, id);
+  r = one_number(s, &inbox);
+  if (r != DB_OK) return r;
+  s = db_prepare(e->db, "UPDATE account SET quota = ? WHERE id = ?");
+  struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
+  if (!c) return DB_NOMEM;
+  *c = (struct change){ .next = c->next, .kind = c->kind, .id = (uint64_t)id, .inbox = (uint64_t)inbox,
+                        .quota = dir_quota(quota) };
+  if (quota < 0) db_bind_null(s, 1);
+  else db_bind_int(s, 1, quota);
+  db_bind_int(s, 2, id);
+  return db_run(s);
+}
+
+/* --- taking an address away --- */
+
+/* Addresses that are to go: one, then each alias whose last target goes with it, and so on. */
+struct going {
+  struct going *next;
+  struct slice text;
+};
+
+static struct going *new_going(struct admin_job *a, struct slice text) {
+  struct going *g = arena_alloc(&a->memory, sizeof *g);
+  if (g) g->text = admin_copy(a, text);
+  return g && g->text.p ? g : NULL;
+}
+
+/* Puts the aliases that have `g` as their only target behind `last`. */
+static enum db_result add_followers(struct store_engine *e, struct admin_job *a, struct slice text, struct going **last) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?1 AND"
+             " NOT EXISTS (SELECT 1 FROM target u WHERE u.domain = t.domain AND u.local = t.local AND u.target <> ?1)");
+  db_bind_text(s, 1, text);
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW) {
+    struct going *g = new_going(a, db_bytes(s, 0));
+    if (!g) break;
+    (*last)->next = g;
+    *last = g;
+  }
+  db_reset(s);
+  return r == DB_ROW ? DB_NOMEM : r;
+}
+
+static enum db_result delete_target(struct store_engine *e, struct slice target) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM target WHERE target = ?");
+  db_bind_text(s, 1, target);
+  return db_run(s);
+}
+
+static enum db_result delete_address(struct store_engine *e, struct admin_job *a, struct slice text) {
+  struct address x = { .text = text };
+  struct change *c = admin_change(a, CHANGE_ADDRESS_REMOVE);
+  if (!c) return DB_NOMEM;
+  c->text = text;
+  ptrdiff_t at = slice_rfind(text, '@');
+  x.local = slice_first(text, (size_t)at);
+  x.domain = slice_from(text, (size_t)at + 1);
+  enum db_result r = domain_id(e, x.domain, &x.domain_id);
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM address WHERE domain = ? AND local = ?");
+  if (r != DB_OK) return r;
+  db_bind_int(s, 1, x.domain_id);
+  db_bind_text(s, 2, x.local);
+  r = db_run(s);
+  s = db_prepare(e->db, "DELETE FROM target WHERE domain = ? AND local = ?");
+  if (r != DB_OK) return r;
+  db_bind_int(s, 1, x.domain_id);
+  db_bind_text(s, 2, x.local);
+  r = db_run(s);
+  return r == DB_OK ? delete_target(e, text) : r;
+}
+
+/* The address, and every alias that is left with no target by it; those are rows of the answer. */
+static enum db_result delete_address_and_followers(struct store_engine *e, struct admin_job *a, struct slice text) {
+  struct going *first = new_going(a, text), *last = first;
+  enum db_result r = first ? DB_OK : DB_NOMEM;
+  for (struct going *g = first; r == DB_OK && g; g = g->next) {
+    if (g != first) ADMIN_ROW(a, g->text);
+    r = add_followers(e, a, g->text, &last);
+    if (r == DB_OK) r = delete_address(e, a, g->text);
+  }
+  return r;
+}
+
+/* First slice: nobody finds the account any more. */
+static enum db_result account_close(struct store_engine *e, struct admin_job *a, int64_t id) {
+  for (;;) {
+    struct db_stmt *s = db_prepare(e->db, "SELECT x.local || '@' || d.name FROM address x"
+                                          " JOIN domain d ON d.id = x.domain WHERE x.account = ? LIMIT 1");
+    db_bind_int(s, 1, id);
+    enum db_result r = db_step(s);
+    if (r != DB_ROW) return r;
+    struct slice text = admin_copy(a, db_bytes(s, 0));
+    db_reset(s);
+    r = text.p ? delete_address_and_followers(e, a, text) : DB_NOMEM;
+    if (r != DB_OK) return r;
+  }
+}
+
+static enum db_result account_end(struct store_engine *e, struct admin_job *a, int64_t id) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM account WHERE id = ?");
+  struct change *c = admin_change(a, CHANGE_ACCOUNT_REMOVE);
+  if (!c) return DB_NOMEM;
+  c->id = (uint64_t)id;
+  db_bind_int(s, 1, id);
+  return db_run(s);
+}
+
+/* One slice. Mail that was already on its way when the addresses went may still come in between two
+ * slices; the account ends with the slice that finds its folders empty. */
+static enum db_result account_delete(struct store_engine *e, struct admin_job *a) {
+  struct slice name;
+  int64_t id;
+  bool empty = false;
+  enum db_result r = account_named(e, a, a->words[0], &name, &id);
+  if (r != DB_OK || !id) return r;
+  admin_columns(a, "aliases-deleted-too");
+  r = account_close(e, a, id);
+  if (r == DB_OK) r = admin_empty_account(e, a, id, &empty);
+  if (r == DB_OK && empty) r = account_end(e, a, id);
+  a->job.again = r == DB_OK && !empty;
+  return r;
+}
+
+/* --- alias --- */
+
+/* Whether `to` leads, over aliases, to `from`. */
+static enum db_result leads_to(struct store_engine *e, struct slice to, struct slice from, bool *ret) {
+  struct db_stmt *s = db_prepare(
+      e->db, "WITH RECURSIVE reached (text) AS (VALUES (?1) UNION SELECT t.target FROM reached r JOIN domain d"
+             " ON d.name = substr(r.text, instr(r.text, '@') + 1)"
+             " JOIN target t ON t.domain = d.id AND t.local = substr(r.text, 1, instr(r.text, '@') - 1))"
+             " SELECT 1 FROM reached WHERE text = ?2");
+  int64_t n;
+  db_bind_text(s, 1, to);
+  db_bind_text(s, 2, from);
+  enum db_result r = one_number(s, &n);
+  *ret = n == 1;
+  return r;
+}
+
+/* False: answered, or *r is an error. */
+static bool target_is_fine(struct store_engine *e, struct admin_job *a, const struct address *alias,
+                           struct slice typed, struct address *ret, enum db_result *r) {
+  bool circle = false;
+  if (!get_address(e, a, typed, ret, r)) return false;
+  if (!ret->there) {
+    admin_say(a, CLI_NOT_FOUND, "there is no account or alias %.*s", SLICE_ARG(ret->text));
+    return false;
+  }
+  *r = leads_to(e, ret->text, alias->text, &circle);
+  if (*r == DB_OK && circle)
+    admin_say(a, CLI_USAGE, "%.*s would lead to itself over %.*s", SLICE_ARG(alias->text), SLICE_ARG(ret->text));
+  return *r == DB_OK && !circle;
+}
+
+static enum db_result add_target(struct store_engine *e, struct admin_job *a, const struct address *alias,
+                                 struct slice target) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT OR IGNORE INTO target (domain, local, target) VALUES (?, ?, ?)");
+  db_bind_int(s, 1, alias->domain_id);
+  db_bind_text(s, 2, alias->local);
+  db_bind_text(s, 3, target);
+  enum db_result r = db_run(s);
+  if (r != DB_OK || !db_changes(e->db)) return r;
+  struct change *c = admin_change(a, CHANGE_TARGET_ADD);
+  if (!c) return DB_NOMEM;
+  c->text = alias->text;
+  c->target = target;
+  return DB_OK;
+}
+
+/* Adds targets to the alias, which is made when it is new. Everything is looked at before anything
+ * is written, because the transaction is shared with other jobs. */
+static enum db_result alias_add(struct store_engine *e, struct admin_job *a) {
+  struct address alias, target;
+  enum db_result r;
+  if (!get_address(e, a, a->words[0], &alias, &r)) return r;
+  if (alias.account) return admin_say(a, CLI_EXISTS, "%.*s is an account", SLICE_ARG(alias.text));
+  for (size_t i = 1; i < a->count; i++)
+    if (!target_is_fine(e, a, &alias, a->words[i], &target, &r)) return r;
+  if (!alias.there) r = put_address(e, a, &alias, 0);
+  for (size_t i = 1; r == DB_OK && i < a->count; i++) r = add_target(e, a, &alias, lower(a, a->words[i]));
+  return r;
+}
+
+static enum db_result alias_list(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name AS alias, t.target FROM target t"
+                                        " JOIN domain d ON d.id = t.domain WHERE ?1 = '' OR d.name = ?1"
+                                        " ORDER BY alias, t.target");
+  db_bind_text(s, 1, a->count ? lower(a, a->words[0]) : SLICE(""));
+  enum db_result r;
+  admin_columns(a, "alias target");
+  while ((r = db_step(s)) == DB_ROW) ADMIN_ROW(a, db_bytes(s, 0), db_bytes(s, 1));
+  return r;
+}
+
+static enum db_result alias_delete(struct store_engine *e, struct admin_job *a) {
+  struct address x;
+  enum db_result r;
+  if (!get_address(e, a, a->words[0], &x, &r)) return r;
+  if (!x.there || x.account) return admin_say(a, CLI_NOT_FOUND, "there is no alias %.*s", SLICE_ARG(x.text));
+  admin_columns(a, "aliases-deleted-too");
+  return delete_address_and_followers(e, a, x.text);
+}
+
+enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct slice address,
+                             struct named_account *ret) {
+  struct slice name;
+  int64_t id;
+  *ret = (struct named_account){ 0 };
+  enum db_result r = account_named(e, a, address, &name, &id);
+  if (r != DB_OK || !id) return r;
+  struct db_stmt *s = db_prepare(e->db, "SELECT id, uidvalidity FROM folder WHERE account = ? AND name = 'INBOX'");
+  db_bind_int(s, 1, id);
+  r = db_step(s);
+  if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
+  ret->id = (uint64_t)id;
+  ret->inbox = (uint64_t)db_int(s, 0);
+  ret->uidvalidity = (uint32_t)db_int(s, 1);
+  db_reset(s);
+  return DB_OK;
+}
+
+const struct admin_verb admin_directory_verbs[] = {
+  { "domain add", "NAME", "mail for NAME is ours", 1, 1, ADMIN_WRITE, domain_add, NULL, NULL },
+  { "domain list", "", "the domains that are ours", 0, 0, ADMIN_READ, domain_list, NULL, NULL },
+  { "domain delete", "NAME", "no mail for NAME any more", 1, 1, ADMIN_WRITE, domain_delete, NULL, NULL },
+  { "account add", "ADDRESS [QUOTA]", "a mailbox", 1, 2, ADMIN_WRITE, account_add, NULL, NULL },
+  { "account list", "[DOMAIN]", "the accounts", 0, 1, ADMIN_READ, account_list, NULL, NULL },
+  { "account quota", "ADDRESS SIZE|none|default", "the most octets in it", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
+  { "account delete", "ADDRESS", "the account and all its mail", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },
+  { "alias add", "ADDRESS TARGET...", "mail for ADDRESS goes to TARGETs too", 2, ADMIN_WORDS_MAX, ADMIN_WRITE, alias_add, NULL, NULL },
+  { "alias list", "[DOMAIN]", "the aliases", 0, 1, ADMIN_READ, alias_list, NULL, NULL },
+  { "alias delete", "ADDRESS", "the alias", 1, 1, ADMIN_WRITE, alias_delete, NULL, NULL },
+};
+const size_t admin_directory_count = sizeof admin_directory_verbs / sizeof *admin_directory_verbs;

@@ -1,0 +1,208 @@
+/* mail, export, import: the messages of one account. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "src/store/admin.h"
+#include "src/store/uidl.h"
+
+enum {
+  DELETES_A_SLICE = 500,
+  ROWS_A_SLICE = 5000,
+  OCTETS_A_SLICE = 1024 * 1024,
+};
+
+/* --- an account's end --- */
+
+static enum db_result last_folder(struct store_engine *e, int64_t account, uint64_t *ret) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT id FROM folder WHERE account = ? LIMIT 1");
+  *ret = 0;
+  db_bind_int(s, 1, account);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r;
+  *ret = (uint64_t)db_int(s, 0);
+  db_reset(s);
+  return DB_OK;
+}
+
+static enum db_result some_uids(struct store_engine *e, uint64_t folder, uint32_t *uids, size_t *ret_count) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uid FROM entry WHERE folder = ? ORDER BY uid LIMIT ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, DELETES_A_SLICE);
+  enum db_result r;
+  *ret_count = 0;
+  while ((r = db_step(s)) == DB_ROW && *ret_count < DELETES_A_SLICE) uids[(*ret_count)++] = (uint32_t)db_int(s, 0);
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result delete_folder(struct store_engine *e, uint64_t folder) {
+  engine_drop_folder(e, folder);
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM gone WHERE folder = ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  enum db_result r = db_run(s);
+  s = db_prepare(e->db, "DELETE FROM folder WHERE id = ?");
+  if (r != DB_OK) return r;
+  db_bind_int(s, 1, (int64_t)folder);
+  return db_run(s);
+}
+
+static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, int64_t account, uint64_t folder) {
+  uint32_t uids[DELETES_A_SLICE];
+  size_t count;
+  uint64_t size, octets = 0;
+  struct folder *f;
+  enum db_result r = some_uids(e, folder, uids, &count);
+  if (r == DB_OK && !count) return delete_folder(e, folder);
+  if (r == DB_OK) r = engine_folder(e, folder, &f);
+  for (size_t i = 0; r == DB_OK && i < count; i++) {
+    r = message_delete(e, folder, uids[i], &size);
+    octets += size;
+  }
+  struct change *c = admin_change(a, CHANGE_EMPTIED);
+  if (r != DB_OK || !c) return c ? r : DB_NOMEM;
+  c->id = (uint64_t)account;
+  c->inbox = count;
+  c->quota = octets;
+  folder_shrink(e, f, count, octets);
+  return DB_OK;
+}
+
+enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account, bool *ret_empty) {
+  uint64_t folder;
+  enum db_result r = last_folder(e, account, &folder);
+  *ret_empty = r == DB_OK && !folder;
+  return r != DB_OK || !folder ? r : empty_folder(e, a, account, folder);
+}
+
+/* --- a walk through one mailbox --- */
+
+struct walk {
+  struct named_account account;
+  uint64_t next;           /* uids below it are done */
+  /* export: the message whose octets are under way */
+  bool inside;
+  uint32_t uid;
+  uint64_t at, size;
+};
+
+/* First slice: finds the account. False: answered, or *r is an error. */
+static bool walk_begin(struct store_engine *e, struct admin_job *a, struct walk **ret, enum db_result *r) {
+  *r = DB_OK;
+  *ret = a->state;
+  if (*ret) return true;
+  struct walk *w = calloc(1, sizeof *w);
+  *r = w ? admin_account(e, a, a->words[0], &w->account) : DB_NOMEM;
+  if (*r != DB_OK || !w->account.id) {
+    free(w);
+    return false;
+  }
+  a->state = *ret = w;
+  return true;
+}
+
+static void walk_ended(struct store *s, struct admin_job *a) {
+  free(a->state);
+  a->state = NULL;
+}
+
+static void put_uidl(struct buf *b, const struct walk *w, uint32_t uid, struct slice imported) {
+  buf_reset(b);
+  if (imported.n) buf_put(b, imported);
+  else uidl_put_own(b, w->account.uidvalidity, uid);
+}
+
+/* --- mail list --- */
+
+static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
+  struct walk *w;
+  enum db_result r;
+  if (!walk_begin(e, a, &w, &r)) return r;
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT e.uid, e.size, e.date, e.uidl, b.name FROM entry e LEFT JOIN body b ON b.id = e.body"
+             " WHERE e.folder = ? AND e.uid >= ? ORDER BY e.uid LIMIT ?");
+  db_bind_int(s, 1, (int64_t)w->account.inbox);
+  db_bind_int(s, 2, (int64_t)w->next);
+  db_bind_int(s, 3, ROWS_A_SLICE);
+  admin_columns(a, "uid size date uidl id");
+  struct buf uidl;
+  buf_init(&uidl, 256);
+  size_t rows = 0;
+  for (; (r = db_step(s)) == DB_ROW; rows++) {
+    uint32_t uid = (uint32_t)db_int(s, 0);
+    put_uidl(&uidl, w, uid, db_bytes(s, 3));
+    ADMIN_ROW(a, admin_num(a, uid), admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, (uint64_t)db_int(s, 2)),
+              buf_slice(&uidl), db_bytes(s, 4));
+    w->next = (uint64_t)uid + 1;
+  }
+  buf_free(&uidl);
+  a->job.again = rows == ROWS_A_SLICE;
+  return r;
+}
+
+/* --- export --- */
+
+/* The row of the next message. *ret_more false: that was all. */
+static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct walk *w, bool *ret_more) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, date, flags, uidl FROM entry"
+                                        " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT 1");
+  db_bind_int(s, 1, (int64_t)w->account.inbox);
+  db_bind_int(s, 2, (int64_t)w->next);
+  enum db_result r = db_step(s);
+  *ret_more = r == DB_ROW;
+  if (r != DB_ROW) return r;
+  struct buf uidl;
+  buf_init(&uidl, 256);
+  w->uid = (uint32_t)db_int(s, 0);
+  w->size = (uint64_t)db_int(s, 1);
+  put_uidl(&uidl, w, w->uid, db_bytes(s, 4));
+  ADMIN_ROW(a, admin_num(a, w->uid), admin_num(a, w->size), admin_num(a, (uint64_t)db_int(s, 2)),
+            admin_num(a, (uint64_t)db_int(s, 3)), buf_slice(&uidl));
+  buf_free(&uidl);
+  db_reset(s);
+  w->inside = true;
+  w->at = 0;
+  return DB_OK;
+}
+
+static struct read_job read_of(const struct walk *w) {
+  return (struct read_job){ .job.result = JOB_DONE, .folder = w->account.inbox, .uid = w->uid, .offset = w->at,
+                            .most = IPC_CHUNK, .fd = -1, .octets_only = true };
+}
+
+/* Some octets of the message. A message that can't be read ends the export: what was promised by its
+ * row can't be kept, and the person has to know. */
+static enum db_result export_octets(struct store_engine *e, struct admin_job *a, struct walk *w) {
+  struct read_job rd = read_of(w);
+  enum db_result r = read_kind.run(e, &rd.job);
+  size_t n = buf_len(&rd.data);
+  bool fine = r == DB_OK && rd.job.result == JOB_DONE && (n || w->at == w->size) && rd.size == w->size;
+  if (fine && n) admin_output(a, buf_slice(&rd.data));
+  buf_free(&rd.data);
+  w->at += n;
+  if (fine && w->at == w->size) {
+    w->inside = false;
+    w->next = (uint64_t)w->uid + 1;
+  }
+  if (!fine) admin_say(a, CLI_DAMAGE, "message %u can't be read: qasid check", (unsigned)w->uid);
+  return r == DB_CORRUPT ? DB_OK : r;
+}
+
+static enum db_result export_account(struct store_engine *e, struct admin_job *a) {
+  struct walk *w;
+  enum db_result r;
+  if (!walk_begin(e, a, &w, &r)) return r;
+  admin_columns(a, "uid size date flags uidl");
+  bool more = true;
+  while (r == DB_OK && more && a->code == CLI_OK && buf_len(&a->out) < OCTETS_A_SLICE)
+    r = w->inside ? export_octets(e, a, w) : export_next(e, a, w, &more);
+  a->job.again = r == DB_OK && more && a->code == CLI_OK;
+  return r;
+}
+
+const struct admin_verb admin_mail_verbs[] = {
+  { "mail list", "ADDRESS", "the messages in a mailbox", 1, 1, ADMIN_READ, mail_list, NULL, walk_ended },
+  { "export", "ADDRESS", "the messages with their octets", 1, 1, ADMIN_READ, export_account, NULL, walk_ended },
+  { "import", "ADDRESS", "messages into a mailbox", 1, 1, ADMIN_OWNER, NULL, import_begin, NULL },
+};
+const size_t admin_mail_count = sizeof admin_mail_verbs / sizeof *admin_mail_verbs;

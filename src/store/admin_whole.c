@@ -1,0 +1,93 @@
+/* status, check, backup: the store as a whole. */
+#include "src/store/admin_whole.h"
+
+#include <stdlib.h>
+
+#include "src/store/schema.h"
+
+/* --- status --- */
+
+static void put_fact(struct admin_job *a, const char *name, uint64_t n) {
+  ADMIN_ROW(a, slice_str(name), admin_num(a, n));
+}
+
+static void status(struct store *s, struct admin_job *a) {
+  uint64_t messages = 0, octets = 0;
+  for (const struct dir_account *x = s->dir.oldest; x; x = x->newer) {
+    messages += x->messages;
+    octets += x->octets;
+  }
+  admin_columns(a, "what number");
+  put_fact(a, "domains", s->dir.domain_count);
+  put_fact(a, "accounts", s->dir.accounts.count);
+  put_fact(a, "addresses", s->dir.address_count);
+  put_fact(a, "messages", messages);
+  put_fact(a, "octets", octets);
+  put_fact(a, "messages-taken", s->messages_in);
+  put_fact(a, "messages-deleted", s->deleted);
+  put_fact(a, "groups-committed", s->groups);
+  put_fact(a, "jobs-waiting", s->jobs_out);
+}
+
+/* --- holding body files --- */
+
+struct release_job {
+  struct store_job job;
+  bool released;
+};
+
+static enum db_result release_run(struct store_engine *e, struct store_job *j) {
+  struct release_job *r = (struct release_job *)j;
+  if (!r->released) e->holds--;
+  r->released = true;
+  return DB_OK;
+}
+
+static const struct job_kind release_kind = { .name = "release", .is_write = true, .run = release_run };
+
+static const char *whole_why(struct admin_job *a) {
+  struct whole *w = a->state;
+  return w && w->db ? db_error(w->db) : "";
+}
+
+struct whole *whole_begin(struct store_engine *e, struct admin_job *a, size_t size) {
+  struct whole *w = a->state;
+  if (!w) a->state = w = calloc(1, size);
+  if (!w) return NULL;
+  if (!w->holding) e->holds++;
+  w->holding = true;
+  w->disk = e->disk;
+  w->number = e->groups;
+  a->to_reader = true;
+  a->why = whole_why;
+  a->job.again = true;
+  return w;
+}
+
+enum db_result whole_connect(struct whole *w) {
+  if (w->db) return DB_OK;
+  struct db_options options = { .page_size = STORE_PAGE, .cache_kib = 4 * 1024, .read_only = true };
+  return db_open(w->disk, STORE_DATABASE, &options, &w->db);
+}
+
+void whole_ended(struct store *s, struct admin_job *a) {
+  struct whole *w = a->state;
+  a->state = NULL;
+  if (!w) return;
+  if (w->end) w->end(w);
+  if (w->db) db_rollback(w->db);
+  db_close(&w->db);
+  bool holding = w->holding;
+  free(w);
+  struct release_job *r = holding ? job_new(&release_kind, sizeof *r, NULL, 0) : NULL;
+  if (!r) return; /* without memory freed files stay until the next start's sweep */
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &r->job, true);
+}
+
+const struct admin_verb admin_whole_verbs[] = {
+  { "status", "", "what there is, and how much was done", 0, 0, ADMIN_OWNER, NULL, status, NULL },
+  { "check", "", "looks at every invariant of the store", 0, 0, ADMIN_WRITE, check_run, NULL, whole_ended },
+  { "backup", "", "the whole store as an archive", 0, 0, ADMIN_WRITE, backup_run, NULL, whole_ended },
+};
+const size_t admin_whole_count = sizeof admin_whole_verbs / sizeof *admin_whole_verbs;

@@ -1,0 +1,164 @@
+#include "src/store/bodies.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/base/num.h"
+
+void spool_backup_name(char out[BODY_NAME_MAX], uint64_t number) {
+  snprintf(out, BODY_NAME_MAX, "spool/backup-%" PRIu64, number);
+}
+
+static void spool_name(char out[BODY_NAME_MAX], uint64_t number) {
+  snprintf(out, BODY_NAME_MAX, "spool/%" PRIu64, number);
+}
+
+void body_name(char out[BODY_NAME_MAX], uint64_t id) {
+  snprintf(out, BODY_NAME_MAX, "bodies/%02x/%" PRIu64, (unsigned)(id & 0xff), id);
+}
+
+static void folder_name(char out[BODY_NAME_MAX], unsigned folder) {
+  snprintf(out, BODY_NAME_MAX, "bodies/%02x", folder & 0xff);
+}
+
+/* --- at start --- */
+
+static int make_folders(struct disk *d) {
+  char name[BODY_NAME_MAX];
+  int r = d->ops->make_dir(d, "spool");
+  if (r == 0) r = d->ops->make_dir(d, "bodies");
+  if (r < 0) return r;
+  folder_name(name, BODY_FOLDERS - 1);
+  int had = d->ops->exists(d, name);
+  for (unsigned i = 0; i < BODY_FOLDERS; i++) {
+    folder_name(name, i);
+    r = d->ops->make_dir(d, name);
+    if (r < 0) return r;
+  }
+  return had == 1 ? 0 : d->ops->sync_all(d);
+}
+
+enum { LEFTOVERS = 64 };
+struct leftovers {
+  char names[LEFTOVERS][BODY_NAME_MAX];
+  size_t count;
+};
+
+static void note_leftover(void *arg, const char *entry) {
+  struct leftovers *l = arg;
+  if (l->count == LEFTOVERS || strlen(entry) > BODY_NAME_MAX - sizeof "spool/") return;
+  snprintf(l->names[l->count++], BODY_NAME_MAX, "spool/%s", entry);
+}
+
+/* A folder is listed before anything in it is removed, some names at a time. */
+static int empty_spool(struct disk *d) {
+  for (;;) {
+    struct leftovers l = { .count = 0 };
+    int r = d->ops->list(d, "spool", note_leftover, &l);
+    if (r < 0 || !l.count) return r;
+    for (size_t i = 0; i < l.count; i++) {
+      r = d->ops->remove(d, l.names[i]);
+      if (r < 0 && r != -ENOENT) return r;
+    }
+  }
+}
+
+int bodies_prepare(struct disk *d) {
+  int r = make_folders(d);
+  return r < 0 ? r : empty_spool(d);
+}
+
+/* --- the spool --- */
+
+static void remember_last(struct spool *s, struct slice octets) {
+  for (size_t i = octets.n > 2 ? octets.n - 2 : 0; i < octets.n; i++) {
+    s->last[0] = s->last[1];
+    s->last[1] = octets.p[i];
+  }
+}
+
+int spool_write(struct disk *d, struct spool *s, struct slice octets) {
+  if (!s->file) {
+    char name[BODY_NAME_MAX];
+    spool_name(name, s->number);
+    int r = d->ops->open(d, name, DISK_CREATE, &s->file);
+    if (r < 0) return r;
+  }
+  int r = d->ops->write(s->file, octets, SPOOL_HEAD + s->size);
+  if (r < 0) return r;
+  s->size += octets.n;
+  remember_last(s, octets);
+  return 0;
+}
+
+void spool_drop(struct disk *d, struct spool *s) {
+  if (!s->file) return;
+  char name[BODY_NAME_MAX];
+  spool_name(name, s->number);
+  d->ops->close(&s->file);
+  d->ops->remove(d, name);
+}
+
+/* --- bodies --- */
+
+int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head, struct slice tail,
+                    uint64_t *ret_start) {
+  char from[BODY_NAME_MAX], to[BODY_NAME_MAX];
+  if (head.n > SPOOL_HEAD) return -EINVAL;
+  int r = head.n ? d->ops->write(s->file, head, SPOOL_HEAD - head.n) : 0;
+  if (r == 0 && tail.n) r = d->ops->write(s->file, tail, SPOOL_HEAD + s->size);
+  if (r < 0) return r;
+  spool_name(from, s->number);
+  body_name(to, id);
+  r = d->ops->rename(d, from, to);
+  if (r == 0) *ret_start = SPOOL_HEAD - head.n;
+  return r;
+}
+
+int body_return_spool(struct disk *d, struct spool *s, uint64_t id) {
+  char from[BODY_NAME_MAX], to[BODY_NAME_MAX];
+  body_name(from, id);
+  spool_name(to, s->number);
+  return d->ops->rename(d, from, to);
+}
+
+int body_write(struct disk *d, uint64_t id, struct slice octets) {
+  char name[BODY_NAME_MAX];
+  struct disk_file *f = NULL;
+  body_name(name, id);
+  int r = d->ops->open(d, name, DISK_WRITE, &f);
+  if (r < 0) return r;
+  r = d->ops->truncate(f, 0);
+  if (r == 0) r = d->ops->write(f, octets, 0);
+  d->ops->close(&f);
+  if (r < 0) d->ops->remove(d, name);
+  return r;
+}
+
+int body_remove(struct disk *d, uint64_t id) {
+  char name[BODY_NAME_MAX];
+  body_name(name, id);
+  int r = d->ops->remove(d, name);
+  return r == -ENOENT ? 0 : r;
+}
+
+struct listing {
+  void (*fn)(void *arg, uint64_t id, const char *entry);
+  void *arg;
+  unsigned folder;
+};
+
+static void listed(void *arg, const char *entry) {
+  struct listing *l = arg;
+  uint64_t id;
+  bool ours = num_parse(slice_str(entry), INT64_MAX, &id) && id && (id & 0xff) == l->folder;
+  l->fn(l->arg, ours ? id : 0, entry);
+}
+
+int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry), void *arg) {
+  char name[BODY_NAME_MAX];
+  struct listing l = { fn, arg, folder & 0xff };
+  folder_name(name, folder);
+  return d->ops->list(d, name, listed, &l);
+}

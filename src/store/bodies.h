@@ -1,0 +1,54 @@
+/* Message bodies that are files, and the spool where they grow.
+ *
+ *   spool/N        a message on its way in; N is counted from 1 at each start
+ *   bodies/xx/ID   the body with that number in the database; xx are its lowest eight bits in hex
+ *
+ *   (no file) --spool_write--> spool/N --body_take_spool, in a write group--> bodies/xx/ID
+ *                                 |                                              | deletion durable
+ *                                 +--spool_drop--> (no file) <--body_remove------+
+ *
+ * A spool file begins with SPOOL_HEAD octets of which only the last are used: what is to stand in
+ * front of the message is known only when all of it has come. A crash may leave a file in bodies/
+ * without its row (never a row without its file); the sweep finds those. */
+#ifndef QASID_STORE_BODIES_H
+#define QASID_STORE_BODIES_H
+
+#include "lib/base/buf.h"
+#include "lib/disk/disk.h"
+
+enum { SPOOL_HEAD = 512, BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
+
+struct spool {
+  struct disk_file *file;
+  uint64_t number;
+  uint64_t size;   /* octets of the message so far, without the head */
+  uint8_t last[2]; /* the last two of them */
+};
+
+/* Makes the folders that are missing and removes what an earlier life left in the spool. */
+int bodies_prepare(struct disk *d);
+
+/* All return 0 or a negative errno. spool_write makes the file with the first octets. */
+int spool_write(struct disk *d, struct spool *s, struct slice octets);
+/* Closes and removes the file. */
+void spool_drop(struct disk *d, struct spool *s);
+
+/* The name of the database's copy while a backup is sent. */
+void spool_backup_name(char out[BODY_NAME_MAX], uint64_t number);
+
+void body_name(char out[BODY_NAME_MAX], uint64_t id);
+/* Puts `head` in front of what was spooled and `tail` behind it, and gives the file its place.
+ * *ret_start is where the octets begin. Not durable until disk->sync_all. The spool keeps its open
+ * file. May be done again after body_return_spool. */
+int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head, struct slice tail,
+                    uint64_t *ret_start);
+/* The transaction was undone: the file goes back. */
+int body_return_spool(struct disk *d, struct spool *s, uint64_t id);
+/* A file of one piece. */
+int body_write(struct disk *d, uint64_t id, struct slice octets);
+int body_remove(struct disk *d, uint64_t id);
+
+/* Calls fn for each body file in folder number `folder`; `id` is 0 for a name that is none. */
+int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry), void *arg);
+
+#endif

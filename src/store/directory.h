@@ -1,0 +1,92 @@
+/* Who receives mail for an address: the directory of domains, addresses and accounts, whole in the
+ * owner's memory (about 250 octets an account), so that a RCPT costs a look-up in a table and no query.
+ * It is read from the database at start; each administrative change is applied to it once it is
+ * durable.
+ *
+ * It also keeps what each account's mail amounts to, so that quotas are exact: `octets` is what is
+ * durable, `coming` what is in write jobs now under way. */
+#ifndef QASID_STORE_DIRECTORY_H
+#define QASID_STORE_DIRECTORY_H
+
+#include "lib/base/map.h"
+#include "lib/db/db.h"
+
+enum {
+  DIR_DEPTH_MAX = 10,        /* aliases that lead to aliases; Postfix's virtual_alias_recursion_limit is 1000, and nobody means it */
+  DIR_ACCOUNTS_MAX = 10000,  /* accounts that one message reaches */
+  DIR_VISITS_MAX = 20000,    /* addresses looked at for one message */
+  DIR_ADDRESS_MAX = 320,
+};
+#define DIR_QUOTA_DEFAULT UINT64_MAX
+
+struct session;
+
+struct dir_account {
+  uint64_t id, inbox;
+  uint64_t quota; /* 0: none; DIR_QUOTA_DEFAULT: the option's */
+  uint64_t octets, messages, coming;
+  struct session *locked_by; /* the session that has the maildrop open */
+  uint64_t mark;
+  struct dir_account *older, *newer;
+};
+
+struct dir_address;
+struct dir_domain;
+
+struct directory {
+  struct map accounts;  /* by id */
+  struct map addresses; /* by hash of the text; those of one hash are chained */
+  struct map domains;   /* by hash of the name; likewise */
+  struct dir_account *oldest, *newest;
+  struct dir_domain *first_domain, *last_domain; /* by id */
+  size_t address_count, domain_count;
+  uint64_t mark;
+  struct dir_address *postmaster; /* of some domain; valid when postmaster_known */
+  bool postmaster_known;
+};
+
+void dir_init(struct directory *d);
+void dir_free(struct directory *d);
+/* Reads all of it. */
+enum db_result dir_load(struct directory *d, struct db *db);
+
+/* Changes. False without memory. Texts are in lower case. */
+bool dir_put_domain(struct directory *d, uint64_t id, struct slice name);
+void dir_remove_domain(struct directory *d, struct slice name);
+/* Also changes the quota of one that is there. */
+bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, uint64_t quota);
+void dir_remove_account(struct directory *d, uint64_t id);
+struct dir_account *dir_account(struct directory *d, uint64_t id);
+/* account 0: an alias, whose targets follow with dir_add_target. Replaces what was there. */
+bool dir_put_address(struct directory *d, struct slice text, uint64_t account);
+bool dir_add_target(struct directory *d, struct slice text, struct slice target);
+void dir_remove_address(struct directory *d, struct slice text);
+
+enum dir_result {
+  DIR_FOUND,
+  DIR_UNKNOWN,   /* our domain, no such address */
+  DIR_ELSEWHERE, /* not our domain */
+  DIR_TROUBLE,   /* no memory, or a limit above was passed */
+};
+
+/* The accounts of one message, each once. */
+struct dir_found {
+  struct dir_account **accounts; /* owned */
+  size_t count, cap;
+};
+
+/* Begins a message (or a single question). */
+void dir_begin(struct directory *d, struct dir_found *f);
+void dir_found_free(struct dir_found *f);
+/* Adds the accounts that `address` reaches and that are not in `f` yet. `delimiters`: see the option
+ * recipient_delimiter. DIR_FOUND with nothing added: all of them were there already.
+ *
+ * <Postmaster>, and postmaster at each of our domains, always reach somebody when there is any
+ * account at all (RFC 5321 §4.5.1): that address if there is one, else any domain's postmaster,
+ * else the oldest account. */
+enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters, struct dir_found *f);
+
+/* Puts `s` in lower case (ASCII) into `out`. */
+void dir_fold(struct buf *out, struct slice s);
+
+#endif

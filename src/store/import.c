@@ -1,0 +1,368 @@
+/* import: messages come in as one stream of octets (ipc/cli_room.h) and go the way of all mail,
+ * as deliver jobs, many to a group.
+ *
+ *   LINE --a whole line--> OCTETS --all of a message--> deliver job --> LINE
+ *                            |  ^
+ *                 64 KB more v  | spooled
+ *                           SPOOLING            (further input waits)
+ *
+ * Rows answer in the order of the messages: a large message begins only when nothing is out. */
+#include <stdlib.h>
+
+#include "lib/base/num.h"
+#include "src/store/admin.h"
+#include "src/store/uidl.h"
+
+enum { IMPORT_LINE_MAX = 256 };
+
+struct import {
+  uint64_t account, inbox;
+  struct buf waiting;          /* input that was not looked at yet */
+  struct buf line;
+  struct buf body;             /* of the present message what is neither spooled nor delivered */
+  bool inside;                 /* OCTETS or SPOOLING */
+  uint64_t left;               /* octets of the message still to come */
+  uint64_t date, size;
+  uint32_t flags;
+  struct buf uidl;
+  bool dots;
+  uint8_t before;              /* the last octet of the message so far; '\n' at its start */
+  enum job_result spoiled;     /* not JOB_DONE: the rest of the message is thrown away */
+  bool spooling;
+  bool driving;                /* drive() is at work further up */
+  bool ended;                  /* cli_input_end was said */
+  bool confused;               /* a line was no message's first line: all the rest is thrown away */
+  unsigned out;                /* deliver jobs */
+  uint64_t received, taken;    /* octets of input */
+  uint64_t unsaid;             /* of them, those that the next row takes along */
+  uint64_t added;
+};
+
+void import_free(struct import **i) {
+  struct import *m = *i;
+  if (!m) return;
+  buf_free(&m->waiting);
+  buf_free(&m->line);
+  buf_free(&m->body);
+  buf_free(&m->uidl);
+  free(m);
+  *i = NULL;
+}
+
+void import_begin(struct store *s, struct admin_job *a) {
+  struct dir_found f = { 0 };
+  dir_begin(&s->dir, &f);
+  enum dir_result r = dir_resolve(&s->dir, a->words[0], "", &f);
+  if (r != DIR_FOUND || f.count != 1) {
+    admin_say(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(a->words[0]));
+  } else {
+    struct import *m = calloc(1, sizeof *m);
+    if (m) {
+      m->account = f.accounts[0]->id;
+      m->inbox = f.accounts[0]->inbox;
+      buf_init(&m->waiting, CLI_IMPORT_WINDOW + IPC_CHUNK);
+      buf_init(&m->line, IMPORT_LINE_MAX);
+      buf_init(&m->body, IPC_CHUNK);
+      buf_init(&m->uidl, 70);
+      a->job.session->import = m;
+    } else {
+      admin_say(a, CLI_TROUBLE, "out of memory");
+    }
+  }
+  dir_found_free(&f);
+}
+
+/* --- answers --- */
+
+static void send_row(struct store *s, struct session *ss, const char *outcome, uint32_t uid) {
+  struct buf list, number;
+  struct import *m = ss->import;
+  buf_init(&list, 256);
+  buf_init(&number, 32);
+  ipc_list_put(&list, slice_str(outcome));
+  if (uid) buf_put_dec(&number, uid);
+  ipc_list_put(&list, buf_slice(&number));
+  buf_reset(&number);
+  buf_put_dec(&number, m->taken);
+  ipc_list_put(&list, buf_slice(&number));
+  cli_row_put(&s->out, &(struct cli_row){ buf_slice(&list) });
+  store_send(s, ss, cli_row_type);
+  buf_free(&list);
+  buf_free(&number);
+}
+
+static void send_done(struct store *s, struct session *ss) {
+  struct import *m = ss->import;
+  struct cli_done done = { .code = CLI_OK };
+  struct buf text;
+  buf_init(&text, 200);
+  if (m->confused) done.code = CLI_USAGE;
+  if (m->confused) buf_put_str(&text, "the input is not as an import's should be");
+  else if (m->inside || buf_len(&m->line)) done.code = CLI_USAGE, buf_put_str(&text, "the input ended inside a message");
+  else buf_printf(&text, "%llu messages added", (unsigned long long)m->added);
+  done.text = buf_slice(&text);
+  cli_done_put(&s->out, &done);
+  store_send(s, ss, cli_done_type);
+  buf_free(&text);
+}
+
+static const char *outcome_word(const struct deliver_job *d) {
+  if (d->job.result == JOB_NO_SPACE) return "no-space";
+  if (d->job.result != JOB_DONE) return "trouble";
+  return d->uidl_found == UIDL_THERE ? "there" : d->uidl_found == UIDL_GONE ? "gone" : "added";
+}
+
+/* --- a message's first line --- */
+
+static bool take_line(struct import *m) {
+  struct slice rest = buf_slice(&m->line);
+  struct slice size = slice_split(&rest, ' '), date = slice_split(&rest, ' '), flags = slice_split(&rest, ' ');
+  uint64_t number;
+  if (!num_parse(size, (uint64_t)1 << 40, &m->size) || !num_parse(date, (uint64_t)1 << 40, &m->date) ||
+      !num_parse(flags, UINT32_MAX, &number))
+    return false;
+  m->flags = (uint32_t)number;
+  buf_reset(&m->uidl);
+  if (slice_eq(rest, SLICE("-"))) rest = SLICE_NONE;
+  else if (!uidl_is_valid(rest)) return false;
+  buf_put(&m->uidl, rest);
+  m->unsaid += buf_len(&m->line) + 1;
+  m->left = m->size;
+  m->inside = true;
+  m->dots = false;
+  m->before = '\n';
+  m->spoiled = JOB_DONE;
+  buf_reset(&m->line);
+  return true;
+}
+
+/* False: no line's end yet. */
+static bool collect_line(struct import *m) {
+  struct slice in = buf_slice(&m->waiting);
+  ptrdiff_t end = slice_find(in, '\n');
+  buf_put(&m->line, end < 0 ? in : slice_first(in, (size_t)end));
+  buf_drop(&m->waiting, end < 0 ? in.n : (size_t)end + 1);
+  if (m->line.failed) m->confused = true;
+  return end >= 0 && !m->confused;
+}
+
+/* --- its octets --- */
+
+static void look_for_dots(struct import *m, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == '.' && m->before == '\n') m->dots = true;
+    m->before = s.p[i];
+  }
+}
+
+static void collect_octets(struct import *m) {
+  struct slice in = slice_first(buf_slice(&m->waiting), m->left < IPC_CHUNK ? (size_t)m->left : IPC_CHUNK);
+  if (m->spoiled == JOB_DONE) {
+    in = slice_first(in, buf_room(&m->body));
+    look_for_dots(m, in);
+    buf_put(&m->body, in);
+  }
+  m->unsaid += in.n;
+  m->left -= in.n;
+  buf_drop(&m->waiting, in.n);
+}
+
+struct import_job {
+  struct deliver_job d;
+  uint64_t input; /* octets of input that it answers */
+};
+static const struct job_kind import_kind;
+static const struct job_kind import_spool_kind;
+
+static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
+  struct import *m = ss->import;
+  struct slice body = buf_slice(&m->body), uidl = buf_slice(&m->uidl);
+  struct import_job *j = job_new(&import_kind, sizeof *j + body.n + 2 + uidl.n, ss, now_s);
+  struct deliver_place *place = calloc(1, sizeof *place);
+  if (!j || !place) {
+    free(j);
+    free(place);
+    return NULL;
+  }
+  bool whole = m->size >= 2 && m->before == '\n' &&
+               (body.n >= 2 ? body.p[body.n - 2] : body.n ? ss->spool.last[1] : ss->spool.last[0]) == '\r';
+  uint8_t *at = (uint8_t *)(j + 1);
+  if (body.n) memcpy(at, body.p, body.n);
+  memcpy(at + body.n, "\r\n", 2);
+  if (uidl.n) memcpy(at + body.n + 2, uidl.p, uidl.n);
+  *place = (struct deliver_place){ m->account, m->inbox, 0 };
+  j->d.places = place;
+  j->d.count = 1;
+  j->d.head = slice_of(at, 0);
+  j->d.tail = slice_of(at, body.n + (whole ? 0 : 2));
+  j->d.name = SLICE("import");
+  j->d.uidl = uidl.n ? slice_of(at + body.n + 2, uidl.n) : SLICE_NONE;
+  j->d.date = (int64_t)m->date;
+  j->d.flags = m->flags;
+  j->d.dots = m->dots;
+  j->d.spool = ss->spool;
+  j->d.size = ss->spool.size + j->d.tail.n;
+  return j;
+}
+
+/* All of the message is here: off with it. */
+static void deliver(struct store *s, struct session *ss, int64_t now_s) {
+  struct import *m = ss->import;
+  struct import_job *j = m->spoiled == JOB_DONE ? new_import_job(ss, now_s) : NULL;
+  m->inside = false;
+  buf_reset(&m->body);
+  if (!j) {
+    if (ss->spool.file) session_drop_spool(s, ss);
+    ss->spool = (struct spool){ 0 };
+    m->taken += m->unsaid;
+    m->unsaid = 0;
+    send_row(s, ss, m->spoiled == JOB_NO_SPACE ? "no-space" : "trouble", 0);
+    return;
+  }
+  ss->spool = (struct spool){ 0 };
+  j->input = m->unsaid;
+  j->d.job.free_least = s->conf->store_free_space;
+  m->unsaid = 0;
+  m->out++;
+  struct dir_account *a = dir_account(&s->dir, m->account);
+  if (a) a->coming += j->d.size;
+  session_ask(s, ss, &j->d.job);
+}
+
+static void spool_body(struct store *s, struct session *ss, int64_t now_s) {
+  struct import *m = ss->import;
+  struct slice chunk = buf_slice(&m->body);
+  struct spool_job *j = job_new(&import_spool_kind, sizeof *j + chunk.n, ss, now_s);
+  if (!j) {
+    m->spoiled = JOB_TROUBLE;
+    buf_reset(&m->body);
+    return;
+  }
+  memcpy(j + 1, chunk.p, chunk.n);
+  buf_reset(&m->body);
+  j->chunk = slice_of(j + 1, chunk.n);
+  j->job.free_least = s->conf->store_free_space;
+  if (!ss->spool.number) ss->spool.number = ++s->spools;
+  j->spool = &ss->spool;
+  m->spooling = true;
+  session_ask(s, ss, &j->job);
+}
+
+/* --- driving --- */
+
+/* One step with what waits. False: nothing more can be done now. */
+static bool step(struct store *s, struct session *ss, int64_t now_s) {
+  struct import *m = ss->import;
+  if (m->spooling) return false;
+  if (m->confused) {
+    m->taken += buf_len(&m->waiting) + m->unsaid;
+    m->unsaid = 0;
+    buf_reset(&m->waiting);
+    return false;
+  }
+  if (!m->inside) {
+    if (!buf_len(&m->waiting)) return false;
+    if (collect_line(m) && !take_line(m)) m->confused = true;
+    return true;
+  }
+  if (m->size > IPC_CHUNK && m->out) return false;
+  if (!m->left) {
+    deliver(s, ss, now_s);
+    return true;
+  }
+  if (buf_len(&m->body) == IPC_CHUNK) {
+    spool_body(s, ss, now_s);
+    return true;
+  }
+  if (!buf_len(&m->waiting)) return false;
+  collect_octets(m);
+  return true;
+}
+
+/* A job may be finished inside session_ask, and its finish comes here again: the outermost goes on.
+ * The command may be over by then. */
+static void drive(struct store *s, struct session *ss, int64_t now_s) {
+  struct import *m = ss->import;
+  if (m->driving) return;
+  m->driving = true;
+  while (ss->import == m && step(s, ss, now_s)) {
+  }
+  if (ss->import == m) m->driving = false;
+}
+
+static bool is_over(const struct session *ss) {
+  const struct import *m = ss->import;
+  return m->ended && !m->out && !m->spooling && !buf_len(&m->waiting) && !(m->inside && !m->left);
+}
+
+static void end_when_over(struct store *s, struct session *ss) {
+  if (!ss->import || !is_over(ss)) return;
+  send_done(s, ss);
+  session_drop_spool(s, ss);
+  ss->spool = (struct spool){ 0 };
+  import_free(&ss->import);
+}
+
+bool import_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct import *im = ss->import;
+  struct cli_input q;
+  struct cli_input_end end;
+  if (im->ended) return false;
+  if (m->type == cli_input_end_type) {
+    if (!cli_input_end_get(m->payload, &end)) return false;
+    im->ended = true;
+  } else {
+    if (!cli_input_get(m->payload, &q)) return false;
+    im->received += q.data.n;
+    if (im->received - im->taken > CLI_IMPORT_WINDOW + IPC_CHUNK) return false;
+    buf_put(&im->waiting, q.data);
+    if (im->waiting.failed) return false;
+  }
+  drive(s, ss, now_s);
+  if (ss->import == im && im->confused) send_row(s, ss, "more", 0);
+  end_when_over(s, ss);
+  return true;
+}
+
+/* The session of a job that came back, or NULL when it is over. Others of its jobs may still be out. */
+static struct session *answered(struct store *s, struct session *ss) {
+  struct import *m = ss->import;
+  ss->pending = m->out || m->spooling;
+  if (!ss->gone) return ss;
+  if (!ss->pending) session_end(s, ss);
+  return NULL;
+}
+
+static void import_finish(struct store *s, struct store_job *j) {
+  struct import_job *ij = (struct import_job *)j;
+  struct session *ss = j->session;
+  struct import *m = ss->import;
+  deliver_count(s, &ij->d);
+  m->out--;
+  m->taken += ij->input;
+  if (!answered(s, ss)) return;
+  bool added = j->result == JOB_DONE && ij->d.uidl_found == UIDL_NEW;
+  m->added += added;
+  send_row(s, ss, outcome_word(&ij->d), added ? ij->d.places[0].uid : 0);
+  drive(s, ss, j->now_s);
+  end_when_over(s, ss);
+}
+
+static void import_spool_finish(struct store *s, struct store_job *j) {
+  struct session *ss = j->session;
+  struct import *m = ss->import;
+  m->spooling = false;
+  if (!answered(s, ss)) return;
+  if (j->result != JOB_DONE) m->spoiled = j->result;
+  m->taken += m->unsaid;
+  m->unsaid = 0;
+  send_row(s, ss, "more", 0);
+  drive(s, ss, j->now_s);
+  end_when_over(s, ss);
+}
+
+static const struct job_kind import_kind = {
+  .name = "import", .is_write = true,
+  .run = deliver_run, .undo = deliver_undo, .settle = deliver_settle, .finish = import_finish, .done = deliver_done,
+};
+static const struct job_kind import_spool_kind = { .name = "import-spool", .run = spool_run, .finish = import_spool_finish };

@@ -1,0 +1,157 @@
+/* A job: work for a thread that has the database, as passive data with its result in it.
+ *
+ *   owner     makes it, fills in what is asked, enqueues it            (maker in smtp.c, pop.c, …)
+ *   thread    run; for writes also undo or settle                      (deliver.c, maildrop.c, …)
+ *   owner     finish: answers, updates what it keeps in memory; then done() gives back what it holds
+ *
+ * A write job runs inside the group's transaction and may run twice: once in the group, and once
+ * more alone when the group was rolled back. So run() sets its results from the start each time, and
+ * whatever it does outside the database is taken back by undo(). */
+#ifndef QASID_STORE_JOB_H
+#define QASID_STORE_JOB_H
+
+#include "lib/db/db.h"
+#include "src/store/bodies.h"
+#include "src/store/store.h"
+
+struct session;
+
+enum job_result {
+  JOB_DONE,
+  JOB_TROUBLE,  /* try later */
+  JOB_NO_SPACE, /* the disk is full */
+  JOB_DAMAGED,  /* what was asked for can't be read */
+  JOB_MISSING,  /* what was asked for is not there (any more) */
+};
+
+struct job_kind {
+  const char *name;
+  bool is_write;
+  /* DB_OK when the job had its say, whatever its result; else the database's error, after which the
+   * transaction is rolled back. */
+  enum db_result (*run)(struct store_engine *e, struct store_job *j);
+  /* The rest may be NULL. The transaction was rolled back. */
+  void (*undo)(struct store_engine *e, struct store_job *j);
+  /* Its last run is over, and durable when the result is JOB_DONE. In the writer's thread. */
+  void (*settle)(struct store_engine *e, struct store_job *j);
+  void (*finish)(struct store *s, struct store_job *j);
+  void (*done)(struct store_job *j);
+};
+
+struct store_job {
+  struct store_job *next;
+  const struct job_kind *kind;
+  struct session *session; /* who waits for it; NULL: nobody */
+  enum job_result result;
+  int64_t now_s;
+  uint64_t free_least; /* no new mail with less free space */
+  bool low_space;      /* result: it was so */
+  bool again;          /* result: this was one slice of it; the owner enqueues it once more */
+  uint64_t group;      /* result: which of the writer's groups it was in, from 1 */
+};
+
+/* Zeroed, `size` octets with the job at their front; NULL without memory. */
+void *job_new(const struct job_kind *kind, size_t size, struct session *session, int64_t now_s);
+void job_free(struct store_job **j);
+/* What a database's error means for a job that failed by it. */
+enum job_result job_result_of(enum db_result r);
+/* A disk's errno as a database's error, to be handled alike. */
+enum db_result db_result_of(int negative_errno);
+
+/* --- deliver.c: one message into folders --- */
+
+struct deliver_place {
+  uint64_t account, folder;
+  uint32_t uid; /* result */
+};
+
+struct deliver_job {
+  struct store_job job;
+  struct slice name;   /* the queue id */
+  struct slice head;   /* Return-Path: line; in memory `tail` follows it directly */
+  struct slice tail;   /* all of the message, or what comes behind the spooled part */
+  struct spool spool;  /* spool.file NULL: nothing was spooled */
+  bool dots;
+  struct deliver_place *places;
+  size_t count;
+  uint64_t size;       /* of the stored octets: head, spooled, tail */
+  uint64_t body;       /* result, while in a transaction */
+  bool in_file;
+  /* an import's: one place */
+  int64_t date;        /* 0: now */
+  uint32_t flags;
+  struct slice uidl;   /* p NULL: none */
+  enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found; /* result; nothing was added unless UIDL_NEW */
+};
+extern const struct job_kind deliver_kind;
+/* What it is made of, for import's own kind. */
+enum db_result deliver_run(struct store_engine *e, struct store_job *j);
+void deliver_undo(struct store_engine *e, struct store_job *j);
+void deliver_settle(struct store_engine *e, struct store_job *j);
+void deliver_done(struct store_job *j);
+
+/* --- spool.c --- */
+
+struct spool_job {
+  struct store_job job;
+  struct spool *spool; /* the session's */
+  struct slice chunk;
+};
+extern const struct job_kind spool_kind;
+enum db_result spool_run(struct store_engine *e, struct store_job *j);
+
+struct drop_job {
+  struct store_job job;
+  struct spool spool;
+};
+extern const struct job_kind drop_kind;
+
+/* --- maildrop.c --- */
+
+struct open_job {
+  struct store_job job;
+  uint64_t folder;
+  /* results */
+  uint32_t count, uidvalidity, uid_end; /* every uid of the snapshot is below uid_end */
+  uint64_t octets;
+  struct buf rows; /* as in pop_listing */
+};
+extern const struct job_kind open_kind;
+
+struct read_job {
+  struct store_job job;
+  uint64_t folder;
+  uint32_t uid;
+  uint64_t offset;
+  uint32_t most;
+  bool octets_only;  /* never the file itself */
+  /* results */
+  bool dots;
+  struct buf data;
+  int fd;            /* not -1: the file itself, and where in it the message is */
+  uint64_t start, size;
+};
+extern const struct job_kind read_kind;
+
+struct quit_job {
+  struct store_job job;
+  uint64_t account, folder;
+  uint32_t *uids; /* owned */
+  size_t count;
+  /* results */
+  uint32_t deleted;
+  uint64_t octets;
+};
+extern const struct job_kind quit_kind;
+
+/* --- the owner's side of them: smtp.c, pop.c --- */
+
+/* Counters of the accounts that the message was for. */
+void deliver_count(struct store *s, const struct deliver_job *d);
+void deliver_finish(struct store *s, struct store_job *j);
+void spool_finish(struct store *s, struct store_job *j);
+void open_finish(struct store *s, struct store_job *j);
+void read_finish(struct store *s, struct store_job *j);
+void quit_finish(struct store *s, struct store_job *j);
+
+#endif

@@ -1,0 +1,196 @@
+/* A maildrop for POP3: its snapshot, one message of it, the deletions at QUIT. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/pop3d_store.h"
+#include "lib/base/wire.h"
+#include "src/store/engine.h"
+#include "src/store/uidl.h"
+
+enum { LISTING_MAX = 512 * 1024 * 1024 };
+
+/* --- the snapshot --- */
+
+static enum db_result open_folder(struct store_engine *e, struct open_job *o) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uidvalidity, uidnext FROM folder WHERE id = ?");
+  db_bind_int(s, 1, (int64_t)o->folder);
+  enum db_result r = db_step(s);
+  if (r == DB_OK) o->job.result = JOB_MISSING;
+  if (r != DB_ROW) return r;
+  o->uidvalidity = (uint32_t)db_int(s, 0);
+  int64_t next = db_int(s, 1);
+  o->uid_end = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+  db_reset(s);
+  return DB_OK;
+}
+
+static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl) {
+  if (uidl.n > POP_UIDL_MAX) uidl = slice_first(uidl, POP_UIDL_MAX);
+  wire_put_u32(&o->rows, uid);
+  wire_put_u64(&o->rows, size);
+  buf_put_u8(&o->rows, (uint8_t)uidl.n);
+  if (uidl.n) buf_put(&o->rows, uidl);
+  o->count++;
+  o->octets += size;
+}
+
+static enum db_result list_entries(struct store_engine *e, struct open_job *o) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, uidl FROM entry WHERE folder = ? ORDER BY uid");
+  db_bind_int(s, 1, (int64_t)o->folder);
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW && !o->rows.failed)
+    put_row(o, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 1), db_bytes(s, 2));
+  db_reset(s);
+  return o->rows.failed ? DB_NOMEM : r;
+}
+
+static enum db_result open_run(struct store_engine *e, struct store_job *j) {
+  struct open_job *o = (struct open_job *)j;
+  o->count = 0;
+  o->octets = 0;
+  buf_init(&o->rows, LISTING_MAX);
+  enum db_result r = db_begin_read(e->db);
+  if (r == DB_OK) r = open_folder(e, o);
+  if (r == DB_OK && j->result == JOB_DONE) r = list_entries(e, o);
+  db_rollback(e->db);
+  return r;
+}
+
+static void open_done(struct store_job *j) {
+  buf_free(&((struct open_job *)j)->rows);
+}
+
+const struct job_kind open_kind = { .name = "open", .run = open_run, .finish = open_finish, .done = open_done };
+
+/* --- one message --- */
+
+static enum db_result read_from_file(struct store_engine *e, struct read_job *rd, struct disk_file *f) {
+  size_t n = rd->most;
+  if (rd->offset >= rd->size) return DB_OK;
+  if (rd->size - rd->offset < n) n = (size_t)(rd->size - rd->offset);
+  uint8_t *to = buf_reserve(&rd->data, n);
+  if (!to) return DB_NOMEM;
+  int64_t got = e->disk->ops->read(f, to, n, rd->start + rd->offset);
+  if (got != (int64_t)n) return got < 0 ? db_result_of((int)got) : DB_CORRUPT;
+  buf_added(&rd->data, n);
+  return DB_OK;
+}
+
+/* The file itself where the disk can share it, else the octets asked for. */
+static enum db_result read_file(struct store_engine *e, struct read_job *rd, uint64_t body) {
+  char name[BODY_NAME_MAX];
+  struct disk_file *f = NULL;
+  body_name(name, body);
+  int failed = e->disk->ops->open(e->disk, name, DISK_READ, &f);
+  if (failed) return DB_CORRUPT;
+  int64_t size = e->disk->ops->size(f);
+  enum db_result r = size >= 0 && (uint64_t)size >= rd->start + rd->size ? DB_OK : DB_CORRUPT;
+  if (r == DB_OK) rd->fd = rd->octets_only ? -1 : e->disk->ops->share(f);
+  if (r == DB_OK && rd->fd < 0) {
+    rd->fd = -1;
+    r = read_from_file(e, rd, f);
+  }
+  e->disk->ops->close(&f);
+  return r;
+}
+
+static enum db_result read_row(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
+  rd->size = (uint64_t)db_int(s, 0);
+  rd->dots = db_int(s, 1) != 0;
+  if (!db_is_null(s, 2)) {
+    rd->start = (uint64_t)db_int(s, 2);
+    return read_file(e, rd, (uint64_t)db_int(s, 3));
+  }
+  struct slice data = db_bytes(s, 4);
+  if (data.n != rd->size) return DB_CORRUPT;
+  if (rd->offset < data.n) buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
+  return rd->data.failed ? DB_NOMEM : DB_OK;
+}
+
+static enum db_result read_run(struct store_engine *e, struct store_job *j) {
+  struct read_job *rd = (struct read_job *)j;
+  rd->fd = -1;
+  buf_init(&rd->data, IPC_CHUNK);
+  struct db_stmt *s = db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.id, b.data FROM entry e"
+                                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
+  db_bind_int(s, 1, (int64_t)rd->folder);
+  db_bind_int(s, 2, rd->uid);
+  enum db_result r = db_step(s);
+  if (r == DB_OK) j->result = JOB_MISSING;
+  if (r == DB_ROW) r = read_row(e, rd, s);
+  db_reset(s);
+  return r;
+}
+
+static void read_done(struct store_job *j) {
+  buf_free(&((struct read_job *)j)->data);
+}
+
+const struct job_kind read_kind = { .name = "read", .run = read_run, .finish = read_finish, .done = read_done };
+
+/* --- QUIT --- */
+
+/* An imported UIDL is remembered, so that no other message ever gets it. */
+static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT OR IGNORE INTO gone (folder, uidl) VALUES (?, ?)");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_text(s, 2, uidl);
+  return db_run(s);
+}
+
+static enum db_result delete_entry(struct store_engine *e, uint64_t folder, uint32_t uid) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM entry WHERE folder = ? AND uid = ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, uid);
+  return db_run(s);
+}
+
+enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size) {
+  *ret_size = 0;
+  struct db_stmt *s = db_prepare(e->db, "SELECT body, size, uidl FROM entry WHERE folder = ? AND uid = ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, uid);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r; /* not there any more: what was asked for holds */
+  uint64_t body = (uint64_t)db_int(s, 0), size = (uint64_t)db_int(s, 1);
+  r = db_is_null(s, 2) ? DB_OK : remember_uidl(e, folder, db_bytes(s, 2));
+  db_reset(s);
+  if (r == DB_OK) r = delete_entry(e, folder, uid);
+  if (r == DB_OK) r = engine_unref_body(e, body);
+  if (r == DB_OK) *ret_size = size;
+  return r;
+}
+
+static enum db_result delete_messages(struct store_engine *e, struct quit_job *q) {
+  enum db_result r = DB_OK;
+  for (size_t i = 0; r == DB_OK && i < q->count; i++) {
+    uint64_t size;
+    r = message_delete(e, q->folder, q->uids[i], &size);
+    q->deleted += size > 0;
+    q->octets += size;
+  }
+  return r;
+}
+
+static enum db_result quit_run(struct store_engine *e, struct store_job *j) {
+  struct quit_job *q = (struct quit_job *)j;
+  struct folder *f;
+  q->deleted = 0;
+  q->octets = 0;
+  enum db_result r = engine_folder(e, q->folder, &f);
+  if (r != DB_OK || !f) {
+    j->result = JOB_MISSING;
+    return r;
+  }
+  r = delete_messages(e, q);
+  if (q->deleted) folder_shrink(e, f, q->deleted, q->octets);
+  return r;
+}
+
+static void quit_done(struct store_job *j) {
+  free(((struct quit_job *)j)->uids);
+}
+
+const struct job_kind quit_kind = {
+  .name = "quit", .is_write = true, .run = quit_run, .finish = quit_finish, .done = quit_done,
+};

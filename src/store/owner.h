@@ -1,0 +1,90 @@
+/* What the owner's thread keeps: the rooms that talk to the store, their sessions, the directory.
+ *
+ *   room      a process with a channel to us, known from its first message (or auth's grant for it)
+ *   session   one of its tags with something to remember: a spool, a grant, an open maildrop, a
+ *             running command, or a question under way
+ *
+ * A session is in exactly one of these conditions:
+ *   at rest   nothing asked; it is freed when it holds nothing
+ *   pending   one job is out for it; a second question meanwhile is a breach
+ *   gone      its room is lost or it closed while a job is out; the job's finish frees it */
+#ifndef QASID_STORE_OWNER_H
+#define QASID_STORE_OWNER_H
+
+#include "src/store/directory.h"
+#include "src/store/job.h"
+
+enum { SESSIONS_MAX = 200000 /* of one room: twice the most that connections_per_process allows */ };
+
+struct import; /* src/store/import.c */
+
+struct peer {
+  struct peer *next;
+  enum room_kind kind; /* ROOM_KINDS: nothing heard from it yet */
+  uint32_t number;
+  struct map by_tag;
+  struct session *sessions;
+};
+
+struct session {
+  struct peer *peer;
+  uint64_t tag;
+  struct session *prev, *next;
+  bool pending, gone;
+  bool spoiled;               /* spooling failed: the commit will be refused with `spoiled_by` */
+  uint8_t spoiled_by;
+  struct spool spool;         /* smtpd; number 0: none */
+  uint64_t account;           /* pop3d: granted by auth; 0: none */
+  bool open;                  /* the maildrop is ours */
+  uint64_t inbox;
+  uint32_t uid_end, count;
+  struct buf deletes;         /* uids, u32 each in network order, that pop_quit is to delete */
+  struct import *import;      /* cli: messages are coming in */
+};
+
+struct store {
+  struct disk *disk;
+  const struct conf *conf;
+  struct store_shell shell;
+  struct directory dir;
+  struct peer *peers;
+  struct dir_found found;
+  struct buf out;             /* an answer being encoded */
+  uint64_t spools;            /* numbers given */
+  int64_t low_space_s;        /* when the disk was last seen to be low, 0: never */
+  /* for `status` */
+  uint64_t groups, messages_in, deleted, jobs_out;
+};
+
+/* --- sessions.c --- */
+
+struct peer *peer_get(struct store *s, enum room_kind kind, uint32_t number);
+struct session *session_find(struct peer *p, uint64_t tag);
+/* Made when missing; NULL without memory or above SESSIONS_MAX. */
+struct session *session_get(struct peer *p, uint64_t tag);
+/* Frees it when it holds nothing and nothing is out. */
+void session_relax(struct session *ss);
+/* It is over: what it holds is let go now, or when its job comes back. */
+void session_end(struct store *s, struct session *ss);
+/* What was spooled so far is not wanted: the file goes. */
+void session_drop_spool(struct store *s, struct session *ss);
+void session_unlock(struct store *s, struct session *ss);
+/* Sends the job off; the session waits for it. It may be finished before this returns. */
+void session_ask(struct store *s, struct session *ss, struct store_job *j);
+/* At the beginning of a finish: the session that is to be answered, or NULL when it is over. */
+struct session *session_answered(struct store *s, struct store_job *j);
+
+void store_send(struct store *s, struct session *ss, uint16_t type);
+void store_send_to(struct store *s, const struct peer *p, uint16_t type, uint64_t tag, int fd);
+
+/* --- one per pair; false: malformed or a breach --- */
+
+bool smtp_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
+bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
+bool grant_message(struct store *s, struct peer *p, const struct ipc_msg *m);
+bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
+/* import.c: cli_input and its end, while ss->import. */
+bool import_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s);
+void import_free(struct import **i);
+
+#endif

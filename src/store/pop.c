@@ -1,0 +1,242 @@
+/* What pop3d asks, and auth's grants, without which it may ask nothing. */
+#include "ipc/pop3d_store.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "ipc/auth_store.h"
+#include "src/store/owner.h"
+
+/* --- auth: this session is that account --- */
+
+bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m) {
+  struct auth_grant q;
+  if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
+  bool known = q.account && dir_account(&s->dir, q.account);
+  /* Whose number this is may not be known yet: the grant comes before the front-end's first word.
+   * An smtpd never opens a maildrop, so there is nothing to remember for it. */
+  struct peer *front = known ? peer_get(s, ROOM_KINDS, q.front) : NULL;
+  if (front && (front->kind == ROOM_POP3D || front->kind == ROOM_KINDS)) {
+    struct session *ss = session_get(front, q.session);
+    known = ss && !ss->open && !ss->pending;
+    if (known) ss->account = q.account;
+    if (known) s->shell.set_state(s->shell.arg, ROOM_POP3D, q.front, q.session, POP_GRANTED);
+  }
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = known && front });
+  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+  return true;
+}
+
+/* --- open --- */
+
+static void answer_opened(struct store *s, struct session *ss, const struct pop_opened *a) {
+  pop_opened_put(&s->out, a);
+  store_send(s, ss, pop_opened_type);
+}
+
+/* The grant is spent: the session has to log in again. */
+static void refuse_open(struct store *s, struct session *ss, enum pop_outcome why) {
+  answer_opened(s, ss, &(struct pop_opened){ .outcome = why });
+  s->shell.set_state(s->shell.arg, ROOM_POP3D, ss->peer->number, ss->tag, POP_STRANGER);
+  session_end(s, ss);
+}
+
+static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct pop_open q;
+  if (!pop_open_get(m->payload, &q) || ss->open || !ss->account) return false;
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  if (!a || a->locked_by) {
+    refuse_open(s, ss, a ? POP_IN_USE : POP_DAMAGED);
+    return true;
+  }
+  struct open_job *j = job_new(&open_kind, sizeof *j, ss, now_s);
+  if (!j) {
+    refuse_open(s, ss, POP_TROUBLE);
+    return true;
+  }
+  a->locked_by = ss;
+  ss->open = true;
+  ss->inbox = j->folder = a->inbox;
+  session_ask(s, ss, &j->job);
+  return true;
+}
+
+/* As many whole rows as one part takes. */
+static size_t part_of(struct slice rows) {
+  size_t n = 0;
+  while (n < rows.n) {
+    size_t row = 13u + (size_t)slice_at(rows, n + 12);
+    if (n + row > IPC_CHUNK) break;
+    n += row;
+  }
+  return n;
+}
+
+static void send_listing(struct store *s, struct session *ss, struct slice rows) {
+  do {
+    size_t n = part_of(rows);
+    struct pop_listing part = { .last = n == rows.n, .rows = slice_first(rows, n) };
+    rows = slice_from(rows, n);
+    pop_listing_put(&s->out, &part);
+    store_send(s, ss, pop_listing_type);
+  } while (rows.n);
+}
+
+static enum pop_outcome pop_outcome_of(enum job_result r) {
+  switch (r) {
+  case JOB_DONE: return POP_DONE;
+  case JOB_DAMAGED:
+  case JOB_MISSING: return POP_DAMAGED;
+  default: return POP_TROUBLE;
+  }
+}
+
+void open_finish(struct store *s, struct store_job *j) {
+  struct open_job *o = (struct open_job *)j;
+  struct session *ss = session_answered(s, j);
+  if (!ss) return;
+  if (j->result != JOB_DONE) {
+    refuse_open(s, ss, pop_outcome_of(j->result));
+    return;
+  }
+  ss->uid_end = o->uid_end;
+  ss->count = o->count;
+  buf_init(&ss->deletes, 4 * (size_t)o->count);
+  answer_opened(s, ss, &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity });
+  send_listing(s, ss, buf_slice(&o->rows));
+}
+
+/* --- read --- */
+
+static void answer_chunk(struct store *s, struct session *ss, const struct pop_chunk *a) {
+  pop_chunk_put(&s->out, a);
+  store_send(s, ss, pop_chunk_type);
+}
+
+static bool read_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct pop_read q;
+  if (!pop_read_get(m->payload, &q) || q.uid >= ss->uid_end) return false;
+  struct read_job *j = job_new(&read_kind, sizeof *j, ss, now_s);
+  if (!j) {
+    answer_chunk(s, ss, &(struct pop_chunk){ .outcome = POP_TROUBLE });
+    return true;
+  }
+  j->folder = ss->inbox;
+  j->uid = q.uid;
+  j->offset = q.offset;
+  j->most = q.most < IPC_CHUNK ? q.most : IPC_CHUNK;
+  j->fd = -1;
+  session_ask(s, ss, &j->job);
+  return true;
+}
+
+void read_finish(struct store *s, struct store_job *j) {
+  struct read_job *r = (struct read_job *)j;
+  struct session *ss = session_answered(s, j);
+  if (!ss || (j->result != JOB_DONE && r->fd >= 0)) {
+    if (r->fd >= 0) close(r->fd);
+    r->fd = -1;
+  }
+  if (!ss) return;
+  if (r->fd >= 0) {
+    pop_file_put(&s->out, &(struct pop_file){ r->start, r->size, r->dots });
+    store_send_to(s, ss->peer, pop_file_type, ss->tag, r->fd);
+    return;
+  }
+  bool fine = j->result == JOB_DONE;
+  answer_chunk(s, ss, &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->dots,
+                                           fine ? buf_slice(&r->data) : SLICE_NONE });
+}
+
+/* --- delete and quit --- */
+
+static bool note_deletes(struct session *ss, const struct ipc_msg *m) {
+  struct pop_delete q;
+  if (!pop_delete_get(m->payload, &q) || q.uids.n % 4) return false;
+  struct wire w = wire_open(q.uids);
+  while (w.rest.n)
+    if (wire_get_u32(&w) >= ss->uid_end) return false;
+  if (q.uids.n > buf_room(&ss->deletes)) return false; /* more than there are messages */
+  buf_put(&ss->deletes, q.uids);
+  return !ss->deletes.failed;
+}
+
+static void answer_done(struct store *s, struct session *ss, enum pop_outcome outcome, uint32_t deleted) {
+  pop_done_put(&s->out, &(struct pop_done){ outcome, deleted });
+  store_send(s, ss, pop_done_type);
+  session_end(s, ss);
+}
+
+static int by_uid(const void *a, const void *b) {
+  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static struct quit_job *new_quit_job(struct session *ss, int64_t now_s) {
+  size_t n = buf_len(&ss->deletes) / 4;
+  struct quit_job *j = job_new(&quit_kind, sizeof *j, ss, now_s);
+  if (!j) return NULL;
+  j->uids = calloc(n, sizeof *j->uids);
+  if (!j->uids) {
+    struct store_job *job = &j->job;
+    job_free(&job);
+    return NULL;
+  }
+  struct wire w = wire_open(buf_slice(&ss->deletes));
+  for (size_t i = 0; i < n; i++) j->uids[i] = wire_get_u32(&w);
+  qsort(j->uids, n, sizeof *j->uids, by_uid);
+  j->count = n;
+  j->account = ss->account;
+  j->folder = ss->inbox;
+  return j;
+}
+
+static bool quit(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct pop_quit q;
+  if (!pop_quit_get(m->payload, &q)) return false;
+  if (!buf_len(&ss->deletes)) {
+    answer_done(s, ss, POP_DONE, 0);
+    return true;
+  }
+  struct quit_job *j = new_quit_job(ss, now_s);
+  if (j) session_ask(s, ss, &j->job);
+  else answer_done(s, ss, POP_TROUBLE, 0);
+  return true;
+}
+
+void quit_finish(struct store *s, struct store_job *j) {
+  struct quit_job *q = (struct quit_job *)j;
+  struct dir_account *a = dir_account(&s->dir, q->account);
+  bool fine = j->result == JOB_DONE;
+  if (fine && a) {
+    a->octets -= q->octets < a->octets ? q->octets : a->octets;
+    a->messages -= q->deleted < a->messages ? q->deleted : a->messages;
+  }
+  if (fine) s->deleted += q->deleted;
+  struct session *ss = session_answered(s, j);
+  if (ss) answer_done(s, ss, pop_outcome_of(j->result), fine ? q->deleted : 0);
+}
+
+/* --- the pair --- */
+
+static bool close_session(struct store *s, struct peer *p, const struct ipc_msg *m) {
+  struct pop_close q;
+  if (!pop_close_get(m->payload, &q)) return false;
+  struct session *ss = session_find(p, m->tag);
+  if (ss) session_end(s, ss);
+  return true;
+}
+
+bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  if (m->type == pop_close_type) return close_session(s, p, m);
+  struct session *ss = session_find(p, m->tag);
+  if (!ss || ss->pending) return false;
+  if (m->type == pop_open_type) return open_maildrop(s, ss, m, now_s);
+  if (!ss->open) return false;
+  switch (m->type) {
+  case pop_read_type: return read_message(s, ss, m, now_s);
+  case pop_delete_type: return note_deletes(ss, m);
+  case pop_quit_type: return quit(s, ss, m, now_s);
+  default: return false;
+  }
+}

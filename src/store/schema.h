@@ -1,0 +1,40 @@
+/* The shape of the database, by version, and how an older one is brought forward.
+ *
+ *   store    one row: the next body's number, and the last UIDVALIDITY given
+ *   domain   the domains that are ours
+ *   account  a person's mail; its address is also its name
+ *   address  who receives "local@domain": an account, or (account NULL) an alias
+ *   target   where an alias leads, as an address
+ *   folder   a mailbox of an account with its counters; POP3 sees INBOX
+ *   entry    one message in one folder
+ *   body     a message's octets, once, however many entries refer to it: in `data`, or when `start`
+ *            is not NULL in the file bodies/xx/id from that octet on
+ *   gone     imported UIDLs whose message was deleted, so that none is ever given twice
+ *
+ * Invariants (each is looked at by `qasid check`):
+ *  1. body.refs is the number of its entries and is not 0; a body in a file has its file.
+ *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries.
+ *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never
+ *     used twice. A folder made anew has a higher uidvalidity than any before.
+ *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
+ *     dot-stuffing: the octets end in CRLF.
+ *  5. Numbers of accounts, folders and bodies are never used twice.
+ *  6. Every address is in a domain of ours; every target of an alias is an address of ours.
+ *
+ * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
+ * entries for each body that goes.
+ *
+ * flags, modseq and several folders are what IMAP (RFC 3501, RFC 7162) will ask for. */
+#ifndef QASID_STORE_SCHEMA_H
+#define QASID_STORE_SCHEMA_H
+
+#include "lib/db/db.h"
+
+enum { STORE_PAGE = 16384 };
+#define STORE_DATABASE "database.sqlite"
+
+/* Makes the tables or brings an older version forward, a transaction each. Refuses a database that a
+ * newer Qasid wrote. False with a sentence in `err`. */
+bool schema_bring_forward(struct db *db, struct buf *err);
+
+#endif

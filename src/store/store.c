@@ -1,0 +1,101 @@
+/* The owner's side as a whole: opened, told, lost; the way of a finished job. */
+#include "src/store/owner.h"
+
+#include <stdlib.h>
+
+#include "src/store/schema.h"
+
+/* --- opening --- */
+
+static bool open_failed(struct buf *err, const char *what, enum db_result r, struct db *db) {
+  if (r == DB_BUSY) buf_put_str(err, "another program holds the mail database: is a second server running?");
+  else buf_printf(err, "%s: %s", what, db ? db_error(db) : "the disk or memory failed");
+  return false;
+}
+
+static bool open_database(struct store *s, struct buf *err) {
+  struct db *db = NULL;
+  struct db_options options = { .page_size = STORE_PAGE, .cache_kib = 8 * 1024 };
+  enum db_result r = db_open(s->disk, STORE_DATABASE, &options, &db);
+  if (r != DB_OK) {
+    open_failed(err, "the mail database can't be opened", r, db);
+    db_close(&db);
+    return false;
+  }
+  bool fine = schema_bring_forward(db, err);
+  if (fine) {
+    r = dir_load(&s->dir, db);
+    fine = r == DB_OK || open_failed(err, "the accounts in the mail database can't be read", r, db);
+  }
+  db_close(&db);
+  return fine;
+}
+
+static bool start(struct store *s, struct buf *err) {
+  int r = bodies_prepare(s->disk);
+  if (r < 0) {
+    buf_printf(err, "the folders of the mail can't be made: %s", strerror(-r));
+    return false;
+  }
+  return open_database(s, err);
+}
+
+struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell, struct buf *err) {
+  struct store *s = calloc(1, sizeof *s);
+  if (!s) {
+    buf_put_str(err, "out of memory");
+    return NULL;
+  }
+  s->disk = disk;
+  s->conf = conf;
+  s->shell = *shell;
+  dir_init(&s->dir);
+  buf_init(&s->out, IPC_PAYLOAD_MAX);
+  if (!start(s, err)) store_free(&s);
+  return s;
+}
+
+void store_free(struct store **s) {
+  struct store *x = *s;
+  if (!x) return;
+  while (x->peers) {
+    struct peer *p = x->peers;
+    store_room_lost(x, p->kind, p->number);
+  }
+  dir_free(&x->dir);
+  dir_found_free(&x->found);
+  buf_free(&x->out);
+  free(x);
+  *s = NULL;
+}
+
+void store_reconfigure(struct store *s, const struct conf *conf) {
+  s->conf = conf;
+}
+
+/* --- messages and jobs --- */
+
+bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *m, int64_t now_s) {
+  struct peer *p = peer_get(s, kind, number);
+  if (!p) return false;
+  switch (kind) {
+  case ROOM_SMTPD: return smtp_message(s, p, m, now_s);
+  case ROOM_POP3D: return pop_message(s, p, m, now_s);
+  case ROOM_AUTH: return grant_message(s, p, m);
+  case ROOM_CLI: return admin_message(s, p, m, now_s);
+  default: return false;
+  }
+}
+
+void store_finish(struct store *s, struct store_job *job) {
+  s->jobs_out--;
+  if (job->group > s->groups) s->groups = job->group;
+  if (job->kind->finish) job->kind->finish(s, job);
+  if (!job->again) {
+    job_free(&job);
+    return;
+  }
+  job->again = false;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, job, job->kind->is_write);
+}
