@@ -47,14 +47,16 @@ static bool in_range(struct conf_read *r, const struct conf_option *o, unsigned 
 static bool check_num(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
   uint64_t n;
   if (num_parse(text, UINT64_MAX, &n)) return in_range(r, o, line, n);
-  conf_mistake(r, line, o->name, "\"%.*s\" is no number; digits alone are meant", SLICE_ARG(slice_first(text, 80)));
+  conf_mistake(r, line, o->name, "\"%.*s\" is no number; digits alone are meant",
+               SLICE_ARG(slice_first(text, 80)));
   return false;
 }
 
 static bool check_size(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
   uint64_t n;
   if (conf_parse_size(text, &n)) return in_range(r, o, line, n);
-  conf_mistake(r, line, o->name, "\"%.*s\" is no size; octets are meant, or a number with K, M, G or T, such as %s",
+  conf_mistake(r, line, o->name,
+               "\"%.*s\" is no size; octets are meant, or a number with K, M, G or T, such as %s",
                SLICE_ARG(slice_first(text, 80)), o->def);
   return false;
 }
@@ -80,8 +82,10 @@ static bool check_text(struct conf_read *r, const struct conf_option *o, unsigne
     return false;
   }
   if (o->kind == CONF_KIND_LIST || (text.n >= o->least && text.n <= o->most)) return true;
-  if (text.n < o->least) conf_mistake(r, line, o->name, "is empty");
-  else conf_mistake(r, line, o->name, "has %zu octets, at most %llu fit", text.n, (unsigned long long)o->most);
+  if (text.n < o->least)
+    conf_mistake(r, line, o->name, "is empty");
+  else
+    conf_mistake(r, line, o->name, "has %zu octets, at most %llu fit", text.n, (unsigned long long)o->most);
   return false;
 }
 
@@ -101,7 +105,8 @@ static bool is_hostname(struct slice text) {
 
 static const char *wrong_hostname(struct slice text) {
   if (text.n == 0 || is_hostname(text)) return NULL;
-  return "is no host name; letters, digits and hyphens with dots between are meant, such as \"mail.example.org\"";
+  return "is no host name; letters, digits and hyphens with dots between are meant, such as "
+         "\"mail.example.org\"";
 }
 
 static const char *wrong_path(struct slice text) {
@@ -109,7 +114,8 @@ static const char *wrong_path(struct slice text) {
 }
 
 static const char *wrong_run_dir(struct slice text) {
-  if (text.n + sizeof "/control" - 1 > SOCKET_PATH_MAX) return "is too long for the path of a socket inside it";
+  if (text.n + sizeof "/control" - 1 > SOCKET_PATH_MAX)
+    return "is too long for the path of a socket inside it";
   return wrong_path(text);
 }
 
@@ -178,7 +184,8 @@ bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_
   return true;
 }
 
-static bool check_meaning(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_meaning(struct conf_read *r, const struct conf_option *o, unsigned line,
+                          struct slice text) {
   for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
     if (strcmp(meanings[i].option, o->name) != 0) continue;
     const char *wrong = meanings[i].wrong(text);
@@ -219,7 +226,9 @@ static const struct conf_list *list_of(const struct conf *c, const struct conf_o
   return (const struct conf_list *)((const char *)c + o->offset);
 }
 
-static bool is_listener(const struct conf_option *o) { return slice_starts(slice_str(o->name), SLICE("listen_")); }
+static bool is_listener(const struct conf_option *o) {
+  return slice_starts(slice_str(o->name), SLICE("listen_"));
+}
 
 /* The same address twice, in one option or in two. The second one cannot be bound. */
 static void check_listeners(struct conf_read *r, const struct conf *c) {

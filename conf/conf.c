@@ -35,9 +35,14 @@ enum { CONF_TEXT_MAX = 1024 * 1024, CONF_MEMORY_MAX = 4 * CONF_TEXT_MAX, CONF_NA
 #define RELOADS_S false
 
 const struct conf_option conf_options[] = {
-#define OPTION(kind_, name_, def_, least_, most_, reload_, section_, prose_)                      \
-  { .kind = CONF_KIND_##kind_, .name = #name_, .def = def_, ROW_##kind_(least_, most_),           \
-    .reloads = RELOADS_##reload_, .section = section_, .prose = prose_,                           \
+#define OPTION(kind_, name_, def_, least_, most_, reload_, section_, prose_) \
+  { .kind = CONF_KIND_##kind_,                                               \
+    .name = #name_,                                                          \
+    .def = def_,                                                             \
+    ROW_##kind_(least_, most_),                                              \
+    .reloads = RELOADS_##reload_,                                            \
+    .section = section_,                                                     \
+    .prose = prose_,                                                         \
     .offset = offsetof(struct conf, name_) },
 #include "conf/options.def"
 #undef OPTION
@@ -53,7 +58,12 @@ struct conf_owned {
 
 /* Rows given to libconfuse: the first carries our context (its callbacks get nothing else of ours),
  * then the options in their order, then the names that are unknown, then the end. */
-enum { ROW_CONTEXT, ROW_OPTION, ROW_UNKNOWN = ROW_OPTION + OPTIONS, ROWS = ROW_UNKNOWN + CONF_UNKNOWN_MAX + 1 };
+enum {
+  ROW_CONTEXT,
+  ROW_OPTION,
+  ROW_UNKNOWN = ROW_OPTION + OPTIONS,
+  ROWS = ROW_UNKNOWN + CONF_UNKNOWN_MAX + 1
+};
 
 struct reading {
   struct conf_read read;
@@ -63,7 +73,9 @@ struct reading {
   bool again; /* one more unknown name was met */
 };
 
-static struct reading *context_of(cfg_t *cfg) { return (struct reading *)cfg->opts[ROW_CONTEXT].simple_value.ptr; }
+static struct reading *context_of(cfg_t *cfg) {
+  return (struct reading *)cfg->opts[ROW_CONTEXT].simple_value.ptr;
+}
 
 /* --- libconfuse's callbacks --- */
 
@@ -95,7 +107,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
   const struct conf_option *o = &conf_options[opt - cfg->opts - ROW_OPTION];
   unsigned *set = &r->lines[conf_place(o)];
   if (*set && o->kind != CONF_KIND_LIST)
-    conf_mistake(&r->read, (unsigned)cfg->line, o->name, "is set a second time; the first is in line %u", *set);
+    conf_mistake(&r->read, (unsigned)cfg->line, o->name, "is set a second time; the first is in line %u",
+                 *set);
   *set = (unsigned)cfg->line;
   conf_check_value(&r->read, o, *set, slice_str(value));
   return 0;
@@ -106,8 +119,11 @@ static int on_unknown(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
   struct reading *r = context_of(cfg);
   if (!r) return 0;
   const struct conf_option *near = conf_nearest(opt->name);
-  if (near) conf_mistake(&r->read, (unsigned)cfg->line, opt->name, "there is no such option; %s is near", near->name);
-  else conf_mistake(&r->read, (unsigned)cfg->line, opt->name, "there is no such option; `qasid config --help` has all");
+  if (near)
+    conf_mistake(&r->read, (unsigned)cfg->line, opt->name, "there is no such option; %s is near", near->name);
+  else
+    conf_mistake(&r->read, (unsigned)cfg->line, opt->name,
+                 "there is no such option; `qasid config --help` has all");
   return 0;
 }
 
@@ -199,7 +215,8 @@ static cfg_t *read_all(struct reading *r, const char *text) {
 static void set_list(struct conf_owned *c, struct conf_list *to, cfg_opt_t *opt) {
   const char **items = arena_alloc(&c->mem, (opt->nvalues + 1) * sizeof *items);
   if (!items) return;
-  for (unsigned i = 0; i < opt->nvalues; i++) items[i] = arena_cstr(&c->mem, slice_str(cfg_opt_getnstr(opt, i)));
+  for (unsigned i = 0; i < opt->nvalues; i++)
+    items[i] = arena_cstr(&c->mem, slice_str(cfg_opt_getnstr(opt, i)));
   *to = (struct conf_list){ items, opt->nvalues };
 }
 
@@ -267,8 +284,10 @@ struct conf *conf_load(const char *path, struct buf *err) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   errno = fd < 0 ? errno : 0;
   struct conf *c = NULL;
-  if (fd >= 0 && read_file(fd, &text)) c = conf_parse(buf_slice(&text), path, err);
-  else buf_printf(err, "%s: cannot be read: %s\n", path, errno ? strerror(errno) : "larger than 1M");
+  if (fd >= 0 && read_file(fd, &text))
+    c = conf_parse(buf_slice(&text), path, err);
+  else
+    buf_printf(err, "%s: cannot be read: %s\n", path, errno ? strerror(errno) : "larger than 1M");
   if (fd >= 0) close(fd);
   buf_free(&text);
   return c;

@@ -8,7 +8,7 @@ enum { PROSE_WIDTH = 96 };
 static const struct section {
   const char *name, *title;
 } sections[] = {
-  { "general", "General" },   { "listen", "Where it listens" }, { "tls", "TLS" },
+  { "general", "General" },     { "listen", "Where it listens" },        { "tls", "TLS" },
   { "smtp", "Mail coming in" }, { "pop3", "Mail fetched by its owner" }, { "auth", "Accounts" },
   { "store", "The store" },
 };
@@ -37,16 +37,18 @@ static void put_range(struct buf *out, const struct conf_option *o) {
 /* What kind of value it takes, in words. */
 static void put_kind(struct buf *out, const struct conf_option *o) {
   static const char *const kinds[] = {
-    [CONF_KIND_NUM] = "a number, ", [CONF_KIND_SIZE] = "a size, ",    [CONF_KIND_TIME] = "a time, ",
-    [CONF_KIND_FLAG] = "yes or no", [CONF_KIND_TEXT] = "a string",    [CONF_KIND_LIST] = "a list of strings",
+    [CONF_KIND_NUM] = "a number, ", [CONF_KIND_SIZE] = "a size, ", [CONF_KIND_TIME] = "a time, ",
+    [CONF_KIND_FLAG] = "yes or no", [CONF_KIND_TEXT] = "a string", [CONF_KIND_LIST] = "a list of strings",
     [CONF_KIND_WORD] = "one of ",
   };
   buf_put_str(out, kinds[o->kind]);
   if (o->kind == CONF_KIND_NUM || o->kind == CONF_KIND_SIZE || o->kind == CONF_KIND_TIME) put_range(out, o);
   if (o->kind != CONF_KIND_WORD) return;
   for (const char *p = o->words; *p; p++)
-    if (*p == '|') buf_put_str(out, ", ");
-    else buf_put_u8(out, (uint8_t)*p);
+    if (*p == '|')
+      buf_put_str(out, ", ");
+    else
+      buf_put_u8(out, (uint8_t)*p);
 }
 
 /* `text` in lines of at most PROSE_WIDTH octets, each behind `indent`. */
@@ -83,7 +85,8 @@ bool conf_help(struct buf *out, const char *name) {
   bool found = false;
   for (size_t i = 0; i < conf_option_count; i++) {
     if (name && strcmp(name, conf_options[i].name) != 0) continue;
-    if (!name && begins_section(i)) buf_printf(out, "%s%s\n", i ? "\n" : "", section_title(conf_options[i].section));
+    if (!name && begins_section(i))
+      buf_printf(out, "%s%s\n", i ? "\n" : "", section_title(conf_options[i].section));
     put_help(out, &conf_options[i]);
     found = true;
   }
@@ -106,15 +109,21 @@ void conf_sample(struct buf *out) {
   }
 }
 
-/* A sentence for mdoc: a backslash doubled, no line that begins with a control character, one line a sentence. */
+/* A sentence for mdoc: a backslash doubled, no line that begins with a control character, one line a
+ * sentence. */
 static void put_roff(struct buf *out, const char *text) {
   if (*text == '.' || *text == '\'') buf_put_str(out, "\\&");
   for (const char *first = text; *text; text++) {
-    if (*text == '\\') buf_put_str(out, "\\e");
-    else if (text > first && text[0] == ' ' && text[-1] == '.' && text[1] >= 'A' && text[1] <= 'Z') buf_put_u8(out, '\n');
-    else if ((uint8_t)text[0] == 0xc2 && (uint8_t)text[1] == 0xa7) buf_put_str(out, "\\(sc"), text++;
-    else if (strncmp(text, "\xe2\x80\xa6", 3) == 0) buf_put_str(out, "..."), text += 2;
-    else buf_put_u8(out, (uint8_t)*text);
+    if (*text == '\\')
+      buf_put_str(out, "\\e");
+    else if (text > first && text[0] == ' ' && text[-1] == '.' && text[1] >= 'A' && text[1] <= 'Z')
+      buf_put_u8(out, '\n');
+    else if ((uint8_t)text[0] == 0xc2 && (uint8_t)text[1] == 0xa7)
+      buf_put_str(out, "\\(sc"), text++;
+    else if (strncmp(text, "\xe2\x80\xa6", 3) == 0)
+      buf_put_str(out, "..."), text += 2;
+    else
+      buf_put_u8(out, (uint8_t)*text);
   }
   buf_put_u8(out, '\n');
 }
@@ -132,8 +141,10 @@ static const char manual_head[] =
     ".Xr qasid 1 .\n"
     "Each line is\n"
     ".Dl name = value\n"
-    "Strings with anything but letters, digits and . _ / stand in double quotes; a list of them in braces, with commas between.\n"
-    "In double quotes a backslash takes away a character's meaning, and ${NAME} is the environment variable of that name.\n"
+    "Strings with anything but letters, digits and . _ / stand in double quotes; a list of them in braces, "
+    "with commas between.\n"
+    "In double quotes a backslash takes away a character's meaning, and ${NAME} is the environment variable "
+    "of that name.\n"
     "A comment goes from # or // to the end of the line, or from /* to */.\n"
     ".Pp\n"
     "Sizes are octets, or a number with K, M, G or T (times 1024).\n"
@@ -149,24 +160,23 @@ static const char manual_head[] =
     "the old configuration stays.\n"
     ".Sh OPTIONS\n";
 
-static const char manual_tail[] =
-    ".Sh FILES\n"
-    ".Bl -tag -width Ds\n"
-    ".It Pa /etc/qasid/qasid.conf\n"
-    "The server's configuration.\n"
-    ".It Pa ~/.config/qasid/qasid.conf\n"
-    "That of a user who is not root, when it exists.\n"
-    ".El\n"
-    ".Sh EXAMPLES\n"
-    ".Bd -literal -offset indent\n"
-    "hostname         = \"mail.example.org\"\n"
-    "data_dir         = \"/var/lib/qasid\"\n"
-    "tls_certificates = {\"/etc/qasid/mail.example.org.pem\"}\n"
-    "tls_keys         = {\"/etc/qasid/mail.example.org.key\"}\n"
-    "message_size_limit = 25M\n"
-    ".Ed\n"
-    ".Sh SEE ALSO\n"
-    ".Xr qasid 1\n";
+static const char manual_tail[] = ".Sh FILES\n"
+                                  ".Bl -tag -width Ds\n"
+                                  ".It Pa /etc/qasid/qasid.conf\n"
+                                  "The server's configuration.\n"
+                                  ".It Pa ~/.config/qasid/qasid.conf\n"
+                                  "That of a user who is not root, when it exists.\n"
+                                  ".El\n"
+                                  ".Sh EXAMPLES\n"
+                                  ".Bd -literal -offset indent\n"
+                                  "hostname         = \"mail.example.org\"\n"
+                                  "data_dir         = \"/var/lib/qasid\"\n"
+                                  "tls_certificates = {\"/etc/qasid/mail.example.org.pem\"}\n"
+                                  "tls_keys         = {\"/etc/qasid/mail.example.org.key\"}\n"
+                                  "message_size_limit = 25M\n"
+                                  ".Ed\n"
+                                  ".Sh SEE ALSO\n"
+                                  ".Xr qasid 1\n";
 
 static void put_manual_item(struct buf *out, const struct conf_option *o) {
   buf_printf(out, ".It Ic %s No = Ar ", o->name);
@@ -175,8 +185,10 @@ static void put_manual_item(struct buf *out, const struct conf_option *o) {
   put_default(&value, o);
   for (size_t i = 0; i < buf_len(&value); i++) {
     int c = slice_at(buf_slice(&value), i);
-    if (c == '"') buf_put_str(out, "\\(dq");
-    else buf_put_u8(out, (uint8_t)c);
+    if (c == '"')
+      buf_put_str(out, "\\(dq");
+    else
+      buf_put_u8(out, (uint8_t)c);
   }
   buf_free(&value);
   buf_put_u8(out, '\n');
@@ -190,7 +202,8 @@ void conf_manual(struct buf *out) {
   buf_put_str(out, manual_head);
   for (size_t i = 0; i < conf_option_count; i++) {
     if (begins_section(i)) {
-      buf_printf(out, "%s.Ss %s\n.Bl -tag -width Ds\n", i ? ".El\n" : "", section_title(conf_options[i].section));
+      buf_printf(out, "%s.Ss %s\n.Bl -tag -width Ds\n", i ? ".El\n" : "",
+                 section_title(conf_options[i].section));
     }
     put_manual_item(out, &conf_options[i]);
   }

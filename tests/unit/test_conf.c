@@ -29,8 +29,10 @@ static void check_says(const struct says *rows, size_t count) {
   for (size_t i = 0; i < count; i++) {
     struct buf err;
     const char *got = parse_error(rows[i].text, &err);
-    if (!rows[i].mistake) assert_string_equal(got, "");
-    else if (!strstr(got, rows[i].mistake)) fail_msg("%s: got \"%s\", not \"%s\"", rows[i].text, got, rows[i].mistake);
+    if (!rows[i].mistake)
+      assert_string_equal(got, "");
+    else if (!strstr(got, rows[i].mistake))
+      fail_msg("%s: got \"%s\", not \"%s\"", rows[i].text, got, rows[i].mistake);
     buf_free(&err);
   }
 }
@@ -87,7 +89,8 @@ static void mistakes_of_grammar(void **state) {
     { "hostnam = x\n", "f:1: hostnam: there is no such option; hostname is near\n" },
     { "\n/* a\nb */\nzzzz = x\n", "f:4: zzzz: there is no such option; `qasid config --help`" },
     { "a = 1\nmesage_size_limit = 1M\nhostname = -x\n", "f:3: hostname:" },
-    { "a = 1\nmesage_size_limit = 1M\n", "f:2: mesage_size_limit: there is no such option; message_size_limit is near" },
+    { "a = 1\nmesage_size_limit = 1M\n",
+      "f:2: mesage_size_limit: there is no such option; message_size_limit is near" },
     { "hostname = a\nhostname = b\n", "f:2: hostname: is set a second time; the first is in line 1" },
     { "hostname", "premature end" },
     { "hostname = \"abc", "premature end" },
@@ -123,7 +126,10 @@ static void mistakes_of_value(void **state) {
     { "hostname = \"a b\"\n", "no host name" },
     { "data_dir = mail\n", "must be a whole path" },
     { "data_dir = \"\"\n", "data_dir: is empty" },
-    { "run_dir = \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n",
+    { "run_dir = "
+      "\"/"
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "\"\n",
       "run_dir: has" },
     { "user = \"Root!\"\n", "no user name" },
     { "recipient_delimiter = a\n", "can hold" },
@@ -176,7 +182,8 @@ static void dump_reads_back(void **state) {
   struct buf err, one, two;
   buf_init(&err, 4096), buf_init(&one, 65536), buf_init(&two, 65536);
   struct conf *c = conf_parse(SLICE("data_dir = '/a ${HOME} \"q\" \\\\ b'\nquota = 3G\nlisten_smtp = {}\n"
-                                    "auth_penalty_most = 90\nlog_format = json\n"), "f", &err);
+                                    "auth_penalty_most = 90\nlog_format = json\n"),
+                              "f", &err);
   assert_non_null(c);
   assert_string_equal(c->data_dir, "/a ${HOME} \"q\" \\ b");
   conf_dump(c, &one);
@@ -208,7 +215,8 @@ static void same_as_file(const char *path, struct buf *made) {
   static char text[256 * 1024];
   size_t n = fread(text, 1, sizeof text, f);
   fclose(f);
-  if (!slice_eq(slice_of(text, n), buf_slice(made))) fail_msg("%s is not what conf/options.def says; `make docs`", path);
+  if (!slice_eq(slice_of(text, n), buf_slice(made)))
+    fail_msg("%s is not what conf/options.def says; `make docs`", path);
 }
 
 static void documents_agree(void **state) {
@@ -253,11 +261,11 @@ static void sample_is_the_defaults(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(defaults_parse),        cmocka_unit_test(values),
-    cmocka_unit_test(mistakes_of_grammar),   cmocka_unit_test(mistakes_of_value),
-    cmocka_unit_test(mistakes_of_the_whole), cmocka_unit_test(every_mistake_is_told),
-    cmocka_unit_test(hostile_text),          cmocka_unit_test(dump_reads_back),
-    cmocka_unit_test(restart_needed),        cmocka_unit_test(documents_agree),
+    cmocka_unit_test(defaults_parse),         cmocka_unit_test(values),
+    cmocka_unit_test(mistakes_of_grammar),    cmocka_unit_test(mistakes_of_value),
+    cmocka_unit_test(mistakes_of_the_whole),  cmocka_unit_test(every_mistake_is_told),
+    cmocka_unit_test(hostile_text),           cmocka_unit_test(dump_reads_back),
+    cmocka_unit_test(restart_needed),         cmocka_unit_test(documents_agree),
     cmocka_unit_test(sample_is_the_defaults),
   };
   return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
