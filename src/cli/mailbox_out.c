@@ -1,0 +1,174 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/sys.h"
+#include "src/cli/mailbox.h"
+#include "src/cli/mbox.h"
+
+enum { OUT_BUFFER = 256 * 1024, OUT_FLUSH = 64 * 1024, NAME_ROOM = 160 };
+
+struct mailbox_out {
+  bool maildir, fresh; /* fresh: nothing of the message was put yet */
+  int folder;          /* the Maildir */
+  int fd;              /* the message's file, or the mbox */
+  struct buf buf;
+  struct from_wire form;
+  struct mail_meta meta;
+  unsigned long count;
+  char name[NAME_ROOM];
+  char error[256];
+};
+
+const char *mailbox_out_name(const struct mailbox_out *o) { return o->name; }
+const char *mailbox_out_error(const struct mailbox_out *o) { return o->error; }
+
+static bool failed(struct mailbox_out *o, const char *what) {
+  if (!o->error[0]) snprintf(o->error, sizeof o->error, "%s: %s", what, strerror(errno));
+  return false;
+}
+
+/* --- opening --- */
+
+static bool make_folder(int at, const char *name) { return mkdirat(at, name, 0700) == 0 || errno == EEXIST; }
+
+static bool open_maildir(struct mailbox_out *o, const char *path) {
+  if (!make_folder(AT_FDCWD, path)) return failed(o, path);
+  o->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (o->folder < 0) return failed(o, path);
+  if (make_folder(o->folder, "tmp") && make_folder(o->folder, "new") && make_folder(o->folder, "cur"))
+    return true;
+  return failed(o, path);
+}
+
+static bool open_mbox(struct mailbox_out *o, const char *path, bool append) {
+  int how = append ? O_APPEND : O_EXCL;
+  o->fd =
+      strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600);
+  return o->fd >= 0 || failed(o, path);
+}
+
+struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append, struct buf *err) {
+  struct mailbox_out *o = calloc(1, sizeof *o);
+  if (!o) {
+    buf_put_str(err, "no memory");
+    return NULL;
+  }
+  *o = (struct mailbox_out){ .maildir = maildir, .folder = -1, .fd = -1 };
+  buf_init(&o->buf, OUT_BUFFER);
+  if (maildir ? open_maildir(o, path) : open_mbox(o, path, append)) return o;
+  buf_put_str(err, o->error);
+  mailbox_out_free(&o);
+  return NULL;
+}
+
+void mailbox_out_free(struct mailbox_out **o) {
+  if (!*o) return;
+  if ((*o)->fd >= 0) close((*o)->fd);
+  if ((*o)->folder >= 0) close((*o)->folder);
+  buf_free(&(*o)->buf);
+  free(*o);
+  *o = NULL;
+}
+
+/* --- messages --- */
+
+static bool flush(struct mailbox_out *o) {
+  while (buf_len(&o->buf)) {
+    ssize_t n = write(o->fd, buf_slice(&o->buf).p, buf_len(&o->buf));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return failed(o, "the mailbox cannot be written");
+    buf_drop(&o->buf, (size_t)n);
+  }
+  return !o->buf.failed || failed(o, "no memory");
+}
+
+/* Unique by time, process and count, with the host's name as a Maildir wants it. */
+static void make_name(struct mailbox_out *o) {
+  char host[65] = "localhost";
+  gethostname(host, sizeof host - 1);
+  for (char *p = host; *p; p++)
+    if (*p == '/' || *p == ':') *p = '_';
+  int64_t now = sys_wall_us();
+  snprintf(o->name, sizeof o->name, "%lld.M%06lldP%dQ%lu.%s", (long long)(now / 1000000),
+           (long long)(now % 1000000), (int)getpid(), o->count, host);
+}
+
+bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
+  o->meta = *meta;
+  o->count++;
+  o->fresh = true;
+  o->form = from_wire_open(!o->maildir);
+  if (!o->maildir) {
+    snprintf(o->name, sizeof o->name, "%lu", o->count);
+    return true;
+  }
+  char path[NAME_ROOM + 8];
+  make_name(o);
+  snprintf(path, sizeof path, "tmp/%s", o->name);
+  o->fd = openat(o->folder, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  return o->fd >= 0 || failed(o, path);
+}
+
+bool mailbox_out_put(struct mailbox_out *o, struct slice piece) {
+  if (o->fresh && !o->maildir) mbox_put_from(&o->buf, piece, o->meta.date ? o->meta.date : sys_wall_s());
+  o->fresh = false;
+  for (; piece.n; piece = slice_from(piece, OUT_FLUSH)) {
+    from_wire_put(&o->form, slice_first(piece, OUT_FLUSH), &o->buf);
+    if (buf_len(&o->buf) >= OUT_FLUSH && !flush(o)) return false;
+  }
+  return !o->buf.failed || failed(o, "no memory");
+}
+
+/* tmp/NAME → new/NAME, or cur/NAME:2,FLAGS when it has some. */
+static bool move_in(struct mailbox_out *o) {
+  static const struct {
+    uint32_t flag;
+    char letter;
+  } letters[] = { { MAIL_DRAFT, 'D' },
+                  { MAIL_FLAGGED, 'F' },
+                  { MAIL_ANSWERED, 'R' },
+                  { MAIL_SEEN, 'S' },
+                  { MAIL_DELETED, 'T' } };
+  char from[NAME_ROOM + 8], to[NAME_ROOM + 16], flags[8];
+  size_t n = 0;
+  for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+    if (o->meta.flags & letters[i].flag) flags[n++] = letters[i].letter;
+  flags[n] = 0;
+  snprintf(from, sizeof from, "tmp/%s", o->name);
+  snprintf(to, sizeof to, "%s/%s%s%s", n ? "cur" : "new", o->name, n ? ":2," : "", flags);
+  return renameat(o->folder, from, o->folder, to) == 0 || failed(o, to);
+}
+
+static bool end_file(struct mailbox_out *o) {
+  struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = (time_t)o->meta.date } };
+  if (o->meta.date && futimens(o->fd, times) != 0) return failed(o, o->name);
+  if (fsync(o->fd) != 0) return failed(o, o->name);
+  int r = close(o->fd);
+  o->fd = -1;
+  return (r == 0 || failed(o, o->name)) && move_in(o);
+}
+
+bool mailbox_out_end(struct mailbox_out *o) {
+  if (o->fresh && !mailbox_out_put(o, SLICE_NONE)) return false;
+  from_wire_end(&o->form, &o->buf);
+  if (!o->maildir) buf_put_u8(&o->buf, '\n');
+  return flush(o) && (!o->maildir || end_file(o));
+}
+
+static bool sync_folder(struct mailbox_out *o, const char *name) {
+  int fd = openat(o->folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool ok = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return ok || failed(o, name);
+}
+
+bool mailbox_out_sync(struct mailbox_out *o) {
+  if (o->maildir) return sync_folder(o, "new") && sync_folder(o, "cur");
+  if (fsync(o->fd) == 0 || errno == EINVAL || errno == EROFS) return true; /* a pipe or terminal cannot */
+  return failed(o, "the mailbox cannot be synced");
+}
