@@ -1,0 +1,18 @@
+/* An account is a mailbox (store's) and a login (auth's), joined by store's number for it. */
+#ifndef QASID_CLI_ACCOUNT_H
+#define QASID_CLI_ACCOUNT_H
+
+#include "src/cli/cli.h"
+
+struct account_wish {
+  struct slice address, password;
+  const char *quota; /* NULL: the option's */
+  bool legacy;       /* keep the password recoverable too */
+  bool is_hash;      /* `password` is a hash out of another server's database */
+};
+
+/* Makes both; when the login can't be made, the mailbox is taken back. A mailbox that is there
+ * without a login gets one. Returns the exit code; what was wrong was said. */
+int account_make(struct cli *c, const struct account_wish *w);
+
+#endif

@@ -1,0 +1,193 @@
+#include "src/cli/account.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/map.h"
+#include "lib/base/num.h"
+#include "src/cli/ask.h"
+#include "src/cli/secret.h"
+#include "src/cli/terminal.h"
+
+/* --- add --- */
+
+/* The number of the account, out of the store's list; an empty slice: there is none. In t's memory. */
+static struct slice find_id(const struct table *t, struct slice address) {
+  for (const struct table_row *r = t->first; r; r = r->next)
+    if (slice_caseeq(table_cell(t, r, "address"), address)) return table_cell(t, r, "id");
+  return SLICE_NONE;
+}
+
+static int ask_store(struct cli *c, const char *verb, const struct slice *args, size_t n, struct table *t) {
+  struct slice words[6] = { SLICE("account"), slice_str(verb) };
+  for (size_t i = 0; i < n; i++) words[2 + i] = args[i];
+  return ask_table(c, ROOM_STORE, words, 2 + n, t, NULL);
+}
+
+static int add_login(struct cli *c, const struct account_wish *w, struct slice id) {
+  struct slice words[6] = { SLICE("account"), w->is_hash ? SLICE("import") : SLICE("add"), w->address, id };
+  size_t n = 4;
+  struct table t;
+  if (w->legacy) words[n++] = SLICE("--legacy-auth");
+  words[n++] = w->password;
+  table_init(&t);
+  int code = ask_table(c, ROOM_AUTH, words, n, &t, NULL);
+  table_free(&t);
+  return code;
+}
+
+/* A mailbox without a login was left by a command that was interrupted: it is taken up. */
+static bool is_left_over(struct cli *c, struct slice address, struct table *logins, struct table *mailboxes) {
+  struct slice words[] = { SLICE("account"), SLICE("list") };
+  if (ask_table(c, ROOM_AUTH, words, 2, logins, NULL) != CLI_EXIT_OK) return false;
+  for (const struct table_row *r = logins->first; r; r = r->next)
+    if (slice_caseeq(table_cell(logins, r, "name"), address)) return false;
+  return ask_store(c, "list", NULL, 0, mailboxes) == CLI_EXIT_OK && find_id(mailboxes, address).n;
+}
+
+int account_make(struct cli *c, const struct account_wish *w) {
+  struct table made, logins, mailboxes;
+  struct slice args[2] = { w->address, slice_str(w->quota) };
+  table_init(&made), table_init(&logins), table_init(&mailboxes);
+  bool left_over = is_left_over(c, w->address, &logins, &mailboxes);
+  int code = left_over ? CLI_EXIT_OK : ask_store(c, "add", args, w->quota ? 2 : 1, &made);
+  struct slice id = left_over    ? find_id(&mailboxes, w->address)
+                    : made.first ? table_cell(&made, made.first, "id")
+                                 : SLICE_NONE;
+  if (code == CLI_EXIT_OK) {
+    code = id.n ? add_login(c, w, id)
+                : cli_fail(CLI_EXIT_PROTOCOL, "the store did not say the account's number");
+    if (code != CLI_EXIT_OK && !left_over) ask_store(c, "delete", args, 1, &made);
+  }
+  table_free(&made), table_free(&logins), table_free(&mailboxes);
+  return code;
+}
+
+int cmd_account_add(struct cli *c) {
+  struct buf password;
+  buf_init(&password, SECRET_MAX);
+  bool is_hash = cli_given(c, "hash-stdin") != NULL, legacy = cli_given(c, "legacy-auth") != NULL;
+  if (is_hash && legacy)
+    return cli_fail(CLI_EXIT_USAGE, "--legacy-auth needs the password itself, which a hash is not");
+  int code = is_hash ? CLI_EXIT_OK : secret_get(c, "Password: ", true, &password);
+  if (is_hash && !read_secret_line(0, &password))
+    code = cli_fail(CLI_EXIT_NO_INPUT, "standard input has no hash in its first line");
+  struct account_wish w = { slice_str(c->args[0]), buf_slice(&password), cli_given(c, "quota"), legacy,
+                            is_hash };
+  if (code == CLI_EXIT_OK) code = account_make(c, &w);
+  buf_wipe(&password);
+  return code;
+}
+
+/* --- passwd, enable, disable --- */
+
+static int change_login(struct cli *c, const struct slice *words, size_t n) {
+  struct table t;
+  table_init(&t);
+  int code = ask_table(c, ROOM_AUTH, words, n, &t, NULL);
+  table_free(&t);
+  return code;
+}
+
+int cmd_account_passwd(struct cli *c) {
+  struct slice name = slice_str(c->args[0]);
+  struct buf password;
+  buf_init(&password, SECRET_MAX);
+  bool on = cli_given(c, "legacy-auth") != NULL, off = cli_given(c, "no-legacy-auth") != NULL;
+  if (on && off) return cli_fail(CLI_EXIT_USAGE, "--legacy-auth and --no-legacy-auth are opposites");
+  int code = secret_get(c, "New password: ", true, &password);
+  if (code == CLI_EXIT_OK) {
+    struct slice words[] = { SLICE("account"), SLICE("passwd"), name, buf_slice(&password) };
+    code = change_login(c, words, 4);
+  }
+  if (code == CLI_EXIT_OK && (on || off)) {
+    struct slice words[] = { SLICE("account"), SLICE("legacy"), name, on ? SLICE("on") : SLICE("off"),
+                             buf_slice(&password) };
+    code = change_login(c, words, on ? 5 : 4);
+  }
+  buf_wipe(&password);
+  return code;
+}
+
+int cmd_account_enable(struct cli *c) {
+  struct slice words[3];
+  return change_login(c, words, ask_words(c, words));
+}
+
+/* --- delete --- */
+
+/* The login first: nobody comes in while the mail goes. */
+int cmd_account_delete(struct cli *c) {
+  char question[512];
+  snprintf(question, sizeof question, "Delete %s and all its mail?", c->args[0]);
+  if (!cli_given(c, "yes") && !ask_yes(question))
+    return cli_fail(CLI_EXIT_USAGE, "nothing was deleted (--yes says yes)");
+  struct slice address = slice_str(c->args[0]);
+  struct slice words[] = { SLICE("account"), SLICE("delete"), address };
+  struct table logins, t;
+  table_init(&logins), table_init(&t);
+  struct slice list[] = { SLICE("account"), SLICE("list") };
+  int code = ask_table(c, ROOM_AUTH, list, 2, &logins, NULL);
+  bool there = false;
+  for (const struct table_row *r = logins.first; r; r = r->next)
+    there |= slice_caseeq(table_cell(&logins, r, "name"), address);
+  if (code == CLI_EXIT_OK && there) code = change_login(c, words, 3);
+  if (code == CLI_EXIT_OK) code = ask_print(c, ROOM_STORE, words, 3);
+  table_free(&logins), table_free(&t);
+  return code;
+}
+
+/* --- list --- */
+
+static void put_cells(struct buf *list, const struct table *t, const struct table_row *r,
+                      const char *const *names, size_t n) {
+  for (size_t i = 0; i < n; i++) ipc_list_put(list, r ? table_cell(t, r, names[i]) : SLICE("none"));
+}
+
+/* Rows by their number; false without memory. */
+static bool index_by_id(const struct table *t, struct map *by_id) {
+  uint64_t id;
+  for (struct table_row *r = t->first; r; r = r->next)
+    if (num_parse(table_cell(t, r, "id"), UINT64_MAX, &id) && !map_put_ptr(by_id, id, r)) return false;
+  return true;
+}
+
+/* Mailboxes with their logins beside them; a mailbox without one says so. */
+static bool join(const struct table *mailboxes, const struct table *logins, struct table *both) {
+  static const char *const left[] = { "address", "messages", "octets", "quota" };
+  static const char *const right[] = { "enabled", "legacy", "hash", "created" };
+  struct buf list;
+  struct map by_id;
+  uint64_t id;
+  map_init(&by_id);
+  buf_init(&list, 64 * 1024);
+  bool ok = index_by_id(logins, &by_id);
+  for (size_t i = 0; i < 8; i++) ipc_list_put(&list, slice_str(i < 4 ? left[i] : right[i - 4]));
+  ok = ok && table_columns(both, buf_slice(&list));
+  for (const struct table_row *r = mailboxes->first; ok && r; r = r->next) {
+    bool known = num_parse(table_cell(mailboxes, r, "id"), UINT64_MAX, &id);
+    buf_reset(&list);
+    put_cells(&list, mailboxes, r, left, 4);
+    put_cells(&list, logins, known ? map_ptr(&by_id, id) : NULL, right, 4);
+    ok = table_add(both, buf_slice(&list));
+  }
+  buf_free(&list);
+  map_free(&by_id);
+  return ok;
+}
+
+int cmd_account_list(struct cli *c) {
+  struct table mailboxes, logins, both;
+  struct slice words[] = { SLICE("account"), SLICE("list") };
+  table_init(&mailboxes), table_init(&logins), table_init(&both);
+  int code = ask_table(c, ROOM_STORE, words, 2, &mailboxes, NULL);
+  if (code == CLI_EXIT_OK) code = ask_table(c, ROOM_AUTH, words, 2, &logins, NULL);
+  if (code == CLI_EXIT_OK) {
+    if (join(&mailboxes, &logins, &both))
+      table_print(&both, c->json);
+    else
+      code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  }
+  table_free(&mailboxes), table_free(&logins), table_free(&both);
+  return code;
+}

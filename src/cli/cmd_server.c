@@ -1,0 +1,119 @@
+/* The server as a whole: run it, look at it, tell it what to do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "src/cli/ask.h"
+#include "src/cli/terminal.h"
+#include "src/roles.h"
+
+int cmd_serve(struct cli *c) {
+  char *argv[] = { (char *)(uintptr_t) "parent", (char *)(uintptr_t) "--config", (char *)(uintptr_t)c->config,
+                   (char *)(uintptr_t) "--offline", NULL };
+  return parent_main(cli_given(c, "offline") ? 4 : 3, argv);
+}
+
+int cmd_version(struct cli *c) {
+  printf("qasid %s\n", QASID_VERSION);
+  return CLI_EXIT_OK;
+}
+
+int cmd_help(struct cli *c) {
+  struct buf out;
+  size_t n = 0;
+  buf_init(&out, 1024 * 1024);
+  const struct cmd *about = c->arg_count ? cli_find(c->args, c->arg_count, &n) : NULL;
+  int code = CLI_EXIT_OK;
+  if (strcmp(c->command->words, "help manual") == 0)
+    cli_manual(&out);
+  else if (c->arg_count == 0)
+    cli_overview(&out);
+  else if (about)
+    cli_help(&out, about);
+  else
+    code = cli_help_group(&out, c->args[0]);
+  out_put(&out);
+  buf_free(&out);
+  return code;
+}
+
+/* --- the running server --- */
+
+/* Asks the parent, never starting one. */
+static int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *say) {
+  int code;
+  struct link *l = link_open_running(c, ROOM_PARENT, 0, &code);
+  if (!l) return code;
+  struct slice words[] = { slice_str(word) };
+  code = link_ask(l, words, 1) ? ask_answer(l, t, say)
+                               : cli_fail(CLI_EXIT_UNAVAILABLE, "the server did not answer");
+  link_free(&l);
+  return code;
+}
+
+int cmd_parent(struct cli *c) {
+  struct table t;
+  struct buf say;
+  table_init(&t);
+  buf_init(&say, 4096);
+  int code = ask_parent(c, c->command->words, &t, &say);
+  if (code == CLI_EXIT_OK) printf("%.*s\n", SLICE_ARG(buf_slice(&say)));
+  buf_free(&say);
+  table_free(&t);
+  return code;
+}
+
+/* The same question to every process of a kind, all rows in one table. */
+static int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *t) {
+  struct slice words[] = { slice_str(word) };
+  int code = CLI_EXIT_OK;
+  for (unsigned index = 0; code == CLI_EXIT_OK && index < 256; index++) {
+    struct link *l = link_open_running(c, kind, (uint8_t)index, &code);
+    if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code;
+    code = link_ask(l, words, 1) ? ask_answer(l, t, NULL) : CLI_EXIT_UNAVAILABLE;
+    link_free(&l);
+  }
+  return code;
+}
+
+int cmd_ps(struct cli *c) {
+  struct table t;
+  table_init(&t);
+  int code = ask_all(c, ROOM_SMTPD, "ps", &t);
+  if (code == CLI_EXIT_OK) code = ask_all(c, ROOM_POP3D, "ps", &t);
+  if (code == CLI_EXIT_OK) table_print(&t, c->json);
+  table_free(&t);
+  return code;
+}
+
+/* A table of counters for each kind of room. */
+static int show_counters(struct cli *c, enum room_kind kind) {
+  struct table t;
+  table_init(&t);
+  int code = ask_all(c, kind, "status", &t);
+  if (code == CLI_EXIT_OK && t.columns) {
+    printf(c->json ? ", \"%s\": " : "\n%s\n", room_name(kind));
+    table_print(&t, c->json);
+  }
+  table_free(&t);
+  return code;
+}
+
+/* The server, its rooms, the rooms' counters. As JSON, one object. */
+int cmd_status(struct cli *c) {
+  static const enum room_kind counting[] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE };
+  struct table server, rooms;
+  table_init(&server), table_init(&rooms);
+  int code = ask_parent(c, "status", &server, NULL);
+  if (code == CLI_EXIT_OK) code = ask_parent(c, "ps", &rooms, NULL);
+  if (code == CLI_EXIT_OK) {
+    printf("%s", c->json ? "{\"server\": " : "");
+    table_print(&server, c->json);
+    printf("%s", c->json ? ", \"rooms\": " : "\n");
+    table_print(&rooms, c->json);
+    for (size_t i = 0; code == CLI_EXIT_OK && i < sizeof counting / sizeof *counting; i++)
+      code = show_counters(c, counting[i]);
+    printf("%s", c->json ? "}\n" : "");
+  }
+  table_free(&server), table_free(&rooms);
+  return code;
+}

@@ -1,0 +1,178 @@
+/* Every command of `qasid`, once. Usage, help, docs/man/qasid.1 and the parsing come from here. */
+#include "src/cli/cli.h"
+
+static const struct cmd_option init_options[] = {
+  { "dir", "FOLDER", "Everything in this one folder: configuration, certificate, mail, control socket." },
+  { "hostname", "NAME", "The server's name. Else mail. and the address's domain." },
+  { "ports", "high|standard",
+    "high: 2525, 2587, 2465, 2110, 2995, for who is not root; standard: 25, 587, 465, 110, 995. Else "
+    "high unless root." },
+  { "address", "IP", "Listen on this address alone, such as 127.0.0.1." },
+  { "legacy-auth", NULL, "As in account add." },
+  { "password-stdin", NULL,
+    "The first account's password is the first line of standard input; none is made." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option serve_options[] = {
+  { "offline", NULL, "No listeners: only for a command line that needs the rooms." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option add_options[] = {
+  { "password-stdin", NULL, "The password is the first line of standard input." },
+  { "hash-stdin", NULL,
+    "That line is a hash out of another server's database instead: yescrypt, bcrypt, SHA-512-crypt, "
+    "SHA-256-crypt, MD5-crypt, with Dovecot's {SCHEME} or without." },
+  { "legacy-auth", NULL, "Keep the password recoverable (encrypted), which APOP and CRAM-MD5 need." },
+  { "quota", "SIZE", "The most octets the mailbox holds, such as 2G; 0: no limit." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option passwd_options[] = {
+  { "password-stdin", NULL, "The password is the first line of standard input." },
+  { "legacy-auth", NULL, "Keep it recoverable (encrypted) from now on, which APOP and CRAM-MD5 need." },
+  { "no-legacy-auth", NULL, "From now on keep no recoverable password." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option delete_options[] = {
+  { "yes", NULL, "Do not ask." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option export_options[] = {
+  { "format", "maildir|mbox", "Else mbox when the name ends in .mbox or is -, Maildir otherwise." },
+  { "uidl", "FILE",
+    "Also write the UIDLs, a line \"UIDL<TAB>NAME\" for each message, as import reads them." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option import_options[] = {
+  { "uidl", "FILE",
+    "UIDLs to keep, so that no client downloads its mail again: lines \"UIDL<TAB>NAME\" (a Maildir's "
+    "file), or lines with a UIDL alone, in the messages' order. A Maildir's dovecot-uidlist is read too." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option restore_options[] = {
+  { "to", "FOLDER",
+    "Into this folder rather than the configuration's data_dir. It must be empty or not exist." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option fetch_options[] = {
+  { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
+  { "auth", "MECHANISM", "user (USER and PASS), apop, plain, login or cram-md5. Else the best one offered." },
+  { "starttls", NULL, "Refuse to go on without STLS." },
+  { "no-starttls", NULL,
+    "Never say STLS. The password then goes in the clear unless the mechanism hides it." },
+  { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
+  { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
+  { "to", "PLACE",
+    "Where mail goes: a Maildir (a folder, made when missing), a file (mbox), or - (standard output). "
+    "Else standard output." },
+  { "list", NULL, "List the messages, fetch none." },
+  { "delete", NULL, "Delete at the server what was fetched, once it is safe at its destination." },
+  { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option send_options[] = {
+  { "from", "ADDRESS", "The envelope's sender. Else the user in the URL." },
+  { "to", "ADDRESS", "A recipient; may be given often." },
+  { "subject", "TEXT", "Make a message with this subject; what is read is its text." },
+  { "password-stdin", NULL,
+    "The password is the first line of standard input, the message follows it; else it is asked for." },
+  { "auth", "MECHANISM", "plain, login or cram-md5. Else the best one offered." },
+  { "starttls", NULL, "Refuse to go on without STARTTLS." },
+  { "no-starttls", NULL, "Never say STARTTLS." },
+  { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
+  { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
+  { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
+  { NULL, NULL, NULL },
+};
+
+const struct cmd cmds[] = {
+  { "init", "ADDRESS", 1, 1, cmd_init, init_options, "make a working server for an address",
+    "Writes a configuration, the data folder, a self-signed certificate, the address's domain, and the "
+    "address as the first account with a password that is made and shown once. Then says what to put "
+    "into DNS. Nothing that exists is overwritten." },
+  { "serve", "", 0, 0, cmd_serve, serve_options, "run the server, in the foreground",
+    "Logs to standard error. Stops on SIGTERM and SIGINT after it finished what it acknowledged; SIGHUP "
+    "reads the configuration again. Tells systemd when it is ready." },
+  { "check-config", "", 0, 0, cmd_check_config, NULL, "say what is wrong with the configuration",
+    "One line for each mistake: file:line: option: what is wrong, what was meant. The certificates, keys "
+    "and folders that it names are looked at too." },
+  { "config", "[show|sample|manual|OPTION]", 0, 1, cmd_config, NULL,
+    "show the configuration, explain its options",
+    "show prints every option with its value in effect; sample a file with all defaults; manual the "
+    "source of qasid.conf(5); the name of an option explains it." },
+  { "account add", "ADDRESS", 1, 1, cmd_account_add, add_options, "make an account",
+    "The address is its name at login too. Its domain must be one of ours (`qasid domain add`). The "
+    "password is asked for, twice, without echo." },
+  { "account list", "", 0, 0, cmd_account_list, NULL, "list the accounts", NULL },
+  { "account passwd", "ADDRESS", 1, 1, cmd_account_passwd, passwd_options, "change an account's password",
+    "A recoverable password, where one is kept, changes with it." },
+  { "account enable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in again", NULL },
+  { "account disable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in no more",
+    "Its mail goes on coming in." },
+  { "account quota", "ADDRESS SIZE|none|default", 2, 2, cmd_room, NULL, "limit an account's mailbox",
+    "A size such as 2G; default is the option quota of the configuration." },
+  { "account delete", "ADDRESS", 1, 1, cmd_account_delete, delete_options, "delete an account with its mail",
+    NULL },
+  { "domain add", "DOMAIN", 1, 1, cmd_room, NULL, "receive mail for a domain", NULL },
+  { "domain list", "", 0, 0, cmd_room, NULL, "list the domains", NULL },
+  { "domain delete", "DOMAIN", 1, 1, cmd_room, NULL, "no longer receive mail for a domain",
+    "Its accounts and aliases must be deleted first." },
+  { "alias add", "ADDRESS TARGET …", 2, 64, cmd_room, NULL, "let an address lead to others",
+    "Targets are accounts or aliases of this server." },
+  { "alias list", "", 0, 0, cmd_room, NULL, "list the aliases", NULL },
+  { "alias delete", "ADDRESS", 1, 1, cmd_room, NULL, "delete an alias", NULL },
+  { "mail list", "ADDRESS", 1, 1, cmd_room, NULL, "list the messages of an account",
+    "With their UIDs, sizes and UIDLs, and where each lies." },
+  { "status", "", 0, 0, cmd_status, NULL, "is it running, and how well",
+    "The server's own line, its rooms, and the counters of each room." },
+  { "ps", "", 0, 0, cmd_ps, NULL, "the sessions that are open now", NULL },
+  { "trace", "ADDRESS|SESSION", 1, 1, cmd_trace, NULL,
+    "what one client and the server say to each other, as it happens",
+    "The IP address of a client, or the name of a session as in the log. Passwords and message bodies "
+    "are left out. Until ^C." },
+  { "reload", "", 0, 0, cmd_parent, NULL, "read the configuration and certificates again",
+    "Open sessions stay. When the new configuration has a mistake, the old one stays; the log says what." },
+  { "stop", "", 0, 0, cmd_parent, NULL, "stop the server", "After it finished what it acknowledged." },
+  { "export", "ADDRESS PLACE", 2, 2, cmd_export, export_options, "write an account's mail as Maildir or mbox",
+    "A Maildir is made when missing, and its tmp is used so that no half message is ever in it. An mbox "
+    "must not exist yet; - is standard output." },
+  { "import", "ADDRESS SOURCE", 2, 2, cmd_import, import_options,
+    "add a Maildir's or an mbox's mail to an account",
+    "A folder is read as Maildir, a file as mbox. Can be run again: a message whose UIDL is in the "
+    "mailbox already is not added twice. For a message without a UIDL nothing can be known, and it is "
+    "added." },
+  { "backup", "FILE", 1, 1, cmd_backup, NULL, "copy all mail and accounts into one file, while serving",
+    "A tar archive of the data folder as it was at one moment. - is standard output. The file must not "
+    "exist yet." },
+  { "restore", "FILE", 1, 1, cmd_restore, restore_options, "make a data folder from a backup",
+    "The server must be stopped." },
+  { "check", "", 0, 0, cmd_room, NULL, "look at every page, count and message of the store",
+    "Ends with 65 when something is damaged." },
+  { "fetch", "URL", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
+    "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
+    "is written as it is or as %40." },
+  { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
+    "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "
+    "(465). The message is read from FILE or standard input." },
+  { "version", "", 0, 0, cmd_version, NULL, "print the version", NULL },
+  { "help", "[COMMAND …]", 0, 3, cmd_help, NULL, "explain a command", NULL },
+  { "help manual", "", 0, 0, cmd_help, NULL, "print the source of qasid(1)", NULL },
+};
+const size_t cmd_count = sizeof cmds / sizeof *cmds;
+
+const struct cli_exit_row cli_exits[] = {
+  { CLI_EXIT_OK, "done" },
+  { CLI_EXIT_USAGE, "the command line is wrong" },
+  { CLI_EXIT_DATA, "what was read is damaged, or no mail; check found damage" },
+  { CLI_EXIT_NO_INPUT, "a file cannot be read" },
+  { CLI_EXIT_NOT_FOUND, "there is no such account, domain, alias, session" },
+  { CLI_EXIT_UNAVAILABLE, "no server answers" },
+  { CLI_EXIT_SOFTWARE, "a mistake in Qasid" },
+  { CLI_EXIT_SYSTEM, "no memory, no process" },
+  { CLI_EXIT_EXISTS, "it exists already" },
+  { CLI_EXIT_IO, "reading or writing failed" },
+  { CLI_EXIT_TEMPORARY, "try later" },
+  { CLI_EXIT_PROTOCOL, "the other side said something impossible" },
+  { CLI_EXIT_REFUSED, "permission was denied, a password or certificate was not accepted" },
+  { CLI_EXIT_CONFIG, "the configuration is wrong" },
+};
+const size_t cli_exit_count = sizeof cli_exits / sizeof *cli_exits;

@@ -1,0 +1,214 @@
+#include "src/cli/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "src/cli/terminal.h"
+
+__attribute__((format(printf, 2, 3))) static bool fail(struct net *n, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  if (!n->over) vsnprintf(n->error, sizeof n->error, fmt, ap);
+  va_end(ap);
+  n->over = true;
+  return false;
+}
+
+static bool wait_for(struct net *n, short events, int ms) {
+  struct pollfd p = { .fd = n->fd, .events = events };
+  for (;;) {
+    int r = poll(&p, 1, ms);
+    if (r < 0 && errno == EINTR) continue;
+    if (r > 0) return true;
+    return fail(n, r ? "poll: %s" : "%s did not answer in time", r ? strerror(errno) : n->url.host);
+  }
+}
+
+/* --- connecting --- */
+
+static bool try_address(struct net *n, const struct addrinfo *a) {
+  int on = 1, why = 0;
+  socklen_t len = sizeof why;
+  n->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (n->fd < 0) return fail(n, "socket: %s", strerror(errno));
+  setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  bool ok = connect(n->fd, a->ai_addr, a->ai_addrlen) == 0;
+  if (!ok && errno == EINPROGRESS) {
+    if (!wait_for(n, POLLOUT, NET_CONNECT_MS))
+      why = ETIMEDOUT;
+    else
+      getsockopt(n->fd, SOL_SOCKET, SO_ERROR, &why, &len);
+    ok = why == 0;
+    errno = why;
+  }
+  if (ok) return true;
+  fail(n, "%s port %u: %s", n->url.host, n->url.port, strerror(errno));
+  close(n->fd);
+  n->fd = -1;
+  return false;
+}
+
+static bool connect_to(struct net *n) {
+  char port[8];
+  struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+  snprintf(port, sizeof port, "%u", n->url.port);
+  int code = getaddrinfo(n->url.host, port, &hints, &list);
+  if (code) return fail(n, "%s: %s", n->url.host, gai_strerror(code));
+  bool ok = false;
+  for (struct addrinfo *a = list; a && !ok; a = a->ai_next) {
+    n->over = false;
+    ok = try_address(n, a);
+  }
+  freeaddrinfo(list);
+  return ok;
+}
+
+static bool read_authorities(struct net *n, const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t got = -1;
+  while (fd >= 0) {
+    uint8_t *at = buf_reserve(&n->authorities, 4096);
+    got = at ? read(fd, at, 4096) : -1;
+    if (got <= 0) break;
+    buf_added(&n->authorities, (size_t)got);
+  }
+  int why = errno;
+  if (fd >= 0) close(fd);
+  return got == 0 || fail(n, "%s: %s", path, strerror(why));
+}
+
+static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
+  const char *ca = cli_given(c, "ca");
+  struct buf err;
+  buf_init(&err, 1024);
+  if (ca && !read_authorities(n, ca)) return false;
+  struct tls_client_options o = { .trust = ca ? TLS_TRUST_GIVEN : TLS_TRUST_SYSTEM,
+                                  .authorities = buf_slice(&n->authorities),
+                                  .least = TLS_LEAST_1_2,
+                                  .alpn = alpn };
+  if (cli_given(c, "insecure")) o.trust = TLS_TRUST_ANYONE;
+  n->client = tls_client_new(&o, &err);
+  if (!n->client) fail(n, "TLS cannot be used: %.*s", SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+  return n->client != NULL;
+}
+
+int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn) {
+  *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
+  n->strict = cli_given(c, "starttls") != NULL;
+  n->plain = cli_given(c, "no-starttls") != NULL;
+  buf_init(&n->in, NET_IN_MAX);
+  buf_init(&n->authorities, 4 * 1024 * 1024);
+  if (n->strict && n->plain) return cli_fail(CLI_EXIT_USAGE, "--starttls and --no-starttls are opposites");
+  if (!make_client(n, c, alpn)) return cli_fail(CLI_EXIT_NO_INPUT, "%s", n->error);
+  if (!connect_to(n)) return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", n->error);
+  if (url->tls && !net_start_tls(n)) return cli_fail(CLI_EXIT_REFUSED, "%s", n->error);
+  return CLI_EXIT_OK;
+}
+
+void net_close(struct net *n) {
+  if (n->tls && !n->over) tls_shutdown(n->tls);
+  tls_conn_free(&n->tls);
+  tls_client_free(&n->client);
+  if (n->fd >= 0) close(n->fd);
+  buf_wipe(&n->in);
+  buf_free(&n->authorities);
+}
+
+/* --- TLS --- */
+
+/* Waits for what the last call wanted. False: it is over. */
+static bool wait_tls(struct net *n, enum tls_result r) {
+  if (r == TLS_WANT_READ) return wait_for(n, POLLIN, NET_TIMEOUT_MS);
+  if (r == TLS_WANT_WRITE) return wait_for(n, POLLOUT, NET_TIMEOUT_MS);
+  return fail(n, "%s: TLS: %s", n->url.host, tls_reason(n->tls));
+}
+
+bool net_start_tls(struct net *n) {
+  if (buf_len(&n->in))
+    return fail(n, "%s spoke before TLS was there; someone may sit in between", n->url.host);
+  n->tls = tls_connect(n->client, n->fd, n->url.host);
+  if (!n->tls) return fail(n, "TLS: no memory");
+  enum tls_result r;
+  while ((r = tls_handshake(n->tls)) != TLS_DONE)
+    if (!wait_tls(n, r)) return false;
+  if (n->verbose)
+    fprintf(stderr, "%s   (%s, %s)%s\n", tint(stderr, TINT_DIM), tls_version_name(n->tls),
+            tls_cipher_name(n->tls), tint(stderr, TINT_NONE));
+  return true;
+}
+
+/* --- octets --- */
+
+bool net_write(struct net *n, struct slice s) {
+  while (s.n && !n->over) {
+    size_t done = 0;
+    if (n->tls) {
+      enum tls_result r = tls_write(n->tls, s, &done);
+      if (r == TLS_DONE) return true;
+      if (!wait_tls(n, r)) return false;
+    } else {
+      ssize_t r = send(n->fd, s.p, s.n, MSG_NOSIGNAL);
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLOUT, NET_TIMEOUT_MS)) return false;
+      if (r < 0 && errno != EAGAIN && errno != EINTR) return fail(n, "%s: %s", n->url.host, strerror(errno));
+      done = r > 0 ? (size_t)r : 0;
+    }
+    s = slice_from(s, done);
+  }
+  return !n->over;
+}
+
+bool net_fill(struct net *n) {
+  enum { PIECE = 32 * 1024 };
+  uint8_t *to = buf_reserve(&n->in, PIECE);
+  if (n->over) return false;
+  if (!to) return fail(n, "%s sends more than is asked for", n->url.host);
+  for (;;) {
+    size_t got = 0;
+    if (n->tls) {
+      enum tls_result r = tls_read(n->tls, to, PIECE, &got);
+      if (r != TLS_DONE && !wait_tls(n, r)) return false;
+    } else {
+      ssize_t r = recv(n->fd, to, PIECE, 0);
+      if (r == 0) return fail(n, "%s closed the connection", n->url.host);
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN, NET_TIMEOUT_MS)) return false;
+      if (r < 0 && errno != EAGAIN && errno != EINTR) return fail(n, "%s: %s", n->url.host, strerror(errno));
+      got = r > 0 ? (size_t)r : 0;
+    }
+    if (got == 0) continue;
+    buf_added(&n->in, got);
+    return true;
+  }
+}
+
+void net_show(const struct net *n, const char *who, struct slice line) {
+  if (!n->verbose) return;
+  struct buf out;
+  buf_init(&out, 64 * 1024);
+  buf_printf(&out, "%s%s: ", tint(stderr, who[0] == 'C' ? TINT_CYAN : TINT_GREEN), who);
+  text_put_safe(&out, slice_first(line, 8192));
+  buf_printf(&out, "%s\n", tint(stderr, TINT_NONE));
+  fwrite(buf_slice(&out).p, 1, buf_len(&out), stderr);
+  buf_free(&out);
+}
+
+bool net_line(struct net *n, struct slice line, const char *shown) {
+  struct buf out;
+  buf_init(&out, 64 * 1024);
+  buf_reserve(&out, line.n + 2); /* at once: it may be a password */
+  net_show(n, "C", shown ? slice_str(shown) : line);
+  buf_put(&out, line);
+  buf_put(&out, SLICE("\r\n"));
+  bool ok = !out.failed ? net_write(n, buf_slice(&out)) : fail(n, "no memory");
+  buf_wipe(&out);
+  return ok;
+}

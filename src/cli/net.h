@@ -1,0 +1,45 @@
+/* A client's connection: lines out and in, TLS from the start or later, every line shown when asked. */
+#ifndef QASID_CLI_NET_H
+#define QASID_CLI_NET_H
+
+#include "lib/tls/tls.h"
+#include "src/cli/cli.h"
+#include "src/cli/url.h"
+
+enum {
+  NET_IN_MAX = 256 * 1024,
+  NET_TIMEOUT_MS = 5 * 60 * 1000 /* RFC 5321 §4.5.3.2 */,
+  NET_CONNECT_MS = 60 * 1000
+};
+
+struct net {
+  int fd;
+  bool verbose, over;
+  bool strict; /* --starttls */
+  bool plain;  /* --no-starttls */
+  struct url url;
+  struct buf authorities;
+  struct tls_client *client;
+  struct tls_conn *tls;
+  struct buf in;   /* read, not yet taken: net_taken() */
+  char error[512]; /* why it is over */
+};
+
+/* Connects as the URL and the command's options (ca, insecure, verbose, starttls, no-starttls) say, with TLS
+ * when the URL wants it. Returns the exit code; what was wrong was said. net_close() is to be called either
+ * way. */
+int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn);
+void net_close(struct net *n);
+/* TLS from here on. False, with n->error: also when the other side had already said something that
+ * would be taken for a part of the secured conversation (CVE-2011-0411). */
+bool net_start_tls(struct net *n);
+/* Sends it all. */
+bool net_write(struct net *n, struct slice s);
+/* Waits for more octets in n->in. */
+bool net_fill(struct net *n);
+/* Shows a line of the conversation on standard error, when asked to. */
+void net_show(const struct net *n, const char *who, struct slice line);
+/* Sends a line with its CRLF; shows `shown` in its place when that is not NULL. */
+bool net_line(struct net *n, struct slice line, const char *shown);
+
+#endif

@@ -1,0 +1,15 @@
+/* Where passwords come from: standard input, the terminal without echo, or chance. */
+#ifndef QASID_CLI_SECRET_H
+#define QASID_CLI_SECRET_H
+
+#include "src/cli/cli.h"
+
+enum { SECRET_MAX = 512 };
+
+/* With --password-stdin its first line, else asked for at the terminal, twice when `again`. The buffer
+ * is to be wiped. Returns the exit code; what was wrong was said. */
+int secret_get(const struct cli *c, const char *prompt, bool again, struct buf *ret);
+/* 20 characters that cannot be taken for each other, about 114 bits. */
+void secret_make(struct buf *ret);
+
+#endif

@@ -1,0 +1,167 @@
+#include "src/cli/table.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ipc/ipc.h"
+#include "lib/base/num.h"
+#include "src/cli/terminal.h"
+
+enum { TABLE_MEMORY_MAX = 256 * 1024 * 1024, TABLE_COLUMNS_MAX = 32, CELL_SHOWN_MAX = 4096 };
+
+void table_init(struct table *t) {
+  *t = (struct table){ 0 };
+  arena_init(&t->mem, TABLE_MEMORY_MAX);
+  t->end = &t->first;
+}
+
+void table_free(struct table *t) { arena_reset(&t->mem); }
+
+/* The strings of an ipc list, copied; `count` of them at most. */
+static struct slice *copy_cells(struct table *t, struct slice list, size_t count) {
+  struct slice *cells = arena_alloc(&t->mem, (count ? count : 1) * sizeof *cells), item;
+  for (size_t i = 0; cells && i < count && ipc_list_next(&list, &item); i++)
+    cells[i] = arena_copy(&t->mem, item);
+  return t->mem.failed ? NULL : cells;
+}
+
+bool table_columns(struct table *t, struct slice list) {
+  if (t->columns) return true;
+  struct slice rest = list, item;
+  size_t n = 0;
+  while (n < TABLE_COLUMNS_MAX && ipc_list_next(&rest, &item)) n++;
+  t->columns = copy_cells(t, list, n);
+  t->column_count = t->columns ? n : 0;
+  return t->columns != NULL;
+}
+
+bool table_add(struct table *t, struct slice list) {
+  struct table_row *row = arena_alloc(&t->mem, sizeof *row);
+  if (!row || !(row->cells = copy_cells(t, list, t->column_count))) return false;
+  *t->end = row;
+  t->end = &row->next;
+  t->row_count++;
+  return true;
+}
+
+int table_column(const struct table *t, const char *name) {
+  for (size_t i = 0; i < t->column_count; i++)
+    if (slice_eq(t->columns[i], slice_str(name))) return (int)i;
+  return -1;
+}
+
+struct slice table_cell(const struct table *t, const struct table_row *row, const char *column) {
+  int at = table_column(t, column);
+  return at < 0 ? SLICE_NONE : row->cells[at];
+}
+
+/* Whether a column holds numbers is a fact of the column, not of the row. */
+static bool is_numeric(struct slice column) {
+  static const char *const names[] = {
+    "pid", "uid",   "size",   "octets", "messages", "quota", "date",  "made",  "seconds",  "in",
+    "out", "value", "number", "uptime", "restarts", "flags", "count", "taken", "sessions",
+  };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (slice_eq(column, slice_str(names[i]))) return true;
+  return false;
+}
+
+static void put_cell(struct buf *line, struct slice cell, size_t width, bool right, bool last) {
+  size_t fill = width - (text_width(cell) < width ? text_width(cell) : width);
+  for (size_t i = 0; right && i < fill; i++) buf_put_u8(line, ' ');
+  buf_put(line, cell);
+  for (size_t i = 0; !right && !last && i < fill; i++) buf_put_u8(line, ' ');
+  buf_put_str(line, last ? "\n" : "  ");
+}
+
+static struct slice shown(struct buf *room, struct slice cell) {
+  buf_reset(room);
+  text_put_safe(room, slice_first(cell, CELL_SHOWN_MAX));
+  return buf_slice(room);
+}
+
+static void measure(const struct table *t, size_t *widths) {
+  struct buf room;
+  buf_init(&room, 8 * CELL_SHOWN_MAX);
+  for (size_t i = 0; i < t->column_count; i++) widths[i] = text_width(t->columns[i]);
+  for (const struct table_row *r = t->first; r; r = r->next)
+    for (size_t i = 0; i < t->column_count; i++) {
+      size_t n = text_width(shown(&room, r->cells[i]));
+      if (n > widths[i]) widths[i] = n;
+    }
+  buf_free(&room);
+}
+
+static void print_text(const struct table *t) {
+  size_t widths[TABLE_COLUMNS_MAX];
+  measure(t, widths);
+  struct buf line, room;
+  buf_init(&line, 1024 * 1024);
+  buf_init(&room, 8 * CELL_SHOWN_MAX);
+  for (size_t i = 0; i < t->column_count; i++) {
+    buf_reset(&room);
+    for (size_t j = 0; j < t->columns[i].n; j++) buf_put_u8(&room, ascii_upper(t->columns[i].p[j]));
+    put_cell(&line, buf_slice(&room), widths[i], is_numeric(t->columns[i]), i + 1 == t->column_count);
+  }
+  if (buf_len(&line))
+    printf("%s%.*s%s\n", tint(stdout, TINT_BOLD), (int)buf_len(&line) - 1, (const char *)buf_slice(&line).p,
+           tint(stdout, TINT_NONE));
+  for (const struct table_row *r = t->first; r; r = r->next) {
+    buf_reset(&line);
+    for (size_t i = 0; i < t->column_count; i++)
+      put_cell(&line, shown(&room, r->cells[i]), widths[i], is_numeric(t->columns[i]),
+               i + 1 == t->column_count);
+    out_put(&line);
+  }
+  buf_free(&line);
+  buf_free(&room);
+}
+
+/* JSON has only UTF-8 (RFC 8259 §8.1): what is not becomes \xNN inside the string. */
+static json_t *json_cell(struct slice column, struct slice cell) {
+  uint64_t n;
+  if (is_numeric(column) && num_parse(cell, INT64_MAX, &n)) return json_integer((json_int_t)n);
+  json_t *s = json_stringn(cell.n ? (const char *)cell.p : "", cell.n);
+  if (s) return s;
+  struct buf safe;
+  buf_init(&safe, 1024 * 1024);
+  text_put_safe(&safe, cell);
+  s = json_stringn((const char *)buf_slice(&safe).p, buf_len(&safe));
+  buf_free(&safe);
+  return s;
+}
+
+static json_t *json_row(const struct table *t, const struct table_row *r) {
+  json_t *object = json_object();
+  for (size_t i = 0; i < t->column_count; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", SLICE_ARG(slice_first(t->columns[i], sizeof name - 1)));
+    json_object_set_new(object, name, json_cell(t->columns[i], r->cells[i]));
+  }
+  return object;
+}
+
+static void print_json(const struct table *t) {
+  json_t *rows = json_array();
+  for (const struct table_row *r = t->first; r; r = r->next) json_array_append_new(rows, json_row(t, r));
+  json_dumpf(rows, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+  printf("\n");
+  json_decref(rows);
+}
+
+void table_print_lines(const struct table *t) {
+  for (const struct table_row *r = t->first; r; r = r->next) {
+    json_t *object = json_row(t, r);
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+    printf("\n");
+    json_decref(object);
+  }
+}
+
+void table_print(const struct table *t, bool json) {
+  if (json)
+    print_json(t);
+  else
+    print_text(t);
+}

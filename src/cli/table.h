@@ -1,0 +1,37 @@
+/* Rows under columns, for a person (aligned) or a program (JSON). */
+#ifndef QASID_CLI_TABLE_H
+#define QASID_CLI_TABLE_H
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+
+struct table_row {
+  struct table_row *next;
+  struct slice *cells; /* as many as there are columns */
+};
+
+struct table {
+  struct arena mem;
+  struct slice *columns;
+  size_t column_count;
+  struct table_row *first, **end;
+  size_t row_count;
+};
+
+void table_init(struct table *t);
+void table_free(struct table *t);
+/* `list` is an ipc list of names, of values: copied. The first columns stay; a row with fewer values
+ * is filled with empty ones. False without memory. */
+bool table_columns(struct table *t, struct slice list);
+bool table_add(struct table *t, struct slice list);
+/* The place of a column, or -1. */
+int table_column(const struct table *t, const char *name);
+/* A cell of the row; empty when there is no such column. */
+struct slice table_cell(const struct table *t, const struct table_row *row, const char *column);
+/* On standard output: columns in capitals above, numbers to the right; or an array of objects, in
+ * which counts, sizes and dates are numbers. */
+void table_print(const struct table *t, bool json);
+/* Each row as a JSON object on a line of its own, for what comes bit by bit. */
+void table_print_lines(const struct table *t);
+
+#endif

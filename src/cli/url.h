@@ -1,0 +1,21 @@
+/* "pop3s://you@example.org@mail.example.org:995": where a client connects, and as whom. */
+#ifndef QASID_CLI_URL_H
+#define QASID_CLI_URL_H
+
+#include "lib/base/buf.h"
+
+struct url {
+  char scheme[8]; /* "pop3", "pop3s", "smtp", "smtps" */
+  bool tls;       /* from the first octet */
+  char user[321]; /* "": none */
+  char host[256]; /* without brackets */
+  uint16_t port;  /* what the URL says, else the scheme's */
+};
+
+/* The schemes are `plain` and `plain` with an "s". The host is what follows the last "@"; %40 stands for "@"
+ * in the user as any octet may (RFC 3986 §2.1). A password in a URL is refused: whoever lists the
+ * processes would see it. False with a sentence in `err`. */
+bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_port, struct url *ret,
+               struct buf *err);
+
+#endif
