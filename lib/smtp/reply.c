@@ -67,7 +67,8 @@ void smtp_reply_reset(struct smtp_reply *r) {
 /* Reply-code = %x32-35 %x30-35 %x30-39 */
 static bool read_code(struct slice line, uint16_t *ret) {
   uint64_t code;
-  if (!num_parse(slice_first(line, 3), 559, &code) || line.n < 3 || code < 200 || code / 10 % 10 > 5) return false;
+  if (line.n < 3 || !num_parse(slice_first(line, 3), 559, &code)) return false;
+  if (code < 200 || code / 10 % 10 > 5) return false;
   *ret = (uint16_t)code;
   return true;
 }

@@ -112,11 +112,13 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
       .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
-    s->exchange = true;
+    s->exchange = smtpd_asked(s);
+    o = s->exchange ? SMTPD_SAID : SMTP_AUTH_TROUBLE;
+  } else {
+    o = response.failed ? SMTP_AUTH_TROUBLE : SMTP_AUTH_BASE64;
   }
-  bool asked = s->exchange;
   buf_wipe(&response);
-  return asked ? SMTPD_SAID : SMTP_AUTH_BASE64;
+  return o;
 }
 
 /* Ends the exchange from our side. */
@@ -140,8 +142,9 @@ void smtpd_auth_line(struct session *s, struct slice line) {
   if (decode(&response, line)) {
     struct auth_step q = { .response = buf_slice(&response) };
     auth_step_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_step_type, auth_answer), &q);
+    if (!smtpd_asked(s)) smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
   } else {
-    smtpd_auth_abort(s, SMTP_AUTH_BASE64);
+    smtpd_auth_abort(s, response.failed ? SMTP_AUTH_TROUBLE : SMTP_AUTH_BASE64);
   }
   buf_wipe(&response);
 }

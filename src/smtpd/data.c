@@ -73,7 +73,8 @@ static void spool(struct session *s) {
   struct smtp_spool q = { .chunk = buf_slice(&tx->body) };
   smtp_spool_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer), &q);
   buf_reset(&tx->body);
-  tx->spooled = true;
+  if (smtpd_asked(s)) tx->spooled = true;
+  else refuse(s, SMTP_TROUBLE);
 }
 
 static void spool_answer(struct session *s, uint16_t type, struct slice payload) {
@@ -83,11 +84,16 @@ static void spool_answer(struct session *s, uint16_t type, struct slice payload)
   else if (a.outcome != COMMIT_DONE) refuse(s, outcome_of(a.outcome));
 }
 
-/* What store had is gone with it: a commit would keep the tail alone. */
+/* What store had is gone with it: a commit would keep the tail alone. (The drop that this sends finds
+ * nothing in a new store.) */
 void smtpd_body_lost(struct session *s) {
-  if (!s->tx || !s->tx->spooled) return;
-  s->tx->spooled = false;
-  refuse(s, SMTP_TROUBLE);
+  if (s->tx && s->tx->spooled) refuse(s, SMTP_TROUBLE);
+}
+
+/* The transaction is over and the message not accepted. */
+static void not_kept(struct session *s, enum smtp_outcome why) {
+  smtpd_reset(s);
+  smtpd_say(s, why);
 }
 
 static void commit_answer(struct session *s, uint16_t type, struct slice payload);
@@ -108,7 +114,8 @@ static void commit(struct session *s) {
   smtp_commit_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_commit_type, commit_answer), &q);
   buf_free(&id);
   buf_free(&tx->body);
-  tx->spooled = false; /* store forgets it with its answer, whatever that is */
+  if (smtpd_asked(s)) tx->spooled = false; /* store forgets it with its answer, whatever that is */
+  else not_kept(s, SMTP_TROUBLE);
 }
 
 /* Accepted: 250 is said here and nowhere else, and only because store says that it is durable. */
@@ -129,12 +136,8 @@ static void commit_answer(struct session *s, uint16_t type, struct slice payload
   struct smtp_committed a;
   enum smtp_outcome o = SMTP_TROUBLE;
   if (type == smtp_committed_type && smtp_committed_get(payload, &a)) o = outcome_of(a.outcome);
-  if (o == SMTP_OK) {
-    accepted(s);
-    return;
-  }
-  smtpd_reset(s);
-  smtpd_say(s, o);
+  if (o == SMTP_OK) accepted(s);
+  else not_kept(s, o);
 }
 
 /* --- octets --- */
@@ -151,12 +154,8 @@ static void finish(struct session *s) {
     proto_trace(&s->proto, '*', buf_slice(&note));
     buf_free(&note);
   }
-  if (verdict == SMTP_OK) {
-    commit(s);
-    return;
-  }
-  smtpd_reset(s);
-  smtpd_say(s, verdict);
+  if (verdict == SMTP_OK) commit(s);
+  else not_kept(s, verdict);
 }
 
 void smtpd_body(struct session *s, struct slice *in) {

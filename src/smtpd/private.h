@@ -111,7 +111,9 @@ void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why);
 void smtpd_move(struct session *s, enum smtpd_state to);
 /* The end of a transaction, if there is one: nothing of it is left, here or with store. Then ST_READY. */
 void smtpd_reset(struct session *s);
-/* Starts a question; `on_answer` gets what comes back. */
+/* Starts a question; `on_answer` gets what comes back. Its payload goes to the buffer, then
+ * smtpd_asked() is called: false when there was no memory for it, and nothing is asked. */
+bool smtpd_asked(struct session *s);
 struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
 /* Tells a room something that has no answer. */

@@ -20,7 +20,8 @@ static enum smtp_outcome ask_for(struct session *s, const struct address *a) {
   buf_init(&plain, SMTP_PATH_MAX);
   address_put_plain(&plain, a);
   size_t room = SMTP_RCPTS_MAX - buf_len(&tx->rcpts) - buf_len(&tx->asked);
-  bool fits = tx->rcpt_count + tx->asked_count < s->service->recipients_per_message && buf_len(&plain) + 4 <= room;
+  bool fits = tx->rcpt_count + tx->asked_count < s->service->recipients_per_message;
+  fits = fits && buf_len(&plain) + 4 <= room;
   bool failed = plain.failed;
   if (fits && !failed) {
     ipc_list_put(&tx->asked, buf_slice(&plain));
@@ -93,6 +94,7 @@ void smtpd_rcpt_group_end(struct session *s) {
   }
   struct smtp_rcpt q = { .addresses = buf_slice(&tx->asked), .size = tx->size };
   smtp_rcpt_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_rcpt_type, rcpt_answer), &q);
+  if (!smtpd_asked(s)) answer_group(s, SLICE_NONE);
 }
 
 /* A store that is lost, or answers nonsense, has looked nothing up: 451 for each. */

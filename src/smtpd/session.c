@@ -100,6 +100,13 @@ struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
   return proto_ask(&s->proto, room, type, true);
 }
 
+bool smtpd_asked(struct session *s) {
+  if (!s->proto.ask.body.failed) return true;
+  s->proto.ask.type = 0;
+  buf_wipe(&s->proto.ask.body);
+  return false;
+}
+
 void smtpd_tell(struct session *s, enum proto_room room, uint16_t type) {
   proto_ask(&s->proto, room, type, false);
 }
@@ -346,7 +353,8 @@ static void put_count(void (*put)(void *arg, const char *key, struct slice value
   put(arg, key, slice_of(text, (size_t)len));
 }
 
-static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value), void *arg) {
+static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
+                            void *arg) {
   struct session *s = of(p);
   if (buf_len(&s->helo)) put(arg, "helo", buf_slice(&s->helo));
   if (s->logged_in) put(arg, "user", buf_slice(&s->user));

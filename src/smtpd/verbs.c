@@ -57,7 +57,9 @@ static const struct verb verbs[] = {
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
-static void put_size(const struct session *s, struct buf *out) { buf_put_dec(out, s->service->message_size_limit); }
+static void put_size(const struct session *s, struct buf *out) {
+  buf_put_dec(out, s->service->message_size_limit);
+}
 
 /* What EHLO offers besides verbs. */
 static const struct {

@@ -1,6 +1,6 @@
 /* A shell for one SMTP session, as lib/proto/proto.h has it, with a store and an auth that are a few
- * lines each. The rules of ipc/ are held against every question. For test_smtp_session.c, and for the
- * fuzzer, where what fails aborts (KIT_ABORTS). */
+ * lines each. The rules of ipc/ are held against every question. For the test_smtp_* of the session, and for
+ * the fuzzer, where what fails aborts (KIT_ABORTS). */
 #ifndef QASID_TESTS_SMTP_KIT_H
 #define QASID_TESTS_SMTP_KIT_H
 
@@ -211,7 +211,8 @@ static inline uint16_t kit_auth(struct kit *k, uint16_t type, struct slice paylo
     assert_true(auth_step_get(payload, &q));
     response = q.response;
   }
-  if (!k->login_asked_password) return kit_auth_verdict(k, slice_eq(response, slice_of("\0alice\0secret", 13)), answer);
+  bool plain = slice_eq(response, slice_of("\0alice\0secret", 13));
+  if (!k->login_asked_password) return kit_auth_verdict(k, plain, answer);
   if (buf_len(&k->login_name) == 0) {
     buf_put(&k->login_name, response);
     auth_challenge_put(answer, &(struct auth_challenge){ SLICE("Password:") });
@@ -348,6 +349,56 @@ static inline void kit_wait(struct kit *k, uint64_t ms) {
     assert_true(k->closed || k->p->deadline_ms > k->now_ms || k->p->deadline_ms == 0);
   }
   k->now_ms = until;
+}
+
+/* --- what tests begin with --- */
+
+#define GREETING "220 mx.here.example ESMTP Qasid\r\n"
+#define MAIL "MAIL FROM:<x@y.example>\r\n"
+#define RCPT "RCPT TO:<alice@here.example>\r\n"
+#define OFFERS                                                                                    \
+  "250-mx.here.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
+#define RCPT_BOB "RCPT TO:<bob@here.example>\r\n"
+#define RCPT_NO "RCPT TO:<no@here.example>\r\n"
+#define MESSAGE "Subject: a\r\n\r\nb\r\n.\r\n"
+#define PLAIN "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n" /* \0alice\0secret */
+
+static inline struct kit *kit_plain(const char *service) {
+  struct kit *k = kit_new(service, true);
+  kit_connect(k, false);
+  kit_heard(k);
+  kit_run(k);
+  kit_heard(k);
+  return k;
+}
+
+static inline struct kit *kit_met(const char *service) {
+  struct kit *k = kit_plain(service);
+  kit_say(k, "EHLO client.example\r\n");
+  kit_heard(k);
+  return k;
+}
+
+static inline struct kit *kit_with_rcpt(void) {
+  struct kit *k = kit_met("smtp");
+  kit_expect(k, MAIL RCPT, "250 250 ");
+  return k;
+}
+
+static inline struct kit *kit_user(void) {
+  struct kit *k = kit_new("submissions", true);
+  kit_connect(k, true);
+  kit_say(k, "EHLO laptop\r\n");
+  kit_heard(k);
+  return k;
+}
+
+/* So many octets of message, in lines. */
+static inline void kit_say_much(struct kit *k, size_t n) {
+  char piece[1000];
+  memset(piece, 'a', sizeof piece);
+  memcpy(piece + sizeof piece - 2, "\r\n", 2);
+  for (size_t i = 0; i < n; i += sizeof piece) kit_send(k, slice_of(piece, sizeof piece));
 }
 
 #endif

@@ -177,8 +177,10 @@ static void reverse_paths(void **state) {
 
 /* AD-9 */
 static void nul_octets(void **state) {
-  static const struct slice bad[] = { { (const uint8_t *)"<\"a\0b\"@c>", 9 }, { (const uint8_t *)"<a\0@c>", 6 },
-                                      { (const uint8_t *)"<a@c\0>", 6 }, { (const uint8_t *)"<a@[1.2.3.4\0]>", 14 } };
+  static const struct slice bad[] = {
+    { (const uint8_t *)"<\"a\0b\"@c>", 9 }, { (const uint8_t *)"<a\0@c>", 6 },
+    { (const uint8_t *)"<a@c\0>", 6 },     { (const uint8_t *)"<a@[1.2.3.4\0]>", 14 },
+  };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     struct slice in = bad[i];
     struct address a;

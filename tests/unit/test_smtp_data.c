@@ -201,7 +201,8 @@ static void lines(void **state) {
   CHECK_LINES("EHLO x\r\r\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_SKIPPED, S("") },
               { SMTP_LINE_OK, S("NOOP") });
   CHECK_LINES("EH\0LO x\r\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_OK, S("NOOP") });
-  CHECK_LINES("\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_SKIPPED, S("") }, { SMTP_LINE_MORE, S("") });
+  CHECK_LINES("\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_SKIPPED, S("") },
+              { SMTP_LINE_MORE, S("") });
   /* LN-2: the limit counts the CRLF. */
   CHECK_LINES("12345678\r\n", 10, { SMTP_LINE_OK, S("12345678") });
   CHECK_LINES("123456789\r\nNOOP\r\n", 10, { SMTP_LINE_LONG, S("") }, { SMTP_LINE_OK, S("NOOP") });
