@@ -14,7 +14,8 @@ struct room_peer {
   struct room *room;
   enum room_kind kind;
   uint32_t number;
-  struct channel *channel; /* NULL for a blocking wire */
+  int fd;                  /* until the room runs; then the channel has it */
+  struct channel *channel;
 };
 
 static struct room_peer *find_peer(struct room *r, enum room_kind kind, uint32_t number) {
@@ -105,6 +106,19 @@ static void peer_lost(void *arg, struct channel *ch, const char *breach) {
 
 static const struct channel_ops peer_channel_ops = { peer_message, peer_lost };
 
+/* A neighbour that was quicker is heard only once the room runs: until then its words wait in the socket. */
+static void open_peer(struct room_peer *p) {
+  struct room *r = p->room;
+  const struct ipc_wire *w = ipc_wire_between(r->kind, p->kind);
+  enum ipc_side side = w->left == r->kind ? IPC_LEFT : IPC_RIGHT;
+  p->channel = channel_new(r->loop, p->fd, w->pair, side, &peer_channel_ops, p);
+  if (!p->channel) {
+    room_fail(r, "no memory for the channel to %s-%u", room_name(p->kind), p->number);
+    return;
+  }
+  if (r->ops->peer_joined) r->ops->peer_joined(r, p->kind, p->number, -1);
+}
+
 static bool on_channel(struct room *r, const struct ipc_msg *msg) {
   struct room_channel m;
   if (!room_channel_get(msg->payload, &m)) return false;
@@ -116,17 +130,13 @@ static bool on_channel(struct room *r, const struct ipc_msg *msg) {
     return true;
   }
   struct room_peer *p = calloc(1, sizeof *p);
-  if (p) *p = (struct room_peer){ .next = r->peers, .room = r, .kind = kind, .number = m.number };
-  if (p)
-    p->channel = channel_new(r->loop, msg->fd, w->pair, w->left == r->kind ? IPC_LEFT : IPC_RIGHT, &peer_channel_ops, p);
-  if (!p || !p->channel) {
-    if (!p) close(msg->fd);
-    free(p);
-    log_say(&r->log, LOG_ERROR_, "no-memory", "the channel to %s-%u could not be made", room_name(kind), m.number);
-    return true;
+  if (!p) {
+    close(msg->fd);
+    return true; /* the neighbour sees its end close */
   }
+  *p = (struct room_peer){ .next = r->peers, .room = r, .kind = kind, .number = m.number, .fd = msg->fd };
   r->peers = p;
-  if (r->ops->peer_joined) r->ops->peer_joined(r, kind, m.number, -1);
+  if (r->running) open_peer(p);
   return true;
 }
 
@@ -206,6 +216,7 @@ static bool on_go(struct room *r, const struct ipc_msg *msg) {
     room_fail(r, "%.*s", SLICE_ARG(buf_slice(&err)));
   } else {
     r->running = true;
+    for (struct room_peer *p = r->peers; p; p = p->next) open_peer(p);
     room_ready_put(&b, &(struct room_ready){ buf_slice(&missing) });
     say_to_parent(r, room_ready_type, buf_slice(&b));
   }
@@ -260,7 +271,7 @@ int room_run(const struct room_ops *ops, void *arg) {
   while (r.peers) {
     struct room_peer *p = r.peers;
     r.peers = p->next;
-    channel_flush(p->channel);
+    if (p->channel) channel_flush(p->channel);
     channel_free(&p->channel);
     free(p);
   }

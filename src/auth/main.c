@@ -1,5 +1,4 @@
 /* The room around auth's core: the loop, the threads that hash, the folder. */
-#include "ipc/front_auth.h"
 #include "lib/base/sys.h"
 #include "lib/room/room.h"
 #include "src/auth/auth.h"
@@ -111,21 +110,9 @@ static bool start(struct room *r, struct buf *err) {
   return s->auth != NULL;
 }
 
-/* A front-end may be quicker than our start. */
-static bool too_early(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg) {
-  struct buf b;
-  buf_init(&b, 16);
-  auth_fail_put(&b, &(struct auth_fail){ .why = AUTH_TROUBLE });
-  if ((kind == ROOM_SMTPD || kind == ROOM_POP3D) && msg->type != auth_cancel_type)
-    room_send(r, kind, number, auth_fail_type, msg->tag, buf_slice(&b), -1);
-  buf_free(&b);
-  return true;
-}
-
 static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
                     uint8_t state) {
   struct auth_room *s = r->arg;
-  if (!s->auth) return too_early(r, kind, number, msg);
   bool ok = auth_message(s->auth, kind, number, msg, loop_now(r->loop));
   keep_time(s);
   return ok;
@@ -133,14 +120,13 @@ static bool message(struct room *r, enum room_kind kind, uint32_t number, const 
 
 static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
   struct auth_room *s = r->arg;
-  if (!s->auth) return;
   auth_room_lost(s->auth, kind, number);
   keep_time(s);
 }
 
 static void reload(struct room *r, const struct conf *before) {
   struct auth_room *s = r->arg;
-  if (s->auth) auth_reconfigure(s->auth, r->conf);
+  auth_reconfigure(s->auth, r->conf);
 }
 
 /* The hashes at hand are finished and answered; what only waits is told to try later. */
