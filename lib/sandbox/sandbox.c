@@ -2,7 +2,6 @@
 #include "lib/sandbox/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/sandbox/folder.h"
 #include "lib/sandbox/landlock.h"
 #include "lib/sandbox/profiles.h"
 
@@ -185,7 +185,7 @@ static bool confine(const struct sandbox_profile *p, int folder_fd, struct buf *
 bool sandbox_enter(const struct sandbox_profile *p, struct buf *missing, struct buf *err) {
   int folder_fd = -1;
   warm_up();
-  if (p->folder && (folder_fd = open(p->folder, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+  if (p->folder && (folder_fd = sandbox_folder(p->folder)) < 0) {
     buf_printf(err, "can't open the folder %s: %s", p->folder, strerror(errno));
     return false;
   }
