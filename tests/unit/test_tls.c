@@ -2,7 +2,10 @@
 #include "tests/unit/tls_kit.h"
 
 #include <malloc.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static const struct tls_client_options anyone = { .trust = TLS_TRUST_ANYONE };
@@ -783,6 +786,80 @@ static void client_trust(void **state) {
   kit_free(&stranger);
 }
 
+/* --- a client that nobody here wrote --- */
+
+/* Takes one connection on a listening socket and says a greeting; the handshake's result. */
+static enum tls_result serve_one(struct tls_server *s, int listener) {
+  struct pollfd p = { .fd = listener, .events = POLLIN };
+  if (poll(&p, 1, 10000) != 1) return TLS_ERROR;
+  p.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  struct tls_conn *c = tls_accept(s, p.fd);
+  enum tls_result result = TLS_WANT_READ;
+  for (int i = 0; i < 100 && (result == TLS_WANT_READ || result == TLS_WANT_WRITE); i++) {
+    result = tls_handshake(c);
+    p.events = result == TLS_WANT_WRITE ? POLLOUT : POLLIN;
+    if (result != TLS_DONE && poll(&p, 1, 5000) != 1) break;
+  }
+  size_t n;
+  if (result == TLS_DONE) tls_write(c, SLICE("220 greetings\r\n"), &n);
+  tls_shutdown(c);
+  tls_conn_free(&c);
+  shutdown(p.fd, SHUT_WR);
+  char rest[512];
+  while (poll(&p, 1, 5000) == 1 && recv(p.fd, rest, sizeof rest, 0) > 0) {
+  }
+  close(p.fd);
+  return result;
+}
+
+static void s_client(void **state) {
+  (void)state;
+  if (system("openssl version >/dev/null 2>&1") != 0) skip();
+  static const struct {
+    const char *options, *expect;
+    enum tls_result result;
+  } rows[] = {
+    { "-tls1_3", "TLSv1.3", TLS_DONE },
+    { "-tls1_2", "TLSv1.2", TLS_DONE },
+    { "-tls1_2 -sigalgs RSA+SHA256", "TLSv1.2", TLS_DONE },
+    { "-tls1_3 -groups P-384", "384 bits", TLS_DONE },
+    { "-tls1_1 -cipher DEFAULT@SECLEVEL=0", "alert protocol version", TLS_ERROR },
+    { "-tls1_2 -cipher AES128-SHA", "alert handshake failure", TLS_ERROR },
+    { "-servername second.example", "second.example", TLS_DONE },
+    { "-alpn h2", "no application protocol", TLS_ERROR },
+  };
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:first.example");
+  kit_add(&kit, EVP_RSA_gen(2048), "DNS:first.example");
+  kit_add(&kit, EVP_EC_gen("P-384"), "DNS:second.example");
+  struct tls_service service = kit_service(&kit, "smtp");
+  service.alpn = "smtp";
+  struct tls_server *s = kit_server(&service);
+  struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+  socklen_t n = sizeof at;
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(listener, 8), 0);
+  assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char command[512], said[16384];
+    const char *sni = strstr(rows[i].options, "-servername") ? "" : "-servername first.example";
+    snprintf(command, sizeof command,
+             "{ openssl s_client -connect 127.0.0.1:%u %s %s </dev/null | tee /dev/stderr |"
+             " openssl x509 -noout -ext subjectAltName; } 2>&1",
+             ntohs(at.sin_port), sni, rows[i].options);
+    FILE *f = popen(command, "r");
+    assert_int_equal(serve_one(s, listener), rows[i].result);
+    size_t got = fread(said, 1, sizeof said - 1, f);
+    said[got] = 0;
+    pclose(f);
+    if (!strstr(said, rows[i].expect)) fail_msg("%s: %s", rows[i].options, said);
+  }
+  close(listener);
+  tls_server_unref(&s);
+  kit_free(&kit);
+}
+
 /* --- what it costs; printed, and held against a ceiling that sanitizers don't blur --- */
 
 static double cpu_seconds(void) {
@@ -865,6 +942,7 @@ int main(void) {
     cmocka_unit_test(no_renegotiation),
     cmocka_unit_test(reload),
     cmocka_unit_test(client_trust),
+    cmocka_unit_test(s_client),
     cmocka_unit_test(memory_of_idle_connections),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
