@@ -70,14 +70,23 @@ enum db_result db_translate(int rc) {
 
 void db_words(sqlite3 *h, int rc, char *to, size_t n) {
   int e = h ? sqlite3_system_errno(h) : 0;
-  const char *said = h && sqlite3_errcode(h) != SQLITE_OK ? sqlite3_errmsg(h) : sqlite3_errstr(rc);
+  const char *said = h && sqlite3_extended_errcode(h) == rc ? sqlite3_errmsg(h) : sqlite3_errstr(rc);
   char why[80] = "";
   bool outside = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
   if (outside && e > 0) snprintf(why, sizeof why, ": %s", strerrordesc_np(e) ? strerrordesc_np(e) : "?");
   snprintf(to, n, "%s (%d)%s", said, rc, why);
 }
 
+/* Once the disk has failed, SQLite meets refusals in places where it takes them for something else, such as
+ * a table that is not there. */
+static int true_cause(struct db *db, int rc) {
+  enum db_result r = db_translate(rc);
+  if (r == DB_OK || r == DB_ROW || r == DB_IOERR) return rc;
+  return sqlite3_file_control(db->h, "main", VFS_CONTROL_USABLE, NULL) == SQLITE_IOERR ? SQLITE_IOERR : rc;
+}
+
 enum db_result db_note(struct db *db, int rc) {
+  rc = true_cause(db, rc);
   enum db_result r = db_translate(rc);
   if (r == DB_OK || r == DB_ROW) return r;
   db_words(db->h, rc, db->words, sizeof db->words);
@@ -133,7 +142,7 @@ static int after_commit(void *arg, sqlite3 *h, const char *which, int pages) {
 /* The schema comes from a file that somebody may have changed: its functions are not trusted, and no
  * statement of ours may touch the file's insides. */
 static void harden(sqlite3 *h) {
-  static const int off[] = { SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL };
+  static const int off[] = {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL};
   for (size_t i = 0; i < sizeof off / sizeof *off; i++) sqlite3_db_config(h, off[i], 0, (int *)NULL);
   sqlite3_db_config(h, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 }
@@ -152,10 +161,11 @@ static enum db_result use_wal(struct db *db) {
 static enum db_result set_up(struct db *db, const struct db_options *o) {
   char sql[320];
   harden(db->h);
-  snprintf(sql, sizeof sql,
-           "PRAGMA temp_store=MEMORY; PRAGMA page_size=%u; PRAGMA cache_size=-%u; PRAGMA synchronous=FULL;"
-           "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;",
-           o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048);
+  snprintf(
+      sql, sizeof sql,
+      "PRAGMA temp_store=MEMORY; PRAGMA page_size=%u; PRAGMA cache_size=-%u; PRAGMA synchronous=FULL;"
+      "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;",
+      o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048);
   enum db_result r = db_exec(db, sql);
   if (r == DB_OK && !o->read_only) r = use_wal(db);
   sqlite3_wal_hook(db->h, after_commit, db); /* also ends SQLite's own checkpoints */
@@ -164,7 +174,8 @@ static enum db_result set_up(struct db *db, const struct db_options *o) {
   return r;
 }
 
-enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options, struct db **ret) {
+enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options,
+                       struct db **ret) {
   struct db *db = calloc(1, sizeof *db);
   if (!db) return DB_NOMEM;
   db->disk = disk;
@@ -205,10 +216,18 @@ int64_t db_changes(struct db *db) {
 
 /* -- transactions -- */
 
+/* Without memory even this may fail: then the next begin tries once more. */
+static enum db_result end(struct db *db) {
+  if (db->dead || sqlite3_get_autocommit(db->h)) return DB_OK;
+  return db_run(db_prepare(db, "ROLLBACK"));
+}
+
 static enum db_result begin(struct db *db, const char *literal) {
   enum db_result r = db_stuck(db);
   if (r != DB_OK) return r;
   if (db->in_transaction) return db_mistake(db, "a transaction in a transaction");
+  r = end(db);
+  if (r != DB_OK) return r;
   r = db_run(db_prepare(db, literal));
   db->in_transaction = r == DB_OK;
   return r;
@@ -236,7 +255,7 @@ void db_rollback(struct db *db) {
   db_stmts_reset(db);
   db->in_transaction = false;
   db->sticky = DB_OK;
-  if (!db->dead && !sqlite3_get_autocommit(db->h)) db_run(db_prepare(db, "ROLLBACK"));
+  if (end(db) != DB_OK) end(db);
 }
 
 enum db_result db_savepoint(struct db *db) {

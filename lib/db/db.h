@@ -18,7 +18,8 @@
 enum db_result {
   DB_OK,
   DB_ROW,        /* db_step: a row is there */
-  DB_FULL,       /* the disk is full; nothing changed after the rollback; reading and deleting go on */
+  DB_FULL,       /* the disk is full; nothing changed after the rollback. Reading goes on; writing, and
+                  * deleting too, which needs room in the log, when there is room again */
   DB_IOERR,      /* the disk failed: reopen */
   DB_CORRUPT,    /* a page is damaged: this query fails, others may not */
   DB_CONSTRAINT, /* a UNIQUE or other constraint of the schema */
@@ -42,7 +43,8 @@ struct db_options {
 
 /* Opens (and makes, unless read_only) the database file `name` on `disk`. All connections of one
  * process must be opened on the same `struct disk`. *ret is set on success only. */
-enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options, struct db **ret);
+enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options,
+                       struct db **ret);
 void db_close(struct db **db);
 /* What went wrong last, in words, for a log; "" when nothing did. Valid until the next error. */
 const char *db_error(struct db *db);

@@ -45,8 +45,8 @@ static enum db_result take_snapshot(struct db *db) {
 static enum db_result open_copy(struct db_backup *b) {
   int rc = db_sqlite_open(b->to, b->name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &b->h);
   if (rc == SQLITE_OK)
-    rc = sqlite3_exec(b->h, "PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL;", NULL, NULL,
-                      NULL);
+    rc = sqlite3_exec(b->h, "PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL;",
+                      NULL, NULL, NULL);
   if (rc == SQLITE_OK) {
     b->b = sqlite3_backup_init(b->h, "main", b->from->h, "main");
     if (!b->b) rc = sqlite3_extended_errcode(b->h);

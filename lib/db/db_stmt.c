@@ -50,7 +50,8 @@ struct db_stmt *db_prepare(struct db *db, const char *sql) {
   struct db_stmt *s = db->stmts[at];
   if (!s) return make(db, sql, at);
   /* The same address with other words: not a literal. */
-  if (strcmp(sqlite3_sql(s->h), sql) != 0) return broken(db, db_mistake(db, "a statement that is no literal"));
+  if (strcmp(sqlite3_sql(s->h), sql) != 0)
+    return broken(db, db_mistake(db, "a statement that is no literal"));
   if (s->row || s->bound != SQLITE_OK) db_reset(s);
   return s;
 }

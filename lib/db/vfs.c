@@ -84,7 +84,7 @@ static int file_check_reserved(sqlite3_file *file, int *ret) {
 }
 
 static int file_control(sqlite3_file *file, int op, void *arg) {
-  return SQLITE_NOTFOUND;
+  return op == VFS_CONTROL_USABLE ? vnode_usable(file_of(file)->node) : SQLITE_NOTFOUND;
 }
 
 static int file_sector_size(sqlite3_file *file) {
@@ -145,7 +145,8 @@ static const sqlite3_io_methods file_methods = {
 static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
   struct vfs_file *f = file_of(file);
   *f = (struct vfs_file){ .lock = SQLITE_LOCK_NONE };
-  if (!name || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL))) return SQLITE_CANTOPEN;
+  if (!name || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)))
+    return SQLITE_CANTOPEN;
   bool is_db = flags & SQLITE_OPEN_MAIN_DB;
   f->db = is_db ? f : file_of(sqlite3_database_file_object(name));
   int rc = vnode_open(vfs_of(v), name, flags, is_db ? NULL : f->db->node, &f->node);

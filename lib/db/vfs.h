@@ -21,6 +21,9 @@ enum {
   VFS_WAL_MAX = 4 << 20,   /* octets of the log held in memory */
 };
 
+/* sqlite3_file_control: SQLITE_IOERR when the database must not be used any more, else SQLITE_OK. */
+enum { VFS_CONTROL_USABLE = 0x716d };
+
 struct vfs {
   sqlite3_vfs base; /* first: SQLite's pointer is ours */
   struct disk *disk;

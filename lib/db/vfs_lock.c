@@ -21,7 +21,8 @@ enum { WAL_WRITE_LOCK = 0 };
 /* With mu held. */
 static int take(struct vfs_node *n, struct vfs_file *f, int want) {
   bool other = n->highest != f->lock; /* somebody else has the highest lock */
-  if (other && (n->highest >= SQLITE_LOCK_PENDING || (want > SQLITE_LOCK_SHARED && n->highest > SQLITE_LOCK_SHARED)))
+  if (other &&
+      (n->highest >= SQLITE_LOCK_PENDING || (want > SQLITE_LOCK_SHARED && n->highest > SQLITE_LOCK_SHARED)))
     return SQLITE_BUSY;
   if (want == SQLITE_LOCK_SHARED) {
     n->sharing++;

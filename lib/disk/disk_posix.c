@@ -313,7 +313,8 @@ static int posix_sync_dir(struct disk *disk, const char *name) {
   return e;
 }
 
-static int posix_list(struct disk *disk, const char *name, void (*fn)(void *arg, const char *entry), void *arg) {
+static int posix_list(struct disk *disk, const char *name, void (*fn)(void *arg, const char *entry),
+                      void *arg) {
   int fd = open_folder(disk, name);
   if (fd < 0) return fd;
   DIR *dir = fdopendir(fd);

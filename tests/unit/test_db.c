@@ -399,7 +399,8 @@ static void the_shell(void **state) {
   f->d->ops->close(&file);
   assert_non_null(strstr(shell(f, "SELECT k FROM t"), "locked"));
   db_close(&f->db);
-  assert_string_equal(shell(f, "SELECT k FROM t; PRAGMA journal_mode; PRAGMA integrity_check;"), "5\nwal\nok\n");
+  assert_string_equal(shell(f, "SELECT k FROM t; PRAGMA journal_mode; PRAGMA integrity_check;"),
+                      "5\nwal\nok\n");
 
   char command[200];
   snprintf(command, sizeof command, "sqlite3 %s/test.db >/dev/null", f->path);

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 #include "lib/base/num.h"
 #include "lib/db/db.h"
 #include "tests/world/disk_sim.h"
@@ -71,7 +73,9 @@ static int sp_write(struct disk_file *f, struct slice s, uint64_t at) {
   memcpy(t->name, f->name, sizeof t->name);
   return f->on->under->ops->write(f->under, s, at);
 }
-static int sp_truncate(struct disk_file *f, uint64_t size) { return f->on->under->ops->truncate(f->under, size); }
+static int sp_truncate(struct disk_file *f, uint64_t size) {
+  return f->on->under->ops->truncate(f->under, size);
+}
 static int64_t sp_size(struct disk_file *f) { return f->on->under->ops->size(f->under); }
 static int sp_sync(struct disk_file *f) {
   int e = f->on->under->ops->sync(f->under);
@@ -164,7 +168,8 @@ static enum db_result transaction(struct run *r, int64_t t) {
 
 static bool go_on(struct run *r, enum db_result e) {
   if (e != DB_OK && e != DB_FULL && e != DB_IOERR)
-    fail_msg("%s at %llu: %s (%s)", r->what, (unsigned long long)r->n, db_result_text(e), r->db ? db_error(r->db) : "");
+    fail_msg("%s at %llu: %s (%s)", r->what, (unsigned long long)r->n, db_result_text(e),
+             r->db ? db_error(r->db) : "");
   return e == DB_OK || (e == DB_FULL && !r->stop_when_full);
 }
 
@@ -224,8 +229,9 @@ static void check(struct run *r, const char *when) {
     int64_t n = count_of(r, t), all = rows_of(t);
     bool good = r->fate[t] == ABSENT ? n == 0 : r->fate[t] == PRESENT ? n == all : n == 0 || n == all;
     if (!good)
-      fail_msg("%s at %llu, seed %llu, %s: transaction %lld has %lld of %lld rows", r->what, (unsigned long long)r->n,
-               (unsigned long long)r->seed, when, (long long)t, (long long)n, (long long)all);
+      fail_msg("%s at %llu, seed %llu, %s: transaction %lld has %lld of %lld rows", r->what,
+               (unsigned long long)r->n, (unsigned long long)r->seed, when, (long long)t, (long long)n,
+               (long long)all);
     /* What was once seen after a restart stays. */
     if (r->fate[t] == EITHER) r->fate[t] = n ? PRESENT : ABSENT;
   }
@@ -273,11 +279,13 @@ struct kind {
 };
 
 static struct disk_plan planned(const struct disk_plan *p, uint64_t n) {
-  return (struct disk_plan){ p->die_at ? n : 0, p->fail_sync_at ? n : 0, p->fail_write_at ? n : 0, p->full_at ? n : 0 };
+  return (struct disk_plan){p->die_at ? n : 0, p->fail_sync_at ? n : 0, p->fail_write_at ? n : 0,
+                            p->full_at ? n : 0};
 }
 
 static void run_new(struct run *r, const struct kind *k, uint64_t n, uint64_t seed) {
-  *r = (struct run){ .sim = disk_sim_new(seed * 1000003 + n), .rng = rng_from(seed ^ n << 20), .n = n, .what = k->what };
+  *r = (struct run){
+      .sim = disk_sim_new(seed * 1000003 + n), .rng = rng_from(seed ^ n << 20), .n = n, .what = k->what};
   r->seed = seed;
   r->stop_when_full = k->stop_when_full;
   r->disk = disk_sim_disk(r->sim);
@@ -333,18 +341,27 @@ static void everywhere(const struct kind *k) {
   }
 }
 
-static void power(void **state) { everywhere(&(struct kind){ .what = "power loss", .plan = { .die_at = 1 } }); }
-static void process(void **state) { everywhere(&(struct kind){ .what = "death", .plan = { .die_at = 1 }, .restart = true }); }
-static void spoilt(void **state) { everywhere(&(struct kind){ .what = "spoilt sectors", .plan = { .die_at = 1 }, .spoils = true }); }
-static void sync_fails(void **state) { everywhere(&(struct kind){ .what = "failed sync", .plan = { .fail_sync_at = 1 } }); }
-static void write_fails(void **state) { everywhere(&(struct kind){ .what = "failed write", .plan = { .fail_write_at = 1 } }); }
-static void full(void **state) { everywhere(&(struct kind){ .what = "full disk", .plan = { .full_at = 1 } }); }
+static void power(void **state) { everywhere(&(struct kind){.what = "power loss", .plan = {.die_at = 1}}); }
+static void process(void **state) {
+  everywhere(&(struct kind){.what = "death", .plan = {.die_at = 1}, .restart = true});
+}
+static void spoilt(void **state) {
+  everywhere(&(struct kind){.what = "spoilt sectors", .plan = {.die_at = 1}, .spoils = true});
+}
+static void sync_fails(void **state) {
+  everywhere(&(struct kind){.what = "failed sync", .plan = {.fail_sync_at = 1}});
+}
+static void write_fails(void **state) {
+  everywhere(&(struct kind){.what = "failed write", .plan = {.fail_write_at = 1}});
+}
+static void full(void **state) { everywhere(&(struct kind){.what = "full disk", .plan = {.full_at = 1}}); }
 static void full_then_death(void **state) {
   everywhere(&(struct kind){
       .what = "full disk, then death", .plan = { .full_at = 1 }, .restart = true, .stop_when_full = true });
 }
 static void full_then_power(void **state) {
-  everywhere(&(struct kind){ .what = "full disk, then power loss", .plan = { .full_at = 1 }, .stop_when_full = true });
+  everywhere(
+      &(struct kind){.what = "full disk, then power loss", .plan = {.full_at = 1}, .stop_when_full = true});
 }
 
 /* The disk has room for some of a commit, perhaps for all of it but the last page's repetition. It is
@@ -370,11 +387,99 @@ static void full_inside_a_commit(void **state) {
   assert_true(refused > 50 && refused < 400);
 }
 
+/* When the log can't be synced, no connection of the database touches its files any more, not even one
+ * that only reads and whose idea of the schema is old, until all are closed. */
+static void one_for_all(void **state) {
+  static const struct kind k = { .what = "one for all" };
+  static struct run r;
+  run_new(&r, &k, 1, 1);
+  struct db *old = NULL;
+  assert_int_equal(db_open(r.disk, "t.db", &options, &old), DB_OK);
+  assert_true(open_all(&r));
+  disk_sim_plan(r.sim, &(struct disk_plan){ .fail_sync_at = 1 });
+  assert_int_equal(transaction(&r, 1), DB_IOERR);
+  assert_int_equal(db_begin(r.db), DB_IOERR);
+  assert_int_equal(db_exec(r.reader, "DELETE FROM t"), DB_IOERR);
+  assert_int_equal(db_exec(old, "SELECT * FROM t"), DB_IOERR);
+  struct db *late = NULL;
+  assert_int_equal(db_open(r.disk, "t.db", &options, &late), DB_IOERR);
+  db_close(&old);
+  close_all(&r);
+  assert_true(open_all(&r));
+  check(&r, "reopened");
+  close_all(&r);
+  disk_sim_free(&r.sim);
+}
+
+/* -- memory -- */
+
+/* SQLite's allocator, which fails at its nth allocation, and then works again. */
+static sqlite3_mem_methods memory;
+static uint64_t allocations, fail_allocation;
+
+static void *fails_once(int n) {
+  return ++allocations == fail_allocation ? NULL : memory.xMalloc(n);
+}
+static void *refails_once(void *p, int n) {
+  return ++allocations == fail_allocation ? NULL : memory.xRealloc(p, n);
+}
+
+static void use_failing_memory(void) {
+  sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory);
+  sqlite3_mem_methods failing = memory;
+  failing.xMalloc = fails_once;
+  failing.xRealloc = refails_once;
+  sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
+}
+
+static enum db_result make(struct run *r) {
+  enum db_result e = r->db ? DB_OK : db_open(r->disk, "t.db", &options, &r->db);
+  return e == DB_OK
+             ? db_exec(r->db, "CREATE TABLE IF NOT EXISTS t (t INTEGER, i INTEGER, v BLOB, UNIQUE (t, i))")
+             : e;
+}
+
+/* DB_NOMEM, or success in spite of it; and then all goes on. */
+static void out_of_memory(void **state) {
+  static const struct kind k = { .what = "out of memory" };
+  static struct run r;
+  bool reached = true;
+  for (uint64_t n = 1; reached; n += 1 + n / 40) {
+    run_new(&r, &k, n, 1);
+    allocations = 0;
+    fail_allocation = n;
+    enum db_result e = make(&r);
+    if (e == DB_NOMEM) e = make(&r);
+    for (int64_t t = 1; t <= 7 && e == DB_OK; t++) {
+      e = transaction(&r, t);
+      if (e == DB_OK && t == 3) e = db_checkpoint(r.db, false);
+      if (e == DB_NOMEM) e = DB_OK;
+    }
+    if (e != DB_OK)
+      fail_msg("allocation %llu: %s: %s", (unsigned long long)n, db_result_text(e), db_error(r.db));
+    reached = allocations >= n;
+    fail_allocation = 0;
+    process_death(&r);
+    reopen_and_check(&r);
+    close_all(&r);
+    disk_sim_free(&r.sim);
+  }
+}
+
 int main(void) {
+  use_failing_memory();
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(power), cmocka_unit_test(process), cmocka_unit_test(spoilt), cmocka_unit_test(sync_fails),
-    cmocka_unit_test(write_fails), cmocka_unit_test(full), cmocka_unit_test(full_then_death),
-    cmocka_unit_test(full_then_power), cmocka_unit_test(full_inside_a_commit),
+      cmocka_unit_test(power),
+      cmocka_unit_test(process),
+      cmocka_unit_test(spoilt),
+      cmocka_unit_test(sync_fails),
+      cmocka_unit_test(write_fails),
+      cmocka_unit_test(full),
+      cmocka_unit_test(full_then_death),
+      cmocka_unit_test(full_then_power),
+      cmocka_unit_test(full_inside_a_commit),
+      cmocka_unit_test(one_for_all),
+      cmocka_unit_test(out_of_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,9 +119,10 @@ static void all_at_once(void **state) {
   assert_int_equal(db_exec(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB); CREATE TABLE c (n INTEGER);"
                                "INSERT INTO c VALUES (0)"), DB_OK);
   db_close(&db); /* whoever comes first below makes the shared index */
-  void *(*const work[])(void *) = { write_groups, checkpoint, open_and_close, read_snapshots, read_snapshots };
+  void *(*const work[])(void *) = {write_groups, checkpoint, open_and_close, read_snapshots, read_snapshots};
   pthread_t threads[3 + READERS];
-  for (size_t i = 0; i < 3 + READERS; i++) assert_int_equal(pthread_create(&threads[i], NULL, work[i], &s), 0);
+  for (size_t i = 0; i < 3 + READERS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, work[i], &s), 0);
   for (size_t i = 0; i < 3 + READERS; i++) pthread_join(threads[i], NULL);
   assert_int_equal(s.bad, 0);
   assert_true(s.snapshots > 0 && s.openings > 0 && s.checkpoints > 0);
