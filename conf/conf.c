@@ -22,39 +22,14 @@
 #include "lib/base/arena.h"
 #include "lib/base/num.h"
 
-enum { CONF_TEXT_MAX = 1024 * 1024, CONF_MEMORY_MAX = 4 * CONF_TEXT_MAX, CONF_NAME_SHOWN = 64 };
+enum { CONF_NAME_SHOWN = 64 };
 
-#define ROW_NUM(from, to) .least = (from), .most = (to)
-#define ROW_SIZE ROW_NUM
-#define ROW_TIME ROW_NUM
-#define ROW_TEXT ROW_NUM
-#define ROW_FLAG(from, to) .words = "no|yes"
-#define ROW_LIST(from, to) .words = NULL
-#define ROW_WORD(list, none) .words = (list)
-#define RELOADS_R true
-#define RELOADS_S false
-
-const struct conf_option conf_options[] = {
-#define OPTION(kind_, name_, def_, least_, most_, reload_, section_, prose_) \
-  { .kind = CONF_KIND_##kind_,                                               \
-    .name = #name_,                                                          \
-    .def = def_,                                                             \
-    ROW_##kind_(least_, most_),                                              \
-    .reloads = RELOADS_##reload_,                                            \
-    .section = section_,                                                     \
-    .prose = prose_,                                                         \
-    .offset = offsetof(struct conf, name_) },
+#define OPTION(kind, name, def, least, most, reload, section, prose) +1
+enum { OPTIONS = 0
 #include "conf/options.def"
+};
 #undef OPTION
-};
-enum { OPTIONS = sizeof conf_options / sizeof *conf_options };
-const size_t conf_option_count = OPTIONS;
 
-/* What conf_parse returns the first member of. */
-struct conf_owned {
-  struct conf conf;
-  struct arena mem; /* all strings and lists */
-};
 
 /* Rows given to libconfuse: the first carries our context (its callbacks get nothing else of ours),
  * then the options in their order, then the names that are unknown, then the end. */
@@ -236,9 +211,8 @@ static void set_value(struct conf_owned *c, const struct conf_option *o, cfg_opt
 }
 
 static struct conf_owned *fill(struct reading *r, cfg_t *cfg) {
-  struct conf_owned *c = calloc(1, sizeof *c);
+  struct conf_owned *c = conf_new();
   if (!c) return NULL;
-  arena_init(&c->mem, CONF_MEMORY_MAX);
   for (size_t i = 0; i < OPTIONS; i++) set_value(c, &conf_options[i], &cfg->opts[ROW_OPTION + i]);
   if (!c->mem.failed) {
     conf_check_whole(&r->read, &c->conf);
@@ -299,19 +273,4 @@ struct conf *conf_defaults(void) {
   struct conf *c = conf_parse(SLICE_NONE, "defaults", &err);
   buf_free(&err);
   return c;
-}
-
-bool conf_set_hostname(struct conf *c, const char *name) {
-  struct conf_owned *owned = (struct conf_owned *)c;
-  const char *copy = arena_cstr(&owned->mem, slice_str(name));
-  if (copy) c->hostname = copy;
-  return copy != NULL;
-}
-
-void conf_free(struct conf **c) {
-  if (!*c) return;
-  struct conf_owned *owned = (struct conf_owned *)*c; /* its first member */
-  arena_reset(&owned->mem);
-  free(owned);
-  *c = NULL;
 }

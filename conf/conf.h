@@ -36,6 +36,9 @@ void conf_free(struct conf **c);
 bool conf_set_hostname(struct conf *c, const char *name);
 /* The whole configuration as a file that conf_parse reads back to the same values. */
 void conf_dump(const struct conf *c, struct buf *out);
+/* The same in the form that rooms get it, and back; NULL when it is malformed or memory is missing. */
+void conf_pack(const struct conf *c, struct buf *out);
+struct conf *conf_unpack(struct slice packed);
 /* Names, comma-separated, of options that differ and need a restart. */
 void conf_restart_needed(const struct conf *before, const struct conf *after, struct buf *out);
 /* The words of WORD options, as places in their lists. */

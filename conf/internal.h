@@ -3,6 +3,16 @@
 #define QASID_CONF_INTERNAL_H
 
 #include "conf/conf.h"
+#include "lib/base/arena.h"
+
+enum { CONF_TEXT_MAX = 1024 * 1024, CONF_MEMORY_MAX = 4 * CONF_TEXT_MAX };
+
+/* What a struct conf is the first member of. */
+struct conf_owned {
+  struct conf conf;
+  struct arena mem; /* all strings and lists */
+};
+struct conf_owned *conf_new(void);
 
 enum { CONF_UNKNOWN_MAX = 16 }; /* unknown names reported in one go */
 

@@ -14,8 +14,8 @@
 #define room_hello_FIELDS(F)                                                                      \
   F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, ) F(u32, uid, ) F(u32, gid, )           \
   F(bytes, folder, 1100) F(bytes, root_dir, 1100)
-/* The whole configuration, in the text form of conf_dump(); again at each reload. */
-#define room_config_FIELDS(F) F(bytes, text, IPC_PAYLOAD_MAX - 64)
+/* The whole configuration, as conf_pack() lays it out; again at each reload. */
+#define room_config_FIELDS(F) F(bytes, packed, IPC_PAYLOAD_MAX - 64)
 /* A bound, listening socket. service: the option that named it ("smtp", "submission", …). */
 #define room_listener_FIELDS(F) F(bytes, service, 32) F(flag, implicit_tls, )
 /* One end of a channel to another room (or to a `qasid` command line), and which one it is. */

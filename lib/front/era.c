@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 
-static struct conf *conf_copy(const struct conf *conf, struct buf *err) {
-  struct buf text;
-  buf_init(&text, IPC_PAYLOAD_MAX);
-  conf_dump(conf, &text);
-  struct conf *copy = text.failed ? NULL : conf_parse(buf_slice(&text), "configuration", err);
-  buf_free(&text);
+static struct conf *conf_copy(const struct conf *conf) {
+  struct buf packed;
+  buf_init(&packed, IPC_PAYLOAD_MAX);
+  conf_pack(conf, &packed);
+  struct conf *copy = packed.failed ? NULL : conf_unpack(buf_slice(&packed));
+  buf_free(&packed);
   return copy;
 }
 
@@ -36,7 +36,7 @@ struct front_era *front_era_new(struct front *f, struct buf *err) {
   struct front_era *era = calloc(1, sizeof *era);
   if (!era) return NULL;
   era->refs = 1;
-  era->conf = conf_copy(f->room->conf, err);
+  era->conf = conf_copy(f->room->conf);
   bool good = era->conf && make_tls(f, era, err);
   for (size_t i = 0; good && i < f->listener_count; i++) {
     era->services[i] = f->role->service_new(era->conf, f->listeners[i].service, era->tls != NULL);

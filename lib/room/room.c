@@ -159,19 +159,16 @@ static bool on_hello(struct room *r, const struct ipc_msg *msg) {
 
 static bool on_config(struct room *r, const struct ipc_msg *msg) {
   struct room_config m;
-  struct buf err;
   if (!room_config_get(msg->payload, &m)) return false;
-  buf_init(&err, 4096);
-  struct conf *before = r->conf, *next = conf_parse(m.text, "configuration", &err);
+  struct conf *before = r->conf, *next = conf_unpack(m.packed);
   if (!next) {
-    room_fail(r, "the configuration from the parent could not be read: %.*s", SLICE_ARG(buf_slice(&err)));
-  } else {
-    r->conf = next;
-    room_log_setup(&r->log, next);
-    if (r->running && r->ops->reload) r->ops->reload(r, before);
-    conf_free(&before);
+    room_fail(r, "the configuration from the parent could not be read");
+    return true;
   }
-  buf_free(&err);
+  r->conf = next;
+  room_log_setup(&r->log, next);
+  if (r->running && r->ops->reload) r->ops->reload(r, before);
+  conf_free(&before);
   return true;
 }
 

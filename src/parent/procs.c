@@ -53,11 +53,11 @@ void procs_plan(struct parent *p) {
   } while (0)
 
 static void say_config(struct proc *pr) {
-  struct buf text;
-  buf_init(&text, IPC_PAYLOAD_MAX - 64);
-  conf_dump(pr->parent->conf, &text);
-  SAY(pr, room_config, IPC_PAYLOAD_MAX, -1, buf_slice(&text));
-  buf_free(&text);
+  struct buf packed;
+  buf_init(&packed, IPC_PAYLOAD_MAX - 64);
+  conf_pack(pr->parent->conf, &packed);
+  SAY(pr, room_config, IPC_PAYLOAD_MAX, -1, buf_slice(&packed));
+  buf_free(&packed);
 }
 
 static bool is_front(enum room_kind kind) { return kind == ROOM_SMTPD || kind == ROOM_POP3D; }
