@@ -20,6 +20,17 @@ static void put_octal(uint8_t *block, struct field f, uint64_t n) {
   block[f.at + f.n - 1] = 0;
 }
 
+/* A size that octal digits cannot hold is a number in base 256 with the highest bit set, as GNU tar,
+ * libarchive and later POSIX tools have it. */
+static void put_size(uint8_t *block, uint64_t n) {
+  if (n <= TAR_SIZE_MAX) {
+    put_octal(block, f_size, n);
+    return;
+  }
+  for (size_t i = f_size.n; i-- > 1; n >>= 8) block[f_size.at + i] = (uint8_t)n;
+  block[f_size.at] = 0x80;
+}
+
 static unsigned sum_of(const uint8_t *block) {
   unsigned sum = 0;
   for (size_t i = 0; i < TAR_BLOCK; i++) sum += i >= f_sum.at && i < f_sum.at + f_sum.n ? ' ' : block[i];
@@ -43,11 +54,11 @@ static bool put_path(uint8_t *block, struct slice path) {
 
 bool tar_put_header(struct buf *out, const struct tar_entry *e) {
   uint8_t block[TAR_BLOCK] = { 0 };
-  if (e->size > TAR_SIZE_MAX || !put_path(block, slice_str(e->path))) return false;
+  if (!put_path(block, slice_str(e->path))) return false;
   put_octal(block, f_mode, e->mode & 07777);
   put_octal(block, f_uid, 0);
   put_octal(block, f_gid, 0);
-  put_octal(block, f_size, e->size);
+  put_size(block, e->size);
   put_octal(block, f_mtime, e->mtime > 0 ? (uint64_t)e->mtime & TAR_SIZE_MAX : 0);
   block[f_type.at] = e->folder ? '5' : '0';
   put_text(block, f_magic, slice_of("ustar\00000", f_magic.n));
@@ -83,6 +94,18 @@ static bool get_octal(const uint8_t *block, struct field f, uint64_t *ret) {
   return true;
 }
 
+static bool get_size(const uint8_t *block, uint64_t *ret) {
+  if (!(block[f_size.at] & 0x80)) return get_octal(block, f_size, ret);
+  uint64_t n = 0;
+  for (size_t i = 0; i < f_size.n; i++) {
+    uint8_t c = block[f_size.at + i];
+    if (i < 4 && c != (i ? 0 : 0x80)) return false;
+    n = n << 8 | (i ? c : 0);
+  }
+  *ret = n;
+  return n <= INT64_MAX;
+}
+
 static bool safe_path(struct slice path) {
   if (path.n == 0 || slice_find(path, '\\') >= 0) return false;
   while (path.p) {
@@ -113,8 +136,7 @@ enum tar_read tar_read_header(const uint8_t block[TAR_BLOCK], struct tar_entry *
   if (!slice_eq(slice_of(block + f_magic.at, 5), SLICE("ustar"))) return TAR_BAD;
   if (!get_octal(block, f_sum, &sum) || sum != sum_of(block)) return TAR_BAD;
   if (!e.folder && block[f_type.at] != '0' && block[f_type.at] != 0) return TAR_BAD;
-  if (!get_octal(block, f_size, &e.size) || !get_octal(block, f_mode, &mode) ||
-      !get_octal(block, f_mtime, &mtime))
+  if (!get_size(block, &e.size) || !get_octal(block, f_mode, &mode) || !get_octal(block, f_mtime, &mtime))
     return TAR_BAD;
   if (!get_path(block, &e)) return TAR_BAD;
   e.mode = (unsigned)mode & 07777;

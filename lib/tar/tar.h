@@ -6,7 +6,8 @@
 #include "lib/base/buf.h"
 
 enum { TAR_BLOCK = 512, TAR_PATH_MAX = 256 };
-#define TAR_SIZE_MAX 0777777777777ull /* 8 GiB - 1: eleven octal digits */
+#define TAR_SIZE_MAX \
+  077777777777ull /* 8 GiB - 1: eleven octal digits; larger sizes are written in base 256 */
 
 struct tar_entry {
   char path[TAR_PATH_MAX + 1];
@@ -21,7 +22,7 @@ static inline size_t tar_padding(uint64_t size) {
   return (size_t)((TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
 }
 
-/* Puts the header block. False: the path does not fit, or the size does not. */
+/* Puts the header block. False: the path does not fit. */
 bool tar_put_header(struct buf *out, const struct tar_entry *e);
 /* Puts the end of an archive. */
 void tar_put_end(struct buf *out);
