@@ -1,5 +1,6 @@
 /* What the administrator may ask of auth: `qasid account …` and auth's part of `qasid status`. A row of
  * the table is one command. A command that needs a hash goes on in admin_finish(). */
+#include "src/auth/backup.h"
 #include "src/auth/core.h"
 
 #include "ipc/cli_room.h"
@@ -382,6 +383,28 @@ static bool status(struct auth *a, struct admin_call *c) {
   return false;
 }
 
+/* --- backup --- */
+
+static void put_output(void *arg, struct slice octets) {
+  struct listing *l = arg;
+  struct buf b;
+  buf_init(&b, IPC_CHUNK + 64);
+  cli_output_put(&b, &(struct cli_output){ .data = octets });
+  send_to_cli(l->auth, l->call, cli_output_type, &b);
+  buf_wipe(&b);
+}
+
+static bool backup(struct auth *a, struct admin_call *c) {
+  struct buf err;
+  buf_init(&err, 512);
+  int64_t now = a->shell.wall ? a->shell.wall(a->shell.arg) : 0;
+  bool ok = backup_put(&a->accounts, now, IPC_CHUNK, put_output, &(struct listing){ a, c }, &err);
+  const char *text = buf_cstr(&err);
+  done(a, c, ok ? CLI_OK : CLI_TROUBLE, text ? text : "");
+  buf_free(&err);
+  return false;
+}
+
 /* --- the table --- */
 
 static const struct admin_verb {
@@ -400,6 +423,7 @@ static const struct admin_verb {
   { "account", "delete",  3, 3, account_delete, "account delete NAME" },
   { "account", "list",    2, 2, account_list,   "account list" },
   { "status",  NULL,      1, 1, status,         "status" },
+  { "backup",  NULL,      1, 1, backup,         "backup" },
 };
 
 static const struct admin_verb *verb_of(const struct admin_call *c) {
