@@ -101,8 +101,10 @@ static int join_room(struct cli *c, struct joiner *j, enum room_kind kind) {
 
 static int write_backup(struct cli *c, struct joiner *j, bool to_file) {
   struct buf end;
-  int code = join_room(c, j, ROOM_STORE);
-  if (code == CLI_EXIT_OK) code = join_room(c, j, ROOM_AUTH);
+  /* The logins first: an account made meanwhile is then a mailbox without a login, which
+   * `qasid account add` completes. */
+  int code = join_room(c, j, ROOM_AUTH);
+  if (code == CLI_EXIT_OK) code = join_room(c, j, ROOM_STORE);
   if (code != CLI_EXIT_OK) return code;
   buf_init(&end, 2 * TAR_BLOCK);
   tar_put_end(&end);
