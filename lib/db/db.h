@@ -105,7 +105,8 @@ unsigned db_wal_pages(struct db *db);
 /* Copies the database while it is in use, `pages` at a time, to the file `name` on `to`, which must
  * not exist. Call until it returns DB_OK: then the copy is durable; DB_ROW means there is more.
  * The copy is of one moment, the start. `db` is used for nothing else until the copy is complete; from
- * then until db_backup_end it still sees that moment. The log can't be reused meanwhile. An unfinished copy is removed by db_backup_end. */
+ * then until db_backup_end it still sees that moment. The log can't be reused meanwhile. An unfinished
+ * copy is removed by db_backup_end. */
 struct db_backup;
 enum db_result db_backup_start(struct db *db, struct disk *to, const char *name, struct db_backup **ret);
 enum db_result db_backup_step(struct db_backup *b, int pages);
