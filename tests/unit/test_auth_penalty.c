@@ -28,6 +28,32 @@ static void test_penalty_grows(void **state) {
   assert_int_equal(fail_once(1, "again"), 2000);
 }
 
+/* Answers leave in the order of their times, not of their questions. */
+static void test_held_in_order(void **state) {
+  static const unsigned failures[] = { 3, 0, 2, 1, 3, 0, 1, 2 };
+  uint64_t t[8], asked, due;
+  add_tim();
+  for (unsigned i = 0; i < 8; i++)
+    for (unsigned n = 0; n < failures[i]; n++) {
+      char password[24];
+      snprintf(password, sizeof password, "no%u", n);
+      login(i + 1, "tim@example.org", password);
+      run();
+    }
+  asked = now;
+  for (unsigned i = 0; i < 8; i++) t[i] = login(i + 1, "tim@example.org", "last");
+  run();
+  while ((due = auth_tick(auth, now))) {
+    now = due;
+    run();
+    for (unsigned i = 0; i < 8; i++) {
+      static const uint64_t wait[] = { 2000, 4000, 8000, 15000 };
+      assert_int_equal(answer(t[i]), now - asked >= wait[failures[i]] ? AUTH_WRONG : NOTHING);
+    }
+  }
+  assert_int_equal(now - asked, 15000);
+}
+
 /* An office behind one address: who proved his password from here goes on. */
 static void test_penalty_spares_the_proved(void **state) {
   add_tim();
@@ -163,7 +189,7 @@ static void test_half_open_disturbs_nobody(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_penalty_grows), T(test_penalty_spares_the_proved), T(test_penalty_by_network),
+    T(test_penalty_grows), T(test_held_in_order), T(test_penalty_spares_the_proved), T(test_penalty_by_network),
     T(test_same_wrong_again), T(test_one_address_is_bounded), T(test_fair_order),
     T(test_addresses_take_turns), T(test_half_open_disturbs_nobody),
   };

@@ -9,6 +9,8 @@
 #include "lib/base/codec.h"
 #include "lib/sasl/sasl.h"
 
+#include <stdio.h>
+
 static struct sasl_server server;
 static struct sasl_client client;
 static struct buf out;
@@ -340,6 +342,42 @@ static void test_scram_server_hostile(void **state) {
   assert_octets(&server.name, "a=b,c");
 }
 
+/* A proof that is right for what it says, by somebody who has the password: what it says is looked at too.
+ * `bound` is what the client claims to have sent as its header, `nonce` as the nonce. */
+static enum sasl_verdict scram_says(const char *bound, const char *nonce) {
+  static const char first[] = "n=user,r=abc,r=abcNONCE,s=QSXCR+Q6sek8bf92,i=4096,";
+  uint8_t salted[DIGEST_MAX], key[DIGEST_MAX], stored[DIGEST_MAX], signature[DIGEST_MAX];
+  char without[128];
+  struct scram_example e = examples[0];
+  struct buf salt, c2;
+  buf_init(&salt, 64);
+  buf_init(&c2, 512);
+  snprintf(without, sizeof without, "c=%s,r=%s", bound, nonce);
+  struct slice message[] = { slice_str(first), slice_str(without) };
+  assert_true(base64_decode(&salt, slice_str(e.salt)));
+  assert_true(digest_pbkdf2(DIGEST_SHA1, SLICE("pencil"), buf_slice(&salt), 4096, salted));
+  assert_true(digest_hmac(DIGEST_SHA1, slice_of(salted, 20), SLICE("Client Key"), key));
+  assert_true(digest_of(DIGEST_SHA1, slice_of(key, 20), stored));
+  assert_true(digest_hmac_parts(DIGEST_SHA1, slice_of(stored, 20), message, 2, signature));
+  for (int i = 0; i < 20; i++)
+    key[i] ^= signature[i];
+  buf_printf(&c2, "%s,p=", without);
+  base64_put(&c2, slice_of(key, 20));
+  e.server_nonce = "NONCE";
+  enum sasl_verdict v = scram(&e, "n,,n=user,r=abc", buf_cstr(&c2), "pencil", true);
+  buf_free(&salt);
+  buf_free(&c2);
+  return v;
+}
+
+static void test_scram_binding_and_nonce(void **state) {
+  assert_int_equal(scram_says("biws", "abcNONCE"), SASL_CHALLENGE);
+  assert_int_equal(scram_says("eSws", "abcNONCE"), SASL_WRONG);     /* "y,,": the header was changed on the way */
+  assert_int_equal(scram_says("biwsAA==", "abcNONCE"), SASL_WRONG); /* binding data where none belongs */
+  assert_int_equal(scram_says("biws", "abcNONC"), SASL_WRONG);      /* a nonce of another exchange */
+  assert_int_equal(scram_says("biws", "abc"), SASL_WRONG);
+}
+
 /* AU-7, the client's side: a server may not weaken, repeat, exhaust or skip its own proof. */
 static void test_scram_client_hostile(void **state) {
   static const char *const firsts[] = {
@@ -389,7 +427,7 @@ int main(void) {
     T(test_plain_examples), T(test_plain_hostile), T(test_plain_odd_names), T(test_plain_sizes),
     T(test_plain_client),   T(test_login),         T(test_login_hostile),   T(test_login_client),
     T(test_cram),           T(test_cram_hostile),  T(test_scram_examples),  T(test_scram_client),
-    T(test_scram_server_hostile), T(test_scram_client_hostile), T(test_table),
+    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
