@@ -152,15 +152,18 @@ static void a_failed_sync_lies_afterwards(void **state) {
   for (uint64_t seed = 0; seed < RUNS; seed++) {
     struct disk_sim *s = disk_sim_new(seed);
     struct disk *d = disk_sim_disk(s);
-    struct disk_file *f = NULL;
+    struct disk_file *f = NULL, *other = NULL;
     uint8_t b[8] = { 0 };
     assert_int_equal(put(d, "a", SLICE("old"), 0, true), 0);
     assert_int_equal(d->ops->sync_all(d), 0);
     disk_sim_plan(s, &(struct disk_plan){ .fail_sync_at = 1 });
     assert_int_equal(d->ops->open(d, "a", DISK_WRITE, &f), 0);
     assert_int_equal(d->ops->write(f, SLICE("new"), 0), 0);
+    assert_int_equal(d->ops->open(d, "a", DISK_WRITE, &other), 0);
     assert_int_equal(d->ops->sync(f), -EIO);
-    assert_int_equal(d->ops->sync(f), 0);
+    assert_int_equal(d->ops->sync(f), -EIO);
+    assert_int_equal(d->ops->sync(other), 0);
+    d->ops->close(&other);
     assert_int_equal(d->ops->read(f, b, 3, 0), 3);
     assert_memory_equal(b, "new", 3); /* the cache still has it */
     d->ops->close(&f);

@@ -25,6 +25,7 @@ struct disk_file {
   struct disk_sim *sim;
   struct node *node;
   bool writable;
+  bool failed; /* its sync has failed: it says no from then on, as the real disk's file does */
 };
 
 static struct disk_sim *sim_of(struct disk *d) {
@@ -143,7 +144,7 @@ static int sim_open(struct disk *d, const char *name, enum disk_open how, struct
   if (n->stale && !n->handles) node_reread(n);
   n->handles++;
   s->handles++;
-  *f = (struct disk_file){ s, n, how != DISK_READ };
+  *f = (struct disk_file){ .sim = s, .node = n, .writable = how != DISK_READ };
   *ret = f;
   return 0;
 }
@@ -176,6 +177,7 @@ static void write_some(struct disk_sim *s, struct node *n, struct slice data, ui
 static int sim_write(struct disk_file *f, struct slice data, uint64_t at) {
   struct disk_sim *s = f->sim;
   if (!f->writable) return -EBADF;
+  if (f->failed) return -EIO;
   if (!begin(s)) {
     if (s->plan.die_at && s->ops == s->plan.die_at) write_some(s, f->node, data, at);
     return -EIO;
@@ -225,9 +227,10 @@ static bool sync_fails(struct disk_sim *s) {
 
 static int sim_sync(struct disk_file *f) {
   struct disk_sim *s = f->sim;
-  if (!begin(s)) return -EIO;
+  if (f->failed || !begin(s)) return -EIO;
   trace(s, "sync");
   if (sync_fails(s)) {
+    f->failed = true;
     lose(s, f->node);
     return end(s, -EIO);
   }
@@ -426,6 +429,14 @@ uint64_t disk_sim_syncs(const struct disk_sim *s) {
 
 size_t disk_sim_handles(const struct disk_sim *s) {
   return s->handles;
+}
+
+void disk_sim_halt(struct disk_sim *s) {
+  s->dead = true;
+}
+
+void disk_sim_wake(struct disk_sim *s) {
+  s->dead = false;
 }
 
 void disk_sim_restart(struct disk_sim *s) {

@@ -16,7 +16,8 @@
  *
  * When a sync fails with EIO the kernel's semantics hold: some of the file's waiting writes reached
  * the disk, all of them count as clean, the next sync says yes, and readers may see the lost octets
- * until the cache lets go of them, at the latest when the file is next opened anew.
+ * until the cache lets go of them, at the latest when the file is next opened anew. (Through the
+ * descriptor that failed nothing more goes, as lib/disk/disk.h says; through others it does.)
  *
  * Operations that change something (and syncs) are counted; the plan names the one at which the disk
  * dies or fails. From its death on every call fails with -EIO and changes nothing, until
@@ -55,6 +56,10 @@ uint64_t disk_sim_syncs(const struct disk_sim *s);
 /* Files that are open: 0 once everything above was closed. */
 size_t disk_sim_handles(const struct disk_sim *s);
 
+/* From now on it is dead as at the planned operation: whoever still has files open can but close them. */
+void disk_sim_halt(struct disk_sim *s);
+/* Takes disk_sim_halt() back; nothing was lost. */
+void disk_sim_wake(struct disk_sim *s);
 /* The power went: see above for what is left. No file may be open. */
 void disk_sim_power_loss(struct disk_sim *s);
 /* Only the process died: the kernel still has all writes, none of them is durable yet. */

@@ -1,0 +1,535 @@
+/* Plays a conversation in the world. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/num.h"
+#include "tests/world/alloc_fail.h"
+#include "tests/world/conv.h"
+#include "tests/world/conv_text.h"
+#include "tests/world/must.h"
+#include "tests/world/people.h"
+
+enum {
+  ACTORS = 16,
+  PATIENCE_MS = 60 * 1000, /* how long a client waits for a line; held-back logins take seconds */
+};
+
+/* One client. */
+struct actor {
+  struct play *play;
+  char name[16];
+  struct world_conn *conn; /* NULL: not connected, or over */
+  bool connected, closed;
+  bool pop;
+  struct buf text;  /* what came and was not read yet */
+  struct buf reply; /* the last S*: reply */
+  enum close_reason reason;
+};
+
+struct play {
+  struct conv *c;
+  const struct conv_run *how;
+  struct conv_outcome *outcome;
+  struct world *w;
+  struct actor actors[ACTORS];
+  size_t actor_count;
+  struct conv_memory memory;
+  const struct conv_step *step;
+  bool disturbed, stop;
+};
+
+/* The first thing that is not as the text says ends the play; in a disturbed one that is allowed. */
+__attribute__((format(printf, 2, 3))) static void differ(struct play *p, const char *fmt, ...) {
+  if (p->stop) return;
+  p->stop = true;
+  if (p->disturbed) return;
+  p->outcome->passed = false;
+  int n = snprintf(p->outcome->why, sizeof p->outcome->why, "%s:%u: ", p->c->name, p->step ? p->step->line : 0);
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(p->outcome->why + n, sizeof p->outcome->why - (size_t)n, fmt, ap);
+  va_end(ap);
+}
+
+/* -- clients -- */
+
+static void on_readable(void *arg) {
+  struct actor *a = arg;
+  struct buf *b = world_received(a->conn);
+  buf_put(&a->text, buf_slice(b));
+  buf_reset(b);
+}
+
+static void on_closed(void *arg) {
+  struct actor *a = arg;
+  a->conn = NULL;
+  a->closed = true;
+  a->reason = world_last_reason(a->play->w);
+}
+
+static struct actor *actor_of(struct play *p, const char *name) {
+  for (size_t i = 0; i < p->actor_count; i++)
+    if (!strcmp(p->actors[i].name, name)) return &p->actors[i];
+  if (p->actor_count == ACTORS) return NULL;
+  struct actor *a = &p->actors[p->actor_count++];
+  *a = (struct actor){ .play = p };
+  memcpy(a->name, name, strlen(name) + 1);
+  buf_init(&a->text, SIZE_MAX / 4);
+  buf_init(&a->reply, SIZE_MAX / 4);
+  return a;
+}
+
+/* Lets the world go on until that is so. */
+static bool wait_for(struct play *p, bool (*so)(const struct actor *a), const struct actor *a) {
+  uint64_t until = world_now(p->w) + PATIENCE_MS;
+  for (size_t i = 0; !so(a) && i < 5000000; i++)
+    if (!world_step(p->w, until)) break;
+  return so(a);
+}
+
+static bool has_line(const struct actor *a) {
+  return a->closed || slice_find(buf_slice(&a->text), '\n') >= 0;
+}
+
+static bool is_over(const struct actor *a) {
+  return a->closed;
+}
+
+/* The next line without its CRLF; it stays valid until the next is taken. False: none comes. */
+static bool take_line(struct play *p, struct actor *a, struct slice *ret) {
+  wait_for(p, has_line, a);
+  struct slice text = buf_slice(&a->text);
+  ptrdiff_t at = slice_find(text, '\n');
+  if (at < 1 || text.p[at - 1] != '\r') {
+    if (at >= 0) differ(p, "a line without CRLF");
+    return false;
+  }
+  *ret = slice_first(text, (size_t)at - 1);
+  buf_drop(&a->text, (size_t)at + 1);
+  return true;
+}
+
+static void keep(char *to, size_t room, struct slice s) {
+  size_t n = s.n < room ? s.n : room - 1;
+  memcpy(to, s.p, n);
+  to[n] = 0;
+}
+
+/* A challenge, or a greeting with a timestamp in it. */
+static void note_line(struct play *p, struct slice line) {
+  if (slice_starts(line, SLICE("334 "))) keep(p->memory.challenge, sizeof p->memory.challenge, slice_from(line, 4));
+  if (slice_starts(line, SLICE("+ "))) keep(p->memory.challenge, sizeof p->memory.challenge, slice_from(line, 2));
+  if (slice_starts(line, SLICE("+OK ")) && slice_find(line, '<') > 0 && !p->memory.greeting[0])
+    keep(p->memory.greeting, sizeof p->memory.greeting, line);
+}
+
+/* -- the steps -- */
+
+static bool step_connect(struct play *p, struct actor *a) {
+  struct slice rest = p->step->text, service = slice_split(&rest, ' ');
+  uint8_t address[4] = { 192, 0, 2, 1 };
+  char name[24] = { 0 };
+  if (slice_starts(rest, SLICE("from "))) {
+    rest = slice_from(rest, 5);
+    for (size_t i = 0; i < 4; i++) {
+      uint64_t n = 0;
+      num_parse(slice_split(&rest, '.'), 255, &n);
+      address[i] = (uint8_t)n;
+    }
+  }
+  if (a->conn) world_drop(a->conn);
+  if (service.n < sizeof name) memcpy(name, service.p, service.n);
+  a->connected = true;
+  a->closed = false;
+  a->pop = slice_starts(service, SLICE("pop3"));
+  buf_reset(&a->text);
+  p->memory.greeting[0] = 0;
+  const struct world_client client = { a, on_readable, on_closed };
+  a->conn = world_connect(p->w, name, address, &client);
+  return true;
+}
+
+static bool step_client(struct play *p, struct actor *a) {
+  struct buf b;
+  buf_init(&b, 256 << 20);
+  for (unsigned i = 0; i < p->step->times; i++) {
+    conv_expand(p->step->text, &p->memory, &b);
+    buf_put_str(&b, "\r\n");
+  }
+  if (a->conn) world_send(a->conn, buf_slice(&b));
+  buf_free(&b);
+  return true;
+}
+
+static bool step_raw(struct play *p, struct actor *a) {
+  struct buf expanded, b;
+  buf_init(&expanded, 256 << 20);
+  buf_init(&b, 256 << 20);
+  conv_expand(p->step->text, &p->memory, &expanded);
+  conv_unescape(buf_slice(&expanded), &b);
+  if (a->conn) world_send(a->conn, buf_slice(&b));
+  buf_free(&expanded);
+  buf_free(&b);
+  return true;
+}
+
+static bool step_server(struct play *p, struct actor *a) {
+  for (unsigned i = 0; i < p->step->times; i++) {
+    struct slice line;
+    if (!take_line(p, a, &line)) {
+      differ(p, "no line came, expected: %.*s", SLICE_ARG(p->step->text));
+      return false;
+    }
+    if (!conv_match(p->step->text, line, &p->memory)) {
+      differ(p, "the server said: %.*s", SLICE_ARG(slice_first(line, 300)));
+      return false;
+    }
+    note_line(p, line);
+  }
+  return true;
+}
+
+/* SMTP: "250-" goes on, "250 " ends. POP3: the status line, and after +OK all up to ".". */
+static bool more_of_reply(const struct actor *a, struct slice line, bool first) {
+  if (!a->pop) return slice_at(line, 3) == '-';
+  return first ? slice_starts(line, SLICE("+OK")) : !slice_eq(line, SLICE("."));
+}
+
+static bool step_reply(struct play *p, struct actor *a) {
+  struct slice line;
+  buf_reset(&a->reply);
+  for (bool first = true, more = true; more; first = false) {
+    if (!take_line(p, a, &line)) {
+      differ(p, "the reply does not end: %.*s", SLICE_ARG(p->step->text));
+      return false;
+    }
+    buf_put(&a->reply, line);
+    buf_put_u8(&a->reply, '\n');
+    more = more_of_reply(a, line, first);
+    bool looked_at = a->pop ? first : !more;
+    if (looked_at && !conv_match(p->step->text, line, &p->memory))
+      differ(p, "the server said: %.*s", SLICE_ARG(slice_first(line, 300)));
+  }
+  return true;
+}
+
+/* Is there such a line? */
+static bool any_line(struct play *p, struct slice text, struct slice pattern) {
+  while (text.n) {
+    struct slice line = slice_split(&text, '\n');
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    if (conv_match(pattern, line, &p->memory)) return true;
+  }
+  return false;
+}
+
+static bool step_has(struct play *p, struct actor *a) {
+  bool there = any_line(p, buf_slice(&a->reply), p->step->text);
+  if (there != (p->step->kind == CONV_HAS))
+    differ(p, "the reply has %s: %.*s", there ? "this" : "no such line", SLICE_ARG(p->step->text));
+  return true;
+}
+
+static bool wants_secure(const struct actor *a) {
+  return a->closed || (a->conn && world_wants_secure(a->conn));
+}
+
+static bool step_secure(struct play *p, struct actor *a) {
+  if (!wait_for(p, wants_secure, a) || !a->conn) {
+    differ(p, "no handshake is waited for");
+    return false;
+  }
+  world_secure(a->conn);
+  return true;
+}
+
+static bool step_drop(struct play *p, struct actor *a) {
+  (void)p;
+  if (a->conn) {
+    /* What is under way arrives first: a close is behind the octets. */
+    world_run(p->w, world_now(p->w) + 10);
+    if (a->conn) world_drop(a->conn);
+  }
+  a->conn = NULL;
+  a->connected = false;
+  return true;
+}
+
+static bool step_pause(struct play *p, struct actor *a) {
+  if (a->conn) world_pause(a->conn, p->step->kind == CONV_PAUSE);
+  return true;
+}
+
+static bool step_clock(struct play *p, struct actor *a) {
+  struct slice s = p->step->text;
+  uint64_t n = 0, unit = 1000;
+  (void)a;
+  if (s.n > 2) {
+    unit = s.p[s.n - 1] == 'm' ? 60000 : s.p[s.n - 1] == 'h' ? 3600000 : 1000;
+    num_parse(slice_from(slice_first(s, s.n - 1), 1), 1000000, &n);
+  }
+  world_run(p->w, world_now(p->w) + n * unit);
+  return true;
+}
+
+static enum room_kind room_of(struct slice name) {
+  for (int k = 0; k < ROOM_KINDS; k++)
+    if (slice_eq(name, slice_str(room_name(k)))) return k;
+  return ROOM_KINDS;
+}
+
+static bool step_kill(struct play *p, struct actor *a) {
+  (void)a;
+  world_run(p->w, world_now(p->w) + 10);
+  world_kill(p->w, room_of(p->step->text));
+  return true;
+}
+
+static bool step_restart(struct play *p, struct actor *a) {
+  struct buf err;
+  (void)a;
+  buf_init(&err, 1024);
+  world_run(p->w, world_now(p->w) + 10);
+  world_power_loss(p->w);
+  if (!world_boot(p->w, &err)) differ(p, "it does not start again: %s", buf_cstr(&err));
+  buf_free(&err);
+  return true;
+}
+
+static bool step_disk(struct play *p, struct actor *a) {
+  struct disk_sim *d = world_disk(p->w);
+  (void)a;
+  world_run(p->w, world_now(p->w) + 10);
+  if (slice_eq(p->step->text, SLICE("full"))) disk_sim_space(d, disk_sim_used(d) + 512 * 1024);
+  else if (slice_eq(p->step->text, SLICE("brimful"))) disk_sim_space(d, disk_sim_used(d));
+  else if (slice_eq(p->step->text, SLICE("room"))) disk_sim_space(d, UINT64_MAX);
+  else if (slice_eq(p->step->text, SLICE("fail-sync"))) disk_sim_plan(d, &(struct disk_plan){ .fail_sync_at = 1 });
+  else differ(p, "no such state of a disk");
+  return true;
+}
+
+static bool step_flip(struct play *p, struct actor *a) {
+  struct slice at = p->step->text, name = slice_split(&at, ' ');
+  char path[100] = { 0 };
+  uint64_t offset = 0;
+  (void)a;
+  if (name.n < sizeof path) memcpy(path, name.p, name.n);
+  num_parse(at, UINT32_MAX, &offset);
+  if (!disk_sim_flip(world_disk(p->w), path, offset)) differ(p, "no such octet");
+  return true;
+}
+
+/* -- setting the scene -- */
+
+static bool step_account(struct play *p, struct actor *a) {
+  struct slice rest = p->step->text, name = slice_split(&rest, ' ');
+  bool quoted = slice_at(rest, 0) == '"';
+  rest = slice_from(rest, quoted);
+  struct slice password = slice_split(&rest, quoted ? '"' : ' ');
+  (void)a;
+  if (!people_add(&p->c->people, p->w, name, password, slice_eq(rest, SLICE("legacy"))))
+    differ(p, "the account was not made: %s", p->c->people.why);
+  return true;
+}
+
+static bool step_alias(struct play *p, struct actor *a) {
+  struct slice target = p->step->text, name = slice_split(&target, ' ');
+  (void)a;
+  if (!people_alias(&p->c->people, p->w, name, target)) differ(p, "the alias was not made: %s", p->c->people.why);
+  return true;
+}
+
+/* The lines behind `| `, each with CRLF. */
+static void put_body(struct slice body, struct buf *out) {
+  while (body.n) {
+    struct slice line = slice_split(&body, '\n');
+    buf_put(out, slice_from(line, slice_starts(line, SLICE("| ")) ? 2 : 1));
+    buf_put_str(out, "\r\n");
+  }
+}
+
+static bool step_message(struct play *p, struct actor *a) {
+  struct slice rest = p->step->text, name = slice_split(&rest, ' ');
+  struct slice uidl = slice_starts(rest, SLICE("uidl=")) ? slice_from(rest, 5) : SLICE("-");
+  struct buf octets;
+  (void)a;
+  buf_init(&octets, 1 << 20);
+  put_body(p->step->body, &octets);
+  if (!people_give(&p->c->people, p->w, name, uidl, buf_slice(&octets)))
+    differ(p, "the message was not imported: %s", p->c->people.why);
+  buf_free(&octets);
+  return true;
+}
+
+/* -- expectations -- */
+
+static void expect_closed(struct play *p, struct actor *a, struct slice words) {
+  if (!wait_for(p, is_over, a)) {
+    differ(p, "the connection is still open");
+    return;
+  }
+  if (buf_len(&a->text)) {
+    differ(p, "before it closed it said: %.*s", SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
+    return;
+  }
+  while (words.n) {
+    struct slice word = slice_split(&words, '|');
+    if (slice_eq(word, slice_str(close_reason_word(a->reason)))) return;
+  }
+  differ(p, "closed: %s", close_reason_word(a->reason));
+}
+
+static struct world_box *look(struct play *p, struct slice name, bool sizes_only) {
+  world_run(p->w, world_now(p->w) + 10);
+  uint64_t account = people_account(&p->c->people, name);
+  if (!account) {
+    differ(p, "no such account");
+    return NULL;
+  }
+  return world_look(p->w, account, sizes_only);
+}
+
+static void expect_mailbox(struct play *p, struct slice rest) {
+  struct slice name = slice_split(&rest, ' ');
+  uint64_t n = 0;
+  num_parse(rest, 1000000, &n);
+  struct world_box *b = look(p, name, true);
+  if (b && b->count != n) differ(p, "it has %zu messages", b->count);
+  if (!b) differ(p, "it can't be looked at");
+  world_box_free(&b);
+}
+
+static void expect_mail(struct play *p, struct slice rest, bool wanted) {
+  struct slice name = slice_split(&rest, ' ');
+  uint64_t only = 0;
+  if (wanted) num_parse(slice_split(&rest, ' '), 1000000, &only);
+  struct world_box *b = look(p, name, false);
+  bool there = false;
+  for (size_t i = 0; b && i < b->count; i++)
+    if (!only || only == i + 1) there |= any_line(p, b->mails[i].octets, rest);
+  if (!b || there != wanted) differ(p, there ? "there is such a line" : "there is no such line");
+  world_box_free(&b);
+}
+
+static bool step_expect(struct play *p, struct actor *a) {
+  struct slice rest = p->step->text, what = slice_split(&rest, ' ');
+  if (slice_eq(what, SLICE("closed"))) expect_closed(p, a, rest);
+  else if (slice_eq(what, SLICE("mailbox"))) expect_mailbox(p, rest);
+  else if (slice_eq(what, SLICE("mail"))) expect_mail(p, rest, true);
+  else if (slice_eq(what, SLICE("nomail"))) expect_mail(p, rest, false);
+  else if (slice_eq(what, SLICE("open"))) {
+    world_run(p->w, world_now(p->w) + 10);
+    if (a->closed) differ(p, "closed: %s", close_reason_word(a->reason));
+  } else differ(p, "no such expectation");
+  return true;
+}
+
+static bool (*const handlers[CONV_KINDS])(struct play *p, struct actor *a) = {
+  [CONV_CONNECT] = step_connect, [CONV_CLIENT] = step_client,   [CONV_RAW] = step_raw,
+  [CONV_SERVER] = step_server,   [CONV_REPLY] = step_reply,     [CONV_HAS] = step_has,
+  [CONV_HASNT] = step_has,       [CONV_SECURE] = step_secure,   [CONV_DROP] = step_drop,
+  [CONV_PAUSE] = step_pause,     [CONV_RESUME] = step_pause,    [CONV_EXPECT] = step_expect,
+  [CONV_CLOCK] = step_clock,     [CONV_KILL] = step_kill,       [CONV_RESTART] = step_restart,
+  [CONV_DISK] = step_disk,       [CONV_FLIP] = step_flip,       [CONV_ACCOUNT] = step_account,
+  [CONV_ALIAS] = step_alias,     [CONV_MESSAGE] = step_message,
+};
+
+/* -- a play -- */
+
+static bool sets_scene(const struct conv_step *s) {
+  return s->kind == CONV_ACCOUNT || s->kind == CONV_ALIAS || s->kind == CONV_MESSAGE;
+}
+
+/* The disturbance begins with the first step that is not of the scene. */
+static void begin_disturbance(struct play *p) {
+  const struct conv_run *how = p->how;
+  p->disturbed = how->fail_alloc || how->lose_question;
+  world_set_cuts(p->w, how->cuts);
+  world_lose_question(p->w, how->lose_question, how->lose_after);
+  alloc_fail = (struct alloc_fail){ .armed = true, .fail_at = how->fail_alloc };
+}
+
+static void play_steps(struct play *p, bool scene) {
+  for (size_t i = 0; i < p->c->count && !p->stop && !world_failure(p->w); i++) {
+    p->step = &p->c->steps[i];
+    if (sets_scene(p->step) != scene) continue;
+    struct actor *a = actor_of(p, p->step->actor);
+    if (!a) differ(p, "too many connections");
+    else handlers[p->step->kind](p, a);
+  }
+}
+
+/* Nothing may be left unsaid, and everything must be in order at the end. */
+static void end_play(struct play *p) {
+  world_run(p->w, world_now(p->w) + 10);
+  p->outcome->allocs = alloc_fail.count;
+  p->outcome->questions = world_questions(p->w);
+  alloc_fail = (struct alloc_fail){ 0 };
+  for (size_t i = 0; i < p->actor_count; i++) {
+    struct actor *a = &p->actors[i];
+    if (buf_len(&a->text))
+      differ(p, "%s also said: %.*s", a->name, SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
+    if (a->conn) world_drop(a->conn);
+    a->conn = NULL;
+  }
+  world_run(p->w, world_now(p->w) + PATIENCE_MS);
+  if (world_sessions(p->w)) world_fail(p->w, "%zu sessions are still there", world_sessions(p->w));
+  people_check_store(&p->c->people, p->w);
+}
+
+/* A world on `disk`, which it takes; NULL: a new one. */
+static bool open_world(struct play *p, struct disk_sim *disk) {
+  struct buf err;
+  buf_init(&err, 4096);
+  p->w = world_new(p->how->seed, false, buf_slice(&p->c->options), disk, &err);
+  if (p->w && p->how->verbose) world_verbose(p->w);
+  bool ok = p->w && world_boot(p->w, &err);
+  if (!ok) differ(p, "no world: %s", buf_cstr(&err));
+  buf_free(&err);
+  return ok;
+}
+
+static void note_failure(struct play *p) {
+  if (!p->w || !world_failure(p->w)) return;
+  p->stop = true;
+  p->outcome->passed = false;
+  snprintf(p->outcome->why, sizeof p->outcome->why, "%s: %s", p->c->name, world_failure(p->w));
+}
+
+/* Accounts, aliases and old mail: made once. */
+static void set_scene(struct play *p) {
+  if (open_world(p, NULL)) {
+    play_steps(p, true);
+    world_run(p->w, world_now(p->w) + 1000);
+    world_revive(p->w);
+    note_failure(p);
+    if (!p->stop) p->c->scene = disk_sim_clone(world_disk(p->w), 1);
+  }
+  world_free(&p->w);
+}
+
+static void play_conversation(struct play *p) {
+  if (open_world(p, disk_sim_clone(p->c->scene, p->how->seed))) {
+    begin_disturbance(p);
+    play_steps(p, false);
+    end_play(p);
+    note_failure(p);
+  }
+  world_free(&p->w);
+}
+
+void conv_play(struct conv *c, const struct conv_run *how, struct conv_outcome *ret) {
+  struct play *p = must_alloc(sizeof *p);
+  *ret = (struct conv_outcome){ .passed = true };
+  p->c = c;
+  p->how = how;
+  p->outcome = ret;
+  if (!c->scene) set_scene(p);
+  if (!p->stop) play_conversation(p);
+  for (size_t i = 0; i < p->actor_count; i++) {
+    buf_free(&p->actors[i].text);
+    buf_free(&p->actors[i].reply);
+  }
+  free(p);
+}

@@ -1,0 +1,50 @@
+#include "tests/world/services.h"
+
+#include "src/pop3d/session.h"
+#include "src/smtpd/session.h"
+#include "tests/world/must.h"
+
+static const struct {
+  const char *name;
+  enum room_kind room;
+  bool implicit_tls;
+} rows[] = {
+  { "smtp", ROOM_SMTPD, false },  { "submission", ROOM_SMTPD, false }, { "submissions", ROOM_SMTPD, true },
+  { "pop3", ROOM_POP3D, false }, { "pop3s", ROOM_POP3D, true },
+};
+enum { SERVICES = sizeof rows / sizeof *rows };
+
+struct services {
+  struct service services[SERVICES];
+  struct smtpd_service smtp[SERVICES];
+  struct pop3d_service pop3[SERVICES];
+};
+
+struct services *services_new(const struct conf *conf) {
+  struct services *s = must_alloc(sizeof *s);
+  for (size_t i = 0; i < SERVICES; i++) {
+    struct service *v = &s->services[i];
+    *v = (struct service){ .name = rows[i].name, .room = rows[i].room, .implicit_tls = rows[i].implicit_tls };
+    if (v->room == ROOM_SMTPD) {
+      smtpd_service_init(&s->smtp[i], conf, v->name, true);
+      v->state = &s->smtp[i];
+      v->ops = &smtpd_session_ops;
+    } else {
+      pop3d_service_init(&s->pop3[i], conf, v->name, true);
+      v->state = &s->pop3[i];
+      v->ops = &pop3d_session_ops;
+    }
+  }
+  return s;
+}
+
+void services_free(struct services **s) {
+  free(*s);
+  *s = NULL;
+}
+
+const struct service *services_find(const struct services *s, const char *name) {
+  for (size_t i = 0; i < SERVICES; i++)
+    if (!strcmp(s->services[i].name, name)) return &s->services[i];
+  return NULL;
+}
