@@ -180,6 +180,15 @@ const struct job_kind admin_write_kind = {
   .name = "admin", .is_write = true, .run = admin_run, .finish = admin_finish, .done = admin_done,
 };
 
+bool store_job_is_slow(const struct store_job *job) {
+  return job->kind == &admin_read_kind;
+}
+
+uint32_t store_job_command_line(const struct store_job *job) {
+  const struct session *ss = job->session;
+  return ss && ss->peer && ss->peer->kind == ROOM_CLI ? ss->peer->number : 0;
+}
+
 /* --- the table --- */
 
 static const struct {

@@ -4,11 +4,12 @@
  *   DATABASE   the copy is sent
  *   FILES      body files are sent, one after another
  *   (end)      two zero blocks */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/tar/tar.h"
 #include "src/store/admin_whole.h"
 #include "src/store/schema.h"
-#include "src/store/ustar.h"
 
 enum {
   PAGES_A_SLICE = 256,
@@ -46,22 +47,30 @@ static enum db_result copy_some(struct backup *b) {
   return r;
 }
 
+static enum db_result put_head(struct backup *b, struct admin_job *a, const char *name) {
+  struct tar_entry e = { .mode = 0600, .size = b->size, .mtime = a->job.now_s };
+  struct buf head;
+  buf_init(&head, TAR_BLOCK);
+  snprintf(e.path, sizeof e.path, "%s", name);
+  bool fine = tar_put_header(&head, &e);
+  if (fine) admin_output(a, buf_slice(&head));
+  buf_free(&head);
+  return fine ? DB_OK : DB_NOMEM;
+}
+
 /* Opens `from` and puts its head into the archive as `name`. */
 static enum db_result begin_file(struct backup *b, struct admin_job *a, const char *from, const char *name) {
-  uint8_t head[USTAR_BLOCK];
   struct disk *d = b->whole.disk;
   int failed = d->ops->open(d, from, DISK_READ, &b->file);
   int64_t size = failed ? -1 : d->ops->size(b->file);
   if (size < 0) return admin_say(a, CLI_DAMAGE, "%s can't be read: qasid check", name);
   b->at = 0;
   b->size = (uint64_t)size;
-  ustar_head(head, name, b->size, a->job.now_s);
-  admin_output(a, slice_of(head, sizeof head));
-  return DB_OK;
+  return put_head(b, a, name);
 }
 
 static enum db_result send_some(struct backup *b, struct admin_job *a) {
-  static const uint8_t zeros[USTAR_BLOCK];
+  static const uint8_t zeros[TAR_BLOCK];
   uint8_t chunk[IPC_CHUNK];
   struct disk *d = b->whole.disk;
   size_t n = b->size - b->at < sizeof chunk ? (size_t)(b->size - b->at) : sizeof chunk;
@@ -71,7 +80,7 @@ static enum db_result send_some(struct backup *b, struct admin_job *a) {
   b->at += n;
   if (b->at < b->size) return DB_OK;
   d->ops->close(&b->file);
-  if (ustar_padding(b->size)) admin_output(a, slice_of(zeros, ustar_padding(b->size)));
+  if (tar_padding(b->size)) admin_output(a, slice_of(zeros, tar_padding(b->size)));
   if (b->stage == DATABASE) b->stage = FILES;
   return DB_OK;
 }
@@ -99,8 +108,11 @@ static enum db_result work(struct backup *b, struct admin_job *a, bool *ret_more
 }
 
 static void put_end(struct admin_job *a) {
-  static const uint8_t zeros[2 * USTAR_BLOCK];
-  admin_output(a, slice_of(zeros, sizeof zeros));
+  struct buf end;
+  buf_init(&end, 2 * TAR_BLOCK);
+  tar_put_end(&end);
+  admin_output(a, buf_slice(&end));
+  buf_free(&end);
 }
 
 enum db_result backup_run(struct store_engine *e, struct admin_job *a) {

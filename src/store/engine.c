@@ -275,6 +275,11 @@ void store_read(struct store_engine *e, struct store_job *j) {
   j->result = JOB_DONE;
   enum db_result r = j->kind->run(e, j);
   if (r != DB_OK) j->result = job_result_of(r);
+  if (r == DB_IOERR) e->broken = true;
+}
+
+bool store_engine_broken(const struct store_engine *e) {
+  return e->broken;
 }
 
 /* --- what is done when nothing waits --- */

@@ -9,6 +9,7 @@ void *job_new(const struct job_kind *kind, size_t size, struct session *session,
   j->kind = kind;
   j->session = session;
   j->now_s = now_s;
+  j->result = JOB_TROUBLE; /* unless somebody runs it */
   return j;
 }
 

@@ -1,11 +1,20 @@
-/* The room around the store: the loop, the threads, the folder. When the disk fails, everybody is
- * answered and the room ends; the parent starts it again, from what is on the disk. */
+/* The room around the store's core: the loop, the threads with the database, the folder.
+ *
+ * A disk that failed ends the room: every job that is out is answered ("try later"), then it exits, and
+ * the parent starts it anew from what is on the disk. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "lib/base/sys.h"
 #include "lib/room/room.h"
 #include "src/roles.h"
 #include "src/store/workers.h"
 
-#include <string.h>
+enum {
+  /* A command whose output the command line has not taken yet waits, looked at every PARKED_MS. */
+  BACKLOG_MAX = 4 * 1024 * 1024,
+  PARKED_MS = 10,
+};
 
 struct store_room {
   struct room *room;
@@ -13,17 +22,18 @@ struct store_room {
   struct store *store;
   struct workers *workers;
   struct loop_io *wake;
+  struct loop_timer *timer;
+  struct loop_later later;
+  struct job_line writes, reads, slow; /* of this turn */
+  struct job_line parked;
 };
+
+/* --- what the core asks for --- */
 
 static void core_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
                       struct slice payload, int fd) {
   struct store_room *s = arg;
   room_send(s->room, kind, number, type, tag, payload, fd);
-}
-
-static void core_enqueue(void *arg, struct store_job *job, bool is_write) {
-  struct store_room *s = arg;
-  workers_put(s->workers, job, is_write);
 }
 
 static void core_set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {
@@ -32,24 +42,76 @@ static void core_set_state(void *arg, enum room_kind kind, uint32_t number, uint
   if (ch) channel_set_state(ch, tag, state);
 }
 
-static void take_done(struct store_room *s) {
-  struct store_job *job = workers_done(s->workers);
-  while (job) {
-    struct store_job *next = store_job_next(job);
+static bool must_wait(struct store_room *s, const struct store_job *job) {
+  uint32_t number = store_job_command_line(job);
+  struct channel *ch = number ? room_channel_to(s->room, ROOM_CLI, number) : NULL;
+  return ch && channel_backlog(ch) > BACKLOG_MAX;
+}
+
+static void core_enqueue(void *arg, struct store_job *job, bool is_write) {
+  struct store_room *s = arg;
+  if (!is_write && store_job_is_slow(job) && must_wait(s, job)) {
+    if (!s->parked.first) loop_timer_set(s->timer, loop_now(s->room->loop) + PARKED_MS);
+    job_line_put(&s->parked, job);
+    return;
+  }
+  job_line_put(is_write ? &s->writes : store_job_is_slow(job) ? &s->slow : &s->reads, job);
+  loop_later(s->room->loop, &s->later);
+}
+
+/* --- the loop --- */
+
+/* At the end of a turn: all that was asked in it goes to the threads together. */
+static void hand_over(void *arg) {
+  struct store_room *s = arg;
+  workers_put(s->workers, &s->writes, &s->reads, &s->slow);
+}
+
+static void unpark(void *arg) {
+  struct store_room *s = arg;
+  struct store_job *job = s->parked.first, *next;
+  s->parked = (struct job_line){ NULL, NULL };
+  for (; job; job = next) {
+    next = store_job_next(job);
+    core_enqueue(s, job, false);
+  }
+}
+
+static void finish_done(struct store_room *s) {
+  for (struct store_job *job = workers_done(s->workers), *next; job; job = next) {
+    next = store_job_next(job);
     store_finish(s->store, job);
-    job = next;
+  }
+}
+
+/* Whatever is out comes back and is answered. Commands under way are cut short. */
+static void drain(struct store_room *s) {
+  store_stop(s->store);
+  while (store_jobs_out(s->store)) {
+    unpark(s);
+    hand_over(s);
+    workers_wait(s->workers);
+    finish_done(s);
   }
 }
 
 static void on_wake(void *arg, int ready) {
   struct store_room *s = arg;
-  take_done(s);
+  finish_done(s);
   if (!workers_broken(s->workers)) return;
-  log_say(&s->room->log, LOG_ERROR_, "disk",
-          "the disk failed; what was not acknowledged is answered \"try later\" and the store starts again from the disk");
-  workers_stop(s->workers);
-  take_done(s);
-  room_exit(s->room, 75);
+  drain(s);
+  room_fail(s->room, "the disk of the mail failed: the store starts again from what can be read back");
+}
+
+/* --- the room --- */
+
+static bool start_threads(struct store_room *s, struct buf *err) {
+  s->workers = workers_new(s->disk, s->room->conf, err);
+  if (!s->workers) return false;
+  s->timer = loop_timer_new(s->room->loop, unpark, s);
+  s->wake = loop_io_new(s->room->loop, workers_fd(s->workers), on_wake, s);
+  if (!s->timer || !s->wake) buf_put_str(err, "out of memory");
+  return s->timer && s->wake;
 }
 
 static bool start(struct room *r, struct buf *err) {
@@ -57,15 +119,14 @@ static bool start(struct room *r, struct buf *err) {
   const struct store_shell shell = { s, core_send, core_enqueue, core_set_state };
   int error = 0;
   s->room = r;
+  s->later = (struct loop_later){ .fn = hand_over, .arg = s };
   s->disk = disk_posix_open(r->folder, &error);
   if (!s->disk) {
     buf_printf(err, "the folder of the mail can't be opened: %s", strerror(error));
     return false;
   }
   s->store = store_new(s->disk, r->conf, &shell, err);
-  if (s->store) s->workers = workers_new(s->disk, r->conf, err);
-  if (s->workers) s->wake = loop_io_new(r->loop, workers_fd(s->workers), on_wake, s);
-  return s->wake != NULL;
+  return s->store && start_threads(s, err);
 }
 
 static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
@@ -83,12 +144,12 @@ static void reload(struct room *r, const struct conf *before) {
   store_reconfigure(s->store, r->conf);
 }
 
-/* What was handed to the writer is finished and answered. */
 static void stop(struct room *r) {
   struct store_room *s = r->arg;
-  workers_stop(s->workers);
-  take_done(s);
+  drain(s);
+  loop_later_cancel(r->loop, &s->later);
   loop_io_free(&s->wake);
+  loop_timer_free(&s->timer);
   workers_free(&s->workers);
   store_free(&s->store);
   disk_posix_close(&s->disk);

@@ -99,3 +99,12 @@ void store_finish(struct store *s, struct store_job *job) {
   s->jobs_out++;
   s->shell.enqueue(s->shell.arg, job, job->kind->is_write);
 }
+
+uint64_t store_jobs_out(const struct store *s) {
+  return s->jobs_out;
+}
+
+void store_stop(struct store *s) {
+  for (struct peer *p = s->peers; p; p = p->next)
+    while (p->kind == ROOM_CLI && p->sessions) session_end(s, p->sessions);
+}

@@ -41,6 +41,12 @@ struct store_shell {
   void (*set_state)(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state);
 };
 
+/* What the shell does besides: see main.c. */
+/* Jobs that are out, from enqueue() to store_finish(). */
+uint64_t store_jobs_out(const struct store *s);
+/* No command line is served any longer: commands under way end with their present slice. */
+void store_stop(struct store *s);
+
 /* Opens (makes, migrates) the store on `disk`. NULL with a sentence in `err`. */
 struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell, struct buf *err);
 void store_free(struct store **s);
@@ -65,6 +71,13 @@ enum store_chores { STORE_NO_CHORES, STORE_CHORES_IDLE, STORE_CHORES_NOW };
 enum store_chores store_chores(struct store_engine *e);
 void store_read(struct store_engine *e, struct store_job *job);
 
+/* The connection met a failing disk; nothing it is asked will work. */
+bool store_engine_broken(const struct store_engine *e);
+
+/* A command of the administrator's, which may take long: not for the threads that serve mail. */
+bool store_job_is_slow(const struct store_job *job);
+/* The process number of the command line it works for; 0: none. */
+uint32_t store_job_command_line(const struct store_job *job);
 struct store_job *store_job_next(const struct store_job *job);
 void store_job_link(struct store_job *job, struct store_job *next);
 /* Back on the owner's thread: sends what the job answers and frees it. */

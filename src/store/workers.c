@@ -1,24 +1,20 @@
-/* One lock over three queues (to write, to read, done). A thread works with the lock open.
- *
- * Invariants:
- *  1. A job is in one queue or in one thread's hands.
- *  2. The event descriptor is written when `done` turns from empty to not, and read when it is taken:
- *     one wake-up for a group. */
 #include "src/store/workers.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { STACK = 1024 * 1024 };
+
 struct queue {
-  struct store_job *first, *last;
-  size_t count;
+  pthread_cond_t more;
+  struct job_line line;
 };
 
 struct worker {
   struct workers *all;
+  struct queue *queue;
   struct store_engine *engine;
   pthread_t thread;
   bool started;
@@ -26,181 +22,217 @@ struct worker {
 
 struct workers {
   pthread_mutex_t lock;
-  pthread_cond_t to_write, to_read;
-  struct queue write, read, done;
-  bool stop, broken;
+  /* under `lock`: */
+  struct queue writes, reads, slow;
+  struct job_line done;
+  pthread_cond_t some_done;
+  bool stopping, broken;
+
   int fd;
-  size_t count; /* workers[0] is the writer */
-  struct worker workers[];
+  struct worker writer, clerk, readers[READERS_MAX];
+  unsigned reader_count;
 };
 
-static void push(struct queue *q, struct store_job *job) {
+/* --- lines --- */
+
+void job_line_put(struct job_line *l, struct store_job *job) {
   store_job_link(job, NULL);
-  if (q->last) store_job_link(q->last, job);
-  else q->first = job;
-  q->last = job;
-  q->count++;
+  if (l->last) store_job_link(l->last, job);
+  else l->first = job;
+  l->last = job;
 }
 
-static struct store_job *take_all(struct queue *q) {
-  struct store_job *jobs = q->first;
-  *q = (struct queue){ 0 };
-  return jobs;
+static void append(struct job_line *to, struct job_line *from) {
+  if (!from->first) return;
+  if (to->last) store_job_link(to->last, from->first);
+  else to->first = from->first;
+  to->last = from->last;
+  *from = (struct job_line){ NULL, NULL };
 }
 
-static struct store_job *take_one(struct queue *q) {
-  struct store_job *job = q->first;
-  q->first = store_job_next(job);
-  if (!q->first) q->last = NULL;
-  q->count--;
-  store_job_link(job, NULL);
-  return job;
+/* The first of them, at most `most`. */
+static struct job_line take(struct job_line *l, unsigned most) {
+  struct job_line taken = { l->first, l->first };
+  while (taken.last && --most && store_job_next(taken.last)) taken.last = store_job_next(taken.last);
+  if (!taken.last) return taken;
+  l->first = store_job_next(taken.last);
+  if (!l->first) l->last = NULL;
+  store_job_link(taken.last, NULL);
+  return taken;
 }
 
-/* With the lock held. */
-static void give_back(struct workers *w, struct store_job *jobs) {
-  bool wake = !w->done.first && jobs;
-  while (jobs) {
-    struct store_job *next = store_job_next(jobs);
-    push(&w->done, jobs);
-    jobs = next;
-  }
-  uint64_t one = 1;
-  if (wake && write(w->fd, &one, sizeof one) != sizeof one) abort();
+/* --- the threads --- */
+
+/* With the lock held. The owner is woken by the first since it looked. */
+static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
+  bool first = !p->done.first;
+  append(&p->done, jobs);
+  p->broken |= broken;
+  if (!first) return;
+  pthread_cond_signal(&p->some_done);
+  (void)!write(p->fd, &(uint64_t){ 1 }, sizeof(uint64_t)); /* a counter that can't overflow */
 }
 
-/* What the writer does while nobody waits. False: the disk failed. */
-static bool chores(struct workers *w, struct store_engine *e, enum store_chores least) {
-  bool good = true;
-  if (store_chores(e) < least) return true;
-  pthread_mutex_unlock(&w->lock);
-  good = store_idle(e);
-  pthread_mutex_lock(&w->lock);
-  return good;
+/* Housekeeping while nothing waits, and before the next group when it presses. With the lock held, which
+ * is let go meanwhile. False: there is none to be done now. */
+static bool do_chore(struct worker *w) {
+  struct workers *p = w->all;
+  pthread_mutex_unlock(&p->lock);
+  enum store_chores chores = store_chores(w->engine);
+  pthread_mutex_lock(&p->lock);
+  bool now = chores == STORE_CHORES_NOW || (chores == STORE_CHORES_IDLE && !w->queue->line.first && !p->stopping);
+  if (!now) return false;
+  pthread_mutex_unlock(&p->lock);
+  bool fine = store_idle(w->engine);
+  pthread_mutex_lock(&p->lock);
+  p->broken |= !fine;
+  return true;
 }
 
-static void *write_jobs(void *arg) {
-  struct worker *me = arg;
-  struct workers *w = me->all;
-  pthread_mutex_lock(&w->lock);
+static void *writer(void *arg) {
+  struct worker *w = arg;
+  struct workers *p = w->all;
+  pthread_mutex_lock(&p->lock);
   for (;;) {
-    while (!w->write.first && !w->stop && !w->broken && store_chores(me->engine) != STORE_NO_CHORES)
-      if (!chores(w, me->engine, STORE_CHORES_IDLE)) w->broken = true;
-    while (!w->write.first && !w->stop) pthread_cond_wait(&w->to_write, &w->lock);
-    if (!w->write.first) break;
-    struct store_job *jobs = take_all(&w->write);
-    if (!w->broken) {
-      pthread_mutex_unlock(&w->lock);
-      bool good = store_write_group(me->engine, jobs);
-      pthread_mutex_lock(&w->lock);
-      if (!good) w->broken = true;
-    }
-    give_back(w, jobs);
-    if (!w->broken && !chores(w, me->engine, STORE_CHORES_NOW)) w->broken = true;
+    if (do_chore(w)) continue;
+    while (!w->queue->line.first && !p->stopping) pthread_cond_wait(&w->queue->more, &p->lock);
+    struct job_line group = take(&w->queue->line, GROUP_MAX);
+    if (!group.first) break;
+    pthread_mutex_unlock(&p->lock);
+    bool fine = store_write_group(w->engine, group.first);
+    pthread_mutex_lock(&p->lock);
+    hand_back(p, &group, !fine);
   }
-  pthread_mutex_unlock(&w->lock);
+  pthread_mutex_unlock(&p->lock);
   return NULL;
 }
 
-static void *read_jobs(void *arg) {
-  struct worker *me = arg;
-  struct workers *w = me->all;
-  pthread_mutex_lock(&w->lock);
+static void *reader(void *arg) {
+  struct worker *w = arg;
+  struct workers *p = w->all;
+  pthread_mutex_lock(&p->lock);
   for (;;) {
-    while (!w->read.first && !w->stop) pthread_cond_wait(&w->to_read, &w->lock);
-    if (!w->read.first) break;
-    struct store_job *job = take_one(&w->read);
-    if (!w->broken) {
-      pthread_mutex_unlock(&w->lock);
-      store_read(me->engine, job);
-      pthread_mutex_lock(&w->lock);
-    }
-    give_back(w, job);
+    while (!w->queue->line.first && !p->stopping) pthread_cond_wait(&w->queue->more, &p->lock);
+    struct job_line one = take(&w->queue->line, 1);
+    if (!one.first) break;
+    pthread_mutex_unlock(&p->lock);
+    store_read(w->engine, one.first);
+    pthread_mutex_lock(&p->lock);
+    hand_back(p, &one, store_engine_broken(w->engine));
   }
-  pthread_mutex_unlock(&w->lock);
+  pthread_mutex_unlock(&p->lock);
   return NULL;
+}
+
+/* --- starting and ending --- */
+
+static bool start(struct workers *p, struct worker *w, struct queue *q, void *(*fn)(void *), struct disk *disk,
+                  const struct conf *conf, struct buf *err) {
+  pthread_attr_t attr;
+  w->all = p;
+  w->queue = q;
+  w->engine = store_engine_open(disk, conf, q == &p->writes, err);
+  if (!w->engine) return false;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, STACK);
+  w->started = pthread_create(&w->thread, &attr, fn, w) == 0;
+  pthread_attr_destroy(&attr);
+  if (!w->started) buf_put_str(err, "a thread for the mail database could not be started");
+  return w->started;
+}
+
+static bool start_all(struct workers *p, struct disk *disk, const struct conf *conf, struct buf *err) {
+  unsigned readers = conf->store_readers < READERS_MAX ? (unsigned)conf->store_readers : READERS_MAX;
+  if (!start(p, &p->writer, &p->writes, writer, disk, conf, err)) return false;
+  if (!start(p, &p->clerk, &p->slow, reader, disk, conf, err)) return false;
+  for (; p->reader_count < readers; p->reader_count++)
+    if (!start(p, &p->readers[p->reader_count], &p->reads, reader, disk, conf, err)) return false;
+  return true;
 }
 
 struct workers *workers_new(struct disk *disk, const struct conf *conf, struct buf *err) {
-  size_t count = 1 + conf->store_readers;
-  struct workers *w = calloc(1, sizeof *w + count * sizeof *w->workers);
-  if (!w) return NULL;
-  w->count = count;
-  w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  pthread_mutex_init(&w->lock, NULL);
-  pthread_cond_init(&w->to_write, NULL);
-  pthread_cond_init(&w->to_read, NULL);
-  bool good = w->fd >= 0;
-  for (size_t i = 0; good && i < count; i++) {
-    struct worker *me = &w->workers[i];
-    me->all = w;
-    me->engine = store_engine_open(disk, conf, i == 0, err);
-    good = me->engine && pthread_create(&me->thread, NULL, i == 0 ? write_jobs : read_jobs, me) == 0;
-    me->started = good;
+  struct workers *p = calloc(1, sizeof *p);
+  if (!p) {
+    buf_put_str(err, "out of memory");
+    return NULL;
   }
-  if (good) return w;
-  if (buf_len(err) == 0) buf_put_str(err, "the threads of the store could not be started");
-  workers_stop(w);
-  workers_free(&w);
-  return NULL;
+  pthread_mutex_init(&p->lock, NULL);
+  pthread_cond_init(&p->writes.more, NULL);
+  pthread_cond_init(&p->reads.more, NULL);
+  pthread_cond_init(&p->slow.more, NULL);
+  pthread_cond_init(&p->some_done, NULL);
+  p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (p->fd < 0) buf_put_str(err, "no descriptor is left");
+  if (p->fd < 0 || !start_all(p, disk, conf, err)) workers_free(&p);
+  return p;
 }
 
-void workers_stop(struct workers *w) {
-  pthread_mutex_lock(&w->lock);
-  w->stop = true;
-  pthread_cond_broadcast(&w->to_write);
-  pthread_cond_broadcast(&w->to_read);
-  pthread_mutex_unlock(&w->lock);
-  for (size_t i = 0; i < w->count; i++) {
-    if (w->workers[i].started) pthread_join(w->workers[i].thread, NULL);
-    w->workers[i].started = false;
-  }
+static void end(struct worker *w) {
+  if (w->started) pthread_join(w->thread, NULL);
+  store_engine_close(&w->engine);
 }
 
-void workers_free(struct workers **wp) {
-  struct workers *w = *wp;
-  if (!w) return;
-  for (size_t i = w->count; i-- > 0;) store_engine_close(&w->workers[i].engine);
-  if (w->fd >= 0) close(w->fd);
-  pthread_cond_destroy(&w->to_write);
-  pthread_cond_destroy(&w->to_read);
-  pthread_mutex_destroy(&w->lock);
-  free(w);
-  *wp = NULL;
+void workers_free(struct workers **ws) {
+  struct workers *p = *ws;
+  if (!p) return;
+  pthread_mutex_lock(&p->lock);
+  p->stopping = true;
+  pthread_cond_broadcast(&p->writes.more);
+  pthread_cond_broadcast(&p->reads.more);
+  pthread_cond_broadcast(&p->slow.more);
+  pthread_mutex_unlock(&p->lock);
+  for (unsigned i = 0; i < READERS_MAX; i++) end(&p->readers[i]);
+  end(&p->clerk);
+  end(&p->writer); /* last: it empties the log */
+  pthread_cond_destroy(&p->writes.more);
+  pthread_cond_destroy(&p->reads.more);
+  pthread_cond_destroy(&p->slow.more);
+  pthread_cond_destroy(&p->some_done);
+  pthread_mutex_destroy(&p->lock);
+  if (p->fd >= 0) close(p->fd);
+  free(p);
+  *ws = NULL;
 }
 
-int workers_fd(const struct workers *w) { return w->fd; }
+/* --- the owner's side --- */
 
-void workers_put(struct workers *w, struct store_job *job, bool is_write) {
-  struct queue *q = is_write ? &w->write : &w->read;
-  pthread_mutex_lock(&w->lock);
-  /* The writer sleeps only when its queue is empty; a reader may sleep beside a queue that is not. */
-  bool wake = !is_write || !q->first;
-  push(q, job);
-  pthread_mutex_unlock(&w->lock);
-  if (wake) pthread_cond_signal(is_write ? &w->to_write : &w->to_read);
+static void give(struct queue *q, struct job_line *jobs) {
+  if (!jobs->first) return;
+  bool several = store_job_next(jobs->first) != NULL;
+  append(&q->line, jobs);
+  if (several) pthread_cond_broadcast(&q->more);
+  else pthread_cond_signal(&q->more);
 }
 
-struct store_job *workers_done(struct workers *w) {
-  uint64_t ignored;
-  pthread_mutex_lock(&w->lock);
-  struct store_job *jobs = take_all(&w->done);
-  ssize_t n = jobs ? read(w->fd, &ignored, sizeof ignored) : 0;
-  (void)n; /* written under the same lock */
-  pthread_mutex_unlock(&w->lock);
+void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow) {
+  pthread_mutex_lock(&p->lock);
+  give(&p->writes, writes);
+  give(&p->reads, reads);
+  give(&p->slow, slow);
+  pthread_mutex_unlock(&p->lock);
+}
+
+int workers_fd(const struct workers *p) { return p->fd; }
+
+struct store_job *workers_done(struct workers *p) {
+  uint64_t count;
+  (void)!read(p->fd, &count, sizeof count); /* before the look: what comes later wakes us again */
+  pthread_mutex_lock(&p->lock);
+  struct store_job *jobs = p->done.first;
+  p->done = (struct job_line){ NULL, NULL };
+  pthread_mutex_unlock(&p->lock);
   return jobs;
 }
 
-bool workers_broken(struct workers *w) {
-  pthread_mutex_lock(&w->lock);
-  bool broken = w->broken;
-  pthread_mutex_unlock(&w->lock);
-  return broken;
+void workers_wait(struct workers *p) {
+  pthread_mutex_lock(&p->lock);
+  while (!p->done.first) pthread_cond_wait(&p->some_done, &p->lock);
+  pthread_mutex_unlock(&p->lock);
 }
 
-size_t workers_waiting(struct workers *w) {
-  pthread_mutex_lock(&w->lock);
-  size_t n = w->write.count + w->read.count;
-  pthread_mutex_unlock(&w->lock);
-  return n;
+bool workers_broken(struct workers *p) {
+  pthread_mutex_lock(&p->lock);
+  bool broken = p->broken;
+  pthread_mutex_unlock(&p->lock);
+  return broken;
 }

@@ -1,27 +1,39 @@
-/* The store's threads: one writer, some readers, and the way back to the loop.
+/* The store's threads.
  *
- * The writer takes everything that waits as one group: what gathered while the last sync ran is the
- * next group, and a lone job waits for nobody. Between groups, with nothing waiting, it does the
- * store's chores. */
+ *   writer    takes whatever writes wait when its last sync has ended, up to GROUP_MAX, as one group:
+ *             the more mail, the larger the groups; a lone message waits for nothing
+ *   readers   take reads one by one
+ *   clerk     a reader for the administrator's commands, so that a long one holds up no mail
+ *
+ * The owner hands jobs over once a turn of its loop and is woken once for all that were finished since
+ * it looked last. An engine that met a failing disk makes the workers broken; jobs still come back, with
+ * "try later" in them. */
 #ifndef QASID_STORE_WORKERS_H
 #define QASID_STORE_WORKERS_H
 
 #include "src/store/store.h"
 
+enum { READERS_MAX = 64, GROUP_MAX = 1024 };
+
 struct workers;
 
-/* Opens a connection for each thread and starts them. NULL with a sentence in `err`. */
+struct job_line {
+  struct store_job *first, *last;
+};
+void job_line_put(struct job_line *l, struct store_job *job);
+
+/* Opens an engine for each thread and starts them. NULL with a sentence in `err`. */
 struct workers *workers_new(struct disk *disk, const struct conf *conf, struct buf *err);
-/* Finishes what waits and ends the threads; finished jobs can still be taken out before workers_free. */
-void workers_stop(struct workers *w);
-void workers_free(struct workers **w);
+/* Ends the threads once they have done all they were given; closes the engines. Nothing may be left in workers_done(). */
+void workers_free(struct workers **p);
+/* Moves all jobs of the lines to the threads. */
+void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow);
 /* Readable when workers_done() has something. */
-int workers_fd(const struct workers *w);
-void workers_put(struct workers *w, struct store_job *job, bool is_write);
-/* All finished jobs as a list, oldest first, or NULL. */
-struct store_job *workers_done(struct workers *w);
-/* The disk failed: nothing more is written, every job comes back unrun. */
-bool workers_broken(struct workers *w);
-size_t workers_waiting(struct workers *w);
+int workers_fd(const struct workers *p);
+/* All jobs that were finished since the last call, linked; NULL: none. */
+struct store_job *workers_done(struct workers *p);
+/* Waits until workers_done() has something. */
+void workers_wait(struct workers *p);
+bool workers_broken(struct workers *p);
 
 #endif
