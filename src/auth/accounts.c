@@ -121,7 +121,7 @@ static enum account_result result_of(struct accounts *a, enum db_result r) {
   return r == DB_OK ? ACCOUNT_OK : ACCOUNT_TROUBLE;
 }
 
-static bool ready(struct accounts *a) { return a->db || database_open(a) == DB_OK; }
+bool accounts_ready(struct accounts *a) { return a->db || database_open(a) == DB_OK; }
 
 static size_t column_copy(struct db_stmt *s, int at, uint8_t *to, size_t most) {
   struct slice v = slice_first(db_bytes(s, at), most);
@@ -144,7 +144,7 @@ enum account_result accounts_find(struct accounts *a, struct slice name, struct 
   uint8_t folded[AUTH_NAME_MAX];
   struct slice key = account_fold(name, folded);
   if (!key.n) return ACCOUNT_NONE;
-  if (!ready(a)) return ACCOUNT_TROUBLE;
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account WHERE key = ?1");
   if (!s) return ACCOUNT_TROUBLE;
   db_bind_text(s, 1, key);
@@ -160,6 +160,7 @@ static enum account_result change(struct accounts *a, struct db_stmt *s) {
   enum db_result r = s ? db_begin(a->db) : DB_NOMEM;
   if (r == DB_OK) r = db_run(s);
   bool changed = r == DB_OK && db_changes(a->db) > 0;
+  if (s) db_reset(s); /* what was bound ends with this call */
   if (r == DB_OK) r = db_commit(a->db);
   if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;
   if (s) db_rollback(a->db);
@@ -173,7 +174,7 @@ static void bind_sealed(struct db_stmt *s, int at, const struct account *row) {
 
 enum account_result accounts_add(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
-  if (!ready(a)) return ACCOUNT_TROUBLE;
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
       db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
   if (s) {
@@ -192,7 +193,7 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
 
 enum account_result accounts_update(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
-  if (!ready(a)) return ACCOUNT_TROUBLE;
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(
       a->db,
       "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5 WHERE key = ?6");
@@ -209,7 +210,7 @@ enum account_result accounts_update(struct accounts *a, const struct account *ro
 
 enum account_result accounts_delete(struct accounts *a, struct slice name) {
   uint8_t folded[AUTH_NAME_MAX];
-  if (!ready(a)) return ACCOUNT_TROUBLE;
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "DELETE FROM account WHERE key = ?1");
   if (s) db_bind_text(s, 1, account_fold(name, folded));
   return change(a, s);
@@ -218,7 +219,7 @@ enum account_result accounts_delete(struct accounts *a, struct slice name) {
 enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
                                   void *arg) {
   struct account row;
-  if (!ready(a)) return ACCOUNT_TROUBLE;
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account ORDER BY key");
   if (!s) return ACCOUNT_TROUBLE;
   enum db_result r;
@@ -231,7 +232,7 @@ enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, cons
 }
 
 uint64_t accounts_count(struct accounts *a) {
-  struct db_stmt *s = ready(a) ? db_prepare(a->db, "SELECT count(*) FROM account") : NULL;
+  struct db_stmt *s = accounts_ready(a) ? db_prepare(a->db, "SELECT count(*) FROM account") : NULL;
   uint64_t n = s && db_step(s) == DB_ROW ? (uint64_t)db_int(s, 0) : 0;
   if (s) db_reset(s);
   return n;

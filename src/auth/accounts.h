@@ -40,6 +40,8 @@ struct accounts {
 /* random: for the key of a first start. False with a sentence in `err`. */
 bool accounts_open(struct accounts *a, struct disk *disk, const uint8_t random[SEAL_KEY], struct buf *err);
 void accounts_close(struct accounts *a);
+/* After an error of the disk the database is closed; this opens it again. False: it still can't be. */
+bool accounts_ready(struct accounts *a);
 
 /* A name that can be an account's: local part, "@", domain; UTF-8 without space or control characters. */
 bool account_name_ok(struct slice name);

@@ -16,6 +16,7 @@ struct archive {
 
 static bool copy_database(struct accounts *a) {
   struct db_backup *b = NULL;
+  if (!accounts_ready(a)) return false;
   a->disk->ops->remove(a->disk, COPY_NAME);
   if (db_backup_start(a->db, a->disk, COPY_NAME, &b) != DB_OK) return false;
   enum db_result r;
