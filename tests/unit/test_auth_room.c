@@ -85,7 +85,7 @@ static void set_up(bool as_root) {
   buf_reset(&b);
   struct buf text;
   buf_init(&text, 64 * 1024);
-  conf_dump(conf, &text);
+  conf_pack(conf, &text);
   room_config_put(&b, &(struct room_config){ buf_slice(&text) });
   put(parent_fd, room_config_type, 0, &b, -1);
   buf_free(&text);
