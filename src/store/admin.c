@@ -32,6 +32,7 @@ void admin_columns(struct admin_job *a, const char *names) {
   buf_init(&list, 4096);
   while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
   size_t at = ipc_open(&a->out, cli_columns_type, 0, 0);
+  a->out.failed |= list.failed;
   cli_columns_put(&a->out, &(struct cli_columns){ buf_slice(&list) });
   ipc_close(&a->out, at);
   buf_free(&list);
@@ -42,6 +43,7 @@ void admin_row(struct admin_job *a, const struct slice *values, size_t count) {
   buf_init(&list, 64 * 1024);
   for (size_t i = 0; i < count; i++) ipc_list_put(&list, values[i]);
   size_t at = ipc_open(&a->out, cli_row_type, 0, 0);
+  a->out.failed |= list.failed;
   cli_row_put(&a->out, &(struct cli_row){ buf_slice(&list) });
   ipc_close(&a->out, at);
   buf_free(&list);
@@ -174,15 +176,20 @@ static void admin_done(struct store_job *j) {
 }
 
 const struct job_kind admin_read_kind = {
-  .name = "admin", .run = admin_run, .finish = admin_finish, .done = admin_done,
+  .name = "admin",
+  .run = admin_run,
+  .finish = admin_finish,
+  .done = admin_done,
 };
 const struct job_kind admin_write_kind = {
-  .name = "admin", .is_write = true, .run = admin_run, .finish = admin_finish, .done = admin_done,
+  .name = "admin",
+  .is_write = true,
+  .run = admin_run,
+  .finish = admin_finish,
+  .done = admin_done,
 };
 
-bool store_job_is_slow(const struct store_job *job) {
-  return job->kind == &admin_read_kind;
-}
+bool store_job_is_slow(const struct store_job *job) { return job->kind == &admin_read_kind; }
 
 uint32_t store_job_command_line(const struct store_job *job) {
   const struct session *ss = job->session;
@@ -279,8 +286,10 @@ static bool command(struct store *s, struct session *ss, const struct ipc_msg *m
     answer_at_once(s, ss, a);
   } else if (a->verb->where == ADMIN_OWNER) {
     a->verb->at_once(s, a);
-    if (!ss->import) answer_at_once(s, ss, a);
-    else job_free(&j);
+    if (!ss->import)
+      answer_at_once(s, ss, a);
+    else
+      job_free(&j);
   } else {
     if (a->verb->where == ADMIN_WRITE) j->kind = &admin_write_kind;
     session_ask(s, ss, j);

@@ -23,7 +23,6 @@ struct admin_job;
 struct admin_verb {
   const char *words; /* "account add" */
   const char *usage; /* what follows them */
-  const char *help;
   uint16_t least, most; /* arguments */
   enum admin_where where;
   enum db_result (*run)(struct store_engine *e, struct admin_job *a);
@@ -32,14 +31,14 @@ struct admin_verb {
 };
 
 enum change_kind {
-  CHANGE_DOMAIN_PUT,      /* id, text */
-  CHANGE_DOMAIN_REMOVE,   /* text */
-  CHANGE_ACCOUNT_PUT,     /* id, inbox, quota */
-  CHANGE_ACCOUNT_REMOVE,  /* id */
-  CHANGE_ADDRESS_PUT,     /* text, id (0: alias) */
-  CHANGE_TARGET_ADD,      /* text, target */
-  CHANGE_ADDRESS_REMOVE,  /* text */
-  CHANGE_EMPTIED,         /* id: `quota` octets and `inbox` messages fewer */
+  CHANGE_DOMAIN_PUT,     /* id, text */
+  CHANGE_DOMAIN_REMOVE,  /* text */
+  CHANGE_ACCOUNT_PUT,    /* id, inbox, quota */
+  CHANGE_ACCOUNT_REMOVE, /* id */
+  CHANGE_ADDRESS_PUT,    /* text, id (0: alias) */
+  CHANGE_TARGET_ADD,     /* text, target */
+  CHANGE_ADDRESS_REMOVE, /* text */
+  CHANGE_EMPTIED,        /* id: `quota` octets and `inbox` messages fewer */
 };
 
 struct change {
@@ -55,15 +54,15 @@ struct admin_job {
   struct slice words[ADMIN_WORDS_MAX]; /* arguments */
   size_t count;
   /* the answer */
-  struct buf out;      /* whole messages with their heads */
+  struct buf out; /* whole messages with their heads */
   bool columns_said;
   enum cli_code code;
   struct buf text;
   struct arena memory; /* of this slice */
   struct change *changes, **changes_end;
-  bool to_reader;      /* result: the next slices are a reader's */
+  bool to_reader;                          /* result: the next slices are a reader's */
   const char *(*why)(struct admin_job *a); /* the words for an error of a connection of its own; or NULL */
-  void *state;         /* a long command's own */
+  void *state;                             /* a long command's own */
 };
 
 /* --- for handlers --- */
@@ -74,8 +73,8 @@ enum db_result admin_say(struct admin_job *a, enum cli_code code, const char *fm
 /* Names separated by spaces; said once, also when slices repeat it. */
 void admin_columns(struct admin_job *a, const char *names);
 void admin_row(struct admin_job *a, const struct slice *values, size_t count);
-#define ADMIN_ROW(a, ...)                                                                         \
-  admin_row((a), (const struct slice[]){ __VA_ARGS__ },                                           \
+#define ADMIN_ROW(a, ...)                               \
+  admin_row((a), (const struct slice[]){ __VA_ARGS__ }, \
             sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
 /* A number as a value; lives as long as admin_copy's. */
 struct slice admin_num(struct admin_job *a, uint64_t n);
@@ -96,7 +95,8 @@ enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct
                              struct named_account *ret);
 
 /* Deletes some hundreds of the account's messages; when none is left its folders, and *ret_empty. */
-enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account, bool *ret_empty);
+enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
+                                   bool *ret_empty);
 
 /* import.c: makes ss->import, or answers why not. */
 void import_begin(struct store *s, struct admin_job *a);

@@ -40,7 +40,8 @@ struct address {
 
 static enum db_result find_address(struct store_engine *e, struct address *x) {
   enum db_result r = domain_id(e, x->domain, &x->domain_id);
-  struct db_stmt *s = db_prepare(e->db, "SELECT coalesce(account, 0) FROM address WHERE domain = ? AND local = ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT coalesce(account, 0) FROM address WHERE domain = ? AND local = ?");
   if (r != DB_OK) return r;
   db_bind_int(s, 1, x->domain_id);
   db_bind_text(s, 2, x->local);
@@ -78,8 +79,10 @@ static enum db_result put_address(struct store_engine *e, struct admin_job *a, c
   c->id = (uint64_t)account;
   db_bind_int(s, 1, x->domain_id);
   db_bind_text(s, 2, x->local);
-  if (account) db_bind_int(s, 3, account);
-  else db_bind_null(s, 3);
+  if (account)
+    db_bind_int(s, 3, account);
+  else
+    db_bind_null(s, 3);
   return db_run(s);
 }
 
@@ -105,9 +108,9 @@ static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
 }
 
 static enum db_result domain_list(struct store_engine *e, struct admin_job *a) {
-  struct db_stmt *s = db_prepare(
-      e->db, "SELECT d.name, count(x.account), count(x.local) - count(x.account) FROM domain d"
-             " LEFT JOIN address x ON x.domain = d.id GROUP BY d.id ORDER BY d.name");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT d.name, count(x.account), count(x.local) - count(x.account) FROM domain d"
+                        " LEFT JOIN address x ON x.domain = d.id GROUP BY d.id ORDER BY d.name");
   enum db_result r;
   admin_columns(a, "domain accounts aliases");
   while ((r = db_step(s)) == DB_ROW)
@@ -126,8 +129,8 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
   r = one_number(s, &addresses);
   if (r != DB_OK) return r;
   if (addresses)
-    return admin_say(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first", SLICE_ARG(name),
-                     (long long)addresses);
+    return admin_say(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first",
+                     SLICE_ARG(name), (long long)addresses);
   s = db_prepare(e->db, "DELETE FROM domain WHERE id = ?");
   struct change *c = admin_change(a, CHANGE_DOMAIN_REMOVE);
   if (!c) return DB_NOMEM;
@@ -143,33 +146,35 @@ static bool quota_of_word(struct admin_job *a, struct slice word, int64_t *ret) 
   uint64_t n = 0;
   bool none = slice_caseeq(word, SLICE("none")), usual = slice_caseeq(word, SLICE("default"));
   if (!none && !usual && !name_size(word, &n)) {
-    admin_say(a, CLI_USAGE, "%.*s is no quota: a size such as 500M, none or default is meant", SLICE_ARG(word));
+    admin_say(a, CLI_USAGE, "%.*s is no quota: a size such as 500M, none or default is meant",
+              SLICE_ARG(word));
     return false;
   }
   *ret = usual ? -1 : (int64_t)n;
   return true;
 }
 
-static uint64_t dir_quota(int64_t quota) {
-  return quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota;
-}
+static uint64_t dir_quota(int64_t quota) { return quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota; }
 
-static enum db_result insert_account(struct store_engine *e, struct admin_job *a, struct slice name, int64_t quota,
-                                     int64_t *ret_id) {
+static enum db_result insert_account(struct store_engine *e, struct admin_job *a, struct slice name,
+                                     int64_t quota, int64_t *ret_id) {
   struct db_stmt *s = db_prepare(e->db, "INSERT INTO account (name, made, quota) VALUES (?, ?, ?)");
   db_bind_text(s, 1, name);
   db_bind_int(s, 2, a->job.now_s);
-  if (quota < 0) db_bind_null(s, 3);
-  else db_bind_int(s, 3, quota);
+  if (quota < 0)
+    db_bind_null(s, 3);
+  else
+    db_bind_int(s, 3, quota);
   enum db_result r = db_run(s);
   *ret_id = db_last_id(e->db);
   return r;
 }
 
-static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account, int64_t *ret_id) {
-  struct db_stmt *s = db_prepare(
-      e->db, "INSERT INTO folder (account, name, uidvalidity, uidnext, modseq, messages, octets)"
-             " VALUES (?, 'INBOX', ?, 1, 1, 0, 0)");
+static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account,
+                                   int64_t *ret_id) {
+  struct db_stmt *s =
+      db_prepare(e->db, "INSERT INTO folder (account, name, uidvalidity, uidnext, modseq, messages, octets)"
+                        " VALUES (?, 'INBOX', ?, 1, 1, 0, 0)");
   db_bind_int(s, 1, account);
   db_bind_int(s, 2, engine_new_uidvalidity(e, a->job.now_s));
   enum db_result r = db_run(s);
@@ -184,7 +189,8 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
   if (a->count > 1 && !quota_of_word(a, a->words[1], &quota)) return DB_OK;
   if (!get_address(e, a, a->words[0], &x, &r)) return r;
   if (x.there)
-    return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text), x.account ? "" : ", as an alias");
+    return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text),
+                     x.account ? "" : ", as an alias");
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, x.text);
   r = one_number(s, &account);
@@ -195,7 +201,10 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
   if (r == DB_OK) r = insert_inbox(e, a, account, &inbox);
   struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
   if (r != DB_OK || !c) return c ? r : DB_NOMEM;
-  *c = (struct change){ .next = c->next, .kind = c->kind, .id = (uint64_t)account, .inbox = (uint64_t)inbox,
+  *c = (struct change){ .next = c->next,
+                        .kind = c->kind,
+                        .id = (uint64_t)account,
+                        .inbox = (uint64_t)inbox,
                         .quota = dir_quota(quota) };
   admin_columns(a, "id address");
   ADMIN_ROW(a, admin_num(a, (uint64_t)account), x.text);
@@ -242,10 +251,13 @@ static enum db_result account_quota(struct store_engine *e, struct admin_job *a)
   s = db_prepare(e->db, "UPDATE account SET quota = ? WHERE id = ?");
   struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
   if (!c) return DB_NOMEM;
-  *c = (struct change){ .next = c->next, .kind = c->kind, .id = (uint64_t)id, .inbox = (uint64_t)inbox,
-                        .quota = dir_quota(quota) };
-  if (quota < 0) db_bind_null(s, 1);
-  else db_bind_int(s, 1, quota);
+  *c = (struct change){
+    .next = c->next, .kind = c->kind, .id = (uint64_t)id, .inbox = (uint64_t)inbox, .quota = dir_quota(quota)
+  };
+  if (quota < 0)
+    db_bind_null(s, 1);
+  else
+    db_bind_int(s, 1, quota);
   db_bind_int(s, 2, id);
   return db_run(s);
 }
@@ -265,10 +277,13 @@ static struct going *new_going(struct admin_job *a, struct slice text) {
 }
 
 /* Puts the aliases that have `g` as their only target behind `last`. */
-static enum db_result add_followers(struct store_engine *e, struct admin_job *a, struct slice text, struct going **last) {
+static enum db_result add_followers(struct store_engine *e, struct admin_job *a, struct slice text,
+                                    struct going **last) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?1 AND"
-             " NOT EXISTS (SELECT 1 FROM target u WHERE u.domain = t.domain AND u.local = t.local AND u.target <> ?1)");
+      e->db,
+      "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?1 AND"
+      " NOT EXISTS (SELECT 1 FROM target u WHERE u.domain = t.domain AND u.local = t.local"
+      " AND u.target <> ?1)");
   db_bind_text(s, 1, text);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW) {
@@ -310,7 +325,8 @@ static enum db_result delete_address(struct store_engine *e, struct admin_job *a
 }
 
 /* The address, and every alias that is left with no target by it; those are rows of the answer. */
-static enum db_result delete_address_and_followers(struct store_engine *e, struct admin_job *a, struct slice text) {
+static enum db_result delete_address_and_followers(struct store_engine *e, struct admin_job *a,
+                                                   struct slice text) {
   struct going *first = new_going(a, text), *last = first;
   enum db_result r = first ? DB_OK : DB_NOMEM;
   for (struct going *g = first; r == DB_OK && g; g = g->next) {
@@ -366,10 +382,11 @@ static enum db_result account_delete(struct store_engine *e, struct admin_job *a
 /* Whether `to` leads, over aliases, to `from`. */
 static enum db_result leads_to(struct store_engine *e, struct slice to, struct slice from, bool *ret) {
   struct db_stmt *s = db_prepare(
-      e->db, "WITH RECURSIVE reached (text) AS (VALUES (?1) UNION SELECT t.target FROM reached r JOIN domain d"
-             " ON d.name = substr(r.text, instr(r.text, '@') + 1)"
-             " JOIN target t ON t.domain = d.id AND t.local = substr(r.text, 1, instr(r.text, '@') - 1))"
-             " SELECT 1 FROM reached WHERE text = ?2");
+      e->db,
+      "WITH RECURSIVE reached (text) AS (VALUES (?1) UNION SELECT t.target FROM reached r JOIN domain d"
+      " ON d.name = substr(r.text, instr(r.text, '@') + 1)"
+      " JOIN target t ON t.domain = d.id AND t.local = substr(r.text, 1, instr(r.text, '@') - 1))"
+      " SELECT 1 FROM reached WHERE text = ?2");
   int64_t n;
   db_bind_text(s, 1, to);
   db_bind_text(s, 2, from);
@@ -389,13 +406,15 @@ static bool target_is_fine(struct store_engine *e, struct admin_job *a, const st
   }
   *r = leads_to(e, ret->text, alias->text, &circle);
   if (*r == DB_OK && circle)
-    admin_say(a, CLI_USAGE, "%.*s would lead to itself over %.*s", SLICE_ARG(alias->text), SLICE_ARG(ret->text));
+    admin_say(a, CLI_USAGE, "%.*s would lead to itself over %.*s", SLICE_ARG(alias->text),
+              SLICE_ARG(ret->text));
   return *r == DB_OK && !circle;
 }
 
 static enum db_result add_target(struct store_engine *e, struct admin_job *a, const struct address *alias,
                                  struct slice target) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT OR IGNORE INTO target (domain, local, target) VALUES (?, ?, ?)");
+  struct db_stmt *s =
+      db_prepare(e->db, "INSERT OR IGNORE INTO target (domain, local, target) VALUES (?, ?, ?)");
   db_bind_int(s, 1, alias->domain_id);
   db_bind_text(s, 2, alias->local);
   db_bind_text(s, 3, target);
@@ -449,7 +468,8 @@ enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct
   *ret = (struct named_account){ 0 };
   enum db_result r = account_named(e, a, address, &name, &id);
   if (r != DB_OK || !id) return r;
-  struct db_stmt *s = db_prepare(e->db, "SELECT id, uidvalidity FROM folder WHERE account = ? AND name = 'INBOX'");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT id, uidvalidity FROM folder WHERE account = ? AND name = 'INBOX'");
   db_bind_int(s, 1, id);
   r = db_step(s);
   if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
@@ -461,15 +481,15 @@ enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct
 }
 
 const struct admin_verb admin_directory_verbs[] = {
-  { "domain add", "NAME", "mail for NAME is ours", 1, 1, ADMIN_WRITE, domain_add, NULL, NULL },
-  { "domain list", "", "the domains that are ours", 0, 0, ADMIN_READ, domain_list, NULL, NULL },
-  { "domain delete", "NAME", "no mail for NAME any more", 1, 1, ADMIN_WRITE, domain_delete, NULL, NULL },
-  { "account add", "ADDRESS [QUOTA]", "a mailbox", 1, 2, ADMIN_WRITE, account_add, NULL, NULL },
-  { "account list", "[DOMAIN]", "the accounts", 0, 1, ADMIN_READ, account_list, NULL, NULL },
-  { "account quota", "ADDRESS SIZE|none|default", "the most octets in it", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
-  { "account delete", "ADDRESS", "the account and all its mail", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },
-  { "alias add", "ADDRESS TARGET...", "mail for ADDRESS goes to TARGETs too", 2, ADMIN_WORDS_MAX, ADMIN_WRITE, alias_add, NULL, NULL },
-  { "alias list", "[DOMAIN]", "the aliases", 0, 1, ADMIN_READ, alias_list, NULL, NULL },
-  { "alias delete", "ADDRESS", "the alias", 1, 1, ADMIN_WRITE, alias_delete, NULL, NULL },
+  { "domain add", "NAME", 1, 1, ADMIN_WRITE, domain_add, NULL, NULL },
+  { "domain list", "", 0, 0, ADMIN_READ, domain_list, NULL, NULL },
+  { "domain delete", "NAME", 1, 1, ADMIN_WRITE, domain_delete, NULL, NULL },
+  { "account add", "ADDRESS [QUOTA]", 1, 2, ADMIN_WRITE, account_add, NULL, NULL },
+  { "account list", "[DOMAIN]", 0, 1, ADMIN_READ, account_list, NULL, NULL },
+  { "account quota", "ADDRESS SIZE|none|default", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
+  { "account delete", "ADDRESS", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },
+  { "alias add", "ADDRESS TARGET...", 2, ADMIN_WORDS_MAX, ADMIN_WRITE, alias_add, NULL, NULL },
+  { "alias list", "[DOMAIN]", 0, 1, ADMIN_READ, alias_list, NULL, NULL },
+  { "alias delete", "ADDRESS", 1, 1, ADMIN_WRITE, alias_delete, NULL, NULL },
 };
 const size_t admin_directory_count = sizeof admin_directory_verbs / sizeof *admin_directory_verbs;

@@ -31,7 +31,8 @@ static enum db_result some_uids(struct store_engine *e, uint64_t folder, uint32_
   db_bind_int(s, 2, DELETES_A_SLICE);
   enum db_result r;
   *ret_count = 0;
-  while ((r = db_step(s)) == DB_ROW && *ret_count < DELETES_A_SLICE) uids[(*ret_count)++] = (uint32_t)db_int(s, 0);
+  while ((r = db_step(s)) == DB_ROW && *ret_count < DELETES_A_SLICE)
+    uids[(*ret_count)++] = (uint32_t)db_int(s, 0);
   db_reset(s);
   return r == DB_ROW ? DB_OK : r;
 }
@@ -47,7 +48,8 @@ static enum db_result delete_folder(struct store_engine *e, uint64_t folder) {
   return db_run(s);
 }
 
-static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, int64_t account, uint64_t folder) {
+static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, int64_t account,
+                                   uint64_t folder) {
   uint32_t uids[DELETES_A_SLICE];
   size_t count;
   uint64_t size, octets = 0;
@@ -68,7 +70,8 @@ static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, 
   return DB_OK;
 }
 
-enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account, bool *ret_empty) {
+enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
+                                   bool *ret_empty) {
   uint64_t folder;
   enum db_result r = last_folder(e, account, &folder);
   *ret_empty = r == DB_OK && !folder;
@@ -79,7 +82,7 @@ enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, 
 
 struct walk {
   struct named_account account;
-  uint64_t next;           /* uids below it are done */
+  uint64_t next; /* uids below it are done */
   /* export: the message whose octets are under way */
   bool inside;
   uint32_t uid;
@@ -108,8 +111,10 @@ static void walk_ended(struct store *s, struct admin_job *a) {
 
 static void put_uidl(struct buf *b, const struct walk *w, uint32_t uid, struct slice imported) {
   buf_reset(b);
-  if (imported.n) buf_put(b, imported);
-  else uidl_put_own(b, w->account.uidvalidity, uid);
+  if (imported.n)
+    buf_put(b, imported);
+  else
+    uidl_put_own(b, w->account.uidvalidity, uid);
 }
 
 /* --- mail list --- */
@@ -131,8 +136,8 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
   for (; (r = db_step(s)) == DB_ROW; rows++) {
     uint32_t uid = (uint32_t)db_int(s, 0);
     put_uidl(&uidl, w, uid, db_bytes(s, 3));
-    ADMIN_ROW(a, admin_num(a, uid), admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, (uint64_t)db_int(s, 2)),
-              buf_slice(&uidl), db_bytes(s, 4));
+    ADMIN_ROW(a, admin_num(a, uid), admin_num(a, (uint64_t)db_int(s, 1)),
+              admin_num(a, (uint64_t)db_int(s, 2)), buf_slice(&uidl), db_bytes(s, 4));
     w->next = (uint64_t)uid + 1;
   }
   buf_free(&uidl);
@@ -143,7 +148,8 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
 /* --- export --- */
 
 /* The row of the next message. *ret_more false: that was all. */
-static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct walk *w, bool *ret_more) {
+static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct walk *w,
+                                  bool *ret_more) {
   struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, date, flags, uidl FROM entry"
                                         " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT 1");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
@@ -166,8 +172,13 @@ static enum db_result export_next(struct store_engine *e, struct admin_job *a, s
 }
 
 static struct read_job read_of(const struct walk *w) {
-  return (struct read_job){ .job.result = JOB_DONE, .folder = w->account.inbox, .uid = w->uid, .offset = w->at,
-                            .most = IPC_CHUNK, .fd = -1, .octets_only = true };
+  return (struct read_job){ .job.result = JOB_DONE,
+                            .folder = w->account.inbox,
+                            .uid = w->uid,
+                            .offset = w->at,
+                            .most = IPC_CHUNK,
+                            .fd = -1,
+                            .octets_only = true };
 }
 
 /* Some octets of the message. A message that can't be read ends the export: what was promised by its
@@ -201,8 +212,8 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
 }
 
 const struct admin_verb admin_mail_verbs[] = {
-  { "mail list", "ADDRESS", "the messages in a mailbox", 1, 1, ADMIN_READ, mail_list, NULL, walk_ended },
-  { "export", "ADDRESS", "the messages with their octets", 1, 1, ADMIN_READ, export_account, NULL, walk_ended },
-  { "import", "ADDRESS", "messages into a mailbox", 1, 1, ADMIN_OWNER, NULL, import_begin, NULL },
+  { "mail list", "ADDRESS", 1, 1, ADMIN_READ, mail_list, NULL, walk_ended },
+  { "export", "ADDRESS", 1, 1, ADMIN_READ, export_account, NULL, walk_ended },
+  { "import", "ADDRESS", 1, 1, ADMIN_OWNER, NULL, import_begin, NULL },
 };
 const size_t admin_mail_count = sizeof admin_mail_verbs / sizeof *admin_mail_verbs;

@@ -86,8 +86,8 @@ void whole_ended(struct store *s, struct admin_job *a) {
 }
 
 const struct admin_verb admin_whole_verbs[] = {
-  { "status", "", "what there is, and how much was done", 0, 0, ADMIN_OWNER, NULL, status, NULL },
-  { "check", "", "looks at every invariant of the store", 0, 0, ADMIN_WRITE, check_run, NULL, whole_ended },
-  { "backup", "", "the whole store as an archive", 0, 0, ADMIN_WRITE, backup_run, NULL, whole_ended },
+  { "status", "", 0, 0, ADMIN_OWNER, NULL, status, NULL },
+  { "check", "", 0, 0, ADMIN_WRITE, check_run, NULL, whole_ended },
+  { "backup", "", 0, 0, ADMIN_WRITE, backup_run, NULL, whole_ended },
 };
 const size_t admin_whole_count = sizeof admin_whole_verbs / sizeof *admin_whole_verbs;

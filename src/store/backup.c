@@ -21,10 +21,10 @@ struct backup {
   enum { COPY, DATABASE, FILES } stage;
   struct db_backup *copying;
   char copy[BODY_NAME_MAX];
-  bool named;              /* the copy's file may be there */
-  struct disk_file *file;  /* being sent */
+  bool named;             /* the copy's file may be there */
+  struct disk_file *file; /* being sent */
   uint64_t at, size;
-  uint64_t body;           /* the last one begun */
+  uint64_t body; /* the last one begun */
 };
 
 static void backup_end(struct whole *w) {
@@ -89,7 +89,8 @@ static enum db_result send_some(struct backup *b, struct admin_job *a) {
 static enum db_result next_body(struct backup *b, struct admin_job *a, bool *ret_more) {
   char name[BODY_NAME_MAX];
   struct db_stmt *s = db_prepare(
-      b->whole.db, "SELECT id FROM body INDEXED BY body_file WHERE start IS NOT NULL AND id > ? ORDER BY id LIMIT 1");
+      b->whole.db,
+      "SELECT id FROM body INDEXED BY body_file WHERE start IS NOT NULL AND id > ? ORDER BY id LIMIT 1");
   db_bind_int(s, 1, (int64_t)b->body);
   enum db_result r = db_step(s);
   *ret_more = r == DB_ROW;

@@ -156,7 +156,8 @@ static void listed(void *arg, const char *entry) {
   l->fn(l->arg, ours ? id : 0, entry);
 }
 
-int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry), void *arg) {
+int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry),
+                void *arg) {
   char name[BODY_NAME_MAX];
   struct listing l = { fn, arg, folder & 0xff };
   folder_name(name, folder);

@@ -49,6 +49,7 @@ int body_write(struct disk *d, uint64_t id, struct slice octets);
 int body_remove(struct disk *d, uint64_t id);
 
 /* Calls fn for each body file in folder number `folder`; `id` is 0 for a name that is none. */
-int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry), void *arg);
+int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry),
+                void *arg);
 
 #endif

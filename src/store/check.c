@@ -12,22 +12,27 @@ static const struct {
 } queries[] = {
   { "SELECT e.folder, e.uid, e.body FROM entry e WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = e.body)",
     "folder %lld: message %lld refers to body %lld, which is not there", 3 },
-  { "SELECT b.id, b.refs, coalesce(c.n, 0) FROM body b LEFT JOIN (SELECT body, count(*) AS n FROM entry GROUP BY body) c"
+  { "SELECT b.id, b.refs, coalesce(c.n, 0) FROM body b LEFT JOIN (SELECT body, count(*) AS n FROM entry "
+    "GROUP BY body) c"
     " ON c.body = b.id WHERE b.refs <> coalesce(c.n, 0)",
     "body %lld counts %lld messages that refer to it, there are %lld", 3 },
   { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size <> b.size",
     "folder %lld: message %lld has size %lld, its body %lld", 4 },
   { "SELECT id, size, length(data) FROM body WHERE start IS NULL AND length(data) IS NOT size",
     "body %lld should have %lld octets, it has %lld", 3 },
-  { "SELECT id FROM body WHERE start IS NULL AND substr(data, -2) IS NOT x'0d0a'", "body %lld does not end in CRLF", 1 },
-  { "SELECT body.id, next_body FROM body, store WHERE body.id >= next_body", "body %lld: the next number is %lld", 2 },
+  { "SELECT id FROM body WHERE start IS NULL AND substr(data, -2) IS NOT x'0d0a'",
+    "body %lld does not end in CRLF", 1 },
+  { "SELECT body.id, next_body FROM body, store WHERE body.id >= next_body",
+    "body %lld: the next number is %lld", 2 },
   { "SELECT f.id, f.messages, count(e.uid) FROM folder f LEFT JOIN entry e ON e.folder = f.id GROUP BY f.id"
     " HAVING f.messages <> count(e.uid)",
     "folder %lld counts %lld messages, there are %lld", 3 },
-  { "SELECT f.id, f.octets, coalesce(sum(e.size), 0) FROM folder f LEFT JOIN entry e ON e.folder = f.id GROUP BY f.id"
+  { "SELECT f.id, f.octets, coalesce(sum(e.size), 0) FROM folder f LEFT JOIN entry e ON e.folder = f.id "
+    "GROUP BY f.id"
     " HAVING f.octets <> coalesce(sum(e.size), 0)",
     "folder %lld counts %lld octets, there are %lld", 3 },
-  { "SELECT e.folder, e.uid, f.uidnext FROM entry e JOIN folder f ON f.id = e.folder WHERE e.uid >= f.uidnext OR e.uid < 1",
+  { "SELECT e.folder, e.uid, f.uidnext FROM entry e JOIN folder f ON f.id = e.folder WHERE e.uid >= "
+    "f.uidnext OR e.uid < 1",
     "folder %lld: message %lld is not below the next uid %lld", 3 },
   { "SELECT e.folder, e.uid FROM entry e WHERE NOT EXISTS (SELECT 1 FROM folder WHERE id = e.folder)",
     "folder %lld is not there, but its message %lld is", 2 },
@@ -51,22 +56,25 @@ static const struct {
   { "SELECT t.domain FROM target t WHERE NOT EXISTS (SELECT 1 FROM address x JOIN domain d ON d.id = x.domain"
     " WHERE d.name = substr(t.target, instr(t.target, '@') + 1)"
     " AND x.local = substr(t.target, 1, instr(t.target, '@') - 1))"
-    " OR NOT EXISTS (SELECT 1 FROM address x WHERE x.domain = t.domain AND x.local = t.local AND x.account IS NULL)",
+    " OR NOT EXISTS (SELECT 1 FROM address x WHERE x.domain = t.domain AND x.local = t.local AND x.account "
+    "IS NULL)",
     "an alias of domain %lld leads to an address that is not there", 1 },
 };
 enum { QUERIES = sizeof queries / sizeof *queries };
 
 struct check {
   struct whole whole;
-  unsigned stage;      /* 0: pages; then the queries; then the files of bodies; then BODY_FOLDERS listings */
-  uint64_t body;       /* the last one whose file was looked at */
-  uint64_t next_body;  /* files from this number on are newer than the snapshot */
+  unsigned stage;     /* 0: pages; then the queries; then the files of bodies; then BODY_FOLDERS listings */
+  uint64_t body;      /* the last one whose file was looked at */
+  uint64_t next_body; /* files from this number on are newer than the snapshot */
   unsigned findings, notes;
 };
 
 static void find(struct check *c, struct admin_job *a, const char *kind, struct slice text) {
-  if (slice_eq(slice_str(kind), SLICE("note"))) c->notes++;
-  else c->findings++;
+  if (slice_eq(slice_str(kind), SLICE("note")))
+    c->notes++;
+  else
+    c->findings++;
   if (c->findings + c->notes <= FINDINGS_MAX) ADMIN_ROW(a, slice_str(kind), text);
 }
 
@@ -133,9 +141,11 @@ static void check_file(struct check *c, struct admin_job *a, uint64_t id, uint64
   int failed = d->ops->open(d, name, DISK_READ, &f);
   int64_t has = failed ? failed : d->ops->size(f);
   if (f) d->ops->close(&f);
-  if (has < 0) buf_printf(&text, "the file %s of a message can't be opened", name);
+  if (has < 0)
+    buf_printf(&text, "the file %s of a message can't be opened", name);
   else if ((uint64_t)has != size)
-    buf_printf(&text, "the file %s should have %llu octets, it has %lld", name, (unsigned long long)size, (long long)has);
+    buf_printf(&text, "the file %s should have %llu octets, it has %lld", name, (unsigned long long)size,
+               (long long)has);
   if (buf_len(&text)) find_text(c, a, "file", &text);
   buf_free(&text);
 }
@@ -164,7 +174,8 @@ struct listing_arg {
 };
 
 static enum db_result has_row(struct db *db, uint64_t id, bool *ret) {
-  struct db_stmt *s = db_prepare(db, "SELECT 1 FROM body INDEXED BY body_file WHERE start IS NOT NULL AND id = ?");
+  struct db_stmt *s =
+      db_prepare(db, "SELECT 1 FROM body INDEXED BY body_file WHERE start IS NOT NULL AND id = ?");
   db_bind_int(s, 1, (int64_t)id);
   enum db_result r = db_step(s);
   *ret = r == DB_ROW;
@@ -228,7 +239,9 @@ enum db_result check_run(struct store_engine *e, struct admin_job *a) {
   a->job.again = r == DB_OK && c->stage < QUERIES + 2 + BODY_FOLDERS;
   if (r != DB_OK || a->job.again) return r;
   if (c->findings)
-    return admin_say(a, CLI_DAMAGE, "%u findings: restore a backup, or keep what can be read with qasid export",
+    return admin_say(a, CLI_DAMAGE,
+                     "%u findings: restore a backup, or keep what can be read with qasid export",
                      c->findings);
-  return admin_say(a, CLI_OK, "no damage found%s", c->notes ? "; files without a message are removed when the store is idle" : "");
+  return admin_say(a, CLI_OK, "no damage found%s",
+                   c->notes ? "; files without a message are removed when the store is idle" : "");
 }

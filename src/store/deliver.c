@@ -84,11 +84,15 @@ static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
   db_bind_int(s, 2, (int64_t)d->count);
   db_bind_int(s, 3, (int64_t)d->size);
   db_bind_int(s, 4, d->dots);
-  if (d->in_file) db_bind_int(s, 5, (int64_t)start);
-  else db_bind_null(s, 5);
+  if (d->in_file)
+    db_bind_int(s, 5, (int64_t)start);
+  else
+    db_bind_null(s, 5);
   db_bind_text(s, 6, d->name);
-  if (d->in_file) db_bind_null(s, 7);
-  else db_bind_blob(s, 7, slice_of(d->head.p, d->head.n + d->tail.n));
+  if (d->in_file)
+    db_bind_null(s, 7);
+  else
+    db_bind_blob(s, 7, slice_of(d->head.p, d->head.n + d->tail.n));
   return db_run(s);
 }
 
@@ -97,8 +101,9 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
   enum db_result r = engine_folder(e, place->folder, &f);
   if (r != DB_OK) return r;
   engine_touch(e, f);
-  struct db_stmt *s = db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl)"
-                                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  struct db_stmt *s =
+      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   place->uid = (uint32_t)f->uidnext;
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, place->uid);
@@ -107,8 +112,10 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
   db_bind_int(s, 5, d->flags);
   db_bind_int(s, 6, d->date ? d->date : d->job.now_s);
   db_bind_int(s, 7, (int64_t)f->modseq);
-  if (d->uidl.p) db_bind_text(s, 8, d->uidl);
-  else db_bind_null(s, 8);
+  if (d->uidl.p)
+    db_bind_text(s, 8, d->uidl);
+  else
+    db_bind_null(s, 8);
   r = db_run(s);
   f->uidnext++;
   f->messages++;
@@ -137,16 +144,20 @@ enum db_result deliver_run(struct store_engine *e, struct store_job *j) {
 void deliver_undo(struct store_engine *e, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   if (!d->in_file) return;
-  if (d->spool.file) body_return_spool(e->disk, &d->spool, d->body);
-  else body_remove(e->disk, d->body);
+  if (d->spool.file)
+    body_return_spool(e->disk, &d->spool, d->body);
+  else
+    body_remove(e->disk, d->body);
   d->in_file = false;
 }
 
 void deliver_settle(struct store_engine *e, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   if (!d->spool.file) return;
-  if (d->in_file) e->disk->ops->close(&d->spool.file);
-  else spool_drop(e->disk, &d->spool);
+  if (d->in_file)
+    e->disk->ops->close(&d->spool.file);
+  else
+    spool_drop(e->disk, &d->spool);
 }
 
 void deliver_done(struct store_job *j) {
@@ -155,7 +166,11 @@ void deliver_done(struct store_job *j) {
 }
 
 const struct job_kind deliver_kind = {
-  .name = "deliver", .is_write = true,
-  .run = deliver_run, .undo = deliver_undo, .settle = deliver_settle,
-  .finish = deliver_finish, .done = deliver_done,
+  .name = "deliver",
+  .is_write = true,
+  .run = deliver_run,
+  .undo = deliver_undo,
+  .settle = deliver_settle,
+  .finish = deliver_finish,
+  .done = deliver_done,
 };

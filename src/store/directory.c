@@ -60,8 +60,10 @@ bool dir_put_domain(struct directory *d, uint64_t id, struct slice name) {
     return false;
   }
   x->before = d->last_domain;
-  if (x->before) x->before->after = x;
-  else d->first_domain = x;
+  if (x->before)
+    x->before->after = x;
+  else
+    d->first_domain = x;
   d->last_domain = x;
   d->domain_count++;
   return true;
@@ -78,10 +80,14 @@ void dir_remove_domain(struct directory *d, struct slice name) {
   } else {
     map_remove(&d->domains, hash_of(name));
   }
-  if (x->before) x->before->after = x->after;
-  else d->first_domain = x->after;
-  if (x->after) x->after->before = x->before;
-  else d->last_domain = x->before;
+  if (x->before)
+    x->before->after = x->after;
+  else
+    d->first_domain = x->after;
+  if (x->after)
+    x->after->before = x->before;
+  else
+    d->last_domain = x->before;
   d->domain_count--;
   d->postmaster_known = false;
   free(x);
@@ -103,8 +109,10 @@ bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, uint64_t 
     }
     a->id = id;
     a->older = d->newest;
-    if (a->older) a->older->newer = a;
-    else d->oldest = a;
+    if (a->older)
+      a->older->newer = a;
+    else
+      d->oldest = a;
     d->newest = a;
   }
   a->inbox = inbox;
@@ -116,10 +124,14 @@ void dir_remove_account(struct directory *d, uint64_t id) {
   struct dir_account *a = dir_account(d, id);
   if (!a) return;
   map_remove(&d->accounts, id);
-  if (a->older) a->older->newer = a->newer;
-  else d->oldest = a->newer;
-  if (a->newer) a->newer->older = a->older;
-  else d->newest = a->older;
+  if (a->older)
+    a->older->newer = a->newer;
+  else
+    d->oldest = a->newer;
+  if (a->newer)
+    a->newer->older = a->older;
+  else
+    d->newest = a->older;
   free(a);
 }
 
@@ -219,26 +231,34 @@ static bool add_account(struct directory *d, struct dir_account *a, struct dir_f
   return true;
 }
 
+struct text {
+  size_t n;
+  uint8_t mem[DIR_ADDRESS_MAX];
+};
+
+static bool text_put(struct text *t, struct slice s) {
+  if (s.n > sizeof t->mem - t->n) return false;
+  memcpy(t->mem + t->n, s.p, s.n);
+  t->n += s.n;
+  return true;
+}
+
 /* "user+detail@domain" without its detail. False when there is none. */
-static bool without_detail(struct slice address, const char *delimiters, struct buf *out) {
+static bool without_detail(struct slice address, const char *delimiters, struct text *ret) {
   ptrdiff_t at = slice_rfind(address, '@');
   for (ptrdiff_t i = 1; i < at; i++) {
     if (!memchr(delimiters, address.p[i], strlen(delimiters))) continue;
-    buf_put(out, slice_first(address, (size_t)i));
-    buf_put(out, slice_from(address, (size_t)at));
-    return !out->failed;
+    ret->n = 0;
+    return text_put(ret, slice_first(address, (size_t)i)) && text_put(ret, slice_from(address, (size_t)at));
   }
   return false;
 }
 
 static struct dir_address *look_up(struct directory *d, struct slice folded, const char *delimiters) {
   struct dir_address *x = find_address(d, folded);
-  if (x || !delimiters || !*delimiters) return x;
-  struct buf base;
-  buf_init(&base, DIR_ADDRESS_MAX);
-  if (without_detail(folded, delimiters, &base)) x = find_address(d, buf_slice(&base));
-  buf_free(&base);
-  return x;
+  struct text base;
+  if (x || !delimiters || !without_detail(folded, delimiters, &base)) return x;
+  return find_address(d, slice_of(base.mem, base.n));
 }
 
 struct visits {
@@ -291,12 +311,9 @@ static struct dir_address *any_postmaster(struct directory *d) {
   if (d->postmaster_known) return d->postmaster;
   d->postmaster = NULL;
   for (struct dir_domain *x = d->first_domain; x && !d->postmaster; x = x->after) {
-    struct buf b;
-    buf_init(&b, DIR_ADDRESS_MAX);
-    buf_put_str(&b, "postmaster@");
-    buf_put(&b, slice_of(x->name, x->n));
-    if (!b.failed) d->postmaster = find_address(d, buf_slice(&b));
-    buf_free(&b);
+    struct text t = { .n = 0 };
+    if (text_put(&t, SLICE("postmaster@")) && text_put(&t, slice_of(x->name, x->n)))
+      d->postmaster = find_address(d, slice_of(t.mem, t.n));
   }
   d->postmaster_known = true;
   return d->postmaster;
@@ -321,7 +338,8 @@ static enum dir_result resolve_folded(struct directory *d, struct slice address,
   return r;
 }
 
-enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters, struct dir_found *f) {
+enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters,
+                            struct dir_found *f) {
   uint8_t mem[DIR_ADDRESS_MAX];
   if (address.n > sizeof mem) return DIR_UNKNOWN;
   for (size_t i = 0; i < address.n; i++) mem[i] = ascii_lower(address.p[i]);
@@ -371,9 +389,11 @@ static enum db_result load_domains(struct directory *d, struct db *db) {
 
 static enum db_result load_accounts(struct directory *d, struct db *db) {
   struct db_stmt *s = db_prepare(
-      db, "SELECT a.id, coalesce(a.quota, -1), coalesce((SELECT id FROM folder WHERE account = a.id AND name = 'INBOX'), 0),"
-          " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
-          " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0) FROM account a ORDER BY a.id");
+      db,
+      "SELECT a.id, coalesce(a.quota, -1), coalesce((SELECT id FROM folder WHERE account = a.id AND name = "
+      "'INBOX'), 0),"
+      " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
+      " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0) FROM account a ORDER BY a.id");
   enum db_result r = DB_ROW;
   while (r == DB_ROW && (r = db_step(s)) == DB_ROW) {
     uint64_t id = (uint64_t)db_int(s, 0);

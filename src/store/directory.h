@@ -12,9 +12,10 @@
 #include "lib/db/db.h"
 
 enum {
-  DIR_DEPTH_MAX = 10,        /* aliases that lead to aliases; Postfix's virtual_alias_recursion_limit is 1000, and nobody means it */
-  DIR_ACCOUNTS_MAX = 10000,  /* accounts that one message reaches */
-  DIR_VISITS_MAX = 20000,    /* addresses looked at for one message */
+  DIR_DEPTH_MAX = 10, /* aliases that lead to aliases; Postfix's virtual_alias_recursion_limit is 1000, and
+                         nobody means it */
+  DIR_ACCOUNTS_MAX = 10000, /* accounts that one message reaches */
+  DIR_VISITS_MAX = 20000,   /* addresses looked at for one message */
   DIR_ADDRESS_MAX = 320,
 };
 #define DIR_QUOTA_DEFAULT UINT64_MAX
@@ -84,7 +85,8 @@ void dir_found_free(struct dir_found *f);
  * <Postmaster>, and postmaster at each of our domains, always reach somebody when there is any
  * account at all (RFC 5321 §4.5.1): that address if there is one, else any domain's postmaster,
  * else the oldest account. */
-enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters, struct dir_found *f);
+enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters,
+                            struct dir_found *f);
 
 /* Puts `s` in lower case (ASCII) into `out`. */
 void dir_fold(struct buf *out, struct slice s);

@@ -17,7 +17,7 @@ enum {
   WRITER_CACHE_KIB = 32 * 1024,
   READER_CACHE_KIB = 8 * 1024,
   FOLDERS_REMEMBERED = 16384,
-  FREED_A_TURN = 64,           /* files removed in one call of store_idle */
+  FREED_A_TURN = 64, /* files removed in one call of store_idle */
   FREED_URGENT = 4096,
   /* Pages of 16 KB in the log: moved home when idle from 4 MB on, under load from 32 MB on. */
   LOG_IDLE = 256,
@@ -113,8 +113,8 @@ void engine_drop_folder(struct store_engine *e, uint64_t id) {
 static enum db_result flush_folders(struct store_engine *e) {
   while (e->dirty) {
     struct folder *f = e->dirty;
-    struct db_stmt *s = db_prepare(
-        e->db, "UPDATE folder SET uidnext = ?, modseq = ?, messages = ?, octets = ? WHERE id = ?");
+    struct db_stmt *s =
+        db_prepare(e->db, "UPDATE folder SET uidnext = ?, modseq = ?, messages = ?, octets = ? WHERE id = ?");
     db_bind_int(s, 1, (int64_t)f->uidnext);
     db_bind_int(s, 2, (int64_t)f->modseq);
     db_bind_int(s, 3, (int64_t)f->messages);
@@ -278,9 +278,7 @@ void store_read(struct store_engine *e, struct store_job *j) {
   if (r == DB_IOERR) e->broken = true;
 }
 
-bool store_engine_broken(const struct store_engine *e) {
-  return e->broken;
-}
+bool store_engine_broken(const struct store_engine *e) { return e->broken; }
 
 /* --- what is done when nothing waits --- */
 
@@ -347,15 +345,18 @@ enum store_chores store_chores(struct store_engine *e) {
   if (e->broken) return STORE_NO_CHORES;
   unsigned growth = log_growth(e);
   if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds)) return STORE_CHORES_NOW;
-  bool some = growth >= LOG_IDLE || (e->freed.count && !e->holds) || (e->sweep_folder < BODY_FOLDERS && !e->holds);
+  bool some =
+      growth >= LOG_IDLE || (e->freed.count && !e->holds) || (e->sweep_folder < BODY_FOLDERS && !e->holds);
   return some ? STORE_CHORES_IDLE : STORE_NO_CHORES;
 }
 
 bool store_idle(struct store_engine *e) {
   bool fine = !e->broken;
   if (fine && log_growth(e) >= LOG_IDLE) fine = checkpoint(e);
-  if (fine && !e->holds && e->freed.count) fine = remove_freed(e);
-  else if (fine && !e->holds && e->sweep_folder < BODY_FOLDERS) fine = sweep_one_folder(e);
+  if (fine && !e->holds && e->freed.count)
+    fine = remove_freed(e);
+  else if (fine && !e->holds && e->sweep_folder < BODY_FOLDERS)
+    fine = sweep_one_folder(e);
   if (!fine) e->broken = true;
   return fine;
 }
@@ -363,8 +364,10 @@ bool store_idle(struct store_engine *e) {
 /* --- opening and closing --- */
 
 static bool say_open_failed(struct buf *err, enum db_result r, struct db *db) {
-  if (r == DB_BUSY) buf_put_str(err, "another program holds the mail database: is a second server running?");
-  else buf_printf(err, "the mail database can't be opened: %s", db ? db_error(db) : "the disk or memory failed");
+  if (r == DB_BUSY)
+    buf_put_str(err, "another program holds the mail database: is a second server running?");
+  else
+    buf_printf(err, "the mail database can't be opened: %s", db ? db_error(db) : "the disk or memory failed");
   return false;
 }
 
@@ -377,7 +380,8 @@ static bool engine_start(struct store_engine *e, struct buf *err) {
   return r == DB_OK || say_open_failed(err, r, e->db);
 }
 
-struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer, struct buf *err) {
+struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer,
+                                       struct buf *err) {
   struct store_engine *e = calloc(1, sizeof *e);
   if (!e) {
     buf_put_str(err, "out of memory");

@@ -29,21 +29,21 @@ struct store_engine {
   uint64_t body_threshold;
 
   /* the transaction */
-  struct map folders;        /* id → struct folder, all of them kept until `forget` */
+  struct map folders; /* id → struct folder, all of them kept until `forget` */
   struct folder *dirty;
   uint64_t next_body, next_body_saved;
   uint32_t uidvalidity, uidvalidity_saved;
-  bool files_moved;          /* sync_all before the commit */
-  struct id_list freed_now;  /* bodies in files whose last reference goes with this commit */
+  bool files_moved;         /* sync_all before the commit */
+  struct id_list freed_now; /* bodies in files whose last reference goes with this commit */
 
   /* between transactions */
   uint64_t groups;
-  struct id_list freed;      /* files to be removed */
-  unsigned holds;            /* a backup reads the files: none is removed */
-  unsigned checkpointed;     /* pages of the log that were already moved home */
-  unsigned sweep_folder;     /* the next folder to be searched for orphans; BODY_FOLDERS: done */
+  struct id_list freed;  /* files to be removed */
+  unsigned holds;        /* a backup reads the files: none is removed */
+  unsigned checkpointed; /* pages of the log that were already moved home */
+  unsigned sweep_folder; /* the next folder to be searched for orphans; BODY_FOLDERS: done */
   int64_t space_checked_s;
-  int64_t space;             /* free octets, as of then */
+  int64_t space; /* free octets, as of then */
 };
 
 /* The folder for writing, from memory or the database. DB_OK with *ret NULL: there is none. */

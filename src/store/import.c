@@ -17,24 +17,24 @@ enum { IMPORT_LINE_MAX = 256 };
 
 struct import {
   uint64_t account, inbox;
-  struct buf waiting;          /* input that was not looked at yet */
+  struct buf waiting; /* input that was not looked at yet */
   struct buf line;
-  struct buf body;             /* of the present message what is neither spooled nor delivered */
-  bool inside;                 /* OCTETS or SPOOLING */
-  uint64_t left;               /* octets of the message still to come */
+  struct buf body; /* of the present message what is neither spooled nor delivered */
+  bool inside;     /* OCTETS or SPOOLING */
+  uint64_t left;   /* octets of the message still to come */
   uint64_t date, size;
   uint32_t flags;
   struct buf uidl;
   bool dots;
-  uint8_t before;              /* the last octet of the message so far; '\n' at its start */
-  enum job_result spoiled;     /* not JOB_DONE: the rest of the message is thrown away */
+  uint8_t before;          /* the last octet of the message so far; '\n' at its start */
+  enum job_result spoiled; /* not JOB_DONE: the rest of the message is thrown away */
   bool spooling;
-  bool driving;                /* drive() is at work further up */
-  bool ended;                  /* cli_input_end was said */
-  bool confused;               /* a line was no message's first line: all the rest is thrown away */
-  unsigned out;                /* deliver jobs */
-  uint64_t received, taken;    /* octets of input */
-  uint64_t unsaid;             /* of them, those that the next row takes along */
+  bool driving;             /* drive() is at work further up */
+  bool ended;               /* cli_input_end was said */
+  bool confused;            /* a line was no message's first line: all the rest is thrown away */
+  unsigned out;             /* deliver jobs */
+  uint64_t received, taken; /* octets of input */
+  uint64_t unsaid;          /* of them, those that the next row takes along */
   uint64_t added;
 };
 
@@ -97,9 +97,12 @@ static void send_done(struct store *s, struct session *ss) {
   struct buf text;
   buf_init(&text, 200);
   if (m->confused) done.code = CLI_USAGE;
-  if (m->confused) buf_put_str(&text, "the input is not as an import's should be");
-  else if (m->inside || buf_len(&m->line)) done.code = CLI_USAGE, buf_put_str(&text, "the input ended inside a message");
-  else buf_printf(&text, "%llu messages added", (unsigned long long)m->added);
+  if (m->confused)
+    buf_put_str(&text, "the input is not as an import's should be");
+  else if (m->inside || buf_len(&m->line))
+    done.code = CLI_USAGE, buf_put_str(&text, "the input ended inside a message");
+  else
+    buf_printf(&text, "%llu messages added", (unsigned long long)m->added);
   done.text = buf_slice(&text);
   cli_done_put(&s->out, &done);
   store_send(s, ss, cli_done_type);
@@ -116,15 +119,18 @@ static const char *outcome_word(const struct deliver_job *d) {
 
 static bool take_line(struct import *m) {
   struct slice rest = buf_slice(&m->line);
-  struct slice size = slice_split(&rest, ' '), date = slice_split(&rest, ' '), flags = slice_split(&rest, ' ');
+  struct slice size = slice_split(&rest, ' '), date = slice_split(&rest, ' '),
+               flags = slice_split(&rest, ' ');
   uint64_t number;
   if (!num_parse(size, (uint64_t)1 << 40, &m->size) || !num_parse(date, (uint64_t)1 << 40, &m->date) ||
       !num_parse(flags, UINT32_MAX, &number))
     return false;
   m->flags = (uint32_t)number;
   buf_reset(&m->uidl);
-  if (slice_eq(rest, SLICE("-"))) rest = SLICE_NONE;
-  else if (!uidl_is_valid(rest)) return false;
+  if (slice_eq(rest, SLICE("-")))
+    rest = SLICE_NONE;
+  else if (!uidl_is_valid(rest))
+    return false;
   buf_put(&m->uidl, rest);
   m->unsaid += buf_len(&m->line) + 1;
   m->left = m->size;
@@ -185,7 +191,9 @@ static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
     return NULL;
   }
   bool whole = m->size >= 2 && m->before == '\n' &&
-               (body.n >= 2 ? body.p[body.n - 2] : body.n ? ss->spool.last[1] : ss->spool.last[0]) == '\r';
+               (body.n >= 2 ? body.p[body.n - 2]
+                : body.n    ? ss->spool.last[1]
+                            : ss->spool.last[0]) == '\r';
   uint8_t *at = (uint8_t *)(j + 1);
   if (body.n) memcpy(at, body.p, body.n);
   memcpy(at + body.n, "\r\n", 2);
@@ -362,7 +370,14 @@ static void import_spool_finish(struct store *s, struct store_job *j) {
 }
 
 static const struct job_kind import_kind = {
-  .name = "import", .is_write = true,
-  .run = deliver_run, .undo = deliver_undo, .settle = deliver_settle, .finish = import_finish, .done = deliver_done,
+  .name = "import",
+  .is_write = true,
+  .run = deliver_run,
+  .undo = deliver_undo,
+  .settle = deliver_settle,
+  .finish = import_finish,
+  .done = deliver_done,
 };
-static const struct job_kind import_spool_kind = { .name = "import-spool", .run = spool_run, .finish = import_spool_finish };
+static const struct job_kind import_spool_kind = { .name = "import-spool",
+                                                   .run = spool_run,
+                                                   .finish = import_spool_finish };

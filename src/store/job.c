@@ -45,6 +45,4 @@ struct store_job *store_job_next(const struct store_job *job) {
   return job->next;
 }
 
-void store_job_link(struct store_job *job, struct store_job *next) {
-  job->next = next;
-}
+void store_job_link(struct store_job *job, struct store_job *next) { job->next = next; }

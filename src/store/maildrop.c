@@ -56,11 +56,11 @@ static enum db_result open_run(struct store_engine *e, struct store_job *j) {
   return r;
 }
 
-static void open_done(struct store_job *j) {
-  buf_free(&((struct open_job *)j)->rows);
-}
+static void open_done(struct store_job *j) { buf_free(&((struct open_job *)j)->rows); }
 
-const struct job_kind open_kind = { .name = "open", .run = open_run, .finish = open_finish, .done = open_done };
+const struct job_kind open_kind = {
+  .name = "open", .run = open_run, .finish = open_finish, .done = open_done
+};
 
 /* --- one message --- */
 
@@ -122,11 +122,11 @@ static enum db_result read_run(struct store_engine *e, struct store_job *j) {
   return r;
 }
 
-static void read_done(struct store_job *j) {
-  buf_free(&((struct read_job *)j)->data);
-}
+static void read_done(struct store_job *j) { buf_free(&((struct read_job *)j)->data); }
 
-const struct job_kind read_kind = { .name = "read", .run = read_run, .finish = read_finish, .done = read_done };
+const struct job_kind read_kind = {
+  .name = "read", .run = read_run, .finish = read_finish, .done = read_done
+};
 
 /* --- QUIT --- */
 
@@ -187,10 +187,12 @@ static enum db_result quit_run(struct store_engine *e, struct store_job *j) {
   return r;
 }
 
-static void quit_done(struct store_job *j) {
-  free(((struct quit_job *)j)->uids);
-}
+static void quit_done(struct store_job *j) { free(((struct quit_job *)j)->uids); }
 
 const struct job_kind quit_kind = {
-  .name = "quit", .is_write = true, .run = quit_run, .finish = quit_finish, .done = quit_done,
+  .name = "quit",
+  .is_write = true,
+  .run = quit_run,
+  .finish = quit_finish,
+  .done = quit_done,
 };

@@ -129,7 +129,8 @@ static bool start(struct room *r, struct buf *err) {
   return s->store && start_threads(s, err);
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                    uint8_t state) {
   struct store_room *s = r->arg;
   return store_message(s->store, kind, number, msg, sys_wall_s());
 }

@@ -31,15 +31,15 @@ struct session {
   uint64_t tag;
   struct session *prev, *next;
   bool pending, gone;
-  bool spoiled;               /* spooling failed: the commit will be refused with `spoiled_by` */
+  bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
   uint8_t spoiled_by;
-  struct spool spool;         /* smtpd; number 0: none */
-  uint64_t account;           /* pop3d: granted by auth; 0: none */
-  bool open;                  /* the maildrop is ours */
+  struct spool spool; /* smtpd; number 0: none */
+  uint64_t account;   /* pop3d: granted by auth; 0: none */
+  bool open;          /* the maildrop is ours */
   uint64_t inbox;
   uint32_t uid_end, count;
-  struct buf deletes;         /* uids, u32 each in network order, that pop_quit is to delete */
-  struct import *import;      /* cli: messages are coming in */
+  struct buf deletes;    /* uids, u32 each in network order, that pop_quit is to delete */
+  struct import *import; /* cli: messages are coming in */
 };
 
 struct store {
@@ -49,9 +49,9 @@ struct store {
   struct directory dir;
   struct peer *peers;
   struct dir_found found;
-  struct buf out;             /* an answer being encoded */
-  uint64_t spools;            /* numbers given */
-  int64_t low_space_s;        /* when the disk was last seen to be low, 0: never */
+  struct buf out;      /* an answer being encoded */
+  uint64_t spools;     /* numbers given */
+  int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
   /* for `status` */
   uint64_t groups, messages_in, deleted, jobs_out;
 };

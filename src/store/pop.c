@@ -144,8 +144,9 @@ void read_finish(struct store *s, struct store_job *j) {
     return;
   }
   bool fine = j->result == JOB_DONE;
-  answer_chunk(s, ss, &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->dots,
-                                           fine ? buf_slice(&r->data) : SLICE_NONE });
+  answer_chunk(s, ss,
+               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->dots,
+                                    fine ? buf_slice(&r->data) : SLICE_NONE });
 }
 
 /* --- delete and quit --- */
@@ -199,8 +200,10 @@ static bool quit(struct store *s, struct session *ss, const struct ipc_msg *m, i
     return true;
   }
   struct quit_job *j = new_quit_job(ss, now_s);
-  if (j) session_ask(s, ss, &j->job);
-  else answer_done(s, ss, POP_TROUBLE, 0);
+  if (j)
+    session_ask(s, ss, &j->job);
+  else
+    answer_done(s, ss, POP_TROUBLE, 0);
   return true;
 }
 

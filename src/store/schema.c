@@ -8,83 +8,82 @@ struct step {
 };
 
 static const struct step steps[] = {
-  { 1,
-    "CREATE TABLE store ("
-    " id INTEGER PRIMARY KEY CHECK (id = 1),"
-    " next_body INTEGER NOT NULL,"
-    " uidvalidity INTEGER NOT NULL"
-    ") STRICT;"
-    "INSERT INTO store VALUES (1, 1, 0);"
+  { 1, "CREATE TABLE store ("
+       " id INTEGER PRIMARY KEY CHECK (id = 1),"
+       " next_body INTEGER NOT NULL,"
+       " uidvalidity INTEGER NOT NULL"
+       ") STRICT;"
+       "INSERT INTO store VALUES (1, 1, 0);"
 
-    "CREATE TABLE domain ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " name TEXT NOT NULL UNIQUE"
-    ") STRICT;"
+       "CREATE TABLE domain ("
+       " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " name TEXT NOT NULL UNIQUE"
+       ") STRICT;"
 
-    "CREATE TABLE account ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " name TEXT NOT NULL UNIQUE," /* local@domain */
-    " made INTEGER NOT NULL,"
-    " quota INTEGER"              /* octets; 0: no limit; NULL: the option `quota` */
-    ") STRICT;"
+       "CREATE TABLE account ("
+       " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " name TEXT NOT NULL UNIQUE," /* local@domain */
+       " made INTEGER NOT NULL,"
+       " quota INTEGER" /* octets; 0: no limit; NULL: the option `quota` */
+       ") STRICT;"
 
-    "CREATE TABLE address ("
-    " domain INTEGER NOT NULL,"
-    " local TEXT NOT NULL,"       /* in lower case */
-    " account INTEGER,"
-    " PRIMARY KEY (domain, local)"
-    ") STRICT, WITHOUT ROWID;"
+       "CREATE TABLE address ("
+       " domain INTEGER NOT NULL,"
+       " local TEXT NOT NULL," /* in lower case */
+       " account INTEGER,"
+       " PRIMARY KEY (domain, local)"
+       ") STRICT, WITHOUT ROWID;"
 
-    "CREATE TABLE target ("
-    " domain INTEGER NOT NULL,"
-    " local TEXT NOT NULL,"
-    " target TEXT NOT NULL,"
-    " PRIMARY KEY (domain, local, target)"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE INDEX target_back ON target (target);"
+       "CREATE TABLE target ("
+       " domain INTEGER NOT NULL,"
+       " local TEXT NOT NULL,"
+       " target TEXT NOT NULL,"
+       " PRIMARY KEY (domain, local, target)"
+       ") STRICT, WITHOUT ROWID;"
+       "CREATE INDEX target_back ON target (target);"
 
-    "CREATE TABLE folder ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " account INTEGER NOT NULL,"
-    " name TEXT NOT NULL,"
-    " uidvalidity INTEGER NOT NULL,"
-    " uidnext INTEGER NOT NULL,"
-    " modseq INTEGER NOT NULL,"
-    " messages INTEGER NOT NULL,"
-    " octets INTEGER NOT NULL,"
-    " UNIQUE (account, name)"
-    ") STRICT;"
+       "CREATE TABLE folder ("
+       " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " account INTEGER NOT NULL,"
+       " name TEXT NOT NULL,"
+       " uidvalidity INTEGER NOT NULL,"
+       " uidnext INTEGER NOT NULL,"
+       " modseq INTEGER NOT NULL,"
+       " messages INTEGER NOT NULL,"
+       " octets INTEGER NOT NULL,"
+       " UNIQUE (account, name)"
+       ") STRICT;"
 
-    "CREATE TABLE entry ("
-    " folder INTEGER NOT NULL,"
-    " uid INTEGER NOT NULL,"
-    " body INTEGER NOT NULL,"
-    " size INTEGER NOT NULL,"
-    " flags INTEGER NOT NULL,"
-    " date INTEGER NOT NULL,"     /* when it came, seconds since 1970 */
-    " modseq INTEGER NOT NULL,"
-    " uidl TEXT,"                 /* imported; NULL: made of uidvalidity and uid */
-    " PRIMARY KEY (folder, uid)"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE UNIQUE INDEX entry_uidl ON entry (folder, uidl) WHERE uidl IS NOT NULL;"
+       "CREATE TABLE entry ("
+       " folder INTEGER NOT NULL,"
+       " uid INTEGER NOT NULL,"
+       " body INTEGER NOT NULL,"
+       " size INTEGER NOT NULL,"
+       " flags INTEGER NOT NULL,"
+       " date INTEGER NOT NULL," /* when it came, seconds since 1970 */
+       " modseq INTEGER NOT NULL,"
+       " uidl TEXT," /* imported; NULL: made of uidvalidity and uid */
+       " PRIMARY KEY (folder, uid)"
+       ") STRICT, WITHOUT ROWID;"
+       "CREATE UNIQUE INDEX entry_uidl ON entry (folder, uidl) WHERE uidl IS NOT NULL;"
 
-    "CREATE TABLE body ("
-    " id INTEGER PRIMARY KEY,"
-    " refs INTEGER NOT NULL,"
-    " size INTEGER NOT NULL,"
-    " dots INTEGER NOT NULL,"     /* 1: some line begins with \".\" */
-    " start INTEGER,"
-    " name TEXT NOT NULL,"        /* the queue id that the client was told */
-    " data BLOB"
-    ") STRICT;"
+       "CREATE TABLE body ("
+       " id INTEGER PRIMARY KEY,"
+       " refs INTEGER NOT NULL,"
+       " size INTEGER NOT NULL,"
+       " dots INTEGER NOT NULL," /* 1: some line begins with \".\" */
+       " start INTEGER,"
+       " name TEXT NOT NULL," /* the queue id that the client was told */
+       " data BLOB"
+       ") STRICT;"
 
-    "CREATE INDEX body_file ON body (id) WHERE start IS NOT NULL;"
+       "CREATE INDEX body_file ON body (id) WHERE start IS NOT NULL;"
 
-    "CREATE TABLE gone ("
-    " folder INTEGER NOT NULL,"
-    " uidl TEXT NOT NULL,"
-    " PRIMARY KEY (folder, uidl)"
-    ") STRICT, WITHOUT ROWID;" },
+       "CREATE TABLE gone ("
+       " folder INTEGER NOT NULL,"
+       " uidl TEXT NOT NULL,"
+       " PRIMARY KEY (folder, uidl)"
+       ") STRICT, WITHOUT ROWID;" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
@@ -103,9 +102,10 @@ bool schema_bring_forward(struct db *db, struct buf *err) {
     return false;
   }
   if (version > steps[STEPS - 1].version) {
-    buf_printf(err, "the mail database has version %lld, which is newer than this program's %lld: "
-               "install the Qasid that wrote it, or a later one", (long long)version,
-               (long long)steps[STEPS - 1].version);
+    buf_printf(err,
+               "the mail database has version %lld, which is newer than this program's %lld: "
+               "install the Qasid that wrote it, or a later one",
+               (long long)version, (long long)steps[STEPS - 1].version);
     return false;
   }
   for (size_t i = 0; i < STEPS; i++) {

@@ -63,8 +63,10 @@ static void unlink_session(struct session *ss) {
   struct peer *p = ss->peer;
   if (!p) return;
   map_remove(&p->by_tag, ss->tag);
-  if (ss->prev) ss->prev->next = ss->next;
-  else p->sessions = ss->next;
+  if (ss->prev)
+    ss->prev->next = ss->next;
+  else
+    p->sessions = ss->next;
   if (ss->next) ss->next->prev = ss->prev;
   ss->peer = NULL;
 }

@@ -74,7 +74,8 @@ static enum commit_outcome outcome_of(enum job_result r) {
   return r == JOB_DONE ? COMMIT_DONE : r == JOB_NO_SPACE ? COMMIT_NO_SPACE : COMMIT_TROUBLE;
 }
 
-static struct spool_job *new_spool_job(struct store *s, struct session *ss, struct slice chunk, int64_t now_s) {
+static struct spool_job *new_spool_job(struct store *s, struct session *ss, struct slice chunk,
+                                       int64_t now_s) {
   struct spool_job *j = job_new(&spool_kind, sizeof *j + chunk.n, ss, now_s);
   if (!j) return NULL;
   memcpy(j + 1, chunk.p, chunk.n);
@@ -90,12 +91,16 @@ static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   if (!smtp_spool_get(m->payload, &q)) return false;
   struct session *ss = session_get(p, m->tag);
   if (!ss || ss->pending || !q.chunk.n) return false;
-  if (ss->spoiled) answer_spooled(s, ss, ss->spoiled_by);
-  else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK) answer_spooled(s, ss, COMMIT_TOO_BIG);
+  if (ss->spoiled)
+    answer_spooled(s, ss, ss->spoiled_by);
+  else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK)
+    answer_spooled(s, ss, COMMIT_TOO_BIG);
   else {
     struct spool_job *j = new_spool_job(s, ss, q.chunk, now_s);
-    if (j) session_ask(s, ss, &j->job);
-    else answer_spooled(s, ss, COMMIT_TROUBLE);
+    if (j)
+      session_ask(s, ss, &j->job);
+    else
+      answer_spooled(s, ss, COMMIT_TROUBLE);
   }
   return true;
 }
@@ -155,7 +160,8 @@ static enum commit_outcome find_places(struct store *s, struct deliver_job *d, s
   struct slice address;
   dir_begin(&s->dir, &s->found);
   while (ipc_list_next(&addresses, &address))
-    if (dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found) != DIR_FOUND) return COMMIT_TROUBLE;
+    if (dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found) != DIR_FOUND)
+      return COMMIT_TROUBLE;
   if (!s->found.count) return COMMIT_TROUBLE;
   /* RCPT said there was room; a mailbox may be filled beyond its quota by one message, not by two. */
   if (!have_room(s, &s->found, 0)) return COMMIT_NO_SPACE;
@@ -177,19 +183,23 @@ static bool check_list(struct slice addresses) {
   return n && !addresses.n;
 }
 
-static void refuse(struct store *s, struct session *ss, enum commit_outcome outcome) {
-  struct peer *p = ss->peer;
-  uint64_t tag = ss->tag;
-  session_end(s, ss);
+static void refuse(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome) {
+  struct session *ss = session_find(p, tag);
+  if (ss) session_end(s, ss);
   smtp_committed_put(&s->out, &(struct smtp_committed){ .outcome = outcome });
   store_send_to(s, p, smtp_committed_type, tag, -1);
 }
 
 static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_commit q;
-  if (!smtp_commit_get(m->payload, &q) || !check_list(q.addresses) || !path_is_clean(q.return_path)) return false;
+  if (!smtp_commit_get(m->payload, &q) || !check_list(q.addresses) || !path_is_clean(q.return_path))
+    return false;
   struct session *ss = session_get(p, m->tag);
-  if (!ss || ss->pending) return false;
+  if (!ss) {
+    refuse(s, p, m->tag, COMMIT_TROUBLE); /* no memory; and so nothing was spooled before */
+    return true;
+  }
+  if (ss->pending) return false;
   enum commit_outcome outcome = ss->spoiled ? ss->spoiled_by : COMMIT_DONE;
   struct deliver_job *d = NULL;
   if (outcome == COMMIT_DONE) {
@@ -199,7 +209,7 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   if (outcome != COMMIT_DONE) {
     struct store_job *j = d ? &d->job : NULL;
     job_free(&j);
-    refuse(s, ss, outcome);
+    refuse(s, p, m->tag, outcome);
     return true;
   }
   d->job.free_least = s->conf->store_free_space;

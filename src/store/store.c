@@ -8,8 +8,10 @@
 /* --- opening --- */
 
 static bool open_failed(struct buf *err, const char *what, enum db_result r, struct db *db) {
-  if (r == DB_BUSY) buf_put_str(err, "another program holds the mail database: is a second server running?");
-  else buf_printf(err, "%s: %s", what, db ? db_error(db) : "the disk or memory failed");
+  if (r == DB_BUSY)
+    buf_put_str(err, "another program holds the mail database: is a second server running?");
+  else
+    buf_printf(err, "%s: %s", what, db ? db_error(db) : "the disk or memory failed");
   return false;
 }
 
@@ -31,7 +33,17 @@ static bool open_database(struct store *s, struct buf *err) {
   return fine;
 }
 
+/* An answer is never cut short for want of memory: the room for the largest is taken now. */
+static bool make_room_for_answers(struct store *s) {
+  buf_init(&s->out, IPC_PAYLOAD_MAX);
+  return buf_reserve(&s->out, IPC_CHUNK + 4096) != NULL;
+}
+
 static bool start(struct store *s, struct buf *err) {
+  if (!make_room_for_answers(s)) {
+    buf_put_str(err, "out of memory");
+    return false;
+  }
   int r = bodies_prepare(s->disk);
   if (r < 0) {
     buf_printf(err, "the folders of the mail can't be made: %s", strerror(-r));
@@ -40,7 +52,8 @@ static bool start(struct store *s, struct buf *err) {
   return open_database(s, err);
 }
 
-struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell, struct buf *err) {
+struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell,
+                        struct buf *err) {
   struct store *s = calloc(1, sizeof *s);
   if (!s) {
     buf_put_str(err, "out of memory");
@@ -50,7 +63,6 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
   s->conf = conf;
   s->shell = *shell;
   dir_init(&s->dir);
-  buf_init(&s->out, IPC_PAYLOAD_MAX);
   if (!start(s, err)) store_free(&s);
   return s;
 }
@@ -69,13 +81,12 @@ void store_free(struct store **s) {
   *s = NULL;
 }
 
-void store_reconfigure(struct store *s, const struct conf *conf) {
-  s->conf = conf;
-}
+void store_reconfigure(struct store *s, const struct conf *conf) { s->conf = conf; }
 
 /* --- messages and jobs --- */
 
-bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *m, int64_t now_s) {
+bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *m,
+                   int64_t now_s) {
   struct peer *p = peer_get(s, kind, number);
   if (!p) return false;
   switch (kind) {
@@ -100,9 +111,7 @@ void store_finish(struct store *s, struct store_job *job) {
   s->shell.enqueue(s->shell.arg, job, job->kind->is_write);
 }
 
-uint64_t store_jobs_out(const struct store *s) {
-  return s->jobs_out;
-}
+uint64_t store_jobs_out(const struct store *s) { return s->jobs_out; }
 
 void store_stop(struct store *s) {
   for (struct peer *p = s->peers; p; p = p->next)

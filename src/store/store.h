@@ -48,18 +48,21 @@ uint64_t store_jobs_out(const struct store *s);
 void store_stop(struct store *s);
 
 /* Opens (makes, migrates) the store on `disk`. NULL with a sentence in `err`. */
-struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell, struct buf *err);
+struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell,
+                        struct buf *err);
 void store_free(struct store **s);
 void store_reconfigure(struct store *s, const struct conf *conf);
 
 /* A message from a room, already checked against the pair's rules. False: malformed payload.
  * now_s: seconds since 1970. */
-bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, int64_t now_s);
+bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                   int64_t now_s);
 /* That room's process is gone: its locks, grants and spools go. */
 void store_room_lost(struct store *s, enum room_kind kind, uint32_t number);
 
 /* Connections for the threads; each is used by one thread at a time. NULL with a sentence in `err`. */
-struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer, struct buf *err);
+struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer,
+                                       struct buf *err);
 void store_engine_close(struct store_engine **e);
 /* Runs jobs (a list linked by store_job_next) as one durable transaction. False: the disk failed;
  * close everything and start again from what is on the disk. The jobs carry their results either way. */

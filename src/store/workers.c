@@ -37,15 +37,19 @@ struct workers {
 
 void job_line_put(struct job_line *l, struct store_job *job) {
   store_job_link(job, NULL);
-  if (l->last) store_job_link(l->last, job);
-  else l->first = job;
+  if (l->last)
+    store_job_link(l->last, job);
+  else
+    l->first = job;
   l->last = job;
 }
 
 static void append(struct job_line *to, struct job_line *from) {
   if (!from->first) return;
-  if (to->last) store_job_link(to->last, from->first);
-  else to->first = from->first;
+  if (to->last)
+    store_job_link(to->last, from->first);
+  else
+    to->first = from->first;
   to->last = from->last;
   *from = (struct job_line){ NULL, NULL };
 }
@@ -80,7 +84,8 @@ static bool do_chore(struct worker *w) {
   pthread_mutex_unlock(&p->lock);
   enum store_chores chores = store_chores(w->engine);
   pthread_mutex_lock(&p->lock);
-  bool now = chores == STORE_CHORES_NOW || (chores == STORE_CHORES_IDLE && !w->queue->line.first && !p->stopping);
+  bool now =
+      chores == STORE_CHORES_NOW || (chores == STORE_CHORES_IDLE && !w->queue->line.first && !p->stopping);
   if (!now) return false;
   pthread_mutex_unlock(&p->lock);
   bool fine = store_idle(w->engine);
@@ -126,8 +131,8 @@ static void *reader(void *arg) {
 
 /* --- starting and ending --- */
 
-static bool start(struct workers *p, struct worker *w, struct queue *q, void *(*fn)(void *), struct disk *disk,
-                  const struct conf *conf, struct buf *err) {
+static bool start(struct workers *p, struct worker *w, struct queue *q, void *(*fn)(void *),
+                  struct disk *disk, const struct conf *conf, struct buf *err) {
   pthread_attr_t attr;
   w->all = p;
   w->queue = q;
@@ -200,8 +205,10 @@ static void give(struct queue *q, struct job_line *jobs) {
   if (!jobs->first) return;
   bool several = store_job_next(jobs->first) != NULL;
   append(&q->line, jobs);
-  if (several) pthread_cond_broadcast(&q->more);
-  else pthread_cond_signal(&q->more);
+  if (several)
+    pthread_cond_broadcast(&q->more);
+  else
+    pthread_cond_signal(&q->more);
 }
 
 void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow) {

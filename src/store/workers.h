@@ -24,7 +24,8 @@ void job_line_put(struct job_line *l, struct store_job *job);
 
 /* Opens an engine for each thread and starts them. NULL with a sentence in `err`. */
 struct workers *workers_new(struct disk *disk, const struct conf *conf, struct buf *err);
-/* Ends the threads once they have done all they were given; closes the engines. Nothing may be left in workers_done(). */
+/* Ends the threads once they have done all they were given; closes the engines. Nothing may be left in
+ * workers_done(). */
 void workers_free(struct workers **p);
 /* Moves all jobs of the lines to the threads. */
 void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow);

@@ -36,7 +36,7 @@ struct said {
 
 struct kit {
   char path[128];
-  struct disk *disk;       /* what the store is given */
+  struct disk *disk; /* what the store is given */
   struct disk *real;
   struct conf *conf;
   struct store *store;
@@ -163,19 +163,20 @@ static int kit_teardown(void **state) {
 
 /* --- saying and hearing --- */
 
-static bool kit_say(struct kit *k, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct buf *payload) {
+static bool kit_say(struct kit *k, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+                    struct buf *payload) {
   struct ipc_msg m = { type, tag, payload ? buf_slice(payload) : SLICE_NONE, -1 };
   bool fine = store_message(k->store, kind, number, &m, k->now_s);
   if (payload) buf_free(payload);
   return fine;
 }
 /* KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, tag, .addresses = …) */
-#define KIT_SAY(k, kind, number, name, tag, ...)                                                  \
-  ({                                                                                              \
-    struct buf payload_;                                                                          \
-    buf_init(&payload_, IPC_PAYLOAD_MAX);                                                         \
-    name##_put(&payload_, &(struct name){ __VA_ARGS__ });                                         \
-    kit_say((k), (kind), (number), name##_type, (tag), &payload_);                                \
+#define KIT_SAY(k, kind, number, name, tag, ...)                   \
+  ({                                                               \
+    struct buf payload_;                                           \
+    buf_init(&payload_, IPC_PAYLOAD_MAX);                          \
+    name##_put(&payload_, &(struct name){ __VA_ARGS__ });          \
+    kit_say((k), (kind), (number), name##_type, (tag), &payload_); \
   })
 
 /* The next answer, which must be of that type. */
@@ -191,11 +192,11 @@ static struct said *kit_next(struct kit *k, uint16_t type) {
   assert_int_equal(x->type, type);
   return x;
 }
-#define KIT_HEAR(k, name)                                                                         \
-  ({                                                                                              \
-    struct name heard_;                                                                           \
-    assert_true(name##_get(kit_next((k), name##_type)->payload, &heard_));                        \
-    heard_;                                                                                       \
+#define KIT_HEAR(k, name)                                                  \
+  ({                                                                       \
+    struct name heard_;                                                    \
+    assert_true(name##_get(kit_next((k), name##_type)->payload, &heard_)); \
+    heard_;                                                                \
   })
 
 static void kit_list(struct buf *list, const char *words) {
@@ -228,12 +229,15 @@ static struct answer kit_answer(struct kit *k, struct buf *stream) {
   for (;;) {
     if (!k->said) kit_pump(k);
     assert_non_null(k->said);
-    if (k->said->type == cli_columns_type) KIT_HEAR(k, cli_columns);
-    else if (k->said->type == cli_row_type) kit_put_row(&a, KIT_HEAR(k, cli_row).values);
+    if (k->said->type == cli_columns_type)
+      KIT_HEAR(k, cli_columns);
+    else if (k->said->type == cli_row_type)
+      kit_put_row(&a, KIT_HEAR(k, cli_row).values);
     else if (k->said->type == cli_output_type) {
       struct cli_output o = KIT_HEAR(k, cli_output);
       if (stream) buf_put(stream, o.data);
-    } else break;
+    } else
+      break;
   }
   struct cli_done done = KIT_HEAR(k, cli_done);
   a.code = done.code;
@@ -276,8 +280,8 @@ static enum rcpt_verdict kit_rcpt(struct kit *k, const char *address, uint64_t s
 static bool kit_commit(struct kit *k, uint64_t tag, const char *from, const char *to, struct slice tail) {
   struct buf list;
   kit_list(&list, to);
-  bool fine = KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"), .return_path = slice_str(from),
-                      .addresses = buf_slice(&list), .tail = tail);
+  bool fine = KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
+                      .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = tail);
   buf_free(&list);
   return fine;
 }
@@ -314,8 +318,10 @@ static void kit_hear_listing(struct kit *k, struct drop *d) {
       uint8_t length = wire_get_u8(&w);
       struct slice uidl = slice_first(w.rest, length);
       w.rest = slice_from(w.rest, length);
-      if (length) snprintf(d->uidl[n], 72, "%.*s", SLICE_ARG(uidl));
-      else snprintf(d->uidl[n], 72, "%08x%08x", (unsigned)d->opened.uidvalidity, (unsigned)d->uid[n]);
+      if (length)
+        snprintf(d->uidl[n], 72, "%.*s", SLICE_ARG(uidl));
+      else
+        snprintf(d->uidl[n], 72, "%08x%08x", (unsigned)d->opened.uidvalidity, (unsigned)d->uid[n]);
       n++;
     }
     assert_false(w.bad);
@@ -374,7 +380,8 @@ static struct pop_done kit_quit(struct kit *k, uint64_t tag) {
 }
 
 static void kit_idle(struct kit *k) {
-  for (int i = 0; i < 1000 && store_chores(k->writer) != STORE_NO_CHORES; i++) assert_true(store_idle(k->writer));
+  for (int i = 0; i < 1000 && store_chores(k->writer) != STORE_NO_CHORES; i++)
+    assert_true(store_idle(k->writer));
 }
 
 #endif

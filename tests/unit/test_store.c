@@ -114,15 +114,18 @@ static void aliases(void **state) {
   struct kit *k = *state;
   uint64_t first = alice(k);
   uint64_t bob = kit_account(k, "bob@example.org");
-  assert_int_equal(kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code, CLI_OK);
+  assert_int_equal(kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code,
+                   CLI_OK);
   assert_int_equal(kit_command(k, "alias add all@example.org team@example.org bob@example.org").code, CLI_OK);
   assert_int_equal(kit_command(k, "alias add all@example.org carol@example.org").code, CLI_NOT_FOUND);
   assert_int_equal(kit_command(k, "alias add alice@example.org bob@example.org").code, CLI_EXISTS);
-  assert_int_equal(kit_command(k, "alias add team@example.org all@example.org").code, CLI_USAGE); /* a circle */
+  assert_int_equal(kit_command(k, "alias add team@example.org all@example.org").code,
+                   CLI_USAGE); /* a circle */
   assert_int_equal(kit_command(k, "alias add self@example.org self@example.org").code, CLI_NOT_FOUND);
   /* Everybody gets it once, by however many ways. */
   assert_int_equal(kit_deliver(k, "all@example.org alice@example.org team@example.org alice+x@example.org",
-                               SLICE(MESSAGE)), COMMIT_DONE);
+                               SLICE(MESSAGE)),
+                   COMMIT_DONE);
   assert_int_equal(kit_open_drop(k, 1, first)->opened.count, 1);
   assert_int_equal(kit_open_drop(k, 2, bob)->opened.count, 1);
   must_be_sound(k);
@@ -209,10 +212,18 @@ static void all_sizes_around_the_threshold(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   size_t head = sizeof "Return-Path: <sender@example.com>\r\n" - 1;
-  size_t sizes[] = { 0, 1, 80, k->conf->body_threshold - head, k->conf->body_threshold - head + 80, IPC_CHUNK,
-                     IPC_CHUNK + 1, 2 * IPC_CHUNK, 5 * 1024 * 1024 + 3 };
+  size_t sizes[] = { 0,
+                     1,
+                     80,
+                     k->conf->body_threshold - head,
+                     k->conf->body_threshold - head + 80,
+                     IPC_CHUNK,
+                     IPC_CHUNK + 1,
+                     2 * IPC_CHUNK,
+                     5 * 1024 * 1024 + 3 };
   enum { N = sizeof sizes / sizeof *sizes };
-  for (int i = 0; i < N; i++) assert_int_equal(deliver_big(k, "alice@example.org", big(sizes[i])), COMMIT_DONE);
+  for (int i = 0; i < N; i++)
+    assert_int_equal(deliver_big(k, "alice@example.org", big(sizes[i])), COMMIT_DONE);
   assert_int_equal(files_below(k, "spool"), 0);
   assert_true(files_below(k, "bodies") >= 5);
   struct drop *d = kit_open_drop(k, 1, id);
@@ -322,8 +333,8 @@ static void nothing_without_a_grant(void **state) {
   assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, ));
   kit_grant(k, POP3D, 1, id);
   assert_int_equal(k->state, POP_GRANTED);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 1, )); /* another process */
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 2, ));   /* another session */
+  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 1, ));        /* another process */
+  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 2, ));          /* another session */
   assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100)); /* not open yet */
   store_room_lost(k->store, ROOM_POP3D, POP3D);
   assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, )); /* the grant died with the process */
@@ -444,7 +455,8 @@ static void malformed(void **state) {
   assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, 1, SLICE(""), 0));
   assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, 1, SLICE("\0\0\0\xff"), 0));
   assert_false(kit_commit(k, 1, "a\r\nX-Forged: b", "alice@example.org", SLICE(MESSAGE)));
-  assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, 1, .return_path = SLICE("a@b"), .tail = SLICE(MESSAGE)));
+  assert_false(
+      KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, 1, .return_path = SLICE("a@b"), .tail = SLICE(MESSAGE)));
   assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 1, SLICE("")));
   assert_false(KIT_SAY(k, ROOM_STORE, 99, smtp_drop, 1, ));
 }
@@ -494,18 +506,10 @@ static int bad_sync_all(struct disk *d) {
 static int bad_rename(struct disk *d, const char *from, const char *to) {
   return bad.rename ? bad.rename : bad.real->ops->rename(bad.real, from, to);
 }
-static int bad_remove(struct disk *d, const char *name) {
-  return bad.real->ops->remove(bad.real, name);
-}
-static int bad_exists(struct disk *d, const char *name) {
-  return bad.real->ops->exists(bad.real, name);
-}
-static int bad_make_dir(struct disk *d, const char *name) {
-  return bad.real->ops->make_dir(bad.real, name);
-}
-static int bad_sync_dir(struct disk *d, const char *name) {
-  return bad.real->ops->sync_dir(bad.real, name);
-}
+static int bad_remove(struct disk *d, const char *name) { return bad.real->ops->remove(bad.real, name); }
+static int bad_exists(struct disk *d, const char *name) { return bad.real->ops->exists(bad.real, name); }
+static int bad_make_dir(struct disk *d, const char *name) { return bad.real->ops->make_dir(bad.real, name); }
+static int bad_sync_dir(struct disk *d, const char *name) { return bad.real->ops->sync_dir(bad.real, name); }
 static int bad_list(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry), void *arg) {
   return bad.real->ops->list(bad.real, name, fn, arg);
 }
@@ -662,7 +666,8 @@ static void check_finds_damage(void **state) {
   check_finds(k, "UPDATE body SET data = x'00' WHERE id = 2", "body 2 does not end in CRLF");
   check_finds(k, "UPDATE store SET next_body = 1", "body 1: the next number is 1");
   check_finds(k, "DELETE FROM body WHERE id = 2", "refers to body 2, which is not there");
-  check_finds(k, "INSERT INTO target VALUES (1, 'x', 'y@example.org')", "leads to an address that is not there");
+  check_finds(k, "INSERT INTO target VALUES (1, 'x', 'y@example.org')",
+              "leads to an address that is not there");
   check_finds(k, "UPDATE store SET next_body = 9; DELETE FROM domain", "in domain 1, which is not there");
   kit_close(k);
   assert_int_equal(k->disk->ops->remove(k->disk, "bodies/03/3"), 0);
@@ -793,8 +798,8 @@ static void own_uidls_are_known(void **state) {
   uint32_t validity = d->opened.uidvalidity;
   kit_delete(k, 1, 1);
   kit_quit(k, 1);
-  snprintf(input, sizeof input, "1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx", validity, 1, validity, 2,
-           validity, 3, validity + 1, 3);
+  snprintf(input, sizeof input, "1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx",
+           validity, 1, validity, 2, validity, 3, validity + 1, 3);
   assert_true(import(k, input, 1000, &a));
   assert_string_equal(a.rows, "gone  24\nthere  48\ntrouble  72\nadded 3 96\n");
 }
@@ -948,17 +953,44 @@ static void backups_hold_files(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(verdicts), TEST(verdicts_keep_their_order), TEST(postmaster), TEST(aliases), TEST(deep_aliases_end),
-    TEST(quotas), TEST(quota_counts_what_is_coming),
-    TEST(deliver_and_read), TEST(all_sizes_around_the_threshold), TEST(too_big), TEST(dropped_spools_go),
+    TEST(verdicts),
+    TEST(verdicts_keep_their_order),
+    TEST(postmaster),
+    TEST(aliases),
+    TEST(deep_aliases_end),
+    TEST(quotas),
+    TEST(quota_counts_what_is_coming),
+    TEST(deliver_and_read),
+    TEST(all_sizes_around_the_threshold),
+    TEST(too_big),
+    TEST(dropped_spools_go),
     TEST(one_body_for_many),
-    TEST(one_session_at_a_time), TEST(nothing_without_a_grant), TEST(a_snapshot_stays_as_it_is), TEST(only_quit_deletes),
-    TEST(more_deletes_than_messages), TEST(one_question_at_a_time), TEST(uids_are_never_used_twice), TEST(large_drop),
-    TEST(malformed), TEST(group_outlives_a_failing_job), TEST(failed_sync_is_not_tried_again), TEST(full_disk),
-    TEST(little_space_stops_new_mail_only), TEST(undone_files_go_back), TEST(orphans_are_removed),
-    TEST(check_finds_damage), TEST(newer_databases_are_refused),
-    TEST(names), TEST(a_full_account_is_deleted_in_slices), TEST(imports), TEST(own_uidls_are_known), TEST(large_import),
-    TEST(imports_that_go_wrong), TEST(exports), TEST(backups), TEST(backups_hold_files),
+    TEST(one_session_at_a_time),
+    TEST(nothing_without_a_grant),
+    TEST(a_snapshot_stays_as_it_is),
+    TEST(only_quit_deletes),
+    TEST(more_deletes_than_messages),
+    TEST(one_question_at_a_time),
+    TEST(uids_are_never_used_twice),
+    TEST(large_drop),
+    TEST(malformed),
+    TEST(group_outlives_a_failing_job),
+    TEST(failed_sync_is_not_tried_again),
+    TEST(full_disk),
+    TEST(little_space_stops_new_mail_only),
+    TEST(undone_files_go_back),
+    TEST(orphans_are_removed),
+    TEST(check_finds_damage),
+    TEST(newer_databases_are_refused),
+    TEST(names),
+    TEST(a_full_account_is_deleted_in_slices),
+    TEST(imports),
+    TEST(own_uidls_are_known),
+    TEST(large_import),
+    TEST(imports_that_go_wrong),
+    TEST(exports),
+    TEST(backups),
+    TEST(backups_hold_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,10 @@ struct crowd {
   struct workers *workers;
   struct job_line writes, reads, slow;
   unsigned committed, opened, deleted, checked, refused;
-  struct { uint64_t tag; struct buf rows; } listed[64]; /* answered to once the store is done speaking */
+  struct {
+    uint64_t tag;
+    struct buf rows;
+  } listed[64]; /* answered to once the store is done speaking */
   unsigned listed_count;
 };
 
@@ -24,7 +27,8 @@ static void crowd_enqueue(void *arg, struct store_job *job, bool is_write) {
 
 static void crowd_set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {}
 
-static void say(struct crowd *c, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct buf *payload) {
+static void say(struct crowd *c, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+                struct buf *payload) {
   assert_true(kit_say(c->k, kind, number, type, tag, payload));
 }
 
@@ -51,7 +55,8 @@ static void crowd_send(void *arg, enum room_kind kind, uint32_t number, uint16_t
   struct pop_listing listing;
   struct smtp_committed committed;
   struct cli_done done;
-  if (kind == ROOM_SMTPD && smtp_committed_get(payload, &committed) && committed.outcome == COMMIT_DONE) c->committed++;
+  if (kind == ROOM_SMTPD && smtp_committed_get(payload, &committed) && committed.outcome == COMMIT_DONE)
+    c->committed++;
   if (kind == ROOM_POP3D && type == pop_opened_type) {
     assert_true(pop_opened_get(payload, &opened));
     c->refused += opened.outcome != POP_DONE;
