@@ -103,7 +103,7 @@ finish() {
     t_failed=$((t_failed + 1))
     grep -aE -A12 'AddressSanitizer|runtime error|LeakSanitizer|event=breach' "$dir/log" | head -40
   fi
-  [ "$t_failed" -gt 0 ] && { echo "--- the server's log:"; tail -40 "$dir/log"; }
+  [ "$t_failed" -gt 0 ] && { echo "--- the server's log:"; tail -15 "$dir/log"; }
   echo "$t_passed passed, $t_failed failed"
   [ "$t_failed" -eq 0 ]
   exit
