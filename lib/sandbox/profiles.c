@@ -88,7 +88,6 @@ static const struct sandbox_call calls[] = {
   CALL(getpid, ALL),
   CALL(gettid, ALL),
   CALL(sysinfo, ALL), /* glibc's qsort(3) asks how much memory there is */
-  CALL_IF(ioctl, ALL, EQUAL, 1, TCGETS), /* libconfuse's scanner asks whether it reads from a terminal */
   CALL_IF(prlimit64, ALL, IS_NULL, 2), /* reading limits only */
   CALL(rt_sigreturn, ALL),
   CALL(rt_sigprocmask, ALL),
@@ -172,6 +171,7 @@ static const struct sandbox_call tool_calls[] = {
   CALL(pipe2, FRONTS | KEYS),
   CALL(set_robust_list, FRONTS | KEYS),
   CALL(rseq, FRONTS | KEYS),
+  CALL_IF(ioctl, ALL, EQUAL, 1, TCGETS),
 };
 #endif
 /* clang-format on */
