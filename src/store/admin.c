@@ -270,7 +270,7 @@ static bool choose_verb(struct admin_job *a) {
 static void answer_at_once(struct store *s, struct session *ss, struct admin_job *a) {
   struct store_job *j = &a->job;
   send_answer(s, ss, a);
-  send_done(s, ss, a);
+  if (!ss->import) send_done(s, ss, a); /* else the command goes on with its input */
   job_free(&j);
   session_relax(ss);
 }
@@ -286,10 +286,7 @@ static bool command(struct store *s, struct session *ss, const struct ipc_msg *m
     answer_at_once(s, ss, a);
   } else if (a->verb->where == ADMIN_OWNER) {
     a->verb->at_once(s, a);
-    if (!ss->import)
-      answer_at_once(s, ss, a);
-    else
-      job_free(&j);
+    answer_at_once(s, ss, a);
   } else {
     if (a->verb->where == ADMIN_WRITE) j->kind = &admin_write_kind;
     session_ask(s, ss, j);

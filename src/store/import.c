@@ -58,6 +58,7 @@ void import_begin(struct store *s, struct admin_job *a) {
   } else {
     struct import *m = calloc(1, sizeof *m);
     if (m) {
+      admin_columns(a, "outcome uid taken");
       m->account = f.accounts[0]->id;
       m->inbox = f.accounts[0]->inbox;
       buf_init(&m->waiting, CLI_IMPORT_WINDOW + IPC_CHUNK);

@@ -210,6 +210,7 @@ static void kit_list(struct buf *list, const char *words) {
 struct answer {
   enum cli_code code;
   char text[256];
+  char columns[256]; /* names with spaces between */
   char rows[65536]; /* values with spaces between, a line each */
   size_t count;
 };
@@ -223,6 +224,13 @@ static void kit_put_row(struct answer *a, struct slice values) {
   a->count++;
 }
 
+static void kit_put_columns(struct answer *a, struct slice names) {
+  struct slice v;
+  size_t n = 0;
+  while (ipc_list_next(&names, &v))
+    n += (size_t)snprintf(a->columns + n, sizeof a->columns - n, "%s%.*s", n ? " " : "", SLICE_ARG(v));
+}
+
 /* Hears an answer to its end; streamed octets go into `stream` when given. */
 static struct answer kit_answer(struct kit *k, struct buf *stream) {
   struct answer a = { 0 };
@@ -230,7 +238,7 @@ static struct answer kit_answer(struct kit *k, struct buf *stream) {
     if (!k->said) kit_pump(k);
     assert_non_null(k->said);
     if (k->said->type == cli_columns_type)
-      KIT_HEAR(k, cli_columns);
+      kit_put_columns(&a, KIT_HEAR(k, cli_columns).names);
     else if (k->said->type == cli_row_type)
       kit_put_row(&a, KIT_HEAR(k, cli_row).values);
     else if (k->said->type == cli_output_type) {

@@ -769,6 +769,7 @@ static void imports(void **state) {
     id = kit_account(k, "alice@example.org");
   }
   assert_true(import(k, input, 1000, &a));
+  assert_string_equal(a.columns, "outcome uid taken");
   assert_string_equal(a.rows, "added 1 32\nadded 2 63\nadded 3 88\nthere  117\n");
   struct drop *d = kit_open_drop(k, 1, id);
   assert_int_equal(d->opened.count, 3);
