@@ -227,7 +227,9 @@ static enum db_result transaction(struct store_engine *e, struct store_job *firs
   }
   db_rollback(e->db);
   rolled_back(e);
-  for (struct store_job *j = first; j != stopped; j = j->next)
+  /* After DB_IOERR the next start may find the transaction committed all the same: its files stay where
+   * they are, and the sweep removes them if it does not. */
+  for (struct store_job *j = first; r != DB_IOERR && j != stopped; j = j->next)
     if (j->kind->undo) j->kind->undo(e, j);
   for (struct store_job *j = first; j != end; j = j->next) j->result = job_result_of(r);
   return r;
