@@ -64,7 +64,7 @@ $(OUT)/libworld.a: $(WORLD_OBJ)
 	ar rcs $@ $^
 
 # In these two, memory can be made to run out (tests/world/alloc_fail.h).
-WORLD := $(OUT)/world/conv-world
+WORLD := $(OUT)/world/conv-world $(OUT)/world/world
 $(OUT)/world/conv-world: $(OUT)/tests/world/main_conv.o
 $(OUT)/world/world: $(OUT)/tests/world/main_world.o
 $(WORLD): $(OUT)/libworld.a $(OUT)/libqasid.a
