@@ -84,6 +84,7 @@ static void free_session(struct world_conn *c) {
   c->service->ops->free(&c->p);
   alloc_leave();
   world_cancel(c->w, &c->tick);
+  world_cancel(c->w, &c->arrive);
   c->handshake = false;
 }
 
