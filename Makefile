@@ -86,6 +86,9 @@ $(OUT)/load: bench/load.c
 $(OUT)/auth_logins: $(OUT)/bench/auth_logins.o $(OUT)/libqasid.a
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lm -o $@
 
+$(OUT)/store_jobs: $(OUT)/bench/store_jobs.o $(OUT)/libqasid.a
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lm -o $@
+
 # --- the two commands, and what they are made of ---
 deps:
 	@tools/deps build
