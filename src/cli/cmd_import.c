@@ -20,33 +20,27 @@ struct import {
   uint64_t sent, taken, counts[OUTCOMES];
   bool ended; /* the store has said its last */
   struct link_said last;
-  struct table columns;
 };
 
 /* --- what the store says --- */
 
+/* outcome, uid, taken; see ipc/cli_room.h. */
 static bool take_row(struct import *x, struct slice values) {
-  struct table one = { .columns = x->columns.columns, .column_count = x->columns.column_count };
+  struct slice outcome, uid, number;
   uint64_t taken;
-  arena_init(&one.mem, 64 * 1024);
-  one.end = &one.first;
-  bool ok = table_add(&one, values) && num_parse(table_cell(&one, one.first, "taken"), INT64_MAX, &taken) &&
-            taken <= x->sent;
-  if (ok) {
-    struct slice outcome = table_cell(&one, one.first, "outcome");
-    for (size_t i = 0; i < OUTCOMES; i++) x->counts[i] += slice_eq(outcome, slice_str(outcomes[i]));
-    x->taken = taken;
-  }
-  table_free(&one);
-  return ok;
+  if (!ipc_list_next(&values, &outcome) || !ipc_list_next(&values, &uid) || !ipc_list_next(&values, &number))
+    return false;
+  if (!num_parse(number, x->sent, &taken)) return false;
+  for (size_t i = 0; i < OUTCOMES; i++) x->counts[i] += slice_eq(outcome, slice_str(outcomes[i]));
+  x->taken = taken;
+  return true;
 }
 
 /* One thing it says. False: it has said its last. */
 static bool hear(struct import *x) {
   struct link_said said;
   enum link_event event = link_next(x->link, &said);
-  if (event == LINK_COLUMNS) return table_columns(&x->columns, said.data) || true;
-  if (event == LINK_OUTPUT || (event == LINK_ROW && take_row(x, said.data))) return true;
+  if (event == LINK_COLUMNS || event == LINK_OUTPUT || (event == LINK_ROW && take_row(x, said.data))) return true;
   x->ended = true;
   x->last = said;
   if (event == LINK_ROW)
@@ -128,7 +122,6 @@ int cmd_import(struct cli *c) {
   struct import x = { .sent = 0 };
   struct buf err;
   buf_init(&err, 4096);
-  table_init(&x.columns);
   int code = CLI_EXIT_NO_INPUT;
   struct mailbox_in *in = mailbox_in_open(c->args[1], cli_given(c, "uidl"), &err);
   if (!in)
@@ -138,7 +131,6 @@ int cmd_import(struct cli *c) {
   if (x.link) code = import(c, &x, in, &err);
   link_free(&x.link);
   mailbox_in_free(&in);
-  table_free(&x.columns);
   buf_free(&err);
   return code;
 }

@@ -1,6 +1,7 @@
 /* `qasid trace`: the lines of one client's session as they happen, from every front-end at once. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ static int watch(struct cli *c, struct watched *w) {
 
 int cmd_trace(struct cli *c) {
   struct watched w = { .count = 0 };
+  signal(SIGINT, SIG_DFL); /* it is the only end, also where a shell's "&" made us ignore it */
   int code = watch_kind(c, ROOM_SMTPD, &w);
   if (code == CLI_EXIT_OK) code = watch_kind(c, ROOM_POP3D, &w);
   if (code == CLI_EXIT_OK) code = watch(c, &w);
