@@ -137,7 +137,7 @@ static bool message(struct room *r, enum room_kind kind, uint32_t number, const 
 
 static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
   struct store_room *s = r->arg;
-  store_room_lost(s->store, kind, number);
+  if (s->store) store_room_lost(s->store, kind, number); /* not before the start, not after the stop */
 }
 
 static void reload(struct room *r, const struct conf *before) {
