@@ -51,7 +51,7 @@ ok "the mail of the backup is there, UIDLs and all" is "$(uidls alice)" "$before
 ok "the large message too" bash -c "curl -sS --cacert cert.pem --user alice@example.org:secret-alice pop3s://localhost:$pop3s/4 | tail -n +$(($(fetch_all alice 4 | wc -l) - $(wc -l <large) + 1)) | cmp - large"
 ok "check is clean after the restore" q check
 
-q trace 127.0.0.1 >trace.out 2>&1 &
+"$qasid_bin" -c "$dir/qasid.conf" trace 127.0.0.1 >trace.out 2>&1 &
 tracer=$!
 sleep 0.5
 fetch_all bob 1 >/dev/null
@@ -61,5 +61,5 @@ wait $tracer
 ok "trace shows the conversation" grep -q 'RETR 1' trace.out
 ok "and no password" no grep -q 'secret-bob' trace.out
 ok "the log has no password" no grep -q 'secret-' log
-ok "another program can't open the database meanwhile" bash -c "! sqlite3 data/store/*.db 'select count(*) from sqlite_master' 2>/dev/null"
+ok "another program can't open the database meanwhile" bash -c "! sqlite3 data/store/database.sqlite 'select count(*) from sqlite_master' 2>/dev/null"
 finish
