@@ -44,7 +44,7 @@ WORLD_OBJ := $(WORLD_SRC:%.c=$(OUT)/%.o)
 FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check quick install asan tsan fuzz fuzzers tests bench bench-peers lint cover world unit-run clean deps test-deps
+.PHONY: all demo check quick conv install asan tsan fuzz fuzzers tests bench bench-peers lint cover world unit-run clean deps test-deps
 all: $(OUT)/qasid
 
 $(OUT)/%.o: %.c Makefile
@@ -120,6 +120,11 @@ tsan:
 fuzz: test-deps
 	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
 	@tests/run $(BUILD)/asan fuzz
+
+# Every conversation with every allocation and every question failed in turn: half an hour.
+conv: test-deps
+	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@$(BUILD)/asan/world/conv-world --all tests/conv
 
 world: test-deps
 	@$(MAKE) --no-print-directory -s tests VARIANT=asan

@@ -4,8 +4,8 @@
  *   conv-world --play FILE CUTS SEED ALLOC QUESTION AFTER [--verbose]     one run, as a failure names it
  *
  * Runs of each: octets as sent; each octet alone; random segments; each allocation failing in turn;
- * each question's room lost in turn, before and after the question arrived. Without --all at most
- * ALLOCS_MOST allocations are tried, evenly spread. Ends with "conv: N passed, M failed": a passed
+ * each question's room lost in turn, before and after the question arrived. Without --all only some of
+ * these are tried, evenly spread over a conversation and others in each. Ends with "conv: N passed, M failed": a passed
  * conversation passed all its runs. */
 #include <dirent.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@
 #include "tests/world/conv.h"
 #include "tests/world/must.h"
 
-enum { ALLOCS_MOST = 20, SPLITS = 2 };
+enum { ALLOCS_MOST = 10, QUESTIONS_MOST = 6, SPLITS = 2 };
 
 struct tally {
-  unsigned passed, failed;
+  unsigned passed, failed, files;
   unsigned long long runs;
   bool all, verbose;
 };
@@ -44,15 +44,15 @@ static bool play_cuts(struct conv *c, struct tally *t) {
 static bool play_allocs(struct conv *c, uint64_t allocs, struct tally *t) {
   struct conv_outcome out;
   uint64_t stride = t->all || allocs <= ALLOCS_MOST ? 1 : allocs / ALLOCS_MOST;
-  for (uint64_t n = 1 + (stride > 1 ? allocs % stride : 0); n <= allocs; n += stride)
+  for (uint64_t n = 1 + t->files % stride; n <= allocs; n += stride)
     if (!play(c, &(struct conv_run){ .seed = 1, .fail_alloc = n }, &out, t)) return false;
   return true;
 }
 
 static bool play_questions(struct conv *c, uint64_t questions, struct tally *t) {
   struct conv_outcome out;
-  if (questions > ALLOCS_MOST && !t->all) questions = ALLOCS_MOST;
-  for (uint64_t n = 1; n <= questions; n++)
+  uint64_t stride = t->all || questions <= QUESTIONS_MOST ? 1 : questions / QUESTIONS_MOST;
+  for (uint64_t n = 1 + t->files % stride; n <= questions; n += stride)
     for (int after = 0; after < 2; after++)
       if (!play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out, t)) return false;
   return true;
@@ -70,6 +70,7 @@ static struct conv *load(const char *path) {
 static void run_file(const char *path, struct tally *t) {
   struct conv *c = load(path);
   struct conv_outcome out = { 0 };
+  t->files++;
   bool ok = c && play(c, &(struct conv_run){ .seed = 1, .verbose = t->verbose }, &out, t);
   ok = ok && play_cuts(c, t) && play_allocs(c, out.allocs, t) && play_questions(c, out.questions, t);
   if (ok) t->passed++;
