@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/num.h"
 #include "lib/tls/selfsigned.h"
 #include "src/cli/account.h"
 #include "src/cli/ask.h"
@@ -21,18 +22,19 @@ struct init {
   char hostname[256];
   char config[PATH_ROOM], data[PATH_ROOM], run[PATH_ROOM], cert[PATH_ROOM], key[PATH_ROOM];
   const char *listen;    /* the address to listen on, as in the configuration */
-  bool high, own_folder; /* own_folder: all in one */
+  bool standard, own_folder; /* standard: the ports that the world knows; own_folder: all in one */
+  unsigned ports[5];         /* in the order of the table below */
 };
 
 static const struct port {
   const char *option, *name, *what;
-  unsigned standard, high;
+  unsigned standard; /* "high" is 2000 more, but for smtp: 2525 */
 } ports[] = {
-  { "listen_smtp", "smtp", "mail from other servers", 25, 2525 },
-  { "listen_submission", "submission", "users' mail, STARTTLS", 587, 2587 },
-  { "listen_submissions", "submissions", "users' mail, TLS", 465, 2465 },
-  { "listen_pop3", "pop3", "POP3, STLS", 110, 2110 },
-  { "listen_pop3s", "pop3s", "POP3, TLS", 995, 2995 },
+  { "listen_smtp", "smtp", "mail from other servers", 25 },
+  { "listen_submission", "submission", "users' mail, STARTTLS", 587 },
+  { "listen_submissions", "submissions", "users' mail, TLS", 465 },
+  { "listen_pop3", "pop3", "POP3, STLS", 110 },
+  { "listen_pop3s", "pop3s", "POP3, TLS", 995 },
 };
 enum { PORTS = sizeof ports / sizeof *ports };
 
@@ -74,15 +76,25 @@ static bool choose_paths(struct cli *c, struct init *x) {
   return ok;
 }
 
+/* "standard", "high", or the first of five ports in a row. */
+static bool choose_ports(struct init *x, const char *which) {
+  uint64_t first = 0;
+  bool high = which ? strcmp(which, "high") == 0 : geteuid() != 0;
+  x->standard = which ? strcmp(which, "standard") == 0 : !high;
+  if (!high && !x->standard && (!num_parse(slice_str(which), 65535 - PORTS, &first) || first == 0))
+    return cli_fail(0, "--ports is high, standard, or the first of five ports in a row");
+  for (size_t i = 0; i < PORTS; i++)
+    x->ports[i] = first ? (unsigned)(first + i) : ports[i].standard + (x->standard ? 0 : i ? 2000 : 2500);
+  return true;
+}
+
 static bool choose(struct cli *c, struct init *x) {
   const char *at = strrchr(c->args[0], '@'), *name = cli_given(c, "hostname"), *which = cli_given(c, "ports");
   x->address = c->args[0];
   x->domain = at ? at + 1 : "";
   if (!at || at == c->args[0] || !*x->domain)
     return cli_fail(0, "%s is no address; you@example.org is meant", c->args[0]);
-  if (which && strcmp(which, "high") != 0 && strcmp(which, "standard") != 0)
-    return cli_fail(0, "--ports is high or standard");
-  x->high = which ? strcmp(which, "high") == 0 : geteuid() != 0;
+  if (!choose_ports(x, which)) return false;
   x->listen = cli_given(c, "address") ? cli_given(c, "address") : "*";
   int n = name ? snprintf(x->hostname, sizeof x->hostname, "%s", name)
                : snprintf(x->hostname, sizeof x->hostname, "mail.%s", x->domain);
@@ -96,7 +108,7 @@ static bool choose(struct cli *c, struct init *x) {
 static void put_listen(struct buf *out, const struct init *x, size_t i) {
   bool v6 = strchr(x->listen, ':') != NULL;
   buf_printf(out, "%-19s= {\"%s%s%s:%u\"}\n", ports[i].option, v6 ? "[" : "", x->listen, v6 ? "]" : "",
-             x->high ? ports[i].high : ports[i].standard);
+             x->ports[i]);
 }
 
 static void put_config(struct buf *out, const struct init *x) {
@@ -107,7 +119,7 @@ static void put_config(struct buf *out, const struct init *x) {
   buf_printf(out, "%-19s= \"%s\"\n", "run_dir", x->run);
   buf_printf(out, "%-19s= {\"%s\"}\n", "tls_certificates", x->cert);
   buf_printf(out, "%-19s= {\"%s\"}\n\n", "tls_keys", x->key);
-  bool usual = !x->high && strcmp(x->listen, "*") == 0; /* the defaults say it already */
+  bool usual = x->standard && strcmp(x->listen, "*") == 0; /* the defaults say it already */
   for (size_t i = 0; !usual && i < PORTS; i++) put_listen(out, x, i);
 }
 
@@ -224,7 +236,7 @@ static void print_dns(const struct init *x) {
   printf("  _submission._tcp.%s.   SRV  5 1 587 %s.   ; RFC 6186\n", d, h);
   printf("  _pop3s._tcp.%s.        SRV  0 1 995 %s.\n", d, h);
   printf("  _pop3._tcp.%s.         SRV  0 0 0   .              ; none without TLS\n", d);
-  if (x->high)
+  if (!x->standard)
     printf("  (The world delivers to port 25 only: forward 25, 465, 587 and 995 to the ports above.)\n");
 }
 
@@ -234,7 +246,7 @@ static void print_all(struct cli *c, const struct init *x, const struct buf *pas
          "`qasid reload`)\n",
          x->config, x->data, x->cert);
   for (size_t i = 0; i < PORTS; i++)
-    printf("%-14s port %u, %s\n", ports[i].name, x->high ? ports[i].high : ports[i].standard, ports[i].what);
+    printf("%-14s port %u, %s\n", ports[i].name, x->ports[i], ports[i].what);
   printf("\naccount        %s%s%s\n", bold, x->address, plain);
   if (!cli_given(c, "password-stdin"))
     printf("password       %s%.*s%s   (shown this once)\n", bold, SLICE_ARG(buf_slice(password)), plain);
@@ -244,7 +256,7 @@ static void print_all(struct cli *c, const struct init *x, const struct buf *pas
 }
 
 int cmd_init(struct cli *c) {
-  struct init x = { .high = false };
+  struct init x = { .standard = false };
   struct buf password;
   if (!choose(c, &x)) return CLI_EXIT_USAGE;
   buf_init(&password, SECRET_MAX);

@@ -4,9 +4,9 @@
 static const struct cmd_option init_options[] = {
   { "dir", "FOLDER", "Everything in this one folder: configuration, certificate, mail, control socket." },
   { "hostname", "NAME", "The server's name. Else mail. and the address's domain." },
-  { "ports", "high|standard",
-    "high: 2525, 2587, 2465, 2110, 2995, for who is not root; standard: 25, 587, 465, 110, 995. Else "
-    "high unless root." },
+  { "ports", "high|standard|FIRST",
+    "high: 2525, 2587, 2465, 2110, 2995, for who is not root; standard: 25, 587, 465, 110, 995; a number: "
+    "that port and the four after it. Else high unless root." },
   { "address", "IP", "Listen on this address alone, such as 127.0.0.1." },
   { "legacy-auth", NULL, "As in account add." },
   { "password-stdin", NULL,
