@@ -19,7 +19,7 @@ static void test_all_come_back(void **state) {
   assert_non_null(p);
   assert_int_equal(pool_threads(p), 4);
   for (int i = 0; i < JOBS; i++) {
-    struct auth_job *j = job_new(JOB_VERIFY, i % 3 ? SLICE("x") : SLICE("tanstaaftanstaaf"), HASH);
+    struct auth_job *j = auth_job_new(JOB_VERIFY, i % 3 ? SLICE("x") : SLICE("tanstaaftanstaaf"), HASH);
     assert_non_null(j);
     pool_put(p, j);
   }
@@ -30,7 +30,7 @@ static void test_all_come_back(void **state) {
     while ((j = pool_done(p))) {
       right += j->result == PASSWORD_OK;
       wrong += j->result == PASSWORD_WRONG;
-      job_free(&j);
+      auth_job_free(&j);
     }
   }
   assert_int_equal(right, JOBS / 3);
@@ -41,14 +41,14 @@ static void test_stop_returns_what_waits(void **state) {
   struct pool *p = pool_new(2);
   size_t back = 0, computed = 0;
   for (int i = 0; i < JOBS; i++)
-    pool_put(p, job_new(JOB_VERIFY, SLICE("x"), HASH));
+    pool_put(p, auth_job_new(JOB_VERIFY, SLICE("x"), HASH));
   pool_stop(p);
   struct auth_job *j;
   while ((j = pool_done(p))) {
     back++;
     computed += j->computed;
     assert_int_equal(j->result, j->computed ? PASSWORD_WRONG : PASSWORD_TROUBLE);
-    job_free(&j);
+    auth_job_free(&j);
   }
   assert_int_equal(back, JOBS);
   assert_true(computed < JOBS);
