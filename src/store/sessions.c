@@ -93,7 +93,10 @@ void session_unlock(struct store *s, struct session *ss) {
 void session_drop_spool(struct store *s, struct session *ss) {
   if (!ss->spool.file) return;
   struct drop_job *j = job_new(&drop_kind, sizeof *j, NULL, 0);
-  if (!j) return; /* the next start empties the spool */
+  if (!j) { /* no memory to have it done elsewhere */
+    spool_drop(s->disk, &ss->spool);
+    return;
+  }
   j->spool = ss->spool;
   ss->spool = (struct spool){ 0 };
   s->jobs_out++;
