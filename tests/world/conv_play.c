@@ -476,6 +476,7 @@ static void end_play(struct play *p) {
   world_run(p->w, world_now(p->w) + PATIENCE_MS);
   if (world_sessions(p->w)) world_fail(p->w, "%zu sessions are still there", world_sessions(p->w));
   people_check_store(&p->c->people, p->w);
+  world_revive(p->w); /* everything closes; what is still open is a failure */
 }
 
 /* A world on `disk`, which it takes; NULL: a new one. */
