@@ -1,4 +1,4 @@
-/* Private keys, for the room that holds them. No other room links this file.
+/* Private keys, for the room that holds them (and `qasid check-config`). No other room links this file.
  *
  * A key only signs, never decrypts: an RSA block is refused unless it is padded as a TLS signature is
  * (PKCS#1 v1.5 with a digest, or PSS). So a front-end that was taken over can't have recorded octets

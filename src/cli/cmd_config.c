@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/docs.h"
+#include "lib/tls/key.h"
 #include "src/cli/cli.h"
 #include "src/cli/terminal.h"
 
@@ -50,33 +51,58 @@ int cmd_config(struct cli *c) {
 
 /* --- what the configuration names --- */
 
-/* Reads a little of it. */
-static bool check_file(struct cli *c, const char *option, const char *path, struct stat *st) {
-  char octet;
+enum { PEM_MAX = 64 * 1024 };
+
+static bool read_pem(struct cli *c, const char *option, const char *path, struct buf *to) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  bool ok = fd >= 0 && fstat(fd, st) == 0 && read(fd, &octet, 1) == 1;
-  if (!ok)
-    fprintf(stderr, "%s: %s: \"%s\" %s\n", c->config, option, path,
-            fd < 0 || errno == EISDIR ? strerror(errno) : "is empty");
+  ssize_t n = -1;
+  while (fd >= 0) {
+    uint8_t *at = buf_reserve(to, 4096);
+    n = at ? read(fd, at, 4096) : -1;
+    if (n <= 0) break;
+    buf_added(to, (size_t)n);
+  }
+  int why = errno;
   if (fd >= 0) close(fd);
-  return ok;
+  if (n == 0) return true;
+  fprintf(stderr, "%s: %s: \"%s\": %s\n", c->config, option, path,
+          to->failed ? "is larger than 64K" : strerror(why));
+  return false;
+}
+
+static bool mistake(struct cli *c, const char *option, const char *path, const char *what) {
+  fprintf(stderr, "%s: %s: \"%s\" %s\n", c->config, option, path, what);
+  return false;
+}
+
+static bool check_mode(struct cli *c, const char *path) {
+  struct stat st;
+  if (stat(path, &st) != 0 || !(st.st_mode & 077)) return true;
+  return mistake(c, "tls_keys", path, "can be read by others; chmod 600 is meant");
+}
+
+/* One certificate and the key at the same place. */
+static bool check_pair(struct cli *c, const char *cert_path, const char *key_path) {
+  struct buf cert, pem, err;
+  struct tls_key *key = NULL;
+  buf_init(&cert, PEM_MAX), buf_init(&pem, PEM_MAX), buf_init(&err, 1024);
+  buf_reserve(&pem, PEM_MAX); /* at once, so that growing leaves no copy behind */
+  bool ok = read_pem(c, "tls_certificates", cert_path, &cert);
+  ok = read_pem(c, "tls_keys", key_path, &pem) && ok;
+  if (ok && !(key = tls_key_load(buf_slice(&pem), &err)))
+    ok = mistake(c, "tls_keys", key_path, buf_cstr(&err) ? buf_cstr(&err) : "is no private key");
+  if (ok && !tls_key_fits(key, buf_slice(&cert)))
+    ok = mistake(c, "tls_keys", key_path, "is not the key of the certificate at the same place");
+  tls_key_free(&key);
+  buf_free(&cert), buf_free(&err);
+  buf_wipe(&pem);
+  return check_mode(c, key_path) && ok;
 }
 
 static int check_files(struct cli *c, const struct conf *conf) {
-  struct stat st;
   int wrong = 0;
   for (size_t i = 0; i < conf->tls_certificates.count; i++)
-    wrong += !check_file(c, "tls_certificates", conf->tls_certificates.items[i], &st);
-  for (size_t i = 0; i < conf->tls_keys.count; i++) {
-    const char *path = conf->tls_keys.items[i];
-    if (!check_file(c, "tls_keys", path, &st)) {
-      wrong++;
-    } else if (st.st_mode & 077) {
-      fprintf(stderr, "%s: tls_keys: \"%s\" can be read by others (mode %03o); chmod 600 is meant\n",
-              c->config, path, (unsigned)st.st_mode & 0777);
-      wrong++;
-    }
-  }
+    wrong += !check_pair(c, conf->tls_certificates.items[i], conf->tls_keys.items[i]);
   return wrong;
 }
 

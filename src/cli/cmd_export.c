@@ -97,8 +97,8 @@ static int export(struct cli *c, struct export *x) {
   if (!mailbox_out_sync(x->out)) code = cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(x->out));
   if (x->uidls && fflush(x->uidls) != 0) code = cli_fail(CLI_EXIT_IO, "the UIDLs cannot be written");
   if (code == CLI_EXIT_OK)
-    fprintf(stderr, "%llu messages, %llu octets\n", (unsigned long long)x->messages,
-            (unsigned long long)x->octets);
+    fprintf(stderr, "%llu message%s, %llu octets\n", (unsigned long long)x->messages,
+            x->messages == 1 ? "" : "s", (unsigned long long)x->octets);
   return code;
 }
 

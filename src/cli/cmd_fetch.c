@@ -13,6 +13,7 @@
 struct fetch {
   struct pop3_client pop;
   struct mailbox_out *out;
+  bool fresh;             /* nothing of the message has come yet */
   uint64_t count, octets; /* of the maildrop, by STAT */
 };
 
@@ -83,7 +84,10 @@ static int list(struct cli *c, struct fetch *f) {
 /* --- fetching --- */
 
 static bool take_piece(void *arg, struct slice piece) {
-  return mailbox_out_put(((struct fetch *)arg)->out, piece);
+  struct fetch *f = arg;
+  if (f->fresh) net_show_text(&f->pop.net, "S", piece);
+  f->fresh = false;
+  return mailbox_out_put(f->out, piece);
 }
 
 static int fetch_one(struct fetch *f, uint64_t number) {
@@ -93,8 +97,9 @@ static int fetch_one(struct fetch *f, uint64_t number) {
   snprintf(line, sizeof line, "RETR %llu", (unsigned long long)number);
   if (!pop3_client_ask(&f->pop, line, &code)) return code;
   if (!mailbox_out_begin(f->out, &meta)) return cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(f->out));
+  f->fresh = true;
   bool ok = pop3_client_text(&f->pop, take_piece, f, &code);
-  if (ok) net_show(&f->pop.net, "S", SLICE("(the message, then .)"));
+  if (ok) net_show(&f->pop.net, "S", SLICE("."));
   if (ok && mailbox_out_end(f->out)) return CLI_EXIT_OK;
   const char *why = mailbox_out_error(f->out);
   return *why ? cli_fail(CLI_EXIT_IO, "%s", why) : code;
@@ -144,7 +149,7 @@ static int work(struct cli *c, struct fetch *f) {
   /* Without QUIT nothing is deleted (RFC 1939 §6), so after a failure it is not said. */
   if (code == CLI_EXIT_OK && !pop3_client_ask(&f->pop, "QUIT", &quit)) code = quit;
   if (code == CLI_EXIT_OK && !cli_given(c, "list"))
-    fprintf(stderr, "%llu messages, %llu octets%s\n", (unsigned long long)f->count,
+    fprintf(stderr, "%llu message%s, %llu octets%s\n", (unsigned long long)f->count, f->count == 1 ? "" : "s",
             (unsigned long long)f->octets, cli_given(c, "delete") ? ", deleted at the server" : "");
   return code;
 }

@@ -40,7 +40,8 @@ static bool take_row(struct import *x, struct slice values) {
 static bool hear(struct import *x) {
   struct link_said said;
   enum link_event event = link_next(x->link, &said);
-  if (event == LINK_COLUMNS || event == LINK_OUTPUT || (event == LINK_ROW && take_row(x, said.data))) return true;
+  if (event == LINK_COLUMNS || event == LINK_OUTPUT || (event == LINK_ROW && take_row(x, said.data)))
+    return true;
   x->ended = true;
   x->last = said;
   if (event == LINK_ROW)
@@ -88,7 +89,7 @@ static int report(struct cli *c, const struct import *x) {
       printf("%s\"%s\": %llu", i ? ", " : "", outcomes[i], (unsigned long long)x->counts[i]);
     printf("}\n");
   } else {
-    printf("%llu messages added", (unsigned long long)x->counts[0]);
+    printf("%llu message%s added", (unsigned long long)x->counts[0], x->counts[0] == 1 ? "" : "s");
     for (size_t i = 1; i < OUTCOMES; i++)
       if (x->counts[i]) printf(", %llu %s", (unsigned long long)x->counts[i], outcomes[i]);
     printf("\n");

@@ -21,7 +21,7 @@ struct init {
   const char *address, *domain;
   char hostname[256];
   char config[PATH_ROOM], data[PATH_ROOM], run[PATH_ROOM], cert[PATH_ROOM], key[PATH_ROOM];
-  const char *listen;    /* the address to listen on, as in the configuration */
+  const char *listen;        /* the address to listen on, as in the configuration */
   bool standard, own_folder; /* standard: the ports that the world knows; own_folder: all in one */
   unsigned ports[5];         /* in the order of the table below */
 };
@@ -245,8 +245,7 @@ static void print_all(struct cli *c, const struct init *x, const struct buf *pas
   printf("configuration  %s\nmail           %s\ncertificate    %s (self-signed: put a real one there, then "
          "`qasid reload`)\n",
          x->config, x->data, x->cert);
-  for (size_t i = 0; i < PORTS; i++)
-    printf("%-14s port %u, %s\n", ports[i].name, x->ports[i], ports[i].what);
+  for (size_t i = 0; i < PORTS; i++) printf("%-14s port %u, %s\n", ports[i].name, x->ports[i], ports[i].what);
   printf("\naccount        %s%s%s\n", bold, x->address, plain);
   if (!cli_given(c, "password-stdin"))
     printf("password       %s%.*s%s   (shown this once)\n", bold, SLICE_ARG(buf_slice(password)), plain);
@@ -266,7 +265,11 @@ int cmd_init(struct cli *c) {
   else
     secret_make(&password);
   if (code == CLI_EXIT_OK) code = make_files(&x);
-  if (code == CLI_EXIT_OK) code = make_account(c, &x, buf_slice(&password));
+  if (code == CLI_EXIT_OK && (code = make_account(c, &x, buf_slice(&password))) != CLI_EXIT_OK)
+    fprintf(stderr,
+            "qasid: the files are made, the account is not; from here on: qasid -c %s domain add %s, then "
+            "account add %s\n",
+            x.config, x.domain, x.address);
   if (code == CLI_EXIT_OK) print_all(c, &x, &password);
   buf_wipe(&password);
   return code;

@@ -244,7 +244,8 @@ static int say_data(struct sender *s) {
     buf_reset(&out);
   }
   smtp_stuff_end(&stuff, &out);
-  net_show(&s->net, "C", SLICE("(the message, then .)"));
+  net_show_text(&s->net, "C", buf_slice(&s->message));
+  net_show(&s->net, "C", SLICE("."));
   ok = ok && !out.failed && net_write(&s->net, buf_slice(&out)) && hear(s);
   buf_free(&out);
   if (!ok) return over(s);

@@ -201,6 +201,21 @@ void net_show(const struct net *n, const char *who, struct slice line) {
   buf_free(&out);
 }
 
+void net_show_text(const struct net *n, const char *who, struct slice text) {
+  enum { LINES_SHOWN = 40 };
+  for (int i = 0; n->verbose && text.n; i++) {
+    struct slice line = slice_split(&text, '\n');
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    struct buf stuffed;
+    buf_init(&stuffed, 8192);
+    if (slice_at(line, 0) == '.') buf_put_u8(&stuffed, '.');
+    buf_put(&stuffed, slice_first(line, 4096));
+    net_show(n, who, i < LINES_SHOWN ? buf_slice(&stuffed) : SLICE("(and so on)"));
+    buf_free(&stuffed);
+    if (i == LINES_SHOWN) return;
+  }
+}
+
 bool net_line(struct net *n, struct slice line, const char *shown) {
   struct buf out;
   buf_init(&out, 64 * 1024);

@@ -39,6 +39,8 @@ bool net_write(struct net *n, struct slice s);
 bool net_fill(struct net *n);
 /* Shows a line of the conversation on standard error, when asked to. */
 void net_show(const struct net *n, const char *who, struct slice line);
+/* The first lines of a message, stuffed as on the wire. */
+void net_show_text(const struct net *n, const char *who, struct slice text);
 /* Sends a line with its CRLF; shows `shown` in its place when that is not NULL. */
 bool net_line(struct net *n, struct slice line, const char *shown);
 

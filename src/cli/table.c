@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "ipc/ipc.h"
 #include "lib/base/num.h"
@@ -75,9 +76,17 @@ static void put_cell(struct buf *line, struct slice cell, size_t width, bool rig
   buf_put_str(line, last ? "\n" : "  ");
 }
 
-static struct slice shown(struct buf *room, struct slice cell) {
+/* A cell as a person reads it: seconds since 1970 as a date, in UTC. */
+static struct slice shown(struct buf *room, struct slice column, struct slice cell) {
+  uint64_t seconds;
+  char date[32];
+  struct tm tm;
   buf_reset(room);
-  text_put_safe(room, slice_first(cell, CELL_SHOWN_MAX));
+  if (slice_eq(column, SLICE("date")) && num_parse(cell, UINT32_MAX, &seconds) &&
+      gmtime_r(&(time_t){ (time_t)seconds }, &tm) && strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm))
+    buf_put_str(room, date);
+  else
+    text_put_safe(room, slice_first(cell, CELL_SHOWN_MAX));
   return buf_slice(room);
 }
 
@@ -87,7 +96,7 @@ static void measure(const struct table *t, size_t *widths) {
   for (size_t i = 0; i < t->column_count; i++) widths[i] = text_width(t->columns[i]);
   for (const struct table_row *r = t->first; r; r = r->next)
     for (size_t i = 0; i < t->column_count; i++) {
-      size_t n = text_width(shown(&room, r->cells[i]));
+      size_t n = text_width(shown(&room, t->columns[i], r->cells[i]));
       if (n > widths[i]) widths[i] = n;
     }
   buf_free(&room);
@@ -110,7 +119,7 @@ static void print_text(const struct table *t) {
   for (const struct table_row *r = t->first; r; r = r->next) {
     buf_reset(&line);
     for (size_t i = 0; i < t->column_count; i++)
-      put_cell(&line, shown(&room, r->cells[i]), widths[i], is_numeric(t->columns[i]),
+      put_cell(&line, shown(&room, t->columns[i], r->cells[i]), widths[i], is_numeric(t->columns[i]),
                i + 1 == t->column_count);
     out_put(&line);
   }
