@@ -26,8 +26,8 @@ struct mailbox_out;
 /* A Maildir is made when missing; an mbox must not exist yet unless `append`; "-" is standard output
  * (mbox). NULL with a sentence in `err`. */
 struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append, struct buf *err);
-/* One message: begin, its octets in wire form in pieces, end. A message that was not ended is not in a
- * Maildir. False: writing failed, see mailbox_out_error(). */
+/* One message: begin, its octets in wire form in pieces, end. A message that was not ended is taken
+ * back by mailbox_out_free(). False: writing failed, see mailbox_out_error(). */
 bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta);
 bool mailbox_out_put(struct mailbox_out *o, struct slice piece);
 bool mailbox_out_end(struct mailbox_out *o);

@@ -14,6 +14,8 @@ enum { OUT_BUFFER = 256 * 1024, OUT_FLUSH = 64 * 1024, NAME_ROOM = 160 };
 
 struct mailbox_out {
   bool maildir, fresh; /* fresh: nothing of the message was put yet */
+  bool inside;         /* a message was begun and not ended */
+  off_t start;         /* where it begins in the mbox; -1: that is no file */
   int folder;          /* the Maildir */
   int fd;              /* the message's file, or the mbox */
   struct buf buf;
@@ -66,8 +68,19 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
   return NULL;
 }
 
+/* A message that was not ended never was. */
+static void take_back(struct mailbox_out *o) {
+  char path[NAME_ROOM + 8];
+  snprintf(path, sizeof path, "tmp/%s", o->name);
+  if (o->maildir)
+    unlinkat(o->folder, path, 0);
+  else if (o->start >= 0 && ftruncate(o->fd, o->start) != 0)
+    failed(o, "the mailbox has half a message at its end");
+}
+
 void mailbox_out_free(struct mailbox_out **o) {
   if (!*o) return;
+  if ((*o)->inside) take_back(*o);
   if ((*o)->fd >= 0) close((*o)->fd);
   if ((*o)->folder >= 0) close((*o)->folder);
   buf_free(&(*o)->buf);
@@ -101,10 +114,11 @@ static void make_name(struct mailbox_out *o) {
 bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
   o->meta = *meta;
   o->count++;
-  o->fresh = true;
+  o->fresh = o->inside = true;
   o->form = from_wire_open(!o->maildir);
   if (!o->maildir) {
     snprintf(o->name, sizeof o->name, "%lu", o->count);
+    o->start = lseek(o->fd, 0, SEEK_END);
     return true;
   }
   char path[NAME_ROOM + 8];
@@ -157,7 +171,9 @@ bool mailbox_out_end(struct mailbox_out *o) {
   if (o->fresh && !mailbox_out_put(o, SLICE_NONE)) return false;
   from_wire_end(&o->form, &o->buf);
   if (!o->maildir) buf_put_u8(&o->buf, '\n');
-  return flush(o) && (!o->maildir || end_file(o));
+  bool ok = flush(o) && (!o->maildir || end_file(o));
+  o->inside = !ok;
+  return ok;
 }
 
 static bool sync_folder(struct mailbox_out *o, const char *name) {

@@ -102,6 +102,26 @@ static void mbox_there_and_back(void **state) {
   buf_free(&err);
 }
 
+/* What was begun and not ended leaves no trace. */
+static void half_a_message(void **state) {
+  struct mail_meta meta = { 0 };
+  for (int maildir = 0; maildir < 2; maildir++) {
+    const char *path = maildir ? path_of("halfbox") : path_of("half.mbox");
+    struct buf err;
+    buf_init(&err, 1024);
+    write_all(maildir, path);
+    struct mailbox_out *o = mailbox_out_open(maildir, path, true, &err);
+    assert_true(mailbox_out_begin(o, &meta));
+    static char large[200 * 1024];
+    memset(large, 'x', sizeof large);
+    assert_true(mailbox_out_put(o, slice_of(large, sizeof large)));
+    mailbox_out_free(&o);
+    read_all(path, NULL, maildir, NULL);
+    if (maildir) assert_int_equal(rmdir(path_of("halfbox/tmp")), 0);
+    buf_free(&err);
+  }
+}
+
 /* The order is Dovecot's, not that of names; one has a UIDL of its own; the third is not in the list. */
 static void dovecot_uidlist(void **state) {
   static const char *const uidls[] = { "0000000751b0d3c8", "own-uidl", "" };
@@ -187,6 +207,7 @@ int main(void) {
     cmocka_unit_test(dovecot_uidlist),
     cmocka_unit_test(broken_lists),
     cmocka_unit_test(no_mailbox),
+    cmocka_unit_test(half_a_message),
   };
   return cmocka_run_group_tests_name("mailbox", tests, set_up, tear_down);
 }
