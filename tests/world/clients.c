@@ -99,7 +99,8 @@ static void next_letter(struct mailer *m) {
   m->letter = ledger_write(crowd->ledger, &crowd->rng)->id;
   m->rcpts = (unsigned)rng_between(&crowd->rng, 1, 4);
   for (unsigned i = 0; i < m->rcpts; i++)
-    m->names[i] = rng_chance(&crowd->rng, 1, 12) ? NAME_NOBODY : (unsigned)rng_below(&crowd->rng, NAME_ALL + 1);
+    m->names[i] = rng_chance(&crowd->rng, 1, 12) ? NAME_NOBODY
+                                                 : (unsigned)rng_below(&crowd->rng, NAME_ALL + 1);
   m->step = MAILER_ENVELOPE;
   m->answered = 0;
   m->body_sent = false;
@@ -211,7 +212,9 @@ void crowd_mailer(struct crowd *crowd) {
 
 /* -- POP3 -- */
 
-enum { READER_GREETING, READER_APOP, READER_UIDL, READER_LIST, READER_ACT, READER_RETR, READER_DELE, READER_QUIT };
+enum {
+  READER_GREETING, READER_APOP, READER_UIDL, READER_LIST, READER_ACT, READER_RETR, READER_DELE, READER_QUIT
+};
 
 static void act(struct reader *r);
 
@@ -266,8 +269,8 @@ static void take_row(struct reader *r, struct slice line) {
 static void finish_retr(struct reader *r) {
   struct crowd *crowd = r->client.crowd;
   if (buf_len(&r->text) != r->sizes[r->asked] || r->announced != r->sizes[r->asked])
-    world_fail(crowd->w, "LIST says %llu octets, RETR %llu, and %zu came", (unsigned long long)r->sizes[r->asked],
-               (unsigned long long)r->announced, buf_len(&r->text));
+    world_fail(crowd->w, "LIST says %llu octets, RETR %llu, and %zu came",
+               (unsigned long long)r->sizes[r->asked], (unsigned long long)r->announced, buf_len(&r->text));
   r->letters[r->asked] = ledger_see(crowd->ledger, crowd->w, r->box, r->uids[r->asked], buf_slice(&r->text));
   crowd->fetched++;
   buf_reset(&r->text);

@@ -33,9 +33,6 @@
  *   disk full                     512 KB are left: less than the store keeps for reading and deleting
  *   disk brimful | disk room      not one octet is left; there is room again
  *   disk fail-sync                the next sync answers EIO
- *   flip FILE OFFSET              one bit of a file turns over
- *   only whole                    octets arrive as they were sent in all runs (for what is said about
- *                                 segments)
  *
  * In what the server says, "..." stands for anything, {=NAME} for anything that is remembered as NAME.
  * In what either side says, {NAME} is that. In what the client says also {repeat N TEXT},
@@ -49,7 +46,7 @@
 
 enum conv_kind {
   CONV_CONNECT, CONV_CLIENT, CONV_RAW, CONV_SERVER, CONV_REPLY, CONV_HAS, CONV_HASNT, CONV_SECURE, CONV_DROP,
-  CONV_PAUSE, CONV_RESUME, CONV_EXPECT, CONV_CLOCK, CONV_KILL, CONV_RESTART, CONV_DISK, CONV_FLIP,
+  CONV_PAUSE, CONV_RESUME, CONV_EXPECT, CONV_CLOCK, CONV_KILL, CONV_RESTART, CONV_DISK,
   CONV_ACCOUNT, CONV_ALIAS, CONV_MESSAGE, CONV_KINDS
 };
 
@@ -69,7 +66,6 @@ struct conv {
   struct buf options; /* configuration lines */
   struct conv_step *steps;
   size_t count, room;
-  bool only_whole;
   /* Made by the first run: the scene is set once, later runs begin on a copy of its disk. */
   struct disk_sim *scene;
   struct people people;

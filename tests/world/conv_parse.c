@@ -17,7 +17,7 @@ static const struct {
   { "secure", CONV_SECURE, false },   { "drop", CONV_DROP, false },     { "pause", CONV_PAUSE, false },
   { "resume", CONV_RESUME, false },   { "expect", CONV_EXPECT, false }, { "clock", CONV_CLOCK, false },
   { "kill", CONV_KILL, false },       { "restart", CONV_RESTART, false }, { "disk", CONV_DISK, false },
-  { "flip", CONV_FLIP, false },       { "account", CONV_ACCOUNT, false }, { "alias", CONV_ALIAS, false },
+  { "account", CONV_ACCOUNT, false }, { "alias", CONV_ALIAS, false },
   { "message", CONV_MESSAGE, false },
 };
 enum { WORDS = sizeof words / sizeof *words };
@@ -99,7 +99,6 @@ static bool parse_line(struct conv *c, struct slice s, unsigned line, struct buf
   }
   if (!s.n || s.p[0] == '#' || slice_starts(s, SLICE("attack: "))) return true;
   if (slice_starts(s, SLICE("|"))) return parse_body(c, s, line, err);
-  if (slice_eq(s, SLICE("only whole"))) return c->only_whole = true;
   if (slice_starts(s, SLICE("option "))) {
     add_option(c, slice_from(s, 7));
     return true;

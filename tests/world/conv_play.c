@@ -5,47 +5,17 @@
 
 #include "lib/base/num.h"
 #include "tests/world/alloc_fail.h"
-#include "tests/world/conv.h"
-#include "tests/world/conv_text.h"
+#include "tests/world/conv_in.h"
 #include "tests/world/must.h"
-#include "tests/world/people.h"
-
-enum {
-  ACTORS = 16,
-  PATIENCE_MS = 60 * 1000, /* how long a client waits for a line; held-back logins take seconds */
-};
-
-/* One client. */
-struct actor {
-  struct play *play;
-  char name[16];
-  struct world_conn *conn; /* NULL: not connected, or over */
-  bool connected, closed;
-  bool pop;
-  struct buf text;  /* what came and was not read yet */
-  struct buf reply; /* the last S*: reply */
-  enum close_reason reason;
-};
-
-struct play {
-  struct conv *c;
-  const struct conv_run *how;
-  struct conv_outcome *outcome;
-  struct world *w;
-  struct actor actors[ACTORS];
-  size_t actor_count;
-  struct conv_memory memory;
-  const struct conv_step *step;
-  bool disturbed, stop;
-};
 
 /* The first thing that is not as the text says ends the play; in a disturbed one that is allowed. */
-__attribute__((format(printf, 2, 3))) static void differ(struct play *p, const char *fmt, ...) {
+void conv_differ(struct play *p, const char *fmt, ...) {
   if (p->stop) return;
   p->stop = true;
   if (p->disturbed) return;
   p->outcome->passed = false;
-  int n = snprintf(p->outcome->why, sizeof p->outcome->why, "%s:%u: ", p->c->name, p->step ? p->step->line : 0);
+  int n = snprintf(p->outcome->why, sizeof p->outcome->why, "%s:%u: ", p->c->name,
+                   p->step ? p->step->line : 0);
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(p->outcome->why + n, sizeof p->outcome->why - (size_t)n, fmt, ap);
@@ -81,7 +51,7 @@ static struct actor *actor_of(struct play *p, const char *name) {
 }
 
 /* Lets the world go on until that is so. */
-static bool wait_for(struct play *p, bool (*so)(const struct actor *a), const struct actor *a) {
+bool conv_wait(struct play *p, bool (*so)(const struct actor *a), const struct actor *a) {
   uint64_t until = world_now(p->w) + PATIENCE_MS;
   for (size_t i = 0; !so(a) && i < 5000000; i++)
     if (!world_step(p->w, until)) break;
@@ -92,17 +62,13 @@ static bool has_line(const struct actor *a) {
   return a->closed || slice_find(buf_slice(&a->text), '\n') >= 0;
 }
 
-static bool is_over(const struct actor *a) {
-  return a->closed;
-}
-
 /* The next line without its CRLF; it stays valid until the next is taken. False: none comes. */
 static bool take_line(struct play *p, struct actor *a, struct slice *ret) {
-  wait_for(p, has_line, a);
+  conv_wait(p, has_line, a);
   struct slice text = buf_slice(&a->text);
   ptrdiff_t at = slice_find(text, '\n');
   if (at < 1 || text.p[at - 1] != '\r') {
-    if (at >= 0) differ(p, "a line without CRLF");
+    if (at >= 0) conv_differ(p, "a line without CRLF");
     return false;
   }
   *ret = slice_first(text, (size_t)at - 1);
@@ -118,8 +84,8 @@ static void keep(char *to, size_t room, struct slice s) {
 
 /* A challenge, or a greeting with a timestamp in it. */
 static void note_line(struct play *p, struct slice line) {
-  if (slice_starts(line, SLICE("334 "))) keep(p->memory.challenge, sizeof p->memory.challenge, slice_from(line, 4));
-  if (slice_starts(line, SLICE("+ "))) keep(p->memory.challenge, sizeof p->memory.challenge, slice_from(line, 2));
+  size_t mark = slice_starts(line, SLICE("334 ")) ? 4 : slice_starts(line, SLICE("+ ")) ? 2 : 0;
+  if (mark) keep(p->memory.challenge, sizeof p->memory.challenge, slice_from(line, mark));
   if (slice_starts(line, SLICE("+OK ")) && slice_find(line, '<') > 0 && !p->memory.greeting[0])
     keep(p->memory.greeting, sizeof p->memory.greeting, line);
 }
@@ -178,11 +144,11 @@ static bool step_server(struct play *p, struct actor *a) {
   for (unsigned i = 0; i < p->step->times; i++) {
     struct slice line;
     if (!take_line(p, a, &line)) {
-      differ(p, "no line came, expected: %.*s", SLICE_ARG(p->step->text));
+      conv_differ(p, "no line came, expected: %.*s", SLICE_ARG(p->step->text));
       return false;
     }
     if (!conv_match(p->step->text, line, &p->memory)) {
-      differ(p, "the server said: %.*s", SLICE_ARG(slice_first(line, 300)));
+      conv_differ(p, "the server said: %.*s", SLICE_ARG(slice_first(line, 300)));
       return false;
     }
     note_line(p, line);
@@ -201,7 +167,7 @@ static bool step_reply(struct play *p, struct actor *a) {
   buf_reset(&a->reply);
   for (bool first = true, more = true; more; first = false) {
     if (!take_line(p, a, &line)) {
-      differ(p, "the reply does not end: %.*s", SLICE_ARG(p->step->text));
+      conv_differ(p, "the reply does not end: %.*s", SLICE_ARG(p->step->text));
       return false;
     }
     buf_put(&a->reply, line);
@@ -209,25 +175,15 @@ static bool step_reply(struct play *p, struct actor *a) {
     more = more_of_reply(a, line, first);
     bool looked_at = a->pop ? first : !more;
     if (looked_at && !conv_match(p->step->text, line, &p->memory))
-      differ(p, "the server said: %.*s", SLICE_ARG(slice_first(line, 300)));
+      conv_differ(p, "the server said: %.*s", SLICE_ARG(slice_first(line, 300)));
   }
   return true;
 }
 
-/* Is there such a line? */
-static bool any_line(struct play *p, struct slice text, struct slice pattern) {
-  while (text.n) {
-    struct slice line = slice_split(&text, '\n');
-    if (line.n && line.p[line.n - 1] == '\r') line.n--;
-    if (conv_match(pattern, line, &p->memory)) return true;
-  }
-  return false;
-}
-
 static bool step_has(struct play *p, struct actor *a) {
-  bool there = any_line(p, buf_slice(&a->reply), p->step->text);
+  bool there = conv_any_line(p, buf_slice(&a->reply), p->step->text);
   if (there != (p->step->kind == CONV_HAS))
-    differ(p, "the reply has %s: %.*s", there ? "this" : "no such line", SLICE_ARG(p->step->text));
+    conv_differ(p, "the reply has %s: %.*s", there ? "this" : "no such line", SLICE_ARG(p->step->text));
   return true;
 }
 
@@ -236,8 +192,8 @@ static bool wants_secure(const struct actor *a) {
 }
 
 static bool step_secure(struct play *p, struct actor *a) {
-  if (!wait_for(p, wants_secure, a) || !a->conn) {
-    differ(p, "no handshake is waited for");
+  if (!conv_wait(p, wants_secure, a) || !a->conn) {
+    conv_differ(p, "no handshake is waited for");
     return false;
   }
   world_secure(a->conn);
@@ -292,7 +248,7 @@ static bool step_restart(struct play *p, struct actor *a) {
   buf_init(&err, 1024);
   world_run(p->w, world_now(p->w) + 10);
   world_power_loss(p->w);
-  if (!world_boot(p->w, &err)) differ(p, "it does not start again: %s", buf_cstr(&err));
+  if (!world_boot(p->w, &err)) conv_differ(p, "it does not start again: %s", buf_cstr(&err));
   buf_free(&err);
   return true;
 }
@@ -304,19 +260,9 @@ static bool step_disk(struct play *p, struct actor *a) {
   if (slice_eq(p->step->text, SLICE("full"))) disk_sim_space(d, disk_sim_used(d) + 512 * 1024);
   else if (slice_eq(p->step->text, SLICE("brimful"))) disk_sim_space(d, disk_sim_used(d));
   else if (slice_eq(p->step->text, SLICE("room"))) disk_sim_space(d, UINT64_MAX);
-  else if (slice_eq(p->step->text, SLICE("fail-sync"))) disk_sim_plan(d, &(struct disk_plan){ .fail_sync_at = 1 });
-  else differ(p, "no such state of a disk");
-  return true;
-}
-
-static bool step_flip(struct play *p, struct actor *a) {
-  struct slice at = p->step->text, name = slice_split(&at, ' ');
-  char path[100] = { 0 };
-  uint64_t offset = 0;
-  (void)a;
-  if (name.n < sizeof path) memcpy(path, name.p, name.n);
-  num_parse(at, UINT32_MAX, &offset);
-  if (!disk_sim_flip(world_disk(p->w), path, offset)) differ(p, "no such octet");
+  else if (slice_eq(p->step->text, SLICE("fail-sync")))
+    disk_sim_plan(d, &(struct disk_plan){ .fail_sync_at = 1 });
+  else conv_differ(p, "no such state of a disk");
   return true;
 }
 
@@ -329,14 +275,15 @@ static bool step_account(struct play *p, struct actor *a) {
   struct slice password = slice_split(&rest, quoted ? '"' : ' ');
   (void)a;
   if (!people_add(&p->c->people, p->w, name, password, slice_eq(rest, SLICE("legacy"))))
-    differ(p, "the account was not made: %s", p->c->people.why);
+    conv_differ(p, "the account was not made: %s", p->c->people.why);
   return true;
 }
 
 static bool step_alias(struct play *p, struct actor *a) {
   struct slice target = p->step->text, name = slice_split(&target, ' ');
   (void)a;
-  if (!people_alias(&p->c->people, p->w, name, target)) differ(p, "the alias was not made: %s", p->c->people.why);
+  if (!people_alias(&p->c->people, p->w, name, target))
+    conv_differ(p, "the alias was not made: %s", p->c->people.why);
   return true;
 }
 
@@ -357,71 +304,8 @@ static bool step_message(struct play *p, struct actor *a) {
   buf_init(&octets, 1 << 20);
   put_body(p->step->body, &octets);
   if (!people_give(&p->c->people, p->w, name, uidl, buf_slice(&octets)))
-    differ(p, "the message was not imported: %s", p->c->people.why);
+    conv_differ(p, "the message was not imported: %s", p->c->people.why);
   buf_free(&octets);
-  return true;
-}
-
-/* -- expectations -- */
-
-static void expect_closed(struct play *p, struct actor *a, struct slice words) {
-  if (!wait_for(p, is_over, a)) {
-    differ(p, "the connection is still open");
-    return;
-  }
-  if (buf_len(&a->text)) {
-    differ(p, "before it closed it said: %.*s", SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
-    return;
-  }
-  while (words.n) {
-    struct slice word = slice_split(&words, '|');
-    if (slice_eq(word, slice_str(close_reason_word(a->reason)))) return;
-  }
-  differ(p, "closed: %s", close_reason_word(a->reason));
-}
-
-static struct world_box *look(struct play *p, struct slice name, bool sizes_only) {
-  world_run(p->w, world_now(p->w) + 10);
-  uint64_t account = people_account(&p->c->people, name);
-  if (!account) {
-    differ(p, "no such account");
-    return NULL;
-  }
-  return world_look(p->w, account, sizes_only);
-}
-
-static void expect_mailbox(struct play *p, struct slice rest) {
-  struct slice name = slice_split(&rest, ' ');
-  uint64_t n = 0;
-  num_parse(rest, 1000000, &n);
-  struct world_box *b = look(p, name, true);
-  if (b && b->count != n) differ(p, "it has %zu messages", b->count);
-  if (!b) differ(p, "it can't be looked at");
-  world_box_free(&b);
-}
-
-static void expect_mail(struct play *p, struct slice rest, bool wanted) {
-  struct slice name = slice_split(&rest, ' ');
-  uint64_t only = 0;
-  if (wanted) num_parse(slice_split(&rest, ' '), 1000000, &only);
-  struct world_box *b = look(p, name, false);
-  bool there = false;
-  for (size_t i = 0; b && i < b->count; i++)
-    if (!only || only == i + 1) there |= any_line(p, b->mails[i].octets, rest);
-  if (!b || there != wanted) differ(p, there ? "there is such a line" : "there is no such line");
-  world_box_free(&b);
-}
-
-static bool step_expect(struct play *p, struct actor *a) {
-  struct slice rest = p->step->text, what = slice_split(&rest, ' ');
-  if (slice_eq(what, SLICE("closed"))) expect_closed(p, a, rest);
-  else if (slice_eq(what, SLICE("mailbox"))) expect_mailbox(p, rest);
-  else if (slice_eq(what, SLICE("mail"))) expect_mail(p, rest, true);
-  else if (slice_eq(what, SLICE("nomail"))) expect_mail(p, rest, false);
-  else if (slice_eq(what, SLICE("open"))) {
-    world_run(p->w, world_now(p->w) + 10);
-    if (a->closed) differ(p, "closed: %s", close_reason_word(a->reason));
-  } else differ(p, "no such expectation");
   return true;
 }
 
@@ -429,9 +313,9 @@ static bool (*const handlers[CONV_KINDS])(struct play *p, struct actor *a) = {
   [CONV_CONNECT] = step_connect, [CONV_CLIENT] = step_client,   [CONV_RAW] = step_raw,
   [CONV_SERVER] = step_server,   [CONV_REPLY] = step_reply,     [CONV_HAS] = step_has,
   [CONV_HASNT] = step_has,       [CONV_SECURE] = step_secure,   [CONV_DROP] = step_drop,
-  [CONV_PAUSE] = step_pause,     [CONV_RESUME] = step_pause,    [CONV_EXPECT] = step_expect,
+  [CONV_PAUSE] = step_pause,     [CONV_RESUME] = step_pause,    [CONV_EXPECT] = conv_expect,
   [CONV_CLOCK] = step_clock,     [CONV_KILL] = step_kill,       [CONV_RESTART] = step_restart,
-  [CONV_DISK] = step_disk,       [CONV_FLIP] = step_flip,       [CONV_ACCOUNT] = step_account,
+  [CONV_DISK] = step_disk,             [CONV_ACCOUNT] = step_account,
   [CONV_ALIAS] = step_alias,     [CONV_MESSAGE] = step_message,
 };
 
@@ -455,7 +339,7 @@ static void play_steps(struct play *p, bool scene) {
     p->step = &p->c->steps[i];
     if (sets_scene(p->step) != scene) continue;
     struct actor *a = actor_of(p, p->step->actor);
-    if (!a) differ(p, "too many connections");
+    if (!a) conv_differ(p, "too many connections");
     else handlers[p->step->kind](p, a);
   }
 }
@@ -469,7 +353,7 @@ static void end_play(struct play *p) {
   for (size_t i = 0; i < p->actor_count; i++) {
     struct actor *a = &p->actors[i];
     if (buf_len(&a->text))
-      differ(p, "%s also said: %.*s", a->name, SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
+      conv_differ(p, "%s also said: %.*s", a->name, SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
     if (a->conn) world_drop(a->conn);
     a->conn = NULL;
   }
@@ -486,7 +370,7 @@ static bool open_world(struct play *p, struct disk_sim *disk) {
   p->w = world_new(p->how->seed, false, buf_slice(&p->c->options), disk, &err);
   if (p->w && p->how->verbose) world_verbose(p->w);
   bool ok = p->w && world_boot(p->w, &err);
-  if (!ok) differ(p, "no world: %s", buf_cstr(&err));
+  if (!ok) conv_differ(p, "no world: %s", buf_cstr(&err));
   buf_free(&err);
   return ok;
 }

@@ -80,7 +80,9 @@ static void put_cram(struct slice args, const struct conv_memory *m, struct buf 
 static const struct {
   const char *word;
   void (*put)(struct slice args, const struct conv_memory *m, struct buf *out);
-} makers[] = { { "repeat", put_repeat }, { "base64", put_base64 }, { "apop", put_apop }, { "cram", put_cram } };
+} makers[] = {
+  { "repeat", put_repeat }, { "base64", put_base64 }, { "apop", put_apop }, { "cram", put_cram },
+};
 
 static const char *remembered(const struct conv_memory *m, struct slice name) {
   for (size_t i = 0; i < m->count; i++)
@@ -148,7 +150,8 @@ static struct slice literal(struct slice pattern) {
 /* After a wildcard: the first place where `next` stands, or, when it ends the pattern, the last. */
 static ptrdiff_t place(struct slice line, struct slice next, bool last) {
   if (!last) return slice_search(line, next);
-  return line.n >= next.n && slice_eq(slice_from(line, line.n - next.n), next) ? (ptrdiff_t)(line.n - next.n) : -1;
+  if (line.n < next.n || !slice_eq(slice_from(line, line.n - next.n), next)) return -1;
+  return (ptrdiff_t)(line.n - next.n);
 }
 
 bool conv_match(struct slice raw, struct slice line, struct conv_memory *m) {

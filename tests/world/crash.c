@@ -12,7 +12,8 @@ enum {
   ACCOUNT_FIRST = 1,
 };
 
-enum trouble { TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL, TROUBLES };
+enum trouble { TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL,
+               TROUBLES };
 static const char *const trouble_names[] = { "power", "process", "room", "sync", "write", "full" };
 
 struct story {
@@ -60,8 +61,10 @@ static uint64_t some_operation(struct rng *rng) {
 
 static void plan_trouble(struct story *s) {
   struct disk_plan plan = { 0 };
-  static const enum trouble often[] = { TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS,
-                                        TROUBLE_PROCESS, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL };
+  static const enum trouble often[] = {
+    TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_PROCESS, TROUBLE_ROOM,
+    TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL,
+  };
   s->trouble = often[rng_below(&s->rng, sizeof often / sizeof *often)];
   uint64_t at = some_operation(&s->rng);
   if (s->trouble == TROUBLE_POWER || s->trouble == TROUBLE_PROCESS) plan.die_at = at;
@@ -135,7 +138,8 @@ static void run_life(struct story *s) {
   schedule_life(s);
   while (!world_failure(s->w) && world_step(s->w, until)) continue;
   s->ops = disk_sim_ops(world_disk(s->w));
-  if (!world_died(s->w) && !crowd_gone(&s->crowd)) world_fail(s->w, "a client is still there after %d s", LIFE_MS / 1000);
+  if (!world_died(s->w) && !crowd_gone(&s->crowd))
+    world_fail(s->w, "a client is still there after %d s", LIFE_MS / 1000);
 }
 
 /* -- after a death -- */
@@ -204,8 +208,8 @@ static void show(void *arg, const char *line) {
   fprintf(stderr, "disk %s\n", line);
 }
 
-bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct crash_tally *tally,
-                 struct buf *err) {
+bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose,
+                 struct crash_tally *tally, struct buf *err) {
   struct story *s = must_alloc(sizeof *s);
   s->rng = rng_from(seed ^ 0x5eed);
   s->tally = tally;
@@ -221,7 +225,8 @@ bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bo
     ok = !world_failure(s->w);
     if (!ok)
       buf_printf(err, "seed %llu, life %u (%s), operation %llu: %s", (unsigned long long)seed, s->life - 1,
-                 trouble_names[s->trouble], (unsigned long long)disk_sim_ops(world_disk(s->w)), world_failure(s->w));
+                 trouble_names[s->trouble], (unsigned long long)disk_sim_ops(world_disk(s->w)),
+                 world_failure(s->w));
     world_cancel(s->w, s);
   }
   world_free(&s->w);

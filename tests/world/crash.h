@@ -10,13 +10,15 @@
 #include "tests/world/clients.h"
 
 struct crash_tally {
-  unsigned long long stories, deaths, in_recovery, reopened, full, accepted, refused, fetched, deleted, letters;
+  unsigned long long stories, deaths, in_recovery, reopened, full;
+  unsigned long long letters, accepted, refused, fetched, deleted;
 };
 
 /* The disk that all stories begin with: the accounts are made once. NULL with a sentence in `err`. */
 struct disk_sim *crash_begin(struct buf *err);
 /* Plays a story of so many lives. False with a line in `err` when an invariant broke: life and operation. */
-bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct crash_tally *tally,
+bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose,
+                 struct crash_tally *tally,
                  struct buf *err);
 
 #endif

@@ -32,7 +32,8 @@ struct letter *ledger_write(struct ledger *l, struct rng *rng) {
 }
 
 void letter_put(const struct letter *m, struct buf *out) {
-  static const char text[] = "the quick brown fox jumps over the lazy dog and comes home late, as couriers do, .......... ";
+  static const char text[] =
+    "the quick brown fox jumps over the lazy dog and comes home late, as couriers do, .......... ";
   struct rng rng = rng_from(m->seed);
   buf_printf(out, "X-World: %u\r\nSubject: letter %u\r\n\r\n", m->id, m->id);
   while (buf_len(out) < m->size) {
@@ -146,7 +147,8 @@ static void settle_quit(struct ledger *l, struct world *w, unsigned box, uint32_
   for (size_t i = 0; i < l->count; i++) {
     struct letter *m = &l->letters[i];
     if (m->copies[box] != COPY_LEAVING || m->quits[box] != quit) continue;
-    if (is_there(there, count, m->id) == gone) world_fail(w, "box %u: half of a QUIT's deletions was made", box);
+    if (is_there(there, count, m->id) == gone)
+      world_fail(w, "box %u: half of a QUIT's deletions was made", box);
     m->copies[box] = gone ? COPY_GONE : COPY_MUST;
   }
 }
@@ -170,7 +172,8 @@ void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struc
     const struct world_mail *mail = &b->mails[i];
     if (mail->uid <= last) world_fail(w, "box %u: uid %u behind %u", box, mail->uid, last);
     if (mail->octets.n != mail->size)
-      world_fail(w, "box %u: %llu octets announced, %zu read", box, (unsigned long long)mail->size, mail->octets.n);
+      world_fail(w, "box %u: %llu octets announced, %zu read", box, (unsigned long long)mail->size,
+                 mail->octets.n);
     uint32_t id = ledger_see(l, w, box, mail->uid, mail->octets);
     if (id && is_there(there, i, id)) world_fail(w, "box %u: letter %u is there twice", box, id);
     there[i] = id;

@@ -3,10 +3,10 @@
  *   conv-world [--all] [--verbose] FOLDER|FILE…
  *   conv-world --play FILE CUTS SEED ALLOC QUESTION AFTER [--verbose]     one run, as a failure names it
  *
- * Runs of each: octets as sent; each octet alone; random segments; each allocation failing in turn;
- * each question's room lost in turn, before and after the question arrived. Without --all only some of
- * these are tried, evenly spread over a conversation and others in each. Ends with "conv: N passed, M failed": a passed
- * conversation passed all its runs. */
+ * Runs of each: octets as sent; each octet alone; random segments; each allocation failing in turn; each
+ * question's room lost in turn, before and after the question arrived. Without --all only some of these
+ * are tried, evenly spread over a conversation and others in each. Ends with "conv: N passed, M failed": a
+ * passed conversation passed all its runs. */
 #include <dirent.h>
 #include <stdio.h>
 
@@ -34,7 +34,6 @@ static bool play(struct conv *c, const struct conv_run *how, struct conv_outcome
 
 static bool play_cuts(struct conv *c, struct tally *t) {
   struct conv_outcome out;
-  if (c->only_whole) return true;
   if (!play(c, &(struct conv_run){ .cuts = CUT_BYTES, .seed = 1 }, &out, t)) return false;
   for (uint64_t seed = 2; seed < 2 + SPLITS; seed++)
     if (!play(c, &(struct conv_run){ .cuts = CUT_RANDOM, .seed = seed }, &out, t)) return false;
@@ -54,7 +53,8 @@ static bool play_questions(struct conv *c, uint64_t questions, struct tally *t) 
   uint64_t stride = t->all || questions <= QUESTIONS_MOST ? 1 : questions / QUESTIONS_MOST;
   for (uint64_t n = 1 + t->files % stride; n <= questions; n += stride)
     for (int after = 0; after < 2; after++)
-      if (!play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out, t)) return false;
+      if (!play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out, t))
+        return false;
   return true;
 }
 

@@ -27,10 +27,10 @@ static void report(const char *program, uint64_t seed, uint64_t lives, struct bu
 }
 
 static void summary(const struct crash_tally *t, unsigned failed) {
-  printf("%llu stories, %llu deaths (%llu of them in start-up or recovery), store reopened %llu times, disk full %llu "
-         "times; %llu letters, %llu accepted, %llu refused; %llu fetched, %llu QUITs kept\n",
-         t->stories, t->deaths, t->in_recovery, t->reopened, t->full, t->letters, t->accepted, t->refused, t->fetched,
-         t->deleted);
+  printf("%llu stories, %llu deaths (%llu of them in start-up or recovery), store reopened %llu times, disk "
+         "full %llu times; %llu letters, %llu accepted, %llu refused; %llu fetched, %llu QUITs kept\n",
+         t->stories, t->deaths, t->in_recovery, t->reopened, t->full, t->letters, t->accepted, t->refused,
+         t->fetched, t->deleted);
   printf("world: %llu passed, %u failed\n", t->deaths - (t->deaths >= failed ? failed : 0), failed);
 }
 
@@ -40,7 +40,8 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--verbose")) verbose = true;
     else if (!strcmp(argv[i], "--seeds") && i + 1 < argc && parse_seeds(argv[i + 1], &from, &to)) i++;
-    else if (!strcmp(argv[i], "--lives") && i + 1 < argc && num_parse(slice_str(argv[i + 1]), 1000, &lives)) i++;
+    else if (!strcmp(argv[i], "--lives") && i + 1 < argc && num_parse(slice_str(argv[i + 1]), 1000, &lives))
+      i++;
     else {
       fprintf(stderr, "usage: world --seeds A..B [--lives N] [--verbose]\n");
       return 64;

@@ -8,7 +8,8 @@
 enum { WORDS = 8 };
 
 /* A command whose words are slices; what it says goes to p->why. */
-static int command(struct people *p, struct world *w, enum room_kind room, const struct slice *words, size_t count,
+static int command(struct people *p, struct world *w, enum room_kind room, const struct slice *words,
+                   size_t count,
                    struct slice input, struct buf *out) {
   struct buf strings[WORDS], said;
   const char *texts[WORDS];
@@ -61,7 +62,8 @@ bool people_alias(struct people *p, struct world *w, struct slice name, struct s
   return command(p, w, ROOM_STORE, words, n, SLICE_NONE, NULL) == CLI_OK;
 }
 
-bool people_give(struct people *p, struct world *w, struct slice name, struct slice uidl, struct slice octets) {
+bool people_give(struct people *p, struct world *w, struct slice name, struct slice uidl,
+                 struct slice octets) {
   const struct slice words[] = { SLICE("import"), name };
   struct buf input;
   buf_init(&input, 1 << 20);

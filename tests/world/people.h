@@ -21,7 +21,8 @@ struct people {
 bool people_add(struct people *p, struct world *w, struct slice name, struct slice password, bool legacy);
 bool people_alias(struct people *p, struct world *w, struct slice name, struct slice target);
 /* Puts a message into the mailbox as an import would. uidl "-": one of the store's own. */
-bool people_give(struct people *p, struct world *w, struct slice name, struct slice uidl, struct slice octets);
+bool people_give(struct people *p, struct world *w, struct slice name, struct slice uidl,
+                 struct slice octets);
 /* 0: nobody of that name. */
 uint64_t people_account(const struct people *p, struct slice name);
 /* The store's own check: what it finds is a failure of the world. */

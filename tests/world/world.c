@@ -113,7 +113,8 @@ static void put_options(struct buf *to, struct slice options) {
   buf_put(to, options);
 }
 
-struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct disk_sim *disk, struct buf *err) {
+struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct disk_sim *disk,
+                        struct buf *err) {
   struct buf text;
   buf_init(&text, 64 * 1024);
   put_options(&text, options);

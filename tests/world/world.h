@@ -30,7 +30,8 @@ struct world_conn;
 /* `options` is configuration text as in qasid.conf, behind the world's own; "" for none. `disk` becomes
  * the world's; NULL: a new one. NULL with a sentence in `err` when the options are wrong (the disk is
  * then gone too). Nothing is opened yet. */
-struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct disk_sim *disk, struct buf *err);
+struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct disk_sim *disk,
+                        struct buf *err);
 void world_free(struct world **w);
 
 struct disk_sim *world_disk(struct world *w);
@@ -85,7 +86,8 @@ uint64_t world_questions(const struct world *w);
 /* Runs a command, words as typed, until it is done. `input`, when there is some, is what the command is
  * given to read. Rows and its sentence, one a line, go to `out` when it is not NULL. Returns the room's
  * enum cli_code, or -1 when the room or the disk died. */
-int world_admin(struct world *w, enum room_kind room, const char *const *words, size_t count, struct slice input,
+int world_admin(struct world *w, enum room_kind room, const char *const *words, size_t count,
+                struct slice input,
                 struct buf *out);
 
 /* -- clients -- */

@@ -51,7 +51,8 @@ static void send_input(struct link *l, enum ipc_side far, struct slice input) {
   buf_free(&b);
 }
 
-int world_admin(struct world *w, enum room_kind room, const char *const *words, size_t count, struct slice input,
+int world_admin(struct world *w, enum room_kind room, const char *const *words, size_t count,
+                struct slice input,
                 struct buf *out) {
   enum ipc_side far;
   struct link *l = link_find(w, ROOM_CLI, room, 0, &far);

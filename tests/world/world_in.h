@@ -110,7 +110,8 @@ struct world {
 static inline int64_t world_wall(const struct world *w) { return 1792108800 + (int64_t)(w->now / 1000); }
 
 /* world_link.c */
-struct link *link_new(struct world *w, const struct ipc_pair *pair, enum room_kind left, enum room_kind right);
+struct link *link_new(struct world *w, const struct ipc_pair *pair, enum room_kind left,
+                      enum room_kind right);
 /* The channel between these two, or NULL. `number` is the far one's; 0: any but world_look()'s. */
 struct link *link_find(struct world *w, enum room_kind mine, enum room_kind far, uint32_t number,
                        enum ipc_side *ret_far);

@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 
-struct link *link_new(struct world *w, const struct ipc_pair *pair, enum room_kind left, enum room_kind right) {
+struct link *link_new(struct world *w, const struct ipc_pair *pair, enum room_kind left,
+                      enum room_kind right) {
   struct link *l = must_alloc(sizeof *l);
   l->w = w;
   l->pair = pair;
@@ -37,7 +38,8 @@ struct link *link_find(struct world *w, enum room_kind mine, enum room_kind far,
     for (int side = 0; side < 2; side++) {
       const struct link_end *e = &l->ends[side];
       if (e->kind != far || l->ends[!side].kind != mine) continue;
-      if (number ? e->number != number : e->number >= LOOK_AUTH || l->ends[!side].number >= LOOK_AUTH) continue;
+      if (number ? e->number != number : e->number >= LOOK_AUTH || l->ends[!side].number >= LOOK_AUTH)
+        continue;
       *ret_far = side;
       return l;
     }
@@ -87,7 +89,8 @@ static const char *take_one(struct link *l, enum ipc_side to, struct slice *pack
   uint8_t fds;
   if (!ipc_next(packet, msg, &fds)) return "malformed packet";
   uint8_t state = state_of(l, to, msg->tag);
-  const struct ipc_rule *rule = ipc_rule_for(l->pair, to == IPC_LEFT ? IPC_RIGHT : IPC_LEFT, msg->type, state);
+  const struct ipc_rule *rule = ipc_rule_for(l->pair, to == IPC_LEFT ? IPC_RIGHT : IPC_LEFT, msg->type,
+                                             state);
   if (!rule) return "message not allowed now";
   if (msg->payload.n > rule->max) return "message too large";
   if (fds != rule->fds) return "wrong number of descriptors";

@@ -155,7 +155,8 @@ static void ask_for_grant(struct world *w, struct look *k, uint64_t account) {
 }
 
 struct world_box *world_look(struct world *w, uint64_t account, bool sizes_only) {
-  struct look k = { .box = must_alloc(sizeof *k.box), .session = w->next_session++, .sizes_only = sizes_only };
+  struct look k = { .box = must_alloc(sizeof *k.box), .session = w->next_session++,
+                    .sizes_only = sizes_only };
   uint32_t number = w->numbers[ROOM_STORE];
   buf_init(&k.octets, SIZE_MAX / 4);
   join_look(w);

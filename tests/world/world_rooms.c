@@ -166,7 +166,8 @@ static void store_close(struct world *w) {
   alloc_enter();
   for (struct link *l = w->links; r->core && l; l = l->next)
     for (int side = 0; side < 2; side++)
-      if (l->ends[!side].kind == ROOM_STORE) store_room_lost(r->core, l->ends[side].kind, l->ends[side].number);
+      if (l->ends[!side].kind == ROOM_STORE)
+        store_room_lost(r->core, l->ends[side].kind, l->ends[side].number);
   alloc_leave();
   if (r->core && r->writer && r->reader) run_everything(w);
   alloc_enter();
@@ -212,7 +213,8 @@ static void auth_send(void *arg, enum room_kind kind, uint32_t number, uint16_t 
   struct world *w = arg;
   unsigned was = alloc_out();
   enum ipc_side far;
-  struct link *l = world_died(w) ? NULL : link_find(w, ROOM_AUTH, kind, kind == ROOM_STORE ? 0 : number, &far);
+  if (kind == ROOM_STORE) number = 0; /* there is one */
+  struct link *l = world_died(w) ? NULL : link_find(w, ROOM_AUTH, kind, number, &far);
   if (l) link_send(l, far, type, tag, payload);
   alloc_back(was);
 }
@@ -284,7 +286,8 @@ static void auth_close(struct world *w) {
 
 static bool auth_boot(struct world *w, struct buf *err) {
   const struct auth_shell shell = {
-    .arg = w, .send = auth_send, .enqueue = auth_enqueue, .random = auth_random, .wall = auth_wall, .threads = 2,
+    .arg = w, .send = auth_send, .enqueue = auth_enqueue, .random = auth_random,
+    .wall = auth_wall, .threads = 2,
   };
   w->auth = (struct auth_room){ .timer = { w } };
   alloc_enter();

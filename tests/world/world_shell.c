@@ -79,7 +79,8 @@ static void free_session(struct world_conn *c) {
   if (!c->p) return;
   if (c->p->reason != CLOSE_NONE) c->w->last_reason = c->p->reason;
   if (c->w->verbose)
-    fprintf(stderr, "%8llu %s closed: %s\n", (unsigned long long)c->w->now, c->name, close_reason_word(c->p->reason));
+    fprintf(stderr, "%8llu %s closed: %s\n", (unsigned long long)c->w->now, c->name,
+            close_reason_word(c->p->reason));
   alloc_enter();
   c->service->ops->free(&c->p);
   alloc_leave();
