@@ -14,9 +14,16 @@ struct slice names_folder(const char *path) {
   return slice_first(s, at < 0 ? 0 : (size_t)at);
 }
 
+static uint32_t hash_of(const char *path) {
+  uint32_t h = 2166136261u; /* FNV-1a */
+  for (; *path; path++) h = (h ^ (uint8_t)*path) * 16777619u;
+  return h;
+}
+
 static struct name *find(const struct table *t, const char *path) {
+  uint32_t hash = hash_of(path);
   for (size_t i = 0; i < t->count; i++)
-    if (!strcmp(t->items[i].path, path)) return &t->items[i];
+    if (t->items[i].hash == hash && !strcmp(t->items[i].path, path)) return &t->items[i];
   return NULL;
 }
 
@@ -43,6 +50,7 @@ static void table_set(struct names *t, struct table *which, const char *path, st
   which->items = must_fit(which->items, which->count, &which->room, sizeof *which->items);
   struct name *n = &which->items[which->count++];
   copy_path(n->path, path);
+  n->hash = hash_of(path);
   n->node = node;
 }
 

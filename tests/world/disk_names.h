@@ -8,6 +8,7 @@
 enum { DISK_NAME_MAX = 120 };
 
 struct name {
+  uint32_t hash; /* of path: a store has hundreds of folders */
   char path[DISK_NAME_MAX];
   struct node *node;
 };

@@ -14,7 +14,7 @@
 #include "tests/world/conv.h"
 #include "tests/world/must.h"
 
-enum { ALLOCS_MOST = 10, QUESTIONS_MOST = 6, SPLITS = 2 };
+enum { ALLOCS_MOST = 8, QUESTIONS_MOST = 4, SPLITS = 2 };
 
 struct tally {
   unsigned passed, failed, files;
