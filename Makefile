@@ -18,7 +18,7 @@ PACKAGES := openssl sqlite3 libevent_core libseccomp libconfuse jansson libcrypt
 PKG      := pkg-config
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
-            -Wwrite-strings -Wundef -Wformat=2 -Wno-unused-parameter -Wimplicit-fallthrough
+            -Wwrite-strings -Wundef -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers -Wimplicit-fallthrough
 CFLAGS_release := -O2 -g -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
             -fcf-protection -ftrivial-auto-var-init=zero -fno-strict-overflow
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
