@@ -121,7 +121,7 @@ fuzz: test-deps
 	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
 	@tests/run $(BUILD)/asan fuzz
 
-# Every conversation with every allocation and every question failed in turn: half an hour.
+# Every conversation with every allocation and every question failed in turn: ten thousand runs, some minutes.
 conv: test-deps
 	@$(MAKE) --no-print-directory -s tests VARIANT=asan
 	@$(BUILD)/asan/world/conv-world --all tests/conv
