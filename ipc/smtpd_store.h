@@ -18,6 +18,7 @@ enum rcpt_verdict {
   RCPT_UNKNOWN,     /* our domain, no such address: 550 5.1.1 */
   RCPT_ELSEWHERE,   /* not our domain: 550 5.7.1 */
   RCPT_FULL,        /* over quota with this message: 452 4.2.2 */
+  RCPT_NO_SPACE,    /* the disk is nearly full: 452 4.3.1 */
   RCPT_TROUBLE,     /* could not be looked up now: 451 4.3.0 */
   RCPT_VERDICTS
 };

@@ -213,7 +213,7 @@ static enum step tls_step(struct conn *c, struct slice *work) {
 static enum step step(struct conn *c, struct slice *work) {
   struct proto *p = c->proto;
   const struct proto_ops *ops = c->front->role->ops;
-  if (p->out.failed) return lose(c, CLOSE_NO_MEMORY);
+  if (p->out.failed || (p->ask.type && p->ask.body.failed)) return lose(c, CLOSE_NO_MEMORY);
   if (p->ask.type) return ask(c);
   if (buf_len(&p->out) > PROTO_OUT_HIGH) {
     if (flush(c) == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);

@@ -46,7 +46,7 @@ enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument) {
 static enum smtp_outcome outcome_of(uint8_t verdict) {
   static const enum smtp_outcome outcomes[RCPT_VERDICTS] = {
     [RCPT_OURS] = SMTP_RCPT_OK,     [RCPT_UNKNOWN] = SMTP_RCPT_UNKNOWN, [RCPT_ELSEWHERE] = SMTP_RCPT_ELSEWHERE,
-    [RCPT_FULL] = SMTP_RCPT_FULL,   [RCPT_TROUBLE] = SMTP_RCPT_TROUBLE,
+    [RCPT_FULL] = SMTP_RCPT_FULL,   [RCPT_NO_SPACE] = SMTP_NO_SPACE,    [RCPT_TROUBLE] = SMTP_RCPT_TROUBLE,
   };
   return verdict < RCPT_VERDICTS ? outcomes[verdict] : SMTP_RCPT_TROUBLE;
 }

@@ -51,7 +51,7 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
   while (ipc_list_next(&q.addresses, &address)) {
     if (n == VERDICTS_MAX) return false;
     enum rcpt_verdict v = verdict_on(s, address, q.size);
-    verdicts[n++] = v == RCPT_OURS && low_space(s, now_s) ? RCPT_TROUBLE : v;
+    verdicts[n++] = v == RCPT_OURS && low_space(s, now_s) ? RCPT_NO_SPACE : v;
   }
   if (q.addresses.n || !n) return false;
   smtp_verdicts_put(&s->out, &(struct smtp_verdicts){ .verdicts = slice_of(verdicts, n) });
