@@ -12,6 +12,7 @@ VARIANT ?= release
 BUILD   ?= build
 OUT     := $(BUILD)/$(VARIANT)
 PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
 VERSION := 0.1.0
 
 PACKAGES := openssl sqlite3 libevent_core libseccomp libconfuse jansson libcrypt
@@ -96,42 +97,42 @@ test-deps:
 	@tools/deps test
 
 demo: deps
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all
 	@tools/demo $(BUILD)/release/qasid
 
 check: test-deps
-	@$(MAKE) --no-print-directory -s all
-	@$(MAKE) --no-print-directory -s tests VARIANT=asan
-	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all
+	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
+	@$(MAKE) -j$(JOBS) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/run $(BUILD)/asan links docs unit conv world real clients fuzz
 
 quick:
-	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
 	@tests/run $(BUILD)/asan unit conv world-quick
 
 tests: $(OUT)/qasid $(UNIT) $(WORLD)
 fuzzers: $(FUZZ)
 
 asan:
-	@$(MAKE) --no-print-directory tests VARIANT=asan
+	@$(MAKE) -j$(JOBS) --no-print-directory tests VARIANT=asan
 tsan:
-	@$(MAKE) --no-print-directory tests VARIANT=tsan
+	@$(MAKE) -j$(JOBS) --no-print-directory tests VARIANT=tsan
 	@tests/run $(BUILD)/tsan unit
 fuzz: test-deps
-	@$(MAKE) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
+	@$(MAKE) -j$(JOBS) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
 	@tests/run $(BUILD)/asan fuzz
 
 # Every conversation with every allocation and every question failed in turn: ten thousand runs, some minutes.
 conv: test-deps
-	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
 	@$(BUILD)/asan/world/conv-world --all tests/conv
 
 world: test-deps
-	@$(MAKE) --no-print-directory -s tests VARIANT=asan
+	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
 	@SEEDS=1..$(or $(SEEDS),10000) tests/run $(BUILD)/asan world
 
 cover: test-deps
-	@$(MAKE) --no-print-directory -s tests VARIANT=cover
+	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=cover
 	@tests/run $(BUILD)/cover unit conv
 	@gcovr -r . --object-directory $(BUILD)/cover -e tests -e bench --sort-uncovered --print-summary
 
@@ -140,10 +141,10 @@ lint:
 	  --suppress=missingIncludeSystem --inline-suppr -I. -D_GNU_SOURCE lib ipc conf src
 
 bench: deps
-	@$(MAKE) --no-print-directory -s all $(BUILD)/release/load
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load
 	@bench/run $(BUILD)/release
 bench-peers: deps
-	@$(MAKE) --no-print-directory -s all $(BUILD)/release/load
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load
 	@bench/run $(BUILD)/release peers
 
 unit-run: $(UNIT)
