@@ -96,26 +96,6 @@ static enum step finish(struct conn *c, enum close_reason why) {
   return STEP_GONE;
 }
 
-static void put_question(struct conn *c) {
-  struct proto *p = c->proto;
-  enum room_kind room = p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE;
-  struct room *r = c->front->room;
-  p->ask.sent = true;
-  room_send(r, room, room_single(r, room), p->ask.type, c->id, buf_slice(&p->ask.body), -1);
-  buf_wipe(&p->ask.body);
-}
-
-/* The client or the server ends it from outside the session's own flow. */
-static enum step lose(struct conn *c, enum close_reason why) {
-  struct proto *p = c->proto;
-  if (!p) return finish(c, why);
-  c->front->role->ops->gone(p, why);
-  if (p->ask.type && !p->ask.wants_answer) put_question(c);
-  return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
-}
-
-void conn_end(struct conn *c, enum close_reason why) { lose(c, why); }
-
 /* --- octets out --- */
 
 static enum flow write_some(struct conn *c, struct slice s, size_t *ret_n) {
@@ -144,6 +124,30 @@ static enum flow flush(struct conn *c) {
   if (flow == FLOW_DONE) buf_relax(out);
   return flow;
 }
+
+/* --- the end from outside the session's own flow --- */
+
+static void put_question(struct conn *c) {
+  struct proto *p = c->proto;
+  enum room_kind room = p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE;
+  struct room *r = c->front->room;
+  p->ask.sent = true;
+  room_send(r, room, room_single(r, room), p->ask.type, c->id, buf_slice(&p->ask.body), -1);
+  buf_wipe(&p->ask.body);
+}
+
+/* The client or the server ends it. What the session still says ("421 …") is sent if the socket takes it
+ * at once: nobody waits for a client that is to go. */
+static enum step lose(struct conn *c, enum close_reason why) {
+  struct proto *p = c->proto;
+  if (!p) return finish(c, why);
+  c->front->role->ops->gone(p, why);
+  if (p->ask.type && !p->ask.wants_answer) put_question(c);
+  if (!c->handshaking && !p->out.failed) flush(c);
+  return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
+}
+
+void conn_end(struct conn *c, enum close_reason why) { lose(c, why); }
 
 /* --- TLS --- */
 
@@ -296,6 +300,10 @@ void conn_go(struct conn *c) {
     if (s == STEP_READ && c->readable) s = read_some(c, &fresh);
   } while (s == STEP_AGAIN);
   if (s == STEP_GONE || c->handshaking) return;
+  if (s == STEP_READ && c->front->stop_at) { /* what was under way when the server was told to stop is done */
+    lose(c, CLOSE_STOPPING);
+    return;
+  }
   /* While a question is open the descriptor stays watched for reading: mostly the answer is there
    * before the client says more, and two system calls are saved. on_io() unwatches when not. */
   int want = c->blocked ? LOOP_WRITE : 0;

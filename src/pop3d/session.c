@@ -262,8 +262,17 @@ static void session_tick(struct proto *p) {
   proto_close(p, buf_len(&p->out) > 0 ? CLOSE_TOO_SLOW : CLOSE_IDLE);
 }
 
+/* An end that is the server's doing is told to a client that can still hear it. Of a QUIT that is under way
+ * nothing is known, so nothing is said. */
+static void last_words(struct session *s, enum close_reason why) {
+  bool ours = why == CLOSE_STOPPING || why == CLOSE_CONNECTION_LIMIT || why == CLOSE_NO_DESCRIPTORS;
+  if (!ours || s->proto.want != PROTO_READ || s->wait == WAIT_QUIT || inside_response(s)) return;
+  err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
+}
+
 static void session_gone(struct proto *p, enum close_reason why) {
   struct session *s = session_of(p);
+  last_words(s, why);
   bool marked = s->wait != WAIT_QUIT && drop_deleted(&s->drop) > 0;
   if (p->want != PROTO_CLOSE) let_go(s);
   proto_close(p, why == CLOSE_PEER_GONE && marked ? CLOSE_PEER_GONE_DROP : why);
