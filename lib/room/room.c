@@ -47,6 +47,7 @@ void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t ty
 
 void room_exit(struct room *r, int code) {
   r->exit_code = code;
+  r->over = true;
   loop_stop(r->loop);
 }
 
@@ -80,6 +81,10 @@ void room_log_setup(struct log *log, const struct conf *conf) {
 
 static bool peer_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
   struct room_peer *p = arg;
+  if (p->room->over) {
+    if (msg->fd >= 0) close(msg->fd);
+    return true;
+  }
   return p->room->ops->message(p->room, p->kind, p->number, msg, state);
 }
 
@@ -100,7 +105,7 @@ static void peer_lost(void *arg, struct channel *ch, const char *breach) {
   while (*at != p) at = &(*at)->next;
   *at = p->next;
   channel_free(&p->channel);
-  if (r->ops->peer_lost) r->ops->peer_lost(r, p->kind, p->number);
+  if (r->ops->peer_lost && !r->over) r->ops->peer_lost(r, p->kind, p->number);
   free(p);
 }
 
@@ -223,7 +228,10 @@ static bool on_go(struct room *r, const struct ipc_msg *msg) {
   return true;
 }
 
+/* The parent says it again when another room has ended. */
 static bool on_stop(struct room *r, const struct ipc_msg *msg) {
+  if (r->stopping) return true;
+  r->stopping = true;
   if (r->ops->stop && r->running) r->ops->stop(r);
   else room_exit(r, 0);
   return true;
@@ -239,6 +247,11 @@ static const struct {
 };
 
 static bool parent_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  const struct room *r = arg;
+  if (r->over) {
+    if (msg->fd >= 0) close(msg->fd);
+    return true;
+  }
   for (size_t i = 0; i < sizeof parent_messages / sizeof *parent_messages; i++)
     if (parent_messages[i].type == msg->type) return parent_messages[i].fn(arg, msg);
   return false;

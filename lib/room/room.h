@@ -3,7 +3,8 @@
  *   SET-UP   the parent says hello, config, listeners, certificates, channels …
  *   room_go  the room confines itself (lib/sandbox), then start(); room_ready
  *   RUNNING  messages from the other rooms; new channels when a neighbour was restarted; reloads
- *   stop()   the room finishes what was acknowledged and calls room_exit()
+ *   stop()   called once; the room finishes what was acknowledged and calls room_exit()
+ *   room_exit()  no more calls: words of neighbours that are on their way are dropped
  *
  * When the parent is gone the room ends at once. When a neighbour breaks a rule the room tells the
  * parent, which ends that neighbour. */
@@ -56,6 +57,8 @@ struct room {
   struct channel *parent;
   struct room_peer *peers;
   bool running;
+  bool stopping; /* told to stop */
+  bool over;     /* room_exit() was called: nothing is heard any more */
   int exit_code;
 };
 
