@@ -141,6 +141,14 @@ static const char *wrong_listen(struct slice text) {
   return "is no address to listen on; \"*:25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\" is meant, in quotes";
 }
 
+static const char *wrong_mechanism(struct slice text) {
+#define MECHANISM(name, ...) \
+  if (slice_caseeq(text, SLICE(name))) return NULL;
+#include "lib/sasl/mechanisms.def"
+#undef MECHANISM
+  return "is no SASL mechanism that is spoken here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for example";
+}
+
 static const struct meaning {
   const char *option;
   const char *(*wrong)(struct slice text);
@@ -150,6 +158,7 @@ static const struct meaning {
   { "run_dir", wrong_run_dir },
   { "user", wrong_user },
   { "recipient_delimiter", wrong_delimiter },
+  { "auth_mechanisms", wrong_mechanism },
   { "tls_certificates", wrong_path },
   { "tls_keys", wrong_path },
   { "listen_smtp", wrong_listen },

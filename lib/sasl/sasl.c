@@ -3,16 +3,14 @@
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
-/* Columns: plaintext, recoverable, client_first, server_last. */
 const struct sasl_mechanism sasl_mechanisms[] = {
-  { "SCRAM-SHA-256", false, true,  true,  true,  DIGEST_SHA256, "RFC 7677", scram_server, scram_client },
-  { "SCRAM-SHA-1",   false, true,  true,  true,  DIGEST_SHA1,   "RFC 5802", scram_server, scram_client },
-  { "PLAIN",         true,  false, true,  false, DIGEST_KINDS,  "RFC 4616", plain_server, plain_client },
-  { "LOGIN",         true,  false, false, false, DIGEST_KINDS,  "draft-murchison-sasl-login", login_server,
-    login_client },
-  { "CRAM-MD5",      false, true,  false, false, DIGEST_MD5,    "RFC 2195", cram_server,  cram_client },
+#define MECHANISM(name, plain, recoverable, first, last, digest, steps, spec) \
+  { name, plain, recoverable, first, last, digest, spec, steps##_server, steps##_client },
+#include "lib/sasl/mechanisms.def"
+#undef MECHANISM
   { NULL, false, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
 };
+_Static_assert(COUNT_OF(sasl_mechanisms) <= 8 * sizeof(sasl_set), "a set has a bit for each row");
 
 const struct sasl_mechanism *sasl_find(struct slice name) {
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)

@@ -35,12 +35,10 @@ enum sasl_advice {
   SASL_GIVE_UP, /* the server broke the mechanism, or failed to prove itself: cancel with "*" */
 };
 
+/* A row of mechanisms.def, which explains the columns. */
 struct sasl_mechanism {
   const char *name;
-  bool plaintext;      /* it shows the password: for encrypted connections only */
-  bool recoverable;    /* the server must have the password itself, or a key derived from it */
-  bool client_first;   /* the client speaks first (RFC 4422 §5, 2a) */
-  bool server_last;    /* the server has data to send with success (RFC 4422 §5, 2b) */
+  bool plaintext, recoverable, client_first, server_last;
   enum digest_kind digest;
   const char *spec;
   enum sasl_verdict (*server)(struct sasl_server *s, bool has, struct slice response, struct buf *out);
@@ -51,6 +49,19 @@ struct sasl_mechanism {
 extern const struct sasl_mechanism sasl_mechanisms[];
 /* By name, in any case. NULL: not known. */
 const struct sasl_mechanism *sasl_find(struct slice name);
+
+/* --- what a server offers --- */
+/* Bit i: row i of the table. */
+typedef uint32_t sasl_set;
+/* The mechanisms of these names (the option auth_mechanisms); unknown names are left out. */
+sasl_set sasl_set_of(const char *const *names, size_t count);
+/* May it be used here? may_show: a password may be sent, because the connection is encrypted or the option
+ * plaintext_auth allows it. A mechanism that may be used is taken whether it is announced or not. */
+bool sasl_usable(const struct sasl_mechanism *m, bool may_show);
+/* Those that are announced here: they were named, and may be used. */
+sasl_set sasl_announced(sasl_set named, bool may_show);
+/* The names of a set in the order of the table, each between `before` and `after`. */
+void sasl_put_names(struct buf *out, sasl_set set, const char *before, const char *after);
 
 /* --- the server's side --- */
 struct sasl_server {

@@ -355,7 +355,7 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
-  if (!mech || (mech->plaintext && !may_show_password(a, m.secure))) {
+  if (!mech || !sasl_usable(mech, may_show_password(a, m.secure))) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }

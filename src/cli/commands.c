@@ -22,13 +22,13 @@ static const struct cmd_option add_options[] = {
   { "hash-stdin", NULL,
     "That line is a hash out of another server's database instead: yescrypt, bcrypt, SHA-512-crypt, "
     "SHA-256-crypt, MD5-crypt, with Dovecot's {SCHEME} or without." },
-  { "legacy-auth", NULL, "Keep the password recoverable (encrypted), which APOP and CRAM-MD5 need." },
+  { "legacy-auth", NULL, "Keep the password recoverable (encrypted), which APOP, CRAM-MD5 and SCRAM need." },
   { "quota", "SIZE", "The most octets the mailbox holds, such as 2G; 0: no limit." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option passwd_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input." },
-  { "legacy-auth", NULL, "Keep it recoverable (encrypted) from now on, which APOP and CRAM-MD5 need." },
+  { "legacy-auth", NULL, "Keep it recoverable (encrypted) from now on, which APOP, CRAM-MD5 and SCRAM need." },
   { "no-legacy-auth", NULL, "From now on keep no recoverable password." },
   { NULL, NULL, NULL },
 };
@@ -55,7 +55,7 @@ static const struct cmd_option restore_options[] = {
 };
 static const struct cmd_option fetch_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
-  { "auth", "MECHANISM", "user (USER and PASS), apop, plain, login or cram-md5. Else the best one offered." },
+  { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1, plain, login or cram-md5. Else the best one offered." },
   { "starttls", NULL, "Refuse to go on without STLS." },
   { "no-starttls", NULL,
     "Never say STLS. The password then goes in the clear unless the mechanism hides it." },
@@ -75,7 +75,7 @@ static const struct cmd_option send_options[] = {
   { "subject", "TEXT", "Make a message with this subject; what is read is its text." },
   { "password-stdin", NULL,
     "The password is the first line of standard input, the message follows it; else it is asked for." },
-  { "auth", "MECHANISM", "plain, login or cram-md5. Else the best one offered." },
+  { "auth", "MECHANISM", "scram-sha-256, scram-sha-1, plain, login or cram-md5. Else the best one offered." },
   { "starttls", NULL, "Refuse to go on without STARTTLS." },
   { "no-starttls", NULL, "Never say STARTTLS." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },

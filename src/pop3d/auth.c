@@ -6,25 +6,15 @@
 #include "lib/sasl/sasl.h"
 #include "src/pop3d/state.h"
 
-/* Whoever listens on a plain connection would have the password. */
-static bool usable(const struct session *s, const struct sasl_mechanism *m) {
-  return !m->plaintext || plaintext_allowed(s);
+static sasl_set announced(const struct session *s) {
+  const struct conf_list *named = &s->svc->conf->auth_mechanisms;
+  return sasl_announced(sasl_set_of(named->items, named->count), plaintext_allowed(s));
 }
 
-/* Every account has a password, few have the recoverable secret that the other mechanisms need, and
- * clients take what looks strongest and don't try another when it fails. So those mechanisms are
- * announced only where a password may not be sent. They are accepted everywhere. */
-static bool announced(const struct session *s, const struct sasl_mechanism *m) {
-  return usable(s, m) && m->recoverable == !plaintext_allowed(s);
-}
+bool announces_mechanisms(const struct session *s) { return announced(s) != 0; }
 
 void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after) {
-  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
-    if (!announced(s, m)) continue;
-    buf_put_str(out, before);
-    buf_put_str(out, m->name);
-    buf_put_str(out, after);
-  }
+  sasl_put_names(out, announced(s), before, after);
 }
 
 /* "=" is an initial response that is empty (RFC 5034 §4). */
@@ -64,7 +54,7 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
   }
   const struct sasl_mechanism *mech = sasl_find(a->name);
   if (!mech) refuse(s, "unknown mechanism");
-  else if (!usable(s, mech)) refuse(s, "no passwords without TLS: use STLS first");
+  else if (!sasl_usable(mech, plaintext_allowed(s))) refuse(s, "no passwords without TLS: use STLS first");
   else start(s, mech, a);
 }
 

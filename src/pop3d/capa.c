@@ -12,6 +12,7 @@ static bool can_stls(const struct session *s) { return !s->secure && s->svc->has
 static bool announced(const struct session *s, const struct verb *v) {
   if (!v->capability) return false;
   if (v->flags & V_STLS) return s->state == ST_AUTHORIZATION && can_stls(s);
+  if (v->flags & V_MECHANISMS) return announces_mechanisms(s); /* SASL has at least one (RFC 5034 §3) */
   return !(v->flags & V_PASSWORD) || plaintext_allowed(s);
 }
 

@@ -140,6 +140,7 @@ void open_no_store(struct session *s);
 void pop3_auth(struct session *s, const struct pop3_args *a);
 void auth_line(struct session *s, struct slice line, bool whole); /* whole: it was not too long */
 void auth_challenged(struct session *s, struct slice payload);
+bool announces_mechanisms(const struct session *s);
 void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after);
 
 /* capa.c */

@@ -9,29 +9,20 @@
 
 #include "lib/base/codec.h"
 
-/* What EHLO offers. auth may still refuse one to an account that has no such secret. */
-static const struct slice mechanisms[] = {
-  { (const uint8_t *)"PLAIN", 5 }, /* RFC 4616 */
-  { (const uint8_t *)"LOGIN", 5 }, /* draft-murchison-sasl-login-00 */
-};
+/* Whoever listens on a plain connection would have the password. */
+static bool may_show(const struct session *s) { return s->secure || s->service->plaintext_auth; }
 
-void smtpd_put_mechanisms(struct buf *out) {
-  for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++) {
-    if (i) buf_put_u8(out, ' ');
-    buf_put(out, mechanisms[i]);
-  }
+sasl_set smtpd_mechanisms(const struct session *s) {
+  return sasl_announced(s->service->mechanisms, may_show(s));
 }
 
-static bool is_offered(struct slice name) {
-  for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
-    if (slice_caseeq(name, mechanisms[i])) return true;
-  return false;
+void smtpd_put_mechanisms(const struct session *s, struct buf *out) {
+  sasl_put_names(out, smtpd_mechanisms(s), " ", "");
 }
 
 enum smtp_outcome smtpd_auth_allowed(const struct session *s) {
   if (!s->service->submission) return SMTP_NOT_OFFERED;
-  if (s->logged_in) return SMTP_AUTH_ALREADY;
-  return s->secure || s->service->plaintext_auth ? SMTP_OK : SMTP_AUTH_ENCRYPT;
+  return s->logged_in ? SMTP_AUTH_ALREADY : SMTP_OK;
 }
 
 /* --- answers --- */
@@ -105,10 +96,12 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
   struct buf response;
   enum smtp_outcome o = smtp_auth_parse(argument, &a);
   if (o != SMTP_OK) return o;
-  if (!is_offered(a.mechanism)) return SMTP_AUTH_MECHANISM;
+  const struct sasl_mechanism *mech = sasl_find(a.mechanism);
+  if (!mech) return SMTP_AUTH_MECHANISM;
+  if (!sasl_usable(mech, may_show(s))) return SMTP_AUTH_ENCRYPT;
   if (decode(&response, a.initial)) {
     struct auth_start q = {
-      .mechanism = a.mechanism, .has_response = a.has_initial, .response = buf_slice(&response),
+      .mechanism = slice_str(mech->name), .has_response = a.has_initial, .response = buf_slice(&response),
       .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);

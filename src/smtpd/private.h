@@ -5,6 +5,7 @@
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
 #include "lib/mail/header.h"
+#include "lib/sasl/sasl.h"
 #include "lib/smtp/command.h"
 #include "lib/smtp/data.h"
 #include "lib/smtp/line.h"
@@ -147,7 +148,9 @@ void smtpd_auth_line(struct session *s, struct slice line);
 void smtpd_auth_abort(struct session *s, enum smtp_outcome why);
 /* Whether AUTH may be used now: SMTP_OK, or what it gets. */
 enum smtp_outcome smtpd_auth_allowed(const struct session *s);
-void smtpd_put_mechanisms(struct buf *out);
+/* Those that are announced here and now; their names, each with a space before it. */
+sasl_set smtpd_mechanisms(const struct session *s);
+void smtpd_put_mechanisms(const struct session *s, struct buf *out);
 
 /* --- received.c --- */
 

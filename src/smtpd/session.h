@@ -13,6 +13,7 @@
 
 #include "conf/conf.h"
 #include "lib/proto/proto.h"
+#include "lib/sasl/sasl.h"
 
 /* What all sessions of one listener share; read-only while they live. Made from the configuration,
  * holds nothing of it. */
@@ -21,6 +22,7 @@ struct smtpd_service {
   bool submission; /* users send here: login wanted, AUTH offered */
   bool has_certificate;
   bool plaintext_auth;
+  sasl_set mechanisms; /* that EHLO names */
   bool fix_bare_lf;
   uint64_t message_size_limit;
   uint64_t received_limit;

@@ -18,7 +18,8 @@ struct verb {
   unsigned flags;
   /* SMTP_OK while the service and the connection allow it at all; NULL: always. */
   enum smtp_outcome (*allowed)(const struct session *s);
-  void (*put_offer)(struct buf *out); /* EHLO's words behind the name */
+  /* EHLO's words behind the name; without any there is nothing to offer. */
+  void (*put_offer)(const struct session *s, struct buf *out);
   const char *spec;
 };
 
@@ -105,7 +106,7 @@ static enum smtp_outcome out_of_order(const struct session *s, const struct verb
 }
 
 static enum smtp_outcome login_wanted(const struct session *s) {
-  bool tls_first = s->service->has_certificate && !s->secure && !s->service->plaintext_auth;
+  bool tls_first = s->service->has_certificate && !s->secure && !smtpd_mechanisms(s);
   return tls_first ? SMTP_TLS_FIRST : SMTP_AUTH_FIRST;
 }
 
@@ -161,11 +162,12 @@ static enum smtp_outcome introduce(struct session *s, struct slice name, bool es
 /* One offer to the list of EHLO's lines, which LF divides. */
 static void put_offer(const struct session *s, const struct verb *v, struct buf *list) {
   if (!(v->flags & V_OFFER) || allowed_now(s, v) != SMTP_OK) return;
+  size_t before = buf_len(list);
   buf_put_u8(list, '\n');
   buf_put(list, v->name);
-  if (!v->put_offer) return;
-  buf_put_u8(list, ' ');
-  v->put_offer(list);
+  size_t bare = buf_len(list);
+  if (v->put_offer) v->put_offer(s, list);
+  if (v->put_offer && buf_len(list) == bare) buf_truncate(list, before);
 }
 
 static void put_offers(const struct session *s, struct buf *list) {

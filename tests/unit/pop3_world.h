@@ -55,7 +55,9 @@ static inline void world_trace(void *arg, char direction, struct slice line) {
 
 /* Defaults: TLS is off, a certificate is there, passwords in the clear are not allowed. */
 static inline void world_init(struct pop3_world *w) {
+  static const char *mechanisms[] = { "PLAIN", "LOGIN" };
   memset(w, 0, sizeof *w);
+  w->conf.auth_mechanisms = (struct conf_list){ mechanisms, 2 };
   w->conf.pop3_idle_timeout = 600;
   w->conf.pop3_login_timeout = 180;
   w->conf.pop3_error_limit = 20;

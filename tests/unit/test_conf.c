@@ -134,6 +134,7 @@ static void mistakes_of_value(void **state) {
     { "user = \"Root!\"\n", "no user name" },
     { "recipient_delimiter = a\n", "can hold" },
     { "listen_smtp = \"25\"\n", "no address to listen on" },
+    { "auth_mechanisms = { \"PLAIN\", \"PLAIM\" }\n", "\"PLAIM\" is no SASL mechanism" },
     { "listen_smtp = \"*:0\"\n", "no address" },
     { "listen_smtp = \"*:65536\"\n", "no address" },
     { "listen_smtp = \"::1:25\"\n", "no address" },

@@ -250,10 +250,10 @@ static void every_verb_in_every_state(void **state) {
 /* PO-8. RFC 2449 §5: what AUTHORIZATION has stays announced; RFC 2595 §4: STLS only where it works. */
 static void capa_is_honest(void **state) {
   struct pop3_world *w = logged_in();
-  say(w, "CAPA\r\n", CAPA_HEAD "SASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "UIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   world_end(&w);
   w = rfc_world();
-  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
   say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
@@ -264,6 +264,21 @@ static void capa_is_honest(void **state) {
   start(w);
   say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "-ERR there is no TLS here\r\n");
+  world_end(&w);
+}
+
+/* auth_mechanisms: what it names, where it may be used; nothing at all has no line (RFC 5034 §3). */
+static void capa_names_mechanisms(void **state) {
+  static const char *named[] = { "login", "CRAM-MD5", "SCRAM-SHA-256", "nonsense" };
+  struct pop3_world *w = world_new();
+  w->conf.auth_mechanisms = (struct conf_list){ named, 4 };
+  start(w);
+  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
+  say(w, "AUTH\r\n", "+OK mechanisms follow\r\nSCRAM-SHA-256\r\nLOGIN\r\nCRAM-MD5\r\n.\r\n");
+  w->conf.auth_mechanisms.count = 0;
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  says(w, "AUTH LOGIN\r\n", "+ "); /* taken, unasked */
   world_end(&w);
 }
 
@@ -1059,6 +1074,7 @@ int main(void) {
     cmocka_unit_test(an_empty_maildrop),
     cmocka_unit_test(every_verb_in_every_state),
     cmocka_unit_test(capa_is_honest),
+    cmocka_unit_test(capa_names_mechanisms),
     cmocka_unit_test(passwords_keep_their_spaces),
     cmocka_unit_test(user_is_for_the_next_command_only),
     cmocka_unit_test(who_exists_is_not_told),

@@ -412,6 +412,27 @@ static void test_scram_client_hostile(void **state) {
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
 }
 
+static void assert_names(sasl_set set, const char *want) {
+  buf_reset(&out);
+  sasl_put_names(&out, set, "", ";");
+  assert_true(slice_eq(buf_slice(&out), slice_str(want)));
+}
+
+/* What is announced: the named ones, without those that show the password where it may not be shown. */
+static void test_offer(void **state) {
+  static const char *const all[] = { "CRAM-MD5", "LOGIN", "PLAIN", "scram-sha-1", "SCRAM-SHA-256", "PLAIN" };
+  static const char *const odd[] = { "", "PLAI", "PLAINS", "GSSAPI" };
+  assert_names(sasl_announced(sasl_set_of(all, 6), true), "SCRAM-SHA-256;SCRAM-SHA-1;PLAIN;LOGIN;CRAM-MD5;");
+  assert_names(sasl_announced(sasl_set_of(all, 6), false), "SCRAM-SHA-256;SCRAM-SHA-1;CRAM-MD5;");
+  assert_names(sasl_announced(sasl_set_of(all, 3), false), "CRAM-MD5;");
+  assert_int_equal(sasl_set_of(odd, 4), 0);
+  assert_int_equal(sasl_announced(0, true), 0);
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
+    assert_true(sasl_usable(m, true));
+    assert_int_equal(sasl_usable(m, false), !m->plaintext);
+  }
+}
+
 static void test_table(void **state) {
   assert_null(sasl_find(SLICE("SCRAM-SHA-256-PLUS")));
   assert_null(sasl_find(SLICE("")));
@@ -427,7 +448,7 @@ int main(void) {
     T(test_plain_examples), T(test_plain_hostile), T(test_plain_odd_names), T(test_plain_sizes),
     T(test_plain_client),   T(test_login),         T(test_login_hostile),   T(test_login_client),
     T(test_cram),           T(test_cram_hostile),  T(test_scram_examples),  T(test_scram_client),
-    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_table),
+    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_offer), T(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

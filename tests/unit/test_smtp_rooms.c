@@ -135,6 +135,22 @@ static void submission_needs_login(void **state) {
   kit_free(k);
 }
 
+/* auth_mechanisms: what it names, where it may be used; in the clear, those that hide the password. */
+static void ehlo_names_mechanisms(void **state) {
+  static const char *const named[] = { "CRAM-MD5", "login", "scram-sha-256", "nonsense" };
+  struct kit *k = kit_met("submission");
+  k->service.mechanisms = sasl_set_of(named, 4);
+  kit_exchange(k, "EHLO c\r\n", OFFERS "250-STARTTLS\r\n250-AUTH SCRAM-SHA-256 CRAM-MD5\r\n250 HELP\r\n");
+  kit_exchange(k, MAIL, "530 5.7.0 Log in first\r\n");
+  kit_expect(k, "AUTH LOGIN\r\n", "538 ");
+  kit_expect(k, "STARTTLS\r\n", "220 ");
+  kit_exchange(k, "EHLO c\r\n", OFFERS "250-AUTH SCRAM-SHA-256 LOGIN CRAM-MD5\r\n250 HELP\r\n");
+  k->service.mechanisms = 0;
+  kit_exchange(k, "EHLO c\r\n", OFFERS "250 HELP\r\n");
+  kit_exchange(k, PLAIN, "235 2.7.0 Logged in\r\n"); /* taken, unasked */
+  kit_free(k);
+}
+
 /* With plaintext_auth: what was proved in the clear is forgotten inside (RFC 3207 §4.2). */
 static void login_forgotten(void **state) {
   struct kit *k = kit_met("submission");
@@ -241,6 +257,7 @@ int main(void) {
     cmocka_unit_test(gone_in_data),
     cmocka_unit_test(starttls),
     cmocka_unit_test(submission_needs_login),
+    cmocka_unit_test(ehlo_names_mechanisms),
     cmocka_unit_test(login_forgotten),
     cmocka_unit_test(auth_forms),
     cmocka_unit_test(auth_failures),

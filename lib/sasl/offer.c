@@ -1,0 +1,31 @@
+/* What a server announces and what it takes, the same for every protocol. */
+#include "lib/sasl/sasl.h"
+
+static sasl_set bit_of(const struct sasl_mechanism *m) { return 1u << (m - sasl_mechanisms); }
+
+sasl_set sasl_set_of(const char *const *names, size_t count) {
+  sasl_set set = 0;
+  for (size_t i = 0; i < count; i++) {
+    const struct sasl_mechanism *m = sasl_find(slice_str(names[i]));
+    if (m) set |= bit_of(m);
+  }
+  return set;
+}
+
+bool sasl_usable(const struct sasl_mechanism *m, bool may_show) { return may_show || !m->plaintext; }
+
+sasl_set sasl_announced(sasl_set named, bool may_show) {
+  sasl_set set = 0;
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
+    if (sasl_usable(m, may_show)) set |= named & bit_of(m);
+  return set;
+}
+
+void sasl_put_names(struct buf *out, sasl_set set, const char *before, const char *after) {
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
+    if (!(set & bit_of(m))) continue;
+    buf_put_str(out, before);
+    buf_put_str(out, m->name);
+    buf_put_str(out, after);
+  }
+}

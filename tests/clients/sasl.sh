@@ -1,0 +1,90 @@
+#!/bin/bash
+# SASL mechanisms with clients that were written by others: curl, swaks, msmtp and mpop (GNU SASL), and our own.
+qasid_bin=$(realpath "$1")
+. "$(dirname "$0")/../lib.sh"
+begin
+option auth_mechanisms '{ "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5" }'
+option auth_penalty_most 1
+add alice bob
+q account add plain@example.org --password-stdin <<<secret-plain >/dev/null
+serve
+cd "$dir"
+printf 'From: <alice@example.org>\nTo: <bob@example.org>\nSubject: mechanisms\n\nFirst line.\n' >mail.lf
+sed 's/$/\r/' mail.lf >mail.txt
+ca=$dir/cert.pem
+sent=0
+# What is sent is counted, and then looked for.
+sends() { ok "$@"; sent=$((sent + 1)); }
+
+# --- SMTP ---
+curl_send() { curl -sS --cacert "$ca" --ssl-reqd --mail-from alice@example.org --mail-rcpt bob@example.org --upload-file mail.txt "$@"; }
+curl_auth() { # MECHANISM USER PASSWORD
+  curl_send --user "$2:$3" --login-options "AUTH=$1" "smtp://localhost:$submission/client.example.net"
+}
+msmtp_() { # METHOD PASSWORD ARGUMENT…
+  local method=$1 password=$2
+  shift 2
+  msmtp --host=localhost --auth="$method" --user=alice@example.org --passwordeval="echo $password" --from=alice@example.org "$@" bob@example.org <mail.lf
+}
+in_tls="--tls=on --tls-starttls=on --tls-trust-file=$ca"
+swaks_() { swaks --silent 2 --server localhost --from alice@example.org --to bob@example.org --body "from swaks" --auth-user alice@example.org "$@"; }
+
+for m in CRAM-MD5 PLAIN LOGIN; do
+  sends "curl submission AUTH $m" curl_auth $m alice@example.org secret-alice
+  ok "curl submission AUTH $m, wrong password" no curl_auth $m alice@example.org wrong
+done
+# libcurl speaks SCRAM only when it was built with GNU SASL.
+if curl -V | grep -qi gsasl; then
+  sends "curl submission AUTH SCRAM-SHA-256" curl_auth SCRAM-SHA-256 alice@example.org secret-alice
+fi
+sends "swaks submission AUTH CRAM-MD5 in TLS" swaks_ --port "$submission" --tls --auth CRAM-MD5 --auth-password secret-alice
+sends "swaks submission AUTH CRAM-MD5 in the clear" swaks_ --port "$submission" --auth CRAM-MD5 --auth-password secret-alice
+ok "swaks submission AUTH CRAM-MD5, wrong password" no swaks_ --port "$submission" --tls --auth CRAM-MD5 --auth-password wrong
+for m in scram-sha-256 scram-sha-1 cram-md5; do
+  # shellcheck disable=SC2086
+  sends "msmtp submission $m" msmtp_ $m secret-alice --port="$submission" $in_tls
+  # shellcheck disable=SC2086
+  ok "msmtp submission $m, wrong password" no msmtp_ $m wrong --port="$submission" $in_tls
+done
+q_send() { # METHOD PASSWORD
+  (echo "$2" && cat mail.txt) | q send --ca "$ca" --starttls --auth "$1" --password-stdin --to bob@example.org "smtp://alice@example.org@localhost:$submission"
+}
+for m in scram-sha-256 scram-sha-1 cram-md5 plain login; do
+  sends "qasid send $m" q_send $m secret-alice
+  ok "qasid send $m, wrong password" no q_send $m wrong
+done
+ok "each of $sent messages is in the mailbox" is "$(count_of bob)" "$sent"
+
+# --- POP3 ---
+mkdir -p box/cur box/new box/tmp
+mpop_() { # METHOD PASSWORD ARGUMENT…
+  local method=$1 password=$2
+  shift 2
+  mpop --host=localhost --auth="$method" --user=bob@example.org --passwordeval="echo $password" --delivery=maildir,box \
+    --uidls-file="$dir/uidls-$RANDOM$RANDOM" --keep=on "$@"
+}
+curl_list() { curl -sS --cacert "$ca" --ssl-reqd --user "bob@example.org:$2" --login-options "AUTH=$1" "pop3://localhost:$pop3/"; }
+for m in scram-sha-256 scram-sha-1 cram-md5; do
+  # shellcheck disable=SC2086
+  ok "mpop $m" mpop_ $m secret-bob --port="$pop3" $in_tls
+  # shellcheck disable=SC2086
+  ok "mpop $m, wrong password" no mpop_ $m wrong --port="$pop3" $in_tls
+done
+ok "mpop scram-sha-256 in the clear" mpop_ scram-sha-256 secret-bob --port="$pop3" --tls=off
+ok "each time everything came" is "$(find box/new -type f | wc -l)" $((4 * sent))
+for m in CRAM-MD5 PLAIN LOGIN; do
+  ok "curl pop3 AUTH $m" curl_list $m secret-bob
+  ok "curl pop3 AUTH $m, wrong password" no curl_list $m wrong
+done
+q_list() { echo "$2" | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://bob@example.org@localhost:$pop3"; }
+for m in scram-sha-256 scram-sha-1 cram-md5 plain login user; do
+  ok "qasid fetch $m" q_list $m secret-bob
+  ok "qasid fetch $m, wrong password" no q_list $m wrong
+done
+
+# --- an account without a recoverable password ---
+plain_list() { echo secret-plain | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://plain@example.org@localhost:$pop3"; }
+ok "an ordinary account logs in with PLAIN" plain_list plain
+ok "and with no SCRAM" no plain_list scram-sha-256
+ok "nor CRAM-MD5" no plain_list cram-md5
+finish
