@@ -45,7 +45,7 @@ WORLD_OBJ := $(WORLD_SRC:%.c=$(OUT)/%.o)
 FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check quick conv install asan tsan fuzz fuzzers tests bench bench-peers lint cover world unit-run clean deps test-deps
+.PHONY: all demo check quick conv install asan tsan fuzz fuzzers tests bench bench-peers lint cover world unit-run clean deps test-deps lint-deps
 all: $(OUT)/qasid
 
 $(OUT)/%.o: %.c Makefile
@@ -95,6 +95,8 @@ deps:
 	@tools/deps build
 test-deps:
 	@tools/deps test
+lint-deps:
+	@tools/deps lint
 
 demo: deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s all
@@ -131,12 +133,12 @@ world: test-deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
 	@SEEDS=1..$(or $(SEEDS),10000) tests/run $(BUILD)/asan world
 
-cover: test-deps
+cover: lint-deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=cover
 	@tests/run $(BUILD)/cover unit conv
 	@gcovr -r . --object-directory $(BUILD)/cover -e tests -e bench --sort-uncovered --print-summary
 
-lint:
+lint: lint-deps
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 	  --suppress=missingIncludeSystem --inline-suppr -I. -D_GNU_SOURCE lib ipc conf src
 

@@ -42,6 +42,7 @@ void *arena_alloc(struct arena *a, size_t n) {
   void *out = b->mem + b->used;
   b->used += padded;
   a->used += n;
+  /* cppcheck-suppress memleak ; the block belongs to the arena */
   return memset(out, 0, n);
 fail:
   a->failed = true;

@@ -2,7 +2,6 @@
  * done here, before or between the rooms' lives. */
 #include "src/parent/parent.h"
 
-#include "lib/base/num.h"
 #include "lib/base/sys.h"
 
 #include <errno.h>
@@ -34,38 +33,42 @@ static int bind_one(const struct addrinfo *a) {
   return -1;
 }
 
+/* Binds the first address that the names stand for. -1 with a reason in *ret_why. */
+static int bind_names(const char *host, const char *port, int family, const char **ret_why) {
+  struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM, .ai_family = family };
+  struct addrinfo *list = NULL;
+  int code = getaddrinfo(host, port, &hints, &list);
+  int fd = code == 0 && list ? bind_one(list) : -1;
+  int error = errno;
+  if (list) freeaddrinfo(list);
+  *ret_why = code ? gai_strerror(code) : strerror(error);
+  errno = code ? 0 : error;
+  return fd;
+}
+
+/* What to do about it, for the usual mistakes. */
+static const char *bind_hint(int error) {
+  if (error == EADDRINUSE) return ": another server has this port; stop it or change the listen_* option";
+  if (error == EACCES) return ": ports below 1024 need root or CAP_NET_BIND_SERVICE";
+  return "";
+}
+
 /* "host:port", "[v6]:port", "*:port": all addresses, both families in one socket when there is IPv6. */
 static int bind_address(const char *text, struct buf *err) {
-  struct slice s = slice_str(text);
-  ptrdiff_t colon = slice_rfind(s, ':');
-  char host[256], port[8];
-  struct slice h = slice_first(s, colon < 0 ? 0 : (size_t)colon), pt = slice_from(s, (size_t)(colon + 1));
-  if (h.n > 1 && h.p[0] == '[' && h.p[h.n - 1] == ']') h = slice_of(h.p + 1, h.n - 2);
-  if (colon < 0 || h.n >= sizeof host || pt.n >= sizeof port) {
+  struct slice host;
+  uint16_t port;
+  char h[256], p[8];
+  const char *why = "";
+  if (!conf_listen_split(slice_str(text), &host, &port) || host.n >= sizeof h) {
     buf_printf(err, "listen address %s: want HOST:PORT, [IPV6]:PORT or *:PORT", text);
     return -1;
   }
-  snprintf(host, sizeof host, "%.*s", SLICE_ARG(h));
-  snprintf(port, sizeof port, "%.*s", SLICE_ARG(pt));
-  bool all = strcmp(host, "*") == 0;
-  struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-  struct addrinfo *list = NULL;
-  if (all) hints.ai_family = AF_INET6;
-  int code = getaddrinfo(all ? NULL : host, port, &hints, &list);
-  int fd = code ? -1 : bind_one(list);
-  if (fd < 0 && all) {
-    if (list) freeaddrinfo(list);
-    list = NULL;
-    hints.ai_family = AF_INET;
-    code = getaddrinfo(NULL, port, &hints, &list);
-    fd = code ? -1 : bind_one(list);
-  }
-  if (fd < 0)
-    buf_printf(err, "%s: %s%s", text, code ? gai_strerror(code) : strerror(errno),
-               !code && errno == EADDRINUSE ? ": another server has this port; stop it or change the listen_* option"
-               : !code && errno == EACCES   ? ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
-                                            : "");
-  if (list) freeaddrinfo(list);
+  snprintf(h, sizeof h, "%.*s", SLICE_ARG(host));
+  snprintf(p, sizeof p, "%u", port);
+  bool all = strcmp(h, "*") == 0;
+  int fd = bind_names(all ? NULL : h, p, all ? AF_INET6 : AF_UNSPEC, &why);
+  if (fd < 0 && all) fd = bind_names(NULL, p, AF_INET, &why);
+  if (fd < 0) buf_printf(err, "%s: %s%s", text, why, bind_hint(errno));
   return fd;
 }
 
