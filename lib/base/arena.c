@@ -30,7 +30,8 @@ static struct arena_block *block_with_room(struct arena *a, size_t n) {
   b = malloc(sizeof *b + cap);
   if (!b) return NULL;
   *b = (struct arena_block){ .older = a->blocks, .cap = cap };
-  return a->blocks = b;
+  a->blocks = b;
+  return b;
 }
 
 void *arena_alloc(struct arena *a, size_t n) {
@@ -42,7 +43,6 @@ void *arena_alloc(struct arena *a, size_t n) {
   void *out = b->mem + b->used;
   b->used += padded;
   a->used += n;
-  /* cppcheck-suppress memleak ; the block belongs to the arena */
   return memset(out, 0, n);
 fail:
   a->failed = true;
