@@ -29,7 +29,8 @@ void buf_relax(struct buf *b) {
   if (b->mem && buf_len(b) == 0 && !b->failed) buf_free(b);
 }
 
-/* Moves the live octets to the front when that alone makes room; otherwise doubles. */
+/* Moves the live octets to the front when that alone makes room; otherwise doubles. No octet is left behind
+ * in memory that was given back. */
 static bool make_room(struct buf *b, size_t n) {
   size_t live = buf_len(b);
   if (live + n <= b->cap && b->head >= live) {
@@ -43,6 +44,7 @@ static bool make_room(struct buf *b, size_t n) {
   uint8_t *mem = malloc(cap);
   if (!mem) return false;
   if (live) memcpy(mem, b->mem + b->head, live);
+  if (b->mem) explicit_bzero(b->mem, b->cap); /* whoever wipes the buffer later can't reach this memory any more */
   free(b->mem);
   *b = (struct buf){ .mem = mem, .tail = live, .cap = cap, .max = b->max };
   return true;

@@ -2,7 +2,9 @@
  *  1. `lost` is called at most once, never from inside a call of the owner's; after it nothing is
  *     sent or received.
  *  2. A packet holds whole messages; descriptors travel with the packet of their message, in order.
- *  3. A session's state moves by the rules of both directions, so it is the same at both ends. */
+ *  3. A session's state moves by the rules of both directions, so it is the same at both ends.
+ *  4. What the other side can make us keep is bounded: answers by CHANNEL_HIGH and what is being
+ *     answered already, states by CHANNEL_SESSIONS_MAX. What it said is wiped once it was heard. */
 #include "lib/ev/channel.h"
 
 #include "lib/base/map.h"
@@ -32,7 +34,7 @@ struct channel {
   size_t open_at;            /* where the message being put begins */
   size_t backlog;
   struct loop_later flush, end;
-  bool over;
+  bool over, failed;
   const char *breach;
 };
 
@@ -63,6 +65,12 @@ static void end(struct channel *ch, const char *breach) {
   loop_later(ch->loop, &ch->end);
 }
 
+/* The same because of trouble on this side. */
+static void fail(struct channel *ch) {
+  if (!ch->over) ch->failed = true;
+  end(ch, NULL);
+}
+
 static void tell_lost(void *arg) {
   struct channel *ch = arg;
   ch->ops->lost(ch->arg, ch, ch->breach);
@@ -76,14 +84,15 @@ uint8_t channel_state(const struct channel *ch, uint64_t tag) {
 
 void channel_set_state(struct channel *ch, uint64_t tag, uint8_t state) {
   if (state == 0) map_remove(&ch->states, tag);
-  else if (!map_put(&ch->states, tag, state)) end(ch, NULL);
+  else if (!map_put(&ch->states, tag, state)) fail(ch);
+  else if (ch->states.count > CHANNEL_SESSIONS_MAX) end(ch, "too many sessions");
 }
 
 static void move_state(struct channel *ch, uint64_t tag, uint8_t now, uint8_t next) {
   if (next != IPC_SAME && next != now) channel_set_state(ch, tag, next);
 }
 
-/* Sends one packet. 1: sent, 0: the kernel's queue is full, -1: the channel is broken. */
+/* Sends one packet. 1: sent, 0: the kernel's queue is full, -1 with errno: the channel is broken. */
 static int send_packet(struct channel *ch, struct packet *p) {
   struct slice s = buf_slice(&p->b);
   struct iovec iov = { (void *)(uintptr_t)s.p, s.n };
@@ -108,12 +117,22 @@ static int send_packet(struct channel *ch, struct packet *p) {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
 }
 
+static void watch(struct channel *ch) {
+  bool listens = ch->side == IPC_LEFT || ch->backlog <= CHANNEL_HIGH;
+  if (!ch->over) loop_io_want(ch->io, (listens ? LOOP_READ : 0) | (ch->out ? LOOP_WRITE : 0));
+}
+
 void channel_flush(struct channel *ch) {
   while (!ch->over && ch->out) {
     struct packet *p = ch->out;
-    int sent = p->b.failed ? -1 : send_packet(ch, p);
+    if (p->b.failed) {
+      fail(ch);
+      return;
+    }
+    int sent = send_packet(ch, p);
     if (sent < 0) {
-      end(ch, NULL);
+      if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) end(ch, NULL);
+      else fail(ch);
       return;
     }
     if (sent == 0) break;
@@ -122,7 +141,7 @@ void channel_flush(struct channel *ch) {
     if (!ch->out) ch->last = NULL;
     packet_free(p);
   }
-  if (!ch->over) loop_io_want(ch->io, ch->out ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+  watch(ch);
 }
 
 static void flush_later(void *arg) { channel_flush(arg); }
@@ -145,7 +164,7 @@ struct buf *channel_begin_fd(struct channel *ch, uint16_t type, uint64_t tag, in
   struct packet *p = ch->over ? NULL : packet_for(ch, fd >= 0);
   if (!p) {
     if (fd >= 0) close(fd);
-    end(ch, NULL);
+    fail(ch);
     return NULL;
   }
   if (fd >= 0) p->fds[p->fd_count++] = fd;
@@ -174,6 +193,7 @@ void channel_send(struct channel *ch, uint16_t type, uint64_t tag, struct slice 
 }
 
 size_t channel_backlog(const struct channel *ch) { return ch->backlog; }
+bool channel_failed(const struct channel *ch) { return ch->failed; }
 
 /* What came with one packet, while its messages are handed out. */
 struct arrival {
@@ -200,9 +220,26 @@ static const char *hand_out(struct channel *ch, struct arrival *a) {
   if (!rule) return "message not allowed now";
   if (msg.payload.n > rule->max) return "message too large";
   if (fds != rule->fds || a->fd_count - a->fd_next < fds) return "wrong number of descriptors";
-  if (fds) msg.fd = a->fds[a->fd_next++];
+  if (fds) msg.fd = a->fds[a->fd_next];
   move_state(ch, msg.tag, state, rule->next);
-  return ch->ops->message(ch->arg, ch, &msg, state) ? NULL : "malformed message";
+  if (!ch->ops->message(ch->arg, ch, &msg, state)) return "malformed message";
+  a->fd_next += fds;
+  return NULL;
+}
+
+/* Descriptors are cut off a packet when it has more than may be, or when this process can't have more. */
+static bool out_of_descriptors(const struct msghdr *msg, const struct arrival *a) {
+  return msg->msg_flags & MSG_CTRUNC && a->fd_count < IPC_FDS_MAX;
+}
+
+static void hand_out_all(struct channel *ch, const struct msghdr *msg, struct arrival *a) {
+  const char *breach = NULL;
+  if (out_of_descriptors(msg, a)) fail(ch);
+  else if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) breach = "packet too large";
+  else if (a->packet.n == 0) end(ch, NULL); /* the other side closed */
+  while (!breach && !ch->over && a->packet.n) breach = hand_out(ch, a);
+  if (!breach && !ch->over && a->fd_next < a->fd_count) breach = "wrong number of descriptors";
+  if (breach) end(ch, breach);
 }
 
 static void receive(struct channel *ch) {
@@ -218,16 +255,15 @@ static void receive(struct channel *ch) {
   do n = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   while (n < 0 && errno == EINTR);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-  if (n <= 0) {
+  if (n < 0) {
     end(ch, NULL);
     return;
   }
   struct arrival a = { .packet = slice_of(mem, (size_t)n) };
   take_fds(&msg, &a);
-  const char *breach = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? "packet too large" : NULL;
-  while (!breach && !ch->over && a.packet.n) breach = hand_out(ch, &a);
+  hand_out_all(ch, &msg, &a);
   while (a.fd_next < a.fd_count) close(a.fds[a.fd_next++]);
-  if (breach) end(ch, breach);
+  explicit_bzero(mem, (size_t)n); /* passwords and private keys come this way */
 }
 
 static void on_io(void *arg, int ready) {

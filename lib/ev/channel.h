@@ -13,8 +13,8 @@ struct channel;
 
 struct channel_ops {
   /* A message that the rules allow. msg->payload is valid during the call; msg->fd, when not -1, is
-   * the handler's to close. `state` is the session's state before the message. Returning false
-   * means the payload was malformed: a breach. */
+   * the handler's to close, but for a message it refuses. `state` is the session's state before the
+   * message. Returning false means the payload was malformed: a breach. */
   bool (*message)(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state);
   /* The channel is over. `breach` is NULL when the other side closed, else the rule it broke. The
    * handler frees the channel with channel_free() now or later. */
@@ -37,9 +37,17 @@ struct buf *channel_begin_fd(struct channel *ch, uint16_t type, uint64_t tag, in
 void channel_send(struct channel *ch, uint16_t type, uint64_t tag, struct slice payload);
 /* Sends what has gathered now rather than at the end of the turn. */
 void channel_flush(struct channel *ch);
-/* Octets not yet taken by the kernel. */
+/* Octets not yet taken by the kernel. The answering side (IPC_RIGHT) takes no more questions while
+ * there are more than CHANNEL_HIGH of them: who does not read its answers can't fill our memory. The
+ * asking side always reads, so the two never wait for each other. */
+enum { CHANNEL_HIGH = 4 * 1024 * 1024 };
 size_t channel_backlog(const struct channel *ch);
+/* In `lost`: it ended because of this side, which lacked memory or descriptors. The other side has done
+ * nothing wrong and may never know. */
+bool channel_failed(const struct channel *ch);
 
+/* A channel that keeps more sessions than this at once is broken: no room has that many. */
+enum { CHANNEL_SESSIONS_MAX = 400 * 1000 };
 /* The state of a tag's session on this channel (0 when it was never heard of). */
 uint8_t channel_state(const struct channel *ch, uint64_t tag);
 /* Moves it, for what happens outside the channel (auth's grant). */

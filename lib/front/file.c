@@ -49,10 +49,10 @@ bool conn_file_read(struct conn *c) {
 bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd) {
   struct pop_file m;
   struct conn *c = map_ptr(&f->by_id, id);
-  bool good = pop_file_get(payload, &m);
-  if (!good || !c || !c->proto || c->proto->ask.type != pop_read_type || !c->proto->ask.sent) {
-    close(fd);
-    return good;
+  if (!pop_file_get(payload, &m)) return false;
+  if (!c || !c->proto || c->proto->ask.type != pop_read_type || !c->proto->ask.sent) {
+    close(fd); /* it left meanwhile */
+    return true;
   }
   conn_file_close(c);
   c->file = (struct conn_file){ fd, c->reading.uid, m.start, m.size, m.dots };

@@ -119,7 +119,7 @@ void conn_address_text(const struct conn *c, char *to, size_t n);
 /* file.c */
 /* Takes note of a question that is to be sent. True when it was answered from the open file. */
 bool conn_file_read(struct conn *c);
-/* The answer pop_file: takes `fd`, answers the open question from it. False: malformed. */
+/* The answer pop_file: takes `fd`, answers the open question from it. False: malformed, `fd` is not taken. */
 bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
 void conn_file_close(struct conn *c);
 

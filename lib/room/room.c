@@ -29,10 +29,15 @@ struct channel *room_channel_to(struct room *r, enum room_kind kind, uint32_t nu
   return p ? p->channel : NULL;
 }
 
+static struct room_peer *first_of(struct room *r, enum room_kind kind) {
+  struct room_peer *p = r->peers;
+  while (p && p->kind != kind) p = p->next;
+  return p;
+}
+
 uint32_t room_single(struct room *r, enum room_kind kind) {
-  for (struct room_peer *p = r->peers; p; p = p->next)
-    if (p->kind == kind) return p->number;
-  return 0;
+  struct room_peer *p = first_of(r, kind);
+  return p ? p->number : 0;
 }
 
 void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
@@ -81,11 +86,10 @@ void room_log_setup(struct log *log, const struct conf *conf) {
 
 static bool peer_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
   struct room_peer *p = arg;
-  if (p->room->over) {
-    if (msg->fd >= 0) close(msg->fd);
-    return true;
-  }
-  return p->room->ops->message(p->room, p->kind, p->number, msg, state);
+  struct room *r = p->room;
+  if (!r->over) return r->ops->message(r, p->kind, p->number, msg, state);
+  if (msg->fd >= 0) close(msg->fd);
+  return true;
 }
 
 static void tell_breach(struct room *r, const struct room_peer *p, const char *breach) {
@@ -97,16 +101,24 @@ static void tell_breach(struct room *r, const struct room_peer *p, const char *b
   buf_free(&b);
 }
 
-static void peer_lost(void *arg, struct channel *ch, const char *breach) {
-  struct room_peer *p = arg;
+static void drop_peer(struct room_peer *p) {
   struct room *r = p->room;
-  if (breach) tell_breach(r, p, breach);
   struct room_peer **at = &r->peers;
   while (*at != p) at = &(*at)->next;
   *at = p->next;
   channel_free(&p->channel);
   if (r->ops->peer_lost && !r->over) r->ops->peer_lost(r, p->kind, p->number);
   free(p);
+}
+
+static void peer_lost(void *arg, struct channel *ch, const char *breach) {
+  struct room_peer *p = arg;
+  struct room *r = p->room;
+  if (breach) tell_breach(r, p, breach);
+  /* The parent joins only rooms that were started anew. A command line asks again by itself. */
+  if (channel_failed(ch) && p->kind != ROOM_CLI && !r->over)
+    room_fail(r, "no memory or descriptors for the channel to %s-%u", room_name(p->kind), p->number);
+  drop_peer(p);
 }
 
 static const struct channel_ops peer_channel_ops = { peer_message, peer_lost };
@@ -124,6 +136,10 @@ static void open_peer(struct room_peer *p) {
   if (r->ops->peer_joined) r->ops->peer_joined(r, p->kind, p->number, -1);
 }
 
+/* There is one of them at a time. A new one may be announced before the end of the former is seen: what
+ * was asked there is lost first, so that no answer of one is taken for the other's. */
+static bool is_single(enum room_kind kind) { return kind == ROOM_AUTH || kind == ROOM_STORE; }
+
 static bool on_channel(struct room *r, const struct ipc_msg *msg) {
   struct room_channel m;
   if (!room_channel_get(msg->payload, &m)) return false;
@@ -134,10 +150,13 @@ static bool on_channel(struct room *r, const struct ipc_msg *msg) {
     r->ops->peer_joined(r, kind, m.number, msg->fd);
     return true;
   }
+  struct room_peer *former = is_single(kind) && r->running ? first_of(r, kind) : NULL;
+  if (former) drop_peer(former);
   struct room_peer *p = calloc(1, sizeof *p);
   if (!p) {
     close(msg->fd);
-    return true; /* the neighbour sees its end close */
+    room_fail(r, "no memory for the channel to %s-%u", room_name(kind), m.number);
+    return true;
   }
   *p = (struct room_peer){ .next = r->peers, .room = r, .kind = kind, .number = m.number, .fd = msg->fd };
   r->peers = p;
@@ -228,9 +247,8 @@ static bool on_go(struct room *r, const struct ipc_msg *msg) {
   return true;
 }
 
-/* The parent says it again when another room has ended. */
 static bool on_stop(struct room *r, const struct ipc_msg *msg) {
-  if (r->stopping) return true;
+  if (r->stopping) return true; /* said already */
   r->stopping = true;
   if (r->ops->stop && r->running) r->ops->stop(r);
   else room_exit(r, 0);
@@ -247,13 +265,10 @@ static const struct {
 };
 
 static bool parent_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
-  const struct room *r = arg;
-  if (r->over) {
-    if (msg->fd >= 0) close(msg->fd);
-    return true;
-  }
+  struct room *r = arg;
+  if (r->over) return msg->fd < 0 || close(msg->fd) == 0;
   for (size_t i = 0; i < sizeof parent_messages / sizeof *parent_messages; i++)
-    if (parent_messages[i].type == msg->type) return parent_messages[i].fn(arg, msg);
+    if (parent_messages[i].type == msg->type) return parent_messages[i].fn(r, msg);
   return false;
 }
 

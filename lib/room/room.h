@@ -3,11 +3,12 @@
  *   SET-UP   the parent says hello, config, listeners, certificates, channels …
  *   room_go  the room confines itself (lib/sandbox), then start(); room_ready
  *   RUNNING  messages from the other rooms; new channels when a neighbour was restarted; reloads
- *   stop()   called once; the room finishes what was acknowledged and calls room_exit()
- *   room_exit()  no more calls: words of neighbours that are on their way are dropped
+ *   stop()   the room finishes what was acknowledged and calls room_exit()
  *
  * When the parent is gone the room ends at once. When a neighbour breaks a rule the room tells the
- * parent, which ends that neighbour. */
+ * parent, which decides who is ended. A channel that fails for want of memory or descriptors on this
+ * side ends the room: it starts again with whole channels. After room_exit() nothing is handed to the
+ * room any more, and stop() is called once at most. */
 #ifndef QASID_ROOM_H
 #define QASID_ROOM_H
 
@@ -56,9 +57,7 @@ struct room {
   struct conf *conf;
   struct channel *parent;
   struct room_peer *peers;
-  bool running;
-  bool stopping; /* told to stop */
-  bool over;     /* room_exit() was called: nothing is heard any more */
+  bool running, stopping, over;
   int exit_code;
 };
 

@@ -12,14 +12,10 @@ static bool start(struct room *r, struct buf *err) {
   return true;
 }
 
-/* The key's octets lie in the loop's receive buffer: nobody needs them there any more. */
-static void wipe(struct slice pem) { explicit_bzero((void *)(uintptr_t)pem.p, pem.n); }
-
 static void certificate(struct room *r, uint16_t index, bool last, struct slice pem) {
   struct buf err;
   buf_init(&err, 1024);
   bool ok = keys_add(r->arg, index, last, pem, &err);
-  wipe(pem);
   if (!ok && !r->running)
     room_fail(r, "%.*s", SLICE_ARG(buf_slice(&err)));
   else if (!ok && buf_len(&err))

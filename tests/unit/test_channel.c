@@ -7,9 +7,11 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipc/front_auth.h"
 #include "ipc/parent_room.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/rooms.h"
@@ -188,6 +190,151 @@ static void descriptors_travel_with_their_message(void **state) {
   loop_free(&p.loop);
 }
 
+/* --- what a taken-over room may try --- */
+
+/* Each question is answered with the most there is, as store answers pop_read. */
+static bool answer_chunk(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  static uint8_t big[IPC_CHUNK];
+  struct seen *s = arg;
+  s->messages++;
+  pop_chunk_put(channel_begin(ch, pop_chunk_type, msg->tag), &(struct pop_chunk){ POP_DONE, false, slice_of(big, sizeof big) });
+  channel_end(ch);
+  return true;
+}
+
+static void who_reads_no_answers_is_not_heard_for_ever(void **state) {
+  static const struct channel_ops chunk_ops = { answer_chunk, on_lost };
+  struct pair p = make();
+  struct seen s = { .loop = p.loop };
+  struct channel *store = channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &chunk_ops, &s);
+  channel_set_state(store, 7, POP_OPEN);
+  struct buf b;
+  buf_init(&b, 1000);
+  size_t at = ipc_open(&b, pop_read_type, 7, 0), asked = 0;
+  pop_read_put(&b, &(struct pop_read){ 1, 0, IPC_CHUNK });
+  ipc_close(&b, at);
+  for (int i = 0; i < 20; i++) {
+    while (asked < 2000 && send(p.ends[0], b.mem, buf_len(&b), MSG_DONTWAIT) > 0) asked++;
+    turn(p.loop);
+  }
+  assert_true(s.messages < asked);
+  assert_true(channel_backlog(store) <= CHANNEL_HIGH + 2 * IPC_CHUNK);
+  /* It is heard again once it has read. */
+  static uint8_t packet[IPC_PACKET_MAX];
+  size_t before = s.messages;
+  for (int i = 0; i < 200; i++) {
+    while (recv(p.ends[0], packet, sizeof packet, MSG_DONTWAIT) > 0) {}
+    if (s.messages > before) break;
+    turn(p.loop);
+  }
+  assert_true(s.messages > before);
+  assert_false(s.lost);
+  buf_free(&b);
+  channel_free(&store);
+  close(p.ends[0]);
+  loop_free(&p.loop);
+}
+
+static void sessions_without_end_are_a_breach(void **state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop };
+  struct channel *auth = channel_new(p.loop, p.ends[1], &ipc_front_auth, IPC_RIGHT, &ops, &s);
+  for (uint64_t i = 0; i <= CHANNEL_SESSIONS_MAX; i++) channel_set_state(auth, i, AUTH_EXCHANGE);
+  turn(p.loop);
+  assert_string_equal(s.breach, "too many sessions");
+  assert_false(channel_failed(auth));
+  channel_free(&auth);
+  close(p.ends[0]);
+  loop_free(&p.loop);
+}
+
+/* Sends `packet` with `count` copies of a pipe's writing end to a room; then the pipe has no writer. */
+static struct seen smuggle(struct slice packet, size_t count, bool refuse) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop, .fd = -1, .refuse = refuse };
+  struct channel *room = channel_new(p.loop, p.ends[1], &ipc_parent_room, IPC_RIGHT, &ops, &s);
+  int pipe_ends[2], fds[IPC_FDS_MAX];
+  assert_int_equal(pipe(pipe_ends), 0);
+  for (size_t i = 0; i < count; i++) fds[i] = pipe_ends[1];
+  union {
+    char mem[CMSG_SPACE(sizeof fds)];
+    struct cmsghdr align;
+  } control = { { 0 } };
+  struct iovec iov = { (void *)(uintptr_t)packet.p, packet.n };
+  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.mem, .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int)) };
+  memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+  assert_int_equal(sendmsg(p.ends[0], &msg, 0), packet.n);
+  close(pipe_ends[1]);
+  turn(p.loop);
+  char octet;
+  fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
+  assert_int_equal(read(pipe_ends[0], &octet, 1), 0); /* -1 with EAGAIN: a descriptor was kept */
+  close(pipe_ends[0]);
+  channel_free(&room);
+  close(p.ends[0]);
+  loop_free(&p.loop);
+  return s;
+}
+
+static void descriptors_that_nobody_asked_for_are_closed(void **state) {
+  struct buf b;
+  buf_init(&b, 1000);
+  ipc_close(&b, ipc_open(&b, room_go_type, 0, 0));
+  struct seen s = smuggle(buf_slice(&b), 3, false);
+  assert_string_equal(s.breach, "wrong number of descriptors");
+  assert_true(smuggle(SLICE_NONE, IPC_FDS_MAX, false).lost); /* with a packet of nothing */
+  buf_reset(&b);
+  size_t at = ipc_open(&b, room_channel_type, 0, 1);
+  room_channel_put(&b, &(struct room_channel){ ROOM_STORE, 3 });
+  ipc_close(&b, at);
+  s = smuggle(buf_slice(&b), 1, true); /* with a message that its handler refuses */
+  assert_string_equal(s.breach, "malformed message");
+  buf_free(&b);
+}
+
+/* A room that has no descriptor left is in trouble itself; its neighbour broke no rule. */
+static void to_have_no_descriptors_is_no_breach_of_the_others(void **state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop, .fd = -1 }, mine = { .loop = p.loop };
+  struct channel *parent = channel_new(p.loop, p.ends[0], &ipc_parent_room, IPC_LEFT, &ops, &mine);
+  struct channel *room = channel_new(p.loop, p.ends[1], &ipc_parent_room, IPC_RIGHT, &ops, &s);
+  struct buf *b = channel_begin_fd(parent, room_channel_type, 0, dup(p.ends[0]));
+  room_channel_put(b, &(struct room_channel){ ROOM_STORE, 3 });
+  channel_end(parent);
+  channel_flush(parent);
+  struct rlimit before, none;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = (struct rlimit){ 3, before.rlim_max };
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  turn(p.loop);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_int_equal(s.messages, 0);
+  assert_true(s.lost);
+  assert_null(s.breach);
+  assert_true(channel_failed(room));
+  channel_free(&parent);
+  channel_free(&room);
+  loop_free(&p.loop);
+}
+
+static void what_was_heard_is_wiped(void **state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop }, mine = { .loop = p.loop };
+  struct channel *front = channel_new(p.loop, p.ends[0], &ipc_front_auth, IPC_LEFT, &ops, &mine);
+  struct channel *auth = channel_new(p.loop, p.ends[1], &ipc_front_auth, IPC_RIGHT, &ops, &s);
+  struct buf *b = channel_begin(front, auth_login_type, 1);
+  auth_login_put(b, &(struct auth_login){ .name = SLICE("alice"), .password = SLICE("hunter2") });
+  channel_end(front);
+  turn(p.loop);
+  assert_int_equal(s.messages, 1);
+  assert_int_equal(slice_search(slice_of(loop_scratch(p.loop, 1), 4096), SLICE("hunter2")), -1);
+  channel_free(&front);
+  channel_free(&auth);
+  loop_free(&p.loop);
+}
+
 /* No pair lets a front-end name an account to store, and each type is one row. */
 static void the_tables_are_sound(void **state) {
   for (size_t i = 0; i < ipc_wire_count; i++) {
@@ -208,6 +355,11 @@ int main(void) {
     cmocka_unit_test(opening_twice_is_a_breach), cmocka_unit_test(wrong_direction_unknown_type_and_size_are_breaches),
     cmocka_unit_test(malformed_packets_are_breaches), cmocka_unit_test(many_messages_arrive_in_order_whatever_their_size),
     cmocka_unit_test(descriptors_travel_with_their_message), cmocka_unit_test(the_tables_are_sound),
+    cmocka_unit_test(who_reads_no_answers_is_not_heard_for_ever),
+    cmocka_unit_test(sessions_without_end_are_a_breach),
+    cmocka_unit_test(descriptors_that_nobody_asked_for_are_closed),
+    cmocka_unit_test(to_have_no_descriptors_is_no_breach_of_the_others),
+    cmocka_unit_test(what_was_heard_is_wiped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
