@@ -33,12 +33,13 @@ static uint64_t address_key(const struct conn *c) {
   return c->peer_len == 4 ? key | 0xff00000000000000u : key;
 }
 
-static void count_address(struct conn *c, int by) {
+static bool count_address(struct conn *c, int by) {
   uint64_t n = 0;
   map_get(&c->front->per_address, address_key(c), &n);
   n += (uint64_t)(int64_t)by;
-  if (n == 0) map_remove(&c->front->per_address, address_key(c));
-  else map_put(&c->front->per_address, address_key(c), n);
+  if (n) return map_put(&c->front->per_address, address_key(c), n);
+  map_remove(&c->front->per_address, address_key(c));
+  return true;
 }
 
 /* --- the end --- */
@@ -127,9 +128,13 @@ static enum flow flush(struct conn *c) {
 
 /* --- the end from outside the session's own flow --- */
 
+static enum room_kind room_asked(const struct proto *p) {
+  return p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE;
+}
+
 static void put_question(struct conn *c) {
   struct proto *p = c->proto;
-  enum room_kind room = p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE;
+  enum room_kind room = room_asked(p);
   struct room *r = c->front->room;
   p->ask.sent = true;
   room_send(r, room, room_single(r, room), p->ask.type, c->id, buf_slice(&p->ask.body), -1);
@@ -142,7 +147,7 @@ static enum step lose(struct conn *c, enum close_reason why) {
   struct proto *p = c->proto;
   if (!p) return finish(c, why);
   c->front->role->ops->gone(p, why);
-  if (p->ask.type && !p->ask.wants_answer) put_question(c);
+  if (p->ask.type && !p->ask.wants_answer && !p->ask.body.failed) put_question(c);
   if (!c->handshaking && !p->out.failed) flush(c);
   return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
 }
@@ -152,6 +157,11 @@ void conn_end(struct conn *c, enum close_reason why) { lose(c, why); }
 /* --- TLS --- */
 
 static bool start_session(struct conn *c);
+
+static void set_clock(struct conn *c) {
+  c->proto->now_ms = loop_now(c->front->room->loop);
+  c->proto->wall_s = sys_wall_s();
+}
 
 static enum step handshake(struct conn *c) {
   enum tls_result r = tls_handshake(c->tls);
@@ -164,7 +174,9 @@ static enum step handshake(struct conn *c) {
   c->readable = true; /* the last flight may have brought commands with it */
   loop_io_want(c->io, LOOP_READ);
   if (!c->proto) return start_session(c) ? STEP_AGAIN : finish(c, CLOSE_NO_MEMORY);
+  if (c->proto->want != PROTO_TLS) return STEP_AGAIN; /* it closed meanwhile: a room was lost */
   c->proto->want = PROTO_READ;
+  set_clock(c);
   c->front->role->ops->secured(c->proto, &(struct proto_secured){ tls_version_name(c->tls), tls_cipher_name(c->tls) });
   return STEP_AGAIN;
 }
@@ -184,15 +196,13 @@ static enum step ask(struct conn *c) {
   if (p->ask.sent) return STEP_PARK;
   struct room *r = c->front->room;
   if (conn_file_read(c)) return STEP_AGAIN;
-  bool there = room_single(r, p->ask.room == PROTO_ASK_AUTH ? ROOM_AUTH : ROOM_STORE) != 0;
+  bool there = room_single(r, room_asked(p)) != 0;
   if (there) put_question(c);
   if (there && p->ask.wants_answer) return STEP_PARK;
-  uint16_t type = p->ask.type;
-  bool wanted = p->ask.wants_answer;
-  if (!wanted) p->ask.type = 0;
-  else c->front->role->ops->answer(p, 0, SLICE_NONE);
-  /* A session that neither took the answer nor asked anew would be asked for ever. */
-  if (wanted && p->ask.type == type && p->ask.sent) p->ask.type = 0;
+  p->ask.sent = true;
+  if (p->ask.wants_answer) c->front->role->ops->answer(p, 0, SLICE_NONE);
+  /* It wanted no answer, or neither took the answer nor asked anew: it would be asked for ever. */
+  if (p->ask.sent) p->ask.type = 0;
   return STEP_AGAIN;
 }
 
@@ -217,6 +227,7 @@ static enum step tls_step(struct conn *c, struct slice *work) {
 static enum step step(struct conn *c, struct slice *work) {
   struct proto *p = c->proto;
   const struct proto_ops *ops = c->front->role->ops;
+  /* A question cut short would be taken for a breach, and end everybody's sessions. */
   if (p->out.failed || (p->ask.type && p->ask.body.failed)) return lose(c, CLOSE_NO_MEMORY);
   if (p->ask.type) return ask(c);
   if (buf_len(&p->out) > PROTO_OUT_HIGH) {
@@ -266,7 +277,7 @@ static enum step read_some(struct conn *c, struct slice *ret) {
 static bool park_input(struct conn *c, struct slice work, bool from_in) {
   if (from_in) buf_drop(&c->in, buf_len(&c->in) - work.n);
   else buf_put(&c->in, work);
-  buf_relax(&c->in);
+  if (buf_len(&c->in) == 0 && !c->in.failed) buf_wipe(&c->in); /* a password may have waited there */
   return !c->in.failed;
 }
 
@@ -281,11 +292,6 @@ static enum step run(struct conn *c, struct slice fresh) {
   while (s == STEP_AGAIN && !c->handshaking);
   if (s == STEP_GONE) return s;
   return park_input(c, work, from_in) ? s : lose(c, CLOSE_NO_MEMORY);
-}
-
-static void set_clock(struct conn *c) {
-  c->proto->now_ms = loop_now(c->front->room->loop);
-  c->proto->wall_s = sys_wall_s();
 }
 
 void conn_go(struct conn *c) {
@@ -319,9 +325,10 @@ static void on_io(void *arg, int ready) {
   else conn_go(c);
 }
 
-void conn_answer(struct front *f, uint64_t id, uint16_t type, struct slice payload) {
+void conn_answer(struct front *f, enum room_kind from, uint64_t id, uint16_t type, struct slice payload) {
   struct conn *c = map_ptr(&f->by_id, id);
   if (!c || !c->proto || !c->proto->ask.type || !c->proto->ask.sent) return; /* it left meanwhile */
+  if (room_asked(c->proto) != from) return; /* each pair counts its types from the same number */
   set_clock(c);
   f->role->ops->answer(c->proto, type, payload);
   conn_go(c);
@@ -388,15 +395,19 @@ static void set_peer(struct conn *c, const struct sockaddr_storage *from) {
   }
 }
 
-static void link_conn(struct conn *c) {
+static bool link_conn(struct conn *c) {
   struct front *f = c->front;
+  if (!map_put_ptr(&f->by_id, c->id, c)) return false;
+  if (!count_address(c, 1)) {
+    map_remove(&f->by_id, c->id);
+    return false;
+  }
   c->older = f->newest;
   *(f->newest ? &f->newest->newer : &f->oldest) = c;
   f->newest = c;
-  map_put_ptr(&f->by_id, c->id, c);
-  count_address(c, 1);
   f->count++;
   f->accepted++;
+  return true;
 }
 
 static struct conn *conn_new(struct front_listener *l, int fd, const struct sockaddr_storage *from) {
@@ -404,18 +415,18 @@ static struct conn *conn_new(struct front_listener *l, int fd, const struct sock
   struct conn *c = calloc(1, sizeof *c);
   if (!c) return NULL;
   *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id, .file.fd = -1 };
+  set_peer(c, from);
   c->io = loop_io_new(f->room->loop, fd, on_io, c);
-  if (!c->io) {
+  if (!c->io || !link_conn(c)) {
+    loop_io_free(&c->io);
     free(c);
     return NULL;
   }
-  set_peer(c, from);
   buf_init(&c->in, FRONT_IN_MAX);
   c->era = f->era;
   c->era->refs++;
   c->since_ms = loop_now(f->room->loop);
   snprintf(c->name, sizeof c->name, "%x.%x.%jx", f->start_s, f->room->number, (uintmax_t)c->id);
-  link_conn(c);
   return c;
 }
 

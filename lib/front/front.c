@@ -86,11 +86,13 @@ static void sweep(void *arg) {
   loop_timer_set(f->sweep, now + FRONT_SWEEP_MS);
 }
 
-static size_t connection_limit(const struct conf *conf) {
+/* A POP3 session may hold an open message beside its socket. */
+static size_t connection_limit(const struct front_role *role, const struct conf *conf) {
   struct rlimit files;
   size_t most = conf->connections_per_process;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return most;
   size_t free_fds = files.rlim_cur > FRONT_SPARE_FDS ? files.rlim_cur - FRONT_SPARE_FDS : 1;
+  if (role->kind == ROOM_POP3D) free_fds = (free_fds + 1) / 2;
   return free_fds < most ? free_fds : most;
 }
 
@@ -98,7 +100,7 @@ static bool start(struct room *r, struct buf *err) {
   struct front *f = r->arg;
   f->room = r;
   f->start_s = (uint32_t)sys_wall_s();
-  f->most = connection_limit(r->conf);
+  f->most = connection_limit(f->role, r->conf);
   f->read_mem = malloc(FRONT_READ);
   f->file_mem = malloc(IPC_CHUNK);
   f->sweep = loop_timer_new(r->loop, sweep, f);
@@ -153,7 +155,7 @@ static bool on_message(struct room *r, enum room_kind kind, uint32_t number, con
   struct front *f = r->arg;
   if (kind == ROOM_CLI) return front_command(f, number, msg);
   if (msg->fd >= 0) return conn_file_answer(f, msg->tag, msg->payload, msg->fd);
-  conn_answer(f, msg->tag, msg->type, msg->payload);
+  conn_answer(f, kind, msg->tag, msg->type, msg->payload);
   return true;
 }
 

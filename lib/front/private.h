@@ -18,6 +18,7 @@ enum {
   FRONT_STOP_MS = 10000,        /* what is under way when the server stops has this long */
   FRONT_ACCEPTS = 64,           /* connections taken in one turn */
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
+  FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
 };
 
 /* The configuration that new sessions get. A reload makes another; this one lives as long as its
@@ -106,7 +107,7 @@ struct conn {
 
 /* conn.c */
 void conn_accept(struct front_listener *l);
-void conn_answer(struct front *f, uint64_t id, uint16_t type, struct slice payload);
+void conn_answer(struct front *f, enum room_kind from, uint64_t id, uint16_t type, struct slice payload);
 /* Goes on with whatever can be done. The connection may be gone when it returns. */
 void conn_go(struct conn *c);
 /* Looks at the clocks. The connection may be gone when it returns. */

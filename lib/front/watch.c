@@ -32,12 +32,18 @@ static bool matches(const struct conn *c, const char *filter) {
   return strcmp(filter, address) == 0 || strcmp(filter, c->name) == 0;
 }
 
+/* A terminal that was stopped misses lines; it does not fill our memory. */
+static bool takes_more(struct front *f, uint32_t cli) {
+  struct channel *ch = room_channel_to(f->room, ROOM_CLI, cli);
+  return ch && channel_backlog(ch) < FRONT_TRACE_MAX;
+}
+
 static void trace_line(void *arg, char direction, struct slice line) {
   struct conn *c = arg;
   char from[2] = { direction, 0 };
   struct slice row[] = { slice_str(c->name), slice_str(from), slice_first(line, 8192) };
   for (struct front_watch *w = c->front->watches; w; w = w->next)
-    if (matches(c, w->filter)) send_list(c->front, w->cli, cli_row_type, row, 3);
+    if (matches(c, w->filter) && takes_more(c->front, w->cli)) send_list(c->front, w->cli, cli_row_type, row, 3);
 }
 
 void front_watch_session(struct conn *c) {
