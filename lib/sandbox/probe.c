@@ -33,6 +33,10 @@ static long try_socket_unix(void) { return syscall(SYS_socket, AF_UNIX, SOCK_DGR
 static long try_connect(void) { return syscall(SYS_connect, 0, NULL, 0); }
 static long try_bind(void) { return syscall(SYS_bind, 0, NULL, 0); }
 static long try_listen(void) { return syscall(SYS_listen, 0, 5); }
+static long try_fastopen(void) { return syscall(SYS_sendto, 0, "x", 1, MSG_FASTOPEN, NULL, 0); }
+static long try_fastopen_msg(void) { return syscall(SYS_sendmsg, 0, NULL, MSG_FASTOPEN | MSG_DONTWAIT); }
+static long try_shutdown_listener(void) { return syscall(SYS_shutdown, 0, SHUT_RDWR); }
+static long try_make_blocking(void) { return syscall(SYS_fcntl, 0, F_SETFL, 0); }
 static long try_ptrace(void) { return syscall(SYS_ptrace, PTRACE_ATTACH, getppid(), 0, 0); }
 static long try_vm_readv(void) {
   char mine[8];
@@ -95,6 +99,10 @@ static const struct {
   { "connect", try_connect },
   { "bind", try_bind },
   { "listen", try_listen },
+  { "sendto-fastopen", try_fastopen },
+  { "sendmsg-fastopen", try_fastopen_msg },
+  { "shutdown-listener", try_shutdown_listener },
+  { "fcntl-blocking", try_make_blocking },
   { "ptrace", try_ptrace },
   { "process_vm_readv", try_vm_readv },
   { "mmap-exec", try_mmap_exec },
