@@ -120,6 +120,7 @@ static bool apply(struct store *s, const struct change *c) {
   case CHANGE_ACCOUNT_REMOVE: dir_remove_account(&s->dir, c->id); return true;
   case CHANGE_ADDRESS_PUT: return dir_put_address(&s->dir, c->text, c->id);
   case CHANGE_TARGET_ADD: return dir_add_target(&s->dir, c->text, c->target);
+  case CHANGE_TARGET_REMOVE: dir_remove_target(&s->dir, c->text, c->target); return true;
   case CHANGE_ADDRESS_REMOVE: dir_remove_address(&s->dir, c->text); return true;
   case CHANGE_EMPTIED:
     a = dir_account(&s->dir, c->id);

@@ -37,6 +37,7 @@ enum change_kind {
   CHANGE_ACCOUNT_REMOVE, /* id */
   CHANGE_ADDRESS_PUT,    /* text, id (0: alias) */
   CHANGE_TARGET_ADD,     /* text, target */
+  CHANGE_TARGET_REMOVE,  /* text, target */
   CHANGE_ADDRESS_REMOVE, /* text */
   CHANGE_EMPTIED,        /* id: `quota` octets and `inbox` messages fewer */
 };

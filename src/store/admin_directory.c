@@ -296,8 +296,22 @@ static enum db_result add_followers(struct store_engine *e, struct admin_job *a,
   return r == DB_ROW ? DB_NOMEM : r;
 }
 
-static enum db_result delete_target(struct store_engine *e, struct slice target) {
-  struct db_stmt *s = db_prepare(e->db, "DELETE FROM target WHERE target = ?");
+/* Aliases that lead there lose that target, in the owner's memory too: whoever gets the name later is
+ * not whom they meant. */
+static enum db_result delete_target(struct store_engine *e, struct admin_job *a, struct slice target) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?");
+  db_bind_text(s, 1, target);
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW) {
+    struct change *c = admin_change(a, CHANGE_TARGET_REMOVE);
+    if (!c) break;
+    c->text = admin_copy(a, db_bytes(s, 0));
+    c->target = target;
+  }
+  db_reset(s);
+  if (r != DB_OK) return r == DB_ROW ? DB_NOMEM : r;
+  s = db_prepare(e->db, "DELETE FROM target WHERE target = ?");
   db_bind_text(s, 1, target);
   return db_run(s);
 }
@@ -321,7 +335,7 @@ static enum db_result delete_address(struct store_engine *e, struct admin_job *a
   db_bind_int(s, 1, x.domain_id);
   db_bind_text(s, 2, x.local);
   r = db_run(s);
-  return r == DB_OK ? delete_target(e, text) : r;
+  return r == DB_OK ? delete_target(e, a, text) : r;
 }
 
 /* The address, and every alias that is left with no target by it; those are rows of the answer. */

@@ -187,6 +187,18 @@ bool dir_add_target(struct directory *d, struct slice text, struct slice target)
   return true;
 }
 
+void dir_remove_target(struct directory *d, struct slice text, struct slice target) {
+  struct dir_address *x = find_address(d, text);
+  if (!x) return;
+  for (struct dir_target **at = &x->targets; *at; at = &(*at)->next)
+    if (slice_eq(slice_of((*at)->text, (*at)->n), target)) {
+      struct dir_target *t = *at;
+      *at = t->next;
+      free(t);
+      return;
+    }
+}
+
 void dir_remove_address(struct directory *d, struct slice text) {
   struct dir_address *x = find_address(d, text), *head = map_ptr(&d->addresses, hash_of(text));
   if (!x) return;
@@ -267,7 +279,7 @@ struct visits {
 };
 
 static bool visit(struct directory *d, struct visits *v, struct dir_address *x) {
-  if (!x || x->mark == d->mark) return true;
+  if (!x || x->mark == d->follow) return true;
   if (v->count == DIR_VISITS_MAX) return false;
   if (v->count == v->cap) {
     size_t cap = v->cap ? 2 * v->cap : 64;
@@ -276,34 +288,36 @@ static bool visit(struct directory *d, struct visits *v, struct dir_address *x) 
     v->list = list;
     v->cap = cap;
   }
-  x->mark = d->mark;
+  x->mark = d->follow;
   v->list[v->count++] = x;
   return true;
 }
 
-/* An alias and the aliases it leads to, level by level; each is visited once, so a circle ends. */
+/* An alias and the aliases it leads to, level by level; each is visited once, so a circle ends. Whether
+ * it leads to anybody does not depend on what other addresses of the message lead to. */
 static enum dir_result expand(struct directory *d, struct dir_address *alias, const char *delimiters,
                               struct dir_found *f) {
   struct visits v = { 0 };
   size_t at = 0, level_end = 1;
+  bool anybody = false;
+  d->follow++;
   bool fine = visit(d, &v, alias);
   for (int depth = 0; fine && at < v.count; depth++, level_end = v.count) {
     if (depth > DIR_DEPTH_MAX) fine = false;
     for (; fine && at < level_end; at++) {
       struct dir_address *x = v.list[at];
-      if (x->account) fine = add_account(d, x->account, f);
+      if (x->account) fine = anybody = add_account(d, x->account, f);
       for (struct dir_target *t = x->targets; fine && t; t = t->next)
         fine = visit(d, &v, look_up(d, slice_of(t->text, t->n), delimiters));
     }
   }
   free(v.list);
-  return !fine ? DIR_TROUBLE : f->count ? DIR_FOUND : DIR_UNKNOWN;
+  return !fine ? DIR_TROUBLE : anybody ? DIR_FOUND : DIR_UNKNOWN;
 }
 
 static enum dir_result reach(struct directory *d, struct dir_address *x, const char *delimiters,
                              struct dir_found *f) {
   if (x->account) return add_account(d, x->account, f) ? DIR_FOUND : DIR_TROUBLE;
-  if (x->mark == d->mark) return DIR_FOUND; /* an alias that was already followed for this message */
   return expand(d, x, delimiters, f);
 }
 

@@ -15,7 +15,7 @@ enum {
   DIR_DEPTH_MAX = 10, /* aliases that lead to aliases; Postfix's virtual_alias_recursion_limit is 1000, and
                          nobody means it */
   DIR_ACCOUNTS_MAX = 10000, /* accounts that one message reaches */
-  DIR_VISITS_MAX = 20000,   /* addresses looked at for one message */
+  DIR_VISITS_MAX = 20000,   /* addresses looked at for one address of a message */
   DIR_ADDRESS_MAX = 320,
 };
 #define DIR_QUOTA_DEFAULT UINT64_MAX
@@ -27,7 +27,7 @@ struct dir_account {
   uint64_t quota; /* 0: none; DIR_QUOTA_DEFAULT: the option's */
   uint64_t octets, messages, coming;
   struct session *locked_by; /* the session that has the maildrop open */
-  uint64_t mark;
+  uint64_t mark; /* of the last message that was for it */
   struct dir_account *older, *newer;
 };
 
@@ -41,7 +41,8 @@ struct directory {
   struct dir_account *oldest, *newest;
   struct dir_domain *first_domain, *last_domain; /* by id */
   size_t address_count, domain_count;
-  uint64_t mark;
+  uint64_t mark;   /* of the present message */
+  uint64_t follow; /* of the present way through the aliases */
   struct dir_address *postmaster; /* of some domain; valid when postmaster_known */
   bool postmaster_known;
 };
@@ -61,6 +62,7 @@ struct dir_account *dir_account(struct directory *d, uint64_t id);
 /* account 0: an alias, whose targets follow with dir_add_target. Replaces what was there. */
 bool dir_put_address(struct directory *d, struct slice text, uint64_t account);
 bool dir_add_target(struct directory *d, struct slice text, struct slice target);
+void dir_remove_target(struct directory *d, struct slice text, struct slice target);
 void dir_remove_address(struct directory *d, struct slice text);
 
 enum dir_result {
