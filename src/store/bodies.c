@@ -71,11 +71,11 @@ int bodies_prepare(struct disk *d) {
 
 /* --- the spool --- */
 
-static void remember_last(struct spool *s, struct slice octets) {
-  for (size_t i = octets.n > 2 ? octets.n - 2 : 0; i < octets.n; i++) {
-    s->last[0] = s->last[1];
-    s->last[1] = octets.p[i];
-  }
+struct slice body_lacks(const struct spool *s, struct slice tail) {
+  struct pop3_measure m = s->measure;
+  if (!s->size) pop3_measure_open(&m);
+  pop3_measure_put(&m, tail);
+  return slice_first(SLICE("\r\n\r\n"), (size_t)(pop3_measure_end(&m) - m.octets));
 }
 
 int spool_write(struct disk *d, struct spool *s, struct slice octets) {
@@ -87,8 +87,9 @@ int spool_write(struct disk *d, struct spool *s, struct slice octets) {
   }
   int r = d->ops->write(s->file, octets, SPOOL_HEAD + s->size);
   if (r < 0) return r;
+  if (!s->size) pop3_measure_open(&s->measure);
   s->size += octets.n;
-  remember_last(s, octets);
+  pop3_measure_put(&s->measure, octets);
   return 0;
 }
 

@@ -15,15 +15,21 @@
 
 #include "lib/base/buf.h"
 #include "lib/disk/disk.h"
+#include "lib/pop3/stuff.h"
 
 enum { SPOOL_HEAD = 512, BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
 
 struct spool {
   struct disk_file *file;
   uint64_t number;
-  uint64_t size;   /* octets of the message so far, without the head */
-  uint8_t last[2]; /* the last two of them */
+  uint64_t size; /* octets of the message so far, without the head */
+  struct pop3_measure measure; /* of them */
 };
+
+/* What a message still lacks behind its last octets, `tail` being those that were not spooled: the end of
+ * its last line, and the empty line behind its header. With it every message is kept exactly as RETR
+ * sends it (lib/pop3/stuff.h), and its size is that of its octets. Points to a constant. */
+struct slice body_lacks(const struct spool *s, struct slice tail);
 
 /* Makes the folders that are missing and removes what an earlier life left in the spool. */
 int bodies_prepare(struct disk *d);

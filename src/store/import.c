@@ -184,28 +184,25 @@ static const struct job_kind import_spool_kind;
 static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
   struct import *m = ss->import;
   struct slice body = buf_slice(&m->body), uidl = buf_slice(&m->uidl);
-  struct import_job *j = job_new(&import_kind, sizeof *j + body.n + 2 + uidl.n, ss, now_s);
+  struct slice lacks = body_lacks(&ss->spool, body);
+  struct import_job *j = job_new(&import_kind, sizeof *j + body.n + lacks.n + uidl.n, ss, now_s);
   struct deliver_place *place = calloc(1, sizeof *place);
   if (!j || !place) {
     free(j);
     free(place);
     return NULL;
   }
-  bool whole = m->size >= 2 && m->before == '\n' &&
-               (body.n >= 2 ? body.p[body.n - 2]
-                : body.n    ? ss->spool.last[1]
-                            : ss->spool.last[0]) == '\r';
   uint8_t *at = (uint8_t *)(j + 1);
   if (body.n) memcpy(at, body.p, body.n);
-  memcpy(at + body.n, "\r\n", 2);
-  if (uidl.n) memcpy(at + body.n + 2, uidl.p, uidl.n);
+  if (lacks.n) memcpy(at + body.n, lacks.p, lacks.n);
+  if (uidl.n) memcpy(at + body.n + lacks.n, uidl.p, uidl.n);
   *place = (struct deliver_place){ m->account, m->inbox, 0 };
   j->d.places = place;
   j->d.count = 1;
   j->d.head = slice_of(at, 0);
-  j->d.tail = slice_of(at, body.n + (whole ? 0 : 2));
+  j->d.tail = slice_of(at, body.n + lacks.n);
   j->d.name = SLICE("import");
-  j->d.uidl = uidl.n ? slice_of(at + body.n + 2, uidl.n) : SLICE_NONE;
+  j->d.uidl = uidl.n ? slice_of(at + body.n + lacks.n, uidl.n) : SLICE_NONE;
   j->d.date = (int64_t)m->date;
   j->d.flags = m->flags;
   j->d.dots = m->dots;

@@ -17,7 +17,7 @@
  *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never
  *     used twice. A folder made anew has a higher uidvalidity than any before.
  *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
- *     dot-stuffing: the octets end in CRLF.
+ *     dot-stuffing: the octets end in CRLF and have an empty line behind the header.
  *  5. Numbers of accounts, folders and bodies are never used twice.
  *  6. Every address is in a domain of ours; every target of an alias is an address of ours.
  *

@@ -125,30 +125,21 @@ static bool path_is_clean(struct slice path) {
   return true;
 }
 
-static bool ends_in_crlf(const struct spool *spool, struct slice tail) {
-  uint8_t last[2] = { spool->last[0], spool->last[1] };
-  for (size_t i = tail.n > 2 ? tail.n - 2 : 0; i < tail.n; i++) {
-    last[0] = last[1];
-    last[1] = tail.p[i];
-  }
-  return last[0] == '\r' && last[1] == '\n';
-}
-
 /* One block: the job, the queue id, then the head and the tail with nothing between them. */
 static struct deliver_job *new_deliver_job(struct session *ss, const struct smtp_commit *q, int64_t now_s) {
   static const char label[] = "Return-Path: <";
   size_t head = sizeof label - 1 + q->return_path.n + 3;
-  bool whole = ends_in_crlf(&ss->spool, q->tail);
-  struct deliver_job *d = job_new(&deliver_kind, sizeof *d + q->id.n + head + q->tail.n + 2, ss, now_s);
+  struct slice lacks = body_lacks(&ss->spool, q->tail);
+  struct deliver_job *d = job_new(&deliver_kind, sizeof *d + q->id.n + head + q->tail.n + lacks.n, ss, now_s);
   if (!d) return NULL;
   uint8_t *at = (uint8_t *)(d + 1);
   memcpy(at, q->id.p, q->id.n);
   d->name = slice_of(at, q->id.n);
   at += q->id.n;
-  struct slice parts[] = { slice_str(label), q->return_path, SLICE(">\r\n"), q->tail, SLICE("\r\n") };
+  struct slice parts[] = { slice_str(label), q->return_path, SLICE(">\r\n"), q->tail, lacks };
   d->head = slice_of(at, head);
-  d->tail = slice_of(at + head, q->tail.n + (whole ? 0 : 2));
-  for (size_t i = 0; i < (whole ? 4 : 5); at += parts[i].n, i++)
+  d->tail = slice_of(at + head, q->tail.n + lacks.n);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   d->dots = q->dots;
   d->spool = ss->spool;

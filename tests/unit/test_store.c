@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "lib/db/db.h"
+#include "src/store/directory.h"
 
 #define MESSAGE "Subject: one\r\n\r\nHello.\r\n"
 #define STORED "Return-Path: <sender@example.com>\r\n" MESSAGE
@@ -38,9 +39,12 @@ static void must_be_sound(struct kit *k) {
   if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
 }
 
+/* A message of so many octets, 2 at least; its header is empty. */
 static struct slice big(size_t n) {
   static uint8_t mem[6 * 1024 * 1024];
-  for (size_t i = 0; i < n; i++) mem[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : (uint8_t)('a' + i % 23);
+  static const char header[] = "\r\n";
+  for (size_t i = 0; i < n; i++)
+    mem[i] = i < 2 ? (uint8_t)header[i] : i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : (uint8_t)('a' + i % 23);
   return slice_of(mem, n);
 }
 
@@ -140,6 +144,53 @@ static void aliases(void **state) {
   must_be_sound(k);
 }
 
+/* A name that is given again has nothing of what its last holder had. */
+static void aliases_forget_who_went(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  kit_account(k, "bob@example.org");
+  assert_int_equal(kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code,
+                   CLI_OK);
+  assert_int_equal(kit_command(k, "account delete bob@example.org").code, CLI_OK);
+  uint64_t other = kit_account(k, "bob@example.org");
+  assert_int_equal(kit_deliver(k, "team@example.org", SLICE(MESSAGE)), COMMIT_DONE);
+  assert_int_equal(kit_open_drop(k, 1, other)->opened.count, 0);
+  must_be_sound(k);
+}
+
+/* Aliases that lead nowhere: of the directory alone, since no command makes them. */
+static void dead_aliases(void **state) {
+  struct directory d;
+  struct dir_found f = { 0 };
+  dir_init(&d);
+  assert_true(dir_put_domain(&d, 1, SLICE("example.org")) && dir_put_account(&d, 1, 1, 0));
+  assert_true(dir_put_address(&d, SLICE("alice@example.org"), 1));
+  assert_true(dir_put_address(&d, SLICE("dead@example.org"), 0));
+  assert_true(dir_add_target(&d, SLICE("dead@example.org"), SLICE("gone@example.org")));
+  assert_true(dir_put_address(&d, SLICE("a@example.org"), 0));
+  assert_true(dir_put_address(&d, SLICE("b@example.org"), 0));
+  assert_true(dir_add_target(&d, SLICE("a@example.org"), SLICE("b@example.org")));
+  assert_true(dir_add_target(&d, SLICE("b@example.org"), SLICE("a@example.org")));
+  /* Another address of the same message does not make up for it, nor does asking twice. */
+  dir_begin(&d, &f);
+  assert_int_equal(dir_resolve(&d, SLICE("alice@example.org"), "+", &f), DIR_FOUND);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(dir_resolve(&d, SLICE("dead@example.org"), "+", &f), DIR_UNKNOWN);
+    assert_int_equal(dir_resolve(&d, SLICE("a@example.org"), "+", &f), DIR_UNKNOWN);
+  }
+  /* RFC 5321 §4.5.1: postmaster reaches somebody all the same. */
+  assert_true(dir_put_address(&d, SLICE("postmaster@example.org"), 0));
+  assert_true(dir_add_target(&d, SLICE("postmaster@example.org"), SLICE("gone@example.org")));
+  dir_begin(&d, &f);
+  assert_int_equal(dir_resolve(&d, SLICE("postmaster@example.org"), "+", &f), DIR_FOUND);
+  assert_int_equal(f.count, 1);
+  dir_begin(&d, &f);
+  assert_int_equal(dir_resolve(&d, SLICE("Postmaster"), "+", &f), DIR_FOUND);
+  assert_int_equal(f.count, 1);
+  dir_found_free(&f);
+  dir_free(&d);
+}
+
 static void deep_aliases_end(void **state) {
   struct kit *k = *state;
   char words[128];
@@ -208,12 +259,75 @@ static void deliver_and_read(void **state) {
   must_be_sound(k);
 }
 
+/* What is kept is what RETR sends: the last line ends, and so does the header. */
+static void messages_are_completed(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  static const struct {
+    const char *body, *kept;
+  } rows[] = {
+    { "", "\r\n" },
+    { "\r\n", "\r\n" },
+    { "x", "x\r\n\r\n" },
+    { "A: b\r\n", "A: b\r\n\r\n" },
+    { "A: b\r", "A: b\r\r\n\r\n" },
+    { "A: b\r\n c", "A: b\r\n c\r\n\r\n" },
+    { "A: b\r\n\r\n", "A: b\r\n\r\n" },
+    { "A: b\r\n\r\nc", "A: b\r\n\r\nc\r\n" },
+    { "A: b\r\n\r\nc\r\n", "A: b\r\n\r\nc\r\n" },
+  };
+  enum { N = sizeof rows / sizeof *rows };
+  for (int i = 0; i < N; i++) /* inline, and with each octet but the last spooled */
+    for (int spooled = 0; spooled < 2; spooled++) {
+      struct slice body = slice_str(rows[i].body);
+      for (; spooled && body.n > 1; body = slice_from(body, 1)) {
+        assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, slice_first(body, 1)));
+        assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
+      }
+      assert_int_equal(kit_deliver(k, "alice@example.org", body), COMMIT_DONE);
+    }
+  struct drop *d = kit_open_drop(k, 1, id);
+  assert_int_equal(d->opened.count, 2 * N);
+  for (int i = 0; i < 2 * N; i++) {
+    char want[128];
+    int n = snprintf(want, sizeof want, "Return-Path: <sender@example.com>\r\n%s", rows[i / 2].kept);
+    assert_int_equal(d->size[i], n);
+    expect_message(k, 1, d->uid[i], slice_of(want, (size_t)n));
+  }
+  must_be_sound(k);
+}
+
+/* Imported messages too; a NUL counts as itself. */
+static void imports_are_completed(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  static const char input[] = "0 1 0 -\n"
+                              "1 1 0 -\nx"
+                              "6 1 0 -\nA: b\r\n"
+                              "7 1 0 -\n\r\n\0\0\r\n.";
+  struct buf list;
+  kit_list(&list, "import alice@example.org");
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  buf_free(&list);
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, slice_of(input, sizeof input - 1)));
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  assert_int_equal(kit_answer(k, NULL).code, CLI_OK);
+  struct drop *d = kit_open_drop(k, 1, id);
+  assert_int_equal(d->opened.count, 4);
+  assert_int_equal(d->opened.octets, 2 + 5 + 8 + 9);
+  expect_message(k, 1, 1, SLICE("\r\n"));
+  expect_message(k, 1, 2, SLICE("x\r\n\r\n"));
+  expect_message(k, 1, 3, SLICE("A: b\r\n\r\n"));
+  expect_message(k, 1, 4, SLICE("\r\n\0\0\r\n.\r\n"));
+  must_be_sound(k);
+}
+
 static void all_sizes_around_the_threshold(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   size_t head = sizeof "Return-Path: <sender@example.com>\r\n" - 1;
-  size_t sizes[] = { 0,
-                     1,
+  size_t sizes[] = { 2,
+                     3,
                      80,
                      k->conf->body_threshold - head,
                      k->conf->body_threshold - head + 80,
@@ -834,7 +948,7 @@ static void large_import(void **state) {
   if (w.p[w.n - 1] != '\n') buf_put_str(&want, "\r\n");
   expect_message(k, 1, 1, buf_slice(&want));
   buf_free(&want);
-  expect_message(k, 1, 2, SLICE(".\r\n"));
+  expect_message(k, 1, 2, SLICE(".\r\n\r\n"));
   must_be_sound(k);
 }
 
@@ -876,9 +990,9 @@ static void exports(void **state) {
   a = kit_command_stream(k, "export alice@example.org", &got);
   assert_int_equal(a.code, CLI_OK);
   assert_int_equal(a.count, 3);
-  assert_non_null(strstr(a.rows, "3 3 77 4 old-uidl\n"));
+  assert_non_null(strstr(a.rows, "3 5 77 4 old-uidl\n"));
   assert_true(slice_starts(buf_slice(&got), SLICE(STORED "Return-Path: <sender@example.com>\r\n")));
-  assert_int_equal(buf_len(&got), 2 * (sizeof STORED - sizeof MESSAGE) + sizeof MESSAGE - 1 + 200000 + 3);
+  assert_int_equal(buf_len(&got), 2 * (sizeof STORED - sizeof MESSAGE) + sizeof MESSAGE - 1 + 200000 + 5);
   buf_free(&got);
   assert_int_equal(kit_command(k, "mail list alice@example.org").count, 3);
 }
@@ -958,10 +1072,14 @@ int main(void) {
     TEST(verdicts_keep_their_order),
     TEST(postmaster),
     TEST(aliases),
+    TEST(aliases_forget_who_went),
+    cmocka_unit_test(dead_aliases),
     TEST(deep_aliases_end),
     TEST(quotas),
     TEST(quota_counts_what_is_coming),
     TEST(deliver_and_read),
+    TEST(messages_are_completed),
+    TEST(imports_are_completed),
     TEST(all_sizes_around_the_threshold),
     TEST(too_big),
     TEST(dropped_spools_go),
