@@ -142,9 +142,11 @@ static void commit_answer(struct session *s, uint16_t type, struct slice payload
 
 /* --- octets --- */
 
-/* The end mark was there. */
+/* The end mark was there. Of all that speaks against the message, the same is said however its octets
+ * came in pieces; and what will be wrong with it the next time too goes first. */
 static void finish(struct session *s) {
   enum smtp_outcome verdict = s->tx->verdict;
+  if (verdict != SMTP_OK && judge(s) != SMTP_OK) verdict = judge(s);
   if (s->proto.trace.fn) {
     struct buf note;
     buf_init(&note, 64);

@@ -299,6 +299,24 @@ static void cut_streams(void **state) {
 }
 
 /* An idle session is one small block, and its name; nothing of a message stays behind. */
+/* A message with two faults: its reply is the same whole and octet by octet. */
+static void cuts_change_no_verdict(void **state) {
+  static const char *const faulty[] = { "a\nb\r\n\x01\r\n.\r\n", "a\x01\r\nb\n\r\n.\r\n" };
+  for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++)
+    for (size_t step = 1; step < 20; step++) {
+      struct kit *k = kit_with_rcpt();
+      uint8_t octets[64];
+      size_t n = strlen(faulty[i]);
+      for (size_t j = 0; j < n; j++) octets[j] = faulty[i][j] == 1 ? 0 : (uint8_t)faulty[i][j];
+      kit_say(k, "DATA\r\n");
+      kit_heard(k);
+      for (struct slice in = slice_of(octets, n); in.n; in = slice_from(in, step))
+        kit_send(k, slice_first(in, step));
+      assert_string_equal(kit_heard(k), "550 5.6.0 Message has a NUL\r\n");
+      kit_free(k);
+    }
+}
+
 static void idle_memory(void **state) {
   struct kit *k = kit_met("smtp");
   kit_expect(k, MAIL RCPT "DATA\r\n", "250 250 354 ");
@@ -343,7 +361,7 @@ int main(void) {
     cmocka_unit_test(loops),
     cmocka_unit_test(timeouts),
     cmocka_unit_test(waiting_is_ours),
-    cmocka_unit_test(cut_streams),
+    cmocka_unit_test(cut_streams), cmocka_unit_test(cuts_change_no_verdict),
     cmocka_unit_test(idle_memory),
     cmocka_unit_test(summary),
   };
