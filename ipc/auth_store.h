@@ -3,19 +3,25 @@
  * This is the only way by which a session comes to a maildrop. `front` is the number that the
  * parent gave the front-end's process; it is never used twice, so a grant for a process that died
  * opens nothing. store answers before auth says yes to the front-end, so the grant is always there
- * first. The tag is auth's own number for the question. */
+ * first. The tag is auth's own number for the question.
+ *
+ * A session may be over, or auth's patience, before it has heard yes: auth_revoke takes the grant back. A
+ * maildrop that is open by then stays open; it is its session's to close. */
 #ifndef QASID_IPC_AUTH_STORE_H
 #define QASID_IPC_AUTH_STORE_H
 
 #include "ipc/ipc.h"
 
 #define auth_grant_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, )
+/* No answer. */
+#define auth_revoke_FIELDS(F) F(u32, front, ) F(u64, session, )
 /* known: store has such an account. */
 #define auth_granted_FIELDS(F) F(flag, known, )
 
 #define AUTH_STORE_MESSAGES(M)                                                                    \
   /* type name       from       allowed in  next      max  fds */                                   \
   M(1,  auth_grant,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0)                                      \
+  M(2,  auth_revoke,  IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0)                                      \
   M(64, auth_granted, IPC_RIGHT, IPC_ANY,    IPC_SAME, 16,  0)
 
 AUTH_STORE_MESSAGES(IPC_DECLARE)

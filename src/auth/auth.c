@@ -111,6 +111,7 @@ static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, con
   }
   struct login *l = map_ptr(&f->logins, msg->tag);
   if (l) login_cancel(a, l);
+  else if (kind == ROOM_POP3D) login_revoke(a, number, msg->tag); /* our yes and its end crossed */
   return true;
 }
 

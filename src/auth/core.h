@@ -99,6 +99,8 @@ bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payl
 bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
 bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
 void login_cancel(struct auth *a, struct login *l);
+/* Takes back what was granted to a session, if it was. */
+void login_revoke(struct auth *a, uint32_t front, uint64_t session);
 /* True when no hash is needed to decide it (any more); it then is decided. */
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);

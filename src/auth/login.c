@@ -122,6 +122,15 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
   buf_free(&b);
 }
 
+/* store may let the session in although nobody told it yes, and it is over or was told no. */
+void login_revoke(struct auth *a, uint32_t front, uint64_t session) {
+  struct buf b;
+  buf_init(&b, 16);
+  auth_revoke_put(&b, &(struct auth_revoke){ front, session });
+  if (!b.failed) a->shell.send(a->shell.arg, ROOM_STORE, 0, auth_revoke_type, 0, buf_slice(&b));
+  buf_free(&b);
+}
+
 void login_granted(struct auth *a, struct login *l, bool known) {
   if (!known && a->shell.warn)
     a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
@@ -167,8 +176,12 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
 
 void login_due(struct auth *a, struct login *l, uint64_t now_ms) {
   hold_remove(&a->hold, l);
-  if (l->state == LOGIN_GRANTING) login_failed(a, l, AUTH_TROUBLE);
-  else login_release(a, l, true, now_ms);
+  if (l->state != LOGIN_GRANTING) {
+    login_release(a, l, true, now_ms);
+    return;
+  }
+  login_revoke(a, l->front->number, l->tag);
+  login_failed(a, l, AUTH_TROUBLE);
 }
 
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms) {
@@ -411,6 +424,7 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
 
 /* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6). */
 void login_cancel(struct auth *a, struct login *l) {
+  if (l->state == LOGIN_GRANTING) login_revoke(a, l->front->number, l->tag);
   leave_front(l);
   if (l->state != LOGIN_HASHING && l->state != LOGIN_HELD) login_free(a, l);
 }

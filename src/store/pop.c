@@ -9,14 +9,33 @@
 
 /* --- auth: this session is that account --- */
 
+static bool is_pop3d(const struct peer *front) {
+  return front->kind == ROOM_POP3D || front->kind == ROOM_KINDS;
+}
+
+/* The session was over before it heard of its grant. So may its room be: then nothing is kept of that. */
+static bool take_back(struct store *s, const struct ipc_msg *m) {
+  struct auth_revoke q;
+  if (!auth_revoke_get(m->payload, &q)) return false;
+  struct peer *front = peer_get(s, ROOM_KINDS, q.front);
+  struct session *ss = front && is_pop3d(front) ? session_find(front, q.session) : NULL;
+  if (ss && !ss->open) {
+    s->shell.set_state(s->shell.arg, ROOM_POP3D, q.front, q.session, POP_STRANGER);
+    session_end(s, ss);
+  }
+  if (front && front->kind == ROOM_KINDS && !front->sessions) store_room_lost(s, ROOM_KINDS, q.front);
+  return true;
+}
+
 bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m) {
   struct auth_grant q;
+  if (m->type == auth_revoke_type) return take_back(s, m);
   if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
   bool known = q.account && dir_account(&s->dir, q.account);
   /* Whose number this is may not be known yet: the grant comes before the front-end's first word.
    * An smtpd never opens a maildrop, so there is nothing to remember for it. */
   struct peer *front = known ? peer_get(s, ROOM_KINDS, q.front) : NULL;
-  if (front && (front->kind == ROOM_POP3D || front->kind == ROOM_KINDS)) {
+  if (front && is_pop3d(front)) {
     struct session *ss = session_get(front, q.session);
     known = ss && !ss->open && !ss->pending;
     if (known) ss->account = q.account;

@@ -119,7 +119,7 @@ static inline void answer_grants(void) {
   static size_t seen;
   if (seen > said_n) seen = 0;
   for (; store_answers && seen < said_n; seen++) {
-    if (said[seen].kind != ROOM_STORE) continue;
+    if (said[seen].kind != ROOM_STORE || said[seen].type != auth_grant_type) continue;
     struct buf b;
     buf_init(&b, 16);
     auth_granted_put(&b, &(struct auth_granted){ true });

@@ -205,6 +205,43 @@ static void test_same_at_once(void **state) {
     assert_int_equal(answer(t[i]), YES);
 }
 
+/* Grants that are in vain are taken back: the session may be over before, while or after store answers. */
+static size_t revoked(uint64_t tag) {
+  size_t n = 0;
+  for (size_t i = 0; i < said_n; i++) {
+    struct auth_revoke m;
+    if (said[i].kind != ROOM_STORE || said[i].type != auth_revoke_type) continue;
+    assert_true(auth_revoke_get(slice_of(said[i].payload, said[i].n), &m));
+    n += m.front == FRONT && m.session == tag;
+  }
+  return n;
+}
+
+static void test_grants_in_vain(void **state) {
+  add_tim();
+  uint64_t t = login(1, "tim@example.org", SECRET); /* over before its hash is known */
+  cancel(ROOM_POP3D, FRONT, t);
+  run();
+  assert_int_equal(revoked(t), 0);
+  store_answers = false;
+  t = login(1, "tim@example.org", SECRET); /* while store is asked */
+  run();
+  cancel(ROOM_POP3D, FRONT, t);
+  assert_int_equal(revoked(t), 1);
+  t = login(1, "tim@example.org", SECRET); /* store is too slow */
+  run();
+  at(now + AUTH_GRANT_MS);
+  assert_int_equal(answer(t), AUTH_TROUBLE);
+  assert_int_equal(revoked(t), 1);
+  store_answers = true;
+  t = login(1, "tim@example.org", SECRET); /* yes was said, and not heard */
+  run();
+  assert_int_equal(answer(t), YES);
+  assert_int_equal(revoked(t), 0);
+  cancel(ROOM_POP3D, FRONT, t);
+  assert_int_equal(revoked(t), 1);
+}
+
 /* --- rooms that go --- */
 
 static void test_front_lost(void **state) {
@@ -217,9 +254,10 @@ static void test_front_lost(void **state) {
   login(3, "tim@example.org", "y"); /* hashing */
   login(4, "tim@example.org", "z");
   login(5, "tim@example.org", "waits");
-  size_t before = said_n;
   auth_room_lost(auth, ROOM_POP3D, FRONT);
   assert_null(auth->fronts);
+  assert_int_equal(said[said_n - 1].type, auth_revoke_type); /* to store */
+  size_t before = said_n;
   run();
   at(now + 60000);
   assert_int_equal(said_n, before); /* nothing is said to whoever has that number next */
@@ -358,7 +396,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     T(test_login), T(test_smtp_needs_no_grant), T(test_login_mechanism), T(test_authzid),
     T(test_refused_mechanisms), T(test_unknown_is_wrong), T(test_odd_names), T(test_cache),
-    T(test_cache_drops_on_change), T(test_cache_is_bounded), T(test_same_at_once), T(test_front_lost),
+    T(test_cache_drops_on_change), T(test_cache_is_bounded), T(test_same_at_once),
+    T(test_grants_in_vain), T(test_front_lost),
     T(test_store_lost), T(test_changed_while_held), T(test_malformed_messages), T(test_admin),
     T(test_admin_list), T(test_admin_lost), T(test_reopen),
   };

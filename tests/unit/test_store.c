@@ -454,6 +454,23 @@ static void nothing_without_a_grant(void **state) {
   assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, )); /* the grant died with the process */
 }
 
+/* auth takes back what nobody came for. */
+static void grants_are_taken_back(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  kit_grant(k, POP3D, 1, id);
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, POP3D, 1));
+  assert_int_equal(k->state, POP_STRANGER);
+  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, ));
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, POP3D, 1)); /* again, and of nothing */
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, 4711, 1));
+  /* An open maildrop is its session's. */
+  struct drop *d = kit_open_drop(k, 2, id);
+  assert_int_equal(d->opened.outcome, POP_DONE);
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, POP3D, 2));
+  assert_int_equal(kit_quit(k, 2).outcome, POP_DONE);
+}
+
 static void a_snapshot_stays_as_it_is(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -1086,6 +1103,7 @@ int main(void) {
     TEST(one_body_for_many),
     TEST(one_session_at_a_time),
     TEST(nothing_without_a_grant),
+    TEST(grants_are_taken_back),
     TEST(a_snapshot_stays_as_it_is),
     TEST(only_quit_deletes),
     TEST(more_deletes_than_messages),
