@@ -137,6 +137,15 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 
 /* --- life and death --- */
 
+/* A front-end may have been taken over: it can't have a room ended by its word. It is the one that goes, and
+ * comes back with new channels. */
+static void end_for_breach(struct proc *by, struct proc *accused, struct slice text) {
+  struct proc *ends = is_front(by->kind) ? by : accused;
+  log_say(&by->parent->log, LOG_ERROR_, "breach", "%s-%u says that %s-%u broke a rule: %.*s; %s-%u is ended", room_name(by->kind), by->number,
+          room_name(accused->kind), accused->number, SLICE_ARG(text), room_name(ends->kind), ends->number);
+  kill(ends->pid, SIGKILL);
+}
+
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
   struct proc *pr = arg;
   struct parent *p = pr->parent;
@@ -162,11 +171,11 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
   }
   struct room_breach m;
   if (!room_breach_get(msg->payload, &m)) return false;
-  for (size_t i = 0; i < p->proc_count; i++)
-    if (p->procs[i].kind == (enum room_kind)m.kind && p->procs[i].number == m.number && p->procs[i].pid) {
-      log_say(&p->log, LOG_ERROR_, "breach", "%s-%u broke a rule and is ended: %.*s", room_name(p->procs[i].kind), m.number, SLICE_ARG(m.text));
-      kill(p->procs[i].pid, SIGKILL);
-    }
+  for (size_t i = 0; i < p->proc_count; i++) {
+    struct proc *accused = &p->procs[i];
+    if (accused->kind == (enum room_kind)m.kind && accused->number == m.number && accused->pid)
+      end_for_breach(pr, accused, m.text);
+  }
   return true;
 }
 
