@@ -132,5 +132,9 @@ void front_era_unref(struct front_era **era, const struct front_role *role);
 bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg);
 void front_watch_session(struct conn *c);
 void front_unwatch(struct front *f, uint32_t cli);
+#ifdef QASID_TEST_HOOKS
+/* misbehave.c: does the thing that `what` names; `told`: what came of it. Without a name: the names. */
+void front_misbehave(struct front *f, struct slice what, struct buf *told);
+#endif
 
 #endif

@@ -18,12 +18,16 @@ static void send_list(struct front *f, uint32_t cli, uint16_t type, const struct
   buf_free(&b);
 }
 
-static void done(struct front *f, uint32_t cli, enum cli_code code, const char *text) {
+static void done_with(struct front *f, uint32_t cli, enum cli_code code, struct slice text) {
   struct buf b;
-  buf_init(&b, 512);
-  cli_done_put(&b, &(struct cli_done){ (uint8_t)code, slice_str(text) });
+  buf_init(&b, 8192);
+  cli_done_put(&b, &(struct cli_done){ (uint8_t)code, text });
   room_send(f->room, ROOM_CLI, cli, cli_done_type, 0, buf_slice(&b), -1);
   buf_free(&b);
+}
+
+static void done(struct front *f, uint32_t cli, enum cli_code code, const char *text) {
+  done_with(f, cli, code, slice_str(text));
 }
 
 static bool matches(const struct conn *c, const char *filter) {
@@ -126,6 +130,16 @@ static void command_status(struct front *f, uint32_t cli, struct slice rest) {
   done(f, cli, CLI_OK, "");
 }
 
+#ifdef QASID_TEST_HOOKS
+static void command_misbehave(struct front *f, uint32_t cli, struct slice what) {
+  struct buf told;
+  buf_init(&told, 4096);
+  front_misbehave(f, what, &told);
+  done_with(f, cli, CLI_OK, buf_slice(&told));
+  buf_free(&told);
+}
+#endif
+
 static const struct {
   const char *word;
   void (*fn)(struct front *f, uint32_t cli, struct slice argument);
@@ -133,6 +147,9 @@ static const struct {
   { "ps", command_ps },
   { "status", command_status },
   { "trace", command_trace },
+#ifdef QASID_TEST_HOOKS
+  { "misbehave", command_misbehave },
+#endif
 };
 
 bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg) {

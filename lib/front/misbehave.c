@@ -1,0 +1,126 @@
+/* What a front-end that was taken over might try: system calls it must not make, and words its neighbours must
+ * not believe. In test builds only, for tests/real/sandbox.sh, by the command `misbehave WHAT`. */
+#include "lib/front/private.h"
+
+#ifdef QASID_TEST_HOOKS
+
+#include "ipc/auth_store.h"
+#include "ipc/front_auth.h"
+#include "ipc/parent_room.h"
+#include "ipc/smtpd_store.h"
+#include "lib/sandbox/sandbox.h"
+
+#include <stdio.h>
+
+enum { NOBODYS_TAG = 1 << 30, FLOOD = 50000 };
+
+static void say(struct front *f, enum room_kind kind, uint16_t type, uint64_t tag, struct slice payload) {
+  room_send(f->room, kind, room_single(f->room, kind), type, tag, payload, -1);
+}
+
+/* A maildrop that nobody logged in to; for a client that is there and has not logged in, if one is. */
+static void steal(struct front *f) {
+  uint64_t tag = NOBODYS_TAG;
+  for (struct conn *c = f->oldest; c; c = c->newer)
+    if (c->proto && !f->role->ops->valuable(c->proto)) tag = c->id;
+  say(f, ROOM_STORE, pop_open_type, tag, SLICE_NONE);
+}
+
+static void steal_read(struct front *f) {
+  struct buf b;
+  buf_init(&b, 64);
+  pop_read_put(&b, &(struct pop_read){ .uid = 1, .most = IPC_CHUNK });
+  say(f, ROOM_STORE, pop_read_type, NOBODYS_TAG, buf_slice(&b));
+  buf_free(&b);
+}
+
+/* auth's words in a front-end's mouth. */
+static void forge_grant(struct front *f) {
+  struct buf b;
+  buf_init(&b, 64);
+  auth_grant_put(&b, &(struct auth_grant){ .front = f->room->number, .session = NOBODYS_TAG, .account = 1 });
+  say(f, ROOM_STORE, auth_grant_type, NOBODYS_TAG, buf_slice(&b));
+  buf_free(&b);
+}
+
+static void forge_answer(struct front *f) { say(f, ROOM_STORE, pop_opened_type, NOBODYS_TAG, SLICE("\0\0\0\0\0")); }
+static void forge_login(struct front *f) { say(f, ROOM_AUTH, auth_ok_type, NOBODYS_TAG, SLICE("\0\0")); }
+static void forge_type(struct front *f) { say(f, ROOM_STORE, 999, NOBODYS_TAG, SLICE_NONE); }
+static void forge_fields(struct front *f) { say(f, ROOM_AUTH, auth_start_type, NOBODYS_TAG, SLICE("\xff\xff\xff")); }
+
+static void forge_size(struct front *f) {
+  struct slice much = slice_of(f->read_mem, FRONT_READ);
+  for (uint16_t type = 1; type <= 5; type++) say(f, ROOM_AUTH, type, NOBODYS_TAG, much);
+}
+
+/* Octets behind a message that are none. */
+static void forge_packet(struct front *f) {
+  struct channel *ch = room_channel_to(f->room, ROOM_STORE, room_single(f->room, ROOM_STORE));
+  struct buf *b = channel_begin(ch, pop_close_type, NOBODYS_TAG);
+  channel_end(ch);
+  if (b) buf_put_str(b, "\xff\xff\xff\xff\xff");
+}
+
+static void forge_descriptor(struct front *f) {
+  room_send(f->room, ROOM_STORE, room_single(f->room, ROOM_STORE), pop_close_type, NOBODYS_TAG, SLICE_NONE, f->listeners[0].fd);
+}
+
+/* Again before the answer. */
+static void hurry(struct front *f) {
+  struct buf b;
+  buf_init(&b, 64);
+  auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("CRAM-MD5"), .peer = SLICE("\x7f\0\0\1") });
+  for (int i = 0; i < 2; i++) say(f, ROOM_AUTH, auth_start_type, NOBODYS_TAG, buf_slice(&b));
+  buf_free(&b);
+}
+
+/* Has the parent end a room that did nothing. */
+static void accuse(struct front *f) {
+  struct buf b;
+  buf_init(&b, 256);
+  room_breach_put(&b, &(struct room_breach){ ROOM_STORE, room_single(f->room, ROOM_STORE), SLICE("slander") });
+  channel_send(f->room->parent, room_breach_type, 0, buf_slice(&b));
+  buf_free(&b);
+}
+
+static void order_parent(struct front *f) { channel_send(f->room->parent, room_stop_type, 0, SLICE_NONE); }
+
+/* All of it allowed: nobody may be hurt by it. */
+static void flood(struct front *f) {
+  bool smtp = f->role->kind == ROOM_SMTPD;
+  for (uint64_t i = 0; i < FLOOD; i++) say(f, ROOM_STORE, smtp ? smtp_drop_type : pop_close_type, NOBODYS_TAG + i, SLICE_NONE);
+}
+
+static const struct {
+  const char *word;
+  void (*fn)(struct front *f);
+} deeds[] = {
+  { "ipc-steal", steal },           { "ipc-steal-read", steal_read }, { "ipc-forge-grant", forge_grant },
+  { "ipc-forge-answer", forge_answer }, { "ipc-forge-login", forge_login }, { "ipc-forge-type", forge_type },
+  { "ipc-forge-fields", forge_fields }, { "ipc-forge-size", forge_size },   { "ipc-forge-packet", forge_packet },
+  { "ipc-forge-descriptor", forge_descriptor }, { "ipc-hurry", hurry },     { "ipc-accuse", accuse },
+  { "ipc-order-parent", order_parent }, { "ipc-flood", flood },
+};
+enum { DEEDS = sizeof deeds / sizeof *deeds };
+
+static void put_words(struct buf *told) {
+  for (size_t i = 0; i < DEEDS; i++) buf_printf(told, "%s ", deeds[i].word);
+  for (size_t i = 0; sandbox_probe_word(i); i++) buf_printf(told, "%s ", sandbox_probe_word(i));
+}
+
+void front_misbehave(struct front *f, struct slice what, struct buf *told) {
+  char word[64];
+  snprintf(word, sizeof word, "%.*s", SLICE_ARG(what));
+  for (size_t i = 0; i < DEEDS; i++) {
+    if (strcmp(deeds[i].word, word) != 0) continue;
+    deeds[i].fn(f);
+    buf_put_str(told, "done");
+    return;
+  }
+  int refused = what.n ? sandbox_probe(word) : -1;
+  if (refused < 0) put_words(told);
+  else if (refused == 0) buf_put_str(told, "allowed");
+  else buf_printf(told, "refused %d", refused);
+}
+
+#endif
