@@ -82,7 +82,7 @@ $(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libqasid.a
 
 $(OUT)/load: bench/load.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -lssl -lcrypto -o $@
 
 $(OUT)/auth_logins: $(OUT)/bench/auth_logins.o $(OUT)/libqasid.a
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lm -o $@

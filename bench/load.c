@@ -1,19 +1,22 @@
 /* A load generator that knows no server: SMTP messages, POP3 sessions, idle connections.
  *
  *   load smtp PORT --messages N --connections C --size OCTETS --mode new|reuse|pipeline --to PATTERN --users U
- *   load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass WORD --do list|retr
+ *   load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass WORD --do login|list|retr|delete
  *   load idle PORT --connections N --hold SECONDS
+ *   --tls yes    TLS from the first octet (pop3, idle); certificates are not looked at
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
- *   --drain DIR  the clock stops when no file is left below DIR: a queue that delivers after it answered
+ *   --drain DIR  the clock stops when no file is left below DIR (up to 4): a queue that delivers after it answered
  *
  * PATTERN has one %d, which is replaced by 0 … U-1. One thread, epoll, loopback only. Prints one line of
- * key=value: what was done, seconds, rate, and the server's CPU in microseconds for each unit. */
+ * key=value: what was done, seconds, rate, the server's CPU in microseconds for each unit, and the longest wait
+ * for the answer to QUIT. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,7 +30,8 @@
 #include <unistd.h>
 
 enum mode { MODE_NEW, MODE_REUSE, MODE_PIPELINE };
-enum job { JOB_SMTP, JOB_LIST, JOB_RETR };
+enum job { JOB_SMTP, JOB_LOGIN, JOB_LIST, JOB_RETR, JOB_DELETE };
+enum { DRAINS_MAX = 4, DELES_AT_ONCE = 100 };
 
 struct options {
   const char *what;
@@ -35,7 +39,9 @@ struct options {
   long count, size;
   enum mode mode;
   enum job job;
-  const char *pattern, *pass, *drain;
+  const char *pattern, *pass, *drain[DRAINS_MAX];
+  int drains;
+  SSL_CTX *tls;
   pid_t tree;
 };
 
@@ -43,7 +49,10 @@ struct client {
   int fd, step;
   long unit;       /* which message or session it works on */
   bool multi;      /* a multi-line POP3 answer is being read */
-  long drop, next; /* messages in the maildrop, next to fetch */
+  long drop, next; /* messages in the maildrop, next to fetch or delete */
+  long waiting;    /* answers to DELE that are to come */
+  double quit_at;  /* when QUIT was said */
+  SSL *ssl;
   size_t have, sent;
   char in[64 * 1024];
 };
@@ -51,6 +60,7 @@ struct client {
 static struct options opt = { .connections = 20, .users = 1, .count = 1000, .size = 4096, .hold = 3, .pattern = "user%d@bench.example", .pass = "secret" };
 static int ep;
 static long started, done, octets;
+static double slowest_quit;
 static char *body;
 static size_t body_len;
 
@@ -67,9 +77,28 @@ static double now(void) {
 
 /* --- the server's CPU --- */
 
-struct ticks { pid_t pid, parent; double cpu; };
+struct usage { pid_t pid, parent; double cpu; };
 
-static bool read_stat(pid_t pid, struct ticks *ret) {
+/* Nanoseconds that each thread of a process has run: finer than the ticks of its stat file. */
+static double thread_seconds(pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  DIR *d = opendir(path);
+  double sum = 0;
+  for (struct dirent *e; d && (e = readdir(d));) {
+    char file[400];
+    unsigned long long ran;
+    snprintf(file, sizeof file, "%s/%s/schedstat", path, e->d_name);
+    FILE *f = e->d_name[0] == '.' ? NULL : fopen(file, "r");
+    if (f && fscanf(f, "%llu", &ran) == 1) sum += (double)ran / 1e9;
+    if (f) fclose(f);
+  }
+  if (d) closedir(d);
+  return sum;
+}
+
+/* The process itself, and its children that ended. */
+static bool read_usage(pid_t pid, struct usage *ret) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   FILE *f = fopen(path, "r");
@@ -77,19 +106,19 @@ static bool read_stat(pid_t pid, struct ticks *ret) {
   if (f) fclose(f);
   text[n] = 0;
   char *close = strrchr(text, ')');
-  long parent, u, s, cu, cs;
-  if (!close || sscanf(close + 2, "%*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld", &parent, &u, &s, &cu, &cs) != 5) return false;
-  *ret = (struct ticks){ pid, (pid_t)parent, (double)(u + s + cu + cs) / (double)sysconf(_SC_CLK_TCK) };
+  long parent, cu, cs;
+  if (!close || sscanf(close + 2, "%*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*d %*d %ld %ld", &parent, &cu, &cs) != 3) return false;
+  *ret = (struct usage){ pid, (pid_t)parent, thread_seconds(pid) + (double)(cu + cs) / (double)sysconf(_SC_CLK_TCK) };
   return true;
 }
 
 /* The process, its descendants, and those of them that ended and were waited for. */
 static double tree_cpu(pid_t root) {
-  static struct ticks all[65536];
+  static struct usage all[65536];
   size_t n = 0;
   DIR *d = opendir("/proc");
   for (struct dirent *e; d && n < 65536 && (e = readdir(d));)
-    if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && read_stat(atoi(e->d_name), &all[n])) n++;
+    if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && read_usage(atoi(e->d_name), &all[n])) n++;
   if (d) closedir(d);
   double sum = 0;
   for (size_t i = 0; i < n; i++) {
@@ -109,9 +138,15 @@ static double tree_cpu(pid_t root) {
 static void open_client(struct client *c) {
   struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
   int on = 1;
+  SSL_free(c->ssl);
+  c->ssl = NULL;
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (opt.tls) {
+    c->ssl = SSL_new(opt.tls);
+    if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || SSL_connect(c->ssl) != 1) die("TLS");
+  }
   fcntl(c->fd, F_SETFL, O_NONBLOCK);
   struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
   if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) != 0) die("epoll_ctl");
@@ -120,9 +155,25 @@ static void open_client(struct client *c) {
   c->multi = false;
 }
 
+/* As send(2) and recv(2) without waiting: -1 with EAGAIN. */
+static ssize_t give(struct client *c, const char *p, size_t n) {
+  if (!c->ssl) return send(c->fd, p, n, MSG_NOSIGNAL);
+  int k = SSL_write(c->ssl, p, (int)n);
+  errno = k <= 0 && SSL_get_error(c->ssl, k) == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+  return k > 0 ? k : -1;
+}
+
+static ssize_t take(struct client *c, char *p, size_t n) {
+  if (!c->ssl) return recv(c->fd, p, n, 0);
+  int k = SSL_read(c->ssl, p, (int)n);
+  int why = SSL_get_error(c->ssl, k);
+  errno = why == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+  return k > 0 ? k : why == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
 static void say(struct client *c, const char *p, size_t n) {
   while (n) {
-    ssize_t k = send(c->fd, p, n, MSG_NOSIGNAL);
+    ssize_t k = give(c, p, n);
     if (k < 0 && errno == EAGAIN) {
       usleep(200);
       continue;
@@ -199,34 +250,59 @@ static bool smtp_reply(struct client *c, const char *line) {
 
 /* --- POP3: one call for each status line or end of a multi-line answer --- */
 
+static void say_quit(struct client *c) {
+  c->quit_at = now();
+  sayf(c, "QUIT\r\n");
+  c->step = 6;
+}
+
+static void say_deles(struct client *c) {
+  char lines[DELES_AT_ONCE * 20];
+  size_t n = 0;
+  for (; c->waiting < DELES_AT_ONCE && c->next <= c->drop; c->waiting++)
+    n += (size_t)snprintf(lines + n, sizeof lines - n, "DELE %ld\r\n", c->next++);
+  say(c, lines, n);
+}
+
+static void maildrop_open(struct client *c) {
+  c->next = 1;
+  c->step = 4;
+  if (opt.job == JOB_LOGIN || !c->drop) say_quit(c);
+  else if (opt.job == JOB_LIST) sayf(c, "UIDL\r\n");
+  else if (opt.job == JOB_RETR) sayf(c, "RETR %ld\r\n", c->next++);
+  else say_deles(c);
+}
+
+/* An answer inside the maildrop came in whole. */
+static void maildrop_reply(struct client *c) {
+  if (opt.job == JOB_LIST && c->step++ == 4) sayf(c, "LIST\r\n");
+  else if (opt.job == JOB_RETR && c->next <= c->drop) sayf(c, "RETR %ld\r\n", c->next++);
+  else if (opt.job == JOB_DELETE && --c->waiting > 0) return;
+  else if (opt.job == JOB_DELETE && c->next <= c->drop) say_deles(c);
+  else say_quit(c);
+}
+
+/* False: the connection is over. */
 static bool pop3_reply(struct client *c, const char *line) {
   if (!c->multi) expect(c, line, "+OK");
   switch (c->step) {
-    case 0: sayf(c, "USER %s\r\n", name_of(c->unit)); break;
-    case 1: sayf(c, "PASS %s\r\n", opt.pass); break;
-    case 2: sayf(c, "STAT\r\n"); break;
+    case 0: sayf(c, "USER %s\r\n", name_of(c->unit)); c->step++; break;
+    case 1: sayf(c, "PASS %s\r\n", opt.pass); c->step++; break;
+    case 2: sayf(c, "STAT\r\n"); c->step++; break;
     case 3:
       c->drop = atol(line + 4);
-      c->next = 1;
-      if (opt.job == JOB_LIST) sayf(c, "UIDL\r\n");
-      else if (c->drop) sayf(c, "RETR %ld\r\n", c->next++);
-      else { sayf(c, "QUIT\r\n"); c->step = 6; return true; }
+      maildrop_open(c);
       break;
     case 4:
-      if (!c->multi) { c->multi = true; return true; }
-      c->multi = false;
-      if (opt.job == JOB_LIST) sayf(c, "LIST\r\n");
-      else if (c->next <= c->drop) { sayf(c, "RETR %ld\r\n", c->next++); return true; }
-      else { sayf(c, "QUIT\r\n"); c->step = 6; return true; }
-      break;
     case 5:
-      if (!c->multi) { c->multi = true; return true; }
-      c->multi = false;
-      sayf(c, "QUIT\r\n");
+      if (opt.job != JOB_DELETE) c->multi = !c->multi;
+      if (!c->multi) maildrop_reply(c);
       break;
-    default: done++; return false;
+    default:
+      done++;
+      if (now() - c->quit_at > slowest_quit) slowest_quit = now() - c->quit_at;
+      return false;
   }
-  c->step++;
   return true;
 }
 
@@ -241,7 +317,7 @@ static bool on_line(struct client *c, char *line, size_t n) {
 
 /* False: the connection is over. */
 static bool on_input(struct client *c) {
-  ssize_t got = recv(c->fd, c->in + c->have, sizeof c->in - c->have - 1, 0);
+  ssize_t got = take(c, c->in + c->have, sizeof c->in - c->have - 1);
   if (got < 0 && errno == EAGAIN) return true;
   if (got <= 0) die("recv");
   octets += got;
@@ -257,7 +333,7 @@ static bool on_input(struct client *c) {
   }
   memmove(c->in, c->in + at, c->have - at);
   c->have -= at;
-  return true;
+  return c->ssl && SSL_pending(c->ssl) ? on_input(c) : true;
 }
 
 static long left_files;
@@ -268,9 +344,9 @@ static int on_entry(const char *path, const struct stat *st, int kind, struct FT
 }
 
 static void wait_drained(void) {
-  for (double until = now() + 300; opt.drain && now() < until; usleep(10000)) {
+  for (double until = now() + 300; opt.drains && now() < until; usleep(10000)) {
     left_files = 0;
-    nftw(opt.drain, on_entry, 16, FTW_PHYS);
+    for (int i = 0; i < opt.drains; i++) nftw(opt.drain[i], on_entry, 16, FTW_PHYS);
     if (left_files == 0) return;
   }
 }
@@ -303,8 +379,8 @@ static int run(void) {
   wait_drained();
   double seconds = now() - begin;
   cpu = opt.tree ? tree_cpu(opt.tree) - cpu : 0;
-  printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f cpu_us_each=%.1f mb_per_cpu_s=%.0f\n", done, seconds,
-         (double)done / seconds, (double)octets / seconds / 1e6, cpu, cpu * 1e6 / (double)done, cpu > 0 ? (double)octets / cpu / 1e6 : 0);
+  printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f cpu_us_each=%.1f mb_per_cpu_s=%.0f quit_ms=%.1f\n", done, seconds,
+         (double)done / seconds, (double)octets / seconds / 1e6, cpu, cpu * 1e6 / (double)done, cpu > 0 ? (double)octets / cpu / 1e6 : 0, slowest_quit * 1e3);
   return 0;
 }
 
@@ -314,12 +390,20 @@ static int idle(void) {
     open_client(&all[i]);
     char text[512];
     fcntl(all[i].fd, F_SETFL, 0);
-    if (recv(all[i].fd, text, sizeof text, 0) <= 0) die("greeting");
+    if (take(&all[i], text, sizeof text) <= 0) die("greeting");
   }
   printf("open=%d\n", opt.connections);
   fflush(stdout);
   sleep((unsigned)opt.hold);
   return 0;
+}
+
+static enum job job_named(const char *v) {
+  static const struct { const char *name; enum job job; } jobs[] = { { "login", JOB_LOGIN }, { "list", JOB_LIST }, { "retr", JOB_RETR }, { "delete", JOB_DELETE } };
+  for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++)
+    if (!strcmp(jobs[i].name, v)) return jobs[i].job;
+  fprintf(stderr, "load: no such work: %s\n", v);
+  exit(64);
 }
 
 static void parse(int argc, char **argv) {
@@ -335,9 +419,10 @@ static void parse(int argc, char **argv) {
     else if (!strcmp(k, "--pass")) opt.pass = v;
     else if (!strcmp(k, "--hold")) opt.hold = atoi(v);
     else if (!strcmp(k, "--tree")) opt.tree = atoi(v);
-    else if (!strcmp(k, "--drain")) opt.drain = v;
+    else if (!strcmp(k, "--drain") && opt.drains < DRAINS_MAX) opt.drain[opt.drains++] = v;
+    else if (!strcmp(k, "--tls")) opt.tls = SSL_CTX_new(TLS_client_method());
     else if (!strcmp(k, "--mode")) opt.mode = !strcmp(v, "new") ? MODE_NEW : !strcmp(v, "reuse") ? MODE_REUSE : MODE_PIPELINE;
-    else if (!strcmp(k, "--do")) opt.job = !strcmp(v, "list") ? JOB_LIST : JOB_RETR;
+    else if (!strcmp(k, "--do")) opt.job = job_named(v);
     else fprintf(stderr, "load: unknown option %s\n", k), exit(64);
   }
   if (!strcmp(opt.what, "pop3") && opt.job == JOB_SMTP) opt.job = JOB_LIST;

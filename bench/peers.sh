@@ -11,9 +11,10 @@ peers_install() {
   rm -f /usr/sbin/policy-rc.d
 }
 
-# postfix_start DIR PORT → $postfix_pid, $postfix_queue
+# postfix_start DIR PORT USERS: user0 … have a Maildir each, which is one synced file a message, as with
+# Dovecot. Names are not looked up: there may be no DNS to ask. → $postfix_pid, $postfix_queue, $postfix_mail
 postfix_start() {
-  local d=$1 port=$2 s
+  local d=$1 port=$2 users=$3 s
   mkdir -p "$d/conf" "$d/queue" "$d/data" "$d/mail"
   chmod 755 "$d" "$(dirname "$d")"
   chown postfix "$d/data"
@@ -34,17 +35,21 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 virtual_mailbox_domains = bench.example
 virtual_mailbox_base = $d/mail
-virtual_mailbox_maps = regexp:$d/conf/boxes
+virtual_mailbox_maps = texthash:$d/conf/boxes
 virtual_uid_maps = static:$(id -u postfix)
 virtual_gid_maps = static:$(id -g postfix)
 virtual_minimum_uid = 1
 virtual_mailbox_limit = 0
 message_size_limit = 52428800
 smtpd_client_connection_count_limit = 0
+smtpd_peername_lookup = no
+disable_dns_lookups = yes
+notify_classes =
+in_flow_delay = 0
 smtpd_relay_restrictions = reject_unauth_destination
 alias_maps =
 EOF
-  echo '/^(user[0-9]+)@bench\.example$/ $1/' >"$d/conf/boxes"
+  for ((s = 0; s < users; s++)); do echo "user$s@bench.example user$s/"; done >"$d/conf/boxes"
   {
     echo "127.0.0.1:$port inet n - n - 200 smtpd"
     for s in "cleanup unix n - n - 0 cleanup" "qmgr unix n - n 300 1 qmgr" "rewrite unix - - n - - trivial-rewrite" \
@@ -58,22 +63,28 @@ EOF
   postfix -c "$d/conf" start >/dev/null 2>&1
   sleep 1
   postfix_pid=$(tr -d ' ' <"$d/queue/pid/master.pid")
-  postfix_queue=$d/queue/active
+  postfix_queue=$d/queue postfix_mail=$d/mail
 }
+
+postfix_delivered() { find "$postfix_mail" -path '*/new/*' -type f | wc -l; }
 
 postfix_stop() { postfix -c "$1/conf" stop >/dev/null 2>&1; }
 
-# dovecot_start DIR PORT USERS: pop0 … have 10 messages of 4 KB, big0 … big3 have 1,000 of 50 KB → $dovecot_pid
+# dovecot_start DIR PORT TLS_PORT USERS: pop0 … have 10 messages of 4 KB, big0 … big3 have 1,000 of 50 KB → $dovecot_pid
 dovecot_start() {
-  local d=$1 port=$2 users=$3 uid
+  local d=$1 port=$2 tls_port=$3 users=$4 uid
   mkdir -p "$d/conf" "$d/run" "$d/mail"
   chmod 755 "$d" "$(dirname "$d")"
   uid=$(id -u dovecot)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+    -keyout "$d/key.pem" -out "$d/cert.pem" 2>/dev/null
   cat >"$d/conf/dovecot.conf" <<EOF
 base_dir = $d/run
 log_path = $d/log
 protocols = pop3
-ssl = no
+ssl = yes
+ssl_cert = <$d/cert.pem
+ssl_key = <$d/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain
 mail_location = maildir:~/Maildir
@@ -96,7 +107,9 @@ service pop3-login {
     port = $port
   }
   inet_listener pop3s {
-    port = 0
+    address = 127.0.0.1
+    port = $tls_port
+    ssl = yes
   }
 }
 service pop3 {

@@ -1,9 +1,9 @@
 # Qasid on ports of its own, for measurements. Sourced by bench/run.
 
-# qasid_start DIR USERS → $qasid_pid, $qasid_smtp, $qasid_pop3, $qasid_220_ms, $qasid_ok_ms
+# qasid_start DIR USERS → $qasid_pid, $qasid_smtp, $qasid_pop3, $qasid_pop3s, $qasid_220_ms, $qasid_ok_ms
 qasid_start() {
   local d=$1 i
-  qasid_dir=$d qasid_smtp=12625 qasid_pop3=12610
+  qasid_dir=$d qasid_smtp=12625 qasid_pop3=12610 qasid_pop3s=12695
   mkdir -p "$d"
   chmod 755 "$d" "$(dirname "$d")"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
@@ -16,30 +16,43 @@ listen_smtp = { "127.0.0.1:$qasid_smtp" }
 listen_submission = {}
 listen_submissions = {}
 listen_pop3 = { "127.0.0.1:$qasid_pop3" }
-listen_pop3s = { "127.0.0.1:12695" }
+listen_pop3s = { "127.0.0.1:$qasid_pop3s" }
 tls_certificates = { "$d/cert.pem" }
 tls_keys = { "$d/key.pem" }
 plaintext_auth = yes
 connections_per_address = 100000
 log_level = "warn"
 EOF
-  "$out/qasid" -c "$d/qasid.conf" serve 2>"$d/log" &
-  qasid_pid=$!
-  read -r qasid_220_ms qasid_ok_ms < <(python3 - "$qasid_smtp" "$qasid_pop3" <<'EOF'
+  qasid_serve
+  "$out/qasid" -c "$d/qasid.conf" domain add bench.example >/dev/null
+  for ((i = 0; i < $2; i++)); do qasid_account "user$i"; done
+}
+
+# The watcher is there before the server starts.
+qasid_serve() {
+  local begin smtp pop3 word
+  exec 8< <(python3 - "$qasid_smtp" "$qasid_pop3" <<'EOF'
 import socket, sys, time
-begin = time.monotonic()
+print("ready", flush=True)
+end = time.monotonic() + 10
 def first(port):
-    while time.monotonic() - begin < 10:
+    while time.monotonic() < end:
         try:
             s = socket.create_connection(("127.0.0.1", port))
             s.recv(100)
-            return (time.monotonic() - begin) * 1000
+            return time.time()
         except OSError: time.sleep(0.001)
-print("%.0f %.0f" % (first(int(sys.argv[1])), first(int(sys.argv[2]))))
+print("%.4f %.4f" % (first(int(sys.argv[1])), first(int(sys.argv[2]))))
 EOF
   )
-  "$out/qasid" -c "$d/qasid.conf" domain add bench.example >/dev/null
-  for ((i = 0; i < $2; i++)); do qasid_account "user$i"; done
+  read -r word <&8
+  begin=$EPOCHREALTIME
+  "$out/qasid" -c "$qasid_dir/qasid.conf" serve 2>"$qasid_dir/log" 8<&- &
+  qasid_pid=$!
+  read -r smtp pop3 <&8
+  exec 8<&-
+  qasid_220_ms=$(awk -v a="$smtp" -v b="$begin" 'BEGIN { printf "%.0f", (a - b) * 1000 }')
+  qasid_ok_ms=$(awk -v a="$pop3" -v b="$begin" 'BEGIN { printf "%.0f", (a - b) * 1000 }')
 }
 
 qasid_account() { "$out/qasid" -c "$qasid_dir/qasid.conf" account add "$1@bench.example" --password-stdin <<<secret >/dev/null; }
@@ -53,28 +66,54 @@ qasid_fill() {
   "$load" smtp "$qasid_smtp" --messages 4000 --size 51200 --mode pipeline --users 4 --to 'big%d@bench.example' >/dev/null
 }
 
-# Kilobytes of proportional set size of every process of one room.
+# What one login and one QUIT cost where there is much: MESSAGES in one maildrop, DELETED in another.
+qasid_large_maildrops() {
+  local messages=$1 deleted=$2 q
+  qasid_account many0
+  qasid_account gone0
+  "$load" smtp "$qasid_smtp" --messages "$messages" --size 400 --mode pipeline --to 'many%d@bench.example' >/dev/null
+  "$load" smtp "$qasid_smtp" --messages "$deleted" --size 4096 --mode pipeline --to 'gone%d@bench.example' >/dev/null
+  q=$("$load" pop3 "$qasid_pop3" --sessions 10 --connections 1 --user 'many%d@bench.example' --do login --tree "$qasid_pid")
+  awk -v n="$messages" -v us="$(field cpu_us_each <<<"$q")" 'BEGIN { printf "Login, STAT, QUIT with %d messages: %.1f ms of CPU\n", n, us / 1000 }'
+  q=$("$load" pop3 "$qasid_pop3" --sessions 1 --connections 1 --user 'gone%d@bench.example' --do delete --tree "$qasid_pid")
+  printf 'QUIT that deletes %d messages of 4 KB: %s ms until +OK\n' "$deleted" "$(field quit_ms <<<"$q")"
+}
+
+# Kilobytes of proportional set size of every process of one room, or of all with the parent.
 pss_of() {
   local pid sum=0 kb
-  for pid in $(pgrep -P "$qasid_pid"); do
-    tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--room $1" || continue
+  for pid in $(pgrep -P "$qasid_pid") "$qasid_pid"; do
+    [ "$1" = all ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--room $1" || continue
     kb=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")
     sum=$((sum + kb))
   done
   echo "$sum"
 }
 
+# qasid_idle TITLE ROOM PORT CONNECTIONS [more for the load generator]
+qasid_idle() {
+  local title=$1 room=$2 port=$3 n=$4 before after word
+  shift 4
+  before=$(pss_of "$room")
+  exec 9< <("$load" idle "$port" --connections "$n" --hold 3 "$@")
+  read -r word <&9 # all are open
+  after=$(pss_of "$room")
+  awk -v t="$title" -v a="$after" -v b="$before" -v n="$n" \
+    'BEGIN { printf "%-28s %6.2f KB of PSS each (%d connections; %d KB before, %d KB with them)\n", t, (a - b) / n, n, b, a }'
+  read -r word <&9 || true # and closed
+  exec 9<&-
+  sleep 1
+}
+
 qasid_memory() {
-  local n=5000 before after room port
-  for room in smtpd pop3d; do
-    port=$([ $room = smtpd ] && echo "$qasid_smtp" || echo "$qasid_pop3")
-    before=$(pss_of $room)
-    "$1" idle "$port" --connections $n --hold 4 >/dev/null &
-    sleep 3
-    after=$(pss_of $room)
-    wait $!
-    awk -v r=$room -v a="$after" -v b="$before" -v n=$n 'BEGIN { printf "Idle %s connection: %.2f KB of PSS (%d connections; the processes alone: %d KB)\n", r, (a - b) / n, n, b }'
-  done
+  ulimit -n "$(ulimit -Hn)"
+  qasid_idle "Idle SMTP connection:" smtpd "$qasid_smtp" 5000
+  qasid_idle "Idle POP3 connection:" pop3d "$qasid_pop3" 5000
+  qasid_idle "Idle POP3 over TLS:" pop3d "$qasid_pop3s" 2000 --tls yes
+  # What a server of its own needs for them, without memory that other work left in its caches.
+  qasid_stop
+  qasid_serve
+  qasid_idle "All rooms, idle POP3:" all "$qasid_pop3" 10000
 }
 
 qasid_stop() {
