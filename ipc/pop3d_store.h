@@ -18,7 +18,7 @@ enum pop_outcome {
   POP_OUTCOMES
 };
 
-enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384 };
+enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
 
 #define pop_open_FIELDS(F)
 /* When outcome is POP_DONE, `count` messages follow in pop_listing parts: at least one part, also
@@ -28,13 +28,14 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384 };
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
  * hexadecimal, eight digits each), that UIDL. `last` on the last part. */
 #define pop_listing_FIELDS(F) F(flag, last, ) F(bytes, rows, IPC_CHUNK)
-/* Up to `most` octets of message `uid` from `offset`. */
-#define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, )
+/* Up to `most` octets of message `uid` from `offset`. A client that fetches one message after the other
+ * reads `ahead`: so many that follow may come along, if they are files. */
+#define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(u8, ahead, )
 /* Empty data only at the end of the message. `dots`: some line begins with ".". */
 #define pop_chunk_FIELDS(F) F(u8, outcome, ) F(flag, dots, ) F(bytes, data, IPC_CHUNK)
 /* In place of a pop_chunk for a message kept as a file: the file itself, read-only, `size` octets
- * from `start`. */
-#define pop_file_FIELDS(F) F(u64, start, ) F(u64, size, ) F(flag, dots, )
+ * from `start`. Those read ahead come in front of the one that was asked for: it ends the answer. */
+#define pop_file_FIELDS(F) F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, )
 /* uids (u32 each) to be deleted by the pop_quit that follows; may be said several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
 /* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
@@ -46,7 +47,7 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384 };
 #define POP3D_STORE_MESSAGES(M)                                                                   \
   /* type name      from       allowed in                       next           max       fds */     \
   M(1,  pop_open,    IPC_LEFT,  1 << POP_GRANTED,                POP_OPEN,      0,         0)       \
-  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      16,        0)       \
+  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      17,        0)       \
   M(3,  pop_delete,  IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      66 * 1024, 0)       \
   M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  0,         0)       \
   M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  0,         0)       \

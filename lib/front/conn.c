@@ -90,7 +90,7 @@ static enum step finish(struct conn *c, enum close_reason why) {
   loop_io_free(&c->io);
   close(c->fd);
   buf_wipe(&c->in);
-  conn_file_close(c);
+  conn_files_close(c);
   front_era_unref(&c->era, f->role);
   free(c);
   if (f->stop_at && f->count == 0) room_exit(f->room, 0);
@@ -414,7 +414,7 @@ static struct conn *conn_new(struct front_listener *l, int fd, const struct sock
   struct front *f = l->front;
   struct conn *c = calloc(1, sizeof *c);
   if (!c) return NULL;
-  *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id, .file.fd = -1 };
+  *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id };
   set_peer(c, from);
   c->io = loop_io_new(f->room->loop, fd, on_io, c);
   if (!c->io || !link_conn(c)) {

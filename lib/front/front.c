@@ -86,21 +86,26 @@ static void sweep(void *arg) {
   loop_timer_set(f->sweep, now + FRONT_SWEEP_MS);
 }
 
-/* A POP3 session may hold an open message beside its socket. */
-static size_t connection_limit(const struct front_role *role, const struct conf *conf) {
+/* How many clients. A POP3 session may hold an open message beside its socket, and a few of them some that
+ * follow it. */
+static void set_limits(struct front *f, const struct conf *conf) {
   struct rlimit files;
-  size_t most = conf->connections_per_process;
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return most;
-  size_t free_fds = files.rlim_cur > FRONT_SPARE_FDS ? files.rlim_cur - FRONT_SPARE_FDS : 1;
-  if (role->kind == ROOM_POP3D) free_fds = (free_fds + 1) / 2;
-  return free_fds < most ? free_fds : most;
+  size_t most = conf->connections_per_process, fds = SIZE_MAX;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
+    fds = files.rlim_cur > FRONT_SPARE_FDS ? files.rlim_cur - FRONT_SPARE_FDS : 1;
+  if (f->role->chunk) {
+    size_t readers = fds / 16 / POP_AHEAD_MAX;
+    f->readers_ahead_most = readers < FRONT_AHEAD_MAX ? readers : FRONT_AHEAD_MAX;
+    fds = (fds - f->readers_ahead_most * POP_AHEAD_MAX + 1) / 2;
+  }
+  f->most = fds < most ? fds : most;
 }
 
 static bool start(struct room *r, struct buf *err) {
   struct front *f = r->arg;
   f->room = r;
   f->start_s = (uint32_t)sys_wall_s();
-  f->most = connection_limit(f->role, r->conf);
+  set_limits(f, r->conf);
   f->read_mem = malloc(FRONT_READ);
   f->file_mem = malloc(IPC_CHUNK);
   f->sweep = loop_timer_new(r->loop, sweep, f);

@@ -8,9 +8,14 @@
 #include "lib/proto/proto.h"
 #include "lib/room/room.h"
 
+struct pop_chunk;
+
 struct front_role {
   enum room_kind kind;
   const struct proto_ops *ops;
+  /* The answer pop_chunk without its encoding, for a message that the shell reads from its file itself.
+   * NULL for a role that reads none. */
+  void (*chunk)(struct proto *p, const struct pop_chunk *m);
   const char *alpn; /* "smtp", "pop3" */
   /* What sessions of one listener share, made from the configuration; `conf` outlives it. NULL without
    * memory. */

@@ -19,6 +19,7 @@ enum {
   FRONT_ACCEPTS = 64,           /* connections taken in one turn */
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
   FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
+  FRONT_AHEAD_MAX = 64,         /* connections for which files are opened ahead */
 };
 
 /* The configuration that new sessions get. A reload makes another; this one lives as long as its
@@ -62,6 +63,7 @@ struct front {
   struct map per_address;        /* address key → open connections */
   struct conn *oldest, *newest;
   size_t count, most;
+  size_t readers_ahead, readers_ahead_most; /* connections that have files opened ahead */
   uint64_t next_id;
   uint32_t start_s;
   struct loop_timer *sweep;
@@ -74,10 +76,15 @@ struct front {
 
 /* A message that store handed over as an open file: the session's reads are answered from it. */
 struct conn_file {
-  int fd; /* -1: none */
-  uint32_t uid;
-  uint64_t start, size;
-  bool dots;
+  int fd;
+  struct pop_file is;
+};
+
+/* Those of one connection: the one being read, and those read ahead. */
+struct conn_files {
+  size_t count;
+  bool ahead; /* one of the front's `readers_ahead` is this connection */
+  struct conn_file f[1 + POP_AHEAD_MAX];
 };
 
 /* One client. States: TLS handshake (proto NULL or want == PROTO_TLS) → session → gone. */
@@ -101,7 +108,7 @@ struct conn {
   uint64_t blocked_ms; /* nothing could be written since */
   uint64_t deadline_ms; /* of the handshake */
   uint64_t octets_in, octets_out;
-  struct conn_file file;
+  struct conn_files *files; /* NULL until there is one */
   struct pop_read reading; /* the last one that was asked */
 };
 
@@ -118,11 +125,13 @@ void conn_room_lost(struct conn *c, enum proto_room room);
 void conn_address_text(const struct conn *c, char *to, size_t n);
 
 /* file.c */
-/* Takes note of a question that is to be sent. True when it was answered from the open file. */
+/* Takes note of a question that is to be sent. True when it was answered from an open file. */
 bool conn_file_read(struct conn *c);
-/* The answer pop_file: takes `fd`, answers the open question from it. False: malformed, `fd` is not taken. */
+/* A pop_file: takes `fd`, and answers the open question when it is about this message. False: malformed,
+ * `fd` is not taken. */
 bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
-void conn_file_close(struct conn *c);
+/* Closes them all. */
+void conn_files_close(struct conn *c);
 
 /* era.c */
 struct front_era *front_era_new(struct front *f, struct buf *err);

@@ -20,6 +20,7 @@ int pop3d_main(int argc, char **argv) {
   static const struct front_role role = {
     .kind = ROOM_POP3D,
     .ops = &pop3d_session_ops,
+    .chunk = pop3d_session_chunk,
     .alpn = "pop3",
     .service_new = service_new,
     .service_free = service_free,

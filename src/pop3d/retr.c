@@ -106,10 +106,15 @@ static void piece_taken(struct session *s, struct slice piece) {
   }
 }
 
+void chunk_take(struct session *s, const struct pop_chunk *m) {
+  answered(s);
+  if (m->data.n > s->read_most) fail(s, POP_TROUBLE);
+  else if (m->outcome != POP_DONE) fail(s, m->outcome);
+  else piece_taken(s, m->data);
+}
+
 void chunk_answer(struct session *s, struct slice payload) {
   struct pop_chunk m;
-  answered(s);
-  if (!pop_chunk_get(payload, &m) || m.data.n > s->read_most) fail(s, POP_TROUBLE);
-  else if (m.outcome != POP_DONE) fail(s, m.outcome);
-  else piece_taken(s, m.data);
+  if (!pop_chunk_get(payload, &m)) m = (struct pop_chunk){ .outcome = POP_TROUBLE };
+  chunk_take(s, &m);
 }

@@ -227,6 +227,13 @@ static void session_answer(struct proto *p, uint16_t type, struct slice payload)
   finish_call(s);
 }
 
+void pop3d_session_chunk(struct proto *p, const struct pop_chunk *m) {
+  struct session *s = session_of(p);
+  if (s->wait != WAIT_CHUNK || p->want == PROTO_CLOSE) return; /* too late */
+  chunk_take(s, m);
+  finish_call(s);
+}
+
 static void session_produce(struct proto *p) {
   static void (*const works[WORKS])(struct session *) = {
     [WORK_LIST] = list_more, [WORK_UIDL] = list_more, [WORK_READ] = read_more, [WORK_DELETE] = delete_more,

@@ -15,6 +15,7 @@
 #define QASID_POP3D_SESSION_H
 
 #include "conf/conf.h"
+#include "ipc/pop3d_store.h"
 #include "lib/proto/proto.h"
 
 /* What all sessions of one listener share. Borrows conf and name, which outlive it. */
@@ -29,5 +30,7 @@ void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, cons
 
 /* `service` of new() is a struct pop3d_service. */
 extern const struct proto_ops pop3d_session_ops;
+/* The answer to the open pop_read, not encoded. `m->data` is borrowed for the call. */
+void pop3d_session_chunk(struct proto *p, const struct pop_chunk *m);
 
 #endif

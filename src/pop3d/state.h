@@ -2,6 +2,7 @@
 #ifndef QASID_POP3D_STATE_H
 #define QASID_POP3D_STATE_H
 
+#include "ipc/pop3d_store.h"
 #include "lib/pop3/command.h"
 #include "lib/pop3/line.h"
 #include "lib/pop3/stuff.h"
@@ -165,6 +166,7 @@ void pop3_retr(struct session *s, const struct pop3_args *a);
 void pop3_top(struct session *s, const struct pop3_args *a);
 void read_more(struct session *s);
 void chunk_answer(struct session *s, struct slice payload);
+void chunk_take(struct session *s, const struct pop_chunk *m);
 
 /* quit.c */
 void pop3_quit(struct session *s, const struct pop3_args *a);

@@ -177,7 +177,7 @@ static struct read_job read_of(const struct walk *w) {
                             .uid = w->uid,
                             .offset = w->at,
                             .most = IPC_CHUNK,
-                            .fd = -1,
+                            .file.fd = -1,
                             .octets_only = true };
 }
 
@@ -187,7 +187,7 @@ static enum db_result export_octets(struct store_engine *e, struct admin_job *a,
   struct read_job rd = read_of(w);
   enum db_result r = read_kind.run(e, &rd.job);
   size_t n = buf_len(&rd.data);
-  bool fine = r == DB_OK && rd.job.result == JOB_DONE && (n || w->at == w->size) && rd.size == w->size;
+  bool fine = r == DB_OK && rd.job.result == JOB_DONE && (n || w->at == w->size) && rd.file.size == w->size;
   if (fine && n) admin_output(a, buf_slice(&rd.data));
   buf_free(&rd.data);
   w->at += n;

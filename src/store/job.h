@@ -10,6 +10,7 @@
 #ifndef QASID_STORE_JOB_H
 #define QASID_STORE_JOB_H
 
+#include "ipc/pop3d_store.h"
 #include "lib/db/db.h"
 #include "src/store/bodies.h"
 #include "src/store/store.h"
@@ -118,18 +119,27 @@ struct open_job {
 };
 extern const struct job_kind open_kind;
 
+/* A message that is a file: its descriptor (-1: none), and where in it the message is. */
+struct read_file {
+  int fd;
+  uint32_t uid;
+  uint64_t start, size;
+  bool dots;
+};
+
 struct read_job {
   struct store_job job;
   uint64_t folder;
   uint32_t uid;
   uint64_t offset;
   uint32_t most;
+  uint8_t ahead;     /* how many of the next files are wanted too */
   bool octets_only;  /* never the file itself */
   /* results */
-  bool dots;
+  struct read_file file; /* fd not -1: in place of `data` */
   struct buf data;
-  int fd;            /* not -1: the file itself, and where in it the message is */
-  uint64_t start, size;
+  struct read_file next[POP_AHEAD_MAX];
+  size_t next_count;
 };
 extern const struct job_kind read_kind;
 

@@ -66,28 +66,36 @@ const struct job_kind open_kind = {
 
 static enum db_result read_from_file(struct store_engine *e, struct read_job *rd, struct disk_file *f) {
   size_t n = rd->most;
-  if (rd->offset >= rd->size) return DB_OK;
-  if (rd->size - rd->offset < n) n = (size_t)(rd->size - rd->offset);
+  if (rd->offset >= rd->file.size) return DB_OK;
+  if (rd->file.size - rd->offset < n) n = (size_t)(rd->file.size - rd->offset);
   uint8_t *to = buf_reserve(&rd->data, n);
   if (!to) return DB_NOMEM;
-  int64_t got = e->disk->ops->read(f, to, n, rd->start + rd->offset);
+  int64_t got = e->disk->ops->read(f, to, n, rd->file.start + rd->offset);
   if (got != (int64_t)n) return got < 0 ? db_result_of((int)got) : DB_CORRUPT;
   buf_added(&rd->data, n);
   return DB_OK;
 }
 
+/* Opens the body of `m`; all of the message must be in it. */
+static enum db_result open_file(struct store_engine *e, const struct read_file *m, uint64_t body,
+                                struct disk_file **ret) {
+  char name[BODY_NAME_MAX];
+  body_name(name, body);
+  if (e->disk->ops->open(e->disk, name, DISK_READ, ret)) return DB_CORRUPT;
+  int64_t size = e->disk->ops->size(*ret);
+  if (size >= 0 && (uint64_t)size >= m->start + m->size) return DB_OK;
+  e->disk->ops->close(ret);
+  return DB_CORRUPT;
+}
+
 /* The file itself where the disk can share it, else the octets asked for. */
 static enum db_result read_file(struct store_engine *e, struct read_job *rd, uint64_t body) {
-  char name[BODY_NAME_MAX];
   struct disk_file *f = NULL;
-  body_name(name, body);
-  int failed = e->disk->ops->open(e->disk, name, DISK_READ, &f);
-  if (failed) return DB_CORRUPT;
-  int64_t size = e->disk->ops->size(f);
-  enum db_result r = size >= 0 && (uint64_t)size >= rd->start + rd->size ? DB_OK : DB_CORRUPT;
-  if (r == DB_OK) rd->fd = rd->octets_only ? -1 : e->disk->ops->share(f);
-  if (r == DB_OK && rd->fd < 0) {
-    rd->fd = -1;
+  enum db_result r = open_file(e, &rd->file, body, &f);
+  if (r != DB_OK) return r;
+  if (!rd->octets_only) rd->file.fd = e->disk->ops->share(f);
+  if (rd->file.fd < 0) {
+    rd->file.fd = -1;
     r = read_from_file(e, rd, f);
   }
   e->disk->ops->close(&f);
@@ -95,21 +103,45 @@ static enum db_result read_file(struct store_engine *e, struct read_job *rd, uin
 }
 
 static enum db_result read_row(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
-  rd->size = (uint64_t)db_int(s, 0);
-  rd->dots = db_int(s, 1) != 0;
+  rd->file.size = (uint64_t)db_int(s, 0);
+  rd->file.dots = db_int(s, 1) != 0;
   if (!db_is_null(s, 2)) {
-    rd->start = (uint64_t)db_int(s, 2);
+    rd->file.start = (uint64_t)db_int(s, 2);
     return read_file(e, rd, (uint64_t)db_int(s, 3));
   }
   struct slice data = db_bytes(s, 4);
-  if (data.n != rd->size) return DB_CORRUPT;
+  if (data.n != rd->file.size) return DB_CORRUPT;
   if (rd->offset < data.n) buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
   return rd->data.failed ? DB_NOMEM : DB_OK;
 }
 
+/* False: this one is no file, or can't be opened, which is said when it is asked for. */
+static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
+  struct read_file m = { -1, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 3), (uint64_t)db_int(s, 1), db_int(s, 2) != 0 };
+  struct disk_file *f = NULL;
+  if (db_is_null(s, 3) || open_file(e, &m, (uint64_t)db_int(s, 4), &f) != DB_OK) return false;
+  m.fd = e->disk->ops->share(f);
+  e->disk->ops->close(&f);
+  if (m.fd >= 0) rd->next[rd->next_count++] = m;
+  return m.fd >= 0;
+}
+
+static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.id FROM entry e"
+                                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid > ?"
+                                        " ORDER BY e.uid");
+  db_bind_int(s, 1, (int64_t)rd->folder);
+  db_bind_int(s, 2, rd->uid);
+  enum db_result r = DB_OK;
+  while (rd->next_count < rd->ahead && (r = db_step(s)) == DB_ROW && add_next(e, rd, s)) {}
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
 static enum db_result read_run(struct store_engine *e, struct store_job *j) {
   struct read_job *rd = (struct read_job *)j;
-  rd->fd = -1;
+  rd->file = (struct read_file){ .fd = -1, .uid = rd->uid };
+  rd->next_count = 0;
   buf_init(&rd->data, IPC_CHUNK);
   struct db_stmt *s = db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.id, b.data FROM entry e"
                                         " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
@@ -119,6 +151,7 @@ static enum db_result read_run(struct store_engine *e, struct store_job *j) {
   if (r == DB_OK) j->result = JOB_MISSING;
   if (r == DB_ROW) r = read_row(e, rd, s);
   db_reset(s);
+  if (r == DB_OK && rd->file.fd >= 0) r = read_ahead(e, rd);
   return r;
 }
 

@@ -144,27 +144,33 @@ static bool read_message(struct store *s, struct session *ss, const struct ipc_m
   j->uid = q.uid;
   j->offset = q.offset;
   j->most = q.most < IPC_CHUNK ? q.most : IPC_CHUNK;
-  j->fd = -1;
+  j->ahead = q.ahead < POP_AHEAD_MAX ? q.ahead : POP_AHEAD_MAX;
+  j->file.fd = -1;
   session_ask(s, ss, &j->job);
   return true;
 }
 
+/* The descriptor goes to pop3d with its message; without `ss` nobody wants it any more. */
+static void send_file(struct store *s, struct session *ss, struct read_file *f) {
+  if (ss) {
+    pop_file_put(&s->out, &(struct pop_file){ f->uid, f->start, f->size, f->dots });
+    store_send_to(s, ss->peer, pop_file_type, ss->tag, f->fd);
+  } else if (f->fd >= 0) {
+    close(f->fd);
+  }
+  f->fd = -1;
+}
+
 void read_finish(struct store *s, struct store_job *j) {
   struct read_job *r = (struct read_job *)j;
-  struct session *ss = session_answered(s, j);
-  if (!ss || (j->result != JOB_DONE && r->fd >= 0)) {
-    if (r->fd >= 0) close(r->fd);
-    r->fd = -1;
-  }
-  if (!ss) return;
-  if (r->fd >= 0) {
-    pop_file_put(&s->out, &(struct pop_file){ r->start, r->size, r->dots });
-    store_send_to(s, ss->peer, pop_file_type, ss->tag, r->fd);
-    return;
-  }
+  struct session *ss = session_answered(s, j), *to = j->result == JOB_DONE ? ss : NULL;
+  bool in_file = to && r->file.fd >= 0;
+  for (size_t i = 0; i < r->next_count; i++) send_file(s, to, &r->next[i]);
+  if (in_file || !to) send_file(s, to, &r->file);
+  if (in_file || !ss) return;
   bool fine = j->result == JOB_DONE;
   answer_chunk(s, ss,
-               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->dots,
+               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.dots,
                                     fine ? buf_slice(&r->data) : SLICE_NONE });
 }
 

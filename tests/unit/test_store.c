@@ -372,6 +372,30 @@ static void too_big(void **state) {
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
 }
 
+/* Files behind the one that is asked for come along, in front of it, up to the first that is none. */
+static void files_ahead(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  struct slice file = big(k->conf->body_threshold + 80), row = big(800);
+  struct slice mails[] = { file, file, file, row, file };
+  for (size_t i = 0; i < 5; i++) assert_int_equal(kit_deliver(k, "alice@example.org", mails[i]), COMMIT_DONE);
+  kit_open_drop(k, 1, id);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100, 200));
+  assert_int_equal(KIT_HEAR(k, pop_file).uid, 2);
+  assert_int_equal(KIT_HEAR(k, pop_file).uid, 3);
+  assert_true(k->last->fd >= 0);
+  struct pop_file f = KIT_HEAR(k, pop_file);
+  assert_int_equal(f.uid, 1);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100, 1));
+  assert_int_equal(KIT_HEAR(k, pop_file).uid, 2);
+  assert_int_equal(KIT_HEAR(k, pop_file).uid, 1);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 4, 0, 100, 7)); /* a row: nothing comes with it */
+  assert_int_equal(KIT_HEAR(k, pop_chunk).data.n, 100);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 5, 0, 100, 7));
+  assert_int_equal(KIT_HEAR(k, pop_file).uid, 5);
+  assert_null(k->said);
+}
+
 static void dropped_spools_go(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -1099,6 +1123,7 @@ int main(void) {
     TEST(imports_are_completed),
     TEST(all_sizes_around_the_threshold),
     TEST(too_big),
+    TEST(files_ahead),
     TEST(dropped_spools_go),
     TEST(one_body_for_many),
     TEST(one_session_at_a_time),
