@@ -165,12 +165,18 @@ static struct dir_address *new_address(struct directory *d, struct slice text) {
   return x;
 }
 
+static void set_account(struct dir_address *x, struct dir_account *a) {
+  if (x->account) x->account->addresses--;
+  if (a) a->addresses++;
+  x->account = a;
+}
+
 bool dir_put_address(struct directory *d, struct slice text, uint64_t account) {
   struct dir_address *x = find_address(d, text);
   if (!x) x = new_address(d, text);
   if (!x) return false;
   free_targets(x);
-  x->account = account ? dir_account(d, account) : NULL;
+  set_account(x, account ? dir_account(d, account) : NULL);
   d->postmaster_known = false;
   return true;
 }
@@ -212,6 +218,7 @@ void dir_remove_address(struct directory *d, struct slice text) {
   }
   d->address_count--;
   d->postmaster_known = false;
+  set_account(x, NULL);
   free_targets(x);
   free(x);
 }
@@ -337,7 +344,9 @@ static enum dir_result to_postmaster(struct directory *d, const char *delimiters
   struct dir_address *x = any_postmaster(d);
   enum dir_result r = x ? reach(d, x, delimiters, f) : DIR_UNKNOWN;
   if (r != DIR_UNKNOWN) return r;
-  return d->oldest && add_account(d, d->oldest, f) ? DIR_FOUND : DIR_TROUBLE;
+  struct dir_account *a = d->oldest;
+  while (a && !a->addresses) a = a->newer;
+  return a && add_account(d, a, f) ? DIR_FOUND : DIR_TROUBLE;
 }
 
 static enum dir_result resolve_folded(struct directory *d, struct slice address, const char *delimiters,

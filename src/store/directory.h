@@ -26,6 +26,7 @@ struct dir_account {
   uint64_t id, inbox;
   uint64_t quota; /* 0: none; DIR_QUOTA_DEFAULT: the option's */
   uint64_t octets, messages, coming;
+  size_t addresses; /* that are its own; 0: it is being deleted, and gets nothing any more */
   struct session *locked_by; /* the session that has the maildrop open */
   uint64_t mark; /* of the last message that was for it */
   struct dir_account *older, *newer;
@@ -86,7 +87,7 @@ void dir_found_free(struct dir_found *f);
  *
  * <Postmaster>, and postmaster at each of our domains, always reach somebody when there is any
  * account at all (RFC 5321 §4.5.1): that address if there is one, else any domain's postmaster,
- * else the oldest account. */
+ * else the oldest account that has an address. */
 enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters,
                             struct dir_found *f);
 

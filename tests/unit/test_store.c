@@ -114,6 +114,31 @@ static void postmaster(void **state) {
   assert_int_equal(kit_open_drop(k, 2, bob)->opened.count, 1);
 }
 
+/* Nor may it reach an account that is being deleted, slice by slice: its mail would go with the rest. */
+static void postmaster_outlives_an_account(void **state) {
+  struct kit *k = *state;
+  struct buf list;
+  alice(k);
+  uint64_t bob = kit_account(k, "bob@example.org");
+  for (uint64_t i = 0; i < 600; i++) assert_true(kit_commit(k, i, "", "alice@example.org", SLICE(MESSAGE)));
+  kit_pump(k);
+  kit_forget_said(k);
+  kit_list(&list, "account delete alice@example.org");
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  buf_free(&list);
+  struct store_job *slice = k->writes;
+  k->writes = NULL;
+  assert_true(store_write_group(k->writer, slice));
+  store_finish(k->store, slice); /* the second slice waits */
+  assert_non_null(k->writes);
+  assert_true(kit_commit(k, 1, "", "postmaster", SLICE(MESSAGE)));
+  KIT_HEAR(k, cli_columns);
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
+  assert_int_equal(kit_answer(k, NULL).code, CLI_OK);
+  assert_int_equal(kit_open_drop(k, 1, bob)->opened.count, 1);
+  must_be_sound(k);
+}
+
 static void aliases(void **state) {
   struct kit *k = *state;
   uint64_t first = alice(k);
@@ -1112,6 +1137,7 @@ int main(void) {
     TEST(verdicts),
     TEST(verdicts_keep_their_order),
     TEST(postmaster),
+    TEST(postmaster_outlives_an_account),
     TEST(aliases),
     TEST(aliases_forget_who_went),
     cmocka_unit_test(dead_aliases),
