@@ -39,6 +39,9 @@ void conf_dump(const struct conf *c, struct buf *out);
 /* The same in the form that rooms get it, and back; NULL when it is malformed or memory is missing. */
 void conf_pack(const struct conf *c, struct buf *out);
 struct conf *conf_unpack(struct slice packed);
+/* What a reload makes of a new file: `next`, but options that need a restart as they are in `running`. A room
+ * that is started again then finds the folders and limits that its neighbours have. NULL without memory. */
+struct conf *conf_reloaded(const struct conf *running, const struct conf *next);
 /* Names, comma-separated, of options that differ and need a restart. */
 void conf_restart_needed(const struct conf *before, const struct conf *after, struct buf *out);
 /* The words of WORD options, as places in their lists. */

@@ -108,3 +108,15 @@ struct conf *conf_unpack(struct slice packed) {
   if (c && !wire_done(&w)) conf_free(&conf);
   return conf;
 }
+
+struct conf *conf_reloaded(const struct conf *running, const struct conf *next) {
+  struct buf packed;
+  buf_init(&packed, CONF_MEMORY_MAX);
+  for (size_t i = 0; i < conf_option_count; i++) {
+    const struct conf_option *o = &conf_options[i];
+    pack_value(o, (const char *)(o->reloads ? next : running) + o->offset, &packed);
+  }
+  struct conf *conf = packed.failed ? NULL : conf_unpack(buf_slice(&packed));
+  buf_free(&packed);
+  return conf;
+}

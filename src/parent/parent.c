@@ -32,19 +32,38 @@ static void name_host(struct parent *p, struct conf *conf) {
   if (!conf_set_hostname(conf, p->hostname)) log_say(&p->log, LOG_ERROR_, "no-memory", "the host's name is lost");
 }
 
+/* The file's configuration as far as it can take effect now; NULL with sentences in `err`. */
+static struct conf *next_configuration(struct parent *p, struct buf *err) {
+  struct conf *file = conf_load(p->config_path, err);
+  if (!file) return NULL;
+  struct buf restart;
+  buf_init(&restart, 4096);
+  conf_restart_needed(p->conf, file, &restart);
+  if (buf_len(&restart))
+    log_say(&p->log, LOG_WARN_, "reload", "these take effect at the next start only: %.*s",
+            SLICE_ARG(buf_slice(&restart)));
+  buf_free(&restart);
+  struct conf *next = conf_reloaded(p->conf, file);
+  conf_free(&file);
+  if (next) name_host(p, next);
+  else buf_put_str(err, "out of memory");
+  return next;
+}
+
+/* The room with the keys and the ports 465 and 995 are there from the start or not at all. */
+static bool tls_stays(const struct parent *p, const struct conf *next, struct buf *err) {
+  if ((p->cert_count == 0) == (next->tls_certificates.count == 0)) return true;
+  buf_put_str(err, "tls_certificates: TLS begins or ends with a restart only");
+  return false;
+}
+
 void parent_reload(struct parent *p) {
   struct buf err;
+  if (p->stopping) return;
   buf_init(&err, 16 * 1024);
   notify_state("RELOADING=1");
-  struct conf *next = conf_load(p->config_path, &err);
-  if (next && setup_certificates(p, next, &err)) {
-    name_host(p, next);
-    struct buf restart;
-    buf_init(&restart, 4096);
-    conf_restart_needed(p->conf, next, &restart);
-    if (buf_len(&restart))
-      log_say(&p->log, LOG_WARN_, "reload", "these take effect at the next start only: %.*s", SLICE_ARG(buf_slice(&restart)));
-    buf_free(&restart);
+  struct conf *next = next_configuration(p, &err);
+  if (next && (p->offline || (tls_stays(p, next, &err) && setup_certificates(p, next, &err)))) {
     conf_free(&p->conf);
     p->conf = next;
     room_log_setup(&p->log, next);
@@ -124,7 +143,15 @@ static bool prepare(struct parent *p, struct buf *err) {
   p->as_root = geteuid() == 0;
   setup_tickets(p);
   return setup_identities(p, err) && setup_folders(p, err) && (p->offline || setup_certificates(p, p->conf, err)) &&
-         (p->offline || setup_listeners(p, err)) && control_open(p, err);
+         (p->offline || setup_listeners(p, err)) && control_open(p, err) && (!p->as_root || rights_reduce(err));
+}
+
+/* The private keys stand in this process' memory: no core file has them, no other process reads them. */
+static void hide_memory(void) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+  setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 }
 
 static void raise_descriptors(void) {
@@ -169,6 +196,7 @@ int parent_main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   umask(0077);
   raise_descriptors();
+  hide_memory();
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   struct buf err;
   buf_init(&err, 16 * 1024);

@@ -1,6 +1,10 @@
 /* The parent: reads the configuration, binds ports, opens key files, starts the rooms, joins them,
  * restarts them, stops them. It reads nothing that a stranger sent.
  *
+ * It keeps the private keys in memory for as long as it runs, so that a keys room that is started again
+ * gets the ones whose certificates the front-ends show: the files may have been replaced since. Its memory
+ * can't be dumped or attached to, and what carries keys to the room is wiped.
+ *
  * States of the whole: STARTING (until each room was ready once) → SERVING → STOPPING (front-ends,
  * then auth and keys, then store, so that what was acknowledged is finished).
  * States of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows
@@ -22,6 +26,7 @@ enum {
   PARENT_STEADY_MS = 10000,   /* a process that lived so long died of something else than its start */
   PARENT_PAUSE_MS = 20,       /* before the first restart */
   PARENT_PAUSE_MOST_MS = 10000,
+  PARENT_LINGER_MS = 5000,    /* how long a process may live on without its channel */
   PARENT_STOP_MS = 20000,     /* then what is left is killed */
   PARENT_TICKET_KEYS = 3,
   PARENT_TICKET_KEY_SIZE = 80,
@@ -65,7 +70,7 @@ struct parent {
   size_t proc_count;
   struct listener listeners[PARENT_LISTENERS_MAX];
   size_t listener_count;
-  struct buf chains[PARENT_CERTS_MAX], keys[PARENT_CERTS_MAX]; /* PEM; the keys are wiped once sent */
+  struct buf chains[PARENT_CERTS_MAX], keys[PARENT_CERTS_MAX]; /* PEM */
   size_t cert_count;
   uint8_t tickets[ROOM_KINDS][PARENT_TICKET_KEYS * PARENT_TICKET_KEY_SIZE];
   size_t ticket_keys;
@@ -85,6 +90,10 @@ void procs_reap(struct parent *p);
 /* Sends the configuration and certificates anew to every process. */
 void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
+/* Who is ended when `accuser` says that the process `number` of that kind broke a rule; NULL: nobody. A
+ * front-end, which reads what strangers send, is not believed against the rooms behind it: it is ended
+ * itself, and comes back with whole channels. */
+struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number);
 /* Asks one stage of the house to end; true when none of it is left. */
 bool procs_stop_stage(struct parent *p, int stage);
 void procs_kill(struct parent *p);
@@ -100,6 +109,9 @@ bool setup_folders(struct parent *p, struct buf *err);
 void setup_tickets(struct parent *p);
 /* The folder a room works in, "" for none. */
 void setup_folder_of(const struct parent *p, enum room_kind kind, char *to, size_t n);
+
+/* rights.c: started by root, keeps what starting and ending rooms takes. */
+bool rights_reduce(struct buf *err);
 
 /* control.c: the socket of the command line */
 bool control_open(struct parent *p, struct buf *err);

@@ -108,7 +108,9 @@ static bool make_pair(int ends[2]) {
 static void join(struct proc *a, struct proc *b) {
   int ends[2];
   if (!make_pair(ends)) {
-    log_say(&a->parent->log, LOG_ERROR_, "join", "%s and %s could not be joined: %s", room_name(a->kind), room_name(b->kind), strerror(errno));
+    log_say(&a->parent->log, LOG_ERROR_, "join", "%s and %s could not be joined: %s", room_name(a->kind),
+            room_name(b->kind), strerror(errno));
+    kill(a->pid, SIGKILL); /* it is started again, and then joined */
     return;
   }
   SAY(a, room_channel, 0, ends[0], (uint8_t)b->kind, b->number);
@@ -137,13 +139,13 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 
 /* --- life and death --- */
 
-/* A front-end may have been taken over: it can't have a room ended by its word. It is the one that goes, and
- * comes back with new channels. */
-static void end_for_breach(struct proc *by, struct proc *accused, struct slice text) {
-  struct proc *ends = is_front(by->kind) ? by : accused;
-  log_say(&by->parent->log, LOG_ERROR_, "breach", "%s-%u says that %s-%u broke a rule: %.*s; %s-%u is ended", room_name(by->kind), by->number,
-          room_name(accused->kind), accused->number, SLICE_ARG(text), room_name(ends->kind), ends->number);
-  kill(ends->pid, SIGKILL);
+struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number) {
+  for (size_t i = 0; i < p->proc_count; i++) {
+    struct proc *pr = &p->procs[i];
+    if (pr->kind != kind || pr->number != number || !pr->pid || !ipc_wire_between(accuser->kind, kind)) continue;
+    return is_front(accuser->kind) ? accuser : pr;
+  }
+  return NULL;
 }
 
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
@@ -171,11 +173,12 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
   }
   struct room_breach m;
   if (!room_breach_get(msg->payload, &m)) return false;
-  for (size_t i = 0; i < p->proc_count; i++) {
-    struct proc *accused = &p->procs[i];
-    if (accused->kind == (enum room_kind)m.kind && accused->number == m.number && accused->pid)
-      end_for_breach(pr, accused, m.text);
-  }
+  struct proc *guilty = procs_blame(p, pr, (enum room_kind)m.kind, m.number);
+  if (!guilty) return true;
+  log_say(&p->log, LOG_ERROR_, "breach", "%s-%u is ended: %s-%u says that %s-%u broke a rule: %.*s",
+          room_name(guilty->kind), guilty->number, room_name(pr->kind), pr->number, room_name((enum room_kind)m.kind),
+          m.number, SLICE_ARG(m.text));
+  kill(guilty->pid, SIGKILL);
   return true;
 }
 
@@ -185,6 +188,7 @@ static void on_lost(void *arg, struct channel *ch, const char *breach) {
   if (breach) log_say(&pr->parent->log, LOG_ERROR_, "breach", "%s-%u: %s", room_name(pr->kind), pr->number, breach);
   if (breach && pr->pid) kill(pr->pid, SIGKILL);
   channel_free(&pr->channel);
+  loop_timer_set(pr->restart, loop_now(pr->parent->loop) + PARENT_LINGER_MS);
 }
 
 static const struct channel_ops proc_channel_ops = { on_message, on_lost };
@@ -204,6 +208,7 @@ static void child(struct parent *p, enum room_kind kind, int fd) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* whatever the server was started with is not for rooms */
   if (fd == 3) fcntl(fd, F_SETFD, 0);
   else dup2(fd, 3);
   (void)envp;
@@ -211,24 +216,40 @@ static void child(struct parent *p, enum room_kind kind, int fd) {
   _exit(71);
 }
 
+static void plan_restart(struct proc *pr) {
+  uint64_t now = loop_now(pr->parent->loop);
+  bool quick = now - pr->started_ms < PARENT_STEADY_MS;
+  pr->quick_deaths = quick ? pr->quick_deaths + 1 : 0;
+  uint64_t pause = PARENT_PAUSE_MS;
+  for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
+  if (pause > PARENT_PAUSE_MOST_MS) pause = PARENT_PAUSE_MOST_MS;
+  loop_timer_set(pr->restart, now + pause);
+}
+
+/* The process and its channel. False: there is neither, or a process that ends for want of a channel. */
+static bool make_process(struct proc *pr) {
+  int ends[2];
+  if (!make_pair(ends)) return false;
+  pr->pid = fork();
+  if (pr->pid == 0) child(pr->parent, pr->kind, ends[1]);
+  close(ends[1]);
+  if (pr->pid < 0) {
+    pr->pid = 0;
+    close(ends[0]);
+    return false;
+  }
+  pr->channel = channel_new(pr->parent->loop, ends[0], &ipc_parent_room, IPC_LEFT, &proc_channel_ops, pr);
+  return pr->channel != NULL;
+}
+
 static void start(struct proc *pr) {
   struct parent *p = pr->parent;
-  int ends[2];
-  if (!make_pair(ends)) {
-    log_say(&p->log, LOG_ERROR_, "start", "%s: %s", room_name(pr->kind), strerror(errno));
-    parent_stop(p, 71);
-    return;
-  }
   pr->number = ++p->last_number;
   pr->started_ms = loop_now(p->loop);
   pr->ready = false;
-  pr->pid = fork();
-  if (pr->pid == 0) child(p, pr->kind, ends[1]);
-  close(ends[1]);
-  pr->channel = channel_new(p->loop, ends[0], &ipc_parent_room, IPC_LEFT, &proc_channel_ops, pr);
-  if (pr->pid < 0 || !pr->channel) {
-    log_say(&p->log, LOG_ERROR_, "start", "%s: %s", room_name(pr->kind), strerror(errno));
-    pr->pid = pr->pid < 0 ? 0 : pr->pid;
+  if (!make_process(pr)) {
+    log_say(&p->log, LOG_ERROR_, "start", "%s: %s; it is tried again", room_name(pr->kind), strerror(errno));
+    if (!pr->pid) plan_restart(pr); /* else its end is seen */
     return;
   }
   say_hello(pr);
@@ -242,6 +263,7 @@ static void start(struct proc *pr) {
 
 static void restart(void *arg) {
   struct proc *pr = arg;
+  if (pr->pid) kill(pr->pid, SIGKILL); /* it closed its channel and lives on: nobody could tell it anything */
   if (pr->parent->stopping || pr->pid) return;
   pr->restarts++;
   start(pr);
@@ -252,16 +274,6 @@ void procs_start(struct parent *p) {
     p->procs[i].restart = loop_timer_new(p->loop, restart, &p->procs[i]);
     start(&p->procs[i]);
   }
-}
-
-static void plan_restart(struct proc *pr) {
-  uint64_t now = loop_now(pr->parent->loop);
-  bool quick = now - pr->started_ms < PARENT_STEADY_MS;
-  pr->quick_deaths = quick ? pr->quick_deaths + 1 : 0;
-  uint64_t pause = PARENT_PAUSE_MS;
-  for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
-  if (pause > PARENT_PAUSE_MOST_MS) pause = PARENT_PAUSE_MOST_MS;
-  loop_timer_set(pr->restart, now + pause);
 }
 
 static void log_death(struct proc *pr, int status) {

@@ -5,11 +5,21 @@ qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 begin
 add alice bob
+exec 19</etc/passwd # as a careless starter may leave it open
 serve
+exec 19<&-
 
 rooms() { q --json ps 2>/dev/null | head -1 >/dev/null; q status; }
 ok "status answers" q status
 ok "all rooms are there" bash -c "for r in smtpd pop3d auth keys store; do ps -o args= --ppid $server | grep -q -- \"--room \$r\" || exit 1; done"
+
+ok "no room has a descriptor that the server was started with" bash -c "for p in \$(pgrep -P $server); do ! readlink /proc/\$p/fd/* | grep -q /etc/passwd || exit 1; done"
+rights() { # the parent's, once its ports are bound, in hexadecimal: KILL SETGID SETUID IPC_LOCK SYS_CHROOT DAC_READ_SEARCH
+  [ "$(id -u)" != 0 ] || [ $((0x$(sed -n 's/^CapEff:\s*//p' "/proc/$server/status") & ~0x440e4)) = 0 ] &&
+    [ $((0x$(sed -n 's/^CapPrm:\s*//p' "/proc/$server/status") & ~0x440e4)) = 0 ]
+}
+ok "the parent keeps few of root's rights" rights
+ok "the rooms have none" bash -c "for p in \$(pgrep -P $server); do grep -q '^CapPrm:.*0000000000000000' /proc/\$p/status || exit 1; done"
 
 # A room is back within a second when its process is another one and the whole job works again.
 job_works() {
@@ -112,6 +122,22 @@ ok "a good reload is done" wait_log 'event=reload msg=done' 30
 sleep 0.3
 ok "it takes effect" bash -c "printf 'EHLO x.example\r\nQUIT\r\n' | timeout 5 curl -s telnet://localhost:$smtp | grep -q 'SIZE 102400'"
 ok "no process was replaced for it" is "$(pid_of smtpd)" "$before"
+
+sed -i 's,^data_dir.*,data_dir = "/nonexistent",' "$dir/qasid.conf"
+kill -HUP "$server"
+ok "what needs a restart waits for it" wait_log 'next start only: data_dir' 30
+again() { # who died often comes back later
+  kill -9 "$(pid_of store)"
+  for ((i = 0; i < 30; i++)); do job_works 2>/dev/null && return; sleep 0.5; done
+  return 1
+}
+ok "a store that is started again finds its folder" again
+cp "$dir/good.conf" "$dir/qasid.conf"
+sed -i '/^tls_/d' "$dir/qasid.conf"
+kill -HUP "$server"
+ok "TLS does not end under way" wait_log 'TLS begins or ends with a restart only' 30
+ok "and goes on" job_works
+cp "$dir/good.conf" "$dir/qasid.conf"
 
 # --- a new certificate, without dropping connections ---
 ok "certificates are replaced under an open connection" python3 - "$server" "$pop3s" "$dir" <<'EOF'

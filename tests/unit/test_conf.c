@@ -206,7 +206,12 @@ static void restart_needed(void **state) {
   assert_non_null(b);
   conf_restart_needed(a, b, &out);
   assert_string_equal(buf_cstr(&out), "data_dir, smtpd_processes");
-  conf_free(&a), conf_free(&b);
+  struct conf *c = conf_reloaded(a, b);
+  assert_non_null(c);
+  assert_string_equal(c->data_dir, a->data_dir);
+  assert_int_equal(c->smtpd_processes, a->smtpd_processes);
+  assert_int_equal(c->quota, 1ull << 30);
+  conf_free(&a), conf_free(&b), conf_free(&c);
   buf_free(&out);
 }
 

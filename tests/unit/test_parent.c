@@ -1,0 +1,66 @@
+/* Who is ended when one room accuses another. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "src/parent/parent.h"
+
+enum { STORE, AUTH, KEYS, SMTPD, SMTPD_2, POP3D, PROCS };
+
+static struct parent *house(void) {
+  static const enum room_kind kinds[PROCS] = { ROOM_STORE, ROOM_AUTH, ROOM_KEYS, ROOM_SMTPD, ROOM_SMTPD, ROOM_POP3D };
+  struct parent *p = calloc(1, sizeof *p);
+  assert_non_null(p);
+  for (size_t i = 0; i < PROCS; i++)
+    p->procs[i] = (struct proc){ .parent = p, .kind = kinds[i], .number = (uint32_t)i + 1, .pid = 1000 + (pid_t)i };
+  p->proc_count = PROCS;
+  return p;
+}
+
+/* The place of who is ended, or -1. */
+static int blame(struct parent *p, size_t accuser, size_t accused) {
+  struct proc *guilty = procs_blame(p, &p->procs[accuser], p->procs[accused].kind, p->procs[accused].number);
+  return guilty ? (int)(guilty - p->procs) : -1;
+}
+
+static void a_front_end_is_not_believed_against_the_rooms_behind_it(void **state) {
+  struct parent *p = house();
+  assert_int_equal(blame(p, SMTPD, STORE), SMTPD);
+  assert_int_equal(blame(p, POP3D, AUTH), POP3D);
+  assert_int_equal(blame(p, SMTPD_2, KEYS), SMTPD_2);
+  free(p);
+}
+
+static void the_rooms_behind_are_believed(void **state) {
+  struct parent *p = house();
+  assert_int_equal(blame(p, STORE, SMTPD_2), SMTPD_2);
+  assert_int_equal(blame(p, AUTH, POP3D), POP3D);
+  assert_int_equal(blame(p, AUTH, STORE), STORE);
+  free(p);
+}
+
+static void who_is_not_joined_or_not_there_is_left_alone(void **state) {
+  struct parent *p = house();
+  assert_int_equal(blame(p, SMTPD, SMTPD_2), -1);
+  assert_int_equal(blame(p, SMTPD, POP3D), -1);
+  assert_int_equal(blame(p, KEYS, STORE), -1);
+  assert_null(procs_blame(p, &p->procs[STORE], ROOM_SMTPD, 99)); /* a former life's number */
+  assert_null(procs_blame(p, &p->procs[STORE], ROOM_CLI, 4));
+  assert_null(procs_blame(p, &p->procs[STORE], (enum room_kind)200, 4));
+  p->procs[SMTPD].pid = 0;
+  assert_int_equal(blame(p, STORE, SMTPD), -1);
+  free(p);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_front_end_is_not_believed_against_the_rooms_behind_it),
+    cmocka_unit_test(the_rooms_behind_are_believed),
+    cmocka_unit_test(who_is_not_joined_or_not_there_is_left_alone),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
