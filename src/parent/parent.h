@@ -92,7 +92,7 @@ void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
 /* Who is ended when `accuser` says that the process `number` of that kind broke a rule; NULL: nobody. A
  * front-end, which reads what strangers send, is not believed against the rooms behind it: it is ended
- * itself, and comes back with whole channels. */
+ * itself, and comes back with whole channels. So is who accuses a room that it has no channel to. */
 struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number);
 /* Asks one stage of the house to end; true when none of it is left. */
 bool procs_stop_stage(struct parent *p, int stage);

@@ -142,8 +142,8 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number) {
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *pr = &p->procs[i];
-    if (pr->kind != kind || pr->number != number || !pr->pid || !ipc_wire_between(accuser->kind, kind)) continue;
-    return is_front(accuser->kind) ? accuser : pr;
+    if (pr->kind != kind || pr->number != number || !pr->pid) continue;
+    return is_front(accuser->kind) || !ipc_wire_between(accuser->kind, kind) ? accuser : pr;
   }
   return NULL;
 }
