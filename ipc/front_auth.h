@@ -22,10 +22,11 @@ enum auth_failure {
 };
 
 /* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name.
- * `response` is the initial response when has_response. */
+ * `response` is the initial response when has_response. exporter, end_point: the TLS channel's bindings
+ * (RFC 9266, RFC 5929 §4), empty where there are none. */
 #define auth_start_FIELDS(F)                                                                      \
   F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX)               \
-  F(bytes, peer, 16) F(flag, secure, )
+  F(bytes, peer, 16) F(flag, secure, ) F(bytes, exporter, 64) F(bytes, end_point, 64)
 #define auth_step_FIELDS(F) F(bytes, response, AUTH_SASL_MAX)
 /* The client cancelled with "*", or is gone. No answer. */
 #define auth_cancel_FIELDS(F)
@@ -45,7 +46,7 @@ enum auth_failure {
 
 #define FRONT_AUTH_MESSAGES(M)                                                                    \
   /* type name         from       allowed in           next            max                fds */    \
-  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 128, 0)     \
+  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 256, 0)     \
   M(2,  auth_step,      IPC_LEFT,  1 << AUTH_EXCHANGE,  IPC_SAME,       AUTH_SASL_MAX + 16,  0)     \
   M(3,  auth_cancel,    IPC_LEFT,  IPC_ANY,             AUTH_AT_REST,   0,                   0)     \
   M(4,  auth_login,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0)     \

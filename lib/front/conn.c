@@ -163,6 +163,17 @@ static void set_clock(struct conn *c) {
   c->proto->wall_s = sys_wall_s();
 }
 
+static void put_bindings(void *arg, struct proto_bindings *ret) {
+  _Static_assert(sizeof ret->exporter >= TLS_BINDING_MAX, "a binding fits");
+  struct conn *c = arg;
+  ret->exporter_n = tls_binding_exporter(c->tls, ret->exporter);
+  ret->end_point_n = tls_binding_end_point(c->tls, ret->end_point);
+}
+
+static void set_channel(struct conn *c) {
+  if (c->tls && tls_binds(c->tls)) c->proto->channel = (struct proto_channel){ put_bindings, c };
+}
+
 static enum step handshake(struct conn *c) {
   enum tls_result r = tls_handshake(c->tls);
   if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) {
@@ -177,6 +188,7 @@ static enum step handshake(struct conn *c) {
   if (c->proto->want != PROTO_TLS) return STEP_AGAIN; /* it closed meanwhile: a room was lost */
   c->proto->want = PROTO_READ;
   set_clock(c);
+  set_channel(c);
   c->front->role->ops->secured(c->proto, &(struct proto_secured){ tls_version_name(c->tls), tls_cipher_name(c->tls) });
   return STEP_AGAIN;
 }
@@ -376,8 +388,10 @@ static bool start_session(struct conn *c) {
     start.tls_cipher = tls_cipher_name(c->tls);
   }
   c->proto = c->front->role->ops->new(c->era->services[c->listener], &start);
-  if (c->proto) front_watch_session(c);
-  return c->proto != NULL;
+  if (!c->proto) return false;
+  set_channel(c);
+  front_watch_session(c);
+  return true;
 }
 
 static void set_peer(struct conn *c, const struct sockaddr_storage *from) {

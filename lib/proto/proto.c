@@ -25,6 +25,12 @@ void proto_done(struct proto *p) {
   buf_wipe(&p->ask.body); /* it may have carried a password */
 }
 
+struct proto_bindings proto_bindings(const struct proto *p) {
+  struct proto_bindings b = { 0 };
+  if (p->channel.bindings) p->channel.bindings(p->channel.arg, &b);
+  return b;
+}
+
 struct buf *proto_ask(struct proto *p, enum proto_room room, uint16_t type, bool wants_answer) {
   p->ask.room = room;
   p->ask.type = type;

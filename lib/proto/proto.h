@@ -60,6 +60,16 @@ struct proto_trace {
   void *arg;
 };
 
+/* What binds the TLS channel under a session (RFC 5056): it is asked for when a login needs it. */
+struct proto_bindings {
+  uint8_t exporter[64], end_point[64]; /* RFC 9266; RFC 5929 §4 */
+  size_t exporter_n, end_point_n;      /* 0: there is none */
+};
+struct proto_channel {
+  void (*bindings)(void *arg, struct proto_bindings *ret);
+  void *arg;
+};
+
 struct proto {
   struct buf out;
   enum proto_want want;
@@ -70,6 +80,7 @@ struct proto {
   int64_t wall_s;       /* likewise: seconds since 1970, for date headers */
   uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
   struct proto_trace trace;
+  struct proto_channel channel; /* the shell's; `bindings` is NULL where there is nothing to bind to */
 };
 
 /* What a session is told when it is made. */
@@ -130,6 +141,8 @@ void proto_done(struct proto *p);
 struct buf *proto_ask(struct proto *p, enum proto_room room, uint16_t type, bool wants_answer);
 /* Ends the session after what is in `out` was flushed. The first reason stays. */
 void proto_close(struct proto *p, enum close_reason reason);
+/* For sessions: the channel's bindings, empty where there are none. */
+struct proto_bindings proto_bindings(const struct proto *p);
 /* For sessions: writes a trace line when tracing is on. */
 void proto_trace(struct proto *p, char direction, struct slice line);
 

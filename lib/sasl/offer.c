@@ -12,12 +12,20 @@ sasl_set sasl_set_of(const char *const *names, size_t count) {
   return set;
 }
 
-bool sasl_usable(const struct sasl_mechanism *m, bool may_show) { return may_show || !m->plaintext; }
+bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch) {
+  return (ch.may_show || !m->plaintext) && (ch.binds || !m->binds);
+}
 
-sasl_set sasl_announced(sasl_set named, bool may_show) {
+bool sasl_has_binding(sasl_set set) {
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
+    if (m->binds && (set & bit_of(m))) return true;
+  return false;
+}
+
+sasl_set sasl_announced(sasl_set named, struct sasl_channel ch) {
   sasl_set set = 0;
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
-    if (sasl_usable(m, may_show)) set |= named & bit_of(m);
+    if (sasl_usable(m, ch)) set |= named & bit_of(m);
   return set;
 }
 

@@ -4,11 +4,11 @@
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
 const struct sasl_mechanism sasl_mechanisms[] = {
-#define MECHANISM(name, plain, recoverable, first, last, digest, steps, spec) \
-  { name, plain, recoverable, first, last, digest, spec, steps##_server, steps##_client },
+#define MECHANISM(name, plain, recoverable, binds, first, last, digest, steps, spec) \
+  { name, plain, recoverable, binds, first, last, digest, spec, steps##_server, steps##_client },
 #include "lib/sasl/mechanisms.def"
 #undef MECHANISM
-  { NULL, false, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
+  { NULL, false, false, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
 };
 _Static_assert(COUNT_OF(sasl_mechanisms) <= 8 * sizeof(sasl_set), "a set has a bit for each row");
 
@@ -29,7 +29,9 @@ void sasl_server_start(struct sasl_server *s, const struct sasl_mechanism *mech,
   buf_init(&s->challenge, 1024);
   buf_init(&s->text, 3 * SASL_MESSAGE_MAX);
   buf_init(&s->proof, 2 * DIGEST_MAX);
-  buf_init(&s->gs2, SASL_NAME_MAX * 3 + 16);
+  buf_init(&s->gs2, SASL_GS2_MAX);
+  buf_init(&s->exporter, SASL_BINDING_MAX);
+  buf_init(&s->end_point, SASL_BINDING_MAX);
   if (mech->server == cram_server) cram_start(s, host, wall_s);
 }
 
@@ -42,6 +44,14 @@ void sasl_server_end(struct sasl_server *s) {
   buf_wipe(&s->text);
   buf_wipe(&s->proof);
   buf_wipe(&s->gs2);
+  buf_wipe(&s->exporter);
+  buf_wipe(&s->end_point);
+}
+
+void sasl_server_bind(struct sasl_server *s, struct slice exporter, struct slice end_point, bool announced) {
+  buf_put(&s->exporter, exporter);
+  buf_put(&s->end_point, end_point);
+  s->bound_announced = announced;
 }
 
 enum sasl_verdict sasl_server_step(struct sasl_server *s, bool has, struct slice response, struct buf *out) {
@@ -69,10 +79,15 @@ void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech,
   buf_init(&c->text, 3 * SASL_MESSAGE_MAX);
 }
 
+void sasl_client_bind(struct sasl_client *c, const char *type, struct slice data) {
+  c->binding_type = type;
+  c->binding = data;
+}
+
 void sasl_client_end(struct sasl_client *c) {
   buf_wipe(&c->text);
   explicit_bzero(c->expected, sizeof c->expected);
-  c->name = c->password = c->authzid = c->nonce = SLICE_NONE;
+  c->name = c->password = c->authzid = c->nonce = c->binding = SLICE_NONE;
 }
 
 enum sasl_advice sasl_client_step(struct sasl_client *c, bool has, struct slice challenge, struct buf *out) {

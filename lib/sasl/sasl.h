@@ -22,6 +22,8 @@ enum {
   SASL_PASSWORD_MAX = 1024, /* likewise */
   SASL_MESSAGE_MAX = 12288, /* RFC 4954 §4 */
   SASL_NONCE_MAX = 64,      /* characters */
+  SASL_BINDING_MAX = 64,    /* octets of a channel binding */
+  SASL_GS2_MAX = 3 * SASL_NAME_MAX + 64 + SASL_BINDING_MAX,
 };
 
 struct sasl_server;
@@ -38,7 +40,7 @@ enum sasl_advice {
 /* A row of mechanisms.def, which explains the columns. */
 struct sasl_mechanism {
   const char *name;
-  bool plaintext, recoverable, client_first, server_last;
+  bool plaintext, recoverable, binds, client_first, server_last;
   enum digest_kind digest;
   const char *spec;
   enum sasl_verdict (*server)(struct sasl_server *s, bool has, struct slice response, struct buf *out);
@@ -55,11 +57,17 @@ const struct sasl_mechanism *sasl_find(struct slice name);
 typedef uint32_t sasl_set;
 /* The mechanisms of these names (the option auth_mechanisms); unknown names are left out. */
 sasl_set sasl_set_of(const char *const *names, size_t count);
-/* May it be used here? may_show: a password may be sent, because the connection is encrypted or the option
- * plaintext_auth allows it. A mechanism that may be used is taken whether it is announced or not. */
-bool sasl_usable(const struct sasl_mechanism *m, bool may_show);
+/* What lies between the client and us. */
+struct sasl_channel {
+  bool may_show; /* a password may be sent: it is encrypted, or the option plaintext_auth allows it */
+  bool binds;    /* it has a channel binding */
+};
+/* May it be used here? A mechanism that may be used is taken whether it is announced or not. */
+bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch);
 /* Those that are announced here: they were named, and may be used. */
-sasl_set sasl_announced(sasl_set named, bool may_show);
+sasl_set sasl_announced(sasl_set named, struct sasl_channel ch);
+/* Is one of the set a mechanism that binds to the channel? */
+bool sasl_has_binding(sasl_set set);
 /* The names of a set in the order of the table, each between `before` and `after`. */
 void sasl_put_names(struct buf *out, sasl_set set, const char *before, const char *after);
 
@@ -74,13 +82,19 @@ struct sasl_server {
   struct buf challenge;    /* CRAM-MD5: our challenge; SCRAM: the whole nonce */
   struct buf text;         /* SCRAM: AuthMessage (RFC 5802 §3) as far as it is known */
   struct buf proof;        /* what the client sent to prove it knows the secret */
-  struct buf gs2;          /* SCRAM: the header that the last message must repeat */
+  struct buf gs2;          /* SCRAM: the header, and the channel's binding, that the last message must repeat */
+  struct buf exporter, end_point; /* the channel's bindings */
+  bool bound_announced;    /* a mechanism that binds was announced to this client */
 };
 
 /* nonce: fresh randomness as text, e.g. 18 octets in base64 (printable, no comma; RFC 5802 §7).
  * host: the server's name, wall_s: the time, for CRAM-MD5's challenge. */
 void sasl_server_start(struct sasl_server *s, const struct sasl_mechanism *mech, struct slice nonce,
                        struct slice host, int64_t wall_s);
+/* What there is to bind to: "tls-exporter" (RFC 9266) and "tls-server-end-point" (RFC 5929 §4), empty where
+ * there is none. announced: so was a mechanism that binds; a client that says it could bind but was offered
+ * nothing to bind with is then refused, because somebody between has changed the offer (RFC 5802 §6). */
+void sasl_server_bind(struct sasl_server *s, struct slice exporter, struct slice end_point, bool announced);
 /* Frees and wipes what the exchange holds. */
 void sasl_server_end(struct sasl_server *s);
 /* The next message of the client. At the first step `has` tells whether it sent an initial response.
@@ -114,12 +128,17 @@ struct sasl_client {
   uint8_t at;
   bool proven; /* the server has shown all that the mechanism asks of it */
   struct slice name, password, authzid, nonce; /* borrowed until sasl_client_end() */
+  const char *binding_type; /* NULL: the client does not bind */
+  struct slice binding;     /* borrowed likewise */
   struct buf text;
   uint8_t expected[DIGEST_MAX]; /* SCRAM: the ServerSignature */
 };
 
 void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech, struct slice name,
                        struct slice password, struct slice authzid, struct slice nonce);
+/* The client can bind to its channel, by this type ("tls-exporter") and these octets. Without -PLUS in the
+ * mechanism's name it tells the server that it would have, had the server offered it (RFC 5802 §6, "y"). */
+void sasl_client_bind(struct sasl_client *c, const char *type, struct slice data);
 void sasl_client_end(struct sasl_client *c);
 /* The client's next message, put behind what is in `out`. At the first step of a client-first mechanism `has`
  * is false and `out` becomes the initial response. */

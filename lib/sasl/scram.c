@@ -1,5 +1,6 @@
-/* SCRAM (RFC 5802; with SHA-256: RFC 7677), without channel binding: only the names without -PLUS are
- * offered, so the flags "n" and "y" are right and "p" is refused (RFC 5802 §6).
+/* SCRAM (RFC 5802; with SHA-256: RFC 7677), with and without channel binding (§6). With -PLUS the client says
+ * "p=" and the type of binding, tls-exporter (RFC 9266) or tls-server-end-point (RFC 5929 §4), and its last
+ * message repeats the octets; without, it says "n", or "y" when it would have bound had it been offered.
  *
  * Server: START (→ ASKED) → SALTING → CHALLENGED → PROVING → SIGNED → (OK).
  * Client: START → FIRST → FINAL → (proven).
@@ -114,16 +115,25 @@ bool scram_keys_derive(enum digest_kind kind, struct slice password, struct slic
 
 /* --- the server --- */
 
+/* gs2-cbind-flag = ("p=" cb-name) / "n" / "y". *ret: what the client must bind to. */
+static bool flag_ok(const struct sasl_server *s, struct slice flag, struct slice *ret) {
+  *ret = SLICE_NONE;
+  if (!s->mech->binds) return slice_eq(flag, SLICE("n")) || slice_eq(flag, SLICE("y"));
+  if (slice_eq(flag, SLICE("p=tls-exporter"))) *ret = buf_slice(&s->exporter);
+  if (slice_eq(flag, SLICE("p=tls-server-end-point"))) *ret = buf_slice(&s->end_point);
+  return ret->n > 0;
+}
+
 /* gs2-header = gs2-cbind-flag "," [ authzid ] ",". Leaves client-first-message-bare in *rest. */
 static bool gs2_get(struct sasl_server *s, struct slice *rest) {
-  struct slice whole = *rest, flag = slice_split(rest, ','), authzid;
-  if (!slice_eq(flag, SLICE("n")) && !slice_eq(flag, SLICE("y"))) return false;
-  if (!rest->p) return false;
+  struct slice whole = *rest, flag = slice_split(rest, ','), authzid, binding;
+  if (!flag_ok(s, flag, &binding) || !rest->p) return false;
   authzid = slice_split(rest, ',');
   if (!rest->p) return false;
   if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !name_get(slice_from(authzid, 2), &s->authzid)))
     return false;
   buf_put(&s->gs2, slice_first(whole, whole.n - rest->n));
+  buf_put(&s->gs2, binding);
   return !s->gs2.failed;
 }
 
@@ -138,6 +148,8 @@ static enum sasl_verdict server_first(struct sasl_server *s, struct slice messag
   buf_put(&s->challenge, nonce);
   buf_put(&s->challenge, buf_slice(&s->nonce));
   buf_put(&s->text, bare);
+  /* §6: "If the flag is set to "y" and the server supports channel binding, the server MUST fail". */
+  if (s->bound_announced && slice_at(message, 0) == 'y') return SASL_WRONG;
   s->at = SERVER_SALTING;
   return s->challenge.failed || s->text.failed || s->nonce.failed ? SASL_MALFORMED : SASL_SALT;
 }
@@ -157,8 +169,8 @@ enum sasl_verdict scram_salt(struct sasl_server *s, struct slice salt, uint32_t 
   return out->failed || s->text.failed ? SASL_WRONG : SASL_CHALLENGE;
 }
 
-/* client-final-message = channel-binding "," nonce ["," extensions] "," proof. "c" is our own gs2
- * header again (§6: "The server MUST always validate the client's "c=" field"), "r" the whole nonce. */
+/* client-final-message = channel-binding "," nonce ["," extensions] "," proof. "c" is the gs2
+ * header again with the binding behind it (§6: "The server MUST always validate the client's "c=" field"), "r" the whole nonce. */
 static enum sasl_verdict server_final(struct sasl_server *s, struct slice message) {
   ptrdiff_t comma = slice_rfind(message, ',');
   if (comma < 0) return SASL_MALFORMED;
@@ -223,7 +235,8 @@ enum sasl_verdict scram_server(struct sasl_server *s, bool has, struct slice res
 /* --- the client --- */
 
 static void put_gs2(struct sasl_client *c, struct buf *out) {
-  buf_put_str(out, "n,");
+  if (c->mech->binds) buf_printf(out, "p=%s,", c->binding_type);
+  else buf_put_str(out, c->binding_type ? "y," : "n,");
   if (c->authzid.n) {
     buf_put_str(out, "a=");
     name_put(out, c->authzid);
@@ -233,7 +246,7 @@ static void put_gs2(struct sasl_client *c, struct buf *out) {
 
 static enum sasl_advice client_first(struct sasl_client *c, struct buf *out) {
   if (!c->name.n || !is_nonce(c->nonce) || !is_ascii(c->name) || !is_ascii(c->authzid) ||
-      !is_ascii(c->password))
+      !is_ascii(c->password) || (c->mech->binds && (!c->binding_type || !c->binding.n)))
     return SASL_GIVE_UP;
   buf_put_str(&c->text, "n=");
   name_put(&c->text, c->name);
@@ -285,11 +298,12 @@ static enum sasl_advice client_final(struct sasl_client *c, struct slice message
   struct buf gs2;
   uint8_t proof[DIGEST_MAX];
   buf_init(&first.salt, 1024);
-  buf_init(&gs2, SASL_NAME_MAX * 3 + 16);
+  buf_init(&gs2, SASL_GS2_MAX);
   size_t before = buf_len(out);
   bool ok = client_reads_first(c, message, &first);
   if (ok) {
     put_gs2(c, &gs2);
+    if (c->mech->binds) buf_put(&gs2, c->binding);
     buf_put_str(out, "c=");
     base64_put(out, buf_slice(&gs2));
     buf_put_str(out, ",r=");

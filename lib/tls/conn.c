@@ -170,6 +170,10 @@ struct slice tls_alpn(const struct tls_conn *c) {
 
 /* RFC 9266 §2: label "EXPORTER-Channel-Binding", an empty context, 32 octets; §4.2 forbids it for TLS 1.2
  * without extended master secret. */
+bool tls_binds(const struct tls_conn *c) {
+  return SSL_is_init_finished(c->ssl) && SSL_version(c->ssl) >= TLS1_3_VERSION;
+}
+
 size_t tls_binding_exporter(struct tls_conn *c, uint8_t *to) {
   static const char label[] = "EXPORTER-Channel-Binding";
   enum { LENGTH = 32 };

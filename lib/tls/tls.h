@@ -126,6 +126,9 @@ bool tls_resumed(const struct tls_conn *c);
 /* The protocol that ALPN chose, or an empty slice. */
 struct slice tls_alpn(const struct tls_conn *c);
 
+/* After the handshake: clients expect "tls-exporter" to be bound to. That is so with TLS 1.3 (RFC 9266 §2); with
+ * 1.2 they expect "tls-unique" (RFC 5802 §6), which is not safe there (RFC 7627 §1) and not spoken here. */
+bool tls_binds(const struct tls_conn *c);
 /* Channel bindings, TLS_BINDING_MAX octets of room each; return the length, 0 when there is none. */
 /* RFC 9266 "tls-exporter": TLS 1.3, or 1.2 with extended master secret (RFC 7627). */
 size_t tls_binding_exporter(struct tls_conn *c, uint8_t *to);

@@ -368,11 +368,15 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
-  if (!mech || !sasl_usable(mech, may_show_password(a, m.secure))) {
+  const struct sasl_channel ch = { may_show_password(a, m.secure), m.secure && m.exporter.n };
+  if (!mech || !sasl_usable(mech, ch)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }
+  const struct conf_list *named = &a->conf->auth_mechanisms;
+  sasl_set announced = sasl_announced(sasl_set_of(named->items, named->count), ch);
   begin(a, l, mech);
+  sasl_server_bind(&l->sasl, m.exporter, m.end_point, sasl_has_binding(announced));
   step(a, l, m.has_response, m.response, now_ms);
   return true;
 }

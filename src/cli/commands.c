@@ -55,7 +55,7 @@ static const struct cmd_option restore_options[] = {
 };
 static const struct cmd_option fetch_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
-  { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1, plain, login or cram-md5. Else the best one offered." },
+  { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5. Else the best one offered." },
   { "starttls", NULL, "Refuse to go on without STLS." },
   { "no-starttls", NULL,
     "Never say STLS. The password then goes in the clear unless the mechanism hides it." },
@@ -75,7 +75,7 @@ static const struct cmd_option send_options[] = {
   { "subject", "TEXT", "Make a message with this subject; what is read is its text." },
   { "password-stdin", NULL,
     "The password is the first line of standard input, the message follows it; else it is asked for." },
-  { "auth", "MECHANISM", "scram-sha-256, scram-sha-1, plain, login or cram-md5. Else the best one offered." },
+  { "auth", "MECHANISM", "scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5. Else the best one offered." },
   { "starttls", NULL, "Refuse to go on without STARTTLS." },
   { "no-starttls", NULL, "Never say STARTTLS." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },

@@ -15,7 +15,7 @@ const struct sasl_mechanism *login_choose(struct slice offered, const char *name
   if (named) return sasl_find(slice_str(named));
   if (tls && login_offers(offered, "PLAIN")) return sasl_find(SLICE("PLAIN"));
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
-    if ((tls || !m->plaintext) && login_offers(offered, m->name)) return m;
+    if (sasl_usable(m, (struct sasl_channel){ tls, tls }) && login_offers(offered, m->name)) return m;
   return NULL;
 }
 
@@ -98,8 +98,17 @@ static enum login_answer converse(struct net *n, struct sasl_client *c, bool sen
   return a;
 }
 
+/* RFC 5802 §6. One who was offered a mechanism that binds, and was told to use another, says no word of it. */
+static void bind_channel(struct sasl_client *c, struct net *n, struct slice offered, uint8_t *mem) {
+  size_t size = n->tls ? tls_binding_exporter(n->tls, mem) : 0;
+  bool bound_offered = login_offers(offered, "SCRAM-SHA-256-PLUS") || login_offers(offered, "SCRAM-SHA-1-PLUS");
+  if (size && (c->mech->binds || !bound_offered)) sasl_client_bind(c, "tls-exporter", slice_of(mem, size));
+}
+
 enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, struct slice user,
-                             struct slice password, size_t line_max, login_hear *hear, struct buf *why) {
+                             struct slice offered, struct slice password, size_t line_max, login_hear *hear,
+                             struct buf *why) {
+  uint8_t binding[TLS_BINDING_MAX];
   struct sasl_client c;
   struct buf nonce, response;
   uint8_t random[18];
@@ -109,6 +118,7 @@ enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, s
   buf_reserve(&response, 4096);
   base64_put(&nonce, slice_of(random, sizeof random));
   sasl_client_start(&c, mech, user, password, SLICE_NONE, buf_slice(&nonce));
+  bind_channel(&c, n, offered, binding);
   enum login_answer a = LOGIN_REFUSED;
   if (mech->client_first && sasl_client_step(&c, false, SLICE_NONE, &response) != SASL_SEND)
     buf_put_str(why, "this name or password cannot be sent by that mechanism");

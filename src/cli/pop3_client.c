@@ -261,7 +261,7 @@ static int choose_and_log_in(struct pop3_client *p, const char *named, struct sl
   else if (basic)
     *ret = login_user(p, user, password);
   else
-    *ret = login_sasl(&p->net, m, user, password, POP3_COMMAND_MAX, hear_sasl, &why);
+    *ret = login_sasl(&p->net, m, user, offered, password, POP3_COMMAND_MAX, hear_sasl, &why);
   if (buf_len(&why)) snprintf(p->text, sizeof p->text, "%.*s", SLICE_ARG(buf_slice(&why)));
   buf_free(&why);
   return CLI_EXIT_OK;

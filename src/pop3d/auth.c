@@ -6,9 +6,13 @@
 #include "lib/sasl/sasl.h"
 #include "src/pop3d/state.h"
 
+static struct sasl_channel channel(const struct session *s) {
+  return (struct sasl_channel){ plaintext_allowed(s), s->secure && s->proto.channel.bindings };
+}
+
 static sasl_set announced(const struct session *s) {
   const struct conf_list *named = &s->svc->conf->auth_mechanisms;
-  return sasl_announced(sasl_set_of(named->items, named->count), plaintext_allowed(s));
+  return sasl_announced(sasl_set_of(named->items, named->count), channel(s));
 }
 
 bool announces_mechanisms(const struct session *s) { return announced(s) != 0; }
@@ -29,12 +33,15 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
   if (!decode(&response, a->has_text ? a->text : SLICE_NONE, true)) {
     refuse(s, "the initial response is not base64");
   } else {
+    const struct proto_bindings b = proto_bindings(&s->proto);
     const struct auth_start m = {
       .mechanism = slice_str(mech->name),
       .has_response = a->has_text,
       .response = buf_slice(&response),
       .peer = slice_of(s->peer, s->peer_len),
       .secure = s->secure,
+      .exporter = slice_of(b.exporter, b.exporter_n),
+      .end_point = slice_of(b.end_point, b.end_point_n),
     };
     auth_start_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_start_type, true), &m);
     s->wait = WAIT_LOGIN;
@@ -54,7 +61,8 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
   }
   const struct sasl_mechanism *mech = sasl_find(a->name);
   if (!mech) refuse(s, "unknown mechanism");
-  else if (!sasl_usable(mech, plaintext_allowed(s))) refuse(s, "no passwords without TLS: use STLS first");
+  else if (mech->binds && !channel(s).binds) refuse(s, "mechanism not available");
+  else if (!sasl_usable(mech, channel(s))) refuse(s, "no passwords without TLS: use STLS first");
   else start(s, mech, a);
 }
 

@@ -10,10 +10,15 @@
 #include "lib/base/codec.h"
 
 /* Whoever listens on a plain connection would have the password. */
-static bool may_show(const struct session *s) { return s->secure || s->service->plaintext_auth; }
+static struct sasl_channel channel(const struct session *s) {
+  return (struct sasl_channel){
+    .may_show = s->secure || s->service->plaintext_auth,
+    .binds = s->secure && s->proto.channel.bindings,
+  };
+}
 
 sasl_set smtpd_mechanisms(const struct session *s) {
-  return sasl_announced(s->service->mechanisms, may_show(s));
+  return sasl_announced(s->service->mechanisms, channel(s));
 }
 
 void smtpd_put_mechanisms(const struct session *s, struct buf *out) {
@@ -98,11 +103,13 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
   if (o != SMTP_OK) return o;
   const struct sasl_mechanism *mech = sasl_find(a.mechanism);
   if (!mech) return SMTP_AUTH_MECHANISM;
-  if (!sasl_usable(mech, may_show(s))) return SMTP_AUTH_ENCRYPT;
+  if (!sasl_usable(mech, channel(s))) return s->secure ? SMTP_AUTH_MECHANISM : SMTP_AUTH_ENCRYPT;
   if (decode(&response, a.initial)) {
+    struct proto_bindings b = proto_bindings(&s->proto);
     struct auth_start q = {
       .mechanism = slice_str(mech->name), .has_response = a.has_initial, .response = buf_slice(&response),
       .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
+      .exporter = slice_of(b.exporter, b.exporter_n), .end_point = slice_of(b.end_point, b.end_point_n),
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
     s->exchange = smtpd_asked(s);

@@ -1,9 +1,9 @@
 #!/bin/bash
-# SASL mechanisms with clients that were written by others: curl, swaks, msmtp and mpop (GNU SASL), and our own.
+# SASL mechanisms with clients that were written by others: curl, swaks, msmtp and mpop and gsasl (GNU SASL), and our own.
 qasid_bin=$(realpath "$1")
 . "$(dirname "$0")/../lib.sh"
 begin
-option auth_mechanisms '{ "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5" }'
+option auth_mechanisms '{ "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5" }'
 option auth_penalty_most 1
 add alice bob
 q account add plain@example.org --password-stdin <<<secret-plain >/dev/null
@@ -49,11 +49,32 @@ done
 q_send() { # METHOD PASSWORD
   (echo "$2" && cat mail.txt) | q send --ca "$ca" --starttls --auth "$1" --password-stdin --to bob@example.org "smtp://alice@example.org@localhost:$submission"
 }
-for m in scram-sha-256 scram-sha-1 cram-md5 plain login; do
+for m in scram-sha-256-plus scram-sha-1-plus scram-sha-256 scram-sha-1 cram-md5 plain login; do
   sends "qasid send $m" q_send $m secret-alice
   ok "qasid send $m, wrong password" no q_send $m wrong
 done
 ok "each of $sent messages is in the mailbox" is "$(count_of bob)" "$sent"
+
+# --- channel binding (tls-exporter), with GNU SASL ---
+gsasl_() { # MECHANISM PASSWORD ARGUMENT…
+  local mechanism=$1 password=$2
+  shift 2
+  timeout 20 gsasl --smtp --connect "localhost:$submission" --x509-ca-file="$ca" --mechanism="$mechanism" --hostname=localhost --service=smtp \
+    --authentication-id=alice@example.org --password="$password" "$@" </dev/null
+}
+says() { # PATTERN COMMAND…
+  local pattern=$1
+  shift
+  "$@" 2>&1 | tee "$dir/said" | grep -q "$pattern" || { cat "$dir/said"; return 1; }
+}
+for m in SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS; do
+  ok "gsasl $m" says '^235 ' gsasl_ $m secret-alice
+  ok "gsasl $m, wrong password" says '^535 ' gsasl_ $m wrong
+done
+ok "gsasl SCRAM-SHA-256 without binding" says '^235 ' gsasl_ SCRAM-SHA-256 secret-alice --no-cb
+ok "with TLS 1.2 no -PLUS is announced" no says 'AUTH .*-PLUS' gsasl_ PLAIN secret-alice --priority=NORMAL:-VERS-TLS1.3
+ok "in the clear neither" no says 'AUTH .*-PLUS' timeout 10 swaks --server localhost --port "$submission" --quit-after EHLO
+ok "with TLS 1.3 it is" says 'AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS' timeout 10 swaks --server localhost --port "$submission" --tls --quit-after EHLO
 
 # --- POP3 ---
 mkdir -p box/cur box/new box/tmp
@@ -77,7 +98,7 @@ for m in CRAM-MD5 PLAIN LOGIN; do
   ok "curl pop3 AUTH $m, wrong password" no curl_list $m wrong
 done
 q_list() { echo "$2" | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://bob@example.org@localhost:$pop3"; }
-for m in scram-sha-256 scram-sha-1 cram-md5 plain login user; do
+for m in scram-sha-256-plus scram-sha-1-plus scram-sha-256 scram-sha-1 cram-md5 plain login user; do
   ok "qasid fetch $m" q_list $m secret-bob
   ok "qasid fetch $m, wrong password" no q_list $m wrong
 done

@@ -9,6 +9,7 @@ static void serve(const struct sasl_mechanism *mech, struct slice in, struct buf
   struct scram_keys keys = { { 1 }, { 2 } };
   struct sasl_secret secret = { .known = true, .secret = SLICE("pencil"), .keys = &keys };
   sasl_server_start(&s, mech, SLICE("NONCE"), SLICE("mx.example.org"), 1);
+  sasl_server_bind(&s, SLICE("exporter"), SLICE("end-point"), in.n & 1);
   enum sasl_verdict v = SASL_CHALLENGE;
   while (v == SASL_CHALLENGE && in.n) {
     size_t n = in.p[0];
@@ -24,6 +25,7 @@ static void serve(const struct sasl_mechanism *mech, struct slice in, struct buf
 static void speak(const struct sasl_mechanism *mech, struct slice in, struct buf *out) {
   struct sasl_client c;
   sasl_client_start(&c, mech, SLICE("user"), SLICE("pencil"), SLICE_NONE, SLICE("NONCE"));
+  if (mech->binds || (in.n & 1)) sasl_client_bind(&c, "tls-exporter", SLICE("exporter"));
   enum sasl_advice a = sasl_client_step(&c, !mech->client_first, SLICE_NONE, out);
   while (a == SASL_SEND && in.n) {
     size_t n = in.p[0];

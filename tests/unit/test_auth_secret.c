@@ -102,6 +102,51 @@ static void test_scram(void **state) {
   buf_free(&out);
 }
 
+/* auth is told the channel's bindings, and holds the proof against them (RFC 5802 §6). `seen` is what the client
+ * was bound to; what is said in the end. */
+static int bound(const char *mech, bool secure, struct slice exporter, struct slice seen) {
+  struct sasl_client c;
+  struct buf out, b;
+  buf_init(&out, 2048), buf_init(&b, 16384);
+  sasl_client_start(&c, sasl_find(slice_str(mech)), SLICE("tim@example.org"), SLICE(SECRET), SLICE_NONE, SLICE("NONCE"));
+  sasl_client_bind(&c, "tls-exporter", seen);
+  assert_int_equal(sasl_client_step(&c, false, SLICE_NONE, &out), SASL_SEND);
+  auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech), .has_response = true,
+                                           .response = buf_slice(&out), .peer = peer_of(1), .secure = secure,
+                                           .exporter = exporter });
+  assert_true(tell(ROOM_SMTPD, MX, auth_start_type, ++tags, &b));
+  uint64_t t = tags;
+  if (answer(t) == NOTHING) {
+    buf_reset(&out);
+    assert_int_equal(sasl_client_step(&c, true, challenge(t), &out), SASL_SEND);
+    step_sasl(t, buf_slice(&out));
+    run();
+    if (answer(t) == NOTHING) step_sasl(t, SLICE_NONE);
+  }
+  for (int i = 0; i < 20 && answer(t) == NOTHING; i++) at(now + 1000);
+  int said_last = answer(t);
+  sasl_client_end(&c);
+  buf_free(&out), buf_free(&b);
+  clean_address();
+  return said_last;
+}
+
+static void test_channel_binding(void **state) {
+  static const char *named[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256" };
+  const struct conf_list before = conf->auth_mechanisms;
+  struct slice ours = SLICE("0123456789abcdef0123456789abcdef"), theirs = SLICE("0123456789abcdef0123456789abcdeF");
+  add_legacy();
+  assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, ours, ours), YES);
+  assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, ours, theirs), AUTH_WRONG);
+  assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, SLICE_NONE, ours), AUTH_UNAVAILABLE);
+  assert_int_equal(bound("SCRAM-SHA-256-PLUS", false, ours, ours), AUTH_UNAVAILABLE);
+  assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), YES); /* "y", and nothing was announced */
+  conf->auth_mechanisms = (struct conf_list){ named, 2 };
+  assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), AUTH_WRONG); /* "y", and it was */
+  assert_int_equal(bound("SCRAM-SHA-256", true, SLICE_NONE, ours), YES);  /* not where it can't be */
+  conf->auth_mechanisms = before;
+}
+
 /* A right proof of a network that fails lately is not confirmed before its time either. */
 static void test_scram_waits_too(void **state) {
   struct sasl_client c;
@@ -203,7 +248,7 @@ static void test_secret_follows_password(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_apop), T(test_cram), T(test_scram), T(test_scram_waits_too), T(test_scram_salt_is_steady),
+    T(test_apop), T(test_cram), T(test_scram), T(test_channel_binding), T(test_scram_waits_too), T(test_scram_salt_is_steady),
     T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

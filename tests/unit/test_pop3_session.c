@@ -268,6 +268,8 @@ static void capa_is_honest(void **state) {
 }
 
 /* auth_mechanisms: what it names, where it may be used; nothing at all has no line (RFC 5034 §3). */
+static void bindings(void *arg, struct proto_bindings *ret) { ret->exporter_n = 32; }
+
 static void capa_names_mechanisms(void **state) {
   static const char *named[] = { "login", "CRAM-MD5", "SCRAM-SHA-256", "nonsense" };
   struct pop3_world *w = world_new();
@@ -276,6 +278,10 @@ static void capa_names_mechanisms(void **state) {
   say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nSCRAM-SHA-256\r\nLOGIN\r\nCRAM-MD5\r\n.\r\n");
+  named[0] = "SCRAM-SHA-1-PLUS";
+  says(w, "AUTH SCRAM-SHA-1-PLUS\r\n", "-ERR mechanism not available"); /* nothing to bind to */
+  w->p->channel.bindings = bindings;
+  say(w, "AUTH\r\n", "+OK mechanisms follow\r\nSCRAM-SHA-1-PLUS\r\nSCRAM-SHA-256\r\nCRAM-MD5\r\n.\r\n");
   w->conf.auth_mechanisms.count = 0;
   say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
   says(w, "AUTH LOGIN\r\n", "+ "); /* taken, unasked */

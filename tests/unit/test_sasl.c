@@ -378,6 +378,79 @@ static void test_scram_binding_and_nonce(void **state) {
   assert_int_equal(scram_says("biws", "abc"), SASL_WRONG);
 }
 
+static const uint8_t exporter[32] = { 1, 2, 3 }, end_point[64] = { 4, 5, 6 }, other[32] = { 1, 2, 4 };
+
+/* Our client against our server, the client bound to `data`, through `mech`; the verdict on the proof. */
+static enum sasl_verdict bound(const char *mech, const char *type, struct slice data, bool announced) {
+  struct scram_keys keys;
+  struct sasl_secret secret = { .known = true, .keys = &keys };
+  struct buf said;
+  buf_init(&said, 2048);
+  start(mech, "SERVER");
+  sasl_server_bind(&server, slice_of(exporter, sizeof exporter), slice_of(end_point, sizeof end_point), announced);
+  start_client(mech, "CLIENT", "user", "pencil");
+  if (type) sasl_client_bind(&client, type, data);
+  assert_int_equal(advise(NULL), SASL_SEND);
+  buf_put(&said, buf_slice(&out));
+  enum sasl_verdict v = step(buf_slice(&said));
+  if (v == SASL_SALT) {
+    v = sasl_server_salt(&server, SLICE("saltsalt"), 4096, &out);
+    buf_reset(&said);
+    assert_int_equal(sasl_client_step(&client, true, buf_slice(&out), &said), SASL_SEND);
+    v = step(buf_slice(&said));
+  }
+  if (v == SASL_SECRET) {
+    assert_true(scram_keys_derive(server.mech->digest, SLICE("pencil"), SLICE("saltsalt"), 4096, &keys));
+    v = sasl_server_secret(&server, &secret, &out);
+  }
+  buf_free(&said);
+  return v;
+}
+
+/* RFC 5802 §6. Who stands between two TLS connections has two exporters, and can't pass a proof on. */
+static void test_scram_channel_binding(void **state) {
+  static const char *const plus[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS" };
+  static const char *const bare[] = { "SCRAM-SHA-256", "SCRAM-SHA-1" };
+  struct slice data = slice_of(exporter, sizeof exporter), cert = slice_of(end_point, sizeof end_point);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(bound(plus[i], "tls-exporter", data, true), SASL_CHALLENGE);
+    assert_true(sasl_client_step(&client, true, buf_slice(&out), &out) == SASL_SEND);
+    assert_true(sasl_client_believes(&client));
+    assert_int_equal(bound(plus[i], "tls-server-end-point", cert, true), SASL_CHALLENGE);
+    assert_int_equal(bound(plus[i], "tls-exporter", data, false), SASL_CHALLENGE); /* taken, unasked */
+    assert_int_equal(bound(plus[i], "tls-exporter", slice_of(other, sizeof other), true), SASL_WRONG);
+    assert_int_equal(bound(plus[i], "tls-exporter", cert, true), SASL_WRONG);
+    assert_int_equal(bound(plus[i], "tls-exporter", slice_first(data, 31), true), SASL_WRONG);
+    assert_int_equal(bound(plus[i], "tls-unique", data, true), SASL_MALFORMED);
+    assert_int_equal(bound(bare[i], NULL, SLICE_NONE, true), SASL_CHALLENGE);
+    assert_int_equal(bound(bare[i], "tls-exporter", data, false), SASL_CHALLENGE); /* "y", and it is true */
+    assert_int_equal(bound(bare[i], "tls-exporter", data, true), SASL_WRONG);      /* "y": the offer was changed */
+  }
+}
+
+static void test_scram_binding_hostile(void **state) {
+  static const char *const bad[] = {
+    "n,,n=user,r=abc", "y,,n=user,r=abc", "p,,n=user,r=abc", "p=,,n=user,r=abc", "p=tls-unique,,n=user,r=abc",
+    "p=TLS-EXPORTER,,n=user,r=abc", "p=tls-exporter", "p=tls-exporter,", "p=tls-exporter,n=user,r=abc",
+    "p=tls-exporter ,,n=user,r=abc", "P=tls-exporter,,n=user,r=abc", "p=tls-exporter,x,n=user,r=abc", "",
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    start("SCRAM-SHA-256-PLUS", "NONCE");
+    sasl_server_bind(&server, slice_of(exporter, 32), slice_of(end_point, 64), true);
+    if (step(slice_str(bad[i])) != SASL_MALFORMED) fail_msg("taken: %s", bad[i]);
+  }
+  start("SCRAM-SHA-256-PLUS", "NONCE"); /* nothing to bind to */
+  sasl_server_bind(&server, slice_of(exporter, 32), SLICE_NONE, true);
+  assert_int_equal(step(SLICE("p=tls-server-end-point,,n=user,r=abc")), SASL_MALFORMED);
+  start("SCRAM-SHA-256-PLUS", "NONCE");
+  assert_int_equal(step(SLICE("p=tls-exporter,,n=user,r=abc")), SASL_MALFORMED);
+  start("SCRAM-SHA-256", "NONCE"); /* "p" belongs to -PLUS */
+  sasl_server_bind(&server, slice_of(exporter, 32), slice_of(end_point, 64), true);
+  assert_int_equal(step(SLICE("p=tls-exporter,,n=user,r=abc")), SASL_MALFORMED);
+  start_client("SCRAM-SHA-256-PLUS", "NONCE", "user", "pencil"); /* a client with nothing to bind to */
+  assert_int_equal(advise(NULL), SASL_GIVE_UP);
+}
+
 /* AU-7, the client's side: a server may not weaken, repeat, exhaust or skip its own proof. */
 static void test_scram_client_hostile(void **state) {
   static const char *const firsts[] = {
@@ -422,19 +495,26 @@ static void assert_names(sasl_set set, const char *want) {
 static void test_offer(void **state) {
   static const char *const all[] = { "CRAM-MD5", "LOGIN", "PLAIN", "scram-sha-1", "SCRAM-SHA-256", "PLAIN" };
   static const char *const odd[] = { "", "PLAI", "PLAINS", "GSSAPI" };
-  assert_names(sasl_announced(sasl_set_of(all, 6), true), "SCRAM-SHA-256;SCRAM-SHA-1;PLAIN;LOGIN;CRAM-MD5;");
-  assert_names(sasl_announced(sasl_set_of(all, 6), false), "SCRAM-SHA-256;SCRAM-SHA-1;CRAM-MD5;");
-  assert_names(sasl_announced(sasl_set_of(all, 3), false), "CRAM-MD5;");
+  static const char *const plus[] = { "SCRAM-SHA-1-PLUS", "PLAIN" };
+  const struct sasl_channel clear = { false, false }, tls = { true, false }, tls_1_3 = { true, true };
+  assert_names(sasl_announced(sasl_set_of(all, 6), tls), "SCRAM-SHA-256;SCRAM-SHA-1;PLAIN;LOGIN;CRAM-MD5;");
+  assert_names(sasl_announced(sasl_set_of(all, 6), clear), "SCRAM-SHA-256;SCRAM-SHA-1;CRAM-MD5;");
+  assert_names(sasl_announced(sasl_set_of(all, 3), clear), "CRAM-MD5;");
+  assert_names(sasl_announced(sasl_set_of(plus, 2), tls), "PLAIN;");
+  assert_names(sasl_announced(sasl_set_of(plus, 2), tls_1_3), "SCRAM-SHA-1-PLUS;PLAIN;");
+  assert_true(sasl_has_binding(sasl_set_of(plus, 2)));
+  assert_false(sasl_has_binding(sasl_set_of(all, 6)));
   assert_int_equal(sasl_set_of(odd, 4), 0);
-  assert_int_equal(sasl_announced(0, true), 0);
+  assert_int_equal(sasl_announced(0, tls_1_3), 0);
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
-    assert_true(sasl_usable(m, true));
-    assert_int_equal(sasl_usable(m, false), !m->plaintext);
+    assert_true(sasl_usable(m, tls_1_3));
+    assert_int_equal(sasl_usable(m, tls), !m->binds);
+    assert_int_equal(sasl_usable(m, clear), !m->plaintext && !m->binds);
   }
 }
 
 static void test_table(void **state) {
-  assert_null(sasl_find(SLICE("SCRAM-SHA-256-PLUS")));
+  assert_null(sasl_find(SLICE("SCRAM-SHA-256-PLU")));
   assert_null(sasl_find(SLICE("")));
   assert_null(sasl_find(SLICE("PLAIN\0")));
   assert_string_equal(sasl_find(SLICE("plain"))->name, "PLAIN");
@@ -448,7 +528,8 @@ int main(void) {
     T(test_plain_examples), T(test_plain_hostile), T(test_plain_odd_names), T(test_plain_sizes),
     T(test_plain_client),   T(test_login),         T(test_login_hostile),   T(test_login_client),
     T(test_cram),           T(test_cram_hostile),  T(test_scram_examples),  T(test_scram_client),
-    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_offer), T(test_table),
+    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_scram_channel_binding),
+    T(test_scram_binding_hostile), T(test_offer), T(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,8 +136,10 @@ static void submission_needs_login(void **state) {
 }
 
 /* auth_mechanisms: what it names, where it may be used; in the clear, those that hide the password. */
+static void bindings(void *arg, struct proto_bindings *ret) { ret->exporter_n = 32; }
+
 static void ehlo_names_mechanisms(void **state) {
-  static const char *const named[] = { "CRAM-MD5", "login", "scram-sha-256", "nonsense" };
+  static const char *const named[] = { "CRAM-MD5", "login", "scram-sha-256", "SCRAM-SHA-256-PLUS" };
   struct kit *k = kit_met("submission");
   k->service.mechanisms = sasl_set_of(named, 4);
   kit_exchange(k, "EHLO c\r\n", OFFERS "250-STARTTLS\r\n250-AUTH SCRAM-SHA-256 CRAM-MD5\r\n250 HELP\r\n");
@@ -145,6 +147,10 @@ static void ehlo_names_mechanisms(void **state) {
   kit_expect(k, "AUTH LOGIN\r\n", "538 ");
   kit_expect(k, "STARTTLS\r\n", "220 ");
   kit_exchange(k, "EHLO c\r\n", OFFERS "250-AUTH SCRAM-SHA-256 LOGIN CRAM-MD5\r\n250 HELP\r\n");
+  kit_expect(k, "AUTH SCRAM-SHA-256-PLUS\r\n", "504 "); /* nothing to bind to */
+  k->p->channel.bindings = bindings;
+  kit_exchange(k, "EHLO c\r\n",
+               OFFERS "250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 LOGIN CRAM-MD5\r\n250 HELP\r\n");
   k->service.mechanisms = 0;
   kit_exchange(k, "EHLO c\r\n", OFFERS "250 HELP\r\n");
   kit_exchange(k, PLAIN, "235 2.7.0 Logged in\r\n"); /* taken, unasked */
