@@ -82,7 +82,7 @@ struct sasl_server {
   struct buf challenge;    /* CRAM-MD5: our challenge; SCRAM: the whole nonce */
   struct buf text;         /* SCRAM: AuthMessage (RFC 5802 §3) as far as it is known */
   struct buf proof;        /* what the client sent to prove it knows the secret */
-  struct buf gs2;          /* SCRAM: the header, and the channel's binding, that the last message must repeat */
+  struct buf gs2;          /* SCRAM: header and binding, which the last message repeats */
   struct buf exporter, end_point; /* the channel's bindings */
   bool bound_announced;    /* a mechanism that binds was announced to this client */
 };

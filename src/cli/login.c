@@ -101,7 +101,8 @@ static enum login_answer converse(struct net *n, struct sasl_client *c, bool sen
 /* RFC 5802 §6. One who was offered a mechanism that binds, and was told to use another, says no word of it. */
 static void bind_channel(struct sasl_client *c, struct net *n, struct slice offered, uint8_t *mem) {
   size_t size = n->tls ? tls_binding_exporter(n->tls, mem) : 0;
-  bool bound_offered = login_offers(offered, "SCRAM-SHA-256-PLUS") || login_offers(offered, "SCRAM-SHA-1-PLUS");
+  bool bound_offered =
+      login_offers(offered, "SCRAM-SHA-256-PLUS") || login_offers(offered, "SCRAM-SHA-1-PLUS");
   if (size && (c->mech->binds || !bound_offered)) sasl_client_bind(c, "tls-exporter", slice_of(mem, size));
 }
 
