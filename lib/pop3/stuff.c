@@ -1,22 +1,7 @@
 #include "lib/pop3/stuff.h"
 
-/* Where a line that goes on past the piece stands after `rest`, its octets in this piece. */
-static enum pop3_at at_after(enum pop3_at at, struct slice rest) {
-  if (rest.n == 0) return at;
-  if (slice_at(rest, rest.n - 1) != '\r') return POP3_AT_INSIDE;
-  return at == POP3_AT_START && rest.n == 1 ? POP3_AT_START_CR : POP3_AT_CR;
-}
-
-/* A line's end was found: `line` is its octets in this piece, LF included. Where that leaves us, and
- * whether it was CRLF on an otherwise empty line. */
-static enum pop3_at at_line_end(enum pop3_at at, struct slice line, bool *ret_empty) {
-  enum pop3_at before = at_after(at, slice_first(line, line.n - 1));
-  *ret_empty = before == POP3_AT_START_CR;
-  return before == POP3_AT_START_CR || before == POP3_AT_CR ? POP3_AT_START : POP3_AT_INSIDE;
-}
-
 void pop3_stuff_open(struct pop3_stuffer *st, uint64_t announced) {
-  *st = (struct pop3_stuffer){ .announced = announced, .at = POP3_AT_START, .in_header = true };
+  *st = (struct pop3_stuffer){ .announced = announced, .at = MAIL_AT_START, .in_header = true };
 }
 
 void pop3_stuff_open_top(struct pop3_stuffer *st, uint64_t announced, uint64_t lines) {
@@ -48,7 +33,7 @@ enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, stru
   bool cut = false;
   while (i < piece.n && !cut) {
     struct slice rest = slice_from(piece, i);
-    if (st->at == POP3_AT_START && slice_at(rest, 0) == '.') {
+    if (st->at == MAIL_AT_START && slice_at(rest, 0) == '.') {
       put_clean(out, slice_first(slice_from(piece, sent), i - sent));
       buf_put_u8(out, '.');
       sent = i;
@@ -56,8 +41,8 @@ enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, stru
     ptrdiff_t lf = slice_find(rest, '\n');
     bool empty = false;
     size_t n = lf < 0 ? rest.n : (size_t)lf + 1;
-    st->at = lf < 0 ? at_after(st->at, rest) : at_line_end(st->at, slice_first(rest, n), &empty);
-    if (st->at == POP3_AT_START) cut = line_done(st, empty);
+    st->at = lf < 0 ? mail_at_after(st->at, rest) : mail_at_line_end(st->at, slice_first(rest, n), &empty);
+    if (st->at == MAIL_AT_START) cut = line_done(st, empty);
     i += n;
   }
   put_clean(out, slice_first(slice_from(piece, sent), i - sent));
@@ -69,7 +54,7 @@ enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, stru
 
 enum pop3_stuff pop3_stuff_end(struct pop3_stuffer *st, struct buf *out) {
   uint64_t missing = st->announced - st->taken;
-  uint64_t line_end = st->at == POP3_AT_START ? 0 : 2;
+  uint64_t line_end = st->at == MAIL_AT_START ? 0 : 2;
   uint64_t empty_line = st->in_header ? 2 : 0;
   if (missing != line_end && missing != line_end + empty_line) return POP3_STUFF_WRONG;
   if (line_end) buf_put(out, SLICE("\r\n"));
@@ -77,29 +62,4 @@ enum pop3_stuff pop3_stuff_end(struct pop3_stuffer *st, struct buf *out) {
   if (empty_line && (st->top || missing == line_end + empty_line)) buf_put(out, SLICE("\r\n"));
   buf_put(out, SLICE(".\r\n"));
   return out->failed ? POP3_STUFF_WRONG : POP3_STUFF_DONE;
-}
-
-void pop3_measure_open(struct pop3_measure *m) {
-  *m = (struct pop3_measure){ .at = POP3_AT_START, .in_header = true };
-}
-
-void pop3_measure_put(struct pop3_measure *m, struct slice piece) {
-  m->octets += piece.n;
-  while (m->in_header && piece.n > 0) {
-    ptrdiff_t lf = slice_find(piece, '\n');
-    bool empty = false;
-    size_t n = lf < 0 ? piece.n : (size_t)lf + 1;
-    m->at = lf < 0 ? at_after(m->at, piece) : at_line_end(m->at, slice_first(piece, n), &empty);
-    m->in_header = !empty;
-    piece = slice_from(piece, n);
-  }
-  if (piece.n == 0) return;
-  /* In the body only the end matters. */
-  bool after_cr = piece.n > 1 ? slice_at(piece, piece.n - 2) == '\r' : m->at == POP3_AT_CR;
-  bool ends = after_cr && slice_at(piece, piece.n - 1) == '\n';
-  m->at = ends ? POP3_AT_START : slice_at(piece, piece.n - 1) == '\r' ? POP3_AT_CR : POP3_AT_INSIDE;
-}
-
-uint64_t pop3_measure_end(const struct pop3_measure *m) {
-  return m->octets + (m->at == POP3_AT_START ? 0 : 2) + (m->in_header ? 2 : 0);
 }

@@ -8,9 +8,10 @@
  *   3. A message that doesn't end with CRLF gets one: two octets more.
  *   4. A message whose header is not ended by an empty line gets one at its end (so that what a
  *      client appends or shows has a header and an empty body): two octets more.
- *   5. pop3_measure_*() computes that size; whoever keeps messages announces what it says. When
- *      an announced size leaves out rule 4's line, RETR leaves it out too. Any other difference is
- *      a damaged message: POP3_STUFF_WRONG, and the connection has to go before the final ".".
+ *   5. mail_measure_*() (lib/mail/measure.h) computes that size; store keeps messages whole, so that it is
+ *      the size of what is kept. When an announced size leaves out rule 4's line, RETR leaves it out
+ *      too. Any other difference is a damaged message: POP3_STUFF_WRONG, and the connection has to go
+ *      before the final ".".
  *   6. More octets than announced are never sent.
  *
  * A line begins after CRLF only, as RFC 1939 has it. One pass with memchr; no copy but into `out`. */
@@ -18,6 +19,7 @@
 #define QASID_POP3_STUFF_H
 
 #include "lib/base/buf.h"
+#include "lib/mail/measure.h"
 
 enum pop3_stuff {
   POP3_STUFF_MORE, /* the message goes on */
@@ -25,14 +27,11 @@ enum pop3_stuff {
   POP3_STUFF_WRONG /* the size is not what was announced (or `out` failed); nothing more was put */
 };
 
-/* Where in a line the next octet falls. */
-enum pop3_at { POP3_AT_START, POP3_AT_START_CR, POP3_AT_INSIDE, POP3_AT_CR };
-
 struct pop3_stuffer {
   uint64_t announced;
   uint64_t taken;      /* octets of the message so far */
   uint64_t lines_left; /* TOP: lines of the body still to go */
-  enum pop3_at at;
+  enum mail_at at;
   bool in_header;
   bool top;
 };
@@ -45,15 +44,5 @@ void pop3_stuff_open_top(struct pop3_stuffer *st, uint64_t announced, uint64_t l
 enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, struct buf *out);
 /* The message has ended: what is missing, and the final ".". DONE or WRONG. */
 enum pop3_stuff pop3_stuff_end(struct pop3_stuffer *st, struct buf *out);
-
-/* The size to announce for a message that is seen in pieces (or whole). */
-struct pop3_measure {
-  uint64_t octets;
-  enum pop3_at at;
-  bool in_header;
-};
-void pop3_measure_open(struct pop3_measure *m);
-void pop3_measure_put(struct pop3_measure *m, struct slice piece);
-uint64_t pop3_measure_end(const struct pop3_measure *m);
 
 #endif

@@ -72,10 +72,10 @@ int bodies_prepare(struct disk *d) {
 /* --- the spool --- */
 
 struct slice body_lacks(const struct spool *s, struct slice tail) {
-  struct pop3_measure m = s->measure;
-  if (!s->size) pop3_measure_open(&m);
-  pop3_measure_put(&m, tail);
-  return slice_first(SLICE("\r\n\r\n"), (size_t)(pop3_measure_end(&m) - m.octets));
+  struct mail_measure m = s->measure;
+  if (!s->size) mail_measure_open(&m);
+  mail_measure_put(&m, tail);
+  return slice_first(SLICE("\r\n\r\n"), (size_t)(mail_measure_end(&m) - m.octets));
 }
 
 int spool_write(struct disk *d, struct spool *s, struct slice octets) {
@@ -87,9 +87,9 @@ int spool_write(struct disk *d, struct spool *s, struct slice octets) {
   }
   int r = d->ops->write(s->file, octets, SPOOL_HEAD + s->size);
   if (r < 0) return r;
-  if (!s->size) pop3_measure_open(&s->measure);
+  if (!s->size) mail_measure_open(&s->measure);
   s->size += octets.n;
-  pop3_measure_put(&s->measure, octets);
+  mail_measure_put(&s->measure, octets);
   return 0;
 }
 

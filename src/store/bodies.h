@@ -15,7 +15,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/disk/disk.h"
-#include "lib/pop3/stuff.h"
+#include "lib/mail/measure.h"
 
 enum { SPOOL_HEAD = 512, BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
 
@@ -23,7 +23,7 @@ struct spool {
   struct disk_file *file;
   uint64_t number;
   uint64_t size; /* octets of the message so far, without the head */
-  struct pop3_measure measure; /* of them */
+  struct mail_measure measure; /* of them */
 };
 
 /* What a message still lacks behind its last octets, `tail` being those that were not spooled: the end of

@@ -58,10 +58,10 @@ static bool ours(struct slice message, const struct plan *p, struct buf *out) {
 }
 
 static uint64_t measured(struct slice message, size_t step) {
-  struct pop3_measure m;
-  pop3_measure_open(&m);
-  for (; message.n > 0; message = slice_from(message, step)) pop3_measure_put(&m, slice_first(message, step));
-  return pop3_measure_end(&m);
+  struct mail_measure m;
+  mail_measure_open(&m);
+  for (; message.n > 0; message = slice_from(message, step)) mail_measure_put(&m, slice_first(message, step));
+  return mail_measure_end(&m);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -312,11 +312,11 @@ static void sizes_are_exact_and_messages_come_back(void **state) {
     if (round % 3 == 0)
       for (size_t i = 0; i + 1 < n; i++)
         if (text[i] == '\r') text[++i] = '\n';
-    struct pop3_measure m;
-    pop3_measure_open(&m);
-    for (size_t at = 0; at < n; at += step) pop3_measure_put(&m, slice_first(slice_of(text + at, n - at), step));
+    struct mail_measure m;
+    mail_measure_open(&m);
+    for (size_t at = 0; at < n; at += step) mail_measure_put(&m, slice_first(slice_of(text + at, n - at), step));
     enum pop3_stuff r;
-    struct buf out = stuffed(slice_of(text, n), pop3_measure_end(&m), 1 + next_random(&seed) % 9, false, 0, &r), back;
+    struct buf out = stuffed(slice_of(text, n), mail_measure_end(&m), 1 + next_random(&seed) % 9, false, 0, &r), back;
     assert_int_equal(r, POP3_STUFF_DONE);
     buf_init(&back, 4096);
     struct pop3_unstuffer u;
@@ -331,7 +331,7 @@ static void sizes_are_exact_and_messages_come_back(void **state) {
     }
     assert_int_equal(end, POP3_UNSTUFF_END);
     assert_int_equal(in.n, 0);
-    assert_int_equal(buf_len(&back), pop3_measure_end(&m));
+    assert_int_equal(buf_len(&back), mail_measure_end(&m));
     for (size_t i = 0; i < n; i++) assert_int_equal(slice_at(buf_slice(&back), i), text[i] ? text[i] : 0x80);
     buf_free(&out);
     buf_free(&back);
