@@ -1,6 +1,9 @@
 /* QUIT (RFC 1939 §4, §6): the marks become deletions, all or none, and only then "+OK".
  *
- *   QUIT ──pop_delete (as many as it takes)──> pop_quit ──> pop_done: "+OK" or "-ERR", close */
+ *   QUIT ──pop_delete (as many as it takes)──> pop_quit ──> pop_done: "+OK" or "-ERR", close
+ *
+ * Store is asked also when nothing is marked: who hears "+OK" may come again at once, through another
+ * front-end, and must find the maildrop released. */
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/state.h"
 
@@ -14,8 +17,7 @@ static void sign_off(struct session *s) {
 
 void pop3_quit(struct session *s, const struct pop3_args *a) {
   if (s->state == ST_TRANSACTION) session_to(s, ST_UPDATE);
-  if (drop_deleted(&s->drop) == 0) {
-    let_go(s); /* no answer to wait for: nothing can fail */
+  if (!s->granted) {
     sign_off(s);
     return;
   }
@@ -55,7 +57,7 @@ void quit_answer(struct session *s, struct slice payload) {
   if (!pop_done_get(payload, &m)) m = (struct pop_done){ .outcome = POP_TROUBLE };
   answered(s);
   s->granted = false;
-  if (m.outcome == POP_DONE) {
+  if (m.outcome == POP_DONE || drop_deleted(&s->drop) == 0) {
     s->deleted = drop_deleted(&s->drop);
     sign_off(s);
     return;

@@ -121,7 +121,7 @@ static void user_and_pass(void **state) {
   say(w, "USER mrose\r\n", "+OK User accepted\r\n");
   say(w, "PASS tanstaaf\r\n", "+OK Pass accepted\r\n");
   say(w, "QUIT\r\n", "+OK dbc.mtview.ca.us POP3 server signing off (2 messages left)\r\n");
-  assert_asked(w, "login mrose tanstaaf\nopen\nclose\n");
+  assert_asked(w, "login mrose tanstaaf\nopen\nquit\n");
   assert_false(w->locked);
   world_end(&w);
 }
