@@ -164,7 +164,8 @@ static void say(int to, uint16_t type, uint64_t tag, struct slice payload, int f
     *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) };
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
   }
-  assert_int_equal(sendmsg(to, &msg, MSG_NOSIGNAL), buf_len(&b));
+  /* A room that ended by itself meanwhile hears nothing more; finish() looks at how it ended. */
+  if (sendmsg(to, &msg, MSG_NOSIGNAL) < 0) assert_int_equal(errno, EPIPE);
   if (fd >= 0) close(fd);
   buf_free(&b);
 }
