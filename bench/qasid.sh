@@ -22,6 +22,7 @@ tls_keys = { "$d/key.pem" }
 plaintext_auth = yes
 connections_per_address = 100000
 log_level = "warn"
+${qasid_options:-}
 EOF
   qasid_serve
   "$out/qasid" -c "$d/qasid.conf" domain add bench.example >/dev/null
