@@ -14,7 +14,7 @@ class Wire:
     def __init__(self, port, source=None, timeout=10, secure=False, greet=True):
         self.sock = socket.create_connection((HOST, port), timeout, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.held = b""
+        self.held, self.over = b"", False
         if secure: self.handshake()
         self.greeting = self.line() if greet else ""
 
@@ -27,7 +27,9 @@ class Wire:
         while b"\n" not in self.held:
             try: more = self.sock.recv(65536)
             except (ConnectionResetError, BrokenPipeError): more = b""
-            if not more: return ""
+            if not more:
+                self.over = True
+                return ""
             self.held += more
         line, self.held = self.held.split(b"\n", 1)
         return line.decode("latin-1").rstrip("\r")
@@ -47,7 +49,7 @@ class Wire:
         lines = []
         while True:
             line = self.line()
-            assert line, "closed inside a response"
+            assert not self.over, "closed inside a response"
             if line == ".": return lines
             lines.append(line)
 
