@@ -9,11 +9,18 @@ qasid_bin=$(readlink -f "$qasid_bin")
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 t_passed=0 t_failed=0
 
-free_ports() { # as many as asked for
+# As many as asked for, from below the range that the kernel takes for outgoing connections: those of other
+# tests may hold thousands of ports up there.
+free_ports() {
   python3 - "$1" <<'EOF'
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held: s.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    s = socket.socket()
+    try:
+        s.bind(("0.0.0.0", random.randrange(10240, 32000)))
+        held.append(s)
+    except OSError: s.close()
 print(*[s.getsockname()[1] for s in held])
 EOF
 }

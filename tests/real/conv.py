@@ -5,7 +5,7 @@ usage: conv.py QASID [FILE…]
 
 The language is described in tests/world/conv.h. What only the simulated world can do (a clock that is moved,
 a disk that fails, a client that stops reading) makes a file skipped here; everything else is run to the letter."""
-import base64, concurrent.futures, hashlib, hmac, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
+import base64, concurrent.futures, hashlib, hmac, json, os, random, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONV = os.path.join(HERE, "..", "conv")
@@ -42,9 +42,15 @@ class Server:
         self.binary = binary
         self.dir = tempfile.mkdtemp(prefix="qasid-conv.", dir="/tmp")
         os.chmod(self.dir, 0o755)
-        held = [socket.socket() for _ in SERVICES]
-        for s in held:
-            s.bind(("127.0.0.1", 0))
+        held = []
+        while len(held) < len(SERVICES):
+            # Below the range of outgoing connections: other tests may hold thousands of ports up there.
+            s = socket.socket()
+            try:
+                s.bind(("0.0.0.0", random.randrange(10240, 32000)))
+                held.append(s)
+            except OSError:
+                s.close()
         self.ports = {name: s.getsockname()[1] for name, s in zip(SERVICES, held)}
         for s in held:
             s.close()
