@@ -60,7 +60,7 @@ struct identity { uid_t uid; gid_t gid; };
 struct parent {
   const char *config_path;
   bool offline;        /* no listeners, no front-ends: for the command line */
-  bool as_root, stopping, was_ready, failed;
+  bool as_root, stopping, was_ready;
   int exit_code, self_fd;
   struct loop *loop;
   struct log log;
@@ -77,7 +77,7 @@ struct parent {
   struct identity identities[ROOM_KINDS];
   uint32_t last_number;
   int stop_stage;
-  uint64_t stop_at, start_ms;
+  uint64_t start_ms;
   struct loop_timer *ticket_timer, *stop_timer;
   int control_fd;
   struct loop_io *control;

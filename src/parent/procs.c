@@ -196,12 +196,11 @@ static const struct channel_ops proc_channel_ops = { on_message, on_lost };
 static void child(struct parent *p, enum room_kind kind, int fd) {
   char program[] = "qasid", option[] = "--room";
   char *argv[] = { program, option, (char *)(uintptr_t)room_name(kind), NULL };
-  char *envp[] = { NULL };
 #ifdef QASID_TEST_HOOKS
   /* Sanitizers and coverage are steered by their environment; a release has none. */
   char **env = environ;
 #else
-  char **env = envp;
+  char *env[] = { NULL };
 #endif
   /* self_fd is close-on-exec and may be where ROOM_PARENT_FD has to be: keep it out of the way. */
   int self = fcntl(p->self_fd, F_DUPFD_CLOEXEC, 10);
@@ -211,7 +210,6 @@ static void child(struct parent *p, enum room_kind kind, int fd) {
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* whatever the server was started with is not for rooms */
   if (fd == 3) fcntl(fd, F_SETFD, 0);
   else dup2(fd, 3);
-  (void)envp;
   fexecve(self, argv, env);
   _exit(71);
 }
