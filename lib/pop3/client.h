@@ -1,0 +1,204 @@
+/* A POP3 client session (RFC 1939, 2449, 2595, 3206, 5034) as a pure machine, for the command line, the
+ * collector, migrations, the simulated world and the fuzzers.
+ *
+ * It is a `struct proto` (lib/proto/proto.h) that talks to a server: octets in by pop3_client_input(), octets
+ * out in proto.out, PROTO_READ / PROTO_TLS / PROTO_CLOSE in proto.want, a deadline. It asks no room; whom it
+ * gives the messages to is the *sink*. A shell does this, in a loop:
+ *
+ *   1. out has octets                 send them (all before TLS)
+ *   2. want == PROTO_CLOSE            close; `end` says how it went; free
+ *   3. want == PROTO_TLS              octets of the server in hand, or any before the handshake's own:
+ *                                     pop3_client_gone(c, POP3_END_INJECTION); else handshake, and
+ *                                     pop3_client_secured(), or _gone(c, POP3_END_TLS_FAILED)
+ *   4. holds == true                  read nothing and call no input() until the sink has spoken
+ *   5. octets in hand                 input(); what it leaves comes again with more behind it
+ *   6. nothing in hand                wait for octets, the sink, or deadline_ms → pop3_client_tick()
+ *   7. the connection ends            pop3_client_gone(c, POP3_END_GONE)
+ *
+ * proto.now_ms is set before each call, and never goes back. After every call look at 1 to 4 again. A shell
+ * keeps at least POP3_CLIENT_IN of unread octets, and never needs more.
+ *
+ *   GREETING → CAPA → STLS → (TLS) → CAPA → LOGIN → LIST, UIDL → sink.listed → RETR, TOP … → settled
+ *            → DELE … → QUIT → CLOSE
+ *
+ * What holds, whatever the server does:
+ *   1. DELE is said of a message only when its item is `safe` and the sink wished it gone, and after the last
+ *      RETR; so a session that breaks before QUIT has deleted nothing (RFC 1939 §6).
+ *   2. sink.end is called for a message that came whole, up to its final "."; sink.cut for one that was begun
+ *      and was not. Never both, never neither.
+ *   3. What came shorter than the server announced is not deleted unless the policy says so: servers exist
+ *      that end a message with "." when they can't read on.
+ *   4. A password is sent in the clear only where the policy has `may_show`.
+ *   5. What the server said before TLS counts for nothing after it (RFC 2595 §4).
+ *   6. Memory: the list (limits.messages), lines, and nothing of the messages.
+ *
+ * The session's memory is its own; strings in pop3_client_start are copied, secrets wiped at the end. */
+#ifndef QASID_POP3_CLIENT_H
+#define QASID_POP3_CLIENT_H
+
+#include "lib/base/slice.h"
+#include "lib/proto/proto.h"
+
+enum {
+  POP3_CLIENT_LINE_MAX = 4096, /* a status or list line; RFC 2449 §4 has 512, some servers are chatty */
+  POP3_CLIENT_IN = 32 * 1024,
+  POP3_CLIENT_TEXT_MAX = 512,  /* octets of the server's words that are kept */
+  POP3_CLIENT_WINDOW = 64,     /* commands that can be under way */
+};
+
+/* --- how it ends --- */
+enum pop3_end {
+#define E(name, word, class, meaning) POP3_END_##name,
+#include "lib/pop3/client_ends.def"
+#undef E
+  POP3_ENDS
+};
+enum pop3_end_class { POP3_END_IS_DONE, POP3_END_IS_LATER, POP3_END_IS_LOGIN, POP3_END_IS_BROKEN };
+const char *pop3_end_word(enum pop3_end e);
+const char *pop3_end_meaning(enum pop3_end e);
+enum pop3_end_class pop3_end_class(enum pop3_end e);
+
+/* --- the list --- */
+enum pop3_wish {
+  POP3_LEAVE,  /* neither fetch nor delete: the default */
+  POP3_FETCH,  /* fetch, leave at the server */
+  POP3_MOVE,   /* fetch, and once it is safe delete it at the server */
+  POP3_DELETE, /* safe here already: delete it without fetching */
+  POP3_LOOK,   /* TOP: the header and `lines` of the body, to begin/piece/end; never safe, never deleted */
+};
+
+enum pop3_item_state {
+  POP3_LISTED,    /* nothing was done yet */
+  POP3_ASKED,     /* RETR or TOP is under way */
+  POP3_COMING,    /* begun */
+  POP3_WHOLE,     /* ended; the sink has not settled yet */
+  POP3_SAFE,      /* the sink has it for good */
+  POP3_KEPT_BACK, /* safe, and not deleted because it came shorter than announced */
+  POP3_DELETED,   /* DELE was answered +OK; it is gone when `end` is DONE */
+  POP3_REFUSED,   /* the server refused RETR or TOP; its words were given to sink.refused */
+  POP3_FAILED,    /* cut off, too large, or the sink did not want it after all */
+};
+
+struct pop3_item {
+  uint64_t number;   /* the server's, 1 … 2^32 - 1 */
+  uint64_t size;     /* as announced by LIST; a hint */
+  uint64_t octets;   /* as came, un-stuffed */
+  struct slice uidl; /* 1 to 70 of 0x21 … 0x7e, or empty: the server gave none that RFC 1939 §7 allows */
+  void *own;         /* the sink's */
+  uint32_t lines;    /* for POP3_LOOK */
+  uint8_t wish;      /* enum pop3_wish: the sink's, in `listed` */
+  uint8_t state;     /* enum pop3_item_state */
+  bool twin;         /* another message of the list has this UIDL too (RFC 1939 §7 lets copies share one) */
+};
+
+/* --- who takes the messages --- */
+enum pop3_sink_says {
+  POP3_SINK_ON,    /* taken; go on */
+  POP3_SINK_HOLD,  /* taken; give nothing more until pop3_client_resume() */
+  POP3_SINK_NO,    /* not this message: its rest is thrown away as it comes, it becomes FAILED and is cut() */
+  POP3_SINK_OVER,  /* no message any more: the session ends with POP3_END_SINK, QUIT is not said */
+};
+
+/* Messages come one after another, in the order of the list; the sink may have several that it has not settled
+ * (limits.unsettled). No function may call back into the session but pop3_client_settle(); `c` is not freed. */
+struct pop3_sink {
+  /* The maildrop, in the order of numbers. Sets `wish` (and `own`, `lines`). HOLD: the wishes are complete at
+   * pop3_client_resume(). Not called when the session is for the login only. */
+  enum pop3_sink_says (*listed)(void *arg, struct pop3_item *items, size_t count);
+  /* A message begins. */
+  enum pop3_sink_says (*begin)(void *arg, struct pop3_item *item);
+  /* Its next octets, with CRLF as they came and dots un-stuffed; borrowed. NO may be said here too. */
+  enum pop3_sink_says (*piece)(void *arg, struct pop3_item *item, struct slice octets);
+  /* It is whole. Answer by pop3_client_settle(), at once or later (for POP3_LOOK nothing is to be answered). */
+  enum pop3_sink_says (*end)(void *arg, struct pop3_item *item);
+  /* It was begun and will not end. */
+  void (*cut)(void *arg, struct pop3_item *item);
+  /* The server refused RETR, TOP or DELE for it, with these words (not made safe for a terminal). May be NULL. */
+  void (*refused)(void *arg, struct pop3_item *item, struct slice words);
+  void *arg;
+};
+
+/* --- what the session may do --- */
+enum pop3_client_tls {
+  POP3_TLS_IF_OFFERED, /* STLS when it is announced: hides from who listens, not from who interferes */
+  POP3_TLS_MUST,
+  POP3_TLS_NEVER,
+  POP3_TLS_IMPLICIT, /* the handshake is done already; give the bindings by proto.channel */
+};
+
+struct pop3_client_policy {
+  enum pop3_client_tls tls;
+  bool may_show;     /* passwords may go without TLS too: the machine itself, or the user said so */
+  bool second_try;   /* over TLS: when a mechanism that shows nothing is refused, try one that shows the password,
+                      * for accounts whose server keeps only a hash. Only where the certificate was verified. */
+  bool login_only;   /* QUIT after the login: for asking whether it works */
+  bool delete_short; /* see 3 above */
+  bool no_pipeline;  /* one command after another, whatever is announced */
+};
+
+/* What a hostile server can make us take. 0: the default. */
+struct pop3_client_limits {
+  uint32_t messages;      /* of the list (100 octets each and the UIDL): 1,000,000; later ones are left out */
+  uint64_t message;       /* octets of one message: 2^32; a larger one is not fetched */
+  uint32_t window;        /* RETR under way: 16, at most POP3_CLIENT_WINDOW */
+  uint64_t window_octets; /* of messages under way, by what LIST said: 4 MB. One is always */
+  uint32_t unsettled;     /* ended messages that the sink has not settled: 256 */
+  uint64_t idle_ms;       /* for each answer, and for each 4096 octets of a message: 2 minutes */
+  uint64_t session_ms;    /* in all: 6 hours. Without it a server that trickles holds us for ever */
+  uint64_t sink_ms;       /* that the sink may hold: 10 minutes */
+};
+
+struct pop3_client_start {
+  struct slice user;     /* no CR, LF, NUL in any of these */
+  struct slice secret;   /* the password; for OAUTHBEARER and XOAUTH2 the token; empty for EXTERNAL */
+  struct slice authzid;  /* act for: a master user's login where the mechanism has it; empty: none */
+  const char *mechanism; /* "APOP", "USER" or SASL's name, in any case; NULL: the best that is offered */
+  const char *host;      /* the server's name, for mechanisms that send it */
+  uint16_t port;
+  uint8_t nonce[18];     /* octets that nobody can guess, new for each session */
+  struct pop3_client_policy policy;
+  struct pop3_client_limits limits;
+  struct pop3_sink sink; /* unused with login_only */
+  struct proto_trace trace;
+  struct proto_channel channel;
+  uint64_t now_ms;
+};
+
+struct pop3_client {
+  struct proto proto;
+  bool holds;        /* the sink is waited for */
+  enum pop3_end end; /* NONE until proto.want is PROTO_CLOSE */
+  /* What the server said last that was no success, or at the end: with its response code, not made safe for
+   * a terminal. */
+  char text[POP3_CLIENT_TEXT_MAX];
+  size_t text_n;
+  const char *mechanism; /* what the login was made with: "APOP", "USER", "SCRAM-SHA-256", …; NULL before */
+  bool logged_in;        /* ended LATER or BROKEN with it: the login is good */
+  bool has_uidl;         /* the server answered UIDL */
+  bool pipelines;
+  bool list_cut;         /* the list was longer than limits.messages */
+  struct pop3_item *items;
+  size_t count;
+  uint64_t total;        /* octets of all items, by LIST */
+};
+
+/* NULL without memory. */
+struct pop3_client *pop3_client_new(const struct pop3_client_start *start);
+void pop3_client_free(struct pop3_client **c);
+/* Takes octets off the front of `*in`. */
+void pop3_client_input(struct pop3_client *c, struct slice *in);
+/* The handshake that it wanted is done. */
+void pop3_client_secured(struct pop3_client *c);
+void pop3_client_tick(struct pop3_client *c);
+/* The connection is over, because `why`; when it had said QUIT it may be that all was done. */
+void pop3_client_gone(struct pop3_client *c, enum pop3_end why);
+
+/* --- from the sink --- */
+/* It goes on after HOLD. */
+void pop3_client_resume(struct pop3_client *c);
+/* What became of a message that has ended: safe (true: on the disk, whatever happens now) or not. */
+void pop3_client_settle(struct pop3_client *c, struct pop3_item *item, bool safe);
+/* Fetch nothing more, settle and delete what there is, and QUIT: for a session that is to stop. */
+void pop3_client_finish(struct pop3_client *c);
+
+#endif
