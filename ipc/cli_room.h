@@ -64,6 +64,11 @@ enum { CLI_IMPORT_WINDOW = 1024 * 1024 };
   M(68, cli_joined,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     16,              1)
 
 CLI_ROOM_MESSAGES(IPC_DECLARE)
+
+/* The payload of a table's line, or of its head: cli_columns and cli_row are laid out alike. Values that don't
+ * fit in `b` or in a message make `b` failed. */
+void cli_table_put(struct buf *b, const struct slice *values, size_t n);
+
 extern const struct ipc_pair ipc_cli_room;
 
 #endif

@@ -8,13 +8,10 @@
 #include <stdlib.h>
 
 static void send_list(struct front *f, uint32_t cli, uint16_t type, const struct slice *items, size_t n) {
-  struct buf list, b;
-  buf_init(&list, 60 * 1024);
-  buf_init(&b, 62 * 1024);
-  for (size_t i = 0; i < n; i++) ipc_list_put(&list, items[i]);
-  cli_row_put(&b, &(struct cli_row){ buf_slice(&list) }); /* columns and rows are laid out alike */
-  if (!list.failed && !b.failed) room_send(f->room, ROOM_CLI, cli, type, 0, buf_slice(&b), -1);
-  buf_free(&list);
+  struct buf b;
+  buf_init(&b, IPC_PAYLOAD_MAX);
+  cli_table_put(&b, items, n);
+  if (!b.failed) room_send(f->room, ROOM_CLI, cli, type, 0, buf_slice(&b), -1);
   buf_free(&b);
 }
 

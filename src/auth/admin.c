@@ -43,28 +43,23 @@ static void done(struct auth *a, struct admin_call *c, enum cli_code code, const
   buf_free(&b);
 }
 
-static void columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) {
-  struct buf list, b;
-  buf_init(&list, 4096);
-  buf_init(&b, 8192);
-  for (size_t i = 0; i < n; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  cli_columns_put(&b, &(struct cli_columns){ .names = buf_slice(&list) });
-  send_to_cli(a, c, cli_columns_type, &b);
-  buf_free(&list);
+static void table(struct auth *a, struct admin_call *c, uint16_t type, const struct slice *values, size_t n) {
+  struct buf b;
+  buf_init(&b, 16384);
+  cli_table_put(&b, values, n);
+  send_to_cli(a, c, type, &b);
   buf_free(&b);
 }
 
+static void columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) {
+  struct slice head[16];
+  n = n < sizeof head / sizeof *head ? n : sizeof head / sizeof *head;
+  for (size_t i = 0; i < n; i++) head[i] = slice_str(names[i]);
+  table(a, c, cli_columns_type, head, n);
+}
+
 static void row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) {
-  struct buf list, b;
-  buf_init(&list, 8192);
-  buf_init(&b, 16384);
-  for (size_t i = 0; i < n; i++)
-    ipc_list_put(&list, values[i]);
-  cli_row_put(&b, &(struct cli_row){ .values = buf_slice(&list) });
-  send_to_cli(a, c, cli_row_type, &b);
-  buf_free(&list);
-  buf_free(&b);
+  table(a, c, cli_row_type, values, n);
 }
 
 static void done_account(struct auth *a, struct admin_call *c, enum account_result r) {

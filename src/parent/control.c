@@ -19,13 +19,9 @@ struct client {
 };
 
 static void send_list(struct client *c, uint16_t type, const struct slice *items, size_t n) {
-  struct buf list;
-  buf_init(&list, 32 * 1024);
-  for (size_t i = 0; i < n; i++) ipc_list_put(&list, items[i]);
   struct buf *b = channel_begin(c->channel, type, 0);
-  if (b) cli_row_put(b, &(struct cli_row){ buf_slice(&list) }); /* columns and rows are laid out alike */
+  if (b) cli_table_put(b, items, n);
   channel_end(c->channel);
-  buf_free(&list);
 }
 
 static void done(struct client *c, enum cli_code code, const char *text) {

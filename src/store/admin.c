@@ -8,6 +8,7 @@ enum {
   ANSWER_MAX = 256 * 1024 * 1024, /* of one slice */
   SLICE_MEMORY_MAX = 16 * 1024 * 1024,
   VERB_WORDS_MAX = 2,
+  COLUMNS_MAX = 16,
 };
 
 /* --- an answer in the making --- */
@@ -24,29 +25,23 @@ enum db_result admin_say(struct admin_job *a, enum cli_code code, const char *fm
   return DB_OK;
 }
 
+static void table(struct admin_job *a, uint16_t type, const struct slice *values, size_t count) {
+  size_t at = ipc_open(&a->out, type, 0, 0);
+  cli_table_put(&a->out, values, count);
+  ipc_close(&a->out, at);
+}
+
 void admin_columns(struct admin_job *a, const char *names) {
+  struct slice head[COLUMNS_MAX], rest = slice_str(names);
+  size_t n = 0;
   if (a->columns_said) return;
   a->columns_said = true;
-  struct buf list;
-  struct slice rest = slice_str(names);
-  buf_init(&list, 4096);
-  while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
-  size_t at = ipc_open(&a->out, cli_columns_type, 0, 0);
-  a->out.failed |= list.failed;
-  cli_columns_put(&a->out, &(struct cli_columns){ buf_slice(&list) });
-  ipc_close(&a->out, at);
-  buf_free(&list);
+  while (rest.p && n < COLUMNS_MAX) head[n++] = slice_split(&rest, ' ');
+  table(a, cli_columns_type, head, n);
 }
 
 void admin_row(struct admin_job *a, const struct slice *values, size_t count) {
-  struct buf list;
-  buf_init(&list, 64 * 1024);
-  for (size_t i = 0; i < count; i++) ipc_list_put(&list, values[i]);
-  size_t at = ipc_open(&a->out, cli_row_type, 0, 0);
-  a->out.failed |= list.failed;
-  cli_row_put(&a->out, &(struct cli_row){ buf_slice(&list) });
-  ipc_close(&a->out, at);
-  buf_free(&list);
+  table(a, cli_row_type, values, count);
 }
 
 struct slice admin_num(struct admin_job *a, uint64_t n) {
