@@ -440,7 +440,7 @@ static struct conn *conn_new(struct front_listener *l, int fd, const struct sock
   c->era = f->era;
   c->era->refs++;
   c->since_ms = loop_now(f->room->loop);
-  snprintf(c->name, sizeof c->name, "%x.%x.%jx", f->start_s, f->room->number, (uintmax_t)c->id);
+  snprintf(c->name, sizeof c->name, "%x-%x-%jx", f->start_s, f->room->number, (uintmax_t)c->id);
   return c;
 }
 
@@ -451,13 +451,21 @@ static struct conn *least_valuable(struct front *f) {
   return NULL;
 }
 
+/* Without TLS, and if the socket takes it. */
+static void say_busy(const struct front_listener *l, int fd) {
+  if (l->implicit_tls) return;
+  struct buf b;
+  buf_init(&b, 1024);
+  l->front->role->busy(l->front->era->services[l - l->front->listeners], &b);
+  ssize_t n = send(fd, buf_slice(&b).p, buf_len(&b), MSG_NOSIGNAL | MSG_DONTWAIT);
+  (void)n;
+  buf_free(&b);
+}
+
 static void refuse(struct front_listener *l, int fd, enum close_reason why) {
   l->front->refused++;
   l->front->closed_by[why]++;
-  if (!l->implicit_tls) {
-    ssize_t n = send(fd, l->front->role->busy, strlen(l->front->role->busy), MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)n;
-  }
+  say_busy(l, fd);
   close(fd);
 }
 
@@ -479,8 +487,7 @@ static void welcome(struct front_listener *l, int fd, const struct sockaddr_stor
   int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (over_address_limit(c)) {
-    ssize_t n = l->implicit_tls ? 0 : send(fd, f->role->busy, strlen(f->role->busy), MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)n;
+    say_busy(l, fd);
     finish(c, CLOSE_ADDRESS_LIMIT);
   } else if (l->implicit_tls) {
     if (start_tls(c) == STEP_AGAIN) conn_go(c);

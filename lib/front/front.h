@@ -21,8 +21,8 @@ struct front_role {
    * memory. */
   void *(*service_new)(const struct conf *conf, const char *service, bool has_certificate);
   void (*service_free)(void **service);
-  /* Said, in place of a greeting, to who can't be served now. */
-  const char *busy;
+  /* What is said, in place of a greeting, to who can't be served now. */
+  void (*busy)(const void *service, struct buf *out);
 };
 
 /* Runs the room; returns the process' exit code. */

@@ -16,6 +16,10 @@ static void service_free(void **service) {
   *service = NULL;
 }
 
+static void busy(const void *service, struct buf *out) {
+  buf_put_str(out, "-ERR [SYS/TEMP] too many connections, try again later\r\n");
+}
+
 int pop3d_main(int argc, char **argv) {
   static const struct front_role role = {
     .kind = ROOM_POP3D,
@@ -24,7 +28,7 @@ int pop3d_main(int argc, char **argv) {
     .alpn = "pop3",
     .service_new = service_new,
     .service_free = service_free,
-    .busy = "-ERR [SYS/TEMP] too many connections, try again later\r\n",
+    .busy = busy,
   };
   return front_run(&role);
 }

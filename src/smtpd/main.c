@@ -1,5 +1,6 @@
 /* smtpd: the shell of lib/front with SMTP sessions in it. */
 #include "lib/front/front.h"
+#include "lib/smtp/reply.h"
 #include "src/smtpd/session.h"
 #include "src/roles.h"
 
@@ -16,6 +17,12 @@ static void service_free(void **service) {
   *service = NULL;
 }
 
+/* RFC 5321 §4.2: the words behind 421 begin with the server's name. */
+static void busy(const void *service, struct buf *out) {
+  const struct smtpd_service *svc = service;
+  smtp_reply_put(out, SMTP_CROWDED, slice_str(svc->hostname));
+}
+
 int smtpd_main(int argc, char **argv) {
   static const struct front_role role = {
     .kind = ROOM_SMTPD,
@@ -23,7 +30,7 @@ int smtpd_main(int argc, char **argv) {
     .alpn = "smtp",
     .service_new = service_new,
     .service_free = service_free,
-    .busy = "421 4.7.0 too many connections, try again later\r\n",
+    .busy = busy,
   };
   return front_run(&role);
 }

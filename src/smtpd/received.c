@@ -2,7 +2,7 @@
  *
  *   Received: from client.example ([192.0.2.1])
  *   	by mx.example.org (Qasid) with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384)
- *   	id 66a1b2.3.1-1 for <alice@example.org>;
+ *   	id 66a1b2-3-1-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
  *
  * "for" stands there only when there is one recipient, so that nobody learns of another (§7.2); the
@@ -26,19 +26,19 @@ static void put_in_comment(struct buf *out, struct slice s) {
   }
 }
 
-/* From-domain: the name if it is one, else the address, and what was said in the comment. */
+/* From-domain: the name if it is one, else the address. TCP-info has no room for what else was said: that is
+ * a comment of its own behind it. */
 static void put_from(const struct session *s, struct buf *out) {
   struct slice helo = buf_slice(&s->helo);
   bool good = address_is_domain(helo) || address_is_literal(helo);
   if (good) buf_put(out, helo);
   else address_put_literal(out, s->peer, s->peer_len);
   buf_put_str(out, " (");
-  if (!good) {
-    buf_put_str(out, "said ");
-    put_in_comment(out, helo);
-    buf_put_u8(out, ' ');
-  }
   address_put_literal(out, s->peer, s->peer_len);
+  buf_put_u8(out, ')');
+  if (good) return;
+  buf_put_str(out, " (said ");
+  put_in_comment(out, helo);
   buf_put_u8(out, ')');
 }
 

@@ -85,7 +85,9 @@ def greeting(source):
     held.append(s)
     return s.recv(200)
 held = []
-assert [greeting("127.0.9.1")[:4] for _ in range(4)] == [b"220 "] * 3 + [b"421 "]
+said = [greeting("127.0.9.1") for _ in range(4)]
+assert [s[:4] for s in said[:3]] == [b"220 "] * 3, said
+assert said[3].startswith(b"421 4.3.2 mx.example.org "), said # RFC 5321 4.2
 assert greeting("127.0.9.2")[:4] == b"220 "
 EOF
 finish

@@ -95,7 +95,7 @@ for i, want in enumerate(sent + [w or b for b, w in odd], 1):
     ok("two trace fields", len(lines) == 3 and lines[0] == b"Return-Path: " + path, head)
     ok("Received: is RFC 5321 4.4's", re.fullmatch(
         rb"Received: from client\.example \(\[127\.0\.0\.1\]\) by mx\.example\.org \(Qasid\) with ESMTP"
-        rb" id [!-~]+ for <alice@example\.org>; \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", lines[1]), head)
+        rb" id [A-Za-z0-9-]+ for <alice@example\.org>; \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", lines[1]), head)
     m = email.message_from_bytes(got, policy=email.policy.SMTP)
     ok("another parser has no complaint of ours", all(k in m for k in ("Return-Path", "Received")))
     ok("its date is a date", email.utils.parsedate_to_datetime(m["Received"].rsplit(";", 1)[1].strip()) is not None)

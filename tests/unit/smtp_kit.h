@@ -68,7 +68,7 @@ static inline void kit_conf(struct kit *k, const char *service, bool cert) {
 }
 
 static inline void kit_connect(struct kit *k, bool secure) {
-  struct proto_start start = { .id = 7, .session = "5f.2.7", .peer = { 192, 0, 2, 1 }, .peer_len = 4,
+  struct proto_start start = { .id = 7, .session = "5f-2-7", .peer = { 192, 0, 2, 1 }, .peer_len = 4,
                                .service = "", .secure = secure, .tls_version = "TLSv1.3",
                                .tls_cipher = "TLS_AES_128_GCM_SHA256", .now_ms = k->now_ms, .wall_s = 0 };
   k->p = smtpd_session_ops.new(&k->service, &start);

@@ -131,9 +131,11 @@ static const struct proto_ops puppet_ops = {
   .answer = puppet_answer, .produce = puppet_produce, .secured = puppet_secured,     .tick = puppet_tick,
   .gone = puppet_gone,     .room_lost = puppet_room_lost, .summary = puppet_summary, .valuable = puppet_valuable,
 };
+static void say_busy(const void *service, struct buf *out) { buf_put_str(out, "busy\n"); }
+
 static const struct front_role role = {
   .kind = ROOM_POP3D, .ops = &puppet_ops, .alpn = "puppet", .service_new = service_new, .service_free = service_free,
-  .busy = "busy\n",
+  .busy = say_busy,
 };
 
 /* --- the house around it --- */

@@ -8,7 +8,7 @@ static void store_outcomes(void **state) {
     { COMMIT_TROUBLE, "451 4.3.0 Cannot keep the message now, try again later\r\n" },
     { COMMIT_NO_SPACE, "452 4.3.1 No space for the message now, try again later\r\n" },
     { COMMIT_TOO_BIG, "552 5.3.4 Message too big\r\n" },
-    { COMMIT_DONE, "250 2.0.0 5f.2.7-1 accepted\r\n" },
+    { COMMIT_DONE, "250 2.0.0 5f-2-7-1 accepted\r\n" },
   };
   struct kit *k = kit_met("smtp");
   for (size_t i = 0; i < 4; i++) {
