@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +19,33 @@
 
 /* --- listeners --- */
 
-enum { BACKLOG = 1024 };
+enum {
+  BACKLOG = 1024,
+  /* A client that vanished holds its maildrop until it is missed: after a minute of silence it is asked
+   * three times, 20 seconds apart, if it is still there. */
+  ALIVE_IDLE_S = 60,
+  ALIVE_EVERY_S = 20,
+  ALIVE_TIMES = 3,
+};
+
+/* Accepted sockets have it from their listener, so that no front-end needs the right to set it (tcp(7)). */
+static void keep_alive(int fd) {
+  const struct { int level, option, value; } wants[] = {
+    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+    { IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE_S },
+    { IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_EVERY_S },
+    { IPPROTO_TCP, TCP_KEEPCNT, ALIVE_TIMES },
+  };
+  for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
+    setsockopt(fd, wants[i].level, wants[i].option, &wants[i].value, sizeof wants[i].value);
+}
 
 static int bind_one(const struct addrinfo *a) {
   int on = 1, off = 0;
   int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  keep_alive(fd);
   if (a->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
   int why = errno;

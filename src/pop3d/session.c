@@ -209,6 +209,7 @@ static void no_answer(struct session *s) {
     case WAIT_LISTING: open_no_store(s); break;
     case WAIT_CHUNK:
     case WAIT_QUIT:
+      s->quit_unheard = wait == WAIT_QUIT;
       s->granted = false;
       session_abort(s, CLOSE_ROOM_LOST);
       break;
@@ -297,6 +298,21 @@ static void session_room_lost(struct proto *p, enum proto_room room) {
   if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_ROOM_LOST);
 }
 
+/* Marks that no QUIT made true: the mail that comes back. Of a QUIT whose answer was not heard nothing is
+ * known: "marked" is then above "deleted", and nothing is said to be forgotten. */
+static uint64_t marks_forgotten(const struct session *s) {
+  return s->wait == WAIT_QUIT || s->quit_unheard ? 0 : drop_deleted(&s->drop) - s->deleted;
+}
+
+static void put_count(const char *key, uint64_t n, void (*put)(void *arg, const char *key, struct slice value),
+                      void *arg) {
+  struct buf text;
+  buf_init(&text, 32);
+  buf_put_dec(&text, n);
+  put(arg, key, buf_slice(&text));
+  buf_free(&text);
+}
+
 static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
                             void *arg) {
   struct session *s = session_of(p);
@@ -305,14 +321,9 @@ static void session_summary(struct proto *p, void (*put)(void *arg, const char *
     { "marked", drop_deleted(&s->drop) }, { "deleted", s->deleted }, { "failures", s->failures },
   };
   if (buf_len(&s->account)) put(arg, "user", buf_slice(&s->account));
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-    if (counts[i].value == 0 && s->state == ST_AUTHORIZATION) continue;
-    struct buf text;
-    buf_init(&text, 32);
-    buf_put_dec(&text, counts[i].value);
-    put(arg, counts[i].key, buf_slice(&text));
-    buf_free(&text);
-  }
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    if (counts[i].value || s->state != ST_AUTHORIZATION) put_count(counts[i].key, counts[i].value, put, arg);
+  if (marks_forgotten(s)) put_count("forgotten", marks_forgotten(s), put, arg);
 }
 
 static bool session_valuable(const struct proto *p) {

@@ -46,6 +46,7 @@ struct session {
   bool store_lost;    /* store was restarted while auth was asked: a grant is gone with it */
   uint8_t language;   /* of replies; an index of languages */
   bool granted;       /* store may hold a grant or a lock of this session */
+  bool quit_unheard;  /* store was lost while it was at the QUIT */
 
   /* identity */
   struct buf user;    /* the name that the client gave */

@@ -1,0 +1,34 @@
+#!/bin/bash
+# A maildrop and who holds it: dead peers are looked for; what was marked when a connection went is told.
+#   maildrop.sh QASID
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+add alice
+serve
+python3 - "$smtp" "$pop3" >"$dir/said" 2>&1 <<'PY'
+import hashlib, re, smtplib, socket, struct, subprocess, sys, time
+smtp_port, pop_port = int(sys.argv[1]), int(sys.argv[2])
+with smtplib.SMTP("127.0.0.1", smtp_port) as s:
+    for n in range(3): s.sendmail("s@client.example", ["alice@example.org"], b"Subject: %d\r\n\r\nx\r\n" % n)
+s = socket.create_connection(("127.0.0.1", pop_port))
+f = s.makefile("rb")
+def say(line):
+    s.sendall(line + b"\r\n")
+    return f.readline()
+stamp = re.search(rb"<.*>", f.readline()).group()
+assert say(b"APOP alice@example.org " + hashlib.md5(stamp + b"secret-alice").hexdigest().encode()).startswith(b"+OK")
+assert say(b"DELE 1").startswith(b"+OK") and say(b"DELE 3").startswith(b"+OK")
+for _ in range(40):  # until our acknowledgement has come, the timer is another
+    seen = subprocess.run(["ss", "-Htno", "state", "established", "sport", "= :%d" % pop_port], capture_output=True, text=True).stdout
+    if "keepalive" in seen: break
+    time.sleep(0.1)
+print(seen)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+f.close(); s.close()
+PY
+ok "an accepted socket has keepalive on, first after a minute" grep -qE 'timer:\(keepalive,(5[0-9]|60|1min)' "$dir/said"
+ok "the log tells whose marks were forgotten, and how many" \
+  wait_log 'why=peer-gone-no-quit .*user=alice@example.org .*marked=2 deleted=0 .*forgotten=2'
+grep -q Traceback "$dir/said" && cat "$dir/said"
+finish
