@@ -19,4 +19,17 @@ enum sasl_verdict scram_salt(struct sasl_server *s, struct slice salt, uint32_t 
 enum sasl_verdict scram_secret(struct sasl_server *s, const struct sasl_secret *secret, struct buf *out);
 enum sasl_advice scram_client(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
 
+enum sasl_verdict bearer_server(struct sasl_server *s, bool has, struct slice response, struct buf *out);
+enum sasl_verdict xoauth2_server(struct sasl_server *s, bool has, struct slice response, struct buf *out);
+enum sasl_verdict token_judged(struct sasl_server *s, bool right, struct buf *out);
+enum sasl_advice bearer_client(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
+enum sasl_advice xoauth2_client(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
+
+enum sasl_verdict external_server(struct sasl_server *s, bool has, struct slice response, struct buf *out);
+enum sasl_advice external_client(struct sasl_client *c, bool has, struct slice challenge, struct buf *out);
+
+/* saslname (RFC 5801 §4): "=2C" is a comma, "=3D" an equals sign, any other "=" is an error. */
+bool sasl_name_get(struct slice s, struct buf *out);
+void sasl_name_put(struct buf *out, struct slice s);
+
 #endif

@@ -13,6 +13,8 @@ sasl_set sasl_set_of(const char *const *names, size_t count) {
 }
 
 bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch) {
+  if (m->by == SASL_BY_TOKEN) return ch.tokens;
+  if (m->by == SASL_BY_CERTIFICATE) return ch.certificate;
   return (ch.may_show || !m->plaintext) && (ch.binds || !m->binds);
 }
 
@@ -24,8 +26,10 @@ bool sasl_has_binding(sasl_set set) {
 
 sasl_set sasl_announced(sasl_set named, struct sasl_channel ch) {
   sasl_set set = 0;
-  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
-    if (sasl_usable(m, ch)) set |= named & bit_of(m);
+  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
+    bool set_up = m->by == SASL_BY_TOKEN || m->by == SASL_BY_CERTIFICATE;
+    if (sasl_usable(m, ch)) set |= (set_up ? ~(sasl_set)0 : named) & bit_of(m);
+  }
   return set;
 }
 

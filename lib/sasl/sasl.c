@@ -4,11 +4,11 @@
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
 const struct sasl_mechanism sasl_mechanisms[] = {
-#define MECHANISM(name, plain, recoverable, binds, first, last, digest, steps, spec) \
-  { name, plain, recoverable, binds, first, last, digest, spec, steps##_server, steps##_client },
+#define MECHANISM(name, plain, by, binds, first, last, digest, steps, spec) \
+  { name, plain, SASL_BY_##by, binds, first, last, digest, spec, steps##_server, steps##_client },
 #include "lib/sasl/mechanisms.def"
 #undef MECHANISM
-  { NULL, false, false, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
+  { NULL, false, SASL_BY_PASSWORD, false, false, false, DIGEST_KINDS, NULL, NULL, NULL },
 };
 _Static_assert(COUNT_OF(sasl_mechanisms) <= 8 * sizeof(sasl_set), "a set has a bit for each row");
 
@@ -26,6 +26,7 @@ void sasl_server_start(struct sasl_server *s, const struct sasl_mechanism *mech,
   buf_init(&s->name, SASL_NAME_MAX);
   buf_init(&s->authzid, SASL_NAME_MAX);
   buf_init(&s->password, SASL_PASSWORD_MAX);
+  buf_init(&s->token, SASL_MESSAGE_MAX);
   buf_init(&s->challenge, 1024);
   buf_init(&s->text, 3 * SASL_MESSAGE_MAX);
   buf_init(&s->proof, 2 * DIGEST_MAX);
@@ -39,6 +40,7 @@ void sasl_server_end(struct sasl_server *s) {
   buf_wipe(&s->name);
   buf_wipe(&s->authzid);
   buf_wipe(&s->password);
+  buf_wipe(&s->token);
   buf_wipe(&s->nonce);
   buf_wipe(&s->challenge);
   buf_wipe(&s->text);
@@ -70,6 +72,10 @@ enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_se
   return s->mech->server == scram_server ? scram_secret(s, secret, out) : SASL_WRONG;
 }
 
+enum sasl_verdict sasl_server_token(struct sasl_server *s, bool right, struct buf *out) {
+  return s->mech->by == SASL_BY_TOKEN ? token_judged(s, right, out) : SASL_WRONG;
+}
+
 void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech, struct slice name,
                        struct slice password, struct slice authzid, struct slice nonce) {
   *c = (struct sasl_client){
@@ -84,10 +90,15 @@ void sasl_client_bind(struct sasl_client *c, const char *type, struct slice data
   c->binding = data;
 }
 
+void sasl_client_at(struct sasl_client *c, struct slice host, uint16_t port) {
+  c->host = host;
+  c->port = port;
+}
+
 void sasl_client_end(struct sasl_client *c) {
   buf_wipe(&c->text);
   explicit_bzero(c->expected, sizeof c->expected);
-  c->name = c->password = c->authzid = c->nonce = c->binding = SLICE_NONE;
+  c->name = c->password = c->authzid = c->nonce = c->binding = c->host = SLICE_NONE;
 }
 
 enum sasl_advice sasl_client_step(struct sasl_client *c, bool has, struct slice challenge, struct buf *out) {
@@ -97,6 +108,30 @@ enum sasl_advice sasl_client_step(struct sasl_client *c, bool has, struct slice 
 }
 
 bool sasl_client_believes(const struct sasl_client *c) { return c->proven; }
+
+bool sasl_name_get(struct slice s, struct buf *out) {
+  if (!s.n || !sasl_safe_utf8(s)) return false;
+  while (s.n) {
+    if (s.p[0] != '=') {
+      buf_put_u8(out, s.p[0]);
+      s = slice_from(s, 1);
+      continue;
+    }
+    struct slice code = slice_first(s, 3);
+    if (!slice_eq(code, SLICE("=2C")) && !slice_eq(code, SLICE("=3D"))) return false;
+    buf_put_u8(out, code.p[1] == '2' ? ',' : '=');
+    s = slice_from(s, 3);
+  }
+  return !out->failed;
+}
+
+void sasl_name_put(struct buf *out, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == ',') buf_put_str(out, "=2C");
+    else if (s.p[i] == '=') buf_put_str(out, "=3D");
+    else buf_put_u8(out, s.p[i]);
+  }
+}
 
 /* RFC 4616 §2, UTF1 … UTF4: how many octets follow `lead`, and the range of the first of them. */
 struct utf8_lead {

@@ -7,6 +7,8 @@
  *        → PASSWORD    verify `name` and `password`; the machine is at its end
  *        → SALT        how is `name`'s password salted?    then sasl_server_salt()
  *        → SECRET      what is `name`'s secret or key?     then sasl_server_secret()
+ *        → TOKEN       verify `token`                      then sasl_server_token()
+ *        → CERTIFICATE whose certificate did the channel show? The machine is at its end
  *        → OK | WRONG | MALFORMED   the end
  *
  * An account that does not exist, or has no secret, is answered for with octets nobody knows
@@ -30,17 +32,22 @@ struct sasl_server;
 struct sasl_client;
 
 enum sasl_verdict {
-  SASL_CHALLENGE, SASL_PASSWORD, SASL_SALT, SASL_SECRET, SASL_OK, SASL_WRONG, SASL_MALFORMED,
+  SASL_CHALLENGE, SASL_PASSWORD, SASL_SALT, SASL_SECRET, SASL_TOKEN, SASL_CERTIFICATE,
+  SASL_OK, SASL_WRONG, SASL_MALFORMED,
 };
 enum sasl_advice {
   SASL_SEND,    /* `out` is the response */
   SASL_GIVE_UP, /* the server broke the mechanism, or failed to prove itself: cancel with "*" */
 };
 
+enum sasl_credential { SASL_BY_PASSWORD, SASL_BY_SECRET, SASL_BY_TOKEN, SASL_BY_CERTIFICATE };
+
 /* A row of mechanisms.def, which explains the columns. */
 struct sasl_mechanism {
   const char *name;
-  bool plaintext, recoverable, binds, client_first, server_last;
+  bool plaintext;
+  enum sasl_credential by;
+  bool binds, client_first, server_last;
   enum digest_kind digest;
   const char *spec;
   enum sasl_verdict (*server)(struct sasl_server *s, bool has, struct slice response, struct buf *out);
@@ -61,10 +68,13 @@ sasl_set sasl_set_of(const char *const *names, size_t count);
 struct sasl_channel {
   bool may_show; /* a password may be sent: it is encrypted, or the option plaintext_auth allows it */
   bool binds;    /* it has a channel binding */
+  bool tokens;      /* it is encrypted, and somebody's tokens are taken here */
+  bool certificate; /* the client has shown a certificate in it */
 };
 /* May it be used here? A mechanism that may be used is taken whether it is announced or not. */
 bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch);
-/* Those that are announced here: they were named, and may be used. */
+/* Those that are announced here: they were named, and may be used. What has to be set up of its own (tokens,
+ * certificates) is named by that. */
 sasl_set sasl_announced(sasl_set named, struct sasl_channel ch);
 /* Is one of the set a mechanism that binds to the channel? */
 bool sasl_has_binding(sasl_set set);
@@ -78,6 +88,7 @@ struct sasl_server {
   struct buf name;         /* authentication identity, as the client sent it */
   struct buf authzid;      /* empty: none was given */
   struct buf password;
+  struct buf token;        /* empty: none was given, which is a wrong one */
   struct buf nonce;
   struct buf challenge;    /* CRAM-MD5: our challenge; SCRAM: the whole nonce */
   struct buf text;         /* SCRAM: AuthMessage (RFC 5802 §3) as far as it is known */
@@ -122,6 +133,9 @@ struct sasl_secret {
 enum sasl_verdict sasl_server_secret(struct sasl_server *s, const struct sasl_secret *secret,
                                      struct buf *out);
 
+/* Answers SASL_TOKEN. A refusal goes to the client as a challenge first; what it answers is WRONG. */
+enum sasl_verdict sasl_server_token(struct sasl_server *s, bool right, struct buf *out);
+
 /* --- the client's side --- */
 struct sasl_client {
   const struct sasl_mechanism *mech;
@@ -130,15 +144,20 @@ struct sasl_client {
   struct slice name, password, authzid, nonce; /* borrowed until sasl_client_end() */
   const char *binding_type; /* NULL: the client does not bind */
   struct slice binding;     /* borrowed likewise */
+  struct slice host;        /* likewise; empty: not known */
+  uint16_t port;
   struct buf text;
   uint8_t expected[DIGEST_MAX]; /* SCRAM: the ServerSignature */
 };
 
+/* OAUTHBEARER and XOAUTH2 send the access token that is given as `password`; EXTERNAL needs none. */
 void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech, struct slice name,
                        struct slice password, struct slice authzid, struct slice nonce);
 /* The client can bind to its channel, by this type ("tls-exporter") and these octets. Without -PLUS in the
  * mechanism's name it tells the server that it would have, had the server offered it (RFC 5802 §6, "y"). */
 void sasl_client_bind(struct sasl_client *c, const char *type, struct slice data);
+/* Where the client is connected, which OAUTHBEARER tells the server (RFC 7628 §3.1). May be left out. */
+void sasl_client_at(struct sasl_client *c, struct slice host, uint16_t port);
 void sasl_client_end(struct sasl_client *c);
 /* The client's next message, put behind what is in `out`. At the first step of a client-first mechanism `has`
  * is false and `out` becomes the initial response. */

@@ -53,31 +53,6 @@ static bool extensions_ok(struct slice rest) {
   return true;
 }
 
-/* saslname: "=2C" is a comma, "=3D" an equals sign, any other "=" is an error (§5.1). */
-static bool name_get(struct slice s, struct buf *out) {
-  if (!s.n || !sasl_safe_utf8(s)) return false;
-  while (s.n) {
-    if (s.p[0] != '=') {
-      buf_put_u8(out, s.p[0]);
-      s = slice_from(s, 1);
-      continue;
-    }
-    struct slice code = slice_first(s, 3);
-    if (!slice_eq(code, SLICE("=2C")) && !slice_eq(code, SLICE("=3D"))) return false;
-    buf_put_u8(out, code.p[1] == '2' ? ',' : '=');
-    s = slice_from(s, 3);
-  }
-  return !out->failed;
-}
-
-static void name_put(struct buf *out, struct slice s) {
-  for (size_t i = 0; i < s.n; i++) {
-    if (s.p[i] == ',') buf_put_str(out, "=2C");
-    else if (s.p[i] == '=') buf_put_str(out, "=3D");
-    else buf_put_u8(out, s.p[i]);
-  }
-}
-
 static bool base64_is(struct slice text, struct slice octets) {
   struct buf b;
   buf_init(&b, 2 * SASL_MESSAGE_MAX);
@@ -130,7 +105,7 @@ static bool gs2_get(struct sasl_server *s, struct slice *rest) {
   if (!flag_ok(s, flag, &binding) || !rest->p) return false;
   authzid = slice_split(rest, ',');
   if (!rest->p) return false;
-  if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !name_get(slice_from(authzid, 2), &s->authzid)))
+  if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !sasl_name_get(slice_from(authzid, 2), &s->authzid)))
     return false;
   buf_put(&s->gs2, slice_first(whole, whole.n - rest->n));
   buf_put(&s->gs2, binding);
@@ -144,7 +119,7 @@ static enum sasl_verdict server_first(struct sasl_server *s, struct slice messag
   struct slice bare = rest;
   if (!attribute(&rest, 'n', &name) || !attribute(&rest, 'r', &nonce) || !extensions_ok(rest))
     return SASL_MALFORMED;
-  if (!name_get(name, &s->name) || !is_nonce(nonce) || nonce.n > CLIENT_NONCE_MAX) return SASL_MALFORMED;
+  if (!sasl_name_get(name, &s->name) || !is_nonce(nonce) || nonce.n > CLIENT_NONCE_MAX) return SASL_MALFORMED;
   buf_put(&s->challenge, nonce);
   buf_put(&s->challenge, buf_slice(&s->nonce));
   buf_put(&s->text, bare);
@@ -239,7 +214,7 @@ static void put_gs2(struct sasl_client *c, struct buf *out) {
   else buf_put_str(out, c->binding_type ? "y," : "n,");
   if (c->authzid.n) {
     buf_put_str(out, "a=");
-    name_put(out, c->authzid);
+    sasl_name_put(out, c->authzid);
   }
   buf_put_u8(out, ',');
 }
@@ -249,7 +224,7 @@ static enum sasl_advice client_first(struct sasl_client *c, struct buf *out) {
       !is_ascii(c->password) || (c->mech->binds && (!c->binding_type || !c->binding.n)))
     return SASL_GIVE_UP;
   buf_put_str(&c->text, "n=");
-  name_put(&c->text, c->name);
+  sasl_name_put(&c->text, c->name);
   buf_put_str(&c->text, ",r=");
   buf_put(&c->text, c->nonce);
   put_gs2(c, out);

@@ -86,6 +86,8 @@ void tls_client_free(struct tls_client **pc) {
   free(c);
 }
 
+SSL_CTX *tls_client_ctx(struct tls_client *c) { return c->ctx; }
+
 static bool set_host(SSL *ssl, const char *host, bool verify) {
   uint8_t octets[16];
   bool address = inet_pton(AF_INET, host, octets) == 1 || inet_pton(AF_INET6, host, octets) == 1;

@@ -19,6 +19,8 @@ struct tls_conn {
 
 /* A connection in the making on `fd`; tls_accept and tls_connect add their side. NULL without memory. */
 struct tls_conn *tls_conn_new(SSL_CTX *ctx, const BIO_METHOD *io, int fd);
+/* The client's settings, for lib/tls/client_key.c. */
+SSL_CTX *tls_client_ctx(struct tls_client *c);
 /* How a connection reads and writes its descriptor; owned by the server or client it is made for. */
 BIO_METHOD *tls_io_method(void);
 

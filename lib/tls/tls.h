@@ -93,6 +93,9 @@ struct tls_client_options {
 
 struct tls_client *tls_client_new(const struct tls_client_options *options, struct buf *err);
 void tls_client_free(struct tls_client **c);
+/* Shows this certificate (PEM, with its chain behind it) to servers that ask for one. False with a sentence in
+ * `err`. */
+bool tls_client_show(struct tls_client *c, struct slice certificate, struct slice key, struct buf *err);
 
 /* --- connections --- */
 struct tls_conn;

@@ -323,6 +323,8 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
   case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */
   case SASL_WRONG: login_failed(a, l, AUTH_WRONG); break;
   case SASL_SALT:
+  case SASL_TOKEN:
+  case SASL_CERTIFICATE:
   case SASL_MALFORMED: login_failed(a, l, AUTH_MALFORMED); break;
   }
 }

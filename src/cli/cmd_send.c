@@ -287,12 +287,13 @@ int cmd_send(struct cli *c) {
   struct sender s = { .starttls = false };
   struct url url;
   struct buf err, password;
-  buf_init(&err, 4096), buf_init(&password, SECRET_MAX), buf_init(&s.message, 2 * SEND_MAX);
+  buf_init(&err, 4096), buf_init(&password, TOKEN_MAX), buf_init(&s.message, 2 * SEND_MAX);
   if (!url_parse(c->args[0], "smtp", 587, 465, &url, &err))
     return cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
   const char *from = cli_given(c, "from") ? cli_given(c, "from") : url.user;
   int code = check_addresses(c, from) ? CLI_EXIT_OK : CLI_EXIT_USAGE;
-  if (code == CLI_EXIT_OK && url.user[0]) code = secret_get(c, "Password: ", false, &password);
+  if (code == CLI_EXIT_OK && url.user[0] && login_needs_secret(cli_given(c, "auth")))
+    code = secret_get(c, "Password: ", false, &password);
   if (code == CLI_EXIT_OK) code = make_message(c, &s, from);
   if (code == CLI_EXIT_OK) {
     smtp_reply_init(&s.reply);

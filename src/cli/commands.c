@@ -75,7 +75,10 @@ static const struct cmd_option send_options[] = {
   { "subject", "TEXT", "Make a message with this subject; what is read is its text." },
   { "password-stdin", NULL,
     "The password is the first line of standard input, the message follows it; else it is asked for." },
-  { "auth", "MECHANISM", "scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5. Else the best one offered." },
+  { "auth", "MECHANISM", "scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5; oauthbearer or xoauth2, with an access "
+    "token as the password; external, with a --client-cert. Else the best one offered." },
+  { "client-cert", "FILE", "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
+  { "client-key", "FILE", "Its private key; else it is in the same file." },
   { "starttls", NULL, "Refuse to go on without STARTTLS." },
   { "no-starttls", NULL, "Never say STARTTLS." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },

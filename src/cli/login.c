@@ -19,6 +19,11 @@ const struct sasl_mechanism *login_choose(struct slice offered, const char *name
   return NULL;
 }
 
+bool login_needs_secret(const char *named) {
+  const struct sasl_mechanism *m = named ? sasl_find(slice_str(named)) : NULL;
+  return !m || m->by != SASL_BY_CERTIFICATE;
+}
+
 /* One response in base64 on a line of its own. */
 static bool send_response(struct net *n, struct slice response) {
   struct buf line;
@@ -119,6 +124,7 @@ enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, s
   buf_reserve(&response, 4096);
   base64_put(&nonce, slice_of(random, sizeof random));
   sasl_client_start(&c, mech, user, password, SLICE_NONE, buf_slice(&nonce));
+  sasl_client_at(&c, slice_str(n->url.host), n->url.port);
   bind_channel(&c, n, offered, binding);
   enum login_answer a = LOGIN_REFUSED;
   if (mech->client_first && sasl_client_step(&c, false, SLICE_NONE, &response) != SASL_SEND)

@@ -25,6 +25,8 @@ enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, s
  * separated by spaces). Over TLS PLAIN is good enough and works with every account; without, only
  * mechanisms that do not show the password. NULL: none. */
 const struct sasl_mechanism *login_choose(struct slice offered, const char *named, bool tls);
+/* False: the mechanism proves itself by a certificate, no password is to be asked for. `named` may be NULL. */
+bool login_needs_secret(const char *named);
 /* True when the name stands in the list. */
 bool login_offers(struct slice offered, const char *name);
 

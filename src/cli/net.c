@@ -72,16 +72,16 @@ static bool connect_to(struct net *n) {
   return ok;
 }
 
-static bool read_authorities(struct net *n, const char *path) {
+static bool read_file(struct net *n, const char *path, struct buf *to) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t got = -1;
   while (fd >= 0) {
-    uint8_t *at = buf_reserve(&n->authorities, 4096);
+    uint8_t *at = buf_reserve(to, 4096);
     got = at ? read(fd, at, 4096) : -1;
     if (got <= 0) break;
-    buf_added(&n->authorities, (size_t)got);
+    buf_added(to, (size_t)got);
   }
-  int why = errno;
+  int why = to->failed ? EFBIG : errno;
   if (fd >= 0) close(fd);
   return got == 0 || fail(n, "%s: %s", path, strerror(why));
 }
@@ -90,7 +90,7 @@ static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
   const char *ca = cli_given(c, "ca");
   struct buf err;
   buf_init(&err, 1024);
-  if (ca && !read_authorities(n, ca)) return false;
+  if (ca && !read_file(n, ca, &n->authorities)) return false;
   struct tls_client_options o = { .trust = ca ? TLS_TRUST_GIVEN : TLS_TRUST_SYSTEM,
                                   .authorities = buf_slice(&n->authorities),
                                   .least = TLS_LEAST_1_2,
@@ -102,6 +102,20 @@ static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
   return n->client != NULL;
 }
 
+/* The key may stand in the certificate's file. */
+static bool show_certificate(struct net *n, const struct cli *c) {
+  const char *certificate = cli_given(c, "client-cert"), *key_file = cli_given(c, "client-key");
+  struct buf chain, key, err;
+  if (!certificate) return !key_file || fail(n, "--client-key needs a --client-cert");
+  buf_init(&chain, KEY_FILE_MAX), buf_init(&key, KEY_FILE_MAX), buf_init(&err, 1024);
+  buf_reserve(&chain, KEY_FILE_MAX), buf_reserve(&key, KEY_FILE_MAX); /* at once: growing leaves copies behind */
+  bool ok = read_file(n, certificate, &chain) && read_file(n, key_file ? key_file : certificate, &key);
+  if (ok && !(ok = tls_client_show(n->client, buf_slice(&chain), buf_slice(&key), &err)))
+    fail(n, "%s: %.*s", certificate, SLICE_ARG(buf_slice(&err)));
+  buf_wipe(&chain), buf_wipe(&key), buf_free(&err);
+  return ok;
+}
+
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->strict = cli_given(c, "starttls") != NULL;
@@ -109,7 +123,7 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
   buf_init(&n->in, NET_IN_MAX);
   buf_init(&n->authorities, 4 * 1024 * 1024);
   if (n->strict && n->plain) return cli_fail(CLI_EXIT_USAGE, "--starttls and --no-starttls are opposites");
-  if (!make_client(n, c, alpn)) return cli_fail(CLI_EXIT_NO_INPUT, "%s", n->error);
+  if (!make_client(n, c, alpn) || !show_certificate(n, c)) return cli_fail(CLI_EXIT_NO_INPUT, "%s", n->error);
   if (!connect_to(n)) return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", n->error);
   if (url->tls && !net_start_tls(n)) return cli_fail(CLI_EXIT_REFUSED, "%s", n->error);
   return CLI_EXIT_OK;

@@ -9,7 +9,8 @@
 enum {
   NET_IN_MAX = 256 * 1024,
   NET_TIMEOUT_MS = 5 * 60 * 1000 /* RFC 5321 §4.5.3.2 */,
-  NET_CONNECT_MS = 60 * 1000
+  NET_CONNECT_MS = 60 * 1000,
+  KEY_FILE_MAX = 64 * 1024, /* a certificate with its chain, or a key */
 };
 
 struct net {
@@ -25,7 +26,7 @@ struct net {
   char error[512]; /* why it is over */
 };
 
-/* Connects as the URL and the command's options (ca, insecure, verbose, starttls, no-starttls) say, with TLS
+/* Connects as the URL and the command's options (ca, client-cert, client-key, insecure, verbose, starttls, no-starttls) say, with TLS
  * when the URL wants it. Returns the exit code; what was wrong was said. net_close() is to be called either
  * way. */
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn);

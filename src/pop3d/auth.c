@@ -61,9 +61,9 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
   }
   const struct sasl_mechanism *mech = sasl_find(a->name);
   if (!mech) refuse(s, "unknown mechanism");
-  else if (mech->binds && !channel(s).binds) refuse(s, "mechanism not available");
-  else if (!sasl_usable(mech, channel(s))) refuse(s, "no passwords without TLS: use STLS first");
-  else start(s, mech, a);
+  else if (sasl_usable(mech, channel(s))) start(s, mech, a);
+  else if (mech->plaintext && !s->secure) refuse(s, "no passwords without TLS: use STLS first");
+  else refuse(s, "mechanism not available");
 }
 
 void auth_challenged(struct session *s, struct slice payload) {

@@ -17,6 +17,7 @@ static void serve(const struct sasl_mechanism *mech, struct slice in, struct buf
     v = sasl_server_step(&s, true, slice_first(slice_from(in, 1), n), out);
     if (v == SASL_SALT) v = sasl_server_salt(&s, SLICE("salt"), 4096, out);
     if (v == SASL_SECRET) v = sasl_server_secret(&s, &secret, out);
+    if (v == SASL_TOKEN) v = sasl_server_token(&s, false, out);
     in = slice_from(in, n + 1);
   }
   sasl_server_end(&s);

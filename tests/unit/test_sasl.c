@@ -506,10 +506,15 @@ static void test_offer(void **state) {
   assert_false(sasl_has_binding(sasl_set_of(all, 6)));
   assert_int_equal(sasl_set_of(odd, 4), 0);
   assert_int_equal(sasl_announced(0, tls_1_3), 0);
+  const struct sasl_channel tokens = { .tokens = true }, shown = { .certificate = true };
+  assert_names(sasl_announced(sasl_set_of(plus, 2), tokens), "OAUTHBEARER;XOAUTH2;");
+  assert_names(sasl_announced(sasl_set_of(plus, 2), shown), "EXTERNAL;");
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
-    assert_true(sasl_usable(m, tls_1_3));
-    assert_int_equal(sasl_usable(m, tls), !m->binds);
-    assert_int_equal(sasl_usable(m, clear), !m->plaintext && !m->binds);
+    bool set_up = m->by == SASL_BY_TOKEN || m->by == SASL_BY_CERTIFICATE;
+    assert_int_equal(sasl_usable(m, tls_1_3), !set_up);
+    assert_int_equal(sasl_usable(m, tls), !set_up && !m->binds);
+    assert_int_equal(sasl_usable(m, clear), !set_up && !m->plaintext && !m->binds);
+    assert_int_equal(sasl_usable(m, tokens), m->by == SASL_BY_TOKEN || (!set_up && !m->plaintext && !m->binds));
   }
 }
 
@@ -519,7 +524,7 @@ static void test_table(void **state) {
   assert_null(sasl_find(SLICE("PLAIN\0")));
   assert_string_equal(sasl_find(SLICE("plain"))->name, "PLAIN");
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
-    if (m->plaintext) assert_false(m->recoverable);
+    if (m->plaintext) assert_int_not_equal(m->by, SASL_BY_SECRET);
 }
 
 int main(void) {
