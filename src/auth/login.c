@@ -209,6 +209,14 @@ void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[S
   memcpy(ret, digest, SCRAM_SALT);
 }
 
+/* The option login_domain: a login without a domain is of this one. */
+static void qualify(const struct auth *a, struct buf *name) {
+  struct slice domain = slice_str(a->conf->login_domain);
+  if (!domain.n || !buf_len(name) || slice_find(buf_slice(name), '@') >= 0 || buf_room(name) <= domain.n) return;
+  buf_put_u8(name, '@');
+  buf_put(name, domain);
+}
+
 static bool same_name(struct slice x, struct slice y) {
   uint8_t fx[AUTH_NAME_MAX], fy[AUTH_NAME_MAX];
   return slice_eq(account_fold(x, fx), account_fold(y, fy));
@@ -293,6 +301,8 @@ static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
 /* All that the client has to say was said. */
 static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   l->asked_ms = now_ms;
+  qualify(a, &l->sasl.name);
+  qualify(a, &l->sasl.authzid);
   if (!has_room(a, l, now_ms) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
   else if (!find_secret(a, l)) login_failed(a, l, AUTH_TROUBLE);
@@ -307,6 +317,7 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
 static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct buf *out, uint64_t now_ms) {
   if (v == SASL_SALT) {
     uint8_t salt[SCRAM_SALT];
+    qualify(a, &l->sasl.name);
     login_scram_salt(a, l, salt);
     v = sasl_server_salt(&l->sasl, slice_of(salt, sizeof salt), SCRAM_ITERATIONS, out);
   }
