@@ -13,16 +13,23 @@
 #include "ipc/ipc.h"
 
 #define auth_grant_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, )
+/* The collector's run `session` may deliver into that account's inbox, for the collection `source` (a random number,
+ * never used for another): ipc/collector_store.h. Answered and revoked as auth_grant is. */
+#define auth_collect_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, ) F(u64, source, )
+/* The collection is no more: what store remembers of it may go. No answer. */
+#define auth_uncollect_FIELDS(F) F(u64, account, ) F(u64, source, )
 /* No answer. */
 #define auth_revoke_FIELDS(F) F(u32, front, ) F(u64, session, )
 /* known: store has such an account. */
 #define auth_granted_FIELDS(F) F(flag, known, )
 
 #define AUTH_STORE_MESSAGES(M)                                                                    \
-  /* type name       from       allowed in  next      max  fds */                                   \
-  M(1,  auth_grant,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0)                                      \
-  M(2,  auth_revoke,  IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0)                                      \
-  M(64, auth_granted, IPC_RIGHT, IPC_ANY,    IPC_SAME, 16,  0)
+  /* type name         from       allowed in  next      max  fds */                                 \
+  M(1,  auth_grant,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0)                                      \
+  M(2,  auth_revoke,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0)                                      \
+  M(3,  auth_collect,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0)                                      \
+  M(4,  auth_uncollect, IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0)                                      \
+  M(64, auth_granted,   IPC_RIGHT, IPC_ANY,    IPC_SAME, 16,  0)
 
 AUTH_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_auth_store;

@@ -4,7 +4,17 @@
 
 #include "ipc/ipc.h"
 
-enum room_kind { ROOM_PARENT, ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_KEYS, ROOM_STORE, ROOM_CLI, ROOM_KINDS };
+enum room_kind {
+  ROOM_PARENT,
+  ROOM_SMTPD,
+  ROOM_POP3D,
+  ROOM_AUTH,
+  ROOM_KEYS,
+  ROOM_STORE,
+  ROOM_COLLECTOR,
+  ROOM_CLI,
+  ROOM_KINDS
+};
 
 const char *room_name(enum room_kind kind);
 

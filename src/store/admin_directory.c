@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "src/store/admin.h"
+#include "src/store/collected.h"
 #include "src/store/names.h"
 
 /* --- what several verbs need --- */
@@ -385,7 +386,10 @@ static enum db_result account_delete(struct store_engine *e, struct admin_job *a
   if (r != DB_OK || !id) return r;
   admin_columns(a, "aliases-deleted-too");
   r = account_close(e, a, id);
+  bool left = false;
   if (r == DB_OK) r = admin_empty_account(e, a, id, &empty);
+  if (r == DB_OK && empty) r = collected_drop_account(e, id, &left);
+  if (r == DB_OK && left) empty = false;
   if (r == DB_OK && empty) r = account_end(e, a, id);
   a->job.again = r == DB_OK && !empty;
   return r;

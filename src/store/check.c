@@ -42,6 +42,8 @@ static const struct {
     "folder %lld: message %lld has a UIDL that was used before", 2 },
   { "SELECT f.id, f.account FROM folder f WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = f.account)",
     "folder %lld is of account %lld, which is not there", 2 },
+  { "SELECT c.id, c.account FROM collected c WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = c.account)",
+    "collected UIDL %lld is of account %lld, which is not there", 2 },
   { "SELECT a.id FROM account a WHERE NOT EXISTS (SELECT 1 FROM address WHERE account = a.id)"
     " AND EXISTS (SELECT 1 FROM folder WHERE account = a.id AND name = 'INBOX')",
     "account %lld has no address: its deletion was not finished", 1 },

@@ -33,8 +33,10 @@ struct session {
   bool pending, gone;
   bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
   uint8_t spoiled_by;
-  struct spool spool; /* smtpd; number 0: none */
-  uint64_t account;   /* pop3d: granted by auth; 0: none */
+  struct spool spool; /* smtpd, collector; number 0: none */
+  uint64_t account;   /* pop3d, collector: granted by auth; 0: none */
+  uint64_t source;    /* collector: which collection of that account; 0: none */
+  struct buf listed;  /* collector: rows of `collected` that the other server still lists, u64 each */
   bool open;          /* the maildrop is ours */
   uint64_t inbox;
   uint32_t uid_end, count;
@@ -81,7 +83,19 @@ void store_send_to(struct store *s, const struct peer *p, uint16_t type, uint64_
 
 bool smtp_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
-bool grant_message(struct store *s, struct peer *p, const struct ipc_msg *m);
+bool grant_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
+bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
+/* collect.c: what auth says of the collector. */
+bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m);
+bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s);
+struct auth_revoke;
+/* False: that number is no collector's. */
+bool collect_ungrant(struct store *s, const struct auth_revoke *q);
+/* smtp.c: whether `size` more octets go into the mailbox; 0: any octet. */
+bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size);
+/* smtp.c: a chunk for the session's spool, as a job of that kind; NULL without memory. */
+struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind, struct session *ss,
+                                  struct slice chunk, int64_t now_s);
 bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 /* import.c: cli_input and its end, while ss->import. */
 bool import_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s);

@@ -17,6 +17,7 @@ static bool is_pop3d(const struct peer *front) {
 static bool take_back(struct store *s, const struct ipc_msg *m) {
   struct auth_revoke q;
   if (!auth_revoke_get(m->payload, &q)) return false;
+  if (collect_ungrant(s, &q)) return true;
   struct peer *front = peer_get(s, ROOM_KINDS, q.front);
   struct session *ss = front && is_pop3d(front) ? session_find(front, q.session) : NULL;
   if (ss && !ss->open) {
@@ -27,9 +28,11 @@ static bool take_back(struct store *s, const struct ipc_msg *m) {
   return true;
 }
 
-bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m) {
+bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, int64_t now_s) {
   struct auth_grant q;
   if (m->type == auth_revoke_type) return take_back(s, m);
+  if (m->type == auth_collect_type) return collect_grant(s, auth, m);
+  if (m->type == auth_uncollect_type) return collect_forget(s, m, now_s);
   if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
   bool known = q.account && dir_account(&s->dir, q.account);
   /* Whose number this is may not be known yet: the grant comes before the front-end's first word.

@@ -84,6 +84,16 @@ static const struct step steps[] = {
        " uidl TEXT NOT NULL,"
        " PRIMARY KEY (folder, uidl)"
        ") STRICT, WITHOUT ROWID;" },
+
+  { 2, "CREATE TABLE collected ("
+       " id INTEGER PRIMARY KEY,"
+       " account INTEGER NOT NULL,"
+       " source INTEGER NOT NULL," /* auth's number of the collection */
+       " uidl TEXT NOT NULL,"
+       " date INTEGER NOT NULL," /* when it came, seconds since 1970 */
+       " missing INTEGER" /* since when the other server lists it no longer; NULL: it does */
+       ") STRICT;"
+       "CREATE UNIQUE INDEX collected_uidl ON collected (account, source, uidl);" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

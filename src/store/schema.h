@@ -10,6 +10,7 @@
  *   body     a message's octets, once, however many entries refer to it: in `data`, or when `start`
  *            is not NULL in the file bodies/xx/id from that octet on
  *   gone     imported UIDLs whose message was deleted, so that none is ever given twice
+ *   collected  UIDLs of other servers whose message was collected (collected.h)
  *
  * Invariants (each is looked at by `qasid check`):
  *  1. body.refs is the number of its entries and is not 0; a body in a file has its file.
@@ -20,6 +21,7 @@
  *     dot-stuffing: the octets end in CRLF and have an empty line behind the header.
  *  5. Numbers of accounts, folders and bodies are never used twice.
  *  6. Every address is in a domain of ours; every target of an alias is an address of ours.
+ *  7. What was collected was collected for an account that is there.
  *
  * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
  * entries for each body that goes.

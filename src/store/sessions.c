@@ -74,6 +74,7 @@ static void unlink_session(struct session *ss) {
 static void free_session(struct session *ss) {
   unlink_session(ss);
   buf_free(&ss->deletes);
+  buf_free(&ss->listed);
   import_free(&ss->import);
   free(ss);
 }

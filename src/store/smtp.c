@@ -17,12 +17,15 @@ static uint64_t quota_of(const struct store *s, const struct dir_account *a) {
   return a->quota == DIR_QUOTA_DEFAULT ? s->conf->quota : a->quota;
 }
 
+bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size) {
+  uint64_t quota = quota_of(s, a), held = a->octets + a->coming;
+  return !quota || (held < quota && size <= quota - held);
+}
+
 /* Whether `size` more octets go into each of the mailboxes. With size 0, not known: any octet. */
 static bool have_room(const struct store *s, const struct dir_found *f, uint64_t size) {
-  for (size_t i = 0; i < f->count; i++) {
-    uint64_t quota = quota_of(s, f->accounts[i]), held = f->accounts[i]->octets + f->accounts[i]->coming;
-    if (quota && (held >= quota || size > quota - held)) return false;
-  }
+  for (size_t i = 0; i < f->count; i++)
+    if (!store_has_room(s, f->accounts[i], size)) return false;
   return true;
 }
 
@@ -74,9 +77,9 @@ static enum commit_outcome outcome_of(enum job_result r) {
   return r == JOB_DONE ? COMMIT_DONE : r == JOB_NO_SPACE ? COMMIT_NO_SPACE : COMMIT_TROUBLE;
 }
 
-static struct spool_job *new_spool_job(struct store *s, struct session *ss, struct slice chunk,
-                                       int64_t now_s) {
-  struct spool_job *j = job_new(&spool_kind, sizeof *j + chunk.n, ss, now_s);
+struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind, struct session *ss,
+                                  struct slice chunk, int64_t now_s) {
+  struct spool_job *j = job_new(kind, sizeof *j + chunk.n, ss, now_s);
   if (!j) return NULL;
   memcpy(j + 1, chunk.p, chunk.n);
   j->chunk = slice_of(j + 1, chunk.n);
@@ -96,7 +99,7 @@ static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK)
     answer_spooled(s, ss, COMMIT_TOO_BIG);
   else {
-    struct spool_job *j = new_spool_job(s, ss, q.chunk, now_s);
+    struct spool_job *j = store_spool_job(s, &spool_kind, ss, q.chunk, now_s);
     if (j)
       session_ask(s, ss, &j->job);
     else

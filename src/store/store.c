@@ -92,7 +92,8 @@ bool store_message(struct store *s, enum room_kind kind, uint32_t number, const 
   switch (kind) {
   case ROOM_SMTPD: return smtp_message(s, p, m, now_s);
   case ROOM_POP3D: return pop_message(s, p, m, now_s);
-  case ROOM_AUTH: return grant_message(s, p, m);
+  case ROOM_AUTH: return grant_message(s, p, m, now_s);
+  case ROOM_COLLECTOR: return collect_message(s, p, m, now_s);
   case ROOM_CLI: return admin_message(s, p, m, now_s);
   default: return false;
   }

@@ -1,0 +1,299 @@
+/* What the collector asks: which UIDLs are new; keep this message. And auth's grant, without which it may ask
+ * nothing: it says into whose inbox and for which collection (ipc/collector_store.h). */
+#include "ipc/collector_store.h"
+
+#include <stdlib.h>
+
+#include "ipc/auth_store.h"
+#include "src/store/collected.h"
+#include "src/store/owner.h"
+#include "src/store/uidl.h"
+
+enum {
+  /* The other server's trace lines are in the message already; ours comes on top. */
+  SIZE_SLACK = 64 * 1024,
+};
+
+/* --- auth: this run delivers to that account --- */
+
+bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
+  struct auth_collect q;
+  if (!auth_collect_get(m->payload, &q) || !q.source) return false;
+  bool known = q.account && dir_account(&s->dir, q.account);
+  struct peer *collector = known ? peer_get(s, ROOM_COLLECTOR, q.front) : NULL;
+  struct session *ss = collector ? session_get(collector, q.session) : NULL;
+  known = ss && !ss->account && !ss->pending;
+  if (known) {
+    ss->account = q.account;
+    ss->source = q.source;
+    buf_init(&ss->listed, 8 * (size_t)COLLECT_LIST_MAX);
+    s->shell.set_state(s->shell.arg, ROOM_COLLECTOR, q.front, q.session, COLLECT_GRANTED);
+  }
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = known });
+  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+  return true;
+}
+
+bool collect_ungrant(struct store *s, const struct auth_revoke *q) {
+  struct peer *collector = NULL;
+  for (struct peer *p = s->peers; p; p = p->next)
+    if (p->kind == ROOM_COLLECTOR && p->number == q->front) collector = p;
+  if (!collector) return false;
+  struct session *ss = session_find(collector, q->session);
+  if (ss) {
+    s->shell.set_state(s->shell.arg, ROOM_COLLECTOR, q->front, q->session, COLLECT_STRANGER);
+    session_end(s, ss);
+  }
+  return true;
+}
+
+bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s) {
+  struct auth_uncollect q;
+  if (!auth_uncollect_get(m->payload, &q)) return false;
+  struct forget_job *j = job_new(&forget_kind, sizeof *j, NULL, now_s);
+  if (!j) return true; /* the rows stay; they name a collection that is never made again */
+  j->account = q.account;
+  j->source = q.source;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &j->job, true);
+  return true;
+}
+
+static enum collect_outcome outcome_of(enum job_result r) {
+  switch (r) {
+  case JOB_DONE: return COLLECT_DONE;
+  case JOB_NO_SPACE: return COLLECT_NO_SPACE;
+  case JOB_MISSING: return COLLECT_GONE;
+  default: return COLLECT_TROUBLE;
+  }
+}
+
+/* --- which are new? --- */
+
+static void answer_dates(struct store *s, struct session *ss, enum collect_outcome outcome, struct slice dates) {
+  collect_dates_put(&s->out, &(struct collect_dates){ outcome, dates });
+  store_send(s, ss, collect_dates_type);
+}
+
+static bool check_uidls(struct slice list, size_t *ret_count) {
+  struct slice uidl;
+  size_t n = 0;
+  while (ipc_list_next(&list, &uidl)) {
+    if (!uidl_is_valid(uidl)) return false;
+    n++;
+  }
+  *ret_count = n;
+  return n && n <= COLLECT_ASK_MAX && !list.n;
+}
+
+static bool ask(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct collect_ask q;
+  size_t count;
+  if (!collect_ask_get(m->payload, &q) || !check_uidls(q.uidls, &count)) return false;
+  struct seen_job *j = job_new(&seen_kind, sizeof *j + q.uidls.n, ss, now_s);
+  if (!j) {
+    answer_dates(s, ss, COLLECT_TROUBLE, SLICE_NONE);
+    return true;
+  }
+  memcpy(j + 1, q.uidls.p, q.uidls.n);
+  j->uidls = slice_of(j + 1, q.uidls.n);
+  j->account = ss->account;
+  j->source = ss->source;
+  session_ask(s, ss, &j->job);
+  return true;
+}
+
+void seen_finish(struct store *s, struct store_job *j) {
+  struct seen_job *seen = (struct seen_job *)j;
+  struct session *ss = session_answered(s, j);
+  if (!ss) return;
+  bool fine = j->result == JOB_DONE;
+  if (fine) buf_put(&ss->listed, buf_slice(&seen->ids));
+  answer_dates(s, ss, outcome_of(j->result), fine ? buf_slice(&seen->dates) : SLICE_NONE);
+}
+
+/* --- a message --- */
+
+static void answer_spooled(struct store *s, struct session *ss, enum collect_outcome outcome) {
+  if (outcome != COLLECT_DONE) {
+    ss->spoiled = true;
+    ss->spoiled_by = outcome;
+  }
+  collect_spooled_put(&s->out, &(struct collect_spooled){ .outcome = outcome });
+  store_send(s, ss, collect_spooled_type);
+}
+
+static bool spool(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct collect_spool q;
+  if (!collect_spool_get(m->payload, &q) || !q.chunk.n) return false;
+  struct spool_job *j = NULL;
+  if (ss->spoiled) {
+    answer_spooled(s, ss, ss->spoiled_by);
+  } else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK) {
+    answer_spooled(s, ss, COLLECT_TOO_BIG);
+  } else if ((j = store_spool_job(s, &collect_spool_kind, ss, q.chunk, now_s))) {
+    session_ask(s, ss, &j->job);
+  } else {
+    answer_spooled(s, ss, COLLECT_TROUBLE);
+  }
+  return true;
+}
+
+void collect_spool_finish(struct store *s, struct store_job *j) {
+  if (j->low_space) s->low_space_s = j->now_s;
+  struct session *ss = session_answered(s, j);
+  if (ss) answer_spooled(s, ss, outcome_of(j->result));
+}
+
+static void unspool(struct store *s, struct session *ss) {
+  session_drop_spool(s, ss);
+  ss->spool = (struct spool){ 0 };
+  ss->spoiled = false;
+}
+
+static void answer_committed(struct store *s, struct session *ss, enum collect_outcome outcome) {
+  collect_committed_put(&s->out, &(struct collect_committed){ .outcome = outcome });
+  store_send(s, ss, collect_committed_type);
+}
+
+/* One block: the job, the name, the UIDL, the message's end. Original headers are left as they are: no
+ * Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4). */
+static struct collect_job *new_collect_job(struct session *ss, const struct collect_commit *q, int64_t now_s) {
+  struct slice lacks = body_lacks(&ss->spool, q->tail);
+  struct collect_job *j =
+      job_new(&collect_kind, sizeof *j + q->id.n + q->uidl.n + q->tail.n + lacks.n, ss, now_s);
+  struct deliver_place *place = calloc(1, sizeof *place);
+  if (!j || !place) {
+    free(j);
+    free(place);
+    return NULL;
+  }
+  uint8_t *at = (uint8_t *)(j + 1);
+  const struct slice parts[] = { q->id, q->uidl, q->tail, lacks };
+  j->d.name = slice_of(at, q->id.n);
+  j->d.head = slice_of(at + q->id.n + q->uidl.n, 0);
+  j->uidl = slice_of(at + q->id.n, q->uidl.n);
+  j->d.tail = slice_of(j->d.head.p, q->tail.n + lacks.n);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
+    if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
+  j->d.places = place;
+  j->d.count = 1;
+  j->d.dots = q->dots;
+  j->d.spool = ss->spool;
+  j->d.size = ss->spool.size + j->d.tail.n;
+  j->source = ss->source;
+  return j;
+}
+
+static enum collect_outcome begin_commit(struct store *s, struct session *ss, const struct collect_commit *q,
+                                         int64_t now_s) {
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  uint64_t size = ss->spool.size + q->tail.n;
+  if (ss->spoiled) return ss->spoiled_by;
+  if (!a) return COLLECT_GONE;
+  if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
+  if (!store_has_room(s, a, size)) return COLLECT_FULL;
+  struct collect_job *j = new_collect_job(ss, q, now_s);
+  if (!j) return COLLECT_TROUBLE;
+  j->d.places[0] = (struct deliver_place){ a->id, a->inbox, 0 };
+  a->coming += j->d.size;
+  j->d.job.free_least = s->conf->store_free_space;
+  ss->spool = (struct spool){ 0 };
+  session_ask(s, ss, &j->d.job);
+  return COLLECT_DONE;
+}
+
+static bool commit(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct collect_commit q;
+  if (!collect_commit_get(m->payload, &q) || !uidl_is_valid(q.uidl) || !q.id.n) return false;
+  enum collect_outcome outcome = begin_commit(s, ss, &q, now_s);
+  if (outcome != COLLECT_DONE) {
+    unspool(s, ss);
+    answer_committed(s, ss, outcome);
+  }
+  return true;
+}
+
+void collect_finish(struct store *s, struct store_job *j) {
+  struct deliver_job *d = (struct deliver_job *)j;
+  deliver_count(s, d);
+  struct session *ss = session_answered(s, j);
+  if (!ss) return;
+  bool there = j->result == JOB_DONE && d->uidl_found == UIDL_THERE;
+  uint64_t row = ((struct collect_job *)j)->row;
+  if (j->result == JOB_DONE) buf_put(&ss->listed, slice_of(&row, sizeof row));
+  answer_committed(s, ss, there ? COLLECT_THERE : outcome_of(j->result));
+}
+
+/* --- the end of a listing --- */
+
+static int by_number(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static struct tidy_job *new_tidy_job(struct session *ss, int64_t now_s) {
+  size_t count = buf_len(&ss->listed) / 8;
+  struct tidy_job *j = ss->listed.failed ? NULL : job_new(&tidy_kind, sizeof *j + 8 * count, ss, now_s);
+  if (!j) return NULL;
+  j->ids = (uint64_t *)(j + 1);
+  j->count = count;
+  if (count) memcpy(j->ids, buf_slice(&ss->listed).p, 8 * count);
+  qsort(j->ids, count, sizeof *j->ids, by_number);
+  j->account = ss->account;
+  j->source = ss->source;
+  return j;
+}
+
+static void answer_tidied(struct store *s, struct session *ss, enum collect_outcome outcome) {
+  buf_free(&ss->listed);
+  collect_tidied_put(&s->out, &(struct collect_tidied){ .outcome = outcome });
+  store_send(s, ss, collect_tidied_type);
+}
+
+static bool listed(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct collect_listed q;
+  if (!collect_listed_get(m->payload, &q)) return false;
+  struct tidy_job *j = new_tidy_job(ss, now_s);
+  if (j)
+    session_ask(s, ss, &j->job);
+  else
+    answer_tidied(s, ss, COLLECT_TROUBLE);
+  return true;
+}
+
+void tidy_finish(struct store *s, struct store_job *j) {
+  struct session *ss = session_answered(s, j);
+  if (ss) answer_tidied(s, ss, outcome_of(j->result));
+}
+
+/* --- the pair --- */
+
+static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
+  struct collect_end q;
+  if (!collect_end_get(m->payload, &q)) return false;
+  struct session *ss = session_find(p, m->tag);
+  if (ss) session_end(s, ss);
+  return true;
+}
+
+static bool drop(struct store *s, struct session *ss, const struct ipc_msg *m) {
+  struct collect_drop q;
+  if (!collect_drop_get(m->payload, &q)) return false;
+  unspool(s, ss);
+  return true;
+}
+
+bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  if (m->type == collect_end_type) return end(s, p, m);
+  struct session *ss = session_find(p, m->tag);
+  if (!ss || ss->pending || !ss->source) return false;
+  switch (m->type) {
+  case collect_ask_type: return ask(s, ss, m, now_s);
+  case collect_spool_type: return spool(s, ss, m, now_s);
+  case collect_commit_type: return commit(s, ss, m, now_s);
+  case collect_drop_type: return drop(s, ss, m);
+  case collect_listed_type: return listed(s, ss, m, now_s);
+  default: return false;
+  }
+}

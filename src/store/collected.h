@@ -1,0 +1,67 @@
+/* What was collected: a row for each UIDL of each collection, so that no message is collected twice.
+ *
+ *   (none) --collect_job, with its message--> remembered --not listed by the other server--> missing since
+ *                                                  ^                                            |
+ *                                                  +---------------- listed again --------------+
+ *                                                                                               | COLLECTED_KEEP_S
+ *                                                                                             (none)
+ *
+ * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a day must
+ * not bring everything a second time. */
+#ifndef QASID_STORE_COLLECTED_H
+#define QASID_STORE_COLLECTED_H
+
+#include "ipc/collector_store.h"
+#include "src/store/engine.h"
+
+enum {
+  COLLECTED_KEEP_S = 30 * 24 * 3600,
+  TIDIED_MAX = 1000,   /* rows changed in one run's end; the next run does the others */
+  FORGOTTEN_MAX = 1000 /* rows in one slice of a collection's end */
+};
+
+struct seen_job {
+  struct store_job job;
+  uint64_t account, source;
+  struct slice uidls; /* a list */
+  /* results */
+  struct buf dates; /* u64 each in network order; 0: new */
+  struct buf ids;   /* u64 each in memory order: the rows of those that are not new */
+};
+extern const struct job_kind seen_kind;
+
+struct collect_job {
+  struct deliver_job d;
+  uint64_t source;
+  struct slice uidl; /* the other server's; not the one that our POP3 shows */
+  uint64_t row;      /* result */
+};
+extern const struct job_kind collect_kind, collect_spool_kind;
+
+/* After a listing: `ids` are the rows whose UIDLs were in it, those of this run's messages among them, in
+ * order. */
+struct tidy_job {
+  struct store_job job;
+  uint64_t account, source;
+  uint64_t *ids;
+  size_t count;
+};
+extern const struct job_kind tidy_kind;
+
+/* A collection is no more. */
+struct forget_job {
+  struct store_job job;
+  uint64_t account, source;
+};
+extern const struct job_kind forget_kind;
+
+/* Some hundreds of the account's rows go; *ret_left: there are more. */
+enum db_result collected_drop_account(struct store_engine *e, int64_t account, bool *ret_left);
+
+/* --- collect.c --- */
+void seen_finish(struct store *s, struct store_job *j);
+void collect_finish(struct store *s, struct store_job *j);
+void collect_spool_finish(struct store *s, struct store_job *j);
+void tidy_finish(struct store *s, struct store_job *j);
+
+#endif

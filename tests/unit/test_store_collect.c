@@ -1,0 +1,432 @@
+/* The collector's side of the store: what may be asked without a grant (nothing), what is remembered, and a life of
+ * runs on a simulated disk that dies, fails or fills up at each of its operations in turn. The other server is a
+ * ledger here. Whatever happens, after a last run that nothing disturbs:
+ *
+ *  1. every message that the other server ever had is in the inbox, once, octet for octet;
+ *  2. none was deleted there before it was here (looked at after each death);
+ *  3. `check` finds no damage. */
+#include "tests/unit/store_kit.h"
+
+#include "ipc/collector_store.h"
+#include "src/store/collected.h"
+#include "tests/world/disk_sim.h"
+
+enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4, WHOLE_MAX = 90000 };
+#define SOURCE 0x1122334455667788u
+
+/* --- one run, in pieces --- */
+
+static bool grant(struct kit *k, uint64_t run, uint64_t account, uint64_t source) {
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_collect, 5, COLLECTOR, run, account, source));
+  return KIT_HEAR(k, auth_granted).known;
+}
+
+static void end_run(struct kit *k, uint64_t run) {
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_end, run, ));
+  kit_pump(k);
+}
+
+/* The dates of UIDLs "u0 u1 …", one after another. */
+static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates, size_t count) {
+  struct buf list;
+  kit_list(&list, uidls);
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, run, buf_slice(&list)));
+  buf_free(&list);
+  struct collect_dates d = KIT_HEAR(k, collect_dates);
+  if (d.outcome != COLLECT_DONE) return d.outcome;
+  struct wire w = wire_open(d.dates);
+  for (size_t i = 0; i < count; i++) dates[i] = wire_get_u64(&w);
+  assert_true(wire_done(&w));
+  return COLLECT_DONE;
+}
+
+static enum collect_outcome keep(struct kit *k, uint64_t run, const char *uidl, struct slice whole) {
+  while (whole.n > 60000) {
+    assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, run, slice_first(whole, 30000)));
+    KIT_HEAR(k, collect_spooled); /* the commit says it again */
+    whole = slice_from(whole, 30000);
+  }
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"), slice_str(uidl), false, whole));
+  return KIT_HEAR(k, collect_committed).outcome;
+}
+
+static enum collect_outcome tidy(struct kit *k, uint64_t run) {
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, run, ));
+  return KIT_HEAR(k, collect_tidied).outcome;
+}
+
+static uint64_t alice(struct kit *k) {
+  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
+  return kit_account(k, "alice@example.org");
+}
+
+static uint32_t inbox_count(struct kit *k, uint64_t tag, uint64_t account) {
+  uint32_t n = kit_open_drop(k, tag, account)->opened.count;
+  kit_quit(k, tag);
+  return n;
+}
+
+/* --- tests --- */
+
+static void nothing_without_grant(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  struct buf list;
+  kit_list(&list, "u1");
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&list)));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, 1, SLICE("x")));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false, SLICE("x")));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 1, ));
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_end, 1, ));
+  buf_free(&list);
+}
+
+/* A maildrop's grant opens no collection, a collection's no maildrop. */
+static void grants_are_of_one_kind(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  assert_true(grant(k, 3, account, SOURCE));
+  assert_false(KIT_SAY(k, ROOM_POP3D, COLLECTOR, pop_open, 3, ));
+  kit_grant(k, POP3D, 4, account);
+  struct buf list;
+  kit_list(&list, "u1");
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, POP3D, collect_ask, 4, buf_slice(&list)));
+  buf_free(&list);
+  assert_false(grant(k, 5, account + 77, SOURCE));
+}
+
+static void revoked_or_ended_is_over(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), date;
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(k->state, COLLECT_GRANTED);
+  assert_false(grant(k, 1, account, SOURCE + 1)); /* a run has one collection */
+  assert_int_equal(ask(k, 1, "u1", &date, 1), COLLECT_DONE);
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, COLLECTOR, 1));
+  assert_int_equal(k->state, COLLECT_STRANGER);
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 1, ));
+  assert_true(grant(k, 2, account, SOURCE));
+  end_run(k, 2);
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 2, ));
+  assert_true(grant(k, 3, account, SOURCE));
+  store_room_lost(k->store, ROOM_COLLECTOR, COLLECTOR);
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 3, ));
+}
+
+static void kept_once_and_as_it_was(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), dates[3];
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(ask(k, 1, "u1 u2 u3", dates, 3), COLLECT_DONE);
+  assert_int_equal(dates[0] | dates[1] | dates[2], 0);
+  struct slice whole = SLICE("Return-Path: <x@example.com>\r\nSubject: 1\r\n\r\none\r\n");
+  assert_int_equal(keep(k, 1, "u1", whole), COLLECT_DONE);
+  assert_int_equal(keep(k, 1, "u1", whole), COLLECT_THERE);
+  assert_int_equal(keep(k, 1, "u2", SLICE("Subject: no end")), COLLECT_DONE);
+  end_run(k, 1);
+  struct drop *d = kit_open_drop(k, 9, account);
+  assert_int_equal(d->opened.count, 2);
+  struct buf got;
+  buf_init(&got, 1000);
+  assert_int_equal(kit_read(k, 9, d->uid[0], &got), POP_DONE);
+  assert_true(slice_eq(buf_slice(&got), whole));
+  buf_reset(&got);
+  assert_int_equal(kit_read(k, 9, d->uid[1], &got), POP_DONE);
+  assert_true(slice_eq(buf_slice(&got), SLICE("Subject: no end\r\n\r\n")));
+  buf_free(&got);
+  kit_delete(k, 9, d->uid[0]);
+  assert_int_equal(kit_quit(k, 9).deleted, 1);
+  /* What its owner deleted here is not collected again; another collection of the same account knows nothing of it. */
+  assert_true(grant(k, 2, account, SOURCE));
+  assert_int_equal(ask(k, 2, "u1 u2 u3", dates, 3), COLLECT_DONE);
+  assert_int_equal(dates[0], (uint64_t)k->now_s);
+  assert_int_equal(dates[1], (uint64_t)k->now_s);
+  assert_int_equal(dates[2], 0);
+  assert_true(grant(k, 3, account, SOURCE + 1));
+  assert_int_equal(ask(k, 3, "u1", dates, 1), COLLECT_DONE);
+  assert_int_equal(dates[0], 0);
+}
+
+/* Two runs of one collection at once (auth was restarted): still once. */
+static void two_runs_at_once(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE));
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false, SLICE("A: b\r\n")));
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 2, SLICE("C"), SLICE("u"), false, SLICE("A: b\r\n")));
+  assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_DONE);
+  assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_THERE);
+  assert_int_equal(inbox_count(k, 9, account), 1);
+}
+
+static void refusals(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  k->conf->message_size_limit = 100000;
+  struct slice big = slice_of(calloc(1, 300000), 300000);
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep(k, 1, "big", big), COLLECT_TOO_BIG);
+  assert_int_equal(keep(k, 1, "u", SLICE("A: b\r\n\r\n")), COLLECT_DONE); /* the run goes on */
+  k->conf->quota = 10;
+  assert_int_equal(keep(k, 1, "v", SLICE("A: b\r\n\r\nhello")), COLLECT_FULL);
+  k->conf->quota = 0;
+  k->conf->store_free_space = UINT64_MAX;
+  k->now_s++;
+  assert_int_equal(keep(k, 1, "v", SLICE("A: b\r\n\r\nhello")), COLLECT_NO_SPACE);
+  k->conf->store_free_space = 0;
+  assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
+  assert_int_equal(keep(k, 1, "v", SLICE("A: b\r\n\r\nhello")), COLLECT_GONE);
+  struct answer a = kit_command(k, "check");
+  assert_int_equal(a.count, 0);
+  struct buf bad;
+  kit_list(&bad, "ok bad\tuidl");
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad)));
+  buf_free(&bad);
+  free((void *)(uintptr_t)big.p);
+}
+
+static bool is_known(struct kit *k, uint64_t run, const char *uidl) {
+  uint64_t date;
+  assert_int_equal(ask(k, run, uidl, &date, 1), COLLECT_DONE);
+  return date != 0;
+}
+
+/* A UIDL that is listed no longer is remembered for a month more; listed again it is safe. */
+static void memory_fades(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), dates[2];
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep(k, 1, "u1", SLICE("A: b\r\n\r\n")), COLLECT_DONE);
+  assert_int_equal(keep(k, 1, "u2", SLICE("A: c\r\n\r\n")), COLLECT_DONE);
+  assert_int_equal(tidy(k, 1), COLLECT_DONE); /* new ones count as listed */
+  end_run(k, 1);
+  for (uint64_t run = 2; run < 5; run++) { /* u2 is away for a while, u1 for good */
+    k->now_s += COLLECTED_KEEP_S - 10;
+    assert_true(grant(k, run, account, SOURCE));
+    if (run == 3) assert_int_equal(ask(k, run, "u2", dates, 1), COLLECT_DONE);
+    assert_int_equal(tidy(k, run), COLLECT_DONE);
+    end_run(k, run);
+  }
+  assert_true(grant(k, 9, account, SOURCE));
+  assert_false(is_known(k, 9, "u1"));
+  assert_true(is_known(k, 9, "u2"));
+}
+
+static void a_collection_ends(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  char uidl[16];
+  assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE + 1));
+  for (int i = 0; i < FORGOTTEN_MAX + 5; i++) {
+    snprintf(uidl, sizeof uidl, "u%d", i);
+    assert_int_equal(keep(k, 1, uidl, SLICE("A: b\r\n\r\n")), COLLECT_DONE);
+  }
+  assert_int_equal(keep(k, 2, "u1", SLICE("A: b\r\n\r\n")), COLLECT_DONE);
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_uncollect, 0, account, SOURCE));
+  kit_pump(k);
+  assert_false(is_known(k, 1, "u1"));
+  assert_false(is_known(k, 1, uidl));
+  assert_true(is_known(k, 2, "u1"));
+}
+
+/* --- a life with deaths --- */
+
+struct life {
+  struct kit k;
+  struct disk_sim *sim;
+  bool remote[MESSAGES]; /* still at the other server */
+  bool durable[MESSAGES]; /* acknowledged */
+  uint64_t runs;
+};
+
+static struct slice message(unsigned n) {
+  static uint8_t mem[WHOLE_MAX];
+  static const size_t sizes[] = { 300, 40000, 4000, 80000 };
+  size_t size = sizes[n % 4] + n;
+  int head = snprintf((char *)mem, 64, "Subject: %04u\r\n\r\n", n);
+  for (size_t i = (size_t)head; i < size; i++) mem[i] = (uint8_t)('a' + (i * 7 + n) % 26);
+  memcpy(mem + size - 2, "\r\n", 2);
+  return slice_of(mem, size);
+}
+
+static bool open_store(struct life *l) {
+  struct kit *k = &l->k;
+  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state };
+  struct buf err;
+  buf_init(&err, 4096);
+  k->broken = false;
+  k->store = store_new(k->disk, k->conf, &shell, &err);
+  if (k->store) k->writer = store_engine_open(k->disk, k->conf, true, &err);
+  if (k->writer) k->reader = store_engine_open(k->disk, k->conf, false, &err);
+  buf_free(&err);
+  return k->reader != NULL;
+}
+
+static void close_store(struct life *l) {
+  struct kit *k = &l->k;
+  if (k->store) {
+    store_room_lost(k->store, ROOM_COLLECTOR, COLLECTOR);
+    store_room_lost(k->store, ROOM_POP3D, POP3D);
+    store_room_lost(k->store, ROOM_CLI, CLI);
+  }
+  if (k->reader) kit_pump(k);
+  store_free(&k->store);
+  store_engine_close(&k->reader);
+  store_engine_close(&k->writer);
+  kit_forget_said(k);
+}
+
+static void collect_one(struct life *l, unsigned n, uint64_t date) {
+  char uidl[16];
+  snprintf(uidl, sizeof uidl, "u%u", n);
+  enum collect_outcome outcome = date ? COLLECT_THERE : keep(&l->k, l->runs, uidl, message(n));
+  if (outcome != COLLECT_DONE && outcome != COLLECT_THERE) return;
+  l->durable[n] = true;
+  l->remote[n] = n % 3 == 0; /* every third is left there */
+}
+
+/* What is there at most: the first `most` messages; the others have not come yet. */
+static void run(struct life *l, unsigned most) {
+  char uidls[16 * MESSAGES] = "";
+  unsigned numbers[MESSAGES], count = 0;
+  uint64_t dates[MESSAGES];
+  l->runs++;
+  if (!grant(&l->k, l->runs, 1, SOURCE)) return;
+  for (unsigned n = 0; n < most; n++) {
+    if (!l->remote[n]) continue;
+    snprintf(uidls + strlen(uidls), 16, "%su%u", count ? " " : "", n);
+    numbers[count++] = n;
+  }
+  bool fine = !count || ask(&l->k, l->runs, uidls, dates, count) == COLLECT_DONE;
+  for (unsigned i = 0; fine && i < count && !l->k.broken; i++) collect_one(l, numbers[i], dates[i]);
+  if (fine && !l->k.broken) tidy(&l->k, l->runs);
+  end_run(&l->k, l->runs);
+}
+
+static void look(struct life *l, bool all) {
+  static struct drop d;
+  struct buf whole;
+  unsigned seen[MESSAGES] = { 0 }, n = 0;
+  uint64_t tag = 5000 + ++l->runs;
+  kit_grant(&l->k, POP3D, tag, 1);
+  assert_int_equal(kit_drop_open(&l->k, POP3D, tag, &d), POP_DONE);
+  buf_init(&whole, WHOLE_MAX + 1000);
+  for (uint32_t i = 0; i < d.opened.count; i++) {
+    buf_reset(&whole);
+    assert_int_equal(kit_read(&l->k, tag, d.uid[i], &whole), POP_DONE);
+    assert_int_equal(sscanf((const char *)buf_cstr(&whole), "Subject: %4u", &n), 1);
+    assert_true(n < MESSAGES && slice_eq(buf_slice(&whole), message(n)));
+    seen[n]++;
+  }
+  buf_free(&whole);
+  kit_quit(&l->k, tag);
+  for (n = 0; n < MESSAGES; n++) {
+    assert_true(seen[n] <= 1);
+    if (all || l->durable[n] || !l->remote[n]) assert_int_equal(seen[n], 1);
+  }
+}
+
+static void live(struct life *l) {
+  for (unsigned most = A_RUN; most <= MESSAGES && !l->k.broken; most += A_RUN) {
+    run(l, most);
+    for (int i = 0; i < 400 && !l->k.broken && store_chores(l->k.writer) != STORE_NO_CHORES; i++)
+      if (!store_idle(l->k.writer)) l->k.broken = true;
+  }
+}
+
+static struct disk_sim *prepared(struct conf *conf) {
+  struct life l = { .sim = disk_sim_new(1) };
+  l.k.conf = conf;
+  l.k.disk = disk_sim_disk(l.sim);
+  l.k.said_end = &l.k.said;
+  l.k.now_s = 1700000000;
+  assert_true(open_store(&l));
+  assert_int_equal(alice(&l.k), 1);
+  close_store(&l);
+  return l.sim;
+}
+
+enum ending { POWER_LOSS, PROCESS_DEATH, GOES_ON };
+
+/* True: the fault came before the life was over. */
+static bool one_life(const struct disk_sim *from, struct conf *conf, const struct disk_plan *plan,
+                     enum ending ending, uint64_t seed) {
+  struct life l = { .sim = disk_sim_clone(from, seed) };
+  memset(l.remote, true, sizeof l.remote);
+  l.k.conf = conf;
+  l.k.disk = disk_sim_disk(l.sim);
+  l.k.said_end = &l.k.said;
+  l.k.now_s = 1700000000;
+  disk_sim_plan(l.sim, plan);
+  if (open_store(&l)) live(&l);
+  uint64_t at = plan->fail_sync_at ? disk_sim_syncs(l.sim) : disk_sim_ops(l.sim);
+  bool reached = at >= plan->die_at + plan->fail_sync_at + plan->fail_write_at + plan->full_at;
+  if (ending != GOES_ON) disk_sim_halt(l.sim);
+  else disk_sim_plan(l.sim, &(struct disk_plan){ 0 });
+  disk_sim_space(l.sim, UINT64_MAX);
+  close_store(&l);
+  assert_int_equal(disk_sim_handles(l.sim), 0);
+  if (ending == POWER_LOSS) disk_sim_power_loss(l.sim);
+  if (ending == PROCESS_DEATH) disk_sim_restart(l.sim);
+  disk_sim_plan(l.sim, &(struct disk_plan){ 0 });
+  assert_true(open_store(&l));
+  look(&l, false);
+  run(&l, MESSAGES);
+  look(&l, true);
+  struct answer a = kit_command(&l.k, "check");
+  if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
+  close_store(&l);
+  disk_sim_free(&l.sim);
+  return reached;
+}
+
+enum what { DIE, FAIL_SYNC, FAIL_WRITE, FULL };
+
+static void every_operation(enum what what, enum ending ending) {
+  struct conf *conf = conf_defaults();
+  conf->store_free_space = 0;
+  struct disk_sim *from = prepared(conf);
+  uint64_t lives = 0;
+  bool reached = true;
+  for (uint64_t n = 1; reached && n < 5000; n++, lives++) {
+    struct disk_plan plan = { 0 };
+    *(what == DIE          ? &plan.die_at
+      : what == FAIL_SYNC  ? &plan.fail_sync_at
+      : what == FAIL_WRITE ? &plan.fail_write_at
+                           : &plan.full_at) = n;
+    reached = one_life(from, conf, &plan, ending, n * 7919 + what * 31 + ending);
+  }
+  assert_true(lives > 10);
+  print_message("%llu lives\n", (unsigned long long)lives);
+  disk_sim_free(&from);
+  conf_free(&conf);
+}
+
+static void power_loss(void **state) { every_operation(DIE, POWER_LOSS); }
+static void process_death(void **state) { every_operation(DIE, PROCESS_DEATH); }
+static void failing_syncs(void **state) { every_operation(FAIL_SYNC, GOES_ON); }
+static void failing_syncs_then_power_loss(void **state) { every_operation(FAIL_SYNC, POWER_LOSS); }
+static void failing_writes(void **state) { every_operation(FAIL_WRITE, POWER_LOSS); }
+static void full_disk(void **state) { every_operation(FULL, GOES_ON); }
+
+#define KIT_TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    KIT_TEST(nothing_without_grant),
+    KIT_TEST(grants_are_of_one_kind),
+    KIT_TEST(revoked_or_ended_is_over),
+    KIT_TEST(kept_once_and_as_it_was),
+    KIT_TEST(two_runs_at_once),
+    KIT_TEST(refusals),
+    KIT_TEST(memory_fades),
+    KIT_TEST(a_collection_ends),
+    cmocka_unit_test(power_loss),
+    cmocka_unit_test(process_death),
+    cmocka_unit_test(failing_syncs),
+    cmocka_unit_test(failing_syncs_then_power_loss),
+    cmocka_unit_test(failing_writes),
+    cmocka_unit_test(full_disk),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
