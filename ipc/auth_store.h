@@ -20,8 +20,9 @@
 #define auth_uncollect_FIELDS(F) F(u64, account, ) F(u64, source, )
 /* No answer. */
 #define auth_revoke_FIELDS(F) F(u32, front, ) F(u64, session, )
-/* known: store has such an account. */
-#define auth_granted_FIELDS(F) F(flag, known, )
+/* known: store has such an account. wait_s not 0: it opened its maildrop so recently that it has to wait so
+ * many seconds (LOGIN-DELAY, RFC 2449 §6.5); nothing was granted. */
+#define auth_granted_FIELDS(F) F(flag, known, ) F(u32, wait_s, )
 
 #define AUTH_STORE_MESSAGES(M)                                                                    \
   /* type name         from       allowed in  next      max  fds */                                 \

@@ -18,6 +18,7 @@ enum auth_failure {
   AUTH_MALFORMED,   /* the mechanism's grammar was broken: 501 5.5.2 */
   AUTH_UNAVAILABLE, /* no such mechanism, or not for this account: 504 5.5.4 */
   AUTH_TROUBLE,     /* try later: 454 4.7.0, [SYS/TEMP] */
+  AUTH_TOO_SOON,    /* right, but too soon after the last login: [LOGIN-DELAY]. POP3 only */
   AUTH_FAILURES
 };
 
@@ -42,7 +43,8 @@ enum auth_failure {
 #define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
 /* name: the account's canonical name, for logs and Received:. */
 #define auth_ok_FIELDS(F) F(bytes, name, AUTH_NAME_MAX) F(u64, account, )
-#define auth_fail_FIELDS(F) F(u8, why, )
+/* wait_s: with AUTH_TOO_SOON, how long it still is. */
+#define auth_fail_FIELDS(F) F(u8, why, ) F(u32, wait_s, )
 
 #define FRONT_AUTH_MESSAGES(M)                                                                    \
   /* type name         from       allowed in           next            max                fds */    \

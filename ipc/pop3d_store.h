@@ -18,12 +18,23 @@ enum pop_outcome {
   POP_OUTCOMES
 };
 
+/* A time that nobody has to wait: LOGIN-DELAY is not announced. */
+#define POP_NO_DELAY UINT32_MAX
+
 enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
+
+/* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5). */
+#define pop_rules_FIELDS(F)
+/* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; _differs: an account's own, which
+ * pop_opened tells, may be another. */
+#define pop_rules_are_FIELDS(F) F(u32, login_delay, ) F(flag, login_delay_differs, )
 
 #define pop_open_FIELDS(F)
 /* When outcome is POP_DONE, `count` messages follow in pop_listing parts: at least one part, also
- * when there is no message. When it is not, the grant is spent: the session must log in again. */
-#define pop_opened_FIELDS(F) F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, )
+ * when there is no message. When it is not, the grant is spent: the session must log in again.
+ * login_delay: the account's own; POP_NO_DELAY when no account has to wait. */
+#define pop_opened_FIELDS(F)                                                                      \
+  F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, ) F(u32, login_delay, )
 /* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
  * hexadecimal, eight digits each), that UIDL. `last` on the last part. */
@@ -51,11 +62,13 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
   M(3,  pop_delete,  IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      66 * 1024, 0)       \
   M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  0,         0)       \
   M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  0,         0)       \
+  M(6,  pop_rules,   IPC_LEFT,  1 << POP_STRANGER,               IPC_SAME,      0,         0)       \
   M(64, pop_opened,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        0)       \
   M(65, pop_listing, IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0)       \
   M(66, pop_chunk,   IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0)       \
   M(67, pop_done,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      16,        0)       \
-  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1)
+  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1)       \
+  M(69, pop_rules_are, IPC_RIGHT, IPC_ANY,                       IPC_SAME,      16,        0)
 
 POP3D_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_pop3d_store;

@@ -120,7 +120,7 @@ static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   struct auth_granted m;
   if (msg->type != auth_granted_type || !auth_granted_get(msg->payload, &m)) return false;
   struct login *l = map_ptr(&a->grants, msg->tag);
-  if (l) login_granted(a, l, m.known);
+  if (l) login_granted(a, l, m.known, m.wait_s);
   return true;
 }
 

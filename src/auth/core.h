@@ -63,6 +63,7 @@ struct login {
   C(malformed, "malformed exchanges")                          \
   C(unavailable, "mechanisms refused")                         \
   C(trouble, "told to try later")                              \
+  C(too_soon, "too soon after the last login")                              \
   C(cache_hits, "passwords remembered")                        \
   C(repeats, "wrong passwords repeated")                       \
   C(hashes, "hashes computed")                                 \
@@ -106,7 +107,7 @@ bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
 /* Its time has come: the answer, or for GRANTING the end of patience. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
-void login_granted(struct auth *a, struct login *l, bool known);
+void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s);
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);
 void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[SCRAM_SALT]);
 

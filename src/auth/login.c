@@ -57,19 +57,22 @@ static void count_failure(struct auth *a, enum auth_failure why) {
   uint64_t *const counters[AUTH_FAILURES] = {
     [AUTH_WRONG] = &a->count.wrong, [AUTH_MALFORMED] = &a->count.malformed,
     [AUTH_UNAVAILABLE] = &a->count.unavailable, [AUTH_TROUBLE] = &a->count.trouble,
+    [AUTH_TOO_SOON] = &a->count.too_soon,
   };
   ++*counters[why];
 }
 
-void login_failed(struct auth *a, struct login *l, enum auth_failure why) {
+static void login_refused(struct auth *a, struct login *l, enum auth_failure why, uint32_t wait_s) {
   struct buf b;
   buf_init(&b, 16);
-  auth_fail_put(&b, &(struct auth_fail){ .why = (uint8_t)why });
+  auth_fail_put(&b, &(struct auth_fail){ .why = (uint8_t)why, .wait_s = wait_s });
   send_to_front(a, l, auth_fail_type, &b);
   buf_free(&b);
   count_failure(a, why);
   login_free(a, l);
 }
+
+void login_failed(struct auth *a, struct login *l, enum auth_failure why) { login_refused(a, l, why, 0); }
 
 static void login_challenge(struct auth *a, struct login *l, struct slice challenge) {
   struct buf b;
@@ -131,10 +134,11 @@ void login_revoke(struct auth *a, uint32_t front, uint64_t session) {
   buf_free(&b);
 }
 
-void login_granted(struct auth *a, struct login *l, bool known) {
+void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s) {
   if (!known && a->shell.warn)
     a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
-  if (known) login_say_yes(a, l);
+  if (known && wait_s) login_refused(a, l, AUTH_TOO_SOON, wait_s);
+  else if (known) login_say_yes(a, l);
   else login_failed(a, l, AUTH_TROUBLE);
 }
 

@@ -16,7 +16,13 @@ static bool announced(const struct session *s, const struct verb *v) {
   return !(v->flags & V_PASSWORD) || plaintext_allowed(s);
 }
 
-void pop3_capa(struct session *s, const struct pop3_args *a) {
+/* RFC 2449 §6.5. */
+static void put_login_delay(struct buf *out, const struct pop_rules_are *r) {
+  if (r->login_delay == POP_NO_DELAY) return;
+  buf_printf(out, "LOGIN-DELAY %u%s\r\n", r->login_delay, r->login_delay_differs ? " USER" : "");
+}
+
+static void list_capabilities(struct session *s, const struct pop_rules_are *rules) {
   struct buf *out = &s->proto.out;
   ok(s, "Capability list follows");
   for (size_t i = 0; verb_at(i); i++) {
@@ -30,8 +36,31 @@ void pop3_capa(struct session *s, const struct pop3_args *a) {
     buf_put_str(out, ways[i]);
     buf_put_str(out, "\r\n");
   }
+  put_login_delay(out, rules);
   end_of_lines(s);
 }
+
+static const struct pop_rules_are nothing_known = { .login_delay = POP_NO_DELAY };
+
+/* Before the login store has to say what is true of every account, behind it what is true of this one is
+ * known. */
+void pop3_capa(struct session *s, const struct pop3_args *a) {
+  if (s->state == ST_TRANSACTION) {
+    list_capabilities(s, &(struct pop_rules_are){ .login_delay = s->login_delay });
+    return;
+  }
+  proto_ask(&s->proto, PROTO_ASK_STORE, pop_rules_type, true);
+  s->wait = WAIT_RULES;
+}
+
+void rules_answer(struct session *s, struct slice payload) {
+  struct pop_rules_are m;
+  if (!pop_rules_are_get(payload, &m)) m = nothing_known;
+  answered(s);
+  list_capabilities(s, &m);
+}
+
+void capa_no_store(struct session *s) { list_capabilities(s, &nothing_known); }
 
 /* RFC 2595 §4. What waits behind it in the clear is the shell's to refuse. */
 void pop3_stls(struct session *s, const struct pop3_args *a) {

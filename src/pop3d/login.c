@@ -92,12 +92,16 @@ void login_fail(struct session *s, struct slice payload) {
     [AUTH_MALFORMED] = { "malformed response", true },
     [AUTH_UNAVAILABLE] = { "mechanism not available", true },
     [AUTH_TROUBLE] = { "[SYS/TEMP] logins are not possible at the moment, try again later", false },
+    [AUTH_TOO_SOON] = { NULL, false },
   };
   struct auth_fail m;
   if (!auth_fail_get(payload, &m) || m.why >= AUTH_FAILURES) m.why = AUTH_TROUBLE;
   login_over(s);
   session_forget_user(s);
-  err(s, "%s", translated(s->language, replies[m.why].text));
+  if (m.why == AUTH_TOO_SOON) /* RFC 2449 §8.1.1 */
+    err(s, "[LOGIN-DELAY] the last login was a moment ago, try again in %u s", m.wait_s);
+  else
+    err(s, "%s", translated(s->language, replies[m.why].text));
   if (replies[m.why].counts && ++s->failures >= s->svc->conf->login_failures) {
     let_go(s);
     proto_close(&s->proto, CLOSE_AUTH_FAILURES);
@@ -160,6 +164,7 @@ void open_answer(struct session *s, struct slice payload) {
   } else if (!drop_open(&s->drop, m.count, m.uidvalidity)) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {
+    s->login_delay = m.login_delay;
     s->wait = WAIT_LISTING; /* the same question: its answer has parts */
   }
 }

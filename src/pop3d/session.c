@@ -197,6 +197,7 @@ static const struct answer answers[] = {
   { WAIT_LISTING, pop_listing_type, listing_answer },
   { WAIT_CHUNK, pop_chunk_type, chunk_answer },
   { WAIT_QUIT, pop_done_type, quit_answer },
+  { WAIT_RULES, pop_rules_are_type, rules_answer },
 };
 
 /* The room went while it was asked. */
@@ -213,6 +214,7 @@ static void no_answer(struct session *s) {
       s->granted = false;
       session_abort(s, CLOSE_ROOM_LOST);
       break;
+    case WAIT_RULES: capa_no_store(s); break;
     case WAIT_NOTHING:
     case WAITS: break;
   }

@@ -19,7 +19,7 @@ enum pop3d_state {
 };
 
 /* What the pending question's answer is for. */
-enum pop3d_wait { WAIT_NOTHING, WAIT_LOGIN, WAIT_OPEN, WAIT_LISTING, WAIT_CHUNK, WAIT_QUIT, WAITS };
+enum pop3d_wait { WAIT_NOTHING, WAIT_LOGIN, WAIT_OPEN, WAIT_LISTING, WAIT_CHUNK, WAIT_QUIT, WAIT_RULES, WAITS };
 
 /* What produce() goes on with. */
 enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WORKS };
@@ -54,6 +54,7 @@ struct session {
   enum pop3d_login login;
 
   /* the open maildrop */
+  uint32_t login_delay; /* POP_NO_DELAY: not to be announced */
   struct drop drop;
   uint32_t next;      /* LIST, UIDL, QUIT: the number to go on with */
   uint32_t reading;   /* RETR, TOP: the number */
@@ -148,6 +149,8 @@ void put_mechanisms(const struct session *s, struct buf *out, const char *before
 /* capa.c */
 void pop3_lang(struct session *s, const struct pop3_args *a);
 void pop3_capa(struct session *s, const struct pop3_args *a);
+void rules_answer(struct session *s, struct slice payload);
+void capa_no_store(struct session *s); /* store is gone: CAPA without what only store knows */
 void pop3_stls(struct session *s, const struct pop3_args *a);
 
 /* listing.c */

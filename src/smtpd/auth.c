@@ -60,6 +60,7 @@ static enum smtp_outcome outcome_of(uint8_t why) {
   static const enum smtp_outcome outcomes[AUTH_FAILURES] = {
     [AUTH_WRONG] = SMTP_AUTH_WRONG, [AUTH_MALFORMED] = SMTP_AUTH_MALFORMED,
     [AUTH_UNAVAILABLE] = SMTP_AUTH_MECHANISM, [AUTH_TROUBLE] = SMTP_AUTH_TROUBLE,
+    [AUTH_TOO_SOON] = SMTP_AUTH_TROUBLE,
   };
   return why < AUTH_FAILURES ? outcomes[why] : SMTP_AUTH_TROUBLE;
 }

@@ -33,7 +33,7 @@ struct admin_verb {
 enum change_kind {
   CHANGE_DOMAIN_PUT,     /* id, text */
   CHANGE_DOMAIN_REMOVE,  /* text */
-  CHANGE_ACCOUNT_PUT,    /* id, inbox, quota */
+  CHANGE_ACCOUNT_PUT,    /* id, inbox, limits */
   CHANGE_ACCOUNT_REMOVE, /* id */
   CHANGE_ADDRESS_PUT,    /* text, id (0: alias) */
   CHANGE_TARGET_ADD,     /* text, target */
@@ -46,6 +46,7 @@ struct change {
   struct change *next;
   enum change_kind kind;
   uint64_t id, inbox, quota;
+  struct dir_limits limits;
   struct slice text, target;
 };
 

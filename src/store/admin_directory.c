@@ -142,20 +142,39 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
 
 /* --- account --- */
 
-/* "default", "none" or a size. -1 stands for default. */
-static bool quota_of_word(struct admin_job *a, struct slice word, int64_t *ret) {
+/* --- an account's own limits --- */
+
+/* A row is one limit: its word, its column, what its values are. */
+struct limit {
+  const char *word, *update, *meant;
+  bool (*parse)(struct slice text, uint64_t *ret);
+  uint64_t most;
+};
+static const struct limit limits[] = {
+  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", name_size, INT64_MAX },
+  { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m", name_time,
+    86400 },
+};
+enum { LIMITS = sizeof limits / sizeof *limits };
+
+/* A limit's value as it is kept: a number, 0 for none, -1 (and NULL in the table) for the option's. */
+static bool limit_value(struct admin_job *a, const struct limit *l, struct slice word, int64_t *ret) {
   uint64_t n = 0;
   bool none = slice_caseeq(word, SLICE("none")), usual = slice_caseeq(word, SLICE("default"));
-  if (!none && !usual && !name_size(word, &n)) {
-    admin_say(a, CLI_USAGE, "%.*s is no quota: a size such as 500M, none or default is meant",
-              SLICE_ARG(word));
+  if (!none && !usual && (!l->parse(word, &n) || n > l->most)) {
+    admin_say(a, CLI_USAGE, "%.*s is no %s: %s, none or default is meant", SLICE_ARG(word), l->word, l->meant);
     return false;
   }
   *ret = usual ? -1 : (int64_t)n;
   return true;
 }
 
-static uint64_t dir_quota(int64_t quota) { return quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota; }
+static const struct limit *limit_named(struct admin_job *a, struct slice word) {
+  for (size_t i = 0; i < LIMITS; i++)
+    if (slice_eq(word, slice_str(limits[i].word))) return &limits[i];
+  admin_say(a, CLI_USAGE, "%.*s is no limit of an account: quota or login-delay is meant", SLICE_ARG(word));
+  return NULL;
+}
 
 static enum db_result insert_account(struct store_engine *e, struct admin_job *a, struct slice name,
                                      int64_t quota, int64_t *ret_id) {
@@ -187,7 +206,7 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
   struct address x;
   enum db_result r;
   int64_t quota = -1, account, inbox = 0;
-  if (a->count > 1 && !quota_of_word(a, a->words[1], &quota)) return DB_OK;
+  if (a->count > 1 && !limit_value(a, &limits[0], a->words[1], &quota)) return DB_OK;
   if (!get_address(e, a, a->words[0], &x, &r)) return r;
   if (x.there)
     return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text),
@@ -206,7 +225,7 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
                         .kind = c->kind,
                         .id = (uint64_t)account,
                         .inbox = (uint64_t)inbox,
-                        .quota = dir_quota(quota) };
+                        .limits = { quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota, DIR_DEFAULT } };
   admin_columns(a, "id address");
   ADMIN_ROW(a, admin_num(a, (uint64_t)account), x.text);
   return put_address(e, a, &x, account);
@@ -239,28 +258,66 @@ static enum db_result account_named(struct store_engine *e, struct admin_job *a,
   return r;
 }
 
-static enum db_result account_quota(struct store_engine *e, struct admin_job *a) {
-  struct slice name;
-  int64_t id, quota, inbox;
-  if (!quota_of_word(a, a->words[1], &quota)) return DB_OK;
-  enum db_result r = account_named(e, a, a->words[0], &name, &id);
-  if (r != DB_OK || !id) return r;
-  struct db_stmt *s = db_prepare(e->db, "SELECT id FROM folder WHERE account = ? AND name = 'INBOX'");
-  db_bind_int(s, 1, id);
-  r = one_number(s, &inbox);
-  if (r != DB_OK) return r;
-  s = db_prepare(e->db, "UPDATE account SET quota = ? WHERE id = ?");
+/* The account's row as it is now becomes the owner's too. */
+static enum db_result put_limits(struct store_engine *e, struct admin_job *a, int64_t id) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT f.id, " DIR_LIMITS " FROM account a JOIN folder f"
+                                        " ON f.account = a.id AND f.name = 'INBOX' WHERE a.id = ?");
   struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
   if (!c) return DB_NOMEM;
-  *c = (struct change){
-    .next = c->next, .kind = c->kind, .id = (uint64_t)id, .inbox = (uint64_t)inbox, .quota = dir_quota(quota)
-  };
-  if (quota < 0)
+  db_bind_int(s, 1, id);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
+  c->id = (uint64_t)id;
+  c->inbox = (uint64_t)db_int(s, 0);
+  c->limits = dir_limits_of(s, 1);
+  db_reset(s);
+  return DB_OK;
+}
+
+static enum db_result set_limit(struct store_engine *e, struct admin_job *a, const struct limit *l,
+                                struct slice word) {
+  struct slice name;
+  int64_t id, value;
+  if (!limit_value(a, l, word, &value)) return DB_OK;
+  enum db_result r = account_named(e, a, a->words[0], &name, &id);
+  if (r != DB_OK || !id) return r;
+  struct db_stmt *s = db_prepare(e->db, l->update);
+  if (value == -1)
     db_bind_null(s, 1);
   else
-    db_bind_int(s, 1, quota);
+    db_bind_int(s, 1, value);
   db_bind_int(s, 2, id);
-  return db_run(s);
+  r = db_run(s);
+  return r == DB_OK ? put_limits(e, a, id) : r;
+}
+
+static enum db_result account_set(struct store_engine *e, struct admin_job *a) {
+  const struct limit *l = limit_named(a, a->words[1]);
+  return l ? set_limit(e, a, l, a->words[2]) : DB_OK;
+}
+
+static enum db_result account_quota(struct store_engine *e, struct admin_job *a) {
+  return set_limit(e, a, &limits[0], a->words[1]);
+}
+
+static struct slice limit_shown(struct admin_job *a, struct db_stmt *s, int column) {
+  int64_t n = db_int(s, column);
+  return db_is_null(s, column) ? SLICE("default") : n ? admin_num(a, (uint64_t)n) : SLICE("none");
+}
+
+static enum db_result account_limits(struct store_engine *e, struct admin_job *a) {
+  struct slice name;
+  int64_t id;
+  enum db_result r = account_named(e, a, a->words[0], &name, &id);
+  if (r != DB_OK || !id) return r;
+  struct db_stmt *s = db_prepare(e->db, "SELECT " DIR_LIMITS " FROM account WHERE id = ?");
+  db_bind_int(s, 1, id);
+  r = db_step(s);
+  if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
+  admin_columns(a, "limit value");
+  for (int i = 0; i < LIMITS; i++) ADMIN_ROW(a, slice_str(limits[i].word), limit_shown(a, s, i));
+  db_reset(s);
+  return DB_OK;
 }
 
 /* --- taking an address away --- */
@@ -504,6 +561,8 @@ const struct admin_verb admin_directory_verbs[] = {
   { "domain delete", "NAME", 1, 1, ADMIN_WRITE, domain_delete, NULL, NULL },
   { "account add", "ADDRESS [QUOTA]", 1, 2, ADMIN_WRITE, account_add, NULL, NULL },
   { "account list", "[DOMAIN]", 0, 1, ADMIN_READ, account_list, NULL, NULL },
+  { "account set", "ADDRESS LIMIT VALUE|none|default", 3, 3, ADMIN_WRITE, account_set, NULL, NULL },
+  { "account limits", "ADDRESS", 1, 1, ADMIN_READ, account_limits, NULL, NULL },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
   { "account delete", "ADDRESS", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },
   { "alias add", "ADDRESS TARGET...", 2, ADMIN_WORDS_MAX, ADMIN_WRITE, alias_add, NULL, NULL },

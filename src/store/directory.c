@@ -99,7 +99,7 @@ struct dir_account *dir_account(struct directory *d, uint64_t id) {
   return map_ptr(&d->accounts, id);
 }
 
-bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, uint64_t quota) {
+bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, const struct dir_limits *limits) {
   struct dir_account *a = dir_account(d, id);
   if (!a) {
     a = calloc(1, sizeof *a);
@@ -116,7 +116,7 @@ bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, uint64_t 
     d->newest = a;
   }
   a->inbox = inbox;
-  a->quota = quota;
+  a->limits = *limits;
   return true;
 }
 
@@ -410,22 +410,31 @@ static enum db_result load_domains(struct directory *d, struct db *db) {
   return r;
 }
 
+struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
+  int64_t quota = db_int(s, column), delay = db_int(s, column + 1);
+  return (struct dir_limits){
+    .quota = db_is_null(s, column) ? DIR_QUOTA_DEFAULT : (uint64_t)quota,
+    .login_delay = db_is_null(s, column + 1) ? DIR_DEFAULT : (uint32_t)delay,
+  };
+}
+
 static enum db_result load_accounts(struct directory *d, struct db *db) {
   struct db_stmt *s = db_prepare(
       db,
-      "SELECT a.id, coalesce(a.quota, -1), coalesce((SELECT id FROM folder WHERE account = a.id AND name = "
+      "SELECT a.id, coalesce((SELECT id FROM folder WHERE account = a.id AND name = "
       "'INBOX'), 0),"
       " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
-      " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0) FROM account a ORDER BY a.id");
+      " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0), " DIR_LIMITS
+      " FROM account a ORDER BY a.id");
   enum db_result r = DB_ROW;
   while (r == DB_ROW && (r = db_step(s)) == DB_ROW) {
     uint64_t id = (uint64_t)db_int(s, 0);
-    uint64_t quota = db_int(s, 1) < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)db_int(s, 1);
-    if (!dir_put_account(d, id, (uint64_t)db_int(s, 2), quota)) r = DB_NOMEM;
+    struct dir_limits limits = dir_limits_of(s, 4);
+    if (!dir_put_account(d, id, (uint64_t)db_int(s, 1), &limits)) r = DB_NOMEM;
     struct dir_account *a = dir_account(d, id);
     if (!a) break;
-    a->octets = (uint64_t)db_int(s, 3);
-    a->messages = (uint64_t)db_int(s, 4);
+    a->octets = (uint64_t)db_int(s, 2);
+    a->messages = (uint64_t)db_int(s, 3);
   }
   db_reset(s);
   return r;

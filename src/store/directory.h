@@ -19,15 +19,23 @@ enum {
   DIR_ADDRESS_MAX = 320,
 };
 #define DIR_QUOTA_DEFAULT UINT64_MAX
+#define DIR_DEFAULT UINT32_MAX
+
+/* An account's own limits. */
+struct dir_limits {
+  uint64_t quota;       /* octets; 0: none; DIR_QUOTA_DEFAULT: the option's */
+  uint32_t login_delay; /* seconds; 0: none; DIR_DEFAULT: the option's */
+};
 
 struct session;
 
 struct dir_account {
   uint64_t id, inbox;
-  uint64_t quota; /* 0: none; DIR_QUOTA_DEFAULT: the option's */
+  struct dir_limits limits;
   uint64_t octets, messages, coming;
   size_t addresses; /* that are its own; 0: it is being deleted, and gets nothing any more */
   struct session *locked_by; /* the session that has the maildrop open */
+  int64_t login_s; /* when it was last opened, 0: not since the start */
   uint64_t mark; /* of the last message that was for it */
   struct dir_account *older, *newer;
 };
@@ -56,8 +64,11 @@ enum db_result dir_load(struct directory *d, struct db *db);
 /* Changes. False without memory. Texts are in lower case. */
 bool dir_put_domain(struct directory *d, uint64_t id, struct slice name);
 void dir_remove_domain(struct directory *d, struct slice name);
-/* Also changes the quota of one that is there. */
-bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, uint64_t quota);
+/* Also changes the limits of one that is there. */
+bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, const struct dir_limits *limits);
+/* Columns of the table `account` in a query, and what they say there from `column` on. */
+#define DIR_LIMITS "quota, login_delay"
+struct dir_limits dir_limits_of(struct db_stmt *s, int column);
 void dir_remove_account(struct directory *d, uint64_t id);
 struct dir_account *dir_account(struct directory *d, uint64_t id);
 /* account 0: an alias, whose targets follow with dir_add_target. Replaces what was there. */

@@ -41,6 +41,23 @@ bool name_split(struct slice address, struct slice *ret_local, struct slice *ret
   return true;
 }
 
+bool name_time(struct slice s, uint64_t *ret) {
+  static const struct { uint8_t letter; uint64_t seconds; } units[] = {
+    { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+  };
+  uint64_t unit = 1, n;
+  int last = slice_at(s, s.n - 1);
+  for (size_t i = 0; s.n && i < sizeof units / sizeof *units; i++)
+    if (last == units[i].letter) unit = units[i].seconds;
+  if (s.n && !ascii_is_digit((uint8_t)last)) {
+    if (unit == 1 && last != 's') return false;
+    s.n--;
+  }
+  if (!num_parse(s, INT64_MAX / 86400, &n)) return false;
+  *ret = n * unit;
+  return true;
+}
+
 bool name_size(struct slice s, uint64_t *ret) {
   static const char units[] = "KMGT";
   unsigned shift = 0;

@@ -14,5 +14,7 @@ bool name_is_local(struct slice s);
 bool name_split(struct slice address, struct slice *ret_local, struct slice *ret_domain);
 /* Octets with an optional K, M, G or T behind them. */
 bool name_size(struct slice s, uint64_t *ret);
+/* Seconds, or a number with s, m, h or d behind it. */
+bool name_time(struct slice s, uint64_t *ret);
 
 #endif

@@ -53,6 +53,8 @@ struct store {
   struct dir_found found;
   struct buf out;      /* an answer being encoded */
   uint64_t spools;     /* numbers given */
+  struct pop_rules_are rules; /* when rules_known */
+  bool rules_known;
   int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
   /* for `status` */
   uint64_t groups, messages_in, deleted, jobs_out;
@@ -78,6 +80,16 @@ struct session *session_answered(struct store *s, struct store_job *j);
 
 void store_send(struct store *s, struct session *ss, uint16_t type);
 void store_send_to(struct store *s, const struct peer *p, uint16_t type, uint64_t tag, int fd);
+
+/* --- rules.c --- */
+
+/* Seconds, 0: none. */
+uint32_t rules_login_delay(const struct store *s, const struct dir_account *a);
+/* How long the account's next login has to wait, in seconds. */
+uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s);
+const struct pop_rules_are *rules_of_all(struct store *s);
+/* An account or an option changed. */
+void rules_changed(struct store *s);
 
 /* --- one per pair; false: malformed or a breach --- */
 

@@ -28,13 +28,23 @@ static bool take_back(struct store *s, const struct ipc_msg *m) {
   return true;
 }
 
+/* A grant that is refused because the account's last login was too short a while ago. */
+static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *m, uint32_t wait_s) {
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = true, .wait_s = wait_s });
+  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+  return true;
+}
+
 bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, int64_t now_s) {
   struct auth_grant q;
   if (m->type == auth_revoke_type) return take_back(s, m);
   if (m->type == auth_collect_type) return collect_grant(s, auth, m);
   if (m->type == auth_uncollect_type) return collect_forget(s, m, now_s);
   if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
-  bool known = q.account && dir_account(&s->dir, q.account);
+  struct dir_account *a = q.account ? dir_account(&s->dir, q.account) : NULL;
+  uint32_t wait_s = a ? rules_wait(s, a, now_s) : 0;
+  if (wait_s) return must_wait(s, auth, m, wait_s);
+  bool known = a != NULL;
   /* Whose number this is may not be known yet: the grant comes before the front-end's first word.
    * An smtpd never opens a maildrop, so there is nothing to remember for it. */
   struct peer *front = known ? peer_get(s, ROOM_KINDS, q.front) : NULL;
@@ -124,7 +134,12 @@ void open_finish(struct store *s, struct store_job *j) {
   ss->uid_end = o->uid_end;
   ss->count = o->count;
   buf_init(&ss->deletes, 4 * (size_t)o->count);
-  answer_opened(s, ss, &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity });
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  bool any_delay = rules_of_all(s)->login_delay != POP_NO_DELAY;
+  if (a) a->login_s = j->now_s;
+  answer_opened(s, ss,
+                &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity,
+                                      a && any_delay ? rules_login_delay(s, a) : POP_NO_DELAY });
   send_listing(s, ss, buf_slice(&o->rows));
 }
 
@@ -258,7 +273,16 @@ static bool close_session(struct store *s, struct peer *p, const struct ipc_msg 
   return true;
 }
 
+static bool tell_rules(struct store *s, struct peer *p, const struct ipc_msg *m) {
+  struct pop_rules q;
+  if (!pop_rules_get(m->payload, &q)) return false;
+  pop_rules_are_put(&s->out, rules_of_all(s));
+  store_send_to(s, p, pop_rules_are_type, m->tag, -1);
+  return true;
+}
+
 bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  if (m->type == pop_rules_type) return tell_rules(s, p, m);
   if (m->type == pop_close_type) return close_session(s, p, m);
   struct session *ss = session_find(p, m->tag);
   if (!ss || ss->pending) return false;

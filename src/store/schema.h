@@ -38,5 +38,7 @@ enum { STORE_PAGE = 16384 };
 /* Makes the tables or brings an older version forward, a transaction each. Refuses a database that a
  * newer Qasid wrote. False with a sentence in `err`. */
 bool schema_bring_forward(struct db *db, struct buf *err);
+/* The same, but no further than `version`: a database as an older Qasid left it, for tests. */
+bool schema_bring_to(struct db *db, int64_t version, struct buf *err);
 
 #endif

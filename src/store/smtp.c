@@ -14,7 +14,7 @@ enum {
 /* --- RCPT --- */
 
 static uint64_t quota_of(const struct store *s, const struct dir_account *a) {
-  return a->quota == DIR_QUOTA_DEFAULT ? s->conf->quota : a->quota;
+  return a->limits.quota == DIR_QUOTA_DEFAULT ? s->conf->quota : a->limits.quota;
 }
 
 bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size) {

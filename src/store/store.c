@@ -81,7 +81,10 @@ void store_free(struct store **s) {
   *s = NULL;
 }
 
-void store_reconfigure(struct store *s, const struct conf *conf) { s->conf = conf; }
+void store_reconfigure(struct store *s, const struct conf *conf) {
+  s->conf = conf;
+  rules_changed(s);
+}
 
 /* --- messages and jobs --- */
 

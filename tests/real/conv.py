@@ -264,22 +264,24 @@ class Play:
                     body.append(self.lines[i][2:])
                     i += 1
                 steps.append(line.split() + ["\r\n".join(body) + "\r\n"])
-            elif line.split(" ")[0] in ("account", "alias"):
+            elif line.split(" ")[0] in ("account", "alias", "qasid"):
                 steps.append(line)
         self.server = Server(self.binary, options)
         self.server.start()
         domains = set()
         for s in steps:
             words = s if isinstance(s, list) else s.split(" ")
-            domain = words[1].split("@")[1]
-            if domain not in domains:
+            domain = words[1].split("@")[1] if words[0] != "qasid" else None
+            if domain and domain not in domains:
                 self.server.command("domain", "add", domain)
                 domains.add(domain)
             self.set_up(s, words)
         return i
 
     def set_up(self, line, words):
-        if words[0] == "account":
+        if words[0] == "qasid":
+            self.server.command(*words[1:])
+        elif words[0] == "account":
             m = re.match(r'account (\S+) (?:"([^"]*)"|(\S+))( legacy)?$', line)
             password = m.group(2) if m.group(2) is not None else m.group(3)
             self.passwords[m.group(1)] = password
@@ -339,7 +341,7 @@ class Play:
                 raise Failed("%s in %s's mailbox: %s" % (pattern, words[1], found))
 
     def step(self, line):
-        m = re.match(r"(?:(\w+) )?(C|S|C-|S\*|connect|has|hasnt|secure|drop|expect|kill|restart)(?:\((\d+)\))?(?:[: ] ?(.*))?$", line)
+        m = re.match(r"(?:(\w+) )?(C|S|C-|S\*|connect|has|hasnt|secure|drop|expect|kill|restart|qasid)(?:\((\d+)\))?(?:[: ] ?(.*))?$", line)
         if not m:
             raise Failed("not understood")
         name, verb, times, text = m.group(1) or "", m.group(2), int(m.group(3) or 1), m.group(4) or ""
@@ -368,6 +370,9 @@ class Play:
             time.sleep(0.1)
         elif verb == "expect":
             self.expect(c, text)
+        elif verb == "qasid":
+            said = self.server.command("--json", *text.split(" "))
+            c.reply = [" ".join(str(v) for v in row.values()).encode() for row in json.loads(said or b"[]")]
         elif verb == "kill":
             self.server.kill(text)
         elif verb == "restart":

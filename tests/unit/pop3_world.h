@@ -39,6 +39,7 @@ struct pop3_world {
   uint32_t deleted[WORLD_MESSAGES];
   uint32_t marked, removed;
   bool locked;
+  struct pop_rules_are rules;
   /* auth */
   uint8_t fail_why;      /* with `refuse_all` */
   bool refuse_all;
@@ -68,6 +69,7 @@ static inline void world_init(struct pop3_world *w) {
     .peer_port = 1, .service = "pop3", .nonce = { 0, 0, 0, 0, 0, 0, 0x07, 0x68, 0, 0, 0, 0, 0x29, 0x8d, 0xfc, 0x08 },
     .now_ms = 1000, .wall_s = 1 };
   w->fail_at = UINT64_MAX;
+  w->rules.login_delay = POP_NO_DELAY;
   buf_init(&w->in, WORLD_TEXT);
   buf_init(&w->said, WORLD_TEXT);
   buf_init(&w->asked, WORLD_TEXT);
@@ -188,7 +190,8 @@ static inline void world_open(struct pop3_world *w) {
   struct buf b;
   buf_init(&b, IPC_PAYLOAD_MAX);
   uint32_t n = w->virtual_count ? w->virtual_count : w->count;
-  pop_opened_put(&b, &(struct pop_opened){ .outcome = w->open_outcome, .count = n, .uidvalidity = 0xabcd });
+  pop_opened_put(&b, &(struct pop_opened){ .outcome = w->open_outcome, .count = n, .uidvalidity = 0xabcd,
+                                           .login_delay = w->rules.login_delay });
   world_answer(w, pop_opened_type, &b);
   w->locked = w->open_outcome == POP_DONE;
   if (w->locked) world_listing(w);
@@ -227,6 +230,11 @@ static inline bool world_store(struct pop3_world *w, uint16_t type, struct slice
     w->locked = false;
     pop_done_put(&b, &(struct pop_done){ .outcome = w->quit_outcome, .deleted = w->removed });
     world_answer(w, pop_done_type, &b);
+  } else if (type == pop_rules_type) {
+    struct buf b;
+    buf_init(&b, IPC_PAYLOAD_MAX);
+    pop_rules_are_put(&b, &w->rules);
+    world_answer(w, pop_rules_are_type, &b);
   } else if (type == pop_close_type) {
     note(w, "close", SLICE_NONE, SLICE_NONE);
     w->locked = false;

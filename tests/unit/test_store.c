@@ -188,7 +188,7 @@ static void dead_aliases(void **state) {
   struct directory d;
   struct dir_found f = { 0 };
   dir_init(&d);
-  assert_true(dir_put_domain(&d, 1, SLICE("example.org")) && dir_put_account(&d, 1, 1, 0));
+  assert_true(dir_put_domain(&d, 1, SLICE("example.org")) && dir_put_account(&d, 1, 1, &(struct dir_limits){ 0 }));
   assert_true(dir_put_address(&d, SLICE("alice@example.org"), 1));
   assert_true(dir_put_address(&d, SLICE("dead@example.org"), 0));
   assert_true(dir_add_target(&d, SLICE("dead@example.org"), SLICE("gone@example.org")));

@@ -27,7 +27,9 @@
  *   expect mailbox NAME N         N messages are in it
  *   expect mail NAME N TEXT       its Nth message has such a line
  *   expect nomail NAME TEXT       no message of it has such a line
- *   clock +5m                     time passes
+ *   qasid WORDS…                  a command of the administrator's that store answers with success; `has` and
+ *                 `hasnt` then look at its rows, values with spaces between
+ *   clock +5m                     time passes (s, m, h, d)
  *   kill ROOM                     kill -9 of store, auth, smtpd, pop3d; it is started again
  *   restart                       the machine loses its power and comes back
  *   disk full                     512 KB are left: less than the store keeps for reading and deleting
@@ -47,7 +49,7 @@
 enum conv_kind {
   CONV_CONNECT, CONV_CLIENT, CONV_RAW, CONV_SERVER, CONV_REPLY, CONV_HAS, CONV_HASNT, CONV_SECURE, CONV_DROP,
   CONV_PAUSE, CONV_RESUME, CONV_EXPECT, CONV_CLOCK, CONV_KILL, CONV_RESTART, CONV_DISK,
-  CONV_ACCOUNT, CONV_ALIAS, CONV_MESSAGE, CONV_KINDS
+  CONV_QASID, CONV_ACCOUNT, CONV_ALIAS, CONV_MESSAGE, CONV_KINDS
 };
 
 struct conv_step {

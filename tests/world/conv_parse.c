@@ -17,7 +17,7 @@ static const struct {
   { "secure", CONV_SECURE, false },   { "drop", CONV_DROP, false },     { "pause", CONV_PAUSE, false },
   { "resume", CONV_RESUME, false },   { "expect", CONV_EXPECT, false }, { "clock", CONV_CLOCK, false },
   { "kill", CONV_KILL, false },       { "restart", CONV_RESTART, false }, { "disk", CONV_DISK, false },
-  { "account", CONV_ACCOUNT, false }, { "alias", CONV_ALIAS, false },
+  { "qasid", CONV_QASID, false },     { "account", CONV_ACCOUNT, false }, { "alias", CONV_ALIAS, false },
   { "message", CONV_MESSAGE, false },
 };
 enum { WORDS = sizeof words / sizeof *words };

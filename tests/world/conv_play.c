@@ -222,7 +222,8 @@ static bool step_clock(struct play *p, struct actor *a) {
   uint64_t n = 0, unit = 1000;
   (void)a;
   if (s.n > 2) {
-    unit = s.p[s.n - 1] == 'm' ? 60000 : s.p[s.n - 1] == 'h' ? 3600000 : 1000;
+    uint8_t letter = s.p[s.n - 1];
+    unit = letter == 'm' ? 60000 : letter == 'h' ? 3600000 : letter == 'd' ? 86400000 : 1000;
     num_parse(slice_from(slice_first(s, s.n - 1), 1), 1000000, &n);
   }
   world_run(p->w, world_now(p->w) + n * unit);
@@ -250,6 +251,24 @@ static bool step_restart(struct play *p, struct actor *a) {
   world_power_loss(p->w);
   if (!world_boot(p->w, &err)) conv_differ(p, "it does not start again: %s", buf_cstr(&err));
   buf_free(&err);
+  return true;
+}
+
+static bool step_qasid(struct play *p, struct actor *a) {
+  const char *words[16];
+  char text[512] = { 0 };
+  size_t count = 0;
+  keep(text, sizeof text, p->step->text);
+  for (char *at = text; at && count < 16; count++) {
+    char *space = strchr(at, ' ');
+    words[count] = at;
+    if (space) *space++ = 0;
+    at = space;
+  }
+  buf_reset(&a->reply);
+  world_run(p->w, world_now(p->w) + 10);
+  int code = world_admin(p->w, ROOM_STORE, words, count, SLICE_NONE, &a->reply);
+  if (code) conv_differ(p, "the command says (%d): %.*s", code, SLICE_ARG(slice_first(buf_slice(&a->reply), 300)));
   return true;
 }
 
@@ -315,7 +334,7 @@ static bool (*const handlers[CONV_KINDS])(struct play *p, struct actor *a) = {
   [CONV_HASNT] = step_has,       [CONV_SECURE] = step_secure,   [CONV_DROP] = step_drop,
   [CONV_PAUSE] = step_pause,     [CONV_RESUME] = step_pause,    [CONV_EXPECT] = conv_expect,
   [CONV_CLOCK] = step_clock,     [CONV_KILL] = step_kill,       [CONV_RESTART] = step_restart,
-  [CONV_DISK] = step_disk,             [CONV_ACCOUNT] = step_account,
+  [CONV_DISK] = step_disk,       [CONV_QASID] = step_qasid,     [CONV_ACCOUNT] = step_account,
   [CONV_ALIAS] = step_alias,     [CONV_MESSAGE] = step_message,
 };
 

@@ -1,0 +1,37 @@
+/* The rules of maildrops, an account's own or the option's: what is enforced, and what CAPA may say of it
+ * before anybody has logged in (RFC 2449 §6.5). That is worked out when it is asked for the first time
+ * after a change. */
+#include "ipc/pop3d_store.h"
+#include "src/store/owner.h"
+
+uint32_t rules_login_delay(const struct store *s, const struct dir_account *a) {
+  return a->limits.login_delay == DIR_DEFAULT ? (uint32_t)s->conf->login_delay : a->limits.login_delay;
+}
+
+void rules_changed(struct store *s) { s->rules_known = false; }
+
+/* "the largest value currently in use for any user" (RFC 2449 §6.5). Who has none of his own has the
+ * option's, also when that is nobody now: the next account may. */
+static void work_out(struct store *s) {
+  uint32_t usual = (uint32_t)s->conf->login_delay;
+  struct pop_rules_are r = { .login_delay = usual };
+  for (const struct dir_account *a = s->dir.oldest; a; a = a->newer) {
+    uint32_t own = rules_login_delay(s, a);
+    r.login_delay_differs |= own != usual;
+    if (own > r.login_delay) r.login_delay = own;
+  }
+  if (!r.login_delay) r.login_delay = POP_NO_DELAY;
+  s->rules = r;
+  s->rules_known = true;
+}
+
+const struct pop_rules_are *rules_of_all(struct store *s) {
+  if (!s->rules_known) work_out(s);
+  return &s->rules;
+}
+
+uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s) {
+  int64_t due = a->login_s + rules_login_delay(s, a);
+  if (now_s < a->login_s) a->login_s = 0; /* the clock was set back: nothing is known of the last login */
+  return a->login_s && due > now_s ? (uint32_t)(due - now_s) : 0;
+}
