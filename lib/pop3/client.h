@@ -24,8 +24,8 @@
  * What holds, whatever the server does:
  *   1. DELE is said of a message only when its item is `safe` and the sink wished it gone, and after the last
  *      RETR; so a session that breaks before QUIT has deleted nothing (RFC 1939 §6).
- *   2. sink.end is called for a message that came whole, up to its final "."; sink.cut for one that was begun
- *      and was not. Never both, never neither.
+ *   2. sink.end is called for a message that came whole, up to its final "."; sink.cut for one that was
+ *      begun and will not be. Never both; neither only after the sink said NO or OVER.
  *   3. What came shorter than the server announced is not deleted unless the policy says so: servers exist
  *      that end a message with "." when they can't read on.
  *   4. A password is sent in the clear only where the policy has `may_show`.
@@ -95,25 +95,25 @@ struct pop3_item {
 enum pop3_sink_says {
   POP3_SINK_ON,    /* taken; go on */
   POP3_SINK_HOLD,  /* taken; give nothing more until pop3_client_resume() */
-  POP3_SINK_NO,    /* not this message: its rest is thrown away as it comes, it becomes FAILED and is cut() */
-  POP3_SINK_OVER,  /* no message any more: the session ends with POP3_END_SINK, QUIT is not said */
+  POP3_SINK_NO,    /* not this message: it is FAILED, its rest is thrown away, it is named no more */
+  POP3_SINK_OVER,  /* nothing any more: the session ends with POP3_END_SINK without QUIT, nothing is called */
 };
 
-/* Messages come one after another, in the order of the list; the sink may have several that it has not settled
- * (limits.unsettled). No function may call back into the session but pop3_client_settle(); `c` is not freed. */
+/* Messages come one after another, in the order of the list; the sink may have several that it has not
+ * settled (limits.unsettled). No function may call back into the session but pop3_client_settle(). */
 struct pop3_sink {
   /* The maildrop, in the order of numbers. Sets `wish` (and `own`, `lines`). HOLD: the wishes are complete at
    * pop3_client_resume(). Not called when the session is for the login only. */
   enum pop3_sink_says (*listed)(void *arg, struct pop3_item *items, size_t count);
   /* A message begins. */
   enum pop3_sink_says (*begin)(void *arg, struct pop3_item *item);
-  /* Its next octets, with CRLF as they came and dots un-stuffed; borrowed. NO may be said here too. */
+  /* Its next octets, with CRLF as they came and dots un-stuffed; borrowed. */
   enum pop3_sink_says (*piece)(void *arg, struct pop3_item *item, struct slice octets);
-  /* It is whole. Answer by pop3_client_settle(), at once or later (for POP3_LOOK nothing is to be answered). */
+  /* It is whole. Answer by pop3_client_settle(), at once or later (but for POP3_LOOK). */
   enum pop3_sink_says (*end)(void *arg, struct pop3_item *item);
   /* It was begun and will not end. */
   void (*cut)(void *arg, struct pop3_item *item);
-  /* The server refused RETR, TOP or DELE for it, with these words (not made safe for a terminal). May be NULL. */
+  /* The server refused RETR, TOP or DELE for it: its words, not made safe for a terminal. May be NULL. */
   void (*refused)(void *arg, struct pop3_item *item, struct slice words);
   void *arg;
 };
@@ -129,8 +129,8 @@ enum pop3_client_tls {
 struct pop3_client_policy {
   enum pop3_client_tls tls;
   bool may_show;     /* passwords may go without TLS too: the machine itself, or the user said so */
-  bool second_try;   /* over TLS: when a mechanism that shows nothing is refused, try one that shows the password,
-                      * for accounts whose server keeps only a hash. Only where the certificate was verified. */
+  bool second_try;   /* when a mechanism that shows nothing is refused, try one that shows the password, for
+                      * accounts whose server keeps only a hash: where the certificate was verified */
   bool login_only;   /* QUIT after the login: for asking whether it works */
   bool delete_short; /* see 3 above */
   bool no_pipeline;  /* one command after another, whatever is announced */
@@ -166,7 +166,8 @@ struct pop3_client_start {
 
 struct pop3_client {
   struct proto proto;
-  bool holds;        /* the sink is waited for */
+  bool holds;        /* the sink is waited for, and nothing is read meanwhile */
+  bool settling;     /* nothing is under way but what the sink has not settled: it should now */
   enum pop3_end end; /* NONE until proto.want is PROTO_CLOSE */
   /* What the server said last that was no success, or at the end: with its response code, not made safe for
    * a terminal. */
@@ -179,7 +180,7 @@ struct pop3_client {
   bool list_cut;         /* the list was longer than limits.messages */
   struct pop3_item *items;
   size_t count;
-  uint64_t total;        /* octets of all items, by LIST */
+  uint64_t total;        /* octets of all items, by LIST; 2^64 - 1 when it is more */
 };
 
 /* NULL without memory. */
