@@ -15,7 +15,7 @@ PREFIX  ?= /usr/local
 JOBS    ?= $(shell nproc)
 VERSION := 0.1.0
 
-PACKAGES := openssl sqlite3 libevent_core libseccomp libconfuse jansson libcrypt
+PACKAGES := openssl sqlite3 libevent_core libseccomp libconfuse jansson libcrypt libunbound
 PKG      := pkg-config
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \

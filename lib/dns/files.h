@@ -1,0 +1,16 @@
+/* The machine's own files: who is asked (resolv.conf(5)), which addresses are known without asking (hosts(5)). Read once. */
+#ifndef QASID_DNS_FILES_H
+#define QASID_DNS_FILES_H
+
+#include "lib/dns/packet.h"
+
+struct dns_hosts;
+
+/* A file that is not there, or can't be read, knows nobody. NULL: no memory. Of a large file the first 256 KB
+ * and 4,000 names count. */
+struct dns_hosts *dns_hosts_read(const char *path);
+void dns_hosts_free(struct dns_hosts **h);
+/* The addresses of a name (as dns_name_check makes it), of one family. */
+void dns_hosts_find(const struct dns_hosts *h, const char *name, uint8_t family_octets, struct dns_found *ret);
+
+#endif

@@ -1,0 +1,25 @@
+/* A DNS message as libunbound hands it out: the records that a question was for, at the end of their chain of
+ * CNAMEs. libunbound has taken the message apart and put it together again, so it should be well-formed; it is
+ * read as if it were not. */
+#ifndef QASID_DNS_PACKET_H
+#define QASID_DNS_PACKET_H
+
+#include "lib/dns/dns.h"
+
+/* RFC 1035 §3.2.2, RFC 3596, RFC 2782 */
+enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_CNAME = 5, DNS_TYPE_MX = 15, DNS_TYPE_AAAA = 28, DNS_TYPE_SRV = 33 };
+
+/* The addresses of one family. */
+struct dns_found {
+  uint8_t count;
+  struct dns_address addresses[DNS_ADDRESSES_MAX];
+};
+
+/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for whatever is of no use. Addresses past
+ * what fits are left out. */
+enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type, struct dns_found *ret);
+/* The hosts of SRV or MX records, without addresses, sorted by priority; where there are too many the best stay.
+ * Also REFUSED. */
+enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret);
+
+#endif

@@ -1,0 +1,133 @@
+/* One context, one thread: with a loop given, libunbound starts neither threads nor processes. The caches are held
+ * small: a mail server asks little, and its name server caches too. */
+#include "lib/dns/unbound.h"
+
+#include "lib/dns/events.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <unbound.h>
+#include <unbound-event.h>
+
+struct unbound {
+  struct ub_event_base *events;
+  struct ub_ctx *ctx;
+};
+
+enum { CLASS_IN = 1, SEC_BOGUS = 1, SEC_SECURE = 2 };
+
+static const struct {
+  const char *option, *value;
+} options[] = {
+  { "use-syslog:", "no" },
+  { "do-not-query-localhost:", "no" }, /* a name server on this machine is the best there is */
+  /* memory */
+  { "msg-cache-size:", "128k" },
+  { "msg-cache-slabs:", "1" },
+  { "rrset-cache-size:", "256k" },
+  { "rrset-cache-slabs:", "1" },
+  { "key-cache-size:", "128k" },
+  { "key-cache-slabs:", "1" },
+  { "neg-cache-size:", "32k" },
+  { "infra-cache-numhosts:", "32" },
+  { "infra-cache-slabs:", "1" },
+  { "outgoing-range:", "128" }, /* sockets; further questions wait */
+  { "outgoing-num-tcp:", "4" },
+  { "incoming-num-tcp:", "0" },
+  { "num-queries-per-thread:", "1024" },
+  /* a server that was silent is asked again soon: there may be no other */
+  { "infra-host-ttl:", "30" },
+  { "infra-keep-probing:", "yes" },
+  { "infra-cache-max-rtt:", "4000" },
+  { "cache-max-negative-ttl:", "300" },
+  { "minimal-responses:", "yes" },
+  { "target-fetch-policy:", "0 0 0 0 0" },
+};
+
+/* libunbound knows without asking that nobody is in .test; a private name server may know better. */
+static const char *const not_special[] = { "test.", "home.arpa." };
+
+static bool failed(struct buf *err, const char *what, int code) {
+  if (code) buf_printf(err, "%s: %s", what, ub_strerror(code));
+  return code != 0;
+}
+
+static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t count, const char *anchor, struct buf *err) {
+  ub_ctx_debugout(ctx, NULL);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (failed(err, options[i].option, ub_ctx_set_option(ctx, options[i].option, options[i].value))) return false;
+  if (failed(err, "module-config:", ub_ctx_set_option(ctx, "module-config:", anchor ? "validator iterator" : "iterator")))
+    return false;
+  for (size_t i = 0; i < count; i++)
+    if (failed(err, servers[i], ub_ctx_set_fwd(ctx, servers[i]))) return false;
+  if (anchor && access(anchor, R_OK) != 0) {
+    buf_printf(err, "the trust anchor %s: %s", anchor, strerror(errno));
+    return false;
+  }
+  return !anchor || !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor));
+}
+
+/* From here on libunbound takes no more options. */
+static bool close_options(struct ub_ctx *ctx, struct buf *err) {
+  for (size_t i = 0; i < sizeof not_special / sizeof *not_special; i++)
+    if (failed(err, not_special[i], ub_ctx_zone_remove(ctx, not_special[i]))) return false;
+  return true;
+}
+
+static void on_reply(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_bogus, int limited) {
+  struct unbound_query *q = arg;
+  struct unbound_reply reply = { .secure = sec == SEC_SECURE, .bogus = sec == SEC_BOGUS, .why = slice_str(why_bogus) };
+  if (!rcode && packet && packet_len > 0) reply.packet = slice_of(packet, (size_t)packet_len);
+  if (!reply.packet.n && !reply.why.n)
+    reply.why = limited ? SLICE("too many questions") : SLICE("the name servers did not answer, or could not");
+  q->reply(q, &reply);
+}
+
+bool unbound_ask(struct unbound *u, const char *name, enum dns_type type, struct unbound_query *q) {
+  char absolute[DNS_NAME_MAX + 2];
+  snprintf(absolute, sizeof absolute, "%s.", name);
+  return ub_resolve_event(u->ctx, absolute, (int)type, CLASS_IN, q, on_reply, NULL) == 0;
+}
+
+/* The first question makes libunbound read its files; this one it answers itself, at once. */
+struct first_query {
+  struct unbound_query super;
+  bool answered;
+};
+
+static void first_reply(struct unbound_query *q, const struct unbound_reply *reply) {
+  ((struct first_query *)q)->answered = reply->packet.n > 0;
+}
+
+static bool warm_up(struct unbound *u, const char *anchor, struct buf *err) {
+  struct first_query first = { { first_reply }, false };
+  if (unbound_ask(u, "localhost", DNS_TYPE_A, &first.super) && first.answered) return true;
+  if (anchor) buf_printf(err, "libunbound can't use the trust anchor in %s", anchor);
+  else buf_put_str(err, "libunbound does not start");
+  return false;
+}
+
+struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count, const char *anchor,
+                            struct buf *err) {
+  struct unbound *u = calloc(1, sizeof *u);
+  if (u) u->events = dns_events_new(l);
+  if (u && u->events) u->ctx = ub_ctx_create_ub_event(u->events);
+  if (u && u->ctx && configure(u->ctx, servers, count, anchor, err) &&
+      close_options(u->ctx, err) && warm_up(u, anchor, err)) return u;
+  if (!buf_len(err)) buf_put_str(err, "no memory for libunbound");
+  unbound_free(&u);
+  return NULL;
+}
+
+void unbound_free(struct unbound **u) {
+  if (!*u) return;
+  if ((*u)->ctx) ub_ctx_delete((*u)->ctx);
+  if ((*u)->events) dns_events_free(&(*u)->events);
+  free(*u);
+  *u = NULL;
+}
