@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/num.h"
+#include "lib/dns/dns.h"
 
 /* struct sockaddr_un's sun_path has 108 octets, the last of them a NUL. */
 enum { SOCKET_PATH_MAX = 107, HOSTNAME_MAX = 253, LABEL_MAX = 63 };
@@ -149,6 +150,15 @@ static const char *wrong_mechanism(struct slice text) {
   return "is no SASL mechanism that is spoken here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for example";
 }
 
+static const char *wrong_server(struct slice text) {
+  struct slice ip;
+  uint16_t port;
+  if (dns_server_parse(text, &ip, &port)) return NULL;
+  return "is no name server; \"192.0.2.53\", \"2001:db8::53\" or one with its port, \"127.0.0.1@5353\", is meant";
+}
+
+static const char *wrong_anchor(struct slice text) { return text.n ? wrong_path(text) : NULL; }
+
 static const struct meaning {
   const char *option;
   const char *(*wrong)(struct slice text);
@@ -166,6 +176,8 @@ static const struct meaning {
   { "listen_submissions", wrong_listen },
   { "listen_pop3", wrong_listen },
   { "listen_pop3s", wrong_listen },
+  { "dns_servers", wrong_server },
+  { "dns_trust_anchor", wrong_anchor },
 };
 
 static bool is_address(int family, struct slice host) {
@@ -270,5 +282,8 @@ void conf_check_whole(struct conf_read *r, const struct conf *c) {
   if (c->smtp_session_time < c->smtp_command_timeout)
     conf_mistake(r, line_of(r, "smtp_session_time"), "smtp_session_time",
                  "is shorter than smtp_command_timeout, which then never runs out");
+  if (c->dns_servers.count > DNS_SERVERS_MAX)
+    conf_mistake(r, line_of(r, "dns_servers"), "dns_servers", "has %zu servers, at most %d are asked", c->dns_servers.count,
+                 DNS_SERVERS_MAX);
   check_listeners(r, c);
 }
