@@ -113,6 +113,7 @@ int cmd_backup(struct cli *c);
 int cmd_restore(struct cli *c);
 int cmd_fetch(struct cli *c);
 int cmd_send(struct cli *c);
+int cmd_dns_lookup(struct cli *c);
 int cmd_init(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_check_config(struct cli *c);

@@ -160,6 +160,10 @@ const struct cmd cmds[] = {
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
     "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "
     "(465). The message is read from FILE or standard input." },
+  { "dns lookup", "NAME [address|srv|mx]", 1, 2, cmd_dns_lookup, NULL, "ask DNS as the server does",
+    "With the name servers, the trust anchor and the time of the configuration (its defaults where there is none), and "
+    "/etc/hosts. Hosts are shown in the order in which they would be tried. A service is asked for by its whole name, "
+    "such as _pop3s._tcp.example.org." },
   { "version", "", 0, 0, cmd_version, NULL, "print the version", NULL },
   { "help", "[COMMAND …]", 0, 3, cmd_help, NULL, "explain a command", NULL },
   { "help manual", "", 0, 0, cmd_help, NULL, "print the source of qasid(1)", NULL },
@@ -171,7 +175,7 @@ const struct cli_exit_row cli_exits[] = {
   { CLI_EXIT_USAGE, "the command line is wrong" },
   { CLI_EXIT_DATA, "what was read is damaged, or no mail; check found damage" },
   { CLI_EXIT_NO_INPUT, "a file cannot be read" },
-  { CLI_EXIT_NOT_FOUND, "there is no such account, domain, alias, session" },
+  { CLI_EXIT_NOT_FOUND, "there is no such account, domain, alias, session, name" },
   { CLI_EXIT_UNAVAILABLE, "no server answers" },
   { CLI_EXIT_SOFTWARE, "a mistake in Qasid" },
   { CLI_EXIT_SYSTEM, "no memory, no process" },

@@ -1,0 +1,116 @@
+/* `qasid dns lookup`: what the server would hear from DNS. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ipc/ipc.h"
+#include "src/cli/dns.h"
+#include "src/cli/table.h"
+
+bool cli_dns_settings(struct cli *c, struct dns_settings *ret) {
+  *ret = (struct dns_settings){ 0 };
+  if (!c->config_named && access(c->config, R_OK) != 0) return true;
+  const struct conf *conf = cli_conf(c);
+  if (!conf) return false;
+  *ret = (struct dns_settings){ .servers = conf->dns_servers.items,
+                                .server_count = conf->dns_servers.count,
+                                .trust_anchor = conf->dns_trust_anchor,
+                                .timeout_ms = (unsigned)conf->dns_timeout * 1000 };
+  return true;
+}
+
+int cli_dns_code(const struct dns_answer *a) {
+  static const int codes[DNS_RESULTS] = {
+    [DNS_FOUND] = CLI_EXIT_OK,           [DNS_NONE] = CLI_EXIT_NOT_FOUND,  [DNS_REFUSED] = CLI_EXIT_NOT_FOUND,
+    [DNS_NO_NAME] = CLI_EXIT_NOT_FOUND,  [DNS_LATER] = CLI_EXIT_TEMPORARY, [DNS_BOGUS] = CLI_EXIT_PROTOCOL,
+    [DNS_BAD_NAME] = CLI_EXIT_USAGE,
+  };
+  return codes[a->result];
+}
+
+static bool set_columns(struct table *t) {
+  static const char *const names[] = { "host", "port", "priority", "weight", "addresses" };
+  struct buf list;
+  buf_init(&list, 256);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  bool ok = table_columns(t, buf_slice(&list));
+  buf_free(&list);
+  return ok;
+}
+
+static void put_number(struct buf *list, unsigned n) {
+  char text[16];
+  snprintf(text, sizeof text, "%u", n);
+  ipc_list_put(list, slice_str(text));
+}
+
+static void put_addresses(struct buf *list, const struct dns_host *h) {
+  struct buf text;
+  buf_init(&text, DNS_ADDRESSES_MAX * DNS_ADDRESS_TEXT + 64);
+  for (size_t i = 0; i < h->address_count; i++) {
+    char address[DNS_ADDRESS_TEXT];
+    dns_address_text(&h->addresses[i], address);
+    buf_printf(&text, "%s%s", i ? " " : "", address);
+  }
+  if (!h->address_count) buf_put_str(&text, h->later ? "(no answer now)" : "(none)");
+  ipc_list_put(list, buf_slice(&text));
+  buf_free(&text);
+}
+
+static bool add_host(struct table *t, const struct dns_host *h) {
+  struct buf list;
+  buf_init(&list, 2048);
+  ipc_list_put(&list, slice_str(h->name));
+  put_number(&list, h->port);
+  put_number(&list, h->priority);
+  put_number(&list, h->weight);
+  put_addresses(&list, h);
+  bool ok = !list.failed && table_add(t, buf_slice(&list));
+  buf_free(&list);
+  return ok;
+}
+
+/* The servers on one line, and what was heard. */
+static void say(const struct dns_settings *settings, const char *name, const struct dns_answer *a) {
+  struct buf servers, err;
+  buf_init(&servers, DNS_SERVERS_TEXT_MAX);
+  buf_init(&err, 256);
+  dns_servers(settings, &servers, &err);
+  struct slice rest = buf_slice(&servers);
+  fprintf(stderr, "%s: %s%s%s%s%s; name servers:", name, dns_result_name(a->result), a->why[0] ? ": " : "", a->why,
+          a->implicit && a->result == DNS_FOUND ? " (it has no MX and takes its mail itself)" : "",
+          a->secure ? ", proven by DNSSEC" : "");
+  while (rest.n) {
+    struct slice server = slice_split(&rest, '\n');
+    fprintf(stderr, " %.*s", SLICE_ARG(server));
+  }
+  fputc('\n', stderr);
+  buf_free(&servers);
+  buf_free(&err);
+}
+
+static int show(struct cli *c, const struct dns_answer *a) {
+  struct table t;
+  table_init(&t);
+  bool ok = set_columns(&t);
+  for (size_t i = 0; ok && i < a->host_count; i++) ok = add_host(&t, &a->hosts[i]);
+  if (ok && (t.row_count || c->json)) table_print(&t, c->json);
+  table_free(&t);
+  return ok ? cli_dns_code(a) : cli_fail(CLI_EXIT_SYSTEM, "no memory");
+}
+
+int cmd_dns_lookup(struct cli *c) {
+  struct dns_settings settings;
+  struct dns_answer answer;
+  struct buf err;
+  enum dns_kind kind = c->arg_count > 1 ? dns_kind_named(slice_str(c->args[1])) : DNS_ADDRESS;
+  if (kind == DNS_KINDS) return cli_fail(CLI_EXIT_USAGE, "%s: address, srv or mx is meant", c->args[1]);
+  if (!cli_dns_settings(c, &settings)) return CLI_EXIT_CONFIG;
+  buf_init(&err, 1024);
+  int code = CLI_EXIT_OK;
+  if (!dns_lookup(&settings, slice_str(c->args[0]), kind, &answer, &err))
+    code = cli_fail(CLI_EXIT_CONFIG, "%.*s", SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+  if (code != CLI_EXIT_OK) return code;
+  say(&settings, c->args[0], &answer);
+  return show(c, &answer);
+}
