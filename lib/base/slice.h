@@ -42,6 +42,11 @@ static inline struct slice slice_first(struct slice s, size_t n) {
   return (struct slice){ s.p, n < s.n ? n : s.n };
 }
 
+/* Where in `whole` the slice `part`, which was cut from it, begins. */
+static inline size_t slice_offset(struct slice whole, struct slice part) {
+  return part.p ? (size_t)(part.p - whole.p) : 0;
+}
+
 bool slice_eq(struct slice a, struct slice b);
 /* Equal but for the case of ASCII letters. */
 bool slice_caseeq(struct slice a, struct slice b);

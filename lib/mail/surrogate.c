@@ -1,0 +1,299 @@
+/*                       empty line                          delimiter
+ *   SURROGATE_HEADER ──────────────▶ leaf, in no multipart: SURROGATE_REST      (to the end)
+ *        ▲   ▲                 └───▶ else:                  SURROGATE_PARTS ──┐
+ *        │   └── empty line of a message/rfc822                  │            │
+ *        └─────────────── delimiter of any level that is open ◀──┴────────────┘
+ *
+ * Invariants:
+ *  1. Octets leave in their order: a field when the octet behind it was seen, all else at once.
+ *  2. Whether a field is converted, blurred or passed depends on the field alone, never on the pieces.
+ *  3. Nothing is held but a field (at most SURROGATE_FIELD_MAX) and a line's first SURROGATE_LINE octets. */
+#include "lib/mail/surrogate.h"
+
+void surrogate_open(struct surrogate *s) {
+  *s = (struct surrogate){ .at = MAIL_AT_START };
+  buf_init(&s->field, SURROGATE_FIELD_MAX);
+}
+
+void surrogate_close(struct surrogate *s) { buf_free(&s->field); }
+
+/* --- octets out --- */
+
+static void emit(struct surrogate *s, struct slice octets, struct buf *out) {
+  s->put += octets.n;
+  if (out) buf_put(out, octets);
+}
+
+static void emit_blurred(struct surrogate *s, struct slice octets, struct buf *out) {
+  if (!surrogate_wants(octets)) {
+    emit(s, octets, out);
+    return;
+  }
+  s->changed = true;
+  s->put += octets.n;
+  if (out) surrogate_blur(out, octets);
+}
+
+static void emit_converted(struct surrogate *s, struct slice field, struct buf *out) {
+  struct buf text;
+  buf_init(&text, (size_t)SURROGATE_GROWTH * (field.n + 16));
+  surrogate_field(&text, field);
+  s->changed = true;
+  s->failed |= text.failed;
+  emit(s, buf_slice(&text), out);
+  buf_free(&text);
+}
+
+/* --- what a header says --- */
+
+static void begin_header(struct surrogate *s, bool message) {
+  s->in = SURROGATE_HEADER;
+  s->type = message ? SURROGATE_MESSAGE : SURROGATE_LEAF;
+  s->has_type = s->encoded = s->blur = false;
+  s->at = MAIL_AT_START;
+}
+
+static void read_boundary(struct surrogate *s, struct slice body) {
+  struct buf b;
+  buf_init(&b, SURROGATE_BOUNDARY_MAX);
+  bool good = surrogate_parameter(body, SLICE("boundary"), &b);
+  s->next.n = good ? (uint8_t)buf_len(&b) : 0;
+  if (s->next.n) memcpy(s->next.boundary, buf_slice(&b).p, s->next.n);
+  buf_free(&b);
+}
+
+static void read_type(struct surrogate *s, struct slice body) {
+  struct slice type, subtype;
+  surrogate_type(body, &type, &subtype);
+  s->has_type = true;
+  s->type = SURROGATE_LEAF;
+  if (slice_caseeq(type, SLICE("multipart"))) {
+    s->type = SURROGATE_MULTIPART;
+    s->next.digest = slice_caseeq(subtype, SLICE("digest"));
+    read_boundary(s, body);
+  } else if (slice_caseeq(type, SLICE("message")) &&
+             (slice_caseeq(subtype, SLICE("rfc822")) || slice_caseeq(subtype, SLICE("global")))) {
+    s->type = SURROGATE_MESSAGE;
+  }
+}
+
+static void read_encoding(struct surrogate *s, struct slice body) {
+  struct slice word, subtype;
+  surrogate_type(body, &word, &subtype); /* the first word without comments around it */
+  s->encoded = slice_caseeq(word, SLICE("base64")) || slice_caseeq(word, SLICE("quoted-printable"));
+}
+
+/* The first Content-Type counts, as clients have it. */
+static void read_field(struct surrogate *s, struct slice field) {
+  if (!slice_case_starts(field, SLICE("content-t"))) return;
+  struct slice body = field, name = slice_trim(slice_split(&body, ':'));
+  if (slice_caseeq(name, SLICE("content-type")) && !s->has_type) read_type(s, body);
+  else if (slice_caseeq(name, SLICE("content-transfer-encoding"))) read_encoding(s, body);
+}
+
+static void header_over(struct surrogate *s) {
+  if (s->type == SURROGATE_MESSAGE && !s->encoded) {
+    begin_header(s, false);
+    return;
+  }
+  if (s->type == SURROGATE_MULTIPART) {
+    if (s->next.n && s->depth < SURROGATE_DEPTH) s->levels[s->depth++] = s->next;
+    else s->deep = true;
+  }
+  s->in = s->depth || s->deep ? SURROGATE_PARTS : SURROGATE_REST;
+  s->line_n = 0;
+}
+
+/* --- delimiters: RFC 2046 §5.1.1 --- */
+
+static bool is_blank(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\r' && s.p[i] != '\n') return false;
+  return true;
+}
+
+/* Whether `line` delimits that level: exactly so, or as the beginning of the line, which "is sufficient". */
+static bool delimits(const struct surrogate_level *l, struct slice line, bool exact) {
+  struct slice boundary = slice_of(l->boundary, l->n), rest = slice_from(line, 2);
+  if (!slice_starts(line, SLICE("--")) || !slice_starts(rest, boundary)) return false;
+  rest = slice_from(rest, boundary.n);
+  return !exact || is_blank(slice_starts(rest, SLICE("--")) ? slice_from(rest, 2) : rest);
+}
+
+/* The line ended and belongs to a level: goes there. */
+static bool delimiter(struct surrogate *s, struct slice line) {
+  int level = -1;
+  for (int pass = 0; pass < 2 && level < 0; pass++)
+    for (int i = s->depth - 1; i >= 0 && level < 0; i--)
+      if (delimits(&s->levels[i], line, pass == 0)) level = i;
+  if (level < 0) return false;
+  const struct surrogate_level *l = &s->levels[level];
+  bool close = slice_starts(slice_from(line, 2u + l->n), SLICE("--"));
+  s->deep = false;
+  s->depth = (uint8_t)(level + !close);
+  if (!close) {
+    begin_header(s, l->digest);
+  } else {
+    s->in = s->depth ? SURROGATE_PARTS : SURROGATE_REST;
+    s->blur = false;
+    s->line_n = 0;
+  }
+  return true;
+}
+
+/* --- a header's lines --- */
+
+/* A whole field, or a line that is none. */
+static void take_field(struct surrogate *s, struct slice field, struct buf *out) {
+  if (slice_eq(field, SLICE("\r\n"))) {
+    emit(s, field, out);
+    header_over(s);
+    return;
+  }
+  read_field(s, field);
+  if (surrogate_wants(field)) emit_converted(s, field, out);
+  else emit(s, field, out);
+}
+
+/* Whether `line`, the first of a field, ends what is being read: nothing continues it. */
+static bool is_last(const struct surrogate *s, struct slice line) {
+  return slice_eq(line, SLICE("\r\n")) || (s->depth && slice_starts(line, SLICE("--")));
+}
+
+static void field_over(struct surrogate *s, struct slice here, struct buf *out) {
+  bool first = buf_len(&s->field) == 0;
+  if (s->spilled) {
+    emit_blurred(s, here, out);
+  } else if (first && here.n <= SURROGATE_FIELD_MAX) {
+    take_field(s, here, out);
+  } else if (here.n > buf_room(&s->field)) {
+    emit_blurred(s, buf_slice(&s->field), out);
+    emit_blurred(s, here, out);
+  } else {
+    buf_put(&s->field, here);
+    s->failed |= s->field.failed;
+    take_field(s, buf_slice(&s->field), out);
+  }
+  s->spilled = false;
+  buf_reset(&s->field);
+}
+
+/* Octets of a field that goes on in the next piece. */
+static void hold(struct surrogate *s, struct slice here, struct buf *out) {
+  if (!s->spilled && here.n > buf_room(&s->field)) {
+    emit_blurred(s, buf_slice(&s->field), out);
+    buf_reset(&s->field);
+    s->spilled = true;
+  }
+  if (s->spilled) emit_blurred(s, here, out);
+  else buf_put(&s->field, here);
+  s->failed |= s->field.failed;
+}
+
+/* Whether the octets of the field so far are whole lines and the next octet is not theirs. */
+static bool ends_before(const struct surrogate *s, struct slice rest, bool any) {
+  int c = slice_at(rest, 0);
+  return any && s->at == MAIL_AT_START && c != ' ' && c != '\t';
+}
+
+/* What is special as a field's first and only line. */
+static bool single_line(struct surrogate *s, struct slice here, struct buf *out) {
+  if (s->spilled || s->at != MAIL_AT_START) return false;
+  if (buf_len(&s->field) > SURROGATE_LINE || here.n > SURROGATE_LINE) return false;
+  uint8_t mem[2 * SURROGATE_LINE];
+  struct slice held = buf_slice(&s->field), line;
+  if (held.n) memcpy(mem, held.p, held.n);
+  if (here.n) memcpy(mem + held.n, here.p, here.n);
+  line = slice_of(mem, held.n + here.n);
+  if (!is_last(s, line) || slice_find(line, '\n') != (ptrdiff_t)line.n - 1) return false;
+  if (slice_eq(line, SLICE("\r\n"))) {
+    field_over(s, here, out);
+    return true;
+  }
+  if (!delimiter(s, line)) return false;
+  emit(s, line, out);
+  buf_reset(&s->field);
+  return true;
+}
+
+/* Takes lines of a header off `*piece`, as long as it is one. */
+static void header_lines(struct surrogate *s, struct slice *piece, struct buf *out) {
+  struct slice field = *piece; /* from the present field's first octet in this piece */
+  while (s->in == SURROGATE_HEADER && piece->n) {
+    size_t n = field.n - piece->n;
+    if (ends_before(s, *piece, n || buf_len(&s->field) || s->spilled)) {
+      field_over(s, slice_first(field, n), out);
+      field = *piece;
+      continue;
+    }
+    ptrdiff_t lf = slice_find(*piece, '\n');
+    struct slice line = lf < 0 ? *piece : slice_first(*piece, (size_t)lf + 1);
+    bool empty;
+    s->at = lf < 0 ? mail_at_after(s->at, line) : mail_at_line_end(s->at, line, &empty);
+    *piece = slice_from(*piece, line.n);
+    if (single_line(s, slice_first(field, field.n - piece->n), out)) field = *piece;
+  }
+  hold(s, slice_first(field, field.n - piece->n), out);
+}
+
+/* --- a body with parts in it --- */
+
+static void note_line(struct surrogate *s, struct slice line) {
+  size_t n = SURROGATE_LINE - s->line_n;
+  if (s->line_n == 0 && slice_at(line, 0) != '-' && !s->blur) n = 0;
+  if (n > line.n) n = line.n;
+  if (n) memcpy(s->line + s->line_n, line.p, n);
+  s->line_n = (uint8_t)(s->line_n + n);
+}
+
+/* A line ended; its beginning stands in s->line. */
+static void line_over(struct surrogate *s) {
+  struct slice line = slice_of(s->line, s->line_n);
+  s->line_n = 0;
+  if (slice_starts(line, SLICE("--")) && delimiter(s, line)) return;
+  if (s->deep && slice_starts(line, SLICE("--"))) s->blur = true;
+  else if (slice_eq(line, SLICE("\r\n"))) s->blur = false;
+}
+
+/* Takes lines of a body off `*piece`, until a header begins. They leave together, except that blurred
+ * ones leave blurred. */
+static void body_lines(struct surrogate *s, struct slice *piece, struct buf *out) {
+  struct slice run = *piece;
+  bool blur = s->blur;
+  while (s->in == SURROGATE_PARTS && piece->n) {
+    ptrdiff_t lf = slice_find(*piece, '\n');
+    struct slice line = lf < 0 ? *piece : slice_first(*piece, (size_t)lf + 1);
+    bool empty, at_start = s->at == MAIL_AT_START;
+    if (at_start) s->line_n = 0;
+    if (at_start || s->line_n) note_line(s, line);
+    s->at = lf < 0 ? mail_at_after(s->at, line) : mail_at_line_end(s->at, line, &empty);
+    *piece = slice_from(*piece, line.n);
+    if (s->at != MAIL_AT_START) continue;
+    line_over(s);
+    if (s->blur == blur) continue;
+    struct slice past = slice_first(run, run.n - piece->n);
+    if (blur) emit_blurred(s, past, out);
+    else emit(s, past, out);
+    run = *piece;
+    blur = s->blur;
+  }
+  struct slice past = slice_first(run, run.n - piece->n);
+  if (blur) emit_blurred(s, past, out);
+  else emit(s, past, out);
+}
+
+/* --- the whole --- */
+
+void surrogate_put(struct surrogate *s, struct slice piece, struct buf *out) {
+  s->taken += piece.n;
+  while (piece.n && s->in != SURROGATE_REST) {
+    if (s->in == SURROGATE_HEADER) header_lines(s, &piece, out);
+    else body_lines(s, &piece, out);
+  }
+  emit(s, piece, out);
+}
+
+void surrogate_end(struct surrogate *s, struct buf *out) {
+  if (s->in == SURROGATE_HEADER && (buf_len(&s->field) || s->spilled)) field_over(s, SLICE_NONE, out);
+  surrogate_close(s);
+}
