@@ -2,7 +2,8 @@
 
 #include "lib/sasl/sasl.h"
 
-static const char schema[] =
+/* Step i leads from version i to i + 1. A step that was released is never changed. */
+static const char *const schema_steps[] = {
     "CREATE TABLE account ("
     " key TEXT PRIMARY KEY,"         /* the name, folded */
     " name TEXT NOT NULL,"
@@ -13,9 +14,12 @@ static const char schema[] =
     " changed INTEGER NOT NULL,"
     " stamp INTEGER NOT NULL,"
     " sealed BLOB"
-    ") WITHOUT ROWID";
-enum { SCHEMA_VERSION = 1 };
-#define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed"
+    ") WITHOUT ROWID",
+    "ALTER TABLE account ADD COLUMN scram BLOB;"                      /* SCRAM's verifiers, under seal */
+    "ALTER TABLE account ADD COLUMN scram_wish INTEGER NOT NULL DEFAULT 0", /* enum account_scram */
+};
+enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
+#define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed, scram, scram_wish"
 
 /* --- names --- */
 
@@ -75,10 +79,10 @@ static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct 
 static bool migrate(struct accounts *a) {
   int64_t version = db_version(a->db);
   if (version == SCHEMA_VERSION) return true;
-  if (version != 0 || db_begin(a->db) != DB_OK) return false;
-  if (db_exec(a->db, schema) == DB_OK && db_set_version(a->db, SCHEMA_VERSION) == DB_OK &&
-      db_commit(a->db) == DB_OK)
-    return true;
+  if (version < 0 || version > SCHEMA_VERSION || db_begin(a->db) != DB_OK) return false;
+  bool ok = true;
+  for (; ok && version < SCHEMA_VERSION; version++) ok = db_exec(a->db, schema_steps[version]) == DB_OK;
+  if (ok && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK) return true;
   db_rollback(a->db);
   return false;
 }
@@ -138,6 +142,9 @@ static void row_get(struct db_stmt *s, struct account *ret) {
   ret->changed = db_int(s, 5);
   ret->stamp = (uint64_t)db_int(s, 6);
   ret->sealed_n = column_copy(s, 7, ret->sealed, sizeof ret->sealed);
+  ret->scram_n = column_copy(s, 8, ret->scram, sizeof ret->scram);
+  int64_t wish = db_int(s, 9);
+  ret->scram_wish = wish > 0 && wish < SCRAM_WISHES ? (enum account_scram)wish : SCRAM_AS_CONFIGURED;
 }
 
 enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret) {
@@ -167,8 +174,9 @@ static enum account_result change(struct accounts *a, struct db_stmt *s) {
   return result_of(a, r);
 }
 
-static void bind_sealed(struct db_stmt *s, int at, const struct account *row) {
-  if (row->sealed_n) db_bind_blob(s, at, slice_of(row->sealed, row->sealed_n));
+/* Nothing is NULL. */
+static void bind_sealed(struct db_stmt *s, int at, const uint8_t *octets, size_t n) {
+  if (n) db_bind_blob(s, at, slice_of(octets, n));
   else db_bind_null(s, at);
 }
 
@@ -176,7 +184,7 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
-      db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+      db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
   if (s) {
     db_bind_text(s, 1, account_name(row));
     db_bind_int(s, 2, (int64_t)row->id);
@@ -185,8 +193,10 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
     db_bind_int(s, 5, row->created);
     db_bind_int(s, 6, row->changed);
     db_bind_int(s, 7, (int64_t)row->stamp);
-    bind_sealed(s, 8, row);
-    db_bind_text(s, 9, account_fold(account_name(row), folded));
+    bind_sealed(s, 8, row->sealed, row->sealed_n);
+    bind_sealed(s, 9, row->scram, row->scram_n);
+    db_bind_int(s, 10, row->scram_wish);
+    db_bind_text(s, 11, account_fold(account_name(row), folded));
   }
   return change(a, s);
 }
@@ -196,14 +206,29 @@ enum account_result accounts_update(struct accounts *a, const struct account *ro
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(
       a->db,
-      "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5 WHERE key = ?6");
+      "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5, scram = ?6,"
+      " scram_wish = ?7 WHERE key = ?8");
   if (s) {
     db_bind_text(s, 1, slice_of(row->hash, row->hash_n));
     db_bind_int(s, 2, row->enabled);
     db_bind_int(s, 3, row->changed);
     db_bind_int(s, 4, (int64_t)row->stamp);
-    bind_sealed(s, 5, row);
-    db_bind_text(s, 6, account_fold(account_name(row), folded));
+    bind_sealed(s, 5, row->sealed, row->sealed_n);
+    bind_sealed(s, 6, row->scram, row->scram_n);
+    db_bind_int(s, 7, row->scram_wish);
+    db_bind_text(s, 8, account_fold(account_name(row), folded));
+  }
+  return change(a, s);
+}
+
+enum account_result accounts_keep_scram(struct accounts *a, const struct account *row) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "UPDATE account SET scram = ?1 WHERE key = ?2 AND stamp = ?3");
+  if (s) {
+    bind_sealed(s, 1, row->scram, row->scram_n);
+    db_bind_text(s, 2, account_fold(account_name(row), folded));
+    db_bind_int(s, 3, (int64_t)row->stamp);
   }
   return change(a, s);
 }
@@ -240,25 +265,70 @@ uint64_t accounts_count(struct accounts *a) {
 
 /* --- sealed secrets --- */
 
-bool account_seal(const struct accounts *a, struct account *row, struct slice secret,
-                  const uint8_t nonce[SEAL_NONCE]) {
-  uint8_t folded[AUTH_NAME_MAX];
+/* What a secret is sealed for: the name it belongs to, and what it is ("" for the password). */
+static struct slice context(const struct account *row, const char *what, uint8_t ret[AUTH_NAME_MAX + 8]) {
+  size_t n = account_fold(account_name(row), ret).n, m = strnlen(what, 7);
+  if (m) ret[n++] = 0;
+  memcpy(ret + n, what, m);
+  return slice_of(ret, n + m);
+}
+
+/* Into nonce | ciphertext | tag at `to`, of *ret_n octets, `most` at most. */
+static bool seal(const struct accounts *a, struct slice context, struct slice secret, const uint8_t *nonce,
+                 uint8_t *to, size_t most, size_t *ret_n) {
   struct buf b;
-  buf_init(&b, sizeof row->sealed - SEAL_NONCE);
-  bool ok = seal_put(a->key, nonce, account_fold(account_name(row), folded), secret, &b);
+  buf_init(&b, most - SEAL_NONCE);
+  bool ok = seal_put(a->key, nonce, context, secret, &b);
   if (ok) {
-    memcpy(row->sealed, nonce, SEAL_NONCE);
-    memcpy(row->sealed + SEAL_NONCE, buf_slice(&b).p, buf_len(&b));
-    row->sealed_n = SEAL_NONCE + buf_len(&b);
+    memcpy(to, nonce, SEAL_NONCE);
+    memcpy(to + SEAL_NONCE, buf_slice(&b).p, buf_len(&b));
+    *ret_n = SEAL_NONCE + buf_len(&b);
   }
   buf_free(&b);
   return ok;
 }
 
-bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out) {
-  uint8_t folded[AUTH_NAME_MAX];
-  struct slice sealed = slice_of(row->sealed, row->sealed_n);
+static bool unseal(const struct accounts *a, struct slice context, struct slice sealed, struct buf *out) {
   if (sealed.n < SEAL_NONCE + SEAL_TAG) return false;
-  return seal_open(a->key, sealed.p, account_fold(account_name(row), folded), slice_from(sealed, SEAL_NONCE),
-                   out);
+  return seal_open(a->key, sealed.p, context, slice_from(sealed, SEAL_NONCE), out);
+}
+
+bool account_seal(const struct accounts *a, struct account *row, struct slice secret,
+                  const uint8_t nonce[SEAL_NONCE]) {
+  uint8_t room[AUTH_NAME_MAX + 8];
+  return seal(a, context(row, "", room), secret, nonce, row->sealed, sizeof row->sealed, &row->sealed_n);
+}
+
+bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out) {
+  uint8_t room[AUTH_NAME_MAX + 8];
+  return unseal(a, context(row, "", room), slice_of(row->sealed, row->sealed_n), out);
+}
+
+bool account_seal_scram(const struct accounts *a, struct account *row, const struct scram_verifiers *v,
+                        const uint8_t nonce[SEAL_NONCE]) {
+  uint8_t room[AUTH_NAME_MAX + 8];
+  struct buf packed;
+  buf_init(&packed, SCRAM_PACKED_MAX);
+  buf_reserve(&packed, SCRAM_PACKED_MAX);
+  scram_pack(v, &packed);
+  bool ok = !packed.failed && seal(a, context(row, "scram", room), buf_slice(&packed), nonce, row->scram,
+                                   sizeof row->scram, &row->scram_n);
+  buf_wipe(&packed);
+  return ok;
+}
+
+bool account_unseal_scram(const struct accounts *a, const struct account *row, struct scram_verifiers *ret) {
+  uint8_t room[AUTH_NAME_MAX + 8];
+  struct buf packed;
+  buf_init(&packed, SCRAM_PACKED_MAX);
+  buf_reserve(&packed, SCRAM_PACKED_MAX);
+  bool ok = unseal(a, context(row, "scram", room), slice_of(row->scram, row->scram_n), &packed) &&
+            scram_unpack(buf_slice(&packed), ret);
+  buf_wipe(&packed);
+  return ok;
+}
+
+bool account_wants_scram(const struct account *row, bool configured) {
+  return row->scram_wish == SCRAM_ALWAYS ||
+         (row->scram_wish == SCRAM_AS_CONFIGURED && (configured || row->sealed_n > 0));
 }

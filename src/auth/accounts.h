@@ -7,8 +7,8 @@
  * before (a remembered password) names the stamp and so falls with it.
  *
  * The key in auth.key (32 octets, made at the first start) never leaves auth. A sealed secret is nonce
- * | AES-256-GCM ciphertext | tag, with the folded name as context, so that no row's secret can be put
- * into another row. */
+ * | AES-256-GCM ciphertext | tag, with the folded name and what it is as context, so that no row's secret can
+ * be put into another row, or into another column. */
 #ifndef QASID_AUTH_ACCOUNTS_H
 #define QASID_AUTH_ACCOUNTS_H
 
@@ -17,12 +17,28 @@
 #include "lib/disk/disk.h"
 #include "lib/password/password.h"
 #include "lib/tls/digest.h"
+#include "src/auth/scram.h"
 
-enum { ACCOUNT_SEALED_MAX = SEAL_NONCE + PASSWORD_MAX + SEAL_TAG };
+enum {
+  ACCOUNT_SEALED_MAX = SEAL_NONCE + PASSWORD_MAX + SEAL_TAG,
+  ACCOUNT_SCRAM_MAX = SEAL_NONCE + SCRAM_PACKED_MAX + SEAL_TAG,
+};
+
+/* Is the account to have SCRAM's verifiers? */
+enum account_scram {
+  SCRAM_AS_CONFIGURED, /* the option `scram`; with a recoverable secret yes */
+  SCRAM_ALWAYS,
+  SCRAM_NEVER,
+  SCRAM_WISHES
+};
 
 struct account {
   uint8_t name[AUTH_NAME_MAX], hash[PASSWORD_HASH_MAX], sealed[ACCOUNT_SEALED_MAX];
-  size_t name_n, hash_n, sealed_n; /* sealed_n 0: no recoverable secret */
+  uint8_t scram[ACCOUNT_SCRAM_MAX];
+  size_t name_n, hash_n;
+  size_t sealed_n; /* 0: no recoverable secret */
+  size_t scram_n;  /* 0: no verifiers */
+  enum account_scram scram_wish;
   uint64_t id;                     /* store's number for the mailbox */
   uint64_t stamp;
   int64_t created, changed;        /* seconds since 1970 */
@@ -52,8 +68,10 @@ struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]);
 enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret);
 /* A new row. EXISTS when the name has one. */
 enum account_result accounts_add(struct accounts *a, const struct account *row);
-/* Replaces what may change: hash, sealed, enabled, stamp, changed. NONE when the name is gone. */
+/* Replaces what may change: hash, sealed, scram, enabled, stamp, changed. NONE when the name is gone. */
 enum account_result accounts_update(struct accounts *a, const struct account *row);
+/* Only the verifiers, and only when the row still has this stamp; NONE otherwise. */
+enum account_result accounts_keep_scram(struct accounts *a, const struct account *row);
 enum account_result accounts_delete(struct accounts *a, struct slice name);
 /* Calls fn for each account in the order of names. */
 enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
@@ -66,6 +84,13 @@ bool account_seal(const struct accounts *a, struct account *row, struct slice se
 /* The secret of a row, appended to `out` (which must have its memory already: it holds a secret). False:
  * it has none, or it was sealed under another key. */
 bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out);
+
+/* The same for SCRAM's verifiers. */
+bool account_seal_scram(const struct accounts *a, struct account *row, const struct scram_verifiers *v,
+                        const uint8_t nonce[SEAL_NONCE]);
+bool account_unseal_scram(const struct accounts *a, const struct account *row, struct scram_verifiers *ret);
+/* Is it to have verifiers? */
+bool account_wants_scram(const struct account *row, bool configured);
 
 static inline struct slice account_name(const struct account *row) {
   return slice_of(row->name, row->name_n);

@@ -23,6 +23,8 @@ struct admin_call {
   /* when it goes on after a hash */
   enum after after;
   bool legacy;         /* the password is to be kept under seal too */
+  bool wishes;         /* `wish` was said; else it stays as it is */
+  enum account_scram wish;
   struct account row;
   struct buf password;
   struct admin_call *next;
@@ -100,6 +102,12 @@ static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, 
     return false;
   }
   a->shell.random(a->shell.arg, j->random, sizeof j->random);
+  struct account will = c->row;
+  if (c->wishes) will.scram_wish = c->wish;
+  if (c->legacy) will.sealed_n = 1;
+  j->scram = after != AFTER_IMPORT && account_wants_scram(&will, a->conf->scram) &&
+             job_salts(a, j, account_name(&c->row));
+  explicit_bzero(&will, sizeof will);
   j->call = c;
   c->after = after;
   *(a->admin_last ? &a->admin_last->next : &a->admin_first) = j;
@@ -142,6 +150,16 @@ static bool seal(struct auth *a, struct account *r, struct slice secret) {
   uint8_t nonce[SEAL_NONCE];
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
   return account_seal(&a->accounts, r, secret, nonce);
+}
+
+/* The verifiers that the job made, or none: those of the password before are of no use. */
+static bool seal_scram(struct auth *a, struct account *r, const struct auth_job *job) {
+  uint8_t nonce[SEAL_NONCE];
+  explicit_bzero(r->scram, sizeof r->scram);
+  r->scram_n = 0;
+  if (!job->scram_made) return true;
+  a->shell.random(a->shell.arg, nonce, sizeof nonce);
+  return account_seal_scram(&a->accounts, r, &job->verifiers, nonce);
 }
 
 /* --- account add, import, passwd, legacy --- */
@@ -192,15 +210,33 @@ static bool is_free(struct auth *a, struct admin_call *c) {
   return false;
 }
 
-static bool account_add(struct auth *a, struct admin_call *c) {
-  c->legacy = c->count == 6;
-  struct slice password = word(c, c->count - 1);
-  if (c->legacy && !slice_eq(word(c, 4), SLICE("--legacy-auth"))) {
-    done(a, c, CLI_USAGE, "account add NAME ID [--legacy-auth] PASSWORD");
+static bool take_flag(struct admin_call *c, struct slice flag) {
+  if (slice_eq(flag, SLICE("--legacy-auth"))) {
+    c->legacy = true;
+    return true;
+  }
+  c->wishes = true;
+  c->wish = slice_eq(flag, SLICE("--scram")) ? SCRAM_ALWAYS : SCRAM_NEVER;
+  return c->wish == SCRAM_ALWAYS || slice_eq(flag, SLICE("--no-scram"));
+}
+
+/* The words from `at` on but the last, which is the password. */
+static bool take_flags(struct auth *a, struct admin_call *c, size_t at) {
+  for (; at + 1 < c->count; at++) {
+    if (take_flag(c, word(c, at))) continue;
+    done(a, c, CLI_USAGE, "that is none of --legacy-auth, --scram, --no-scram");
     return false;
   }
-  if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !password_ok(a, c, password) ||
-      !is_free(a, c))
+  if (c->wish != SCRAM_ALWAYS || scram_takes(word(c, at))) return true;
+  done(a, c, CLI_USAGE,
+       "SCRAM takes only passwords of printable ASCII characters (RFC 5802 §2.2); without --scram this one can be had");
+  return false;
+}
+
+static bool account_add(struct auth *a, struct admin_call *c) {
+  struct slice password = word(c, c->count - 1);
+  if (!take_flags(a, c, 4) || !take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) ||
+      !password_ok(a, c, password) || !is_free(a, c))
     return false;
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
 }
@@ -222,11 +258,12 @@ static bool account_import(struct auth *a, struct admin_call *c) {
   return go_on_after(a, c, AFTER_IMPORT, JOB_VERIFY, SLICE("trial"), field);
 }
 
-/* The sealed secret, where there is one, follows the password. */
+/* The sealed secret and the verifiers, where there are any, follow the password. */
 static bool account_passwd(struct auth *a, struct admin_call *c) {
-  if (!find(a, c, word(c, 2)) || !password_ok(a, c, word(c, 3))) return false;
+  struct slice password = word(c, c->count - 1);
+  if (!take_flags(a, c, 3) || !find(a, c, word(c, 2)) || !password_ok(a, c, password)) return false;
   c->legacy = c->row.sealed_n > 0;
-  return go_on_after(a, c, AFTER_PASSWD, JOB_HASH, word(c, 3), SLICE_NONE);
+  return go_on_after(a, c, AFTER_PASSWD, JOB_HASH, password, SLICE_NONE);
 }
 
 static void update(struct auth *a, struct admin_call *c) {
@@ -241,11 +278,13 @@ static bool account_legacy(struct auth *a, struct admin_call *c) {
     return false;
   }
   if (!find(a, c, word(c, 2))) return false;
+  c->legacy = on;
   if (on)
     return password_ok(a, c, word(c, 4)) && go_on_after(a, c, AFTER_LEGACY, JOB_VERIFY, word(c, 4),
                                                         slice_of(c->row.hash, c->row.hash_n));
   explicit_bzero(c->row.sealed, sizeof c->row.sealed);
   c->row.sealed_n = 0;
+  if (!account_wants_scram(&c->row, a->conf->scram)) c->row.scram_n = 0;
   update(a, c);
   return false;
 }
@@ -264,7 +303,9 @@ static enum account_result apply(struct auth *a, struct admin_call *c, const str
     r->hash_n = buf_len(&job->hash);
     memcpy(r->hash, buf_slice(&job->hash).p, r->hash_n);
   }
-  if ((c->legacy || c->after == AFTER_LEGACY) && !seal(a, r, buf_slice(&c->password))) return ACCOUNT_TROUBLE;
+  if (c->legacy && !seal(a, r, buf_slice(&c->password))) return ACCOUNT_TROUBLE;
+  if (!seal_scram(a, r, job)) return ACCOUNT_TROUBLE;
+  if (c->wishes) r->scram_wish = c->wish;
   changed(a, r);
   if (c->after == AFTER_PASSWD || c->after == AFTER_LEGACY) return accounts_update(&a->accounts, r);
   r->created = r->changed;
@@ -337,6 +378,7 @@ static void list_one(void *arg, const struct account *r) {
     buf_slice(&id),
     r->enabled ? SLICE("yes") : SLICE("no"),
     r->sealed_n ? SLICE("yes") : SLICE("no"),
+    r->scram_n ? SLICE("yes") : SLICE("no"),
     scheme_of(r),
     buf_slice(&created),
     buf_slice(&since),
@@ -348,7 +390,8 @@ static void list_one(void *arg, const struct account *r) {
 }
 
 static bool account_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[] = { "name", "id", "enabled", "legacy", "hash", "created", "changed" };
+  static const char *const names[] = { "name", "id", "enabled", "legacy", "scram",
+                                       "hash", "created", "changed" };
   columns(a, c, names, sizeof names / sizeof *names);
   done_account(a, c, accounts_each(&a->accounts, list_one, &(struct listing){ a, c }));
   return false;
@@ -409,9 +452,10 @@ static const struct admin_verb {
   bool (*run)(struct auth *a, struct admin_call *c);
   const char *usage;
 } verbs[] = {
-  { "account", "add",     5, 6, account_add,    "account add NAME ID [--legacy-auth] PASSWORD" },
+  { "account", "add",     5, 7, account_add,
+    "account add NAME ID [--legacy-auth] [--scram|--no-scram] PASSWORD" },
   { "account", "import",  5, 5, account_import, "account import NAME ID {SCHEME}HASH" },
-  { "account", "passwd",  4, 4, account_passwd, "account passwd NAME PASSWORD" },
+  { "account", "passwd",  4, 5, account_passwd, "account passwd NAME [--scram|--no-scram] PASSWORD" },
   { "account", "legacy",  4, 5, account_legacy, "account legacy NAME on PASSWORD | account legacy NAME off" },
   { "account", "enable",  3, 3, account_enable, "account enable NAME" },
   { "account", "disable", 3, 3, account_enable, "account disable NAME" },

@@ -9,8 +9,8 @@
 
 /* --- life --- */
 
-/* The row that stands for names without an account: a hash like any other that no password has, and a
- * secret that nobody was told. Verifying against it costs the same. */
+/* The row that stands for names without an account: a hash like any other that no password has, a secret that nobody
+ * was told, and verifiers of no password. Verifying against it costs the same. */
 static bool make_nobody(struct auth *a) {
   uint8_t random[PASSWORD_RANDOM], nonce[SEAL_NONCE];
   struct buf hash, secret;
@@ -22,6 +22,10 @@ static bool make_nobody(struct auth *a) {
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
   hex_put(&secret, slice_of(random, 16));
   ok = ok && account_seal(&a->accounts, &a->nobody, buf_slice(&secret), nonce);
+  struct scram_verifiers v;
+  a->shell.random(a->shell.arg, &v, sizeof v);
+  a->shell.random(a->shell.arg, nonce, sizeof nonce);
+  ok = ok && account_seal_scram(&a->accounts, &a->nobody, &v, nonce);
   if (ok) memcpy(a->nobody.hash, buf_slice(&hash).p, buf_len(&hash));
   a->nobody.hash_n = buf_len(&hash);
   buf_wipe(&hash);

@@ -32,7 +32,7 @@ struct front {
 };
 
 enum login_state { LOGIN_TALKING, LOGIN_WAITING, LOGIN_HASHING, LOGIN_HELD, LOGIN_GRANTING };
-enum login_proof { PROOF_PASSWORD, PROOF_SASL, PROOF_APOP };
+enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP };
 
 struct login {
   /* who asks */
@@ -109,10 +109,11 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s);
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);
-void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[SCRAM_SALT]);
 
 /* dispatch.c */
 void dispatch(struct auth *a, uint64_t now_ms);
+/* SCRAM's salts for an account of that name. */
+bool job_salts(const struct auth *a, struct auth_job *j, struct slice name);
 
 /* admin.c */
 bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64_t now_ms);

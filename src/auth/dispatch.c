@@ -2,16 +2,18 @@
  * the administrator go first. */
 #include "src/auth/core.h"
 
+bool job_salts(const struct auth *a, struct auth_job *j, struct slice name) {
+  uint8_t folded[AUTH_NAME_MAX];
+  return scram_salts(a->salt_key, account_fold(name, folded), &j->verifiers);
+}
+
 static struct auth_job *job_for(struct auth *a, struct login *l) {
-  struct slice hash = l->proof == PROOF_PASSWORD ? slice_of(l->row->hash, l->row->hash_n) : SLICE_NONE;
   struct auth_job *j =
-      auth_job_new(l->proof == PROOF_PASSWORD ? JOB_VERIFY : JOB_SCRAM, buf_slice(&l->sasl.password), hash);
+      auth_job_new(JOB_VERIFY, buf_slice(&l->sasl.password), slice_of(l->row->hash, l->row->hash_n));
   if (!j) return NULL;
   j->login = l;
-  if (j->kind == JOB_SCRAM) {
-    j->digest = l->sasl.mech->digest;
-    login_scram_salt(a, l, j->salt);
-  }
+  if (l->known && !l->row->scram_n && account_wants_scram(l->row, a->conf->scram))
+    j->scram = job_salts(a, j, account_name(l->row));
   return j;
 }
 
@@ -43,6 +45,14 @@ void dispatch(struct auth *a, uint64_t now_ms) {
   a->dispatching = false;
 }
 
+/* The account was to have verifiers and had none: its password was there just now. What can't be kept today is made
+ * again at another login. */
+static void keep_scram(struct auth *a, struct account *row, const struct scram_verifiers *v) {
+  uint8_t nonce[SEAL_NONCE];
+  a->shell.random(a->shell.arg, nonce, sizeof nonce);
+  if (account_seal_scram(&a->accounts, row, v, nonce)) accounts_keep_scram(&a->accounts, row);
+}
+
 static void finish_password(struct auth *a, struct login *l, const struct auth_job *job, uint64_t now_ms) {
   if (job->result == PASSWORD_TROUBLE) {
     if (a->shell.warn && job->computed)
@@ -53,22 +63,16 @@ static void finish_password(struct auth *a, struct login *l, const struct auth_j
     return;
   }
   bool right = job->result == PASSWORD_OK && l->known;
+  if (right && job->scram_made) keep_scram(a, l->row, &job->verifiers);
   if (right)
     cache_put(&a->cache, l->key, l->row->id, l->network, now_ms + a->conf->auth_cache_time * 1000);
   login_decide(a, l, right, false, now_ms);
-}
-
-static void finish_scram(struct auth *a, struct login *l, const struct auth_job *job, uint64_t now_ms) {
-  struct sasl_secret secret = { .known = l->known, .keys = &job->keys };
-  if (job->result != PASSWORD_OK) login_failed(a, l, AUTH_TROUBLE);
-  else login_decide(a, l, sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_CHALLENGE, false, now_ms);
 }
 
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms) {
   a->running--;
   a->count.hashes++;
   if (job->call) admin_finish(a, job->call, job);
-  else if (job->kind == JOB_SCRAM) finish_scram(a, job->login, job, now_ms);
   else finish_password(a, job->login, job, now_ms);
   auth_job_free(&job);
   dispatch(a, now_ms);

@@ -38,11 +38,6 @@ void auth_work(struct auth_job *j) {
   case JOB_HASH:
     j->result = password_hash(buf_slice(&j->password), j->random, &j->hash);
     break;
-  case JOB_SCRAM:
-    j->result = scram_keys_derive(j->digest, buf_slice(&j->password), slice_of(j->salt, SCRAM_SALT),
-                                  SCRAM_ITERATIONS, &j->keys)
-                    ? PASSWORD_OK
-                    : PASSWORD_TROUBLE;
-    break;
   }
+  j->scram_made = j->scram && j->result == PASSWORD_OK && scram_derive(&j->verifiers, buf_slice(&j->password));
 }

@@ -4,15 +4,12 @@
 #define QASID_AUTH_JOB_H
 
 #include "lib/password/password.h"
-#include "lib/sasl/sasl.h"
+#include "src/auth/scram.h"
 
 enum job_kind {
   JOB_VERIFY, /* is `password` the one of `hash`? */
   JOB_HASH,   /* the hash of `password`, into `hash` */
-  JOB_SCRAM,  /* SCRAM's keys of `password` */
 };
-
-enum { SCRAM_SALT = 16, SCRAM_ITERATIONS = 4096 };
 
 struct login;
 struct admin_call;
@@ -21,9 +18,9 @@ struct auth_job {
   enum job_kind kind;
   struct buf password, hash;
   uint8_t random[PASSWORD_RANDOM];
-  enum digest_kind digest;
-  uint8_t salt[SCRAM_SALT];
-  struct scram_keys keys;
+  bool scram;                /* if that is well: the keys in `verifiers` too, whose salts are there */
+  bool scram_made;           /* they are there; not when the password is one that SCRAM can't have */
+  struct scram_verifiers verifiers;
   enum password_result result;
   bool computed; /* false: the room stopped before its turn */
   /* Who is waiting for it: one of the two. */

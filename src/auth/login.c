@@ -206,11 +206,19 @@ bool login_decided(struct auth *a, struct login *l, uint64_t now_ms) {
 
 /* --- the credential --- */
 
-void login_scram_salt(const struct auth *a, const struct login *l, uint8_t ret[SCRAM_SALT]) {
-  uint8_t folded[AUTH_NAME_MAX], digest[DIGEST_MAX] = { 0 };
-  struct slice parts[] = { slice_str(l->sasl.mech->name), account_fold(buf_slice(&l->sasl.name), folded) };
-  digest_hmac_parts(DIGEST_SHA256, slice_of(a->salt_key, sizeof a->salt_key), parts, 2, digest);
-  memcpy(ret, digest, SCRAM_SALT);
+/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as it would be. */
+static bool scram_salt_of(struct auth *a, const struct login *l, struct scram_verifier *ret) {
+  uint8_t folded[AUTH_NAME_MAX];
+  struct scram_verifiers made, kept;
+  struct account row;
+  bool ok = scram_salts(a->salt_key, account_fold(buf_slice(&l->sasl.name), folded), &made);
+  enum account_result r = accounts_find(&a->accounts, buf_slice(&l->sasl.name), &row);
+  bool known = r == ACCOUNT_OK && row.enabled && row.scram_n;
+  bool opened = account_unseal_scram(&a->accounts, known ? &row : &a->nobody, &kept);
+  *ret = *scram_verifier_of(known && opened ? &kept : &made, l->sasl.mech->digest);
+  explicit_bzero(&kept, sizeof kept);
+  explicit_bzero(&row, sizeof row);
+  return ok && r != ACCOUNT_TROUBLE;
 }
 
 /* The option login_domain: a login without a domain is of this one. */
@@ -232,35 +240,45 @@ static bool find_row(struct auth *a, struct login *l) {
   if (!l->row) return false;
   enum account_result r = accounts_find(&a->accounts, buf_slice(&l->sasl.name), l->row);
   if (r != ACCOUNT_OK && r != ACCOUNT_NONE) return false;
-  l->known = r == ACCOUNT_OK && l->row->enabled && (l->proof == PROOF_PASSWORD || l->row->sealed_n);
+  bool has = l->proof == PROOF_PASSWORD || (l->proof == PROOF_SCRAM ? l->row->scram_n : l->row->sealed_n);
+  l->known = r == ACCOUNT_OK && l->row->enabled && has;
   if (!l->known) *l->row = a->nobody;
   l->mismatch =
       buf_len(&l->sasl.authzid) && !same_name(buf_slice(&l->sasl.authzid), buf_slice(&l->sasl.name));
   return true;
 }
 
-/* RFC 5802 §2.2: "implementations MUST either implement SASLprep or disallow use of non US-ASCII". */
-static bool scram_takes(struct slice secret) {
-  for (size_t i = 0; i < secret.n; i++)
-    if (!ascii_is_print(secret.p[i])) return false;
-  return true;
+/* What the row has under seal can't be opened: it is nobody's row from here on. */
+static void unreadable(struct auth *a, struct login *l) {
+  a->count.unreadable++;
+  if (a->shell.warn)
+    a->shell.warn(a->shell.arg, "auth.key does not open the sealed secret", account_name(l->row));
+  *l->row = a->nobody;
+  l->known = false;
 }
 
-/* The row's secret, in sasl.password. One that can't be opened or used makes the row nobody's. */
+/* The row's secret, in sasl.password. */
 static bool find_secret(struct auth *a, struct login *l) {
   struct buf *secret = &l->sasl.password;
   buf_reserve(secret, PASSWORD_MAX);
-  bool opened = account_unseal(&a->accounts, l->row, secret);
-  if (opened && (!l->sasl.mech->server_last || scram_takes(buf_slice(secret)))) return true;
-  if (!opened) {
-    a->count.unreadable++;
-    if (a->shell.warn)
-      a->shell.warn(a->shell.arg, "auth.key does not open the sealed secret", account_name(l->row));
-  }
-  *l->row = a->nobody;
-  l->known = false;
+  if (account_unseal(&a->accounts, l->row, secret)) return true;
+  unreadable(a, l);
   buf_reset(secret);
   return account_unseal(&a->accounts, l->row, secret);
+}
+
+static void take_scram(struct auth *a, struct login *l, uint64_t now_ms) {
+  struct scram_verifiers v;
+  bool opened = account_unseal_scram(&a->accounts, l->row, &v);
+  if (!opened) {
+    unreadable(a, l);
+    opened = account_unseal_scram(&a->accounts, l->row, &v);
+  }
+  struct sasl_secret secret = { .known = l->known, .keys = &scram_verifier_of(&v, l->sasl.mech->digest)->keys };
+  bool right = opened && sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_CHALLENGE;
+  explicit_bzero(&v, sizeof v);
+  if (opened) login_decide(a, l, right, false, now_ms);
+  else login_failed(a, l, AUTH_TROUBLE);
 }
 
 static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
@@ -309,9 +327,9 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   qualify(a, &l->sasl.authzid);
   if (!has_room(a, l, now_ms) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
+  else if (l->proof == PROOF_SCRAM) take_scram(a, l, now_ms);
   else if (!find_secret(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_APOP) take_apop(a, l, now_ms);
-  else if (l->sasl.mech->server_last) wait_for_hash(a, l, now_ms);
   else take_cram(a, l, now_ms);
   dispatch(a, now_ms);
 }
@@ -320,10 +338,14 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
 
 static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct buf *out, uint64_t now_ms) {
   if (v == SASL_SALT) {
-    uint8_t salt[SCRAM_SALT];
     qualify(a, &l->sasl.name);
-    login_scram_salt(a, l, salt);
-    v = sasl_server_salt(&l->sasl, slice_of(salt, sizeof salt), SCRAM_ITERATIONS, out);
+    struct scram_verifier how;
+    if (!scram_salt_of(a, l, &how)) {
+      login_failed(a, l, AUTH_TROUBLE);
+      return;
+    }
+    v = sasl_server_salt(&l->sasl, slice_of(how.salt, SCRAM_SALT), how.iterations, out);
+    explicit_bzero(&how, sizeof how);
   }
   switch (v) {
   case SASL_CHALLENGE: login_challenge(a, l, buf_slice(out)); break;
@@ -332,7 +354,7 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
     credential(a, l, now_ms);
     break;
   case SASL_SECRET:
-    l->proof = PROOF_SASL;
+    l->proof = l->sasl.mech->server_last ? PROOF_SCRAM : PROOF_CRAM;
     credential(a, l, now_ms);
     break;
   case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */

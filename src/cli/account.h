@@ -8,6 +8,7 @@ struct account_wish {
   struct slice address, password;
   const char *quota; /* NULL: the option's */
   bool legacy;       /* keep the password recoverable too */
+  const char *scram; /* "--scram", "--no-scram", or NULL: the option's */
   bool is_hash;      /* `password` is a hash out of another server's database */
 };
 

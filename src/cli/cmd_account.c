@@ -25,10 +25,11 @@ static int ask_store(struct cli *c, const char *verb, const struct slice *args, 
 }
 
 static int add_login(struct cli *c, const struct account_wish *w, struct slice id) {
-  struct slice words[6] = { SLICE("account"), w->is_hash ? SLICE("import") : SLICE("add"), w->address, id };
+  struct slice words[7] = { SLICE("account"), w->is_hash ? SLICE("import") : SLICE("add"), w->address, id };
   size_t n = 4;
   struct table t;
   if (w->legacy) words[n++] = SLICE("--legacy-auth");
+  if (w->scram) words[n++] = slice_str(w->scram);
   words[n++] = w->password;
   table_init(&t);
   int code = ask_table(c, ROOM_AUTH, words, n, &t, NULL);
@@ -63,17 +64,25 @@ int account_make(struct cli *c, const struct account_wish *w) {
   return code;
 }
 
+/* The word for auth; NULL: nothing was said. */
+static const char *scram_wish(const struct cli *c) {
+  return cli_given(c, "scram") ? "--scram" : cli_given(c, "no-scram") ? "--no-scram" : NULL;
+}
+
+static bool scram_said_twice(const struct cli *c) { return cli_given(c, "scram") && cli_given(c, "no-scram"); }
+
 int cmd_account_add(struct cli *c) {
   struct buf password;
   buf_init(&password, SECRET_MAX);
+  if (scram_said_twice(c)) return cli_fail(CLI_EXIT_USAGE, "--scram and --no-scram are opposites");
   bool is_hash = cli_given(c, "hash-stdin") != NULL, legacy = cli_given(c, "legacy-auth") != NULL;
-  if (is_hash && legacy)
-    return cli_fail(CLI_EXIT_USAGE, "--legacy-auth needs the password itself, which a hash is not");
+  if (is_hash && (legacy || cli_given(c, "scram")))
+    return cli_fail(CLI_EXIT_USAGE, "--legacy-auth and --scram need the password itself, which a hash is not");
   int code = is_hash ? CLI_EXIT_OK : secret_get(c, "Password: ", true, &password);
   if (is_hash && !read_secret_line(0, &password))
     code = cli_fail(CLI_EXIT_NO_INPUT, "standard input has no hash in its first line");
   struct account_wish w = { slice_str(c->args[0]), buf_slice(&password), cli_given(c, "quota"), legacy,
-                            is_hash };
+                            is_hash ? NULL : scram_wish(c), is_hash };
   if (code == CLI_EXIT_OK) code = account_make(c, &w);
   buf_wipe(&password);
   return code;
@@ -95,10 +104,14 @@ int cmd_account_passwd(struct cli *c) {
   buf_init(&password, SECRET_MAX);
   bool on = cli_given(c, "legacy-auth") != NULL, off = cli_given(c, "no-legacy-auth") != NULL;
   if (on && off) return cli_fail(CLI_EXIT_USAGE, "--legacy-auth and --no-legacy-auth are opposites");
+  if (scram_said_twice(c)) return cli_fail(CLI_EXIT_USAGE, "--scram and --no-scram are opposites");
   int code = secret_get(c, "New password: ", true, &password);
   if (code == CLI_EXIT_OK) {
-    struct slice words[] = { SLICE("account"), SLICE("passwd"), name, buf_slice(&password) };
-    code = change_login(c, words, 4);
+    struct slice words[5] = { SLICE("account"), SLICE("passwd"), name };
+    size_t n = 3;
+    if (scram_wish(c)) words[n++] = slice_str(scram_wish(c));
+    words[n++] = buf_slice(&password);
+    code = change_login(c, words, n);
   }
   if (code == CLI_EXIT_OK && (on || off)) {
     struct slice words[] = { SLICE("account"), SLICE("legacy"), name, on ? SLICE("on") : SLICE("off"),
@@ -155,20 +168,20 @@ static bool index_by_id(const struct table *t, struct map *by_id) {
 /* Mailboxes with their logins beside them; a mailbox without one says so. */
 static bool join(const struct table *mailboxes, const struct table *logins, struct table *both) {
   static const char *const left[] = { "address", "messages", "octets", "quota" };
-  static const char *const right[] = { "enabled", "legacy", "hash", "created" };
+  static const char *const right[] = { "enabled", "legacy", "scram", "hash", "created" };
   struct buf list;
   struct map by_id;
   uint64_t id;
   map_init(&by_id);
   buf_init(&list, 64 * 1024);
   bool ok = index_by_id(logins, &by_id);
-  for (size_t i = 0; i < 8; i++) ipc_list_put(&list, slice_str(i < 4 ? left[i] : right[i - 4]));
+  for (size_t i = 0; i < 9; i++) ipc_list_put(&list, slice_str(i < 4 ? left[i] : right[i - 4]));
   ok = ok && table_columns(both, buf_slice(&list));
   for (const struct table_row *r = mailboxes->first; ok && r; r = r->next) {
     bool known = num_parse(table_cell(mailboxes, r, "id"), UINT64_MAX, &id);
     buf_reset(&list);
     put_cells(&list, mailboxes, r, left, 4);
-    put_cells(&list, logins, known ? map_ptr(&by_id, id) : NULL, right, 4);
+    put_cells(&list, logins, known ? map_ptr(&by_id, id) : NULL, right, 5);
     ok = table_add(both, buf_slice(&list));
   }
   buf_free(&list);

@@ -216,8 +216,8 @@ static int make_account(struct cli *c, const struct init *x, struct slice passwo
   table_init(&t);
   c->config = x->config;
   int code = ask_table(c, ROOM_STORE, words, 3, &t, NULL);
-  struct account_wish w = { slice_str(x->address), password, NULL, cli_given(c, "legacy-auth") != NULL,
-                            false };
+  struct account_wish w = { .address = slice_str(x->address), .password = password,
+                            .legacy = cli_given(c, "legacy-auth") != NULL };
   if (code == CLI_EXIT_OK) code = account_make(c, &w);
   table_free(&t);
   return code;

@@ -22,14 +22,18 @@ static const struct cmd_option add_options[] = {
   { "hash-stdin", NULL,
     "That line is a hash out of another server's database instead: yescrypt, bcrypt, SHA-512-crypt, "
     "SHA-256-crypt, MD5-crypt, with Dovecot's {SCHEME} or without." },
-  { "legacy-auth", NULL, "Keep the password recoverable (encrypted), which APOP, CRAM-MD5 and SCRAM need." },
+  { "legacy-auth", NULL, "Keep the password recoverable (encrypted), which APOP and CRAM-MD5 need. SCRAM works too then." },
+  { "scram", NULL, "Keep SCRAM's verifiers (not the password). Else the option scram decides." },
+  { "no-scram", NULL, "Keep none, whatever the option says." },
   { "quota", "SIZE", "The most octets the mailbox holds, such as 2G; 0: no limit." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option passwd_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input." },
-  { "legacy-auth", NULL, "Keep it recoverable (encrypted) from now on, which APOP, CRAM-MD5 and SCRAM need." },
+  { "legacy-auth", NULL, "Keep it recoverable (encrypted) from now on, which APOP and CRAM-MD5 need." },
   { "no-legacy-auth", NULL, "From now on keep no recoverable password." },
+  { "scram", NULL, "Keep SCRAM's verifiers from now on (not the password)." },
+  { "no-scram", NULL, "From now on keep none, whatever the option scram says." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option delete_options[] = {

@@ -7,6 +7,7 @@ option auth_mechanisms '{ "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-2
 option auth_penalty_most 1
 add alice bob
 q account add plain@example.org --password-stdin <<<secret-plain >/dev/null
+q account add carol@example.org --scram --password-stdin <<<secret-carol >/dev/null
 serve
 cd "$dir"
 printf 'From: <alice@example.org>\nTo: <bob@example.org>\nSubject: mechanisms\n\nFirst line.\n' >mail.lf
@@ -75,6 +76,23 @@ ok "gsasl SCRAM-SHA-256 without binding" says '^235 ' gsasl_ SCRAM-SHA-256 secre
 ok "with TLS 1.2 no -PLUS is announced" no says 'AUTH .*-PLUS' gsasl_ PLAIN secret-alice --priority=NORMAL:-VERS-TLS1.3
 ok "in the clear neither" no says 'AUTH .*-PLUS' timeout 10 swaks --server localhost --port "$submission" --quit-after EHLO
 ok "with TLS 1.3 it is" says 'AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS' timeout 10 swaks --server localhost --port "$submission" --tls --quit-after EHLO
+
+# --- an account that keeps SCRAM's verifiers and no password ---
+gsasl_carol() { # MECHANISM PASSWORD
+  timeout 20 gsasl --smtp --connect "localhost:$submission" --x509-ca-file="$ca" --mechanism="$1" --hostname=localhost --service=smtp \
+    --authentication-id=carol@example.org --password="$2" "${@:3}" </dev/null
+}
+for m in SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS; do
+  ok "gsasl $m, verifiers only" says '^235 ' gsasl_carol $m secret-carol
+  ok "gsasl $m, verifiers only, wrong password" says '^535 ' gsasl_carol $m wrong
+done
+ok "gsasl SCRAM-SHA-1, verifiers only" says '^235 ' gsasl_carol SCRAM-SHA-1 secret-carol --no-cb
+ok "gsasl CRAM-MD5, verifiers only" says '^535 ' gsasl_carol CRAM-MD5 secret-carol
+carol_list() { echo "$2" | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://carol@example.org@localhost:$pop3"; }
+ok "qasid fetch scram-sha-256-plus, verifiers only" carol_list scram-sha-256-plus secret-carol
+ok "and after another password" q account passwd carol@example.org --password-stdin <<<other-carol
+ok "the old one is no more" no carol_list scram-sha-256 secret-carol
+ok "the new one is" carol_list scram-sha-256 other-carol
 
 # --- POP3 ---
 mkdir -p box/cur box/new box/tmp

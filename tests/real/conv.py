@@ -17,6 +17,18 @@ class Failed(Exception):
     pass
 
 
+def scram(user, password, server_first):
+    """RFC 7677: the last message of a client whose first was "n,,n=USER,r=" and the RFC's nonce."""
+    had = dict(part.split("=", 1) for part in server_first.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(had["s"]), int(had["i"]))
+    client_key = hmac.new(salted, b"Client Key", "sha256").digest()
+    without_proof = "c=biws,r=" + had["r"]
+    text = "n=%s,r=rOprNGfwEbeRWgbNEkqO,%s,%s" % (user, server_first, without_proof)
+    signature = hmac.new(hashlib.sha256(client_key).digest(), text.encode(), "sha256").digest()
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature))).decode()
+    return base64.b64encode((without_proof + ",p=" + proof).encode()).decode()
+
+
 def unescape(text):
     """\\r \\n \\0 \\t \\\\ \\xNN; everything else as UTF-8."""
     out, i, raw = bytearray(), 0, text.encode()
@@ -202,6 +214,9 @@ class Play:
             if word == "apop":
                 stamp = re.search(rb"<[^>]*>", client.first).group(0)
                 return hashlib.md5(stamp + rest.encode()).hexdigest()
+            if word == "scram":
+                user, password = rest.split(" ", 1)
+                return scram(user, password, base64.b64decode(client.latest.split(b" ", 1)[1]).decode())
             if word == "cram":
                 user, password = rest.split(" ", 1)
                 challenge = base64.b64decode(client.latest.split(b" ", 1)[1])

@@ -354,7 +354,7 @@ static void test_admin_list(void **state) {
   struct slice v;
   assert_true(cli_row_get(slice_of(said[from + 1].payload, said[from + 1].n), &m));
   static const char *const want[] = {
-    "tim@example.org", "42", "yes", "yes", "yescrypt", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"
+    "tim@example.org", "42", "yes", "yes", "yes", "yescrypt", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"
   };
   for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
     assert_true(ipc_list_next(&m.values, &v));

@@ -75,7 +75,7 @@ static void test_scram(void **state) {
   static const char *const mechs[] = { "SCRAM-SHA-256", "SCRAM-SHA-1" };
   for (int i = 0; i < 2; i++) {
     uint64_t t = scram(&c, 1, mechs[i], SLICE("tim@example.org"), SLICE(SECRET));
-    assert_int_equal(run(), 1);
+    assert_int_equal(run(), 0); /* nothing to be hashed: the verifiers are there */
     assert_int_equal(sasl_client_step(&c, true, challenge(t), &out), SASL_SEND);
     assert_true(sasl_client_believes(&c));
     assert_int_equal(answer(t), NOTHING);
@@ -246,10 +246,157 @@ static void test_secret_follows_password(void **state) {
   assert_true((run(), answer(t)) == YES);
 }
 
+/* --- SCRAM's verifiers, without any password kept --- */
+
+/* Does SCRAM with that password come to yes? */
+static bool scram_works(const char *mech, const char *name, struct slice secret) {
+  struct sasl_client c;
+  struct buf out;
+  buf_init(&out, 2048);
+  uint64_t t = scram(&c, 1, mech, slice_str(name), secret);
+  run();
+  if (answer(t) == NOTHING && slice_starts(challenge(t), SLICE("v="))) {
+    assert_int_equal(sasl_client_step(&c, true, challenge(t), &out), SASL_SEND);
+    step_sasl(t, SLICE_NONE);
+  }
+  for (int i = 0; i < 20 && answer(t) == NOTHING; i++) at(now + 1000);
+  bool yes = answer(t) == YES;
+  sasl_client_end(&c);
+  buf_free(&out);
+  clean_address();
+  return yes;
+}
+
+static size_t sealed_length(const char *name) {
+  struct account row;
+  assert_int_equal(accounts_find(&auth->accounts, slice_str(name), &row), ACCOUNT_OK);
+  return row.sealed_n;
+}
+
+static void test_verifiers(void **state) {
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", SECRET), CLI_OK);
+  assert_int_equal(sealed_length("tim@example.org"), 0);
+  assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE(SECRET)));
+  assert_true(scram_works("SCRAM-SHA-1", "TIM@Example.ORG", SLICE(SECRET)));
+  assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("x")));
+  uint64_t t = apop(1, "tim@example.org", SLICE(SECRET));
+  at(now + 3000);
+  assert_int_equal(answer(t), AUTH_WRONG);
+  clean_address();
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "another"), CLI_OK); /* they follow it */
+  assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE(SECRET)));
+  assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("another")));
+  auth_free(&auth);
+  open_auth();
+  assert_true(scram_works("SCRAM-SHA-1", "tim@example.org", SLICE("another")));
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "--no-scram", "third"), CLI_OK);
+  assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("third")));
+  conf->scram = true; /* the account's own word counts more */
+  t = login(1, "tim@example.org", "third");
+  assert_true((run(), answer(t)) == YES);
+  assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("third")));
+}
+
+/* With the option, an account that has none gets them from its next right password, and from no wrong one. */
+static void test_verifiers_from_a_login(void **state) {
+  add_tim();
+  uint64_t t = login(1, "tim@example.org", SECRET);
+  assert_true((run(), answer(t)) == YES);
+  assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE(SECRET)));
+  conf->scram = true;
+  auth_free(&auth); /* forgets the password that was right */
+  open_auth();
+  fail_once(1, "x");
+  clean_address();
+  assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("x")));
+  t = login(1, "tim@example.org", SECRET);
+  assert_true((run(), answer(t)) == YES);
+  assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE(SECRET)));
+  t = login(2, "tim@example.org", SECRET); /* what was remembered of the account still is */
+  assert_true((run(), answer(t)) == YES);
+  assert_int_equal(auth->count.cache_hits, 1);
+}
+
+static void test_verifiers_need_ascii(void **state) {
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "p\xc3\xa4ss"), CLI_USAGE);
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--no", "pass"), CLI_USAGE);
+  conf->scram = true;
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "p\xc3\xa4ss"), CLI_OK);
+  uint64_t t = login(1, "tim@example.org", "p\xc3\xa4ss");
+  assert_true((run(), answer(t)) == YES);
+}
+
+/* What a stranger is told about a name's salt does not change when an account of it comes, changes or goes. */
+static void test_salt_tells_nothing(void **state) {
+  static const struct slice first = { (const uint8_t *)"n,,n=tim@example.org,r=abc", 26 };
+  uint8_t kept[256];
+  struct slice a = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
+  memcpy(kept, a.p, a.n);
+  for (int i = 0; i < 3; i++) {
+    if (i == 0) assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", SECRET), CLI_OK);
+    if (i == 1) assert_int_equal(admin("account", "passwd", "tim@example.org", "another"), CLI_OK);
+    if (i == 2) assert_int_equal(admin("account", "delete", "tim@example.org"), CLI_OK);
+    struct slice b = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
+    assert_true(slice_eq(slice_of(kept, a.n), b));
+  }
+}
+
+/* RFC 5802 §5 and RFC 7677 §3, from their salts and counts. */
+static void test_verifiers_are_the_rfcs(void **state) {
+  struct scram_verifiers v = { .sha1.iterations = 4096, .sha256.iterations = 4096 }, again;
+  struct buf b;
+  buf_init(&b, SCRAM_PACKED_MAX);
+  assert_true(base64_decode(&b, SLICE("W22ZaJ0SNY7soEsUEjb6gQ==")));
+  memcpy(v.sha256.salt, buf_slice(&b).p, SCRAM_SALT);
+  assert_true(scram_derive(&v, SLICE("pencil")));
+  buf_reset(&b);
+  base64_put(&b, slice_of(v.sha256.keys.stored, 32));
+  assert_true(slice_eq(buf_slice(&b), SLICE("WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=")));
+  buf_reset(&b);
+  base64_put(&b, slice_of(v.sha256.keys.server, 32));
+  assert_true(slice_eq(buf_slice(&b), SLICE("wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=")));
+  buf_reset(&b);
+  scram_pack(&v, &b);
+  assert_true(scram_unpack(buf_slice(&b), &again));
+  assert_memory_equal(v.sha256.keys.stored, again.sha256.keys.stored, 32);
+  assert_memory_equal(v.sha1.keys.server, again.sha1.keys.server, 20);
+  assert_int_equal(again.sha256.iterations, 4096);
+  assert_false(scram_unpack(slice_first(buf_slice(&b), 100), &again));
+  buf_free(&b);
+}
+
+/* A database of the first version, and one of a version that is not known yet. */
+static void test_schema_steps(void **state) {
+  static const struct db_options options = { .page_size = 4096, .cache_kib = 256 };
+  struct db *db = NULL;
+  struct buf err;
+  struct auth_shell shell = { NULL, say, enqueue, fill, wall, warn, 0 };
+  add_tim();
+  auth_free(&auth);
+  assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
+  assert_int_equal(db_exec(db, "ALTER TABLE account DROP COLUMN scram; ALTER TABLE account DROP COLUMN scram_wish"), DB_OK);
+  assert_int_equal(db_set_version(db, 1), DB_OK);
+  db_close(&db);
+  open_auth();
+  conf->scram = true;
+  uint64_t t = login(1, "tim@example.org", SECRET);
+  assert_true((run(), answer(t)) == YES);
+  assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE(SECRET)));
+  auth_free(&auth);
+  assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
+  assert_int_equal(db_set_version(db, 1000), DB_OK);
+  db_close(&db);
+  buf_init(&err, 1024);
+  assert_null(auth_new(disk, conf, &shell, &err));
+  assert_true(slice_search(buf_slice(&err), SLICE("newer")) >= 0);
+  buf_free(&err);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     T(test_apop), T(test_cram), T(test_scram), T(test_channel_binding), T(test_scram_waits_too), T(test_scram_salt_is_steady),
-    T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
+    T(test_verifiers), T(test_verifiers_from_a_login), T(test_verifiers_need_ascii), T(test_salt_tells_nothing),
+    T(test_verifiers_are_the_rfcs), T(test_schema_steps), T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,8 +38,9 @@
  *
  * In what the server says, "..." stands for anything, {=NAME} for anything that is remembered as NAME.
  * In what either side says, {NAME} is that. In what the client says also {repeat N TEXT},
- * {base64 TEXT} with the escapes of C-, {apop PASSWORD} and {cram USER PASSWORD}, made from the
- * server's greeting or last challenge. */
+ * {base64 TEXT} with the escapes of C-, {apop PASSWORD}, {cram USER PASSWORD} and {scram USER PASSWORD}, made
+ * from the server's greeting or last challenge; scram with SHA-256, for a client whose first message was
+ * "n,,n=USER,r=" CONV_NONCE. */
 #ifndef QASID_WORLD_CONV_H
 #define QASID_WORLD_CONV_H
 

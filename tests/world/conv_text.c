@@ -2,7 +2,7 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
-#include "lib/tls/digest.h"
+#include "lib/sasl/sasl.h"
 
 static int hex_digit(int c) {
   if (ascii_is_digit(c)) return c - '0';
@@ -77,11 +77,30 @@ static void put_cram(struct slice args, const struct conv_memory *m, struct buf 
   buf_free(&text);
 }
 
+/* RFC 7677: the last message of a client whose first was "n,,n=USER,r=" and CONV_NONCE. */
+static void put_scram(struct slice args, const struct conv_memory *m, struct buf *out) {
+  struct slice user = slice_split(&args, ' ');
+  struct buf challenge, text;
+  struct sasl_client c;
+  buf_init(&challenge, 4096);
+  buf_init(&text, 4096);
+  base64_decode(&challenge, slice_str(m->challenge));
+  sasl_client_start(&c, sasl_find(SLICE("SCRAM-SHA-256")), user, args, SLICE_NONE, SLICE(CONV_NONCE));
+  sasl_client_step(&c, false, SLICE_NONE, &text);
+  buf_reset(&text);
+  sasl_client_step(&c, true, buf_slice(&challenge), &text);
+  base64_put(out, buf_slice(&text));
+  sasl_client_end(&c);
+  buf_free(&challenge);
+  buf_free(&text);
+}
+
 static const struct {
   const char *word;
   void (*put)(struct slice args, const struct conv_memory *m, struct buf *out);
 } makers[] = {
   { "repeat", put_repeat }, { "base64", put_base64 }, { "apop", put_apop }, { "cram", put_cram },
+  { "scram", put_scram },
 };
 
 static const char *remembered(const struct conv_memory *m, struct slice name) {

@@ -5,8 +5,9 @@
 #include "lib/base/buf.h"
 
 enum { CONV_NAMES = 16 };
+#define CONV_NONCE "rOprNGfwEbeRWgbNEkqO" /* a SCRAM client's, as in RFC 7677 §3 */
 
-/* What was remembered, and what {apop} and {cram} are made from. */
+/* What was remembered, and what {apop}, {cram} and {scram} are made from. */
 struct conv_memory {
   struct {
     char name[24];
