@@ -15,6 +15,9 @@
  *                 "gone" (it was and its owner deleted it), "no-space" or "trouble"; and rows "more"
  *                 in the middle of large ones. `taken` is how many octets of input the store has
  *                 dealt with in all: never be more than CLI_IMPORT_WINDOW octets ahead of it.
+ *   mail uidls USER      A row (uidl, uid, imported) for each message, and with uid 0 for each imported
+ *                 UIDL whose message its owner deleted.
+ *   mail drop USER UID…  Deletes those whose UIDL was imported, and forgets the UIDLs.
  *   backup        cli_output is a ustar archive (POSIX.1-1988) of a data folder: the database as
  *                 it was at one moment, and the body files it refers to. */
 #ifndef QASID_IPC_CLI_ROOM_H

@@ -1,8 +1,9 @@
-/* mail, export, import: the messages of one account. */
+/* mail, export, import, and what a migration asks: the messages of one account. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/num.h"
 #include "src/store/admin.h"
 #include "src/store/uidl.h"
 
@@ -145,6 +146,93 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
+/* --- for a migration: what is here, and away with what the old server has no more --- */
+
+static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w, size_t *ret_rows) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uid, uidl FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
+  db_bind_int(s, 1, (int64_t)w->account.inbox);
+  db_bind_int(s, 2, (int64_t)w->next);
+  db_bind_int(s, 3, ROWS_A_SLICE);
+  struct buf uidl;
+  enum db_result r;
+  buf_init(&uidl, 256);
+  for (; (r = db_step(s)) == DB_ROW; ++*ret_rows) {
+    uint32_t uid = (uint32_t)db_int(s, 0);
+    bool imported = !db_is_null(s, 1);
+    put_uidl(&uidl, w, uid, db_bytes(s, 1));
+    ADMIN_ROW(a, buf_slice(&uidl), admin_num(a, uid), imported ? SLICE("yes") : SLICE("no"));
+    w->next = (uint64_t)uid + 1;
+  }
+  buf_free(&uidl);
+  return r;
+}
+
+/* Those of messages that their owner deleted; uid 0. */
+static enum db_result uidls_gone(struct store_engine *e, struct admin_job *a, struct walk *w) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uidl FROM gone WHERE folder = ? ORDER BY uidl");
+  enum db_result r;
+  db_bind_int(s, 1, (int64_t)w->account.inbox);
+  while ((r = db_step(s)) == DB_ROW) ADMIN_ROW(a, db_bytes(s, 0), SLICE("0"), SLICE("yes"));
+  return r;
+}
+
+static enum db_result mail_uidls(struct store_engine *e, struct admin_job *a) {
+  struct walk *w;
+  enum db_result r;
+  size_t rows = 0;
+  if (!walk_begin(e, a, &w, &r)) return r;
+  admin_columns(a, "uidl uid imported");
+  r = uidls_here(e, a, w, &rows);
+  a->job.again = r == DB_OK && rows == ROWS_A_SLICE;
+  return r != DB_OK || a->job.again ? r : uidls_gone(e, a, w);
+}
+
+/* One message with an imported UIDL, as if it had never come: should the other server show it again, it
+ * may come again. *ret_size 0: it is not there, or its UIDL was not imported. */
+static enum db_result drop_message(struct store_engine *e, struct admin_job *a, uint64_t folder, uint32_t uid,
+                                   uint64_t *ret_size) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uidl FROM entry WHERE folder = ? AND uid = ? AND uidl IS NOT NULL");
+  *ret_size = 0;
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, uid);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r;
+  struct slice uidl = admin_copy(a, db_bytes(s, 0));
+  db_reset(s);
+  r = message_delete(e, folder, uid, ret_size);
+  s = db_prepare(e->db, "DELETE FROM gone WHERE folder = ? AND uidl = ?");
+  if (r != DB_OK) return r;
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_text(s, 2, uidl);
+  return db_run(s);
+}
+
+static enum db_result mail_drop(struct store_engine *e, struct admin_job *a) {
+  struct named_account account;
+  struct folder *f;
+  uint64_t uid, size, count = 0, octets = 0;
+  enum db_result r = admin_account(e, a, a->words[0], &account);
+  if (r != DB_OK || !account.id) return r;
+  r = engine_folder(e, account.inbox, &f);
+  for (size_t i = 1; r == DB_OK && f && i < a->count; i++) {
+    if (!num_parse(a->words[i], UINT32_MAX, &uid)) continue;
+    r = drop_message(e, a, account.inbox, (uint32_t)uid, &size);
+    count += size > 0;
+    octets += size;
+  }
+  struct change *c = admin_change(a, CHANGE_EMPTIED);
+  if (r != DB_OK || !f || !c) return r == DB_OK && !c ? DB_NOMEM : r;
+  c->id = account.id;
+  c->inbox = count;
+  c->quota = octets;
+  if (count) folder_shrink(e, f, count, octets);
+  admin_columns(a, "deleted");
+  ADMIN_ROW(a, admin_num(a, count));
+  return DB_OK;
+}
+
 /* --- export --- */
 
 /* The row of the next message. *ret_more false: that was all. */
@@ -213,6 +301,8 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
 
 const struct admin_verb admin_mail_verbs[] = {
   { "mail list", "ADDRESS", 1, 1, ADMIN_READ, mail_list, NULL, walk_ended },
+  { "mail uidls", "ADDRESS", 1, 1, ADMIN_READ, mail_uidls, NULL, walk_ended },
+  { "mail drop", "ADDRESS UID …", 2, ADMIN_WORDS_MAX - 2, ADMIN_WRITE, mail_drop, NULL, NULL },
   { "export", "ADDRESS", 1, 1, ADMIN_READ, export_account, NULL, walk_ended },
   { "import", "ADDRESS", 1, 1, ADMIN_OWNER, NULL, import_begin, NULL },
 };
