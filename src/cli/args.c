@@ -66,7 +66,7 @@ static const struct cmd *find_command(int argc, char *const *argv, size_t *ret_s
     }
     const struct cmd_option *o = option_of(cmd_common_options, option_name(argv[i], &value));
     if (n || !o) break;
-    if (o->value && !value) i++;
+    if (o->value && !value && o->value[0] != '[') i++;
   }
   return cli_find(words, n, ret_skip);
 }
@@ -90,6 +90,7 @@ static bool take_option(struct cli *c, int argc, char *const *argv, int *at, str
     buf_printf(err, "--%s takes no value", o->name);
     return false;
   }
+  if (o->value && !value && o->value[0] == '[') return keep_given(c, o->name, "");
   if (o->value && !value && *at + 1 >= argc) {
     buf_printf(err, "--%s needs %s behind it", o->name, o->value);
     return false;

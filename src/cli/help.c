@@ -30,7 +30,7 @@ void cli_usage(struct buf *out, const struct cmd *command) {
 
 static void put_options(struct buf *out, const struct cmd_option *o) {
   for (; o && o->name; o++) {
-    buf_printf(out, "  --%s%s%s\n", o->name, o->value ? " " : "", o->value ? o->value : "");
+    buf_printf(out, "  --%s%s%s\n", o->name, o->value && o->value[0] != '[' ? " " : "", o->value ? o->value : "");
     put_wrapped(out, 6, o->text);
   }
 }
@@ -112,7 +112,10 @@ static void put_args(struct buf *out, const char *args) {
 static void put_manual_options(struct buf *out, const struct cmd_option *o) {
   buf_put_str(out, ".Bl -tag -width Ds\n");
   for (; o && o->name; o++) {
-    buf_printf(out, ".It Fl Fl %s%s%s\n", o->name, o->value ? " Ar " : "", o->value ? o->value : "");
+    buf_printf(out, ".It Fl Fl %s%s%s\n", o->name, !o->value               ? ""
+               : o->value[0] == '[' ? " "
+                                    : " Ar ",
+               o->value ? o->value : "");
     put_roff(out, o->text);
   }
   buf_put_str(out, ".El\n");
