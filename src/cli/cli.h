@@ -30,7 +30,7 @@ struct cli;
 
 struct cmd_option {
   const char *name;  /* without the two hyphens */
-  const char *value; /* what stands behind it, in help; NULL: nothing does */
+  const char *value; /* what stands behind it, in help; NULL: nothing does; "[=…]": --name=value or nothing */
   const char *text;
 };
 
@@ -112,6 +112,7 @@ int cmd_import(struct cli *c);
 int cmd_backup(struct cli *c);
 int cmd_restore(struct cli *c);
 int cmd_fetch(struct cli *c);
+int cmd_migrate(struct cli *c);
 int cmd_send(struct cli *c);
 int cmd_dns_lookup(struct cli *c);
 int cmd_init(struct cli *c);

@@ -73,6 +73,33 @@ static const struct cmd_option fetch_options[] = {
   { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
   { NULL, NULL, NULL },
 };
+static const struct cmd_option migrate_options[] = {
+  { "from", "HOST[:PORT]", "The old server; also pop3://HOST, pop3s://HOST. Port 995 is TLS from the first octet, any other STLS." },
+  { "accounts", "FILE",
+    "A line for each account: ADDRESS, or ADDRESS<TAB>LOGIN, or ADDRESS<TAB>LOGIN<TAB>PASSWORD. LOGIN is the "
+    "name there, the address when empty; PASSWORD is all that follows the second tab. # begins a comment. "
+    "- is standard input." },
+  { "master", "USER", "Log in with a master user, whose password is asked for; the file then needs no passwords." },
+  { "master-password-stdin", NULL, "That password is the first line of standard input." },
+  { "master-form", "FORM",
+    "How the master logs in: %u is the account's login, %m the master's. Else %u*%m, as Dovecot has it. authzid: "
+    "by SASL PLAIN for the account." },
+  { "create", NULL, "Make the accounts that are missing here, with the password in the file." },
+  { "mirror-deletions", NULL,
+    "Delete here what came from the old server and is there no more. For every run before the switch; never after it." },
+  { "prove", "[=full]",
+    "Compare what a client sees here and there: every UIDL; with =full every octet, for which all mail is "
+    "fetched again." },
+  { "jobs", "N", "So many accounts at a time, 1 to 64. Else 4." },
+  { "accept-short", NULL, "Take messages that come shorter than the old server announced." },
+  { "auth", "MECHANISM", "As in fetch." },
+  { "starttls", NULL, "Refuse to go on without STLS." },
+  { "no-starttls", NULL, "Never say STLS. Passwords may then go in the clear." },
+  { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
+  { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
+  { "verbose", NULL, "Show the conversations on standard error; passwords are left out." },
+  { NULL, NULL, NULL },
+};
 static const struct cmd_option send_options[] = {
   { "from", "ADDRESS", "The envelope's sender. Else the user in the URL." },
   { "to", "ADDRESS", "A recipient; may be given often." },
@@ -158,6 +185,10 @@ const struct cmd cmds[] = {
     "The server must be stopped." },
   { "check", "", 0, 0, cmd_room, NULL, "look at every page, count and message of the store",
     "Ends with 65 when something is damaged." },
+  { "migrate pop3", "", 0, 0, cmd_migrate, migrate_options, "move accounts in from another POP3 server",
+    "Logs in to the old server for each account, fetches what is not here yet, and keeps its UIDLs, so that no "
+    "client downloads its mail again. Changes nothing there. Run it again and again until the switch: each run "
+    "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells the whole way." },
   { "fetch", "URL", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
     "is written as it is or as %40." },

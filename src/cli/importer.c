@@ -83,6 +83,7 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
     if (*ret_code == CLI_EXIT_NOT_FOUND) *ret_code = cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
     return false;
   }
+  *ret_code = CLI_EXIT_OK;
   if (link_ask(x->link, words, 2)) return true;
   *ret_code = cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
   return false;

@@ -244,11 +244,13 @@ static bool may_show(const struct pop3_client *p) { return p->net.tls || p->net.
 static int choose_and_log_in(struct pop3_client *p, const char *named, struct slice user,
                              struct slice password, enum login_answer *ret) {
   struct slice offered = slice_str(p->mechanisms);
-  bool apop = named ? strcasecmp(named, "apop") == 0 : !p->net.tls && p->timestamp[0];
+  bool apop = named ? strcasecmp(named, "apop") == 0 : !p->net.tls && p->timestamp[0] && !p->authzid.n;
   const struct sasl_mechanism *m = apop ? NULL : login_choose(offered, named, p->net.tls != NULL);
   bool basic = !apop && (named ? strcasecmp(named, "user") == 0 : !m);
   if (apop && !p->timestamp[0])
     return cli_fail(CLI_EXIT_UNAVAILABLE, "%s has no APOP: its greeting has no timestamp", p->net.url.host);
+  if (p->authzid.n && (apop || basic))
+    return cli_fail(CLI_EXIT_UNAVAILABLE, "%s has no SASL mechanism to log in for another", p->net.url.host);
   if (!apop && !basic && !m) return cli_fail(CLI_EXIT_USAGE, "--auth %s is not known", named);
   if ((basic || (m && m->plaintext)) && !may_show(p))
     return cli_fail(CLI_EXIT_REFUSED,
@@ -261,7 +263,7 @@ static int choose_and_log_in(struct pop3_client *p, const char *named, struct sl
   else if (basic)
     *ret = login_user(p, user, password);
   else
-    *ret = login_sasl(&p->net, m, user, offered, password, POP3_COMMAND_MAX, hear_sasl, &why);
+    *ret = login_sasl(&p->net, m, user, p->authzid, offered, password, POP3_COMMAND_MAX, hear_sasl, &why);
   if (buf_len(&why)) snprintf(p->text, sizeof p->text, "%.*s", SLICE_ARG(buf_slice(&why)));
   buf_free(&why);
   return CLI_EXIT_OK;

@@ -14,6 +14,7 @@ struct pop3_client {
   bool capable;          /* it knows CAPA */
   char mechanisms[512];  /* SASL's, separated by spaces */
   char text[512];        /* what the last status line said, made safe */
+  struct slice authzid;  /* whom to log in for, by SASL; set after opening, empty for oneself */
 };
 
 /* Connects, hears the greeting, asks for capabilities, and says STLS where it can. The exit code. */

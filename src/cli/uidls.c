@@ -28,7 +28,7 @@ static void sort(struct uidl_list *l) {
 }
 
 /* RFC 1939 §7: 1 to 70 octets from 0x21 to 0x7E. */
-static bool is_uidl(struct slice s) {
+bool uidls_is_valid(struct slice s) {
   if (s.n == 0 || s.n > 70) return false;
   for (size_t i = 0; i < s.n; i++)
     if (s.p[i] < 0x21 || s.p[i] > 0x7e) return false;
@@ -56,7 +56,7 @@ bool uidls_read_plain(struct uidl_list *l, struct slice text, struct buf *err) {
       buf_printf(err, "line %u: either every line has a name behind a tab, or none has", number);
       return false;
     }
-    if (!is_uidl(uidl)) {
+    if (!uidls_is_valid(uidl)) {
       buf_printf(err, "line %u: a UIDL has 1 to 70 printable characters without spaces (RFC 1939)", number);
       return false;
     }
@@ -100,7 +100,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
     buf_init(&made, 64);
     buf_printf(&made, "%08llx%08llx", (unsigned long long)uid, (unsigned long long)validity);
     ok = add(l, maildir_base_name(slice_from(line, (size_t)colon + 1)),
-             is_uidl(given) ? given : buf_slice(&made), uid);
+             uidls_is_valid(given) ? given : buf_slice(&made), uid);
     buf_free(&made);
   }
   if (!ok) buf_put_str(err, "no memory");

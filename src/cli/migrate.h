@@ -1,0 +1,147 @@
+/* Moving in from another POP3 server, account by account, so that no client notices.
+ *
+ *   migrate_accounts.c  the file of accounts
+ *   migrate_old.c       the old server, as a client sees it
+ *   migrate_plan.c      what the old server lists beside what is here: pure
+ *   migrate_one.c       one account: log in, list, fetch what is new, perhaps delete, perhaps prove
+ *   cmd_migrate.c       the command: several accounts at once, a process each; what is said of them
+ *
+ * Nothing changes at the old server: no DELE is ever said, and no QUIT, without which a server must not
+ * remove anything (RFC 1939 §6). A message is counted as moved once it is durable here; whatever ends a
+ * run in the middle, the next one takes up what is missing, because it goes by the UIDLs alone. */
+#ifndef QASID_CLI_MIGRATE_H
+#define QASID_CLI_MIGRATE_H
+
+#include "lib/base/arena.h"
+#include "src/cli/cli.h"
+#include "src/cli/url.h"
+
+/* --- accounts --- */
+
+struct migrate_account {
+  unsigned line;
+  const char *address;    /* here */
+  struct slice login;     /* there; the address when the file names no other */
+  struct slice password;  /* p NULL: the file has none */
+};
+struct migrate_accounts {
+  struct buf text; /* wiped at the end: passwords */
+  struct arena mem;
+  struct migrate_account *list;
+  size_t count;
+};
+/* Lines "ADDRESS[<TAB>LOGIN[<TAB>PASSWORD]]"; the password is all that follows the second tab, whatever
+ * it is. Empty lines and lines that begin with # are passed over. An empty LOGIN is the address. False with
+ * a sentence in `err` that names the line. */
+bool migrate_accounts_parse(struct migrate_accounts *a, struct buf *err);
+/* The same from a file, "-" being standard input. */
+bool migrate_accounts_read(struct migrate_accounts *a, const char *path, struct buf *err);
+void migrate_accounts_free(struct migrate_accounts *a);
+
+/* --- the plan --- */
+
+enum migrate_state {
+  MIGRATE_NEW,  /* not here yet */
+  MIGRATE_HERE,
+  MIGRATE_GONE, /* was here, and its owner deleted it */
+};
+/* A message of the old server. */
+struct migrate_message {
+  uint64_t number, size; /* as it lists them */
+  struct slice shown;    /* its UIDL there */
+  struct slice uidl;     /* its UIDL here: the same, if it can be kept */
+  enum migrate_state state;
+  const struct migrate_here *here;
+  bool hashed;
+  uint8_t hash[32];
+};
+/* A message of the account here. */
+struct migrate_here {
+  struct slice uidl;
+  uint64_t uid;
+  bool imported; /* its UIDL came with it; else Qasid made it */
+  bool gone;
+  bool claimed;  /* the old server has it */
+  bool hashed;
+  uint8_t hash[32];
+};
+struct migrate_plan {
+  struct arena mem;
+  struct migrate_message *old; /* in the old server's order */
+  size_t old_count;
+  struct migrate_here *here; /* by UIDL */
+  size_t here_count;
+  size_t new_count, gone_count, renamed; /* renamed: those whose UIDL cannot be kept */
+  size_t left_over; /* imported, not gone, and no longer at the old server */
+};
+void migrate_plan_init(struct migrate_plan *p);
+void migrate_plan_free(struct migrate_plan *p);
+/* One more of each; false without memory. */
+bool migrate_plan_old(struct migrate_plan *p, uint64_t number, struct slice uidl);
+bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported);
+/* What is here is read anew. */
+void migrate_plan_forget_here(struct migrate_plan *p);
+/* What LIST says of a message; both lists are in the same order, and `*at` (from 0) walks along. */
+void migrate_plan_size(struct migrate_plan *p, size_t *at, uint64_t number, uint64_t size);
+/* Compares. A UIDL that cannot be kept (RFC 1939 §7 allows 1 to 70 octets, and no two alike) becomes
+ * "old-" and a digest of it, the same in every run. */
+bool migrate_plan_make(struct migrate_plan *p);
+
+/* --- the old server --- */
+
+struct migrate_from {
+  struct url url;
+  const char *master;       /* NULL: each account's own password */
+  struct slice master_password;
+  const char *master_form;  /* "%u*%m", or "authzid" */
+  const char *auth;         /* --auth */
+};
+
+/* Who takes the messages. */
+struct migrate_sink {
+  /* The plan has all of the old server's list. Sets which ones are wanted. False: stop. */
+  bool (*listed)(void *arg);
+  bool (*wants)(void *arg, const struct migrate_message *m);
+  /* Octets of the message under way, un-stuffed. False: stop. */
+  bool (*piece)(void *arg, struct slice octets);
+  /* It is whole, or (came false) the old server refused it, and goes on. False: stop. */
+  bool (*end)(void *arg, struct migrate_message *m, bool came);
+  void *arg;
+};
+/* Logs in as the account, lists into the plan, and gives the sink what it wants, in the old server's order. The
+ * exit code; what went wrong was said. */
+int migrate_old_read(struct cli *c, const struct migrate_from *from, const struct migrate_account *account,
+                     struct migrate_plan *plan, const struct migrate_sink *sink);
+
+/* --- one account --- */
+
+enum { MIGRATE_NOTE = 400 };
+/* Shared memory between the command and the process that works on the account. */
+struct migrate_result {
+  int code;                 /* CLI_EXIT_OK, or why not */
+  uint64_t messages;        /* at the old server */
+  uint64_t fetched, octets; /* now */
+  uint64_t deleted;         /* here, because the old server has them no more */
+  uint64_t gone;            /* their owner deleted them here */
+  /* --prove */
+  bool compared;
+  uint64_t same, missing, renamed, left_over;
+  bool octets_compared;
+  uint64_t octets_same, octets_differ;
+  char note[MIGRATE_NOTE];  /* the first that is not as it should be */
+  char reason[MIGRATE_NOTE];
+};
+/* No client will download anything twice. */
+bool migrate_is_proven(const struct migrate_result *r);
+
+struct migrate_job {
+  struct cli *c;
+  const struct migrate_from *from;
+  const struct migrate_account *account;
+  bool mirror, prove, prove_octets, accept_short;
+  struct migrate_result *result;
+};
+/* The exit code; what failed was said on standard error, the last line of which is the reason. */
+int migrate_one(struct migrate_job *j);
+
+#endif

@@ -1,0 +1,117 @@
+#include <stdlib.h>
+
+#include "lib/base/codec.h"
+#include "lib/tls/digest.h"
+#include "src/cli/migrate.h"
+#include "src/cli/uidls.h"
+
+enum { PLAN_MEMORY_MAX = 1024 * 1024 * 1024, FIRST_ROOM = 256 };
+
+void migrate_plan_init(struct migrate_plan *p) {
+  *p = (struct migrate_plan){ .old_count = 0 };
+  arena_init(&p->mem, PLAN_MEMORY_MAX);
+}
+
+void migrate_plan_free(struct migrate_plan *p) {
+  free(p->old);
+  free(p->here);
+  arena_reset(&p->mem);
+}
+
+/* Room for one more: lists double, at powers of two. */
+static bool make_room(void **list, size_t count, size_t each) {
+  if (count && (count < FIRST_ROOM || (count & (count - 1)) != 0)) return true;
+  size_t room = count ? 2 * count : FIRST_ROOM;
+  void *bigger = realloc(*list, room * each);
+  if (bigger) *list = bigger;
+  return bigger != NULL;
+}
+
+bool migrate_plan_old(struct migrate_plan *p, uint64_t number, struct slice uidl) {
+  if (!make_room((void **)&p->old, p->old_count, sizeof *p->old)) return false;
+  struct migrate_message *m = &p->old[p->old_count++];
+  *m = (struct migrate_message){ .number = number, .shown = arena_copy(&p->mem, uidl) };
+  m->uidl = m->shown;
+  return !p->mem.failed;
+}
+
+void migrate_plan_size(struct migrate_plan *p, size_t *at, uint64_t number, uint64_t size) {
+  while (*at < p->old_count && p->old[*at].number < number) ++*at;
+  if (*at < p->old_count && p->old[*at].number == number) p->old[*at].size = size;
+}
+
+bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported) {
+  if (!make_room((void **)&p->here, p->here_count, sizeof *p->here)) return false;
+  p->here[p->here_count++] = (struct migrate_here){
+    .uidl = arena_copy(&p->mem, uidl), .uid = uid, .imported = imported, .gone = uid == 0
+  };
+  return !p->mem.failed;
+}
+
+void migrate_plan_forget_here(struct migrate_plan *p) { p->here_count = 0; }
+
+/* --- UIDLs that cannot be kept --- */
+
+static bool rename_it(struct migrate_plan *p, struct migrate_message *m, unsigned nth) {
+  uint8_t digest[DIGEST_SHA256_SIZE];
+  struct buf text;
+  buf_init(&text, 128);
+  buf_printf(&text, "%u ", nth);
+  struct slice parts[] = { buf_slice(&text), m->shown };
+  bool ok = digest_parts(DIGEST_SHA256, parts, 2, digest);
+  buf_reset(&text);
+  buf_put_str(&text, "old-");
+  hex_put(&text, slice_of(digest, sizeof digest));
+  m->uidl = arena_copy(&p->mem, buf_slice(&text));
+  p->renamed++;
+  ok = ok && !text.failed && !p->mem.failed;
+  buf_free(&text);
+  return ok;
+}
+
+static int by_shown(const void *x, const void *y) {
+  const struct migrate_message *a = *(struct migrate_message *const *)x, *b = *(struct migrate_message *const *)y;
+  int order = slice_cmp(a->shown, b->shown);
+  return order ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+/* The first of several that are alike keeps the UIDL. */
+static bool rename_some(struct migrate_plan *p) {
+  struct migrate_message **sorted = calloc(p->old_count + 1, sizeof *sorted);
+  bool ok = sorted != NULL;
+  unsigned nth = 0;
+  p->renamed = 0;
+  for (size_t i = 0; ok && i < p->old_count; i++) sorted[i] = &p->old[i];
+  if (ok) qsort(sorted, p->old_count, sizeof *sorted, by_shown);
+  for (size_t i = 0; ok && i < p->old_count; i++) {
+    nth = i && slice_eq(sorted[i]->shown, sorted[i - 1]->shown) ? nth + 1 : 0;
+    if (nth || !uidls_is_valid(sorted[i]->shown)) ok = rename_it(p, sorted[i], nth);
+  }
+  free(sorted);
+  return ok;
+}
+
+/* --- comparing --- */
+
+static int by_uidl(const void *x, const void *y) {
+  return slice_cmp(((const struct migrate_here *)x)->uidl, ((const struct migrate_here *)y)->uidl);
+}
+
+bool migrate_plan_make(struct migrate_plan *p) {
+  if (!rename_some(p)) return false;
+  if (p->here_count) qsort(p->here, p->here_count, sizeof *p->here, by_uidl);
+  p->new_count = p->gone_count = p->left_over = 0;
+  for (size_t i = 0; i < p->old_count; i++) {
+    struct migrate_message *m = &p->old[i];
+    struct migrate_here key = { .uidl = m->uidl };
+    struct migrate_here *h = p->here_count ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl) : NULL;
+    m->here = h;
+    m->state = !h ? MIGRATE_NEW : h->gone ? MIGRATE_GONE : MIGRATE_HERE;
+    if (h) h->claimed = true;
+    p->new_count += m->state == MIGRATE_NEW;
+    p->gone_count += m->state == MIGRATE_GONE;
+  }
+  for (size_t i = 0; i < p->here_count; i++)
+    p->left_over += p->here[i].imported && !p->here[i].gone && !p->here[i].claimed;
+  return true;
+}

@@ -1,0 +1,123 @@
+#!/bin/bash
+# Moving in from a real server, Dovecot: what is new each time, the master user, the proof, a run that is killed
+# in the middle; and real clients that had everything there and fetch nothing here.
+#   migrate.sh QASID
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../dovecot.sh"
+if ! command -v dovecot >/dev/null || [ "$(id -u)" != 0 ]; then
+  echo "skipped: Dovecot is not installed, or this is not root"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit
+fi
+begin
+trap 'stop >/dev/null 2>&1; dovecot_end; rm -rf "$dir"' EXIT
+cd "$dir"
+q domain add example.org >/dev/null
+serve
+dovecot_begin alice bob carol dave
+dovecot_put alice 25
+dovecot_put bob 8
+dovecot_put carol 3
+umask 077
+printf '# ours\r\nalice@example.org\t\told-alice\r\n\nbob@example.org\tbob@example.org\told-bob\ncarol@example.org\t\twrong\n' >accounts
+umask 022
+move() { q migrate pop3 --from "localhost:$old" --ca "$dir/old/cert.pem" --accounts accounts "$@" >out.txt 2>err.txt; }
+says() { grep -qF -- "$1" err.txt || { cat err.txt; return 1; }; }
+result() { python3 -c 'import json,sys; print({r["address"]: r for r in json.load(open("out.txt"))}[sys.argv[1]][sys.argv[2]])' "$@"; }
+
+# --- accounts ---
+ok "accounts that are not here fail" is "$(move; echo $?)" 75
+ok "and it is said what to do" says 'alice@example.org: FAILED: there is no such account here; --create makes it'
+ok "a wrong password fails that account alone" is "$(move --create --json; echo $?)" 75
+ok "with the reason and what to do" says 'carol@example.org: FAILED: the login was refused: [AUTH] Authentication failed'
+ok "the others came" is "$(result alice@example.org fetched) $(result bob@example.org fetched)" "25 8"
+sed -i 's/wrong/old-carol/' accounts
+ok "again, with the right password" move --json --prove
+ok "only what is new comes" is "$(result alice@example.org fetched) $(result carol@example.org fetched)" "0 3"
+ok "proven" says '25 of 25 UIDLs the same: no client will download anything twice'
+ok "what POP3 shows is the same there and here" is "$(pop_uidls "$pop3" alice@example.org old-alice)" "$(pop_uidls "$old" alice@example.org old-alice)"
+
+# --- new mail, deletions ---
+dovecot_put alice 5 later
+ok "mail that came meanwhile" move --json
+ok "five of it" is "$(result alice@example.org fetched)" 5
+ok "still in the same order" is "$(pop_uidls "$pop3" alice@example.org old-alice)" "$(pop_uidls "$old" alice@example.org old-alice)"
+rm "$(ls old/mail/bob@example.org/Maildir/*/*.old* | head -1)"
+ok "a deletion there is no proof" is "$(move --prove; echo $?)" 65
+ok "and is named" says '1 here that were deleted there (--mirror-deletions)'
+ok "mirrored" move --prove --mirror-deletions --json
+ok "one is deleted here" is "$(result bob@example.org deleted) $(count_of bob)" "1 7"
+ok "every octet is the same" move --prove=full
+ok "and it says so" says '7 of 7 UIDLs the same, every octet too: no client will download anything twice'
+mv old/mail/carol@example.org/Maildir carol.away
+ok "an old server that suddenly has nothing" is "$(move --mirror-deletions; echo $?)" 75
+ok "deletes nothing here" is "$(count_of carol)" 3
+rm -rf old/mail/carol@example.org/Maildir
+mv carol.away old/mail/carol@example.org/Maildir
+printf 'USER alice@example.org\r\nPASS old-alice\r\nDELE 1\r\nQUIT\r\n' | openssl s_client -quiet -starttls pop3 -connect "localhost:$pop3" >/dev/null 2>&1
+ok "what was deleted here by its owner" is "$(move --prove --json; echo $?) $(result alice@example.org fetched) $(count_of alice)" "0 0 29"
+
+# --- a master user ---
+q account add dave@example.org --password-stdin <<<old-dave >/dev/null
+dovecot_put dave 12
+printf 'alice@example.org\ndave@example.org\n' >names
+by_master() { q migrate pop3 --from "localhost:$old" --ca "$dir/old/cert.pem" --accounts names --master boss --master-password-stdin "$@" <<<old-boss >out.txt 2>err.txt; }
+ok "USER*MASTER" by_master --json --prove
+ok "fetched" is "$(result dave@example.org fetched)" 12
+ok "SASL PLAIN for another" by_master --prove --master-form authzid
+ok "without its password it is refused" is "$(q migrate pop3 --from "localhost:$old" --ca "$dir/old/cert.pem" --accounts names --master boss --master-password-stdin <<<wrong >/dev/null 2>err.txt; echo $?)" 75
+
+# --- nothing changed there ---
+ok "nothing was deleted at the old server" no grep -qE 'del=[1-9][0-9]*/' old/log
+ok "and QUIT was never said" no grep -q 'Logged out' <(grep -v "alice" old/log)
+
+# --- clients ---
+mkdir -p box/cur box/new box/tmp
+mpop_() { mpop --host=localhost --port="$1" --user=dave@example.org --passwordeval='echo old-dave' --tls=on --tls-starttls=on --tls-certcheck=off \
+  --auth=user --keep=on --delivery=maildir,"$dir/box" --uidls-file="$dir/uidls"; }
+ok "mpop has everything from there" mpop_ "$old"
+ok "twelve" is "$(ls box/new | wc -l)" 12
+ok "mpop fetches from here" mpop_ "$pop3"
+ok "nothing" is "$(ls box/new | wc -l)" 12
+fetchmail_() {
+  printf 'poll localhost protocol pop3 port %s uidl username "dave@example.org" password "old-dave" sslproto "TLS1.2+" no sslcertck\n  keep mda "cat >> %s/fetched" no rewrite\n' "$1" "$dir" >fetchmailrc
+  chmod 600 fetchmailrc
+  HOME=$dir fetchmail -f fetchmailrc --idfile "$dir/ids" --nodetach --nosyslog --pidfile "$dir/fetchmail.pid"
+}
+ok "fetchmail has everything from there" fetchmail_ "$old"
+size=$(wc -c <fetched)
+ok "fetchmail finds nothing new here" is "$(fetchmail_ "$pop3" >/dev/null; echo $?) $(wc -c <fetched)" "1 $size"
+
+# --- kill -9 in the middle ---
+rm -rf old/mail/dave@example.org
+dovecot_put dave 2500
+echo 'dave@example.org' >names
+q account delete dave@example.org --yes >/dev/null 2>&1
+q account add dave@example.org --password-stdin <<<old-dave >/dev/null
+for i in 1 2 3; do
+  "$qasid_bin" -c qasid.conf migrate pop3 --from "localhost:$old" --ca "$dir/old/cert.pem" --accounts names --master boss --master-password-stdin \
+    <<<old-boss >/dev/null 2>&1 &
+  moving=$!
+  had=$(count_of dave)
+  for _ in $(seq 100); do
+    [ "$(count_of dave)" -gt "$had" ] && break
+    sleep 0.05
+  done
+  kill -9 "$moving"
+  wait "$moving" 2>/dev/null
+  echo "      killed with $(count_of dave) of 2500"
+done
+ok "after three kills, the rest" by_master --prove=full
+ok "every message once, every octet" says '2500 of 2500 UIDLs the same, every octet too: no client will download anything twice'
+ok "in the old server's order" is "$(pop_uidls "$pop3" dave@example.org old-dave | md5sum)" "$(pop_uidls "$old" dave@example.org old-dave | md5sum)"
+ok "the store is sound" q check
+
+# --- what can't work ---
+ok "a file with spaces for tabs is refused" is "$(printf 'a@example.org a secret\n' >bad; q migrate pop3 --from localhost --accounts bad 2>err.txt; echo $?)" 66
+ok "with its line" says 'line 1: ADDRESS, LOGIN and PASSWORD are separated by one tab each'
+ok "no such server" is "$(q migrate pop3 --from "localhost:1" --accounts accounts >/dev/null 2>err.txt; echo $?)" 75
+ok "is said for each" says 'Connection refused; run it again later'
+ok "a certificate that nobody vouches for" is "$(q migrate pop3 --from "localhost:$old" --accounts accounts >/dev/null 2>&1; echo $?)" 75
+ok "no password went into a log" no grep -q 'old-' log
+finish
