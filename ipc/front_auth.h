@@ -11,7 +11,8 @@
 /* A session, as auth sees it. */
 enum { AUTH_AT_REST, AUTH_EXCHANGE };
 
-enum { AUTH_NAME_MAX = 320, AUTH_PASSWORD_MAX = 1024, AUTH_SASL_MAX = 12288 };
+/* A timestamp (RFC 1939 §7) is two numbers of 20 digits and a hostname of up to 255 octets. */
+enum { AUTH_NAME_MAX = 320, AUTH_PASSWORD_MAX = 1024, AUTH_SASL_MAX = 12288, AUTH_STAMP_MAX = 320 };
 
 enum auth_failure {
   AUTH_WRONG,       /* unknown user or wrong credentials, indistinguishably: 535 5.7.8, [AUTH] */
@@ -37,7 +38,7 @@ enum auth_failure {
   F(flag, secure, )
 /* POP3's APOP (RFC 1939 §7): digest is 16 octets. */
 #define auth_apop_FIELDS(F)                                                                       \
-  F(bytes, name, AUTH_NAME_MAX) F(bytes, timestamp, 256) F(bytes, digest, 16)                     \
+  F(bytes, name, AUTH_NAME_MAX) F(bytes, timestamp, AUTH_STAMP_MAX) F(bytes, digest, 16)          \
   F(bytes, peer, 16) F(flag, secure, )
 
 #define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
