@@ -123,6 +123,11 @@ static bool start(struct room *r, struct buf *err) {
 static void reload(struct room *r, const struct conf *before) { new_era(r->arg); }
 
 /* Sessions with mail under way finish; the others go. */
+/* A login is not waited for: nobody was promised anything, and under guessers the line at auth is long. */
+static bool under_way(const struct conn *c) {
+  return c->proto && c->proto->ask.type && c->proto->ask.room != PROTO_ASK_AUTH;
+}
+
 static void stop(struct room *r) {
   struct front *f = r->arg;
   f->stop_at = loop_now(r->loop) + FRONT_STOP_MS;
@@ -132,7 +137,7 @@ static void stop(struct room *r) {
   }
   for (struct conn *c = f->oldest, *next; c; c = next) {
     next = c->newer;
-    if (!c->proto || !c->proto->ask.type) conn_end(c, CLOSE_STOPPING);
+    if (!under_way(c)) conn_end(c, CLOSE_STOPPING);
   }
   if (f->count == 0) room_exit(r, 0);
 }
