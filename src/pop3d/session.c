@@ -102,7 +102,7 @@ static void finish_call(struct session *s) {
 /* Who opens with one of these talks to the wrong port, or was made to (ALPACA). */
 static bool is_foreign(struct slice line) {
   static const char *const openings[] = { "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE ",
-                                          "CONNECT ", "PRI * ", "SSH-", "*1", "EHLO ", "HELO " };
+                                          "CONNECT ", "PRI * ", "PROXY ", "SSH-", "*1", "EHLO ", "HELO " };
   for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
     if (slice_starts(line, slice_str(openings[i]))) return true;
   return false;
