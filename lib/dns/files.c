@@ -19,8 +19,10 @@ struct dns_hosts {
   size_t count, cap;
 };
 
+int dns_file_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY); }
+
 static void read_file(const char *path, struct buf *to) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  int fd = dns_file_open(path);
   ssize_t n = fd < 0 ? 0 : 1;
   while (n > 0 && buf_room(to)) {
     size_t most = buf_room(to) < 4096 ? buf_room(to) : 4096;

@@ -6,6 +6,9 @@
 
 struct dns_hosts;
 
+/* The one place that opens a file here: tools/link-check knows it by name. -1 with errno set. */
+int dns_file_open(const char *path);
+
 /* A file that is not there, or can't be read, knows nobody. NULL: no memory. Of a large file the first 256 KB
  * and 4,000 names count. */
 struct dns_hosts *dns_hosts_read(const char *path);

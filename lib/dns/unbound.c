@@ -3,6 +3,7 @@
 #include "lib/dns/unbound.h"
 
 #include "lib/dns/events.h"
+#include "lib/dns/files.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -57,6 +58,14 @@ static bool failed(struct buf *err, const char *what, int code) {
   return code != 0;
 }
 
+/* libunbound would only say that it can't start. */
+static bool can_read(const char *anchor, struct buf *err) {
+  int fd = dns_file_open(anchor);
+  if (fd < 0) buf_printf(err, "the trust anchor %s: %s", anchor, strerror(errno));
+  else close(fd);
+  return fd >= 0;
+}
+
 static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t count, const char *anchor, struct buf *err) {
   ub_ctx_debugout(ctx, NULL);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
@@ -65,11 +74,7 @@ static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t cou
     return false;
   for (size_t i = 0; i < count; i++)
     if (failed(err, servers[i], ub_ctx_set_fwd(ctx, servers[i]))) return false;
-  if (anchor && access(anchor, R_OK) != 0) {
-    buf_printf(err, "the trust anchor %s: %s", anchor, strerror(errno));
-    return false;
-  }
-  return !anchor || !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor));
+  return !anchor || (can_read(anchor, err) && !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor)));
 }
 
 /* From here on libunbound takes no more options. */

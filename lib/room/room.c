@@ -138,7 +138,7 @@ static void open_peer(struct room_peer *p) {
 
 /* There is one of them at a time. A new one may be announced before the end of the former is seen: what
  * was asked there is lost first, so that no answer of one is taken for the other's. */
-static bool is_single(enum room_kind kind) { return kind == ROOM_AUTH || kind == ROOM_STORE; }
+static bool is_single(enum room_kind kind) { return kind == ROOM_AUTH || kind == ROOM_STORE || kind == ROOM_RESOLVER; }
 
 static bool on_channel(struct room *r, const struct ipc_msg *msg) {
   struct room_channel m;
@@ -219,6 +219,8 @@ static bool on_tickets(struct room *r, const struct ipc_msg *msg) {
 
 static bool confine(struct room *r, struct buf *missing, struct buf *err) {
   struct sandbox_profile p = { .room = r->kind, .started_as_root = r->started_as_root, .uid = r->uid, .gid = r->gid };
+  p.dials = r->dials;
+  p.dial_count = r->dial_count;
   if (r->folder[0]) p.folder = r->folder;
   if (r->started_as_root && r->root_dir[0]) p.root_dir = r->root_dir;
   if (!sandbox_enter(&p, missing, err)) return false;
@@ -233,7 +235,7 @@ static bool on_go(struct room *r, const struct ipc_msg *msg) {
   buf_init(&err, 1000);
   buf_init(&b, 1024);
   if (!r->conf) return false;
-  if (!confine(r, &missing, &err) || !r->ops->start(r, &err)) {
+  if ((r->ops->prepare && !r->ops->prepare(r, &err)) || !confine(r, &missing, &err) || !r->ops->start(r, &err)) {
     room_fail(r, "%.*s", SLICE_ARG(buf_slice(&err)));
   } else {
     r->running = true;
@@ -301,6 +303,7 @@ int room_run(const struct room_ops *ops, void *arg) {
     free(p);
   }
   channel_free(&r.parent);
+  if (ops->end) ops->end(&r);
   loop_free(&r.loop);
   conf_free(&r.conf);
   return r.exit_code;

@@ -17,13 +17,16 @@
 #include "lib/base/log.h"
 #include "lib/ev/channel.h"
 
-enum { ROOM_PARENT_FD = 3 };
+enum { ROOM_PARENT_FD = 3, ROOM_PORTS_MAX = 8 };
 
 struct room_peer;
 struct room;
 
 struct room_ops {
   enum room_kind kind;
+  /* Everything was said, and the process may still do all that it was started with: opens what it was given. Sets
+   * r->dials. NULL: there is nothing to open. False with a sentence in `err`: the room can't work. */
+  bool (*prepare)(struct room *r, struct buf *err);
   /* Everything was said and the process is confined. False with a sentence in `err`: the room can't
    * work. r->conf is set. */
   bool (*start)(struct room *r, struct buf *err);
@@ -41,6 +44,8 @@ struct room_ops {
   void (*reload)(struct room *r, const struct conf *before);
   /* Finish, then room_exit(). NULL: the room may end at once. */
   void (*stop)(struct room *r);
+  /* The loop has ended and is about to be freed. */
+  void (*end)(struct room *r);
 };
 
 struct room {
@@ -52,6 +57,8 @@ struct room {
   uint32_t uid, gid;
   char folder[1101];   /* the room's folder, as it is to be opened once confined; "" for none */
   char root_dir[1101]; /* the root folder it gets when started by root */
+  uint16_t dials[ROOM_PORTS_MAX]; /* the TCP ports it may connect to, where its system calls let it at all */
+  size_t dial_count;
   struct loop *loop;
   struct log log;
   struct conf *conf;

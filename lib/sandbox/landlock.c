@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446 };
-enum { ASK_VERSION = 1, PATH_BENEATH = 1 };
+enum { ASK_VERSION = 1, PATH_BENEATH = 1, NET_PORT = 2 };
 
 #define FS_WRITE_FILE (1u << 1)
 #define FS_READ_FILE (1u << 2)
@@ -22,6 +22,7 @@ enum { ASK_VERSION = 1, PATH_BENEATH = 1 };
 #define FS_TRUNCATE (1u << 14)    /* 3 */
 #define FS_IOCTL_DEV (1u << 15)   /* 5 */
 #define NET_BIND_CONNECT 3u       /* 4 */
+#define NET_CONNECT 2u
 #define SCOPE_ABSTRACT_SIGNAL 3u  /* 6 */
 
 struct ruleset {
@@ -32,6 +33,10 @@ struct path_beneath {
   uint64_t allowed;
   int32_t parent_fd;
 } __attribute__((packed));
+
+struct net_port {
+  uint64_t allowed, port;
+};
 
 int landlock_version(void) {
   long version = syscall(CREATE_RULESET, NULL, (size_t)0, ASK_VERSION);
@@ -50,10 +55,18 @@ static uint64_t folder_rights(int version) {
          known_rights(version);
 }
 
-bool landlock_enter(int version, int folder_fd) {
+static bool add_ports(int fd, const uint16_t *dials, size_t dial_count) {
+  for (size_t i = 0; i < dial_count; i++) {
+    struct net_port port = { NET_CONNECT, dials[i] };
+    if (syscall(ADD_RULE, fd, NET_PORT, &port, 0) != 0) return false;
+  }
+  return true;
+}
+
+bool landlock_enter(int version, int folder_fd, const uint16_t *dials, size_t dial_count) {
   struct ruleset rules = { .fs = known_rights(version) };
   size_t size = offsetof(struct ruleset, net);
-  if (version >= 4) {
+  if (version >= LANDLOCK_PORTS) {
     rules.net = NET_BIND_CONNECT;
     size = offsetof(struct ruleset, scoped);
   }
@@ -65,7 +78,7 @@ bool landlock_enter(int version, int folder_fd) {
   if (fd < 0) return false;
   struct path_beneath folder = { folder_rights(version), folder_fd };
   bool ok = (folder_fd < 0 || syscall(ADD_RULE, fd, PATH_BENEATH, &folder, 0) == 0) &&
-            syscall(RESTRICT_SELF, fd, 0) == 0;
+            (version < LANDLOCK_PORTS || add_ports(fd, dials, dial_count)) && syscall(RESTRICT_SELF, fd, 0) == 0;
   close(fd);
   return ok;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,17 @@ static long try_creat(void) {
 static long try_unlink(void) { return syscall(SYS_unlink, "/tmp/.sandbox-probe"); }
 static long try_socket(void) { return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0); }
 static long try_socket_unix(void) { return syscall(SYS_socket, AF_UNIX, SOCK_DGRAM, 0); }
+static long try_socket_raw(void) { return syscall(SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP); }
+static long try_socket_netlink(void) { return syscall(SYS_socket, AF_NETLINK, SOCK_DGRAM, 0); }
+static long try_socket_packet(void) { return syscall(SYS_socket, AF_PACKET, SOCK_DGRAM, 0); }
+/* A room that may make sockets: to a port that is not for it, and to be called itself. */
+static long with_tcp(int call) {
+  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+  int fd = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+  return syscall(call, fd, &to, sizeof to);
+}
+static long try_tcp_connect(void) { return with_tcp(SYS_connect); }
+static long try_tcp_bind(void) { return with_tcp(SYS_bind); }
 static long try_connect(void) { return syscall(SYS_connect, 0, NULL, 0); }
 static long try_bind(void) { return syscall(SYS_bind, 0, NULL, 0); }
 static long try_listen(void) { return syscall(SYS_listen, 0, 5); }
@@ -96,6 +108,11 @@ static const struct {
   { "unlink", try_unlink },
   { "socket", try_socket },
   { "socket-unix", try_socket_unix },
+  { "socket-raw", try_socket_raw },
+  { "socket-netlink", try_socket_netlink },
+  { "socket-packet", try_socket_packet },
+  { "tcp-connect", try_tcp_connect },
+  { "tcp-bind", try_tcp_bind },
   { "connect", try_connect },
   { "bind", try_bind },
   { "listen", try_listen },

@@ -7,6 +7,7 @@
  *                          file, start no process or thread
  *   keys                   one channel to each front-end, nothing else
  *   auth, store            threads, and files below their own folder (Landlock says which)
+ *   resolver               UDP and TCP sockets to ask name servers with (Landlock says at which TCP ports); never listens
  *
  * No room may make memory executable, start a program, or reach another process but by its channels. */
 #include "lib/sandbox/profiles.h"
@@ -28,15 +29,20 @@
 #define AUTH (1u << ROOM_AUTH)
 #define KEYS (1u << ROOM_KEYS)
 #define STORE (1u << ROOM_STORE)
+#define RESOLVER (1u << ROOM_RESOLVER)
 #define FRONTS (SMTPD | POP3D)
 #define FILES (AUTH | STORE)
-#define ALL (FRONTS | FILES | KEYS)
+#define NO_FILES (FRONTS | KEYS | RESOLVER)
+#define ALL (FILES | NO_FILES)
 
 /* clang-format off */
 #define CALL(name, who) { .number = SCMP_SYS(name), .rooms = (who) }
 #define CALL_IF(name, who, ...) { .number = SCMP_SYS(name), .rooms = (who), .a = { __VA_ARGS__ } }
-#define SOCKET_OPTION(call, level, name)                                                                  \
-  { .number = SCMP_SYS(call), .rooms = FRONTS, .a = { EQUAL, 1, (level), 0 }, .b = { EQUAL, 2, (name), 0 } }
+#define SOCKET_OPTION(call, who, level, name)                                                              \
+  { .number = SCMP_SYS(call), .rooms = (who), .a = { EQUAL, 1, (level), 0 }, .b = { EQUAL, 2, (name), 0 } }
+#define SOCKET(who, family, type)                                                                          \
+  { .number = SCMP_SYS(socket), .rooms = (who), .a = { EQUAL, 0, (family), 0 },                            \
+    .b = { AMONG, 1, (type), SOCK_NONBLOCK | SOCK_CLOEXEC } }
 #define FUTEX(op) CALL_IF(futex, ALL, AMONG, 1, (op), FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
 
 static const struct sandbox_call calls[] = {
@@ -50,9 +56,11 @@ static const struct sandbox_call calls[] = {
   /* with MSG_FASTOPEN they connect: a listener that was shut down could so dial out */
   CALL_IF(sendmsg, ALL, BITS_OFF, 2, MSG_FASTOPEN),
   CALL_IF(sendto, ALL, BITS_OFF, 3, MSG_FASTOPEN),
+  /* libunbound tries it first; Landlock does not look at it. Told that there is none, it connects as others do. */
+  { .number = SCMP_SYS(sendmsg), .rooms = RESOLVER, .a = { BITS_ON, 2, MSG_FASTOPEN, 0 }, .refuse = EOPNOTSUPP },
   CALL(fstat, ALL),
   /* fstat(3) is newfstatat(fd, "", …, AT_EMPTY_PATH) in glibc 2.33 and later */
-  CALL_IF(newfstatat, FRONTS | KEYS, BITS_ON, 3, AT_EMPTY_PATH),
+  CALL_IF(newfstatat, NO_FILES, BITS_ON, 3, AT_EMPTY_PATH),
   CALL_IF(fcntl, ALL, EQUAL, 1, F_GETFL),
   CALL_IF(fcntl, ALL, EQUAL, 1, F_GETFD),
   CALL_IF(fcntl, ALL, EQUAL, 1, F_SETFD),
@@ -99,7 +107,22 @@ static const struct sandbox_call calls[] = {
   CALL(accept4, FRONTS),
   /* for writing only: the other directions would end the listener that all front-ends share */
   CALL_IF(shutdown, FRONTS, EQUAL, 1, SHUT_WR),
-  SOCKET_OPTION(setsockopt, IPPROTO_TCP, TCP_NODELAY),
+  SOCKET_OPTION(setsockopt, FRONTS, IPPROTO_TCP, TCP_NODELAY),
+  /* the network, on sockets of its own */
+  SOCKET(RESOLVER, AF_INET, SOCK_DGRAM),
+  SOCKET(RESOLVER, AF_INET6, SOCK_DGRAM),
+  SOCKET(RESOLVER, AF_INET, SOCK_STREAM),
+  SOCKET(RESOLVER, AF_INET6, SOCK_STREAM),
+  CALL(connect, RESOLVER),
+  CALL(bind, RESOLVER), /* each question over UDP has a port drawn by chance; TCP is Landlock's to refuse */
+  { .number = SCMP_SYS(fcntl), .rooms = RESOLVER, .a = { EQUAL, 1, F_SETFL, 0 }, .b = { BITS_ON, 2, O_NONBLOCK, 0 } },
+  SOCKET_OPTION(getsockopt, RESOLVER, SOL_SOCKET, SO_ERROR),
+  SOCKET_OPTION(setsockopt, RESOLVER, SOL_SOCKET, SO_REUSEADDR),
+  SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IP, IP_MTU_DISCOVER),
+  SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+  SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_V6ONLY),
+  SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU),
+  SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
   /* a message body that store shared as a read-only descriptor */
   CALL(pread64, POP3D | FILES),
   /* threads; clone3's arguments can't be looked at, so glibc is made to use clone */
@@ -139,16 +162,16 @@ static const struct sandbox_call calls[] = {
  * leaks. Builds with one are for tests; they keep Landlock, the users, and everything above. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const struct sandbox_call tool_calls[] = {
-  CALL(openat, FRONTS | KEYS),
+  CALL(openat, NO_FILES),
   CALL(readlink, ALL),
   CALL(readlinkat, ALL),
-  CALL(newfstatat, FRONTS | KEYS),
+  CALL(newfstatat, NO_FILES),
   CALL(stat, ALL),
-  CALL(lseek, FRONTS | KEYS),
-  CALL(getdents64, FRONTS | KEYS),
+  CALL(lseek, NO_FILES),
+  CALL(getdents64, NO_FILES),
   CALL(madvise, ALL),
   CALL(sigaltstack, ALL),
-  CALL(sched_getaffinity, FRONTS | KEYS),
+  CALL(sched_getaffinity, NO_FILES),
   CALL(prctl, ALL),
   CALL(prlimit64, ALL),
   CALL(futex, ALL),
@@ -159,9 +182,9 @@ static const struct sandbox_call tool_calls[] = {
   CALL(getppid, ALL),
   CALL(mlock, ALL),
   CALL(munlock, ALL),
-  CALL(pipe2, FRONTS | KEYS),
-  CALL(set_robust_list, FRONTS | KEYS),
-  CALL(rseq, FRONTS | KEYS),
+  CALL(pipe2, NO_FILES),
+  CALL(set_robust_list, NO_FILES),
+  CALL(rseq, NO_FILES),
   CALL_IF(ioctl, ALL, EQUAL, 1, TCGETS),
 };
 #endif

@@ -81,14 +81,15 @@ static bool set_limits(const struct sandbox_profile *p, struct buf *err) {
 /* --- Landlock --- */
 
 /* The second version is the first that can rename between the folders of a store. */
-static bool enter_landlock(int folder_fd, struct buf *missing, struct buf *err) {
+static bool enter_landlock(const struct sandbox_profile *p, int folder_fd, struct buf *missing, struct buf *err) {
   int version = landlock_version();
   if (version < (folder_fd < 0 ? 1 : 2)) {
     put_missing(missing,
                 folder_fd < 0 ? "Landlock (Linux 5.13, enabled)" : "Landlock 2 (Linux 5.19, enabled)");
     return true;
   }
-  return landlock_enter(version, folder_fd) || failed(err, "Landlock refused its rules");
+  if (p->dial_count && version < LANDLOCK_PORTS) put_missing(missing, "Landlock 4 (Linux 6.7), which tells TCP ports apart");
+  return landlock_enter(version, folder_fd, p->dials, p->dial_count) || failed(err, "Landlock refused its rules");
 }
 
 /* --- seccomp --- */
@@ -179,7 +180,7 @@ static bool confine(const struct sandbox_profile *p, int folder_fd, struct buf *
   if (!set_limits(p, err)) return false;
   if (!whole) return true;
   if (!INSTRUMENTED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed(err, "can't hide the memory");
-  return enter_landlock(folder_fd, missing, err) && enter_seccomp(p->room, missing, err);
+  return enter_landlock(p, folder_fd, missing, err) && enter_seccomp(p->room, missing, err);
 }
 
 bool sandbox_enter(const struct sandbox_profile *p, struct buf *missing, struct buf *err) {

@@ -24,6 +24,8 @@ struct sandbox_profile {
   gid_t gid;
   const char *folder;   /* auth, store: the one folder that may be read and written, as a path before the
                          * root folder changes; it must exist. NULL: no file can be opened */
+  const uint16_t *dials; /* a room that makes sockets: the TCP ports it may connect to, where Landlock knows ports */
+  size_t dial_count;
   unsigned descriptors; /* RLIMIT_NOFILE; 0: left as it is */
   uint64_t memory;      /* RLIMIT_AS in octets; 0: none. (Not under sanitizers.) */
   uint64_t file_size;   /* RLIMIT_FSIZE in octets; 0: none, for rooms with a folder; others can't write any */
