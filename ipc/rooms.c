@@ -3,12 +3,14 @@
 #include "ipc/auth_store.h"
 #include "ipc/cli_room.h"
 #include "ipc/collector_store.h"
+#include "ipc/dialer_resolver.h"
 #include "ipc/front_auth.h"
 #include "ipc/front_keys.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/smtpd_store.h"
 
-static const char *const names[ROOM_KINDS] = { "parent", "smtpd", "pop3d", "auth", "keys", "store", "collector", "cli" };
+static const char *const names[ROOM_KINDS] = { "parent", "smtpd", "pop3d", "auth", "keys", "store",
+                                               "resolver", "collector", "cli" };
 
 const char *room_name(enum room_kind kind) {
   return kind < ROOM_KINDS ? names[kind] : "unknown";
@@ -24,6 +26,7 @@ const struct ipc_wire ipc_wires[] = {
   { ROOM_POP3D, ROOM_KEYS,   &ipc_front_keys,  true },
   { ROOM_AUTH,  ROOM_STORE,  &ipc_auth_store,  false },
   { ROOM_COLLECTOR, ROOM_STORE, &ipc_collector_store, false },
+  { ROOM_COLLECTOR, ROOM_RESOLVER, &ipc_dialer_resolver, false },
   { ROOM_CLI,   ROOM_PARENT, &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_SMTPD,  &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_POP3D,  &ipc_cli_room,    false },

@@ -9,6 +9,7 @@ static const struct role roles[] = {
   { "auth", ROOM_AUTH, auth_main },
   { "keys", ROOM_KEYS, keys_main },
   { "store", ROOM_STORE, store_main },
+  { "resolver", ROOM_RESOLVER, resolver_main },
   { "cli", ROOM_CLI, cli_main },
 };
 

@@ -42,6 +42,7 @@ struct proc {
   pid_t pid;
   struct channel *channel;
   bool ready;
+  bool renewed;        /* it was asked to end, so that it starts anew */
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;

@@ -216,7 +216,7 @@ static void child(struct parent *p, enum room_kind kind, int fd) {
 
 static void plan_restart(struct proc *pr) {
   uint64_t now = loop_now(pr->parent->loop);
-  bool quick = now - pr->started_ms < PARENT_STEADY_MS;
+  bool quick = !pr->renewed && now - pr->started_ms < PARENT_STEADY_MS;
   pr->quick_deaths = quick ? pr->quick_deaths + 1 : 0;
   uint64_t pause = PARENT_PAUSE_MS;
   for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
@@ -244,7 +244,7 @@ static void start(struct proc *pr) {
   struct parent *p = pr->parent;
   pr->number = ++p->last_number;
   pr->started_ms = loop_now(p->loop);
-  pr->ready = false;
+  pr->ready = pr->renewed = false;
   if (!make_process(pr)) {
     log_say(&p->log, LOG_ERROR_, "start", "%s: %s; it is tried again", room_name(pr->kind), strerror(errno));
     if (!pr->pid) plan_restart(pr); /* else its end is seen */
@@ -263,7 +263,7 @@ static void restart(void *arg) {
   struct proc *pr = arg;
   if (pr->pid) kill(pr->pid, SIGKILL); /* it closed its channel and lives on: nobody could tell it anything */
   if (pr->parent->stopping || pr->pid) return;
-  pr->restarts++;
+  pr->restarts += !pr->renewed;
   start(pr);
 }
 
@@ -276,7 +276,7 @@ void procs_start(struct parent *p) {
 
 static void log_death(struct proc *pr, int status) {
   struct parent *p = pr->parent;
-  bool expected = p->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  bool expected = (p->stopping || pr->renewed) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox forbids" : "";
   if (WIFSIGNALED(status))
     log_say(&p->log, expected ? LOG_INFO_ : LOG_ERROR_, "room-died", "%s-%u was ended by signal %d%s", room_name(pr->kind), pr->number, WTERMSIG(status), hint);
@@ -301,9 +301,17 @@ void procs_reap(struct parent *p) {
   parent_progress(p);
 }
 
+/* A room that reads the machine's own files before it is confined reads them again in its next life. */
+static bool renew(struct proc *pr) {
+  if (pr->kind != ROOM_RESOLVER) return false;
+  pr->renewed = true;
+  SAY(pr, room_stop, 0, -1, );
+  return true;
+}
+
 void procs_reconfigure(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
-    if (!p->procs[i].channel) continue;
+    if (!p->procs[i].channel || renew(&p->procs[i])) continue;
     say_config(&p->procs[i]);
     say_certificates(&p->procs[i]);
   }

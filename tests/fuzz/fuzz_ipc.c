@@ -4,6 +4,7 @@
 
 #include "ipc/auth_store.h"
 #include "ipc/cli_room.h"
+#include "ipc/dialer_resolver.h"
 #include "ipc/front_auth.h"
 #include "ipc/front_keys.h"
 #include "ipc/parent_room.h"
@@ -27,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
   static void try_##pair(const struct ipc_msg *msg) { MESSAGES(ROUND_TRIP) }
 TRY(ipc_auth_store, AUTH_STORE_MESSAGES)
 TRY(ipc_cli_room, CLI_ROOM_MESSAGES)
+TRY(ipc_dialer_resolver, DIALER_RESOLVER_MESSAGES)
 TRY(ipc_front_auth, FRONT_AUTH_MESSAGES)
 TRY(ipc_front_keys, FRONT_KEYS_MESSAGES)
 TRY(ipc_parent_room, PARENT_ROOM_MESSAGES)

@@ -1,0 +1,79 @@
+/* The room that hears DNS: it dials the name servers and nobody else, opens no file, holds no secret. What it reads of
+ * the machine (resolv.conf, hosts, the trust anchor) it reads before it is confined; the parent starts it anew at a
+ * reload, so that it reads them again. */
+#include "lib/base/num.h"
+#include "lib/room/room.h"
+#include "src/resolver/resolver.h"
+#include "src/roles.h"
+
+#include <unistd.h>
+
+struct resolver_room {
+  struct dns *dns;
+  struct resolver *resolver;
+};
+
+static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, struct slice payload) {
+  room_send(arg, kind, number, dns_told_type, tag, payload, -1);
+}
+
+/* Where the name servers listen: Landlock lets no other TCP port be dialled. */
+static bool take_ports(struct room *r, const struct dns_settings *settings, struct buf *err) {
+  struct buf servers;
+  buf_init(&servers, DNS_SERVERS_TEXT_MAX);
+  bool ok = dns_servers(settings, &servers, err);
+  struct slice rest = buf_slice(&servers), ip;
+  while (ok && rest.n && r->dial_count < ROOM_PORTS_MAX)
+    if (dns_server_parse(slice_split(&rest, '\n'), &ip, &r->dials[r->dial_count])) r->dial_count++;
+  buf_free(&servers);
+  return ok;
+}
+
+static bool prepare(struct room *r, struct buf *err) {
+  struct resolver_room *room = r->arg;
+  struct dns_settings settings = { .servers = r->conf->dns_servers.items,
+                                   .server_count = r->conf->dns_servers.count,
+                                   .trust_anchor = r->conf->dns_trust_anchor,
+                                   .timeout_ms = (unsigned)r->conf->dns_timeout * 1000 };
+  room->dns = dns_new(r->loop, &settings, err);
+  return room->dns && take_ports(r, &settings, err);
+}
+
+static bool start(struct room *r, struct buf *err) {
+  struct resolver_room *room = r->arg;
+  room->resolver = resolver_new(room->dns, say, r);
+  if (!room->resolver) buf_put_str(err, "no memory");
+  return room->resolver != NULL;
+}
+
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+  (void)state;
+  struct resolver_room *room = r->arg;
+  return resolver_message(room->resolver, kind, number, msg, loop_now(r->loop));
+}
+
+static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+  struct resolver_room *room = r->arg;
+  resolver_asker_lost(room->resolver, kind, number);
+}
+
+static void end(struct room *r) {
+  struct resolver_room *room = r->arg;
+  resolver_free(&room->resolver);
+  dns_free(&room->dns);
+}
+
+static const struct room_ops ops = {
+  .kind = ROOM_RESOLVER,
+  .prepare = prepare,
+  .start = start,
+  .message = message,
+  .peer_lost = peer_lost,
+  .end = end,
+};
+
+int resolver_main(int argc, char **argv) {
+  (void)argc, (void)argv;
+  struct resolver_room room = { 0 };
+  return room_run(&ops, &room);
+}

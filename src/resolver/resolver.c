@@ -1,0 +1,138 @@
+#include "src/resolver/resolver.h"
+
+#include <stdlib.h>
+
+struct asker {
+  enum room_kind kind;
+  uint32_t number; /* 0: this place is free */
+  unsigned open;
+  uint64_t allowance; /* in thousandths of a question */
+  uint64_t seen_ms;
+};
+
+struct open {
+  struct open *next;
+  struct resolver *resolver;
+  struct asker *asker;
+  uint64_t tag;
+  struct dns_question *question;
+};
+
+struct resolver {
+  struct dns *dns;
+  resolver_say *say;
+  void *arg;
+  struct asker askers[RESOLVER_ASKERS_MAX];
+  struct open *open;
+};
+
+struct resolver *resolver_new(struct dns *dns, resolver_say *say, void *arg) {
+  struct resolver *r = calloc(1, sizeof *r);
+  if (r) *r = (struct resolver){ .dns = dns, .say = say, .arg = arg };
+  return r;
+}
+
+void resolver_free(struct resolver **r) {
+  if (!*r) return;
+  for (size_t i = 0; i < RESOLVER_ASKERS_MAX; i++)
+    if ((*r)->askers[i].number) resolver_asker_lost(*r, (*r)->askers[i].kind, (*r)->askers[i].number);
+  free(*r);
+  *r = NULL;
+}
+
+/* --- askers --- */
+
+static struct asker *find_asker(struct resolver *r, enum room_kind kind, uint32_t number) {
+  for (size_t i = 0; i < RESOLVER_ASKERS_MAX; i++)
+    if (r->askers[i].number == number && (r->askers[i].kind == kind || !number)) return &r->askers[i];
+  return NULL;
+}
+
+/* The known one, or a new one in a free place; NULL: none is free. */
+static struct asker *asker(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t now_ms) {
+  struct asker *a = find_asker(r, kind, number);
+  if (a) return a;
+  a = find_asker(r, kind, 0);
+  if (a) *a = (struct asker){ kind, number, 0, RESOLVER_BURST * 1000, now_ms };
+  return a;
+}
+
+/* Takes one question off what it may ask. */
+static bool may_ask(struct asker *a, uint64_t now_ms) {
+  uint64_t gained = (now_ms - a->seen_ms) * RESOLVER_PER_SECOND;
+  a->seen_ms = now_ms;
+  a->allowance = a->allowance + gained < RESOLVER_BURST * 1000 ? a->allowance + gained : RESOLVER_BURST * 1000;
+  if (a->allowance < 1000 || a->open >= RESOLVER_OPEN_MAX) return false;
+  a->allowance -= 1000;
+  return true;
+}
+
+void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t number) {
+  struct asker *a = find_asker(r, kind, number);
+  if (!a || !number) return;
+  for (struct open **at = &r->open; *at;) {
+    struct open *o = *at;
+    if (o->asker != a) {
+      at = &o->next;
+      continue;
+    }
+    *at = o->next;
+    dns_cancel(&o->question);
+    free(o);
+  }
+  *a = (struct asker){ 0 };
+}
+
+/* --- questions --- */
+
+static void tell(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer) {
+  struct buf text, payload;
+  buf_init(&text, DNS_ANSWER_MAX);
+  buf_init(&payload, DNS_ANSWER_MAX + 8);
+  dns_answer_put(&text, answer);
+  dns_told_put(&payload, &(struct dns_told){ buf_slice(&text) });
+  if (!text.failed && !payload.failed) r->say(r->arg, kind, number, tag, buf_slice(&payload));
+  buf_free(&text);
+  buf_free(&payload);
+}
+
+static void tell_later(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, enum dns_kind what) {
+  static const struct dns_answer later = { .result = DNS_LATER, .why = "the resolver has too much to do" };
+  struct dns_answer answer = later;
+  answer.kind = what;
+  tell(r, kind, number, tag, &answer);
+}
+
+static void answered(void *arg, const struct dns_answer *answer) {
+  struct open *o = arg;
+  struct resolver *r = o->resolver;
+  struct open **at = &r->open;
+  while (*at != o) at = &(*at)->next;
+  *at = o->next;
+  o->asker->open--;
+  tell(r, o->asker->kind, o->asker->number, o->tag, answer);
+  free(o);
+}
+
+static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, struct slice name, enum dns_kind kind) {
+  struct open *o = malloc(sizeof *o);
+  if (!o) return false;
+  *o = (struct open){ r->open, r, a, tag, NULL };
+  o->question = dns_ask(r->dns, name, kind, answered, o);
+  if (!o->question) {
+    free(o);
+    return false;
+  }
+  r->open = o;
+  a->open++;
+  return true;
+}
+
+bool resolver_message(struct resolver *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms) {
+  struct dns_ask m;
+  if (msg->type != dns_ask_type || !dns_ask_get(msg->payload, &m) || m.kind >= DNS_KINDS) return false;
+  struct asker *a = asker(r, kind, number, now_ms);
+  if (!a || !may_ask(a, now_ms) || !open_question(r, a, msg->tag, m.name, (enum dns_kind)m.kind))
+    tell_later(r, kind, number, msg->tag, (enum dns_kind)m.kind);
+  return true;
+}
