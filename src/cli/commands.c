@@ -49,7 +49,11 @@ static const struct cmd_option export_options[] = {
 static const struct cmd_option import_options[] = {
   { "uidl", "FILE",
     "UIDLs to keep, so that no client downloads its mail again: lines \"UIDL<TAB>NAME\" (a Maildir's "
-    "file), or lines with a UIDL alone, in the messages' order. A Maildir's dovecot-uidlist is read too." },
+    "file), or lines with a UIDL alone, in the messages' order." },
+  { "uidl-from", "WHAT",
+    "dovecot (dovecot-uidlist), courier (courierpop3dsizelist), cyrus (cyrus.index; cyrus-uidonly, cyrus-dovecot or "
+    "cyrus-courier when its uidl_format says so), name (a Maildir's file names, as qmail shows them), x-uidl (a "
+    "header field, as qpopper keeps it). Else what the folder has." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option restore_options[] = {
@@ -175,7 +179,7 @@ const struct cmd cmds[] = {
     "must not exist yet; - is standard output." },
   { "import", "ADDRESS SOURCE", 2, 2, cmd_import, import_options,
     "add a Maildir's or an mbox's mail to an account",
-    "A folder is read as Maildir, a file as mbox. Can be run again: a message whose UIDL is in the "
+    "A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. Can be run again: a message whose UIDL is in the "
     "mailbox already is not added twice. For a message without a UIDL nothing can be known, and it is "
     "added." },
   { "backup", "FILE", 1, 1, cmd_backup, NULL, "copy all mail and accounts into one file, while serving",

@@ -49,9 +49,17 @@ struct mail_item {
   bool unquote;     /* an mbox's: for to_wire_open() */
 };
 
-/* A folder is read as Maildir, a file as mbox. `uidls`: a file with UIDLs, or NULL. NULL with a
- * sentence in `err`. */
-struct mailbox_in *mailbox_in_open(const char *path, const char *uidls, struct buf *err);
+/* Where the UIDLs are. */
+struct mailbox_uidls {
+  const char *file; /* lines as uidls_read_plain() wants them; NULL: none */
+  const char *from; /* a word of mailbox_uidl_words; NULL: what the folder has */
+};
+/* "dovecot, courier, …", for who typed another. */
+void mailbox_put_uidl_words(struct buf *out);
+
+/* A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. `uidls` may be
+ * NULL. NULL with a sentence in `err`. */
+struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_uidls *uidls, struct buf *err);
 /* False at the end, and with something in `err` when it cannot go on. */
 bool mailbox_in_next(struct mailbox_in *in, struct mail_item *ret, struct buf *err);
 void mailbox_in_free(struct mailbox_in **in);

@@ -108,6 +108,65 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
   return ok;
 }
 
+/* --- Courier --- */
+
+void uidls_put_name(struct buf *out, struct slice base) {
+  for (; base.n; base = slice_from(base, 1)) {
+    uint8_t c = base.p[0];
+    if (c < 0x21 || c > 0x7e || c == '\'' || c == '"' || c == '+')
+      buf_printf(out, "+%02X", c);
+    else
+      buf_put_u8(out, c);
+  }
+}
+
+/* A line from its end: names may have spaces. */
+static bool courier_line(struct slice line, struct slice *ret_name, uint64_t *ret_n, uint64_t *ret_validity) {
+  ptrdiff_t last = slice_rfind(line, ' ');
+  ptrdiff_t size = last > 0 ? slice_rfind(slice_first(line, (size_t)last), ' ') : -1;
+  uint64_t octets;
+  if (size <= 0) return false;
+  struct slice numbers = slice_from(line, (size_t)last + 1), n = slice_split(&numbers, ':'),
+               validity = slice_split(&numbers, ':');
+  *ret_name = slice_first(line, (size_t)size);
+  *ret_validity = 0;
+  return num_parse(slice_first(slice_from(line, (size_t)size + 1), (size_t)(last - size - 1)), INT64_MAX, &octets) &&
+         num_parse(n, UINT64_MAX, ret_n) && (!validity.n || num_parse(validity, UINT64_MAX, ret_validity));
+}
+
+bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err) {
+  bool ok = prepare(l, text);
+  struct slice head = next_line(&text), name;
+  uint64_t n, validity;
+  l->named = true;
+  if (ok && !slice_starts(head, SLICE("/1 ")) && !slice_starts(head, SLICE("/2 ")) &&
+      !slice_starts(head, SLICE("/3 "))) {
+    buf_put_str(err, "line 1: this is no courierpop3dsizelist of version 1, 2 or 3");
+    return false;
+  }
+  for (unsigned number = 2; ok && text.n; number++) {
+    struct slice line = next_line(&text);
+    struct buf made;
+    if (line.n == 0) continue;
+    if (!courier_line(line, &name, &n, &validity)) {
+      buf_printf(err, "line %u: \"NAME SIZE NUMBER:NUMBER\" was expected", number);
+      return false;
+    }
+    buf_init(&made, 1024);
+    if (!n)
+      uidls_put_name(&made, maildir_base_name(name));
+    else if (validity)
+      buf_printf(&made, "UID%llu-%llu", (unsigned long long)n, (unsigned long long)validity);
+    else
+      buf_printf(&made, "UID%llu", (unsigned long long)n);
+    if (uidls_is_valid(buf_slice(&made))) ok = add(l, maildir_base_name(name), buf_slice(&made), 0);
+    buf_free(&made);
+  }
+  if (!ok) buf_put_str(err, "no memory");
+  sort(l);
+  return ok;
+}
+
 const struct uidl_entry *uidls_find(const struct uidl_list *l, struct slice name) {
   struct uidl_entry key = { .name = maildir_base_name(name) };
   return l->named && l->count ? bsearch(&key, l->entries, l->count, sizeof key, by_name) : NULL;

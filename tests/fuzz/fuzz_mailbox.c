@@ -1,6 +1,7 @@
-/* Any octets as an mbox and as lists of UIDLs. What is read, written and read again is the same. */
+/* Any octets as an mbox and as lists of UIDLs and a cyrus.index. What is read, written and read again is the same. */
 #include <stdlib.h>
 
+#include "src/cli/cyrus.h"
 #include "src/cli/mbox.h"
 #include "src/cli/uidls.h"
 
@@ -18,6 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct buf first, file, second, err;
   struct mbox_message m;
   struct uidl_list l;
+  struct cyrus_index x;
+  struct cyrus_message c;
   buf_init(&first, 1 << 24), buf_init(&file, 1 << 24), buf_init(&second, 1 << 24), buf_init(&err, 4096);
   while (mbox_next(&rest, &m)) {
     buf_reset(&first), buf_reset(&file), buf_reset(&second);
@@ -36,6 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uidls_free(&l);
   uidls_read_dovecot(&l, slice_of(data, size), &err);
   uidls_free(&l);
+  uidls_read_courier(&l, slice_of(data, size), &err);
+  uidls_free(&l);
+  if (cyrus_open(&x, slice_of(data, size), &err))
+    while (cyrus_next(&x, &c)) cyrus_put_uidl(&err, &x, CYRUS_FORM_CYRUS, c.uid);
   buf_free(&first), buf_free(&file), buf_free(&second), buf_free(&err);
   return 0;
 }

@@ -61,7 +61,7 @@ static void read_all(const char *path, const char *uidls, bool flags, const char
   struct buf err, wire;
   struct mail_item m;
   buf_init(&err, 1024), buf_init(&wire, 4096);
-  struct mailbox_in *in = mailbox_in_open(path, uidls, &err);
+  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_uidls){ .file = uidls }, &err);
   assert_string_equal(buf_len(&err) ? buf_cstr(&err) : "", "");
   assert_non_null(in);
   size_t n = 0;
@@ -98,7 +98,7 @@ static void mbox_there_and_back(void **state) {
   assert_null(mailbox_out_open(false, path_of("box.mbox"), false, &err)); /* it exists */
   buf_reset(&err);
   write_file("uidls", "u1\tname\n");
-  assert_null(mailbox_in_open(path_of("box.mbox"), path_of("uidls"), &err));
+  assert_null(mailbox_in_open(path_of("box.mbox"), &(struct mailbox_uidls){ .file = path_of("uidls") }, &err));
   buf_free(&err);
 }
 
@@ -146,11 +146,130 @@ static void dovecot_uidlist(void **state) {
   buf_free(&err);
 }
 
+struct wanted {
+  const char *name, *uidl;
+};
+
+static void expect_uidls(const char *path, const char *from, const struct wanted *wanted, size_t count) {
+  struct buf err;
+  struct mail_item m;
+  buf_init(&err, 1024);
+  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_uidls){ .from = from }, &err);
+  if (!in) fail_msg("%s", buf_cstr(&err));
+  for (size_t i = 0; i < count; i++) {
+    assert_true(mailbox_in_next(in, &m, &err));
+    assert_string_equal(m.name, wanted[i].name);
+    if (!slice_eq(m.meta.uidl, slice_str(wanted[i].uidl)))
+      fail_msg("%s: %.*s", m.name, SLICE_ARG(m.meta.uidl));
+  }
+  assert_false(mailbox_in_next(in, &m, &err));
+  assert_int_equal(buf_len(&err), 0);
+  mailbox_in_free(&in);
+  buf_free(&err);
+}
+
+/* In the order of times, as numbers; a file of each version that Courier wrote. */
+static void courier_list(void **state) {
+  mkdir(path_of("courier"), 0700), mkdir(path_of("courier/cur"), 0700), mkdir(path_of("courier/new"), 0700);
+  write_file("courier/cur/1000.b,S=2:2,S", "a\n");
+  write_file("courier/cur/999.a:2,", "a\n");
+  write_file("courier/cur/1001.c d+:2,", "a\n");
+  write_file("courier/new/1002.e", "a\n");
+  write_file("courier/courierpop3dsizelist",
+             "/3 4 1700000000\n999.a:2, 3 1:1600000000:0\n1000.b,S=2:2,S 3 2:0:1\n1001.c d+:2, 3 0:0:0\n");
+  static const struct wanted third[] = { { "cur/999.a:2,", "UID1-1600000000" },
+                                         { "cur/1000.b,S=2:2,S", "UID2" },
+                                         { "cur/1001.c d+:2,", "1001.c+20d+2B" },
+                                         { "new/1002.e", "" } };
+  expect_uidls(path_of("courier"), NULL, third, 4);
+  expect_uidls(path_of("courier"), "courier", third, 4);
+  write_file("courier/courierpop3dsizelist", "/2 4 1700000000\n999.a:2, 3 1:1600000000\n1000.b,S=2 3 2:0\n");
+  static const struct wanted second[] = { { "cur/999.a:2,", "UID1-1600000000" },
+                                          { "cur/1000.b,S=2:2,S", "UID2" },
+                                          { "cur/1001.c d+:2,", "" },
+                                          { "new/1002.e", "" } };
+  expect_uidls(path_of("courier"), NULL, second, 4);
+  write_file("courier/courierpop3dsizelist", "/1 4\n999.a:2, 3 7\n");
+  static const struct wanted first[] = { { "cur/999.a:2,", "UID7" },
+                                         { "cur/1000.b,S=2:2,S", "" },
+                                         { "cur/1001.c d+:2,", "" },
+                                         { "new/1002.e", "" } };
+  expect_uidls(path_of("courier"), NULL, first, 4);
+  static const struct wanted names[] = { { "cur/999.a:2,", "999.a" },
+                                         { "cur/1000.b,S=2:2,S", "1000.b,S=2" },
+                                         { "cur/1001.c d+:2,", "" },
+                                         { "new/1002.e", "1002.e" } };
+  expect_uidls(path_of("courier"), "name", names, 4);
+  write_file("courier/dovecot-uidlist", "3 V1 N2\n");
+  struct buf err;
+  buf_init(&err, 1024);
+  assert_null(mailbox_in_open(path_of("courier"), NULL, &err));
+  assert_non_null(strstr(buf_cstr(&err), "--uidl-from says whose"));
+  buf_free(&err);
+}
+
+static void put_number(uint8_t *to, uint64_t n, size_t octets) {
+  for (size_t i = 0; i < octets; i++) to[i] = (uint8_t)(n >> 8 * (octets - 1 - i));
+}
+
+/* Two messages and one that is expunged, as versions 13 and 20 lay them out. */
+static void cyrus_mailbox(void **state) {
+  static const struct {
+    unsigned version, header, record, validity, options, date, date_size, flags;
+  } rows[] = { { 13, 128, 104, 44, 60, 4, 4, 32 }, { 20, 192, 144, 92, 64, 8, 8, 36 } };
+  mkdir(path_of("cyrus"), 0700);
+  write_file("cyrus/1.", "a\r\n"), write_file("cyrus/2.", "b\r\n"), write_file("cyrus/7.", "c\r\n");
+  for (size_t i = 0; i < 2; i++) {
+    uint8_t index[1024] = { 0 };
+    put_number(index + 8, rows[i].version, 4), put_number(index + 12, rows[i].header, 4);
+    put_number(index + 16, rows[i].record, 4), put_number(index + 20, 3, 4);
+    put_number(index + rows[i].validity, 1234567890, 4), put_number(index + rows[i].options, 1, 4);
+    if (rows[i].version == 13) put_number(index + 84, 2, 4);
+    static const uint32_t uids[] = { 1, 2, 7 };
+    for (size_t r = 0; r < 3; r++) {
+      uint8_t *record = index + rows[i].header + r * rows[i].record;
+      put_number(record, uids[r], 4);
+      put_number(record + rows[i].date, rows[i].date_size == 8 ? 1700000000ull * 1000000000 : 1700000000, rows[i].date_size);
+      put_number(record + rows[i].flags, r == 1 ? UINT32_C(1) << 31 : 16, 4);
+    }
+    FILE *f = fopen(path_of("cyrus/cyrus.index"), "w");
+    fwrite(index, 1, rows[i].header + 3 * rows[i].record, f);
+    fclose(f);
+    static const struct wanted plain[] = { { "1.", "1234567890.1" }, { "7.", "1234567890.7" } };
+    expect_uidls(path_of("cyrus"), NULL, plain, 2);
+    static const struct wanted bare[] = { { "1.", "1" }, { "7.", "7" } };
+    expect_uidls(path_of("cyrus"), "cyrus-uidonly", bare, 2);
+    static const struct wanted hex[] = { { "1.", "00000001499602d2" }, { "7.", "00000007499602d2" } };
+    expect_uidls(path_of("cyrus"), "cyrus-dovecot", hex, 2);
+    struct buf err;
+    struct mail_item m;
+    buf_init(&err, 1024);
+    struct mailbox_in *in = mailbox_in_open(path_of("cyrus"), NULL, &err);
+    assert_true(mailbox_in_next(in, &m, &err));
+    assert_int_equal(m.meta.date, 1700000000);
+    assert_int_equal(m.meta.flags, MAIL_SEEN);
+    mailbox_in_free(&in);
+    assert_int_equal(truncate(path_of("cyrus/cyrus.index"), rows[i].header + 2 * rows[i].record), 0);
+    assert_null(mailbox_in_open(path_of("cyrus"), NULL, &err));
+    buf_free(&err);
+  }
+}
+
+static void uidl_in_header(void **state) {
+  write_file("x.mbox", "From a\nX-UIDL: abc#12 \nSubject: x\n\nX-UIDL: no\n\nFrom b\nSubject: y\n\nX-UIDL: no\n");
+  static const struct wanted wanted[] = { { "", "abc#12" }, { "", "" } };
+  expect_uidls(path_of("x.mbox"), "x-uidl", wanted, 2);
+}
+
 static void broken_lists(void **state) {
   static const struct {
-    bool dovecot;
+    int kind; /* 0: plain, 1: Dovecot's, 2: Courier's */
     const char *text, *error;
   } rows[] = {
+    { 2, "", "line 1: this is no courierpop3dsizelist" },
+    { 2, "/4 1 1\n", "line 1: this is no courierpop3dsizelist" },
+    { 2, "/3 1 1\nname\n", "line 2" },
+    { 2, "/3 1 1\nname 5 x\n", "line 2" },
     { false, "a b\n", "line 1: a UIDL has" },
     { false, "ok\n\x80\n", "line 2: a UIDL has" },
     { false, "u\tname\nv\n", "line 2: either every line has a name" },
@@ -165,7 +284,9 @@ static void broken_lists(void **state) {
     struct buf err;
     buf_init(&err, 1024);
     struct slice text = slice_str(rows[i].text);
-    assert_false(rows[i].dovecot ? uidls_read_dovecot(&l, text, &err) : uidls_read_plain(&l, text, &err));
+    assert_false(rows[i].kind == 2   ? uidls_read_courier(&l, text, &err)
+                 : rows[i].kind == 1 ? uidls_read_dovecot(&l, text, &err)
+                                     : uidls_read_plain(&l, text, &err));
     if (!strstr(buf_cstr(&err), rows[i].error)) fail_msg("%s: %s", rows[i].text, buf_cstr(&err));
     uidls_free(&l);
     buf_free(&err);
@@ -205,6 +326,9 @@ int main(void) {
     cmocka_unit_test(maildir_there_and_back),
     cmocka_unit_test(mbox_there_and_back),
     cmocka_unit_test(dovecot_uidlist),
+    cmocka_unit_test(courier_list),
+    cmocka_unit_test(cyrus_mailbox),
+    cmocka_unit_test(uidl_in_header),
     cmocka_unit_test(broken_lists),
     cmocka_unit_test(no_mailbox),
     cmocka_unit_test(half_a_message),
