@@ -133,6 +133,8 @@ struct pop3_client_policy {
                       * accounts whose server keeps only a hash: where the certificate was verified */
   bool login_only;   /* QUIT after the login: for asking whether it works */
   bool delete_short; /* see 3 above */
+  bool no_quit;      /* when all is fetched just go: nothing is deleted, whatever was wished, and a server that
+                      * removes what was fetched at QUIT (RFC 2449 §6.7, EXPIRE 0) removes nothing */
   bool no_pipeline;  /* one command after another, whatever is announced */
 };
 

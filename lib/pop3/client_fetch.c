@@ -83,6 +83,10 @@ void fetch_advance(struct session *s) {
   if (s->phase == PHASE_FETCH) {
     ask_messages(s);
     if (s->phase != PHASE_FETCH || s->next < s->pub.count || s->asked_n || s->unsettled) return;
+    if (s->policy.no_quit) {
+      client_end(s, POP3_END_DONE);
+      return;
+    }
     s->phase = PHASE_DELETE;
     s->next = 0;
   }

@@ -104,6 +104,18 @@ static void leaves_all(void **state) {
   check(NULL, &like, OPEN CAPA_USER LOGIN TWO QUIT, POP3_END_DONE, TWO_LISTED);
 }
 
+/* A server may take what was fetched for deleted at QUIT. */
+static void never_says_quit(void **state) {
+  struct script like = { .wish = POP3_MOVE };
+  struct pop3_client_start s;
+  init_start(&s);
+  s.policy.no_quit = true;
+  check(&s, &like,
+        OPEN CAPA_USER LOGIN TWO
+        "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x: y\nS: .\n",
+        POP3_END_DONE, TWO_LISTED "begin 1\naaaaaaaa\r\nend 1 10\nbegin 2\nx: y\r\nend 2 6\n");
+}
+
 static void login_only(void **state) {
   struct pop3_client_start s;
   init_start(&s);
@@ -655,6 +667,7 @@ int main(void) {
     cmocka_unit_test(looks),
     cmocka_unit_test(deletes_what_is_known),
     cmocka_unit_test(leaves_all),
+    cmocka_unit_test(never_says_quit),
     cmocka_unit_test(login_only),
     cmocka_unit_test(unsafe_is_not_deleted),
     cmocka_unit_test(waits_until_it_is_safe),
