@@ -28,6 +28,7 @@ EOF
 begin() {
   dir=$(mktemp -d /tmp/qasid-test.XXXXXX)
   chmod 755 "$dir"
+  export XDG_STATE_HOME=$dir/state
   read -r smtp submission submissions pop3 pop3s < <(free_ports 5)
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=mx.example.org \
     -addext "subjectAltName=DNS:mx.example.org,DNS:localhost,IP:127.0.0.1" -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null

@@ -1,177 +1,264 @@
 /* `qasid fetch`: a POP3 client for people. What is deleted at the server is first safe here. */
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "src/cli/mailbox.h"
-#include "src/cli/pop3_client.h"
+#include "ipc/ipc.h"
+#include "lib/base/num.h"
+#include "lib/base/sys.h"
+#include "src/cli/fetch.h"
+#include "src/cli/login.h"
 #include "src/cli/secret.h"
 #include "src/cli/table.h"
 #include "src/cli/terminal.h"
-#include "ipc/ipc.h"
 
-struct fetch {
-  struct pop3_client pop;
-  struct mailbox_out *out;
-  bool fresh;             /* nothing of the message has come yet */
-  uint64_t count, octets; /* of the maildrop, by STAT */
-};
+/* --- --list --- */
 
-/* A file that is there, "-" and what ends in .mbox are an mbox; anything else is a Maildir. */
-static bool is_maildir(const char *place) {
-  struct slice name = slice_str(place);
-  struct stat st;
-  if (slice_eq(name, SLICE("-"))) return false;
-  if (stat(place, &st) == 0) return S_ISDIR(st.st_mode);
-  return name.n < 5 || !slice_eq(slice_from(name, name.n - 5), SLICE(".mbox"));
+static void put_row(struct table *t, const struct pop3_item *m, bool *ok) {
+  char number[24], size[24];
+  struct buf row;
+  buf_init(&row, 512);
+  snprintf(number, sizeof number, "%" PRIu64, m->number);
+  snprintf(size, sizeof size, "%" PRIu64, m->size);
+  ipc_list_put(&row, slice_str(number)), ipc_list_put(&row, slice_str(size)), ipc_list_put(&row, m->uidl);
+  *ok = table_add(t, buf_slice(&row)) && *ok;
+  buf_free(&row);
 }
 
-/* --- listing --- */
-
-struct listing {
+static enum pop3_sink_says list_listed(void *arg, struct pop3_item *items, size_t count) {
+  struct cli *c = arg;
   struct table t;
-  struct table_row *at; /* the UIDL lines come in the same order */
-  bool bad;
-};
-
-static void take_size(void *arg, struct slice line) {
-  struct listing *l = arg;
-  uint64_t number, size;
-  struct buf list;
-  buf_init(&list, 256);
-  if (!pop3_reply_pair(line, &number, &size)) l->bad = true;
-  ipc_list_put(&list, slice_split(&line, ' '));
-  ipc_list_put(&list, line);
-  if (!table_add(&l->t, buf_slice(&list))) l->bad = true;
-  buf_free(&list);
-}
-
-static void take_uidl(void *arg, struct slice line) {
-  struct listing *l = arg;
-  uint64_t number;
-  struct slice uidl;
-  if (!l->at || !pop3_reply_uidl(line, &number, &uidl)) {
-    l->bad = true;
-    return;
-  }
-  l->at->cells[2] = arena_copy(&l->t.mem, uidl);
-  l->at = l->at->next;
-}
-
-static int list(struct cli *c, struct fetch *f) {
-  struct listing l = { .bad = false };
   struct buf columns;
-  int code = CLI_EXIT_PROTOCOL;
-  table_init(&l.t);
+  bool ok = true;
+  table_init(&t);
   buf_init(&columns, 256);
   ipc_list_put(&columns, SLICE("number")), ipc_list_put(&columns, SLICE("size")),
       ipc_list_put(&columns, SLICE("uidl"));
-  table_columns(&l.t, buf_slice(&columns));
-  bool ok = pop3_client_ask(&f->pop, "LIST", &code) && pop3_client_lines(&f->pop, take_size, &l, &code);
-  l.at = l.t.first;
-  if (ok && !l.bad && f->pop.uidl)
-    ok = pop3_client_ask(&f->pop, "UIDL", &code) && pop3_client_lines(&f->pop, take_uidl, &l, &code);
-  if (ok && l.bad)
-    code = cli_fail(CLI_EXIT_PROTOCOL, "the server's list is not understood");
-  else if (ok)
-    code = CLI_EXIT_OK;
-  if (code == CLI_EXIT_OK) table_print(&l.t, c->json);
+  ok = table_columns(&t, buf_slice(&columns));
+  for (size_t i = 0; i < count; i++) put_row(&t, &items[i], &ok);
+  if (ok) table_print(&t, c->json);
   buf_free(&columns);
-  table_free(&l.t);
-  return code;
+  table_free(&t);
+  return ok ? POP3_SINK_ON : POP3_SINK_OVER;
+}
+
+/* --- --top --- */
+
+struct look {
+  uint32_t lines;
+  bool any;
+};
+
+static enum pop3_sink_says look_listed(void *arg, struct pop3_item *items, size_t count) {
+  const struct look *l = arg;
+  for (size_t i = 0; i < count; i++) items[i].wish = POP3_LOOK, items[i].lines = l->lines;
+  return POP3_SINK_ON;
+}
+
+static enum pop3_sink_says look_begin(void *arg, struct pop3_item *m) {
+  struct look *l = arg;
+  printf("%s%s--- %" PRIu64 ": %" PRIu64 " octets%s\n", l->any ? "\n" : "", tint(stdout, TINT_BOLD),
+         m->number, m->size, tint(stdout, TINT_NONE));
+  l->any = true;
+  return POP3_SINK_ON;
+}
+
+/* Nothing out of a mail moves a cursor. */
+static enum pop3_sink_says look_piece(void *arg, struct pop3_item *m, struct slice octets) {
+  struct buf safe;
+  buf_init(&safe, 8 * POP3_CLIENT_IN);
+  while (octets.n) {
+    bool last = slice_find(octets, '\n') < 0;
+    struct slice line = slice_split(&octets, '\n');
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    text_put_safe(&safe, line);
+    if (!last) buf_put_u8(&safe, '\n');
+  }
+  out_put(&safe);
+  buf_free(&safe);
+  return POP3_SINK_ON;
+}
+
+static enum pop3_sink_says look_end(void *arg, struct pop3_item *m) { return POP3_SINK_ON; }
+static void look_cut(void *arg, struct pop3_item *m) {}
+
+/* --- the session --- */
+
+static int run(struct fetch *f, struct slice password, const struct pop3_sink *sink) {
+  struct pop3_client_start start = { .user = slice_str(f->user), .secret = password, .sink = *sink };
+  pop3_shell_start(&f->net, f->c, &start);
+  start.policy.delete_short = cli_given(f->c, "delete-short") != NULL;
+  start.limits.message = f->largest;
+  f->pop = pop3_client_new(&start);
+  if (!f->pop) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  pop3_shell_run(&f->net, f->pop, fetch_settle, f);
+  if (f->dest) fetch_settle(f); /* what came before the connection went */
+  progress_clear(&f->progress);
+  int code = pop3_shell_report(&f->net, f->pop);
+  return f->code != CLI_EXIT_OK ? f->code : code;
 }
 
 /* --- fetching --- */
 
-static bool take_piece(void *arg, struct slice piece) {
-  struct fetch *f = arg;
-  if (f->fresh) net_show_text(&f->pop.net, "S", piece);
-  f->fresh = false;
-  return mailbox_out_put(f->out, piece);
+static uint64_t count_state(const struct fetch *f, enum pop3_item_state state) {
+  uint64_t n = 0;
+  for (size_t i = 0; i < f->pop->count; i++) n += f->pop->items[i].state == state;
+  return n;
 }
 
-static int fetch_one(struct fetch *f, uint64_t number) {
-  char line[40];
-  int code = CLI_EXIT_IO;
-  struct mail_meta meta = { 0 };
-  snprintf(line, sizeof line, "RETR %llu", (unsigned long long)number);
-  if (!pop3_client_ask(&f->pop, line, &code)) return code;
-  if (!mailbox_out_begin(f->out, &meta)) return cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(f->out));
-  f->fresh = true;
-  bool ok = pop3_client_text(&f->pop, take_piece, f, &code);
-  if (ok) net_show(&f->pop.net, "S", SLICE("."));
-  if (ok && mailbox_out_end(f->out)) return CLI_EXIT_OK;
-  const char *why = mailbox_out_error(f->out);
-  return *why ? cli_fail(CLI_EXIT_IO, "%s", why) : code;
+static void tell(const char *what, uint64_t n, const char *one, const char *many) {
+  if (n) cli_fail(0, "%" PRIu64 " message%s %s", n, n == 1 ? "" : "s", n == 1 ? one : many);
 }
 
-static int delete_all(struct fetch *f) {
-  char line[40];
-  int code = CLI_EXIT_OK;
-  if (!mailbox_out_sync(f->out))
-    return cli_fail(CLI_EXIT_IO, "%s; nothing is deleted at the server", mailbox_out_error(f->out));
-  for (uint64_t i = 1; i <= f->count; i++) {
-    snprintf(line, sizeof line, "DELE %llu", (unsigned long long)i);
-    if (!pop3_client_ask(&f->pop, line, &code)) return code;
-  }
+static int say_sum(struct fetch *f, int code) {
+  char size[PROGRESS_SIZE_ROOM];
+  bool done = f->pop->end == POP3_END_DONE;
+  uint64_t deleted = done ? count_state(f, POP3_DELETED) : 0;
+  progress_size(f->fetched_octets, size);
+  tell("", count_state(f, POP3_KEPT_BACK),
+       "came shorter than the server had said, and was left there; --delete-short deletes it",
+       "came shorter than the server had said, and were left there; --delete-short deletes them");
+  tell("", f->too_large, "is larger than --largest, and was left",
+       "are larger than --largest, and were left");
+  tell("", f->twins, "has the UIDL of another one, and was taken for its copy",
+       "have the UIDL of another one, and were taken for copies");
+  tell("", f->nameless, "has no UIDL that can be remembered, and was left; --delete or --all fetches it",
+       "have no UIDL that can be remembered, and were left; --delete or --all fetches them");
+  if (f->refused && code == CLI_EXIT_OK)
+    code = cli_fail(CLI_EXIT_TEMPORARY, "%" PRIu64 " message%s could not be fetched", f->refused,
+                    f->refused == 1 ? "" : "s");
+  if (cli_given(f->c, "quiet")) return code;
+  fprintf(stderr, "%" PRIu64 " message%s, %s", f->fetched, f->fetched == 1 ? "" : "s", size);
+  if (f->known) fprintf(stderr, "; %" PRIu64 " fetched before", f->known);
+  if (deleted) fprintf(stderr, "; %" PRIu64 " deleted at the server", deleted);
+  fprintf(stderr, "\n");
+  return code;
+}
+
+/* The memory is tidied up when the server has shown its whole list. */
+static int fetch(struct fetch *f, struct slice password) {
+  struct pop3_sink sink = fetch_sink(f);
+  if (!fetch_take_up(f)) return f->code;
+  int code = run(f, password, &sink);
+  if (!f->pop) return code;
+  bool whole = f->pop->end == POP3_END_DONE && f->pop->has_uidl && !f->pop->list_cut;
+  if (f->memory && whole && !memory_forget(f->memory))
+    cli_fail(0, "the memory of what was fetched could not be tidied up; it grows");
+  return f->pop->logged_in ? say_sum(f, code) : code;
+}
+
+static bool take_days(struct fetch *f, const char *text) {
+  uint64_t days;
+  f->delete_after = -1;
+  if (!text) return true;
+  if (!num_parse(slice_str(text), 36500, &days)) return false;
+  f->delete_after = (int64_t)days * 24 * 60 * 60;
+  return true;
+}
+
+/* "20M" */
+static bool take_size(struct slice text, uint64_t *ret) {
+  static const char units[] = "KMGT";
+  const char *unit = text.n ? memchr(units, ascii_upper(text.p[text.n - 1]), sizeof units - 1) : NULL;
+  unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+  if (!num_parse(slice_first(text, text.n - (unit != NULL)), UINT64_MAX >> shift, ret)) return false;
+  *ret <<= shift;
+  return *ret > 0;
+}
+
+static int take_options(struct fetch *f) {
+  struct cli *c = f->c;
+  const char *largest = cli_given(c, "largest");
+  f->remove = cli_given(c, "delete") != NULL;
+  f->all = cli_given(c, "all") != NULL;
+  f->now = sys_wall_s();
+  f->largest = 1ull << 32;
+  if (!take_days(f, cli_given(c, "delete-after")))
+    return cli_fail(CLI_EXIT_USAGE, "--delete-after takes a number of days");
+  if (largest && !take_size(slice_str(largest), &f->largest))
+    return cli_fail(CLI_EXIT_USAGE, "--largest takes a size such as 20M");
+  if (f->remove && (cli_given(c, "keep") || f->delete_after >= 0))
+    return cli_fail(CLI_EXIT_USAGE, "--delete, --delete-after and --keep are three different things");
+  if (f->delete_after >= 0 && cli_given(c, "keep"))
+    return cli_fail(CLI_EXIT_USAGE, "--keep and --delete-after are two different things");
   return CLI_EXIT_OK;
 }
 
-static int fetch_all(struct cli *c, struct fetch *f) {
-  const char *place = cli_given(c, "to");
-  struct buf err;
-  if (!place) place = "-";
-  buf_init(&err, 4096);
-  f->out = mailbox_out_open(is_maildir(place), place, true, &err);
-  int code = f->out ? CLI_EXIT_OK : cli_fail(CLI_EXIT_IO, "%.*s", SLICE_ARG(buf_slice(&err)));
-  buf_free(&err);
-  for (uint64_t i = 1; code == CLI_EXIT_OK && i <= f->count; i++) code = fetch_one(f, i);
-  if (code == CLI_EXIT_OK && cli_given(c, "delete"))
-    code = delete_all(f);
-  else if (code == CLI_EXIT_OK && !mailbox_out_sync(f->out))
-    code = cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(f->out));
-  mailbox_out_free(&f->out);
+/* What the memory is of: whoever fetches the same mail to another place starts anew. */
+static int open_memory(struct fetch *f, const char *place) {
+  const char *given = cli_given(f->c, "state");
+  char path[4096], here[4096] = "";
+  struct buf of, err;
+  int code = CLI_EXIT_OK;
+  if (f->dest->forgetful && !given) {
+    if (f->delete_after > 0)
+      return cli_fail(CLI_EXIT_USAGE, "--delete-after needs a --state FILE with this --to");
+    f->all = true;
+    return code;
+  }
+  buf_init(&of, 16384), buf_init(&err, 8192);
+  if (!strstr(place, ":") && !realpath(place, here)) here[0] = 0;
+  buf_printf(&of, "%s@%s to ", f->user, f->net.url.host);
+  text_put_safe(&of, slice_str(here[0] ? here : place));
+  if (given)
+    snprintf(path, sizeof path, "%s", given);
+  else if (!fetch_state_path(buf_slice(&of), path, sizeof path))
+    code = cli_fail(CLI_EXIT_USAGE,
+                    "there is no home to remember in what was fetched; --state FILE names a place");
+  if (code == CLI_EXIT_OK) {
+    f->memory = memory_open(path, buf_slice(&of), &code, &err);
+    if (!f->memory) cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&err)));
+  }
+  buf_free(&of), buf_free(&err);
   return code;
 }
 
-static int work(struct cli *c, struct fetch *f) {
-  int code = CLI_EXIT_PROTOCOL;
-  if (!pop3_client_ask(&f->pop, "STAT", &code)) return code;
-  struct slice text = slice_str(f->pop.text), first = slice_split(&text, ' '),
-               second = slice_split(&text, ' ');
-  char pair[64];
-  snprintf(pair, sizeof pair, "%.*s %.*s", SLICE_ARG(slice_first(first, 20)),
-           SLICE_ARG(slice_first(second, 20)));
-  if (!pop3_reply_pair(slice_str(pair), &f->count, &f->octets))
-    return cli_fail(CLI_EXIT_PROTOCOL, "the server's answer to STAT is not understood");
-  code = cli_given(c, "list") ? list(c, f) : fetch_all(c, f);
-  int quit = CLI_EXIT_OK;
-  /* Without QUIT nothing is deleted (RFC 1939 §6), so after a failure it is not said. */
-  if (code == CLI_EXIT_OK && !pop3_client_ask(&f->pop, "QUIT", &quit)) code = quit;
-  if (code == CLI_EXIT_OK && !cli_given(c, "list"))
-    fprintf(stderr, "%llu message%s, %llu octets%s\n", (unsigned long long)f->count, f->count == 1 ? "" : "s",
-            (unsigned long long)f->octets, cli_given(c, "delete") ? ", deleted at the server" : "");
+static int fetch_to(struct fetch *f, struct slice password) {
+  const char *place = cli_given(f->c, "to");
+  int code = CLI_EXIT_OK;
+  if (!place) place = "-";
+  f->dest = dest_open(f->c, place, &code);
+  if (!f->dest) return code;
+  code = open_memory(f, place);
+  if (code == CLI_EXIT_OK) code = fetch(f, password);
+  memory_free(&f->memory);
+  dest_free(&f->dest);
   return code;
+}
+
+static int work(struct fetch *f, struct slice password) {
+  const char *top = cli_given(f->c, "top");
+  uint64_t lines = 0;
+  struct look look = { .any = false };
+  struct pop3_sink list = { .listed = list_listed, .arg = f->c };
+  struct pop3_sink looker = { look_listed, look_begin, look_piece, look_end, look_cut, NULL, &look };
+  if (cli_given(f->c, "list")) return run(f, password, &list);
+  if (!top) return fetch_to(f, password);
+  if (!num_parse(slice_str(top), 1000000, &lines))
+    return cli_fail(CLI_EXIT_USAGE, "--top takes a number of lines");
+  look.lines = (uint32_t)lines;
+  return run(f, password, &looker);
 }
 
 int cmd_fetch(struct cli *c) {
-  struct fetch f = { .count = 0 };
+  struct fetch f = { .c = c };
   struct url url;
   struct buf err, password;
-  buf_init(&err, 4096), buf_init(&password, SECRET_MAX);
-  int code = CLI_EXIT_OK;
-  if (!url_parse(c->args[0], "pop3", 110, 995, &url, &err))
+  buf_init(&err, 4096), buf_init(&password, TOKEN_MAX);
+  int code = take_options(&f);
+  if (code == CLI_EXIT_OK && !url_parse(c->args[0], "pop3", 110, 995, &url, &err))
     code = cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
-  else if (!url.user[0])
+  if (code == CLI_EXIT_OK && !url.user[0])
     code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: %s://USER@HOST", url.scheme);
-  else
+  if (code == CLI_EXIT_OK && login_needs_secret(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
   if (code == CLI_EXIT_OK) {
-    code = pop3_client_open(&f.pop, c, &url);
-    if (code == CLI_EXIT_OK)
-      code = pop3_client_login(&f.pop, cli_given(c, "auth"), slice_str(url.user), buf_slice(&password));
-    if (code == CLI_EXIT_OK) code = work(c, &f);
-    pop3_client_close(&f.pop);
+    f.user = url.user;
+    code = net_open(&f.net, c, &url, "pop3");
+    if (code == CLI_EXIT_OK) code = work(&f, buf_slice(&password));
+    pop3_client_free(&f.pop);
+    net_close(&f.net);
   }
   buf_free(&err);
   buf_wipe(&password);

@@ -63,7 +63,7 @@ static const struct cmd_option restore_options[] = {
 };
 static const struct cmd_option fetch_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
-  { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5. Else the best one offered." },
+  { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5; oauthbearer or xoauth2, with an access token as the password; external, with a --client-cert. Else the best one offered, and when an account has no SCRAM, one more." },
   { "starttls", NULL, "Refuse to go on without STLS." },
   { "no-starttls", NULL,
     "Never say STLS. The password then goes in the clear unless the mechanism hides it." },
@@ -73,7 +73,21 @@ static const struct cmd_option fetch_options[] = {
     "Where mail goes: a Maildir (a folder, made when missing), a file (mbox), or - (standard output). "
     "Else standard output." },
   { "list", NULL, "List the messages, fetch none." },
+  { "top", "LINES", "Show the header and so many lines of the body of each message, fetch none." },
+  { "keep", NULL, "Leave everything at the server: what happens without --delete and --delete-after." },
   { "delete", NULL, "Delete at the server what was fetched, once it is safe at its destination." },
+  { "delete-after", "DAYS", "Delete at the server what was fetched so many days ago." },
+  { "delete-short", NULL,
+    "Delete also what came shorter than the server had said. Else it stays: the server may not have been able to "
+    "read all of it." },
+  { "all", NULL, "Fetch what was fetched before too." },
+  { "largest", "SIZE", "Leave messages that are larger, such as 20M. Else 4G." },
+  { "state", "FILE",
+    "Remember in this file what was fetched (its UIDLs), one file for each maildrop and destination. Else one is kept "
+    "in $XDG_STATE_HOME/qasid, or ~/.local/state/qasid; none when mail goes to standard output." },
+  { "client-cert", "FILE", "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
+  { "client-key", "FILE", "Its private key; else it is in the same file." },
+  { "quiet", NULL, "Say nothing but what went wrong." },
   { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
   { NULL, NULL, NULL },
 };
@@ -195,7 +209,8 @@ const struct cmd cmds[] = {
     "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells the whole way." },
   { "fetch", "URL", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
-    "is written as it is or as %40." },
+    "is written as it is or as %40. A message is fetched once: its UIDL is remembered when it is safe, so a fetch that was "
+    "broken off goes on where it was. A server without UIDL can only be fetched with --delete or --all." },
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
     "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "
     "(465). The message is read from FILE or standard input." },

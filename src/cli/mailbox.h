@@ -31,6 +31,18 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
 bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta);
 bool mailbox_out_put(struct mailbox_out *o, struct slice piece);
 bool mailbox_out_end(struct mailbox_out *o);
+/* The message that was begun is taken back; the next may begin. */
+void mailbox_out_cut(struct mailbox_out *o);
+/* From here on a message that ends in a Maildir stays in tmp/, on the disk, until it is shown by its name. An mbox
+ * has no such place. */
+void mailbox_out_hide(struct mailbox_out *o);
+/* What became of a message that was hidden, perhaps by a process that is no more. */
+enum mailbox_shown {
+  MAILBOX_SHOWN,  /* it is in new/ now, or was before, or its owner has moved it to cur/ */
+  MAILBOX_LOST,   /* it is nowhere */
+  MAILBOX_FAILED, /* see mailbox_out_error() */
+};
+enum mailbox_shown mailbox_out_show(struct mailbox_out *o, struct slice name);
 /* The Maildir's file of the message ended last, without flags; its number in an mbox. */
 const char *mailbox_out_name(const struct mailbox_out *o);
 /* All ended messages are on the disk when this is true. */

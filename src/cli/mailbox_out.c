@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ enum { OUT_BUFFER = 256 * 1024, OUT_FLUSH = 64 * 1024, NAME_ROOM = 160 };
 struct mailbox_out {
   bool maildir, fresh; /* fresh: nothing of the message was put yet */
   bool inside;         /* a message was begun and not ended */
+  bool hidden;         /* it stays in tmp/ */
   off_t start;         /* where it begins in the mbox; -1: that is no file */
   int folder;          /* the Maildir */
   int fd;              /* the message's file, or the mbox */
@@ -78,9 +80,17 @@ static void take_back(struct mailbox_out *o) {
     failed(o, "the mailbox has half a message at its end");
 }
 
+void mailbox_out_cut(struct mailbox_out *o) {
+  if (!o->inside) return;
+  take_back(o);
+  buf_reset(&o->buf);
+  if (o->maildir && o->fd >= 0) close(o->fd), o->fd = -1;
+  o->inside = false;
+}
+
 void mailbox_out_free(struct mailbox_out **o) {
   if (!*o) return;
-  if ((*o)->inside) take_back(*o);
+  mailbox_out_cut(*o);
   if ((*o)->fd >= 0) close((*o)->fd);
   if ((*o)->folder >= 0) close((*o)->folder);
   buf_free(&(*o)->buf);
@@ -164,7 +174,32 @@ static bool end_file(struct mailbox_out *o) {
   if (fsync(o->fd) != 0) return failed(o, o->name);
   int r = close(o->fd);
   o->fd = -1;
-  return (r == 0 || failed(o, o->name)) && move_in(o);
+  return (r == 0 || failed(o, o->name)) && (o->hidden || move_in(o));
+}
+
+void mailbox_out_hide(struct mailbox_out *o) { o->hidden = o->maildir; }
+
+/* Its owner may have looked at it: "cur/NAME:2,S". */
+static bool is_in_cur(struct mailbox_out *o, struct slice name) {
+  int fd = openat(o->folder, "cur", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+  bool found = false;
+  if (fd >= 0 && !d) close(fd);
+  for (struct dirent *e; d && !found && (e = readdir(d));)
+    found = slice_eq(maildir_base_name(slice_str(e->d_name)), name);
+  if (d) closedir(d);
+  return found;
+}
+
+enum mailbox_shown mailbox_out_show(struct mailbox_out *o, struct slice name) {
+  char from[NAME_ROOM + 8], to[NAME_ROOM + 8];
+  if (!o->maildir) return MAILBOX_SHOWN;
+  if (name.n >= NAME_ROOM || slice_find(name, '/') >= 0 || slice_find(name, 0) >= 0) return MAILBOX_LOST;
+  snprintf(from, sizeof from, "tmp/%.*s", SLICE_ARG(name));
+  snprintf(to, sizeof to, "new/%.*s", SLICE_ARG(name));
+  if (renameat(o->folder, from, o->folder, to) == 0) return MAILBOX_SHOWN;
+  if (errno != ENOENT) return failed(o, to), MAILBOX_FAILED;
+  return faccessat(o->folder, to, F_OK, 0) == 0 || is_in_cur(o, name) ? MAILBOX_SHOWN : MAILBOX_LOST;
 }
 
 bool mailbox_out_end(struct mailbox_out *o) {

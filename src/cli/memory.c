@@ -69,6 +69,24 @@ static int by_uidl(const void *a, const void *b) {
   return slice_cmp(((const struct memory_entry *)a)->uidl, ((const struct memory_entry *)b)->uidl);
 }
 
+/* Those with one UIDL in the order of the file. */
+static int by_uidl_and_place(const void *a, const void *b) {
+  const struct memory_entry *x = a, *y = b;
+  int order = by_uidl(a, b);
+  return order ? order : x->uidl.p < y->uidl.p ? -1 : 1;
+}
+
+/* What was noted twice counts as it was noted last. */
+static void sort(struct memory *m) {
+  size_t kept = 0;
+  qsort(m->entries, m->count, sizeof *m->entries, by_uidl_and_place);
+  for (size_t i = 0; i < m->count; i++) {
+    bool last = i + 1 == m->count || by_uidl(&m->entries[i], &m->entries[i + 1]) != 0;
+    if (last) m->entries[kept++] = m->entries[i];
+  }
+  m->count = kept;
+}
+
 static bool take_line(struct slice line, struct memory_entry *ret) {
   uint64_t since;
   if (!num_parse(slice_split(&line, ' '), INT64_MAX, &since)) return false;
@@ -85,7 +103,7 @@ static bool take_lines(struct memory *m, struct slice text) {
   if (!m->entries) return false;
   while (text.n)
     if (take_line(slice_split(&text, '\n'), &m->entries[m->count])) m->count++;
-  qsort(m->entries, m->count, sizeof *m->entries, by_uidl);
+  sort(m);
   return true;
 }
 
@@ -157,7 +175,15 @@ static struct memory_entry *find(const struct memory *m, struct slice uidl) {
   return m->count ? bsearch(&key, m->entries, m->count, sizeof key, by_uidl) : NULL;
 }
 
-const struct memory_entry *memory_find(const struct memory *m, struct slice uidl) { return find(m, uidl); }
+const struct memory_entry *memory_find(const struct memory *m, struct slice uidl) {
+  const struct memory_entry *e = find(m, uidl);
+  return e && !e->lost ? e : NULL;
+}
+
+void memory_lose(struct memory *m, struct slice uidl) {
+  struct memory_entry *e = find(m, uidl);
+  if (e) e->lost = true;
+}
 
 void memory_keep(struct memory *m, struct slice uidl) {
   struct memory_entry *e = find(m, uidl);
@@ -215,7 +241,8 @@ static void put_all(const struct memory *m, struct buf *out) {
     buf_put_u8(out, '\n');
   }
   for (size_t i = 0; i < m->count; i++)
-    if (m->entries[i].there) put_line(out, m->entries[i].since, m->entries[i].uidl, SLICE_NONE);
+    if (m->entries[i].there && !m->entries[i].lost)
+      put_line(out, m->entries[i].since, m->entries[i].uidl, SLICE_NONE);
   buf_put(out, buf_slice(&m->fresh));
 }
 

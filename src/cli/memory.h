@@ -3,10 +3,10 @@
  *   qasid-fetch 1 <what it is the memory of>
  *   <seconds since 1970> <UIDL> [<mark>]
  *
- * A line is added, and synced, once its message is safe or (with a mark) will be safe by what the mark says; so
- * whatever ends the process, the next one knows. A last line without its end never was. What the server does not
- * have any more is forgotten by writing the file anew beside it, syncing, and renaming. One process at a time
- * has a memory. */
+ * A line is added, and synced, once its message is safe or (with a mark) will be safe by what the mark says;
+ * so whatever ends the process, the next one knows. A last line without its end never was. What the server
+ * does not have any more is forgotten by writing the file anew beside it, syncing, and renaming. One process
+ * at a time has a memory. */
 #ifndef QASID_CLI_MEMORY_H
 #define QASID_CLI_MEMORY_H
 
@@ -19,6 +19,7 @@ struct memory_entry {
   struct slice uidl, mark; /* mark empty: safe, nothing is left to do */
   int64_t since;           /* when it was fetched, seconds since 1970 */
   bool there;              /* memory_keep(): the server still has it */
+  bool lost;               /* memory_lose() */
 };
 
 /* `of` names the maildrop and the destination; the file of another one is refused. Folders above it are made.
@@ -32,6 +33,8 @@ const struct memory_entry *memory_find(const struct memory *m, struct slice uidl
 void memory_add(struct memory *m, struct slice uidl, struct slice mark, int64_t now);
 /* All that was added is on the disk when this is true; else errno says why not. */
 bool memory_sync(struct memory *m);
+/* What its mark says cannot be done any more: it is as if it had never been noted. */
+void memory_lose(struct memory *m, struct slice uidl);
 /* The server has it: it is not to be forgotten. */
 void memory_keep(struct memory *m, struct slice uidl);
 /* Forgets what was not kept, and all marks. False: the old file stays. */

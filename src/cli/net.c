@@ -29,6 +29,7 @@ static bool wait_for(struct net *n, short events, int ms) {
     int r = poll(&p, 1, ms);
     if (r < 0 && errno == EINTR) continue;
     if (r > 0) return true;
+    n->late = r == 0;
     return fail(n, r ? "poll: %s" : "%s did not answer in time", r ? strerror(errno) : n->url.host);
   }
 }
@@ -118,6 +119,7 @@ static bool show_certificate(struct net *n, const struct cli *c) {
 
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
+  n->timeout_ms = NET_TIMEOUT_MS;
   n->strict = cli_given(c, "starttls") != NULL;
   n->plain = cli_given(c, "no-starttls") != NULL;
   buf_init(&n->in, NET_IN_MAX);
@@ -190,11 +192,12 @@ bool net_fill(struct net *n) {
     size_t got = 0;
     if (n->tls) {
       enum tls_result r = tls_read(n->tls, to, PIECE, &got);
-      if (r != TLS_DONE && !wait_tls(n, r)) return false;
+      if (r == TLS_WANT_READ && !wait_for(n, POLLIN, n->timeout_ms)) return false;
+      if (r != TLS_DONE && r != TLS_WANT_READ && !wait_tls(n, r)) return false;
     } else {
       ssize_t r = recv(n->fd, to, PIECE, 0);
       if (r == 0) return fail(n, "%s closed the connection", n->url.host);
-      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN, NET_TIMEOUT_MS)) return false;
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN, n->timeout_ms)) return false;
       if (r < 0 && errno != EAGAIN && errno != EINTR) return fail(n, "%s: %s", n->url.host, strerror(errno));
       got = r > 0 ? (size_t)r : 0;
     }

@@ -23,6 +23,8 @@ struct net {
   struct tls_client *client;
   struct tls_conn *tls;
   struct buf in;   /* read, not yet taken: net_taken() */
+  int timeout_ms;  /* how long net_fill() waits */
+  bool late;       /* it is over because nothing came in that time */
   char error[512]; /* why it is over */
 };
 

@@ -1,0 +1,22 @@
+#include "src/cli/dest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool dest_fail(struct dest *d, int code, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  if (!d->error[0]) vsnprintf(d->error, sizeof d->error, fmt, ap);
+  va_end(ap);
+  d->code = code;
+  return false;
+}
+
+struct dest *dest_open(struct cli *c, const char *place, int *ret_code) {
+  return dest_mailbox_open(place, ret_code);
+}
+
+void dest_free(struct dest **d) {
+  if (*d) (*d)->ops->free(*d);
+  *d = NULL;
+}

@@ -1,0 +1,55 @@
+/* Where fetched mail goes: a Maildir, an mbox, standard output, an SMTP or LMTP server, an account of ours.
+ *
+ * Messages come one after another: begin, its octets in wire form, end. Ended ones gather until the fetcher
+ * wants them safe:
+ *
+ *   ready   they are on the disk, or acknowledged; what was refused is told
+ *           (the fetcher writes its memory, each with its mark)
+ *   show    they are to be seen
+ *
+ * so a process that dies between the two finds, by the mark in its memory, what it still has to show. */
+#ifndef QASID_CLI_DEST_H
+#define QASID_CLI_DEST_H
+
+#include "lib/base/buf.h"
+#include "src/cli/cli.h"
+
+enum dest_end {
+  DEST_TAKEN,
+  DEST_REFUSED, /* not this message: see `error`; others may go */
+  DEST_BROKEN,  /* nothing any more: see `error` and `code` */
+};
+enum dest_finish { DEST_SHOWN, DEST_LOST, DEST_FAILED };
+
+struct dest;
+struct dest_ops {
+  /* `id` is the same whenever this message comes from this server again, and no other's: 64 characters, or
+   * empty. */
+  bool (*begin)(struct dest *d, struct slice id);
+  bool (*put)(struct dest *d, struct slice piece);
+  enum dest_end (*end)(struct dest *d, struct buf *mark);
+  void (*cut)(struct dest *d);
+  /* safe[i] becomes false for one of the `count` ended messages that was refused after all. */
+  bool (*ready)(struct dest *d, bool *safe, size_t count);
+  bool (*show)(struct dest *d);
+  /* A mark of an earlier process. */
+  enum dest_finish (*finish)(struct dest *d, struct slice mark);
+  void (*free)(struct dest *d);
+};
+struct dest {
+  const struct dest_ops *ops;
+  bool forgetful; /* every fetch starts anew, unless told otherwise: standard output */
+  int code;       /* the exit code for `error` */
+  char error[512];
+};
+
+/* "-", a path, lmtp://…, smtp://…, account:ADDRESS. NULL with the exit code: it was said why. */
+struct dest *dest_open(struct cli *c, const char *place, int *ret_code);
+void dest_free(struct dest **d);
+
+/* The makers, by file. */
+struct dest *dest_mailbox_open(const char *place, int *ret_code);
+/* Keeps the error of `d` with its code; false. The first one stays. */
+__attribute__((format(printf, 3, 4))) bool dest_fail(struct dest *d, int code, const char *fmt, ...);
+
+#endif

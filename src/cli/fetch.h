@@ -1,0 +1,49 @@
+/* Fetching mail: what `qasid fetch` gives a POP3 client session as its sink.
+ *
+ * A message is deleted at the server only after it was safe at its destination, and (where there is a memory)
+ * after its UIDL was noted; it is fetched again only when neither was. */
+#ifndef QASID_CLI_FETCH_H
+#define QASID_CLI_FETCH_H
+
+#include "src/cli/dest.h"
+#include "src/cli/memory.h"
+#include "src/cli/pop3_shell.h"
+#include "src/cli/progress.h"
+
+enum { FETCH_BATCH = 64, FETCH_BATCH_OCTETS = 8 * 1024 * 1024 };
+
+struct fetch {
+  struct cli *c;
+  struct net net;
+  struct pop3_client *pop;
+  struct dest *dest;
+  struct memory *memory; /* NULL: none */
+  struct progress progress;
+  const char *user;
+  /* what is wished */
+  bool remove;          /* --delete */
+  bool all;             /* --all: known ones too */
+  uint64_t largest;     /* octets of one message; a larger one is left */
+  int64_t delete_after; /* seconds; -1: never */
+  int64_t now;          /* when it began */
+  /* messages that have ended and are not safe yet */
+  struct pop3_item *batch[FETCH_BATCH];
+  struct buf marks[FETCH_BATCH];
+  size_t count;
+  uint64_t octets;
+  /* the sum of it */
+  uint64_t fetched, fetched_octets, deleted, known, refused, twins, nameless, too_large;
+  bool fresh; /* nothing of this message has come */
+  int code;
+};
+
+/* The session's sink; arg is the struct fetch. */
+struct pop3_sink fetch_sink(struct fetch *f);
+/* Makes what has ended safe, notes it, settles it. */
+void fetch_settle(void *fetch);
+/* Finishes what an earlier process began. False: it was said why not. */
+bool fetch_take_up(struct fetch *f);
+/* Where the memory of a maildrop and a destination is when no --state says so. False: no home. */
+bool fetch_state_path(struct slice of, char *to, size_t room);
+
+#endif

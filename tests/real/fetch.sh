@@ -1,0 +1,101 @@
+#!/bin/bash
+# `qasid fetch` against our own server: what is kept, deleted, remembered, and taken up again after a kill -9.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+add alice bob
+serve
+cd "$dir" || exit 1
+
+# put BOX N SIZE: messages 1 … N of about SIZE octets, each with its number as the subject
+put() {
+  python3 - "$smtp" "$1" "$2" "$3" <<'END'
+import smtplib, sys
+port, box, n, size = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+s = smtplib.SMTP("127.0.0.1", port)
+for i in range(1, n + 1):
+    body = (f".line {i}\r\n" * (size // 10 + 1))
+    s.sendmail("from@client.example", [f"{box}@example.org"], f"Subject: number {i}\r\nFrom: <from@client.example>\r\n\r\n{body}")
+s.quit()
+END
+}
+get() { # BOX ARGUMENT…
+  local box=$1
+  shift
+  echo "secret-$box" | q fetch --ca "$dir/cert.pem" --password-stdin "pop3s://$box@example.org@localhost:$pop3s" "$@"
+}
+subjects() { grep -h '^Subject: number' "$1"/new/* "$1"/cur/* 2>/dev/null | sort -V; }
+numbers() { for ((i = $1; i <= $2; i++)); do echo "Subject: number $i"; done; }
+holds() { is "$(subjects "$1")" "$(numbers "$2" "$3")"; }
+
+put alice 5 300
+ok "fetched to a Maildir, kept at the server" get alice --to box
+ok "each once" holds box 1 5
+ok "nothing is left in tmp/" is "$(ls box/tmp | wc -l)" 0
+ok "again: nothing new" get alice --to box
+ok "still each once" holds box 1 5
+ok "to another place everything comes" bash -c "$(declare -f get q); dir=$dir pop3s=$pop3s qasid_bin=$qasid_bin; get alice --to other --quiet"
+ok "there too" holds other 1 5
+ok "with --all everything comes again" get alice --to box --all --quiet
+ok "twice then" is "$(subjects box | wc -l)" 10
+ok "the server has them" is "$(count_of alice)" 5
+ok "--list shows UIDLs" bash -c "echo secret-alice | $qasid_bin -c $dir/qasid.conf fetch --ca $dir/cert.pem --password-stdin --list pop3s://alice@example.org@localhost:$pop3s | grep -c '^ *[1-5] ' | grep -qx 5"
+ok "--top shows headers" bash -c "echo secret-alice | $qasid_bin -c $dir/qasid.conf fetch --ca $dir/cert.pem --password-stdin --top 1 pop3s://alice@example.org@localhost:$pop3s | grep -c '^Subject: number' | grep -qx 5"
+ok "octet for octet" cmp <(get alice --to - --quiet | sed 's/^From .*//') <(q export alice@example.org - --format mbox | sed 's/^From .*//')
+ok "--delete-after 1: not yet" get alice --to other --delete-after 1
+ok "so they are there" is "$(count_of alice)" 5
+sed -i 's/^[0-9][0-9]* /1000000000 /; 1s/.*/&/' state/qasid/fetch-* # they came long ago
+ok "--delete-after 1: now" get alice --to other --delete-after 1
+ok "so they are gone" is "$(count_of alice)" 0
+ok "and were fetched once" holds other 1 5
+put alice 3 100
+rm -rf moved
+ok "--delete" get alice --to moved --delete
+ok "fetched" holds moved 1 3
+ok "and gone" is "$(count_of alice)" 0
+ok "a wrong password is code 77" bash -c "echo wrong | $qasid_bin -c $dir/qasid.conf fetch --ca $dir/cert.pem --password-stdin pop3s://alice@example.org@localhost:$pop3s --to box; [ \$? = 77 ]"
+ok "a certificate that does not hold is code 77" bash -c "echo wrong | $qasid_bin -c $dir/qasid.conf fetch --password-stdin pop3s://alice@example.org@localhost:$pop3s --to box; [ \$? = 77 ]"
+ok "an empty maildrop is no error" get alice --to moved
+
+# A Maildir that cannot be written: nothing is deleted.
+put alice 2 100
+mkdir -p full/new full/cur && touch full/tmp
+ok "a destination that fails" no get alice --to full --delete
+ok "deletes nothing" is "$(count_of alice)" 2
+rm -rf full
+
+# kill -9 in the middle, again and again, until it is through: nothing lost, nothing twice.
+resume() { # BOX PLACE OPTIONS…: says how often it was killed
+  local box=$1 place=$2
+  shift 2
+  python3 - "$place" "secret-$box" "$qasid_bin" -c "$dir/qasid.conf" fetch --ca "$dir/cert.pem" --password-stdin \
+    --quiet --to "$place" "pop3s://$box@example.org@localhost:$pop3s" "$@" <<'END'
+import os, subprocess, sys, time
+place, password, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+def seen(): return sum(len(os.listdir(f"{place}/{d}")) for d in ("new", "tmp") if os.path.isdir(f"{place}/{d}"))
+killed = 0
+for step in range(60):
+    start, until = seen(), time.monotonic() + 20
+    p = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p.stdin.write(password.encode() + b"\n"), p.stdin.close()
+    while p.poll() is None and seen() <= start + step * 7 % 70 and time.monotonic() < until: time.sleep(0.0005)
+    if p.poll() is None:
+        p.kill()
+        killed += 1
+    if p.wait() == 0: break
+print(killed)
+END
+}
+put bob 300 2000
+killed=$(resume bob killed)
+ok "a fetch was killed some times" test "$killed" -ge 2
+ok "and taken up again" get bob --to killed --quiet
+ok "each once" holds killed 1 300
+ok "and the server has them" is "$(count_of bob)" 300
+rm -rf killed state
+killed=$(resume bob killed --delete)
+ok "a fetch that deletes was killed some times" test "$killed" -ge 2
+ok "and taken up again" get bob --to killed --quiet --delete
+ok "each once" holds killed 1 300
+ok "and the server has none" is "$(count_of bob)" 0
+finish
