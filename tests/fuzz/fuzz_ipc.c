@@ -42,7 +42,7 @@ static const struct {
   { &ipc_auth_store, try_ipc_auth_store },   { &ipc_cli_room, try_ipc_cli_room },
   { &ipc_front_auth, try_ipc_front_auth },   { &ipc_front_keys, try_ipc_front_keys },
   { &ipc_parent_room, try_ipc_parent_room }, { &ipc_pop3d_store, try_ipc_pop3d_store },
-  { &ipc_smtpd_store, try_ipc_smtpd_store },
+  { &ipc_smtpd_store, try_ipc_smtpd_store }, { &ipc_dialer_resolver, try_ipc_dialer_resolver },
 };
 
 static void walk_list(struct slice list) {
