@@ -26,6 +26,8 @@ enum {
   PARENT_STEADY_MS = 10000,   /* a process that lived so long died of something else than its start */
   PARENT_PAUSE_MS = 20,       /* before the first restart */
   PARENT_PAUSE_MOST_MS = 10000,
+  PARENT_START_MS = 60000,    /* from its birth until a process has to be ready */
+  PARENT_START_FILES_MS = 900000, /* where a database may have to be recovered or brought to a new schema first */
   PARENT_LINGER_MS = 5000,    /* how long a process may live on without its channel */
   PARENT_STOP_MS = 20000,     /* then what is left is killed */
   PARENT_TICKET_KEYS = 3,

@@ -6,6 +6,7 @@
 #include "src/parent/parent.h"
 
 #include "ipc/parent_room.h"
+#include "lib/base/num.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,6 +157,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
     if (!room_ready_get(msg->payload, &m)) return false;
     snprintf(pr->missing, sizeof pr->missing, "%.*s", SLICE_ARG(m.missing));
     pr->ready = true;
+    loop_timer_cancel(pr->restart);
     if (m.missing.n)
       log_say(&p->log, LOG_WARN_, "sandbox", "%s-%u is less confined than it should be, this system lacks: %s",
               room_name(pr->kind), pr->number, pr->missing);
@@ -240,6 +242,16 @@ static bool make_process(struct proc *pr) {
   return pr->channel != NULL;
 }
 
+/* How long this one may take until it is ready. */
+static uint64_t start_time(const struct proc *pr) {
+#ifdef QASID_TEST_HOOKS
+  const char *ms = getenv("QASID_TEST_START_MS");
+  uint64_t n;
+  if (ms && num_parse(slice_str(ms), PARENT_START_MS, &n)) return n;
+#endif
+  return pr->kind == ROOM_STORE || pr->kind == ROOM_AUTH ? PARENT_START_FILES_MS : PARENT_START_MS;
+}
+
 static void start(struct proc *pr) {
   struct parent *p = pr->parent;
   pr->number = ++p->last_number;
@@ -257,11 +269,15 @@ static void start(struct proc *pr) {
   say_tickets(pr);
   join_neighbours(pr);
   SAY(pr, room_go, 0, -1, );
+  loop_timer_set(pr->restart, pr->started_ms + start_time(pr));
 }
 
 static void restart(void *arg) {
   struct proc *pr = arg;
-  if (pr->pid) kill(pr->pid, SIGKILL); /* it closed its channel and lives on: nobody could tell it anything */
+  if (pr->pid && pr->channel && !pr->ready)
+    log_say(&pr->parent->log, LOG_ERROR_, "start", "%s-%u was not ready %ju ms after its start; it is ended and started again",
+            room_name(pr->kind), pr->number, (uintmax_t)start_time(pr));
+  if (pr->pid) kill(pr->pid, SIGKILL); /* or it closed its channel and lives on: nobody could tell it anything */
   if (pr->parent->stopping || pr->pid) return;
   pr->restarts += !pr->renewed;
   start(pr);

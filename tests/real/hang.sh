@@ -1,0 +1,34 @@
+#!/bin/bash
+# A room that hangs while it starts is ended and started again, at the start of the server and later. Needs a build with
+# test hooks: a file with the room's name makes its next life hang.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+if ! grep -aq QASID_TEST_HANG "$qasid_bin"; then
+  echo "skipped: $qasid_bin has no test hooks"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit 0
+fi
+mkdir "$dir/hang"
+chmod 777 "$dir/hang"
+add alice
+export QASID_TEST_HANG=$dir/hang QASID_TEST_START_MS=3000
+option smtpd_processes 1
+option pop3d_processes 1
+
+login() { "$qasid_bin" fetch --list --insecure --password-stdin "pop3s://alice%40example.org@127.0.0.1:$pop3s" <<<secret-alice; }
+comes() { local i; for ((i = 0; i < 100; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; "$@"; }
+
+touch "$dir/hang/pop3d"
+serve
+ok "the server is ready although pop3d hung at first" test ! -e "$dir/hang/pop3d"
+ok "the log says which room it was" grep -E 'event=start .*pop3d-[0-9]+ was not ready 3000 ms after its start' "$dir/log"
+ok "logins work" login
+
+for room in auth store; do
+  touch "$dir/hang/$room"
+  kill -9 "$(pid_of $room)"
+  ok "$room hangs in its next life; the one after it works" comes login
+  ok "the log says that it was $room" grep -E "event=start .*$room-[0-9]+ was not ready" "$dir/log"
+done
+finish
