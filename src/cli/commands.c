@@ -40,6 +40,11 @@ static const struct cmd_option delete_options[] = {
   { "yes", NULL, "Do not ask." },
   { NULL, NULL, NULL },
 };
+static const struct cmd_option undelete_options[] = {
+  { "all", NULL, "All that are kept." },
+  { "since", "TIME", "Those that were deleted in the last TIME, such as 2d or 3h." },
+  { NULL, NULL, NULL },
+};
 static const struct cmd_option export_options[] = {
   { "format", "maildir|mbox", "Else mbox when the name ends in .mbox or is -, Maildir otherwise." },
   { "uidl", "FILE",
@@ -178,6 +183,11 @@ const struct cmd cmds[] = {
   { "alias delete", "ADDRESS", 1, 1, cmd_room, NULL, "delete an alias", NULL },
   { "mail list", "ADDRESS", 1, 1, cmd_room, NULL, "list the messages of an account",
     "With their UIDs, sizes and UIDLs, and where each lies." },
+  { "mail deleted", "ADDRESS", 1, 1, cmd_room, NULL, "list an account's deleted messages that can be brought back",
+    "They are kept for the option undelete_time, and are no part of its mail, of its quota or of an export." },
+  { "mail undelete", "ADDRESS [UID …]", 1, 250, cmd_mail_undelete, undelete_options, "bring deleted messages back",
+    "With their UIDs and UIDLs: a client that has them does not download them again. An open POP3 session "
+    "sees them the next time. Several hundred are one transaction; a command that was interrupted is said again." },
   { "status", "", 0, 0, cmd_status, NULL, "is it running, and how well",
     "The server's own line, its rooms, and the counters of each room." },
   { "ps", "", 0, 0, cmd_ps, NULL, "the sessions that are open now", NULL },

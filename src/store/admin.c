@@ -122,6 +122,14 @@ static bool apply(struct store *s, const struct change *c) {
     if (a) a->octets -= c->quota < a->octets ? c->quota : a->octets;
     if (a) a->messages -= c->inbox < a->messages ? c->inbox : a->messages;
     return true;
+  case CHANGE_PURGED: dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota); return true;
+  case CHANGE_RESTORED:
+    a = dir_account(&s->dir, c->id);
+    if (a) a->octets += c->quota;
+    if (a) a->messages += c->inbox;
+    s->undeleted += c->inbox;
+    dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota);
+    return true;
   }
   return true;
 }
@@ -200,6 +208,7 @@ static const struct {
 } tables[] = {
   { admin_directory_verbs, &admin_directory_count },
   { admin_mail_verbs, &admin_mail_count },
+  { admin_deleted_verbs, &admin_deleted_count },
   { admin_whole_verbs, &admin_whole_count },
 };
 

@@ -40,6 +40,8 @@ enum change_kind {
   CHANGE_TARGET_REMOVE,  /* text, target */
   CHANGE_ADDRESS_REMOVE, /* text */
   CHANGE_EMPTIED,        /* id: `quota` octets and `inbox` messages fewer */
+  CHANGE_PURGED,         /* id: the same, of its deleted messages */
+  CHANGE_RESTORED,       /* id: so many of its deleted messages are back */
 };
 
 struct change {
@@ -100,13 +102,18 @@ enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct
 enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
                                    bool *ret_empty);
 
+/* Some of those that could be brought back go for good. *ret_count 0: there was none (admin_deleted.c). */
+enum db_result admin_purge_folder(struct store_engine *e, struct admin_job *a, int64_t account, uint64_t folder,
+                                  size_t *ret_count);
+
 /* import.c: makes ss->import, or answers why not. */
 void import_begin(struct store *s, struct admin_job *a);
 
 /* --- the tables --- */
 
-extern const struct admin_verb admin_directory_verbs[], admin_mail_verbs[], admin_whole_verbs[];
-extern const size_t admin_directory_count, admin_mail_count, admin_whole_count;
+extern const struct admin_verb admin_directory_verbs[], admin_mail_verbs[], admin_deleted_verbs[],
+    admin_whole_verbs[];
+extern const size_t admin_directory_count, admin_mail_count, admin_deleted_count, admin_whole_count;
 extern const struct job_kind admin_read_kind, admin_write_kind;
 
 #endif

@@ -56,7 +56,10 @@ static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, 
   uint64_t size, octets = 0;
   struct folder *f;
   enum db_result r = some_uids(e, folder, uids, &count);
-  if (r == DB_OK && !count) return delete_folder(e, folder);
+  if (r == DB_OK && !count) {
+    r = admin_purge_folder(e, a, account, folder, &count);
+    return r == DB_OK && !count ? delete_folder(e, folder) : r;
+  }
   if (r == DB_OK) r = engine_folder(e, folder, &f);
   for (size_t i = 0; r == DB_OK && i < count; i++) {
     r = message_delete(e, folder, uids[i], &size);

@@ -12,8 +12,10 @@ static const struct {
 } queries[] = {
   { "SELECT e.folder, e.uid, e.body FROM entry e WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = e.body)",
     "folder %lld: message %lld refers to body %lld, which is not there", 3 },
-  { "SELECT b.id, b.refs, coalesce(c.n, 0) FROM body b LEFT JOIN (SELECT body, count(*) AS n FROM entry "
-    "GROUP BY body) c"
+  { "SELECT d.folder, d.uid, d.body FROM deleted d WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = d.body)",
+    "folder %lld: deleted message %lld refers to body %lld, which is not there", 3 },
+  { "SELECT b.id, b.refs, coalesce(c.n, 0) FROM body b LEFT JOIN (SELECT body, count(*) AS n FROM"
+    " (SELECT body FROM entry UNION ALL SELECT body FROM deleted) GROUP BY body) c"
     " ON c.body = b.id WHERE b.refs <> coalesce(c.n, 0)",
     "body %lld counts %lld messages that refer to it, there are %lld", 3 },
   { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size <> b.size",
@@ -31,6 +33,18 @@ static const struct {
     "GROUP BY f.id"
     " HAVING f.octets <> coalesce(sum(e.size), 0)",
     "folder %lld counts %lld octets, there are %lld", 3 },
+  { "SELECT d.folder, d.uid, d.size, b.size FROM deleted d JOIN body b ON b.id = d.body WHERE d.size <> b.size",
+    "folder %lld: deleted message %lld has size %lld, its body %lld", 4 },
+  { "SELECT f.id, f.deleted, f.deleted_octets, count(d.uid), coalesce(sum(d.size), 0) FROM folder f"
+    " LEFT JOIN deleted d ON d.folder = f.id GROUP BY f.id"
+    " HAVING f.deleted <> count(d.uid) OR f.deleted_octets <> coalesce(sum(d.size), 0)",
+    "folder %lld counts %lld deleted messages of %lld octets, there are %lld of %lld", 5 },
+  { "SELECT d.folder, d.uid FROM deleted d LEFT JOIN folder f ON f.id = d.folder WHERE d.uid >= f.uidnext"
+    " OR d.uid < 1 OR f.id IS NULL OR EXISTS (SELECT 1 FROM entry WHERE folder = d.folder AND uid = d.uid)",
+    "folder %lld: deleted message %lld can't be one of it", 2 },
+  { "SELECT d.folder, d.uid FROM deleted d WHERE d.uidl IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM gone WHERE folder = d.folder AND uidl = d.uidl)",
+    "folder %lld: the UIDL of deleted message %lld could be given again", 2 },
   { "SELECT e.folder, e.uid, f.uidnext FROM entry e JOIN folder f ON f.id = e.folder WHERE e.uid >= "
     "f.uidnext OR e.uid < 1",
     "folder %lld: message %lld is not below the next uid %lld", 3 },

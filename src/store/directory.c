@@ -120,9 +120,27 @@ bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, const str
   return true;
 }
 
+static void count_up(uint64_t *n, int64_t more) {
+  uint64_t fewer = more < 0 ? (uint64_t)-more : 0;
+  if (more >= 0)
+    *n += (uint64_t)more;
+  else
+    *n -= fewer < *n ? fewer : *n;
+}
+
+void dir_deleted(struct directory *d, uint64_t account, int64_t messages, int64_t octets) {
+  struct dir_account *a = dir_account(d, account);
+  if (!a) return; /* what it kept was taken off the whole when it went */
+  count_up(&a->deleted, messages);
+  count_up(&a->deleted_octets, octets);
+  count_up(&d->deleted, messages);
+  count_up(&d->deleted_octets, octets);
+}
+
 void dir_remove_account(struct directory *d, uint64_t id) {
   struct dir_account *a = dir_account(d, id);
   if (!a) return;
+  dir_deleted(d, id, -(int64_t)a->deleted, -(int64_t)a->deleted_octets);
   map_remove(&d->accounts, id);
   if (a->older)
     a->older->newer = a->newer;
@@ -425,6 +443,8 @@ static enum db_result load_accounts(struct directory *d, struct db *db) {
       "'INBOX'), 0),"
       " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
       " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0), " DIR_LIMITS
+      ", coalesce((SELECT sum(deleted) FROM folder WHERE account = a.id), 0),"
+      " coalesce((SELECT sum(deleted_octets) FROM folder WHERE account = a.id), 0)"
       " FROM account a ORDER BY a.id");
   enum db_result r = DB_ROW;
   while (r == DB_ROW && (r = db_step(s)) == DB_ROW) {
@@ -435,6 +455,7 @@ static enum db_result load_accounts(struct directory *d, struct db *db) {
     if (!a) break;
     a->octets = (uint64_t)db_int(s, 2);
     a->messages = (uint64_t)db_int(s, 3);
+    dir_deleted(d, id, db_int(s, 4 + DIR_LIMIT_COLUMNS), db_int(s, 5 + DIR_LIMIT_COLUMNS));
   }
   db_reset(s);
   return r;

@@ -33,6 +33,7 @@ struct dir_account {
   uint64_t id, inbox;
   struct dir_limits limits;
   uint64_t octets, messages, coming;
+  uint64_t deleted, deleted_octets; /* messages that can be brought back; no quota counts them */
   size_t addresses; /* that are its own; 0: it is being deleted, and gets nothing any more */
   struct session *locked_by; /* the session that has the maildrop open */
   int64_t login_s; /* when it was last opened, 0: not since the start */
@@ -50,6 +51,7 @@ struct directory {
   struct dir_account *oldest, *newest;
   struct dir_domain *first_domain, *last_domain; /* by id */
   size_t address_count, domain_count;
+  uint64_t deleted, deleted_octets; /* of all accounts */
   uint64_t mark;   /* of the present message */
   uint64_t follow; /* of the present way through the aliases */
   struct dir_address *postmaster; /* of some domain; valid when postmaster_known */
@@ -68,9 +70,12 @@ void dir_remove_domain(struct directory *d, struct slice name);
 bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, const struct dir_limits *limits);
 /* Columns of the table `account` in a query, and what they say there from `column` on. */
 #define DIR_LIMITS "quota, login_delay"
+enum { DIR_LIMIT_COLUMNS = 2 };
 struct dir_limits dir_limits_of(struct db_stmt *s, int column);
 void dir_remove_account(struct directory *d, uint64_t id);
 struct dir_account *dir_account(struct directory *d, uint64_t id);
+/* So many deleted messages more (or fewer) that can be brought back. */
+void dir_deleted(struct directory *d, uint64_t account, int64_t messages, int64_t octets);
 /* account 0: an alias, whose targets follow with dir_add_target. Replaces what was there. */
 bool dir_put_address(struct directory *d, struct slice text, uint64_t account);
 bool dir_add_target(struct directory *d, struct slice text, struct slice target);

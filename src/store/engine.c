@@ -63,6 +63,8 @@ static struct folder *read_folder(struct db_stmt *s, uint64_t id) {
   f->modseq = (uint64_t)db_int(s, 3);
   f->messages = (uint64_t)db_int(s, 4);
   f->octets = (uint64_t)db_int(s, 5);
+  f->deleted = (uint64_t)db_int(s, 6);
+  f->deleted_octets = (uint64_t)db_int(s, 7);
   return f;
 }
 
@@ -70,7 +72,8 @@ enum db_result engine_folder(struct store_engine *e, uint64_t id, struct folder 
   *ret = map_ptr(&e->folders, id);
   if (*ret) return DB_OK;
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT account, uidvalidity, uidnext, modseq, messages, octets FROM folder WHERE id = ?");
+      e->db, "SELECT account, uidvalidity, uidnext, modseq, messages, octets, deleted, deleted_octets"
+             " FROM folder WHERE id = ?");
   db_bind_int(s, 1, (int64_t)id);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r;
@@ -114,12 +117,15 @@ static enum db_result flush_folders(struct store_engine *e) {
   while (e->dirty) {
     struct folder *f = e->dirty;
     struct db_stmt *s =
-        db_prepare(e->db, "UPDATE folder SET uidnext = ?, modseq = ?, messages = ?, octets = ? WHERE id = ?");
+        db_prepare(e->db, "UPDATE folder SET uidnext = ?, modseq = ?, messages = ?, octets = ?, deleted = ?,"
+                          " deleted_octets = ? WHERE id = ?");
     db_bind_int(s, 1, (int64_t)f->uidnext);
     db_bind_int(s, 2, (int64_t)f->modseq);
     db_bind_int(s, 3, (int64_t)f->messages);
     db_bind_int(s, 4, (int64_t)f->octets);
-    db_bind_int(s, 5, (int64_t)f->id);
+    db_bind_int(s, 5, (int64_t)f->deleted);
+    db_bind_int(s, 6, (int64_t)f->deleted_octets);
+    db_bind_int(s, 7, (int64_t)f->id);
     enum db_result r = db_run(s);
     if (r != DB_OK) return r;
     f->dirty = false;

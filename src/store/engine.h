@@ -13,6 +13,7 @@ struct folder {
   uint32_t uidvalidity;
   uint64_t uidnext; /* 2^32 - 1: used up */
   uint64_t modseq, messages, octets;
+  uint64_t deleted, deleted_octets; /* messages that can be brought back */
   bool dirty;
   struct folder *next_dirty;
 };
@@ -59,6 +60,9 @@ uint32_t engine_new_uidvalidity(struct store_engine *e, int64_t now_s);
 /* One message of a folder goes, with its body when that was the last to refer to it (maildrop.c).
  * *ret_size is 0 when it was not there. The caller shrinks the folder. */
 enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size);
+/* Its row goes and nothing else: whoever calls has another place for the body's reference. Its imported UIDL
+ * is remembered. */
+enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size);
 /* The body has one entry less. */
 enum db_result engine_unref_body(struct store_engine *e, uint64_t body);
 /* True when there is less space than the job's free_least; asked of the disk once a second. */

@@ -148,6 +148,7 @@ struct quit_job {
   uint64_t account, folder;
   uint32_t *uids; /* owned */
   size_t count;
+  bool keep; /* so that they can be brought back */
   /* results */
   uint32_t deleted;
   uint64_t octets;

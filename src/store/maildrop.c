@@ -4,7 +4,7 @@
 
 #include "ipc/pop3d_store.h"
 #include "lib/base/wire.h"
-#include "src/store/engine.h"
+#include "src/store/deleted.h"
 #include "src/store/uidl.h"
 
 enum { LISTING_MAX = 512 * 1024 * 1024 };
@@ -178,27 +178,40 @@ static enum db_result delete_entry(struct store_engine *e, uint64_t folder, uint
   return db_run(s);
 }
 
-enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size) {
-  *ret_size = 0;
+static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size,
+                               uint64_t *ret_body) {
+  *ret_size = *ret_body = 0;
   struct db_stmt *s = db_prepare(e->db, "SELECT body, size, uidl FROM entry WHERE folder = ? AND uid = ?");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, uid);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r; /* not there any more: what was asked for holds */
-  uint64_t body = (uint64_t)db_int(s, 0), size = (uint64_t)db_int(s, 1);
+  uint64_t size = (uint64_t)db_int(s, 1);
+  *ret_body = (uint64_t)db_int(s, 0);
   r = db_is_null(s, 2) ? DB_OK : remember_uidl(e, folder, db_bytes(s, 2));
   db_reset(s);
   if (r == DB_OK) r = delete_entry(e, folder, uid);
-  if (r == DB_OK) r = engine_unref_body(e, body);
   if (r == DB_OK) *ret_size = size;
   return r;
 }
 
-static enum db_result delete_messages(struct store_engine *e, struct quit_job *q) {
+enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size) {
+  uint64_t body;
+  return take_out(e, folder, uid, ret_size, &body);
+}
+
+enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size) {
+  uint64_t body;
+  enum db_result r = take_out(e, folder, uid, ret_size, &body);
+  return r == DB_OK && body ? engine_unref_body(e, body) : r;
+}
+
+static enum db_result delete_messages(struct store_engine *e, struct quit_job *q, struct folder *f) {
   enum db_result r = DB_OK;
   for (size_t i = 0; r == DB_OK && i < q->count; i++) {
     uint64_t size;
-    r = message_delete(e, q->folder, q->uids[i], &size);
+    r = q->keep ? message_keep(e, f, q->uids[i], q->job.now_s, &size)
+                : message_delete(e, q->folder, q->uids[i], &size);
     q->deleted += size > 0;
     q->octets += size;
   }
@@ -215,7 +228,7 @@ static enum db_result quit_run(struct store_engine *e, struct store_job *j) {
     j->result = JOB_MISSING;
     return r;
   }
-  r = delete_messages(e, q);
+  r = delete_messages(e, q, f);
   if (q->deleted) folder_shrink(e, f, q->deleted, q->octets);
   return r;
 }

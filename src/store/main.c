@@ -22,7 +22,7 @@ struct store_room {
   struct store *store;
   struct workers *workers;
   struct loop_io *wake;
-  struct loop_timer *timer;
+  struct loop_timer *timer, *tidy;
   struct loop_later later;
   struct job_line writes, reads, slow; /* of this turn */
   struct job_line parked;
@@ -77,6 +77,12 @@ static void unpark(void *arg) {
   }
 }
 
+static void on_tidy(void *arg) {
+  struct store_room *s = arg;
+  store_tidy(s->store, sys_wall_s());
+  loop_timer_set(s->tidy, loop_now(s->room->loop) + STORE_TIDY_EVERY_S * 1000);
+}
+
 static void finish_done(struct store_room *s) {
   for (struct store_job *job = workers_done(s->workers), *next; job; job = next) {
     next = store_job_next(job);
@@ -110,8 +116,13 @@ static bool start_threads(struct store_room *s, struct buf *err) {
   if (!s->workers) return false;
   s->timer = loop_timer_new(s->room->loop, unpark, s);
   s->wake = loop_io_new(s->room->loop, workers_fd(s->workers), on_wake, s);
-  if (!s->timer || !s->wake) buf_put_str(err, "out of memory");
-  return s->timer && s->wake;
+  s->tidy = loop_timer_new(s->room->loop, on_tidy, s);
+  if (!s->timer || !s->wake || !s->tidy) {
+    buf_put_str(err, "out of memory");
+    return false;
+  }
+  loop_timer_set(s->tidy, loop_now(s->room->loop) + STORE_TIDY_EVERY_S * 1000);
+  return true;
 }
 
 static bool start(struct room *r, struct buf *err) {
@@ -151,6 +162,7 @@ static void stop(struct room *r) {
   loop_later_cancel(r->loop, &s->later);
   loop_io_free(&s->wake);
   loop_timer_free(&s->timer);
+  loop_timer_free(&s->tidy);
   workers_free(&s->workers);
   store_free(&s->store);
   disk_posix_close(&s->disk);

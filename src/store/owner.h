@@ -44,6 +44,14 @@ struct session {
   struct import *import; /* cli: messages are coming in */
 };
 
+/* tidy.c: a round's steps, in order. */
+enum tidy_step { TIDY_PURGE, TIDY_SPACE, TIDY_TRIM, TIDY_REST };
+struct tidy {
+  enum tidy_step step;
+  bool out; /* its job is */
+  int64_t now_s;
+};
+
 struct store {
   struct disk *disk;
   const struct conf *conf;
@@ -53,11 +61,13 @@ struct store {
   struct dir_found found;
   struct buf out;      /* an answer being encoded */
   uint64_t spools;     /* numbers given */
+  struct tidy tidy;
+  bool stopping;
   struct pop_rules_are rules; /* when rules_known */
   bool rules_known;
   int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
   /* for `status` */
-  uint64_t groups, messages_in, deleted, jobs_out;
+  uint64_t groups, messages_in, deleted, purged, undeleted, jobs_out;
 };
 
 /* --- sessions.c --- */

@@ -216,7 +216,7 @@ static int by_uid(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static struct quit_job *new_quit_job(struct session *ss, int64_t now_s) {
+static struct quit_job *new_quit_job(struct session *ss, bool keep, int64_t now_s) {
   size_t n = buf_len(&ss->deletes) / 4;
   struct quit_job *j = job_new(&quit_kind, sizeof *j, ss, now_s);
   if (!j) return NULL;
@@ -230,6 +230,7 @@ static struct quit_job *new_quit_job(struct session *ss, int64_t now_s) {
   for (size_t i = 0; i < n; i++) j->uids[i] = wire_get_u32(&w);
   qsort(j->uids, n, sizeof *j->uids, by_uid);
   j->count = n;
+  j->keep = keep;
   j->account = ss->account;
   j->folder = ss->inbox;
   return j;
@@ -242,7 +243,7 @@ static bool quit(struct store *s, struct session *ss, const struct ipc_msg *m, i
     answer_done(s, ss, POP_DONE, 0);
     return true;
   }
-  struct quit_job *j = new_quit_job(ss, now_s);
+  struct quit_job *j = new_quit_job(ss, s->conf->undelete_time > 0, now_s);
   if (j)
     session_ask(s, ss, &j->job);
   else
@@ -257,6 +258,7 @@ void quit_finish(struct store *s, struct store_job *j) {
   if (fine && a) {
     a->octets -= q->octets < a->octets ? q->octets : a->octets;
     a->messages -= q->deleted < a->messages ? q->deleted : a->messages;
+    if (q->keep) dir_deleted(&s->dir, a->id, q->deleted, (int64_t)q->octets);
   }
   if (fine) s->deleted += q->deleted;
   struct session *ss = session_answered(s, j);

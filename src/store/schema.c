@@ -95,6 +95,21 @@ static const struct step steps[] = {
        ") STRICT;"
        "CREATE UNIQUE INDEX collected_uidl ON collected (account, source, uidl);" },
   { 3, "ALTER TABLE account ADD COLUMN login_delay INTEGER" }, /* seconds; 0: none; NULL: the option */
+
+  { 4, "CREATE TABLE deleted ("
+       " folder INTEGER NOT NULL,"
+       " uid INTEGER NOT NULL,"
+       " body INTEGER NOT NULL,"
+       " size INTEGER NOT NULL,"
+       " flags INTEGER NOT NULL,"
+       " date INTEGER NOT NULL,"
+       " uidl TEXT,"
+       " removed INTEGER NOT NULL," /* seconds since 1970 */
+       " PRIMARY KEY (folder, uid)"
+       ") STRICT, WITHOUT ROWID;"
+       "CREATE INDEX deleted_when ON deleted (removed);"
+       "ALTER TABLE folder ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;"
+       "ALTER TABLE folder ADD COLUMN deleted_octets INTEGER NOT NULL DEFAULT 0" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

@@ -9,12 +9,15 @@
  *   entry    one message in one folder
  *   body     a message's octets, once, however many entries refer to it: in `data`, or when `start`
  *            is not NULL in the file bodies/xx/id from that octet on
+ *   deleted  messages that were deleted and can still be brought back
  *   gone     imported UIDLs whose message was deleted, so that none is ever given twice
  *   collected  UIDLs of other servers whose message was collected (collected.h)
  *
  * Invariants (each is looked at by `qasid check`):
- *  1. body.refs is the number of its entries and is not 0; a body in a file has its file.
- *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries.
+ *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file has its
+ *     file.
+ *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries; folder.deleted and
+ *     folder.deleted_octets those of its deleted messages.
  *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never
  *     used twice. A folder made anew has a higher uidvalidity than any before.
  *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before

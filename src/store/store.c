@@ -62,6 +62,7 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
   s->disk = disk;
   s->conf = conf;
   s->shell = *shell;
+  s->tidy.step = TIDY_REST;
   dir_init(&s->dir);
   if (!start(s, err)) store_free(&s);
   return s;
@@ -118,6 +119,7 @@ void store_finish(struct store *s, struct store_job *job) {
 uint64_t store_jobs_out(const struct store *s) { return s->jobs_out; }
 
 void store_stop(struct store *s) {
+  s->stopping = true;
   for (struct peer *p = s->peers; p; p = p->next)
     while (p->kind == ROOM_CLI && p->sessions) session_end(s, p->sessions);
 }

@@ -83,6 +83,10 @@ bool store_job_is_slow(const struct store_job *job);
 uint32_t store_job_command_line(const struct store_job *job);
 struct store_job *store_job_next(const struct store_job *job);
 void store_job_link(struct store_job *job, struct store_job *next);
+/* To be called each STORE_TIDY_EVERY_S: begins a round of what is done by the clock (tidy.c), unless one is
+ * under way. */
+enum { STORE_TIDY_EVERY_S = 60 };
+void store_tidy(struct store *s, int64_t now_s);
 /* Back on the owner's thread: sends what the job answers and frees it. */
 void store_finish(struct store *s, struct store_job *job);
 

@@ -1,9 +1,11 @@
 #!/bin/bash
-# A maildrop and who holds it: dead peers are looked for; what was marked when a connection went is told.
+# A maildrop and who holds it: dead peers are looked for; what was marked when a connection went is told; what
+# was deleted is brought back.
 #   maildrop.sh QASID
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 begin
+option undelete_time 7d
 add alice
 serve
 python3 - "$smtp" "$pop3" >"$dir/said" 2>&1 <<'PY'
@@ -26,9 +28,24 @@ for _ in range(40):  # until our acknowledgement has come, the timer is another
 print(seen)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 f.close(); s.close()
+for _ in range(50):  # the maildrop is let go when the server has seen the end
+    s = socket.create_connection(("127.0.0.1", pop_port))
+    f = s.makefile("rb")
+    stamp = re.search(rb"<.*>", f.readline()).group()
+    hello = say(b"APOP alice@example.org " + hashlib.md5(stamp + b"secret-alice").hexdigest().encode())
+    if hello.startswith(b"+OK"): break
+    s.close(); time.sleep(0.1)
+assert say(b"DELE 2").startswith(b"+OK") and say(b"QUIT").startswith(b"+OK")
 PY
 ok "an accepted socket has keepalive on, first after a minute" grep -qE 'timer:\(keepalive,(5[0-9]|60|1min)' "$dir/said"
 ok "the log tells whose marks were forgotten, and how many" \
   wait_log 'why=peer-gone-no-quit .*user=alice@example.org .*marked=2 deleted=0 .*forgotten=2'
+counts() { echo "$(q --json mail list alice@example.org | grep -o '"uid"' | wc -l) $(q --json mail deleted alice@example.org | grep -o '"uid"' | wc -l)"; }
+ok "what QUIT deleted is kept" test "$(counts)" = "2 1"
+ok "the deleted message is brought back" q mail undelete alice@example.org --since 1h
+ok "and is there again" test "$(counts)" = "3 0"
+ok "nothing is left to be brought back" q mail undelete alice@example.org --all
+ok "a uid that was not deleted is refused" eval '! q mail undelete alice@example.org 1'
+ok "the store is in order" q check
 grep -q Traceback "$dir/said" && cat "$dir/said"
 finish

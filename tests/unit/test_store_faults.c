@@ -5,14 +5,17 @@
  *  2. none is there that was not handed in, and none only half;
  *  3. what an acknowledged QUIT deleted is gone; what no QUIT deleted is not; a QUIT that was never
  *     answered deleted all it named or nothing;
- *  4. `check` finds no damage. */
+ *  4. what a QUIT deleted can be brought back, octet for octet, until it was purged; an undelete and a purge
+ *     that were answered stay, those that were not did all or nothing;
+ *  5. `check` finds no damage. */
 #include "tests/unit/store_kit.h"
 
 #include "tests/world/disk_sim.h"
 
-enum { ROUNDS = 4, A_ROUND = 4, MESSAGES = ROUNDS * A_ROUND, DELETES = 3, WHOLE_MAX = 90000 };
+enum { WINDOW_S = 3600, ROUNDS = 4, A_ROUND = 4, MESSAGES = ROUNDS * A_ROUND, DELETES = 3, WHOLE_MAX = 90000 };
 
-enum fate { NOT_SENT, MAYBE, KEPT, MAYBE_DELETED, DELETED };
+/* DELETED can be brought back, PURGED can't. */
+enum fate { NOT_SENT, MAYBE, KEPT, MAYBE_DELETED, DELETED, MAYBE_BACK, MAYBE_PURGED, PURGED };
 
 enum ending { POWER_LOSS, PROCESS_DEATH, GOES_ON };
 
@@ -142,12 +145,37 @@ static void rest(struct life *l) {
     if (!store_idle(l->k.writer)) l->k.broken = true;
 }
 
+static void all_become(struct life *l, enum fate from, enum fate to) {
+  for (unsigned n = 0; n < MESSAGES; n++)
+    if (l->fate[n] == from) l->fate[n] = to;
+}
+
+static void undelete_round(struct life *l) {
+  struct answer a = kit_command(&l->k, "mail undelete alice@example.org --all");
+  if (a.code == CLI_OK)
+    all_become(l, DELETED, KEPT);
+  else if (l->k.broken)
+    all_become(l, DELETED, MAYBE_BACK);
+}
+
+static void purge_round(struct life *l) {
+  l->k.now_s += WINDOW_S;
+  all_become(l, DELETED, MAYBE_PURGED);
+  store_tidy(l->k.store, l->k.now_s);
+  kit_pump(&l->k);
+  struct answer a = kit_command(&l->k, "status");
+  if (!l->k.broken && strstr(a.rows, "deleted-kept 0")) all_become(l, MAYBE_PURGED, PURGED);
+}
+
 static void live(struct life *l) {
   for (unsigned round = 0; round < ROUNDS && !l->k.broken; round++) {
     deliver_round(l, round);
     if (!l->k.broken && round % 2 == 1) delete_round(l, round);
+    if (!l->k.broken && round == 1) undelete_round(l);
+    if (!l->k.broken && round == 3) purge_round(l);
     if (round % 3 == 2) rest(l);
   }
+  if (!l->k.broken) delete_round(l, ROUNDS);
 }
 
 /* --- afterwards --- */
@@ -163,26 +191,62 @@ static void look_at(struct life *l, uint64_t tag, uint32_t uid, unsigned *seen) 
   assert_memory_equal(got.p, head, sizeof head - 1);
   assert_memory_equal(got.p + sizeof head - 1, want.p, want.n);
   assert_int_not_equal(l->fate[n], NOT_SENT);
-  assert_int_not_equal(l->fate[n], DELETED);
+  assert_int_not_equal(l->fate[n], PURGED);
   seen[n]++;
   buf_free(&whole);
 }
 
-static void judge(struct life *l) {
+static void look_at_all(struct life *l, uint64_t tag, unsigned *seen) {
   static struct drop d;
-  unsigned seen[MESSAGES] = { 0 }, maybe = 0, maybe_there = 0;
-  kit_grant(&l->k, POP3D, 5000, 1);
-  assert_int_equal(kit_drop_open(&l->k, POP3D, 5000, &d), POP_DONE);
-  for (uint32_t i = 0; i < d.opened.count; i++) look_at(l, 5000, d.uid[i], seen);
+  kit_grant(&l->k, POP3D, tag, 1);
+  assert_int_equal(kit_drop_open(&l->k, POP3D, tag, &d), POP_DONE);
+  for (uint32_t i = 0; i < d.opened.count; i++) look_at(l, tag, d.uid[i], seen);
+  kit_quit(&l->k, tag);
+}
+
+/* All or none of what had that fate was seen. */
+static void all_or_none(const struct life *l, enum fate fate, const unsigned *seen) {
+  unsigned maybe = 0, there = 0;
+  for (unsigned n = 0; n < MESSAGES; n++)
+    if (l->fate[n] == fate) maybe++, there += seen[n];
+  assert_true(there == 0 || there == maybe);
+}
+
+static void judge_mailbox(struct life *l, const unsigned *seen) {
   for (unsigned n = 0; n < MESSAGES; n++) {
     assert_true(seen[n] <= 1);
     if (l->fate[n] == KEPT) assert_int_equal(seen[n], 1);
-    if (l->fate[n] == MAYBE_DELETED) maybe++, maybe_there += seen[n];
+    if (l->fate[n] == DELETED || l->fate[n] == MAYBE_PURGED) assert_int_equal(seen[n], 0);
   }
-  assert_true(maybe_there == 0 || maybe_there == maybe);
+  all_or_none(l, MAYBE_DELETED, seen);
+  all_or_none(l, MAYBE_BACK, seen);
+}
+
+/* Everything that was deleted, for certain or not, is there again, but for what may have been purged. */
+static void judge_undeleted(struct life *l, const unsigned *seen) {
+  for (unsigned n = 0; n < MESSAGES; n++) {
+    bool back = l->fate[n] == DELETED || l->fate[n] == MAYBE_DELETED || l->fate[n] == MAYBE_BACK;
+    assert_true(seen[n] <= 1);
+    if (back || l->fate[n] == KEPT) assert_int_equal(seen[n], 1);
+  }
+  all_or_none(l, MAYBE_PURGED, seen);
+}
+
+static void check(struct life *l) {
   rest(l);
   struct answer a = kit_command(&l->k, "check");
   if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
+}
+
+static void judge(struct life *l) {
+  unsigned seen[MESSAGES] = { 0 }, seen_then[MESSAGES] = { 0 };
+  look_at_all(l, 5000, seen);
+  judge_mailbox(l, seen);
+  check(l);
+  assert_int_equal(kit_command(&l->k, "mail undelete alice@example.org --all").code, CLI_OK);
+  look_at_all(l, 5001, seen_then);
+  judge_undeleted(l, seen_then);
+  check(l);
 }
 
 /* --- all of it --- */
@@ -235,6 +299,7 @@ enum what { DIE, FAIL_SYNC, FAIL_WRITE, FULL };
 static void every_operation(enum what what, enum ending ending) {
   struct conf *conf = conf_defaults();
   conf->store_free_space = 0;
+  conf->undelete_time = WINDOW_S;
   struct disk_sim *from = prepared(conf);
   uint64_t lives = 0;
   bool reached = true;

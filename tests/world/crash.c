@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "ipc/cli_room.h"
+#include "lib/base/num.h"
 #include "tests/world/must.h"
 #include "tests/world/people.h"
 
@@ -28,7 +29,8 @@ struct story {
   uint64_t ops;
 };
 
-static const char options[] = "smtp_junk_limit = 1000\npop3_error_limit = 1000\nauth_penalty_most = 0\n";
+static const char options[] = "smtp_junk_limit = 1000\npop3_error_limit = 1000\nauth_penalty_most = 0\n"
+                              "undelete_time = 20m\n";
 
 /* -- the beginning of all stories -- */
 
@@ -142,6 +144,30 @@ static void run_life(struct story *s) {
     world_fail(s->w, "a client is still there after %d s", LIFE_MS / 1000);
 }
 
+/* Deleted mail comes back, before any client is there. */
+static void undelete(struct story *s) {
+  char name[64];
+  unsigned box = (unsigned)rng_below(&s->rng, BOXES);
+  for (unsigned i = 0; i < BOXES && !ledger_any_gone(&s->ledger, box); i++) box = (box + 1) % BOXES;
+  const char *words[] = { "mail", "undelete", name, "--all" };
+  struct buf said;
+  snprintf(name, sizeof name, "box%u@example.org", box);
+  buf_init(&said, 1 << 20);
+  ledger_undelete(&s->ledger, box);
+  int code = world_admin(s->w, ROOM_STORE, words, 4, SLICE_NONE, &said);
+  struct slice rows = buf_slice(&said);
+  while (code == CLI_OK && rows.n) {
+    struct slice row = slice_split(&rows, '\n');
+    uint64_t uid = 0;
+    if (!num_parse(slice_split(&row, ' '), UINT32_MAX, &uid)) continue;
+    ledger_back(&s->ledger, s->w, box, (uint32_t)uid);
+    s->tally->undeleted++;
+  }
+  /* Of one that was not answered, or by a disk that failed, the mailbox will tell. */
+  if (code == CLI_OK || (code > 0 && !s->crowd.unsure)) ledger_undeleted(&s->ledger, box);
+  buf_free(&said);
+}
+
 /* -- after a death -- */
 
 static void die(struct story *s) {
@@ -177,7 +203,9 @@ static void prove_service(struct story *s) {
 static void live(struct story *s) {
   struct people nobody = { 0 };
   plan_trouble(s);
-  if (boot(s, true)) run_life(s);
+  bool lives = boot(s, true);
+  if (lives && rng_chance(&s->rng, 1, 3)) undelete(s);
+  if (lives) run_life(s);
   if (world_failure(s->w)) return;
   die(s);
   if (rng_chance(&s->rng, 1, 3))

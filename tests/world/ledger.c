@@ -107,7 +107,7 @@ uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t ui
   enum copy *c = &m->copies[box];
   if (*c == COPY_NEVER) world_fail(w, "box %u: letter %u is there and should never be", box, m->id);
   if (*c == COPY_GONE) world_fail(w, "box %u: letter %u was deleted and is back", box, m->id);
-  if (*c == COPY_MAY) *c = COPY_MUST;
+  if (*c == COPY_MAY || *c == COPY_RETURNING) *c = COPY_MUST;
   return m->id;
 }
 
@@ -131,6 +131,32 @@ void ledger_left(struct ledger *l, unsigned box, uint32_t quit, bool ok, bool un
     if (ok) m->copies[box] = COPY_GONE;
     else if (!unsure) m->copies[box] = COPY_MUST;
   }
+}
+
+static void all_become(struct ledger *l, unsigned box, enum copy from, enum copy to) {
+  for (size_t i = 0; i < l->count; i++)
+    if (l->letters[i].copies[box] == from) l->letters[i].copies[box] = to;
+}
+
+void ledger_undelete(struct ledger *l, unsigned box) { all_become(l, box, COPY_GONE, COPY_RETURNING); }
+void ledger_undeleted(struct ledger *l, unsigned box) { all_become(l, box, COPY_RETURNING, COPY_GONE); }
+
+bool ledger_any_gone(const struct ledger *l, unsigned box) {
+  for (size_t i = 0; i < l->count; i++)
+    if (l->letters[i].copies[box] == COPY_GONE) return true;
+  return false;
+}
+
+void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid) {
+  const struct seen *s = &l->seen[box];
+  for (size_t i = 0; i < s->count; i++) {
+    struct letter *m = s->uids[i].uid == uid ? ledger_letter(l, s->uids[i].letter) : NULL;
+    if (!m) continue;
+    if (m->copies[box] != COPY_RETURNING) world_fail(w, "box %u: uid %u came back and was not gone", box, uid);
+    m->copies[box] = COPY_MUST;
+    return;
+  }
+  world_fail(w, "box %u: uid %u came back and nobody had deleted it", box, uid);
 }
 
 /* -- the whole of a mailbox -- */
@@ -159,6 +185,7 @@ static void settle(struct ledger *l, struct world *w, unsigned box, const uint32
     bool present = is_there(there, count, m->id);
     if (m->copies[box] == COPY_LEAVING) settle_quit(l, w, box, m->quits[box], !present, there, count);
     if (m->copies[box] == COPY_MUST && !present) world_fail(w, "box %u: letter %u is lost", box, m->id);
+    if (m->copies[box] == COPY_RETURNING) m->copies[box] = COPY_GONE; /* likewise */
     if (m->copies[box] == COPY_MAY) m->copies[box] = COPY_NEVER; /* absent: ledger_see makes it COPY_MUST */
   }
 }

@@ -7,6 +7,9 @@
  *        └── refused, or absent after ─┘                  QUIT sent with it as deleted  │ still there after
  *            a death                                                            v  │ a death
  *                                             COPY_GONE <──+OK, or absent── COPY_LEAVING
+ *                                             │  ^
+ *                              undelete asked v  │ not among what came back, or absent
+ *                                           COPY_RETURNING ──answered, or seen──> COPY_MUST
  *
  * Each look at a mailbox compares: what must be there is there once, octet for octet behind our trace
  * header; what may be there is whole; nothing else is there; uids rise, never change their message and
@@ -18,7 +21,7 @@
 
 enum { BOXES = 4, UIDS_MAX = 4096 };
 
-enum copy { COPY_NEVER, COPY_MAY, COPY_MUST, COPY_LEAVING, COPY_GONE };
+enum copy { COPY_NEVER, COPY_MAY, COPY_MUST, COPY_LEAVING, COPY_GONE, COPY_RETURNING };
 
 struct letter {
   uint32_t id;
@@ -63,6 +66,13 @@ uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t ui
 uint32_t ledger_leave(struct ledger *l, unsigned box, const uint32_t *letters, size_t count);
 /* What it was answered. */
 void ledger_left(struct ledger *l, unsigned box, uint32_t quit, bool ok, bool unsure);
+/* All that is gone from that box is asked back, while no client is there. */
+void ledger_undelete(struct ledger *l, unsigned box);
+bool ledger_any_gone(const struct ledger *l, unsigned box);
+/* The answer: that uid is back. */
+void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid);
+/* No more of them: the rest stays gone. */
+void ledger_undeleted(struct ledger *l, unsigned box);
 /* The whole mailbox, when no session is open: compares, and settles what was open. */
 void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struct world_box *b);
 

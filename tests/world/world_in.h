@@ -59,7 +59,7 @@ struct store_room {
   struct store *core;
   struct store_engine *writer, *reader;
   struct jobs writes, reads, done;
-  struct world_ref idle; /* names the event */
+  struct world_ref idle, tidy; /* names of events */
   bool due, idle_due, broken;
 };
 

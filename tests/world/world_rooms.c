@@ -178,22 +178,34 @@ static void store_close(struct world *w) {
   unhalt(w, lived);
   world_cancel(w, r);
   world_cancel(w, &r->idle);
+  world_cancel(w, &r->tidy);
   free(r->writes.items);
   free(r->reads.items);
   free(r->done.items);
-  *r = (struct store_room){ .world = w, .idle = { w } };
+  *r = (struct store_room){ .world = w, .idle = { w }, .tidy = { w } };
+}
+
+/* As main.c's timer. */
+static void store_by_clock(void *arg) {
+  struct world_ref *ref = arg;
+  struct world *w = ref->world;
+  alloc_enter();
+  store_tidy(w->store.core, world_wall(w));
+  alloc_leave();
+  world_after(w, STORE_TIDY_EVERY_S * 1000, store_by_clock, ref);
 }
 
 static bool store_boot(struct world *w, struct buf *err) {
   const struct store_shell shell = { w, store_send, store_enqueue, store_set_state };
   struct disk *disk = disk_sim_disk(w->disk);
   struct store_room *r = &w->store;
-  *r = (struct store_room){ .world = w, .idle = { w } };
+  *r = (struct store_room){ .world = w, .idle = { w }, .tidy = { w } };
   alloc_enter();
   r->core = store_new(disk, w->conf, &shell, err);
   if (r->core) r->writer = store_engine_open(disk, w->conf, true, err);
   if (r->writer) r->reader = store_engine_open(disk, w->conf, false, err);
   alloc_leave();
+  if (r->reader) world_after(w, STORE_TIDY_EVERY_S * 1000, store_by_clock, &r->tidy);
   return r->reader != NULL;
 }
 

@@ -1,0 +1,243 @@
+/* Deleted mail that can be brought back, and what goes by the clock. */
+#include "tests/unit/store_kit.h"
+
+static uint64_t scene(struct kit *k, uint64_t undelete_time) {
+  k->conf->undelete_time = undelete_time;
+  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
+  return kit_account(k, "alice@example.org");
+}
+
+/* `count` messages of a few hundred octets, the last a file. */
+static void fill(struct kit *k, unsigned count) {
+  static uint8_t large[50000];
+  for (unsigned i = 1; i < count; i++)
+    assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: small\r\n\r\nx\r\n")), COMMIT_DONE);
+  memset(large, 'a', sizeof large);
+  memcpy(large, "Subject: l\r\n\r\n", 14);
+  memcpy(large + sizeof large - 2, "\r\n", 2);
+  assert_int_equal(kit_deliver(k, "alice@example.org", slice_of(large, sizeof large)), COMMIT_DONE);
+}
+
+static void delete_all(struct kit *k, uint64_t account) {
+  struct drop *d = kit_open_drop(k, 77, account);
+  for (uint32_t i = 0; i < d->opened.count; i++) kit_delete(k, 77, d->uid[i]);
+  assert_int_equal(kit_quit(k, 77).deleted, d->opened.count);
+}
+
+static uint32_t listed(struct kit *k, uint64_t account) {
+  uint32_t count = kit_open_drop(k, 78, account)->opened.count;
+  kit_quit(k, 78);
+  return count;
+}
+
+static void tidy(struct kit *k, int64_t seconds) {
+  k->now_s += seconds;
+  store_tidy(k->store, k->now_s);
+  kit_pump(k);
+}
+
+static void check(struct kit *k) {
+  struct answer a = kit_command(k, "check");
+  if (a.code != CLI_OK) fail_msg("%s %s", a.rows, a.text);
+}
+
+static uint64_t fact(struct kit *k, const char *name) {
+  struct answer a = kit_command(k, "status");
+  const char *at = strstr(a.rows, name);
+  assert_non_null(at);
+  return strtoull(at + strlen(name), NULL, 10);
+}
+
+static unsigned files(struct kit *k) {
+  char command[300];
+  snprintf(command, sizeof command, "find %s/bodies -type f | wc -l", k->path);
+  FILE *p = popen(command, "r");
+  unsigned n = 99;
+  assert_int_equal(fscanf(p, "%u", &n), 1);
+  pclose(p);
+  return n;
+}
+
+static void kept_for_a_while(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  fill(k, 3);
+  delete_all(k, account);
+  assert_int_equal(listed(k, account), 0);
+  assert_int_equal(fact(k, "\nmessages "), 0);
+  assert_int_equal(fact(k, "deleted-kept "), 3);
+  assert_int_equal(kit_command(k, "mail deleted alice@example.org").count, 3);
+  check(k);
+  tidy(k, 3599);
+  kit_idle(k);
+  assert_int_equal(fact(k, "deleted-kept "), 3);
+  assert_int_equal(files(k), 1);
+  tidy(k, 1);
+  kit_idle(k);
+  assert_int_equal(fact(k, "deleted-kept "), 0);
+  assert_int_equal(fact(k, "deleted-purged "), 3);
+  assert_int_equal(files(k), 0);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 0);
+  check(k);
+}
+
+static void off_by_default(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 0);
+  fill(k, 2);
+  delete_all(k, account);
+  assert_int_equal(kit_command(k, "mail deleted alice@example.org").count, 0);
+  kit_idle(k);
+  assert_int_equal(files(k), 0);
+  check(k);
+}
+
+/* What was kept under another configuration goes with the next round. */
+static void switched_off(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  fill(k, 2);
+  delete_all(k, account);
+  k->conf->undelete_time = 0;
+  kit_reopen(k);
+  assert_int_equal(fact(k, "deleted-kept "), 2);
+  tidy(k, 0);
+  assert_int_equal(fact(k, "deleted-kept "), 0);
+  check(k);
+}
+
+static void brought_back(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  struct drop before, *d;
+  fill(k, 300);
+  before = *kit_open_drop(k, 1, account);
+  kit_quit(k, 1);
+  delete_all(k, account);
+  k->now_s += 100;
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --since 60").count, 0);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org 7 9").count, 2);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org 8 9").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org 8 8").code, CLI_NOT_FOUND);
+  assert_int_equal(listed(k, account), 2);
+  check(k);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --since 2m").count, 298);
+  d = kit_open_drop(k, 1, account);
+  assert_int_equal(d->opened.count, 300);
+  assert_int_equal(d->opened.octets, before.opened.octets);
+  assert_int_equal(d->opened.uidvalidity, before.opened.uidvalidity);
+  for (unsigned i = 0; i < 300; i++) {
+    assert_int_equal(d->uid[i], before.uid[i]);
+    assert_string_equal(d->uidl[i], before.uidl[i]);
+  }
+  kit_quit(k, 1);
+  assert_int_equal(fact(k, "\nmessages "), 300);
+  assert_int_equal(fact(k, "deleted-brought-back "), 300);
+  tidy(k, 7200);
+  assert_int_equal(listed(k, account), 300);
+  kit_reopen(k);
+  assert_int_equal(fact(k, "\nmessages "), 300);
+  check(k);
+}
+
+static void wrong_commands(void **state) {
+  struct kit *k = *state;
+  scene(k, 3600);
+  static const char *const usages[] = { "mail undelete alice@example.org", "mail undelete alice@example.org --all 3",
+                                        "mail undelete alice@example.org --since", "mail undelete alice@example.org x",
+                                        "mail undelete alice@example.org --since soon",
+                                        "mail undelete alice@example.org 99999999999" };
+  for (size_t i = 0; i < sizeof usages / sizeof *usages; i++)
+    assert_int_equal(kit_command(k, usages[i]).code, CLI_USAGE);
+  assert_int_equal(kit_command(k, "mail undelete bob@example.org --all").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "mail deleted bob@example.org").code, CLI_NOT_FOUND);
+}
+
+/* Two recipients of one body: each has his own. */
+static void a_shared_body(void **state) {
+  struct kit *k = *state;
+  uint64_t alice = scene(k, 3600), bob = kit_account(k, "bob@example.org");
+  assert_int_equal(kit_deliver(k, "alice@example.org bob@example.org", SLICE("Subject: both\r\n\r\nx\r\n")), COMMIT_DONE);
+  delete_all(k, alice);
+  delete_all(k, bob);
+  check(k);
+  assert_int_equal(kit_command(k, "mail undelete bob@example.org --all").count, 1);
+  tidy(k, 3600);
+  assert_int_equal(listed(k, bob), 1);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 0);
+  check(k);
+}
+
+/* A UIDL whose message can come back is given to no other. */
+static const char *import_one(struct kit *k, const char *uidl) {
+  static char outcome[32];
+  struct buf input;
+  buf_init(&input, 1000);
+  buf_printf(&input, "23 1600000000 0 %s\nSubject: i\r\n\r\n1234567\r\n", uidl);
+  struct buf list;
+  kit_list(&list, "import alice@example.org");
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, buf_slice(&input)));
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  struct answer a = kit_answer(k, NULL);
+  assert_int_equal(a.code, CLI_OK);
+  snprintf(outcome, sizeof outcome, "%.*s", (int)strcspn(a.rows, " "), a.rows);
+  buf_free(&list);
+  buf_free(&input);
+  return outcome;
+}
+
+static void uidls_stay_unique(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  assert_string_equal(import_one(k, "theirs"), "added");
+  delete_all(k, account);
+  assert_string_equal(import_one(k, "theirs"), "gone");
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org 1").count, 1);
+  assert_string_equal(import_one(k, "theirs"), "there");
+  check(k);
+  delete_all(k, account);
+  tidy(k, 3601);
+  assert_string_equal(import_one(k, "theirs"), "gone");
+  check(k);
+}
+
+/* No quota counts it, but undelete_space bounds it. */
+static void its_space_is_bounded(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  fill(k, 500);
+  uint64_t octets = fact(k, "\noctets ");
+  k->conf->undelete_space = 50200;
+  delete_all(k, account);
+  assert_int_equal(fact(k, "deleted-kept-octets "), octets);
+  tidy(k, 1);
+  assert_true(fact(k, "deleted-kept-octets ") <= 50200);
+  assert_true(fact(k, "deleted-kept-octets ") > 49000);
+  check(k);
+}
+
+static void account_delete_takes_it_along(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  fill(k, 700);
+  delete_all(k, account);
+  fill(k, 30);
+  assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
+  assert_int_equal(fact(k, "deleted-kept "), 0);
+  kit_idle(k);
+  assert_int_equal(files(k), 0);
+  tidy(k, 3600);
+  check(k);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(kept_for_a_while), TEST(off_by_default),       TEST(switched_off),
+    TEST(brought_back),     TEST(wrong_commands),       TEST(a_shared_body),
+    TEST(uidls_stay_unique), TEST(its_space_is_bounded), TEST(account_delete_takes_it_along),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
