@@ -7,7 +7,8 @@
  *
  * The store's commands with streams:
  *   export USER   For each message a row (uid, size, date, flags, uidl), then its octets: `size` of
- *                 them in cli_output parts. date: seconds since 1970; uidl: as POP3 shows it.
+ *                 them in cli_output parts. date: seconds since 1970; uidl: as POP3 shows it. A row
+ *                 whose size is "unreadable" takes that message back, with what came of it.
  *   import USER   cli_input carries messages one after another, each a line "SIZE DATE FLAGS UIDL\n"
  *                 (FLAGS a number, UIDL "-" for none) and SIZE octets, cut into parts anywhere;
  *                 cli_input_end ends it. A row (outcome, uid, taken) comes for each message, in

@@ -38,6 +38,23 @@ static bool cell_number(const struct export *x, const struct table_row *row, con
   return num_parse(table_cell(&x->columns, row, name), INT64_MAX, ret);
 }
 
+/* The message under way is taken back. */
+static bool drop_message(struct export *x, struct slice uid) {
+  if (!x->inside) return false;
+  x->inside = false;
+  x->left = 0;
+  bool whole = mailbox_out_cut(x->out);
+  cli_fail(0, "message %.*s (UIDL %s) can't be read and is left out%s", SLICE_ARG(slice_first(uid, 20)), x->uidl,
+           whole ? "" : "; what came of it is in the output");
+  return true;
+}
+
+static bool is_unreadable(struct export *x, struct slice values) {
+  struct slice uid, size;
+  return ipc_list_next(&values, &uid) && ipc_list_next(&values, &size) && slice_eq(size, SLICE("unreadable")) &&
+         drop_message(x, uid);
+}
+
 /* False: what the store said makes no sense, or the mailbox can't be written. */
 static bool begin_message(struct export *x, struct slice values) {
   uint64_t size, date, flags;
@@ -71,7 +88,7 @@ static int run(struct export *x, struct link *l) {
     bool ok = true;
     switch (link_next(l, &said)) {
     case LINK_COLUMNS: ok = table_columns(&x->columns, said.data); break;
-    case LINK_ROW: ok = begin_message(x, said.data); break;
+    case LINK_ROW: ok = is_unreadable(x, said.data) || begin_message(x, said.data); break;
     case LINK_OUTPUT: ok = take_octets(x, said.data); break;
     case LINK_DONE:
       if (said.code == CLI_OK && x->inside)
@@ -96,7 +113,7 @@ static int export(struct cli *c, struct export *x) {
   link_free(&l);
   if (!mailbox_out_sync(x->out)) code = cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(x->out));
   if (x->uidls && fflush(x->uidls) != 0) code = cli_fail(CLI_EXIT_IO, "the UIDLs cannot be written");
-  if (code == CLI_EXIT_OK)
+  if (code == CLI_EXIT_OK || code == CLI_EXIT_DATA)
     fprintf(stderr, "%llu message%s, %llu octets\n", (unsigned long long)x->messages,
             x->messages == 1 ? "" : "s", (unsigned long long)x->octets);
   return code;

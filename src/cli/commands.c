@@ -200,7 +200,8 @@ const struct cmd cmds[] = {
   { "stop", "", 0, 0, cmd_parent, NULL, "stop the server", "After it finished what it acknowledged." },
   { "export", "ADDRESS PLACE", 2, 2, cmd_export, export_options, "write an account's mail as Maildir or mbox",
     "A Maildir is made when missing, and its tmp is used so that no half message is ever in it. An mbox "
-    "must not exist yet; - is standard output." },
+    "must not exist yet; - is standard output. A message that cannot be read is named and left out; the command "
+    "then ends with 65." },
   { "import", "ADDRESS SOURCE", 2, 2, cmd_import, import_options,
     "add a Maildir's or an mbox's mail to an account",
     "A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. Can be run again: a message whose UIDL is in the "

@@ -31,8 +31,9 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
 bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta);
 bool mailbox_out_put(struct mailbox_out *o, struct slice piece);
 bool mailbox_out_end(struct mailbox_out *o);
-/* The message that was begun is taken back; the next may begin. */
-void mailbox_out_cut(struct mailbox_out *o);
+/* The message that was begun is taken back; the next may begin. False: some of it is out already (a pipe takes
+ * nothing back). */
+bool mailbox_out_cut(struct mailbox_out *o);
 /* From here on a message that ends in a Maildir stays in tmp/, on the disk, until it is shown by its name. An mbox
  * has no such place. */
 void mailbox_out_hide(struct mailbox_out *o);

@@ -71,21 +71,22 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
 }
 
 /* A message that was not ended never was. */
-static void take_back(struct mailbox_out *o) {
+static bool take_back(struct mailbox_out *o) {
   char path[NAME_ROOM + 8];
   snprintf(path, sizeof path, "tmp/%s", o->name);
-  if (o->maildir)
-    unlinkat(o->folder, path, 0);
-  else if (o->start >= 0 && ftruncate(o->fd, o->start) != 0)
-    failed(o, "the mailbox has half a message at its end");
+  if (o->maildir) return unlinkat(o->folder, path, 0) == 0;
+  if (o->start < 0) return false;
+  return ftruncate(o->fd, o->start) == 0 || failed(o, "the mailbox has half a message at its end");
 }
 
-void mailbox_out_cut(struct mailbox_out *o) {
-  if (!o->inside) return;
-  take_back(o);
+bool mailbox_out_cut(struct mailbox_out *o) {
+  if (!o->inside) return true;
+  bool untouched = o->fresh && !o->maildir;
+  bool ok = untouched || take_back(o);
   buf_reset(&o->buf);
   if (o->maildir && o->fd >= 0) close(o->fd), o->fd = -1;
   o->inside = false;
+  return ok;
 }
 
 void mailbox_out_free(struct mailbox_out **o) {

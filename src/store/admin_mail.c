@@ -91,6 +91,7 @@ struct walk {
   bool inside;
   uint32_t uid;
   uint64_t at, size;
+  uint64_t unreadable; /* messages */
 };
 
 /* First slice: finds the account. False: answered, or *r is an error. */
@@ -272,8 +273,16 @@ static struct read_job read_of(const struct walk *w) {
                             .octets_only = true };
 }
 
-/* Some octets of the message. A message that can't be read ends the export: what was promised by its
- * row can't be kept, and the person has to know. */
+/* It is over, read or not. */
+static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
+  w->inside = false;
+  w->next = (uint64_t)w->uid + 1;
+  if (fine) return;
+  w->unreadable++;
+  ADMIN_ROW(a, admin_num(a, w->uid), SLICE("unreadable"), SLICE("0"), SLICE("0"), SLICE_NONE);
+}
+
+/* Some octets of the message. One that can't be read is taken back, and the next ones go on. */
 static enum db_result export_octets(struct store_engine *e, struct admin_job *a, struct walk *w) {
   struct read_job rd = read_of(w);
   enum db_result r = read_kind.run(e, &rd.job);
@@ -282,11 +291,7 @@ static enum db_result export_octets(struct store_engine *e, struct admin_job *a,
   if (fine && n) admin_output(a, buf_slice(&rd.data));
   buf_free(&rd.data);
   w->at += n;
-  if (fine && w->at == w->size) {
-    w->inside = false;
-    w->next = (uint64_t)w->uid + 1;
-  }
-  if (!fine) admin_say(a, CLI_DAMAGE, "message %u can't be read: qasid check", (unsigned)w->uid);
+  if (!fine || w->at == w->size) export_ended(a, w, fine);
   return r == DB_CORRUPT ? DB_OK : r;
 }
 
@@ -298,7 +303,13 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
   bool more = true;
   while (r == DB_OK && more && a->code == CLI_OK && buf_len(&a->out) < OCTETS_A_SLICE)
     r = w->inside ? export_octets(e, a, w) : export_next(e, a, w, &more);
+  if (r == DB_CORRUPT && !w->inside)
+    return admin_say(a, CLI_DAMAGE, "the list of messages can't be read from %llu on: `qasid salvage`, with the server "
+                                    "stopped", (unsigned long long)w->next);
   a->job.again = r == DB_OK && more && a->code == CLI_OK;
+  if (r == DB_OK && !a->job.again && a->code == CLI_OK && w->unreadable)
+    admin_say(a, CLI_DAMAGE, "%llu messages can't be read: `qasid check` says why, `qasid salvage` finds what is left",
+              (unsigned long long)w->unreadable);
   return r;
 }
 
