@@ -63,7 +63,6 @@ static int take_options(struct migrate *m) {
   uint64_t number = JOBS;
   m->from.master = cli_given(c, "master");
   m->from.master_form = form ? form : "%u*%m";
-  m->from.auth = cli_given(c, "auth");
   m->mirror = cli_given(c, "mirror-deletions") != NULL;
   m->accept_short = cli_given(c, "accept-short") != NULL;
   m->prove = prove != NULL;

@@ -48,10 +48,11 @@ enum migrate_state {
 /* A message of the old server. */
 struct migrate_message {
   uint64_t number, size; /* as it lists them */
-  struct slice shown;    /* its UIDL there */
+  struct slice shown;    /* its UIDL there; empty: none that can be kept */
   struct slice uidl;     /* its UIDL here: the same, if it can be kept */
   enum migrate_state state;
   const struct migrate_here *here;
+  bool ended; /* it came, or was refused */
   bool hashed;
   uint8_t hash[32];
 };
@@ -72,20 +73,20 @@ struct migrate_plan {
   struct migrate_here *here; /* by UIDL */
   size_t here_count;
   size_t new_count, gone_count, renamed; /* renamed: those whose UIDL cannot be kept */
-  size_t left_over; /* imported, not gone, and no longer at the old server */
+  size_t left_over; /* came from the old server, and is there no longer */
 };
 void migrate_plan_init(struct migrate_plan *p);
 void migrate_plan_free(struct migrate_plan *p);
 /* One more of each; false without memory. */
-bool migrate_plan_old(struct migrate_plan *p, uint64_t number, struct slice uidl);
+bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, struct slice uidl);
 bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported);
 /* What is here is read anew. */
 void migrate_plan_forget_here(struct migrate_plan *p);
-/* What LIST says of a message; both lists are in the same order, and `*at` (from 0) walks along. */
-void migrate_plan_size(struct migrate_plan *p, size_t *at, uint64_t number, uint64_t size);
-/* Compares. A UIDL that cannot be kept (RFC 1939 §7 allows 1 to 70 octets, and no two alike) becomes
- * "old-" and a digest of it, the same in every run. */
+/* Compares. A UIDL that cannot be kept (one that RFC 1939 §7 does not allow comes as an empty one; one that another
+ * message has too) becomes "old-" and a digest, the same in every run. Which of several such messages is which is
+ * a guess, and so none of them is ever left over. */
 bool migrate_plan_make(struct migrate_plan *p);
+bool migrate_is_left_over(const struct migrate_here *h);
 
 /* --- the old server --- */
 
@@ -94,7 +95,6 @@ struct migrate_from {
   const char *master;       /* NULL: each account's own password */
   struct slice master_password;
   const char *master_form;  /* "%u*%m", or "authzid" */
-  const char *auth;         /* --auth */
 };
 
 /* Who takes the messages. */

@@ -1,10 +1,18 @@
 #include <stdio.h>
 
-#include "lib/base/num.h"
 #include "src/cli/migrate.h"
-#include "src/cli/pop3_client.h"
+#include "src/cli/pop3_shell.h"
 
-/* --- logging in --- */
+enum { MESSAGES_MAX = 10 * 1000 * 1000 /* about 2 GB of memory */ };
+#define MESSAGE_MAX (UINT64_C(1) << 40)
+#define SESSION_MS (UINT64_C(7) * 24 * 3600 * 1000)
+
+/* One session, on its way from the client's sink to the migration's. */
+struct reading {
+  struct migrate_plan *plan;
+  const struct migrate_sink *sink;
+  struct pop3_client *session;
+};
 
 /* "%u*%m" → "alice*master". */
 static void put_login(struct buf *out, const char *form, struct slice user, struct slice master) {
@@ -19,82 +27,79 @@ static void put_login(struct buf *out, const char *form, struct slice user, stru
   }
 }
 
-static int log_in(struct pop3_client *p, const struct migrate_from *from, const struct migrate_account *a) {
-  struct slice master = slice_str(from->master);
-  if (!from->master && !a->password.p) return cli_fail(CLI_EXIT_NO_INPUT, "the file of accounts has no password");
-  if (!from->master) return pop3_client_login(p, from->auth, a->login, a->password);
-  if (slice_eq(slice_str(from->master_form), SLICE("authzid"))) {
-    p->authzid = a->login;
-    return pop3_client_login(p, from->auth ? from->auth : "plain", master, from->master_password);
+static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
+  struct reading *r = arg;
+  for (size_t i = 0; i < count; i++)
+    if (!migrate_plan_old(r->plan, items[i].number, items[i].size, items[i].uidl)) return POP3_SINK_OVER;
+  if (!r->sink->listed(r->sink->arg)) return POP3_SINK_OVER;
+  for (size_t i = 0; i < count; i++) {
+    items[i].own = &r->plan->old[i];
+    if (r->sink->wants(r->sink->arg, &r->plan->old[i])) items[i].wish = POP3_FETCH;
   }
-  struct buf login;
-  buf_init(&login, 4096);
-  put_login(&login, from->master_form, a->login, master);
-  int code = pop3_client_login(p, from->auth, buf_slice(&login), from->master_password);
-  buf_free(&login);
-  return code;
+  return POP3_SINK_ON;
 }
 
-/* --- listing --- */
+static enum pop3_sink_says begin(void *arg, struct pop3_item *item) { return POP3_SINK_ON; }
 
-struct listing {
-  struct migrate_plan *plan;
-  size_t at;
-  bool bad;
-};
-
-/* RFC 1939 §7 allows 70 octets; what a server of less discipline says is still its UIDL. */
-static void take_uidl(void *arg, struct slice line) {
-  struct listing *l = arg;
-  uint64_t number;
-  struct slice text = slice_trim(line), first = slice_split(&text, ' ');
-  if (!num_parse(first, UINT32_MAX, &number) || !text.n || !migrate_plan_old(l->plan, number, slice_trim(text)))
-    l->bad = true;
+static enum pop3_sink_says piece(void *arg, struct pop3_item *item, struct slice octets) {
+  const struct reading *r = arg;
+  return r->sink->piece(r->sink->arg, octets) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
-static void take_size(void *arg, struct slice line) {
-  struct listing *l = arg;
-  uint64_t number, size;
-  if (!pop3_reply_pair(line, &number, &size))
-    l->bad = true;
-  else
-    migrate_plan_size(l->plan, &l->at, number, size);
+/* Whether it is durable here matters to nobody there: nothing is deleted. */
+static enum pop3_sink_says end(void *arg, struct pop3_item *item) {
+  const struct reading *r = arg;
+  pop3_client_settle(r->session, item, true);
+  return r->sink->end(r->sink->arg, item->own, true) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
-static int list(struct pop3_client *p, struct migrate_plan *plan) {
-  struct listing l = { .plan = plan };
-  int code = CLI_EXIT_PROTOCOL;
-  if (!pop3_client_ask(p, "UIDL", &code) || !pop3_client_lines(p, take_uidl, &l, &code)) return code;
-  if (!pop3_client_ask(p, "LIST", &code) || !pop3_client_lines(p, take_size, &l, &code)) return code;
-  return l.bad ? cli_fail(CLI_EXIT_PROTOCOL, "the old server's list is not understood") : CLI_EXIT_OK;
+static void cut(void *arg, struct pop3_item *item) {
+  const struct reading *r = arg;
+  r->sink->end(r->sink->arg, item->own, false);
 }
 
-/* --- fetching --- */
+static void refused(void *arg, struct pop3_item *item, struct slice words) { cut(arg, item); }
 
-/* *ret_on false: there is no going on. */
-static int fetch(struct pop3_client *p, struct migrate_message *m, const struct migrate_sink *sink, bool *ret_on) {
-  char line[40];
-  int code = CLI_EXIT_OK;
-  snprintf(line, sizeof line, "RETR %llu", (unsigned long long)m->number);
-  bool came = pop3_client_ask(p, line, &code);
-  *ret_on = came || !p->net.over;
-  if (came) *ret_on = came = pop3_client_text(p, sink->piece, sink->arg, &code);
-  if (*ret_on) *ret_on = sink->end(sink->arg, m, came);
+static int run(struct net *n, struct reading *r, const struct pop3_client_start *start) {
+  r->session = pop3_client_new(start);
+  if (!r->session) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  pop3_shell_run(n, r->session, NULL, NULL);
+  int code = pop3_shell_report(n, r->session);
+  if (r->session->list_cut)
+    code = cli_fail(CLI_EXIT_PROTOCOL, "the old server lists more than %u messages", (unsigned)MESSAGES_MAX);
+  if (r->session->logged_in && !r->session->has_uidl && r->session->count)
+    code = cli_fail(CLI_EXIT_PROTOCOL, "the old server has no UIDL: `qasid import` takes its files");
+  pop3_client_free(&r->session);
   return code;
 }
 
 int migrate_old_read(struct cli *c, const struct migrate_from *from, const struct migrate_account *account,
                      struct migrate_plan *plan, const struct migrate_sink *sink) {
-  struct pop3_client p;
-  int code = pop3_client_open(&p, c, &from->url);
-  bool on = true;
-  if (code == CLI_EXIT_OK) code = log_in(&p, from, account);
-  if (code == CLI_EXIT_OK) code = list(&p, plan);
-  if (code == CLI_EXIT_OK) on = sink->listed(sink->arg);
-  for (size_t i = 0; code == CLI_EXIT_OK && on && i < plan->old_count; i++) {
-    int failed = sink->wants(sink->arg, &plan->old[i]) ? fetch(&p, &plan->old[i], sink, &on) : CLI_EXIT_OK;
-    if (!on) code = failed;
+  struct reading r = { .plan = plan, .sink = sink };
+  struct pop3_client_start start = { .user = account->login,
+                                     .secret = account->password,
+                                     .sink = { listed, begin, piece, end, cut, refused, &r } };
+  struct net n;
+  struct buf login;
+  if (!from->master && !account->password.p)
+    return cli_fail(CLI_EXIT_NO_INPUT, "the file of accounts has no password");
+  buf_init(&login, 4096);
+  int code = net_open(&n, c, &from->url, "pop3");
+  if (code == CLI_EXIT_OK) {
+    pop3_shell_start(&n, c, &start);
+    start.policy.no_quit = true; /* see migrate.h */
+    start.limits.messages = MESSAGES_MAX;
+    start.limits.message = MESSAGE_MAX;
+    start.limits.session_ms = SESSION_MS;
+    bool by_authzid = from->master && slice_eq(slice_str(from->master_form), SLICE("authzid"));
+    if (from->master && !by_authzid) put_login(&login, from->master_form, account->login, slice_str(from->master));
+    if (from->master) start.secret = from->master_password;
+    if (from->master) start.user = by_authzid ? slice_str(from->master) : buf_slice(&login);
+    if (by_authzid) start.authzid = account->login;
+    if (by_authzid && !start.mechanism) start.mechanism = "PLAIN";
+    code = run(&n, &r, &start);
   }
-  pop3_client_close(&p); /* without QUIT: see migrate.h */
+  net_close(&n);
+  buf_free(&login);
   return code;
 }

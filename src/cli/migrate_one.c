@@ -17,7 +17,6 @@
 #include "src/cli/importer.h"
 #include "src/cli/migrate.h"
 #include "src/cli/spooled.h"
-#include "src/cli/uidls.h"
 
 enum {
   DELETES_A_TIME = 500,
@@ -118,7 +117,8 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
   struct one *o = arg;
   struct slice octets = SLICE_NONE;
   bool ok = true;
-  if (!came) note(o, "message %llu (%.*s) is refused by the old server", (unsigned long long)m->number,
+  m->ended = true;
+  if (!came) note(o, "message %llu (%.*s) did not come whole", (unsigned long long)m->number,
                   SLICE_ARG(brief(m->shown)));
   bool fine = came && is_whole(o, m);
   if (fine && !spooled_get(&o->message, &octets)) {
@@ -131,6 +131,17 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
   return spooled_reset(&o->message) && ok;
 }
 
+/* Too large, say: nothing was heard of them. */
+static void count_passed_over(struct one *o) {
+  for (size_t i = 0; i < o->plan.old_count; i++) {
+    const struct migrate_message *m = &o->plan.old[i];
+    if (m->state != MIGRATE_NEW || m->ended) continue;
+    o->failed++;
+    note(o, "message %llu (%.*s) of %llu octets was passed over", (unsigned long long)m->number,
+         SLICE_ARG(brief(m->shown)), (unsigned long long)m->size);
+  }
+}
+
 static int fetch(struct one *o) {
   const struct migrate_sink sink = { sink_listed, sink_wants, sink_piece, sink_end, o };
   int code = migrate_old_read(o->job->c, o->job->from, o->job->account, &o->plan, &sink);
@@ -138,8 +149,9 @@ static int fetch(struct one *o) {
   int kept = o->importing ? importer_end(&o->to) : CLI_EXIT_OK;
   if (o->importing) o->job->result->fetched = o->to.counts[IMPORTER_ADDED];
   if (o->code != CLI_EXIT_OK) return o->code;
-  if (code != CLI_EXIT_OK) return code;
   if (kept != CLI_EXIT_OK) return kept;
+  if (code != CLI_EXIT_OK) return code;
+  count_passed_over(o);
   if (!o->failed) return CLI_EXIT_OK;
   return cli_fail(CLI_EXIT_DATA, "%llu of %zu messages could not be fetched: %s", (unsigned long long)o->failed,
                   o->plan.old_count, o->job->result->note);
@@ -155,7 +167,7 @@ static int drop_some(struct one *o, size_t *at) {
   struct table t;
   for (; *at < o->plan.here_count && n < DELETES_A_TIME; ++*at) {
     const struct migrate_here *h = &o->plan.here[*at];
-    if (!h->imported || h->gone || h->claimed) continue;
+    if (!migrate_is_left_over(h)) continue;
     snprintf(numbers[n], sizeof numbers[n], "%u", (unsigned)h->uid);
     words[3 + n] = slice_str(numbers[n]);
     n++;
@@ -200,13 +212,12 @@ static void compare_uidls(struct one *o) {
     r->same += m->state != MIGRATE_NEW && kept;
     if (m->state == MIGRATE_NEW) note(o, "%.*s is not here", SLICE_ARG(brief(m->shown)));
     if (!kept)
-      note(o, "%.*s %s", SLICE_ARG(brief(m->shown)),
-           uidls_is_valid(m->shown) ? "is the UIDL of several messages at the old server"
-                                    : "cannot be kept (RFC 1939 allows 1 to 70 printable octets)");
+      note(o, "message %llu there %s", (unsigned long long)m->number,
+           m->shown.n ? "has the UIDL of another one" : "has no UIDL of 1 to 70 printable octets (RFC 1939)");
   }
   for (size_t i = 0; i < o->plan.here_count && r->left_over; i++) {
     const struct migrate_here *h = &o->plan.here[i];
-    if (h->imported && !h->gone && !h->claimed) note(o, "%.*s is here and not there", SLICE_ARG(brief(h->uidl)));
+    if (migrate_is_left_over(h)) note(o, "%.*s is here and not there", SLICE_ARG(brief(h->uidl)));
   }
 }
 

@@ -27,17 +27,12 @@ static bool make_room(void **list, size_t count, size_t each) {
   return bigger != NULL;
 }
 
-bool migrate_plan_old(struct migrate_plan *p, uint64_t number, struct slice uidl) {
+bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, struct slice uidl) {
   if (!make_room((void **)&p->old, p->old_count, sizeof *p->old)) return false;
   struct migrate_message *m = &p->old[p->old_count++];
-  *m = (struct migrate_message){ .number = number, .shown = arena_copy(&p->mem, uidl) };
+  *m = (struct migrate_message){ .number = number, .size = size, .shown = arena_copy(&p->mem, uidl) };
   m->uidl = m->shown;
   return !p->mem.failed;
-}
-
-void migrate_plan_size(struct migrate_plan *p, size_t *at, uint64_t number, uint64_t size) {
-  while (*at < p->old_count && p->old[*at].number < number) ++*at;
-  if (*at < p->old_count && p->old[*at].number == number) p->old[*at].size = size;
 }
 
 bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported) {
@@ -52,15 +47,23 @@ void migrate_plan_forget_here(struct migrate_plan *p) { p->here_count = 0; }
 
 /* --- UIDLs that cannot be kept --- */
 
+#define RENAMED SLICE("old-")
+enum { RENAMED_SIZE = 4 + 2 * DIGEST_SHA256_SIZE };
+
+bool migrate_is_left_over(const struct migrate_here *h) {
+  bool renamed = h->uidl.n == RENAMED_SIZE && slice_starts(h->uidl, RENAMED);
+  return h->imported && !h->gone && !h->claimed && !renamed;
+}
+
 static bool rename_it(struct migrate_plan *p, struct migrate_message *m, unsigned nth) {
   uint8_t digest[DIGEST_SHA256_SIZE];
   struct buf text;
   buf_init(&text, 128);
-  buf_printf(&text, "%u ", nth);
+  buf_printf(&text, "%u %llu ", nth, (unsigned long long)m->size);
   struct slice parts[] = { buf_slice(&text), m->shown };
   bool ok = digest_parts(DIGEST_SHA256, parts, 2, digest);
   buf_reset(&text);
-  buf_put_str(&text, "old-");
+  buf_put(&text, RENAMED);
   hex_put(&text, slice_of(digest, sizeof digest));
   m->uidl = arena_copy(&p->mem, buf_slice(&text));
   p->renamed++;
@@ -72,10 +75,11 @@ static bool rename_it(struct migrate_plan *p, struct migrate_message *m, unsigne
 static int by_shown(const void *x, const void *y) {
   const struct migrate_message *a = *(struct migrate_message *const *)x, *b = *(struct migrate_message *const *)y;
   int order = slice_cmp(a->shown, b->shown);
+  if (!order) order = (a->size > b->size) - (a->size < b->size);
   return order ? order : (a->number > b->number) - (a->number < b->number);
 }
 
-/* The first of several that are alike keeps the UIDL. */
+/* Of several that are alike the smallest keeps the UIDL. */
 static bool rename_some(struct migrate_plan *p) {
   struct migrate_message **sorted = calloc(p->old_count + 1, sizeof *sorted);
   bool ok = sorted != NULL;
@@ -84,8 +88,9 @@ static bool rename_some(struct migrate_plan *p) {
   for (size_t i = 0; ok && i < p->old_count; i++) sorted[i] = &p->old[i];
   if (ok) qsort(sorted, p->old_count, sizeof *sorted, by_shown);
   for (size_t i = 0; ok && i < p->old_count; i++) {
-    nth = i && slice_eq(sorted[i]->shown, sorted[i - 1]->shown) ? nth + 1 : 0;
-    if (nth || !uidls_is_valid(sorted[i]->shown)) ok = rename_it(p, sorted[i], nth);
+    bool again = i && slice_eq(sorted[i]->shown, sorted[i - 1]->shown);
+    nth = again && sorted[i]->size == sorted[i - 1]->size ? nth + 1 : 0;
+    if (again || !uidls_is_valid(sorted[i]->shown)) ok = rename_it(p, sorted[i], nth);
   }
   free(sorted);
   return ok;
@@ -101,6 +106,7 @@ bool migrate_plan_make(struct migrate_plan *p) {
   if (!rename_some(p)) return false;
   if (p->here_count) qsort(p->here, p->here_count, sizeof *p->here, by_uidl);
   p->new_count = p->gone_count = p->left_over = 0;
+  for (size_t i = 0; i < p->here_count; i++) p->here[i].claimed = false;
   for (size_t i = 0; i < p->old_count; i++) {
     struct migrate_message *m = &p->old[i];
     struct migrate_here key = { .uidl = m->uidl };
@@ -112,6 +118,6 @@ bool migrate_plan_make(struct migrate_plan *p) {
     p->gone_count += m->state == MIGRATE_GONE;
   }
   for (size_t i = 0; i < p->here_count; i++)
-    p->left_over += p->here[i].imported && !p->here[i].gone && !p->here[i].claimed;
+    p->left_over += migrate_is_left_over(&p->here[i]);
   return true;
 }

@@ -30,7 +30,7 @@ result() { python3 -c 'import json,sys; print({r["address"]: r for r in json.loa
 ok "accounts that are not here fail" is "$(move; echo $?)" 75
 ok "and it is said what to do" says 'alice@example.org: FAILED: there is no such account here; --create makes it'
 ok "a wrong password fails that account alone" is "$(move --create --json; echo $?)" 75
-ok "with the reason and what to do" says 'carol@example.org: FAILED: the login was refused: [AUTH] Authentication failed'
+ok "with the reason and what to do" says 'carol@example.org: FAILED: localhost: the server refused the name or password: [AUTH] Authentication failed'
 ok "the others came" is "$(result alice@example.org fetched) $(result bob@example.org fetched)" "25 8"
 sed -i 's/wrong/old-carol/' accounts
 ok "again, with the right password" move --json --prove
