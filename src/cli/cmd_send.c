@@ -134,7 +134,7 @@ static int log_in(struct sender *s, const char *named, struct slice password) {
   struct buf why;
   buf_init(&why, 4096);
   enum login_answer a =
-      login_sasl(&s->net, m, slice_str(s->net.url.user), SLICE_NONE, slice_str(s->mechanisms), password,
+      login_sasl(&s->net, m, slice_str(s->net.url.user), slice_str(s->mechanisms), password,
                  SASL_MESSAGE_MAX, hear_sasl, &why);
   int code = a == LOGIN_ACCEPTED ? CLI_EXIT_OK
              : a == LOGIN_OVER

@@ -112,7 +112,7 @@ static void bind_channel(struct sasl_client *c, struct net *n, struct slice offe
 }
 
 enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, struct slice user,
-                             struct slice authzid, struct slice offered, struct slice password, size_t line_max,
+                             struct slice offered, struct slice password, size_t line_max,
                              login_hear *hear, struct buf *why) {
   uint8_t binding[TLS_BINDING_MAX];
   struct sasl_client c;
@@ -123,7 +123,7 @@ enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, s
   buf_init(&nonce, 64), buf_init(&response, SASL_MESSAGE_MAX);
   buf_reserve(&response, 4096);
   base64_put(&nonce, slice_of(random, sizeof random));
-  sasl_client_start(&c, mech, user, password, authzid, buf_slice(&nonce));
+  sasl_client_start(&c, mech, user, password, SLICE_NONE, buf_slice(&nonce));
   sasl_client_at(&c, slice_str(n->url.host), n->url.port);
   bind_channel(&c, n, offered, binding);
   enum login_answer a = LOGIN_REFUSED;

@@ -16,9 +16,9 @@ enum login_answer {
 /* Reads one answer. The buffer is empty when it is called. */
 typedef enum login_answer login_hear(struct net *n, struct buf *ret);
 
-/* authzid: whom to act for, empty for oneself. offered: the server's mechanisms. line_max: the longest AUTH line with its CRLF. On REFUSED `why` has the reason. */
+/* offered: the server's mechanisms. line_max: the longest AUTH line with its CRLF. On REFUSED `why` has the reason. */
 enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, struct slice user,
-                             struct slice authzid, struct slice offered, struct slice password, size_t line_max, login_hear *hear,
+                             struct slice offered, struct slice password, size_t line_max, login_hear *hear,
                              struct buf *why);
 
 /* The mechanism to use: the one that was named (user's word in any case), or the best of `offered` (names
