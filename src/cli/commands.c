@@ -75,7 +75,8 @@ static const struct cmd_option fetch_options[] = {
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
   { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
   { "to", "PLACE",
-    "Where mail goes: a Maildir (a folder, made when missing), a file (mbox), or - (standard output). "
+    "Where mail goes: a Maildir (a folder, made when missing), a file (mbox), - (standard output), "
+    "account:ADDRESS (one of this server's, by its store), lmtp://HOST[:PORT]/RECIPIENT or smtp://HOST[:PORT]/RECIPIENT. "
     "Else standard output." },
   { "list", NULL, "List the messages, fetch none." },
   { "top", "LINES", "Show the header and so many lines of the body of each message, fetch none." },
@@ -221,7 +222,8 @@ const struct cmd cmds[] = {
   { "fetch", "URL", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
     "is written as it is or as %40. A message is fetched once: its UIDL is remembered when it is safe, so a fetch that was "
-    "broken off goes on where it was. A server without UIDL can only be fetched with --delete or --all." },
+    "broken off goes on where it was. Killed in the middle, it loses nothing; a Maildir and an account have nothing twice, an "
+    "mbox or another server may have the last messages twice. A server without UIDL can only be fetched with --delete or --all." },
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
     "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "
     "(465). The message is read from FILE or standard input." },

@@ -13,6 +13,11 @@ bool dest_fail(struct dest *d, int code, const char *fmt, ...) {
 }
 
 struct dest *dest_open(struct cli *c, const char *place, int *ret_code) {
+  struct slice p = slice_str(place);
+  if (slice_starts(p, SLICE("account:")))
+    return dest_account_open(c, place + SLICE("account:").n, ret_code);
+  if (slice_starts(p, SLICE("lmtp://")) || slice_starts(p, SLICE("smtp://")))
+    return dest_smtp_open(c, place, ret_code);
   return dest_mailbox_open(place, ret_code);
 }
 

@@ -49,6 +49,8 @@ void dest_free(struct dest **d);
 
 /* The makers, by file. */
 struct dest *dest_mailbox_open(const char *place, int *ret_code);
+struct dest *dest_account_open(struct cli *c, const char *address, int *ret_code);
+struct dest *dest_smtp_open(struct cli *c, const char *url, int *ret_code);
 /* Keeps the error of `d` with its code; false. The first one stays. */
 __attribute__((format(printf, 3, 4))) bool dest_fail(struct dest *d, int code, const char *fmt, ...);
 

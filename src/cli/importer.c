@@ -18,8 +18,12 @@ static bool take_row(struct importer *x, struct slice values) {
   if (!ipc_list_next(&values, &outcome) || !ipc_list_next(&values, &uid) || !ipc_list_next(&values, &number))
     return false;
   if (!num_parse(number, x->sent, &taken)) return false;
-  for (size_t i = 0; i < IMPORTER_OUTCOMES; i++) x->counts[i] += slice_eq(outcome, slice_str(importer_words[i]));
   x->taken = taken;
+  for (unsigned i = 0; i < IMPORTER_OUTCOMES; i++) {
+    if (!slice_eq(outcome, slice_str(importer_words[i]))) continue;
+    x->counts[i]++;
+    if (x->answered) x->answered(x->arg, (enum importer_outcome)i);
+  }
   return true;
 }
 
@@ -96,6 +100,15 @@ bool importer_put(struct importer *x, struct slice raw, enum importer_form form,
   if (!size) return true;
   return say_line(x, size, meta) &&
          (form == IMPORTER_WIRE ? say_octets(x, raw) : say_file(x, raw, unquote));
+}
+
+bool importer_wait(struct importer *x, uint64_t messages) {
+  for (;;) {
+    uint64_t answered = 0;
+    for (size_t i = 0; i < IMPORTER_OUTCOMES; i++) answered += x->counts[i];
+    if (answered >= messages) return true;
+    if (x->ended || !hear(x)) return false;
+  }
 }
 
 int importer_end(struct importer *x) {

@@ -23,6 +23,9 @@ struct importer {
   struct link *link;
   uint64_t sent, taken, counts[IMPORTER_OUTCOMES];
   bool ended; /* the store has said its last */
+  /* Called for each answer, in the order of the messages. May be NULL; set after importer_begin(). */
+  void (*answered)(void *arg, enum importer_outcome outcome);
+  void *arg;
   struct link_said last;
 };
 
@@ -37,6 +40,8 @@ enum importer_form {
 bool importer_begin(struct importer *x, struct cli *c, const char *address, int *ret_code);
 /* False: the store takes no more; importer_end() has the reason. An empty message is passed over. */
 bool importer_put(struct importer *x, struct slice raw, enum importer_form form, const struct mail_meta *meta);
+/* Waits until that many messages in all are answered. False: the store has said its last before. */
+bool importer_wait(struct importer *x, uint64_t messages);
 /* Waits until all are answered. The exit code, said: CLI_EXIT_TEMPORARY when some could not be added. */
 int importer_end(struct importer *x);
 void importer_free(struct importer *x);

@@ -56,6 +56,81 @@ ok "and gone" is "$(count_of alice)" 0
 ok "a wrong password is code 77" bash -c "echo wrong | $qasid_bin -c $dir/qasid.conf fetch --ca $dir/cert.pem --password-stdin pop3s://alice@example.org@localhost:$pop3s --to box; [ \$? = 77 ]"
 ok "a certificate that does not hold is code 77" bash -c "echo wrong | $qasid_bin -c $dir/qasid.conf fetch --password-stdin pop3s://alice@example.org@localhost:$pop3s --to box; [ \$? = 77 ]"
 ok "an empty maildrop is no error" get alice --to moved
+put alice 3 200
+
+# To an account: with the trace lines that it came with, once, and what its owner deleted does not come back.
+add carol
+ok "to an account" get alice --to account:carol@example.org
+ok "nothing new" get alice --to account:carol@example.org
+ok "each once" is "$(count_of carol)" 3
+put alice 5 300
+ok "some more" get alice --to account:carol@example.org
+ok "are there" is "$(count_of carol)" 8
+raw() { q export "$1@example.org" - --format mbox | sed '/^From /d'; }
+ok "octet for octet" cmp <(raw alice) <(raw carol)
+rm -rf state
+ok "without its memory" get alice --to account:carol@example.org
+ok "the store knows what it has" is "$(count_of carol)" 8
+python3 -c "
+import poplib
+p = poplib.POP3('127.0.0.1', $pop3); p.apop('carol@example.org', 'secret-carol')
+for i in range(1, 9): p.dele(i)
+p.quit()"
+rm -rf state
+ok "and what it had" get alice --to account:carol@example.org
+ok "which does not come back" is "$(count_of carol)" 0
+ok "an account that is not there is code 67" bash -c "$(declare -f get q); dir=$dir pop3s=$pop3s qasid_bin=$qasid_bin; get alice --to account:nobody@example.org; [ \$? = 67 ]"
+
+# To a server by SMTP.
+rm -rf state
+ok "by SMTP" get alice --to smtp://127.0.0.1:$smtp/carol@example.org
+ok "has arrived" is "$(count_of carol)" 8
+ok "once" get alice --to smtp://127.0.0.1:$smtp/carol@example.org
+ok "and no more" is "$(count_of carol)" 8
+ok "nobody there to take it" no get alice --to smtp://127.0.0.1:$smtp/nobody@example.org --delete
+ok "so nothing is deleted" is "$(count_of alice)" 8
+
+# By LMTP: one message is refused for now, and comes the next time.
+read -r lmtp < <(free_ports 1)
+python3 - "$lmtp" >lmtp.log <<'END' &
+import socketserver, sys
+refuse = [3]
+class H(socketserver.StreamRequestHandler):
+    def say(self, text): self.wfile.write(text.encode() + b"\r\n")
+    def handle(self):
+        n, data = 0, False
+        self.say("220 lmtp.example.org LMTP")
+        while line := self.rfile.readline():
+            word = line.split()[0].upper() if line.split() else b""
+            if word == b"LHLO": self.say("250-lmtp.example.org\r\n250-8BITMIME\r\n250 SIZE 1000000")
+            elif word == b"DATA":
+                self.say("354 go on")
+                text = b""
+                while (line := self.rfile.readline()) != b".\r\n": text += line
+                n += 1
+                if n in refuse:
+                    refuse.remove(n)
+                    self.say("452 4.2.2 not now")
+                else:
+                    print(*[l.decode().strip() for l in text.split(b"\n") if l.startswith(b"Subject")], flush=True)
+                    self.say("250 2.0.0 taken")
+            elif word == b"QUIT":
+                self.say("221 bye")
+                return
+            else: self.say("250 2.0.0 fine")
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+END
+lmtpd=$!
+for _ in {1..100}; do (exec 3<>/dev/tcp/127.0.0.1/$lmtp) 2>/dev/null && break; sleep 0.05; done
+ok "by LMTP, but for one" bash -c "$(declare -f get q); dir=$dir pop3s=$pop3s qasid_bin=$qasid_bin; get alice --to lmtp://127.0.0.1:$lmtp/carol --delete; [ \$? = 75 ]"
+ok "seven are there" is "$(wc -l <lmtp.log)" 7
+ok "and one here" is "$(count_of alice)" 1
+ok "which goes the next time" get alice --to lmtp://127.0.0.1:$lmtp/carol --delete
+ok "so all are there" is "$(wc -l <lmtp.log)" 8
+ok "and none here" is "$(count_of alice)" 0
+kill $lmtpd
+wait $lmtpd 2>/dev/null
 
 # A Maildir that cannot be written: nothing is deleted.
 put alice 2 100
