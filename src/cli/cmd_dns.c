@@ -4,6 +4,7 @@
 
 #include "ipc/ipc.h"
 #include "src/cli/dns.h"
+#include "src/cli/link.h"
 #include "src/cli/table.h"
 
 bool cli_dns_settings(struct cli *c, struct dns_settings *ret) {
@@ -69,23 +70,27 @@ static bool add_host(struct table *t, const struct dns_host *h) {
   return ok;
 }
 
-/* The servers on one line, and what was heard. */
-static void say(const struct dns_settings *settings, const char *name, const struct dns_answer *a) {
+/* Who was asked, on one line. */
+static void put_asked(const struct dns_settings *settings, struct buf *to) {
   struct buf servers, err;
   buf_init(&servers, DNS_SERVERS_TEXT_MAX);
   buf_init(&err, 256);
   dns_servers(settings, &servers, &err);
   struct slice rest = buf_slice(&servers);
-  fprintf(stderr, "%s: %s%s%s%s%s; name servers:", name, dns_result_name(a->result), a->why[0] ? ": " : "", a->why,
-          a->implicit && a->result == DNS_FOUND ? " (it has no MX and takes its mail itself)" : "",
-          a->secure ? ", proven by DNSSEC" : "");
+  buf_put_str(to, "name servers:");
   while (rest.n) {
     struct slice server = slice_split(&rest, '\n');
-    fprintf(stderr, " %.*s", SLICE_ARG(server));
+    buf_printf(to, " %.*s", SLICE_ARG(server));
   }
-  fputc('\n', stderr);
   buf_free(&servers);
   buf_free(&err);
+}
+
+static void say(const char *name, const struct dns_answer *a, struct buf *asked) {
+  const char *who = buf_cstr(asked);
+  fprintf(stderr, "%s: %s%s%s%s%s; %s\n", name, dns_result_name(a->result), a->why[0] ? ": " : "", a->why,
+          a->implicit && a->result == DNS_FOUND ? " (it has no MX and takes its mail itself)" : "",
+          a->secure ? ", proven by DNSSEC" : "", who ? who : "");
 }
 
 static int show(struct cli *c, const struct dns_answer *a) {
@@ -98,19 +103,57 @@ static int show(struct cli *c, const struct dns_answer *a) {
   return ok ? cli_dns_code(a) : cli_fail(CLI_EXIT_SYSTEM, "no memory");
 }
 
+/* --- who is asked --- */
+
+/* The answer's octets, then the end. */
+static int hear(struct link *l, struct dns_answer *ret) {
+  struct link_said said;
+  bool whole = false;
+  while (link_next(l, &said) == LINK_OUTPUT) whole = dns_answer_get(said.data, ret);
+  if (said.event != LINK_DONE || said.code != CLI_OK) return link_finish(&said);
+  return whole ? CLI_EXIT_OK : cli_fail(CLI_EXIT_PROTOCOL, "the resolver did not answer as this qasid expects");
+}
+
+/* False: no server runs, or it has no resolver. */
+static bool ask_running(struct cli *c, enum dns_kind kind, struct dns_answer *ret, int *ret_code) {
+  struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(c->args[0]), slice_str(dns_kind_name(kind)) };
+  if (cli_given(c, "direct") || !c->conf || !link_probe(c)) return false;
+  struct link *l = link_open_running(c, ROOM_RESOLVER, 0, ret_code);
+  if (!l) return *ret_code != CLI_EXIT_NOT_FOUND;
+  *ret_code = link_ask(l, words, 4) ? hear(l, ret) : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the question");
+  link_free(&l);
+  return true;
+}
+
+static int ask_here(struct cli *c, const struct dns_settings *settings, enum dns_kind kind, struct dns_answer *ret) {
+  struct buf err;
+  int code = CLI_EXIT_OK;
+  buf_init(&err, 1024);
+  if (!dns_lookup(settings, slice_str(c->args[0]), kind, ret, &err))
+    code = cli_fail(CLI_EXIT_CONFIG, "%.*s", SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+  return code;
+}
+
 int cmd_dns_lookup(struct cli *c) {
   struct dns_settings settings;
   struct dns_answer answer;
-  struct buf err;
+  struct buf asked;
+  int code;
   enum dns_kind kind = c->arg_count > 1 ? dns_kind_named(slice_str(c->args[1])) : DNS_ADDRESS;
   if (kind == DNS_KINDS) return cli_fail(CLI_EXIT_USAGE, "%s: address, srv or mx is meant", c->args[1]);
   if (!cli_dns_settings(c, &settings)) return CLI_EXIT_CONFIG;
-  buf_init(&err, 1024);
-  int code = CLI_EXIT_OK;
-  if (!dns_lookup(&settings, slice_str(c->args[0]), kind, &answer, &err))
-    code = cli_fail(CLI_EXIT_CONFIG, "%.*s", SLICE_ARG(buf_slice(&err)));
-  buf_free(&err);
-  if (code != CLI_EXIT_OK) return code;
-  say(&settings, c->args[0], &answer);
-  return show(c, &answer);
+  buf_init(&asked, DNS_SERVERS_TEXT_MAX + 64);
+  if (ask_running(c, kind, &answer, &code)) {
+    buf_put_str(&asked, "asked by the running server");
+  } else {
+    code = ask_here(c, &settings, kind, &answer);
+    put_asked(&settings, &asked);
+  }
+  if (code == CLI_EXIT_OK) {
+    say(c->args[0], &answer, &asked);
+    code = show(c, &answer);
+  }
+  buf_free(&asked);
+  return code;
 }

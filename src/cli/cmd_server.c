@@ -100,7 +100,7 @@ static int show_counters(struct cli *c, enum room_kind kind) {
 
 /* The server, its rooms, the rooms' counters. As JSON, one object. */
 int cmd_status(struct cli *c) {
-  static const enum room_kind counting[] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE };
+  static const enum room_kind counting[] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE, ROOM_RESOLVER };
   struct table server, rooms;
   table_init(&server), table_init(&rooms);
   int code = ask_parent(c, "status", &server, NULL);

@@ -66,6 +66,10 @@ static const struct cmd_option restore_options[] = {
     "Into this folder rather than the configuration's data_dir. It must be empty or not exist." },
   { NULL, NULL, NULL },
 };
+static const struct cmd_option lookup_options[] = {
+  { "direct", NULL, "Ask from here, even when a server runs." },
+  { NULL, NULL, NULL },
+};
 static const struct cmd_option fetch_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
   { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5; oauthbearer or xoauth2, with an access token as the password; external, with a --client-cert. Else the best one offered, and when an account has no SCRAM, one more." },
@@ -227,9 +231,9 @@ const struct cmd cmds[] = {
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
     "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "
     "(465). The message is read from FILE or standard input." },
-  { "dns lookup", "NAME [address|srv|mx]", 1, 2, cmd_dns_lookup, NULL, "ask DNS as the server does",
-    "With the name servers, the trust anchor and the time of the configuration (its defaults where there is none), and "
-    "/etc/hosts. Hosts are shown in the order in which they would be tried. A service is asked for by its whole name, "
+  { "dns lookup", "NAME [address|srv|mx]", 1, 2, cmd_dns_lookup, lookup_options, "ask DNS as the server does",
+    "The resolver of the running server is asked. Where none runs, the question is asked here, with the name servers, the "
+    "trust anchor and the time of the configuration (its defaults where there is none), and /etc/hosts. Hosts are shown in the order in which they would be tried. A service is asked for by its whole name, "
     "such as _pop3s._tcp.example.org." },
   { "version", "", 0, 0, cmd_version, NULL, "print the version", NULL },
   { "help", "[COMMAND …]", 0, 3, cmd_help, NULL, "explain a command", NULL },

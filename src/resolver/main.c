@@ -1,9 +1,8 @@
 /* The room that hears DNS: it dials the name servers and nobody else, opens no file, holds no secret. What it reads of
  * the machine (resolv.conf, hosts, the trust anchor) it reads before it is confined; the parent starts it anew at a
  * reload, so that it reads them again. */
-#include "lib/base/num.h"
-#include "lib/room/room.h"
-#include "src/resolver/resolver.h"
+#include "ipc/dialer_resolver.h"
+#include "src/resolver/admin.h"
 #include "src/roles.h"
 
 #include <unistd.h>
@@ -13,8 +12,20 @@ struct resolver_room {
   struct resolver *resolver;
 };
 
-static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, struct slice payload) {
-  room_send(arg, kind, number, dns_told_type, tag, payload, -1);
+static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer) {
+  struct buf text, b;
+  if (kind == ROOM_CLI) {
+    resolver_admin_told(arg, number, answer);
+    return;
+  }
+  buf_init(&text, DNS_ANSWER_MAX);
+  buf_init(&b, DNS_ANSWER_MAX + 8);
+  dns_answer_put(&text, answer);
+  dns_told_put(&b, &(struct dns_told){ buf_slice(&text) });
+  if (text.failed || b.failed) room_fail(arg, "no memory for an answer");
+  else room_send(arg, kind, number, dns_told_type, tag, buf_slice(&b), -1);
+  buf_free(&text);
+  buf_free(&b);
 }
 
 /* Where the name servers listen: Landlock lets no other TCP port be dialled. */
@@ -49,7 +60,11 @@ static bool start(struct room *r, struct buf *err) {
 static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
   (void)state;
   struct resolver_room *room = r->arg;
-  return resolver_message(room->resolver, kind, number, msg, loop_now(r->loop));
+  struct dns_ask m;
+  if (kind == ROOM_CLI) return resolver_admin(r, room->resolver, number, msg);
+  if (msg->type != dns_ask_type || !dns_ask_get(msg->payload, &m) || m.kind >= DNS_KINDS) return false;
+  resolver_ask(room->resolver, kind, number, msg->tag, m.name, (enum dns_kind)m.kind, loop_now(r->loop));
+  return true;
 }
 
 static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {

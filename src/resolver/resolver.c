@@ -24,6 +24,7 @@ struct resolver {
   void *arg;
   struct asker askers[RESOLVER_ASKERS_MAX];
   struct open *open;
+  struct resolver_counts counts;
 };
 
 struct resolver *resolver_new(struct dns *dns, resolver_say *say, void *arg) {
@@ -78,6 +79,7 @@ void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t numbe
     }
     *at = o->next;
     dns_cancel(&o->question);
+    r->counts.open--;
     free(o);
   }
   *a = (struct asker){ 0 };
@@ -86,20 +88,13 @@ void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t numbe
 /* --- questions --- */
 
 static void tell(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer) {
-  struct buf text, payload;
-  buf_init(&text, DNS_ANSWER_MAX);
-  buf_init(&payload, DNS_ANSWER_MAX + 8);
-  dns_answer_put(&text, answer);
-  dns_told_put(&payload, &(struct dns_told){ buf_slice(&text) });
-  if (!text.failed && !payload.failed) r->say(r->arg, kind, number, tag, buf_slice(&payload));
-  buf_free(&text);
-  buf_free(&payload);
+  r->counts.answered[answer->result]++;
+  r->say(r->arg, kind, number, tag, answer);
 }
 
-static void tell_later(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, enum dns_kind what) {
-  static const struct dns_answer later = { .result = DNS_LATER, .why = "the resolver has too much to do" };
-  struct dns_answer answer = later;
-  answer.kind = what;
+static void turn_away(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, enum dns_kind what) {
+  struct dns_answer answer = { .kind = what, .result = DNS_LATER, .why = "the resolver has too much to do" };
+  r->counts.turned_away++;
   tell(r, kind, number, tag, &answer);
 }
 
@@ -110,6 +105,7 @@ static void answered(void *arg, const struct dns_answer *answer) {
   while (*at != o) at = &(*at)->next;
   *at = o->next;
   o->asker->open--;
+  r->counts.open--;
   tell(r, o->asker->kind, o->asker->number, o->tag, answer);
   free(o);
 }
@@ -124,15 +120,15 @@ static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, str
     return false;
   }
   r->open = o;
+  r->counts.open++;
   a->open++;
   return true;
 }
 
-bool resolver_message(struct resolver *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms) {
-  struct dns_ask m;
-  if (msg->type != dns_ask_type || !dns_ask_get(msg->payload, &m) || m.kind >= DNS_KINDS) return false;
+void resolver_ask(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, struct slice name,
+                  enum dns_kind what, uint64_t now_ms) {
   struct asker *a = asker(r, kind, number, now_ms);
-  if (!a || !may_ask(a, now_ms) || !open_question(r, a, msg->tag, m.name, (enum dns_kind)m.kind))
-    tell_later(r, kind, number, msg->tag, (enum dns_kind)m.kind);
-  return true;
+  if (!a || !may_ask(a, now_ms) || !open_question(r, a, tag, name, what)) turn_away(r, kind, number, tag, what);
 }
+
+const struct resolver_counts *resolver_counts(const struct resolver *r) { return &r->counts; }

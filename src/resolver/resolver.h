@@ -9,7 +9,6 @@
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H
 
-#include "ipc/dialer_resolver.h"
 #include "ipc/rooms.h"
 #include "lib/dns/dns.h"
 
@@ -22,14 +21,22 @@ enum {
 
 struct resolver;
 
-/* Where an answer goes: the payload of a dns_told. */
-typedef void resolver_say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, struct slice payload);
+/* Since the start. */
+struct resolver_counts {
+  uint64_t open; /* now */
+  uint64_t answered[DNS_RESULTS], turned_away;
+};
+
+/* Where an answer goes. */
+typedef void resolver_say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer);
 
 struct resolver *resolver_new(struct dns *dns, resolver_say *say, void *arg);
 /* Open questions are dropped. `dns` stays the caller's. */
 void resolver_free(struct resolver **r);
-/* False: malformed, a breach. */
-bool resolver_message(struct resolver *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint64_t now_ms);
+/* A question of that asker; one it may not ask is answered at once. */
+void resolver_ask(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, struct slice name,
+                  enum dns_kind what, uint64_t now_ms);
+const struct resolver_counts *resolver_counts(const struct resolver *r);
 /* That asker is gone, with its questions. */
 void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t number);
 

@@ -332,6 +332,24 @@ static void silence_is_later(void **state) {
   assert_int_equal(stop_room(), 0);
 }
 
+/* The name servers stand still for some questions; when they go on, so does the resolver, within its patience. */
+static void servers_come_back(void **state) {
+  assert_int_equal(start_room(false, ""), room_ready_type);
+  assert_int_equal(lookup("a1.example", DNS_ADDRESS).result, DNS_FOUND);
+  kill(server, SIGSTOP);
+  assert_int_equal(lookup("a2.example", DNS_ADDRESS).result, DNS_LATER);
+  assert_int_equal(lookup("a3.example", DNS_ADDRESS).result, DNS_LATER);
+  kill(server, SIGCONT);
+  unsigned tries = 1;
+  for (char name[32]; tries < 30; tries++) {
+    snprintf(name, sizeof name, "a%u.example", tries + 10);
+    if (lookup(name, DNS_ADDRESS).result == DNS_FOUND) break;
+  }
+  print_message("found again at try %u\n", tries);
+  assert_true(tries < 30);
+  assert_int_equal(stop_room(), 0);
+}
+
 /* The first RESOLVER_OPEN_MAX wait; those above are told at once. A dialer that goes takes its questions with it. */
 static void too_many_are_later(void **state) {
   struct dns_answer a;
@@ -397,7 +415,7 @@ static void a_missing_anchor_is_said(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(as_a_user),        cmocka_unit_test(as_root),          cmocka_unit_test(silence_is_later),
-    cmocka_unit_test(too_many_are_later), cmocka_unit_test(a_flood_is_later), cmocka_unit_test(a_breach_is_told),
+    cmocka_unit_test(servers_come_back), cmocka_unit_test(too_many_are_later), cmocka_unit_test(a_flood_is_later), cmocka_unit_test(a_breach_is_told),
     cmocka_unit_test(a_missing_anchor_is_said),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);
