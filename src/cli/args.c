@@ -39,11 +39,12 @@ const struct cmd *cli_find(const char *const *words, size_t n, size_t *ret_words
   return found;
 }
 
-/* "--name", "--name=value", "-c", "-h" → the name and, when it stands in the same word, the value. */
+/* "--name", "--name=value", "-c", "-h", "-t" → the name and, when it stands in the same word, the value. */
 static struct slice option_name(const char *word, const char **ret_value) {
   *ret_value = NULL;
   if (strcmp(word, "-c") == 0) return SLICE("config");
   if (strcmp(word, "-h") == 0) return SLICE("help");
+  if (strcmp(word, "-t") == 0) return SLICE("headers");
   if (strncmp(word, "--", 2) != 0) return SLICE_NONE;
   struct slice name = slice_str(word + 2);
   ptrdiff_t equals = slice_find(name, '=');

@@ -7,6 +7,8 @@
 
 #include "lib/base/sys.h"
 #include "lib/mail/date.h"
+#include "lib/mail/header.h"
+#include "lib/mail/mailboxes.h"
 #include "src/cli/login.h"
 #include "src/cli/mbox.h"
 #include "src/cli/secret.h"
@@ -19,6 +21,8 @@ struct sender {
   struct smtp_client smtp;
   struct buf message; /* in wire form */
   bool has_eight_bit;
+  struct buf named; /* recipients out of its header, a line each */
+  struct buf from;  /* the first address of From:, when nothing else says who sends */
 };
 
 /* --- the message --- */
@@ -61,6 +65,35 @@ static void put_header(const struct cli *c, struct buf *out, const char *from, c
   buf_put_str(out, "Content-Transfer-Encoding: 8bit\r\n\r\n");
 }
 
+static void keep_first(void *arg, const struct address *a) {
+  struct buf *first = arg;
+  if (!buf_len(first)) address_put(first, a);
+}
+
+/* --headers: who is named, and the message as they are to see it. */
+static int take_header(struct sender *s) {
+  struct buf wrong, shown;
+  struct header_field f;
+  struct slice part;
+  int code = CLI_EXIT_OK;
+  buf_init(&wrong, 1024), buf_init(&shown, 2 * SEND_MAX);
+  if (!mailboxes_of_header(buf_slice(&s->message), &s->named, &wrong)) {
+    struct buf safe;
+    buf_init(&safe, 8192);
+    text_put_safe(&safe, buf_slice(&wrong));
+    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s", SLICE_ARG(buf_slice(&safe)));
+    buf_free(&safe);
+  } else if (!buf_len(&s->named)) {
+    code = cli_fail(CLI_EXIT_DATA, "the message names no recipient in To:, Cc: or Bcc:");
+  }
+  if (header_find(buf_slice(&s->message), SLICE("From"), &f))
+    mailboxes_each(f.body, keep_first, &s->from, &part);
+  mailboxes_put_without_bcc(buf_slice(&s->message), &shown);
+  buf_free(&wrong), buf_free(&s->message);
+  s->message = shown;
+  return code == CLI_EXIT_OK && shown.failed ? cli_fail(CLI_EXIT_SYSTEM, "no memory") : code;
+}
+
 static int make_message(struct cli *c, struct sender *s, const char *from) {
   const char *subject = cli_given(c, "subject");
   struct buf raw;
@@ -76,18 +109,27 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
   if (code == CLI_EXIT_OK && s->message.failed) code = cli_fail(CLI_EXIT_SYSTEM, "no memory for the message");
   if (code == CLI_EXIT_OK && m.n == 0) code = cli_fail(CLI_EXIT_DATA, "the message is empty");
   buf_free(&raw);
+  if (code == CLI_EXIT_OK && cli_given(c, "headers")) code = take_header(s);
   return code;
 }
 
 /* --- the transaction --- */
 
+/* All or none: one that is refused is told, and the others too. */
+static int say_recipient(struct sender *s, const char *to, int code) {
+  int one = s->smtp.net.over ? CLI_EXIT_UNAVAILABLE : smtp_client_rcpt(&s->smtp, to);
+  return one != CLI_EXIT_OK ? one : code;
+}
+
 static int say_recipients(struct cli *c, struct sender *s) {
   const char *to;
+  char path[2 * ADDRESS_PATH_MAX];
   int code = CLI_EXIT_OK;
-  for (size_t at = 0; (to = cli_given_next(c, "to", &at));) {
-    int one = smtp_client_rcpt(&s->smtp, to);
-    if (s->smtp.net.over) return one;
-    if (one != CLI_EXIT_OK) code = one;
+  for (size_t at = 0; (to = cli_given_next(c, "to", &at));) code = say_recipient(s, to, code);
+  for (struct slice rest = buf_slice(&s->named); rest.n;) {
+    struct slice one = slice_split(&rest, '\n');
+    snprintf(path, sizeof path, "%.*s", SLICE_ARG(one));
+    code = say_recipient(s, path, code);
   }
   if (code != CLI_EXIT_OK) cli_fail(0, "so it was sent to nobody");
   return code;
@@ -115,8 +157,8 @@ static bool check_addresses(const struct cli *c, const char *from) {
       return false;
     }
   } while ((to = cli_given_next(c, "to", &at)) && ++count);
-  if (count) return true;
-  cli_fail(0, "to whom? --to ADDRESS");
+  if (count || cli_given(c, "headers")) return true;
+  cli_fail(0, "to whom? --to ADDRESS, or --headers: those that the message names");
   return false;
 }
 
@@ -125,6 +167,7 @@ int cmd_send(struct cli *c) {
   struct url url;
   struct buf err, password;
   buf_init(&err, 4096), buf_init(&password, TOKEN_MAX), buf_init(&s.message, 2 * SEND_MAX);
+  buf_init(&s.named, 1024 * 1024), buf_init(&s.from, 2 * ADDRESS_PATH_MAX);
   if (!url_parse(c->args[0], "smtp", 587, 465, &url, &err))
     return cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
   const char *from = cli_given(c, "from") ? cli_given(c, "from") : url.user;
@@ -132,12 +175,13 @@ int cmd_send(struct cli *c) {
   if (code == CLI_EXIT_OK && url.user[0] && login_needs_secret(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
   if (code == CLI_EXIT_OK) code = make_message(c, &s, from);
+  if (code == CLI_EXIT_OK && !from[0] && !cli_given(c, "from") && buf_len(&s.from)) from = buf_cstr(&s.from);
   if (code == CLI_EXIT_OK) {
     code = smtp_client_open(&s.smtp, c, &url, false);
     if (code == CLI_EXIT_OK) code = converse(c, &s, from, buf_slice(&password));
     smtp_client_close(&s.smtp);
   }
-  buf_free(&err), buf_free(&s.message);
+  buf_free(&err), buf_free(&s.message), buf_free(&s.named), buf_free(&s.from);
   buf_wipe(&password);
   return code;
 }

@@ -131,6 +131,8 @@ static const struct cmd_option migrate_options[] = {
 static const struct cmd_option send_options[] = {
   { "from", "ADDRESS", "The envelope's sender. Else the user in the URL." },
   { "to", "ADDRESS", "A recipient; may be given often." },
+  { "headers", NULL,
+    "Recipients are also those that the message names in To:, Cc: and Bcc: (also -t). The Bcc: lines are not sent." },
   { "subject", "TEXT", "Make a message with this subject; what is read is its text." },
   { "password-stdin", NULL,
     "The password is the first line of standard input, the message follows it; else it is asked for." },
