@@ -114,6 +114,8 @@ static const char *wrong_path(struct slice text) {
   return slice_at(text, 0) == '/' ? NULL : "must be a whole path, from / on";
 }
 
+static const char *wrong_optional_path(struct slice text) { return text.n ? wrong_path(text) : NULL; }
+
 static const char *wrong_run_dir(struct slice text) {
   if (text.n + sizeof "/control" - 1 > SOCKET_PATH_MAX)
     return "is too long for the path of a socket inside it";
@@ -171,6 +173,7 @@ static const struct meaning {
   { "auth_mechanisms", wrong_mechanism },
   { "tls_certificates", wrong_path },
   { "tls_keys", wrong_path },
+  { "oauth_keys", wrong_optional_path },
   { "listen_smtp", wrong_listen },
   { "listen_submission", wrong_listen },
   { "listen_submissions", wrong_listen },
@@ -285,5 +288,8 @@ void conf_check_whole(struct conf_read *r, const struct conf *c) {
   if (c->dns_servers.count > DNS_SERVERS_MAX)
     conf_mistake(r, line_of(r, "dns_servers"), "dns_servers", "has %zu servers, at most %d are asked", c->dns_servers.count,
                  DNS_SERVERS_MAX);
+  if (c->oauth_keys[0] && (!c->oauth_issuer[0] || !c->oauth_audience[0]))
+    conf_mistake(r, line_of(r, "oauth_keys"), "oauth_keys",
+                 "needs oauth_issuer and oauth_audience: else anybody's token for anything would do");
   check_listeners(r, c);
 }

@@ -25,6 +25,9 @@
 #define room_certificate_FIELDS(F) F(u16, index, ) F(flag, last, ) F(bytes, pem, 64 * 1024)
 /* Session-ticket keys of this service, newest first, TICKET_KEY_SIZE octets each. */
 #define room_tickets_FIELDS(F) F(bytes, keys, 256)
+/* To auth: the key set that access tokens are verified with (RFC 7517), as it stands in the file that oauth_keys names;
+ * empty: no tokens are taken. Again at each reload. */
+#define room_token_keys_FIELDS(F) F(bytes, keys, 64 * 1024)
 /* Everything you need has been said. */
 #define room_go_FIELDS(F)
 /* Finish what was acknowledged, then exit. */
@@ -45,6 +48,7 @@
   M(4,  room_channel,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,              1)                      \
   M(5,  room_certificate, IPC_LEFT,  IPC_ANY,    IPC_SAME, 66 * 1024,       0)                      \
   M(6,  room_tickets,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 512,             0)                      \
+  M(9,  room_token_keys,  IPC_LEFT,  IPC_ANY,    IPC_SAME, 66 * 1024,       0)                      \
   M(7,  room_go,          IPC_LEFT,  IPC_ANY,    IPC_SAME, 0,               0)                      \
   M(8,  room_stop,        IPC_LEFT,  IPC_ANY,    IPC_SAME, 0,               0)                      \
   M(64, room_ready,       IPC_RIGHT, IPC_ANY,    IPC_SAME, 1024,            0)                      \

@@ -19,11 +19,16 @@ static int base64_value(uint8_t c) {
   return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+static int base64url_value(uint8_t c) {
+  if (c == '+' || c == '/') return -1;
+  return base64_value(c == '-' ? '+' : c == '_' ? '/' : c);
+}
+
 /* One group of `digits` (2, 3 or 4) significant characters into digits - 1 octets. */
-static bool decode_group(struct buf *out, const uint8_t *p, size_t digits) {
+static bool decode_group(struct buf *out, const uint8_t *p, size_t digits, int (*value)(uint8_t c)) {
   uint32_t v = 0;
   for (size_t i = 0; i < 4; i++) {
-    int d = i < digits ? base64_value(p[i]) : 0;
+    int d = i < digits ? value(p[i]) : 0;
     if (d < 0) return false;
     v = v << 6 | (uint32_t)d;
   }
@@ -39,8 +44,15 @@ bool base64_decode(struct buf *out, struct slice s) {
   for (; s.n; s = slice_from(s, 4)) {
     size_t digits = 4;
     if (s.n == 4 && s.p[3] == '=') digits = s.p[2] == '=' ? 2 : 3;
-    if (!decode_group(out, s.p, digits)) return false;
+    if (!decode_group(out, s.p, digits, base64_value)) return false;
   }
+  return !out->failed;
+}
+
+bool base64url_decode(struct buf *out, struct slice s) {
+  if (s.n % 4 == 1) return false;
+  for (; s.n; s = slice_from(s, 4))
+    if (!decode_group(out, s.p, s.n < 4 ? s.n : 4, base64url_value)) return false;
   return !out->failed;
 }
 

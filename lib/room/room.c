@@ -217,6 +217,13 @@ static bool on_tickets(struct room *r, const struct ipc_msg *msg) {
   return true;
 }
 
+static bool on_token_keys(struct room *r, const struct ipc_msg *msg) {
+  struct room_token_keys m;
+  if (!room_token_keys_get(msg->payload, &m) || !r->ops->token_keys) return false;
+  r->ops->token_keys(r, m.keys);
+  return true;
+}
+
 static bool confine(struct room *r, struct buf *missing, struct buf *err) {
   struct sandbox_profile p = { .room = r->kind, .started_as_root = r->started_as_root, .uid = r->uid, .gid = r->gid };
   p.dials = r->dials;
@@ -275,6 +282,7 @@ static const struct {
 } parent_messages[] = {
   { room_hello_type, on_hello },     { room_config_type, on_config },           { room_listener_type, on_listener },
   { room_channel_type, on_channel }, { room_certificate_type, on_certificate }, { room_tickets_type, on_tickets },
+  { room_token_keys_type, on_token_keys },
   { room_go_type, on_go },           { room_stop_type, on_stop },
 };
 

@@ -40,6 +40,7 @@ struct room_ops {
   void (*listener)(struct room *r, struct slice service, bool implicit_tls, int fd);
   void (*certificate)(struct room *r, uint16_t index, bool last, struct slice pem);
   void (*tickets)(struct room *r, struct slice keys);
+  void (*token_keys)(struct room *r, struct slice keys);
   /* r->conf is the new configuration, `before` is freed after the call. */
   void (*reload)(struct room *r, const struct conf *before);
   /* Finish, then room_exit(). NULL: the room may end at once. */

@@ -71,6 +71,7 @@ void auth_free(struct auth **ptr) {
   while (hold_first(&a->hold))
     login_due(a, hold_first(&a->hold), 0); /* held for clients that hung up: freed, nothing is sent */
   admin_free(a);
+  if (a->verifier) a->verifier->free(a->verifier);
   hold_free(&a->hold);
   cache_free(&a->cache);
   addresses_free(&a->addresses);
@@ -86,6 +87,14 @@ void auth_reconfigure(struct auth *a, const struct conf *conf) {
   bool shorter = conf->auth_cache_time < a->conf->auth_cache_time;
   a->conf = conf;
   if (after != before || shorter) cache_resize(&a->cache, after);
+}
+
+bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err) {
+  struct token_verifier *next = keys.n ? token_verifier_jwt(keys, err) : NULL;
+  if (keys.n && !next) return false;
+  if (a->verifier) a->verifier->free(a->verifier);
+  a->verifier = next;
+  return true;
 }
 
 /* --- messages --- */

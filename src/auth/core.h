@@ -20,6 +20,7 @@
 #include "src/auth/hold.h"
 #include "src/auth/job.h"
 #include "src/auth/queue.h"
+#include "src/auth/token.h"
 
 enum { AUTH_GRANT_MS = 10000 }; /* store must answer a grant by then */
 
@@ -32,7 +33,7 @@ struct front {
 };
 
 enum login_state { LOGIN_TALKING, LOGIN_WAITING, LOGIN_HASHING, LOGIN_HELD, LOGIN_GRANTING };
-enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP };
+enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP, PROOF_TOKEN };
 
 struct login {
   /* who asks */
@@ -46,7 +47,7 @@ struct login {
   /* the credential; name and password are in `sasl` whatever they came by */
   enum login_proof proof;
   struct sasl_server sasl;
-  struct buf last;     /* what the mechanism sends with success */
+  struct buf last;     /* what the mechanism sends with success, or (tokens) with failure */
   bool mismatch;       /* it asked to act for somebody else */
   uint8_t key[CACHE_KEY];
   /* what it is held against */
@@ -67,6 +68,7 @@ struct login {
   C(cache_hits, "passwords remembered")                        \
   C(repeats, "wrong passwords repeated")                       \
   C(hashes, "hashes computed")                                 \
+  C(tokens, "access tokens refused")                           \
   C(unreadable, "sealed secrets that could not be read")
 struct auth_counters {
 #define C(id, words) uint64_t id;
@@ -83,6 +85,7 @@ struct auth {
   struct cache cache;
   struct addresses addresses;
   struct queue queue;
+  struct token_verifier *verifier; /* NULL: no tokens are taken */
   struct hold hold;
   struct front *fronts;
   struct map grants; /* serial → login */
@@ -99,6 +102,8 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
 bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
 bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
 bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
+/* A verifier's word: is the token good, and what account does it name? */
+void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name, uint64_t now_ms);
 void login_cancel(struct auth *a, struct login *l);
 /* Takes back what was granted to a session, if it was. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);

@@ -147,6 +147,12 @@ static void login_release(struct auth *a, struct login *l, bool look_again, uint
     login_free(a, l);
     return;
   }
+  if (!l->right && l->proof == PROOF_TOKEN && buf_len(&l->last)) {
+    leave_address(a, l); /* its words first; the client's answer to them gets the refusal */
+    login_challenge(a, l, buf_slice(&l->last));
+    buf_wipe(&l->last);
+    return;
+  }
   if (!l->right) {
     login_failed(a, l, AUTH_WRONG);
     return;
@@ -240,7 +246,7 @@ static bool find_row(struct auth *a, struct login *l) {
   if (!l->row) return false;
   enum account_result r = accounts_find(&a->accounts, buf_slice(&l->sasl.name), l->row);
   if (r != ACCOUNT_OK && r != ACCOUNT_NONE) return false;
-  bool has = l->proof == PROOF_PASSWORD || (l->proof == PROOF_SCRAM ? l->row->scram_n : l->row->sealed_n);
+  bool has = l->proof == PROOF_PASSWORD || l->proof == PROOF_TOKEN || (l->proof == PROOF_SCRAM ? l->row->scram_n : l->row->sealed_n);
   l->known = r == ACCOUNT_OK && l->row->enabled && has;
   if (!l->known) *l->row = a->nobody;
   l->mismatch =
@@ -320,12 +326,29 @@ static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
   return true;
 }
 
+/* A good token for an account that is not there, and one for another than was asked for, are wrong ones. */
+void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name, uint64_t now_ms) {
+  buf_put(&l->sasl.name, name);
+  qualify(a, &l->sasl.name);
+  if (l->sasl.name.failed || !find_row(a, l)) {
+    login_failed(a, l, AUTH_TROUBLE);
+    return;
+  }
+  bool right = good && l->known && !l->mismatch;
+  a->count.tokens += !right;
+  sasl_server_token(&l->sasl, right, &l->last);
+  buf_wipe(&l->sasl.token);
+  login_decide(a, l, right, false, now_ms);
+}
+
 /* All that the client has to say was said. */
 static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   l->asked_ms = now_ms;
   qualify(a, &l->sasl.name);
   qualify(a, &l->sasl.authzid);
-  if (!has_room(a, l, now_ms) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
+  if (!has_room(a, l, now_ms)) login_failed(a, l, AUTH_TROUBLE);
+  else if (l->proof == PROOF_TOKEN) a->verifier->verify(a->verifier, a, l, now_ms);
+  else if (!find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
   else if (l->proof == PROOF_SCRAM) take_scram(a, l, now_ms);
   else if (!find_secret(a, l)) login_failed(a, l, AUTH_TROUBLE);
@@ -357,10 +380,14 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
     l->proof = l->sasl.mech->server_last ? PROOF_SCRAM : PROOF_CRAM;
     credential(a, l, now_ms);
     break;
+  case SASL_TOKEN:
+    l->proof = PROOF_TOKEN;
+    if (a->verifier) credential(a, l, now_ms);
+    else login_failed(a, l, AUTH_UNAVAILABLE);
+    break;
   case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */
   case SASL_WRONG: login_failed(a, l, AUTH_WRONG); break;
   case SASL_SALT:
-  case SASL_TOKEN:
   case SASL_CERTIFICATE:
   case SASL_MALFORMED: login_failed(a, l, AUTH_MALFORMED); break;
   }
@@ -407,7 +434,11 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
-  const struct sasl_channel ch = { may_show_password(a, m.secure), m.secure && m.exporter.n };
+  const struct sasl_channel ch = {
+    .may_show = may_show_password(a, m.secure),
+    .binds = m.secure && m.exporter.n,
+    .tokens = m.secure && a->verifier,
+  };
   if (!mech || !sasl_usable(mech, ch)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;

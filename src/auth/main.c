@@ -1,5 +1,7 @@
 /* The room around auth's core: the loop, the threads that hash, the folder. */
 #include "lib/base/sys.h"
+#include "lib/json/json.h"
+#include "lib/jwt/keys.h"
 #include "lib/room/room.h"
 #include "src/auth/auth.h"
 #include "src/auth/pool.h"
@@ -17,6 +19,7 @@ struct auth_room {
   struct loop_io *wake;
   struct loop_timer *timer;
   uint64_t timer_at;
+  struct buf token_keys; /* the issuer's, as the parent read them */
   unsigned processors; /* counted before the room is confined: afterwards /sys can't be read */
 };
 
@@ -87,6 +90,15 @@ static bool start_pool(struct auth_room *s, struct buf *err) {
   return false;
 }
 
+/* Keys that are no good are said so and leave what was there: logins with passwords go on. */
+static void use_token_keys(struct auth_room *s) {
+  struct buf err;
+  buf_init(&err, 512);
+  if (!auth_token_keys(s->auth, buf_slice(&s->token_keys), &err))
+    log_say(&s->room->log, LOG_ERROR_, "oauth-keys", "%.*s", SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+}
+
 static bool start(struct room *r, struct buf *err) {
   struct auth_room *s = r->arg;
   int error = 0;
@@ -107,7 +119,15 @@ static bool start(struct room *r, struct buf *err) {
     .threads = pool_threads(s->pool),
   };
   s->auth = auth_new(s->disk, r->conf, &shell, err);
+  if (s->auth) use_token_keys(s);
   return s->auth != NULL;
+}
+
+static void token_keys(struct room *r, struct slice keys) {
+  struct auth_room *s = r->arg;
+  buf_reset(&s->token_keys);
+  buf_put(&s->token_keys, keys);
+  if (s->auth) use_token_keys(s);
 }
 
 static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
@@ -140,6 +160,7 @@ static void stop(struct room *r) {
   loop_timer_free(&s->timer);
   pool_free(&s->pool);
   disk_posix_close(&s->disk);
+  buf_free(&s->token_keys);
   room_exit(r, 0);
 }
 
@@ -153,6 +174,9 @@ static void warm_up(struct auth_room *s) {
   seal_put(key, nonce, SLICE_NONE, SLICE("x"), &b);
   digest_pbkdf2(DIGEST_SHA256, SLICE("x"), SLICE("x"), 1, digest);
   buf_free(&b);
+  uint64_t seed;
+  sys_random(&seed, sizeof seed);
+  json_start(seed);
   tzset();
   int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
   s->processors = n > 0 ? (unsigned)n : 1;
@@ -164,10 +188,12 @@ int auth_main(int argc, char **argv) {
     .start = start,
     .message = message,
     .peer_lost = peer_lost,
+    .token_keys = token_keys,
     .reload = reload,
     .stop = stop,
   };
   struct auth_room s = { 0 };
+  buf_init(&s.token_keys, JWT_KEYS_TEXT_MAX);
   warm_up(&s);
   return room_run(&ops, &s);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/docs.h"
+#include "lib/jwt/keys.h"
 #include "lib/tls/key.h"
 #include "src/cli/cli.h"
 #include "src/cli/terminal.h"
@@ -106,6 +107,20 @@ static int check_files(struct cli *c, const struct conf *conf) {
   return wrong;
 }
 
+static int check_token_keys(struct cli *c, const struct conf *conf) {
+  struct buf text, err;
+  struct jwt_keys *keys = NULL;
+  if (!conf->oauth_keys[0]) return 0;
+  buf_init(&text, PEM_MAX), buf_init(&err, 512);
+  bool read = read_pem(c, "oauth_keys", conf->oauth_keys, &text);
+  if (read && !(keys = jwt_keys_read(buf_slice(&text), &err)))
+    mistake(c, "oauth_keys", conf->oauth_keys, buf_cstr(&err) ? buf_cstr(&err) : "is no key set");
+  int wrong = !keys;
+  jwt_keys_free(&keys);
+  buf_free(&text), buf_free(&err);
+  return wrong;
+}
+
 /* A folder that is missing is made at the start; something else in its place is wrong. */
 static int check_folder(struct cli *c, const char *option, const char *path) {
   struct stat st;
@@ -117,7 +132,7 @@ static int check_folder(struct cli *c, const char *option, const char *path) {
 int cmd_check_config(struct cli *c) {
   const struct conf *conf = cli_conf(c);
   if (!conf) return CLI_EXIT_CONFIG;
-  int wrong = check_files(c, conf) + check_folder(c, "data_dir", conf->data_dir) +
+  int wrong = check_files(c, conf) + check_token_keys(c, conf) + check_folder(c, "data_dir", conf->data_dir) +
               check_folder(c, "run_dir", conf->run_dir);
   if (wrong) return CLI_EXIT_CONFIG;
   if (conf->tls_certificates.count == 0)

@@ -1,12 +1,12 @@
 #include "src/cli/table.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "ipc/ipc.h"
 #include "lib/base/num.h"
+#include "lib/json/json.h"
 #include "src/cli/terminal.h"
 
 enum { TABLE_MEMORY_MAX = 256 * 1024 * 1024, TABLE_COLUMNS_MAX = 32, CELL_SHOWN_MAX = 4096 };
@@ -128,43 +128,39 @@ static void print_text(const struct table *t) {
 }
 
 /* JSON has only UTF-8 (RFC 8259 §8.1): what is not becomes \xNN inside the string. */
-static json_t *json_cell(struct slice column, struct slice cell) {
+static void json_cell(struct json_value *object, struct slice column, struct slice cell) {
+  char name[64];
   uint64_t n;
-  if (is_numeric(column) && num_parse(cell, INT64_MAX, &n)) return json_integer((json_int_t)n);
-  json_t *s = json_stringn(cell.n ? (const char *)cell.p : "", cell.n);
-  if (s) return s;
-  struct buf safe;
-  buf_init(&safe, 1024 * 1024);
-  text_put_safe(&safe, cell);
-  s = json_stringn((const char *)buf_slice(&safe).p, buf_len(&safe));
-  buf_free(&safe);
-  return s;
+  snprintf(name, sizeof name, "%.*s", SLICE_ARG(slice_first(column, sizeof name - 1)));
+  if (is_numeric(column) && num_parse(cell, INT64_MAX, &n)) {
+    json_put_number(object, name, (int64_t)n);
+  } else if (!json_put_text(object, name, cell)) {
+    struct buf safe;
+    buf_init(&safe, 1024 * 1024);
+    text_put_safe(&safe, cell);
+    json_put_text(object, name, buf_slice(&safe));
+    buf_free(&safe);
+  }
 }
 
-static json_t *json_row(const struct table *t, const struct table_row *r) {
-  json_t *object = json_object();
-  for (size_t i = 0; i < t->column_count; i++) {
-    char name[64];
-    snprintf(name, sizeof name, "%.*s", SLICE_ARG(slice_first(t->columns[i], sizeof name - 1)));
-    json_object_set_new(object, name, json_cell(t->columns[i], r->cells[i]));
-  }
+static struct json_value *json_row(const struct table *t, const struct table_row *r) {
+  struct json_value *object = json_new_object();
+  for (size_t i = 0; i < t->column_count; i++) json_cell(object, t->columns[i], r->cells[i]);
   return object;
 }
 
 static void print_json(const struct table *t) {
-  json_t *rows = json_array();
-  for (const struct table_row *r = t->first; r; r = r->next) json_array_append_new(rows, json_row(t, r));
-  json_dumpf(rows, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-  printf("\n");
-  json_decref(rows);
+  struct json_value *rows = json_new_array();
+  for (const struct table_row *r = t->first; r; r = r->next) json_put_item(rows, json_row(t, r));
+  json_write(rows, stdout, false);
+  json_done(&rows);
 }
 
 void table_print_lines(const struct table *t) {
   for (const struct table_row *r = t->first; r; r = r->next) {
-    json_t *object = json_row(t, r);
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-    printf("\n");
-    json_decref(object);
+    struct json_value *object = json_row(t, r);
+    json_write(object, stdout, true);
+    json_done(&object);
   }
 }
 

@@ -57,13 +57,18 @@ static bool tls_stays(const struct parent *p, const struct conf *next, struct bu
   return false;
 }
 
+/* The token keys first: whichever can't be read, all stay as they are. */
+static bool setup_files(struct parent *p, const struct conf *conf, struct buf *err) {
+  return setup_token_keys(p, conf, err) && setup_certificates(p, conf, err);
+}
+
 void parent_reload(struct parent *p) {
   struct buf err;
   if (p->stopping) return;
   buf_init(&err, 16 * 1024);
   notify_state("RELOADING=1");
   struct conf *next = next_configuration(p, &err);
-  if (next && (p->offline || (tls_stays(p, next, &err) && setup_certificates(p, next, &err)))) {
+  if (next && (p->offline || (tls_stays(p, next, &err) && setup_files(p, next, &err)))) {
     conf_free(&p->conf);
     p->conf = next;
     room_log_setup(&p->log, next);
@@ -142,7 +147,7 @@ static bool prepare(struct parent *p, struct buf *err) {
   room_log_setup(&p->log, p->conf);
   p->as_root = geteuid() == 0;
   setup_tickets(p);
-  return setup_identities(p, err) && setup_folders(p, err) && (p->offline || setup_certificates(p, p->conf, err)) &&
+  return setup_identities(p, err) && setup_folders(p, err) && (p->offline || setup_files(p, p->conf, err)) &&
          (p->offline || setup_listeners(p, err)) && control_open(p, err) && (!p->as_root || rights_reduce(err));
 }
 

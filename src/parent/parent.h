@@ -75,6 +75,7 @@ struct parent {
   size_t listener_count;
   struct buf chains[PARENT_CERTS_MAX], keys[PARENT_CERTS_MAX]; /* PEM */
   size_t cert_count;
+  struct buf token_keys; /* the file of oauth_keys; empty: none */
   uint8_t tickets[ROOM_KINDS][PARENT_TICKET_KEYS * PARENT_TICKET_KEY_SIZE];
   size_t ticket_keys;
   struct identity identities[ROOM_KINDS];
@@ -107,6 +108,8 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 /* setup.c: what the rooms are given */
 bool setup_listeners(struct parent *p, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
+/* Reads the file of oauth_keys; what is in it is auth's to look at. False: the one before stays. */
+bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err);
 bool setup_identities(struct parent *p, struct buf *err);
 bool setup_folders(struct parent *p, struct buf *err);
 void setup_tickets(struct parent *p);

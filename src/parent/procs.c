@@ -72,6 +72,10 @@ static void say_certificates(struct proc *pr) {
   }
 }
 
+static void say_token_keys(struct proc *pr) {
+  if (pr->kind == ROOM_AUTH) SAY(pr, room_token_keys, 0, -1, buf_slice(&pr->parent->token_keys));
+}
+
 static void say_tickets(struct proc *pr) {
   struct parent *p = pr->parent;
   if (is_front(pr->kind))
@@ -267,6 +271,7 @@ static void start(struct proc *pr) {
   say_listeners(pr);
   say_certificates(pr);
   say_tickets(pr);
+  say_token_keys(pr);
   join_neighbours(pr);
   SAY(pr, room_go, 0, -1, );
   loop_timer_set(pr->restart, pr->started_ms + start_time(pr));
@@ -330,6 +335,7 @@ void procs_reconfigure(struct parent *p) {
     if (!p->procs[i].channel || renew(&p->procs[i])) continue;
     say_config(&p->procs[i]);
     say_certificates(&p->procs[i]);
+    say_token_keys(&p->procs[i]);
   }
 }
 

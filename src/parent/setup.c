@@ -168,6 +168,18 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
   return good;
 }
 
+bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err) {
+  struct buf text;
+  buf_init(&text, 64 * 1024);
+  if (conf->oauth_keys[0] && !read_file(conf->oauth_keys, &text, err)) {
+    buf_free(&text);
+    return false;
+  }
+  buf_free(&p->token_keys);
+  p->token_keys = text;
+  return true;
+}
+
 void setup_tickets(struct parent *p) {
   for (int kind = 0; kind < ROOM_KINDS; kind++) {
     memmove(p->tickets[kind] + PARENT_TICKET_KEY_SIZE, p->tickets[kind], (PARENT_TICKET_KEYS - 1) * PARENT_TICKET_KEY_SIZE);

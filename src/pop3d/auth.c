@@ -7,7 +7,11 @@
 #include "src/pop3d/state.h"
 
 static struct sasl_channel channel(const struct session *s) {
-  return (struct sasl_channel){ plaintext_allowed(s), s->secure && s->proto.channel.bindings };
+  return (struct sasl_channel){
+    .may_show = plaintext_allowed(s),
+    .binds = s->secure && s->proto.channel.bindings,
+    .tokens = s->secure && s->svc->conf->oauth_keys[0],
+  };
 }
 
 static sasl_set announced(const struct session *s) {

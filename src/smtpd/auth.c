@@ -14,6 +14,7 @@ static struct sasl_channel channel(const struct session *s) {
   return (struct sasl_channel){
     .may_show = s->secure || s->service->plaintext_auth,
     .binds = s->secure && s->proto.channel.bindings,
+    .tokens = s->secure && s->service->tokens,
   };
 }
 

@@ -25,6 +25,7 @@ void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, cons
     .has_certificate = has_certificate,
     .plaintext_auth = conf->plaintext_auth,
     .mechanisms = sasl_set_of(conf->auth_mechanisms.items, conf->auth_mechanisms.count),
+    .tokens = conf->oauth_keys[0] != 0,
     .fix_bare_lf = conf->bare_lf == CONF_BARE_LF_FIX,
     .message_size_limit = conf->message_size_limit,
     .received_limit = conf->received_limit,

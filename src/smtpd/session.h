@@ -23,6 +23,7 @@ struct smtpd_service {
   bool has_certificate;
   bool plaintext_auth;
   sasl_set mechanisms; /* that EHLO names */
+  bool tokens;         /* somebody's access tokens are taken */
   bool fix_bare_lf;
   uint64_t message_size_limit;
   uint64_t received_limit;

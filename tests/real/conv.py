@@ -272,6 +272,8 @@ class Play:
             i += 1
             if line.startswith("option "):
                 _, name, value = line.split(" ", 2)
+                if name == "oauth_keys":
+                    value = '"%s"' % os.path.join(os.path.realpath(CONV), os.path.basename(value.strip('"')))
                 options[name] = value
             elif line.startswith("message "):
                 body = []

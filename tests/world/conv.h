@@ -5,7 +5,7 @@
  *   # remark
  *
  * Setting the scene (before the first connection):
- *   option NAME VALUE             a line of the configuration
+ *   option NAME VALUE             a line of the configuration; a file in it, such as "/issuer.jwks", is in tests/conv
  *   account NAME PASSWORD [legacy]     the domain is made with it; legacy: APOP and CRAM-MD5 work;
  *                 a password with spaces stands in double quotes
  *   alias NAME TARGET…

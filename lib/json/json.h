@@ -1,0 +1,49 @@
+/* JSON (RFC 8259): what is read, strictly and small; and what is written for other programs. Jansson behind it; its
+ * names appear only in lib/json.
+ *
+ * Read: one object, UTF-8, no name twice in an object, no NUL, numbers that fit, at most JSON_DEPTH_MAX deep. */
+#ifndef QASID_JSON_H
+#define QASID_JSON_H
+
+#include "lib/base/buf.h"
+
+#include <stdio.h>
+
+enum { JSON_DEPTH_MAX = 16 /* key sets and tokens have three or four */ };
+
+struct json_value; /* an object, array, string, number …; belongs to the whole that it is in */
+
+/* To be called once in a process that will be confined: the random seed of the tables, which is otherwise read from a
+ * file at the first use. */
+void json_start(uint64_t seed);
+
+/* NULL with a few words in *ret_why (static, without a word of the text). */
+struct json_value *json_read(struct slice text, const char **ret_why);
+void json_done(struct json_value **v);
+
+/* The member of an object, or NULL. */
+const struct json_value *json_member(const struct json_value *object, const char *name);
+/* False: there is none, or it is no string. Borrowed. */
+bool json_text(const struct json_value *object, const char *name, struct slice *ret);
+/* Whole seconds of a number, rounded down (a NumericDate may have a fraction, RFC 7519 §2). False: none, no number,
+ * or one beyond 2^53. */
+bool json_seconds(const struct json_value *object, const char *name, int64_t *ret);
+/* How many items an array has; 0 for what is no array. */
+size_t json_count(const struct json_value *array);
+const struct json_value *json_item(const struct json_value *array, size_t at);
+/* The member is there and is `false`. */
+bool json_says_no(const struct json_value *object, const char *name);
+/* The value itself is a string. */
+bool json_is_text(const struct json_value *v, struct slice *ret);
+
+/* --- writing: NULL and missing memory are carried along; what is put belongs to where it is put --- */
+struct json_value *json_new_object(void);
+struct json_value *json_new_array(void);
+void json_put_number(struct json_value *object, const char *name, int64_t n);
+/* False: it is not UTF-8, and nothing was put. */
+bool json_put_text(struct json_value *object, const char *name, struct slice text);
+void json_put_item(struct json_value *array, struct json_value *item);
+/* In lines, or (compact) in one; ASCII only; a line's end behind it. */
+void json_write(const struct json_value *v, FILE *to, bool compact);
+
+#endif
