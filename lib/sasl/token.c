@@ -99,8 +99,8 @@ static enum sasl_verdict token_server(struct sasl_server *s, bool has, struct sl
   bool refused = s->at == SERVER_REFUSED, first = s->at == SERVER_START || s->at == SERVER_ASKED;
   s->at = SERVER_DONE;
   if (refused) return SASL_WRONG; /* whatever it answers */
-  if (!has || !first) return SASL_MALFORMED;
-  buf_reserve(&s->token, response.n);
+  if (!has || !first || !response.n) return SASL_MALFORMED;
+  buf_reserve(&s->token, response.n); /* at once, so that growing leaves no copy behind */
   if (!parse(s, response) || s->authzid.failed || s->token.failed) return SASL_MALFORMED;
   s->at = SERVER_SENT;
   return SASL_TOKEN;

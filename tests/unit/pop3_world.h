@@ -59,6 +59,7 @@ static inline void world_init(struct pop3_world *w) {
   static const char *mechanisms[] = { "PLAIN", "LOGIN" };
   memset(w, 0, sizeof *w);
   w->conf.auth_mechanisms = (struct conf_list){ mechanisms, 2 };
+  w->conf.oauth_keys = "";
   w->conf.pop3_idle_timeout = 600;
   w->conf.pop3_login_timeout = 180;
   w->conf.pop3_error_limit = 20;
