@@ -7,6 +7,7 @@
 #include "ipc/ipc.h"
 #include "lib/base/num.h"
 #include "lib/base/sys.h"
+#include "src/cli/discover.h"
 #include "src/cli/fetch.h"
 #include "src/cli/login.h"
 #include "src/cli/secret.h"
@@ -241,26 +242,66 @@ static int work(struct fetch *f, struct slice password) {
   return run(f, password, &looker);
 }
 
-int cmd_fetch(struct cli *c) {
-  struct fetch f = { .c = c };
+/* --- connecting --- */
+
+struct place {
   struct url url;
-  struct buf err, password;
-  buf_init(&err, 4096), buf_init(&password, TOKEN_MAX);
-  int code = take_options(&f);
-  if (code == CLI_EXIT_OK && !url_parse(c->args[0], "pop3", 110, 995, &url, &err))
+  struct discovered found; /* no host: the URL was given */
+};
+
+static int take_url(struct fetch *f, struct place *p) {
+  struct buf err;
+  int code = CLI_EXIT_OK;
+  buf_init(&err, 4096);
+  if (!url_parse(f->c->args[0], "pop3", 110, 995, &p->url, &err))
     code = cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
-  if (code == CLI_EXIT_OK && !url.user[0])
-    code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: %s://USER@HOST", url.scheme);
+  else if (!p->url.user[0])
+    code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: %s://USER@HOST", p->url.scheme);
+  buf_free(&err);
+  return code;
+}
+
+static int find_place(struct fetch *f, struct place *p) {
+  const char *where = f->c->args[0];
+  if (strstr(where, "://")) return take_url(f, p);
+  if (strlen(where) >= sizeof p->url.user) return cli_fail(CLI_EXIT_USAGE, "%s is no address", where);
+  snprintf(p->url.user, sizeof p->url.user, "%s", where);
+  int code = discover_pop3(f->c, where, &p->found);
+  snprintf(p->url.scheme, sizeof p->url.scheme, p->found.tls ? "pop3s" : "pop3");
+  p->url.tls = p->found.tls;
+  return code;
+}
+
+/* Of the hosts that DNS names the first that answers. Without TLS from the start STLS is a must: what DNS
+ * says anyone may have said. */
+static int go_there(struct fetch *f, struct place *p) {
+  int code = CLI_EXIT_UNAVAILABLE;
+  if (!p->found.answer.host_count) return net_open(&f->net, f->c, &p->url, "pop3");
+  for (uint8_t i = 0; i < p->found.answer.host_count && code == CLI_EXIT_UNAVAILABLE; i++) {
+    const struct dns_host *h = &p->found.answer.hosts[i];
+    if (i) net_close(&f->net);
+    snprintf(p->url.host, sizeof p->url.host, "%s", h->name);
+    p->url.port = h->port;
+    code = net_open_at(&f->net, f->c, &p->url, "pop3", h);
+  }
+  f->net.strict = !f->net.plain;
+  return code;
+}
+
+int cmd_fetch(struct cli *c) {
+  struct fetch f = { .c = c, .net.fd = -1 };
+  struct place place = { .found.tls = false };
+  struct buf password;
+  buf_init(&password, TOKEN_MAX);
+  int code = take_options(&f);
+  if (code == CLI_EXIT_OK) code = find_place(&f, &place);
   if (code == CLI_EXIT_OK && login_needs_secret(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
-  if (code == CLI_EXIT_OK) {
-    f.user = url.user;
-    code = net_open(&f.net, c, &url, "pop3");
-    if (code == CLI_EXIT_OK) code = work(&f, buf_slice(&password));
-    pop3_client_free(&f.pop);
-    net_close(&f.net);
-  }
-  buf_free(&err);
+  f.user = place.url.user;
+  if (code == CLI_EXIT_OK) code = go_there(&f, &place);
+  if (code == CLI_EXIT_OK) code = work(&f, buf_slice(&password));
+  pop3_client_free(&f.pop);
+  net_close(&f.net);
   buf_wipe(&password);
   return code;
 }

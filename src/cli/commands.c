@@ -83,6 +83,7 @@ static const struct cmd_option fetch_options[] = {
     "account:ADDRESS (one of this server's, by its store), lmtp://HOST[:PORT]/RECIPIENT or smtp://HOST[:PORT]/RECIPIENT. "
     "Else standard output." },
   { "list", NULL, "List the messages, fetch none." },
+  { "server", "HOST", "For an ADDRESS: this host is the right one, although it is outside of the address's domain." },
   { "top", "LINES", "Show the header and so many lines of the body of each message, fetch none." },
   { "keep", NULL, "Leave everything at the server: what happens without --delete and --delete-after." },
   { "delete", NULL, "Delete at the server what was fetched, once it is safe at its destination." },
@@ -225,9 +226,9 @@ const struct cmd cmds[] = {
     "Logs in to the old server for each account, fetches what is not here yet, and keeps its UIDLs, so that no "
     "client downloads its mail again. Changes nothing there. Run it again and again until the switch: each run "
     "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells the whole way." },
-  { "fetch", "URL", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
+  { "fetch", "URL|ADDRESS", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
-    "is written as it is or as %40. A message is fetched once: its UIDL is remembered when it is safe, so a fetch that was "
+    "is written as it is or as %40. An ADDRESS alone is enough where its domain says in DNS who serves its mail (RFC 6186). A message is fetched once: its UIDL is remembered when it is safe, so a fetch that was "
     "broken off goes on where it was. Killed in the middle, it loses nothing; a Maildir and an account have nothing twice, an "
     "mbox or another server may have the last messages twice. A server without UIDL can only be fetched with --delete or --all." },
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",

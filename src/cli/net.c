@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/dns/dns.h"
 #include "src/cli/terminal.h"
 
 __attribute__((format(printf, 2, 3))) static bool fail(struct net *n, const char *fmt, ...) {
@@ -36,13 +37,13 @@ static bool wait_for(struct net *n, short events, int ms) {
 
 /* --- connecting --- */
 
-static bool try_address(struct net *n, const struct addrinfo *a) {
+static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n) {
   int on = 1, why = 0;
   socklen_t len = sizeof why;
-  n->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  n->fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (n->fd < 0) return fail(n, "socket: %s", strerror(errno));
   setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  bool ok = connect(n->fd, a->ai_addr, a->ai_addrlen) == 0;
+  bool ok = connect(n->fd, to, to_n) == 0;
   if (!ok && errno == EINPROGRESS) {
     if (!wait_for(n, POLLOUT, NET_CONNECT_MS))
       why = ETIMEDOUT;
@@ -67,9 +68,23 @@ static bool connect_to(struct net *n) {
   bool ok = false;
   for (struct addrinfo *a = list; a && !ok; a = a->ai_next) {
     n->over = false;
-    ok = try_address(n, a);
+    ok = try_address(n, a->ai_addr, a->ai_addrlen);
   }
   freeaddrinfo(list);
+  return ok;
+}
+
+static bool connect_at(struct net *n, const struct dns_host *at) {
+  bool ok = false;
+  for (uint8_t i = 0; i < at->address_count && !ok; i++) {
+    const struct dns_address *a = &at->addresses[i];
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(n->url.port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(n->url.port) };
+    bool four = a->n == sizeof v4.sin_addr;
+    n->over = false;
+    memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, a->octets, a->n);
+    ok = four ? try_address(n, (struct sockaddr *)&v4, sizeof v4) : try_address(n, (struct sockaddr *)&v6, sizeof v6);
+  }
   return ok;
 }
 
@@ -118,6 +133,10 @@ static bool show_certificate(struct net *n, const struct cli *c) {
 }
 
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn) {
+  return net_open_at(n, c, url, alpn, NULL);
+}
+
+int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->timeout_ms = NET_TIMEOUT_MS;
   n->strict = cli_given(c, "starttls") != NULL;
@@ -126,7 +145,7 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
   buf_init(&n->authorities, 4 * 1024 * 1024);
   if (n->strict && n->plain) return cli_fail(CLI_EXIT_USAGE, "--starttls and --no-starttls are opposites");
   if (!make_client(n, c, alpn) || !show_certificate(n, c)) return cli_fail(CLI_EXIT_NO_INPUT, "%s", n->error);
-  if (!connect_to(n)) return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", n->error);
+  if (!(at ? connect_at(n, at) : connect_to(n))) return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", n->error);
   if (url->tls && !net_start_tls(n)) return cli_fail(CLI_EXIT_REFUSED, "%s", n->error);
   return CLI_EXIT_OK;
 }

@@ -32,6 +32,9 @@ struct net {
  * when the URL wants it. Returns the exit code; what was wrong was said. net_close() is to be called either
  * way. */
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn);
+/* The same, to these addresses of the URL's host rather than to those that the system knows. */
+struct dns_host;
+int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at);
 void net_close(struct net *n);
 /* TLS from here on. False, with n->error: also when the other side had already said something that
  * would be taken for a part of the secured conversation (CVE-2011-0411). */
