@@ -33,7 +33,7 @@ void buf_relax(struct buf *b) {
  * in memory that was given back. */
 static bool make_room(struct buf *b, size_t n) {
   size_t live = buf_len(b);
-  if (live + n <= b->cap && b->head >= live) {
+  if (b->mem && live + n <= b->cap && b->head >= live) {
     if (live) memcpy(b->mem, b->mem + b->head, live);
     b->head = 0;
     b->tail = live;

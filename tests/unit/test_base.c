@@ -43,6 +43,10 @@ static void buffers_keep_their_maximum(void **state) {
   buf_put(&b, SLICE("1234567890"));
   assert_false(b.failed);
   assert_int_equal(buf_room(&b), 0);
+  assert_non_null(buf_reserve(&b, 0)); /* NULL means that there is no room */
+  buf_free(&b);
+  assert_non_null(buf_reserve(&b, 0));
+  assert_int_equal(buf_len(&b), 0);
   buf_free(&b);
 }
 
