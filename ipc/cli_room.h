@@ -11,7 +11,8 @@
  *                 whose size is "unreadable" takes that message back, with what came of it.
  *   import USER   cli_input carries messages one after another, each a line "SIZE DATE FLAGS UIDL\n"
  *                 (FLAGS a number, UIDL "-" for none) and SIZE octets, cut into parts anywhere;
- *                 cli_input_end ends it. A row (outcome, uid, taken) comes for each message, in
+ *                 cli_input_end ends it. A fifth word may tell the size of the message's surrogate
+ *                 (lib/mail/surrogate.h); without it the store looks itself, later. A row (outcome, uid, taken) comes for each message, in
  *                 order, once it is durable: "added", "there" (that UIDL is in the maildrop already),
  *                 "gone" (it was and its owner deleted it), "no-space" or "trouble"; and rows "more"
  *                 in the middle of large ones. `taken` is how many octets of input the store has

@@ -41,13 +41,15 @@ enum commit_outcome {
 #define smtp_spooled_FIELDS(F) F(u8, outcome, )
 /* The whole message: everything spooled before, then `tail`. `dots`: some line begins with ".".
  * `id` is the queue id given to the client; `return_path` the reverse-path without brackets, empty
- * for <>. `account` is whoever logged in, 0 for nobody. */
+ * for <>. `account` is whoever logged in, 0 for nobody. `surrogate`: the size of the surrogate of these
+ * octets, as lib/mail/surrogate.h tells it. */
 #define smtp_commit_FIELDS(F)                                                                     \
   F(bytes, id, 64)                                                                                \
   F(bytes, return_path, SMTP_PATH_MAX)                                                            \
   F(list, addresses, SMTP_RCPTS_MAX)                                                              \
   F(u64, account, )                                                                               \
   F(flag, dots, )                                                                                 \
+  F(u64, surrogate, )                                                                             \
   F(bytes, tail, IPC_CHUNK)
 #define smtp_committed_FIELDS(F) F(u8, outcome, )
 /* What was spooled is not wanted any more (RSET, lost connection). */

@@ -293,6 +293,11 @@ void surrogate_put(struct surrogate *s, struct slice piece, struct buf *out) {
   emit(s, piece, out);
 }
 
+uint64_t surrogate_size(const struct surrogate *s) {
+  if (s->failed) return SURROGATE_UNKNOWN;
+  return s->changed ? s->put : SURROGATE_SAME;
+}
+
 void surrogate_end(struct surrogate *s, struct buf *out) {
   if (s->in == SURROGATE_HEADER && (buf_len(&s->field) || s->spilled)) field_over(s, SLICE_NONE, out);
   surrogate_close(s);

@@ -29,6 +29,10 @@ enum {
   SURROGATE_LINE = 80,             /* of a delimiter line that much is looked at */
 };
 
+/* How a surrogate's size is told: 0 by who did not measure, 1 for a message that is its own surrogate. (No
+ * whole message has fewer than 2 octets.) */
+enum { SURROGATE_UNKNOWN = 0, SURROGATE_SAME = 1 };
+
 struct surrogate_level {
   uint8_t n;
   bool digest; /* its parts are messages unless they say otherwise: RFC 2046 §5.1.5 */
@@ -66,6 +70,8 @@ void surrogate_open(struct surrogate *s);
 void surrogate_put(struct surrogate *s, struct slice piece, struct buf *out);
 /* The message has ended: what was still held. s->put is then the size of the surrogate. */
 void surrogate_end(struct surrogate *s, struct buf *out);
+/* After the end: the size, told as above. */
+uint64_t surrogate_size(const struct surrogate *s);
 /* Gives back what it holds. */
 void surrogate_close(struct surrogate *s);
 

@@ -18,6 +18,8 @@ enum smtp_outcome smtpd_data(struct session *s, struct slice argument) {
   if (failed) return SMTP_TROUBLE;
   smtp_data_start(&tx->data, s->service->fix_bare_lf);
   tx->hops = (struct header_hops){ 0 };
+  surrogate_open(&tx->surrogate);
+  surrogate_put(&tx->surrogate, buf_slice(&tx->body), NULL);
   tx->verdict = SMTP_OK;
   tx->began_ms = tx->last_ms = s->proto.now_ms;
   smtpd_move(s, ST_BODY);
@@ -29,6 +31,7 @@ static void refuse(struct session *s, enum smtp_outcome why) {
   struct transaction *tx = s->tx;
   if (tx->verdict == SMTP_OK) tx->verdict = why;
   buf_free(&tx->body);
+  surrogate_close(&tx->surrogate);
   if (!tx->spooled) return;
   tx->spooled = false;
   smtpd_tell(s, PROTO_ASK_STORE, smtp_drop_type);
@@ -103,12 +106,14 @@ static void commit(struct session *s) {
   struct buf id;
   buf_init(&id, 64);
   smtpd_put_id(s, &id);
+  surrogate_end(&tx->surrogate, NULL);
   struct smtp_commit q = {
     .id = buf_slice(&id),
     .return_path = buf_slice(&tx->sender),
     .addresses = buf_slice(&tx->rcpts),
     .account = s->account,
     .dots = tx->data.dots,
+    .surrogate = surrogate_size(&tx->surrogate),
     .tail = buf_slice(&tx->body),
   };
   smtp_commit_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_commit_type, commit_answer), &q);
@@ -167,7 +172,9 @@ void smtpd_body(struct session *s, struct slice *in) {
   bool end = smtp_data_take(&tx->data, in, keep ? &tx->body : NULL);
   if (in->n != before) tx->last_ms = s->proto.now_ms;
   if (keep) {
-    header_hops(&tx->hops, slice_from(buf_slice(&tx->body), held));
+    struct slice new = slice_from(buf_slice(&tx->body), held);
+    header_hops(&tx->hops, new);
+    surrogate_put(&tx->surrogate, new, NULL);
     enum smtp_outcome o = judge(s);
     if (o != SMTP_OK) refuse(s, o);
     else if (!end && in->n) spool(s); /* it stopped because the chunk is full */

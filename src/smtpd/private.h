@@ -5,6 +5,7 @@
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
 #include "lib/mail/header.h"
+#include "lib/mail/surrogate.h"
 #include "lib/sasl/sasl.h"
 #include "lib/smtp/command.h"
 #include "lib/smtp/data.h"
@@ -57,6 +58,7 @@ struct transaction {
   /* The message. */
   struct smtp_data data;
   struct header_hops hops;
+  struct surrogate surrogate; /* its size only */
   struct buf body;            /* at most IPC_CHUNK; what went before is with store */
   bool spooled;               /* store has octets of it */
   enum smtp_outcome verdict;  /* SMTP_OK, or why the message is refused at its end */

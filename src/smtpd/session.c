@@ -85,6 +85,7 @@ static void transaction_end(struct session *s) {
   buf_free(&tx->group);
   buf_free(&tx->asked);
   buf_free(&tx->body);
+  surrogate_close(&tx->surrogate);
   free(tx);
 }
 

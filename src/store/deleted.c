@@ -13,8 +13,8 @@
 
 static enum db_result move_out(struct store_engine *e, uint64_t folder, uint32_t uid, int64_t now_s) {
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO deleted (folder, uid, body, size, flags, date, uidl, removed)"
-                        " SELECT folder, uid, body, size, flags, date, uidl, ?3 FROM entry"
+      db_prepare(e->db, "INSERT INTO deleted (folder, uid, body, size, flags, date, uidl, removed, surrogate)"
+                        " SELECT folder, uid, body, size, flags, date, uidl, ?3, surrogate FROM entry"
                         " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, uid);
@@ -39,8 +39,8 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
 
 static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid) {
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl)"
-                        " SELECT folder, uid, body, size, flags, date, ?3, uidl FROM deleted"
+      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate)"
+                        " SELECT folder, uid, body, size, flags, date, ?3, uidl, surrogate FROM deleted"
                         " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
@@ -71,6 +71,7 @@ enum db_result message_restore(struct store_engine *e, struct folder *f, const s
   if (r == DB_OK && row->uidl_n) r = forget_gone(e, f->id, slice_of(row->uidl, row->uidl_n));
   if (r == DB_OK) r = leave_deleted(e, f, row->uid, row->size);
   if (r != DB_OK) return r;
+  e->unmeasured = true; /* it may be: then it is measured now */
   f->messages++;
   f->octets += row->size;
   return DB_OK;

@@ -1,8 +1,15 @@
 /* A message is put into folders: its octets once, an entry for each. */
 #include <stdlib.h>
 
+#include "lib/mail/surrogate.h"
 #include "src/store/engine.h"
 #include "src/store/uidl.h"
+
+uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t told, uint64_t octets) {
+  if (told <= SURROGATE_SAME) return told;
+  bool can_be = told / SURROGATE_GROWTH <= octets && octets <= d->size && !surrogate_wants(d->head);
+  return can_be ? told + (d->size - octets) : SURROGATE_UNKNOWN;
+}
 
 /* Every folder must be there and have a UID left before anything is written. */
 static enum db_result look_at_folders(struct store_engine *e, struct deliver_job *d) {
@@ -102,8 +109,8 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
   if (r != DB_OK) return r;
   engine_touch(e, f);
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   place->uid = (uint32_t)f->uidnext;
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, place->uid);
@@ -116,6 +123,11 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
     db_bind_text(s, 8, d->uidl);
   else
     db_bind_null(s, 8);
+  if (d->surrogate)
+    db_bind_int(s, 9, (int64_t)d->surrogate);
+  else
+    db_bind_null(s, 9);
+  e->unmeasured |= !d->surrogate;
   r = db_run(s);
   f->uidnext++;
   f->messages++;

@@ -354,7 +354,7 @@ enum store_chores store_chores(struct store_engine *e) {
   unsigned growth = log_growth(e);
   if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds)) return STORE_CHORES_NOW;
   bool some =
-      growth >= LOG_IDLE || (e->freed.count && !e->holds) || (e->sweep_folder < BODY_FOLDERS && !e->holds);
+      growth >= LOG_IDLE || ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured;
   return some ? STORE_CHORES_IDLE : STORE_NO_CHORES;
 }
 
@@ -365,6 +365,8 @@ bool store_idle(struct store_engine *e) {
     fine = remove_freed(e);
   else if (fine && !e->holds && e->sweep_folder < BODY_FOLDERS)
     fine = sweep_one_folder(e);
+  else if (fine && e->unmeasured)
+    fine = engine_measure(e);
   if (!fine) e->broken = true;
   return fine;
 }
@@ -399,6 +401,7 @@ struct store_engine *store_engine_open(struct disk *disk, const struct conf *con
   e->writer = writer;
   e->body_threshold = conf->body_threshold;
   e->space_checked_s = -1;
+  e->unmeasured = writer;
   map_init(&e->folders);
   if (!engine_start(e, err)) store_engine_close(&e);
   return e;

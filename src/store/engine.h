@@ -42,6 +42,7 @@ struct store_engine {
   struct id_list freed;  /* files to be removed */
   unsigned holds;        /* a backup reads the files: none is removed */
   unsigned checkpointed; /* pages of the log that were already moved home */
+  bool unmeasured;       /* there may be entries without a surrogate's size: measure.c */
   unsigned sweep_folder; /* the next folder to be searched for orphans; BODY_FOLDERS: done */
   int64_t space_checked_s;
   int64_t space; /* free octets, as of then */
@@ -67,6 +68,10 @@ enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_
 enum db_result engine_unref_body(struct store_engine *e, uint64_t body);
 /* True when there is less space than the job's free_least; asked of the disk once a second. */
 bool engine_low_space(struct store_engine *e, struct store_job *j);
+
+/* Measures some entries that nobody measured and clears `unmeasured` when there are no more. False: the
+ * disk failed. */
+bool engine_measure(struct store_engine *e);
 
 bool id_list_add(struct id_list *l, uint64_t id);
 void id_list_free(struct id_list *l);

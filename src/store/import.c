@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "lib/base/num.h"
+#include "lib/mail/surrogate.h"
 #include "src/store/admin.h"
 #include "src/store/uidl.h"
 
@@ -24,6 +25,7 @@ struct import {
   uint64_t left;   /* octets of the message still to come */
   uint64_t date, size;
   uint32_t flags;
+  uint64_t surrogate; /* its size, as told */
   struct buf uidl;
   bool dots;
   uint8_t before;          /* the last octet of the message so far; '\n' at its start */
@@ -127,6 +129,10 @@ static bool take_line(struct import *m) {
       !num_parse(flags, UINT32_MAX, &number))
     return false;
   m->flags = (uint32_t)number;
+  m->surrogate = SURROGATE_UNKNOWN;
+  struct slice told = rest;
+  rest = slice_split(&told, ' ');
+  if (told.p && !num_parse(told, (uint64_t)1 << 45, &m->surrogate)) return false;
   buf_reset(&m->uidl);
   if (slice_eq(rest, SLICE("-")))
     rest = SLICE_NONE;
@@ -208,6 +214,7 @@ static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
   j->d.dots = m->dots;
   j->d.spool = ss->spool;
   j->d.size = ss->spool.size + j->d.tail.n;
+  j->d.surrogate = deliver_surrogate(&j->d, m->surrogate, m->size);
   return j;
 }
 

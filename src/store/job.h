@@ -76,6 +76,7 @@ struct deliver_job {
   struct deliver_place *places;
   size_t count;
   uint64_t size;       /* of the stored octets: head, spooled, tail */
+  uint64_t surrogate;  /* the size of their surrogate, as lib/mail/surrogate.h tells it */
   uint64_t body;       /* result, while in a transaction */
   bool in_file;
   /* an import's: one place */
@@ -85,6 +86,9 @@ struct deliver_job {
   enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found; /* result; nothing was added unless UIDL_NEW */
 };
 extern const struct job_kind deliver_kind;
+/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has one of size
+ * `told`: what store adds in front and behind is ASCII. Of a size that can't be, nothing is known. */
+uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t told, uint64_t octets);
 /* What it is made of, for import's own kind. */
 enum db_result deliver_run(struct store_engine *e, struct store_job *j);
 void deliver_undo(struct store_engine *e, struct store_job *j);

@@ -110,6 +110,10 @@ static const struct step steps[] = {
        "CREATE INDEX deleted_when ON deleted (removed);"
        "ALTER TABLE folder ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;"
        "ALTER TABLE folder ADD COLUMN deleted_octets INTEGER NOT NULL DEFAULT 0" },
+
+  { 5, "ALTER TABLE entry ADD COLUMN surrogate INTEGER;"
+       "ALTER TABLE deleted ADD COLUMN surrogate INTEGER;"
+       "CREATE INDEX entry_unmeasured ON entry (folder, uid) WHERE surrogate IS NULL" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

@@ -26,6 +26,10 @@
  *  6. Every address is in a domain of ours; every target of an alias is an address of ours.
  *  7. What was collected was collected for an account that is there.
  *
+ * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that is the
+ * message itself, NULL when nobody has looked yet (measure.c will). It is told by who hands the message in, so
+ * pop3d holds what it sends against it.
+ *
  * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
  * entries for each body that goes.
  *

@@ -147,6 +147,7 @@ static struct deliver_job *new_deliver_job(struct session *ss, const struct smtp
   d->dots = q->dots;
   d->spool = ss->spool;
   d->size = head + ss->spool.size + d->tail.n;
+  d->surrogate = deliver_surrogate(d, q->surrogate, ss->spool.size + q->tail.n);
   return d;
 }
 

@@ -1,0 +1,85 @@
+/* Measuring the surrogates of messages that came unmeasured: those of older versions, of backups made by
+ * them, and of whoever hands in messages without their measure. Done by the writer when nothing waits, some
+ * at a time, a transaction each. Until it is done such a message is of unknown measure to pop3d. */
+#include "lib/mail/surrogate.h"
+#include "src/store/engine.h"
+
+enum { MEASURED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024, READ_PIECE = 64 * 1024 };
+
+struct measured {
+  uint64_t folder, uid, surrogate;
+};
+
+static bool measure_file(struct store_engine *e, uint64_t body, uint64_t start, uint64_t size, struct surrogate *s) {
+  static const uint64_t most = READ_PIECE;
+  char name[BODY_NAME_MAX];
+  struct disk_file *f = NULL;
+  struct buf piece;
+  body_name(name, body);
+  buf_init(&piece, READ_PIECE);
+  if (e->disk->ops->open(e->disk, name, DISK_READ, &f)) return false;
+  bool good = true;
+  for (uint64_t at = 0; good && at < size;) {
+    size_t n = (size_t)(size - at < most ? size - at : most);
+    uint8_t *to = buf_reserve(&piece, n);
+    good = to && e->disk->ops->read(f, to, n, start + at) == (int64_t)n;
+    if (good) surrogate_put(s, slice_of(to, n), NULL);
+    at += n;
+  }
+  e->disk->ops->close(&f);
+  buf_free(&piece);
+  return good;
+}
+
+/* The row is folder, uid, body, start, size, data. A message that can't be read is never sent: any measure
+ * will do for it. */
+static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
+  struct surrogate s;
+  surrogate_open(&s);
+  bool good = true;
+  if (db_is_null(row, 3)) surrogate_put(&s, db_bytes(row, 5), NULL);
+  else good = measure_file(e, (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3), (uint64_t)db_int(row, 4), &s);
+  surrogate_end(&s, NULL);
+  return good ? surrogate_size(&s) : SURROGATE_SAME;
+}
+
+static enum db_result measure_some(struct store_engine *e, struct measured *found, size_t *ret_count) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT e.folder, e.uid, e.body, b.start, e.size, b.data"
+                                        " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
+                                        " WHERE e.surrogate IS NULL LIMIT ?");
+  db_bind_int(s, 1, MEASURED_A_TURN);
+  enum db_result r;
+  uint64_t octets = 0, size = 1;
+  *ret_count = 0;
+  while (size && octets < OCTETS_A_TURN && (r = db_step(s)) == DB_ROW) {
+    size = measure(e, s);
+    if (size) found[(*ret_count)++] = (struct measured){ (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1), size };
+    octets += (uint64_t)db_int(s, 4);
+  }
+  db_reset(s);
+  return !size ? DB_NOMEM : r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result keep(struct store_engine *e, const struct measured *found, size_t count) {
+  enum db_result r = db_begin(e->db);
+  for (size_t i = 0; r == DB_OK && i < count; i++) {
+    struct db_stmt *s = db_prepare(e->db, "UPDATE entry SET surrogate = ? WHERE folder = ? AND uid = ?");
+    db_bind_int(s, 1, (int64_t)found[i].surrogate);
+    db_bind_int(s, 2, (int64_t)found[i].folder);
+    db_bind_int(s, 3, (int64_t)found[i].uid);
+    r = db_run(s);
+  }
+  if (r == DB_OK) r = db_commit(e->db);
+  if (r != DB_OK) db_rollback(e->db);
+  return r;
+}
+
+/* What fails for another reason than the disk (no space, a damaged page) is left for the next start. */
+bool engine_measure(struct store_engine *e) {
+  struct measured found[MEASURED_A_TURN];
+  size_t count = 0;
+  enum db_result r = measure_some(e, found, &count), kept = count ? keep(e, found, count) : DB_OK;
+  if (r == DB_OK) r = kept;
+  if (r != DB_OK || !count) e->unmeasured = false;
+  return r != DB_IOERR;
+}
