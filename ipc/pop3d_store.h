@@ -21,6 +21,9 @@ enum pop_outcome {
 /* A time that nobody has to wait: LOGIN-DELAY is not announced. */
 #define POP_NO_DELAY UINT32_MAX
 
+/* A row of pop_listing: what the octet with the UIDL's length says besides. */
+enum { POP_ROW_UIDL = 0x7f, POP_ROW_SURROGATE = 0x80 };
+
 enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
 
 /* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5). */
@@ -37,7 +40,9 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
   F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, ) F(u32, login_delay, )
 /* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
- * hexadecimal, eight digits each), that UIDL. `last` on the last part. */
+ * hexadecimal, eight digits each), that UIDL. With POP_ROW_SURROGATE in that octet a u64 follows it: the
+ * size of the message's surrogate, or 0, not known (lib/mail/surrogate.h); without, the message is its
+ * own surrogate. `last` on the last part. */
 #define pop_listing_FIELDS(F) F(flag, last, ) F(bytes, rows, IPC_CHUNK)
 /* Up to `most` octets of message `uid` from `offset`. A client that fetches one message after the other
  * reads `ahead`: so many that follow may come along, if they are files. */

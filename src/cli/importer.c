@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lib/base/num.h"
+#include "lib/mail/surrogate.h"
 #include "src/cli/mbox.h"
 
 enum { PIECE = 32 * 1024, LINE_ROOM = 256 };
@@ -56,25 +57,43 @@ static bool say_octets(struct importer *x, struct slice s) {
   return ok;
 }
 
-static bool say_line(struct importer *x, uint64_t size, const struct mail_meta *meta) {
+static bool say_line(struct importer *x, uint64_t size, const struct mail_meta *meta, uint64_t surrogate) {
   char line[LINE_ROOM];
   struct slice uidl = meta->uidl.n ? meta->uidl : SLICE("-");
-  int n = snprintf(line, sizeof line, "%llu %lld %u %.*s\n", (unsigned long long)size, (long long)meta->date,
-                   meta->flags, SLICE_ARG(uidl));
+  int n = snprintf(line, sizeof line, "%llu %lld %u %.*s %llu\n", (unsigned long long)size, (long long)meta->date,
+                   meta->flags, SLICE_ARG(uidl), (unsigned long long)surrogate);
   return n > 0 && (size_t)n < sizeof line && say(x, slice_of(line, (size_t)n));
 }
 
-static bool say_file(struct importer *x, struct slice raw, bool unquote) {
+/* Gives `take` the message in wire form, some at a time, as long as it says true. */
+static bool each_piece(struct slice raw, bool unquote, bool (*take)(void *arg, struct slice piece), void *arg) {
   struct to_wire w = to_wire_open(raw, unquote);
   struct buf piece;
   bool ok = true;
   buf_init(&piece, raw.n + PIECE + 1024); /* a line may be as long as the message */
   while (ok && to_wire_next(&w, &piece, PIECE)) {
-    ok = !piece.failed && say_octets(x, buf_slice(&piece));
+    ok = !piece.failed && take(arg, buf_slice(&piece));
     buf_reset(&piece);
   }
   buf_free(&piece);
   return ok;
+}
+
+static bool say_piece(void *arg, struct slice piece) { return say_octets(arg, piece); }
+
+static bool measure_piece(void *arg, struct slice piece) {
+  surrogate_put(arg, piece, NULL);
+  return true;
+}
+
+/* What a POP3 client without UTF8 will get of it; where there is only ASCII that is quickly said. */
+static uint64_t measure(struct slice raw, enum importer_form form) {
+  struct surrogate s;
+  if (!surrogate_wants(raw)) return SURROGATE_SAME;
+  surrogate_open(&s);
+  bool good = form != IMPORTER_WIRE ? each_piece(raw, form == IMPORTER_MBOX, measure_piece, &s) : measure_piece(&s, raw);
+  surrogate_end(&s, NULL);
+  return good ? surrogate_size(&s) : SURROGATE_UNKNOWN;
 }
 
 /* --- the whole --- */
@@ -98,8 +117,8 @@ bool importer_put(struct importer *x, struct slice raw, enum importer_form form,
   uint64_t size = form == IMPORTER_WIRE ? raw.n : to_wire_size(raw, unquote);
   if (x->ended) return false;
   if (!size) return true;
-  return say_line(x, size, meta) &&
-         (form == IMPORTER_WIRE ? say_octets(x, raw) : say_file(x, raw, unquote));
+  return say_line(x, size, meta, measure(raw, form)) &&
+         (form == IMPORTER_WIRE ? say_octets(x, raw) : each_piece(raw, unquote, say_piece, x));
 }
 
 bool importer_wait(struct importer *x, uint64_t messages) {

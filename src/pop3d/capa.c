@@ -5,7 +5,7 @@
 static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER",
                                     "IMPLEMENTATION Qasid" };
 
-static bool can_stls(const struct session *s) { return !s->secure && s->svc->has_cert; }
+static bool can_stls(const struct session *s) { return !s->secure && s->svc->has_cert && !s->utf8; }
 
 /* RFC 2449 §5: what AUTHORIZATION has is announced in TRANSACTION too, except STLS, which is announced
  * where it is "present and permitted in the current state" (RFC 2595 §4). */
@@ -66,12 +66,21 @@ void capa_no_store(struct session *s) { list_capabilities(s, &nothing_known); }
 void pop3_stls(struct session *s, const struct pop3_args *a) {
   if (s->secure) {
     refuse(s, "Command not permitted when TLS active");
+  } else if (s->utf8) {
+    refuse(s, "STLS comes before UTF8"); /* RFC 6856 §2.1: "Clients MUST NOT issue the STLS command after" it */
   } else if (!can_stls(s)) {
     refuse(s, "there is no TLS here");
   } else {
     ok(s, "Begin TLS negotiation");
     s->proto.want = PROTO_TLS;
   }
+}
+
+/* RFC 6856 §2.1. USER is not announced with it (§2.2): no address here has a letter outside ASCII, and
+ * passwords are compared octet for octet, not prepared. */
+void pop3_utf8(struct session *s, const struct pop3_args *a) {
+  s->utf8 = true;
+  ok(s, "UTF8 enabled");
 }
 
 /* RFC 6856 §3. The language is the session's own, also across a login. */

@@ -7,9 +7,10 @@
 #include "lib/pop3/reply.h"
 
 enum { UIDLS_MAX = 0x7ffffff0 }; /* uidl_at has 31 bits */
+#define OCTETS_MAX (((uint64_t)1 << 62) - 1)
 
-bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity) {
-  *d = (struct drop){ .count = count, .uidvalidity = uidvalidity };
+bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8) {
+  *d = (struct drop){ .count = count, .uidvalidity = uidvalidity, .utf8 = utf8 };
   buf_init(&d->uidls, UIDLS_MAX);
   if (count == 0) return true;
   if (count > DROP_MESSAGES_MAX) return false;
@@ -32,16 +33,28 @@ static bool keep_uidl(struct drop *d, struct drop_message *m, struct slice uidl)
   return !d->uidls.failed;
 }
 
+/* False for a size that is none. */
+static bool keep_size(struct drop *d, struct drop_message *m, uint64_t octets, bool same, uint64_t surrogate) {
+  bool known = same || d->utf8 || surrogate;
+  m->sent = same || d->utf8 ? DROP_MESSAGE : known ? DROP_SURROGATE : DROP_UNKNOWN;
+  if (m->sent == DROP_SURROGATE) octets = surrogate;
+  m->octets = octets & OCTETS_MAX;
+  return octets <= OCTETS_MAX && !__builtin_add_overflow(d->octets_left, octets, &d->octets_left);
+}
+
 static bool add_row(struct drop *d, struct wire *w) {
   if (d->listed == d->count) return false;
   struct drop_message *m = &d->messages[d->listed];
   m->uid = wire_get_u32(w);
-  m->octets = wire_get_u64(w);
-  size_t n = wire_get_u8(w);
+  uint64_t octets = wire_get_u64(w);
+  uint8_t last = wire_get_u8(w);
+  size_t n = last & POP_ROW_UIDL;
+  bool same = !(last & POP_ROW_SURROGATE);
+  uint64_t surrogate = same ? 0 : wire_get_u64(w);
   if (w->bad || n > w->rest.n) return false;
   struct slice uidl = slice_first(w->rest, n);
   w->rest = slice_from(w->rest, n);
-  if (__builtin_add_overflow(d->octets_left, m->octets, &d->octets_left)) return false;
+  if (!keep_size(d, m, octets, same, surrogate)) return false;
   if (!keep_uidl(d, m, uidl)) return false;
   d->listed++;
   d->left++;

@@ -9,8 +9,16 @@
 
 enum { DROP_MESSAGES_MAX = 16 * 1024 * 1024 }; /* 256 MB of snapshot */
 
+/* What the client gets of a message. In UTF8 mode always the message. */
+enum drop_sent {
+  DROP_MESSAGE,
+  DROP_SURROGATE, /* `octets` is its size */
+  DROP_UNKNOWN    /* the message if its headers turn out to be ASCII: `octets` is its size */
+};
+
 struct drop_message {
-  uint64_t octets;       /* as RETR sends them, before stuffing */
+  uint64_t octets : 62;  /* as RETR sends them, before stuffing */
+  uint64_t sent : 2;     /* an enum drop_sent */
   uint32_t uid;
   uint32_t uidl_at : 31; /* 1 + place in drop.uidls; 0: made from uidvalidity and uid */
   uint32_t deleted : 1;
@@ -24,11 +32,12 @@ struct drop {
   uint32_t last;         /* the highest number that RETR sent (LAST) */
   uint32_t uidvalidity;
   uint64_t octets_left;  /* of the messages not marked */
+  bool utf8;             /* the client is in UTF8 mode */
   struct buf uidls;
 };
 
 /* Room for `count` messages. False without memory, or past DROP_MESSAGES_MAX. */
-bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity);
+bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8);
 /* Rows as pop_listing has them (ipc/pop3d_store.h). False when they are malformed, too many, or memory
  * is missing; the snapshot is then of no use. */
 bool drop_add(struct drop *d, struct slice rows);

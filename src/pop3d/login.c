@@ -161,7 +161,7 @@ void open_answer(struct session *s, struct slice payload) {
     s->granted = false; /* a grant is for one try */
     session_forget_user(s);
     err(s, "%s", translated(s->language, refusals[m.outcome]));
-  } else if (!drop_open(&s->drop, m.count, m.uidvalidity)) {
+  } else if (!drop_open(&s->drop, m.count, m.uidvalidity, s->utf8)) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {
     s->login_delay = m.login_delay;

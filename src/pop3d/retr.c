@@ -3,11 +3,16 @@
  * however large the message and however slow the client.
  *
  * All knowledge of how far the message is stands in the stuffer; what takes a piece (piece_taken) is
- * apart from where it came from. */
+ * apart from where it came from.
+ *
+ * A client that did not say UTF8 gets a message with other headers than ASCII as its surrogate: then each
+ * piece, a smaller one, is made over first, and the stuffer takes what came of it (convert.c). Ordinary mail
+ * never comes that way. */
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/state.h"
 
 enum { FIRST_OF_TOP = 16 * 1024 }; /* most headers and some lines */
+enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
 /* One octet more than is expected is asked for, so that a message which is longer than announced shows
  * itself without another question. */
@@ -15,9 +20,10 @@ static void ask_piece(struct session *s) {
   uint64_t left = s->stuffer.announced - s->stuffer.taken;
   uint32_t most = s->top && s->stuffer.taken == 0 ? FIRST_OF_TOP : IPC_CHUNK;
   if (left < most) most = (uint32_t)left + 1;
+  if (s->converted) most = CONVERTED_PIECE; /* its own size is not known */
   const struct pop_read m = {
     .uid = drop_at(&s->drop, s->reading)->uid,
-    .offset = s->stuffer.taken,
+    .offset = s->converted ? s->converted->made.taken : s->stuffer.taken,
     .most = most,
   };
   s->read_most = most;
@@ -25,13 +31,18 @@ static void ask_piece(struct session *s) {
   s->wait = WAIT_CHUNK;
 }
 
+static void read_message(struct session *s, uint64_t number, const struct drop_message *m) {
+  s->reading = (uint32_t)number;
+  if (m->sent == DROP_MESSAGE || converted_open(s, m)) ask_piece(s);
+  else err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
+}
+
 void pop3_retr(struct session *s, const struct pop3_args *a) {
   const struct drop_message *m = named_message(s, a->number);
   if (!m) return;
   pop3_stuff_open(&s->stuffer, m->octets);
   s->top = false;
-  s->reading = (uint32_t)a->number;
-  ask_piece(s);
+  read_message(s, a->number, m);
 }
 
 void pop3_top(struct session *s, const struct pop3_args *a) {
@@ -39,13 +50,7 @@ void pop3_top(struct session *s, const struct pop3_args *a) {
   if (!m) return;
   pop3_stuff_open_top(&s->stuffer, m->octets, a->lines);
   s->top = true;
-  s->reading = (uint32_t)a->number;
-  ask_piece(s);
-}
-
-void read_more(struct session *s) {
-  work_done(s);
-  ask_piece(s);
+  read_message(s, a->number, m);
 }
 
 /* The first line waits for the first piece, so that a message which can't be read gets an -ERR. */
@@ -57,6 +62,7 @@ static void begin(struct session *s) {
 
 static void finish(struct session *s) {
   s->begun = false;
+  converted_free(s);
   s->octets += s->stuffer.taken;
   remark(s, "%llu octets of message %u", (unsigned long long)s->stuffer.taken, s->reading);
   if (s->top) return;
@@ -67,6 +73,7 @@ static void finish(struct session *s) {
 /* Nothing of the message is out: it can be said. Else the connection goes before the final "." could
  * make a part look like the whole. */
 static void fail(struct session *s, enum pop_outcome why) {
+  converted_free(s);
   if (s->begun) {
     remark(s, "message %u can't be read on", s->reading);
     session_abort(s, CLOSE_READ_ERROR);
@@ -79,20 +86,22 @@ static void fail(struct session *s, enum pop_outcome why) {
 
 static enum pop3_stuff stuff(struct session *s, struct slice piece) {
   struct buf *out = &s->proto.out;
+  if (s->converted) return converted_stuff(s);
   if (piece.n == 0) return pop3_stuff_end(&s->stuffer, out);
   enum pop3_stuff r = pop3_stuff_put(&s->stuffer, piece, out);
   bool whole = s->stuffer.taken == s->stuffer.announced && piece.n < s->read_most;
   return r == POP3_STUFF_MORE && whole ? pop3_stuff_end(&s->stuffer, out) : r;
 }
 
-static void piece_taken(struct session *s, struct slice piece) {
+/* What was taken goes on as far as it can: into `out`, or until more of the message is there. */
+static void go_on(struct session *s, struct slice piece) {
   size_t before = buf_len(&s->proto.out);
   bool first = !s->begun;
   if (first) begin(s);
   switch (stuff(s, piece)) {
     case POP3_STUFF_DONE: finish(s); break;
     case POP3_STUFF_MORE:
-      if (buf_len(&s->proto.out) > PROTO_OUT_HIGH) work_on(s, WORK_READ);
+      if (buf_len(&s->proto.out) > PROTO_OUT_HIGH || converted_waits(s)) work_on(s, WORK_READ);
       else ask_piece(s);
       break;
     case POP3_STUFF_WRONG:
@@ -103,6 +112,31 @@ static void piece_taken(struct session *s, struct slice piece) {
         remark(s, "the size is not what was announced: the reply is taken back");
       }
       fail(s, POP_DAMAGED);
+  }
+}
+
+void read_more(struct session *s) {
+  work_done(s);
+  if (converted_waits(s)) go_on(s, SLICE_NONE);
+  else ask_piece(s);
+}
+
+/* RFC 6856 §5. */
+static void refuse_unknown(struct session *s) {
+  if (s->begun) {
+    fail(s, POP_DAMAGED);
+    return;
+  }
+  converted_free(s);
+  err(s, "[UTF8] message %u has a header in UTF-8: say UTF8 before you log in", s->reading);
+}
+
+static void piece_taken(struct session *s, struct slice piece) {
+  switch (s->converted ? converted_take(s, piece) : CONVERTED_SOME) {
+    case CONVERTED_SOME: go_on(s, piece); break;
+    case CONVERTED_NONE: ask_piece(s); break;
+    case CONVERTED_REFUSED: refuse_unknown(s); break;
+    case CONVERTED_FAILED: fail(s, POP_TROUBLE); break;
   }
 }
 

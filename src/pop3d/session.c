@@ -255,6 +255,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   s->secure = true;
   session_forget_user(s); /* what was said in the clear may have been said by someone else */
   s->language = 0;
+  s->utf8 = false;
   remark(s, "TLS %s %s", tls->tls_version, tls->tls_cipher);
   finish_call(s);
 }
@@ -366,6 +367,7 @@ static void session_free(struct proto **p) {
   if (!*p) return;
   struct session *s = session_of(*p);
   drop_close(&s->drop);
+  converted_free(s);
   buf_wipe(&s->user);
   buf_free(&s->account);
   proto_done(&s->proto);

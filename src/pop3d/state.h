@@ -4,6 +4,7 @@
 
 #include "ipc/pop3d_store.h"
 #include "lib/pop3/command.h"
+#include "lib/mail/surrogate.h"
 #include "lib/pop3/line.h"
 #include "lib/pop3/stuff.h"
 #include "src/pop3d/drop.h"
@@ -27,6 +28,14 @@ enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WO
 /* How the login was asked for: it decides the wording of "+OK". */
 enum pop3d_login { LOGIN_PASS, LOGIN_APOP, LOGIN_AUTH };
 
+/* A message on its way out that is not sent as it is: its octets, made over, wait here for the stuffer. */
+struct converted {
+  struct surrogate made;
+  struct buf text;
+  bool unknown; /* nobody knew whether it has to be made over: when it has, it is refused */
+  bool ended;   /* all of the message was read */
+};
+
 struct session {
   struct proto proto; /* first */
 
@@ -45,6 +54,7 @@ struct session {
   bool auth_lost;     /* auth was restarted inside AUTH */
   bool store_lost;    /* store was restarted while auth was asked: a grant is gone with it */
   uint8_t language;   /* of replies; an index of languages */
+  bool utf8;          /* UTF8 was said: messages are sent as they are */
   bool granted;       /* store may hold a grant or a lock of this session */
   bool quit_unheard;  /* store was lost while it was at the QUIT */
 
@@ -60,6 +70,7 @@ struct session {
   uint32_t reading;   /* RETR, TOP: the number */
   uint32_t read_most; /* the most octets that were asked for */
   struct pop3_stuffer stuffer;
+  struct converted *converted; /* NULL: the message is sent as it is */
   bool top;
   bool begun;         /* the response's first line is out */
 
@@ -152,6 +163,7 @@ void pop3_capa(struct session *s, const struct pop3_args *a);
 void rules_answer(struct session *s, struct slice payload);
 void capa_no_store(struct session *s); /* store is gone: CAPA without what only store knows */
 void pop3_stls(struct session *s, const struct pop3_args *a);
+void pop3_utf8(struct session *s, const struct pop3_args *a);
 
 /* listing.c */
 void pop3_stat(struct session *s, const struct pop3_args *a);
@@ -169,6 +181,24 @@ void pop3_rset(struct session *s, const struct pop3_args *a);
 void pop3_retr(struct session *s, const struct pop3_args *a);
 void pop3_top(struct session *s, const struct pop3_args *a);
 void read_more(struct session *s);
+
+/* convert.c */
+enum converted_taken {
+  CONVERTED_SOME,    /* there is something to send, or the end */
+  CONVERTED_NONE,    /* nothing to send before more of the message is there */
+  CONVERTED_REFUSED, /* a message nobody knew of has to be made over: its size is not what was announced */
+  CONVERTED_FAILED   /* no memory */
+};
+/* The message that is about to be read is to be made over. False without memory. */
+bool converted_open(struct session *s, const struct drop_message *m);
+/* The next octets of it; none at its end. */
+enum converted_taken converted_take(struct session *s, struct slice piece);
+/* Gives the stuffer some of what waits; the end behind the last. */
+enum pop3_stuff converted_stuff(struct session *s);
+/* Whether there is something for the stuffer. */
+bool converted_waits(const struct session *s);
+/* Gives back what it held. */
+void converted_free(struct session *s);
 void chunk_answer(struct session *s, struct slice payload);
 void chunk_take(struct session *s, const struct pop_chunk *m);
 

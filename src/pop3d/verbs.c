@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
   { "NOOP", POP3_ARG_NONE,         ST_TRANSACTION,   0,                         pop3_noop, NULL,   "RFC 1939 §5" },
   { "RSET", POP3_ARG_NONE,         ST_TRANSACTION,   0,                         pop3_rset, NULL,   "RFC 1939 §5" },
   { "LANG", POP3_ARG_LANG,         ST_BOTH,          0,                         pop3_lang, "LANG", "RFC 6856 §3" },
+  { "UTF8", POP3_ARG_NONE,         ST_AUTHORIZATION, 0,                         pop3_utf8, "UTF8", "RFC 6856 §2.1" },
   { "LAST", POP3_ARG_NONE,         ST_TRANSACTION,   V_LAST,                    pop3_last, NULL,   "RFC 1460" },
   { "QUIT", POP3_ARG_NONE,         ST_BOTH,          0,                         pop3_quit, NULL,   "RFC 1939 §4, §6" },
 };

@@ -4,7 +4,9 @@
 
 #include "ipc/pop3d_store.h"
 #include "lib/base/wire.h"
+#include "lib/mail/surrogate.h"
 #include "src/store/deleted.h"
+#include "src/store/engine.h"
 #include "src/store/uidl.h"
 
 enum { LISTING_MAX = 512 * 1024 * 1024 };
@@ -24,22 +26,24 @@ static enum db_result open_folder(struct store_engine *e, struct open_job *o) {
   return DB_OK;
 }
 
-static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl) {
+static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl, uint64_t surrogate) {
   if (uidl.n > POP_UIDL_MAX) uidl = slice_first(uidl, POP_UIDL_MAX);
   wire_put_u32(&o->rows, uid);
   wire_put_u64(&o->rows, size);
-  buf_put_u8(&o->rows, (uint8_t)uidl.n);
+  bool same = surrogate == SURROGATE_SAME;
+  buf_put_u8(&o->rows, (uint8_t)(uidl.n | (same ? 0 : POP_ROW_SURROGATE)));
+  if (!same) wire_put_u64(&o->rows, surrogate); /* NULL is 0 */
   if (uidl.n) buf_put(&o->rows, uidl);
   o->count++;
   o->octets += size;
 }
 
 static enum db_result list_entries(struct store_engine *e, struct open_job *o) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, uidl FROM entry WHERE folder = ? ORDER BY uid");
+  struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, uidl, surrogate FROM entry WHERE folder = ? ORDER BY uid");
   db_bind_int(s, 1, (int64_t)o->folder);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW && !o->rows.failed)
-    put_row(o, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 1), db_bytes(s, 2));
+    put_row(o, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 1), db_bytes(s, 2), (uint64_t)db_int(s, 3));
   db_reset(s);
   return o->rows.failed ? DB_NOMEM : r;
 }

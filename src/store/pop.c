@@ -97,7 +97,8 @@ static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_
 static size_t part_of(struct slice rows) {
   size_t n = 0;
   while (n < rows.n) {
-    size_t row = 13u + (size_t)slice_at(rows, n + 12);
+    int last = slice_at(rows, n + 12);
+    size_t row = 13u + (size_t)(last & POP_ROW_UIDL) + (last & POP_ROW_SURROGATE ? 8 : 0);
     if (n + row > IPC_CHUNK) break;
     n += row;
   }

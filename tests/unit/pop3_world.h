@@ -8,6 +8,7 @@
 
 #include "ipc/front_auth.h"
 #include "ipc/pop3d_store.h"
+#include "lib/mail/surrogate.h"
 #include "lib/tls/digest.h"
 #include "src/pop3d/session.h"
 
@@ -17,6 +18,8 @@ struct world_message {
   struct slice text;  /* as store keeps it */
   uint64_t announced; /* its size in the listing */
   const char *uidl;   /* imported, or NULL */
+  bool differs;       /* it is not its own surrogate, whose size is this (0: not known) */
+  uint64_t surrogate;
 };
 
 struct pop3_world {
@@ -78,7 +81,7 @@ static inline void world_init(struct pop3_world *w) {
 }
 
 static inline void world_message(struct pop3_world *w, struct slice text) {
-  w->messages[w->count++] = (struct world_message){ text, text.n, NULL };
+  w->messages[w->count++] = (struct world_message){ .text = text, .announced = text.n };
 }
 
 static inline void world_free(struct pop3_world *w) {
@@ -174,11 +177,13 @@ static inline void world_listing(struct pop3_world *w) {
     struct buf b, rows;
     buf_init(&b, IPC_PAYLOAD_MAX);
     buf_init(&rows, IPC_CHUNK);
-    for (; i < n && buf_room(&rows) > 13 + POP_UIDL_MAX; i++) {
+    for (; i < n && buf_room(&rows) > 21 + POP_UIDL_MAX; i++) {
       const char *uidl = w->virtual_count ? NULL : w->messages[i].uidl;
       wire_put_u32(&rows, i + 1);
       wire_put_u64(&rows, w->virtual_count ? 100 : w->messages[i].announced);
-      buf_put_u8(&rows, uidl ? (uint8_t)strlen(uidl) : 0);
+      bool differs = !w->virtual_count && w->messages[i].differs;
+      buf_put_u8(&rows, (uint8_t)((uidl ? strlen(uidl) : 0) | (differs ? POP_ROW_SURROGATE : 0)));
+      if (differs) wire_put_u64(&rows, w->messages[i].surrogate);
       buf_put_str(&rows, uidl ? uidl : "");
     }
     pop_listing_put(&b, &(struct pop_listing){ .last = i == n, .rows = buf_slice(&rows) });

@@ -19,6 +19,7 @@
 #include "ipc/cli_room.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/smtpd_store.h"
+#include "lib/mail/surrogate.h"
 #include "src/store/store.h"
 
 enum { SMTPD = 11, POP3D = 12, POP3D_2 = 13, AUTH = 14, CLI = 15 };
@@ -310,6 +311,7 @@ struct drop {
   struct pop_opened opened;
   uint32_t uid[4096];
   uint64_t size[4096];
+  uint64_t surrogate[4096]; /* as lib/mail/surrogate.h tells it */
   char uidl[4096][72];
 };
 
@@ -324,6 +326,8 @@ static void kit_hear_listing(struct kit *k, struct drop *d) {
       d->uid[n] = wire_get_u32(&w);
       d->size[n] = wire_get_u64(&w);
       uint8_t length = wire_get_u8(&w);
+      d->surrogate[n] = length & POP_ROW_SURROGATE ? wire_get_u64(&w) : SURROGATE_SAME;
+      length &= POP_ROW_UIDL;
       struct slice uidl = slice_first(w.rest, length);
       w.rest = slice_from(w.rest, length);
       if (length)

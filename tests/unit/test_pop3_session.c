@@ -208,6 +208,8 @@ static const struct { const char *line, *golden; } matrix[] = {
   { "LANG\r\n",                                         "OOOOeO" },
   { "LANG de\r\n",                                      "OOOOEO" },
   { "LANG xx\r\n",                                      "EEEEEE" },
+  { "UTF8\r\n",                                         "OOOOeE" },
+  { "UTF8 USER\r\n",                                    "EEEEEE" },
   { "LAST\r\n",                                         "EEEEeE" },
   { "QUIT\r\n",                                         "ooooeo" },
   { "XTND\r\n",                                         "EEEEeE" },
@@ -250,19 +252,19 @@ static void every_verb_in_every_state(void **state) {
 /* PO-8. RFC 2449 §5: what AUTHORIZATION has stays announced; RFC 2595 §4: STLS only where it works. */
 static void capa_is_honest(void **state) {
   struct pop3_world *w = logged_in();
-  say(w, "CAPA\r\n", CAPA_HEAD "UIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "UIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
   world_end(&w);
   w = rfc_world();
-  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nUIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
-  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
   world_end(&w);
   w = world_new();
   w->svc.has_cert = false;
   w->conf.plaintext_auth = true;
   start(w);
-  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nSASL PLAIN LOGIN\r\nUIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "-ERR there is no TLS here\r\n");
   world_end(&w);
 }
@@ -275,7 +277,7 @@ static void capa_names_mechanisms(void **state) {
   struct pop3_world *w = world_new();
   w->conf.auth_mechanisms = (struct conf_list){ named, 4 };
   start(w);
-  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "STLS\r\nSASL SCRAM-SHA-256 CRAM-MD5\r\nUIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
   say(w, "STLS\r\n", "+OK Begin TLS negotiation\r\n");
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nSCRAM-SHA-256\r\nLOGIN\r\nCRAM-MD5\r\n.\r\n");
   named[0] = "SCRAM-SHA-1-PLUS";
@@ -283,7 +285,7 @@ static void capa_names_mechanisms(void **state) {
   w->p->channel.bindings = bindings;
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nSCRAM-SHA-1-PLUS\r\nSCRAM-SHA-256\r\nCRAM-MD5\r\n.\r\n");
   w->conf.auth_mechanisms.count = 0;
-  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nUIDL\r\nTOP\r\nLANG\r\n" CAPA_TAIL);
+  say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nUIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
   says(w, "AUTH LOGIN\r\n", "+ "); /* taken, unasked */
   world_end(&w);
 }
@@ -1072,6 +1074,105 @@ static void idle_sessions_are_small(void **state) {
   world_end(&w);
 }
 
+/* --- UTF8 --- */
+
+#define HIGH "Subject: \xc3\xa9\xc3\xa9\r\nTo: a\r\n\r\n.x\r\n"
+#define LOW "Subject: =?UTF-8?Q?=C3=A9=C3=A9?=\r\nTo: a\r\n\r\n"
+
+/* One message that has a surrogate, which store says has `surrogate` octets (0: not known), and a plain one. */
+static struct pop3_world *with_surrogate(struct slice text, uint64_t surrogate, bool utf8) {
+  struct pop3_world *w = world_new();
+  world_message(w, text);
+  w->messages[0].differs = true;
+  w->messages[0].surrogate = surrogate;
+  world_message(w, SLICE("A: b\r\n\r\n"));
+  start(w);
+  if (utf8) say(w, "UTF8\r\n", "+OK UTF8 enabled\r\n");
+  says(w, APOP, "+OK ");
+  return w;
+}
+
+static void surrogates_have_their_own_sizes(void **state) {
+  struct pop3_world *w = with_surrogate(SLICE(HIGH), sizeof LOW - 1 + 4, false);
+  say(w, "STAT\r\n", "+OK 2 56\r\n");
+  say(w, "LIST\r\n", "+OK 2 messages (56 octets)\r\n1 48\r\n2 8\r\n.\r\n");
+  say(w, "RETR 1\r\n", "+OK 48 octets\r\n" LOW "..x\r\n.\r\n");
+  say(w, "TOP 1 0\r\n", "+OK top of message follows\r\n" LOW ".\r\n");
+  say(w, "RETR 2\r\n", "+OK 8 octets\r\nA: b\r\n\r\n.\r\n");
+  say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+  say(w, "STAT\r\n", "+OK 1 8\r\n");
+  say(w, "RSET\r\n", "+OK maildrop has 2 messages (56 octets)\r\n");
+  world_end(&w);
+  w = with_surrogate(SLICE(HIGH), sizeof LOW - 1 + 4, true);
+  say(w, "LIST\r\n", "+OK 2 messages (36 octets)\r\n1 28\r\n2 8\r\n.\r\n");
+  say(w, "RETR 1\r\n", "+OK 28 octets\r\nSubject: \xc3\xa9\xc3\xa9\r\nTo: a\r\n\r\n..x\r\n.\r\n");
+  says(w, "UTF8\r\n", "-ERR you are logged in already");
+  world_end(&w);
+}
+
+/* What store was told wrong is never sent with its final dot; what nobody measured is told by [UTF8]. */
+static void surrogates_of_another_size(void **state) {
+  for (int off = -2; off <= 2; off++) {
+    struct pop3_world *w = with_surrogate(SLICE(HIGH), (uint64_t)(48 + off), false);
+    world_send(w, SLICE("RETR 1\r\n"));
+    assert_int_equal(slice_search(buf_slice(&w->said), SLICE("\r\n.\r\n")) > 0, off == 0);
+    assert_int_equal(w->closed, off > 0);
+    assert_starts(w, off < 0 ? "-ERR [SYS/PERM] message 1 is damaged" : "+OK ");
+    world_end(&w);
+  }
+  struct pop3_world *w = with_surrogate(SLICE(HIGH), 0, false);
+  say(w, "LIST 1\r\n", "+OK 1 28\r\n");
+  says(w, "RETR 1\r\n", "-ERR [UTF8] message 1 has a header in UTF-8");
+  says(w, "TOP 1 0\r\n", "-ERR [UTF8] ");
+  says(w, "RETR 2\r\n", "+OK ");
+  world_end(&w);
+  w = with_surrogate(SLICE("A: c\r\n\r\n\xc3\xa9\r\n"), 0, false); /* unmeasured, but there is nothing to do */
+  say(w, "RETR 1\r\n", "+OK 12 octets\r\nA: c\r\n\r\n\xc3\xa9\r\n.\r\n");
+  say(w, "TOP 1 9\r\n", "+OK top of message follows\r\nA: c\r\n\r\n\xc3\xa9\r\n.\r\n");
+  world_end(&w);
+}
+
+/* Larger than anything held at once, in pieces of every size, with a part's header at its very end. */
+static void large_surrogates(void **state) {
+  enum { LINES = 20000, LINE = 20 };
+  struct buf text;
+  struct surrogate s;
+  buf_init(&text, 8 << 20);
+  buf_put_str(&text, "Subject: \xc3\xa9\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n");
+  for (int i = 0; i < LINES; i++) buf_put_str(&text, "..................\r\n");
+  buf_put_str(&text, "--b\r\nContent-Description: \xc3\xa9\r\n\r\n--b--\r\n");
+  surrogate_open(&s);
+  surrogate_put(&s, buf_slice(&text), NULL);
+  surrogate_end(&s, NULL);
+  for (uint32_t step = 100; step < 200000; step *= 7) {
+    struct pop3_world *w = with_surrogate(buf_slice(&text), s.put, false);
+    w->short_reads = step;
+    world_send(w, SLICE("RETR 1\r\n"));
+    struct slice said = buf_slice(&w->said);
+    struct slice first = slice_split(&said, '\n');
+    assert_int_equal(said.n, s.put + LINES + 3); /* a dot for each line that begins with one */
+    assert_true(slice_starts(first, SLICE("+OK ")));
+    assert_true(slice_eq(slice_from(said, said.n - 5), SLICE("\r\n.\r\n")));
+    assert_false(w->closed);
+    assert_true(w->out_peak <= PROTO_OUT_MAX);
+    world_end(&w);
+    w = with_surrogate(buf_slice(&text), 0, false); /* found out only after it has begun */
+    w->short_reads = step;
+    says(w, "RETR 1\r\n", "-ERR [UTF8] ");
+    world_end(&w);
+  }
+  buf_free(&text);
+}
+
+static void stls_comes_before_utf8(void **state) {
+  struct pop3_world *w = rfc_world();
+  say(w, "UTF8\r\n", "+OK UTF8 enabled\r\n");
+  say(w, "STLS\r\n", "-ERR STLS comes before UTF8\r\n");
+  say(w, "CAPA\r\n", CAPA_HEAD "UIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
+  assert_false(w->tls_started);
+  world_end(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_session_of_rfc_1939_10),
@@ -1107,6 +1208,10 @@ int main(void) {
     cmocka_unit_test(a_thousand_pipelined_retrs),
     cmocka_unit_test(large_sizes),
     cmocka_unit_test(a_hundred_thousand_messages),
+    cmocka_unit_test(surrogates_have_their_own_sizes),
+    cmocka_unit_test(surrogates_of_another_size),
+    cmocka_unit_test(large_surrogates),
+    cmocka_unit_test(stls_comes_before_utf8),
     cmocka_unit_test(login_has_a_time),
     cmocka_unit_test(idle_sessions_end),
     cmocka_unit_test(auth_may_go),

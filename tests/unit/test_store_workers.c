@@ -40,7 +40,7 @@ static void delete_all(struct crowd *c, uint64_t tag, struct slice rows) {
   while (w.rest.n) {
     wire_put_u32(&uids, wire_get_u32(&w));
     wire_get_u64(&w);
-    wire_get_u8(&w);
+    if (wire_get_u8(&w) & POP_ROW_SURROGATE) wire_get_u64(&w);
   }
   pop_delete_put(&payload, &(struct pop_delete){ buf_slice(&uids) });
   say(c, ROOM_POP3D, POP3D, pop_delete_type, tag, &payload);

@@ -4,6 +4,7 @@
 
 #include "ipc/cli_room.h"
 #include "lib/base/num.h"
+#include "lib/mail/surrogate.h"
 
 enum { WORDS = 8 };
 
@@ -65,11 +66,15 @@ bool people_alias(struct people *p, struct world *w, struct slice name, struct s
 bool people_give(struct people *p, struct world *w, struct slice name, struct slice uidl,
                  struct slice octets) {
   const struct slice words[] = { SLICE("import"), name };
+  struct surrogate surrogate;
   struct buf input;
+  surrogate_open(&surrogate);
+  surrogate_put(&surrogate, octets, NULL);
+  surrogate_end(&surrogate, NULL);
   buf_init(&input, 1 << 20);
   buf_printf(&input, "%zu 1700000000 0 ", octets.n);
   buf_put(&input, uidl);
-  buf_put_u8(&input, '\n');
+  buf_printf(&input, " %llu\n", (unsigned long long)surrogate_size(&surrogate));
   buf_put(&input, octets);
   bool ok = command(p, w, ROOM_STORE, words, 2, buf_slice(&input), NULL) == CLI_OK;
   buf_free(&input);

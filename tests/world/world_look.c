@@ -79,7 +79,8 @@ static void take_listing(struct world *w, struct look *k, struct slice payload) 
     struct world_mail *m = &k->box->mails[k->rows++];
     m->uid = wire_get_u32(&rows);
     m->size = wire_get_u64(&rows);
-    uint8_t n = wire_get_u8(&rows);
+    uint8_t last = wire_get_u8(&rows), n = last & POP_ROW_UIDL;
+    if (last & POP_ROW_SURROGATE) wire_get_u64(&rows);
     put_uidl(m, k->box->uidvalidity, slice_first(rows.rest, n));
     rows.rest = slice_from(rows.rest, n);
   }

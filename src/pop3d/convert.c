@@ -1,0 +1,58 @@
+/* A message made over for a client that did not say UTF8 (RFC 6856 §2.1): its pieces become its surrogate
+ * (lib/mail/surrogate.h), and that, some at a time, goes to the stuffer, which holds it against the size that
+ * LIST announced.
+ *
+ * A message of unknown measure goes this way too. If its headers are ASCII it comes out as it is, of the
+ * size that was announced. If not, it is refused with [UTF8], before a line of it is out where its first
+ * piece shows it, as it nearly always does. */
+#include <stdlib.h>
+
+#include "src/pop3d/state.h"
+
+enum {
+  CONVERTED_MAX = 2 * 1024 * 1024, /* SURROGATE_GROWTH times a piece and a field; ordinary text does not double */
+  CONVERTED_STEP = 32 * 1024       /* octets that the stuffer gets at once */
+};
+
+bool converted_open(struct session *s, const struct drop_message *m) {
+  struct converted *c = calloc(1, sizeof *c);
+  if (!c) return false;
+  surrogate_open(&c->made);
+  buf_init(&c->text, CONVERTED_MAX);
+  c->unknown = m->sent == DROP_UNKNOWN;
+  s->converted = c;
+  return true;
+}
+
+void converted_free(struct session *s) {
+  struct converted *c = s->converted;
+  if (!c) return;
+  surrogate_close(&c->made);
+  buf_free(&c->text);
+  free(c);
+  s->converted = NULL;
+}
+
+enum converted_taken converted_take(struct session *s, struct slice piece) {
+  struct converted *c = s->converted;
+  surrogate_put(&c->made, piece, &c->text);
+  c->ended = piece.n == 0 || (piece.n < s->read_most && c->made.put == s->stuffer.announced);
+  if (c->ended) surrogate_end(&c->made, &c->text);
+  if (c->made.failed || c->text.failed) return CONVERTED_FAILED;
+  if (c->unknown && c->made.changed) return CONVERTED_REFUSED;
+  return converted_waits(s) ? CONVERTED_SOME : CONVERTED_NONE;
+}
+
+bool converted_waits(const struct session *s) {
+  const struct converted *c = s->converted;
+  return c && (c->ended || buf_len(&c->text) > 0);
+}
+
+enum pop3_stuff converted_stuff(struct session *s) {
+  struct converted *c = s->converted;
+  struct slice some = slice_first(buf_slice(&c->text), CONVERTED_STEP);
+  enum pop3_stuff r = some.n ? pop3_stuff_put(&s->stuffer, some, &s->proto.out) : POP3_STUFF_MORE;
+  buf_drop(&c->text, some.n);
+  if (r == POP3_STUFF_MORE && c->ended && buf_len(&c->text) == 0) r = pop3_stuff_end(&s->stuffer, &s->proto.out);
+  return r;
+}

@@ -1,0 +1,115 @@
+/* The store and the sizes of surrogates: told by who hands a message in, measured later where nobody told. */
+#include "lib/db/db.h"
+#include "src/store/schema.h"
+#include "tests/unit/store_kit.h"
+
+#define HIGH "Subject: \xc3\xa9\r\n\r\nx\r\n"
+enum { HIGH_MORE = sizeof "=?UTF-8?Q?=C3=A9?=" - 1 - 2 /* octets that the surrogate has more */ };
+
+static int set_up(void **state) { return kit_setup(state); }
+
+static uint64_t alice(struct kit *k) {
+  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
+  return kit_account(k, "alice@example.org");
+}
+
+static enum commit_outcome deliver(struct kit *k, struct slice tail, const char *from, uint64_t surrogate) {
+  struct buf list;
+  kit_list(&list, "alice@example.org");
+  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, 7, .id = SLICE("Q1"), .return_path = slice_str(from),
+                      .addresses = buf_slice(&list), .surrogate = surrogate, .tail = tail));
+  buf_free(&list);
+  return KIT_HEAR(k, smtp_committed).outcome;
+}
+
+static void told_sizes_are_kept(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  size_t n = sizeof HIGH - 1;
+  assert_int_equal(deliver(k, SLICE(HIGH), "a@b.example", n + HIGH_MORE), COMMIT_DONE);
+  assert_int_equal(deliver(k, SLICE(HIGH), "a@b.example", SURROGATE_SAME), COMMIT_DONE);
+  assert_int_equal(deliver(k, SLICE("Subject: \xc3\xa9\r\n"), "a@b.example", 13 + HIGH_MORE), COMMIT_DONE); /* two octets are added */
+  /* These can't be: they are not known. */
+  assert_int_equal(deliver(k, SLICE(HIGH), "a@b.example", UINT64_MAX), COMMIT_DONE);
+  assert_int_equal(deliver(k, SLICE(HIGH), "a@b.example", n * 1000), COMMIT_DONE);
+  assert_int_equal(deliver(k, SLICE(HIGH), "\xc3\xa9@b.example", n + HIGH_MORE), COMMIT_DONE);
+  struct drop *d = kit_open_drop(k, 1, id);
+  assert_int_equal(d->opened.count, 6);
+  assert_int_equal(d->surrogate[0], d->size[0] + HIGH_MORE);
+  assert_int_equal(d->surrogate[1], SURROGATE_SAME);
+  assert_int_equal(d->surrogate[2], d->size[2] + HIGH_MORE);
+  for (int i = 3; i < 6; i++) assert_int_equal(d->surrogate[i], SURROGATE_UNKNOWN);
+  kit_quit(k, 1);
+  /* ... until it is looked at. */
+  kit_idle(k);
+  d = kit_open_drop(k, 2, id);
+  for (int i = 3; i < 5; i++) assert_int_equal(d->surrogate[i], d->size[i] + HIGH_MORE);
+  assert_true(d->surrogate[5] > d->size[5] + HIGH_MORE); /* its Return-Path too */
+  assert_int_equal(d->surrogate[0], d->size[0] + HIGH_MORE);
+}
+
+static void imports_may_tell(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  struct buf list, input;
+  size_t n = sizeof HIGH - 1;
+  kit_list(&list, "import alice@example.org");
+  buf_init(&input, 4096);
+  buf_printf(&input, "%zu 1 0 -\n" HIGH "%zu 1 0 - %zu\n" HIGH "%zu 1 0 uidl 1\n" HIGH "4 1 0 -\na:b\n", n, n, n + HIGH_MORE, n);
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, buf_slice(&input)));
+  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  assert_int_equal(kit_answer(k, NULL).code, CLI_OK);
+  buf_free(&list);
+  buf_free(&input);
+  struct drop *d = kit_open_drop(k, 1, id);
+  const uint64_t want[] = { SURROGATE_UNKNOWN, n + HIGH_MORE, SURROGATE_SAME, SURROGATE_UNKNOWN };
+  for (int i = 0; i < 4; i++) assert_int_equal(d->surrogate[i], want[i]);
+  kit_quit(k, 1);
+  kit_idle(k);
+  d = kit_open_drop(k, 2, id);
+  assert_int_equal(d->surrogate[0], n + HIGH_MORE);
+  assert_int_equal(d->surrogate[3], SURROGATE_SAME);
+}
+
+/* Messages of a store that knew of no surrogates, in the database and in files, many and damaged ones. */
+static void old_messages_are_measured(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  static char big[200 * 1024];
+  memset(big, 'a', sizeof big);
+  memcpy(big, HIGH, sizeof HIGH - 1);
+  memcpy(big + sizeof big - 2, "\r\n", 2);
+  for (int i = 0; i < 100; i++) assert_int_equal(deliver(k, i % 2 ? SLICE(HIGH) : SLICE("A: b\r\n\r\n"), "", 1), COMMIT_DONE);
+  for (int i = 0; i < 2; i++) {
+    assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, slice_of(big, IPC_CHUNK)));
+    assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
+    assert_int_equal(deliver(k, slice_of(big + IPC_CHUNK, IPC_CHUNK), "", 1), COMMIT_DONE);
+  }
+  kit_close(k);
+  struct db *db = NULL;
+  struct db_options options = { .page_size = STORE_PAGE };
+  assert_int_equal(db_open(k->disk, STORE_DATABASE, &options, &db), DB_OK);
+  assert_int_equal(db_exec(db, "UPDATE entry SET surrogate = NULL"), DB_OK);
+  db_close(&db);
+  assert_int_equal(k->disk->ops->remove(k->disk, "bodies/66/102"), 0);
+  kit_open(k);
+  struct drop *d = kit_open_drop(k, 1, id);
+  for (int i = 0; i < 102; i++) assert_int_equal(d->surrogate[i], SURROGATE_UNKNOWN);
+  kit_quit(k, 1);
+  kit_idle(k);
+  assert_int_equal(store_chores(k->writer), STORE_NO_CHORES);
+  d = kit_open_drop(k, 2, id);
+  for (int i = 0; i < 100; i++) assert_int_equal(d->surrogate[i], i % 2 ? d->size[i] + HIGH_MORE : SURROGATE_SAME);
+  assert_int_equal(d->surrogate[100], d->size[100] + HIGH_MORE);
+  assert_int_equal(d->surrogate[101], SURROGATE_SAME); /* can't be read: it is never sent */
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(told_sizes_are_kept, set_up, kit_teardown),
+    cmocka_unit_test_setup_teardown(imports_may_tell, set_up, kit_teardown),
+    cmocka_unit_test_setup_teardown(old_messages_are_measured, set_up, kit_teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
