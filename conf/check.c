@@ -152,6 +152,10 @@ static const char *wrong_mechanism(struct slice text) {
   return "is no SASL mechanism that is spoken here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for example";
 }
 
+static const char *wrong_network(struct slice text) {
+  return conf_is_network(text) ? NULL : "is no network; \"192.0.2.0/24\", \"2001:db8::/32\" or an address alone is meant";
+}
+
 static const char *wrong_server(struct slice text) {
   struct slice ip;
   uint16_t port;
@@ -179,6 +183,7 @@ static const struct meaning {
   { "listen_submissions", wrong_listen },
   { "listen_pop3", wrong_listen },
   { "listen_pop3s", wrong_listen },
+  { "plaintext_networks", wrong_network },
   { "dns_servers", wrong_server },
   { "dns_trust_anchor", wrong_anchor },
 };

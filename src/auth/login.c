@@ -426,7 +426,9 @@ static struct login *admit(struct auth *a, struct front *f, uint64_t tag, struct
   return NULL;
 }
 
-static bool may_show_password(const struct auth *a, bool secure) { return secure || a->conf->plaintext_auth; }
+static bool may_show_password(const struct auth *a, bool secure, struct slice peer) {
+  return secure || a->conf->plaintext_auth || conf_in_networks(&a->conf->plaintext_networks, peer);
+}
 
 bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
   struct auth_start m;
@@ -435,7 +437,7 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   if (!l) return true;
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
   const struct sasl_channel ch = {
-    .may_show = may_show_password(a, m.secure),
+    .may_show = may_show_password(a, m.secure, m.peer),
     .binds = m.secure && m.exporter.n,
     .tokens = m.secure && a->verifier,
   };
@@ -464,7 +466,7 @@ bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice 
   if (!auth_login_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
-  if (!may_show_password(a, m.secure)) {
+  if (!may_show_password(a, m.secure, m.peer)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }

@@ -11,8 +11,10 @@
 
 /* Whoever listens on a plain connection would have the password. */
 static struct sasl_channel channel(const struct session *s) {
+  const struct smtpd_service *svc = s->service;
   return (struct sasl_channel){
-    .may_show = s->secure || s->service->plaintext_auth,
+    .may_show = s->secure || svc->plaintext_auth ||
+                conf_in_networks(&svc->plaintext_networks, slice_of(s->peer, s->peer_len)),
     .binds = s->secure && s->proto.channel.bindings,
     .tokens = s->secure && s->service->tokens,
   };

@@ -24,6 +24,7 @@ void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, cons
     .submission = strcmp(service, "smtp") != 0,
     .has_certificate = has_certificate,
     .plaintext_auth = conf->plaintext_auth,
+    .plaintext_networks = conf->plaintext_networks,
     .mechanisms = sasl_set_of(conf->auth_mechanisms.items, conf->auth_mechanisms.count),
     .tokens = conf->oauth_keys[0] != 0,
     .fix_bare_lf = conf->bare_lf == CONF_BARE_LF_FIX,

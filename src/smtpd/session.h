@@ -22,6 +22,7 @@ struct smtpd_service {
   bool submission; /* users send here: login wanted, AUTH offered */
   bool has_certificate;
   bool plaintext_auth;
+  struct conf_list plaintext_networks; /* the configuration's */
   sasl_set mechanisms; /* that EHLO names */
   bool tokens;         /* somebody's access tokens are taken */
   bool fix_bare_lf;

@@ -82,6 +82,25 @@ static void values(void **state) {
   buf_free(&err);
 }
 
+static void networks(void **state) {
+  static const char *names[] = { "192.0.2.0/25", "198.51.100.7", "2001:db8:1::/47", "10.0.0.0/0" };
+  static const struct { const char *peer; size_t n; bool in[4]; } rows[] = {
+    { "\xc0\x00\x02\x7f", 4, { true, false, false, true } },
+    { "\xc0\x00\x02\x80", 4, { false, false, false, true } },
+    { "\xc6\x33\x64\x07", 4, { false, true, false, true } },
+    { "\x20\x01\x0d\xb8\x00\x00\0\0\0\0\0\0\0\0\0\1", 16, { false, false, true, false } },
+    { "\x20\x01\x0d\xb8\x00\x02\0\0\0\0\0\0\0\0\0\1", 16, { false, false, false, false } },
+    { "", 0, { false, false, false, false } },
+  };
+  static const char *const wrong[] = { "", "x", "192.0.2", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/8/8",
+                                       "::/129", "[::1]", "fe80::1%lo", "192.0.2.0/ 8" };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t k = 0; k < 4; k++)
+      assert_int_equal(conf_in_networks(&(struct conf_list){ &names[k], 1 }, slice_of((const uint8_t *)rows[i].peer, rows[i].n)), rows[i].in[k]);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(conf_is_network(slice_str(wrong[i])));
+  assert_false(conf_in_networks(&(struct conf_list){ NULL, 0 }, SLICE("\x7f\0\0\1")));
+}
+
 static void mistakes_of_grammar(void **state) {
   static const struct says rows[] = {
     { "", NULL },
@@ -268,6 +287,7 @@ static void sample_is_the_defaults(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(defaults_parse),         cmocka_unit_test(values),
+    cmocka_unit_test(networks),
     cmocka_unit_test(mistakes_of_grammar),    cmocka_unit_test(mistakes_of_value),
     cmocka_unit_test(mistakes_of_the_whole),  cmocka_unit_test(every_mistake_is_told),
     cmocka_unit_test(hostile_text),           cmocka_unit_test(dump_reads_back),
