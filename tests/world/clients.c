@@ -245,7 +245,7 @@ static void say_number(struct reader *r, const char *verb, unsigned n) {
   say(&r->client, text);
 }
 
-static uint32_t uid_of(struct slice uidl) {
+uint32_t crowd_uid_of(struct slice uidl) {
   uint32_t uid = 0;
   for (size_t i = 8; i < uidl.n && i < 16; i++) {
     int c = uidl.p[i];
@@ -262,7 +262,7 @@ static void take_row(struct reader *r, struct slice line) {
     if (r->number < 511) world_fail(r->client.crowd->w, "a row out of order: %.*s", SLICE_ARG(line));
     return;
   }
-  if (r->step == READER_UIDL) r->uids[n] = uid_of(value);
+  if (r->step == READER_UIDL) r->uids[n] = crowd_uid_of(value);
   else if (num_parse(value, UINT64_MAX, &size)) r->sizes[n] = size;
 }
 
@@ -399,6 +399,8 @@ void crowd_reader(struct crowd *crowd, unsigned box) {
 bool crowd_gone(const struct crowd *c) {
   for (size_t i = 0; i < CLIENTS_MAX; i++)
     if (c->mailers[i].client.conn || c->readers[i].client.conn) return false;
+  for (size_t i = 0; i < MOVERS_MAX; i++)
+    if (c->movers[i].conn) return false;
   return true;
 }
 
@@ -407,4 +409,5 @@ void crowd_free(struct crowd *c) {
     struct reader *r = &c->readers[i];
     if (r->client.used) buf_free(&r->text);
   }
+  crowd_movers_free(c);
 }

@@ -3,9 +3,10 @@
 #ifndef QASID_WORLD_CLIENTS_H
 #define QASID_WORLD_CLIENTS_H
 
+#include "lib/pop3/client.h"
 #include "tests/world/ledger.h"
 
-enum { CLIENTS_MAX = 24 };
+enum { CLIENTS_MAX = 24, MOVERS_MAX = 8 };
 
 struct crowd;
 
@@ -42,6 +43,20 @@ struct reader {
   char greeting[300];
 };
 
+/* Who moves mail to a disk of its own by the real client session (movers.c). */
+struct mover {
+  struct crowd *crowd;
+  struct world_conn *conn;
+  struct pop3_client *pop; /* NULL: nobody */
+  unsigned box;
+  struct buf text;         /* the message that comes */
+  struct pop3_item *ended[16]; /* not settled yet, the oldest first */
+  size_t ended_n;
+  bool kept_first;         /* the oldest of them is on its disk */
+  bool quit_said;
+  uint32_t quit;
+};
+
 struct crowd {
   struct world *w;
   struct ledger *ledger;
@@ -50,12 +65,18 @@ struct crowd {
   bool patient; /* nobody leaves early and everybody must succeed */
   struct mailer mailers[CLIENTS_MAX];
   struct reader readers[CLIENTS_MAX];
-  unsigned long long accepted, refused, fetched, deleted; /* for the summary */
+  struct mover movers[MOVERS_MAX];
+  uint32_t kept[BOXES][UIDS_MAX]; /* the movers' disk: the letter of each uid that is safe there; 0: none */
+  unsigned long long accepted, refused, fetched, deleted, moved; /* for the summary */
 };
 
 /* Names of the boxes at login, "box0@example.org" …; all have the password "secret". */
 void crowd_mailer(struct crowd *c);
 void crowd_reader(struct crowd *c, unsigned box);
+void crowd_mover(struct crowd *c, unsigned box);
+void crowd_movers_free(struct crowd *c);
+/* The number in a UIDL of ours. */
+uint32_t crowd_uid_of(struct slice uidl);
 /* True when nobody is connected any more. */
 bool crowd_gone(const struct crowd *c);
 void crowd_free(struct crowd *c);

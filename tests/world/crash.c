@@ -89,6 +89,11 @@ static void come_reader(void *arg) {
   crowd_reader(&s->crowd, (unsigned)rng_below(&s->rng, BOXES));
 }
 
+static void come_mover(void *arg) {
+  struct story *s = arg;
+  crowd_mover(&s->crowd, (unsigned)rng_below(&s->rng, BOXES));
+}
+
 static void kill_room(void *arg) {
   static const enum room_kind rooms[] = { ROOM_STORE, ROOM_STORE, ROOM_AUTH, ROOM_SMTPD, ROOM_POP3D };
   struct story *s = arg;
@@ -103,9 +108,10 @@ static void fill_disk(void *arg) {
 }
 
 static void schedule_life(struct story *s) {
-  uint64_t mailers = rng_between(&s->rng, 1, 5), readers = rng_below(&s->rng, 4);
+  uint64_t mailers = rng_between(&s->rng, 1, 5), readers = rng_below(&s->rng, 4), movers = rng_below(&s->rng, 4);
   while (mailers--) world_after(s->w, rng_below(&s->rng, 600), come_mailer, s);
   while (readers--) world_after(s->w, rng_below(&s->rng, 1200), come_reader, s);
+  while (movers--) world_after(s->w, rng_below(&s->rng, 1500), come_mover, s);
   if (s->trouble == TROUBLE_ROOM)
     for (unsigned i = 0; i < 3; i++) world_after(s->w, rng_below(&s->rng, 800), kill_room, s);
   if (s->trouble == TROUBLE_FULL) world_after(s->w, rng_below(&s->rng, 500), fill_disk, s);
@@ -196,6 +202,8 @@ static void prove_service(struct story *s) {
   world_run(s->w, world_now(s->w) + 60 * 1000);
   crowd_reader(&s->crowd, (unsigned)rng_below(&s->rng, BOXES));
   world_run(s->w, world_now(s->w) + 60 * 1000);
+  crowd_mover(&s->crowd, (unsigned)rng_below(&s->rng, BOXES));
+  world_run(s->w, world_now(s->w) + 60 * 1000);
   if (!crowd_gone(&s->crowd)) world_fail(s->w, "no service after recovery");
   s->crowd.patient = false;
 }
@@ -228,6 +236,7 @@ static void add_up(struct story *s) {
   t->refused += s->crowd.refused;
   t->fetched += s->crowd.fetched;
   t->deleted += s->crowd.deleted;
+  t->moved += s->crowd.moved;
   t->reopened += world_store_reopened(s->w);
 }
 

@@ -11,7 +11,7 @@
 
 struct crash_tally {
   unsigned long long stories, deaths, in_recovery, reopened, full;
-  unsigned long long letters, accepted, refused, fetched, deleted, undeleted;
+  unsigned long long letters, accepted, refused, fetched, deleted, undeleted, moved;
 };
 
 /* The disk that all stories begin with: the accounts are made once. NULL with a sentence in `err`. */

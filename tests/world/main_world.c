@@ -28,9 +28,9 @@ static void report(const char *program, uint64_t seed, uint64_t lives, struct bu
 
 static void summary(const struct crash_tally *t, unsigned failed) {
   printf("%llu stories, %llu deaths (%llu of them in start-up or recovery), store reopened %llu times, disk "
-         "full %llu times; %llu letters, %llu accepted, %llu refused; %llu fetched, %llu QUITs kept, %llu undeleted\n",
+         "full %llu times; %llu letters, %llu accepted, %llu refused; %llu fetched, %llu QUITs kept, %llu undeleted, %llu moved by the client session\n",
          t->stories, t->deaths, t->in_recovery, t->reopened, t->full, t->letters, t->accepted, t->refused,
-         t->fetched, t->deleted, t->undeleted);
+         t->fetched, t->deleted, t->undeleted, t->moved);
   printf("world: %llu passed, %u failed\n", t->deaths - (t->deaths >= failed ? failed : 0), failed);
 }
 
