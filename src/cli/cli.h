@@ -112,6 +112,7 @@ int cmd_export(struct cli *c);
 int cmd_import(struct cli *c);
 int cmd_backup(struct cli *c);
 int cmd_restore(struct cli *c);
+int cmd_salvage(struct cli *c);
 int cmd_fetch(struct cli *c);
 int cmd_migrate(struct cli *c);
 int cmd_send(struct cli *c);

@@ -61,7 +61,7 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
     "pid", "uid",   "size",   "octets", "messages", "quota", "date",  "made",  "seconds",  "in",
-    "out", "value", "fetched", "deleted", "same", "number", "uptime", "restarts", "flags", "count", "taken", "sessions",
+    "out", "value", "fetched", "unreadable", "deleted", "same", "number", "uptime", "restarts", "flags", "count", "taken", "sessions",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;

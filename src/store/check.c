@@ -256,7 +256,7 @@ enum db_result check_run(struct store_engine *e, struct admin_job *a) {
   if (r != DB_OK || a->job.again) return r;
   if (c->findings)
     return admin_say(a, CLI_DAMAGE,
-                     "%u findings: restore a backup, or keep what can be read with qasid export",
+                     "%u findings: restore a backup, or stop the server and keep what can be read with qasid salvage",
                      c->findings);
   return admin_say(a, CLI_OK, "no damage found%s",
                    c->notes ? "; files without a message are removed when the store is idle" : "");

@@ -1,0 +1,62 @@
+/* A database file as its pages, without the program that keeps it: for a file that program does not read any more
+ * because a page of it is damaged. The format is SQLite's (https://www.sqlite.org/fileformat2.html, sections in
+ * brackets below); nothing is ever written.
+ *
+ * A page is wherever its newest version is: in the write-ahead log, as far as that is committed, else in the file.
+ * Rows are found by looking at each page alone, not by walking down from the root: so a damaged page costs its own
+ * rows and no others. What lies on pages that the file lists as free is not looked at; when page 1, which has that
+ * list, is damaged, old rows may come up among the others. */
+#ifndef QASID_CLI_PAGES_H
+#define QASID_CLI_PAGES_H
+
+#include "lib/base/buf.h"
+
+struct pages {
+  struct slice file, log; /* mapped; the log may be empty */
+  uint32_t size;          /* of a page */
+  uint32_t count;
+  uint64_t *in_log;       /* by page: where its newest version is in the log; 0: in the file */
+  uint8_t *seen;          /* by page: enum page_use */
+  bool free_known;        /* the list of free pages was read whole */
+  uint32_t log_broken;    /* frames of the log that are damaged */
+};
+
+enum page_use { PAGE_NOT_SEEN, PAGE_FREE, PAGE_ROWS, PAGE_ROWS_DAMAGED, PAGE_OVERFLOW };
+
+/* Maps DATABASE and DATABASE-wal. `guess`: the size of a page when page 1 is damaged. False with errno. */
+bool pages_open(struct pages *p, const char *path, uint32_t guess);
+/* The same of octets in memory, which must outlive it. */
+bool pages_take(struct pages *p, struct slice file, struct slice log, uint32_t guess);
+void pages_close(struct pages *p);
+
+/* --- rows --- */
+
+enum { COLUMNS_MAX = 16 };
+enum column_kind { COLUMN_NULL, COLUMN_INT, COLUMN_REAL, COLUMN_TEXT, COLUMN_BLOB };
+struct column {
+  enum column_kind kind;
+  int64_t number;
+  uint64_t at, n; /* text and blob: where in the payload, and how many octets */
+};
+struct row {
+  uint32_t page, cell;
+  bool has_id; /* of a table with a rowid */
+  int64_t id;
+  uint64_t payload;    /* octets */
+  struct slice local;  /* those on the page itself */
+  uint32_t overflow;   /* the page with the next ones; 0: there are none */
+  size_t columns;      /* those beyond COLUMNS_MAX are left out */
+  struct column column[COLUMNS_MAX];
+};
+
+/* Every row on the leaves, and on the inner pages of tables without a rowid. `take` must not keep the row. */
+void pages_rows(struct pages *p, void (*take)(void *arg, const struct row *r), void *arg);
+/* One row again. False: it is not there. */
+bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret);
+/* Octets of a text or blob, piece by piece, as far as they can be read; `put` may refuse to go on. False: not all. */
+bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
+                  bool (*put)(void *arg, struct slice piece), void *arg);
+/* A text that lies on the row's own page; empty when it does not. */
+struct slice row_text(const struct row *r, size_t column);
+
+#endif

@@ -1,0 +1,124 @@
+"""Compares what salvage found with what export had. Run by salvage.sh, which names the part."""
+import os, random, shutil, sqlite3, struct, subprocess, sys
+
+folder, work = os.environ["dir"], os.environ["work"]
+store = folder + "/data/store"
+
+
+def ok(what, fine, more=""):
+    print(("ok    %s" if fine else "FAIL  %s: %s") % ((what,) if fine else (what, more)), flush=True)
+
+
+def mailbox(path):
+    """Its messages."""
+    found = []
+    for sub in ("new", "cur"):
+        for base, _, files in os.walk(os.path.join(path, sub)):
+            found += [open(os.path.join(base, f), "rb").read() for f in files]
+    return sorted(found)
+
+
+def accounts(path): return sorted(a for a in os.listdir(path) if "@" in a and not a.endswith(".uidls"))
+
+
+def uidls(path):
+    """UIDL → octets."""
+    box = path[:-len(".uidls")] if path.endswith(".uidls") else None
+    out = {}
+    for line in open(path):
+        uidl, name = line.rstrip("\n").split("\t")
+        for sub in ("new/", "cur/"):
+            for f in (name, name + ":2,S"):
+                if box and os.path.exists(os.path.join(box, sub + f)): out[uidl] = open(os.path.join(box, sub + f), "rb").read()
+    return out
+
+
+was = {a: mailbox(folder + "/was/" + a) for a in accounts(folder + "/was")}
+
+
+def same(place):
+    ok("the accounts are there", accounts(place) == sorted(was), accounts(place))
+    for a in was:
+        ok("%s has every message, octet for octet" % a, mailbox(os.path.join(place, a)) == was[a])
+        mine = uidls(os.path.join(place, a + ".uidls"))
+        theirs = dict(line.rstrip("\n").split("\t") for line in open(folder + "/was-" + a.split("@")[0]))
+        theirs = {u: open([p for p in (folder + "/was/" + a + "/new/" + n, folder + "/was/" + a + "/cur/" + n) if os.path.exists(p)][0], "rb").read()
+                  for u, n in theirs.items()}
+        ok("%s has the UIDLs, each of its message" % a, mine == theirs)
+    ok("nobody else's", not os.path.exists(os.path.join(place, "unknown")))
+
+
+def bodies_of_pages(db):
+    """Page → the numbers of the bodies that lie on it, in part or whole, by SQLite's own account."""
+    ids = [i for i, in db.execute("SELECT id FROM body ORDER BY id")]
+    touched, leaves, over = {}, [], []
+    for page, path, kind, cells in db.execute("SELECT pageno, path, pagetype, ncell FROM dbstat WHERE name = 'body' ORDER BY path"):
+        if kind == "leaf": leaves.append((path, page, cells))
+        elif kind == "overflow": over.append((path, page))
+    at, first = 0, {}
+    for path, page, cells in leaves:
+        first[path] = at
+        touched[page] = set(ids[at:at + cells])
+        at += cells
+    assert at == len(ids), (at, len(ids))
+    for path, page in over:
+        leaf, cell = path.split("+")[0].rsplit("/", 1)  # "/002/004+000001": of the leaf /002/ the cell 004
+        touched[page] = {ids[first[leaf + "/"] + int(cell, 16)]}
+    return touched
+
+
+def pages(qasid):
+    path = store + "/database.sqlite"
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    (size,), (count,) = db.execute("PRAGMA page_size").fetchone(), db.execute("PRAGMA page_count").fetchone()
+    touched = bodies_of_pages(db)
+    mine = dict(db.execute("SELECT id, data FROM body"))
+    kinds = dict(db.execute("SELECT pageno, name FROM dbstat"))
+    free = db.execute("PRAGMA freelist_count").fetchone()[0]
+    db.close()
+    ok("there are free pages, and many that are not", free > 0 and len(kinds) > 60, (free, len(kinds)))
+    whole = open(path, "rb").read()
+    copy = work + "/copy"
+    os.mkdir(copy)
+    shutil.copytree(store + "/bodies", copy + "/bodies")
+    everything = {m for box in was.values() for m in box}
+    draw = random.Random(1)
+    bad, partly = [], 0
+    for page in range(1, count + 1):
+        at = (page - 1) * size
+        # All of it or its beginning, by zeros, ones, anything, or what another page has.
+        other = draw.randrange(count) * size
+        fill = [b"\0" * size, b"\xff" * size, draw.randbytes(size), b"\xff" * 64, draw.randbytes(200), whole[other:other + size]][page % 6]
+        with open(copy + "/database.sqlite", "wb") as f: f.write(whole[:at] + fill + whole[at + len(fill):])
+        place = work + "/page"
+        shutil.rmtree(place, ignore_errors=True)
+        r = subprocess.run([qasid, "salvage", copy, place], capture_output=True)
+        if r.returncode not in (0, 65): bad.append((page, kinds.get(page), r.returncode, r.stderr[-300:]))
+        found = {m for box in os.listdir(place) if not box.endswith(".uidls") for m in mailbox(os.path.join(place, box))}
+        lost = {mine[i].replace(b"\r\n", b"\n") for i in touched.get(page, ()) if mine[i]}
+        missing = everything - found - lost
+        if missing: bad.append((page, kinds.get(page), "%d messages" % len(missing), r.stderr[-300:]))
+        # What lies on the page may be lost or damaged; what does not is in its own mailbox when only bodies suffer.
+        if kinds.get(page) == "body":
+            for a in was:
+                got = mailbox(os.path.join(place, a))
+                if [m for m in was[a] if m not in lost and m not in got]: bad.append((page, a, "not in its mailbox", r.stderr[-300:]))
+        partly += r.returncode == 65
+    ok("%d pages overwritten, each alone: all that does not touch it is found" % count, not bad, bad[:5])
+    ok("and damage is said", partly > len(kinds) // 2, partly)
+
+
+def bodies(qasid):
+    """Without the database at all."""
+    copy = work + "/files"
+    os.mkdir(copy)
+    shutil.copytree(store + "/bodies", copy + "/bodies")
+    r = subprocess.run([qasid, "salvage", copy, work + "/from-files"], capture_output=True)
+    files = sum(len(f) for _, _, f in os.walk(copy + "/bodies"))
+    found = mailbox(work + "/from-files/unknown")
+    everything = {m for box in was.values() for m in box}
+    ok("body files alone", r.returncode == 65 and files > 0 and len(found) == files and set(found) <= everything,
+       (r, files, len(found)))
+
+
+{"same": same, "pages": pages, "bodies": bodies}[sys.argv[1]](*sys.argv[2:])
