@@ -42,6 +42,11 @@ userdb {
   driver = static
   args = uid=$uid gid=$gid home=$d/mail/%u
 }
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 service pop3-login {
   inet_listener pop3 {
     address = 127.0.0.1
