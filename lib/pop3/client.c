@@ -35,6 +35,7 @@ static void capa_answer(struct session *s, const struct pop3_reply *r);
 static void capa_line(struct session *s, struct slice line);
 static void capa_end(struct session *s);
 static void stls_answer(struct session *s, const struct pop3_reply *r);
+static void utf8_answer(struct session *s, const struct pop3_reply *r);
 static void quit_answer(struct session *s, const struct pop3_reply *r);
 
 static const struct {
@@ -46,6 +47,7 @@ static const struct {
   [VERB_GREETING] = { greeting_answer, NULL, NULL },
   [VERB_CAPA] = { capa_answer, capa_line, capa_end },
   [VERB_STLS] = { stls_answer, NULL, NULL },
+  [VERB_UTF8] = { utf8_answer, NULL, NULL },
   [VERB_AUTH] = { login_answer, NULL, NULL },
   [VERB_USER] = { login_answer, NULL, NULL },
   [VERB_PASS] = { login_answer, NULL, NULL },
@@ -275,7 +277,7 @@ static void greeting_answer(struct session *s, const struct pop3_reply *r) {
 }
 
 void client_capa(struct session *s) {
-  s->stls = s->user_pass = s->auth_codes = s->capable = s->pub.pipelines = false;
+  s->stls = s->user_pass = s->auth_codes = s->utf8 = s->capable = s->pub.pipelines = false;
   buf_reset(&s->mechanisms);
   client_say(s, VERB_CAPA, 0, SLICE("CAPA"), NULL);
 }
@@ -294,6 +296,7 @@ static void capa_line(struct session *s, struct slice line) {
   if (slice_caseeq(tag, SLICE("STLS"))) s->stls = true;
   if (slice_caseeq(tag, SLICE("USER"))) s->user_pass = true;
   if (slice_caseeq(tag, SLICE("AUTH-RESP-CODE"))) s->auth_codes = true;
+  if (slice_caseeq(tag, SLICE("UTF8"))) s->utf8 = true;
   if (slice_caseeq(tag, SLICE("PIPELINING"))) s->pub.pipelines = !s->policy.no_pipeline;
   if (slice_caseeq(tag, SLICE("SASL")) && line.n + 1 < buf_room(&s->mechanisms)) {
     buf_put(&s->mechanisms, line);
@@ -312,8 +315,17 @@ static void capa_end(struct session *s) {
     client_say(s, VERB_STLS, 0, SLICE("STLS"), NULL);
   else if (!s->secure && tls == POP3_TLS_MUST)
     client_end_politely(s, POP3_END_NO_TLS);
+  else if (s->utf8)
+    client_say(s, VERB_UTF8, 0, SLICE("UTF8"), NULL);
   else
     login_begin(s);
+}
+
+/* RFC 6856 §2.1: messages are wanted as they are, not made over for who reads ASCII only. A server that refuses
+ * gives what it has. */
+static void utf8_answer(struct session *s, const struct pop3_reply *r) {
+  client_answered(s);
+  login_begin(s);
 }
 
 static void stls_answer(struct session *s, const struct pop3_reply *r) {

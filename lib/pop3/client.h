@@ -18,7 +18,7 @@
  * proto.now_ms is set before each call, and never goes back. After every call look at 1 to 4 again. A shell
  * keeps at least POP3_CLIENT_IN of unread octets, and never needs more.
  *
- *   GREETING → CAPA → STLS → (TLS) → CAPA → LOGIN → LIST, UIDL → sink.listed → RETR, TOP … → settled
+ *   GREETING → CAPA → STLS → (TLS) → CAPA → UTF8 → LOGIN → LIST, UIDL → sink.listed → RETR, TOP … → settled
  *            → DELE … → QUIT → CLOSE
  *
  * What holds, whatever the server does:

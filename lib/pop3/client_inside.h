@@ -11,8 +11,8 @@
 
 /* What the server has been asked, in the order in which it answers. */
 enum verb {
-  VERB_GREETING, VERB_CAPA, VERB_STLS, VERB_AUTH, VERB_USER, VERB_PASS, VERB_APOP, VERB_LIST, VERB_UIDL,
-  VERB_RETR, VERB_TOP, VERB_DELE, VERB_QUIT, VERBS
+  VERB_GREETING, VERB_CAPA, VERB_STLS, VERB_UTF8, VERB_AUTH, VERB_USER, VERB_PASS, VERB_APOP, VERB_LIST,
+  VERB_UIDL, VERB_RETR, VERB_TOP, VERB_DELE, VERB_QUIT, VERBS
 };
 
 enum phase {
@@ -54,7 +54,7 @@ struct session {
   /* what the server can */
   bool secure;      /* TLS is there */
   bool capable;     /* it knows CAPA */
-  bool stls, user_pass, auth_codes;
+  bool stls, user_pass, auth_codes, utf8;
   struct buf mechanisms; /* separated by spaces */
   struct buf timestamp;  /* APOP's */
 

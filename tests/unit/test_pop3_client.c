@@ -251,6 +251,25 @@ static void stls(void **state) {
         POP3_END_NONE, "");
 }
 
+/* Messages are wanted as they are; behind TLS, once, and whatever the server says to it. */
+static void utf8_is_said_where_it_is_known(void **state) {
+  struct pop3_client_start s;
+  init_start(&s);
+  const char *const answers[] = { "+OK", "-ERR not today" };
+  for (int i = 0; i < 2; i++) {
+    char text[512];
+    snprintf(text, sizeof text, OPEN "S: +OK\nS: USER\nS: UTF8 USER\nS: PIPELINING\nS: .\nC: UTF8\nS: %s\n" LOGIN "C: LIST\nC: UIDL\n",
+             answers[i]);
+    s.policy = (struct pop3_client_policy){ .tls = POP3_TLS_NEVER, .may_show = true };
+    check(&s, NULL, text, POP3_END_NONE, "");
+  }
+  s.policy = (struct pop3_client_policy){ .tls = POP3_TLS_MUST };
+  check(&s, NULL,
+        OPEN "S: +OK\nS: STLS\nS: UTF8\nS: .\nC: STLS\nS: +OK go\nT:\nC: CAPA\n" CAPA_USER LOGIN TWO
+             "C: RETR 1\nC: RETR 2\nS: -ERR\nS: -ERR\n" QUIT,
+        POP3_END_DONE, NULL);
+}
+
 /* attacks TL-12: what stands behind the answer to STLS in the same segment is not the server's. */
 static void stls_injection(void **state) {
   struct script t;
@@ -677,6 +696,7 @@ int main(void) {
     cmocka_unit_test(the_sink_says_no),
     cmocka_unit_test(greeting_refused),
     cmocka_unit_test(stls),
+    cmocka_unit_test(utf8_is_said_where_it_is_known),
     cmocka_unit_test(stls_injection),
     cmocka_unit_test(no_apop_after_stls),
     cmocka_unit_test(apop),
