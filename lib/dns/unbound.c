@@ -37,14 +37,15 @@ static const struct {
   { "neg-cache-size:", "32k" },
   { "infra-cache-numhosts:", "32" },
   { "infra-cache-slabs:", "1" },
-  { "outgoing-range:", "128" }, /* sockets; further questions wait */
+  { "outgoing-range:", "512" }, /* sockets, one for each packet that may still be answered; further questions wait */
   { "outgoing-num-tcp:", "4" },
   { "incoming-num-tcp:", "0" },
   { "num-queries-per-thread:", "1024" },
-  /* a server that was silent is asked again soon: there may be no other */
-  { "infra-host-ttl:", "30" },
+  /* There may be no other name server than the one that is silent, and it may be silent about one domain only, whose own
+   * servers are dead: no server is ever taken for dead. (With the default it takes two minutes of silence, which are
+   * forgotten after five seconds.) */
+  { "infra-host-ttl:", "5" },
   { "infra-keep-probing:", "yes" },
-  { "infra-cache-max-rtt:", "4000" },
   { "cache-max-negative-ttl:", "300" },
   { "minimal-responses:", "yes" },
   { "target-fetch-policy:", "0 0 0 0 0" },

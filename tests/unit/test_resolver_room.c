@@ -38,6 +38,7 @@ static uint16_t port;
 static pid_t server, child;
 static int parent_fd, dialer_fd;
 static char empty[64];
+static bool one_server;
 
 static int listen_on(bool six, int type) {
   int fd = socket(six ? AF_INET6 : AF_INET, type, 0), on = 1;
@@ -192,7 +193,9 @@ static bool get(int fd, struct ipc_msg *m) {
 static void say_config(const char *more) {
   struct buf text, packed, b, err;
   buf_init(&text, 1024), buf_init(&packed, 64 * 1024), buf_init(&b, IPC_PAYLOAD_MAX), buf_init(&err, 1024);
-  buf_printf(&text, "dns_servers = { \"127.0.0.1@%u\", \"::1@%u\" }\ndns_timeout = 2\n%s\n", port, port, more);
+  if (one_server) buf_printf(&text, "dns_servers = { \"127.0.0.1@%u\" }\n", port);
+  else buf_printf(&text, "dns_servers = { \"127.0.0.1@%u\", \"::1@%u\" }\n", port, port);
+  buf_printf(&text, "dns_timeout = 2\n%s\n", more);
   struct conf *conf = conf_parse(buf_slice(&text), "test", &err);
   if (!conf) fail_msg("%.*s", SLICE_ARG(buf_slice(&err)));
   conf_pack(conf, &packed);
@@ -332,6 +335,32 @@ static void silence_is_later(void **state) {
   assert_int_equal(stop_room(), 0);
 }
 
+/* Domains that nobody answers for, and nothing else for a while: the name server is not taken for dead. */
+static void silent_domains_harm_no_others(void **state) {
+  enum { ROUNDS = 7, EACH = 30 };
+  struct dns_answer a;
+  one_server = true;
+  assert_int_equal(start_room(false, ""), room_ready_type);
+  one_server = false;
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned i = 0; i < EACH; i++) {
+      char name[32];
+      snprintf(name, sizeof name, "s%u.r%u.example", i, round);
+      ask(i + 1, name, DNS_ADDRESS);
+    }
+    for (unsigned i = 0; i < EACH; i++) {
+      told(&a);
+      assert_int_equal(a.result, DNS_LATER);
+    }
+  }
+  for (unsigned i = 0; i < 20; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "a%u.example", i);
+    assert_int_equal(lookup(name, DNS_ADDRESS).result, DNS_FOUND);
+  }
+  assert_int_equal(stop_room(), 0);
+}
+
 /* The name servers stand still for some questions; when they go on, so does the resolver, within its patience. */
 static void servers_come_back(void **state) {
   assert_int_equal(start_room(false, ""), room_ready_type);
@@ -415,7 +444,7 @@ static void a_missing_anchor_is_said(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(as_a_user),        cmocka_unit_test(as_root),          cmocka_unit_test(silence_is_later),
-    cmocka_unit_test(servers_come_back), cmocka_unit_test(too_many_are_later), cmocka_unit_test(a_flood_is_later), cmocka_unit_test(a_breach_is_told),
+    cmocka_unit_test(servers_come_back), cmocka_unit_test(silent_domains_harm_no_others), cmocka_unit_test(too_many_are_later), cmocka_unit_test(a_flood_is_later), cmocka_unit_test(a_breach_is_told),
     cmocka_unit_test(a_missing_anchor_is_said),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);
