@@ -170,8 +170,19 @@ static void put_bindings(void *arg, struct proto_bindings *ret) {
   ret->end_point_n = tls_binding_end_point(c->tls, ret->end_point);
 }
 
+static size_t put_certificate(void *arg, uint8_t to[32]) {
+  struct conn *c = arg;
+  return tls_client_certificate(c->tls, sys_wall_s(), to);
+}
+
 static void set_channel(struct conn *c) {
-  if (c->tls && tls_binds(c->tls)) c->proto->channel = (struct proto_channel){ put_bindings, c };
+  uint8_t certificate[TLS_FINGERPRINT];
+  if (!c->tls) return;
+  c->proto->channel = (struct proto_channel){
+    .bindings = tls_binds(c->tls) ? put_bindings : NULL,
+    .arg = c,
+    .certificate = put_certificate(c, certificate) ? put_certificate : NULL,
+  };
 }
 
 static enum step handshake(struct conn *c) {

@@ -25,6 +25,7 @@ static bool make_tls(struct front *f, struct front_era *era, struct buf *err) {
     .chain_count = f->chain_count,
     .signer = { remote_key_signer, &f->keys },
     .ticket_life_s = era->conf->tls_ticket_life,
+    .asks_client = era->conf->client_certificates,
   };
   era->tls = tls_server_new(&s, err);
   free(chains);

@@ -28,6 +28,7 @@ void proto_done(struct proto *p) {
 struct proto_bindings proto_bindings(const struct proto *p) {
   struct proto_bindings b = { 0 };
   if (p->channel.bindings) p->channel.bindings(p->channel.arg, &b);
+  if (p->channel.certificate) b.certificate_n = p->channel.certificate(p->channel.arg, b.certificate);
   return b;
 }
 

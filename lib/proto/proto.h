@@ -63,11 +63,14 @@ struct proto_trace {
 /* What binds the TLS channel under a session (RFC 5056): it is asked for when a login needs it. */
 struct proto_bindings {
   uint8_t exporter[64], end_point[64]; /* RFC 9266; RFC 5929 §4 */
-  size_t exporter_n, end_point_n;      /* 0: there is none */
+  uint8_t certificate[32];             /* SHA-256 of the certificate that the client showed in the handshake */
+  size_t exporter_n, end_point_n, certificate_n; /* 0: there is none */
 };
 struct proto_channel {
   void (*bindings)(void *arg, struct proto_bindings *ret);
   void *arg;
+  /* Puts the fingerprint of the client's certificate; NULL where it showed none. */
+  size_t (*certificate)(void *arg, uint8_t to[32]);
 };
 
 struct proto {

@@ -200,3 +200,33 @@ size_t tls_binding_end_point(struct tls_conn *c, uint8_t *to) {
   ERR_clear_error();
   return ok ? n : 0;
 }
+
+static size_t fingerprint(X509 *x, uint8_t to[TLS_FINGERPRINT]) {
+  unsigned n = 0;
+  bool ok = x && X509_digest(x, EVP_sha256(), to, &n) == 1 && n == TLS_FINGERPRINT;
+  ERR_clear_error();
+  return ok ? n : 0;
+}
+
+size_t tls_client_certificate(struct tls_conn *c, int64_t now_s, uint8_t to[TLS_FINGERPRINT]) {
+  time_t now = (time_t)now_s;
+  if (!SSL_is_init_finished(c->ssl) || !SSL_is_server(c->ssl) || SSL_session_reused(c->ssl)) return 0;
+  X509 *x = SSL_get0_peer_certificate(c->ssl);
+  if (!x || X509_cmp_time(X509_get0_notBefore(x), &now) != -1 || X509_cmp_time(X509_get0_notAfter(x), &now) != 1) {
+    ERR_clear_error();
+    return 0;
+  }
+  return fingerprint(x, to);
+}
+
+bool tls_fingerprint(struct slice pem, uint8_t to[TLS_FINGERPRINT]) {
+  bool bad = false;
+  ossl_start();
+  BIO *bio = ossl_reader(pem);
+  X509 *x = bio ? ossl_next_certificate(bio, &bad) : NULL;
+  bool ok = fingerprint(x, to) > 0;
+  X509_free(x);
+  BIO_free(bio);
+  ERR_clear_error();
+  return ok;
+}

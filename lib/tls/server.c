@@ -16,7 +16,7 @@
 #include "lib/tls/names.h"
 #include "lib/tls/ossl.h"
 
-enum { CHAIN_MAX = 16, TICKET_NAME = 16, TICKET_CIPHER_KEY = 32, TICKET_MAC_KEY = 32 };
+enum { CHAIN_MAX = 16, CLIENT_CHAIN_OCTETS = 16 * 1024, TICKET_NAME = 16, TICKET_CIPHER_KEY = 32, TICKET_MAC_KEY = 32 };
 
 struct certificate {
   X509 *x;
@@ -178,6 +178,21 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, co
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* Whose certificate it is, auth says by its fingerprint; that the client has its key, OpenSSL has seen or will see. TLS
+ * 1.3 tickets are sent after this. */
+static int on_client_certificate(X509_STORE_CTX *ctx, void *arg) {
+  (void)arg;
+  SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+  X509_STORE_CTX_set_error(ctx, X509_V_OK);
+  return ssl && SSL_set_num_tickets(ssl, 0) == 1;
+}
+
+static void ask_client(SSL_CTX *ctx) {
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+  SSL_CTX_set_cert_verify_callback(ctx, on_client_certificate, NULL);
+  SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_OCTETS);
+}
+
 static bool ticket_mac(EVP_MAC_CTX *mac, const uint8_t *key) {
   OSSL_PARAM params[] = {
     OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)key, TICKET_MAC_KEY),
@@ -202,7 +217,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
   const uint8_t *key = sealing ? s->ticket_keys[0] : ticket_key(s, name);
   if (sealing && (s->ticket_count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(s->ticket_cipher)) != 1))
     return -1;
-  if (!key) return 0;
+  if (!key || (sealing && SSL_get0_peer_certificate(ssl))) return 0; /* TLS 1.2: an empty ticket (RFC 5077 §3.3) */
   if (sealing) memcpy(name, key, TICKET_NAME);
   if (EVP_CipherInit_ex2(cipher, s->ticket_cipher, key + TICKET_NAME, iv, sealing, NULL) != 1 ||
       !ticket_mac(mac, key + TICKET_NAME + TICKET_CIPHER_KEY))
@@ -248,6 +263,7 @@ static bool set_up(struct tls_server *s, const struct tls_service *service) {
   SSL_CTX_set_timeout(s->ctx, (long)service->ticket_life_s);
   SSL_CTX_set_tlsext_servername_callback(s->ctx, on_server_name);
   SSL_CTX_set_cert_cb(s->ctx, on_certificate, s);
+  if (service->asks_client) ask_client(s->ctx);
   return SSL_CTX_set_tlsext_ticket_key_evp_cb(s->ctx, on_ticket) == 1 && set_alpn(s, service->alpn) &&
          SSL_CTX_set_session_id_context(s->ctx, name.p, (unsigned)name.n) == 1;
 }

@@ -26,6 +26,7 @@ enum {
   TICKET_KEYS_MAX = 3,  /* newest first */
   TLS_CERTIFICATES_MAX = 256,
   TLS_BINDING_MAX = 64, /* octets of channel binding */
+  TLS_FINGERPRINT = 32, /* SHA-256 of a certificate */
 };
 
 enum tls_version { TLS_LEAST_1_2, TLS_LEAST_1_3 }; /* as CONF_TLS_1_2, CONF_TLS_1_3 */
@@ -55,6 +56,7 @@ struct tls_service {
   size_t chain_count;         /* 1 … TLS_CERTIFICATES_MAX */
   struct tls_signer signer;
   uint64_t ticket_life_s; /* how long a ticket resumes */
+  bool asks_client;       /* clients are asked for a certificate; see tls_client_certificate() */
 };
 
 struct tls_server; /* shared by its connections: counted references */
@@ -135,6 +137,15 @@ bool tls_binds(const struct tls_conn *c);
 /* Channel bindings, TLS_BINDING_MAX octets of room each; return the length, 0 when there is none. */
 /* RFC 9266 "tls-exporter": TLS 1.3, or 1.2 with extended master secret (RFC 7627). */
 size_t tls_binding_exporter(struct tls_conn *c, uint8_t *to);
+/* The certificate that the client showed and proved to hold the key of, in the handshake of this very connection: its
+ * SHA-256 fingerprint, TLS_FINGERPRINT octets. 0: it showed none, or it is not valid at `now_s` (seconds since 1970).
+ * Who signed it is nobody's concern here: whoever takes it knows the fingerprint.
+ *
+ * A client that showed one gets no ticket, so it shows it again the next time; and a resumed connection has none,
+ * whatever its ticket says: who learned the ticket keys could write any certificate into one. */
+size_t tls_client_certificate(struct tls_conn *c, int64_t now_s, uint8_t to[TLS_FINGERPRINT]);
+/* The fingerprint of the first certificate of a PEM text. False: there is none. */
+bool tls_fingerprint(struct slice pem, uint8_t to[TLS_FINGERPRINT]);
 /* RFC 5929 §4 "tls-server-end-point": the hash of the server's certificate. */
 size_t tls_binding_end_point(struct tls_conn *c, uint8_t *to);
 

@@ -17,6 +17,13 @@ static const char *const schema_steps[] = {
     ") WITHOUT ROWID",
     "ALTER TABLE account ADD COLUMN scram BLOB;"                      /* SCRAM's verifiers, under seal */
     "ALTER TABLE account ADD COLUMN scram_wish INTEGER NOT NULL DEFAULT 0", /* enum account_scram */
+    "CREATE TABLE certificate ("
+    " fingerprint BLOB PRIMARY KEY," /* SHA-256 */
+    " key TEXT NOT NULL,"            /* the account's */
+    " added INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TRIGGER certificate_goes AFTER DELETE ON account BEGIN"
+    " DELETE FROM certificate WHERE key = OLD.key; END",
 };
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
 #define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed, scram, scram_wish"
@@ -261,6 +268,61 @@ uint64_t accounts_count(struct accounts *a) {
   uint64_t n = s && db_step(s) == DB_ROW ? (uint64_t)db_int(s, 0) : 0;
   if (s) db_reset(s);
   return n;
+}
+
+/* --- certificates --- */
+
+enum account_result accounts_by_certificate(struct accounts *a, const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
+                                            struct buf *ret_name) {
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "SELECT key FROM certificate WHERE fingerprint = ?1");
+  if (!s) return ACCOUNT_TROUBLE;
+  db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
+  enum db_result r = db_step(s);
+  if (r == DB_ROW) buf_put(ret_name, db_bytes(s, 0));
+  db_reset(s);
+  if (r == DB_ROW) return ret_name->failed ? ACCOUNT_TROUBLE : ACCOUNT_OK;
+  return r == DB_OK ? ACCOUNT_NONE : result_of(a, r);
+}
+
+enum account_result accounts_add_certificate(struct accounts *a, struct slice name,
+                                             const uint8_t fingerprint[ACCOUNT_FINGERPRINT], int64_t now_s) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "INSERT INTO certificate (fingerprint, key, added) VALUES (?1, ?2, ?3)");
+  if (s) {
+    db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
+    db_bind_text(s, 2, account_fold(name, folded));
+    db_bind_int(s, 3, now_s);
+  }
+  return change(a, s);
+}
+
+enum account_result accounts_delete_certificate(struct accounts *a, struct slice name,
+                                                const uint8_t fingerprint[ACCOUNT_FINGERPRINT]) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "DELETE FROM certificate WHERE fingerprint = ?1 AND key = ?2");
+  if (s) {
+    db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
+    db_bind_text(s, 2, account_fold(name, folded));
+  }
+  return change(a, s);
+}
+
+enum account_result accounts_each_certificate(struct accounts *a, struct slice name,
+                                              void (*fn)(void *arg, struct slice name, struct slice fingerprint, int64_t added),
+                                              void *arg) {
+  uint8_t folded[AUTH_NAME_MAX];
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "SELECT account.name, fingerprint, added FROM certificate JOIN account USING (key)"
+                                        " WHERE ?1 = '' OR key = ?1 ORDER BY key, added, fingerprint");
+  if (!s) return ACCOUNT_TROUBLE;
+  db_bind_text(s, 1, account_fold(name, folded));
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW) fn(arg, db_bytes(s, 0), db_bytes(s, 1), db_int(s, 2));
+  db_reset(s);
+  return result_of(a, r);
 }
 
 /* --- sealed secrets --- */

@@ -21,6 +21,8 @@
 
 enum {
   ACCOUNT_SEALED_MAX = SEAL_NONCE + PASSWORD_MAX + SEAL_TAG,
+  ACCOUNT_FINGERPRINT = 32, /* SHA-256 of a certificate */
+  ACCOUNT_CERTIFICATES_MAX = 64, /* of one account */
   ACCOUNT_SCRAM_MAX = SEAL_NONCE + SCRAM_PACKED_MAX + SEAL_TAG,
 };
 
@@ -73,6 +75,20 @@ enum account_result accounts_update(struct accounts *a, const struct account *ro
 /* Only the verifiers, and only when the row still has this stamp; NONE otherwise. */
 enum account_result accounts_keep_scram(struct accounts *a, const struct account *row);
 enum account_result accounts_delete(struct accounts *a, struct slice name);
+/* Certificates that stand for an account, by fingerprint; each for one account only, gone with it. */
+/* OK: `ret_name` has the account's name as it is looked up. NONE: it is nobody's. */
+enum account_result accounts_by_certificate(struct accounts *a, const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
+                                            struct buf *ret_name);
+/* EXISTS: it is registered already, with this account or another. */
+enum account_result accounts_add_certificate(struct accounts *a, struct slice name,
+                                             const uint8_t fingerprint[ACCOUNT_FINGERPRINT], int64_t now_s);
+/* NONE: it is not registered with this account. */
+enum account_result accounts_delete_certificate(struct accounts *a, struct slice name,
+                                                const uint8_t fingerprint[ACCOUNT_FINGERPRINT]);
+/* Calls fn for each certificate of the account, or of all when the name is empty. */
+enum account_result accounts_each_certificate(struct accounts *a, struct slice name,
+                                              void (*fn)(void *arg, struct slice name, struct slice fingerprint, int64_t added),
+                                              void *arg);
 /* Calls fn for each account in the order of names. */
 enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
                                   void *arg);

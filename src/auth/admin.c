@@ -5,6 +5,7 @@
 
 #include "ipc/cli_room.h"
 
+#include "lib/base/codec.h"
 #include "lib/base/num.h"
 
 #include <stdlib.h>
@@ -389,6 +390,87 @@ static void list_one(void *arg, const struct account *r) {
   buf_free(&since);
 }
 
+/* --- account certificate --- */
+
+/* 64 hexadecimal digits; colons between are how others print it. */
+static bool take_fingerprint(struct auth *a, struct admin_call *c, struct slice text, uint8_t ret[ACCOUNT_FINGERPRINT]) {
+  size_t n = 0;
+  bool ok = true;
+  for (size_t i = 0; ok && i < text.n; i++) {
+    uint8_t d = ascii_lower(text.p[i]);
+    if (d == ':' && i) continue;
+    int v = ascii_is_digit(d) ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : -1;
+    ok = v >= 0 && n < 2 * ACCOUNT_FINGERPRINT;
+    if (ok) ret[n / 2] = (uint8_t)(n % 2 ? ret[n / 2] | v : v << 4);
+    n++;
+  }
+  if (ok && n == 2 * ACCOUNT_FINGERPRINT) return true;
+  done(a, c, CLI_USAGE, "a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits");
+  return false;
+}
+
+static void count_certificate(void *arg, struct slice name, struct slice fingerprint, int64_t added) {
+  size_t *n = arg;
+  ++*n;
+}
+
+static void certificate_add(struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
+  size_t n = 0;
+  enum account_result r = accounts_each_certificate(&a->accounts, word(c, 3), count_certificate, &n);
+  if (r == ACCOUNT_OK && n >= ACCOUNT_CERTIFICATES_MAX) {
+    done(a, c, CLI_USAGE, "this account has 64 certificates already");
+    return;
+  }
+  if (r == ACCOUNT_OK)
+    r = accounts_add_certificate(&a->accounts, word(c, 3), fingerprint, a->shell.wall ? a->shell.wall(a->shell.arg) : 0);
+  if (r == ACCOUNT_EXISTS) done(a, c, CLI_EXISTS, "that certificate is registered already, with this account or another");
+  else done_account(a, c, r);
+}
+
+/* A login under way that was proved by it is not let in any more: the row gets another stamp. */
+static void certificate_delete(struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
+  enum account_result r = accounts_delete_certificate(&a->accounts, word(c, 3), fingerprint);
+  if (r == ACCOUNT_OK) update(a, c);
+  else if (r == ACCOUNT_NONE) done(a, c, CLI_NOT_FOUND, "that certificate is not registered with this account");
+  else done_account(a, c, r);
+}
+
+static void list_certificate(void *arg, struct slice name, struct slice fingerprint, int64_t added) {
+  struct listing *l = arg;
+  struct buf hex, since;
+  buf_init(&hex, 128);
+  buf_init(&since, 32);
+  hex_put(&hex, fingerprint);
+  put_time(&since, added);
+  const struct slice values[] = { name, buf_slice(&hex), buf_slice(&since) };
+  row(l->auth, l->call, values, 3);
+  buf_free(&hex);
+  buf_free(&since);
+}
+
+static bool certificate_list(struct auth *a, struct admin_call *c) {
+  static const char *const names[] = { "name", "fingerprint", "added" };
+  columns(a, c, names, 3);
+  done_account(a, c, accounts_each_certificate(&a->accounts, word(c, 3), list_certificate, &(struct listing){ a, c }));
+  return false;
+}
+
+static bool account_certificate(struct auth *a, struct admin_call *c) {
+  uint8_t fingerprint[ACCOUNT_FINGERPRINT];
+  bool add = slice_eq(word(c, 2), SLICE("add")), delete = slice_eq(word(c, 2), SLICE("delete"));
+  bool list = slice_eq(word(c, 2), SLICE("list")) && c->count <= 4;
+  if (!list && (c->count != 5 || (!add && !delete))) {
+    done(a, c, CLI_USAGE, "account certificate add|delete NAME FINGERPRINT, or account certificate list [NAME]");
+    return false;
+  }
+  if ((!list || c->count == 4) && !find(a, c, word(c, 3))) return false;
+  if (list) return certificate_list(a, c);
+  if (!take_fingerprint(a, c, word(c, 4), fingerprint)) return false;
+  if (add) certificate_add(a, c, fingerprint);
+  else certificate_delete(a, c, fingerprint);
+  return false;
+}
+
 static bool account_list(struct auth *a, struct admin_call *c) {
   static const char *const names[] = { "name", "id", "enabled", "legacy", "scram",
                                        "hash", "created", "changed" };
@@ -460,6 +542,8 @@ static const struct admin_verb {
   { "account", "enable",  3, 3, account_enable, "account enable NAME" },
   { "account", "disable", 3, 3, account_enable, "account disable NAME" },
   { "account", "delete",  3, 3, account_delete, "account delete NAME" },
+  { "account", "certificate", 3, 5, account_certificate,
+    "account certificate add|delete NAME FINGERPRINT | account certificate list [NAME]" },
   { "account", "list",    2, 2, account_list,   "account list" },
   { "status",  NULL,      1, 1, status,         "status" },
   { "backup",  NULL,      1, 1, backup,         "backup" },

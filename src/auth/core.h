@@ -33,7 +33,7 @@ struct front {
 };
 
 enum login_state { LOGIN_TALKING, LOGIN_WAITING, LOGIN_HASHING, LOGIN_HELD, LOGIN_GRANTING };
-enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP, PROOF_TOKEN };
+enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP, PROOF_TOKEN, PROOF_CERTIFICATE };
 
 struct login {
   /* who asks */
@@ -48,6 +48,7 @@ struct login {
   enum login_proof proof;
   struct sasl_server sasl;
   struct buf last;     /* what the mechanism sends with success, or (tokens) with failure */
+  uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the front-end says the client showed */
   bool mismatch;       /* it asked to act for somebody else */
   uint8_t key[CACHE_KEY];
   /* what it is held against */

@@ -246,7 +246,8 @@ static bool find_row(struct auth *a, struct login *l) {
   if (!l->row) return false;
   enum account_result r = accounts_find(&a->accounts, buf_slice(&l->sasl.name), l->row);
   if (r != ACCOUNT_OK && r != ACCOUNT_NONE) return false;
-  bool has = l->proof == PROOF_PASSWORD || l->proof == PROOF_TOKEN || (l->proof == PROOF_SCRAM ? l->row->scram_n : l->row->sealed_n);
+  bool needs_secret = l->proof == PROOF_CRAM || l->proof == PROOF_APOP;
+  bool has = needs_secret ? l->row->sealed_n : l->proof == PROOF_SCRAM ? l->row->scram_n : true;
   l->known = r == ACCOUNT_OK && l->row->enabled && has;
   if (!l->known) *l->row = a->nobody;
   l->mismatch =
@@ -341,6 +342,14 @@ void login_token_judged(struct auth *a, struct login *l, bool good, struct slice
   login_decide(a, l, right, false, now_ms);
 }
 
+/* Whose the certificate is; a certificate that is nobody's is a wrong password. */
+static void take_certificate(struct auth *a, struct login *l, uint64_t now_ms) {
+  buf_reset(&l->sasl.name);
+  enum account_result r = accounts_by_certificate(&a->accounts, l->certificate, &l->sasl.name);
+  if ((r != ACCOUNT_OK && r != ACCOUNT_NONE) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
+  else login_decide(a, l, true, false, now_ms); /* if there is such an account, and it is the one that was asked for */
+}
+
 /* All that the client has to say was said. */
 static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   l->asked_ms = now_ms;
@@ -348,6 +357,7 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   qualify(a, &l->sasl.authzid);
   if (!has_room(a, l, now_ms)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_TOKEN) a->verifier->verify(a->verifier, a, l, now_ms);
+  else if (l->proof == PROOF_CERTIFICATE) take_certificate(a, l, now_ms);
   else if (!find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
   else if (l->proof == PROOF_SCRAM) take_scram(a, l, now_ms);
@@ -387,8 +397,11 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
     break;
   case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */
   case SASL_WRONG: login_failed(a, l, AUTH_WRONG); break;
-  case SASL_SALT:
   case SASL_CERTIFICATE:
+    l->proof = PROOF_CERTIFICATE;
+    credential(a, l, now_ms);
+    break;
+  case SASL_SALT:
   case SASL_MALFORMED: login_failed(a, l, AUTH_MALFORMED); break;
   }
 }
@@ -440,6 +453,7 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
     .may_show = may_show_password(a, m.secure, m.peer),
     .binds = m.secure && m.exporter.n,
     .tokens = m.secure && a->verifier,
+    .certificate = m.secure && a->conf->client_certificates && m.certificate.n == ACCOUNT_FINGERPRINT,
   };
   if (!mech || !sasl_usable(mech, ch)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
@@ -448,6 +462,7 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   const struct conf_list *named = &a->conf->auth_mechanisms;
   sasl_set announced = sasl_announced(sasl_set_of(named->items, named->count), ch);
   begin(a, l, mech);
+  if (ch.certificate) memcpy(l->certificate, m.certificate.p, ACCOUNT_FINGERPRINT);
   sasl_server_bind(&l->sasl, m.exporter, m.end_point, sasl_has_binding(announced));
   step(a, l, m.has_response, m.response, now_ms);
   return true;

@@ -57,9 +57,9 @@ static bool is_option(const char *word) { return word[0] == '-' && word[1] != 0;
 
 /* The command's words come first among what is no option; common options may stand before them. */
 static const struct cmd *find_command(int argc, char *const *argv, size_t *ret_skip) {
-  const char *words[2] = { NULL, NULL };
+  const char *words[3] = { NULL, NULL, NULL }; /* "account certificate add" */
   size_t n = 0;
-  for (int i = 1; i < argc && n < 2; i++) {
+  for (int i = 1; i < argc && n < 3; i++) {
     const char *value;
     if (!is_option(argv[i])) {
       words[n++] = argv[i];

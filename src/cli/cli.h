@@ -106,6 +106,7 @@ int cmd_account_list(struct cli *c);
 int cmd_account_passwd(struct cli *c);
 int cmd_account_enable(struct cli *c); /* and disable */
 int cmd_account_delete(struct cli *c);
+int cmd_account_certificate(struct cli *c); /* add, delete, list */
 int cmd_mail_undelete(struct cli *c);
 int cmd_room(struct cli *c); /* words and arguments go to the store as they are */
 int cmd_export(struct cli *c);

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/codec.h"
 #include "lib/base/map.h"
 #include "lib/base/num.h"
+#include "lib/tls/tls.h"
 #include "src/cli/ask.h"
 #include "src/cli/secret.h"
 #include "src/cli/terminal.h"
@@ -125,6 +127,40 @@ int cmd_account_passwd(struct cli *c) {
 int cmd_account_enable(struct cli *c) {
   struct slice words[3];
   return change_login(c, words, ask_words(c, words));
+}
+
+/* --- certificates --- */
+
+/* What was typed is a file, or else taken for a fingerprint. False: it is a file without a certificate. */
+static bool fingerprint_of(const char *typed, struct buf *hex) {
+  uint8_t digest[TLS_FINGERPRINT];
+  struct buf pem;
+  FILE *f = fopen(typed, "re");
+  if (!f) {
+    buf_put_str(hex, typed);
+    return !hex->failed;
+  }
+  buf_init(&pem, 64 * 1024);
+  uint8_t *at = buf_reserve(&pem, 64 * 1024);
+  if (at) buf_added(&pem, fread(at, 1, 64 * 1024, f));
+  fclose(f);
+  bool ok = at && tls_fingerprint(buf_slice(&pem), digest);
+  if (ok) hex_put(hex, slice_of(digest, sizeof digest));
+  buf_wipe(&pem); /* its key may stand in the same file */
+  return ok && !hex->failed;
+}
+
+int cmd_account_certificate(struct cli *c) {
+  struct slice words[CLI_WORDS_MAX + 3];
+  struct buf hex;
+  buf_init(&hex, 4096);
+  size_t n = ask_words(c, words);
+  bool ok = c->arg_count < 2 || fingerprint_of(c->args[1], &hex);
+  if (c->arg_count == 2) words[n - 1] = buf_slice(&hex);
+  int code = ok ? ask_print(c, ROOM_AUTH, words, n)
+                : cli_fail(CLI_EXIT_NO_INPUT, "%s: there is no certificate in it (a PEM block \"BEGIN CERTIFICATE\")", c->args[1]);
+  buf_free(&hex);
+  return code;
 }
 
 /* --- delete --- */

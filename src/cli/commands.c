@@ -179,6 +179,13 @@ const struct cmd cmds[] = {
   { "account limits", "ADDRESS", 1, 1, cmd_room, NULL, "show an account's own limits", NULL },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, cmd_room, NULL, "limit an account's mailbox",
     "A size such as 2G; the same as account set ADDRESS quota SIZE." },
+  { "account certificate add", "ADDRESS FILE|FINGERPRINT", 2, 2, cmd_account_certificate, NULL,
+    "let a certificate stand for an account's password",
+    "A client that shows it in its TLS handshake logs in without a password (EXTERNAL), when the option client_certificates "
+    "is on. FILE has the certificate in PEM; it may be self-signed. FINGERPRINT is its SHA-256." },
+  { "account certificate list", "[ADDRESS]", 0, 1, cmd_account_certificate, NULL, "list certificates of accounts", NULL },
+  { "account certificate delete", "ADDRESS FILE|FINGERPRINT", 2, 2, cmd_account_certificate, NULL,
+    "take a certificate back", NULL },
   { "account delete", "ADDRESS", 1, 1, cmd_account_delete, delete_options, "delete an account with its mail",
     NULL },
   { "domain add", "DOMAIN", 1, 1, cmd_room, NULL, "receive mail for a domain", NULL },

@@ -52,7 +52,8 @@ void cli_help(struct buf *out, const struct cmd *command) {
 static void put_brief(struct buf *out, const struct cmd *command) {
   size_t n = strlen(command->words);
   buf_printf(out, "  %s", command->words);
-  for (; n < HELP_COLUMN; n++) buf_put_u8(out, ' ');
+  do buf_put_u8(out, ' ');
+  while (++n < HELP_COLUMN);
   buf_printf(out, "%s\n", command->brief);
 }
 

@@ -11,6 +11,7 @@ static struct sasl_channel channel(const struct session *s) {
     .may_show = plaintext_allowed(s),
     .binds = s->secure && s->proto.channel.bindings,
     .tokens = s->secure && s->svc->conf->oauth_keys[0],
+    .certificate = s->secure && s->proto.channel.certificate,
   };
 }
 
@@ -46,6 +47,7 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
       .secure = s->secure,
       .exporter = slice_of(b.exporter, b.exporter_n),
       .end_point = slice_of(b.end_point, b.end_point_n),
+      .certificate = slice_of(b.certificate, b.certificate_n),
     };
     auth_start_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_start_type, true), &m);
     s->wait = WAIT_LOGIN;

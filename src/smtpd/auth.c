@@ -17,6 +17,7 @@ static struct sasl_channel channel(const struct session *s) {
                 conf_in_networks(&svc->plaintext_networks, slice_of(s->peer, s->peer_len)),
     .binds = s->secure && s->proto.channel.bindings,
     .tokens = s->secure && s->service->tokens,
+    .certificate = s->secure && s->proto.channel.certificate,
   };
 }
 
@@ -114,6 +115,7 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
       .mechanism = slice_str(mech->name), .has_response = a.has_initial, .response = buf_slice(&response),
       .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
       .exporter = slice_of(b.exporter, b.exporter_n), .end_point = slice_of(b.end_point, b.end_point_n),
+      .certificate = slice_of(b.certificate, b.certificate_n),
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
     s->exchange = smtpd_asked(s);
