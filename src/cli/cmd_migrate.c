@@ -18,6 +18,7 @@
 #include "src/cli/account.h"
 #include "src/cli/ask.h"
 #include "src/cli/migrate.h"
+#include "src/cli/progress.h"
 #include "src/cli/secret.h"
 #include "src/cli/terminal.h"
 
@@ -37,6 +38,8 @@ struct migrate {
   struct running running[JOBS_MAX];
   size_t jobs, busy;
   bool mirror, prove, prove_octets, accept_short;
+  struct progress progress;
+  sigset_t signals; /* those that were blocked before */
 };
 
 /* --- options --- */
@@ -240,6 +243,7 @@ static void put_account(struct buf *b, const struct migrate_account *a, const st
 
 static void say_account(struct migrate *m, size_t at) {
   struct buf line, safe;
+  progress_clear(&m->progress);
   buf_init(&line, 8192), buf_init(&safe, 64 * 1024);
   put_account(&line, &m->accounts.list[at], &m->results[at]);
   text_put_safe(&safe, buf_slice(&line));
@@ -258,6 +262,7 @@ static void start(struct migrate *m, size_t at) {
     struct migrate_job job = { m->c, &m->from, &m->accounts.list[at], m->mirror, m->prove, m->prove_octets,
                                m->accept_short, &m->results[at] };
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigprocmask(SIG_SETMASK, &m->signals, NULL);
     dup2(r->said, STDERR_FILENO);
     int code = migrate_one(&job);
     fflush(stderr);
@@ -296,18 +301,47 @@ static void finish(struct migrate *m, struct running *r, int status) {
   *r = m->running[--m->busy];
 }
 
-/* Waits until one has ended. The offline server, if any, is a child too. */
-static void wait_for_one(struct migrate *m) {
+/* Takes up those that have ended. False: none has. */
+static bool reap(struct migrate *m) {
+  bool some = false;
   int status;
-  pid_t pid = waitpid(-1, &status, 0);
-  for (size_t i = 0; i < m->busy; i++) {
-    if (m->running[i].pid != pid) continue;
-    finish(m, &m->running[i], status);
-    return;
+  for (size_t i = 0; i < m->busy;) {
+    if (waitpid(m->running[i].pid, &status, WNOHANG) == m->running[i].pid)
+      finish(m, &m->running[i], status), some = true; /* another has its place now */
+    else
+      i++;
+  }
+  return some;
+}
+
+/* All accounts that were begun together. */
+static void show_progress(struct migrate *m) {
+  struct progress *p = &m->progress;
+  p->messages = p->octets = p->all_messages = p->all_octets = 0;
+  for (size_t i = 0; i < m->accounts.count; i++) {
+    const struct migrate_result *r = &m->results[i];
+    p->messages += r->fetched, p->octets += r->octets;
+    p->all_messages += r->coming, p->all_octets += r->coming_octets;
+  }
+  if (p->all_messages) progress_step(p);
+}
+
+/* Until one has ended. SIGCHLD is blocked (work()), so it waits for us when it comes before we wait for it. */
+static void wait_for_one(struct migrate *m) {
+  sigset_t child;
+  const struct timespec now_and_then = { 0, 200 * 1000 * 1000 };
+  sigemptyset(&child), sigaddset(&child, SIGCHLD);
+  while (!reap(m)) {
+    sigtimedwait(&child, NULL, &now_and_then);
+    show_progress(m);
   }
 }
 
 static void work(struct migrate *m) {
+  sigset_t child;
+  sigemptyset(&child), sigaddset(&child, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &child, &m->signals);
+  progress_start(&m->progress, m->c->json, 0, 0);
   for (size_t i = 0; i < m->accounts.count; i++) {
     if (m->results[i].code != CLI_EXIT_OK) {
       say_account(m, i);
@@ -317,6 +351,8 @@ static void work(struct migrate *m) {
     start(m, i);
   }
   while (m->busy) wait_for_one(m);
+  progress_clear(&m->progress);
+  sigprocmask(SIG_SETMASK, &m->signals, NULL);
 }
 
 /* --- the sum --- */

@@ -121,6 +121,7 @@ struct migrate_result {
   int code;                 /* CLI_EXIT_OK, or why not */
   uint64_t messages;        /* at the old server */
   uint64_t fetched, octets; /* now */
+  uint64_t coming, coming_octets; /* of them all, as announced */
   uint64_t deleted;         /* here, because the old server has them no more */
   uint64_t gone;            /* their owner deleted them here */
   /* --prove */

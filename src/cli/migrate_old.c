@@ -4,7 +4,6 @@
 #include "src/cli/pop3_shell.h"
 
 enum { MESSAGES_MAX = 10 * 1000 * 1000 /* about 2 GB of memory */ };
-#define MESSAGE_MAX (UINT64_C(1) << 40)
 #define SESSION_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
 /* One session, on its way from the client's sink to the migration's. */
@@ -89,7 +88,6 @@ int migrate_old_read(struct cli *c, const struct migrate_from *from, const struc
     pop3_shell_start(&n, c, &start);
     start.policy.no_quit = true; /* see migrate.h */
     start.limits.messages = MESSAGES_MAX;
-    start.limits.message = MESSAGE_MAX;
     start.limits.session_ms = SESSION_MS;
     bool by_authzid = from->master && slice_eq(slice_str(from->master_form), SLICE("authzid"));
     if (from->master && !by_authzid) put_login(&login, from->master_form, account->login, slice_str(from->master));

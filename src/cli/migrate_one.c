@@ -79,6 +79,9 @@ static bool sink_listed(void *arg) {
   o->code = read_here(o);
   o->job->result->messages = o->plan.old_count;
   o->job->result->gone = o->plan.gone_count;
+  for (size_t i = 0; i < o->plan.old_count; i++)
+    if (o->plan.old[i].state == MIGRATE_NEW) o->job->result->coming_octets += o->plan.old[i].size;
+  o->job->result->coming = o->plan.new_count;
   if (o->code == CLI_EXIT_OK && o->plan.new_count)
     o->importing = importer_begin(&o->to, o->job->c, o->job->account->address, &o->code);
   return o->code == CLI_EXIT_OK;

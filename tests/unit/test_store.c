@@ -986,6 +986,34 @@ static void own_uidls_are_known(void **state) {
   assert_string_equal(a.rows, "gone  24\nthere  48\ntrouble  72\nadded 3 96\n");
 }
 
+/* What a migration asks: all UIDLs, also those of deleted mail; and away with some of what was imported. */
+static void migration(void **state) {
+  struct kit *k = *state;
+  struct answer a;
+  char want[200];
+  uint64_t id = alice(k);
+  kit_deliver(k, "alice@example.org", SLICE(MESSAGE));
+  assert_true(import(k, "3 1 0 a\n.\r\n3 1 0 b\n.\r\n3 1 0 c\n.\r\n", 1000, &a));
+  struct drop *d = kit_open_drop(k, 1, id);
+  kit_delete(k, 1, 3);
+  kit_quit(k, 1);
+  a = kit_command(k, "mail uidls alice@example.org");
+  assert_string_equal(a.columns, "uidl uid imported");
+  snprintf(want, sizeof want, "%08x%08x 1 no\na 2 yes\nc 4 yes\nb 0 yes\n", d->opened.uidvalidity, 1);
+  assert_string_equal(a.rows, want);
+  /* Mail that was delivered here is not the old server's to delete. */
+  a = kit_command(k, "mail drop alice@example.org 1 2 4 77 x");
+  assert_int_equal(a.code, CLI_OK);
+  assert_string_equal(a.rows, "2\n");
+  assert_int_equal(kit_command(k, "mail list alice@example.org").count, 1);
+  must_be_sound(k);
+  /* Should the old server show it again, it may come again; what its owner deleted may not. */
+  assert_true(import(k, "3 1 0 a\n.\r\n3 1 0 b\n.\r\n", 1000, &a));
+  assert_string_equal(a.rows, "added 5 11\ngone  22\n");
+  assert_int_equal(kit_command(k, "mail drop nobody@example.org 1").code, CLI_NOT_FOUND);
+  must_be_sound(k);
+}
+
 static void large_import(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -1062,6 +1090,17 @@ static void exports(void **state) {
   assert_int_equal(buf_len(&got), 2 * (sizeof STORED - sizeof MESSAGE) + sizeof MESSAGE - 1 + 200000 + 5);
   buf_free(&got);
   assert_int_equal(kit_command(k, "mail list alice@example.org").count, 3);
+  /* A message that can't be read is taken back, and the next one comes. */
+  assert_int_equal(k->disk->ops->remove(k->disk, "bodies/02/2"), 0);
+  buf_init(&got, 1024 * 1024);
+  a = kit_command_stream(k, "export alice@example.org", &got);
+  assert_int_equal(a.code, CLI_DAMAGE);
+  assert_int_equal(a.count, 4);
+  assert_non_null(strstr(a.rows, "2 unreadable 0 0"));
+  assert_non_null(strstr(a.rows, "3 5 77 4 old-uidl\n"));
+  assert_non_null(strstr(a.text, "1 messages can't be read"));
+  assert_int_equal(buf_len(&got), sizeof STORED - sizeof MESSAGE + sizeof MESSAGE - 1 + 5);
+  buf_free(&got);
 }
 
 static void backups(void **state) {
@@ -1175,6 +1214,7 @@ int main(void) {
     TEST(a_full_account_is_deleted_in_slices),
     TEST(imports),
     TEST(own_uidls_are_known),
+    TEST(migration),
     TEST(large_import),
     TEST(imports_that_go_wrong),
     TEST(exports),
