@@ -15,6 +15,9 @@
  * matter. A message/rfc822 or message/global in a transfer encoding is a body like any other, and its
  * Content-Type stays what it is.
  *
+ * Sizes are kept (src/store): whoever changes what comes out for any message adds a step to
+ * src/store/schema.c, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1", so that they are taken anew.
+ *
  * Memory: this struct, and a field of which an octet is still to come. */
 #ifndef QASID_MAIL_SURROGATE_H
 #define QASID_MAIL_SURROGATE_H

@@ -18,7 +18,7 @@ void field_put_space(struct field_writer *w, struct slice space, size_t next) {
 }
 
 /* RFC 2047 §5 (3): what may stand for itself in a phrase, which is the narrowest place. */
-static bool is_plain(uint8_t c) { return ascii_is_alnum(c) || c == '!' || c == '*' || c == '+' || c == '-' || c == '/'; }
+static bool is_plain(uint8_t c) { return ascii_is_alnum(c) || (c && strchr("!*+-/", c)); }
 
 static uint8_t shown(uint8_t c) { return c < 0x20 || c == 0x7f ? '?' : c; }
 

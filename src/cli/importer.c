@@ -91,7 +91,8 @@ static uint64_t measure(struct slice raw, enum importer_form form) {
   struct surrogate s;
   if (!surrogate_wants(raw)) return SURROGATE_SAME;
   surrogate_open(&s);
-  bool good = form != IMPORTER_WIRE ? each_piece(raw, form == IMPORTER_MBOX, measure_piece, &s) : measure_piece(&s, raw);
+  bool good = form == IMPORTER_WIRE ? measure_piece(&s, raw)
+                                    : each_piece(raw, form == IMPORTER_MBOX, measure_piece, &s);
   surrogate_end(&s, NULL);
   return good ? surrogate_size(&s) : SURROGATE_UNKNOWN;
 }

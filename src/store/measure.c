@@ -10,7 +10,8 @@ struct measured {
   uint64_t folder, uid, surrogate;
 };
 
-static bool measure_file(struct store_engine *e, uint64_t body, uint64_t start, uint64_t size, struct surrogate *s) {
+static bool measure_file(struct store_engine *e, uint64_t body, uint64_t start, uint64_t size,
+                         struct surrogate *s) {
   static const uint64_t most = READ_PIECE;
   char name[BODY_NAME_MAX];
   struct disk_file *f = NULL;
@@ -44,16 +45,18 @@ static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
 }
 
 static enum db_result measure_some(struct store_engine *e, struct measured *found, size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT e.folder, e.uid, e.body, b.start, e.size, b.data"
-                                        " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
-                                        " WHERE e.surrogate IS NULL LIMIT ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT e.folder, e.uid, e.body, b.start, e.size, b.data"
+                        " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
+                        " WHERE e.surrogate IS NULL LIMIT ?");
   db_bind_int(s, 1, MEASURED_A_TURN);
   enum db_result r;
   uint64_t octets = 0, size = 1;
   *ret_count = 0;
   while (size && octets < OCTETS_A_TURN && (r = db_step(s)) == DB_ROW) {
     size = measure(e, s);
-    if (size) found[(*ret_count)++] = (struct measured){ (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1), size };
+    struct measured one = { (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1), size };
+    if (size) found[(*ret_count)++] = one;
     octets += (uint64_t)db_int(s, 4);
   }
   db_reset(s);

@@ -215,6 +215,8 @@ static const struct { struct slice in, out; } messages[] = {
   /* no boundary: what may be a header is blurred */
   M("Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: \xc3\xa9\r\n\r\n\xc3\xa9\r\n--q--\r\n",
     "Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: ??\r\n\r\n\xc3\xa9\r\n--q--\r\n"),
+  M("Content-Type: multipart/mixed; boundary=\xe9\r\n\r\n--\xe9\r\nX: \xc3\xa9\r\n",
+    "Content-Type: multipart/mixed; boundary*=unknown-8bit''%E9\r\n\r\n--\xe9\r\nX: ??\r\n"),
   /* a bare LF ends no line */
   SAME("Content-Type: multipart/mixed; boundary=b\r\n\r\na\n--b\r\nX: \xc3\xa9\r\n\r\n"),
 };
@@ -296,7 +298,7 @@ static void any_message_has_one(void **state) {
   static const char *const pieces[] = {
     "From: ", "To: ", "Subject: ", "Content-Type: ", "Received: ", "Keywords: ", "Message-ID: ", "Date: ", "multipart/mixed; boundary=b", "message/rfc822",
     "\r\n", "\r\n", "\r\n ", "--b\r\n", "--b--\r\n", "\"", "(", ")", "<", ">", "@", ",", ";", ":", "=", "\\", "[", "]", "*", "=?UTF-8?Q?x?=",
-    "\xc3\xa9", "\xff", "\xc9\x99ziz", " ", " ", "a", "for", "name", "\t", "\r", "\n", ".", "xn--", "text/plain",
+    "\xc3\xa9", "\xff", "\xc9\x99ziz", " ", " ", "a", "for", "name", "\t", "\r", "\n", "-----\r\n", "a-b", "-", ".", "xn--", "text/plain",
   };
   uint32_t seed = 7;
   for (int round = 0; round < 20000; round++) {

@@ -1,0 +1,194 @@
+/* Fields with addresses in them as ASCII: lists of mailboxes and groups (RFC 6857 §3.1.6 to §3.1.8), and
+ * Received: (§3.2.5). */
+#include "lib/mail/alabel.h"
+#include "lib/mail/surrogate_inside.h"
+
+/* An addr-spec, without what stands around it. `domain` is empty when there is no "@". */
+struct addr {
+  struct slice local, domain;
+};
+
+static struct addr addr_split(struct slice spec) {
+  struct slice rest = spec, piece;
+  size_t at = spec.n, from = 0;
+  for (enum mail_token kind; (kind = mail_lex(&rest, &piece)) != MAIL_END;) {
+    if (kind != MAIL_SPECIAL) continue;
+    if (piece.p[0] == '@') at = spec.n - rest.n - 1;
+    if (piece.p[0] == ':') from = spec.n - rest.n, at = spec.n; /* a route: RFC 5322 §4.4 */
+  }
+  return (struct addr){ slice_first(slice_from(spec, from), at - from), mail_strip(slice_from(spec, at + 1)) };
+}
+
+/* Puts the address in ASCII. False when only its local part's owner could say how. */
+static bool addr_put(struct buf *out, const struct addr *a) {
+  if (surrogate_wants(a->local)) return false;
+  buf_put(out, a->local);
+  if (!a->domain.n) return true;
+  buf_put_u8(out, '@');
+  if (surrogate_wants(a->domain)) return alabel_put_domain(out, a->domain);
+  buf_put(out, a->domain);
+  return !out->failed;
+}
+
+/* A mailbox: display name, addr-spec, and what stands around them. */
+struct mailbox {
+  struct slice before, spec, after;
+  bool angle; /* <spec> */
+};
+
+static struct mailbox mailbox_split(struct slice s) {
+  struct slice rest = s, piece;
+  size_t lt = s.n, gt = s.n;
+  for (enum mail_token kind; (kind = mail_lex(&rest, &piece)) != MAIL_END;) {
+    if (kind != MAIL_SPECIAL) continue;
+    if (piece.p[0] == '<' && lt == s.n) lt = s.n - rest.n - 1;
+    if (piece.p[0] == '>' && lt < s.n && gt == s.n) gt = s.n - rest.n - 1;
+  }
+  if (lt < s.n)
+    return (struct mailbox){ slice_first(s, lt), mail_strip(slice_first(slice_from(s, lt + 1), gt - lt - 1)),
+                             slice_from(s, gt + 1), true };
+  struct slice spec = mail_strip(s);
+  size_t from = spec.n ? slice_offset(s, spec) : s.n;
+  return (struct mailbox){ slice_first(s, from), spec, slice_from(s, from + spec.n), false };
+}
+
+static bool mailbox_is_lost(struct slice s) {
+  struct mailbox m = mailbox_split(s);
+  struct addr a = addr_split(m.spec);
+  struct buf ascii;
+  buf_init(&ascii, TEXT_MAX);
+  bool lost = !addr_put(&ascii, &a);
+  buf_free(&ascii);
+  return lost;
+}
+
+/* An empty group named `text` in encoded-words (RFC 6857 §3.1.8). `name` is the phrase in front of it. */
+static void put_lost(struct field_writer *w, struct slice name, struct slice text) {
+  struct slice words = trim_space(name);
+  struct buf t;
+  buf_init(&t, TEXT_MAX);
+  if (words.n) put_phrases(w, slice_first(name, slice_offset(name, words) + words.n));
+  if (words.n && surrogate_wants(words)) buf_put_u8(&t, ' '); /* the space between two encoded-words */
+  gather(&t, trim_space(text), false);
+  field_put_space(w, SLICE(" "), WORDS_WANT);
+  put_text(w, &t);
+  field_put(w, SLICE(" :;"));
+}
+
+static void put_mailbox(struct field_writer *w, struct slice s) {
+  if (!surrogate_wants(s)) {
+    put_ascii_phrase(w, s);
+    return;
+  }
+  struct mailbox m = mailbox_split(s);
+  struct addr a = addr_split(m.spec);
+  struct buf ascii;
+  buf_init(&ascii, TEXT_MAX);
+  bool lost = !addr_put(&ascii, &a);
+  if (lost) {
+    put_lost(w, m.before, m.spec);
+  } else {
+    struct slice name = trim_space(m.before);
+    struct slice space = slice_from(m.before, name.n ? slice_offset(m.before, name) + name.n : 0);
+    put_phrases(w, slice_first(m.before, m.before.n - space.n));
+    field_put_space(w, space, buf_len(&ascii) + 2);
+    if (m.angle) field_put(w, SLICE("<"));
+    field_put(w, buf_slice(&ascii));
+    if (m.angle) field_put(w, SLICE(">"));
+  }
+  w->out->failed |= ascii.failed;
+  buf_free(&ascii);
+  put_phrases(w, m.after);
+}
+
+/* Takes everything up to the next "," or ";", or ":" when `colon`, off `*rest`. What it was, or 0. */
+static int next_element(struct slice *rest, bool colon, struct slice *ret) {
+  struct slice s = *rest, piece;
+  bool angle = false;
+  for (enum mail_token kind; (kind = mail_lex(rest, &piece)) != MAIL_END;) {
+    int c = kind == MAIL_SPECIAL ? piece.p[0] : 0;
+    if (c == '<' || c == '>') angle = c == '<';
+    if (angle || (c != ',' && c != ';' && (c != ':' || !colon))) continue;
+    *ret = slice_first(s, s.n - rest->n - 1);
+    return c;
+  }
+  *ret = s;
+  return 0;
+}
+
+/* Looks at a group's list, up to its ";": where that ends, and whether one of its mailboxes is lost. */
+static size_t group_length(struct slice s, bool *ret_lost) {
+  struct slice rest = s, one;
+  *ret_lost = false;
+  for (int c = ','; c == ',';) {
+    c = next_element(&rest, false, &one);
+    *ret_lost |= surrogate_wants(one) && mailbox_is_lost(one);
+    if (c == ';') return s.n - rest.n - 1;
+  }
+  return s.n;
+}
+
+void put_addresses(struct field_writer *w, struct slice body) {
+  struct slice rest = body, one;
+  size_t group_ends = body.n + 1; /* octets that are left where the present group ends */
+  while (rest.n) {
+    bool outside = group_ends > body.n || rest.n < group_ends;
+    int c = next_element(&rest, outside, &one);
+    bool lost = false;
+    size_t n = c == ':' ? group_length(rest, &lost) : 0;
+    if (lost) {
+      put_lost(w, one, slice_first(rest, n));
+      rest = slice_from(rest, n + 1);
+    } else if (c == ':') {
+      put_phrases(w, one);
+      field_put(w, SLICE(":"));
+      group_ends = rest.n - n;
+    } else {
+      put_mailbox(w, one);
+      if (c) field_put(w, c == ',' ? SLICE(",") : SLICE(";"));
+    }
+  }
+}
+
+/* --- Received: --- */
+
+static bool begins_clause(struct slice word) {
+  static const char *const names[] = { "from", "by", "via", "with", "id", "for" };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (slice_caseeq(word, slice_str(names[i]))) return true;
+  return false;
+}
+
+/* From behind "for" to the next clause or the ";". */
+static size_t for_length(struct slice s) {
+  struct slice rest = s, piece;
+  for (enum mail_token kind; (kind = mail_lex(&rest, &piece)) != MAIL_END;)
+    if ((kind == MAIL_WORD && begins_clause(piece)) || (kind == MAIL_SPECIAL && piece.p[0] == ';'))
+      return s.n - rest.n - piece.n;
+  return s.n;
+}
+
+static void put_host(struct field_writer *w, struct slice word) {
+  struct buf ascii;
+  buf_init(&ascii, TEXT_MAX);
+  bool domain = alabel_put_domain(&ascii, word);
+  if (domain) field_put(w, buf_slice(&ascii));
+  else put_blurred(w, word);
+  buf_free(&ascii);
+}
+
+void put_received(struct field_writer *w, struct slice s) {
+  struct slice piece;
+  for (enum mail_token kind; (kind = mail_lex(&s, &piece)) != MAIL_END;) {
+    if (kind == MAIL_WORD && slice_caseeq(piece, SLICE("for"))) {
+      size_t n = for_length(s);
+      if (surrogate_wants(slice_first(s, n))) {
+        s = slice_from(s, n);
+        continue;
+      }
+    }
+    if (kind == MAIL_COMMENT) put_comment(w, piece);
+    else if (!surrogate_wants(piece)) field_put(w, piece);
+    else put_host(w, piece);
+  }
+}
