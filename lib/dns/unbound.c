@@ -78,10 +78,17 @@ static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t cou
   return !anchor || (can_read(anchor, err) && !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor)));
 }
 
-/* From here on libunbound takes no more options. */
-static bool close_options(struct ub_ctx *ctx, struct buf *err) {
+/* It does not say why; a file without a key is what it stumbles over. */
+static bool does_not_start(const char *anchor, struct buf *err) {
+  if (anchor) buf_printf(err, "libunbound can't use the trust anchor in %s", anchor);
+  else buf_put_str(err, "libunbound does not start");
+  return false;
+}
+
+/* Makes libunbound read its files; it takes no more options then. */
+static bool close_options(struct ub_ctx *ctx, const char *anchor, struct buf *err) {
   for (size_t i = 0; i < sizeof not_special / sizeof *not_special; i++)
-    if (failed(err, not_special[i], ub_ctx_zone_remove(ctx, not_special[i]))) return false;
+    if (ub_ctx_zone_remove(ctx, not_special[i]) != 0) return does_not_start(anchor, err);
   return true;
 }
 
@@ -100,7 +107,7 @@ bool unbound_ask(struct unbound *u, const char *name, enum dns_type type, struct
   return ub_resolve_event(u->ctx, absolute, (int)type, CLASS_IN, q, on_reply, NULL) == 0;
 }
 
-/* The first question makes libunbound read its files; this one it answers itself, at once. */
+/* The first question makes libunbound open what else it needs; this one it answers itself, at once. */
 struct first_query {
   struct unbound_query super;
   bool answered;
@@ -112,10 +119,7 @@ static void first_reply(struct unbound_query *q, const struct unbound_reply *rep
 
 static bool warm_up(struct unbound *u, const char *anchor, struct buf *err) {
   struct first_query first = { { first_reply }, false };
-  if (unbound_ask(u, "localhost", DNS_TYPE_A, &first.super) && first.answered) return true;
-  if (anchor) buf_printf(err, "libunbound can't use the trust anchor in %s", anchor);
-  else buf_put_str(err, "libunbound does not start");
-  return false;
+  return (unbound_ask(u, "localhost", DNS_TYPE_A, &first.super) && first.answered) || does_not_start(anchor, err);
 }
 
 struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count, const char *anchor,
@@ -124,7 +128,7 @@ struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t c
   if (u) u->events = dns_events_new(l);
   if (u && u->events) u->ctx = ub_ctx_create_ub_event(u->events);
   if (u && u->ctx && configure(u->ctx, servers, count, anchor, err) &&
-      close_options(u->ctx, err) && warm_up(u, anchor, err)) return u;
+      close_options(u->ctx, anchor, err) && warm_up(u, anchor, err)) return u;
   if (!buf_len(err)) buf_put_str(err, "no memory for libunbound");
   unbound_free(&u);
   return NULL;

@@ -9,7 +9,7 @@
 #include "conf/docs.h"
 #include "lib/jwt/keys.h"
 #include "lib/tls/key.h"
-#include "src/cli/cli.h"
+#include "src/cli/dns.h"
 #include "src/cli/terminal.h"
 
 static int print(struct buf *out) {
@@ -121,6 +121,21 @@ static int check_token_keys(struct cli *c, const struct conf *conf) {
   return wrong;
 }
 
+/* Name servers and trust anchor as the resolver would read them; nobody is asked anything. */
+static int check_dns(struct cli *c) {
+  struct dns_settings settings;
+  struct buf err;
+  struct loop *loop = loop_new();
+  buf_init(&err, 1024);
+  struct dns *dns = loop && cli_dns_settings(c, &settings) ? dns_new(loop, &settings, &err) : NULL;
+  int wrong = !dns;
+  if (wrong) fprintf(stderr, "%s: dns_trust_anchor: %.*s\n", c->config, SLICE_ARG(buf_slice(&err)));
+  dns_free(&dns);
+  loop_free(&loop);
+  buf_free(&err);
+  return wrong;
+}
+
 /* A folder that is missing is made at the start; something else in its place is wrong. */
 static int check_folder(struct cli *c, const char *option, const char *path) {
   struct stat st;
@@ -132,7 +147,7 @@ static int check_folder(struct cli *c, const char *option, const char *path) {
 int cmd_check_config(struct cli *c) {
   const struct conf *conf = cli_conf(c);
   if (!conf) return CLI_EXIT_CONFIG;
-  int wrong = check_files(c, conf) + check_token_keys(c, conf) + check_folder(c, "data_dir", conf->data_dir) +
+  int wrong = check_files(c, conf) + check_token_keys(c, conf) + check_dns(c) + check_folder(c, "data_dir", conf->data_dir) +
               check_folder(c, "run_dir", conf->run_dir);
   if (wrong) return CLI_EXIT_CONFIG;
   if (conf->tls_certificates.count == 0)

@@ -57,9 +57,9 @@ static bool tls_stays(const struct parent *p, const struct conf *next, struct bu
   return false;
 }
 
-/* The token keys first: whichever can't be read, all stay as they are. */
+/* What changes something last: whichever can't be read, all stay as they are. */
 static bool setup_files(struct parent *p, const struct conf *conf, struct buf *err) {
-  return setup_token_keys(p, conf, err) && setup_certificates(p, conf, err);
+  return setup_anchor(conf, err) && setup_token_keys(p, conf, err) && setup_certificates(p, conf, err);
 }
 
 void parent_reload(struct parent *p) {

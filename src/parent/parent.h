@@ -107,6 +107,8 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 
 /* setup.c: what the rooms are given */
 bool setup_listeners(struct parent *p, struct buf *err);
+/* The resolver reads the file itself; that it is there is seen here, before a reload has stopped the former one. */
+bool setup_anchor(const struct conf *conf, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
 /* Reads the file of oauth_keys; what is in it is auth's to look at. False: the one before stays. */
 bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err);

@@ -168,6 +168,14 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
   return good;
 }
 
+bool setup_anchor(const struct conf *conf, struct buf *err) {
+  struct buf text;
+  buf_init(&text, 64 * 1024);
+  bool ok = !conf->dns_trust_anchor[0] || read_file(conf->dns_trust_anchor, &text, err);
+  buf_free(&text);
+  return ok;
+}
+
 bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err) {
   struct buf text;
   buf_init(&text, 64 * 1024);

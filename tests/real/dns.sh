@@ -105,6 +105,13 @@ ok "without an anchor nothing is proven" all 'lookup plain 0 host.signed.example
 ok "a missing anchor is named" all 'lookup noanchor 78 ok.w.example' "says '/nowhere/root.key'"
 
 # --- what a configuration may not say ---
+echo 'no key at all' >"$dir/garbage.key"
+conf garbage "$dns" "dns_trust_anchor = \"$dir/garbage.key\""
+ok "an anchor of garbage is named" all 'lookup garbage 78 ok.w.example' "says garbage.key"
+check() { "$qasid_bin" -c "$dir/$1.conf" check-config >"$dir/said" 2>&1; }
+ok "check-config sees it" all 'no check garbage' "says 'dns_trust_anchor: .*garbage.key'"
+ok "check-config sees a missing one" all 'no check noanchor' "says 'dns_trust_anchor: .*/nowhere/root.key'"
+ok "check-config likes a good one" check proven
 conf wrong "$dns@x"
 ok "a wrong server is said at its line" all 'lookup wrong 78 ok.w.example' "says 'dns_servers'"
 finish
