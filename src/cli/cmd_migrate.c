@@ -236,7 +236,7 @@ static void put_account(struct buf *b, const struct migrate_account *a, const st
   }
   buf_printf(b, "%llu message%s, %llu fetched", (unsigned long long)r->messages, plural(r->messages),
              (unsigned long long)r->fetched);
-  if (r->octets) buf_printf(b, " (%llu octets)", (unsigned long long)r->octets);
+  if (r->fetched) buf_printf(b, " (%llu octets)", (unsigned long long)r->octets);
   if (r->deleted) buf_printf(b, ", %llu deleted here", (unsigned long long)r->deleted);
   put_proof(b, r);
 }

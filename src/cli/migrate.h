@@ -49,7 +49,8 @@ enum migrate_state {
 struct migrate_message {
   uint64_t number, size; /* as it lists them */
   struct slice shown;    /* its UIDL there; empty: none that can be kept */
-  struct slice uidl;     /* its UIDL here: the same, if it can be kept */
+  struct slice uidl;     /* its UIDL here: the same, if it can be kept; empty: not known yet */
+  bool renamed;
   enum migrate_state state;
   const struct migrate_here *here;
   bool ended; /* it came, or was refused */
@@ -82,10 +83,11 @@ bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, st
 bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported);
 /* What is here is read anew. */
 void migrate_plan_forget_here(struct migrate_plan *p);
-/* Compares. A UIDL that cannot be kept (one that RFC 1939 §7 does not allow comes as an empty one; one that another
- * message has too) becomes "old-" and a digest, the same in every run. Which of several such messages is which is
- * a guess, and so none of them is ever left over. */
+/* Compares. A UIDL may be one that cannot be kept: RFC 1939 §7 does not allow it (it comes as an empty one), or another
+ * message has it too. Such a message is known by its octets alone: it is fetched in every run, and its UIDL here is
+ * "old-" and their SHA-256. That it is gone there cannot be known, and so it is never left over. */
 bool migrate_plan_make(struct migrate_plan *p);
+bool migrate_plan_name(struct migrate_plan *p, struct migrate_message *m, const uint8_t hash[32]);
 bool migrate_is_left_over(const struct migrate_here *h);
 
 /* --- the old server --- */

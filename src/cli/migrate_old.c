@@ -66,8 +66,6 @@ static int run(struct net *n, struct reading *r, const struct pop3_client_start 
   int code = pop3_shell_report(n, r->session);
   if (r->session->list_cut)
     code = cli_fail(CLI_EXIT_PROTOCOL, "the old server lists more than %u messages", (unsigned)MESSAGES_MAX);
-  if (r->session->logged_in && !r->session->has_uidl && r->session->count)
-    code = cli_fail(CLI_EXIT_PROTOCOL, "the old server has no UIDL: `qasid import` takes its files");
   pop3_client_free(&r->session);
   return code;
 }

@@ -128,8 +128,9 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
     o->code = cli_fail(CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
     ok = fine = false;
   }
-  if (fine && o->job->prove_octets) m->hashed = digest_of(DIGEST_SHA256, octets, m->hash);
-  if (fine && m->state == MIGRATE_NEW) ok = import_it(o, m, octets);
+  if (fine && (o->job->prove_octets || m->renamed)) m->hashed = digest_of(DIGEST_SHA256, octets, m->hash);
+  if (fine && m->renamed && !(m->hashed && migrate_plan_name(&o->plan, m, m->hash))) ok = false;
+  if (fine && ok && m->state == MIGRATE_NEW) ok = import_it(o, m, octets);
   if (!fine && m->state == MIGRATE_NEW) o->failed++;
   return spooled_reset(&o->message) && ok;
 }
@@ -210,11 +211,10 @@ static void compare_uidls(struct one *o) {
   r->left_over = o->plan.left_over;
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
-    bool kept = slice_eq(m->uidl, m->shown);
     r->missing += m->state == MIGRATE_NEW;
-    r->same += m->state != MIGRATE_NEW && kept;
+    r->same += m->state != MIGRATE_NEW && !m->renamed;
     if (m->state == MIGRATE_NEW) note(o, "%.*s is not here", SLICE_ARG(brief(m->shown)));
-    if (!kept)
+    if (m->renamed)
       note(o, "message %llu there %s", (unsigned long long)m->number,
            m->shown.n ? "has the UIDL of another one" : "has no UIDL of 1 to 70 printable octets (RFC 1939)");
   }

@@ -55,19 +55,13 @@ bool migrate_is_left_over(const struct migrate_here *h) {
   return h->imported && !h->gone && !h->claimed && !renamed;
 }
 
-static bool rename_it(struct migrate_plan *p, struct migrate_message *m, unsigned nth) {
-  uint8_t digest[DIGEST_SHA256_SIZE];
+bool migrate_plan_name(struct migrate_plan *p, struct migrate_message *m, const uint8_t hash[32]) {
   struct buf text;
   buf_init(&text, 128);
-  buf_printf(&text, "%u %llu ", nth, (unsigned long long)m->size);
-  struct slice parts[] = { buf_slice(&text), m->shown };
-  bool ok = digest_parts(DIGEST_SHA256, parts, 2, digest);
-  buf_reset(&text);
   buf_put(&text, RENAMED);
-  hex_put(&text, slice_of(digest, sizeof digest));
+  hex_put(&text, slice_of(hash, DIGEST_SHA256_SIZE));
   m->uidl = arena_copy(&p->mem, buf_slice(&text));
-  p->renamed++;
-  ok = ok && !text.failed && !p->mem.failed;
+  bool ok = !text.failed && !p->mem.failed;
   buf_free(&text);
   return ok;
 }
@@ -75,25 +69,26 @@ static bool rename_it(struct migrate_plan *p, struct migrate_message *m, unsigne
 static int by_shown(const void *x, const void *y) {
   const struct migrate_message *a = *(struct migrate_message *const *)x, *b = *(struct migrate_message *const *)y;
   int order = slice_cmp(a->shown, b->shown);
-  if (!order) order = (a->size > b->size) - (a->size < b->size);
   return order ? order : (a->number > b->number) - (a->number < b->number);
 }
 
-/* Of several that are alike the smallest keeps the UIDL. */
-static bool rename_some(struct migrate_plan *p) {
+/* Of several that are alike the first keeps the UIDL. */
+static bool mark_renamed(struct migrate_plan *p) {
   struct migrate_message **sorted = calloc(p->old_count + 1, sizeof *sorted);
-  bool ok = sorted != NULL;
-  unsigned nth = 0;
+  if (!sorted) return false;
   p->renamed = 0;
-  for (size_t i = 0; ok && i < p->old_count; i++) sorted[i] = &p->old[i];
-  if (ok) qsort(sorted, p->old_count, sizeof *sorted, by_shown);
-  for (size_t i = 0; ok && i < p->old_count; i++) {
-    bool again = i && slice_eq(sorted[i]->shown, sorted[i - 1]->shown);
-    nth = again && sorted[i]->size == sorted[i - 1]->size ? nth + 1 : 0;
-    if (again || !uidls_is_valid(sorted[i]->shown)) ok = rename_it(p, sorted[i], nth);
+  for (size_t i = 0; i < p->old_count; i++) sorted[i] = &p->old[i];
+  qsort(sorted, p->old_count, sizeof *sorted, by_shown);
+  for (size_t i = 0; i < p->old_count; i++) {
+    struct migrate_message *m = sorted[i];
+    bool again = i && slice_eq(m->shown, sorted[i - 1]->shown);
+    bool renamed = again || !uidls_is_valid(m->shown);
+    if (renamed && !m->renamed) m->uidl = SLICE_NONE; /* until its octets are known */
+    m->renamed = renamed;
+    p->renamed += renamed;
   }
   free(sorted);
-  return ok;
+  return true;
 }
 
 /* --- comparing --- */
@@ -103,14 +98,15 @@ static int by_uidl(const void *x, const void *y) {
 }
 
 bool migrate_plan_make(struct migrate_plan *p) {
-  if (!rename_some(p)) return false;
+  if (!mark_renamed(p)) return false;
   if (p->here_count) qsort(p->here, p->here_count, sizeof *p->here, by_uidl);
   p->new_count = p->gone_count = p->left_over = 0;
   for (size_t i = 0; i < p->here_count; i++) p->here[i].claimed = false;
   for (size_t i = 0; i < p->old_count; i++) {
     struct migrate_message *m = &p->old[i];
     struct migrate_here key = { .uidl = m->uidl };
-    struct migrate_here *h = p->here_count ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl) : NULL;
+    struct migrate_here *h = p->here_count && m->uidl.n ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl)
+                                                      : NULL;
     m->here = h;
     m->state = !h ? MIGRATE_NEW : h->gone ? MIGRATE_GONE : MIGRATE_HERE;
     if (h) h->claimed = true;

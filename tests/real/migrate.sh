@@ -10,6 +10,7 @@ if ! command -v dovecot >/dev/null || [ "$(id -u)" != 0 ]; then
   echo "0 passed, 0 failed, 1 skipped"
   exit
 fi
+test=$(readlink -f "$0")
 begin
 trap 'stop >/dev/null 2>&1; dovecot_end; rm -rf "$dir"' EXIT
 cd "$dir"
@@ -112,6 +113,29 @@ ok "after three kills, the rest" by_master --prove=full
 ok "every message once, every octet" says '2500 of 2500 UIDLs the same, every octet too: no client will download anything twice'
 ok "in the old server's order" is "$(pop_uidls "$pop3" dave@example.org old-dave | md5sum)" "$(pop_uidls "$old" dave@example.org old-dave | md5sum)"
 ok "the store is sound" q check
+
+# --- servers that are not as they should be ---
+read -r odd < <(free_ports 1)
+python3 "$(dirname "$test")/odd_pop3.py" "$odd" &
+odd_pid=$!
+for _ in $(seq 50); do
+  (exec 3<>"/dev/tcp/127.0.0.1/$odd") 2>/dev/null && break
+  sleep 0.1
+done
+for n in long short refuse none drop lie quit; do printf '%s@example.org\t\tpw\n' $n; done >odd
+odd_() { q migrate pop3 --from "localhost:$odd" --no-starttls --accounts odd "$@" >out.txt 2>err.txt; }
+ok "seven odd servers: some fail" is "$(odd_ --create --json; echo $?)" 75
+ok "all that can be had is had" is "$(for n in long short refuse none drop lie quit; do result $n@example.org fetched; done | xargs)" "4 3 3 4 2 4 4"
+ok "a message that came short is named" says 'short@example.org: FAILED: 1 of 4 messages could not be fetched: message 2 (short-2) came with'
+ok "so is one that is refused" says 'refuse@example.org: FAILED: 1 of 4 messages could not be fetched: message 2 (refuse-2) did not come whole'
+ok "so is one that went away" says 'drop@example.org: FAILED: localhost: the connection was lost'
+ok "once more, taking the short one" is "$(odd_ --json --prove --accept-short; echo $?)" 75
+ok "only what was missing comes" is "$(for n in long short refuse none drop lie quit; do result $n@example.org fetched; done | xargs)" "0 1 0 0 2 0 0"
+ok "UIDLs that cannot be kept are counted" says 'long@example.org: 4 messages, 0 fetched; 2 of 4 UIDLs the same, 2 that cannot be kept: message'
+ok "and those of a server without UIDL" says 'none@example.org: 4 messages, 0 fetched; 0 of 4 UIDLs the same, 4 that cannot be kept'
+ok "nothing was lost there by QUIT" says 'quit@example.org: 4 messages, 0 fetched; 4 of 4 UIDLs the same: no client'
+kill "$odd_pid"
+wait "$odd_pid" 2>/dev/null
 
 # --- what can't work ---
 ok "a file with spaces for tabs is refused" is "$(printf 'a@example.org a secret\n' >bad; q migrate pop3 --from localhost --accounts bad 2>err.txt; echo $?)" 66

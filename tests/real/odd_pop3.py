@@ -1,0 +1,61 @@
+"""A POP3 server that is as some are, for migrate.sh: odd_pop3.py PORT. The user's name says in which way.
+
+long   a UIDL of 80 octets, and two messages that share one     short  a message that ends before its announced size
+refuse RETR of the second is refused                            none   no UIDL at all
+drop   the connection goes in the third message, once           lie    LIST says one octet for everything
+quit   all that was fetched is gone after QUIT
+"""
+import socket, sys, threading
+
+dropped = set()
+kept = {}
+
+
+def mail(n): return b"Subject: odd %d\r\n\r\nmessage %d\r\n.dots\r\n" % (n, n) + b"x" * 60 * n + b"\r\n"
+
+
+def session(c):
+    f = c.makefile("rb")
+    say = lambda line: c.sendall(line + b"\r\n")
+    many = lambda lines: c.sendall(b"+OK\r\n" + b"".join(l + b"\r\n" for l in lines) + b".\r\n")
+    say(b"+OK odd")
+    user, fetched = "", set()
+    while line := f.readline():
+        verb, *args = line.split()
+        verb = verb.upper()
+        box = [n for n in range(1, 5) if n not in kept.get(user, ())]
+        if verb == b"CAPA": say(b"-ERR what?") if user == "none" else many([b"UIDL", b"USER"])
+        elif verb == b"USER": user = args[0].split(b"@")[0].decode(); say(b"+OK")
+        elif verb == b"PASS": say(b"+OK")
+        elif verb == b"STAT": say(b"+OK %d %d" % (len(box), sum(len(mail(n)) for n in box)))
+        elif verb == b"LIST": many([b"%d %d" % (n, 1 if user == "lie" else 5000 if user == "short" and n == 2 else len(mail(n))) for n in box])
+        elif verb == b"UIDL":
+            if user == "none": say(b"-ERR never heard of it"); continue
+            ids = {n: b"%s-%d" % (user.encode(), n) for n in box}
+            if user == "long": ids[2] = b"u" * 80; ids[4] = ids[3]
+            many([b"%d %s" % (n, ids[n]) for n in box])
+        elif verb == b"RETR":
+            n = int(args[0])
+            if user == "refuse" and n == 2: say(b"-ERR that one is not readable"); continue
+            body = mail(n).replace(b"\r\n.", b"\r\n..")
+            if user == "drop" and n == 3 and user not in dropped:
+                dropped.add(user)
+                c.sendall(b"+OK\r\n" + body[:40])
+                return
+            fetched.add(n)
+            c.sendall(b"+OK\r\n" + body + b".\r\n")
+        elif verb == b"QUIT":
+            if user == "quit": kept[user] = fetched
+            say(b"+OK")
+            return
+        else: say(b"-ERR what?")
+
+
+def serve(c):
+    with c:
+        try: session(c)
+        except OSError: pass
+
+
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
