@@ -70,6 +70,14 @@ static bool check_time(struct conf_read *r, const struct conf_option *o, unsigne
   return false;
 }
 
+static bool check_days(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+  uint64_t n;
+  if (conf_parse_days(text, &n)) return n == CONF_NEVER || in_range(r, o, line, n);
+  conf_mistake(r, line, o->name, "\"%.*s\" is no number of days; such a number is meant, or never",
+               SLICE_ARG(slice_first(text, 80)));
+  return false;
+}
+
 static bool check_word(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
   if (conf_word_place(o->words, text) >= 0) return true;
   conf_mistake(r, line, o->name, "\"%.*s\" is not one of %s", SLICE_ARG(slice_first(text, 80)), o->words);
@@ -230,6 +238,7 @@ bool conf_check_value(struct conf_read *r, const struct conf_option *o, unsigned
   case CONF_KIND_NUM: return check_num(r, o, line, text);
   case CONF_KIND_SIZE: return check_size(r, o, line, text);
   case CONF_KIND_TIME: return check_time(r, o, line, text);
+  case CONF_KIND_DAYS: return check_days(r, o, line, text);
   case CONF_KIND_WORD:
   case CONF_KIND_FLAG: return check_word(r, o, line, text);
   case CONF_KIND_TEXT:

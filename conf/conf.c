@@ -203,6 +203,7 @@ static void set_value(struct conf_owned *c, const struct conf_option *o, cfg_opt
   case CONF_KIND_NUM: num_parse(text, UINT64_MAX, to); break;
   case CONF_KIND_SIZE: conf_parse_size(text, to); break;
   case CONF_KIND_TIME: conf_parse_time(text, to); break;
+  case CONF_KIND_DAYS: conf_parse_days(text, to); break;
   case CONF_KIND_FLAG: *(bool *)to = conf_word_place(o->words, text) == 1; break;
   case CONF_KIND_WORD: *(uint8_t *)to = (uint8_t)conf_word_place(o->words, text); break;
   case CONF_KIND_TEXT: *(const char **)to = arena_cstr(&c->mem, text); break;

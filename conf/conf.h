@@ -13,6 +13,8 @@ struct conf_list {
 #define CONF_NUM uint64_t
 #define CONF_SIZE uint64_t
 #define CONF_TIME uint64_t
+#define CONF_DAYS uint64_t
+#define CONF_NEVER UINT64_MAX /* of a DAYS option */
 #define CONF_FLAG bool
 #define CONF_TEXT const char *
 #define CONF_LIST struct conf_list
@@ -49,12 +51,12 @@ enum { CONF_BARE_LF_REJECT, CONF_BARE_LF_FIX };
 enum { CONF_TLS_1_2, CONF_TLS_1_3 };
 
 /* One row of options.def, for whoever walks over all options: the parser, the dump, the documents. */
-enum conf_kind { CONF_KIND_NUM, CONF_KIND_SIZE, CONF_KIND_TIME, CONF_KIND_FLAG, CONF_KIND_TEXT, CONF_KIND_LIST,
+enum conf_kind { CONF_KIND_NUM, CONF_KIND_SIZE, CONF_KIND_TIME, CONF_KIND_DAYS, CONF_KIND_FLAG, CONF_KIND_TEXT, CONF_KIND_LIST,
                  CONF_KIND_WORD };
 struct conf_option {
   enum conf_kind kind;
   const char *name, *def; /* the default as it would stand in the file */
-  uint64_t least, most;   /* NUM, SIZE, TIME: the range; TEXT: the length */
+  uint64_t least, most;   /* NUM, SIZE, TIME, DAYS: the range; TEXT: the length */
   const char *words;      /* WORD: "a|b" */
   bool reloads;           /* a SIGHUP makes it take effect */
   const char *section, *prose;

@@ -38,11 +38,13 @@ static void put_range(struct buf *out, const struct conf_option *o) {
 static void put_kind(struct buf *out, const struct conf_option *o) {
   static const char *const kinds[] = {
     [CONF_KIND_NUM] = "a number, ", [CONF_KIND_SIZE] = "a size, ", [CONF_KIND_TIME] = "a time, ",
-    [CONF_KIND_FLAG] = "yes or no", [CONF_KIND_TEXT] = "a string", [CONF_KIND_LIST] = "a list of strings",
+    [CONF_KIND_DAYS] = "a number of days or never, ", [CONF_KIND_FLAG] = "yes or no", [CONF_KIND_TEXT] = "a string", [CONF_KIND_LIST] = "a list of strings",
     [CONF_KIND_WORD] = "one of ",
   };
   buf_put_str(out, kinds[o->kind]);
-  if (o->kind == CONF_KIND_NUM || o->kind == CONF_KIND_SIZE || o->kind == CONF_KIND_TIME) put_range(out, o);
+  if (o->kind == CONF_KIND_NUM || o->kind == CONF_KIND_SIZE || o->kind == CONF_KIND_TIME ||
+      o->kind == CONF_KIND_DAYS)
+    put_range(out, o);
   if (o->kind != CONF_KIND_WORD) return;
   for (const char *p = o->words; *p; p++)
     if (*p == '|')

@@ -26,6 +26,7 @@ void conf_put_value(const struct conf *c, const struct conf_option *o, struct bu
   case CONF_KIND_NUM: buf_put_dec(out, *(const uint64_t *)at); break;
   case CONF_KIND_SIZE: conf_put_size(out, *(const uint64_t *)at); break;
   case CONF_KIND_TIME: conf_put_time(out, *(const uint64_t *)at); break;
+  case CONF_KIND_DAYS: conf_put_days(out, *(const uint64_t *)at); break;
   case CONF_KIND_FLAG: buf_put_str(out, *(const bool *)at ? "yes" : "no"); break;
   case CONF_KIND_WORD: buf_put(out, conf_word_at(o->words, *(const uint8_t *)at)); break;
   case CONF_KIND_TEXT: put_quoted(out, *(const char *const *)at); break;

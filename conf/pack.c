@@ -9,6 +9,7 @@
 #define ROW_NUM(from, to) .least = (from), .most = (to)
 #define ROW_SIZE ROW_NUM
 #define ROW_TIME ROW_NUM
+#define ROW_DAYS ROW_NUM
 #define ROW_TEXT ROW_NUM
 #define ROW_FLAG(from, to) .words = "no|yes"
 #define ROW_LIST(from, to) .words = NULL
@@ -57,7 +58,8 @@ static void pack_value(const struct conf_option *o, const void *at, struct buf *
   switch (o->kind) {
   case CONF_KIND_NUM:
   case CONF_KIND_SIZE:
-  case CONF_KIND_TIME: wire_put_u64(out, *(const uint64_t *)at); break;
+  case CONF_KIND_TIME:
+  case CONF_KIND_DAYS: wire_put_u64(out, *(const uint64_t *)at); break;
   case CONF_KIND_FLAG: wire_put_bool(out, *(const bool *)at); break;
   case CONF_KIND_WORD: buf_put_u8(out, *(const uint8_t *)at); break;
   case CONF_KIND_TEXT: wire_put_bytes(out, slice_str(*(const char *const *)at)); break;
@@ -92,7 +94,8 @@ static void unpack_value(struct conf_owned *c, const struct conf_option *o, stru
   switch (o->kind) {
   case CONF_KIND_NUM:
   case CONF_KIND_SIZE:
-  case CONF_KIND_TIME: *(uint64_t *)at = wire_get_u64(w); break;
+  case CONF_KIND_TIME:
+  case CONF_KIND_DAYS: *(uint64_t *)at = wire_get_u64(w); break;
   case CONF_KIND_FLAG: *(bool *)at = wire_get_bool(w); break;
   case CONF_KIND_WORD: *(uint8_t *)at = wire_get_u8(w); break;
   case CONF_KIND_TEXT: *(const char **)at = unpack_text(c, w); break;

@@ -55,6 +55,18 @@ bool conf_parse_size(struct slice text, uint64_t *ret) {
 bool conf_parse_time(struct slice text, uint64_t *ret) {
   return parse_units(text, UNITS(time_units), false, ret);
 }
+bool conf_parse_days(struct slice text, uint64_t *ret) {
+  *ret = CONF_NEVER;
+  return slice_caseeq(text, SLICE("never")) || num_parse(text, CONF_NEVER - 1, ret);
+}
+
+void conf_put_days(struct buf *out, uint64_t n) {
+  if (n == CONF_NEVER)
+    buf_put_str(out, "never");
+  else
+    buf_put_dec(out, n);
+}
+
 void conf_put_size(struct buf *out, uint64_t n) { put_units(out, UNITS(size_units), n); }
 void conf_put_time(struct buf *out, uint64_t n) { put_units(out, UNITS(time_units), n); }
 

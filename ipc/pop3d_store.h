@@ -20,24 +20,29 @@ enum pop_outcome {
 
 /* A time that nobody has to wait: LOGIN-DELAY is not announced. */
 #define POP_NO_DELAY UINT32_MAX
+/* A number of days: messages are not removed by age. */
+#define POP_NEVER UINT32_MAX
 
 /* A row of pop_listing: what the octet with the UIDL's length says besides. */
 enum { POP_ROW_UIDL = 0x7f, POP_ROW_SURROGATE = 0x80 };
 
 enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
 
-/* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5). */
+/* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5, §6.7). */
 #define pop_rules_FIELDS(F)
 /* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; _differs: an account's own, which
- * pop_opened tells, may be another. */
-#define pop_rules_are_FIELDS(F) F(u32, login_delay, ) F(flag, login_delay_differs, )
+ * pop_opened tells, may be another. expire: likewise the shortest, in days, or POP_NEVER. */
+#define pop_rules_are_FIELDS(F)                                                                   \
+  F(u32, login_delay, ) F(flag, login_delay_differs, ) F(u32, expire, ) F(flag, expire_differs, )
 
 #define pop_open_FIELDS(F)
 /* When outcome is POP_DONE, `count` messages follow in pop_listing parts: at least one part, also
  * when there is no message. When it is not, the grant is spent: the session must log in again.
- * login_delay: the account's own; POP_NO_DELAY when no account has to wait. */
+ * login_delay: the account's own; POP_NO_DELAY when no account has to wait. expire: its own, 0: what was
+ * fetched is to be deleted by QUIT. */
 #define pop_opened_FIELDS(F)                                                                      \
-  F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, ) F(u32, login_delay, )
+  F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, ) F(u32, login_delay, ) \
+  F(u32, expire, )
 /* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
  * hexadecimal, eight digits each), that UIDL. With POP_ROW_SURROGATE in that octet a u64 follows it: the

@@ -173,9 +173,10 @@ const struct cmd cmds[] = {
   { "account enable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in again", NULL },
   { "account disable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in no more",
     "Its mail goes on coming in." },
-  { "account set", "ADDRESS LIMIT VALUE|none|default", 3, 3, cmd_room, NULL, "give an account a limit of its own",
-    "LIMIT is quota (the most octets of its mailbox, such as 2G) or login-delay (the least time between two "
-    "logins to POP3, such as 60 or 5m). default is the configuration's option of that name." },
+  { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, cmd_room, NULL, "give an account a limit of its own",
+    "LIMIT is quota (the most octets of its mailbox, such as 2G, or none), login-delay (the least time "
+    "between two logins to POP3, such as 60 or 5m, or none) or expire (how many days a message stays, or "
+    "never). default is what the options quota, login_delay and pop3_expire say." },
   { "account limits", "ADDRESS", 1, 1, cmd_room, NULL, "show an account's own limits", NULL },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, cmd_room, NULL, "limit an account's mailbox",
     "A size such as 2G; the same as account set ADDRESS quota SIZE." },

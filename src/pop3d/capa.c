@@ -2,8 +2,7 @@
 #include "src/pop3d/state.h"
 
 /* Capabilities that are no verb (RFC 2449 §6, RFC 3206 §6). */
-static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER",
-                                    "IMPLEMENTATION Qasid" };
+static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING" };
 
 static bool can_stls(const struct session *s) { return !s->secure && s->svc->has_cert && !s->utf8; }
 
@@ -22,6 +21,17 @@ static void put_login_delay(struct buf *out, const struct pop_rules_are *r) {
   buf_printf(out, "LOGIN-DELAY %u%s\r\n", r->login_delay, r->login_delay_differs ? " USER" : "");
 }
 
+/* RFC 2449 §6.7. */
+static void put_expire(struct buf *out, const struct pop_rules_are *r) {
+  buf_put_str(out, "EXPIRE ");
+  if (r->expire == POP_NEVER)
+    buf_put_str(out, "NEVER");
+  else
+    buf_put_dec(out, r->expire);
+  buf_printf(out, "%s\r\n", r->expire_differs ? " USER" : "");
+}
+
+/* rules NULL: they are not known. */
 static void list_capabilities(struct session *s, const struct pop_rules_are *rules) {
   struct buf *out = &s->proto.out;
   ok(s, "Capability list follows");
@@ -36,17 +46,17 @@ static void list_capabilities(struct session *s, const struct pop_rules_are *rul
     buf_put_str(out, ways[i]);
     buf_put_str(out, "\r\n");
   }
-  put_login_delay(out, rules);
+  if (rules) put_login_delay(out, rules);
+  if (rules) put_expire(out, rules);
+  buf_put_str(out, "IMPLEMENTATION Qasid\r\n");
   end_of_lines(s);
 }
-
-static const struct pop_rules_are nothing_known = { .login_delay = POP_NO_DELAY };
 
 /* Before the login store has to say what is true of every account, behind it what is true of this one is
  * known. */
 void pop3_capa(struct session *s, const struct pop3_args *a) {
   if (s->state == ST_TRANSACTION) {
-    list_capabilities(s, &(struct pop_rules_are){ .login_delay = s->login_delay });
+    list_capabilities(s, &(struct pop_rules_are){ .login_delay = s->login_delay, .expire = s->expire });
     return;
   }
   proto_ask(&s->proto, PROTO_ASK_STORE, pop_rules_type, true);
@@ -55,12 +65,12 @@ void pop3_capa(struct session *s, const struct pop3_args *a) {
 
 void rules_answer(struct session *s, struct slice payload) {
   struct pop_rules_are m;
-  if (!pop_rules_are_get(payload, &m)) m = nothing_known;
+  bool known = pop_rules_are_get(payload, &m);
   answered(s);
-  list_capabilities(s, &m);
+  list_capabilities(s, known ? &m : NULL);
 }
 
-void capa_no_store(struct session *s) { list_capabilities(s, &nothing_known); }
+void capa_no_store(struct session *s) { list_capabilities(s, NULL); }
 
 /* RFC 2595 §4. What waits behind it in the clear is the shell's to refuse. */
 void pop3_stls(struct session *s, const struct pop3_args *a) {

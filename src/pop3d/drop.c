@@ -6,7 +6,7 @@
 #include "lib/base/wire.h"
 #include "lib/pop3/reply.h"
 
-enum { UIDLS_MAX = 0x7ffffff0 }; /* uidl_at has 31 bits */
+enum { UIDLS_MAX = 0x3ffffff0 }; /* uidl_at has 30 bits */
 #define OCTETS_MAX (((uint64_t)1 << 62) - 1)
 
 bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8) {
@@ -27,7 +27,7 @@ void drop_close(struct drop *d) {
 static bool keep_uidl(struct drop *d, struct drop_message *m, struct slice uidl) {
   if (uidl.n == 0) return true;
   if (!pop3_uidl_ok(uidl)) return false;
-  m->uidl_at = (uint32_t)(buf_len(&d->uidls) + 1) & 0x7fffffff;
+  m->uidl_at = (uint32_t)(buf_len(&d->uidls) + 1) & 0x3fffffff;
   buf_put_u8(&d->uidls, (uint8_t)uidl.n);
   buf_put(&d->uidls, uidl);
   return !d->uidls.failed;
@@ -77,6 +77,11 @@ void drop_delete(struct drop *d, struct drop_message *m) {
   m->deleted = 1;
   d->left--;
   d->octets_left -= m->octets;
+}
+
+void drop_delete_fetched(struct drop *d) {
+  for (uint32_t i = 0; i < d->listed; i++)
+    if (d->messages[i].fetched) drop_delete(d, &d->messages[i]);
 }
 
 void drop_restore(struct drop *d) {

@@ -20,7 +20,8 @@ struct drop_message {
   uint64_t octets : 62;  /* as RETR sends them, before stuffing */
   uint64_t sent : 2;     /* an enum drop_sent */
   uint32_t uid;
-  uint32_t uidl_at : 31; /* 1 + place in drop.uidls; 0: made from uidvalidity and uid */
+  uint32_t uidl_at : 30; /* 1 + place in drop.uidls; 0: made from uidvalidity and uid */
+  uint32_t fetched : 1;  /* RETR sent all of it */
   uint32_t deleted : 1;
 };
 
@@ -46,6 +47,8 @@ void drop_close(struct drop *d);
 /* Message `number` (from 1), deleted or not; NULL when there is none. */
 struct drop_message *drop_at(const struct drop *d, uint64_t number);
 void drop_delete(struct drop *d, struct drop_message *m);
+/* Marks what was fetched. */
+void drop_delete_fetched(struct drop *d);
 /* Unmarks all (RSET). */
 void drop_restore(struct drop *d);
 static inline uint32_t drop_deleted(const struct drop *d) { return d->listed - d->left; }

@@ -165,6 +165,7 @@ void open_answer(struct session *s, struct slice payload) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {
     s->login_delay = m.login_delay;
+    s->expire = m.expire;
     s->wait = WAIT_LISTING; /* the same question: its answer has parts */
   }
 }

@@ -16,6 +16,9 @@ static void sign_off(struct session *s) {
 }
 
 void pop3_quit(struct session *s, const struct pop3_args *a) {
+  /* EXPIRE 0, RFC 2449 §6.7: "the server MAY assume an implicit DELE for each message which was downloaded
+   * with RETR". */
+  if (s->state == ST_TRANSACTION && s->expire == 0) drop_delete_fetched(&s->drop);
   if (s->state == ST_TRANSACTION) session_to(s, ST_UPDATE);
   if (!s->granted) {
     sign_off(s);

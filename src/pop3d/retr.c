@@ -67,6 +67,7 @@ static void finish(struct session *s) {
   remark(s, "%llu octets of message %u", (unsigned long long)s->stuffer.taken, s->reading);
   if (s->top) return;
   s->retrieved++;
+  drop_at(&s->drop, s->reading)->fetched = 1;
   if (s->reading > s->drop.last) s->drop.last = s->reading;
 }
 

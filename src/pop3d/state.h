@@ -65,6 +65,7 @@ struct session {
 
   /* the open maildrop */
   uint32_t login_delay; /* POP_NO_DELAY: not to be announced */
+  uint32_t expire;      /* days, POP_NEVER */
   struct drop drop;
   uint32_t next;      /* LIST, UIDL, QUIT: the number to go on with */
   uint32_t reading;   /* RETR, TOP: the number */

@@ -132,7 +132,7 @@ static enum db_result restore_row(struct store_engine *e, struct admin_job *a, s
   buf_free(&uidl);
   c->inbox++;
   c->quota += row->size;
-  return message_restore(e, f, row);
+  return message_restore(e, f, row, a->job.now_s);
 }
 
 /* All of `rows` become mail again. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/num.h"
 #include "src/store/admin.h"
 #include "src/store/collected.h"
 #include "src/store/names.h"
@@ -144,35 +145,45 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
 
 /* --- an account's own limits --- */
 
+static bool number_of_days(struct slice text, uint64_t *ret) { return num_parse(text, UINT32_MAX, ret); }
+
 /* A row is one limit: its word, its column, what its values are. */
 struct limit {
   const char *word, *update, *meant;
   bool (*parse)(struct slice text, uint64_t *ret);
   uint64_t most;
+  const char *none; /* the word for it */
+  int64_t none_is;
 };
 static const struct limit limits[] = {
-  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", name_size, INT64_MAX },
+  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", name_size, INT64_MAX,
+    "none", 0 },
   { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m", name_time,
-    86400 },
+    86400, "none", 0 },
+  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days", number_of_days, 36500, "never",
+    -1 },
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 
-/* A limit's value as it is kept: a number, 0 for none, -1 (and NULL in the table) for the option's. */
+enum { USUAL = -2 }; /* the option's: NULL in the table */
+
+/* A limit's value as it is kept. */
 static bool limit_value(struct admin_job *a, const struct limit *l, struct slice word, int64_t *ret) {
   uint64_t n = 0;
-  bool none = slice_caseeq(word, SLICE("none")), usual = slice_caseeq(word, SLICE("default"));
+  bool none = slice_caseeq(word, slice_str(l->none)), usual = slice_caseeq(word, SLICE("default"));
   if (!none && !usual && (!l->parse(word, &n) || n > l->most)) {
-    admin_say(a, CLI_USAGE, "%.*s is no %s: %s, none or default is meant", SLICE_ARG(word), l->word, l->meant);
+    admin_say(a, CLI_USAGE, "%.*s is no %s: %s, %s or default is meant", SLICE_ARG(word), l->word, l->meant,
+              l->none);
     return false;
   }
-  *ret = usual ? -1 : (int64_t)n;
+  *ret = usual ? USUAL : none ? l->none_is : (int64_t)n;
   return true;
 }
 
 static const struct limit *limit_named(struct admin_job *a, struct slice word) {
   for (size_t i = 0; i < LIMITS; i++)
     if (slice_eq(word, slice_str(limits[i].word))) return &limits[i];
-  admin_say(a, CLI_USAGE, "%.*s is no limit of an account: quota or login-delay is meant", SLICE_ARG(word));
+  admin_say(a, CLI_USAGE, "%.*s is no limit of an account: quota, login-delay or expire is meant", SLICE_ARG(word));
   return NULL;
 }
 
@@ -205,7 +216,7 @@ static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, 
 static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
   struct address x;
   enum db_result r;
-  int64_t quota = -1, account, inbox = 0;
+  int64_t quota = USUAL, account, inbox = 0;
   if (a->count > 1 && !limit_value(a, &limits[0], a->words[1], &quota)) return DB_OK;
   if (!get_address(e, a, a->words[0], &x, &r)) return r;
   if (x.there)
@@ -225,7 +236,7 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
                         .kind = c->kind,
                         .id = (uint64_t)account,
                         .inbox = (uint64_t)inbox,
-                        .limits = { quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota, DIR_DEFAULT } };
+                        .limits = { quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota, DIR_DEFAULT, DIR_DEFAULT } };
   admin_columns(a, "id address");
   ADMIN_ROW(a, admin_num(a, (uint64_t)account), x.text);
   return put_address(e, a, &x, account);
@@ -282,7 +293,7 @@ static enum db_result set_limit(struct store_engine *e, struct admin_job *a, con
   enum db_result r = account_named(e, a, a->words[0], &name, &id);
   if (r != DB_OK || !id) return r;
   struct db_stmt *s = db_prepare(e->db, l->update);
-  if (value == -1)
+  if (value == USUAL)
     db_bind_null(s, 1);
   else
     db_bind_int(s, 1, value);
@@ -302,7 +313,8 @@ static enum db_result account_quota(struct store_engine *e, struct admin_job *a)
 
 static struct slice limit_shown(struct admin_job *a, struct db_stmt *s, int column) {
   int64_t n = db_int(s, column);
-  return db_is_null(s, column) ? SLICE("default") : n ? admin_num(a, (uint64_t)n) : SLICE("none");
+  if (db_is_null(s, column)) return SLICE("default");
+  return n == limits[column].none_is ? slice_str(limits[column].none) : admin_num(a, (uint64_t)n);
 }
 
 static enum db_result account_limits(struct store_engine *e, struct admin_job *a) {
@@ -561,7 +573,7 @@ const struct admin_verb admin_directory_verbs[] = {
   { "domain delete", "NAME", 1, 1, ADMIN_WRITE, domain_delete, NULL, NULL },
   { "account add", "ADDRESS [QUOTA]", 1, 2, ADMIN_WRITE, account_add, NULL, NULL },
   { "account list", "[DOMAIN]", 0, 1, ADMIN_READ, account_list, NULL, NULL },
-  { "account set", "ADDRESS LIMIT VALUE|none|default", 3, 3, ADMIN_WRITE, account_set, NULL, NULL },
+  { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, ADMIN_WRITE, account_set, NULL, NULL },
   { "account limits", "ADDRESS", 1, 1, ADMIN_READ, account_limits, NULL, NULL },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
   { "account delete", "ADDRESS", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },

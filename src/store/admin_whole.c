@@ -25,6 +25,7 @@ static void status(struct store *s, struct admin_job *a) {
   put_fact(a, "octets", octets);
   put_fact(a, "messages-taken", s->messages_in);
   put_fact(a, "messages-deleted", s->deleted);
+  put_fact(a, "messages-expired", s->expired);
   put_fact(a, "deleted-kept", s->dir.deleted);
   put_fact(a, "deleted-kept-octets", s->dir.deleted_octets);
   put_fact(a, "deleted-brought-back", s->undeleted);

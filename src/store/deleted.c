@@ -37,14 +37,15 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
 
 /* --- and back --- */
 
-static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid) {
+static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid, int64_t now_s) {
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate)"
-                        " SELECT folder, uid, body, size, flags, date, ?3, uidl, surrogate FROM deleted"
+      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
+                        " SELECT folder, uid, body, size, flags, date, ?3, uidl, surrogate, ?4 FROM deleted"
                         " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
   db_bind_int(s, 3, (int64_t)f->modseq);
+  db_bind_int(s, 4, now_s); /* the days of EXPIRE begin anew */
   return db_run(s);
 }
 
@@ -65,9 +66,10 @@ static enum db_result leave_deleted(struct store_engine *e, struct folder *f, ui
   return db_run(s);
 }
 
-enum db_result message_restore(struct store_engine *e, struct folder *f, const struct deleted_row *row) {
+enum db_result message_restore(struct store_engine *e, struct folder *f, const struct deleted_row *row,
+                               int64_t now_s) {
   engine_touch(e, f);
-  enum db_result r = move_in(e, f, row->uid);
+  enum db_result r = move_in(e, f, row->uid, now_s);
   if (r == DB_OK && row->uidl_n) r = forget_gone(e, f->id, slice_of(row->uidl, row->uidl_n));
   if (r == DB_OK) r = leave_deleted(e, f, row->uid, row->size);
   if (r != DB_OK) return r;

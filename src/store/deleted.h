@@ -16,7 +16,8 @@ struct deleted_row {
 enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t uid, int64_t now_s,
                             uint64_t *ret_size);
 /* It is in its folder again, as if it had never left. */
-enum db_result message_restore(struct store_engine *e, struct folder *f, const struct deleted_row *row);
+enum db_result message_restore(struct store_engine *e, struct folder *f, const struct deleted_row *row,
+                               int64_t now_s);
 /* It goes for good, with its body when that was the last to refer to it. */
 enum db_result message_purge(struct store_engine *e, struct folder *f, const struct deleted_row *row);
 

@@ -109,8 +109,8 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
   if (r != DB_OK) return r;
   engine_touch(e, f);
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   place->uid = (uint32_t)f->uidnext;
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, place->uid);
@@ -128,6 +128,10 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
   else
     db_bind_null(s, 9);
   e->unmeasured |= !d->surrogate;
+  if (d->date)
+    db_bind_int(s, 10, d->job.now_s);
+  else
+    db_bind_null(s, 10);
   r = db_run(s);
   f->uidnext++;
   f->messages++;

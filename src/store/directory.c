@@ -429,10 +429,11 @@ static enum db_result load_domains(struct directory *d, struct db *db) {
 }
 
 struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
-  int64_t quota = db_int(s, column), delay = db_int(s, column + 1);
+  int64_t quota = db_int(s, column), delay = db_int(s, column + 1), expire = db_int(s, column + 2);
   return (struct dir_limits){
     .quota = db_is_null(s, column) ? DIR_QUOTA_DEFAULT : (uint64_t)quota,
     .login_delay = db_is_null(s, column + 1) ? DIR_DEFAULT : (uint32_t)delay,
+    .expire = db_is_null(s, column + 2) ? DIR_DEFAULT : expire < 0 ? DIR_NEVER : (uint32_t)expire,
   };
 }
 

@@ -20,11 +20,13 @@ enum {
 };
 #define DIR_QUOTA_DEFAULT UINT64_MAX
 #define DIR_DEFAULT UINT32_MAX
+#define DIR_NEVER (UINT32_MAX - 1)
 
 /* An account's own limits. */
 struct dir_limits {
   uint64_t quota;       /* octets; 0: none; DIR_QUOTA_DEFAULT: the option's */
   uint32_t login_delay; /* seconds; 0: none; DIR_DEFAULT: the option's */
+  uint32_t expire;      /* days; DIR_NEVER; DIR_DEFAULT: the option's */
 };
 
 struct session;
@@ -69,8 +71,8 @@ void dir_remove_domain(struct directory *d, struct slice name);
 /* Also changes the limits of one that is there. */
 bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, const struct dir_limits *limits);
 /* Columns of the table `account` in a query, and what they say there from `column` on. */
-#define DIR_LIMITS "quota, login_delay"
-enum { DIR_LIMIT_COLUMNS = 2 };
+#define DIR_LIMITS "quota, login_delay, expire"
+enum { DIR_LIMIT_COLUMNS = 3 };
 struct dir_limits dir_limits_of(struct db_stmt *s, int column);
 void dir_remove_account(struct directory *d, uint64_t id);
 struct dir_account *dir_account(struct directory *d, uint64_t id);

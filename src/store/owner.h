@@ -45,11 +45,16 @@ struct session {
 };
 
 /* tidy.c: a round's steps, in order. */
-enum tidy_step { TIDY_PURGE, TIDY_SPACE, TIDY_TRIM, TIDY_REST };
+enum tidy_step { TIDY_EXPIRE, TIDY_PURGE, TIDY_SPACE, TIDY_TRIM, TIDY_REST };
 struct tidy {
   enum tidy_step step;
   bool out; /* its job is */
   int64_t now_s;
+  /* TIDY_EXPIRE */
+  uint64_t after;    /* accounts up to this number were looked at in the present walk; 0: none is under way */
+  int64_t walked_s;  /* when the last walk through the accounts began */
+  uint64_t account;  /* whose messages the job that is out may remove; 0: nobody's */
+  struct store_job *parked; /* that account's maildrop is to be opened when it is back */
 };
 
 struct store {
@@ -67,7 +72,7 @@ struct store {
   bool rules_known;
   int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
   /* for `status` */
-  uint64_t groups, messages_in, deleted, purged, undeleted, jobs_out;
+  uint64_t groups, messages_in, deleted, purged, expired, undeleted, jobs_out;
 };
 
 /* --- sessions.c --- */
@@ -95,11 +100,19 @@ void store_send_to(struct store *s, const struct peer *p, uint16_t type, uint64_
 
 /* Seconds, 0: none. */
 uint32_t rules_login_delay(const struct store *s, const struct dir_account *a);
+/* Days, or POP_NEVER. */
+uint32_t rules_expire(const struct store *s, const struct dir_account *a);
 /* How long the account's next login has to wait, in seconds. */
 uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s);
 const struct pop_rules_are *rules_of_all(struct store *s);
 /* An account or an option changed. */
 void rules_changed(struct store *s);
+
+/* --- tidy.c --- */
+
+/* True: the job that opens the account's maildrop was taken, and goes its way when a tidy job that may be
+ * removing messages from it is back. */
+bool tidy_parks(struct store *s, const struct dir_account *a, struct session *ss, struct store_job *open);
 
 /* --- one per pair; false: malformed or a breach --- */
 

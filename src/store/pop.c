@@ -89,7 +89,7 @@ static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_
   a->locked_by = ss;
   ss->open = true;
   ss->inbox = j->folder = a->inbox;
-  session_ask(s, ss, &j->job);
+  if (!tidy_parks(s, a, ss, &j->job)) session_ask(s, ss, &j->job);
   return true;
 }
 
@@ -140,7 +140,8 @@ void open_finish(struct store *s, struct store_job *j) {
   if (a) a->login_s = j->now_s;
   answer_opened(s, ss,
                 &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity,
-                                      a && any_delay ? rules_login_delay(s, a) : POP_NO_DELAY });
+                                      a && any_delay ? rules_login_delay(s, a) : POP_NO_DELAY,
+                                      a ? rules_expire(s, a) : POP_NEVER });
   send_listing(s, ss, buf_slice(&o->rows));
 }
 

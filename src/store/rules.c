@@ -1,5 +1,5 @@
 /* The rules of maildrops, an account's own or the option's: what is enforced, and what CAPA may say of it
- * before anybody has logged in (RFC 2449 §6.5). That is worked out when it is asked for the first time
+ * before anybody has logged in (RFC 2449 §6.5, §6.7). That is worked out when it is asked for the first time
  * after a change. */
 #include "ipc/pop3d_store.h"
 #include "src/store/owner.h"
@@ -8,17 +8,26 @@ uint32_t rules_login_delay(const struct store *s, const struct dir_account *a) {
   return a->limits.login_delay == DIR_DEFAULT ? (uint32_t)s->conf->login_delay : a->limits.login_delay;
 }
 
+uint32_t rules_expire(const struct store *s, const struct dir_account *a) {
+  if (a->limits.expire != DIR_DEFAULT) return a->limits.expire == DIR_NEVER ? POP_NEVER : a->limits.expire;
+  return s->conf->pop3_expire == CONF_NEVER ? POP_NEVER : (uint32_t)s->conf->pop3_expire;
+}
+
 void rules_changed(struct store *s) { s->rules_known = false; }
 
-/* "the largest value currently in use for any user" (RFC 2449 §6.5). Who has none of his own has the
- * option's, also when that is nobody now: the next account may. */
+/* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). Who has none of his own
+ * has the option's, also when that is nobody now: the next account may. */
 static void work_out(struct store *s) {
-  uint32_t usual = (uint32_t)s->conf->login_delay;
-  struct pop_rules_are r = { .login_delay = usual };
+  static const struct dir_account nobody = { .limits = { DIR_QUOTA_DEFAULT, DIR_DEFAULT, DIR_DEFAULT } };
+  uint32_t usual = rules_login_delay(s, &nobody), usual_days = rules_expire(s, &nobody);
+  struct pop_rules_are r = { .login_delay = usual, .expire = usual_days };
   for (const struct dir_account *a = s->dir.oldest; a; a = a->newer) {
     uint32_t own = rules_login_delay(s, a);
     r.login_delay_differs |= own != usual;
     if (own > r.login_delay) r.login_delay = own;
+    uint32_t days = rules_expire(s, a);
+    r.expire_differs |= days != usual_days;
+    if (days < r.expire) r.expire = days;
   }
   if (!r.login_delay) r.login_delay = POP_NO_DELAY;
   s->rules = r;

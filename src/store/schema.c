@@ -114,6 +114,9 @@ static const struct step steps[] = {
   { 5, "ALTER TABLE entry ADD COLUMN surrogate INTEGER;"
        "ALTER TABLE deleted ADD COLUMN surrogate INTEGER;"
        "CREATE INDEX entry_unmeasured ON entry (folder, uid) WHERE surrogate IS NULL" },
+
+  { 6, "ALTER TABLE account ADD COLUMN expire INTEGER;" /* days; -1: never; NULL: the option */
+       "ALTER TABLE entry ADD COLUMN came INTEGER" }, /* into this folder; NULL: at its date */
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

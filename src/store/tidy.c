@@ -1,8 +1,11 @@
-/* What the store does by the clock: deleted mail that was kept long enough, or is too much, goes for good.
+/* What the store does by the clock: old mail is removed where EXPIRE says so (RFC 2449 §6.7); deleted mail
+ * that was kept long enough, or is too much, goes for good.
  *
  * A round begins each minute and is a line of small write jobs, one out at a time, each a slice of work
  * inside one of the writer's groups:
  *
+ *   TIDY_EXPIRE  each hour, account after account: messages older than its days. Not from a maildrop that
+ *                is open; one that is to be opened meanwhile waits for the slice (tidy_parks)
  *   TIDY_PURGE   what was deleted longer ago than undelete_time
  *   TIDY_SPACE   while the disk is nearly full: what was deleted first, whatever its time
  *   TIDY_TRIM    of an account that keeps more than undelete_space: its oldest, until it does not
@@ -12,7 +15,7 @@
 
 #include "src/store/deleted.h"
 
-enum { TIDY_A_SLICE = 128 };
+enum { TIDY_A_SLICE = 128, WALK_EVERY_S = 3600 };
 
 struct effect { /* on an account */
   uint64_t account, messages, octets;
@@ -22,9 +25,12 @@ struct tidy_job {
   struct store_job job;
   enum tidy_step step;
   uint64_t folder;
-  int64_t before_s; /* TIDY_PURGE */
+  int64_t before_s; /* TIDY_EXPIRE, TIDY_PURGE */
   uint64_t most;    /* TIDY_TRIM: octets */
+  uint64_t from;    /* TIDY_EXPIRE: uids below it were looked at */
+  bool keep;        /* TIDY_EXPIRE: so that they can be brought back */
   /* result */
+  uint64_t next;    /* TIDY_EXPIRE: `from` of the next slice */
   struct effect effects[TIDY_A_SLICE];
   size_t count;
 };
@@ -53,12 +59,51 @@ static bool purge_row(struct store_engine *e, struct tidy_job *t, const struct d
   return *r == DB_OK;
 }
 
+/* The uids of the next TIDY_A_SLICE messages that are old enough. Messages lie in the order in which they
+ * came, but for those that were brought back: so a slice without an old one is the last. */
+static enum db_result old_messages(struct store_engine *e, struct tidy_job *t, uint32_t *uids,
+                                   size_t *ret_count, size_t *ret_seen) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uid, coalesce(came, date) FROM entry"
+                                        " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
+  enum db_result r = DB_OK;
+  *ret_count = *ret_seen = 0;
+  t->next = t->from;
+  db_bind_int(s, 1, (int64_t)t->folder);
+  db_bind_int(s, 2, (int64_t)t->from);
+  db_bind_int(s, 3, TIDY_A_SLICE);
+  while (*ret_seen < TIDY_A_SLICE && (r = db_step(s)) == DB_ROW) {
+    ++*ret_seen;
+    t->next = (uint64_t)db_int(s, 0) + 1;
+    if (db_int(s, 1) <= t->before_s) uids[(*ret_count)++] = (uint32_t)db_int(s, 0);
+  }
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result expire_run(struct store_engine *e, struct tidy_job *t) {
+  uint32_t uids[TIDY_A_SLICE];
+  size_t count, seen;
+  struct folder *f;
+  enum db_result r = old_messages(e, t, uids, &count, &seen);
+  if (r == DB_OK) r = engine_folder(e, t->folder, &f);
+  if (r != DB_OK || !f) return r;
+  for (size_t i = 0; r == DB_OK && i < count; i++) {
+    uint64_t size = 0;
+    r = t->keep ? message_keep(e, f, uids[i], t->job.now_s, &size) : message_delete(e, f->id, uids[i], &size);
+    if (r == DB_OK && size) add_effect(t, f, size);
+  }
+  if (t->count) folder_shrink(e, f, t->effects[0].messages, t->effects[0].octets);
+  t->job.again = r == DB_OK && count && seen == TIDY_A_SLICE;
+  return r;
+}
+
 static enum db_result tidy_run(struct store_engine *e, struct store_job *j) {
   struct tidy_job *t = (struct tidy_job *)j;
   struct deleted_row rows[TIDY_A_SLICE];
   size_t count = 0;
   t->count = 0;
   j->again = false;
+  if (t->step == TIDY_EXPIRE) return expire_run(e, t);
   if (t->step == TIDY_SPACE && !engine_low_space(e, j)) return DB_OK;
   enum db_result r = t->step == TIDY_TRIM
                          ? deleted_of_folder(e, t->folder, INT64_MIN, rows, TIDY_A_SLICE, &count)
@@ -99,10 +144,40 @@ static struct dir_account *too_much_kept(struct store *s) {
   return a;
 }
 
+/* The next account of the walk whose old messages can go. NULL: the walk is over. */
+static struct dir_account *next_to_expire(struct store *s) {
+  struct tidy *t = &s->tidy;
+  if (rules_of_all(s)->expire == POP_NEVER) return NULL;
+  if (!t->after && t->now_s - t->walked_s < WALK_EVERY_S) return NULL;
+  if (!t->after) t->walked_s = t->now_s;
+  struct dir_account *a = t->after ? dir_account(&s->dir, t->after) : s->dir.oldest;
+  if (a && t->after) a = a->newer;
+  for (; a; a = a->newer) {
+    uint32_t days = rules_expire(s, a);
+    t->after = a->id;
+    if (days && days != POP_NEVER && a->messages && !a->locked_by) return a;
+  }
+  t->after = 0;
+  return NULL;
+}
+
+static struct tidy_job *expire_job(struct store *s) {
+  struct dir_account *a = next_to_expire(s);
+  struct tidy_job *t = a ? new_job(s, TIDY_EXPIRE) : NULL;
+  if (!t) return NULL;
+  t->folder = a->inbox;
+  t->before_s = s->tidy.now_s - (int64_t)rules_expire(s, a) * 86400;
+  t->keep = s->conf->undelete_time > 0;
+  s->tidy.account = a->id;
+  return t;
+}
+
 /* The job of the present step, or NULL: it has nothing to do. */
 static struct tidy_job *job_of_step(struct store *s) {
   struct tidy_job *t;
   struct dir_account *a;
+  if (s->tidy.step == TIDY_EXPIRE) return expire_job(s);
+  if (!s->dir.deleted) return NULL;
   switch (s->tidy.step) {
   case TIDY_PURGE:
     if ((t = new_job(s, TIDY_PURGE))) t->before_s = s->tidy.now_s - (int64_t)s->conf->undelete_time;
@@ -117,6 +192,7 @@ static struct tidy_job *job_of_step(struct store *s) {
     t->folder = a->inbox;
     t->most = s->conf->undelete_space;
     return t;
+  case TIDY_EXPIRE:
   case TIDY_REST: break;
   }
   return NULL;
@@ -125,33 +201,69 @@ static struct tidy_job *job_of_step(struct store *s) {
 static void go_on(struct store *s) {
   struct tidy_job *t = NULL;
   while (!t && s->tidy.step != TIDY_REST && !s->stopping) {
-    t = s->dir.deleted ? job_of_step(s) : NULL;
+    t = job_of_step(s);
     if (!t) s->tidy.step++;
   }
   if (t) send_off(s, t);
 }
 
+bool tidy_parks(struct store *s, const struct dir_account *a, struct session *ss, struct store_job *open) {
+  if (!s->tidy.out || s->tidy.account != a->id) return false;
+  s->tidy.parked = open;
+  s->jobs_out++;
+  ss->pending = true;
+  return true;
+}
+
+static void let_open(struct store *s) {
+  struct store_job *open = s->tidy.parked;
+  s->tidy.parked = NULL;
+  s->tidy.account = 0;
+  if (open) s->shell.enqueue(s->shell.arg, open, false);
+}
+
+static void expired(struct store *s, const struct tidy_job *t, const struct effect *x) {
+  struct dir_account *a = dir_account(&s->dir, x->account);
+  s->expired += x->messages;
+  if (!a) return;
+  a->messages -= x->messages < a->messages ? x->messages : a->messages;
+  a->octets -= x->octets < a->octets ? x->octets : a->octets;
+  if (t->keep) dir_deleted(&s->dir, x->account, (int64_t)x->messages, (int64_t)x->octets);
+}
+
+static void purged(struct store *s, const struct effect *x) {
+  s->purged += x->messages;
+  dir_deleted(&s->dir, x->account, -(int64_t)x->messages, -(int64_t)x->octets);
+}
+
+/* After it the next job of the round, if there is one. */
+static void step_over(struct store *s, const struct tidy_job *t, bool fine) {
+  if (!fine)
+    s->tidy.step = TIDY_REST;
+  else if (t->step == TIDY_PURGE || t->step == TIDY_SPACE || (t->step == TIDY_TRIM && !t->count))
+    s->tidy.step++; /* TIDY_EXPIRE and TIDY_TRIM go from account to account until none is left */
+  go_on(s);
+}
+
 static void tidy_finish(struct store *s, struct store_job *j) {
   struct tidy_job *t = (struct tidy_job *)j;
   bool fine = j->result == JOB_DONE;
-  for (size_t i = 0; fine && i < t->count; i++) {
-    const struct effect *x = &t->effects[i];
-    s->purged += x->messages;
-    dir_deleted(&s->dir, x->account, -(int64_t)x->messages, -(int64_t)x->octets);
-  }
-  if (fine && j->again && !s->stopping) return; /* the same once more */
+  for (size_t i = 0; fine && i < t->count; i++)
+    if (t->step == TIDY_EXPIRE)
+      expired(s, t, &t->effects[i]);
+    else
+      purged(s, &t->effects[i]);
+  t->from = t->next;
+  if (fine && j->again && !s->stopping && !s->tidy.parked) return; /* the same once more */
   j->again = false;
   s->tidy.out = false;
-  if (!fine)
-    s->tidy.step = TIDY_REST;
-  else if (t->step != TIDY_TRIM || !t->count)
-    s->tidy.step++; /* TIDY_TRIM ends when no account keeps too much */
-  go_on(s);
+  let_open(s);
+  step_over(s, t, fine);
 }
 
 void store_tidy(struct store *s, int64_t now_s) {
   if (s->tidy.out || s->stopping) return;
   s->tidy.now_s = now_s;
-  s->tidy.step = TIDY_PURGE;
+  s->tidy.step = TIDY_EXPIRE;
   go_on(s);
 }

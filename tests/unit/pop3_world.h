@@ -74,6 +74,7 @@ static inline void world_init(struct pop3_world *w) {
     .now_ms = 1000, .wall_s = 1 };
   w->fail_at = UINT64_MAX;
   w->rules.login_delay = POP_NO_DELAY;
+  w->rules.expire = POP_NEVER;
   buf_init(&w->in, WORLD_TEXT);
   buf_init(&w->said, WORLD_TEXT);
   buf_init(&w->asked, WORLD_TEXT);
@@ -197,7 +198,7 @@ static inline void world_open(struct pop3_world *w) {
   buf_init(&b, IPC_PAYLOAD_MAX);
   uint32_t n = w->virtual_count ? w->virtual_count : w->count;
   pop_opened_put(&b, &(struct pop_opened){ .outcome = w->open_outcome, .count = n, .uidvalidity = 0xabcd,
-                                           .login_delay = w->rules.login_delay });
+                                           .login_delay = w->rules.login_delay, .expire = w->rules.expire });
   world_answer(w, pop_opened_type, &b);
   w->locked = w->open_outcome == POP_DONE;
   if (w->locked) world_listing(w);

@@ -80,23 +80,57 @@ static void announced(void **state) {
   assert_false(rules(k).login_delay_differs);
 }
 
+static void days(void **state) {
+  struct kit *k = *state;
+  struct drop d;
+  uint64_t account = alice(k), bob = kit_account(k, "bob@example.org");
+  assert_int_equal(rules(k).expire, POP_NEVER);
+  assert_false(rules(k).expire_differs);
+  assert_int_equal(kit_command(k, "account set bob@example.org expire 7").code, CLI_OK);
+  assert_int_equal(rules(k).expire, 7);
+  assert_true(rules(k).expire_differs);
+  kit_grant(k, POP3D, 1, account);
+  assert_int_equal(kit_drop_open(k, POP3D, 1, &d), POP_DONE);
+  assert_int_equal(d.opened.expire, POP_NEVER);
+  kit_quit(k, 1);
+  kit_grant(k, POP3D, 2, bob);
+  assert_int_equal(kit_drop_open(k, POP3D, 2, &d), POP_DONE);
+  assert_int_equal(d.opened.expire, 7);
+  kit_quit(k, 2);
+  k->conf->pop3_expire = 3;
+  store_reconfigure(k->store, k->conf);
+  assert_int_equal(rules(k).expire, 3);
+  assert_int_equal(kit_command(k, "account set bob@example.org expire never").code, CLI_OK);
+  assert_int_equal(rules(k).expire, 3);
+  assert_true(rules(k).expire_differs);
+  kit_reopen(k);
+  assert_true(rules(k).expire_differs);
+}
+
 static void limits(void **state) {
   struct kit *k = *state;
   alice(k);
   static const struct { const char *words; enum cli_code code; const char *after; } cases[] = {
-    { "login-delay 90", CLI_OK, "quota default\nlogin-delay 90\n" },
-    { "login-delay 1h", CLI_OK, "quota default\nlogin-delay 3600\n" },
-    { "login-delay 0", CLI_OK, "quota default\nlogin-delay none\n" },
-    { "login-delay 2d", CLI_USAGE, "quota default\nlogin-delay none\n" },
-    { "login-delay soon", CLI_USAGE, "quota default\nlogin-delay none\n" },
-    { "login-delay 5x", CLI_USAGE, "quota default\nlogin-delay none\n" },
-    { "login-delay s", CLI_USAGE, "quota default\nlogin-delay none\n" },
-    { "login-delay -1", CLI_USAGE, "quota default\nlogin-delay none\n" },
-    { "quota 2M", CLI_OK, "quota 2097152\nlogin-delay none\n" },
-    { "quota none", CLI_OK, "quota none\nlogin-delay none\n" },
-    { "login-delay default", CLI_OK, "quota none\nlogin-delay default\n" },
-    { "colour red", CLI_USAGE, "quota none\nlogin-delay default\n" },
-    { "quota", CLI_USAGE, "quota none\nlogin-delay default\n" },
+    { "login-delay 90", CLI_OK, "quota default\nlogin-delay 90\nexpire default\n" },
+    { "login-delay 1h", CLI_OK, "quota default\nlogin-delay 3600\nexpire default\n" },
+    { "login-delay 0", CLI_OK, "quota default\nlogin-delay none\nexpire default\n" },
+    { "login-delay 2d", CLI_USAGE, "quota default\nlogin-delay none\nexpire default\n" },
+    { "login-delay soon", CLI_USAGE, "quota default\nlogin-delay none\nexpire default\n" },
+    { "login-delay 5x", CLI_USAGE, "quota default\nlogin-delay none\nexpire default\n" },
+    { "login-delay s", CLI_USAGE, "quota default\nlogin-delay none\nexpire default\n" },
+    { "login-delay -1", CLI_USAGE, "quota default\nlogin-delay none\nexpire default\n" },
+    { "quota 2M", CLI_OK, "quota 2097152\nlogin-delay none\nexpire default\n" },
+    { "quota none", CLI_OK, "quota none\nlogin-delay none\nexpire default\n" },
+    { "login-delay default", CLI_OK, "quota none\nlogin-delay default\nexpire default\n" },
+    { "expire 30", CLI_OK, "quota none\nlogin-delay default\nexpire 30\n" },
+    { "expire 0", CLI_OK, "quota none\nlogin-delay default\nexpire 0\n" },
+    { "expire none", CLI_USAGE, "quota none\nlogin-delay default\nexpire 0\n" },
+    { "expire 40000", CLI_USAGE, "quota none\nlogin-delay default\nexpire 0\n" },
+    { "expire Never", CLI_OK, "quota none\nlogin-delay default\nexpire never\n" },
+    { "quota never", CLI_USAGE, "quota none\nlogin-delay default\nexpire never\n" },
+    { "expire default", CLI_OK, "quota none\nlogin-delay default\nexpire default\n" },
+    { "colour red", CLI_USAGE, "quota none\nlogin-delay default\nexpire default\n" },
+    { "quota", CLI_USAGE, "quota none\nlogin-delay default\nexpire default\n" },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char words[128];
@@ -148,7 +182,7 @@ static void an_old_store(void **state) {
   old_store(k);
   struct answer check = kit_command(k, "check");
   if (check.code != CLI_OK) fail_msg("%s %s", check.rows, check.text);
-  assert_string_equal(kit_command(k, "account limits alice@example.org").rows, "quota 5000\nlogin-delay default\n");
+  assert_string_equal(kit_command(k, "account limits alice@example.org").rows, "quota 5000\nlogin-delay default\nexpire default\n");
   struct drop *d = kit_open_drop(k, 1, 7);
   assert_int_equal(d->opened.count, 2);
   assert_string_equal(d->uidl[0], "5f5e100000000008");
@@ -168,6 +202,6 @@ static void an_old_store(void **state) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
 
 int main(void) {
-  const struct CMUnitTest tests[] = { TEST(a_delay), TEST(announced), TEST(limits), TEST(an_old_store) };
+  const struct CMUnitTest tests[] = { TEST(a_delay), TEST(announced), TEST(days), TEST(limits), TEST(an_old_store) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,111 @@ static void account_delete_takes_it_along(void **state) {
   check(k);
 }
 
+/* --- EXPIRE --- */
+
+static void set_expire(struct kit *k, uint64_t days) {
+  k->conf->pop3_expire = days;
+  store_reconfigure(k->store, k->conf);
+}
+
+static void old_mail_goes(struct kit *k, uint64_t account) {
+  set_expire(k, 2);
+  fill(k, 400);
+  k->now_s += 86400;
+  fill(k, 300);
+  tidy(k, 86400 - 1);
+  assert_int_equal(listed(k, account), 700);
+  tidy(k, 3600);
+  assert_int_equal(listed(k, account), 300);
+  assert_int_equal(fact(k, "messages-expired "), 400);
+  assert_int_equal(fact(k, "\nmessages "), 300);
+  check(k);
+  tidy(k, 86400);
+  assert_int_equal(listed(k, account), 0);
+  kit_reopen(k);
+  assert_int_equal(fact(k, "\noctets "), 0);
+  check(k);
+}
+
+static void expires(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 0);
+  old_mail_goes(k, account);
+  assert_int_equal(fact(k, "deleted-kept "), 0);
+}
+
+static void expires_and_is_kept(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 7 * 86400);
+  old_mail_goes(k, account);
+  assert_int_equal(fact(k, "deleted-kept "), 700);
+  set_expire(k, CONF_NEVER);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 700);
+  check(k);
+}
+
+/* Days of an imported message begin when it is imported, not when it was written. */
+static void imports_have_their_days(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 0);
+  set_expire(k, 2);
+  assert_string_equal(import_one(k, "theirs"), "added");
+  tidy(k, 86400);
+  assert_int_equal(listed(k, account), 1);
+  tidy(k, 86400);
+  assert_int_equal(listed(k, account), 0);
+  check(k);
+}
+
+/* Nothing goes from an open maildrop; and one that is opened while old mail goes waits for that. */
+static void open_maildrops_stay(void **state) {
+  struct kit *k = *state;
+  struct buf whole;
+  uint64_t account = scene(k, 0);
+  set_expire(k, 1);
+  fill(k, 20);
+  struct drop *d = kit_open_drop(k, 5, account);
+  tidy(k, 2 * 86400);
+  buf_init(&whole, 100000);
+  assert_int_equal(kit_read(k, 5, d->uid[19], &whole), POP_DONE);
+  kit_quit(k, 5);
+  k->now_s += 3600;
+  store_tidy(k->store, k->now_s); /* its job waits in the kit */
+  assert_non_null(k->writes);
+  kit_grant(k, POP3D, 6, account);
+  kit_pump(k);
+  kit_forget_said(k);
+  fill(k, 3);
+  k->now_s += 90000;
+  store_tidy(k->store, k->now_s);
+  struct store_job *job = k->writes;
+  assert_non_null(job);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 6, ));
+  assert_null(k->reads); /* parked */
+  assert_int_equal(KIT_HEAR(k, pop_opened).count, 0);
+  assert_true(KIT_HEAR(k, pop_listing).last);
+  kit_quit(k, 6);
+  buf_free(&whole);
+  check(k);
+}
+
+/* The session went while its open job was parked. */
+static void a_parked_session_goes(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 0);
+  set_expire(k, 1);
+  fill(k, 3);
+  k->now_s += 90000;
+  kit_grant(k, POP3D, 6, account);
+  store_tidy(k->store, k->now_s);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 6, ));
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 6, ));
+  kit_pump(k);
+  assert_null(k->said);
+  assert_int_equal(listed(k, account), 0);
+  assert_int_equal(store_jobs_out(k->store), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
 
 int main(void) {
@@ -238,6 +343,8 @@ int main(void) {
     TEST(kept_for_a_while), TEST(off_by_default),       TEST(switched_off),
     TEST(brought_back),     TEST(wrong_commands),       TEST(a_shared_body),
     TEST(uidls_stay_unique), TEST(its_space_is_bounded), TEST(account_delete_takes_it_along),
+    TEST(expires),          TEST(expires_and_is_kept),  TEST(imports_have_their_days),
+    TEST(open_maildrops_stay), TEST(a_parked_session_goes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
