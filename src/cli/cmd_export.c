@@ -44,15 +44,15 @@ static bool drop_message(struct export *x, struct slice uid) {
   x->inside = false;
   x->left = 0;
   bool whole = mailbox_out_cut(x->out);
-  cli_fail(0, "message %.*s (UIDL %s) can't be read and is left out%s", SLICE_ARG(slice_first(uid, 20)), x->uidl,
-           whole ? "" : "; what came of it is in the output");
+  cli_fail(0, "message %.*s (UIDL %s) can't be read and is left out%s", SLICE_ARG(slice_first(uid, 20)),
+           x->uidl, whole ? "" : "; what came of it is in the output");
   return true;
 }
 
 static bool is_unreadable(struct export *x, struct slice values) {
   struct slice uid, size;
-  return ipc_list_next(&values, &uid) && ipc_list_next(&values, &size) && slice_eq(size, SLICE("unreadable")) &&
-         drop_message(x, uid);
+  return ipc_list_next(&values, &uid) && ipc_list_next(&values, &size) &&
+         slice_eq(size, SLICE("unreadable")) && drop_message(x, uid);
 }
 
 /* False: what the store said makes no sense, or the mailbox can't be written. */

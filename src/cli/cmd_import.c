@@ -42,7 +42,8 @@ int cmd_import(struct cli *c) {
   buf_init(&err, 4096);
   int code = CLI_EXIT_NO_INPUT;
   struct mailbox_uidls uidls = { cli_given(c, "uidl"), cli_given(c, "uidl-from") };
-  if (uidls.file && uidls.from) return cli_fail(CLI_EXIT_USAGE, "--uidl and --uidl-from are two ways; choose one");
+  if (uidls.file && uidls.from)
+    return cli_fail(CLI_EXIT_USAGE, "--uidl and --uidl-from are two ways; choose one");
   struct mailbox_in *in = mailbox_in_open(c->args[1], &uidls, &err);
   if (in)
     code = import(c, in, &err);

@@ -39,6 +39,7 @@ struct migrate {
   size_t jobs, busy;
   bool mirror, prove, prove_octets, accept_short;
   struct progress progress;
+  pid_t pid;        /* the command's own */
   sigset_t signals; /* those that were blocked before */
 };
 
@@ -53,16 +54,19 @@ static int take_from(struct migrate *m) {
   buf_put_str(&url, from);
   const char *text = buf_cstr(&url);
   bool ok = text && url_parse(text, "pop3", 110, 995, &m->from.url, &err);
-  if (ok && m->from.url.user[0]) buf_put_str(&err, "--from names a server alone; users stand in the file of accounts");
+  if (ok && m->from.url.user[0])
+    buf_put_str(&err, "--from names a server alone; users stand in the file of accounts");
   if (ok && m->from.url.port == 995) m->from.url.tls = true;
-  int code = ok && !buf_len(&err) ? CLI_EXIT_OK : cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
+  int code =
+      ok && !buf_len(&err) ? CLI_EXIT_OK : cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&url), buf_free(&err);
   return code;
 }
 
 static int take_options(struct migrate *m) {
   const struct cli *c = m->c;
-  const char *jobs = cli_given(c, "jobs"), *prove = cli_given(c, "prove"), *form = cli_given(c, "master-form");
+  const char *jobs = cli_given(c, "jobs"), *prove = cli_given(c, "prove"),
+             *form = cli_given(c, "master-form");
   uint64_t number = JOBS;
   m->from.master = cli_given(c, "master");
   m->from.master_form = form ? form : "%u*%m";
@@ -150,7 +154,8 @@ static void keep_reason(struct migrate_result *r, struct slice said) {
   while (said.n) {
     struct slice line = slice_split(&said, '\n');
     if (slice_starts(line, SLICE("qasid: ")))
-      snprintf(r->reason, sizeof r->reason, "%.*s", SLICE_ARG(slice_first(slice_from(line, 7), MIGRATE_NOTE - 1)));
+      snprintf(r->reason, sizeof r->reason, "%.*s",
+               SLICE_ARG(slice_first(slice_from(line, 7), MIGRATE_NOTE - 1)));
   }
 }
 
@@ -161,7 +166,8 @@ static void make_account(struct migrate *m, size_t at) {
     return;
   }
   if (!a->password.p) {
-    fail_account(m, at, CLI_EXIT_NO_INPUT, "it has no password in the file to be made with; `qasid account add`");
+    fail_account(m, at, CLI_EXIT_NO_INPUT,
+                 "it has no password in the file to be made with; `qasid account add`");
     return;
   }
   int fd = memfd_create("qasid-said", MFD_CLOEXEC), kept = fd >= 0 ? hush(fd) : -1;
@@ -213,7 +219,8 @@ static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
 
 static void put_proof(struct buf *b, const struct migrate_result *r) {
   if (!r->compared) return;
-  buf_printf(b, "; %llu of %llu UIDLs the same", (unsigned long long)r->same, (unsigned long long)r->messages);
+  buf_printf(b, "; %llu of %llu UIDLs the same", (unsigned long long)r->same,
+             (unsigned long long)r->messages);
   if (r->octets_compared && !r->octets_differ) buf_put_str(b, ", every octet too");
   if (migrate_is_proven(r)) {
     buf_put_str(b, ": no client will download anything twice");
@@ -223,7 +230,8 @@ static void put_proof(struct buf *b, const struct migrate_result *r) {
   if (r->renamed) buf_printf(b, ", %llu that cannot be kept", (unsigned long long)r->renamed);
   if (r->octets_differ) buf_printf(b, ", %llu with other octets", (unsigned long long)r->octets_differ);
   if (r->left_over)
-    buf_printf(b, ", %llu here that were deleted there (--mirror-deletions)", (unsigned long long)r->left_over);
+    buf_printf(b, ", %llu here that were deleted there (--mirror-deletions)",
+               (unsigned long long)r->left_over);
   buf_printf(b, ": %s", r->note);
 }
 
@@ -259,9 +267,10 @@ static void start(struct migrate *m, size_t at) {
   fflush(stdout), fflush(stderr);
   r->pid = r->said < 0 ? -1 : fork();
   if (r->pid == 0) {
-    struct migrate_job job = { m->c, &m->from, &m->accounts.list[at], m->mirror, m->prove, m->prove_octets,
-                               m->accept_short, &m->results[at] };
+    struct migrate_job job = { m->c,     &m->from,        &m->accounts.list[at], m->mirror,
+                               m->prove, m->prove_octets, m->accept_short,       &m->results[at] };
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != m->pid) _exit(CLI_EXIT_SYSTEM); /* it is gone already */
     sigprocmask(SIG_SETMASK, &m->signals, NULL);
     dup2(r->said, STDERR_FILENO);
     int code = migrate_one(&job);
@@ -293,7 +302,8 @@ static void finish(struct migrate *m, struct running *r, int status) {
   read_said(r->said, &said);
   result->code = WIFEXITED(status) ? WEXITSTATUS(status) : CLI_EXIT_SOFTWARE;
   if (result->code != CLI_EXIT_OK) keep_reason(result, buf_slice(&said));
-  if (!WIFEXITED(status)) snprintf(result->reason, MIGRATE_NOTE, "its process was ended by signal %d", WTERMSIG(status));
+  if (!WIFEXITED(status))
+    snprintf(result->reason, MIGRATE_NOTE, "its process was ended by signal %d", WTERMSIG(status));
   show_said(m, r, buf_slice(&said));
   say_account(m, r->account);
   buf_free(&said);
@@ -326,7 +336,8 @@ static void show_progress(struct migrate *m) {
   if (p->all_messages) progress_step(p);
 }
 
-/* Until one has ended. SIGCHLD is blocked (work()), so it waits for us when it comes before we wait for it. */
+/* Until one has ended. SIGCHLD is blocked (work()), so it waits for us when it comes before we wait for it.
+ */
 static void wait_for_one(struct migrate *m) {
   sigset_t child;
   const struct timespec now_and_then = { 0, 200 * 1000 * 1000 };
@@ -401,12 +412,13 @@ static int sum_up(struct migrate *m) {
     return cli_fail(CLI_EXIT_TEMPORARY, "%zu of %zu accounts failed; what came is kept, run it again", failed,
                     m->accounts.count);
   if (unproven)
-    return cli_fail(CLI_EXIT_DATA, "%zu of %zu accounts are not the same here and there", unproven, m->accounts.count);
+    return cli_fail(CLI_EXIT_DATA, "%zu of %zu accounts are not the same here and there", unproven,
+                    m->accounts.count);
   return CLI_EXIT_OK;
 }
 
 int cmd_migrate(struct cli *c) {
-  struct migrate m = { .c = c };
+  struct migrate m = { .c = c, .pid = getpid() };
   struct buf password;
   size_t size = 0;
   buf_init(&password, SECRET_MAX);

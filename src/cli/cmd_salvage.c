@@ -72,8 +72,10 @@ static int find(struct work *w, const char *from) {
   snprintf(w->bodies, sizeof w->bodies, "%s/bodies", folder);
   w->no_database = !is_there(w->database);
   if (w->no_database && !is_there(w->bodies))
-    return cli_fail(CLI_EXIT_NO_INPUT, "%s has neither " DATABASE " nor bodies; a data folder, its store, or the "
-                                       "database itself is meant", from);
+    return cli_fail(CLI_EXIT_NO_INPUT,
+                    "%s has neither " DATABASE " nor bodies; a data folder, its store, or the "
+                    "database itself is meant",
+                    from);
   return CLI_EXIT_OK;
 }
 
@@ -84,7 +86,8 @@ static int is_free(const struct work *w) {
   if (fd < 0) return w->no_database ? CLI_EXIT_OK : trouble(w->database);
   bool held = fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
   close(fd);
-  return held ? cli_fail(CLI_EXIT_TEMPORARY, "%s: a server has it open; `qasid stop` first", w->database) : CLI_EXIT_OK;
+  return held ? cli_fail(CLI_EXIT_TEMPORARY, "%s: a server has it open; `qasid stop` first", w->database)
+              : CLI_EXIT_OK;
 }
 
 /* An empty folder, made when missing. */
@@ -242,7 +245,8 @@ static bool write_entry(struct work *w, const struct salvage_folder *f, const st
 
 /* --- all messages --- */
 
-static void name_of(const struct salvage *s, uint64_t folder, const struct salvage_folder *f, char name[NAME_ROOM]) {
+static void name_of(const struct salvage *s, uint64_t folder, const struct salvage_folder *f,
+                    char name[NAME_ROOM]) {
   const struct salvage_account *a = f ? salvage_account(s, f->account) : NULL;
   bool inbox = !f || !f->name || strcmp(f->name, "INBOX") == 0;
   if (!a || !a->name)
@@ -260,7 +264,8 @@ static bool write_entries(struct work *w) {
     const struct salvage_folder *f = salvage_folder(s, folder);
     name_of(s, folder, f, name);
     ok = open_box(w, name);
-    for (; ok && i < s->entry_count && s->entries[i].folder == folder; i++) ok = write_entry(w, f, &s->entries[i]);
+    for (; ok && i < s->entry_count && s->entries[i].folder == folder; i++)
+      ok = write_entry(w, f, &s->entries[i]);
     ok = close_box(w) && ok;
   }
   return ok;
@@ -310,8 +315,8 @@ static bool write_unknown_files(struct work *w) {
     if (!d) continue;
     for (struct dirent *e; ok && (e = readdir(d));) {
       uint64_t id;
-      if (!num_parse(slice_str(e->d_name), INT64_MAX, &id) ||
-          salvage_body(&w->salvage, id) || map_get(&w->rowless, id, NULL))
+      if (!num_parse(slice_str(e->d_name), INT64_MAX, &id) || salvage_body(&w->salvage, id) ||
+          map_get(&w->rowless, id, NULL))
         continue;
       body_path(w, id, path);
       ok = write_file(w, path);
@@ -333,26 +338,32 @@ static uint32_t say_pages(const struct pages *p) {
   for (uint32_t i = 1; i <= p->count; i++) {
     rows += p->seen[i] == PAGE_ROWS_DAMAGED;
     other += p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i);
-    if (!first && (p->seen[i] == PAGE_ROWS_DAMAGED || (p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i)))) first = i;
+    if (!first && (p->seen[i] == PAGE_ROWS_DAMAGED || (p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i))))
+      first = i;
   }
   if (rows + other)
-    cli_fail(0, "of %u pages %u are damaged or belong to a message that is, the first is %u", p->count, rows + other,
-             first);
+    cli_fail(0, "of %u pages %u are damaged or belong to a message that is, the first is %u", p->count,
+             rows + other, first);
   if (p->log_broken) cli_fail(0, "%u pages of the write-ahead log are damaged", p->log_broken);
   if (p->count && !p->free_known)
-    cli_fail(0, "the list of free pages is damaged: messages that were deleted may be among those that were found");
+    cli_fail(
+        0,
+        "the list of free pages is damaged: messages that were deleted may be among those that were found");
   return rows + other + p->log_broken + (p->count && !p->free_known);
 }
 
 static int report(const struct cli *c, const struct work *w, bool ok) {
   table_print(&w->report, c->json);
   uint32_t damaged = say_pages(&w->salvage.pages);
-  if (w->named > NAMED_MAX) cli_fail(0, "and %llu more that can't be read", (unsigned long long)(w->named - NAMED_MAX));
+  if (w->named > NAMED_MAX)
+    cli_fail(0, "and %llu more that can't be read", (unsigned long long)(w->named - NAMED_MAX));
   if (w->salvage.kept_count)
     fprintf(stderr, "%zu deleted messages that were kept for undelete are left out\n", w->salvage.kept_count);
   if (!ok) return cli_fail(CLI_EXIT_IO, "not all that can be read could be written");
-  if (w->unreadable) return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read", (unsigned long long)w->unreadable);
-  if (damaged || w->no_database) return cli_fail(CLI_EXIT_DATA, "no message is known to be lost, but the database is damaged");
+  if (w->unreadable)
+    return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read", (unsigned long long)w->unreadable);
+  if (damaged || w->no_database)
+    return cli_fail(CLI_EXIT_DATA, "no message is known to be lost, but the database is damaged");
   return CLI_EXIT_OK;
 }
 

@@ -232,7 +232,7 @@ const struct cmd cmds[] = {
     "FOLDER is a data folder (or its store), FILE a database; the server must be stopped. Every message that can "
     "still be read goes into a Maildir PLACE/ADDRESS, its UIDL into PLACE/ADDRESS.uidls, so that "
     "`qasid import ADDRESS PLACE/ADDRESS --uidl PLACE/ADDRESS.uidls` brings it back as it was; messages of which "
-    "nothing says whose they are go to PLACE/unknown. Nothing is changed in what is read. Ends with 65 when "
+    "nothing says whose they are go to PLACE/unknown. Logins are another database's (auth). Nothing is changed in what is read. Ends with 65 when "
     "something cannot be read, and names it." },
   { "check", "", 0, 0, cmd_room, NULL, "look at every page, count and message of the store",
     "Ends with 65 when something is damaged." },

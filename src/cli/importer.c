@@ -60,13 +60,14 @@ static bool say_octets(struct importer *x, struct slice s) {
 static bool say_line(struct importer *x, uint64_t size, const struct mail_meta *meta, uint64_t surrogate) {
   char line[LINE_ROOM];
   struct slice uidl = meta->uidl.n ? meta->uidl : SLICE("-");
-  int n = snprintf(line, sizeof line, "%llu %lld %u %.*s %llu\n", (unsigned long long)size, (long long)meta->date,
-                   meta->flags, SLICE_ARG(uidl), (unsigned long long)surrogate);
+  int n = snprintf(line, sizeof line, "%llu %lld %u %.*s %llu\n", (unsigned long long)size,
+                   (long long)meta->date, meta->flags, SLICE_ARG(uidl), (unsigned long long)surrogate);
   return n > 0 && (size_t)n < sizeof line && say(x, slice_of(line, (size_t)n));
 }
 
 /* Gives `take` the message in wire form, some at a time, as long as it says true. */
-static bool each_piece(struct slice raw, bool unquote, bool (*take)(void *arg, struct slice piece), void *arg) {
+static bool each_piece(struct slice raw, bool unquote, bool (*take)(void *arg, struct slice piece),
+                       void *arg) {
   struct to_wire w = to_wire_open(raw, unquote);
   struct buf piece;
   bool ok = true;
@@ -104,7 +105,8 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
   *x = (struct importer){ .sent = 0 };
   x->link = link_open(c, ROOM_STORE, 0, ret_code);
   if (!x->link) {
-    if (*ret_code == CLI_EXIT_NOT_FOUND) *ret_code = cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
+    if (*ret_code == CLI_EXIT_NOT_FOUND)
+      *ret_code = cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
     return false;
   }
   *ret_code = CLI_EXIT_OK;
@@ -113,7 +115,8 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
   return false;
 }
 
-bool importer_put(struct importer *x, struct slice raw, enum importer_form form, const struct mail_meta *meta) {
+bool importer_put(struct importer *x, struct slice raw, enum importer_form form,
+                  const struct mail_meta *meta) {
   bool unquote = form == IMPORTER_MBOX;
   uint64_t size = form == IMPORTER_WIRE ? raw.n : to_wire_size(raw, unquote);
   if (x->ended) return false;

@@ -39,7 +39,8 @@ enum importer_form {
 /* False with *ret_code: it was said why. importer_free() is to be called either way. */
 bool importer_begin(struct importer *x, struct cli *c, const char *address, int *ret_code);
 /* False: the store takes no more; importer_end() has the reason. An empty message is passed over. */
-bool importer_put(struct importer *x, struct slice raw, enum importer_form form, const struct mail_meta *meta);
+bool importer_put(struct importer *x, struct slice raw, enum importer_form form,
+                  const struct mail_meta *meta);
 /* Waits until that many messages in all are answered. False: the store has said its last before. */
 bool importer_wait(struct importer *x, uint64_t messages);
 /* Waits until all are answered. The exit code, said: CLI_EXIT_TEMPORARY when some could not be added. */

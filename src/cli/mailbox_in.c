@@ -134,7 +134,8 @@ static const struct uidl_source *source_there(int folder, struct buf *err) {
 
 /* `file` is in the folder `at`. */
 static bool read_uidls(struct mailbox_in *in, int at, const char *path,
-                       bool (*read)(struct uidl_list *l, struct slice text, struct buf *err), struct buf *err) {
+                       bool (*read)(struct uidl_list *l, struct slice text, struct buf *err),
+                       struct buf *err) {
   struct slice text;
   struct stat st;
   if (!map_file(at, path, &text, &st)) {
@@ -211,7 +212,8 @@ static bool list_folder(struct mailbox_in *in, const char *name, struct buf *err
 /* The digits that a name begins with: the time of delivery. */
 static uint64_t time_in(struct slice base) {
   uint64_t n = 0;
-  for (size_t i = 0; i < base.n && i < 18 && ascii_is_digit(base.p[i]); i++) n = 10 * n + (uint64_t)(base.p[i] - '0');
+  for (size_t i = 0; i < base.n && i < 18 && ascii_is_digit(base.p[i]); i++)
+    n = 10 * n + (uint64_t)(base.p[i] - '0');
   return n;
 }
 
@@ -224,7 +226,8 @@ static int by_age(const void *a, const void *b) {
   return slice_cmp(x->base, y->base);
 }
 
-static bool open_maildir(struct mailbox_in *in, const char *file, const struct uidl_source *source, struct buf *err) {
+static bool open_maildir(struct mailbox_in *in, const char *file, const struct uidl_source *source,
+                         struct buf *err) {
   bool list = !file && source && source->kind == UIDL_OF_LIST;
   bool ok = file   ? read_uidls(in, AT_FDCWD, file, uidls_read_plain, err)
             : list ? read_uidls(in, in->folder, source->file, source->read, err)
@@ -302,7 +305,8 @@ static bool open_folder(struct mailbox_in *in, const char *path, const struct ma
   if (!source && !uidls->file) source = source_there(in->folder, err);
   if (buf_len(err)) return false;
   if (source) in->kind = source->kind;
-  return in->kind == UIDL_OF_CYRUS ? open_cyrus(in, source->form, err) : open_maildir(in, uidls->file, source, err);
+  return in->kind == UIDL_OF_CYRUS ? open_cyrus(in, source->form, err)
+                                   : open_maildir(in, uidls->file, source, err);
 }
 
 /* --- mbox --- */
@@ -330,7 +334,8 @@ static bool next_in_mbox(struct mailbox_in *in, struct mail_item *ret, struct bu
     if (in->rest.n) buf_put_str(err, "this is no mbox: it does not begin with \"From \"");
     return false;
   }
-  struct slice uidl = in->at < in->uidls.count ? in->uidls.entries[in->at].uidl : uidl_of(in, SLICE_NONE, m.raw);
+  struct slice uidl =
+      in->at < in->uidls.count ? in->uidls.entries[in->at].uidl : uidl_of(in, SLICE_NONE, m.raw);
   in->at++;
   *ret = (struct mail_item){ .meta = { m.date, 0, uidl }, .name = "", .raw = m.raw, .unquote = true };
   return true;
@@ -357,7 +362,8 @@ struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_uidls 
   in->folder = -1;
   arena_init(&in->mem, IN_MEMORY_MAX);
   if (source) in->kind = source->kind;
-  bool ok = S_ISDIR(st.st_mode) ? open_folder(in, path, uidls, source, err) : open_mbox(in, path, uidls->file, err);
+  bool ok =
+      S_ISDIR(st.st_mode) ? open_folder(in, path, uidls, source, err) : open_mbox(in, path, uidls->file, err);
   if (ok) return in;
   mailbox_in_free(&in);
   return NULL;

@@ -20,9 +20,9 @@
 
 struct migrate_account {
   unsigned line;
-  const char *address;    /* here */
-  struct slice login;     /* there; the address when the file names no other */
-  struct slice password;  /* p NULL: the file has none */
+  const char *address;   /* here */
+  struct slice login;    /* there; the address when the file names no other */
+  struct slice password; /* p NULL: the file has none */
 };
 struct migrate_accounts {
   struct buf text; /* wiped at the end: passwords */
@@ -41,7 +41,7 @@ void migrate_accounts_free(struct migrate_accounts *a);
 /* --- the plan --- */
 
 enum migrate_state {
-  MIGRATE_NEW,  /* not here yet */
+  MIGRATE_NEW, /* not here yet */
   MIGRATE_HERE,
   MIGRATE_GONE, /* was here, and its owner deleted it */
 };
@@ -63,7 +63,7 @@ struct migrate_here {
   uint64_t uid;
   bool imported; /* its UIDL came with it; else Qasid made it */
   bool gone;
-  bool claimed;  /* the old server has it */
+  bool claimed; /* the old server has it */
   bool hashed;
   uint8_t hash[32];
 };
@@ -74,7 +74,7 @@ struct migrate_plan {
   struct migrate_here *here; /* by UIDL */
   size_t here_count;
   size_t new_count, gone_count, renamed; /* renamed: those whose UIDL cannot be kept */
-  size_t left_over; /* came from the old server, and is there no longer */
+  size_t left_over;                      /* came from the old server, and is there no longer */
 };
 void migrate_plan_init(struct migrate_plan *p);
 void migrate_plan_free(struct migrate_plan *p);
@@ -83,9 +83,10 @@ bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, st
 bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported);
 /* What is here is read anew. */
 void migrate_plan_forget_here(struct migrate_plan *p);
-/* Compares. A UIDL may be one that cannot be kept: RFC 1939 §7 does not allow it (it comes as an empty one), or another
- * message has it too. Such a message is known by its octets alone: it is fetched in every run, and its UIDL here is
- * "old-" and their SHA-256. That it is gone there cannot be known, and so it is never left over. */
+/* Compares. A UIDL may be one that cannot be kept: RFC 1939 §7 does not allow it (it comes as an empty one),
+ * or another message has it too. Such a message is known by its octets alone: it is fetched in every run, and
+ * its UIDL here is "old-" and their SHA-256. That it is gone there cannot be known, and so it is never left
+ * over. */
 bool migrate_plan_make(struct migrate_plan *p);
 bool migrate_plan_name(struct migrate_plan *p, struct migrate_message *m, const uint8_t hash[32]);
 bool migrate_is_left_over(const struct migrate_here *h);
@@ -94,9 +95,9 @@ bool migrate_is_left_over(const struct migrate_here *h);
 
 struct migrate_from {
   struct url url;
-  const char *master;       /* NULL: each account's own password */
+  const char *master; /* NULL: each account's own password */
   struct slice master_password;
-  const char *master_form;  /* "%u*%m", or "authzid" */
+  const char *master_form; /* "%u*%m", or "authzid" */
 };
 
 /* Who takes the messages. */
@@ -110,8 +111,8 @@ struct migrate_sink {
   bool (*end)(void *arg, struct migrate_message *m, bool came);
   void *arg;
 };
-/* Logs in as the account, lists into the plan, and gives the sink what it wants, in the old server's order. The
- * exit code; what went wrong was said. */
+/* Logs in as the account, lists into the plan, and gives the sink what it wants, in the old server's order.
+ * The exit code; what went wrong was said. */
 int migrate_old_read(struct cli *c, const struct migrate_from *from, const struct migrate_account *account,
                      struct migrate_plan *plan, const struct migrate_sink *sink);
 
@@ -120,18 +121,18 @@ int migrate_old_read(struct cli *c, const struct migrate_from *from, const struc
 enum { MIGRATE_NOTE = 400 };
 /* Shared memory between the command and the process that works on the account. */
 struct migrate_result {
-  int code;                 /* CLI_EXIT_OK, or why not */
-  uint64_t messages;        /* at the old server */
-  uint64_t fetched, octets; /* now */
+  int code;                       /* CLI_EXIT_OK, or why not */
+  uint64_t messages;              /* at the old server */
+  uint64_t fetched, octets;       /* now */
   uint64_t coming, coming_octets; /* of them all, as announced */
-  uint64_t deleted;         /* here, because the old server has them no more */
-  uint64_t gone;            /* their owner deleted them here */
+  uint64_t deleted;               /* here, because the old server has them no more */
+  uint64_t gone;                  /* their owner deleted them here */
   /* --prove */
   bool compared;
   uint64_t same, missing, renamed, left_over;
   bool octets_compared;
   uint64_t octets_same, octets_differ;
-  char note[MIGRATE_NOTE];  /* the first that is not as it should be */
+  char note[MIGRATE_NOTE]; /* the first that is not as it should be */
   char reason[MIGRATE_NOTE];
 };
 /* No client will download anything twice. */

@@ -47,7 +47,8 @@ static bool take_line(struct migrate_accounts *a, unsigned number, struct slice 
 }
 
 static int by_address(const void *x, const void *y) {
-  const struct migrate_account *a = *(struct migrate_account *const *)x, *b = *(struct migrate_account *const *)y;
+  const struct migrate_account *a = *(struct migrate_account *const *)x,
+                               *b = *(struct migrate_account *const *)y;
   int order = strcasecmp(a->address, b->address);
   return order ? order : (a->line > b->line) - (a->line < b->line);
 }

@@ -88,7 +88,8 @@ int migrate_old_read(struct cli *c, const struct migrate_from *from, const struc
     start.limits.messages = MESSAGES_MAX;
     start.limits.session_ms = SESSION_MS;
     bool by_authzid = from->master && slice_eq(slice_str(from->master_form), SLICE("authzid"));
-    if (from->master && !by_authzid) put_login(&login, from->master_form, account->login, slice_str(from->master));
+    if (from->master && !by_authzid)
+      put_login(&login, from->master_form, account->login, slice_str(from->master));
     if (from->master) start.secret = from->master_password;
     if (from->master) start.user = by_authzid ? slice_str(from->master) : buf_slice(&login);
     if (by_authzid) start.authzid = account->login;

@@ -102,9 +102,11 @@ static bool sink_piece(void *arg, struct slice octets) {
 /* False: the message is not taken. */
 static bool is_whole(struct one *o, const struct migrate_message *m) {
   if (o->message.size + SHORT_IS_FINE >= m->size || o->job->accept_short) return true;
-  note(o, "message %llu (%.*s) came with %llu octets, %llu were announced: the old server may be unable to read "
-          "it; --accept-short takes it as it is", (unsigned long long)m->number, SLICE_ARG(brief(m->shown)),
-       (unsigned long long)o->message.size, (unsigned long long)m->size);
+  note(o,
+       "message %llu (%.*s) came with %llu octets, %llu were announced: the old server may be unable to read "
+       "it; --accept-short takes it as it is",
+       (unsigned long long)m->number, SLICE_ARG(brief(m->shown)), (unsigned long long)o->message.size,
+       (unsigned long long)m->size);
   return false;
 }
 
@@ -121,8 +123,9 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
   struct slice octets = SLICE_NONE;
   bool ok = true;
   m->ended = true;
-  if (!came) note(o, "message %llu (%.*s) did not come whole", (unsigned long long)m->number,
-                  SLICE_ARG(brief(m->shown)));
+  if (!came)
+    note(o, "message %llu (%.*s) did not come whole", (unsigned long long)m->number,
+         SLICE_ARG(brief(m->shown)));
   bool fine = came && is_whole(o, m);
   if (fine && !spooled_get(&o->message, &octets)) {
     o->code = cli_fail(CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
@@ -157,14 +160,15 @@ static int fetch(struct one *o) {
   if (code != CLI_EXIT_OK) return code;
   count_passed_over(o);
   if (!o->failed) return CLI_EXIT_OK;
-  return cli_fail(CLI_EXIT_DATA, "%llu of %zu messages could not be fetched: %s", (unsigned long long)o->failed,
-                  o->plan.old_count, o->job->result->note);
+  return cli_fail(CLI_EXIT_DATA, "%llu of %zu messages could not be fetched: %s",
+                  (unsigned long long)o->failed, o->plan.old_count, o->job->result->note);
 }
 
 /* --- deleting here what the old server has no more --- */
 
 static int drop_some(struct one *o, size_t *at) {
-  struct slice words[3 + DELETES_A_TIME] = { SLICE("mail"), SLICE("drop"), slice_str(o->job->account->address) };
+  struct slice words[3 + DELETES_A_TIME] = { SLICE("mail"), SLICE("drop"),
+                                             slice_str(o->job->account->address) };
   char numbers[DELETES_A_TIME][12];
   size_t n = 0;
   uint64_t deleted = 0;
@@ -191,9 +195,10 @@ static int mirror(struct one *o) {
   int code = CLI_EXIT_OK;
   if (!o->plan.left_over) return code;
   if (!o->plan.old_count)
-    return cli_fail(CLI_EXIT_DATA,
-                    "the old server shows an empty mailbox where %zu messages came from: nothing was deleted here",
-                    o->plan.left_over);
+    return cli_fail(
+        CLI_EXIT_DATA,
+        "the old server shows an empty mailbox where %zu messages came from: nothing was deleted here",
+        o->plan.left_over);
   for (size_t at = 0; code == CLI_EXIT_OK && at < o->plan.here_count;) code = drop_some(o, &at);
   return code;
 }
@@ -225,7 +230,8 @@ static void compare_uidls(struct one *o) {
 }
 
 /* The message that a row of the export begins; NULL: none of ours. */
-static struct migrate_here *find_here(const struct map *by_uid, const struct table *columns, struct slice values) {
+static struct migrate_here *find_here(const struct map *by_uid, const struct table *columns,
+                                      struct slice values) {
   struct migrate_here *found = NULL;
   struct table one = { .columns = columns->columns, .column_count = columns->column_count };
   uint64_t uid;
@@ -293,8 +299,10 @@ static int prove(struct one *o) {
   struct map by_uid;
   map_init(&by_uid);
   struct link *l = link_open(o->job->c, ROOM_STORE, 0, &code);
-  if (l && !index_here(o, &by_uid)) code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
-  else if (l) code = hash_export(o, l, &by_uid);
+  if (l && !index_here(o, &by_uid))
+    code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  else if (l)
+    code = hash_export(o, l, &by_uid);
   if (l && code == CLI_EXIT_OK) compare_octets(o);
   link_free(&l);
   map_free(&by_uid);
@@ -307,7 +315,8 @@ int migrate_one(struct migrate_job *j) {
   struct one o = { .job = j };
   migrate_plan_init(&o.plan);
   int code = CLI_EXIT_OK;
-  if (!spooled_open(&o.message)) code = cli_fail(CLI_EXIT_SYSTEM, "no memory for messages: %s", strerror(errno));
+  if (!spooled_open(&o.message))
+    code = cli_fail(CLI_EXIT_SYSTEM, "no memory for messages: %s", strerror(errno));
   if (code == CLI_EXIT_OK) code = fetch(&o);
   if (code == CLI_EXIT_OK && j->mirror) code = mirror(&o);
   if (code == CLI_EXIT_OK && j->prove) code = prove(&o);

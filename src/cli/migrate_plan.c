@@ -67,7 +67,8 @@ bool migrate_plan_name(struct migrate_plan *p, struct migrate_message *m, const 
 }
 
 static int by_shown(const void *x, const void *y) {
-  const struct migrate_message *a = *(struct migrate_message *const *)x, *b = *(struct migrate_message *const *)y;
+  const struct migrate_message *a = *(struct migrate_message *const *)x,
+                               *b = *(struct migrate_message *const *)y;
   int order = slice_cmp(a->shown, b->shown);
   return order ? order : (a->number > b->number) - (a->number < b->number);
 }
@@ -105,15 +106,14 @@ bool migrate_plan_make(struct migrate_plan *p) {
   for (size_t i = 0; i < p->old_count; i++) {
     struct migrate_message *m = &p->old[i];
     struct migrate_here key = { .uidl = m->uidl };
-    struct migrate_here *h = p->here_count && m->uidl.n ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl)
-                                                      : NULL;
+    struct migrate_here *h =
+        p->here_count && m->uidl.n ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl) : NULL;
     m->here = h;
     m->state = !h ? MIGRATE_NEW : h->gone ? MIGRATE_GONE : MIGRATE_HERE;
     if (h) h->claimed = true;
     p->new_count += m->state == MIGRATE_NEW;
     p->gone_count += m->state == MIGRATE_GONE;
   }
-  for (size_t i = 0; i < p->here_count; i++)
-    p->left_over += migrate_is_left_over(&p->here[i]);
+  for (size_t i = 0; i < p->here_count; i++) p->left_over += migrate_is_left_over(&p->here[i]);
   return true;
 }

@@ -80,14 +80,15 @@ static int log_frame(struct log_walk *w, struct slice frame) {
   uint32_t sum[2] = { w->sum[0], w->sum[1] };
   checksum(slice_first(frame, 8), w->big, sum);
   checksum(slice_first(slice_from(frame, FRAME_HEAD), w->size), w->big, sum);
-  /* Each sum goes on from the one before: with what is written a damaged frame does not spoil those behind it. */
+  /* Each sum goes on from the one before: with what is written a damaged frame does not spoil those behind
+   * it. */
   w->sum[0] = (uint32_t)number(frame, 16, 4), w->sum[1] = (uint32_t)number(frame, 20, 4);
   return holds(frame, 16, sum);
 }
 
-/* The number of pages after the last commit, 0 without one; *ret_end: where the last commit ends. A damaged frame in
- * the very last transaction is one that was being written when the power went: that transaction never was. One with
- * whole transactions behind it is damage. */
+/* The number of pages after the last commit, 0 without one; *ret_end: where the last commit ends. A damaged
+ * frame in the very last transaction is one that was being written when the power went: that transaction
+ * never was. One with whole transactions behind it is damage. */
 static uint32_t log_commit(struct pages *p, uint64_t *ret_end) {
   struct log_walk w;
   uint32_t count = 0, broken = 0, before = 0; /* before: as of the last frame that ends a transaction */
@@ -247,7 +248,8 @@ static bool take_columns(struct row *r) {
   head = slice_first(head, size - used);
   while (head.n) {
     struct column c;
-    if (!varint(&head, &type) || type > 2 * PAYLOAD_MAX || !take_column(type, r->local, &at, &c)) return false;
+    if (!varint(&head, &type) || type > 2 * PAYLOAD_MAX || !take_column(type, r->local, &at, &c))
+      return false;
     if (r->columns < COLUMNS_MAX) r->column[r->columns++] = c;
   }
   return at == r->payload;
@@ -294,7 +296,8 @@ bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret) {
   return at >= list + 2 * cells && at < s.n && take_cell(p, s, kind, at, ret);
 }
 
-static void page_rows(struct pages *p, uint32_t page, void (*take)(void *arg, const struct row *r), void *arg) {
+static void page_rows(struct pages *p, uint32_t page, void (*take)(void *arg, const struct row *r),
+                      void *arg) {
   struct slice s;
   struct row r;
   size_t list, cells;
@@ -321,7 +324,8 @@ bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
   uint32_t next = r->overflow;
   while (at < end) {
     uint64_t skip = c->at > at ? c->at - at : 0;
-    struct slice wanted = slice_first(slice_from(piece, skip), end - at - (skip < end - at ? skip : end - at));
+    struct slice wanted =
+        slice_first(slice_from(piece, skip), end - at - (skip < end - at ? skip : end - at));
     if (wanted.n && !put(arg, wanted)) return false;
     at += piece.n;
     if (at >= end) break;

@@ -1,11 +1,11 @@
-/* A database file as its pages, without the program that keeps it: for a file that program does not read any more
- * because a page of it is damaged. The format is SQLite's (https://www.sqlite.org/fileformat2.html, sections in
- * brackets below); nothing is ever written.
+/* A database file as its pages, without the program that keeps it: for a file that program does not read any
+ * more because a page of it is damaged. The format is SQLite's (https://www.sqlite.org/fileformat2.html,
+ * sections in brackets below); nothing is ever written.
  *
- * A page is wherever its newest version is: in the write-ahead log, as far as that is committed, else in the file.
- * Rows are found by looking at each page alone, not by walking down from the root: so a damaged page costs its own
- * rows and no others. What lies on pages that the file lists as free is not looked at; when page 1, which has that
- * list, is damaged, old rows may come up among the others. */
+ * A page is wherever its newest version is: in the write-ahead log, as far as that is committed, else in the
+ * file. Rows are found by looking at each page alone, not by walking down from the root: so a damaged page
+ * costs its own rows and no others. What lies on pages that the file lists as free is not looked at; when
+ * page 1, which has that list, is damaged, old rows may come up among the others. */
 #ifndef QASID_CLI_PAGES_H
 #define QASID_CLI_PAGES_H
 
@@ -15,10 +15,10 @@ struct pages {
   struct slice file, log; /* mapped; the log may be empty */
   uint32_t size;          /* of a page */
   uint32_t count;
-  uint64_t *in_log;       /* by page: where its newest version is in the log; 0: in the file */
-  uint8_t *seen;          /* by page: enum page_use */
-  bool free_known;        /* the list of free pages was read whole */
-  uint32_t log_broken;    /* frames of the log that are damaged */
+  uint64_t *in_log;    /* by page: where its newest version is in the log; 0: in the file */
+  uint8_t *seen;       /* by page: enum page_use */
+  bool free_known;     /* the list of free pages was read whole */
+  uint32_t log_broken; /* frames of the log that are damaged */
 };
 
 enum page_use { PAGE_NOT_SEEN, PAGE_FREE, PAGE_ROWS, PAGE_ROWS_DAMAGED, PAGE_OVERFLOW };
@@ -42,10 +42,10 @@ struct row {
   uint32_t page, cell;
   bool has_id; /* of a table with a rowid */
   int64_t id;
-  uint64_t payload;    /* octets */
-  struct slice local;  /* those on the page itself */
-  uint32_t overflow;   /* the page with the next ones; 0: there are none */
-  size_t columns;      /* those beyond COLUMNS_MAX are left out */
+  uint64_t payload;   /* octets */
+  struct slice local; /* those on the page itself */
+  uint32_t overflow;  /* the page with the next ones; 0: there are none */
+  size_t columns;     /* those beyond COLUMNS_MAX are left out */
   struct column column[COLUMNS_MAX];
 };
 
@@ -53,7 +53,8 @@ struct row {
 void pages_rows(struct pages *p, void (*take)(void *arg, const struct row *r), void *arg);
 /* One row again. False: it is not there. */
 bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret);
-/* Octets of a text or blob, piece by piece, as far as they can be read; `put` may refuse to go on. False: not all. */
+/* Octets of a text or blob, piece by piece, as far as they can be read; `put` may refuse to go on. False: not
+ * all. */
 bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
                   bool (*put)(void *arg, struct slice piece), void *arg);
 /* A text that lies on the row's own page; empty when it does not. */

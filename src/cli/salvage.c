@@ -29,7 +29,8 @@ void salvage_free(struct salvage *s) {
 
 /* --- shapes --- */
 
-/* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob or NULL. */
+/* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob or NULL.
+ */
 static bool is_shape(const struct row *r, const char *shape) {
   size_t i = 0;
   for (; shape[i]; i++) {
@@ -61,16 +62,20 @@ static void take_account(struct salvage *s, const struct row *r) {
 
 static void take_folder(struct salvage *s, const struct row *r) {
   struct salvage_folder *f = one_more(s, (void **)&s->folders, &s->folder_count, sizeof *f);
-  if (f) *f = (struct salvage_folder){ (uint64_t)r->id, value(r, 1), arena_cstr(&s->mem, row_text(r, 2)),
-                                       (uint32_t)value(r, 3) };
+  if (f)
+    *f = (struct salvage_folder){ (uint64_t)r->id, value(r, 1), arena_cstr(&s->mem, row_text(r, 2)),
+                                  (uint32_t)value(r, 3) };
 }
 
 static void take_entry(struct salvage *s, const struct row *r) {
   if (!value(r, 0) || !value(r, 1) || value(r, 1) > UINT32_MAX || !value(r, 2)) return;
   struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
   if (!e) return;
-  *e = (struct salvage_entry){ .folder = value(r, 0), .uid = (uint32_t)value(r, 1), .body = value(r, 2),
-                               .size = value(r, 3), .flags = (uint32_t)value(r, 4),
+  *e = (struct salvage_entry){ .folder = value(r, 0),
+                               .uid = (uint32_t)value(r, 1),
+                               .body = value(r, 2),
+                               .size = value(r, 3),
+                               .flags = (uint32_t)value(r, 4),
                                .date = r->column[5].number };
   struct slice uidl = row_text(r, 7);
   if (uidl.n) e->uidl = arena_copy(&s->mem, uidl);
@@ -87,7 +92,8 @@ static void take_body(struct salvage *s, const struct row *r) {
   bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[6].kind == COLUMN_BLOB);
   if (!fine || (!in_file && r->column[6].n != value(r, 2))) return;
   struct salvage_body *b = one_more(s, (void **)&s->bodies, &s->body_count, sizeof *b);
-  if (b) *b = (struct salvage_body){ (uint64_t)r->id, value(r, 2), value(r, 4), r->page, r->cell, in_file, false };
+  if (b)
+    *b = (struct salvage_body){ (uint64_t)r->id, value(r, 2), value(r, 4), r->page, r->cell, in_file, false };
 }
 
 static const struct shape {
@@ -96,11 +102,8 @@ static const struct shape {
   void (*take)(struct salvage *s, const struct row *r);
 } shapes[] = {
   /* store/schema.c; the first that fits. A column that is the rowid is NULL in the row. */
-  { true, "niiiItb", take_body },
-  { true, "nitiiiii", take_folder },
-  { true, "ntiI", take_account },
-  { false, "iiiiiiTi", take_kept },
-  { false, "iiiiiiiT", take_entry },
+  { true, "niiiItb", take_body },   { true, "nitiiiii", take_folder }, { true, "ntiI", take_account },
+  { false, "iiiiiiTi", take_kept }, { false, "iiiiiiiT", take_entry },
 };
 
 static void take(void *arg, const struct row *r) {
@@ -141,7 +144,8 @@ static void settle(void *list, size_t *count, size_t each, int (*order)(const vo
   *count = kept;
 }
 
-#define FIND(list, count, order, ...) ((count) ? bsearch(&(__VA_ARGS__), (list), (count), sizeof *(list), (order)) : NULL)
+#define FIND(list, count, order, ...) \
+  ((count) ? bsearch(&(__VA_ARGS__), (list), (count), sizeof *(list), (order)) : NULL)
 
 const struct salvage_account *salvage_account(const struct salvage *s, uint64_t id) {
   return FIND(s->accounts, s->account_count, account_order, (struct salvage_account){ .id = id });
@@ -176,8 +180,8 @@ bool salvage_read(struct salvage *s) {
   return !s->no_memory && !s->mem.failed;
 }
 
-bool salvage_octets(struct salvage *s, const struct salvage_body *b, bool (*put)(void *arg, struct slice piece),
-                    void *arg) {
+bool salvage_octets(struct salvage *s, const struct salvage_body *b,
+                    bool (*put)(void *arg, struct slice piece), void *arg) {
   struct row r;
   return !b->in_file && pages_row(&s->pages, b->page, b->cell, &r) && r.columns > 6 &&
          pages_octets(&s->pages, &r, &r.column[6], put, arg);

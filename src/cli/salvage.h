@@ -1,6 +1,6 @@
 /* What is left of a store: rows out of the pages of its database (pages.h), whatever of them can be read, put
- * together by their numbers. The shape of a row says of which table it is (src/store/schema.h): columns that a later
- * version adds stand behind the old ones. */
+ * together by their numbers. The shape of a row says of which table it is (src/store/schema.h): columns that
+ * a later version adds stand behind the old ones. */
 #ifndef QASID_CLI_SALVAGE_H
 #define QASID_CLI_SALVAGE_H
 
@@ -25,7 +25,7 @@ struct salvage_entry {
 };
 struct salvage_body {
   uint64_t id, size, start;
-  uint32_t page, cell; /* its row */
+  uint32_t page, cell;  /* its row */
   bool in_file, wanted; /* wanted: an entry refers to it, or a deleted message that is still kept */
 };
 
@@ -49,7 +49,7 @@ const struct salvage_account *salvage_account(const struct salvage *s, uint64_t 
 const struct salvage_folder *salvage_folder(const struct salvage *s, uint64_t id);
 struct salvage_body *salvage_body(const struct salvage *s, uint64_t id);
 /* The octets of a body in the database. False: not all of them can be read. */
-bool salvage_octets(struct salvage *s, const struct salvage_body *b, bool (*put)(void *arg, struct slice piece),
-                    void *arg);
+bool salvage_octets(struct salvage *s, const struct salvage_body *b,
+                    bool (*put)(void *arg, struct slice piece), void *arg);
 
 #endif

@@ -130,7 +130,8 @@ static bool courier_line(struct slice line, struct slice *ret_name, uint64_t *re
                validity = slice_split(&numbers, ':');
   *ret_name = slice_first(line, (size_t)size);
   *ret_validity = 0;
-  return num_parse(slice_first(slice_from(line, (size_t)size + 1), (size_t)(last - size - 1)), INT64_MAX, &octets) &&
+  return num_parse(slice_first(slice_from(line, (size_t)size + 1), (size_t)(last - size - 1)), INT64_MAX,
+                   &octets) &&
          num_parse(n, UINT64_MAX, ret_n) && (!validity.n || num_parse(validity, UINT64_MAX, ret_validity));
 }
 

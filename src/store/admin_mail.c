@@ -152,7 +152,8 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
 
 /* --- for a migration: what is here, and away with what the old server has no more --- */
 
-static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w, size_t *ret_rows) {
+static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w,
+                                 size_t *ret_rows) {
   struct db_stmt *s =
       db_prepare(e->db, "SELECT uid, uidl FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
@@ -304,11 +305,14 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
   while (r == DB_OK && more && a->code == CLI_OK && buf_len(&a->out) < OCTETS_A_SLICE)
     r = w->inside ? export_octets(e, a, w) : export_next(e, a, w, &more);
   if (r == DB_CORRUPT && !w->inside)
-    return admin_say(a, CLI_DAMAGE, "the list of messages can't be read from %llu on: `qasid salvage`, with the server "
-                                    "stopped", (unsigned long long)w->next);
+    return admin_say(a, CLI_DAMAGE,
+                     "the list of messages can't be read from %llu on: `qasid salvage`, with the server "
+                     "stopped",
+                     (unsigned long long)w->next);
   a->job.again = r == DB_OK && more && a->code == CLI_OK;
   if (r == DB_OK && !a->job.again && a->code == CLI_OK && w->unreadable)
-    admin_say(a, CLI_DAMAGE, "%llu messages can't be read: `qasid check` says why, `qasid salvage` finds what is left",
+    admin_say(a, CLI_DAMAGE,
+              "%llu messages can't be read: `qasid check` says why, `qasid salvage` finds what is left",
               (unsigned long long)w->unreadable);
   return r;
 }

@@ -23,7 +23,8 @@ static void accounts(void **state) {
   struct migrate_accounts a;
   struct buf err;
   buf_init(&err, 4096);
-  assert_true(parse(&a, "\xef\xbb\xbf# ours\r\n\na@x\r\nb@x\tbob\nc@x\t\tpass, word:\twith all \nd@x\tdan\tp", &err));
+  assert_true(
+      parse(&a, "\xef\xbb\xbf# ours\r\n\na@x\r\nb@x\tbob\nc@x\t\tpass, word:\twith all \nd@x\tdan\tp", &err));
   assert_int_equal(a.count, 4);
   assert_string_equal(a.list[0].address, "a@x");
   assert_true(slice_eq(a.list[0].login, SLICE("a@x")) && a.list[0].password.p == NULL);
