@@ -4,6 +4,7 @@
 #   dovecot_put NAME N [SUBJECT]  N more messages for NAME
 #   dovecot_end
 #
+# dovecot_mechanisms: its SASL mechanisms, else plain alone.
 # $old is its port, with STLS by $dir/old/cert.pem. Mail is in $dir/old/mail/NAME@example.org/Maildir.
 
 dovecot_begin() {
@@ -23,7 +24,7 @@ ssl = yes
 ssl_cert = <$d/cert.pem
 ssl_key = <$d/key.pem
 disable_plaintext_auth = yes
-auth_mechanisms = plain
+auth_mechanisms = ${dovecot_mechanisms:-plain}
 auth_master_user_separator = *
 mail_location = maildir:~/Maildir
 first_valid_uid = 1

@@ -1,7 +1,8 @@
 #!/bin/bash
 # `qasid fetch` against our own server: what is kept, deleted, remembered, and taken up again after a kill -9.
 qasid_bin=$1
-. "$(dirname "$0")/../lib.sh"
+here=$(readlink -f "$(dirname "$0")")
+. "$here/../lib.sh"
 begin
 add alice bob
 serve
@@ -154,23 +155,8 @@ rm -rf full
 resume() { # BOX PLACE OPTIONS…: says how often it was killed
   local box=$1 place=$2
   shift 2
-  python3 - "$place" "secret-$box" "$qasid_bin" -c "$dir/qasid.conf" fetch --ca "$dir/cert.pem" --password-stdin \
-    --quiet --to "$place" "pop3s://$box@example.org@localhost:$pop3s" "$@" <<'END'
-import os, subprocess, sys, time
-place, password, command = sys.argv[1], sys.argv[2], sys.argv[3:]
-def seen(): return sum(len(os.listdir(f"{place}/{d}")) for d in ("new", "tmp") if os.path.isdir(f"{place}/{d}"))
-killed = 0
-for step in range(60):
-    start, until = seen(), time.monotonic() + 20
-    p = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    p.stdin.write(password.encode() + b"\n"), p.stdin.close()
-    while p.poll() is None and seen() <= start + step * 7 % 70 and time.monotonic() < until: time.sleep(0.0005)
-    if p.poll() is None:
-        p.kill()
-        killed += 1
-    if p.wait() == 0: break
-print(killed)
-END
+  python3 "$here/fetch_killed.py" "$place" "secret-$box" "$qasid_bin" -c "$dir/qasid.conf" fetch --ca "$dir/cert.pem" \
+    --password-stdin --quiet --to "$place" "pop3s://$box@example.org@localhost:$pop3s" "$@"
 }
 put bob 300 2000
 killed=$(resume bob killed)
