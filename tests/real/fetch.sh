@@ -158,16 +158,16 @@ resume() { # BOX PLACE OPTIONS…: says how often it was killed
   python3 "$here/fetch_killed.py" "$place" "secret-$box" "$qasid_bin" -c "$dir/qasid.conf" fetch --ca "$dir/cert.pem" \
     --password-stdin --quiet --to "$place" "pop3s://$box@example.org@localhost:$pop3s" "$@"
 }
-put bob 300 2000
+put bob 200 2000
 killed=$(resume bob killed)
 ok "a fetch was killed some times" test "$killed" -ge 2
 ok "and taken up again" get bob --to killed --quiet
-ok "each once" holds killed 1 300
-ok "and the server has them" is "$(count_of bob)" 300
+ok "each once" holds killed 1 200
+ok "and the server has them" is "$(count_of bob)" 200
 rm -rf killed state
 killed=$(resume bob killed --delete)
 ok "a fetch that deletes was killed some times" test "$killed" -ge 2
 ok "and taken up again" get bob --to killed --quiet --delete
-ok "each once" holds killed 1 300
+ok "each once" holds killed 1 200
 ok "and the server has none" is "$(count_of bob)" 0
 finish

@@ -4,7 +4,7 @@ qasid_bin=$1
 here=$(readlink -f "$(dirname "$0")")
 . "$here/../lib.sh"
 . "$here/../dovecot.sh"
-if ! command -v dovecot >/dev/null || [ "$(id -u)" != 0 ]; then
+if [ ! -x /usr/lib/dovecot/pop3 ] || [ "$(id -u)" != 0 ]; then
   echo "skipped: Dovecot is not installed, or this is not root"
   echo "0 passed, 0 failed, 1 skipped"
   exit
@@ -29,7 +29,11 @@ gets() {
   echo "old-$box" | "$qasid_bin" -c nothing.conf fetch --ca old/cert.pem --password-stdin "pop3s://$box@example.org@localhost:$old_tls" "$@"
 }
 # The octets of each message, but for a line end that Dovecot adds to the last line.
-sums() { for f in "$1"/new/* "$1"/cur/*; do [ -f "$f" ] && python3 -c 'import hashlib,sys; print(hashlib.md5(open(sys.argv[1],"rb").read().rstrip(b"\n")).hexdigest())' "$f"; done | sort; }
+sums() {
+  python3 -c 'import glob, hashlib, sys
+for f in glob.glob(sys.argv[1] + "/new/*") + glob.glob(sys.argv[1] + "/cur/*"):
+    print(hashlib.md5(open(f, "rb").read().rstrip(b"\n")).hexdigest())' "$1" | sort
+}
 there() { find "old/mail/$1@example.org/Maildir/new" "old/mail/$1@example.org/Maildir/cur" -type f | wc -l; }
 
 for m in user plain login cram-md5 scram-sha-1 scram-sha-256; do
@@ -65,7 +69,7 @@ killed() { # OPTIONS…
   python3 "$here/fetch_killed.py" killed old-bob "$qasid_bin" -c no.conf fetch --ca old/cert.pem --password-stdin --quiet \
     --to killed "pop3s://bob@example.org@localhost:$old_tls" "$@"
 }
-dovecot_put bob 300
+dovecot_put bob 150
 before=$(sums old/mail/bob@example.org/Maildir)
 n=$(killed)
 ok "killed some times" test "$n" -ge 2
