@@ -50,6 +50,14 @@ ok "a certificate does not keep from a password" curl -sS --cacert "$ca" --ssl-r
 capa() { # ARGUMENT…: what a session on pop3s announces
   printf 'CAPA\r\nQUIT\r\n' | timeout 20 openssl s_client -quiet -connect "127.0.0.1:$pop3s" -CAfile "$ca" "$@" 2>/dev/null
 }
+mkdir -p box/cur box/new box/tmp
+mpop_() { # CERTIFICATE USER
+  mpop --host=localhost --port="$pop3" --tls=on --tls-starttls=on --tls-trust-file="$ca" --tls-cert-file="$1.pem" --tls-key-file="$1.key" \
+    --auth=external --user="$2" --delivery=maildir,box --uidls-file="uidls-$RANDOM$RANDOM" --keep=on
+}
+ok "mpop EXTERNAL" mpop_ bob bob@example.org
+ok "not as somebody else" no mpop_ bob alice@example.org
+ok "not with an expired one" no mpop_ late carol@example.org
 announces() { capa "$@" | grep -q 'SASL.* EXTERNAL'; }
 for version in -tls1_2 -tls1_3; do
   ok "EXTERNAL is announced to who shows a certificate ($version)" announces $version -cert alice.pem -key alice.key

@@ -65,6 +65,23 @@ for pair in RS256:rsa PS256:rsa ES256:ec; do
 done
 ok "RS512 is not taken" no curl_list OAUTHBEARER "$(token RS512 rsa a-rsa alice@example.org)"
 ok "nor is no signature" no curl_list OAUTHBEARER "$($py -c 'import jwt,time; print(jwt.encode({"iss": "https://id.example.org", "aud": "mail", "exp": int(time.time()) + 600, "email": "alice@example.org"}, "", algorithm="none"))')x"
+mkdir -p box/cur box/new box/tmp
+sed 's/\r$//' mail.txt >mail.lf
+mpop_() { # METHOD TOKEN
+  mpop --host=localhost --port="$pop3" --tls=on --tls-starttls=on --tls-trust-file="$ca" --auth="$1" --user=bob@example.org \
+    --passwordeval="echo $2" --delivery=maildir,box --uidls-file="uidls-$RANDOM$RANDOM" --keep=on
+}
+msmtp_() { # METHOD TOKEN
+  msmtp --host=localhost --port="$submission" --tls=on --tls-starttls=on --tls-trust-file="$ca" --auth="$1" --user=alice@example.org \
+    --passwordeval="echo $2" --from=alice@example.org bob@example.org <mail.lf
+}
+bobs=$(token RS256 rsa a-rsa bob@example.org)
+for m in oauthbearer xoauth2; do
+  ok "mpop $m" mpop_ $m "$bobs"
+  ok "mpop $m, expired" no mpop_ $m "$(token RS256 rsa a-rsa bob@example.org -3600)"
+  ok "msmtp $m" msmtp_ $m "$good"
+  ok "msmtp $m, of somebody else" no msmtp_ $m "$bobs"
+done
 q_send() { # MECHANISM TOKEN
   (echo "$2" && cat mail.txt) | q send --ca "$ca" --starttls --auth "$1" --password-stdin --to bob@example.org "smtp://alice@example.org@localhost:$submission"
 }
