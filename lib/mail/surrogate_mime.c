@@ -99,6 +99,10 @@ static void put_parameter(struct field_writer *w, struct slice s) {
   struct slice rest = slice_from(s, lead), name, value = rest;
   put_phrases(w, slice_first(s, lead));
   name = trim_space(slice_split(&value, '='));
+  if (!surrogate_wants(mail_strip(rest))) { /* only a comment behind it wants it */
+    put_phrases(w, rest);
+    return;
+  }
   if (!value.p || !name.n || name.n > PARAMETER_NAME_MAX || surrogate_wants(name)) {
     put_blurred(w, rest);
     return;

@@ -76,6 +76,7 @@ static const struct { const char *in, *out; } fields[] = {
   { "Content-Type: text/plain;\r\n name=caf\xc3\xa9 noir.txt\r\n", "Content-Type: text/plain;\r\n name*=UTF-8''caf%C3%A9%20noir.txt\r\n" },
   { "Content-Type: text/plain; name*=UTF-8''caf\xc3\xa9\r\n", "Content-Type: text/plain; name*=UTF-8''caf%C3%A9\r\n" },
   { "Content-Type: text/plain; name=\xe9\r\n", "Content-Type: text/plain; name*=unknown-8bit''%E9\r\n" },
+  { "Content-Type: text/plain; charset=x (\xc3\xa9)\r\n", "Content-Type: text/plain; charset=x (=?UTF-8?Q?=C3=A9?=)\r\n" },
   { "Content-Type: t\xe9xt/plain; name=a\r\n", "Content-Type: t?xt/plain; name=a\r\n" },
   { "Content-Disposition: attachment; filename=\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\"\r\n",
     "Content-Disposition: attachment; filename*0*=UTF-8''%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9;\r\n filename*1*=%C3%A9\r\n" },
