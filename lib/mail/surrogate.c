@@ -53,17 +53,10 @@ static void begin_header(struct surrogate *s, bool message) {
   s->at = MAIL_AT_START;
 }
 
-static bool is_printable(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (!ascii_is_print(s.p[i])) return false;
-  return true;
-}
-
 static void read_boundary(struct surrogate *s, struct slice body) {
   struct buf b;
   buf_init(&b, SURROGATE_BOUNDARY_MAX);
-  /* One that is not ASCII is none to whom gets the surrogate. */
-  bool good = surrogate_parameter(body, SLICE("boundary"), &b) && is_printable(buf_slice(&b));
+  bool good = surrogate_parameter(body, SLICE("boundary"), &b);
   s->next.n = good ? (uint8_t)buf_len(&b) : 0;
   if (s->next.n) memcpy(s->next.boundary, buf_slice(&b).p, s->next.n);
   buf_free(&b);

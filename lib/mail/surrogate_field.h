@@ -31,7 +31,9 @@ void surrogate_field(struct buf *out, struct slice raw);
 
 /* Of a Content-Type's body: "multipart" and "mixed" of "multipart/mixed; boundary=x". */
 void surrogate_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype);
-/* The value of the parameter `name`, without its quotes, put into `out`. False when there is none. */
+/* The value of the first parameter `name` that has one in printable ASCII, without its quotes, put into `out`,
+ * which is empty. (To whom gets the surrogate another is none: it has another name there.) False when there
+ * is none, or it has no room. */
 bool surrogate_parameter(struct slice body, struct slice name, struct buf *out);
 
 #endif

@@ -137,6 +137,12 @@ void surrogate_type(struct slice body, struct slice *ret_type, struct slice *ret
   *ret_subtype = trim_space(s);
 }
 
+static bool is_printable(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (!ascii_is_print(s.p[i])) return false;
+  return true;
+}
+
 bool surrogate_parameter(struct slice body, struct slice name, struct buf *out) {
   bool more;
   next_parameter(&body, &more);
@@ -144,7 +150,8 @@ bool surrogate_parameter(struct slice body, struct slice name, struct buf *out) 
     struct slice value = mail_strip(next_parameter(&body, &more));
     if (!slice_caseeq(trim_space(slice_split(&value, '=')), name) || !value.p) continue;
     gather_value(out, mail_strip(value));
-    return !out->failed;
+    if (out->failed || is_printable(buf_slice(out))) return !out->failed;
+    buf_reset(out);
   }
   return false;
 }

@@ -213,7 +213,7 @@ void crowd_mailer(struct crowd *crowd) {
 /* -- POP3 -- */
 
 enum {
-  READER_GREETING, READER_APOP, READER_UIDL, READER_LIST, READER_ACT, READER_RETR, READER_DELE, READER_QUIT
+  READER_GREETING, READER_UTF8, READER_APOP, READER_UIDL, READER_LIST, READER_ACT, READER_RETR, READER_DELE, READER_QUIT
 };
 
 static void act(struct reader *r);
@@ -271,7 +271,8 @@ static void finish_retr(struct reader *r) {
   if (buf_len(&r->text) != r->sizes[r->asked] || r->announced != r->sizes[r->asked])
     world_fail(crowd->w, "LIST says %llu octets, RETR %llu, and %zu came",
                (unsigned long long)r->sizes[r->asked], (unsigned long long)r->announced, buf_len(&r->text));
-  r->letters[r->asked] = ledger_see(crowd->ledger, crowd->w, r->box, r->uids[r->asked], buf_slice(&r->text));
+  r->letters[r->asked] = ledger_see(crowd->ledger, crowd->w, r->box, r->uids[r->asked], buf_slice(&r->text),
+                                    !r->utf8);
   crowd->fetched++;
   buf_reset(&r->text);
 }
@@ -312,6 +313,7 @@ static void reader_status(struct reader *r, struct slice line, bool ok) {
   switch (r->step) {
   case READER_RETR:
     r->inside = ok;
+    if (slice_eq(number, SLICE("[UTF8]"))) world_fail(crowd->w, "nobody measured a message: %.*s", SLICE_ARG(line));
     if (ok) num_parse(number, UINT64_MAX, &r->announced);
     else act(r);
     break;
@@ -371,6 +373,12 @@ static void reader_line(struct client *c, struct slice line) {
     reader_inside(r, line);
   } else if (r->step == READER_GREETING) {
     memcpy(r->greeting, line.p, line.n < sizeof r->greeting ? line.n : sizeof r->greeting - 1);
+    r->utf8 = rng_chance(&c->crowd->rng, 1, 2);
+    r->step = r->utf8 ? READER_UTF8 : READER_APOP;
+    if (r->utf8) say(c, "UTF8");
+    else say_apop(r);
+  } else if (r->step == READER_UTF8) {
+    if (!ok) world_fail(c->crowd->w, "no UTF8: %.*s", SLICE_ARG(line));
     r->step = READER_APOP;
     say_apop(r);
   } else if (r->step == READER_APOP) {

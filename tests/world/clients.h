@@ -32,6 +32,7 @@ struct reader {
   struct client client;
   unsigned step, box, number, count;
   bool inside; /* a multi-line response */
+  bool utf8;   /* it has said UTF8 */
   uint32_t uids[512], letters[512];
   uint64_t sizes[512];
   bool marked[512];

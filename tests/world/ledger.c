@@ -1,6 +1,7 @@
 #include "tests/world/ledger.h"
 
 #include "lib/base/num.h"
+#include "lib/mail/surrogate.h"
 #include "tests/world/must.h"
 
 void ledger_free(struct ledger *l) {
@@ -35,7 +36,7 @@ void letter_put(const struct letter *m, struct buf *out) {
   static const char text[] =
     "the quick brown fox jumps over the lazy dog and comes home late, as couriers do, .......... ";
   struct rng rng = rng_from(m->seed);
-  buf_printf(out, "X-World: %u\r\nSubject: letter %u\r\n\r\n", m->id, m->id);
+  buf_printf(out, "X-World: %u\r\nSubject: letter %u%s\r\n\r\n", m->id, m->id, m->id % 4 ? "" : ", m\xc9\x99n g\xc9\x99lir\xc9\x99m");
   while (buf_len(out) < m->size) {
     if (rng_chance(&rng, 1, 8)) buf_put_str(out, rng_chance(&rng, 1, 2) ? "." : "..");
     size_t from = rng_below(&rng, 40);
@@ -62,10 +63,23 @@ void ledger_answered(struct ledger *l, uint32_t id, bool accepted, bool unsure) 
 
 /* -- what is seen -- */
 
-static void check_text(struct world *w, const struct letter *m, struct slice octets, size_t at) {
+/* The letter as a client gets it that did not say UTF8. */
+static void letter_put_surrogate(const struct letter *m, struct buf *out) {
+  struct surrogate s;
   struct buf text;
   buf_init(&text, 1 << 20);
   letter_put(m, &text);
+  surrogate_open(&s);
+  surrogate_put(&s, buf_slice(&text), out);
+  surrogate_end(&s, out);
+  buf_free(&text);
+}
+
+static void check_text(struct world *w, const struct letter *m, struct slice octets, size_t at, bool surrogate) {
+  struct buf text;
+  buf_init(&text, 1 << 20);
+  if (surrogate) letter_put_surrogate(m, &text);
+  else letter_put(m, &text);
   if (!slice_eq(slice_from(octets, at), buf_slice(&text)))
     world_fail(w, "letter %u is not what was sent: %zu octets of %zu", m->id, octets.n - at, buf_len(&text));
   if (at > 2000 || !slice_starts(octets, SLICE("Return-Path: <")))
@@ -74,7 +88,7 @@ static void check_text(struct world *w, const struct letter *m, struct slice oct
 }
 
 /* The letter that these octets are; NULL (and a failure): none. */
-static struct letter *identify(struct ledger *l, struct world *w, struct slice octets) {
+static struct letter *identify(struct ledger *l, struct world *w, struct slice octets, bool surrogate) {
   ptrdiff_t at = slice_search(octets, SLICE("\r\nX-World: "));
   struct slice rest = slice_from(octets, at < 0 ? 0 : (size_t)at + 11);
   uint64_t id = 0;
@@ -82,7 +96,7 @@ static struct letter *identify(struct ledger *l, struct world *w, struct slice o
   struct letter *m = at >= 0 && end > 0 && num_parse(slice_first(rest, (size_t)end), UINT32_MAX, &id)
                          ? ledger_letter(l, (uint32_t)id) : NULL;
   if (!m) world_fail(w, "a message of %zu octets that nobody sent", octets.n);
-  else check_text(w, m, octets, (size_t)at + 2);
+  else check_text(w, m, octets, (size_t)at + 2, surrogate);
   return m;
 }
 
@@ -100,8 +114,9 @@ static void check_uid(struct ledger *l, struct world *w, unsigned box, uint32_t 
   s->uids[s->count++].letter = letter;
 }
 
-uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets) {
-  struct letter *m = identify(l, w, octets);
+uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
+                    bool surrogate) {
+  struct letter *m = identify(l, w, octets, surrogate);
   if (!m) return 0;
   check_uid(l, w, box, uid, m->id);
   enum copy *c = &m->copies[box];
@@ -201,7 +216,7 @@ void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struc
     if (mail->octets.n != mail->size)
       world_fail(w, "box %u: %llu octets announced, %zu read", box, (unsigned long long)mail->size,
                  mail->octets.n);
-    uint32_t id = ledger_see(l, w, box, mail->uid, mail->octets);
+    uint32_t id = ledger_see(l, w, box, mail->uid, mail->octets, false);
     if (id && is_there(there, i, id)) world_fail(w, "box %u: letter %u is there twice", box, id);
     there[i] = id;
     last = mail->uid;

@@ -60,8 +60,10 @@ void ledger_sent(struct ledger *l, uint32_t id);
 /* The answer to it: 250 or a refusal. `unsure`: a refusal after which it may be there all the same (the
  * disk failed while it was kept). */
 void ledger_answered(struct ledger *l, uint32_t id, bool accepted, bool unsure);
-/* A client has seen octets of a message with that uid. Failures go to the world. */
-uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets);
+/* A client has seen octets of a message with that uid; `surrogate`: it did not say UTF8. Failures go to the
+ * world. */
+uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
+                    bool surrogate);
 /* QUIT is said with these letters marked: they leave. Returns the number of the QUIT. */
 uint32_t ledger_leave(struct ledger *l, unsigned box, const uint32_t *letters, size_t count);
 /* What it was answered. */

@@ -70,7 +70,7 @@ static enum pop3_sink_says end(void *arg, struct pop3_item *item) {
     world_fail(world_of(m), "LIST says %llu octets, %llu came", (unsigned long long)item->size,
                (unsigned long long)item->octets);
   item->own = (void *)(uintptr_t)ledger_see(m->crowd->ledger, world_of(m), m->box, crowd_uid_of(item->uidl),
-                                            buf_slice(&m->text));
+                                            buf_slice(&m->text), false);
   m->crowd->fetched++;
   m->ended[m->ended_n++] = item;
   return POP3_SINK_ON;
