@@ -16,7 +16,7 @@ trap 'stop >/dev/null 2>&1; dovecot_end; rm -rf "$dir"' EXIT
 cd "$dir"
 q domain add example.org >/dev/null
 serve
-dovecot_begin alice bob carol dave
+dovecot_begin alice bob carol dave erin
 dovecot_put alice 25
 dovecot_put bob 8
 dovecot_put carol 3
@@ -69,9 +69,21 @@ ok "fetched" is "$(result dave@example.org fetched)" 12
 ok "SASL PLAIN for another" by_master --prove --master-form authzid
 ok "without its password it is refused" is "$(q migrate pop3 --from "localhost:$old" --ca "$dir/old/cert.pem" --accounts names --master boss --master-password-stdin <<<wrong >/dev/null 2>err.txt; echo $?)" 75
 
+# --- what is here is something else ---
+dovecot_put erin 2
+q account add erin@example.org --password-stdin <<<old-erin >/dev/null
+mkdir -p other/cur other/new other/tmp
+printf 'Subject: not that one\n\nbody\n' >other/new/1.x
+printf '%s\t1.x\n' "$(pop_uidls "$old" erin@example.org old-erin | awk 'NR == 1 {print $2}')" >other.uidls
+q import erin@example.org other --uidl other.uidls >/dev/null
+printf 'erin@example.org\n' >names
+ok "the UIDLs are the same" by_master --prove
+ok "the octets are not" is "$(by_master --prove=full; echo $?)" 65
+ok "and it is said of which" says '2 of 2 UIDLs the same, 1 with other octets: '
+
 # --- nothing changed there ---
 ok "nothing was deleted at the old server" no grep -qE 'del=[1-9][0-9]*/' old/log
-ok "and QUIT was never said" no grep -q 'Logged out' <(grep -v "alice" old/log)
+ok "and QUIT was never said" no grep -q 'Logged out' <(grep -vE "alice|erin" old/log)
 
 # --- clients ---
 mkdir -p box/cur box/new box/tmp

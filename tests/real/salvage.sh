@@ -51,6 +51,7 @@ export dir work
 ok "the log has the newest pages" test "$(stat -c %s "$dir/data/store/database.sqlite-wal")" -gt 100000
 ok "after a kill: from the log and the file" q salvage "$dir/data" "$work/killed"
 suite salvage.py same "$work/killed"
+cp -a "$dir/data/store" "$work/killed-store"
 up
 stop
 ok "whole" q salvage "$dir/data" "$work/whole"
@@ -58,6 +59,7 @@ suite salvage.py same "$work/whole"
 ok "from the database's file" q salvage "$dir/data/store/database.sqlite" "$work/file"
 ok "a place that is not empty is refused" is "$(q salvage "$dir/data" "$work/whole" 2>/dev/null; echo $?)" 73
 suite salvage.py pages "$qasid_bin"
+suite salvage.py log "$qasid_bin" "$work/killed-store"
 suite salvage.py bodies "$qasid_bin"
 
 # --- the running server, and its export ---
