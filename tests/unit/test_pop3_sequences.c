@@ -24,7 +24,7 @@ enum where { AUTHORIZATION, SASL, TRANSACTION, OVER };
 
 struct model {
   enum where where;
-  bool secure, user;
+  bool secure, user, utf8;
   bool marked[2];
 };
 
@@ -33,8 +33,13 @@ enum reply { NO, YES, LINES, CHALLENGE };
 static bool may_show(const struct model *m) { return m->secure; }
 
 static enum reply stls(struct model *m) {
-  if (m->secure || m->where != AUTHORIZATION) return NO;
+  if (m->secure || m->utf8 || m->where != AUTHORIZATION) return NO; /* RFC 6856 §2.1: not behind UTF8 */
   m->secure = true;
+  return YES;
+}
+static enum reply utf8(struct model *m) {
+  if (m->where != AUTHORIZATION) return NO;
+  m->utf8 = true;
   return YES;
 }
 static enum reply user(struct model *m) {
@@ -108,6 +113,7 @@ static const struct command commands[] = {
   { "AUTH\r\n", auth_list, true },
   { "*\r\n", no, true },
   { "LANG de\r\n", both_yes, true },
+  { "UTF8\r\n", utf8, true },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
