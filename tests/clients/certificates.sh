@@ -79,6 +79,11 @@ ok "qasid send external" q_send alice alice@example.org
 ok "not with another's" no q_send bob alice@example.org
 cat alice.key alice.pem >both.pem
 ok "with certificate and key in one file" q send --ca "$ca" --starttls --auth external --client-cert both.pem --to bob@example.org "smtp://alice@example.org@localhost:$submission" mail.txt
+q_fetch() { # CERTIFICATE NAME
+  q fetch --ca "$ca" --starttls --auth external --client-cert "$1.pem" --client-key "$1.key" --list "pop3://$2@localhost:$pop3" </dev/null
+}
+ok "qasid fetch external" q_fetch bob bob@example.org
+ok "not with another's" no q_fetch bob alice@example.org
 ok "each of 3 messages is in the mailbox" is "$(count_of bob)" 3
 q account certificate delete alice@example.org alice.pem
 ok "what was taken back opens nothing" no curl_list alice alice@example.org

@@ -89,6 +89,11 @@ for m in oauthbearer xoauth2; do
   ok "qasid send $m" q_send $m "$good"
   ok "qasid send $m, changed" no q_send $m "${good%??????}AAAAAA"
 done
+q_fetch() { echo "$2" | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://alice@example.org@localhost:$pop3"; }
+for m in oauthbearer xoauth2; do
+  ok "qasid fetch $m" q_fetch $m "$good"
+  ok "qasid fetch $m, changed" no q_fetch $m "${good%??????}AAAAAA"
+done
 ok "the log says why, where the token was an issuer's" wait_log 'an access token was refused: expired'
 ok "and has no token in it" no grep -q "${good:0:40}" log
 
