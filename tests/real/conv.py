@@ -153,9 +153,11 @@ class Client:
         if self.secure_now:
             self.secure()
 
-    def secure(self):
+    def secure(self, certificate=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if certificate:
+            context.load_cert_chain(os.path.join(CONV, certificate))
         if self.have:
             raise Failed("octets before the handshake: %r" % self.have)
         self.sock = context.wrap_socket(self.sock)
@@ -381,7 +383,7 @@ class Play:
             if found != (verb == "has"):
                 raise Failed("%s in the reply: %s" % (text, found))
         elif verb == "secure":
-            c.secure()
+            c.secure(text[5:] if text.startswith("with ") else None)
         elif verb == "drop":
             c.sock.close()
             time.sleep(0.1)

@@ -20,14 +20,16 @@
  *   S*: text     the whole reply that ends so: SMTP's "250-…" lines up to "250 …", or POP3's "+OK"
  *                line and what follows it up to "."
  *   has TEXT     some line of that reply is this         hasnt TEXT      none is
- *   secure       the TLS handshake that STARTTLS or STLS promised
+ *   secure [with FILE]            the TLS handshake that STARTTLS or STLS promised; the client shows the certificate
+ *                 of that file of tests/conv
  *   drop         the client closes                       pause, resume   it stops reading, goes on
  *   expect closed WORD[|WORD]     the server closes, for one of these reasons, having said no more
  *   expect open                   it does not
  *   expect mailbox NAME N         N messages are in it
  *   expect mail NAME N TEXT       its Nth message has such a line
  *   expect nomail NAME TEXT       no message of it has such a line
- *   qasid WORDS…                  a command of the administrator's that store answers with success; `has` and
+ *   qasid WORDS…                  a command of the administrator's that is answered with success (by auth: account
+ *                 certificate …; else by store); `has` and
  *                 `hasnt` then look at its rows, values with spaces between
  *   clock +5m                     time passes (s, m, h, d)
  *   kill ROOM                     kill -9 of store, auth, smtpd, pop3d; it is started again

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/num.h"
+#include "lib/tls/tls.h"
 #include "tests/world/alloc_fail.h"
 #include "tests/world/conv_in.h"
 #include "tests/world/must.h"
@@ -191,11 +192,25 @@ static bool wants_secure(const struct actor *a) {
   return a->closed || (a->conn && world_wants_secure(a->conn));
 }
 
+static bool secure_with(struct play *p, struct actor *a) {
+  struct slice file = p->step->text, word = slice_split(&file, ' ');
+  uint8_t fingerprint[TLS_FINGERPRINT], pem[8192];
+  char path[256];
+  snprintf(path, sizeof path, "tests/conv/%.*s", SLICE_ARG(slice_first(file, 100)));
+  FILE *f = slice_eq(word, SLICE("with")) ? fopen(path, "r") : NULL;
+  size_t n = f ? fread(pem, 1, sizeof pem, f) : 0;
+  if (f) fclose(f);
+  if (tls_fingerprint(slice_of(pem, n), fingerprint)) world_secure_with(a->conn, fingerprint);
+  else conv_differ(p, "%s has no certificate", path);
+  return true;
+}
+
 static bool step_secure(struct play *p, struct actor *a) {
   if (!conv_wait(p, wants_secure, a) || !a->conn) {
     conv_differ(p, "no handshake is waited for");
     return false;
   }
+  if (p->step->text.n) return secure_with(p, a);
   world_secure(a->conn);
   return true;
 }
@@ -267,7 +282,8 @@ static bool step_qasid(struct play *p, struct actor *a) {
   }
   buf_reset(&a->reply);
   world_run(p->w, world_now(p->w) + 10);
-  int code = world_admin(p->w, ROOM_STORE, words, count, SLICE_NONE, &a->reply);
+  bool auths = count > 1 && strcmp(words[0], "account") == 0 && strcmp(words[1], "certificate") == 0;
+  int code = world_admin(p->w, auths ? ROOM_AUTH : ROOM_STORE, words, count, SLICE_NONE, &a->reply);
   if (code) conv_differ(p, "the command says (%d): %.*s", code, SLICE_ARG(slice_first(buf_slice(&a->reply), 300)));
   return true;
 }

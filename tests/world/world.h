@@ -116,6 +116,8 @@ void world_send(struct world_conn *c, struct slice s);
 struct buf *world_received(struct world_conn *c);
 /* The client's half of the handshake, for which the server waits after it said yes to STARTTLS. */
 void world_secure(struct world_conn *c);
+/* The same, and it shows a certificate with this fingerprint (SHA-256). */
+void world_secure_with(struct world_conn *c, const uint8_t fingerprint[32]);
 /* True while the server waits for it. */
 bool world_wants_secure(const struct world_conn *c);
 /* The client closes, or (reset) its machine vanishes. closed() is not called. */
