@@ -29,7 +29,8 @@ import sys, time, jwt
 alg, key, kid, name = sys.argv[1:5]
 seconds = int(sys.argv[5]) if len(sys.argv) > 5 else 600
 aud = sys.argv[6] if len(sys.argv) > 6 else ["web", "mail"]
-print(jwt.encode({"iss": "https://id.example.org", "aud": aud, "exp": int(time.time()) + seconds, "email": name},
+more = {"groups": ["group-%04d" % i for i in range(int(sys.argv[7]))]} if len(sys.argv) > 7 else {}
+print(jwt.encode(dict({"iss": "https://id.example.org", "aud": aud, "exp": int(time.time()) + seconds, "email": name}, **more),
                  open("key-%s.pem" % key, "rb").read(), algorithm=alg, headers={"kid": kid}))
 EOF2
 }
@@ -63,6 +64,10 @@ for pair in RS256:rsa PS256:rsa ES256:ec; do
   ok "curl pop3, signed with ${pair%:*}" curl_list OAUTHBEARER "$(token "${pair%:*}" "${pair#*:}" "a-${pair#*:}" alice@example.org)"
   ok "curl pop3, ${pair%:*} for another service" no curl_list OAUTHBEARER "$(token "${pair%:*}" "${pair#*:}" "a-${pair#*:}" alice@example.org 600 web)"
 done
+large=$(token RS256 rsa a-rsa alice@example.org 600 mail 250) # 5 KB, as large issuers make them
+ok "a token of ${#large} characters, SMTP" curl_send OAUTHBEARER "$large"
+ok "POP3" curl_list OAUTHBEARER "$large"
+ok "POP3, XOAUTH2 with an initial response" curl_list XOAUTH2 "$large" --sasl-ir
 ok "RS512 is not taken" no curl_list OAUTHBEARER "$(token RS512 rsa a-rsa alice@example.org)"
 ok "nor is no signature" no curl_list OAUTHBEARER "$($py -c 'import jwt,time; print(jwt.encode({"iss": "https://id.example.org", "aud": "mail", "exp": int(time.time()) + 600, "email": "alice@example.org"}, "", algorithm="none"))')x"
 mkdir -p box/cur box/new box/tmp
