@@ -79,6 +79,8 @@ static int take_options(struct migrate *m) {
   if (prove && *prove && !m->prove_octets) return cli_fail(CLI_EXIT_USAGE, "--prove, or --prove=full");
   if (jobs && (!num_parse(slice_str(jobs), JOBS_MAX, &number) || !number))
     return cli_fail(CLI_EXIT_USAGE, "--jobs is a number from 1 to %d", JOBS_MAX);
+  if (cli_given(c, "hashes") && !m->from.master)
+    return cli_fail(CLI_EXIT_USAGE, "--hashes needs --master: nobody can log in with a hash");
   if (!m->from.master && (form || cli_given(c, "master-password-stdin")))
     return cli_fail(CLI_EXIT_USAGE, "--master USER is missing");
   if (strcmp(m->from.master_form, "authzid") != 0 && !strstr(m->from.master_form, "%u"))
@@ -171,7 +173,9 @@ static void make_account(struct migrate *m, size_t at) {
     return;
   }
   int fd = memfd_create("qasid-said", MFD_CLOEXEC), kept = fd >= 0 ? hush(fd) : -1;
-  struct account_wish w = { .address = slice_str(a->address), .password = a->password };
+  struct account_wish w = { .address = slice_str(a->address),
+                            .password = a->password,
+                            .is_hash = cli_given(m->c, "hashes") != NULL };
   int code = account_make(m->c, &w);
   struct buf said;
   buf_init(&said, SAID_MAX);

@@ -114,6 +114,8 @@ static const struct cmd_option migrate_options[] = {
     "How the master logs in: %u is the account's login, %m the master's. Else %u*%m, as Dovecot has it. authzid: "
     "by SASL PLAIN for the account." },
   { "create", NULL, "Make the accounts that are missing here, with the password in the file." },
+  { "hashes", NULL,
+    "What stands for passwords in the file are their hashes, as in account add --hash-stdin. With --master." },
   { "mirror-deletions", NULL,
     "Delete here what came from the old server and is there no more. For every run before the switch; never after it." },
   { "prove", "[=full]",
@@ -238,7 +240,7 @@ const struct cmd cmds[] = {
     "Ends with 65 when something is damaged." },
   { "migrate pop3", "", 0, 0, cmd_migrate, migrate_options, "move accounts in from another POP3 server",
     "Logs in to the old server for each account, fetches what is not here yet, and keeps its UIDLs, so that no "
-    "client downloads its mail again. Changes nothing there. Run it again and again until the switch: each run "
+    "client downloads its mail again. Deletes nothing there. Run it again and again until the switch: each run "
     "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells the whole way." },
   { "fetch", "URL|ADDRESS", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "

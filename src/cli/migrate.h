@@ -6,8 +6,8 @@
  *   migrate_one.c       one account: log in, list, fetch what is new, perhaps delete, perhaps prove
  *   cmd_migrate.c       the command: several accounts at once, a process each; what is said of them
  *
- * Nothing changes at the old server: no DELE is ever said, and no QUIT, without which a server must not
- * remove anything (RFC 1939 §6). A message is counted as moved once it is durable here; whatever ends a
+ * Nothing is deleted at the old server: no DELE is ever said, and no QUIT, without which a server must not
+ * remove anything (RFC 1939 §6). (Some mark a message as read when it is fetched.) A message is counted as moved once it is durable here; whatever ends a
  * run in the middle, the next one takes up what is missing, because it goes by the UIDLs alone. */
 #ifndef QASID_CLI_MIGRATE_H
 #define QASID_CLI_MIGRATE_H

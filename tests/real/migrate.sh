@@ -69,6 +69,12 @@ ok "fetched" is "$(result dave@example.org fetched)" 12
 ok "SASL PLAIN for another" by_master --prove --master-form authzid
 ok "without its password it is refused" is "$(q migrate pop3 --from "localhost:$old" --ca "$dir/old/cert.pem" --accounts names --master boss --master-password-stdin <<<wrong >/dev/null 2>err.txt; echo $?)" 75
 
+printf 'bob@example.org\tbob@example.org\t{SHA512-CRYPT}%s\nfrank@example.org\tbob@example.org\t{SHA512-CRYPT}%s\n' "$(openssl passwd -6 x)" "$(openssl passwd -6 a:franks)" >names
+chmod 600 names
+ok "accounts made with the hashes of their passwords" by_master --create --hashes --json
+ok "have their mail" is "$(result frank@example.org fetched)" 7
+ok "and let their owner in" is "$(pop_uidls "$pop3" frank@example.org a:franks)" "$(pop_uidls "$old" bob@example.org old-bob)"
+
 # --- what is here is something else ---
 dovecot_put erin 2
 q account add erin@example.org --password-stdin <<<old-erin >/dev/null
@@ -83,7 +89,7 @@ ok "and it is said of which" says '2 of 2 UIDLs the same, 1 with other octets: '
 
 # --- nothing changed there ---
 ok "nothing was deleted at the old server" no grep -qE 'del=[1-9][0-9]*/' old/log
-ok "and QUIT was never said" no grep -q 'Logged out' <(grep -vE "alice|erin" old/log)
+ok "and QUIT was never said" no grep -q 'Logged out' <(grep -vE "alice|erin|bob" old/log)
 
 # --- clients ---
 mkdir -p box/cur box/new box/tmp
