@@ -64,13 +64,15 @@ $(OUT)/libworld.a: $(WORLD_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-# In these two, memory can be made to run out (tests/world/alloc_fail.h).
+# In these, memory can be made to run out (tests/world/alloc_fail.h).
+WRAP_MEMORY := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(OUT)/unit/test_pop3_client_torture: ALL_LDFLAGS += $(WRAP_MEMORY)
 WORLD := $(OUT)/world/conv-world $(OUT)/world/world
 $(OUT)/world/conv-world: $(OUT)/tests/world/main_conv.o
 $(OUT)/world/world: $(OUT)/tests/world/main_world.o
 $(WORLD): $(OUT)/libworld.a $(OUT)/libqasid.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
+	$(CC) $(ALL_LDFLAGS) $(WRAP_MEMORY) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 
 $(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libworld.a $(OUT)/libqasid.a
 	@mkdir -p $(@D)

@@ -273,7 +273,10 @@ static void greeting_answer(struct session *s, const struct pop3_reply *r) {
     return;
   }
   if (pop3_reply_timestamp(r->text, &stamp)) buf_put(&s->timestamp, stamp);
-  client_capa(s);
+  if (s->timestamp.failed)
+    client_end(s, POP3_END_NO_MEMORY);
+  else
+    client_capa(s);
 }
 
 void client_capa(struct session *s) {

@@ -10,7 +10,7 @@
 static bool take_room(struct session *s) {
   if (s->pub.count < s->room) return true;
   size_t room = s->room ? 2 * s->room : 64;
-  struct pop3_item *more = reallocarray(s->pub.items, room, sizeof *more);
+  struct pop3_item *more = realloc(s->pub.items, room * sizeof *more); /* limits.messages bounds it */
   if (!more) return false;
   s->pub.items = more;
   s->room = room;

@@ -132,6 +132,8 @@ static void challenged(struct session *s, struct slice base64) {
   }
   if (ok)
     say_response(s);
+  else if (plain.failed || s->response.failed)
+    client_end(s, POP3_END_NO_MEMORY);
   else if (!s->cancelled)
     client_say_more(s, SLICE("*"), NULL);
   else
