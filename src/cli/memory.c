@@ -114,17 +114,27 @@ static bool begin_file(struct memory *m, struct slice of) {
   return memory_sync(m);
 }
 
+/* Of a file that is not ours nothing is touched. `first` may be half a line when there is no other. */
+static bool is_ours(struct slice first, bool whole_line, struct slice of) {
+  struct slice h = head(), rest = slice_from(first, h.n);
+  if (first.n <= h.n) return !whole_line && slice_starts(h, first);
+  return slice_starts(first, h) && (whole_line ? slice_eq(rest, of) : slice_starts(of, rest));
+}
+
 /* Half a line at the end is cut off, so that the next one begins at its beginning. */
 static int take_text(struct memory *m, struct slice of, struct buf *err) {
   struct slice whole = buf_slice(&m->text), rest = slice_first(whole, (size_t)(slice_rfind(whole, '\n') + 1));
-  if (rest.n != whole.n && ftruncate(m->fd, (off_t)rest.n) != 0) return CLI_EXIT_IO;
-  if (rest.n == 0) return begin_file(m, of) ? CLI_EXIT_OK : CLI_EXIT_IO;
-  struct slice line = slice_split(&rest, '\n');
-  if (!slice_starts(line, head()) || !slice_eq(slice_from(line, head().n), of)) {
-    buf_printf(err, "%s is the memory of something else: %.*s", m->path, SLICE_ARG(slice_first(line, 300)));
+  struct slice after = rest, first = rest.n ? slice_split(&after, '\n') : whole;
+  if (!is_ours(first, rest.n > 0, of)) {
+    buf_printf(err, "%s is no memory of this: it must be another file", m->path);
     return CLI_EXIT_USAGE;
   }
-  return take_lines(m, rest) ? CLI_EXIT_OK : CLI_EXIT_SYSTEM;
+  if (rest.n != whole.n && ftruncate(m->fd, (off_t)rest.n) != 0) return CLI_EXIT_IO;
+  if (rest.n == 0) {
+    buf_reset(&m->text);
+    return begin_file(m, of) ? CLI_EXIT_OK : CLI_EXIT_IO;
+  }
+  return take_lines(m, after) ? CLI_EXIT_OK : CLI_EXIT_SYSTEM;
 }
 
 struct memory *memory_open(const char *path, struct slice of, int *ret_code, struct buf *err) {
