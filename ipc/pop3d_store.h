@@ -39,10 +39,10 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
 /* When outcome is POP_DONE, `count` messages follow in pop_listing parts: at least one part, also
  * when there is no message. When it is not, the grant is spent: the session must log in again.
  * login_delay: the account's own; POP_NO_DELAY when no account has to wait. expire: its own, 0: what was
- * fetched is to be deleted by QUIT. */
+ * fetched is to be deleted by QUIT. taken: an idle session had it until now. */
 #define pop_opened_FIELDS(F)                                                                      \
   F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, ) F(u32, login_delay, ) \
-  F(u32, expire, )
+  F(u32, expire, ) F(flag, taken, )
 /* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
  * hexadecimal, eight digits each), that UIDL. With POP_ROW_SURROGATE in that octet a u64 follows it: the
@@ -65,6 +65,11 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
 /* The session ends without QUIT: nothing is deleted, the maildrop is released. Also ends a grant. */
 #define pop_close_FIELDS(F)
 
+/* To the session that has the maildrop: another login waits for it (the option pop3_steal_after). One that was
+ * idle for so long answers with pop_close, one that was not with pop_keep; one that is leaving, with nothing. */
+#define pop_wanted_FIELDS(F)
+#define pop_keep_FIELDS(F)
+
 #define POP3D_STORE_MESSAGES(M)                                                                   \
   /* type name      from       allowed in                       next           max       fds */     \
   M(1,  pop_open,    IPC_LEFT,  1 << POP_GRANTED,                POP_OPEN,      0,         0)       \
@@ -78,6 +83,8 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
   M(66, pop_chunk,   IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0)       \
   M(67, pop_done,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      16,        0)       \
   M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1)       \
+  M(7,  pop_keep,    IPC_LEFT,  IPC_ANY,                         IPC_SAME,      0,         0)       \
+  M(70, pop_wanted,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      0,         0)       \
   M(69, pop_rules_are, IPC_RIGHT, IPC_ANY,                       IPC_SAME,      16,        0)
 
 POP3D_STORE_MESSAGES(IPC_DECLARE)

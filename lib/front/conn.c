@@ -357,6 +357,16 @@ void conn_answer(struct front *f, enum room_kind from, uint64_t id, uint16_t typ
   conn_go(c);
 }
 
+void conn_wanted(struct front *f, uint64_t id) {
+  struct conn *c = map_ptr(&f->by_id, id);
+  if (!c || !c->proto) return; /* it left meanwhile, and let go */
+  set_clock(c);
+  if (!c->blocked && f->role->ops->yield && f->role->ops->yield(c->proto))
+    conn_go(c);
+  else
+    room_send(f->room, ROOM_STORE, room_single(f->room, ROOM_STORE), pop_keep_type, id, SLICE_NONE, -1);
+}
+
 void conn_room_lost(struct conn *c, enum proto_room room) {
   struct proto *p = c->proto;
   if (!p) return;

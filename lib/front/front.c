@@ -165,7 +165,11 @@ static bool on_message(struct room *r, enum room_kind kind, uint32_t number, con
   struct front *f = r->arg;
   if (kind == ROOM_CLI) return front_command(f, number, msg);
   if (msg->fd >= 0) return conn_file_answer(f, msg->tag, msg->payload, msg->fd);
-  conn_answer(f, kind, msg->tag, msg->type, msg->payload);
+  bool wanted = kind == ROOM_STORE && f->role->kind == ROOM_POP3D && msg->type == pop_wanted_type;
+  if (wanted)
+    conn_wanted(f, msg->tag);
+  else
+    conn_answer(f, kind, msg->tag, msg->type, msg->payload);
   return true;
 }
 

@@ -122,6 +122,8 @@ void conn_tick(struct conn *c);
 /* Ends it because of `why`, without waiting for the client. */
 void conn_end(struct conn *c, enum close_reason why);
 void conn_room_lost(struct conn *c, enum proto_room room);
+/* Another session waits for what this one has at store. */
+void conn_wanted(struct front *f, uint64_t id);
 void conn_address_text(const struct conn *c, char *to, size_t n);
 
 /* file.c */

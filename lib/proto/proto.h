@@ -135,6 +135,9 @@ struct proto_ops {
   /* True when the session has logged in or has mail under way: not the first to be dropped when
    * connections run out. */
   bool (*valuable)(const struct proto *p);
+  /* Another session waits for what this one has for itself. True: it lets go of it, or does so already; it then
+   * mostly has closed. False: it is in use. NULL: there is nothing of that kind. */
+  bool (*yield)(struct proto *p);
 };
 
 void proto_init(struct proto *p, const struct proto_start *start);

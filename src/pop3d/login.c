@@ -166,6 +166,7 @@ void open_answer(struct session *s, struct slice payload) {
   } else {
     s->login_delay = m.login_delay;
     s->expire = m.expire;
+    s->took_over = m.taken;
     s->wait = WAIT_LISTING; /* the same question: its answer has parts */
   }
 }

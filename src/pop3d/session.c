@@ -91,6 +91,7 @@ static void set_deadline(struct session *s) {
 /* Buffers keep their failure until here, where it ends the session. */
 static void finish_call(struct session *s) {
   struct proto *p = &s->proto;
+  s->active_ms = p->now_ms;
   set_deadline(s);
   if (!p->out.failed && !(p->ask.type && p->ask.body.failed)) return;
   answered(s);
@@ -290,6 +291,24 @@ static void session_gone(struct proto *p, enum close_reason why) {
   proto_close(p, why == CLOSE_PEER_GONE && marked ? CLOSE_PEER_GONE_DROP : why);
 }
 
+static bool is_idle(const struct session *s) {
+  const struct proto *p = &s->proto;
+  uint64_t after = s->svc->conf->pop3_steal_after * 1000;
+  return after && p->now_ms - s->active_ms >= after && s->state == ST_TRANSACTION && p->want == PROTO_READ &&
+         !p->ask.type && !p->more && !s->begun && !buf_len(&p->out);
+}
+
+/* Another login to this maildrop. What is at its QUIT lets go by itself. */
+static bool session_yield(struct proto *p) {
+  struct session *s = session_of(p);
+  if (s->state == ST_UPDATE || p->want == PROTO_CLOSE) return true;
+  if (!is_idle(s)) return false;
+  err(s, "[IN-USE] another session has opened the maildrop");
+  let_go(s);
+  proto_close(p, CLOSE_TAKEN);
+  return true;
+}
+
 static void session_room_lost(struct proto *p, enum proto_room room) {
   struct session *s = session_of(p);
   if (p->want == PROTO_CLOSE) return;
@@ -327,6 +346,7 @@ static void session_summary(struct proto *p, void (*put)(void *arg, const char *
   if (buf_len(&s->account)) put(arg, "user", buf_slice(&s->account));
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
     if (counts[i].value || s->state != ST_AUTHORIZATION) put_count(counts[i].key, counts[i].value, put, arg);
+  if (s->took_over) put(arg, "took-over", SLICE("idle-session"));
   if (marks_forgotten(s)) put_count("forgotten", marks_forgotten(s), put, arg);
 }
 
@@ -390,4 +410,5 @@ const struct proto_ops pop3d_session_ops = {
   .room_lost = session_room_lost,
   .summary = session_summary,
   .valuable = session_valuable,
+  .yield = session_yield,
 };

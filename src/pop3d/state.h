@@ -56,6 +56,7 @@ struct session {
   uint8_t language;   /* of replies; an index of languages */
   bool utf8;          /* UTF8 was said: messages are sent as they are */
   bool granted;       /* store may hold a grant or a lock of this session */
+  bool took_over;     /* from an idle session */
   bool quit_unheard;  /* store was lost while it was at the QUIT */
 
   /* identity */
@@ -77,6 +78,7 @@ struct session {
 
   /* what was spent, and counted */
   uint64_t login_deadline_ms;
+  uint64_t active_ms;   /* when the client last said something, or was sent something */
   uint32_t errors, failures;
   uint32_t retrieved, deleted;
   uint64_t octets;

@@ -38,6 +38,7 @@ struct dir_account {
   uint64_t deleted, deleted_octets; /* messages that can be brought back; no quota counts them */
   size_t addresses; /* that are its own; 0: it is being deleted, and gets nothing any more */
   struct session *locked_by; /* the session that has the maildrop open */
+  struct session *wanted_by; /* a login that waits for whether it lets go */
   int64_t login_s; /* when it was last opened, 0: not since the start */
   uint64_t mark; /* of the last message that was for it */
   struct dir_account *older, *newer;

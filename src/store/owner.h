@@ -38,6 +38,9 @@ struct session {
   uint64_t source;    /* collector: which collection of that account; 0: none */
   struct buf listed;  /* collector: rows of `collected` that the other server still lists, u64 each */
   bool open;          /* the maildrop is ours */
+  bool waiting;       /* for another session's maildrop: no job is out, though it is pending */
+  bool taken;         /* the maildrop, from an idle session */
+  int64_t asked_s;    /* when pop_open came */
   uint64_t inbox;
   uint32_t uid_end, count;
   struct buf deletes;    /* uids, u32 each in network order, that pop_quit is to delete */
@@ -88,6 +91,8 @@ void session_end(struct store *s, struct session *ss);
 /* What was spooled so far is not wanted: the file goes. */
 void session_drop_spool(struct store *s, struct session *ss);
 void session_unlock(struct store *s, struct session *ss);
+/* pop.c: the maildrop for which it waited is free. */
+void pop_open_now(struct store *s, struct session *ss);
 /* Sends the job off; the session waits for it. It may be finished before this returns. */
 void session_ask(struct store *s, struct session *ss, struct store_job *j);
 /* At the beginning of a finish: the session that is to be answered, or NULL when it is over. */

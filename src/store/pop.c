@@ -73,23 +73,64 @@ static void refuse_open(struct store *s, struct session *ss, enum pop_outcome wh
   session_end(s, ss);
 }
 
-static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
-  struct pop_open q;
-  if (!pop_open_get(m->payload, &q) || ss->open || !ss->account) return false;
-  struct dir_account *a = dir_account(&s->dir, ss->account);
-  if (!a || a->locked_by) {
-    refuse_open(s, ss, a ? POP_IN_USE : POP_DAMAGED);
-    return true;
-  }
-  struct open_job *j = job_new(&open_kind, sizeof *j, ss, now_s);
+static void begin_open(struct store *s, struct session *ss, struct dir_account *a) {
+  struct open_job *j = job_new(&open_kind, sizeof *j, ss, ss->asked_s);
   if (!j) {
     refuse_open(s, ss, POP_TROUBLE);
-    return true;
+    return;
   }
   a->locked_by = ss;
   ss->open = true;
   ss->inbox = j->folder = a->inbox;
   if (!tidy_parks(s, a, ss, &j->job)) session_ask(s, ss, &j->job);
+}
+
+/* Asks the session that has it whether it is idle: its front-end alone knows what its client does. False:
+ * nobody is to be asked. */
+static bool ask_for_it(struct store *s, struct session *ss, struct dir_account *a) {
+  struct session *has = a->locked_by;
+  if (!s->conf->pop3_steal_after || a->wanted_by || s->stopping) return false;
+  a->wanted_by = ss;
+  ss->waiting = ss->pending = true;
+  if (!has->gone) store_send(s, has, pop_wanted_type);
+  return true;
+}
+
+static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct pop_open q;
+  if (!pop_open_get(m->payload, &q) || ss->open || !ss->account) return false;
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  ss->asked_s = now_s;
+  if (a && !a->locked_by)
+    begin_open(s, ss, a);
+  else if (!a || !ask_for_it(s, ss, a))
+    refuse_open(s, ss, a ? POP_IN_USE : POP_DAMAGED);
+  return true;
+}
+
+void pop_open_now(struct store *s, struct session *ss) {
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  if (s->stopping || !a) return; /* it ends with everything else */
+  a->wanted_by = NULL;
+  ss->waiting = ss->pending = false;
+  begin_open(s, ss, a);
+}
+
+/* The account whose maildrop this session has and another login waits for. */
+static struct dir_account *wanted_of(struct store *s, const struct session *ss) {
+  struct dir_account *a = ss && ss->open ? dir_account(&s->dir, ss->account) : NULL;
+  return a && a->locked_by == ss && a->wanted_by ? a : NULL;
+}
+
+static bool keep_maildrop(struct store *s, struct peer *p, const struct ipc_msg *m) {
+  struct pop_keep q;
+  if (!pop_keep_get(m->payload, &q)) return false;
+  struct dir_account *a = wanted_of(s, session_find(p, m->tag));
+  if (!a) return true; /* who waited has left */
+  struct session *waiter = a->wanted_by;
+  a->wanted_by = NULL;
+  waiter->waiting = waiter->pending = false;
+  refuse_open(s, waiter, POP_IN_USE);
   return true;
 }
 
@@ -141,7 +182,7 @@ void open_finish(struct store *s, struct store_job *j) {
   answer_opened(s, ss,
                 &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity,
                                       a && any_delay ? rules_login_delay(s, a) : POP_NO_DELAY,
-                                      a ? rules_expire(s, a) : POP_NEVER });
+                                      a ? rules_expire(s, a) : POP_NEVER, ss->taken });
   send_listing(s, ss, buf_slice(&o->rows));
 }
 
@@ -273,6 +314,8 @@ static bool close_session(struct store *s, struct peer *p, const struct ipc_msg 
   struct pop_close q;
   if (!pop_close_get(m->payload, &q)) return false;
   struct session *ss = session_find(p, m->tag);
+  struct dir_account *a = wanted_of(s, ss);
+  if (a) a->wanted_by->taken = true;
   if (ss) session_end(s, ss);
   return true;
 }
@@ -287,6 +330,7 @@ static bool tell_rules(struct store *s, struct peer *p, const struct ipc_msg *m)
 
 bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   if (m->type == pop_rules_type) return tell_rules(s, p, m);
+  if (m->type == pop_keep_type) return keep_maildrop(s, p, m);
   if (m->type == pop_close_type) return close_session(s, p, m);
   struct session *ss = session_find(p, m->tag);
   if (!ss || ss->pending) return false;

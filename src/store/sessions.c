@@ -85,10 +85,18 @@ void session_relax(struct session *ss) {
 
 void session_unlock(struct store *s, struct session *ss) {
   struct dir_account *a = ss->account ? dir_account(&s->dir, ss->account) : NULL;
+  struct session *next = a && a->locked_by == ss ? a->wanted_by : NULL;
   if (a && a->locked_by == ss) a->locked_by = NULL;
   ss->open = false;
   ss->account = 0;
   buf_free(&ss->deletes);
+  if (next) pop_open_now(s, next);
+}
+
+static void wait_no_more(struct store *s, struct session *ss) {
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  if (a && a->wanted_by == ss) a->wanted_by = NULL;
+  ss->waiting = ss->pending = false;
 }
 
 void session_drop_spool(struct store *s, struct session *ss) {
@@ -106,6 +114,7 @@ void session_drop_spool(struct store *s, struct session *ss) {
 
 /* While a job is out its spool and its maildrop stay as they are: the job works on them. */
 void session_end(struct store *s, struct session *ss) {
+  if (ss->waiting) wait_no_more(s, ss);
   unlink_session(ss);
   if (ss->pending) {
     ss->gone = true;

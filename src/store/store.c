@@ -71,6 +71,7 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
 void store_free(struct store **s) {
   struct store *x = *s;
   if (!x) return;
+  x->stopping = true;
   while (x->peers) {
     struct peer *p = x->peers;
     store_room_lost(x, p->kind, p->number);

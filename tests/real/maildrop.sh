@@ -6,6 +6,7 @@ qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 begin
 option undelete_time 7d
+option pop3_steal_after 1s
 add alice
 serve
 python3 - "$smtp" "$pop3" >"$dir/said" 2>&1 <<'PY'
@@ -40,6 +41,31 @@ PY
 ok "an accepted socket has keepalive on, first after a minute" grep -qE 'timer:\(keepalive,(5[0-9]|60|1min)' "$dir/said"
 ok "the log tells whose marks were forgotten, and how many" \
   wait_log 'why=peer-gone-no-quit .*user=alice@example.org .*marked=2 deleted=0 .*forgotten=2'
+python3 - "$pop3" >"$dir/said2" 2>&1 <<'PY'
+import hashlib, re, socket, sys, time
+class Pop:
+    def __init__(self):
+        self.s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        self.f = self.s.makefile("rb")
+        self.stamp = re.search(rb"<.*>", self.f.readline()).group()
+    def say(self, line):
+        self.s.sendall(line + b"\r\n")
+        return self.f.readline()
+    def login(self):
+        return self.say(b"APOP alice@example.org " + hashlib.md5(self.stamp + b"secret-alice").hexdigest().encode())
+a, b = Pop(), Pop()
+assert a.login().startswith(b"+OK") and a.say(b"DELE 1").startswith(b"+OK")
+assert b.login().startswith(b"-ERR [IN-USE]")  # it was busy a moment ago
+time.sleep(1.1)
+assert b.login().startswith(b"+OK")
+assert a.f.readline().startswith(b"-ERR [IN-USE]") and a.f.readline() == b""
+assert b.say(b"STAT").startswith(b"+OK 2 ") and b.say(b"QUIT").startswith(b"+OK")
+print("taken over")
+PY
+ok "a login takes the maildrop from an idle session, not from a busy one" grep -qx "taken over" "$dir/said2"
+ok "the log says so of the one" wait_log 'why=taken-over .*user=alice@example.org .*marked=1 deleted=0 .*forgotten=1'
+ok "and of the other" wait_log 'why=quit .*user=alice@example.org .*took-over=idle-session'
+grep -q Traceback "$dir/said2" && cat "$dir/said2"
 counts() { echo "$(q --json mail list alice@example.org | grep -o '"uid"' | wc -l) $(q --json mail deleted alice@example.org | grep -o '"uid"' | wc -l)"; }
 ok "what QUIT deleted is kept" test "$(counts)" = "2 1"
 ok "the deleted message is brought back" q mail undelete alice@example.org --since 1h

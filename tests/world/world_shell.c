@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "ipc/pop3d_store.h"
+
 struct world_conn {
   struct world *w;
   struct world_conn *next;
@@ -148,8 +150,23 @@ static void give_answer(struct world_conn *c, uint16_t type, struct slice payloa
   pump(c);
 }
 
+/* As lib/front does: a session that does not yield keeps its maildrop. */
+static void tell_wanted(struct world *w, struct world_conn *c) {
+  enum ipc_side far;
+  struct link *l = link_find(w, ROOM_POP3D, ROOM_STORE, 0, &far);
+  before_call(c);
+  bool yields = !buf_len(&c->to_client) && c->service->ops->yield(c->p);
+  after_call(c);
+  if (yields) pump(c);
+  else if (l) link_send(l, far, pop_keep_type, c->id, SLICE_NONE);
+}
+
 void shell_answer(struct world *w, enum room_kind front, const struct ipc_msg *msg) {
   struct world_conn *c = conn_of(w, msg->tag);
+  if (front == ROOM_POP3D && msg->type == pop_wanted_type) {
+    if (c) tell_wanted(w, c);
+    return;
+  }
   /* Else the session has ended meanwhile. */
   if (c && c->service->room == front && waits(c)) give_answer(c, msg->type, msg->payload);
 }
