@@ -199,9 +199,9 @@ static bool ends_before(const struct surrogate *s, struct slice rest, bool any) 
 /* What is special as a field's first and only line. */
 static bool single_line(struct surrogate *s, struct slice here, struct buf *out) {
   if (s->spilled || s->at != MAIL_AT_START) return false;
-  if (buf_len(&s->field) > SURROGATE_LINE || here.n > SURROGATE_LINE) return false;
-  uint8_t mem[2 * SURROGATE_LINE];
   struct slice held = buf_slice(&s->field), line;
+  uint8_t mem[SURROGATE_LINE];
+  if (held.n > sizeof mem || here.n > sizeof mem - held.n) return false;
   if (held.n) memcpy(mem, held.p, held.n);
   if (here.n) memcpy(mem + held.n, here.p, here.n);
   line = slice_of(mem, held.n + here.n);

@@ -94,6 +94,13 @@ static size_t leading(struct slice s) {
   return s.n - rest.n - piece.n;
 }
 
+/* What can be written as a name, a "*" at its end included. */
+static bool is_name(struct slice name) {
+  for (size_t i = 0; i < name.n; i++)
+    if (!is_attribute_char(name.p[i]) && name.p[i] != '*') return false;
+  return name.n > 0 && name.n <= PARAMETER_NAME_MAX;
+}
+
 static void put_parameter(struct field_writer *w, struct slice s) {
   size_t lead = leading(s);
   struct slice rest = slice_from(s, lead), name, value = rest;
@@ -103,7 +110,7 @@ static void put_parameter(struct field_writer *w, struct slice s) {
     put_phrases(w, rest);
     return;
   }
-  if (!value.p || !name.n || name.n > PARAMETER_NAME_MAX || surrogate_wants(name)) {
+  if (!value.p || !is_name(name)) {
     put_blurred(w, rest);
     return;
   }

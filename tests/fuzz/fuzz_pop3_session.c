@@ -19,6 +19,9 @@ static void set_up(struct pop3_world *w, const uint8_t *choice) {
   w->short_reads = choice[3] >> 4;
   world_message(w, SLICE("A: b\r\n\r\n.\r\n..\r\nx\0y\r\n"));
   world_message(w, SLICE("A: b\r\nno end"));
+  world_message(w, SLICE("Subject: \xc3\xa9\r\n\r\n.\r\n"));
+  w->messages[2].differs = true;
+  w->messages[2].surrogate = choice[2] == 2 ? 0 : choice[2] == 3 ? 40 : sizeof "Subject: =?UTF-8?Q?=C3=A9?=\r\n\r\n.\r\n" - 1;
   w->messages[0].uidl = "QhdPYR:00WBw1Ph7x7";
   w->messages[1].announced += 4;
   w->virtual_count = choice[2] == 1 ? 5000 : 0;

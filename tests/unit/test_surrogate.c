@@ -218,6 +218,9 @@ static const struct { struct slice in, out; } messages[] = {
     "Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: ??\r\n\r\n\xc3\xa9\r\n--q--\r\n"),
   M("Content-Type: multipart/mixed; boundary=\xe9\r\n\r\n--\xe9\r\nX: \xc3\xa9\r\n",
     "Content-Type: multipart/mixed; boundary*=unknown-8bit''%E9\r\n\r\n--\xe9\r\nX: ??\r\n"),
+  /* a delimiter that is too long to be one, in a header */
+  SAME("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b: 0123456789012345678901234567890123456789012345678901234567890"
+       "12345678901234567890\r\n\r\nX: \xc3\xa9\r\n--b--\r\n"),
   /* a bare LF ends no line */
   SAME("Content-Type: multipart/mixed; boundary=b\r\n\r\na\n--b\r\nX: \xc3\xa9\r\n\r\n"),
 };
