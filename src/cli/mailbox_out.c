@@ -52,7 +52,7 @@ static bool open_maildir(struct mailbox_out *o, const char *path) {
 static bool open_mbox(struct mailbox_out *o, const char *path, bool append) {
   int how = append ? O_APPEND : O_EXCL;
   o->fd =
-      strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600);
+      strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_RDWR | O_CREAT | O_CLOEXEC | how, 0600);
   return o->fd >= 0 || failed(o, path);
 }
 
@@ -122,6 +122,14 @@ static void make_name(struct mailbox_out *o) {
            (long long)(now % 1000000), (int)getpid(), o->count, host);
 }
 
+/* A From line begins behind an empty line; whoever wrote last may have been killed in the middle of one. */
+static void end_what_stands(struct mailbox_out *o) {
+  char last[2];
+  if (o->start < 2 || pread(o->fd, last, 2, o->start - 2) != 2) return;
+  if (last[1] != '\n') buf_put_u8(&o->buf, '\n');
+  if (last[1] != '\n' || last[0] != '\n') buf_put_u8(&o->buf, '\n');
+}
+
 bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
   o->meta = *meta;
   o->count++;
@@ -130,6 +138,7 @@ bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
   if (!o->maildir) {
     snprintf(o->name, sizeof o->name, "%lu", o->count);
     o->start = lseek(o->fd, 0, SEEK_END);
+    end_what_stands(o);
     return true;
   }
   char path[NAME_ROOM + 8];

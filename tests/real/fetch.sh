@@ -59,6 +59,12 @@ ok "a certificate that does not hold is code 77" bash -c "echo wrong | $qasid_bi
 ok "an empty maildrop is no error" get alice --to moved
 put alice 3 200
 
+# To an mbox, which somebody was killed in the middle of.
+printf 'From x Thu Jan  1 00:00:00 1970\nSubject: half\n\nof a li' >in.mbox
+ok "to an mbox" get alice --to in.mbox
+ok "again nothing new" get alice --to in.mbox
+ok "every message begins where it should" is "$(python3 -c 'import mailbox; print(*[m["Subject"] for m in mailbox.mbox("in.mbox")], sep=",")')" "half,number 1,number 2,number 3"
+
 # To an account: with the trace lines that it came with, once, and what its owner deleted does not come back.
 add carol
 ok "to an account" get alice --to account:carol@example.org
