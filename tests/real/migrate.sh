@@ -108,6 +108,23 @@ ok "fetchmail has everything from there" fetchmail_ "$old"
 size=$(wc -c <fetched)
 ok "fetchmail finds nothing new here" is "$(fetchmail_ "$pop3" >/dev/null; echo $?) $(wc -c <fetched)" "1 $size"
 
+if command -v getmail >/dev/null; then
+  mkdir -p getmail got/cur got/new got/tmp
+  cat old/cert.pem cert.pem >getmail/ca.pem
+  chown -R nobody getmail got # as root it delivers nothing
+  getmail_() { # PORT
+    printf '[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = %s\nusername = dave@example.org\npassword = old-dave\nca_certs = %s\n[destination]\ntype = Maildir\npath = %s\n[options]\nread_all = false\ndelete = false\n' \
+      "$1" "$dir/getmail/ca.pem" "$dir/got/" >getmail/getmailrc
+    HOME=$dir/getmail setpriv --reuid=nobody --regid=nogroup --clear-groups getmail --getmaildir="$dir/getmail" --rcfile="$dir/getmail/getmailrc"
+  }
+  ok "getmail has everything from there" getmail_ "$old_tls"
+  # What it knows is in a file named by the port too.
+  for f in getmail/oldmail-*"$old_tls"*; do cp -p "$f" "${f/$old_tls/$pop3s}"; done
+  ok "twelve" is "$(ls got/new | wc -l)" 12
+  ok "getmail asks here" getmail_ "$pop3s"
+  ok "and fetches nothing" is "$(ls got/new | wc -l)" 12
+fi
+
 # --- kill -9 in the middle ---
 rm -rf old/mail/dave@example.org
 dovecot_put dave 1500
