@@ -73,5 +73,19 @@ ok "and is there again" test "$(counts)" = "3 0"
 ok "nothing is left to be brought back" q mail undelete alice@example.org --all
 ok "a uid that was not deleted is refused" eval '! q mail undelete alice@example.org 1'
 ok "the store is in order" q check
+python3 - "$pop3" <<'PY'
+import poplib, sys
+p = poplib.POP3("127.0.0.1", int(sys.argv[1]), timeout=20)
+p.apop("alice@example.org", "secret-alice"); p.dele(1); p.quit()
+PY
+ok "the deleted message is in a backup" q backup "$dir/backup.tar"
+stop
+rm -rf "$dir/data"
+ok "and in what is made of it" q restore "$dir/backup.tar"
+serve
+ok "kept, not deleted" test "$(counts)" = "2 1"
+ok "from which it comes back" q mail undelete alice@example.org --all
+ok "whole" test "$(counts)" = "3 0"
+ok "the restored store is in order" q check
 grep -q Traceback "$dir/said" && cat "$dir/said"
 finish

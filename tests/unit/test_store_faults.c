@@ -167,6 +167,21 @@ static void purge_round(struct life *l) {
   if (!l->k.broken && strstr(a.rows, "deleted-kept 0")) all_become(l, MAYBE_PURGED, PURGED);
 }
 
+/* All that is left is too old by now: it goes, and can be brought back. */
+static void expire_round(struct life *l) {
+  l->k.now_s += 2 * 86400;
+  l->k.conf->undelete_time = 3 * 86400;
+  l->k.conf->pop3_expire = 1;
+  store_reconfigure(l->k.store, l->k.conf);
+  all_become(l, KEPT, MAYBE_DELETED);
+  store_tidy(l->k.store, l->k.now_s);
+  kit_pump(&l->k);
+  struct answer a = kit_command(&l->k, "status");
+  if (!l->k.broken && strstr(a.rows, "\nmessages 0")) all_become(l, MAYBE_DELETED, DELETED);
+  l->k.conf->pop3_expire = CONF_NEVER;
+  l->k.conf->undelete_time = WINDOW_S;
+}
+
 static void live(struct life *l) {
   for (unsigned round = 0; round < ROUNDS && !l->k.broken; round++) {
     deliver_round(l, round);
@@ -176,6 +191,7 @@ static void live(struct life *l) {
     if (round % 3 == 2) rest(l);
   }
   if (!l->k.broken) delete_round(l, ROUNDS);
+  if (!l->k.broken) expire_round(l);
 }
 
 /* --- afterwards --- */
