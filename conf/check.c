@@ -291,6 +291,18 @@ static void check_listeners(struct conf_read *r, const struct conf *c) {
   }
 }
 
+/* The collector is held to these: each must be one. */
+static void check_collect_ports(struct conf_read *r, const struct conf *c) {
+  enum { PORTS_MAX = 8 };
+  uint64_t port;
+  unsigned line = line_of(r, "collect_ports");
+  if (c->collect_ports.count > PORTS_MAX)
+    conf_mistake(r, line, "collect_ports", "has %zu ports, at most %d can be held to", c->collect_ports.count, PORTS_MAX);
+  for (size_t i = 0; i < c->collect_ports.count; i++)
+    if (!num_parse(slice_str(c->collect_ports.items[i]), 65535, &port) || !port)
+      conf_mistake(r, line, "collect_ports", "\"%s\" is no port: a number from 1 to 65535 is", c->collect_ports.items[i]);
+}
+
 void conf_check_whole(struct conf_read *r, const struct conf *c) {
   if (c->tls_keys.count != c->tls_certificates.count)
     conf_mistake(r, line_of(r, "tls_keys"), "tls_keys",
@@ -305,5 +317,6 @@ void conf_check_whole(struct conf_read *r, const struct conf *c) {
   if (c->oauth_keys[0] && (!c->oauth_issuer[0] || !c->oauth_audience[0]))
     conf_mistake(r, line_of(r, "oauth_keys"), "oauth_keys",
                  "needs oauth_issuer and oauth_audience: else anybody's token for anything would do");
+  check_collect_ports(r, c);
   check_listeners(r, c);
 }

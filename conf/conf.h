@@ -74,4 +74,7 @@ bool conf_in_networks(const struct conf_list *networks, struct slice peer);
 bool conf_is_network(struct slice text);
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
+/* Seconds out of "90", "15m", "6h", "14d". False (and *ret untouched) for anything else. */
+bool conf_parse_time(struct slice text, uint64_t *ret);
+
 #endif

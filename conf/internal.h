@@ -35,7 +35,6 @@ void conf_check_whole(struct conf_read *r, const struct conf *c);
 
 /* "10M" → 10485760; "5m" → 300. False when it is no such thing or passes 2^64. */
 bool conf_parse_size(struct slice text, uint64_t *ret);
-bool conf_parse_time(struct slice text, uint64_t *ret);
 bool conf_parse_days(struct slice text, uint64_t *ret);
 void conf_put_days(struct buf *out, uint64_t n);
 void conf_put_size(struct buf *out, uint64_t n);

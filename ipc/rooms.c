@@ -2,6 +2,7 @@
 
 #include "ipc/auth_store.h"
 #include "ipc/cli_room.h"
+#include "ipc/collector_auth.h"
 #include "ipc/collector_store.h"
 #include "ipc/dialer_resolver.h"
 #include "ipc/front_auth.h"
@@ -25,6 +26,7 @@ const struct ipc_wire ipc_wires[] = {
   { ROOM_POP3D, ROOM_STORE,  &ipc_pop3d_store, false },
   { ROOM_POP3D, ROOM_KEYS,   &ipc_front_keys,  true },
   { ROOM_AUTH,  ROOM_STORE,  &ipc_auth_store,  false },
+  { ROOM_COLLECTOR, ROOM_AUTH, &ipc_collector_auth, false },
   { ROOM_COLLECTOR, ROOM_STORE, &ipc_collector_store, false },
   { ROOM_COLLECTOR, ROOM_RESOLVER, &ipc_dialer_resolver, false },
   { ROOM_CLI,   ROOM_PARENT, &ipc_cli_room,    false },

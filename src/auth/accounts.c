@@ -1,6 +1,7 @@
 #include "src/auth/accounts.h"
 
 #include "lib/sasl/sasl.h"
+#include "src/auth/collections.h"
 
 /* Step i leads from version i to i + 1. A step that was released is never changed. */
 static const char *const schema_steps[] = {
@@ -24,6 +25,7 @@ static const char *const schema_steps[] = {
     ") WITHOUT ROWID;"
     "CREATE TRIGGER certificate_goes AFTER DELETE ON account BEGIN"
     " DELETE FROM certificate WHERE key = OLD.key; END",
+    COLLECTIONS_SCHEMA,
 };
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
 #define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed, scram, scram_wish"

@@ -1,5 +1,6 @@
 /* What the administrator may ask of auth: `qasid account …` and auth's part of `qasid status`. A row of
  * the table is one command. A command that needs a hash goes on in admin_finish(). */
+#include "src/auth/admin.h"
 #include "src/auth/backup.h"
 #include "src/auth/core.h"
 
@@ -10,26 +11,6 @@
 
 #include <stdlib.h>
 #include <time.h>
-
-enum { WORDS_MAX = 8 };
-
-enum after { AFTER_ADD, AFTER_PASSWD, AFTER_LEGACY, AFTER_IMPORT };
-
-/* A command under way: from its words to cli_done. */
-struct admin_call {
-  uint32_t number;     /* the command line's channel; 0: it is gone */
-  struct slice words[WORDS_MAX];
-  size_t count;
-  uint64_t now_ms;
-  /* when it goes on after a hash */
-  enum after after;
-  bool legacy;         /* the password is to be kept under seal too */
-  bool wishes;         /* `wish` was said; else it stays as it is */
-  enum account_scram wish;
-  struct account row;
-  struct buf password;
-  struct admin_call *next;
-};
 
 /* --- answers --- */
 
@@ -78,6 +59,12 @@ static void done_account(struct auth *a, struct admin_call *c, enum account_resu
   };
   done(a, c, says[r].code, says[r].text);
 }
+
+void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) { done(a, c, code, text); }
+
+void call_columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) { columns(a, c, names, n); }
+
+void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) { row(a, c, values, n); }
 
 /* --- a command's life --- */
 
@@ -331,6 +318,11 @@ void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
 
 static bool account_delete(struct auth *a, struct admin_call *c) {
   if (!find(a, c, word(c, 2))) return false;
+  enum account_result r = agenda_account_deleted(a, &c->row);
+  if (r != ACCOUNT_OK) {
+    done_account(a, c, r);
+    return false;
+  }
   cache_drop(&a->cache, c->row.id);
   done_account(a, c, accounts_delete(&a->accounts, word(c, 2)));
   return false;
@@ -495,6 +487,10 @@ static bool status(struct auth *a, struct admin_call *c) {
 #define C(id, words) count_row(a, c, words, a->count.id);
   AUTH_COUNTERS(C)
 #undef C
+  count_row(a, c, "collections", a->agenda.count);
+  count_row(a, c, "collections run", a->agenda.runs);
+  count_row(a, c, "collections run that failed", a->agenda.failed);
+  count_row(a, c, "messages collected", a->agenda.fetched);
   count_row(a, c, "waiting for a hash", a->queue.count);
   count_row(a, c, "answers held back", a->hold.count);
   count_row(a, c, "passwords in memory", a->cache.places.count);
@@ -545,6 +541,14 @@ static const struct admin_verb {
   { "account", "certificate", 3, 5, account_certificate,
     "account certificate add|delete NAME FINGERPRINT | account certificate list [NAME]" },
   { "account", "list",    2, 2, account_list,   "account list" },
+  { "collect", "add",     12, 12, admin_collect_add,
+    "collect add NAME HOST PORT implicit|started|none DISCOVER USER MECHANISM EVERY LEAVE PASSWORD" },
+  { "collect", "list",    2, 3, admin_collect_list,   "collect list [NAME]" },
+  { "collect", "delete",  3, 3, admin_collect_change, "collect delete ID" },
+  { "collect", "pause",   3, 3, admin_collect_change, "collect pause ID" },
+  { "collect", "resume",  3, 3, admin_collect_change, "collect resume ID" },
+  { "collect", "run",     3, 3, admin_collect_change, "collect run ID" },
+  { "collect", "password", 4, 4, admin_collect_change, "collect password ID PASSWORD" },
   { "status",  NULL,      1, 1, status,         "status" },
   { "backup",  NULL,      1, 1, backup,         "backup" },
 };

@@ -45,6 +45,10 @@ static bool set_up(struct auth *a, struct disk *disk, struct buf *err) {
   bool ok = accounts_open(&a->accounts, disk, random, err);
   explicit_bzero(random, sizeof random);
   if (!ok) return false;
+  if (!agenda_load(a)) {
+    buf_put_str(err, "the collections in auth.db can't be read");
+    return false;
+  }
   ok = make_nobody(a) &&
        digest_hmac(DIGEST_SHA256, slice_of(a->accounts.key, SEAL_KEY), SLICE("SCRAM salts"), a->salt_key);
   if (!ok) buf_put_str(err, "libcrypt or OpenSSL does not work here");
@@ -72,6 +76,7 @@ void auth_free(struct auth **ptr) {
     login_due(a, hold_first(&a->hold), 0); /* held for clients that hung up: freed, nothing is sent */
   admin_free(a);
   if (a->verifier) a->verifier->free(a->verifier);
+  agenda_free(a);
   hold_free(&a->hold);
   cache_free(&a->cache);
   addresses_free(&a->addresses);
@@ -134,6 +139,7 @@ static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   if (msg->type != auth_granted_type || !auth_granted_get(msg->payload, &m)) return false;
   struct login *l = map_ptr(&a->grants, msg->tag);
   if (l) login_granted(a, l, m.known, m.wait_s);
+  else agenda_granted(a, msg->tag, m.known);
   return true;
 }
 
@@ -141,6 +147,7 @@ bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const st
                   uint64_t now_ms) {
   if (kind == ROOM_SMTPD || kind == ROOM_POP3D) return from_front(a, kind, number, msg, now_ms);
   if (kind == ROOM_STORE) return from_store(a, msg);
+  if (kind == ROOM_COLLECTOR) return agenda_message(a, number, msg);
   if (kind != ROOM_CLI) return false;
   if (msg->type == cli_command_type) return admin_command(a, number, msg->payload, now_ms);
   return msg->type == cli_input_type || msg->type == cli_input_end_type;
@@ -178,6 +185,8 @@ static void store_lost(struct auth *a) {
 void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number) {
   if (kind == ROOM_SMTPD || kind == ROOM_POP3D) front_lost(a, number);
   if (kind == ROOM_STORE) store_lost(a);
+  if (kind == ROOM_STORE) agenda_store_lost(a);
+  if (kind == ROOM_COLLECTOR) agenda_collector_lost(a, number);
   if (kind == ROOM_CLI) admin_lost(a, number);
 }
 
@@ -187,5 +196,6 @@ uint64_t auth_tick(struct auth *a, uint64_t now_ms) {
   struct login *l;
   while ((l = hold_first(&a->hold)) && l->hold.due_ms <= now_ms)
     login_due(a, l, now_ms);
-  return l ? l->hold.due_ms : 0;
+  uint64_t collect = agenda_tick(a, now_ms), login = l ? l->hold.due_ms : 0;
+  return login && (!collect || login < collect) ? login : collect;
 }

@@ -17,6 +17,7 @@
 #include "src/auth/addresses.h"
 #include "src/auth/auth.h"
 #include "src/auth/cache.h"
+#include "src/auth/agenda.h"
 #include "src/auth/hold.h"
 #include "src/auth/job.h"
 #include "src/auth/queue.h"
@@ -96,6 +97,7 @@ struct auth {
   struct admin_call *calls; /* commands under way */
   struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
   struct auth_counters count;
+  struct agenda agenda;
 };
 
 /* login.c */

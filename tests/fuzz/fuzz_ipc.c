@@ -4,6 +4,8 @@
 
 #include "ipc/auth_store.h"
 #include "ipc/cli_room.h"
+#include "ipc/collector_auth.h"
+#include "ipc/collector_store.h"
 #include "ipc/dialer_resolver.h"
 #include "ipc/front_auth.h"
 #include "ipc/front_keys.h"
@@ -28,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
   static void try_##pair(const struct ipc_msg *msg) { MESSAGES(ROUND_TRIP) }
 TRY(ipc_auth_store, AUTH_STORE_MESSAGES)
 TRY(ipc_cli_room, CLI_ROOM_MESSAGES)
+TRY(ipc_collector_auth, COLLECTOR_AUTH_MESSAGES)
+TRY(ipc_collector_store, COLLECTOR_STORE_MESSAGES)
 TRY(ipc_dialer_resolver, DIALER_RESOLVER_MESSAGES)
 TRY(ipc_front_auth, FRONT_AUTH_MESSAGES)
 TRY(ipc_front_keys, FRONT_KEYS_MESSAGES)
@@ -42,6 +46,7 @@ static const struct {
   { &ipc_auth_store, try_ipc_auth_store },   { &ipc_cli_room, try_ipc_cli_room },
   { &ipc_front_auth, try_ipc_front_auth },   { &ipc_front_keys, try_ipc_front_keys },
   { &ipc_parent_room, try_ipc_parent_room }, { &ipc_pop3d_store, try_ipc_pop3d_store },
+  { &ipc_collector_auth, try_ipc_collector_auth }, { &ipc_collector_store, try_ipc_collector_store },
   { &ipc_smtpd_store, try_ipc_smtpd_store }, { &ipc_dialer_resolver, try_ipc_dialer_resolver },
 };
 

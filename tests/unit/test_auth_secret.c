@@ -374,7 +374,9 @@ static void test_schema_steps(void **state) {
   add_tim();
   auth_free(&auth);
   assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
-  assert_int_equal(db_exec(db, "DROP TRIGGER certificate_goes; DROP TABLE certificate; ALTER TABLE account DROP COLUMN scram; ALTER TABLE account DROP COLUMN scram_wish"), DB_OK);
+  static const char back[] = "DROP TRIGGER certificate_goes; DROP TABLE certificate; DROP TABLE collection;"
+                             "ALTER TABLE account DROP COLUMN scram; ALTER TABLE account DROP COLUMN scram_wish";
+  assert_int_equal(db_exec(db, back), DB_OK);
   assert_int_equal(db_set_version(db, 1), DB_OK);
   db_close(&db);
   open_auth();
