@@ -10,6 +10,7 @@ static const struct role roles[] = {
   { "keys", ROOM_KEYS, keys_main },
   { "store", ROOM_STORE, store_main },
   { "resolver", ROOM_RESOLVER, resolver_main },
+  { "collector", ROOM_COLLECTOR, collector_main },
   { "cli", ROOM_CLI, cli_main },
 };
 

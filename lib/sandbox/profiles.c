@@ -7,6 +7,7 @@
  *                          file, start no process or thread
  *   keys                   one channel to each front-end, nothing else
  *   auth, store            threads, and files below their own folder (Landlock says which)
+ *   collector              TCP sockets of its own that connect (Landlock says to which ports); never listens
  *   resolver               UDP and TCP sockets to ask name servers with (Landlock says at which TCP ports); never listens
  *
  * No room may make memory executable, start a program, or reach another process but by its channels. */
@@ -30,9 +31,11 @@
 #define KEYS (1u << ROOM_KEYS)
 #define STORE (1u << ROOM_STORE)
 #define RESOLVER (1u << ROOM_RESOLVER)
+#define COLLECTOR (1u << ROOM_COLLECTOR)
 #define FRONTS (SMTPD | POP3D)
+#define DIALS (RESOLVER | COLLECTOR)
 #define FILES (AUTH | STORE)
-#define NO_FILES (FRONTS | KEYS | RESOLVER)
+#define NO_FILES (FRONTS | KEYS | DIALS)
 #define ALL (FILES | NO_FILES)
 
 /* clang-format off */
@@ -107,16 +110,16 @@ static const struct sandbox_call calls[] = {
   CALL(accept4, FRONTS),
   /* for writing only: the other directions would end the listener that all front-ends share */
   CALL_IF(shutdown, FRONTS, EQUAL, 1, SHUT_WR),
-  SOCKET_OPTION(setsockopt, FRONTS, IPPROTO_TCP, TCP_NODELAY),
+  SOCKET_OPTION(setsockopt, FRONTS | COLLECTOR, IPPROTO_TCP, TCP_NODELAY),
   /* the network, on sockets of its own */
   SOCKET(RESOLVER, AF_INET, SOCK_DGRAM),
   SOCKET(RESOLVER, AF_INET6, SOCK_DGRAM),
-  SOCKET(RESOLVER, AF_INET, SOCK_STREAM),
-  SOCKET(RESOLVER, AF_INET6, SOCK_STREAM),
-  CALL(connect, RESOLVER),
+  SOCKET(DIALS, AF_INET, SOCK_STREAM),
+  SOCKET(DIALS, AF_INET6, SOCK_STREAM),
+  CALL(connect, DIALS),
   CALL(bind, RESOLVER), /* each question over UDP has a port drawn by chance; TCP is Landlock's to refuse */
   { .number = SCMP_SYS(fcntl), .rooms = RESOLVER, .a = { EQUAL, 1, F_SETFL, 0 }, .b = { BITS_ON, 2, O_NONBLOCK, 0 } },
-  SOCKET_OPTION(getsockopt, RESOLVER, SOL_SOCKET, SO_ERROR),
+  SOCKET_OPTION(getsockopt, DIALS, SOL_SOCKET, SO_ERROR),
   SOCKET_OPTION(setsockopt, RESOLVER, SOL_SOCKET, SO_REUSEADDR),
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IP, IP_MTU_DISCOVER),
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),

@@ -40,6 +40,8 @@ void procs_plan(struct parent *p) {
   plan(p, ROOM_AUTH, 1);
   if (p->offline) return;
   if (p->cert_count) plan(p, ROOM_KEYS, 1);
+  if (p->conf->collect) plan(p, ROOM_RESOLVER, 1);
+  if (p->conf->collect) plan(p, ROOM_COLLECTOR, 1);
   if (listens(p, ROOM_SMTPD)) plan(p, ROOM_SMTPD, how_many(p->conf->smtpd_processes));
   if (listens(p, ROOM_POP3D)) plan(p, ROOM_POP3D, how_many(p->conf->pop3d_processes));
 }
@@ -345,7 +347,7 @@ void procs_send_tickets(struct parent *p) {
 }
 
 static int stage_of(enum room_kind kind) {
-  return is_front(kind) ? 0 : kind == ROOM_STORE ? 2 : 1;
+  return is_front(kind) || kind == ROOM_COLLECTOR ? 0 : kind == ROOM_STORE ? 2 : 1;
 }
 
 bool procs_stop_stage(struct parent *p, int stage) {

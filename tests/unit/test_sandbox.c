@@ -46,6 +46,7 @@ static const struct row {
   { ROOM_SMTPD, "smtpd", false, false, 44 }, { ROOM_POP3D, "pop3d", false, false, 45 },
   { ROOM_AUTH, "auth", true, false, 66 },    { ROOM_KEYS, "keys", false, false, 41 },
   { ROOM_STORE, "store", true, false, 66 },  { ROOM_RESOLVER, "resolver", false, true, 46 },
+  { ROOM_COLLECTOR, "collector", false, true, 45 },
 };
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 

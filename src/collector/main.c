@@ -1,0 +1,174 @@
+/* The room that fetches mail from other servers: it asks auth what is due, one question ahead of what it can do, and
+ * runs it. It makes outgoing TCP connections and nothing else; it has no file, listens nowhere, and names no account
+ * to anybody. */
+#include <string.h>
+
+#include "lib/base/num.h"
+#include "src/collector/collector.h"
+#include "src/roles.h"
+
+enum { AUTHORITIES_MAX = 4 * 1024 * 1024 };
+
+/* --- TLS --- */
+
+struct tls_client *collector_tls(struct collector *c, struct buf *err) {
+  if (c->tls) return c->tls;
+  if (!buf_len(&c->authorities)) {
+    buf_printf(err, "%s could not be read, so no certificate can be trusted", c->room->conf->tls_authorities);
+    return NULL;
+  }
+  const struct tls_client_options o = {
+    .trust = TLS_TRUST_GIVEN, .authorities = buf_slice(&c->authorities), .least = TLS_LEAST_1_2, .alpn = "pop3"
+  };
+  return c->tls = tls_client_new(&o, err);
+}
+
+/* Before the room is confined. Without the file the room runs all the same: there is mail to be had without TLS. */
+static bool prepare(struct room *r, struct buf *err) {
+  struct collector *c = r->arg;
+  uint64_t port;
+  for (size_t i = 0; i < r->conf->collect_ports.count && r->dial_count < ROOM_PORTS_MAX; i++)
+    if (num_parse(slice_str(r->conf->collect_ports.items[i]), 65535, &port) && port)
+      r->dials[r->dial_count++] = (uint16_t)port;
+  int why = dial_trust_read(r->conf->tls_authorities, &c->authorities);
+  if (why)
+    log_say(&r->log, LOG_WARN_, "start", "%s: %s; nothing can be collected over TLS", r->conf->tls_authorities, strerror(why));
+  return true;
+}
+
+/* --- runs --- */
+
+static struct run *find(struct collector *c, uint64_t tag) {
+  struct run *r = c->runs;
+  while (r && (r->tag != tag || r->over)) r = r->next;
+  return r;
+}
+
+/* One question ahead of what can be done. */
+static void ask_for_work(struct collector *c) {
+  uint32_t auth = room_single(c->room, ROOM_AUTH);
+  if (c->waits || !auth || c->room->stopping || c->running >= c->room->conf->collect_connections) return;
+  c->waits = true;
+  room_send(c->room, ROOM_AUTH, auth, collect_ready_type, ++c->tags, SLICE_NONE, -1);
+}
+
+static void reap(void *arg) {
+  struct collector *c = arg;
+  for (struct run **at = &c->runs; *at;) {
+    struct run *r = *at;
+    if (!r->over) {
+      at = &r->next;
+      continue;
+    }
+    *at = r->next;
+    c->running--;
+    run_free(r);
+  }
+  if (!c->running) tls_client_free(&c->tls);
+  ask_for_work(c);
+}
+
+static void log_run(const struct run *r) {
+  static const char *const verdicts[COLLECT_VERDICTS] = { "well", "later", "here", "doubted", "login-wrong", "broken" };
+  struct log_line l;
+  log_open(&l, &r->collector->room->log, r->verdict == COLLECT_WENT_WELL ? LOG_INFO_ : LOG_WARN_, "collected");
+  log_num(&l, "collection", r->number);
+  log_str(&l, "account", buf_slice(&r->account));
+  log_cstr(&l, "server", r->host);
+  if (r->tls_version[0]) log_cstr(&l, "tls", r->tls_version);
+  if (r->pop && r->pop->mechanism) log_cstr(&l, "mechanism", r->pop->mechanism);
+  log_cstr(&l, "went", verdicts[r->verdict]);
+  log_num(&l, "fetched", r->fetched);
+  log_num(&l, "deleted", r->deleted);
+  log_num(&l, "left", r->left);
+  log_num(&l, "octets", r->octets);
+  log_num(&l, "ms", loop_now(r->collector->room->loop) - r->began_ms);
+  log_cstr(&l, "words", r->words);
+  log_end(&l);
+}
+
+void collector_said_result(struct run *r) {
+  struct room *room = r->collector->room;
+  struct buf b;
+  buf_init(&b, 1024);
+  const struct collect_result m = { (uint8_t)r->verdict, r->fetched, r->deleted, r->left, r->octets, slice_str(r->words) };
+  collect_result_put(&b, &m);
+  room_send(room, ROOM_AUTH, room_single(room, ROOM_AUTH), collect_result_type, r->tag, buf_slice(&b), -1);
+  buf_free(&b);
+  log_run(r);
+}
+
+/* --- the room --- */
+
+static bool start(struct room *r, struct buf *err) {
+  struct collector *c = r->arg;
+  c->room = r;
+  c->reap = (struct loop_later){ .fn = reap, .arg = c };
+  return true;
+}
+
+static bool from_auth(struct collector *c, const struct ipc_msg *msg) {
+  struct collect_job job;
+  struct collect_halt halt;
+  if (msg->type == collect_halt_type) {
+    struct run *r = find(c, msg->tag);
+    if (r) run_halt(r);
+    return collect_halt_get(msg->payload, &halt);
+  }
+  if (!collect_job_get(msg->payload, &job) || !c->waits) return false;
+  c->waits = false;
+  bool ok = run_begin(c, msg->tag, &job);
+  ask_for_work(c);
+  return ok;
+}
+
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+  struct collector *c = r->arg;
+  if (kind == ROOM_AUTH) return from_auth(c, msg);
+  struct run *run = find(c, msg->tag);
+  if (kind == ROOM_RESOLVER) return !run || run_told(run, msg);
+  if (kind != ROOM_STORE) return false;
+  return !run || run_store_message(run, msg); /* the answer to what is over is dropped */
+}
+
+static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
+  if (kind == ROOM_AUTH) ask_for_work(r->arg);
+}
+
+/* Nobody is there to hear of the runs, to take their mail, to find their server. */
+static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+  struct collector *c = r->arg;
+  if (kind == ROOM_AUTH) c->waits = false;
+  for (struct run *run = c->runs; run; run = run->next)
+    if (!run->over && (kind != ROOM_RESOLVER || run->resolving)) run_fail(run, COLLECT_HERE, "the %s was restarted", room_name(kind));
+}
+
+static void stop(struct room *r) {
+  struct collector *c = r->arg;
+  while (c->runs) {
+    struct run *run = c->runs;
+    c->runs = run->next;
+    if (!run->over) run_fail(run, COLLECT_HERE, "the server was stopped");
+    run_free(run);
+  }
+  loop_later_cancel(r->loop, &c->reap);
+  tls_client_free(&c->tls);
+  room_exit(r, 0);
+}
+
+int collector_main(int argc, char **argv) {
+  static const struct room_ops ops = {
+    .kind = ROOM_COLLECTOR,
+    .prepare = prepare,
+    .start = start,
+    .message = message,
+    .peer_joined = peer_joined,
+    .peer_lost = peer_lost,
+    .stop = stop,
+  };
+  struct collector c = { 0 };
+  buf_init(&c.authorities, AUTHORITIES_MAX);
+  int code = room_run(&ops, &c);
+  buf_free(&c.authorities);
+  return code;
+}

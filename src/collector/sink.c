@@ -1,0 +1,242 @@
+/* The session's sink: which messages are wanted is asked of store, a thousand UIDLs at a time; each one's octets go to
+ * store in chunks and are committed with their UIDL.
+ *
+ *   listed: HOLD ──collect_ask──► dates → wishes ──► … → resume
+ *   piece:  HOLD ──collect_spool─► spooled → resume
+ *   end:    HOLD ──collect_commit► committed: DONE or THERE → settle(safe), resume
+ */
+#include "lib/base/sys.h"
+#include "src/collector/collector.h"
+
+static void resume(struct run *r) {
+  if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return;
+  r->pop->proto.now_ms = loop_now(r->collector->room->loop);
+  pop3_client_resume(r->pop);
+  dial_wake(r->dial);
+}
+
+/* --- the listing --- */
+
+static bool is_wanted_number(const struct pop3_item *item) { return item->uidl.n > 0; }
+
+/* The next UIDLs, as many as one question takes. False: all were asked. */
+static bool ask_dates(struct run *r) {
+  struct buf list, b;
+  buf_init(&list, 80 * COLLECT_ASK_MAX);
+  buf_init(&b, 96 * 1024);
+  size_t i = r->asked, n = 0;
+  for (; i < r->pop->count && n < COLLECT_ASK_MAX; i++) {
+    if (!is_wanted_number(&r->pop->items[i])) continue;
+    ipc_list_put(&list, r->pop->items[i].uidl);
+    n++;
+  }
+  r->ask_count = i - r->asked;
+  collect_ask_put(&b, &(struct collect_ask){ buf_slice(&list) });
+  if (n && !list.failed && !b.failed) run_tell_store(r, collect_ask_type, &b, ASKS_DATES);
+  else if (n) run_fail(r, COLLECT_HERE, "memory ran out");
+  buf_free(&list);
+  buf_free(&b);
+  return n > 0;
+}
+
+static enum pop3_wish wish_of(const struct run *r, const struct pop3_item *item, uint64_t date, int64_t now_s) {
+  uint64_t age = now_s > 0 && (uint64_t)now_s > date ? (uint64_t)now_s - date : 0;
+  if (!date && item->size > r->collector->room->conf->message_size_limit) return POP3_LEAVE;
+  if (!date) return r->leave_s ? POP3_FETCH : POP3_MOVE;
+  return r->leave_s != COLLECT_LEAVE && age >= r->leave_s ? POP3_DELETE : POP3_LEAVE;
+}
+
+static bool take_dates(struct run *r, struct slice dates) {
+  struct wire w = wire_open(dates);
+  int64_t now_s = sys_wall_s();
+  for (size_t end = r->asked + r->ask_count; r->asked < end; r->asked++) {
+    struct pop3_item *item = &r->pop->items[r->asked];
+    if (!is_wanted_number(item)) {
+      r->left++;
+      continue;
+    }
+    uint64_t date = wire_get_u64(&w);
+    item->wish = (uint8_t)wish_of(r, item, date, now_s);
+    r->left += !date && item->wish == POP3_LEAVE;
+  }
+  return wire_done(&w);
+}
+
+static enum pop3_sink_says on_listed(void *arg, struct pop3_item *items, size_t count) {
+  struct run *r = arg;
+  if (count && !r->pop->has_uidl) {
+    run_note(r, COLLECT_BROKEN, "the server has no UIDL (RFC 1939 §7): what was fetched could not be told from what is new");
+    return POP3_SINK_OVER;
+  }
+  if (ask_dates(r)) return POP3_SINK_HOLD;
+  r->listed = true;
+  r->left += (uint32_t)count; /* without a UIDL, all of them */
+  return POP3_SINK_ON;
+}
+
+static bool on_dates(struct run *r, const struct ipc_msg *msg) {
+  struct collect_dates m;
+  if (!collect_dates_get(msg->payload, &m) || m.outcome >= COLLECT_OUTCOMES) return false;
+  if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return true;
+  if (m.outcome != COLLECT_DONE) {
+    run_fail(r, COLLECT_HERE, "the store can't say now what was collected before");
+    return true;
+  }
+  if (!take_dates(r, m.dates)) return false;
+  if (r->asked < r->pop->count && ask_dates(r)) return true;
+  r->listed = true;
+  if (r->halted) pop3_client_finish(r->pop);
+  resume(r);
+  return true;
+}
+
+/* --- a message --- */
+
+static void forget_message(struct run *r) {
+  r->item = NULL;
+  r->refused = COLLECT_DONE;
+  buf_free(&r->hold);
+}
+
+static enum pop3_sink_says on_begin(void *arg, struct pop3_item *item) {
+  struct run *r = arg;
+  forget_message(r);
+  r->item = item;
+  r->dots = false;
+  r->before = '\n';
+  trace_put(r, sys_wall_s(), &r->hold);
+  return r->hold.failed ? POP3_SINK_OVER : POP3_SINK_ON;
+}
+
+static void look_for_dots(struct run *r, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == '.' && r->before == '\n') r->dots = true;
+    r->before = s.p[i];
+  }
+}
+
+static void spool(struct run *r) {
+  struct buf b;
+  buf_init(&b, IPC_CHUNK + 64);
+  size_t n = buf_len(&r->hold) < IPC_CHUNK ? buf_len(&r->hold) : IPC_CHUNK;
+  collect_spool_put(&b, &(struct collect_spool){ slice_first(buf_slice(&r->hold), n) });
+  if (b.failed) {
+    run_fail(r, COLLECT_HERE, "memory ran out");
+  } else {
+    buf_drop(&r->hold, n);
+    r->spooled = true;
+    run_tell_store(r, collect_spool_type, &b, ASKS_SPOOL);
+  }
+  buf_free(&b);
+}
+
+static enum pop3_sink_says on_piece(void *arg, struct pop3_item *item, struct slice octets) {
+  struct run *r = arg;
+  if (r->refused == COLLECT_TOO_BIG) return POP3_SINK_NO;
+  if (r->refused != COLLECT_DONE || r->over) return POP3_SINK_OVER;
+  look_for_dots(r, octets);
+  buf_put(&r->hold, octets);
+  if (r->hold.failed) return POP3_SINK_OVER;
+  if (buf_len(&r->hold) < CHUNK_AT) return POP3_SINK_ON;
+  spool(r);
+  return POP3_SINK_HOLD;
+}
+
+static const char *words_for(enum collect_outcome o) {
+  switch (o) {
+  case COLLECT_NO_SPACE: return "the disk is full; the rest comes when there is space";
+  case COLLECT_FULL: return "the account's quota is used up; the rest comes when there is room";
+  case COLLECT_GONE: return "the account is no more";
+  default: return "the store could not keep a message now";
+  }
+}
+
+/* store will not have it. A message that is too large is left at the server; everything else ends the run. */
+static void take_refusal(struct run *r, enum collect_outcome o) {
+  r->refused = o;
+  if (o == COLLECT_DONE || o == COLLECT_TOO_BIG) return;
+  run_note(r, COLLECT_HERE, "%s", words_for(o));
+  pop3_client_finish(r->pop);
+}
+
+static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
+  struct collect_spooled m;
+  if (!collect_spooled_get(msg->payload, &m) || m.outcome >= COLLECT_OUTCOMES) return false;
+  if (r->drop) {
+    r->drop = false;
+    run_tell_store(r, collect_drop_type, NULL, ASKS_NOTHING);
+    return true;
+  }
+  if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return true;
+  take_refusal(r, (enum collect_outcome)m.outcome);
+  if (r->refused == COLLECT_DONE && buf_len(&r->hold) >= CHUNK_AT) spool(r);
+  else resume(r);
+  return true;
+}
+
+static enum pop3_sink_says on_end(void *arg, struct pop3_item *item) {
+  struct run *r = arg;
+  struct buf b, id;
+  if (r->refused != COLLECT_DONE) {
+    pop3_client_settle(r->pop, item, false);
+    return r->refused == COLLECT_TOO_BIG ? POP3_SINK_ON : POP3_SINK_OVER;
+  }
+  buf_init(&b, IPC_CHUNK + 256);
+  buf_init(&id, 64);
+  buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag, r->fetched + 1);
+  collect_commit_put(&b, &(struct collect_commit){ buf_slice(&id), item->uidl, r->dots, buf_slice(&r->hold) });
+  bool ok = !b.failed && !id.failed;
+  if (ok) {
+    r->spooled = false;
+    run_tell_store(r, collect_commit_type, &b, ASKS_COMMIT);
+  }
+  buf_free(&b);
+  buf_free(&id);
+  return ok ? POP3_SINK_HOLD : POP3_SINK_OVER;
+}
+
+static bool on_committed(struct run *r, const struct ipc_msg *msg) {
+  struct collect_committed m;
+  if (!collect_committed_get(msg->payload, &m) || m.outcome >= COLLECT_OUTCOMES) return false;
+  bool safe = m.outcome == COLLECT_DONE || m.outcome == COLLECT_THERE;
+  struct pop3_item *item = r->item;
+  r->fetched += m.outcome == COLLECT_DONE;
+  if (m.outcome == COLLECT_DONE && item) r->octets += item->octets;
+  if (!r->pop || r->pop->proto.want == PROTO_CLOSE || !item) return true;
+  r->left += m.outcome == COLLECT_TOO_BIG;
+  if (!safe) take_refusal(r, (enum collect_outcome)m.outcome);
+  forget_message(r);
+  pop3_client_settle(r->pop, item, safe);
+  resume(r);
+  return true;
+}
+
+/* A message that was begun ends without its end: what store has of it goes. */
+static void on_cut(void *arg, struct pop3_item *item) {
+  struct run *r = arg;
+  if (r->asks == ASKS_SPOOL) r->drop = true;
+  else if (r->spooled) run_tell_store(r, collect_drop_type, NULL, r->asks);
+  r->left += r->refused == COLLECT_TOO_BIG;
+  r->spooled = false;
+  forget_message(r);
+}
+
+static void on_refused(void *arg, struct pop3_item *item, struct slice words) {
+  struct run *r = arg;
+  r->left += item->wish != POP3_DELETE;
+}
+
+struct pop3_sink run_sink(struct run *r) {
+  return (struct pop3_sink){ on_listed, on_begin, on_piece, on_end, on_cut, on_refused, r };
+}
+
+bool sink_store_message(struct run *r, const struct ipc_msg *msg) {
+  enum run_asks asks = r->asks;
+  r->asks = ASKS_NOTHING;
+  switch (msg->type) {
+  case collect_dates_type: return asks == ASKS_DATES && on_dates(r, msg);
+  case collect_spooled_type: return asks == ASKS_SPOOL && on_spooled(r, msg);
+  case collect_committed_type: return asks == ASKS_COMMIT && on_committed(r, msg);
+  default: return false;
+  }
+}
