@@ -108,6 +108,9 @@ int cmd_account_enable(struct cli *c); /* and disable */
 int cmd_account_delete(struct cli *c);
 int cmd_account_certificate(struct cli *c); /* add, delete, list */
 int cmd_mail_undelete(struct cli *c);
+int cmd_collect_add(struct cli *c);
+int cmd_collect_password(struct cli *c);
+int cmd_collect(struct cli *c); /* list, run, pause, resume, delete: words for auth */
 int cmd_room(struct cli *c); /* words and arguments go to the store as they are */
 int cmd_export(struct cli *c);
 int cmd_import(struct cli *c);

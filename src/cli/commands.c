@@ -36,6 +36,21 @@ static const struct cmd_option passwd_options[] = {
   { "no-scram", NULL, "From now on keep none, whatever the option scram says." },
   { NULL, NULL, NULL },
 };
+static const struct cmd_option collect_options[] = {
+  { "password-stdin", NULL, "The password there is the first line of standard input; else it is asked for." },
+  { "every", "TIME", "How often, from 1m to 7d; else 15m." },
+  { "keep", NULL, "Leave the mail at the other server: the default." },
+  { "delete", NULL, "Delete a message there once it is safe here." },
+  { "delete-after", "TIME", "Delete it there so long after it came here, such as 14d." },
+  { "auth", "MECHANISM", "Log in by this one; else by the best that is offered." },
+  { "discover", NULL, "HOST is a mail domain: its SRV records say where its POP3 server is (RFC 6186)." },
+  { "no-tls", NULL, "With pop3://: without TLS. The password is then never shown: APOP, SCRAM or CRAM-MD5 must do." },
+  { NULL, NULL, NULL },
+};
+static const struct cmd_option collect_password_options[] = {
+  { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
+  { NULL, NULL, NULL },
+};
 static const struct cmd_option delete_options[] = {
   { "yes", NULL, "Do not ask." },
   { NULL, NULL, NULL },
@@ -191,6 +206,20 @@ const struct cmd cmds[] = {
     "take a certificate back", NULL },
   { "account delete", "ADDRESS", 1, 1, cmd_account_delete, delete_options, "delete an account with its mail",
     NULL },
+  { "account collect add", "ADDRESS URL", 2, 2, cmd_collect_add, collect_options,
+    "fetch mail from another server into an account",
+    "URL is pop3s://USER@HOST[:PORT], or pop3://USER@HOST[:PORT], which says STLS and does not go on without. The "
+    "certificate is always verified. Each message comes once, also when a process or the machine dies meanwhile; "
+    "what is deleted there was safe here before." },
+  { "account collect list", "[ADDRESS]", 0, 1, cmd_collect, NULL, "show what is fetched, and how it went", NULL },
+  { "account collect run", "ID", 1, 1, cmd_collect, NULL, "fetch now", NULL },
+  { "account collect pause", "ID", 1, 1, cmd_collect, NULL, "fetch no more until resume", NULL },
+  { "account collect resume", "ID", 1, 1, cmd_collect, NULL, "go on fetching, beginning now",
+    "A collection whose password was refused is paused by the server itself." },
+  { "account collect password", "ID", 1, 1, cmd_collect_password, collect_password_options,
+    "give a collection another password, and resume it", NULL },
+  { "account collect delete", "ID", 1, 1, cmd_collect, NULL, "fetch from there no more",
+    "What was fetched stays. Added anew, it fetches everything that is there a second time." },
   { "domain add", "DOMAIN", 1, 1, cmd_room, NULL, "receive mail for a domain", NULL },
   { "domain list", "", 0, 0, cmd_room, NULL, "list the domains", NULL },
   { "domain delete", "DOMAIN", 1, 1, cmd_room, NULL, "no longer receive mail for a domain",
