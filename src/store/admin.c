@@ -111,8 +111,13 @@ static bool apply(struct store *s, const struct change *c) {
   switch (c->kind) {
   case CHANGE_DOMAIN_PUT: return dir_put_domain(&s->dir, c->id, c->text);
   case CHANGE_DOMAIN_REMOVE: dir_remove_domain(&s->dir, c->text); return true;
-  case CHANGE_ACCOUNT_PUT: rules_changed(s); return dir_put_account(&s->dir, c->id, c->inbox, &c->limits);
-  case CHANGE_ACCOUNT_REMOVE: rules_changed(s); dir_remove_account(&s->dir, c->id); return true;
+  case CHANGE_ACCOUNT_PUT:
+    rules_account(s, dir_account(&s->dir, c->id), &c->limits);
+    return dir_put_account(&s->dir, c->id, c->inbox, &c->limits);
+  case CHANGE_ACCOUNT_REMOVE:
+    rules_account(s, dir_account(&s->dir, c->id), NULL);
+    dir_remove_account(&s->dir, c->id);
+    return true;
   case CHANGE_ADDRESS_PUT: return dir_put_address(&s->dir, c->text, c->id);
   case CHANGE_TARGET_ADD: return dir_add_target(&s->dir, c->text, c->target);
   case CHANGE_TARGET_REMOVE: dir_remove_target(&s->dir, c->text, c->target); return true;

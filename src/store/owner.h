@@ -110,8 +110,10 @@ uint32_t rules_expire(const struct store *s, const struct dir_account *a);
 /* How long the account's next login has to wait, in seconds. */
 uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s);
 const struct pop_rules_are *rules_of_all(struct store *s);
-/* An account or an option changed. */
+/* An option changed. */
 void rules_changed(struct store *s);
+/* The account (NULL: a new one) gets these limits (NULL: it goes). */
+void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits);
 
 /* --- tidy.c --- */
 

@@ -15,6 +15,15 @@ uint32_t rules_expire(const struct store *s, const struct dir_account *a) {
 
 void rules_changed(struct store *s) { s->rules_known = false; }
 
+static bool has_own(const struct dir_limits *l) {
+  return l && (l->login_delay != DIR_DEFAULT || l->expire != DIR_DEFAULT);
+}
+
+/* Accounts without limits of their own may come and go by the thousand and change nothing. */
+void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits) {
+  if (has_own(limits) || (a && has_own(&a->limits))) rules_changed(s);
+}
+
 /* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). Who has none of his own
  * has the option's, also when that is nobody now: the next account may. */
 static void work_out(struct store *s) {
