@@ -176,4 +176,15 @@ ok "a fetch that deletes was killed some times" test "$killed" -ge 2
 ok "and taken up again" get bob --to killed --quiet --delete
 ok "each once" holds killed 1 200
 ok "and the server has none" is "$(count_of bob)" 0
+
+# The same to an account, killed after a moment that differs each time; the store itself knows what it was given.
+put bob 120 2000
+add dave
+for moment in 0.05 0.1 0.2 0.3 0.4; do
+  echo secret-bob | timeout -s KILL "$moment" "$qasid_bin" -c qasid.conf fetch --ca cert.pem --password-stdin --quiet --delete \
+    --to account:dave@example.org "pop3s://bob@example.org@localhost:$pop3s"
+done
+ok "to an account, taken up again" get bob --to account:dave@example.org --delete --quiet
+ok "each once" is "$(q export dave@example.org - --format mbox 2>/dev/null | grep -a '^Subject: number' | sort -V)" "$(numbers 1 120)"
+ok "and the server has none" is "$(count_of bob)" 0
 finish
