@@ -111,6 +111,13 @@ EOF2"
 again "$id"
 ok "(it is not)" is "$(count_of two)" 19
 
+drop good-e 2
+id=$(collect two "pop3s://good-e@localhost:$tls" secret)
+ok "a name is looked up, and the certificate is held against it" comes_to "$id" result '^2 fetched$'
+id=$(collect two "pop3s://good-e@nowhere.invalid:$tls" secret)
+ok "a name that is none fails in words" comes_to "$id" result '^nowhere.invalid: '
+q account collect delete "$id"
+
 # --- trouble there ---
 drop wrong-a 3
 id=$(collect three "pop3s://wrong-a@127.0.0.1:$tls" mistaken)

@@ -47,7 +47,7 @@ back() { # ROOM
   job_works
 }
 ok "the whole job works" job_works
-for room in smtpd pop3d auth keys store; do ok "$room is killed and back" back "$room"; done
+for room in smtpd pop3d auth keys store resolver collector; do ok "$room is killed and back" back "$room"; done
 
 # Clients deliver and keep what was acknowledged while rooms die.
 ok "kills under load lose nothing that was acknowledged" python3 - "$server" "$smtp" "$pop3s" "$dir/cert.pem" <<'EOF'
