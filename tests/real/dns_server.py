@@ -1,6 +1,7 @@
 """A name server that answers by the name it is asked for: rightly, signed, not at all, or with malice.
 
-    dns_server.py PORT FOLDER    serves 127.0.0.1:PORT over UDP and TCP; writes FOLDER/anchor.key, a trust anchor
+    dns_server.py PORT FOLDER [POP3S]    serves 127.0.0.1:PORT over UDP and TCP; writes FOLDER/anchor.key, a trust
+                                         anchor; mx.example.org is here and has its POP3 at port POP3S
 
 Names below w.example are unsigned; what their first label says is what happens. Names below signed.example are signed with
 RSA/SHA-256 (RFC 4034, RFC 5702) by a key made here; some of them wrongly."""
@@ -91,6 +92,10 @@ zone = {
     ("ok.w.example", MX): [],
     ("alias.w.example", CNAME): [name("ok.w.example")],
 }
+if len(sys.argv) > 3:
+    zone["mx.example.org", A] = [v4("127.0.0.1")]
+    zone["_pop3s._tcp.mx.example.org", SRV] = [srv(0, 0, int(sys.argv[3]), "mx.example.org")]
+    zone["_pop3._tcp.mx.example.org", SRV] = [srv(0, 0, 0, "")]
 names = {n for n, _ in zone}
 
 def chain(n, kind):
