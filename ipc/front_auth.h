@@ -25,8 +25,8 @@ enum auth_failure {
 
 /* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name.
  * `response` is the initial response when has_response. exporter, end_point: the TLS channel's bindings
- * (RFC 9266, RFC 5929 §4), certificate: the SHA-256 fingerprint of the one that the client showed in the handshake; each
- * empty where there is none. The front-end vouches for these: auth has nobody else to ask. */
+ * (RFC 9266, RFC 5929 §4), certificate: the SHA-256 fingerprint of the one that the client showed in the
+ * handshake; each empty where there is none. The front-end vouches for these: auth has nobody else to ask. */
 #define auth_start_FIELDS(F)                                                                      \
   F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX)               \
   F(bytes, peer, 16) F(flag, secure, ) F(bytes, exporter, 64) F(bytes, end_point, 64)             \

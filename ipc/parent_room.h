@@ -25,7 +25,8 @@
 #define room_certificate_FIELDS(F) F(u16, index, ) F(flag, last, ) F(bytes, pem, 64 * 1024)
 /* Session-ticket keys of this service, newest first, TICKET_KEY_SIZE octets each. */
 #define room_tickets_FIELDS(F) F(bytes, keys, 256)
-/* To auth: the key set that access tokens are verified with (RFC 7517), as it stands in the file that oauth_keys names;
+/* To auth: the key set that access tokens are verified with (RFC 7517), as it stands in the file that
+ * oauth_keys names;
  * empty: no tokens are taken. Again at each reload. */
 #define room_token_keys_FIELDS(F) F(bytes, keys, 64 * 1024)
 /* Everything you need has been said. */

@@ -51,7 +51,8 @@ static bool is_login(struct slice typ) {
          slice_caseeq(typ, SLICE("application/at+jwt"));
 }
 
-static enum jwt_result judge_header(const struct json_value *h, struct slice *ret_kid, enum signature_kind *ret_kind) {
+static enum jwt_result judge_header(const struct json_value *h, struct slice *ret_kid,
+                                    enum signature_kind *ret_kind) {
   struct slice alg, typ;
   *ret_kid = SLICE_NONE;
   if (!json_text(h, "alg", &alg)) return JWT_MALFORMED;
@@ -95,11 +96,13 @@ static bool name_of(const struct json_value *claims, struct slice claim, struct 
   return json_text(claims, name, ret) && ret->n && ret->n <= JWT_NAME_MAX;
 }
 
-static enum jwt_result judge_claims(const struct json_value *c, const struct jwt_rules *r, struct buf *ret_name) {
+static enum jwt_result judge_claims(const struct json_value *c, const struct jwt_rules *r,
+                                    struct buf *ret_name) {
   int64_t exp, nbf;
   struct slice issuer, name;
   if (!json_seconds(c, "exp", &exp) || exp <= r->now_s - JWT_LEEWAY_S) return JWT_EXPIRED;
-  if (json_member(c, "nbf") && (!json_seconds(c, "nbf", &nbf) || nbf > r->now_s + JWT_LEEWAY_S)) return JWT_TOO_EARLY;
+  if (json_member(c, "nbf") && (!json_seconds(c, "nbf", &nbf) || nbf > r->now_s + JWT_LEEWAY_S))
+    return JWT_TOO_EARLY;
   if (!json_text(c, "iss", &issuer) || !issuer.n || !slice_eq(issuer, r->issuer)) return JWT_ISSUER;
   if (!r->audience.n || !is_for_us(c, r->audience)) return JWT_AUDIENCE;
   if (!name_of(c, r->claim, &name)) return JWT_NAME;

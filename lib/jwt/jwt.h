@@ -1,6 +1,7 @@
-/* JSON Web Tokens (RFC 7519) that are signed (RFC 7515, compact serialization), with the rules of RFC 8725: the
- * algorithm must be one that is taken here and fit the key; the key comes out of the local set, never out of the token
- * or from an address in it; who issued it, whom it is for and until when are looked at each time. */
+/* JSON Web Tokens (RFC 7519) that are signed (RFC 7515, compact serialization), with the rules of RFC 8725:
+ * the algorithm must be one that is taken here and fit the key; the key comes out of the local set, never out
+ * of the token or from an address in it; who issued it, whom it is for and until when are looked at each
+ * time. */
 #ifndef QASID_JWT_JWT_H
 #define QASID_JWT_JWT_H
 
@@ -10,7 +11,7 @@ enum {
   JWT_TOKEN_MAX = 12288,  /* what SASL carries (RFC 4954 §4) */
   JWT_HEADER_MAX = 2048,  /* octets, out of base64 */
   JWT_NAME_MAX = 320,
-  JWT_LEEWAY_S = 60,      /* how far clocks may differ (RFC 7519 §4.1.4: "usually no more than a few minutes") */
+  JWT_LEEWAY_S = 60,      /* how far clocks may differ (RFC 7519 §4.1.4 allows "a few minutes") */
 };
 
 struct jwt_rules {
@@ -31,7 +32,7 @@ enum jwt_result {
   JWT_TOO_EARLY,  /* "nbf" */
   JWT_ISSUER,
   JWT_AUDIENCE,
-  JWT_NAME,       /* the claim is missing, no string, or too long; or the issuer says that it did not verify it */
+  JWT_NAME,       /* the claim is missing, no string or too long, or the issuer has not verified it */
   JWT_RESULTS
 };
 const char *jwt_result_text(enum jwt_result r);

@@ -20,7 +20,8 @@ struct jwt_keys {
 
 enum signature_kind jwt_algorithm(struct slice name) {
   static const char *const names[SIGNATURE_KINDS] = {
-    [SIGNATURE_RS256] = "RS256", [SIGNATURE_PS256] = "PS256", [SIGNATURE_ES256] = "ES256", [SIGNATURE_EDDSA] = "EdDSA",
+    [SIGNATURE_RS256] = "RS256", [SIGNATURE_PS256] = "PS256",
+    [SIGNATURE_ES256] = "ES256", [SIGNATURE_EDDSA] = "EdDSA",
   };
   size_t i = 0;
   while (i < SIGNATURE_KINDS && !slice_eq(name, slice_str(names[i]))) i++;
@@ -82,7 +83,8 @@ static const char *add(struct jwt_keys *k, const struct json_value *v) {
   if (json_member(v, "kid") && (!json_text(v, "kid", &kid) || !kid.n || kid.n > JWT_KID_MAX))
     return "a \"kid\" is a string of at most 256 octets";
   for (size_t i = 0; i < k->count; i++)
-    if (slice_eq(kid, slice_of(k->items[i].kid, k->items[i].kid_n)) && kid.n) return "two keys have the same \"kid\"";
+    if (kid.n && slice_eq(kid, slice_of(k->items[i].kid, k->items[i].kid_n)))
+      return "two keys have the same \"kid\"";
   if (k->count == JWT_KEYS_MAX) return "it has more than 64 keys";
   struct jwt_key *new = &k->items[k->count];
   new->named = json_text(v, "alg", &alg);
@@ -90,7 +92,8 @@ static const char *add(struct jwt_keys *k, const struct json_value *v) {
   new->key = key_of(v, kty, &why);
   if (!new->key) return why;
   k->count++;
-  if (new->named && signature_takes(new->kind) != public_key_kind(new->key)) return "an \"alg\" is not of its key's kind";
+  if (new->named && signature_takes(new->kind) != public_key_kind(new->key))
+    return "an \"alg\" is not of its key's kind";
   if (kid.n) memcpy(new->kid, kid.p, kid.n);
   new->kid_n = kid.n;
   return NULL;

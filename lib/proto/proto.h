@@ -63,7 +63,7 @@ struct proto_trace {
 /* What binds the TLS channel under a session (RFC 5056): it is asked for when a login needs it. */
 struct proto_bindings {
   uint8_t exporter[64], end_point[64]; /* RFC 9266; RFC 5929 §4 */
-  uint8_t certificate[32];             /* SHA-256 of the certificate that the client showed in the handshake */
+  uint8_t certificate[32];             /* SHA-256 of what the client showed in the handshake */
   size_t exporter_n, end_point_n, certificate_n; /* 0: there is none */
 };
 struct proto_channel {

@@ -105,7 +105,8 @@ static bool gs2_get(struct sasl_server *s, struct slice *rest) {
   if (!flag_ok(s, flag, &binding) || !rest->p) return false;
   authzid = slice_split(rest, ',');
   if (!rest->p) return false;
-  if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !sasl_name_get(slice_from(authzid, 2), &s->authzid)))
+  if (authzid.n &&
+      (!slice_starts(authzid, SLICE("a=")) || !sasl_name_get(slice_from(authzid, 2), &s->authzid)))
     return false;
   buf_put(&s->gs2, slice_first(whole, whole.n - rest->n));
   buf_put(&s->gs2, binding);

@@ -1,9 +1,9 @@
-/* The two mechanisms that hand over an OAuth 2.0 bearer token (RFC 6750): OAUTHBEARER (RFC 7628), and the XOAUTH2
- * that Google had before it and most clients still speak. They differ in the first message and in what the client says
- * once it was refused.
+/* The two mechanisms that hand over an OAuth 2.0 bearer token (RFC 6750): OAUTHBEARER (RFC 7628), and the
+ * XOAUTH2 that Google had before it and most clients still speak. They differ in the first message and in
+ * what the client says once it was refused.
  *
- * Server: START (→ ASKED) → SENT → OK, or → REFUSED: RFC 4422 §3.6 allows no words with a refusal, so they go as a
- * challenge, the client answers with next to nothing, and only then is it refused (RFC 7628 §3.2.3). */
+ * Server: START (→ ASKED) → SENT → OK, or → REFUSED: RFC 4422 §3.6 allows no words with a refusal, so they go
+ * as a challenge, the client answers with next to nothing, and only then is it refused (RFC 7628 §3.2.3). */
 #include "lib/base/num.h"
 #include "lib/sasl/mechanisms.h"
 
@@ -32,8 +32,8 @@ static bool is_port(struct slice s) {
   return slice_at(s, 0) != '0' && num_parse(s, UINT16_MAX, &port);
 }
 
-/* What we know of host and port is behind address translation and many names of one server: only their form is
- * looked at. Unknown keys are ignored (RFC 7628 §3.1); a known one that comes twice has no meaning. */
+/* What we know of host and port is behind address translation and many names of one server: only their form
+ * is looked at. Unknown keys are ignored (RFC 7628 §3.1); a known one that comes twice has no meaning. */
 static bool pair(struct slice p, struct slice *auth, struct slice *port) {
   if (slice_find(p, '=') < 0) return false;
   struct slice value = p, key = slice_split(&value, '=');
@@ -56,8 +56,8 @@ static bool pairs(struct slice rest, struct slice *auth) {
   return rest.n == 1;
 }
 
-/* RFC 6750 §2.1: "Bearer" 1*SP b64token, the scheme in any case. Another scheme, or none, leaves the token empty:
- * so a client asks what the server wants (RFC 7628 §4.3). */
+/* RFC 6750 §2.1: "Bearer" 1*SP b64token, the scheme in any case. Another scheme, or none, leaves the token
+ * empty: so a client asks what the server wants (RFC 7628 §4.3). */
 static void take_token(struct sasl_server *s, struct slice auth) {
   if (!slice_caseeq(slice_split(&auth, ' '), SLICE("Bearer"))) return;
   while (slice_at(auth, 0) == ' ') auth = slice_from(auth, 1);
@@ -72,7 +72,8 @@ static bool bearer_parse(struct sasl_server *s, struct slice message) {
   if (!rest.p || (!slice_eq(flag, SLICE("n")) && !slice_eq(flag, SLICE("y")))) return false;
   struct slice authzid = slice_split(&rest, ',');
   if (slice_at(rest, 0) != KVSEP) return false;
-  if (authzid.n && (!slice_starts(authzid, SLICE("a=")) || !sasl_name_get(slice_from(authzid, 2), &s->authzid)))
+  if (authzid.n &&
+      (!slice_starts(authzid, SLICE("a=")) || !sasl_name_get(slice_from(authzid, 2), &s->authzid)))
     return false;
   if (!pairs(slice_from(rest, 1), &auth)) return false;
   take_token(s, auth);
@@ -137,7 +138,8 @@ static bool can_send(const struct sasl_client *c) {
   return c->password.n && is_value(c->password) && sasl_safe_utf8(c->name) && slice_find(c->name, KVSEP) < 0;
 }
 
-/* A challenge behind the token is a refusal: `dummy` lets the server say so, and a yes is not believed any more. */
+/* A challenge behind the token is a refusal: `dummy` lets the server say so, and a yes is not believed any
+ * more. */
 static enum sasl_advice client_refused(struct sasl_client *c, const char *dummy, struct buf *out) {
   if (c->at != CLIENT_SENT) return SASL_GIVE_UP;
   c->at = CLIENT_DONE;

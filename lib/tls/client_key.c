@@ -30,9 +30,9 @@ static bool use_chain(SSL_CTX *ctx, struct slice pem) {
 bool tls_client_show(struct tls_client *c, struct slice certificate, struct slice key, struct buf *err) {
   SSL_CTX *ctx = tls_client_ctx(c);
   bool ok = use_chain(ctx, certificate);
-  if (!ok) buf_printf(err, "the client certificate can't be used: %s", ossl_reason("there is none in the file"));
+  if (!ok) buf_printf(err, "the client certificate can't be used: %s", ossl_reason("there is none"));
   else if (!(ok = use_key(ctx, key)))
-    buf_printf(err, "the client certificate's key can't be used: %s", ossl_reason("there is none in the file"));
+    buf_printf(err, "the client certificate's key can't be used: %s", ossl_reason("there is none"));
   ERR_clear_error();
   return ok;
 }

@@ -212,7 +212,8 @@ size_t tls_client_certificate(struct tls_conn *c, int64_t now_s, uint8_t to[TLS_
   time_t now = (time_t)now_s;
   if (!SSL_is_init_finished(c->ssl) || !SSL_is_server(c->ssl) || SSL_session_reused(c->ssl)) return 0;
   X509 *x = SSL_get0_peer_certificate(c->ssl);
-  if (!x || X509_cmp_time(X509_get0_notBefore(x), &now) != -1 || X509_cmp_time(X509_get0_notAfter(x), &now) != 1) {
+  if (!x || X509_cmp_time(X509_get0_notBefore(x), &now) != -1 ||
+      X509_cmp_time(X509_get0_notAfter(x), &now) != 1) {
     ERR_clear_error();
     return 0;
   }

@@ -16,7 +16,8 @@
 #include "lib/tls/names.h"
 #include "lib/tls/ossl.h"
 
-enum { CHAIN_MAX = 16, CLIENT_CHAIN_OCTETS = 16 * 1024, TICKET_NAME = 16, TICKET_CIPHER_KEY = 32, TICKET_MAC_KEY = 32 };
+enum { CHAIN_MAX = 16, TICKET_NAME = 16, TICKET_CIPHER_KEY = 32, TICKET_MAC_KEY = 32 };
+enum { CLIENT_CHAIN_OCTETS = 16 * 1024 }; /* only the first certificate of it is looked at */
 
 struct certificate {
   X509 *x;
@@ -178,8 +179,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, co
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Whose certificate it is, auth says by its fingerprint; that the client has its key, OpenSSL has seen or will see. TLS
- * 1.3 tickets are sent after this. */
+/* Whose certificate it is, auth says by its fingerprint; that the client has its key, OpenSSL has seen or
+ * will see. TLS 1.3 tickets are sent after this. */
 static int on_client_certificate(X509_STORE_CTX *ctx, void *arg) {
   (void)arg;
   SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -217,7 +218,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
   const uint8_t *key = sealing ? s->ticket_keys[0] : ticket_key(s, name);
   if (sealing && (s->ticket_count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(s->ticket_cipher)) != 1))
     return -1;
-  if (!key || (sealing && SSL_get0_peer_certificate(ssl))) return 0; /* TLS 1.2: an empty ticket (RFC 5077 §3.3) */
+  /* A client that showed a certificate: in TLS 1.2 an empty ticket (RFC 5077 §3.3). */
+  if (!key || (sealing && SSL_get0_peer_certificate(ssl))) return 0;
   if (sealing) memcpy(name, key, TICKET_NAME);
   if (EVP_CipherInit_ex2(cipher, s->ticket_cipher, key + TICKET_NAME, iv, sealing, NULL) != 1 ||
       !ticket_mac(mac, key + TICKET_NAME + TICKET_CIPHER_KEY))

@@ -95,8 +95,8 @@ struct tls_client_options {
 
 struct tls_client *tls_client_new(const struct tls_client_options *options, struct buf *err);
 void tls_client_free(struct tls_client **c);
-/* Shows this certificate (PEM, with its chain behind it) to servers that ask for one. False with a sentence in
- * `err`. */
+/* Shows this certificate (PEM, with its chain behind it) to servers that ask for one. False with a sentence
+ * in `err`. */
 bool tls_client_show(struct tls_client *c, struct slice certificate, struct slice key, struct buf *err);
 
 /* --- connections --- */
@@ -131,18 +131,20 @@ bool tls_resumed(const struct tls_conn *c);
 /* The protocol that ALPN chose, or an empty slice. */
 struct slice tls_alpn(const struct tls_conn *c);
 
-/* After the handshake: clients expect "tls-exporter" to be bound to. That is so with TLS 1.3 (RFC 9266 §2); with
- * 1.2 they expect "tls-unique" (RFC 5802 §6), which is not safe there (RFC 7627 §1) and not spoken here. */
+/* After the handshake: clients expect "tls-exporter" to be bound to. That is so with TLS 1.3 (RFC 9266 §2);
+ * with 1.2 they expect "tls-unique" (RFC 5802 §6), which is not safe there (RFC 7627 §1) and not spoken here.
+ * */
 bool tls_binds(const struct tls_conn *c);
 /* Channel bindings, TLS_BINDING_MAX octets of room each; return the length, 0 when there is none. */
 /* RFC 9266 "tls-exporter": TLS 1.3, or 1.2 with extended master secret (RFC 7627). */
 size_t tls_binding_exporter(struct tls_conn *c, uint8_t *to);
-/* The certificate that the client showed and proved to hold the key of, in the handshake of this very connection: its
- * SHA-256 fingerprint, TLS_FINGERPRINT octets. 0: it showed none, or it is not valid at `now_s` (seconds since 1970).
- * Who signed it is nobody's concern here: whoever takes it knows the fingerprint.
+/* The certificate that the client showed and proved to hold the key of, in the handshake of this very
+ * connection: its SHA-256 fingerprint, TLS_FINGERPRINT octets. 0: it showed none, or it is not valid at
+ * `now_s` (seconds since 1970). Who signed it is nobody's concern here: whoever takes it knows the
+ * fingerprint.
  *
- * A client that showed one gets no ticket, so it shows it again the next time; and a resumed connection has none,
- * whatever its ticket says: who learned the ticket keys could write any certificate into one. */
+ * A client that showed one gets no ticket, so it shows it again the next time; and a resumed connection has
+ * none, whatever its ticket says: who learned the ticket keys could write any certificate into one. */
 size_t tls_client_certificate(struct tls_conn *c, int64_t now_s, uint8_t to[TLS_FINGERPRINT]);
 /* The fingerprint of the first certificate of a PEM text. False: there is none. */
 bool tls_fingerprint(struct slice pem, uint8_t to[TLS_FINGERPRINT]);

@@ -193,7 +193,8 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
-      db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+      db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
   if (s) {
     db_bind_text(s, 1, account_name(row));
     db_bind_int(s, 2, (int64_t)row->id);
@@ -274,7 +275,8 @@ uint64_t accounts_count(struct accounts *a) {
 
 /* --- certificates --- */
 
-enum account_result accounts_by_certificate(struct accounts *a, const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
+enum account_result accounts_by_certificate(struct accounts *a,
+                                            const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
                                             struct buf *ret_name) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "SELECT key FROM certificate WHERE fingerprint = ?1");
@@ -291,7 +293,8 @@ enum account_result accounts_add_certificate(struct accounts *a, struct slice na
                                              const uint8_t fingerprint[ACCOUNT_FINGERPRINT], int64_t now_s) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "INSERT INTO certificate (fingerprint, key, added) VALUES (?1, ?2, ?3)");
+  struct db_stmt *s =
+      db_prepare(a->db, "INSERT INTO certificate (fingerprint, key, added) VALUES (?1, ?2, ?3)");
   if (s) {
     db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
     db_bind_text(s, 2, account_fold(name, folded));
@@ -313,12 +316,12 @@ enum account_result accounts_delete_certificate(struct accounts *a, struct slice
 }
 
 enum account_result accounts_each_certificate(struct accounts *a, struct slice name,
-                                              void (*fn)(void *arg, struct slice name, struct slice fingerprint, int64_t added),
-                                              void *arg) {
+                                              certificate_fn *fn, void *arg) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "SELECT account.name, fingerprint, added FROM certificate JOIN account USING (key)"
-                                        " WHERE ?1 = '' OR key = ?1 ORDER BY key, added, fingerprint");
+  struct db_stmt *s =
+      db_prepare(a->db, "SELECT account.name, fingerprint, added FROM certificate JOIN account USING (key)"
+                        " WHERE ?1 = '' OR key = ?1 ORDER BY key, added, fingerprint");
   if (!s) return ACCOUNT_TROUBLE;
   db_bind_text(s, 1, account_fold(name, folded));
   enum db_result r;

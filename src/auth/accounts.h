@@ -76,8 +76,10 @@ enum account_result accounts_update(struct accounts *a, const struct account *ro
 enum account_result accounts_keep_scram(struct accounts *a, const struct account *row);
 enum account_result accounts_delete(struct accounts *a, struct slice name);
 /* Certificates that stand for an account, by fingerprint; each for one account only, gone with it. */
+typedef void certificate_fn(void *arg, struct slice name, struct slice fingerprint, int64_t added);
 /* OK: `ret_name` has the account's name as it is looked up. NONE: it is nobody's. */
-enum account_result accounts_by_certificate(struct accounts *a, const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
+enum account_result accounts_by_certificate(struct accounts *a,
+                                            const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
                                             struct buf *ret_name);
 /* EXISTS: it is registered already, with this account or another. */
 enum account_result accounts_add_certificate(struct accounts *a, struct slice name,
@@ -87,8 +89,7 @@ enum account_result accounts_delete_certificate(struct accounts *a, struct slice
                                                 const uint8_t fingerprint[ACCOUNT_FINGERPRINT]);
 /* Calls fn for each certificate of the account, or of all when the name is empty. */
 enum account_result accounts_each_certificate(struct accounts *a, struct slice name,
-                                              void (*fn)(void *arg, struct slice name, struct slice fingerprint, int64_t added),
-                                              void *arg);
+                                              certificate_fn *fn, void *arg);
 /* Calls fn for each account in the order of names. */
 enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
                                   void *arg);

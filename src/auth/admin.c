@@ -46,7 +46,7 @@ static void row(struct auth *a, struct admin_call *c, const struct slice *values
   table(a, c, cli_row_type, values, n);
 }
 
-static void done_account(struct auth *a, struct admin_call *c, enum account_result r) {
+void call_done_account(struct auth *a, struct admin_call *c, enum account_result r) {
   static const struct {
     enum cli_code code;
     const char *text;
@@ -152,7 +152,7 @@ static bool seal_scram(struct auth *a, struct account *r, const struct auth_job 
 
 /* --- account add, import, passwd, legacy --- */
 
-static struct slice word(const struct admin_call *c, size_t i) {
+struct slice call_word(const struct admin_call *c, size_t i) {
   return i < c->count ? c->words[i] : SLICE_NONE;
 }
 
@@ -183,10 +183,10 @@ static bool password_ok(struct auth *a, struct admin_call *c, struct slice passw
 }
 
 /* The row as it is, for a change. */
-static bool find(struct auth *a, struct admin_call *c, struct slice name) {
+bool call_find(struct auth *a, struct admin_call *c, struct slice name) {
   enum account_result r = accounts_find(&a->accounts, name, &c->row);
   if (r == ACCOUNT_OK) return true;
-  done_account(a, c, r);
+  call_done_account(a, c, r);
   return false;
 }
 
@@ -194,7 +194,7 @@ static bool is_free(struct auth *a, struct admin_call *c) {
   struct account other;
   enum account_result r = accounts_find(&a->accounts, account_name(&c->row), &other);
   if (r == ACCOUNT_NONE) return true;
-  done_account(a, c, r == ACCOUNT_OK ? ACCOUNT_EXISTS : r);
+  call_done_account(a, c, r == ACCOUNT_OK ? ACCOUNT_EXISTS : r);
   return false;
 }
 
@@ -211,19 +211,20 @@ static bool take_flag(struct admin_call *c, struct slice flag) {
 /* The words from `at` on but the last, which is the password. */
 static bool take_flags(struct auth *a, struct admin_call *c, size_t at) {
   for (; at + 1 < c->count; at++) {
-    if (take_flag(c, word(c, at))) continue;
+    if (take_flag(c, call_word(c, at))) continue;
     done(a, c, CLI_USAGE, "that is none of --legacy-auth, --scram, --no-scram");
     return false;
   }
-  if (c->wish != SCRAM_ALWAYS || scram_takes(word(c, at))) return true;
+  if (c->wish != SCRAM_ALWAYS || scram_takes(call_word(c, at))) return true;
   done(a, c, CLI_USAGE,
-       "SCRAM takes only passwords of printable ASCII characters (RFC 5802 §2.2); without --scram this one can be had");
+       "SCRAM takes only passwords of printable ASCII characters (RFC 5802 §2.2); this one goes without "
+       "--scram");
   return false;
 }
 
 static bool account_add(struct auth *a, struct admin_call *c) {
-  struct slice password = word(c, c->count - 1);
-  if (!take_flags(a, c, 4) || !take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) ||
+  struct slice password = call_word(c, c->count - 1);
+  if (!take_flags(a, c, 4) || !take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) ||
       !password_ok(a, c, password) || !is_free(a, c))
     return false;
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
@@ -232,8 +233,8 @@ static bool account_add(struct auth *a, struct admin_call *c) {
 /* A password in clear is hashed; a hash is tried once, to see that libcrypt takes it. */
 static bool account_import(struct auth *a, struct admin_call *c) {
   struct slice field = SLICE_NONE;
-  enum password_import kind = password_import(word(c, 4), &field);
-  if (!take_name(a, c, word(c, 2)) || !take_id(a, c, word(c, 3)) || !is_free(a, c)) return false;
+  enum password_import kind = password_import(call_word(c, 4), &field);
+  if (!take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) || !is_free(a, c)) return false;
   if (kind == IMPORT_UNKNOWN) {
     done(a, c, CLI_USAGE,
          "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt "
@@ -248,32 +249,33 @@ static bool account_import(struct auth *a, struct admin_call *c) {
 
 /* The sealed secret and the verifiers, where there are any, follow the password. */
 static bool account_passwd(struct auth *a, struct admin_call *c) {
-  struct slice password = word(c, c->count - 1);
-  if (!take_flags(a, c, 3) || !find(a, c, word(c, 2)) || !password_ok(a, c, password)) return false;
+  struct slice password = call_word(c, c->count - 1);
+  if (!take_flags(a, c, 3) || !call_find(a, c, call_word(c, 2)) || !password_ok(a, c, password))
+    return false;
   c->legacy = c->row.sealed_n > 0;
   return go_on_after(a, c, AFTER_PASSWD, JOB_HASH, password, SLICE_NONE);
 }
 
-static void update(struct auth *a, struct admin_call *c) {
+void call_update(struct auth *a, struct admin_call *c) {
   changed(a, &c->row);
-  done_account(a, c, accounts_update(&a->accounts, &c->row));
+  call_done_account(a, c, accounts_update(&a->accounts, &c->row));
 }
 
 static bool account_legacy(struct auth *a, struct admin_call *c) {
-  bool on = slice_eq(word(c, 3), SLICE("on")), off = slice_eq(word(c, 3), SLICE("off"));
+  bool on = slice_eq(call_word(c, 3), SLICE("on")), off = slice_eq(call_word(c, 3), SLICE("off"));
   if ((!on && !off) || (on && c->count != 5)) {
     done(a, c, CLI_USAGE, "account legacy NAME on PASSWORD, or account legacy NAME off");
     return false;
   }
-  if (!find(a, c, word(c, 2))) return false;
+  if (!call_find(a, c, call_word(c, 2))) return false;
   c->legacy = on;
   if (on)
-    return password_ok(a, c, word(c, 4)) && go_on_after(a, c, AFTER_LEGACY, JOB_VERIFY, word(c, 4),
-                                                        slice_of(c->row.hash, c->row.hash_n));
+    return password_ok(a, c, call_word(c, 4)) && go_on_after(a, c, AFTER_LEGACY, JOB_VERIFY, call_word(c, 4),
+                                                             slice_of(c->row.hash, c->row.hash_n));
   explicit_bzero(c->row.sealed, sizeof c->row.sealed);
   c->row.sealed_n = 0;
   if (!account_wants_scram(&c->row, a->conf->scram)) c->row.scram_n = 0;
-  update(a, c);
+  call_update(a, c);
   return false;
 }
 
@@ -310,37 +312,32 @@ void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
   else if (c->after == AFTER_LEGACY && wrong)
     done(a, c, CLI_USAGE, "that is not the account's password");
   else
-    done_account(a, c, apply(a, c, job));
+    call_done_account(a, c, apply(a, c, job));
   call_free(a, c);
 }
 
 /* --- the others --- */
 
 static bool account_delete(struct auth *a, struct admin_call *c) {
-  if (!find(a, c, word(c, 2))) return false;
+  if (!call_find(a, c, call_word(c, 2))) return false;
   enum account_result r = agenda_account_deleted(a, &c->row);
   if (r != ACCOUNT_OK) {
-    done_account(a, c, r);
+    call_done_account(a, c, r);
     return false;
   }
   cache_drop(&a->cache, c->row.id);
-  done_account(a, c, accounts_delete(&a->accounts, word(c, 2)));
+  call_done_account(a, c, accounts_delete(&a->accounts, call_word(c, 2)));
   return false;
 }
 
 static bool account_enable(struct auth *a, struct admin_call *c) {
-  if (!find(a, c, word(c, 2))) return false;
-  c->row.enabled = slice_eq(word(c, 1), SLICE("enable"));
-  update(a, c);
+  if (!call_find(a, c, call_word(c, 2))) return false;
+  c->row.enabled = slice_eq(call_word(c, 1), SLICE("enable"));
+  call_update(a, c);
   return false;
 }
 
-struct listing {
-  struct auth *auth;
-  struct admin_call *call;
-};
-
-static void put_time(struct buf *b, int64_t t) {
+void call_put_time(struct buf *b, int64_t t) {
   struct tm tm;
   time_t at = (time_t)t;
   if (gmtime_r(&at, &tm))
@@ -358,14 +355,14 @@ static struct slice scheme_of(const struct account *r) {
 }
 
 static void list_one(void *arg, const struct account *r) {
-  struct listing *l = arg;
+  struct call_listing *l = arg;
   struct buf id, created, since;
   buf_init(&id, 32);
   buf_init(&created, 32);
   buf_init(&since, 32);
   buf_put_dec(&id, r->id);
-  put_time(&created, r->created);
-  put_time(&since, r->changed);
+  call_put_time(&created, r->created);
+  call_put_time(&since, r->changed);
   const struct slice values[] = {
     account_name(r),
     buf_slice(&id),
@@ -382,92 +379,11 @@ static void list_one(void *arg, const struct account *r) {
   buf_free(&since);
 }
 
-/* --- account certificate --- */
-
-/* 64 hexadecimal digits; colons between are how others print it. */
-static bool take_fingerprint(struct auth *a, struct admin_call *c, struct slice text, uint8_t ret[ACCOUNT_FINGERPRINT]) {
-  size_t n = 0;
-  bool ok = true;
-  for (size_t i = 0; ok && i < text.n; i++) {
-    uint8_t d = ascii_lower(text.p[i]);
-    if (d == ':' && i) continue;
-    int v = ascii_is_digit(d) ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : -1;
-    ok = v >= 0 && n < 2 * ACCOUNT_FINGERPRINT;
-    if (ok) ret[n / 2] = (uint8_t)(n % 2 ? ret[n / 2] | v : v << 4);
-    n++;
-  }
-  if (ok && n == 2 * ACCOUNT_FINGERPRINT) return true;
-  done(a, c, CLI_USAGE, "a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits");
-  return false;
-}
-
-static void count_certificate(void *arg, struct slice name, struct slice fingerprint, int64_t added) {
-  size_t *n = arg;
-  ++*n;
-}
-
-static void certificate_add(struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
-  size_t n = 0;
-  enum account_result r = accounts_each_certificate(&a->accounts, word(c, 3), count_certificate, &n);
-  if (r == ACCOUNT_OK && n >= ACCOUNT_CERTIFICATES_MAX) {
-    done(a, c, CLI_USAGE, "this account has 64 certificates already");
-    return;
-  }
-  if (r == ACCOUNT_OK)
-    r = accounts_add_certificate(&a->accounts, word(c, 3), fingerprint, a->shell.wall ? a->shell.wall(a->shell.arg) : 0);
-  if (r == ACCOUNT_EXISTS) done(a, c, CLI_EXISTS, "that certificate is registered already, with this account or another");
-  else done_account(a, c, r);
-}
-
-/* A login under way that was proved by it is not let in any more: the row gets another stamp. */
-static void certificate_delete(struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
-  enum account_result r = accounts_delete_certificate(&a->accounts, word(c, 3), fingerprint);
-  if (r == ACCOUNT_OK) update(a, c);
-  else if (r == ACCOUNT_NONE) done(a, c, CLI_NOT_FOUND, "that certificate is not registered with this account");
-  else done_account(a, c, r);
-}
-
-static void list_certificate(void *arg, struct slice name, struct slice fingerprint, int64_t added) {
-  struct listing *l = arg;
-  struct buf hex, since;
-  buf_init(&hex, 128);
-  buf_init(&since, 32);
-  hex_put(&hex, fingerprint);
-  put_time(&since, added);
-  const struct slice values[] = { name, buf_slice(&hex), buf_slice(&since) };
-  row(l->auth, l->call, values, 3);
-  buf_free(&hex);
-  buf_free(&since);
-}
-
-static bool certificate_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[] = { "name", "fingerprint", "added" };
-  columns(a, c, names, 3);
-  done_account(a, c, accounts_each_certificate(&a->accounts, word(c, 3), list_certificate, &(struct listing){ a, c }));
-  return false;
-}
-
-static bool account_certificate(struct auth *a, struct admin_call *c) {
-  uint8_t fingerprint[ACCOUNT_FINGERPRINT];
-  bool add = slice_eq(word(c, 2), SLICE("add")), delete = slice_eq(word(c, 2), SLICE("delete"));
-  bool list = slice_eq(word(c, 2), SLICE("list")) && c->count <= 4;
-  if (!list && (c->count != 5 || (!add && !delete))) {
-    done(a, c, CLI_USAGE, "account certificate add|delete NAME FINGERPRINT, or account certificate list [NAME]");
-    return false;
-  }
-  if ((!list || c->count == 4) && !find(a, c, word(c, 3))) return false;
-  if (list) return certificate_list(a, c);
-  if (!take_fingerprint(a, c, word(c, 4), fingerprint)) return false;
-  if (add) certificate_add(a, c, fingerprint);
-  else certificate_delete(a, c, fingerprint);
-  return false;
-}
-
 static bool account_list(struct auth *a, struct admin_call *c) {
   static const char *const names[] = { "name", "id", "enabled", "legacy", "scram",
                                        "hash", "created", "changed" };
   columns(a, c, names, sizeof names / sizeof *names);
-  done_account(a, c, accounts_each(&a->accounts, list_one, &(struct listing){ a, c }));
+  call_done_account(a, c, accounts_each(&a->accounts, list_one, &(struct call_listing){ a, c }));
   return false;
 }
 
@@ -502,7 +418,7 @@ static bool status(struct auth *a, struct admin_call *c) {
 /* --- backup --- */
 
 static void put_output(void *arg, struct slice octets) {
-  struct listing *l = arg;
+  struct call_listing *l = arg;
   struct buf b;
   buf_init(&b, IPC_CHUNK + 64);
   cli_output_put(&b, &(struct cli_output){ .data = octets });
@@ -514,7 +430,7 @@ static bool backup(struct auth *a, struct admin_call *c) {
   struct buf err;
   buf_init(&err, 512);
   int64_t now = a->shell.wall ? a->shell.wall(a->shell.arg) : 0;
-  bool ok = backup_put(&a->accounts, now, IPC_CHUNK, put_output, &(struct listing){ a, c }, &err);
+  bool ok = backup_put(&a->accounts, now, IPC_CHUNK, put_output, &(struct call_listing){ a, c }, &err);
   const char *text = buf_cstr(&err);
   done(a, c, ok ? CLI_OK : CLI_TROUBLE, text ? text : "");
   buf_free(&err);
@@ -538,7 +454,7 @@ static const struct admin_verb {
   { "account", "enable",  3, 3, account_enable, "account enable NAME" },
   { "account", "disable", 3, 3, account_enable, "account disable NAME" },
   { "account", "delete",  3, 3, account_delete, "account delete NAME" },
-  { "account", "certificate", 3, 5, account_certificate,
+  { "account", "certificate", 3, 5, admin_certificate,
     "account certificate add|delete NAME FINGERPRINT | account certificate list [NAME]" },
   { "account", "list",    2, 2, account_list,   "account list" },
   { "collect", "add",     12, 12, admin_collect_add,
@@ -555,8 +471,8 @@ static const struct admin_verb {
 
 static const struct admin_verb *verb_of(const struct admin_call *c) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-    if (slice_eq(word(c, 0), slice_str(verbs[i].first)) &&
-        (!verbs[i].second || slice_eq(word(c, 1), slice_str(verbs[i].second))))
+    if (slice_eq(call_word(c, 0), slice_str(verbs[i].first)) &&
+        (!verbs[i].second || slice_eq(call_word(c, 1), slice_str(verbs[i].second))))
       return &verbs[i];
   return NULL;
 }

@@ -30,6 +30,24 @@ void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const c
 void call_columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n);
 void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n);
 
+struct call_listing {
+  struct auth *auth;
+  struct admin_call *call;
+};
+
+/* The command's word, an empty slice behind the last. */
+struct slice call_word(const struct admin_call *c, size_t i);
+/* The row as it is, into c->row. False: that there is none was said. */
+bool call_find(struct auth *a, struct admin_call *c, struct slice name);
+/* Writes c->row under a new stamp, and says how that went. */
+void call_update(struct auth *a, struct admin_call *c);
+/* Ends the command with what that result means. */
+void call_done_account(struct auth *a, struct admin_call *c, enum account_result r);
+void call_put_time(struct buf *b, int64_t t);
+
+/* admin_certificate.c: a row of admin.c's table. */
+bool admin_certificate(struct auth *a, struct admin_call *c);
+
 /* admin_collect.c: rows of admin.c's table. */
 bool admin_collect_add(struct auth *a, struct admin_call *c);
 bool admin_collect_list(struct auth *a, struct admin_call *c);

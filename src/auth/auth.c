@@ -9,8 +9,8 @@
 
 /* --- life --- */
 
-/* The row that stands for names without an account: a hash like any other that no password has, a secret that nobody
- * was told, and verifiers of no password. Verifying against it costs the same. */
+/* The row that stands for names without an account: a hash like any other that no password has, a secret that
+ * nobody was told, and verifiers of no password. Verifying against it costs the same. */
 static bool make_nobody(struct auth *a) {
   uint8_t random[PASSWORD_RANDOM], nonce[SEAL_NONCE];
   struct buf hash, secret;

@@ -40,8 +40,8 @@ struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct a
 /* To be called when no job is out. */
 void auth_free(struct auth **a);
 void auth_reconfigure(struct auth *a, const struct conf *conf);
-/* The key set that access tokens are verified with (lib/jwt/keys.h); empty: no tokens are taken. False with a sentence
- * in `err`: what was there before stays. */
+/* The key set that access tokens are verified with (lib/jwt/keys.h); empty: no tokens are taken. False with a
+ * sentence in `err`: what was there before stays. */
 bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err);
 /* A message from a room, checked against the pair's rules. False: malformed payload. */
 bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,

@@ -45,8 +45,8 @@ void dispatch(struct auth *a, uint64_t now_ms) {
   a->dispatching = false;
 }
 
-/* The account was to have verifiers and had none: its password was there just now. What can't be kept today is made
- * again at another login. */
+/* The account was to have verifiers and had none: its password was there just now. What can't be kept today
+ * is made again at another login. */
 static void keep_scram(struct auth *a, struct account *row, const struct scram_verifiers *v) {
   uint8_t nonce[SEAL_NONCE];
   a->shell.random(a->shell.arg, nonce, sizeof nonce);

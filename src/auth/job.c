@@ -39,5 +39,6 @@ void auth_work(struct auth_job *j) {
     j->result = password_hash(buf_slice(&j->password), j->random, &j->hash);
     break;
   }
-  j->scram_made = j->scram && j->result == PASSWORD_OK && scram_derive(&j->verifiers, buf_slice(&j->password));
+  bool wanted = j->scram && j->result == PASSWORD_OK;
+  j->scram_made = wanted && scram_derive(&j->verifiers, buf_slice(&j->password));
 }

@@ -212,7 +212,8 @@ bool login_decided(struct auth *a, struct login *l, uint64_t now_ms) {
 
 /* --- the credential --- */
 
-/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as it would be. */
+/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as it would
+ * be. */
 static bool scram_salt_of(struct auth *a, const struct login *l, struct scram_verifier *ret) {
   uint8_t folded[AUTH_NAME_MAX];
   struct scram_verifiers made, kept;
@@ -281,7 +282,8 @@ static void take_scram(struct auth *a, struct login *l, uint64_t now_ms) {
     unreadable(a, l);
     opened = account_unseal_scram(&a->accounts, l->row, &v);
   }
-  struct sasl_secret secret = { .known = l->known, .keys = &scram_verifier_of(&v, l->sasl.mech->digest)->keys };
+  const struct scram_verifier *one = scram_verifier_of(&v, l->sasl.mech->digest);
+  struct sasl_secret secret = { .known = l->known, .keys = &one->keys };
   bool right = opened && sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_CHALLENGE;
   explicit_bzero(&v, sizeof v);
   if (opened) login_decide(a, l, right, false, now_ms);
@@ -347,7 +349,7 @@ static void take_certificate(struct auth *a, struct login *l, uint64_t now_ms) {
   buf_reset(&l->sasl.name);
   enum account_result r = accounts_by_certificate(&a->accounts, l->certificate, &l->sasl.name);
   if ((r != ACCOUNT_OK && r != ACCOUNT_NONE) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
-  else login_decide(a, l, true, false, now_ms); /* if there is such an account, and it is the one that was asked for */
+  else login_decide(a, l, true, false, now_ms); /* if there is one, and it is the one that was asked for */
 }
 
 /* All that the client has to say was said. */

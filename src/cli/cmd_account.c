@@ -71,7 +71,9 @@ static const char *scram_wish(const struct cli *c) {
   return cli_given(c, "scram") ? "--scram" : cli_given(c, "no-scram") ? "--no-scram" : NULL;
 }
 
-static bool scram_said_twice(const struct cli *c) { return cli_given(c, "scram") && cli_given(c, "no-scram"); }
+static bool scram_said_twice(const struct cli *c) {
+  return cli_given(c, "scram") && cli_given(c, "no-scram");
+}
 
 int cmd_account_add(struct cli *c) {
   struct buf password;
@@ -79,7 +81,8 @@ int cmd_account_add(struct cli *c) {
   if (scram_said_twice(c)) return cli_fail(CLI_EXIT_USAGE, "--scram and --no-scram are opposites");
   bool is_hash = cli_given(c, "hash-stdin") != NULL, legacy = cli_given(c, "legacy-auth") != NULL;
   if (is_hash && (legacy || cli_given(c, "scram")))
-    return cli_fail(CLI_EXIT_USAGE, "--legacy-auth and --scram need the password itself, which a hash is not");
+    return cli_fail(CLI_EXIT_USAGE,
+                    "--legacy-auth and --scram need the password itself, which a hash is not");
   int code = is_hash ? CLI_EXIT_OK : secret_get(c, "Password: ", true, &password);
   if (is_hash && !read_secret_line(0, &password))
     code = cli_fail(CLI_EXIT_NO_INPUT, "standard input has no hash in its first line");
@@ -158,7 +161,8 @@ int cmd_account_certificate(struct cli *c) {
   bool ok = c->arg_count < 2 || fingerprint_of(c->args[1], &hex);
   if (c->arg_count == 2) words[n - 1] = buf_slice(&hex);
   int code = ok ? ask_print(c, ROOM_AUTH, words, n)
-                : cli_fail(CLI_EXIT_NO_INPUT, "%s: there is no certificate in it (a PEM block \"BEGIN CERTIFICATE\")", c->args[1]);
+                : cli_fail(CLI_EXIT_NO_INPUT, "%s: has no certificate (a PEM block \"BEGIN CERTIFICATE\")",
+                           c->args[1]);
   buf_free(&hex);
   return code;
 }

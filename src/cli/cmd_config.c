@@ -147,7 +147,8 @@ static int check_folder(struct cli *c, const char *option, const char *path) {
 int cmd_check_config(struct cli *c) {
   const struct conf *conf = cli_conf(c);
   if (!conf) return CLI_EXIT_CONFIG;
-  int wrong = check_files(c, conf) + check_token_keys(c, conf) + check_dns(c) + check_folder(c, "data_dir", conf->data_dir) +
+  int wrong = check_files(c, conf) + check_token_keys(c, conf) + check_dns(c) +
+              check_folder(c, "data_dir", conf->data_dir) +
               check_folder(c, "run_dir", conf->run_dir);
   if (wrong) return CLI_EXIT_CONFIG;
   if (conf->tls_certificates.count == 0)

@@ -109,6 +109,10 @@ for m in scram-sha-256 scram-sha-1 cram-md5; do
   # shellcheck disable=SC2086
   ok "mpop $m, wrong password" no mpop_ $m wrong --port="$pop3" $in_tls
 done
+for m in scram-sha-256 scram-sha-1; do
+  ok "mpop $m, verifiers only" mpop --host=localhost --port="$pop3" --tls=off --auth=$m --user=carol@example.org --passwordeval="echo other-carol" \
+    --delivery=maildir,box --uidls-file="$dir/uidls-carol-$m" --keep=on
+done
 ok "mpop scram-sha-256 in the clear" mpop_ scram-sha-256 secret-bob --port="$pop3" --tls=off
 ok "each time everything came" is "$(find box/new -type f | wc -l)" $((4 * sent))
 for m in CRAM-MD5 PLAIN LOGIN; do
