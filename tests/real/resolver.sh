@@ -20,7 +20,7 @@ cp "$dir/qasid.conf" "$dir/base.conf"
 configure() { # LINE…: beside what every test server has
   { cat "$dir/base.conf"; printf '%s\n' "$@"; } >"$dir/qasid.conf"
 }
-configure "dns_servers = { \"127.0.0.1@$dns\" }" 'dns_timeout = 5' "dns_trust_anchor = \"$dir/one/anchor.key\""
+configure "dns_servers = { \"127.0.0.1@$dns\" }" 'dns_timeout = 30' "dns_trust_anchor = \"$dir/one/anchor.key\""
 serve
 
 # lookup CODE NAME [KIND]: asked by the server's resolver, not here
@@ -35,6 +35,7 @@ says() { grep -q -- "$1" "$dir/said" || { cat "$dir/said"; return 1; }; }
 has() { grep -q -- "$1" "$dir/hosts" || { cat "$dir/hosts"; return 1; }; }
 all() { local step; for step; do eval "$step" || { echo "in: $step"; return 1; }; done; }
 comes() { local i; for ((i = 0; i < 50; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
+is_open() { [ "$(value open)" -ge 1 ]; }
 value() { q --json status | python3 -c 'import json,sys; print([r["value"] for r in json.load(sys.stdin)["resolver"] if r["counter"] == sys.argv[1]][0])' "$1"; }
 room() { q --json status | python3 -c 'import json,sys; print([r[sys.argv[1]] for r in json.load(sys.stdin)["rooms"] if r["room"] == "resolver"][0])' "$1"; }
 
@@ -84,8 +85,11 @@ if [ "$(id -u)" = 0 ]; then
   done; exit 1' "$server"
 fi
 
+id=$(collect carol 'pop3s://bob@silent.w.example')
+ok "a question is open" comes is_open
 old=$(pid_of resolver)
 kill -9 "$old"
+ok "killed, what was open is for later" ends_so "$id" 'resolver (was|is being) restarted'
 ok "killed, it is back" comes lookup 0 ok.w.example
 ok "as another process" no is "$(pid_of resolver)" "$old"
 
