@@ -71,7 +71,7 @@ void run_free(struct run *r) {
 void run_halt(struct run *r) {
   r->halted = true;
   if (r->over) return;
-  run_note(r, COLLECT_HERE, "it was stopped");
+  run_note(r, COLLECT_HERE, "it was stopped from here; the rest comes with the next run");
   bool talks = r->pop && r->pop->proto.want != PROTO_CLOSE && r->listed;
   if (!talks) {
     run_end(r);

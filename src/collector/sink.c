@@ -142,20 +142,22 @@ static enum pop3_sink_says on_piece(void *arg, struct pop3_item *item, struct sl
   return POP3_SINK_HOLD;
 }
 
-static const char *words_for(enum collect_outcome o) {
-  switch (o) {
-  case COLLECT_NO_SPACE: return "the disk is full; the rest comes when there is space";
-  case COLLECT_FULL: return "the account's quota is used up; the rest comes when there is room";
-  case COLLECT_GONE: return "the account is no more";
-  default: return "the store could not keep a message now";
-  }
-}
+/* What can last is tried again no sooner than a trouble of the other server. */
+static const struct refusal {
+  enum collect_verdict verdict;
+  const char *words;
+} refusals[COLLECT_OUTCOMES] = {
+  [COLLECT_TROUBLE] = { COLLECT_HERE, "the store could not keep a message now" },
+  [COLLECT_NO_SPACE] = { COLLECT_LATER, "the disk is full; the rest comes when there is space" },
+  [COLLECT_FULL] = { COLLECT_LATER, "the account's quota is used up; the rest comes when there is room" },
+  [COLLECT_GONE] = { COLLECT_LATER, "the account is no more" },
+};
 
 /* store will not have it. A message that is too large is left at the server; everything else ends the run. */
 static void take_refusal(struct run *r, enum collect_outcome o) {
   r->refused = o;
-  if (o == COLLECT_DONE || o == COLLECT_TOO_BIG) return;
-  run_note(r, COLLECT_HERE, "%s", words_for(o));
+  if (!refusals[o].words) return;
+  run_note(r, refusals[o].verdict, "%s", refusals[o].words);
   pop3_client_finish(r->pop);
 }
 

@@ -158,9 +158,9 @@ static void answer_committed(struct store *s, struct session *ss, enum collect_o
 
 /* One block: the job, the name, the UIDL, the message's end. Original headers are left as they are: no
  * Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4). */
-static struct collect_job *new_collect_job(struct session *ss, const struct collect_commit *q, int64_t now_s) {
+static struct collected_job *new_collect_job(struct session *ss, const struct collect_commit *q, int64_t now_s) {
   struct slice lacks = body_lacks(&ss->spool, q->tail);
-  struct collect_job *j =
+  struct collected_job *j =
       job_new(&collect_kind, sizeof *j + q->id.n + q->uidl.n + q->tail.n + lacks.n, ss, now_s);
   struct deliver_place *place = calloc(1, sizeof *place);
   if (!j || !place) {
@@ -193,7 +193,7 @@ static enum collect_outcome begin_commit(struct store *s, struct session *ss, co
   if (!a) return COLLECT_GONE;
   if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
   if (!store_has_room(s, a, size)) return COLLECT_FULL;
-  struct collect_job *j = new_collect_job(ss, q, now_s);
+  struct collected_job *j = new_collect_job(ss, q, now_s);
   if (!j) return COLLECT_TROUBLE;
   j->d.places[0] = (struct deliver_place){ a->id, a->inbox, 0 };
   a->coming += j->d.size;
@@ -220,7 +220,7 @@ void collect_finish(struct store *s, struct store_job *j) {
   struct session *ss = session_answered(s, j);
   if (!ss) return;
   bool there = j->result == JOB_DONE && d->uidl_found == UIDL_THERE;
-  uint64_t row = ((struct collect_job *)j)->row;
+  uint64_t row = ((struct collected_job *)j)->row;
   if (j->result == JOB_DONE) buf_put(&ss->listed, slice_of(&row, sizeof row));
   answer_committed(s, ss, there ? COLLECT_THERE : outcome_of(j->result));
 }

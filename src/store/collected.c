@@ -48,7 +48,7 @@ const struct job_kind seen_kind = {
 
 /* --- a message with its row --- */
 
-static enum db_result put_row(struct store_engine *e, const struct collect_job *c) {
+static enum db_result put_row(struct store_engine *e, const struct collected_job *c) {
   struct db_stmt *s =
       db_prepare(e->db, "INSERT INTO collected (account, source, uidl, date) VALUES (?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)c->d.places[0].account);
@@ -59,7 +59,7 @@ static enum db_result put_row(struct store_engine *e, const struct collect_job *
 }
 
 static enum db_result collect_run(struct store_engine *e, struct store_job *j) {
-  struct collect_job *c = (struct collect_job *)j;
+  struct collected_job *c = (struct collected_job *)j;
   uint64_t date;
   c->d.in_file = false;
   c->d.uidl_found = UIDL_THERE;

@@ -1,6 +1,6 @@
 /* What was collected: a row for each UIDL of each collection, so that no message is collected twice.
  *
- *   (none) --collect_job, with its message--> remembered --not listed by the other server--> missing since
+ *   (none) --collected_job, with its message--> remembered --not listed by the other server--> missing since
  *                                                  ^                                            |
  *                                                  +---------------- listed again --------------+
  *                                                                                               | COLLECTED_KEEP_S
@@ -30,7 +30,7 @@ struct seen_job {
 };
 extern const struct job_kind seen_kind;
 
-struct collect_job {
+struct collected_job {
   struct deliver_job d;
   uint64_t source;
   struct slice uidl; /* the other server's; not the one that our POP3 shows */
