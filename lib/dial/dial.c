@@ -35,8 +35,8 @@ struct dial {
   struct tls_conn *tls;
   int fd;
   enum state state;
-  bool secure; /* the handshake is done */
-  bool lost;   /* nothing more can be read or sent */
+  bool secure;           /* the handshake is done */
+  bool lost;             /* nothing more can be read or sent */
   struct proto *session; /* its owner frees it */
   struct buf in;
   uint64_t until_ms; /* of the state */
@@ -91,7 +91,8 @@ static void enter(struct dial *d, enum state state, uint64_t ms) {
 static void drive(struct dial *d);
 static void on_io(void *arg, int ready) { drive(arg); }
 
-/* A socket that is connecting, or -1 with errno. tools/link-check looks that no other function of a room makes one. */
+/* A socket that is connecting, or -1 with errno. tools/link-check looks that no other function of a room
+ * makes one. */
 __attribute__((noinline)) static int dial_connect(const struct dial_address *to) {
   struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(to->port) };
   struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
@@ -322,8 +323,10 @@ static uint64_t session_deadline(const struct dial *d) {
 static void keep_time(struct dial *d, bool busy) {
   if (d->state == OVER) return;
   uint64_t at = busy ? loop_now(d->loop) : session_deadline(d);
-  if (at) loop_timer_set(d->timer, at);
-  else loop_timer_cancel(d->timer);
+  if (at)
+    loop_timer_set(d->timer, at);
+  else
+    loop_timer_cancel(d->timer);
 }
 
 static void late(struct dial *d) {
@@ -343,9 +346,12 @@ static void drive(struct dial *d) {
   bool goes_on = true;
   if (d->session) d->session->now_ms = loop_now(d->loop);
   for (int i = 0; goes_on && i < STEPS_A_TURN && d->state != OVER; i++) {
-    if (d->state == CONNECTING) connected(d);
-    else if (d->state == SECURING) goes_on = secure(d);
-    else goes_on = step(d);
+    if (d->state == CONNECTING)
+      connected(d);
+    else if (d->state == SECURING)
+      goes_on = secure(d);
+    else
+      goes_on = step(d);
     if (d->state == CONNECTING) goes_on = false; /* another address was begun */
     if (d->state != OVER && d->session) d->session->now_ms = loop_now(d->loop);
   }
@@ -414,4 +420,6 @@ void dial_free(struct dial **ptr) {
   free(d);
 }
 
-struct dial_address dial_peer(const struct dial *d) { return d->peer; }
+struct dial_address dial_peer(const struct dial *d) {
+  return d->peer;
+}

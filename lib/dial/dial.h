@@ -1,12 +1,13 @@
-/* An outgoing connection on the loop: connects to one of several addresses, speaks TLS, and drives a pure client
- * session (a `struct proto` that talks to a server, as lib/pop3/client.h has it). It knows no protocol.
+/* An outgoing connection on the loop: connects to one of several addresses, speaks TLS, and drives a pure
+ * client session (a `struct proto` that talks to a server, as lib/pop3/client.h has it). It knows no
+ * protocol.
  *
  *   CONNECTING → (SECURING) → TALKING ⇄ SECURING → CLOSING → over()
  *      | next address
  *      +--- none left → over()
  *
- * A certificate is always held against `host`; there is no way to leave that out. No name is looked up and no file
- * is opened here. Whoever made the connection frees it, never from inside a function of dial_ops. */
+ * A certificate is always held against `host`; there is no way to leave that out. No name is looked up and no
+ * file is opened here. Whoever made the connection frees it, never from inside a function of dial_ops. */
 #ifndef QASID_DIAL_H
 #define QASID_DIAL_H
 
@@ -77,14 +78,15 @@ void dial_bindings(struct dial *d, struct proto_bindings *ret);
 const char *dial_tls_version(const struct dial *d);
 
 /* --- trust.c --- */
-/* The file of certificate authorities, before the room is confined. Returns 0 or an errno; what there is, is in `to`. */
+/* The file of certificate authorities, before the room is confined. Returns 0 or an errno; what there is, is
+ * in `to`. */
 int dial_trust_read(const char *path, struct buf *to);
 
 /* --- where.c --- */
 /* An IPv4 or IPv6 address in text, without brackets. */
 bool dial_address_parse(const char *text, uint16_t port, struct dial_address *ret);
-/* False for what only this machine or its network should reach: loopback, private, link-local, multicast, reserved
- * ranges, and IPv6 forms that lead to such (RFC 6890, RFC 4291, RFC 6052). */
+/* False for what only this machine or its network should reach: loopback, private, link-local, multicast,
+ * reserved ranges, and IPv6 forms that lead to such (RFC 6890, RFC 4291, RFC 6052). */
 bool dial_address_is_public(const struct dial_address *a);
 /* "192.0.2.1", "2001:db8::1". */
 void dial_address_put(const struct dial_address *a, struct buf *out);

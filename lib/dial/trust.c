@@ -6,7 +6,9 @@
 #include "lib/dial/dial.h"
 
 /* tools/link-check looks that no other function of a room that dials opens a file. */
-__attribute__((noinline)) static int dial_trust_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+__attribute__((noinline)) static int dial_trust_open(const char *path) {
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
 
 int dial_trust_read(const char *path, struct buf *to) {
   enum { PIECE = 64 * 1024 };

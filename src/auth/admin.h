@@ -11,14 +11,14 @@ enum after { AFTER_ADD, AFTER_PASSWD, AFTER_LEGACY, AFTER_IMPORT };
 
 /* A command under way: from its words to cli_done. */
 struct admin_call {
-  uint32_t number;     /* the command line's channel; 0: it is gone */
+  uint32_t number; /* the command line's channel; 0: it is gone */
   struct slice words[WORDS_MAX];
   size_t count;
   uint64_t now_ms;
   /* when it goes on after a hash */
   enum after after;
-  bool legacy;         /* the password is to be kept under seal too */
-  bool wishes;         /* `wish` was said; else it stays as it is */
+  bool legacy; /* the password is to be kept under seal too */
+  bool wishes; /* `wish` was said; else it stays as it is */
   enum account_scram wish;
   struct account row;
   struct buf password;

@@ -4,7 +4,9 @@
 #include "lib/base/num.h"
 #include "src/auth/admin.h"
 
-static struct slice word(const struct admin_call *c, size_t i) { return i < c->count ? c->words[i] : SLICE_NONE; }
+static struct slice word(const struct admin_call *c, size_t i) {
+  return i < c->count ? c->words[i] : SLICE_NONE;
+}
 
 static int64_t wall(const struct auth *a) { return a->shell.wall ? a->shell.wall(a->shell.arg) : 0; }
 
@@ -19,7 +21,8 @@ static void answer(struct auth *a, struct admin_call *c, enum account_result r) 
     const char *text;
   } says[] = {
     [ACCOUNT_OK] = { CLI_OK, "" },
-    [ACCOUNT_NONE] = { CLI_NOT_FOUND, "there is no collection with that number: see `qasid account collect list`" },
+    [ACCOUNT_NONE] = { CLI_NOT_FOUND,
+                       "there is no collection with that number: see `qasid account collect list`" },
     [ACCOUNT_EXISTS] = { CLI_EXISTS, "that account collects from there already" },
     [ACCOUNT_FULL] = { CLI_TROUBLE, "the disk is full; nothing was changed" },
     [ACCOUNT_TROUBLE] = { CLI_TROUBLE, "the accounts database can't be used now; nothing was changed" },
@@ -51,7 +54,8 @@ static bool is_host(struct slice s) {
 
 /* No line's end and no NUL: it is sent as part of a line. */
 static bool is_secret(struct slice s) {
-  return s.n && s.n <= COLLECT_SECRET_MAX && slice_find(s, 0) < 0 && slice_find(s, '\r') < 0 && slice_find(s, '\n') < 0;
+  return s.n && s.n <= COLLECT_SECRET_MAX && slice_find(s, 0) < 0 && slice_find(s, '\r') < 0 &&
+         slice_find(s, '\n') < 0;
 }
 
 static bool port_is_allowed(const struct auth *a, uint64_t port) {
@@ -74,9 +78,11 @@ static bool take_server(struct auth *a, struct admin_call *c, struct collection 
   if (!is_host(word(c, 3)) || !copy(word(c, 3), x->host, sizeof x->host, &x->host_n))
     return refuse(a, c, "the server's name is none");
   for (size_t i = 0; i < x->host_n; i++) x->host[i] = ascii_lower(x->host[i]);
-  if (!num_parse(word(c, 4), 65535, &port) || !port) return refuse(a, c, "the port is a number from 1 to 65535");
+  if (!num_parse(word(c, 4), 65535, &port) || !port)
+    return refuse(a, c, "the port is a number from 1 to 65535");
   if (!port_is_allowed(a, port))
-    return refuse(a, c, "the collector may not connect to that port: the option collect_ports names those it may");
+    return refuse(a, c,
+                  "the collector may not connect to that port: the option collect_ports names those it may");
   x->port = (uint16_t)port;
   x->discover = slice_eq(word(c, 6), SLICE("yes"));
   return take_tls(word(c, 5), x) || refuse(a, c, "TLS is one of implicit, started, none");
@@ -84,19 +90,23 @@ static bool take_server(struct auth *a, struct admin_call *c, struct collection 
 
 static bool take_user(struct auth *a, struct admin_call *c, struct collection *x) {
   struct slice mechanism = word(c, 8);
-  if (!sasl_safe_utf8(word(c, 7)) || !is_plain(word(c, 7)) || !copy(word(c, 7), x->user, sizeof x->user, &x->user_n))
+  if (!sasl_safe_utf8(word(c, 7)) || !is_plain(word(c, 7)) ||
+      !copy(word(c, 7), x->user, sizeof x->user, &x->user_n))
     return refuse(a, c, "the user's name at the server has 1 to 320 octets, no space or control character");
   if (slice_eq(mechanism, SLICE("-"))) mechanism = SLICE_NONE;
-  if ((mechanism.n && !is_plain(mechanism)) || !copy(mechanism, x->mechanism, sizeof x->mechanism, &x->mechanism_n))
+  if ((mechanism.n && !is_plain(mechanism)) ||
+      !copy(mechanism, x->mechanism, sizeof x->mechanism, &x->mechanism_n))
     return refuse(a, c, "that is no way to log in");
-  if (!is_secret(word(c, 11))) return refuse(a, c, "a password has 1 to 511 octets, no NUL and no end of line");
+  if (!is_secret(word(c, 11)))
+    return refuse(a, c, "a password has 1 to 511 octets, no NUL and no end of line");
   return true;
 }
 
 static bool take_times(struct auth *a, struct admin_call *c, struct collection *x) {
   if (!num_parse(word(c, 9), COLLECT_EVERY_MOST, &x->every_s) || x->every_s < COLLECT_EVERY_LEAST)
     return refuse(a, c, "between two runs are a minute at least and a week at most");
-  if (slice_eq(word(c, 10), SLICE("-"))) x->leave_s = COLLECT_LEAVE;
+  if (slice_eq(word(c, 10), SLICE("-")))
+    x->leave_s = COLLECT_LEAVE;
   else if (!num_parse(word(c, 10), 3650ull * AGENDA_DAY_S, &x->leave_s))
     return refuse(a, c, "mail can be left at the server for ten years at most, or for good");
   return true;
@@ -115,14 +125,17 @@ static bool take_account(struct auth *a, struct admin_call *c, struct collection
 bool admin_collect_add(struct auth *a, struct admin_call *c) {
   struct collection x = { .made = wall(a) };
   uint8_t nonce[SEAL_NONCE];
-  if (!take_account(a, c, &x) || !take_server(a, c, &x) || !take_user(a, c, &x) || !take_times(a, c, &x)) return false;
-  if (a->agenda.count >= COLLECTIONS_MAX) return refuse(a, c, "there are as many collections as there may be");
+  if (!take_account(a, c, &x) || !take_server(a, c, &x) || !take_user(a, c, &x) || !take_times(a, c, &x))
+    return false;
+  if (a->agenda.count >= COLLECTIONS_MAX)
+    return refuse(a, c, "there are as many collections as there may be");
   a->shell.random(a->shell.arg, &x.source, sizeof x.source);
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
   x.source = (x.source & INT64_MAX) | 1;
   x.next = x.made; /* at once */
-  enum account_result r = collection_seal(&a->accounts, &x, word(c, 11), nonce) ? collections_add(&a->accounts, &x)
-                                                                               : ACCOUNT_TROUBLE;
+  enum account_result r = collection_seal(&a->accounts, &x, word(c, 11), nonce)
+                              ? collections_add(&a->accounts, &x)
+                              : ACCOUNT_TROUBLE;
   if (r == ACCOUNT_OK && !agenda_added(a, &x)) {
     collections_delete(&a->accounts, x.id);
     r = ACCOUNT_TROUBLE;
@@ -153,8 +166,8 @@ static void put_time(struct buf *b, int64_t t) {
   struct tm tm;
   time_t at = (time_t)t;
   if (t && gmtime_r(&at, &tm))
-    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-               tm.tm_sec);
+    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+               tm.tm_min, tm.tm_sec);
 }
 
 static void put_span(struct buf *b, uint64_t s) {
@@ -185,9 +198,12 @@ static void list_one(void *arg, const struct collection *x) {
   buf_put(&cells[1], slice_of(x->account, x->account_n));
   collection_url(x, &cells[2]);
   put_span(&cells[3], x->every_s);
-  if (x->leave_s == COLLECT_LEAVE) buf_put_str(&cells[4], "kept");
-  else if (!x->leave_s) buf_put_str(&cells[4], "deleted");
-  else buf_put_str(&cells[4], "deleted after "), put_span(&cells[4], x->leave_s);
+  if (x->leave_s == COLLECT_LEAVE)
+    buf_put_str(&cells[4], "kept");
+  else if (!x->leave_s)
+    buf_put_str(&cells[4], "deleted");
+  else
+    buf_put_str(&cells[4], "deleted after "), put_span(&cells[4], x->leave_s);
   buf_put_str(&cells[5], state_of(l->auth, x));
   put_time(&cells[6], x->last);
   put_time(&cells[7], x->paused ? 0 : x->next);
@@ -200,8 +216,9 @@ static void list_one(void *arg, const struct collection *x) {
 }
 
 bool admin_collect_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[LIST_COLUMNS] = { "id",       "account", "server", "every", "mail-there", "state",
-                                                   "last-run", "next-run", "fetched", "in-all", "result" };
+  static const char *const names[LIST_COLUMNS] = { "id",         "account", "server",   "every",
+                                                   "mail-there", "state",   "last-run", "next-run",
+                                                   "fetched",    "in-all",  "result" };
   uint8_t folded[AUTH_NAME_MAX];
   struct listing l = { a, c, SLICE_NONE };
   if (c->count == 3) l.account = account_fold(word(c, 2), folded);
@@ -212,9 +229,8 @@ bool admin_collect_list(struct auth *a, struct admin_call *c) {
 
 /* --- delete, pause, resume, run, password --- */
 
-static enum account_result delete(struct auth *a, struct collection *x) {
-  enum account_result r = collections_delete(&a->accounts, x->id);
-  if (r == ACCOUNT_OK) agenda_deleted(a, x);
+static enum account_result delete (struct auth *a, struct collection *x) {
+  enum account_result r = collections_delete(&a->accounts, x->id); if (r == ACCOUNT_OK) agenda_deleted(a, x);
   return r;
 }
 
@@ -244,7 +260,8 @@ static enum account_result run(struct auth *a, struct collection *x) {
 
 static bool new_password(struct auth *a, struct admin_call *c, struct collection *x) {
   uint8_t nonce[SEAL_NONCE];
-  if (!is_secret(word(c, 3))) return refuse(a, c, "a password has 1 to 511 octets, no NUL and no end of line");
+  if (!is_secret(word(c, 3)))
+    return refuse(a, c, "a password has 1 to 511 octets, no NUL and no end of line");
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
   answer(a, c, collection_seal(&a->accounts, x, word(c, 3), nonce) ? resume(a, x) : ACCOUNT_TROUBLE);
   return false;

@@ -65,14 +65,14 @@ void agenda_free(struct auth *a) {
 
 /* --- what is said to the others --- */
 
-#define SAY(a, kind, number, name, tag, ...)                                                        \
-  do {                                                                                              \
-    struct buf say_b;                                                                               \
-    buf_init(&say_b, 4096);                                                                         \
-    buf_reserve(&say_b, 2048); /* at once: it may be a password */                                  \
-    name##_put(&say_b, &(struct name){ __VA_ARGS__ });                                              \
+#define SAY(a, kind, number, name, tag, ...)                                                               \
+  do {                                                                                                     \
+    struct buf say_b;                                                                                      \
+    buf_init(&say_b, 4096);                                                                                \
+    buf_reserve(&say_b, 2048); /* at once: it may be a password */                                         \
+    name##_put(&say_b, &(struct name){ __VA_ARGS__ });                                                     \
     if (!say_b.failed) (a)->shell.send((a)->shell.arg, kind, number, name##_type, tag, buf_slice(&say_b)); \
-    buf_wipe(&say_b);                                                                               \
+    buf_wipe(&say_b);                                                                                      \
   } while (0)
 
 /* The run's right at store ends, whatever the collector says of it. */
@@ -105,9 +105,13 @@ static int64_t spread(struct auth *a, uint64_t every_s) {
 
 static void plan_next(struct auth *a, struct collection *c, enum collect_verdict v, int64_t now_s) {
   c->failures = v == COLLECT_WENT_WELL ? 0 : c->failures + 1;
-  if (v == COLLECT_WENT_WELL) c->next = c->last + (int64_t)c->every_s + spread(a, c->every_s);
-  else if (v == COLLECT_HERE) c->next = now_s + pause_of(AGENDA_HERE_S, c->failures, c->every_s);
-  else c->next = now_s + pause_of(c->every_s, c->failures, c->every_s > AGENDA_DAY_S ? c->every_s : AGENDA_DAY_S);
+  if (v == COLLECT_WENT_WELL)
+    c->next = c->last + (int64_t)c->every_s + spread(a, c->every_s);
+  else if (v == COLLECT_HERE)
+    c->next = now_s + pause_of(AGENDA_HERE_S, c->failures, c->every_s);
+  else
+    c->next =
+        now_s + pause_of(c->every_s, c->failures, c->every_s > AGENDA_DAY_S ? c->every_s : AGENDA_DAY_S);
   c->paused |= is_stop(v, c->failures);
 }
 
@@ -150,7 +154,8 @@ static void finish(struct auth *a, struct agenda_entry *e, enum collect_verdict 
   take_words(&c, words);
   bool was_paused = c.paused;
   plan_next(a, &c, v, now_s);
-  if (c.paused && !was_paused) warn(a, "a collection is paused: its login was refused; see `qasid account collect list`", &c);
+  if (c.paused && !was_paused)
+    warn(a, "a collection is paused: its login was refused; see `qasid account collect list`", &c);
   if (collections_update(&a->accounts, &c) == ACCOUNT_OK) {
     e->next = c.next;
     e->paused = c.paused;
@@ -189,8 +194,8 @@ static bool is_busy(const struct busy *b, uint64_t host) {
   return n >= AGENDA_PER_HOST;
 }
 
-/* The longest due of those whose server has a place; NULL: none. *ret_next: when the next one is due, of those
- * that wait for nothing else. */
+/* The longest due of those whose server has a place; NULL: none. *ret_next: when the next one is due, of
+ * those that wait for nothing else. */
 static struct agenda_entry *first_due(struct agenda *x, int64_t now_s, int64_t *ret_next) {
   struct agenda_entry *best = NULL;
   struct busy busy;
@@ -281,7 +286,8 @@ uint64_t agenda_tick(struct auth *a, uint64_t now_ms) {
   return x->due_ms;
 }
 
-static void send_job(struct auth *a, struct agenda_entry *e, const struct collection *c, struct slice secret) {
+static void send_job(struct auth *a, struct agenda_entry *e, const struct collection *c,
+                     struct slice secret) {
   SAY(a, ROOM_COLLECTOR, a->agenda.number, collect_job, e->tag, c->id, slice_of(c->account, c->account_n),
       slice_of(c->host, c->host_n), c->port, c->discover, c->tls, slice_of(c->user, c->user_n),
       slice_of(c->mechanism, c->mechanism_n), secret, c->leave_s);
@@ -404,11 +410,14 @@ void agenda_deleted(struct auth *a, const struct collection *c) {
   if (!e) return;
   e->gone = true;
   e->paused = true;
-  if (accounts_find(&a->accounts, slice_of(c->account, c->account_n), &row) == ACCOUNT_OK) e->account = row.id;
+  if (accounts_find(&a->accounts, slice_of(c->account, c->account_n), &row) == ACCOUNT_OK)
+    e->account = row.id;
   explicit_bzero(&row, sizeof row);
   if (e->state == AGENDA_GRANTING) call_off(a, e);
-  if (e->state == AGENDA_ASLEEP) forget(a, e);
-  else halt(a, e);
+  if (e->state == AGENDA_ASLEEP)
+    forget(a, e);
+  else
+    halt(a, e);
 }
 
 bool agenda_runs_now(const struct auth *a, uint64_t id) {

@@ -18,10 +18,10 @@ struct ipc_msg;
 enum {
   AGENDA_PER_HOST = 2,
   AGENDA_DAY_S = 24 * 3600,
-  AGENDA_HERE_S = 10,       /* the first pause after a trouble of ours; doubled */
-  AGENDA_DOUBTS = 3,        /* refused logins in a row until it is taken for a wrong password */
-  AGENDA_LOOK_MS = 60000,   /* the wall's clock may be moved: looked at so often */
-  AGENDA_GRANT_MS = 3000,   /* store answers at once, or it is being restarted and never heard */
+  AGENDA_HERE_S = 10,     /* the first pause after a trouble of ours; doubled */
+  AGENDA_DOUBTS = 3,      /* refused logins in a row until it is taken for a wrong password */
+  AGENDA_LOOK_MS = 60000, /* the wall's clock may be moved: looked at so often */
+  AGENDA_GRANT_MS = 3000, /* store answers at once, or it is being restarted and never heard */
 };
 
 enum agenda_state { AGENDA_ASLEEP, AGENDA_GRANTING, AGENDA_RUNNING };
@@ -32,8 +32,8 @@ struct agenda_entry {
   uint64_t account;          /* store's number of it; only while `gone` */
   int64_t next;
   enum agenda_state state;
-  bool paused, gone; /* gone: deleted while it ran */
-  bool halted;       /* the run's result is not written down, people paused it */
+  bool paused, gone;    /* gone: deleted while it ran */
+  bool halted;          /* the run's result is not written down, people paused it */
   uint64_t tag, serial; /* the run's, and our question's at store */
   uint64_t patience_ms; /* GRANTING: store must have answered by then */
   int64_t began;
@@ -42,11 +42,11 @@ struct agenda_entry {
 struct agenda {
   struct agenda_entry *entries;
   size_t count, cap;
-  uint32_t number; /* the collector's process; 0: none */
+  uint32_t number;                    /* the collector's process; 0: none */
   uint64_t waiting[COLLECT_RUNS_MAX]; /* tags of runs without work, the oldest first */
   size_t waiting_n;
-  bool changed;    /* agenda_tick must look at once */
-  uint64_t due_ms; /* when it must look again; 0: it need not */
+  bool changed;                   /* agenda_tick must look at once */
+  uint64_t due_ms;                /* when it must look again; 0: it need not */
   uint64_t runs, failed, fetched; /* for `status` */
 };
 

@@ -1,6 +1,6 @@
 #include "src/auth/collections.h"
 
-#define COLUMNS                                                                                     \
+#define COLUMNS                                                                                              \
   "id, source, account, host, user, mechanism, sealed, said, port, discover, paused, tls, every_s, leave_s," \
   " made, last, next, failures, fetched, total"
 
@@ -82,13 +82,21 @@ static enum account_result change(struct accounts *a, struct db_stmt *s, uint64_
 
 enum account_result collections_add(struct accounts *a, struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(
-      a->db, "INSERT INTO collection (" COLUMNS
-             ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  const int64_t numbers[] = { c->port,        c->discover, c->paused, c->tls,  (int64_t)c->every_s,
+  struct db_stmt *s =
+      db_prepare(a->db, "INSERT INTO collection (" COLUMNS
+                        ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const int64_t numbers[] = { c->port,
+                              c->discover,
+                              c->paused,
+                              c->tls,
+                              (int64_t)c->every_s,
                               c->leave_s == COLLECT_LEAVE ? -1 : (int64_t)c->leave_s,
-                              c->made,        c->last,     c->next,   (int64_t)c->failures,
-                              (int64_t)c->fetched, (int64_t)c->total };
+                              c->made,
+                              c->last,
+                              c->next,
+                              (int64_t)c->failures,
+                              (int64_t)c->fetched,
+                              (int64_t)c->total };
   db_bind_int(s, 1, (int64_t)c->source);
   db_bind_text(s, 2, slice_of(c->account, c->account_n));
   db_bind_text(s, 3, slice_of(c->host, c->host_n));
@@ -102,9 +110,10 @@ enum account_result collections_add(struct accounts *a, struct collection *c) {
 
 enum account_result collections_update(struct accounts *a, const struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "UPDATE collection SET sealed = ?, said = ?, paused = ?, last = ?, next = ?,"
-                                        " failures = ?, fetched = ?, total = ? WHERE id = ?");
-  const int64_t numbers[] = { c->paused,           c->last,          c->next,       (int64_t)c->failures,
+  struct db_stmt *s =
+      db_prepare(a->db, "UPDATE collection SET sealed = ?, said = ?, paused = ?, last = ?, next = ?,"
+                        " failures = ?, fetched = ?, total = ? WHERE id = ?");
+  const int64_t numbers[] = { c->paused,           c->last,           c->next,       (int64_t)c->failures,
                               (int64_t)c->fetched, (int64_t)c->total, (int64_t)c->id };
   db_bind_blob(s, 1, slice_of(c->sealed, c->sealed_n));
   db_bind_text(s, 2, slice_of(c->said, c->said_n));

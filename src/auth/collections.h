@@ -1,8 +1,8 @@
 /* What is collected from where: rows of auth.db beside the accounts, each with a sealed password.
  *
  * `id` is the number that people use. `source` names the collection to store: a random number, so that no
- * restored backup gives one to another collection. The password is sealed for exactly this account, server and
- * user: it can't be moved into a row that sends it elsewhere. */
+ * restored backup gives one to another collection. The password is sealed for exactly this account, server
+ * and user: it can't be moved into a row that sends it elsewhere. */
 #ifndef QASID_AUTH_COLLECTIONS_H
 #define QASID_AUTH_COLLECTIONS_H
 
@@ -24,37 +24,37 @@ struct collection {
   size_t account_n, host_n, user_n, mechanism_n, sealed_n, said_n;
   uint16_t port;
   bool discover, paused;
-  uint8_t tls;      /* enum collect_tls */
+  uint8_t tls; /* enum collect_tls */
   uint64_t every_s;
-  uint64_t leave_s; /* COLLECT_LEAVE: for good */
+  uint64_t leave_s;         /* COLLECT_LEAVE: for good */
   int64_t made, last, next; /* seconds since 1970; last 0: never */
-  uint64_t failures; /* in a row */
-  uint64_t fetched, total; /* the last time, and ever */
+  uint64_t failures;        /* in a row */
+  uint64_t fetched, total;  /* the last time, and ever */
 };
 
-#define COLLECTIONS_SCHEMA                                                                          \
-  "CREATE TABLE collection ("                                                                       \
-  " id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                          \
-  " source INTEGER NOT NULL UNIQUE,"                                                                \
-  " account TEXT NOT NULL,"                                                                         \
-  " host TEXT NOT NULL,"                                                                            \
-  " user TEXT NOT NULL,"                                                                            \
-  " mechanism TEXT NOT NULL,"                                                                       \
-  " sealed BLOB NOT NULL,"                                                                          \
-  " said TEXT NOT NULL,"                                                                            \
-  " port INTEGER NOT NULL,"                                                                         \
-  " discover INTEGER NOT NULL,"                                                                     \
-  " paused INTEGER NOT NULL,"                                                                       \
-  " tls INTEGER NOT NULL,"                                                                          \
-  " every_s INTEGER NOT NULL,"                                                                      \
-  " leave_s INTEGER NOT NULL," /* -1: for good */                                                   \
-  " made INTEGER NOT NULL,"                                                                         \
-  " last INTEGER NOT NULL,"                                                                         \
-  " next INTEGER NOT NULL,"                                                                         \
-  " failures INTEGER NOT NULL,"                                                                     \
-  " fetched INTEGER NOT NULL,"                                                                      \
-  " total INTEGER NOT NULL,"                                                                        \
-  " UNIQUE (account, host, port, user)"                                                             \
+#define COLLECTIONS_SCHEMA                        \
+  "CREATE TABLE collection ("                     \
+  " id INTEGER PRIMARY KEY AUTOINCREMENT,"        \
+  " source INTEGER NOT NULL UNIQUE,"              \
+  " account TEXT NOT NULL,"                       \
+  " host TEXT NOT NULL,"                          \
+  " user TEXT NOT NULL,"                          \
+  " mechanism TEXT NOT NULL,"                     \
+  " sealed BLOB NOT NULL,"                        \
+  " said TEXT NOT NULL,"                          \
+  " port INTEGER NOT NULL,"                       \
+  " discover INTEGER NOT NULL,"                   \
+  " paused INTEGER NOT NULL,"                     \
+  " tls INTEGER NOT NULL,"                        \
+  " every_s INTEGER NOT NULL,"                    \
+  " leave_s INTEGER NOT NULL," /* -1: for good */ \
+  " made INTEGER NOT NULL,"                       \
+  " last INTEGER NOT NULL,"                       \
+  " next INTEGER NOT NULL,"                       \
+  " failures INTEGER NOT NULL,"                   \
+  " fetched INTEGER NOT NULL,"                    \
+  " total INTEGER NOT NULL,"                      \
+  " UNIQUE (account, host, port, user)"           \
   ") STRICT"
 
 /* OK, NONE, or TROUBLE. */
@@ -65,7 +65,8 @@ enum account_result collections_add(struct accounts *a, struct collection *c);
 enum account_result collections_update(struct accounts *a, const struct collection *c);
 enum account_result collections_delete(struct accounts *a, uint64_t id);
 /* In the order of accounts. */
-enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, const struct collection *c), void *arg);
+enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, const struct collection *c),
+                                     void *arg);
 
 /* As account_seal and account_unseal. */
 bool collection_seal(const struct accounts *a, struct collection *c, struct slice secret,

@@ -17,7 +17,8 @@ struct wish {
 
 static int take_span(const char *what, const char *text, char *to, size_t n) {
   uint64_t s;
-  if (!conf_parse_time(slice_str(text), &s)) return cli_fail(CLI_EXIT_USAGE, "--%s %s: a time such as 15m, 6h, 14d is meant", what, text);
+  if (!conf_parse_time(slice_str(text), &s))
+    return cli_fail(CLI_EXIT_USAGE, "--%s %s: a time such as 15m, 6h, 14d is meant", what, text);
   snprintf(to, n, "%llu", (unsigned long long)s);
   return CLI_EXIT_OK;
 }
@@ -25,7 +26,8 @@ static int take_span(const char *what, const char *text, char *to, size_t n) {
 static int take_fate(const struct cli *c, struct wish *w) {
   const char *after = cli_given(c, "delete-after");
   bool keep = cli_given(c, "keep") != NULL, delete = cli_given(c, "delete") != NULL;
-  if (keep + delete + (after != NULL) > 1) return cli_fail(CLI_EXIT_USAGE, "--keep, --delete and --delete-after are alternatives");
+  if (keep + delete + (after != NULL) > 1)
+    return cli_fail(CLI_EXIT_USAGE, "--keep, --delete and --delete-after are alternatives");
   snprintf(w->leave, sizeof w->leave, "%s", delete ? "0" : "-");
   return after ? take_span("delete-after", after, w->leave, sizeof w->leave) : CLI_EXIT_OK;
 }
@@ -50,7 +52,8 @@ static int take_url(const struct cli *c, struct wish *w) {
 static int ask_auth(struct cli *c, const struct slice *words, size_t n) {
   const struct conf *conf = cli_conf(c);
   if (!conf) return CLI_EXIT_CONFIG;
-  if (!conf->collect) fprintf(stderr, "qasid: the option collect is \"no\": nothing is collected until it is \"yes\"\n");
+  if (!conf->collect)
+    fprintf(stderr, "qasid: the option collect is \"no\": nothing is collected until it is \"yes\"\n");
   return ask_print(c, ROOM_AUTH, words, n);
 }
 
@@ -66,9 +69,9 @@ int cmd_collect_add(struct cli *c) {
   code = secret_get(c, "Password at the other server: ", false, &secret);
   if (code == CLI_EXIT_OK) {
     const struct slice words[ADD_WORDS] = {
-      SLICE("collect"),     SLICE("add"),         slice_str(c->args[0]),  slice_str(w.url.host),
-      slice_str(w.port),    slice_str(w.tls),     slice_str(w.discover),  slice_str(w.url.user),
-      slice_str(w.mechanism), slice_str(w.every), slice_str(w.leave),     buf_slice(&secret),
+      SLICE("collect"),       SLICE("add"),       slice_str(c->args[0]), slice_str(w.url.host),
+      slice_str(w.port),      slice_str(w.tls),   slice_str(w.discover), slice_str(w.url.user),
+      slice_str(w.mechanism), slice_str(w.every), slice_str(w.leave),    buf_slice(&secret),
     };
     code = ask_auth(c, words, ADD_WORDS);
   }
@@ -81,7 +84,8 @@ int cmd_collect_password(struct cli *c) {
   buf_init(&secret, SECRET_MAX);
   int code = secret_get(c, "New password at the other server: ", false, &secret);
   if (code == CLI_EXIT_OK) {
-    const struct slice words[] = { SLICE("collect"), SLICE("password"), slice_str(c->args[0]), buf_slice(&secret) };
+    const struct slice words[] = { SLICE("collect"), SLICE("password"), slice_str(c->args[0]),
+                                   buf_slice(&secret) };
     code = ask_auth(c, words, 4);
   }
   buf_wipe(&secret);

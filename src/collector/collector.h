@@ -2,14 +2,14 @@
  *
  * A run is one collection done once:
  *
- *   job from auth → (RESOLVING) → TALKING: the POP3 session, whose sink asks store → TIDYING → result to auth, end
- *                        |              |                                                 ^
+ *   job from auth → (RESOLVING) → TALKING: the POP3 session, whose sink asks store → TIDYING → result to
+ * auth, end |              |                                                 ^
  *                        +--------------+----- whatever goes wrong -----------------------+
  *
  * It has one question open at store at most (ipc/collector_store.h) and holds the session while it waits. A
- * message is `safe`, and so may be deleted at the other server, when store has answered that it is durable: no other
- * line of this room says so (sink.c). When auth or store is lost, the runs end: what was not answered is asked anew by
- * the next run, and store knows what it has. */
+ * message is `safe`, and so may be deleted at the other server, when store has answered that it is durable:
+ * no other line of this room says so (sink.c). When auth or store is lost, the runs end: what was not
+ * answered is asked anew by the next run, and store knows what it has. */
 #ifndef QASID_COLLECTOR_H
 #define QASID_COLLECTOR_H
 
@@ -20,20 +20,21 @@
 #include "lib/room/room.h"
 
 enum {
-  CHUNK_AT = 48 * 1024,         /* so much of a message is handed to store at once */
-  RUN_LIST_MAX = 200 * 1000,    /* messages of a listing; the rest is seen when these are gone */
+  CHUNK_AT = 48 * 1024,      /* so much of a message is handed to store at once */
+  RUN_LIST_MAX = 200 * 1000, /* messages of a listing; the rest is seen when these are gone */
   RUN_SESSION_MS = 2 * 3600 * 1000,
   RUN_PER_ADDRESS = 16,
 };
 
 struct collector {
   struct room *room;
-  struct buf authorities;   /* PEM: who may sign a server's certificate */
-  struct tls_client *tls;   /* made when the first run needs it, freed when none is left: parsed they take megabytes */
+  struct buf authorities; /* PEM: who may sign a server's certificate */
+  struct tls_client
+      *tls; /* made when the first run needs it, freed when none is left: parsed they take megabytes */
   struct run *runs;
   unsigned running;
-  uint64_t tags;            /* given */
-  bool waits;               /* a collect_ready is out */
+  uint64_t tags; /* given */
+  bool waits;    /* a collect_ready is out */
   struct loop_later reap;
 };
 
@@ -56,7 +57,8 @@ struct run {
   struct pop3_client *pop;
   char tls_version[16];
   /* the listing */
-  size_t asked, ask_count; /* items before `asked` have their dates or have no UIDL; ask_count are being asked */
+  size_t asked,
+      ask_count; /* items before `asked` have their dates or have no UIDL; ask_count are being asked */
   bool listed;
   /* the message */
   enum run_asks asks;
@@ -64,7 +66,7 @@ struct run {
   struct buf hold;        /* of it, not yet at store */
   bool spooled, drop;     /* store has a part of it; that is to be dropped when store has answered */
   bool dots;
-  uint8_t before;         /* the last octet so far */
+  uint8_t before; /* the last octet so far */
   enum collect_outcome refused;
   /* what became of it */
   uint32_t fetched, deleted, left;
@@ -81,14 +83,16 @@ bool run_store_message(struct run *r, const struct ipc_msg *msg);
 /* The resolver's answer. False: malformed, or nobody asked. */
 bool run_told(struct run *r, const struct ipc_msg *msg);
 /* It is over, for this reason; the first one stays. */
-void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* No more messages; what is safe is still deleted. */
 void run_halt(struct run *r);
 void run_free(struct run *r);
 /* It is over: the result is said, and it is freed at the end of this turn. */
 void run_end(struct run *r);
 /* The note of what stopped it, kept for the end; the session goes on to its own end. */
-void run_note(struct run *r, enum collect_verdict v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void run_note(struct run *r, enum collect_verdict v, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void run_tell_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks);
 /* The session is over. */
 void run_session_over(struct run *r, const char *why);

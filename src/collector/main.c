@@ -1,6 +1,6 @@
-/* The room that fetches mail from other servers: it asks auth what is due, one question ahead of what it can do, and
- * runs it. It makes outgoing TCP connections and nothing else; it has no file, listens nowhere, and names no account
- * to anybody. */
+/* The room that fetches mail from other servers: it asks auth what is due, one question ahead of what it can
+ * do, and runs it. It makes outgoing TCP connections and nothing else; it has no file, listens nowhere, and
+ * names no account to anybody. */
 #include <string.h>
 
 #include "lib/base/num.h"
@@ -17,13 +17,15 @@ struct tls_client *collector_tls(struct collector *c, struct buf *err) {
     buf_printf(err, "%s could not be read, so no certificate can be trusted", c->room->conf->tls_authorities);
     return NULL;
   }
-  const struct tls_client_options o = {
-    .trust = TLS_TRUST_GIVEN, .authorities = buf_slice(&c->authorities), .least = TLS_LEAST_1_2, .alpn = "pop3"
-  };
+  const struct tls_client_options o = { .trust = TLS_TRUST_GIVEN,
+                                        .authorities = buf_slice(&c->authorities),
+                                        .least = TLS_LEAST_1_2,
+                                        .alpn = "pop3" };
   return c->tls = tls_client_new(&o, err);
 }
 
-/* Before the room is confined. Without the file the room runs all the same: there is mail to be had without TLS. */
+/* Before the room is confined. Without the file the room runs all the same: there is mail to be had without
+ * TLS. */
 static bool prepare(struct room *r, struct buf *err) {
   struct collector *c = r->arg;
   uint64_t port;
@@ -32,7 +34,8 @@ static bool prepare(struct room *r, struct buf *err) {
       r->dials[r->dial_count++] = (uint16_t)port;
   int why = dial_trust_read(r->conf->tls_authorities, &c->authorities);
   if (why)
-    log_say(&r->log, LOG_WARN_, "start", "%s: %s; nothing can be collected over TLS", r->conf->tls_authorities, strerror(why));
+    log_say(&r->log, LOG_WARN_, "start", "%s: %s; nothing can be collected over TLS",
+            r->conf->tls_authorities, strerror(why));
   return true;
 }
 
@@ -69,9 +72,11 @@ static void reap(void *arg) {
 }
 
 static void log_run(const struct run *r) {
-  static const char *const verdicts[COLLECT_VERDICTS] = { "well", "later", "here", "doubted", "login-wrong", "broken" };
+  static const char *const verdicts[COLLECT_VERDICTS] = { "well",    "later",       "here",
+                                                          "doubted", "login-wrong", "broken" };
   struct log_line l;
-  log_open(&l, &r->collector->room->log, r->verdict == COLLECT_WENT_WELL ? LOG_INFO_ : LOG_WARN_, "collected");
+  log_open(&l, &r->collector->room->log, r->verdict == COLLECT_WENT_WELL ? LOG_INFO_ : LOG_WARN_,
+           "collected");
   log_num(&l, "collection", r->number);
   log_str(&l, "account", buf_slice(&r->account));
   log_cstr(&l, "server", r->host);
@@ -91,7 +96,8 @@ void collector_said_result(struct run *r) {
   struct room *room = r->collector->room;
   struct buf b;
   buf_init(&b, 1024);
-  const struct collect_result m = { (uint8_t)r->verdict, r->fetched, r->deleted, r->left, r->octets, slice_str(r->words) };
+  const struct collect_result m = { (uint8_t)r->verdict, r->fetched,         r->deleted, r->left,
+                                    r->octets,           slice_str(r->words) };
   collect_result_put(&b, &m);
   room_send(room, ROOM_AUTH, room_single(room, ROOM_AUTH), collect_result_type, r->tag, buf_slice(&b), -1);
   buf_free(&b);
@@ -122,7 +128,8 @@ static bool from_auth(struct collector *c, const struct ipc_msg *msg) {
   return ok;
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                    uint8_t state) {
   struct collector *c = r->arg;
   if (kind == ROOM_AUTH) return from_auth(c, msg);
   struct run *run = find(c, msg->tag);
@@ -140,7 +147,8 @@ static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
   struct collector *c = r->arg;
   if (kind == ROOM_AUTH) c->waits = false;
   for (struct run *run = c->runs; run; run = run->next)
-    if (!run->over && (kind != ROOM_RESOLVER || run->resolving)) run_fail(run, COLLECT_HERE, "the %s was restarted", room_name(kind));
+    if (!run->over && (kind != ROOM_RESOLVER || run->resolving))
+      run_fail(run, COLLECT_HERE, "the %s was restarted", room_name(kind));
 }
 
 static void stop(struct room *r) {

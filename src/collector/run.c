@@ -88,7 +88,8 @@ static enum collect_verdict verdict_of(const struct pop3_client *p) {
   static const struct slice sure = SLICE("[AUTH]"); /* RFC 3206 §4: it is the name or the password */
   switch (pop3_end_class(p->end)) {
   case POP3_END_IS_DONE: return COLLECT_WENT_WELL;
-  case POP3_END_IS_LOGIN: return slice_case_starts(slice_of(p->text, p->text_n), sure) ? COLLECT_LOGIN_WRONG : COLLECT_DOUBTED;
+  case POP3_END_IS_LOGIN:
+    return slice_case_starts(slice_of(p->text, p->text_n), sure) ? COLLECT_LOGIN_WRONG : COLLECT_DOUBTED;
   case POP3_END_IS_BROKEN: return COLLECT_BROKEN;
   default: return COLLECT_LATER;
   }
@@ -104,7 +105,8 @@ static void say_success(struct run *r) {
   put_count(&b, r->fetched, "fetched");
   put_count(&b, r->deleted, "deleted there");
   put_count(&b, r->left, "left there: too large, refused or without UIDL");
-  if (r->pop->list_cut) buf_printf(&b, "%smore than %d messages are listed", buf_len(&b) ? ", " : "", RUN_LIST_MAX);
+  if (r->pop->list_cut)
+    buf_printf(&b, "%smore than %d messages are listed", buf_len(&b) ? ", " : "", RUN_LIST_MAX);
   const char *text = buf_cstr(&b);
   run_note(r, COLLECT_WENT_WELL, "%s", buf_len(&b) && text ? text : "nothing new");
   buf_free(&b);
@@ -134,18 +136,22 @@ static void say_session_end(struct run *r, const char *why) {
 void run_session_over(struct run *r, const char *why) {
   say_session_end(r, why);
   bool whole = r->pop->end == POP3_END_DONE && r->listed && r->pop->has_uidl && !r->pop->list_cut;
-  if (whole && r->asks == ASKS_NOTHING) run_tell_store(r, collect_listed_type, NULL, ASKS_TIDY);
-  else run_end(r);
+  if (whole && r->asks == ASKS_NOTHING)
+    run_tell_store(r, collect_listed_type, NULL, ASKS_TIDY);
+  else
+    run_end(r);
 }
 
 /* --- the connection --- */
 
-static void get_bindings(void *arg, struct proto_bindings *ret) { dial_bindings(((struct run *)arg)->dial, ret); }
+static void get_bindings(void *arg, struct proto_bindings *ret) {
+  dial_bindings(((struct run *)arg)->dial, ret);
+}
 
 static struct pop3_client_policy policy_of(const struct run *r) {
-  static const enum pop3_client_tls how[COLLECT_TLS_KINDS] = {
-    [COLLECT_TLS_IMPLICIT] = POP3_TLS_IMPLICIT, [COLLECT_TLS_STARTED] = POP3_TLS_MUST, [COLLECT_TLS_NONE] = POP3_TLS_NEVER
-  };
+  static const enum pop3_client_tls how[COLLECT_TLS_KINDS] = { [COLLECT_TLS_IMPLICIT] = POP3_TLS_IMPLICIT,
+                                                               [COLLECT_TLS_STARTED] = POP3_TLS_MUST,
+                                                               [COLLECT_TLS_NONE] = POP3_TLS_NEVER };
   return (struct pop3_client_policy){ .tls = how[r->tls], .second_try = true };
 }
 
@@ -182,9 +188,9 @@ static void on_secured(void *arg) {
 static void on_tick(void *arg) { pop3_client_tick(((struct run *)arg)->pop); }
 
 static void on_gone(void *arg, enum dial_gone why) {
-  static const enum pop3_end ends[] = {
-    [DIAL_GONE_LOST] = POP3_END_GONE, [DIAL_GONE_INJECTION] = POP3_END_INJECTION, [DIAL_GONE_TLS] = POP3_END_TLS_FAILED
-  };
+  static const enum pop3_end ends[] = { [DIAL_GONE_LOST] = POP3_END_GONE,
+                                        [DIAL_GONE_INJECTION] = POP3_END_INJECTION,
+                                        [DIAL_GONE_TLS] = POP3_END_TLS_FAILED };
   pop3_client_gone(((struct run *)arg)->pop, ends[why]);
 }
 
@@ -193,9 +199,12 @@ static bool on_holds(void *arg) { return ((struct run *)arg)->pop->holds; }
 static void on_over(void *arg, enum dial_end end, const char *why) {
   struct run *r = arg;
   if (r->over) return;
-  if (end == DIAL_SESSION_ENDED) run_session_over(r, why);
-  else if (end == DIAL_NO_SESSION) run_fail(r, COLLECT_HERE, "memory ran out");
-  else run_fail(r, COLLECT_LATER, "%s", why);
+  if (end == DIAL_SESSION_ENDED)
+    run_session_over(r, why);
+  else if (end == DIAL_NO_SESSION)
+    run_fail(r, COLLECT_HERE, "memory ran out");
+  else
+    run_fail(r, COLLECT_LATER, "%s", why);
 }
 
 static void connect_to(struct run *r, const struct dial_address *addresses, size_t count) {
@@ -205,26 +214,33 @@ static void connect_to(struct run *r, const struct dial_address *addresses, size
   const struct dial_ops ops = { on_ready, on_input, on_secured, on_tick, on_gone, on_holds, on_over, r };
   struct dial_target t = { addresses, count, r->host, r->tls == COLLECT_TLS_IMPLICIT, NULL };
   t.tls = r->tls == COLLECT_TLS_NONE ? NULL : collector_tls(c, &err);
-  if (r->tls != COLLECT_TLS_NONE && !t.tls) run_fail(r, COLLECT_HERE, "%.*s", SLICE_ARG(buf_slice(&err)));
-  else if (!(r->dial = dial_new(c->room->loop, &t, &ops))) run_fail(r, COLLECT_HERE, "memory ran out");
+  if (r->tls != COLLECT_TLS_NONE && !t.tls)
+    run_fail(r, COLLECT_HERE, "%.*s", SLICE_ARG(buf_slice(&err)));
+  else if (!(r->dial = dial_new(c->room->loop, &t, &ops)))
+    run_fail(r, COLLECT_HERE, "memory ran out");
   buf_free(&err);
 }
 
 /* Those that this server lets a collection reach. */
-static size_t allowed(const struct run *r, const struct dial_address *from, size_t count, struct dial_address *to) {
+static size_t allowed(const struct run *r, const struct dial_address *from, size_t count,
+                      struct dial_address *to) {
   size_t n = 0;
   for (size_t i = 0; i < count && n < RUN_PER_ADDRESS; i++)
-    if (r->collector->room->conf->collect_private_addresses || dial_address_is_public(&from[i])) to[n++] = from[i];
+    if (r->collector->room->conf->collect_private_addresses || dial_address_is_public(&from[i]))
+      to[n++] = from[i];
   return n;
 }
 
 static void reach(struct run *r, const struct dial_address *addresses, size_t count) {
   struct dial_address may[RUN_PER_ADDRESS];
   size_t n = allowed(r, addresses, count, may);
-  if (n) connect_to(r, may, n);
+  if (n)
+    connect_to(r, may, n);
   else
-    run_fail(r, COLLECT_BROKEN,
-             "%s is an address of this machine or of a private network, and collect_private_addresses is \"no\"", r->host);
+    run_fail(
+        r, COLLECT_BROKEN,
+        "%s is an address of this machine or of a private network, and collect_private_addresses is \"no\"",
+        r->host);
 }
 
 /* --- names --- */
@@ -249,7 +265,8 @@ static void look_up(struct run *r, enum dns_kind kind) {
   buf_free(&b);
 }
 
-static size_t addresses_of(const struct run *r, const struct dns_answer *a, struct dial_address *to, size_t most) {
+static size_t addresses_of(const struct run *r, const struct dns_answer *a, struct dial_address *to,
+                           size_t most) {
   size_t n = 0;
   for (size_t h = 0; h < a->host_count; h++)
     for (size_t i = 0; i < a->hosts[h].address_count && n < most; i++, n++) {
@@ -262,8 +279,8 @@ static size_t addresses_of(const struct run *r, const struct dns_answer *a, stru
 
 static void found(struct run *r, const struct dns_answer *a) {
   struct dial_address addresses[DIAL_ADDRESSES_MAX];
-  /* Who answers for the domain is believed only where DNSSEC proves it (RFC 6186 §6): else the certificate must be
-   * the domain's own. */
+  /* Who answers for the domain is believed only where DNSSEC proves it (RFC 6186 §6): else the certificate
+   * must be the domain's own. */
   struct dns_answer first = *a;
   if (a->kind == DNS_SRV && a->secure && a->hosts[0].address_count) {
     snprintf(r->host, sizeof r->host, "%s", a->hosts[0].name);
@@ -288,9 +305,12 @@ bool run_told(struct run *r, const struct ipc_msg *msg) {
   if (!r->resolving || !dns_told_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
   r->resolving = false;
   bool no_service = a.kind == DNS_SRV && (a.result == DNS_NONE || a.result == DNS_NO_NAME);
-  if (a.result == DNS_FOUND) found(r, &a);
-  else if (no_service) look_up(r, DNS_ADDRESS); /* the domain's own host, then */
-  else not_found(r, &a);
+  if (a.result == DNS_FOUND)
+    found(r, &a);
+  else if (no_service)
+    look_up(r, DNS_ADDRESS); /* the domain's own host, then */
+  else
+    not_found(r, &a);
   return true;
 }
 
@@ -332,10 +352,15 @@ bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job)
   c->runs = r;
   c->running++;
   if (!take_job(r, job)) return false;
-  if (!r->store) run_fail(r, COLLECT_HERE, "the store is being restarted");
-  else if (r->account.failed || r->user.failed || r->secret.failed) run_fail(r, COLLECT_HERE, "memory ran out");
-  else if (dial_address_parse(r->host, r->port, &address)) reach(r, &address, 1);
-  else if (job->discover) look_up(r, DNS_SRV);
-  else look_up(r, DNS_ADDRESS);
+  if (!r->store)
+    run_fail(r, COLLECT_HERE, "the store is being restarted");
+  else if (r->account.failed || r->user.failed || r->secret.failed)
+    run_fail(r, COLLECT_HERE, "memory ran out");
+  else if (dial_address_parse(r->host, r->port, &address))
+    reach(r, &address, 1);
+  else if (job->discover)
+    look_up(r, DNS_SRV);
+  else
+    look_up(r, DNS_ADDRESS);
   return true;
 }

@@ -1,5 +1,5 @@
-/* The session's sink: which messages are wanted is asked of store, a thousand UIDLs at a time; each one's octets go to
- * store in chunks and are committed with their UIDL.
+/* The session's sink: which messages are wanted is asked of store, a thousand UIDLs at a time; each one's
+ * octets go to store in chunks and are committed with their UIDL.
  *
  *   listed: HOLD ──collect_ask──► dates → wishes ──► … → resume
  *   piece:  HOLD ──collect_spool─► spooled → resume
@@ -32,14 +32,17 @@ static bool ask_dates(struct run *r) {
   }
   r->ask_count = i - r->asked;
   collect_ask_put(&b, &(struct collect_ask){ buf_slice(&list) });
-  if (n && !list.failed && !b.failed) run_tell_store(r, collect_ask_type, &b, ASKS_DATES);
-  else if (n) run_fail(r, COLLECT_HERE, "memory ran out");
+  if (n && !list.failed && !b.failed)
+    run_tell_store(r, collect_ask_type, &b, ASKS_DATES);
+  else if (n)
+    run_fail(r, COLLECT_HERE, "memory ran out");
   buf_free(&list);
   buf_free(&b);
   return n > 0;
 }
 
-static enum pop3_wish wish_of(const struct run *r, const struct pop3_item *item, uint64_t date, int64_t now_s) {
+static enum pop3_wish wish_of(const struct run *r, const struct pop3_item *item, uint64_t date,
+                              int64_t now_s) {
   uint64_t age = now_s > 0 && (uint64_t)now_s > date ? (uint64_t)now_s - date : 0;
   if (!date && item->size > r->collector->room->conf->message_size_limit) return POP3_LEAVE;
   if (!date) return r->leave_s ? POP3_FETCH : POP3_MOVE;
@@ -65,7 +68,8 @@ static bool take_dates(struct run *r, struct slice dates) {
 static enum pop3_sink_says on_listed(void *arg, struct pop3_item *items, size_t count) {
   struct run *r = arg;
   if (count && !r->pop->has_uidl) {
-    run_note(r, COLLECT_BROKEN, "the server has no UIDL (RFC 1939 §7): what was fetched could not be told from what is new");
+    run_note(r, COLLECT_BROKEN,
+             "the server has no UIDL (RFC 1939 §7): what was fetched could not be told from what is new");
     return POP3_SINK_OVER;
   }
   if (ask_dates(r)) return POP3_SINK_HOLD;
@@ -171,8 +175,10 @@ static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
   }
   if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return true;
   take_refusal(r, (enum collect_outcome)m.outcome);
-  if (r->refused == COLLECT_DONE && buf_len(&r->hold) >= CHUNK_AT) spool(r);
-  else resume(r);
+  if (r->refused == COLLECT_DONE && buf_len(&r->hold) >= CHUNK_AT)
+    spool(r);
+  else
+    resume(r);
   return true;
 }
 
@@ -186,7 +192,8 @@ static enum pop3_sink_says on_end(void *arg, struct pop3_item *item) {
   buf_init(&b, IPC_CHUNK + 256);
   buf_init(&id, 64);
   buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag, r->fetched + 1);
-  collect_commit_put(&b, &(struct collect_commit){ buf_slice(&id), item->uidl, r->dots, buf_slice(&r->hold) });
+  collect_commit_put(&b,
+                     &(struct collect_commit){ buf_slice(&id), item->uidl, r->dots, buf_slice(&r->hold) });
   bool ok = !b.failed && !id.failed;
   if (ok) {
     r->spooled = false;
@@ -216,8 +223,10 @@ static bool on_committed(struct run *r, const struct ipc_msg *msg) {
 /* A message that was begun ends without its end: what store has of it goes. */
 static void on_cut(void *arg, struct pop3_item *item) {
   struct run *r = arg;
-  if (r->asks == ASKS_SPOOL) r->drop = true;
-  else if (r->spooled) run_tell_store(r, collect_drop_type, NULL, r->asks);
+  if (r->asks == ASKS_SPOOL)
+    r->drop = true;
+  else if (r->spooled)
+    run_tell_store(r, collect_drop_type, NULL, r->asks);
   r->left += r->refused == COLLECT_TOO_BIG;
   r->spooled = false;
   forget_message(r);

@@ -1,5 +1,5 @@
-/* The trace field that says how a message came into this house (RFC 5321 §4.4; §3.7.2 asks it of gateways): the
- * fields that it had are left as they are.
+/* The trace field that says how a message came into this house (RFC 5321 §4.4; §3.7.2 asks it of gateways):
+ * the fields that it had are left as they are.
  *
  *   Received: from pop.example.net (pop.example.net [192.0.2.1])
  *   	by mx.example.org (Qasid) with POP3S
@@ -28,7 +28,8 @@ void trace_put(const struct run *r, int64_t now_s, struct buf *out) {
   dial_address_put(&peer, out);
   buf_put_str(out, "])\r\n\tby ");
   buf_put_str(out, r->collector->room->conf->hostname);
-  buf_put_str(out, r->tls_version[0] || dial_tls_version(r->dial)[0] ? " (Qasid) with POP3S\r\n\tid " : " (Qasid) with POP3\r\n\tid ");
+  buf_put_str(out, r->tls_version[0] || dial_tls_version(r->dial)[0] ? " (Qasid) with POP3S\r\n\tid "
+                                                                     : " (Qasid) with POP3\r\n\tid ");
   put_id(r, out);
   if (is_ascii_atomish(buf_slice(&r->account))) {
     buf_put_str(out, " for <");

@@ -70,7 +70,8 @@ static enum collect_outcome outcome_of(enum job_result r) {
 
 /* --- which are new? --- */
 
-static void answer_dates(struct store *s, struct session *ss, enum collect_outcome outcome, struct slice dates) {
+static void answer_dates(struct store *s, struct session *ss, enum collect_outcome outcome,
+                         struct slice dates) {
   collect_dates_put(&s->out, &(struct collect_dates){ outcome, dates });
   store_send(s, ss, collect_dates_type);
 }
@@ -158,7 +159,8 @@ static void answer_committed(struct store *s, struct session *ss, enum collect_o
 
 /* One block: the job, the name, the UIDL, the message's end. Original headers are left as they are: no
  * Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4). */
-static struct collected_job *new_collect_job(struct session *ss, const struct collect_commit *q, int64_t now_s) {
+static struct collected_job *new_collect_job(struct session *ss, const struct collect_commit *q,
+                                             int64_t now_s) {
   struct slice lacks = body_lacks(&ss->spool, q->tail);
   struct collected_job *j =
       job_new(&collect_kind, sizeof *j + q->id.n + q->uidl.n + q->tail.n + lacks.n, ss, now_s);

@@ -81,9 +81,9 @@ const struct job_kind collect_kind = {
   .done = deliver_done,
 };
 
-const struct job_kind collect_spool_kind = {
-  .name = "collect-spool", .run = spool_run, .finish = collect_spool_finish
-};
+const struct job_kind collect_spool_kind = { .name = "collect-spool",
+                                             .run = spool_run,
+                                             .finish = collect_spool_finish };
 
 /* --- what the other server lists no longer --- */
 
@@ -91,8 +91,10 @@ static bool is_listed(const struct tidy_job *t, uint64_t id) {
   size_t low = 0, high = t->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (t->ids[middle] < id) low = middle + 1;
-    else high = middle;
+    if (t->ids[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low < t->count && t->ids[low] == id;
 }
@@ -112,8 +114,7 @@ struct tidied {
 
 static enum db_result find_changes(struct store_engine *e, const struct tidy_job *t, struct tidied *changes,
                                    size_t *ret_count) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT id, missing FROM collected WHERE account = ? AND source = ?");
+  struct db_stmt *s = db_prepare(e->db, "SELECT id, missing FROM collected WHERE account = ? AND source = ?");
   db_bind_int(s, 1, (int64_t)t->account);
   db_bind_int(s, 2, (int64_t)t->source);
   enum db_result r;
@@ -135,8 +136,10 @@ static enum db_result apply_change(struct store_engine *e, const struct tidied *
     return db_run(s);
   }
   struct db_stmt *s = db_prepare(e->db, "UPDATE collected SET missing = ? WHERE id = ?");
-  if (x->fate == IS_MISSING) db_bind_int(s, 1, now_s);
-  else db_bind_null(s, 1);
+  if (x->fate == IS_MISSING)
+    db_bind_int(s, 1, now_s);
+  else
+    db_bind_null(s, 1);
   db_bind_int(s, 2, (int64_t)x->id);
   return db_run(s);
 }
@@ -158,8 +161,9 @@ const struct job_kind tidy_kind = {
 
 static enum db_result forget_run(struct store_engine *e, struct store_job *j) {
   struct forget_job *f = (struct forget_job *)j;
-  struct db_stmt *s = db_prepare(e->db, "DELETE FROM collected WHERE id IN"
-                                        " (SELECT id FROM collected WHERE account = ? AND source = ? LIMIT ?)");
+  struct db_stmt *s =
+      db_prepare(e->db, "DELETE FROM collected WHERE id IN"
+                        " (SELECT id FROM collected WHERE account = ? AND source = ? LIMIT ?)");
   db_bind_int(s, 1, (int64_t)f->account);
   db_bind_int(s, 2, (int64_t)f->source);
   db_bind_int(s, 3, FORGOTTEN_MAX);

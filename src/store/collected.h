@@ -3,8 +3,8 @@
  *   (none) --collected_job, with its message--> remembered --not listed by the other server--> missing since
  *                                                  ^                                            |
  *                                                  +---------------- listed again --------------+
- *                                                                                               | COLLECTED_KEEP_S
- *                                                                                             (none)
+ *                                                                                               |
+ * COLLECTED_KEEP_S (none)
  *
  * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a day must
  * not bring everything a second time. */

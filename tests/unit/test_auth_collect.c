@@ -59,7 +59,8 @@ static enum cli_code command(const char *words, char *ret_text, size_t n) {
 static uint64_t add(const char *host, const char *every) {
   static unsigned users;
   char words[256], text[512];
-  snprintf(words, sizeof words, "collect add alice@example.org %s 995 implicit no u%u - %s - secret", host, ++users, every);
+  snprintf(words, sizeof words, "collect add alice@example.org %s 995 implicit no u%u - %s - secret", host,
+           ++users, every);
   assert_int_equal(command(words, text, sizeof text), CLI_OK);
   return strtoull(text, NULL, 10);
 }
@@ -128,7 +129,8 @@ static struct collect_job *begin(uint64_t tag) {
 static void result(uint64_t tag, enum collect_verdict v, uint32_t fetched, const char *words) {
   struct buf b;
   buf_init(&b, 1024);
-  collect_result_put(&b, &(struct collect_result){ .verdict = (uint8_t)v, .fetched = fetched, .words = slice_str(words) });
+  collect_result_put(
+      &b, &(struct collect_result){ .verdict = (uint8_t)v, .fetched = fetched, .words = slice_str(words) });
   tell_collector(collect_result_type, tag, &b);
   buf_free(&b);
 }
@@ -283,7 +285,8 @@ static void people_pause_and_delete(void **state) {
   snprintf(words, sizeof words, "collect delete %llu", (unsigned long long)id);
   assert_int_equal(command(words, NULL, 0), CLI_OK);
   assert_int_equal(command(words, NULL, 0), CLI_NOT_FOUND);
-  for (size_t i = from; i < said_n; i++) assert_false(said[i].kind == ROOM_STORE); /* its run still asks there */
+  for (size_t i = from; i < said_n; i++)
+    assert_false(said[i].kind == ROOM_STORE); /* its run still asks there */
   result(2, COLLECT_HERE, 0, "it was stopped");
   assert_int_equal(said[said_n - 1].type, auth_uncollect_type);
   pass(86400);
@@ -335,17 +338,24 @@ static void patience_ends(void **state) {
 
 static void accounts_and_limits(void **state) {
   static const char *const wrong[] = {
-    "collect add nobody@example.org h 995 implicit no u - 900 - s", "collect add alice@example.org h 0 implicit no u - 900 - s",
-    "collect add alice@example.org h 25 implicit no u - 900 - s",   "collect add alice@example.org h 995 maybe no u - 900 - s",
-    "collect add alice@example.org h/x 995 implicit no u - 900 - s", "collect add alice@example.org h 995 implicit no u - 9 - s",
-    "collect add alice@example.org h 995 implicit no u - 900 - ",    "collect add alice@example.org h 995 implicit no u - 900 x s",
+    "collect add nobody@example.org h 995 implicit no u - 900 - s",
+    "collect add alice@example.org h 0 implicit no u - 900 - s",
+    "collect add alice@example.org h 25 implicit no u - 900 - s",
+    "collect add alice@example.org h 995 maybe no u - 900 - s",
+    "collect add alice@example.org h/x 995 implicit no u - 900 - s",
+    "collect add alice@example.org h 995 implicit no u - 9 - s",
+    "collect add alice@example.org h 995 implicit no u - 900 - ",
+    "collect add alice@example.org h 995 implicit no u - 900 x s",
     "collect add alice@example.org h 995 implicit no u\r\nDELE - 900 - s",
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     if (command(wrong[i], NULL, 0) == CLI_OK) fail_msg("%s", wrong[i]);
   uint64_t id = add("pop.example.net", "900");
-  assert_int_equal(command("collect add alice@example.org pop.example.net 995 implicit no u - 900 - s", NULL, 0), CLI_OK);
-  assert_int_equal(command("collect add Alice@example.org POP.example.net 995 implicit no u - 900 - s", NULL, 0), CLI_EXISTS);
+  assert_int_equal(
+      command("collect add alice@example.org pop.example.net 995 implicit no u - 900 - s", NULL, 0), CLI_OK);
+  assert_int_equal(
+      command("collect add Alice@example.org POP.example.net 995 implicit no u - 900 - s", NULL, 0),
+      CLI_EXISTS);
   assert_int_equal(command("account disable alice@example.org", NULL, 0), CLI_OK);
   assert_null(begin(1)); /* who may not log in is not collected for */
   assert_int_equal(command("account delete alice@example.org", NULL, 0), CLI_OK);
@@ -379,9 +389,18 @@ static void what_a_collector_may_not(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    COLLECT_TEST(a_run), COLLECT_TEST(order_and_servers), COLLECT_TEST(failures_back_off), COLLECT_TEST(our_own_trouble_is_short), COLLECT_TEST(wrong_passwords_stop),
-    COLLECT_TEST(doubts_stop_at_the_third), COLLECT_TEST(people_pause_and_delete), COLLECT_TEST(lost_rooms), COLLECT_TEST(patience_ends), COLLECT_TEST(accounts_and_limits),
-    COLLECT_TEST(secrets_stay_where_they_are), COLLECT_TEST(what_a_collector_may_not),
+    COLLECT_TEST(a_run),
+    COLLECT_TEST(order_and_servers),
+    COLLECT_TEST(failures_back_off),
+    COLLECT_TEST(our_own_trouble_is_short),
+    COLLECT_TEST(wrong_passwords_stop),
+    COLLECT_TEST(doubts_stop_at_the_third),
+    COLLECT_TEST(people_pause_and_delete),
+    COLLECT_TEST(lost_rooms),
+    COLLECT_TEST(patience_ends),
+    COLLECT_TEST(accounts_and_limits),
+    COLLECT_TEST(secrets_stay_where_they_are),
+    COLLECT_TEST(what_a_collector_may_not),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

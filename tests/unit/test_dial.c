@@ -1,5 +1,5 @@
-/* Outgoing connections: which addresses are everybody's, and what becomes of a connection that meets trouble. The
- * servers are sockets of this program; a session is a few octets. */
+/* Outgoing connections: which addresses are everybody's, and what becomes of a connection that meets trouble.
+ * The servers are sockets of this program; a session is a few octets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,18 +25,54 @@ static bool is_public(const char *text) {
 
 static void inside_and_outside(void **state) {
   static const char *const inside[] = {
-    "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.169.254",
-    "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
-    "203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.1.2.3", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "100::1",
-    "2001::1", "2001:db8::1", "2002:7f00:1::", "2002:c0a8:101::1", "3fff::1", "5f00::1", "fc00::1", "fdff::1", "fe80::1",
-    "febf::1", "fec0::1", "ff02::1",
+    "0.0.0.0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "100.64.0.1",
+    "100.127.255.255",
+    "127.0.0.1",
+    "127.255.255.255",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.8",
+    "192.0.2.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "198.19.255.255",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.1.2.3",
+    "64:ff9b::10.0.0.1",
+    "64:ff9b:1::1",
+    "100::1",
+    "2001::1",
+    "2001:db8::1",
+    "2002:7f00:1::",
+    "2002:c0a8:101::1",
+    "3fff::1",
+    "5f00::1",
+    "fc00::1",
+    "fdff::1",
+    "fe80::1",
+    "febf::1",
+    "fec0::1",
+    "ff02::1",
   };
   static const char *const outside[] = {
-    "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.0.1",
-    "172.15.255.255", "172.32.0.0", "192.0.1.1", "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0",
-    "223.255.255.255", "2000::1", "2001:200::1", "2001:4860:4860::8888", "2002:808:808::1", "2a00::1", "2c0f::1",
-    "64:ff9b::8.8.8.8", "::ffff:8.8.8.8",
+    "1.1.1.1",         "9.255.255.255",   "11.0.0.0",         "100.63.255.255",       "100.128.0.0",
+    "126.255.255.255", "128.0.0.0",       "169.253.0.1",      "172.15.255.255",       "172.32.0.0",
+    "192.0.1.1",       "192.167.255.255", "192.169.0.0",      "198.17.255.255",       "198.20.0.0",
+    "223.255.255.255", "2000::1",         "2001:200::1",      "2001:4860:4860::8888", "2002:808:808::1",
+    "2a00::1",         "2c0f::1",         "64:ff9b::8.8.8.8", "::ffff:8.8.8.8",
   };
   for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
     if (is_public(inside[i])) fail_msg("%s is not everybody's", inside[i]);
@@ -45,7 +81,8 @@ static void inside_and_outside(void **state) {
 }
 
 static void no_addresses(void **state) {
-  static const char *const none[] = { "", "localhost", "1.2.3", "1.2.3.4.5", "[::1]", "::1%lo", "0x7f000001", "2130706433", " 1.2.3.4" };
+  static const char *const none[] = { "",       "localhost",  "1.2.3",      "1.2.3.4.5", "[::1]",
+                                      "::1%lo", "0x7f000001", "2130706433", " 1.2.3.4" };
   struct dial_address a;
   for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_false(dial_address_parse(none[i], 1, &a));
 }
@@ -146,7 +183,8 @@ static pid_t server(int listener, const char *words, size_t times) {
   for (size_t i = 0; i < times; i++)
     if (send(fd, words, strlen(words), MSG_NOSIGNAL) < 0) break;
   shutdown(fd, SHUT_WR);
-  while (recv(fd, got, sizeof got, 0) > 0) {}
+  while (recv(fd, got, sizeof got, 0) > 0) {
+  }
   _exit(0);
 }
 

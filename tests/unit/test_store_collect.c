@@ -1,6 +1,6 @@
-/* The collector's side of the store: what may be asked without a grant (nothing), what is remembered, and a life of
- * runs on a simulated disk that dies, fails or fills up at each of its operations in turn. The other server is a
- * ledger here. Whatever happens, after a last run that nothing disturbs:
+/* The collector's side of the store: what may be asked without a grant (nothing), what is remembered, and a
+ * life of runs on a simulated disk that dies, fails or fills up at each of its operations in turn. The other
+ * server is a ledger here. Whatever happens, after a last run that nothing disturbs:
  *
  *  1. every message that the other server ever had is in the inbox, once, octet for octet;
  *  2. none was deleted there before it was here (looked at after each death);
@@ -27,7 +27,8 @@ static void end_run(struct kit *k, uint64_t run) {
 }
 
 /* The dates of UIDLs "u0 u1 …", one after another. */
-static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates, size_t count) {
+static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates,
+                                size_t count) {
   struct buf list;
   kit_list(&list, uidls);
   assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, run, buf_slice(&list)));
@@ -46,7 +47,8 @@ static enum collect_outcome keep(struct kit *k, uint64_t run, const char *uidl, 
     KIT_HEAR(k, collect_spooled); /* the commit says it again */
     whole = slice_from(whole, 30000);
   }
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"), slice_str(uidl), false, whole));
+  assert_true(
+      KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"), slice_str(uidl), false, whole));
   return KIT_HEAR(k, collect_committed).outcome;
 }
 
@@ -75,7 +77,8 @@ static void nothing_without_grant(void **state) {
   kit_list(&list, "u1");
   assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&list)));
   assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, 1, SLICE("x")));
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false, SLICE("x")));
+  assert_false(
+      KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false, SLICE("x")));
   assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 1, ));
   assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_end, 1, ));
   buf_free(&list);
@@ -136,7 +139,8 @@ static void kept_once_and_as_it_was(void **state) {
   buf_free(&got);
   kit_delete(k, 9, d->uid[0]);
   assert_int_equal(kit_quit(k, 9).deleted, 1);
-  /* What its owner deleted here is not collected again; another collection of the same account knows nothing of it. */
+  /* What its owner deleted here is not collected again; another collection of the same account knows nothing
+   * of it. */
   assert_true(grant(k, 2, account, SOURCE));
   assert_int_equal(ask(k, 2, "u1 u2 u3", dates, 3), COLLECT_DONE);
   assert_int_equal(dates[0], (uint64_t)k->now_s);
@@ -152,8 +156,10 @@ static void two_runs_at_once(void **state) {
   struct kit *k = *state;
   uint64_t account = alice(k);
   assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE));
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false, SLICE("A: b\r\n")));
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 2, SLICE("C"), SLICE("u"), false, SLICE("A: b\r\n")));
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false,
+                      SLICE("A: b\r\n")));
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 2, SLICE("C"), SLICE("u"), false,
+                      SLICE("A: b\r\n")));
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_DONE);
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_THERE);
   assert_int_equal(inbox_count(k, 9, account), 1);
@@ -234,7 +240,7 @@ static void a_collection_ends(void **state) {
 struct life {
   struct kit k;
   struct disk_sim *sim;
-  bool remote[MESSAGES]; /* still at the other server */
+  bool remote[MESSAGES];  /* still at the other server */
   bool durable[MESSAGES]; /* acknowledged */
   uint64_t runs;
 };
@@ -361,8 +367,10 @@ static bool one_life(const struct disk_sim *from, struct conf *conf, const struc
   if (open_store(&l)) live(&l);
   uint64_t at = plan->fail_sync_at ? disk_sim_syncs(l.sim) : disk_sim_ops(l.sim);
   bool reached = at >= plan->die_at + plan->fail_sync_at + plan->fail_write_at + plan->full_at;
-  if (ending != GOES_ON) disk_sim_halt(l.sim);
-  else disk_sim_plan(l.sim, &(struct disk_plan){ 0 });
+  if (ending != GOES_ON)
+    disk_sim_halt(l.sim);
+  else
+    disk_sim_plan(l.sim, &(struct disk_plan){ 0 });
   disk_sim_space(l.sim, UINT64_MAX);
   close_store(&l);
   assert_int_equal(disk_sim_handles(l.sim), 0);
