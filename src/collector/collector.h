@@ -2,10 +2,11 @@
  *
  * A run is one collection done once:
  *
- *   job from auth → (RESOLVING) → TALKING: the POP3 session, whose sink asks store → TIDYING → result to
- * auth, end |              |                                                 ^
- *                        +--------------+----- whatever goes wrong -----------------------+
+ *   job from auth → (RESOLVING) → TALKING → TIDYING → result to auth, end
+ *                        |           |                     ^
+ *                        +-----------+-- whatever fails ---+
  *
+ * TALKING is the POP3 session, whose sink asks store; TIDYING tells store that the listing was whole.
  * It has one question open at store at most (ipc/collector_store.h) and holds the session while it waits. A
  * message is `safe`, and so may be deleted at the other server, when store has answered that it is durable:
  * no other line of this room says so (sink.c). When auth or store is lost, the runs end: what was not

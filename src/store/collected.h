@@ -1,10 +1,8 @@
 /* What was collected: a row for each UIDL of each collection, so that no message is collected twice.
  *
- *   (none) --collected_job, with its message--> remembered --not listed by the other server--> missing since
- *                                                  ^                                            |
- *                                                  +---------------- listed again --------------+
- *                                                                                               |
- * COLLECTED_KEEP_S (none)
+ *   (none) --collected_job--> remembered --listed no longer--> missing --COLLECTED_KEEP_S--> (none)
+ *                                 ^                               |
+ *                                 +--------- listed again --------+
  *
  * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a day must
  * not bring everything a second time. */
