@@ -216,7 +216,7 @@ static struct agenda_entry *first_due(struct agenda *x, int64_t now_s, int64_t *
 /* Asks store to let this run deliver. False: it is not to be run now. */
 static bool ask_store(struct auth *a, struct agenda_entry *e, uint64_t now_ms) {
   struct collection c;
-  struct account row;
+  struct account row = { .enabled = false };
   enum account_result r = collections_find(&a->accounts, e->id, &c);
   if (r == ACCOUNT_OK) r = accounts_find(&a->accounts, slice_of(c.account, c.account_n), &row);
   bool ok = r == ACCOUNT_OK && row.enabled;

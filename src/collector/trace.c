@@ -1,7 +1,7 @@
 /* The trace field that says how a message came into this house (RFC 5321 §4.4; §3.7.2 asks it of gateways):
  * the fields that it had are left as they are.
  *
- *   Received: from pop.example.net (pop.example.net [192.0.2.1])
+ *   Received: from pop.example.net ([192.0.2.1])
  *   	by mx.example.org (Qasid) with POP3S
  *   	id c3-17-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
