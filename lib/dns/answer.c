@@ -24,7 +24,9 @@ enum dns_kind dns_kind_named(struct slice word) {
 
 const char *dns_kind_name(enum dns_kind kind) { return kind < DNS_KINDS ? kinds[kind] : "unknown"; }
 
-const char *dns_result_name(enum dns_result result) { return result < DNS_RESULTS ? results[result] : "unknown"; }
+const char *dns_result_name(enum dns_result result) {
+  return result < DNS_RESULTS ? results[result] : "unknown";
+}
 
 void dns_address_text(const struct dns_address *a, char to[static DNS_ADDRESS_TEXT]) {
   to[0] = 0;
@@ -45,9 +47,9 @@ static void sort_by_priority(struct dns_host *hosts, size_t n) {
 /* A number below `end`, from one below 2^32. */
 static uint32_t scale(uint32_t chance, uint64_t end) { return (uint32_t)(chance * end >> 32); }
 
-/* RFC 2782: those of weight 0 stand first, a number from 0 to the sum of weights is drawn, the first whose running
- * sum reaches it is next: so a host of weight 0 has a very small chance beside others. Where no weights are, as
- * with MX, each has the same. */
+/* RFC 2782: those of weight 0 stand first, a number from 0 to the sum of weights is drawn, the first whose
+ * running sum reaches it is next: so a host of weight 0 has a very small chance beside others. Where no
+ * weights are, as with MX, each has the same. */
 static size_t draw(const struct dns_host *hosts, size_t n, uint32_t chance) {
   uint32_t sum = 0, running = 0;
   for (size_t i = 0; i < n; i++) sum += hosts[i].weight;
@@ -83,7 +85,8 @@ static void put_host(struct buf *b, const struct dns_host *h) {
   wire_put_u16(b, h->weight);
   wire_put_bool(b, h->later);
   buf_put_u8(b, h->address_count);
-  for (size_t i = 0; i < h->address_count; i++) wire_put_bytes(b, slice_of(h->addresses[i].octets, h->addresses[i].n));
+  for (size_t i = 0; i < h->address_count; i++)
+    wire_put_bytes(b, slice_of(h->addresses[i].octets, h->addresses[i].n));
 }
 
 void dns_answer_put(struct buf *b, const struct dns_answer *a) {

@@ -1,9 +1,9 @@
-/* Questions. States of one: NEW → MAIN (SRV, MX: its records are asked for) → HOSTS (the addresses of its hosts, some
- * at a time) → answered. Every step is taken by turn() at the end of a turn of the loop, so that no callback of
- * libunbound calls back into it, and no answer comes before dns_ask() returned.
+/* Questions. States of one: NEW → MAIN (SRV, MX: its records are asked for) → HOSTS (the addresses of its
+ * hosts, some at a time) → answered. Every step is taken by turn() at the end of a turn of the loop, so that
+ * no callback of libunbound calls back into it, and no answer comes before dns_ask() returned.
  *
- * What libunbound is asked (a query) outlives a question that was cancelled or ran out of time: it then has no
- * owner, and its reply is dropped. */
+ * What libunbound is asked (a query) outlives a question that was cancelled or ran out of time: it then has
+ * no owner, and its reply is dropped. */
 #include "lib/dns/unbound.h"
 
 #include "lib/base/sys.h"
@@ -82,8 +82,10 @@ static void say_why(struct dns_answer *a, struct slice why) {
 static void gather_addresses(struct dns_question *q, size_t i) {
   struct dns_host *h = &q->answer.hosts[i];
   for (size_t k = 0; k < DNS_ADDRESSES_MAX; k++) {
-    if (k < q->six[i].count && h->address_count < DNS_ADDRESSES_MAX) h->addresses[h->address_count++] = q->six[i].addresses[k];
-    if (k < q->four[i].count && h->address_count < DNS_ADDRESSES_MAX) h->addresses[h->address_count++] = q->four[i].addresses[k];
+    if (k < q->six[i].count && h->address_count < DNS_ADDRESSES_MAX)
+      h->addresses[h->address_count++] = q->six[i].addresses[k];
+    if (k < q->four[i].count && h->address_count < DNS_ADDRESSES_MAX)
+      h->addresses[h->address_count++] = q->four[i].addresses[k];
   }
   if (h->address_count) h->later = false;
 }
@@ -125,7 +127,8 @@ static void answer_now(struct dns_question *q, enum dns_result result) {
 static void on_timeout(void *arg) {
   struct dns_question *q = arg;
   q->late = true;
-  if (q->state != Q_HOSTS) answer_now(q, DNS_LATER);
+  if (q->state != Q_HOSTS)
+    answer_now(q, DNS_LATER);
   else
     for (size_t i = 0; i < q->answer.host_count; i++)
       if (!q->six[i].count && !q->four[i].count) q->answer.hosts[i].later = true;
@@ -137,7 +140,9 @@ static void on_timeout(void *arg) {
 static void hear_addresses(struct dns_question *q, const struct query *s, const struct unbound_reply *reply) {
   struct dns_host *h = &q->answer.hosts[s->host];
   struct dns_found *to = s->type == DNS_TYPE_A ? &q->four[s->host] : &q->six[s->host];
-  enum dns_result result = reply->bogus || !reply->packet.n ? DNS_LATER : dns_packet_addresses(reply->packet, h->name, s->type, to);
+  enum dns_result result = reply->bogus || !reply->packet.n
+                               ? DNS_LATER
+                               : dns_packet_addresses(reply->packet, h->name, s->type, to);
   if (reply->bogus) q->bogus = true;
   if (result == DNS_LATER) h->later = true;
   q->replies++;
@@ -180,8 +185,10 @@ static void on_reply(struct unbound_query *query, const struct unbound_reply *re
     q->pending--;
     if (!reply->secure) q->answer.secure = false;
     if (reply->bogus || !reply->packet.n) say_why(&q->answer, reply->why);
-    if (q->state == Q_MAIN) hear_hosts(q, s, reply);
-    else hear_addresses(q, s, reply);
+    if (q->state == Q_MAIN)
+      hear_hosts(q, s, reply);
+    else
+      hear_addresses(q, s, reply);
     loop_later(s->dns->loop, &q->turn);
   }
   free(s);
@@ -193,7 +200,9 @@ static bool query(struct dns_question *q, const char *name, enum dns_type type, 
   struct dns *d = q->dns;
   struct query *s = malloc(sizeof *s);
   if (!s) return false;
-  *s = (struct query){ .super = { on_reply }, .next = d->queries, .owner = q, .dns = d, .host = (uint8_t)host, .type = type };
+  *s = (struct query){
+    .super = { on_reply }, .next = d->queries, .owner = q, .dns = d, .host = (uint8_t)host, .type = type
+  };
   d->queries = s;
   q->pending++;
   if (unbound_ask(d->unbound, name, type, &s->super)) return true;
@@ -207,8 +216,10 @@ static void look_up(struct dns_question *q, size_t i) {
   struct dns_host *h = &q->answer.hosts[i];
   dns_hosts_find(q->dns->hosts, h->name, 16, &q->six[i]);
   dns_hosts_find(q->dns->hosts, h->name, 4, &q->four[i]);
-  if (q->six[i].count || q->four[i].count) q->answer.secure = false;
-  else if (!query(q, h->name, DNS_TYPE_AAAA, i) || !query(q, h->name, DNS_TYPE_A, i)) h->later = true;
+  if (q->six[i].count || q->four[i].count)
+    q->answer.secure = false;
+  else if (!query(q, h->name, DNS_TYPE_AAAA, i) || !query(q, h->name, DNS_TYPE_A, i))
+    h->later = true;
 }
 
 static void turn(void *arg) {
@@ -220,14 +231,17 @@ static void turn(void *arg) {
   } else if (q->state == Q_NEW) {
     use_name_itself(q);
   }
-  while (q->state == Q_HOSTS && q->next_host < q->answer.host_count && q->pending < 2 * HOSTS_AT_ONCE) look_up(q, q->next_host++);
+  while (q->state == Q_HOSTS && q->next_host < q->answer.host_count && q->pending < 2 * HOSTS_AT_ONCE)
+    look_up(q, q->next_host++);
   if (!q->pending) finish(q);
 }
 
 struct dns_question *dns_ask(struct dns *d, struct slice name, enum dns_kind kind, dns_fn *fn, void *arg) {
   struct dns_question *q = d->open < DNS_OPEN_MAX ? calloc(1, sizeof *q) : NULL;
   if (!q) return NULL;
-  *q = (struct dns_question){ .next = d->questions, .dns = d, .fn = fn, .arg = arg, .turn = { .fn = turn, .arg = q } };
+  *q = (struct dns_question){
+    .next = d->questions, .dns = d, .fn = fn, .arg = arg, .turn = { .fn = turn, .arg = q }
+  };
   q->answer.kind = kind;
   q->answer.secure = true;
   q->timer = loop_timer_new(d->loop, on_timeout, q);
@@ -281,7 +295,8 @@ struct dns *dns_new(struct loop *l, const struct dns_settings *settings, struct 
     d->timeout_ms = settings->timeout_ms ? settings->timeout_ms : DNS_TIMEOUT_MS;
     d->hosts = dns_hosts_read(settings->hosts ? settings->hosts : "/etc/hosts");
   }
-  if (d && d->hosts && take_servers(d, settings, err)) d->unbound = unbound_new(l, d->servers, d->server_count, anchor, err);
+  if (d && d->hosts && take_servers(d, settings, err))
+    d->unbound = unbound_new(l, d->servers, d->server_count, anchor, err);
   if (d && d->unbound) return d;
   if (!buf_len(err)) buf_put_str(err, "no memory");
   dns_free(&d);

@@ -1,5 +1,6 @@
-/* Names to hosts: addresses, services (RFC 2782), mail exchangers (RFC 5321 §5.1). libunbound asks, over UDP with
- * random ports and ids, over TCP where an answer was cut, and proves with DNSSEC what it is given an anchor for.
+/* Names to hosts: addresses, services (RFC 2782), mail exchangers (RFC 5321 §5.1). libunbound asks, over UDP
+ * with random ports and ids, over TCP where an answer was cut, and proves with DNSSEC what it is given an
+ * anchor for.
  *
  * One question, one answer: the services of a domain come with the addresses of their hosts, in the order in
  * which they are to be tried. Names are absolute and in their ASCII form (A-labels); neither search domains
@@ -27,12 +28,12 @@ enum dns_kind { DNS_ADDRESS, DNS_SRV, DNS_MX, DNS_KINDS };
 
 enum dns_result {
   DNS_FOUND,
-  DNS_NONE,    /* the name is there, but nothing of that kind */
-  DNS_REFUSED, /* it says that it has no such service: "." (RFC 2782, RFC 7505) */
-  DNS_NO_NAME, /* there is no such name */
-  DNS_LATER,   /* no answer, or one that is of no use: as yet nothing is known */
-  DNS_BOGUS,   /* DNSSEC says that the answer is not the owner's */
-  DNS_BAD_NAME,/* what was asked is no name */
+  DNS_NONE,     /* the name is there, but nothing of that kind */
+  DNS_REFUSED,  /* it says that it has no such service: "." (RFC 2782, RFC 7505) */
+  DNS_NO_NAME,  /* there is no such name */
+  DNS_LATER,    /* no answer, or one that is of no use: as yet nothing is known */
+  DNS_BOGUS,    /* DNSSEC says that the answer is not the owner's */
+  DNS_BAD_NAME, /* what was asked is no name */
   DNS_RESULTS
 };
 
@@ -53,10 +54,10 @@ struct dns_host {
 struct dns_answer {
   enum dns_kind kind;
   enum dns_result result;
-  bool secure;              /* DNSSEC proves all of it */
-  bool implicit;            /* MX: there is none, so the name itself takes its mail (RFC 5321 §5.1) */
-  char why[DNS_WHY_MAX + 1];/* LATER, BOGUS: more, for people; may be empty */
-  uint8_t host_count;       /* FOUND: at least one, and at least one of them with an address */
+  bool secure;               /* DNSSEC proves all of it */
+  bool implicit;             /* MX: there is none, so the name itself takes its mail (RFC 5321 §5.1) */
+  char why[DNS_WHY_MAX + 1]; /* LATER, BOGUS: more, for people; may be empty */
+  uint8_t host_count;        /* FOUND: at least one, and at least one of them with an address */
   struct dns_host hosts[DNS_HOSTS_MAX]; /* in the order to try them. ADDRESS: one, the name itself */
 };
 
@@ -69,50 +70,52 @@ const char *dns_result_name(enum dns_result result);
 struct dns_settings {
   const char *const *servers; /* "IP" or "IP@port"; none: those of resolv_conf */
   size_t server_count;
-  const char *resolv_conf;    /* NULL: /etc/resolv.conf */
-  const char *hosts;          /* NULL: /etc/hosts */
-  const char *trust_anchor;   /* a file of DS or DNSKEY records; NULL or "": nothing is proven */
-  unsigned timeout_ms;        /* 0: DNS_TIMEOUT_MS */
+  const char *resolv_conf;  /* NULL: /etc/resolv.conf */
+  const char *hosts;        /* NULL: /etc/hosts */
+  const char *trust_anchor; /* a file of DS or DNSKEY records; NULL or "": nothing is proven */
+  unsigned timeout_ms;      /* 0: DNS_TIMEOUT_MS */
 };
 
 /* `ip` or `ip@port`, as the option dns_servers has it. Cuts it up; false when it is none. */
 bool dns_server_parse(struct slice text, struct slice *ret_ip, uint16_t *ret_port);
-/* Who would be asked: "IP@port", each ended with a line feed; at most DNS_SERVERS_MAX. False with a sentence. */
+/* Who would be asked: "IP@port", each ended with a line feed; at most DNS_SERVERS_MAX. False with a
+ * sentence. */
 enum { DNS_SERVERS_TEXT_MAX = 1024 };
 bool dns_servers(const struct dns_settings *settings, struct buf *ret, struct buf *err);
 
 struct dns;
 struct dns_question;
 
-/* Reads every file it needs now, and none later: a room may confine itself afterwards. NULL with a sentence. */
+/* Reads every file it needs now, and none later: a room may confine itself afterwards. NULL with a
+ * sentence. */
 struct dns *dns_new(struct loop *l, const struct dns_settings *settings, struct buf *err);
 /* Open questions are dropped without an answer. Not to be called from dns_fn. */
 void dns_free(struct dns **d);
 /* Questions that wait for their answer. */
 size_t dns_open(const struct dns *d);
 
-/* Called once, from the loop, never before dns_ask() returned. The answer is valid during the call; new questions
- * may be asked in it. */
+/* Called once, from the loop, never before dns_ask() returned. The answer is valid during the call; new
+ * questions may be asked in it, but not without end: some are answered in the same turn of the loop. */
 typedef void dns_fn(void *arg, const struct dns_answer *answer);
 /* NULL: no memory, or DNS_OPEN_MAX are open. */
 struct dns_question *dns_ask(struct dns *d, struct slice name, enum dns_kind kind, dns_fn *fn, void *arg);
 /* No answer is wanted any more; not once it was given. */
 void dns_cancel(struct dns_question **q);
 
-/* Asks and waits, for the command line: a loop of its own, at most settings->timeout_ms. False with a sentence:
- * it could not even be asked. True: *ret is filled, whatever it says. */
-bool dns_lookup(const struct dns_settings *settings, struct slice name, enum dns_kind kind, struct dns_answer *ret,
-                struct buf *err);
+/* Asks and waits, for the command line: a loop of its own, at most settings->timeout_ms. False with a
+ * sentence: it could not even be asked. True: *ret is filled, whatever it says. */
+bool dns_lookup(const struct dns_settings *settings, struct slice name, enum dns_kind kind,
+                struct dns_answer *ret, struct buf *err);
 
 /* --- pure parts --- */
 
-/* A name: labels of 1 to 63 letters, digits, hyphens (not at an end) and underscores, DNS_NAME_MAX octets in all,
- * the last label not digits alone, so that no address passes for a name. One closing dot is let pass. `to` gets it
- * in lower case, without that dot. */
+/* A name: labels of 1 to 63 letters, digits, hyphens (not at an end) and underscores, DNS_NAME_MAX octets in
+ * all, the last label not digits alone, so that no address passes for a name. One closing dot is let pass.
+ * `to` gets it in lower case, without that dot. */
 bool dns_name_check(struct slice text, char to[static DNS_NAME_MAX + 1]);
 
-/* The hosts into the order to try them: by priority; those of one priority drawn by weight (RFC 2782), MX evenly
- * (RFC 5321 §5.1). `chance`: anything nobody can guess. */
+/* The hosts into the order to try them: by priority; those of one priority drawn by weight (RFC 2782), MX
+ * evenly (RFC 5321 §5.1). `chance`: anything nobody can guess. */
 void dns_order(struct dns_answer *a, const uint32_t chance[static DNS_HOSTS_MAX]);
 
 /* An answer between rooms, and back; false when it is malformed. At most DNS_ANSWER_MAX octets. */

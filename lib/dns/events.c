@@ -1,5 +1,5 @@
-/* An event is a descriptor, a time-out, or both; it fires once unless it persists. libunbound may free an event inside
- * its callback, so nothing of it is touched afterwards. */
+/* An event is a descriptor, a time-out, or both; it fires once unless it persists. libunbound may free an
+ * event inside its callback, so nothing of it is touched afterwards. */
 #include "lib/dns/events.h"
 
 #include <netinet/in.h>
@@ -35,8 +35,10 @@ static void quiet(struct event *e) {
 }
 
 static void fire(struct event *e, short what) {
-  if (!(e->bits & UB_EV_PERSIST)) quiet(e);
-  else if (e->timed && e->timer) loop_timer_set(e->timer, loop_now(e->loop) + e->timeout_ms);
+  if (!(e->bits & UB_EV_PERSIST))
+    quiet(e);
+  else if (e->timed && e->timer)
+    loop_timer_set(e->timer, loop_now(e->loop) + e->timeout_ms);
   e->fn(e->fd, what, e->arg);
 }
 
@@ -71,8 +73,8 @@ static int del(struct ub_event *ev) {
   return 0;
 }
 
-static int add_timer(struct ub_event *ev, struct ub_event_base *base, void (*fn)(int, short, void *), void *arg,
-                     struct timeval *tv) {
+static int add_timer(struct ub_event *ev, struct ub_event_base *base, void (*fn)(int, short, void *),
+                     void *arg, struct timeval *tv) {
   (void)base;
   struct event *e = of(ev);
   e->fn = fn;
@@ -105,26 +107,41 @@ static void event_free(struct ub_event *ev) {
 static void no_wait(struct ub_event *ev, int bit) { (void)ev, (void)bit; }
 
 static const struct ub_event_vmt event_vmt = {
-  .add_bits = add_bits, .del_bits = del_bits, .set_fd = set_fd, .free = event_free, .add = add, .del = del,
-  .add_timer = add_timer, .del_timer = del, .add_signal = add, .del_signal = del,
-  .winsock_unregister_wsaevent = event_free, .winsock_tcp_wouldblock = no_wait,
+  .add_bits = add_bits,
+  .del_bits = del_bits,
+  .set_fd = set_fd,
+  .free = event_free,
+  .add = add,
+  .del = del,
+  .add_timer = add_timer,
+  .del_timer = del,
+  .add_signal = add,
+  .del_signal = del,
+  .winsock_unregister_wsaevent = event_free,
+  .winsock_tcp_wouldblock = no_wait,
 };
 
-static struct ub_event *new_event(struct ub_event_base *base, int fd, short bits, void (*fn)(int, short, void *),
-                                  void *arg) {
+static struct ub_event *new_event(struct ub_event_base *base, int fd, short bits,
+                                  void (*fn)(int, short, void *), void *arg) {
   struct event *e = calloc(1, sizeof *e);
   if (!e) return NULL;
-  *e = (struct event){ .super = { UB_EVENT_MAGIC, (struct ub_event_vmt *)(uintptr_t)&event_vmt }, .loop = ((struct base *)base)->loop, .fd = fd,
-                       .bits = bits, .fn = fn, .arg = arg };
+  *e = (struct event){ .super = { UB_EVENT_MAGIC, (struct ub_event_vmt *)(uintptr_t)&event_vmt },
+                       .loop = ((struct base *)base)->loop,
+                       .fd = fd,
+                       .bits = bits,
+                       .fn = fn,
+                       .arg = arg };
   return &e->super;
 }
 
 /* libunbound says that it never calls these. */
-static struct ub_event *no_signal(struct ub_event_base *base, int fd, void (*fn)(int, short, void *), void *arg) {
+static struct ub_event *no_signal(struct ub_event_base *base, int fd, void (*fn)(int, short, void *),
+                                  void *arg) {
   (void)base, (void)fd, (void)fn, (void)arg;
   return NULL;
 }
-static struct ub_event *no_wsa(struct ub_event_base *base, void *ev, void (*fn)(int, short, void *), void *arg) {
+static struct ub_event *no_wsa(struct ub_event_base *base, void *ev, void (*fn)(int, short, void *),
+                               void *arg) {
   (void)base, (void)ev, (void)fn, (void)arg;
   return NULL;
 }
@@ -133,14 +150,19 @@ static int no_dispatch(struct ub_event_base *base) { return base ? -1 : 0; }
 static int no_exit(struct ub_event_base *base, struct timeval *tv) { return base || tv ? 0 : -1; }
 
 static const struct ub_event_base_vmt base_vmt = {
-  .free = no_free, .dispatch = no_dispatch, .loopexit = no_exit, .new_event = new_event, .new_signal = no_signal,
+  .free = no_free,
+  .dispatch = no_dispatch,
+  .loopexit = no_exit,
+  .new_event = new_event,
+  .new_signal = no_signal,
   .winsock_register_wsaevent = no_wsa,
 };
 
 struct ub_event_base *dns_events_new(struct loop *l) {
   struct base *b = calloc(1, sizeof *b);
   if (!b) return NULL;
-  *b = (struct base){ .super = { UB_EVENT_MAGIC, (struct ub_event_base_vmt *)(uintptr_t)&base_vmt }, .loop = l };
+  *b = (struct base){ .super = { UB_EVENT_MAGIC, (struct ub_event_base_vmt *)(uintptr_t)&base_vmt },
+                      .loop = l };
   return &b->super;
 }
 

@@ -36,7 +36,8 @@ static void read_file(const char *path, struct buf *to) {
 /* The next word of a line, empty at its end. */
 static struct slice next_word(struct slice *line) {
   size_t from = 0, to;
-  while (slice_at(*line, from) == ' ' || slice_at(*line, from) == '\t' || slice_at(*line, from) == '\r') from++;
+  while (slice_at(*line, from) == ' ' || slice_at(*line, from) == '\t' || slice_at(*line, from) == '\r')
+    from++;
   for (to = from; to < line->n && line->p[to] > ' '; to++) continue;
   struct slice word = slice_first(slice_from(*line, from), to - from);
   *line = slice_from(*line, to);
@@ -98,7 +99,8 @@ void dns_hosts_free(struct dns_hosts **h) {
   *h = NULL;
 }
 
-void dns_hosts_find(const struct dns_hosts *h, const char *name, uint8_t family_octets, struct dns_found *ret) {
+void dns_hosts_find(const struct dns_hosts *h, const char *name, uint8_t family_octets,
+                    struct dns_found *ret) {
   ret->count = 0;
   for (size_t i = 0; i < h->count && ret->count < DNS_ADDRESSES_MAX; i++) {
     const struct entry *e = &h->entries[i];
@@ -117,7 +119,8 @@ static void put_resolv_conf(const char *path, struct buf *ret) {
   uint16_t port;
   for (unsigned found = 0; rest.n && found < DNS_SERVERS_MAX;) {
     struct slice line = slice_split(&rest, '\n');
-    if (!slice_eq(next_word(&line), SLICE("nameserver")) || !dns_server_parse(next_word(&line), &ip, &port)) continue;
+    if (!slice_eq(next_word(&line), SLICE("nameserver")) || !dns_server_parse(next_word(&line), &ip, &port))
+      continue;
     buf_printf(ret, "%.*s@%u\n", SLICE_ARG(ip), port);
     found++;
   }
@@ -135,7 +138,8 @@ bool dns_servers(const struct dns_settings *settings, struct buf *ret, struct bu
     }
     buf_printf(ret, "%.*s@%u\n", SLICE_ARG(ip), port);
   }
-  if (settings->server_count == 0) put_resolv_conf(settings->resolv_conf ? settings->resolv_conf : "/etc/resolv.conf", ret);
+  if (settings->server_count == 0)
+    put_resolv_conf(settings->resolv_conf ? settings->resolv_conf : "/etc/resolv.conf", ret);
   if (ret->failed) buf_put_str(err, "no memory");
   return !ret->failed;
 }

@@ -1,4 +1,5 @@
-/* The machine's own files: who is asked (resolv.conf(5)), which addresses are known without asking (hosts(5)). Read once. */
+/* The machine's own files: who is asked (resolv.conf(5)), which addresses are known without asking
+ * (hosts(5)). Read once. */
 #ifndef QASID_DNS_FILES_H
 #define QASID_DNS_FILES_H
 
@@ -14,6 +15,7 @@ int dns_file_open(const char *path);
 struct dns_hosts *dns_hosts_read(const char *path);
 void dns_hosts_free(struct dns_hosts **h);
 /* The addresses of a name (as dns_name_check makes it), of one family. */
-void dns_hosts_find(const struct dns_hosts *h, const char *name, uint8_t family_octets, struct dns_found *ret);
+void dns_hosts_find(const struct dns_hosts *h, const char *name, uint8_t family_octets,
+                    struct dns_found *ret);
 
 #endif

@@ -1,5 +1,5 @@
-/* The reader goes once through the message: header, question, answer records. A name may point back into the message
- * (RFC 1035 §4.1.4); each jump must lead before the last one, so no chain of pointers lasts. */
+/* The reader goes once through the message: header, question, answer records. A name may point back into the
+ * message (RFC 1035 §4.1.4); each jump must lead before the last one, so no chain of pointers lasts. */
 #include "lib/dns/packet.h"
 
 #include <string.h>
@@ -7,8 +7,8 @@
 enum {
   HEADER = 12,
   CLASS_IN = 1,
-  RCODE_NAME = 3,    /* NXDOMAIN */
-  CHAIN_MAX = 16,    /* CNAMEs one after another */
+  RCODE_NAME = 3, /* NXDOMAIN */
+  CHAIN_MAX = 16, /* CNAMEs one after another */
 };
 
 enum name_state { NAME_GOOD, NAME_ROOT, NAME_FOUL /* octets that no host has */ };
@@ -16,7 +16,7 @@ enum name_state { NAME_GOOD, NAME_ROOT, NAME_FOUL /* octets that no host has */ 
 struct reader {
   struct slice all;
   size_t at;
-  bool bad; /* sticks */
+  bool bad;                     /* sticks */
   char owner[DNS_NAME_MAX + 1]; /* whose records are wanted: the name, then what CNAMEs made of it */
   unsigned answers, links;
 };
@@ -28,8 +28,10 @@ struct record {
 
 static unsigned get_u8(struct reader *r) {
   int c = slice_at(r->all, r->at);
-  if (c < 0) r->bad = true;
-  else r->at++;
+  if (c < 0)
+    r->bad = true;
+  else
+    r->at++;
   return c < 0 ? 0 : (unsigned)c;
 }
 
@@ -121,7 +123,8 @@ static bool next_record(struct reader *r, unsigned type, struct record *ret) {
   return false;
 }
 
-enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type, struct dns_found *ret) {
+enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type,
+                                     struct dns_found *ret) {
   struct reader r;
   struct record rec;
   uint8_t size = type == DNS_TYPE_A ? 4 : 16;
@@ -141,14 +144,17 @@ enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum
 static void add_host(struct dns_answer *a, const struct dns_host *host) {
   size_t at = a->host_count;
   if (at == DNS_HOSTS_MAX && a->hosts[at - 1].priority <= host->priority) return;
-  if (at == DNS_HOSTS_MAX) at--;
-  else a->host_count++;
+  if (at == DNS_HOSTS_MAX)
+    at--;
+  else
+    a->host_count++;
   for (; at > 0 && a->hosts[at - 1].priority > host->priority; at--) a->hosts[at] = a->hosts[at - 1];
   a->hosts[at] = *host;
 }
 
 /* RFC 2782, RFC 1035 §3.3.9. NAME_FOUL: of no use. */
-static enum name_state get_host(struct reader *r, const struct record *rec, enum dns_type type, struct dns_host *ret) {
+static enum name_state get_host(struct reader *r, const struct record *rec, enum dns_type type,
+                                struct dns_host *ret) {
   size_t behind = r->at;
   r->at = rec->at;
   *ret = (struct dns_host){ .priority = (uint16_t)get_u16(r) };
@@ -163,7 +169,8 @@ static enum name_state get_host(struct reader *r, const struct record *rec, enum
   return whole && (type != DNS_TYPE_SRV || ret->port || state == NAME_ROOT) ? state : NAME_FOUL;
 }
 
-enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret) {
+enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type,
+                                 struct dns_answer *ret) {
   struct reader r;
   struct record rec;
   struct dns_host host;

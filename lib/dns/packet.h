@@ -1,6 +1,6 @@
 /* A DNS message as libunbound hands it out: the records that a question was for, at the end of their chain of
- * CNAMEs. libunbound has taken the message apart and put it together again, so it should be well-formed; it is
- * read as if it were not. */
+ * CNAMEs. libunbound has taken the message apart and put it together again, so it should be well-formed; it
+ * is read as if it were not. */
 #ifndef QASID_DNS_PACKET_H
 #define QASID_DNS_PACKET_H
 
@@ -15,11 +15,13 @@ struct dns_found {
   struct dns_address addresses[DNS_ADDRESSES_MAX];
 };
 
-/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for whatever is of no use. Addresses past
- * what fits are left out. */
-enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type, struct dns_found *ret);
-/* The hosts of SRV or MX records, without addresses, sorted by priority; where there are too many the best stay.
- * Also REFUSED. */
-enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret);
+/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for whatever is of no use. Addresses
+ * past what fits are left out. */
+enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type,
+                                     struct dns_found *ret);
+/* The hosts of SRV or MX records, without addresses, sorted by priority; where there are too many the best
+ * stay. Also REFUSED. */
+enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type,
+                                 struct dns_answer *ret);
 
 #endif

@@ -1,5 +1,5 @@
-/* A name server as the configuration and resolv.conf(5) name it. In a file of its own, so that the check of the
- * configuration needs nothing else from here. */
+/* A name server as the configuration and resolv.conf(5) name it. In a file of its own, so that the check of
+ * the configuration needs nothing else from here. */
 #include "lib/dns/dns.h"
 
 #include "lib/base/num.h"
@@ -15,7 +15,8 @@ static bool is_ip(struct slice text) {
   struct slice zone = percent < 0 ? SLICE_NONE : slice_from(text, (size_t)percent + 1);
   bool six = slice_find(text, ':') >= 0;
   if (percent >= 0) text.n = (size_t)percent;
-  if (text.n == 0 || text.n >= sizeof s || (percent >= 0 && (!six || zone.n == 0 || zone.n >= IF_NAMESIZE))) return false;
+  if (text.n == 0 || text.n >= sizeof s || (percent >= 0 && (!six || zone.n == 0 || zone.n >= IF_NAMESIZE)))
+    return false;
   for (size_t i = 0; i < zone.n; i++)
     if (zone.p[i] <= ' ' || zone.p[i] >= 0x7f || zone.p[i] == '@' || zone.p[i] == '%') return false;
   memcpy(s, text.p, text.n);

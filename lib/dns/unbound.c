@@ -1,5 +1,5 @@
-/* One context, one thread: with a loop given, libunbound starts neither threads nor processes. The caches are held
- * small: a mail server asks little, and its name server caches too. */
+/* One context, one thread: with a loop given, libunbound starts neither threads nor processes. The caches are
+ * held small: a mail server asks little, and its name server caches too. */
 #include "lib/dns/unbound.h"
 
 #include "lib/dns/events.h"
@@ -37,13 +37,13 @@ static const struct {
   { "neg-cache-size:", "32k" },
   { "infra-cache-numhosts:", "32" },
   { "infra-cache-slabs:", "1" },
-  { "outgoing-range:", "512" }, /* sockets, one for each packet that may still be answered; further questions wait */
+  { "outgoing-range:", "512" }, /* sockets, one for each packet that may still be answered; more must wait */
   { "outgoing-num-tcp:", "4" },
   { "incoming-num-tcp:", "0" },
   { "num-queries-per-thread:", "1024" },
-  /* There may be no other name server than the one that is silent, and it may be silent about one domain only, whose own
-   * servers are dead: no server is ever taken for dead. (With the default it takes two minutes of silence, which are
-   * forgotten after five seconds.) */
+  /* There may be no other name server than the one that is silent, and it may be silent about one domain
+   * only, whose own servers are dead: no server is ever taken for dead. (With the default it takes two
+   * minutes of silence, which are forgotten after five seconds.) */
   { "infra-host-ttl:", "5" },
   { "infra-keep-probing:", "yes" },
   { "cache-max-negative-ttl:", "300" },
@@ -62,16 +62,21 @@ static bool failed(struct buf *err, const char *what, int code) {
 /* libunbound would only say that it can't start. */
 static bool can_read(const char *anchor, struct buf *err) {
   int fd = dns_file_open(anchor);
-  if (fd < 0) buf_printf(err, "the trust anchor %s: %s", anchor, strerror(errno));
-  else close(fd);
+  if (fd < 0)
+    buf_printf(err, "the trust anchor %s: %s", anchor, strerror(errno));
+  else
+    close(fd);
   return fd >= 0;
 }
 
-static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t count, const char *anchor, struct buf *err) {
+static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t count, const char *anchor,
+                      struct buf *err) {
   ub_ctx_debugout(ctx, NULL);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-    if (failed(err, options[i].option, ub_ctx_set_option(ctx, options[i].option, options[i].value))) return false;
-  if (failed(err, "module-config:", ub_ctx_set_option(ctx, "module-config:", anchor ? "validator iterator" : "iterator")))
+    if (failed(err, options[i].option, ub_ctx_set_option(ctx, options[i].option, options[i].value)))
+      return false;
+  if (failed(err, "module-config:",
+             ub_ctx_set_option(ctx, "module-config:", anchor ? "validator iterator" : "iterator")))
     return false;
   for (size_t i = 0; i < count; i++)
     if (failed(err, servers[i], ub_ctx_set_fwd(ctx, servers[i]))) return false;
@@ -80,8 +85,10 @@ static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t cou
 
 /* It does not say why; a file without a key is what it stumbles over. */
 static bool does_not_start(const char *anchor, struct buf *err) {
-  if (anchor) buf_printf(err, "libunbound can't use the trust anchor in %s", anchor);
-  else buf_put_str(err, "libunbound does not start");
+  if (anchor)
+    buf_printf(err, "libunbound can't use the trust anchor in %s", anchor);
+  else
+    buf_put_str(err, "libunbound does not start");
   return false;
 }
 
@@ -92,12 +99,16 @@ static bool close_options(struct ub_ctx *ctx, const char *anchor, struct buf *er
   return true;
 }
 
-static void on_reply(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_bogus, int limited) {
+static void on_reply(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_bogus,
+                     int limited) {
   struct unbound_query *q = arg;
-  struct unbound_reply reply = { .secure = sec == SEC_SECURE, .bogus = sec == SEC_BOGUS, .why = slice_str(why_bogus) };
+  struct unbound_reply reply = { .secure = sec == SEC_SECURE,
+                                 .bogus = sec == SEC_BOGUS,
+                                 .why = slice_str(why_bogus) };
   if (!rcode && packet && packet_len > 0) reply.packet = slice_of(packet, (size_t)packet_len);
   if (!reply.packet.n && !reply.why.n)
-    reply.why = limited ? SLICE("too many questions") : SLICE("the name servers did not answer, or could not");
+    reply.why =
+        limited ? SLICE("too many questions") : SLICE("the name servers did not answer, or could not");
   q->reply(q, &reply);
 }
 
@@ -119,7 +130,8 @@ static void first_reply(struct unbound_query *q, const struct unbound_reply *rep
 
 static bool warm_up(struct unbound *u, const char *anchor, struct buf *err) {
   struct first_query first = { { first_reply }, false };
-  return (unbound_ask(u, "localhost", DNS_TYPE_A, &first.super) && first.answered) || does_not_start(anchor, err);
+  return (unbound_ask(u, "localhost", DNS_TYPE_A, &first.super) && first.answered) ||
+         does_not_start(anchor, err);
 }
 
 struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count, const char *anchor,
@@ -127,8 +139,9 @@ struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t c
   struct unbound *u = calloc(1, sizeof *u);
   if (u) u->events = dns_events_new(l);
   if (u && u->events) u->ctx = ub_ctx_create_ub_event(u->events);
-  if (u && u->ctx && configure(u->ctx, servers, count, anchor, err) &&
-      close_options(u->ctx, anchor, err) && warm_up(u, anchor, err)) return u;
+  if (u && u->ctx && configure(u->ctx, servers, count, anchor, err) && close_options(u->ctx, anchor, err) &&
+      warm_up(u, anchor, err))
+    return u;
   if (!buf_len(err)) buf_put_str(err, "no memory for libunbound");
   unbound_free(&u);
   return NULL;

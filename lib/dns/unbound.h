@@ -7,7 +7,8 @@
 struct unbound;
 
 /* `servers`: "IP@port" each. `anchor`: a file, or NULL. Everything is opened and read at once. */
-struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count, const char *anchor, struct buf *err);
+struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count, const char *anchor,
+                            struct buf *err);
 void unbound_free(struct unbound **u);
 
 /* A message, or none (packet.n == 0) with the reason in `why`, which may hold a stranger's words. */

@@ -21,8 +21,8 @@ bool cli_dns_settings(struct cli *c, struct dns_settings *ret) {
 
 int cli_dns_code(const struct dns_answer *a) {
   static const int codes[DNS_RESULTS] = {
-    [DNS_FOUND] = CLI_EXIT_OK,           [DNS_NONE] = CLI_EXIT_NOT_FOUND,  [DNS_REFUSED] = CLI_EXIT_NOT_FOUND,
-    [DNS_NO_NAME] = CLI_EXIT_NOT_FOUND,  [DNS_LATER] = CLI_EXIT_TEMPORARY, [DNS_BOGUS] = CLI_EXIT_PROTOCOL,
+    [DNS_FOUND] = CLI_EXIT_OK,          [DNS_NONE] = CLI_EXIT_NOT_FOUND,  [DNS_REFUSED] = CLI_EXIT_NOT_FOUND,
+    [DNS_NO_NAME] = CLI_EXIT_NOT_FOUND, [DNS_LATER] = CLI_EXIT_TEMPORARY, [DNS_BOGUS] = CLI_EXIT_PROTOCOL,
     [DNS_BAD_NAME] = CLI_EXIT_USAGE,
   };
   return codes[a->result];
@@ -111,21 +111,25 @@ static int hear(struct link *l, struct dns_answer *ret) {
   bool whole = false;
   while (link_next(l, &said) == LINK_OUTPUT) whole = dns_answer_get(said.data, ret);
   if (said.event != LINK_DONE || said.code != CLI_OK) return link_finish(&said);
-  return whole ? CLI_EXIT_OK : cli_fail(CLI_EXIT_PROTOCOL, "the resolver did not answer as this qasid expects");
+  return whole ? CLI_EXIT_OK
+               : cli_fail(CLI_EXIT_PROTOCOL, "the resolver did not answer as this qasid expects");
 }
 
 /* False: no server runs, or it has no resolver. */
 static bool ask_running(struct cli *c, enum dns_kind kind, struct dns_answer *ret, int *ret_code) {
-  struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(c->args[0]), slice_str(dns_kind_name(kind)) };
+  struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(c->args[0]),
+                           slice_str(dns_kind_name(kind)) };
   if (cli_given(c, "direct") || !c->conf || !link_probe(c)) return false;
   struct link *l = link_open_running(c, ROOM_RESOLVER, 0, ret_code);
   if (!l) return *ret_code != CLI_EXIT_NOT_FOUND;
-  *ret_code = link_ask(l, words, 4) ? hear(l, ret) : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the question");
+  *ret_code = link_ask(l, words, 4) ? hear(l, ret)
+                                    : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the question");
   link_free(&l);
   return true;
 }
 
-static int ask_here(struct cli *c, const struct dns_settings *settings, enum dns_kind kind, struct dns_answer *ret) {
+static int ask_here(struct cli *c, const struct dns_settings *settings, enum dns_kind kind,
+                    struct dns_answer *ret) {
   struct buf err;
   int code = CLI_EXIT_OK;
   buf_init(&err, 1024);

@@ -36,7 +36,8 @@ void resolver_admin_told(struct room *room, uint32_t number, const struct dns_an
   buf_free(&b);
 }
 
-static void counter(struct room *room, uint32_t number, const char *name, uint64_t value, const char *meaning) {
+static void counter(struct room *room, uint32_t number, const char *name, uint64_t value,
+                    const char *meaning) {
   char text[24];
   snprintf(text, sizeof text, "%ju", (uintmax_t)value);
   struct slice row[] = { slice_str(room->log.role), slice_str(name), slice_str(text), slice_str(meaning) };
@@ -71,16 +72,23 @@ static void lookup(struct room *room, struct resolver *r, uint32_t number, struc
   struct slice name = SLICE_NONE, word = SLICE_NONE;
   enum dns_kind kind = DNS_KINDS;
   if (ipc_list_next(&words, &name) && ipc_list_next(&words, &word)) kind = dns_kind_named(word);
-  if (kind == DNS_KINDS || name.n > DNS_NAME_MAX + 1) done(room, number, CLI_USAGE, "a name of at most 254 octets, and address, srv or mx");
-  else resolver_ask(r, ROOM_CLI, number, 0, name, kind, loop_now(room->loop));
+  if (kind == DNS_KINDS || name.n > DNS_NAME_MAX + 1)
+    done(room, number, CLI_USAGE, "a name of at most 254 octets, and address, srv or mx");
+  else
+    resolver_ask(r, ROOM_CLI, number, 0, name, kind, loop_now(room->loop));
 }
 
 bool resolver_admin(struct room *room, struct resolver *r, uint32_t number, const struct ipc_msg *msg) {
   struct cli_command m;
   struct slice first, second;
-  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m) || !ipc_list_next(&m.words, &first)) return false;
-  if (slice_eq(first, SLICE("status"))) status(room, r, number);
-  else if (slice_eq(first, SLICE("dns")) && ipc_list_next(&m.words, &second) && slice_eq(second, SLICE("lookup"))) lookup(room, r, number, m.words);
-  else done(room, number, CLI_USAGE, "the resolver knows no such command");
+  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m) || !ipc_list_next(&m.words, &first))
+    return false;
+  if (slice_eq(first, SLICE("status")))
+    status(room, r, number);
+  else if (slice_eq(first, SLICE("dns")) && ipc_list_next(&m.words, &second) &&
+           slice_eq(second, SLICE("lookup")))
+    lookup(room, r, number, m.words);
+  else
+    done(room, number, CLI_USAGE, "the resolver knows no such command");
   return true;
 }

@@ -1,5 +1,5 @@
-/* What the command line may ask of the resolver: `dns lookup NAME KIND`, whose answer comes as octets (dns_answer_put),
- * and its part of `status`. */
+/* What the command line may ask of the resolver: `dns lookup NAME KIND`, whose answer comes as octets
+ * (dns_answer_put), and its part of `status`. */
 #ifndef QASID_RESOLVER_ADMIN_H
 #define QASID_RESOLVER_ADMIN_H
 

@@ -1,6 +1,6 @@
-/* The room that hears DNS: it dials the name servers and nobody else, opens no file, holds no secret. What it reads of
- * the machine (resolv.conf, hosts, the trust anchor) it reads before it is confined; the parent starts it anew at a
- * reload, so that it reads them again. */
+/* The room that hears DNS: it dials the name servers and nobody else, opens no file, holds no secret. What it
+ * reads of the machine (resolv.conf, hosts, the trust anchor) it reads before it is confined; the parent
+ * starts it anew at a reload, so that it reads them again. */
 #include "ipc/dialer_resolver.h"
 #include "src/resolver/admin.h"
 #include "src/roles.h"
@@ -12,7 +12,8 @@ struct resolver_room {
   struct resolver *resolver;
 };
 
-static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer) {
+static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag,
+                const struct dns_answer *answer) {
   struct buf text, b;
   if (kind == ROOM_CLI) {
     resolver_admin_told(arg, number, answer);
@@ -22,8 +23,10 @@ static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, c
   buf_init(&b, DNS_ANSWER_MAX + 8);
   dns_answer_put(&text, answer);
   dns_told_put(&b, &(struct dns_told){ buf_slice(&text) });
-  if (text.failed || b.failed) room_fail(arg, "no memory for an answer");
-  else room_send(arg, kind, number, dns_told_type, tag, buf_slice(&b), -1);
+  if (text.failed || b.failed)
+    room_fail(arg, "no memory for an answer");
+  else
+    room_send(arg, kind, number, dns_told_type, tag, buf_slice(&b), -1);
   buf_free(&text);
   buf_free(&b);
 }
@@ -57,7 +60,8 @@ static bool start(struct room *r, struct buf *err) {
   return room->resolver != NULL;
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+                    uint8_t state) {
   (void)state;
   struct resolver_room *room = r->arg;
   struct dns_ask m;

@@ -62,7 +62,8 @@ static struct asker *asker(struct resolver *r, enum room_kind kind, uint32_t num
 static bool may_ask(struct asker *a, uint64_t now_ms) {
   uint64_t gained = (now_ms - a->seen_ms) * RESOLVER_PER_SECOND;
   a->seen_ms = now_ms;
-  a->allowance = a->allowance + gained < RESOLVER_BURST * 1000 ? a->allowance + gained : RESOLVER_BURST * 1000;
+  a->allowance =
+      a->allowance + gained < RESOLVER_BURST * 1000 ? a->allowance + gained : RESOLVER_BURST * 1000;
   if (a->allowance < 1000 || a->open >= RESOLVER_OPEN_MAX) return false;
   a->allowance -= 1000;
   return true;
@@ -87,12 +88,14 @@ void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t numbe
 
 /* --- questions --- */
 
-static void tell(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer) {
+static void tell(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag,
+                 const struct dns_answer *answer) {
   r->counts.answered[answer->result]++;
   r->say(r->arg, kind, number, tag, answer);
 }
 
-static void turn_away(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, enum dns_kind what) {
+static void turn_away(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag,
+                      enum dns_kind what) {
   struct dns_answer answer = { .kind = what, .result = DNS_LATER, .why = "the resolver has too much to do" };
   r->counts.turned_away++;
   tell(r, kind, number, tag, &answer);
@@ -110,7 +113,8 @@ static void answered(void *arg, const struct dns_answer *answer) {
   free(o);
 }
 
-static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, struct slice name, enum dns_kind kind) {
+static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, struct slice name,
+                          enum dns_kind kind) {
   struct open *o = malloc(sizeof *o);
   if (!o) return false;
   *o = (struct open){ r->open, r, a, tag, NULL };
@@ -128,7 +132,8 @@ static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, str
 void resolver_ask(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, struct slice name,
                   enum dns_kind what, uint64_t now_ms) {
   struct asker *a = asker(r, kind, number, now_ms);
-  if (!a || !may_ask(a, now_ms) || !open_question(r, a, tag, name, what)) turn_away(r, kind, number, tag, what);
+  if (!a || !may_ask(a, now_ms) || !open_question(r, a, tag, name, what))
+    turn_away(r, kind, number, tag, what);
 }
 
 const struct resolver_counts *resolver_counts(const struct resolver *r) { return &r->counts; }

@@ -2,10 +2,10 @@
  *
  * Invariants:
  *  1. Each question is answered once, unless its asker is gone.
- *  2. What comes in from a room is a kind and at most 254 octets; what goes out was parsed and checked here, so that
- *     no room behind this one reads a stranger's DNS.
- *  3. An asker has RESOLVER_OPEN_MAX open questions and RESOLVER_PER_SECOND new ones a second, no more: one that was
- *     taken over neither takes the others' share nor makes this room a flood for the name servers. */
+ *  2. What comes in from a room is a kind and at most 254 octets; what goes out was parsed and checked here,
+ * so that no room behind this one reads a stranger's DNS.
+ *  3. An asker has RESOLVER_OPEN_MAX open questions and RESOLVER_PER_SECOND new ones a second, no more: one
+ * that was taken over neither takes the others' share nor makes this room a flood for the name servers. */
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H
 
@@ -28,7 +28,8 @@ struct resolver_counts {
 };
 
 /* Where an answer goes. */
-typedef void resolver_say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, const struct dns_answer *answer);
+typedef void resolver_say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag,
+                          const struct dns_answer *answer);
 
 struct resolver *resolver_new(struct dns *dns, resolver_say *say, void *arg);
 /* Open questions are dropped. `dns` stays the caller's. */

@@ -20,6 +20,7 @@ conf() { # FILE PORT LINE…
 }
 conf plain "$dns" 'dns_timeout = 10'
 conf short "$dns" 'dns_timeout = 1'
+conf half "$dns" 'dns_timeout = 4'
 conf proven "$dns" 'dns_timeout = 10' "dns_trust_anchor = \"$dir/anchor.key\""
 conf real "$real" 'dns_timeout = 10'
 conf noanchor "$dns" 'dns_trust_anchor = "/nowhere/root.key"'
@@ -65,7 +66,7 @@ ok "the hosts file comes first" all 'lookup nobody 0 localhost' "grep -q '127.0.
 ok "no name server there: try later" lookup nobody 75 ok.w.example
 ok "1000 services over TCP: the best 16" all 'lookup plain 0 _many._tcp.w.example srv' \
   "is \"\$(awk 'NR > 1 {print \$3}' \"\$dir/hosts\" | tr '\n' ' ')\" '$(seq -s ' ' 1 16) '"
-ok "one host of a service is silent: the other is found" all 'lookup short 0 _half._tcp.w.example srv' \
+ok "one host of a service is silent: the other is found" all 'lookup half 0 _half._tcp.w.example srv' \
   "hosts_are 'silent.w.example 995 1 0 (no answer now)
 ok.w.example 995 2 0 ::2 127.0.0.2'"
 

@@ -1,5 +1,5 @@
-/* Names, the order of hosts, messages taken apart (whole and hostile), the machine's files, answers between rooms. What
- * libunbound does with real servers: tests/real/dns.sh. */
+/* Names, the order of hosts, messages taken apart (whole and hostile), the machine's files, answers between
+ * rooms. What libunbound does with real servers: tests/real/dns.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,8 +137,9 @@ static void order_keeps_all(void **state) {
       rows[k][0] = (uint16_t)(rng_next(&rng) % 3);
       rows[k][1] = (uint16_t)(rng_next(&rng) % 2 ? rng_next(&rng) : 65535);
     }
-    for (size_t k = 0; k < DNS_HOSTS_MAX; k++) chance[k] = rng_next(&rng) % 4 ? (uint32_t)rng_next(&rng) : 0xffffffff;
-    struct dns_answer a = of_hosts(9, (const uint16_t (*)[2])rows);
+    for (size_t k = 0; k < DNS_HOSTS_MAX; k++)
+      chance[k] = rng_next(&rng) % 4 ? (uint32_t)rng_next(&rng) : 0xffffffff;
+    struct dns_answer a = of_hosts(9, (const uint16_t(*)[2])rows);
     dns_order(&a, chance);
     for (size_t k = 0; k < 9; k++) seen |= 1u << number_of(&a.hosts[k]);
     assert_int_equal(seen, 0x1ff);
@@ -187,7 +188,8 @@ static void a_record(const char *owner, uint32_t address) {
 
 static unsigned wire_length(const char *name) { return name[0] ? (unsigned)strlen(name) + 2 : 1; }
 
-static void srv_record(const char *owner, unsigned priority, unsigned weight, unsigned port, const char *target) {
+static void srv_record(const char *owner, unsigned priority, unsigned weight, unsigned port,
+                       const char *target) {
   record_head(owner, DNS_TYPE_SRV, 6 + wire_length(target));
   wire_put_u16(&m, (uint16_t)priority);
   wire_put_u16(&m, (uint16_t)weight);
@@ -220,7 +222,7 @@ static void message_addresses(void **state) {
   assert_int_equal(f.count, 1);
   assert_memory_equal(f.addresses[0].octets, "\x7f\0\0\2", 4);
   begin(0, 2, "a.example");
-  a_record("other.example", 0x01010101); /* nobody asked for it */
+  a_record("other.example", 0x01010101);   /* nobody asked for it */
   record_head("a.example", DNS_TYPE_A, 3); /* too short */
   buf_put_str(&m, "abc");
   assert_int_equal(addresses("a.example", &f), DNS_NONE);
@@ -303,8 +305,10 @@ static void message_pointers(void **state) {
     wire_put_u16(&m, 4);
     wire_put_u32(&m, 0x7f000001);
     enum dns_result result = addresses("a.example", &f);
-    if (to == 12) assert_int_equal(result, DNS_FOUND);
-    else assert_true(result == DNS_NONE || result == DNS_LATER);
+    if (to == 12)
+      assert_int_equal(result, DNS_FOUND);
+    else
+      assert_true(result == DNS_NONE || result == DNS_LATER);
     if (to >= 27) assert_int_equal(result, DNS_LATER);
   }
   begin(0, 1, "a.example");
@@ -385,13 +389,16 @@ static void message_damage(void **state) {
 
 static void answers_travel(void **state) {
   struct buf b;
-  struct dns_answer a = { .kind = DNS_MX, .result = DNS_FOUND, .secure = true, .host_count = DNS_HOSTS_MAX }, back;
+  struct dns_answer a = { .kind = DNS_MX, .result = DNS_FOUND, .secure = true, .host_count = DNS_HOSTS_MAX },
+                    back;
   for (size_t i = 0; i < DNS_HOSTS_MAX; i++) {
     struct dns_host *h = &a.hosts[i];
     memset(h->name, 'a', DNS_NAME_MAX);
     for (size_t k = 49; k < DNS_NAME_MAX; k += 50) h->name[k] = '.';
-    h->port = 995, h->priority = (uint16_t)i, h->weight = 3, h->later = i % 2, h->address_count = DNS_ADDRESSES_MAX;
-    for (size_t k = 0; k < DNS_ADDRESSES_MAX; k++) h->addresses[k] = (struct dns_address){ 16, { (uint8_t)k } };
+    h->port = 995, h->priority = (uint16_t)i, h->weight = 3, h->later = i % 2,
+    h->address_count = DNS_ADDRESSES_MAX;
+    for (size_t k = 0; k < DNS_ADDRESSES_MAX; k++)
+      h->addresses[k] = (struct dns_address){ 16, { (uint8_t)k } };
   }
   memset(a.why, 'w', DNS_WHY_MAX);
   buf_init(&b, DNS_ANSWER_MAX);
@@ -450,8 +457,10 @@ static void check_servers(const struct dns_settings *s, const char *wanted) {
   buf_init(&got, DNS_SERVERS_TEXT_MAX);
   buf_init(&err, 256);
   assert_int_equal(dns_servers(s, &got, &err), wanted != NULL);
-  if (wanted) assert_string_equal(buf_cstr(&got), wanted);
-  else assert_true(buf_len(&err) > 0);
+  if (wanted)
+    assert_string_equal(buf_cstr(&got), wanted);
+  else
+    assert_true(buf_len(&err) > 0);
   buf_free(&got);
   buf_free(&err);
 }
@@ -459,12 +468,16 @@ static void check_servers(const struct dns_settings *s, const char *wanted) {
 static void name_servers(void **state) {
   write_file("search example.org\n# nameserver 9.9.9.9\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 \n"
              "nameserver fe80::1%eth0\nnameserver nonsense\noptions edns0\n");
-  check_servers(&(struct dns_settings){ .resolv_conf = path }, "192.0.2.1@53\n2001:db8::1@53\nfe80::1%eth0@53\n");
+  check_servers(&(struct dns_settings){ .resolv_conf = path },
+                "192.0.2.1@53\n2001:db8::1@53\nfe80::1%eth0@53\n");
   unlink(path);
   check_servers(&(struct dns_settings){ .resolv_conf = path }, "127.0.0.1@53\n");
   const char *const own[] = { "127.0.0.1@5300", "::1" };
   check_servers(&(struct dns_settings){ .servers = own, .server_count = 2 }, "127.0.0.1@5300\n::1@53\n");
-  static const char *const wrong[] = { "", "x", "1.2.3", "1.2.3.4@", "1.2.3.4@0", "1.2.3.4@65536", "1.2.3.4:53", "1.2.3.4%x", "::1%", "::1%a b", "@53" };
+  static const char *const wrong[] = { "",           "x",         "1.2.3",
+                                       "1.2.3.4@",   "1.2.3.4@0", "1.2.3.4@65536",
+                                       "1.2.3.4:53", "1.2.3.4%x", "::1%",
+                                       "::1%a b",    "@53" };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     check_servers(&(struct dns_settings){ .servers = &wrong[i], .server_count = 1 }, NULL);
 }
