@@ -10,7 +10,8 @@
 
 /* --- what became of it --- */
 
-static void note(struct run *r, enum collect_verdict v, const char *fmt, va_list ap) {
+__attribute__((format(printf, 3, 0))) static void note(struct run *r, enum collect_verdict v, const char *fmt,
+                                                       va_list ap) {
   if (r->words[0]) return;
   r->verdict = v;
   vsnprintf(r->words, sizeof r->words, fmt, ap);
