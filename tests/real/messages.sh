@@ -46,6 +46,7 @@ class Pop:
         self.s = socket.create_connection(("127.0.0.1", pop_port))
         self.f = self.s.makefile("rb")
         stamp = re.search(rb"<.*>", self.f.readline()).group()
+        self.say(b"UTF8") # else what is not ASCII comes as a surrogate (RFC 6856)
         import hashlib
         digest = hashlib.md5(stamp + b"secret-" + who).hexdigest().encode()
         self.hello = self.say(b"APOP " + who + b"@example.org " + digest)
