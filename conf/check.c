@@ -161,7 +161,8 @@ static const char *wrong_mechanism(struct slice text) {
 }
 
 static const char *wrong_network(struct slice text) {
-  return conf_is_network(text) ? NULL : "is no network; \"192.0.2.0/24\", \"2001:db8::/32\" or an address alone is meant";
+  if (conf_is_network(text)) return NULL;
+  return "is no network; \"192.0.2.0/24\", \"2001:db8::/32\" or an address alone is meant";
 }
 
 static const char *wrong_server(struct slice text) {

@@ -69,7 +69,7 @@ extern const size_t conf_option_count;
 void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out);
 /* "HOST:PORT", HOST an IPv4 address, an IPv6 address in brackets, or *. Port 1 to 65535.
  * `ret_host` comes without brackets. */
-/* Of a list of networks, "192.0.2.0/24", "2001:db8::/32" or an address alone: is `peer` (4 or 16 octets) in one? */
+/* Networks are "192.0.2.0/24", "2001:db8::/32" or an address alone. Is `peer` (4 or 16 octets) in one of them? */
 bool conf_in_networks(const struct conf_list *networks, struct slice peer);
 bool conf_is_network(struct slice text);
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);

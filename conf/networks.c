@@ -42,7 +42,8 @@ bool conf_is_network(struct slice text) {
 bool conf_in_networks(const struct conf_list *networks, struct slice peer) {
   struct network net;
   for (size_t i = 0; i < networks->count; i++)
-    if (network_read(slice_str(networks->items[i]), &net) && net.n == peer.n && same_bits(net.address, peer.p, net.bits))
+    if (network_read(slice_str(networks->items[i]), &net) && net.n == peer.n &&
+        same_bits(net.address, peer.p, net.bits))
       return true;
   return false;
 }

@@ -231,7 +231,8 @@ static bool scram_salt_of(struct auth *a, const struct login *l, struct scram_ve
 /* The option login_domain: a login without a domain is of this one. */
 static void qualify(const struct auth *a, struct buf *name) {
   struct slice domain = slice_str(a->conf->login_domain);
-  if (!domain.n || !buf_len(name) || slice_find(buf_slice(name), '@') >= 0 || buf_room(name) <= domain.n) return;
+  bool whole = slice_find(buf_slice(name), '@') >= 0;
+  if (!domain.n || !buf_len(name) || whole || buf_room(name) <= domain.n) return;
   buf_put_u8(name, '@');
   buf_put(name, domain);
 }

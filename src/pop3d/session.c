@@ -47,7 +47,8 @@ void session_forget_user(struct session *s) {
 
 bool plaintext_allowed(const struct session *s) {
   const struct conf *conf = s->svc->conf;
-  return s->secure || conf->plaintext_auth || conf_in_networks(&conf->plaintext_networks, slice_of(s->peer, s->peer_len));
+  return s->secure || conf->plaintext_auth ||
+         conf_in_networks(&conf->plaintext_networks, slice_of(s->peer, s->peer_len));
 }
 
 void work_on(struct session *s, enum pop3d_work work) {

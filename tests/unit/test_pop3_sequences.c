@@ -1,12 +1,12 @@
-/* Every sequence of commands up to a length, held against a model of POP3's states that is written here a second
- * time, from RFC 1939 and not from the verb table. After each command:
+/* Every sequence of commands up to a length, held against a model of POP3's states that is written here a
+ * second time, from RFC 1939 and not from the verb table. After each command:
  *
- *   - there is one reply, of the kind that the model says, in one line of at most 512 octets or ended by one ".";
+ *   - there is one reply, of the kind that the model says: one line of at most 512 octets, or ended by one ".";
  *   - STAT and LIST say what is not marked, under the numbers of the beginning;
  *   - the maildrop is locked in TRANSACTION, and only then.
  *
- * At the end QUIT has deleted what was marked and nothing else; anything but QUIT has deleted nothing. Leaks are the
- * sanitizer's to find, at the program's end. */
+ * At the end QUIT has deleted what was marked and nothing else; anything but QUIT has deleted nothing. Leaks
+ * are the sanitizer's to find, at the program's end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -262,7 +262,8 @@ static void every_sequence_of_commands(void **state) {
 /* RFC 1939 §3: "Responses may be up to 512 characters long, including the terminating CRLF": with the longest names. */
 static void the_longest_replies(void **state) {
   static struct pop3_world w;
-  static const char *const lines[] = { "CAPA\r\n", "LANG ru\r\n", "NOPE\r\n", "TOP 1\r\n", "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n",
+  static const char *const lines[] = { "CAPA\r\n", "LANG ru\r\n", "NOPE\r\n", "TOP 1\r\n",
+                                       "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n",
                                        "RETR 9\r\n", "STAT\r\n", "QUIT\r\n" };
   static char host[256];
   memset(host, 'h', 255);
