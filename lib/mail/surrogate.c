@@ -55,10 +55,11 @@ static void begin_header(struct surrogate *s, bool message) {
 
 static void read_boundary(struct surrogate *s, struct slice body) {
   struct buf b;
-  buf_init(&b, SURROGATE_BOUNDARY_MAX);
-  bool good = surrogate_parameter(body, SLICE("boundary"), &b);
+  buf_init(&b, SURROGATE_FIELD_MAX);
+  bool good = surrogate_parameter(body, SLICE("boundary"), &b) && buf_len(&b) <= SURROGATE_BOUNDARY_MAX;
   s->next.n = good ? (uint8_t)buf_len(&b) : 0;
   if (s->next.n) memcpy(s->next.boundary, buf_slice(&b).p, s->next.n);
+  s->failed |= b.failed;
   buf_free(&b);
 }
 
@@ -155,11 +156,6 @@ static void take_field(struct surrogate *s, struct slice field, struct buf *out)
   else emit(s, field, out);
 }
 
-/* Whether `line`, the first of a field, ends what is being read: nothing continues it. */
-static bool is_last(const struct surrogate *s, struct slice line) {
-  return slice_eq(line, SLICE("\r\n")) || (s->depth && slice_starts(line, SLICE("--")));
-}
-
 static void field_over(struct surrogate *s, struct slice here, struct buf *out) {
   bool first = buf_len(&s->field) == 0;
   if (s->spilled) {
@@ -174,7 +170,7 @@ static void field_over(struct surrogate *s, struct slice here, struct buf *out) 
     s->failed |= s->field.failed;
     take_field(s, buf_slice(&s->field), out);
   }
-  s->spilled = false;
+  s->spilled = s->single = false;
   buf_reset(&s->field);
 }
 
@@ -196,23 +192,27 @@ static bool ends_before(const struct surrogate *s, struct slice rest, bool any) 
   return any && s->at == MAIL_AT_START && c != ' ' && c != '\t';
 }
 
-/* What is special as a field's first and only line. */
+/* The empty line, and a delimiter, which like in a body is told by its first octets: nothing continues them.
+ * `here` behind what is held is the field so far. */
 static bool single_line(struct surrogate *s, struct slice here, struct buf *out) {
-  if (s->spilled || s->at != MAIL_AT_START) return false;
-  struct slice held = buf_slice(&s->field), line;
+  struct slice held = slice_first(buf_slice(&s->field), SURROGATE_LINE), line;
   uint8_t mem[SURROGATE_LINE];
-  if (held.n > sizeof mem || here.n > sizeof mem - held.n) return false;
+  size_t more = here.n < sizeof mem - held.n ? here.n : sizeof mem - held.n;
+  if (s->spilled || s->at != MAIL_AT_START || s->single) return false;
+  s->single = true; /* the first line of this field has been looked at */
   if (held.n) memcpy(mem, held.p, held.n);
-  if (here.n) memcpy(mem + held.n, here.p, here.n);
-  line = slice_of(mem, held.n + here.n);
-  if (!is_last(s, line) || slice_find(line, '\n') != (ptrdiff_t)line.n - 1) return false;
+  if (more) memcpy(mem + held.n, here.p, more);
+  line = slice_of(mem, held.n + more);
   if (slice_eq(line, SLICE("\r\n"))) {
     field_over(s, here, out);
     return true;
   }
-  if (!delimiter(s, line)) return false;
-  emit(s, line, out);
+  if (buf_len(&s->field) + here.n > SURROGATE_FIELD_MAX || !slice_starts(line, SLICE("--")) || !delimiter(s, line))
+    return false;
+  emit(s, buf_slice(&s->field), out);
+  emit(s, here, out);
   buf_reset(&s->field);
+  s->single = false;
   return true;
 }
 

@@ -51,6 +51,7 @@ struct surrogate {
   enum mail_at at;
   struct buf field;    /* octets of a field that came in earlier pieces */
   bool spilled;        /* the field is too long: it passes as it comes */
+  bool single;         /* its first line is whole, and was looked at */
 
   /* where in the message */
   enum { SURROGATE_HEADER, SURROGATE_PARTS, SURROGATE_REST } in;

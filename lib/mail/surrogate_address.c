@@ -52,12 +52,13 @@ static struct mailbox mailbox_split(struct slice s) {
   return (struct mailbox){ slice_first(s, from), spec, slice_from(s, from + spec.n), false };
 }
 
-static bool mailbox_is_lost(struct slice s) {
+static bool mailbox_is_lost(struct field_writer *w, struct slice s) {
   struct mailbox m = mailbox_split(s);
   struct addr a = addr_split(m.spec);
   struct buf ascii;
   buf_init(&ascii, TEXT_MAX);
   bool lost = !addr_put(&ascii, &a);
+  w->out->failed |= ascii.failed;
   buf_free(&ascii);
   return lost;
 }
@@ -117,12 +118,12 @@ static int next_element(struct slice *rest, bool colon, struct slice *ret) {
 }
 
 /* Looks at a group's list, up to its ";": where that ends, and whether one of its mailboxes is lost. */
-static size_t group_length(struct slice s, bool *ret_lost) {
+static size_t group_length(struct field_writer *w, struct slice s, bool *ret_lost) {
   struct slice rest = s, one;
   *ret_lost = false;
   for (int c = ','; c == ',';) {
     c = next_element(&rest, false, &one);
-    *ret_lost |= surrogate_wants(one) && mailbox_is_lost(one);
+    *ret_lost |= surrogate_wants(one) && mailbox_is_lost(w, one);
     if (c == ';') return s.n - rest.n - 1;
   }
   return s.n;
@@ -135,7 +136,7 @@ void put_addresses(struct field_writer *w, struct slice body) {
     bool outside = group_ends > body.n || rest.n < group_ends;
     int c = next_element(&rest, outside, &one);
     bool lost = false;
-    size_t n = c == ':' ? group_length(rest, &lost) : 0;
+    size_t n = c == ':' ? group_length(w, rest, &lost) : 0;
     if (lost) {
       put_lost(w, one, slice_first(rest, n));
       rest = slice_from(rest, n + 1);
@@ -174,6 +175,7 @@ static void put_host(struct field_writer *w, struct slice word) {
   bool domain = alabel_put_domain(&ascii, word);
   if (domain) field_put(w, buf_slice(&ascii));
   else put_blurred(w, word);
+  w->out->failed |= ascii.failed;
   buf_free(&ascii);
 }
 

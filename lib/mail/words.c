@@ -13,7 +13,8 @@ void field_put(struct field_writer *w, struct slice ascii) {
 
 void field_put_space(struct field_writer *w, struct slice space, size_t next) {
   bool folded = slice_find(space, '\n') >= 0;
-  if (!folded && space.n && w->column + space.n + next > MAIL_COLUMNS) field_put(w, SLICE("\r\n"));
+  bool continues = slice_at(space, 0) == ' ' || slice_at(space, 0) == '\t'; /* a bare CR would not */
+  if (!folded && continues && w->column + space.n + next > MAIL_COLUMNS) field_put(w, SLICE("\r\n"));
   field_put(w, space);
 }
 

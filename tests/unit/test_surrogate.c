@@ -31,6 +31,8 @@ static const struct { const char *in, *out; } fields[] = {
   { "Subject: a\xc0\xaf\r\n", "Subject: =?unknown-8bit?B?YcCv?=\r\n" },
   /* what would end a line after decoding does not */
   { "Subject: \xc3\xa9\nX: \xc3\xa9\r\n", "Subject: =?UTF-8?B?w6k/WDogw6k=?=\r\n" },
+  { "Subject: 012345678901234567890123456789012345678901234567890123456789\r\xc3\xa9\r\n",
+    "Subject: 012345678901234567890123456789012345678901234567890123456789\r=?UTF-8?Q?=C3=A9?=\r\n" },
   { "Subject: nice\rtry\xc3\xa9\n.\r\n", "Subject: nice\r=?UTF-8?Q?try=C3=A9?=\n.\r\n" },
   /* fields without a rule of their own */
   { "X-Ort: M\xc3\xbcnchen\r\n", "X-Ort: =?UTF-8?Q?M=C3=BCnchen?=\r\n" },
@@ -218,9 +220,11 @@ static const struct { struct slice in, out; } messages[] = {
     "Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: ??\r\n\r\n\xc3\xa9\r\n--q--\r\n"),
   M("Content-Type: multipart/mixed; boundary=\xe9\r\n\r\n--\xe9\r\nX: \xc3\xa9\r\n",
     "Content-Type: multipart/mixed; boundary*=unknown-8bit''%E9\r\n\r\n--\xe9\r\nX: ??\r\n"),
-  /* a delimiter that is too long to be one, in a header */
-  SAME("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b: 0123456789012345678901234567890123456789012345678901234567890"
-       "12345678901234567890\r\n\r\nX: \xc3\xa9\r\n--b--\r\n"),
+  /* a delimiter with much behind it, in a header */
+  M("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b: \xe9 234567890123456789012345678901234567890123456789012345678"
+    "90123456789012345678901234567890\r\nX: \xc3\xa9\r\n\r\nX: \xc3\xa9\r\n--b--\r\n",
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b: \xe9 234567890123456789012345678901234567890123456789012345678"
+    "90123456789012345678901234567890\r\nX: =?UTF-8?Q?=C3=A9?=\r\n\r\nX: \xc3\xa9\r\n--b--\r\n"),
   /* a bare LF ends no line */
   SAME("Content-Type: multipart/mixed; boundary=b\r\n\r\na\n--b\r\nX: \xc3\xa9\r\n\r\n"),
 };
