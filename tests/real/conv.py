@@ -54,6 +54,16 @@ class Server:
         self.binary = binary
         self.dir = tempfile.mkdtemp(prefix="qasid-conv.", dir="/tmp")
         os.chmod(self.dir, 0o755)
+        self.options = options
+        self.configure()
+        self.log = open(self.dir + "/log", "ab")
+        self.process = None
+
+    def command(self, *words, stdin=b""):
+        return subprocess.run([self.binary, "-c", self.conf, *words], input=stdin, capture_output=True, check=True, timeout=60).stdout
+
+    def configure(self):
+        """On ports that are free now."""
         held = []
         while len(held) < len(SERVICES):
             # Below the range of outgoing connections: other tests may hold thousands of ports up there.
@@ -72,20 +82,20 @@ class Server:
                  "tls_keys": '{ "%s/key.pem" }' % self.dir, "data_dir": '"%s/data"' % self.dir, "run_dir": '"%s/run"' % self.dir,
                  "smtpd_processes": "1", "pop3d_processes": "1"}
         lines.update({"listen_" + n: '{ "0.0.0.0:%d" }' % p for n, p in self.ports.items()})
-        lines.update(options)
+        lines.update(self.options)
         self.conf = self.dir + "/qasid.conf"
         with open(self.conf, "w") as f:
             f.writelines("%s = %s\n" % kv for kv in lines.items())
-        self.log = open(self.dir + "/log", "ab")
-        self.process = None
-
-    def command(self, *words, stdin=b""):
-        return subprocess.run([self.binary, "-c", self.conf, *words], input=stdin, capture_output=True, check=True, timeout=60).stdout
 
     def start(self):
-        at = os.path.getsize(self.dir + "/log")
-        self.process = subprocess.Popen([self.binary, "-c", self.conf, "serve"], stderr=self.log, stdout=self.log)
-        self.wait_log(b"event=ready", at, 20)
+        for last in (False, False, True):
+            at = os.path.getsize(self.dir + "/log")
+            self.process = subprocess.Popen([self.binary, "-c", self.conf, "serve"], stderr=self.log, stdout=self.log)
+            said = self.wait_log(b"event=ready|in use", at, 60).group()
+            if said == b"event=ready" or last:
+                return
+            self.process.wait(20)  # another test was faster to take one of the ports
+            self.configure()
 
     def wait_log(self, what, at=0, seconds=3):
         end = time.monotonic() + seconds
