@@ -9,6 +9,7 @@
 
 #include "lib/base/num.h"
 #include "lib/dns/dns.h"
+#include "lib/smtp/class.h"
 
 /* struct sockaddr_un's sun_path has 108 octets, the last of them a NUL. */
 enum { SOCKET_PATH_MAX = 107, HOSTNAME_MAX = 253, LABEL_MAX = 63 };
@@ -172,6 +173,16 @@ static const char *wrong_server(struct slice text) {
   return "is no name server; \"192.0.2.53\", \"2001:db8::53\" or one with its port, \"127.0.0.1@5353\", is meant";
 }
 
+static const char *wrong_class(struct slice text) {
+  if (smtp_class_rule_is_good(text)) return NULL;
+  return "is no rule for replies; \"CLASS CODE ENHANCED WORDS\" is meant, such as \"rate 421 * slow down\" (qasid classify shows the classes)";
+}
+
+static const char *wrong_log(struct slice text) {
+  if (slice_eq(text, SLICE("stderr")) || slice_eq(text, SLICE("syslog")) || !wrong_path(text)) return NULL;
+  return "is no place for a log; stderr, syslog or the full name of a file, /var/log/qasid/qasid.log, is meant";
+}
+
 static const char *wrong_anchor(struct slice text) { return text.n ? wrong_path(text) : NULL; }
 
 static const struct meaning {
@@ -193,7 +204,11 @@ static const struct meaning {
   { "listen_pop3", wrong_listen },
   { "listen_pop3s", wrong_listen },
   { "plaintext_networks", wrong_network },
+  { "auth_trusted_networks", wrong_network },
+  { "lenient_networks", wrong_network },
   { "dns_servers", wrong_server },
+  { "reply_classes", wrong_class },
+  { "log_to", wrong_log },
   { "dns_trust_anchor", wrong_anchor },
 };
 

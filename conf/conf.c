@@ -136,6 +136,45 @@ static void put_without_comments(struct buf *out, struct slice s) {
   }
 }
 
+/* --- lists that are set twice --- */
+
+/* libconfuse forgets a list when it is set again, without a word. `at`: behind a name. Where "=" is, or 0; a "+="
+ * adds on purpose. */
+static size_t assignment_behind(struct slice s, size_t at) {
+  while (at < s.n && (s.p[at] == ' ' || s.p[at] == '\t')) at++;
+  return slice_at(s, at) == '=' ? at : 0;
+}
+
+static bool is_name_octet(int c) { return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '-'); }
+
+static void note_list(struct reading *r, unsigned lines[static OPTIONS], struct slice name, unsigned line) {
+  for (size_t i = 0; i < OPTIONS; i++) {
+    const struct conf_option *o = &conf_options[i];
+    if (o->kind != CONF_KIND_LIST || !slice_eq(name, slice_str(o->name))) continue;
+    if (lines[i])
+      conf_mistake(&r->read, line, o->name, "is set a second time; the first is in line %u, and += adds to it", lines[i]);
+    else
+      lines[i] = line;
+  }
+}
+
+/* Names outside of braces and quotes with a "=" behind them; `s` has no comments. */
+static void check_lists(struct reading *r, struct slice s) {
+  unsigned lines[OPTIONS] = { 0 }, line = 1, depth = 0;
+  for (size_t at = 0; at < s.n;) {
+    size_t from = at;
+    uint8_t c = s.p[at];
+    if (c == '"' || c == '\'') at = end_of_quoted(s, at);
+    else if (is_name_octet(c)) while (is_name_octet(slice_at(s, at))) at++;
+    else at++;
+    if (c == '{') depth++;
+    if (c == '}' && depth) depth--;
+    if (!depth && is_name_octet(c) && assignment_behind(s, at))
+      note_list(r, lines, slice_first(slice_from(s, from), at - from), line);
+    for (size_t i = from; i < at && i < s.n; i++) line += s.p[i] == '\n';
+  }
+}
+
 /* --- reading --- */
 
 static int on_context(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) { return 1; }
@@ -236,6 +275,7 @@ struct conf *conf_parse(struct slice text, const char *name, struct buf *err) {
   put_without_comments(&plain, text);
   const char *cstr = buf_cstr(&plain);
   cfg_t *cfg = cstr ? read_all(&r, cstr) : NULL;
+  if (cstr) check_lists(&r, buf_slice(&plain));
   struct conf_owned *c = cfg && r.read.mistakes == 0 ? fill(&r, cfg) : NULL;
   if (cfg) cfg_free(cfg);
   buf_free(&plain);

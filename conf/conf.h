@@ -44,11 +44,18 @@ struct conf *conf_unpack(struct slice packed);
 /* What a reload makes of a new file: `next`, but options that need a restart as they are in `running`. A room
  * that is started again then finds the folders and limits that its neighbours have. NULL without memory. */
 struct conf *conf_reloaded(const struct conf *running, const struct conf *next);
+/* Names, comma-separated, of options that differ and take effect by a reload. */
+void conf_changes(const struct conf *before, const struct conf *after, struct buf *out);
 /* Names, comma-separated, of options that differ and need a restart. */
 void conf_restart_needed(const struct conf *before, const struct conf *after, struct buf *out);
 /* The words of WORD options, as places in their lists. */
 enum { CONF_BARE_LF_REJECT, CONF_BARE_LF_FIX };
+enum { CONF_SENDER_CHECK_REJECT, CONF_SENDER_CHECK_ENVELOPE, CONF_SENDER_CHECK_OFF };
+enum { CONF_SUBMISSION_FROM_REFUSE, CONF_SUBMISSION_FROM_ADD };
+enum { CONF_POP3_SURROGATES_RFC6857, CONF_POP3_SURROGATES_RFC6858, CONF_POP3_SURROGATES_AS_IS };
+enum { CONF_DKIM_KEY_TROUBLE_DEFER, CONF_DKIM_KEY_TROUBLE_SEND };
 enum { CONF_TLS_1_2, CONF_TLS_1_3 };
+enum { CONF_APOP_AUTO, CONF_APOP_YES, CONF_APOP_NO };
 
 /* One row of options.def, for whoever walks over all options: the parser, the dump, the documents. */
 enum conf_kind { CONF_KIND_NUM, CONF_KIND_SIZE, CONF_KIND_TIME, CONF_KIND_DAYS, CONF_KIND_FLAG, CONF_KIND_TEXT, CONF_KIND_LIST,
@@ -73,6 +80,9 @@ void conf_put_value(const struct conf *c, const struct conf_option *o, struct bu
 bool conf_in_networks(const struct conf_list *networks, struct slice peer);
 bool conf_is_network(struct slice text);
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
+
+/* How many letters one word has to change, lose or gain to be the other; UINT32_MAX for words above 48 octets. */
+unsigned conf_distance(struct slice a, struct slice b);
 
 /* Seconds out of "90", "15m", "6h", "14d". False (and *ret untouched) for anything else. */
 bool conf_parse_time(struct slice text, uint64_t *ret);

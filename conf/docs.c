@@ -178,7 +178,8 @@ static const char manual_tail[] = ".Sh FILES\n"
                                   "message_size_limit = 25M\n"
                                   ".Ed\n"
                                   ".Sh SEE ALSO\n"
-                                  ".Xr qasid 1\n";
+                                  ".Xr qasid 1 ,\n"
+                                  ".Xr qasid-log 5\n";
 
 static void put_manual_item(struct buf *out, const struct conf_option *o) {
   buf_printf(out, ".It Ic %s No = Ar ", o->name);

@@ -42,13 +42,13 @@ void conf_dump(const struct conf *c, struct buf *out) {
   }
 }
 
-void conf_restart_needed(const struct conf *before, const struct conf *after, struct buf *out) {
+static void differing(const struct conf *before, const struct conf *after, bool reloads, struct buf *out) {
   struct buf a, b;
   buf_init(&a, 1024 * 1024);
   buf_init(&b, 1024 * 1024);
   size_t start = buf_len(out);
   for (size_t i = 0; i < conf_option_count; i++) {
-    if (conf_options[i].reloads) continue;
+    if (conf_options[i].reloads != reloads) continue;
     buf_reset(&a);
     buf_reset(&b);
     conf_put_value(before, &conf_options[i], &a);
@@ -58,4 +58,12 @@ void conf_restart_needed(const struct conf *before, const struct conf *after, st
   }
   buf_free(&a);
   buf_free(&b);
+}
+
+void conf_changes(const struct conf *before, const struct conf *after, struct buf *out) {
+  differing(before, after, true, out);
+}
+
+void conf_restart_needed(const struct conf *before, const struct conf *after, struct buf *out) {
+  differing(before, after, false, out);
 }

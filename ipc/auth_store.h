@@ -16,6 +16,8 @@
 /* The collector's run `session` may deliver into that account's inbox, for the collection `source` (a random number,
  * never used for another): ipc/collector_store.h. Answered and revoked as auth_grant is. */
 #define auth_collect_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, ) F(u64, source, )
+/* The smtpd session is that account's: what it submits may leave. Answered and revoked as auth_grant is. */
+#define auth_submit_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, )
 /* The collection is no more: what store remembers of it may go. No answer. */
 #define auth_uncollect_FIELDS(F) F(u64, account, ) F(u64, source, )
 /* No answer. */
@@ -30,6 +32,7 @@
   M(2,  auth_revoke,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0)                                      \
   M(3,  auth_collect,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0)                                      \
   M(4,  auth_uncollect, IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0)                                      \
+  M(5,  auth_submit,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0)                                      \
   M(64, auth_granted,   IPC_RIGHT, IPC_ANY,    IPC_SAME, 16,  0)
 
 AUTH_STORE_MESSAGES(IPC_DECLARE)

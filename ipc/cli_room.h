@@ -12,13 +12,15 @@
  *   import USER   cli_input carries messages one after another, each a line "SIZE DATE FLAGS UIDL\n"
  *                 (FLAGS a number, UIDL "-" for none) and SIZE octets, cut into parts anywhere;
  *                 cli_input_end ends it. A fifth word may tell the size of the message's surrogate
- *                 (lib/mail/surrogate.h); without it the store looks itself, later. A row (outcome, uid, taken) comes for each message, in
+ *                 (lib/mail/surrogate.h); without it the store looks itself, later. A sixth word, "again", has a
+ *                 message that would be "there" or "gone" added with another UIDL. A row (outcome, uid, taken) comes for each message, in
  *                 order, once it is durable: "added", "there" (that UIDL is in the maildrop already),
  *                 "gone" (it was and its owner deleted it), "no-space" or "trouble"; and rows "more"
  *                 in the middle of large ones. `taken` is how many octets of input the store has
  *                 dealt with in all: never be more than CLI_IMPORT_WINDOW octets ahead of it.
- *   mail uidls USER      A row (uidl, uid, imported) for each message, and with uid 0 for each imported
- *                 UIDL whose message its owner deleted.
+ *   mail uidls USER      A row (uidl, uid, imported, size, sum) for each message, and with uid 0 for each
+ *                 imported UIDL whose message its owner deleted: those have the octets' CRC-32C too. What is
+ *                 not known is empty.
  *   mail drop USER UID…  Deletes those whose UIDL was imported, and forgets the UIDLs.
  *   backup        cli_output is a ustar archive (POSIX.1-1988) of a data folder: the database as
  *                 it was at one moment, and the body files it refers to. */
@@ -36,6 +38,7 @@ enum cli_code {
   CLI_EXISTS,
   CLI_TROUBLE,   /* try later */
   CLI_DAMAGE,    /* store check found something */
+  CLI_REFUSED,   /* the configuration, or something that it names, is no good */
   CLI_CODES
 };
 

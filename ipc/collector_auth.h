@@ -17,6 +17,7 @@ enum {
   COLLECT_USER_MAX = 320,
   COLLECT_SECRET_MAX = 511,
   COLLECT_TEXT_MAX = 400,
+  COLLECT_UIDLS_MAX = 1200, /* octets of a list of UIDLs, with a blank between two */
   COLLECT_RUNS_MAX = 200, /* waiting and running, in one collector */
 };
 
@@ -36,23 +37,28 @@ enum collect_verdict {
 #define collect_ready_FIELDS(F)
 /* account: whose mail it becomes, for the trace line. leave_s: how long a collected message stays at the other
  * server, COLLECT_LEAVE: for good, 0: until it is safe here. discover: `host` is a domain whose SRV records say
- * where (RFC 6186). number: as `collect list` shows it. */
+ * where (RFC 6186). number: as `collect list` shows it. left_out: UIDLs that people said to leave alone.
+ * stepped: those at which earlier runs were stuck, or that came short: each is tried in a session of its own,
+ * after all others. */
 #define COLLECT_LEAVE UINT64_MAX
 #define collect_job_FIELDS(F)                                                                     \
   F(u64, number, ) F(bytes, account, 320) F(bytes, host, COLLECT_HOST_MAX) F(u16, port, )         \
   F(flag, discover, ) F(u8, tls, ) F(bytes, user, COLLECT_USER_MAX) F(bytes, mechanism, 32)       \
-  F(bytes, secret, COLLECT_SECRET_MAX) F(u64, leave_s, )
+  F(bytes, secret, COLLECT_SECRET_MAX) F(u64, leave_s, )                                          \
+  F(bytes, left_out, COLLECT_UIDLS_MAX) F(bytes, stepped, COLLECT_UIDLS_MAX)
 /* The collection is no more, or paused: end the run. Its result is still said. */
 #define collect_halt_FIELDS(F)
-/* words: one sentence for the operator, with the other server's own words where it said some. */
+/* words: one sentence for the operator, with the other server's own words where it said some. stepped: as in the
+ * job, for the next one. */
 #define collect_result_FIELDS(F)                                                                  \
-  F(u8, verdict, ) F(u32, fetched, ) F(u32, deleted, ) F(u32, left, ) F(u64, octets, ) F(bytes, words, COLLECT_TEXT_MAX)
+  F(u8, verdict, ) F(u32, fetched, ) F(u32, deleted, ) F(u32, left, ) F(u64, octets, ) \
+  F(bytes, words, COLLECT_TEXT_MAX) F(bytes, stepped, COLLECT_UIDLS_MAX)
 
 #define COLLECTOR_AUTH_MESSAGES(M)                                                                \
   /* type name         from       allowed in              next             max    fds */          \
   M(1,  collect_ready,  IPC_LEFT,  1 << COLLECT_NO_RUN,    COLLECT_WAITS,   0,     0)             \
-  M(2,  collect_result, IPC_LEFT,  1 << COLLECT_RUNS,      COLLECT_NO_RUN,  512,   0)             \
-  M(64, collect_job,    IPC_RIGHT, 1 << COLLECT_WAITS,     COLLECT_RUNS,    2048,  0)             \
+  M(2,  collect_result, IPC_LEFT,  1 << COLLECT_RUNS,      COLLECT_NO_RUN,  2048,  0)             \
+  M(64, collect_job,    IPC_RIGHT, 1 << COLLECT_WAITS,     COLLECT_RUNS,    4608,  0)             \
   M(65, collect_halt,   IPC_RIGHT, IPC_ANY,                IPC_SAME,        0,     0)
 
 COLLECTOR_AUTH_MESSAGES(IPC_DECLARE)

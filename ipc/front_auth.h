@@ -49,6 +49,10 @@ enum auth_failure {
 /* wait_s: with AUTH_TOO_SOON, how long it still is. */
 #define auth_fail_FIELDS(F) F(u8, why, ) F(u32, wait_s, )
 
+/* To pop3d, without a session (tag 0), when it is joined and at each change. apop: some account could log in by
+ * APOP. */
+#define auth_offers_FIELDS(F) F(flag, apop, )
+
 #define FRONT_AUTH_MESSAGES(M)                                                                    \
   /* type name         from       allowed in           next            max                fds */    \
   M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 256, 0)     \
@@ -58,7 +62,8 @@ enum auth_failure {
   M(5,  auth_apop,      IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0)     \
   M(64, auth_challenge, IPC_RIGHT, IPC_ANY,             IPC_SAME,       AUTH_SASL_MAX + 16,  0)     \
   M(65, auth_ok,        IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   512,                 0)     \
-  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0)
+  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0)     \
+  M(67, auth_offers,    IPC_RIGHT, IPC_ANY,             IPC_SAME,       16,                  0)
 
 FRONT_AUTH_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_front_auth;

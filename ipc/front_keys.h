@@ -7,13 +7,9 @@
 #define QASID_IPC_FRONT_KEYS_H
 
 #include "ipc/ipc.h"
+#include "lib/tls/key_use.h"
 
 enum { KEYS_WAIT_MS = 2000 };
-/* How the key is to be used. */
-enum key_use { KEY_ECDSA, /* digest → DER signature */
-               KEY_RSA_RAW, /* a padded block of the modulus' size → the same size */
-               KEY_ED25519, /* message → signature */
-               KEY_USES };
 
 /* key: the certificate's place in the configuration, from 0. */
 #define key_sign_FIELDS(F) F(u16, key, ) F(u8, use, ) F(bytes, input, 4096)

@@ -35,7 +35,7 @@
 enum {
   IPC_HEAD = 16,
   IPC_PACKET_MAX = 160 * 1024, /* one packet; a socket pair takes it with the default buffers */
-  IPC_PAYLOAD_MAX = 128 * 1024,
+  IPC_PAYLOAD_MAX = 144 * 1024,
   IPC_CHUNK = 64 * 1024,       /* the most octets of a message body that one message carries */
   IPC_FDS_MAX = 16,            /* descriptors in one packet */
 };
@@ -82,7 +82,8 @@ void ipc_close(struct buf *b, size_t at);
  * `*ret_fds` is how many descriptors the message claims. */
 bool ipc_next(struct slice *packet, struct ipc_msg *ret, uint8_t *ret_fds);
 
-/* Octet strings one after another in a `list` field. */
+/* Octet strings one after another in a `list` field; each takes IPC_LIST_HEAD octets more. */
+enum { IPC_LIST_HEAD = 4 };
 void ipc_list_put(struct buf *b, struct slice item);
 /* Takes the next string off `*list`. False at the end and on malformed input (`*list` then has
  * octets left). */

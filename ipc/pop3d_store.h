@@ -28,8 +28,10 @@ enum { POP_ROW_UIDL = 0x7f, POP_ROW_SURROGATE = 0x80 };
 
 enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
 
-/* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5, §6.7). */
+/* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5, §6.7). The answer holds
+ * until pop_rules_changed, which has no session (tag 0). */
 #define pop_rules_FIELDS(F)
+#define pop_rules_changed_FIELDS(F)
 /* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; _differs: an account's own, which
  * pop_opened tells, may be another. expire: likewise the shortest, in days, or POP_NEVER. */
 #define pop_rules_are_FIELDS(F)                                                                   \
@@ -46,17 +48,19 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
 /* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
  * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
  * hexadecimal, eight digits each), that UIDL. With POP_ROW_SURROGATE in that octet a u64 follows it: the
- * size of the message's surrogate, or 0, not known (lib/mail/surrogate.h); without, the message is its
+ * size of the message's surrogate as lib/mail/surrogate.h tells it, or 0, not known; without, the message is its
  * own surrogate. `last` on the last part. */
 #define pop_listing_FIELDS(F) F(flag, last, ) F(bytes, rows, IPC_CHUNK)
 /* Up to `most` octets of message `uid` from `offset`. A client that fetches one message after the other
  * reads `ahead`: so many that follow may come along, if they are files. */
 #define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(u8, ahead, )
-/* Empty data only at the end of the message. `dots`: some line begins with ".". */
-#define pop_chunk_FIELDS(F) F(u8, outcome, ) F(flag, dots, ) F(bytes, data, IPC_CHUNK)
+/* Empty data only at the end of the message. `dots`: some line begins with ".". sum: the CRC-32C of the whole
+ * message, when it is `summed`. */
+#define pop_chunk_FIELDS(F) F(u8, outcome, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, ) F(bytes, data, IPC_CHUNK)
 /* In place of a pop_chunk for a message kept as a file: the file itself, read-only, `size` octets
  * from `start`. Those read ahead come in front of the one that was asked for: it ends the answer. */
-#define pop_file_FIELDS(F) F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, )
+#define pop_file_FIELDS(F)                                                                        \
+  F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, )
 /* uids (u32 each) to be deleted by the pop_quit that follows; may be said several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
 /* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
@@ -85,7 +89,8 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
   M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1)       \
   M(7,  pop_keep,    IPC_LEFT,  IPC_ANY,                         IPC_SAME,      0,         0)       \
   M(70, pop_wanted,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      0,         0)       \
-  M(69, pop_rules_are, IPC_RIGHT, IPC_ANY,                       IPC_SAME,      16,        0)
+  M(69, pop_rules_are, IPC_RIGHT, IPC_ANY,                       IPC_SAME,      16,        0)       \
+  M(71, pop_rules_changed, IPC_RIGHT, IPC_ANY,                   IPC_SAME,      0,         0)
 
 POP3D_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_pop3d_store;

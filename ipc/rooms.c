@@ -8,10 +8,12 @@
 #include "ipc/front_auth.h"
 #include "ipc/front_keys.h"
 #include "ipc/pop3d_store.h"
+#include "ipc/sender_keys.h"
+#include "ipc/sender_store.h"
 #include "ipc/smtpd_store.h"
 
 static const char *const names[ROOM_KINDS] = { "parent", "smtpd", "pop3d", "auth", "keys", "store",
-                                               "resolver", "collector", "cli" };
+                                               "resolver", "collector", "sender", "cli" };
 
 const char *room_name(enum room_kind kind) {
   return kind < ROOM_KINDS ? names[kind] : "unknown";
@@ -29,10 +31,14 @@ const struct ipc_wire ipc_wires[] = {
   { ROOM_COLLECTOR, ROOM_AUTH, &ipc_collector_auth, false },
   { ROOM_COLLECTOR, ROOM_STORE, &ipc_collector_store, false },
   { ROOM_COLLECTOR, ROOM_RESOLVER, &ipc_dialer_resolver, false },
+  { ROOM_SENDER, ROOM_STORE, &ipc_sender_store, false },
+  { ROOM_SENDER, ROOM_KEYS, &ipc_sender_keys, false },
+  { ROOM_SENDER, ROOM_RESOLVER, &ipc_dialer_resolver, false },
   { ROOM_CLI,   ROOM_PARENT, &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_SMTPD,  &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_POP3D,  &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_AUTH,   &ipc_cli_room,    false },
+  { ROOM_CLI,   ROOM_KEYS,   &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_STORE,  &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_RESOLVER, &ipc_cli_room,  false },
 };

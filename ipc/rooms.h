@@ -13,6 +13,7 @@ enum room_kind {
   ROOM_STORE,
   ROOM_RESOLVER,
   ROOM_COLLECTOR,
+  ROOM_SENDER,
   ROOM_CLI,
   ROOM_KINDS
 };

@@ -11,6 +11,7 @@ static const struct role roles[] = {
   { "store", ROOM_STORE, store_main },
   { "resolver", ROOM_RESOLVER, resolver_main },
   { "collector", ROOM_COLLECTOR, collector_main },
+  { "sender", ROOM_SENDER, sender_main },
   { "cli", ROOM_CLI, cli_main },
 };
 

@@ -19,6 +19,7 @@ int keys_main(int argc, char **argv);
 int store_main(int argc, char **argv);
 int resolver_main(int argc, char **argv);
 int collector_main(int argc, char **argv);
+int sender_main(int argc, char **argv);
 int cli_main(int argc, char **argv);
 
 /* NULL when there is no such role. */

@@ -6,7 +6,7 @@
 set -u
 export LC_ALL=C
 qasid_bin=$(readlink -f "$qasid_bin")
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:quarantine_size_mb=16}
 t_passed=0 t_failed=0
 
 # As many as asked for, from below the range that the kernel takes for outgoing connections: those of other
@@ -51,10 +51,24 @@ EOF
 option() { echo "$1 = $2" >>"$dir/qasid.conf"; }
 q() { "$qasid_bin" -c "$dir/qasid.conf" "$@"; }
 
+# The log goes on from server to server: it is ready with one line more.
+ready_lines() { grep -c 'event=ready' "$dir/log" 2>/dev/null; }
+is_ready() { # LINES BEFORE
+  local i
+  for ((i = 0; i < 300; i++)); do
+    [ "$(ready_lines)" -gt "${1:-0}" ] && return 0
+    kill -0 "$server" 2>/dev/null || return 1
+    sleep 0.1
+  done
+  return 1
+}
+
 serve() {
+  local before
+  before=$(ready_lines)
   "$qasid_bin" -c "$dir/qasid.conf" serve 2>>"$dir/log" &
   server=$!
-  wait_log 'event=ready' || { echo "the server did not start:"; tail -20 "$dir/log"; t_failed=$((t_failed + 1)); finish; }
+  is_ready "$before" || { echo "the server did not start:"; tail -20 "$dir/log"; t_failed=$((t_failed + 1)); finish; }
 }
 
 wait_log() { # PATTERN [TENTHS]
@@ -101,6 +115,10 @@ ok() { # WHAT COMMAND…
   fi
 }
 no() { ! "$@"; }
+# Each argument is a step; all must do well.
+all() { local step; for step; do eval "$step" || { echo "in: $step"; return 1; }; done; }
+# A sentence in Python about `r`, the JSON on standard input.
+json() { python3 -c 'import json,sys; r = json.load(sys.stdin); ok = eval(sys.argv[1]); ok or print(json.dumps(r, indent=1)[:2000]); sys.exit(not ok)' "$1"; }
 is() { [ "$1" = "$2" ] || { echo "wanted: $2"; echo "got:    $1"; return 1; }; }
 
 # A program of many tests (tests/real/*.py) that says "ok    …" or "FAIL  …" of each and whose end is reached.

@@ -118,3 +118,12 @@ void buf_drop(struct buf *b, size_t n) {
 void buf_truncate(struct buf *b, size_t n) {
   if (n < buf_len(b)) b->tail = b->head + n;
 }
+
+void buf_insert(struct buf *b, size_t at, struct slice s) {
+  size_t n = buf_len(b);
+  if (at > n || !s.n || !buf_reserve(b, s.n)) return;
+  buf_added(b, s.n);
+  uint8_t *mem = b->mem + b->head;
+  memmove(mem + at + s.n, mem + at, n - at);
+  memcpy(mem + at, s.p, s.n);
+}

@@ -44,6 +44,9 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
  * buffer has failed. Valid until the next change. */
 const char *buf_cstr(struct buf *b);
 
+/* Puts `s` in front of the octet at `at`, which is there or the end. */
+void buf_insert(struct buf *b, size_t at, struct slice s);
+
 /* Room for up to `n` octets behind the end, to be filled by the caller and then declared with
  * buf_added(). NULL (and `failed`) when that would pass the maximum. */
 uint8_t *buf_reserve(struct buf *b, size_t n);

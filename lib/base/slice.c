@@ -1,5 +1,24 @@
 #include "lib/base/slice.h"
 
+uint64_t slice_hash(struct slice s) {
+  uint64_t h = UINT64_C(14695981039346656037);
+  for (size_t i = 0; i < s.n; i++) h = (h ^ s.p[i]) * UINT64_C(1099511628211);
+  return h;
+}
+
+/* Eight octets at a time: every octet of every message goes through here. */
+bool slice_has_high(struct slice s) {
+  size_t i = 0;
+  for (; i + 8 <= s.n; i += 8) {
+    uint64_t word;
+    memcpy(&word, s.p + i, 8);
+    if (word & 0x8080808080808080u) return true;
+  }
+  for (; i < s.n; i++)
+    if (s.p[i] & 0x80) return true;
+  return false;
+}
+
 bool slice_eq(struct slice a, struct slice b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }

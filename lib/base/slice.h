@@ -48,6 +48,10 @@ static inline size_t slice_offset(struct slice whole, struct slice part) {
 }
 
 bool slice_eq(struct slice a, struct slice b);
+/* FNV-1a, for tables that chain what falls together; struct map adds a seed of its own. */
+uint64_t slice_hash(struct slice s);
+/* Some octet is above 127. */
+bool slice_has_high(struct slice s);
 /* Equal but for the case of ASCII letters. */
 bool slice_caseeq(struct slice a, struct slice b);
 /* Equal, in a time that depends on the lengths only: for secrets. */

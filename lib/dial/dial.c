@@ -6,13 +6,11 @@
 #include "lib/dial/dial.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "lib/dial/socket.h"
 
 enum {
   READ_MOST = 32 * 1024,
@@ -39,6 +37,7 @@ struct dial {
   bool lost;             /* nothing more can be read or sent */
   struct proto *session; /* its owner frees it */
   struct buf in;
+  int read_wants;    /* what the last read waits for */
   uint64_t until_ms; /* of the state */
   char why[DIAL_WHY_MAX];
 };
@@ -63,7 +62,7 @@ static void say_address(struct dial *d, const char *what) {
 static void close_socket(struct dial *d) {
   loop_io_free(&d->io);
   tls_conn_free(&d->tls);
-  if (d->fd >= 0) close(d->fd);
+  if (d->fd >= 0) dial_socket_close(d->fd);
   d->fd = -1;
   d->secure = false;
 }
@@ -90,24 +89,6 @@ static void enter(struct dial *d, enum state state, uint64_t ms) {
 
 static void drive(struct dial *d);
 static void on_io(void *arg, int ready) { drive(arg); }
-
-/* A socket that is connecting, or -1 with errno. tools/link-check looks that no other function of a room
- * makes one. */
-__attribute__((noinline)) static int dial_connect(const struct dial_address *to) {
-  struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(to->port) };
-  struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
-  int on = 1, fd = socket(to->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  memcpy(&a4.sin_addr, to->octets, 4);
-  memcpy(&a6.sin6_addr, to->octets, 16);
-  const struct sockaddr *a = to->n == 4 ? (const struct sockaddr *)&a4 : (const struct sockaddr *)&a6;
-  if (connect(fd, a, to->n == 4 ? sizeof a4 : sizeof a6) == 0 || errno == EINPROGRESS) return fd;
-  int why = errno;
-  close(fd);
-  errno = why;
-  return -1;
-}
 
 /* The next address that takes a connection, or the end. */
 static void try_next(struct dial *d) {
@@ -138,9 +119,7 @@ static void talk(struct dial *d) {
 }
 
 static void connected(struct dial *d) {
-  int why = 0;
-  socklen_t n = sizeof why;
-  if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &why, &n) != 0) why = errno;
+  int why = dial_socket_error(d->fd);
   if (why) {
     say_address(d, strerror(why));
     try_next(d);
@@ -213,7 +192,7 @@ static size_t write_some(struct dial *d, struct slice s, int *ret_want) {
     if (r == TLS_ERROR || r == TLS_CLOSED) lose(d, tls_reason(d->tls));
     return r == TLS_DONE ? s.n : n;
   }
-  ssize_t n = send(d->fd, s.p, s.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  ssize_t n = dial_socket_write(d->fd, s);
   if (n >= 0) return (size_t)n;
   if (errno != EAGAIN && errno != EINTR) lose(d, strerror(errno));
   return 0;
@@ -235,7 +214,8 @@ static bool flush(struct dial *d, int *ret_want) {
 enum got { GOT_SOME, GOT_NOTHING, GOT_END };
 
 static enum got read_plain(struct dial *d, uint8_t *to, size_t *ret_n) {
-  ssize_t n = recv(d->fd, to, READ_MOST, MSG_DONTWAIT);
+  ssize_t n = dial_socket_read(d->fd, to, READ_MOST);
+  d->read_wants = LOOP_READ;
   *ret_n = n > 0 ? (size_t)n : 0;
   if (n > 0) return GOT_SOME;
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return GOT_NOTHING;
@@ -245,6 +225,7 @@ static enum got read_plain(struct dial *d, uint8_t *to, size_t *ret_n) {
 
 static enum got read_tls(struct dial *d, uint8_t *to, size_t *ret_n) {
   enum tls_result r = tls_read(d->tls, to, READ_MOST, ret_n);
+  d->read_wants = r == TLS_WANT_WRITE ? LOOP_WRITE : LOOP_READ;
   if (r == TLS_DONE) return GOT_SOME;
   if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) return GOT_NOTHING;
   lose(d, tls_reason(d->tls));
@@ -267,14 +248,19 @@ static enum got read_some(struct dial *d) {
   return g;
 }
 
-/* Gives the session what is there. True: it took some. */
+/* Gives the session what is there. True: it took some, or it goes on or ends by what it saw and left: nothing else might
+ * ever bring it to mind again. */
 static bool give(struct dial *d) {
   struct slice in = buf_slice(&d->in);
+  const struct proto *p = d->session;
+  enum proto_want wanted = p->want;
+  size_t said = buf_len(&p->out);
+  bool more = p->more;
   if (!in.n) return false;
   d->ops.input(d->ops.arg, &in);
   size_t taken = buf_len(&d->in) - in.n;
   buf_drop(&d->in, taken);
-  return taken > 0;
+  return taken > 0 || p->want != wanted || buf_len(&p->out) > said || (p->more && !more);
 }
 
 /* --- the loop around the session --- */
@@ -295,7 +281,7 @@ static bool step(struct dial *d) {
   if (d->session->want == PROTO_CLOSE) {
     if (d->state != CLOSING) enter(d, CLOSING, DIAL_CLOSE_MS);
     if (flushed || d->lost) {
-      if (d->secure && !d->lost) tls_shutdown(d->tls);
+      if (d->secure) tls_shutdown(d->tls); /* RFC 8446 §6.1: also in answer to the server's */
       end(d, DIAL_SESSION_ENDED);
     } else {
       wait_for(d, want);
@@ -306,13 +292,17 @@ static bool step(struct dial *d) {
     begin_tls(d);
     return true;
   }
+  if (d->session->more && flushed && !d->lost) {
+    d->ops.produce(d->ops.arg);
+    return true;
+  }
   if (d->lost || d->ops.holds(d->ops.arg)) {
     wait_for(d, want);
     return false;
   }
   if (give(d)) return true;
   if (read_some(d) != GOT_NOTHING) return true;
-  wait_for(d, want | LOOP_READ);
+  wait_for(d, want | d->read_wants);
   return false;
 }
 

@@ -45,6 +45,8 @@ struct dial_ops {
   /* Connected, and secure when that comes first: makes the session. NULL: the connection ends. */
   struct proto *(*ready)(void *arg);
   void (*input)(void *arg, struct slice *in);
+  /* The session has `more` to say, and all that it said is sent. NULL: its kind never has. */
+  void (*produce)(void *arg);
   void (*secured)(void *arg);
   void (*tick)(void *arg);
   void (*gone)(void *arg, enum dial_gone why);

@@ -9,6 +9,8 @@
  *    clean, so a second fsync would lie. The clean pages are dropped from the cache, so that
  *    whoever opens the file anew reads what the disk has.
  * 3. Files are 0600, folders 0700, whatever the umask allows.
+ * 4. Nothing is looked at by its name, only by a descriptor: the sandbox does not allow stat(2) of a path, which
+ *    Landlock does not restrict (lib/sandbox/profiles.c).
  *
  * struct disk_file keeps its name only to open it once more, read-only, for another process. */
 #include <dirent.h>
@@ -26,7 +28,7 @@
 #include "lib/disk/disk.h"
 
 /* Long enough for every name the server makes, with room; a longer one is a mistake. */
-enum { NAME_LONGEST = 255 };
+enum { NAME_LONGEST = 255, LIST_OCTETS = 32 * 1024 };
 
 struct disk_posix {
   struct disk disk; /* first: a struct disk * is a struct disk_posix * */
@@ -49,6 +51,15 @@ static struct disk_posix *posix_of(struct disk *d) {
 /* A full quota is a full disk to us; so is the process's own limit of file size. */
 static int failed(void) {
   return errno == EDQUOT || errno == EFBIG ? -ENOSPC : -errno;
+}
+
+/* fstat(2) itself: glibc's fstat() makes newfstatat(2) of it. */
+static int stat_of(int fd, struct stat *ret) {
+#if __WORDSIZE == 64 && defined(SYS_fstat)
+  return (int)syscall(SYS_fstat, fd, ret);
+#else
+  return fstat(fd, ret);
+#endif
 }
 
 /* -- names -- */
@@ -145,7 +156,7 @@ static int posix_open(struct disk *disk, const char *name, enum disk_open how, s
   /* O_NONBLOCK: a FIFO put there by somebody must not hold us; it means nothing for a file. */
   f->fd = open_below(d, name, flags[how] | O_NOCTTY | O_NONBLOCK);
   struct stat st;
-  int e = f->fd < 0 ? f->fd : fstat(f->fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+  int e = f->fd < 0 ? f->fd : stat_of(f->fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
   if (e) {
     if (f->fd >= 0) close(f->fd);
     free(f);
@@ -206,7 +217,7 @@ static int posix_truncate(struct disk_file *f, uint64_t size) {
 
 static int64_t posix_size(struct disk_file *f) {
   struct stat st;
-  return fstat(f->fd, &st) ? -errno : (int64_t)st.st_size;
+  return stat_of(f->fd, &st) ? -errno : (int64_t)st.st_size;
 }
 
 static int posix_sync(struct disk_file *f) {
@@ -235,7 +246,7 @@ static int posix_share(struct disk_file *f) {
   int fd = open_below(f->on, f->name, O_RDONLY | O_NOCTTY | O_NONBLOCK);
   if (fd < 0) return fd == -ENOENT ? -ESTALE : fd;
   struct stat ours, found;
-  if (fstat(f->fd, &ours) == 0 && fstat(fd, &found) == 0 && ours.st_dev == found.st_dev &&
+  if (stat_of(f->fd, &ours) == 0 && stat_of(fd, &found) == 0 && ours.st_dev == found.st_dev &&
       ours.st_ino == found.st_ino)
     return fd;
   close(fd);
@@ -275,14 +286,23 @@ static int posix_remove(struct disk *disk, const char *name) {
   return e;
 }
 
+/* 0, or a negative errno. The link itself where it is one. */
+static int look_at(const struct place *p, struct stat *ret) {
+  int fd = openat(p->fd, p->leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  int e = stat_of(fd, ret) ? -errno : 0;
+  close(fd);
+  return e;
+}
+
 static int posix_exists(struct disk *disk, const char *name) {
   struct place p;
   struct stat st;
   int e = place_of(posix_of(disk), name, &p);
   if (e) return e == -ENOENT ? 0 : e;
-  e = fstatat(p.fd, p.leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 1 : errno == ENOENT ? 0 : -errno;
+  e = look_at(&p, &st);
   place_done(&p);
-  return e;
+  return e == 0 ? 1 : e == -ENOENT ? 0 : e;
 }
 
 static int posix_make_dir(struct disk *disk, const char *name) {
@@ -291,7 +311,7 @@ static int posix_make_dir(struct disk *disk, const char *name) {
   int e = place_of(posix_of(disk), name, &p);
   if (e) return e;
   if (mkdirat(p.fd, p.leaf, 0700) != 0) e = failed();
-  if (e == -EEXIST && fstatat(p.fd, p.leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) e = 0;
+  if (e == -EEXIST && look_at(&p, &st) == 0 && S_ISDIR(st.st_mode)) e = 0;
   place_done(&p);
   return e;
 }
@@ -313,21 +333,25 @@ static int posix_sync_dir(struct disk *disk, const char *name) {
   return e;
 }
 
+static void list_entries(const char *mem, ssize_t n, void (*fn)(void *arg, const char *entry), void *arg) {
+  for (ssize_t at = 0; at < n;) {
+    const struct dirent64 *entry = (const struct dirent64 *)(const void *)(mem + at);
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) fn(arg, entry->d_name);
+    at += entry->d_reclen;
+  }
+}
+
 static int posix_list(struct disk *disk, const char *name, void (*fn)(void *arg, const char *entry),
                       void *arg) {
   int fd = open_folder(disk, name);
   if (fd < 0) return fd;
-  DIR *dir = fdopendir(fd);
-  if (!dir) {
-    int e = -errno;
-    close(fd);
-    return e;
-  }
-  const struct dirent *entry;
-  for (errno = 0; (entry = readdir(dir)); errno = 0)
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) fn(arg, entry->d_name);
-  int e = -errno;
-  closedir(dir);
+  char *mem = malloc(LIST_OCTETS);
+  ssize_t n = -1;
+  errno = ENOMEM;
+  while (mem && (n = getdents64(fd, mem, LIST_OCTETS)) > 0) list_entries(mem, n, fn, arg);
+  int e = n < 0 ? -errno : 0;
+  free(mem);
+  close(fd);
   return e;
 }
 

@@ -4,8 +4,9 @@
 #include "lib/base/wire.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
-static const char *const kinds[DNS_KINDS] = { "address", "srv", "mx" };
+static const char *const kinds[DNS_KINDS] = { "address", "srv", "mx", "txt", "ptr" };
 static const char *const results[DNS_RESULTS] = {
   [DNS_FOUND] = "found",
   [DNS_NONE] = "nothing of that kind",
@@ -31,6 +32,37 @@ const char *dns_result_name(enum dns_result result) {
 void dns_address_text(const struct dns_address *a, char to[static DNS_ADDRESS_TEXT]) {
   to[0] = 0;
   inet_ntop(a->n == 4 ? AF_INET : AF_INET6, a->octets, to, DNS_ADDRESS_TEXT);
+}
+
+/* --- texts: a length of two octets in front of each --- */
+
+void dns_text_add(struct dns_answer *a, struct slice text) {
+  if (text.n + 2 > sizeof a->texts - a->texts_n) return;
+  a->texts[a->texts_n++] = (uint8_t)(text.n >> 8);
+  a->texts[a->texts_n++] = (uint8_t)text.n;
+  if (text.n) memcpy(a->texts + a->texts_n, text.p, text.n);
+  a->texts_n = (uint16_t)(a->texts_n + text.n);
+}
+
+bool dns_text_next(const struct dns_answer *a, size_t *at, struct slice *ret) {
+  struct slice rest = slice_from(slice_of(a->texts, a->texts_n), *at);
+  if (rest.n < 2) return false;
+  size_t n = (size_t)rest.p[0] << 8 | rest.p[1];
+  if (n > rest.n - 2) return false;
+  *ret = slice_first(slice_from(rest, 2), n);
+  *at += 2 + n;
+  return true;
+}
+
+void dns_reverse_name(const struct dns_address *a, char to[static DNS_NAME_MAX + 1]) {
+  size_t at = 0;
+  for (size_t i = a->n; i > 0; i--) {
+    unsigned c = a->octets[i - 1];
+    int n = a->n == 4 ? snprintf(to + at, DNS_NAME_MAX + 1 - at, "%u.", c)
+                      : snprintf(to + at, DNS_NAME_MAX + 1 - at, "%x.%x.", c & 15, c >> 4);
+    at += (size_t)n;
+  }
+  snprintf(to + at, DNS_NAME_MAX + 1 - at, "%s", a->n == 4 ? "in-addr.arpa" : "ip6.arpa");
 }
 
 /* --- order --- */
@@ -97,6 +129,7 @@ void dns_answer_put(struct buf *b, const struct dns_answer *a) {
   wire_put_bytes(b, slice_str(a->why));
   buf_put_u8(b, a->host_count);
   for (size_t i = 0; i < a->host_count; i++) put_host(b, &a->hosts[i]);
+  wire_put_bytes(b, slice_of(a->texts, a->texts_n));
 }
 
 static void get_text(struct wire *w, char *to, size_t most) {
@@ -113,6 +146,15 @@ static void get_address(struct wire *w, struct dns_address *a) {
   if (s.n != 4 && s.n != 16) w->bad = true;
   a->n = s.n == 4 ? 4 : 16;
   if (s.n) memcpy(a->octets, s.p, s.n);
+}
+
+static void get_texts(struct wire *w, struct dns_answer *a) {
+  struct slice s = wire_get_bytes(w, sizeof a->texts), text;
+  size_t at = 0;
+  if (s.n) memcpy(a->texts, s.p, s.n);
+  a->texts_n = (uint16_t)s.n;
+  while (dns_text_next(a, &at, &text)) {}
+  w->bad |= at != s.n;
 }
 
 static void get_host(struct wire *w, struct dns_host *h) {
@@ -137,5 +179,8 @@ bool dns_answer_get(struct slice s, struct dns_answer *ret) {
   get_text(&w, ret->why, DNS_WHY_MAX);
   ret->host_count = wire_get_enum(&w, DNS_HOSTS_MAX + 1);
   for (size_t i = 0; i < ret->host_count && !w.bad; i++) get_host(&w, &ret->hosts[i]);
-  return wire_done(&w) && (ret->result == DNS_FOUND) == (ret->host_count > 0);
+  if (!w.bad) get_texts(&w, ret);
+  bool texts = ret->kind == DNS_TXT || ret->kind == DNS_PTR;
+  bool some = texts ? ret->texts_n > 0 : ret->host_count > 0, others = texts ? ret->host_count > 0 : ret->texts_n > 0;
+  return wire_done(&w) && (ret->result == DNS_FOUND) == some && !others;
 }

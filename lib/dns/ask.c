@@ -1,4 +1,4 @@
-/* Questions. States of one: NEW → MAIN (SRV, MX: its records are asked for) → HOSTS (the addresses of its
+/* Questions. States of one: NEW → MAIN (all but ADDRESS: its records are asked for) → HOSTS (the addresses of its
  * hosts, some at a time) → answered. Every step is taken by turn() at the end of a turn of the loop, so that
  * no callback of libunbound calls back into it, and no answer comes before dns_ask() returned.
  *
@@ -109,7 +109,7 @@ static void finish(struct dns_question *q) {
     for (size_t i = 0; i < a->host_count; i++) gather_addresses(q, i);
     a->result = addresses_result(q);
   }
-  if (a->result != DNS_FOUND) a->host_count = 0;
+  if (a->result != DNS_FOUND) a->host_count = 0, a->texts_n = 0;
   if (a->result == DNS_LATER && q->late) say_why(a, SLICE("no answer in time"));
   if (a->result == DNS_FOUND) a->why[0] = 0;
   if (a->result == DNS_LATER || a->result == DNS_BOGUS || a->result == DNS_BAD_NAME) a->secure = false;
@@ -156,18 +156,21 @@ static void use_name_itself(struct dns_question *q) {
   q->state = Q_HOSTS;
 }
 
+static bool wants_texts(const struct dns_question *q) { return q->answer.kind == DNS_TXT || q->answer.kind == DNS_PTR; }
+
 static void hear_hosts(struct dns_question *q, const struct query *s, const struct unbound_reply *reply) {
   uint32_t chance[DNS_HOSTS_MAX];
   if (reply->bogus || !reply->packet.n) {
     answer_now(q, reply->bogus ? DNS_BOGUS : DNS_LATER);
     return;
   }
-  enum dns_result result = dns_packet_hosts(reply->packet, q->name, s->type, &q->answer);
+  enum dns_result result = wants_texts(q) ? dns_packet_texts(reply->packet, q->name, s->type, &q->answer)
+                                          : dns_packet_hosts(reply->packet, q->name, s->type, &q->answer);
   if (result == DNS_LATER) say_why(&q->answer, SLICE("the answer is of no use"));
   if (result == DNS_NONE && q->answer.kind == DNS_MX) {
     q->answer.implicit = true;
     use_name_itself(q);
-  } else if (result == DNS_FOUND) {
+  } else if (result == DNS_FOUND && !wants_texts(q)) {
     sys_random(chance, sizeof chance);
     dns_order(&q->answer, chance);
     q->state = Q_HOSTS;
@@ -222,11 +225,14 @@ static void look_up(struct dns_question *q, size_t i) {
     h->later = true;
 }
 
+static const enum dns_type types[DNS_KINDS] = { [DNS_SRV] = DNS_TYPE_SRV, [DNS_MX] = DNS_TYPE_MX, [DNS_TXT] = DNS_TYPE_TXT,
+                                                [DNS_PTR] = DNS_TYPE_PTR };
+
 static void turn(void *arg) {
   struct dns_question *q = arg;
   if (q->state == Q_NEW && q->answer.kind != DNS_ADDRESS) {
     q->state = Q_MAIN;
-    if (query(q, q->name, q->answer.kind == DNS_SRV ? DNS_TYPE_SRV : DNS_TYPE_MX, 0)) return;
+    if (query(q, q->name, types[q->answer.kind], 0)) return;
     answer_now(q, DNS_LATER);
   } else if (q->state == Q_NEW) {
     use_name_itself(q);

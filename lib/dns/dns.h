@@ -22,9 +22,10 @@ enum {
   DNS_OPEN_MAX = 256,     /* questions that wait for their answer */
   DNS_TIMEOUT_MS = 20000, /* then it is "try later" */
   DNS_WHY_MAX = 159,
+  DNS_TEXTS_OCTETS = 6000, /* of TXT records, or names (PTR), of one answer: those that fit are kept */
 };
 
-enum dns_kind { DNS_ADDRESS, DNS_SRV, DNS_MX, DNS_KINDS };
+enum dns_kind { DNS_ADDRESS, DNS_SRV, DNS_MX, DNS_TXT, DNS_PTR, DNS_KINDS };
 
 enum dns_result {
   DNS_FOUND,
@@ -59,9 +60,19 @@ struct dns_answer {
   char why[DNS_WHY_MAX + 1]; /* LATER, BOGUS: more, for people; may be empty */
   uint8_t host_count;        /* FOUND: at least one, and at least one of them with an address */
   struct dns_host hosts[DNS_HOSTS_MAX]; /* in the order to try them. ADDRESS: one, the name itself */
+  uint16_t texts_n;          /* TXT, PTR: octets in use of `texts`; FOUND: at least one text, and no hosts */
+  uint8_t texts[DNS_TEXTS_OCTETS]; /* see dns_text_next() */
 };
 
-/* "address", "srv", "mx"; DNS_KINDS for another word. */
+/* The next text of an answer, from `*at` on, which begins with 0: the strings of one TXT record as one (RFC 7208 §3.3), or a
+ * name. False: there are no more. */
+bool dns_text_next(const struct dns_answer *a, size_t *at, struct slice *ret);
+/* Adds one; what does not fit is left out. */
+void dns_text_add(struct dns_answer *a, struct slice text);
+/* The name whose PTR record says what an address is called (RFC 1035 §3.5, RFC 3596 §2.5). */
+void dns_reverse_name(const struct dns_address *a, char to[static DNS_NAME_MAX + 1]);
+
+/* "address", "srv", "mx", "txt", "ptr"; DNS_KINDS for another word. */
 enum dns_kind dns_kind_named(struct slice word);
 const char *dns_kind_name(enum dns_kind kind);
 /* "found", "no such name", … */

@@ -187,3 +187,44 @@ enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns
   if (ret->host_count) return DNS_FOUND;
   return refused ? DNS_REFUSED : r.bad || foul ? DNS_LATER : DNS_NONE;
 }
+
+/* RFC 1035 §3.3.14: strings, each with its length in front. False: they do not end where the record does. */
+static bool get_strings(struct slice all, const struct record *rec, struct buf *text) {
+  struct slice rest = slice_first(slice_from(all, rec->at), rec->end - rec->at);
+  while (rest.n) {
+    size_t n = rest.p[0];
+    if (n > rest.n - 1) return false;
+    buf_put(text, slice_first(slice_from(rest, 1), n));
+    rest = slice_from(rest, 1 + n);
+  }
+  return !text->failed;
+}
+
+static bool get_pointer(struct reader *r, const struct record *rec, struct buf *text) {
+  char name[DNS_NAME_MAX + 1];
+  size_t behind = r->at;
+  r->at = rec->at;
+  bool good = get_name(r, name) == NAME_GOOD && !r->bad && r->at == rec->end;
+  r->at = behind;
+  r->bad = false; /* as in get_host() */
+  if (good) buf_put_str(text, name);
+  return good && !text->failed;
+}
+
+enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret) {
+  struct reader r;
+  struct record rec;
+  bool foul = false;
+  enum dns_result verdict = open_packet(&r, packet, name);
+  ret->texts_n = 0;
+  if (verdict != DNS_FOUND) return verdict;
+  while (next_record(&r, type, &rec)) {
+    uint8_t mem[4096];
+    struct buf text = { .mem = mem, .cap = sizeof mem, .max = sizeof mem };
+    bool good = type == DNS_TYPE_TXT ? get_strings(r.all, &rec, &text) : get_pointer(&r, &rec, &text);
+    if (good) dns_text_add(ret, buf_slice(&text));
+    foul |= !good;
+  }
+  if (ret->texts_n) return DNS_FOUND;
+  return r.bad || foul ? DNS_LATER : DNS_NONE;
+}

@@ -7,7 +7,9 @@
 #include "lib/dns/dns.h"
 
 /* RFC 1035 §3.2.2, RFC 3596, RFC 2782 */
-enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_CNAME = 5, DNS_TYPE_MX = 15, DNS_TYPE_AAAA = 28, DNS_TYPE_SRV = 33 };
+enum dns_type {
+  DNS_TYPE_A = 1, DNS_TYPE_CNAME = 5, DNS_TYPE_PTR = 12, DNS_TYPE_MX = 15, DNS_TYPE_TXT = 16, DNS_TYPE_AAAA = 28, DNS_TYPE_SRV = 33
+};
 
 /* The addresses of one family. */
 struct dns_found {
@@ -23,5 +25,7 @@ enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum
  * stay. Also REFUSED. */
 enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type,
                                  struct dns_answer *ret);
+/* The texts of TXT records, the names of PTR records. FOUND, NONE, NO_NAME, LATER. */
+enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret);
 
 #endif

@@ -23,42 +23,53 @@ enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
 enum step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
 
 void conn_address_text(const struct conn *c, char *to, size_t n) {
-  if (!inet_ntop(c->peer_len == 4 ? AF_INET : AF_INET6, c->peer, to, (socklen_t)n)) snprintf(to, n, "unknown");
+  if (c->local) snprintf(to, n, "uid:%u", c->uid);
+  else if (!inet_ntop(c->peer_len == 4 ? AF_INET : AF_INET6, c->peer, to, (socklen_t)n)) snprintf(to, n, "unknown");
 }
 
-/* One counter an address; IPv6 hosts own a /64. A multicast prefix marks IPv4: no client has it. */
-static uint64_t address_key(const struct conn *c) {
+/* One counter an address; IPv6 hosts own a /64. Multicast prefixes mark IPv4 and users of this machine: no client has
+ * them. */
+uint64_t conn_address_key(const struct conn *c) {
   uint64_t key = 0;
+  if (c->local) return c->uid | 0xff01000000000000u;
   for (size_t i = 0; i < (c->peer_len == 4 ? 4u : 8u); i++) key = key << 8 | c->peer[i];
   return c->peer_len == 4 ? key | 0xff00000000000000u : key;
 }
 
 static bool count_address(struct conn *c, int by) {
   uint64_t n = 0;
-  map_get(&c->front->per_address, address_key(c), &n);
+  map_get(&c->front->per_address, conn_address_key(c), &n);
   n += (uint64_t)(int64_t)by;
-  if (n) return map_put(&c->front->per_address, address_key(c), n);
-  map_remove(&c->front->per_address, address_key(c));
+  if (n) return map_put(&c->front->per_address, conn_address_key(c), n);
+  map_remove(&c->front->per_address, conn_address_key(c));
   return true;
 }
 
 /* --- the end --- */
 
-static void put_summary(void *arg, const char *key, struct slice value) { log_str(arg, key, value); }
+static void put_summary(void *arg, const char *key, struct slice value) {
+  for (int field = 0; field < LOG_FIELDS; field++)
+    if (strcmp(log_fields[field].word, key) == 0) log_str(arg, (enum log_field)field, value);
+}
+
+void conn_log_open(void *arg, struct log_line *l, enum log_event event) {
+  struct conn *c = arg;
+  char address[64];
+  conn_address_text(c, address, sizeof address);
+  log_open(l, &c->front->room->log, event);
+  log_cstr(l, LOG_F_SESSION, c->name);
+  log_cstr(l, LOG_F_SERVICE, c->front->listeners[c->listener].service);
+  log_cstr(l, LOG_F_CLIENT, address);
+}
 
 static void log_closed(struct conn *c, enum close_reason why) {
   struct log_line l;
-  char address[64];
-  conn_address_text(c, address, sizeof address);
-  log_open(&l, &c->front->room->log, LOG_INFO_, "closed");
-  log_cstr(&l, "session", c->name);
-  log_cstr(&l, "service", c->front->listeners[c->listener].service);
-  log_cstr(&l, "client", address);
-  log_cstr(&l, "why", close_reason_word(why));
-  if (c->tls) log_cstr(&l, "tls", c->handshaking ? tls_reason(c->tls) : tls_version_name(c->tls));
-  log_num(&l, "ms", loop_now(c->front->room->loop) - c->since_ms);
-  log_num(&l, "in", c->octets_in);
-  log_num(&l, "out", c->octets_out);
+  conn_log_open(c, &l, LOG_E_CLOSED);
+  log_cstr(&l, LOG_F_WHY, close_reason_word(why));
+  if (c->tls) log_cstr(&l, LOG_F_TLS, c->handshaking ? tls_reason(c->tls) : tls_version_name(c->tls));
+  log_num(&l, LOG_F_MS, loop_now(c->front->room->loop) - c->since_ms);
+  log_num(&l, LOG_F_IN, c->octets_in);
+  log_num(&l, LOG_F_OUT, c->octets_out);
   if (c->proto) c->front->role->ops->summary(c->proto, put_summary, &l);
   log_end(&l);
 }
@@ -72,6 +83,17 @@ static void unlink_conn(struct conn *c) {
   f->count--;
 }
 
+/* What waits for this client in our memory, in both directions. */
+static size_t parked(const struct conn *c) {
+  return c->in.cap + (c->proto ? c->proto->out.cap : 0);
+}
+
+static void count_parked(struct conn *c) {
+  size_t now = parked(c);
+  c->front->parked += now - c->parked;
+  c->parked = now;
+}
+
 /* Octets that wait unread would turn close(2) into a reset and take our last words with them. */
 static void drain(struct conn *c) {
   shutdown(c->fd, SHUT_WR);
@@ -82,7 +104,9 @@ static void drain(struct conn *c) {
 static enum step finish(struct conn *c, enum close_reason why) {
   struct front *f = c->front;
   log_closed(c, why);
+  told_limit(f, c, NULL, why);
   f->closed_by[why]++;
+  f->parked -= c->parked;
   if (why != CLOSE_QUIT && why != CLOSE_PEER_GONE) drain(c);
   unlink_conn(c);
   if (c->proto) f->role->ops->free(&c->proto);
@@ -148,7 +172,8 @@ static enum step lose(struct conn *c, enum close_reason why) {
   if (!p) return finish(c, why);
   c->front->role->ops->gone(p, why);
   if (p->ask.type && !p->ask.wants_answer && !p->ask.body.failed) put_question(c);
-  if (!c->handshaking && !p->out.failed) flush(c);
+  bool sent = !c->handshaking && !p->out.failed && flush(c) == FLOW_DONE;
+  if (sent && c->tls) tls_shutdown(c->tls); /* RFC 8446 §6.1: also when the client's came first */
   return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
 }
 
@@ -253,9 +278,9 @@ static enum step step(struct conn *c, struct slice *work) {
   /* A question cut short would be taken for a breach, and end everybody's sessions. */
   if (p->out.failed || (p->ask.type && p->ask.body.failed)) return lose(c, CLOSE_NO_MEMORY);
   if (p->ask.type) return ask(c);
-  if (buf_len(&p->out) > PROTO_OUT_HIGH) {
+  if (buf_len(&p->out) > p->out_high) {
     if (flush(c) == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
-    if (buf_len(&p->out) > PROTO_OUT_HIGH) return STEP_PARK;
+    if (buf_len(&p->out) > p->out_high) return STEP_PARK;
   }
   if (p->more) {
     ops->produce(p);
@@ -271,27 +296,44 @@ static enum step step(struct conn *c, struct slice *work) {
   return flow == FLOW_BLOCKED ? STEP_PARK : STEP_READ;
 }
 
+/* TLS has something of its own to send first (RFC 8446 §4.6.3: the answer to a KeyUpdate). */
+static void wait_to_write(struct conn *c, bool waits) {
+  if (waits && !c->blocked) c->blocked_ms = loop_now(c->front->room->loop);
+  c->blocked = waits;
+}
+
+#ifdef QASID_TEST_HOOKS
+/* For tests of what happens when input ends the process. */
+static void may_die(struct slice octets) {
+  if (slice_search(octets, SLICE("qasid-test-die")) >= 0) abort();
+}
+#else
+static void may_die(struct slice octets) { (void)octets; }
+#endif
+
 /* Octets from the client into the front's read memory. STEP_AGAIN: *ret has some. */
 static enum step read_some(struct conn *c, struct slice *ret) {
   uint8_t *mem = c->front->read_mem;
-  size_t n = 0;
+  size_t n = 0, most = c->proto->in_most < FRONT_READ ? c->proto->in_most : FRONT_READ;
   if (c->tls) {
-    enum tls_result r = tls_read(c->tls, mem, FRONT_READ, &n);
+    enum tls_result r = tls_read(c->tls, mem, most, &n);
     if (r == TLS_CLOSED) return lose(c, CLOSE_PEER_GONE);
     if (r == TLS_ERROR) return lose(c, CLOSE_TLS_ENDED);
-    c->readable = r == TLS_DONE && tls_pending(c->tls);
+    wait_to_write(c, r == TLS_WANT_WRITE);
+    c->readable = r == TLS_WANT_WRITE || (r == TLS_DONE && tls_pending(c->tls));
     if (r != TLS_DONE) return STEP_READ;
   } else {
     ssize_t got;
-    do got = recv(c->fd, mem, FRONT_READ, MSG_DONTWAIT);
+    do got = recv(c->fd, mem, most, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got == 0) return lose(c, CLOSE_PEER_GONE);
-    c->readable = got == FRONT_READ;
+    c->readable = got > 0 && (size_t)got == most;
     if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? STEP_READ : lose(c, CLOSE_PEER_GONE);
     n = (size_t)got;
   }
   c->octets_in += n;
   *ret = slice_of(mem, n);
+  may_die(*ret);
   return STEP_AGAIN;
 }
 
@@ -317,7 +359,7 @@ static enum step run(struct conn *c, struct slice fresh) {
   return park_input(c, work, from_in) ? s : lose(c, CLOSE_NO_MEMORY);
 }
 
-void conn_go(struct conn *c) {
+static void go(struct conn *c) {
   if (c->handshaking && handshake(c) != STEP_AGAIN) return;
   struct slice fresh = SLICE_NONE;
   enum step s;
@@ -336,16 +378,51 @@ void conn_go(struct conn *c) {
   /* While a question is open the descriptor stays watched for reading: mostly the answer is there
    * before the client says more, and two system calls are saved. on_io() unwatches when not. */
   int want = c->blocked ? LOOP_WRITE : 0;
-  if (s == STEP_READ || (!c->blocked && !c->readable)) want |= LOOP_READ;
+  if (!c->blocked && (s == STEP_READ || !c->readable)) want |= LOOP_READ;
   loop_io_want(c->io, want);
+  count_parked(c);
+}
+
+void conn_go(struct conn *c) {
+  struct front *f = c->front;
+  front_note(f, c);
+  go(c);
+  front_note(f, NULL);
+}
+
+/* Of those that hold something and take nothing, the one blocked for longest; who has not logged in nor has mail
+ * under way goes before all others. */
+static struct conn *holds_most_idly(struct front *f) {
+  struct conn *worst = NULL;
+  bool worst_valuable = false;
+  for (struct conn *c = f->oldest; c; c = c->newer) {
+    if (!c->parked || !c->blocked) continue;
+    bool valuable = c->proto && f->role->ops->valuable(c->proto);
+    bool worse = !worst || (worst_valuable && !valuable) ||
+                 (worst_valuable == valuable && c->blocked_ms < worst->blocked_ms);
+    if (!worse) continue;
+    worst = c;
+    worst_valuable = valuable;
+  }
+  return worst;
+}
+
+void conn_relieve(struct front *f) {
+  while (f->parked > f->era->conf->parked_limit) {
+    struct conn *worst = holds_most_idly(f);
+    if (!worst) return;
+    conn_end(worst, CLOSE_PARKED);
+  }
 }
 
 static void on_io(void *arg, int ready) {
   struct conn *c = arg;
   if (ready & LOOP_READ) c->readable = true;
+  struct front *f = c->front;
   bool asking = c->proto && c->proto->ask.type && c->proto->ask.sent;
   if (asking && !c->handshaking) loop_io_want(c->io, 0);
   else conn_go(c);
+  if (f->parked > f->era->conf->parked_limit) conn_relieve(f);
 }
 
 void conn_answer(struct front *f, enum room_kind from, uint64_t id, uint16_t type, struct slice payload) {
@@ -353,6 +430,7 @@ void conn_answer(struct front *f, enum room_kind from, uint64_t id, uint16_t typ
   if (!c || !c->proto || !c->proto->ask.type || !c->proto->ask.sent) return; /* it left meanwhile */
   if (room_asked(c->proto) != from) return; /* each pair counts its types from the same number */
   set_clock(c);
+  front_note(f, c);
   f->role->ops->answer(c->proto, type, payload);
   conn_go(c);
 }
@@ -399,7 +477,7 @@ void conn_tick(struct conn *c) {
 static bool start_session(struct conn *c) {
   const struct front_listener *l = &c->front->listeners[c->listener];
   struct proto_start start = {
-    .id = c->id, .session = c->name, .peer_len = c->peer_len, .peer_port = c->peer_port, .service = l->service,
+    .id = c->id, .session = c->name, .peer_len = c->peer_len, .peer_port = c->peer_port, .uid = c->uid, .service = l->service,
     .secure = c->tls != NULL, .now_ms = loop_now(c->front->room->loop), .wall_s = sys_wall_s(),
   };
   memcpy(start.peer, c->peer, sizeof start.peer);
@@ -410,13 +488,28 @@ static bool start_session(struct conn *c) {
   }
   c->proto = c->front->role->ops->new(c->era->services[c->listener], &start);
   if (!c->proto) return false;
+  c->proto->log = (struct proto_log){ conn_log_open, c };
   set_channel(c);
   front_watch_session(c);
   return true;
 }
 
+/* What can't be told is nobody's: the user that is none. */
+static void set_local_peer(struct conn *c) {
+  static const uint8_t loopback[] = { 127, 0, 0, 1 };
+  struct ucred who = { .uid = (uid_t)-1 };
+  socklen_t len = sizeof who;
+  if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) who.uid = (uid_t)-1;
+  c->local = true;
+  c->uid = who.uid;
+  c->peer_len = sizeof loopback;
+  memcpy(c->peer, loopback, sizeof loopback);
+}
+
 static void set_peer(struct conn *c, const struct sockaddr_storage *from) {
-  if (from->ss_family == AF_INET6) {
+  if (from->ss_family == AF_UNIX) {
+    set_local_peer(c);
+  } else if (from->ss_family == AF_INET6) {
     const struct sockaddr_in6 *a = (const void *)from;
     bool mapped = IN6_IS_ADDR_V4MAPPED(&a->sin6_addr);
     c->peer_len = mapped ? 4 : 16;
@@ -461,14 +554,17 @@ static struct conn *conn_new(struct front_listener *l, int fd, const struct sock
   c->era = f->era;
   c->era->refs++;
   c->since_ms = loop_now(f->room->loop);
-  snprintf(c->name, sizeof c->name, "%x-%x-%jx", f->start_s, f->room->number, (uintmax_t)c->id);
+  room_session_name(f->room, f->room->number, c->id, c->name);
   return c;
 }
 
 /* The oldest that has neither logged in nor begun a message makes room; NULL: there is none. */
 static struct conn *least_valuable(struct front *f) {
-  for (struct conn *c = f->oldest; c; c = c->newer)
-    if (!c->proto || !f->role->ops->valuable(c->proto)) return c;
+  for (struct conn *c = f->oldest; c; c = c->newer) {
+    if (!c->proto) return c;
+    c->proto->now_ms = loop_now(f->room->loop);
+    if (!f->role->ops->valuable(c->proto)) return c;
+  }
   return NULL;
 }
 
@@ -486,13 +582,14 @@ static void say_busy(const struct front_listener *l, int fd) {
 static void refuse(struct front_listener *l, int fd, enum close_reason why) {
   l->front->refused++;
   l->front->closed_by[why]++;
+  told_limit(l->front, NULL, l->service, why);
   say_busy(l, fd);
   close(fd);
 }
 
 static bool over_address_limit(struct conn *c) {
   uint64_t n = 0;
-  map_get(&c->front->per_address, address_key(c), &n);
+  map_get(&c->front->per_address, conn_address_key(c), &n);
   return n > c->era->conf->connections_per_address;
 }
 
@@ -506,8 +603,10 @@ static void welcome(struct front_listener *l, int fd, const struct sockaddr_stor
     return;
   }
   int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (over_address_limit(c)) {
+  if (!c->local) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (conn_is_offender(c)) {
+    finish(c, CLOSE_OFFENDER);
+  } else if (over_address_limit(c)) {
     say_busy(l, fd);
     finish(c, CLOSE_ADDRESS_LIMIT);
   } else if (l->implicit_tls) {
@@ -533,7 +632,7 @@ void conn_accept(struct front_listener *l) {
       if (worst) conn_end(worst, CLOSE_NO_DESCRIPTORS);
       if (worst) continue;
       loop_io_want(l->io, 0); /* the sweep listens again */
-      log_say(&l->front->room->log, LOG_WARN_, "no-descriptors", "no more connections are taken for a moment: raise LimitNOFILE");
+      told_no_descriptors(l->front);
     }
     return;
   }

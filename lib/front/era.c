@@ -21,6 +21,7 @@ static bool make_tls(struct front *f, struct front_era *era, struct buf *err) {
     .name = room_name(f->role->kind),
     .alpn = f->role->alpn,
     .least = (enum tls_version)era->conf->tls_least,
+    .ciphers = (enum tls_ciphers)era->conf->tls_ciphers,
     .chains = chains,
     .chain_count = f->chain_count,
     .signer = { remote_key_signer, &f->keys },

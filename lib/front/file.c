@@ -52,8 +52,9 @@ void conn_files_close(struct conn *c) {
   c->files = NULL;
 }
 
-/* The piece of `f` that c->reading asks for; false when the disk fails. */
-static bool read_piece(struct conn *c, const struct conn_file *f, struct slice *ret) {
+/* The piece of `f` that c->reading asks for. A file that is shorter than it was said to be is damaged; a disk
+ * that fails may be better the next time. */
+static enum pop_outcome read_piece(struct conn *c, const struct conn_file *f, struct slice *ret) {
   uint64_t left = c->reading.offset < f->is.size ? f->is.size - c->reading.offset : 0;
   size_t n = c->reading.most < IPC_CHUNK ? c->reading.most : IPC_CHUNK;
   if (n > left) n = (size_t)left;
@@ -61,12 +62,13 @@ static bool read_piece(struct conn *c, const struct conn_file *f, struct slice *
   do got = n ? pread(f->fd, c->front->file_mem, n, (off_t)(f->is.start + c->reading.offset)) : 0;
   while (got < 0 && errno == EINTR);
   *ret = slice_of(c->front->file_mem, n);
-  return got == (ssize_t)n; /* a file that is shorter than it was said to be is damaged */
+  return got == (ssize_t)n ? POP_DONE : got < 0 ? POP_TROUBLE : POP_DAMAGED;
 }
 
 static void answer(struct conn *c, struct conn_file *f) {
-  struct pop_chunk m = { .outcome = POP_DONE, .dots = f->is.dots };
-  if (!read_piece(c, f, &m.data)) m = (struct pop_chunk){ .outcome = POP_DAMAGED };
+  struct pop_chunk m = { .dots = f->is.dots, .summed = f->is.summed, .sum = f->is.sum };
+  m.outcome = read_piece(c, f, &m.data);
+  if (m.outcome != POP_DONE) m = (struct pop_chunk){ .outcome = m.outcome };
   if (m.outcome != POP_DONE || m.data.n < c->reading.most) drop_file(c, f);
   c->front->role->chunk(c->proto, &m);
 }

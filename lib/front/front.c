@@ -6,7 +6,6 @@
 #include "lib/base/sys.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static void on_listener_ready(void *arg, int ready) { conn_accept(arg); }
@@ -15,7 +14,7 @@ static void on_listener(struct room *r, struct slice service, bool implicit_tls,
   struct front *f = r->arg;
   struct front_listener *l = &f->listeners[f->listener_count];
   if (f->listener_count == FRONT_LISTENERS_MAX || service.n >= sizeof l->service) {
-    log_say(&r->log, LOG_ERROR_, "listener", "more than %d listeners: one was left out", FRONT_LISTENERS_MAX);
+    log_say(&r->log, LOG_E_LISTENER, "more than %d listeners: one was left out", FRONT_LISTENERS_MAX);
     close(fd);
     return;
   }
@@ -41,7 +40,7 @@ static void new_era(struct front *f) {
     front_era_unref(&f->era, f->role);
     f->era = era;
   } else {
-    log_say(&f->room->log, LOG_ERROR_, "reload", "nothing changed, the old settings stay: %.*s", SLICE_ARG(buf_slice(&err)));
+    room_refused(f->room, LOG_E_RELOAD_REFUSED, "nothing changed, the old settings stay: %.*s", SLICE_ARG(buf_slice(&err)));
   }
   buf_free(&err);
 }
@@ -51,7 +50,7 @@ static void on_certificate(struct room *r, uint16_t index, bool last, struct sli
   if (index == 0) drop_chains(f);
   struct buf *more = index == f->chain_count ? realloc(f->chains, (f->chain_count + 1) * sizeof *more) : NULL;
   if (!more) {
-    log_say(&r->log, LOG_ERROR_, "certificate", "certificate %u could not be taken", index + 1u);
+    log_say(&r->log, LOG_E_CERTIFICATE, "certificate %u could not be taken", index + 1u);
     return;
   }
   f->chains = more;
@@ -89,10 +88,9 @@ static void sweep(void *arg) {
 /* How many clients. A POP3 session may hold an open message beside its socket, and a few of them some that
  * follow it. */
 static void set_limits(struct front *f, const struct conf *conf) {
-  struct rlimit files;
-  size_t most = conf->connections_per_process, fds = SIZE_MAX;
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
-    fds = files.rlim_cur > FRONT_SPARE_FDS ? files.rlim_cur - FRONT_SPARE_FDS : 1;
+  size_t most = conf->connections_per_process, fds = f->room->descriptors;
+  if (fds == 0) fds = SIZE_MAX; /* no limit */
+  fds = fds > FRONT_SPARE_FDS ? fds - FRONT_SPARE_FDS : 1;
   if (f->role->chunk) {
     size_t readers = fds / 16 / POP_AHEAD_MAX;
     f->readers_ahead_most = readers < FRONT_AHEAD_MAX ? readers : FRONT_AHEAD_MAX;
@@ -104,7 +102,6 @@ static void set_limits(struct front *f, const struct conf *conf) {
 static bool start(struct room *r, struct buf *err) {
   struct front *f = r->arg;
   f->room = r;
-  f->start_s = (uint32_t)sys_wall_s();
   set_limits(f, r->conf);
   f->read_mem = malloc(FRONT_READ);
   f->file_mem = malloc(IPC_CHUNK);
@@ -155,6 +152,7 @@ static void on_peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
   struct front *f = r->arg;
   if (kind == ROOM_CLI) front_unwatch(f, number);
   if (kind != ROOM_AUTH && kind != ROOM_STORE) return;
+  if (f->role->notice) f->role->notice(kind == ROOM_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, 0, SLICE_NONE);
   for (struct conn *c = f->oldest, *next; c; c = next) {
     next = c->newer;
     conn_room_lost(c, kind == ROOM_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE);
@@ -164,6 +162,10 @@ static void on_peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
 static bool on_message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
   struct front *f = r->arg;
   if (kind == ROOM_CLI) return front_command(f, number, msg);
+  if (msg->tag == 0 && f->role->notice) {
+    f->role->notice(kind == ROOM_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, msg->type, msg->payload);
+    return true;
+  }
   if (msg->fd >= 0) return conn_file_answer(f, msg->tag, msg->payload, msg->fd);
   bool wanted = kind == ROOM_STORE && f->role->kind == ROOM_POP3D && msg->type == pop_wanted_type;
   if (wanted)
@@ -183,6 +185,8 @@ int front_run(const struct front_role *role) {
     .listener = on_listener,
     .certificate = on_certificate,
     .tickets = on_tickets,
+    .notes = front_notes_open,
+    .refuse = front_offender,
     .reload = reload,
     .stop = stop,
   };

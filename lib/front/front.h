@@ -23,6 +23,8 @@ struct front_role {
   void (*service_free)(void **service);
   /* What is said, in place of a greeting, to who can't be served now. */
   void (*busy)(const void *service, struct buf *out);
+  /* A message that belongs to no session (its tag is 0); type 0: the room was lost. NULL: there are none. */
+  void (*notice)(enum proto_room room, uint16_t type, struct slice payload);
 };
 
 /* Runs the room; returns the process' exit code. */

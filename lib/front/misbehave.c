@@ -65,11 +65,12 @@ static void forge_descriptor(struct front *f) {
   room_send(f->room, ROOM_STORE, room_single(f->room, ROOM_STORE), pop_close_type, NOBODYS_TAG, SLICE_NONE, f->listeners[0].fd);
 }
 
-/* Again before the answer. */
+/* Again before the answer, which takes the time of a password's hash. */
 static void hurry(struct front *f) {
   struct buf b;
-  buf_init(&b, 64);
-  auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("CRAM-MD5"), .peer = SLICE("\x7f\0\0\1") });
+  buf_init(&b, 256);
+  auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("PLAIN"), .has_response = true, .secure = true,
+                                           .response = SLICE("\0nobody@example.org\0guess"), .peer = SLICE("\x7f\0\0\1") });
   for (int i = 0; i < 2; i++) say(f, ROOM_AUTH, auth_start_type, NOBODYS_TAG, buf_slice(&b));
   buf_free(&b);
 }
@@ -85,6 +86,14 @@ static void accuse(struct front *f) {
 
 static void order_parent(struct front *f) { channel_send(f->room->parent, room_stop_type, 0, SLICE_NONE); }
 
+static void ready_again(struct front *f) {
+  struct buf b;
+  buf_init(&b, 64);
+  room_ready_put(&b, &(struct room_ready){ SLICE("nothing") });
+  channel_send(f->room->parent, room_ready_type, 0, buf_slice(&b));
+  buf_free(&b);
+}
+
 /* All of it allowed: nobody may be hurt by it. */
 static void flood(struct front *f) {
   bool smtp = f->role->kind == ROOM_SMTPD;
@@ -99,7 +108,7 @@ static const struct {
   { "ipc-forge-answer", forge_answer }, { "ipc-forge-login", forge_login }, { "ipc-forge-type", forge_type },
   { "ipc-forge-fields", forge_fields }, { "ipc-forge-size", forge_size },   { "ipc-forge-packet", forge_packet },
   { "ipc-forge-descriptor", forge_descriptor }, { "ipc-hurry", hurry },     { "ipc-accuse", accuse },
-  { "ipc-order-parent", order_parent }, { "ipc-flood", flood },
+  { "ipc-order-parent", order_parent }, { "ipc-flood", flood }, { "ipc-ready-again", ready_again },
 };
 enum { DEEDS = sizeof deeds / sizeof *deeds };
 

@@ -2,10 +2,12 @@
 #ifndef QASID_FRONT_PRIVATE_H
 #define QASID_FRONT_PRIVATE_H
 
+#include "ipc/front_notes.h"
 #include "ipc/pop3d_store.h"
 #include "lib/base/map.h"
+#include "lib/base/seldom.h"
 #include "lib/front/front.h"
-#include "lib/tls/remote_key.h"
+#include "lib/front/remote_key.h"
 #include "lib/tls/tls.h"
 
 enum {
@@ -19,6 +21,7 @@ enum {
   FRONT_ACCEPTS = 64,           /* connections taken in one turn */
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
   FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
+  FRONT_REFUSED_MAX = 64,       /* addresses; a later one takes the place of the one that is over first */
   FRONT_AHEAD_MAX = 64,         /* connections for which files are opened ahead */
 };
 
@@ -47,6 +50,11 @@ struct front_watch { /* a command line that traces */
   struct front_watch *next;
 };
 
+/* An address whose input ended processes. */
+struct front_offender {
+  uint64_t key, until_ms;
+};
+
 struct front {
   struct room *room;
   const struct front_role *role;
@@ -63,15 +71,19 @@ struct front {
   struct map per_address;        /* address key → open connections */
   struct conn *oldest, *newest;
   size_t count, most;
+  size_t parked; /* octets of memory that wait for clients: the sum over all connections */
   size_t readers_ahead, readers_ahead_most; /* connections that have files opened ahead */
   uint64_t next_id;
-  uint32_t start_s;
   struct loop_timer *sweep;
   uint64_t stop_at; /* 0: not stopping */
   uint8_t *read_mem; /* FRONT_READ octets from a client */
   uint8_t *file_mem; /* IPC_CHUNK octets from a message's file */
   struct front_watch *watches;
   uint64_t accepted, refused, closed_by[CLOSE_REASONS];
+  struct seldom told;
+  struct front_notes *notes; /* NULL: none, or no memory for it */
+  size_t noted;              /* the place in notes->recent */
+  struct front_offender offenders[FRONT_REFUSED_MAX];
 };
 
 /* A message that store handed over as an open file: the session's reads are answered from it. */
@@ -99,9 +111,12 @@ struct conn {
   struct front_era *era;
   size_t listener;
   struct buf in; /* octets not yet taken by the session */
-  char name[40];
+  char name[ROOM_SESSION_NAME];
   uint8_t peer[16];
   uint8_t peer_len;
+  bool local;    /* a program of this machine, over a Unix socket: peer is the loopback */
+  uint32_t uid;  /* whose, when local */
+  size_t parked; /* its part of front.parked */
   bool handshaking, readable, blocked;
   uint16_t peer_port;
   uint64_t since_ms;   /* connected */
@@ -121,10 +136,22 @@ void conn_go(struct conn *c);
 void conn_tick(struct conn *c);
 /* Ends it because of `why`, without waiting for the client. */
 void conn_end(struct conn *c, enum close_reason why);
+/* Ends connections until less than parked_limit waits for clients that take nothing. */
+void conn_relieve(struct front *f);
 void conn_room_lost(struct conn *c, enum proto_room room);
 /* Another session waits for what this one has at store. */
 void conn_wanted(struct front *f, uint64_t id);
 void conn_address_text(const struct conn *c, char *to, size_t n);
+
+/* One for each address; an IPv6 host owns its /64. */
+uint64_t conn_address_key(const struct conn *c);
+/* Begins a log line with what names the connection. */
+void conn_log_open(void *conn, struct log_line *l, enum log_event event);
+
+/* told.c: the log is told, at most once a minute of the same */
+/* A connection ended, or was not taken (then `c` is NULL), for that reason. */
+void told_limit(struct front *f, struct conn *c, const char *service, enum close_reason why);
+void told_no_descriptors(struct front *f);
 
 /* file.c */
 /* Takes note of a question that is to be sent. True when it was answered from an open file. */
@@ -134,6 +161,13 @@ bool conn_file_read(struct conn *c);
 bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
 /* Closes them all. */
 void conn_files_close(struct conn *c);
+
+/* offender.c */
+void front_notes_open(struct room *r, int fd);
+/* This connection is worked at from here on; NULL: none is. */
+void front_note(struct front *f, const struct conn *c);
+void front_offender(struct room *r, struct slice address, uint32_t seconds);
+bool conn_is_offender(const struct conn *c);
 
 /* era.c */
 struct front_era *front_era_new(struct front *f, struct buf *err);

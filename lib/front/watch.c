@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void send_list(struct front *f, uint32_t cli, uint16_t type, const struct slice *items, size_t n) {
   struct buf b;
@@ -93,18 +94,35 @@ static const char *doing(const struct conn *c) {
   return c->blocked ? "client does not read" : "waits for the client";
 }
 
+/* Out of what the session says at its end: who is logged in, and (a POP3 session counts marks from then on) whether it has
+ * the maildrop, which nobody else can open meanwhile. */
+struct seen {
+  char login[321];
+  bool maildrop;
+};
+
+static void see(void *arg, const char *key, struct slice value) {
+  struct seen *s = arg;
+  if (strcmp(key, "login") == 0) snprintf(s->login, sizeof s->login, "%.*s", SLICE_ARG(slice_first(value, 320)));
+  if (strcmp(key, "marked") == 0) s->maildrop = true;
+}
+
 static void command_ps(struct front *f, uint32_t cli, struct slice rest) {
-  struct slice columns[] = { SLICE("session"), SLICE("service"), SLICE("client"), SLICE("seconds"), SLICE("in"), SLICE("out"), SLICE("now") };
-  send_list(f, cli, cli_columns_type, columns, 7);
+  struct slice columns[] = { SLICE("session"), SLICE("service"), SLICE("client"), SLICE("login"), SLICE("maildrop"),
+                             SLICE("seconds"), SLICE("in"), SLICE("out"), SLICE("now") };
+  send_list(f, cli, cli_columns_type, columns, 9);
   for (struct conn *c = f->oldest; c; c = c->newer) {
     char address[64], seconds[24], in[24], out[24];
     conn_address_text(c, address, sizeof address);
     snprintf(seconds, sizeof seconds, "%ju", (uintmax_t)((loop_now(f->room->loop) - c->since_ms) / 1000));
     snprintf(in, sizeof in, "%ju", (uintmax_t)c->octets_in);
     snprintf(out, sizeof out, "%ju", (uintmax_t)c->octets_out);
+    struct seen seen = { .maildrop = false };
+    if (c->proto) f->role->ops->summary(c->proto, see, &seen);
     struct slice row[] = { slice_str(c->name), slice_str(f->listeners[c->listener].service), slice_str(address),
+                           slice_str(seen.login), seen.maildrop ? SLICE("locked") : SLICE_NONE,
                            slice_str(seconds), slice_str(in), slice_str(out), slice_str(doing(c)) };
-    send_list(f, cli, cli_row_type, row, 7);
+    send_list(f, cli, cli_row_type, row, 9);
   }
   done(f, cli, CLI_OK, "");
 }
@@ -112,7 +130,7 @@ static void command_ps(struct front *f, uint32_t cli, struct slice rest) {
 static void counter(struct front *f, uint32_t cli, const char *name, uint64_t value, const char *meaning) {
   char text[24];
   snprintf(text, sizeof text, "%ju", (uintmax_t)value);
-  struct slice row[] = { slice_str(f->room->log.role), slice_str(name), slice_str(text), slice_str(meaning) };
+  struct slice row[] = { slice_str(f->room->name), slice_str(name), slice_str(text), slice_str(meaning) };
   send_list(f, cli, cli_row_type, row, 4);
 }
 

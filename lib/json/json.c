@@ -72,8 +72,11 @@ size_t json_count(const struct json_value *array) { return json_array_size(raw(a
 const struct json_value *json_item(const struct json_value *array, size_t at) {
   return wrapped(json_array_get(raw(array), at));
 }
-bool json_says_no(const struct json_value *object, const char *name) {
-  return json_is_false(raw(json_member(object, name)));
+bool json_denies(const struct json_value *object, const char *name) {
+  const struct json_value *v = json_member(object, name);
+  struct slice text;
+  if (!v || json_is_true(raw(v))) return false;
+  return !json_is_text(v, &text) || !slice_eq(text, SLICE("true"));
 }
 
 /* --- writing --- */
@@ -92,6 +95,10 @@ bool json_put_text(struct json_value *object, const char *name, struct slice tex
 
 void json_put_item(struct json_value *array, struct json_value *item) {
   json_array_append_new(raw(array), raw(item));
+}
+
+void json_put_value(struct json_value *object, const char *name, struct json_value *value) {
+  json_object_set_new(raw(object), name, raw(value));
 }
 
 void json_write(const struct json_value *v, FILE *to, bool compact) {

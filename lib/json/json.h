@@ -32,8 +32,8 @@ bool json_seconds(const struct json_value *object, const char *name, int64_t *re
 /* How many items an array has; 0 for what is no array. */
 size_t json_count(const struct json_value *array);
 const struct json_value *json_item(const struct json_value *array, size_t at);
-/* The member is there and is `false`. */
-bool json_says_no(const struct json_value *object, const char *name);
+/* The member is there and is anything but `true` or "true": false, "false", 0, null … */
+bool json_denies(const struct json_value *object, const char *name);
 /* The value itself is a string. */
 bool json_is_text(const struct json_value *v, struct slice *ret);
 
@@ -44,6 +44,7 @@ void json_put_number(struct json_value *object, const char *name, int64_t n);
 /* False: it is not UTF-8, and nothing was put. */
 bool json_put_text(struct json_value *object, const char *name, struct slice text);
 void json_put_item(struct json_value *array, struct json_value *item);
+void json_put_value(struct json_value *object, const char *name, struct json_value *value);
 /* In lines, or (compact) in one; ASCII only; a line's end behind it. */
 void json_write(const struct json_value *v, FILE *to, bool compact);
 

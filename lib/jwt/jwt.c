@@ -92,7 +92,7 @@ static bool name_of(const struct json_value *claims, struct slice claim, struct 
   if (claim.n >= sizeof name) return false;
   memcpy(name, claim.p, claim.n);
   name[claim.n] = 0;
-  if (slice_eq(claim, SLICE("email")) && json_says_no(claims, "email_verified")) return false;
+  if (slice_eq(claim, SLICE("email")) && json_denies(claims, "email_verified")) return false;
   return json_text(claims, name, ret) && ret->n && ret->n <= JWT_NAME_MAX;
 }
 

@@ -2,10 +2,16 @@
 
 #include <arpa/inet.h>
 
+#include "lib/base/utf8.h"
+#include "lib/mail/alabel.h"
+
 /* A cursor over the path; `error` keeps the first thing that went wrong. */
 struct cursor {
   struct slice in;
   enum address_error error;
+  bool sender;           /* a reverse-path: its domain is never looked up */
+  bool ascii;            /* nothing beyond ASCII is taken */
+  struct slice complete; /* set: brackets and domain may be missing, and this is the domain then */
 };
 
 static bool fail(struct cursor *c, enum address_error why) {
@@ -15,10 +21,11 @@ static bool fail(struct cursor *c, enum address_error why) {
 
 static int peek(const struct cursor *c) { return slice_at(c->in, 0); }
 
-/* What is wrong with the octet that stands where the grammar wants another. */
-static bool unexpected(struct cursor *c) {
-  return fail(c, peek(c) > 127 ? ADDRESS_UTF8 : ADDRESS_SYNTAX);
-}
+/* The octet is not the one that the grammar wants. */
+static bool unexpected(struct cursor *c) { return fail(c, ADDRESS_SYNTAX); }
+
+/* UTF8-non-ascii (RFC 6531 §3.3); whether the octets are UTF-8 at all is checked on the whole local part. */
+static bool is_high(int octet) { return octet > 127; }
 
 static bool take(struct cursor *c, uint8_t want) {
   if (peek(c) != want) return unexpected(c);
@@ -26,9 +33,9 @@ static bool take(struct cursor *c, uint8_t want) {
   return true;
 }
 
-/* atext, RFC 5322 §3.2.3 */
+/* atext, RFC 5322 §3.2.3, RFC 6531 §3.3 */
 static bool is_atext(int c) {
-  return ascii_is_alnum(c) || (c > 0 && c < 128 && strchr("!#$%&'*+-/=?^_`{|}~", c));
+  return ascii_is_alnum(c) || is_high(c) || (c > 0 && c < 128 && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 /* --- local part --- */
@@ -39,16 +46,12 @@ static bool local_put(struct cursor *c, struct address *a, int octet) {
   return true;
 }
 
-/* Dot-string = Atom *("." Atom): no dot first, last, or twice. */
+/* Dot-string = Atom *("." Atom), and dots wherever they are. */
 static bool take_dot_string(struct cursor *c, struct address *a) {
-  for (;;) {
-    if (!is_atext(peek(c))) return unexpected(c);
-    for (; is_atext(peek(c)); c->in = slice_from(c->in, 1))
-      if (!local_put(c, a, peek(c))) return false;
-    if (peek(c) != '.') return true;
-    if (!local_put(c, a, '.')) return false;
-    c->in = slice_from(c->in, 1);
-  }
+  if (!is_atext(peek(c)) && peek(c) != '.') return unexpected(c);
+  for (; is_atext(peek(c)) || peek(c) == '.'; c->in = slice_from(c->in, 1))
+    if (!local_put(c, a, peek(c))) return false;
+  return true;
 }
 
 /* Quoted-string = DQUOTE *QcontentSMTP DQUOTE; inside: %d32-126, "\" before %d32-126. */
@@ -57,41 +60,69 @@ static bool take_quoted_string(struct cursor *c, struct address *a) {
   if (!take(c, '"')) return false;
   while (peek(c) != '"') {
     if (peek(c) == '\\') c->in = slice_from(c->in, 1);
-    if (!ascii_is_print(peek(c))) return unexpected(c);
+    if (!ascii_is_print(peek(c)) && !is_high(peek(c))) return unexpected(c);
     if (!local_put(c, a, peek(c))) return false;
     c->in = slice_from(c->in, 1);
   }
   take(c, '"');
-  /* The limit is on what was written, quotes and all. */
-  return from.n - c->in.n <= ADDRESS_LOCAL_MAX || fail(c, ADDRESS_TOO_LONG);
+  /* The limit is on what was written between the quotes: what is printed is no longer. */
+  return from.n - c->in.n <= ADDRESS_LOCAL_MAX + 2 || fail(c, ADDRESS_TOO_LONG);
+}
+
+/* UTF-8 without the control characters of C1, which end lines for some readers. */
+static bool is_text(struct slice s) {
+  uint32_t c;
+  for (size_t n; s.n; s = slice_from(s, n))
+    if (!(n = utf8_first(s, &c)) || (c >= 0x80 && c < 0xa0)) return false;
+  return true;
 }
 
 static bool take_local(struct cursor *c, struct address *a) {
-  return peek(c) == '"' ? take_quoted_string(c, a) : take_dot_string(c, a);
+  bool taken = peek(c) == '"' ? take_quoted_string(c, a) : take_dot_string(c, a);
+  if (!taken || !slice_has_high(address_local(a))) return taken;
+  a->utf8 = true;
+  return is_text(address_local(a)) || fail(c, ADDRESS_SYNTAX);
 }
 
 /* --- domain --- */
 
-/* sub-domain = Let-dig [Ldh-str] */
+static bool is_label_octet(const struct cursor *c, int octet) {
+  return ascii_is_alnum(octet) || octet == '-' || (octet == '_' && c->sender) || (is_high(octet) && !c->ascii);
+}
+
+/* sub-domain = Let-dig [Ldh-str] / U-label; a U-label is measured as the A-label that it becomes. */
 static bool take_label(struct cursor *c) {
   size_t n = 0;
-  while (ascii_is_alnum(slice_at(c->in, n)) || slice_at(c->in, n) == '-') n++;
-  bool hyphens = n && (c->in.p[0] == '-' || c->in.p[n - 1] == '-');
-  if (n > ADDRESS_LABEL_MAX) return fail(c, ADDRESS_TOO_LONG);
+  while (is_label_octet(c, slice_at(c->in, n))) n++;
+  bool unicode = slice_has_high(slice_first(c->in, n));
+  bool hyphens = n && (c->in.p[0] == '-' || c->in.p[n - 1] == '-') && !c->sender;
+  if (n > (unicode ? 4 : 1) * ADDRESS_LABEL_MAX) return fail(c, ADDRESS_TOO_LONG);
   if (n == 0) return unexpected(c);
   if (hyphens) return fail(c, ADDRESS_SYNTAX);
   c->in = slice_from(c->in, n);
   return true;
 }
 
-/* Domain = sub-domain *("." sub-domain) */
+/* Domain = sub-domain *("." sub-domain). A dot with no label behind it is left. */
 static bool take_domain(struct cursor *c, struct slice *ret) {
   struct slice from = c->in;
   do {
     if (!take_label(c)) return false;
-  } while (peek(c) == '.' && take(c, '.'));
+  } while (peek(c) == '.' && is_label_octet(c, slice_at(c->in, 1)) && take(c, '.'));
   *ret = slice_first(from, from.n - c->in.n);
-  return ret->n <= ADDRESS_DOMAIN_MAX || fail(c, ADDRESS_TOO_LONG);
+  return ret->n <= ADDRESS_DOMAIN_MAX || slice_has_high(*ret) || fail(c, ADDRESS_TOO_LONG);
+}
+
+/* RFC 5321 §4.1.3: "::" stands for two groups of zeros at least, so six others go with it, of which a
+ * dotted tail is two. inet_pton() takes a seventh. */
+static bool compression_fits(struct slice digits) {
+  size_t groups = 0;
+  if (slice_search(digits, SLICE("::")) < 0) return true;
+  while (digits.n) {
+    struct slice group = slice_split(&digits, ':');
+    groups += slice_find(group, '.') >= 0 ? 2 : group.n > 0;
+  }
+  return groups <= 6;
 }
 
 /* The network address between the brackets: its length, or 0. */
@@ -106,7 +137,7 @@ static size_t literal_octets(struct slice inside, uint8_t ip[16]) {
     if (!ascii_is_digit(c) && c != '.' && !(v6 && (c == ':' || ((c | 32) >= 'a' && (c | 32) <= 'f')))) return 0;
     text[i] = (char)c;
   }
-  if (inet_pton(v6 ? AF_INET6 : AF_INET, text, ip) != 1) return 0;
+  if (inet_pton(v6 ? AF_INET6 : AF_INET, text, ip) != 1 || (v6 && !compression_fits(digits))) return 0;
   return v6 ? 16 : 4;
 }
 
@@ -145,13 +176,30 @@ static bool set_literal(struct cursor *c, struct address *a) {
   return true;
 }
 
+static void keep_domain(struct address *a, struct slice domain) {
+  for (size_t i = 0; i < domain.n; i++) a->domain[i] = ascii_lower(domain.p[i]);
+  a->domain_n = (uint8_t)domain.n;
+  a->kind = ADDRESS_MAILBOX;
+}
+
+/* U-labels become A-labels (RFC 6531 §3.2), so that a domain has one form, whoever wrote it. */
+static bool keep_unicode(struct cursor *c, struct address *a, struct slice domain) {
+  struct buf ascii;
+  buf_init(&ascii, ADDRESS_DOMAIN_MAX);
+  bool fine = alabel_put_domain(&ascii, domain);
+  if (fine) keep_domain(a, buf_slice(&ascii));
+  buf_free(&ascii);
+  a->utf8 = true;
+  return fine || fail(c, ADDRESS_SYNTAX);
+}
+
 static bool set_domain(struct cursor *c, struct address *a) {
   struct slice domain;
   if (peek(c) == '[') return set_literal(c, a);
   if (!take_domain(c, &domain)) return false;
-  for (size_t i = 0; i < domain.n; i++) a->domain[i] = ascii_lower(domain.p[i]);
-  a->domain_n = (uint8_t)domain.n;
-  a->kind = ADDRESS_MAILBOX;
+  if (peek(c) == '.') take(c, '.'); /* the root, as DNS writes it (RFC 1034 §3.1) */
+  if (slice_has_high(domain)) return keep_unicode(c, a, domain);
+  keep_domain(a, domain);
   return true;
 }
 
@@ -167,13 +215,31 @@ static bool skip_source_route(struct cursor *c) {
   return take(c, ':');
 }
 
+/* There is no domain, and none is needed. */
+static bool complete(struct cursor *c, struct address *a) {
+  bool fits = c->complete.n > 0 && c->complete.n <= ADDRESS_DOMAIN_MAX;
+  if (slice_caseeq(address_local(a), SLICE("postmaster")) && !c->sender) {
+    for (size_t i = 0; i < a->local_n; i++) a->local[i] = ascii_lower(a->local[i]);
+    a->kind = ADDRESS_POSTMASTER;
+    return true;
+  }
+  if (!fits) return fail(c, ADDRESS_SYNTAX);
+  keep_domain(a, c->complete);
+  return true;
+}
+
 static bool take_mailbox(struct cursor *c, struct address *a) {
-  return take_local(c, a) && take(c, '@') && set_domain(c, a);
+  if (!take_local(c, a)) return false;
+  if (c->complete.p && peek(c) != '@') return complete(c, a);
+  return take(c, '@') && set_domain(c, a);
 }
 
 static bool take_path(struct cursor *c, struct address *a) {
   struct slice from = c->in;
-  if (!take(c, '<') || !skip_source_route(c) || !take_mailbox(c, a) || !take(c, '>')) return false;
+  bool bare = c->complete.p && peek(c) != '<';
+  if (!bare && !take(c, '<')) return false;
+  if (!skip_source_route(c) || !take_mailbox(c, a)) return false;
+  if (!bare && !take(c, '>')) return false;
   return from.n - c->in.n <= ADDRESS_PATH_MAX || fail(c, ADDRESS_TOO_LONG);
 }
 
@@ -185,9 +251,9 @@ static enum address_error done(struct cursor *c, struct address *a, struct slice
   return ADDRESS_OK;
 }
 
-enum address_error address_take_reverse(struct slice *in, struct address *ret) {
-  struct cursor c = { .in = *in };
+static enum address_error take_reverse(struct cursor c, struct slice *in, struct address *ret) {
   struct address a = { .kind = ADDRESS_NULL };
+  c.sender = true;
   if (slice_starts(*in, SLICE("<>")))
     c.in = slice_from(c.in, 2);
   else
@@ -195,9 +261,16 @@ enum address_error address_take_reverse(struct slice *in, struct address *ret) {
   return done(&c, &a, in, ret);
 }
 
-enum address_error address_take_forward(struct slice *in, struct address *ret) {
+enum address_error address_take_reverse(struct slice *in, struct address *ret) {
+  return take_reverse((struct cursor){ .in = *in }, in, ret);
+}
+
+enum address_error address_take_reverse_free(struct slice *in, struct slice domain, struct address *ret) {
+  return take_reverse((struct cursor){ .in = *in, .complete = domain }, in, ret);
+}
+
+static enum address_error take_forward(struct cursor c, struct slice *in, struct address *ret) {
   struct slice postmaster = SLICE("<postmaster>");
-  struct cursor c = { .in = *in };
   struct address a = { .kind = ADDRESS_POSTMASTER };
   if (slice_case_starts(*in, postmaster)) {
     c.in = slice_from(c.in, postmaster.n);
@@ -209,6 +282,14 @@ enum address_error address_take_forward(struct slice *in, struct address *ret) {
   return done(&c, &a, in, ret);
 }
 
+enum address_error address_take_forward(struct slice *in, struct address *ret) {
+  return take_forward((struct cursor){ .in = *in }, in, ret);
+}
+
+enum address_error address_take_forward_free(struct slice *in, struct slice domain, struct address *ret) {
+  return take_forward((struct cursor){ .in = *in, .complete = domain }, in, ret);
+}
+
 enum address_error address_parse(struct slice s, struct address *ret) {
   struct cursor c = { .in = s };
   struct address a = { .kind = ADDRESS_NULL };
@@ -218,7 +299,7 @@ enum address_error address_parse(struct slice s, struct address *ret) {
 }
 
 bool address_is_domain(struct slice s) {
-  struct cursor c = { .in = s };
+  struct cursor c = { .in = s, .ascii = true };
   struct slice domain;
   return take_domain(&c, &domain) && c.in.n == 0;
 }

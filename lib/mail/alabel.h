@@ -1,9 +1,9 @@
-/* A domain with letters outside ASCII as the DNS has it: each such label becomes "xn--" and its Punycode
- * (RFC 5890 §2.3.2.1, RFC 3492).
+/* A domain with letters outside ASCII as the DNS has it: each such label becomes an A-label (RFC 5890 §2.3.2.1), made by
+ * libidn2.
  *
- * Nothing is mapped: what is not in the form that a U-label has (lower case, composed, no invisible
- * characters) is refused, as far as ranges of code points tell. Refusing is the safe side: a wrong
- * A-label would be somebody else's domain. */
+ * Nothing is mapped but ASCII capitals: a label that is not in the form that a U-label has (lower case, composed, no
+ * invisible characters, no other dots) is refused. Refusing is the safe side: a wrong A-label would be somebody
+ * else's domain. */
 #ifndef QASID_MAIL_ALABEL_H
 #define QASID_MAIL_ALABEL_H
 

@@ -36,3 +36,8 @@ void date_put(struct buf *out, int64_t unix_s, int offset_min) {
              months[d.month - 1], d.year, second / 3600, second / 60 % 60, second % 60,
              offset < 0 ? '-' : '+', east / 60, east % 60);
 }
+
+void date_put_day(struct buf *out, int64_t unix_s) {
+  struct civil d = civil_of(clamp(unix_s, 0, LATEST_S) / DAY_S);
+  buf_printf(out, "%04d%02d%02d", d.year, d.month, d.day);
+}

@@ -8,5 +8,7 @@
  * the years 1970 to 9999 are moved to the nearer end; offsets to within a day. Pure: reads no clock
  * and no time zone. */
 void date_put(struct buf *out, int64_t unix_s, int offset_min);
+/* The day in UTC as "20261128"; likewise. */
+void date_put_day(struct buf *out, int64_t unix_s);
 
 #endif

@@ -111,3 +111,34 @@ void header_hops(struct header_hops *h, struct slice piece) {
     piece = slice_from(piece, 1);
   }
 }
+
+/* --- what a message begins with --- */
+
+enum { FIRST_NAME_MAX = 998 /* RFC 5322 §2.1.1 */ };
+
+enum first { FIRST_MORE, FIRST_FIELD, FIRST_MBOX, FIRST_TEXT };
+
+static bool is_name_octet(uint8_t c) { return c > ' ' && c < 0x7f && c != ':'; }
+
+/* field-name, then (RFC 5322 §4.5.8) perhaps space, then ":". */
+static enum first first_of(struct slice s) {
+  size_t name = 0;
+  while (name < s.n && name <= FIRST_NAME_MAX && is_name_octet(s.p[name])) name++;
+  size_t n = name;
+  while (n < s.n && n <= FIRST_NAME_MAX && (s.p[n] == ' ' || s.p[n] == '\t')) n++;
+  if (slice_starts(s, SLICE("\r\n"))) return FIRST_FIELD; /* no header at all */
+  if (n == s.n && n <= FIRST_NAME_MAX) return FIRST_MORE;
+  if (name && slice_at(s, n) == ':') return FIRST_FIELD;
+  if (n == 0 && s.p[0] == '\r' && s.n == 1) return FIRST_MORE;
+  while (slice_starts(s, SLICE(">"))) s = slice_from(s, 1);
+  return slice_starts(s, SLICE("From ")) ? FIRST_MBOX : FIRST_TEXT;
+}
+
+bool header_settle(struct buf *b, size_t at, bool whole) {
+  struct slice s = slice_from(buf_slice(b), at);
+  enum first first = s.n ? first_of(s) : FIRST_MORE;
+  if (first == FIRST_MORE && !whole) return false;
+  if (first == FIRST_MBOX) buf_insert(b, at, SLICE("X-Mailbox-Line: "));
+  else if (first != FIRST_FIELD && s.n) buf_insert(b, at, SLICE("\r\n"));
+  return true;
+}

@@ -25,6 +25,12 @@ size_t header_count(struct slice message, struct slice name);
  * around all of it. */
 void header_unfold(struct buf *out, struct slice body);
 
+/* Fields of ours are put in front of a message, and what it begins with must not become part of them, nor of the header
+ * when it is no header (RFC 5321 §4.4): in `b` the message's first octets begin at `at`. A first line that begins with a
+ * space or tab, or is no field, gets an empty line in front; a "From " line, of an mbox, becomes a field
+ * "X-Mailbox-Line". `whole`: there are no more octets. False: more are needed to tell, and nothing was done. */
+bool header_settle(struct buf *b, size_t at, bool whole);
+
 /* Counts the Received: fields of a message that comes in pieces, however it is cut. Start with all
  * zero. */
 struct header_hops {

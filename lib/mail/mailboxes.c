@@ -10,6 +10,7 @@ enum at { AT_PLAIN, AT_QUOTE, AT_LITERAL };
 struct walk {
   void (*each)(void *arg, const struct address *a);
   void *arg;
+  struct slice domain;        /* of an address without one; empty: that is wrong */
   struct buf outside, inside; /* of angle brackets */
   bool angle, had_angle, group, escaped, wrong;
   unsigned depth; /* of comments */
@@ -36,10 +37,21 @@ static struct slice without_route(struct slice s) {
   return colon < 0 ? s : slice_from(s, (size_t)colon + 1);
 }
 
+/* The text is the end of `kept`, but for a blank. */
+static struct slice with_domain(const struct walk *w, struct buf *kept, struct slice text) {
+  size_t from = (size_t)(text.p - buf_slice(kept).p);
+  buf_truncate(kept, from + text.n);
+  buf_put_u8(kept, '@');
+  buf_put(kept, w->domain);
+  return slice_from(buf_slice(kept), from);
+}
+
 static void end_part(struct walk *w) {
   struct address a;
-  struct slice text = slice_trim(buf_slice(w->had_angle ? &w->inside : &w->outside));
+  struct buf *kept = w->had_angle ? &w->inside : &w->outside;
+  struct slice text = slice_trim(buf_slice(kept));
   if (w->had_angle) text = without_route(text);
+  if (text.n && w->domain.n && slice_rfind(text, '@') < 0) text = with_domain(w, kept, text);
   bool empty = !w->had_angle && text.n == 0;
   if (!empty) {
     if (address_parse(text, &a) == ADDRESS_OK)
@@ -89,10 +101,11 @@ static void step(struct walk *w, uint8_t c, size_t i) {
   }
 }
 
-bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct address *a), void *arg,
-                    struct slice *ret_wrong) {
-  struct walk w = { .each = each, .arg = arg };
-  buf_init(&w.outside, body.n + 1), buf_init(&w.inside, body.n + 1);
+static bool walk_list(struct slice body, struct slice domain, void (*each)(void *arg, const struct address *a), void *arg,
+                      struct slice *ret_wrong) {
+  struct walk w = { .each = each, .arg = arg, .domain = domain };
+  size_t most = body.n + domain.n + 2;
+  buf_init(&w.outside, most), buf_init(&w.inside, most);
   for (size_t i = 0; i < body.n && !w.wrong; i++) step(&w, body.p[i], i);
   if (!w.wrong) w.wrong = w.depth || w.at != AT_PLAIN || w.angle || w.group;
   if (!w.wrong) end_part(&w);
@@ -100,6 +113,11 @@ bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct addr
   if (w.wrong) *ret_wrong = slice_trim(slice_from(body, w.begin));
   buf_free(&w.outside), buf_free(&w.inside);
   return !w.wrong;
+}
+
+bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct address *a), void *arg,
+                    struct slice *ret_wrong) {
+  return walk_list(body, SLICE_NONE, each, arg, ret_wrong);
 }
 
 /* --- a whole header --- */
@@ -119,14 +137,14 @@ static void add_once(void *arg, const struct address *a) {
   buf_free(&one);
 }
 
-bool mailboxes_of_header(struct slice message, struct buf *ret, struct buf *wrong) {
+bool mailboxes_of_header(struct slice message, struct slice domain, struct buf *ret, struct buf *wrong) {
   struct header_field f;
   struct slice part;
   for (struct slice rest = message; header_next(&rest, &f);) {
     if (!slice_caseeq(f.name, SLICE("To")) && !slice_caseeq(f.name, SLICE("Cc")) &&
         !slice_caseeq(f.name, SLICE("Bcc")))
       continue;
-    if (mailboxes_each(f.body, add_once, ret, &part)) continue;
+    if (walk_list(f.body, domain, add_once, ret, &part)) continue;
     buf_put(wrong, slice_first(part, 200));
     return false;
   }

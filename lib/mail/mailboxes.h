@@ -16,8 +16,8 @@
 bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct address *a), void *arg,
                     struct slice *ret_wrong);
 /* The header's fields To, Cc and Bcc (RFC 5322 §3.6.3), each address once as a path has it, ended by a line feed.
- * False: `wrong` has what is no address. */
-bool mailboxes_of_header(struct slice message, struct buf *ret, struct buf *wrong);
+ * An address without a domain gets `domain`; empty: it is none. False: `wrong` has what is no address. */
+bool mailboxes_of_header(struct slice message, struct slice domain, struct buf *ret, struct buf *wrong);
 /* The message without its Bcc: fields, which its recipients are not to see. */
 void mailboxes_put_without_bcc(struct slice message, struct buf *out);
 

@@ -6,16 +6,22 @@
  *
  * Invariants:
  *  1. Octets leave in their order: a field when the octet behind it was seen, all else at once.
- *  2. Whether a field is converted, blurred or passed depends on the field alone, never on the pieces.
+ *  2. Whether a field is converted depends on it and on where it stands, never on the pieces.
  *  3. Nothing is held but a field (at most SURROGATE_FIELD_MAX) and a line's first SURROGATE_LINE octets. */
 #include "lib/mail/surrogate.h"
 
-void surrogate_open(struct surrogate *s) {
-  *s = (struct surrogate){ .at = MAIL_AT_START };
+#include "lib/base/utf8.h"
+
+void surrogate_open(struct surrogate *s, enum surrogate_way way) {
+  *s = (struct surrogate){ .at = MAIL_AT_START, .way = way };
   buf_init(&s->field, SURROGATE_FIELD_MAX);
+  buf_init(&s->boundaries, SURROGATE_BOUNDARIES_MAX);
 }
 
-void surrogate_close(struct surrogate *s) { buf_free(&s->field); }
+void surrogate_close(struct surrogate *s) {
+  buf_free(&s->field);
+  buf_free(&s->boundaries);
+}
 
 /* --- octets out --- */
 
@@ -24,21 +30,11 @@ static void emit(struct surrogate *s, struct slice octets, struct buf *out) {
   if (out) buf_put(out, octets);
 }
 
-static void emit_blurred(struct surrogate *s, struct slice octets, struct buf *out) {
-  if (!surrogate_wants(octets)) {
-    emit(s, octets, out);
-    return;
-  }
-  s->changed = true;
-  s->put += octets.n;
-  if (out) surrogate_blur(out, octets);
-}
-
 static void emit_converted(struct surrogate *s, struct slice field, struct buf *out) {
   struct buf text;
   buf_init(&text, (size_t)SURROGATE_GROWTH * (field.n + 16));
-  surrogate_field(&text, field);
-  s->changed = true;
+  surrogate_field(&text, field, s->way);
+  s->changed |= !slice_eq(buf_slice(&text), field);
   s->failed |= text.failed;
   emit(s, buf_slice(&text), out);
   buf_free(&text);
@@ -49,7 +45,7 @@ static void emit_converted(struct surrogate *s, struct slice field, struct buf *
 static void begin_header(struct surrogate *s, bool message) {
   s->in = SURROGATE_HEADER;
   s->type = message ? SURROGATE_MESSAGE : SURROGATE_LEAF;
-  s->has_type = s->encoded = s->blur = false;
+  s->has_type = s->encoded = s->status = false;
   s->at = MAIL_AT_START;
 }
 
@@ -57,8 +53,8 @@ static void read_boundary(struct surrogate *s, struct slice body) {
   struct buf b;
   buf_init(&b, SURROGATE_FIELD_MAX);
   bool good = surrogate_parameter(body, SLICE("boundary"), &b) && buf_len(&b) <= SURROGATE_BOUNDARY_MAX;
-  s->next.n = good ? (uint8_t)buf_len(&b) : 0;
-  if (s->next.n) memcpy(s->next.boundary, buf_slice(&b).p, s->next.n);
+  s->next_n = good ? (uint16_t)buf_len(&b) : 0;
+  if (s->next_n) memcpy(s->next, buf_slice(&b).p, s->next_n);
   s->failed |= b.failed;
   buf_free(&b);
 }
@@ -70,11 +66,14 @@ static void read_type(struct surrogate *s, struct slice body) {
   s->type = SURROGATE_LEAF;
   if (slice_caseeq(type, SLICE("multipart"))) {
     s->type = SURROGATE_MULTIPART;
-    s->next.digest = slice_caseeq(subtype, SLICE("digest"));
+    s->next_digest = slice_caseeq(subtype, SLICE("digest"));
+    s->next_seal = slice_caseeq(subtype, SLICE("signed")) || slice_caseeq(subtype, SLICE("encrypted"));
     read_boundary(s, body);
-  } else if (slice_caseeq(type, SLICE("message")) &&
-             (slice_caseeq(subtype, SLICE("rfc822")) || slice_caseeq(subtype, SLICE("global")))) {
-    s->type = SURROGATE_MESSAGE;
+  } else if (slice_caseeq(type, SLICE("message"))) {
+    bool message = slice_caseeq(subtype, SLICE("rfc822")) || slice_caseeq(subtype, SLICE("global"));
+    bool status = slice_caseeq(subtype, SLICE("delivery-status")) ||
+                  slice_caseeq(subtype, SLICE("global-delivery-status"));
+    if (message || status) s->type = message ? SURROGATE_MESSAGE : SURROGATE_STATUS;
   }
 }
 
@@ -86,21 +85,40 @@ static void read_encoding(struct surrogate *s, struct slice body) {
 
 /* The first Content-Type counts, as clients have it. */
 static void read_field(struct surrogate *s, struct slice field) {
-  if (!slice_case_starts(field, SLICE("content-t"))) return;
+  if (s->status || !slice_case_starts(field, SLICE("content-t"))) return;
   struct slice body = field, name = slice_trim(slice_split(&body, ':'));
   if (slice_caseeq(name, SLICE("content-type")) && !s->has_type) read_type(s, body);
   else if (slice_caseeq(name, SLICE("content-transfer-encoding"))) read_encoding(s, body);
 }
 
-static void header_over(struct surrogate *s) {
-  if (s->type == SURROGATE_MESSAGE && !s->encoded) {
-    begin_header(s, false);
+/* A multipart begins. One that has no room, or no boundary, is not followed. */
+static void push_level(struct surrogate *s) {
+  size_t at = buf_len(&s->boundaries);
+  if (!s->next_n || s->depth == SURROGATE_DEPTH || buf_room(&s->boundaries) < s->next_n) {
+    s->deep = true;
     return;
   }
-  if (s->type == SURROGATE_MULTIPART) {
-    if (s->next.n && s->depth < SURROGATE_DEPTH) s->levels[s->depth++] = s->next;
-    else s->deep = true;
+  buf_put(&s->boundaries, slice_of(s->next, s->next_n));
+  s->failed |= s->boundaries.failed;
+  s->levels[s->depth++] = (struct surrogate_level){ (uint16_t)at, s->next_n, s->next_digest };
+  if (s->next_seal && !s->sealed) s->sealed = s->depth;
+}
+
+static void pop_levels(struct surrogate *s, size_t depth) {
+  if (depth < s->depth) buf_truncate(&s->boundaries, s->levels[depth].at);
+  s->depth = (uint8_t)depth;
+  if (depth < s->sealed) s->sealed = 0;
+}
+
+static void header_over(struct surrogate *s) {
+  bool status = s->type == SURROGATE_STATUS;
+  if ((s->type == SURROGATE_MESSAGE || status) && !s->encoded) {
+    begin_header(s, false);
+    if (status) s->type = SURROGATE_STATUS; /* fields for each recipient, with empty lines between */
+    s->status = status;
+    return;
   }
+  if (s->type == SURROGATE_MULTIPART) push_level(s);
   s->in = s->depth || s->deep ? SURROGATE_PARTS : SURROGATE_REST;
   s->line_n = 0;
 }
@@ -114,8 +132,9 @@ static bool is_blank(struct slice s) {
 }
 
 /* Whether `line` delimits that level: exactly so, or as the beginning of the line, which "is sufficient". */
-static bool delimits(const struct surrogate_level *l, struct slice line, bool exact) {
-  struct slice boundary = slice_of(l->boundary, l->n), rest = slice_from(line, 2);
+static bool delimits(const struct surrogate *s, const struct surrogate_level *l, struct slice line, bool exact) {
+  struct slice boundary = slice_first(slice_from(buf_slice(&s->boundaries), l->at), l->n);
+  struct slice rest = slice_from(line, 2);
   if (!slice_starts(line, SLICE("--")) || !slice_starts(rest, boundary)) return false;
   rest = slice_from(rest, boundary.n);
   return !exact || is_blank(slice_starts(rest, SLICE("--")) ? slice_from(rest, 2) : rest);
@@ -126,23 +145,30 @@ static bool delimiter(struct surrogate *s, struct slice line) {
   int level = -1;
   for (int pass = 0; pass < 2 && level < 0; pass++)
     for (int i = s->depth - 1; i >= 0 && level < 0; i--)
-      if (delimits(&s->levels[i], line, pass == 0)) level = i;
+      if (delimits(s, &s->levels[i], line, pass == 0)) level = i;
   if (level < 0) return false;
-  const struct surrogate_level *l = &s->levels[level];
-  bool close = slice_starts(slice_from(line, 2u + l->n), SLICE("--"));
+  struct surrogate_level l = s->levels[level];
+  bool close = slice_starts(slice_from(line, 2u + l.n), SLICE("--"));
   s->deep = false;
-  s->depth = (uint8_t)(level + !close);
+  pop_levels(s, (size_t)level + !close);
   if (!close) {
-    begin_header(s, l->digest);
+    begin_header(s, l.digest);
   } else {
     s->in = s->depth ? SURROGATE_PARTS : SURROGATE_REST;
-    s->blur = false;
     s->line_n = 0;
   }
   return true;
 }
 
 /* --- a header's lines --- */
+
+/* Whether this is to be made over: see surrogate.h for what is not. */
+static bool is_wanted(const struct surrogate *s, struct slice field) {
+  if (s->sealed || !surrogate_wants(field) || !utf8_is_valid(field) || slice_find(field, 0) >= 0) return false;
+  if (!s->status) return true;
+  return slice_case_starts(field, SLICE("Original-Recipient:")) ||
+         slice_case_starts(field, SLICE("Final-Recipient:"));
+}
 
 /* A whole field, or a line that is none. */
 static void take_field(struct surrogate *s, struct slice field, struct buf *out) {
@@ -152,19 +178,19 @@ static void take_field(struct surrogate *s, struct slice field, struct buf *out)
     return;
   }
   read_field(s, field);
-  if (surrogate_wants(field)) emit_converted(s, field, out);
+  if (is_wanted(s, field)) emit_converted(s, field, out);
   else emit(s, field, out);
 }
 
 static void field_over(struct surrogate *s, struct slice here, struct buf *out) {
   bool first = buf_len(&s->field) == 0;
   if (s->spilled) {
-    emit_blurred(s, here, out);
+    emit(s, here, out);
   } else if (first && here.n <= SURROGATE_FIELD_MAX) {
     take_field(s, here, out);
   } else if (here.n > buf_room(&s->field)) {
-    emit_blurred(s, buf_slice(&s->field), out);
-    emit_blurred(s, here, out);
+    emit(s, buf_slice(&s->field), out);
+    emit(s, here, out);
   } else {
     buf_put(&s->field, here);
     s->failed |= s->field.failed;
@@ -177,11 +203,11 @@ static void field_over(struct surrogate *s, struct slice here, struct buf *out) 
 /* Octets of a field that goes on in the next piece. */
 static void hold(struct surrogate *s, struct slice here, struct buf *out) {
   if (!s->spilled && here.n > buf_room(&s->field)) {
-    emit_blurred(s, buf_slice(&s->field), out);
+    emit(s, buf_slice(&s->field), out);
     buf_reset(&s->field);
     s->spilled = true;
   }
-  if (s->spilled) emit_blurred(s, here, out);
+  if (s->spilled) emit(s, here, out);
   else buf_put(&s->field, here);
   s->failed |= s->field.failed;
 }
@@ -240,19 +266,17 @@ static void header_lines(struct surrogate *s, struct slice *piece, struct buf *o
 
 static void note_line(struct surrogate *s, struct slice line) {
   size_t n = SURROGATE_LINE - s->line_n;
-  if (s->line_n == 0 && slice_at(line, 0) != '-' && !s->blur) n = 0;
+  if (s->line_n == 0 && slice_at(line, 0) != '-') n = 0;
   if (n > line.n) n = line.n;
   if (n) memcpy(s->line + s->line_n, line.p, n);
-  s->line_n = (uint8_t)(s->line_n + n);
+  s->line_n = (uint16_t)(s->line_n + n);
 }
 
 /* A line ended; its beginning stands in s->line. */
 static void line_over(struct surrogate *s) {
   struct slice line = slice_of(s->line, s->line_n);
   s->line_n = 0;
-  if (slice_starts(line, SLICE("--")) && delimiter(s, line)) return;
-  if (s->deep && slice_starts(line, SLICE("--"))) s->blur = true;
-  else if (slice_eq(line, SLICE("\r\n"))) s->blur = false;
+  if (slice_starts(line, SLICE("--"))) delimiter(s, line);
 }
 
 /* Whether a line begins at `i` of the piece; `at` is where the piece begins. */
@@ -286,13 +310,11 @@ static void pass_by(struct surrogate *s, struct slice *piece) {
   *piece = slice_from(*piece, n);
 }
 
-/* Takes lines of a body off `*piece`, until a header begins. They leave together, except that blurred
- * ones leave blurred. */
+/* Takes lines of a body off `*piece`, until a header begins. They leave together. */
 static void body_lines(struct surrogate *s, struct slice *piece, struct buf *out) {
   struct slice run = *piece;
-  bool blur = s->blur;
   while (s->in == SURROGATE_PARTS && piece->n) {
-    if (!s->blur && (s->at == MAIL_AT_START || s->line_n == 0)) pass_by(s, piece);
+    if (s->at == MAIL_AT_START || s->line_n == 0) pass_by(s, piece);
     if (piece->n == 0) break;
     ptrdiff_t lf = slice_find(*piece, '\n');
     struct slice line = lf < 0 ? *piece : slice_first(*piece, (size_t)lf + 1);
@@ -301,18 +323,9 @@ static void body_lines(struct surrogate *s, struct slice *piece, struct buf *out
     if (at_start || s->line_n) note_line(s, line);
     s->at = lf < 0 ? mail_at_after(s->at, line) : mail_at_line_end(s->at, line, &empty);
     *piece = slice_from(*piece, line.n);
-    if (s->at != MAIL_AT_START) continue;
-    line_over(s);
-    if (s->blur == blur) continue;
-    struct slice past = slice_first(run, run.n - piece->n);
-    if (blur) emit_blurred(s, past, out);
-    else emit(s, past, out);
-    run = *piece;
-    blur = s->blur;
+    if (s->at == MAIL_AT_START) line_over(s);
   }
-  struct slice past = slice_first(run, run.n - piece->n);
-  if (blur) emit_blurred(s, past, out);
-  else emit(s, past, out);
+  emit(s, slice_first(run, run.n - piece->n), out);
 }
 
 /* --- the whole --- */
@@ -328,7 +341,7 @@ void surrogate_put(struct surrogate *s, struct slice piece, struct buf *out) {
 
 uint64_t surrogate_size(const struct surrogate *s) {
   if (s->failed) return SURROGATE_UNKNOWN;
-  return s->changed ? s->put : SURROGATE_SAME;
+  return s->changed ? 2 * s->put + (s->way == SURROGATE_6858) : SURROGATE_SAME;
 }
 
 void surrogate_end(struct surrogate *s, struct buf *out) {

@@ -1,5 +1,6 @@
-/* Fields with addresses in them as ASCII: lists of mailboxes and groups (RFC 6857 §3.1.6 to §3.1.8), and
- * Received: (§3.2.5). */
+/* Fields with addresses in them as ASCII: lists of mailboxes and groups (RFC 6857 §3.1.6 to §3.1.8, RFC 6858
+ * §2.1), the recipients of a delivery report (RFC 6857 §3.1.9), and Received: (§3.2.4). */
+#include "lib/base/utf8.h"
 #include "lib/mail/alabel.h"
 #include "lib/mail/surrogate_inside.h"
 
@@ -63,8 +64,12 @@ static bool mailbox_is_lost(struct field_writer *w, struct slice s) {
   return lost;
 }
 
-/* An empty group named `text` in encoded-words (RFC 6857 §3.1.8). `name` is the phrase in front of it. */
-static void put_lost(struct field_writer *w, struct slice name, struct slice text) {
+/* What stands for an address that is lost, behind its name. */
+#define NO_GROUP SLICE(" :;")                                       /* RFC 6857 §3.1.8 */
+#define NO_MAILBOX SLICE(" <invalid@internationalized.invalid>")    /* RFC 6858 §2.1 */
+
+/* `text` in encoded-words, and who it is then. `name` is the phrase in front of it. */
+static void put_lost(struct field_writer *w, struct slice name, struct slice text, struct slice who) {
   struct slice words = trim_space(name);
   struct buf t;
   buf_init(&t, TEXT_MAX);
@@ -73,10 +78,10 @@ static void put_lost(struct field_writer *w, struct slice name, struct slice tex
   gather(&t, trim_space(text), false);
   field_put_space(w, SLICE(" "), WORDS_WANT);
   put_text(w, &t);
-  field_put(w, SLICE(" :;"));
+  field_put(w, who);
 }
 
-static void put_mailbox(struct field_writer *w, struct slice s) {
+static void put_mailbox(struct field_writer *w, struct slice s, bool simply) {
   if (!surrogate_wants(s)) {
     put_ascii_phrase(w, s);
     return;
@@ -85,9 +90,9 @@ static void put_mailbox(struct field_writer *w, struct slice s) {
   struct addr a = addr_split(m.spec);
   struct buf ascii;
   buf_init(&ascii, TEXT_MAX);
-  bool lost = !addr_put(&ascii, &a);
+  bool lost = !addr_put(&ascii, &a) || (simply && surrogate_wants(m.spec));
   if (lost) {
-    put_lost(w, m.before, m.spec);
+    put_lost(w, m.before, m.spec, simply ? NO_MAILBOX : NO_GROUP);
   } else {
     struct slice name = trim_space(m.before);
     struct slice space = slice_from(m.before, name.n ? slice_offset(m.before, name) + name.n : 0);
@@ -129,7 +134,7 @@ static size_t group_length(struct field_writer *w, struct slice s, bool *ret_los
   return s.n;
 }
 
-void put_addresses(struct field_writer *w, struct slice body) {
+static void put_list(struct field_writer *w, struct slice body, bool simply) {
   struct slice rest = body, one;
   size_t group_ends = body.n + 1; /* octets that are left where the present group ends */
   while (rest.n) {
@@ -137,18 +142,45 @@ void put_addresses(struct field_writer *w, struct slice body) {
     int c = next_element(&rest, outside, &one);
     bool lost = false;
     size_t n = c == ':' ? group_length(w, rest, &lost) : 0;
-    if (lost) {
-      put_lost(w, one, slice_first(rest, n));
+    if (lost && !simply) {
+      put_lost(w, one, slice_first(rest, n), NO_GROUP);
       rest = slice_from(rest, n + 1);
     } else if (c == ':') {
       put_phrases(w, one);
       field_put(w, SLICE(":"));
       group_ends = rest.n - n;
     } else {
-      put_mailbox(w, one);
+      put_mailbox(w, one, simply);
       if (c) field_put(w, c == ',' ? SLICE(",") : SLICE(";"));
     }
   }
+}
+
+void put_addresses(struct field_writer *w, struct slice body) { put_list(w, body, false); }
+void put_addresses_simply(struct field_writer *w, struct slice body) { put_list(w, body, true); }
+
+/* --- recipients of a delivery report: "utf-8;" and an address --- */
+
+bool recipient_is_utf8(struct slice body) {
+  struct slice type = slice_split(&body, ';');
+  return body.p && slice_caseeq(mail_strip(type), SLICE("utf-8")) && !surrogate_wants(type);
+}
+
+/* utf-8-addr-xtext (RFC 6533 §3): "\x{E9}" for what is not ASCII, and for what has a meaning itself. */
+void put_recipient(struct field_writer *w, struct slice body) {
+  struct slice address = body, type = slice_split(&address, ';');
+  size_t before = buf_len(w->out);
+  buf_put(w->out, type);
+  buf_put_str(w->out, "; ");
+  for (address = trim_space(address); address.n && !w->out->failed;) {
+    uint32_t point = 0;
+    size_t n = utf8_first(address, &point);
+    if (!n) break;
+    if (point > 0x20 && point < 0x7f && point != '+' && point != '=' && point != '\\') buf_put_u8(w->out, (uint8_t)point);
+    else buf_printf(w->out, "\\x{%X}", (unsigned)point);
+    address = slice_from(address, n);
+  }
+  w->column += buf_len(w->out) - before;
 }
 
 /* --- Received: --- */
@@ -160,8 +192,8 @@ static bool begins_clause(struct slice word) {
   return false;
 }
 
-/* From behind "for" to the next clause or the ";". */
-static size_t for_length(struct slice s) {
+/* From behind "for" or "id" to the next clause or the ";". */
+static size_t clause_length(struct slice s) {
   struct slice rest = s, piece;
   for (enum mail_token kind; (kind = mail_lex(&rest, &piece)) != MAIL_END;)
     if ((kind == MAIL_WORD && begins_clause(piece)) || (kind == MAIL_SPECIAL && piece.p[0] == ';'))
@@ -169,12 +201,20 @@ static size_t for_length(struct slice s) {
   return s.n;
 }
 
+/* §3.2.4: "for" goes where its local part wants it, its domain can be said otherwise; "id" goes where it wants
+ * it at all. */
+static bool clause_is_lost(struct slice word, struct slice clause) {
+  if (slice_caseeq(word, SLICE("id"))) return surrogate_wants(clause);
+  struct slice spec = mail_strip(mailbox_split(clause).spec);
+  return surrogate_wants(addr_split(spec).local);
+}
+
 static void put_host(struct field_writer *w, struct slice word) {
   struct buf ascii;
   buf_init(&ascii, TEXT_MAX);
   bool domain = alabel_put_domain(&ascii, word);
   if (domain) field_put(w, buf_slice(&ascii));
-  else put_blurred(w, word);
+  else field_put(w, word);
   w->out->failed |= ascii.failed;
   buf_free(&ascii);
 }
@@ -182,12 +222,11 @@ static void put_host(struct field_writer *w, struct slice word) {
 void put_received(struct field_writer *w, struct slice s) {
   struct slice piece;
   for (enum mail_token kind; (kind = mail_lex(&s, &piece)) != MAIL_END;) {
-    if (kind == MAIL_WORD && slice_caseeq(piece, SLICE("for"))) {
-      size_t n = for_length(s);
-      if (surrogate_wants(slice_first(s, n))) {
-        s = slice_from(s, n);
-        continue;
-      }
+    if (kind == MAIL_WORD && (slice_caseeq(piece, SLICE("for")) || slice_caseeq(piece, SLICE("id")))) {
+      size_t n = clause_length(s);
+      bool lost = clause_is_lost(piece, slice_first(s, n));
+      if (lost) s = slice_from(s, n);
+      if (lost) continue;
     }
     if (kind == MAIL_COMMENT) put_comment(w, piece);
     else if (!surrogate_wants(piece)) field_put(w, piece);

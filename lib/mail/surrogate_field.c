@@ -1,4 +1,4 @@
-/* Which field is of which kind: RFC 6857 §3.2. */
+/* Which field is of which kind: RFC 6857 §3.2, RFC 6858 §2. */
 #include "lib/mail/surrogate_inside.h"
 
 /* All of the body as encoded-words. */
@@ -7,32 +7,45 @@ static void put_encapsulated(struct field_writer *w, struct slice body) {
   put_words_of(w, trim_space(body), false);
 }
 
+typedef void put_body(struct field_writer *w, struct slice body);
+
+/* `simply` is the other way's; NULL: the field is left out. */
 static const struct field_kind {
   const char *name;
-  void (*put)(struct field_writer *w, struct slice body);
+  put_body *put, *simply;
 } kinds[] = {
-  { "From", put_addresses },            { "Sender", put_addresses },
-  { "Reply-To", put_addresses },        { "To", put_addresses },
-  { "Cc", put_addresses },              { "Bcc", put_addresses },
-  { "Resent-From", put_addresses },     { "Resent-Sender", put_addresses },
-  { "Resent-To", put_addresses },       { "Resent-Cc", put_addresses },
-  { "Resent-Bcc", put_addresses },      { "Resent-Reply-To", put_addresses },
-  { "Return-Path", put_addresses },     { "Disposition-Notification-To", put_addresses },
-  { "Keywords", put_phrases },          { "Received", put_received },
-  { "Date", put_comments },             { "Resent-Date", put_comments },
-  { "MIME-Version", put_comments },     { "Content-ID", put_comments },
-  { "Content-Language", put_comments }, { "Content-Transfer-Encoding", put_comments },
-  { "Accept-Language", put_comments },  { "Auto-Submitted", put_comments },
-  { "Content-Type", put_parameters },   { "Content-Disposition", put_parameters },
-  { "Message-ID", put_encapsulated },   { "Resent-Message-ID", put_encapsulated },
-  { "In-Reply-To", put_encapsulated },  { "References", put_encapsulated },
-  { "Original-Recipient", put_encapsulated }, { "Final-Recipient", put_encapsulated },
+#define ADDRESSES put_addresses, put_addresses_simply
+#define PARAMETERS put_parameters, put_parameters_simply
+  { "From", ADDRESSES },        { "Sender", ADDRESSES },
+  { "Reply-To", ADDRESSES },    { "To", ADDRESSES },
+  { "Cc", ADDRESSES },          { "Bcc", ADDRESSES },
+  { "Resent-From", ADDRESSES }, { "Resent-Sender", ADDRESSES },
+  { "Resent-To", ADDRESSES },   { "Resent-Cc", ADDRESSES },
+  { "Resent-Bcc", ADDRESSES },  { "Return-Path", ADDRESSES },
+  { "Content-Type", PARAMETERS }, { "Content-Disposition", PARAMETERS },
+  { "Subject", put_plain, put_plain },
+  { "Resent-Reply-To", put_addresses, NULL },   { "Disposition-Notification-To", put_addresses, NULL },
+  { "Keywords", put_phrases, NULL },            { "Received", put_received, NULL },
+  { "Date", put_comments, NULL },               { "Resent-Date", put_comments, NULL },
+  { "MIME-Version", put_comments, NULL },       { "Content-ID", put_comments, NULL },
+  { "Content-Language", put_comments, NULL },   { "Content-Transfer-Encoding", put_comments, put_comments },
+  { "Accept-Language", put_comments, NULL },    { "Auto-Submitted", put_comments, NULL },
+  { "Message-ID", put_encapsulated, NULL },     { "Resent-Message-ID", put_encapsulated, NULL },
+  { "In-Reply-To", put_encapsulated, NULL },    { "References", put_encapsulated, NULL },
+  { "Original-Recipient", put_recipient, NULL }, { "Final-Recipient", put_recipient, NULL },
 };
 
-static void (*kind_of(struct slice name))(struct field_writer *, struct slice) {
+static struct field_kind kind_of(struct slice name) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (slice_caseeq(name, slice_str(kinds[i].name))) return kinds[i].put;
-  return put_plain;
+    if (slice_caseeq(name, slice_str(kinds[i].name))) return kinds[i];
+  return (struct field_kind){ "", put_plain, NULL };
+}
+
+/* Of the ways of RFC 6857 the one for this body: the last resort only where it must be. */
+static put_body *way_of(struct field_kind kind, struct slice body) {
+  if (kind.put == put_encapsulated && only_comments_want(body)) return put_comments;          /* §3.2.3 */
+  if (kind.put == put_recipient && !recipient_is_utf8(body)) return put_encapsulated;         /* §3.1.9 */
+  return kind.put;
 }
 
 /* RFC 5322 §3.6.8, and blanks before the colon (§4.5.1). */
@@ -42,7 +55,7 @@ static bool is_name(struct slice name) {
   return name.n > 0;
 }
 
-void surrogate_field(struct buf *out, struct slice raw) {
+void surrogate_field(struct buf *out, struct slice raw, enum surrogate_way way) {
   struct field_writer w = field_writer(out);
   struct slice body = raw, end = SLICE_NONE;
   if (raw.n >= 2 && slice_eq(slice_from(raw, raw.n - 2), SLICE("\r\n"))) end = slice_from(raw, raw.n - 2);
@@ -50,11 +63,13 @@ void surrogate_field(struct buf *out, struct slice raw) {
   ptrdiff_t colon = slice_find(body, ':');
   struct slice name = colon > 0 ? slice_first(body, (size_t)colon) : SLICE_NONE, known = slice_trim(name);
   if (!is_name(known) || slice_at(raw, 0) == ' ' || slice_at(raw, 0) == '\t') { /* no field */
-    surrogate_blur(out, raw);
+    buf_put(out, raw);
     return;
   }
-  void (*put)(struct field_writer *, struct slice) = kind_of(known);
+  struct field_kind kind = kind_of(known);
   body = slice_from(body, name.n + 1);
+  put_body *put = way == SURROGATE_6858 ? kind.simply : way_of(kind, body);
+  if (!put) return;
   if (put == put_encapsulated) field_put(&w, SLICE("Downgraded-"));
   field_put(&w, name);
   field_put(&w, SLICE(":"));

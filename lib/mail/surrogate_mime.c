@@ -1,5 +1,4 @@
 /* The parameters of MIME fields: as ASCII (RFC 6857 §3.1.4, RFC 2231), and read. */
-#include "lib/base/utf8.h"
 #include "lib/mail/surrogate_inside.h"
 
 static bool is_attribute_char(uint8_t c) {
@@ -13,21 +12,15 @@ static void put_percent(struct buf *out, uint8_t c) {
   buf_put_u8(out, (uint8_t)digits[c & 15]);
 }
 
-static struct slice charset_of(struct slice text) {
-  return utf8_is_valid(text) ? SLICE("UTF-8") : SLICE("unknown-8bit");
-}
-
 enum { SECTION_MAX = 48 /* octets of a section's value, written */, PARAMETER_NAME_MAX = 40 };
 
 /* One section: name*N*=… or, when it is the only one, name*=… . Returns how many octets of text it took. */
-static size_t put_section(struct buf *out, struct slice name, struct slice text, struct slice charset,
-                          int section) {
+static size_t put_section(struct buf *out, struct slice name, struct slice text, int section) {
   buf_put(out, name);
   if (section >= 0) buf_printf(out, "*%d", section);
   buf_put_str(out, "*=");
   if (section <= 0) {
-    buf_put(out, charset);
-    buf_put_str(out, "''");
+    buf_put_str(out, "UTF-8''");
   }
   size_t n = 0, cost = 0;
   for (; n < text.n; n++) {
@@ -48,13 +41,12 @@ static size_t written(struct slice text) {
 
 /* The value with its name; the field goes on in a new line for each section. */
 static void put_extended(struct field_writer *w, struct slice name, struct slice value) {
-  struct slice charset = charset_of(value);
   bool sections = written(value) > SECTION_MAX;
   for (int i = 0; value.n || i == 0; i++) {
     size_t before = buf_len(w->out);
     if (i) field_put(w, SLICE(";\r\n "));
     before = buf_len(w->out);
-    value = slice_from(value, put_section(w->out, name, value, charset, sections ? i : -1));
+    value = slice_from(value, put_section(w->out, name, value, sections ? i : -1));
     w->column += buf_len(w->out) - before;
     if (w->out->failed) return;
   }
@@ -68,9 +60,10 @@ static void put_raw_extended(struct field_writer *w, struct slice value) {
   w->column += value.n;
 }
 
-/* The value as it is meant: a quoted string without its quotes, else whatever stands there. */
+/* The value as it is meant: a quoted string without its quotes, else whatever stands there; without the comments
+ * around it (RFC 6857 §3.1.4). */
 static void gather_value(struct buf *text, struct slice s) {
-  struct slice v = trim_space(s);
+  struct slice v = mail_strip(s);
   bool quoted = slice_at(v, 0) == '"';
   gather(text, quoted ? unquoted(v) : v, quoted);
 }
@@ -111,7 +104,7 @@ static void put_parameter(struct field_writer *w, struct slice s) {
     return;
   }
   if (!value.p || !is_name(name)) {
-    put_blurred(w, rest);
+    field_put(w, rest);
     return;
   }
   if (name.p[name.n - 1] == '*') {
@@ -134,6 +127,16 @@ void put_parameters(struct field_writer *w, struct slice body) {
     if (surrogate_wants(one)) put_parameter(w, one);
     else field_put(w, one);
     if (more) field_put(w, SLICE(";"));
+  }
+}
+
+void put_parameters_simply(struct field_writer *w, struct slice body) {
+  bool first = true;
+  for (bool more = true; more; first = false) {
+    struct slice one = next_parameter(&body, &more);
+    if (surrogate_wants(one) && !first) continue;
+    if (!first) field_put(w, SLICE(";"));
+    field_put(w, one);
   }
 }
 

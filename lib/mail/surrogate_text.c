@@ -10,14 +10,7 @@ bool surrogate_wants(struct slice s) {
     any |= eight;
   }
   for (; i < s.n; i++) any |= s.p[i];
-  return (any & 0x8080808080808080u) || slice_find(s, 0) >= 0;
-}
-
-void surrogate_blur(struct buf *out, struct slice s) {
-  uint8_t *to = s.n ? buf_reserve(out, s.n) : NULL;
-  if (!to) return;
-  for (size_t i = 0; i < s.n; i++) to[i] = is_wanted(s.p[i]) ? '?' : s.p[i];
-  buf_added(out, s.n);
+  return any & 0x8080808080808080u;
 }
 
 /* --- text --- */
@@ -55,12 +48,6 @@ void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs) {
   buf_init(&text, TEXT_MAX);
   gather(&text, s, quoted_pairs);
   put_text(w, &text);
-}
-
-void put_blurred(struct field_writer *w, struct slice s) {
-  size_t before = buf_len(w->out);
-  surrogate_blur(w->out, s);
-  w->column += buf_len(w->out) - before;
 }
 
 static bool is_blank(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
@@ -239,13 +226,15 @@ void put_plain(struct field_writer *w, struct slice body) { put_runs(w, body, &p
 void put_phrases(struct field_writer *w, struct slice body) { put_runs(w, body, &phrase); }
 void put_ascii_phrase(struct field_writer *w, struct slice s) { put_ascii(w, SLICE_NONE, s, &phrase); }
 
-/* RFC 6857 §3.2.3: only the comments of these may have such octets; another is text. */
+bool only_comments_want(struct slice body) {
+  struct slice piece;
+  for (enum mail_token kind; (kind = mail_lex(&body, &piece)) != MAIL_END;)
+    if (kind != MAIL_COMMENT && surrogate_wants(piece)) return false;
+  return true;
+}
+
+/* RFC 6857 §3.2.2: only the comments of these may have such octets; another is text. */
 void put_comments(struct field_writer *w, struct slice body) {
-  struct slice rest = body, piece;
-  for (enum mail_token kind; (kind = mail_lex(&rest, &piece)) != MAIL_END;)
-    if (kind != MAIL_COMMENT && surrogate_wants(piece)) {
-      put_plain(w, body);
-      return;
-    }
-  put_phrases(w, body); /* every run of words is ASCII */
+  if (only_comments_want(body)) put_phrases(w, body); /* every run of words is ASCII */
+  else put_plain(w, body);
 }

@@ -53,11 +53,12 @@ static void put_b(struct buf *out, struct slice s) {
 
 /* How much of `text`, whole characters of it, goes into `room` columns; at least one. RFC 2047 §5: "each
  * encoded-word MUST represent an integral number of characters". */
-static size_t fitting(struct slice text, bool utf8, bool q, size_t room) {
+static size_t fitting(struct slice text, bool q, size_t room) {
   size_t n = 0, cost = 0;
   while (n < text.n) {
     uint32_t point;
-    size_t step = utf8 ? utf8_first(slice_from(text, n), &point) : 1;
+    size_t step = utf8_first(slice_from(text, n), &point);
+    if (!step) step = 1;
     cost += q_cost(slice_first(slice_from(text, n), step));
     if (n && ((q ? cost : b_cost(n + step)) > room || n + step > PIECE_MAX)) break;
     n += step;
@@ -69,12 +70,12 @@ static size_t fitting(struct slice text, bool utf8, bool q, size_t room) {
 static bool prefers_q(struct slice text) { return 2 * q_cost(text) <= 3 * b_cost(text.n); }
 
 void field_put_words(struct field_writer *w, struct slice text) {
-  bool utf8 = utf8_is_valid(text), q = prefers_q(text);
-  struct slice charset = utf8 ? SLICE("UTF-8") : SLICE("unknown-8bit");
+  struct slice charset = SLICE("UTF-8");
+  bool q = prefers_q(text);
   while (text.n) {
     size_t left = w->column < MAIL_COLUMNS ? MAIL_COLUMNS - w->column : 0;
     size_t most = left < WORDS_WANT ? WORDS_WANT : left < WORD_MAX ? left : WORD_MAX;
-    size_t n = fitting(text, utf8, q, most - charset.n - WORD_ENDS), before = buf_len(w->out);
+    size_t n = fitting(text, q, most - charset.n - WORD_ENDS), before = buf_len(w->out);
     buf_put(w->out, SLICE("=?"));
     buf_put(w->out, charset);
     buf_put_str(w->out, q ? "?Q?" : "?B?");

@@ -1,8 +1,7 @@
 /* Writing a header field anew: text with octets outside ASCII as encoded-words (RFC 2047), in lines that
  * stay within 76 columns where the text lets them.
  *
- * Text that is not UTF-8 gets the charset "unknown-8bit" (RFC 1428 §3): the octets are all there, and
- * nobody is told a charset that would be a guess. A control character becomes "?": what comes out of an
+ * Text is UTF-8: whatever is not is nothing that could be named. A control character becomes "?": what comes out of an
  * encoded-word must not end a line. */
 #ifndef QASID_MAIL_WORDS_H
 #define QASID_MAIL_WORDS_H

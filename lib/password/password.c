@@ -1,6 +1,7 @@
 #include "lib/password/password.h"
 
 #include "lib/base/num.h"
+#include "lib/unicode/prepare.h"
 
 #include <crypt.h>
 #include <stdlib.h>
@@ -50,6 +51,23 @@ static const struct scheme *scheme_of(struct slice hash) {
       return schemes[i].cost_ok(slice_from(hash, prefix.n)) ? &schemes[i] : NULL;
   }
   return NULL;
+}
+
+/* The characters of its digest, the last field of crypt(5)'s forms; bcrypt's salt and digest are one field. */
+bool password_is_whole(struct slice hash) {
+  static const struct { const char *prefix; size_t digest; } forms[] = {
+    { "$y$", 43 }, { "$2", 53 }, { "$6$", 86 }, { "$5$", 43 }, { "$1$", 22 },
+  };
+  char setting[PASSWORD_HASH_MAX];
+  ptrdiff_t last = slice_rfind(hash, '$');
+  if (last < 0 || hash.n >= sizeof setting || slice_find(hash, 0) >= 0) return false;
+  memcpy(setting, hash.p, hash.n);
+  setting[hash.n] = 0;
+  int known = crypt_checksalt(setting);
+  if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY && known != CRYPT_SALT_TOO_CHEAP) return false;
+  for (size_t i = 0; i < COUNT_OF(forms); i++)
+    if (slice_starts(hash, slice_str(forms[i].prefix))) return hash.n - (size_t)last - 1 == forms[i].digest;
+  return false;
 }
 
 static bool is_graph(struct slice s) {
@@ -116,13 +134,29 @@ static enum password_result crypt_into(struct slice password, struct slice setti
   return hash && !out->failed ? PASSWORD_OK : PASSWORD_TROUBLE;
 }
 
-enum password_result password_verify(struct slice password, struct slice hash) {
-  if (!can_be_password(password)) return PASSWORD_REFUSED;
+static enum password_result verify_octets(struct slice password, struct slice hash) {
   struct buf made;
   buf_init(&made, PASSWORD_HASH_MAX);
   enum password_result r = crypt_into(password, hash, &made);
   if (r == PASSWORD_OK && !slice_secret_eq(buf_slice(&made), hash)) r = PASSWORD_WRONG;
   buf_wipe(&made);
+  return r;
+}
+
+/* RFC 8265 §4.2, where it can be applied and does not make more of it than libcrypt takes. Else as it is. */
+static struct slice prepared(struct slice password, struct buf *room) {
+  buf_init(room, PASSWORD_MAX);
+  return prepare_password(password, room) ? buf_slice(room) : password;
+}
+
+enum password_result password_verify(struct slice password, struct slice hash) {
+  struct buf room;
+  if (!can_be_password(password)) return PASSWORD_REFUSED;
+  struct slice meant = prepared(password, &room);
+  enum password_result r = verify_octets(meant, hash);
+  /* Hashes of before, and of other servers, are of the octets that were typed. */
+  if (r == PASSWORD_WRONG && !slice_eq(meant, password)) r = verify_octets(password, hash);
+  buf_wipe(&room);
   return r;
 }
 
@@ -134,8 +168,12 @@ static bool new_setting(const uint8_t random[PASSWORD_RANDOM], char ret[CRYPT_GE
 enum password_result password_hash(struct slice password, const uint8_t random[PASSWORD_RANDOM],
                                    struct buf *out) {
   char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+  struct buf room;
   if (!can_be_password(password)) return PASSWORD_REFUSED;
-  return new_setting(random, setting) ? crypt_into(password, slice_str(setting), out) : PASSWORD_TROUBLE;
+  if (!new_setting(random, setting)) return PASSWORD_TROUBLE;
+  enum password_result r = crypt_into(prepared(password, &room), slice_str(setting), out);
+  buf_wipe(&room);
+  return r;
 }
 
 /* A yescrypt hash ends in "$" and 43 characters of crypt's base64; random ones are no password's. */

@@ -1,6 +1,9 @@
 /* Passwords at rest, over libcrypt's reentrant calls. Randomness is handed in; every call may run in
  * any thread.
  *
+ * A password is what it means, not how it was typed: it is prepared by RFC 8265 §4.2 (lib/unicode/prepare.h) before it
+ * is hashed. Hashes of the octets as they were typed are verified too.
+ *
  * New hashes are yescrypt at libcrypt's default cost. What other servers' databases hold is verified
  * too: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt, MD5-crypt, each with or without Dovecot's
  * {SCHEME} in front. */
@@ -35,6 +38,10 @@ enum password_import { IMPORT_HASH, IMPORT_CLEAR, IMPORT_UNKNOWN };
  * CLEAR: *ret is the password itself ({PLAIN} and the like), to be hashed before it is kept;
  * UNKNOWN: a scheme that is not verified here, or a cost out of reason. */
 enum password_import password_import(struct slice field, struct slice *ret);
+
+/* For a hash that password_import() gave: libcrypt knows its setting, and its digest is as long as that scheme's. Cheap, no
+ * hash is computed. */
+bool password_is_whole(struct slice hash);
 
 /* A password to be read to somebody: five groups of four letters and digits, 100 bits. */
 void password_generate(const uint8_t random[PASSWORD_RANDOM], struct buf *out);

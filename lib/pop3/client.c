@@ -99,6 +99,7 @@ static void settle_down(struct session *s) {
 
 void client_end(struct session *s, enum pop3_end end) {
   if (s->phase == PHASE_OVER) return;
+  s->pub.stuck = fetch_stuck(s, end);
   s->phase = PHASE_OVER;
   s->pub.end = end;
   s->pub.holds = false;
@@ -402,6 +403,7 @@ void pop3_client_settle(struct pop3_client *c, struct pop3_item *item, bool safe
   struct session *s = (struct session *)c;
   if (item->state != POP3_WHOLE) return;
   item->state = safe ? POP3_SAFE : POP3_FAILED;
+  if (safe && item->like) item->like->kept++;
   if (s->unsettled) s->unsettled--;
   s->sink_at = 0;
   if (!s->busy && s->phase != PHASE_OVER) settle_down(s);

@@ -22,13 +22,17 @@
  *            → DELE … → QUIT → CLOSE
  *
  * What holds, whatever the server does:
- *   1. DELE is said of a message only when its item is `safe` and the sink wished it gone, and after the last
- *      RETR; so a session that breaks before QUIT has deleted nothing (RFC 1939 §6).
+ *   1. DELE is said of a message only when it came whole in this very session, its item is `safe` and the sink
+ *      wished it gone, and after the last RETR; so a session that breaks before QUIT has deleted nothing
+ *      (RFC 1939 §6). There is no way to delete what was not fetched in it: a UIDL alone proves nothing, since
+ *      RFC 1939 §7 lets a server give it to another message, and some give two messages the same one.
  *   2. sink.end is called for a message that came whole, up to its final "."; sink.cut for one that was
  *      begun and will not be. Never both; neither only after the sink said NO or OVER.
  *   3. What came shorter than the server announced is not deleted unless the policy says so: servers exist
- *      that end a message with "." when they can't read on.
- *   4. A password is sent in the clear only where the policy has `may_show`.
+ *      that end a message with "." when they can't read on. Nor is what came behind it in the same session:
+ *      servers exist that do not stuff a dot, so that the rest of the message looks like answers.
+ *   4. Nothing of a login is said in the clear but where the policy has `clear` or `may_show`; a password only
+ *      where it has `may_show`.
  *   5. What the server said before TLS counts for nothing after it (RFC 2595 §4).
  *   6. Memory: the list (limits.messages), lines, and nothing of the messages.
  *
@@ -62,8 +66,8 @@ enum pop3_end_class pop3_end_class(enum pop3_end e);
 enum pop3_wish {
   POP3_LEAVE,  /* neither fetch nor delete: the default */
   POP3_FETCH,  /* fetch, leave at the server */
-  POP3_MOVE,   /* fetch, and once it is safe delete it at the server */
-  POP3_DELETE, /* safe here already: delete it without fetching */
+  POP3_MOVE,   /* fetch, and once it is safe delete it at the server; what is here already is fetched again, and
+                * safe when it has the same octets */
   POP3_LOOK,   /* TOP: the header and `lines` of the body, to begin/piece/end; never safe, never deleted */
 };
 
@@ -73,7 +77,7 @@ enum pop3_item_state {
   POP3_COMING,    /* begun */
   POP3_WHOLE,     /* ended; the sink has not settled yet */
   POP3_SAFE,      /* the sink has it for good */
-  POP3_KEPT_BACK, /* safe, and not deleted because it came shorter than announced */
+  POP3_KEPT_BACK, /* safe, and not deleted: it came shorter than announced, or behind one that did */
   POP3_DELETED,   /* DELE was answered +OK; it is gone when `end` is DONE */
   POP3_REFUSED,   /* the server refused RETR or TOP; its words were given to sink.refused */
   POP3_FAILED,    /* cut off, too large, or the sink did not want it after all */
@@ -83,12 +87,18 @@ struct pop3_item {
   uint64_t number;   /* the server's, 1 … 2^32 - 1 */
   uint64_t size;     /* as announced by LIST; a hint */
   uint64_t octets;   /* as came, un-stuffed */
-  struct slice uidl; /* 1 to 70 of 0x21 … 0x7e, or empty: the server gave none that RFC 1939 §7 allows */
+  struct slice uidl; /* 1 to 70 of 0x21 … 0x7e; empty: the server gave none */
+  struct pop3_item *like; /* the first of those with this UIDL and this size; itself when it is alone */
+  uint32_t alike;    /* of the first: how many there are */
+  uint32_t kept;     /* of the first: how many of them are `safe` */
   void *own;         /* the sink's */
   uint32_t lines;    /* for POP3_LOOK */
   uint8_t wish;      /* enum pop3_wish: the sink's, in `listed` */
   uint8_t state;     /* enum pop3_item_state */
   bool twin;         /* another message of the list has this UIDL too (RFC 1939 §7 lets copies share one) */
+  bool made;         /* the server's UIDL is none that RFC 1939 §7 allows: `uidl` is a digest of it */
+  bool is_short;     /* fewer octets came than were announced */
+  bool doubtful;     /* it came behind one that was short */
 };
 
 /* --- who takes the messages --- */
@@ -128,6 +138,8 @@ enum pop3_client_tls {
 
 struct pop3_client_policy {
   enum pop3_client_tls tls;
+  bool clear;        /* a login may be tried without TLS, by what shows no password: the user said so. Else who
+                      * strips STLS off gets a digest over a challenge of his own */
   bool may_show;     /* passwords may go without TLS too: the machine itself, or the user said so */
   bool second_try;   /* when a mechanism that shows nothing is refused, try one that shows the password, for
                       * accounts whose server keeps only a hash: where the certificate was verified */
@@ -182,6 +194,8 @@ struct pop3_client {
   bool list_cut;         /* the list was longer than limits.messages */
   struct pop3_item *items;
   size_t count;
+  struct pop3_item *stuck; /* at which message it ended before its time: the one that was under way, or that put
+                            * the session out of step; NULL: none is known */
   uint64_t total;        /* octets of all items, by LIST; 2^64 - 1 when it is more */
 };
 

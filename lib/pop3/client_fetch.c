@@ -1,8 +1,8 @@
 /* Messages: RETR and TOP in a window, their octets to the sink, DELE of what is safe, QUIT.
  *
  * Invariants: messages are asked for in the list's order, so the oldest RETR is the one that octets belong
- * to. DELE begins when no RETR is under way and nothing is unsettled: only `safe` and the sink's wish decide,
- * and both are final by then. `under_way` is the sum of the sizes of messages asked for and not answered. */
+ * to. DELE begins when no RETR is under way and nothing is unsettled: only `safe`, the sink's wish and whether
+ * something came short decide, and all are final by then. `under_way` is the sum of the sizes of messages asked for and not answered. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -55,9 +55,8 @@ static void ask_messages(struct session *s) {
 /* --- deleting --- */
 
 static bool may_delete(struct session *s, struct pop3_item *m) {
-  if (m->wish == POP3_DELETE) return m->state == POP3_LISTED;
   if (m->wish != POP3_MOVE || m->state != POP3_SAFE) return false;
-  if (m->octets >= m->size || s->policy.delete_short) return true;
+  if ((!m->is_short && !m->doubtful) || s->policy.delete_short) return true;
   m->state = POP3_KEPT_BACK;
   return false;
 }
@@ -139,6 +138,9 @@ static void finish(struct session *s, struct pop3_item *m) {
   s->unstuff.octets = s->credited = 0;
   if (s->drain) return;
   bool look = m->wish == POP3_LOOK;
+  m->doubtful = !look && s->last_short;
+  m->is_short = !look && m->octets < m->size;
+  if (m->is_short) s->last_short = m;
   m->state = look ? POP3_LISTED : POP3_WHOLE;
   if (!look) s->unsettled++;
   enum pop3_sink_says says = s->sink.end(s->sink.arg, m);
@@ -169,6 +171,18 @@ bool fetch_body(struct session *s, struct slice *in) {
   s->end_waits = how == POP3_UNSTUFF_END && s->pub.holds;
   if (how == POP3_UNSTUFF_END && !s->end_waits) finish(s, m);
   return in->n < before;
+}
+
+/* Whose fault is it? The rest of a message that ended too early is read as answers; else it is the message that
+ * was under way, or whose RETR was to be answered. */
+struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end) {
+  bool out_of_step = end == POP3_END_PROTOCOL || end == POP3_END_TOO_MUCH;
+  bool broken = out_of_step || end == POP3_END_GONE || end == POP3_END_IDLE;
+  if (!broken || s->phase < PHASE_FETCH || s->phase > PHASE_QUIT) return NULL;
+  if (s->last_short && !s->inside) return s->last_short;
+  if (!s->asked_n) return NULL;
+  const struct asked *head = client_head(s);
+  return head->verb == VERB_RETR || head->verb == VERB_TOP ? item_of(s, head->item) : NULL;
 }
 
 void fetch_cut(struct session *s) {

@@ -7,7 +7,7 @@
 #include "lib/pop3/client.h"
 #include "lib/pop3/line.h"
 #include "lib/pop3/reply.h"
-#include "lib/sasl/sasl.h"
+#include "lib/sasl/login.h"
 
 /* What the server has been asked, in the order in which it answers. */
 enum verb {
@@ -60,7 +60,9 @@ struct session {
 
   /* the login */
   struct sasl_client sasl;
-  bool sasl_on, first_sent, cancelled, second;
+  bool sasl_on, first_sent, cancelled;
+  const struct sasl_way *way;   /* under way, or the last */
+  struct sasl_login_past tried;
   struct buf response;
   struct proto_bindings bindings; /* what `sasl` binds to */
 
@@ -74,6 +76,7 @@ struct session {
   bool end_waits;         /* the end of this message is here, and the sink holds */
   size_t next;            /* the item to ask for next */
   size_t unsettled;
+  struct pop3_item *last_short; /* the last message that came short; NULL: none did */
   uint64_t under_way;     /* octets of messages asked for, by LIST */
   uint64_t credited;      /* octets of the message when the idle time was last counted anew */
   struct pop3_unstuffer unstuff;
@@ -101,7 +104,6 @@ bool client_heed(struct session *s, struct pop3_item *item, enum pop3_sink_says 
 void login_begin(struct session *s);
 void login_answer(struct session *s, const struct pop3_reply *r); /* to AUTH, USER, PASS, APOP */
 void login_forget(struct session *s);
-bool login_offered(const struct session *s, const char *mechanism);
 
 /* --- client_list.c --- */
 void list_begin(struct session *s);
@@ -121,6 +123,8 @@ void dele_answer(struct session *s, const struct pop3_reply *r);
 bool fetch_body(struct session *s, struct slice *in);
 /* The sink goes on. */
 void fetch_resume(struct session *s);
+/* The message at which a session that ends so has been stuck; NULL: none. */
+struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end);
 /* The session ends: what is half here is cut. */
 void fetch_cut(struct session *s);
 

@@ -1,11 +1,13 @@
 /* The list of the maildrop: LIST, then UIDL, joined by the messages' numbers.
  *
  * Taken from a server that may lie: numbers in any order are sorted, one that comes twice ends the session,
- * since nobody could say which message DELE would hit. A UIDL that breaks RFC 1939 §7 counts as none. What it
- * costs is in proportion to what was sent: a size or number of 2^64 is no more than a line. */
+ * since nobody could say which message DELE would hit. Of a UIDL that breaks RFC 1939 §7 (too long, say) its
+ * digest is taken instead. What it costs is in proportion to what was sent: a size or number of 2^64 is no more than a line. */
 #include <stdlib.h>
 
+#include "lib/base/codec.h"
 #include "lib/pop3/client_inside.h"
+#include "lib/tls/digest.h"
 
 static bool take_room(struct session *s) {
   if (s->pub.count < s->room) return true;
@@ -97,6 +99,18 @@ static struct pop3_item *find(struct session *s, uint64_t number) {
   return item;
 }
 
+/* "long-" and the digest in hexadecimal: 69 octets, whatever the server's has. */
+static struct slice made_uidl(struct session *s, struct slice uidl) {
+  uint8_t digest[DIGEST_SHA256_SIZE];
+  struct buf text;
+  buf_init(&text, 128);
+  buf_put_str(&text, "long-");
+  if (digest_of(DIGEST_SHA256, uidl, digest)) hex_put(&text, slice_of(digest, sizeof digest));
+  struct slice kept = arena_copy(&s->uidls, buf_slice(&text));
+  buf_free(&text);
+  return kept;
+}
+
 void uidl_line(struct session *s, struct slice line) {
   uint64_t number;
   struct slice uidl;
@@ -107,13 +121,17 @@ void uidl_line(struct session *s, struct slice line) {
     client_end(s, POP3_END_PROTOCOL);
     return;
   }
-  item->uidl = arena_copy(&s->uidls, uidl);
+  item->made = !pop3_uidl_ok(uidl);
+  item->uidl = item->made ? made_uidl(s, uidl) : arena_copy(&s->uidls, uidl);
   if (s->uidls.failed) client_end(s, POP3_END_NO_MEMORY);
 }
 
 static int by_uidl(const void *a, const void *b) {
-  const struct pop3_item *const *x = a, *const *y = b;
-  return slice_cmp((*x)->uidl, (*y)->uidl);
+  const struct pop3_item *x = *(struct pop3_item *const *)a, *y = *(struct pop3_item *const *)b;
+  int order = slice_cmp(x->uidl, y->uidl);
+  if (order) return order;
+  if (x->size != y->size) return x->size < y->size ? -1 : 1;
+  return x->number < y->number ? -1 : 1;
 }
 
 static bool mark_twins(struct session *s) {
@@ -123,8 +141,13 @@ static bool mark_twins(struct session *s) {
   for (size_t i = 0; i < s->pub.count; i++)
     if (s->pub.items[i].uidl.n) sorted[n++] = &s->pub.items[i];
   if (n) qsort(sorted, n, sizeof *sorted, by_uidl);
-  for (size_t i = 1; i < n; i++)
-    if (slice_eq(sorted[i - 1]->uidl, sorted[i]->uidl)) sorted[i - 1]->twin = sorted[i]->twin = true;
+  for (size_t i = 0; i < n; i++) {
+    struct pop3_item *m = sorted[i], *before = i ? sorted[i - 1] : NULL;
+    bool twins = before && slice_eq(before->uidl, m->uidl);
+    if (twins) before->twin = m->twin = true;
+    m->like = twins && before->size == m->size ? before->like : m;
+    m->like->alike++;
+  }
   free(sorted);
   return true;
 }

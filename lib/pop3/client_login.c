@@ -1,12 +1,4 @@
-/* The login: which way, and the exchange.
- *
- * In the order of preference, of what is offered and may be used here:
- *   1. what shows nothing and proves the server too: SCRAM, bound to the channel first
- *   2. where a password may be shown: PLAIN, LOGIN, USER and PASS; they work with every account
- *   3. CRAM-MD5, APOP
- * A mechanism for tokens or certificates is used only when it is named: a password is no token. When 1 is
- * refused and the policy has `second_try`, 2 is tried once: the account's server may keep only a hash of its
- * password. */
+/* The login: the exchange of the way that lib/sasl/login.h chooses, and of the next one when it is refused. */
 #include <stdio.h>
 
 #include "lib/base/codec.h"
@@ -14,12 +6,7 @@
 
 enum { LINE_ROOM = 2 * SASL_MESSAGE_MAX };
 
-static bool named(const struct session *s, const char *word) {
-  return slice_caseeq(buf_slice(&s->named), slice_str(word));
-}
-
-/* May the password be shown? */
-static bool may_show(const struct session *s) { return s->secure || s->policy.may_show; }
+static void go_on(struct session *s, enum sasl_refusal why, enum pop3_end end);
 
 /* A line that could be taken for two is never sent. */
 static bool sendable(struct slice word) {
@@ -44,26 +31,10 @@ static void say_word(struct session *s, enum verb verb, const char *word, struct
 
 /* --- SASL --- */
 
-bool login_offered(const struct session *s, const char *mechanism) {
-  struct slice list = buf_slice(&s->mechanisms);
-  while (list.n)
-    if (slice_caseeq(slice_split(&list, ' '), slice_str(mechanism))) return true;
-  return false;
-}
-
 void login_forget(struct session *s) {
   if (s->sasl_on) sasl_client_end(&s->sasl);
   s->sasl_on = false;
   buf_wipe(&s->response);
-}
-
-/* RFC 5802 §6: one who could bind, was offered it and was told to use another mechanism says no word of it.
- * */
-static void bind_channel(struct session *s, const struct sasl_mechanism *m) {
-  bool offered = login_offered(s, "SCRAM-SHA-256-PLUS") || login_offered(s, "SCRAM-SHA-1-PLUS");
-  s->bindings = proto_bindings(&s->pub.proto);
-  if (s->bindings.exporter_n && (m->binds || !offered))
-    sasl_client_bind(&s->sasl, "tls-exporter", slice_of(s->bindings.exporter, s->bindings.exporter_n));
 }
 
 /* RFC 5034 §4: an initial response goes with AUTH as long as the line is within 255 octets; "=" is an empty
@@ -72,15 +43,7 @@ static void say_auth(struct session *s, const struct sasl_mechanism *m) {
   struct buf line;
   char shown[64];
   buf_init(&line, LINE_ROOM);
-  buf_reserve(&line, buf_len(&s->response) / 3 * 4 + 64);
-  buf_printf(&line, "AUTH %s", m->name);
-  size_t bare = buf_len(&line);
-  if (m->client_first) {
-    buf_put_str(&line, buf_len(&s->response) ? " " : " =");
-    base64_put(&line, buf_slice(&s->response));
-  }
-  s->first_sent = m->client_first && !line.failed && buf_len(&line) + 2 <= POP3_COMMAND_MAX;
-  if (!s->first_sent) buf_truncate(&line, bare);
+  s->first_sent = sasl_put_auth(&line, m, buf_slice(&s->response), POP3_COMMAND_MAX);
   snprintf(shown, sizeof shown, "AUTH %s%s", m->name, s->first_sent ? " (response)" : "");
   if (line.failed)
     client_end(s, POP3_END_NO_MEMORY);
@@ -99,9 +62,11 @@ static void begin_sasl(struct session *s, const struct sasl_mechanism *m) {
   s->sasl_on = true;
   s->cancelled = false;
   s->pub.mechanism = m->name;
-  bind_channel(s, m);
+  s->bindings = proto_bindings(&s->pub.proto);
+  sasl_client_bind_exporter(&s->sasl, slice_of(s->bindings.exporter, s->bindings.exporter_n),
+                            buf_slice(&s->mechanisms));
   if (m->client_first && sasl_client_step(&s->sasl, false, SLICE_NONE, &s->response) != SASL_SEND)
-    client_end_politely(s, POP3_END_UNSENDABLE);
+    go_on(s, SASL_REFUSED_HERE, POP3_END_UNSENDABLE);
   else
     say_auth(s, m);
 }
@@ -151,7 +116,7 @@ static void begin_apop(struct session *s) {
   struct buf argument;
   s->pub.mechanism = "APOP";
   if (slice_find(buf_slice(&s->user), ' ') >= 0) {
-    client_end_politely(s, POP3_END_UNSENDABLE);
+    go_on(s, SASL_REFUSED_HERE, POP3_END_UNSENDABLE);
     return;
   }
   buf_init(&argument, SASL_NAME_MAX + 64);
@@ -173,63 +138,52 @@ static void begin_user(struct session *s) {
 
 /* --- which way --- */
 
-/* A certificate has been shown or has not: the server knows. */
-static struct sasl_channel channel(const struct session *s) {
-  bool binds = proto_bindings(&s->pub.proto).exporter_n > 0;
-  bool shows = may_show(s);
-  return (struct sasl_channel){ .may_show = shows, .binds = binds, .tokens = shows, .certificate = true };
+static struct sasl_login_rules rules(const struct session *s) {
+  return (struct sasl_login_rules){
+    .named = buf_slice(&s->named),
+    .secure = s->secure,
+    .binds = proto_bindings(&s->pub.proto).exporter_n > 0,
+    .clear = s->policy.clear,
+    .may_show = s->policy.may_show,
+    .second_try = s->policy.second_try,
+  };
 }
 
-/* The best of the offered that a password serves and that may be used here; `shows`: of those that show it,
- * else of the others. */
-static const struct sasl_mechanism *best(const struct session *s, bool shows, enum digest_kind not) {
-  struct sasl_channel ch = channel(s);
-  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) {
-    if (m->by != SASL_BY_PASSWORD && m->by != SASL_BY_SECRET) continue;
-    if (m->plaintext != shows || m->digest == not) continue;
-    if (sasl_usable(m, ch) && login_offered(s, m->name)) return m;
+/* A server that announces mechanisms which it does not know may not announce USER either. */
+static struct sasl_login_offer offer(const struct session *s) {
+  return (struct sasl_login_offer){ .mechanisms = buf_slice(&s->mechanisms),
+                                    .user = s->user_pass || s->tried.unknown,
+                                    .apop = buf_len(&s->timestamp) > 0 };
+}
+
+static void begin_way(struct session *s, const struct sasl_way *w) {
+  s->way = w;
+  switch (w->kind) {
+  case SASL_WAY_AUTH: begin_sasl(s, sasl_way_mechanism(w)); break;
+  case SASL_WAY_USER: begin_user(s); break;
+  case SASL_WAY_APOP: begin_apop(s); break;
   }
-  return NULL;
-}
-
-static void begin_best(struct session *s) {
-  const struct sasl_mechanism *scram = s->second ? NULL : best(s, false, DIGEST_MD5);
-  const struct sasl_mechanism *plain = may_show(s) ? best(s, true, DIGEST_MD5) : NULL;
-  const struct sasl_mechanism *cram = best(s, false, DIGEST_KINDS);
-  if (scram)
-    begin_sasl(s, scram);
-  else if (plain)
-    begin_sasl(s, plain);
-  else if (may_show(s) && s->user_pass)
-    begin_user(s);
-  else if (cram && !s->second)
-    begin_sasl(s, cram);
-  else if (buf_len(&s->timestamp) && !s->second)
-    begin_apop(s);
-  else
-    client_end_politely(s, POP3_END_NO_MECHANISM);
-}
-
-/* The one that was named, whether the server announces it or not: some don't know themselves. */
-static void begin_named(struct session *s) {
-  const struct sasl_mechanism *m = sasl_find(buf_slice(&s->named));
-  bool apop = named(s, "APOP"), user = named(s, "USER");
-  if (apop && buf_len(&s->timestamp))
-    begin_apop(s);
-  else if (user && may_show(s))
-    begin_user(s);
-  else if (m && sasl_usable(m, channel(s)))
-    begin_sasl(s, m);
-  else
-    client_end_politely(s, POP3_END_NO_MECHANISM);
 }
 
 void login_begin(struct session *s) {
+  struct sasl_login_rules r = rules(s);
+  struct sasl_login_offer o = offer(s);
   s->phase = PHASE_LOGIN;
-  if (buf_len(&s->named))
-    begin_named(s);
-  else
-    begin_best(s);
+  const struct sasl_way *w = sasl_login_choose(&r, &o, &s->tried);
+  if (w) begin_way(s, w);
+  else client_end_politely(s, sasl_login_allowed(&r) ? POP3_END_NO_MECHANISM : POP3_END_NO_TLS);
+}
+
+/* The next way, or `end`. */
+static void go_on(struct session *s, enum sasl_refusal why, enum pop3_end end) {
+  struct sasl_login_rules r = rules(s);
+  struct sasl_login_offer o = offer(s);
+  bool unknown = why == SASL_REFUSED_MECHANISM || why == SASL_REFUSED_COMMAND;
+  login_forget(s);
+  o.user |= unknown;
+  const struct sasl_way *w = sasl_login_again(&r, &o, &s->tried, s->way, why);
+  if (w) begin_way(s, w);
+  else client_end_politely(s, end);
 }
 
 /* --- how it went --- */
@@ -265,21 +219,28 @@ static enum pop3_end no_code(const struct session *s, const struct pop3_reply *r
   return says(r->text, "lock") || says(r->text, "in use") ? POP3_END_IN_USE : POP3_END_LOGIN_WRONG;
 }
 
+static bool says_any(struct slice text, const char *const *words) {
+  for (; *words; words++)
+    if (says(text, *words)) return true;
+  return false;
+}
+
+/* Servers exist that announce what they do not know: the refusal is about the command or the mechanism, not about
+ * the login. There is no code for it in POP3 (RFC 5034 has none but RFC 2449's), only words. */
+static enum sasl_refusal refusal_of(const struct session *s, const struct pop3_reply *r, enum pop3_end end) {
+  static const char *const command[] = { "unknown command", "unimplemented", "not implemented", "invalid command",
+                                         "bad command", "syntax error", NULL };
+  static const char *const mechanism[] = { "unknown auth", "unknown mech", "unrecogni", "unsupported",
+                                           "not supported", NULL };
+  if (s->cancelled) return SASL_REFUSED_OTHERWISE;
+  if (s->sasl_on && !r->code.n && says_any(r->text, command)) return SASL_REFUSED_COMMAND;
+  if (s->sasl_on && !r->code.n && says_any(r->text, mechanism)) return SASL_REFUSED_MECHANISM;
+  return end == POP3_END_LOGIN_WRONG ? SASL_REFUSED_WRONG : SASL_REFUSED_OTHERWISE;
+}
+
 static void refused(struct session *s, const struct pop3_reply *r) {
-  bool hidden = s->sasl_on && !s->sasl.mech->plaintext;
-  bool cancelled = s->cancelled;
-  enum pop3_end end = cancelled ? POP3_END_UNPROVEN : client_refusal(r, no_code(s, r));
-  login_forget(s);
-  if (end == POP3_END_LOGIN_WRONG && hidden && s->secure && s->policy.second_try && !s->second &&
-      !buf_len(&s->named)) {
-    const struct sasl_mechanism *plain = best(s, true, DIGEST_MD5);
-    s->second = true;
-    if (plain || s->user_pass) {
-      begin_best(s);
-      return;
-    }
-  }
-  client_end_politely(s, end);
+  enum pop3_end end = s->cancelled ? POP3_END_UNPROVEN : client_refusal(r, no_code(s, r));
+  go_on(s, refusal_of(s, r, end), end);
 }
 
 void login_answer(struct session *s, const struct pop3_reply *r) {

@@ -1,6 +1,7 @@
 #include "lib/pop3/command.h"
 
 #include "lib/base/num.h"
+#include "lib/base/utf8.h"
 
 struct pop3_command pop3_command_split(struct slice line) {
   ptrdiff_t space = slice_find(line, ' ');
@@ -29,6 +30,13 @@ static bool is_word(struct slice s) {
   return s.n > 0;
 }
 
+/* RFC 6856 §2.2: user names and passwords may be UTF-8. */
+static bool is_utf8_word(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] <= ' ' || s.p[i] == 0x7f) return false;
+  return s.n > 0 && utf8_is_valid(s);
+}
+
 static bool arg_none(struct slice s, struct pop3_args *a) { return false; }
 
 static bool arg_number(struct slice s, struct pop3_args *a) { return message_number(s, &a->number); }
@@ -40,7 +48,7 @@ static bool arg_top(struct slice s, struct pop3_args *a) {
 
 static bool arg_name(struct slice s, struct pop3_args *a) {
   a->name = s;
-  return is_word(s);
+  return is_utf8_word(s);
 }
 
 /* Any octets, 8-bit too, but none that could end a line or a string somewhere else. */
@@ -58,7 +66,7 @@ static int hex_value(uint8_t c) {
 /* RFC 1939 §7: "a 16-octet value which is sent in hexadecimal format, using lower-case". */
 static bool arg_apop(struct slice s, struct pop3_args *a) {
   a->name = slice_split(&s, ' ');
-  if (!is_word(a->name) || s.n != 2 * sizeof a->digest) return false;
+  if (!is_utf8_word(a->name) || s.n != 2 * sizeof a->digest) return false;
   for (size_t i = 0; i < sizeof a->digest; i++) {
     int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
     if (high < 0 || low < 0) return false;
@@ -75,10 +83,6 @@ static bool is_mechanism(struct slice s) {
 }
 
 static bool arg_auth(struct slice s, struct pop3_args *a) {
-  if (s.n == 0) { /* Outlook says "AUTH " to ask for the list */
-    a->present = false;
-    return true;
-  }
   a->has_text = slice_find(s, ' ') >= 0;
   a->name = slice_split(&s, ' ');
   a->text = s;
@@ -100,26 +104,36 @@ static bool arg_lang(struct slice s, struct pop3_args *a) {
   return run > 0;
 }
 
+/* verbatim: blanks at the end belong to the argument. */
 static const struct {
   const char *usage;
   bool optional;
   bool (*parse)(struct slice s, struct pop3_args *a);
+  bool verbatim;
 } kinds[POP3_ARG_KINDS] = {
   [POP3_ARG_NONE] = { "", true, arg_none },
   [POP3_ARG_NUMBER] = { " msg", false, arg_number },
   [POP3_ARG_MAYBE_NUMBER] = { " [msg]", true, arg_number },
   [POP3_ARG_TOP] = { " msg n", false, arg_top },
   [POP3_ARG_NAME] = { " name", false, arg_name },
-  [POP3_ARG_PASSWORD] = { " string", false, arg_password },
+  [POP3_ARG_PASSWORD] = { " string", false, arg_password, true },
   [POP3_ARG_APOP] = { " name digest", false, arg_apop },
   [POP3_ARG_LANG] = { " [language]", true, arg_lang },
   [POP3_ARG_AUTH] = { " [mechanism [initial-response]]", true, arg_auth },
 };
 
+/* Clients in use send "QUIT ", "LIST ", "AUTH ": RFC 1939 §3 knows no such blank, and refusing QUIT would undo
+ * what the session had deleted. */
+static struct slice without_blanks(struct slice s) {
+  while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t')) s.n--;
+  return s;
+}
+
 bool pop3_args_parse(enum pop3_arg kind, const struct pop3_command *c, struct pop3_args *ret) {
-  *ret = (struct pop3_args){ .present = c->has_args };
-  if (!c->has_args) return kinds[kind].optional;
-  return kinds[kind].parse(c->args, ret);
+  struct slice args = kinds[kind].verbatim ? c->args : without_blanks(c->args);
+  bool present = kinds[kind].verbatim ? c->has_args : args.n > 0;
+  *ret = (struct pop3_args){ .present = present };
+  return present ? kinds[kind].parse(args, ret) : kinds[kind].optional;
 }
 
 const char *pop3_arg_usage(enum pop3_arg kind) { return kinds[kind].usage; }

@@ -16,12 +16,31 @@ static bool take_code(struct slice *text, struct slice *ret) {
   return true;
 }
 
-/* "+OK" alone or before a space. "+OKAY" is nothing. */
+/* Servers put several blanks, or TABs, where RFC 1939 §3 has one space, and other clients take them. */
+static bool is_blank(int c) { return c == ' ' || c == '\t'; }
+
+static void skip_blanks(struct slice *s) {
+  while (is_blank(slice_at(*s, 0))) *s = slice_from(*s, 1);
+}
+
+/* The next word, without the blanks around it. */
+static struct slice next_word(struct slice *line) {
+  size_t n = 0;
+  skip_blanks(line);
+  while (n < line->n && !is_blank(line->p[n])) n++;
+  struct slice word = slice_first(*line, n);
+  *line = slice_from(*line, n);
+  skip_blanks(line);
+  return word;
+}
+
+/* "+OK", in any case, alone or before a blank. "+OKAY" is nothing. */
 static bool take_status(struct slice *line, struct slice word) {
-  if (!slice_starts(*line, word)) return false;
+  if (!slice_case_starts(*line, word)) return false;
   struct slice rest = slice_from(*line, word.n);
-  if (rest.n > 0 && slice_at(rest, 0) != ' ') return false;
-  *line = slice_from(rest, 1);
+  if (rest.n > 0 && !is_blank(slice_at(rest, 0))) return false;
+  skip_blanks(&rest);
+  *line = rest;
   return true;
 }
 
@@ -57,7 +76,7 @@ bool pop3_reply_timestamp(struct slice text, struct slice *ret) {
 
 bool pop3_reply_pair(struct slice line, uint64_t *ret_first, uint64_t *ret_second) {
   uint64_t first, second;
-  struct slice a = slice_split(&line, ' '), b = slice_split(&line, ' ');
+  struct slice a = next_word(&line), b = next_word(&line);
   if (!num_parse(a, UINT64_MAX, &first) || !num_parse(b, UINT64_MAX, &second)) return false;
   *ret_first = first;
   *ret_second = second;
@@ -72,8 +91,9 @@ bool pop3_uidl_ok(struct slice uidl) {
 
 bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_uidl) {
   uint64_t number;
-  struct slice a = slice_split(&line, ' ');
-  if (!num_parse(a, UINT64_MAX, &number) || !pop3_uidl_ok(line)) return false;
+  struct slice a = next_word(&line);
+  while (line.n && is_blank(line.p[line.n - 1])) line.n--;
+  if (!num_parse(a, UINT64_MAX, &number) || !line.n) return false;
   *ret_number = number;
   *ret_uidl = line;
   return true;

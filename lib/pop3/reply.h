@@ -1,5 +1,6 @@
 /* What a POP3 server says, as a client reads it. Everything is taken as hostile: sizes are bounded,
- * nothing is kept, and what does not follow the grammar is an error, never a guess.
+ * nothing is kept, and what does not follow the grammar is an error, never a guess. Blanks are taken as other
+ * clients take them: several, TABs, in front and behind; "+ok" is "+OK".
  *
  *    response = greeting / single-line / multi-line      status = "+OK" / "-ERR"
  *    resp-code = "[" resp-level *("/" resp-level) "]"    continue-req = "+" SP [base64]
@@ -25,7 +26,8 @@ bool pop3_reply_parse(struct slice line, struct pop3_reply *ret);
 bool pop3_reply_timestamp(struct slice text, struct slice *ret);
 /* "2 320": STAT's answer, or a line of LIST. */
 bool pop3_reply_pair(struct slice line, uint64_t *ret_first, uint64_t *ret_second);
-/* "2 QhdPYR:00WBw1Ph7x7": a line of UIDL. False unless the id is 1 to 70 of 0x21 to 0x7E. */
+/* "2 QhdPYR:00WBw1Ph7x7": a line of UIDL. The id may be one that pop3_uidl_ok() would not have, but is not
+ * empty. */
 bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_uidl);
 /* 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7). */
 bool pop3_uidl_ok(struct slice uidl);

@@ -15,7 +15,10 @@ const char *close_reason_meaning(enum close_reason r) {
 }
 
 void proto_init(struct proto *p, const struct proto_start *start) {
-  *p = (struct proto){ .now_ms = start->now_ms, .wall_s = start->wall_s };
+  *p = (struct proto){
+    .now_ms = start->now_ms, .wall_s = start->wall_s,
+    .out_high = PROTO_OUT_STRANGER, .in_most = PROTO_IN_STRANGER,
+  };
   buf_init(&p->out, PROTO_OUT_MAX);
   buf_init(&p->ask.body, IPC_PAYLOAD_MAX);
 }
@@ -49,4 +52,9 @@ void proto_close(struct proto *p, enum close_reason reason) {
 
 void proto_trace(struct proto *p, char direction, struct slice line) {
   if (p->trace.fn) p->trace.fn(p->trace.arg, direction, line);
+}
+
+bool proto_log(struct proto *p, struct log_line *l, enum log_event event) {
+  if (p->log.open) p->log.open(p->log.arg, l, event);
+  return p->log.open && l->on;
 }

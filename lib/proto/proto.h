@@ -8,7 +8,7 @@
  * The shell's loop, which every shell follows to the letter:
  *
  *   1. while ask.type != 0                     the question is out; wait for answer()
- *   2. while out holds more than PROTO_OUT_HIGH: flush it first (back-pressure parks input)
+ *   2. while out holds more than out_high: flush it first (back-pressure parks input)
  *   3. more == true                            call produce() until it is false (see 2)
  *   4. want == PROTO_CLOSE                     flush, close, log `reason`, free
  *   5. want == PROTO_TLS                       flush; octets waiting in `in`? close TLS_INJECTION;
@@ -27,8 +27,17 @@
 
 #include "ipc/ipc.h"
 #include "lib/base/buf.h"
+#include "lib/base/log.h"
 
-enum { PROTO_OUT_HIGH = 64 * 1024, PROTO_OUT_MAX = 256 * 1024 };
+/* What may wait for a client: a stranger, who has shown nothing yet, holds a tenth of what a reader of mail does.
+ * A buffer doubles, so the memory is at most twice the mark. */
+enum {
+  PROTO_OUT_HIGH = 64 * 1024,
+  PROTO_OUT_STRANGER = 8 * 1024,
+  PROTO_OUT_MAX = 256 * 1024,
+  PROTO_IN_HIGH = 64 * 1024, /* octets taken from the client at once */
+  PROTO_IN_STRANGER = 8 * 1024,
+};
 
 enum close_reason {
 #define R(name, word, meaning) CLOSE_##name,
@@ -60,6 +69,12 @@ struct proto_trace {
   void *arg;
 };
 
+/* The log: `open` begins a line with the session's name, service and client in it (lib/base/log.h). */
+struct proto_log {
+  void (*open)(void *arg, struct log_line *l, enum log_event event);
+  void *arg;
+};
+
 /* What binds the TLS channel under a session (RFC 5056): it is asked for when a login needs it. */
 struct proto_bindings {
   uint8_t exporter[64], end_point[64]; /* RFC 9266; RFC 5929 §4 */
@@ -75,6 +90,8 @@ struct proto_channel {
 
 struct proto {
   struct buf out;
+  size_t out_high;      /* no more is taken from the client while `out` holds more than this */
+  size_t in_most;       /* octets that the shell reads from the client at once */
   enum proto_want want;
   enum close_reason reason;
   struct proto_ask ask;
@@ -83,6 +100,7 @@ struct proto {
   int64_t wall_s;       /* likewise: seconds since 1970, for date headers */
   uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
   struct proto_trace trace;
+  struct proto_log log; /* `open` is NULL: nothing is logged */
   struct proto_channel channel; /* the shell's; `bindings` is NULL where there is nothing to bind to */
 };
 
@@ -93,7 +111,8 @@ struct proto_start {
   uint8_t peer[16];        /* the client's address */
   uint8_t peer_len;        /* 4 or 16 */
   uint16_t peer_port;
-  const char *service;     /* "smtp", "submission", "submissions", "lmtp", "pop3", "pop3s" */
+  uint32_t uid;            /* of the service "local": the user of this machine; peer is then the loopback */
+  const char *service;     /* "smtp", "submission", "submissions", "local", "pop3", "pop3s" */
   bool secure;             /* implicit TLS: the handshake is already done */
   const char *tls_version; /* "TLSv1.3" when secure */
   const char *tls_cipher;
@@ -132,8 +151,8 @@ struct proto_ops {
   void (*room_lost)(struct proto *p, enum proto_room room);
   /* Puts key=value pairs for the closing log line: what the session did. */
   void (*summary)(struct proto *p, void (*put)(void *arg, const char *key, struct slice value), void *arg);
-  /* True when the session has logged in or has mail under way: not the first to be dropped when
-   * connections run out. */
+  /* True when the session has logged in or brings mail just now: not the first to be dropped when
+   * connections run out. Octets that cost nothing, and what was done long ago, are no reason. */
   bool (*valuable)(const struct proto *p);
   /* Another session waits for what this one has for itself. True: it lets go of it, or does so already; it then
    * mostly has closed. False: it is in use. NULL: there is nothing of that kind. */
@@ -149,6 +168,8 @@ struct buf *proto_ask(struct proto *p, enum proto_room room, uint16_t type, bool
 void proto_close(struct proto *p, enum close_reason reason);
 /* For sessions: the channel's bindings, empty where there are none. */
 struct proto_bindings proto_bindings(const struct proto *p);
+/* For sessions: begins a line of the log; the session adds its fields, then log_end(). False: nothing is logged. */
+bool proto_log(struct proto *p, struct log_line *l, enum log_event event);
 /* For sessions: writes a trace line when tracing is on. */
 void proto_trace(struct proto *p, char direction, struct slice line);
 

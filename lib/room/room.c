@@ -1,6 +1,7 @@
 #include "lib/room/room.h"
 
 #include "ipc/parent_room.h"
+#include "lib/room/limits.h"
 #include "lib/sandbox/sandbox.h"
 
 #include <signal.h>
@@ -67,7 +68,8 @@ void room_fail(struct room *r, const char *fmt, ...) {
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  log_say(&r->log, LOG_ERROR_, "failed", "%s", text);
+  log_say(&r->log, LOG_E_FAILED, "%s", text);
+  if (r->over) return; /* the first reason was sent */
   struct buf b;
   buf_init(&b, 2048);
   room_failed_put(&b, &(struct room_failed){ slice_str(text) });
@@ -76,9 +78,19 @@ void room_fail(struct room *r, const char *fmt, ...) {
   room_exit(r, 75);
 }
 
+void room_refused(struct room *r, enum log_event event, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(r->refused, sizeof r->refused, fmt, ap);
+  va_end(ap);
+  log_say(&r->log, event, "%s", r->refused);
+}
+
+void room_session_name(const struct room *r, uint32_t number, uint64_t id, char to[ROOM_SESSION_NAME]) {
+  snprintf(to, ROOM_SESSION_NAME, "%x-%x-%jx", r->started_s, number, (uintmax_t)id);
+}
+
 void room_log_setup(struct log *log, const struct conf *conf) {
-  log->fd = STDERR_FILENO;
-  log->format = (enum log_format)conf->log_format;
   log->least = (enum log_level)conf->log_level;
 }
 
@@ -93,7 +105,7 @@ static bool peer_message(void *arg, struct channel *ch, const struct ipc_msg *ms
 }
 
 static void tell_breach(struct room *r, const struct room_peer *p, const char *breach) {
-  log_say(&r->log, LOG_ERROR_, "breach", "%s-%u: %s; it is being ended", room_name(p->kind), p->number, breach);
+  log_say(&r->log, LOG_E_BREACH, "%s-%u: %s; it is being ended", room_name(p->kind), p->number, breach);
   struct buf b;
   buf_init(&b, 512);
   room_breach_put(&b, &(struct room_breach){ (uint8_t)p->kind, p->number, slice_str(breach) });
@@ -138,7 +150,9 @@ static void open_peer(struct room_peer *p) {
 
 /* There is one of them at a time. A new one may be announced before the end of the former is seen: what
  * was asked there is lost first, so that no answer of one is taken for the other's. */
-static bool is_single(enum room_kind kind) { return kind == ROOM_AUTH || kind == ROOM_STORE || kind == ROOM_RESOLVER; }
+static bool is_single(enum room_kind kind) {
+  return kind == ROOM_AUTH || kind == ROOM_STORE || kind == ROOM_RESOLVER || kind == ROOM_KEYS;
+}
 
 static bool on_channel(struct room *r, const struct ipc_msg *msg) {
   struct room_channel m;
@@ -173,11 +187,12 @@ static bool on_hello(struct room *r, const struct ipc_msg *msg) {
     return false;
   r->number = m.number;
   r->started_as_root = m.started_as_root;
+  r->started_s = m.started_s;
   r->uid = m.uid;
   r->gid = m.gid;
   memcpy(r->folder, m.folder.p, m.folder.n);
   memcpy(r->root_dir, m.root_dir.p, m.root_dir.n);
-  snprintf(r->log.role, sizeof r->log.role, "%s-%u", room_name(r->kind), r->number);
+  snprintf(r->name, sizeof r->name, "%s-%u", room_name(r->kind), r->number);
   return true;
 }
 
@@ -190,6 +205,7 @@ static bool on_config(struct room *r, const struct ipc_msg *msg) {
     return true;
   }
   r->conf = next;
+  r->refused[0] = 0; /* a reload begins with it */
   room_log_setup(&r->log, next);
   if (r->running && r->ops->reload) r->ops->reload(r, before);
   conf_free(&before);
@@ -217,6 +233,19 @@ static bool on_tickets(struct room *r, const struct ipc_msg *msg) {
   return true;
 }
 
+static bool on_notes(struct room *r, const struct ipc_msg *msg) {
+  if (!r->ops->notes || r->running) return false;
+  r->ops->notes(r, msg->fd);
+  return true;
+}
+
+static bool on_refuse(struct room *r, const struct ipc_msg *msg) {
+  struct room_refuse m;
+  if (!room_refuse_get(msg->payload, &m) || !r->ops->refuse) return false;
+  r->ops->refuse(r, m.address, m.seconds);
+  return true;
+}
+
 static bool on_token_keys(struct room *r, const struct ipc_msg *msg) {
   struct room_token_keys m;
   if (!room_token_keys_get(msg->payload, &m) || !r->ops->token_keys) return false;
@@ -230,7 +259,13 @@ static bool confine(struct room *r, struct buf *missing, struct buf *err) {
   p.dial_count = r->dial_count;
   if (r->folder[0]) p.folder = r->folder;
   if (r->started_as_root && r->root_dir[0]) p.root_dir = r->root_dir;
+  room_limits(r, &p);
   if (!sandbox_enter(&p, missing, err)) return false;
+  r->descriptors = p.descriptors;
+  if (buf_len(missing) && r->conf->strict_sandbox) {
+    buf_printf(err, "strict_sandbox is on, and this system lacks: %.*s", SLICE_ARG(buf_slice(missing)));
+    return false;
+  }
   /* The room's own folder is its root folder now. */
   if (p.root_dir && p.folder && strcmp(p.root_dir, p.folder) == 0) memcpy(r->folder, "/", 2);
   return true;
@@ -268,6 +303,18 @@ static bool on_go(struct room *r, const struct ipc_msg *msg) {
   return true;
 }
 
+static bool on_apply(struct room *r, const struct ipc_msg *msg) {
+  struct room_apply m;
+  struct buf b;
+  if (!room_apply_get(msg->payload, &m)) return false;
+  if (!r->running) return true;
+  buf_init(&b, 2048);
+  room_applied_put(&b, &(struct room_applied){ m.number, slice_str(r->refused) });
+  channel_send(r->parent, room_applied_type, 0, buf_slice(&b));
+  buf_free(&b);
+  return true;
+}
+
 static bool on_stop(struct room *r, const struct ipc_msg *msg) {
   if (r->stopping) return true; /* said already */
   r->stopping = true;
@@ -282,7 +329,8 @@ static const struct {
 } parent_messages[] = {
   { room_hello_type, on_hello },     { room_config_type, on_config },           { room_listener_type, on_listener },
   { room_channel_type, on_channel }, { room_certificate_type, on_certificate }, { room_tickets_type, on_tickets },
-  { room_token_keys_type, on_token_keys },
+  { room_token_keys_type, on_token_keys }, { room_notes_type, on_notes }, { room_refuse_type, on_refuse },
+  { room_apply_type, on_apply },
   { room_go_type, on_go },           { room_stop_type, on_stop },
 };
 
@@ -296,7 +344,7 @@ static bool parent_message(void *arg, struct channel *ch, const struct ipc_msg *
 
 static void parent_lost(void *arg, struct channel *ch, const char *breach) {
   struct room *r = arg;
-  if (breach) log_say(&r->log, LOG_ERROR_, "breach", "parent: %s", breach);
+  if (breach) log_say(&r->log, LOG_E_BREACH, "parent: %s", breach);
   room_exit(r, breach ? 70 : 0);
 }
 
@@ -305,8 +353,8 @@ static const struct channel_ops parent_channel_ops = { parent_message, parent_lo
 int room_run(const struct room_ops *ops, void *arg) {
   struct room r = { .ops = ops, .arg = arg, .kind = ops->kind, .loop = loop_new() };
   r.log = (struct log){ .fd = STDERR_FILENO, .least = LOG_INFO_ };
-  snprintf(r.log.role, sizeof r.log.role, "%s", room_name(ops->kind));
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a file at RLIMIT_FSIZE is an error of its write */
   /* The parent decides when a room ends; a terminal's Ctrl-C goes to the whole group. */
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);

@@ -17,7 +17,7 @@
 #include "lib/base/log.h"
 #include "lib/ev/channel.h"
 
-enum { ROOM_PARENT_FD = 3, ROOM_PORTS_MAX = 8 };
+enum { ROOM_PARENT_FD = 3, ROOM_PORTS_MAX = 8, ROOM_SESSION_NAME = 40 };
 
 struct room_peer;
 struct room;
@@ -41,6 +41,9 @@ struct room_ops {
   void (*certificate)(struct room *r, uint16_t index, bool last, struct slice pem);
   void (*tickets)(struct room *r, struct slice keys);
   void (*token_keys)(struct room *r, struct slice keys);
+  /* Takes `fd`. */
+  void (*notes)(struct room *r, int fd);
+  void (*refuse)(struct room *r, struct slice address, uint32_t seconds);
   /* r->conf is the new configuration, `before` is freed after the call. */
   void (*reload)(struct room *r, const struct conf *before);
   /* Finish, then room_exit(). NULL: the room may end at once. */
@@ -55,17 +58,21 @@ struct room {
   enum room_kind kind;
   uint32_t number;
   bool started_as_root;
+  uint32_t started_s; /* when the parent started */
   uint32_t uid, gid;
   char folder[1101];   /* the room's folder, as it is to be opened once confined; "" for none */
   char root_dir[1101]; /* the root folder it gets when started by root */
   uint16_t dials[ROOM_PORTS_MAX]; /* the TCP ports it may connect to, where its system calls let it at all */
   size_t dial_count;
   struct loop *loop;
+  char name[24]; /* "smtpd-3" */
   struct log log;
   struct conf *conf;
   struct channel *parent;
   struct room_peer *peers;
+  uint64_t descriptors; /* RLIMIT_NOFILE once it is confined; 0: none */
   bool running, stopping, over;
+  char refused[1024]; /* of the present reload; "" for nothing */
   int exit_code;
 };
 
@@ -75,6 +82,10 @@ void room_exit(struct room *r, int code);
 /* Says to the parent what is wrong, then ends the room with 75 (try again). */
 void room_fail(struct room *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A part of the present reload can't take effect, and what was there before stays: the log and whoever asked for
+ * the reload are told so. */
+void room_refused(struct room *r, enum log_event event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* A message for the neighbour `number` of that kind; dropped when it is gone. `fd` is taken. */
 void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
                struct slice payload, int fd);
@@ -82,6 +93,9 @@ void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t ty
 struct channel *room_channel_to(struct room *r, enum room_kind kind, uint32_t number);
 /* The number of the neighbour of a kind that has only one process; 0: none now. */
 uint32_t room_single(struct room *r, enum room_kind kind);
+
+/* The name of session `id` of the front-end `number`: the same in every process, never given twice. */
+void room_session_name(const struct room *r, uint32_t number, uint64_t id, char to[ROOM_SESSION_NAME]);
 
 /* The log settings of a configuration. */
 void room_log_setup(struct log *log, const struct conf *conf);

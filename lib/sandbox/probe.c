@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -25,6 +26,15 @@ static long try_execveat(void) { return syscall(SYS_execveat, 0, "", NULL, NULL,
 static long try_open(void) { return syscall(SYS_open, "/etc/passwd", O_RDONLY); }
 static long try_openat(void) { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY); }
 static long try_openat_root(void) { return syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY); }
+/* fstat(3) by its other name; with a path it looks at any file, where there is no root folder of its own. */
+static long try_stat_path(void) {
+  struct stat st;
+  return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, AT_EMPTY_PATH);
+}
+static long try_statx(void) {
+  struct statx st;
+  return syscall(SYS_statx, AT_FDCWD, "/etc/passwd", AT_EMPTY_PATH, STATX_SIZE, &st);
+}
 static long try_creat(void) {
   return syscall(SYS_openat, AT_FDCWD, "/tmp/.sandbox-probe", O_CREAT | O_RDWR, 0600);
 }
@@ -104,6 +114,8 @@ static const struct {
   { "open", try_open },
   { "openat", try_openat },
   { "openat-root", try_openat_root },
+  { "newfstatat-path", try_stat_path },
+  { "statx", try_statx },
   { "creat", try_creat },
   { "unlink", try_unlink },
   { "socket", try_socket },

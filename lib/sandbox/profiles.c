@@ -1,13 +1,14 @@
 /* Which room may make which system call. What is not here ends the process.
  *
  * The lists grew from what the rooms do, not from what might come in handy: a new row needs a reason, and the
- * numbers in tests/unit/test_sandbox.c change with it, so that a review sees it.
+ * numbers in tests/unit/test_sandbox.c and SECURITY.md change with it, so that a review sees it. A front-end, which
+ * reads what strangers send, may make 28 at most.
  *
  *   fronts (smtpd, pop3d)  take connections that come through an inherited listener; make no socket, open no
  *                          file, start no process or thread
- *   keys                   one channel to each front-end, nothing else
+ *   keys                   files below its own folder, the keys that mail is signed with (Landlock says which)
  *   auth, store            threads, and files below their own folder (Landlock says which)
- *   collector              TCP sockets of its own that connect (Landlock says to which ports); never listens
+ *   collector, sender      TCP sockets of its own that connect (Landlock says to which ports); never listens
  *   resolver               UDP and TCP sockets to ask name servers with (Landlock says at which TCP ports); never listens
  *
  * No room may make memory executable, start a program, or reach another process but by its channels. */
@@ -32,8 +33,9 @@
 #define STORE (1u << ROOM_STORE)
 #define RESOLVER (1u << ROOM_RESOLVER)
 #define COLLECTOR (1u << ROOM_COLLECTOR)
+#define SENDER (1u << ROOM_SENDER)
 #define FRONTS (SMTPD | POP3D)
-#define DIALS (RESOLVER | COLLECTOR)
+#define DIALS (RESOLVER | COLLECTOR | SENDER)
 #define FILES (AUTH | STORE)
 #define NO_FILES (FRONTS | KEYS | DIALS)
 #define ALL (FILES | NO_FILES)
@@ -41,6 +43,8 @@
 /* clang-format off */
 #define CALL(name, who) { .number = SCMP_SYS(name), .rooms = (who) }
 #define CALL_IF(name, who, ...) { .number = SCMP_SYS(name), .rooms = (who), .a = { __VA_ARGS__ } }
+/* Does nothing and fails: what the library asks for where it can do without. */
+#define REFUSED(name, who) { .number = SCMP_SYS(name), .rooms = (who), .refuse = ENOSYS }
 #define SOCKET_OPTION(call, who, level, name)                                                              \
   { .number = SCMP_SYS(call), .rooms = (who), .a = { EQUAL, 1, (level), 0 }, .b = { EQUAL, 2, (name), 0 } }
 #define SOCKET(who, family, type)                                                                          \
@@ -50,9 +54,10 @@
 
 static const struct sandbox_call calls[] = {
   /* octets in and out of descriptors that are already open */
-  CALL(read, ALL),
+  CALL(read, FILES | RESOLVER), /* the others know sockets only: recv(2) */
   CALL(write, ALL),
-  CALL(writev, ALL),
+  CALL(writev, FILES | RESOLVER), /* libunbound's questions over TCP */
+  REFUSED(writev, NO_FILES & ~RESOLVER), /* how glibc says why it aborts; it aborts without */
   CALL(close, ALL),
   CALL(recvmsg, ALL),
   CALL(recvfrom, ALL),
@@ -61,22 +66,28 @@ static const struct sandbox_call calls[] = {
   CALL_IF(sendto, ALL, BITS_OFF, 3, MSG_FASTOPEN),
   /* libunbound tries it first; Landlock does not look at it. Told that there is none, it connects as others do. */
   { .number = SCMP_SYS(sendmsg), .rooms = RESOLVER, .a = { BITS_ON, 2, MSG_FASTOPEN, 0 }, .refuse = EOPNOTSUPP },
-  CALL(fstat, ALL),
-  /* fstat(3) is newfstatat(fd, "", …, AT_EMPTY_PATH) in glibc 2.33 and later */
-  CALL_IF(newfstatat, NO_FILES, BITS_ON, 3, AT_EMPTY_PATH),
-  CALL_IF(fcntl, ALL, EQUAL, 1, F_GETFL),
-  CALL_IF(fcntl, ALL, EQUAL, 1, F_GETFD),
-  CALL_IF(fcntl, ALL, EQUAL, 1, F_SETFD),
+  /* never newfstatat, as which glibc's fstat(3) comes: the filter can't see that its path is empty, and Landlock does
+   * not restrict what a path is looked at for (lib/disk makes the call itself) */
+  CALL(fstat, FILES | KEYS),
+  CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_GETFL),
+  CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_GETFD),
+  CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_SETFD),
   /* waiting */
+#ifdef __NR_epoll_wait
   CALL(epoll_wait, ALL),
+#else /* newer architectures have these only */
   CALL(epoll_pwait, ALL),
+#endif
   CALL(epoll_ctl, ALL),
+#ifdef __NR_poll
   CALL(poll, ALL),
+#else
   CALL(ppoll, ALL),
+#endif
   CALL(restart_syscall, ALL),
-  CALL(nanosleep, ALL),
-  CALL(clock_nanosleep, ALL),
-  CALL(sched_yield, ALL),
+  CALL(nanosleep, FILES | RESOLVER),
+  CALL(clock_nanosleep, FILES | RESOLVER),
+  CALL(sched_yield, FILES | RESOLVER),
   FUTEX(FUTEX_WAIT),
   FUTEX(FUTEX_WAKE),
   FUTEX(FUTEX_CMP_REQUEUE),
@@ -87,30 +98,34 @@ static const struct sandbox_call calls[] = {
   CALL_IF(mmap, ALL, BITS_OFF, 2, PROT_EXEC),
   CALL_IF(mprotect, ALL, BITS_OFF, 2, PROT_EXEC),
   CALL(munmap, ALL),
-  CALL(mremap, ALL),
+  CALL(mremap, FILES | DIALS),
+  REFUSED(mremap, FRONTS | KEYS), /* realloc(3) of much memory then copies */
   CALL(brk, ALL),
   CALL_IF(madvise, ALL, EQUAL, 2, MADV_DONTNEED),
   CALL_IF(madvise, ALL, EQUAL, 2, MADV_FREE),
   /* time, chance, itself */
   CALL(clock_gettime, ALL),
-  CALL(gettimeofday, ALL),
-  CALL(time, ALL),
+  CALL(gettimeofday, ALL), /* libevent's, where the clock can't be read without the kernel */
+  CALL(time, FILES | RESOLVER),
   CALL(getrandom, ALL),
   CALL(getpid, ALL),
-  CALL(gettid, ALL),
-  CALL(sysinfo, ALL), /* glibc's qsort(3) asks how much memory there is */
-  CALL_IF(prlimit64, ALL, IS_NULL, 2), /* reading limits only */
-  CALL(rt_sigreturn, ALL),
+  CALL(gettid, ALL), /* abort(3), with the next but two */
+  CALL(sysinfo, FILES | RESOLVER), /* glibc's qsort(3) asks how much memory there is */
+  REFUSED(sysinfo, NO_FILES & ~RESOLVER),
+  CALL_IF(prlimit64, FILES | RESOLVER, IS_NULL, 2), /* reading limits only */
+  CALL(rt_sigreturn, FILES | RESOLVER), /* the others have no signal handlers to return from */
   CALL(rt_sigprocmask, ALL),
-  CALL(rt_sigaction, ALL),
-  CALL_IF(tgkill, ALL, OWN_PID, 0), /* abort(3) */
-  CALL(exit, ALL),
+  CALL(rt_sigaction, FILES | RESOLVER),
+  REFUSED(rt_sigaction, NO_FILES & ~RESOLVER), /* abort(3), when its first signal did not end the process */
+  CALL_IF(tgkill, ALL, OWN_PID, 0),
+  CALL(exit, FILES | RESOLVER), /* a thread's end */
   CALL(exit_group, ALL),
   /* the network, on sockets that the listener gave */
   CALL(accept4, FRONTS),
   /* for writing only: the other directions would end the listener that all front-ends share */
   CALL_IF(shutdown, FRONTS, EQUAL, 1, SHUT_WR),
-  SOCKET_OPTION(setsockopt, FRONTS | COLLECTOR, IPPROTO_TCP, TCP_NODELAY),
+  SOCKET_OPTION(setsockopt, FRONTS | COLLECTOR | SENDER, IPPROTO_TCP, TCP_NODELAY),
+  SOCKET_OPTION(getsockopt, SMTPD, SOL_SOCKET, SO_PEERCRED), /* which user of this machine */
   /* the network, on sockets of its own */
   SOCKET(RESOLVER, AF_INET, SOCK_DGRAM),
   SOCKET(RESOLVER, AF_INET6, SOCK_DGRAM),
@@ -127,10 +142,10 @@ static const struct sandbox_call calls[] = {
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU),
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
   /* a message body that store shared as a read-only descriptor */
-  CALL(pread64, POP3D | FILES),
+  CALL(pread64, POP3D | FILES | KEYS),
   /* threads; clone3's arguments can't be looked at, so glibc is made to use clone */
   CALL_IF(clone, FILES, BITS_ON, 0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND),
-  { .number = SCMP_SYS(clone3), .rooms = FILES, .refuse = ENOSYS },
+  REFUSED(clone3, FILES),
   CALL(set_robust_list, FILES),
   CALL(rseq, FILES),
   CALL(sched_getaffinity, FILES), /* how many processors: threads, malloc's arenas */
@@ -138,23 +153,22 @@ static const struct sandbox_call calls[] = {
   CALL(eventfd2, FILES), /* a thread wakes the loop */
   CALL(pipe2, FILES),
   /* files; where, is Landlock's to say */
-  CALL(openat, FILES),
-  CALL(openat2, FILES),
-  CALL(newfstatat, FILES),
+  CALL(openat, FILES | KEYS),
+  CALL(openat2, FILES | KEYS),
   CALL(lseek, FILES),
-  CALL(pwrite64, FILES),
+  CALL(pwrite64, FILES | KEYS),
   CALL(pwritev, FILES),
   CALL(ftruncate, FILES),
   CALL(fallocate, FILES),
-  CALL(fadvise64, FILES),
-  CALL(fsync, FILES),
-  CALL(fdatasync, FILES),
+  CALL(fadvise64, FILES | KEYS),
+  CALL(fsync, FILES | KEYS),
+  CALL(fdatasync, FILES | KEYS),
   CALL(syncfs, FILES),
-  CALL(renameat, FILES),
+  CALL(renameat, FILES | KEYS),
   CALL(renameat2, FILES),
-  CALL(unlinkat, FILES),
+  CALL(unlinkat, FILES | KEYS),
   CALL(mkdirat, FILES),
-  CALL(getdents64, FILES),
+  CALL(getdents64, FILES | KEYS),
   CALL(fstatfs, FILES),
   CALL_IF(fcntl, FILES, EQUAL, 1, F_OFD_SETLK),
   CALL_IF(fcntl, FILES, EQUAL, 1, F_OFD_GETLK),
@@ -165,13 +179,13 @@ static const struct sandbox_call calls[] = {
  * leaks. Builds with one are for tests; they keep Landlock, the users, and everything above. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const struct sandbox_call tool_calls[] = {
-  CALL(openat, NO_FILES),
+  CALL(openat, NO_FILES & ~KEYS),
   CALL(readlink, ALL),
   CALL(readlinkat, ALL),
-  CALL(newfstatat, NO_FILES),
+  CALL(newfstatat, ALL),
   CALL(stat, ALL),
   CALL(lseek, NO_FILES),
-  CALL(getdents64, NO_FILES),
+  CALL(getdents64, NO_FILES & ~KEYS),
   CALL(madvise, ALL),
   CALL(sigaltstack, ALL),
   CALL(sched_getaffinity, NO_FILES),
@@ -181,6 +195,20 @@ static const struct sandbox_call tool_calls[] = {
   CALL(clone, ALL),
   CALL(wait4, ALL),
   CALL(ptrace, ALL),
+  CALL(read, NO_FILES),
+  CALL(writev, NO_FILES),
+  CALL(fstat, NO_FILES & ~KEYS),
+  CALL(mremap, ALL),
+  CALL(sched_yield, NO_FILES),
+  CALL(nanosleep, NO_FILES),
+  CALL(clock_nanosleep, NO_FILES),
+  CALL(rt_sigaction, NO_FILES),
+  CALL(rt_sigreturn, NO_FILES),
+  CALL_IF(fcntl, NO_FILES, EQUAL, 1, F_GETFL),
+  CALL_IF(fcntl, NO_FILES, EQUAL, 1, F_GETFD),
+  CALL_IF(fcntl, NO_FILES, EQUAL, 1, F_SETFD),
+  CALL(sysinfo, NO_FILES),
+  CALL(exit, NO_FILES),
   CALL(process_vm_readv, ALL),
   CALL(getppid, ALL),
   CALL(mlock, ALL),

@@ -6,6 +6,7 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,18 +64,28 @@ static bool change_user(const struct sandbox_profile *p, struct buf *err) {
   return true;
 }
 
-static bool limit(int which, rlim_t most) {
+/* Puts the limit that holds then into *most. */
+static bool limit(int which, uint64_t *most) {
   struct rlimit now;
   if (getrlimit(which, &now) != 0) return false;
-  if (most > now.rlim_max) most = now.rlim_max;
-  now = (struct rlimit){ most, most };
+  if (*most > now.rlim_max) *most = now.rlim_max;
+  now = (struct rlimit){ *most, *most };
   return setrlimit(which, &now) == 0;
 }
 
-static bool set_limits(const struct sandbox_profile *p, struct buf *err) {
-  bool ok = limit(RLIMIT_CORE, 0) && (p->descriptors == 0 || limit(RLIMIT_NOFILE, p->descriptors)) &&
-            (p->memory == 0 || INSTRUMENTED || limit(RLIMIT_AS, p->memory)) &&
-            (p->file_size == 0 || limit(RLIMIT_FSIZE, p->file_size));
+static bool logs_to_a_file(void) {
+  struct stat st;
+  return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static bool set_limits(struct sandbox_profile *p, struct buf *err) {
+  uint64_t core = 0, size = p->folder ? p->file_size : 0;
+  bool whole = p->room != ROOM_PARENT && p->room != ROOM_CLI;
+  bool threads = p->threads || !p->folder || p->room == ROOM_KEYS;
+  bool ok = limit(RLIMIT_CORE, &core) && (p->descriptors == 0 || limit(RLIMIT_NOFILE, &p->descriptors)) &&
+            (p->memory == 0 || INSTRUMENTED || limit(RLIMIT_AS, &p->memory));
+  if (ok && whole && (p->folder ? size > 0 : !logs_to_a_file())) ok = limit(RLIMIT_FSIZE, &size);
+  if (ok && whole && !INSTRUMENTED && threads) ok = limit(RLIMIT_NPROC, &p->threads);
   return ok || failed(err, "can't set resource limits");
 }
 
@@ -171,9 +182,16 @@ size_t sandbox_syscalls(enum room_kind room) {
   return n;
 }
 
+void sandbox_put_counts(struct buf *to) {
+  for (enum room_kind room = 0; room < ROOM_KINDS; room++) {
+    size_t n = sandbox_syscalls(room);
+    if (n) buf_printf(to, "%s: %zu system calls\n", room_name(room), n);
+  }
+}
+
 /* --- all of it --- */
 
-static bool confine(const struct sandbox_profile *p, int folder_fd, struct buf *missing, struct buf *err) {
+static bool confine(struct sandbox_profile *p, int folder_fd, struct buf *missing, struct buf *err) {
   bool whole = p->room != ROOM_PARENT && p->room != ROOM_CLI;
   if (whole && p->started_as_root && (!change_root(p, missing, err) || !change_user(p, err))) return false;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(err, "can't give up new privileges");
@@ -183,7 +201,7 @@ static bool confine(const struct sandbox_profile *p, int folder_fd, struct buf *
   return enter_landlock(p, folder_fd, missing, err) && enter_seccomp(p->room, missing, err);
 }
 
-bool sandbox_enter(const struct sandbox_profile *p, struct buf *missing, struct buf *err) {
+bool sandbox_enter(struct sandbox_profile *p, struct buf *missing, struct buf *err) {
   int folder_fd = -1;
   warm_up();
   if (p->folder && (folder_fd = sandbox_folder(p->folder)) < 0) {

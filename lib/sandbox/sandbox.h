@@ -2,7 +2,7 @@
  *
  * Called once by each room when it has opened what it was given and before it reads anything from a
  * stranger. In this order: empty root folder and own user (when started as root), no new privileges,
- * no core dump, no ptrace by its own user, limits on resources, Landlock (files, network, signals),
+ * no core dump, no ptrace by its own user, limits on resources (address space, file size, descriptors, threads), Landlock (files, network, signals),
  * seccomp (a list of system calls; any other ends the process). seccomp confines threads that exist
  * already, Landlock does not: start threads afterwards (auth and store may).
  *
@@ -26,15 +26,20 @@ struct sandbox_profile {
                          * root folder changes; it must exist. NULL: no file can be opened */
   const uint16_t *dials; /* a room that makes sockets: the TCP ports it may connect to, where Landlock knows ports */
   size_t dial_count;
-  unsigned descriptors; /* RLIMIT_NOFILE; 0: left as it is */
-  uint64_t memory;      /* RLIMIT_AS in octets; 0: none. (Not under sanitizers.) */
-  uint64_t file_size;   /* RLIMIT_FSIZE in octets; 0: none, for rooms with a folder; others can't write any */
+  /* The limits. A hard limit of this process that is smaller stays. 0 of the first two: left as it is. */
+  uint64_t descriptors; /* RLIMIT_NOFILE; what holds now is put here */
+  uint64_t memory;      /* RLIMIT_AS in octets. (Not under sanitizers.) */
+  uint64_t file_size;   /* RLIMIT_FSIZE in octets, with a folder. Without one no file grows but the log, where
+                         * standard error is a file */
+  uint64_t threads;     /* RLIMIT_NPROC: those of its user, on the whole machine. (Not under sanitizers.) */
 };
 
 /* False: the room must not go on; `err` says what failed. True: confined; `missing` then lists, in words
  * separated by "; ", what this system did not give (512 octets are room enough); empty when all holds. */
-bool sandbox_enter(const struct sandbox_profile *p, struct buf *missing, struct buf *err);
+bool sandbox_enter(struct sandbox_profile *p, struct buf *missing, struct buf *err);
 
+/* Prints for each role how many system calls it may make, a line of SECURITY.md each. */
+void sandbox_put_counts(struct buf *to);
 /* How many system calls a room may make, with or without conditions on the arguments: a number to review. */
 size_t sandbox_syscalls(enum room_kind room);
 

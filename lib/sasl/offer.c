@@ -18,6 +18,8 @@ bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch) {
   return (ch.may_show || !m->plaintext) && (ch.binds || !m->binds);
 }
 
+bool sasl_has(sasl_set set, const struct sasl_mechanism *m) { return (set & bit_of(m)) != 0; }
+
 bool sasl_has_binding(sasl_set set) {
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
     if (m->binds && (set & bit_of(m))) return true;

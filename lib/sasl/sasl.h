@@ -71,11 +71,12 @@ struct sasl_channel {
   bool tokens;      /* it is encrypted, and somebody's tokens are taken here */
   bool certificate; /* the client has shown a certificate in it */
 };
-/* May it be used here? A mechanism that may be used is taken whether it is announced or not. */
+/* May it be used here? A server takes those that it announces, no others. */
 bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch);
 /* Those that are announced here: they were named, and may be used. What has to be set up of its own (tokens,
  * certificates) is named by that. */
 sasl_set sasl_announced(sasl_set named, struct sasl_channel ch);
+bool sasl_has(sasl_set set, const struct sasl_mechanism *m);
 /* Is one of the set a mechanism that binds to the channel? */
 bool sasl_has_binding(sasl_set set);
 /* The names of a set in the order of the table, each between `before` and `after`. */
@@ -119,8 +120,8 @@ enum sasl_verdict sasl_server_salt(struct sasl_server *s, struct slice salt, uin
 struct scram_keys {
   uint8_t stored[DIGEST_MAX], server[DIGEST_MAX];
 };
-/* Derives them. Costs `iterations` HMACs. False: OpenSSL failed, or the password is not plain ASCII:
- * RFC 5802 §2.2 has us prepare other passwords with SASLprep or disallow them. */
+/* Derives them from the password, prepared by SASLprep (RFC 5802 §2.2; lib/unicode/prepare.h). Costs `iterations`
+ * HMACs. False: OpenSSL failed, or it has what SASLprep prohibits. */
 bool scram_keys_derive(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
                        struct scram_keys *ret);
 
@@ -158,6 +159,14 @@ void sasl_client_start(struct sasl_client *c, const struct sasl_mechanism *mech,
 void sasl_client_bind(struct sasl_client *c, const char *type, struct slice data);
 /* Where the client is connected, which OAUTHBEARER tells the server (RFC 7628 §3.1). May be left out. */
 void sasl_client_at(struct sasl_client *c, struct slice host, uint16_t port);
+/* The same with the channel's exporter (empty: there is none), for a server that offers these mechanisms, names
+ * separated by spaces. One who could bind, was offered it and uses another mechanism says no word of it (§6). */
+void sasl_client_bind_exporter(struct sasl_client *c, struct slice exporter, struct slice offered);
+/* The name stands in the list, in any case. */
+bool sasl_offers(struct slice offered, const char *name);
+/* "AUTH mechanism", with the initial response in base64 ("=" for an empty one) when the mechanism has one and the
+ * line with its CRLF keeps within line_max. True: it has it. */
+bool sasl_put_auth(struct buf *line, const struct sasl_mechanism *m, struct slice response, size_t line_max);
 void sasl_client_end(struct sasl_client *c);
 /* The client's next message, put behind what is in `out`. At the first step of a client-first mechanism `has`
  * is false and `out` becomes the initial response. */

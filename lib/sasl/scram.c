@@ -8,6 +8,7 @@
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
 #include "lib/sasl/mechanisms.h"
+#include "lib/unicode/prepare.h"
 
 enum {
   SERVER_START, SERVER_ASKED, SERVER_SALTING, SERVER_CHALLENGED, SERVER_PROVING, SERVER_SIGNED, SERVER_DONE,
@@ -20,12 +21,6 @@ enum {
 };
 
 /* --- shared --- */
-
-static bool is_ascii(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (!ascii_is_print(s.p[i])) return false;
-  return true;
-}
 
 /* printable = %x21-2B / %x2D-7E */
 static bool is_nonce(struct slice s) {
@@ -66,17 +61,20 @@ static bool base64_exactly(struct slice text, struct buf *out, size_t n) {
   return base64_decode(out, text) && buf_len(out) == n;
 }
 
-/* §3: SaltedPassword := Hi(password, salt, i); ClientKey := HMAC(SaltedPassword, "Client Key"); … */
+/* §3: SaltedPassword := Hi(Normalize(password), salt, i); ClientKey := HMAC(SaltedPassword, "Client Key"); … */
 static bool derive(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
                    uint8_t *client_key, struct scram_keys *keys) {
-  if (!is_ascii(password)) return false;
   uint8_t salted[DIGEST_MAX];
   size_t n = digest_size(kind);
-  bool ok = digest_pbkdf2(kind, password, salt, iterations, salted) &&
+  struct buf prepared;
+  buf_init(&prepared, PREPARE_MAX);
+  bool ok = prepare_sasl(password, &prepared) &&
+            digest_pbkdf2(kind, buf_slice(&prepared), salt, iterations, salted) &&
             digest_hmac(kind, slice_of(salted, n), SLICE("Client Key"), client_key) &&
             digest_of(kind, slice_of(client_key, n), keys->stored) &&
             digest_hmac(kind, slice_of(salted, n), SLICE("Server Key"), keys->server);
   explicit_bzero(salted, sizeof salted);
+  buf_wipe(&prepared);
   return ok;
 }
 
@@ -220,12 +218,30 @@ static void put_gs2(struct sasl_client *c, struct buf *out) {
   buf_put_u8(out, ',');
 }
 
+static bool can_prepare(struct slice s) {
+  struct buf prepared;
+  buf_init(&prepared, PREPARE_MAX);
+  bool ok = prepare_sasl(s, &prepared);
+  buf_wipe(&prepared);
+  return ok;
+}
+
+/* §5.1: "Before sending the username to the server, the client SHOULD prepare the username". */
+static bool put_username(struct buf *out, struct slice name) {
+  struct buf prepared;
+  buf_init(&prepared, PREPARE_MAX);
+  bool ok = prepare_sasl(name, &prepared);
+  buf_put_str(out, "n=");
+  sasl_name_put(out, buf_slice(&prepared));
+  buf_free(&prepared);
+  return ok;
+}
+
 static enum sasl_advice client_first(struct sasl_client *c, struct buf *out) {
-  if (!c->name.n || !is_nonce(c->nonce) || !is_ascii(c->name) || !is_ascii(c->authzid) ||
-      !is_ascii(c->password) || (c->mech->binds && (!c->binding_type || !c->binding.n)))
+  if (!is_nonce(c->nonce) || !sasl_safe_utf8(c->authzid) || !can_prepare(c->password) ||
+      (c->mech->binds && (!c->binding_type || !c->binding.n)))
     return SASL_GIVE_UP;
-  buf_put_str(&c->text, "n=");
-  sasl_name_put(&c->text, c->name);
+  if (!put_username(&c->text, c->name)) return SASL_GIVE_UP;
   buf_put_str(&c->text, ",r=");
   buf_put(&c->text, c->nonce);
   put_gs2(c, out);

@@ -1,48 +1,33 @@
 /* Invariants:
  *  1. AT_START is entered by a CRLF and by DATA itself, and by nothing else.
  *  2. Only AT_DOT_CR can end the message, and only with LF; AT_DOT is only entered from AT_START.
- *  3. An octet is put out when it is taken, but for the dot at a line's start (never put out) and the
- *     CR behind it (put out when it turns out not to belong to the end mark).
+ *  3. An octet goes to the door when it is taken, but for the dot at a line's start (never) and the CR behind it (when
+ *     it turns out not to belong to the end mark).
  *
  *                   "."              CR               LF
  *    AT_START ───────────▶ AT_DOT ───────▶ AT_DOT_CR ─────▶ the end
  *       ▲ ╲ other             │ other           │ other
  *    LF │   ╲                 ▼                 │
  *  AT_TEXT_CR ◀──── CR ──── AT_TEXT ◀───────────┘
- */
+ *
+ * Behind a bare CR or LF the text goes on, AT_LOOSE, and behind a dot there, AT_LOOSE_DOT, another dot is taken away.
+ * From both, everything else is text as from AT_TEXT. */
 #include "lib/smtp/data.h"
 
-enum { AT_START, AT_DOT, AT_DOT_CR, AT_TEXT, AT_TEXT_CR };
+enum { AT_START, AT_DOT, AT_DOT_CR, AT_TEXT, AT_TEXT_CR, AT_LOOSE, AT_LOOSE_DOT };
 
-void smtp_data_start(struct smtp_data *d, bool fix) {
-  *d = (struct smtp_data){ .at = AT_START, .fix = fix, .line_start = true };
-}
-
-static void put(struct smtp_data *d, struct buf *out, struct slice s) {
-  d->octets += s.n;
-  if (out) buf_put(out, s);
-}
+void smtp_data_start(struct smtp_data *d) { *d = (struct smtp_data){ .at = AT_START }; }
 
 static void put_octet(struct smtp_data *d, struct buf *out, uint8_t c) {
-  if (c == '.' && d->line_start) d->dots = true;
-  d->line_start = c == '\n';
-  put(d, out, slice_of(&c, 1));
+  mail_clean_put(&d->clean, slice_of(&c, 1), out);
 }
 
-/* The CR just put out was followed by something else than LF. */
-static void bare_cr(struct smtp_data *d, struct buf *out) {
-  d->bare = true;
-  if (d->fix) put_octet(d, out, '\n');
-}
-
-/* One octet that belongs to a line's text. */
-static void text(struct smtp_data *d, struct buf *out, uint8_t c) {
-  if (c == '\n') { /* no CR before it, or this would be AT_TEXT_CR */
-    d->bare = true;
-    if (d->fix) put_octet(d, out, '\r');
-  }
+/* One octet that belongs to a line's text, behind a bare end or not. */
+static void text(struct smtp_data *d, struct buf *out, uint8_t c, bool loose) {
   put_octet(d, out, c);
-  d->at = c == '\r' ? AT_TEXT_CR : AT_TEXT;
+  if (c == '\r') d->at = AT_TEXT_CR;
+  else if (c == '\n') d->at = AT_LOOSE; /* no CR before it, or this would be AT_TEXT_CR */
+  else d->at = loose && c == '.' ? AT_LOOSE_DOT : AT_TEXT;
 }
 
 /* One octet, every case. True: it ended the message. */
@@ -50,17 +35,16 @@ static bool step(struct smtp_data *d, struct buf *out, uint8_t c) {
   switch (d->at) {
   case AT_START:
     if (c == '.') d->at = AT_DOT;
-    else text(d, out, c);
+    else text(d, out, c, false);
     return false;
   case AT_DOT:
     if (c == '\r') d->at = AT_DOT_CR;
-    else text(d, out, c);
+    else text(d, out, c, false);
     return false;
   case AT_DOT_CR:
     if (c == '\n') return true;
     put_octet(d, out, '\r');
-    bare_cr(d, out);
-    text(d, out, c);
+    text(d, out, c, true);
     return false;
   case AT_TEXT_CR:
     if (c == '\n') {
@@ -68,10 +52,14 @@ static bool step(struct smtp_data *d, struct buf *out, uint8_t c) {
       d->at = AT_START;
       return false;
     }
-    bare_cr(d, out);
-    break;
+    text(d, out, c, true);
+    return false;
+  case AT_LOOSE_DOT:
+    if (c == '.') d->at = AT_TEXT;
+    else text(d, out, c, false);
+    return false;
   }
-  text(d, out, c);
+  text(d, out, c, d->at == AT_LOOSE);
   return false;
 }
 
@@ -100,33 +88,19 @@ static size_t plain_text(struct slice in) {
 
 static size_t plain_run(const struct smtp_data *d, struct slice in) {
   if (d->at == AT_START) return plain_lines(in);
-  return d->at == AT_TEXT && !d->line_start ? plain_text(in) : 0;
-}
-
-/* How many octets may be taken so that what they put out fits: one each and a CR held back, or with
- * `fix` two each. */
-static size_t takeable(const struct smtp_data *d, size_t room) {
-  if (room == 0) return 0;
-  return d->fix ? (room - 1) / 2 : room - 1;
+  return d->at == AT_TEXT ? plain_text(in) : 0;
 }
 
 bool smtp_data_take(struct smtp_data *d, struct slice *in, struct buf *out) {
-  struct slice piece = out ? slice_first(*in, takeable(d, buf_room(out))) : *in;
-  size_t taken = 0;
   bool end = false;
-  while (taken < piece.n && !end) {
-    struct slice rest = slice_from(piece, taken);
-    size_t run = plain_run(d, rest);
-    if (run) {
-      put(d, out, slice_first(rest, run));
-      taken += run;
-    } else {
-      end = step(d, out, rest.p[0]);
-      taken++;
-    }
+  while (in->n && !end) {
+    size_t room = out ? buf_room(out) : SIZE_MAX;
+    if (room <= MAIL_CLEAN_ROOM) break;
+    size_t run = plain_run(d, slice_first(*in, room - MAIL_CLEAN_ROOM));
+    if (run) mail_clean_put_lines(&d->clean, slice_first(*in, run), out);
+    else end = step(d, out, in->p[0]);
+    *in = slice_from(*in, run ? run : 1);
   }
-  if (slice_find(slice_first(piece, taken), 0) >= 0) d->nul = true;
-  *in = slice_from(*in, taken);
   return end;
 }
 

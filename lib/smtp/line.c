@@ -23,14 +23,19 @@ static void discard(struct smtp_line *l, struct slice *in, size_t n) {
   *in = slice_from(*in, n);
 }
 
-/* On through a refused line, up to and with its CRLF. */
+/* On through a refused line, up to and with its CRLF, or an LF alone. */
 static enum smtp_line_result skip(struct smtp_line *l, struct slice *in) {
   bool ends = l->after_cr && slice_at(*in, 0) == '\n';
   ptrdiff_t at = ends ? 0 : slice_search(*in, SLICE("\r\n"));
   size_t n = ends ? 1 : at < 0 ? in->n : (size_t)at + 2;
+  ptrdiff_t lf = ends ? -1 : slice_find(slice_first(*in, n), '\n');
+  bool bare = lf >= 0 && (size_t)lf + 1 < n;
+  if (lf >= 0 && at < 0) bare = true;
+  if (bare) n = (size_t)lf + 1;
   size_t left = SMTP_DISCARD_MAX - l->discarded;
   if (n > left) return SMTP_LINE_ENDLESS;
   discard(l, in, n);
+  if (bare) return SMTP_LINE_BAD;
   if (ends || at >= 0) *l = (struct smtp_line){ 0 };
   return SMTP_LINE_SKIPPED;
 }

@@ -1,6 +1,7 @@
 /* Command lines out of a stream. <CRLF> ends a line and nothing else does (RFC 5321 §2.3.8): a CR or
  * LF alone, or a NUL, spoils the line it stands in. Such a line is answered at once, so that a client
- * that ends its lines with LF learns why it hears nothing, and is then thrown away up to its CRLF. */
+ * that ends its lines with LF learns why; what comes behind is thrown away up to its CRLF, and each LF in that is
+ * answered in the same way: whoever ends lines with LF gets a reply to each line, and nothing is obeyed. */
 #ifndef QASID_SMTP_LINE_H
 #define QASID_SMTP_LINE_H
 

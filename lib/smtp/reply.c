@@ -124,3 +124,15 @@ enum smtp_read smtp_reply_read(struct smtp_reply *r, struct slice *in) {
     if (result == SMTP_READ_DONE) return result;
   }
 }
+
+/* RFC 4954 §4, §6: 504 "unrecognized authentication type", 534 "mechanism is too weak"; RFC 5321 §4.2.4: 500 and 502
+ * are about the command. */
+enum sasl_refusal smtp_login_refusal(unsigned code) {
+  switch (code) {
+  case 500:
+  case 502: return SASL_REFUSED_COMMAND;
+  case 504:
+  case 534: return SASL_REFUSED_MECHANISM;
+  default: return code == 535 ? SASL_REFUSED_WRONG : SASL_REFUSED_OTHERWISE;
+  }
+}

@@ -4,6 +4,7 @@
 #define QASID_SMTP_REPLY_H
 
 #include "lib/base/buf.h"
+#include "lib/sasl/login.h"
 
 enum smtp_outcome {
 #define O(name, code, enhanced, text) SMTP_##name,
@@ -53,5 +54,8 @@ void smtp_reply_reset(struct smtp_reply *r);
 /* Takes lines off `*in` until the reply is whole. BAD: it breaks the grammar or a bound above; what
  * the stream holds then has no meaning any more and the connection is to be ended. */
 enum smtp_read smtp_reply_read(struct smtp_reply *r, struct slice *in);
+
+/* What a reply that refuses AUTH (RFC 4954 §4, §6) means for the way that was tried. */
+enum sasl_refusal smtp_login_refusal(unsigned code);
 
 #endif

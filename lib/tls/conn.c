@@ -6,6 +6,26 @@
 #include "lib/tls/internal.h"
 #include "lib/tls/ossl.h"
 
+/* --- what OpenSSL takes without giving any data --- */
+
+static bool floods(const struct tls_conn *c) { return c->idle_records > TLS_IDLE_RECORDS; }
+
+/* OpenSSL's message callback: KeyUpdate, NewSessionTicket, a TLS 1.2 client that wants to begin anew, alerts. */
+static void on_message(int sent, int version, int type, const void *p, size_t n, SSL *ssl, void *arg) {
+  (void)version, (void)p, (void)n, (void)ssl;
+  struct tls_conn *c = arg;
+  if (sent || !c->open) return;
+  if (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT || type == SSL3_RT_CHANGE_CIPHER_SPEC)
+    c->idle_records++;
+}
+
+static void data_came(struct tls_conn *c, size_t n) {
+  c->paid += n;
+  size_t pays = c->paid / TLS_RECORD_PRICE;
+  c->paid %= TLS_RECORD_PRICE;
+  c->idle_records -= pays < c->idle_records ? (unsigned)pays : c->idle_records;
+}
+
 /* --- OpenSSL's view of the descriptor --- */
 
 static int io_write(BIO *bio, const char *p, int n) {
@@ -23,15 +43,19 @@ static int io_write(BIO *bio, const char *p, int n) {
 static int io_read(BIO *bio, char *p, int n) {
   struct tls_conn *c = BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
-  ssize_t got = recv(c->fd, p, (size_t)n, MSG_DONTWAIT);
-  if (got > 0) return (int)got;
-  if (got == 0)
-    c->eof = true;
-  else if (errno == EAGAIN || errno == EINTR)
+  size_t most = (size_t)n < c->allowance ? (size_t)n : c->allowance;
+  ssize_t got = most && !floods(c) ? recv(c->fd, p, most, MSG_DONTWAIT) : -1;
+  if (got > 0) {
+    c->allowance -= (size_t)got;
+    return (int)got;
+  }
+  /* The end of the octets is no error of OpenSSL's: it would write nothing more. outcome() sees it. */
+  if (got == 0) c->eof = true;
+  if (got == 0 || most == 0 || floods(c) || errno == EAGAIN || errno == EINTR)
     BIO_set_retry_read(bio);
   else
     c->io_errno = errno;
-  return got == 0 ? 0 : -1;
+  return -1;
 }
 
 static long io_ctrl(BIO *bio, int cmd, long num, void *ptr) {
@@ -64,6 +88,8 @@ struct tls_conn *tls_conn_new(SSL_CTX *ctx, const BIO_METHOD *io, int fd) {
   BIO_set_data(bio, c);
   BIO_set_init(bio, 1);
   SSL_set_bio(c->ssl, bio, bio);
+  SSL_set_msg_callback(c->ssl, on_message);
+  SSL_set_msg_callback_arg(c->ssl, c);
   return c;
 }
 
@@ -85,6 +111,16 @@ static enum tls_result over(struct tls_conn *c, enum tls_result end, const char 
   return end;
 }
 
+/* The other side sends no more; what is due to it can still be sent. */
+static enum tls_result ended(struct tls_conn *c, const char *reason) {
+  if (!c->open) return over(c, TLS_CLOSED, reason);
+  c->ended = true;
+  c->end = TLS_CLOSED;
+  c->reason = reason;
+  ERR_clear_error();
+  return TLS_CLOSED;
+}
+
 static const char *failure(struct tls_conn *c) {
   long verify = SSL_get_verify_result(c->ssl);
   bool about_peer = ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
@@ -94,10 +130,10 @@ static const char *failure(struct tls_conn *c) {
 
 static enum tls_result outcome(struct tls_conn *c, int rc) {
   int what = SSL_get_error(c->ssl, rc);
-  if (what == SSL_ERROR_WANT_READ) return TLS_WANT_READ;
+  if (floods(c)) return over(c, TLS_ERROR, "records without data");
+  if (what == SSL_ERROR_WANT_READ) return c->eof ? ended(c, "cut off without close_notify") : TLS_WANT_READ;
   if (what == SSL_ERROR_WANT_WRITE) return TLS_WANT_WRITE;
-  if (what == SSL_ERROR_ZERO_RETURN) return over(c, TLS_CLOSED, "close_notify");
-  if (c->eof) return over(c, TLS_CLOSED, "cut off without close_notify");
+  if (what == SSL_ERROR_ZERO_RETURN) return ended(c, "close_notify");
   if (c->io_errno == ECONNRESET || c->io_errno == EPIPE) return over(c, TLS_CLOSED, "connection reset");
   if (c->io_errno == ETIMEDOUT) return over(c, TLS_CLOSED, "connection timed out");
   if (c->io_errno) return over(c, TLS_ERROR, "the socket failed");
@@ -107,32 +143,40 @@ static enum tls_result outcome(struct tls_conn *c, int rc) {
 enum tls_result tls_handshake(struct tls_conn *c) {
   if (c->over) return c->end;
   ERR_clear_error();
+  c->allowance = TLS_CALL_OCTETS;
   int rc = SSL_do_handshake(c->ssl);
-  return rc == 1 ? TLS_DONE : outcome(c, rc);
+  if (rc != 1) return outcome(c, rc);
+  c->open = true;
+  return TLS_DONE;
 }
 
 /* Takes whole records while more of them have already been read. */
 enum tls_result tls_read(struct tls_conn *c, void *to, size_t n, size_t *ret_n) {
   *ret_n = 0;
-  if (c->over) return c->end;
+  if (c->over || c->ended) return c->end;
   ERR_clear_error();
   int rc = 1;
   size_t got = 0;
+  c->allowance = TLS_CALL_OCTETS;
   do {
     rc = SSL_read_ex(c->ssl, (uint8_t *)to + *ret_n, n - *ret_n, &got);
-    if (rc == 1) *ret_n += got;
+    if (rc == 1) {
+      *ret_n += got;
+      data_came(c, got);
+    }
   } while (rc == 1 && *ret_n < n && SSL_has_pending(c->ssl));
   if (rc == 1) return TLS_DONE;
   enum tls_result result = outcome(c, rc);
   return *ret_n > 0 ? TLS_DONE : result; /* an end that came behind octets is told by the next call */
 }
 
-bool tls_pending(const struct tls_conn *c) { return c->over || SSL_has_pending(c->ssl); }
+bool tls_pending(const struct tls_conn *c) { return c->over || c->ended || SSL_has_pending(c->ssl); }
 
 enum tls_result tls_write(struct tls_conn *c, struct slice s, size_t *ret_n) {
   *ret_n = 0;
   if (c->over) return c->end;
   ERR_clear_error();
+  c->allowance = TLS_CALL_OCTETS;
   while (*ret_n < s.n) {
     size_t done = 0;
     int rc = SSL_write_ex(c->ssl, s.p + *ret_n, s.n - *ret_n, &done);
@@ -145,6 +189,7 @@ enum tls_result tls_write(struct tls_conn *c, struct slice s, size_t *ret_n) {
 enum tls_result tls_shutdown(struct tls_conn *c) {
   if (c->over) return c->end == TLS_CLOSED ? TLS_DONE : c->end;
   ERR_clear_error();
+  c->allowance = 0; /* it is only to send */
   int rc = SSL_in_init(c->ssl) ? 0 : SSL_shutdown(c->ssl);
   if (rc < 0) {
     enum tls_result result = outcome(c, rc);

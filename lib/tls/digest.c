@@ -3,8 +3,12 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
+
+void digest_start(void) { OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL); }
 
 static const EVP_MD *digest_md(enum digest_kind kind) {
+  digest_start();
   switch (kind) {
   case DIGEST_MD5: return EVP_md5();
   case DIGEST_SHA1: return EVP_sha1();
@@ -30,6 +34,33 @@ bool digest_parts(enum digest_kind kind, const struct slice *parts, size_t count
 }
 
 bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret) { return digest_parts(kind, &s, 1, ret); }
+
+struct digest_run {
+  EVP_MD_CTX *ctx;
+  bool ok;
+};
+
+struct digest_run *digest_begin(enum digest_kind kind) {
+  struct digest_run *d = calloc(1, sizeof *d);
+  if (!d) return NULL;
+  d->ctx = EVP_MD_CTX_new();
+  d->ok = d->ctx && EVP_DigestInit_ex(d->ctx, digest_md(kind), NULL);
+  return d;
+}
+
+void digest_put(struct digest_run *d, struct slice s) {
+  if (d && d->ok) d->ok = EVP_DigestUpdate(d->ctx, s.p, s.n);
+}
+
+bool digest_end(struct digest_run **d, uint8_t *ret) {
+  if (!*d) return false;
+  uint8_t nobodys[DIGEST_MAX];
+  bool ok = (*d)->ok && EVP_DigestFinal_ex((*d)->ctx, ret ? ret : nobodys, NULL);
+  EVP_MD_CTX_free((*d)->ctx);
+  free(*d);
+  *d = NULL;
+  return ok;
+}
 
 /* RFC 2104 §2: H(K XOR opad, H(K XOR ipad, text)); all three digests have blocks of 64 octets. */
 enum { HMAC_BLOCK = 64 };
@@ -83,13 +114,18 @@ bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice sa
                            (int)iterations, digest_md(kind), (int)digest_size(kind), ret) == 1;
 }
 
+static const EVP_CIPHER *seal_cipher(void) {
+  digest_start();
+  return EVP_aes_256_gcm();
+}
+
 bool seal_put(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], struct slice context,
               struct slice plain, struct buf *out) {
   uint8_t *to = plain.n <= INT_MAX / 2 ? buf_reserve(out, plain.n + SEAL_TAG) : NULL;
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
   int n = 0, done = 0;
   bool ok = to && ctx && context.n <= INT_MAX &&
-            EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) &&
+            EVP_EncryptInit_ex(ctx, seal_cipher(), NULL, key, nonce) &&
             (!context.n || EVP_EncryptUpdate(ctx, NULL, &n, context.p, (int)context.n));
   n = 0;
   ok = ok && (!plain.n || EVP_EncryptUpdate(ctx, to, &n, plain.p, (int)plain.n)) &&
@@ -110,7 +146,7 @@ bool seal_open(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], str
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
   int n = 0, done = 0;
   bool ok = to && ctx && context.n <= INT_MAX &&
-            EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) &&
+            EVP_DecryptInit_ex(ctx, seal_cipher(), NULL, key, nonce) &&
             (!context.n || EVP_DecryptUpdate(ctx, NULL, &n, context.p, (int)context.n));
   n = 0;
   ok = ok && (!size || EVP_DecryptUpdate(ctx, to, &n, sealed.p, (int)size)) &&

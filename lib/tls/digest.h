@@ -11,10 +11,20 @@
 enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_KINDS };
 enum { DIGEST_MAX = 32, DIGEST_MD5_SIZE = 16, DIGEST_SHA1_SIZE = 20, DIGEST_SHA256_SIZE = 32 };
 
+/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would otherwise read at its
+ * first use: inside a sandbox that is the end. Everything here calls it; a process that is to be confined does so
+ * before, so that no first use is left for later. */
+void digest_start(void);
 size_t digest_size(enum digest_kind kind);
 /* The digest of `parts`, one after another, into digest_size() octets. */
 bool digest_parts(enum digest_kind kind, const struct slice *parts, size_t count, uint8_t *ret);
 bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret);
+/* The same of octets that come one after another: begin, put, end, which frees (`ret` NULL: nobody wants it).
+ * NULL, false: as above; a digest that failed once stays so. */
+struct digest_run;
+struct digest_run *digest_begin(enum digest_kind kind);
+void digest_put(struct digest_run *d, struct slice s);
+bool digest_end(struct digest_run **d, uint8_t *ret);
 /* HMAC (RFC 2104) of `parts`, one after another. The key may be empty. */
 bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count,
                        uint8_t *ret);

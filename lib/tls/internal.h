@@ -12,7 +12,12 @@ struct tls_conn {
   int fd;
   int io_errno; /* what a system call failed with, 0 while none did */
   bool eof;     /* the other side's octets ended */
+  bool open;    /* the handshake is done */
+  bool ended;   /* the other side sends no more: then `end` is what every read gives */
   bool over;    /* then `end` is what every call gives */
+  size_t allowance;     /* octets that OpenSSL may still read from the descriptor in this call */
+  unsigned idle_records; /* handshake messages and alerts that no data has paid for, see TLS_IDLE_RECORDS */
+  size_t paid;           /* octets of data not yet counted against them */
   enum tls_result end;
   const char *reason; /* static */
 };
@@ -25,7 +30,7 @@ SSL_CTX *tls_client_ctx(struct tls_client *c);
 BIO_METHOD *tls_io_method(void);
 
 /* What both sides speak: versions, ciphers, groups, modes. */
-bool tls_common_setup(SSL_CTX *ctx, enum tls_version least);
+bool tls_common_setup(SSL_CTX *ctx, enum tls_version least, enum tls_ciphers ciphers);
 
 /* A key whose private half is elsewhere. */
 struct tls_remote {

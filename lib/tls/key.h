@@ -1,4 +1,5 @@
-/* Private keys, for the room that holds them (and `qasid check-config`). No other room links this file.
+/* Private keys, for the room that holds them (and for a look at new ones: `qasid check-config`, a reload). No other
+ * room uses this file.
  *
  * A key only signs, never decrypts: an RSA block is refused unless it is padded as a TLS signature is
  * (PKCS#1 v1.5 with a digest, or PSS). So a front-end that was taken over can't have recorded octets
@@ -6,8 +7,8 @@
 #ifndef QASID_TLS_KEY_H
 #define QASID_TLS_KEY_H
 
-#include "ipc/front_keys.h"
 #include "lib/base/buf.h"
+#include "lib/tls/key_use.h"
 
 struct tls_key;
 

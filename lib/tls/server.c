@@ -36,6 +36,7 @@ struct tls_server {
   size_t count;
   struct tls_names names;
   int by_default[TLS_KEY_KINDS]; /* certificates of clients that name no known host, or -1 */
+  int any[TLS_KEY_KINDS];        /* the first of each kind, or -1 */
   EVP_CIPHER *ticket_cipher;
   uint8_t ticket_keys[TICKET_KEYS_MAX][TICKET_KEY_SIZE];
   size_t ticket_count;
@@ -111,13 +112,21 @@ static bool load_certificates(struct tls_server *s, const struct tls_service *se
   return true;
 }
 
-/* The first certificate, and beside it the one of the other kind of key for the same host. */
+static void keep_lowest(int *at, int certificate) {
+  if (certificate >= 0 && (*at < 0 || certificate < *at)) *at = certificate;
+}
+
+/* The first certificate, and beside it the first of the other kind of key that shares a name with it; and the
+ * first of each kind, for clients that can use no other. */
 static void choose_defaults(struct tls_server *s) {
-  for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++) s->by_default[kind] = -1;
+  int found[TLS_KEY_KINDS];
+  for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++) s->by_default[kind] = s->any[kind] = -1;
   for (size_t i = 0; i < s->names.count; i++) {
     if (s->names.items[i].certificate != 0) continue;
-    if (tls_names_find(&s->names, s->names.items[i].name, s->by_default)) break;
+    tls_names_find(&s->names, s->names.items[i].name, found);
+    for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++) keep_lowest(&s->by_default[kind], found[kind]);
   }
+  for (size_t i = 0; i < s->count; i++) keep_lowest(&s->any[s->certificates[i].kind], (int)i);
   s->by_default[s->certificates[0].kind] = 0;
 }
 
@@ -146,11 +155,46 @@ static int on_server_name(SSL *ssl, int *alert, void *arg) {
   return tls_name_is_sane(name) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* TLS 1.2 names the kind of key in the cipher too. */
+static bool has_cipher_for(SSL *ssl, enum tls_key_kind kind) {
+  STACK_OF(SSL_CIPHER) *ciphers = SSL_get1_supported_ciphers(ssl), *theirs = SSL_get_client_ciphers(ssl);
+  bool has = SSL_version(ssl) >= TLS1_3_VERSION;
+  for (int i = 0; !has && i < sk_SSL_CIPHER_num(theirs); i++) {
+    const SSL_CIPHER *c = sk_SSL_CIPHER_value(theirs, i);
+    has = SSL_CIPHER_get_auth_nid(c) == (kind == TLS_KEY_RSA ? NID_auth_rsa : NID_auth_ecdsa) &&
+          sk_SSL_CIPHER_find(ciphers, (SSL_CIPHER *)c) >= 0;
+  }
+  sk_SSL_CIPHER_free(ciphers);
+  return has;
+}
+
+/* Does the client verify signatures of this kind of key? */
+static bool can_use(SSL *ssl, enum tls_key_kind kind) {
+  bool verifies = false;
+  int count = SSL_get_shared_sigalgs(ssl, 0, NULL, NULL, NULL, NULL, NULL);
+  for (int i = 0; !verifies && i < count; i++) {
+    int sign = NID_undef;
+    SSL_get_shared_sigalgs(ssl, i, &sign, NULL, NULL, NULL, NULL);
+    verifies = (sign == EVP_PKEY_EC) == (kind == TLS_KEY_EC) &&
+               (sign == EVP_PKEY_EC || sign == EVP_PKEY_RSA || sign == EVP_PKEY_RSA_PSS);
+  }
+  return verifies && has_cipher_for(ssl, kind);
+}
+
+/* Adds a certificate for a client that can use none of the found ones, if there is one that it can. */
+static void add_usable(const struct tls_server *s, SSL *ssl, int found[TLS_KEY_KINDS]) {
+  for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++)
+    if (found[kind] >= 0 && can_use(ssl, (enum tls_key_kind)kind)) return;
+  for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++)
+    if (found[kind] < 0) found[kind] = s->any[kind];
+}
+
 static int on_certificate(SSL *ssl, void *arg) {
   struct tls_server *s = arg;
   int found[TLS_KEY_KINDS];
   struct slice name = server_name(ssl);
-  if (!name.p || !tls_names_find(&s->names, name, found)) return 1;
+  if (!name.p || !tls_names_find(&s->names, name, found)) memcpy(found, s->by_default, sizeof found);
+  add_usable(s, ssl, found);
   if (memcmp(found, s->by_default, sizeof found) == 0) return 1;
   SSL_certs_clear(ssl);
   for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++) {
@@ -257,7 +301,7 @@ static bool set_up(struct tls_server *s, const struct tls_service *service) {
   s->io = tls_io_method();
   s->methods = tls_methods_new();
   s->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-  if (!s->ctx || !s->io || !s->methods || !s->ticket_cipher || !tls_common_setup(s->ctx, service->least))
+  if (!s->ctx || !s->io || !s->methods || !s->ticket_cipher || !tls_common_setup(s->ctx, service->least, service->ciphers))
     return false;
   SSL_CTX_set_app_data(s->ctx, s);
   SSL_CTX_set_options(s->ctx, SSL_OP_NO_TICKET);

@@ -5,20 +5,26 @@
  * the process: each operation on it is asked of the `sign` callback (the keys room, in the server).
  *
  * What is spoken: TLS 1.2 and 1.3 (RFC 8996 ended the older), AEAD ciphers with forward secrecy only
- * (Mozilla's "intermediate" without finite-field DHE, which costs the server too much), groups X25519,
- * P-256, P-384, in the server's order. No renegotiation (RFC 9325 §3.5), no compression (§3.3), no
+ * (Mozilla's "intermediate" without finite-field DHE, which costs the server too much; TLS_CIPHERS_COMPATIBLE
+ * adds ECDHE with CBC for old Windows), groups X25519, P-256, P-384, in the server's order. No renegotiation (RFC 9325 §3.5), no compression (§3.3), no
  * session cache and no early data: a session is resumed by a ticket only, and only by the service
  * that gave it.
  *
  *   struct tls_conn:   handshaking → open → over
  *     handshaking → open   tls_handshake() gave TLS_DONE
- *     any         → over   TLS_CLOSED or TLS_ERROR from any call, or tls_shutdown() gave TLS_DONE
- * "Over" is final: whatever comes behind a close_notify is never read (every later call gives what
- * ended it), so no clear octet can follow an encrypted one. */
+ *     open        → ended  TLS_CLOSED from tls_read(): the other side sends no more (close_notify, or its
+ *                          octets just end); what is due to it can still be written (RFC 8446 §6.1)
+ *     any         → over   TLS_ERROR from any call, TLS_CLOSED from any but tls_read(), or tls_shutdown()
+ *                          gave TLS_DONE
+ * Both are final: whatever comes behind a close_notify is never read (every later read gives what
+ * ended it), so no clear octet can follow an encrypted one.
+ *
+ * What makes OpenSSL work without giving data (KeyUpdate, 27 octets each) is bounded: TLS_CALL_OCTETS a call, and
+ * a connection that brings more than TLS_IDLE_RECORDS such messages that no data pays for is over. */
 #ifndef QASID_TLS_H
 #define QASID_TLS_H
 
-#include "ipc/front_keys.h"
+#include "lib/tls/key_use.h"
 #include "lib/base/buf.h"
 
 enum {
@@ -27,15 +33,19 @@ enum {
   TLS_CERTIFICATES_MAX = 256,
   TLS_BINDING_MAX = 64, /* octets of channel binding */
   TLS_FINGERPRINT = 32, /* SHA-256 of a certificate */
+  TLS_CALL_OCTETS = 64 * 1024, /* read from the descriptor in one call at most */
+  TLS_IDLE_RECORDS = 64,       /* messages of TLS itself after the handshake … */
+  TLS_RECORD_PRICE = 4096,     /* … besides one for so many octets of data */
 };
 
 enum tls_version { TLS_LEAST_1_2, TLS_LEAST_1_3 }; /* as CONF_TLS_1_2, CONF_TLS_1_3 */
+enum tls_ciphers { TLS_CIPHERS_MODERN, TLS_CIPHERS_COMPATIBLE }; /* of TLS 1.2; as the option tls_ciphers */
 
 enum tls_result {
   TLS_DONE,
   TLS_WANT_READ,  /* call the same again when the descriptor is readable */
   TLS_WANT_WRITE, /* … writable */
-  TLS_CLOSED,     /* the other side ended it, with or without close_notify */
+  TLS_CLOSED,     /* the other side sends no more, with or without close_notify */
   TLS_ERROR,      /* tls_reason() says why */
 };
 
@@ -52,6 +62,7 @@ struct tls_service {
   const char *name; /* "smtp", "pop3s", …: tickets of one are refused by all others */
   const char *alpn; /* the IANA ALPN id to speak, "smtp" or "pop3"; NULL: ALPN is ignored */
   enum tls_version least;
+  enum tls_ciphers ciphers;
   const struct slice *chains; /* PEM: the certificate first, then what leads to its root */
   size_t chain_count;         /* 1 … TLS_CERTIFICATES_MAX */
   struct tls_signer signer;
@@ -73,7 +84,9 @@ void tls_server_unref(struct tls_server **s);
 bool tls_server_tickets(struct tls_server *s, struct slice keys);
 /* The place of the certificate that a client naming `host` gets (one that takes ECDSA, when there is
  * one for each kind of key): an exact name of its
- * subjectAltName before a wildcard ("*.example.org" stands for one label, RFC 6125 §6.4.3), else 0. */
+ * subjectAltName before a wildcard ("*.example.org" stands for one label, RFC 6125 §6.4.3), else 0. A client that
+ * can't use that kind of key gets the first certificate of the other: a sender that does not look at the name
+ * is served, one that does is no worse off. */
 unsigned tls_server_pick(const struct tls_server *s, struct slice host);
 
 /* --- the client's side: for the command line and for tests --- */
@@ -89,6 +102,7 @@ struct tls_client_options {
   enum tls_trust trust;
   struct slice authorities;
   enum tls_version least;
+  enum tls_ciphers ciphers;
   const char *alpn;   /* the one protocol to offer; NULL: none */
   bool keep_sessions; /* resume with the latest ticket got */
 };
@@ -104,7 +118,7 @@ struct tls_conn;
 
 /* `fd` is connected and non-blocking; it is borrowed, never closed here. NULL without memory. */
 struct tls_conn *tls_accept(struct tls_server *s, int fd);
-/* `host`: sent as SNI and held against the certificate (RFC 6125); an IP address in text form is
+/* `host`: sent as SNI and held against the certificate's subjectAltName, never its CN (RFC 9525 §6.3); an IP address in text form is
  * held against the certificate's addresses and not sent (RFC 6066 §3). The client must outlive it. */
 struct tls_conn *tls_connect(struct tls_client *c, int fd, const char *host);
 /* Frees without a word to the other side; see tls_shutdown(). */
@@ -119,7 +133,7 @@ bool tls_pending(const struct tls_conn *c);
 /* TLS_DONE: all of `s` is on its way. Otherwise *ret_n octets are (0 … s.n - 1), and the next
  * tls_write() must begin with the octet after them and be of no smaller length than what was left. */
 enum tls_result tls_write(struct tls_conn *c, struct slice s, size_t *ret_n);
-/* Sends close_notify, does not wait for the other side's (RFC 8446 §6.1). */
+/* Sends close_notify, does not wait for the other side's (RFC 8446 §6.1). Also after the other side's. */
 enum tls_result tls_shutdown(struct tls_conn *c);
 
 /* After TLS_ERROR or TLS_CLOSED: a few words for a log; never NULL, no octet of the peer's in it. */

@@ -1,6 +1,7 @@
 #include "src/auth/accounts.h"
 
 #include "lib/sasl/sasl.h"
+#include "lib/unicode/prepare.h"
 #include "src/auth/collections.h"
 
 /* Step i leads from version i to i + 1. A step that was released is never changed. */
@@ -26,25 +27,68 @@ static const char *const schema_steps[] = {
     "CREATE TRIGGER certificate_goes AFTER DELETE ON account BEGIN"
     " DELETE FROM certificate WHERE key = OLD.key; END",
     COLLECTIONS_SCHEMA,
+    "CREATE INDEX account_secret ON account (enabled) WHERE sealed IS NOT NULL",
+    COLLECTIONS_STEPPED,
+    "ALTER TABLE account ADD COLUMN prep TEXT;" /* of a key that is not prepared: what it is prepared to; fill_prep() */
+    "CREATE INDEX account_prep ON account (prep) WHERE prep IS NOT NULL",
 };
+enum { SCHEMA_PREP = 6 /* the version before that step */ };
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
-#define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed, scram, scram_wish"
+#define COLUMNS "name, id, hash, enabled, created, changed, stamp, sealed, scram, scram_wish, key"
 
 /* --- names --- */
 
-bool account_name_ok(struct slice name) {
+static const char *shape_refused(struct slice name) {
   ptrdiff_t at = slice_rfind(name, '@');
-  if (at <= 0 || (size_t)at + 1 >= name.n || name.n > AUTH_NAME_MAX || !sasl_safe_utf8(name)) return false;
-  for (size_t i = 0; i < name.n; i++)
-    if (name.p[i] <= ' ' || name.p[i] == 0x7f) return false;
-  return true;
+  bool ok = at > 0 && (size_t)at + 1 < name.n && name.n <= AUTH_NAME_MAX && sasl_safe_utf8(name);
+  for (size_t i = 0; ok && i < name.n; i++) ok = name.p[i] > ' ' && name.p[i] != 0x7f;
+  return ok ? NULL : "a name is a full address: local part, @, domain; without spaces, at most 320 octets";
+}
+
+const char *account_name_refused(struct slice name) {
+  uint8_t room[AUTH_NAME_MAX];
+  uint32_t which;
+  const char *why = shape_refused(name);
+  if (!why) why = prepare_name_refused(slice_first(name, (size_t)slice_rfind(name, '@')), &which);
+  return why || account_fold(name, room).n ? why : "the name is too long";
 }
 
 struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
+  struct buf prepared;
+  buf_init(&prepared, AUTH_NAME_MAX);
+  size_t n = prepare_name(name, &prepared) ? buf_len(&prepared) : 0;
+  if (n) memcpy(ret, buf_slice(&prepared).p, n);
+  buf_free(&prepared);
+  return slice_of(ret, n);
+}
+
+/* The key that a row of before has. */
+static struct slice fold_ascii(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
   if (name.n > AUTH_NAME_MAX) return SLICE_NONE;
-  for (size_t i = 0; i < name.n; i++)
-    ret[i] = ascii_lower(name.p[i]);
+  for (size_t i = 0; i < name.n; i++) ret[i] = ascii_lower(name.p[i]);
   return slice_of(ret, name.n);
+}
+
+void account_set_name(struct account *row, struct slice name) {
+  ptrdiff_t at = slice_rfind(name, '@');
+  row->name_n = name.n <= AUTH_NAME_MAX ? name.n : 0;
+  for (size_t i = 0; i < row->name_n; i++)
+    row->name[i] = (ptrdiff_t)i > at ? ascii_lower(name.p[i]) : name.p[i];
+  row->key_n = account_fold(name, row->key).n;
+}
+
+struct slice account_key(const struct account *row, uint8_t room[AUTH_NAME_MAX]) {
+  if (!row->key_n) return account_fold(account_name(row), room);
+  memcpy(room, row->key, row->key_n);
+  return slice_of(room, row->key_n);
+}
+
+struct slice accounts_key(struct accounts *a, struct slice name, uint8_t room[AUTH_NAME_MAX]) {
+  struct account row;
+  bool there = accounts_find(a, name, &row) == ACCOUNT_OK;
+  struct slice key = there ? account_key(&row, room) : account_fold(name, room);
+  explicit_bzero(&row, sizeof row);
+  return key;
 }
 
 /* --- the key --- */
@@ -85,12 +129,41 @@ static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct 
 
 /* --- the database --- */
 
+/* Names of before that are spelled in another way than they would be by now. */
+static bool fill_prep(struct accounts *a) {
+  uint8_t room[AUTH_NAME_MAX];
+  struct buf keys;
+  buf_init(&keys, SIZE_MAX / 4);
+  struct db_stmt *s = db_prepare(a->db, "SELECT key FROM account WHERE key GLOB '*[^ -~]*'");
+  enum db_result r = s ? DB_ROW : DB_NOMEM;
+  while (r == DB_ROW && (r = db_step(s)) == DB_ROW) {
+    struct slice key = db_bytes(s, 0);
+    if (slice_eq(account_fold(key, room), key)) continue;
+    buf_put(&keys, key);
+    buf_put_u8(&keys, 0);
+  }
+  if (s) db_reset(s);
+  if (r == DB_OK && keys.failed) r = DB_NOMEM;
+  for (struct slice rest = buf_slice(&keys); r == DB_OK && rest.n;) {
+    struct slice key = slice_split(&rest, 0), prep = account_fold(key, room);
+    if (!prep.n) continue; /* it gets too long: found by its own spelling only */
+    s = db_prepare(a->db, "UPDATE account SET prep = ?1 WHERE key = ?2");
+    db_bind_text(s, 1, prep);
+    db_bind_text(s, 2, key);
+    r = db_run(s);
+    db_reset(s);
+  }
+  buf_free(&keys);
+  return r == DB_OK;
+}
+
 static bool migrate(struct accounts *a) {
   int64_t version = db_version(a->db);
   if (version == SCHEMA_VERSION) return true;
   if (version < 0 || version > SCHEMA_VERSION || db_begin(a->db) != DB_OK) return false;
   bool ok = true;
-  for (; ok && version < SCHEMA_VERSION; version++) ok = db_exec(a->db, schema_steps[version]) == DB_OK;
+  for (; ok && version < SCHEMA_VERSION; version++)
+    ok = db_exec(a->db, schema_steps[version]) == DB_OK && (version != SCHEMA_PREP || fill_prep(a));
   if (ok && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK) return true;
   db_rollback(a->db);
   return false;
@@ -154,14 +227,13 @@ static void row_get(struct db_stmt *s, struct account *ret) {
   ret->scram_n = column_copy(s, 8, ret->scram, sizeof ret->scram);
   int64_t wish = db_int(s, 9);
   ret->scram_wish = wish > 0 && wish < SCRAM_WISHES ? (enum account_scram)wish : SCRAM_AS_CONFIGURED;
+  ret->key_n = column_copy(s, 10, ret->key, sizeof ret->key);
 }
 
-enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret) {
-  uint8_t folded[AUTH_NAME_MAX];
-  struct slice key = account_fold(name, folded);
+static enum account_result find_by(struct accounts *a, const char *sql, struct slice key, struct account *ret) {
   if (!key.n) return ACCOUNT_NONE;
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account WHERE key = ?1");
+  struct db_stmt *s = db_prepare(a->db, sql);
   if (!s) return ACCOUNT_TROUBLE;
   db_bind_text(s, 1, key);
   enum db_result r = db_step(s);
@@ -171,16 +243,47 @@ enum account_result accounts_find(struct accounts *a, struct slice name, struct 
   return r == DB_OK ? ACCOUNT_NONE : result_of(a, r);
 }
 
-/* One statement is one transaction; a change of no row is NONE. */
-static enum account_result change(struct accounts *a, struct db_stmt *s) {
-  enum db_result r = s ? db_begin(a->db) : DB_NOMEM;
+/* See accounts.h: by the key of before, by the one of now, by what a key of before is now. */
+enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret) {
+  static const char by_key[] = "SELECT " COLUMNS " FROM account WHERE key = ?1";
+  uint8_t folded[AUTH_NAME_MAX], prepared[AUTH_NAME_MAX];
+  struct slice old = fold_ascii(name, folded), key = account_fold(name, prepared);
+  enum account_result r = find_by(a, by_key, old, ret);
+  if (r == ACCOUNT_NONE && !slice_eq(old, key)) r = find_by(a, by_key, key, ret);
+  if (r != ACCOUNT_NONE) return r;
+  return find_by(a, "SELECT " COLUMNS " FROM account WHERE prep = ?1 ORDER BY id LIMIT 1", key, ret);
+}
+
+enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint64_t *ret_id) {
+  enum db_result r = !s ? DB_NOMEM : a->many ? DB_OK : db_begin(a->db);
   if (r == DB_OK) r = db_run(s);
   bool changed = r == DB_OK && db_changes(a->db) > 0;
+  if (ret_id) *ret_id = (uint64_t)db_last_id(a->db);
   if (s) db_reset(s); /* what was bound ends with this call */
-  if (r == DB_OK) r = db_commit(a->db);
+  if (r == DB_OK && !a->many) r = db_commit(a->db);
   if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;
-  if (s) db_rollback(a->db);
-  return result_of(a, r);
+  if (s && !a->many) db_rollback(a->db);
+  if (!a->many) return result_of(a, r);
+  a->lost |= r == DB_IOERR; /* closed by accounts_end() */
+  return r == DB_CONSTRAINT ? ACCOUNT_EXISTS : r == DB_FULL ? ACCOUNT_FULL : ACCOUNT_TROUBLE;
+}
+
+enum account_result accounts_begin(struct accounts *a) {
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  enum db_result r = db_begin(a->db);
+  a->many = r == DB_OK;
+  return a->many ? ACCOUNT_OK : result_of(a, r);
+}
+
+enum account_result accounts_end(struct accounts *a, enum account_result result) {
+  if (!a->many) return result;
+  a->many = false;
+  enum db_result r = result == ACCOUNT_OK ? db_commit(a->db) : DB_ERROR;
+  if (r == DB_OK) return ACCOUNT_OK;
+  db_rollback(a->db);
+  if (a->lost) db_close(&a->db);
+  a->lost = false;
+  return result == ACCOUNT_OK ? result_of(a, r) : result;
 }
 
 /* Nothing is NULL. */
@@ -193,7 +296,7 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
-      db_prepare(a->db, "INSERT INTO account (" COLUMNS ", key)"
+      db_prepare(a->db, "INSERT INTO account (" COLUMNS ")"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
   if (s) {
     db_bind_text(s, 1, account_name(row));
@@ -206,9 +309,9 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
     bind_sealed(s, 8, row->sealed, row->sealed_n);
     bind_sealed(s, 9, row->scram, row->scram_n);
     db_bind_int(s, 10, row->scram_wish);
-    db_bind_text(s, 11, account_fold(account_name(row), folded));
+    db_bind_text(s, 11, account_key(row, folded));
   }
-  return change(a, s);
+  return accounts_change(a, s, NULL);
 }
 
 enum account_result accounts_update(struct accounts *a, const struct account *row) {
@@ -226,9 +329,35 @@ enum account_result accounts_update(struct accounts *a, const struct account *ro
     bind_sealed(s, 5, row->sealed, row->sealed_n);
     bind_sealed(s, 6, row->scram, row->scram_n);
     db_bind_int(s, 7, row->scram_wish);
-    db_bind_text(s, 8, account_fold(account_name(row), folded));
+    db_bind_text(s, 8, account_key(row, folded));
   }
-  return change(a, s);
+  return accounts_change(a, s, NULL);
+}
+
+enum account_result accounts_rename(struct accounts *a, struct slice old, const struct account *row) {
+  uint8_t folded[AUTH_NAME_MAX], before[AUTH_NAME_MAX];
+  struct slice from = accounts_key(a, old, before);
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "UPDATE account SET key = ?1, name = ?2, changed = ?3, stamp = ?4, sealed = ?5,"
+                                        " scram = ?6, prep = NULL WHERE key = ?7");
+  if (s) {
+    db_bind_text(s, 1, account_key(row, folded));
+    db_bind_text(s, 2, account_name(row));
+    db_bind_int(s, 3, row->changed);
+    db_bind_int(s, 4, (int64_t)row->stamp);
+    bind_sealed(s, 5, row->sealed, row->sealed_n);
+    bind_sealed(s, 6, row->scram, row->scram_n);
+    db_bind_text(s, 7, from);
+  }
+  enum account_result r = accounts_change(a, s, NULL);
+  if (r != ACCOUNT_OK) return r;
+  s = db_prepare(a->db, "UPDATE certificate SET key = ?1 WHERE key = ?2");
+  if (s) {
+    db_bind_text(s, 1, account_key(row, folded));
+    db_bind_text(s, 2, from);
+  }
+  r = accounts_change(a, s, NULL);
+  return r == ACCOUNT_NONE ? ACCOUNT_OK : r;
 }
 
 enum account_result accounts_keep_scram(struct accounts *a, const struct account *row) {
@@ -237,18 +366,19 @@ enum account_result accounts_keep_scram(struct accounts *a, const struct account
   struct db_stmt *s = db_prepare(a->db, "UPDATE account SET scram = ?1 WHERE key = ?2 AND stamp = ?3");
   if (s) {
     bind_sealed(s, 1, row->scram, row->scram_n);
-    db_bind_text(s, 2, account_fold(account_name(row), folded));
+    db_bind_text(s, 2, account_key(row, folded));
     db_bind_int(s, 3, (int64_t)row->stamp);
   }
-  return change(a, s);
+  return accounts_change(a, s, NULL);
 }
 
 enum account_result accounts_delete(struct accounts *a, struct slice name) {
   uint8_t folded[AUTH_NAME_MAX];
+  struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "DELETE FROM account WHERE key = ?1");
-  if (s) db_bind_text(s, 1, account_fold(name, folded));
-  return change(a, s);
+  if (s) db_bind_text(s, 1, key);
+  return accounts_change(a, s, NULL);
 }
 
 enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
@@ -273,6 +403,15 @@ uint64_t accounts_count(struct accounts *a) {
   return n;
 }
 
+bool accounts_any_secret(struct accounts *a) {
+  struct db_stmt *s = accounts_ready(a) ? db_prepare(a->db, "SELECT 1 FROM account WHERE sealed IS NOT NULL"
+                                                            " AND enabled = 1 LIMIT 1")
+                                        : NULL;
+  bool any = s && db_step(s) == DB_ROW;
+  if (s) db_reset(s);
+  return any;
+}
+
 /* --- certificates --- */
 
 enum account_result accounts_by_certificate(struct accounts *a,
@@ -292,38 +431,41 @@ enum account_result accounts_by_certificate(struct accounts *a,
 enum account_result accounts_add_certificate(struct accounts *a, struct slice name,
                                              const uint8_t fingerprint[ACCOUNT_FINGERPRINT], int64_t now_s) {
   uint8_t folded[AUTH_NAME_MAX];
+  struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
       db_prepare(a->db, "INSERT INTO certificate (fingerprint, key, added) VALUES (?1, ?2, ?3)");
   if (s) {
     db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
-    db_bind_text(s, 2, account_fold(name, folded));
+    db_bind_text(s, 2, key);
     db_bind_int(s, 3, now_s);
   }
-  return change(a, s);
+  return accounts_change(a, s, NULL);
 }
 
 enum account_result accounts_delete_certificate(struct accounts *a, struct slice name,
                                                 const uint8_t fingerprint[ACCOUNT_FINGERPRINT]) {
   uint8_t folded[AUTH_NAME_MAX];
+  struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "DELETE FROM certificate WHERE fingerprint = ?1 AND key = ?2");
   if (s) {
     db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
-    db_bind_text(s, 2, account_fold(name, folded));
+    db_bind_text(s, 2, key);
   }
-  return change(a, s);
+  return accounts_change(a, s, NULL);
 }
 
 enum account_result accounts_each_certificate(struct accounts *a, struct slice name,
                                               certificate_fn *fn, void *arg) {
   uint8_t folded[AUTH_NAME_MAX];
+  struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
       db_prepare(a->db, "SELECT account.name, fingerprint, added FROM certificate JOIN account USING (key)"
                         " WHERE ?1 = '' OR key = ?1 ORDER BY key, added, fingerprint");
   if (!s) return ACCOUNT_TROUBLE;
-  db_bind_text(s, 1, account_fold(name, folded));
+  db_bind_text(s, 1, key);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW) fn(arg, db_bytes(s, 0), db_bytes(s, 1), db_int(s, 2));
   db_reset(s);
@@ -334,7 +476,7 @@ enum account_result accounts_each_certificate(struct accounts *a, struct slice n
 
 /* What a secret is sealed for: the name it belongs to, and what it is ("" for the password). */
 static struct slice context(const struct account *row, const char *what, uint8_t ret[AUTH_NAME_MAX + 8]) {
-  size_t n = account_fold(account_name(row), ret).n, m = strnlen(what, 7);
+  size_t n = account_key(row, ret).n, m = strnlen(what, 7);
   if (m) ret[n++] = 0;
   memcpy(ret + n, what, m);
   return slice_of(ret, n + m);

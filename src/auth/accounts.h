@@ -1,7 +1,11 @@
 /* The accounts: one row a name in auth.db, and the secrets of those that opted in, sealed.
  *
- * A name is a full address. It is found without regard to the case of ASCII letters, and shown as it
- * was given, its domain in lower case. There is no login by local part alone.
+ * A name is a full address. It is found however it is spelled (case, width, composed or not: RFC 8265 by
+ * lib/unicode/prepare.h), and shown as it was given, its domain in lower case. There is no login by local part alone.
+ *
+ * `key` is what a row is found by, sealed for and referred to: the prepared name. Rows of before have their name with
+ * only its ASCII letters folded, which stays; what they are prepared to is in `prep`. A name is looked for as such a
+ * key first, so that two names of before that are one by now stay two accounts.
  *
  * `stamp` is a fresh random number whenever the row changes: whatever was concluded from the row
  * before (a remembered password) names the stamp and so falls with it.
@@ -35,9 +39,10 @@ enum account_scram {
 };
 
 struct account {
-  uint8_t name[AUTH_NAME_MAX], hash[PASSWORD_HASH_MAX], sealed[ACCOUNT_SEALED_MAX];
-  uint8_t scram[ACCOUNT_SCRAM_MAX];
+  uint8_t name[AUTH_NAME_MAX], key[AUTH_NAME_MAX];
+  uint8_t hash[PASSWORD_HASH_MAX], sealed[ACCOUNT_SEALED_MAX], scram[ACCOUNT_SCRAM_MAX];
   size_t name_n, hash_n;
+  size_t key_n; /* 0: as the name is prepared */
   size_t sealed_n; /* 0: no recoverable secret */
   size_t scram_n;  /* 0: no verifiers */
   enum account_scram scram_wish;
@@ -53,6 +58,8 @@ struct accounts {
   struct disk *disk;
   struct db *db;
   uint8_t key[SEAL_KEY];
+  bool lost; /* the disk failed meanwhile */
+  bool many; /* between accounts_begin() and accounts_end() */
 };
 
 /* random: for the key of a first start. False with a sentence in `err`. */
@@ -61,10 +68,17 @@ void accounts_close(struct accounts *a);
 /* After an error of the disk the database is closed; this opens it again. False: it still can't be. */
 bool accounts_ready(struct accounts *a);
 
-/* A name that can be an account's: local part, "@", domain; UTF-8 without space or control characters. */
-bool account_name_ok(struct slice name);
-/* The name as it is looked up, in `ret` (AUTH_NAME_MAX octets). Longer names fold to an empty slice. */
+/* A name that can be a new account's: local part, "@", domain; UTF-8 without space or control characters, and what RFC
+ * 8265 §3 lets a name have. NULL: it can; else why not, in words. */
+const char *account_name_refused(struct slice name);
+/* The name prepared, in `ret` (AUTH_NAME_MAX octets). Longer names fold to an empty slice. */
 struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]);
+/* A new name for a row, its domain in lower case, and its key. It can be an account's. */
+void account_set_name(struct account *row, struct slice name);
+/* The key of a row. `room` has AUTH_NAME_MAX octets. */
+struct slice account_key(const struct account *row, uint8_t room[AUTH_NAME_MAX]);
+/* The key that the account of that name has; where there is none, the one that it would have. */
+struct slice accounts_key(struct accounts *a, struct slice name, uint8_t room[AUTH_NAME_MAX]);
 
 /* OK, NONE, or TROUBLE: the database can't be read now. */
 enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret);
@@ -72,8 +86,17 @@ enum account_result accounts_find(struct accounts *a, struct slice name, struct 
 enum account_result accounts_add(struct accounts *a, const struct account *row);
 /* Replaces what may change: hash, sealed, scram, enabled, stamp, changed. NONE when the name is gone. */
 enum account_result accounts_update(struct accounts *a, const struct account *row);
+/* The row gets another name (and what was sealed for the former one anew), its certificates with it. */
+enum account_result accounts_rename(struct accounts *a, struct slice old, const struct account *row);
 /* Only the verifiers, and only when the row still has this stamp; NONE otherwise. */
 enum account_result accounts_keep_scram(struct accounts *a, const struct account *row);
+/* Runs a statement, as a transaction of its own or as a part of the one below. NONE when it changed no row; `ret_id` may be
+ * NULL. For the files of these tables. */
+enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint64_t *ret_id);
+/* What is changed between these two is one transaction; ended with anything but OK, or failing, it leaves no trace. Returns
+ * that, or how the commit went. */
+enum account_result accounts_begin(struct accounts *a);
+enum account_result accounts_end(struct accounts *a, enum account_result r);
 enum account_result accounts_delete(struct accounts *a, struct slice name);
 /* Certificates that stand for an account, by fingerprint; each for one account only, gone with it. */
 typedef void certificate_fn(void *arg, struct slice name, struct slice fingerprint, int64_t added);
@@ -94,6 +117,8 @@ enum account_result accounts_each_certificate(struct accounts *a, struct slice n
 enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
                                   void *arg);
 uint64_t accounts_count(struct accounts *a);
+/* Is there an enabled account with a recoverable secret? */
+bool accounts_any_secret(struct accounts *a);
 
 /* Puts `secret` under seal into the row. */
 bool account_seal(const struct accounts *a, struct account *row, struct slice secret,

@@ -4,6 +4,11 @@
 
 enum { PENALTY_FIRST_S = 2, PENALTY_STEPS = 10 };
 
+/* No client has an IPv6 address that begins with ff (multicast). */
+#define MARK_IPV4 ((uint64_t)0xff04 << 48)
+#define MARK_ZERO ((uint64_t)0xff06 << 48)
+#define MARK_WIDE ((uint64_t)0xff << 56 | (uint64_t)1 << 48)
+
 static uint64_t octets(const uint8_t *p, size_t n) {
   uint64_t v = 0;
   for (size_t i = 0; i < n; i++)
@@ -14,8 +19,13 @@ static uint64_t octets(const uint8_t *p, size_t n) {
 uint64_t network_of(struct slice peer) {
   static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
   if (peer.n == 16 && memcmp(peer.p, mapped, sizeof mapped) == 0) peer = slice_from(peer, sizeof mapped);
-  if (peer.n == 4) return (uint64_t)4 << 56 | octets(peer.p, 4);
-  return peer.n == 16 ? (uint64_t)6 << 56 | octets(peer.p, 6) : 0;
+  if (peer.n == 4) return MARK_IPV4 | octets(peer.p, 4);
+  uint64_t net = peer.n == 16 ? octets(peer.p, 8) : 0;
+  return peer.n == 16 && net == 0 ? MARK_ZERO : net; /* ::/64 has ::1 in it */
+}
+
+uint64_t network_wide(uint64_t network) {
+  return network >> 56 == 0xff ? 0 : MARK_WIDE | network >> 16;
 }
 
 /* --- the table --- */
@@ -79,6 +89,28 @@ struct address *addresses_get(struct addresses *t, uint64_t network) {
   return a;
 }
 
+static void forget_old_parts(struct address *wide, uint64_t now_ms) {
+  if (wide->parts && now_ms - wide->failed_ms >= ADDRESS_BAD_MS) wide->parts = 0;
+}
+
+struct address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms) {
+  struct address *wide = map_ptr(&t->by_network, network_wide(network));
+  if (wide) forget_old_parts(wide, now_ms);
+  return wide && wide->parts >= AUTH_WIDE_BAD ? wide : addresses_get(t, network);
+}
+
+/* Without memory for the /48 its /64s go on counting alone. */
+void addresses_note_failing(struct addresses *t, const struct address *a, uint64_t now_ms) {
+  uint64_t of = network_wide(a->network);
+  bool did = a->failed_ms && now_ms - a->failed_ms < ADDRESS_BAD_MS;
+  struct address *wide = of && !did ? addresses_get(t, of) : NULL;
+  if (!wide) return;
+  forget_old_parts(wide, now_ms);
+  wide->parts++;
+  wide->failed_ms = now_ms;
+  addresses_touch(t, wide);
+}
+
 /* --- penalties --- */
 
 static uint64_t penalty_ms(unsigned failures, uint64_t most_s) {
@@ -103,20 +135,27 @@ static void forget_old_failures(struct address *a, uint64_t most_s, uint64_t now
 
 bool address_has_room(struct address *a, uint64_t most_s, uint64_t now_ms) {
   forget_old_failures(a, most_s, now_ms);
-  return a->pending < (a->failures ? AUTH_PENDING_FAILING : AUTH_PENDING);
+  return a->places < (a->failures ? AUTH_PENDING_FAILING : AUTH_PENDING);
 }
 
-bool address_knows_wrong(const struct address *a, struct slice key) {
+bool address_knows_wrong(const struct address *a, struct slice key, uint64_t now_ms) {
   bool known = false;
   for (size_t i = 0; i < ADDRESS_WRONG; i++)
-    known |= slice_secret_eq(slice_of(a->wrong[i], ADDRESS_WRONG_KEY), slice_first(key, ADDRESS_WRONG_KEY));
+    known |= a->wrong_until_ms[i] > now_ms &&
+             slice_secret_eq(slice_of(a->wrong[i], ADDRESS_WRONG_KEY), slice_first(key, ADDRESS_WRONG_KEY));
   return known;
+}
+
+static void keep_wrong(struct address *a, struct slice key, uint64_t now_ms) {
+  unsigned at = a->wrong_next++ % ADDRESS_WRONG;
+  memcpy(a->wrong[at], key.p, ADDRESS_WRONG_KEY);
+  a->wrong_until_ms[at] = now_ms + ADDRESS_WRONG_MS;
 }
 
 uint64_t address_failed(struct address *a, struct slice key, uint64_t most_s, uint64_t now_ms) {
   forget_old_failures(a, most_s, now_ms);
-  bool again = key.n && address_knows_wrong(a, key);
-  if (key.n && !again) memcpy(a->wrong[a->wrong_next++ % ADDRESS_WRONG], key.p, ADDRESS_WRONG_KEY);
+  bool again = key.n && address_knows_wrong(a, key, now_ms);
+  if (key.n && !again) keep_wrong(a, key, now_ms);
   if (again) return penalty_ms(a->failures ? a->failures : 1, most_s);
   if (a->failures < PENALTY_STEPS) a->failures++;
   a->failed_ms = now_ms;
@@ -127,6 +166,11 @@ uint64_t address_succeeded(struct address *a, uint64_t most_s, uint64_t now_ms) 
   forget_old_failures(a, most_s, now_ms);
   a->good_ms = now_ms ? now_ms : 1;
   return penalty_ms(a->failures, most_s);
+}
+
+uint64_t address_refused(struct address *a, uint64_t most_s, uint64_t now_ms) {
+  forget_old_failures(a, most_s, now_ms);
+  return penalty_ms(a->failures ? a->failures : 1, most_s);
 }
 
 uint8_t address_class(const struct address *a, uint64_t now_ms) {

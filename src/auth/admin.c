@@ -115,6 +115,7 @@ struct auth_job *admin_take_job(struct auth *a) {
 void admin_lost(struct auth *a, uint32_t number) {
   for (struct admin_call *c = a->calls; c; c = c->next)
     if (c->number == number) c->number = 0;
+  bulk_lost(a, number);
 }
 
 void admin_free(struct auth *a) {
@@ -123,10 +124,10 @@ void admin_free(struct auth *a) {
     auth_job_free(&j);
   while (a->calls)
     call_free(a, a->calls);
+  bulk_free(a);
 }
 
-/* A changed row: what was remembered of it is forgotten. */
-static void changed(struct auth *a, struct account *r) {
+void account_changed(struct auth *a, struct account *r) {
   a->shell.random(a->shell.arg, &r->stamp, sizeof r->stamp);
   r->stamp &= INT64_MAX;
   r->stamp |= 1;
@@ -157,17 +158,11 @@ struct slice call_word(const struct admin_call *c, size_t i) {
 }
 
 /* The name as it is kept: its domain in lower case. */
-static bool take_name(struct auth *a, struct admin_call *c, struct slice name) {
-  if (!account_name_ok(name)) {
-    done(a, c, CLI_USAGE,
-         "a name is a full address: local part, @, domain; without spaces, at most 320 octets");
-    return false;
-  }
-  size_t at = (size_t)slice_rfind(name, '@');
-  for (size_t i = 0; i < name.n; i++)
-    c->row.name[i] = i > at ? ascii_lower(name.p[i]) : name.p[i];
-  c->row.name_n = name.n;
-  return true;
+bool call_take_name(struct auth *a, struct admin_call *c, struct slice name) {
+  const char *why = account_name_refused(name);
+  if (why) call_done(a, c, CLI_USAGE, why);
+  else account_set_name(&c->row, name);
+  return !why;
 }
 
 static bool take_id(struct auth *a, struct admin_call *c, struct slice id) {
@@ -217,14 +212,14 @@ static bool take_flags(struct auth *a, struct admin_call *c, size_t at) {
   }
   if (c->wish != SCRAM_ALWAYS || scram_takes(call_word(c, at))) return true;
   done(a, c, CLI_USAGE,
-       "SCRAM takes only passwords of printable ASCII characters (RFC 5802 §2.2); this one goes without "
-       "--scram");
+       "SCRAM takes no password with control characters, with others that cannot be seen, or with letters of both "
+       "directions (RFC 4013 §2); this one goes without --scram");
   return false;
 }
 
 static bool account_add(struct auth *a, struct admin_call *c) {
   struct slice password = call_word(c, c->count - 1);
-  if (!take_flags(a, c, 4) || !take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) ||
+  if (!take_flags(a, c, 4) || !call_take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) ||
       !password_ok(a, c, password) || !is_free(a, c))
     return false;
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
@@ -234,7 +229,7 @@ static bool account_add(struct auth *a, struct admin_call *c) {
 static bool account_import(struct auth *a, struct admin_call *c) {
   struct slice field = SLICE_NONE;
   enum password_import kind = password_import(call_word(c, 4), &field);
-  if (!take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) || !is_free(a, c)) return false;
+  if (!call_take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) || !is_free(a, c)) return false;
   if (kind == IMPORT_UNKNOWN) {
     done(a, c, CLI_USAGE,
          "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt "
@@ -257,7 +252,7 @@ static bool account_passwd(struct auth *a, struct admin_call *c) {
 }
 
 void call_update(struct auth *a, struct admin_call *c) {
-  changed(a, &c->row);
+  account_changed(a, &c->row);
   call_done_account(a, c, accounts_update(&a->accounts, &c->row));
 }
 
@@ -296,7 +291,7 @@ static enum account_result apply(struct auth *a, struct admin_call *c, const str
   if (c->legacy && !seal(a, r, buf_slice(&c->password))) return ACCOUNT_TROUBLE;
   if (!seal_scram(a, r, job)) return ACCOUNT_TROUBLE;
   if (c->wishes) r->scram_wish = c->wish;
-  changed(a, r);
+  account_changed(a, r);
   if (c->after == AFTER_PASSWD || c->after == AFTER_LEGACY) return accounts_update(&a->accounts, r);
   r->created = r->changed;
   r->enabled = true;
@@ -313,6 +308,7 @@ void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
     done(a, c, CLI_USAGE, "that is not the account's password");
   else
     call_done_account(a, c, apply(a, c, job));
+  auth_offers_look(a);
   call_free(a, c);
 }
 
@@ -454,6 +450,7 @@ static const struct admin_verb {
   { "account", "enable",  3, 3, account_enable, "account enable NAME" },
   { "account", "disable", 3, 3, account_enable, "account disable NAME" },
   { "account", "delete",  3, 3, account_delete, "account delete NAME" },
+  { "account", "rename",  4, 4, admin_rename, "account rename OLD NEW" },
   { "account", "certificate", 3, 5, admin_certificate,
     "account certificate add|delete NAME FINGERPRINT | account certificate list [NAME]" },
   { "account", "list",    2, 2, account_list,   "account list" },
@@ -464,7 +461,14 @@ static const struct admin_verb {
   { "collect", "pause",   3, 3, admin_collect_change, "collect pause ID" },
   { "collect", "resume",  3, 3, admin_collect_change, "collect resume ID" },
   { "collect", "run",     3, 3, admin_collect_change, "collect run ID" },
+  { "collect", "leave-out", 4, 4, admin_collect_change, "collect leave-out ID UIDL" },
+  { "collect", "take-in", 4, 4, admin_collect_change, "collect take-in ID UIDL" },
   { "collect", "password", 4, 4, admin_collect_change, "collect password ID PASSWORD" },
+  { "bulk",    "put",     3, 3, admin_bulk_put,   "bulk put ROWS" },
+  { "bulk",    "check",   2, 2, admin_bulk_apply, "bulk check" },
+  { "bulk",    "add",     2, 2, admin_bulk_apply, "bulk add" },
+  { "bulk",    "check-passwd", 2, 2, admin_bulk_apply, "bulk check-passwd" },
+  { "bulk",    "passwd",  2, 2, admin_bulk_apply, "bulk passwd" },
   { "status",  NULL,      1, 1, status,         "status" },
   { "backup",  NULL,      1, 1, backup,         "backup" },
 };
@@ -510,6 +514,7 @@ bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64
   bool fits = v && c->count >= v->least && c->count <= v->most;
   bool goes_on = well_formed && fits && v->run(a, c);
   if (well_formed && !fits) usage(a, c, v);
+  if (well_formed && !goes_on) auth_offers_look(a);
   if (goes_on) c->count = 0; /* the words end with this message */
   else call_free(a, c);
   dispatch(a, now_ms);

@@ -37,6 +37,8 @@ struct call_listing {
 
 /* The command's word, an empty slice behind the last. */
 struct slice call_word(const struct admin_call *c, size_t i);
+/* The name as it is kept, into c->row. False: it can't be one, which was said. */
+bool call_take_name(struct auth *a, struct admin_call *c, struct slice name);
 /* The row as it is, into c->row. False: that there is none was said. */
 bool call_find(struct auth *a, struct admin_call *c, struct slice name);
 /* Writes c->row under a new stamp, and says how that went. */
@@ -47,6 +49,18 @@ void call_put_time(struct buf *b, int64_t t);
 
 /* admin_certificate.c: a row of admin.c's table. */
 bool admin_certificate(struct auth *a, struct admin_call *c);
+
+/* A changed row: a new stamp, and what was remembered of it is forgotten. */
+void account_changed(struct auth *a, struct account *r);
+
+/* admin_rename.c: a row of admin.c's table. */
+bool admin_rename(struct auth *a, struct admin_call *c);
+
+/* admin_bulk.c: rows of admin.c's table; and what that command line had put is forgotten. */
+bool admin_bulk_put(struct auth *a, struct admin_call *c);
+bool admin_bulk_apply(struct auth *a, struct admin_call *c);
+void bulk_lost(struct auth *a, uint32_t number);
+void bulk_free(struct auth *a);
 
 /* admin_collect.c: rows of admin.c's table. */
 bool admin_collect_add(struct auth *a, struct admin_call *c);

@@ -115,8 +115,8 @@ static bool take_times(struct auth *a, struct admin_call *c, struct collection *
 static bool take_account(struct auth *a, struct admin_call *c, struct collection *x) {
   struct account row;
   enum account_result r = accounts_find(&a->accounts, word(c, 2), &row);
+  if (r == ACCOUNT_OK) x->account_n = account_key(&row, x->account).n;
   explicit_bzero(&row, sizeof row);
-  if (r == ACCOUNT_OK) x->account_n = account_fold(word(c, 2), x->account).n;
   if (r == ACCOUNT_NONE) call_done(a, c, CLI_NOT_FOUND, "there is no such account");
   if (r == ACCOUNT_TROUBLE) answer(a, c, r);
   return r == ACCOUNT_OK;
@@ -186,14 +186,14 @@ static const char *state_of(const struct auth *a, const struct collection *x) {
   return x->failures ? "failing" : "waiting";
 }
 
-enum { LIST_COLUMNS = 11 };
+enum { LIST_COLUMNS = 13 };
 
 static void list_one(void *arg, const struct collection *x) {
   struct listing *l = arg;
   struct buf cells[LIST_COLUMNS];
   struct slice values[LIST_COLUMNS];
   if (l->account.p && !slice_eq(l->account, slice_of(x->account, x->account_n))) return;
-  for (size_t i = 0; i < LIST_COLUMNS; i++) buf_init(&cells[i], 1024);
+  for (size_t i = 0; i < LIST_COLUMNS; i++) buf_init(&cells[i], COLLECT_UIDLS_MAX);
   buf_put_dec(&cells[0], x->id);
   buf_put(&cells[1], slice_of(x->account, x->account_n));
   collection_url(x, &cells[2]);
@@ -209,7 +209,9 @@ static void list_one(void *arg, const struct collection *x) {
   put_time(&cells[7], x->paused ? 0 : x->next);
   buf_put_dec(&cells[8], x->fetched);
   buf_put_dec(&cells[9], x->total);
-  buf_put(&cells[10], slice_of(x->said, x->said_n));
+  buf_put(&cells[10], slice_of(x->stepped, x->stepped_n));
+  buf_put(&cells[11], slice_of(x->left_out, x->left_out_n));
+  buf_put(&cells[12], slice_of(x->said, x->said_n));
   for (size_t i = 0; i < LIST_COLUMNS; i++) values[i] = buf_slice(&cells[i]);
   call_row(l->auth, l->call, values, LIST_COLUMNS);
   for (size_t i = 0; i < LIST_COLUMNS; i++) buf_free(&cells[i]);
@@ -218,10 +220,11 @@ static void list_one(void *arg, const struct collection *x) {
 bool admin_collect_list(struct auth *a, struct admin_call *c) {
   static const char *const names[LIST_COLUMNS] = { "id",         "account", "server",   "every",
                                                    "mail-there", "state",   "last-run", "next-run",
-                                                   "fetched",    "in-all",  "result" };
+                                                   "fetched",    "in-all",  "stepped-over",
+                                                   "left-out",   "result" };
   uint8_t folded[AUTH_NAME_MAX];
   struct listing l = { a, c, SLICE_NONE };
-  if (c->count == 3) l.account = account_fold(word(c, 2), folded);
+  if (c->count == 3) l.account = accounts_key(&a->accounts, word(c, 2), folded);
   call_columns(a, c, names, LIST_COLUMNS);
   answer(a, c, collections_each(&a->accounts, list_one, &l));
   return false;
@@ -267,6 +270,54 @@ static bool new_password(struct auth *a, struct admin_call *c, struct collection
   return false;
 }
 
+/* Where the word stands in a list with blanks between; < 0: nowhere. */
+static ptrdiff_t find_word(struct slice list, struct slice wanted) {
+  for (struct slice rest = list; rest.n;) {
+    struct slice one = slice_split(&rest, ' ');
+    if (slice_eq(one, wanted)) return one.p - list.p;
+  }
+  return -1;
+}
+
+static bool add_word(uint8_t *to, size_t *n, struct slice w) {
+  if (find_word(slice_of(to, *n), w) >= 0) return true;
+  if (*n + w.n + 1 > COLLECT_UIDLS_MAX) return false;
+  if (*n) to[(*n)++] = ' ';
+  memcpy(to + *n, w.p, w.n);
+  *n += w.n;
+  return true;
+}
+
+static void drop_word(uint8_t *to, size_t *n, struct slice w) {
+  ptrdiff_t at = find_word(slice_of(to, *n), w);
+  if (at < 0) return;
+  size_t from = (size_t)at, end = from + w.n;
+  if (end < *n)
+    end++; /* the blank behind it */
+  else if (from)
+    from--; /* or the one in front */
+  memmove(to + from, to + end, *n - end);
+  *n -= end - from;
+}
+
+/* A message of the other server that is to be left alone, or is no more. */
+static bool leave_out(struct auth *a, struct admin_call *c, struct collection *x) {
+  struct slice uidl = word(c, 3);
+  bool out = slice_eq(word(c, 1), SLICE("leave-out"));
+  if (!is_plain(uidl) || uidl.n > 70 || !sasl_safe_utf8(uidl))
+    return refuse(a, c, "a UIDL is meant, as `qasid account collect list` shows it");
+  if (!out && find_word(slice_of(x->left_out, x->left_out_n), uidl) < 0) {
+    call_done(a, c, CLI_NOT_FOUND, "that one is not left out");
+    return false;
+  }
+  if (out && !add_word(x->left_out, &x->left_out_n, uidl))
+    return refuse(a, c, "as many are left out as may be");
+  if (out) drop_word(x->stepped, &x->stepped_n, uidl);
+  if (!out) drop_word(x->left_out, &x->left_out_n, uidl);
+  answer(a, c, update(a, x));
+  return false;
+}
+
 bool admin_collect_change(struct auth *a, struct admin_call *c) {
   static const struct {
     const char *word;
@@ -281,6 +332,7 @@ bool admin_collect_change(struct auth *a, struct admin_call *c) {
     return false;
   }
   if (slice_eq(word(c, 1), SLICE("password"))) return new_password(a, c, &x);
+  if (c->count == 4) return leave_out(a, c, &x);
   if (slice_eq(word(c, 1), SLICE("run")) && x.paused) {
     call_done(a, c, CLI_EXISTS, "it is paused: `qasid account collect resume` makes it run again");
     return false;

@@ -126,6 +126,16 @@ static void take_words(struct collection *c, struct slice words) {
   c->said_n = words.n;
 }
 
+/* UIDLs and blanks, or nothing. */
+static void take_stepped(struct collection *c, struct slice stepped) {
+  c->stepped_n = 0;
+  for (size_t i = 0; i < stepped.n; i++)
+    if (stepped.p[i] < 0x20 || stepped.p[i] > 0x7e) return;
+  if (stepped.n > sizeof c->stepped) return;
+  if (stepped.n) memcpy(c->stepped, stepped.p, stepped.n);
+  c->stepped_n = stepped.n;
+}
+
 /* It was deleted, and nothing of it runs. */
 static void forget(struct auth *a, struct agenda_entry *e) {
   struct agenda *x = &a->agenda;
@@ -133,9 +143,9 @@ static void forget(struct auth *a, struct agenda_entry *e) {
   *e = x->entries[--x->count];
 }
 
-/* The run of `e` is over. The row carries what happened before anything else is begun. */
+/* The run of `e` is over; `stepped` p NULL: as it was. The row carries what happened before anything else is begun. */
 static void finish(struct auth *a, struct agenda_entry *e, enum collect_verdict v, uint64_t fetched,
-                   struct slice words) {
+                   struct slice words, struct slice stepped) {
   struct collection c;
   int64_t now_s = wall(a);
   e->state = AGENDA_ASLEEP;
@@ -152,6 +162,7 @@ static void finish(struct auth *a, struct agenda_entry *e, enum collect_verdict 
   c.fetched = fetched;
   c.total += fetched;
   take_words(&c, words);
+  if (stepped.p) take_stepped(&c, stepped);
   bool was_paused = c.paused;
   plan_next(a, &c, v, now_s);
   if (c.paused && !was_paused)
@@ -170,7 +181,7 @@ static bool take_result(struct auth *a, uint64_t tag, struct slice payload) {
   if (!collect_result_get(payload, &m) || m.verdict >= COLLECT_VERDICTS) return false;
   struct agenda_entry *e = entry_with_tag(&a->agenda, tag);
   revoke(a, tag);
-  if (e && e->state == AGENDA_RUNNING) finish(a, e, (enum collect_verdict)m.verdict, m.fetched, m.words);
+  if (e && e->state == AGENDA_RUNNING) finish(a, e, (enum collect_verdict)m.verdict, m.fetched, m.words, m.stepped.p ? m.stepped : SLICE(""));
   return true; /* without an entry: the collection was deleted while it ran */
 }
 
@@ -270,7 +281,7 @@ static void end_patience(struct auth *a, uint64_t now_ms) {
     if (e->state != AGENDA_GRANTING || now_ms < e->patience_ms) continue;
     revoke(a, e->tag);
     put_back(a, e->tag);
-    finish(a, e, COLLECT_HERE, 0, SLICE("the store did not answer"));
+    finish(a, e, COLLECT_HERE, 0, SLICE("the store did not answer"), SLICE_NONE);
   }
 }
 
@@ -290,7 +301,8 @@ static void send_job(struct auth *a, struct agenda_entry *e, const struct collec
                      struct slice secret) {
   SAY(a, ROOM_COLLECTOR, a->agenda.number, collect_job, e->tag, c->id, slice_of(c->account, c->account_n),
       slice_of(c->host, c->host_n), c->port, c->discover, c->tls, slice_of(c->user, c->user_n),
-      slice_of(c->mechanism, c->mechanism_n), secret, c->leave_s);
+      slice_of(c->mechanism, c->mechanism_n), secret, c->leave_s, slice_of(c->left_out, c->left_out_n),
+      slice_of(c->stepped, c->stepped_n));
   e->state = AGENDA_RUNNING;
 }
 
@@ -314,7 +326,7 @@ static void start_run(struct auth *a, struct agenda_entry *e) {
     revoke(a, e->tag);
     put_back(a, e->tag);
     finish(a, e, COLLECT_LOGIN_WRONG, 0,
-           SLICE("its password was sealed under another key; delete the collection and add it anew"));
+           SLICE("its password was sealed under another key; delete the collection and add it anew"), SLICE_NONE);
   }
   buf_wipe(&secret);
 }
@@ -331,7 +343,7 @@ bool agenda_granted(struct auth *a, uint64_t serial, bool known) {
       start_run(a, e);
     } else {
       put_back(a, e->tag);
-      finish(a, e, COLLECT_HERE, 0, SLICE("there is no mailbox for this account"));
+      finish(a, e, COLLECT_HERE, 0, SLICE("there is no mailbox for this account"), SLICE_NONE);
     }
     return true;
   }
@@ -363,7 +375,7 @@ void agenda_collector_lost(struct auth *a, uint32_t number) {
     struct agenda_entry *e = &x->entries[i];
     if (e->state == AGENDA_ASLEEP) continue;
     if (e->state == AGENDA_GRANTING) revoke(a, e->tag);
-    finish(a, e, COLLECT_HERE, 0, SLICE("the collector was ended while it ran"));
+    finish(a, e, COLLECT_HERE, 0, SLICE("the collector was ended while it ran"), SLICE_NONE);
   }
   x->number = 0;
 }
@@ -377,7 +389,7 @@ void agenda_store_lost(struct auth *a) {
     if (e->state == AGENDA_RUNNING) SAY(a, ROOM_COLLECTOR, x->number, collect_halt, e->tag, );
     if (e->state != AGENDA_GRANTING) continue;
     put_back(a, e->tag);
-    finish(a, e, COLLECT_HERE, 0, SLICE("the store was restarted"));
+    finish(a, e, COLLECT_HERE, 0, SLICE("the store was restarted"), SLICE_NONE);
   }
 }
 
@@ -440,7 +452,7 @@ static void note_id(void *arg, const struct collection *c) {
 enum account_result agenda_account_deleted(struct auth *a, const struct account *account) {
   uint8_t folded[AUTH_NAME_MAX];
   struct collection c;
-  struct ending x = { .account = account_fold(account_name(account), folded) };
+  struct ending x = { .account = account_key(account, folded) };
   enum account_result r;
   do {
     x.count = 0;

@@ -40,11 +40,13 @@ static bool set_up(struct auth *a, struct disk *disk, struct buf *err) {
   cache_init(&a->cache, random);
   cache_resize(&a->cache, a->conf->auth_cache_time ? a->conf->auth_cache_size : 0);
   addresses_init(&a->addresses);
+  visits_init(&a->visits);
   map_init(&a->grants);
   a->shell.random(a->shell.arg, random, sizeof random);
   bool ok = accounts_open(&a->accounts, disk, random, err);
   explicit_bzero(random, sizeof random);
   if (!ok) return false;
+  a->apop = accounts_any_secret(&a->accounts);
   if (!agenda_load(a)) {
     buf_put_str(err, "the collections in auth.db can't be read");
     return false;
@@ -80,6 +82,7 @@ void auth_free(struct auth **ptr) {
   hold_free(&a->hold);
   cache_free(&a->cache);
   addresses_free(&a->addresses);
+  visits_free(&a->visits);
   map_free(&a->grants);
   accounts_close(&a->accounts);
   explicit_bzero(a, sizeof *a);
@@ -104,10 +107,16 @@ bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err) {
 
 /* --- messages --- */
 
-static struct front *front_of(struct auth *a, enum room_kind kind, uint32_t number) {
+struct front *auth_front(const struct auth *a, uint32_t number) {
   for (struct front *f = a->fronts; f; f = f->next)
     if (f->number == number) return f;
-  struct front *f = calloc(1, sizeof *f);
+  return NULL;
+}
+
+static struct front *front_of(struct auth *a, enum room_kind kind, uint32_t number) {
+  struct front *f = auth_front(a, number);
+  if (f) return f;
+  f = calloc(1, sizeof *f);
   if (!f) return NULL;
   *f = (struct front){ .kind = kind, .number = number, .next = a->fronts };
   map_init(&f->logins);
@@ -151,6 +160,29 @@ bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const st
   if (kind != ROOM_CLI) return false;
   if (msg->type == cli_command_type) return admin_command(a, number, msg->payload, now_ms);
   return msg->type == cli_input_type || msg->type == cli_input_end_type;
+}
+
+/* --- what front-ends show to clients --- */
+
+static void send_offers(struct auth *a, const struct front *f) {
+  struct buf b;
+  if (f->kind != ROOM_POP3D) return;
+  buf_init(&b, 16);
+  auth_offers_put(&b, &(struct auth_offers){ .apop = a->apop });
+  if (!b.failed) a->shell.send(a->shell.arg, f->kind, f->number, auth_offers_type, 0, buf_slice(&b));
+  buf_free(&b);
+}
+
+void auth_offers_look(struct auth *a) {
+  bool now = accounts_any_secret(&a->accounts);
+  if (now == a->apop) return;
+  a->apop = now;
+  for (const struct front *f = a->fronts; f; f = f->next) send_offers(a, f);
+}
+
+void auth_room_joined(struct auth *a, enum room_kind kind, uint32_t number) {
+  struct front *f = kind == ROOM_POP3D ? front_of(a, kind, number) : NULL;
+  if (f) send_offers(a, f);
 }
 
 /* --- rooms that are gone --- */

@@ -17,6 +17,16 @@
 struct auth;
 struct auth_job;
 
+/* A login that failed. */
+struct auth_refusal {
+  enum room_kind kind; /* the front-end that asked */
+  uint32_t front;
+  uint64_t session;
+  struct slice peer;   /* 4 or 16 octets */
+  struct slice name;   /* that was tried; may be empty */
+  const char *mechanism, *why;
+};
+
 struct auth_shell {
   void *arg;
   void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
@@ -30,6 +40,8 @@ struct auth_shell {
   void (*warn)(void *arg, const char *what, struct slice name);
   /* How many jobs the shell computes at once (0: one). Others wait here, in a fair order. */
   unsigned threads;
+  /* A login failed: for the log. May be NULL. */
+  void (*refused)(void *arg, const struct auth_refusal *r);
 };
 
 /* Opens (makes, migrates) the accounts database on `disk`, whose root is auth's own folder: auth.db, and
@@ -46,6 +58,8 @@ bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err);
 /* A message from a room, checked against the pair's rules. False: malformed payload. */
 bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
                   uint64_t now_ms);
+/* A front-end is joined: it is told what it shows to clients. */
+void auth_room_joined(struct auth *a, enum room_kind kind, uint32_t number);
 void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number);
 /* Computes one hash. Thread-safe; touches the job only. */
 void auth_work(struct auth_job *job);

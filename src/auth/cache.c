@@ -76,14 +76,13 @@ static struct cache_entry *entry_free(struct cache *c) {
   }
 }
 
-void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t from,
-               uint64_t until_ms) {
+void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t until_ms) {
   uint64_t at = 0;
   if (!c->size) return;
   if (map_get(&c->places, place_key(key), &at)) entry_clear(c, &c->entries[at]);
   struct cache_entry *e = entry_free(c);
   if (!map_put(&c->places, place_key(key), (uint64_t)(e - c->entries))) return;
-  *e = (struct cache_entry){ .account = account, .from = from, .until_ms = until_ms, .used = true };
+  *e = (struct cache_entry){ .account = account, .until_ms = until_ms, .used = true };
   memcpy(e->key, key, CACHE_KEY);
 }
 

@@ -15,7 +15,6 @@ enum { CACHE_KEY = DIGEST_SHA256_SIZE };
 struct cache_entry {
   uint8_t key[CACHE_KEY];
   uint64_t account;  /* id */
-  uint64_t from;     /* the network it was last proved from */
   uint64_t until_ms;
   bool used, again;  /* `again`: hit since the hand last passed */
 };
@@ -36,8 +35,7 @@ bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp, 
                uint8_t ret[CACHE_KEY]);
 /* The entry that is still good, or NULL. */
 struct cache_entry *cache_find(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t now_ms);
-void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t from,
-               uint64_t until_ms);
+void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t until_ms);
 /* Forgets all of one account. */
 void cache_drop(struct cache *c, uint64_t account);
 

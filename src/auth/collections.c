@@ -2,7 +2,7 @@
 
 #define COLUMNS                                                                                              \
   "id, source, account, host, user, mechanism, sealed, said, port, discover, paused, tls, every_s, leave_s," \
-  " made, last, next, failures, fetched, total"
+  " made, last, next, failures, fetched, total, stepped, left_out"
 
 static enum account_result result_of(struct accounts *a, enum db_result r) {
   if (r == DB_IOERR) db_close(&a->db); /* opened anew by accounts_ready() */
@@ -40,6 +40,8 @@ static void row_get(struct db_stmt *s, struct collection *c) {
   c->failures = (uint64_t)db_int(s, 17);
   c->fetched = (uint64_t)db_int(s, 18);
   c->total = (uint64_t)db_int(s, 19);
+  c->stepped_n = column(s, 20, c->stepped, sizeof c->stepped);
+  c->left_out_n = column(s, 21, c->left_out, sizeof c->left_out);
 }
 
 enum account_result collections_find(struct accounts *a, uint64_t id, struct collection *ret) {
@@ -67,24 +69,11 @@ enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, c
   return result_of(a, r);
 }
 
-/* One statement is one transaction; a change of no row is NONE. */
-static enum account_result change(struct accounts *a, struct db_stmt *s, uint64_t *ret_id) {
-  enum db_result r = db_begin(a->db);
-  if (r == DB_OK) r = db_run(s);
-  bool changed = r == DB_OK && db_changes(a->db) > 0;
-  if (ret_id) *ret_id = (uint64_t)db_last_id(a->db);
-  db_reset(s);
-  if (r == DB_OK) r = db_commit(a->db);
-  if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;
-  db_rollback(a->db);
-  return result_of(a, r);
-}
-
 enum account_result collections_add(struct accounts *a, struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
       db_prepare(a->db, "INSERT INTO collection (" COLUMNS
-                        ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                        ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')");
   const int64_t numbers[] = { c->port,
                               c->discover,
                               c->paused,
@@ -105,27 +94,40 @@ enum account_result collections_add(struct accounts *a, struct collection *c) {
   db_bind_blob(s, 6, slice_of(c->sealed, c->sealed_n));
   db_bind_text(s, 7, slice_of(c->said, c->said_n));
   for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++) db_bind_int(s, 8 + i, numbers[i]);
-  return change(a, s, &c->id);
+  return accounts_change(a, s, &c->id);
 }
 
 enum account_result collections_update(struct accounts *a, const struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s =
       db_prepare(a->db, "UPDATE collection SET sealed = ?, said = ?, paused = ?, last = ?, next = ?,"
-                        " failures = ?, fetched = ?, total = ? WHERE id = ?");
+                        " failures = ?, fetched = ?, total = ?, stepped = ?, left_out = ? WHERE id = ?");
   const int64_t numbers[] = { c->paused,           c->last,           c->next,       (int64_t)c->failures,
-                              (int64_t)c->fetched, (int64_t)c->total, (int64_t)c->id };
+                              (int64_t)c->fetched, (int64_t)c->total };
+  enum { FIRST = 3, COUNT = sizeof numbers / sizeof *numbers };
   db_bind_blob(s, 1, slice_of(c->sealed, c->sealed_n));
   db_bind_text(s, 2, slice_of(c->said, c->said_n));
-  for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++) db_bind_int(s, 3 + i, numbers[i]);
-  return change(a, s, NULL);
+  for (int i = 0; i < COUNT; i++) db_bind_int(s, FIRST + i, numbers[i]);
+  db_bind_text(s, FIRST + COUNT, slice_of(c->stepped, c->stepped_n));
+  db_bind_text(s, FIRST + COUNT + 1, slice_of(c->left_out, c->left_out_n));
+  db_bind_int(s, FIRST + COUNT + 2, (int64_t)c->id);
+  return accounts_change(a, s, NULL);
+}
+
+enum account_result collections_move(struct accounts *a, const struct collection *c) {
+  if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
+  struct db_stmt *s = db_prepare(a->db, "UPDATE collection SET account = ?, sealed = ? WHERE id = ?");
+  db_bind_text(s, 1, slice_of(c->account, c->account_n));
+  db_bind_blob(s, 2, slice_of(c->sealed, c->sealed_n));
+  db_bind_int(s, 3, (int64_t)c->id);
+  return accounts_change(a, s, NULL);
 }
 
 enum account_result collections_delete(struct accounts *a, uint64_t id) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "DELETE FROM collection WHERE id = ?");
   db_bind_int(s, 1, (int64_t)id);
-  return change(a, s, NULL);
+  return accounts_change(a, s, NULL);
 }
 
 /* --- the sealed password --- */

@@ -21,7 +21,8 @@ struct collection {
   uint8_t account[AUTH_NAME_MAX]; /* folded, as accounts are found */
   uint8_t host[COLLECT_HOST_MAX], user[COLLECT_USER_MAX], mechanism[32], sealed[COLLECT_SEALED_MAX];
   uint8_t said[COLLECT_TEXT_MAX]; /* about the last run */
-  size_t account_n, host_n, user_n, mechanism_n, sealed_n, said_n;
+  uint8_t stepped[COLLECT_UIDLS_MAX], left_out[COLLECT_UIDLS_MAX]; /* ipc/collector_auth.h */
+  size_t account_n, host_n, user_n, mechanism_n, sealed_n, said_n, stepped_n, left_out_n;
   uint16_t port;
   bool discover, paused;
   uint8_t tls; /* enum collect_tls */
@@ -56,13 +57,19 @@ struct collection {
   " total INTEGER NOT NULL,"                      \
   " UNIQUE (account, host, port, user)"           \
   ") STRICT"
+#define COLLECTIONS_STEPPED                                        \
+  "ALTER TABLE collection ADD COLUMN stepped TEXT NOT NULL DEFAULT '';" \
+  "ALTER TABLE collection ADD COLUMN left_out TEXT NOT NULL DEFAULT ''"
 
 /* OK, NONE, or TROUBLE. */
 enum account_result collections_find(struct accounts *a, uint64_t id, struct collection *ret);
 /* EXISTS when that account collects from there already. Sets c->id. */
 enum account_result collections_add(struct accounts *a, struct collection *c);
-/* Replaces what runs and people change: sealed, said, paused, last, next, failures, fetched, total. */
+/* Replaces what runs and people change: sealed, said, paused, last, next, failures, fetched, total, stepped,
+ * left_out. */
 enum account_result collections_update(struct accounts *a, const struct collection *c);
+/* Replaces what the renaming of its account changes: account, sealed. */
+enum account_result collections_move(struct accounts *a, const struct collection *c);
 enum account_result collections_delete(struct accounts *a, uint64_t id);
 /* In the order of accounts. */
 enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, const struct collection *c),

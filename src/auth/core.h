@@ -9,7 +9,7 @@
  *   GRANTING  right; store is asked to let the session in → auth_granted, or its time is over
  *
  * Every answer to a front-end leaves through login_failed(), login_challenge() or login_say_yes(). A login
- * whose client is gone has no front; in HASHING and HELD it lives on, because its place counts. */
+ * whose client is gone has no front; in HASHING and HELD it lives on, because its place counts (but see AUTH_LEFT). */
 #ifndef QASID_AUTH_CORE_H
 #define QASID_AUTH_CORE_H
 
@@ -22,14 +22,21 @@
 #include "src/auth/job.h"
 #include "src/auth/queue.h"
 #include "src/auth/token.h"
+#include "src/auth/visits.h"
 
-enum { AUTH_GRANT_MS = 10000 }; /* store must answer a grant by then */
+enum {
+  AUTH_GRANT_MS = 10000, /* store must answer a grant by then */
+  /* Logins held for clients that hung up, of one front-end and of all: those above give up their places. */
+  AUTH_LEFT_PER_FRONT = 4096,
+  AUTH_LEFT = 16384,
+};
 
 /* A front-end process with logins under way. */
 struct front {
   enum room_kind kind;
   uint32_t number;
   struct map logins; /* tag → login */
+  size_t left;       /* logins that live on although their clients have hung up */
   struct front *next;
 };
 
@@ -39,7 +46,13 @@ enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP, PROOF_TO
 struct login {
   /* who asks */
   struct front *front; /* NULL: nobody waits for the answer any more */
+  uint32_t left;       /* then: the number of the front-end whose client it was */
+  bool uncounted;      /* its network is one of auth_trusted_networks */
   uint64_t tag, network;
+  enum room_kind kind; /* of the front-end; stays when the client goes */
+  uint32_t front_number;
+  uint8_t peer[16];
+  uint8_t peer_n;
   /* state */
   enum login_state state;
   uint64_t asked_ms;   /* when the credential was there */
@@ -50,12 +63,15 @@ struct login {
   struct sasl_server sasl;
   struct buf last;     /* what the mechanism sends with success, or (tokens) with failure */
   uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the front-end says the client showed */
+  bool reported;       /* to the log, that it failed */
   bool mismatch;       /* it asked to act for somebody else */
   uint8_t key[CACHE_KEY];
   /* what it is held against */
   struct account *row; /* nobody's when there is no such account */
   bool known, right;
-  struct address *address;
+  struct address *address; /* whose queue it waits in */
+  unsigned *place;         /* the count of places that it is in; NULL: it takes none */
+  bool visited;            /* its user has logged in from there before */
   struct login *line_next, *line_before;
 };
 
@@ -86,19 +102,27 @@ struct auth {
   uint8_t salt_key[DIGEST_SHA256_SIZE];
   struct cache cache;
   struct addresses addresses;
+  struct visits visits;
+  size_t left; /* logins that live on although their clients have hung up */
   struct queue queue;
   struct token_verifier *verifier; /* NULL: no tokens are taken */
   struct hold hold;
   struct front *fronts;
   struct map grants; /* serial → login */
+  bool apop; /* some account could log in by APOP: what front-ends were told */
   uint64_t serial;
   unsigned running;  /* jobs at the shell */
   bool dispatching;
   struct admin_call *calls; /* commands under way */
+  struct bulk *bulks;       /* rows that command lines have put (admin_bulk.c) */
   struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
   struct auth_counters count;
   struct agenda agenda;
 };
+
+/* auth.c */
+/* The front-end of that number, if it has had a login and is still there. */
+struct front *auth_front(const struct auth *a, uint32_t number);
 
 /* login.c */
 bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
@@ -112,11 +136,15 @@ void login_cancel(struct auth *a, struct login *l);
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);
 /* True when no hash is needed to decide it (any more); it then is decided. */
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
+/* at_once: it was proved by something cheap; a right answer is not held back (addresses.h, rule 3). */
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
 /* Its time has come: the answer, or for GRANTING the end of patience. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s);
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);
+
+/* auth.c: the accounts may have changed. */
+void auth_offers_look(struct auth *a);
 
 /* dispatch.c */
 void dispatch(struct auth *a, uint64_t now_ms);

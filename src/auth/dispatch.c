@@ -65,8 +65,8 @@ static void finish_password(struct auth *a, struct login *l, const struct auth_j
   bool right = job->result == PASSWORD_OK && l->known;
   if (right && job->scram_made) keep_scram(a, l->row, &job->verifiers);
   if (right)
-    cache_put(&a->cache, l->key, l->row->id, l->network, now_ms + a->conf->auth_cache_time * 1000);
-  login_decide(a, l, right, false, now_ms);
+    cache_put(&a->cache, l->key, l->row->id, now_ms + a->conf->auth_cache_time * 1000);
+  login_decide(a, l, right, l->visited, now_ms);
 }
 
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms) {

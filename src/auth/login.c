@@ -3,6 +3,7 @@
 
 #include "ipc/auth_store.h"
 #include "lib/base/codec.h"
+#include "lib/unicode/prepare.h"
 
 #include <stdlib.h>
 
@@ -13,7 +14,10 @@ enum { NONCE_OCTETS = 18 };
 static struct login *login_new(struct auth *a, struct front *f, uint64_t tag, struct slice peer) {
   struct login *l = calloc(1, sizeof *l);
   if (!l) return NULL;
-  *l = (struct login){ .front = f, .tag = tag, .network = network_of(peer) };
+  *l = (struct login){ .front = f, .tag = tag, .network = network_of(peer), .kind = f->kind, .front_number = f->number };
+  l->peer_n = (uint8_t)(peer.n <= sizeof l->peer ? peer.n : sizeof l->peer);
+  memcpy(l->peer, peer.p, l->peer_n);
+  l->uncounted = conf_in_networks(&a->conf->auth_trusted_networks, peer);
   buf_init(&l->last, SASL_MESSAGE_MAX);
   if (map_put_ptr(&f->logins, tag, l)) return l;
   free(l);
@@ -26,13 +30,28 @@ static void leave_front(struct login *l) {
 }
 
 static void leave_address(struct auth *a, struct login *l) {
+  if (l->place) --*l->place;
+  l->place = NULL;
   if (!l->address) return;
   l->address->pending--;
   addresses_touch(&a->addresses, l->address);
   l->address = NULL;
 }
 
+/* Nobody waits for the answer, but the place counts until then. */
+static void live_on(struct auth *a, struct login *l, struct front *of) {
+  l->left = of->number;
+  of->left++;
+  a->left++;
+  if (l->state == LOGIN_HELD) sasl_server_end(&l->sasl); /* it was judged; reported, too */
+}
+
 static void login_free(struct auth *a, struct login *l) {
+  if (l->left) {
+    struct front *of = auth_front(a, l->left);
+    if (of) of->left--;
+    a->left--;
+  }
   leave_front(l);
   if (l->state == LOGIN_WAITING) queue_remove(&a->queue, l);
   if (l->state == LOGIN_GRANTING) map_remove(&a->grants, l->serial);
@@ -62,6 +81,32 @@ static void count_failure(struct auth *a, enum auth_failure why) {
   ++*counters[why];
 }
 
+/* For the log: who was tried, from where, and why not. */
+static void report(struct auth *a, const struct login *l, const char *why) {
+  const struct sasl_mechanism *mech = l->sasl.mech;
+  bool apop = l->proof == PROOF_APOP && mech;
+  if (!a->shell.refused) return;
+  const struct auth_refusal r = {
+    .kind = l->kind, .front = l->front_number, .session = l->tag, .peer = slice_of(l->peer, l->peer_n),
+    .name = mech ? buf_slice(&l->sasl.name) : SLICE_NONE,
+    .mechanism = apop ? "APOP" : mech ? mech->name : "", .why = why,
+  };
+  a->shell.refused(a->shell.arg, &r);
+}
+
+/* Why a credential did not do. */
+static const char *wrong_words(const struct login *l) {
+  if (l->proof == PROOF_TOKEN) return "token refused";
+  if (!l->known) return "no such account, or it is disabled or has no secret for this mechanism";
+  return l->mismatch ? "asked to act for another account" : "wrong password";
+}
+
+static const char *const failure_words[AUTH_FAILURES] = {
+  [AUTH_WRONG] = "the account has changed meanwhile", [AUTH_MALFORMED] = "malformed",
+  [AUTH_UNAVAILABLE] = "mechanism not allowed here", [AUTH_TROUBLE] = "told to try later",
+  [AUTH_TOO_SOON] = "too soon after the last login",
+};
+
 static void login_refused(struct auth *a, struct login *l, enum auth_failure why, uint32_t wait_s) {
   struct buf b;
   buf_init(&b, 16);
@@ -69,6 +114,7 @@ static void login_refused(struct auth *a, struct login *l, enum auth_failure why
   send_to_front(a, l, auth_fail_type, &b);
   buf_free(&b);
   count_failure(a, why);
+  if (!l->reported) report(a, l, failure_words[why]);
   login_free(a, l);
 }
 
@@ -104,23 +150,23 @@ static enum account_result still_true(struct auth *a, const struct login *l) {
   return r;
 }
 
-/* A mailbox is opened by pop3d only; smtpd has nothing at store that a grant would open. */
+/* store learns who this session is before the session does: which maildrop a pop3d's may open, as whom an smtpd's
+ * may send. */
 static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
-  if (l->front->kind != ROOM_POP3D) {
-    login_say_yes(a, l);
-    return;
-  }
+  bool opens = l->front->kind == ROOM_POP3D;
   struct buf b;
   buf_init(&b, 32);
-  auth_grant_put(&b,
-                 &(struct auth_grant){ .front = l->front->number, .session = l->tag, .account = l->row->id });
+  if (opens)
+    auth_grant_put(&b, &(struct auth_grant){ l->front->number, l->tag, l->row->id });
+  else
+    auth_submit_put(&b, &(struct auth_submit){ l->front->number, l->tag, l->row->id });
   l->serial = ++a->serial;
   if (b.failed || !map_put_ptr(&a->grants, l->serial, l) || !hold_put(&a->hold, l, now_ms + AUTH_GRANT_MS)) {
     map_remove(&a->grants, l->serial);
     login_failed(a, l, AUTH_TROUBLE);
   } else {
     l->state = LOGIN_GRANTING;
-    a->shell.send(a->shell.arg, ROOM_STORE, 0, auth_grant_type, l->serial, buf_slice(&b));
+    a->shell.send(a->shell.arg, ROOM_STORE, 0, opens ? auth_grant_type : auth_submit_type, l->serial, buf_slice(&b));
   }
   buf_free(&b);
 }
@@ -169,15 +215,27 @@ static void login_release(struct auth *a, struct login *l, bool look_again, uint
   }
 }
 
-/* at_once: a right answer is not held back (addresses.h, rule 3). */
-void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms) {
+/* How long the answer waits, by addresses.h; notes what it was. */
+static uint64_t wait_of(struct auth *a, struct login *l, bool at_once, uint64_t now_ms) {
   uint64_t most = a->conf->auth_penalty_most;
+  struct slice key = l->proof == PROOF_PASSWORD ? slice_of(l->key, CACHE_KEY) : SLICE_NONE;
+  if (l->right) visits_put(&a->visits, l->row->id, l->network, now_ms);
+  if (l->uncounted) return 0;
+  if (l->right) {
+    uint64_t wait = address_succeeded(l->address, most, now_ms);
+    return at_once ? 0 : wait;
+  }
+  if (l->mismatch) return address_refused(l->address, most, now_ms);
+  addresses_note_failing(&a->addresses, l->address, now_ms);
+  return address_failed(l->address, key, most, now_ms);
+}
+
+void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms) {
   bool waited = l->state != LOGIN_TALKING;
   l->right = right && l->known && !l->mismatch;
-  struct slice key = l->proof == PROOF_PASSWORD ? slice_of(l->key, CACHE_KEY) : SLICE_NONE;
-  uint64_t wait =
-      l->right ? address_succeeded(l->address, most, now_ms) : address_failed(l->address, key, most, now_ms);
-  uint64_t due = l->asked_ms + (l->right && at_once ? 0 : wait);
+  uint64_t due = l->asked_ms + wait_of(a, l, at_once, now_ms);
+  if (!l->right) report(a, l, wrong_words(l)); /* now: the client may be gone when it is told */
+  l->reported = !l->right;
   buf_wipe(&l->sasl.password);
   l->state = LOGIN_HELD;
   if (due <= now_ms) login_release(a, l, waited, now_ms);
@@ -196,15 +254,12 @@ void login_due(struct auth *a, struct login *l, uint64_t now_ms) {
 
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms) {
   if (l->proof != PROOF_PASSWORD) return false;
-  struct cache_entry *e = l->known ? cache_find(&a->cache, l->key, now_ms) : NULL;
-  if (e) {
+  if (l->known && cache_find(&a->cache, l->key, now_ms)) {
     a->count.cache_hits++;
-    bool here = e->from == l->network;
-    if (!l->address->failures) e->from = l->network;
-    login_decide(a, l, true, here, now_ms);
+    login_decide(a, l, true, true, now_ms);
     return true;
   }
-  if (!address_knows_wrong(l->address, slice_of(l->key, CACHE_KEY))) return false;
+  if (!address_knows_wrong(l->address, slice_of(l->key, CACHE_KEY), now_ms)) return false;
   a->count.repeats++;
   login_decide(a, l, false, false, now_ms);
   return true;
@@ -287,7 +342,7 @@ static void take_scram(struct auth *a, struct login *l, uint64_t now_ms) {
   struct sasl_secret secret = { .known = l->known, .keys = &one->keys };
   bool right = opened && sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_CHALLENGE;
   explicit_bzero(&v, sizeof v);
-  if (opened) login_decide(a, l, right, false, now_ms);
+  if (opened) login_decide(a, l, right, true, now_ms);
   else login_failed(a, l, AUTH_TROUBLE);
 }
 
@@ -299,35 +354,68 @@ static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
   login_failed(a, out, AUTH_TROUBLE);
 }
 
+/* Who asks to act for somebody else is refused whatever the password: it is not even looked at. */
 static void take_password(struct auth *a, struct login *l, uint64_t now_ms) {
-  uint8_t folded[AUTH_NAME_MAX];
-  struct slice name = account_fold(buf_slice(&l->sasl.name), folded);
-  if (!cache_key(&a->cache, name, l->known ? l->row->stamp : 0, buf_slice(&l->sasl.password), l->key))
-    login_failed(a, l, AUTH_TROUBLE);
-  else if (!login_decided(a, l, now_ms))
-    wait_for_hash(a, l, now_ms);
+  if (l->mismatch) login_decide(a, l, false, false, now_ms);
+  else if (!login_decided(a, l, now_ms)) wait_for_hash(a, l, now_ms);
 }
 
-static void take_cram(struct auth *a, struct login *l, uint64_t now_ms) {
-  struct sasl_secret secret = { .known = l->known, .secret = buf_slice(&l->sasl.password) };
-  login_decide(a, l, sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_OK, false, now_ms);
+/* What the password would be remembered by. */
+static bool password_key(struct auth *a, struct login *l) {
+  uint8_t folded[AUTH_NAME_MAX];
+  struct slice name = account_fold(buf_slice(&l->sasl.name), folded);
+  return cache_key(&a->cache, name, l->known ? l->row->stamp : 0, buf_slice(&l->sasl.password), l->key);
+}
+
+static bool cram_right(struct login *l, struct slice secret) {
+  struct sasl_secret s = { .known = l->known, .secret = secret };
+  return sasl_server_secret(&l->sasl, &s, &l->last) == SASL_OK;
 }
 
 /* RFC 1939 §7: MD5 over the timestamp, angle-brackets included, and the secret. It lies in `challenge`. */
-static void take_apop(struct auth *a, struct login *l, uint64_t now_ms) {
+static bool apop_right(struct login *l, struct slice secret) {
   uint8_t digest[DIGEST_MAX];
-  struct slice parts[] = { buf_slice(&l->sasl.challenge), buf_slice(&l->sasl.password) };
-  bool right = digest_parts(DIGEST_MD5, parts, 2, digest) &&
-               slice_secret_eq(slice_of(digest, DIGEST_MD5_SIZE), buf_slice(&l->sasl.proof));
-  login_decide(a, l, right, false, now_ms);
+  struct slice parts[] = { buf_slice(&l->sasl.challenge), secret };
+  return digest_parts(DIGEST_MD5, parts, 2, digest) &&
+         slice_secret_eq(slice_of(digest, DIGEST_MD5_SIZE), buf_slice(&l->sasl.proof));
 }
 
+/* The secret is kept as it was typed; a client may have prepared it (RFC 8265 §4.2). */
+static void take_digest(struct auth *a, struct login *l, bool (*is_right)(struct login *l, struct slice secret),
+                        uint64_t now_ms) {
+  struct slice secret = buf_slice(&l->sasl.password);
+  struct buf prepared;
+  buf_init(&prepared, PREPARE_MAX);
+  bool right = is_right(l, secret);
+  if (!right && prepare_password(secret, &prepared)) right = is_right(l, buf_slice(&prepared));
+  buf_wipe(&prepared);
+  login_decide(a, l, right, true, now_ms);
+}
+
+/* Is the password a remembered one of a user who is known here? That needs no place (visits.h). */
+static bool is_remembered(struct auth *a, struct login *l, struct visit *visit, uint64_t now_ms) {
+  return l->proof == PROOF_PASSWORD && !l->mismatch && visit && visit_may_look(visit, now_ms) &&
+         cache_find(&a->cache, l->key, now_ms);
+}
+
+static bool place_in(struct login *l, unsigned *places) {
+  ++*places;
+  l->place = places;
+  return true;
+}
+
+/* A place for one more login (addresses.h, rules 6 and 8). The row may be found already. */
 static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
-  struct address *at = addresses_get(&a->addresses, l->network);
-  if (!at || !address_has_room(at, a->conf->auth_penalty_most, now_ms)) return false;
+  struct address *at = addresses_counting(&a->addresses, l->network, now_ms);
+  struct visit *visit =
+      at && l->row && l->known ? visits_find(&a->visits, l->row->id, l->network, now_ms) : NULL;
+  if (!at) return false;
   l->address = at;
   at->pending++;
-  return true;
+  l->visited = visit != NULL;
+  if (l->uncounted || is_remembered(a, l, visit, now_ms)) return true;
+  if (visit && visit->pending < VISIT_PENDING) return place_in(l, &visit->pending);
+  return address_has_room(at, a->conf->auth_penalty_most, now_ms) && place_in(l, &at->places);
 }
 
 /* A good token for an account that is not there, and one for another than was asked for, are wrong ones. */
@@ -342,7 +430,7 @@ void login_token_judged(struct auth *a, struct login *l, bool good, struct slice
   a->count.tokens += !right;
   sasl_server_token(&l->sasl, right, &l->last);
   buf_wipe(&l->sasl.token);
-  login_decide(a, l, right, false, now_ms);
+  login_decide(a, l, right, true, now_ms);
 }
 
 /* Whose the certificate is; a certificate that is nobody's is a wrong password. */
@@ -350,7 +438,12 @@ static void take_certificate(struct auth *a, struct login *l, uint64_t now_ms) {
   buf_reset(&l->sasl.name);
   enum account_result r = accounts_by_certificate(&a->accounts, l->certificate, &l->sasl.name);
   if ((r != ACCOUNT_OK && r != ACCOUNT_NONE) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
-  else login_decide(a, l, true, false, now_ms); /* if there is one, and it is the one that was asked for */
+  else login_decide(a, l, true, true, now_ms); /* if there is one, and it is the one that was asked for */
+}
+
+/* Tokens and certificates name the account themselves. */
+static bool names_row(const struct login *l) {
+  return l->proof != PROOF_TOKEN && l->proof != PROOF_CERTIFICATE;
 }
 
 /* All that the client has to say was said. */
@@ -358,19 +451,26 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   l->asked_ms = now_ms;
   qualify(a, &l->sasl.name);
   qualify(a, &l->sasl.authzid);
-  if (!has_room(a, l, now_ms)) login_failed(a, l, AUTH_TROUBLE);
+  bool ok = !names_row(l) || find_row(a, l);
+  ok = ok && (l->proof != PROOF_PASSWORD || password_key(a, l));
+  if (!ok || !has_room(a, l, now_ms)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_TOKEN) a->verifier->verify(a->verifier, a, l, now_ms);
   else if (l->proof == PROOF_CERTIFICATE) take_certificate(a, l, now_ms);
-  else if (!find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
   else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
   else if (l->proof == PROOF_SCRAM) take_scram(a, l, now_ms);
   else if (!find_secret(a, l)) login_failed(a, l, AUTH_TROUBLE);
-  else if (l->proof == PROOF_APOP) take_apop(a, l, now_ms);
-  else take_cram(a, l, now_ms);
+  else take_digest(a, l, l->proof == PROOF_APOP ? apop_right : cram_right, now_ms);
   dispatch(a, now_ms);
 }
 
 /* --- the exchange --- */
+
+/* SCRAM's last empty response: the proof was right. The account may have been disabled since. */
+static void finish_exchange(struct auth *a, struct login *l, uint64_t now_ms) {
+  enum account_result r = still_true(a, l);
+  if (r == ACCOUNT_OK) login_grant(a, l, now_ms);
+  else login_failed(a, l, r == ACCOUNT_NONE ? AUTH_WRONG : AUTH_TROUBLE);
+}
 
 static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct buf *out, uint64_t now_ms) {
   if (v == SASL_SALT) {
@@ -398,7 +498,7 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
     if (a->verifier) credential(a, l, now_ms);
     else login_failed(a, l, AUTH_UNAVAILABLE);
     break;
-  case SASL_OK: login_grant(a, l, now_ms); break; /* SCRAM's last empty response; the proof was right */
+  case SASL_OK: finish_exchange(a, l, now_ms); break;
   case SASL_WRONG: login_failed(a, l, AUTH_WRONG); break;
   case SASL_CERTIFICATE:
     l->proof = PROOF_CERTIFICATE;
@@ -446,6 +546,11 @@ static bool may_show_password(const struct auth *a, bool secure, struct slice pe
   return secure || a->conf->plaintext_auth || conf_in_networks(&a->conf->plaintext_networks, peer);
 }
 
+/* The option require_tls_login: no login of any kind in the clear, but for the networks that may. */
+static bool may_log_in(const struct auth *a, bool secure, struct slice peer) {
+  return !a->conf->require_tls_login || may_show_password(a, secure, peer);
+}
+
 bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
   struct auth_start m;
   if (!auth_start_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
@@ -458,12 +563,12 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
     .tokens = m.secure && a->verifier,
     .certificate = m.secure && a->conf->client_certificates && m.certificate.n == ACCOUNT_FINGERPRINT,
   };
-  if (!mech || !sasl_usable(mech, ch)) {
+  const struct conf_list *named = &a->conf->auth_mechanisms;
+  sasl_set announced = sasl_announced(sasl_set_of(named->items, named->count), ch);
+  if (!mech || !sasl_has(announced, mech) || !may_log_in(a, m.secure, m.peer)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }
-  const struct conf_list *named = &a->conf->auth_mechanisms;
-  sasl_set announced = sasl_announced(sasl_set_of(named->items, named->count), ch);
   begin(a, l, mech);
   if (ch.certificate) memcpy(l->certificate, m.certificate.p, ACCOUNT_FINGERPRINT);
   sasl_server_bind(&l->sasl, m.exporter, m.end_point, sasl_has_binding(announced));
@@ -504,6 +609,10 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
     return false;
   struct login *l = admit(a, f, tag, m.peer);
   if (!l) return true;
+  if (!may_log_in(a, m.secure, m.peer)) {
+    login_failed(a, l, AUTH_UNAVAILABLE);
+    return true;
+  }
   begin(a, l, sasl_find(SLICE("CRAM-MD5")));
   buf_reset(&l->sasl.challenge);
   buf_put(&l->sasl.challenge, m.timestamp);
@@ -518,7 +627,10 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
 
 /* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6). */
 void login_cancel(struct auth *a, struct login *l) {
-  if (l->state == LOGIN_GRANTING) login_revoke(a, l->front->number, l->tag);
+  struct front *f = l->front;
+  if (l->state == LOGIN_GRANTING) login_revoke(a, f->number, l->tag);
   leave_front(l);
-  if (l->state != LOGIN_HASHING && l->state != LOGIN_HELD) login_free(a, l);
+  bool held = l->state == LOGIN_HELD && f->left < AUTH_LEFT_PER_FRONT && a->left < AUTH_LEFT;
+  if (held || l->state == LOGIN_HASHING) live_on(a, l, f);
+  else login_free(a, l);
 }

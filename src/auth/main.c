@@ -7,6 +7,7 @@
 #include "src/auth/pool.h"
 #include "src/roles.h"
 
+#include <arpa/inet.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -43,9 +44,25 @@ static int64_t core_wall(void *arg) { return sys_wall_s(); }
 static void core_warn(void *arg, const char *what, struct slice name) {
   struct auth_room *s = arg;
   struct log_line l;
-  log_open(&l, &s->room->log, LOG_WARN_, "account");
-  log_str(&l, "name", name);
-  log_cstr(&l, "what", what);
+  log_open(&l, &s->room->log, LOG_E_ACCOUNT);
+  log_str(&l, LOG_F_NAME, name);
+  log_cstr(&l, LOG_F_WHAT, what);
+  log_end(&l);
+}
+
+static void core_refused(void *arg, const struct auth_refusal *r) {
+  struct auth_room *s = arg;
+  struct log_line l;
+  char session[ROOM_SESSION_NAME], address[INET6_ADDRSTRLEN] = "";
+  room_session_name(s->room, r->front, r->session, session);
+  inet_ntop(r->peer.n == 4 ? AF_INET : AF_INET6, r->peer.p, address, sizeof address);
+  log_open(&l, &s->room->log, LOG_E_LOGIN_FAILED);
+  log_cstr(&l, LOG_F_SESSION, session);
+  log_cstr(&l, LOG_F_SERVICE, room_name(r->kind));
+  log_cstr(&l, LOG_F_CLIENT, address);
+  log_str(&l, LOG_F_NAME, r->name);
+  log_cstr(&l, LOG_F_MECHANISM, r->mechanism);
+  log_cstr(&l, LOG_F_WHY, r->why);
   log_end(&l);
 }
 
@@ -95,7 +112,7 @@ static void use_token_keys(struct auth_room *s) {
   struct buf err;
   buf_init(&err, 512);
   if (!auth_token_keys(s->auth, buf_slice(&s->token_keys), &err))
-    log_say(&s->room->log, LOG_ERROR_, "oauth-keys", "%.*s", SLICE_ARG(buf_slice(&err)));
+    room_refused(s->room, LOG_E_OAUTH_KEYS, "%.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
 }
 
@@ -116,6 +133,7 @@ static bool start(struct room *r, struct buf *err) {
     .random = core_random,
     .wall = core_wall,
     .warn = core_warn,
+    .refused = core_refused,
     .threads = pool_threads(s->pool),
   };
   s->auth = auth_new(s->disk, r->conf, &shell, err);
@@ -136,6 +154,11 @@ static bool message(struct room *r, enum room_kind kind, uint32_t number, const 
   bool ok = auth_message(s->auth, kind, number, msg, loop_now(r->loop));
   keep_time(s);
   return ok;
+}
+
+static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
+  struct auth_room *s = r->arg;
+  if (s->auth) auth_room_joined(s->auth, kind, number);
 }
 
 static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
@@ -187,6 +210,7 @@ int auth_main(int argc, char **argv) {
     .kind = ROOM_AUTH,
     .start = start,
     .message = message,
+    .peer_joined = peer_joined,
     .peer_lost = peer_lost,
     .token_keys = token_keys,
     .reload = reload,

@@ -1,6 +1,7 @@
 #include "src/auth/scram.h"
 
 #include "lib/base/wire.h"
+#include "lib/unicode/prepare.h"
 
 static const enum digest_kind kinds[] = { DIGEST_SHA1, DIGEST_SHA256 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -32,9 +33,11 @@ bool scram_derive(struct scram_verifiers *ret, struct slice password) {
 }
 
 bool scram_takes(struct slice password) {
-  for (size_t i = 0; i < password.n; i++)
-    if (!ascii_is_print(password.p[i])) return false;
-  return true;
+  struct buf prepared;
+  buf_init(&prepared, PREPARE_MAX);
+  bool ok = prepare_sasl(password, &prepared);
+  buf_wipe(&prepared);
+  return ok;
 }
 
 void scram_pack(const struct scram_verifiers *v, struct buf *out) {

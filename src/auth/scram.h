@@ -31,7 +31,7 @@ bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name, struc
 /* The keys, for salts that are there. Some milliseconds; touches nothing else. False: see
  * scram_keys_derive(). */
 bool scram_derive(struct scram_verifiers *v, struct slice password);
-/* RFC 5802 §2.2: "implementations MUST either implement SASLprep or disallow use of non US-ASCII". */
+/* SASLprep takes it (RFC 5802 §2.2). */
 bool scram_takes(struct slice password);
 
 void scram_pack(const struct scram_verifiers *v, struct buf *out);

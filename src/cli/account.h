@@ -15,5 +15,11 @@ struct account_wish {
 /* Makes both; when the login can't be made, the mailbox is taken back. A mailbox that is there
  * without a login gets one. Returns the exit code; what was wrong was said. */
 int account_make(struct cli *c, const struct account_wish *w);
+/* Both go; the login first: nobody comes in while the mail goes. Aliases that lost a target are printed. */
+int account_delete(struct cli *c, struct slice address);
+
+/* cmd_bulk.c: account passwd and delete with --from FILE. */
+int account_passwd_from(struct cli *c, const char *file);
+int account_delete_from(struct cli *c, const char *file);
 
 #endif

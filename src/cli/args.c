@@ -13,8 +13,9 @@ const struct cmd_option cmd_common_options[] = {
   { "config", "FILE",
     "The configuration (also -c FILE). Else $QASID_CONF; else, for a user who is not root and has "
     "that file, ~/.config/qasid/qasid.conf; else " SYSTEM_CONFIG "." },
-  { "json", NULL, "Tables as JSON." },
+  { "json", NULL, "Tables as JSON; refused where nothing is printed that it could change." },
   { "help", NULL, "What the command does (also -h)." },
+  { "version", NULL, "Print the version (also -V)." },
   { NULL, NULL, NULL },
 };
 
@@ -44,6 +45,7 @@ static struct slice option_name(const char *word, const char **ret_value) {
   *ret_value = NULL;
   if (strcmp(word, "-c") == 0) return SLICE("config");
   if (strcmp(word, "-h") == 0) return SLICE("help");
+  if (strcmp(word, "-V") == 0) return SLICE("version");
   if (strcmp(word, "-t") == 0) return SLICE("headers");
   if (strncmp(word, "--", 2) != 0) return SLICE_NONE;
   struct slice name = slice_str(word + 2);
@@ -55,11 +57,12 @@ static struct slice option_name(const char *word, const char **ret_value) {
 
 static bool is_option(const char *word) { return word[0] == '-' && word[1] != 0; }
 
-/* The command's words come first among what is no option; common options may stand before them. */
-static const struct cmd *find_command(int argc, char *const *argv, size_t *ret_skip) {
-  const char *words[3] = { NULL, NULL, NULL }; /* "account certificate add" */
+enum { COMMAND_WORDS = 3 }; /* "account certificate add" */
+
+/* The first words that are no option; common options may stand before them. */
+static size_t first_words(int argc, char *const *argv, const char *words[COMMAND_WORDS]) {
   size_t n = 0;
-  for (int i = 1; i < argc && n < 3; i++) {
+  for (int i = 1; i < argc && n < COMMAND_WORDS; i++) {
     const char *value;
     if (!is_option(argv[i])) {
       words[n++] = argv[i];
@@ -69,7 +72,7 @@ static const struct cmd *find_command(int argc, char *const *argv, size_t *ret_s
     if (n || !o) break;
     if (o->value && !value && o->value[0] != '[') i++;
   }
-  return cli_find(words, n, ret_skip);
+  return n;
 }
 
 static bool keep_given(struct cli *c, const char *name, const char *value) {
@@ -133,26 +136,67 @@ static const char *choose_config(struct cli *c) {
   return there ? c->config_room : SYSTEM_CONFIG;
 }
 
-static void say_unknown(struct cli *c, int argc, char *const *argv, struct buf *err) {
-  for (int i = 1; i < argc; i++) {
-    if (is_option(argv[i])) continue;
-    buf_printf(err, "there is no command \"%s\"; `qasid help` lists them", argv[i]);
+/* Among the first `n` words of each command, the ones nearest to what was typed; NULL: none are near. */
+static struct slice nearest_command(struct slice typed, size_t n) {
+  struct slice best = SLICE_NONE;
+  unsigned least = 3; /* as far as a slip of the fingers goes */
+  for (size_t i = 0; i < cmd_count; i++) {
+    struct slice rest = slice_str(cmds[i].words), all = rest;
+    for (size_t k = 0; k < n; k++) slice_split(&rest, ' ');
+    struct slice begins = rest.p ? slice_first(all, all.n - rest.n - 1) : all;
+    unsigned d = conf_distance(typed, begins);
+    if (d >= least || d >= typed.n) continue;
+    least = d;
+    best = begins;
+  }
+  return best;
+}
+
+static void say_unknown(const char *const *words, size_t n, struct buf *err) {
+  struct buf typed;
+  struct slice near = SLICE_NONE;
+  if (n == 0) {
+    buf_put_str(err, "which command? `qasid help` lists them");
     return;
   }
-  buf_put_str(err, "which command? `qasid help` lists them");
+  if (cli_put_group(err, words[0], n == 1)) {
+    if (n == 1) return;
+  } else {
+    n = 1;
+  }
+  buf_init(&typed, 1024);
+  for (size_t i = 0; i < n && i < 2; i++) buf_printf(&typed, "%s%s", i ? " " : "", words[i]);
+  near = nearest_command(buf_slice(&typed), n < 2 ? n : 2);
+  buf_put_str(err, "there is no command \"");
+  buf_put(err, buf_slice(&typed));
+  buf_put_str(err, "\"");
+  if (near.n) buf_printf(err, "; did you mean \"%.*s\"?", SLICE_ARG(near));
+  else buf_printf(err, "; `qasid help%s%s` lists them", n > 1 ? " " : "", n > 1 ? words[0] : "");
+  buf_free(&typed);
 }
 
 enum cli_exit cli_parse(struct cli *c, int argc, char *const *argv, struct buf *err) {
+  static const char *const version[] = { "version" };
+  const char *words[COMMAND_WORDS] = { NULL };
   *c = (struct cli){ 0 };
   size_t skip = 0;
-  c->command = find_command(argc, argv, &skip);
+  size_t n = first_words(argc, argv, words);
+  c->command = cli_find(words, n, &skip);
   if (!take_words(c, argc, argv, skip, err)) return CLI_EXIT_USAGE;
   c->json = cli_given(c, "json") != NULL;
   c->help = cli_given(c, "help") != NULL;
   c->config = choose_config(c);
   if (c->help) return CLI_EXIT_OK;
+  if (cli_given(c, "version")) {
+    c->command = cli_find(version, 1, &skip);
+    c->arg_count = 0;
+  }
   if (!c->command) {
-    say_unknown(c, argc, argv, err);
+    say_unknown(words, n, err);
+    return CLI_EXIT_USAGE;
+  }
+  if (c->json && c->command->no_json) {
+    buf_printf(err, "--json means nothing to %s", c->command->words);
     return CLI_EXIT_USAGE;
   }
   if (c->arg_count >= c->command->least && c->arg_count <= c->command->most) return CLI_EXIT_OK;

@@ -15,5 +15,11 @@ int ask_table(struct cli *c, enum room_kind kind, const struct slice *words, siz
 int ask_print(struct cli *c, enum room_kind kind, const struct slice *words, size_t n);
 /* Reads an answer on an open link into the table. */
 int ask_answer(struct link *l, struct table *t, struct buf *say);
+/* --- the running server: none is started (cmd_server.c) --- */
+
+/* One word to the parent. */
+int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *say);
+/* The same word to every process of a kind, all rows in one table. */
+int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *t);
 
 #endif

@@ -42,6 +42,7 @@ struct cmd {
   const struct cmd_option *options; /* ends with a row without a name; NULL: none */
   const char *brief;                /* one line */
   const char *text;                 /* what else is to be said; sentences, paragraphs by an empty line */
+  bool no_json;                     /* it prints nothing that --json could change */
 };
 extern const struct cmd cmds[];
 extern const size_t cmd_count;
@@ -92,7 +93,12 @@ void cli_help(struct buf *out, const struct cmd *command);
 void cli_overview(struct buf *out);
 /* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, said, when there are none. */
 int cli_help_group(struct buf *out, const char *word);
+/* Are there commands that begin with `word` and go on? With `list`, says which, without a line end behind the last. */
+bool cli_put_group(struct buf *out, const char *word, bool list);
 void cli_manual(struct buf *out); /* docs/man/qasid.1 */
+void cli_completion(struct buf *out); /* packaging/qasid.bash-completion */
+void cli_log_manual(struct buf *out); /* docs/man/qasid-log.5 (log_manual.c) */
+void cli_put_roff(struct buf *out, const char *text);
 struct cli_exit_row {
   int code;
   const char *text;
@@ -100,17 +106,31 @@ struct cli_exit_row {
 extern const struct cli_exit_row cli_exits[];
 extern const size_t cli_exit_count;
 
+/* --- sendmail.c: by the names sendmail, mailq, newaliases --- */
+int sendmail_main(const char *name, int argc, char **argv);
+
 /* --- the commands, by file --- */
 int cmd_account_add(struct cli *c);
 int cmd_account_list(struct cli *c);
 int cmd_account_passwd(struct cli *c);
 int cmd_account_enable(struct cli *c); /* and disable */
 int cmd_account_delete(struct cli *c);
+int cmd_account_rename(struct cli *c);
+int cmd_account_import(struct cli *c);
+int cmd_mail_show(struct cli *c);
 int cmd_account_certificate(struct cli *c); /* add, delete, list */
 int cmd_mail_undelete(struct cli *c);
+int cmd_account_forward(struct cli *c);
 int cmd_collect_add(struct cli *c);
 int cmd_collect_password(struct cli *c);
 int cmd_collect(struct cli *c); /* list, run, pause, resume, delete: words for auth */
+int cmd_domain_add(struct cli *c);
+int cmd_domain_delete(struct cli *c);
+int cmd_domain_check(struct cli *c);
+int cmd_dkim_list(struct cli *c);
+int cmd_dkim_rotate(struct cli *c);
+int cmd_dkim_retire(struct cli *c);
+int cmd_queue(struct cli *c);
 int cmd_room(struct cli *c); /* words and arguments go to the store as they are */
 int cmd_export(struct cli *c);
 int cmd_import(struct cli *c);
@@ -121,6 +141,9 @@ int cmd_fetch(struct cli *c);
 int cmd_migrate(struct cli *c);
 int cmd_send(struct cli *c);
 int cmd_dns_lookup(struct cli *c);
+int cmd_classify(struct cli *c);
+int cmd_queue_show(struct cli *c);
+int cmd_queue_body(struct cli *c);
 int cmd_init(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_check_config(struct cli *c);

@@ -103,7 +103,7 @@ static int change_login(struct cli *c, const struct slice *words, size_t n) {
   return code;
 }
 
-int cmd_account_passwd(struct cli *c) {
+static int passwd_one(struct cli *c) {
   struct slice name = slice_str(c->args[0]);
   struct buf password;
   buf_init(&password, SECRET_MAX);
@@ -124,6 +124,23 @@ int cmd_account_passwd(struct cli *c) {
     code = change_login(c, words, on ? 5 : 4);
   }
   buf_wipe(&password);
+  return code;
+}
+
+int cmd_account_passwd(struct cli *c) {
+  if ((c->arg_count == 1) == (cli_given(c, "from") != NULL))
+    return cli_fail(CLI_EXIT_USAGE, "an ADDRESS is meant, or --from FILE");
+  if (!cli_given(c, "from")) return passwd_one(c);
+  if (c->given_count > 1 && (cli_given(c, "legacy-auth") || cli_given(c, "no-legacy-auth") || scram_wish(c) || cli_given(c, "password-stdin")))
+    return cli_fail(CLI_EXIT_USAGE, "--from goes with no other option");
+  return account_passwd_from(c, cli_given(c, "from"));
+}
+
+static int change_mailbox(struct cli *c, const struct slice *words, size_t n) {
+  struct table t;
+  table_init(&t);
+  int code = ask_table(c, ROOM_STORE, words, n, &t, NULL);
+  table_free(&t);
   return code;
 }
 
@@ -169,24 +186,59 @@ int cmd_account_certificate(struct cli *c) {
 
 /* --- delete --- */
 
-/* The login first: nobody comes in while the mail goes. */
+static int ask_login(struct cli *c, struct slice address, bool *ret_there) {
+  struct table logins;
+  struct slice list[] = { SLICE("account"), SLICE("list") };
+  table_init(&logins);
+  *ret_there = false;
+  int code = ask_table(c, ROOM_AUTH, list, 2, &logins, NULL);
+  for (const struct table_row *r = logins.first; r; r = r->next)
+    *ret_there |= slice_caseeq(table_cell(&logins, r, "name"), address);
+  table_free(&logins);
+  return code;
+}
+
+int account_delete(struct cli *c, struct slice address) {
+  struct slice words[] = { SLICE("account"), SLICE("delete"), address };
+  bool there;
+  int code = ask_login(c, address, &there);
+  if (code == CLI_EXIT_OK && there) code = change_login(c, words, 3);
+  return code == CLI_EXIT_OK ? ask_print(c, ROOM_STORE, words, 3) : code;
+}
+
+/* An address, or a file with --from. False: neither, or both. */
+static bool one_or_file(const struct cli *c) { return (c->arg_count == 1) != (cli_given(c, "from") != NULL); }
+
 int cmd_account_delete(struct cli *c) {
   char question[512];
+  if (!one_or_file(c)) return cli_fail(CLI_EXIT_USAGE, "an ADDRESS is meant, or --from FILE");
+  if (cli_given(c, "from")) return account_delete_from(c, cli_given(c, "from"));
   snprintf(question, sizeof question, "Delete %s and all its mail?", c->args[0]);
   if (!cli_given(c, "yes") && !ask_yes(question))
     return cli_fail(CLI_EXIT_USAGE, "nothing was deleted (--yes says yes)");
-  struct slice address = slice_str(c->args[0]);
-  struct slice words[] = { SLICE("account"), SLICE("delete"), address };
-  struct table logins, t;
-  table_init(&logins), table_init(&t);
-  struct slice list[] = { SLICE("account"), SLICE("list") };
-  int code = ask_table(c, ROOM_AUTH, list, 2, &logins, NULL);
-  bool there = false;
-  for (const struct table_row *r = logins.first; r; r = r->next)
-    there |= slice_caseeq(table_cell(&logins, r, "name"), address);
-  if (code == CLI_EXIT_OK && there) code = change_login(c, words, 3);
-  if (code == CLI_EXIT_OK) code = ask_print(c, ROOM_STORE, words, 3);
-  table_free(&logins), table_free(&t);
+  return account_delete(c, slice_str(c->args[0]));
+}
+
+/* --- rename --- */
+
+/* The mailbox first: mail for the new address is taken from then on. */
+int cmd_account_rename(struct cli *c) {
+  struct slice old = slice_str(c->args[0]), new = slice_str(c->args[1]);
+  struct slice words[5] = { SLICE("account"), SLICE("rename"), old, new, SLICE("alias") };
+  struct slice back[] = { SLICE("account"), SLICE("rename"), new, old };
+  bool taken, there;
+  int code = ask_login(c, new, &taken);
+  if (code == CLI_EXIT_OK && taken && !slice_caseeq(old, new))
+    return cli_fail(CLI_EXIT_EXISTS, "there is an account %s already", c->args[1]);
+  if (code == CLI_EXIT_OK) code = ask_login(c, old, &there);
+  if (code == CLI_EXIT_OK) code = ask_print(c, ROOM_STORE, words, cli_given(c, "alias") ? 5 : 4);
+  if (code != CLI_EXIT_OK || !there) return code;
+  code = change_login(c, words, 4);
+  if (code != CLI_EXIT_OK && !slice_caseeq(old, new)) {
+    struct slice alias[] = { SLICE("alias"), SLICE("delete"), old };
+    if (cli_given(c, "alias")) change_mailbox(c, alias, 3);
+    change_mailbox(c, back, 4);
+  }
   return code;
 }
 
@@ -231,9 +283,10 @@ static bool join(const struct table *mailboxes, const struct table *logins, stru
 
 int cmd_account_list(struct cli *c) {
   struct table mailboxes, logins, both;
-  struct slice words[] = { SLICE("account"), SLICE("list") };
+  struct slice words[3] = { SLICE("account"), SLICE("list") };
+  if (c->arg_count) words[2] = slice_str(c->args[0]);
   table_init(&mailboxes), table_init(&logins), table_init(&both);
-  int code = ask_table(c, ROOM_STORE, words, 2, &mailboxes, NULL);
+  int code = ask_table(c, ROOM_STORE, words, 2 + c->arg_count, &mailboxes, NULL);
   if (code == CLI_EXIT_OK) code = ask_table(c, ROOM_AUTH, words, 2, &logins, NULL);
   if (code == CLI_EXIT_OK) {
     if (join(&mailboxes, &logins, &both))

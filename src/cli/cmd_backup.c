@@ -18,6 +18,7 @@ struct joiner {
   uint64_t left;   /* octets of the file under way with its padding */
   bool ended;
   uint64_t files, octets;
+  bool damaged; /* what is in it, as it was said; the backup itself is whole */
   const char *error;
 };
 
@@ -93,6 +94,10 @@ static int join_room(struct cli *c, struct joiner *j, enum room_kind kind) {
   while (ok && link_next(l, &said) <= LINK_OUTPUT)
     if (said.event == LINK_OUTPUT) ok = take(j, said.data);
   code = j->error ? cli_fail(CLI_EXIT_IO, "%s", j->error) : link_finish(&said);
+  if (code == CLI_EXIT_DATA && j->ended) {
+    j->damaged = true;
+    code = CLI_EXIT_OK;
+  }
   if (code == CLI_EXIT_OK && !j->ended)
     code = cli_fail(CLI_EXIT_PROTOCOL, "%s's backup has no end", j->folder);
   link_free(&l);
@@ -126,6 +131,7 @@ int cmd_backup(struct cli *c) {
   if (code != CLI_EXIT_OK && to_file) unlink(path);
   if (code == CLI_EXIT_OK)
     fprintf(stderr, "%llu files, %llu octets\n", (unsigned long long)j.files, (unsigned long long)j.octets);
+  if (code == CLI_EXIT_OK && j.damaged) code = CLI_EXIT_DATA;
   buf_free(&j.head);
   return code;
 }

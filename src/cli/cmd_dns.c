@@ -1,4 +1,5 @@
 /* `qasid dns lookup`: what the server would hear from DNS. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,11 +29,14 @@ int cli_dns_code(const struct dns_answer *a) {
   return codes[a->result];
 }
 
-static bool set_columns(struct table *t) {
-  static const char *const names[] = { "host", "port", "priority", "weight", "addresses" };
+static bool is_text(const struct dns_answer *a) { return a->kind == DNS_TXT || a->kind == DNS_PTR; }
+
+static bool set_columns(struct table *t, const struct dns_answer *a) {
+  static const char *const names[] = { "host", "port", "priority", "weight", "addresses" }, *const texts[] = { "text" };
   struct buf list;
   buf_init(&list, 256);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; is_text(a) && i < sizeof texts / sizeof *texts; i++) ipc_list_put(&list, slice_str(texts[i]));
+  for (size_t i = 0; !is_text(a) && i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
   bool ok = table_columns(t, buf_slice(&list));
   buf_free(&list);
   return ok;
@@ -70,6 +74,15 @@ static bool add_host(struct table *t, const struct dns_host *h) {
   return ok;
 }
 
+static bool add_text(struct table *t, struct slice text) {
+  struct buf list;
+  buf_init(&list, 8192);
+  ipc_list_put(&list, text);
+  bool ok = !list.failed && table_add(t, buf_slice(&list));
+  buf_free(&list);
+  return ok;
+}
+
 /* Who was asked, on one line. */
 static void put_asked(const struct dns_settings *settings, struct buf *to) {
   struct buf servers, err;
@@ -96,8 +109,10 @@ static void say(const char *name, const struct dns_answer *a, struct buf *asked)
 static int show(struct cli *c, const struct dns_answer *a) {
   struct table t;
   table_init(&t);
-  bool ok = set_columns(&t);
+  struct slice text;
+  bool ok = set_columns(&t, a);
   for (size_t i = 0; ok && i < a->host_count; i++) ok = add_host(&t, &a->hosts[i]);
+  for (size_t at = 0; ok && dns_text_next(a, &at, &text);) ok = add_text(&t, text);
   if (ok && (t.row_count || c->json)) table_print(&t, c->json);
   table_free(&t);
   return ok ? cli_dns_code(a) : cli_fail(CLI_EXIT_SYSTEM, "no memory");
@@ -116,8 +131,8 @@ static int hear(struct link *l, struct dns_answer *ret) {
 }
 
 /* False: no server runs, or it has no resolver. */
-static bool ask_running(struct cli *c, enum dns_kind kind, struct dns_answer *ret, int *ret_code) {
-  struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(c->args[0]),
+static bool ask_running(struct cli *c, const char *name, enum dns_kind kind, struct dns_answer *ret, int *ret_code) {
+  struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(name),
                            slice_str(dns_kind_name(kind)) };
   if (cli_given(c, "direct") || !c->conf || !link_probe(c)) return false;
   struct link *l = link_open_running(c, ROOM_RESOLVER, 0, ret_code);
@@ -128,30 +143,41 @@ static bool ask_running(struct cli *c, enum dns_kind kind, struct dns_answer *re
   return true;
 }
 
-static int ask_here(struct cli *c, const struct dns_settings *settings, enum dns_kind kind,
-                    struct dns_answer *ret) {
+int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_kind kind, struct dns_answer *ret) {
   struct buf err;
   int code = CLI_EXIT_OK;
   buf_init(&err, 1024);
-  if (!dns_lookup(settings, slice_str(c->args[0]), kind, ret, &err))
+  if (!dns_lookup(settings, slice_str(name), kind, ret, &err))
     code = cli_fail(CLI_EXIT_CONFIG, "%.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
   return code;
 }
 
+/* The name that is asked for: of an address, that of its PTR record. */
+static const char *name_to_ask(const char *text, enum dns_kind kind, char reverse[static DNS_NAME_MAX + 1]) {
+  struct dns_address a = { .n = 0 };
+  if (inet_pton(AF_INET, text, a.octets) == 1) a.n = 4;
+  else if (inet_pton(AF_INET6, text, a.octets) == 1) a.n = 16;
+  if (kind != DNS_PTR || !a.n) return text;
+  dns_reverse_name(&a, reverse);
+  return reverse;
+}
+
 int cmd_dns_lookup(struct cli *c) {
+  static struct dns_answer answer;
   struct dns_settings settings;
-  struct dns_answer answer;
   struct buf asked;
+  char reverse[DNS_NAME_MAX + 1];
   int code;
   enum dns_kind kind = c->arg_count > 1 ? dns_kind_named(slice_str(c->args[1])) : DNS_ADDRESS;
-  if (kind == DNS_KINDS) return cli_fail(CLI_EXIT_USAGE, "%s: address, srv or mx is meant", c->args[1]);
+  if (kind == DNS_KINDS) return cli_fail(CLI_EXIT_USAGE, "%s: address, srv, mx, txt or ptr is meant", c->args[1]);
   if (!cli_dns_settings(c, &settings)) return CLI_EXIT_CONFIG;
   buf_init(&asked, DNS_SERVERS_TEXT_MAX + 64);
-  if (ask_running(c, kind, &answer, &code)) {
+  const char *name = name_to_ask(c->args[0], kind, reverse);
+  if (ask_running(c, name, kind, &answer, &code)) {
     buf_put_str(&asked, "asked by the running server");
   } else {
-    code = ask_here(c, &settings, kind, &answer);
+    code = cli_dns_ask(&settings, name, kind, &answer);
     put_asked(&settings, &asked);
   }
   if (code == CLI_EXIT_OK) {

@@ -1,10 +1,12 @@
 /* `qasid export`: the store sends a row for each message, then its octets. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/num.h"
 #include "src/cli/ask.h"
 #include "src/cli/mailbox.h"
+#include "src/cli/place.h"
 #include "src/cli/terminal.h"
 
 struct export {
@@ -129,7 +131,8 @@ int cmd_export(struct cli *c) {
   table_init(&x.columns);
   int code = CLI_EXIT_EXISTS;
   x.out = mailbox_out_open(maildir, c->args[1], false, &err);
-  if (x.out && uidls) x.uidls = fopen(uidls, "wx");
+  int fd = x.out && uidls ? place_open(uidls, O_WRONLY | O_CREAT | O_EXCL, 0600) : -1;
+  if (fd >= 0) x.uidls = fdopen(fd, "w");
   if (!x.out)
     cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&err)));
   else if (uidls && !x.uidls)

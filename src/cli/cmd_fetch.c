@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipc/ipc.h"
 #include "lib/base/num.h"
+#include "lib/base/units.h"
 #include "lib/base/sys.h"
 #include "src/cli/discover.h"
 #include "src/cli/fetch.h"
@@ -118,12 +120,11 @@ static int say_sum(struct fetch *f, int code) {
   uint64_t deleted = done ? count_state(f, POP3_DELETED) : 0;
   progress_size(f->fetched_octets, size);
   tell("", count_state(f, POP3_KEPT_BACK),
-       "came shorter than the server had said, and was left there; --delete-short deletes it",
-       "came shorter than the server had said, and were left there; --delete-short deletes them");
+       "came shorter than the server had said, or behind such a one, and was left there; --delete-short deletes it",
+       "came shorter than the server had said, or behind such a one, and were left there; --delete-short deletes "
+       "them");
   tell("", f->too_large, "is larger than --largest, and was left",
        "are larger than --largest, and were left");
-  tell("", f->twins, "has the UIDL of another one, and was taken for its copy",
-       "have the UIDL of another one, and were taken for copies");
   tell("", f->nameless, "has no UIDL that can be remembered, and was left; --delete or --all fetches it",
        "have no UIDL that can be remembered, and were left; --delete or --all fetches them");
   if (f->refused && code == CLI_EXIT_OK)
@@ -143,6 +144,8 @@ static int fetch(struct fetch *f, struct slice password) {
   if (!fetch_take_up(f)) return f->code;
   int code = run(f, password, &sink);
   if (!f->pop) return code;
+  if (f->memory && f->net.tls && f->pop->logged_in) memory_note_tls(f->memory, f->now);
+  fetch_forget_deleted(f);
   bool whole = f->pop->end == POP3_END_DONE && f->pop->has_uidl && !f->pop->list_cut;
   if (f->memory && whole && !memory_forget(f->memory))
     cli_fail(0, "the memory of what was fetched could not be tidied up; it grows");
@@ -153,19 +156,9 @@ static bool take_days(struct fetch *f, const char *text) {
   uint64_t days;
   f->delete_after = -1;
   if (!text) return true;
-  if (!num_parse(slice_str(text), 36500, &days)) return false;
+  if (!units_days(slice_str(text), &days) || days > 36500) return false;
   f->delete_after = (int64_t)days * 24 * 60 * 60;
   return true;
-}
-
-/* "20M" */
-static bool take_size(struct slice text, uint64_t *ret) {
-  static const char units[] = "KMGT";
-  const char *unit = text.n ? memchr(units, ascii_upper(text.p[text.n - 1]), sizeof units - 1) : NULL;
-  unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-  if (!num_parse(slice_first(text, text.n - (unit != NULL)), UINT64_MAX >> shift, ret)) return false;
-  *ret <<= shift;
-  return *ret > 0;
 }
 
 static int take_options(struct fetch *f) {
@@ -176,8 +169,8 @@ static int take_options(struct fetch *f) {
   f->now = sys_wall_s();
   f->largest = 1ull << 32;
   if (!take_days(f, cli_given(c, "delete-after")))
-    return cli_fail(CLI_EXIT_USAGE, "--delete-after takes a number of days");
-  if (largest && !take_size(slice_str(largest), &f->largest))
+    return cli_fail(CLI_EXIT_USAGE, "--delete-after takes a number of days, such as 30 or 30d");
+  if (largest && (!units_size(slice_str(largest), &f->largest) || !f->largest))
     return cli_fail(CLI_EXIT_USAGE, "--largest takes a size such as 20M");
   if (f->remove && (cli_given(c, "keep") || f->delete_after >= 0))
     return cli_fail(CLI_EXIT_USAGE, "--delete, --delete-after and --keep are three different things");
@@ -186,11 +179,23 @@ static int take_options(struct fetch *f) {
   return CLI_EXIT_OK;
 }
 
+/* Version 1 did not know ports apart: what it knew is taken to be of the usual one. */
+static void put_old_name(const struct fetch *f, const char *place, struct buf *out) {
+  if (f->net.url.port != (f->net.url.tls ? 995 : 110)) return;
+  buf_printf(out, "%s@%s to ", f->user, f->net.url.host);
+  text_put_safe(out, slice_str(place));
+}
+
+static void take_old_file(struct slice was, const char *path) {
+  char old[4096];
+  if (was.n && access(path, F_OK) != 0 && fetch_state_path(was, old, sizeof old)) rename(old, path);
+}
+
 /* What the memory is of: whoever fetches the same mail to another place starts anew. */
 static int open_memory(struct fetch *f, const char *place) {
   const char *given = cli_given(f->c, "state");
   char path[4096], here[4096] = "";
-  struct buf of, err;
+  struct buf of, was, err;
   int code = CLI_EXIT_OK;
   if (f->dest->forgetful && !given) {
     if (f->delete_after > 0)
@@ -198,21 +203,33 @@ static int open_memory(struct fetch *f, const char *place) {
     f->all = true;
     return code;
   }
-  buf_init(&of, 16384), buf_init(&err, 8192);
+  buf_init(&of, 16384), buf_init(&was, 16384), buf_init(&err, 8192);
   if (!strstr(place, ":") && !realpath(place, here)) here[0] = 0;
-  buf_printf(&of, "%s@%s to ", f->user, f->net.url.host);
+  fetch_put_maildrop(f, &of);
+  buf_put_str(&of, " to ");
   text_put_safe(&of, slice_str(here[0] ? here : place));
+  put_old_name(f, here[0] ? here : place, &was);
   if (given)
     snprintf(path, sizeof path, "%s", given);
   else if (!fetch_state_path(buf_slice(&of), path, sizeof path))
     code = cli_fail(CLI_EXIT_USAGE,
                     "there is no home to remember in what was fetched; --state FILE names a place");
   if (code == CLI_EXIT_OK) {
-    f->memory = memory_open(path, buf_slice(&of), &code, &err);
+    if (!given) take_old_file(buf_slice(&was), path);
+    f->memory = memory_open(path, buf_slice(&of), buf_slice(&was), &code, &err);
     if (!f->memory) cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&err)));
   }
-  buf_free(&of), buf_free(&err);
+  buf_free(&of), buf_free(&was), buf_free(&err);
   return code;
+}
+
+/* A server that had TLS and has it no longer is another one, or somebody sits in between. */
+static int look_for_tls(struct fetch *f) {
+  if (!f->memory || !f->net.plain || f->net.tls || !memory_had_tls(f->memory)) return CLI_EXIT_OK;
+  if (cli_given(f->c, "tls-is-gone")) return CLI_EXIT_OK;
+  return cli_fail(CLI_EXIT_REFUSED,
+                  "%s had TLS before: nothing is said to it without; if it has none any more, --tls-is-gone",
+                  f->net.url.host);
 }
 
 static int fetch_to(struct fetch *f, struct slice password) {
@@ -222,7 +239,9 @@ static int fetch_to(struct fetch *f, struct slice password) {
   f->dest = dest_open(f->c, place, &code);
   if (!f->dest) return code;
   code = open_memory(f, place);
+  if (code == CLI_EXIT_OK) code = look_for_tls(f);
   if (code == CLI_EXIT_OK) code = fetch(f, password);
+  digest_end(&f->digest, NULL);
   memory_free(&f->memory);
   dest_free(&f->dest);
   return code;
@@ -272,8 +291,7 @@ static int find_place(struct fetch *f, struct place *p) {
   return code;
 }
 
-/* Of the hosts that DNS names the first that answers. Without TLS from the start STLS is a must: what DNS
- * says anyone may have said. */
+/* Of the hosts that DNS names the first that answers. */
 static int go_there(struct fetch *f, struct place *p) {
   int code = CLI_EXIT_UNAVAILABLE;
   if (!p->found.answer.host_count) return net_open(&f->net, f->c, &p->url, "pop3");
@@ -284,7 +302,6 @@ static int go_there(struct fetch *f, struct place *p) {
     p->url.port = h->port;
     code = net_open_at(&f->net, f->c, &p->url, "pop3", h);
   }
-  f->net.strict = !f->net.plain;
   return code;
 }
 

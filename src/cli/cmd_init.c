@@ -11,7 +11,7 @@
 #include "lib/base/num.h"
 #include "lib/tls/selfsigned.h"
 #include "src/cli/account.h"
-#include "src/cli/ask.h"
+#include "src/cli/dkim.h"
 #include "src/cli/secret.h"
 #include "src/cli/terminal.h"
 
@@ -210,12 +210,13 @@ static int make_files(const struct init *x) {
   return code;
 }
 
-static int make_account(struct cli *c, const struct init *x, struct slice password) {
+static int make_account(struct cli *c, const struct init *x, struct slice password, struct table *keys) {
   struct slice words[] = { SLICE("domain"), SLICE("add"), slice_str(x->domain) };
   struct table t;
   table_init(&t);
   c->config = x->config;
   int code = ask_table(c, ROOM_STORE, words, 3, &t, NULL);
+  if (code == CLI_EXIT_OK) code = dkim_make(c, x->domain, keys);
   struct account_wish w = { .address = slice_str(x->address), .password = password,
                             .legacy = cli_given(c, "legacy-auth") != NULL };
   if (code == CLI_EXIT_OK) code = account_make(c, &w);
@@ -225,13 +226,15 @@ static int make_account(struct cli *c, const struct init *x, struct slice passwo
 
 /* --- what to do next --- */
 
-static void print_dns(const struct init *x) {
+static void print_dns(const struct init *x, const struct table *keys) {
   const char *d = x->domain, *h = x->hostname;
   printf("\n%sSet in DNS%s (for %s; ADDRESS is this machine's):\n", tint(stdout, TINT_BOLD),
          tint(stdout, TINT_NONE), d);
   printf("  %s.  A     ADDRESS           ; and AAAA for IPv6; its PTR must lead back to %s\n", h, h);
   printf("  %s.  MX    10 %s.\n", d, h);
   printf("  %s.  TXT   \"v=spf1 mx -all\"\n", d);
+  dkim_print_records(keys, "current", "  ");
+  printf("  _dmarc.%s.  TXT \"v=DMARC1; p=quarantine\"\n", d);
   printf("  _submissions._tcp.%s.  SRV  0 1 465 %s.   ; RFC 8314\n", d, h);
   printf("  _submission._tcp.%s.   SRV  5 1 587 %s.   ; RFC 6186\n", d, h);
   printf("  _pop3s._tcp.%s.        SRV  0 1 995 %s.\n", d, h);
@@ -240,7 +243,7 @@ static void print_dns(const struct init *x) {
     printf("  (The world delivers to port 25 only: forward 25, 465, 587 and 995 to the ports above.)\n");
 }
 
-static void print_all(struct cli *c, const struct init *x, const struct buf *password) {
+static void print_all(struct cli *c, const struct init *x, const struct buf *password, const struct table *keys) {
   const char *bold = tint(stdout, TINT_BOLD), *plain = tint(stdout, TINT_NONE);
   printf("configuration  %s\nmail           %s\ncertificate    %s (self-signed: put a real one there, then "
          "`qasid reload`)\n",
@@ -249,28 +252,31 @@ static void print_all(struct cli *c, const struct init *x, const struct buf *pas
   printf("\naccount        %s%s%s\n", bold, x->address, plain);
   if (!cli_given(c, "password-stdin"))
     printf("password       %s%.*s%s   (shown this once)\n", bold, SLICE_ARG(buf_slice(password)), plain);
-  print_dns(x);
-  printf("\nNext: %sqasid serve%s%s%s\n", bold, x->own_folder || c->config_named ? " -c " : "",
+  print_dns(x, keys);
+  printf("\nWhether DNS has all of it: qasid domain check\nNext: %sqasid serve%s%s%s\n", bold, x->own_folder || c->config_named ? " -c " : "",
          x->own_folder || c->config_named ? x->config : "", plain);
 }
 
 int cmd_init(struct cli *c) {
   struct init x = { .standard = false };
   struct buf password;
+  struct table keys;
   if (!choose(c, &x)) return CLI_EXIT_USAGE;
   buf_init(&password, SECRET_MAX);
+  table_init(&keys);
   int code = CLI_EXIT_OK;
   if (cli_given(c, "password-stdin"))
     code = secret_get(c, "", false, &password);
   else
     secret_make(&password);
   if (code == CLI_EXIT_OK) code = make_files(&x);
-  if (code == CLI_EXIT_OK && (code = make_account(c, &x, buf_slice(&password))) != CLI_EXIT_OK)
+  if (code == CLI_EXIT_OK && (code = make_account(c, &x, buf_slice(&password), &keys)) != CLI_EXIT_OK)
     fprintf(stderr,
             "qasid: the files are made, the account is not; from here on: qasid -c %s domain add %s, then "
             "account add %s\n",
             x.config, x.domain, x.address);
-  if (code == CLI_EXIT_OK) print_all(c, &x, &password);
+  if (code == CLI_EXIT_OK) print_all(c, &x, &password, &keys);
+  table_free(&keys);
   buf_wipe(&password);
   return code;
 }

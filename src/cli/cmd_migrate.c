@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "lib/base/num.h"
-#include "src/cli/account.h"
 #include "src/cli/ask.h"
 #include "src/cli/migrate.h"
 #include "src/cli/progress.h"
@@ -128,19 +127,6 @@ static void fail_account(struct migrate *m, size_t at, int code, const char *why
   snprintf(m->results[at].reason, MIGRATE_NOTE, "%s", why);
 }
 
-/* What a function says on standard error goes to `fd` until say_again(). */
-static int hush(int fd) {
-  fflush(stderr);
-  int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-  dup2(fd, STDERR_FILENO);
-  return kept;
-}
-static void say_again(int kept) {
-  fflush(stderr);
-  dup2(kept, STDERR_FILENO);
-  close(kept);
-}
-
 static void read_said(int fd, struct buf *ret) {
   off_t at = 0;
   uint8_t *to;
@@ -161,31 +147,18 @@ static void keep_reason(struct migrate_result *r, struct slice said) {
   }
 }
 
-static void make_account(struct migrate *m, size_t at) {
-  const struct migrate_account *a = &m->accounts.list[at];
-  if (!cli_given(m->c, "create")) {
+/* It is made by its process, once the old server has let it in: nobody gets an account for a wrong password. */
+static void look_at_missing(struct migrate *m, size_t at) {
+  struct migrate_account *a = &m->accounts.list[at];
+  a->make = cli_given(m->c, "create") && a->password.p;
+  if (!cli_given(m->c, "create"))
     fail_account(m, at, CLI_EXIT_NOT_FOUND, "there is no such account here; --create makes it");
-    return;
-  }
-  if (!a->password.p) {
+  else if (!a->make)
     fail_account(m, at, CLI_EXIT_NO_INPUT,
                  "it has no password in the file to be made with; `qasid account add`");
-    return;
-  }
-  int fd = memfd_create("qasid-said", MFD_CLOEXEC), kept = fd >= 0 ? hush(fd) : -1;
-  struct account_wish w = { .address = slice_str(a->address),
-                            .password = a->password,
-                            .is_hash = cli_given(m->c, "hashes") != NULL };
-  int code = account_make(m->c, &w);
-  struct buf said;
-  buf_init(&said, SAID_MAX);
-  if (fd >= 0) say_again(kept), read_said(fd, &said), close(fd);
-  m->results[at].code = code;
-  if (code != CLI_EXIT_OK) keep_reason(&m->results[at], buf_slice(&said));
-  buf_free(&said);
 }
 
-/* Which are there? The others are made, or fail. */
+/* Which are there? The others are to be made, or fail. */
 static int look_at_accounts(struct migrate *m) {
   struct slice words[] = { SLICE("account"), SLICE("list") };
   struct table t;
@@ -200,7 +173,7 @@ static int look_at_accounts(struct migrate *m) {
   }
   if (n) qsort(names, n, sizeof *names, by_name);
   for (size_t i = 0; code == CLI_EXIT_OK && i < m->accounts.count; i++)
-    if (!n || !bsearch(&m->accounts.list[i].address, names, n, sizeof *names, by_name)) make_account(m, i);
+    if (!n || !bsearch(&m->accounts.list[i].address, names, n, sizeof *names, by_name)) look_at_missing(m, i);
   free(names);
   table_free(&t);
   return code;
@@ -223,14 +196,15 @@ static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
 
 static void put_proof(struct buf *b, const struct migrate_result *r) {
   if (!r->compared) return;
-  buf_printf(b, "; %llu of %llu UIDLs the same", (unsigned long long)r->same,
-             (unsigned long long)r->messages);
-  if (r->octets_compared && !r->octets_differ) buf_put_str(b, ", every octet too");
+  buf_printf(b, "; %llu of %llu the same by UIDL and %s", (unsigned long long)r->same,
+             (unsigned long long)r->messages, r->octets_compared ? "every octet" : "size");
+  if (r->gone) buf_printf(b, ", %llu that were deleted here by their owner", (unsigned long long)r->gone);
   if (migrate_is_proven(r)) {
     buf_put_str(b, ": no client will download anything twice");
     return;
   }
   if (r->missing) buf_printf(b, ", %llu not here", (unsigned long long)r->missing);
+  if (r->doubtful) buf_printf(b, ", %llu that are other messages here", (unsigned long long)r->doubtful);
   if (r->renamed) buf_printf(b, ", %llu that cannot be kept", (unsigned long long)r->renamed);
   if (r->octets_differ) buf_printf(b, ", %llu with other octets", (unsigned long long)r->octets_differ);
   if (r->left_over)
@@ -272,7 +246,8 @@ static void start(struct migrate *m, size_t at) {
   r->pid = r->said < 0 ? -1 : fork();
   if (r->pid == 0) {
     struct migrate_job job = { m->c,     &m->from,        &m->accounts.list[at], m->mirror,
-                               m->prove, m->prove_octets, m->accept_short,       &m->results[at] };
+                               m->prove, m->prove_octets, m->accept_short,       cli_given(m->c, "hashes") != NULL,
+                               &m->results[at] };
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != m->pid) _exit(CLI_EXIT_SYSTEM); /* it is gone already */
     sigprocmask(SIG_SETMASK, &m->signals, NULL);

@@ -1,5 +1,9 @@
 /* Commands that are the store's own: their words go to it as they are. */
+#include <stdio.h>
+
 #include "src/cli/ask.h"
+
+#include <stdio.h>
 
 /* --all and --since go to the store as words. */
 int cmd_mail_undelete(struct cli *c) {
@@ -11,7 +15,45 @@ int cmd_mail_undelete(struct cli *c) {
   return ask_print(c, ROOM_STORE, words, n);
 }
 
+/* --keep likewise. */
+int cmd_account_forward(struct cli *c) {
+  struct slice words[CLI_WORDS_MAX + 3];
+  size_t n = ask_words(c, words);
+  if (cli_given(c, "keep")) words[n++] = SLICE("--keep");
+  return ask_print(c, ROOM_STORE, words, n);
+}
+
+/* --account ADDRESS is the selector account=ADDRESS. */
+int cmd_queue(struct cli *c) {
+  struct slice words[CLI_WORDS_MAX + 3];
+  char account[600];
+  size_t n = ask_words(c, words);
+  if (cli_given(c, "account")) {
+    int len = snprintf(account, sizeof account, "account=%s", cli_given(c, "account"));
+    if (len >= (int)sizeof account) return cli_fail(CLI_EXIT_USAGE, "the address is too long");
+    words[n++] = slice_str(account);
+  }
+  return ask_print(c, ROOM_STORE, words, n);
+}
+
 int cmd_room(struct cli *c) {
   struct slice words[CLI_WORDS_MAX + 2];
   return ask_print(c, ROOM_STORE, words, ask_words(c, words));
+}
+
+int cmd_mail_show(struct cli *c) {
+  struct slice words[CLI_WORDS_MAX + 2];
+  struct link_said said;
+  int code;
+  struct link *l = link_open(c, ROOM_STORE, 0, &code);
+  if (!l) return code == CLI_EXIT_NOT_FOUND ? cli_fail(CLI_EXIT_UNAVAILABLE, "store does not run now") : code;
+  if (!link_ask(l, words, ask_words(c, words))) code = cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
+  else {
+    do
+      if (link_next(l, &said) == LINK_OUTPUT) fwrite(said.data.p, 1, said.data.n, stdout);
+    while (said.event != LINK_DONE && said.event != LINK_LOST);
+    code = link_finish(&said);
+  }
+  link_free(&l);
+  return code;
 }

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "ipc/ipc.h"
+#include "lib/base/crc32c.h"
 #include "lib/base/num.h"
 #include "src/cli/cli.h"
 #include "src/cli/mailbox.h"
+#include "src/cli/place.h"
 #include "src/cli/salvage.h"
 #include "src/cli/table.h"
 
@@ -27,7 +29,7 @@ struct box {
   char name[NAME_ROOM];
   struct mailbox_out *out;
   FILE *uidls;
-  uint64_t messages, octets, unreadable;
+  uint64_t messages, octets, damaged, unreadable;
 };
 
 struct work {
@@ -38,10 +40,11 @@ struct work {
   struct map rowless; /* bodies whose file was found and whose row was not */
   struct box box;
   struct table report;
-  uint64_t unreadable, named;
+  uint64_t damaged, unreadable, named;
   /* the message under way */
   uint8_t last[2];
   uint64_t got;
+  uint32_t sum;
   bool leading; /* NULs in front are no part of it */
 };
 
@@ -117,7 +120,8 @@ static bool open_box(struct work *w, const char *name) {
   w->box.out = mailbox_out_open(true, path, false, &err);
   if (!w->box.out) cli_fail(0, "%.*s", SLICE_ARG(buf_slice(&err)));
   snprintf(path, sizeof path, "%s/%s.uidls", w->place, w->box.name);
-  if (w->box.out) w->box.uidls = fopen(path, "we");
+  int fd = w->box.out ? place_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
+  if (fd >= 0) w->box.uidls = fdopen(fd, "w");
   if (w->box.out && !w->box.uidls) trouble(path);
   buf_free(&err);
   return w->box.out && w->box.uidls;
@@ -134,9 +138,9 @@ static bool close_box(struct work *w) {
   struct buf list;
   char number[24];
   buf_init(&list, 4096);
-  const uint64_t numbers[] = { b->messages, b->octets, b->unreadable };
+  const uint64_t numbers[] = { b->messages, b->octets, b->damaged, b->unreadable };
   ipc_list_put(&list, slice_str(b->name));
-  for (size_t i = 0; i < 3; i++) {
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     snprintf(number, sizeof number, "%llu", (unsigned long long)numbers[i]);
     ipc_list_put(&list, slice_str(number));
   }
@@ -146,16 +150,19 @@ static bool close_box(struct work *w) {
   return ok;
 }
 
-static void lost(struct work *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void lost(struct work *w, const char *fmt, ...) {
+static void name(struct work *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void name(struct work *w, const char *fmt, ...) {
   char text[600];
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
+  if (w->named++ < NAMED_MAX) cli_fail(0, "%s: %s", w->box.name, text);
+}
+
+static void lost(struct work *w) {
   w->box.unreadable++;
   w->unreadable++;
-  if (w->named++ < NAMED_MAX) cli_fail(0, "%s: %s", w->box.name, text);
 }
 
 /* --- a message --- */
@@ -168,6 +175,7 @@ static bool put(void *arg, struct slice piece) {
   w->last[0] = piece.n > 1 ? piece.p[piece.n - 2] : w->last[1];
   w->last[1] = piece.p[piece.n - 1];
   w->got += piece.n;
+  w->sum = crc32c(w->sum, piece);
   return mailbox_out_put(w->box.out, piece);
 }
 
@@ -189,10 +197,20 @@ static void body_path(const struct work *w, uint64_t id, char path[PATH_ROOM]) {
   snprintf(path, PATH_ROOM, "%.4000s/%02x/%llu", w->bodies, (unsigned)(id & 0xff), (unsigned long long)id);
 }
 
+/* A message with some octets wrong is better than none, as long as its owner knows. */
+static void compare_sum(struct work *w, const struct salvage_body *b) {
+  uint32_t stored;
+  if (!salvage_sum(&w->salvage, b, &stored) || stored == w->sum) return;
+  w->box.damaged++;
+  w->damaged++;
+  name(w, "%s has other octets than were stored as message %llu: damaged", mailbox_out_name(w->box.out),
+       (unsigned long long)b->id);
+}
+
 /* 1: it is written; 0: it can't be read; -1: nothing can be written any more. */
 static int write_message(struct work *w, const struct salvage_body *b, const struct mail_meta *meta) {
   char path[PATH_ROOM];
-  w->got = 0, w->leading = false, w->last[0] = w->last[1] = 0;
+  w->got = 0, w->sum = 0, w->leading = false, w->last[0] = w->last[1] = 0;
   if (!mailbox_out_begin(w->box.out, meta)) return -1;
   body_path(w, b->id, path);
   bool whole = b->in_file ? put_file(w, path, b->start, b->size) : salvage_octets(&w->salvage, b, put, w);
@@ -201,6 +219,7 @@ static int write_message(struct work *w, const struct salvage_body *b, const str
   if (mailbox_out_error(w->box.out)[0]) return -1;
   if (!whole) return mailbox_out_cut(w->box.out), 0;
   if (!mailbox_out_end(w->box.out)) return -1;
+  compare_sum(w, b);
   w->box.messages++;
   w->box.octets += w->got;
   return 1;
@@ -233,8 +252,9 @@ static bool write_entry(struct work *w, const struct salvage_folder *f, const st
   buf_init(&uidl, 1024);
   put_uidl(&uidl, f, e);
   int done = b ? write_message(w, b, &meta) : 0;
+  if (done == 0) lost(w);
   if (done == 0)
-    lost(w, "message %u (UIDL %.*s, %llu octets) can't be read%s", e->uid, SLICE_ARG(buf_slice(&uidl)),
+    name(w, "message %u (UIDL %.*s, %llu octets) can't be read%s", e->uid, SLICE_ARG(buf_slice(&uidl)),
          (unsigned long long)e->size, b ? "" : ": the row of its octets is lost");
   if (done == 1 && buf_len(&uidl))
     fprintf(w->box.uidls, "%.*s\t%s\n", SLICE_ARG(buf_slice(&uidl)), mailbox_out_name(w->box.out));
@@ -282,7 +302,7 @@ static bool write_unknown_bodies(struct work *w) {
     if (b->wanted) continue;
     ok = open_unknown(w);
     int done = ok ? write_message(w, b, &meta) : 1;
-    if (done == 0) lost(w, "message %llu can't be read", (unsigned long long)b->id);
+    if (done == 0) lost(w), name(w, "message %llu can't be read", (unsigned long long)b->id);
     ok = ok && done >= 0;
   }
   return ok;
@@ -298,7 +318,7 @@ static bool write_file(struct work *w, const char *path) {
   w->got = 0, w->leading = true;
   if (!put_file(w, path, 0, (uint64_t)st.st_size) || !w->got) {
     mailbox_out_cut(w->box.out);
-    lost(w, "%s can't be read", path);
+    lost(w), name(w, "%s can't be read", path);
     return !mailbox_out_error(w->box.out)[0];
   }
   w->box.messages++;
@@ -361,14 +381,16 @@ static int report(const struct cli *c, const struct work *w, bool ok) {
     fprintf(stderr, "%zu deleted messages that were kept for undelete are left out\n", w->salvage.kept_count);
   if (!ok) return cli_fail(CLI_EXIT_IO, "not all that can be read could be written");
   if (w->unreadable)
-    return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read", (unsigned long long)w->unreadable);
+    return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read, %llu are damaged", (unsigned long long)w->unreadable,
+                    (unsigned long long)w->damaged);
+  if (w->damaged) return cli_fail(CLI_EXIT_DATA, "%llu messages are damaged", (unsigned long long)w->damaged);
   if (damaged || w->no_database)
     return cli_fail(CLI_EXIT_DATA, "no message is known to be lost, but the database is damaged");
   return CLI_EXIT_OK;
 }
 
 static int salvage(struct cli *c, struct work *w) {
-  static const char *const names[] = { "mailbox", "messages", "octets", "unreadable" };
+  static const char *const names[] = { "mailbox", "messages", "octets", "damaged", "unreadable" };
   struct buf list;
   bool opened = w->no_database ? pages_take(&w->salvage.pages, SLICE_NONE, SLICE_NONE, STORE_PAGE)
                                : pages_open(&w->salvage.pages, w->database, STORE_PAGE);

@@ -77,7 +77,7 @@ static int take_header(struct sender *s) {
   struct slice part;
   int code = CLI_EXIT_OK;
   buf_init(&wrong, 1024), buf_init(&shown, 2 * SEND_MAX);
-  if (!mailboxes_of_header(buf_slice(&s->message), &s->named, &wrong)) {
+  if (!mailboxes_of_header(buf_slice(&s->message), SLICE_NONE, &s->named, &wrong)) {
     struct buf safe;
     buf_init(&safe, 8192);
     text_put_safe(&safe, buf_slice(&wrong));
@@ -101,11 +101,11 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
   buf_init(&raw, SEND_MAX);
   int code = read_all(c->arg_count > 1 ? c->args[1] : "-", &raw);
   if (subject) put_header(c, &s->message, from, subject);
-  struct to_wire w = to_wire_open(buf_slice(&raw), false);
-  while (to_wire_next(&w, &s->message, SIZE_MAX / 2)) {
-  }
+  struct to_wire w = to_wire_open(MBOX_QUOTES_NONE);
+  to_wire_put(&w, buf_slice(&raw), &s->message);
+  to_wire_end(&w, &s->message);
   struct slice m = buf_slice(&s->message);
-  for (size_t i = 0; i < m.n && !s->has_eight_bit; i++) s->has_eight_bit = m.p[i] >= 0x80;
+  for (size_t i = 0; i < m.n && !s->has_eight_bit; i++) s->has_eight_bit = m.p[i] >= 0x80 || !m.p[i];
   if (code == CLI_EXIT_OK && s->message.failed) code = cli_fail(CLI_EXIT_SYSTEM, "no memory for the message");
   if (code == CLI_EXIT_OK && m.n == 0) code = cli_fail(CLI_EXIT_DATA, "the message is empty");
   buf_free(&raw);

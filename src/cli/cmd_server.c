@@ -25,6 +25,8 @@ int cmd_help(struct cli *c) {
   int code = CLI_EXIT_OK;
   if (strcmp(c->command->words, "help manual") == 0)
     cli_manual(&out);
+  else if (strcmp(c->command->words, "help completion") == 0)
+    cli_completion(&out);
   else if (c->arg_count == 0)
     cli_overview(&out);
   else if (about)
@@ -38,8 +40,7 @@ int cmd_help(struct cli *c) {
 
 /* --- the running server --- */
 
-/* Asks the parent, never starting one. */
-static int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *say) {
+int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *say) {
   int code;
   struct link *l = link_open_running(c, ROOM_PARENT, 0, &code);
   if (!l) return code;
@@ -62,8 +63,7 @@ int cmd_parent(struct cli *c) {
   return code;
 }
 
-/* The same question to every process of a kind, all rows in one table. */
-static int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *t) {
+int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *t) {
   struct slice words[] = { slice_str(word) };
   int code = CLI_EXIT_OK;
   for (unsigned index = 0; code == CLI_EXIT_OK && index < 256; index++) {
@@ -82,38 +82,5 @@ int cmd_ps(struct cli *c) {
   if (code == CLI_EXIT_OK) code = ask_all(c, ROOM_POP3D, "ps", &t);
   if (code == CLI_EXIT_OK) table_print(&t, c->json);
   table_free(&t);
-  return code;
-}
-
-/* A table of counters for each kind of room. */
-static int show_counters(struct cli *c, enum room_kind kind) {
-  struct table t;
-  table_init(&t);
-  int code = ask_all(c, kind, "status", &t);
-  if (code == CLI_EXIT_OK && t.columns) {
-    printf(c->json ? ", \"%s\": " : "\n%s\n", room_name(kind));
-    table_print(&t, c->json);
-  }
-  table_free(&t);
-  return code;
-}
-
-/* The server, its rooms, the rooms' counters. As JSON, one object. */
-int cmd_status(struct cli *c) {
-  static const enum room_kind counting[] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE, ROOM_RESOLVER };
-  struct table server, rooms;
-  table_init(&server), table_init(&rooms);
-  int code = ask_parent(c, "status", &server, NULL);
-  if (code == CLI_EXIT_OK) code = ask_parent(c, "ps", &rooms, NULL);
-  if (code == CLI_EXIT_OK) {
-    printf("%s", c->json ? "{\"server\": " : "");
-    table_print(&server, c->json);
-    printf("%s", c->json ? ", \"rooms\": " : "\n");
-    table_print(&rooms, c->json);
-    for (size_t i = 0; code == CLI_EXIT_OK && i < sizeof counting / sizeof *counting; i++)
-      code = show_counters(c, counting[i]);
-    printf("%s", c->json ? "}\n" : "");
-  }
-  table_free(&server), table_free(&rooms);
   return code;
 }

@@ -1,10 +1,14 @@
 /* `qasid trace`: the lines of one client's session as they happen, from every front-end at once. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/sys.h"
+#include "lib/base/units.h"
 #include "src/cli/ask.h"
 #include "src/cli/terminal.h"
 
@@ -13,10 +17,11 @@ enum { TRACE_LINKS_MAX = 128 };
 struct watched {
   struct link *links[TRACE_LINKS_MAX];
   size_t count;
+  char filter[64];
 };
 
 static int watch_kind(struct cli *c, enum room_kind kind, struct watched *w) {
-  struct slice words[] = { SLICE("trace"), slice_str(c->args[0]) };
+  struct slice words[] = { SLICE("trace"), slice_str(w->filter) };
   for (unsigned index = 0; index < 64 && w->count < TRACE_LINKS_MAX; index++) {
     int code;
     struct link *l = link_open_running(c, kind, (uint8_t)index, &code);
@@ -77,12 +82,35 @@ static int read_link(struct cli *c, struct link *l) {
   return CLI_EXIT_OK;
 }
 
-static int watch(struct cli *c, struct watched *w) {
+/* An address as the front-ends write it, or a session's name as the log has it: three numbers in hexadecimal. */
+static bool take_filter(const char *typed, char to[static 64]) {
+  struct slice rest = slice_str(typed), part;
+  uint8_t address[16];
+  int parts = 0;
+  for (int family = 0; family < 2; family++)
+    if (inet_pton(family ? AF_INET6 : AF_INET, typed, address) == 1)
+      return inet_ntop(family ? AF_INET6 : AF_INET, address, to, 64) != NULL;
+  if (rest.n >= 64) return false;
+  for (; rest.p; parts++) {
+    part = slice_split(&rest, '-');
+    if (!part.n) return false;
+    for (size_t i = 0; i < part.n; i++)
+      if (!ascii_is_digit(part.p[i]) && (part.p[i] < 'a' || part.p[i] > 'f')) return false;
+  }
+  memcpy(to, typed, strlen(typed) + 1);
+  return parts == 3;
+}
+
+/* Until then; 0: for ever. */
+static int watch(struct cli *c, struct watched *w, uint64_t end_ms) {
   struct pollfd fds[TRACE_LINKS_MAX];
   for (size_t i = 0; i < w->count; i++)
     fds[i] = (struct pollfd){ .fd = link_fd(w->links[i]), .events = POLLIN };
   for (;;) {
-    int n = poll(fds, w->count, -1);
+    uint64_t now = sys_mono_ms();
+    if (end_ms && now >= end_ms) return CLI_EXIT_OK;
+    uint64_t left = end_ms ? end_ms - now : 0;
+    int n = poll(fds, w->count, !end_ms ? -1 : left < INT_MAX ? (int)left : INT_MAX);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return cli_fail(CLI_EXIT_SYSTEM, "poll: %s", strerror(errno));
     for (size_t i = 0; i < w->count; i++) {
@@ -94,10 +122,17 @@ static int watch(struct cli *c, struct watched *w) {
 
 int cmd_trace(struct cli *c) {
   struct watched w = { .count = 0 };
+  const char *span = cli_given(c, "for");
+  uint64_t seconds = 0;
+  if (span && (!units_time(slice_str(span), &seconds) || !seconds || seconds > INT32_MAX))
+    return cli_fail(CLI_EXIT_USAGE, "--for %s: a time such as 30s, 10m, 2h is meant", span);
+  if (!take_filter(c->args[0], w.filter))
+    return cli_fail(CLI_EXIT_USAGE, "%s is neither an IP address nor the name of a session, such as 6b0b5c8f-8-2 (qasid ps shows them)",
+                    c->args[0]);
   signal(SIGINT, SIG_DFL); /* it is the only end, also where a shell's "&" made us ignore it */
   int code = watch_kind(c, ROOM_SMTPD, &w);
   if (code == CLI_EXIT_OK) code = watch_kind(c, ROOM_POP3D, &w);
-  if (code == CLI_EXIT_OK) code = watch(c, &w);
+  if (code == CLI_EXIT_OK) code = watch(c, &w, seconds ? sys_mono_ms() + seconds * 1000 : 0);
   for (size_t i = 0; i < w.count; i++) link_free(&w.links[i]);
   return code;
 }

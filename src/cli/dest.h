@@ -23,11 +23,11 @@ enum dest_finish { DEST_SHOWN, DEST_LOST, DEST_FAILED };
 
 struct dest;
 struct dest_ops {
-  /* `id` is the same whenever this message comes from this server again, and no other's: 64 characters, or
-   * empty. */
-  bool (*begin)(struct dest *d, struct slice id);
+  bool (*begin)(struct dest *d);
   bool (*put)(struct dest *d, struct slice piece);
-  enum dest_end (*end)(struct dest *d, struct buf *mark);
+  /* `id` is the same whenever these octets come under this UIDL from this server again, and no other's: 64
+   * characters, or empty. */
+  enum dest_end (*end)(struct dest *d, struct slice id, struct buf *mark);
   void (*cut)(struct dest *d);
   /* safe[i] becomes false for one of the `count` ended messages that was refused after all. */
   bool (*ready)(struct dest *d, bool *safe, size_t count);

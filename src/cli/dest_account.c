@@ -9,13 +9,10 @@
 #include "src/cli/importer.h"
 #include "src/cli/spooled.h"
 
-enum { ID_ROOM = 65 };
-
 struct dest_account {
   struct dest d;
   struct importer to;
   struct spooled message;
-  char id[ID_ROOM];
   uint64_t given;   /* messages in all */
   struct buf heard; /* outcomes that came before they were asked for */
 };
@@ -38,24 +35,19 @@ static void answered(void *arg, enum importer_outcome outcome) {
   buf_put_u8(&a->heard, outcome <= IMPORTER_GONE);
 }
 
-static bool begin(struct dest *d, struct slice id) {
-  struct dest_account *a = of(d);
-  if (id.n) memcpy(a->id, id.p, id.n < ID_ROOM ? id.n : ID_ROOM - 1);
-  a->id[id.n < ID_ROOM ? id.n : ID_ROOM - 1] = 0;
-  return spooled_reset(&a->message) || no_room(d);
-}
+static bool begin(struct dest *d) { return spooled_reset(&of(d)->message) || no_room(d); }
 
 static bool put(struct dest *d, struct slice piece) {
   return spooled_put(&of(d)->message, piece) || no_room(d);
 }
 
-static enum dest_end end(struct dest *d, struct buf *mark) {
+static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   struct dest_account *a = of(d);
-  struct mail_meta meta = { .date = sys_wall_s(), .uidl = slice_str(a->id) };
+  struct mail_meta meta = { .date = sys_wall_s(), .uidl = id };
   struct slice octets;
   if (!spooled_get(&a->message, &octets)) return no_room(d), DEST_BROKEN;
   if (!octets.n) return dest_fail(d, CLI_EXIT_DATA, "it is empty"), DEST_REFUSED;
-  if (!importer_put(&a->to, octets, IMPORTER_WIRE, &meta))
+  if (!importer_put(&a->to, octets, &meta))
     return store_over(d), DEST_BROKEN;
   a->given++;
   return DEST_TAKEN;

@@ -20,7 +20,7 @@ static struct dest_mailbox *of(struct dest *d) { return (struct dest_mailbox *)d
 
 static bool failed(struct dest *d) { return dest_fail(d, CLI_EXIT_IO, "%s", mailbox_out_error(of(d)->out)); }
 
-static bool begin(struct dest *d, struct slice id) {
+static bool begin(struct dest *d) {
   struct mail_meta meta = { 0 };
   return mailbox_out_begin(of(d)->out, &meta) || failed(d);
 }
@@ -29,7 +29,7 @@ static bool put(struct dest *d, struct slice piece) {
   return mailbox_out_put(of(d)->out, piece) || failed(d);
 }
 
-static enum dest_end end(struct dest *d, struct buf *mark) {
+static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   struct dest_mailbox *m = of(d);
   if (!mailbox_out_end(m->out)) return failed(d), DEST_BROKEN;
   if (!m->maildir) return DEST_TAKEN;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/mail/clean.h"
 #include "src/cli/dest.h"
 #include "src/cli/smtp_client.h"
 #include "src/cli/spooled.h"
@@ -24,13 +25,13 @@ static bool no_room(struct dest *d) {
   return dest_fail(d, CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
 }
 
-static bool begin(struct dest *d, struct slice id) {
+static bool begin(struct dest *d) {
   of(d)->eight_bit = false;
   return spooled_reset(&of(d)->message) || no_room(d);
 }
 
 static bool put(struct dest *d, struct slice piece) {
-  for (size_t i = 0; i < piece.n && !of(d)->eight_bit; i++) of(d)->eight_bit = piece.p[i] >= 0x80;
+  for (size_t i = 0; i < piece.n && !of(d)->eight_bit; i++) of(d)->eight_bit = piece.p[i] >= 0x80 || !piece.p[i];
   return spooled_put(&of(d)->message, piece) || no_room(d);
 }
 
@@ -47,13 +48,15 @@ static void take_sender(struct slice message, char *to, size_t room) {
   if (path.n < room) snprintf(to, room, "%.*s", SLICE_ARG(path));
 }
 
-static enum dest_end end(struct dest *d, struct buf *mark) {
+static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   struct dest_smtp *t = of(d);
   char from[321];
   struct slice octets;
+  uint64_t size;
   if (!spooled_get(&t->message, &octets)) return no_room(d), DEST_BROKEN;
   take_sender(octets, from, sizeof from);
-  int code = smtp_client_mail(&t->smtp, from, octets.n, t->eight_bit);
+  mail_is_clean(octets, &size);
+  int code = smtp_client_mail(&t->smtp, from, size, t->eight_bit);
   if (code == CLI_EXIT_OK) code = smtp_client_rcpt(&t->smtp, t->rcpt);
   if (code == CLI_EXIT_OK) code = smtp_client_data(&t->smtp, octets);
   if (code == CLI_EXIT_OK) return DEST_TAKEN;
@@ -91,11 +94,6 @@ static bool take_url(struct dest_smtp *t, const char *text, bool lmtp, struct ur
   return false;
 }
 
-/* On the machine itself nobody listens between. */
-static bool is_loopback(const char *host) {
-  return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
-}
-
 struct dest *dest_smtp_open(struct cli *c, const char *text, int *ret_code) {
   struct dest_smtp *t = calloc(1, sizeof *t);
   bool lmtp = strncmp(text, "lmtp", 4) == 0;
@@ -113,7 +111,7 @@ struct dest *dest_smtp_open(struct cli *c, const char *text, int *ret_code) {
   } else {
     *ret_code = smtp_client_open(&t->smtp, c, &url, lmtp);
     t->smtp.net.strict = false;
-    t->smtp.net.plain = is_loopback(url.host);
+    t->smtp.net.plain = url_is_loopback(url.host);
     if (*ret_code == CLI_EXIT_OK) *ret_code = smtp_client_secure(&t->smtp);
   }
   buf_free(&err);

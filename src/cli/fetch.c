@@ -20,53 +20,28 @@ static enum pop3_sink_says dest_over(struct fetch *f) { return over(f, f->dest->
 
 /* --- what is wished --- */
 
-/* Known: in the memory, with nothing left to be done. */
-static uint8_t wish_known(struct fetch *f, const struct memory_entry *e, bool twin) {
-  bool old = f->delete_after >= 0 && f->now - e->since >= f->delete_after;
+/* In the memory. What is to go is fetched once more: only its octets prove what it is. */
+static uint8_t wish_known(struct fetch *f, int64_t since) {
+  bool old = f->delete_after >= 0 && f->now - since >= f->delete_after;
   f->known++;
-  return !twin && (f->remove || old) ? POP3_DELETE : POP3_LEAVE;
+  return f->remove || old ? POP3_MOVE : POP3_LEAVE;
 }
 
-/* Copies may share a UIDL (RFC 1939 §7): the first stands for all in the memory. When they are to be deleted
- * each is fetched, since a server may be wrong about what is a copy. */
-static uint8_t wish_one(struct fetch *f, struct pop3_item *m, bool first) {
-  const struct memory_entry *e = f->memory && m->uidl.n ? memory_find(f->memory, m->uidl) : NULL;
-  if (e) memory_keep(f->memory, m->uidl);
+static uint8_t wish_one(struct fetch *f, const struct pop3_item *m) {
+  bool named = f->memory && m->uidl.n;
+  int64_t since;
+  bool known = named && memory_knows(f->memory, m->uidl, m->size, m->like->alike, &since);
+  if (named) memory_keep(f->memory, m->uidl, m->size);
   if (m->size > f->largest) {
     f->too_large++;
     return POP3_LEAVE;
   }
-  if (m->twin && f->remove) return POP3_MOVE;
-  if (m->twin && !first && f->memory && !f->all) {
-    f->twins++;
-    return POP3_LEAVE;
-  }
-  if (e && !f->all) return wish_known(f, e, m->twin);
+  if (known && !f->all) return wish_known(f, since);
   if (f->memory && !m->uidl.n && !f->remove && !f->all) {
     f->nameless++;
     return POP3_LEAVE;
   }
   return f->remove || (f->delete_after == 0 && m->uidl.n) ? POP3_MOVE : POP3_FETCH;
-}
-
-static int by_uidl(const void *a, const void *b) {
-  const struct pop3_item *const *x = a, *const *y = b;
-  int order = slice_cmp((*x)->uidl, (*y)->uidl);
-  return order ? order : (*x)->number < (*y)->number ? -1 : 1;
-}
-
-/* Of those that share a UIDL only the one with the lowest number is `own`ed. */
-static bool mark_first_twins(struct fetch *f, struct pop3_item *items, size_t count) {
-  size_t n = 0;
-  struct pop3_item **twins = calloc(count + 1, sizeof *twins);
-  if (!twins) return false;
-  for (size_t i = 0; i < count; i++)
-    if (items[i].twin) twins[n++] = &items[i];
-  if (n) qsort(twins, n, sizeof *twins, by_uidl);
-  for (size_t i = 0; i < n; i++)
-    if (i == 0 || !slice_eq(twins[i - 1]->uidl, twins[i]->uidl)) twins[i]->own = f;
-  free(twins);
-  return true;
 }
 
 static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
@@ -77,9 +52,8 @@ static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t cou
         f, CLI_EXIT_UNAVAILABLE,
         "the server has no UIDL, so what was fetched cannot be told from what was not; --delete takes "
         "mail away from there, --all fetches everything each time");
-  if (!mark_first_twins(f, items, count)) return over(f, CLI_EXIT_SYSTEM, "no memory");
   for (size_t i = 0; i < count; i++) {
-    items[i].wish = wish_one(f, &items[i], items[i].own != NULL);
+    items[i].wish = wish_one(f, &items[i]);
     if (items[i].wish != POP3_FETCH && items[i].wish != POP3_MOVE) continue;
     messages++;
     octets += items[i].size;
@@ -90,23 +64,30 @@ static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t cou
 
 /* --- messages --- */
 
-/* The same for one message of one maildrop, whenever it comes, and for no other. */
-static void put_id(const struct fetch *f, const struct pop3_item *m, struct buf *id) {
+/* The same for these octets under this UIDL of this maildrop, whenever they come, and for no others. */
+static void put_id(const struct fetch *f, const struct pop3_item *m, const uint8_t *octets, struct buf *id) {
   uint8_t digest[DIGEST_SHA256_SIZE];
-  struct slice parts[] = { slice_str(f->user), SLICE("@"), slice_str(f->net.url.host), SLICE("\n"), m->uidl };
-  if (m->uidl.n && !m->twin && digest_parts(DIGEST_SHA256, parts, sizeof parts / sizeof *parts, digest))
+  struct buf of;
+  buf_init(&of, 8192);
+  fetch_put_maildrop(f, &of);
+  struct slice parts[] = { buf_slice(&of), SLICE("\n"), m->uidl, slice_of(octets, DIGEST_SHA256_SIZE) };
+  if (m->uidl.n && !of.failed && digest_parts(DIGEST_SHA256, parts, sizeof parts / sizeof *parts, digest))
     hex_put(id, slice_of(digest, sizeof digest));
+  buf_free(&of);
+}
+
+void fetch_put_maildrop(const struct fetch *f, struct buf *out) {
+  const struct url *u = &f->net.url;
+  buf_printf(out, "%s://%s@%s:%u", u->tls ? "pop3s" : "pop3", f->user, u->host, (unsigned)u->port);
 }
 
 static enum pop3_sink_says begin(void *arg, struct pop3_item *m) {
   struct fetch *f = arg;
-  struct buf id;
-  buf_init(&id, 2 * DIGEST_SHA256_SIZE);
-  put_id(f, m, &id);
-  bool ok = f->dest->ops->begin(f->dest, buf_slice(&id));
-  buf_free(&id);
+  digest_end(&f->digest, NULL);
+  f->digest = digest_begin(DIGEST_SHA256);
+  if (!f->digest) return over(f, CLI_EXIT_SYSTEM, "no memory");
   f->fresh = true;
-  return ok ? POP3_SINK_ON : dest_over(f);
+  return f->dest->ops->begin(f->dest) ? POP3_SINK_ON : dest_over(f);
 }
 
 static enum pop3_sink_says piece(void *arg, struct pop3_item *m, struct slice octets) {
@@ -115,16 +96,65 @@ static enum pop3_sink_says piece(void *arg, struct pop3_item *m, struct slice oc
   f->fresh = false;
   f->progress.octets += octets.n;
   progress_step(&f->progress);
+  digest_put(f->digest, octets);
   return f->dest->ops->put(f->dest, octets) ? POP3_SINK_ON : dest_over(f);
+}
+
+/* It is at its destination from an earlier run, or is a copy of one that is: these very octets under this UIDL.
+ * What is listed with another size now, or once more, is noted again. */
+static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest) {
+  if (!f->memory || !m->uidl.n || f->all) return false;
+  if (m->twin) fetch_settle(f); /* a copy may stand in the batch */
+  size_t number = memory_same(f->memory, m->uidl, digest, m->twin);
+  if (!number) return false;
+  m->own = (void *)(uintptr_t)number;
+  struct memory_entry again = *memory_at(f->memory, number);
+  again.size = m->size, again.octets = m->octets, again.mark = SLICE_NONE;
+  if (memory_count(f->memory, m->uidl, m->size, m->twin) <= m->like->kept) memory_add(f->memory, &again);
+  return memory_sync(f->memory);
+}
+
+/* Of one that was known, and is another: it is fetched after all. */
+static void count_new(struct fetch *f, const struct pop3_item *m) {
+  int64_t since;
+  bool known = f->memory && m->uidl.n && !f->all &&
+               memory_knows(f->memory, m->uidl, m->size, m->like->alike, &since);
+  if (known && f->known) f->known--;
+}
+
+/* A server that cannot read a message, or does not stuff its first dot. */
+static enum pop3_sink_says nothing_came(struct fetch *f, const struct pop3_item *m) {
+  f->dest->ops->cut(f->dest);
+  progress_clear(&f->progress);
+  cli_fail(0, "message %llu: nothing came of the %llu octets that are listed", (unsigned long long)m->number,
+           (unsigned long long)m->size);
+  f->refused++;
+  return POP3_SINK_NO;
 }
 
 static enum pop3_sink_says end(void *arg, struct pop3_item *m) {
   struct fetch *f = arg;
-  struct buf *mark = &f->marks[f->count];
-  buf_init(mark, 1024);
+  uint8_t digest[DIGEST_SHA256_SIZE];
+  struct buf id;
   f->progress.messages++;
   progress_step(&f->progress);
-  switch (f->dest->ops->end(f->dest, mark)) {
+  if (!digest_end(&f->digest, digest)) return over(f, CLI_EXIT_SYSTEM, "no memory");
+  if (!m->octets && m->size) return nothing_came(f, m);
+  if (is_here(f, m, digest)) {
+    f->dest->ops->cut(f->dest);
+    pop3_client_settle(f->pop, m, true);
+    return POP3_SINK_ON;
+  }
+  if (f->code != CLI_EXIT_OK) return POP3_SINK_OVER;
+  count_new(f, m);
+  struct buf *mark = &f->marks[f->count];
+  buf_init(mark, 1024);
+  buf_init(&id, 2 * DIGEST_SHA256_SIZE);
+  put_id(f, m, digest, &id);
+  memcpy(f->digests[f->count], digest, sizeof digest);
+  enum dest_end how = f->dest->ops->end(f->dest, buf_slice(&id), mark);
+  buf_free(&id);
+  switch (how) {
   case DEST_BROKEN: buf_free(mark); return dest_over(f);
   case DEST_REFUSED:
     buf_free(mark);
@@ -164,11 +194,22 @@ struct pop3_sink fetch_sink(struct fetch *f) {
 
 /* --- safe --- */
 
+static void add_to_memory(struct fetch *f, size_t at) {
+  struct pop3_item *m = f->batch[at];
+  struct memory_entry e = { .uidl = m->uidl,
+                            .mark = buf_slice(&f->marks[at]),
+                            .since = sys_wall_s(),
+                            .size = m->size,
+                            .octets = m->octets };
+  memcpy(e.digest, f->digests[at], sizeof e.digest);
+  m->own = (void *)(uintptr_t)memory_add(f->memory, &e);
+}
+
 static bool note(struct fetch *f, const bool *safe) {
   if (!f->memory) return true;
   for (size_t i = 0; i < f->count; i++)
     if (safe[i] && f->batch[i]->uidl.n)
-      memory_add(f->memory, f->batch[i]->uidl, buf_slice(&f->marks[i]), sys_wall_s());
+      add_to_memory(f, i);
   if (memory_sync(f->memory)) return true;
   char why[300];
   snprintf(why, sizeof why, "what was fetched cannot be noted: %s", strerror(errno));
@@ -204,11 +245,19 @@ bool fetch_take_up(struct fetch *f) {
     if (!e[i].mark.n) continue;
     enum dest_finish how = f->dest->ops->finish ? f->dest->ops->finish(f->dest, e[i].mark) : DEST_SHOWN;
     if (how == DEST_FAILED) return dest_over(f), false;
-    if (how == DEST_LOST) memory_lose(f->memory, e[i].uidl);
+    if (how == DEST_LOST) memory_lose(f->memory, i + 1);
   }
   if (f->dest->ops->show(f->dest)) return true;
   dest_over(f);
   return false;
+}
+
+void fetch_forget_deleted(struct fetch *f) {
+  if (!f->memory || f->pop->end != POP3_END_DONE) return;
+  for (size_t i = 0; i < f->pop->count; i++) {
+    const struct pop3_item *m = &f->pop->items[i];
+    if (m->state == POP3_DELETED && m->own) memory_lose(f->memory, (size_t)(uintptr_t)m->own);
+  }
 }
 
 /* --- where the memory is --- */

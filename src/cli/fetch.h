@@ -1,10 +1,12 @@
 /* Fetching mail: what `qasid fetch` gives a POP3 client session as its sink.
  *
  * A message is deleted at the server only after it was safe at its destination, and (where there is a memory)
- * after its UIDL was noted; it is fetched again only when neither was. */
+ * after it was noted. What was noted in an earlier run is fetched once more before it is deleted, and held against
+ * the digest that was noted: under its UIDL there may be another one by now. */
 #ifndef QASID_CLI_FETCH_H
 #define QASID_CLI_FETCH_H
 
+#include "lib/tls/digest.h"
 #include "src/cli/dest.h"
 #include "src/cli/memory.h"
 #include "src/cli/pop3_shell.h"
@@ -29,10 +31,12 @@ struct fetch {
   /* messages that have ended and are not safe yet */
   struct pop3_item *batch[FETCH_BATCH];
   struct buf marks[FETCH_BATCH];
+  uint8_t digests[FETCH_BATCH][DIGEST_SHA256_SIZE];
+  struct digest_run *digest; /* of the message that comes */
   size_t count;
   uint64_t octets;
   /* the sum of it */
-  uint64_t fetched, fetched_octets, deleted, known, refused, twins, nameless, too_large;
+  uint64_t fetched, fetched_octets, deleted, known, refused, nameless, too_large;
   bool fresh; /* nothing of this message has come */
   int code;
 };
@@ -43,6 +47,10 @@ struct pop3_sink fetch_sink(struct fetch *f);
 void fetch_settle(void *fetch);
 /* Finishes what an earlier process began. False: it was said why not. */
 bool fetch_take_up(struct fetch *f);
+/* What the server has answered that it deleted is forgotten: its UIDL may come again (RFC 1939 §7). */
+void fetch_forget_deleted(struct fetch *f);
+/* "pop3s://USER@HOST:PORT": two servers may stand behind one name. */
+void fetch_put_maildrop(const struct fetch *f, struct buf *out);
 /* Where the memory of a maildrop and a destination is when no --state says so. False: no home. */
 bool fetch_state_path(struct slice of, char *to, size_t room);
 

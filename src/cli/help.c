@@ -3,24 +3,30 @@
 
 #include <string.h>
 
-enum { HELP_WIDTH = 88, HELP_COLUMN = 22 };
+enum { HELP_WIDTH = 80, HELP_COLUMN = 30 };
 
 /* --- for a terminal --- */
 
-static void put_wrapped(struct buf *out, size_t indent, const char *text) {
+/* The first line goes on at `column`; 0: it begins there. */
+static void put_wrapped_at(struct buf *out, size_t indent, size_t column, const char *text) {
   struct slice rest = slice_str(text);
-  size_t column = 0;
+  bool begun = column > 0;
   while (rest.p) {
     struct slice word = slice_split(&rest, ' ');
-    bool fresh = column == 0 || column + 1 + word.n > HELP_WIDTH;
+    bool fresh = !begun && (column == 0 || column + 1 + word.n > HELP_WIDTH);
     if (column && fresh) buf_put_u8(out, '\n');
     if (fresh) column = indent;
     for (size_t i = 0; fresh && i < indent; i++) buf_put_u8(out, ' ');
-    if (!fresh) buf_put_u8(out, ' ');
+    if (!fresh && !begun) buf_put_u8(out, ' ');
     buf_put(out, word);
-    column += word.n + !fresh;
+    column += word.n + (!fresh && !begun);
+    begun = false;
   }
   buf_put_u8(out, '\n');
+}
+
+static void put_wrapped(struct buf *out, size_t indent, const char *text) {
+  put_wrapped_at(out, indent, 0, text);
 }
 
 void cli_usage(struct buf *out, const struct cmd *command) {
@@ -28,8 +34,9 @@ void cli_usage(struct buf *out, const struct cmd *command) {
              command->options ? " [OPTIONS]" : "");
 }
 
-static void put_options(struct buf *out, const struct cmd_option *o) {
+static void put_options(struct buf *out, const struct cmd_option *o, bool no_json) {
   for (; o && o->name; o++) {
+    if (no_json && strcmp(o->name, "json") == 0) continue;
     buf_printf(out, "  --%s%s%s\n", o->name, o->value && o->value[0] != '[' ? " " : "", o->value ? o->value : "");
     put_wrapped(out, 6, o->text);
   }
@@ -45,16 +52,29 @@ void cli_help(struct buf *out, const struct cmd *command) {
     put_wrapped(out, 0, command->text);
   }
   buf_put_str(out, "\noptions:\n");
-  put_options(out, command->options);
-  put_options(out, cmd_common_options);
+  put_options(out, command->options, false);
+  put_options(out, cmd_common_options, command->no_json);
 }
 
 static void put_brief(struct buf *out, const struct cmd *command) {
-  size_t n = strlen(command->words);
+  size_t n = strlen(command->words) + 2;
   buf_printf(out, "  %s", command->words);
   do buf_put_u8(out, ' ');
   while (++n < HELP_COLUMN);
-  buf_printf(out, "%s\n", command->brief);
+  put_wrapped_at(out, HELP_COLUMN, n, command->brief);
+}
+
+bool cli_put_group(struct buf *out, const char *word, bool list) {
+  size_t n = strlen(word);
+  bool any = false;
+  for (size_t i = 0; i < cmd_count; i++) {
+    if (strncmp(cmds[i].words, word, n) != 0 || cmds[i].words[n] != ' ') continue;
+    if (list && !any) buf_printf(out, "%s: which of these?\n", word);
+    if (list) put_brief(out, &cmds[i]);
+    any = true;
+  }
+  if (list && any) buf_truncate(out, buf_len(out) - 1);
+  return any;
 }
 
 int cli_help_group(struct buf *out, const char *word) {
@@ -69,12 +89,12 @@ void cli_overview(struct buf *out) {
   buf_put_str(out, "usage: qasid COMMAND [OPTIONS]\n\n");
   for (size_t i = 0; i < cmd_count; i++) put_brief(out, &cmds[i]);
   buf_put_str(out,
-              "\n`qasid help COMMAND` says more. A new server begins with `qasid init you@example.org`.\n");
+              "\n`qasid help COMMAND` says more. A new server begins with\n`qasid init you@example.org`.\n");
 }
 
 /* --- mdoc --- */
 
-static void put_roff(struct buf *out, const char *text) {
+void cli_put_roff(struct buf *out, const char *text) {
   for (const char *first = text; *text; text++) {
     bool sentence = text > first && text[0] == ' ' && text[-1] == '.' && text[1] >= 'A' && text[1] <= 'Z';
     if (sentence)
@@ -117,7 +137,7 @@ static void put_manual_options(struct buf *out, const struct cmd_option *o) {
                : o->value[0] == '[' ? " "
                                     : " Ar ",
                o->value ? o->value : "");
-    put_roff(out, o->text);
+    cli_put_roff(out, o->text);
   }
   buf_put_str(out, ".El\n");
 }
@@ -127,10 +147,10 @@ static void put_manual_command(struct buf *out, const struct cmd *c) {
   put_args(out, c->args);
   buf_put_u8(out, '\n');
   buf_put_u8(out, ascii_upper((uint8_t)c->brief[0]));
-  put_roff(out, c->brief + 1);
+  cli_put_roff(out, c->brief + 1);
   buf_truncate(out, buf_len(out) - 1);
   buf_put_str(out, ".\n");
-  if (c->text) put_roff(out, c->text);
+  if (c->text) cli_put_roff(out, c->text);
   if (c->options) put_manual_options(out, c->options);
 }
 
@@ -185,18 +205,50 @@ static const char manual_environment[] = ".Sh ENVIRONMENT\n"
                                          ".Sh EXIT STATUS\n"
                                          ".Bl -tag -width 99\n";
 
-static const char manual_tail[] = ".El\n"
-                                  ".Sh EXAMPLES\n"
-                                  "A server of one's own to look at, without root:\n"
-                                  ".Bd -literal -offset indent\n"
-                                  "qasid init you@example.org --dir ~/qasid --ports high\n"
-                                  "qasid serve -c ~/qasid/qasid.conf\n"
-                                  ".Ed\n"
-                                  ".Pp\n"
-                                  "Moving a Maildir and its UIDLs in:\n"
-                                  ".Dl qasid import you@example.org /home/you/Maildir\n"
+static const char manual_tail[] = ".El\n";
+
+static const char manual_end[] =
                                   ".Sh SEE ALSO\n"
+                                  ".Xr qasid-log 5 ,\n"
                                   ".Xr qasid.conf 5\n";
+
+/* At least one for each group of commands. */
+static const struct {
+  const char *about, *command;
+} examples[] = {
+  { "A server of one's own to look at, without root:",
+    "qasid init you@example.org --dir ~/qasid --ports high\nqasid serve -c ~/qasid/qasid.conf" },
+  { "Is everything well? In words, for Nagios, and before a restart:", "qasid status\nqasid status --check\nqasid check-config" },
+  { "Another domain, with an account, a list, and an address that leads elsewhere:",
+    "qasid domain add example.net\nqasid account add alice@example.net --quota 2G\n"
+    "qasid alias add team@example.net alice@example.net you@example.org\nqasid alias add al@example.net alice@example.net" },
+  { "Many accounts at once, looked at first:", "qasid account import accounts.csv --dry-run\nqasid account import accounts.csv" },
+  { "Collecting mail from another server every 10 minutes:",
+    "qasid account collect add alice@example.net pop3s://alice@pop.example.com --every 10m\nqasid account collect list" },
+  { "What is in a mailbox, and bringing back what was deleted yesterday:",
+    "qasid mail list alice@example.net\nqasid mail show alice@example.net 17\nqasid mail undelete alice@example.net --since 1d" },
+  { "Why does mail to a domain wait, and trying again:",
+    "qasid queue list to=example.com\nqasid queue history alice@example.com\nqasid queue retry to=example.com" },
+  { "Signing what is sent:", "qasid dkim list" },
+  { "What a client and the server say to each other, for ten minutes:", "qasid ps\nqasid trace 192.0.2.7 --for 10m" },
+  { "Moving a Maildir and its UIDLs in, and an account out:",
+    "qasid import you@example.org /home/you/Maildir\nqasid export you@example.org you.mbox" },
+  { "Moving from another POP3 server, until nothing differs:",
+    "qasid migrate pop3 --from pop.example.com --accounts accounts.txt --create --prove" },
+  { "A backup every night, and what to do after the worst:",
+    "qasid backup /backup/mail.tar\nqasid check\nqasid restore /backup/mail.tar" },
+  { "Mail as a client sees it, and a message to try the way out:",
+    "qasid fetch pop3s://you@example.org --list\necho hello | qasid send smtp://you@mail.example.org --to a@example.com --subject test" },
+  { "What the server finds in DNS:", "qasid dns lookup example.com mx" },
+};
+
+static void put_examples(struct buf *out) {
+  buf_put_str(out, ".Sh EXAMPLES\n");
+  for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+    cli_put_roff(out, examples[i].about);
+    buf_printf(out, ".Bd -literal -offset indent\n%s\n.Ed\n%s", examples[i].command, i + 1 < sizeof examples / sizeof *examples ? ".Pp\n" : "");
+  }
+}
 
 void cli_manual(struct buf *out) {
   buf_put_str(out, manual_head);
@@ -207,7 +259,49 @@ void cli_manual(struct buf *out) {
   buf_put_str(out, manual_environment);
   for (size_t i = 0; i < cli_exit_count; i++) {
     buf_printf(out, ".It %d\n", cli_exits[i].code);
-    put_roff(out, cli_exits[i].text);
+    cli_put_roff(out, cli_exits[i].text);
   }
   buf_put_str(out, manual_tail);
+  put_examples(out);
+  buf_put_str(out, manual_end);
+}
+
+/* --- bash --- */
+
+static const char completion_head[] =
+    "# bash completion for qasid(1). Made from src/cli/commands.c by `qasid help completion`.\n"
+    "_qasid() {\n"
+    "  local cur=${COMP_WORDS[COMP_CWORD]} typed='' words='' command='' line rest i\n"
+    "  COMPREPLY=()\n"
+    "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "    case ${COMP_WORDS[i]} in\n"
+    "      -c | --config) ((i++)) ;;\n"
+    "      -*) ;;\n"
+    "      *) typed+=\"${COMP_WORDS[i]} \" ;;\n"
+    "    esac\n"
+    "  done\n"
+    "  while IFS='|' read -r line rest; do\n"
+    "    # the next word of commands that begin with what was typed; the options of the one that it is\n"
+    "    [[ \"$line \" == \"$typed\"* && \"$line \" != \"$typed\" ]] && line=${line#\"$typed\"} && words+=\" ${line%% *}\"\n"
+    "    [[ $typed == \"$line \"* ]] && command=$rest\n"
+    "  done <<'EOF'\n";
+static const char completion_tail[] =
+    "EOF\n"
+    "  [[ $cur == -* ]] && words=$command\n"
+    "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\" | sort -u)\n"
+    "}\n"
+    "complete -o default -F _qasid qasid\n";
+
+void cli_completion(struct buf *out) {
+  buf_put_str(out, completion_head);
+  for (size_t i = 0; i < cmd_count; i++) {
+    const struct cmd_option *lists[] = { cmds[i].options, cmd_common_options };
+    buf_printf(out, "%s|", cmds[i].words);
+    for (size_t k = 0; k < 2; k++)
+      for (const struct cmd_option *o = lists[k]; o && o->name; o++)
+        if (!cmds[i].no_json || strcmp(o->name, "json") != 0) buf_printf(out, "--%s ", o->name);
+    buf_truncate(out, buf_len(out) - 1);
+    buf_put_u8(out, '\n');
+  }
+  buf_put_str(out, completion_tail);
 }

@@ -1,10 +1,13 @@
 #include "src/cli/importer.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/base/num.h"
+#include "lib/mail/measure.h"
 #include "lib/mail/surrogate.h"
-#include "src/cli/mbox.h"
 
 enum { PIECE = 32 * 1024, LINE_ROOM = 256 };
 
@@ -60,23 +63,62 @@ static bool say_octets(struct importer *x, struct slice s) {
 static bool say_line(struct importer *x, uint64_t size, const struct mail_meta *meta, uint64_t surrogate) {
   char line[LINE_ROOM];
   struct slice uidl = meta->uidl.n ? meta->uidl : SLICE("-");
-  int n = snprintf(line, sizeof line, "%llu %lld %u %.*s %llu\n", (unsigned long long)size,
-                   (long long)meta->date, meta->flags, SLICE_ARG(uidl), (unsigned long long)surrogate);
+  int n = snprintf(line, sizeof line, "%llu %lld %u %.*s %llu%s\n", (unsigned long long)size,
+                   (long long)meta->date, meta->flags, SLICE_ARG(uidl), (unsigned long long)surrogate,
+                   x->again ? " again" : "");
   return n > 0 && (size_t)n < sizeof line && say(x, slice_of(line, (size_t)n));
 }
 
-/* Gives `take` the message in wire form, some at a time, as long as it says true. */
-static bool each_piece(struct slice raw, bool unquote, bool (*take)(void *arg, struct slice piece),
-                       void *arg) {
-  struct to_wire w = to_wire_open(raw, unquote);
-  struct buf piece;
-  bool ok = true;
-  buf_init(&piece, raw.n + PIECE + 1024); /* a line may be as long as the message */
-  while (ok && to_wire_next(&w, &piece, PIECE)) {
-    ok = !piece.failed && take(arg, buf_slice(&piece));
-    buf_reset(&piece);
+/* A message where it is: in memory, or (fd not below 0) in a file. */
+struct source {
+  int fd;
+  struct slice memory;
+  uint64_t size;
+};
+
+/* Gives `take` its octets, some at a time, as long as it says true. */
+static bool each_piece(const struct source *from, bool (*take)(void *arg, struct slice piece), void *arg) {
+  uint8_t room[PIECE];
+  for (uint64_t at = 0; at < from->size;) {
+    struct slice piece = slice_first(slice_from(from->memory, (size_t)at), PIECE);
+    if (from->fd >= 0) {
+      ssize_t n = pread(from->fd, room, from->size - at < PIECE ? (size_t)(from->size - at) : PIECE, (off_t)at);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      piece = slice_of(room, (size_t)n);
+    }
+    if (!take(arg, piece)) return false;
+    at += piece.n;
   }
-  buf_free(&piece);
+  return true;
+}
+
+/* What comes out of the door goes on to `take`; NULL: it is counted only. */
+struct door {
+  struct mail_clean clean;
+  struct buf out;
+  bool (*take)(void *arg, struct slice piece);
+  void *arg;
+};
+
+static bool go_on(struct door *d) {
+  bool ok = !d->out.failed && (!buf_len(&d->out) || d->take(d->arg, buf_slice(&d->out)));
+  buf_reset(&d->out);
+  return ok;
+}
+
+static bool through(void *arg, struct slice piece) {
+  struct door *d = arg;
+  mail_clean_put(&d->clean, piece, d->take ? &d->out : NULL);
+  return !d->take || go_on(d);
+}
+
+static bool each_clean_piece(const struct source *from, struct door *d) {
+  buf_init(&d->out, 2 * PIECE + MAIL_CLEAN_ROOM);
+  bool ok = each_piece(from, through, d);
+  mail_clean_end(&d->clean, d->take ? &d->out : NULL);
+  ok = ok && (!d->take || go_on(d));
+  buf_free(&d->out);
   return ok;
 }
 
@@ -85,17 +127,6 @@ static bool say_piece(void *arg, struct slice piece) { return say_octets(arg, pi
 static bool measure_piece(void *arg, struct slice piece) {
   surrogate_put(arg, piece, NULL);
   return true;
-}
-
-/* What a POP3 client without UTF8 will get of it; where there is only ASCII that is quickly said. */
-static uint64_t measure(struct slice raw, enum importer_form form) {
-  struct surrogate s;
-  if (!surrogate_wants(raw)) return SURROGATE_SAME;
-  surrogate_open(&s);
-  bool good = form == IMPORTER_WIRE ? measure_piece(&s, raw)
-                                    : each_piece(raw, form == IMPORTER_MBOX, measure_piece, &s);
-  surrogate_end(&s, NULL);
-  return good ? surrogate_size(&s) : SURROGATE_UNKNOWN;
 }
 
 /* --- the whole --- */
@@ -115,14 +146,62 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
   return false;
 }
 
-bool importer_put(struct importer *x, struct slice raw, enum importer_form form,
-                  const struct mail_meta *meta) {
-  bool unquote = form == IMPORTER_MBOX;
-  uint64_t size = form == IMPORTER_WIRE ? raw.n : to_wire_size(raw, unquote);
-  if (x->ended) return false;
-  if (!size) return true;
-  return say_line(x, size, meta, measure(raw, form)) &&
-         (form == IMPORTER_WIRE ? say_octets(x, raw) : each_piece(raw, unquote, say_piece, x));
+/* What a POP3 client without UTF8 will get of it. */
+static uint64_t measure(const struct source *from) {
+  struct surrogate s;
+  surrogate_open(&s, SURROGATE_6857); /* where the other is wanted, store measures it */
+  struct door d = { .take = measure_piece, .arg = &s };
+  bool good = each_clean_piece(from, &d);
+  surrogate_end(&s, NULL);
+  return good ? surrogate_size(&s) : SURROGATE_UNKNOWN;
+}
+
+/* Its size is said before its octets are: what the door makes of it is counted first. */
+static bool put_from(struct importer *x, const struct source *from, bool eight_bit, const struct mail_meta *meta) {
+  struct door count = { .take = NULL }, d = { .take = say_piece, .arg = x };
+  if (x->ended || !each_clean_piece(from, &count)) return false;
+  bool clean = !mail_changes_any(&count.clean.changed);
+  uint64_t surrogate = eight_bit || count.clean.changed.nuls ? measure(from) : SURROGATE_SAME;
+  bool ok = say_line(x, count.clean.octets, meta, surrogate) &&
+            (clean ? each_piece(from, say_piece, x) : each_clean_piece(from, &d));
+  x->changed_messages += !clean;
+  mail_changes_add(&x->changed, &count.clean.changed);
+  return ok;
+}
+
+bool importer_put(struct importer *x, struct slice message, const struct mail_meta *meta) {
+  const struct source from = { -1, message, message.n };
+  return put_from(x, &from, surrogate_wants(message), meta);
+}
+
+bool importer_put_file(struct importer *x, int fd, uint64_t size, bool eight_bit,
+                       const struct mail_meta *meta) {
+  const struct source from = { fd, SLICE_NONE, size };
+  return put_from(x, &from, eight_bit, meta);
+}
+
+static bool keep_piece(void *arg, struct slice piece) {
+  buf_put(arg, piece);
+  return true;
+}
+
+bool importer_keeps(struct slice message, struct importer_kept *ret) {
+  const struct source from = { -1, message, message.n };
+  struct mail_measure m;
+  struct buf copy;
+  uint64_t size;
+  buf_init(&copy, 2 * (message.n + PIECE));
+  struct door d = { .take = keep_piece, .arg = &copy };
+  bool clean = mail_is_clean(message, &size), ok = clean || each_clean_piece(&from, &d);
+  struct slice kept = clean ? message : buf_slice(&copy);
+  mail_measure_open(&m);
+  mail_measure_put(&m, kept);
+  struct slice parts[] = { kept, slice_first(SLICE("\r\n\r\n"), (size_t)(mail_measure_end(&m) - m.octets)) };
+  ok = ok && !copy.failed && digest_parts(DIGEST_SHA256, parts, 2, ret->digest);
+  ret->size = parts[0].n + parts[1].n;
+  ret->sum = crc32c(crc32c(0, parts[0]), parts[1]);
+  buf_free(&copy);
+  return ok;
 }
 
 bool importer_wait(struct importer *x, uint64_t messages) {
@@ -134,7 +213,19 @@ bool importer_wait(struct importer *x, uint64_t messages) {
   }
 }
 
+/* Nothing is changed without a word. */
+static void say_changes(const struct importer *x) {
+  struct buf b;
+  if (!x->changed_messages) return;
+  buf_init(&b, 256);
+  mail_changes_put(&b, &x->changed);
+  cli_fail(0, "%llu messages had what no message may have and were made over: %.*s",
+           (unsigned long long)x->changed_messages, SLICE_ARG(buf_slice(&b)));
+  buf_free(&b);
+}
+
 int importer_end(struct importer *x) {
+  say_changes(x);
   bool ok = !x->ended && link_input_end(x->link);
   while (!x->ended && hear(x)) {
   }

@@ -5,6 +5,8 @@
 #ifndef QASID_CLI_IMPORTER_H
 #define QASID_CLI_IMPORTER_H
 
+#include "lib/mail/clean.h"
+#include "lib/tls/digest.h"
 #include "src/cli/link.h"
 #include "src/cli/mailbox.h"
 
@@ -26,21 +28,27 @@ struct importer {
   /* Called for each answer, in the order of the messages. May be NULL; set after importer_begin(). */
   void (*answered)(void *arg, enum importer_outcome outcome);
   void *arg;
+  uint64_t changed_messages;   /* in which the door (lib/mail/clean.h) */
+  struct mail_changes changed; /* made over so much; importer_end() says it */
   struct link_said last;
-};
-
-/* How a message's octets are given. */
-enum importer_form {
-  IMPORTER_WIRE, /* as they are to be kept: lines end in CRLF */
-  IMPORTER_FILE, /* a file's: LF, CRLF or CR */
-  IMPORTER_MBOX, /* a file's, with mboxrd's ">" in front of "From " */
+  bool again; /* set after importer_begin(): a message whose UIDL is taken or gone is added with another */
 };
 
 /* False with *ret_code: it was said why. importer_free() is to be called either way. */
 bool importer_begin(struct importer *x, struct cli *c, const char *address, int *ret_code);
-/* False: the store takes no more; importer_end() has the reason. An empty message is passed over. */
-bool importer_put(struct importer *x, struct slice raw, enum importer_form form,
-                  const struct mail_meta *meta);
+/* A message as it came: the door (lib/mail/clean.h) is passed here. False: the store takes no more; importer_end() has
+ * the reason. */
+bool importer_put(struct importer *x, struct slice message, const struct mail_meta *meta);
+/* The same out of a file that nobody else writes to; `eight_bit`: some of its octets are not ASCII. */
+bool importer_put_file(struct importer *x, int fd, uint64_t size, bool eight_bit, const struct mail_meta *meta);
+/* What the store will keep of a message: what the door makes of it, and with the ends it lacks (lib/mail/measure.h).
+ * False without memory. */
+struct importer_kept {
+  uint64_t size;
+  uint32_t sum; /* CRC-32C */
+  uint8_t digest[DIGEST_SHA256_SIZE];
+};
+bool importer_keeps(struct slice message, struct importer_kept *ret);
 /* Waits until that many messages in all are answered. False: the store has said its last before. */
 bool importer_wait(struct importer *x, uint64_t messages);
 /* Waits until all are answered. The exit code, said: CLI_EXIT_TEMPORARY when some could not be added. */

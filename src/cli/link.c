@@ -263,6 +263,7 @@ int link_exit(enum cli_code code) {
   static const int exits[CLI_CODES] = {
     [CLI_OK] = CLI_EXIT_OK,         [CLI_USAGE] = CLI_EXIT_USAGE,       [CLI_NOT_FOUND] = CLI_EXIT_NOT_FOUND,
     [CLI_EXISTS] = CLI_EXIT_EXISTS, [CLI_TROUBLE] = CLI_EXIT_TEMPORARY, [CLI_DAMAGE] = CLI_EXIT_DATA,
+    [CLI_REFUSED] = CLI_EXIT_CONFIG,
   };
   return exits[code];
 }

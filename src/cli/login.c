@@ -5,20 +5,6 @@
 #include "lib/base/codec.h"
 #include "lib/base/sys.h"
 
-bool login_offers(struct slice offered, const char *name) {
-  while (offered.p)
-    if (slice_caseeq(slice_split(&offered, ' '), slice_str(name))) return true;
-  return false;
-}
-
-const struct sasl_mechanism *login_choose(struct slice offered, const char *named, bool tls) {
-  if (named) return sasl_find(slice_str(named));
-  if (tls && login_offers(offered, "PLAIN")) return sasl_find(SLICE("PLAIN"));
-  for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++)
-    if (sasl_usable(m, (struct sasl_channel){ tls, tls }) && login_offers(offered, m->name)) return m;
-  return NULL;
-}
-
 bool login_needs_secret(const char *named) {
   const struct sasl_mechanism *m = named ? sasl_find(slice_str(named)) : NULL;
   return !m || m->by != SASL_BY_CERTIFICATE;
@@ -41,21 +27,7 @@ static bool send_auth(struct net *n, const struct sasl_mechanism *mech, struct s
   struct buf line;
   char shown[64];
   buf_init(&line, 2 * SASL_MESSAGE_MAX);
-  buf_reserve(&line, initial.n / 3 * 4 + 64);
-  buf_printf(&line, "AUTH %s", mech->name);
-  size_t bare = buf_len(&line);
-  *ret_sent = mech->client_first;
-  if (mech->client_first) {
-    buf_put_u8(&line, ' ');
-    if (initial.n)
-      base64_put(&line, initial);
-    else
-      buf_put_u8(&line, '=');
-  }
-  if (buf_len(&line) + 2 > line_max) {
-    buf_truncate(&line, bare);
-    *ret_sent = false;
-  }
+  *ret_sent = sasl_put_auth(&line, mech, initial, line_max);
   snprintf(shown, sizeof shown, "AUTH %s%s", mech->name, *ret_sent ? " (response)" : "");
   bool ok = !line.failed && net_line(n, buf_slice(&line), shown);
   buf_wipe(&line);
@@ -94,21 +66,15 @@ static enum login_answer converse(struct net *n, struct sasl_client *c, bool sen
   if (over) a = LOGIN_OVER;
   if (a == LOGIN_ACCEPTED && !sasl_client_believes(c)) {
     buf_put_str(why, "the server could not prove that it knows the password");
-    a = LOGIN_REFUSED;
+    a = LOGIN_BROKEN;
+  } else if (a == LOGIN_REFUSED && cancelled) {
+    buf_put_str(why, "the server does not speak the mechanism as it is meant");
+    a = LOGIN_BROKEN;
   } else if (a == LOGIN_REFUSED) {
-    buf_put(why,
-            cancelled ? SLICE("the server does not speak the mechanism as it is meant") : buf_slice(&heard));
+    buf_put(why, buf_slice(&heard));
   }
   buf_wipe(&heard);
   return a;
-}
-
-/* RFC 5802 §6. One who was offered a mechanism that binds, and was told to use another, says no word of it. */
-static void bind_channel(struct sasl_client *c, struct net *n, struct slice offered, uint8_t *mem) {
-  size_t size = n->tls ? tls_binding_exporter(n->tls, mem) : 0;
-  bool bound_offered =
-      login_offers(offered, "SCRAM-SHA-256-PLUS") || login_offers(offered, "SCRAM-SHA-1-PLUS");
-  if (size && (c->mech->binds || !bound_offered)) sasl_client_bind(c, "tls-exporter", slice_of(mem, size));
 }
 
 enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, struct slice user,
@@ -125,8 +91,8 @@ enum login_answer login_sasl(struct net *n, const struct sasl_mechanism *mech, s
   base64_put(&nonce, slice_of(random, sizeof random));
   sasl_client_start(&c, mech, user, password, SLICE_NONE, buf_slice(&nonce));
   sasl_client_at(&c, slice_str(n->url.host), n->url.port);
-  bind_channel(&c, n, offered, binding);
-  enum login_answer a = LOGIN_REFUSED;
+  sasl_client_bind_exporter(&c, slice_of(binding, n->tls ? tls_binding_exporter(n->tls, binding) : 0), offered);
+  enum login_answer a = LOGIN_UNABLE;
   if (mech->client_first && sasl_client_step(&c, false, SLICE_NONE, &response) != SASL_SEND)
     buf_put_str(why, "this name or password cannot be sent by that mechanism");
   else if (!send_auth(n, mech, buf_slice(&response), line_max, &sent))

@@ -4,6 +4,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "src/cli/mbox_scan.h"
 
 /* The flags of a message as the store numbers them, in the order of Maildir's letters DFRST without
  * those that have no letter. */
@@ -53,28 +54,49 @@ const char *mailbox_out_error(const struct mailbox_out *o);
 void mailbox_out_free(struct mailbox_out **o);
 
 /* --- reading --- */
+
+/* The mailbox may be somebody else's (place.h): no link is followed, nothing is waited for, each file is its
+ * owner's. Files are read, not mapped: whoever cuts one short meanwhile loses that message alone. What
+ * is no message, or can't be read, comes as an item that says so, and the rest goes on. */
 struct mailbox_in;
 
+enum { MAIL_ITEM_NAME = 320 };
 struct mail_item {
   struct mail_meta meta;
-  const char *name; /* the Maildir's file without flags, or "" */
-  struct slice raw; /* valid until the next mailbox_in_next() */
-  bool unquote;     /* an mbox's: for to_wire_open() */
+  char name[MAIL_ITEM_NAME]; /* the Maildir's file, or "message N" of an mbox */
+  const char *left_out;      /* why it can't be taken; NULL: it can */
+  bool internal;             /* left out, but no mail: the folder's own data */
+  bool doubtful;             /* see mbox_scan.h */
+  int fd;                    /* where its octets are, valid until the next mailbox_in_next() */
+  uint64_t at, size;
+  enum mbox_quoting quoting; /* for to_wire_open() */
 };
 
-/* Where the UIDLs are. */
-struct mailbox_uidls {
-  const char *file; /* lines as uidls_read_plain() wants them; NULL: none */
-  const char *from; /* a word of mailbox_uidl_words; NULL: what the folder has */
+/* Where the UIDLs are, and what an mbox is. */
+struct mailbox_how {
+  const char *uidl_file; /* lines as uidls_read_plain() wants them; NULL: none */
+  const char *uidl_from; /* a word of mailbox_put_uidl_words(); NULL: what the folder has */
+  enum mbox_form form;
 };
 /* "dovecot, courier, …", for who typed another. */
 void mailbox_put_uidl_words(struct buf *out);
 
-/* A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. `uidls` may be
+/* A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. `how` may be
  * NULL. NULL with a sentence in `err`. */
-struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_uidls *uidls, struct buf *err);
+struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_how *how, struct buf *err);
 /* False at the end, and with something in `err` when it cannot go on. */
 bool mailbox_in_next(struct mailbox_in *in, struct mail_item *ret, struct buf *err);
+/* Its octets in wire form, some at a time. False when `take` says so, and with errno when it can't be read. */
+bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct slice wire), void *arg);
+/* How far it is: of how many messages (0: not known), of how many octets (0: not known). */
+struct mailbox_progress {
+  uint64_t all_messages, octets, all_octets;
+};
+struct mailbox_progress mailbox_in_progress(const struct mailbox_in *in);
+/* At the end: lines of an mbox that begin with "From " behind an empty one, and were taken as text; and whether a
+ * list of UIDLs in order had another number of lines than there are messages. */
+uint64_t mailbox_in_left_text(const struct mailbox_in *in);
+bool mailbox_in_uidls_differ(const struct mailbox_in *in);
 void mailbox_in_free(struct mailbox_in **in);
 
 #endif

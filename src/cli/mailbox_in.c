@@ -1,21 +1,20 @@
-/* The octets of a mailbox are mapped, not copied; a mailbox of many gigabytes is read with little
- * memory. Nothing else may shorten a file meanwhile. */
+/* Mailboxes in files, message by message. Of each no more is in memory than a window of it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/cli/cyrus.h"
 #include "src/cli/mailbox.h"
 #include "src/cli/mbox.h"
+#include "src/cli/place.h"
 #include "src/cli/uidls.h"
 
-enum { IN_MEMORY_MAX = 1024 * 1024 * 1024 };
+enum { IN_MEMORY_MAX = 1024 * 1024 * 1024, LIST_MAX = 256 * 1024 * 1024, PIECE = 64 * 1024 };
 #define CYRUS_INDEX "cyrus.index"
 
 enum uidl_kind {
@@ -30,17 +29,24 @@ struct mailbox_in {
   struct uidl_list uidls;
   bool has_uidls;
   struct arena mem;
-  size_t at;         /* how many messages were given */
-  struct slice rest; /* mbox: what is still to be read */
-  struct slice map;  /* the mbox, or the Maildir's present file */
-  int folder;        /* Maildir; -1: mbox */
+  size_t at;        /* how many messages were given */
+  struct mbox_scan *scan; /* NULL: a folder */
+  int fd;           /* the mbox, or the folder's present file; -1: none */
+  int folder;       /* -1: mbox */
+  uid_t owner;      /* the folder's */
+  int inside[2];    /* cur and new; -1: there are none */
+  uid_t owners[2];
   struct file {
-    const char *path; /* new/NAME or cur/NAME */
+    const char *path; /* new/NAME, cur/NAME, or Cyrus's NAME */
+    int folder;
+    uid_t owner; /* the folder's */
     struct slice base;
     uint64_t uid;
     struct mail_meta meta; /* Cyrus's; else it is made when the file is read */
   } * files;
   size_t count, room;
+  char uidl[72]; /* of the present item */
+  bool failed;   /* the mbox can't be read on; that was given as an item */
 };
 
 /* --- names --- */
@@ -64,25 +70,6 @@ uint32_t maildir_flags(struct slice name) {
     }
   }
   return flags;
-}
-
-/* --- files --- */
-
-static bool map_file(int at, const char *path, struct slice *ret, struct stat *st) {
-  int fd = openat(at, path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  bool ok = fstat(fd, st) == 0 && S_ISREG(st->st_mode);
-  if (!ok) errno = EINVAL;
-  void *p = ok && st->st_size ? mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-  close(fd);
-  if (!ok || p == MAP_FAILED) return false;
-  *ret = slice_of(p, (size_t)st->st_size);
-  return true;
-}
-
-static void unmap(struct slice *map) {
-  if (map->n) munmap((void *)(uintptr_t)map->p, map->n);
-  *map = SLICE_NONE;
 }
 
 /* --- where UIDLs are --- */
@@ -132,50 +119,107 @@ static const struct uidl_source *source_there(int folder, struct buf *err) {
   return found;
 }
 
-/* `file` is in the folder `at`. */
-static bool read_uidls(struct mailbox_in *in, int at, const char *path,
+/* A list, out of an open file, which is closed. */
+static bool read_uidls(struct mailbox_in *in, int fd, const char *path,
                        bool (*read)(struct uidl_list *l, struct slice text, struct buf *err),
                        struct buf *err) {
-  struct slice text;
-  struct stat st;
-  if (!map_file(at, path, &text, &st)) {
-    buf_printf(err, "%s: %s", path, strerror(errno));
-    return false;
-  }
+  struct buf text;
+  buf_init(&text, LIST_MAX);
+  bool ok = fd >= 0 && place_read(fd, &text);
+  if (!ok) buf_printf(err, "%s: %s", path, place_why(errno));
+  if (fd >= 0) close(fd);
   size_t before = buf_len(err);
-  buf_printf(err, "%s: ", path);
-  bool ok = read(&in->uidls, text, err);
+  if (ok) {
+    buf_printf(err, "%s: ", path);
+    in->has_uidls = true;
+    ok = read(&in->uidls, buf_slice(&text), err);
+  }
   if (ok) buf_truncate(err, before);
-  in->has_uidls = true;
-  unmap(&text);
+  buf_free(&text);
+  return ok;
+}
+
+static bool read_given_uidls(struct mailbox_in *in, const char *path, struct buf *err) {
+  struct stat st;
+  return read_uidls(in, place_open_file(path, &st), path, uidls_read_plain, err);
+}
+
+static bool read_own_uidls(struct mailbox_in *in, const struct uidl_source *source, struct buf *err) {
+  struct stat st;
+  return read_uidls(in, place_open_in(in->folder, source->file, in->owner, &st), source->file, source->read,
+                    err);
+}
+
+/* --- octets --- */
+
+static ssize_t read_at(int fd, uint64_t at, void *to, size_t n) {
+  ssize_t r;
+  do r = pread(fd, to, n, (off_t)at);
+  while (r < 0 && errno == EINTR);
+  return r;
+}
+
+static ssize_t read_octets(void *arg, uint64_t at, void *to, size_t n) { return read_at(*(int *)arg, at, to, n); }
+
+bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct slice wire), void *arg) {
+  struct to_wire w = to_wire_open(item->quoting);
+  struct buf out;
+  uint8_t piece[PIECE];
+  buf_init(&out, 2 * PIECE + TO_WIRE_HELD);
+  bool ok = true;
+  for (uint64_t at = 0; ok && at < item->size;) {
+    uint64_t left = item->size - at;
+    ssize_t n = read_at(item->fd, item->at + at, piece, left < PIECE ? (size_t)left : PIECE);
+    if (n == 0) errno = ENODATA; /* somebody made it shorter */
+    ok = n > 0;
+    if (!ok) break;
+    to_wire_put(&w, slice_of(piece, (size_t)n), &out);
+    ok = !out.failed && take(arg, buf_slice(&out));
+    buf_reset(&out);
+    at += (uint64_t)n;
+  }
+  if (ok) to_wire_end(&w, &out);
+  ok = ok && (!buf_len(&out) || take(arg, buf_slice(&out)));
+  buf_free(&out);
   return ok;
 }
 
 /* The field X-UIDL of the header, as qpopper and its like keep it. */
-static struct slice uidl_in_header(struct slice raw) {
-  while (raw.n) {
-    struct slice line = slice_split(&raw, '\n');
-    if (line.n && line.p[line.n - 1] == '\r') line.n--;
-    if (!line.n) break;
-    if (!slice_case_starts(line, SLICE("X-UIDL:"))) continue;
-    struct slice value = slice_trim(slice_from(line, 7));
-    return slice_split(&value, ' ');
-  }
-  return SLICE_NONE;
+static void read_header(struct mailbox_in *in, uint64_t size, struct mbox_fields *ret) {
+  struct mbox_line line;
+  struct mbox_scan *s = malloc(sizeof *s);
+  *ret = (struct mbox_fields){ .length = 0 };
+  if (!s) return;
+  mbox_scan_open(s, (struct octets_in){ read_octets, &in->fd, size }, MBOX_CL2);
+  s->eol = '\n';
+  while (mbox_scan_line(s, &line) && line.text.n) mbox_fields_put(ret, line.text);
+  free(s);
 }
 
-/* Of a Maildir's file (base), or of a message of an mbox. */
-static struct slice uidl_of(struct mailbox_in *in, struct slice base, struct slice raw) {
-  const struct uidl_entry *known = in->has_uidls ? uidls_find(&in->uidls, base) : NULL;
-  struct slice uidl = known ? known->uidl : SLICE_NONE;
-  if (in->kind == UIDL_OF_NAME) uidl = base;
-  if (in->kind == UIDL_OF_HEADER) uidl = uidl_in_header(raw);
-  return uidls_is_valid(uidl) ? uidl : SLICE_NONE;
+/* Of a Maildir's file, or of an mbox's message by its number. */
+static struct slice known_uidl(const struct mailbox_in *in, struct slice name) {
+  const struct uidl_entry *known = in->has_uidls ? uidls_find(&in->uidls, name) : NULL;
+  return known && uidls_is_valid(known->uidl) ? known->uidl : SLICE_NONE;
+}
+
+/* The item keeps a copy where nothing else does. */
+static struct slice kept_uidl(struct mailbox_in *in, const char *uidl) {
+  snprintf(in->uidl, sizeof in->uidl, "%s", uidl);
+  return slice_str(in->uidl);
+}
+
+static struct slice uidl_of_file(struct mailbox_in *in, const struct file *f, uint64_t size) {
+  struct mbox_fields fields;
+  switch (in->kind) {
+  case UIDL_OF_NAME: return uidls_is_valid(f->base) ? f->base : SLICE_NONE;
+  case UIDL_OF_HEADER: return read_header(in, size, &fields), kept_uidl(in, fields.uidl);
+  default: return known_uidl(in, f->base);
+  }
 }
 
 /* --- Maildir --- */
 
-static bool add_file(struct mailbox_in *in, const char *folder, const char *name) {
+static bool add_file(struct mailbox_in *in, const char *folder, int fd, uid_t owner, const char *name) {
   if (in->count == in->room) {
     size_t room = in->room ? 2 * in->room : 256;
     struct file *files = realloc(in->files, room * sizeof *files);
@@ -189,21 +233,23 @@ static bool add_file(struct mailbox_in *in, const char *folder, const char *name
   snprintf(path, n, "%s%s%s", folder, *folder ? "/" : "", name);
   struct slice base = maildir_base_name(slice_str(path));
   const struct uidl_entry *known = in->has_uidls ? uidls_find(&in->uidls, base) : NULL;
-  in->files[in->count++] = (struct file){ .path = path, .base = base, .uid = known ? known->uid : 0 };
+  in->files[in->count++] =
+      (struct file){ .path = path, .folder = fd, .owner = owner, .base = base, .uid = known ? known->uid : 0 };
   return true;
 }
 
-static bool list_folder(struct mailbox_in *in, const char *name, struct buf *err) {
-  int fd = openat(in->folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static bool list_folder(struct mailbox_in *in, size_t which, const char *name, struct buf *err) {
+  in->inside[which] = place_open_folder_in(in->folder, name, in->owner, &in->owners[which]);
+  int fd = in->inside[which] < 0 ? -1 : openat(in->inside[which], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *d = fd < 0 ? NULL : fdopendir(fd);
   if (!d) {
-    buf_printf(err, "%s: %s; a Maildir has the folders cur, new and tmp", name, strerror(errno));
+    buf_printf(err, "%s: %s; a Maildir has the folders cur, new and tmp", name, place_why(errno));
     if (fd >= 0) close(fd);
     return false;
   }
   bool ok = true;
   for (struct dirent *e; ok && (e = readdir(d));)
-    if (e->d_name[0] != '.') ok = add_file(in, name, e->d_name);
+    if (e->d_name[0] != '.') ok = add_file(in, name, in->inside[which], in->owners[which], e->d_name);
   if (!ok) buf_put_str(err, "no memory");
   closedir(d);
   return ok;
@@ -229,33 +275,40 @@ static int by_age(const void *a, const void *b) {
 static bool open_maildir(struct mailbox_in *in, const char *file, const struct uidl_source *source,
                          struct buf *err) {
   bool list = !file && source && source->kind == UIDL_OF_LIST;
-  bool ok = file   ? read_uidls(in, AT_FDCWD, file, uidls_read_plain, err)
-            : list ? read_uidls(in, in->folder, source->file, source->read, err)
-                   : true;
+  bool ok = file ? read_given_uidls(in, file, err) : list ? read_own_uidls(in, source, err) : true;
   if (ok && file && in->uidls.count && !in->uidls.named) {
     buf_printf(err, "%s: for a Maildir each line must have a file's name behind the UIDL and a tab", file);
     return false;
   }
-  if (!ok || !list_folder(in, "cur", err) || !list_folder(in, "new", err)) return false;
+  if (!ok || !list_folder(in, 0, "cur", err) || !list_folder(in, 1, "new", err)) return false;
   if (in->count) qsort(in->files, in->count, sizeof *in->files, by_age);
   return true;
 }
 
-static bool next_file(struct mailbox_in *in, struct mail_item *ret, struct buf *err) {
-  unmap(&in->map);
+static void close_file(struct mailbox_in *in) {
+  if (in->fd >= 0) close(in->fd);
+  in->fd = -1;
+}
+
+static bool next_file(struct mailbox_in *in, struct mail_item *ret) {
+  close_file(in);
   if (in->at == in->count) return false;
   const struct file *f = &in->files[in->at++];
-  struct stat st;
-  if (!map_file(in->folder, f->path, &in->map, &st)) {
-    buf_printf(err, "%s: %s", f->path, strerror(errno));
-    return false;
+  struct stat st = { 0 };
+  const char *name = in->kind == UIDL_OF_CYRUS ? f->path : strchr(f->path, '/') + 1;
+  *ret = (struct mail_item){ .fd = -1, .quoting = MBOX_QUOTES_NONE };
+  snprintf(ret->name, sizeof ret->name, "%s", f->path);
+  ret->fd = in->fd = place_open_in(f->folder, name, f->owner, &st);
+  if (in->fd < 0) {
+    ret->left_out = place_why(errno);
+    return true;
   }
-  *ret = (struct mail_item){ .raw = in->map, .name = f->path };
+  ret->size = (uint64_t)st.st_size;
   ret->meta = (struct mail_meta){ (int64_t)st.st_mtime, maildir_flags(slice_str(f->path)), SLICE_NONE };
   if (in->kind == UIDL_OF_CYRUS)
     ret->meta = f->meta;
   else
-    ret->meta.uidl = uidl_of(in, f->base, in->map);
+    ret->meta.uidl = uidl_of_file(in, f, ret->size);
   return true;
 }
 
@@ -267,7 +320,7 @@ static bool add_cyrus(struct mailbox_in *in, const struct cyrus_index *x, const 
   char name[16];
   struct buf uidl;
   snprintf(name, sizeof name, "%u.", m->uid);
-  if (!add_file(in, "", name)) return false;
+  if (!add_file(in, "", in->folder, in->owner, name)) return false;
   buf_init(&uidl, 64);
   cyrus_put_uidl(&uidl, x, form, m->uid);
   struct mail_meta *meta = &in->files[in->count - 1].meta;
@@ -276,110 +329,161 @@ static bool add_cyrus(struct mailbox_in *in, const struct cyrus_index *x, const 
   return meta->uidl.p != NULL;
 }
 
-static bool open_cyrus(struct mailbox_in *in, enum cyrus_form form, struct buf *err) {
-  struct slice text;
-  struct stat st;
+static bool add_all_cyrus(struct mailbox_in *in, struct slice index, enum cyrus_form form, struct buf *err) {
   struct cyrus_index x;
   struct cyrus_message m;
-  if (!map_file(in->folder, CYRUS_INDEX, &text, &st)) {
-    buf_printf(err, CYRUS_INDEX ": %s", strerror(errno));
-    return false;
-  }
   size_t before = buf_len(err);
   buf_put_str(err, CYRUS_INDEX ": ");
-  bool ok = cyrus_open(&x, text, err), room = true;
+  bool ok = cyrus_open(&x, index, err), room = true;
   while (ok && room && cyrus_next(&x, &m)) room = add_cyrus(in, &x, &m, form);
   if (!room) buf_put_str(err, "no memory");
   if (ok && room) buf_truncate(err, before);
-  unmap(&text);
   return ok && room;
 }
 
-static bool open_folder(struct mailbox_in *in, const char *path, const struct mailbox_uidls *uidls,
-                        const struct uidl_source *source, struct buf *err) {
-  in->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (in->folder < 0) {
-    buf_printf(err, "%s: %s", path, strerror(errno));
-    return false;
-  }
-  if (!source && !uidls->file) source = source_there(in->folder, err);
+static bool open_cyrus(struct mailbox_in *in, enum cyrus_form form, struct buf *err) {
+  struct buf text;
+  struct stat st;
+  buf_init(&text, LIST_MAX);
+  int fd = place_open_in(in->folder, CYRUS_INDEX, in->owner, &st);
+  bool ok = fd >= 0 && place_read(fd, &text);
+  if (!ok) buf_printf(err, CYRUS_INDEX ": %s", place_why(errno));
+  if (fd >= 0) close(fd);
+  ok = ok && add_all_cyrus(in, buf_slice(&text), form, err);
+  buf_free(&text);
+  return ok;
+}
+
+static bool open_folder(struct mailbox_in *in, const struct mailbox_how *how, const struct uidl_source *source,
+                        struct buf *err) {
+  if (!source && !how->uidl_file) source = source_there(in->folder, err);
   if (buf_len(err)) return false;
   if (source) in->kind = source->kind;
   return in->kind == UIDL_OF_CYRUS ? open_cyrus(in, source->form, err)
-                                   : open_maildir(in, uidls->file, source, err);
+                                   : open_maildir(in, how->uidl_file, source, err);
 }
 
 /* --- mbox --- */
 
-static bool open_mbox(struct mailbox_in *in, const char *path, const char *uidls, struct buf *err) {
-  struct stat st;
+static bool open_mbox(struct mailbox_in *in, const char *path, uint64_t size, const struct mailbox_how *how,
+                      struct buf *err) {
   if (in->kind != UIDL_OF_LIST && in->kind != UIDL_OF_HEADER) {
     buf_printf(err, "%s: a file's UIDLs can be in its headers (x-uidl), or in a list", path);
     return false;
   }
-  if (!map_file(AT_FDCWD, path, &in->map, &st)) {
-    buf_printf(err, "%s: %s", path, strerror(errno));
-    return false;
+  in->scan = malloc(sizeof *in->scan);
+  if (!in->scan) return buf_put_str(err, "no memory"), false;
+  mbox_scan_open(in->scan, (struct octets_in){ read_octets, &in->fd, size }, how->form);
+  return !how->uidl_file || read_given_uidls(in, how->uidl_file, err);
+}
+
+/* By its number in the file: in a list with names, that is its name, as `qasid export --uidl` writes it. */
+static struct slice uidl_in_mbox(struct mailbox_in *in, const struct mbox_message *m) {
+  char number[24];
+  if (in->kind == UIDL_OF_HEADER) return kept_uidl(in, m->fields.uidl);
+  if (!in->has_uidls) return SLICE_NONE;
+  if (!in->uidls.named) return in->at <= in->uidls.count ? in->uidls.entries[in->at - 1].uidl : SLICE_NONE;
+  snprintf(number, sizeof number, "%zu", in->at);
+  return known_uidl(in, slice_str(number));
+}
+
+/* The file ended before it should; what was read of it is given. */
+static bool mbox_ended(struct mailbox_in *in, struct mail_item *ret, struct buf *err) {
+  if (in->scan->error && !in->failed) {
+    in->failed = true;
+    snprintf(ret->name, sizeof ret->name, "the file from octet %llu on", (unsigned long long)in->scan->at);
+    ret->left_out = in->scan->error == ENODATA ? "it became shorter while it was read" : strerror(in->scan->error);
+    return true;
   }
-  in->rest = in->map;
-  if (!uidls || !read_uidls(in, AT_FDCWD, uidls, uidls_read_plain, err)) return !uidls;
-  if (in->uidls.named)
-    buf_printf(err, "%s: for an mbox each line has a UIDL alone, in the messages' order", uidls);
-  return !in->uidls.named;
+  if (!in->failed && in->scan->at < in->scan->in.size)
+    buf_put_str(err, "this is no mbox: it does not begin with \"From \"");
+  return false;
 }
 
 static bool next_in_mbox(struct mailbox_in *in, struct mail_item *ret, struct buf *err) {
   struct mbox_message m;
-  if (!mbox_next(&in->rest, &m)) {
-    if (in->rest.n) buf_put_str(err, "this is no mbox: it does not begin with \"From \"");
-    return false;
+  *ret = (struct mail_item){ .fd = in->fd };
+  if (in->failed || !mbox_scan_next(in->scan, &m)) return mbox_ended(in, ret, err);
+  ret->internal = m.fields.has_subject && m.fields.has_state;
+  if (ret->internal) {
+    ret->left_out = "it is the folder's own data, no mail";
+    snprintf(ret->name, sizeof ret->name, "the message at octet %llu", (unsigned long long)m.at);
+    return true;
   }
-  struct slice uidl =
-      in->at < in->uidls.count ? in->uidls.entries[in->at].uidl : uidl_of(in, SLICE_NONE, m.raw);
   in->at++;
-  *ret = (struct mail_item){ .meta = { m.date, 0, uidl }, .name = "", .raw = m.raw, .unquote = true };
+  snprintf(ret->name, sizeof ret->name, "message %zu", in->at);
+  ret->meta = (struct mail_meta){ m.date, m.fields.flags, uidl_in_mbox(in, &m) };
+  ret->at = m.at, ret->size = m.size, ret->quoting = m.quoting, ret->doubtful = m.doubtful;
   return true;
 }
 
 /* --- either --- */
 
-struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_uidls *uidls, struct buf *err) {
-  static const struct mailbox_uidls none;
+/* The file or folder, whatever it is; false with a sentence. */
+static bool open_place(struct mailbox_in *in, const char *path, struct stat *st, struct buf *err) {
+  int fd = place_open(path, O_RDONLY, 0);
+  if (fd >= 0 && fstat(fd, st) == 0 && S_ISDIR(st->st_mode)) {
+    in->folder = fd;
+    in->owner = st->st_uid;
+    return true;
+  }
+  int error = errno;
+  if (fd >= 0) close(fd);
+  errno = error;
+  if (fd >= 0) in->fd = place_open_file(path, st);
+  if (in->fd < 0) buf_printf(err, "%s: %s", path, place_why(errno));
+  return in->fd >= 0;
+}
+
+struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_how *how, struct buf *err) {
+  static const struct mailbox_how none;
   struct stat st;
-  if (!uidls) uidls = &none;
-  const struct uidl_source *source = uidls->from ? source_named(uidls->from) : NULL;
-  if (uidls->from && !source) {
-    buf_printf(err, "--uidl-from %s: it is one of ", uidls->from);
+  if (!how) how = &none;
+  const struct uidl_source *source = how->uidl_from ? source_named(how->uidl_from) : NULL;
+  if (how->uidl_from && !source) {
+    buf_printf(err, "--uidl-from %s: it is one of ", how->uidl_from);
     mailbox_put_uidl_words(err);
     return NULL;
   }
   struct mailbox_in *in = calloc(1, sizeof *in);
-  if (!in || stat(path, &st) != 0) {
-    buf_printf(err, "%s: %s", path, strerror(errno));
-    free(in);
-    return NULL;
-  }
-  in->folder = -1;
+  if (!in) return buf_put_str(err, "no memory"), NULL;
+  in->folder = in->fd = in->inside[0] = in->inside[1] = -1;
   arena_init(&in->mem, IN_MEMORY_MAX);
   if (source) in->kind = source->kind;
-  bool ok =
-      S_ISDIR(st.st_mode) ? open_folder(in, path, uidls, source, err) : open_mbox(in, path, uidls->file, err);
+  bool ok = open_place(in, path, &st, err) &&
+            (in->folder >= 0 ? open_folder(in, how, source, err)
+                             : open_mbox(in, path, (uint64_t)st.st_size, how, err));
   if (ok) return in;
   mailbox_in_free(&in);
   return NULL;
 }
 
 bool mailbox_in_next(struct mailbox_in *in, struct mail_item *ret, struct buf *err) {
-  return in->folder >= 0 ? next_file(in, ret, err) : next_in_mbox(in, ret, err);
+  return in->scan ? next_in_mbox(in, ret, err) : next_file(in, ret);
+}
+
+struct mailbox_progress mailbox_in_progress(const struct mailbox_in *in) {
+  if (!in->scan) return (struct mailbox_progress){ .all_messages = in->count };
+  return (struct mailbox_progress){ .octets = in->scan->at, .all_octets = in->scan->in.size };
+}
+
+uint64_t mailbox_in_left_text(const struct mailbox_in *in) { return in->scan ? in->scan->left_text : 0; }
+
+bool mailbox_in_uidls_differ(const struct mailbox_in *in) {
+  return in->scan && in->has_uidls && in->uidls.count != in->at;
 }
 
 void mailbox_in_free(struct mailbox_in **in) {
-  if (!*in) return;
-  unmap(&(*in)->map);
-  if ((*in)->folder >= 0) close((*in)->folder);
-  if ((*in)->has_uidls) uidls_free(&(*in)->uidls);
-  arena_reset(&(*in)->mem);
-  free((*in)->files);
-  free(*in);
+  struct mailbox_in *i = *in;
+  if (!i) return;
+  close_file(i);
+  if (i->folder >= 0) close(i->folder);
+  for (size_t at = 0; at < 2; at++)
+    if (i->inside[at] >= 0) close(i->inside[at]);
+  if (i->has_uidls) uidls_free(&i->uidls);
+  arena_reset(&i->mem);
+  free(i->scan);
+  free(i->files);
+  free(i);
   *in = NULL;
 }

@@ -10,15 +10,20 @@
 #include "lib/base/sys.h"
 #include "src/cli/mailbox.h"
 #include "src/cli/mbox.h"
+#include "src/cli/place.h"
 
 enum { OUT_BUFFER = 256 * 1024, OUT_FLUSH = 64 * 1024, NAME_ROOM = 160 };
+
+/* A Maildir's folders: each held open, so that nothing can be put in its place meanwhile. */
+enum in { IN_TMP, IN_NEW, IN_CUR, IN_ALL };
+static const char *const in_names[IN_ALL] = { "tmp", "new", "cur" };
 
 struct mailbox_out {
   bool maildir, fresh; /* fresh: nothing of the message was put yet */
   bool inside;         /* a message was begun and not ended */
   bool hidden;         /* it stays in tmp/ */
   off_t start;         /* where it begins in the mbox; -1: that is no file */
-  int folder;          /* the Maildir */
+  int in[IN_ALL];      /* the Maildir's folders; -1: an mbox */
   int fd;              /* the message's file, or the mbox */
   struct buf buf;
   struct from_wire form;
@@ -32,28 +37,35 @@ const char *mailbox_out_name(const struct mailbox_out *o) { return o->name; }
 const char *mailbox_out_error(const struct mailbox_out *o) { return o->error; }
 
 static bool failed(struct mailbox_out *o, const char *what) {
-  if (!o->error[0]) snprintf(o->error, sizeof o->error, "%s: %s", what, strerror(errno));
+  if (!o->error[0]) snprintf(o->error, sizeof o->error, "%s: %s", what, place_why(errno));
   return false;
 }
 
 /* --- opening --- */
 
-static bool make_folder(int at, const char *name) { return mkdirat(at, name, 0700) == 0 || errno == EEXIST; }
-
 static bool open_maildir(struct mailbox_out *o, const char *path) {
-  if (!make_folder(AT_FDCWD, path)) return failed(o, path);
-  o->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (o->folder < 0) return failed(o, path);
-  if (make_folder(o->folder, "tmp") && make_folder(o->folder, "new") && make_folder(o->folder, "cur"))
-    return true;
-  return failed(o, path);
+  uid_t owner, inner;
+  int folder = place_make_folder(path, 0700, &owner);
+  if (folder < 0) return failed(o, path);
+  bool ok = true;
+  for (int i = 0; ok && i < IN_ALL; i++) {
+    ok = mkdirat(folder, in_names[i], 0700) == 0 || errno == EEXIST;
+    if (ok) o->in[i] = place_open_folder_in(folder, in_names[i], owner, &inner);
+    ok = ok && o->in[i] >= 0;
+    if (!ok) failed(o, in_names[i]);
+  }
+  close(folder);
+  return ok;
 }
 
+/* A FIFO or a device would have been what somebody else put there; standard output may be one. */
 static bool open_mbox(struct mailbox_out *o, const char *path, bool append) {
-  int how = append ? O_APPEND : O_EXCL;
-  o->fd =
-      strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_RDWR | O_CREAT | O_CLOEXEC | how, 0600);
-  return o->fd >= 0 || failed(o, path);
+  struct stat st;
+  if (strcmp(path, "-") == 0) return (o->fd = dup(STDOUT_FILENO)) >= 0 || failed(o, path);
+  o->fd = place_open(path, O_RDWR | O_CREAT | (append ? O_APPEND : O_EXCL), 0600);
+  if (o->fd < 0 || fstat(o->fd, &st) != 0) return failed(o, path);
+  errno = EINVAL;
+  return S_ISREG(st.st_mode) || failed(o, path);
 }
 
 struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append, struct buf *err) {
@@ -62,7 +74,7 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
     buf_put_str(err, "no memory");
     return NULL;
   }
-  *o = (struct mailbox_out){ .maildir = maildir, .folder = -1, .fd = -1 };
+  *o = (struct mailbox_out){ .maildir = maildir, .in = { -1, -1, -1 }, .fd = -1 };
   buf_init(&o->buf, OUT_BUFFER);
   if (maildir ? open_maildir(o, path) : open_mbox(o, path, append)) return o;
   buf_put_str(err, o->error);
@@ -72,9 +84,7 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
 
 /* A message that was not ended never was. */
 static bool take_back(struct mailbox_out *o) {
-  char path[NAME_ROOM + 8];
-  snprintf(path, sizeof path, "tmp/%s", o->name);
-  if (o->maildir) return unlinkat(o->folder, path, 0) == 0;
+  if (o->maildir) return unlinkat(o->in[IN_TMP], o->name, 0) == 0;
   if (o->start < 0) return false;
   return ftruncate(o->fd, o->start) == 0 || failed(o, "the mailbox has half a message at its end");
 }
@@ -86,6 +96,7 @@ bool mailbox_out_cut(struct mailbox_out *o) {
   buf_reset(&o->buf);
   if (o->maildir && o->fd >= 0) close(o->fd), o->fd = -1;
   o->inside = false;
+  if (ok && !o->maildir) o->count--; /* the next one has its number */
   return ok;
 }
 
@@ -93,7 +104,8 @@ void mailbox_out_free(struct mailbox_out **o) {
   if (!*o) return;
   mailbox_out_cut(*o);
   if ((*o)->fd >= 0) close((*o)->fd);
-  if ((*o)->folder >= 0) close((*o)->folder);
+  for (int i = 0; i < IN_ALL; i++)
+    if ((*o)->in[i] >= 0) close((*o)->in[i]);
   buf_free(&(*o)->buf);
   free(*o);
   *o = NULL;
@@ -141,11 +153,9 @@ bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
     end_what_stands(o);
     return true;
   }
-  char path[NAME_ROOM + 8];
   make_name(o);
-  snprintf(path, sizeof path, "tmp/%s", o->name);
-  o->fd = openat(o->folder, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  return o->fd >= 0 || failed(o, path);
+  o->fd = openat(o->in[IN_TMP], o->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  return o->fd >= 0 || failed(o, o->name);
 }
 
 bool mailbox_out_put(struct mailbox_out *o, struct slice piece) {
@@ -168,14 +178,13 @@ static bool move_in(struct mailbox_out *o) {
                   { MAIL_ANSWERED, 'R' },
                   { MAIL_SEEN, 'S' },
                   { MAIL_DELETED, 'T' } };
-  char from[NAME_ROOM + 8], to[NAME_ROOM + 16], flags[8];
+  char to[NAME_ROOM + 16], flags[8];
   size_t n = 0;
   for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
     if (o->meta.flags & letters[i].flag) flags[n++] = letters[i].letter;
   flags[n] = 0;
-  snprintf(from, sizeof from, "tmp/%s", o->name);
-  snprintf(to, sizeof to, "%s/%s%s%s", n ? "cur" : "new", o->name, n ? ":2," : "", flags);
-  return renameat(o->folder, from, o->folder, to) == 0 || failed(o, to);
+  snprintf(to, sizeof to, "%s%s%s", o->name, n ? ":2," : "", flags);
+  return renameat(o->in[IN_TMP], o->name, o->in[n ? IN_CUR : IN_NEW], to) == 0 || failed(o, to);
 }
 
 static bool end_file(struct mailbox_out *o) {
@@ -191,7 +200,7 @@ void mailbox_out_hide(struct mailbox_out *o) { o->hidden = o->maildir; }
 
 /* Its owner may have looked at it: "cur/NAME:2,S". */
 static bool is_in_cur(struct mailbox_out *o, struct slice name) {
-  int fd = openat(o->folder, "cur", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = openat(o->in[IN_CUR], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
   bool found = false;
   if (fd >= 0 && !d) close(fd);
@@ -202,14 +211,14 @@ static bool is_in_cur(struct mailbox_out *o, struct slice name) {
 }
 
 enum mailbox_shown mailbox_out_show(struct mailbox_out *o, struct slice name) {
-  char from[NAME_ROOM + 8], to[NAME_ROOM + 8];
+  char plain[NAME_ROOM];
   if (!o->maildir) return MAILBOX_SHOWN;
   if (name.n >= NAME_ROOM || slice_find(name, '/') >= 0 || slice_find(name, 0) >= 0) return MAILBOX_LOST;
-  snprintf(from, sizeof from, "tmp/%.*s", SLICE_ARG(name));
-  snprintf(to, sizeof to, "new/%.*s", SLICE_ARG(name));
-  if (renameat(o->folder, from, o->folder, to) == 0) return MAILBOX_SHOWN;
-  if (errno != ENOENT) return failed(o, to), MAILBOX_FAILED;
-  return faccessat(o->folder, to, F_OK, 0) == 0 || is_in_cur(o, name) ? MAILBOX_SHOWN : MAILBOX_LOST;
+  snprintf(plain, sizeof plain, "%.*s", SLICE_ARG(name));
+  if (renameat(o->in[IN_TMP], plain, o->in[IN_NEW], plain) == 0) return MAILBOX_SHOWN;
+  if (errno != ENOENT) return failed(o, plain), MAILBOX_FAILED;
+  return faccessat(o->in[IN_NEW], plain, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || is_in_cur(o, name) ? MAILBOX_SHOWN
+                                                                                            : MAILBOX_LOST;
 }
 
 bool mailbox_out_end(struct mailbox_out *o) {
@@ -221,15 +230,12 @@ bool mailbox_out_end(struct mailbox_out *o) {
   return ok;
 }
 
-static bool sync_folder(struct mailbox_out *o, const char *name) {
-  int fd = openat(o->folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool ok = fd >= 0 && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  return ok || failed(o, name);
+static bool sync_folder(struct mailbox_out *o, enum in which) {
+  return fsync(o->in[which]) == 0 || failed(o, in_names[which]);
 }
 
 bool mailbox_out_sync(struct mailbox_out *o) {
-  if (o->maildir) return sync_folder(o, "new") && sync_folder(o, "cur");
+  if (o->maildir) return sync_folder(o, IN_NEW) && sync_folder(o, IN_CUR);
   if (fsync(o->fd) == 0 || errno == EINVAL || errno == EROFS) return true; /* a pipe or terminal cannot */
   return failed(o, "the mailbox cannot be synced");
 }

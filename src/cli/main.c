@@ -61,20 +61,34 @@ static int print_help(const struct cli *c) {
   return CLI_EXIT_OK;
 }
 
+/* What the program was called as, when that is a program of its own; NULL: it is not. */
+static const char *other_name(const char *path) {
+  static const char *const names[] = { "sendmail", "mailq", "newaliases" };
+  const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
+  for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
+    if (strcmp(name, names[i]) == 0) return names[i];
+  return NULL;
+}
+
 int cli_main(int argc, char **argv) {
+  const char *name = other_name(argv[0]);
+  if (name) return sendmail_main(name, argc, argv);
   struct cli c;
   struct buf err;
   buf_init(&err, 8192);
   int code = cli_parse(&c, argc, argv, &err);
   if (code != CLI_EXIT_OK) {
     const char *text = buf_cstr(&err);
-    cli_fail(code, "%s", text ? text : "the command line is too long");
+    struct slice more = slice_str(text ? text : "the command line is too long"), first = slice_split(&more, '\n');
+    cli_fail(code, "%.*s", SLICE_ARG(first));
+    if (more.n) fprintf(stderr, "%.*s\n", SLICE_ARG(more)); /* out of the table of commands */
   } else {
     code = c.help ? print_help(&c) : c.command->run(&c);
     cli_close(&c);
   }
   buf_free(&err);
-  if (fflush(stdout) != 0 && code == CLI_EXIT_OK)
+  bool lost = fflush(stdout) != 0;
+  if ((lost || ferror(stdout)) && code == CLI_EXIT_OK)
     code = cli_fail(CLI_EXIT_IO, "what was printed could not be written");
   return code;
 }

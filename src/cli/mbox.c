@@ -2,100 +2,74 @@
 
 #include <time.h>
 
-/* --- reading --- */
-
-static struct slice take_line(struct slice *s) {
-  ptrdiff_t at = slice_find(*s, '\n');
-  struct slice line = slice_first(*s, at < 0 ? s->n : (size_t)at + 1);
-  *s = slice_from(*s, line.n);
-  return line;
-}
-
-static bool is_empty_line(struct slice line) {
-  return slice_eq(line, SLICE("\n")) || slice_eq(line, SLICE("\r\n"));
-}
-
-/* The date in asctime's form at the end of a From line, taken as UTC. */
-static int64_t from_date(struct slice line) {
-  char text[25];
-  struct tm tm = { 0 };
-  while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r')) line.n--;
-  if (line.n < sizeof text - 1) return 0;
-  memcpy(text, line.p + line.n - (sizeof text - 1), sizeof text - 1);
-  text[sizeof text - 1] = 0;
-  const char *end = strptime(text, "%a %b %d %H:%M:%S %Y", &tm);
-  int64_t date = end && !*end ? (int64_t)timegm(&tm) : 0;
-  return date > 0 ? date : 0;
-}
-
-bool mbox_next(struct slice *rest, struct mbox_message *ret) {
-  struct slice s = *rest;
-  while (s.n && (s.p[0] == '\n' || s.p[0] == '\r')) s = slice_from(s, 1);
-  if (!slice_starts(s, SLICE("From "))) {
-    if (s.n == 0) *rest = s;
-    return false;
-  }
-  struct slice from = take_line(&s), start = s;
-  size_t n = s.n, last_empty = 0;
-  bool after_empty = true; /* a message without a single line is followed by the next one */
-  while (s.n) {
-    if (after_empty && slice_starts(s, SLICE("From "))) {
-      n = start.n - s.n;
-      break;
-    }
-    struct slice line = take_line(&s);
-    after_empty = is_empty_line(line);
-    last_empty = after_empty ? line.n : 0;
-  }
-  *rest = slice_from(start, n);
-  *ret = (struct mbox_message){ slice_first(start, n - last_empty), from_date(from) };
-  return true;
-}
-
 /* --- into wire form --- */
 
-struct to_wire to_wire_open(struct slice raw, bool unquote) {
-  return (struct to_wire){ .rest = raw, .unquote = unquote };
+enum { QUOTES_MAX = 4096 /* a line of more ">"s quotes nothing */ };
+
+static const struct slice from_word = SLICE("From ");
+
+struct to_wire to_wire_open(enum mbox_quoting quoting) {
+  return (struct to_wire){ .quoting = quoting, .at_start = true };
 }
 
-/* The next line without its end. */
-static struct slice wire_line(struct slice *s) {
-  size_t n = 0;
-  while (n < s->n && s->p[n] != '\n' && s->p[n] != '\r') n++;
-  struct slice line = slice_first(*s, n);
-  *s = slice_from(*s, slice_starts(slice_from(*s, n), SLICE("\r\n")) ? n + 2 : n + 1);
-  return line;
+/* What was held back at the line's begin; `whole`: ">"s and "From ". */
+static void let_go(struct to_wire *w, bool whole, struct buf *out) {
+  size_t quotes = w->quotes;
+  if (whole && quotes && (w->quoting == MBOX_QUOTES_ALL || quotes == 1)) quotes--;
+  for (size_t i = 0; i < quotes; i++) buf_put_u8(out, '>');
+  buf_put(out, slice_first(from_word, w->matched));
+  w->quotes = w->matched = 0;
+  w->at_start = false;
 }
 
-static struct slice unquoted(struct slice line) {
-  size_t n = 0;
-  while (n < line.n && line.p[n] == '>') n++;
-  return n && slice_starts(slice_from(line, n), SLICE("From ")) ? slice_from(line, 1) : line;
+static void end_line(struct to_wire *w, struct buf *out) {
+  if (w->at_start) let_go(w, false, out);
+  buf_put(out, SLICE("\r\n"));
+  w->at_start = true;
 }
 
-bool to_wire_next(struct to_wire *w, struct buf *out, size_t least) {
-  size_t before = buf_len(out);
-  if (w->rest.n == 0) return false;
-  while (w->rest.n && buf_len(out) - before < least) {
-    struct slice line = wire_line(&w->rest);
-    buf_put(out, w->unquote ? unquoted(line) : line);
-    buf_put(out, SLICE("\r\n"));
+/* An octet while the line may still be a quoted one. False: it is not, and the octet is still to be put. */
+static bool hold(struct to_wire *w, uint8_t c, struct buf *out) {
+  if (w->quoting != MBOX_QUOTES_NONE && c == '>' && !w->matched && w->quotes < QUOTES_MAX) {
+    w->quotes++;
+    return true;
   }
-  return true;
+  if (w->quotes && c == from_word.p[w->matched]) {
+    if (++w->matched == from_word.n) let_go(w, true, out);
+    return true;
+  }
+  let_go(w, false, out);
+  return false;
 }
 
-uint64_t to_wire_size(struct slice raw, bool unquote) {
-  uint64_t n = 0;
-  while (raw.n) {
-    struct slice line = wire_line(&raw);
-    n += (unquote ? unquoted(line).n : line.n) + 2;
+void to_wire_put(struct to_wire *w, struct slice piece, struct buf *out) {
+  while (piece.n) {
+    uint8_t c = piece.p[0];
+    if (w->cr) end_line(w, out);
+    if (w->cr && c == '\n') {
+      w->cr = false;
+      piece = slice_from(piece, 1);
+      continue;
+    }
+    w->cr = c == '\r';
+    if (c == '\n') end_line(w, out);
+    if (c == '\n' || c == '\r' || (w->at_start && hold(w, c, out))) {
+      piece = slice_from(piece, 1);
+      continue;
+    }
+    size_t n = 0;
+    while (n < piece.n && piece.p[n] != '\n' && piece.p[n] != '\r') n++;
+    buf_put(out, slice_first(piece, n));
+    piece = slice_from(piece, n);
   }
-  return n;
+}
+
+void to_wire_end(struct to_wire *w, struct buf *out) {
+  if (w->cr || !w->at_start || w->quotes || w->matched) end_line(w, out);
+  w->cr = false;
 }
 
 /* --- from wire form --- */
-
-static const struct slice from_word = SLICE("From ");
 
 struct from_wire from_wire_open(bool quote) {
   return (struct from_wire){ .quote = quote };

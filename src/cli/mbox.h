@@ -1,32 +1,26 @@
-/* mbox files, in the mboxrd variant: "From " begins a message, a body line of ">"s and "From " has
- * one ">" more than it should (RFC 4155 describes the family). Pure: octets in, octets out.
+/* Messages between the form they have in mailbox files and the one they have here. Pure: octets in, octets out.
  *
- * Inside Qasid a message is in wire form, its lines end in CRLF; in a mailbox file they end in LF. */
+ * Inside Qasid a message is in wire form, its lines end in CRLF; in a mailbox file they end in LF. An mbox is
+ * written in the mboxrd variant: a body line of ">"s and "From " has one ">" more than it should (RFC 4155
+ * describes the family). mbox_scan.h reads them all. */
 #ifndef QASID_CLI_MBOX_H
 #define QASID_CLI_MBOX_H
 
 #include "lib/base/buf.h"
+#include "src/cli/mbox_scan.h"
 
-struct mbox_message {
-  struct slice raw; /* without the From line, and without the empty line before the next one */
-  int64_t date;     /* of the From line, seconds since 1970; 0: it has none that can be read */
-};
-
-/* Cuts the next message off `*rest`. False at the end, and when what comes does not begin with a From
- * line (`*rest` then has octets left). */
-bool mbox_next(struct slice *rest, struct mbox_message *ret);
-
-/* A message of a file into wire form, piece by piece. LF, CRLF and a lone CR become CRLF; a last line
- * without an end gets one. With `unquote` one ">" is taken off ">*From " lines that have one. */
+/* A message of a file into wire form, in pieces of any size. LF, CRLF and a lone CR become CRLF; a last line
+ * without an end gets one. A quoted line loses its ">". What a piece makes has at most twice its octets
+ * and TO_WIRE_HELD. */
+enum { TO_WIRE_HELD = 8 * 1024 };
 struct to_wire {
-  struct slice rest;
-  bool unquote, ended;
+  enum mbox_quoting quoting;
+  bool cr, at_start;      /* cr: a CR is held back */
+  size_t quotes, matched; /* held back at a line's begin: ">"s, and octets of "From " */
 };
-struct to_wire to_wire_open(struct slice raw, bool unquote);
-/* Puts whole lines until `out` has `least` octets more or the message is over. False: nothing is left. A
- * line longer than the room in `out` fails the buffer. */
-bool to_wire_next(struct to_wire *w, struct buf *out, size_t least);
-uint64_t to_wire_size(struct slice raw, bool unquote);
+struct to_wire to_wire_open(enum mbox_quoting quoting);
+void to_wire_put(struct to_wire *w, struct slice piece, struct buf *out);
+void to_wire_end(struct to_wire *w, struct buf *out);
 
 /* Wire form into a file's form: CRLF becomes LF. With `quote`, as an mbox wants it. */
 struct from_wire {

@@ -35,6 +35,8 @@ static bool take_line(struct migrate_accounts *a, unsigned number, struct slice 
   for (size_t i = 0; i < address.n; i++)
     if (address.p[i] <= ' ' || address.p[i] == ',' || address.p[i] == ';')
       return wrong(err, number, "ADDRESS, LOGIN and PASSWORD are separated by one tab each");
+  if (slice_find(line, '\r') >= 0 || slice_find(line, 0) >= 0)
+    return wrong(err, number, "it has a carriage return or a NUL in it, which no login and no password can have");
   if (slice_find(address, '@') <= 0 || address.n > ADDRESS_MAX)
     return wrong(err, number, "it does not begin with an address such as alice@example.org");
   if (rest.p && rest.n == 0) return wrong(err, number, "the password behind the second tab is empty");

@@ -11,6 +11,7 @@ struct reading {
   struct migrate_plan *plan;
   const struct migrate_sink *sink;
   struct pop3_client *session;
+  struct migrate_message *stuck;
 };
 
 /* "%u*%m" → "alice*master". */
@@ -29,7 +30,8 @@ static void put_login(struct buf *out, const char *form, struct slice user, stru
 static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
   struct reading *r = arg;
   for (size_t i = 0; i < count; i++)
-    if (!migrate_plan_old(r->plan, items[i].number, items[i].size, items[i].uidl)) return POP3_SINK_OVER;
+    if (!migrate_plan_old(r->plan, items[i].number, items[i].size,
+                          items[i].made ? SLICE_NONE : items[i].uidl)) return POP3_SINK_OVER;
   if (!r->sink->listed(r->sink->arg)) return POP3_SINK_OVER;
   for (size_t i = 0; i < count; i++) {
     items[i].own = &r->plan->old[i];
@@ -64,6 +66,7 @@ static int run(struct net *n, struct reading *r, const struct pop3_client_start 
   if (!r->session) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   pop3_shell_run(n, r->session, NULL, NULL);
   int code = pop3_shell_report(n, r->session);
+  if (r->session->stuck) r->stuck = r->session->stuck->own;
   if (r->session->list_cut)
     code = cli_fail(CLI_EXIT_PROTOCOL, "the old server lists more than %u messages", (unsigned)MESSAGES_MAX);
   pop3_client_free(&r->session);
@@ -71,7 +74,7 @@ static int run(struct net *n, struct reading *r, const struct pop3_client_start 
 }
 
 int migrate_old_read(struct cli *c, const struct migrate_from *from, const struct migrate_account *account,
-                     struct migrate_plan *plan, const struct migrate_sink *sink) {
+                     struct migrate_plan *plan, const struct migrate_sink *sink, struct migrate_message **ret_stuck) {
   struct reading r = { .plan = plan, .sink = sink };
   struct pop3_client_start start = { .user = account->login,
                                      .secret = account->password,
@@ -96,6 +99,7 @@ int migrate_old_read(struct cli *c, const struct migrate_from *from, const struc
     if (by_authzid && !start.mechanism) start.mechanism = "PLAIN";
     code = run(&n, &r, &start);
   }
+  *ret_stuck = r.stuck;
   net_close(&n);
   buf_free(&login);
   return code;

@@ -1,10 +1,13 @@
 /* One account's way over:
  *
- *   the old server's list, and ours  →  plan  →  what is new: fetched, and imported with its UIDL
- *   →  durable  →  perhaps: what the old server has no more is deleted here  →  perhaps: the proof
+ *   the old server's list (the account is made, if it has to be), and ours  →  plan  →  what is new or in doubt: fetched,
+ *   compared, and imported with its UIDL  →  durable  →  perhaps: what the old server has no more is deleted here  →
+ *   perhaps: the proof
+ *
+ * A message at which the session ends is stepped over by another session, and counts as one that could not be moved.
  *
  * The proof reads what is here anew, from the store, and holds it against the list that the old server gave
- * at the beginning: the same UIDLs, and (--prove=full) the same octets. */
+ * at the beginning: the same UIDLs and sizes, or (--prove=full) the same UIDLs and octets. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +16,9 @@
 #include "lib/base/map.h"
 #include "lib/base/num.h"
 #include "lib/tls/digest.h"
+#include "src/cli/account.h"
 #include "src/cli/ask.h"
+#include "src/cli/exported.h"
 #include "src/cli/importer.h"
 #include "src/cli/migrate.h"
 #include "src/cli/spooled.h"
@@ -22,6 +27,13 @@ enum {
   DELETES_A_TIME = 500,
   /* Servers exist that count the final "." and a CRLF before it. */
   SHORT_IS_FINE = 5,
+  STEPS_MAX = 8, /* messages that are stepped over in one run */
+};
+
+/* A message at which a session ended. */
+struct stepped {
+  uint64_t number, size;
+  struct slice uidl;
 };
 
 struct one {
@@ -29,7 +41,9 @@ struct one {
   struct migrate_plan plan;
   struct spooled message;
   struct importer to;
-  bool importing;
+  bool importing, made;
+  struct stepped stepped[STEPS_MAX];
+  size_t steps;
   int code;        /* what the sink ran into */
   uint64_t failed; /* messages that could not be moved; the first is in result->note */
 };
@@ -49,13 +63,19 @@ static struct slice brief(struct slice uidl) { return slice_first(uidl, 80); }
 
 /* --- what is here --- */
 
+static uint64_t number_or_any(struct slice s) {
+  uint64_t n;
+  return num_parse(s, INT64_MAX, &n) ? n : MIGRATE_ANY;
+}
+
 static bool take_rows(struct one *o, const struct table *t) {
   uint64_t uid;
   for (const struct table_row *r = t->first; r; r = r->next) {
     struct slice uidl = table_cell(t, r, "uidl");
     bool imported = slice_eq(table_cell(t, r, "imported"), SLICE("yes"));
     if (!num_parse(table_cell(t, r, "uid"), UINT32_MAX, &uid)) return false;
-    if (!migrate_plan_here(&o->plan, uidl, uid, imported)) return false;
+    uint64_t size = number_or_any(table_cell(t, r, "size")), sum = number_or_any(table_cell(t, r, "sum"));
+    if (!migrate_plan_here(&o->plan, uidl, uid, imported, size, sum)) return false;
   }
   return true;
 }
@@ -72,24 +92,76 @@ static int read_here(struct one *o) {
   return code;
 }
 
+static bool index_here(struct one *o, struct map *by_uid) {
+  bool ok = true;
+  for (size_t i = 0; ok && i < o->plan.here_count; i++)
+    if (!o->plan.here[i].gone) ok = map_put_ptr(by_uid, o->plan.here[i].uid, &o->plan.here[i]);
+  return ok;
+}
+
+static void take_exported(void *arg, const struct exported *e) {
+  struct migrate_here *h = map_ptr(arg, e->uid);
+  if (!h) return;
+  h->size = e->size;
+  h->lines = e->lines;
+  memcpy(h->hash, e->digest, sizeof h->hash);
+  h->hashed = true;
+}
+
+/* What cannot be read stays without a digest, and is like no other message. */
+static int read_octets_here(struct one *o) {
+  struct map by_uid;
+  map_init(&by_uid);
+  int code = index_here(o, &by_uid)
+                 ? exported_each(o->job->c, o->job->account->address, take_exported, &by_uid)
+                 : cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  map_free(&by_uid);
+  return code;
+}
+
+/* Who is in doubt because of a size may not be when the lines are known. */
+static int compare_lists(struct one *o) {
+  int code = read_here(o);
+  if (code != CLI_EXIT_OK || !o->plan.doubt_count) return code;
+  code = read_octets_here(o);
+  if (code == CLI_EXIT_OK && !migrate_plan_make(&o->plan)) code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  return code;
+}
+
 /* --- fetching --- */
+
+static bool is_wanted(enum migrate_state s) { return s == MIGRATE_NEW || s == MIGRATE_DOUBT; }
+
+/* The old server has let it in, and has listed its mail. */
+static int make_account(struct one *o) {
+  const struct migrate_account *a = o->job->account;
+  struct account_wish w = { .address = slice_str(a->address), .password = a->password, .is_hash = o->job->hashes };
+  bool make = a->make && !o->made;
+  o->made = true;
+  return make ? account_make(o->job->c, &w) : CLI_EXIT_OK;
+}
 
 static bool sink_listed(void *arg) {
   struct one *o = arg;
-  o->code = read_here(o);
+  o->code = make_account(o);
+  if (o->code != CLI_EXIT_OK) return false;
+  o->code = compare_lists(o);
   o->job->result->messages = o->plan.old_count;
-  o->job->result->gone = o->plan.gone_count;
+  o->job->result->coming = o->job->result->fetched + o->plan.new_count;
+  o->job->result->coming_octets = o->job->result->octets;
   for (size_t i = 0; i < o->plan.old_count; i++)
     if (o->plan.old[i].state == MIGRATE_NEW) o->job->result->coming_octets += o->plan.old[i].size;
-  o->job->result->coming = o->plan.new_count;
-  if (o->code == CLI_EXIT_OK && o->plan.new_count)
+  if (o->code == CLI_EXIT_OK && o->plan.new_count + o->plan.doubt_count)
     o->importing = importer_begin(&o->to, o->job->c, o->job->account->address, &o->code);
   return o->code == CLI_EXIT_OK;
 }
 
 static bool sink_wants(void *arg, const struct migrate_message *m) {
   const struct one *o = arg;
-  return m->state == MIGRATE_NEW || (o->job->prove_octets && m->state == MIGRATE_HERE);
+  for (size_t i = 0; i < o->steps; i++)
+    if (o->stepped[i].number == m->number && o->stepped[i].size == m->size && slice_eq(o->stepped[i].uidl, m->shown))
+      return false;
+  return is_wanted(m->state);
 }
 
 static bool sink_piece(void *arg, struct slice octets) {
@@ -112,7 +184,7 @@ static bool is_whole(struct one *o, const struct migrate_message *m) {
 
 static bool import_it(struct one *o, const struct migrate_message *m, struct slice octets) {
   struct mail_meta meta = { .uidl = m->uidl };
-  if (!importer_put(&o->to, octets, IMPORTER_WIRE, &meta)) return false;
+  if (!importer_put(&o->to, octets, &meta)) return false;
   o->job->result->fetched++;
   o->job->result->octets += octets.n;
   return true;
@@ -131,10 +203,12 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
     o->code = cli_fail(CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
     ok = fine = false;
   }
-  if (fine && (o->job->prove_octets || m->renamed)) m->hashed = digest_of(DIGEST_SHA256, octets, m->hash);
-  if (fine && m->renamed && !(m->hashed && migrate_plan_name(&o->plan, m, m->hash))) ok = false;
+  if (fine && !(importer_keeps(octets, &m->kept) && migrate_plan_came(&o->plan, m))) {
+    o->code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
+    ok = false;
+  }
   if (fine && ok && m->state == MIGRATE_NEW) ok = import_it(o, m, octets);
-  if (!fine && m->state == MIGRATE_NEW) o->failed++;
+  o->failed += !fine;
   return spooled_reset(&o->message) && ok;
 }
 
@@ -142,21 +216,43 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
 static void count_passed_over(struct one *o) {
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
-    if (m->state != MIGRATE_NEW || m->ended) continue;
+    if (!is_wanted(m->state) || m->ended) continue;
     o->failed++;
     note(o, "message %llu (%.*s) of %llu octets was passed over", (unsigned long long)m->number,
          SLICE_ARG(brief(m->shown)), (unsigned long long)m->size);
   }
 }
 
-static int fetch(struct one *o) {
+/* One session. *ret_again: it ended at a message, and another one can step over that. */
+static int fetch_once(struct one *o, bool *ret_again) {
   const struct migrate_sink sink = { sink_listed, sink_wants, sink_piece, sink_end, o };
-  int code = migrate_old_read(o->job->c, o->job->from, o->job->account, &o->plan, &sink);
+  struct migrate_result *r = o->job->result;
+  struct migrate_message *stuck = NULL;
+  uint64_t before = r->fetched;
+  o->failed = 0;
+  migrate_plan_forget_old(&o->plan);
+  int code = migrate_old_read(o->job->c, o->job->from, o->job->account, &o->plan, &sink, &stuck);
   /* What has come is kept, whatever became of the rest. */
   int kept = o->importing ? importer_end(&o->to) : CLI_EXIT_OK;
-  if (o->importing) o->job->result->fetched = o->to.counts[IMPORTER_ADDED];
-  if (o->code != CLI_EXIT_OK) return o->code;
-  if (kept != CLI_EXIT_OK) return kept;
+  if (o->importing) r->fetched = before + o->to.counts[IMPORTER_ADDED];
+  if (o->importing) importer_free(&o->to);
+  o->importing = false;
+  if (o->code != CLI_EXIT_OK || kept != CLI_EXIT_OK) return o->code != CLI_EXIT_OK ? o->code : kept;
+  *ret_again = code != CLI_EXIT_OK && stuck && o->steps < STEPS_MAX;
+  if (!*ret_again) return code;
+  o->stepped[o->steps++] = (struct stepped){ stuck->number, stuck->size, stuck->shown };
+  note(o, "message %llu (%.*s) ends the session with the old server", (unsigned long long)stuck->number,
+       SLICE_ARG(brief(stuck->shown)));
+  return code;
+}
+
+static int fetch(struct one *o) {
+  bool again = true;
+  int code = CLI_EXIT_OK;
+  while (again) {
+    again = false;
+    code = fetch_once(o, &again);
+  }
   if (code != CLI_EXIT_OK) return code;
   count_passed_over(o);
   if (!o->failed) return CLI_EXIT_OK;
@@ -206,7 +302,16 @@ static int mirror(struct one *o) {
 /* --- the proof --- */
 
 bool migrate_is_proven(const struct migrate_result *r) {
-  return r->compared && !r->missing && !r->renamed && !r->left_over && !r->octets_differ;
+  return r->compared && !r->missing && !r->renamed && !r->doubtful && !r->left_over && !r->octets_differ;
+}
+
+static void note_renamed(struct one *o, const struct migrate_message *m) {
+  if (m->reused)
+    note(o, "message %llu there has the UIDL of another one here, %.*s", (unsigned long long)m->number,
+         SLICE_ARG(brief(m->shown)));
+  else
+    note(o, "message %llu there %s", (unsigned long long)m->number,
+         m->shown.n ? "has the UIDL of another one" : "has no UIDL of 1 to 70 printable octets (RFC 1939)");
 }
 
 static void compare_uidls(struct one *o) {
@@ -214,68 +319,20 @@ static void compare_uidls(struct one *o) {
   r->compared = true;
   r->renamed = o->plan.renamed;
   r->left_over = o->plan.left_over;
+  r->gone = o->plan.gone_count;
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
     r->missing += m->state == MIGRATE_NEW;
-    r->same += m->state != MIGRATE_NEW && !m->renamed;
+    r->doubtful += m->state == MIGRATE_DOUBT;
+    r->same += m->state == MIGRATE_HERE && !m->renamed;
     if (m->state == MIGRATE_NEW) note(o, "%.*s is not here", SLICE_ARG(brief(m->shown)));
-    if (m->renamed)
-      note(o, "message %llu there %s", (unsigned long long)m->number,
-           m->shown.n ? "has the UIDL of another one" : "has no UIDL of 1 to 70 printable octets (RFC 1939)");
+    if (m->state == MIGRATE_DOUBT) note(o, "%.*s is another message here", SLICE_ARG(brief(m->shown)));
+    if (m->renamed) note_renamed(o, m);
   }
   for (size_t i = 0; i < o->plan.here_count && r->left_over; i++) {
     const struct migrate_here *h = &o->plan.here[i];
     if (migrate_is_left_over(h)) note(o, "%.*s is here and not there", SLICE_ARG(brief(h->uidl)));
   }
-}
-
-/* The message that a row of the export begins; NULL: none of ours. */
-static struct migrate_here *find_here(const struct map *by_uid, const struct table *columns,
-                                      struct slice values) {
-  struct migrate_here *found = NULL;
-  struct table one = { .columns = columns->columns, .column_count = columns->column_count };
-  uint64_t uid;
-  arena_init(&one.mem, 64 * 1024);
-  one.end = &one.first;
-  if (table_add(&one, values) && num_parse(table_cell(&one, one.first, "uid"), UINT32_MAX, &uid))
-    found = map_ptr(by_uid, uid);
-  table_free(&one);
-  return found;
-}
-
-static bool index_here(struct one *o, struct map *by_uid) {
-  bool ok = true;
-  for (size_t i = 0; ok && i < o->plan.here_count; i++)
-    if (!o->plan.here[i].gone) ok = map_put_ptr(by_uid, o->plan.here[i].uid, &o->plan.here[i]);
-  return ok;
-}
-
-/* All of a message is there. */
-static bool hash_message(struct one *o, struct migrate_here *h) {
-  struct slice octets;
-  bool ok = spooled_get(&o->message, &octets);
-  if (ok && h) h->hashed = digest_of(DIGEST_SHA256, octets, h->hash);
-  return spooled_reset(&o->message) && ok;
-}
-
-/* The store sends a row and the octets of each message (ipc/cli_room.h, "export"). */
-static int hash_export(struct one *o, struct link *l, const struct map *by_uid) {
-  struct slice words[] = { SLICE("export"), slice_str(o->job->account->address) };
-  struct migrate_here *under_way = NULL;
-  struct table columns;
-  struct link_said said = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
-  table_init(&columns);
-  bool ok = link_ask(l, words, 2) && spooled_reset(&o->message), going = ok;
-  while (ok && going) {
-    enum link_event event = link_next(l, &said);
-    if (event != LINK_OUTPUT) ok = hash_message(o, under_way);
-    if (event == LINK_COLUMNS) ok = ok && table_columns(&columns, said.data);
-    if (event == LINK_ROW) under_way = find_here(by_uid, &columns, said.data);
-    if (event == LINK_OUTPUT) ok = spooled_put(&o->message, said.data);
-    going = event != LINK_DONE && event != LINK_LOST;
-  }
-  table_free(&columns);
-  return ok ? link_finish(&said) : cli_fail(CLI_EXIT_TEMPORARY, "the messages here could not be read");
 }
 
 static void compare_octets(struct one *o) {
@@ -284,28 +341,20 @@ static void compare_octets(struct one *o) {
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
     if (m->state != MIGRATE_HERE) continue;
-    bool same = m->hashed && m->here->hashed && memcmp(m->hash, m->here->hash, sizeof m->hash) == 0;
+    bool same = m->hashed && m->here->hashed && memcmp(m->kept.digest, m->here->hash, sizeof m->here->hash) == 0;
     r->octets_same += same;
     r->octets_differ += !same;
+    r->same -= !same && !m->renamed;
     if (!same) note(o, "%.*s does not have the octets that it has there", SLICE_ARG(brief(m->shown)));
   }
 }
 
 static int prove(struct one *o) {
-  int code = read_here(o);
+  int code = o->job->prove_octets ? read_here(o) : compare_lists(o);
   if (code != CLI_EXIT_OK) return code;
   compare_uidls(o);
-  if (!o->job->prove_octets) return code;
-  struct map by_uid;
-  map_init(&by_uid);
-  struct link *l = link_open(o->job->c, ROOM_STORE, 0, &code);
-  if (l && !index_here(o, &by_uid))
-    code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
-  else if (l)
-    code = hash_export(o, l, &by_uid);
-  if (l && code == CLI_EXIT_OK) compare_octets(o);
-  link_free(&l);
-  map_free(&by_uid);
+  if (o->job->prove_octets) code = read_octets_here(o);
+  if (o->job->prove_octets && code == CLI_EXIT_OK) compare_octets(o);
   return code;
 }
 
@@ -314,6 +363,7 @@ static int prove(struct one *o) {
 int migrate_one(struct migrate_job *j) {
   struct one o = { .job = j };
   migrate_plan_init(&o.plan);
+  o.plan.every_octet = j->prove_octets;
   int code = CLI_EXIT_OK;
   if (!spooled_open(&o.message))
     code = cli_fail(CLI_EXIT_SYSTEM, "no memory for messages: %s", strerror(errno));

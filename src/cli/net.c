@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/dns/dns.h"
@@ -59,21 +60,6 @@ static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n
   return false;
 }
 
-static bool connect_to(struct net *n) {
-  char port[8];
-  struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
-  snprintf(port, sizeof port, "%u", n->url.port);
-  int code = getaddrinfo(n->url.host, port, &hints, &list);
-  if (code) return fail(n, "%s: %s", n->url.host, gai_strerror(code));
-  bool ok = false;
-  for (struct addrinfo *a = list; a && !ok; a = a->ai_next) {
-    n->over = false;
-    ok = try_address(n, a->ai_addr, a->ai_addrlen);
-  }
-  freeaddrinfo(list);
-  return ok;
-}
-
 static bool connect_at(struct net *n, const struct dns_host *at) {
   bool ok = false;
   for (uint8_t i = 0; i < at->address_count && !ok; i++) {
@@ -85,6 +71,40 @@ static bool connect_at(struct net *n, const struct dns_host *at) {
     memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, a->octets, a->n);
     ok = four ? try_address(n, (struct sockaddr *)&v4, sizeof v4) : try_address(n, (struct sockaddr *)&v6, sizeof v6);
   }
+  return ok;
+}
+
+/* The loopback's addresses, without asking anybody: a machine may have no /etc/hosts. */
+static bool connect_to_localhost(struct net *n) {
+  static const struct dns_host self = { .addresses = { { .octets = { [15] = 1 }, .n = 16 }, { .octets = { 127, 0, 0, 1 }, .n = 4 } },
+                                        .address_count = 2 };
+  return connect_at(n, &self);
+}
+
+/* A path in place of a host: a Unix socket. */
+static bool connect_to_path(struct net *n) {
+  struct sockaddr_un to = { .sun_family = AF_UNIX };
+  n->fd = strlen(n->url.host) < sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+  if (n->fd < 0) return fail(n, "%s: no socket", n->url.host);
+  memcpy(to.sun_path, n->url.host, strlen(n->url.host));
+  if (connect(n->fd, (struct sockaddr *)&to, sizeof to) < 0) return fail(n, "%s: %s", n->url.host, strerror(errno));
+  return fcntl(n->fd, F_SETFL, O_NONBLOCK) == 0 || fail(n, "%s: %s", n->url.host, strerror(errno));
+}
+
+static bool connect_to(struct net *n) {
+  if (n->url.host[0] == '/') return connect_to_path(n);
+  if (url_is_localhost(n->url.host)) return connect_to_localhost(n);
+  char port[8];
+  struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+  snprintf(port, sizeof port, "%u", n->url.port);
+  int code = getaddrinfo(n->url.host, port, &hints, &list);
+  if (code) return fail(n, "%s: %s", n->url.host, gai_strerror(code));
+  bool ok = false;
+  for (struct addrinfo *a = list; a && !ok; a = a->ai_next) {
+    n->over = false;
+    ok = try_address(n, a->ai_addr, a->ai_addrlen);
+  }
+  freeaddrinfo(list);
   return ok;
 }
 
@@ -111,7 +131,8 @@ static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
                                   .authorities = buf_slice(&n->authorities),
                                   .least = TLS_LEAST_1_2,
                                   .alpn = alpn };
-  if (cli_given(c, "insecure")) o.trust = TLS_TRUST_ANYONE;
+  n->insecure = cli_given(c, "insecure") != NULL;
+  if (n->insecure) o.trust = TLS_TRUST_ANYONE;
   n->client = tls_client_new(&o, &err);
   if (!n->client) fail(n, "TLS cannot be used: %.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
@@ -140,7 +161,7 @@ int net_open_at(struct net *n, const struct cli *c, const struct url *url, const
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->timeout_ms = NET_TIMEOUT_MS;
   n->strict = cli_given(c, "starttls") != NULL;
-  n->plain = cli_given(c, "no-starttls") != NULL;
+  n->plain = cli_given(c, "no-starttls") != NULL || cli_given(c, "no-tls") != NULL;
   buf_init(&n->in, NET_IN_MAX);
   buf_init(&n->authorities, 4 * 1024 * 1024);
   if (n->strict && n->plain) return cli_fail(CLI_EXIT_USAGE, "--starttls and --no-starttls are opposites");
@@ -151,7 +172,7 @@ int net_open_at(struct net *n, const struct cli *c, const struct url *url, const
 }
 
 void net_close(struct net *n) {
-  if (n->tls && !n->over) tls_shutdown(n->tls);
+  if (n->tls) tls_shutdown(n->tls); /* RFC 8446 §6.1: also in answer to the server's */
   tls_conn_free(&n->tls);
   tls_client_free(&n->client);
   if (n->fd >= 0) close(n->fd);

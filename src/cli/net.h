@@ -18,6 +18,7 @@ struct net {
   bool verbose, over;
   bool strict; /* --starttls */
   bool plain;  /* --no-starttls */
+  bool insecure; /* --insecure: anyone can be the server */
   struct url url;
   struct buf authorities;
   struct tls_client *client;

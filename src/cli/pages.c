@@ -218,6 +218,12 @@ static uint64_t local_part(uint64_t usable, uint64_t payload, bool table) {
   return n <= most ? n : least;
 }
 
+static int64_t signed_number(struct slice s, size_t at, size_t width) {
+  uint64_t n = number(s, at, width);
+  if (width && width < 8 && n >> (8 * width - 1)) n |= ~UINT64_C(0) << 8 * width;
+  return (int64_t)n;
+}
+
 static bool take_column(uint64_t type, struct slice local, uint64_t *at, struct column *c) {
   static const uint8_t widths[] = { 0, 1, 2, 3, 4, 6, 8, 8, 0, 0 };
   *c = (struct column){ .at = *at };
@@ -230,10 +236,13 @@ static bool take_column(uint64_t type, struct slice local, uint64_t *at, struct 
   }
   c->kind = type == 0 ? COLUMN_NULL : type == 7 ? COLUMN_REAL : COLUMN_INT;
   size_t width = widths[type];
-  if (*at + width > local.n) return false; /* numbers that lie behind an overflow are in no table of ours */
-  uint64_t n = number(local, *at, width);
-  if (width && width < 8 && n >> (8 * width - 1)) n |= ~UINT64_C(0) << 8 * width;
-  c->number = type == 8 ? 0 : type == 9 ? 1 : (int64_t)n;
+  if (*at + width > local.n) {
+    if (type == 7) return false; /* in no table of ours */
+    c->kind = COLUMN_FAR;
+    c->n = width;
+  } else {
+    c->number = type == 8 ? 0 : type == 9 ? 1 : signed_number(local, *at, width);
+  }
   *at += width;
   return true;
 }
@@ -338,6 +347,23 @@ bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
     if (last != (next == 0)) return false; /* a chain that ends too early or too late */
   }
   return true;
+}
+
+static bool gather(void *arg, struct slice piece) {
+  buf_put(arg, piece);
+  return true;
+}
+
+bool row_number(struct pages *p, const struct row *r, size_t column, int64_t *ret) {
+  const struct column *c = column < r->columns ? &r->column[column] : NULL;
+  struct buf b;
+  if (c && c->kind == COLUMN_INT) *ret = c->number;
+  if (!c || c->kind != COLUMN_FAR) return c && c->kind == COLUMN_INT;
+  buf_init(&b, 8);
+  bool fine = pages_octets(p, r, c, gather, &b) && !b.failed && buf_len(&b) == c->n;
+  if (fine) *ret = signed_number(buf_slice(&b), 0, c->n);
+  buf_free(&b);
+  return fine;
 }
 
 struct slice row_text(const struct row *r, size_t column) {

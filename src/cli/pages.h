@@ -32,11 +32,12 @@ void pages_close(struct pages *p);
 /* --- rows --- */
 
 enum { COLUMNS_MAX = 16 };
-enum column_kind { COLUMN_NULL, COLUMN_INT, COLUMN_REAL, COLUMN_TEXT, COLUMN_BLOB };
+/* FAR: a number that lies behind an overflow, or has no place at all; see row_number(). */
+enum column_kind { COLUMN_NULL, COLUMN_INT, COLUMN_REAL, COLUMN_TEXT, COLUMN_BLOB, COLUMN_FAR };
 struct column {
   enum column_kind kind;
   int64_t number;
-  uint64_t at, n; /* text and blob: where in the payload, and how many octets */
+  uint64_t at, n; /* text, blob and FAR: where in the payload, and how many octets */
 };
 struct row {
   uint32_t page, cell;
@@ -57,6 +58,8 @@ bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret);
  * all. */
 bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
                   bool (*put)(void *arg, struct slice piece), void *arg);
+/* A number, wherever it lies. False: the column is no number, or can't be read. */
+bool row_number(struct pages *p, const struct row *r, size_t column, int64_t *ret);
 /* A text that lies on the row's own page; empty when it does not. */
 struct slice row_text(const struct row *r, size_t column);
 

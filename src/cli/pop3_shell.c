@@ -19,12 +19,10 @@ void pop3_shell_start(struct net *n, const struct cli *c, struct pop3_client_sta
   ret->host = n->url.host;
   ret->port = n->url.port;
   ret->mechanism = cli_given(c, "auth");
-  ret->policy.tls = n->tls      ? POP3_TLS_IMPLICIT
-                    : n->strict ? POP3_TLS_MUST
-                    : n->plain  ? POP3_TLS_NEVER
-                                : POP3_TLS_IF_OFFERED;
+  /* Who sits in between can strip STLS off: without --no-tls nothing of a login goes in the clear. */
+  ret->policy.tls = n->tls ? POP3_TLS_IMPLICIT : n->plain ? POP3_TLS_NEVER : POP3_TLS_MUST;
   ret->policy.may_show = n->plain;
-  ret->policy.second_try = !cli_given(c, "insecure");
+  ret->policy.second_try = !n->insecure;
   sys_random(ret->nonce, sizeof ret->nonce);
   if (n->verbose) ret->trace = (struct proto_trace){ show, n };
   ret->channel = (struct proto_channel){ bindings, n };
@@ -124,8 +122,8 @@ int pop3_shell_report(const struct net *n, const struct pop3_client *p) {
   } else if (n->error[0]) {
     buf_printf(&b, " (%s)", n->error);
   }
-  if (p->end == POP3_END_NO_MECHANISM && !n->tls && !n->plain)
-    buf_put_str(&b, "; it has no TLS, and --no-starttls lets the password go in the clear");
+  if (p->end == POP3_END_NO_TLS && !n->plain)
+    buf_put_str(&b, "; --no-tls lets the password go in the clear");
   cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&b)));
   buf_free(&b);
   return code;

@@ -29,7 +29,9 @@ void progress_start(struct progress *p, bool quiet, uint64_t all_messages, uint6
 
 /* What was announced may be less than what comes. */
 static double share(const struct progress *p) {
-  double all = (double)p->all_octets, now = (double)p->octets;
+  bool by_octets = p->all_octets > 0;
+  double all = by_octets ? (double)p->all_octets : (double)p->all_messages,
+         now = by_octets ? (double)p->octets : (double)p->messages;
   return all <= 0 ? 1 : now >= all ? 1 : now / all;
 }
 
@@ -55,8 +57,11 @@ static void draw(struct progress *p, uint64_t now) {
   for (unsigned i = 0; i < BAR; i++) bar[i] = i < full ? '#' : '.';
   bar[BAR] = 0;
   if (p->terminal) fprintf(stderr, "\r[%s] ", bar);
-  fprintf(stderr, "%llu of %llu messages, %s of %s, %s/s%s", (unsigned long long)p->messages,
-          (unsigned long long)p->all_messages, octets, all, rate, left);
+  fprintf(stderr, "%llu", (unsigned long long)p->messages);
+  if (p->all_messages) fprintf(stderr, " of %llu", (unsigned long long)p->all_messages);
+  fputs(" messages", stderr);
+  if (p->all_octets) fprintf(stderr, ", %s of %s, %s/s", octets, all, rate);
+  fputs(left, stderr);
   fputs(p->terminal ? "\033[K" : "\n", stderr);
   fflush(stderr);
   p->drawn = p->terminal;

@@ -10,7 +10,7 @@ struct progress {
   bool quiet, terminal, drawn;
   uint64_t started_ms, last_ms;
   uint64_t messages, octets;         /* so far */
-  uint64_t all_messages, all_octets; /* to come in all, as announced */
+  uint64_t all_messages, all_octets; /* to come in all, as announced; 0: not known */
 };
 
 void progress_start(struct progress *p, bool quiet, uint64_t all_messages, uint64_t all_octets);

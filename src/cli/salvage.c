@@ -180,6 +180,14 @@ bool salvage_read(struct salvage *s) {
   return !s->no_memory && !s->mem.failed;
 }
 
+bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret) {
+  struct row r;
+  int64_t sum;
+  if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) || !row_number(&s->pages, &r, 7, &sum)) return false;
+  *ret = (uint32_t)sum;
+  return sum >= 0 && sum <= UINT32_MAX;
+}
+
 bool salvage_octets(struct salvage *s, const struct salvage_body *b,
                     bool (*put)(void *arg, struct slice piece), void *arg) {
   struct row r;

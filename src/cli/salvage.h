@@ -25,7 +25,7 @@ struct salvage_entry {
 };
 struct salvage_body {
   uint64_t id, size, start;
-  uint32_t page, cell;  /* its row */
+  uint32_t page, cell;  /* its row; page 0: it is lost */
   bool in_file, wanted; /* wanted: an entry refers to it, or a deleted message that is still kept */
 };
 
@@ -48,6 +48,8 @@ void salvage_free(struct salvage *s);
 const struct salvage_account *salvage_account(const struct salvage *s, uint64_t id);
 const struct salvage_folder *salvage_folder(const struct salvage *s, uint64_t id);
 struct salvage_body *salvage_body(const struct salvage *s, uint64_t id);
+/* The CRC-32C of a body as it was stored. False: it is not known. */
+bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret);
 /* The octets of a body in the database. False: not all of them can be read. */
 bool salvage_octets(struct salvage *s, const struct salvage_body *b,
                     bool (*put)(void *arg, struct slice piece), void *arg);

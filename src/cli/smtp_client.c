@@ -102,26 +102,52 @@ static enum login_answer hear_sasl(struct net *n, struct buf *ret) {
   return s->reply.code / 100 == 2 ? LOGIN_ACCEPTED : LOGIN_REFUSED;
 }
 
+static enum sasl_refusal refusal_of(const struct smtp_client *s, enum login_answer a) {
+  if (a == LOGIN_UNABLE) return SASL_REFUSED_HERE;
+  return a == LOGIN_REFUSED ? smtp_login_refusal(s->reply.code) : SASL_REFUSED_OTHERWISE;
+}
+
+/* One way after the other (lib/sasl/login.h). `why` is of the last. */
+static enum login_answer try_ways(struct smtp_client *s, const struct sasl_login_rules *r, struct slice password,
+                                  struct buf *why) {
+  struct sasl_login_offer o = { .mechanisms = slice_str(s->mechanisms) };
+  struct sasl_login_past tried = { 0 };
+  enum login_answer a = LOGIN_UNABLE;
+  const struct sasl_way *w = sasl_login_choose(r, &o, &tried);
+  if (!w || w->kind != SASL_WAY_AUTH) buf_printf(why, "%s offers no mechanism that may be used here", s->net.url.host);
+  while (w && w->kind == SASL_WAY_AUTH) {
+    buf_reset(why);
+    a = login_sasl(&s->net, sasl_way_mechanism(w), slice_str(s->net.url.user), o.mechanisms, password,
+                   SASL_MESSAGE_MAX, hear_sasl, why);
+    if (a == LOGIN_ACCEPTED || a == LOGIN_OVER) break;
+    w = sasl_login_again(r, &o, &tried, w, refusal_of(s, a));
+  }
+  return a;
+}
+
 int smtp_client_login(struct smtp_client *s, const char *named, struct slice password) {
-  bool tls = s->net.tls != NULL;
-  const struct sasl_mechanism *m = login_choose(slice_str(s->mechanisms), named, tls);
-  if (!m)
+  struct sasl_login_rules r = {
+    .named = slice_str(named),
+    .secure = s->net.tls != NULL,
+    .binds = s->net.tls && tls_binds(s->net.tls),
+    .may_show = s->net.plain,
+    .second_try = !s->net.insecure,
+  };
+  /* A proof is something to guess at too, over a challenge that whoever took STARTTLS out of the list chose. */
+  if (!sasl_login_allowed(&r))
     return cli_fail(CLI_EXIT_REFUSED,
-                    tls ? "%s offers no mechanism that is known here"
-                        : "%s offers no TLS, and no login that hides the password",
-                    s->net.url.host);
-  if (m->plaintext && !tls && !s->net.plain)
-    return cli_fail(CLI_EXIT_REFUSED,
-                    "%s has no TLS, and the password would go in the clear; --no-starttls lets it",
+                    "%s offers no TLS, and nothing of a login goes in the clear; --no-starttls lets it",
                     s->net.url.host);
   struct buf why;
   buf_init(&why, 4096);
-  enum login_answer a = login_sasl(&s->net, m, slice_str(s->net.url.user),
-                                   slice_str(s->mechanisms), password, SASL_MESSAGE_MAX, hear_sasl, &why);
-  int code = a == LOGIN_ACCEPTED ? CLI_EXIT_OK
-             : a == LOGIN_OVER
-                 ? over(s)
-                 : cli_fail(CLI_EXIT_REFUSED, "the login was refused: %.*s", SLICE_ARG(buf_slice(&why)));
+  enum login_answer a = try_ways(s, &r, password, &why);
+  int code = CLI_EXIT_OK;
+  if (a == LOGIN_OVER)
+    code = over(s);
+  else if (a == LOGIN_UNABLE)
+    code = cli_fail(CLI_EXIT_REFUSED, "%.*s", SLICE_ARG(buf_slice(&why)));
+  else if (a != LOGIN_ACCEPTED)
+    code = cli_fail(CLI_EXIT_REFUSED, "the login was refused: %.*s", SLICE_ARG(buf_slice(&why)));
   buf_free(&why);
   return code;
 }
@@ -147,19 +173,35 @@ int smtp_client_rcpt(struct smtp_client *s, const char *to) {
   return code == CLI_EXIT_UNAVAILABLE && !s->net.over ? CLI_EXIT_NOT_FOUND : code;
 }
 
+static void say_changes(const struct mail_changes *c) {
+  struct buf b;
+  if (!mail_changes_any(c)) return;
+  buf_init(&b, 256);
+  mail_changes_put(&b, c);
+  cli_fail(0, "the message had what no message may have and was made over: %.*s", SLICE_ARG(buf_slice(&b)));
+  buf_free(&b);
+}
+
 int smtp_client_data(struct smtp_client *s, struct slice message) {
   enum { PIECE = 64 * 1024 };
   struct smtp_stuff stuff = { .any = false };
-  struct buf out;
+  struct mail_clean clean = { .octets = 0 };
+  struct buf piece, out;
   int code = smtp_client_ask(s, "DATA", 3);
   if (code != CLI_EXIT_OK) return code;
   bool ok = true;
+  buf_init(&piece, 2 * PIECE + MAIL_CLEAN_ROOM);
   buf_init(&out, 4 * PIECE);
   for (struct slice rest = message; ok && rest.n; rest = slice_from(rest, PIECE)) {
-    smtp_stuff_put(&stuff, &out, slice_first(rest, PIECE));
-    ok = !out.failed && net_write(&s->net, buf_slice(&out));
+    mail_clean_put(&clean, slice_first(rest, PIECE), &piece);
+    if (rest.n <= PIECE) mail_clean_end(&clean, &piece);
+    smtp_stuff_put(&stuff, &out, buf_slice(&piece));
+    ok = !piece.failed && !out.failed && net_write(&s->net, buf_slice(&out));
+    buf_reset(&piece);
     buf_reset(&out);
   }
+  buf_free(&piece);
+  say_changes(&clean.changed);
   smtp_stuff_end(&stuff, &out);
   net_show_text(&s->net, "C", message);
   net_show(&s->net, "C", SLICE("."));

@@ -6,6 +6,7 @@
 
 #include "ipc/ipc.h"
 #include "lib/base/num.h"
+#include "lib/base/units.h"
 #include "lib/json/json.h"
 #include "src/cli/terminal.h"
 
@@ -61,7 +62,7 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
     "pid", "uid",   "size",   "octets", "messages", "quota", "date",  "made",  "seconds",  "in",
-    "out", "value", "fetched", "unreadable", "deleted", "same", "number", "uptime", "restarts", "flags", "count", "taken", "sessions",
+    "out", "value", "fetched", "unreadable", "deleted", "same", "number", "uptime", "restarts", "flags", "count", "taken", "sessions", "percent", "recipients", "age", "late", "next", "tries",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;
@@ -76,8 +77,18 @@ static void put_cell(struct buf *line, struct slice cell, size_t width, bool rig
   buf_put_str(line, last ? "\n" : "  ");
 }
 
-/* A cell as a person reads it: seconds since 1970 as a date, in UTC. */
-static struct slice shown(struct buf *room, struct slice column, struct slice cell) {
+/* A limit of an account, whose kind is in the column before it. */
+static bool put_limit(struct buf *to, struct slice kind, uint64_t n) {
+  if (slice_eq(kind, SLICE("quota"))) units_put_size(to, n);
+  else if (slice_eq(kind, SLICE("login-delay"))) units_put_time(to, n);
+  else if (slice_eq(kind, SLICE("expire"))) buf_printf(to, "%llud", (unsigned long long)n);
+  else return false;
+  return true;
+}
+
+/* A cell as a person reads it: seconds since 1970 as a date, in UTC; limits and waits as they are typed. */
+static struct slice shown(struct buf *room, const struct table *t, const struct table_row *row, size_t at) {
+  struct slice column = t->columns[at], cell = row->cells[at];
   uint64_t seconds;
   char date[32];
   struct tm tm;
@@ -85,6 +96,11 @@ static struct slice shown(struct buf *room, struct slice column, struct slice ce
   if (slice_eq(column, SLICE("date")) && num_parse(cell, UINT32_MAX, &seconds) &&
       gmtime_r(&(time_t){ (time_t)seconds }, &tm) && strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm))
     buf_put_str(room, date);
+  else if (slice_eq(column, SLICE("quota")) && num_parse(cell, UINT64_MAX, &seconds))
+    units_put_size(room, seconds);
+  else if (slice_eq(column, SLICE("value")) && num_parse(cell, UINT64_MAX, &seconds) &&
+           put_limit(room, table_cell(t, row, "limit"), seconds))
+    return buf_slice(room);
   else
     text_put_safe(room, slice_first(cell, CELL_SHOWN_MAX));
   return buf_slice(room);
@@ -96,7 +112,7 @@ static void measure(const struct table *t, size_t *widths) {
   for (size_t i = 0; i < t->column_count; i++) widths[i] = text_width(t->columns[i]);
   for (const struct table_row *r = t->first; r; r = r->next)
     for (size_t i = 0; i < t->column_count; i++) {
-      size_t n = text_width(shown(&room, t->columns[i], r->cells[i]));
+      size_t n = text_width(shown(&room, t, r, i));
       if (n > widths[i]) widths[i] = n;
     }
   buf_free(&room);
@@ -119,7 +135,7 @@ static void print_text(const struct table *t) {
   for (const struct table_row *r = t->first; r; r = r->next) {
     buf_reset(&line);
     for (size_t i = 0; i < t->column_count; i++)
-      put_cell(&line, shown(&room, t->columns[i], r->cells[i]), widths[i], is_numeric(t->columns[i]),
+      put_cell(&line, shown(&room, t, r, i), widths[i], is_numeric(t->columns[i]),
                i + 1 == t->column_count);
     out_put(&line);
   }

@@ -89,7 +89,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
   }
   for (unsigned number = 2; ok && text.n; number++) {
     struct slice line = next_line(&text), rest = line;
-    ptrdiff_t colon = slice_find(line, ':');
+    ptrdiff_t colon = slice_search(line, SLICE(" :")); /* a UIDL of its own may have colons */
     if (line.n == 0) continue;
     if (colon < 0 || !num_parse(slice_split(&rest, ' '), UINT32_MAX, &uid)) {
       buf_printf(err, "line %u: \"UID … :NAME\" was expected", number);
@@ -99,7 +99,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
     struct slice given = field(rest, 'P');
     buf_init(&made, 64);
     buf_printf(&made, "%08llx%08llx", (unsigned long long)uid, (unsigned long long)validity);
-    ok = add(l, maildir_base_name(slice_from(line, (size_t)colon + 1)),
+    ok = add(l, maildir_base_name(slice_from(line, (size_t)colon + 2)),
              uidls_is_valid(given) ? given : buf_slice(&made), uid);
     buf_free(&made);
   }

@@ -1,5 +1,7 @@
 #include "src/cli/url.h"
 
+#include <arpa/inet.h>
+
 #include "lib/base/num.h"
 
 static bool wrong(struct buf *err, const char *why) {
@@ -90,4 +92,20 @@ bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_
   if (!take_host(s, &u)) return wrong(err, "the URL's host or port is none");
   *ret = u;
   return true;
+}
+
+bool url_is_localhost(const char *host) {
+  static const struct slice name = { (const uint8_t *)"localhost", 9 };
+  struct slice h = slice_str(host);
+  if (h.n && h.p[h.n - 1] == '.') h.n--;
+  if (h.n > name.n && h.p[h.n - name.n - 1] != '.') return false;
+  return h.n >= name.n && slice_caseeq(slice_from(h, h.n - name.n), name);
+}
+
+bool url_is_loopback(const char *host) {
+  struct in_addr four;
+  struct in6_addr six;
+  if (inet_pton(AF_INET, host, &four) == 1) return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+  if (inet_pton(AF_INET6, host, &six) == 1) return IN6_IS_ADDR_LOOPBACK(&six);
+  return url_is_localhost(host);
 }

@@ -8,7 +8,7 @@ struct url {
   char scheme[8]; /* "pop3", "pop3s", "smtp", "smtps" */
   bool tls;       /* from the first octet */
   char user[321]; /* "": none */
-  char host[256]; /* without brackets */
+  char host[256]; /* without brackets; or the path of a Unix socket */
   uint16_t port;  /* what the URL says, else the scheme's */
 };
 
@@ -17,5 +17,10 @@ struct url {
  * processes would see it. False with a sentence in `err`. */
 bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_port, struct url *ret,
                struct buf *err);
+
+/* "localhost" and every name below it: they are this machine, and DNS is not asked (RFC 6761 §6.3). */
+bool url_is_localhost(const char *host);
+/* The same, or an address of the loopback: nobody listens between. A name like "127.example.org" is neither. */
+bool url_is_loopback(const char *host);
 
 #endif

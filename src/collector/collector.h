@@ -3,10 +3,12 @@
  * A run is one collection done once:
  *
  *   job from auth → (RESOLVING) → TALKING → TIDYING → result to auth, end
- *                        |           |                     ^
+ *                        |        ^  |        |            ^
+ *                        |        +--|-- more +            |
  *                        +-----------+-- whatever fails ---+
  *
- * TALKING is the POP3 session, whose sink asks store; TIDYING tells store that the listing was whole.
+ * TALKING is a POP3 session, whose sink asks store; TIDYING tells store what was deleted there, and that the
+ * listing was whole. A message at which a session is stuck is stepped over by another session (steps.c).
  * It has one question open at store at most (ipc/collector_store.h) and holds the session while it waits. A
  * message is `safe`, and so may be deleted at the other server, when store has answered that it is durable:
  * no other line of this room says so (sink.c). When auth or store is lost, the runs end: what was not
@@ -17,14 +19,19 @@
 #include "ipc/collector_auth.h"
 #include "ipc/collector_store.h"
 #include "lib/dial/dial.h"
+#include "lib/mail/clean.h"
 #include "lib/pop3/client.h"
 #include "lib/room/room.h"
+#include "lib/tls/digest.h"
 
 enum {
   CHUNK_AT = 48 * 1024,      /* so much of a message is handed to store at once */
   RUN_LIST_MAX = 200 * 1000, /* messages of a listing; the rest is seen when these are gone */
   RUN_SESSION_MS = 2 * 3600 * 1000,
   RUN_PER_ADDRESS = 16,
+  RUN_SESSIONS = 6,          /* in one run */
+  RUN_SESSION_PAUSE_MS = 500, /* between two: the other server lets go of its lock */
+  STEP_WORDS_MAX = 240,
 };
 
 struct collector {
@@ -39,7 +46,13 @@ struct collector {
   struct loop_later reap;
 };
 
-enum run_asks { ASKS_NOTHING, ASKS_DATES, ASKS_SPOOL, ASKS_COMMIT, ASKS_TIDY };
+enum run_asks { ASKS_NOTHING, ASKS_DATES, ASKS_SPOOL, ASKS_COMMIT, ASKS_DELETED, ASKS_TIDY };
+
+/* Whether a message has been through this collection before: the header, line by line (loop.c). */
+struct loop_look {
+  struct buf line;
+  bool over, by_us, found;
+};
 
 struct run {
   struct run *next;
@@ -48,11 +61,21 @@ struct run {
   uint32_t store; /* which process the grant is good for */
   /* the job */
   char host[COLLECT_HOST_MAX + 1], mechanism[33];
-  struct buf account, user, secret; /* secret: until the session has it */
+  struct buf account, user, secret;
   uint16_t port;
   enum collect_tls tls;
   uint64_t leave_s;
   bool resolving;
+  /* lists of UIDLs with a blank between two: not wanted; those to step over, of earlier runs; of these that are
+   * there still; those that were tried now; those that this run stepped over */
+  struct buf left_out, suspects, waiting, probed, stepped;
+  char probe[COLLECT_UIDL_MAX + 1]; /* the only one that this session is for; empty: it is for all others */
+  char step_words[STEP_WORDS_MAX];  /* of the first that was stepped over */
+  unsigned sessions, out;           /* out: listed and left out */
+  bool seen_list; /* `waiting` is true */
+  struct loop_timer *pause;
+  struct dial_address addresses[RUN_PER_ADDRESS];
+  size_t address_count;
   /* the connection */
   struct dial *dial;
   struct pop3_client *pop;
@@ -66,12 +89,20 @@ struct run {
   struct pop3_item *item; /* the one whose octets come, or that is being committed */
   struct buf hold;        /* of it, not yet at store */
   bool spooled, drop;     /* store has a part of it; that is to be dropped when store has answered */
-  bool dots;
-  uint8_t before; /* the last octet so far */
+  struct mail_clean clean;
+  size_t front;  /* octets of ours in front of it */
+  bool settled;  /* what it begins with is known: header_settle() */
+  struct digest_run *digest;
+  struct loop_look loop;
+  unsigned looping; /* came through this collection before */
+  /* the session's end */
+  struct buf gone; /* rows of store that were deleted there, u64 each */
+  bool tidy_due, more, winding;
   enum collect_outcome refused;
   /* what became of it */
   uint32_t fetched, deleted, left;
   uint64_t octets, began_ms;
+  struct mail_changes changed;
   bool halted, over;
   enum collect_verdict verdict;
   char words[COLLECT_TEXT_MAX];
@@ -95,8 +126,28 @@ void run_end(struct run *r);
 void run_note(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void run_tell_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks);
+/* Connects to where it connected before. */
+void run_connect(struct run *r);
+/* What the session's end means for people. */
+enum collect_verdict run_verdict(const struct pop3_client *p);
+
+/* steps.c */
+bool steps_has(const struct buf *list, struct slice uidl);
+/* The listing begins. */
+void steps_listed(struct run *r);
+/* May this session fetch it? `date` as in collect_dates. */
+bool steps_wants(struct run *r, const struct pop3_item *item, uint64_t date);
 /* The session is over. */
-void run_session_over(struct run *r, const char *why);
+void steps_session_over(struct run *r, const char *why);
+/* store has answered what the session's end waited for. */
+void steps_wind_up(struct run *r);
+/* What the next run is to step over. */
+void steps_put(const struct run *r, struct buf *out);
+
+/* loop.c */
+void loop_look_begin(struct loop_look *l);
+/* The next octets of a message. True: it has been here. */
+bool loop_look_at(struct run *r, struct slice octets);
 
 /* sink.c */
 struct pop3_sink run_sink(struct run *r);

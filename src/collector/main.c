@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/num.h"
+#include "lib/tls/digest.h"
 #include "src/collector/collector.h"
 #include "src/roles.h"
 
@@ -20,6 +21,7 @@ struct tls_client *collector_tls(struct collector *c, struct buf *err) {
   const struct tls_client_options o = { .trust = TLS_TRUST_GIVEN,
                                         .authorities = buf_slice(&c->authorities),
                                         .least = TLS_LEAST_1_2,
+                                        .ciphers = (enum tls_ciphers)c->room->conf->tls_ciphers,
                                         .alpn = "pop3" };
   return c->tls = tls_client_new(&o, err);
 }
@@ -32,9 +34,10 @@ static bool prepare(struct room *r, struct buf *err) {
   for (size_t i = 0; i < r->conf->collect_ports.count && r->dial_count < ROOM_PORTS_MAX; i++)
     if (num_parse(slice_str(r->conf->collect_ports.items[i]), 65535, &port) && port)
       r->dials[r->dial_count++] = (uint16_t)port;
+  digest_start(); /* the first thing may be APOP or CRAM-MD5 without TLS */
   int why = dial_trust_read(r->conf->tls_authorities, &c->authorities);
   if (why)
-    log_say(&r->log, LOG_WARN_, "start", "%s: %s; nothing can be collected over TLS",
+    log_say(&r->log, LOG_E_AUTHORITIES, "%s: %s; nothing can be collected over TLS",
             r->conf->tls_authorities, strerror(why));
   return true;
 }
@@ -75,30 +78,34 @@ static void log_run(const struct run *r) {
   static const char *const verdicts[COLLECT_VERDICTS] = { "well",    "later",       "here",
                                                           "doubted", "login-wrong", "broken" };
   struct log_line l;
-  log_open(&l, &r->collector->room->log, r->verdict == COLLECT_WENT_WELL ? LOG_INFO_ : LOG_WARN_,
-           "collected");
-  log_num(&l, "collection", r->number);
-  log_str(&l, "account", buf_slice(&r->account));
-  log_cstr(&l, "server", r->host);
-  if (r->tls_version[0]) log_cstr(&l, "tls", r->tls_version);
-  if (r->pop && r->pop->mechanism) log_cstr(&l, "mechanism", r->pop->mechanism);
-  log_cstr(&l, "went", verdicts[r->verdict]);
-  log_num(&l, "fetched", r->fetched);
-  log_num(&l, "deleted", r->deleted);
-  log_num(&l, "left", r->left);
-  log_num(&l, "octets", r->octets);
-  log_num(&l, "ms", loop_now(r->collector->room->loop) - r->began_ms);
-  log_cstr(&l, "words", r->words);
+  log_open(&l, &r->collector->room->log,
+           r->verdict == COLLECT_WENT_WELL ? LOG_E_COLLECTED : LOG_E_COLLECT_FAILED);
+  log_num(&l, LOG_F_COLLECTION, r->number);
+  log_str(&l, LOG_F_ACCOUNT, buf_slice(&r->account));
+  log_cstr(&l, LOG_F_SERVER, r->host);
+  if (r->tls_version[0]) log_cstr(&l, LOG_F_TLS, r->tls_version);
+  if (r->pop && r->pop->mechanism) log_cstr(&l, LOG_F_MECHANISM, r->pop->mechanism);
+  log_cstr(&l, LOG_F_WENT, verdicts[r->verdict]);
+  log_num(&l, LOG_F_FETCHED, r->fetched);
+  log_num(&l, LOG_F_DELETED, r->deleted);
+  log_num(&l, LOG_F_LEFT, r->left);
+  log_num(&l, LOG_F_OCTETS, r->octets);
+  log_num(&l, LOG_F_MS, loop_now(r->collector->room->loop) - r->began_ms);
+  log_cstr(&l, LOG_F_WORDS, r->words);
   log_end(&l);
 }
 
 void collector_said_result(struct run *r) {
   struct room *room = r->collector->room;
   struct buf b;
-  buf_init(&b, 1024);
-  const struct collect_result m = { (uint8_t)r->verdict, r->fetched,         r->deleted, r->left,
-                                    r->octets,           slice_str(r->words) };
+  buf_init(&b, 4096);
+  struct buf stepped;
+  buf_init(&stepped, COLLECT_UIDLS_MAX);
+  steps_put(r, &stepped);
+  const struct collect_result m = { (uint8_t)r->verdict, r->fetched, r->deleted, r->left, r->octets,
+                                    slice_str(r->words), buf_slice(&stepped) };
   collect_result_put(&b, &m);
+  buf_free(&stepped);
   room_send(room, ROOM_AUTH, room_single(room, ROOM_AUTH), collect_result_type, r->tag, buf_slice(&b), -1);
   buf_free(&b);
   log_run(r);

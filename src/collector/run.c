@@ -42,11 +42,17 @@ void run_tell_store(struct run *r, uint16_t type, const struct buf *payload, enu
 
 bool run_store_message(struct run *r, const struct ipc_msg *msg) {
   struct collect_tidied m;
-  if (msg->type != collect_tidied_type) return sink_store_message(r, msg);
-  if (r->asks != ASKS_TIDY || !collect_tidied_get(msg->payload, &m)) return false;
+  struct collect_forgotten forgotten;
+  bool ok;
+  if (msg->type == collect_tidied_type)
+    ok = r->asks == ASKS_TIDY && collect_tidied_get(msg->payload, &m);
+  else if (msg->type == collect_forgotten_type)
+    ok = r->asks == ASKS_DELETED && collect_forgotten_get(msg->payload, &forgotten);
+  else
+    return sink_store_message(r, msg);
   r->asks = ASKS_NOTHING;
-  run_end(r);
-  return true;
+  if (ok) steps_wind_up(r);
+  return ok;
 }
 
 /* --- the end --- */
@@ -66,6 +72,10 @@ void run_free(struct run *r) {
   buf_free(&r->user);
   buf_wipe(&r->secret);
   buf_free(&r->hold);
+  buf_free(&r->left_out), buf_free(&r->suspects), buf_free(&r->waiting), buf_free(&r->probed);
+  buf_free(&r->stepped), buf_free(&r->gone), buf_free(&r->loop.line);
+  digest_end(&r->digest, NULL);
+  loop_timer_free(&r->pause);
   free(r);
 }
 
@@ -83,9 +93,9 @@ void run_halt(struct run *r) {
   dial_wake(r->dial);
 }
 
-/* --- the session's end, in words --- */
+/* --- the session's end --- */
 
-static enum collect_verdict verdict_of(const struct pop3_client *p) {
+enum collect_verdict run_verdict(const struct pop3_client *p) {
   static const struct slice sure = SLICE("[AUTH]"); /* RFC 3206 §4: it is the name or the password */
   switch (pop3_end_class(p->end)) {
   case POP3_END_IS_DONE: return COLLECT_WENT_WELL;
@@ -94,53 +104,6 @@ static enum collect_verdict verdict_of(const struct pop3_client *p) {
   case POP3_END_IS_BROKEN: return COLLECT_BROKEN;
   default: return COLLECT_LATER;
   }
-}
-
-static void put_count(struct buf *b, uint32_t n, const char *what) {
-  if (n) buf_printf(b, "%s%u %s", buf_len(b) ? ", " : "", n, what);
-}
-
-static void say_success(struct run *r) {
-  struct buf b;
-  buf_init(&b, COLLECT_TEXT_MAX);
-  put_count(&b, r->fetched, "fetched");
-  put_count(&b, r->deleted, "deleted there");
-  put_count(&b, r->left, "left there: too large, refused or without UIDL");
-  if (r->pop->list_cut)
-    buf_printf(&b, "%smore than %d messages are listed", buf_len(&b) ? ", " : "", RUN_LIST_MAX);
-  const char *text = buf_cstr(&b);
-  run_note(r, COLLECT_WENT_WELL, "%s", buf_len(&b) && text ? text : "nothing new");
-  buf_free(&b);
-}
-
-/* What was deleted counts only when QUIT was answered (RFC 1939 §6). */
-static void count_deleted(struct run *r) {
-  r->deleted = 0;
-  for (size_t i = 0; r->pop->end == POP3_END_DONE && i < r->pop->count; i++)
-    r->deleted += r->pop->items[i].state == POP3_DELETED;
-}
-
-static void say_session_end(struct run *r, const char *why) {
-  struct pop3_client *p = r->pop;
-  count_deleted(r);
-  if (p->end == POP3_END_DONE) {
-    say_success(r);
-    return;
-  }
-  const char *more = p->end == POP3_END_TLS_FAILED || p->end == POP3_END_GONE ? why : "";
-  if (p->text_n && !more[0])
-    run_note(r, verdict_of(p), "%s; it said: %.*s", pop3_end_meaning(p->end), (int)p->text_n, p->text);
-  else
-    run_note(r, verdict_of(p), "%s%s%s", pop3_end_meaning(p->end), more[0] ? ": " : "", more);
-}
-
-void run_session_over(struct run *r, const char *why) {
-  say_session_end(r, why);
-  bool whole = r->pop->end == POP3_END_DONE && r->listed && r->pop->has_uidl && !r->pop->list_cut;
-  if (whole && r->asks == ASKS_NOTHING)
-    run_tell_store(r, collect_listed_type, NULL, ASKS_TIDY);
-  else
-    run_end(r);
 }
 
 /* --- the connection --- */
@@ -153,7 +116,9 @@ static struct pop3_client_policy policy_of(const struct run *r) {
   static const enum pop3_client_tls how[COLLECT_TLS_KINDS] = { [COLLECT_TLS_IMPLICIT] = POP3_TLS_IMPLICIT,
                                                                [COLLECT_TLS_STARTED] = POP3_TLS_MUST,
                                                                [COLLECT_TLS_NONE] = POP3_TLS_NEVER };
-  return (struct pop3_client_policy){ .tls = how[r->tls], .second_try = true };
+  return (struct pop3_client_policy){ .tls = how[r->tls],
+                                      .clear = r->tls == COLLECT_TLS_NONE,
+                                      .second_try = true };
 }
 
 static struct proto *on_ready(void *arg) {
@@ -173,7 +138,6 @@ static struct proto *on_ready(void *arg) {
   };
   sys_random(s.nonce, sizeof s.nonce);
   r->pop = pop3_client_new(&s);
-  buf_wipe(&r->secret);
   snprintf(r->tls_version, sizeof r->tls_version, "%s", dial_tls_version(r->dial));
   return r->pop ? &r->pop->proto : NULL;
 }
@@ -201,20 +165,21 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
   struct run *r = arg;
   if (r->over) return;
   if (end == DIAL_SESSION_ENDED)
-    run_session_over(r, why);
+    steps_session_over(r, why);
   else if (end == DIAL_NO_SESSION)
     run_fail(r, COLLECT_HERE, "memory ran out");
   else
     run_fail(r, COLLECT_LATER, "%s", why);
 }
 
-static void connect_to(struct run *r, const struct dial_address *addresses, size_t count) {
+void run_connect(struct run *r) {
   struct collector *c = r->collector;
   struct buf err;
   buf_init(&err, 256);
-  const struct dial_ops ops = { on_ready, on_input, on_secured, on_tick, on_gone, on_holds, on_over, r };
-  struct dial_target t = { addresses, count, r->host, r->tls == COLLECT_TLS_IMPLICIT, NULL };
+  const struct dial_ops ops = { on_ready, on_input, NULL, on_secured, on_tick, on_gone, on_holds, on_over, r };
+  struct dial_target t = { r->addresses, r->address_count, r->host, r->tls == COLLECT_TLS_IMPLICIT, NULL };
   t.tls = r->tls == COLLECT_TLS_NONE ? NULL : collector_tls(c, &err);
+  r->sessions++;
   if (r->tls != COLLECT_TLS_NONE && !t.tls)
     run_fail(r, COLLECT_HERE, "%.*s", SLICE_ARG(buf_slice(&err)));
   else if (!(r->dial = dial_new(c->room->loop, &t, &ops)))
@@ -233,10 +198,9 @@ static size_t allowed(const struct run *r, const struct dial_address *from, size
 }
 
 static void reach(struct run *r, const struct dial_address *addresses, size_t count) {
-  struct dial_address may[RUN_PER_ADDRESS];
-  size_t n = allowed(r, addresses, count, may);
-  if (n)
-    connect_to(r, may, n);
+  r->address_count = allowed(r, addresses, count, r->addresses);
+  if (r->address_count)
+    run_connect(r);
   else
     run_fail(
         r, COLLECT_BROKEN,
@@ -331,6 +295,8 @@ static bool take_job(struct run *r, const struct collect_job *job) {
   buf_put(&r->user, job->user);
   buf_reserve(&r->secret, COLLECT_SECRET_MAX); /* at once: it is a password */
   buf_put(&r->secret, job->secret);
+  buf_put(&r->left_out, job->left_out);
+  buf_put(&r->suspects, job->stepped);
   return true;
 }
 
@@ -349,6 +315,10 @@ bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job)
   buf_init(&r->user, COLLECT_USER_MAX);
   buf_init(&r->secret, COLLECT_SECRET_MAX);
   buf_init(&r->hold, 2 * IPC_CHUNK + CHUNK_AT);
+  struct buf *lists[] = { &r->left_out, &r->suspects, &r->waiting, &r->probed, &r->stepped };
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) buf_init(lists[i], COLLECT_UIDLS_MAX);
+  buf_init(&r->gone, 8 * RUN_LIST_MAX);
+  buf_init(&r->loop.line, 1024);
   r->next = c->runs;
   c->runs = r;
   c->running++;

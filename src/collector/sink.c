@@ -6,6 +6,7 @@
  *   end:    HOLD ──collect_commit► committed: DONE or THERE → settle(safe), resume
  */
 #include "lib/base/sys.h"
+#include "lib/mail/header.h"
 #include "src/collector/collector.h"
 
 static void resume(struct run *r) {
@@ -21,32 +22,38 @@ static bool is_wanted_number(const struct pop3_item *item) { return item->uidl.n
 
 /* The next UIDLs, as many as one question takes. False: all were asked. */
 static bool ask_dates(struct run *r) {
-  struct buf list, b;
+  struct buf list, sizes, b;
   buf_init(&list, 80 * COLLECT_ASK_MAX);
+  buf_init(&sizes, 12 * COLLECT_ASK_MAX);
   buf_init(&b, 96 * 1024);
   size_t i = r->asked, n = 0;
   for (; i < r->pop->count && n < COLLECT_ASK_MAX; i++) {
     if (!is_wanted_number(&r->pop->items[i])) continue;
     ipc_list_put(&list, r->pop->items[i].uidl);
+    wire_put_u64(&sizes, r->pop->items[i].size);
+    wire_put_u32(&sizes, r->pop->items[i].like->alike);
     n++;
   }
   r->ask_count = i - r->asked;
-  collect_ask_put(&b, &(struct collect_ask){ buf_slice(&list) });
-  if (n && !list.failed && !b.failed)
+  collect_ask_put(&b, &(struct collect_ask){ buf_slice(&list), buf_slice(&sizes) });
+  if (n && !list.failed && !sizes.failed && !b.failed)
     run_tell_store(r, collect_ask_type, &b, ASKS_DATES);
   else if (n)
     run_fail(r, COLLECT_HERE, "memory ran out");
   buf_free(&list);
+  buf_free(&sizes);
   buf_free(&b);
   return n > 0;
 }
 
-static enum pop3_wish wish_of(const struct run *r, const struct pop3_item *item, uint64_t date,
+/* What is here already and is to go there is fetched once more: only its octets prove what it is. */
+static enum pop3_wish wish_of(struct run *r, const struct pop3_item *item, uint64_t date,
                               int64_t now_s) {
   uint64_t age = now_s > 0 && (uint64_t)now_s > date ? (uint64_t)now_s - date : 0;
+  if (!steps_wants(r, item, date) || date == COLLECT_SHORT) return POP3_LEAVE;
   if (!date && item->size > r->collector->room->conf->message_size_limit) return POP3_LEAVE;
   if (!date) return r->leave_s ? POP3_FETCH : POP3_MOVE;
-  return r->leave_s != COLLECT_LEAVE && age >= r->leave_s ? POP3_DELETE : POP3_LEAVE;
+  return r->leave_s != COLLECT_LEAVE && age >= r->leave_s ? POP3_MOVE : POP3_LEAVE;
 }
 
 static bool take_dates(struct run *r, struct slice dates) {
@@ -60,13 +67,14 @@ static bool take_dates(struct run *r, struct slice dates) {
     }
     uint64_t date = wire_get_u64(&w);
     item->wish = (uint8_t)wish_of(r, item, date, now_s);
-    r->left += !date && item->wish == POP3_LEAVE;
+    r->left += !date && item->wish == POP3_LEAVE && item->size > r->collector->room->conf->message_size_limit;
   }
   return wire_done(&w);
 }
 
 static enum pop3_sink_says on_listed(void *arg, struct pop3_item *items, size_t count) {
   struct run *r = arg;
+  steps_listed(r);
   if (count && !r->pop->has_uidl) {
     run_note(r, COLLECT_BROKEN,
              "the server has no UIDL (RFC 1939 §7): what was fetched could not be told from what is new");
@@ -97,6 +105,7 @@ static bool on_dates(struct run *r, const struct ipc_msg *msg) {
 /* --- a message --- */
 
 static void forget_message(struct run *r) {
+  digest_end(&r->digest, NULL);
   r->item = NULL;
   r->refused = COLLECT_DONE;
   buf_free(&r->hold);
@@ -106,17 +115,13 @@ static enum pop3_sink_says on_begin(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   forget_message(r);
   r->item = item;
-  r->dots = false;
-  r->before = '\n';
+  r->clean = (struct mail_clean){ .octets = 0 };
+  r->digest = digest_begin(DIGEST_SHA256);
+  loop_look_begin(&r->loop);
   trace_put(r, sys_wall_s(), &r->hold);
-  return r->hold.failed ? POP3_SINK_OVER : POP3_SINK_ON;
-}
-
-static void look_for_dots(struct run *r, struct slice s) {
-  for (size_t i = 0; i < s.n; i++) {
-    if (s.p[i] == '.' && r->before == '\n') r->dots = true;
-    r->before = s.p[i];
-  }
+  r->front = buf_len(&r->hold);
+  r->settled = false;
+  return r->hold.failed || !r->digest ? POP3_SINK_OVER : POP3_SINK_ON;
 }
 
 static void spool(struct run *r) {
@@ -134,12 +139,28 @@ static void spool(struct run *r) {
   buf_free(&b);
 }
 
+/* Not this one, whatever else comes of it: what store has of it goes. */
+static enum pop3_sink_says turn_away(struct run *r) {
+  if (r->spooled) run_tell_store(r, collect_drop_type, NULL, ASKS_NOTHING);
+  r->spooled = false;
+  forget_message(r);
+  return POP3_SINK_NO;
+}
+
 static enum pop3_sink_says on_piece(void *arg, struct pop3_item *item, struct slice octets) {
   struct run *r = arg;
-  if (r->refused == COLLECT_TOO_BIG) return POP3_SINK_NO;
+  if (r->refused == COLLECT_TOO_BIG) {
+    r->left++;
+    return turn_away(r);
+  }
   if (r->refused != COLLECT_DONE || r->over) return POP3_SINK_OVER;
-  look_for_dots(r, octets);
-  buf_put(&r->hold, octets);
+  if (loop_look_at(r, octets)) {
+    r->looping++;
+    return turn_away(r);
+  }
+  digest_put(r->digest, octets);
+  mail_clean_put(&r->clean, octets, &r->hold);
+  if (!r->settled) r->settled = header_settle(&r->hold, r->front, false);
   if (r->hold.failed) return POP3_SINK_OVER;
   if (buf_len(&r->hold) < CHUNK_AT) return POP3_SINK_ON;
   spool(r);
@@ -185,16 +206,27 @@ static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
 static enum pop3_sink_says on_end(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   struct buf b, id;
+  uint8_t digest[DIGEST_SHA256_SIZE];
+  if (!item->octets && item->size) { /* nothing came of something: there is nothing to keep */
+    forget_message(r);
+    pop3_client_settle(r->pop, item, false);
+    return POP3_SINK_ON;
+  }
+  if (!digest_end(&r->digest, digest)) return POP3_SINK_OVER;
   if (r->refused != COLLECT_DONE) {
     pop3_client_settle(r->pop, item, false);
     return r->refused == COLLECT_TOO_BIG ? POP3_SINK_ON : POP3_SINK_OVER;
   }
+  mail_clean_end(&r->clean, &r->hold);
+  if (!r->settled) header_settle(&r->hold, r->front, true);
   buf_init(&b, IPC_CHUNK + 256);
   buf_init(&id, 64);
   buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag, r->fetched + 1);
   collect_commit_put(&b,
-                     &(struct collect_commit){ buf_slice(&id), item->uidl, r->dots, buf_slice(&r->hold) });
-  bool ok = !b.failed && !id.failed;
+                     &(struct collect_commit){ buf_slice(&id), item->uidl, item->size, item->octets,
+                                               slice_of(digest, sizeof digest), item->like->kept + 1, r->clean.dots,
+                                               buf_slice(&r->hold) });
+  bool ok = !b.failed && !id.failed && !r->hold.failed;
   if (ok) {
     r->spooled = false;
     run_tell_store(r, collect_commit_type, &b, ASKS_COMMIT);
@@ -208,13 +240,16 @@ static bool on_committed(struct run *r, const struct ipc_msg *msg) {
   struct collect_committed m;
   if (!collect_committed_get(msg->payload, &m) || m.outcome >= COLLECT_OUTCOMES) return false;
   bool safe = m.outcome == COLLECT_DONE || m.outcome == COLLECT_THERE;
+  if (safe && !m.row) return false;
   struct pop3_item *item = r->item;
   r->fetched += m.outcome == COLLECT_DONE;
   if (m.outcome == COLLECT_DONE && item) r->octets += item->octets;
+  if (m.outcome == COLLECT_DONE) mail_changes_add(&r->changed, &r->clean.changed);
   if (!r->pop || r->pop->proto.want == PROTO_CLOSE || !item) return true;
   r->left += m.outcome == COLLECT_TOO_BIG;
   if (!safe) take_refusal(r, (enum collect_outcome)m.outcome);
   forget_message(r);
+  item->own = (void *)(uintptr_t)m.row;
   pop3_client_settle(r->pop, item, safe);
   resume(r);
   return true;
@@ -234,20 +269,26 @@ static void on_cut(void *arg, struct pop3_item *item) {
 
 static void on_refused(void *arg, struct pop3_item *item, struct slice words) {
   struct run *r = arg;
-  r->left += item->wish != POP3_DELETE;
+  r->left++;
 }
 
 struct pop3_sink run_sink(struct run *r) {
   return (struct pop3_sink){ on_listed, on_begin, on_piece, on_end, on_cut, on_refused, r };
 }
 
-bool sink_store_message(struct run *r, const struct ipc_msg *msg) {
-  enum run_asks asks = r->asks;
-  r->asks = ASKS_NOTHING;
+static bool answered(struct run *r, enum run_asks asks, const struct ipc_msg *msg) {
   switch (msg->type) {
   case collect_dates_type: return asks == ASKS_DATES && on_dates(r, msg);
   case collect_spooled_type: return asks == ASKS_SPOOL && on_spooled(r, msg);
   case collect_committed_type: return asks == ASKS_COMMIT && on_committed(r, msg);
   default: return false;
   }
+}
+
+bool sink_store_message(struct run *r, const struct ipc_msg *msg) {
+  enum run_asks asks = r->asks;
+  r->asks = ASKS_NOTHING;
+  bool ok = answered(r, asks, msg);
+  if (ok && r->winding && r->asks == ASKS_NOTHING && !r->over) steps_wind_up(r);
+  return ok;
 }

@@ -4,7 +4,7 @@
 
 #include "lib/tls/key.h"
 
-/* A bucket that fills with KEYS_PER_SECOND drops a second. */
+/* A bucket that fills with so many drops a second, and holds those of one second. */
 struct front {
   uint32_t number; /* 0: free */
   uint64_t drops;  /* thousandths of an operation */
@@ -16,6 +16,7 @@ struct keys {
   size_t count, next_count;
   bool spoiled; /* something was wrong with the set being told */
   struct front fronts[KEYS_FRONTS_MAX];
+  struct front mail; /* the sender's */
 };
 
 struct keys *keys_new(void) {
@@ -79,18 +80,26 @@ static struct front *find_front(struct keys *k, uint32_t number) {
   return NULL;
 }
 
-static bool may_ask(struct keys *k, uint32_t number, uint64_t now_ms) {
-  struct front *f = find_front(k, number);
-  if (!f && (f = find_front(k, 0)) != NULL) *f = (struct front){ number, KEYS_BURST * 1000ull, now_ms };
-  if (!f) return false;
+static bool take_drop(struct front *f, uint64_t a_second, uint64_t now_ms) {
   uint64_t passed = now_ms > f->at_ms ? now_ms - f->at_ms : 0;
   if (passed > 1000) passed = 1000; /* a second fills the bucket */
-  f->drops += passed * KEYS_PER_SECOND;
-  if (f->drops > KEYS_BURST * 1000ull) f->drops = KEYS_BURST * 1000ull;
+  f->drops += passed * a_second;
+  if (f->drops > a_second * 1000) f->drops = a_second * 1000;
   f->at_ms = now_ms;
   if (f->drops < 1000) return false;
   f->drops -= 1000;
   return true;
+}
+
+static bool may_ask(struct keys *k, uint32_t number, uint64_t now_ms) {
+  struct front *f = find_front(k, number);
+  if (!f && (f = find_front(k, 0)) != NULL) *f = (struct front){ number, KEYS_PER_SECOND * 1000ull, now_ms };
+  return f && take_drop(f, KEYS_PER_SECOND, now_ms);
+}
+
+bool keys_mail_turn(struct keys *k, uint64_t now_ms) {
+  if (!k->mail.number) k->mail = (struct front){ 1, KEYS_MAIL_PER_SECOND * 1000ull, now_ms };
+  return take_drop(&k->mail, KEYS_MAIL_PER_SECOND, now_ms);
 }
 
 void keys_front_lost(struct keys *k, uint32_t front) {

@@ -6,6 +6,7 @@
  *     than "is this block padded as a signature" (lib/tls/key.h).
  *  3. A front-end gets KEYS_PER_SECOND operations a second and no more: one that was taken over can't use
  *     the key as fast as the machine goes, and can't starve its neighbours.
+ *     The sender's questions for signatures on mail (src/keys/mail_keys.h) are counted likewise.
  *  4. A new set of keys takes effect whole or not at all. */
 #ifndef QASID_KEYS_H
 #define QASID_KEYS_H
@@ -17,7 +18,7 @@ enum {
   KEYS_MAX = 256,
   KEYS_FRONTS_MAX = 128,  /* front-ends that are counted at a time */
   KEYS_PER_SECOND = 5000, /* for each front-end; a full handshake takes it 160 µs of CPU or more */
-  KEYS_BURST = 5000,
+  KEYS_MAIL_PER_SECOND = 1000, /* messages signed; one takes about 1 ms of CPU */
 };
 
 struct keys;
@@ -37,6 +38,8 @@ size_t keys_count(const struct keys *k);
  * malformed, a breach. */
 bool keys_message(struct keys *k, uint32_t front, const struct ipc_msg *msg, uint64_t now_ms,
                   struct buf *answer);
+/* One more message may be signed now. */
+bool keys_mail_turn(struct keys *k, uint64_t now_ms);
 /* That front-end is gone. */
 void keys_front_lost(struct keys *k, uint32_t front);
 

@@ -13,9 +13,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { CERTIFICATE_SHOWN_MAX = 32 * 1024 };
+
 struct client {
   struct parent *parent;
   struct channel *channel;
+  struct client *next;
+  bool waits; /* for a reload */
 };
 
 static void send_list(struct client *c, uint16_t type, const struct slice *items, size_t n) {
@@ -73,9 +77,37 @@ static void command_status(struct client *c) {
   done(c, CLI_OK, "");
 }
 
+/* The certificates that are in use, which those on the disk may not be: each as PEM, for the command line to read. */
+static void command_certificates(struct client *c) {
+  static const struct slice end = { (const uint8_t *)"-----END CERTIFICATE-----\n", 26 };
+  struct parent *p = c->parent;
+  struct slice columns[] = { SLICE("file"), SLICE("hostname"), SLICE("pem") };
+  send_list(c, cli_columns_type, columns, 3);
+  for (size_t i = 0; i < p->cert_count; i++) {
+    struct slice pem = buf_slice(&p->chains[i]);
+    ptrdiff_t first = slice_search(pem, end);
+    const char *file = i < p->conf->tls_certificates.count ? p->conf->tls_certificates.items[i] : "";
+    if (first < 0 || first > CERTIFICATE_SHOWN_MAX) first = CERTIFICATE_SHOWN_MAX - (ptrdiff_t)end.n;
+    struct slice row[] = { slice_str(file), slice_str(p->conf->hostname), slice_first(pem, (size_t)first + end.n) };
+    send_list(c, cli_row_type, row, 3);
+  }
+  done(c, CLI_OK, "");
+}
+
 static void command_reload(struct client *c) {
+  c->waits = true;
   parent_reload(c->parent);
-  done(c, CLI_OK, "reloaded; the log says what changed");
+}
+
+void control_reloaded(struct parent *p, bool refused, struct slice said) {
+  while (said.n && said.p[said.n - 1] == '\n') said.n--;
+  for (struct client *c = p->clients; c; c = c->next) {
+    if (!c->waits) continue;
+    c->waits = false;
+    struct buf *b = channel_begin(c->channel, cli_done_type, 0);
+    if (b) cli_done_put(b, &(struct cli_done){ refused ? CLI_REFUSED : CLI_OK, said });
+    channel_end(c->channel);
+  }
 }
 
 static void command_stop(struct client *c) {
@@ -90,6 +122,7 @@ static const struct {
 } commands[] = {
   { "ps", command_ps },
   { "status", command_status },
+  { "certificates", command_certificates },
   { "reload", command_reload },
   { "stop", command_stop },
 };
@@ -103,7 +136,7 @@ static bool on_command(struct client *c, const struct ipc_msg *msg) {
     commands[i].fn(c);
     return true;
   }
-  done(c, CLI_USAGE, "the parent knows: ps, status, reload, stop");
+  done(c, CLI_USAGE, "the parent knows: ps, status, certificates, reload, stop");
   return true;
 }
 
@@ -129,7 +162,9 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
 }
 
 static void on_lost(void *arg, struct channel *ch, const char *breach) {
-  struct client *c = arg;
+  struct client *c = arg, **at = &c->parent->clients;
+  while (*at != c) at = &(*at)->next;
+  *at = c->next;
   channel_free(&c->channel);
   free(c);
 }
@@ -145,13 +180,35 @@ static void on_connect(void *arg, int ready) {
   bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
   struct client *c = known ? calloc(1, sizeof *c) : NULL;
   if (!c) {
-    log_say(&p->log, LOG_WARN_, "control", "a connection by uid %d was refused", known ? -1 : (int)who.uid);
+    log_say(&p->log, LOG_E_CONTROL, "a connection by uid %d was refused", known ? -1 : (int)who.uid);
     close(fd);
     return;
   }
   c->parent = p;
   c->channel = channel_new(p->loop, fd, &ipc_cli_room, IPC_RIGHT, &client_ops, c);
-  if (!c->channel) free(c);
+  if (!c->channel) {
+    free(c);
+    return;
+  }
+  c->next = p->clients;
+  p->clients = c;
+}
+
+/* A socket that somebody answers on belongs to a running server; one that nobody does is a relic. */
+static bool is_alive(const struct sockaddr_un *at) {
+  int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  bool alive = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof *at) == 0;
+  if (probe >= 0) close(probe);
+  return alive;
+}
+
+bool control_is_free(struct parent *p, struct buf *err) {
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  int n = snprintf(at.sun_path, sizeof at.sun_path, "%s/control", p->conf->run_dir);
+  if (n < 0 || (size_t)n >= sizeof at.sun_path || !is_alive(&at)) return true;
+  buf_printf(err, "%s: a server with this configuration is running already", at.sun_path);
+  p->exit_code = 75;
+  return false;
 }
 
 static bool bind_control(int fd, const char *path) {
@@ -161,11 +218,7 @@ static bool bind_control(int fd, const char *path) {
     return false;
   }
   memcpy(at.sun_path, path, strlen(path));
-  /* A socket that somebody answers on belongs to a running server; one that nobody does is a relic. */
-  int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  bool alive = probe >= 0 && connect(probe, (struct sockaddr *)&at, sizeof at) == 0;
-  if (probe >= 0) close(probe);
-  if (alive) {
+  if (is_alive(&at)) {
     errno = EADDRINUSE;
     return false;
   }
@@ -184,6 +237,7 @@ bool control_open(struct parent *p, struct buf *err) {
     p->control = loop_io_new(p->loop, p->control_fd, on_connect, p);
     if (p->control) return true;
   }
+  if (errno == EADDRINUSE) p->exit_code = 75;
   buf_printf(err, "%s: %s", path, errno == EADDRINUSE ? "a server with this configuration is running already" : strerror(errno));
   if (p->control_fd >= 0) close(p->control_fd);
   p->control_fd = -1;

@@ -1,6 +1,7 @@
 /* The whole: start, reload, stop. What states there are stands in parent.h. */
 #include "src/parent/parent.h"
 
+#include "lib/base/sys.h"
 #include "lib/room/room.h"
 #include "src/roles.h"
 
@@ -18,76 +19,30 @@ enum { READY_FD = 3 }; /* of `serve --offline`: where "ready" is written for the
 
 /* --- the configuration --- */
 
-static void log_lines(struct parent *p, const char *event, struct slice text) {
+void parent_log_lines(struct parent *p, enum log_event event, struct slice text) {
   while (text.n) {
     struct slice line = slice_split(&text, '\n');
-    if (line.n) log_say(&p->log, LOG_ERROR_, event, "%.*s", SLICE_ARG(line));
+    if (line.n) log_say(&p->log, event, "%.*s", SLICE_ARG(line));
   }
 }
 
-static void name_host(struct parent *p, struct conf *conf) {
+void parent_name_host(struct parent *p, struct conf *conf) {
   if (conf->hostname[0]) return;
   if (gethostname(p->hostname, sizeof p->hostname - 1) != 0 || !p->hostname[0])
     snprintf(p->hostname, sizeof p->hostname, "localhost");
-  if (!conf_set_hostname(conf, p->hostname)) log_say(&p->log, LOG_ERROR_, "no-memory", "the host's name is lost");
-}
-
-/* The file's configuration as far as it can take effect now; NULL with sentences in `err`. */
-static struct conf *next_configuration(struct parent *p, struct buf *err) {
-  struct conf *file = conf_load(p->config_path, err);
-  if (!file) return NULL;
-  struct buf restart;
-  buf_init(&restart, 4096);
-  conf_restart_needed(p->conf, file, &restart);
-  if (buf_len(&restart))
-    log_say(&p->log, LOG_WARN_, "reload", "these take effect at the next start only: %.*s",
-            SLICE_ARG(buf_slice(&restart)));
-  buf_free(&restart);
-  struct conf *next = conf_reloaded(p->conf, file);
-  conf_free(&file);
-  if (next) name_host(p, next);
-  else buf_put_str(err, "out of memory");
-  return next;
-}
-
-/* The room with the keys and the ports 465 and 995 are there from the start or not at all. */
-static bool tls_stays(const struct parent *p, const struct conf *next, struct buf *err) {
-  if ((p->cert_count == 0) == (next->tls_certificates.count == 0)) return true;
-  buf_put_str(err, "tls_certificates: TLS begins or ends with a restart only");
-  return false;
+  if (!conf_set_hostname(conf, p->hostname)) log_say(&p->log, LOG_E_NO_MEMORY, "the host's name is lost");
 }
 
 /* What changes something last: whichever can't be read, all stay as they are. */
-static bool setup_files(struct parent *p, const struct conf *conf, struct buf *err) {
+bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err) {
   return setup_anchor(conf, err) && setup_token_keys(p, conf, err) && setup_certificates(p, conf, err);
-}
-
-void parent_reload(struct parent *p) {
-  struct buf err;
-  if (p->stopping) return;
-  buf_init(&err, 16 * 1024);
-  notify_state("RELOADING=1");
-  struct conf *next = next_configuration(p, &err);
-  if (next && (p->offline || (tls_stays(p, next, &err) && setup_files(p, next, &err)))) {
-    conf_free(&p->conf);
-    p->conf = next;
-    room_log_setup(&p->log, next);
-    procs_reconfigure(p);
-    log_say(&p->log, LOG_INFO_, "reload", "done");
-  } else {
-    log_lines(p, "reload", buf_slice(&err));
-    log_say(&p->log, LOG_ERROR_, "reload", "nothing changed: the running configuration stays");
-    conf_free(&next);
-  }
-  notify_state("READY=1");
-  buf_free(&err);
 }
 
 /* --- the state of the whole --- */
 
 static void all_ready(struct parent *p) {
   p->was_ready = true;
-  log_say(&p->log, LOG_INFO_, "ready", "Qasid %s: %zu rooms, %zu listeners, %ju ms after the start", QASID_VERSION,
+  log_say(&p->log, LOG_E_READY, "Qasid %s: %zu rooms, %zu listeners, %ju ms after the start", QASID_VERSION,
           p->proc_count, p->listener_count, (uintmax_t)(loop_now(p->loop) - p->start_ms));
   notify_state("READY=1");
   if (!p->offline) return;
@@ -109,7 +64,7 @@ void parent_progress(struct parent *p) {
 
 static void stop_late(void *arg) {
   struct parent *p = arg;
-  log_say(&p->log, LOG_ERROR_, "stop", "some rooms did not end in time and are killed");
+  log_say(&p->log, LOG_E_STOP_LATE, "some rooms did not end in time and are killed");
   procs_kill(p);
 }
 
@@ -118,7 +73,7 @@ void parent_stop(struct parent *p, int exit_code) {
   p->stopping = true;
   p->exit_code = exit_code;
   notify_state("STOPPING=1");
-  log_say(&p->log, LOG_INFO_, "stop", "finishing what was acknowledged");
+  log_say(&p->log, LOG_E_STOP, "finishing what was acknowledged");
   p->stop_timer = loop_timer_new(p->loop, stop_late, p);
   if (p->stop_timer) loop_timer_set(p->stop_timer, loop_now(p->loop) + PARENT_STOP_MS);
   parent_progress(p);
@@ -143,12 +98,14 @@ static void turn_tickets(void *arg) {
 static bool prepare(struct parent *p, struct buf *err) {
   p->conf = conf_load(p->config_path, err);
   if (!p->conf) return false;
-  name_host(p, p->conf);
+  parent_name_host(p, p->conf);
   room_log_setup(&p->log, p->conf);
   p->as_root = geteuid() == 0;
   setup_tickets(p);
-  return setup_identities(p, err) && setup_folders(p, err) && (p->offline || setup_files(p, p->conf, err)) &&
-         (p->offline || setup_listeners(p, err)) && control_open(p, err) && (!p->as_root || rights_reduce(err));
+  return control_is_free(p, err) && setup_identities(p, err) && setup_folders(p, err) && (p->offline || parent_read_files(p, p->conf, err)) &&
+         (p->offline || setup_listeners(p, err)) && control_open(p, err) &&
+         (p->offline || setup_local_listener(p, err)) && (!p->as_root || rights_reduce(err)) &&
+         (p->offline || logs_configure(p->logs, p->conf, err));
 }
 
 /* The private keys stand in this process' memory: no core file has them, no other process reads them. */
@@ -168,7 +125,7 @@ static void raise_descriptors(void) {
 
 static void warn_bare(struct parent *p) {
   if (p->cert_count == 0 && !p->offline)
-    log_say(&p->log, LOG_WARN_, "tls", "no certificate (tls_certificates): nothing is encrypted, ports 465 and 995 are not served");
+    log_say(&p->log, LOG_E_TLS_NONE, "no certificate (tls_certificates): nothing is encrypted, ports 465 and 995 are not served");
 }
 
 static int serve(struct parent *p) {
@@ -183,7 +140,7 @@ static int serve(struct parent *p) {
   loop_run(p->loop);
   control_close(p);
   for (int i = 0; i < 4; i++) loop_signal_free(&handlers[i]);
-  log_say(&p->log, LOG_INFO_, "stopped", "after %ju s", (uintmax_t)((loop_now(p->loop) - p->start_ms) / 1000));
+  log_say(&p->log, LOG_E_STOPPED, "after %ju s", (uintmax_t)((loop_now(p->loop) - p->start_ms) / 1000));
   return p->exit_code;
 }
 
@@ -194,10 +151,12 @@ int parent_main(int argc, char **argv) {
     if (strcmp(argv[i], "--offline") == 0) p->offline = true;
     else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) p->config_path = argv[++i];
   }
-  p->log = (struct log){ .fd = STDERR_FILENO, .least = LOG_INFO_, .role = "parent" };
   p->control_fd = -1;
   p->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   p->loop = loop_new();
+  p->logs = p->loop ? logs_new(p->loop) : NULL;
+  if (!p->logs) return 71;
+  logs_own(p->logs, &p->log);
   signal(SIGPIPE, SIG_IGN);
   umask(0077);
   raise_descriptors();
@@ -206,13 +165,16 @@ int parent_main(int argc, char **argv) {
   struct buf err;
   buf_init(&err, 16 * 1024);
   int code = 78;
-  if (!p->config_path || p->self_fd < 0 || !p->loop) {
-    log_say(&p->log, LOG_ERROR_, "start", "no configuration, /proc or event loop");
+  if (!p->config_path || p->self_fd < 0) {
+    log_say(&p->log, LOG_E_START, "no configuration, or no /proc");
   } else {
     p->start_ms = loop_now(p->loop);
+    p->started_s = (uint32_t)sys_wall_s();
     if (prepare(p, &err)) code = serve(p);
-    else log_lines(p, "start", buf_slice(&err));
+    else parent_log_lines(p, LOG_E_START, buf_slice(&err));
+    if (p->exit_code) code = p->exit_code;
   }
   buf_free(&err);
+  logs_free(&p->logs);
   return code;
 }

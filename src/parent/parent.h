@@ -16,6 +16,8 @@
 #include "lib/base/log.h"
 #include "lib/ev/channel.h"
 #include "ipc/rooms.h"
+#include "src/parent/logs.h"
+#include "src/parent/offender.h"
 
 #include <sys/types.h>
 
@@ -29,6 +31,7 @@ enum {
   PARENT_START_MS = 60000,    /* from its birth until a process has to be ready */
   PARENT_START_FILES_MS = 900000, /* where a database may have to be recovered or brought to a new schema first */
   PARENT_LINGER_MS = 5000,    /* how long a process may live on without its channel */
+  PARENT_RELOAD_MS = 30000,   /* then a reload is over without the answers that are missing */
   PARENT_STOP_MS = 20000,     /* then what is left is killed */
   PARENT_TICKET_KEYS = 3,
   PARENT_TICKET_KEY_SIZE = 80,
@@ -43,8 +46,10 @@ struct proc {
   uint32_t number;     /* this life's; 0: not running */
   pid_t pid;
   struct channel *channel;
+  int notes;           /* of a front-end: ipc/front_notes.h, plus one; 0: none */
   bool ready;
   bool renewed;        /* it was asked to end, so that it starts anew */
+  bool applies;        /* it was told of a reload, and has not answered */
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
@@ -66,6 +71,7 @@ struct parent {
   bool as_root, stopping, was_ready;
   int exit_code, self_fd;
   struct loop *loop;
+  struct logs *logs;
   struct log log;
   struct conf *conf;
   char hostname[256];
@@ -80,24 +86,39 @@ struct parent {
   size_t ticket_keys;
   struct identity identities[ROOM_KINDS];
   uint32_t last_number;
+  struct offenders offenders;
   int stop_stage;
   uint64_t start_ms;
+  uint32_t started_s; /* since 1970: a part of every session's name */
   struct loop_timer *ticket_timer, *stop_timer;
+  struct reload {
+    uint32_t number;   /* of the last one */
+    bool waits;        /* for processes */
+    bool refused;      /* something of it was */
+    struct buf said;   /* what came of it, a line each */
+    struct loop_timer *timer;
+  } reload;
   int control_fd;
   struct loop_io *control;
+  struct client *clients; /* of the control socket */
 };
 
 /* procs.c */
 void procs_plan(struct parent *p);
 void procs_start(struct parent *p);
 void procs_reap(struct parent *p);
-/* Sends the configuration and certificates anew to every process. */
+/* Sends the configuration and certificates anew to every process; proc.applies is set until it has answered, or
+ * lives anew. */
 void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
 /* Who is ended when `accuser` says that the process `number` of that kind broke a rule; NULL: nobody. A
  * front-end, which reads what strangers send, is not believed against the rooms behind it: it is ended
  * itself, and comes back with whole channels. So is who accuses a room that it has no channel to. */
 struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number);
+/* How long a process that died waits until it is started again: longer with each quick death. But a front-end comes back
+ * at once while another of its kind serves: that one shows that it can be started, and a client that has found out
+ * how to end a process is not to end the service by the pauses. */
+uint64_t procs_pause(const struct parent *p, const struct proc *pr);
 /* Asks one stage of the house to end; true when none of it is left. */
 bool procs_stop_stage(struct parent *p, int stage);
 void procs_kill(struct parent *p);
@@ -107,6 +128,8 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 
 /* setup.c: what the rooms are given */
 bool setup_listeners(struct parent *p, struct buf *err);
+/* After control_open(), which tells of a server that runs. */
+bool setup_local_listener(struct parent *p, struct buf *err);
 /* The resolver reads the file itself; that it is there is seen here, before a reload has stopped the former one. */
 bool setup_anchor(const struct conf *conf, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
@@ -123,13 +146,27 @@ bool rights_reduce(struct buf *err);
 
 /* control.c: the socket of the command line */
 bool control_open(struct parent *p, struct buf *err);
+/* Looked at before any port is bound. False: another server answers there; its exit code is set. */
+bool control_is_free(struct parent *p, struct buf *err);
 void control_close(struct parent *p);
+/* Tells who asked for it what came of the reload. */
+void control_reloaded(struct parent *p, bool refused, struct slice said);
 
 /* notify.c: systemd's notification protocol, sd_notify(3) */
 void notify_state(const char *state);
 
-/* parent.c */
+/* reload.c */
 void parent_reload(struct parent *p);
+/* An answer to room_apply. */
+void reload_answered(struct parent *p, const struct proc *pr, struct slice refused);
+/* A process has answered, or was gone: the reload may be over. */
+void reload_progress(struct parent *p);
+
+/* parent.c */
+void parent_log_lines(struct parent *p, enum log_event event, struct slice text);
+void parent_name_host(struct parent *p, struct conf *conf);
+/* Reads the files that the configuration names; whichever is no good, all stay as they are. */
+bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err);
 void parent_stop(struct parent *p, int exit_code);
 /* A room is ready, or gone: moves the state of the whole. */
 void parent_progress(struct parent *p);

@@ -8,11 +8,13 @@
 #include "ipc/parent_room.h"
 #include "lib/base/num.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,10 +40,11 @@ static bool listens(const struct parent *p, enum room_kind kind) {
 void procs_plan(struct parent *p) {
   plan(p, ROOM_STORE, 1);
   plan(p, ROOM_AUTH, 1);
+  plan(p, ROOM_KEYS, 1);
   if (p->offline) return;
-  if (p->cert_count) plan(p, ROOM_KEYS, 1);
-  if (p->conf->collect) plan(p, ROOM_RESOLVER, 1);
+  if (p->conf->collect || p->conf->send) plan(p, ROOM_RESOLVER, 1);
   if (p->conf->collect) plan(p, ROOM_COLLECTOR, 1);
+  if (p->conf->send) plan(p, ROOM_SENDER, 1);
   if (listens(p, ROOM_SMTPD)) plan(p, ROOM_SMTPD, how_many(p->conf->smtpd_processes));
   if (listens(p, ROOM_POP3D)) plan(p, ROOM_POP3D, how_many(p->conf->pop3d_processes));
 }
@@ -93,6 +96,28 @@ static void say_listeners(struct proc *pr) {
   }
 }
 
+static void say_refused(struct proc *to, const struct offender *o) {
+  uint64_t now = loop_now(to->parent->loop);
+  if (!is_front(to->kind) || !to->channel || o->until_ms <= now) return;
+  SAY(to, room_refuse, 0, -1, slice_of(o->who.address, o->who.n), (uint32_t)((o->until_ms - now + 999) / 1000));
+}
+
+/* A page that the process can make no smaller, which would be the parent's end if it were mapped here: it is read. */
+static void say_notes(struct proc *pr) {
+  if (!is_front(pr->kind)) return;
+  int fd = memfd_create("qasid-notes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd >= 0 && (ftruncate(fd, sizeof(struct front_notes)) != 0 ||
+                  fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
+    close(fd);
+    fd = -1;
+  }
+  int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+  if (copy >= 0) SAY(pr, room_notes, 0, copy, );
+  if (copy < 0 && fd >= 0) close(fd);
+  pr->notes = copy < 0 ? 0 : fd + 1;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) say_refused(pr, &pr->parent->offenders.rows[i]);
+}
+
 static void say_hello(struct proc *pr) {
   struct parent *p = pr->parent;
   char folder[1101], root[1101];
@@ -100,7 +125,8 @@ static void say_hello(struct proc *pr) {
   if (folder[0]) snprintf(root, sizeof root, "%s", folder);
   else snprintf(root, sizeof root, "%s/empty", p->conf->data_dir);
   const struct identity *who = &p->identities[pr->kind];
-  SAY(pr, room_hello, 0, -1, (uint8_t)pr->kind, pr->number, p->as_root, who->uid, who->gid, slice_str(folder), slice_str(root));
+  SAY(pr, room_hello, 0, -1, (uint8_t)pr->kind, pr->number, p->as_root, who->uid, who->gid, slice_str(folder), slice_str(root),
+      p->started_s);
 }
 
 /* --- joining --- */
@@ -115,7 +141,7 @@ static bool make_pair(int ends[2]) {
 static void join(struct proc *a, struct proc *b) {
   int ends[2];
   if (!make_pair(ends)) {
-    log_say(&a->parent->log, LOG_ERROR_, "join", "%s and %s could not be joined: %s", room_name(a->kind),
+    log_say(&a->parent->log, LOG_E_JOIN, "%s and %s could not be joined: %s", room_name(a->kind),
             room_name(b->kind), strerror(errno));
     kill(a->pid, SIGKILL); /* it is started again, and then joined */
     return;
@@ -163,18 +189,29 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
     if (!room_ready_get(msg->payload, &m)) return false;
     snprintf(pr->missing, sizeof pr->missing, "%.*s", SLICE_ARG(m.missing));
     pr->ready = true;
+    pr->applies = false; /* it began with the new configuration */
     loop_timer_cancel(pr->restart);
+    reload_progress(p);
     if (m.missing.n)
-      log_say(&p->log, LOG_WARN_, "sandbox", "%s-%u is less confined than it should be, this system lacks: %s",
+      log_say(&p->log, LOG_E_SANDBOX, "%s-%u is less confined than it should be, this system lacks: %s",
               room_name(pr->kind), pr->number, pr->missing);
     parent_progress(p);
+    return true;
+  }
+  if (msg->type == room_applied_type) {
+    struct room_applied m;
+    if (!room_applied_get(msg->payload, &m)) return false;
+    if (m.number != p->reload.number || !pr->applies) return true; /* an answer to a former one */
+    pr->applies = false;
+    reload_answered(p, pr, m.refused);
+    reload_progress(p);
     return true;
   }
   if (msg->type == room_failed_type) {
     struct room_failed m;
     if (!room_failed_get(msg->payload, &m)) return false;
     if (!p->was_ready && !p->stopping) {
-      log_say(&p->log, LOG_ERROR_, "start", "the %s could not start: %.*s", room_name(pr->kind), SLICE_ARG(m.text));
+      log_say(&p->log, LOG_E_START, "the %s could not start: %.*s", room_name(pr->kind), SLICE_ARG(m.text));
       parent_stop(p, 75);
     }
     return true;
@@ -183,7 +220,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
   if (!room_breach_get(msg->payload, &m)) return false;
   struct proc *guilty = procs_blame(p, pr, (enum room_kind)m.kind, m.number);
   if (!guilty) return true;
-  log_say(&p->log, LOG_ERROR_, "breach", "%s-%u is ended: %s-%u says that %s-%u broke a rule: %.*s",
+  log_say(&p->log, LOG_E_BREACH, "%s-%u is ended: %s-%u says that %s-%u broke a rule: %.*s",
           room_name(guilty->kind), guilty->number, room_name(pr->kind), pr->number, room_name((enum room_kind)m.kind),
           m.number, SLICE_ARG(m.text));
   kill(guilty->pid, SIGKILL);
@@ -193,7 +230,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
 /* The process is gone or nearly; SIGCHLD tells the rest. */
 static void on_lost(void *arg, struct channel *ch, const char *breach) {
   struct proc *pr = arg;
-  if (breach) log_say(&pr->parent->log, LOG_ERROR_, "breach", "%s-%u: %s", room_name(pr->kind), pr->number, breach);
+  if (breach) log_say(&pr->parent->log, LOG_E_BREACH, "%s-%u: %s", room_name(pr->kind), pr->number, breach);
   if (breach && pr->pid) kill(pr->pid, SIGKILL);
   channel_free(&pr->channel);
   loop_timer_set(pr->restart, loop_now(pr->parent->loop) + PARENT_LINGER_MS);
@@ -201,7 +238,7 @@ static void on_lost(void *arg, struct channel *ch, const char *breach) {
 
 static const struct channel_ops proc_channel_ops = { on_message, on_lost };
 
-static void child(struct parent *p, enum room_kind kind, int fd) {
+static void child(struct parent *p, enum room_kind kind, int fd, int log) {
   char program[] = "qasid", option[] = "--room";
   char *argv[] = { program, option, (char *)(uintptr_t)room_name(kind), NULL };
 #ifdef QASID_TEST_HOOKS
@@ -213,6 +250,7 @@ static void child(struct parent *p, enum room_kind kind, int fd) {
   /* self_fd is close-on-exec and may be where ROOM_PARENT_FD has to be: keep it out of the way. */
   int self = fcntl(p->self_fd, F_DUPFD_CLOEXEC, 10);
   sigset_t none;
+  if (dup2(log, STDERR_FILENO) < 0) _exit(71); /* both are close-on-exec; the copy is not */
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* whatever the server was started with is not for rooms */
@@ -222,23 +260,37 @@ static void child(struct parent *p, enum room_kind kind, int fd) {
   _exit(71);
 }
 
+static bool others_serve(const struct parent *p, const struct proc *pr) {
+  for (size_t i = 0; i < p->proc_count; i++)
+    if (&p->procs[i] != pr && p->procs[i].kind == pr->kind && p->procs[i].ready) return true;
+  return false;
+}
+
+uint64_t procs_pause(const struct parent *p, const struct proc *pr) {
+  uint64_t pause = PARENT_PAUSE_MS;
+  if (is_front(pr->kind) && others_serve(p, pr)) return pause;
+  for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
+  return pause < PARENT_PAUSE_MOST_MS ? pause : PARENT_PAUSE_MOST_MS;
+}
+
 static void plan_restart(struct proc *pr) {
   uint64_t now = loop_now(pr->parent->loop);
   bool quick = !pr->renewed && now - pr->started_ms < PARENT_STEADY_MS;
   pr->quick_deaths = quick ? pr->quick_deaths + 1 : 0;
-  uint64_t pause = PARENT_PAUSE_MS;
-  for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
-  if (pause > PARENT_PAUSE_MOST_MS) pause = PARENT_PAUSE_MOST_MS;
-  loop_timer_set(pr->restart, now + pause);
+  loop_timer_set(pr->restart, now + procs_pause(pr->parent, pr));
 }
 
 /* The process and its channel. False: there is neither, or a process that ends for want of a channel. */
 static bool make_process(struct proc *pr) {
-  int ends[2];
+  int ends[2], log;
+  char name[24];
+  snprintf(name, sizeof name, "%s-%u", room_name(pr->kind), pr->number);
   if (!make_pair(ends)) return false;
-  pr->pid = fork();
-  if (pr->pid == 0) child(pr->parent, pr->kind, ends[1]);
+  log = logs_source(pr->parent->logs, name);
+  pr->pid = log < 0 ? -1 : fork();
+  if (pr->pid == 0) child(pr->parent, pr->kind, ends[1], log);
   close(ends[1]);
+  if (log >= 0) close(log);
   if (pr->pid < 0) {
     pr->pid = 0;
     close(ends[0]);
@@ -264,7 +316,7 @@ static void start(struct proc *pr) {
   pr->started_ms = loop_now(p->loop);
   pr->ready = pr->renewed = false;
   if (!make_process(pr)) {
-    log_say(&p->log, LOG_ERROR_, "start", "%s: %s; it is tried again", room_name(pr->kind), strerror(errno));
+    log_say(&p->log, LOG_E_START, "%s: %s; it is tried again", room_name(pr->kind), strerror(errno));
     if (!pr->pid) plan_restart(pr); /* else its end is seen */
     return;
   }
@@ -274,6 +326,7 @@ static void start(struct proc *pr) {
   say_certificates(pr);
   say_tickets(pr);
   say_token_keys(pr);
+  say_notes(pr);
   join_neighbours(pr);
   SAY(pr, room_go, 0, -1, );
   loop_timer_set(pr->restart, pr->started_ms + start_time(pr));
@@ -282,7 +335,7 @@ static void start(struct proc *pr) {
 static void restart(void *arg) {
   struct proc *pr = arg;
   if (pr->pid && pr->channel && !pr->ready)
-    log_say(&pr->parent->log, LOG_ERROR_, "start", "%s-%u was not ready %ju ms after its start; it is ended and started again",
+    log_say(&pr->parent->log, LOG_E_START, "%s-%u was not ready %ju ms after its start; it is ended and started again",
             room_name(pr->kind), pr->number, (uintmax_t)start_time(pr));
   if (pr->pid) kill(pr->pid, SIGKILL); /* or it closed its channel and lives on: nobody could tell it anything */
   if (pr->parent->stopping || pr->pid) return;
@@ -302,9 +355,40 @@ static void log_death(struct proc *pr, int status) {
   bool expected = (p->stopping || pr->renewed) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox forbids" : "";
   if (WIFSIGNALED(status))
-    log_say(&p->log, expected ? LOG_INFO_ : LOG_ERROR_, "room-died", "%s-%u was ended by signal %d%s", room_name(pr->kind), pr->number, WTERMSIG(status), hint);
+    log_say(&p->log, LOG_E_ROOM_DIED, "%s-%u was ended by signal %d%s", room_name(pr->kind), pr->number, WTERMSIG(status), hint);
   else
-    log_say(&p->log, expected ? LOG_DEBUG_ : LOG_ERROR_, "room-died", "%s-%u ended with code %d", room_name(pr->kind), pr->number, WEXITSTATUS(status));
+    log_say(&p->log, expected ? LOG_E_ROOM_ENDED : LOG_E_ROOM_DIED, "%s-%u ended with code %d", room_name(pr->kind), pr->number, WEXITSTATUS(status));
+}
+
+/* By what it did itself. */
+static bool is_fault(int status) {
+  static const int faults[] = { SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGTRAP };
+  for (size_t i = 0; WIFSIGNALED(status) && i < sizeof faults / sizeof *faults; i++)
+    if (WTERMSIG(status) == faults[i]) return true;
+  return false;
+}
+
+static void refuse_offender(struct parent *p, const struct offender *o) {
+  struct log_line l;
+  char text[64] = "";
+  inet_ntop(o->who.n == 4 ? AF_INET : AF_INET6, o->who.address, text, sizeof text);
+  log_open(&l, &p->log, LOG_E_OFFENDER);
+  log_cstr(&l, LOG_F_CLIENT, text);
+  log_cstr(&l, LOG_F_MSG, "what this address sends ends front-ends; it is refused for offender_time");
+  log_end(&l);
+  for (size_t i = 0; i < p->proc_count; i++) say_refused(&p->procs[i], o);
+}
+
+static void look_for_offender(struct proc *pr, int status) {
+  struct parent *p = pr->parent;
+  struct front_notes notes;
+  if (!pr->notes) return;
+  bool read = is_fault(status) && pread(pr->notes - 1, &notes, sizeof notes, 0) == sizeof notes;
+  close(pr->notes - 1);
+  pr->notes = 0;
+  const struct offender *o =
+      read ? find_offender(&p->offenders, &notes, loop_now(p->loop), p->conf->offender_time * 1000) : NULL;
+  if (o) refuse_offender(p, o);
 }
 
 void procs_reap(struct parent *p) {
@@ -314,19 +398,22 @@ void procs_reap(struct parent *p) {
       struct proc *pr = &p->procs[i];
       if (pr->pid != pid) continue;
       log_death(pr, status);
+      look_for_offender(pr, status);
       channel_free(&pr->channel);
       pr->pid = 0;
       pr->ready = false;
       pr->number = 0;
+      if (!pr->renewed) pr->applies = false; /* its next life has the new configuration */
       if (!p->stopping) plan_restart(pr);
     }
   }
+  reload_progress(p);
   parent_progress(p);
 }
 
 /* A room that reads the machine's own files before it is confined reads them again in its next life. */
 static bool renew(struct proc *pr) {
-  if (pr->kind != ROOM_RESOLVER) return false;
+  if (pr->kind != ROOM_RESOLVER && pr->kind != ROOM_SENDER) return false;
   pr->renewed = true;
   SAY(pr, room_stop, 0, -1, );
   return true;
@@ -334,10 +421,13 @@ static bool renew(struct proc *pr) {
 
 void procs_reconfigure(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
-    if (!p->procs[i].channel || renew(&p->procs[i])) continue;
-    say_config(&p->procs[i]);
-    say_certificates(&p->procs[i]);
-    say_token_keys(&p->procs[i]);
+    struct proc *pr = &p->procs[i];
+    pr->applies = pr->channel;
+    if (!pr->channel || renew(pr)) continue;
+    say_config(pr);
+    say_certificates(pr);
+    say_token_keys(pr);
+    SAY(pr, room_apply, 0, -1, p->reload.number);
   }
 }
 
@@ -347,7 +437,7 @@ void procs_send_tickets(struct parent *p) {
 }
 
 static int stage_of(enum room_kind kind) {
-  return is_front(kind) || kind == ROOM_COLLECTOR ? 0 : kind == ROOM_STORE ? 2 : 1;
+  return is_front(kind) || kind == ROOM_COLLECTOR || kind == ROOM_SENDER ? 0 : kind == ROOM_STORE ? 2 : 1;
 }
 
 bool procs_stop_stage(struct parent *p, int stage) {

@@ -3,6 +3,8 @@
 #include "src/parent/parent.h"
 
 #include "lib/base/sys.h"
+#include "lib/tls/key.h"
+#include "lib/tls/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +17,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* --- listeners --- */
@@ -109,8 +113,8 @@ bool setup_listeners(struct parent *p, struct buf *err) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     if (table[i].implicit_tls && p->cert_count == 0) continue;
     for (size_t k = 0; k < table[i].addresses->count; k++) {
-      if (p->listener_count == PARENT_LISTENERS_MAX) {
-        buf_printf(err, "more than %d listen addresses", PARENT_LISTENERS_MAX);
+      if (p->listener_count == PARENT_LISTENERS_MAX - 1) { /* the local one has its place */
+        buf_printf(err, "more than %d listen addresses", PARENT_LISTENERS_MAX - 1);
         return false;
       }
       int fd = bind_address(table[i].addresses->items[k], err);
@@ -120,6 +124,24 @@ bool setup_listeners(struct parent *p, struct buf *err) {
     }
   }
   return true;
+}
+
+/* The socket of this machine's programs. The control socket is made first, and tells of a server that runs: what lies
+ * here is a relic. */
+bool setup_local_listener(struct parent *p, struct buf *err) {
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  size_t n = (size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s/submit", p->conf->run_dir);
+  if (!p->conf->local_submission) return true;
+  int fd = n < sizeof at.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+  unlink(at.sun_path);
+  if (n >= sizeof at.sun_path) errno = ENAMETOOLONG;
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && chmod(at.sun_path, 0666) == 0 && listen(fd, BACKLOG) == 0) {
+    p->listeners[p->listener_count++] = (struct listener){ fd, ROOM_SMTPD, "local", false };
+    return true;
+  }
+  buf_printf(err, "%s/submit: %s", p->conf->run_dir, strerror(errno));
+  if (fd >= 0) close(fd);
+  return false;
 }
 
 /* --- certificates --- */
@@ -138,6 +160,61 @@ static bool read_file(const char *path, struct buf *to, struct buf *err) {
   return n == 0;
 }
 
+static bool signs_nothing(void *arg, unsigned key, enum key_use use, struct slice in, struct buf *out) {
+  return false;
+}
+
+/* Whether keys and front-ends would take them: by the same code. */
+static bool certificates_are_good(const struct buf *chains, const struct buf *keys, const struct conf *conf, struct buf *err) {
+  size_t n = conf->tls_certificates.count;
+  struct slice *texts = calloc(n + 1, sizeof *texts);
+  bool good = texts;
+  for (size_t i = 0; good && i < n; i++) {
+    struct tls_key *key = tls_key_load(buf_slice(&keys[i]), err);
+    good = key;
+    if (!key) buf_printf(err, ": %s", conf->tls_keys.items[i]);
+    else if (!tls_key_fits(key, buf_slice(&chains[i]))) {
+      good = false;
+      buf_printf(err, "%s is not the key of %s", conf->tls_keys.items[i], conf->tls_certificates.items[i]);
+    }
+    tls_key_free(&key);
+    texts[i] = buf_slice(&chains[i]);
+  }
+  struct tls_service s = { .name = "check", .least = (enum tls_version)conf->tls_least, .chains = texts, .chain_count = n,
+                           .signer = { signs_nothing, NULL }, .ticket_life_s = conf->tls_ticket_life };
+  struct tls_server *server = good && n ? tls_server_new(&s, err) : NULL;
+  good = good && (server || !n);
+  if (server) tls_server_unref(&server);
+  free(texts);
+  return good;
+}
+
+/* In a process of its own, so that no library reads them in this one, which has root's rights. */
+static bool check_certificates(const struct buf *chains, const struct buf *keys, const struct conf *conf, struct buf *err) {
+  int ends[2], status = 0;
+  uint8_t text[2048];
+  ssize_t n;
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    buf_printf(err, "the certificates could not be checked: %s", strerror(errno));
+    return false;
+  }
+  pid_t pid = fork();
+  if (pid == 0) {
+    struct buf why;
+    buf_init(&why, sizeof text);
+    bool good = certificates_are_good(chains, keys, conf, &why);
+    n = write(ends[1], buf_slice(&why).p, buf_len(&why));
+    _exit(good ? 0 : 1);
+  }
+  close(ends[1]);
+  while ((n = read(ends[0], text, sizeof text)) > 0) buf_put(err, slice_of(text, (size_t)n));
+  close(ends[0]);
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  if (pid > 0 && status == 0) return true;
+  if (!buf_len(err)) buf_put_str(err, "the certificates could not be checked");
+  return false;
+}
+
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err) {
   static struct buf none;
   size_t n = conf->tls_certificates.count;
@@ -148,7 +225,8 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
     buf_init(&keys[i], 64 * 1024);
     good = read_file(conf->tls_certificates.items[i], &chains[i], err) && read_file(conf->tls_keys.items[i], &keys[i], err);
   }
-  /* All or nothing: a reload with one bad file keeps the old set. */
+  /* All or nothing: a reload with one bad file keeps the old set. At the start the processes say it themselves. */
+  if (good && p->was_ready) good = check_certificates(chains, keys, conf, err);
   for (size_t i = 0; good && i < p->cert_count; i++) {
     buf_free(&p->chains[i]);
     buf_wipe(&p->keys[i]);
@@ -201,7 +279,7 @@ void setup_tickets(struct parent *p) {
 enum { IDENTITY_BASE = 64240 }; /* where no package manager and no systemd hands out ids */
 
 void setup_folder_of(const struct parent *p, enum room_kind kind, char *to, size_t n) {
-  bool has = kind == ROOM_STORE || kind == ROOM_AUTH;
+  bool has = kind == ROOM_STORE || kind == ROOM_AUTH || kind == ROOM_KEYS;
   if (has) snprintf(to, n, "%s/%s", p->conf->data_dir, room_name(kind));
   else to[0] = 0;
 }

@@ -15,8 +15,12 @@ static struct sasl_channel channel(const struct session *s) {
   };
 }
 
+/* The option require_tls_login. */
+bool login_allowed(const struct session *s) { return !s->svc->conf->require_tls_login || plaintext_allowed(s); }
+
 static sasl_set announced(const struct session *s) {
   const struct conf_list *named = &s->svc->conf->auth_mechanisms;
+  if (!login_allowed(s)) return 0;
   return sasl_announced(sasl_set_of(named->items, named->count), channel(s));
 }
 
@@ -67,7 +71,8 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
   }
   const struct sasl_mechanism *mech = sasl_find(a->name);
   if (!mech) refuse(s, "unknown mechanism");
-  else if (sasl_usable(mech, channel(s))) start(s, mech, a);
+  else if (sasl_has(announced(s), mech)) start(s, mech, a);
+  else if (!login_allowed(s)) refuse(s, "no login without TLS: use STLS first");
   else if (mech->plaintext && !s->secure) refuse(s, "no passwords without TLS: use STLS first");
   else refuse(s, "mechanism not available");
 }
@@ -93,13 +98,13 @@ static void cancel(struct session *s, const char *text) {
   refuse(s, "%s", translated(s->language, text));
 }
 
-void auth_line(struct session *s, struct slice line, bool whole) {
+void auth_line(struct session *s, struct slice line, const char *fault) {
   struct buf response;
   proto_trace(&s->proto, 'C', slice_eq(line, SLICE("*")) ? line : SLICE("***"));
   if (s->auth_lost) {
     login_no_auth(s);
-  } else if (!whole) {
-    cancel(s, "line too long");
+  } else if (fault) {
+    cancel(s, fault);
   } else if (slice_eq(line, SLICE("*"))) {
     cancel(s, "authentication cancelled");
   } else {

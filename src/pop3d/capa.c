@@ -59,6 +59,10 @@ void pop3_capa(struct session *s, const struct pop3_args *a) {
     list_capabilities(s, &(struct pop_rules_are){ .login_delay = s->login_delay, .expire = s->expire });
     return;
   }
+  if (s->svc->facts->rules_known) {
+    list_capabilities(s, &s->svc->facts->rules);
+    return;
+  }
   proto_ask(&s->proto, PROTO_ASK_STORE, pop_rules_type, true);
   s->wait = WAIT_RULES;
 }
@@ -67,6 +71,8 @@ void rules_answer(struct session *s, struct slice payload) {
   struct pop_rules_are m;
   bool known = pop_rules_are_get(payload, &m);
   answered(s);
+  s->svc->facts->rules_known = known;
+  if (known) s->svc->facts->rules = m;
   list_capabilities(s, known ? &m : NULL);
 }
 

@@ -17,7 +17,7 @@ enum {
 bool converted_open(struct session *s, const struct drop_message *m) {
   struct converted *c = calloc(1, sizeof *c);
   if (!c) return false;
-  surrogate_open(&c->made);
+  surrogate_open(&c->made, s->drop.way);
   buf_init(&c->text, CONVERTED_MAX);
   c->unknown = m->sent == DROP_UNKNOWN;
   s->converted = c;
@@ -53,6 +53,6 @@ enum pop3_stuff converted_stuff(struct session *s) {
   struct slice some = slice_first(buf_slice(&c->text), CONVERTED_STEP);
   enum pop3_stuff r = some.n ? pop3_stuff_put(&s->stuffer, some, &s->proto.out) : POP3_STUFF_MORE;
   buf_drop(&c->text, some.n);
-  if (r == POP3_STUFF_MORE && c->ended && buf_len(&c->text) == 0) r = pop3_stuff_end(&s->stuffer, &s->proto.out);
-  return r;
+  if (r != POP3_STUFF_MORE || !c->ended || buf_len(&c->text)) return r;
+  return read_is_right(s) ? pop3_stuff_end(&s->stuffer, &s->proto.out) : POP3_STUFF_WRONG;
 }

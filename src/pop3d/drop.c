@@ -9,8 +9,8 @@
 enum { UIDLS_MAX = 0x3ffffff0 }; /* uidl_at has 30 bits */
 #define OCTETS_MAX (((uint64_t)1 << 62) - 1)
 
-bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8) {
-  *d = (struct drop){ .count = count, .uidvalidity = uidvalidity, .utf8 = utf8 };
+bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8, enum surrogate_way way) {
+  *d = (struct drop){ .count = count, .uidvalidity = uidvalidity, .utf8 = utf8, .way = way };
   buf_init(&d->uidls, UIDLS_MAX);
   if (count == 0) return true;
   if (count > DROP_MESSAGES_MAX) return false;
@@ -35,9 +35,10 @@ static bool keep_uidl(struct drop *d, struct drop_message *m, struct slice uidl)
 
 /* False for a size that is none. */
 static bool keep_size(struct drop *d, struct drop_message *m, uint64_t octets, bool same, uint64_t surrogate) {
-  bool known = same || d->utf8 || surrogate;
+  uint64_t told = surrogate_told(surrogate, d->way);
+  bool known = same || d->utf8 || told;
   m->sent = same || d->utf8 ? DROP_MESSAGE : known ? DROP_SURROGATE : DROP_UNKNOWN;
-  if (m->sent == DROP_SURROGATE) octets = surrogate;
+  if (m->sent == DROP_SURROGATE) octets = surrogate_octets(told);
   m->octets = octets & OCTETS_MAX;
   return octets <= OCTETS_MAX && !__builtin_add_overflow(d->octets_left, octets, &d->octets_left);
 }

@@ -6,6 +6,7 @@
 #define QASID_POP3D_DROP_H
 
 #include "lib/base/buf.h"
+#include "lib/mail/surrogate.h"
 
 enum { DROP_MESSAGES_MAX = 16 * 1024 * 1024 }; /* 256 MB of snapshot */
 
@@ -33,12 +34,13 @@ struct drop {
   uint32_t last;         /* the highest number that RETR sent (LAST) */
   uint32_t uidvalidity;
   uint64_t octets_left;  /* of the messages not marked */
-  bool utf8;             /* the client is in UTF8 mode */
+  bool utf8;             /* messages are sent as they are: the client said UTF8, or all get them so */
+  enum surrogate_way way; /* else */
   struct buf uidls;
 };
 
 /* Room for `count` messages. False without memory, or past DROP_MESSAGES_MAX. */
-bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8);
+bool drop_open(struct drop *d, uint32_t count, uint32_t uidvalidity, bool utf8, enum surrogate_way way);
 /* Rows as pop_listing has them (ipc/pop3d_store.h). False when they are malformed, too many, or memory
  * is missing; the snapshot is then of no use. */
 bool drop_add(struct drop *d, struct slice rows);

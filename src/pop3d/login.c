@@ -47,9 +47,17 @@ void pop3_pass(struct session *s, const struct pop3_args *a) {
   wait_for_login(s, LOGIN_PASS);
 }
 
-/* RFC 1939 §7, APOP. The secret does not cross the wire, so it needs no TLS. */
+/* RFC 1939 §7, APOP. The secret does not cross the wire, so it needs no TLS, but for the option. */
 void pop3_apop(struct session *s, const struct pop3_args *a) {
   struct buf stamp;
+  if (!login_allowed(s)) {
+    refuse(s, "no login without TLS: use STLS first");
+    return;
+  }
+  if (!s->apop) {
+    refuse(s, "mechanism not available");
+    return;
+  }
   buf_init(&stamp, 512);
   put_timestamp(s, &stamp);
   buf_put(&s->user, a->name);
@@ -77,7 +85,7 @@ static void login_over(struct session *s) {
 
 static void try_later(struct session *s) {
   session_forget_user(s);
-  err(s, "[SYS/TEMP] logins are not possible at the moment, try again later");
+  refuse(s, "[SYS/TEMP] logins are not possible at the moment, try again later");
 }
 
 void login_no_auth(struct session *s) {
@@ -99,9 +107,11 @@ void login_fail(struct session *s, struct slice payload) {
   login_over(s);
   session_forget_user(s);
   if (m.why == AUTH_TOO_SOON) /* RFC 2449 §8.1.1 */
-    err(s, "[LOGIN-DELAY] the last login was a moment ago, try again in %u s", m.wait_s);
-  else
+    refuse(s, "[LOGIN-DELAY] the last login was a moment ago, try again in %u s", m.wait_s);
+  else if (replies[m.why].counts)
     err(s, "%s", translated(s->language, replies[m.why].text));
+  else
+    refuse(s, "%s", translated(s->language, replies[m.why].text));
   if (replies[m.why].counts && ++s->failures >= s->svc->conf->login_failures) {
     let_go(s);
     proto_close(&s->proto, CLOSE_AUTH_FAILURES);
@@ -138,12 +148,31 @@ static bool is_printable(struct slice name) {
 static void enter(struct session *s) {
   answered(s);
   session_to(s, ST_TRANSACTION);
+  s->proto.out_high = PROTO_OUT_HIGH;
   struct slice name = buf_slice(s->login == LOGIN_AUTH ? &s->account : &s->user);
   if (s->login == LOGIN_PASS || !is_printable(name)) ok(s, "Pass accepted");
   else
     ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->drop.left, plural(s, s->drop.left),
        (unsigned long long)s->drop.octets_left, octets_word(s, s->drop.octets_left));
   session_forget_user(s);
+}
+
+/* Some clients take [IN-USE] for a wrong password: the administrator is asked, and finds it here. */
+static void log_locked(struct session *s) {
+  struct log_line l;
+  if (!proto_log(&s->proto, &l, LOG_E_LOCKED)) return;
+  log_str(&l, LOG_F_LOGIN, buf_slice(&s->account));
+  log_cstr(&l, LOG_F_WHY, "in-use");
+  log_end(&l);
+}
+
+/* The option pop3_surrogates. */
+static bool sends_as_is(const struct session *s) {
+  return s->utf8 || s->svc->conf->pop3_surrogates == CONF_POP3_SURROGATES_AS_IS;
+}
+
+static enum surrogate_way way_of(const struct session *s) {
+  return s->svc->conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
 }
 
 void open_answer(struct session *s, struct slice payload) {
@@ -159,9 +188,10 @@ void open_answer(struct session *s, struct slice payload) {
   } else if (m.outcome != POP_DONE) {
     answered(s);
     s->granted = false; /* a grant is for one try */
+    if (m.outcome == POP_IN_USE) log_locked(s);
     session_forget_user(s);
-    err(s, "%s", translated(s->language, refusals[m.outcome]));
-  } else if (!drop_open(&s->drop, m.count, m.uidvalidity, s->utf8)) {
+    refuse(s, "%s", translated(s->language, refusals[m.outcome]));
+  } else if (!drop_open(&s->drop, m.count, m.uidvalidity, sends_as_is(s), way_of(s))) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {
     s->login_delay = m.login_delay;

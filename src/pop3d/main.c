@@ -5,9 +5,16 @@
 
 #include <stdlib.h>
 
+/* Until auth has told: a client that knows APOP alone must not be turned away by a process that has just begun. */
+static struct pop3d_facts facts = { .apop = true };
+
+static void notice(enum proto_room room, uint16_t type, struct slice payload) {
+  pop3d_facts_take(&facts, room, type, payload);
+}
+
 static void *service_new(const struct conf *conf, const char *service, bool has_certificate) {
   struct pop3d_service *svc = calloc(1, sizeof *svc);
-  if (svc) pop3d_service_init(svc, conf, service, has_certificate);
+  if (svc) pop3d_service_init(svc, conf, service, has_certificate, &facts);
   return svc;
 }
 
@@ -29,6 +36,7 @@ int pop3d_main(int argc, char **argv) {
     .service_new = service_new,
     .service_free = service_free,
     .busy = busy,
+    .notice = notice,
   };
   return front_run(&role);
 }

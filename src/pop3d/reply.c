@@ -42,7 +42,9 @@ void refuse(struct session *s, const char *fmt, ...) {
   va_start(ap, fmt);
   say(s, SLICE("-ERR "), fmt, ap);
   va_end(ap);
-  if (++s->errors >= s->svc->conf->pop3_error_limit) proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
+  if (++s->errors < s->svc->conf->pop3_error_limit) return;
+  if (s->granted) let_go(s);
+  proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
 }
 
 void end_of_lines(struct session *s) {

@@ -5,10 +5,14 @@
  * All knowledge of how far the message is stands in the stuffer; what takes a piece (piece_taken) is
  * apart from where it came from.
  *
+ * What was read is held against the checksum that was made when the message was stored. A message that was damaged
+ * since is never sent to its end: the connection goes before the final ".".
+ *
  * A client that did not say UTF8 gets a message with other headers than ASCII as its surrogate: then each
  * piece, a smaller one, is made over first, and the stuffer takes what came of it (convert.c). Ordinary mail
  * never comes that way. */
 #include "ipc/pop3d_store.h"
+#include "lib/base/crc32c.h"
 #include "src/pop3d/state.h"
 
 enum { FIRST_OF_TOP = 16 * 1024 }; /* most headers and some lines */
@@ -33,6 +37,8 @@ static void ask_piece(struct session *s) {
 
 static void read_message(struct session *s, uint64_t number, const struct drop_message *m) {
   s->reading = (uint32_t)number;
+  s->sum = 0;
+  s->summed = false;
   if (m->sent == DROP_MESSAGE || converted_open(s, m)) ask_piece(s);
   else err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
 }
@@ -85,13 +91,18 @@ static void fail(struct session *s, enum pop_outcome why) {
   }
 }
 
+bool read_is_right(const struct session *s) { return !s->summed || s->sum == s->sum_kept; }
+
+static enum pop3_stuff stuff_end(struct session *s) {
+  return read_is_right(s) ? pop3_stuff_end(&s->stuffer, &s->proto.out) : POP3_STUFF_WRONG;
+}
+
 static enum pop3_stuff stuff(struct session *s, struct slice piece) {
-  struct buf *out = &s->proto.out;
   if (s->converted) return converted_stuff(s);
-  if (piece.n == 0) return pop3_stuff_end(&s->stuffer, out);
-  enum pop3_stuff r = pop3_stuff_put(&s->stuffer, piece, out);
+  if (piece.n == 0) return stuff_end(s);
+  enum pop3_stuff r = pop3_stuff_put(&s->stuffer, piece, &s->proto.out);
   bool whole = s->stuffer.taken == s->stuffer.announced && piece.n < s->read_most;
-  return r == POP3_STUFF_MORE && whole ? pop3_stuff_end(&s->stuffer, out) : r;
+  return r == POP3_STUFF_MORE && whole ? stuff_end(s) : r;
 }
 
 /* What was taken goes on as far as it can: into `out`, or until more of the message is there. */
@@ -102,7 +113,7 @@ static void go_on(struct session *s, struct slice piece) {
   switch (stuff(s, piece)) {
     case POP3_STUFF_DONE: finish(s); break;
     case POP3_STUFF_MORE:
-      if (buf_len(&s->proto.out) > PROTO_OUT_HIGH || converted_waits(s)) work_on(s, WORK_READ);
+      if (buf_len(&s->proto.out) > s->proto.out_high || converted_waits(s)) work_on(s, WORK_READ);
       else ask_piece(s);
       break;
     case POP3_STUFF_WRONG:
@@ -110,7 +121,7 @@ static void go_on(struct session *s, struct slice piece) {
       if (first) {
         buf_truncate(&s->proto.out, before);
         s->begun = false;
-        remark(s, "the size is not what was announced: the reply is taken back");
+        remark(s, "it is not what was stored: the reply is taken back");
       }
       fail(s, POP_DAMAGED);
   }
@@ -133,6 +144,7 @@ static void refuse_unknown(struct session *s) {
 }
 
 static void piece_taken(struct session *s, struct slice piece) {
+  s->sum = crc32c(s->sum, piece);
   switch (s->converted ? converted_take(s, piece) : CONVERTED_SOME) {
     case CONVERTED_SOME: go_on(s, piece); break;
     case CONVERTED_NONE: ask_piece(s); break;
@@ -143,6 +155,8 @@ static void piece_taken(struct session *s, struct slice piece) {
 
 void chunk_take(struct session *s, const struct pop_chunk *m) {
   answered(s);
+  s->summed = m->summed;
+  s->sum_kept = m->sum;
   if (m->data.n > s->read_most) fail(s, POP_TROUBLE);
   else if (m->outcome != POP_DONE) fail(s, m->outcome);
   else piece_taken(s, m->data);

@@ -10,12 +10,20 @@
 
 static struct session *session_of(struct proto *p) { return (struct session *)p; }
 
-void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert) {
+void pop3d_facts_take(struct pop3d_facts *f, enum proto_room room, uint16_t type, struct slice payload) {
+  struct auth_offers offers;
+  if (room == PROTO_ASK_STORE) f->rules_known = false; /* they changed, or nobody would say when they do */
+  else if (type == auth_offers_type && auth_offers_get(payload, &offers)) f->apop = offers.apop;
+}
+
+void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert,
+                        struct pop3d_facts *facts) {
   *svc = (struct pop3d_service){
     .conf = conf,
     .name = name,
     .hostname = conf->hostname && *conf->hostname ? conf->hostname : "localhost",
     .has_cert = has_cert,
+    .facts = facts,
   };
 }
 
@@ -23,10 +31,10 @@ void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, cons
 
 void session_to(struct session *s, enum pop3d_state state) {
   static const struct { enum pop3d_state from, to; const char *name; } moves[] = {
-    { ST_AUTHORIZATION, ST_SASL, "AUTHORIZATION -> SASL" },
-    { ST_SASL, ST_AUTHORIZATION, "SASL -> AUTHORIZATION" },
-    { ST_AUTHORIZATION, ST_TRANSACTION, "AUTHORIZATION -> TRANSACTION" },
-    { ST_TRANSACTION, ST_UPDATE, "TRANSACTION -> UPDATE" },
+    { ST_AUTHORIZATION, ST_SASL, "authorization > sasl" },
+    { ST_SASL, ST_AUTHORIZATION, "sasl > authorization" },
+    { ST_AUTHORIZATION, ST_TRANSACTION, "authorization > transaction" },
+    { ST_TRANSACTION, ST_UPDATE, "transaction > update" },
   };
   for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
     if (moves[i].from != s->state || moves[i].to != state) continue;
@@ -140,13 +148,28 @@ void session_dispatch(struct session *s, struct slice line) {
   }
 }
 
+/* Each costs a line of the trace and mostly a question, and nobody has shown who it is. */
+static bool too_many_commands(struct session *s) {
+  bool early = s->state == ST_AUTHORIZATION || s->state == ST_SASL;
+  if (!early || ++s->early <= s->svc->conf->pop3_login_commands) return false;
+  err(s, "too many commands without a login");
+  let_go(s);
+  proto_close(&s->proto, CLOSE_NO_PROGRESS);
+  return true;
+}
+
 static void take_line(struct session *s, enum pop3_line kind, struct slice line) {
+  if (too_many_commands(s)) return;
   if (kind == POP3_LINE_ENDLESS) {
     err(s, "line too long");
     let_go(s);
     proto_close(&s->proto, CLOSE_LINE_TOO_LONG);
   } else if (s->state == ST_SASL) {
-    auth_line(s, kind == POP3_LINE_READY ? line : SLICE_NONE, kind == POP3_LINE_READY);
+    auth_line(s, line, kind == POP3_LINE_TOO_LONG ? "line too long" : kind == POP3_LINE_BARE ? "a line ends with CRLF" : NULL);
+  } else if (kind == POP3_LINE_BARE) {
+    remark(s, "a line that LF alone ends");
+    session_forget_user(s);
+    refuse(s, "a line ends with CRLF");
   } else if (kind == POP3_LINE_TOO_LONG) {
     remark(s, "a line that is too long");
     session_forget_user(s);
@@ -158,11 +181,11 @@ static void take_line(struct session *s, enum pop3_line kind, struct slice line)
 
 /* A TLS handshake in the clear has no line end to wait for. */
 static bool is_tls_hello(const struct session *s, struct slice in) {
-  return s->state == ST_AUTHORIZATION && !s->framer.skipping && slice_at(in, 0) == 0x16;
+  return s->state == ST_AUTHORIZATION && !s->framer.skipping && !s->framer.bare && slice_at(in, 0) == 0x16;
 }
 
 static bool can_read(const struct proto *p) {
-  return p->want == PROTO_READ && p->ask.type == 0 && !p->more && buf_len(&p->out) <= PROTO_OUT_HIGH;
+  return p->want == PROTO_READ && p->ask.type == 0 && !p->more && buf_len(&p->out) <= p->out_high;
 }
 
 static void session_input(struct proto *p, struct slice *in) {
@@ -175,7 +198,7 @@ static void session_input(struct proto *p, struct slice *in) {
       break;
     }
     size_t max = s->state == ST_SASL ? POP3_SASL_MAX : pop3_command_limit(*in);
-    enum pop3_line kind = pop3_line_next(&s->framer, in, max, &line);
+    enum pop3_line kind = pop3_command_next(&s->framer, in, max, &line);
     if (kind == POP3_LINE_MORE) break;
     take_line(s, kind, line);
     any = true;
@@ -342,12 +365,12 @@ static void session_summary(struct proto *p, void (*put)(void *arg, const char *
   struct session *s = session_of(p);
   const struct { const char *key; uint64_t value; } counts[] = {
     { "messages", s->drop.listed }, { "retrieved", s->retrieved }, { "octets", s->octets },
-    { "marked", drop_deleted(&s->drop) }, { "deleted", s->deleted }, { "failures", s->failures },
+    { "marked", drop_deleted(&s->drop) }, { "deleted", s->deleted }, { "failed_logins", s->failures },
   };
-  if (buf_len(&s->account)) put(arg, "user", buf_slice(&s->account));
+  if (buf_len(&s->account)) put(arg, "login", buf_slice(&s->account));
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
     if (counts[i].value || s->state != ST_AUTHORIZATION) put_count(counts[i].key, counts[i].value, put, arg);
-  if (s->took_over) put(arg, "took-over", SLICE("idle-session"));
+  if (s->took_over) put(arg, "took_over", SLICE("idle-session"));
   if (marks_forgotten(s)) put_count("forgotten", marks_forgotten(s), put, arg);
 }
 
@@ -361,6 +384,20 @@ static bool session_valuable(const struct proto *p) {
 static uint64_t be64(const uint8_t *p) {
   struct wire w = wire_open(slice_of(p, 8));
   return wire_get_u64(&w);
+}
+
+static bool shows_timestamp(const struct session *s) {
+  uint8_t wish = s->svc->conf->pop3_apop;
+  return wish == CONF_APOP_YES || (wish == CONF_APOP_AUTO && s->svc->facts->apop);
+}
+
+static void greet(struct session *s) {
+  struct buf *out = &s->proto.out;
+  s->apop = shows_timestamp(s);
+  buf_put_str(out, "+OK POP3 server ready");
+  if (s->apop) buf_put_u8(out, ' ');
+  if (s->apop) put_timestamp(s, out);
+  buf_put_str(out, "\r\n");
 }
 
 static struct proto *session_new(const void *service, const struct proto_start *start) {
@@ -378,9 +415,7 @@ static struct proto *session_new(const void *service, const struct proto_start *
   buf_init(&s->user, AUTH_NAME_MAX);
   buf_init(&s->account, AUTH_NAME_MAX);
   s->login_deadline_ms = start->now_ms + svc->conf->pop3_login_timeout * 1000;
-  buf_put_str(&s->proto.out, "+OK POP3 server ready ");
-  put_timestamp(s, &s->proto.out);
-  buf_put_str(&s->proto.out, "\r\n");
+  greet(s);
   finish_call(s);
   return &s->proto;
 }

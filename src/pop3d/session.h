@@ -18,15 +18,26 @@
 #include "ipc/pop3d_store.h"
 #include "lib/proto/proto.h"
 
-/* What all sessions of one listener share. Borrows conf and name, which outlive it. */
+/* What other rooms said of no session in particular: one for all sessions of a process. */
+struct pop3d_facts {
+  bool apop;                 /* auth: some account could log in by APOP */
+  bool rules_known;          /* store: the rules are these, until it says that they changed */
+  struct pop_rules_are rules;
+};
+/* A message without a session; type 0: the room was lost. */
+void pop3d_facts_take(struct pop3d_facts *f, enum proto_room room, uint16_t type, struct slice payload);
+
+/* What all sessions of one listener share. Borrows conf, name and facts, which outlive it. */
 struct pop3d_service {
   const struct conf *conf;
   const char *name;     /* "pop3" or "pop3s" */
   const char *hostname; /* conf->hostname, or "localhost" when that is empty; main may set another */
   bool has_cert;        /* a certificate is loaded: STLS can be offered */
+  struct pop3d_facts *facts;
 };
 
-void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert);
+void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert,
+                        struct pop3d_facts *facts);
 
 /* `service` of new() is a struct pop3d_service. */
 extern const struct proto_ops pop3d_session_ops;

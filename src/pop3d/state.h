@@ -51,6 +51,7 @@ struct session {
   enum pop3d_state state;
   enum pop3d_wait wait;
   enum pop3d_work work;
+  bool apop;          /* the greeting had a timestamp */
   bool auth_lost;     /* auth was restarted inside AUTH */
   bool store_lost;    /* store was restarted while auth was asked: a grant is gone with it */
   uint8_t language;   /* of replies; an index of languages */
@@ -73,13 +74,16 @@ struct session {
   uint32_t read_most; /* the most octets that were asked for */
   struct pop3_stuffer stuffer;
   struct converted *converted; /* NULL: the message is sent as it is */
+  uint32_t sum;       /* of what was read of it so far */
+  uint32_t sum_kept;  /* of all of it, when it was stored */
+  bool summed;        /* that is known */
   bool top;
   bool begun;         /* the response's first line is out */
 
   /* what was spent, and counted */
   uint64_t login_deadline_ms;
   uint64_t active_ms;   /* when the client last said something, or was sent something */
-  uint32_t errors, failures;
+  uint32_t errors, failures, early; /* early: commands before the login */
   uint32_t retrieved, deleted;
   uint64_t octets;
 };
@@ -121,6 +125,8 @@ void let_go(struct session *s);
 /* A room failed: says so, unless that would stand inside a multi-line response, and closes. */
 void session_abort(struct session *s, enum close_reason reason);
 bool plaintext_allowed(const struct session *s);
+/* Is a login possible here at all? (The option require_tls_login; auth.c.) */
+bool login_allowed(const struct session *s);
 /* produce() goes on with `work`. */
 void work_on(struct session *s, enum pop3d_work work);
 void work_done(struct session *s);
@@ -155,7 +161,7 @@ void open_no_store(struct session *s);
 
 /* auth.c */
 void pop3_auth(struct session *s, const struct pop3_args *a);
-void auth_line(struct session *s, struct slice line, bool whole); /* whole: it was not too long */
+void auth_line(struct session *s, struct slice line, const char *fault); /* NULL: none */
 void auth_challenged(struct session *s, struct slice payload);
 bool announces_mechanisms(const struct session *s);
 void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after);
@@ -202,6 +208,8 @@ enum pop3_stuff converted_stuff(struct session *s);
 bool converted_waits(const struct session *s);
 /* Gives back what it held. */
 void converted_free(struct session *s);
+/* All of the message was read: whether it is what was stored, as far as that is known. */
+bool read_is_right(const struct session *s);
 void chunk_answer(struct session *s, struct slice payload);
 void chunk_take(struct session *s, const struct pop_chunk *m);
 

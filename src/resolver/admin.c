@@ -40,7 +40,7 @@ static void counter(struct room *room, uint32_t number, const char *name, uint64
                     const char *meaning) {
   char text[24];
   snprintf(text, sizeof text, "%ju", (uintmax_t)value);
-  struct slice row[] = { slice_str(room->log.role), slice_str(name), slice_str(text), slice_str(meaning) };
+  struct slice row[] = { slice_str(room->name), slice_str(name), slice_str(text), slice_str(meaning) };
   line(room, number, cli_row_type, row, 4);
 }
 
@@ -73,7 +73,7 @@ static void lookup(struct room *room, struct resolver *r, uint32_t number, struc
   enum dns_kind kind = DNS_KINDS;
   if (ipc_list_next(&words, &name) && ipc_list_next(&words, &word)) kind = dns_kind_named(word);
   if (kind == DNS_KINDS || name.n > DNS_NAME_MAX + 1)
-    done(room, number, CLI_USAGE, "a name of at most 254 octets, and address, srv or mx");
+    done(room, number, CLI_USAGE, "a name of at most 254 octets, and address, srv, mx, txt or ptr");
   else
     resolver_ask(r, ROOM_CLI, number, 0, name, kind, loop_now(room->loop));
 }

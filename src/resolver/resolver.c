@@ -43,6 +43,17 @@ void resolver_free(struct resolver **r) {
 
 /* --- askers --- */
 
+struct limits {
+  unsigned open;
+  uint64_t per_second, burst;
+};
+
+static struct limits limits_of(enum room_kind kind) {
+  static const struct limits sender = { RESOLVER_SENDER_OPEN_MAX, RESOLVER_SENDER_PER_SECOND, RESOLVER_SENDER_BURST };
+  static const struct limits others = { RESOLVER_OPEN_MAX, RESOLVER_PER_SECOND, RESOLVER_BURST };
+  return kind == ROOM_SENDER ? sender : others;
+}
+
 static struct asker *find_asker(struct resolver *r, enum room_kind kind, uint32_t number) {
   for (size_t i = 0; i < RESOLVER_ASKERS_MAX; i++)
     if (r->askers[i].number == number && (r->askers[i].kind == kind || !number)) return &r->askers[i];
@@ -54,17 +65,17 @@ static struct asker *asker(struct resolver *r, enum room_kind kind, uint32_t num
   struct asker *a = find_asker(r, kind, number);
   if (a) return a;
   a = find_asker(r, kind, 0);
-  if (a) *a = (struct asker){ kind, number, 0, RESOLVER_BURST * 1000, now_ms };
+  if (a) *a = (struct asker){ kind, number, 0, limits_of(kind).burst * 1000, now_ms };
   return a;
 }
 
 /* Takes one question off what it may ask. */
 static bool may_ask(struct asker *a, uint64_t now_ms) {
-  uint64_t gained = (now_ms - a->seen_ms) * RESOLVER_PER_SECOND;
+  struct limits most = limits_of(a->kind);
+  uint64_t gained = (now_ms - a->seen_ms) * most.per_second;
   a->seen_ms = now_ms;
-  a->allowance =
-      a->allowance + gained < RESOLVER_BURST * 1000 ? a->allowance + gained : RESOLVER_BURST * 1000;
-  if (a->allowance < 1000 || a->open >= RESOLVER_OPEN_MAX) return false;
+  a->allowance = a->allowance + gained < most.burst * 1000 ? a->allowance + gained : most.burst * 1000;
+  if (a->allowance < 1000 || a->open >= most.open) return false;
   a->allowance -= 1000;
   return true;
 }

@@ -5,7 +5,9 @@
  *  2. What comes in from a room is a kind and at most 254 octets; what goes out was parsed and checked here,
  * so that no room behind this one reads a stranger's DNS.
  *  3. An asker has RESOLVER_OPEN_MAX open questions and RESOLVER_PER_SECOND new ones a second, no more: one
- * that was taken over neither takes the others' share nor makes this room a flood for the name servers. */
+ * that was taken over neither takes the others' share nor makes this process a flood for the name servers. The sender's
+ * are so many that it never meets them: it keeps fewer questions open by itself (QUESTIONS_MAX), and mail for thousands of
+ * destinations is not put off because names were asked for too fast. */
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H
 
@@ -17,6 +19,10 @@ enum {
   RESOLVER_OPEN_MAX = 64,   /* of one asker */
   RESOLVER_PER_SECOND = 50, /* of one asker, on average */
   RESOLVER_BURST = 200,
+  /* of the sender */
+  RESOLVER_SENDER_OPEN_MAX = 128,
+  RESOLVER_SENDER_PER_SECOND = 5000,
+  RESOLVER_SENDER_BURST = 20000,
 };
 
 struct resolver;

@@ -21,8 +21,16 @@ static struct sasl_channel channel(const struct session *s) {
   };
 }
 
+/* The option require_tls_login: without TLS nothing is announced or taken, but where passwords may be shown. */
 sasl_set smtpd_mechanisms(const struct session *s) {
-  return sasl_announced(s->service->mechanisms, channel(s));
+  const struct sasl_channel ch = channel(s);
+  return s->service->require_tls_login && !ch.may_show ? 0 : sasl_announced(s->service->mechanisms, ch);
+}
+
+/* Not by this mechanism. RFC 4954 §4: 538 says that TLS would help. */
+static enum smtp_outcome not_taken(const struct session *s, const struct sasl_mechanism *mech) {
+  bool hides = sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
+  return s->secure || hides ? SMTP_AUTH_MECHANISM : SMTP_AUTH_ENCRYPT;
 }
 
 void smtpd_put_mechanisms(const struct session *s, struct buf *out) {
@@ -108,7 +116,7 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
   if (o != SMTP_OK) return o;
   const struct sasl_mechanism *mech = sasl_find(a.mechanism);
   if (!mech) return SMTP_AUTH_MECHANISM;
-  if (!sasl_usable(mech, channel(s))) return s->secure ? SMTP_AUTH_MECHANISM : SMTP_AUTH_ENCRYPT;
+  if (!sasl_has(smtpd_mechanisms(s), mech)) return not_taken(s, mech);
   if (decode(&response, a.initial)) {
     struct proto_bindings b = proto_bindings(&s->proto);
     struct auth_start q = {

@@ -6,20 +6,36 @@
  * message is not kept any more but read on, up to a bound. */
 #include "src/smtpd/private.h"
 
+#include <stdlib.h>
+
+/* All smtpd processes name a message alike, whichever it comes to. */
+static const uint8_t no_key[SIPHASH_KEY];
+
+static void drain(struct session *s);
+static void finish(struct session *s);
+
 enum smtp_outcome smtpd_data(struct session *s, struct slice argument) {
   struct transaction *tx = s->tx;
   struct buf id;
   buf_init(&id, 64);
   smtpd_put_id(s, &id);
   smtpd_put_received(s, buf_slice(&id), &tx->body);
-  bool failed = id.failed || tx->body.failed;
+  if (tx->utf8) tx->parts = malloc(sizeof *tx->parts);
+  bool failed = id.failed || tx->body.failed || (tx->utf8 && !tx->parts);
   buf_free(&id);
   if (failed) buf_free(&tx->body);
   if (failed) return SMTP_TROUBLE;
-  smtp_data_start(&tx->data, s->service->fix_bare_lf);
+  smtp_data_start(&tx->data);
   tx->hops = (struct header_hops){ 0 };
-  surrogate_open(&tx->surrogate);
+  surrogate_open(&tx->surrogate, s->service->surrogates);
   surrogate_put(&tx->surrogate, buf_slice(&tx->body), NULL);
+  tx->own = tx->looked_at = buf_len(&tx->body);
+  if (tx->parts) seven_begin(tx->parts, &tx->plan, false);
+  tx->settled = tx->ended = false;
+  smtpd_submit_begin(s);
+  siphash_start(&tx->print, no_key);
+  siphash_put(&tx->print, buf_slice(&tx->sender));
+  siphash_put(&tx->print, SLICE("\n"));
   tx->verdict = SMTP_OK;
   tx->began_ms = tx->last_ms = s->proto.now_ms;
   smtpd_move(s, ST_BODY);
@@ -40,9 +56,9 @@ static void refuse(struct session *s, enum smtp_outcome why) {
 /* What speaks against the message as far as it has come; SMTP_OK: nothing. */
 static enum smtp_outcome judge(const struct session *s) {
   const struct transaction *tx = s->tx;
-  if (tx->data.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
-  if (tx->data.nul) return SMTP_HAS_NUL;
-  if (tx->data.bare && !s->service->fix_bare_lf) return SMTP_BARE_LF;
+  if (tx->data.clean.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
+  if (tx->data.clean.changed.nuls) return SMTP_HAS_NUL;
+  if (smtp_data_bare(&tx->data) && !s->service->fix_bare_lf) return SMTP_BARE_LF;
   if (tx->hops.count > s->service->received_limit) return SMTP_LOOP;
   return tx->body.failed ? SMTP_TROUBLE : SMTP_OK;
 }
@@ -51,7 +67,7 @@ static enum smtp_outcome judge(const struct session *s) {
 static bool beyond_excess(const struct session *s) {
   uint64_t limit = s->service->message_size_limit;
   uint64_t excess = limit > SMTPD_EXCESS_MIN ? limit : SMTPD_EXCESS_MIN;
-  return s->tx->data.octets > limit && s->tx->data.octets - limit > excess;
+  return s->tx->data.clean.octets > limit && s->tx->data.clean.octets - limit > excess;
 }
 
 /* --- questions --- */
@@ -64,18 +80,22 @@ static void waited(struct session *s) {
 static enum smtp_outcome outcome_of(uint8_t outcome) {
   static const enum smtp_outcome outcomes[COMMIT_OUTCOMES] = {
     [COMMIT_DONE] = SMTP_OK, [COMMIT_TROUBLE] = SMTP_TROUBLE, [COMMIT_NO_SPACE] = SMTP_NO_SPACE,
-    [COMMIT_TOO_BIG] = SMTP_TOO_BIG,
+    [COMMIT_TOO_BIG] = SMTP_TOO_BIG, [COMMIT_FULL] = SMTP_RCPT_FULL,
+    [COMMIT_SOME_FULL] = SMTP_SOME_FULL, [COMMIT_NOT_YOURS] = SMTP_NOT_YOUR_FROM,
   };
   return outcome < COMMIT_OUTCOMES ? outcomes[outcome] : SMTP_TROUBLE;
 }
 
 static void spool_answer(struct session *s, uint16_t type, struct slice payload);
 
+/* One chunk; what is behind it stays. */
 static void spool(struct session *s) {
   struct transaction *tx = s->tx;
-  struct smtp_spool q = { .chunk = buf_slice(&tx->body) };
+  struct smtp_spool q = { .chunk = slice_first(buf_slice(&tx->body), IPC_CHUNK) };
   smtp_spool_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer), &q);
-  buf_reset(&tx->body);
+  tx->looked_at -= q.chunk.n;
+  buf_drop(&tx->body, q.chunk.n);
+  if (buf_len(&tx->body) <= IPC_CHUNK) tx->body.max = IPC_CHUNK;
   if (smtpd_asked(s)) tx->spooled = true;
   else refuse(s, SMTP_TROUBLE);
 }
@@ -85,6 +105,7 @@ static void spool_answer(struct session *s, uint16_t type, struct slice payload)
   waited(s);
   if (type != smtp_spooled_type || !smtp_spooled_get(payload, &a)) smtpd_body_lost(s);
   else if (a.outcome != COMMIT_DONE) refuse(s, outcome_of(a.outcome));
+  drain(s);
 }
 
 /* What store had is gone with it: a commit would keep the tail alone. (The drop that this sends finds
@@ -95,25 +116,46 @@ void smtpd_body_lost(struct session *s) {
 
 /* The transaction is over and the message not accepted. */
 static void not_kept(struct session *s, enum smtp_outcome why) {
+  smtpd_log_transaction(s, why);
   smtpd_reset(s);
   smtpd_say(s, why);
+}
+
+/* The same with the addresses that the login may use. */
+static void not_yours(struct session *s, enum smtp_outcome why, struct slice yours) {
+  smtpd_log_transaction(s, why);
+  smtpd_reset(s);
+  smtpd_say_yours(s, why, yours);
 }
 
 static void commit_answer(struct session *s, uint16_t type, struct slice payload);
 
 static void commit(struct session *s) {
   struct transaction *tx = s->tx;
+  uint8_t print[SIPHASH_SIZE];
   struct buf id;
   buf_init(&id, 64);
   smtpd_put_id(s, &id);
+  siphash_end(&tx->print, print);
   surrogate_end(&tx->surrogate, NULL);
+  if (tx->parts) seven_end(tx->parts, NULL);
   struct smtp_commit q = {
     .id = buf_slice(&id),
     .return_path = buf_slice(&tx->sender),
     .addresses = buf_slice(&tx->rcpts),
+    .dsn = tx->has_dsn ? buf_slice(&tx->dsn) : SLICE_NONE,
+    .envid = buf_slice(&tx->envid),
+    .ret = tx->ret,
+    .eight_bit = tx->eight_bit,
+    .utf8 = tx->utf8,
+    .utf8_header = tx->parts && tx->parts->header_high,
+    .trusted = s->trusted,
     .account = s->account,
-    .dots = tx->data.dots,
+    .size = tx->size,
+    .print = slice_of(print, message_id_value(&tx->message_id).n ? sizeof print : 0),
+    .dots = tx->data.clean.dots,
     .surrogate = surrogate_size(&tx->surrogate),
+    .authors = buf_slice(&tx->authors),
     .tail = buf_slice(&tx->body),
   };
   smtp_commit_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_commit_type, commit_answer), &q);
@@ -129,19 +171,26 @@ static void accepted(struct session *s) {
   buf_init(&text, 128);
   smtpd_put_id(s, &text);
   buf_put_str(&text, " accepted");
+  smtpd_log_transaction(s, SMTP_OK);
   s->messages++;
-  s->octets += s->tx->data.octets;
+  s->octets += s->tx->data.clean.octets;
+  mail_changes_add(&s->changed, &s->tx->data.clean.changed);
+  s->kept_ms = s->proto.now_ms;
   s->junk = 0;
+  /* Who brings mail may be refused now and then. */
+  s->errors_made_up += (s->errors - s->errors_made_up + 1) / 2;
+  s->unknown_made_up += (s->unknown - s->unknown_made_up + 1) / 2;
   smtpd_reset(s);
   smtpd_say_text(s, SMTP_OK, buf_slice(&text));
   buf_free(&text);
 }
 
 static void commit_answer(struct session *s, uint16_t type, struct slice payload) {
-  struct smtp_committed a;
+  struct smtp_committed a = { .yours = SLICE_NONE };
   enum smtp_outcome o = SMTP_TROUBLE;
   if (type == smtp_committed_type && smtp_committed_get(payload, &a)) o = outcome_of(a.outcome);
   if (o == SMTP_OK) accepted(s);
+  else if (o == SMTP_NOT_YOUR_FROM) not_yours(s, o, a.yours);
   else not_kept(s, o);
 }
 
@@ -154,10 +203,14 @@ static void finish(struct session *s) {
   if (verdict != SMTP_OK && judge(s) != SMTP_OK) verdict = judge(s);
   if (s->proto.trace.fn) {
     struct buf note;
-    buf_init(&note, 64);
+    buf_init(&note, 256);
     buf_put_str(&note, "message of ");
-    buf_put_dec(&note, s->tx->data.octets);
+    buf_put_dec(&note, s->tx->data.clean.octets);
     buf_put_str(&note, " octets");
+    if (mail_changes_any(&s->tx->data.clean.changed)) {
+      buf_put_str(&note, ", with ");
+      mail_changes_put(&note, &s->tx->data.clean.changed);
+    }
     proto_trace(&s->proto, '*', buf_slice(&note));
     buf_free(&note);
   }
@@ -165,20 +218,59 @@ static void finish(struct session *s) {
   else not_kept(s, verdict);
 }
 
+/* The client's own octets: what a fingerprint is made of. */
+static void look_at_clients(struct transaction *tx, struct slice new) {
+  message_id_take(&tx->message_id, new);
+  siphash_put(&tx->print, new);
+}
+
+/* What is new in the body. A login's message waits until its header is whole and mended. */
+static enum smtp_outcome look_at_body(struct session *s, bool end) {
+  struct transaction *tx = s->tx;
+  bool held = tx->held;
+  if (!tx->settled) tx->settled = header_settle(&tx->body, tx->looked_at, end);
+  if (!tx->settled) return SMTP_OK;
+  if (held) {
+    size_t before = tx->looked_at;
+    struct slice clients = slice_from(buf_slice(&tx->body), before);
+    look_at_clients(tx, clients);
+    tx->looked_at += clients.n;
+    enum smtp_outcome o = smtpd_submit(s, before, end);
+    if (o != SMTP_OK || tx->held) return o;
+    tx->looked_at = tx->own;
+  }
+  struct slice new = slice_from(buf_slice(&tx->body), tx->looked_at);
+  header_hops(&tx->hops, new);
+  if (!held) look_at_clients(tx, new);
+  tx->eight_bit = tx->eight_bit || slice_has_high(new);
+  surrogate_put(&tx->surrogate, new, NULL);
+  if (tx->parts) seven_put(tx->parts, new, NULL);
+  tx->looked_at += new.n;
+  return SMTP_OK;
+}
+
+/* What is more than one chunk goes to store before the end does. */
+static void drain(struct session *s) {
+  struct transaction *tx = s->tx;
+  if (tx->verdict == SMTP_OK && !tx->held && buf_len(&tx->body) > IPC_CHUNK) spool(s);
+  else if (tx->ended) finish(s);
+}
+
 void smtpd_body(struct session *s, struct slice *in) {
   struct transaction *tx = s->tx;
   bool keep = tx->verdict == SMTP_OK;
-  size_t held = buf_len(&tx->body), before = in->n;
+  size_t before = in->n;
   bool end = smtp_data_take(&tx->data, in, keep ? &tx->body : NULL);
   if (in->n != before) tx->last_ms = s->proto.now_ms;
   if (keep) {
-    struct slice new = slice_from(buf_slice(&tx->body), held);
-    header_hops(&tx->hops, new);
-    surrogate_put(&tx->surrogate, new, NULL);
-    enum smtp_outcome o = judge(s);
+    enum smtp_outcome o = look_at_body(s, end), judged = judge(s);
+    if (judged != SMTP_OK) o = judged;
+    if (o == SMTP_OK && tx->held && !end && in->n) o = SMTP_LONG_HEADER;
     if (o != SMTP_OK) refuse(s, o);
-    else if (!end && in->n) spool(s); /* it stopped because the chunk is full */
+    else if (!end && !tx->held && in->n) spool(s); /* it stopped because the chunk is full */
   }
-  if (end) finish(s);
-  else if (beyond_excess(s)) smtpd_end(s, tx->verdict, CLOSE_TOO_BIG);
+  tx->ended = end;
+  if (!s->proto.ask.type || !s->proto.ask.wants_answer) drain(s);
+  if (end) return;
+  if (beyond_excess(s)) smtpd_end(s, tx->verdict, CLOSE_TOO_BIG);
 }

@@ -4,7 +4,10 @@
 
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
+#include "lib/base/siphash.h"
 #include "lib/mail/header.h"
+#include "lib/mail/message_id.h"
+#include "lib/mail/seven.h"
 #include "lib/mail/surrogate.h"
 #include "lib/sasl/sasl.h"
 #include "lib/smtp/command.h"
@@ -37,6 +40,9 @@ enum {
   SMTPD_GROUP_MAX = 1000,          /* RCPTs in one question */
   SMTPD_EXCESS_MIN = 1024 * 1024,  /* octets of a refused message read beyond the limit, at least */
   SMTPD_RATE_GRACE_MS = 30 * 1000, /* before the least rate is asked for */
+  SMTPD_PROGRESS_MS = 30 * 1000,   /* how long octets of a message, or its end, make a session worth keeping */
+  SMTPD_HEADER_MAX = 256 * 1024, /* of a login's message: it waits here until it is whole */
+  SMTPD_OVERSHOOT_MAX = 50 * 1000, /* RCPTs beyond the limit, in one transaction, until it counts as an error */
 };
 
 /* A handler's verdict is the outcome to reply with, or this: it has replied, or asked, or ended. */
@@ -46,24 +52,42 @@ enum {
 struct transaction {
   struct buf sender; /* the reverse-path as written, without brackets */
   uint64_t size;     /* SIZE=, or 0 */
+  uint8_t ret;       /* RET=, enum smtp_ret */
+  bool utf8;         /* SMTPUTF8 */
+  struct buf envid;  /* ENVID=, as xtext */
   struct buf rcpts;  /* accepted, as smtp_commit wants them */
+  struct buf dsn;    /* likewise: NOTIFY= and ORCPT= of each */
+  bool has_dsn;      /* some recipient has one */
   uint32_t rcpt_count;
+  uint32_t overshoot; /* RCPTs beyond the limit */
 
   /* A run of RCPTs that came together and is asked about together: an outcome for each, or
    * GROUP_ASKED, and the addresses of those. */
   struct buf group;
-  struct buf asked;
+  struct buf asked, asked_dsn;
   uint32_t asked_count;
 
   /* The message. */
   struct smtp_data data;
   struct header_hops hops;
+  struct message_id message_id;
   struct surrogate surrogate; /* its size only */
-  struct buf body;            /* at most IPC_CHUNK; what went before is with store */
+  struct siphash print;       /* of the sender and of what the client sends */
+  struct buf body;            /* at most IPC_CHUNK, or SMTPD_HEADER_MAX while held; what went before is with store */
+  struct buf authors;         /* of a login's message: a list, as smtp_commit wants it */
+  size_t own;                 /* octets of our Received: field in front */
+  bool held;                  /* a login's message whose header is not whole: submit.c */
+  bool ended;                 /* its last octet has come, and more than one chunk is still here */
+  size_t looked_at;           /* octets of it that were given to `hops` and `surrogate` */
+  bool settled;               /* what the client's message begins with is known: header_settle() */
+  bool eight_bit;             /* some octet is above 127 */
+  struct seven *parts;        /* with SMTPUTF8: where its headers are */
+  struct buf plan;
   bool spooled;               /* store has octets of it */
   enum smtp_outcome verdict;  /* SMTP_OK, or why the message is refused at its end */
   uint64_t began_ms;         /* of the data; moved on by the time we made the client wait */
   uint64_t last_ms;          /* its last octets */
+  bool logged;                /* what became of it */
 };
 
 struct session {
@@ -75,6 +99,8 @@ struct session {
   uint8_t peer[16];
   uint8_t peer_len;
   bool secure;
+  bool trusted; /* its address is in relay_networks, or it is a program of this machine */
+  uint32_t uid; /* whose program, when service->local */
   char tls[64]; /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
   uint64_t end_ms;
 
@@ -98,8 +124,11 @@ struct session {
   struct transaction *tx;
 
   /* what is spent of each limit, and what was done */
-  uint32_t lines, errors, junk, unknown, overshoot, failed_logins;
+  uint32_t lines, errors, junk, unknown, failed_logins;
+  uint32_t errors_made_up, unknown_made_up; /* of those, what accepted mail made up for */
+  uint64_t kept_ms; /* when its last message was kept */
   uint64_t messages, recipients, octets;
+  struct mail_changes changed; /* in accepted messages */
 };
 
 /* --- session.c --- */
@@ -108,6 +137,8 @@ struct session {
 void smtpd_say(struct session *s, enum smtp_outcome o);
 /* A reply of the same kind with words of its own. */
 void smtpd_say_text(struct session *s, enum smtp_outcome o, struct slice text);
+/* A reply of the same kind, with the addresses that the login may use. Counts as smtpd_say() does. */
+void smtpd_say_yours(struct session *s, enum smtp_outcome o, struct slice yours);
 /* The last words. */
 void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why);
 /* The only way from one state to another. */
@@ -128,6 +159,8 @@ void smtpd_trace_out(struct session *s, size_t before);
 
 /* Looks the verb up, checks all its row says, runs it, replies. */
 void smtpd_dispatch(struct session *s, struct slice line);
+/* As much of a line as may be shown. */
+struct slice smtpd_shown(const struct session *s, struct slice line);
 bool smtpd_is_verb(struct slice name);
 /* The verb's row says that its lines hold a secret. */
 bool smtpd_is_secret(struct slice line);
@@ -135,6 +168,11 @@ bool smtpd_is_secret(struct slice line);
 /* --- mail.c, rcpt.c, data.c, auth.c: the large verbs --- */
 
 enum smtp_outcome smtpd_mail(struct session *s, struct slice argument);
+/* The parameters of MAIL and RCPT that this session takes, bits of enum smtp_param: AUTH= where one may log in; those
+ * of DSN where reports can be sent; SMTPUTF8 in MAIL, and from then on as MAIL had it. */
+unsigned smtpd_params(const struct session *s);
+/* The domain that this client's addresses may lack (a login's: RFC 6409 §8), or nothing where they may not. */
+struct slice smtpd_address_domain(const struct session *s);
 enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument);
 /* The next line is no RCPT: asks about the open group, or answers it. */
 void smtpd_rcpt_group_end(struct session *s);
@@ -153,6 +191,27 @@ enum smtp_outcome smtpd_auth_allowed(const struct session *s);
 /* Those that are announced here and now; their names, each with a space before it. */
 sasl_set smtpd_mechanisms(const struct session *s);
 void smtpd_put_mechanisms(const struct session *s, struct buf *out);
+
+/* --- submit.c: a login's message --- */
+
+/* The domain of the login, or what stands for it. */
+struct slice smtpd_login_domain(const struct session *s);
+/* The message begins: it is held when it is a login's. */
+void smtpd_submit_begin(struct session *s);
+/* Octets of it have come behind `before`, or (`end`) the last. Its header is mended once it is whole, and it is no longer held. SMTP_OK, or
+ * what speaks against it. */
+enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end);
+
+/* --- log.c --- */
+
+/* A RCPT that is refused. */
+void smtpd_log_recipient(struct session *s, struct slice to, enum smtp_outcome o);
+/* What the transaction came to, for each of its recipients and its message: `o` was replied. */
+void smtpd_log_transaction(struct session *s, enum smtp_outcome o);
+/* The client, or the end of the connection, ended it. Nothing when it was logged. */
+void smtpd_log_abandoned(struct session *s, const char *why);
+/* Another command that is refused; nothing when it is not. `command` holds no secret. */
+void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcome o);
 
 /* --- received.c --- */
 

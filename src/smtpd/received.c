@@ -5,8 +5,8 @@
  *   	id 66a1b2-3-1-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
  *
- * "for" stands there only when there is one recipient, so that nobody learns of another (§7.2); the
- * login's name never. What the client called itself goes in only as far as the grammar lets it
+ * "for" stands there only when there is one recipient, so that nobody learns of another (§7.2), and it is ASCII: else a
+ * message that is forwarded to an ASCII address would need SMTPUTF8 for this field. The login's name never. What the client called itself goes in only as far as the grammar lets it
  * (attack IN-1). */
 #include "src/smtpd/private.h"
 
@@ -42,20 +42,20 @@ static void put_from(const struct session *s, struct buf *out) {
   buf_put_u8(out, ')');
 }
 
-/* RFC 3848: S for TLS, A for a login; they exist for ESMTP only. */
+/* RFC 3848: S for TLS, A for a login; they exist for ESMTP only. RFC 6531 §4.3: UTF8SMTP for a transaction with SMTPUTF8. */
 static void put_with(const struct session *s, struct buf *out) {
   if (!s->esmtp) {
     buf_put_str(out, "SMTP");
     return;
   }
-  buf_put_str(out, "ESMTP");
+  buf_put_str(out, s->tx->utf8 ? "UTF8SMTP" : "ESMTP");
   if (s->secure) buf_put_u8(out, 'S');
   if (s->logged_in) buf_put_u8(out, 'A');
 }
 
 static void put_for(const struct session *s, struct buf *out) {
   struct slice list = buf_slice(&s->tx->rcpts), only;
-  if (s->tx->rcpt_count != 1 || !ipc_list_next(&list, &only)) return;
+  if (s->tx->rcpt_count != 1 || !ipc_list_next(&list, &only) || slice_has_high(only)) return;
   buf_put_str(out, " for <");
   address_put_quoted(out, only);
   buf_put_u8(out, '>');
@@ -66,7 +66,8 @@ void smtpd_put_received(const struct session *s, struct slice id, struct buf *ou
   put_from(s, out);
   buf_put_str(out, "\r\n\tby ");
   buf_put_str(out, s->service->hostname);
-  buf_put_str(out, " (Qasid) with ");
+  if (s->service->local) buf_printf(out, " (Qasid, by uid %u) with ", s->uid);
+  else buf_put_str(out, " (Qasid) with ");
   put_with(s, out);
   if (s->secure) {
     buf_put_str(out, " (");

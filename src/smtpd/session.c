@@ -21,13 +21,21 @@ static const struct session *of_const(const struct proto *p) { return (const str
 void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, const char *service,
                         bool has_certificate) {
   *svc = (struct smtpd_service){
-    .submission = strcmp(service, "smtp") != 0,
+    .submission = strncmp(service, "submission", 10) == 0,
+    .local = strcmp(service, "local") == 0,
     .has_certificate = has_certificate,
     .plaintext_auth = conf->plaintext_auth,
+    .require_tls_login = conf->require_tls_login,
     .plaintext_networks = conf->plaintext_networks,
+    .lenient_networks = conf->lenient_networks,
     .mechanisms = sasl_set_of(conf->auth_mechanisms.items, conf->auth_mechanisms.count),
     .tokens = conf->oauth_keys[0] != 0,
+    .surrogates = conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857,
     .fix_bare_lf = conf->bare_lf == CONF_BARE_LF_FIX,
+    .check_authors = conf->sender_check == CONF_SENDER_CHECK_REJECT,
+    .add_from = conf->submission_from == CONF_SUBMISSION_FROM_ADD,
+    .sends = conf->send,
+    .relay_networks = conf->relay_networks,
     .message_size_limit = conf->message_size_limit,
     .received_limit = conf->received_limit,
     .recipients_per_message = conf->recipients_per_message,
@@ -42,6 +50,8 @@ void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, cons
     .data_rate = conf->smtp_data_rate,
   };
   snprintf(svc->hostname, sizeof svc->hostname, "%s", *conf->hostname ? conf->hostname : "localhost");
+  const char *domain = *conf->login_domain ? conf->login_domain : svc->hostname;
+  snprintf(svc->address_domain, sizeof svc->address_domain, "%s", domain);
 }
 
 /* --- states --- */
@@ -73,20 +83,29 @@ void smtpd_move(struct session *s, enum smtpd_state to) {
     proto_trace(&s->proto, '*', slice_of(note, (size_t)n));
   }
   s->state = to;
+  s->proto.in_most = to == ST_BODY ? PROTO_IN_HIGH : PROTO_IN_STRANGER;
 }
 
 /* Gives back what the transaction holds; store is told to forget its part. */
 static void transaction_end(struct session *s) {
   struct transaction *tx = s->tx;
   if (!tx) return;
+  smtpd_log_abandoned(s, "reset");
   s->tx = NULL;
   if (tx->spooled) smtpd_tell(s, PROTO_ASK_STORE, smtp_drop_type);
   buf_free(&tx->sender);
+  buf_free(&tx->envid);
   buf_free(&tx->rcpts);
+  buf_free(&tx->dsn);
   buf_free(&tx->group);
   buf_free(&tx->asked);
+  buf_free(&tx->asked_dsn);
   buf_free(&tx->body);
+  buf_free(&tx->authors);
   surrogate_close(&tx->surrogate);
+  if (tx->parts) seven_free(tx->parts);
+  free(tx->parts);
+  buf_free(&tx->plan);
   free(tx);
 }
 
@@ -131,12 +150,19 @@ void smtpd_trace_out(struct session *s, size_t before) {
 
 static struct slice host_of(const struct session *s) { return slice_str(s->service->hostname); }
 
+/* What other processes hold for this session is given back: one message does it, for store ends the message too. */
+static void let_go(struct session *s) {
+  transaction_end(s);
+  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
+  if (s->logged_in) smtpd_tell(s, PROTO_ASK_STORE, smtp_bye_type);
+  s->exchange = s->logged_in = false;
+}
+
 void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
   if (s->state == ST_END) return;
   size_t before = buf_len(&s->proto.out);
-  transaction_end(s);
-  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
-  s->exchange = false;
+  if (s->tx) smtpd_log_transaction(s, o);
+  let_go(s);
   smtp_reply_put(&s->proto.out, o, host_of(s));
   smtpd_trace_out(s, before);
   smtpd_move(s, ST_END);
@@ -147,8 +173,8 @@ void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
 static void count(struct session *s, enum smtp_outcome o) {
   if (o == SMTP_RCPT_UNKNOWN) s->unknown++;
   else if (smtp_outcome_row(o)->code >= 500) s->errors++;
-  if (s->unknown >= s->service->unknown_limit) smtpd_end(s, SMTP_MANY_UNKNOWN, CLOSE_TOO_MANY_ERRORS);
-  if (s->errors >= s->service->error_limit) smtpd_end(s, SMTP_MANY_ERRORS, CLOSE_TOO_MANY_ERRORS);
+  if (s->unknown - s->unknown_made_up >= s->service->unknown_limit) smtpd_end(s, SMTP_MANY_UNKNOWN, CLOSE_TOO_MANY_ERRORS);
+  if (s->errors - s->errors_made_up >= s->service->error_limit) smtpd_end(s, SMTP_MANY_ERRORS, CLOSE_TOO_MANY_ERRORS);
 }
 
 void smtpd_say(struct session *s, enum smtp_outcome o) {
@@ -165,24 +191,38 @@ void smtpd_say_text(struct session *s, enum smtp_outcome o, struct slice text) {
   smtpd_trace_out(s, before);
 }
 
+/* In ASCII: a client that did not say SMTPUTF8 gets nothing else (RFC 6531 §3.7.4). */
+void smtpd_say_yours(struct session *s, enum smtp_outcome o, struct slice yours) {
+  struct buf text;
+  if (s->state == ST_END) return;
+  buf_init(&text, 1024);
+  buf_put_str(&text, smtp_outcome_row(o)->text);
+  if (yours.n) buf_put_str(&text, "; it may use ");
+  for (size_t i = 0; i < yours.n; i++) buf_put_u8(&text, yours.p[i] < 0x80 ? yours.p[i] : '?');
+  smtpd_say_text(s, o, buf_slice(&text));
+  buf_free(&text);
+  count(s, o);
+}
+
 /* --- clocks --- */
 
 /* When the average since the data began falls below the least rate. */
 static uint64_t rate_deadline(const struct session *s) {
   uint64_t ms;
-  if (s->service->data_rate == 0) return UINT64_MAX;
-  if (__builtin_mul_overflow(s->tx->data.octets, 1000u, &ms)) return UINT64_MAX;
+  if (s->service->data_rate == 0) return s->end_ms; /* no rate vouches for the message */
+  if (__builtin_mul_overflow(s->tx->data.clean.octets, 1000u, &ms)) return UINT64_MAX;
   return s->tx->began_ms + SMTPD_RATE_GRACE_MS + ms / s->service->data_rate;
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* When the client must have done something: said a whole command, or more of its message. While a
- * room is asked it owes nothing; the shell answers for a lost room. */
+ * room is asked it owes nothing; the shell answers for a lost room. The session's time cuts no message that
+ * keeps the least rate: it has then a size, so it ends. */
 static uint64_t deadline(const struct session *s) {
   if (is_asking(s) || s->proto.want != PROTO_READ) return 0;
   if (s->state != ST_BODY) return min(s->end_ms, s->waiting_ms + s->service->command_ms);
-  return min(s->end_ms, min(s->tx->last_ms + s->service->data_ms, rate_deadline(s)));
+  return min(s->tx->last_ms + s->service->data_ms, rate_deadline(s));
 }
 
 static void session_tick(struct proto *p) {
@@ -192,8 +232,9 @@ static void session_tick(struct proto *p) {
     p->deadline_ms = due;
     return;
   }
-  if (p->now_ms >= s->end_ms) smtpd_end(s, SMTP_SESSION_TIME, CLOSE_SESSION_TIME);
-  else if (s->state == ST_BODY && p->now_ms >= rate_deadline(s)) smtpd_end(s, SMTP_TOO_SLOW, CLOSE_TOO_SLOW);
+  bool keeps_rate = s->state == ST_BODY && s->service->data_rate;
+  if (p->now_ms >= s->end_ms && !keeps_rate) smtpd_end(s, SMTP_SESSION_TIME, CLOSE_SESSION_TIME);
+  else if (keeps_rate && p->now_ms >= rate_deadline(s)) smtpd_end(s, SMTP_TOO_SLOW, CLOSE_TOO_SLOW);
   else smtpd_end(s, SMTP_TIMEOUT, CLOSE_IDLE);
   p->deadline_ms = deadline(s);
 }
@@ -209,18 +250,21 @@ static size_t line_limit(const struct session *s, struct slice in) {
 
 /* A password may stand on any line of a client that does not wait for replies, so on services where
  * one may log in only lines that begin with a verb that has no secret are shown. */
-static void trace_line(struct session *s, struct slice line) {
-  if (!s->proto.trace.fn) return;
+struct slice smtpd_shown(const struct session *s, struct slice line) {
   struct slice verb = smtp_command_cut(line).verb;
-  if (s->state == ST_SASL) line = SLICE("<a response, hidden>");
-  else if (smtpd_is_secret(line)) line = slice_first(line, verb.n);
-  else if (s->service->submission && !smtpd_is_verb(verb)) line = SLICE("<no command, hidden>");
-  proto_trace(&s->proto, 'C', line);
+  if (s->state == ST_SASL) return SLICE("<a response, hidden>");
+  if (smtpd_is_secret(line)) return slice_first(line, verb.n);
+  return s->service->submission && !smtpd_is_verb(verb) ? SLICE("<no command, hidden>") : line;
+}
+
+static void trace_line(struct session *s, struct slice line) {
+  if (s->proto.trace.fn) proto_trace(&s->proto, 'C', smtpd_shown(s, line));
 }
 
 static void refuse_line(struct session *s, enum smtp_outcome why) {
   if (s->proto.trace.fn) proto_trace(&s->proto, 'C', SLICE("<a bad line>"));
   s->lines++;
+  smtpd_log_refused(s, SLICE("<a bad line>"), why);
   if (s->state == ST_SASL) smtpd_auth_abort(s, why);
   else smtpd_say(s, why);
 }
@@ -267,7 +311,7 @@ static void take_line(struct session *s, struct slice *in) {
 }
 
 static bool is_listening(const struct session *s) {
-  return s->proto.want == PROTO_READ && !s->proto.ask.type && buf_len(&s->proto.out) <= PROTO_OUT_HIGH;
+  return s->proto.want == PROTO_READ && !s->proto.ask.type && buf_len(&s->proto.out) <= s->proto.out_high;
 }
 
 static void session_input(struct proto *p, struct slice *in) {
@@ -335,17 +379,18 @@ static enum smtp_outcome words_for(enum close_reason why) {
 /* A commit that is under way stays under way: store answers nobody, and the message is in the mailbox
  * although the client has not heard it. RFC 5321 §4.5.4.1 has it send again. */
 static void session_gone(struct proto *p, enum close_reason why) {
+  static const char left_early[] = "the connection ended before store answered: the message may be in the mailbox";
   struct session *s = of(p);
   bool committing = is_asking(s) && p->ask.type == smtp_commit_type;
   if (s->state == ST_BODY && !committing && why == CLOSE_PEER_GONE) why = CLOSE_PEER_GONE_DATA;
   enum smtp_outcome words = words_for(why);
   if (words != SMTP_OK && s->state != ST_TLS) {
+    if (s->tx && committing) smtpd_log_abandoned(s, left_early);
     smtpd_end(s, words, why);
     return;
   }
-  transaction_end(s);
-  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
-  s->exchange = false;
+  if (s->tx) smtpd_log_abandoned(s, committing ? left_early : close_reason_word(why));
+  let_go(s);
   if (s->state != ST_END) smtpd_move(s, ST_END);
   proto_close(p, why);
 }
@@ -361,19 +406,28 @@ static void session_summary(struct proto *p, void (*put)(void *arg, const char *
                             void *arg) {
   struct session *s = of(p);
   if (buf_len(&s->helo)) put(arg, "helo", buf_slice(&s->helo));
-  if (s->logged_in) put(arg, "user", buf_slice(&s->user));
+  if (buf_len(&s->user)) put(arg, "login", buf_slice(&s->user));
   put_count(put, arg, "lines", s->lines);
   put_count(put, arg, "messages", s->messages);
   put_count(put, arg, "recipients", s->recipients);
   put_count(put, arg, "octets", s->octets);
+  /* What the option bare_lf = fix made over in them. */
+  if (s->changed.lfs) put_count(put, arg, "bare_lfs", s->changed.lfs);
+  if (s->changed.crs) put_count(put, arg, "bare_crs", s->changed.crs);
   if (s->errors) put_count(put, arg, "errors", s->errors);
   if (s->unknown) put_count(put, arg, "unknown", s->unknown);
   if (s->failed_logins) put_count(put, arg, "failed_logins", s->failed_logins);
 }
 
+/* Commands cost their sender nothing, so what counts is mail: octets of a message now coming in, a message that
+ * store is keeping, a message that was kept a short while ago. (One that stops coming is ended by its clocks.)
+ * A login had to be proven, and a mail client keeps it open between two messages. */
 static bool session_valuable(const struct proto *p) {
   const struct session *s = of_const(p);
-  return s->logged_in || s->tx || s->messages;
+  if (s->logged_in) return true;
+  if (s->state == ST_BODY && is_asking(s)) return true;
+  if (s->state == ST_BODY) return s->tx->data.clean.octets > 0 && p->now_ms - s->tx->last_ms < SMTPD_PROGRESS_MS;
+  return s->messages && p->now_ms - s->kept_ms < SMTPD_PROGRESS_MS;
 }
 
 static void greet(struct session *s) {
@@ -391,6 +445,8 @@ static struct proto *session_new(const void *service, const struct proto_start *
   s->state = ST_START;
   s->peer_len = start->peer_len;
   memcpy(s->peer, start->peer, sizeof s->peer);
+  s->uid = start->uid;
+  s->trusted = s->service->local || conf_in_networks(&s->service->relay_networks, slice_of(s->peer, s->peer_len));
   snprintf(s->name, sizeof s->name, "%s", start->session);
   if (start->secure) set_tls(s, start->tls_version, start->tls_cipher);
   buf_init(&s->helo, SMTP_DOMAIN_MAX);

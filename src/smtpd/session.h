@@ -1,17 +1,19 @@
 /* SMTP in: the session machine that smtpd, the fuzzers and the simulated world run.
  *
  * RFC 5321, with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034),
- * STARTTLS (3207) and AUTH (4954). It speaks for three services:
+ * STARTTLS (3207), AUTH (4954), DSN (3461) and SMTPUTF8 (6531). It speaks for three services:
  *
  *   smtp          mail from other servers; nobody logs in
  *   submission    users' mail (RFC 6409): nothing without a login, STARTTLS
  *   submissions   the same, with TLS from the first octet (RFC 8314)
+ *   local         programs of this machine, over a Unix socket that tells whose they are
  *
- * No service relays: whatever store does not call its own is refused. */
+ * Mail for other domains is taken from who has logged in, from relay_networks and from local programs; store decides. */
 #ifndef QASID_SMTPD_SESSION_H
 #define QASID_SMTPD_SESSION_H
 
 #include "conf/conf.h"
+#include "lib/mail/surrogate_field.h"
 #include "lib/proto/proto.h"
 #include "lib/sasl/sasl.h"
 
@@ -20,12 +22,20 @@
 struct smtpd_service {
   char hostname[256];
   bool submission; /* users send here: login wanted, AUTH offered */
+  bool local;      /* and programs of this machine here */
   bool has_certificate;
-  bool plaintext_auth;
+  bool plaintext_auth, require_tls_login;
   struct conf_list plaintext_networks; /* the configuration's */
+  struct conf_list lenient_networks;   /* likewise */
+  char address_domain[256];            /* of an address without one, from those networks */
   sasl_set mechanisms; /* that EHLO names */
   bool tokens;         /* somebody's access tokens are taken */
   bool fix_bare_lf;
+  bool check_authors;              /* From and Sender of a login's message must be readable in one way */
+  bool add_from;                   /* a missing From is added */
+  bool sends;                      /* mail for other domains is taken, from those who may */
+  struct conf_list relay_networks; /* the configuration's */
+  enum surrogate_way surrogates;
   uint64_t message_size_limit;
   uint64_t received_limit;
   uint64_t recipients_per_message;
@@ -35,7 +45,7 @@ struct smtpd_service {
   uint64_t data_rate;                       /* octets a second; 0: any */
 };
 
-/* `service` is "smtp", "submission" or "submissions". conf->hostname should have been filled in when
+/* `service` is "smtp", "submission", "submissions" or "local". conf->hostname should have been filled in when
  * the file left it empty; "localhost" stands for an empty one. */
 void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, const char *service,
                         bool has_certificate);

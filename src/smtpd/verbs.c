@@ -59,19 +59,25 @@ static const struct verb verbs[] = {
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void put_size(const struct session *s, struct buf *out) {
+  buf_put_u8(out, ' ');
   buf_put_dec(out, s->service->message_size_limit);
 }
+
+static bool sends(const struct session *s) { return s->service->sends; }
 
 /* What EHLO offers besides verbs. */
 static const struct {
   const char *keyword;
-  void (*put)(const struct session *s, struct buf *out);
+  void (*put)(const struct session *s, struct buf *out); /* what stands behind the keyword; or NULL */
+  bool (*offered)(const struct session *s);              /* NULL: always */
   const char *spec;
 } extensions[] = {
-  { "PIPELINING", NULL, "RFC 2920" },
-  { "SIZE", put_size, "RFC 1870" },
-  { "8BITMIME", NULL, "RFC 6152" },
-  { "ENHANCEDSTATUSCODES", NULL, "RFC 2034" },
+  { "PIPELINING", NULL, NULL, "RFC 2920" },
+  { "SIZE", put_size, NULL, "RFC 1870" },
+  { "8BITMIME", NULL, NULL, "RFC 6152" },
+  { "ENHANCEDSTATUSCODES", NULL, NULL, "RFC 2034" },
+  { "DSN", NULL, sends, "RFC 3461" },
+  { "SMTPUTF8", NULL, NULL, "RFC 6531" },
 };
 
 /* First words of other protocols: a browser or a scanner that was led here (ALPACA, attack W-1). */
@@ -128,15 +134,19 @@ void smtpd_dispatch(struct session *s, struct slice line) {
   struct smtp_command c = smtp_command_cut(line);
   const struct verb *v = find(c.verb);
   if (!v && is_foreign(c.verb)) {
+    smtpd_log_refused(s, smtpd_shown(s, line), SMTP_NOT_MAIL);
     smtpd_end(s, SMTP_NOT_MAIL, CLOSE_NOT_MAIL);
     return;
   }
   if (v && (v->flags & V_BARREN) && ++s->junk > s->service->junk_limit) {
+    smtpd_log_refused(s, smtpd_shown(s, line), SMTP_NO_PROGRESS);
     smtpd_end(s, SMTP_NO_PROGRESS, CLOSE_NO_PROGRESS);
     return;
   }
   enum smtp_outcome o = v ? run(s, v, c.argument) : SMTP_UNKNOWN_VERB;
-  if (o != SMTPD_SAID) smtpd_say(s, o);
+  if (o == SMTPD_SAID) return;
+  smtpd_log_refused(s, smtpd_shown(s, line), o);
+  smtpd_say(s, o);
 }
 
 bool smtpd_is_verb(struct slice name) { return find(name) != NULL; }
@@ -173,11 +183,10 @@ static void put_offer(const struct session *s, const struct verb *v, struct buf 
 static void put_offers(const struct session *s, struct buf *list) {
   buf_put_str(list, s->service->hostname);
   for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+    if (extensions[i].offered && !extensions[i].offered(s)) continue;
     buf_put_u8(list, '\n');
     buf_put_str(list, extensions[i].keyword);
-    if (!extensions[i].put) continue;
-    buf_put_u8(list, ' ');
-    extensions[i].put(s, list);
+    if (extensions[i].put) extensions[i].put(s, list);
   }
   for (size_t i = 0; i < VERBS; i++) put_offer(s, &verbs[i], list);
 }
@@ -244,6 +253,7 @@ static enum smtp_outcome starttls_allowed(const struct session *s) {
  * a connection that has octets waiting behind this command. */
 static enum smtp_outcome starttls(struct session *s, struct slice argument) {
   smtpd_reset(s);
+  if (s->logged_in) smtpd_tell(s, PROTO_ASK_STORE, smtp_bye_type);
   smtpd_say(s, SMTP_GO_TLS);
   smtpd_move(s, ST_TLS);
   s->proto.want = PROTO_TLS;

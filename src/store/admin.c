@@ -122,12 +122,18 @@ static bool apply(struct store *s, const struct change *c) {
   case CHANGE_TARGET_ADD: return dir_add_target(&s->dir, c->text, c->target);
   case CHANGE_TARGET_REMOVE: dir_remove_target(&s->dir, c->text, c->target); return true;
   case CHANGE_ADDRESS_REMOVE: dir_remove_address(&s->dir, c->text); return true;
+  case CHANGE_KEPT:
+    dir_deleted(&s->dir, c->id, (int64_t)c->inbox, (int64_t)c->quota);
+    __attribute__((fallthrough));
   case CHANGE_EMPTIED:
     a = dir_account(&s->dir, c->id);
     if (a) a->octets -= c->quota < a->octets ? c->quota : a->octets;
     if (a) a->messages -= c->inbox < a->messages ? c->inbox : a->messages;
     return true;
   case CHANGE_PURGED: dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota); return true;
+  case CHANGE_GRANT_ADD: return dir_put_grant(&s->dir, c->id, c->text);
+  case CHANGE_GRANT_REMOVE: dir_remove_grant(&s->dir, c->id, c->text); return true;
+  case CHANGE_QUEUE_DUE: return outbound_due(s, c->text);
   case CHANGE_RESTORED:
     a = dir_account(&s->dir, c->id);
     if (a) a->octets += c->quota;
@@ -169,6 +175,7 @@ static void admin_finish(struct store *s, struct store_job *j) {
     return; /* the session goes on waiting */
   }
   j->again = false;
+  outbound_run(s, j->now_s);
   if (a->verb->ended) a->verb->ended(s, a);
   struct session *ss = session_answered(s, j);
   if (!ss) return;
@@ -181,6 +188,7 @@ static void admin_done(struct store_job *j) {
   struct admin_job *a = (struct admin_job *)j;
   buf_free(&a->out);
   buf_free(&a->text);
+  buf_free(&a->bulk);
   arena_reset(&a->memory);
 }
 
@@ -214,6 +222,13 @@ static const struct {
   { admin_directory_verbs, &admin_directory_count },
   { admin_mail_verbs, &admin_mail_count },
   { admin_deleted_verbs, &admin_deleted_count },
+  { admin_queue_verbs, &admin_queue_count },
+  { admin_alias_verbs, &admin_alias_count },
+  { admin_bulk_verbs, &admin_bulk_count },
+  { admin_rename_verbs, &admin_rename_count },
+  { admin_steer_verbs, &admin_steer_count },
+  { admin_sendas_verbs, &admin_sendas_count },
+  { admin_why_verbs, &admin_why_count },
   { admin_whole_verbs, &admin_whole_count },
 };
 
@@ -287,18 +302,27 @@ static void answer_at_once(struct store *s, struct session *ss, struct admin_job
 
 static bool command(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
   struct admin_job *a = new_admin_job(ss, m->payload, now_s);
+  if (a) a->quota = s->conf->quota;
   struct store_job *j = a ? &a->job : NULL;
   if (!a || !take_words(a, m->payload.n)) {
     job_free(&j);
     return false;
   }
+  a->dotless = s->conf->dotless_domains;
+  a->sends = s->conf->send;
+  a->keep = s->conf->undelete_time > 0;
   if (!choose_verb(a)) {
     answer_at_once(s, ss, a);
   } else if (a->verb->where == ADMIN_OWNER) {
     a->verb->at_once(s, a);
     answer_at_once(s, ss, a);
+  } else if (a->verb->at_once && (a->verb->at_once(s, a), a->code != CLI_OK)) {
+    answer_at_once(s, ss, a);
   } else {
     if (a->verb->where == ADMIN_WRITE) j->kind = &admin_write_kind;
+    a->bulk = ss->bulk;
+    ss->bulk = (struct buf){ 0 };
+    if (a->verb->begins) a->verb->begins(s, a);
     session_ask(s, ss, j);
   }
   return true;

@@ -26,8 +26,9 @@ struct admin_verb {
   uint16_t least, most; /* arguments */
   enum admin_where where;
   enum db_result (*run)(struct store_engine *e, struct admin_job *a);
-  void (*at_once)(struct store *s, struct admin_job *a); /* ADMIN_OWNER */
+  void (*at_once)(struct store *s, struct admin_job *a); /* ADMIN_OWNER: the command; else it may refuse it, or NULL */
   void (*ended)(struct store *s, struct admin_job *a);   /* after the last slice; gives `state` back */
+  void (*begins)(struct store *s, struct admin_job *a);  /* before the first */
 };
 
 enum change_kind {
@@ -40,7 +41,11 @@ enum change_kind {
   CHANGE_TARGET_REMOVE,  /* text, target */
   CHANGE_ADDRESS_REMOVE, /* text */
   CHANGE_EMPTIED,        /* id: `quota` octets and `inbox` messages fewer */
+  CHANGE_KEPT,           /* id: the same, and they can be brought back */
   CHANGE_PURGED,         /* id: the same, of its deleted messages */
+  CHANGE_QUEUE_DUE,      /* text: a destination, some of whose recipients are due now */
+  CHANGE_GRANT_ADD,      /* id, text */
+  CHANGE_GRANT_REMOVE,   /* id, text */
   CHANGE_RESTORED,       /* id: so many of its deleted messages are back */
 };
 
@@ -57,6 +62,10 @@ struct admin_job {
   const struct admin_verb *verb;
   struct slice words[ADMIN_WORDS_MAX]; /* arguments */
   size_t count;
+  struct buf bulk; /* rows that were put for it (admin_bulk.c) */
+  bool keep;      /* what is deleted can be brought back (undelete_time) */
+  uint64_t quota; /* the option's, as it is now */
+  bool dotless, sends; /* the options dotless_domains, send */
   /* the answer */
   struct buf out; /* whole messages with their heads */
   bool columns_said;
@@ -112,8 +121,10 @@ void import_begin(struct store *s, struct admin_job *a);
 /* --- the tables --- */
 
 extern const struct admin_verb admin_directory_verbs[], admin_mail_verbs[], admin_deleted_verbs[],
-    admin_whole_verbs[];
-extern const size_t admin_directory_count, admin_mail_count, admin_deleted_count, admin_whole_count;
+    admin_whole_verbs[], admin_queue_verbs[], admin_alias_verbs[], admin_bulk_verbs[],
+    admin_rename_verbs[], admin_steer_verbs[], admin_sendas_verbs[], admin_why_verbs[];
+extern const size_t admin_directory_count, admin_mail_count, admin_deleted_count, admin_whole_count, admin_queue_count,
+    admin_alias_count, admin_bulk_count, admin_rename_count, admin_steer_count, admin_sendas_count, admin_why_count;
 extern const struct job_kind admin_read_kind, admin_write_kind;
 
 #endif

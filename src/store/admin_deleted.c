@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lib/base/num.h"
+#include "lib/base/units.h"
 #include "src/store/admin.h"
 #include "src/store/deleted.h"
 #include "src/store/names.h"
@@ -107,7 +108,8 @@ static bool wanted_of_words(struct admin_job *a, struct wanted *w) {
     struct slice word = a->words[i];
     if (slice_eq(word, SLICE("--all"))) {
       w->all = true;
-    } else if (slice_eq(word, SLICE("--since")) && i + 1 < a->count && name_time(a->words[i + 1], &n)) {
+    } else if (slice_eq(word, SLICE("--since")) && i + 1 < a->count && units_time(a->words[i + 1], &n) &&
+               n <= INT32_MAX) {
       w->all = true;
       w->since_s = a->job.now_s - (int64_t)n;
       i++;

@@ -1,24 +1,69 @@
-/* domain, account, alias: who there is. Every change is one transaction and keeps schema.h's sixth
+/* domain, account: who there is (aliases: admin_alias.c). Every change is one transaction and keeps schema.h's sixth
  * invariant: no address without its domain, no alias that leads nowhere. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/units.h"
 #include "lib/base/num.h"
-#include "src/store/admin.h"
+#include "lib/unicode/prepare.h"
+#include "src/store/admin_directory.h"
 #include "src/store/collected.h"
 #include "src/store/names.h"
 
 /* --- what several verbs need --- */
 
-static struct slice lower(struct admin_job *a, struct slice s) {
+struct slice admin_lower(struct admin_job *a, struct slice s) {
   uint8_t *p = arena_alloc(&a->memory, s.n ? s.n : 1);
   if (!p) return SLICE_NONE;
   for (size_t i = 0; i < s.n; i++) p[i] = ascii_lower(s.p[i]);
   return slice_of(p, s.n);
 }
 
+static enum db_result is_kept(struct store_engine *e, struct slice text, bool *ret) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM address x JOIN domain d ON d.id = x.domain"
+                                        " WHERE d.name = substr(?1, instr(?1, '@') + 1)"
+                                        " AND x.local = substr(?1, 1, instr(?1, '@') - 1)"
+                                        " UNION ALL SELECT 1 FROM account WHERE name = ?1 LIMIT 1");
+  int64_t n;
+  db_bind_text(s, 1, text);
+  enum db_result r = admin_one_number(s, &n);
+  *ret = n == 1;
+  return r;
+}
+
+/* One of before that is the same by now. *ret is not changed where there is none. */
+static enum db_result find_odd(struct store_engine *e, struct admin_job *a, struct slice text, struct slice *ret) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT x.local || '@' || d.name FROM address x JOIN domain d ON d.id = x.domain"
+                                        " WHERE x.local GLOB '*[^ -~]*'"
+                                        " UNION SELECT name FROM account WHERE name GLOB '*[^ -~]*'");
+  enum db_result r;
+  bool found = false;
+  while (!found && (r = db_step(s)) == DB_ROW) {
+    found = dir_is_same(db_bytes(s, 0), text);
+    if (found) *ret = admin_copy(a, db_bytes(s, 0));
+  }
+  db_reset(s);
+  return found ? DB_OK : r;
+}
+
+/* An address as it is kept: of what was typed, the spelling that is there, or the one that a new one gets. */
+enum db_result admin_spelling(struct store_engine *e, struct admin_job *a, struct slice typed, struct slice *ret) {
+  struct buf text;
+  bool there;
+  *ret = admin_lower(a, typed);
+  if (prepare_is_ascii(typed)) return DB_OK;
+  enum db_result r = is_kept(e, *ret, &there);
+  if (r != DB_OK || there) return r;
+  buf_init(&text, DIR_ADDRESS_MAX);
+  dir_fold(&text, typed);
+  if (!text.failed) *ret = admin_copy(a, buf_slice(&text));
+  buf_free(&text);
+  r = ret->p ? is_kept(e, *ret, &there) : DB_NOMEM;
+  return r != DB_OK || there ? r : find_odd(e, a, typed, ret);
+}
+
 /* Runs a query of one number. DB_OK with *ret 0: no row. */
-static enum db_result one_number(struct db_stmt *s, int64_t *ret) {
+enum db_result admin_one_number(struct db_stmt *s, int64_t *ret) {
   *ret = 0;
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r;
@@ -30,17 +75,10 @@ static enum db_result one_number(struct db_stmt *s, int64_t *ret) {
 static enum db_result domain_id(struct store_engine *e, struct slice name, int64_t *ret) {
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM domain WHERE name = ?");
   db_bind_text(s, 1, name);
-  return one_number(s, ret);
+  return admin_one_number(s, ret);
 }
 
-struct address {
-  struct slice text, local, domain;
-  int64_t domain_id;
-  bool there;
-  int64_t account; /* when there; 0: an alias */
-};
-
-static enum db_result find_address(struct store_engine *e, struct address *x) {
+enum db_result admin_find_address(struct store_engine *e, struct admin_address *x) {
   enum db_result r = domain_id(e, x->domain, &x->domain_id);
   struct db_stmt *s =
       db_prepare(e->db, "SELECT coalesce(account, 0) FROM address WHERE domain = ? AND local = ?");
@@ -55,16 +93,9 @@ static enum db_result find_address(struct store_engine *e, struct address *x) {
   return DB_OK;
 }
 
-/* The address as typed, looked up. False: answered, or *r is an error. */
-static bool get_address(struct store_engine *e, struct admin_job *a, struct slice typed, struct address *ret,
-                        enum db_result *r) {
-  *ret = (struct address){ .text = lower(a, typed) };
-  *r = DB_OK;
-  if (!name_split(ret->text, &ret->local, &ret->domain)) {
-    admin_say(a, CLI_USAGE, "%.*s is no address: name@example.org is meant", SLICE_ARG(typed));
-    return false;
-  }
-  *r = find_address(e, ret);
+/* Cut apart and looked up. False: answered, or *r is an error. */
+static bool look_up(struct store_engine *e, struct admin_job *a, struct admin_address *ret, enum db_result *r) {
+  *r = admin_find_address(e, ret);
   if (*r != DB_OK) return false;
   if (ret->domain_id) return true;
   admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours: qasid domain add %.*s", SLICE_ARG(ret->domain),
@@ -72,7 +103,31 @@ static bool get_address(struct store_engine *e, struct admin_job *a, struct slic
   return false;
 }
 
-static enum db_result put_address(struct store_engine *e, struct admin_job *a, const struct address *x,
+bool admin_is_no_address(struct admin_job *a, struct slice typed) {
+  admin_say(a, CLI_USAGE, "%.*s is no address: name@example.org is meant", SLICE_ARG(typed));
+  return false;
+}
+
+/* The address as typed, looked up. False: answered, or *r is an error. */
+bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice typed, struct admin_address *ret,
+                        enum db_result *r) {
+  *ret = (struct admin_address){ .text = SLICE_NONE };
+  *r = admin_spelling(e, a, typed, &ret->text);
+  if (*r != DB_OK) return false;
+  if (!name_split(ret->text, &ret->local, &ret->domain)) return admin_is_no_address(a, typed);
+  return look_up(e, a, ret, r);
+}
+
+/* The same of an alias, which may be all of a domain. */
+bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice typed, struct admin_address *ret,
+                      enum db_result *r) {
+  *ret = (struct admin_address){ .text = admin_lower(a, typed), .local = SLICE("") };
+  *r = DB_OK;
+  if (!name_catches_all(ret->text, &ret->domain)) return admin_get_address(e, a, typed, ret, r);
+  return look_up(e, a, ret, r);
+}
+
+enum db_result admin_put_address(struct store_engine *e, struct admin_job *a, const struct admin_address *x,
                                   int64_t account) {
   struct db_stmt *s = db_prepare(e->db, "INSERT INTO address (domain, local, account) VALUES (?, ?, ?)");
   struct change *c = admin_change(a, CHANGE_ADDRESS_PUT);
@@ -88,17 +143,44 @@ static enum db_result put_address(struct store_engine *e, struct admin_job *a, c
   return db_run(s);
 }
 
+/* "*@example.org" would be an address like any other, which nobody means. False: answered. */
+bool admin_is_no_star(struct admin_job *a, const struct admin_address *x) {
+  if (!slice_eq(x->local, SLICE("*"))) return true;
+  admin_say(a, CLI_USAGE, "%.*s: all of a domain is meant by qasid alias add @%.*s TARGET", SLICE_ARG(x->text),
+            SLICE_ARG(x->domain));
+  return false;
+}
+
 /* --- domain --- */
 
+/* What leads into a domain leads elsewhere until it is ours. False: answered, or *r is an error. */
+static bool nothing_leads_into(struct store_engine *e, struct admin_job *a, struct slice domain, enum db_result *r) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name, t.target FROM target t JOIN domain d"
+                                        " ON d.id = t.domain WHERE substr(t.target, instr(t.target, '@') + 1) = ? LIMIT 1");
+  db_bind_text(s, 1, domain);
+  *r = db_step(s);
+  if (*r == DB_ROW)
+    admin_say(a, CLI_EXISTS, "%.*s leads to %.*s, which would be an address here: take that away, add the domain and the "
+                             "address, then let it lead there again", SLICE_ARG(db_bytes(s, 0)), SLICE_ARG(db_bytes(s, 1)));
+  bool none = *r == DB_OK;
+  if (*r == DB_ROW) *r = DB_OK;
+  db_reset(s);
+  return none;
+}
+
 static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
-  struct slice name = lower(a, a->words[0]);
+  struct slice name = admin_lower(a, a->words[0]);
   int64_t id;
   if (!name_is_domain(name))
     return admin_say(a, CLI_USAGE, "%.*s is no domain name (international names in their xn-- form)",
                      SLICE_ARG(a->words[0]));
+  if (name_is_dotless(name) && !a->dotless)
+    return admin_say(a, CLI_USAGE, "%.*s has no dot: such a domain is served with dotless_domains = yes",
+                     SLICE_ARG(name));
   enum db_result r = domain_id(e, name, &id);
   if (r != DB_OK) return r;
   if (id) return admin_say(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(name));
+  if (!nothing_leads_into(e, a, name, &r)) return r;
   struct db_stmt *s = db_prepare(e->db, "INSERT INTO domain (name) VALUES (?)");
   struct change *c = admin_change(a, CHANGE_DOMAIN_PUT);
   if (!c) return DB_NOMEM;
@@ -121,14 +203,14 @@ static enum db_result domain_list(struct store_engine *e, struct admin_job *a) {
 }
 
 static enum db_result domain_delete(struct store_engine *e, struct admin_job *a) {
-  struct slice name = lower(a, a->words[0]);
+  struct slice name = admin_lower(a, a->words[0]);
   int64_t id, addresses;
   enum db_result r = domain_id(e, name, &id);
   if (r != DB_OK) return r;
   if (!id) return admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(name));
   struct db_stmt *s = db_prepare(e->db, "SELECT count(*) FROM address WHERE domain = ?");
   db_bind_int(s, 1, id);
-  r = one_number(s, &addresses);
+  r = admin_one_number(s, &addresses);
   if (r != DB_OK) return r;
   if (addresses)
     return admin_say(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first",
@@ -145,7 +227,7 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
 
 /* --- an account's own limits --- */
 
-static bool number_of_days(struct slice text, uint64_t *ret) { return num_parse(text, UINT32_MAX, ret); }
+static bool whole_number(struct slice text, uint64_t *ret) { return num_parse(text, UINT32_MAX, ret); }
 
 /* A row is one limit: its word, its column, what its values are. */
 struct limit {
@@ -156,16 +238,23 @@ struct limit {
   int64_t none_is;
 };
 static const struct limit limits[] = {
-  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", name_size, INT64_MAX,
+  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", units_size, INT64_MAX,
     "none", 0 },
-  { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m", name_time,
+  { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m", units_time,
     86400, "none", 0 },
-  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days", number_of_days, 36500, "never",
+  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days, such as 30d,", units_days, 36500, "never",
     -1 },
+#define SENDS(word, column) \
+  { word, "UPDATE account SET " column " = ?1 WHERE id = ?2", "a number", whole_number, 10000000, "none", 0 }
+  SENDS("messages-per-hour", "messages_per_hour"),
+  SENDS("recipients-per-hour", "recipients_per_hour"),
+  SENDS("messages-per-day", "messages_per_day"),
+  SENDS("recipients-per-day", "recipients_per_day"),
+  SENDS("new-recipients-per-day", "new_recipients_per_day"),
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 
-enum { USUAL = -2 }; /* the option's: NULL in the table */
+enum { USUAL = ADMIN_QUOTA_DEFAULT }; /* the option's: NULL in the table */
 
 /* A limit's value as it is kept. */
 static bool limit_value(struct admin_job *a, const struct limit *l, struct slice word, int64_t *ret) {
@@ -180,10 +269,13 @@ static bool limit_value(struct admin_job *a, const struct limit *l, struct slice
   return true;
 }
 
+bool admin_quota(struct admin_job *a, struct slice word, int64_t *ret) { return limit_value(a, &limits[0], word, ret); }
+
 static const struct limit *limit_named(struct admin_job *a, struct slice word) {
   for (size_t i = 0; i < LIMITS; i++)
     if (slice_eq(word, slice_str(limits[i].word))) return &limits[i];
-  admin_say(a, CLI_USAGE, "%.*s is no limit of an account: quota, login-delay or expire is meant", SLICE_ARG(word));
+  admin_say(a, CLI_USAGE, "%.*s is no limit of an account: quota, login-delay, expire, messages-per-hour,"
+            " recipients-per-hour, messages-per-day, recipients-per-day or new-recipients-per-day is meant", SLICE_ARG(word));
   return NULL;
 }
 
@@ -213,22 +305,17 @@ static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, 
   return r;
 }
 
-static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
-  struct address x;
-  enum db_result r;
-  int64_t quota = USUAL, account, inbox = 0;
-  if (a->count > 1 && !limit_value(a, &limits[0], a->words[1], &quota)) return DB_OK;
-  if (!get_address(e, a, a->words[0], &x, &r)) return r;
-  if (x.there)
-    return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text),
-                     x.account ? "" : ", as an alias");
+enum db_result admin_make_account(struct store_engine *e, struct admin_job *a, const struct admin_address *x, int64_t quota,
+                                  int64_t *ret_id) {
+  int64_t account, inbox = 0;
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
-  db_bind_text(s, 1, x.text);
-  r = one_number(s, &account);
+  db_bind_text(s, 1, x->text);
+  enum db_result r = admin_one_number(s, &account);
+  *ret_id = 0;
   if (r == DB_OK && account)
     return admin_say(a, CLI_EXISTS, "the deletion of %.*s was not finished: qasid account delete %.*s",
-                     SLICE_ARG(x.text), SLICE_ARG(x.text));
-  if (r == DB_OK) r = insert_account(e, a, x.text, quota, &account);
+                     SLICE_ARG(x->text), SLICE_ARG(x->text));
+  if (r == DB_OK) r = insert_account(e, a, x->text, quota, &account);
   if (r == DB_OK) r = insert_inbox(e, a, account, &inbox);
   struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
   if (r != DB_OK || !c) return c ? r : DB_NOMEM;
@@ -236,19 +323,44 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
                         .kind = c->kind,
                         .id = (uint64_t)account,
                         .inbox = (uint64_t)inbox,
-                        .limits = { quota < 0 ? DIR_QUOTA_DEFAULT : (uint64_t)quota, DIR_DEFAULT, DIR_DEFAULT } };
+                        .limits = DIR_LIMITS_DEFAULT };
+  if (quota >= 0) c->limits.quota = (uint64_t)quota;
+  *ret_id = account;
+  return admin_put_address(e, a, x, account);
+}
+
+static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
+  struct admin_address x;
+  enum db_result r;
+  int64_t quota = USUAL, account;
+  if (a->count > 1 && !limit_value(a, &limits[0], a->words[1], &quota)) return DB_OK;
+  if (!admin_get_address(e, a, a->words[0], &x, &r)) return r;
+  if (!admin_is_no_star(a, &x)) return DB_OK;
+  if (x.there)
+    return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text),
+                     x.account ? "" : ", as an alias");
+  r = admin_make_account(e, a, &x, quota, &account);
+  if (r != DB_OK || !account) return r;
   admin_columns(a, "id address");
   ADMIN_ROW(a, admin_num(a, (uint64_t)account), x.text);
-  return put_address(e, a, &x, account);
+  return DB_OK;
+}
+
+enum db_result admin_look_at_domain(struct store_engine *e, struct admin_job *a) {
+  int64_t id = 1;
+  enum db_result r = a->count ? domain_id(e, admin_lower(a, a->words[0]), &id) : DB_OK;
+  if (r != DB_OK || id) return r;
+  return admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(a->words[0]));
 }
 
 static enum db_result account_list(struct store_engine *e, struct admin_job *a) {
+  enum db_result r = admin_look_at_domain(e, a);
+  if (r != DB_OK || a->code != CLI_OK) return r;
   struct db_stmt *s = db_prepare(
       e->db, "SELECT a.id, a.name, (SELECT sum(messages) FROM folder WHERE account = a.id),"
              " (SELECT sum(octets) FROM folder WHERE account = a.id), coalesce(a.quota, -1) FROM account a"
              " WHERE ?1 = '' OR a.name LIKE '%@' || ?1 ORDER BY a.name");
-  db_bind_text(s, 1, a->count ? lower(a, a->words[0]) : SLICE(""));
-  enum db_result r;
+  db_bind_text(s, 1, a->count ? admin_lower(a, a->words[0]) : SLICE(""));
   admin_columns(a, "id address messages octets quota");
   while ((r = db_step(s)) == DB_ROW) {
     int64_t quota = db_int(s, 4);
@@ -261,10 +373,12 @@ static enum db_result account_list(struct store_engine *e, struct admin_job *a) 
 
 static enum db_result account_named(struct store_engine *e, struct admin_job *a, struct slice typed,
                                     struct slice *ret_name, int64_t *ret_id) {
-  *ret_name = lower(a, typed);
+  *ret_id = 0;
+  enum db_result r = admin_spelling(e, a, typed, ret_name);
+  if (r != DB_OK) return r;
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, *ret_name);
-  enum db_result r = one_number(s, ret_id);
+  r = admin_one_number(s, ret_id);
   if (r == DB_OK && !*ret_id) admin_say(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(*ret_name));
   return r;
 }
@@ -346,12 +460,14 @@ static struct going *new_going(struct admin_job *a, struct slice text) {
   return g && g->text.p ? g : NULL;
 }
 
-/* Puts the aliases that have `g` as their only target behind `last`. */
+/* Puts the aliases that have `g` as their only target behind `last`. An account whose only target it is keeps its mail
+ * again. */
 static enum db_result add_followers(struct store_engine *e, struct admin_job *a, struct slice text,
                                     struct going **last) {
   struct db_stmt *s = db_prepare(
       e->db,
-      "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?1 AND"
+      "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain JOIN address x"
+      " ON x.domain = t.domain AND x.local = t.local WHERE t.target = ?1 AND x.account IS NULL AND"
       " NOT EXISTS (SELECT 1 FROM target u WHERE u.domain = t.domain AND u.local = t.local"
       " AND u.target <> ?1)");
   db_bind_text(s, 1, text);
@@ -366,11 +482,13 @@ static enum db_result add_followers(struct store_engine *e, struct admin_job *a,
   return r == DB_ROW ? DB_NOMEM : r;
 }
 
-/* Aliases that lead there lose that target, in the owner's memory too: whoever gets the name later is
- * not whom they meant. */
+/* Aliases (and accounts that are forwarded) that lead there lose that target, in the owner's memory too: whoever gets the
+ * name later is not whom they meant. Those that stay are rows of the answer. */
 static enum db_result delete_target(struct store_engine *e, struct admin_job *a, struct slice target) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?");
+      e->db, "SELECT t.local || '@' || d.name, x.account IS NOT NULL OR EXISTS (SELECT 1 FROM target u"
+             " WHERE u.domain = t.domain AND u.local = t.local AND u.target <> ?1) FROM target t JOIN domain d"
+             " ON d.id = t.domain JOIN address x ON x.domain = t.domain AND x.local = t.local WHERE t.target = ?1");
   db_bind_text(s, 1, target);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW) {
@@ -378,6 +496,7 @@ static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
     if (!c) break;
     c->text = admin_copy(a, db_bytes(s, 0));
     c->target = target;
+    if (db_int(s, 1)) ADMIN_ROW(a, c->text, SLICE("lost"), target);
   }
   db_reset(s);
   if (r != DB_OK) return r == DB_ROW ? DB_NOMEM : r;
@@ -387,7 +506,7 @@ static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
 }
 
 static enum db_result delete_address(struct store_engine *e, struct admin_job *a, struct slice text) {
-  struct address x = { .text = text };
+  struct admin_address x = { .text = text };
   struct change *c = admin_change(a, CHANGE_ADDRESS_REMOVE);
   if (!c) return DB_NOMEM;
   c->text = text;
@@ -409,12 +528,12 @@ static enum db_result delete_address(struct store_engine *e, struct admin_job *a
 }
 
 /* The address, and every alias that is left with no target by it; those are rows of the answer. */
-static enum db_result delete_address_and_followers(struct store_engine *e, struct admin_job *a,
+enum db_result admin_delete_address(struct store_engine *e, struct admin_job *a,
                                                    struct slice text) {
   struct going *first = new_going(a, text), *last = first;
   enum db_result r = first ? DB_OK : DB_NOMEM;
   for (struct going *g = first; r == DB_OK && g; g = g->next) {
-    if (g != first) ADMIN_ROW(a, g->text);
+    if (g != first) ADMIN_ROW(a, g->text, SLICE("deleted"), SLICE_NONE);
     r = add_followers(e, a, g->text, &last);
     if (r == DB_OK) r = delete_address(e, a, g->text);
   }
@@ -431,12 +550,20 @@ static enum db_result account_close(struct store_engine *e, struct admin_job *a,
     if (r != DB_ROW) return r;
     struct slice text = admin_copy(a, db_bytes(s, 0));
     db_reset(s);
-    r = text.p ? delete_address_and_followers(e, a, text) : DB_NOMEM;
+    r = text.p ? admin_delete_address(e, a, text) : DB_NOMEM;
     if (r != DB_OK) return r;
   }
 }
 
 static enum db_result account_end(struct store_engine *e, struct admin_job *a, int64_t id) {
+  static const char *const others[] = { "DELETE FROM sendas WHERE account = ?", "DELETE FROM sent WHERE account = ?",
+                                        "DELETE FROM correspondent WHERE account = ?" };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    struct db_stmt *other = db_prepare(e->db, others[i]);
+    db_bind_int(other, 1, id);
+    enum db_result r = db_run(other);
+    if (r != DB_OK) return r;
+  }
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM account WHERE id = ?");
   struct change *c = admin_change(a, CHANGE_ACCOUNT_REMOVE);
   if (!c) return DB_NOMEM;
@@ -453,7 +580,7 @@ static enum db_result account_delete(struct store_engine *e, struct admin_job *a
   bool empty = false;
   enum db_result r = account_named(e, a, a->words[0], &name, &id);
   if (r != DB_OK || !id) return r;
-  admin_columns(a, "aliases-deleted-too");
+  admin_columns(a, "alias became target");
   r = account_close(e, a, id);
   bool left = false;
   if (r == DB_OK) r = admin_empty_account(e, a, id, &empty);
@@ -462,90 +589,6 @@ static enum db_result account_delete(struct store_engine *e, struct admin_job *a
   if (r == DB_OK && empty) r = account_end(e, a, id);
   a->job.again = r == DB_OK && !empty;
   return r;
-}
-
-/* --- alias --- */
-
-/* Whether `to` leads, over aliases, to `from`. */
-static enum db_result leads_to(struct store_engine *e, struct slice to, struct slice from, bool *ret) {
-  struct db_stmt *s = db_prepare(
-      e->db,
-      "WITH RECURSIVE reached (text) AS (VALUES (?1) UNION SELECT t.target FROM reached r JOIN domain d"
-      " ON d.name = substr(r.text, instr(r.text, '@') + 1)"
-      " JOIN target t ON t.domain = d.id AND t.local = substr(r.text, 1, instr(r.text, '@') - 1))"
-      " SELECT 1 FROM reached WHERE text = ?2");
-  int64_t n;
-  db_bind_text(s, 1, to);
-  db_bind_text(s, 2, from);
-  enum db_result r = one_number(s, &n);
-  *ret = n == 1;
-  return r;
-}
-
-/* False: answered, or *r is an error. */
-static bool target_is_fine(struct store_engine *e, struct admin_job *a, const struct address *alias,
-                           struct slice typed, struct address *ret, enum db_result *r) {
-  bool circle = false;
-  if (!get_address(e, a, typed, ret, r)) return false;
-  if (!ret->there) {
-    admin_say(a, CLI_NOT_FOUND, "there is no account or alias %.*s", SLICE_ARG(ret->text));
-    return false;
-  }
-  *r = leads_to(e, ret->text, alias->text, &circle);
-  if (*r == DB_OK && circle)
-    admin_say(a, CLI_USAGE, "%.*s would lead to itself over %.*s", SLICE_ARG(alias->text),
-              SLICE_ARG(ret->text));
-  return *r == DB_OK && !circle;
-}
-
-static enum db_result add_target(struct store_engine *e, struct admin_job *a, const struct address *alias,
-                                 struct slice target) {
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT OR IGNORE INTO target (domain, local, target) VALUES (?, ?, ?)");
-  db_bind_int(s, 1, alias->domain_id);
-  db_bind_text(s, 2, alias->local);
-  db_bind_text(s, 3, target);
-  enum db_result r = db_run(s);
-  if (r != DB_OK || !db_changes(e->db)) return r;
-  struct change *c = admin_change(a, CHANGE_TARGET_ADD);
-  if (!c) return DB_NOMEM;
-  c->text = alias->text;
-  c->target = target;
-  return DB_OK;
-}
-
-/* Adds targets to the alias, which is made when it is new. Everything is looked at before anything
- * is written, because the transaction is shared with other jobs. */
-static enum db_result alias_add(struct store_engine *e, struct admin_job *a) {
-  struct address alias, target;
-  enum db_result r;
-  if (!get_address(e, a, a->words[0], &alias, &r)) return r;
-  if (alias.account) return admin_say(a, CLI_EXISTS, "%.*s is an account", SLICE_ARG(alias.text));
-  for (size_t i = 1; i < a->count; i++)
-    if (!target_is_fine(e, a, &alias, a->words[i], &target, &r)) return r;
-  if (!alias.there) r = put_address(e, a, &alias, 0);
-  for (size_t i = 1; r == DB_OK && i < a->count; i++) r = add_target(e, a, &alias, lower(a, a->words[i]));
-  return r;
-}
-
-static enum db_result alias_list(struct store_engine *e, struct admin_job *a) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name AS alias, t.target FROM target t"
-                                        " JOIN domain d ON d.id = t.domain WHERE ?1 = '' OR d.name = ?1"
-                                        " ORDER BY alias, t.target");
-  db_bind_text(s, 1, a->count ? lower(a, a->words[0]) : SLICE(""));
-  enum db_result r;
-  admin_columns(a, "alias target");
-  while ((r = db_step(s)) == DB_ROW) ADMIN_ROW(a, db_bytes(s, 0), db_bytes(s, 1));
-  return r;
-}
-
-static enum db_result alias_delete(struct store_engine *e, struct admin_job *a) {
-  struct address x;
-  enum db_result r;
-  if (!get_address(e, a, a->words[0], &x, &r)) return r;
-  if (!x.there || x.account) return admin_say(a, CLI_NOT_FOUND, "there is no alias %.*s", SLICE_ARG(x.text));
-  admin_columns(a, "aliases-deleted-too");
-  return delete_address_and_followers(e, a, x.text);
 }
 
 enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct slice address,
@@ -577,8 +620,5 @@ const struct admin_verb admin_directory_verbs[] = {
   { "account limits", "ADDRESS", 1, 1, ADMIN_READ, account_limits, NULL, NULL },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
   { "account delete", "ADDRESS", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },
-  { "alias add", "ADDRESS TARGET...", 2, ADMIN_WORDS_MAX, ADMIN_WRITE, alias_add, NULL, NULL },
-  { "alias list", "[DOMAIN]", 0, 1, ADMIN_READ, alias_list, NULL, NULL },
-  { "alias delete", "ADDRESS", 1, 1, ADMIN_WRITE, alias_delete, NULL, NULL },
 };
 const size_t admin_directory_count = sizeof admin_directory_verbs / sizeof *admin_directory_verbs;

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/base/num.h"
 #include "src/store/admin.h"
+#include "src/store/deleted.h"
 #include "src/store/uidl.h"
 
 enum {
@@ -87,10 +89,13 @@ enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, 
 struct walk {
   struct named_account account;
   uint64_t next; /* uids below it are done */
+  bool gone;     /* mail uidls: all that are here are; of those that are gone, up to `last` */
+  char last[72];
   /* export: the message whose octets are under way */
   bool inside;
   uint32_t uid;
   uint64_t at, size;
+  uint32_t sum; /* of the octets before `at` */
   uint64_t unreadable; /* messages */
 };
 
@@ -155,7 +160,7 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
 static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w,
                                  size_t *ret_rows) {
   struct db_stmt *s =
-      db_prepare(e->db, "SELECT uid, uidl FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
+      db_prepare(e->db, "SELECT uid, uidl, size FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -166,19 +171,34 @@ static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, st
     uint32_t uid = (uint32_t)db_int(s, 0);
     bool imported = !db_is_null(s, 1);
     put_uidl(&uidl, w, uid, db_bytes(s, 1));
-    ADMIN_ROW(a, buf_slice(&uidl), admin_num(a, uid), imported ? SLICE("yes") : SLICE("no"));
+    ADMIN_ROW(a, buf_slice(&uidl), admin_num(a, uid), imported ? SLICE("yes") : SLICE("no"),
+              admin_num(a, (uint64_t)db_int(s, 2)), SLICE_NONE);
     w->next = (uint64_t)uid + 1;
   }
   buf_free(&uidl);
   return r;
 }
 
+static struct slice number_or_none(struct admin_job *a, struct db_stmt *s, int column) {
+  return db_is_null(s, column) ? SLICE_NONE : admin_num(a, (uint64_t)db_int(s, column));
+}
+
 /* Those of messages that their owner deleted; uid 0. */
 static enum db_result uidls_gone(struct store_engine *e, struct admin_job *a, struct walk *w) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT uidl FROM gone WHERE folder = ? ORDER BY uidl");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uidl, size, sum FROM gone WHERE folder = ? AND uidl > ? ORDER BY uidl LIMIT ?");
   enum db_result r;
+  size_t rows = 0;
   db_bind_int(s, 1, (int64_t)w->account.inbox);
-  while ((r = db_step(s)) == DB_ROW) ADMIN_ROW(a, db_bytes(s, 0), SLICE("0"), SLICE("yes"));
+  db_bind_text(s, 2, slice_str(w->last));
+  db_bind_int(s, 3, ROWS_A_SLICE);
+  for (; (r = db_step(s)) == DB_ROW; rows++) {
+    struct slice uidl = db_bytes(s, 0);
+    ADMIN_ROW(a, uidl, SLICE("0"), SLICE("yes"), number_or_none(a, s, 1), number_or_none(a, s, 2));
+    snprintf(w->last, sizeof w->last, "%.*s", SLICE_ARG(uidl));
+  }
+  w->gone = true;
+  a->job.again = r == DB_OK && rows == ROWS_A_SLICE;
   return r;
 }
 
@@ -187,7 +207,8 @@ static enum db_result mail_uidls(struct store_engine *e, struct admin_job *a) {
   enum db_result r;
   size_t rows = 0;
   if (!walk_begin(e, a, &w, &r)) return r;
-  admin_columns(a, "uidl uid imported");
+  admin_columns(a, "uidl uid imported size sum");
+  if (w->gone) return uidls_gone(e, a, w);
   r = uidls_here(e, a, w, &rows);
   a->job.again = r == DB_OK && rows == ROWS_A_SLICE;
   return r != DB_OK || a->job.again ? r : uidls_gone(e, a, w);
@@ -261,6 +282,7 @@ static enum db_result export_next(struct store_engine *e, struct admin_job *a, s
   db_reset(s);
   w->inside = true;
   w->at = 0;
+  w->sum = 0;
   return DB_OK;
 }
 
@@ -283,12 +305,15 @@ static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
   ADMIN_ROW(a, admin_num(a, w->uid), SLICE("unreadable"), SLICE("0"), SLICE("0"), SLICE_NONE);
 }
 
-/* Some octets of the message. One that can't be read is taken back, and the next ones go on. */
+/* Some octets of the message. One that can't be read, or is damaged, is taken back before its last octets are out,
+ * and the next ones go on. */
 static enum db_result export_octets(struct store_engine *e, struct admin_job *a, struct walk *w) {
   struct read_job rd = read_of(w);
   enum db_result r = read_kind.run(e, &rd.job);
   size_t n = buf_len(&rd.data);
   bool fine = r == DB_OK && rd.job.result == JOB_DONE && (n || w->at == w->size) && rd.file.size == w->size;
+  w->sum = crc32c(w->sum, buf_slice(&rd.data));
+  if (w->at + n == w->size && rd.file.summed && rd.file.sum != w->sum) fine = false;
   if (fine && n) admin_output(a, buf_slice(&rd.data));
   buf_free(&rd.data);
   w->at += n;
@@ -317,7 +342,107 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
   return r;
 }
 
+/* --- mail show --- */
+
+/* Its octets as they are stored, and nothing else. */
+static enum db_result show_begin(struct store_engine *e, struct admin_job *a, struct walk *w) {
+  uint64_t uid;
+  if (!num_parse(a->words[1], UINT32_MAX, &uid))
+    return admin_say(a, CLI_USAGE, "%.*s is no uid: qasid mail list shows them", SLICE_ARG(a->words[1]));
+  struct db_stmt *s = db_prepare(e->db, "SELECT size FROM entry WHERE folder = ? AND uid = ?");
+  db_bind_int(s, 1, (int64_t)w->account.inbox);
+  db_bind_int(s, 2, (int64_t)uid);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r == DB_OK ? admin_say(a, CLI_NOT_FOUND, "there is no message %llu", (unsigned long long)uid) : r;
+  w->uid = (uint32_t)uid;
+  w->size = (uint64_t)db_int(s, 0);
+  w->inside = true;
+  db_reset(s);
+  return DB_OK;
+}
+
+static enum db_result mail_show(struct store_engine *e, struct admin_job *a) {
+  bool fresh = !a->state;
+  struct walk *w;
+  enum db_result r;
+  if (!walk_begin(e, a, &w, &r)) return r;
+  if (fresh) r = show_begin(e, a, w);
+  admin_columns(a, "uid size date flags uidl");
+  while (r == DB_OK && w->inside && buf_len(&a->out) < OCTETS_A_SLICE) r = export_octets(e, a, w);
+  a->job.again = r == DB_OK && w->inside;
+  if (r == DB_OK && w->unreadable)
+    admin_say(a, CLI_DAMAGE, "the message can't be read to its end: `qasid check` says why, `qasid salvage` finds what is left");
+  return r;
+}
+
+/* --- mail delete --- */
+
+/* A client that has the maildrop open counts on what it was shown. */
+static void refuse_open(struct store *s, struct admin_job *a) {
+  struct buf text;
+  buf_init(&text, DIR_ADDRESS_MAX);
+  dir_fold(&text, a->words[0]);
+  dir_begin(&s->dir, &s->found);
+  if (dir_resolve(&s->dir, buf_slice(&text), "", &s->found) == DIR_FOUND)
+    for (size_t i = 0; i < s->found.count; i++)
+      if (s->found.accounts[i]->locked_by)
+        admin_say(a, CLI_TROUBLE, "the maildrop is open in a POP3 session (qasid ps shows it); nothing was deleted");
+  buf_free(&text);
+}
+
+static enum db_result is_message(struct store_engine *e, uint64_t folder, uint64_t uid, bool *ret) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, (int64_t)uid);
+  enum db_result r = db_step(s);
+  *ret = r == DB_ROW;
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+/* Everything is looked at before anything is written: the transaction is shared with other jobs. */
+static enum db_result look_at_uids(struct store_engine *e, struct admin_job *a, uint64_t folder, uint32_t *uids) {
+  for (size_t i = 1; i < a->count; i++) {
+    uint64_t uid = 0;
+    bool there = false, twice = false;
+    enum db_result r = num_parse(a->words[i], UINT32_MAX, &uid) ? is_message(e, folder, uid, &there) : DB_OK;
+    if (r != DB_OK) return r;
+    for (size_t k = 0; k + 1 < i; k++) twice |= uids[k] == uid;
+    if (!there || twice)
+      return admin_say(a, CLI_NOT_FOUND, "%.*s is %s; nothing was deleted", SLICE_ARG(slice_first(a->words[i], 40)),
+                       twice ? "named twice" : "no message of that account");
+    uids[i - 1] = (uint32_t)uid;
+  }
+  return DB_OK;
+}
+
+static enum db_result mail_delete(struct store_engine *e, struct admin_job *a) {
+  struct named_account account;
+  struct folder *f = NULL;
+  uint32_t uids[ADMIN_WORDS_MAX];
+  uint64_t size, octets = 0;
+  enum db_result r = admin_account(e, a, a->words[0], &account);
+  if (r != DB_OK || !account.id) return r;
+  r = look_at_uids(e, a, account.inbox, uids);
+  if (r != DB_OK || a->code != CLI_OK) return r;
+  r = engine_folder(e, account.inbox, &f);
+  for (size_t i = 0; r == DB_OK && f && i + 1 < a->count; i++) {
+    r = a->keep ? message_keep(e, f, uids[i], a->job.now_s, &size) : message_delete(e, f->id, uids[i], &size);
+    octets += size;
+  }
+  struct change *c = admin_change(a, a->keep ? CHANGE_KEPT : CHANGE_EMPTIED);
+  if (r != DB_OK || !f || !c) return r == DB_OK && !c ? DB_NOMEM : r;
+  c->id = account.id;
+  c->inbox = a->count - 1;
+  c->quota = octets;
+  folder_shrink(e, f, c->inbox, octets);
+  return admin_say(a, CLI_OK, "%zu message%s deleted%s", a->count - 1, a->count == 2 ? "" : "s",
+                   a->keep ? "; qasid mail undelete brings them back" : "");
+}
+
 const struct admin_verb admin_mail_verbs[] = {
+  { "mail show", "ADDRESS UID", 2, 2, ADMIN_READ, mail_show, NULL, walk_ended },
+  { "mail delete", "ADDRESS UID...", 2, ADMIN_WORDS_MAX - 2, ADMIN_WRITE, mail_delete, refuse_open, NULL },
   { "mail list", "ADDRESS", 1, 1, ADMIN_READ, mail_list, NULL, walk_ended },
   { "mail uidls", "ADDRESS", 1, 1, ADMIN_READ, mail_uidls, NULL, walk_ended },
   { "mail drop", "ADDRESS UID …", 2, ADMIN_WORDS_MAX - 2, ADMIN_WRITE, mail_drop, NULL, NULL },

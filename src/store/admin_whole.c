@@ -1,4 +1,4 @@
-/* status, check, backup: the store as a whole. */
+/* status, status mailboxes, check, backup: the store as a whole. */
 #include "src/store/admin_whole.h"
 
 #include <stdlib.h>
@@ -9,6 +9,15 @@
 
 static void put_fact(struct admin_job *a, const char *name, uint64_t n) {
   ADMIN_ROW(a, slice_str(name), admin_num(a, n));
+}
+
+/* disk-full: no new mail is taken. */
+static void put_disk(struct store *s, struct admin_job *a) {
+  int64_t space = s->disk->ops->free_space(s->disk);
+  if (space < 0) return; /* the disk does not know; nothing is claimed */
+  put_fact(a, "disk-free", (uint64_t)space);
+  put_fact(a, "disk-needed", s->conf->store_free_space);
+  put_fact(a, "disk-full", (uint64_t)space < s->conf->store_free_space);
 }
 
 static void status(struct store *s, struct admin_job *a) {
@@ -32,6 +41,30 @@ static void status(struct store *s, struct admin_job *a) {
   put_fact(a, "deleted-purged", s->purged);
   put_fact(a, "groups-committed", s->groups);
   put_fact(a, "jobs-waiting", s->jobs_out);
+  put_fact(a, "queue-in-hands", s->outbound.in_hands);
+  put_fact(a, "queue-sent", s->outbound.delivered);
+  put_fact(a, "queue-failed", s->outbound.failed);
+  put_fact(a, "queue-deferred", s->outbound.deferred);
+  put_fact(a, "history-lost", s->history.lost);
+  put_disk(s, a);
+}
+
+/* Mailboxes that are filled to nine tenths of their quota, the fullest first. */
+static enum db_result status_mailboxes(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT a.name, sum(f.messages), sum(f.octets) AS used, coalesce(a.quota, ?1) AS most FROM account a"
+             " JOIN folder f ON f.account = a.id GROUP BY a.id HAVING most > 0 AND used >= most / 10 * 9"
+             " ORDER BY used * 1.0 / most DESC, a.name LIMIT 1000");
+  enum db_result r;
+  db_bind_int(s, 1, (int64_t)a->quota);
+  admin_columns(a, "address messages octets quota percent");
+  while ((r = db_step(s)) == DB_ROW) {
+    double part = (double)db_int(s, 2) * 100 / (double)db_int(s, 3);
+    ADMIN_ROW(a, db_bytes(s, 0), admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, (uint64_t)db_int(s, 2)),
+              admin_num(a, (uint64_t)db_int(s, 3)), admin_num(a, (uint64_t)part));
+  }
+  db_reset(s);
+  return r;
 }
 
 /* --- holding body files --- */
@@ -91,6 +124,7 @@ void whole_ended(struct store *s, struct admin_job *a) {
 }
 
 const struct admin_verb admin_whole_verbs[] = {
+  { "status mailboxes", "", 0, 0, ADMIN_READ, status_mailboxes, NULL, NULL },
   { "status", "", 0, 0, ADMIN_OWNER, NULL, status, NULL },
   { "check", "", 0, 0, ADMIN_WRITE, check_run, NULL, whole_ended },
   { "backup", "", 0, 0, ADMIN_WRITE, backup_run, NULL, whole_ended },

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/base/num.h"
 
 void spool_backup_name(char out[BODY_NAME_MAX], uint64_t number) {
@@ -79,25 +80,27 @@ struct slice body_lacks(const struct spool *s, struct slice tail) {
 }
 
 int spool_write(struct disk *d, struct spool *s, struct slice octets) {
-  if (!s->file) {
-    char name[BODY_NAME_MAX];
-    spool_name(name, s->number);
-    int r = d->ops->open(d, name, DISK_CREATE, &s->file);
-    if (r < 0) return r;
-  }
-  int r = d->ops->write(s->file, octets, SPOOL_HEAD + s->size);
+  struct disk_file *f = NULL;
+  char name[BODY_NAME_MAX];
+  spool_name(name, s->number);
+  int r = d->ops->open(d, name, s->made ? DISK_WRITE : DISK_CREATE, &f);
+  if (r < 0) return r;
+  s->made = true;
+  r = d->ops->write(f, octets, SPOOL_HEAD + s->size);
+  d->ops->close(&f);
   if (r < 0) return r;
   if (!s->size) mail_measure_open(&s->measure);
   s->size += octets.n;
+  s->sum = crc32c(s->sum, octets);
   mail_measure_put(&s->measure, octets);
   return 0;
 }
 
 void spool_drop(struct disk *d, struct spool *s) {
-  if (!s->file) return;
+  if (!s->made) return;
   char name[BODY_NAME_MAX];
   spool_name(name, s->number);
-  d->ops->close(&s->file);
+  s->made = false;
   d->ops->remove(d, name);
 }
 
@@ -106,11 +109,14 @@ void spool_drop(struct disk *d, struct spool *s) {
 int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head, struct slice tail,
                     uint64_t *ret_start) {
   char from[BODY_NAME_MAX], to[BODY_NAME_MAX];
+  struct disk_file *f = NULL;
   if (head.n > SPOOL_HEAD) return -EINVAL;
-  int r = head.n ? d->ops->write(s->file, head, SPOOL_HEAD - head.n) : 0;
-  if (r == 0 && tail.n) r = d->ops->write(s->file, tail, SPOOL_HEAD + s->size);
-  if (r < 0) return r;
   spool_name(from, s->number);
+  int r = d->ops->open(d, from, DISK_WRITE, &f);
+  if (r == 0 && head.n) r = d->ops->write(f, head, SPOOL_HEAD - head.n);
+  if (r == 0 && tail.n) r = d->ops->write(f, tail, SPOOL_HEAD + s->size);
+  if (f) d->ops->close(&f);
+  if (r < 0) return r;
   body_name(to, id);
   r = d->ops->rename(d, from, to);
   if (r == 0) *ret_start = SPOOL_HEAD - head.n;
@@ -137,12 +143,63 @@ int body_write(struct disk *d, uint64_t id, struct slice octets) {
   return r;
 }
 
+int body_read_some(struct disk *d, uint64_t id, uint64_t at, size_t n, struct buf *out) {
+  char name[BODY_NAME_MAX];
+  struct disk_file *f = NULL;
+  uint8_t *to = buf_reserve(out, n);
+  if (!to) return -ENOMEM;
+  body_name(name, id);
+  int r = d->ops->open(d, name, DISK_READ, &f);
+  if (r < 0) return r;
+  int64_t got = d->ops->read(f, to, n, at);
+  d->ops->close(&f);
+  if (got < 0) return (int)got;
+  if ((uint64_t)got < n) return -ENOENT;
+  buf_added(out, n);
+  return 0;
+}
+
 int body_remove(struct disk *d, uint64_t id) {
   char name[BODY_NAME_MAX];
   body_name(name, id);
   int r = d->ops->remove(d, name);
   return r == -ENOENT ? 0 : r;
 }
+
+int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret) {
+  char name[BODY_NAME_MAX];
+  body_name(name, b->id);
+  int r = d->ops->open(d, name, DISK_READ, ret);
+  if (r < 0) return r;
+  int64_t size = d->ops->size(*ret);
+  if (size >= 0 && (uint64_t)size >= b->start + b->size) return 0;
+  d->ops->close(ret);
+  return size < 0 ? (int)size : -ENODATA;
+}
+
+enum { READ_PIECE = 64 * 1024 };
+
+int body_read(struct disk *d, const struct body_place *b, void (*put)(void *arg, struct slice piece), void *arg) {
+  struct disk_file *f = NULL;
+  struct buf piece;
+  int r = body_open(d, b, &f);
+  if (r < 0) return r;
+  buf_init(&piece, READ_PIECE);
+  uint8_t *to = buf_reserve(&piece, READ_PIECE);
+  if (!to) r = -ENOMEM;
+  for (uint64_t at = 0; r == 0 && at < b->size;) {
+    size_t n = b->size - at < READ_PIECE ? (size_t)(b->size - at) : READ_PIECE;
+    int64_t got = d->ops->read(f, to, n, b->start + at);
+    if (got == (int64_t)n) put(arg, slice_of(to, n));
+    else r = got < 0 ? (int)got : -ENODATA;
+    at += n;
+  }
+  d->ops->close(&f);
+  buf_free(&piece);
+  return r;
+}
+
+bool body_is_damage(int error) { return error == -ENOENT || error == -ENODATA; }
 
 struct listing {
   void (*fn)(void *arg, uint64_t id, const char *entry);

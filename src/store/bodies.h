@@ -7,6 +7,9 @@
  *                                 |                                              | deletion durable
  *                                 +--spool_drop--> (no file) <--body_remove------+
  *
+ * No file stays open between two writes: thousands of slow senders must not take the descriptors that reading
+ * needs.
+ *
  * A spool file begins with SPOOL_HEAD octets of which only the last are used: what is to stand in
  * front of the message is known only when all of it has come. A crash may leave a file in bodies/
  * without its row (never a row without its file); the sweep finds those. */
@@ -20,9 +23,10 @@
 enum { SPOOL_HEAD = 512, BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
 
 struct spool {
-  struct disk_file *file;
   uint64_t number;
+  bool made;     /* the file is there */
   uint64_t size; /* octets of the message so far, without the head */
+  uint32_t sum;  /* of them, CRC-32C */
   struct mail_measure measure; /* of them */
 };
 
@@ -36,7 +40,7 @@ int bodies_prepare(struct disk *d);
 
 /* All return 0 or a negative errno. spool_write makes the file with the first octets. */
 int spool_write(struct disk *d, struct spool *s, struct slice octets);
-/* Closes and removes the file. */
+/* Removes the file. */
 void spool_drop(struct disk *d, struct spool *s);
 
 /* The name of the database's copy while a backup is sent. */
@@ -44,8 +48,8 @@ void spool_backup_name(char out[BODY_NAME_MAX], uint64_t number);
 
 void body_name(char out[BODY_NAME_MAX], uint64_t id);
 /* Puts `head` in front of what was spooled and `tail` behind it, and gives the file its place.
- * *ret_start is where the octets begin. Not durable until disk->sync_all. The spool keeps its open
- * file. May be done again after body_return_spool. */
+ * *ret_start is where the octets begin. Not durable until disk->sync_all. May be done again after
+ * body_return_spool. */
 int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head, struct slice tail,
                     uint64_t *ret_start);
 /* The transaction was undone: the file goes back. */
@@ -53,6 +57,22 @@ int body_return_spool(struct disk *d, struct spool *s, uint64_t id);
 /* A file of one piece. */
 int body_write(struct disk *d, uint64_t id, struct slice octets);
 int body_remove(struct disk *d, uint64_t id);
+/* `n` octets of the file from `at` on, appended to `out`. -ENOENT: no file, or it is too short. */
+int body_read_some(struct disk *d, uint64_t id, uint64_t at, size_t n, struct buf *out);
+
+/* Where a message is in its file. */
+struct body_place {
+  uint64_t id, start, size;
+};
+/* Opens the file; all of the message is in it. 0, or a negative errno: see body_is_damage(). */
+int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret);
+/* Reads all of it, some at a time; `put` may be called and the end be an error all the same. */
+int body_read(struct disk *d, const struct body_place *b, void (*put)(void *arg, struct slice piece), void *arg);
+/* Its CRC-32C, read anew. */
+int body_sum(struct disk *d, const struct body_place *b, uint32_t *ret);
+/* Whether such an error says something of the message. All others (no descriptors, no memory, a disk that fails) say
+ * something of the moment: whoever asks again may be told otherwise. */
+bool body_is_damage(int error);
 
 /* Calls fn for each body file in folder number `folder`; `id` is 0 for a name that is none. */
 int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry),

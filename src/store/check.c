@@ -1,9 +1,11 @@
-/* check: every invariant of schema.h, looked at in one snapshot while mail goes on. */
+/* check: every invariant of schema.h, and every octet of every message held against its checksum, in one snapshot
+ * while mail goes on. */
 #include <stdio.h>
 
+#include "lib/base/crc32c.h"
 #include "src/store/admin_whole.h"
 
-enum { FINDINGS_MAX = 1000, FILES_A_SLICE = 1000 };
+enum { FINDINGS_MAX = 1000, BODIES_A_SLICE = 1000, OCTETS_A_SLICE = 16 * 1024 * 1024 };
 
 /* A query has a row for each finding; its columns are the %-numbers of the sentence, in order. */
 static const struct {
@@ -15,9 +17,15 @@ static const struct {
   { "SELECT d.folder, d.uid, d.body FROM deleted d WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = d.body)",
     "folder %lld: deleted message %lld refers to body %lld, which is not there", 3 },
   { "SELECT b.id, b.refs, coalesce(c.n, 0) FROM body b LEFT JOIN (SELECT body, count(*) AS n FROM"
-    " (SELECT body FROM entry UNION ALL SELECT body FROM deleted) GROUP BY body) c"
+    " (SELECT body FROM entry UNION ALL SELECT body FROM deleted UNION ALL SELECT body FROM letter) GROUP BY body) c"
     " ON c.body = b.id WHERE b.refs <> coalesce(c.n, 0)",
     "body %lld counts %lld messages that refer to it, there are %lld", 3 },
+  { "SELECT l.body FROM letter l WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = l.body)",
+    "a message in the queue refers to body %lld, which is not there", 1 },
+  { "SELECT l.body FROM letter l WHERE NOT EXISTS (SELECT 1 FROM recipient WHERE body = l.body)",
+    "the message in the queue of body %lld has no recipient", 1 },
+  { "SELECT r.id, r.body FROM recipient r WHERE NOT EXISTS (SELECT 1 FROM letter WHERE body = r.body)",
+    "recipient %lld in the queue is of body %lld, which no message in the queue has", 2 },
   { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size <> b.size",
     "folder %lld: message %lld has size %lld, its body %lld", 4 },
   { "SELECT id, size, length(data) FROM body WHERE start IS NULL AND length(data) IS NOT size",
@@ -69,19 +77,19 @@ static const struct {
   { "SELECT x.domain FROM address x WHERE x.account IS NULL AND NOT EXISTS"
     " (SELECT 1 FROM target t WHERE t.domain = x.domain AND t.local = x.local)",
     "an alias of domain %lld leads nowhere", 1 },
-  { "SELECT t.domain FROM target t WHERE NOT EXISTS (SELECT 1 FROM address x JOIN domain d ON d.id = x.domain"
+  { "SELECT t.domain FROM target t WHERE EXISTS (SELECT 1 FROM domain d"
     " WHERE d.name = substr(t.target, instr(t.target, '@') + 1)"
-    " AND x.local = substr(t.target, 1, instr(t.target, '@') - 1))"
-    " OR NOT EXISTS (SELECT 1 FROM address x WHERE x.domain = t.domain AND x.local = t.local AND x.account "
-    "IS NULL)",
-    "an alias of domain %lld leads to an address that is not there", 1 },
+    " AND NOT EXISTS (SELECT 1 FROM address x WHERE x.domain = d.id"
+    " AND x.local IN ('', substr(t.target, 1, instr(t.target, '@') - 1))))"
+    " OR NOT EXISTS (SELECT 1 FROM address x WHERE x.domain = t.domain AND x.local = t.local)",
+    "an address of domain %lld leads to one that is not there", 1 },
 };
 enum { QUERIES = sizeof queries / sizeof *queries };
 
 struct check {
   struct whole whole;
-  unsigned stage;     /* 0: pages; then the queries; then the files of bodies; then BODY_FOLDERS listings */
-  uint64_t body;      /* the last one whose file was looked at */
+  unsigned stage;     /* 0: pages; then the queries; then the octets of bodies; then BODY_FOLDERS listings */
+  uint64_t body;      /* the last one whose octets were looked at */
   uint64_t next_body; /* files from this number on are newer than the snapshot */
   unsigned findings, notes;
 };
@@ -145,41 +153,56 @@ static enum db_result check_rows(struct check *c, struct admin_job *a, unsigned 
   return r == DB_ROW || r == DB_CORRUPT ? DB_OK : r;
 }
 
-/* --- files --- */
+/* --- octets --- */
 
-static void check_file(struct check *c, struct admin_job *a, uint64_t id, uint64_t size) {
+/* A file with more octets than its message is damaged too, though the message is not. */
+static void check_file(struct check *c, struct buf *text, const struct body_place *b, int64_t sum) {
   char name[BODY_NAME_MAX];
   struct disk_file *f = NULL;
   struct disk *d = c->whole.disk;
-  struct buf text;
-  body_name(name, id);
-  buf_init(&text, 256);
+  uint64_t size = b->start + b->size;
+  uint32_t has_sum = 0;
+  body_name(name, b->id);
   int failed = d->ops->open(d, name, DISK_READ, &f);
   int64_t has = failed ? failed : d->ops->size(f);
   if (f) d->ops->close(&f);
-  if (has < 0)
-    buf_printf(&text, "the file %s of a message can't be opened", name);
+  failed = has < 0 ? (int)has : (uint64_t)has < size ? 0 : body_sum(d, b, &has_sum);
+  if (failed && !body_is_damage(failed))
+    buf_printf(text, "the file %s of a message can't be read now: %s", name, strerror(-failed));
+  else if (has < 0)
+    buf_printf(text, "the file %s of a message can't be opened", name);
   else if ((uint64_t)has != size)
-    buf_printf(&text, "the file %s should have %llu octets, it has %lld", name, (unsigned long long)size,
-               (long long)has);
-  if (buf_len(&text)) find_text(c, a, "file", &text);
+    buf_printf(text, "the file %s should have %llu octets, it has %lld", name, (unsigned long long)size, (long long)has);
+  else if (sum >= 0 && sum != has_sum)
+    buf_printf(text, "the file %s of a message has other octets than were stored", name);
+}
+
+/* The row is id, start, size, sum, data. */
+static void check_body(struct check *c, struct admin_job *a, struct db_stmt *s) {
+  const struct body_place place = { (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1), (uint64_t)db_int(s, 2) };
+  int64_t sum = db_is_null(s, 3) ? -1 : db_int(s, 3);
+  struct buf text;
+  buf_init(&text, 256);
+  if (!db_is_null(s, 1)) check_file(c, &text, &place, sum);
+  else if (sum >= 0 && sum != crc32c(0, db_bytes(s, 4)))
+    buf_printf(&text, "body %llu has other octets than were stored", (unsigned long long)place.id);
+  if (buf_len(&text)) find_text(c, a, db_is_null(s, 1) ? "row" : "file", &text);
   buf_free(&text);
 }
 
-static enum db_result check_some_files(struct check *c, struct admin_job *a, bool *ret_all) {
-  struct db_stmt *s = db_prepare(c->whole.db, "SELECT id, start + size FROM body INDEXED BY body_file"
-                                              " WHERE start IS NOT NULL AND id > ? ORDER BY id LIMIT ?");
+static enum db_result check_some_bodies(struct check *c, struct admin_job *a, bool *ret_all) {
+  struct db_stmt *s = db_prepare(c->whole.db, "SELECT id, start, size, sum, data FROM body WHERE id > ? ORDER BY id");
   db_bind_int(s, 1, (int64_t)c->body);
-  db_bind_int(s, 2, FILES_A_SLICE);
-  enum db_result r;
-  size_t n = 0;
-  for (; (r = db_step(s)) == DB_ROW; n++) {
+  enum db_result r = DB_ROW;
+  uint64_t octets = 0;
+  for (size_t n = 0; n < BODIES_A_SLICE && octets < OCTETS_A_SLICE && (r = db_step(s)) == DB_ROW; n++) {
     c->body = (uint64_t)db_int(s, 0);
-    check_file(c, a, c->body, (uint64_t)db_int(s, 1));
+    octets += (uint64_t)db_int(s, 2);
+    check_body(c, a, s);
   }
   db_reset(s);
-  *ret_all = n < FILES_A_SLICE;
-  return r == DB_CORRUPT ? DB_OK : r;
+  *ret_all = r != DB_ROW;
+  return r == DB_ROW || r == DB_CORRUPT ? DB_OK : r;
 }
 
 struct listing_arg {
@@ -237,7 +260,7 @@ static enum db_result one_stage(struct check *c, struct admin_job *a) {
   } else if (c->stage <= QUERIES) {
     r = check_rows(c, a, c->stage - 1);
   } else if (c->stage == QUERIES + 1) {
-    r = check_some_files(c, a, &all);
+    r = check_some_bodies(c, a, &all);
   } else {
     r = check_listing(c, a, c->stage - QUERIES - 2);
   }

@@ -90,14 +90,16 @@ static bool check_uidls(struct slice list, size_t *ret_count) {
 static bool ask(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
   struct collect_ask q;
   size_t count;
-  if (!collect_ask_get(m->payload, &q) || !check_uidls(q.uidls, &count)) return false;
-  struct seen_job *j = job_new(&seen_kind, sizeof *j + q.uidls.n, ss, now_s);
+  if (!collect_ask_get(m->payload, &q) || !check_uidls(q.uidls, &count) || q.sizes.n != 12 * count) return false;
+  struct seen_job *j = job_new(&seen_kind, sizeof *j + q.uidls.n + q.sizes.n, ss, now_s);
   if (!j) {
     answer_dates(s, ss, COLLECT_TROUBLE, SLICE_NONE);
     return true;
   }
   memcpy(j + 1, q.uidls.p, q.uidls.n);
+  memcpy((uint8_t *)(j + 1) + q.uidls.n, q.sizes.p, q.sizes.n);
   j->uidls = slice_of(j + 1, q.uidls.n);
+  j->sizes = slice_of((uint8_t *)(j + 1) + q.uidls.n, q.sizes.n);
   j->account = ss->account;
   j->source = ss->source;
   session_ask(s, ss, &j->job);
@@ -152,8 +154,8 @@ static void unspool(struct store *s, struct session *ss) {
   ss->spoiled = false;
 }
 
-static void answer_committed(struct store *s, struct session *ss, enum collect_outcome outcome) {
-  collect_committed_put(&s->out, &(struct collect_committed){ .outcome = outcome });
+static void answer_committed(struct store *s, struct session *ss, enum collect_outcome outcome, uint64_t row) {
+  collect_committed_put(&s->out, &(struct collect_committed){ .outcome = outcome, .row = row });
   store_send(s, ss, collect_committed_type);
 }
 
@@ -184,6 +186,10 @@ static struct collected_job *new_collect_job(struct session *ss, const struct co
   j->d.spool = ss->spool;
   j->d.size = ss->spool.size + j->d.tail.n;
   j->source = ss->source;
+  j->size = q->size;
+  j->octets = q->octets;
+  j->copy = q->copy;
+  memcpy(j->digest, q->digest.p, sizeof j->digest);
   return j;
 }
 
@@ -194,7 +200,10 @@ static enum collect_outcome begin_commit(struct store *s, struct session *ss, co
   if (ss->spoiled) return ss->spoiled_by;
   if (!a) return COLLECT_GONE;
   if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
-  if (!store_has_room(s, a, size)) return COLLECT_FULL;
+  if (!store_has_room(s, a, size)) {
+    told_mailbox_full(s, a, now_s);
+    return COLLECT_FULL;
+  }
   struct collected_job *j = new_collect_job(ss, q, now_s);
   if (!j) return COLLECT_TROUBLE;
   j->d.places[0] = (struct deliver_place){ a->id, a->inbox, 0 };
@@ -208,10 +217,11 @@ static enum collect_outcome begin_commit(struct store *s, struct session *ss, co
 static bool commit(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
   struct collect_commit q;
   if (!collect_commit_get(m->payload, &q) || !uidl_is_valid(q.uidl) || !q.id.n) return false;
+  if (q.digest.n != sizeof ((struct collected_job *)0)->digest || !q.copy) return false;
   enum collect_outcome outcome = begin_commit(s, ss, &q, now_s);
   if (outcome != COLLECT_DONE) {
     unspool(s, ss);
-    answer_committed(s, ss, outcome);
+    answer_committed(s, ss, outcome, 0);
   }
   return true;
 }
@@ -224,7 +234,35 @@ void collect_finish(struct store *s, struct store_job *j) {
   bool there = j->result == JOB_DONE && d->uidl_found == UIDL_THERE;
   uint64_t row = ((struct collected_job *)j)->row;
   if (j->result == JOB_DONE) buf_put(&ss->listed, slice_of(&row, sizeof row));
-  answer_committed(s, ss, there ? COLLECT_THERE : outcome_of(j->result));
+  answer_committed(s, ss, there ? COLLECT_THERE : outcome_of(j->result), j->result == JOB_DONE ? row : 0);
+}
+
+/* --- what was deleted there --- */
+
+static void answer_forgotten(struct store *s, struct session *ss, enum collect_outcome outcome) {
+  collect_forgotten_put(&s->out, &(struct collect_forgotten){ .outcome = outcome });
+  store_send(s, ss, collect_forgotten_type);
+}
+
+static bool deleted(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+  struct collect_deleted q;
+  if (!collect_deleted_get(m->payload, &q) || !q.rows.n || q.rows.n % 8) return false;
+  struct deleted_job *j = job_new(&deleted_kind, sizeof *j + q.rows.n, ss, now_s);
+  if (!j) {
+    answer_forgotten(s, ss, COLLECT_TROUBLE);
+    return true;
+  }
+  memcpy(j + 1, q.rows.p, q.rows.n);
+  j->rows = slice_of(j + 1, q.rows.n);
+  j->account = ss->account;
+  j->source = ss->source;
+  session_ask(s, ss, &j->job);
+  return true;
+}
+
+void deleted_finish(struct store *s, struct store_job *j) {
+  struct session *ss = session_answered(s, j);
+  if (ss) answer_forgotten(s, ss, outcome_of(j->result));
 }
 
 /* --- the end of a listing --- */
@@ -295,6 +333,7 @@ bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, i
   case collect_spool_type: return spool(s, ss, m, now_s);
   case collect_commit_type: return commit(s, ss, m, now_s);
   case collect_drop_type: return drop(s, ss, m);
+  case collect_deleted_type: return deleted(s, ss, m, now_s);
   case collect_listed_type: return listed(s, ss, m, now_s);
   default: return false;
   }

@@ -1,36 +1,98 @@
 #include "src/store/collected.h"
 
-/* --- is it there? --- */
+enum { SEEN_IDS_MAX = 8 * 64 * COLLECT_ASK_MAX /* of twins there are several to a UIDL */ };
 
-/* DB_OK with *ret_id 0: it is new. */
-static enum db_result find_row(struct store_engine *e, uint64_t account, uint64_t source, struct slice uidl,
-                               uint64_t *ret_id, uint64_t *ret_date) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT id, date FROM collected WHERE account = ? AND source = ? AND uidl = ?");
-  *ret_id = *ret_date = 0;
+/* --- rows --- */
+
+struct row {
+  uint64_t id, date, size, octets, tries;
+  int64_t tried;
+  bool old, missing; /* old: of a version that knew neither size nor digest */
+};
+
+#define ROWS                                                                               \
+  "SELECT id, date, size, octets, tries, tried, missing FROM collected"                    \
+  " WHERE account = ? AND source = ? AND uidl = ? AND "
+
+static struct db_stmt *rows_of(struct store_engine *e, const char *sql, uint64_t account, uint64_t source,
+                               struct slice uidl) {
+  struct db_stmt *s = db_prepare(e->db, sql);
   db_bind_int(s, 1, (int64_t)account);
   db_bind_int(s, 2, (int64_t)source);
   db_bind_text(s, 3, uidl);
-  enum db_result r = db_step(s);
-  if (r == DB_ROW) {
-    *ret_id = (uint64_t)db_int(s, 0);
-    *ret_date = (uint64_t)db_int(s, 1);
+  return s;
+}
+
+static struct row row_get(struct db_stmt *s) {
+  return (struct row){ .id = (uint64_t)db_int(s, 0),
+                       .date = (uint64_t)db_int(s, 1),
+                       .old = db_is_null(s, 2),
+                       .size = (uint64_t)db_int(s, 2),
+                       .octets = (uint64_t)db_int(s, 3),
+                       .tries = (uint64_t)db_int(s, 4),
+                       .tried = db_int(s, 5),
+                       .missing = !db_is_null(s, 6) };
+}
+
+/* What a database can have of a size that anybody can claim. */
+static uint64_t bounded(uint64_t size) { return size > INT64_MAX ? INT64_MAX : size; }
+
+/* --- is it there? --- */
+
+/* Whether it came whole, or was tried often enough for now. */
+static bool is_short(const struct row *r) { return !r->old && r->octets < r->size; }
+
+static bool is_due_again(const struct row *r, int64_t now_s) {
+  return r->tries < SHORT_TRIES || now_s < r->tried || now_s - r->tried >= SHORT_REST_S;
+}
+
+/* One message of the listing among the rows of its UIDL. */
+struct seen_one {
+  uint64_t size, date;
+  uint32_t alike, known, cut;
+};
+
+static void look_at_row(struct seen_job *seen, struct seen_one *one, const struct row *r) {
+  if (!r->old && r->missing) return;
+  if (buf_room(&seen->ids) >= sizeof r->id) buf_put(&seen->ids, slice_of(&r->id, sizeof r->id));
+  if (is_short(r) && is_due_again(r, seen->job.now_s)) return;
+  one->known += r->old ? one->alike : 1;
+  one->cut += is_short(r);
+  uint64_t date = r->date ? r->date : 1;
+  if (!one->date || date < one->date) one->date = date;
+}
+
+static enum db_result look_at_rows(struct seen_job *seen, struct seen_one *one, struct db_stmt *s) {
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW) {
+    struct row row = row_get(s);
+    look_at_row(seen, one, &row);
   }
   db_reset(s);
-  return r == DB_ROW ? DB_OK : r;
+  return r;
+}
+
+static enum db_result look_at(struct store_engine *e, struct seen_job *seen, struct slice uidl,
+                              struct seen_one *one) {
+  struct db_stmt *s = rows_of(e, ROWS "size = ?", seen->account, seen->source, uidl);
+  db_bind_int(s, 4, (int64_t)one->size);
+  enum db_result r = look_at_rows(seen, one, s);
+  return r == DB_OK ? look_at_rows(seen, one, rows_of(e, ROWS "size IS NULL", seen->account, seen->source, uidl)) : r;
 }
 
 static enum db_result seen_run(struct store_engine *e, struct store_job *j) {
   struct seen_job *seen = (struct seen_job *)j;
   struct slice rest = seen->uidls, uidl;
-  uint64_t id, date;
+  struct wire sizes = wire_open(seen->sizes);
   buf_init(&seen->dates, 8 * COLLECT_ASK_MAX);
-  buf_init(&seen->ids, 8 * COLLECT_ASK_MAX);
+  buf_init(&seen->ids, SEEN_IDS_MAX);
   enum db_result r = db_begin_read(e->db);
   while (r == DB_OK && ipc_list_next(&rest, &uidl)) {
-    r = find_row(e, seen->account, seen->source, uidl, &id, &date);
-    wire_put_u64(&seen->dates, id && !date ? 1 : date);
-    if (id) buf_put(&seen->ids, slice_of(&id, sizeof id));
+    struct seen_one one = { .size = bounded(wire_get_u64(&sizes)) };
+    one.alike = wire_get_u32(&sizes);
+    r = look_at(e, seen, uidl, &one);
+    bool known = one.known && one.known >= one.alike;
+    wire_put_u64(&seen->dates, !known ? 0 : one.cut ? COLLECT_SHORT : one.date);
   }
   db_rollback(e->db);
   return seen->dates.failed || seen->ids.failed ? DB_NOMEM : r;
@@ -48,27 +110,67 @@ const struct job_kind seen_kind = {
 
 /* --- a message with its row --- */
 
-static enum db_result put_row(struct store_engine *e, const struct collected_job *c) {
+static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO collected (account, source, uidl, date) VALUES (?, ?, ?, ?)");
+      db_prepare(e->db, "INSERT INTO collected (account, source, uidl, date, size, octets, digest, tried)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)c->d.places[0].account);
   db_bind_int(s, 2, (int64_t)c->source);
   db_bind_text(s, 3, c->uidl);
   db_bind_int(s, 4, c->d.job.now_s);
+  db_bind_int(s, 5, (int64_t)bounded(c->size));
+  db_bind_int(s, 6, (int64_t)bounded(c->octets));
+  db_bind_blob(s, 7, slice_of(c->digest, sizeof c->digest));
+  db_bind_int(s, 8, c->d.job.now_s);
+  enum db_result r = db_run(s);
+  if (r == DB_OK) c->row = (uint64_t)db_last_id(e->db);
+  return r;
+}
+
+/* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this copy's. */
+static enum db_result find_same(struct store_engine *e, struct collected_job *c) {
+  struct db_stmt *s =
+      rows_of(e, ROWS "digest = ? ORDER BY id LIMIT ?", c->d.places[0].account, c->source, c->uidl);
+  db_bind_blob(s, 4, slice_of(c->digest, sizeof c->digest));
+  db_bind_int(s, 5, c->copy);
+  enum db_result r;
+  c->row = 0;
+  while ((r = db_step(s)) == DB_ROW) c->row = (uint64_t)db_int(s, 0);
+  db_reset(s);
+  return r;
+}
+
+/* How many are remembered with this UIDL and this size. */
+static enum db_result count_alike(struct store_engine *e, const struct collected_job *c, uint32_t *ret) {
+  struct db_stmt *s = rows_of(e, ROWS "size = ? LIMIT ?", c->d.places[0].account, c->source, c->uidl);
+  db_bind_int(s, 4, (int64_t)bounded(c->size));
+  db_bind_int(s, 5, c->copy);
+  enum db_result r;
+  *ret = 0;
+  while ((r = db_step(s)) == DB_ROW) ++*ret;
+  db_reset(s);
+  return r;
+}
+
+static enum db_result note_try(struct store_engine *e, const struct collected_job *c) {
+  struct db_stmt *s = db_prepare(e->db, "UPDATE collected SET tries = tries + 1, tried = ? WHERE id = ?");
+  db_bind_int(s, 1, c->d.job.now_s);
+  db_bind_int(s, 2, (int64_t)c->row);
   return db_run(s);
 }
 
+/* What is here already is noted again: another size is listed for it, or it is one more copy. */
 static enum db_result collect_run(struct store_engine *e, struct store_job *j) {
   struct collected_job *c = (struct collected_job *)j;
-  uint64_t date;
+  uint32_t alike;
   c->d.in_file = false;
   c->d.uidl_found = UIDL_THERE;
-  enum db_result r = find_row(e, c->d.places[0].account, c->source, c->uidl, &c->row, &date);
-  if (r != DB_OK || c->row) return r;
+  enum db_result r = find_same(e, c);
+  if (r == DB_OK) r = count_alike(e, c, &alike);
+  if (r != DB_OK) return r;
+  if (c->row) return alike < c->copy ? put_row(e, c) : note_try(e, c);
   r = deliver_run(e, j);
-  if (r == DB_OK && j->result == JOB_DONE) r = put_row(e, c);
-  if (r == DB_OK && j->result == JOB_DONE) c->row = (uint64_t)db_last_id(e->db);
-  return r;
+  return r == DB_OK && j->result == JOB_DONE ? put_row(e, c) : r;
 }
 
 const struct job_kind collect_kind = {
@@ -155,6 +257,25 @@ static enum db_result tidy_run(struct store_engine *e, struct store_job *j) {
 
 const struct job_kind tidy_kind = {
   .name = "collect-tidy", .is_write = true, .run = tidy_run, .finish = tidy_finish
+};
+
+/* --- what was deleted there --- */
+
+static enum db_result deleted_run(struct store_engine *e, struct store_job *j) {
+  struct deleted_job *d = (struct deleted_job *)j;
+  enum db_result r = DB_OK;
+  for (struct wire w = wire_open(d->rows); r == DB_OK && !wire_done(&w);) {
+    struct db_stmt *s = db_prepare(e->db, "DELETE FROM collected WHERE id = ? AND account = ? AND source = ?");
+    db_bind_int(s, 1, (int64_t)wire_get_u64(&w));
+    db_bind_int(s, 2, (int64_t)d->account);
+    db_bind_int(s, 3, (int64_t)d->source);
+    r = db_run(s);
+  }
+  return r;
+}
+
+const struct job_kind deleted_kind = {
+  .name = "collect-deleted", .is_write = true, .run = deleted_run, .finish = deleted_finish
 };
 
 /* --- ends --- */

@@ -1,11 +1,17 @@
-/* What was collected: a row for each UIDL of each collection, so that no message is collected twice.
+/* What was collected: a row for each message of each collection, so that none is collected twice.
+ *
+ * A UIDL alone proves nothing (RFC 1939 §7): a row has the size that the other server lists and a digest of what
+ * came. A message is known, and not fetched, while UIDL and size are those of a row; it is the same as that row's
+ * only when it has been fetched again and has the same digest.
  *
  *   (none) --collected_job--> remembered --listed no longer--> missing --COLLECTED_KEEP_S--> (none)
  *                                 ^                               |
  *                                 +--------- listed again --------+
  *
  * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a day must
- * not bring everything a second time. */
+ * not bring everything a second time. What is listed again is fetched again, and held against the digest. A row
+ * goes at once when the other server has answered that it deleted the message. Rows of an earlier version of this
+ * table have neither size nor digest: they say that a UIDL is known, and never that a message is the same. */
 #ifndef QASID_STORE_COLLECTED_H
 #define QASID_STORE_COLLECTED_H
 
@@ -15,13 +21,16 @@
 enum {
   COLLECTED_KEEP_S = 30 * 24 * 3600,
   TIDIED_MAX = 1000,   /* rows changed in one run's end; the next run does the others */
-  FORGOTTEN_MAX = 1000 /* rows in one slice of a collection's end */
+  FORGOTTEN_MAX = 1000, /* rows in one slice of a collection's end */
+  SHORT_TRIES = 8,      /* so often what came short is fetched in each run; then once in SHORT_REST_S */
+  SHORT_REST_S = 24 * 3600
 };
 
 struct seen_job {
   struct store_job job;
   uint64_t account, source;
   struct slice uidls; /* a list */
+  struct slice sizes; /* ipc/collector_store.h */
   /* results */
   struct buf dates; /* u64 each in network order; 0: new */
   struct buf ids;   /* u64 each in memory order: the rows of those that are not new */
@@ -32,7 +41,10 @@ struct collected_job {
   struct deliver_job d;
   uint64_t source;
   struct slice uidl; /* the other server's; not the one that our POP3 shows */
-  uint64_t row;      /* result */
+  uint64_t size, octets;
+  uint8_t digest[32];
+  uint32_t copy;
+  uint64_t row; /* result */
 };
 extern const struct job_kind collect_kind, collect_spool_kind;
 
@@ -45,6 +57,14 @@ struct tidy_job {
   size_t count;
 };
 extern const struct job_kind tidy_kind;
+
+/* Deleted at the other server. */
+struct deleted_job {
+  struct store_job job;
+  uint64_t account, source;
+  struct slice rows; /* u64 each in network order */
+};
+extern const struct job_kind deleted_kind;
 
 /* A collection is no more. */
 struct forget_job {
@@ -61,5 +81,6 @@ void seen_finish(struct store *s, struct store_job *j);
 void collect_finish(struct store *s, struct store_job *j);
 void collect_spool_finish(struct store *s, struct store_job *j);
 void tidy_finish(struct store *s, struct store_job *j);
+void deleted_finish(struct store *s, struct store_job *j);
 
 #endif

@@ -40,11 +40,13 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
 static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid, int64_t now_s) {
   struct db_stmt *s =
       db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
-                        " SELECT folder, uid, body, size, flags, date, ?3, uidl, surrogate, ?4 FROM deleted"
+                        " SELECT folder, uid, body, size, flags, date, ?3, uidl, CASE WHEN surrogate > 1"
+                        " AND surrogate & 1 != ?5 THEN NULL ELSE surrogate END, ?4 FROM deleted"
                         " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
   db_bind_int(s, 3, (int64_t)f->modseq);
+  db_bind_int(s, 5, e->surrogates == SURROGATE_6858);
   db_bind_int(s, 4, now_s); /* the days of EXPIRE begin anew */
   return db_run(s);
 }

@@ -1,14 +1,17 @@
 /* A message is put into folders: its octets once, an entry for each. */
 #include <stdlib.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/mail/surrogate.h"
-#include "src/store/engine.h"
+#include "src/store/brake.h"
+#include "src/store/delivered.h"
 #include "src/store/uidl.h"
 
 uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t told, uint64_t octets) {
   if (told <= SURROGATE_SAME) return told;
-  bool can_be = told / SURROGATE_GROWTH <= octets && octets <= d->size && !surrogate_wants(d->head);
-  return can_be ? told + (d->size - octets) : SURROGATE_UNKNOWN;
+  bool can_be =
+      surrogate_octets(told) / SURROGATE_GROWTH <= octets && octets <= d->size && !surrogate_wants(d->head);
+  return can_be ? surrogate_with(told, d->size - octets) : SURROGATE_UNKNOWN;
 }
 
 /* Every folder must be there and have a UID left before anything is written. */
@@ -67,7 +70,7 @@ static enum db_result look_at_uidl(struct store_engine *e, struct deliver_job *d
 
 static enum db_result put_file(struct store_engine *e, struct deliver_job *d, uint64_t *ret_start) {
   int r;
-  if (d->spool.file) {
+  if (d->spool.made) {
     r = body_take_spool(e->disk, &d->spool, d->body, d->head, d->tail, ret_start);
   } else {
     *ret_start = 0;
@@ -78,17 +81,23 @@ static enum db_result put_file(struct store_engine *e, struct deliver_job *d, ui
   return db_result_of(r);
 }
 
+/* Of what is stored, whether it is kept in one piece or not. */
+static uint32_t sum_of(const struct deliver_job *d) {
+  uint32_t sum = crc32c_join(crc32c(0, d->head), d->spool.sum, d->spool.size);
+  return crc32c(sum, d->tail);
+}
+
 static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
   uint64_t start = 0;
   d->body = e->next_body++;
-  if (d->spool.file || d->size > e->body_threshold) {
+  if (d->spool.made || d->size > e->body_threshold) {
     enum db_result r = put_file(e, d, &start);
     if (r != DB_OK) return r;
   }
   struct db_stmt *s = db_prepare(
-      e->db, "INSERT INTO body (id, refs, size, dots, start, name, data) VALUES (?, ?, ?, ?, ?, ?, ?)");
+      e->db, "INSERT INTO body (id, refs, size, dots, start, name, data, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)d->body);
-  db_bind_int(s, 2, (int64_t)d->count);
+  db_bind_int(s, 2, (int64_t)d->count + (d->elsewhere_count > 0));
   db_bind_int(s, 3, (int64_t)d->size);
   db_bind_int(s, 4, d->dots);
   if (d->in_file)
@@ -100,6 +109,7 @@ static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
     db_bind_null(s, 7);
   else
     db_bind_blob(s, 7, slice_of(d->head.p, d->head.n + d->tail.n));
+  db_bind_int(s, 8, sum_of(d));
   return db_run(s);
 }
 
@@ -123,11 +133,12 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
     db_bind_text(s, 8, d->uidl);
   else
     db_bind_null(s, 8);
-  if (d->surrogate)
-    db_bind_int(s, 9, (int64_t)d->surrogate);
+  uint64_t told = surrogate_told(d->surrogate, e->surrogates);
+  if (told)
+    db_bind_int(s, 9, (int64_t)told);
   else
     db_bind_null(s, 9);
-  e->unmeasured |= !d->surrogate;
+  e->unmeasured |= !told;
   if (d->date)
     db_bind_int(s, 10, d->job.now_s);
   else
@@ -151,16 +162,25 @@ enum db_result deliver_run(struct store_engine *e, struct store_job *j) {
   }
   enum db_result r = look_at_folders(e, d);
   if (r == DB_OK && j->result == JOB_DONE && d->uidl.p) r = look_at_uidl(e, d);
+  if (d->again && d->uidl_found != UIDL_NEW) {
+    d->uidl = SLICE_NONE; /* it gets one of ours */
+    d->uidl_found = UIDL_NEW;
+    if (j->result == JOB_MISSING) j->result = JOB_DONE;
+  }
   if (r != DB_OK || j->result != JOB_DONE || d->uidl_found != UIDL_NEW) return r;
   r = put_body(e, d);
   for (size_t i = 0; r == DB_OK && i < d->count; i++) r = put_entry(e, d, &d->places[i]);
-  return r;
+  if (r == DB_OK && d->elsewhere_count) r = brake_run(e, d);
+  if (r == DB_OK && d->elsewhere_count)
+    r = queue_write(e, d->body, j->now_s, d->expires_s, &d->letter, d->elsewhere, d->elsewhere_count);
+  return r == DB_OK ? delivered_write(e, d) : r;
 }
 
 void deliver_undo(struct store_engine *e, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
+  if (d->dsn) report_undo(e, &d->dsn->post);
   if (!d->in_file) return;
-  if (d->spool.file)
+  if (d->spool.made)
     body_return_spool(e->disk, &d->spool, d->body);
   else
     body_remove(e->disk, d->body);
@@ -169,16 +189,17 @@ void deliver_undo(struct store_engine *e, struct store_job *j) {
 
 void deliver_settle(struct store_engine *e, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
-  if (!d->spool.file) return;
-  if (d->in_file)
-    e->disk->ops->close(&d->spool.file);
-  else
-    spool_drop(e->disk, &d->spool);
+  if (!d->in_file) spool_drop(e->disk, &d->spool);
+  if (d->dsn) report_settle(e, &d->dsn->post);
 }
 
 void deliver_done(struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
+  delivered_free(d);
   free(d->places);
+  free(d->elsewhere);
+  free(d->arrival);
+  arena_reset(&d->kept);
 }
 
 const struct job_kind deliver_kind = {

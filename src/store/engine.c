@@ -354,7 +354,8 @@ enum store_chores store_chores(struct store_engine *e) {
   unsigned growth = log_growth(e);
   if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds)) return STORE_CHORES_NOW;
   bool some =
-      growth >= LOG_IDLE || ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured;
+      growth >= LOG_IDLE || ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured ||
+      e->unsummed;
   return some ? STORE_CHORES_IDLE : STORE_NO_CHORES;
 }
 
@@ -367,6 +368,8 @@ bool store_idle(struct store_engine *e) {
     fine = sweep_one_folder(e);
   else if (fine && e->unmeasured)
     fine = engine_measure(e);
+  else if (fine && e->unsummed)
+    fine = engine_sum(e);
   if (!fine) e->broken = true;
   return fine;
 }
@@ -387,6 +390,7 @@ static bool engine_start(struct store_engine *e, struct buf *err) {
                                 .read_only = !e->writer };
   enum db_result r = db_open(e->disk, STORE_DATABASE, &options, &e->db);
   if (r == DB_OK && e->writer) r = read_numbers(e);
+  if (r == DB_OK && e->writer) r = engine_forget_measures(e);
   return r == DB_OK || say_open_failed(err, r, e->db);
 }
 
@@ -400,8 +404,9 @@ struct store_engine *store_engine_open(struct disk *disk, const struct conf *con
   e->disk = disk;
   e->writer = writer;
   e->body_threshold = conf->body_threshold;
+  e->surrogates = conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
   e->space_checked_s = -1;
-  e->unmeasured = writer;
+  e->unmeasured = e->unsummed = writer;
   map_init(&e->folders);
   if (!engine_start(e, err)) store_engine_close(&e);
   return e;
@@ -412,6 +417,7 @@ void store_engine_close(struct store_engine **e) {
   if (!x) return;
   if (x->db && x->writer && !x->broken) db_checkpoint(x->db, true);
   db_close(&x->db);
+  db_close(&x->history);
   forget_folders(x);
   map_free(&x->folders);
   id_list_free(&x->freed);

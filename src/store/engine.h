@@ -5,6 +5,7 @@
 #define QASID_STORE_ENGINE_H
 
 #include "lib/base/map.h"
+#include "lib/mail/surrogate.h"
 #include "src/store/job.h"
 
 /* A folder's counters in the writer's memory; written once a group. */
@@ -27,7 +28,10 @@ struct store_engine {
   struct disk *disk;
   struct db *db;
   bool writer, broken;
+  struct db *history;    /* history.h; NULL: not open */
+  unsigned history_jobs; /* written */
   uint64_t body_threshold;
+  enum surrogate_way surrogates; /* what is measured */
 
   /* the transaction */
   struct map folders; /* id → struct folder, all of them kept until `forget` */
@@ -43,6 +47,7 @@ struct store_engine {
   unsigned holds;        /* a backup reads the files: none is removed */
   unsigned checkpointed; /* pages of the log that were already moved home */
   bool unmeasured;       /* there may be entries without a surrogate's size: measure.c */
+  bool unsummed;         /* there may be bodies without a checksum: sum.c */
   unsigned sweep_folder; /* the next folder to be searched for orphans; BODY_FOLDERS: done */
   int64_t space_checked_s;
   int64_t space; /* free octets, as of then */
@@ -69,9 +74,14 @@ enum db_result engine_unref_body(struct store_engine *e, uint64_t body);
 /* True when there is less space than the job's free_least; asked of the disk once a second. */
 bool engine_low_space(struct store_engine *e, struct store_job *j);
 
+/* Forgets the sizes of surrogates of the other way. */
+enum db_result engine_forget_measures(struct store_engine *e);
 /* Measures some entries that nobody measured and clears `unmeasured` when there are no more. False: the
  * disk failed. */
 bool engine_measure(struct store_engine *e);
+
+/* The same for bodies without a checksum, and `unsummed`. */
+bool engine_sum(struct store_engine *e);
 
 bool id_list_add(struct id_list *l, uint64_t id);
 void id_list_free(struct id_list *l);

@@ -27,6 +27,7 @@ struct import {
   uint32_t flags;
   uint64_t surrogate; /* its size, as told */
   struct buf uidl;
+  bool again; /* a UIDL that is taken or gone is no reason not to add it */
   bool dots;
   uint8_t before;          /* the last octet of the message so far; '\n' at its start */
   enum job_result spoiled; /* not JOB_DONE: the rest of the message is thrown away */
@@ -132,7 +133,10 @@ static bool take_line(struct import *m) {
   m->surrogate = SURROGATE_UNKNOWN;
   struct slice told = rest;
   rest = slice_split(&told, ' ');
-  if (told.p && !num_parse(told, (uint64_t)1 << 45, &m->surrogate)) return false;
+  struct slice number_told = slice_split(&told, ' ');
+  if (number_told.p && !num_parse(number_told, (uint64_t)1 << 46, &m->surrogate)) return false;
+  m->again = slice_eq(told, SLICE("again"));
+  if (told.p && !m->again) return false;
   buf_reset(&m->uidl);
   if (slice_eq(rest, SLICE("-")))
     rest = SLICE_NONE;
@@ -209,6 +213,7 @@ static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
   j->d.tail = slice_of(at, body.n + lacks.n);
   j->d.name = SLICE("import");
   j->d.uidl = uidl.n ? slice_of(at + body.n + lacks.n, uidl.n) : SLICE_NONE;
+  j->d.again = m->again;
   j->d.date = (int64_t)m->date;
   j->d.flags = m->flags;
   j->d.dots = m->dots;
@@ -225,7 +230,7 @@ static void deliver(struct store *s, struct session *ss, int64_t now_s) {
   m->inside = false;
   buf_reset(&m->body);
   if (!j) {
-    if (ss->spool.file) session_drop_spool(s, ss);
+    session_drop_spool(s, ss);
     ss->spool = (struct spool){ 0 };
     m->taken += m->unsaid;
     m->unsaid = 0;

@@ -41,6 +41,11 @@ enum db_result db_result_of(int negative_errno) {
   }
 }
 
+enum db_result db_result_of_body(int negative_errno) {
+  if (body_is_damage(negative_errno)) return DB_CORRUPT;
+  return negative_errno == 0 ? DB_OK : negative_errno == -ENOMEM ? DB_NOMEM : DB_ERROR;
+}
+
 struct store_job *store_job_next(const struct store_job *job) {
   return job->next;
 }

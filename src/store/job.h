@@ -11,8 +11,10 @@
 #define QASID_STORE_JOB_H
 
 #include "ipc/pop3d_store.h"
+#include "lib/base/arena.h"
 #include "lib/db/db.h"
 #include "src/store/bodies.h"
+#include "src/store/queue_letter.h"
 #include "src/store/store.h"
 
 struct session;
@@ -58,6 +60,8 @@ void job_free(struct store_job **j);
 enum job_result job_result_of(enum db_result r);
 /* A disk's errno as a database's error, to be handled alike. */
 enum db_result db_result_of(int negative_errno);
+/* The same for a body's file, of which a failure says nothing about the database: it is damaged, or try later. */
+enum db_result db_result_of_body(int negative_errno);
 
 /* --- deliver.c: one message into folders --- */
 
@@ -66,15 +70,36 @@ struct deliver_place {
   uint32_t uid; /* result */
 };
 
+struct deliver_dsn;
+
+/* What the account may send: brake.h. */
+struct deliver_brake {
+  bool on;
+  uint64_t limits[5]; /* by enum dir_sends; 0: any number */
+  uint8_t why;        /* result: enum queue_held_by; 0: it goes */
+};
+
 struct deliver_job {
   struct store_job job;
   struct slice name;   /* the queue id */
   struct slice head;   /* Return-Path: line; in memory `tail` follows it directly */
   struct slice tail;   /* all of the message, or what comes behind the spooled part */
-  struct spool spool;  /* spool.file NULL: nothing was spooled */
+  struct spool spool;  /* not `made`: nothing was spooled */
   bool dots;
   struct deliver_place *places;
   size_t count;
+  struct queue_letter letter;   /* when some recipients are elsewhere */
+  struct queue_rcpt *elsewhere; /* owned; what they point to is in `kept`, or lives longer than the job */
+  struct arena kept;
+  size_t elsewhere_count;
+  struct deliver_brake brake;
+  int64_t expires_s;            /* of those */
+  struct deliver_dsn *dsn; /* recipients here whose delivery is to be reported; NULL: none. Owned */
+  struct history_arrival *arrival; /* where from, owned; NULL: not known */
+  uint64_t login;      /* the account that was logged in; 0: none */
+  bool full;           /* some other mailbox had no room */
+  bool had;            /* some recipient has the message already (partly.h) */
+  struct slice print;  /* the message's fingerprint; p NULL: none */
   uint64_t size;       /* of the stored octets: head, spooled, tail */
   uint64_t surrogate;  /* the size of their surrogate, as lib/mail/surrogate.h tells it */
   uint64_t body;       /* result, while in a transaction */
@@ -83,6 +108,7 @@ struct deliver_job {
   int64_t date;        /* 0: now */
   uint32_t flags;
   struct slice uidl;   /* p NULL: none */
+  bool again;          /* a UIDL that is taken or gone: added all the same, with one of ours */
   enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found; /* result; nothing was added unless UIDL_NEW */
 };
 extern const struct job_kind deliver_kind;
@@ -129,6 +155,8 @@ struct read_file {
   uint32_t uid;
   uint64_t start, size;
   bool dots;
+  bool summed; /* its CRC-32C is known */
+  uint32_t sum;
 };
 
 struct read_job {

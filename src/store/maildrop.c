@@ -32,7 +32,7 @@ static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slic
   wire_put_u64(&o->rows, size);
   bool same = surrogate == SURROGATE_SAME;
   buf_put_u8(&o->rows, (uint8_t)(uidl.n | (same ? 0 : POP_ROW_SURROGATE)));
-  if (!same) wire_put_u64(&o->rows, surrogate); /* NULL is 0 */
+  if (!same) wire_put_u64(&o->rows, surrogate); /* NULL is 0, SURROGATE_UNKNOWN */
   if (uidl.n) buf_put(&o->rows, uidl);
   o->count++;
   o->octets += size;
@@ -75,21 +75,25 @@ static enum db_result read_from_file(struct store_engine *e, struct read_job *rd
   uint8_t *to = buf_reserve(&rd->data, n);
   if (!to) return DB_NOMEM;
   int64_t got = e->disk->ops->read(f, to, n, rd->file.start + rd->offset);
-  if (got != (int64_t)n) return got < 0 ? db_result_of((int)got) : DB_CORRUPT;
+  if (got != (int64_t)n) return got < 0 ? db_result_of_body((int)got) : DB_CORRUPT;
   buf_added(&rd->data, n);
   return DB_OK;
 }
 
-/* Opens the body of `m`; all of the message must be in it. */
+/* A file that is missing or short is damage; what else stands in the way may be over the next time. */
 static enum db_result open_file(struct store_engine *e, const struct read_file *m, uint64_t body,
                                 struct disk_file **ret) {
-  char name[BODY_NAME_MAX];
-  body_name(name, body);
-  if (e->disk->ops->open(e->disk, name, DISK_READ, ret)) return DB_CORRUPT;
-  int64_t size = e->disk->ops->size(*ret);
-  if (size >= 0 && (uint64_t)size >= m->start + m->size) return DB_OK;
-  e->disk->ops->close(ret);
-  return DB_CORRUPT;
+  const struct body_place place = { body, m->start, m->size };
+  return db_result_of_body(body_open(e->disk, &place, ret));
+}
+
+/* The columns size, dots, start, sum from `at` on. */
+static void take_place(struct read_file *m, struct db_stmt *s, int at) {
+  m->size = (uint64_t)db_int(s, at);
+  m->dots = db_int(s, at + 1) != 0;
+  m->start = (uint64_t)db_int(s, at + 2);
+  m->summed = !db_is_null(s, at + 3) && db_int(s, at + 3) >= 0;
+  m->sum = m->summed ? (uint32_t)db_int(s, at + 3) : 0;
 }
 
 /* The file itself where the disk can share it, else the octets asked for. */
@@ -107,13 +111,9 @@ static enum db_result read_file(struct store_engine *e, struct read_job *rd, uin
 }
 
 static enum db_result read_row(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
-  rd->file.size = (uint64_t)db_int(s, 0);
-  rd->file.dots = db_int(s, 1) != 0;
-  if (!db_is_null(s, 2)) {
-    rd->file.start = (uint64_t)db_int(s, 2);
-    return read_file(e, rd, (uint64_t)db_int(s, 3));
-  }
-  struct slice data = db_bytes(s, 4);
+  take_place(&rd->file, s, 0);
+  if (!db_is_null(s, 2)) return read_file(e, rd, (uint64_t)db_int(s, 4));
+  struct slice data = db_bytes(s, 5);
   if (data.n != rd->file.size) return DB_CORRUPT;
   if (rd->offset < data.n) buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
   return rd->data.failed ? DB_NOMEM : DB_OK;
@@ -121,9 +121,10 @@ static enum db_result read_row(struct store_engine *e, struct read_job *rd, stru
 
 /* False: this one is no file, or can't be opened, which is said when it is asked for. */
 static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
-  struct read_file m = { -1, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 3), (uint64_t)db_int(s, 1), db_int(s, 2) != 0 };
+  struct read_file m = { .fd = -1, .uid = (uint32_t)db_int(s, 0) };
   struct disk_file *f = NULL;
-  if (db_is_null(s, 3) || open_file(e, &m, (uint64_t)db_int(s, 4), &f) != DB_OK) return false;
+  take_place(&m, s, 1);
+  if (db_is_null(s, 3) || open_file(e, &m, (uint64_t)db_int(s, 5), &f) != DB_OK) return false;
   m.fd = e->disk->ops->share(f);
   e->disk->ops->close(&f);
   if (m.fd >= 0) rd->next[rd->next_count++] = m;
@@ -131,7 +132,7 @@ static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt
 }
 
 static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.id FROM entry e"
+  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.sum, b.id FROM entry e"
                                         " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid > ?"
                                         " ORDER BY e.uid");
   db_bind_int(s, 1, (int64_t)rd->folder);
@@ -147,7 +148,7 @@ static enum db_result read_run(struct store_engine *e, struct store_job *j) {
   rd->file = (struct read_file){ .fd = -1, .uid = rd->uid };
   rd->next_count = 0;
   buf_init(&rd->data, IPC_CHUNK);
-  struct db_stmt *s = db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.id, b.data FROM entry e"
+  struct db_stmt *s = db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.sum, b.id, b.data FROM entry e"
                                         " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
   db_bind_int(s, 1, (int64_t)rd->folder);
   db_bind_int(s, 2, rd->uid);
@@ -167,11 +168,16 @@ const struct job_kind read_kind = {
 
 /* --- QUIT --- */
 
-/* An imported UIDL is remembered, so that no other message ever gets it. */
-static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT OR IGNORE INTO gone (folder, uidl) VALUES (?, ?)");
+/* An imported UIDL is remembered, so that no other message ever gets it, with what tells its message from another
+ * one that a server gives the same UIDL. */
+static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl, uint64_t size,
+                                    uint64_t body) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT OR IGNORE INTO gone (folder, uidl, size, sum)"
+                                        " VALUES (?, ?, ?, (SELECT sum FROM body WHERE id = ? AND sum >= 0))");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_text(s, 2, uidl);
+  db_bind_int(s, 3, (int64_t)size);
+  db_bind_int(s, 4, (int64_t)body);
   return db_run(s);
 }
 
@@ -192,7 +198,7 @@ static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t
   if (r != DB_ROW) return r; /* not there any more: what was asked for holds */
   uint64_t size = (uint64_t)db_int(s, 1);
   *ret_body = (uint64_t)db_int(s, 0);
-  r = db_is_null(s, 2) ? DB_OK : remember_uidl(e, folder, db_bytes(s, 2));
+  r = db_is_null(s, 2) ? DB_OK : remember_uidl(e, folder, db_bytes(s, 2), size, *ret_body);
   db_reset(s);
   if (r == DB_OK) r = delete_entry(e, folder, uid);
   if (r == DB_OK) *ret_size = size;

@@ -22,7 +22,8 @@ struct store_room {
   struct store *store;
   struct workers *workers;
   struct loop_io *wake;
-  struct loop_timer *timer, *tidy;
+  struct loop_timer *timer, *tidy, *due, *tick;
+  bool ticking;
   struct loop_later later;
   struct job_line writes, reads, slow; /* of this turn */
   struct job_line parked;
@@ -59,6 +60,18 @@ static void core_enqueue(void *arg, struct store_job *job, bool is_write) {
   loop_later(s->room->loop, &s->later);
 }
 
+static void core_wake_at(void *arg, int64_t at_s) {
+  struct store_room *s = arg;
+  int64_t wait_s = at_s - sys_wall_s();
+  if (!s->due) return;
+  if (at_s == INT64_MAX)
+    loop_timer_cancel(s->due);
+  else
+    loop_timer_set(s->due, loop_now(s->room->loop) + (uint64_t)(wait_s > 0 ? wait_s : 0) * 1000);
+}
+
+static void core_random(void *arg, void *to, size_t n) { sys_random(to, n); }
+
 /* --- the loop --- */
 
 /* At the end of a turn: all that was asked in it goes to the threads together. */
@@ -81,6 +94,27 @@ static void on_tidy(void *arg) {
   struct store_room *s = arg;
   store_tidy(s->store, sys_wall_s());
   loop_timer_set(s->tidy, loop_now(s->room->loop) + STORE_TIDY_EVERY_S * 1000);
+}
+
+static void on_due(void *arg) {
+  struct store_room *s = arg;
+  store_due(s->store, sys_wall_s());
+}
+
+static void on_tick(void *arg);
+
+/* While a login waits for a maildrop there is a tick each second. */
+static void look_at_waiters(struct store_room *s) {
+  if (s->ticking || !store_waits(s->store)) return;
+  s->ticking = true;
+  loop_timer_set(s->tick, loop_now(s->room->loop) + 1000);
+}
+
+static void on_tick(void *arg) {
+  struct store_room *s = arg;
+  s->ticking = false;
+  store_tick(s->store);
+  look_at_waiters(s);
 }
 
 static void finish_done(struct store_room *s) {
@@ -117,7 +151,9 @@ static bool start_threads(struct store_room *s, struct buf *err) {
   s->timer = loop_timer_new(s->room->loop, unpark, s);
   s->wake = loop_io_new(s->room->loop, workers_fd(s->workers), on_wake, s);
   s->tidy = loop_timer_new(s->room->loop, on_tidy, s);
-  if (!s->timer || !s->wake || !s->tidy) {
+  s->due = loop_timer_new(s->room->loop, on_due, s);
+  s->tick = loop_timer_new(s->room->loop, on_tick, s);
+  if (!s->timer || !s->wake || !s->tidy || !s->due || !s->tick) {
     buf_put_str(err, "out of memory");
     return false;
   }
@@ -127,7 +163,7 @@ static bool start_threads(struct store_room *s, struct buf *err) {
 
 static bool start(struct room *r, struct buf *err) {
   struct store_room *s = r->arg;
-  const struct store_shell shell = { s, core_send, core_enqueue, core_set_state };
+  const struct store_shell shell = { s, core_send, core_enqueue, core_set_state, &r->log, core_wake_at, core_random };
   int error = 0;
   s->room = r;
   s->later = (struct loop_later){ .fn = hand_over, .arg = s };
@@ -143,7 +179,9 @@ static bool start(struct room *r, struct buf *err) {
 static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
                     uint8_t state) {
   struct store_room *s = r->arg;
-  return store_message(s->store, kind, number, msg, sys_wall_s());
+  bool good = store_message(s->store, kind, number, msg, sys_wall_s());
+  look_at_waiters(s);
+  return good;
 }
 
 static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
@@ -163,6 +201,8 @@ static void stop(struct room *r) {
   loop_io_free(&s->wake);
   loop_timer_free(&s->timer);
   loop_timer_free(&s->tidy);
+  loop_timer_free(&s->due);
+  loop_timer_free(&s->tick);
   workers_free(&s->workers);
   store_free(&s->store);
   disk_posix_close(&s->disk);

@@ -1,47 +1,31 @@
 /* Measuring the surrogates of messages that came unmeasured: those of older versions, of backups made by
  * them, and of whoever hands in messages without their measure. Done by the writer when nothing waits, some
  * at a time, a transaction each. Until it is done such a message is of unknown measure to pop3d. */
+#include <errno.h>
+
 #include "lib/mail/surrogate.h"
 #include "src/store/engine.h"
 
-enum { MEASURED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024, READ_PIECE = 64 * 1024 };
+enum { MEASURED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024 };
 
 struct measured {
   uint64_t folder, uid, surrogate;
 };
 
-static bool measure_file(struct store_engine *e, uint64_t body, uint64_t start, uint64_t size,
-                         struct surrogate *s) {
-  static const uint64_t most = READ_PIECE;
-  char name[BODY_NAME_MAX];
-  struct disk_file *f = NULL;
-  struct buf piece;
-  body_name(name, body);
-  buf_init(&piece, READ_PIECE);
-  if (e->disk->ops->open(e->disk, name, DISK_READ, &f)) return false;
-  bool good = true;
-  for (uint64_t at = 0; good && at < size;) {
-    size_t n = (size_t)(size - at < most ? size - at : most);
-    uint8_t *to = buf_reserve(&piece, n);
-    good = to && e->disk->ops->read(f, to, n, start + at) == (int64_t)n;
-    if (good) surrogate_put(s, slice_of(to, n), NULL);
-    at += n;
-  }
-  e->disk->ops->close(&f);
-  buf_free(&piece);
-  return good;
-}
+static void put(void *arg, struct slice piece) { surrogate_put(arg, piece, NULL); }
 
-/* The row is folder, uid, body, start, size, data. A message that can't be read is never sent: any measure
- * will do for it. */
+/* The row is folder, uid, body, start, size, data. A damaged message is never sent: any measure will do for it. 0:
+ * not now. */
 static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
+  const struct body_place place = { (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3), (uint64_t)db_int(row, 4) };
   struct surrogate s;
-  surrogate_open(&s);
-  bool good = true;
+  int r = 0;
+  surrogate_open(&s, e->surrogates);
   if (db_is_null(row, 3)) surrogate_put(&s, db_bytes(row, 5), NULL);
-  else good = measure_file(e, (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3), (uint64_t)db_int(row, 4), &s);
+  else r = body_read(e->disk, &place, put, &s);
   surrogate_end(&s, NULL);
-  return good ? surrogate_size(&s) : SURROGATE_SAME;
+  if (r == 0) return surrogate_size(&s);
+  return r == -EIO || body_is_damage(r) ? SURROGATE_SAME : SURROGATE_UNKNOWN;
 }
 
 static enum db_result measure_some(struct store_engine *e, struct measured *found, size_t *ret_count) {
@@ -75,6 +59,13 @@ static enum db_result keep(struct store_engine *e, const struct measured *found,
   if (r == DB_OK) r = db_commit(e->db);
   if (r != DB_OK) db_rollback(e->db);
   return r;
+}
+
+enum db_result engine_forget_measures(struct store_engine *e) {
+  struct db_stmt *s = db_prepare(e->db, "UPDATE entry INDEXED BY entry_surrogates SET surrogate = NULL"
+                                        " WHERE surrogate > 1 AND surrogate & 1 = ?");
+  db_bind_int(s, 1, e->surrogates != SURROGATE_6858);
+  return db_run(s);
 }
 
 /* What fails for another reason than the disk (no space, a damaged page) is left for the next start. */

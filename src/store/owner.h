@@ -11,10 +11,17 @@
 #ifndef QASID_STORE_OWNER_H
 #define QASID_STORE_OWNER_H
 
+#include "lib/base/seldom.h"
 #include "src/store/directory.h"
+#include "src/store/history.h"
 #include "src/store/job.h"
+#include "src/store/outbound.h"
+#include "src/store/partly.h"
 
-enum { SESSIONS_MAX = 200000 /* of one room: twice the most that connections_per_process allows */ };
+enum {
+  SESSIONS_MAX = 200000, /* of one room: twice the most that connections_per_process allows */
+  POP_WAITERS_MAX = 4,   /* logins that wait for one maildrop */
+};
 
 struct import; /* src/store/import.c */
 
@@ -22,6 +29,7 @@ struct peer {
   struct peer *next;
   enum room_kind kind; /* ROOM_KINDS: nothing heard from it yet */
   uint32_t number;
+  bool knows_rules; /* pop3d: it keeps the rules that it was told until pop_rules_changed */
   struct map by_tag;
   struct session *sessions;
 };
@@ -33,18 +41,22 @@ struct session {
   bool pending, gone;
   bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
   uint8_t spoiled_by;
+  struct history_arrival *arrival; /* smtpd: of what is spooled */
   struct spool spool; /* smtpd, collector; number 0: none */
   uint64_t account;   /* pop3d, collector: granted by auth; 0: none */
   uint64_t source;    /* collector: which collection of that account; 0: none */
   struct buf listed;  /* collector: rows of `collected` that the other server still lists, u64 each */
   bool open;          /* the maildrop is ours */
   bool waiting;       /* for another session's maildrop: no job is out, though it is pending */
+  uint32_t wait_s;    /* ticks until it waits no longer */
+  struct session *next_waiter;
   bool taken;         /* the maildrop, from an idle session */
   int64_t asked_s;    /* when pop_open came */
   uint64_t inbox;
   uint32_t uid_end, count;
   struct buf deletes;    /* uids, u32 each in network order, that pop_quit is to delete */
   struct import *import; /* cli: messages are coming in */
+  struct buf bulk;       /* cli: rows for the next bulk command (admin_bulk.c) */
 };
 
 /* tidy.c: a round's steps, in order. */
@@ -66,14 +78,19 @@ struct store {
   struct store_shell shell;
   struct directory dir;
   struct peer *peers;
+  struct session *waiters; /* logins that wait for a maildrop, the oldest first */
   struct dir_found found;
+  struct partly partly;
   struct buf out;      /* an answer being encoded */
   uint64_t spools;     /* numbers given */
   struct tidy tidy;
+  struct outbound outbound;
+  struct history history;
   bool stopping;
   struct pop_rules_are rules; /* when rules_known */
   bool rules_known;
   int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
+  struct seldom told;  /* what the log was told of: an account by its id, the disk by 0 */
   /* for `status` */
   uint64_t groups, messages_in, deleted, purged, expired, undeleted, jobs_out;
 };
@@ -91,6 +108,10 @@ void session_end(struct store *s, struct session *ss);
 /* What was spooled so far is not wanted: the file goes. */
 void session_drop_spool(struct store *s, struct session *ss);
 void session_unlock(struct store *s, struct session *ss);
+/* The oldest login that waits for the account's maildrop, or NULL. */
+struct session *session_waiter(struct store *s, const struct dir_account *a);
+/* It waits no longer; it is answered by who calls this. */
+void session_wait_over(struct store *s, struct session *ss);
 /* pop.c: the maildrop for which it waited is free. */
 void pop_open_now(struct store *s, struct session *ss);
 /* Sends the job off; the session waits for it. It may be finished before this returns. */
@@ -114,6 +135,17 @@ const struct pop_rules_are *rules_of_all(struct store *s);
 void rules_changed(struct store *s);
 /* The account (NULL: a new one) gets these limits (NULL: it goes). */
 void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits);
+
+/* --- told.c: the log is told, at most once a minute of the same --- */
+
+/* Causes besides accounts, which no account has as its id. */
+enum { TOLD_DISK = 0 };
+#define TOLD_REPORTS (UINT64_MAX)
+
+/* Mail was refused because the disk is full, or so nearly that no mail is taken. */
+void told_disk_full(struct store *s, int64_t now_s);
+/* Mail for that account was refused because of its quota. */
+void told_mailbox_full(struct store *s, const struct dir_account *a, int64_t now_s);
 
 /* --- tidy.c --- */
 

@@ -19,6 +19,11 @@ static bool take_back(struct store *s, const struct ipc_msg *m) {
   if (!auth_revoke_get(m->payload, &q)) return false;
   if (collect_ungrant(s, &q)) return true;
   struct peer *front = peer_get(s, ROOM_KINDS, q.front);
+  struct session *sender = front && front->kind == ROOM_SMTPD ? session_find(front, q.session) : NULL;
+  if (sender) {
+    sender->account = 0;
+    session_relax(sender);
+  }
   struct session *ss = front && is_pop3d(front) ? session_find(front, q.session) : NULL;
   if (ss && !ss->open) {
     s->shell.set_state(s->shell.arg, ROOM_POP3D, q.front, q.session, POP_STRANGER);
@@ -35,10 +40,24 @@ static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *
   return true;
 }
 
+/* The session may send as that account. */
+static bool submit_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
+  struct auth_submit q;
+  if (!auth_submit_get(m->payload, &q)) return false;
+  bool known = q.account && dir_account(&s->dir, q.account);
+  struct peer *front = known ? peer_get(s, ROOM_SMTPD, q.front) : NULL;
+  struct session *ss = front ? session_get(front, q.session) : NULL;
+  if (ss) ss->account = q.account;
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = ss != NULL });
+  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+  return true;
+}
+
 bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, int64_t now_s) {
   struct auth_grant q;
   if (m->type == auth_revoke_type) return take_back(s, m);
   if (m->type == auth_collect_type) return collect_grant(s, auth, m);
+  if (m->type == auth_submit_type) return submit_grant(s, auth, m);
   if (m->type == auth_uncollect_type) return collect_forget(s, m, now_s);
   if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
   struct dir_account *a = q.account ? dir_account(&s->dir, q.account) : NULL;
@@ -85,15 +104,47 @@ static void begin_open(struct store *s, struct session *ss, struct dir_account *
   if (!tidy_parks(s, a, ss, &j->job)) session_ask(s, ss, &j->job);
 }
 
-/* Asks the session that has it whether it is idle: its front-end alone knows what its client does. False:
- * nobody is to be asked. */
-static bool ask_for_it(struct store *s, struct session *ss, struct dir_account *a) {
+/* Asks the session that has it whether it is idle: its front-end alone knows what its client does. */
+static void ask_for_it(struct store *s, struct dir_account *a) {
   struct session *has = a->locked_by;
-  if (!s->conf->pop3_steal_after || a->wanted_by || s->stopping) return false;
-  a->wanted_by = ss;
+  if (!s->conf->pop3_steal_after || a->asked || has->gone) return;
+  a->asked = true;
+  store_send(s, has, pop_wanted_type);
+}
+
+/* The lock is mostly free in a moment: the same user's other device, or the connection that this one
+ * replaces. False: it can't wait. */
+static bool wait_for_it(struct store *s, struct session *ss, struct dir_account *a) {
+  bool any = s->conf->pop3_steal_after || s->conf->pop3_lock_wait;
+  if (!any || a->waiters >= POP_WAITERS_MAX || s->stopping) return false;
+  struct session **end = &s->waiters;
+  while (*end) end = &(*end)->next_waiter;
+  *end = ss;
+  a->waiters++;
   ss->waiting = ss->pending = true;
-  if (!has->gone) store_send(s, has, pop_wanted_type);
+  ss->wait_s = (uint32_t)s->conf->pop3_lock_wait;
+  ask_for_it(s, a);
   return true;
+}
+
+static void waited_in_vain(struct store *s, struct session *ss) {
+  session_wait_over(s, ss);
+  refuse_open(s, ss, POP_IN_USE);
+}
+
+bool store_waits(const struct store *s) {
+  return s->waiters && !s->stopping;
+}
+
+/* Who has waited long enough is refused; who has not asks once more, as the other may be idle by now. */
+void store_tick(struct store *s) {
+  for (struct session *ss = s->waiters, *next; ss; ss = next) {
+    next = ss->next_waiter;
+    if (ss->wait_s) ss->wait_s--;
+    struct dir_account *a = dir_account(&s->dir, ss->account);
+    if (!ss->wait_s && !(a && a->asked)) waited_in_vain(s, ss);
+    else if (a && a->locked_by) ask_for_it(s, a);
+  }
 }
 
 static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
@@ -103,7 +154,7 @@ static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_
   ss->asked_s = now_s;
   if (a && !a->locked_by)
     begin_open(s, ss, a);
-  else if (!a || !ask_for_it(s, ss, a))
+  else if (!a || !wait_for_it(s, ss, a))
     refuse_open(s, ss, a ? POP_IN_USE : POP_DAMAGED);
   return true;
 }
@@ -111,26 +162,26 @@ static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_
 void pop_open_now(struct store *s, struct session *ss) {
   struct dir_account *a = dir_account(&s->dir, ss->account);
   if (s->stopping || !a) return; /* it ends with everything else */
-  a->wanted_by = NULL;
-  ss->waiting = ss->pending = false;
+  session_wait_over(s, ss);
   begin_open(s, ss, a);
 }
 
-/* The account whose maildrop this session has and another login waits for. */
+/* The account whose maildrop this session has, and was asked for. */
 static struct dir_account *wanted_of(struct store *s, const struct session *ss) {
   struct dir_account *a = ss && ss->open ? dir_account(&s->dir, ss->account) : NULL;
-  return a && a->locked_by == ss && a->wanted_by ? a : NULL;
+  return a && a->locked_by == ss && a->asked ? a : NULL;
 }
 
 static bool keep_maildrop(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct pop_keep q;
   if (!pop_keep_get(m->payload, &q)) return false;
   struct dir_account *a = wanted_of(s, session_find(p, m->tag));
-  if (!a) return true; /* who waited has left */
-  struct session *waiter = a->wanted_by;
-  a->wanted_by = NULL;
-  waiter->waiting = waiter->pending = false;
-  refuse_open(s, waiter, POP_IN_USE);
+  if (!a) return true; /* it was not asked */
+  a->asked = false;
+  for (struct session *ss = s->waiters, *next; ss; ss = next) {
+    next = ss->next_waiter;
+    if (ss->account == a->id && !ss->wait_s) waited_in_vain(s, ss);
+  }
   return true;
 }
 
@@ -214,7 +265,7 @@ static bool read_message(struct store *s, struct session *ss, const struct ipc_m
 /* The descriptor goes to pop3d with its message; without `ss` nobody wants it any more. */
 static void send_file(struct store *s, struct session *ss, struct read_file *f) {
   if (ss) {
-    pop_file_put(&s->out, &(struct pop_file){ f->uid, f->start, f->size, f->dots });
+    pop_file_put(&s->out, &(struct pop_file){ f->uid, f->start, f->size, f->dots, f->summed, f->sum });
     store_send_to(s, ss->peer, pop_file_type, ss->tag, f->fd);
   } else if (f->fd >= 0) {
     close(f->fd);
@@ -222,17 +273,25 @@ static void send_file(struct store *s, struct session *ss, struct read_file *f) 
   f->fd = -1;
 }
 
+/* A POP3 session got the beginning of the message: with TOP too. */
+static void note_read(struct store *s, const struct session *ss, uint64_t folder, uint32_t uid, int64_t now_s) {
+  history_note(s, &(struct history_event){ .kind = HISTORY_READ, .at_s = now_s, .account = ss->account, .folder = folder,
+                                           .uid = uid });
+}
+
 void read_finish(struct store *s, struct store_job *j) {
   struct read_job *r = (struct read_job *)j;
   struct session *ss = session_answered(s, j), *to = j->result == JOB_DONE ? ss : NULL;
+  if (to && !r->offset) note_read(s, to, r->folder, r->uid, j->now_s);
+  for (size_t i = 0; to && i < r->next_count; i++) note_read(s, to, r->folder, r->next[i].uid, j->now_s);
   bool in_file = to && r->file.fd >= 0;
   for (size_t i = 0; i < r->next_count; i++) send_file(s, to, &r->next[i]);
   if (in_file || !to) send_file(s, to, &r->file);
   if (in_file || !ss) return;
   bool fine = j->result == JOB_DONE;
   answer_chunk(s, ss,
-               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.dots,
-                                    fine ? buf_slice(&r->data) : SLICE_NONE });
+               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.dots, fine && r->file.summed,
+                                    fine ? r->file.sum : 0, fine ? buf_slice(&r->data) : SLICE_NONE });
 }
 
 /* --- delete and quit --- */
@@ -304,6 +363,9 @@ void quit_finish(struct store *s, struct store_job *j) {
     if (q->keep) dir_deleted(&s->dir, a->id, q->deleted, (int64_t)q->octets);
   }
   if (fine) s->deleted += q->deleted;
+  for (size_t i = 0; fine && i < q->count; i++)
+    history_note(s, &(struct history_event){ .kind = HISTORY_DELETED, .at_s = j->now_s, .account = q->account,
+                                             .folder = q->folder, .uid = q->uids[i] });
   struct session *ss = session_answered(s, j);
   if (ss) answer_done(s, ss, pop_outcome_of(j->result), fine ? q->deleted : 0);
 }
@@ -315,7 +377,8 @@ static bool close_session(struct store *s, struct peer *p, const struct ipc_msg 
   if (!pop_close_get(m->payload, &q)) return false;
   struct session *ss = session_find(p, m->tag);
   struct dir_account *a = wanted_of(s, ss);
-  if (a) a->wanted_by->taken = true;
+  struct session *next = a ? session_waiter(s, a) : NULL;
+  if (next) next->taken = true;
   if (ss) session_end(s, ss);
   return true;
 }
@@ -323,6 +386,7 @@ static bool close_session(struct store *s, struct peer *p, const struct ipc_msg 
 static bool tell_rules(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct pop_rules q;
   if (!pop_rules_get(m->payload, &q)) return false;
+  p->knows_rules = true;
   pop_rules_are_put(&s->out, rules_of_all(s));
   store_send_to(s, p, pop_rules_are_type, m->tag, -1);
   return true;

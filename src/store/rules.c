@@ -13,7 +13,15 @@ uint32_t rules_expire(const struct store *s, const struct dir_account *a) {
   return s->conf->pop3_expire == CONF_NEVER ? POP_NEVER : (uint32_t)s->conf->pop3_expire;
 }
 
-void rules_changed(struct store *s) { s->rules_known = false; }
+void rules_changed(struct store *s) {
+  s->rules_known = false;
+  for (struct peer *p = s->peers; p; p = p->next) {
+    if (!p->knows_rules) continue;
+    p->knows_rules = false;
+    pop_rules_changed_put(&s->out, &(struct pop_rules_changed){});
+    store_send_to(s, p, pop_rules_changed_type, 0, -1);
+  }
+}
 
 static bool has_own(const struct dir_limits *l) {
   return l && (l->login_delay != DIR_DEFAULT || l->expire != DIR_DEFAULT);
@@ -27,7 +35,7 @@ void rules_account(struct store *s, const struct dir_account *a, const struct di
 /* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). Who has none of his own
  * has the option's, also when that is nobody now: the next account may. */
 static void work_out(struct store *s) {
-  static const struct dir_account nobody = { .limits = { DIR_QUOTA_DEFAULT, DIR_DEFAULT, DIR_DEFAULT } };
+  static const struct dir_account nobody = { .limits = { .quota = DIR_QUOTA_DEFAULT, .login_delay = DIR_DEFAULT, .expire = DIR_DEFAULT } };
   uint32_t usual = rules_login_delay(s, &nobody), usual_days = rules_expire(s, &nobody);
   struct pop_rules_are r = { .login_delay = usual, .expire = usual_days };
   for (const struct dir_account *a = s->dir.oldest; a; a = a->newer) {

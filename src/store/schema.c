@@ -117,6 +117,120 @@ static const struct step steps[] = {
 
   { 6, "ALTER TABLE account ADD COLUMN expire INTEGER;" /* days; -1: never; NULL: the option */
        "ALTER TABLE entry ADD COLUMN came INTEGER" }, /* into this folder; NULL: at its date */
+
+  { 7, "ALTER TABLE body ADD COLUMN sum INTEGER;" /* CRC-32C; NULL: not yet; -1: can't be read */
+       "CREATE INDEX body_unsummed ON body (id) WHERE sum IS NULL" },
+
+  { 8, "ALTER TABLE collected ADD COLUMN size INTEGER;" /* as the other server lists it; NULL: not known */
+       "ALTER TABLE collected ADD COLUMN octets INTEGER;" /* as came: fewer when it was cut short */
+       "ALTER TABLE collected ADD COLUMN digest BLOB;" /* SHA-256 of those */
+       "ALTER TABLE collected ADD COLUMN tries INTEGER NOT NULL DEFAULT 1;" /* how often it came */
+       "ALTER TABLE collected ADD COLUMN tried INTEGER;" /* when it came last */
+       "DROP INDEX collected_uidl;"
+       "CREATE INDEX collected_uidl ON collected (account, source, uidl, size)" },
+
+  /* The queue: queue.h. */
+  { 9, "CREATE TABLE letter ("
+       " body INTEGER PRIMARY KEY,"
+       " return_path TEXT NOT NULL,"
+       " envid TEXT,"
+       " ret INTEGER NOT NULL,"
+       " flags INTEGER NOT NULL,"
+       " account INTEGER NOT NULL,"
+       " came INTEGER NOT NULL"
+       ") STRICT;"
+       "CREATE TABLE recipient ("
+       " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " body INTEGER NOT NULL,"
+       " destination TEXT NOT NULL,"
+       " address TEXT NOT NULL,"
+       " orcpt TEXT,"
+       " notify INTEGER NOT NULL,"
+       " state INTEGER NOT NULL," /* 0: waiting, 1: held */
+       " due INTEGER NOT NULL,"
+       " expires INTEGER NOT NULL,"
+       " tries INTEGER NOT NULL DEFAULT 0,"
+       " delay INTEGER NOT NULL DEFAULT 0," /* seconds; chosen at the last try */
+       " warned INTEGER NOT NULL DEFAULT 0,"
+       " code INTEGER NOT NULL DEFAULT 0," /* of the last try's reply */
+       " reply TEXT"
+       ") STRICT;"
+       "CREATE INDEX recipient_due ON recipient (state, destination, due, id);"
+       "CREATE INDEX recipient_body ON recipient (body);"
+       "CREATE INDEX recipient_expires ON recipient (expires);"
+       "CREATE TABLE attempt ("
+       " id INTEGER PRIMARY KEY,"
+       " at INTEGER NOT NULL,"
+       " name TEXT NOT NULL,"
+       " return_path TEXT NOT NULL,"
+       " address TEXT NOT NULL,"
+       " what INTEGER NOT NULL,"
+       " stage INTEGER NOT NULL,"
+       " code INTEGER NOT NULL,"
+       " enhanced INTEGER NOT NULL,"
+       " reply TEXT NOT NULL,"
+       " host TEXT NOT NULL,"
+       " ip TEXT NOT NULL,"
+       " tls TEXT NOT NULL,"
+       " due INTEGER" /* NULL: it ended */
+       ") STRICT;"
+       "CREATE INDEX attempt_at ON attempt (at);"
+       "CREATE INDEX attempt_name ON attempt (name);"
+       "CREATE INDEX attempt_address ON attempt (address)" },
+
+  { 10, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;" /* they come out differently, and tell their way */
+       "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1;"
+       "CREATE INDEX entry_surrogates ON entry (surrogate & 1) WHERE surrogate > 1" },
+
+  /* Which message a deleted one was: its octets, and their CRC-32C. NULL: not known. */
+  { 11, "ALTER TABLE gone ADD COLUMN size INTEGER;"
+        "ALTER TABLE gone ADD COLUMN sum INTEGER" },
+
+  { 12, "ALTER TABLE recipient ADD COLUMN class TEXT" }, /* of the last try's reply: lib/smtp/class.h; NULL: none */
+
+  { 13, "ALTER TABLE recipient ADD COLUMN forwarder TEXT;" /* the address here that leads there; NULL: none */
+        "ALTER TABLE store ADD COLUMN secret BLOB NOT NULL DEFAULT x'';" /* lib/mail/srs.h */
+        "UPDATE store SET secret = randomblob(32)" },
+
+  { 14, "ALTER TABLE letter ADD COLUMN name TEXT;" /* the body's: to be found by it */
+        "UPDATE letter SET name = (SELECT name FROM body WHERE id = letter.body);"
+        "CREATE INDEX letter_name ON letter (name);"
+        "CREATE INDEX letter_path ON letter (return_path);"
+        "CREATE INDEX letter_account ON letter (account);"
+        "CREATE INDEX letter_came ON letter (came);"
+        "CREATE INDEX recipient_address ON recipient (address);"
+        "CREATE INDEX recipient_class ON recipient (class) WHERE class IS NOT NULL;"
+        "CREATE INDEX recipient_held ON recipient (state) WHERE state = 1" },
+
+  /* As whom accounts may send besides their own addresses, and how much: directory.h, brake.h. */
+  { 15, "CREATE TABLE sendas ("
+        " account INTEGER NOT NULL,"
+        " address TEXT NOT NULL," /* local@domain, @domain, or <> */
+        " PRIMARY KEY (account, address)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE sent ("
+        " account INTEGER PRIMARY KEY,"
+        " hour INTEGER NOT NULL," /* when the present hour began */
+        " hour_messages INTEGER NOT NULL,"
+        " hour_recipients INTEGER NOT NULL,"
+        " day INTEGER NOT NULL,"
+        " day_messages INTEGER NOT NULL,"
+        " day_recipients INTEGER NOT NULL,"
+        " day_new INTEGER NOT NULL"
+        ") STRICT;"
+        "CREATE TABLE correspondent ("
+        " account INTEGER NOT NULL,"
+        " address INTEGER NOT NULL," /* a hash of it */
+        " sent INTEGER NOT NULL," /* when last, in days since 1970 */
+        " PRIMARY KEY (account, address)"
+        ") STRICT, WITHOUT ROWID;"
+        "ALTER TABLE account ADD COLUMN messages_per_hour INTEGER;" /* 0: any number; NULL: the option */
+        "ALTER TABLE account ADD COLUMN recipients_per_hour INTEGER;"
+        "ALTER TABLE account ADD COLUMN messages_per_day INTEGER;"
+        "ALTER TABLE account ADD COLUMN recipients_per_day INTEGER;"
+        "ALTER TABLE account ADD COLUMN new_recipients_per_day INTEGER;"
+        "ALTER TABLE recipient ADD COLUMN held_by INTEGER NOT NULL DEFAULT 0" }, /* it is held: enum queue_held_by */  { 16, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;" /* domains that are none come out differently */
+        "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

@@ -1,10 +1,11 @@
 /* The shape of the database, by version, and how an older one is brought forward.
  *
- *   store    one row: the next body's number, and the last UIDVALIDITY given
+ *   store    one row: the next body's number, the last UIDVALIDITY given, and the secret of lib/mail/srs.h
  *   domain   the domains that are ours
  *   account  a person's mail; its address is also its name
- *   address  who receives "local@domain": an account, or (account NULL) an alias
- *   target   where an alias leads, as an address
+ *   address  who receives "local@domain": an account, or (account NULL) an alias; local '' catches all of the domain
+ *   target   where an alias leads, as an address; or where an account is forwarded, and it keeps its mail when that is
+ *            one of them
  *   folder   a mailbox of an account with its counters; POP3 sees INBOX
  *   entry    one message in one folder
  *   body     a message's octets, once, however many entries refer to it: in `data`, or when `start`
@@ -23,12 +24,16 @@
  *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
  *     dot-stuffing: the octets end in CRLF and have an empty line behind the header.
  *  5. Numbers of accounts, folders and bodies are never used twice.
- *  6. Every address is in a domain of ours; every target of an alias is an address of ours.
+ *  6. Every address is in a domain of ours; every target in a domain of ours is an address of ours.
  *  7. What was collected was collected for an account that is there.
  *
  * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that is the
  * message itself, NULL when nobody has looked yet (measure.c will). It is told by who hands the message in, so
  * pop3d holds what it sends against it.
+ *
+ * A body's `sum` is the CRC-32C of its octets as they came (lib/base/crc32c.h), or NULL when nobody has looked yet at
+ * one that an earlier version stored (sum.c will); -1 when it could not be read even then. Whoever sends a body
+ * anywhere holds its octets against it.
  *
  * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
  * entries for each body that goes.

@@ -75,32 +75,49 @@ static void free_session(struct session *ss) {
   unlink_session(ss);
   buf_free(&ss->deletes);
   buf_free(&ss->listed);
+  buf_free(&ss->bulk);
   import_free(&ss->import);
+  free(ss->arrival);
   free(ss);
 }
 
 void session_relax(struct session *ss) {
-  if (!ss->pending && !ss->spool.number && !ss->spoiled && !ss->account && !ss->import) free_session(ss);
+  if (!ss->pending && !ss->spool.number && !ss->spoiled && !ss->account && !ss->import && !buf_len(&ss->bulk)) free_session(ss);
+}
+
+struct session *session_waiter(struct store *s, const struct dir_account *a) {
+  if (!a->waiters) return NULL;
+  for (struct session *ss = s->waiters; ss; ss = ss->next_waiter)
+    if (ss->account == a->id) return ss;
+  return NULL;
+}
+
+void session_wait_over(struct store *s, struct session *ss) {
+  struct dir_account *a = dir_account(&s->dir, ss->account);
+  struct session **at = &s->waiters;
+  while (*at && *at != ss) at = &(*at)->next_waiter;
+  if (*at) *at = ss->next_waiter;
+  if (a && a->waiters) a->waiters--;
+  ss->next_waiter = NULL;
+  ss->waiting = ss->pending = false;
 }
 
 void session_unlock(struct store *s, struct session *ss) {
   struct dir_account *a = ss->account ? dir_account(&s->dir, ss->account) : NULL;
-  struct session *next = a && a->locked_by == ss ? a->wanted_by : NULL;
-  if (a && a->locked_by == ss) a->locked_by = NULL;
+  struct session *next = a && a->locked_by == ss ? session_waiter(s, a) : NULL;
+  if (a && a->locked_by == ss) {
+    a->locked_by = NULL;
+    a->asked = false;
+  }
   ss->open = false;
   ss->account = 0;
   buf_free(&ss->deletes);
   if (next) pop_open_now(s, next);
 }
 
-static void wait_no_more(struct store *s, struct session *ss) {
-  struct dir_account *a = dir_account(&s->dir, ss->account);
-  if (a && a->wanted_by == ss) a->wanted_by = NULL;
-  ss->waiting = ss->pending = false;
-}
 
 void session_drop_spool(struct store *s, struct session *ss) {
-  if (!ss->spool.file) return;
+  if (!ss->spool.made) return;
   struct drop_job *j = job_new(&drop_kind, sizeof *j, NULL, 0);
   if (!j) { /* no memory to have it done elsewhere */
     spool_drop(s->disk, &ss->spool);
@@ -114,7 +131,7 @@ void session_drop_spool(struct store *s, struct session *ss) {
 
 /* While a job is out its spool and its maildrop stay as they are: the job works on them. */
 void session_end(struct store *s, struct session *ss) {
-  if (ss->waiting) wait_no_more(s, ss);
+  if (ss->waiting) session_wait_over(s, ss);
   unlink_session(ss);
   if (ss->pending) {
     ss->gone = true;
@@ -154,6 +171,7 @@ void store_send(struct store *s, struct session *ss, uint16_t type) {
 /* --- a room is gone --- */
 
 void store_room_lost(struct store *s, enum room_kind kind, uint32_t number) {
+  if (kind == ROOM_SENDER) outbound_sender_lost(s, number, s->outbound.now_s);
   for (struct peer *p = s->peers, *next; p; p = next) {
     next = p->next;
     if (p->number != number || (p->kind != kind && p->kind != ROOM_KINDS)) continue;

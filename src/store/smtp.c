@@ -3,12 +3,17 @@
 
 #include <stdlib.h>
 
-#include "src/store/owner.h"
+#include "lib/mail/address.h"
+#include "lib/smtp/dsn.h"
+#include "src/store/brake.h"
+#include "src/store/delivered.h"
+#include "src/store/relay.h"
 
 enum {
   VERDICTS_MAX = 1024,
   /* smtpd's limit is on the message as the client sent it; trace headers come on top. */
   SIZE_SLACK = 64 * 1024,
+  KEPT_MAX = 4 * 1024 * 1024, /* addresses and the like of one message */
 };
 
 /* --- RCPT --- */
@@ -22,22 +27,29 @@ bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t
   return !quota || (held < quota && size <= quota - held);
 }
 
-/* Whether `size` more octets go into each of the mailboxes. With size 0, not known: any octet. */
-static bool have_room(const struct store *s, const struct dir_found *f, uint64_t size) {
-  for (size_t i = 0; i < f->count; i++)
-    if (!store_has_room(s, f->accounts[i], size)) return false;
-  return true;
+/* Whether `size` octets (0: not known) go into one of the mailboxes at least: the others do not stop it
+ * (src/store/partly.h). Where they go into none, they may later, or never. A mailbox that the message has by
+ * another address already is no reason to refuse this one. */
+static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size, int64_t now_s) {
+  bool ever = false;
+  for (size_t i = 0; i < f->count; i++) {
+    uint64_t quota = quota_of(s, f->accounts[i]);
+    if (store_has_room(s, f->accounts[i], size)) return RCPT_OURS;
+    ever |= !quota || size <= quota;
+  }
+  for (size_t i = 0; i < f->count; i++) told_mailbox_full(s, f->accounts[i], now_s);
+  return !f->count ? RCPT_OURS : ever ? RCPT_FULL : RCPT_TOO_BIG;
 }
 
-static enum rcpt_verdict verdict_on(struct store *s, struct slice address, uint64_t size) {
+static enum rcpt_verdict verdict_on(struct store *s, const struct relay_asked *asked, struct slice address,
+                                    uint64_t size) {
+  struct buf memory;
+  struct slice to;
+  buf_init(&memory, DIR_ADDRESS_MAX);
   dir_begin(&s->dir, &s->found);
-  switch (dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found)) {
-  case DIR_FOUND: return have_room(s, &s->found, size) ? RCPT_OURS : RCPT_FULL;
-  case DIR_UNKNOWN: return RCPT_UNKNOWN;
-  case DIR_ELSEWHERE: return RCPT_ELSEWHERE;
-  case DIR_TROUBLE: break;
-  }
-  return RCPT_TROUBLE;
+  enum rcpt_verdict v = relay_find(s, asked, address, &to, &memory);
+  buf_free(&memory);
+  return v == RCPT_OURS && !s->found.elsewhere_count ? room_in(s, &s->found, size, asked->now_s) : v;
 }
 
 /* Seen by a commit within this second; then the next commit looks anew. */
@@ -45,19 +57,39 @@ static bool low_space(const struct store *s, int64_t now_s) {
   return s->low_space_s && now_s - s->low_space_s <= 1 && now_s >= s->low_space_s;
 }
 
+static const char *const refusals[RCPT_VERDICTS] = {
+  [RCPT_UNKNOWN] = "550 5.1.1 no such address here",
+  [RCPT_ELSEWHERE] = "550 5.7.1 not our domain, and the session may not send elsewhere",
+  [RCPT_NOT_YOURS] = "553 5.7.1 the login may not use this sender address",
+  [RCPT_FULL] = "452 4.2.2 the mailbox is full",
+  [RCPT_TOO_BIG] = "552 5.2.2 larger than the whole quota",
+  [RCPT_NO_SPACE] = "452 4.3.1 the disk is nearly full",
+  [RCPT_TROUBLE] = "451 4.3.0 the address could not be looked up",
+};
+
 static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_rcpt q;
   if (!smtp_rcpt_get(m->payload, &q)) return false;
   uint8_t verdicts[VERDICTS_MAX];
   size_t n = 0;
   struct slice address;
+  const struct session *ss = session_find(p, m->tag);
+  const struct relay_asked asked = { ss, q.trusted, q.return_path, now_s };
+  bool yours = relay_sender_ok(s, ss, q.return_path);
   while (ipc_list_next(&q.addresses, &address)) {
     if (n == VERDICTS_MAX) return false;
-    enum rcpt_verdict v = verdict_on(s, address, q.size);
-    verdicts[n++] = v == RCPT_OURS && low_space(s, now_s) ? RCPT_NO_SPACE : v;
+    enum rcpt_verdict v = yours ? verdict_on(s, &asked, address, q.size) : RCPT_NOT_YOURS;
+    if ((v == RCPT_OURS || v == RCPT_LEAVES) && low_space(s, now_s)) v = RCPT_NO_SPACE;
+    if (v == RCPT_NO_SPACE) told_disk_full(s, now_s);
+    if (v != RCPT_OURS && v != RCPT_LEAVES) history_refused(s, q.return_path, address, refusals[v], now_s);
+    verdicts[n++] = v;
   }
   if (q.addresses.n || !n) return false;
-  smtp_verdicts_put(&s->out, &(struct smtp_verdicts){ .verdicts = slice_of(verdicts, n) });
+  struct buf may;
+  buf_init(&may, SMTP_YOURS_MAX);
+  if (!yours) relay_put_yours(s, ss, &may);
+  smtp_verdicts_put(&s->out, &(struct smtp_verdicts){ .verdicts = slice_of(verdicts, n), .yours = buf_slice(&may) });
+  buf_free(&may);
   store_send_to(s, p, smtp_verdicts_type, m->tag, -1);
   return true;
 }
@@ -89,6 +121,12 @@ struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind, 
   return j;
 }
 
+/* The message begins: of an earlier one nothing is kept. */
+static void note_arrival(struct session *ss, struct slice octets) {
+  free(ss->arrival);
+  ss->arrival = history_arrival_of(octets);
+}
+
 static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_spool q;
   if (!smtp_spool_get(m->payload, &q)) return false;
@@ -99,6 +137,7 @@ static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK)
     answer_spooled(s, ss, COMMIT_TOO_BIG);
   else {
+    if (!ss->spool.number) note_arrival(ss, q.chunk);
     struct spool_job *j = store_spool_job(s, &spool_kind, ss, q.chunk, now_s);
     if (j)
       session_ask(s, ss, &j->job);
@@ -128,22 +167,26 @@ static bool path_is_clean(struct slice path) {
   return true;
 }
 
-/* One block: the job, the queue id, then the head and the tail with nothing between them. */
+/* One block: the job, the queue id, the fingerprint, then the head and the tail with nothing between them. */
 static struct deliver_job *new_deliver_job(struct session *ss, const struct smtp_commit *q, int64_t now_s) {
   static const char label[] = "Return-Path: <";
   size_t head = sizeof label - 1 + q->return_path.n + 3;
   struct slice lacks = body_lacks(&ss->spool, q->tail);
-  struct deliver_job *d = job_new(&deliver_kind, sizeof *d + q->id.n + head + q->tail.n + lacks.n, ss, now_s);
+  size_t names = q->id.n + q->print.n;
+  struct deliver_job *d = job_new(&deliver_kind, sizeof *d + names + head + q->tail.n + lacks.n, ss, now_s);
   if (!d) return NULL;
   uint8_t *at = (uint8_t *)(d + 1);
   memcpy(at, q->id.p, q->id.n);
+  memcpy(at + q->id.n, q->print.p, q->print.n);
   d->name = slice_of(at, q->id.n);
-  at += q->id.n;
+  d->print = slice_of(at + q->id.n, q->print.n);
+  at += names;
   struct slice parts[] = { slice_str(label), q->return_path, SLICE(">\r\n"), q->tail, lacks };
   d->head = slice_of(at, head);
   d->tail = slice_of(at + head, q->tail.n + lacks.n);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
+  arena_init(&d->kept, KEPT_MAX);
   d->dots = q->dots;
   d->spool = ss->spool;
   d->size = head + ss->spool.size + d->tail.n;
@@ -151,22 +194,127 @@ static struct deliver_job *new_deliver_job(struct session *ss, const struct smtp
   return d;
 }
 
-static enum commit_outcome find_places(struct store *s, struct deliver_job *d, struct slice addresses) {
-  struct slice address;
+/* NOTIFY and ORCPT of the next recipient; nothing where none has any. */
+static bool next_dsn(struct slice *list, uint8_t *ret_notify, struct slice *ret_orcpt) {
+  struct slice item = SLICE_NONE;
+  bool none = !list->p;
+  if (!none && !ipc_list_next(list, &item)) return false;
+  *ret_notify = item.n ? item.p[0] : 0;
+  *ret_orcpt = slice_from(item, 1);
+  return none || item.n > 0;
+}
+
+/* The key under which partly.h knows a recipient elsewhere: of the address as the queue has it. */
+static uint64_t key_elsewhere(struct slice plain) {
+  struct buf wire;
+  buf_init(&wire, 2 * SMTP_PATH_MAX);
+  address_put_quoted(&wire, plain);
+  uint64_t key = partly_key(buf_slice(&wire));
+  buf_free(&wire);
+  return key;
+}
+
+/* A recipient elsewhere, unless it has the message already. */
+static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to, uint8_t notify, struct slice orcpt,
+                          struct slice forwarder) {
+  bool has = d->print.n && partly_has(&s->partly, d->print, key_elsewhere(to));
+  d->had |= has;
+  return has || relay_add(d, to, notify, orcpt, forwarder);
+}
+
+/* One recipient of the envelope: its mailboxes gather in s->found. */
+static bool find_recipient(struct store *s, const struct relay_asked *asked, struct deliver_job *d, struct slice address,
+                           uint8_t notify, struct slice orcpt) {
+  struct slice to;
+  struct buf memory;
+  buf_init(&memory, DIR_ADDRESS_MAX);
+  size_t before = s->found.elsewhere_count, boxes = s->found.count;
+  enum rcpt_verdict v = relay_find(s, asked, address, &to, &memory);
+  bool fine = v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(s, d, to, notify, orcpt, SLICE_NONE));
+  for (size_t i = before; fine && i < s->found.elsewhere_count; i++)
+    fine = add_elsewhere(s, d, s->found.elsewhere[i].target, notify, orcpt, s->found.elsewhere[i].forwarder);
+  buf_free(&memory);
+  /* Where it leads elsewhere only, those whom it leads to have the request with them. */
+  bool here = s->found.count > boxes || s->found.elsewhere_count == before;
+  if (fine && v == RCPT_OURS && here && (notify & SMTP_NOTIFY_SUCCESS)) fine = delivered_add(d, address, orcpt);
+  return fine;
+}
+
+/* Each recipient's mailboxes, or its place in the queue. Decided anew, and not by what RCPT was told. */
+static enum commit_outcome find_recipients(struct store *s, const struct session *ss, struct deliver_job *d,
+                                           const struct smtp_commit *q) {
+  struct slice addresses = q->addresses, dsn = q->dsn.n ? q->dsn : SLICE_NONE, address, orcpt;
+  const struct relay_asked asked = { ss, q->trusted, q->return_path, d->job.now_s };
+  uint8_t notify;
+  if (!relay_sender_ok(s, ss, q->return_path)) return COMMIT_TROUBLE;
+  if (!relay_authors_ok(s, ss, q->authors)) return COMMIT_NOT_YOURS;
   dir_begin(&s->dir, &s->found);
   while (ipc_list_next(&addresses, &address))
-    if (dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found) != DIR_FOUND)
-      return COMMIT_TROUBLE;
-  if (!s->found.count) return COMMIT_TROUBLE;
-  /* RCPT said there was room; a mailbox may be filled beyond its quota by one message, not by two. */
-  if (!have_room(s, &s->found, 0)) return COMMIT_NO_SPACE;
-  d->places = calloc(s->found.count, sizeof *d->places);
-  if (!d->places) return COMMIT_TROUBLE;
-  d->count = s->found.count;
-  for (size_t i = 0; i < d->count; i++) {
-    d->places[i] = (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
-    s->found.accounts[i]->coming += d->size;
+    if (!next_dsn(&dsn, &notify, &orcpt) || !find_recipient(s, &asked, d, address, notify, orcpt)) return COMMIT_TROUBLE;
+  return COMMIT_DONE;
+}
+
+static bool path_is_ours(const struct store *s, struct slice path) {
+  struct buf domain;
+  buf_init(&domain, DIR_ADDRESS_MAX);
+  dir_fold_domain(&domain, path);
+  bool ours = dir_is_ours(&s->dir, buf_slice(&domain));
+  buf_free(&domain);
+  return ours;
+}
+
+static bool set_letter(struct store *s, const struct session *ss, struct deliver_job *d, const struct smtp_commit *q) {
+  uint8_t flags = (q->eight_bit ? SEND_EIGHT_BIT : 0) | (path_is_ours(s, q->return_path) ? QUEUE_PATH_OURS : 0);
+  if (ss->account || q->trusted) flags |= SEND_OURS;
+  if (q->utf8) flags |= SEND_UTF8;
+  if (q->utf8_header) flags |= SEND_UTF8_HEADER;
+  d->letter = (struct queue_letter){ .ret = q->ret, .flags = flags, .account = ss->account };
+  d->letter.return_path = q->return_path.n ? arena_copy(&d->kept, q->return_path) : SLICE_NONE;
+  d->letter.envid = q->envid.n ? arena_copy(&d->kept, q->envid) : SLICE_NONE;
+  d->expires_s = d->job.now_s + (int64_t)s->conf->queue_lifetime;
+  return !d->kept.failed;
+}
+
+/* The mailboxes that get it. RCPT said that there was room for `size`; one may be filled beyond its quota by one
+ * message of unknown size, not by two. */
+static enum commit_outcome choose_places(struct store *s, struct deliver_job *d, uint64_t size) {
+  d->places = s->found.count ? calloc(s->found.count, sizeof *d->places) : NULL;
+  if (s->found.count && !d->places) return COMMIT_TROUBLE;
+  for (size_t i = 0; i < s->found.count; i++) {
+    struct dir_account *a = s->found.accounts[i];
+    bool has = partly_has(&s->partly, d->print, a->id);
+    bool full = !has && !store_has_room(s, a, size);
+    d->had |= has;
+    if (full) told_mailbox_full(s, a, d->job.now_s);
+    d->full |= full;
+    if (!has && !full) d->places[d->count++] = (struct deliver_place){ a->id, a->inbox, 0 };
   }
+  if (d->count || d->elsewhere_count) return COMMIT_DONE;
+  if (d->full) return d->had ? COMMIT_SOME_FULL : COMMIT_FULL;
+  return d->had ? COMMIT_DONE : COMMIT_TROUBLE; /* an envelope that leads to no one is never answered 250 */
+}
+
+/* Nobody waits for the message any more: when it comes again it is another. */
+static void forget_who_has_it(struct store *s, const struct deliver_job *d, struct slice addresses) {
+  struct slice address;
+  if (!d->print.n) return;
+  for (size_t i = 0; i < s->found.count; i++) partly_forget(&s->partly, d->print, s->found.accounts[i]->id);
+  for (size_t i = 0; i < s->found.elsewhere_count; i++)
+    partly_forget(&s->partly, d->print, key_elsewhere(s->found.elsewhere[i].target));
+  while (ipc_list_next(&addresses, &address)) partly_forget(&s->partly, d->print, key_elsewhere(address));
+}
+
+static enum commit_outcome find_places(struct store *s, const struct session *ss, struct deliver_job *d,
+                                       const struct smtp_commit *q) {
+  enum commit_outcome outcome = find_recipients(s, ss, d, q);
+  if (outcome != COMMIT_DONE) return outcome;
+  if ((d->elsewhere_count || d->dsn) && !set_letter(s, ss, d, q)) return COMMIT_TROUBLE;
+  outcome = choose_places(s, d, q->size);
+  if (outcome != COMMIT_DONE) return outcome;
+  if (!d->full) forget_who_has_it(s, d, q->addresses);
+  if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post)) return COMMIT_TROUBLE;
+  for (size_t i = 0; i < d->count; i++) dir_account(&s->dir, d->places[i].account)->coming += d->size;
+  brake_set(s, ss, d);
   return COMMIT_DONE;
 }
 
@@ -178,11 +326,43 @@ static bool check_list(struct slice addresses) {
   return n && !addresses.n;
 }
 
-static void refuse(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome) {
+/* The message is over, and nothing of it is kept; who logged in stays known. */
+static void forget_message(struct store *s, struct session *ss) {
+  if (ss->pending) {
+    session_end(s, ss);
+    return;
+  }
+  session_drop_spool(s, ss);
+  ss->spoiled = false;
+  session_relax(ss);
+}
+
+/* Answers without a job: nothing is written for this commit. */
+static void answer_now(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome) {
   struct session *ss = session_find(p, tag);
-  if (ss) session_end(s, ss);
-  smtp_committed_put(&s->out, &(struct smtp_committed){ .outcome = outcome });
+  struct buf may;
+  buf_init(&may, SMTP_YOURS_MAX);
+  if (outcome == COMMIT_NOT_YOURS) relay_put_yours(s, ss, &may);
+  if (ss) forget_message(s, ss);
+  smtp_committed_put(&s->out, &(struct smtp_committed){ .outcome = outcome, .yours = buf_slice(&may) });
+  buf_free(&may);
   store_send_to(s, p, smtp_committed_type, tag, -1);
+}
+
+static const char *refused_message(enum commit_outcome outcome) {
+  switch (outcome) {
+  case COMMIT_NO_SPACE: return "452 4.3.1 the disk is full: nothing of the message was kept";
+  case COMMIT_TOO_BIG: return "552 5.3.4 the message is too large";
+  case COMMIT_FULL:
+  case COMMIT_SOME_FULL: return "452 4.2.2 a mailbox is full";
+  default: return "451 4.3.0 the message could not be kept now";
+  }
+}
+
+static struct slice first_of(struct slice addresses) {
+  struct slice first = SLICE_NONE;
+  ipc_list_next(&addresses, &first);
+  return first;
 }
 
 static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
@@ -191,7 +371,7 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
     return false;
   struct session *ss = session_get(p, m->tag);
   if (!ss) {
-    refuse(s, p, m->tag, COMMIT_TROUBLE); /* no memory; and so nothing was spooled before */
+    answer_now(s, p, m->tag, COMMIT_TROUBLE); /* no memory; and so nothing was spooled before */
     return true;
   }
   if (ss->pending) return false;
@@ -199,15 +379,20 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   struct deliver_job *d = NULL;
   if (outcome == COMMIT_DONE) {
     d = new_deliver_job(ss, &q, now_s);
-    outcome = d ? find_places(s, d, q.addresses) : COMMIT_TROUBLE;
+    outcome = d ? find_places(s, ss, d, &q) : COMMIT_TROUBLE;
   }
-  if (outcome != COMMIT_DONE) {
+  if (outcome != COMMIT_DONE || !(d->count || d->elsewhere_count)) { /* or all of them have it */
     struct store_job *j = d ? &d->job : NULL;
     job_free(&j);
-    refuse(s, p, m->tag, outcome);
+    if (outcome != COMMIT_DONE) history_refused(s, q.return_path, first_of(q.addresses), refused_message(outcome), now_s);
+    answer_now(s, p, m->tag, outcome);
     return true;
   }
   d->job.free_least = s->conf->store_free_space;
+  if (!ss->spool.number) note_arrival(ss, q.tail);
+  d->arrival = ss->arrival;
+  d->login = ss->account;
+  ss->arrival = NULL;
   ss->spool = (struct spool){ 0 };
   session_ask(s, ss, &d->job);
   return true;
@@ -226,12 +411,26 @@ void deliver_count(struct store *s, const struct deliver_job *d) {
   if (d->job.low_space) s->low_space_s = d->job.now_s;
 }
 
+/* Who has the message is not to get it again with the others. */
+static void remember(struct store *s, const struct deliver_job *d) {
+  if (d->job.result != JOB_DONE || !d->full) return;
+  for (size_t i = 0; i < d->count; i++) partly_keep(&s->partly, d->print, d->places[i].account);
+  for (size_t i = 0; i < d->elsewhere_count; i++)
+    partly_keep(&s->partly, d->print, partly_key(d->elsewhere[i].address));
+}
+
 void deliver_finish(struct store *s, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   deliver_count(s, d);
+  if (j->result == JOB_DONE && d->elsewhere_count) outbound_fresh(s, d->elsewhere, d->elsewhere_count, j->now_s);
+  if (j->result == JOB_DONE && d->brake.why) brake_tell(s, d, j->now_s);
+  if (j->result == JOB_DONE && d->dsn) report_finish(s, &d->dsn->post, j->now_s);
+  remember(s, d);
+  if (j->result == JOB_DONE) history_delivered(s, d, d->arrival);
   struct session *ss = session_answered(s, j);
   if (!ss) return;
-  answer_committed(s, ss, outcome_of(j->result));
+  bool done = j->result == JOB_DONE;
+  answer_committed(s, ss, done && d->full ? COMMIT_SOME_FULL : outcome_of(j->result));
   session_relax(ss);
 }
 
@@ -241,7 +440,18 @@ static bool drop(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct smtp_drop q;
   if (!smtp_drop_get(m->payload, &q)) return false;
   struct session *ss = session_find(p, m->tag);
-  if (ss) session_end(s, ss);
+  if (ss) forget_message(s, ss);
+  return true;
+}
+
+static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
+  struct smtp_bye q;
+  struct session *ss = session_find(p, m->tag);
+  if (!smtp_bye_get(m->payload, &q)) return false;
+  if (ss) {
+    ss->account = 0;
+    session_end(s, ss);
+  }
   return true;
 }
 
@@ -251,6 +461,7 @@ bool smtp_message(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   case smtp_spool_type: return spool(s, p, m, now_s);
   case smtp_commit_type: return commit(s, p, m, now_s);
   case smtp_drop_type: return drop(s, p, m);
+  case smtp_bye_type: return end(s, p, m);
   default: return false;
   }
 }

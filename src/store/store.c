@@ -29,6 +29,10 @@ static bool open_database(struct store *s, struct buf *err) {
     r = dir_load(&s->dir, db);
     fine = r == DB_OK || open_failed(err, "the accounts in the mail database can't be read", r, db);
   }
+  if (fine) {
+    r = outbound_load(s, db);
+    fine = r == DB_OK || open_failed(err, "the queue in the mail database can't be read", r, db);
+  }
   db_close(&db);
   return fine;
 }
@@ -64,6 +68,10 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
   s->shell = *shell;
   s->tidy.step = TIDY_REST;
   dir_init(&s->dir);
+  s->dir.hostname = conf->hostname;
+  outbound_init(s);
+  history_init(&s->history);
+  partly_init(&s->partly);
   if (!start(s, err)) store_free(&s);
   return s;
 }
@@ -76,8 +84,11 @@ void store_free(struct store **s) {
     struct peer *p = x->peers;
     store_room_lost(x, p->kind, p->number);
   }
+  outbound_free(x);
+  history_free(&x->history);
   dir_free(&x->dir);
   dir_found_free(&x->found);
+  partly_free(&x->partly);
   buf_free(&x->out);
   free(x);
   *s = NULL;
@@ -85,6 +96,7 @@ void store_free(struct store **s) {
 
 void store_reconfigure(struct store *s, const struct conf *conf) {
   s->conf = conf;
+  s->dir.hostname = conf->hostname;
   rules_changed(s);
 }
 
@@ -99,6 +111,7 @@ bool store_message(struct store *s, enum room_kind kind, uint32_t number, const 
   case ROOM_POP3D: return pop_message(s, p, m, now_s);
   case ROOM_AUTH: return grant_message(s, p, m, now_s);
   case ROOM_COLLECTOR: return collect_message(s, p, m, now_s);
+  case ROOM_SENDER: return outbound_message(s, p, m, now_s);
   case ROOM_CLI: return admin_message(s, p, m, now_s);
   default: return false;
   }
@@ -107,6 +120,7 @@ bool store_message(struct store *s, enum room_kind kind, uint32_t number, const 
 void store_finish(struct store *s, struct store_job *job) {
   s->jobs_out--;
   if (job->group > s->groups) s->groups = job->group;
+  if (job->result == JOB_NO_SPACE) told_disk_full(s, job->now_s);
   if (job->kind->finish) job->kind->finish(s, job);
   if (!job->again) {
     job_free(&job);
@@ -120,6 +134,7 @@ void store_finish(struct store *s, struct store_job *job) {
 uint64_t store_jobs_out(const struct store *s) { return s->jobs_out; }
 
 void store_stop(struct store *s) {
+  history_flush(s, s->outbound.now_s);
   s->stopping = true;
   for (struct peer *p = s->peers; p; p = p->next)
     while (p->kind == ROOM_CLI && p->sessions) session_end(s, p->sessions);

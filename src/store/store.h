@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "ipc/ipc.h"
 #include "ipc/rooms.h"
+#include "lib/base/log.h"
 #include "lib/disk/disk.h"
 
 struct store;        /* the owner's side */
@@ -39,7 +40,15 @@ struct store_shell {
   void (*enqueue)(void *arg, struct store_job *job, bool is_write);
   /* Moves the receiver's rule state of a session (auth's grant). */
   void (*set_state)(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state);
+  struct log *log; /* NULL: nothing is logged */
+  /* store_due() is to be called at that time (INT64_MAX: not at all), in place of any time asked for before. */
+  void (*wake_at)(void *arg, int64_t at_s);
+  /* Octets that nobody can guess. */
+  void (*random)(void *arg, void *to, size_t n);
 };
+
+/* Mail in the queue is due. */
+void store_due(struct store *s, int64_t now_s);
 
 /* What the shell does besides: see main.c. */
 /* Jobs that are out, from enqueue() to store_finish(). */
@@ -83,6 +92,9 @@ bool store_job_is_slow(const struct store_job *job);
 uint32_t store_job_command_line(const struct store_job *job);
 struct store_job *store_job_next(const struct store_job *job);
 void store_job_link(struct store_job *job, struct store_job *next);
+/* A login waits for a maildrop: store_tick() is to be called each second. */
+bool store_waits(const struct store *s);
+void store_tick(struct store *s);
 /* To be called each STORE_TIDY_EVERY_S: begins a round of what is done by the clock (tidy.c), unless one is
  * under way. */
 enum { STORE_TIDY_EVERY_S = 60 };

@@ -262,6 +262,7 @@ static void tidy_finish(struct store *s, struct store_job *j) {
 }
 
 void store_tidy(struct store *s, int64_t now_s) {
+  outbound_housekeeping(s, now_s);
   if (s->tidy.out || s->stopping) return;
   s->tidy.now_s = now_s;
   s->tidy.step = TIDY_EXPIRE;

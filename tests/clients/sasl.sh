@@ -125,6 +125,57 @@ for m in scram-sha-256-plus scram-sha-1-plus scram-sha-256 scram-sha-1 cram-md5 
   ok "qasid fetch $m, wrong password" no q_list $m wrong
 done
 
+# --- nothing named: our clients choose alike (lib/sasl/login.h) ---
+q_chooses() { # NAME COMMAND…: the AUTH commands that were sent
+  local name=$1
+  shift
+  echo "secret-$name" | cat - mail.txt 2>/dev/null | q "$@" --verbose --ca "$ca" --starttls --password-stdin 2>&1 | grep -ao 'AUTH [A-Z0-9-]* (' | tr -d '(\n'
+}
+send_as() { q_chooses "$1" send "smtp://$1@example.org@localhost:$submission" --from "$1@example.org" --to bob@example.org; }
+list_as() { q_chooses "$1" fetch "pop3://$1@example.org@localhost:$pop3" --list; }
+ok "qasid send takes the best" is "$(send_as alice)" "AUTH SCRAM-SHA-256-PLUS "
+ok "qasid fetch likewise" is "$(list_as alice)" "AUTH SCRAM-SHA-256-PLUS "
+ok "and for a server that has only a hash PLAIN after it: send" is "$(send_as plain)" "AUTH SCRAM-SHA-256-PLUS AUTH PLAIN "
+ok "fetch" is "$(list_as plain)" "AUTH SCRAM-SHA-256-PLUS AUTH PLAIN "
+
+# --- names and passwords beyond ASCII, composed here and decomposed there (RFC 8265, RFC 4013) ---
+nfc=$'gr\xc3\xbc\xc3\x9f-7' nfd=$'gru\xcc\x88\xc3\x9f-7'
+q account add $'J\xc3\xbcrgen@example.org' --scram --password-stdin <<<"$nfd" >/dev/null
+ok "an account of that name in another spelling is refused" no q account add $'ju\xcc\x88rgen@example.org' --password-stdin <<<x
+ok "also by capitals" no q account add $'J\xc3\x9cRGEN@example.org' --password-stdin <<<x
+ok "and a name with what nobody can see" no q account add $'a\xe2\x80\x8b@example.org' --password-stdin <<<x
+ok "which left nothing behind" no grep -q $'\xe2\x80\x8b' <(q account list)
+ok "any spelling names it" q account quota $'JU\xcc\x88RGEN@example.org' 5M
+export LC_ALL=C.UTF-8
+gsasl_umlaut() { # MECHANISM NAME PASSWORD
+  timeout 20 gsasl --smtp --connect "localhost:$submission" --x509-ca-file="$ca" --mechanism="$1" --hostname=localhost --service=smtp \
+    --authentication-id="$2" --password="$3" --no-cb </dev/null
+}
+for m in SCRAM-SHA-256 SCRAM-SHA-1 PLAIN; do
+  ok "gsasl $m, as typed" says '^235 ' gsasl_umlaut $m $'j\xc3\xbcrgen@example.org' "$nfc"
+  ok "gsasl $m, decomposed" says '^235 ' gsasl_umlaut $m $'ju\xcc\x88rgen@example.org' "$nfd"
+  ok "gsasl $m, another password" says '^535 ' gsasl_umlaut $m $'j\xc3\xbcrgen@example.org' gruss-7
+done
+umlaut_list() { echo "$3" | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://$2@localhost:$pop3"; }
+for m in scram-sha-256-plus scram-sha-1 plain login user; do
+  ok "qasid fetch $m, composed" umlaut_list $m j%C3%BCrgen%40example.org "$nfc"
+  ok "qasid fetch $m, decomposed" umlaut_list $m ju%CC%88rgen%40example.org "$nfd"
+  ok "qasid fetch $m, without the dots" no umlaut_list $m jurgen%40example.org "$nfc"
+done
+poplib_user() { # NAME PASSWORD: Python's, with USER and PASS
+  python3 - "$pop3s" "$@" <<'EOS'
+import poplib, ssl, sys
+p = poplib.POP3_SSL("localhost", int(sys.argv[1]), context=ssl._create_unverified_context())
+p.user(sys.argv[2]), p.pass_(sys.argv[3]), p.quit()
+EOS
+}
+ok "poplib, USER and PASS" poplib_user $'j\xc3\xbcrgen@example.org' "$nfc"
+ok "poplib, decomposed" poplib_user $'ju\xcc\x88rgen@example.org' "$nfd"
+ok "curl pop3, PLAIN, decomposed" curl -sS --cacert "$ca" --ssl-reqd --user $'ju\xcc\x88rgen@example.org'":$nfd" --login-options "AUTH=PLAIN" "pop3://localhost:$pop3/"
+ok "mpop scram-sha-256" mpop --host=localhost --port="$pop3" --tls=off --auth=scram-sha-256 --user=$'j\xc3\xbcrgen@example.org' --passwordeval="echo $nfd" \
+  --delivery=maildir,box --uidls-file="$dir/uidls-umlaut" --keep=on
+export LC_ALL=C
+
 # --- an account without a recoverable password ---
 plain_list() { echo secret-plain | q fetch --ca "$ca" --starttls --auth "$1" --password-stdin --list "pop3://plain@example.org@localhost:$pop3"; }
 ok "an ordinary account logs in with PLAIN" plain_list plain

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct buf b;
   buf_init(&b, 1024);
   address_put(&b, &a);
+  a.utf8 = slice_has_high(address_local(&a)); /* its U-labels are A-labels now */
   if (address_parse(buf_slice(&b), &again) || memcmp(&a, &again, sizeof a)) abort();
   buf_free(&b);
   return 0;

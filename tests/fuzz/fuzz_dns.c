@@ -9,6 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct slice all = slice_of(data, size);
   dns_packet_hosts(all, "a.example", DNS_TYPE_SRV, &answer);
   dns_packet_hosts(all, "a.example", DNS_TYPE_MX, &answer);
+  dns_packet_texts(all, "a.example", DNS_TYPE_TXT, &answer);
+  dns_packet_texts(all, "a.example", DNS_TYPE_PTR, &answer);
   dns_packet_addresses(all, "a.example", DNS_TYPE_A, &found);
   dns_packet_addresses(all, "a.example", DNS_TYPE_AAAA, &found);
   dns_answer_get(all, &answer);

@@ -11,6 +11,8 @@
 #include "ipc/front_keys.h"
 #include "ipc/parent_room.h"
 #include "ipc/pop3d_store.h"
+#include "ipc/sender_keys.h"
+#include "ipc/sender_store.h"
 #include "ipc/smtpd_store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,6 +39,8 @@ TRY(ipc_front_auth, FRONT_AUTH_MESSAGES)
 TRY(ipc_front_keys, FRONT_KEYS_MESSAGES)
 TRY(ipc_parent_room, PARENT_ROOM_MESSAGES)
 TRY(ipc_pop3d_store, POP3D_STORE_MESSAGES)
+TRY(ipc_sender_keys, SENDER_KEYS_MESSAGES)
+TRY(ipc_sender_store, SENDER_STORE_MESSAGES)
 TRY(ipc_smtpd_store, SMTPD_STORE_MESSAGES)
 
 static const struct {
@@ -47,6 +51,7 @@ static const struct {
   { &ipc_front_auth, try_ipc_front_auth },   { &ipc_front_keys, try_ipc_front_keys },
   { &ipc_parent_room, try_ipc_parent_room }, { &ipc_pop3d_store, try_ipc_pop3d_store },
   { &ipc_collector_auth, try_ipc_collector_auth }, { &ipc_collector_store, try_ipc_collector_store },
+  { &ipc_sender_keys, try_ipc_sender_keys }, { &ipc_sender_store, try_ipc_sender_store },
   { &ipc_smtpd_store, try_ipc_smtpd_store }, { &ipc_dialer_resolver, try_ipc_dialer_resolver },
 };
 

@@ -25,7 +25,7 @@ static void set_up(struct script *t, const uint8_t *choice) {
 static void look(const struct script *t) {
   for (size_t i = 0; i < t->c->count; i++) {
     const struct pop3_item *m = &t->c->items[i];
-    if (m->state == POP3_DELETED && m->wish != POP3_DELETE && (m->wish != POP3_MOVE || t->unsafe)) abort();
+    if (m->state == POP3_DELETED && (m->wish != POP3_MOVE || t->unsafe)) abort();
   }
   if ((t->c->end != POP3_END_NONE) != (t->c->proto.want == PROTO_CLOSE)) abort();
 }

@@ -18,7 +18,7 @@ static void read_lines(struct slice in) {
     if (line.n + 2 > POP3_REPLY_MAX) abort();
     if (pop3_reply_parse(line, &r)) pop3_reply_timestamp(r.text, &text);
     pop3_reply_pair(line, &a, &b);
-    if (pop3_reply_uidl(line, &a, &text) && (text.n < 1 || text.n > 70)) abort();
+    if (pop3_reply_uidl(line, &a, &text) && text.n < 1) abort();
   }
 }
 

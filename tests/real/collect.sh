@@ -165,12 +165,14 @@ ok "without TLS, APOP shows no password" comes_to "$id" result '^2 fetched$'
 drop cut-a 6
 cp "$dir/remote/cut-a.json" "$dir/cut.json"
 id=$(collect five "pop3s://cut-a@127.0.0.1:$tls" secret --delete)
-ok "a connection that is lost inside a message" comes_to "$id" result 'connection was lost'
-ok "deletes nothing" left_there cut-a 6
-ok "and leaves what came" is "$(count_of five)" 2
+ok "a message at which the connection is lost is stepped over, and named" \
+  comes_to "$id" result '^5 fetched, 5 deleted there, 1 stepped over: message 3 \(cut-a-2-[0-9]*\): the connection was lost'
+ok "it is there still" left_there cut-a 1
+ok "and in the list" comes_to "$id" stepped-over '^cut-a-2-[0-9]*$'
 touch "$dir/remote/mended"
 again "$id"
-ok "the rest comes the next time, and only that" comes_to "$id" result '^4 fetched, 6 deleted there$'
+ok "it is tried again the next time, and only that" comes_to "$id" result '^1 fetched, 1 deleted there$'
+ok "(and is no more in the list)" comes_to "$id" stepped-over '^$'
 ok "each once" once five "$dir/cut.json"
 
 drop stall-a 1
@@ -181,6 +183,91 @@ id=$(collect three "pop3s://good-d@127.0.0.1:$tls" secret)
 ok "holds up no other" comes_to "$id" result '^5 fetched$'
 ok "and can be left" bash -c "'$qasid_bin' -c '$dir/qasid.conf' account collect pause $stalled"
 ok "at once" comes_to "$stalled" state '^paused$'
+
+# --- servers that use a UIDL again, give two messages one, cut off, do not stuff dots, have long ones ---
+box() { # USER [UIDL TEXT]…: the other server's maildrop
+  python3 -c 'import json,sys
+a = sys.argv[2:]
+json.dump([[a[i], a[i + 1].encode().decode("unicode_escape")] for i in range(0, len(a), 2)], open(sys.argv[1], "w"))' "$dir/remote/$1.json" "${@:2}"
+}
+retrieved() { grep -c "^retr $1 $2\$" "$dir/remote/said"; }
+add nine
+M1='Subject: first\r\n\r\none\r\n' M2='Subject: second\r\n\r\ntwo\r\n' M3='Subject: third\r\n\r\nthr\r\n'
+
+box good-twins u1 "$M1" u2 "$M2" u2 "$M3"
+cp "$dir/remote/good-twins.json" "$dir/twins.json"
+id=$(collect nine "pop3s://good-twins@127.0.0.1:$tls" secret --delete)
+ok "messages that share a UIDL all come" comes_to "$id" result '^3 fetched, 3 deleted there$'
+ok "each once" once nine "$dir/twins.json"
+box good-twins u2 'Subject: again1\r\n\r\ntwo\r\n'
+again "$id"
+ok "a UIDL that is used again is another message" comes_to "$id" result '^1 fetched, 1 deleted there$'
+ok "(it is here)" is "$(count_of nine)" 4
+q account collect delete "$id"
+
+add ten
+box good-keep u1 "$M1" u2 "$M2" u2 "$M3"
+cp "$dir/remote/good-keep.json" "$dir/keep.json"
+id=$(collect ten "pop3s://good-keep@127.0.0.1:$tls" secret)
+ok "kept there, twins come too" comes_to "$id" result '^3 fetched$'
+again "$id"
+ok "and once" comes_to "$id" result '^nothing new$'
+box good-keep u1 "$M1"'more\r\n' u2 "$M2" u2 "$M3"
+again "$id"
+ok "with another size it is another message" comes_to "$id" result '^1 fetched$'
+box good-keep
+again "$id"
+box good-keep u1 'Subject: f1rst\r\n\r\none\r\nmore\r\n' u2 "$M2"
+again "$id"
+ok "what was gone for a while and comes back is looked at" comes_to "$id" result '^1 fetched$'
+q account collect delete "$id"
+
+add eleven
+box liar-a u-short "$M1" u2 "$M2" u3 "$M3"
+id=$(collect eleven "pop3s://liar-a@127.0.0.1:$tls" secret --delete)
+ok "what came short stays there, what came behind it goes" \
+  comes_to "$id" result '^3 fetched, 2 deleted there, 1 stepped over: message 1 \(u-short\): fewer octets came than are listed$'
+ok "(so it is)" left_there liar-a 1
+before=$(retrieved liar-a u-short)
+again "$id"
+ok "it is fetched again" test "$(retrieved liar-a u-short)" -gt "$before"
+ok "never deleted" left_there liar-a 1
+ok "and here once" is "$(count_of eleven)" 3
+ok "the list names it" comes_to "$id" stepped-over '^u-short$'
+ok "it can be left out" q account collect leave-out "$id" u-short
+before=$(retrieved liar-a u-short)
+again "$id"
+ok "then it is not fetched" is "$(retrieved liar-a u-short)" "$before"
+ok "and the result says so" comes_to "$id" result '^1 left out$'
+ok "and taken in again" q account collect take-in "$id" u-short
+ok "(once)" no q account collect take-in "$id" u-short
+q account collect delete "$id"
+
+add twelve
+box dots-a u1 '.\r\n..\r\nx\r\n' u2 "$M2" u3 "$M3"
+id=$(collect twelve "pop3s://dots-a@127.0.0.1:$tls" secret --delete)
+ok "a message that puts the session out of step is stepped over" \
+  comes_to "$id" result '^2 fetched, 2 deleted there, 1 stepped over: message 1 \(u1\): '
+ok "and is there still" left_there dots-a 1
+again "$id"
+ok "in the next run too" comes_to "$id" result '^1 stepped over: message 1 \(u1\): '
+ok "and nothing of it is here" is "$(count_of twelve)" 2
+q account collect delete "$id"
+
+box good-long "$(printf 'x%.0s' {1..90})" "$M1" 'b l a n k' "$M2"
+id=$(collect twelve "pop3s://good-long@127.0.0.1:$tls" secret --delete)
+ok "UIDLs that are none by RFC 1939 are known by their digests" comes_to "$id" result '^2 fetched, 2 deleted there$'
+q account collect delete "$id"
+
+# An account that fetches from itself doubles its mail once, not in each run.
+before=$(count_of twelve)
+id=$(collect twelve "pop3s://twelve@example.org@localhost:$pop3s" secret-twelve)
+ran "$id"
+again "$id"
+again "$id"
+ok "a circle is seen" comes_to "$id" result 'came through this collection before'
+ok "and ends" is "$(count_of twelve)" $((2 * before))
+q account collect delete "$id"
 
 # --- trouble here ---
 drop good-q 8 2000

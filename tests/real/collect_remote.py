@@ -10,6 +10,8 @@ Prints its ports: plain (with STLS), TLS, TLS with the other certificate. FOLDER
     endless  a line without end           cut      hangs up inside the third message
     nouidl   has no UIDL                  inject   says more behind its answer to STLS
     apop     takes APOP alone             slow     a little pause before each message
+    liar     LIST says 5000 of a message that has "short" in its UIDL
+    dots     does not stuff the first line of a message
 """
 import hashlib, json, os, random, socket, ssl, sys, threading, time
 
@@ -96,7 +98,7 @@ class Session:
         return True
 
     def do_LIST(self, rest):
-        self.put("+OK\r\n" + "".join("%d %d\r\n" % (i + 1, len(t)) for i, (_, t) in enumerate(self.drop)) + ".\r\n")
+        self.put("+OK\r\n" + "".join("%d %d\r\n" % (i + 1, 5000 if self.fault == "liar" and "short" in u else len(t)) for i, (u, t) in enumerate(self.drop)) + ".\r\n")
         return True
 
     def do_UIDL(self, rest):
@@ -112,11 +114,13 @@ class Session:
         if self.fault == "cut" and n == 3 and not os.path.exists(folder + "/mended"):
             self.put(b"+OK\r\n" + text[: len(text) // 2])
             return False
-        self.put(b"+OK\r\n" + b"".join(b"." + l if l.startswith(b".") else l for l in text.splitlines(True)) + b".\r\n")
+        lines = text.splitlines(True)
+        first = lines[:1] if self.fault == "dots" else []
+        self.put(b"+OK\r\n" + b"".join(first) + b"".join(b"." + l if l.startswith(b".") else l for l in lines[len(first):]) + b".\r\n")
         return True
 
     def do_DELE(self, rest):
-        self.gone.add(self.drop[int(rest) - 1][0])
+        self.gone.add(int(rest) - 1)
         self.put("+OK\r\n")
         return True
 
@@ -129,9 +133,9 @@ class Session:
             path = "%s/%s.json" % (folder, self.user)
             if self.gone and os.path.exists(path):
                 with open(path) as f: now = json.load(f)
-                with open(path + ".new", "w") as f: json.dump([m for m in now if m[0] not in self.gone], f)
+                with open(path + ".new", "w") as f: json.dump([m for m in now if m not in [self.drop[i] for i in self.gone]], f)
                 os.rename(path + ".new", path)
-            for u in sorted(self.gone): said("deleted", self.user, u)
+            for i in sorted(self.gone): said("deleted", self.user, self.drop[i][0])
         self.put("+OK bye\r\n")
         return False
 

@@ -62,8 +62,22 @@ class Server:
     def command(self, *words, stdin=b""):
         return subprocess.run([self.binary, "-c", self.conf, *words], input=stdin, capture_output=True, check=True, timeout=60).stdout
 
+    def rows(self, *words):
+        """A command's rows, each with its values between blanks; none of a command that has no rows to show."""
+        if words[:2] == ("account", "legacy"):  # the simulated world's name for it
+            self.command("account", "passwd", words[2], "--password-stdin",
+                         "--legacy-auth" if words[3] == "on" else "--no-legacy-auth", stdin=words[4].encode())
+            return []
+        try:
+            said = self.command("--json", *words)
+        except subprocess.CalledProcessError as e:
+            if b"--json means nothing" not in e.stderr:
+                raise
+            said = self.command(*words) and b""
+        return [" ".join(str(v) for v in row.values()).encode() for row in json.loads(said or b"[]")]
+
     def configure(self):
-        """On ports that are free now."""
+        """On ports that are free now. No DNS server answers: mail for elsewhere waits."""
         held = []
         while len(held) < len(SERVICES):
             # Below the range of outgoing connections: other tests may hold thousands of ports up there.
@@ -80,9 +94,11 @@ class Server:
         shutil.copy(CERTIFICATE[1], self.dir + "/key.pem")
         lines = {"hostname": '"mx.example.org"', "tls_certificates": '{ "%s/cert.pem" }' % self.dir,
                  "tls_keys": '{ "%s/key.pem" }' % self.dir, "data_dir": '"%s/data"' % self.dir, "run_dir": '"%s/run"' % self.dir,
-                 "smtpd_processes": "1", "pop3d_processes": "1"}
+                 "smtpd_processes": "1", "pop3d_processes": "1", "dns_servers": '{ "127.0.0.1@9" }'}
         lines.update({"listen_" + n: '{ "0.0.0.0:%d" }' % p for n, p in self.ports.items()})
-        lines.update(self.options)
+        # Clients from elsewhere come from the loopback (see Client): its networks are those that are meant.
+        lines.update({name: re.sub(r'"\d+\.(\d+\.\d+\.\d+/\d+)"', r'"127.\1"', value) if name.endswith("_networks") else value
+                      for name, value in self.options.items()})
         self.conf = self.dir + "/qasid.conf"
         with open(self.conf, "w") as f:
             f.writelines("%s = %s\n" % kv for kv in lines.items())
@@ -369,8 +385,12 @@ class Play:
             if found != (words[0] == "mail"):
                 raise Failed("%s in %s's mailbox: %s" % (pattern, words[1], found))
 
+    def logged(self, pattern):
+        with open(self.server.dir + "/log", "rb") as f:
+            return any(self.matches(line, pattern) for line in f.read().splitlines())
+
     def step(self, line):
-        m = re.match(r"(?:(\w+) )?(C|S|C-|S\*|connect|has|hasnt|secure|drop|expect|kill|restart|qasid)(?:\((\d+)\))?(?:[: ] ?(.*))?$", line)
+        m = re.match(r"(?:(\w+) )?(C|S|C-|S\*|connect|has|hasnt|secure|drop|expect|kill|restart|qasid|log|nolog)(?:\((\d+)\))?(?:[: ] ?(.*))?$", line)
         if not m:
             raise Failed("not understood")
         name, verb, times, text = m.group(1) or "", m.group(2), int(m.group(3) or 1), m.group(4) or ""
@@ -400,8 +420,16 @@ class Play:
         elif verb == "expect":
             self.expect(c, text)
         elif verb == "qasid":
-            said = self.server.command("--json", *text.split(" "))
-            c.reply = [" ".join(str(v) for v in row.values()).encode() for row in json.loads(said or b"[]")]
+            c.reply = self.server.rows(*text.split(" "))
+        elif verb == "log":
+            end = time.monotonic() + 3
+            while not self.logged(text):
+                if time.monotonic() > end:
+                    raise Failed("no such line in the log")
+                time.sleep(0.01)
+        elif verb == "nolog":
+            if self.logged(text):
+                raise Failed("there is such a line in the log")
         elif verb == "kill":
             self.server.kill(text)
         elif verb == "restart":
@@ -434,7 +462,7 @@ def main():
     global CERTIFICATE
     binary = os.path.abspath(sys.argv[1])
     files = sys.argv[2:] or [os.path.join(CONV, f) for f in sorted(os.listdir(CONV)) if f.endswith(".conv")]
-    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=16")
     with tempfile.TemporaryDirectory(prefix="qasid-conv-cert.") as folder:
         CERTIFICATE = (folder + "/cert.pem", folder + "/key.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=mx.example.org",

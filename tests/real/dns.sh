@@ -35,7 +35,6 @@ lookup() {
 }
 hosts_are() { is "$(awk 'NR > 1 {$1 = $1; print}' "$dir/hosts")" "$1"; }
 says() { grep -q -- "$1" "$dir/said" || { cat "$dir/said"; return 1; }; }
-all() { local step; for step; do eval "$step" || { echo "in: $step"; return 1; }; done; }
 
 # --- a real server ---
 ok "dnsmasq: services in their order, with addresses" all 'lookup real 0 _pop3s._tcp.d.example srv' \

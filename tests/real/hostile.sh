@@ -10,6 +10,7 @@ option smtp_data_timeout 10
 option pop3_login_timeout 10
 option tls_handshake_timeout 2
 option connections_per_address 300
+option auth_mechanisms '{ "PLAIN", "LOGIN", "CRAM-MD5" }'
 add alice bob sam dan eve tom
 serve
 export server

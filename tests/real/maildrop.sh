@@ -7,6 +7,7 @@ qasid_bin=$1
 begin
 option undelete_time 7d
 option pop3_steal_after 1s
+option pop3_lock_wait 0
 add alice
 serve
 python3 - "$smtp" "$pop3" >"$dir/said" 2>&1 <<'PY'
@@ -40,7 +41,7 @@ assert say(b"DELE 2").startswith(b"+OK") and say(b"QUIT").startswith(b"+OK")
 PY
 ok "an accepted socket has keepalive on, first after a minute" grep -qE 'timer:\(keepalive,(5[0-9]|60|1min)' "$dir/said"
 ok "the log tells whose marks were forgotten, and how many" \
-  wait_log 'why=peer-gone-no-quit .*user=alice@example.org .*marked=2 deleted=0 .*forgotten=2'
+  wait_log 'why=peer-gone-no-quit .*login=alice@example.org .*marked=2 deleted=0 .*forgotten=2'
 python3 - "$pop3" >"$dir/said2" 2>&1 <<'PY'
 import hashlib, re, socket, sys, time
 class Pop:
@@ -63,8 +64,8 @@ assert b.say(b"STAT").startswith(b"+OK 2 ") and b.say(b"QUIT").startswith(b"+OK"
 print("taken over")
 PY
 ok "a login takes the maildrop from an idle session, not from a busy one" grep -qx "taken over" "$dir/said2"
-ok "the log says so of the one" wait_log 'why=taken-over .*user=alice@example.org .*marked=1 deleted=0 .*forgotten=1'
-ok "and of the other" wait_log 'why=quit .*user=alice@example.org .*took-over=idle-session'
+ok "the log says so of the one" wait_log 'why=taken-over .*login=alice@example.org .*marked=1 deleted=0 .*forgotten=1'
+ok "and of the other" wait_log 'why=quit .*login=alice@example.org .*took_over=idle-session'
 grep -q Traceback "$dir/said2" && cat "$dir/said2"
 counts() { echo "$(q --json mail list alice@example.org | grep -o '"uid"' | wc -l) $(q --json mail deleted alice@example.org | grep -o '"uid"' | wc -l)"; }
 ok "what QUIT deleted is kept" test "$(counts)" = "2 1"

@@ -76,8 +76,8 @@ for n, b in zip(sizes, sent):
 r = c.send(body_of(300001))
 ok("one octet too many", r.startswith(b"552 5.3.4 "), r)
 ok("the session goes on", c.say(b"NOOP").startswith(b"250 "))
-odd = [(b"", b"\r\n"), (b"no colon, no blank line", b"no colon, no blank line\r\n\r\n"), (b"A: b\r\n", b"A: b\r\n\r\n"),
-       (b".\r\n", b".\r\n\r\n"), (b"Subject: caf\xc3\xa9\r\n\r\n\xff\xfe\x80\r\n", None), (b"\r\n.\r\n..\r\n", None)]
+odd = [(b"", b"\r\n"), (b"no colon, no blank line", b"\r\nno colon, no blank line\r\n"), (b"A: b\r\n", b"A: b\r\n\r\n"),
+       (b".\r\n", b"\r\n.\r\n"), (b"Subject: caf\xc3\xa9\r\n\r\n\xff\xfe\x80\r\n", None), (b"\r\n.\r\n..\r\n", None)]
 for b, _ in odd:
     r = c.send(b, sender=b'"a>b\\"c \\\\"@client.example')
     ok("250 for %r" % b, r.startswith(b"250 2.0.0 "), r)

@@ -3,12 +3,14 @@
 long   a UIDL of 80 octets, and two messages that share one     short  a message that ends before its announced size
 refuse RETR of the second is refused                            none   no UIDL at all
 drop   the connection goes in the third message, once           lie    LIST says one octet for everything
-quit   all that was fetched is gone after QUIT
+quit   all that was fetched is gone after QUIT                   reuse  one message; another one under its UIDL once ./reuse.step is there
+lf     LIST counts LF alone; ./lf.retrs has how many were fetched dots   the second message's lines are not stuffed
 """
-import socket, sys, threading
+import os, socket, sys, threading
 
 dropped = set()
 kept = {}
+lfs = []
 
 
 def mail(n): return b"Subject: odd %d\r\n\r\nmessage %d\r\n.dots\r\n" % (n, n) + b"x" * 60 * n + b"\r\n"
@@ -24,20 +26,26 @@ def session(c):
         verb, *args = line.split()
         verb = verb.upper()
         box = [n for n in range(1, 5) if n not in kept.get(user, ())]
+        if user == "reuse": box = [2 if os.path.exists("reuse.step") else 1]
         if verb == b"CAPA": say(b"-ERR what?") if user == "none" else many([b"UIDL", b"USER"])
         elif verb == b"USER": user = args[0].split(b"@")[0].decode(); say(b"+OK")
         elif verb == b"PASS": say(b"+OK")
         elif verb == b"STAT": say(b"+OK %d %d" % (len(box), sum(len(mail(n)) for n in box)))
-        elif verb == b"LIST": many([b"%d %d" % (n, 1 if user == "lie" else 5000 if user == "short" and n == 2 else len(mail(n))) for n in box])
+        elif verb == b"LIST": many([b"%d %d" % (n, 1 if user == "lie" else 5000 if user == "short" and n == 2 else len(mail(n)) - (user == "lf" and mail(n).count(b"\n"))) for n in box])
         elif verb == b"UIDL":
             if user == "none": say(b"-ERR never heard of it"); continue
             ids = {n: b"%s-%d" % (user.encode(), n) for n in box}
+            if user == "reuse": ids = {n: b"reuse" for n in box}
             if user == "long": ids[2] = b"u" * 80; ids[4] = ids[3]
             many([b"%d %s" % (n, ids[n]) for n in box])
         elif verb == b"RETR":
             n = int(args[0])
             if user == "refuse" and n == 2: say(b"-ERR that one is not readable"); continue
             body = mail(n).replace(b"\r\n.", b"\r\n..")
+            if user == "lf":
+                lfs.append(n)
+                with open("lf.retrs", "w") as out: print(len(lfs), file=out)
+            if user == "dots" and n == 2: body = b"Subject: x\r\n\r\n.\r\n" + b"rest\r\n" * 20
             if user == "drop" and n == 3 and user not in dropped:
                 dropped.add(user)
                 c.sendall(b"+OK\r\n" + body[:40])

@@ -126,6 +126,7 @@ ok "no process was replaced for it" is "$(pid_of smtpd)" "$before"
 sed -i 's,^data_dir.*,data_dir = "/nonexistent",' "$dir/qasid.conf"
 kill -HUP "$server"
 ok "what needs a restart waits for it" wait_log 'next start only: data_dir' 30
+eventually() { local i; for ((i = 0; i < 30; i++)); do "$@" 2>/dev/null && return; sleep 0.5; done; return 1; }
 again() { # who died often comes back later
   kill -9 "$(pid_of store)"
   for ((i = 0; i < 30; i++)); do job_works 2>/dev/null && return; sleep 0.5; done
@@ -139,21 +140,52 @@ ok "TLS does not end under way" wait_log 'TLS begins or ends with a restart only
 ok "and goes on" job_works
 cp "$dir/good.conf" "$dir/qasid.conf"
 
+# --- what `qasid reload` says, once all processes have answered ---
+says() { # EXIT PATTERN: of a reload
+  local code=0
+  q reload >"$dir/reload" 2>&1 || code=$?
+  cat "$dir/reload"
+  [ "$code" = "$1" ] && grep -qE "$2" "$dir/reload"
+}
+ok "a reload that changes nothing is done" says 0 '^done$'
+option message_size_limit 200K
+ok "an option that has changed is named, and is in effect at once" bash -c "
+  $qasid_bin -c $dir/qasid.conf reload | grep -q '^changed: message_size_limit$' &&
+  printf 'EHLO x.example\r\nQUIT\r\n' | timeout 5 curl -s telnet://localhost:$smtp | grep -q 'SIZE 204800'"
+cp "$dir/cert.pem" "$dir/good-cert.pem"
+cp "$dir/key.pem" "$dir/good-key.pem"
+echo garbage >"$dir/cert.pem"
+ok "a garbage certificate is refused" says 78 'nothing changed: the running configuration stays'
+ok "and named" grep -q cert.pem "$dir/reload"
+{ cat "$dir/good-cert.pem"; printf -- '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'; } >"$dir/cert.pem"
+ok "so is garbage further down its chain" says 78 'nothing changed'
+cp "$dir/good-cert.pem" "$dir/cert.pem"
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$dir/key.pem" 2>/dev/null
+ok "so is another's key" says 78 'key.pem is not the key of'
+ok "the old ones are served" job_works
+kill -9 "$(pid_of keys)" "$(pid_of smtpd)" "$(pid_of pop3d)"
+ok "also by processes that start anew" eventually job_works
+cp "$dir/good-key.pem" "$dir/key.pem"
+ok "the right files again" says 0 '^done$'
+slow=$(pid_of auth)
+kill -STOP "$slow"
+(sleep 2; kill -CONT "$slow") &
+from=$SECONDS
+ok "it waits for a process that is slow" says 0 '^done$'
+ok "as long as that takes" test $((SECONDS - from)) -ge 1
+
 # --- a new certificate, without dropping connections ---
-ok "certificates are replaced under an open connection" python3 - "$server" "$pop3s" "$dir" <<'EOF'
-import os, poplib, signal, ssl, subprocess, sys, time
-server, port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+ok "certificates are replaced under an open connection" python3 - "$qasid_bin" "$pop3s" "$dir" <<'EOF'
+import poplib, ssl, subprocess, sys
+binary, port, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 context = ssl.create_default_context(cafile=folder + "/cert.pem")
 def serial(): return ssl.get_server_certificate(("localhost", port))
 old = poplib.POP3_SSL("localhost", port, context=context)
 first = serial()
 subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=mx.example.org",
                 "-addext", "subjectAltName=DNS:localhost", "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem"], check=True, capture_output=True)
-os.kill(server, signal.SIGHUP)
-for _ in range(50):
-    time.sleep(0.1)
-    if serial() != first: break
-else: raise AssertionError("the old certificate is still shown")
+subprocess.run([binary, "-c", folder + "/qasid.conf", "reload"], check=True)
+assert serial() != first # every process has it once the command has ended
 old.user("bob@example.org"); old.pass_("secret-bob"); old.quit()
 EOF
 

@@ -38,6 +38,9 @@ static struct auth_job *jobs[JOBS];
 static struct auth *auth;
 static struct disk *disk;
 static struct conf *conf;
+static const char *every_mechanism[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1",
+                                         "PLAIN", "LOGIN", "CRAM-MD5" };
+static struct conf_list mechanisms_by_default;
 static char folder[64];
 static uint64_t now;
 static bool store_answers;
@@ -87,6 +90,8 @@ static inline int setup(void **state) {
   assert_non_null(mkdtemp(folder));
   disk = disk_posix_open(folder, &e);
   conf = conf_defaults();
+  mechanisms_by_default = conf->auth_mechanisms;
+  conf->auth_mechanisms = (struct conf_list){ every_mechanism, sizeof every_mechanism / sizeof *every_mechanism };
   said_n = jobs_n = warned = 0;
   now = 1000000;
   store_answers = true;
@@ -101,6 +106,7 @@ static inline int teardown(void **state) {
   if (auth) run();
   auth_free(&auth);
   disk_posix_close(&disk);
+  conf->auth_mechanisms = mechanisms_by_default;
   conf_free(&conf);
   snprintf(command, sizeof command, "rm -r %s", folder);
   return system(command);
@@ -119,7 +125,8 @@ static inline void answer_grants(void) {
   static size_t seen;
   if (seen > said_n) seen = 0;
   for (; store_answers && seen < said_n; seen++) {
-    if (said[seen].kind != ROOM_STORE || said[seen].type != auth_grant_type) continue;
+    bool grant = said[seen].type == auth_grant_type || said[seen].type == auth_submit_type;
+    if (said[seen].kind != ROOM_STORE || !grant) continue;
     struct buf b;
     buf_init(&b, 16);
     auth_granted_put(&b, &(struct auth_granted){ true });
@@ -167,7 +174,7 @@ static inline enum cli_code vadmin(const char *first, ...) {
   for (size_t i = from; i < said_n; i++)
     if (said[i].kind == ROOM_CLI && said[i].type == cli_done_type) {
       assert_true(cli_done_get(slice_of(said[i].payload, said[i].n), &m));
-      assert_int_equal(i, said_n - 1); /* cli_done is the last word */
+      for (size_t k = i + 1; k < said_n; k++) assert_int_not_equal(said[k].kind, ROOM_CLI); /* cli_done is the last word */
       return m.code;
     }
   fail_msg("no cli_done");
@@ -214,6 +221,7 @@ static inline void step_sasl(uint64_t tag, struct slice response) {
   buf_init(&b, 16384);
   auth_step_put(&b, &(struct auth_step){ response });
   assert_true(tell(ROOM_SMTPD, MX, auth_step_type, tag, &b));
+  answer_grants();
   buf_free(&b);
 }
 

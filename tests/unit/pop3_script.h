@@ -41,6 +41,8 @@ static inline enum pop3_sink_says script_listed(void *arg, struct pop3_item *ite
     if (count <= 8)
       buf_printf(&t->log, "  %llu %llu %.*s%s\n", (unsigned long long)items[i].number,
                  (unsigned long long)items[i].size, SLICE_ARG(items[i].uidl), items[i].twin ? " twin" : "");
+    if (count <= 8 && items[i].like && items[i].like->alike > 1)
+      buf_printf(&t->log, "    like %llu, %u\n", (unsigned long long)items[i].like->number, items[i].like->alike);
   }
   return t->hold ? POP3_SINK_HOLD : t->at_listed;
 }

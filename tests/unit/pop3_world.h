@@ -24,6 +24,7 @@ struct world_message {
 
 struct pop3_world {
   struct conf conf;
+  struct pop3d_facts facts;
   struct pop3d_service svc;
   struct proto_start start;
   struct proto *p;
@@ -68,7 +69,9 @@ static inline void world_init(struct pop3_world *w) {
   w->conf.pop3_error_limit = 20;
   w->conf.login_failures = 3;
   w->conf.hostname = "dbc.mtview.ca.us";
-  pop3d_service_init(&w->svc, &w->conf, "pop3", true);
+  w->conf.pop3_login_commands = 1000;
+  w->facts.apop = true;
+  pop3d_service_init(&w->svc, &w->conf, "pop3", true, &w->facts);
   w->start = (struct proto_start){ .id = 17, .session = "s17", .peer = { 192, 0, 2, 1 }, .peer_len = 4,
     .peer_port = 1, .service = "pop3", .nonce = { 0, 0, 0, 0, 0, 0, 0x07, 0x68, 0, 0, 0, 0, 0x29, 0x8d, 0xfc, 0x08 },
     .now_ms = 1000, .wall_s = 1 };
@@ -184,7 +187,7 @@ static inline void world_listing(struct pop3_world *w) {
       wire_put_u64(&rows, w->virtual_count ? 100 : w->messages[i].announced);
       bool differs = !w->virtual_count && w->messages[i].differs;
       buf_put_u8(&rows, (uint8_t)((uidl ? strlen(uidl) : 0) | (differs ? POP_ROW_SURROGATE : 0)));
-      if (differs) wire_put_u64(&rows, w->messages[i].surrogate);
+      if (differs) wire_put_u64(&rows, 2 * w->messages[i].surrogate); /* RFC 6857's */
       buf_put_str(&rows, uidl ? uidl : "");
     }
     pop_listing_put(&b, &(struct pop_listing){ .last = i == n, .rows = buf_slice(&rows) });
@@ -284,7 +287,7 @@ static inline bool world_ask(struct pop3_world *w) {
 static inline bool world_step(struct pop3_world *w) {
   struct proto *p = w->p;
   if (p->ask.type) return world_ask(w);
-  if (buf_len(&p->out) > PROTO_OUT_HIGH) world_flush(w);
+  if (buf_len(&p->out) > p->out_high) world_flush(w);
   if (p->more) {
     pop3d_session_ops.produce(p);
     return true;

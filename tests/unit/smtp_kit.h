@@ -27,6 +27,7 @@ enum { KIT_MESSAGES = 8, KIT_OUT = 8 * 1024 * 1024 };
 
 struct kit_message {
   struct buf id, from, to, body; /* to: addresses, each with a "," behind it */
+  char dsn[64];                  /* of each recipient "NOTIFY:ORCPT,"; then ENVID, a space and RET; or as far as it fits */
   uint64_t account;
   bool dots;
 };
@@ -131,6 +132,13 @@ static inline void kit_keep(struct kit *k, const struct smtp_commit *q) {
     buf_put_u8(&m->to, ',');
   }
   assert_int_equal(list.n, 0);
+  struct buf dsn;
+  buf_init(&dsn, 1024 * 1024);
+  for (list = q->dsn; ipc_list_next(&list, &item);)
+    buf_printf(&dsn, "%d:%.*s,", item.p[0], (int)item.n - 1, (const char *)item.p + 1);
+  buf_printf(&dsn, "%.*s %u", SLICE_ARG(q->envid), q->ret);
+  snprintf(m->dsn, sizeof m->dsn, "%.*s", SLICE_ARG(buf_slice(&dsn)));
+  buf_free(&dsn);
   buf_put(&m->body, buf_slice(&k->spool));
   buf_put(&m->body, q->tail);
   m->account = q->account;
@@ -162,6 +170,10 @@ static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payl
   if (type == smtp_drop_type) {
     buf_reset(&k->spool);
     k->drops++;
+    return 0;
+  }
+  if (type == smtp_bye_type) {
+    buf_reset(&k->spool);
     return 0;
   }
   struct smtp_commit q;
@@ -266,7 +278,7 @@ static inline bool kit_step(struct kit *k) {
   p->now_ms = k->now_ms;
   if (p->ask.type && k->hold && p->ask.wants_answer) return kit_flush(k), false;
   if (p->ask.type) return kit_answer(k), true;
-  if (buf_len(&p->out) > PROTO_OUT_HIGH) kit_flush(k);
+  if (buf_len(&p->out) > p->out_high) kit_flush(k);
   if (p->want == PROTO_CLOSE) return kit_flush(k), k->closed = true, false;
   if (p->want == PROTO_TLS) {
     kit_flush(k);
@@ -357,7 +369,8 @@ static inline void kit_wait(struct kit *k, uint64_t ms) {
 #define MAIL "MAIL FROM:<x@y.example>\r\n"
 #define RCPT "RCPT TO:<alice@here.example>\r\n"
 #define OFFERS                                                                                    \
-  "250-mx.here.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
+  "250-mx.here.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n" \
+  "250-SMTPUTF8\r\n"
 #define RCPT_BOB "RCPT TO:<bob@here.example>\r\n"
 #define RCPT_NO "RCPT TO:<no@here.example>\r\n"
 #define MESSAGE "Subject: a\r\n\r\nb\r\n.\r\n"

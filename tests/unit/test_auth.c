@@ -33,13 +33,16 @@ static void test_login(void **state) {
   assert_int_equal(answer(t), AUTH_WRONG);
 }
 
-static void test_smtp_needs_no_grant(void **state) {
+/* store learns who submits before the session does, as it does of who opens a maildrop. */
+static void test_smtp_is_granted(void **state) {
   add_tim();
   size_t before = said_n;
   uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0" SECRET), true);
   run();
   assert_int_equal(answer(t), YES);
-  assert_int_equal(said_n, before + 1);
+  assert_int_equal(said_n, before + 2);
+  assert_int_equal(said[before].kind, ROOM_STORE);
+  assert_int_equal(said[before].type, auth_submit_type);
 }
 
 static void test_login_mechanism(void **state) {
@@ -61,7 +64,14 @@ static void test_authzid(void **state) {
   run();
   at(now + 2000);
   assert_int_equal(answer(t), AUTH_WRONG);
-  clean_address();
+  /* That was no wrong password: the right one without it is taken, at once and from there. */
+  t = start_sasl(1, "PLAIN", true, SLICE("\0eve@example.org\0" SECRET), true);
+  run();
+  assert_int_equal(answer(t), YES);
+  t = start_sasl(1, "PLAIN", true, SLICE("tim@example.org\0eve@example.org\0wrong"), true); /* no oracle */
+  assert_int_equal(run(), 0);
+  at(now + 2000);
+  assert_int_equal(answer(t), AUTH_WRONG);
   t = start_sasl(1, "PLAIN", true, SLICE("EVE@example.org\0eve@example.org\0" SECRET), true);
   run();
   assert_int_equal(answer(t), YES);
@@ -394,7 +404,7 @@ static void test_reopen(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_login), T(test_smtp_needs_no_grant), T(test_login_mechanism), T(test_authzid),
+    T(test_login), T(test_smtp_is_granted), T(test_login_mechanism), T(test_authzid),
     T(test_refused_mechanisms), T(test_unknown_is_wrong), T(test_odd_names), T(test_cache),
     T(test_cache_drops_on_change), T(test_cache_is_bounded), T(test_same_at_once),
     T(test_grants_in_vain), T(test_front_lost),

@@ -169,7 +169,7 @@ static void a_run(void **state) {
   assert_true(auth_revoke_get(slice_of(said[from].payload, said[from].n), &revoke));
   assert_int_equal(revoke.session, 7);
   assert_non_null(strstr(state_of(id), "|waiting|"));
-  assert_non_null(strstr(state_of(id), "|3|3|3 fetched|"));
+  assert_non_null(strstr(state_of(id), "|3|3|||3 fetched|"));
   from = said_n;
   ready(8); /* nothing is due; the question waits for 15 minutes */
   assert_null(asked_since(from));

@@ -14,12 +14,9 @@ static void test_penalty_grows(void **state) {
   uint64_t other = login(2, "tim@example.org", SECRET); /* a neighbour pays nothing */
   run();
   assert_int_equal(answer(other), YES);
-  uint64_t t = login(1, "tim@example.org", SECRET); /* proved from elsewhere: right, but late */
-  run();
+  uint64_t t = login(1, "tim@example.org", SECRET); /* remembered: proved by less than the wait */
   assert_int_equal(answer(t), NOTHING);
-  at(now + 14999);
-  assert_int_equal(answer(t), NOTHING);
-  at(now + 1);
+  assert_int_equal(run(), 0);
   assert_int_equal(answer(t), YES);
   at(now + 29000); /* forgotten */
   t = login(1, "tim@example.org", SECRET);
@@ -65,16 +62,112 @@ static void test_penalty_spares_the_proved(void **state) {
   run();
   assert_int_equal(answer(t), YES);
   fail_once(2, "a");
-  t = login(2, "tim@example.org", SECRET); /* the same password, remembered, from elsewhere: no oracle */
+  t = login(2, "tim@example.org", SECRET); /* the same password, remembered, from elsewhere */
+  assert_int_equal(run(), 0);
+  assert_int_equal(answer(t), YES);
+}
+
+/* A password that nothing remembers, of somebody who was never there: it waits as wrong ones do. Of somebody who
+ * was, not, although it costs a hash. */
+static void test_strangers_wait(void **state) {
+  add_tim();
+  assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
+  uint64_t t = login(1, "tim@example.org", SECRET);
   run();
+  assert_int_equal(answer(t), YES);
+  now += conf->auth_cache_time * 1000;
+  for (int i = 0; i < 3; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "no%d", i);
+    fail_once(1, password);
+  }
+  uint64_t tom = login(1, "tom@example.org", SECRET), tim = login(1, "tim@example.org", SECRET);
+  assert_int_equal(run(), 2);
+  assert_int_equal(answer(tim), YES);
+  assert_int_equal(answer(tom), NOTHING);
+  at(now + 7999);
+  assert_int_equal(answer(tom), NOTHING);
+  at(now + 1);
+  assert_int_equal(answer(tom), YES);
+  fail_once(1, "again");
+  now += conf->auth_cache_time * 1000; /* and from now on he is known there */
+  fail_once(1, "and again");
+  tom = login(1, "tom@example.org", SECRET);
+  assert_int_equal(run(), 1);
+  assert_int_equal(answer(tom), YES);
+}
+
+/* A stranger's guesses fill every place of the address. Who is remembered, or has a place of his own, gets in; a
+ * password that was never seen there does not, and neither can a guesser ask for ever. */
+static void test_full_address_locks_nobody_out(void **state) {
+  add_tim();
+  assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
+  uint64_t t = login(1, "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t), YES);
+  fail_once(1, "first");
+  for (int i = 0; i < 200; i++) { /* the account's own name among them */
+    char password[24];
+    snprintf(password, sizeof password, "no%d", i);
+    login(1, i % 2 ? "tim@example.org" : "nobody@example.org", password);
+  }
+  run();
+  assert_int_equal(answer(login(1, "tom@example.org", SECRET)), AUTH_TROUBLE);
+  t = login(1, "tim@example.org", SECRET); /* remembered */
+  run();
+  assert_int_equal(answer(t), YES);
+  at(now + 15000);
+  now += conf->auth_cache_time * 1000;
+  fail_once(1, "second");
+  for (int i = 0; i < 200; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "neither%d", i);
+    login(1, "nobody@example.org", password);
+  }
+  run();
+  t = login(1, "tim@example.org", SECRET); /* not remembered any more: a place of his own, and a hash */
   assert_int_equal(answer(t), NOTHING);
+  assert_int_equal(run(), 1);
+  assert_int_equal(answer(t), YES);
+  for (int i = 0; i < 2 * VISIT_LOOKS; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "look%d", i);
+    login(1, "tim@example.org", password);
+  }
+  assert_int_equal(answer(login(1, "tim@example.org", SECRET)), AUTH_TROUBLE); /* that is enough for now */
+  now += VISIT_LOOKS_MS;
+  t = login(1, "tim@example.org", SECRET);
+  assert_int_equal(answer(t), NOTHING);
+  answer_grants();
+  assert_int_equal(answer(t), YES);
+}
+
+/* auth_trusted_networks: a webmail server, whose users all come from one address. */
+static void test_trusted_networks(void **state) {
+  add_tim();
+  assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
+  char *items[] = { (char *)"127.0.0.9" };
+  struct conf_list before = conf->auth_trusted_networks;
+  conf->auth_trusted_networks = (struct conf_list){ .items = (void *)items, .count = 1 };
+  for (int i = 0; i < 200; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "no%d", i);
+    uint64_t t = login(9, "tim@example.org", password);
+    run();
+    assert_int_equal(answer(t), AUTH_WRONG);
+  }
+  uint64_t t = login(9, "tom@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t), YES);
+  assert_int_equal(fail_once(8, "x"), 2000); /* its neighbour is counted */
+  conf->auth_trusted_networks = before;
 }
 
 static void test_penalty_by_network(void **state) {
   add_tim();
   uint8_t a[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 1 },
-          b[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0xff, 0xff, 1 };
-  uint8_t c[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 },
+          b[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 1, 1 };
+  uint8_t c[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2 },
           mapped[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 5 };
   login_from(slice_of(a, 16), "tim@example.org", "x");
   run();
@@ -85,6 +178,91 @@ static void test_penalty_by_network(void **state) {
   assert_int_equal(answer(other), YES);
   assert_int_equal(network_of(slice_of(mapped, 16)), network_of(peer_of(5)));
   assert_int_equal(network_of(SLICE("abc")), 0);
+  uint8_t loopback[16] = { [15] = 1 };
+  assert_int_not_equal(network_of(slice_of(loopback, 16)), 0);
+  assert_int_equal(network_wide(network_of(slice_of(mapped, 16))), 0);
+  assert_int_equal(network_wide(network_of(slice_of(a, 16))), network_wide(network_of(slice_of(c, 16))));
+}
+
+/* A guesser with a /48 and a fresh /64 for each try: after sixteen of them the whole counts as one; the next /48
+ * does not, and in an hour it is over. */
+static void test_many_of_a_wide_network(void **state) {
+  add_tim();
+  uint8_t p[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 }, other[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
+  for (int i = 0; i < AUTH_WIDE_BAD; i++) {
+    p[7] = (uint8_t)i;
+    login_from(slice_of(p, 16), "tim@example.org", "x");
+    run();
+    at(now + 2000);
+  }
+  at(now + 60 * 1000); /* each /64's own failure is forgotten, that there were so many is not */
+  uint64_t t[6];
+  for (int i = 0; i < 5; i++) {
+    char password[24];
+    snprintf(password, sizeof password, "no%d", i);
+    p[7] = (uint8_t)(100 + i);
+    t[i] = login_from(slice_of(p, 16), "tim@example.org", password);
+    run();
+  }
+  at(now + 8000);
+  assert_int_equal(answer(t[2]), AUTH_WRONG);
+  assert_int_equal(answer(t[3]), NOTHING);
+  p[7] = 200;
+  t[5] = login_from(slice_of(p, 16), "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t[5]), NOTHING);
+  uint64_t next = login_from(slice_of(other, 16), "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(next), YES);
+  at(now + ADDRESS_BAD_MS);
+  assert_int_equal(answer(t[5]), YES);
+  now += conf->auth_cache_time * 1000;
+  p[7] = 201;
+  login_from(slice_of(p, 16), "tim@example.org", "x");
+  run();
+  p[7] = 202;
+  t[5] = login_from(slice_of(p, 16), "tim@example.org", SECRET);
+  run();
+  assert_int_equal(answer(t[5]), YES);
+}
+
+/* A wrong password is remembered for ten minutes, not for ever. */
+static void test_wrong_ends_in_time(void **state) {
+  add_tim();
+  fail_once(1, "old");
+  at(now + ADDRESS_WRONG_MS - 5000);
+  login(1, "tim@example.org", "old");
+  assert_int_equal(run(), 0);
+  at(now + 5000);
+  login(1, "tim@example.org", "old");
+  assert_int_equal(run(), 1);
+}
+
+/* A front-end that was taken over: new addresses, new names, each cancelled at once. */
+static void test_left_logins_are_bounded(void **state) {
+  add_tim();
+  size_t most = 0;
+  for (unsigned i = 0; i < 3 * AUTH_LEFT_PER_FRONT; i++) {
+    struct buf b;
+    buf_init(&b, 2048);
+    uint8_t digest[16] = { 1 };
+    auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"), slice_of(digest, 16),
+                                           peer_of(1000 + i), false });
+    assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
+    buf_free(&b);
+    cancel(ROOM_POP3D, FRONT, tags);
+    if (auth->hold.count > most) most = auth->hold.count;
+  }
+  assert_int_equal(most, AUTH_LEFT_PER_FRONT);
+  assert_int_equal(auth->left, AUTH_LEFT_PER_FRONT);
+  uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0x"), true); /* another one has its own */
+  run();
+  cancel(ROOM_SMTPD, MX, t);
+  assert_int_equal(auth->left, AUTH_LEFT_PER_FRONT + 1);
+  auth_room_lost(auth, ROOM_POP3D, FRONT);
+  at(now + 2000);
+  assert_int_equal(auth->left, 0);
+  assert_int_equal(auth->hold.count, 0);
 }
 
 /* A forgotten client with the old password: late each time, never worse, and no hash. */
@@ -125,6 +303,7 @@ static void test_one_address_is_bounded(void **state) {
   at(now + 15000);
   uint64_t ok = login(1, "tim@example.org", SECRET);
   run();
+  assert_int_equal(answer(ok), NOTHING);
   at(now + 15000);
   assert_int_equal(answer(ok), YES);
   assert_int_equal(auth->hold.count, 0);
@@ -190,6 +369,8 @@ static void test_half_open_disturbs_nobody(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     T(test_penalty_grows), T(test_held_in_order), T(test_penalty_spares_the_proved), T(test_penalty_by_network),
+    T(test_strangers_wait), T(test_full_address_locks_nobody_out), T(test_trusted_networks),
+    T(test_many_of_a_wide_network), T(test_wrong_ends_in_time), T(test_left_logins_are_bounded),
     T(test_same_wrong_again), T(test_one_address_is_bounded), T(test_fair_order),
     T(test_addresses_take_turns), T(test_half_open_disturbs_nobody),
   };

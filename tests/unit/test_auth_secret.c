@@ -132,7 +132,7 @@ static int bound(const char *mech, bool secure, struct slice exporter, struct sl
 }
 
 static void test_channel_binding(void **state) {
-  static const char *named[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256" };
+  static const char *named[] = { "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS" };
   const struct conf_list before = conf->auth_mechanisms;
   struct slice ours = SLICE("0123456789abcdef0123456789abcdef"), theirs = SLICE("0123456789abcdef0123456789abcdeF");
   add_legacy();
@@ -140,6 +140,7 @@ static void test_channel_binding(void **state) {
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, ours, theirs), AUTH_WRONG);
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, SLICE_NONE, ours), AUTH_UNAVAILABLE);
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", false, ours, ours), AUTH_UNAVAILABLE);
+  conf->auth_mechanisms = (struct conf_list){ named, 1 };
   assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), YES); /* "y", and nothing was announced */
   conf->auth_mechanisms = (struct conf_list){ named, 2 };
   assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), AUTH_WRONG); /* "y", and it was */
@@ -147,18 +148,70 @@ static void test_channel_binding(void **state) {
   conf->auth_mechanisms = before;
 }
 
-/* A right proof of a network that fails lately is not confirmed before its time either. */
-static void test_scram_waits_too(void **state) {
+/* A right proof does not wait for a stranger's failures at the same address; a wrong one does. */
+static void test_scram_does_not_wait(void **state) {
   struct sasl_client c;
   add_legacy();
   fail_once(1, "x");
   uint64_t t = scram(&c, 1, "SCRAM-SHA-256", SLICE("tim@example.org"), SLICE(SECRET));
+  run();
+  assert_true(slice_starts(challenge(t), SLICE("v=")));
+  sasl_client_end(&c);
+  t = scram(&c, 1, "SCRAM-SHA-256", SLICE("tim@example.org"), SLICE("wrong"));
   size_t before = said_n;
   run();
   assert_int_equal(said_n, before);
-  at(now + 2000);
-  assert_true(slice_starts(challenge(t), SLICE("v=")));
+  at(now + 4000);
+  assert_int_equal(answer(t), AUTH_WRONG);
   sasl_client_end(&c);
+}
+
+/* Between SCRAM's proof and its last, empty response the account is disabled, its password changed, or it is
+ * deleted: the exchange that it began does not let it in. */
+static void test_scram_ends_with_the_account(void **state) {
+  static const char *const commands[] = { "disable", "passwd", "delete" };
+  add_legacy();
+  for (size_t i = 0; i < 3; i++) {
+    struct sasl_client c;
+    uint64_t t = scram(&c, 1, "SCRAM-SHA-256", SLICE("tim@example.org"), SLICE(SECRET));
+    run();
+    assert_true(slice_starts(challenge(t), SLICE("v=")));
+    assert_int_equal(i == 1 ? admin("account", commands[i], "tim@example.org", SECRET)
+                            : admin("account", commands[i], "tim@example.org"), CLI_OK);
+    step_sasl(t, SLICE_NONE);
+    assert_int_equal(answer(t), AUTH_WRONG);
+    sasl_client_end(&c);
+    if (i == 0) assert_int_equal(admin("account", "enable", "tim@example.org"), CLI_OK);
+    clean_address();
+  }
+}
+
+/* auth_mechanisms and require_tls_login: what they leave out is refused, announced or not. */
+static void test_only_what_is_offered(void **state) {
+  static const char *named[] = { "PLAIN", "SCRAM-SHA-256" };
+  const struct conf_list before = conf->auth_mechanisms;
+  struct buf b;
+  uint8_t digest[16] = { 1 };
+  add_legacy();
+  conf->auth_mechanisms = (struct conf_list){ named, 2 };
+  static const char *const refused[] = { "CRAM-MD5", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256-PLUS" };
+  for (size_t i = 0; i < 4; i++)
+    assert_int_equal(answer(start_sasl(1, refused[i], false, SLICE_NONE, true)), AUTH_UNAVAILABLE);
+  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, false)), NOTHING);
+  conf->require_tls_login = true;
+  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, false)), AUTH_UNAVAILABLE);
+  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, true)), NOTHING);
+  for (int secure = 0; secure < 2; secure++) {
+    buf_init(&b, 2048);
+    auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"), slice_of(digest, 16), peer_of(1),
+                                           secure });
+    assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
+    assert_int_equal(answer(tags), secure ? NOTHING : AUTH_UNAVAILABLE);
+    buf_free(&b);
+  }
+  conf->plaintext_auth = true; /* where passwords may be sent, so may the others */
+  assert_int_equal(answer(start_sasl(2, "SCRAM-SHA-256", false, SLICE_NONE, false)), NOTHING);
+  conf->auth_mechanisms = before;
 }
 
 /* What an unknown name is told about its salt is the same each time, as for an account. */
@@ -317,13 +370,48 @@ static void test_verifiers_from_a_login(void **state) {
   assert_int_equal(auth->count.cache_hits, 1);
 }
 
-static void test_verifiers_need_ascii(void **state) {
-  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "p\xc3\xa4ss"), CLI_USAGE);
+static void test_verifiers_are_prepared(void **state) {
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "p\x07ss"), CLI_USAGE);
   assert_int_equal(admin("account", "add", "tim@example.org", "42", "--no", "pass"), CLI_USAGE);
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "pa\xcc\x88ss"), CLI_OK);
+  assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("p\xc3\xa4ss")));
+  assert_true(scram_works("SCRAM-SHA-1", "tim@example.org", SLICE("pa\xcc\x88ss")));
+  assert_false(scram_works("SCRAM-SHA-1", "tim@example.org", SLICE("pass")));
   conf->scram = true;
-  assert_int_equal(admin("account", "add", "tim@example.org", "42", "p\xc3\xa4ss"), CLI_OK);
-  uint64_t t = login(1, "tim@example.org", "p\xc3\xa4ss");
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "p\x07ss"), CLI_OK); /* without SCRAM */
+  uint64_t t = login(1, "tim@example.org", "p\x07ss");
   assert_true((run(), answer(t)) == YES);
+}
+
+/* RFC 8265 §3.3: one account, and a second one cannot be made; nor one that could not be told apart. */
+static void test_names_are_prepared(void **state) {
+  conf->auth_penalty_most = 0;
+  static const char *const same[] = { "j\xc3\xbcrgen@example.org", "ju\xcc\x88rgen@example.org",
+                                      "J\xc3\x9cRGEN@Example.ORG", "\xef\xbd\x8a\xc3\xbcrgen@example.org" };
+  assert_int_equal(admin("account", "add", "Ju\xcc\x88rgen@Example.org", "42", "--legacy-auth", SECRET), CLI_OK);
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+    uint64_t t = login(1, same[i], SECRET);
+    assert_true((run(), answer(t)) == YES);
+    assert_true(scram_works("SCRAM-SHA-256", same[i], SLICE(SECRET)));
+    assert_int_equal(admin("account", "add", same[i], "43", SECRET), CLI_EXISTS);
+  }
+  uint64_t t = login(1, "jurgen@example.org", SECRET);
+  assert_true((run(), answer(t)) == AUTH_WRONG);
+  assert_int_equal(admin("account", "add", "a\xe2\x80\x8b" "b@example.org", "43", SECRET), CLI_USAGE);
+  assert_int_equal(admin("account", "rename", same[0], same[2]), CLI_OK); /* how it is shown */
+  assert_true(scram_works("SCRAM-SHA-256", same[1], SLICE(SECRET)));
+  assert_int_equal(admin("account", "delete", same[1]), CLI_OK);
+  assert_int_equal(admin("account", "add", same[0], "43", SECRET), CLI_OK);
+}
+
+/* The secret of CRAM-MD5 is kept as it was typed; a client may prepare it. */
+static void test_secret_is_prepared(void **state) {
+  conf->auth_penalty_most = 0;
+  uint64_t t;
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--legacy-auth", "pa\xcc\x88ss"), CLI_OK);
+  assert_int_equal(answer(cram(1, SLICE("tim@example.org"), SLICE("p\xc3\xa4ss"))), YES);
+  assert_int_equal(answer(cram(1, SLICE("tim@example.org"), SLICE("pa\xcc\x88ss"))), YES);
+  assert_int_equal((t = cram(1, SLICE("tim@example.org"), SLICE("pass")), run(), answer(t)), AUTH_WRONG);
 }
 
 /* What a stranger is told about a name's salt does not change when an account of it comes, changes or goes. */
@@ -366,6 +454,50 @@ static void test_verifiers_are_the_rfcs(void **state) {
 }
 
 /* A database of the first version, and one of a version that is not known yet. */
+/* Rows of a version that folded ASCII only, with the keys and seals it made: each goes on as it was, also two that are
+ * one name by now; and one that has its prepared name to itself is found by every spelling. */
+static void test_names_of_before(void **state) {
+  conf->auth_penalty_most = 0;
+  static const struct db_options options = { .page_size = 4096, .cache_kib = 256 };
+  static const char nfc[] = "\xc3\xbc" "a@example.org", nfd[] = "u\xcc\x88" "a@example.org", old[] = "\xc3\x9c" "b@example.org";
+  struct db *db = NULL;
+  assert_int_equal(admin("account", "add", "x1@example.org", "1", "one"), CLI_OK);
+  assert_int_equal(admin("account", "add", "x2@example.org", "2", "two"), CLI_OK);
+  assert_int_equal(admin("account", "add", "x3@example.org", "3", "--legacy-auth", "three"), CLI_OK);
+  auth_free(&auth);
+  assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
+  static const char back[] =
+      "UPDATE account SET key = 'x3@example.org', name = 'x3@example.org' WHERE id = 3;"
+      "UPDATE account SET key = CAST(x'c3bc61406578616d706c652e6f7267' AS TEXT), name = CAST(x'c3bc61406578616d706c652e6f7267' AS TEXT) WHERE id = 1;"
+      "UPDATE account SET key = CAST(x'75cc8861406578616d706c652e6f7267' AS TEXT), name = CAST(x'75cc8861406578616d706c652e6f7267' AS TEXT) WHERE id = 2;"
+      "DROP INDEX account_prep; ALTER TABLE account DROP COLUMN prep";
+  static const char third[] = "UPDATE account SET sealed = NULL, scram = NULL,"
+      " key = CAST(x'c39c62406578616d706c652e6f7267' AS TEXT), name = CAST(x'c39c62406578616d706c652e6f7267' AS TEXT) WHERE id = 3";
+  assert_int_equal(db_exec(db, back), DB_OK);
+  assert_int_equal(db_exec(db, third), DB_OK);
+  assert_int_equal(db_set_version(db, 6), DB_OK);
+  db_close(&db);
+  open_auth();
+  uint64_t t;
+#define WORKS(name, password) (t = login(1, name, password), run(), answer(t) == YES)
+  assert_true(WORKS(nfc, "one"));
+  assert_true(WORKS(nfd, "two"));
+  assert_false(WORKS(nfc, "two"));
+  assert_true(WORKS(old, "three"));
+  assert_true(WORKS("\xc3\xbc" "b@example.org", "three"));
+  assert_true(WORKS("U\xcc\x88" "B@example.org", "three"));
+  assert_int_equal(admin("account", "add", "\xc3\xbc" "b@example.org", "9", "nine"), CLI_EXISTS);
+  assert_int_equal(admin("account", "passwd", "\xc3\xbc" "b@example.org", "four"), CLI_OK);
+  assert_true(WORKS(old, "four"));
+  assert_int_equal(admin("account", "passwd", nfd, "five"), CLI_OK);
+  assert_true(WORKS(nfd, "five") && WORKS(nfc, "one"));
+  assert_int_equal(admin("account", "rename", old, "\xc3\xbc" "b@example.org"), CLI_OK);
+  assert_true(WORKS(old, "four"));
+  assert_int_equal(admin("account", "delete", nfd), CLI_OK);
+  assert_true(WORKS(nfd, "one")); /* by now the only one of that name */
+#undef WORKS
+}
+
 static void test_schema_steps(void **state) {
   static const struct db_options options = { .page_size = 4096, .cache_kib = 256 };
   struct db *db = NULL;
@@ -374,7 +506,8 @@ static void test_schema_steps(void **state) {
   add_tim();
   auth_free(&auth);
   assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
-  static const char back[] = "DROP TRIGGER certificate_goes; DROP TABLE certificate; DROP TABLE collection;"
+  static const char back[] = "DROP INDEX account_secret; DROP TRIGGER certificate_goes; DROP TABLE certificate; DROP TABLE collection;"
+                             "DROP INDEX account_prep; ALTER TABLE account DROP COLUMN prep;"
                              "ALTER TABLE account DROP COLUMN scram; ALTER TABLE account DROP COLUMN scram_wish";
   assert_int_equal(db_exec(db, back), DB_OK);
   assert_int_equal(db_set_version(db, 1), DB_OK);
@@ -396,9 +529,9 @@ static void test_schema_steps(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_apop), T(test_cram), T(test_scram), T(test_channel_binding), T(test_scram_waits_too), T(test_scram_salt_is_steady),
-    T(test_verifiers), T(test_verifiers_from_a_login), T(test_verifiers_need_ascii), T(test_salt_tells_nothing),
-    T(test_verifiers_are_the_rfcs), T(test_schema_steps), T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
+    T(test_apop), T(test_cram), T(test_scram), T(test_channel_binding), T(test_scram_does_not_wait), T(test_scram_ends_with_the_account), T(test_only_what_is_offered), T(test_scram_salt_is_steady),
+    T(test_verifiers), T(test_verifiers_from_a_login), T(test_verifiers_are_prepared), T(test_names_are_prepared), T(test_secret_is_prepared), T(test_salt_tells_nothing),
+    T(test_verifiers_are_the_rfcs), T(test_schema_steps), T(test_names_of_before), T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,7 @@ static void test_wrong(void **state) {
   assert_int_equal(answer(bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS "}")), YES);
 }
 
-/* A network that fails waits longer each time, for its right token too. */
+/* A network that fails waits longer each time; its right token does not wait. */
 static void test_penalties(void **state) {
   static const struct slice empty = { (const uint8_t *)"n,,\x01" "auth=\x01\x01", 11 };
   for (unsigned i = 0; i < 3; i++) {
@@ -102,10 +102,7 @@ static void test_penalties(void **state) {
     step_sasl(t, SLICE("\x01"));
     assert_int_equal(answer(t), AUTH_WRONG);
   }
-  uint64_t t = bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS "}");
-  assert_null(last_said(t));
-  at(now + 8000);
-  assert_int_equal(answer(t), YES);
+  assert_int_equal(answer(bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS "}")), YES);
 }
 
 static void test_unavailable(void **state) {

@@ -7,8 +7,10 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "lib/base/siphash.h"
 #include "lib/base/arena.h"
 #include "lib/base/codec.h"
+#include "lib/base/crc32c.h"
 #include "lib/base/map.h"
 #include "lib/base/num.h"
 #include "lib/base/wire.h"
@@ -160,8 +162,65 @@ static void maps_survive_much_coming_and_going(void **state) {
   assert_false(map_get(&m, 1, NULL));
 }
 
+/* RFC 3720 B.4, and the value that every description of the checksum names. */
+static void crc32c_is_that_of_the_standard(void **state) {
+  uint8_t b[32];
+  assert_int_equal(crc32c(0, SLICE("123456789")), 0xe3069283);
+  assert_int_equal(crc32c(0, SLICE_NONE), 0);
+  memset(b, 0, sizeof b);
+  assert_int_equal(crc32c(0, slice_of(b, 32)), 0x8a9136aa);
+  memset(b, 0xff, sizeof b);
+  assert_int_equal(crc32c(0, slice_of(b, 32)), 0x62a8ab43);
+  for (uint8_t i = 0; i < 32; i++) b[i] = i;
+  assert_int_equal(crc32c(0, slice_of(b, 32)), 0x46dd794e);
+}
+
+static void crc32c_of_pieces_is_that_of_the_whole(void **state) {
+  uint8_t b[200];
+  for (size_t i = 0; i < sizeof b; i++) b[i] = (uint8_t)(i * 167 + i / 7);
+  for (size_t n = 0; n <= sizeof b; n++) {
+    struct slice first = slice_of(b, n), rest = slice_of(b + n, sizeof b - n);
+    uint32_t whole = crc32c(0, slice_of(b, sizeof b));
+    assert_int_equal(crc32c(crc32c(0, first), rest), whole);
+    assert_int_equal(crc32c_join(crc32c(0, first), crc32c(0, rest), rest.n), whole);
+    assert_int_equal(crc32c_by_table(0, first), crc32c(0, first));
+    assert_int_equal(crc32c_by_table(crc32c_by_table(0, first), rest), whole);
+  }
+}
+
+/* The reference's vectors of SipHash-128: key 00..0f, message 00, 01, …; however it is cut. */
+static void siphash_vectors(void **state) {
+  static const uint8_t none[16] = { 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 };
+  static const uint8_t one[16] = { 0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc, 0x45 };
+  uint8_t key[16], text[64], got[16], whole[16];
+  struct siphash h;
+  for (size_t i = 0; i < sizeof text; i++) text[i] = (uint8_t)i;
+  memcpy(key, text, sizeof key);
+  siphash_start(&h, key);
+  siphash_end(&h, got);
+  assert_memory_equal(got, none, 16);
+  siphash_start(&h, key);
+  siphash_put(&h, slice_of(text, 1));
+  siphash_end(&h, got);
+  assert_memory_equal(got, one, 16);
+  for (size_t n = 0; n <= sizeof text; n++) {
+    siphash_start(&h, key);
+    siphash_put(&h, slice_of(text, n));
+    siphash_end(&h, whole);
+    for (size_t step = 1; step < 20; step++) {
+      siphash_start(&h, key);
+      for (struct slice rest = slice_of(text, n); rest.n; rest = slice_from(rest, step)) siphash_put(&h, slice_first(rest, step));
+      siphash_end(&h, got);
+      assert_memory_equal(got, whole, 16);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(siphash_vectors),
+    cmocka_unit_test(crc32c_is_that_of_the_standard),
+    cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),
     cmocka_unit_test(slices_split_and_compare), cmocka_unit_test(buffers_keep_their_maximum),
     cmocka_unit_test(buffers_drop_from_the_front), cmocka_unit_test(numbers_are_digits_only),
     cmocka_unit_test(base64_vectors), cmocka_unit_test(wire_errors_stick),

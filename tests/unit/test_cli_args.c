@@ -38,7 +38,8 @@ static void lines(void **state) {
     { "version", 0, "version" },
     { "account|add|a@b", 0, "account add" },
     { "-c|f|account|add|a@b", 0, "account add" },
-    { "account|add|a@b|-c|f|--json", 0, "account add" },
+    { "account|limits|a@b|-c|f|--json", 0, "account limits" },
+    { "account|add|a@b|-c|f|--json", 64, "means nothing to account add" },
     { "--config=f|account|add|--legacy-auth|a@b", 0, "account add" },
     { "help|manual", 0, "help manual" },
     { "help|account|add", 0, "help" },
@@ -46,8 +47,16 @@ static void lines(void **state) {
     { "account|add|--help", 0, "account add" },
     { "account|list|--|", 0, "account list" },
     { "", 64, "which command" },
-    { "acount|add", 64, "there is no command \"acount\"" },
-    { "account", 64, "there is no command \"account\"" },
+    { "acount|add", 64, "there is no command \"acount\"; did you mean \"account\"?" },
+    { "-c|f|acount|add", 64, "there is no command \"acount\"; did you mean" },
+    { "-c|f|xyzzy", 64, "there is no command \"xyzzy\"; `qasid help` lists them" },
+    { "account|lst", 64, "there is no command \"account lst\"; did you mean \"account list\"?" },
+    { "account|xyzzy", 64, "there is no command \"account xyzzy\"; `qasid help account` lists them" },
+    { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 64, "there is no command" },
+    { "account", 64, "account: which of these?\n  account add " },
+    { "-c|f|account", 64, "account delete  " },
+    { "--version", 0, "version" },
+    { "-V", 0, "version" },
     { "account|add", 64, "something is missing: qasid account add ADDRESS" },
     { "account|add|a|b", 64, "\"b\" is too much" },
     { "account|add|a|--nonsense", 64, "--nonsense is no option of account add" },
@@ -82,10 +91,10 @@ static void values(void **state) {
   struct cli c;
   buf_init(&err, 4096);
   assert_int_equal(
-      parse(&c, "send|smtp://x|--to|a@b|--json|--to=c@d|-c|/f|file|--from|", room, sizeof room, &err), 64);
+      parse(&c, "send|smtp://x|--to|a@b|--insecure|--to=c@d|-c|/f|file|--from|", room, sizeof room, &err), 64);
   assert_int_equal(
-      parse(&c, "send|smtp://x|--to|a@b|--json|--to=c@d|-c|/f|file|--from=", room, sizeof room, &err), 0);
-  assert_true(c.json);
+      parse(&c, "send|smtp://x|--to|a@b|--insecure|--to=c@d|-c|/f|file|--from=", room, sizeof room, &err), 0);
+  assert_false(c.json);
   assert_string_equal(c.config, "/f");
   assert_true(c.config_named);
   assert_int_equal(c.arg_count, 2);
@@ -131,6 +140,20 @@ static void the_table(void **state) {
         assert_string_not_equal(o->name, common->name);
     }
   }
+}
+
+/* `qasid help` fits: no line is wider than 88 columns, and what explains begins in one column. */
+static void overview_fits(void **state) {
+  struct buf out;
+  buf_init(&out, 256 * 1024);
+  cli_overview(&out);
+  struct slice rest = buf_slice(&out);
+  while (rest.p) {
+    struct slice line = slice_split(&rest, '\n');
+    if (line.n > 88) fail_msg("%.*s", SLICE_ARG(line));
+    if (line.n > 30 && line.p[0] == ' ' && (line.p[29] != ' ' || line.p[30] == ' ')) fail_msg("%.*s", SLICE_ARG(line));
+  }
+  buf_free(&out);
 }
 
 static void manual_agrees(void **state) {
@@ -213,11 +236,28 @@ static void urls(void **state) {
   }
 }
 
+static void loopbacks(void **state) {
+  static const struct {
+    const char *host;
+    bool localhost, loopback;
+  } rows[] = {
+    { "localhost", true, true },       { "LocalHost.", true, true },  { "mail.localhost", true, true },
+    { "127.0.0.1", false, true },      { "127.9.8.7", false, true },  { "::1", false, true },
+    { "127.example.org", false, false }, { "notlocalhost", false, false }, { "localhost.example.org", false, false },
+    { "128.0.0.1", false, false },     { "::2", false, false },       { "", false, false },
+    { ".", false, false },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (url_is_localhost(rows[i].host) != rows[i].localhost) fail_msg("localhost: %s", rows[i].host);
+    if (url_is_loopback(rows[i].host) != rows[i].loopback) fail_msg("loopback: %s", rows[i].host);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(lines),     cmocka_unit_test(values),        cmocka_unit_test(which_configuration),
     cmocka_unit_test(the_table), cmocka_unit_test(manual_agrees), cmocka_unit_test(safe_text),
-    cmocka_unit_test(urls),
+    cmocka_unit_test(urls),      cmocka_unit_test(loopbacks),     cmocka_unit_test(overview_fits),
   };
   return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
 }

@@ -96,6 +96,7 @@ struct test {
   struct buf heard;
   bool hold, was_gone;
   size_t leave; /* octets that the session does not take */
+  bool ends;    /* it ends by what it saw and left */
   enum dial_end end;
   char why[DIAL_WHY_MAX];
   unsigned overs;
@@ -111,6 +112,7 @@ static struct proto *on_ready(void *arg) {
 
 static void on_input(void *arg, struct slice *in) {
   struct test *t = arg;
+  if (t->ends) proto_close(&t->proto, CLOSE_PEER_GONE);
   if (in->n <= t->leave) return;
   buf_put(&t->heard, slice_first(*in, in->n - t->leave));
   *in = slice_from(*in, in->n - t->leave);
@@ -141,7 +143,7 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
 static void too_long(void *arg) { fail_msg("nothing happens"); }
 
 static void play(struct test *t, const struct dial_address *addresses, size_t count) {
-  const struct dial_ops ops = { on_ready, on_input, on_nothing, on_tick, on_gone, on_holds, on_over, t };
+  const struct dial_ops ops = { on_ready, on_input, NULL, on_nothing, on_tick, on_gone, on_holds, on_over, t };
   t->loop = loop_new();
   buf_init(&t->heard, 1024 * 1024);
   t->patience = loop_timer_new(t->loop, too_long, NULL);
@@ -173,8 +175,8 @@ static int listen_at(struct dial_address *ret) {
   return fd;
 }
 
-/* A child that takes one connection, hears "hello", says `words` and hangs up. */
-static pid_t server(int listener, const char *words, size_t times) {
+/* A child that takes one connection, hears "hello", says `words` and hangs up, unless it `stays`. */
+static pid_t server_that(int listener, const char *words, size_t times, bool stays) {
   pid_t pid = fork();
   if (pid != 0) return pid;
   char got[8];
@@ -182,11 +184,13 @@ static pid_t server(int listener, const char *words, size_t times) {
   if (recv(fd, got, 5, MSG_WAITALL) != 5) _exit(1);
   for (size_t i = 0; i < times; i++)
     if (send(fd, words, strlen(words), MSG_NOSIGNAL) < 0) break;
-  shutdown(fd, SHUT_WR);
+  if (!stays) shutdown(fd, SHUT_WR);
   while (recv(fd, got, sizeof got, 0) > 0) {
   }
   _exit(0);
 }
+
+static pid_t server(int listener, const char *words, size_t times) { return server_that(listener, words, times, false); }
 
 static void the_next_address(void **state) {
   struct dial_address a[3];
@@ -242,10 +246,24 @@ static void without_end(void **state) {
   close(listener);
 }
 
+/* A session that ends by octets that it did not take is over, though the server says no more and stays. */
+static void ends_untaken(void **state) {
+  struct dial_address a;
+  struct test t = { .leave = SIZE_MAX, .ends = true };
+  int listener = listen_at(&a);
+  server_that(listener, "?", 1, true);
+  play(&t, &a, 1);
+  assert_int_equal(t.end, DIAL_SESSION_ENDED);
+  assert_false(t.was_gone);
+  end(&t);
+  close(listener);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(inside_and_outside), cmocka_unit_test(no_addresses), cmocka_unit_test(the_next_address),
     cmocka_unit_test(nobody_answers),     cmocka_unit_test(lost),         cmocka_unit_test(without_end),
+    cmocka_unit_test(ends_untaken),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

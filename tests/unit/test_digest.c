@@ -5,6 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/base/codec.h"
 #include "lib/tls/digest.h"
@@ -15,6 +20,41 @@ static void assert_hex(const uint8_t *p, size_t n, const char *want) {
   hex_put(&hex, slice_of(p, n));
   assert_string_equal(buf_cstr(&hex), want);
   buf_free(&hex);
+}
+
+/* Each is the first thing that a process does with OpenSSL: none reads the machine's openssl.cnf, which here is a
+ * FIFO that nobody writes, and which a confined process can't open at all. */
+static void first_of_a_life(int which) {
+  uint8_t d[DIGEST_MAX], key[SEAL_KEY] = { 0 }, nonce[SEAL_NONCE] = { 0 }, mem[64];
+  struct buf b = { .mem = mem, .cap = sizeof mem, .max = sizeof mem };
+  struct digest_run *run;
+  bool ok = false;
+  alarm(20);
+  if (which == 0) ok = digest_of(DIGEST_MD5, SLICE("abc"), d);
+  if (which == 1) ok = digest_hmac(DIGEST_MD5, SLICE("k"), SLICE("abc"), d);
+  if (which == 2) ok = digest_pbkdf2(DIGEST_SHA1, SLICE("k"), SLICE("abc"), 1, d);
+  if (which == 3) ok = seal_put(key, nonce, SLICE_NONE, SLICE("abc"), &b);
+  if (which == 4) ok = (run = digest_begin(DIGEST_SHA256)) && digest_end(&run, d);
+  _exit(ok ? 0 : 1);
+}
+
+static void test_first_of_a_life(void **state) {
+  char fifo[] = "/tmp/qasid-openssl-XXXXXX";
+  assert_non_null(mkdtemp(fifo));
+  char path[64];
+  snprintf(path, sizeof path, "%s/openssl.cnf", fifo);
+  assert_int_equal(mkfifo(path, 0600), 0);
+  setenv("OPENSSL_CONF", path, 1);
+  for (int which = 0; which < 5; which++) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) first_of_a_life(which);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+  }
+  unsetenv("OPENSSL_CONF");
+  unlink(path);
+  rmdir(fifo);
 }
 
 static void test_digests(void **state) {
@@ -81,6 +121,7 @@ static void test_seal(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_first_of_a_life), /* before any other */
     cmocka_unit_test(test_digests),
     cmocka_unit_test(test_hmac),
     cmocka_unit_test(test_pbkdf2),

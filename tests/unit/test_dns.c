@@ -293,6 +293,81 @@ static void message_exchangers(void **state) {
   assert_int_equal(dns_packet_hosts(buf_slice(&m), "a.example", DNS_TYPE_MX, &a), DNS_REFUSED);
 }
 
+/* TXT (RFC 1035 §3.3.14): the strings of a record as one; a record whose strings do not end with it is left out. */
+static void message_texts(void **state) {
+  static struct dns_answer a;
+  struct slice text;
+  size_t at = 0;
+  begin(0, 4, "a.example");
+  record_head("a.example", DNS_TYPE_TXT, 9);
+  buf_put(&m, SLICE("\3abc\0\3d\"\\"));
+  record_head("a.example", DNS_TYPE_TXT, 4);
+  buf_put(&m, SLICE("\7abc"));
+  record_head("b.example", DNS_TYPE_TXT, 2);
+  buf_put(&m, SLICE("\1x"));
+  record_head("a.example", DNS_TYPE_TXT, 0);
+  assert_int_equal(dns_packet_texts(buf_slice(&m), "a.example", DNS_TYPE_TXT, &a), DNS_FOUND);
+  assert_true(dns_text_next(&a, &at, &text) && slice_eq(text, SLICE("abcd\"\\")));
+  assert_true(dns_text_next(&a, &at, &text) && text.n == 0);
+  assert_false(dns_text_next(&a, &at, &text));
+  begin(0, 1, "a.example");
+  record_head("a.example", DNS_TYPE_TXT, 2);
+  buf_put(&m, SLICE("\2x"));
+  assert_int_equal(dns_packet_texts(buf_slice(&m), "a.example", DNS_TYPE_TXT, &a), DNS_LATER);
+  begin(0, 0, "a.example");
+  assert_int_equal(dns_packet_texts(buf_slice(&m), "a.example", DNS_TYPE_TXT, &a), DNS_NONE);
+  /* those that fit are kept */
+  begin(0, 100, "a.example");
+  for (unsigned i = 0; i < 100; i++) {
+    record_head("a.example", DNS_TYPE_TXT, 200);
+    buf_put_u8(&m, 199);
+    for (unsigned k = 0; k < 199; k++) buf_put_u8(&m, 'x');
+  }
+  assert_int_equal(dns_packet_texts(buf_slice(&m), "a.example", DNS_TYPE_TXT, &a), DNS_FOUND);
+  assert_int_equal(a.texts_n, DNS_TEXTS_OCTETS / 201 * 201);
+}
+
+static void message_pointers_to_names(void **state) {
+  static struct dns_answer a;
+  struct slice text;
+  size_t at = 0;
+  begin(0, 2, "1.2.0.192.in-addr.arpa");
+  record_head("1.2.0.192.in-addr.arpa", DNS_TYPE_PTR, wire_length("Mail.example"));
+  put_name("Mail.example");
+  record_head("1.2.0.192.in-addr.arpa", DNS_TYPE_PTR, 1);
+  put_name("");
+  assert_int_equal(dns_packet_texts(buf_slice(&m), "1.2.0.192.in-addr.arpa", DNS_TYPE_PTR, &a), DNS_FOUND);
+  assert_true(dns_text_next(&a, &at, &text) && slice_eq(text, SLICE("mail.example")));
+  assert_false(dns_text_next(&a, &at, &text));
+  char name[DNS_NAME_MAX + 1];
+  dns_reverse_name(&(struct dns_address){ 4, { 192, 0, 2, 10 } }, name);
+  assert_string_equal(name, "10.2.0.192.in-addr.arpa");
+  dns_reverse_name(&(struct dns_address){ 16, { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xab } }, name);
+  assert_string_equal(name, "b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
+}
+
+static void texts_travel(void **state) {
+  static struct dns_answer a, back;
+  struct buf b;
+  a = (struct dns_answer){ .kind = DNS_TXT, .result = DNS_FOUND };
+  buf_init(&b, DNS_ANSWER_MAX);
+  for (size_t i = 0; i < 60; i++) dns_text_add(&a, slice_first(slice_of(back.texts, 99), i));
+  memset(a.why, 'w', DNS_WHY_MAX);
+  dns_answer_put(&b, &a);
+  assert_true(dns_answer_get(buf_slice(&b), &back));
+  assert_memory_equal(&a, &back, sizeof a);
+  for (size_t n = 0; n < buf_len(&b); n += 13) assert_false(dns_answer_get(slice_first(buf_slice(&b), n), &back));
+  buf_reset(&b);
+  a.texts_n--; /* the last text is cut */
+  dns_answer_put(&b, &a);
+  assert_false(dns_answer_get(buf_slice(&b), &back));
+  buf_reset(&b);
+  a.texts_n = 0; /* found, but nothing */
+  dns_answer_put(&b, &a);
+  assert_false(dns_answer_get(buf_slice(&b), &back));
+  buf_free(&b);
+}
+
 /* A name by a pointer: back is right, to itself and forward are not; a chain of pointers ends. */
 static void message_pointers(void **state) {
   struct dns_found f;
@@ -498,7 +573,8 @@ int main(void) {
     cmocka_unit_test(message_chains),
     cmocka_unit_test(message_foul_names),
     cmocka_unit_test(message_damage),
-    cmocka_unit_test(answers_travel),
+    cmocka_unit_test(answers_travel), cmocka_unit_test(message_texts), cmocka_unit_test(message_pointers_to_names),
+    cmocka_unit_test(texts_travel),
     cmocka_unit_test(hosts_file),
     cmocka_unit_test(name_servers),
   };

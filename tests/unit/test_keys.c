@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "lib/tls/remote_key.h"
+#include "lib/front/remote_key.h"
 #include "lib/tls/selfsigned.h"
 #include "src/keys/keys.h"
 
@@ -192,9 +192,9 @@ static void how_often(void **state) {
   buf_init(&answer, 8192);
   struct slice in = slice_of(digest, 32);
   size_t signed_now = 0;
-  for (int i = 0; i < KEYS_BURST + 100; i++)
+  for (int i = 0; i < KEYS_PER_SECOND + 100; i++)
     signed_now += sign_with(k, 7, 0, KEY_ECDSA, in, 1000, &answer).n > 0;
-  assert_int_equal(signed_now, KEYS_BURST);
+  assert_int_equal(signed_now, KEYS_PER_SECOND);
   assert_int_not_equal(sign_with(k, 8, 0, KEY_ECDSA, in, 1000, &answer).n,
                        0); /* its neighbour is not held up */
   signed_now = 0;
@@ -426,8 +426,21 @@ static void locked_memory(void **state) {
   assert_int_equal(CRYPTO_secure_used(), before);
 }
 
+/* Messages are signed so often a second and no more, apart from what front-ends ask. */
+static void mail_has_a_rate(void **state) {
+  struct keys *k = keys_new();
+  size_t turns = 0;
+  for (int i = 0; i < 2 * KEYS_MAIL_PER_SECOND; i++) turns += keys_mail_turn(k, 5000);
+  assert_int_equal(turns, KEYS_MAIL_PER_SECOND);
+  turns = 0;
+  for (int i = 0; i < 2 * KEYS_MAIL_PER_SECOND; i++) turns += keys_mail_turn(k, 5500);
+  assert_int_equal(turns, KEYS_MAIL_PER_SECOND / 2);
+  keys_free(&k);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(mail_has_a_rate),
     cmocka_unit_test(locked_memory), /* first: the memory is set aside before any key is made */
     cmocka_unit_test(what_it_signs),
     cmocka_unit_test(what_it_refuses),

@@ -1,4 +1,5 @@
 /* Mailboxes in files, there and back; other servers' UIDLs. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,19 +58,23 @@ static void write_all(bool maildir, const char *path) {
   buf_free(&err);
 }
 
+static bool put_wire(void *arg, struct slice wire) {
+  buf_put(arg, wire);
+  return true;
+}
+
 static void read_all(const char *path, const char *uidls, bool flags, const char *const *wanted_uidls) {
   struct buf err, wire;
   struct mail_item m;
   buf_init(&err, 1024), buf_init(&wire, 4096);
-  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_uidls){ .file = uidls }, &err);
+  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_how){ .uidl_file = uidls }, &err);
   assert_string_equal(buf_len(&err) ? buf_cstr(&err) : "", "");
   assert_non_null(in);
   size_t n = 0;
   for (; mailbox_in_next(in, &m, &err); n++) {
-    struct to_wire w = to_wire_open(m.raw, m.unquote);
     buf_reset(&wire);
-    while (to_wire_next(&w, &wire, 1)) {
-    }
+    assert_null(m.left_out);
+    assert_true(mail_item_read(&m, put_wire, &wire));
     assert_true(n < MESSAGES);
     assert_string_equal(buf_cstr(&wire), messages[n]);
     assert_int_equal(m.meta.date, 1795723629 + n);
@@ -97,8 +102,8 @@ static void mbox_there_and_back(void **state) {
   read_all(path_of("box.mbox"), path_of("uidls"), false, uidls);
   assert_null(mailbox_out_open(false, path_of("box.mbox"), false, &err)); /* it exists */
   buf_reset(&err);
-  write_file("uidls", "u1\tname\n");
-  assert_null(mailbox_in_open(path_of("box.mbox"), &(struct mailbox_uidls){ .file = path_of("uidls") }, &err));
+  write_file("uidls", "u3\t3\nu1\t1\nu2\t2\n"); /* as export writes it */
+  read_all(path_of("box.mbox"), path_of("uidls"), false, uidls);
   buf_free(&err);
 }
 
@@ -124,7 +129,7 @@ static void half_a_message(void **state) {
 
 /* The order is Dovecot's, not that of names; one has a UIDL of its own; the third is not in the list. */
 static void dovecot_uidlist(void **state) {
-  static const char *const uidls[] = { "0000000751b0d3c8", "own-uidl", "" };
+  static const char *const uidls[] = { "0000000751b0d3c8", "own:uidl:", "" };
   static const char *const names[] = { "cur/3.x:2,S", "new/2.x", "new/1.x" };
   struct buf err;
   struct mail_item m;
@@ -133,7 +138,7 @@ static void dovecot_uidlist(void **state) {
   write_file("dovecot/cur/3.x:2,S", "a\n");
   write_file("dovecot/new/2.x", "b\n");
   write_file("dovecot/new/1.x", "c\n");
-  write_file("dovecot/dovecot-uidlist", "3 V1370543048 N9 Gabc\n7 W5 :3.x:2,\n8 W5 Pown-uidl :2.x\n");
+  write_file("dovecot/dovecot-uidlist", "3 V1370543048 N9 Gabc\n7 W5 :3.x:2,\n8 W5 Pown:uidl: :2.x\n");
   struct mailbox_in *in = mailbox_in_open(path_of("dovecot"), NULL, &err);
   assert_non_null(in);
   for (size_t i = 0; i < 3; i++) {
@@ -154,7 +159,7 @@ static void expect_uidls(const char *path, const char *from, const struct wanted
   struct buf err;
   struct mail_item m;
   buf_init(&err, 1024);
-  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_uidls){ .from = from }, &err);
+  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_how){ .uidl_from = from }, &err);
   if (!in) fail_msg("%s", buf_cstr(&err));
   for (size_t i = 0; i < count; i++) {
     assert_true(mailbox_in_next(in, &m, &err));
@@ -256,8 +261,9 @@ static void cyrus_mailbox(void **state) {
 }
 
 static void uidl_in_header(void **state) {
-  write_file("x.mbox", "From a\nX-UIDL: abc#12 \nSubject: x\n\nX-UIDL: no\n\nFrom b\nSubject: y\n\nX-UIDL: no\n");
-  static const struct wanted wanted[] = { { "", "abc#12" }, { "", "" } };
+  write_file("x.mbox", "From a Thu Nov 26 20:07:09 2026\nX-UIDL: abc#12 \nSubject: x\n\nX-UIDL: no\n\n"
+                       "From b Thu Nov 26 20:07:09 2026\nSubject: y\n\nX-UIDL: no\n");
+  static const struct wanted wanted[] = { { "message 1", "abc#12" }, { "message 2", "" } };
   expect_uidls(path_of("x.mbox"), "x-uidl", wanted, 2);
 }
 
@@ -310,6 +316,182 @@ static void no_mailbox(void **state) {
   buf_free(&err);
 }
 
+/* --- trees of others --- */
+
+/* The item of that name: why it is left out; "" when it is not, NULL when there is none. */
+static const char *left_out(const char *box, const char *name) {
+  static char why[200];
+  struct buf err;
+  struct mail_item m;
+  bool found = false;
+  buf_init(&err, 1024);
+  struct mailbox_in *in = mailbox_in_open(path_of(box), NULL, &err);
+  if (!in) fail_msg("%s", buf_cstr(&err));
+  while (mailbox_in_next(in, &m, &err)) {
+    if (strcmp(m.name, name) != 0) continue;
+    found = true;
+    snprintf(why, sizeof why, "%s", m.left_out ? m.left_out : "");
+  }
+  assert_int_equal(buf_len(&err), 0);
+  mailbox_in_free(&in);
+  buf_free(&err);
+  return found ? why : NULL;
+}
+
+static void make_maildir(const char *name) {
+  char sub[80];
+  mkdir(path_of(name), 0755);
+  snprintf(sub, sizeof sub, "%s/cur", name), mkdir(path_of(sub), 0755);
+  snprintf(sub, sizeof sub, "%s/new", name), mkdir(path_of(sub), 0755);
+}
+
+/* What is no message of the owner's is an item that says so; the others come. */
+static void no_messages_among_them(void **state) {
+  make_maildir("odd");
+  write_file("secret", "root's\n");
+  write_file("odd/new/1.x", "a\n"), write_file("odd/cur/9.x", "b\n"), write_file("odd/cur/0.x", "");
+  assert_int_equal(mkdir(path_of("odd/cur/2.x"), 0700), 0);
+  assert_int_equal(symlink("nowhere", path_of("odd/cur/3.x")), 0);
+  assert_int_equal(symlink(path_of("secret"), path_of("odd/cur/4.x")), 0);
+  assert_int_equal(mkfifo(path_of("odd/cur/5.x"), 0600), 0);
+  assert_string_equal(left_out("odd", "new/1.x"), "");
+  assert_string_equal(left_out("odd", "cur/9.x"), "");
+  assert_string_equal(left_out("odd", "cur/0.x"), "");
+  assert_string_equal(left_out("odd", "cur/2.x"), "it is a folder");
+  assert_string_equal(left_out("odd", "cur/3.x"), "it is a link");
+  assert_string_equal(left_out("odd", "cur/4.x"), "it is a link");
+  assert_string_equal(left_out("odd", "cur/5.x"), "it is no file");
+  assert_null(left_out("odd", "cur/6.x"));
+  if (geteuid() != 0) return;
+  /* the folder is a user's: a file of root's was not put there by the mail system */
+  assert_int_equal(chown(path_of("odd"), 4711, 4711), 0);
+  assert_int_equal(chown(path_of("odd/cur"), 4711, 4711), 0);
+  assert_int_equal(chown(path_of("odd/new"), 4711, 4711), 0);
+  assert_int_equal(chown(path_of("odd/new/1.x"), 4711, 4711), 0);
+  assert_string_equal(left_out("odd", "new/1.x"), "");
+  assert_string_equal(left_out("odd", "cur/9.x"), "it belongs to somebody else than its folder");
+}
+
+static bool refuses(const char *path, const char *uidls, const char *why) {
+  struct buf err;
+  buf_init(&err, 1024);
+  struct mailbox_in *in = mailbox_in_open(path, &(struct mailbox_how){ .uidl_file = uidls }, &err);
+  bool refused = !in && strstr(buf_cstr(&err), why);
+  if (!refused) fail_msg("%s: %s", path, buf_len(&err) ? buf_cstr(&err) : "taken");
+  mailbox_in_free(&in);
+  buf_free(&err);
+  return refused;
+}
+
+/* The lists, the folders, the mailbox itself. */
+static void links_on_the_way(void **state) {
+  make_maildir("lists");
+  write_file("lists/new/1.x", "a\n");
+  write_file("real", "3 V1 N2\n7 :1.x\n");
+  assert_int_equal(symlink(path_of("real"), path_of("lists/dovecot-uidlist")), 0);
+  refuses(path_of("lists"), NULL, "it is a link");
+  unlink(path_of("lists/dovecot-uidlist"));
+  assert_int_equal(mkfifo(path_of("lists/dovecot-uidlist"), 0600), 0);
+  refuses(path_of("lists"), NULL, "it is no file");
+  unlink(path_of("lists/dovecot-uidlist"));
+  assert_int_equal(symlink(path_of("real"), path_of("lists/cyrus.index")), 0);
+  refuses(path_of("lists"), NULL, "it is a link");
+  unlink(path_of("lists/cyrus.index"));
+  rmdir(path_of("lists/cur"));
+  assert_int_equal(symlink(path_of("odd/cur"), path_of("lists/cur")), 0);
+  refuses(path_of("lists"), NULL, "cur: ");
+  assert_int_equal(mkfifo(path_of("fifo.mbox"), 0600), 0);
+  refuses(path_of("fifo.mbox"), NULL, "it is no file");
+  /* one's own links are one's own matter; those of another are not */
+  make_maildir("plain");
+  write_file("plain/new/1.x", "a\n");
+  assert_int_equal(symlink("plain", path_of("mine")), 0);
+  assert_string_equal(left_out("mine", "new/1.x"), "");
+  if (geteuid() != 0) return;
+  assert_int_equal(symlink("plain", path_of("theirs")), 0);
+  assert_int_equal(lchown(path_of("theirs"), 4711, 4711), 0);
+  refuses(path_of("theirs"), NULL, "it is a link");
+  refuses(path_of("theirs/new/1.x"), NULL, "it is a link");
+  write_file("real.mbox", "From a Thu Nov 26 20:07:09 2026\n\nb\n");
+  mkdir(path_of("home"), 0755);
+  assert_int_equal(link(path_of("real.mbox"), path_of("home/mbox")), 0);
+  assert_int_equal(chown(path_of("home"), 4711, 4711), 0);
+  refuses(path_of("home/mbox"), NULL, "somebody else");
+}
+
+/* Nothing is written through them either. */
+static void links_where_it_is_written(void **state) {
+  struct buf err;
+  buf_init(&err, 1024);
+  write_file("victim", "precious\n");
+  make_maildir("trap"), make_maildir("target");
+  assert_int_equal(symlink("../target", path_of("trap/tmp")), 0);
+  assert_null(mailbox_out_open(true, path_of("trap"), true, &err));
+  assert_int_equal(mkfifo(path_of("pipe.mbox"), 0600), 0);
+  assert_null(mailbox_out_open(false, path_of("pipe.mbox"), true, &err));
+  if (geteuid() == 0) {
+    assert_int_equal(symlink("victim", path_of("out.mbox")), 0);
+    assert_int_equal(lchown(path_of("out.mbox"), 4711, 4711), 0);
+    assert_null(mailbox_out_open(false, path_of("out.mbox"), true, &err));
+    mkdir(path_of("house"), 0755);
+    assert_int_equal(link(path_of("victim"), path_of("house/mbox")), 0);
+    assert_int_equal(chown(path_of("house"), 4711, 4711), 0);
+    assert_null(mailbox_out_open(false, path_of("house/mbox"), true, &err));
+    assert_int_equal(symlink("target", path_of("house/box")), 0);
+    assert_int_equal(lchown(path_of("house/box"), 4711, 4711), 0);
+    assert_null(mailbox_out_open(true, path_of("house/box"), true, &err));
+  }
+  buf_free(&err);
+}
+
+/* Somebody makes it shorter while it is read. */
+static bool cut_it(void *arg, struct slice wire) {
+  (void)wire;
+  return truncate(arg, 10) == 0;
+}
+static void cut_while_read(void **state) {
+  struct buf err;
+  struct mail_item m;
+  buf_init(&err, 1024);
+  make_maildir("cutting");
+  FILE *f = fopen(path_of("cutting/new/1.x"), "w");
+  for (int i = 0; i < 100000; i++) fputs("a line\n", f);
+  fclose(f);
+  struct mailbox_in *in = mailbox_in_open(path_of("cutting"), NULL, &err);
+  assert_true(mailbox_in_next(in, &m, &err));
+  char path[200];
+  snprintf(path, sizeof path, "%s", path_of("cutting/new/1.x"));
+  assert_false(mail_item_read(&m, cut_it, path));
+  assert_int_equal(errno, ENODATA);
+  assert_false(mailbox_in_next(in, &m, &err));
+  mailbox_in_free(&in);
+  buf_free(&err);
+}
+
+/* The folder's own data is no mail, and has no place in a list of UIDLs. */
+static void internal_data(void **state) {
+  struct buf err;
+  struct mail_item m;
+  buf_init(&err, 1024);
+  write_file("uw.mbox", "From MAILER-DAEMON Thu Nov 26 20:07:09 2026\nDate: 26 Nov 2026 20:07:09 +0000\n"
+                        "From: Mail System Internal Data <MAILER-DAEMON@host>\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
+                        "Message-ID: <1@host>\nX-IMAP: 1370543048 0000000002\nStatus: RO\n\nThis text is part of the internal format.\n\n"
+                        "From a Thu Nov 26 20:07:09 2026\nSubject: x\nStatus: RO\nX-Status: AF\n\nb\n");
+  write_file("uidls", "first\n");
+  struct mailbox_in *in = mailbox_in_open(path_of("uw.mbox"), &(struct mailbox_how){ .uidl_file = path_of("uidls") }, &err);
+  assert_non_null(in);
+  assert_true(mailbox_in_next(in, &m, &err));
+  assert_true(m.internal && m.left_out);
+  assert_true(mailbox_in_next(in, &m, &err));
+  assert_null(m.left_out);
+  assert_int_equal(m.meta.flags, MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED);
+  assert_true(slice_eq(m.meta.uidl, SLICE("first")));
+  assert_false(mailbox_in_next(in, &m, &err));
+  assert_false(mailbox_in_uidls_differ(in));
+  mailbox_in_free(&in);
+  buf_free(&err);
+}
+
 static int set_up(void **state) {
   snprintf(dir, sizeof dir, "/tmp/qasid-mailbox.XXXXXX");
   return mkdtemp(dir) ? 0 : -1;
@@ -332,6 +514,11 @@ int main(void) {
     cmocka_unit_test(broken_lists),
     cmocka_unit_test(no_mailbox),
     cmocka_unit_test(half_a_message),
+    cmocka_unit_test(no_messages_among_them),
+    cmocka_unit_test(links_on_the_way),
+    cmocka_unit_test(links_where_it_is_written),
+    cmocka_unit_test(cut_while_read),
+    cmocka_unit_test(internal_data),
   };
   return cmocka_run_group_tests_name("mailbox", tests, set_up, tear_down);
 }

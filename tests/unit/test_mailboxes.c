@@ -44,14 +44,15 @@ static void lists(void **state) {
     { " (a@b.test", NULL },
     { " a@b.test\r\n RCPT TO:<x@y.test>", NULL },
     { " <a@b.test\r\nRCPT>", NULL },
-    { " j\xc3\xb6rg@b.test", NULL },
+    { " j\xc3\xb6rg@b.test", "j\xc3\xb6rg@b.test\n" },
+    { " j\xf6rg@b.test", NULL },
     { " J\xc3\xb6rg <joerg@b.test>", "joerg@b.test\n" },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct buf message, got, wrong;
     buf_init(&message, 4096), buf_init(&got, 4096), buf_init(&wrong, 4096);
     buf_printf(&message, "Subject: x\r\nTo:%s\r\n\r\nTo: body@x.test\r\n", rows[i].body);
-    bool ok = mailboxes_of_header(buf_slice(&message), &got, &wrong);
+    bool ok = mailboxes_of_header(buf_slice(&message), SLICE_NONE, &got, &wrong);
     if (ok != (rows[i].want != NULL)) fail_msg("%s", rows[i].body);
     if (ok) assert_string_equal(buf_len(&got) ? buf_cstr(&got) : "", rows[i].want);
     buf_free(&message), buf_free(&got), buf_free(&wrong);
@@ -64,8 +65,12 @@ static void all_three_fields_each_once(void **state) {
   assert_true(
       mailboxes_of_header(SLICE("To: a@x.test,\r\n b@x.test\r\nCC: c@x.test, a@x.test\r\nbcc: d@x.test\r\n"
                                 "Reply-To: e@x.test\r\n\r\n"),
-                          &got, &wrong));
+                          SLICE_NONE, &got, &wrong));
   assert_string_equal(buf_cstr(&got), "a@x.test\nb@x.test\nc@x.test\nd@x.test\n");
+  buf_reset(&got);
+  assert_false(mailboxes_of_header(SLICE("To: root\r\n"), SLICE_NONE, &got, &wrong));
+  assert_true(mailboxes_of_header(SLICE("To: root , Al <al >, b@y.test, c (x)\r\nCc: d\r\n"), SLICE("x.test"), &got, &wrong));
+  assert_string_equal(buf_cstr(&got), "root@x.test\nal@x.test\nb@y.test\nc@x.test\nd@x.test\n");
   buf_free(&got), buf_free(&wrong);
 }
 

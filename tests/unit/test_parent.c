@@ -61,12 +61,37 @@ static void who_is_not_there_is_left_alone(void **state) {
   free(p);
 }
 
+static void a_front_end_comes_back_at_once_while_another_serves(void **state) {
+  struct parent *p = house();
+  for (size_t i = 0; i < PROCS; i++) p->procs[i].quick_deaths = 30;
+  p->procs[SMTPD_2].ready = true;
+  assert_int_equal(procs_pause(p, &p->procs[SMTPD]), PARENT_PAUSE_MS);
+  assert_int_equal(procs_pause(p, &p->procs[SMTPD_2]), PARENT_PAUSE_MOST_MS); /* its own readiness is no other's */
+  assert_int_equal(procs_pause(p, &p->procs[POP3D]), PARENT_PAUSE_MOST_MS);
+  p->procs[SMTPD_2].ready = false;
+  assert_int_equal(procs_pause(p, &p->procs[SMTPD]), PARENT_PAUSE_MOST_MS);
+  free(p);
+}
+
+static void the_rooms_behind_wait_longer_with_each_quick_death(void **state) {
+  struct parent *p = house();
+  p->procs[STORE].quick_deaths = 1;
+  assert_int_equal(procs_pause(p, &p->procs[STORE]), PARENT_PAUSE_MS);
+  p->procs[STORE].quick_deaths = 3;
+  assert_int_equal(procs_pause(p, &p->procs[STORE]), 4 * PARENT_PAUSE_MS);
+  p->procs[STORE].quick_deaths = 100;
+  assert_int_equal(procs_pause(p, &p->procs[STORE]), PARENT_PAUSE_MOST_MS);
+  free(p);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_front_end_is_not_believed_against_the_rooms_behind_it),
     cmocka_unit_test(the_rooms_behind_are_believed),
     cmocka_unit_test(who_accuses_a_room_it_can_not_know_lies),
     cmocka_unit_test(who_is_not_there_is_left_alone),
+    cmocka_unit_test(a_front_end_comes_back_at_once_while_another_serves),
+    cmocka_unit_test(the_rooms_behind_wait_longer_with_each_quick_death),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,29 @@ static void test_hash_and_verify(void **state) {
   buf_free(&hash);
 }
 
+/* RFC 8265 §4.2: one password however it is spelled. Hashes of octets that were not prepared go on. */
+static void test_prepared(void **state) {
+  static const uint8_t random[PASSWORD_RANDOM] = { 1, 2, 3 };
+  struct slice nfc = SLICE("gr\xc3\xbc\xc3\x9f" "e"), nfd = SLICE("gru\xcc\x88\xc3\x9f" "e");
+  struct slice odd = SLICE("tab\there"), latin = SLICE("gr\xfc\xdf" "e");
+  struct slice raw = SLICE("$1$abcdefgh$u/Dk.TNbRiynAQnTZW/Ka."); /* of the NFD octets, made by `openssl passwd -1 -salt abcdefgh` */
+  struct buf hash;
+  buf_init(&hash, PASSWORD_HASH_MAX);
+  assert_int_equal(password_hash(nfd, random, &hash), PASSWORD_OK);
+  assert_int_equal(password_verify(nfd, buf_slice(&hash)), PASSWORD_OK);
+  assert_int_equal(password_verify(nfc, buf_slice(&hash)), PASSWORD_OK);
+  assert_int_equal(password_verify(SLICE("gru\xc3\x9f" "e"), buf_slice(&hash)), PASSWORD_WRONG);
+  assert_int_equal(password_verify(nfd, raw), PASSWORD_OK);
+  assert_int_equal(password_verify(nfc, raw), PASSWORD_WRONG);
+  buf_reset(&hash);
+  assert_int_equal(password_hash(odd, random, &hash), PASSWORD_OK); /* no OpaqueString: its octets count */
+  assert_int_equal(password_verify(odd, buf_slice(&hash)), PASSWORD_OK);
+  buf_reset(&hash);
+  assert_int_equal(password_hash(latin, random, &hash), PASSWORD_OK);
+  assert_int_equal(password_verify(latin, buf_slice(&hash)), PASSWORD_OK);
+  buf_free(&hash);
+}
+
 /* What crypt(3) would cut short or choke on is never handed to it. */
 static void test_hostile_passwords(void **state) {
   static uint8_t many[65536];
@@ -141,7 +164,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_known_hashes),     cmocka_unit_test(test_import_refuses),
     cmocka_unit_test(test_import_clear),     cmocka_unit_test(test_hash_and_verify),
-    cmocka_unit_test(test_hostile_passwords), cmocka_unit_test(test_generate),
+    cmocka_unit_test(test_prepared), cmocka_unit_test(test_hostile_passwords), cmocka_unit_test(test_generate),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,10 +93,12 @@ static void looks(void **state) {
         POP3_END_DONE, TWO_LISTED "begin 1\na: b\r\nend 1 6\nrefused 2\n");
 }
 
-static void deletes_what_is_known(void **state) {
-  struct script like = { .wish = POP3_DELETE };
-  check(NULL, &like, OPEN CAPA_USER LOGIN TWO "C: DELE 1\nC: DELE 2\nS: +OK\nS: -ERR no\n" QUIT,
-        POP3_END_DONE, TWO_LISTED "refused 2\n");
+/* Another message may have its number and its UIDL: what did not come now is not deleted now. */
+static void deletes_only_what_came(void **state) {
+  struct script like = { .wish = POP3_MOVE };
+  check(NULL, &like,
+        OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: -ERR no\nS: +OK\nS: x: y\nS: .\nC: DELE 2\nS: -ERR no\n" QUIT,
+        POP3_END_DONE, TWO_LISTED "refused 1\nbegin 2\nx: y\r\nend 2 6\nrefused 2\n");
 }
 
 static void leaves_all(void **state) {
@@ -163,15 +165,59 @@ static void a_sink_that_never_answers_ends_it(void **state) {
 static void short_ones_are_kept(void **state) {
   struct script like = { .wish = POP3_MOVE };
   struct pop3_client_start s;
+  /* What comes behind a short one is left too: its octets may be the rest of that one. */
   const char *text = OPEN CAPA_USER LOGIN TWO
-      "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: x: y\nS: .\nC: DELE 2\nS: +OK\n" QUIT;
+      "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: x: y\nS: .\n" QUIT;
   check(NULL, &like, text, POP3_END_DONE, NULL);
+  /* What came before it goes. */
+  check(NULL, &like,
+        OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: y\nS: .\nC: DELE 1\nS: "
+                                 "+OK\n" QUIT,
+        POP3_END_DONE, NULL);
   init_start(&s);
   s.policy.delete_short = true;
   check(&s, &like,
         OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: x: y\nS: .\n"
                                  "C: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\n" QUIT,
         POP3_END_DONE, NULL);
+}
+
+/* A first line that begins with a dot, and is not stuffed: the message ends at once, and its rest is answers. */
+static void out_of_step(void **state) {
+  static const char *const rests[] = { "S: ..\nS: x\nS: .\n", "S: +OK\nS: forged\nS: .\nS: .\n" };
+  for (size_t i = 0; i < sizeof rests / sizeof *rests; i++) {
+    struct script t;
+    char text[1024];
+    script_init(&t);
+    t.wish = POP3_MOVE;
+    snprintf(text, sizeof text, OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: .\n%s", rests[i]);
+    assert_true(script_play(&t, text));
+    assert_int_equal(t.c->end, POP3_END_PROTOCOL);
+    assert_ptr_equal(t.c->stuck, &t.c->items[0]);
+    assert_int_equal(buf_len(&t.c->proto.out), 0);
+    script_free(&t);
+  }
+}
+
+/* Where the server died, or stands still. */
+static void stuck_at(void **state) {
+  static const struct {
+    const char *text;
+    int item;
+  } rows[] = { { "C: RETR 1\nC: RETR 2\nX:\n", 0 },
+               { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaa\nX:\n", 0 },
+               { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nX:\n", 1 },
+               { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x\n+: 200\n", 1 },
+               { "C: RETR 1\nC: RETR 2\nS: -ERR a\nS: -ERR b\nC: QUIT\nX:\n", -1 } };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct script t;
+    char text[1024];
+    script_init(&t);
+    snprintf(text, sizeof text, "%s%s", OPEN CAPA_USER LOGIN TWO, rows[i].text);
+    assert_true(script_play(&t, text));
+    assert_ptr_equal(t.c->stuck, rows[i].item < 0 ? NULL : &t.c->items[rows[i].item]);
+    script_free(&t);
+  }
 }
 
 /* What the sink is told when the connection goes. */
@@ -302,6 +348,10 @@ static void apop(void **state) {
   check(&s, NULL, rfc, POP3_END_NONE, "");
   s.mechanism = NULL;
   s.policy.may_show = false; /* in the clear a password is not shown */
+  check(&s, NULL, OPEN CAPA_USER "C: QUIT\n", POP3_END_NO_TLS, ""); /* nor a digest, unless it is wished */
+  check(&s, NULL, OPEN "S: +OK\nS: SASL CRAM-MD5 SCRAM-SHA-256\nS: .\nC: QUIT\n", POP3_END_NO_TLS, "");
+  check(&s, NULL, OPEN "S: -ERR\nC: QUIT\n", POP3_END_NO_TLS, "");
+  s.policy.clear = true;
   check(&s, NULL, rfc, POP3_END_NONE, "");
   check(&s, NULL, "S: +OK\nC: CAPA\n" CAPA_USER "C: QUIT\n", POP3_END_NO_MECHANISM, "");
   s.mechanism = "user";
@@ -310,6 +360,71 @@ static void apop(void **state) {
   check(&s, NULL, OPEN CAPA_USER "C: QUIT\n", POP3_END_NO_MECHANISM, "");
   s.mechanism = "no-such-thing";
   check(&s, NULL, OPEN CAPA_USER "C: QUIT\n", POP3_END_NO_MECHANISM, "");
+}
+
+/* Announced, and not known. */
+static void unknown_mechanisms(void **state) {
+  static const char *const words[] = { "Unknown command", "unrecognized authentication type", "AUTH not supported",
+                                       "command not implemented", "Invalid command." };
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    char text[512];
+    snprintf(text, sizeof text,
+             OPEN "S: +OK\nS: SASL PLAIN\nS: PIPELINING\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR %s\n" LOGIN
+                  "C: LIST\nC: UIDL\n",
+             words[i]);
+    check(NULL, NULL, text, POP3_END_NONE, "");
+    snprintf(text, sizeof text,
+             OPEN "S: +OK\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR %s\nC: USER mrose\nS: -ERR %s\n"
+                  "C: QUIT\n",
+             words[i], words[i]);
+    check(NULL, NULL, text, POP3_END_LOGIN_WRONG, ""); /* once */
+  }
+  check(NULL, NULL,
+        OPEN "S: +OK\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR unknown user or wrong password\n"
+             "C: QUIT\n",
+        POP3_END_LOGIN_WRONG, "");
+  struct pop3_client_start s;
+  init_start(&s);
+  s.policy = (struct pop3_client_policy){ .clear = true }; /* no password may be shown */
+  check(&s, NULL,
+        OPEN "S: +OK\nS: SASL CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\nS: -ERR unknown command\n"
+             "C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: -ERR unknown command\nC: QUIT\n",
+        POP3_END_LOGIN_WRONG, "");
+}
+
+#define EVERY                                                                                              \
+  "SASL EXTERNAL XOAUTH2 OAUTHBEARER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS " \
+  "SCRAM-SHA-256-PLUS NTLM"
+
+/* A server that announces everything: the order of lib/sasl/login.h, as far as the channel lets it. */
+static void every_mechanism(void **state) {
+  struct pop3_client_start s;
+  init_start(&s);
+  s.policy.may_show = true;
+  check(&s, NULL,
+        OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
+             "S: -ERR Unknown authentication mechanism\n"
+             "C: AUTH SCRAM-SHA-1 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
+             "S: -ERR Unknown authentication mechanism\n" LOGIN "C: LIST\nC: UIDL\n",
+        POP3_END_NONE, "");
+  s.policy = (struct pop3_client_policy){ .clear = true };
+  check(&s, NULL,
+        OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
+             "S: -ERR [AUTH] no\nC: QUIT\n",
+        POP3_END_LOGIN_WRONG, "");
+  s.policy = (struct pop3_client_policy){ .second_try = true };
+  check(&s, NULL, OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: QUIT\n", POP3_END_NO_TLS, "");
+}
+
+/* A password that PLAIN cannot carry, since it is no UTF-8, goes by a way that can. */
+static void other_octets(void **state) {
+  struct pop3_client_start s;
+  init_start(&s);
+  s.secret = SLICE("tanst\344\344f");
+  check(&s, NULL,
+        OPEN "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: bXJvc2U=\n"
+             "S: + UGFzc3dvcmQ6\nC: dGFuc3Tk5GY=\nS: +OK\nC: LIST\nC: UIDL\n",
+        POP3_END_NONE, "");
 }
 
 static void plain_and_login(void **state) {
@@ -443,13 +558,18 @@ static void lists(void **state) {
     { "S: 1 5 and more\n", "S: 1 a\n", POP3_END_DONE, "listed 1\n  1 5 a\n" },
     { "S: 1 5\n", "S: 1 a\nS: 1 b\n", POP3_END_PROTOCOL, "" },
     { "S: 1 5\n", "S: 2 a\n", POP3_END_DONE, "listed 1\n  1 5 \n" },
-    { "S: 1 5\n", "S: 1 a\x01z\n", POP3_END_DONE, "listed 1\n  1 5 \n" },
-    { "S: 1 5\n", "S: 1 a b\n", POP3_END_DONE, "listed 1\n  1 5 \n" },
+    { "S: 1 5\n", "S: 1 a\x01z\n", POP3_END_DONE,
+      "listed 1\n  1 5 long-63ca5a499b34757dc5f3a8ee4405f18ce0da310491e9438682457066d669e2f3\n" },
+    { "S: 1 5\n", "S: 1 a b\n", POP3_END_DONE,
+      "listed 1\n  1 5 long-c8687a08aa5d6ed2044328fa6a697ab8e96dc34291e8c2034ae8c38e6fcc6d65\n" },
     { "S: 1 5\n", "S: 1 \n", POP3_END_DONE, "listed 1\n  1 5 \n" },
     { "S: 1 5\n", "S: 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
-      POP3_END_DONE, "listed 1\n  1 5 \n" },
+      POP3_END_DONE,
+      "listed 1\n  1 5 long-87a1e4c1c92b7b7a7c46433d780de6cc19f9ef34fdb872c875fd6363ab238a56\n" },
     { "S: 1 5\nS: 2 5\nS: 3 5\n", "S: 1 a\nS: 2 b\nS: 3 a\n", POP3_END_DONE,
-      "listed 3\n  1 5 a twin\n  2 5 b\n  3 5 a twin\n" },
+      "listed 3\n  1 5 a twin\n    like 1, 2\n  2 5 b\n  3 5 a twin\n    like 1, 2\n" },
+    { "S: 1 5\nS: 2 6\n", "S: 1 a\nS: 2 a\n", POP3_END_DONE, "listed 2\n  1 5 a twin\n  2 6 a twin\n" },
+    { "S:  1 \t5 \nS: \t2  6\t\n", "S:  1\ta \nS: 2 \t b\t\n", POP3_END_DONE, "listed 2\n  1 5 a\n  2 6 b\n" },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct script like = { .wish = POP3_LEAVE };
@@ -684,7 +804,7 @@ int main(void) {
     cmocka_unit_test(without_pipelining_one_at_a_time),
     cmocka_unit_test(nothing_there),
     cmocka_unit_test(looks),
-    cmocka_unit_test(deletes_what_is_known),
+    cmocka_unit_test(deletes_only_what_came),
     cmocka_unit_test(leaves_all),
     cmocka_unit_test(never_says_quit),
     cmocka_unit_test(login_only),
@@ -692,6 +812,8 @@ int main(void) {
     cmocka_unit_test(waits_until_it_is_safe),
     cmocka_unit_test(a_sink_that_never_answers_ends_it),
     cmocka_unit_test(short_ones_are_kept),
+    cmocka_unit_test(out_of_step),
+    cmocka_unit_test(stuck_at),
     cmocka_unit_test(broken_off),
     cmocka_unit_test(the_sink_says_no),
     cmocka_unit_test(greeting_refused),
@@ -700,6 +822,9 @@ int main(void) {
     cmocka_unit_test(stls_injection),
     cmocka_unit_test(no_apop_after_stls),
     cmocka_unit_test(apop),
+    cmocka_unit_test(unknown_mechanisms),
+    cmocka_unit_test(every_mechanism),
+    cmocka_unit_test(other_octets),
     cmocka_unit_test(plain_and_login),
     cmocka_unit_test(long_initial_responses_wait),
     cmocka_unit_test(cancelled),

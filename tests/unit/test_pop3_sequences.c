@@ -269,7 +269,7 @@ static void the_longest_replies(void **state) {
   memset(host, 'h', 255);
   world_init(&w);
   w.conf.hostname = host;
-  pop3d_service_init(&w.svc, &w.conf, "pop3", true);
+  pop3d_service_init(&w.svc, &w.conf, "pop3", true, &w.facts);
   memset(w.start.nonce, 0xff, sizeof w.start.nonce);
   world_start(&w);
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {

@@ -203,6 +203,9 @@ static const struct { const char *line, *golden; } matrix[] = {
   { "DELE 1\r\n",                                       "EEEEEO" },
   { "DELE 3\r\n",                                       "EEEEEe" },
   { "NOOP\r\n",                                         "EEEEeO" },
+  { "NOOP \r\n",                                        "EEEEEO" },
+  { "QUIT \r\n",                                        "ooooEo" },
+  { "LIST \r\n",                                        "EEEEEO" },
   { "NOOP x\r\n",                                       "EEEEEE" },
   { "RSET\r\n",                                         "EEEEeO" },
   { "LANG\r\n",                                         "OOOOeO" },
@@ -286,7 +289,7 @@ static void capa_names_mechanisms(void **state) {
   say(w, "AUTH\r\n", "+OK mechanisms follow\r\nSCRAM-SHA-1-PLUS\r\nSCRAM-SHA-256\r\nCRAM-MD5\r\n.\r\n");
   w->conf.auth_mechanisms.count = 0;
   say(w, "CAPA\r\n", CAPA_HEAD "USER\r\nUIDL\r\nTOP\r\nLANG\r\nUTF8\r\n" CAPA_TAIL);
-  says(w, "AUTH LOGIN\r\n", "+ "); /* taken, unasked */
+  says(w, "AUTH LOGIN\r\n", "-ERR mechanism not available"); /* not named, not taken */
   world_end(&w);
 }
 
@@ -450,7 +453,7 @@ static void stls_forgets_what_was_said(void **state) {
 
 static void lines_are_strict(void **state) {
   struct pop3_world *w = logged_in();
-  says(w, "STAT\nSTAT\r\n", "-ERR unknown command\r\n");
+  says(w, "STAT\nSTAT\r\n", "-ERR a line ends with CRLF\r\n");
   says(w, "STAT\r\r\n", "-ERR unknown command\r\n");
   says(w, " STAT\r\n", "-ERR unknown command\r\n");
   world_send(w, SLICE("ST\0AT\r\nstat\r\n"));
@@ -506,7 +509,7 @@ static void errors_are_counted(void **state) {
 /* PO-1: whatever is no number of a message is answered -ERR, and the session goes on. */
 static void numbers_are_strict(void **state) {
   static const char *const numbers[] = { "0", "-1", "+1", "01", "1x", "", "2147483648", "4294967296", "4294967297",
-    "18446744073709551616", "\xd9\xa1", "%d", "*", "1 ", " 1", "1\t", "3", "0x1", "1e0" };
+    "18446744073709551616", "\xd9\xa1", "%d", "*", " 1", "3", "0x1", "1e0" };
   static const char *const verbs[] = { "RETR", "DELE", "LIST", "UIDL", "TOP" };
   struct pop3_world *w = logged_in();
   w->conf.pop3_error_limit = 1000;
@@ -514,6 +517,7 @@ static void numbers_are_strict(void **state) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
       char line[80];
       snprintf(line, sizeof line, "%s %s%s\r\n", verbs[v], numbers[i], v == 4 ? " 0" : "");
+      if (!*numbers[i] && (v == 2 || v == 3)) continue; /* a blank behind LIST and UIDL is no argument */
       says(w, line, "-ERR ");
     }
   says(w, "TOP 1 -1\r\n", "-ERR ");
@@ -1032,7 +1036,7 @@ static void traces_have_no_secrets(void **state) {
   assert_true(slice_search(t, SLICE("c4c9334b")) < 0);
   assert_true(slice_search(t, SLICE("private")) < 0);
   assert_true(slice_search(t, SLICE("C: APOP mrose ***\n")) >= 0);
-  assert_true(slice_search(t, SLICE("*: AUTHORIZATION -> TRANSACTION\n")) >= 0);
+  assert_true(slice_search(t, SLICE("*: authorization > transaction\n")) >= 0);
   assert_true(slice_search(t, SLICE("C: RETR 1\nS: +OK 23 octets\n*: 23 octets of message 1\n")) >= 0);
   world_end(&w);
 }
@@ -1051,7 +1055,7 @@ static void the_closing_line(void **state) {
   struct buf b;
   buf_init(&b, 1000);
   pop3d_session_ops.summary(w->p, add_pair, &b);
-  const struct slice want = SLICE("user=mrose@dbc.mtview.ca.us messages=2 retrieved=1 octets=120 marked=1 deleted=1 failures=0 ");
+  const struct slice want = SLICE("login=mrose@dbc.mtview.ca.us messages=2 retrieved=1 octets=120 marked=1 deleted=1 failed_logins=0 ");
   if (!slice_eq(buf_slice(&b), want)) fail_msg("%.*s", SLICE_ARG(buf_slice(&b)));
   buf_free(&b);
   world_end(&w);
@@ -1141,7 +1145,7 @@ static void large_surrogates(void **state) {
   buf_put_str(&text, "Subject: \xc3\xa9\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n");
   for (int i = 0; i < LINES; i++) buf_put_str(&text, "..................\r\n");
   buf_put_str(&text, "--b\r\nContent-Description: \xc3\xa9\r\n\r\n--b--\r\n");
-  surrogate_open(&s);
+  surrogate_open(&s, SURROGATE_6857);
   surrogate_put(&s, buf_slice(&text), NULL);
   surrogate_end(&s, NULL);
   for (uint32_t step = 100; step < 200000; step *= 7) {

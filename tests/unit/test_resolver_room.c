@@ -39,6 +39,7 @@ static pid_t server, child;
 static int parent_fd, dialer_fd;
 static char empty[64];
 static bool one_server;
+static enum room_kind dialer_kind = ROOM_COLLECTOR;
 static unsigned patience_s = 20; /* dns_timeout */
 
 static int listen_on(bool six, int type) {
@@ -234,7 +235,7 @@ static void join_dialer(void) {
   struct buf b;
   buf_init(&b, 64);
   assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-  room_channel_put(&b, &(struct room_channel){ ROOM_COLLECTOR, DIALER });
+  room_channel_put(&b, &(struct room_channel){ (uint8_t)dialer_kind, DIALER });
   put(parent_fd, room_channel_type, 0, &b, pair[1]);
   close(pair[1]);
   dialer_fd = pair[0];
@@ -451,6 +452,27 @@ static void a_flood_is_later(void **state) {
   assert_int_equal(stop_room(), 0);
 }
 
+/* The sender asks for thousands of destinations, a hundred at once, and is never turned away. */
+static void the_sender_is_not_held_back(void **state) {
+  enum { NAMES = 3 * RESOLVER_BURST, AT_ONCE = 100 };
+  struct dns_answer a;
+  dialer_kind = ROOM_SENDER;
+  assert_int_equal(start_room(false, ""), room_ready_type);
+  for (unsigned i = 0; i < NAMES; i++) {
+    if (i >= AT_ONCE) {
+      told(&a);
+      assert_int_equal(a.result, DNS_FOUND);
+    }
+    ask(i + 1, "a.example", DNS_ADDRESS);
+  }
+  for (unsigned i = 0; i < AT_ONCE; i++) {
+    told(&a);
+    assert_int_equal(a.result, DNS_FOUND);
+  }
+  assert_int_equal(stop_room(), 0);
+  dialer_kind = ROOM_COLLECTOR;
+}
+
 /* Garbage ends the dialer's channel, and the parent hears who it was. */
 static void a_breach_is_told(void **state) {
   struct ipc_msg m = { 0 };
@@ -485,6 +507,7 @@ int main(void) {
     HASTY(silent_domains_harm_no_others),
     HASTY(too_many_are_later),
     cmocka_unit_test(a_flood_is_later),
+    cmocka_unit_test(the_sender_is_not_held_back),
     cmocka_unit_test(a_breach_is_told),
     cmocka_unit_test(a_missing_anchor_is_said),
   };

@@ -18,11 +18,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
 #include "lib/base/sys.h"
+#include "lib/disk/disk.h"
 #include "lib/sandbox/landlock.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/tls/key.h"
@@ -43,10 +45,10 @@ static const struct row {
   bool files, dials;
   size_t syscalls; /* the reviewed number; see lib/sandbox/profiles.c before changing it */
 } rooms[] = {
-  { ROOM_SMTPD, "smtpd", false, false, 44 }, { ROOM_POP3D, "pop3d", false, false, 45 },
-  { ROOM_AUTH, "auth", true, false, 66 },    { ROOM_KEYS, "keys", false, false, 41 },
-  { ROOM_STORE, "store", true, false, 66 },  { ROOM_RESOLVER, "resolver", false, true, 46 },
-  { ROOM_COLLECTOR, "collector", false, true, 45 },
+  { ROOM_SMTPD, "smtpd", false, false, 28 }, { ROOM_POP3D, "pop3d", false, false, 28 },
+  { ROOM_AUTH, "auth", true, false, 63 },    { ROOM_KEYS, "keys", true, false, 35 },
+  { ROOM_STORE, "store", true, false, 63 },  { ROOM_RESOLVER, "resolver", false, true, 42 },
+  { ROOM_COLLECTOR, "collector", false, true, 29 }, { ROOM_SENDER, "sender", false, true, 29 },
 };
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 
@@ -119,7 +121,7 @@ static void attempt(const void *arg) {
 
 /* Sanitizer builds let their own tools through; what is then not refused by Landlock either is not asked. */
 static bool is_blurred(const char *word) {
-  static const char *const words[] = { "clone", "setrlimit", "process_vm_readv", "openat-root" };
+  static const char *const words[] = { "clone", "setrlimit", "process_vm_readv", "openat-root", "newfstatat-path" };
   for (size_t i = 0; INSTRUMENTED && i < sizeof words / sizeof *words; i++)
     if (!strcmp(word, words[i])) return true;
   return false;
@@ -184,7 +186,7 @@ static void common_work(const struct row *r) {
   int epoll = epoll_create1(EPOLL_CLOEXEC), pair[2];
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0);
   enter(r, AS_STARTED);
-  log_say(&log, LOG_INFO_, "test", "a line with a date in it");
+  log_say(&log, LOG_E_READY, "a line with a date in it");
   uint8_t chance[512];
   sys_random(chance, sizeof chance);
   void *many[64];
@@ -199,10 +201,6 @@ static void common_work(const struct row *r) {
   MUST(send(pair[1], "x", 1, MSG_NOSIGNAL) == 1);
   MUST(epoll_wait(epoll, &e, 1, 1000) == 1);
   MUST(recv(pair[0], chance, 8, 0) == 1);
-  struct rlimit limits;
-  MUST(getrlimit(RLIMIT_CORE, &limits) == 0 && limits.rlim_max == 0);
-  struct stat st;
-  MUST(fstat(pair[0], &st) == 0);
   close(pair[0]);
 }
 
@@ -216,6 +214,8 @@ static void *thread(void *arg) {
   MUST(open("/etc/passwd", O_RDONLY) < 0);
   return NULL;
 }
+
+static void count_entry(void *arg, const char *entry) { ++*(size_t *)arg; }
 
 static void files_work(void) {
   int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -237,7 +237,31 @@ static void files_work(void) {
   MUST(fcntl(fd, F_OFD_SETLK, &lock) == 0);
   MUST(unlinkat(dir, "b/x", 0) == 0);
   MUST(unlinkat(dir, "a", AT_REMOVEDIR) == 0 && unlinkat(dir, "b", AT_REMOVEDIR) == 0);
+  struct rlimit limits;
+  struct stat st;
+  MUST(getrlimit(RLIMIT_CORE, &limits) == 0 && limits.rlim_max == 0);
+  MUST(syscall(SYS_fstat, fd, &st) == 0 && st.st_size == 3);
   MUST(openat(dir, "../passwd", O_RDONLY) < 0);
+  MUST(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
+}
+
+/* keys writes its files through lib/disk, and starts no thread. */
+static void key_files_work(void) {
+  int error;
+  size_t seen = 0;
+  char octets[5];
+  struct disk_file *f;
+  struct disk *d = disk_posix_open(folder, &error);
+  MUST(d && d->ops->remove(d, "new.x") == -ENOENT);
+  MUST(d->ops->open(d, "new.x", DISK_CREATE, &f) == 0);
+  MUST(d->ops->write(f, SLICE("hello"), 0) == 0 && d->ops->sync(f) == 0);
+  d->ops->close(&f);
+  MUST(d->ops->rename(d, "new.x", "dkim.x") == 0 && d->ops->sync_dir(d, ".") == 0);
+  MUST(d->ops->list(d, ".", count_entry, &seen) == 0 && seen == 1);
+  MUST(d->ops->open(d, "dkim.x", DISK_READ, &f) == 0);
+  MUST(d->ops->size(f) == 5 && d->ops->read(f, octets, 5, 0) == 5);
+  d->ops->close(&f);
+  MUST(d->ops->remove(d, "dkim.x") == 0);
   MUST(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
 }
 
@@ -288,7 +312,8 @@ static void whole_work(const void *arg) {
   int fds[2];
   MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
   common_work(r);
-  if (r->files) files_work();
+  if (r->room == ROOM_KEYS) key_files_work();
+  else if (r->files) files_work();
   handshake_work(fds);
 }
 
@@ -301,6 +326,139 @@ static void needed_calls(void **state) {
   }
 }
 
+/* --- limits: each is reached, fails what wanted more, and the process goes on --- */
+
+enum { FEW_FDS = 20, SMALL_FILE = 64 * 1024, FEW_THREADS = 6 };
+static const uint64_t little_memory = 64ull * 1024 * 1024;
+
+static void enter_small(const struct row *r) {
+  static const uint16_t port = 53;
+  struct sandbox_profile p = { .room = r->room, .folder = r->files ? folder : NULL, .dials = &port,
+                               .dial_count = r->dials && landlock_version() >= LANDLOCK_PORTS,
+                               .descriptors = FEW_FDS, .memory = little_memory, .file_size = SMALL_FILE,
+                               .threads = r->files ? FEW_THREADS : 0 };
+  struct buf missing, err;
+  buf_init(&missing, 512);
+  buf_init(&err, 512);
+  if (getuid() == 0) {
+    p.started_as_root = true;
+    p.root_dir = r->files ? folder : empty;
+    p.uid = p.gid = NOBODY + 1; /* nobody else's, so that its threads are these */
+    if (r->files) MUST(chown(folder, NOBODY + 1, NOBODY + 1) == 0);
+  }
+  MUST(sandbox_enter(&p, &missing, &err));
+  MUST(p.descriptors == FEW_FDS);
+}
+
+static void memory_ends(void) {
+  void *all[256];
+  size_t got = 0;
+  while (got < 256 && (all[got] = malloc(1024 * 1024)) != NULL) got++;
+  MUST(got > 8 && got < little_memory / 1024 / 1024);
+  while (got) free(all[--got]);
+  void *again = malloc(1024 * 1024);
+  MUST(again != NULL);
+  free(again);
+}
+
+/* A channel's receiver is what gets descriptors in a process that can open none. */
+static void descriptors_end(int pair[2]) {
+  union {
+    char mem[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+  } control = { { 0 } };
+  size_t got = 0;
+  for (int i = 0; i < FEW_FDS + 5; i++) {
+    char octet = 'x';
+    struct iovec iov = { &octet, 1 };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.mem, .msg_controllen = sizeof control.mem };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+    memcpy(CMSG_DATA(c), &pair[0], sizeof(int));
+    MUST(sendmsg(pair[0], &msg, MSG_NOSIGNAL) == 1);
+    msg.msg_controllen = sizeof control.mem;
+    MUST(recvmsg(pair[1], &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == 1);
+    if (!(msg.msg_flags & MSG_CTRUNC)) got++;
+  }
+  MUST(got > 4 && got < FEW_FDS);
+}
+
+static void *wait_for_the_end(void *arg) {
+  uint64_t n;
+  while (read(*(int *)arg, &n, sizeof n) < 0) usleep(1000);
+  return NULL;
+}
+
+static bool as_root; /* asked before: a confined process can not */
+
+static void files_end(bool truncates) {
+  static char much[SMALL_FILE + 4096];
+  int dir = open(as_root ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = openat(dir, "large", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  MUST(dir >= 0 && fd >= 0);
+  MUST(pwrite(fd, much, sizeof much, 0) == SMALL_FILE); /* what fits, as write(2) says */
+  MUST(pwrite(fd, much, 1, SMALL_FILE) == -1 && errno == EFBIG);
+  MUST(!truncates || (ftruncate(fd, SMALL_FILE + 1) == -1 && errno == EFBIG));
+  MUST(!truncates || (ftruncate(fd, 0) == 0 && pwrite(fd, much, 1, 0) == 1));
+  MUST(unlinkat(dir, "large", 0) == 0);
+  close(fd);
+  close(dir);
+}
+
+static void threads_end(void) {
+  pthread_t threads[2 * FEW_THREADS];
+  pthread_attr_t small;
+  int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE), n = 0;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 128 * 1024);
+  while (n < 2 * FEW_THREADS && pthread_create(&threads[n], &small, wait_for_the_end, &wake) == 0) n++;
+  MUST(n > 0 && n < FEW_THREADS);
+  uint64_t ends = (uint64_t)n;
+  MUST(write(wake, &ends, sizeof ends) == sizeof ends);
+  while (n) MUST(pthread_join(threads[--n], NULL) == 0);
+}
+
+static void reach_limits(const void *arg) {
+  const struct row *r = arg;
+  int pair[2];
+  as_root = getuid() == 0;
+  signal(SIGXFSZ, SIG_IGN);
+  MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+  enter_small(r);
+  if (!INSTRUMENTED) memory_ends();
+  if (r->files) files_end(r->room != ROOM_KEYS);
+  if (r->files && r->room != ROOM_KEYS && !INSTRUMENTED && as_root) threads_end(); /* else the user's other processes count */
+  descriptors_end(pair);
+}
+
+static void limits_are_reached(void **state) {
+  (void)state;
+  for (size_t r = 0; r < ROOMS; r++) {
+    int status = in_child(reach_limits, &rooms[r]);
+    if (status) print_error("%s: status %x\n", rooms[r].name, (unsigned)status);
+    assert_int_equal(status, 0);
+  }
+  if (getuid() == 0) assert_int_equal(chown(folder, NOBODY, getgid()), 0);
+}
+
+/* Of a role without a folder no file grows: here the log, which it was started with. */
+static void no_file_grows(const void *arg) {
+  int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  int away = open("/dev/null", O_WRONLY | O_CLOEXEC), words = dup(2);
+  signal(SIGXFSZ, SIG_IGN);
+  MUST(fd >= 0 && dup2(away, 2) == 2);
+  enter_small(arg);
+  if (write(fd, "x", 1) == -1 && errno == EFBIG) return;
+  dprintf(words, "the file grew\n");
+  _exit(1);
+}
+
+static void without_a_folder_no_file_grows(void **state) {
+  (void)state;
+  for (size_t r = 0; r < ROOMS; r++)
+    if (!rooms[r].files) assert_int_equal(in_child(no_file_grows, &rooms[r]), 0);
+}
+
 /* --- users and roots --- */
 
 static void became_nobody(const void *arg) {
@@ -310,7 +468,7 @@ static void became_nobody(const void *arg) {
   /* geteuid is not among the calls: the owner of a file made tells. */
   if (!r->files) return;
   int fd = open("/made", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  MUST(fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == NOBODY);
+  MUST(fd >= 0 && syscall(SYS_fstat, fd, &st) == 0 && st.st_uid == NOBODY);
   MUST(openat(AT_FDCWD, "/made", O_RDONLY) >= 0);
   MUST(unlinkat(AT_FDCWD, "/made", 0) == 0);
 }
@@ -377,7 +535,8 @@ int main(void) {
     cmocka_unit_test(landlock_is_here),       cmocka_unit_test(count_of_calls),
     cmocka_unit_test(needed_calls),           cmocka_unit_test(forbidden_calls),
     cmocka_unit_test(root_is_given_up),       cmocka_unit_test(refused_profiles),
-    cmocka_unit_test(parent_keeps_its_calls),
+    cmocka_unit_test(parent_keeps_its_calls), cmocka_unit_test(limits_are_reached),
+    cmocka_unit_test(without_a_folder_no_file_grows),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   rmdir(folder);

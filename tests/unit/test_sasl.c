@@ -481,8 +481,55 @@ static void test_scram_client_hostile(void **state) {
     assert_int_equal(advise(finals[i]), SASL_GIVE_UP);
     assert_false(sasl_client_believes(&client));
   }
-  start_client("SCRAM-SHA-1", "abc", "user", "p\xc3\xa9ncil"); /* RFC 5802 §2.2: SASLprep, or disallow */
+  start_client("SCRAM-SHA-1", "abc", "user", "p\x07ncil"); /* RFC 5802 §2.2: SASLprep */
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
+  start_client("SCRAM-SHA-1", "abc", "us\x07r", "pencil");
+  assert_int_equal(advise(NULL), SASL_GIVE_UP);
+  start_client("SCRAM-SHA-1", "abc", "user", "p\xe9ncil"); /* no UTF-8 */
+  assert_int_equal(advise(NULL), SASL_GIVE_UP);
+}
+
+/* A client with `typed`, a server that keeps the keys of `kept`; the whole exchange. */
+static bool scram_agrees(const char *mech, const char *typed, const char *kept) {
+  struct slice salt = SLICE("saltsaltsaltsalt");
+  struct scram_keys keys;
+  struct buf said;
+  buf_init(&said, SASL_MESSAGE_MAX);
+  start(mech, "server");
+  start_client(mech, "client", "ju\xcc\x88rgen", typed);
+  assert_int_equal(advise(NULL), SASL_SEND);
+  buf_put(&said, buf_slice(&out));
+  assert_int_equal(step(buf_slice(&said)), SASL_SALT);
+  assert_octets(&server.name, "j\xc3\xbcrgen");
+  assert_int_equal(sasl_server_salt(&server, salt, 4096, &out), SASL_CHALLENGE);
+  buf_reset(&said);
+  buf_put(&said, buf_slice(&out));
+  assert_int_equal(advise(buf_cstr(&said)), SASL_SEND);
+  buf_reset(&said);
+  buf_put(&said, buf_slice(&out));
+  assert_int_equal(step(buf_slice(&said)), SASL_SECRET);
+  assert_true(scram_keys_derive(server.mech->digest, slice_str(kept), salt, 4096, &keys));
+  struct sasl_secret s = { .known = true, .keys = &keys };
+  bool ok = sasl_server_secret(&server, &s, &out) == SASL_CHALLENGE;
+  buf_reset(&said);
+  buf_put(&said, buf_slice(&out));
+  ok = ok && advise(buf_cstr(&said)) == SASL_SEND && sasl_client_believes(&client);
+  buf_free(&said);
+  return ok;
+}
+
+/* RFC 5802 §2.2, RFC 4013: one password, however it is spelled; and no other. */
+static void test_scram_prepares(void **state) {
+  static const char nfc[] = "gr\xc3\xbc\xc3\x9f" "e", nfd[] = "gru\xcc\x88\xc3\x9f" "e", wrong[] = "gru\xc3\x9f" "e";
+  static const char *const mechs[] = { "SCRAM-SHA-1", "SCRAM-SHA-256" };
+  for (size_t i = 0; i < 2; i++) {
+    assert_true(scram_agrees(mechs[i], nfd, nfc));
+    assert_true(scram_agrees(mechs[i], nfc, nfd));
+    assert_true(scram_agrees(mechs[i], "\xe2\x85\xa8", "I\xc2\xadX"));
+    assert_false(scram_agrees(mechs[i], wrong, nfc));
+  }
+  struct scram_keys keys;
+  assert_false(scram_keys_derive(DIGEST_SHA1, SLICE("a\tb"), SLICE("saltsalt"), 4096, &keys));
 }
 
 static void assert_names(sasl_set set, const char *want) {
@@ -533,7 +580,7 @@ int main(void) {
     T(test_plain_examples), T(test_plain_hostile), T(test_plain_odd_names), T(test_plain_sizes),
     T(test_plain_client),   T(test_login),         T(test_login_hostile),   T(test_login_client),
     T(test_cram),           T(test_cram_hostile),  T(test_scram_examples),  T(test_scram_client),
-    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_scram_channel_binding),
+    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_scram_prepares), T(test_scram_channel_binding),
     T(test_scram_binding_hostile), T(test_offer), T(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

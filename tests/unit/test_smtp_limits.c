@@ -19,7 +19,9 @@ static void kept_is(const struct kit *k, size_t i, const char *want) {
 static void lines(void **state) {
   struct kit *k = kit_met("smtp");
   kit_expect(k, "NOOP\n", "500 "); /* LN-0 */
-  kit_expect(k, "MAIL FROM:<a@b>\nRSET\r\nNOOP\r\n", "250 ");
+  /* Each LF is answered, and what follows up to the CRLF is not obeyed. */
+  kit_expect(k, "RSET\nRSET\n", "500 500 ");
+  kit_expect(k, "MAIL FROM:<a@b>\nRSET\r\nNOOP\r\n", "500 250 ");
   kit_expect(k, "NO\0OP", "");
   kit_send(k, slice_of("\0\r\n", 3));
   assert_string_equal(kit_codes(k), "500 ");
@@ -116,8 +118,8 @@ static void many_recipients(void **state) {
   k->service.recipients_per_message = 100;
   kit_say(k, MAIL);
   size_t n = 0;
-  for (; n < 1000 && !k->closed; n++) kit_say(k, RCPT);
-  assert_int_equal(n, 100 + 100 + 20);
+  for (; n < 2 * SMTPD_OVERSHOOT_MAX && !k->closed; n++) kit_say(k, RCPT);
+  assert_int_equal(n, 100 + SMTPD_OVERSHOOT_MAX + 20);
   assert_int_equal(k->p->reason, CLOSE_TOO_MANY_ERRORS);
   kit_free(k);
 }
@@ -133,7 +135,7 @@ static void grouped_recipients(void **state) {
                "550 5.1.1 No such mailbox here\r\n"
                "501 5.1.3 Bad recipient address; write RCPT TO:<user@domain>\r\n"
                "250 2.1.5 Recipient ok\r\n"
-               "553 5.6.7 Addresses with characters beyond ASCII are not supported\r\n"
+               "553 5.6.7 This address needs the parameter SMTPUTF8 in MAIL\r\n"
                "452 4.2.2 Mailbox full\r\n"
                "451 4.3.0 Cannot look this up now, try again later\r\n"
                "550 5.7.1 Not a domain of this server; it does not relay\r\n"
@@ -172,9 +174,9 @@ static void sizes(void **state) {
   struct kit *k = kit_met("smtp");
   k->service.message_size_limit = 100000;
   kit_expect(k, "MAIL FROM:<a@b> SIZE=100001\r\n", "552 "); /* SZ-2 */
-  kit_expect(k, "MAIL FROM:<a@b> SIZE=18446744073709551616\r\n", "501 ");
+  kit_expect(k, "MAIL FROM:<a@b> SIZE=18446744073709551616\r\n", "552 ");
   kit_expect(k, "MAIL FROM:<a@b> SIZE=1 SIZE=2\r\n", "501 ");
-  kit_expect(k, "MAIL FROM:<a@b> RET=HDRS\r\n", "555 ");
+  kit_expect(k, "MAIL FROM:<a@b> FROB=HDRS\r\n", "555 ");
   kit_expect(k, "MAIL FROM:<a@b> AUTH=<>\r\n", "555 "); /* not offered to servers */
   char body[100000];
   memset(body, 'a', sizeof body);
@@ -334,17 +336,55 @@ static void summary_put(void *arg, const char *key, struct slice value) {
 
 static void summary(void **state) {
   struct kit *k = kit_user();
-  kit_say(k, PLAIN MAIL RCPT "RCPT TO:<no@here.example>\r\nDATA\r\n" MESSAGE "XYZZY\r\n");
+  kit_say(k, PLAIN MAIL RCPT "RCPT TO:<no@here.example>\r\nDATA\r\nFrom: a@b\r\n" MESSAGE "XYZZY\r\n");
   assert_true(smtpd_session_ops.valuable(k->p));
   struct buf b;
   buf_init(&b, 1000);
   smtpd_session_ops.summary(k->p, summary_put, &b);
-  assert_string_equal(buf_cstr(&b), "helo=laptop user=alice lines=7 messages=1 recipients=1 octets=17 "
+  assert_string_equal(buf_cstr(&b), "helo=laptop login=alice lines=7 messages=1 recipients=1 octets=28 "
                                     "errors=1 unknown=1 ");
   buf_free(&b);
   kit_free(k);
   k = kit_met("smtp");
   assert_false(smtpd_session_ops.valuable(k->p));
+  kit_free(k);
+}
+
+/* RFC 3461: each recipient's NOTIFY and ORCPT go to store beside it, those of refused recipients do not; nothing when
+ * nobody asks. And 100 recipients with the longest values have room. */
+static void dsn(void **state) {
+  struct kit *k = kit_met("smtp");
+  kit_expect(k, MAIL RCPT "RCPT TO:<no@here.example> NOTIFY=NEVER\r\n"
+             "RCPT TO:<bob@here.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b\r\nDATA\r\n" MESSAGE,
+             "250 250 550 250 354 250 ");
+  assert_string_equal(k->messages[0].dsn, "0:,10:rfc822;b, 0");
+  kit_expect(k, "MAIL FROM:<x@y.example> RET=FULL ENVID=e\r\n" RCPT "DATA\r\n" MESSAGE, "250 250 354 250 ");
+  assert_string_equal(k->messages[1].dsn, "e 1");
+  kit_free(k);
+  k = kit_met("smtp");
+  kit_expect(k, MAIL, "250 ");
+  for (int i = 0; i < 100; i++) {
+    char line[1200];
+    int n = snprintf(line, sizeof line, "RCPT TO:<user%d@here.example> NOTIFY=FAILURE ORCPT=rfc822;", i);
+    memset(line + n, 'x', 500);
+    memcpy(line + n + 500, "\r\n", 3);
+    kit_expect(k, line, "250 ");
+  }
+  kit_expect(k, "DATA\r\n", "354 ");
+  kit_say_much(k, 200000);
+  kit_expect(k, ".\r\n", "250 ");
+  assert_int_equal(k->count, 1);
+  kit_free(k);
+}
+
+/* What no report can be sent for is not offered. */
+static void dsn_without_sending(void **state) {
+  struct kit *k = kit_new("smtp", true);
+  k->service.sends = false;
+  kit_connect(k, false);
+  kit_say(k, "EHLO c\r\n");
+  assert_null(strstr(kit_heard(k), "DSN"));
+  kit_expect(k, "MAIL FROM:<x@y.example> RET=FULL\r\n", "555 ");
   kit_free(k);
 }
 
@@ -364,6 +404,7 @@ int main(void) {
     cmocka_unit_test(cut_streams), cmocka_unit_test(cuts_change_no_verdict),
     cmocka_unit_test(idle_memory),
     cmocka_unit_test(summary),
+    cmocka_unit_test(dsn), cmocka_unit_test(dsn_without_sending),
   };
   return cmocka_run_group_tests_name("smtp-limits", tests, NULL, NULL);
 }

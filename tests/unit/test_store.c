@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/db/db.h"
+#include "src/store/engine.h"
 #include "src/store/directory.h"
 
 #define MESSAGE "Subject: one\r\n\r\nHello.\r\n"
@@ -163,7 +165,7 @@ static void aliases(void **state) {
   assert_int_equal(kit_command(k, "alias add bb@example.org b@example.org").code, CLI_OK);
   struct answer a = kit_command(k, "account delete bob@example.org");
   assert_int_equal(a.code, CLI_OK);
-  assert_string_equal(a.rows, "b@example.org\nbb@example.org\n");
+  assert_string_equal(a.rows, "all@example.org lost bob@example.org\nteam@example.org lost bob@example.org\nb@example.org deleted \nbb@example.org deleted \n");
   assert_int_equal(kit_rcpt(k, "bb@example.org", 0), RCPT_UNKNOWN);
   assert_int_equal(kit_rcpt(k, "all@example.org", 0), RCPT_OURS);
   must_be_sound(k);
@@ -235,13 +237,13 @@ static void quotas(void **state) {
   size_t one = sizeof STORED - 1;
   k->conf->quota = 2 * one;
   assert_int_equal(kit_rcpt(k, "alice@example.org", 2 * one), RCPT_OURS);
-  assert_int_equal(kit_rcpt(k, "alice@example.org", 2 * one + 1), RCPT_FULL);
+  assert_int_equal(kit_rcpt(k, "alice@example.org", 2 * one + 1), RCPT_TOO_BIG);
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
   assert_int_equal(kit_rcpt(k, "alice@example.org", one), RCPT_OURS);
   assert_int_equal(kit_rcpt(k, "alice@example.org", one + 1), RCPT_FULL);
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_FULL);
-  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NO_SPACE);
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_FULL);
   assert_int_equal(kit_command(k, "account quota alice@example.org 1M").code, CLI_OK);
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_OURS);
   assert_int_equal(kit_command(k, "account quota alice@example.org default").code, CLI_OK);
@@ -262,7 +264,7 @@ static void quota_counts_what_is_coming(void **state) {
   k->conf->quota = 10;
   assert_true(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE(MESSAGE)));
   assert_true(kit_commit(k, 8, "a@example.com", "alice@example.org", SLICE(MESSAGE)));
-  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_NO_SPACE);
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_FULL);
   assert_int_equal(k->last->tag, 8);
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
 }
@@ -461,6 +463,7 @@ static void one_body_for_many(void **state) {
 
 static void one_session_at_a_time(void **state) {
   struct kit *k = *state;
+  k->conf->pop3_lock_wait = k->conf->pop3_steal_after = 0; /* refused at once: test_store_steal has the rest */
   struct drop d;
   uint64_t id = alice(k);
   kit_open_drop(k, 1, id);
@@ -768,6 +771,69 @@ static void little_space_stops_new_mail_only(void **state) {
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
 }
 
+/* --- what the log is told --- */
+
+static struct buf log_got;
+
+static void take_line(void *arg, struct slice record) {
+  enum log_level level;
+  assert_true(log_record_level(record, &level));
+  log_render(&log_got, LOG_LOGFMT, &(struct log_stamp){ "", "store-1" }, record);
+  buf_put_u8(&log_got, '\n');
+}
+
+/* Opens the store anew with a log, which is empty. */
+static void use_log(struct kit *k) {
+  static struct log log = { .take = take_line, .least = LOG_INFO_ };
+  buf_init(&log_got, 1024 * 1024);
+  kit_close(k);
+  k->log = &log;
+  kit_open(k);
+}
+
+static void assert_log(const char *lines) {
+  assert_string_equal(buf_cstr(&log_got), lines);
+  buf_reset(&log_got);
+}
+
+static void a_full_mailbox_is_logged_once_a_minute(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  use_log(k);
+  k->conf->quota = 10;
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
+  assert_log("");
+  for (int i = 0; i < 500; i++) assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_FULL);
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_FULL);
+  assert_log("level=warn process=store-1 event=mailbox-full name=alice@example.org count=1\n");
+  k->now_s += 60;
+  assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_FULL);
+  assert_log("level=warn process=store-1 event=mailbox-full name=alice@example.org count=501\n");
+  buf_free(&log_got);
+}
+
+static void a_full_disk_is_logged_once_a_minute(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  use_bad_disk(k);
+  use_log(k);
+  k->conf->store_free_space = 1000;
+  bad.space = 999;
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NO_SPACE);
+  assert_log("level=error process=store-1 event=disk-full free=999"
+             " msg=\"no new mail is taken until there is space again (store_free_space)\" count=1\n");
+  assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_NO_SPACE);
+  assert_int_equal(deliver_big(k, "alice@example.org", big(100000)), COMMIT_NO_SPACE);
+  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, ));
+  assert_log("");
+  bad.space = 5000;
+  bad.write = -ENOSPC; /* the disk says it itself: a quota of the file system, say */
+  k->now_s += 60;
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NO_SPACE);
+  assert_non_null(strstr(buf_cstr(&log_got), "event=disk-full free=5000"));
+  buf_free(&log_got);
+}
+
 /* A rename that fails in a group undoes the group; the others are done alone, the spool is not lost. */
 static void undone_files_go_back(void **state) {
   struct kit *k = *state;
@@ -847,7 +913,7 @@ static void check_finds_damage(void **state) {
   check_finds(k, "UPDATE store SET next_body = 1", "body 1: the next number is 1");
   check_finds(k, "DELETE FROM body WHERE id = 2", "refers to body 2, which is not there");
   check_finds(k, "INSERT INTO target VALUES (1, 'x', 'y@example.org')",
-              "leads to an address that is not there");
+              "leads to one that is not there");
   check_finds(k, "UPDATE store SET next_body = 9; DELETE FROM domain", "in domain 1, which is not there");
   kit_close(k);
   assert_int_equal(k->disk->ops->remove(k->disk, "bodies/03/3"), 0);
@@ -860,7 +926,7 @@ static void check_finds_damage(void **state) {
 
 static void newer_databases_are_refused(void **state) {
   struct kit *k = *state;
-  struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state };
+  struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random };
   struct db *db = NULL;
   struct db_options options = { .page_size = 16384 };
   struct buf err;
@@ -890,12 +956,17 @@ static void names(void **state) {
   assert_int_equal(kit_command(k, "nonsense").code, CLI_USAGE);
   assert_int_equal(kit_command(k, "account add alice").code, CLI_USAGE);
   assert_int_equal(kit_command(k, "account add alice@example.com").code, CLI_NOT_FOUND);
-  assert_int_equal(kit_command(k, "account add a..b@example.org").code, CLI_USAGE);
+  assert_int_equal(kit_command(k, "account add a..b@example.org").code, CLI_OK);
+  assert_int_equal(kit_command(k, "account add *@example.org").code, CLI_USAGE);
+  struct answer all = kit_command(k, "alias add *@example.org a..b@example.org");
+  assert_int_equal(all.code, CLI_USAGE);
+  assert_non_null(strstr(all.text, "all of a domain is meant by qasid alias add @example.org"));
+  assert_int_equal(kit_command(k, "account delete a..b@example.org").code, CLI_OK);
   assert_int_equal(kit_command(k, "account add Alice@Example.org").code, CLI_OK);
   assert_int_equal(kit_command(k, "account add alice@example.org").code, CLI_EXISTS);
   assert_int_equal(kit_command(k, "account quota alice@example.org 3X").code, CLI_USAGE);
   assert_int_equal(kit_command(k, "account quota alice@example.org 3G").code, CLI_OK);
-  assert_string_equal(kit_command(k, "account list").rows, "1 alice@example.org 0 0 3221225472\n");
+  assert_string_equal(kit_command(k, "account list").rows, "2 alice@example.org 0 0 3221225472\n");
   assert_string_equal(kit_command(k, "account list example.com").rows, "");
   assert_string_equal(kit_command(k, "domain list").rows, "example.org 1 0\n");
   assert_int_equal(kit_command(k, "domain delete example.org").code, CLI_EXISTS);
@@ -998,8 +1069,9 @@ static void migration(void **state) {
   kit_delete(k, 1, 3);
   kit_quit(k, 1);
   a = kit_command(k, "mail uidls alice@example.org");
-  assert_string_equal(a.columns, "uidl uid imported");
-  snprintf(want, sizeof want, "%08x%08x 1 no\na 2 yes\nc 4 yes\nb 0 yes\n", d->opened.uidvalidity, 1);
+  assert_string_equal(a.columns, "uidl uid imported size sum");
+  snprintf(want, sizeof want, "%08x%08x 1 no %u \na 2 yes 5 \nc 4 yes 5 \nb 0 yes 5 %u\n", d->opened.uidvalidity, 1,
+           (unsigned)d->size[0], (unsigned)crc32c(0, SLICE(".\r\n\r\n")));
   assert_string_equal(a.rows, want);
   /* Mail that was delivered here is not the old server's to delete. */
   a = kit_command(k, "mail drop alice@example.org 1 2 4 77 x");
@@ -1012,6 +1084,19 @@ static void migration(void **state) {
   assert_string_equal(a.rows, "added 5 11\ngone  22\n");
   assert_int_equal(kit_command(k, "mail drop nobody@example.org 1").code, CLI_NOT_FOUND);
   must_be_sound(k);
+}
+
+/* What one slice carries is bounded, however many there are; each comes once. */
+static void many_gone_uidls(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  kit_deliver(k, "alice@example.org", SLICE(MESSAGE));
+  assert_int_equal(db_exec(k->writer->db, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 12344)"
+                                          " INSERT INTO gone (folder, uidl, size, sum) SELECT f.id, 'g' || i, i, i FROM n, folder f"),
+                   DB_OK);
+  struct answer a = kit_command(k, "mail uidls alice@example.org");
+  assert_int_equal(a.code, CLI_OK);
+  assert_int_equal(a.count, 1 + 12345);
 }
 
 static void large_import(void **state) {
@@ -1205,6 +1290,8 @@ int main(void) {
     TEST(group_outlives_a_failing_job),
     TEST(failed_sync_is_not_tried_again),
     TEST(full_disk),
+    TEST(a_full_mailbox_is_logged_once_a_minute),
+    TEST(a_full_disk_is_logged_once_a_minute),
     TEST(little_space_stops_new_mail_only),
     TEST(undone_files_go_back),
     TEST(orphans_are_removed),
@@ -1215,6 +1302,7 @@ int main(void) {
     TEST(imports),
     TEST(own_uidls_are_known),
     TEST(migration),
+    TEST(many_gone_uidls),
     TEST(large_import),
     TEST(imports_that_go_wrong),
     TEST(exports),

@@ -8,11 +8,13 @@
 #include "tests/unit/store_kit.h"
 
 #include "ipc/collector_store.h"
+#include "lib/tls/digest.h"
 #include "src/store/collected.h"
 #include "tests/world/disk_sim.h"
 
 enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4, WHOLE_MAX = 90000 };
 #define SOURCE 0x1122334455667788u
+#define DIGEST "0123456789abcdef0123456789abcdef"
 
 /* --- one run, in pieces --- */
 
@@ -26,13 +28,15 @@ static void end_run(struct kit *k, uint64_t run) {
   kit_pump(k);
 }
 
-/* The dates of UIDLs "u0 u1 …", one after another. */
-static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates,
-                                size_t count) {
-  struct buf list;
+/* The dates of UIDLs "u0 u1 …", one after another, each listed with this size, `alike` times. */
+static enum collect_outcome ask_sized(struct kit *k, uint64_t run, const char *uidls, uint64_t size, uint32_t alike,
+                                      uint64_t *dates, size_t count) {
+  struct buf list, sizes;
   kit_list(&list, uidls);
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, run, buf_slice(&list)));
-  buf_free(&list);
+  buf_init(&sizes, 12 * COLLECT_ASK_MAX);
+  for (size_t i = 0; i < count; i++) wire_put_u64(&sizes, size), wire_put_u32(&sizes, alike);
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, run, buf_slice(&list), buf_slice(&sizes)));
+  buf_free(&list), buf_free(&sizes);
   struct collect_dates d = KIT_HEAR(k, collect_dates);
   if (d.outcome != COLLECT_DONE) return d.outcome;
   struct wire w = wire_open(d.dates);
@@ -41,15 +45,41 @@ static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, 
   return COLLECT_DONE;
 }
 
-static enum collect_outcome keep(struct kit *k, uint64_t run, const char *uidl, struct slice whole) {
+static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates, size_t count) {
+  return ask_sized(k, run, uidls, 0, 1, dates, count);
+}
+
+static uint64_t last_row;
+
+static enum collect_outcome keep_sized(struct kit *k, uint64_t run, const char *uidl, uint64_t size, uint32_t copy,
+                                       struct slice whole) {
+  uint8_t digest[DIGEST_SHA256_SIZE];
+  struct slice all = whole;
+  assert_true(digest_of(DIGEST_SHA256, whole, digest));
   while (whole.n > 60000) {
     assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, run, slice_first(whole, 30000)));
     KIT_HEAR(k, collect_spooled); /* the commit says it again */
     whole = slice_from(whole, 30000);
   }
-  assert_true(
-      KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"), slice_str(uidl), false, whole));
-  return KIT_HEAR(k, collect_committed).outcome;
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"), slice_str(uidl), size, all.n,
+                      slice_of(digest, sizeof digest), copy, false, whole));
+  struct collect_committed m = KIT_HEAR(k, collect_committed);
+  last_row = m.row;
+  if (m.outcome == COLLECT_DONE || m.outcome == COLLECT_THERE) assert_int_not_equal(m.row, 0);
+  return m.outcome;
+}
+
+static enum collect_outcome keep(struct kit *k, uint64_t run, const char *uidl, struct slice whole) {
+  return keep_sized(k, run, uidl, 0, 1, whole);
+}
+
+static enum collect_outcome forget(struct kit *k, uint64_t run, uint64_t row) {
+  struct buf rows;
+  buf_init(&rows, 8);
+  wire_put_u64(&rows, row);
+  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_deleted, run, buf_slice(&rows)));
+  buf_free(&rows);
+  return KIT_HEAR(k, collect_forgotten).outcome;
 }
 
 static enum collect_outcome tidy(struct kit *k, uint64_t run) {
@@ -75,10 +105,12 @@ static void nothing_without_grant(void **state) {
   alice(k);
   struct buf list;
   kit_list(&list, "u1");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&list)));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&list), SLICE("0123456789ab")));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("01234567")));
   assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, 1, SLICE("x")));
   assert_false(
-      KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false, SLICE("x")));
+      KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 1, 1, SLICE(DIGEST), 1, false,
+              SLICE("x")));
   assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 1, ));
   assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_end, 1, ));
   buf_free(&list);
@@ -93,7 +125,7 @@ static void grants_are_of_one_kind(void **state) {
   kit_grant(k, POP3D, 4, account);
   struct buf list;
   kit_list(&list, "u1");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, POP3D, collect_ask, 4, buf_slice(&list)));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, POP3D, collect_ask, 4, buf_slice(&list), SLICE("0123456789ab")));
   buf_free(&list);
   assert_false(grant(k, 5, account + 77, SOURCE));
 }
@@ -156,10 +188,9 @@ static void two_runs_at_once(void **state) {
   struct kit *k = *state;
   uint64_t account = alice(k);
   assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE));
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), false,
-                      SLICE("A: b\r\n")));
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 2, SLICE("C"), SLICE("u"), false,
-                      SLICE("A: b\r\n")));
+  for (uint64_t run = 1; run <= 2; run++)
+    assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C"), SLICE("u"), 6, 6, SLICE(DIGEST),
+                        1, false, SLICE("A: b\r\n")));
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_DONE);
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_THERE);
   assert_int_equal(inbox_count(k, 9, account), 1);
@@ -186,8 +217,16 @@ static void refusals(void **state) {
   assert_int_equal(a.count, 0);
   struct buf bad;
   kit_list(&bad, "ok bad\tuidl");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad)));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad), SLICE("0123456789ab0123456789ab")));
   buf_free(&bad);
+  kit_list(&bad, "u1 u2");
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad), SLICE("0123456789ab")));
+  buf_free(&bad);
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("0123456")));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6, 6, SLICE("short"), 1,
+                       false, SLICE("A: b\r\n")));
+  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6, 6, SLICE(DIGEST), 0,
+                       false, SLICE("A: b\r\n")));
   free((void *)(uintptr_t)big.p);
 }
 
@@ -197,7 +236,8 @@ static bool is_known(struct kit *k, uint64_t run, const char *uidl) {
   return date != 0;
 }
 
-/* A UIDL that is listed no longer is remembered for a month more; listed again it is safe. */
+/* A UIDL that is listed no longer is remembered for a month more. Listed again it is fetched again, for it may be
+ * another message's by now; the same octets add nothing. */
 static void memory_fades(void **state) {
   struct kit *k = *state;
   uint64_t account = alice(k), dates[2];
@@ -209,13 +249,96 @@ static void memory_fades(void **state) {
   for (uint64_t run = 2; run < 5; run++) { /* u2 is away for a while, u1 for good */
     k->now_s += COLLECTED_KEEP_S - 10;
     assert_true(grant(k, run, account, SOURCE));
-    if (run == 3) assert_int_equal(ask(k, run, "u2", dates, 1), COLLECT_DONE);
+    if (run == 3) {
+      assert_int_equal(ask(k, run, "u2", dates, 1), COLLECT_DONE);
+      assert_int_equal(dates[0], 0);
+      assert_int_equal(keep(k, run, "u2", SLICE("A: c\r\n\r\n")), COLLECT_THERE);
+    }
     assert_int_equal(tidy(k, run), COLLECT_DONE);
     end_run(k, run);
   }
   assert_true(grant(k, 9, account, SOURCE));
-  assert_false(is_known(k, 9, "u1"));
-  assert_true(is_known(k, 9, "u2"));
+  assert_int_equal(keep(k, 9, "u1", SLICE("A: b\r\n\r\n")), COLLECT_DONE);
+  assert_int_equal(keep(k, 9, "u2", SLICE("A: c\r\n\r\n")), COLLECT_THERE);
+  assert_int_equal(inbox_count(k, 99, account), 3);
+}
+
+/* RFC 1939 §7: once a message is gone its UIDL may be another's. */
+static void a_uidl_that_is_used_again(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  struct slice first = SLICE("A: first\r\n\r\n"), second = SLICE("A: second\r\n\r\n");
+  assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE + 1));
+  assert_int_equal(keep_sized(k, 1, "id-1", first.n, 1, first), COLLECT_DONE);
+  uint64_t row = last_row;
+  assert_int_equal(forget(k, 2, row), COLLECT_DONE); /* another collection's: nothing happens */
+  assert_int_equal(keep_sized(k, 1, "id-1", first.n, 1, first), COLLECT_THERE);
+  assert_int_equal(last_row, row);
+  assert_int_equal(keep_sized(k, 1, "id-1", second.n, 1, second), COLLECT_DONE); /* though nobody forgot it */
+  assert_int_equal(forget(k, 1, row), COLLECT_DONE);
+  assert_int_equal(keep_sized(k, 1, "id-1", first.n, 1, first), COLLECT_DONE);
+  assert_int_equal(inbox_count(k, 9, account), 3);
+}
+
+static uint64_t date_of(struct kit *k, uint64_t size, uint32_t alike) {
+  uint64_t date;
+  assert_int_equal(ask_sized(k, 1, "u", size, alike, &date, 1), COLLECT_DONE);
+  return date;
+}
+
+/* Several messages have one UIDL: each is known by its own size, and copies by their number. */
+static void twins(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), now = (uint64_t)k->now_s;
+  struct slice a = SLICE("A: a\r\n\r\n"), b = SLICE("A: bb\r\n\r\n"), c = SLICE("A: c\r\n\r\n");
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep_sized(k, 1, "u", a.n, 1, a), COLLECT_DONE);
+  assert_int_equal(date_of(k, a.n, 1), now);
+  assert_int_equal(date_of(k, b.n, 1), 0);
+  assert_int_equal(keep_sized(k, 1, "u", b.n, 1, b), COLLECT_DONE);
+  assert_int_equal(date_of(k, b.n, 1), now);
+  assert_int_equal(date_of(k, a.n, 2), 0); /* one more of that size: which is which? */
+  assert_int_equal(keep_sized(k, 1, "u", a.n, 1, a), COLLECT_THERE);
+  assert_int_equal(date_of(k, a.n, 2), 0); /* the run ended before the second */
+  assert_int_equal(keep_sized(k, 1, "u", c.n, 2, c), COLLECT_DONE);
+  assert_int_equal(date_of(k, a.n, 2), now);
+  assert_int_equal(date_of(k, a.n, 3), 0);
+  assert_int_equal(keep_sized(k, 1, "u", a.n, 3, a), COLLECT_THERE); /* a copy indeed */
+  assert_int_equal(date_of(k, a.n, 3), now);
+  assert_int_equal(inbox_count(k, 9, account), 3);
+}
+
+static void another_size(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), now = (uint64_t)k->now_s;
+  struct slice a = SLICE("A: a\r\n\r\n");
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep_sized(k, 1, "u", 5, 1, a), COLLECT_DONE);
+  assert_int_equal(date_of(k, 6, 1), 0);
+  assert_int_equal(keep_sized(k, 1, "u", 6, 1, a), COLLECT_THERE);
+  assert_int_equal(date_of(k, 6, 1), now);
+  assert_int_equal(keep_sized(k, 1, "u", UINT64_MAX, 1, SLICE("B: b\r\n\r\n")), COLLECT_DONE);
+  assert_int_equal(date_of(k, UINT64_MAX, 1), 0); /* short: fetched again */
+  assert_int_equal(inbox_count(k, 9, account), 2);
+}
+
+/* What came short is fetched again in each run, for some runs; then once a day. Whole, it is another message. */
+static void short_ones(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  struct slice cut = SLICE("A: a\r\n\r\n"), whole = SLICE("A: a\r\n\r\nwhole\r\n");
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep_sized(k, 1, "u", whole.n, 1, cut), COLLECT_DONE);
+  for (int i = 1; i < SHORT_TRIES; i++) {
+    assert_int_equal(date_of(k, whole.n, 1), 0);
+    assert_int_equal(keep_sized(k, 1, "u", whole.n, 1, cut), COLLECT_THERE);
+  }
+  assert_true(date_of(k, whole.n, 1) == COLLECT_SHORT);
+  k->now_s += SHORT_REST_S;
+  assert_int_equal(date_of(k, whole.n, 1), 0);
+  assert_int_equal(keep_sized(k, 1, "u", whole.n, 1, whole), COLLECT_DONE);
+  assert_int_equal(date_of(k, whole.n, 1), (uint64_t)k->now_s);
+  assert_int_equal(inbox_count(k, 9, account), 2);
 }
 
 static void a_collection_ends(void **state) {
@@ -257,7 +380,7 @@ static struct slice message(unsigned n) {
 
 static bool open_store(struct life *l) {
   struct kit *k = &l->k;
-  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state };
+  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random };
   struct buf err;
   buf_init(&err, 4096);
   k->broken = false;
@@ -428,6 +551,10 @@ int main(void) {
     KIT_TEST(two_runs_at_once),
     KIT_TEST(refusals),
     KIT_TEST(memory_fades),
+    KIT_TEST(a_uidl_that_is_used_again),
+    KIT_TEST(twins),
+    KIT_TEST(another_size),
+    KIT_TEST(short_ones),
     KIT_TEST(a_collection_ends),
     cmocka_unit_test(power_loss),
     cmocka_unit_test(process_death),

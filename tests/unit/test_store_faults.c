@@ -40,7 +40,7 @@ static struct slice message(unsigned n) {
 
 static bool open_store(struct life *l) {
   struct kit *k = &l->k;
-  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state };
+  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random };
   struct buf err;
   buf_init(&err, 4096);
   k->broken = false;

@@ -1,8 +1,9 @@
-/* A login that waits for a maildrop which another session has: the option pop3_steal_after. */
+/* A login that waits for a maildrop which another session has: the options pop3_steal_after, pop3_lock_wait. */
 #include "tests/unit/store_kit.h"
 
 static uint64_t scene(struct kit *k) {
   k->conf->pop3_steal_after = 120;
+  k->conf->pop3_lock_wait = 0;
   assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
   uint64_t account = kit_account(k, "alice@example.org");
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: x\r\n\r\nx\r\n")), COMMIT_DONE);
@@ -72,13 +73,17 @@ static void it_keeps_it_inside_a_question(void **state) {
   assert_int_equal(in_use, 1);
 }
 
-static void one_waits_only(void **state) {
+/* The session is asked once for all of them. */
+static void two_ask_at_once(void **state) {
   struct kit *k = *state;
   uint64_t account = one_waits(k);
-  struct drop d;
-  kit_grant(k, POP3D, 3, account);
-  assert_int_equal(kit_drop_open(k, POP3D, 3, &d), POP_IN_USE);
+  kit_grant(k, POP3D_2, 3, account);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 3, ));
+  assert_null(k->said);
   assert_false(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_read, 2, 1, 0, 10)); /* a breach: it has nothing yet */
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
 }
 
 static void quit_frees_it_for_the_waiting(void **state) {
@@ -148,7 +153,7 @@ static void the_account_goes(void **state) {
   assert_int_equal(store_jobs_out(k->store), 0);
 }
 
-static void off_by_default(void **state) {
+static void off_when_both_are_none(void **state) {
   struct kit *k = *state;
   struct drop d;
   uint64_t account = scene(k);
@@ -158,6 +163,110 @@ static void off_by_default(void **state) {
   assert_int_equal(kit_drop_open(k, POP3D_2, 2, &d), POP_IN_USE);
 }
 
+/* --- pop3_lock_wait --- */
+
+static uint64_t waits(struct kit *k, uint32_t wait_s) {
+  uint64_t account = scene(k);
+  k->conf->pop3_lock_wait = wait_s;
+  kit_open_drop(k, 1, account);
+  assert_false(store_waits(k->store));
+  kit_grant(k, POP3D_2, 2, account);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 2, ));
+  assert_true(store_waits(k->store));
+  return account;
+}
+
+static void a_busy_one_is_waited_for(void **state) {
+  struct kit *k = *state;
+  waits(k, 5);
+  for (int second = 1; second <= 5; second++) {
+    KIT_HEAR(k, pop_wanted);
+    assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+    assert_null(k->said);
+    store_tick(k->store);
+  }
+  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  assert_false(store_waits(k->store));
+  assert_null(k->said);
+}
+
+static void it_may_become_idle_meanwhile(void **state) {
+  struct kit *k = *state;
+  waits(k, 5);
+  KIT_HEAR(k, pop_wanted);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  store_tick(k->store);
+  KIT_HEAR(k, pop_wanted);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
+  struct pop_opened o = hear_opened(k);
+  assert_int_equal(o.outcome, POP_DONE);
+  assert_true(o.taken);
+  assert_false(store_waits(k->store));
+}
+
+/* Each that leaves lets the oldest of the others in, and nothing was taken from it. */
+static void each_waits_in_turn(void **state) {
+  struct kit *k = *state;
+  uint64_t account = waits(k, 5);
+  k->conf->pop3_steal_after = 0;
+  KIT_HEAR(k, pop_wanted);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  kit_grant(k, POP3D_2, 3, account);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 3, ));
+  store_tick(k->store);
+  for (uint64_t tag = 2; tag <= 3; tag++) {
+    assert_true(KIT_SAY(k, ROOM_POP3D, tag == 2 ? POP3D : POP3D_2, pop_close, tag - 1, ));
+    struct pop_opened o = hear_opened(k);
+    assert_int_equal(k->last->tag, tag);
+    assert_int_equal(o.outcome, POP_DONE);
+    assert_false(o.taken);
+  }
+  assert_false(store_waits(k->store));
+}
+
+static void four_wait(void **state) {
+  struct kit *k = *state;
+  struct drop d;
+  uint64_t account = waits(k, 5);
+  KIT_HEAR(k, pop_wanted);
+  for (uint64_t tag = 3; tag <= 5; tag++) {
+    kit_grant(k, POP3D_2, tag, account);
+    assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, tag, ));
+    assert_null(k->said);
+  }
+  kit_grant(k, POP3D_2, 6, account);
+  assert_int_equal(kit_drop_open(k, POP3D_2, 6, &d), POP_IN_USE);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_close, 4, )); /* makes room for one */
+  kit_grant(k, POP3D_2, 7, account);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 7, ));
+  assert_null(k->said);
+}
+
+static void nobody_is_asked_without_stealing(void **state) {
+  struct kit *k = *state;
+  scene(k);
+  k->conf->pop3_steal_after = 0;
+  k->conf->pop3_lock_wait = 2;
+  kit_open_drop(k, 1, 1);
+  kit_grant(k, POP3D_2, 2, 1);
+  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 2, ));
+  store_tick(k->store);
+  assert_null(k->said);
+  store_tick(k->store);
+  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+}
+
+static void who_waits_for_a_deleted_account_is_answered(void **state) {
+  struct kit *k = *state;
+  waits(k, 2);
+  KIT_HEAR(k, pop_wanted);
+  assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
+  store_tick(k->store);
+  store_tick(k->store);
+  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  assert_false(store_waits(k->store));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
 
 int main(void) {
@@ -165,14 +274,20 @@ int main(void) {
     TEST(an_idle_one_lets_go),
     TEST(a_busy_one_keeps_it),
     TEST(it_keeps_it_inside_a_question),
-    TEST(one_waits_only),
+    TEST(two_ask_at_once),
     TEST(quit_frees_it_for_the_waiting),
     TEST(who_waits_may_leave),
     TEST(a_lost_room_frees_it),
     TEST(both_are_lost),
     TEST(the_store_stops),
     TEST(the_account_goes),
-    TEST(off_by_default),
+    TEST(off_when_both_are_none),
+    TEST(a_busy_one_is_waited_for),
+    TEST(it_may_become_idle_meanwhile),
+    TEST(each_waits_in_turn),
+    TEST(four_wait),
+    TEST(nobody_is_asked_without_stealing),
+    TEST(who_waits_for_a_deleted_account_is_answered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@ static void crowd_enqueue(void *arg, struct store_job *job, bool is_write) {
 
 static void crowd_set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {}
 
+static void crowd_random(void *arg, void *to, size_t n) { memset(to, 7, n); }
+
 static void say(struct crowd *c, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
                 struct buf *payload) {
   assert_true(kit_say(c->k, kind, number, type, tag, payload));
@@ -137,7 +139,7 @@ static void crowded(void **state) {
   }
   kit_close(k);
   struct crowd c = { .k = k };
-  const struct store_shell shell = { &c, crowd_send, crowd_enqueue, crowd_set_state };
+  const struct store_shell shell = { &c, crowd_send, crowd_enqueue, crowd_set_state, NULL, NULL, crowd_random };
   struct buf err;
   buf_init(&err, 1000);
   k->store = store_new(k->disk, k->conf, &shell, &err);

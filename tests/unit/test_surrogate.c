@@ -26,9 +26,6 @@ static const struct { const char *in, *out; } fields[] = {
   /* beside an encoded-word that is there: the space between them is kept */
   { "Subject: =?UTF-8?Q?a?= caf\xc3\xa9 =?UTF-8?Q?b?= c\r\n",
     "Subject: =?UTF-8?Q?a?= =?UTF-8?Q?_caf=C3=A9_?= =?UTF-8?Q?b?= c\r\n" },
-  /* no UTF-8 */
-  { "Subject: caf\xe9\r\n", "Subject: =?unknown-8bit?Q?caf=E9?=\r\n" },
-  { "Subject: a\xc0\xaf\r\n", "Subject: =?unknown-8bit?B?YcCv?=\r\n" },
   /* what would end a line after decoding does not */
   { "Subject: \xc3\xa9\nX: \xc3\xa9\r\n", "Subject: =?UTF-8?B?w6k/WDogw6k=?=\r\n" },
   { "Subject: 012345678901234567890123456789012345678901234567890123456789\r\xc3\xa9\r\n",
@@ -66,26 +63,30 @@ static const struct { const char *in, *out; } fields[] = {
   { "To: g: x@example.com, x@e\xc3\xa1.example;\r\n", "To: g: x@example.com, x@xn--e-ufa.example;\r\n" },
   { "To: caf\xc3\xa9:;\r\n", "To: =?UTF-8?Q?caf=C3=A9?=:;\r\n" },
   /* ids: §3.1.10 */
+  { "References: <a@b> (r\xc3\xa9)\r\n", "References: <a@b> (=?UTF-8?B?csOp?=)\r\n" },
+  /* recipients of a report: §3.1.9, RFC 6533 §3 */
+  { "Final-Recipient: utf-8; \xc3\xa9+a@example.org\r\n", "Final-Recipient: utf-8; \\x{E9}\\x{2B}a@example.org\r\n" },
+  { "Original-Recipient: x400; \xc3\xa9\r\n", "Downgraded-Original-Recipient: =?UTF-8?Q?x400=3B_=C3=A9?=\r\n" },
   { "Message-ID: <\xc3\xa9@example.org>\r\n", "Downgraded-Message-ID: =?UTF-8?Q?=3C=C3=A9=40example=2Eorg=3E?=\r\n" },
-  /* Received: §3.2.5 */
+  /* Received: §3.2.4 */
   { "Received: from a.example by b.example for <\xc3\xa9@b.example>; Mon, 1 Jan 2024 00:00:00 +0000\r\n",
     "Received: from a.example by b.example ; Mon, 1 Jan 2024 00:00:00 +0000\r\n" },
-  { "Received: from e\xc3\xa1.example (\xc3\xa9) by b.example id \xff\r\n",
-    "Received: from xn--e-ufa.example (=?UTF-8?Q?=C3=A9?=) by b.example id ?\r\n" },
+  { "Received: from e\xc3\xa1.example (\xc3\xa9) by b.example id \xc3\xa9 for <a@e\xc3\xa1.example>\r\n",
+    "Received: from xn--e-ufa.example (=?UTF-8?Q?=C3=A9?=) by b.example for <a@xn--e-ufa.example>\r\n" },
   /* MIME parameters: §3.1.4, RFC 2231 */
   { "Content-Disposition: attachment; filename=\"r\xc3\xa9sum\xc3\xa9.pdf\"; size=3\r\n",
     "Content-Disposition: attachment; filename*=UTF-8''r%C3%A9sum%C3%A9.pdf; size=3\r\n" },
   { "Content-Type: text/plain;\r\n name=caf\xc3\xa9 noir.txt\r\n", "Content-Type: text/plain;\r\n name*=UTF-8''caf%C3%A9%20noir.txt\r\n" },
   { "Content-Type: text/plain; name*=UTF-8''caf\xc3\xa9\r\n", "Content-Type: text/plain; name*=UTF-8''caf%C3%A9\r\n" },
-  { "Content-Type: text/plain; name=\xe9\r\n", "Content-Type: text/plain; name*=unknown-8bit''%E9\r\n" },
+  { "Content-Type: text/plain; name=\"\xc3\xa9\" (c)\r\n", "Content-Type: text/plain; name*=UTF-8''%C3%A9\r\n" },
   { "Content-Type: text/plain; charset=x (\xc3\xa9)\r\n", "Content-Type: text/plain; charset=x (=?UTF-8?Q?=C3=A9?=)\r\n" },
-  { "Content-Type: t\xe9xt/plain; name=a\r\n", "Content-Type: t?xt/plain; name=a\r\n" },
+  { "Content-Type: t\xc3\xa9xt/plain; name=a\r\n", "Content-Type: t\xc3\xa9xt/plain; name=a\r\n" },
   { "Content-Disposition: attachment; filename=\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\"\r\n",
     "Content-Disposition: attachment; filename*0*=UTF-8''%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9;\r\n filename*1*=%C3%A9\r\n" },
   /* no fields */
-  { "S\xc3\xbc" "bject: x\r\n", "S??bject: x\r\n" },
-  { "\xc3\xa9\r\n", "??\r\n" },
-  { " folded \xc3\xa9: nothing\r\n", " folded ??: nothing\r\n" },
+  { "S\xc3\xbc" "bject: x\r\n", "S\xc3\xbc" "bject: x\r\n" },
+  { "\xc3\xa9\r\n", "\xc3\xa9\r\n" },
+  { " folded \xc3\xa9: nothing\r\n", " folded \xc3\xa9: nothing\r\n" },
   /* nothing is closed */
   { "From: \"\xc3\xa9 <a@example.org\r\n", "From: =?UTF-8?Q?=22=C3=A9_=3Ca=40example=2Eorg?= :;\r\n" },
   { "From: (\xc3\xa9\r\n", "From: (=?UTF-8?Q?=C3=A9?=\r\n" },
@@ -95,7 +96,7 @@ static void fields_become_ascii(void **state) {
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     struct buf out;
     buf_init(&out, 4096);
-    surrogate_field(&out, slice_str(fields[i].in));
+    surrogate_field(&out, slice_str(fields[i].in), SURROGATE_6857);
     const char *got = buf_cstr(&out);
     assert_non_null(got);
     assert_string_equal(got, fields[i].out);
@@ -110,7 +111,7 @@ static void long_text_is_folded(void **state) {
   buf_put_str(&in, "Subject:");
   for (int i = 0; i < 100; i++) buf_put_str(&in, i % 10 ? " \xc9\x99ziz" : " abc");
   buf_put_str(&in, "\r\nX: y\r\n");
-  surrogate_field(&out, slice_first(buf_slice(&in), buf_len(&in) - 6));
+  surrogate_field(&out, slice_first(buf_slice(&in), buf_len(&in) - 6), SURROGATE_6857);
   for (struct slice rest = buf_slice(&out); rest.n;) {
     struct slice line = slice_split(&rest, '\n');
     assert_true(line.n <= MAIL_COLUMNS + 1); /* its CR */
@@ -159,12 +160,12 @@ static void utf8_is_told_from_what_is_not(void **state) {
 /* --- messages --- */
 
 /* The surrogate of `in`, fed in pieces of `step`; measured at the same time, in other pieces. */
-static struct buf surrogate_of(struct slice in, size_t step, bool *ret_changed) {
+static struct buf surrogate_by(struct slice in, size_t step, enum surrogate_way way, bool *ret_changed) {
   struct surrogate s, m;
   struct buf out;
   buf_init(&out, (size_t)SURROGATE_GROWTH * (in.n + 64));
-  surrogate_open(&s);
-  surrogate_open(&m);
+  surrogate_open(&s, way);
+  surrogate_open(&m, way);
   for (struct slice rest = in; rest.n; rest = slice_from(rest, step)) surrogate_put(&s, slice_first(rest, step), &out);
   surrogate_end(&s, &out);
   surrogate_put(&m, in, NULL);
@@ -174,8 +175,14 @@ static struct buf surrogate_of(struct slice in, size_t step, bool *ret_changed) 
   assert_int_equal(s.put, buf_len(&out));
   assert_int_equal(m.put, s.put);
   assert_int_equal(m.changed, s.changed);
+  assert_int_equal(surrogate_told(surrogate_size(&s), way), s.changed ? 2 * s.put + way : SURROGATE_SAME);
+  if (s.changed) assert_int_equal(surrogate_octets(surrogate_size(&s)), s.put);
   *ret_changed = s.changed;
   return out;
+}
+
+static struct buf surrogate_of(struct slice in, size_t step, bool *ret_changed) {
+  return surrogate_by(in, step, SURROGATE_6857, ret_changed);
 }
 
 static void expect_message(struct slice in, struct slice want) {
@@ -196,7 +203,8 @@ static const struct { struct slice in, out; } messages[] = {
   SAME("A: b\r\n c\r\n\td\r\n\r\n--x\r\n\xe9: \xe9\r\n\r\n"),
   M("Subject: \xc3\xa9", "Subject: =?UTF-8?Q?=C3=A9?="),
   M("Subject: \xc3\xa9\r\n\r\nSubject: \xc3\xa9\r\n", "Subject: =?UTF-8?Q?=C3=A9?=\r\n\r\nSubject: \xc3\xa9\r\n"),
-  M("Subject: a\r\n \xc3\xa9\r\nX: \0\r\n\r\n", "Subject: a\r\n =?UTF-8?Q?=C3=A9?=\r\nX: =?UTF-8?Q?=3F?=\r\n\r\n"),
+  M("Subject: a\r\n \xc3\xa9\r\nX: \0\r\n\r\n", "Subject: a\r\n =?UTF-8?Q?=C3=A9?=\r\nX: \0\r\n\r\n"),
+  SAME("X: \xc3\xa9\0\r\n\r\n"),
   /* parts, a preamble and an epilogue that look like headers, a boundary that begins as another */
   M("Content-Type: multipart/mixed; boundary=\"b b\"\r\n\r\nX: \xc3\xa9\r\n--b b\r\nX: \xc3\xa9\r\n\r\nX: \xc3\xa9\r\n--b b \r\n"
     "Content-Disposition: inline; filename=\xc3\xa9\r\n\r\n--b\r\nX: \xc3\xa9\r\n\r\n--b b--\r\nX: \xc3\xa9\r\n",
@@ -215,11 +223,31 @@ static const struct { struct slice in, out; } messages[] = {
     "Content-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\nX: =?UTF-8?Q?=C3=A9?=\r\n\r\nX: \xc3\xa9\r\n--d--\r\n"),
   /* the first Content-Type counts */
   SAME("Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: \xc3\xa9\r\n\r\n"),
-  /* no boundary: what may be a header is blurred */
-  M("Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: \xc3\xa9\r\n\r\n\xc3\xa9\r\n--q--\r\n",
-    "Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: ??\r\n\r\n\xc3\xa9\r\n--q--\r\n"),
-  M("Content-Type: multipart/mixed; boundary=\xe9\r\n\r\n--\xe9\r\nX: \xc3\xa9\r\n",
-    "Content-Type: multipart/mixed; boundary*=unknown-8bit''%E9\r\n\r\n--\xe9\r\nX: ??\r\n"),
+  /* no boundary: nothing is known of its parts */
+  SAME("Content-Type: multipart/mixed\r\n\r\n\xc3\xa9\r\n--q\r\nX: \xc3\xa9\r\n\r\n\xc3\xa9\r\n--q--\r\n"),
+  SAME("Content-Type: multipart/mixed; boundary=\xe9\r\n\r\n--\xe9\r\nX: \xc3\xa9\r\n"),
+  /* what is no UTF-8, or no field: a BOM, text without an empty line before it, a part without a header */
+  SAME("Subject: caf\xe9\r\nFrom: \xd0\xd7\xcc <a@b>\r\nSubject: \xc3\xa9 \xe9\r\nX: a\xc0\xaf\r\n\r\n"),
+  SAME("Content-Disposition: attachment; filename=\"\xb2\xe2\xca\xd4.doc\"\r\n\r\n"),
+  SAME("\xef\xbb\xbfSubject: a\r\nHallo J\xc3\xb6rg: wie geht's?\r\nGr\xc3\xbc\xc3\x9f" "e\r\n\r\n"),
+  SAME("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nGr\xc3\xbc\xc3\x9f" "e aus Z\xc3\xbcrich\r\n--b--\r\n"),
+  /* below a signature nothing changes, and behind it all does again */
+  M("Subject: \xc3\xa9\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nX: \xc3\xa9\r\n"
+    "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nX: \xc3\xa9\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n"
+    "--i\r\nX: \xc3\xa9\r\nContent-Type: message/rfc822\r\n\r\nX: \xc3\xa9\r\n\r\n--i--\r\n--s\r\nX: \xc3\xa9\r\n\r\n--s--\r\n--o\r\nX: \xc3\xa9\r\n\r\n--o--\r\n",
+    "Subject: =?UTF-8?Q?=C3=A9?=\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nX: =?UTF-8?Q?=C3=A9?=\r\n"
+    "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nX: \xc3\xa9\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n"
+    "--i\r\nX: \xc3\xa9\r\nContent-Type: message/rfc822\r\n\r\nX: \xc3\xa9\r\n\r\n--i--\r\n--s\r\nX: \xc3\xa9\r\n\r\n--s--\r\n--o\r\nX: =?UTF-8?Q?=C3=A9?=\r\n\r\n--o--\r\n"),
+  M("Subject: \xc3\xa9\r\nContent-Type: Multipart/Encrypted; boundary=s\r\n\r\n--s\r\nX: \xc3\xa9\r\n\r\n--s--\r\n",
+    "Subject: =?UTF-8?Q?=C3=A9?=\r\nContent-Type: Multipart/Encrypted; boundary=s\r\n\r\n--s\r\nX: \xc3\xa9\r\n\r\n--s--\r\n"),
+  /* a signed part that only the outer delimiter ends */
+  M("Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nX: \xc3\xa9\r\n--o\r\nX: \xc3\xa9\r\n\r\n",
+    "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nX: \xc3\xa9\r\n--o\r\nX: =?UTF-8?Q?=C3=A9?=\r\n\r\n"),
+  /* a delivery report: its recipients, and nothing else of it (RFC 6857 §4.2) */
+  M("Content-Type: multipart/report; boundary=r\r\n\r\n--r\r\nContent-Type: message/global-delivery-status\r\n\r\nReporting-MTA: dns; \xc3\xa9\r\n\r\n"
+    "Final-Recipient: utf-8; \xc3\xa9@example.org\r\nDiagnostic-Code: \xc3\xa9\r\n\r\nOriginal-Recipient: utf-8;\xc3\xa9\r\n--r\r\nX: \xc3\xa9\r\n\r\n--r--\r\n",
+    "Content-Type: multipart/report; boundary=r\r\n\r\n--r\r\nContent-Type: message/global-delivery-status\r\n\r\nReporting-MTA: dns; \xc3\xa9\r\n\r\n"
+    "Final-Recipient: utf-8; \\x{E9}@example.org\r\nDiagnostic-Code: \xc3\xa9\r\n\r\nOriginal-Recipient: utf-8; \\x{E9}\r\n--r\r\nX: =?UTF-8?Q?=C3=A9?=\r\n\r\n--r--\r\n"),
   /* a delimiter with much behind it, in a header */
   M("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b: \xe9 234567890123456789012345678901234567890123456789012345678"
     "90123456789012345678901234567890\r\nX: \xc3\xa9\r\n\r\nX: \xc3\xa9\r\n--b--\r\n",
@@ -241,7 +269,7 @@ static void every_cut_gives_the_same(void **state) {
       struct surrogate s;
       struct buf out;
       buf_init(&out, 8192);
-      surrogate_open(&s);
+      surrogate_open(&s, SURROGATE_6857);
       surrogate_put(&s, slice_first(in, cut), &out);
       surrogate_put(&s, slice_from(in, cut), &out);
       surrogate_end(&s, &out);
@@ -251,22 +279,18 @@ static void every_cut_gives_the_same(void **state) {
   }
 }
 
-static void fields_beyond_the_limit_are_blurred(void **state) {
+static void fields_beyond_the_limit_pass(void **state) {
   static uint8_t in[1024 * 1024];
   bool changed;
-  for (int high = 0; high < 2; high++) {
-    memset(in, 'a', sizeof in);
-    memcpy(in, "Subject: ", 9);
-    if (high) memcpy(in + sizeof in - 20, "\xc3\xa9", 2), memcpy(in + 100, "\xe9", 1);
-    memcpy(in + sizeof in - 4, "\r\n\r\n", 4);
-    for (size_t step = 1; step <= sizeof in; step *= 32) {
-      struct buf out = surrogate_of(slice_of(in, sizeof in), step, &changed);
-      assert_int_equal(buf_len(&out), sizeof in);
-      assert_int_equal(changed, high);
-      assert_false(surrogate_wants(buf_slice(&out)));
-      assert_int_equal(slice_at(buf_slice(&out), 100), high ? '?' : 'a');
-      buf_free(&out);
-    }
+  memset(in, 'a', sizeof in);
+  memcpy(in, "Subject: ", 9);
+  memcpy(in + sizeof in - 20, "\xc3\xa9", 2);
+  memcpy(in + sizeof in - 4, "\r\n\r\n", 4);
+  for (size_t step = 1; step <= sizeof in; step *= 32) {
+    struct buf out = surrogate_of(slice_of(in, sizeof in), step, &changed);
+    assert_true(slice_eq(buf_slice(&out), slice_of(in, sizeof in)));
+    assert_false(changed);
+    buf_free(&out);
   }
   /* Exactly at the limit, in one piece and in many. */
   for (size_t n = SURROGATE_FIELD_MAX - 1; n <= SURROGATE_FIELD_MAX + 1; n++) {
@@ -281,32 +305,76 @@ static void fields_beyond_the_limit_are_blurred(void **state) {
   }
 }
 
-/* However deep: no octet of a part's header is left as it is. */
+/* As deep as SURROGATE_DEPTH, and with boundaries of any length that a line has; beyond that nothing changes. */
 static void nesting_is_bounded(void **state) {
-  for (unsigned depth = 1; depth < 200; depth += depth < SURROGATE_DEPTH + 2 ? 1 : 60) {
-    struct buf in;
-    bool changed;
-    buf_init(&in, 1024 * 1024);
-    for (unsigned i = 0; i < depth; i++)
-      buf_printf(&in, "Content-Type: multipart/mixed; boundary=b%u\r\n\r\n--b%u\r\n", i, i);
-    buf_put_str(&in, "X-Deep: \xc3\xa9\xc3\xa9\r\n\r\nok\r\n");
-    struct buf out = surrogate_of(buf_slice(&in), 11, &changed);
+  static const unsigned depths[] = { 1, 2, 16, 17, SURROGATE_DEPTH - 1, SURROGATE_DEPTH, SURROGATE_DEPTH + 1, 200 };
+  static const unsigned lengths[] = { 1, 70, 71, SURROGATE_BOUNDARY_MAX - 4, SURROGATE_BOUNDARY_MAX, SURROGATE_BOUNDARY_MAX + 1 };
+  for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+    for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+      struct buf in;
+      bool changed;
+      int pad = (int)lengths[l] - 4 > 0 ? (int)lengths[l] - 4 : 0;
+      buf_init(&in, 4 * 1024 * 1024);
+      for (unsigned i = 0; i < depths[d]; i++)
+        buf_printf(&in, "Content-Type: multipart/mixed;\r\n boundary=b%03u%.*d\r\n\r\n--b%03u%.*d\r\n", i, pad, 0, i, pad, 0);
+      buf_put_str(&in, "X-Deep: \xc3\xa9\xc3\xa9\r\n\r\nok\r\n");
+      unsigned length = 4 + (unsigned)(pad ? pad : 1);
+      bool known = depths[d] <= SURROGATE_DEPTH && length <= SURROGATE_BOUNDARY_MAX;
+      known = known && depths[d] * length <= SURROGATE_BOUNDARIES_MAX;
+      struct buf out = surrogate_of(buf_slice(&in), 11, &changed);
+      assert_int_equal(changed, known);
+      assert_int_equal(surrogate_wants(buf_slice(&out)), !known);
+      assert_true(known || slice_eq(buf_slice(&out), buf_slice(&in)));
+      buf_free(&out);
+      buf_free(&in);
+    }
+}
+
+/* RFC 6858 §2: each kind of field. */
+static void simple_surrogates(void **state) {
+  static const struct { const char *in, *out; } t[] = {
+    { "From: \xc3\xa9 <fred@\xc3\xa9.example>\r\n", "From: =?UTF-8?Q?=C3=A9?= =?UTF-8?Q?_fred=40=C3=A9=2Eexample?= <invalid@internationalized.invalid>\r\n" },
+    { "From: Fred <\xc3\xa9@example.com>\r\n", "From: Fred =?UTF-8?Q?=C3=A9=40example=2Ecom?= <invalid@internationalized.invalid>\r\n" },
+    { "To: \xc3\xa9@example.com, \xc3\xa9 <a@b.example>\r\n",
+      "To: =?UTF-8?Q?=C3=A9=40example=2Ecom?= <invalid@internationalized.invalid>,\r\n =?UTF-8?Q?=C3=A9?= <a@b.example>\r\n" },
+    { "To: g: a@b.example, \xc3\xa9@b.example;\r\n",
+      "To: g: a@b.example, =?UTF-8?Q?=C3=A9=40b=2Eexample?= <invalid@internationalized.invalid>;\r\n" },
+    { "Subject: \xc3\xa9 a\r\n", "Subject: =?UTF-8?Q?=C3=A9?= a\r\n" },
+    { "Content-Disposition: attachment; filename=\xc3\xa9\r\n", "Content-Disposition: attachment\r\n" },
+    { "Content-Type: text/plain; name=\"\xc3\xa9\"; charset=utf-8\r\n", "Content-Type: text/plain; charset=utf-8\r\n" },
+    { "Received: from a for <\xc3\xa9@b>; x\r\n", "" },
+    { "Message-ID: <\xc3\xa9@b>\r\n", "" },
+    { "X-Ort: M\xc3\xbcnchen\r\n", "" },
+    { "Content-Transfer-Encoding: base64 (\xc3\xa9)\r\n", "Content-Transfer-Encoding: base64 (=?UTF-8?Q?=C3=A9?=)\r\n" },
+    { "Stray \xc3\xa9 line\r\n", "Stray \xc3\xa9 line\r\n" },
+    { "Subject: \xe9\r\n", "Subject: \xe9\r\n" },
+  };
+  struct buf in, want;
+  bool changed;
+  buf_init(&in, 8192), buf_init(&want, 8192);
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) buf_put_str(&in, t[i].in), buf_put_str(&want, t[i].out);
+  buf_put_str(&in, "\r\n\xc3\xa9\r\n"), buf_put_str(&want, "\r\n\xc3\xa9\r\n");
+  for (size_t step = 1; step < 2000; step += step < 90 ? 1 : 500) {
+    struct buf out = surrogate_by(buf_slice(&in), step, SURROGATE_6858, &changed);
+    if (!slice_eq(buf_slice(&out), buf_slice(&want))) fail_msg("%.*s", SLICE_ARG(buf_slice(&out)));
     assert_true(changed);
-    assert_false(surrogate_wants(buf_slice(&out)));
     buf_free(&out);
-    buf_free(&in);
   }
+  buf_free(&in), buf_free(&want);
+  assert_int_equal(surrogate_told(2 * 100 + 1, SURROGATE_6857), SURROGATE_UNKNOWN);
+  assert_int_equal(surrogate_told(2 * 100, SURROGATE_6858), SURROGATE_UNKNOWN);
+  assert_int_equal(surrogate_told(SURROGATE_SAME, SURROGATE_6858), SURROGATE_SAME);
 }
 
 static uint32_t next_random(uint32_t *seed) { return *seed = *seed * 1664525u + 1013904223u, *seed >> 8; }
 
-/* Pieces of mail in any order: nothing grows beyond what is promised, a surrogate is its own surrogate, and
- * the header is ASCII. */
+/* Pieces of mail in any order: nothing grows beyond what is promised, and a surrogate is its own surrogate, by
+ * either way. */
 static void any_message_has_one(void **state) {
   static const char *const pieces[] = {
     "From: ", "To: ", "Subject: ", "Content-Type: ", "Received: ", "Keywords: ", "Message-ID: ", "Date: ", "multipart/mixed; boundary=b", "message/rfc822",
     "\r\n", "\r\n", "\r\n ", "--b\r\n", "--b--\r\n", "\"", "(", ")", "<", ">", "@", ",", ";", ":", "=", "\\", "[", "]", "*", "=?UTF-8?Q?x?=",
-    "\xc3\xa9", "\xff", "\xc9\x99ziz", " ", " ", "a", "for", "name", "\t", "\r", "\n", "-----\r\n", "a-b", "-", ".", "xn--", "text/plain",
+    "\xc3\xa9", "\xff", "\xc9\x99ziz", " ", " ", "a", "for", "name", "\t", "\r", "\n", "-----\r\n", "a-b", "-", ".", "xn--", "text/plain", "multipart/signed; boundary=s", "--s\r\n", "message/delivery-status", "Final-Recipient: utf-8;",
   };
   uint32_t seed = 7;
   for (int round = 0; round < 20000; round++) {
@@ -317,14 +385,13 @@ static void any_message_has_one(void **state) {
       if (next_random(&seed) % 50 == 0) buf_put_u8(&in, 0);
       buf_put_str(&in, pieces[next_random(&seed) % (sizeof pieces / sizeof *pieces)]);
     }
-    struct buf one = surrogate_of(buf_slice(&in), 1 + next_random(&seed) % 9, &changed), whole = surrogate_of(buf_slice(&in), 4096, &again);
+    enum surrogate_way way = round % 2 ? SURROGATE_6858 : SURROGATE_6857;
+    struct buf one = surrogate_by(buf_slice(&in), 1 + next_random(&seed) % 9, way, &changed);
+    struct buf whole = surrogate_by(buf_slice(&in), 4096, way, &again);
     assert_true(slice_eq(buf_slice(&one), buf_slice(&whole)));
     assert_int_equal(changed, again);
     if (!changed) assert_true(slice_eq(buf_slice(&one), buf_slice(&in)));
-    ptrdiff_t end = slice_search(buf_slice(&one), SLICE("\r\n\r\n"));
-    if (!slice_starts(buf_slice(&one), SLICE("\r\n")))
-      assert_false(surrogate_wants(slice_first(buf_slice(&one), end < 0 ? SIZE_MAX : (size_t)end)));
-    struct buf two = surrogate_of(buf_slice(&one), 5, &again);
+    struct buf two = surrogate_by(buf_slice(&one), 5, way, &again);
     assert_true(slice_eq(buf_slice(&one), buf_slice(&two)));
     buf_free(&in);
     buf_free(&one);
@@ -336,7 +403,7 @@ static void any_message_has_one(void **state) {
 /* A field of nothing but what costs most, of the largest size that is converted. */
 static void hostile_fields_cost_what_they_may(void **state) {
   static const char *const names[] = { "From:", "To: g:", "Subject:", "Keywords:", "Received:", "Content-Type: a/b", "Message-ID:", "Date:" };
-  static const char *const units[] = { "\xff,", "\xff ", "\xff ;", ";a=\xff", "\xff:", "(\xff)", "<\xff>", "\"\xff\"", "\xff@", " for \xff", "((((", "\"", "[\xff", "=?\xff?= ", "\xff =?a?b?c?= ", "a@\xc3\xa9,", ":", "\\", ";a*=\xff" };
+  static const char *const units[] = { "\xc3\xa9,", "\xc3\xa9 ", "\xc3\xa9 ;", ";a=\xc3\xa9", "\xc3\xa9:", "(\xc3\xa9)", "<\xc3\xa9>", "\"\xc3\xa9\"", "\xc3\xa9@", " for \xc3\xa9", "((((", "\"", "[\xc3\xa9", "=?\xc3\xa9?= ", "\xc3\xa9 =?a?b?c?= ", "a@\xc3\xa9,", ":", "\\", ";a*=\xc3\xa9" };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     for (size_t k = 0; k < sizeof units / sizeof *units; k++) {
       struct buf in;
@@ -344,10 +411,10 @@ static void hostile_fields_cost_what_they_may(void **state) {
       buf_init(&in, 2 * SURROGATE_FIELD_MAX);
       buf_put_str(&in, names[i]);
       while (buf_len(&in) + 12 < SURROGATE_FIELD_MAX) buf_put_str(&in, units[k]);
-      buf_put_str(&in, "\xff\r\n\r\n");
+      buf_put_str(&in, "\xc3\xa9\r\n\r\n");
+      struct buf simple = surrogate_by(buf_slice(&in), 65536, SURROGATE_6858, &changed); /* bounds are in there */
+      buf_free(&simple);
       struct buf out = surrogate_of(buf_slice(&in), 65536, &changed);
-      assert_true(changed);
-      assert_false(surrogate_wants(buf_slice(&out)));
       buf_free(&in);
       buf_free(&out);
     }
@@ -361,8 +428,9 @@ int main(void) {
     cmocka_unit_test(utf8_is_told_from_what_is_not),
     cmocka_unit_test(messages_become_ascii),
     cmocka_unit_test(every_cut_gives_the_same),
-    cmocka_unit_test(fields_beyond_the_limit_are_blurred),
+    cmocka_unit_test(fields_beyond_the_limit_pass),
     cmocka_unit_test(nesting_is_bounded),
+    cmocka_unit_test(simple_surrogates),
     cmocka_unit_test(any_message_has_one),
     cmocka_unit_test(hostile_fields_cost_what_they_may),
   };

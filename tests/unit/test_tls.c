@@ -224,15 +224,23 @@ static void close_notify_is_final(void **state) {
     assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_CLOSED);
     assert_int_equal(n, 0);
     assert_string_equal(tls_reason(p.server), "close_notify");
-    assert_int_equal(tls_write(p.server, SLICE("250 ok\r\n"), &n), TLS_CLOSED);
   }
   assert_int_equal(tls_shutdown(p.server), TLS_DONE);
+  assert_int_equal(tls_write(p.server, SLICE("250 ok\r\n"), &n), TLS_CLOSED);
   pair_close(&p);
   /* Cut off, with and without a reset: closed, and said how. */
   p = pair_open(s, client, "a.example");
   shutdown(p.fds[1], SHUT_WR);
   assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_CLOSED);
   assert_string_equal(tls_reason(p.server), "cut off without close_notify");
+  /* … and what was due is still sent, and our close_notify. */
+  assert_true(tls_pending(p.server));
+  assert_int_equal(tls_write(p.server, SLICE("250 ok\r\n"), &n), TLS_DONE);
+  assert_int_equal(tls_shutdown(p.server), TLS_DONE);
+  assert_int_equal(tls_read(p.client, got, sizeof got, &n), TLS_DONE);
+  assert_int_equal(n, 8);
+  assert_int_equal(tls_read(p.client, got, sizeof got, &n), TLS_CLOSED);
+  assert_string_equal(tls_reason(p.client), "close_notify");
   pair_close(&p);
   /* Clear octets in the middle: an error, not data. */
   p = pair_open(s, client, "a.example");
@@ -245,7 +253,220 @@ static void close_notify_is_final(void **state) {
   kit_free(&kit);
 }
 
+/* OpenSSL's own client over a socket pair with our server: what ours would never do. */
+struct peer {
+  SSL_CTX *ctx;
+  SSL *ssl;
+  int fds[2];
+  struct tls_conn *server;
+};
+
+static struct peer peer_open(struct tls_server *s, SSL_CTX *ctx, const char *host) {
+  struct peer p = { .ctx = ctx, .ssl = SSL_new(ctx) };
+  if (host) SSL_set_tlsext_host_name(p.ssl, host);
+  kit_sockets(p.fds);
+  SSL_set_fd(p.ssl, p.fds[1]);
+  p.server = tls_accept(s, p.fds[0]);
+  int rc = 0;
+  enum tls_result r = TLS_WANT_READ;
+  for (int i = 0; i < 50 && (rc != 1 || r == TLS_WANT_READ); i++) {
+    if (rc != 1) rc = SSL_connect(p.ssl);
+    if (r == TLS_WANT_READ) r = tls_handshake(p.server);
+  }
+  return p;
+}
+
+static void peer_close(struct peer *p) {
+  SSL_free(p->ssl);
+  SSL_CTX_free(p->ctx);
+  tls_conn_free(&p->server);
+  close(p->fds[0]);
+  close(p->fds[1]);
+}
+
+/* RFC 8446 §6.1: after close_notify in one direction the other goes on, by TLS 1.2 too, and with both ends
+ * ours. */
+static void due_replies_are_sent(void **state) {
+  (void)state;
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:a.example");
+  struct tls_service service = kit_service(&kit, "smtp");
+  struct tls_server *s = kit_server(&service);
+  static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+  for (size_t i = 0; i < 2; i++) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(ctx, versions[i]);
+    struct peer p = peer_open(s, ctx, "a.example");
+    char got[64];
+    size_t n = 0;
+    assert_int_equal(SSL_write(p.ssl, "QUIT\r\n", 6), 6);
+    assert_int_equal(SSL_shutdown(p.ssl), 0);
+    assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_DONE);
+    assert_int_equal(n, 6);
+    assert_int_equal(tls_write(p.server, SLICE("221 bye\r\n"), &n), TLS_DONE);
+    assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_CLOSED);
+    assert_int_equal(tls_write(p.server, SLICE("and more\r\n"), &n), TLS_DONE);
+    assert_int_equal(tls_shutdown(p.server), TLS_DONE);
+    assert_int_equal(SSL_read(p.ssl, got, sizeof got), 9);
+    assert_int_equal(SSL_read(p.ssl, got, sizeof got), 10);
+    assert_int_equal(SSL_read(p.ssl, got, sizeof got), 0);
+    assert_int_equal(SSL_get_error(p.ssl, 0), SSL_ERROR_ZERO_RETURN);
+    peer_close(&p);
+  }
+  tls_server_unref(&s);
+  kit_free(&kit);
+}
+
+/* Queues one KeyUpdate (RFC 8446 §4.6.3). */
+static void key_update(SSL *ssl, bool asks) {
+  assert_int_equal(SSL_key_update(ssl, asks ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+  assert_int_equal(SSL_do_handshake(ssl), 1);
+}
+
+/* A connection that brings KeyUpdates without data is over, long before a megabyte of them; some are well. */
+static void key_updates_end(void **state) {
+  (void)state;
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:a.example");
+  struct tls_service service = kit_service(&kit, "smtp");
+  struct tls_server *s = kit_server(&service);
+  for (int asks = 0; asks < 2; asks++) {
+    struct peer p = peer_open(s, SSL_CTX_new(TLS_client_method()), "a.example");
+    char got[8192] = "";
+    size_t n = 0;
+    for (int i = 0; i < TLS_IDLE_RECORDS / 2; i++) key_update(p.ssl, asks);
+    assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_WANT_READ);
+    assert_int_equal(SSL_write(p.ssl, "NOOP\r\n", 6), 6);
+    assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_DONE);
+    assert_int_equal(n, 6);
+    /* Data pays for others, for as long as there is some. */
+    for (int i = 0; i < 2 * TLS_IDLE_RECORDS; i++) {
+      assert_int_equal(SSL_write(p.ssl, got, TLS_RECORD_PRICE), TLS_RECORD_PRICE);
+      key_update(p.ssl, asks);
+      assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_DONE);
+      if (asks) assert_int_equal(SSL_read(p.ssl, got, sizeof got), -1); /* takes the answers */
+    }
+    for (int i = 0; i < TLS_IDLE_RECORDS + 1; i++) key_update(p.ssl, asks);
+    assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_ERROR);
+    assert_string_equal(tls_reason(p.server), "records without data");
+    assert_int_equal(tls_write(p.server, SLICE("x"), &n), TLS_ERROR);
+    peer_close(&p);
+  }
+  tls_server_unref(&s);
+  kit_free(&kit);
+}
+
+/* The same against our client: a server's tickets and KeyUpdates end too. */
+static void server_floods_client(void **state) {
+  (void)state;
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:a.example");
+  SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+  BIO *bio = BIO_new_mem_buf(kit.chains[0].p, (int)kit.chains[0].n);
+  X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+  BIO_free(bio);
+  struct slice pem = buf_slice(&kit.key_pems[0]);
+  bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+  EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+  BIO_free(bio);
+  assert_int_equal(SSL_CTX_use_certificate(ctx, x), 1);
+  assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+  X509_free(x);
+  EVP_PKEY_free(key);
+  struct tls_client *client = kit_client(&anyone);
+  for (int tickets = 0; tickets < 2; tickets++) {
+    int fds[2], rc = 0;
+    kit_sockets(fds);
+    SSL *ssl = SSL_new(ctx);
+    SSL_set_fd(ssl, fds[0]);
+    struct tls_conn *c = tls_connect(client, fds[1], "a.example");
+    enum tls_result r = TLS_WANT_READ;
+    for (int i = 0; i < 50 && (rc != 1 || r == TLS_WANT_READ); i++) {
+      if (r == TLS_WANT_READ) r = tls_handshake(c);
+      if (rc != 1) rc = SSL_accept(ssl);
+    }
+    assert_int_equal(r, TLS_DONE);
+    char got[64];
+    size_t n = 0;
+    assert_int_equal(tls_read(c, got, sizeof got, &n), TLS_WANT_READ);
+    for (int i = 0; i < TLS_IDLE_RECORDS + 1; i++) {
+      if (tickets) assert_int_equal(SSL_new_session_ticket(ssl), 1);
+      if (tickets) assert_int_equal(SSL_do_handshake(ssl), 1);
+      else key_update(ssl, false);
+    }
+    assert_int_equal(tls_read(c, got, sizeof got, &n), TLS_ERROR);
+    assert_string_equal(tls_reason(c), "records without data");
+    SSL_free(ssl);
+    tls_conn_free(&c);
+    close(fds[0]);
+    close(fds[1]);
+  }
+  SSL_CTX_free(ctx);
+  tls_client_free(&client);
+  kit_free(&kit);
+}
+
+/* One call takes at most TLS_CALL_OCTETS from the descriptor, and the rest comes with the next ones. */
+static void a_call_is_bounded(void **state) {
+  (void)state;
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:a.example");
+  struct tls_service service = kit_service(&kit, "smtp");
+  struct tls_server *s = kit_server(&service);
+  struct peer p = peer_open(s, SSL_CTX_new(TLS_client_method()), "a.example");
+  enum { MUCH = 1 << 20, PIECE = 1000 };
+  int size = MUCH;
+  setsockopt(p.fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  char *out = calloc(1, PIECE), *in = malloc(MUCH);
+  size_t sent = 0, got = 0, n = 0, calls = 0;
+  while (sent < 100 * PIECE && SSL_write(p.ssl, out, PIECE) == PIECE) sent += PIECE;
+  assert_int_equal(sent, 100 * PIECE);
+  while (got < sent && calls < 100) {
+    enum tls_result r = tls_read(p.server, in, MUCH, &n);
+    assert_true(r == TLS_DONE || r == TLS_WANT_READ);
+    assert_true(n <= TLS_CALL_OCTETS);
+    got += n;
+    calls++;
+  }
+  assert_int_equal(got, sent);
+  assert_true(calls > 1);
+  free(out);
+  free(in);
+  peer_close(&p);
+  tls_server_unref(&s);
+  kit_free(&kit);
+}
+
 /* --- names --- */
+
+/* RFC 9525 §6.3: a certificate that has the name in its CN only is not that host's. */
+static void common_name_counts_nothing(void **state) {
+  (void)state;
+  static const struct {
+    const char *san, *host;
+    bool good;
+  } rows[] = {
+    { NULL, "test", false },          { "DNS:a.example", "test", false },
+    { "DNS:a.example", "a.example", true }, { "email:x@a.example", "test", false },
+    { "DNS:*.a.example", "b.a.example", true }, { "DNS:b*.a.example", "bc.a.example", false },
+    { "IP:192.0.2.1", "192.0.2.1", true },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct kit kit = { 0 };
+    kit_add(&kit, EVP_EC_gen("P-256"), rows[i].san); /* its CN is "test" */
+    struct tls_service service = kit_service(&kit, "smtp");
+    struct tls_server *s = kit_server(&service);
+    struct tls_client *client =
+        kit_client(&(struct tls_client_options){ .trust = TLS_TRUST_GIVEN, .authorities = kit.chains[0] });
+    struct pair p = pair_open(s, client, rows[i].host);
+    assert_int_equal(p.client_result, rows[i].good ? TLS_DONE : TLS_ERROR);
+    if (!rows[i].good) assert_non_null(strstr(tls_reason(p.client), "hostname mismatch"));
+    pair_close(&p);
+    tls_client_free(&client);
+    tls_server_unref(&s);
+    kit_free(&kit);
+  }
+}
 
 static void sni(void **state) {
   (void)state;
@@ -342,6 +563,116 @@ static void two_kinds_for_one_host(void **state) {
     close(fds[1]);
   }
   tls_server_unref(&s);
+  kit_free(&kit);
+}
+
+/* Which certificate does OpenSSL's client get, with these signature algorithms? -1: none. */
+static int certificate_got(struct kit *kit, struct tls_server *s, const char *host, const char *sigalgs,
+                           const char *ciphers_1_2) {
+  SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+  assert_int_equal(SSL_CTX_set1_sigalgs_list(ctx, sigalgs), 1);
+  if (ciphers_1_2) {
+    SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    assert_int_equal(SSL_CTX_set_cipher_list(ctx, ciphers_1_2), 1);
+  }
+  struct peer p = peer_open(s, ctx, host);
+  X509 *x = SSL_get0_peer_certificate(p.ssl);
+  uint8_t seen[32], hash[32];
+  unsigned n = 0;
+  int which = -1;
+  if (x) X509_digest(x, EVP_sha256(), seen, &n);
+  for (unsigned i = 0; x && i < kit->count; i++)
+    if (slice_eq(slice_of(seen, n), certificate_hash(kit, i, hash))) which = (int)i;
+  peer_close(&p);
+  return which;
+}
+
+/* Without SNI, or with a name that nobody has: the first certificate, and of the other kind of key the one that
+ * is for any of its names; who can use neither gets what it can use. */
+static void which_one_it_can_use(void **state) {
+  (void)state;
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:a.example,DNS:mail.example,DNS:z.example");
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:ec-only.example");
+  kit_add(&kit, EVP_RSA_gen(2048), "DNS:other.example");
+  kit_add(&kit, EVP_RSA_gen(2048), "DNS:mail.example"); /* not the first name of the first one */
+  static const char both[] = "ECDSA+SHA256:rsa_pss_rsae_sha256", ec[] = "ECDSA+SHA256",
+                    rsa[] = "rsa_pss_rsae_sha256:RSA+SHA256";
+  static const struct {
+    const char *host, *sigalgs, *ciphers;
+    int which;
+  } rows[] = {
+    { NULL, both, NULL, 0 },
+    { NULL, ec, NULL, 0 },
+    { NULL, rsa, NULL, 3 },
+    { "nobody.example", rsa, NULL, 3 },
+    { "nobody.example", both, NULL, 0 },
+    { "mail.example", rsa, NULL, 3 },
+    { "a.example", rsa, NULL, 2 },
+    { "ec-only.example", rsa, NULL, 2 },
+    { "ec-only.example", both, NULL, 1 },
+    { "other.example", both, NULL, 2 },
+    { "other.example", ec, NULL, 0 },
+    /* TLS 1.2 says it by ciphers too. */
+    { NULL, both, "ECDHE-RSA-AES128-GCM-SHA256", 3 },
+    { "a.example", both, "ECDHE-RSA-AES128-GCM-SHA256", 2 },
+    { "other.example", both, "ECDHE-ECDSA-AES128-GCM-SHA256", 0 },
+    { "other.example", both, "ECDHE-RSA-AES128-GCM-SHA256", 2 },
+  };
+  struct tls_service service = kit_service(&kit, "smtp");
+  struct tls_server *s = kit_server(&service);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    int got = certificate_got(&kit, s, rows[i].host, rows[i].sigalgs, rows[i].ciphers);
+    if (got != rows[i].which) fail_msg("row %zu: %d, not %d", i, got, rows[i].which);
+  }
+  tls_server_unref(&s);
+  kit_free(&kit);
+  /* Two that share no name: who can take either gets the first; who can't is served all the same. */
+  kit_add(&kit, EVP_RSA_gen(2048), "DNS:a.example");
+  kit_add(&kit, EVP_EC_gen("P-256"), "DNS:b.example");
+  service = kit_service(&kit, "smtp");
+  s = kit_server(&service);
+  assert_int_equal(certificate_got(&kit, s, NULL, both, NULL), 0);
+  assert_int_equal(certificate_got(&kit, s, NULL, ec, NULL), 1);
+  assert_int_equal(certificate_got(&kit, s, NULL, rsa, NULL), 0);
+  tls_server_unref(&s);
+  kit_free(&kit);
+}
+
+/* The option tls_ciphers: what Schannel of Windows 7, 8.1 and 2012 R2 has for an RSA certificate. */
+static void ciphers_for_old_windows(void **state) {
+  (void)state;
+  struct kit kit = { 0 };
+  kit_add(&kit, EVP_RSA_gen(2048), "DNS:a.example");
+  static const char windows[] = "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA:"
+                                "ECDHE-RSA-AES128-SHA:AES256-GCM-SHA384:AES128-SHA:DES-CBC3-SHA";
+  static const struct {
+    const char *ciphers;
+    bool modern, compatible;
+  } rows[] = {
+    { windows, false, true },
+    { "ECDHE-RSA-AES128-SHA", false, true },
+    { "ECDHE-RSA-AES256-SHA", false, true },
+    { "ECDHE-RSA-AES128-GCM-SHA256", true, true },
+    { "AES128-SHA:AES256-GCM-SHA384", false, false }, /* no forward secrecy: never */
+  };
+  for (int c = TLS_CIPHERS_MODERN; c <= TLS_CIPHERS_COMPATIBLE; c++) {
+    struct tls_service service = kit_service(&kit, "smtp");
+    service.ciphers = (enum tls_ciphers)c;
+    struct tls_server *s = kit_server(&service);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+      bool takes = certificate_got(&kit, s, NULL, "RSA+SHA256:RSA+SHA1", rows[i].ciphers) == 0;
+      assert_int_equal(takes, c == TLS_CIPHERS_MODERN ? rows[i].modern : rows[i].compatible);
+    }
+    /* Who knows better gets better. */
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(ctx, "ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES128-GCM-SHA256");
+    struct peer p = peer_open(s, ctx, NULL);
+    assert_string_equal(SSL_get_cipher_name(p.ssl), "ECDHE-RSA-AES128-GCM-SHA256");
+    peer_close(&p);
+    tls_server_unref(&s);
+  }
   kit_free(&kit);
 }
 
@@ -932,6 +1263,13 @@ int main(void) {
     cmocka_unit_test(refused_signature),
     cmocka_unit_test(talking),
     cmocka_unit_test(close_notify_is_final),
+    cmocka_unit_test(due_replies_are_sent),
+    cmocka_unit_test(key_updates_end),
+    cmocka_unit_test(server_floods_client),
+    cmocka_unit_test(a_call_is_bounded),
+    cmocka_unit_test(common_name_counts_nothing),
+    cmocka_unit_test(which_one_it_can_use),
+    cmocka_unit_test(ciphers_for_old_windows),
     cmocka_unit_test(sni),
     cmocka_unit_test(two_kinds_for_one_host),
     cmocka_unit_test(tickets),

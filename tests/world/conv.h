@@ -28,8 +28,9 @@
  *   expect mailbox NAME N         N messages are in it
  *   expect mail NAME N TEXT       its Nth message has such a line
  *   expect nomail NAME TEXT       no message of it has such a line
+ *   log PATTERN, nolog PATTERN    such a line was logged since the beginning; none was
  *   qasid WORDS…                  a command of the administrator's that is answered with success (by auth: account
- *                 certificate …; else by store); `has` and
+ *                 certificate, legacy, enable, disable; else by store); `has` and
  *                 `hasnt` then look at its rows, values with spaces between
  *   clock +5m                     time passes (s, m, h, d)
  *   kill ROOM                     kill -9 of store, auth, smtpd, pop3d; it is started again
@@ -52,13 +53,14 @@
 enum conv_kind {
   CONV_CONNECT, CONV_CLIENT, CONV_RAW, CONV_SERVER, CONV_REPLY, CONV_HAS, CONV_HASNT, CONV_SECURE, CONV_DROP,
   CONV_PAUSE, CONV_RESUME, CONV_EXPECT, CONV_CLOCK, CONV_KILL, CONV_RESTART, CONV_DISK,
-  CONV_QASID, CONV_ACCOUNT, CONV_ALIAS, CONV_MESSAGE, CONV_KINDS
+  CONV_QASID, CONV_LOG, CONV_ACCOUNT, CONV_ALIAS, CONV_MESSAGE, CONV_KINDS
 };
 
 struct conv_step {
   enum conv_kind kind;
   unsigned line;
   unsigned times;
+  bool none; /* nolog */
   char actor[16];
   struct slice text; /* into the file's text */
   struct slice body; /* a message's lines with their `| `, likewise */

@@ -18,7 +18,7 @@ static const struct {
   { "resume", CONV_RESUME, false },   { "expect", CONV_EXPECT, false }, { "clock", CONV_CLOCK, false },
   { "kill", CONV_KILL, false },       { "restart", CONV_RESTART, false }, { "disk", CONV_DISK, false },
   { "qasid", CONV_QASID, false },     { "account", CONV_ACCOUNT, false }, { "alias", CONV_ALIAS, false },
-  { "message", CONV_MESSAGE, false },
+  { "message", CONV_MESSAGE, false },     { "log", CONV_LOG, false },       { "nolog", CONV_LOG, false },
 };
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -77,6 +77,7 @@ static bool parse_step(struct conv *c, struct slice s, unsigned line, struct buf
   }
   if (word < 0) return wrong(c, line, "no such word", err);
   step.kind = words[word].kind;
+  step.none = strcmp(words[word].word, "nolog") == 0;
   step.text = rest;
   *add_step(c) = step;
   return true;

@@ -282,7 +282,10 @@ static bool step_qasid(struct play *p, struct actor *a) {
   }
   buf_reset(&a->reply);
   world_run(p->w, world_now(p->w) + 10);
-  bool auths = count > 1 && strcmp(words[0], "account") == 0 && strcmp(words[1], "certificate") == 0;
+  static const char *const of_auth[] = { "certificate", "legacy", "enable", "disable" };
+  bool auths = false;
+  for (size_t i = 0; count > 1 && i < sizeof of_auth / sizeof *of_auth; i++)
+    auths |= strcmp(words[0], "account") == 0 && strcmp(words[1], of_auth[i]) == 0;
   int code = world_admin(p->w, auths ? ROOM_AUTH : ROOM_STORE, words, count, SLICE_NONE, &a->reply);
   if (code) conv_differ(p, "the command says (%d): %.*s", code, SLICE_ARG(slice_first(buf_slice(&a->reply), 300)));
   return true;
@@ -344,6 +347,19 @@ static bool step_message(struct play *p, struct actor *a) {
   return true;
 }
 
+static bool step_log(struct play *p, struct actor *a) {
+  struct slice pattern = p->step->text;
+  struct buf lines;
+  (void)a;
+  buf_init(&lines, 4 << 20);
+  world_run(p->w, world_now(p->w) + 10);
+  world_logged(p->w, &lines);
+  if (conv_any_line(p, buf_slice(&lines), pattern) == p->step->none)
+    conv_differ(p, "the log:\n%.*s", SLICE_ARG(buf_slice(&lines)));
+  buf_free(&lines);
+  return true;
+}
+
 static bool (*const handlers[CONV_KINDS])(struct play *p, struct actor *a) = {
   [CONV_CONNECT] = step_connect, [CONV_CLIENT] = step_client,   [CONV_RAW] = step_raw,
   [CONV_SERVER] = step_server,   [CONV_REPLY] = step_reply,     [CONV_HAS] = step_has,
@@ -351,7 +367,7 @@ static bool (*const handlers[CONV_KINDS])(struct play *p, struct actor *a) = {
   [CONV_PAUSE] = step_pause,     [CONV_RESUME] = step_pause,    [CONV_EXPECT] = conv_expect,
   [CONV_CLOCK] = step_clock,     [CONV_KILL] = step_kill,       [CONV_RESTART] = step_restart,
   [CONV_DISK] = step_disk,       [CONV_QASID] = step_qasid,     [CONV_ACCOUNT] = step_account,
-  [CONV_ALIAS] = step_alias,     [CONV_MESSAGE] = step_message,
+  [CONV_ALIAS] = step_alias,     [CONV_MESSAGE] = step_message, [CONV_LOG] = step_log,
 };
 
 /* -- a play -- */

@@ -30,7 +30,8 @@ struct story {
 };
 
 static const char options[] = "smtp_junk_limit = 1000\npop3_error_limit = 1000\nauth_penalty_most = 0\n"
-                              "undelete_time = 20m\n";
+                              "undelete_time = 20m\n"
+                              "auth_mechanisms = { \"PLAIN\", \"SCRAM-SHA-256\", \"CRAM-MD5\" }\n";
 
 /* -- the beginning of all stories -- */
 

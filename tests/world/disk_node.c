@@ -2,21 +2,31 @@
 
 #include "tests/world/must.h"
 
+/* Room for so many octets; what is behind `size` is anything. */
+static void image_room(struct image *m, size_t size) {
+  if (size <= m->cap) return;
+  size_t cap = m->cap ? m->cap : 32 * 1024;
+  while (cap < size) cap *= 2;
+  uint8_t *p = aligned_alloc(16, cap);
+  if (!p) abort();
+  if (m->size) memcpy(p, m->p, m->size);
+  free(m->p);
+  m->p = p;
+  m->cap = cap;
+}
+
 static void image_size(struct image *m, size_t size) {
-  if (size > m->cap) {
-    size_t cap = m->cap ? m->cap : 4096;
-    while (cap < size) cap *= 2;
-    m->p = must_grow(m->p, m->cap, cap);
-    m->cap = cap;
-  }
-  if (size < m->size) memset(m->p + size, 0, m->size - size);
+  image_room(m, size);
+  if (size > m->size) memset(m->p + m->size, 0, size - m->size);
   m->size = size;
 }
 
 static void image_write(struct image *m, struct slice s, size_t at) {
   if (!s.n) return;
-  if (at + s.n > m->size) image_size(m, at + s.n);
+  if (at > m->size) image_size(m, at);
+  image_room(m, at + s.n);
   memcpy(m->p + at, s.p, s.n);
+  if (at + s.n > m->size) m->size = at + s.n;
 }
 
 static void forget(struct node *n) {
@@ -43,7 +53,8 @@ void node_write(struct node *n, struct slice s, size_t at) {
   if (!s.n) return;
   image_write(&n->now, s, at);
   struct change *c = add(n);
-  c->data = must_alloc(s.n);
+  c->data = aligned_alloc(16, (s.n + 15) / 16 * 16);
+  if (!c->data) abort();
   memcpy(c->data, s.p, s.n);
   c->at = at;
   c->n = s.n;

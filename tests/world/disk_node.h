@@ -8,7 +8,7 @@
 
 enum { SECTOR = 512 };
 
-/* Octets past `size` are zero up to `cap`. */
+/* Octets past `size` are anything, up to `cap`. */
 struct image {
   uint8_t *p;
   size_t size, cap;

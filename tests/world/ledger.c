@@ -69,7 +69,7 @@ static void letter_put_surrogate(const struct letter *m, struct buf *out) {
   struct buf text;
   buf_init(&text, 1 << 20);
   letter_put(m, &text);
-  surrogate_open(&s);
+  surrogate_open(&s, SURROGATE_6857);
   surrogate_put(&s, buf_slice(&text), out);
   surrogate_end(&s, out);
   buf_free(&text);
@@ -114,16 +114,32 @@ static void check_uid(struct ledger *l, struct world *w, unsigned box, uint32_t 
   s->uids[s->count++].letter = letter;
 }
 
-uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
-                    bool surrogate) {
+static struct letter *see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
+                          bool surrogate) {
   struct letter *m = identify(l, w, octets, surrogate);
-  if (!m) return 0;
+  if (!m) return NULL;
   check_uid(l, w, box, uid, m->id);
   enum copy *c = &m->copies[box];
   if (*c == COPY_NEVER) world_fail(w, "box %u: letter %u is there and should never be", box, m->id);
   if (*c == COPY_GONE) world_fail(w, "box %u: letter %u was deleted and is back", box, m->id);
   if (*c == COPY_MAY || *c == COPY_RETURNING) *c = COPY_MUST;
-  return m->id;
+  return m;
+}
+
+/* A session reads a message that an earlier, unanswered QUIT was to delete. The maildrop's lock says that this QUIT has
+ * ended, so all of its messages are there, and a later QUIT may delete some of them. */
+static void quit_was_not_made(struct ledger *l, unsigned box, uint32_t quit) {
+  for (size_t i = 0; i < l->count; i++) {
+    struct letter *m = &l->letters[i];
+    if (m->copies[box] == COPY_LEAVING && m->quits[box] == quit) m->copies[box] = COPY_MUST;
+  }
+}
+
+uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
+                    bool surrogate) {
+  struct letter *m = see(l, w, box, uid, octets, surrogate);
+  if (m && m->copies[box] == COPY_LEAVING) quit_was_not_made(l, box, m->quits[box]);
+  return m ? m->id : 0;
 }
 
 /* -- deletions -- */
@@ -216,7 +232,8 @@ void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struc
     if (mail->octets.n != mail->size)
       world_fail(w, "box %u: %llu octets announced, %zu read", box, (unsigned long long)mail->size,
                  mail->octets.n);
-    uint32_t id = ledger_see(l, w, box, mail->uid, mail->octets, false);
+    struct letter *m = see(l, w, box, mail->uid, mail->octets, false);
+    uint32_t id = m ? m->id : 0;
     if (id && is_there(there, i, id)) world_fail(w, "box %u: letter %u is there twice", box, id);
     there[i] = id;
     last = mail->uid;

@@ -4,8 +4,8 @@
  *
  *   COPY_NEVER ──all octets sent──> COPY_MAY ──250, or seen in the mailbox──> COPY_MUST
  *        ^                             │                                        │  ^
- *        └── refused, or absent after ─┘                  QUIT sent with it as deleted  │ still there after
- *            a death                                                            v  │ a death
+ *        └── refused, or absent after ─┘                  QUIT sent with it as deleted  │ still there after a
+ *            a death                                                            v  │ death, or read in a session
  *                                             COPY_GONE <──+OK, or absent── COPY_LEAVING
  *                                             │  ^
  *                              undelete asked v  │ not among what came back, or absent
@@ -60,8 +60,8 @@ void ledger_sent(struct ledger *l, uint32_t id);
 /* The answer to it: 250 or a refusal. `unsure`: a refusal after which it may be there all the same (the
  * disk failed while it was kept). */
 void ledger_answered(struct ledger *l, uint32_t id, bool accepted, bool unsure);
-/* A client has seen octets of a message with that uid; `surrogate`: it did not say UTF8. Failures go to the
- * world. */
+/* A session has read octets of a message with that uid; `surrogate`: it did not say UTF8. Failures go to the
+ * world. A message that an unanswered QUIT was to delete is there still, and with it all of that QUIT's. */
 uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
                     bool surrogate);
 /* QUIT is said with these letters marked: they leave. Returns the number of the QUIT. */

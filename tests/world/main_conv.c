@@ -14,7 +14,7 @@
 #include "tests/world/conv.h"
 #include "tests/world/must.h"
 
-enum { ALLOCS_MOST = 8, QUESTIONS_MOST = 4, SPLITS = 2 };
+enum { ALLOCS_MOST = 3, QUESTIONS_MOST = 2, SPLITS = 1, SPLITS_ALL = 2 };
 
 struct tally {
   unsigned passed, failed, files;
@@ -35,14 +35,20 @@ static bool play(struct conv *c, const struct conv_run *how, struct conv_outcome
 static bool play_cuts(struct conv *c, struct tally *t) {
   struct conv_outcome out;
   if (!play(c, &(struct conv_run){ .cuts = CUT_BYTES, .seed = 1 }, &out, t)) return false;
-  for (uint64_t seed = 2; seed < 2 + SPLITS; seed++)
+  uint64_t splits = t->all ? SPLITS_ALL : SPLITS;
+  for (uint64_t seed = 2; seed < 2 + splits; seed++)
     if (!play(c, &(struct conv_run){ .cuts = CUT_RANDOM, .seed = seed }, &out, t)) return false;
   return true;
 }
 
+/* Rounded up, so that never more than `most` of them are tried. */
+static uint64_t stride_of(uint64_t count, uint64_t most, const struct tally *t) {
+  return t->all || count <= most ? 1 : (count + most - 1) / most;
+}
+
 static bool play_allocs(struct conv *c, uint64_t allocs, struct tally *t) {
   struct conv_outcome out;
-  uint64_t stride = t->all || allocs <= ALLOCS_MOST ? 1 : allocs / ALLOCS_MOST;
+  uint64_t stride = stride_of(allocs, ALLOCS_MOST, t);
   for (uint64_t n = 1 + t->files % stride; n <= allocs; n += stride)
     if (!play(c, &(struct conv_run){ .seed = 1, .fail_alloc = n }, &out, t)) return false;
   return true;
@@ -50,10 +56,11 @@ static bool play_allocs(struct conv *c, uint64_t allocs, struct tally *t) {
 
 static bool play_questions(struct conv *c, uint64_t questions, struct tally *t) {
   struct conv_outcome out;
-  uint64_t stride = t->all || questions <= QUESTIONS_MOST ? 1 : questions / QUESTIONS_MOST;
-  for (uint64_t n = 1 + t->files % stride; n <= questions; n += stride)
+  uint64_t stride = stride_of(questions, QUESTIONS_MOST, t), tried = t->files;
+  for (uint64_t n = 1 + t->files % stride; n <= questions; n += stride, tried++)
     for (int after = 0; after < 2; after++)
-      if (!play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out, t))
+      if ((t->all || after == (int)(tried % 2)) && // in the sample, one moment of each
+          !play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out, t))
         return false;
   return true;
 }

@@ -44,10 +44,7 @@ static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t cou
     const uint32_t *letter = kept(m, &items[i]);
     if (!items[i].uidl.n)
       world_fail(world_of(m), "message %llu has no UIDL", (unsigned long long)items[i].number);
-    items[i].wish = !letter                       ? POP3_LEAVE
-                    : *letter                     ? POP3_DELETE
-                    : rng_chance(chance(m), 1, 8) ? POP3_LEAVE
-                                                  : POP3_MOVE;
+    items[i].wish = !letter || (!*letter && rng_chance(chance(m), 1, 8)) ? POP3_LEAVE : POP3_MOVE;
   }
   return rng_chance(chance(m), 1, 2) ? POP3_SINK_HOLD : POP3_SINK_ON;
 }
@@ -229,7 +226,7 @@ void crowd_mover(struct crowd *crowd, unsigned box) {
     .secret = SLICE("secret"),
     .host = "mx.example.org",
     .mechanism = mechanisms[rng_below(&crowd->rng, 4)],
-    .policy = { .tls = POP3_TLS_NEVER, .no_pipeline = rng_chance(&crowd->rng, 1, 4) },
+    .policy = { .tls = POP3_TLS_NEVER, .clear = true, .no_pipeline = rng_chance(&crowd->rng, 1, 4) },
     .limits = { .unsettled = UNSETTLED, .window = (uint32_t)rng_between(&crowd->rng, 1, 8) },
     .sink = { listed, begin, piece, end, cut, NULL, m },
     .now_ms = world_now(crowd->w),

@@ -68,7 +68,7 @@ bool people_give(struct people *p, struct world *w, struct slice name, struct sl
   const struct slice words[] = { SLICE("import"), name };
   struct surrogate surrogate;
   struct buf input;
-  surrogate_open(&surrogate);
+  surrogate_open(&surrogate, SURROGATE_6857);
   surrogate_put(&surrogate, octets, NULL);
   surrogate_end(&surrogate, NULL);
   buf_init(&input, 1 << 20);

@@ -9,7 +9,7 @@ enum { PEOPLE_MAX = 16 };
 
 struct people {
   struct {
-    char name[80];
+    char name[320];
     uint64_t account;
   } all[PEOPLE_MAX];
   size_t count;

@@ -18,6 +18,7 @@ struct services {
   struct service services[SERVICES];
   struct smtpd_service smtp[SERVICES];
   struct pop3d_service pop3[SERVICES];
+  struct pop3d_facts facts;
 };
 
 struct services *services_new(const struct conf *conf) {
@@ -30,7 +31,7 @@ struct services *services_new(const struct conf *conf) {
       v->state = &s->smtp[i];
       v->ops = &smtpd_session_ops;
     } else {
-      pop3d_service_init(&s->pop3[i], conf, v->name, true);
+      pop3d_service_init(&s->pop3[i], conf, v->name, true, &s->facts);
       v->state = &s->pop3[i];
       v->ops = &pop3d_session_ops;
     }
@@ -41,6 +42,10 @@ struct services *services_new(const struct conf *conf) {
 void services_free(struct services **s) {
   free(*s);
   *s = NULL;
+}
+
+void services_notice(struct services *s, enum proto_room room, uint16_t type, struct slice payload) {
+  pop3d_facts_take(&s->facts, room, type, payload);
 }
 
 const struct service *services_find(const struct services *s, const char *name) {

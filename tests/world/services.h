@@ -22,4 +22,7 @@ void services_free(struct services **s);
 /* NULL: there is none of that name. */
 const struct service *services_find(const struct services *s, const char *name);
 
+/* What a room said of no session in particular; type 0: it was lost. */
+void services_notice(struct services *s, enum proto_room room, uint16_t type, struct slice payload);
+
 #endif

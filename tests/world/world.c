@@ -1,6 +1,7 @@
 /* The clock, the order of events, and life and death of the whole. */
 #include "tests/world/world_in.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -113,6 +114,40 @@ static void put_options(struct buf *to, struct slice options) {
   buf_put(to, options);
 }
 
+/* --- the log --- */
+
+static void log_take(void *arg, struct slice record) {
+  struct world *w = arg;
+  if (w->record_octets + record.n > WORLD_LOG_MAX) return;
+  memcpy(w->records + w->record_octets, record.p, record.n);
+  w->record_octets += record.n;
+}
+
+void world_log_login(void *arg, const struct auth_refusal *r) {
+  struct world *w = arg;
+  struct log_line l;
+  char session[32];
+  snprintf(session, sizeof session, "w%llu", (unsigned long long)r->session);
+  log_open(&l, &w->log, LOG_E_LOGIN_FAILED);
+  log_cstr(&l, LOG_F_SESSION, session);
+  log_cstr(&l, LOG_F_SERVICE, room_name(r->kind));
+  log_str(&l, LOG_F_NAME, r->name);
+  log_cstr(&l, LOG_F_MECHANISM, r->mechanism);
+  log_cstr(&l, LOG_F_WHY, r->why);
+  log_end(&l);
+}
+
+void world_logged(const struct world *w, struct buf *out) {
+  struct slice rest = slice_of(w->records, w->record_octets), record;
+  enum log_level level;
+  while (log_next_record(&rest, &record) == 1) {
+    bool good = log_record_level(record, &level);
+    assert(good);
+    log_render(out, LOG_LOGFMT, &(struct log_stamp){ "", "world" }, record);
+    buf_put_u8(out, '\n');
+  }
+}
+
 struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct disk_sim *disk,
                         struct buf *err) {
   struct buf text;
@@ -130,8 +165,11 @@ struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct 
   w->cuts = chaos ? CUT_RANDOM : CUT_NONE;
   w->conf = conf;
   w->services = services_new(conf);
-  w->lose.world = w->breach.world = w;
+  w->lose.world = w;
+  for (int k = 0; k < ROOM_KINDS; k++) w->breach[k].world = w;
   w->disk = disk ? disk : disk_sim_new(rng_next(&w->rng));
+  w->records = must_alloc(WORLD_LOG_MAX);
+  w->log = (struct log){ .fd = -1, .take = log_take, .arg = w };
   w->next_number = 1;
   w->next_session = 1;
   return w;
@@ -146,6 +184,7 @@ void world_free(struct world **wp) {
   services_free(&w->services);
   conf_free(&w->conf);
   free(w->events);
+  free(w->records);
   free(w->failure);
   free(w);
   *wp = NULL;
@@ -175,6 +214,14 @@ bool world_boot(struct world *w, struct buf *err) {
   rooms_close(w);
   return false;
 }
+
+void world_guest_add(struct world *w, enum room_kind kind, const struct world_guest *guest) {
+  w->guests[kind] = guest;
+}
+
+const struct conf *world_conf(const struct world *w) { return w->conf; }
+struct log *world_log(struct world *w) { return &w->log; }
+int64_t world_wall_s(const struct world *w) { return world_wall(w); }
 
 static void stop_everything(struct world *w) {
   shell_drop_sessions(w, ROOM_KINDS);

@@ -72,6 +72,8 @@ void world_revive(struct world *w);
 /* kill -9 of one room, and its restart (store and auth open their files again). False when the
  * restart failed. */
 bool world_kill(struct world *w, enum room_kind room);
+/* The same, as soon as what is under way has returned. */
+void world_kill_soon(struct world *w, enum room_kind room);
 /* How often store was closed and opened again because its disk had failed. */
 unsigned world_store_reopened(const struct world *w);
 
@@ -80,6 +82,30 @@ unsigned world_store_reopened(const struct world *w);
 void world_lose_question(struct world *w, uint64_t nth, bool after);
 /* Questions asked since then. */
 uint64_t world_questions(const struct world *w);
+
+/* -- processes that only some worlds have: the sender, the resolver, keys, the collector -- */
+
+/* How one of them lives. Its messages go by world_guest_send(); what it schedules, it takes back in halt(). */
+struct world_guest {
+  void (*boot)(void *arg);
+  /* It is gone, as by kill -9. */
+  void (*halt)(void *arg);
+  void (*joined)(void *arg, enum room_kind kind, uint32_t number);
+  void (*lost)(void *arg, enum room_kind kind, uint32_t number);
+  /* False: malformed. */
+  bool (*message)(void *arg, enum room_kind kind, uint32_t number, const struct ipc_msg *msg);
+  void *arg;
+};
+/* Before world_boot(); `guest` must outlive the world. Without one the process of that kind never says anything. */
+void world_guest_add(struct world *w, enum room_kind kind, const struct world_guest *guest);
+/* A message from that process to another; dropped when the other is gone. */
+void world_guest_send(struct world *w, enum room_kind from, enum room_kind to, uint32_t number, uint16_t type,
+                      uint64_t tag, struct slice payload);
+/* The number of the process of that kind, as `from` knows it; 0: it is not joined. */
+uint32_t world_neighbour(struct world *w, enum room_kind from, enum room_kind to);
+const struct conf *world_conf(const struct world *w);
+struct log *world_log(struct world *w);
+int64_t world_wall_s(const struct world *w);
 
 /* -- administration: what `qasid …` would ask of a room -- */
 
@@ -146,6 +172,8 @@ struct world_box {
 /* All of the account's mailbox, read over the store's channel by a front-end of the world's own. With
  * `sizes_only` the octets are not read. NULL when it could not be read (world_failure says why
  * unless the disk died). */
+/* The lines that were logged, without time. */
+void world_logged(const struct world *w, struct buf *out);
 struct world_box *world_look(struct world *w, uint64_t account, bool sizes_only);
 void world_box_free(struct world_box **b);
 

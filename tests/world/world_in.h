@@ -15,6 +15,7 @@ enum {
   WORLD_PIPE = 64 * 1024,          /* octets that a connection's kernel buffers hold, each way */
   WORLD_IN_MAX = 64 * 1024,        /* octets of a client's that the shell holds */
   WORLD_QUEUE_MAX = 64 << 20,      /* octets waiting on one channel */
+  WORLD_LOG_MAX = 256 * 1024,      /* octets of log records that are kept */
   LOOK_AUTH = 900000001,           /* numbers of the two rooms that world_look() plays */
   LOOK_FRONT,
 };
@@ -59,8 +60,8 @@ struct store_room {
   struct store *core;
   struct store_engine *writer, *reader;
   struct jobs writes, reads, done;
-  struct world_ref idle, tidy; /* names of events */
-  bool due, idle_due, broken;
+  struct world_ref idle, tidy, tick, wake; /* names of events */
+  bool ticking, due, idle_due, broken;
 };
 
 struct auth_room {
@@ -101,11 +102,17 @@ struct world {
   uint64_t questions, lose_at;
   bool lose_after;
   enum room_kind lost_room;
-  struct world_ref lose, breach;
-  enum room_kind breached;
+  struct world_ref lose, breach[ROOM_KINDS];
+  const struct world_guest *guests[ROOM_KINDS];
   struct admin *admin;
+  struct log log;
+  uint8_t *records; /* what was logged; kept outside of the allocations that are counted */
+  size_t record_octets;
   struct look *look;
 };
+
+/* world.c: the log of sessions and of auth */
+void world_log_login(void *arg, const struct auth_refusal *r);
 
 static inline int64_t world_wall(const struct world *w) { return 1792108800 + (int64_t)(w->now / 1000); }
 
@@ -126,14 +133,14 @@ bool rooms_open(struct world *w, struct buf *err);
 void rooms_close(struct world *w);
 /* One room ends, its neighbours are told, and it starts again. */
 bool room_restart(struct world *w, enum room_kind room, struct buf *err);
-/* Its channel broke a rule: it is ended and started again, soon. */
-void room_breach(struct world *w, enum room_kind room);
+/* A message for a guest. */
+bool guest_take(struct world *w, enum room_kind kind, const struct link_end *from, const struct ipc_msg *msg);
 /* A message for store or auth from the room `from`. */
 bool store_take(struct world *w, const struct link_end *from, const struct ipc_msg *msg);
 bool auth_take(struct world *w, const struct link_end *from, const struct ipc_msg *msg);
 
 /* world_shell.c */
-void shell_answer(struct world *w, enum room_kind front, const struct ipc_msg *msg);
+void shell_answer(struct world *w, enum room_kind front, enum room_kind from, const struct ipc_msg *msg);
 /* That room is gone for all sessions that have to do with it. */
 void shell_room_lost(struct world *w, enum proto_room room);
 /* Every session of a front-end (or of all) is gone at once, without a word. */

@@ -78,9 +78,9 @@ static bool hand_over(struct world *w, const struct link_end *to, const struct l
   case ROOM_STORE: return store_take(w, from, msg);
   case ROOM_AUTH: return auth_take(w, from, msg);
   case ROOM_SMTPD:
-  case ROOM_POP3D: shell_answer(w, to->kind, msg); return true;
+  case ROOM_POP3D: shell_answer(w, to->kind, from->kind, msg); return true;
   case ROOM_CLI: return world_admin_message(w, msg);
-  default: return false;
+  default: return guest_take(w, to->kind, from, msg);
   }
 }
 
@@ -113,7 +113,7 @@ static void deliver(void *arg) {
     const struct ipc_rule *rule = ipc_rule_named(l->pair, msg.type);
     if (!wrong) continue;
     /* A room without memory for a message calls it malformed; its sender is then ended, as for a breach. */
-    if (alloc_failed() && !l->cut) room_breach(w, l->ends[end == &l->ends[0]].kind);
+    if (alloc_failed() && !l->cut) world_kill_soon(w, l->ends[end == &l->ends[0]].kind);
     else world_fail(w, "%s: %s: %s", l->pair->name, rule ? rule->name : "?", wrong);
     break;
   }

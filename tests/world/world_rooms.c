@@ -47,6 +47,12 @@ static void store_set_state(void *arg, enum room_kind kind, uint32_t number, uin
   alloc_back(was);
 }
 
+/* Of the run's own seed, so that a run can be had again. */
+static void store_random(void *arg, void *to, size_t n) {
+  struct world *w = arg;
+  for (size_t i = 0; i < n; i++) ((uint8_t *)to)[i] = (uint8_t)rng_below(&w->rng, 256);
+}
+
 static void finish(struct world *w, struct store_job *job) {
   alloc_enter();
   store_finish(w->store.core, job);
@@ -179,10 +185,12 @@ static void store_close(struct world *w) {
   world_cancel(w, r);
   world_cancel(w, &r->idle);
   world_cancel(w, &r->tidy);
+  world_cancel(w, &r->tick);
+  world_cancel(w, &r->wake);
   free(r->writes.items);
   free(r->reads.items);
   free(r->done.items);
-  *r = (struct store_room){ .world = w, .idle = { w }, .tidy = { w } };
+  *r = (struct store_room){ .world = w, .idle = { w }, .tidy = { w }, .tick = { w }, .wake = { w } };
 }
 
 /* As main.c's timer. */
@@ -195,11 +203,48 @@ static void store_by_clock(void *arg) {
   world_after(w, STORE_TIDY_EVERY_S * 1000, store_by_clock, ref);
 }
 
+static void store_on_tick(void *arg);
+
+/* As main.c's look_at_waiters. */
+static void look_at_waiters(struct world *w) {
+  struct store_room *r = &w->store;
+  if (r->ticking || !r->core || !store_waits(r->core)) return;
+  r->ticking = true;
+  world_after(w, 1000, store_on_tick, &r->tick);
+}
+
+static void store_on_tick(void *arg) {
+  struct world_ref *ref = arg;
+  struct world *w = ref->world;
+  w->store.ticking = false;
+  alloc_enter();
+  store_tick(w->store.core);
+  alloc_leave();
+  look_at_waiters(w);
+}
+
+static void store_on_due(void *arg) {
+  struct world_ref *ref = arg;
+  struct world *w = ref->world;
+  alloc_enter();
+  store_due(w->store.core, world_wall(w));
+  alloc_leave();
+}
+
+static void store_wake_at(void *arg, int64_t at_s) {
+  struct world *w = arg;
+  unsigned was = alloc_out();
+  int64_t wait_s = at_s - world_wall(w);
+  world_cancel(w, &w->store.wake);
+  if (at_s != INT64_MAX) world_after(w, (uint64_t)(wait_s > 0 ? wait_s : 0) * 1000, store_on_due, &w->store.wake);
+  alloc_back(was);
+}
+
 static bool store_boot(struct world *w, struct buf *err) {
-  const struct store_shell shell = { w, store_send, store_enqueue, store_set_state };
+  const struct store_shell shell = { w, store_send, store_enqueue, store_set_state, NULL, store_wake_at, store_random };
   struct disk *disk = disk_sim_disk(w->disk);
   struct store_room *r = &w->store;
-  *r = (struct store_room){ .world = w, .idle = { w }, .tidy = { w } };
+  *r = (struct store_room){ .world = w, .idle = { w }, .tidy = { w }, .tick = { w }, .wake = { w } };
   alloc_enter();
   r->core = store_new(disk, w->conf, &shell, err);
   if (r->core) r->writer = store_engine_open(disk, w->conf, true, err);
@@ -213,6 +258,7 @@ bool store_take(struct world *w, const struct link_end *from, const struct ipc_m
   alloc_enter();
   bool ok = store_message(w->store.core, from->kind, from->number, msg, world_wall(w));
   alloc_leave();
+  look_at_waiters(w);
   return ok;
 }
 
@@ -226,6 +272,11 @@ static void auth_send(void *arg, enum room_kind kind, uint32_t number, uint16_t 
   unsigned was = alloc_out();
   enum ipc_side far;
   if (kind == ROOM_STORE) number = 0; /* there is one */
+  if (kind == ROOM_POP3D && tag == 0) { /* of no session: it is there before the first client is */
+    services_notice(w->services, PROTO_ASK_AUTH, type, payload);
+    alloc_back(was);
+    return;
+  }
   struct link *l = world_died(w) ? NULL : link_find(w, ROOM_AUTH, kind, number, &far);
   if (l) link_send(l, far, type, tag, payload);
   alloc_back(was);
@@ -315,7 +366,7 @@ static bool give_token_keys(struct world *w, struct buf *err) {
 static bool auth_boot(struct world *w, struct buf *err) {
   const struct auth_shell shell = {
     .arg = w, .send = auth_send, .enqueue = auth_enqueue, .random = auth_random,
-    .wall = auth_wall, .threads = 2,
+    .wall = auth_wall, .threads = 2, .refused = world_log_login,
   };
   w->auth = (struct auth_room){ .timer = { w } };
   alloc_enter();
@@ -332,30 +383,72 @@ bool auth_take(struct world *w, const struct link_end *from, const struct ipc_ms
   return ok;
 }
 
+/* -- guests -- */
+
+bool guest_take(struct world *w, enum room_kind kind, const struct link_end *from, const struct ipc_msg *msg) {
+  const struct world_guest *g = w->guests[kind];
+  return g && g->message(g->arg, from->kind, from->number, msg);
+}
+
+void world_guest_send(struct world *w, enum room_kind from, enum room_kind to, uint32_t number, uint16_t type,
+                      uint64_t tag, struct slice payload) {
+  enum ipc_side far;
+  struct link *l = world_died(w) || !number ? NULL : link_find(w, from, to, number, &far);
+  if (l) link_send(l, far, type, tag, payload);
+}
+
+uint32_t world_neighbour(struct world *w, enum room_kind from, enum room_kind to) {
+  enum ipc_side far;
+  struct link *l = link_find(w, from, to, 0, &far);
+  return l ? l->ends[far].number : 0;
+}
+
+static void guest_halt(struct world *w, enum room_kind kind) {
+  if (w->guests[kind]) w->guests[kind]->halt(w->guests[kind]->arg);
+}
+
+static void guest_boot(struct world *w, enum room_kind kind) {
+  if (w->guests[kind]) w->guests[kind]->boot(w->guests[kind]->arg);
+}
+
+static void guest_joined(struct world *w, enum room_kind kind, enum room_kind to) {
+  if (w->guests[kind]) w->guests[kind]->joined(w->guests[kind]->arg, to, w->numbers[to]);
+}
+
 /* -- who is joined to whom -- */
 
-static bool simulated(enum room_kind kind) {
-  return kind != ROOM_PARENT && kind != ROOM_KEYS;
+static bool simulated(const struct world *w, enum room_kind kind) {
+  return kind != ROOM_PARENT && (kind != ROOM_KEYS || w->guests[kind]);
 }
 
 static void join(struct world *w) {
   enum ipc_side side;
   for (size_t i = 0; i < ipc_wire_count; i++) {
     const struct ipc_wire *wire = &ipc_wires[i];
-    if (!simulated(wire->left) || !simulated(wire->right)) continue;
-    if (!link_find(w, wire->left, wire->right, 0, &side)) link_new(w, wire->pair, wire->left, wire->right);
+    if (!simulated(w, wire->left) || !simulated(w, wire->right) || wire->blocking) continue;
+    if (link_find(w, wire->left, wire->right, 0, &side)) continue;
+    link_new(w, wire->pair, wire->left, wire->right);
+    guest_joined(w, wire->left, wire->right);
+    guest_joined(w, wire->right, wire->left);
+    if (wire->right != ROOM_AUTH || !w->auth.core) continue;
+    alloc_enter();
+    auth_room_joined(w->auth.core, wire->left, w->numbers[wire->left]);
+    alloc_leave();
   }
 }
 
 bool rooms_open(struct world *w, struct buf *err) {
   for (int k = 0; k < ROOM_KINDS; k++) w->numbers[k] = w->next_number++;
   if (!store_boot(w, err) || !auth_boot(w, err)) return false;
+  for (int k = 0; k < ROOM_KINDS; k++) guest_boot(w, (enum room_kind)k);
   join(w);
   auth_look_at_clock(w);
   return true;
 }
 
 void rooms_close(struct world *w) {
+  for (int k = 0; k < ROOM_KINDS; k++) guest_halt(w, (enum room_kind)k);
+  for (int k = 0; k < ROOM_KINDS; k++) world_cancel(w, &w->breach[k]);
   store_close(w);
   auth_close(w);
   links_cut(w, ROOM_KINDS);
@@ -370,27 +463,38 @@ static void tell_neighbours(struct world *w, enum room_kind room, uint32_t numbe
   if (room == ROOM_AUTH) shell_room_lost(w, PROTO_ASK_AUTH);
 }
 
+/* As lib/room does, they hear of it before they hear of the new one. */
+static void tell_guests(struct world *w, enum room_kind room, uint32_t number) {
+  for (int k = 0; k < ROOM_KINDS; k++)
+    if (w->guests[k] && k != (int)room && ipc_wire_between((enum room_kind)k, room))
+      w->guests[k]->lost(w->guests[k]->arg, room, number);
+}
+
 bool room_restart(struct world *w, enum room_kind room, struct buf *err) {
-  if (w->verbose) fprintf(stderr, "%8llu room %d restarts\n", (unsigned long long)w->now, room);
+  if (w->verbose) fprintf(stderr, "%8llu room %s restarts\n", (unsigned long long)w->now, room_name(room));
   uint32_t number = w->numbers[room];
   if (room == ROOM_SMTPD || room == ROOM_POP3D) shell_drop_sessions(w, room);
   if (room == ROOM_STORE) store_close(w);
   if (room == ROOM_AUTH) auth_close(w);
+  guest_halt(w, room);
   links_cut(w, room);
   w->numbers[room] = w->next_number++;
   if (room == ROOM_STORE && !store_boot(w, err)) return false;
   if (room == ROOM_AUTH && !auth_boot(w, err)) return false;
+  tell_guests(w, room, number);
+  guest_boot(w, room);
   join(w);
   tell_neighbours(w, room, number);
   return true;
 }
 
-static void end_breached(void *arg) {
+static void end_soon(void *arg) {
   struct world_ref *ref = arg;
-  world_kill(ref->world, ref->world->breached);
+  struct world *w = ref->world;
+  world_kill(w, (enum room_kind)(ref - w->breach));
 }
 
-void room_breach(struct world *w, enum room_kind room) {
-  w->breached = room;
-  world_after(w, 0, end_breached, &w->breach);
+void world_kill_soon(struct world *w, enum room_kind room) {
+  world_cancel(w, &w->breach[room]);
+  world_after(w, 0, end_soon, &w->breach[room]);
 }

@@ -161,7 +161,11 @@ static void tell_wanted(struct world *w, struct world_conn *c) {
   else if (l) link_send(l, far, pop_keep_type, c->id, SLICE_NONE);
 }
 
-void shell_answer(struct world *w, enum room_kind front, const struct ipc_msg *msg) {
+void shell_answer(struct world *w, enum room_kind front, enum room_kind from, const struct ipc_msg *msg) {
+  if (msg->tag == 0) {
+    services_notice(w->services, from == ROOM_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, msg->type, msg->payload);
+    return;
+  }
   struct world_conn *c = conn_of(w, msg->tag);
   if (front == ROOM_POP3D && msg->type == pop_wanted_type) {
     if (c) tell_wanted(w, c);
@@ -183,6 +187,7 @@ static void tell_lost(struct world_conn *c, enum proto_room room) {
 }
 
 void shell_room_lost(struct world *w, enum proto_room room) {
+  services_notice(w->services, room, 0, SLICE_NONE);
   uint64_t last = w->next_session; /* those that are there now; each call may end some */
   for (uint64_t id = 1; id < last; id++) {
     struct world_conn *c = conn_of(w, id);
@@ -244,9 +249,9 @@ static bool turn(struct world_conn *c) {
     send_question(c);
     return true;
   }
-  if (buf_len(&p->out) > PROTO_OUT_HIGH) { /* 2 */
+  if (buf_len(&p->out) > p->out_high) { /* 2 */
     flush(c);
-    if (buf_len(&p->out) > PROTO_OUT_HIGH) return false;
+    if (buf_len(&p->out) > p->out_high) return false;
   }
   if (p->more) { /* 3 */
     size_t before = buf_len(&p->out);
@@ -289,7 +294,7 @@ static void arrive(void *arg);
 /* More is read when the session can take it. */
 static void set_arrival(struct world_conn *c) {
   if (c->arriving || !buf_len(&c->to_server) || waits(c) || buf_len(&c->in) >= WORLD_IN_MAX) return;
-  if (buf_len(&c->p->out) > PROTO_OUT_HIGH || c->p->want == PROTO_CLOSE) return;
+  if (buf_len(&c->p->out) > c->p->out_high || c->p->want == PROTO_CLOSE) return;
   c->arriving = true;
   world_after(c->w, world_moment(c->w), arrive, &c->arrive);
 }
@@ -368,6 +373,13 @@ static void refuse(struct world_conn *c) {
   world_after(c->w, world_moment(c->w), finish, &c->finish);
 }
 
+static void log_of(void *arg, struct log_line *l, enum log_event event) {
+  struct world_conn *c = arg;
+  log_open(l, &c->w->log, event);
+  log_cstr(l, LOG_F_SESSION, c->name);
+  log_cstr(l, LOG_F_SERVICE, c->service->name);
+}
+
 static void begin(struct world_conn *c, const uint8_t address[4]) {
   struct proto_start start = {
     .id = c->id, .session = c->name, .peer_len = 4, .peer_port = 40000, .service = c->service->name,
@@ -380,6 +392,7 @@ static void begin(struct world_conn *c, const uint8_t address[4]) {
   alloc_enter();
   c->p = c->service->ops->new(c->service->state, &start);
   alloc_leave();
+  if (c->p) c->p->log = (struct proto_log){ log_of, c };
   if (c->p && c->w->verbose) c->p->trace = (struct proto_trace){ show, c };
 }
 

@@ -1,0 +1,19 @@
+/* The descriptor below an outgoing connection: the only system calls of lib/dial. The simulated world links its own in
+ * place of socket.c, and with it whatever dials runs there unchanged. */
+#ifndef QASID_DIAL_SOCKET_H
+#define QASID_DIAL_SOCKET_H
+
+#include <sys/types.h>
+
+#include "lib/dial/dial.h"
+
+/* A socket that is connecting, non-blocking, or -1 with errno. */
+int dial_connect(const struct dial_address *to);
+/* How connecting went, once the socket is writable: 0 or an errno. */
+int dial_socket_error(int fd);
+/* As recv(2) and send(2) without waiting and without a signal. */
+ssize_t dial_socket_read(int fd, void *to, size_t n);
+ssize_t dial_socket_write(int fd, struct slice s);
+void dial_socket_close(int fd);
+
+#endif

@@ -1,0 +1,36 @@
+/* Limits that were hit, in the log. */
+#include "lib/front/private.h"
+
+/* Limits of the process or of an address. What one session does to itself (too many errors, too slow) stands in
+ * its closing line. */
+static bool is_limit(enum close_reason why) {
+  return why == CLOSE_ADDRESS_LIMIT || why == CLOSE_CONNECTION_LIMIT || why == CLOSE_NO_DESCRIPTORS || why == CLOSE_PARKED ||
+         why == CLOSE_OFFENDER;
+}
+
+void told_limit(struct front *f, struct conn *c, const char *service, enum close_reason why) {
+  struct log_line l;
+  uint64_t times, address = c && (why == CLOSE_ADDRESS_LIMIT || why == CLOSE_OFFENDER) ? conn_address_key(c) : 0;
+  if (!is_limit(why)) return;
+  if (!seldom_due(&f->told, address * CLOSE_REASONS + why, loop_now(f->room->loop), &times)) return;
+  if (c) {
+    conn_log_open(c, &l, LOG_E_LIMIT_HIT);
+  } else {
+    log_open(&l, &f->room->log, LOG_E_LIMIT_HIT);
+    log_cstr(&l, LOG_F_SERVICE, service);
+  }
+  log_cstr(&l, LOG_F_LIMIT, close_reason_word(why));
+  log_cstr(&l, LOG_F_MSG, close_reason_meaning(why));
+  log_num(&l, LOG_F_COUNT, times);
+  log_end(&l);
+}
+
+void told_no_descriptors(struct front *f) {
+  struct log_line l;
+  uint64_t times;
+  if (!seldom_due(&f->told, UINT64_MAX, loop_now(f->room->loop), &times)) return;
+  log_open(&l, &f->room->log, LOG_E_NO_DESCRIPTORS);
+  log_cstr(&l, LOG_F_MSG, "no more connections are taken for a moment: raise LimitNOFILE");
+  log_num(&l, LOG_F_COUNT, times);
+  log_end(&l);
+}

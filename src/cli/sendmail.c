@@ -1,0 +1,399 @@
+/* The program by the name sendmail, as other programs call it: cron, PHP's mail(), git send-email, mailx, mutt.
+ *
+ *   sendmail [-t] [-i] [-f ADDRESS] [-F NAME] [-N WHEN] [-R full|hdrs] [-V ENVID] [RECIPIENT …]
+ *   sendmail -bs      SMTP on standard input and output
+ *   mailq, sendmail -bp; sendmail -q, newaliases
+ *
+ * It has no rights of its own: a message goes to the server's socket `submit`, which sees whose process this is. What
+ * the server has not answered with 250 was not sent, and the exit code says so: 75 when it is to be tried again. Of
+ * several recipients those that are refused are named, and make the exit code; the others get the message.
+ *
+ * Options of other sendmails that mean nothing here are taken and passed over. */
+#include <errno.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/sys.h"
+#include "lib/mail/date.h"
+#include "lib/mail/header.h"
+#include "lib/mail/mailboxes.h"
+#include "src/cli/cli.h"
+#include "src/cli/mbox.h"
+#include "src/cli/smtp_client.h"
+
+#define MESSAGE_MAX (1024ull * 1024 * 1024)
+enum { RECIPIENTS_MAX = 10000 };
+
+enum work { WORK_SEND, WORK_SMTP, WORK_LIST, WORK_RETRY, WORK_NOTHING };
+
+struct call {
+  enum work work;
+  bool of_header; /* -t */
+  bool dots;      /* -i: a line with a dot alone is one like any other */
+  const char *from, *name, *notify, *ret, *envid, *config;
+  char *const *to;
+  size_t to_count;
+};
+
+struct submission {
+  struct smtp_client smtp;
+  struct buf message;    /* in wire form */
+  struct buf recipients; /* a line each */
+  struct buf user;       /* who calls, without a domain */
+  struct buf domain;     /* of an address without one */
+  bool eight_bit;
+};
+
+/* --- the command line --- */
+
+/* Letters with a value, attached or behind them. */
+static const char letters_with_value[] = "fFrNRVBbCXhLopdqOA";
+
+static bool take_mode(struct call *k, const char *mode) {
+  static const struct { char letter; enum work work; } modes[] = {
+    { 'm', WORK_SEND }, { 's', WORK_SMTP }, { 'p', WORK_LIST }, { 'i', WORK_NOTHING },
+  };
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+    if (mode[0] == modes[i].letter && !mode[1]) {
+      k->work = modes[i].work;
+      return true;
+    }
+  return false;
+}
+
+static void take_value(struct call *k, char letter, const char *value) {
+  switch (letter) {
+  case 'f':
+  case 'r': k->from = value; break;
+  case 'F': k->name = value; break;
+  case 'N': k->notify = value; break;
+  case 'R': k->ret = value; break;
+  case 'V': k->envid = value; break;
+  case 'C': k->config = value; break;
+  case 'o': k->dots |= value[0] == 'i' && !value[1]; break;
+  case 'q': k->work = WORK_RETRY; break;
+  }
+}
+
+/* One argument that begins with a hyphen; *at is moved past a value of its own. False: it can't be done. */
+static bool take_option(struct call *k, int argc, char **argv, int *at) {
+  const char *a = argv[*at] + 1;
+  bool has_value = strchr(letters_with_value, *a) != NULL, attached = a[1] != 0;
+  if (*a == 't') k->of_header = true;
+  if (*a == 't') k->dots |= a[1] == 'i'; /* "-ti", as PHP has it */
+  if (*a == 'i') k->dots = true;
+  if (*a == 'i') k->of_header |= a[1] == 't';
+  if (!has_value) return true;
+  bool alone = strchr("qodB", *a) != NULL; /* their value, where they have one, is attached */
+  const char *value = attached ? a + 1 : !alone && *at + 1 < argc ? argv[++*at] : "";
+  if (*a == 'b') return take_mode(k, value);
+  take_value(k, *a, value);
+  return true;
+}
+
+static int take_call(struct call *k, int argc, char **argv) {
+  int at = 1;
+  for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
+    if (strcmp(argv[at], "--") == 0) {
+      at++;
+      break;
+    }
+    if (!take_option(k, argc, argv, &at))
+      return cli_fail(CLI_EXIT_USAGE, "%s is not what this sendmail does", argv[at]);
+  }
+  k->to = argv + at;
+  k->to_count = (size_t)(argc - at);
+  return CLI_EXIT_OK;
+}
+
+/* --- who calls, and where the server is --- */
+
+static void name_user(struct submission *s) {
+  const struct passwd *who = getpwuid(getuid());
+  if (who) buf_put_str(&s->user, who->pw_name);
+  else buf_printf(&s->user, "uid%u", (unsigned)getuid());
+}
+
+/* The configuration when it can be read: not everybody may. */
+static void find_server(struct submission *s, struct cli *c, struct url *url) {
+  const struct conf *conf = access(c->config, R_OK) == 0 ? cli_conf(c) : NULL;
+  snprintf(url->host, sizeof url->host, "%s/submit", conf ? conf->run_dir : "/run/qasid");
+  if (conf && *conf->login_domain) buf_put_str(&s->domain, conf->login_domain);
+}
+
+/* "220 mx.example.org ESMTP": the domain of last resort. */
+static void take_domain(struct submission *s) {
+  struct slice text = buf_slice(&s->smtp.reply.text);
+  if (!buf_len(&s->domain)) buf_put(&s->domain, slice_split(&text, ' '));
+}
+
+/* --- the message --- */
+
+static bool ends_here(struct slice *line) {
+  if (line->n && line->p[line->n - 1] == '\n') line->n--;
+  if (line->n && line->p[line->n - 1] == '\r') line->n--;
+  return line->n == 1 && line->p[0] == '.';
+}
+
+/* Standard input to its end, or to a line with a dot alone where that ends it. */
+static int read_message(const struct call *k, struct buf *raw) {
+  char *line = NULL;
+  size_t cap = 0;
+  ssize_t n;
+  while ((n = getline(&line, &cap, stdin)) >= 0 && !raw->failed) {
+    struct slice text = slice_of(line, (size_t)n), bare = text;
+    if (!k->dots && ends_here(&bare)) break;
+    buf_put(raw, text);
+  }
+  bool broken = ferror(stdin);
+  free(line);
+  if (broken) return cli_fail(CLI_EXIT_IO, "standard input: %s", strerror(errno));
+  return raw->failed ? cli_fail(CLI_EXIT_DATA, "the message is too large") : CLI_EXIT_OK;
+}
+
+static void put_address(const struct submission *s, struct buf *out, struct slice address) {
+  buf_put(out, address);
+  if (slice_rfind(address, '@') >= 0) return;
+  buf_put_u8(out, '@');
+  buf_put(out, buf_slice(&s->domain));
+}
+
+/* A name as a quoted string (RFC 5322 §3.2.4). */
+static void put_name(struct buf *out, const char *name) {
+  buf_put_u8(out, '"');
+  for (; *name; name++) {
+    if ((uint8_t)*name < ' ' || *name == 0x7f) continue;
+    if (*name == '"' || *name == '\\') buf_put_u8(out, '\\');
+    buf_put_u8(out, (uint8_t)*name);
+  }
+  buf_put_str(out, "\" ");
+}
+
+/* What every message has (RFC 5322 §3.6), where its program left it out. */
+static void put_missing(const struct submission *s, const struct call *k, struct slice message, struct buf *out) {
+  uint8_t id[16];
+  struct slice from = k->from && *k->from ? slice_str(k->from) : buf_slice(&s->user);
+  if (!header_count(message, SLICE("From"))) {
+    buf_put_str(out, "From: ");
+    if (k->name) put_name(out, k->name);
+    buf_put_u8(out, '<');
+    put_address(s, out, from);
+    buf_put_str(out, ">\r\n");
+  }
+  if (!header_count(message, SLICE("Date"))) {
+    buf_put_str(out, "Date: ");
+    date_put(out, sys_wall_s(), 0);
+    buf_put_str(out, "\r\n");
+  }
+  if (header_count(message, SLICE("Message-ID"))) return;
+  sys_random(id, sizeof id);
+  buf_put_str(out, "Message-ID: <");
+  for (size_t i = 0; i < sizeof id; i++) buf_printf(out, "%02x", id[i]);
+  buf_printf(out, "@%.*s>\r\n", SLICE_ARG(buf_slice(&s->domain)));
+}
+
+/* -t: those that the header names, without those of the command line (as sendmail's own book has it). */
+static int take_recipients(struct submission *s, const struct call *k, struct slice message) {
+  struct buf wrong;
+  int code = CLI_EXIT_OK;
+  buf_init(&wrong, 4096);
+  if (k->of_header && !mailboxes_of_header(message, buf_slice(&s->domain), &s->recipients, &wrong))
+    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s", SLICE_ARG(buf_slice(&wrong)));
+  for (size_t i = 0; i < k->to_count && code == CLI_EXIT_OK; i++) {
+    if (k->to[i][strcspn(k->to[i], "\r\n<>")]) code = cli_fail(CLI_EXIT_USAGE, "%s is no address", k->to[i]);
+    buf_put_str(&s->recipients, k->to[i]);
+    buf_put_u8(&s->recipients, '\n');
+  }
+  if (code == CLI_EXIT_OK && !buf_len(&s->recipients)) code = cli_fail(CLI_EXIT_USAGE, "no recipient was named");
+  if (code == CLI_EXIT_OK && s->recipients.failed) code = cli_fail(CLI_EXIT_DATA, "too many recipients");
+  buf_free(&wrong);
+  return code;
+}
+
+/* The message as it is sent: line ends, missing fields, no Bcc. */
+static int make_message(struct submission *s, const struct call *k, struct slice raw) {
+  struct buf wire;
+  buf_init(&wire, 2 * MESSAGE_MAX);
+  struct to_wire w = to_wire_open(MBOX_QUOTES_NONE);
+  to_wire_put(&w, raw, &wire);
+  to_wire_end(&w, &wire);
+  struct slice m = buf_slice(&wire);
+  bool whole = !wire.failed;
+  int code = take_recipients(s, k, m);
+  put_missing(s, k, m, &s->message);
+  if (k->of_header) mailboxes_put_without_bcc(m, &s->message);
+  else buf_put(&s->message, m);
+  buf_free(&wire);
+  m = buf_slice(&s->message);
+  for (size_t i = 0; i < m.n && !s->eight_bit; i++) s->eight_bit = m.p[i] >= 0x80;
+  whole = whole && !s->message.failed;
+  return code == CLI_EXIT_OK && !whole ? cli_fail(CLI_EXIT_TEMPORARY, "no memory for the message") : code;
+}
+
+/* --- the transaction --- */
+
+/* No parameter of the command line can end its command's line. */
+static bool is_parameter(const char *text) {
+  for (; text && *text; text++)
+    if (*text <= ' ' || *text == 0x7f) return false;
+  return true;
+}
+
+static int say_mail(struct submission *s, const struct call *k) {
+  struct buf line;
+  const char *from = k->from;
+  if (from && strcmp(from, "<>") == 0) from = "";
+  buf_init(&line, 2048);
+  buf_put_str(&line, "MAIL FROM:<");
+  struct slice path = from ? slice_str(from) : buf_slice(&s->user);
+  if (path.n) put_address(s, &line, path);
+  buf_printf(&line, "> SIZE=%zu%s", buf_len(&s->message), s->eight_bit ? " BODY=8BITMIME" : "");
+  if (k->ret) buf_printf(&line, " RET=%s", k->ret);
+  if (k->envid) buf_printf(&line, " ENVID=%s", k->envid);
+  const char *text = buf_cstr(&line);
+  int code = text && is_parameter(k->ret) && is_parameter(k->envid) && (!from || !from[strcspn(from, "\r\n<>")])
+                 ? smtp_client_ask(&s->smtp, text, 2)
+                 : cli_fail(CLI_EXIT_USAGE, "-f, -R or -V has what can't stand there");
+  buf_free(&line);
+  return code;
+}
+
+/* *ret_taken: how many the server takes. The code of the worst that was refused. */
+static int say_recipients(struct submission *s, const struct call *k, size_t *ret_taken) {
+  int worst = CLI_EXIT_OK;
+  *ret_taken = 0;
+  if (!is_parameter(k->notify)) return cli_fail(CLI_EXIT_USAGE, "-N has what can't stand there");
+  for (struct slice rest = buf_slice(&s->recipients); rest.n && !s->smtp.net.over;) {
+    struct slice to = slice_split(&rest, '\n');
+    struct buf line;
+    buf_init(&line, 2048);
+    buf_printf(&line, "RCPT TO:<%.*s>", SLICE_ARG(to));
+    if (k->notify) buf_printf(&line, " NOTIFY=%s", k->notify);
+    const char *text = buf_cstr(&line);
+    int code = text ? smtp_client_ask(&s->smtp, text, 2) : cli_fail(CLI_EXIT_USAGE, "an address is too long");
+    buf_free(&line);
+    *ret_taken += code == CLI_EXIT_OK;
+    if (code == CLI_EXIT_UNAVAILABLE && !s->smtp.net.over) code = CLI_EXIT_NOT_FOUND;
+    if (code != CLI_EXIT_OK && worst != CLI_EXIT_TEMPORARY) worst = code;
+  }
+  return worst;
+}
+
+static int converse(struct submission *s, const struct call *k) {
+  size_t taken = 0;
+  int code = say_mail(s, k);
+  if (code != CLI_EXIT_OK) return code;
+  int refused = say_recipients(s, k, &taken);
+  if (!taken) return cli_fail(refused, "so it was sent to nobody");
+  code = smtp_client_data(&s->smtp, buf_slice(&s->message));
+  if (code != CLI_EXIT_OK) return code;
+  return refused ? cli_fail(refused, "it was sent to the other recipients") : CLI_EXIT_OK;
+}
+
+/* What can't be reached now is to be tried again: no recipient was refused. */
+static int open_server(struct submission *s, struct cli *c, const struct url *url) {
+  int code = smtp_client_open(&s->smtp, c, url, false);
+  return code == CLI_EXIT_UNAVAILABLE ? cli_fail(CLI_EXIT_TEMPORARY, "the message was not taken; is the server running?") : code;
+}
+
+static int send_one(struct submission *s, struct cli *c, const struct call *k, const struct url *url) {
+  struct buf raw;
+  buf_init(&raw, MESSAGE_MAX);
+  int code = read_message(k, &raw);
+  if (code == CLI_EXIT_OK) code = open_server(s, c, url);
+  if (code == CLI_EXIT_OK) {
+    take_domain(s);
+    code = make_message(s, k, buf_slice(&raw));
+  }
+  if (code == CLI_EXIT_OK) code = converse(s, k);
+  if (code == CLI_EXIT_UNAVAILABLE && s->smtp.net.over) code = CLI_EXIT_TEMPORARY;
+  smtp_client_close(&s->smtp);
+  buf_free(&raw);
+  return code;
+}
+
+/* --- -bs --- */
+
+/* Octets from one to the other, until one of them is over. */
+static int pump(int server) {
+  struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = server, .events = POLLIN } };
+  const int to[] = { server, STDOUT_FILENO };
+  uint8_t octets[16 * 1024];
+  for (;;) {
+    if (poll(p, 2, -1) < 0 && errno != EINTR) return cli_fail(CLI_EXIT_IO, "poll: %s", strerror(errno));
+    for (int i = 0; i < 2; i++) {
+      if (p[i].fd < 0 || !p[i].revents) continue;
+      ssize_t n = read(p[i].fd, octets, sizeof octets);
+      if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (n <= 0 && i == 1) return CLI_EXIT_OK;
+      if (n <= 0) p[i].fd = -1; /* the server still has something to say */
+      if (n <= 0 && shutdown(server, SHUT_WR) < 0) return cli_fail(CLI_EXIT_IO, "shutdown: %s", strerror(errno));
+      for (ssize_t done = 0, one; done < n; done += one) {
+        one = write(to[i], octets + done, (size_t)(n - done));
+        if (one < 0 && errno == EINTR) one = 0;
+        if (one < 0 && errno == EAGAIN) one = poll(&(struct pollfd){ .fd = to[i], .events = POLLOUT }, 1, -1) < 0 ? -1 : 0;
+        if (one < 0) return cli_fail(CLI_EXIT_IO, "%s", strerror(errno));
+      }
+    }
+  }
+}
+
+static int speak_smtp(struct cli *c, const struct url *url) {
+  struct net net;
+  int code = net_open(&net, c, url, NULL);
+  if (code == CLI_EXIT_OK) code = pump(net.fd);
+  net_close(&net);
+  return code == CLI_EXIT_UNAVAILABLE ? CLI_EXIT_TEMPORARY : code;
+}
+
+/* --- the whole --- */
+
+static int command(struct cli *c, const char *const *words, int count) {
+  struct buf err;
+  buf_init(&err, 4096);
+  int code = cli_parse(c, count, (char *const *)(uintptr_t)words, &err);
+  if (code == CLI_EXIT_OK) code = c->command->run(c);
+  else cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+  return code;
+}
+
+static int submit(struct cli *c, const struct call *k) {
+  struct submission s = { .eight_bit = false };
+  struct url url = { .scheme = "smtp" };
+  buf_init(&s.message, 2 * MESSAGE_MAX), buf_init(&s.recipients, RECIPIENTS_MAX * 64);
+  buf_init(&s.user, 256), buf_init(&s.domain, 256);
+  name_user(&s);
+  find_server(&s, c, &url);
+  int code = k->work == WORK_SMTP ? speak_smtp(c, &url) : send_one(&s, c, k, &url);
+  buf_free(&s.message), buf_free(&s.recipients), buf_free(&s.user), buf_free(&s.domain);
+  return code;
+}
+
+int sendmail_main(const char *name, int argc, char **argv) {
+  static const char *const none[] = { "qasid", "status" }, *const list[] = { "qasid", "queue", "list" },
+                          *const retry[] = { "qasid", "queue", "retry", "state=waiting" };
+  struct call k = { .work = strcmp(name, "mailq") == 0 ? WORK_LIST : strcmp(name, "newaliases") == 0 ? WORK_NOTHING : WORK_SEND };
+  struct cli c = { .config = NULL };
+  struct buf err;
+  int code = take_call(&k, argc, argv);
+  if (code != CLI_EXIT_OK) return code;
+  if (k.config) setenv("QASID_CONF", k.config, 1);
+  buf_init(&err, 4096);
+  code = cli_parse(&c, 2, (char *const *)(uintptr_t)none, &err); /* which configuration */
+  buf_free(&err);
+  if (code == CLI_EXIT_OK) switch (k.work) {
+    case WORK_SEND:
+    case WORK_SMTP: code = submit(&c, &k); break;
+    case WORK_LIST: code = command(&c, list, 3); break;
+    case WORK_RETRY: code = command(&c, retry, 4); break;
+    case WORK_NOTHING: break; /* aliases are the server's own, and need no making */
+    }
+  cli_close(&c);
+  return fflush(stdout) != 0 && code == CLI_EXIT_OK ? CLI_EXIT_IO : code;
+}

@@ -1,0 +1,17 @@
+/* What the administrator may ask of keys: `qasid dkim …`. The words:
+ *
+ *   dkim list [DOMAIN]             a row for each key
+ *   dkim make DOMAIN               a new pair: current when it is the first, else next
+ *   dkim switch DOMAIN             next becomes current
+ *   dkim retire DOMAIN [--force]   old ones go
+ *   dkim forget DOMAIN             all go */
+#ifndef QASID_KEYS_ADMIN_H
+#define QASID_KEYS_ADMIN_H
+
+#include "lib/room/room.h"
+#include "src/keys/mail_keys.h"
+
+/* `m` is NULL when the folder of the keys cannot be opened. False: malformed, a breach. */
+bool keys_admin(struct room *r, struct mail_keys *m, uint32_t number, const struct ipc_msg *msg);
+
+#endif

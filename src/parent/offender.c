@@ -1,0 +1,75 @@
+#include "src/parent/offender.h"
+
+#include <string.h>
+
+static bool is_address(const struct front_note *a) { return a->n == 4 || a->n == 16; }
+
+/* Of what the notes name: a network of one host (IPv6: /64). */
+static struct front_note network_of(const struct front_note *a) {
+  struct front_note n = { .n = a->n };
+  memcpy(n.address, a->address, a->n == 4 ? 4 : 8);
+  return n;
+}
+
+static struct offender *row_of(struct offenders *o, const struct front_note *a) {
+  struct front_note who = network_of(a);
+  struct offender *oldest = NULL;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) {
+    struct offender *r = &o->rows[i];
+    if (r->who.n == who.n && memcmp(r->who.address, who.address, sizeof who.address) == 0) return r;
+    if (!oldest || (oldest->who.n && (!r->who.n || r->last_ms < oldest->last_ms))) oldest = r;
+  }
+  *oldest = (struct offender){ .who = who };
+  return oldest;
+}
+
+static void forget(struct offenders *o, uint64_t now_ms) {
+  if (now_ms - o->death_ms > OFFENDER_FORGET_MS) o->deaths = 0;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) {
+    struct offender *r = &o->rows[i];
+    bool old = r->until_ms ? now_ms >= r->until_ms : !o->deaths || now_ms - r->last_ms > OFFENDER_FORGET_MS;
+    if (old) *r = (struct offender){ .who.n = 0 };
+  }
+}
+
+static void be_present(struct offenders *o, const struct front_note *a, uint64_t now_ms, bool caught) {
+  if (!is_address(a)) return;
+  struct offender *r = row_of(o, a);
+  r->caught += caught;
+  if (r->last_ms == now_ms && r->present) return; /* in this death, by another place of the notes */
+  r->last_ms = now_ms;
+  r->present++;
+}
+
+/* Rule 2. */
+static struct offender *always_there(struct offenders *o) {
+  struct offender *found = NULL;
+  unsigned others = 0;
+  if (o->deaths < OFFENDER_DEATHS) return NULL;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) {
+    struct offender *r = &o->rows[i];
+    if (!r->who.n || r->until_ms) continue;
+    if (r->present < o->deaths) others++;
+    else if (found) return NULL;
+    else found = r;
+  }
+  return others >= OFFENDER_OTHERS ? found : NULL;
+}
+
+const struct offender *find_offender(struct offenders *o, const struct front_notes *notes, uint64_t now_ms,
+                                     uint64_t time_ms) {
+  forget(o, now_ms);
+  if (now_ms == o->death_ms) now_ms++; /* a death of its own */
+  o->deaths++;
+  o->death_ms = now_ms;
+  be_present(o, &notes->now, now_ms, true);
+  for (size_t i = 0; i < FRONT_NOTES_RECENT; i++) be_present(o, &notes->recent[i], now_ms, false);
+  struct offender *r = is_address(&notes->now) ? row_of(o, &notes->now) : NULL;
+  if (!r || r->caught < OFFENDER_CAUGHT) r = always_there(o);
+  if (!r || r->until_ms || !time_ms) return NULL;
+  r->until_ms = now_ms + time_ms;
+  o->deaths = 0; /* with it gone the search begins anew */
+  for (size_t i = 0; i < OFFENDERS_MAX; i++)
+    if (!o->rows[i].until_ms) o->rows[i] = (struct offender){ .who.n = 0 };
+  return r;
+}

@@ -1,0 +1,139 @@
+/* Which addresses a destination's mail goes to (RFC 5321 §5.1), without those that are ours or nobody's business.
+ *
+ * Hosts come in the order of their preference, drawn within one. Mail for a host that we are ourselves, or that has no
+ * better preference than we have, would come back: those hosts are left out. */
+#include "src/sender/sender.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "lib/base/num.h"
+
+/* --- our own addresses --- */
+
+static void add_own(struct sender *s, const struct sockaddr *a) {
+  struct dial_address *to = &s->own[s->own_count];
+  if (!a || s->own_count == OWN_ADDRESSES_MAX) return;
+  if (a->sa_family == AF_INET) {
+    *to = (struct dial_address){ .n = 4 };
+    memcpy(to->octets, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+  } else if (a->sa_family == AF_INET6) {
+    *to = (struct dial_address){ .n = 16 };
+    memcpy(to->octets, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16);
+  } else {
+    return;
+  }
+  s->own_count++;
+}
+
+void hosts_read_own(struct sender *s) {
+  struct ifaddrs *list;
+  if (getifaddrs(&list) != 0) return;
+  for (struct ifaddrs *i = list; i; i = i->ifa_next) add_own(s, i->ifa_addr);
+  freeifaddrs(list);
+}
+
+/* Do we take mail at that port ourselves? "*:25", "[::]:25", "192.0.2.1:25". */
+static bool listens_at(const struct conf *c, uint16_t port) {
+  for (size_t i = 0; i < c->listen_smtp.count; i++) {
+    struct slice text = slice_str(c->listen_smtp.items[i]);
+    uint64_t n;
+    ptrdiff_t colon = slice_rfind(text, ':');
+    if (colon >= 0 && num_parse(slice_from(text, (size_t)colon + 1), 65535, &n) && n == port) return true;
+  }
+  return false;
+}
+
+static bool is_own(const struct sender *s, const struct dial_address *a) {
+  if (!listens_at(s->room->conf, a->port)) return false;
+  for (size_t i = 0; i < s->own_count; i++)
+    if (s->own[i].n == a->n && memcmp(s->own[i].octets, a->octets, a->n) == 0) return true;
+  return false;
+}
+
+/* --- an answer --- */
+
+static struct dial_address address_of(const struct dns_address *from, uint16_t port) {
+  struct dial_address a = { .n = from->n, .port = port };
+  memcpy(a.octets, from->octets, sizeof a.octets);
+  return a;
+}
+
+static bool is_us(const struct sender *s, const struct dns_host *h, uint16_t port) {
+  if (slice_caseeq(slice_str(h->name), slice_str(s->room->conf->hostname)) && listens_at(s->room->conf, port)) return true;
+  for (size_t i = 0; i < h->address_count; i++) {
+    struct dial_address a = address_of(&h->addresses[i], port);
+    if (is_own(s, &a)) return true;
+  }
+  return false;
+}
+
+/* The preference at which we stand ourselves; 65536: nowhere. */
+static uint32_t own_preference(const struct sender *s, const struct dns_answer *a, uint16_t port) {
+  uint32_t own = 65536;
+  for (size_t i = 0; i < a->host_count; i++)
+    if (is_us(s, &a->hosts[i], port) && a->hosts[i].priority < own) own = a->hosts[i].priority;
+  return own;
+}
+
+static void add_host(const struct sender *s, const struct dns_host *h, const struct route *r, struct hosts *to,
+                     bool *private) {
+  bool any = s->room->conf->send_private_addresses || !r->direct;
+  size_t name = to->name_count;
+  if (name == LANE_HOSTS_MAX) return;
+  for (size_t i = 0; i < h->address_count && to->count < LANE_ADDRESSES_MAX; i++) {
+    struct dial_address a = address_of(&h->addresses[i], r->port);
+    if (!any && !dial_address_is_public(&a)) *private = true;
+    else to->addresses[to->count++] = (struct lane_address){ a, (uint8_t)name };
+  }
+  snprintf(to->names[name], sizeof to->names[name], "%s", h->name);
+  to->name_count++;
+}
+
+static struct hosts_verdict verdict(enum hosts_found found, const char enhanced[static 5], const char *name,
+                                    const char *why) {
+  struct hosts_verdict v = { .found = found };
+  for (int i = 0; i < 3; i++) v.enhanced[i] = (uint8_t)(enhanced[2 * i] - '0');
+  snprintf(v.why, sizeof v.why, "%s: %s", name, why);
+  return v;
+}
+
+static struct hosts_verdict not_found(const struct dns_answer *a, const char *name) {
+  switch (a->result) {
+  case DNS_NO_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "there is no such domain");
+  case DNS_NONE: return verdict(HOSTS_NEVER, "5.1.2", name, "the domain has neither MX nor address records");
+  case DNS_REFUSED: { /* RFC 7505 §4.2: X.1.10 */
+    struct hosts_verdict v = verdict(HOSTS_NEVER, "5.1.1", name, "the domain says that it takes no mail (null MX)");
+    v.enhanced[2] = 10;
+    return v;
+  }
+  case DNS_BAD_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "this is no domain name");
+  case DNS_BOGUS: return verdict(HOSTS_LATER, "4.4.3", name, "its DNS answer is not authentic (DNSSEC)");
+  default: break;
+  }
+  return verdict(HOSTS_LATER, "4.4.3", name, a->why[0] ? a->why : "DNS did not answer");
+}
+
+struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a, const struct route *r,
+                                     const char *name, struct hosts *ret) {
+  bool private = false, later = false, left_out = false;
+  uint32_t own = r->direct ? own_preference(s, a, r->port) : 65536;
+  *ret = (struct hosts){ 0 };
+  if (a->result != DNS_FOUND) return not_found(a, name);
+  for (size_t i = 0; i < a->host_count; i++) {
+    const struct dns_host *h = &a->hosts[i];
+    if (h->priority >= own) {
+      left_out = true; /* whatever becomes of its addresses */
+      continue;
+    }
+    later |= h->later;
+    add_host(s, h, r, ret, &private);
+  }
+  if (ret->count) return (struct hosts_verdict){ .found = HOSTS_FOUND };
+  if (later) return verdict(HOSTS_LATER, "4.4.3", name, "the addresses of its servers could not be looked up");
+  if (left_out) return verdict(HOSTS_NEVER, "5.4.6", name, "its mail would loop back to this server, which does not know the domain");
+  if (private) return verdict(HOSTS_NEVER, "5.4.4", name, "DNS names only addresses of private networks for it");
+  return verdict(HOSTS_NEVER, "5.4.4", name, "none of its servers has an address");
+}

@@ -1,0 +1,428 @@
+/* A lane: the letters for one next hop, its servers, and the connections to them.
+ *
+ *   WAITS_FOR_DNS → ASKS → READY ⇄ (links) → at rest → freed
+ *
+ * Letters for destinations that one route sends to the same host share a lane. How many connections a lane has grows
+ * with what they deliver, and falls with what fails; a lane whose servers cannot be spoken to gives all its letters
+ * back at once, so that it holds nobody's place. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ipc/dialer_resolver.h"
+#include "src/sender/sender.h"
+
+/* --- which lane --- */
+
+static void name_lane(const struct route *r, struct slice destination, char to[static SEND_DESTINATION_MAX + 1]) {
+  if (r->direct)
+    snprintf(to, SEND_DESTINATION_MAX + 1, "%.*s", SLICE_ARG(slice_first(destination, SEND_DESTINATION_MAX)));
+  else
+    snprintf(to, SEND_DESTINATION_MAX + 1, "[%.240s]:%u", r->host, r->port);
+}
+
+static struct lane *find(struct sender *s, const char *name) {
+  struct lane *l = map_ptr(&s->lanes, slice_hash(slice_str(name)));
+  while (l && strcmp(l->name, name) != 0) l = l->next;
+  return l;
+}
+
+static struct lane *lane_new(struct sender *s, const char *name, const struct route *r) {
+  uint64_t hash = slice_hash(slice_str(name));
+  struct lane *l = calloc(1, sizeof *l);
+  if (!l) return NULL;
+  snprintf(l->name, sizeof l->name, "%s", name);
+  l->sender = s;
+  l->route = *r;
+  l->last = &l->first;
+  l->want = LANE_CONNECTIONS_FIRST;
+  l->next = map_ptr(&s->lanes, hash);
+  if (!map_put_ptr(&s->lanes, hash, l)) {
+    free(l);
+    return NULL;
+  }
+  l->older = s->newest;
+  *(s->newest ? &s->newest->newer : &s->oldest) = l;
+  s->newest = l;
+  return l;
+}
+
+static void unhash(struct lane *l) {
+  struct sender *s = l->sender;
+  uint64_t hash = slice_hash(slice_str(l->name));
+  struct lane *first = map_ptr(&s->lanes, hash);
+  if (first == l && l->next) map_put_ptr(&s->lanes, hash, l->next);
+  else if (first == l) map_remove(&s->lanes, hash);
+  else {
+    while (first->next != l) first = first->next;
+    first->next = l->next;
+  }
+}
+
+static void forget_question(struct lane *l) {
+  struct sender *s = l->sender;
+  if (l->state == LANE_ASKS) {
+    map_remove(&s->asking, l->question);
+    s->questions--;
+  }
+  if (l->state != LANE_WAITS_FOR_DNS) return;
+  for (struct lane **at = &s->first_asking; *at; at = &(*at)->next_asking) {
+    if (*at != l) continue;
+    *at = l->next_asking;
+    if (s->last_asking == &l->next_asking) s->last_asking = at;
+    return;
+  }
+}
+
+static void unmark(struct lane *l) {
+  struct lane **at = &l->sender->marked;
+  while (l->marked && *at != l) at = &(*at)->next_marked;
+  if (l->marked) *at = l->next_marked;
+  l->marked = false;
+}
+
+void lane_free(struct lane *l) {
+  struct sender *s = l->sender;
+  unmark(l);
+  while (l->links) {
+    struct link *k = l->links;
+    l->links = k->next;
+    sender_link_free(k);
+  }
+  forget_question(l);
+  unhash(l);
+  *(l->older ? &l->older->newer : &s->oldest) = l->newer;
+  *(l->newer ? &l->newer->older : &s->newest) = l->older;
+  free(l);
+}
+
+/* --- the queues --- */
+
+static struct letter *take_first(struct lane *l) {
+  struct letter *x = l->first;
+  if (!x) return NULL;
+  l->first = x->next;
+  if (!l->first) l->last = &l->first;
+  l->waiting--;
+  x->next = NULL;
+  return x;
+}
+
+static bool may_take(const struct link *k, const struct letter *x) { return (x->refused & k->avoids) == x->refused; }
+
+static struct letter *take_picky(struct link *k) {
+  struct letter **at = &k->lane->picky, *x;
+  while (*at && !may_take(k, *at)) at = &(*at)->next;
+  x = *at;
+  if (x) *at = x->next;
+  if (x) x->next = NULL;
+  return x;
+}
+
+/* Any of the lane's. */
+static struct letter *take_any(struct lane *l) {
+  struct letter *x = l->picky;
+  if (!x) return take_first(l);
+  l->picky = x->next;
+  x->next = NULL;
+  return x;
+}
+
+struct letter *lane_next(struct link *k) { return k->avoids ? take_picky(k) : take_first(k->lane); }
+
+bool lane_has_work(const struct link *k) {
+  if (!k->avoids) return k->lane->first != NULL;
+  for (const struct letter *x = k->lane->picky; x; x = x->next)
+    if (may_take(k, x)) return true;
+  return false;
+}
+
+/* Every host that has an address, a bit each. */
+static uint8_t all_hosts(const struct lane *l) {
+  uint8_t all = 0;
+  for (size_t i = 0; i < l->hosts.count; i++) all |= (uint8_t)(1u << l->hosts.addresses[i].host);
+  return all;
+}
+
+void lane_refused(struct lane *l, struct letter *x, const char *host) {
+  for (size_t i = 0; i < l->hosts.name_count; i++)
+    if (strcmp(l->hosts.names[i], host) == 0) x->refused |= (uint8_t)(1u << i);
+  bool left = (all_hosts(l) & ~x->refused) != 0;
+  if (left || !x->refused) {
+    struct letter **end = &l->picky;
+    while (*end) end = &(*end)->next;
+    *end = x;
+    l->rest_ms = 0;
+    lane_mark(l);
+  } else if (x->obstacles & 1u << SMTP_LACKS_8BITMIME && !x->seven) {
+    x->lane = NULL;
+    sign_convert(x);
+  } else {
+    letter_give_up(x, "");
+  }
+}
+
+void lane_put_back(struct lane *l, struct letter *x) {
+  if (x->refused) {
+    x->next = l->picky;
+    l->picky = x;
+    lane_mark(l);
+    return;
+  }
+  x->next = l->first;
+  l->first = x;
+  if (!x->next) l->last = &x->next;
+  l->waiting++;
+  l->rest_ms = 0;
+  lane_mark(l);
+}
+
+void lane_failed(struct link *k) {
+  struct lane *l = k->lane;
+  const struct smtp_verdict *v = &k->why;
+  struct letter *x;
+  if (!k->avoids && l->want > 1) l->want /= 2;
+  for (const struct link *other = l->links; other; other = other->next)
+    if (!other->over && other->worked && other->avoids == k->avoids) return; /* another one serves the queue */
+  while ((x = lane_next(k)) != NULL) {
+    snprintf(x->host, sizeof x->host, "%s", k->why_host);
+    snprintf(x->address, sizeof x->address, "%s", k->why_address);
+    x->unreachable = !k->avoids;
+    letter_decide(x, SEND_TEMPORARY, v->stage, v->code, v->enhanced, buf_slice(&v->text));
+    letter_report(x);
+  }
+}
+
+/* --- names --- */
+
+static void not_found(struct lane *l, const struct hosts_verdict *v) {
+  struct letter *x;
+  while ((x = take_any(l)) != NULL) {
+    x->unreachable = v->found != HOSTS_NEVER;
+    letter_decide(x, v->found == HOSTS_NEVER ? SEND_PERMANENT : SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, v->enhanced, slice_str(v->why));
+    letter_report(x);
+  }
+}
+
+/* Those who refused it may be others now, or in another order. */
+static void forget_refusals(struct lane *l) {
+  struct letter *x;
+  while ((x = l->picky) != NULL) {
+    l->picky = x->next;
+    x->refused = 0;
+    lane_put_back(l, x);
+  }
+}
+
+static void found(struct lane *l, const struct dns_answer *a) {
+  struct hosts_verdict v = hosts_of_answer(l->sender, a, &l->route, l->name, &l->hosts);
+  l->state = LANE_READY;
+  l->found_ms = loop_now(l->sender->room->loop);
+  if (v.found != HOSTS_FOUND) not_found(l, &v);
+  forget_refusals(l);
+  lane_go(l);
+}
+
+/* A route to an address needs no DNS. */
+static bool is_address(struct lane *l) {
+  struct dial_address a;
+  if (l->route.direct || !dial_address_parse(l->route.host, l->route.port, &a)) return false;
+  l->hosts = (struct hosts){ .name_count = 1, .count = 1 };
+  snprintf(l->hosts.names[0], sizeof l->hosts.names[0], "%s", l->route.host);
+  l->hosts.addresses[0] = (struct lane_address){ a, 0 };
+  l->found_ms = loop_now(l->sender->room->loop);
+  l->state = LANE_READY;
+  return true;
+}
+
+static void ask(struct lane *l) {
+  struct sender *s = l->sender;
+  const char *name = l->route.direct ? l->name : l->route.host;
+  struct buf b;
+  buf_init(&b, 512);
+  l->question = ++s->question;
+  dns_ask_put(&b, &(struct dns_ask){ l->route.direct ? DNS_MX : DNS_ADDRESS, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
+  if (b.failed || !map_put_ptr(&s->asking, l->question, l)) {
+    room_fail(s->room, "no memory for a question");
+  } else {
+    l->state = LANE_ASKS;
+    s->questions++;
+    room_send(s->room, ROOM_RESOLVER, s->resolver, dns_ask_type, l->question, buf_slice(&b), -1);
+  }
+  buf_free(&b);
+}
+
+void lane_ask_next(struct sender *s) {
+  while (s->first_asking && s->questions < QUESTIONS_MAX && s->resolver) {
+    struct lane *l = s->first_asking;
+    s->first_asking = l->next_asking;
+    if (!s->first_asking) s->last_asking = &s->first_asking;
+    l->next_asking = NULL;
+    ask(l);
+  }
+}
+
+static void resolve(struct lane *l) {
+  struct sender *s = l->sender;
+  if (is_address(l)) return;
+  l->state = LANE_WAITS_FOR_DNS;
+  *s->last_asking = l;
+  s->last_asking = &l->next_asking;
+  lane_ask_next(s);
+}
+
+void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a) {
+  struct lane *l = map_ptr(&s->asking, question);
+  if (!l) return; /* it gave up */
+  map_remove(&s->asking, question);
+  s->questions--;
+  lane_ask_next(s);
+  found(l, a);
+}
+
+void lanes_resolver_lost(struct sender *s) {
+  static const struct dns_answer later = { .kind = DNS_MX, .result = DNS_LATER, .why = "the resolver was restarted" };
+  uint64_t key, value;
+  for (size_t i = 0; map_each(&s->asking, &i, &key, &value); i = 0) lane_answer(s, key, &later);
+}
+
+/* --- letters and connections --- */
+
+static bool is_stale(const struct lane *l) {
+  if (l->state != LANE_READY) return false;
+  return !l->hosts.count || loop_now(l->sender->room->loop) - l->found_ms >= LANE_HOSTS_MS;
+}
+
+void lane_take(struct sender *s, struct letter *x, struct slice destination) {
+  static const uint8_t config[3] = { 4, 3, 5 }; /* RFC 3463 §3.4: system incorrectly configured */
+  char name[SEND_DESTINATION_MAX + 1];
+  struct route r;
+  if (!route_for(s, destination, &r)) {
+    letter_decide(x, SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, config, SLICE("the option routes has a wrong line for this destination"));
+    letter_report(x);
+    return;
+  }
+  name_lane(&r, destination, name);
+  struct lane *l = find(s, name);
+  bool fresh = !l;
+  if (fresh) l = lane_new(s, name, &r);
+  if (!l) {
+    room_fail(s->room, "no memory for a destination");
+    return;
+  }
+  x->lane = l;
+  *l->last = x;
+  l->last = &x->next;
+  l->waiting++;
+  l->rest_ms = 0;
+  if (fresh || is_stale(l)) resolve(l);
+  lane_mark(l);
+}
+
+static unsigned idle_links(struct lane *l) {
+  unsigned n = 0;
+  for (struct link *k = l->links; k; k = k->next) n += !k->over && !k->avoids && k->client && k->client->idle;
+  return n;
+}
+
+static void rest(struct lane *l) {
+  if (!l->rest_ms) l->rest_ms = loop_now(l->sender->room->loop) + LANE_REST_MS;
+}
+
+static bool has_link(const struct lane *l, const struct letter *x) {
+  for (const struct link *k = l->links; k; k = k->next)
+    if (!k->over && k->avoids && may_take(k, x)) return true;
+  return false;
+}
+
+/* A picky letter that no link will take gets one, beside those that serve the others. Waking a link may take letters
+ * from the list, end them and put others in, so that no place in it is kept across; a link is freed in tend() only. */
+static void go_picky(struct lane *l) {
+  struct sender *s = l->sender;
+  for (struct link *k = l->links; k; k = k->next)
+    if (!k->over && k->avoids && k->client && k->client->idle && lane_has_work(k)) sender_link_wake(k);
+  const struct letter *x = l->picky;
+  while (x && has_link(l, x)) x = x->next;
+  if (!x) return;
+  s->starved |= s->connections >= s->room->conf->sender_connections;
+  if (!s->starved) sender_link_open(l, x->refused); /* those behind it have their turn when the lane is looked at again */
+}
+
+void lane_go(struct lane *l) {
+  struct sender *s = l->sender;
+  if (l->state != LANE_READY || !l->hosts.count || s->stop_ms) return;
+  if (l->picky) go_picky(l);
+  if (!l->first) return;
+  unsigned idle = idle_links(l);
+  for (struct link *k = l->links; idle && k; k = k->next)
+    if (!k->over && !k->avoids && k->client && k->client->idle) sender_link_wake(k);
+  unsigned most = l->want < s->room->conf->destination_connections ? l->want : (unsigned)s->room->conf->destination_connections;
+  size_t wanted = l->waiting > idle ? l->waiting - idle : 0;
+  for (; wanted && l->connections < most; wanted--) {
+    if (s->connections >= s->room->conf->sender_connections) {
+      s->starved = true;
+      return;
+    }
+    if (!sender_link_open(l, 0)) return;
+  }
+}
+
+/* --- turns and sweeps --- */
+
+void lane_mark(struct lane *l) {
+  struct sender *s = l->sender;
+  if (l->marked) return;
+  l->marked = true;
+  l->next_marked = s->marked;
+  s->marked = l;
+  sender_turn(s);
+}
+
+static void tend(struct lane *l) {
+  for (struct link **at = &l->links; *at;) {
+    struct link *k = *at;
+    if (k->again && !k->over) sender_link_go(k);
+    if (!k->over) {
+      at = &k->next;
+      continue;
+    }
+    *at = k->next;
+    sender_link_free(k);
+  }
+  lane_go(l);
+  if (!l->first && !l->picky && !l->links) rest(l);
+}
+
+void lanes_turn(struct sender *s) {
+  struct lane *l = s->marked;
+  s->marked = NULL;
+  while (l) {
+    struct lane *next = l->next_marked;
+    l->marked = false;
+    tend(l);
+    l = next;
+  }
+}
+
+void lane_drop_letters(struct lane *l) {
+  struct letter *x;
+  while ((x = take_any(l)) != NULL) letter_free(x);
+}
+
+void lanes_finish(struct sender *s) {
+  for (struct lane *l = s->oldest; l; l = l->newer) {
+    lane_drop_letters(l);
+    for (struct link *k = l->links; k; k = k->next)
+      if (k->client) smtp_client_finish(k->client);
+    for (struct link *k = l->links; k; k = k->next) sender_link_wake(k);
+  }
+}
+
+void lanes_sweep(struct sender *s) {
+  uint64_t now = loop_now(s->room->loop);
+  s->starved = false;
+  for (struct lane *l = s->oldest, *next; l; l = next) {
+    next = l->newer;
+    if (l->first || l->picky || l->links) lane_mark(l);
+    else if (l->rest_ms && now >= l->rest_ms) lane_free(l);
+  }
+}

@@ -1,0 +1,270 @@
+/* A letter from store's message to the result. */
+#include <stdlib.h>
+
+#include "src/sender/sender.h"
+
+/* --- from store --- */
+
+static bool copy(struct letter *l, struct slice from, struct slice *to) {
+  *to = from.n ? arena_copy(&l->memory, from) : SLICE_NONE;
+  return !from.n || to->p;
+}
+
+static size_t count_rcpts(struct slice list) {
+  struct send_rcpt r;
+  size_t n = 0;
+  while (send_rcpt_next(&list, &r)) n++;
+  return list.n ? 0 : n;
+}
+
+static bool take_rcpts(struct letter *l, struct slice list) {
+  struct send_rcpt r;
+  for (size_t i = 0; send_rcpt_next(&list, &r); i++) {
+    l->rows[i] = r.row;
+    l->rcpts[i].notify = r.notify;
+    if (!copy(l, r.address, &l->rcpts[i].address) || !copy(l, r.orcpt, &l->rcpts[i].orcpt)) return false;
+  }
+  return true;
+}
+
+static bool take(struct letter *l, const struct send_letter *m, size_t count) {
+  l->rcpts = arena_alloc(&l->memory, count * sizeof *l->rcpts);
+  l->rows = arena_alloc(&l->memory, count * sizeof *l->rows);
+  l->smtp = (struct smtp_letter){
+    .ret = m->ret,
+    .eight_bit = (m->flags & SEND_EIGHT_BIT) != 0,
+    .utf8 = (m->flags & SEND_UTF8) && (m->flags & SEND_UTF8_HEADER),
+    .size = m->size,
+    .rcpts = l->rcpts,
+    .count = count,
+    .own = l,
+  };
+  l->size = m->size;
+  return l->rcpts && l->rows && take_rcpts(l, m->recipients) && copy(l, m->id, &l->id) &&
+         copy(l, m->octets, &l->first) && copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) && copy(l, m->return_path, &l->smtp.return_path) &&
+         copy(l, m->envid, &l->smtp.envid);
+}
+
+struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m, bool *ret_malformed) {
+  size_t count = count_rcpts(m->recipients);
+  *ret_malformed = count == 0 || count > SEND_RCPTS_MAX || m->octets.n > m->size;
+  struct letter *l = *ret_malformed ? NULL : calloc(1, sizeof *l);
+  if (!l) return NULL;
+  l->sender = s;
+  l->tag = tag;
+  arena_init(&l->memory, LETTER_MEMORY);
+  buf_init(&l->chunk, IPC_CHUNK);
+  buf_init(&l->plan, SEVEN_PLAN_MAX);
+  buf_init(&l->converted, CONVERTED_MAX);
+  buf_init(&l->outcomes, SEND_ROWS_MAX);
+  if (take(l, m, count) && map_put_ptr(&s->letters, tag, l)) return l;
+  letter_free(l);
+  return NULL;
+}
+
+void letter_free(struct letter *l) {
+  sign_drop(l);
+  map_remove(&l->sender->letters, l->tag);
+  arena_reset(&l->memory);
+  if (l->seven) seven_free(l->seven);
+  free(l->seven);
+  buf_free(&l->plan);
+  buf_free(&l->converted);
+  buf_free(&l->chunk);
+  buf_free(&l->outcomes);
+  free(l);
+}
+
+/* --- octets --- */
+
+void letter_ask(struct letter *l, uint64_t offset) {
+  struct room *r = l->sender->room;
+  struct buf b;
+  buf_init(&b, 16);
+  send_read_put(&b, &(struct send_read){ offset });
+  l->asked = !b.failed;
+  l->unreadable = b.failed;
+  if (l->asked) room_send(r, ROOM_STORE, l->sender->store, send_read_type, l->tag, buf_slice(&b), -1);
+  buf_free(&b);
+}
+
+bool letter_octets(struct letter *l, struct slice octets) {
+  bool stale = l->stale;
+  if (!l->asked) return false;
+  l->asked = l->stale = false;
+  if (l->ended) {
+    letter_report(l);
+    return true;
+  }
+  if (stale) {
+    if (l->signing) sign_resume(l);
+    else if (l->link) sender_link_wake(l->link);
+    return true;
+  }
+  if (l->signing) {
+    sign_octets(l, octets);
+    return true;
+  }
+  l->unreadable = octets.n == 0 || octets.n > l->prefix.n + l->size - l->at;
+  buf_reset(&l->chunk);
+  if (!l->unreadable) buf_put(&l->chunk, octets);
+  l->unreadable |= l->chunk.failed;
+  if (l->link) sender_link_wake(l->link);
+  return true;
+}
+
+/* What is in hand from `at` on: of our fields, of what came with the letter, of what was asked for. */
+static struct slice in_hand(const struct letter *l) {
+  if (l->at < l->prefix.n) return slice_from(l->prefix, (size_t)l->at);
+  uint64_t at = l->at - l->prefix.n;
+  return at < l->first.n ? slice_from(l->first, (size_t)at) : buf_slice(&l->chunk);
+}
+
+static bool is_read(const struct letter *l) { return l->at == l->prefix.n + l->size; }
+
+/* The octets in hand were used up to `n`. */
+static void used(struct letter *l, size_t n) {
+  if (l->at >= l->prefix.n + l->first.n) buf_drop(&l->chunk, n);
+  l->at += n;
+}
+
+/* More of the message into the converter, which is in hand: false when it ran out of memory. */
+static bool convert(struct letter *l, struct slice from) {
+  struct slice some = slice_first(from, CONVERTED_PIECE);
+  seven_put(l->seven, some, &l->converted);
+  used(l, some.n);
+  if (is_read(l)) seven_end(l->seven, &l->converted);
+  return !l->converted.failed;
+}
+
+static enum smtp_source_says read_converted(struct letter *l, struct buf *out, size_t most) {
+  struct slice some = slice_first(buf_slice(&l->converted), most);
+  buf_put(out, some);
+  buf_drop(&l->converted, some.n);
+  return is_read(l) && !buf_len(&l->converted) ? SMTP_SOURCE_END : SMTP_SOURCE_MORE;
+}
+
+enum smtp_source_says letter_read(struct letter *l, struct buf *out, size_t most) {
+  if (l->unreadable) return SMTP_SOURCE_BROKEN;
+  if (buf_len(&l->converted)) return read_converted(l, out, most);
+  if (l->asked) return SMTP_SOURCE_WAIT;
+  struct slice from = in_hand(l);
+  if (!from.n && !is_read(l)) {
+    letter_ask(l, l->at - l->prefix.n);
+    return l->unreadable ? SMTP_SOURCE_BROKEN : SMTP_SOURCE_WAIT;
+  }
+  if (l->seven && l->at >= l->prefix.n) return convert(l, from) ? read_converted(l, out, most) : SMTP_SOURCE_BROKEN;
+  struct slice some = slice_first(from, most);
+  buf_put(out, some);
+  used(l, some.n);
+  return is_read(l) ? SMTP_SOURCE_END : SMTP_SOURCE_MORE;
+}
+
+void letter_rewind(struct letter *l) {
+  l->at = 0;
+  l->stale = l->asked;
+  buf_reset(&l->chunk);
+  buf_reset(&l->converted);
+  if (!l->seven) return;
+  seven_free(l->seven);
+  seven_begin(l->seven, &l->plan, true);
+}
+
+/* --- outcomes --- */
+
+static void put_outcome(struct letter *l, uint64_t row, const struct smtp_letter_rcpt *r, const struct send_outcome *o) {
+  struct send_outcome x = *o;
+  x.row = row;
+  x.text = slice_first(o->text, SEND_TEXT_MAX);
+  send_outcome_put(&l->outcomes, &x);
+  sender_log(l, &x, r->address);
+}
+
+static struct send_outcome outcome_of(const struct smtp_verdict *v) {
+  struct send_outcome o = {
+    .fate = v->fate == SMTP_DELIVERED ? SEND_DELIVERED : v->fate == SMTP_PERMANENT ? SEND_PERMANENT : SEND_TEMPORARY,
+    .stage = v->stage,
+    .code = v->code,
+    .dsn = v->dsn,
+    .text = buf_slice(&v->text),
+  };
+  memcpy(o.enhanced, v->enhanced, sizeof o.enhanced);
+  return o;
+}
+
+bool letter_take_verdicts(struct letter *l) {
+  size_t kept = 0;
+  l->obstructed = false;
+  for (size_t i = 0; i < l->smtp.count; i++) {
+    struct smtp_letter_rcpt *r = &l->smtp.rcpts[i];
+    struct send_outcome o = outcome_of(&r->verdict);
+    bool again = r->verdict.fate == SMTP_UNTRIED;
+    if (!again) put_outcome(l, l->rows[i], r, &o);
+    buf_free(&r->verdict.text);
+    if (!again) continue;
+    if (r->verdict.obstacle) l->obstacles |= (uint8_t)(1u << r->verdict.obstacle);
+    l->obstructed |= r->verdict.obstacle != SMTP_NO_OBSTACLE;
+    l->smtp.rcpts[kept] = *r;
+    l->rows[kept++] = l->rows[i];
+  }
+  l->smtp.count = kept;
+  l->link = NULL;
+  letter_rewind(l);
+  return kept == 0;
+}
+
+/* The text of an obstacle, once all hosts have it. */
+static struct send_outcome final_outcome(const struct smtp_verdict *v, const char *why, struct buf *text) {
+  static const struct {
+    uint8_t enhanced[3];
+    const char *what;
+  } words[] = {
+    [SMTP_NO_OBSTACLE] = { { 4, 5, 3 }, "there were too many recipients for one message" },
+    [SMTP_LACKS_UTF8] = { { 5, 6, 7 }, "no server of the destination offers SMTPUTF8, which the message needs" },
+    [SMTP_LACKS_8BITMIME] = { { 5, 6, 3 }, "no server of the destination offers 8BITMIME, which the message needs" },
+    [SMTP_LACKS_SIZE] = { { 5, 3, 4 }, "the message is larger than any server of the destination takes" },
+  };
+  buf_put_str(text, words[v->obstacle].what);
+  if (v->obstacle == SMTP_LACKS_8BITMIME) buf_printf(text, "; it cannot be converted to 7 bits: %s", why);
+  struct send_outcome o = { .fate = v->obstacle ? SEND_PERMANENT : SEND_TEMPORARY, .stage = v->stage, .text = buf_slice(text) };
+  memcpy(o.enhanced, words[v->obstacle].enhanced, sizeof o.enhanced);
+  return o;
+}
+
+void letter_give_up(struct letter *l, const char *why) {
+  for (size_t i = 0; i < l->smtp.count; i++) {
+    struct buf text;
+    buf_init(&text, SEND_TEXT_MAX);
+    struct send_outcome o = final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
+    put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &o);
+    buf_free(&text);
+  }
+  l->smtp.count = 0;
+  letter_report(l);
+}
+
+void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage, uint16_t code,
+                   const uint8_t enhanced[3], struct slice text) {
+  struct send_outcome o = { .fate = (uint8_t)fate, .stage = (uint8_t)stage, .code = code, .text = text };
+  memcpy(o.enhanced, enhanced, sizeof o.enhanced);
+  for (size_t i = 0; i < l->smtp.count; i++) put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &o);
+  l->smtp.count = 0;
+}
+
+void letter_report(struct letter *l) {
+  struct sender *s = l->sender;
+  struct buf b;
+  l->ended = true;
+  if (l->asked) return;
+  buf_init(&b, 64 * 1024);
+  send_result_put(&b, &(struct send_result){ slice_str(l->host), slice_str(l->address), slice_str(l->tls),
+                                             l->unreachable, buf_slice(&l->outcomes) });
+  if (b.failed || l->outcomes.failed)
+    room_fail(s->room, "no memory for a result"); /* store takes its letters back */
+  else
+    room_send(s->room, ROOM_STORE, s->store, send_result_type, l->tag, buf_slice(&b), -1);
+  buf_free(&b);
+  s->freed++;
+  letter_free(l);
+  sender_turn(s);
+}

@@ -1,0 +1,291 @@
+/* A link: one connection after another until an address takes our mail, and the session there.
+ *
+ *   address 1 → (its TLS fails: again, without) → address 2 → … → none: lane_failed()
+ *                    session ready → letters → idle → QUIT
+ *
+ * A session that was ready and ends gives its letters back; what was not tried goes to the front of the lane's queue. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/sys.h"
+#include "src/sender/sender.h"
+
+static struct smtp_client_policy policy_of(const struct link *k) {
+  const struct route *r = &k->lane->route;
+  static const enum smtp_client_tls how[] = { [ROUTE_OPPORTUNISTIC] = SMTP_TLS_IF_OFFERED, [ROUTE_REQUIRED] = SMTP_TLS_MUST,
+                                              [ROUTE_VERIFIED] = SMTP_TLS_MUST,            [ROUTE_NO_TLS] = SMTP_TLS_NEVER };
+  struct smtp_client_policy p = { .tls = r->implicit_tls ? SMTP_TLS_IMPLICIT : how[r->tls],
+                                  .lmtp = r->lmtp,
+                                  .second_try = r->tls == ROUTE_VERIFIED };
+  if (k->no_tls && p.tls == SMTP_TLS_IF_OFFERED) p.tls = SMTP_TLS_NEVER;
+  return p;
+}
+
+/* --- the source: letters of the lane --- */
+
+static void note_server(struct link *k, struct letter *x) {
+  struct buf b;
+  buf_init(&b, sizeof x->address);
+  dial_address_put(&k->address, &b);
+  snprintf(x->host, sizeof x->host, "%s", k->host);
+  snprintf(x->address, sizeof x->address, "%.*s", SLICE_ARG(buf_slice(&b)));
+  snprintf(x->tls, sizeof x->tls, "%s", k->dial ? dial_tls_version(k->dial) : "");
+  buf_free(&b);
+}
+
+static struct smtp_letter *on_next(void *arg) {
+  struct link *k = arg;
+  struct letter *x = lane_next(k);
+  if (!x) return NULL;
+  x->link = k;
+  x->rounds++;
+  note_server(k, x);
+  return &x->smtp;
+}
+
+static enum smtp_source_says on_read(void *arg, struct smtp_letter *l, struct buf *out, size_t most) {
+  return letter_read(l->own, out, most);
+}
+
+static void grow(struct lane *l) {
+  if (l->want < l->sender->room->conf->destination_connections) l->want++;
+}
+
+/* What was not tried comes again; not without end, should every server behave so. */
+static void on_done(void *arg, struct smtp_letter *smtp) {
+  struct link *k = arg;
+  struct letter *x = smtp->own;
+  static const uint8_t enhanced[3] = { 4, 4, 2 };
+  bool all = letter_take_verdicts(x);
+  k->sent += all || x->obstructed;
+  if (!all && x->obstructed && !x->recalled) {
+    x->rounds--; /* so many hosts there are, and each is asked once */
+    lane_refused(k->lane, x, k->host);
+    return;
+  }
+  if (!all && x->rounds < LETTER_ROUNDS_MAX && !x->recalled) {
+    lane_put_back(k->lane, x);
+    return;
+  }
+  if (!all) {
+    const struct smtp_verdict *v = k->client ? &k->client->last : &k->why;
+    bool said = v->code || buf_len(&v->text);
+    letter_decide(x, SEND_TEMPORARY, said ? v->stage : SMTP_STAGE_MAIL, v->code, said ? v->enhanced : enhanced,
+                  said ? buf_slice(&v->text) : SLICE("the connection ended before the message was taken"));
+  }
+  grow(k->lane);
+  letter_report(x);
+}
+
+/* --- the connection --- */
+
+static void get_bindings(void *arg, struct proto_bindings *ret) { dial_bindings(((struct link *)arg)->dial, ret); }
+
+static struct proto *on_ready(void *arg) {
+  struct link *k = arg;
+  const struct lane *l = k->lane;
+  const struct conf *c = l->sender->room->conf;
+  struct smtp_client_start start = {
+    .hello = c->hostname,
+    .host = k->host,
+    .port = l->route.port,
+    .user = l->route.user,
+    .secret = l->route.secret,
+    .policy = policy_of(k),
+    .limits = { .idle_ms = LINK_IDLE_MS },
+    .source = { on_next, on_read, on_done, k },
+    .channel = { get_bindings, k, NULL },
+    .now_ms = loop_now(l->sender->room->loop),
+  };
+  sys_random(start.nonce, sizeof start.nonce);
+  k->sent = 0;
+  k->client = smtp_client_new(&start);
+  return k->client ? &k->client->proto : NULL;
+}
+
+static void on_input(void *arg, struct slice *in) {
+  struct link *k = arg;
+  smtp_client_input(k->client, in);
+  k->worked |= k->client->ready;
+}
+
+static void on_produce(void *arg) { smtp_client_produce(((struct link *)arg)->client); }
+static void on_secured(void *arg) { smtp_client_secured(((struct link *)arg)->client); }
+static void on_tick(void *arg) { smtp_client_tick(((struct link *)arg)->client); }
+static bool on_holds(void *arg) { return false; }
+
+static void on_gone(void *arg, enum dial_gone why) {
+  static const enum smtp_end ends[] = { [DIAL_GONE_LOST] = SMTP_END_GONE,
+                                        [DIAL_GONE_INJECTION] = SMTP_END_INJECTION,
+                                        [DIAL_GONE_TLS] = SMTP_END_TLS_FAILED };
+  smtp_client_gone(((struct link *)arg)->client, ends[why]);
+}
+
+/* --- the end of a connection --- */
+
+static void link_over(struct link *k) {
+  if (k->over) return;
+  k->over = true;
+  k->lane->connections--;
+  k->lane->sender->connections--;
+  lane_mark(k->lane);
+}
+
+static void note_why(struct link *k, enum smtp_stage stage, const char *why) {
+  static const uint8_t network[3] = { 4, 4, 1 }; /* RFC 3463 §3.5: no answer from host */
+  k->why.stage = (uint8_t)stage;
+  k->why.code = 0;
+  memcpy(k->why.enhanced, network, sizeof network);
+  buf_reset(&k->why.text);
+  buf_put_str(&k->why.text, why);
+}
+
+/* What the session says of its end, as the verdict on this address. */
+static void note_session(struct link *k, const char *why) {
+  const struct smtp_client *c = k->client;
+  if (c->last.code || buf_len(&c->last.text)) {
+    struct buf text = k->why.text;
+    k->why = c->last;
+    k->why.text = text;
+    buf_reset(&k->why.text);
+    buf_put(&k->why.text, buf_slice(&c->last.text));
+  } else {
+    note_why(k, c->stage, smtp_end_meaning(c->end));
+    if (c->end == SMTP_END_TLS_FAILED || c->end == SMTP_END_GONE) {
+      buf_put_str(&k->why.text, why[0] ? ": " : "");
+      buf_put_str(&k->why.text, why);
+    }
+  }
+}
+
+static void note_address(struct link *k) {
+  struct buf b;
+  buf_init(&b, sizeof k->why_address);
+  dial_address_put(&k->address, &b);
+  snprintf(k->why_host, sizeof k->why_host, "%s", k->host);
+  snprintf(k->why_address, sizeof k->why_address, "%.*s", SLICE_ARG(buf_slice(&b)));
+  buf_free(&b);
+}
+
+/* TLS that nobody asked for failed, or stood still: the same address without, and for some days so. */
+static bool tls_is_to_blame(const struct link *k) {
+  enum smtp_end end = k->client->end;
+  bool failed = end == SMTP_END_TLS_FAILED || (k->client->stage == SMTP_STAGE_TLS && (end == SMTP_END_GONE || end == SMTP_END_TIMEOUT));
+  return failed && !k->no_tls && policy_of(k).tls == SMTP_TLS_IF_OFFERED;
+}
+
+/* The connection that ends cannot be freed from inside its own call. */
+static void go_later(struct link *k) {
+  k->again = true;
+  lane_mark(k->lane);
+}
+
+static void next_address(struct link *k) {
+  note_address(k);
+  k->at++;
+  k->no_tls = false;
+  go_later(k);
+}
+
+static void session_over(struct link *k, const char *why) {
+  struct smtp_client *c = k->client;
+  bool done = smtp_end_class(c->end) == SMTP_END_IS_DONE, ready = c->ready, again = tls_is_to_blame(k);
+  bool worked_here = k->sent > 0;
+  note_session(k, why);
+  smtp_client_free(&k->client);
+  if (again) {
+    sender_remember_no_tls(k->lane->sender, &k->address);
+    k->no_tls = true;
+    go_later(k);
+  } else if (done || (ready && worked_here)) {
+    link_over(k); /* the lane opens another if there is more to be sent */
+  } else {
+    next_address(k);
+  }
+}
+
+static void all_failed(struct link *k) {
+  lane_failed(k);
+  link_over(k);
+}
+
+static void on_over(void *arg, enum dial_end end, const char *why) {
+  struct link *k = arg;
+  if (k->over) return;
+  if (end == DIAL_SESSION_ENDED && k->client) {
+    session_over(k, why);
+  } else if (end == DIAL_NO_SESSION) {
+    note_why(k, SMTP_STAGE_CONNECT, "memory ran out");
+    note_address(k);
+    all_failed(k);
+  } else {
+    note_why(k, end == DIAL_NOT_SECURE ? SMTP_STAGE_TLS : SMTP_STAGE_CONNECT, why);
+    next_address(k);
+  }
+}
+
+/* --- the beginning --- */
+
+/* The next address that it goes to. False: there is none. */
+static bool find_address(struct link *k) {
+  const struct hosts *h = &k->lane->hosts;
+  while (k->at < h->count && (k->avoids >> h->addresses[k->at].host & 1)) k->at++;
+  return k->at < h->count;
+}
+
+void sender_link_go(struct link *k) {
+  struct lane *l = k->lane;
+  k->again = false;
+  const struct dial_ops ops = { .ready = on_ready, .input = on_input, .produce = on_produce, .secured = on_secured,
+                                .tick = on_tick, .gone = on_gone, .holds = on_holds, .over = on_over, .arg = k };
+  dial_free(&k->dial);
+  bool work = lane_has_work(k);
+  if (!find_address(k) || !work) { /* others may have sent all meanwhile */
+    if (work) all_failed(k);
+    else link_over(k);
+    return;
+  }
+  struct tls_client *tls = sender_tls(l->sender, l->route.tls == ROUTE_VERIFIED);
+  k->address = l->hosts.addresses[k->at].at;
+  snprintf(k->host, sizeof k->host, "%s", l->hosts.names[l->hosts.addresses[k->at].host]);
+  k->no_tls |= sender_no_tls(l->sender, &k->address);
+  struct dial_target t = { &k->address, 1, k->host, l->route.implicit_tls, tls };
+  k->dial = tls ? dial_new(l->sender->room->loop, &t, &ops) : NULL;
+  if (k->dial) return;
+  note_why(k, SMTP_STAGE_CONNECT, tls ? "memory ran out" : "tls_authorities could not be read, so no certificate can be verified");
+  all_failed(k);
+}
+
+bool sender_link_open(struct lane *l, uint8_t avoids) {
+  struct link *k = calloc(1, sizeof *k);
+  if (!k) return false;
+  k->lane = l;
+  k->avoids = avoids;
+  buf_init(&k->why.text, SMTP_CLIENT_TEXT_MAX);
+  k->next = l->links;
+  l->links = k;
+  l->connections++;
+  l->sender->connections++;
+  sender_link_go(k);
+  return true;
+}
+
+void sender_link_wake(struct link *k) {
+  if (k->over || !k->client || !k->dial) return;
+  k->client->proto.now_ms = loop_now(k->lane->sender->room->loop);
+  smtp_client_wake(k->client);
+  dial_wake(k->dial);
+}
+
+void sender_link_free(struct link *k) {
+  bool was_over = k->over;
+  k->over = true;
+  dial_free(&k->dial);
+  smtp_client_free(&k->client);
+  if (!was_over) {
+    k->lane->connections--;
+    k->lane->sender->connections--;
+  }
+  buf_free(&k->why.text);
+  free(k);
+}

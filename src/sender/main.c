@@ -1,0 +1,292 @@
+/* The sender's process: messages in, the turn's work, what it remembers of TLS. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/dialer_resolver.h"
+#include "lib/smtp/class.h"
+#include "src/roles.h"
+#include "src/sender/sender.h"
+
+enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 5000 };
+
+/* --- TLS --- */
+
+struct tls_client *sender_tls(struct sender *s, bool verified) { return verified ? s->tls_verified : s->tls_any; }
+
+static bool same_address(const struct dial_address *a, const struct dial_address *b) {
+  return a->n == b->n && a->port == b->port && memcmp(a->octets, b->octets, a->n) == 0;
+}
+
+bool sender_no_tls(struct sender *s, const struct dial_address *at) {
+  uint64_t now = loop_now(s->room->loop);
+  for (size_t i = 0; i < s->no_tls_count; i++)
+    if (same_address(&s->no_tls[i].at, at)) return now < s->no_tls[i].until_ms;
+  return false;
+}
+
+/* When the table is full the one that ends first makes room. */
+void sender_remember_no_tls(struct sender *s, const struct dial_address *at) {
+  struct no_tls *place = NULL;
+  for (size_t i = 0; i < s->no_tls_count && !place; i++)
+    if (same_address(&s->no_tls[i].at, at)) place = &s->no_tls[i];
+  if (!place && s->no_tls_count < NO_TLS_MAX) place = &s->no_tls[s->no_tls_count++];
+  for (size_t i = 0; !place && i < NO_TLS_MAX; i++)
+    if (i == 0 || s->no_tls[i].until_ms < s->no_tls[0].until_ms) place = &s->no_tls[i];
+  *place = (struct no_tls){ *at, loop_now(s->room->loop) + NO_TLS_MS };
+  struct buf b;
+  buf_init(&b, 64);
+  dial_address_put(at, &b);
+  log_say(&s->room->log, LOG_E_NO_TLS, "TLS with %.*s port %u failed; for three days mail goes there in the clear",
+          SLICE_ARG(buf_slice(&b)), at->port);
+  buf_free(&b);
+}
+
+static bool make_tls(struct sender *s, struct buf *err) {
+  struct tls_client_options o = { .trust = TLS_TRUST_ANYONE, .least = TLS_LEAST_1_2 };
+  s->tls_any = tls_client_new(&o, err);
+  if (!s->tls_any) return false;
+  if (!buf_len(&s->authorities)) return true; /* said in prepare(): what must be verified fails */
+  o.trust = TLS_TRUST_GIVEN;
+  o.authorities = buf_slice(&s->authorities);
+  s->tls_verified = tls_client_new(&o, err);
+  return s->tls_verified != NULL;
+}
+
+/* --- the log --- */
+
+void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address) {
+  static const enum log_event events[SEND_FATES] = { [SEND_DELIVERED] = LOG_E_SENT, [SEND_TEMPORARY] = LOG_E_DEFERRED,
+                                                     [SEND_PERMANENT] = LOG_E_UNDELIVERABLE };
+  const struct conf_list *own = &l->sender->room->conf->reply_classes;
+  const struct smtp_class_rules rules = { own->items, own->count };
+  struct log_line line;
+  log_open(&line, &l->sender->room->log, events[o->fate]);
+  log_str(&line, LOG_F_ID, l->id);
+  log_str(&line, LOG_F_FROM, l->smtp.return_path.n ? l->smtp.return_path : SLICE("<>"));
+  log_str(&line, LOG_F_TO, address);
+  log_cstr(&line, LOG_F_STAGE, send_stage_word(o->stage));
+  if (o->code) log_num(&line, LOG_F_CODE, o->code);
+  if (o->fate != SEND_DELIVERED)
+    log_cstr(&line, LOG_F_CLASS, smtp_class_word(smtp_class_of(&rules, o->code, o->enhanced, o->text)));
+  log_str(&line, LOG_F_REASON, o->text);
+  if (l->host[0]) log_cstr(&line, LOG_F_HOST, l->host);
+  if (l->address[0]) log_cstr(&line, LOG_F_ADDRESS, l->address);
+  if (l->tls[0]) log_cstr(&line, LOG_F_TLS, l->tls);
+  log_end(&line);
+}
+
+/* --- the turn --- */
+
+static void forget_all(struct sender *s);
+
+void sender_give_up(struct sender *s) {
+  s->store = 0;
+  forget_all(s);
+  loop_later_cancel(s->room->loop, &s->turn);
+  loop_timer_free(&s->sweep);
+  loop_timer_free(&s->sign_pause);
+  tls_client_free(&s->tls_any);
+  tls_client_free(&s->tls_verified);
+}
+
+static void leave(struct sender *s) {
+  sender_give_up(s);
+  room_exit(s->room, 0);
+}
+
+static void on_turn(void *arg) {
+  struct sender *s = arg;
+  if (s->starved && s->connections < s->room->conf->sender_connections) lanes_sweep(s);
+  lanes_turn(s);
+  if (s->stop_ms && !s->connections) {
+    leave(s);
+    return;
+  }
+  if (!s->freed || !s->store || s->stop_ms) return;
+  struct buf b;
+  buf_init(&b, 8);
+  send_ready_put(&b, &(struct send_ready){ s->freed });
+  if (!b.failed) {
+    room_send(s->room, ROOM_STORE, s->store, send_ready_type, 0, buf_slice(&b), -1);
+    s->freed = 0;
+  }
+  buf_free(&b);
+}
+
+void sender_turn(struct sender *s) { loop_later(s->room->loop, &s->turn); }
+
+static void on_sweep(void *arg) {
+  struct sender *s = arg;
+  if (s->stop_ms) {
+    leave(s);
+    return;
+  }
+  lanes_sweep(s);
+  sign_sweep(s);
+  loop_timer_set(s->sweep, loop_now(s->room->loop) + SWEEP_MS);
+}
+
+/* --- messages --- */
+
+static bool take_letter(struct sender *s, const struct ipc_msg *msg) {
+  struct send_letter m;
+  bool malformed = true;
+  struct letter *l = send_letter_get(msg->payload, &m) ? letter_new(s, msg->tag, &m, &malformed) : NULL;
+  if (malformed) return false;
+  if (l && s->stop_ms) letter_free(l);
+  else if (l) sign_begin(l);
+  else room_fail(s->room, "no memory for a letter");
+  return true;
+}
+
+static bool from_store(struct sender *s, const struct ipc_msg *msg) {
+  struct letter *l = map_ptr(&s->letters, msg->tag);
+  struct send_octets octets;
+  switch (msg->type) {
+  case send_letter_type: return take_letter(s, msg);
+  case send_octets_type: return send_octets_get(msg->payload, &octets) && (!l || letter_octets(l, octets.octets));
+  case send_recall_type:
+    if (l) l->recalled = true;
+    return true;
+  default: return false;
+  }
+}
+
+static bool from_resolver(struct sender *s, const struct ipc_msg *msg) {
+  struct dns_told m;
+  struct dns_answer a;
+  if (!dns_told_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
+  lane_answer(s, msg->tag, &a);
+  return true;
+}
+
+static bool from_keys(struct sender *s, const struct ipc_msg *msg) {
+  struct dkim_signed m;
+  return dkim_signed_get(msg->payload, &m) && m.outcome < SIGN_OUTCOMES && sign_answer(s, msg->tag, &m);
+}
+
+static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
+  if (kind == ROOM_STORE) return from_store(r->arg, msg);
+  if (kind == ROOM_KEYS) return from_keys(r->arg, msg);
+  return kind == ROOM_RESOLVER && from_resolver(r->arg, msg);
+}
+
+/* --- neighbours --- */
+
+static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
+  struct sender *s = r->arg;
+  if (kind == ROOM_RESOLVER) {
+    s->resolver = number;
+    lane_ask_next(s);
+  }
+  if (kind == ROOM_KEYS) sign_keys_joined(s, number);
+  if (kind != ROOM_STORE) return;
+  s->store = number;
+  s->freed = (uint32_t)(r->conf->sender_connections < SEND_CREDIT_MAX ? r->conf->sender_connections : SEND_CREDIT_MAX);
+  sender_turn(s);
+}
+
+/* What store gave is its own again; a new store gives anew. */
+static void forget_all(struct sender *s) {
+  while (s->oldest) {
+    struct lane *l = s->oldest;
+    for (struct link *k = l->links; k; k = k->next) {
+      dial_free(&k->dial);
+      smtp_client_free(&k->client);
+    }
+    lane_drop_letters(l);
+    lane_free(l);
+  }
+  uint64_t key, value; /* those that are in no lane: being signed */
+  for (size_t i = 0; map_each(&s->letters, &i, &key, &value); i = 0) letter_free((struct letter *)(uintptr_t)value);
+  s->freed = 0;
+}
+
+static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+  struct sender *s = r->arg;
+  if (kind == ROOM_RESOLVER && number == s->resolver) {
+    s->resolver = 0;
+    lanes_resolver_lost(s);
+  }
+  if (kind == ROOM_KEYS) sign_keys_lost(s, number);
+  if (kind != ROOM_STORE || number != s->store) return;
+  s->store = 0;
+  forget_all(s);
+}
+
+/* --- life --- */
+
+static bool prepare(struct room *r, struct buf *err) {
+  struct sender *s = r->arg;
+  route_ports(r);
+  s->room = r;
+  hosts_read_own(s);
+  int why = dial_trust_read(r->conf->tls_authorities, &s->authorities);
+  if (why)
+    log_say(&r->log, LOG_E_AUTHORITIES, "%s: %s; routes that need a verified certificate will not work",
+            r->conf->tls_authorities, strerror(why));
+  return route_read_credentials(r->conf->route_passwords, &s->credentials, err);
+}
+
+static bool start(struct room *r, struct buf *err) {
+  struct sender *s = r->arg;
+  s->turn = (struct loop_later){ .fn = on_turn, .arg = s };
+  s->sweep = loop_timer_new(r->loop, on_sweep, s);
+  if (!s->sweep) {
+    buf_put_str(err, "out of memory");
+    return false;
+  }
+  loop_timer_set(s->sweep, loop_now(r->loop) + SWEEP_MS);
+  return make_tls(s, err);
+}
+
+static void stop(struct room *r) {
+  struct sender *s = r->arg;
+  s->stop_ms = loop_now(r->loop) + STOP_MS;
+  lanes_finish(s);
+  loop_timer_set(s->sweep, s->stop_ms);
+  sender_turn(s);
+}
+
+const struct room_ops sender_ops = {
+  .kind = ROOM_SENDER,
+  .prepare = prepare,
+  .start = start,
+  .message = message,
+  .peer_joined = peer_joined,
+  .peer_lost = peer_lost,
+  .stop = stop,
+};
+
+struct sender *sender_new(void) {
+  struct sender *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  map_init(&s->letters);
+  map_init(&s->lanes);
+  map_init(&s->asking);
+  s->last_asking = &s->first_asking;
+  s->last_signing = &s->first_signing;
+  buf_init(&s->authorities, SENDER_AUTHORITIES_MAX);
+  buf_init(&s->credentials.file, 65 * 1024);
+  return s;
+}
+
+void sender_free(struct sender **ptr) {
+  struct sender *s = *ptr;
+  if (!s) return;
+  buf_free(&s->authorities);
+  buf_wipe(&s->credentials.file);
+  map_free(&s->letters);
+  map_free(&s->lanes);
+  map_free(&s->asking);
+  free(s);
+  *ptr = NULL;
+}
+
+int sender_main(int argc, char **argv) {
+  struct sender *s = sender_new();
+  if (!s) return 75;
+  int code = room_run(&sender_ops, s);
+  sender_free(&s);
+  return code;
+}

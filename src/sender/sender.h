@@ -1,0 +1,299 @@
+/* The role that sends mail to other servers: it takes letters from store, finds their servers through the resolver, hands
+ * them over by SMTP or LMTP, and reports to store what became of each recipient.
+ *
+ *   store ──letter──► (sign: body hash, keys) ──► lane (one for each next hop) ──► link (one connection) ──verdicts──► result ──► store
+ *                       │ resolver: which hosts?          │ lib/dial, lib/smtp/client
+ *
+ * Invariants:
+ *  1. A letter is in exactly one place: being signed (or converted), a queue of its lane, a link's session, or on its way into
+ *     a result.
+ *  2. Every letter is reported once, with an outcome for each recipient, unless store is lost first.
+ *  3. store is told of room for as many letters as were reported; letters here never exceed SEND_CREDIT_MAX.
+ *  4. A lane without letters and links is freed LANE_REST_MS later; a link without letters says QUIT after
+ *     LINK_IDLE_MS.
+ * It opens no file after its start, listens nowhere, and dials the ports that `remote_port` and `routes` name. */
+#ifndef QASID_SENDER_H
+#define QASID_SENDER_H
+
+#include "ipc/sender_keys.h"
+#include "ipc/sender_store.h"
+#include "lib/base/arena.h"
+#include "lib/base/map.h"
+#include "lib/dial/dial.h"
+#include "lib/dns/dns.h"
+#include "lib/mail/seven.h"
+#include "lib/room/room.h"
+#include "lib/smtp/client.h"
+
+enum {
+  LANE_HOSTS_MAX = 8,        /* mail exchangers that are tried */
+  LANE_ADDRESSES_MAX = 16,   /* addresses of them, in all */
+  LANE_REST_MS = 60 * 1000,
+  LANE_HOSTS_MS = 10 * 60 * 1000, /* then its hosts are looked up again */
+  LANE_CONNECTIONS_FIRST = 2,
+  LINK_IDLE_MS = 2000,
+  LETTER_ROUNDS_MAX = 5,     /* connections that one letter is taken along by */
+  LETTER_MEMORY = 512 * 1024,
+  SIGN_QUESTIONS = 4,        /* open at keys: while it signs, a handshake waits for so many at most */
+  SIGN_PATIENCE_MS = 60 * 1000, /* for octets from store and a signature; then the message waits in the queue */
+  SIGN_PAUSE_MS = 50,        /* after "busy" */
+  QUESTIONS_MAX = 100,       /* open at the resolver; the other lanes wait */
+  STOP_MS = 5000,            /* for sessions under way to end, when the process is to stop */
+  NO_TLS_MAX = 1000,         /* addresses whose TLS is remembered as broken */
+  NO_TLS_MS = 3 * 24 * 3600 * 1000,
+  OWN_ADDRESSES_MAX = 256,
+  WHY_MAX = 240,
+  CONVERTED_MAX = 512 * 1024, /* of a converted letter, in hand: what one piece and one header become */
+  CONVERTED_PIECE = 16 * 1024,
+};
+
+struct lane;
+struct link;
+struct signing;
+struct sender;
+
+/* --- letter.c --- */
+struct letter {
+  struct smtp_letter smtp; /* first: what the session has. rcpts: those that have no outcome yet */
+  struct letter *next;     /* in the lane's queue */
+  struct sender *sender;
+  struct lane *lane;
+  struct link *link;       /* whose session has it */
+  uint64_t tag;
+  struct arena memory;
+  struct slice id, destination, signer;
+  struct slice first;      /* the octets that came with it */
+  struct slice prefix;     /* our fields in front of them; smtp.size counts them too */
+  struct signing *signing; /* until it is signed, or known not to be; then NULL */
+  uint64_t size;           /* of the message as store has it; smtp.size: of what is sent */
+  uint64_t at;             /* octets of it, behind those of the prefix, that were given to the session or its converter */
+  struct buf chunk;        /* more of them, from store */
+  struct seven *seven;     /* it is sent in seven bits: the converter, */
+  struct buf plan, converted; /* its plan, and octets on their way */
+  bool asked, unreadable, recalled;
+  bool stale; /* what was asked for is no longer wanted: it is read from the beginning again */
+  bool ended;              /* it is reported when those octets are there */
+  unsigned rounds;
+  struct smtp_letter_rcpt *rcpts;
+  uint64_t *rows;          /* of smtp.rcpts, in its order */
+  struct buf outcomes;     /* list of struct send_outcome */
+  bool obstructed;         /* the last session lacked something that some of its recipients need */
+  uint8_t refused;         /* hosts of the lane that do: a bit each */
+  uint8_t obstacles;       /* and what: a bit for each enum smtp_obstacle */
+  bool unreachable;
+  char host[256], address[64], tls[48];
+};
+
+/* From store's message. NULL with *ret_malformed, or without memory. */
+struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m, bool *ret_malformed);
+void letter_free(struct letter *l);
+/* The source's read(). */
+enum smtp_source_says letter_read(struct letter *l, struct buf *out, size_t most);
+/* It is read from the beginning again. */
+void letter_rewind(struct letter *l);
+/* A session gave it back: outcomes are noted. False: some recipients are to be tried again; `obstructed`: at another host. */
+bool letter_take_verdicts(struct letter *l);
+/* No host is left: what some recipient needs none has, and `why` more is to be said. Reported, too. */
+void letter_give_up(struct letter *l, const char *why);
+/* Every recipient without an outcome gets this one. */
+void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage, uint16_t code,
+                   const uint8_t enhanced[3], struct slice text);
+/* All outcomes are there: store is told, the letter freed; when octets are on their way, as soon as they have come. */
+void letter_report(struct letter *l);
+/* store's octets. False: nobody asked. */
+bool letter_octets(struct letter *l, struct slice octets);
+
+/* More octets from the message's `offset` on. */
+void letter_ask(struct letter *l, uint64_t offset);
+
+/* --- sign.c --- */
+
+/* Hashes the message, has it signed for its signer, and gives it to its lane; without a signer at once. */
+void sign_begin(struct letter *l);
+/* No host takes 8-bit octets: the letter, which is in no lane now, is made one of seven bits, signed anew and given to its lane; or
+ * given up. */
+void sign_convert(struct letter *l);
+/* Octets that it asked for. */
+void sign_octets(struct letter *l, struct slice octets);
+/* Octets of an earlier reading came and were passed over: it may ask now. */
+void sign_resume(struct letter *l);
+bool sign_answer(struct sender *s, uint64_t question, const struct dkim_signed *a);
+/* keys is there, or was lost: what was asked there is asked again. */
+void sign_keys_joined(struct sender *s, uint32_t number);
+void sign_keys_lost(struct sender *s, uint32_t number);
+/* Those that have waited too long go back to the queue. */
+void sign_sweep(struct sender *s);
+/* The letter is no longer to be signed. */
+void sign_drop(struct letter *l);
+
+/* --- route.c: the option `routes` --- */
+enum route_tls { ROUTE_OPPORTUNISTIC, ROUTE_REQUIRED, ROUTE_VERIFIED, ROUTE_NO_TLS };
+struct route {
+  bool direct;       /* by the destination's own MX records */
+  char host[256];
+  uint16_t port;
+  enum route_tls tls;
+  bool implicit_tls, lmtp;
+  struct slice user, secret; /* borrowed from the sender */
+};
+struct credentials {
+  struct buf file; /* lines "HOST USER PASSWORD" */
+};
+/* False: a line of `routes` is wrong (check-config says which); the destination's mail waits. */
+bool route_for(const struct sender *s, struct slice destination, struct route *ret);
+/* The port of each route, for the sandbox. */
+void route_ports(struct room *r);
+/* The file of passwords, before the process is confined. False with a sentence. */
+bool route_read_credentials(const char *path, struct credentials *c, struct buf *err);
+
+/* --- hosts.c --- */
+struct lane_address {
+  struct dial_address at;
+  uint8_t host; /* place in lane.hosts */
+};
+enum hosts_found { HOSTS_FOUND, HOSTS_LATER, HOSTS_NEVER };
+struct hosts {
+  char names[LANE_HOSTS_MAX][256];
+  size_t name_count;
+  struct lane_address addresses[LANE_ADDRESSES_MAX];
+  size_t count;
+};
+struct hosts_verdict {
+  enum hosts_found found;
+  uint8_t enhanced[3];
+  char why[WHY_MAX];
+};
+/* Which addresses to try, in their order, and if none: why, and for how long. */
+struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a, const struct route *r,
+                                     const char *name, struct hosts *ret);
+/* Our own addresses, before the process is confined. */
+void hosts_read_own(struct sender *s);
+
+/* --- lane.c --- */
+enum lane_state { LANE_WAITS_FOR_DNS, LANE_ASKS, LANE_READY };
+struct lane {
+  struct lane *next;       /* of the same hash */
+  struct lane *older, *newer; /* of all */
+  struct lane *next_asking;
+  struct sender *sender;
+  char name[SEND_DESTINATION_MAX + 1];
+  struct route route;
+  enum lane_state state;
+  uint64_t question;       /* the tag at the resolver */
+  struct hosts hosts;
+  struct letter *first, **last; /* waiting */
+  size_t waiting;
+  struct letter *picky;    /* waiting for a host that has what others lack: refused is not 0 */
+  struct link *links;
+  unsigned connections, want; /* connections: links that are not over */
+  uint64_t rest_ms;        /* when it is freed, if nothing comes; 0: something is to be done */
+  uint64_t found_ms;       /* when `hosts` was looked up */
+  struct lane *next_marked;
+  bool marked;             /* to be looked at at the end of this turn */
+};
+
+/* Takes the letter. */
+void lane_take(struct sender *s, struct letter *l, struct slice destination);
+void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
+/* The next letter for a link of it, or NULL. */
+struct letter *lane_next(struct link *k);
+/* A letter that this host of the lane cannot take: another may. */
+void lane_refused(struct lane *l, struct letter *x, const char *host);
+/* There is something for such a link. */
+bool lane_has_work(const struct link *k);
+/* It comes again, before the others. */
+void lane_put_back(struct lane *l, struct letter *x);
+/* Connects, asks, wakes: whatever there is to be done. */
+void lane_go(struct lane *l);
+/* No address could be spoken to: what waits for them is put off, unless another link goes on. */
+void lane_failed(struct link *k);
+void lane_free(struct lane *l);
+/* What waits in it is store's again. */
+void lane_drop_letters(struct lane *l);
+/* It is looked at at the end of this turn: links that are over are freed, others go on. */
+void lane_mark(struct lane *l);
+void lanes_turn(struct sender *s);
+/* All lanes: those at rest are freed, those that lacked a connection get one. */
+void lanes_sweep(struct sender *s);
+/* The process is to stop: letters that wait are dropped, sessions end after the one under way. */
+void lanes_finish(struct sender *s);
+void lanes_resolver_lost(struct sender *s);
+void lane_ask_next(struct sender *s);
+
+/* --- link.c --- */
+struct link {
+  struct link *next;
+  struct lane *lane;
+  struct dial *dial;
+  struct smtp_client *client;
+  size_t at;        /* which of the lane's addresses is under way */
+  uint8_t avoids;   /* hosts that it does not go to, a bit each: it is there for picky letters, and for them only */
+  struct dial_address address;
+  char host[256];   /* whose it is */
+  bool again;       /* to be connected at the end of this turn */
+  bool no_tls;      /* its TLS failed, or did before: without */
+  bool over;
+  bool worked;      /* a session of it was ready */
+  unsigned sent;    /* letters of the present session that it decided */
+  struct smtp_verdict why; /* of the last address that failed */
+  char why_host[256], why_address[64];
+};
+bool sender_link_open(struct lane *l, uint8_t avoids);
+/* Connects to the next address, or gives up. */
+void sender_link_go(struct link *k);
+void sender_link_free(struct link *k);
+void sender_link_wake(struct link *k);
+
+/* --- main.c --- */
+struct no_tls {
+  struct dial_address at;
+  uint64_t until_ms;
+};
+struct sender {
+  struct room *room;
+  struct map letters;      /* by tag */
+  struct map lanes;        /* by hash of the name */
+  struct map asking;       /* lanes by the tag of their question */
+  struct lane *oldest, *newest;
+  struct lane *first_asking, **last_asking; /* waiting for a place at the resolver */
+  size_t questions;
+  uint64_t question;
+  unsigned connections;
+  uint32_t freed;          /* letters reported since store was told of room */
+  uint32_t store, resolver, keys; /* process numbers; 0: none now */
+  struct signing *first_signing, **last_signing; /* hashed, waiting for a place at keys */
+  struct {
+    uint64_t number; /* of the question; 0: free */
+    struct letter *letter; /* NULL: dropped meanwhile */
+  } signings[SIGN_QUESTIONS];
+  uint64_t sign_question;
+  struct loop_timer *sign_pause;
+  bool sign_paused;
+  bool starved;            /* some lane found no connection left */
+  struct lane *marked;
+  struct buf authorities;
+  struct tls_client *tls_any, *tls_verified;
+  struct credentials credentials;
+  struct dial_address own[OWN_ADDRESSES_MAX];
+  size_t own_count;
+  struct no_tls no_tls[NO_TLS_MAX];
+  size_t no_tls_count;
+  struct loop_later turn;
+  struct loop_timer *sweep;
+  uint64_t stop_ms;        /* stopping: what is under way is given up then; 0: not so */
+};
+/* The process without the shell that runs it (lib/room): the simulated world has its own. NULL without memory. */
+extern const struct room_ops sender_ops;
+struct sender *sender_new(void);
+void sender_free(struct sender **s);
+/* Whatever is under way is store's again; nothing is left on the loop. Before sender_free(), if start() was called. */
+void sender_give_up(struct sender *s);
+/* At the end of this turn: store hears of room, lanes go on. */
+void sender_turn(struct sender *s);
+struct tls_client *sender_tls(struct sender *s, bool verified);
+bool sender_no_tls(struct sender *s, const struct dial_address *at);
+void sender_remember_no_tls(struct sender *s, const struct dial_address *at);
+/* One attempt at one recipient, in the log. */
+void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address);
+
+#endif

@@ -1,0 +1,336 @@
+/* A letter is signed before it goes to its lane (DKIM, RFC 6376; docs/design/dkim.md):
+ *
+ *   PLANS    a letter that has to become one of seven bits (lib/mail/seven.h): its octets are looked through first
+ *   HASHES   its octets, as they will be sent, go through dkim_scan: those that came with it, then what store sends (send_read)
+ *   WAITS    the hash and the canonical header are there; at most SIGN_QUESTIONS are open at keys
+ *   ASKED    keys makes the fields
+ *
+ * What cannot be signed (no From:, a limit of lib/mail/dkim.h) goes unsigned; when the keys of its domain cannot be used,
+ * `dkim_key_trouble` decides. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/tls/digest.h"
+#include "src/sender/sender.h"
+
+struct signing {
+  struct letter *letter;
+  struct signing *next;  /* WAITS */
+  bool waits;
+  bool plans;
+  uint64_t since_ms;
+  uint64_t at;           /* PLANS, HASHES: octets seen */
+  uint64_t put;          /* octets that the converter made of them */
+  struct dkim_scan scan;
+  struct digest_run *hash;
+  uint8_t body_hash[DKIM_HASH];
+  struct buf names, input;
+};
+
+static void on_body(void *arg, struct slice octets) { digest_put(arg, octets); }
+
+/* --- life --- */
+
+static struct signing *signing_new(struct letter *l) {
+  struct signing *g = calloc(1, sizeof *g);
+  if (!g) return NULL;
+  g->letter = l;
+  g->since_ms = loop_now(l->sender->room->loop);
+  buf_init(&g->names, DKIM_NAMES_MAX);
+  buf_init(&g->input, DKIM_INPUT_MAX);
+  g->hash = digest_begin(DIGEST_SHA256);
+  dkim_scan_begin(&g->scan, on_body, g->hash);
+  l->signing = g;
+  return g;
+}
+
+static void unqueue(struct sender *s, struct signing *g) {
+  struct signing **at = &s->first_signing;
+  if (!g->waits) return;
+  while (*at != g) at = &(*at)->next;
+  *at = g->next;
+  if (!g->next) s->last_signing = at;
+  g->waits = false;
+}
+
+void sign_drop(struct letter *l) {
+  struct signing *g = l->signing;
+  struct sender *s = l->sender;
+  if (!g) return;
+  l->signing = NULL;
+  unqueue(s, g);
+  for (size_t i = 0; i < SIGN_QUESTIONS; i++)
+    if (s->signings[i].letter == l) s->signings[i].letter = NULL;
+  digest_end(&g->hash, NULL);
+  dkim_scan_free(&g->scan);
+  buf_free(&g->names);
+  buf_free(&g->input);
+  free(g);
+}
+
+/* --- its end --- */
+
+static void go_on(struct letter *l) {
+  struct sender *s = l->sender;
+  sign_drop(l);
+  letter_rewind(l);
+  if (s->stop_ms) letter_free(l); /* it is store's again */
+  else lane_take(s, l, l->destination);
+}
+
+static void unsigned_then(struct letter *l, const char *why) {
+  struct log_line line;
+  log_open(&line, &l->sender->room->log, LOG_E_UNSIGNED);
+  log_str(&line, LOG_F_ID, l->id);
+  log_str(&line, LOG_F_FROM, l->smtp.return_path.n ? l->smtp.return_path : SLICE("<>"));
+  log_cstr(&line, LOG_F_REASON, why);
+  log_end(&line);
+  go_on(l);
+}
+
+static void put_off(struct letter *l, const char *why) {
+  static const uint8_t enhanced[3] = { 4, 7, 5 }; /* RFC 3463 §3.8: cryptographic failure */
+  char text[WHY_MAX];
+  snprintf(text, sizeof text, "%s: %.*s", why, SLICE_ARG(slice_first(l->signer, 150)));
+  sign_drop(l);
+  letter_decide(l, SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, enhanced, slice_str(text));
+  letter_report(l);
+}
+
+static void key_trouble(struct letter *l) {
+  if (l->sender->room->conf->dkim_key_trouble == CONF_DKIM_KEY_TROUBLE_SEND)
+    unsigned_then(l, "the DKIM keys of its domain cannot be used");
+  else
+    put_off(l, "the DKIM keys of this domain cannot be used (qasid dkim list, dkim_key_trouble)");
+}
+
+static void prefix_then(struct letter *l, struct slice fields) {
+  l->prefix = arena_copy(&l->memory, fields);
+  if (!l->prefix.p) {
+    l->prefix = SLICE_NONE;
+    put_off(l, "no memory for the signature for");
+    return;
+  }
+  l->smtp.size += fields.n;
+  go_on(l);
+}
+
+/* --- asking keys --- */
+
+static void sign_go(struct sender *s);
+
+static void on_pause_over(void *arg) {
+  struct sender *s = arg;
+  s->sign_paused = false;
+  sign_go(s);
+}
+
+static void put_question(struct sender *s, size_t place, struct signing *g) {
+  struct buf b;
+  buf_init(&b, 70 * 1024);
+  dkim_sign_put(&b, &(struct dkim_sign){ g->letter->signer, buf_slice(&g->names), slice_of(g->body_hash, sizeof g->body_hash),
+                                         buf_slice(&g->input) });
+  s->signings[place].number = ++s->sign_question;
+  s->signings[place].letter = g->letter;
+  if (!b.failed) room_send(s->room, ROOM_KEYS, s->keys, dkim_sign_type, s->sign_question, buf_slice(&b), -1);
+  else s->signings[place].number = 0; /* no memory: it is put off when it has waited too long */
+  buf_free(&b);
+}
+
+static void sign_go(struct sender *s) {
+  for (size_t i = 0; i < SIGN_QUESTIONS && s->keys && !s->sign_paused && s->first_signing; i++) {
+    if (s->signings[i].number) continue;
+    struct signing *g = s->first_signing;
+    unqueue(s, g);
+    put_question(s, i, g);
+  }
+}
+
+static void queue(struct sender *s, struct signing *g) {
+  g->next = NULL;
+  g->waits = true;
+  *s->last_signing = g;
+  s->last_signing = &g->next;
+}
+
+static void pause_asking(struct sender *s) {
+  if (!s->sign_pause) s->sign_pause = loop_timer_new(s->room->loop, on_pause_over, s);
+  s->sign_paused = s->sign_pause != NULL;
+  if (s->sign_paused) loop_timer_set(s->sign_pause, loop_now(s->room->loop) + SIGN_PAUSE_MS);
+}
+
+static void take_answer(struct sender *s, struct letter *l, const struct dkim_signed *a) {
+  switch ((enum sign_outcome)a->outcome) {
+  case SIGN_DONE: prefix_then(l, a->fields); break;
+  case SIGN_NO_KEY: go_on(l); break;
+  case SIGN_BUSY:
+    queue(s, l->signing);
+    pause_asking(s);
+    break;
+  default: key_trouble(l);
+  }
+}
+
+/* False: nobody asked. */
+bool sign_answer(struct sender *s, uint64_t question, const struct dkim_signed *a) {
+  for (size_t i = 0; i < SIGN_QUESTIONS; i++) {
+    if (!question || s->signings[i].number != question) continue;
+    struct letter *l = s->signings[i].letter;
+    s->signings[i].number = 0;
+    s->signings[i].letter = NULL;
+    if (l) take_answer(s, l, a);
+    sign_go(s);
+    return true;
+  }
+  return false;
+}
+
+void sign_keys_joined(struct sender *s, uint32_t number) {
+  s->keys = number;
+  sign_go(s);
+}
+
+void sign_keys_lost(struct sender *s, uint32_t number) {
+  if (number != s->keys) return;
+  s->keys = 0;
+  for (size_t i = 0; i < SIGN_QUESTIONS; i++) {
+    struct letter *l = s->signings[i].letter;
+    s->signings[i].number = 0;
+    s->signings[i].letter = NULL;
+    if (l) queue(s, l->signing);
+  }
+}
+
+/* --- hashing --- */
+
+static void hashed(struct letter *l) {
+  struct signing *g = l->signing;
+  dkim_scan_end(&g->scan);
+  struct slice header = buf_slice(&g->scan.header);
+  enum dkim_fit fit = g->scan.header.failed ? DKIM_TOO_BIG : dkim_choose(header, &g->names);
+  if (fit == DKIM_FITS) fit = dkim_input(header, buf_slice(&g->names), &g->input);
+  if (!digest_end(&g->hash, g->body_hash)) {
+    put_off(l, "no memory for the signature for");
+  } else if (fit != DKIM_FITS) {
+    unsigned_then(l, fit == DKIM_NO_FROM ? "it has no From field" : "its header is too large to be signed");
+  } else {
+    dkim_scan_free(&g->scan);
+    queue(l->sender, g);
+    sign_go(l->sender);
+  }
+}
+
+static void take_octets(struct letter *l, struct slice octets);
+
+/* What the converter has made. */
+static void take_converted(struct letter *l) {
+  struct signing *g = l->signing;
+  struct slice text = buf_slice(&l->converted);
+  if (l->signer.n) dkim_scan_put(&g->scan, text);
+  g->put += text.n;
+  if (!l->converted.failed) buf_reset(&l->converted);
+}
+
+static void put_through(struct letter *l, struct slice octets) {
+  struct signing *g = l->signing;
+  if (!l->seven) dkim_scan_put(&g->scan, octets);
+  else if (g->plans) seven_put(l->seven, octets, NULL);
+  for (struct slice rest = octets; l->seven && !g->plans && rest.n; rest = slice_from(rest, CONVERTED_PIECE)) {
+    seven_put(l->seven, slice_first(rest, CONVERTED_PIECE), &l->converted);
+    take_converted(l);
+  }
+}
+
+/* All was looked through: it is read again and converted, or cannot be. */
+static void planned(struct letter *l) {
+  struct signing *g = l->signing;
+  seven_end(l->seven, NULL);
+  enum seven_verdict v = l->seven->verdict;
+  seven_free(l->seven);
+  if (v != SEVEN_CAN) {
+    free(l->seven);
+    l->seven = NULL;
+    sign_drop(l);
+    letter_give_up(l, seven_why(v));
+    return;
+  }
+  seven_begin(l->seven, &l->plan, true);
+  g->plans = false;
+  g->at = 0;
+  take_octets(l, l->first);
+}
+
+static void converted(struct letter *l) {
+  seven_end(l->seven, &l->converted);
+  take_converted(l);
+  l->smtp.size = l->signing->put;
+  l->smtp.eight_bit = false;
+  if (l->converted.failed) put_off(l, "no memory for a message in 7 bits for");
+  else if (l->signer.n) hashed(l);
+  else go_on(l);
+}
+
+static void take_octets(struct letter *l, struct slice octets) {
+  struct signing *g = l->signing;
+  put_through(l, octets);
+  g->at += octets.n;
+  if (g->at == l->size && g->plans) planned(l);
+  else if (g->at == l->size && l->seven) converted(l);
+  else if (g->at == l->size || (!l->seven && g->scan.header.failed)) hashed(l);
+  else sign_resume(l);
+}
+
+void sign_resume(struct letter *l) {
+  if (l->asked) return; /* an earlier reading's octets come first */
+  letter_ask(l, l->signing->at);
+  if (l->unreadable) put_off(l, "no memory for the signature for");
+}
+
+void sign_octets(struct letter *l, struct slice octets) {
+  if (octets.n && octets.n <= l->size - l->signing->at) take_octets(l, octets);
+  else put_off(l, "the message cannot be read to be signed for");
+}
+
+static void begin(struct letter *l, bool plans) {
+  struct signing *g = signing_new(l);
+  if (g && g->hash) {
+    g->plans = plans;
+    take_octets(l, l->first);
+    return;
+  }
+  sign_drop(l);
+  room_fail(l->sender->room, "no memory for a signature"); /* store takes its letters back */
+}
+
+void sign_begin(struct letter *l) {
+  if (l->signer.n) begin(l, false);
+  else lane_take(l->sender, l, l->destination);
+}
+
+void sign_convert(struct letter *l) {
+  l->seven = malloc(sizeof *l->seven);
+  if (!l->seven) {
+    room_fail(l->sender->room, "no memory for a message in 7 bits");
+    return;
+  }
+  seven_begin(l->seven, &l->plan, false);
+  l->prefix = SLICE_NONE; /* the signatures were of what could not be sent */
+  l->refused = 0;
+  begin(l, true);
+}
+
+/* --- patience --- */
+
+static bool is_late(const struct letter *l, uint64_t now_ms) {
+  return l->signing && (l->recalled || now_ms - l->signing->since_ms > SIGN_PATIENCE_MS);
+}
+
+void sign_sweep(struct sender *s) {
+  uint64_t key, value, now = loop_now(s->room->loop);
+  for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
+    struct letter *l = (struct letter *)(uintptr_t)value;
+    if (!is_late(l, now)) continue;
+    put_off(l, l->asked ? "the message cannot be read to be signed for" : "the keys process does not answer for");
+    i = 0; /* the table has changed */
+  }
+}

@@ -1,0 +1,92 @@
+/* What the log says of mail: one line for each recipient, one for each message, one for each other refusal,
+ * so that who, to whom and why can be read from any of them alone. */
+#include "src/smtpd/private.h"
+
+#include <stdio.h>
+
+enum { SHOWN_MAX = 300 };
+
+static void put_code(struct log_line *l, enum smtp_outcome o) {
+  const struct smtp_outcome_row *row = smtp_outcome_row(o);
+  char code[24];
+  snprintf(code, sizeof code, "%u%s%s", row->code, *row->enhanced ? " " : "", row->enhanced);
+  log_cstr(l, LOG_F_CODE, code);
+  log_cstr(l, LOG_F_REASON, row->text);
+}
+
+static const char *verdict_of(enum smtp_outcome o) {
+  unsigned code = smtp_outcome_row(o)->code;
+  return code < 400 ? "accepted" : code < 500 ? "later" : "refused";
+}
+
+static void put_sender(struct log_line *l, const struct transaction *tx) {
+  struct slice sender = buf_slice(&tx->sender);
+  log_str(l, LOG_F_FROM, sender.n ? sender : SLICE("<>"));
+}
+
+/* `why` is NULL, or why it was abandoned. */
+static void put_end(struct log_line *l, enum smtp_outcome o, const char *why) {
+  log_cstr(l, LOG_F_VERDICT, why ? "abandoned" : verdict_of(o));
+  if (why) log_cstr(l, LOG_F_REASON, why);
+  else put_code(l, o);
+}
+
+static void log_id(struct session *s, struct log_line *l) {
+  struct buf id;
+  if (s->state != ST_BODY) return;
+  buf_init(&id, 64);
+  smtpd_put_id(s, &id);
+  log_str(l, LOG_F_ID, buf_slice(&id));
+  buf_free(&id);
+}
+
+static void log_rcpt(struct session *s, struct slice to, enum smtp_outcome o, const char *why) {
+  struct log_line l;
+  if (!proto_log(&s->proto, &l, LOG_E_RECIPIENT)) return;
+  log_id(s, &l);
+  put_sender(&l, s->tx);
+  log_str(&l, LOG_F_TO, slice_first(to, SMTP_PATH_MAX));
+  put_end(&l, o, why);
+  log_end(&l);
+}
+
+void smtpd_log_recipient(struct session *s, struct slice to, enum smtp_outcome o) { log_rcpt(s, to, o, NULL); }
+
+static void log_message(struct session *s, enum smtp_outcome o, const char *why) {
+  const struct transaction *tx = s->tx;
+  struct log_line l;
+  if (!proto_log(&s->proto, &l, LOG_E_MESSAGE)) return;
+  log_id(s, &l);
+  put_sender(&l, tx);
+  struct slice id = message_id_value(&tx->message_id);
+  if (id.n) log_str(&l, LOG_F_MESSAGE_ID, id);
+  log_num(&l, LOG_F_SIZE, tx->data.clean.octets);
+  log_num(&l, LOG_F_RECIPIENTS, tx->rcpt_count);
+  if (s->secure) log_cstr(&l, LOG_F_TLS, s->tls);
+  if (s->logged_in) log_str(&l, LOG_F_LOGIN, buf_slice(&s->user));
+  put_end(&l, o, why);
+  log_end(&l);
+}
+
+/* All that the client was told would be taken, and (`why`) what it asked about and left before the answer. */
+static void log_transaction(struct session *s, enum smtp_outcome o, const char *why) {
+  struct transaction *tx = s->tx;
+  struct slice to, list = buf_slice(&tx->rcpts), asked = buf_slice(&tx->asked);
+  if (tx->logged) return;
+  tx->logged = true;
+  while (ipc_list_next(&list, &to)) log_rcpt(s, to, o, why);
+  while (ipc_list_next(&asked, &to)) log_rcpt(s, to, o, why);
+  if (s->state == ST_BODY) log_message(s, o, why);
+}
+
+void smtpd_log_transaction(struct session *s, enum smtp_outcome o) { log_transaction(s, o, NULL); }
+void smtpd_log_abandoned(struct session *s, const char *why) { log_transaction(s, SMTP_OK, why); }
+
+void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcome o) {
+  struct log_line l;
+  if (smtp_outcome_row(o)->code < 400 || !proto_log(&s->proto, &l, LOG_E_REFUSED)) return;
+  if (buf_len(&s->helo)) log_str(&l, LOG_F_HELO, buf_slice(&s->helo));
+  log_str(&l, LOG_F_COMMAND, slice_first(command, SHOWN_MAX));
+  put_code(&l, o);
+  log_end(&l);
+}

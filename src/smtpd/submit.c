@@ -1,0 +1,73 @@
+/* A message that somebody who has logged in submits (RFC 6409). Its header waits in tx->body until it is whole; then it is
+ * mended and read at once (lib/mail/submit.h), so that nothing of it has gone to store before. */
+#include "src/smtpd/private.h"
+
+#include "lib/mail/submit.h"
+
+struct slice smtpd_login_domain(const struct session *s) {
+  struct slice user = buf_slice(&s->user);
+  ptrdiff_t at = slice_rfind(user, '@');
+  struct slice domain = at < 0 ? SLICE_NONE : slice_from(user, (size_t)at + 1);
+  return address_is_domain(domain) ? domain : slice_str(s->service->address_domain);
+}
+
+void smtpd_submit_begin(struct session *s) {
+  struct transaction *tx = s->tx;
+  tx->held = s->service->submission && s->logged_in;
+  if (tx->held) tx->body.max = SMTPD_HEADER_MAX;
+}
+
+/* The header is followed by an empty line, or by the end. In what stands before `seen` there is none. */
+static bool is_whole(struct slice message, size_t seen, bool end) {
+  struct slice new = slice_from(message, seen < 3 ? 0 : seen - 3);
+  return end || slice_starts(message, SLICE("\r\n")) || slice_search(new, SLICE("\r\n\r\n")) >= 0;
+}
+
+static struct submit_with with(const struct session *s, struct slice id) {
+  struct slice user = buf_slice(&s->user);
+  bool adds = s->service->add_from && slice_find(user, '@') > 0 && (s->tx->utf8 || !slice_has_high(user));
+  return (struct submit_with){
+    .domain = smtpd_login_domain(s),
+    .author = adds ? user : SLICE_NONE,
+    .hostname = slice_str(s->service->hostname),
+    .id = id,
+    .now_s = s->proto.wall_s,
+  };
+}
+
+/* Lines of addresses as a list. */
+static void keep_authors(struct transaction *tx, struct slice lines) {
+  while (lines.n) ipc_list_put(&tx->authors, slice_split(&lines, '\n'));
+}
+
+/* The mended message takes the place of the one that came. */
+static void replace(struct transaction *tx, struct slice mended) {
+  buf_truncate(&tx->body, tx->own);
+  tx->body.max = tx->own + mended.n > IPC_CHUNK ? tx->own + mended.n : IPC_CHUNK;
+  buf_put(&tx->body, mended);
+}
+
+enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end) {
+  struct transaction *tx = s->tx;
+  struct slice message = slice_from(buf_slice(&tx->body), tx->own);
+  struct buf id, mended, authors;
+  if (!is_whole(message, before - tx->own, end)) return SMTP_OK;
+  buf_init(&id, 64);
+  buf_init(&mended, 4 * SMTPD_HEADER_MAX);
+  buf_init(&authors, 4 * SMTPD_HEADER_MAX);
+  smtpd_put_id(s, &id);
+  size_t n = header_end(message);
+  struct submit_with w = with(s, buf_slice(&id));
+  enum submit_verdict v = submit_header(slice_first(message, n), &w, &mended, &authors);
+  buf_put(&mended, slice_from(message, n));
+  bool failed = id.failed || mended.failed || authors.failed;
+  if (!failed) replace(tx, buf_slice(&mended));
+  keep_authors(tx, buf_slice(&authors));
+  tx->held = false;
+  bool many = tx->authors.failed; /* more than any message has */
+  buf_free(&id), buf_free(&mended), buf_free(&authors);
+  if (many) buf_reset(&tx->authors);
+  if (failed) return SMTP_TROUBLE;
+  if (v == SUBMIT_NO_FROM) return SMTP_NO_FROM;
+  return (many || v == SUBMIT_UNCLEAR) && s->service->check_authors ? SMTP_FROM_UNCLEAR : SMTP_OK;
+}

@@ -1,0 +1,125 @@
+/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check or bulk add, which takes all rows that
+ * were put.
+ *
+ * A row is four values: its line in the administrator's file, the address, the quota ("" for the option's), aliases
+ * that lead to it (separated by blanks). All rows are looked at before any is written; one that is wrong is a row of the
+ * answer (line, what), and then nothing is written. What is written is one transaction; its answer is the
+ * numbers of the mailboxes. A mailbox that is there already is taken as it is: a command that was interrupted left it
+ * without its login, and auth knows of those that have one. */
+#include "src/store/admin_directory.h"
+
+enum { BULK_OCTETS_MAX = 64 * 1024 * 1024, BULK_ROWS_MAX = 20000 };
+
+static void bulk_put(struct store *s, struct admin_job *a) {
+  struct session *ss = a->job.session;
+  if (!ss->bulk.max) buf_init(&ss->bulk, BULK_OCTETS_MAX);
+  buf_put(&ss->bulk, a->words[0]);
+  if (!ss->bulk.failed) return;
+  buf_free(&ss->bulk);
+  admin_say(a, CLI_USAGE, "that is too much at once (64M)");
+}
+
+struct bulk_row {
+  struct slice line, address, quota, aliases;
+};
+
+static bool next_row(struct slice *rows, struct bulk_row *ret) {
+  return ipc_list_next(rows, &ret->line) && ipc_list_next(rows, &ret->address) && ipc_list_next(rows, &ret->quota) &&
+         ipc_list_next(rows, &ret->aliases);
+}
+
+static bool next_alias(struct slice *rest, struct slice *ret) {
+  do *ret = slice_split(rest, ' ');
+  while (!ret->n && rest->p);
+  return ret->n > 0;
+}
+
+/* What is wrong with it was said in the job's text. */
+static enum db_result look_at(struct store_engine *e, struct admin_job *a, const struct bulk_row *row) {
+  struct admin_address x;
+  struct slice rest = row->aliases, alias;
+  int64_t quota;
+  enum db_result r;
+  if (row->quota.n && !admin_quota(a, row->quota, &quota)) return DB_OK;
+  if (!admin_get_address(e, a, row->address, &x, &r) || !admin_is_no_star(a, &x)) return r;
+  if (x.there && !x.account) return admin_say(a, CLI_EXISTS, "%.*s is there already, as an alias", SLICE_ARG(x.text));
+  while (next_alias(&rest, &alias)) {
+    if (!admin_get_alias(e, a, alias, &x, &r) || !admin_is_no_star(a, &x)) return r;
+    if (x.account) return admin_say(a, CLI_EXISTS, "the alias %.*s is an account", SLICE_ARG(x.text));
+  }
+  return DB_OK;
+}
+
+static enum db_result look_at_all(struct store_engine *e, struct admin_job *a, size_t *ret_wrong) {
+  struct slice rows = buf_slice(&a->bulk);
+  struct bulk_row row;
+  enum db_result r = DB_OK;
+  size_t count = 0;
+  *ret_wrong = 0;
+  while (r == DB_OK && next_row(&rows, &row)) {
+    r = look_at(e, a, &row);
+    count++;
+    if (a->code == CLI_OK) continue;
+    ADMIN_ROW(a, row.line, admin_copy(a, buf_slice(&a->text)));
+    a->code = CLI_OK;
+    buf_reset(&a->text);
+    ++*ret_wrong;
+  }
+  if (r == DB_OK && count > BULK_ROWS_MAX) {
+    ADMIN_ROW(a, SLICE("1"), SLICE("more than 20000 accounts at once: cut the file"));
+    ++*ret_wrong;
+  }
+  return r;
+}
+
+static enum db_result write_aliases(struct store_engine *e, struct admin_job *a, struct slice aliases, struct slice target) {
+  struct admin_address x;
+  struct slice alias;
+  enum db_result r = DB_OK;
+  while (r == DB_OK && next_alias(&aliases, &alias)) {
+    if (!admin_get_alias(e, a, alias, &x, &r)) return r == DB_OK ? DB_CONSTRAINT : r;
+    if (x.account) return DB_CONSTRAINT; /* made by a row before it */
+    if (!x.there) r = admin_put_address(e, a, &x, 0);
+    if (r == DB_OK) r = admin_add_target(e, a, &x, target);
+  }
+  return r;
+}
+
+static enum db_result write_row(struct store_engine *e, struct admin_job *a, const struct bulk_row *row) {
+  struct admin_address x;
+  int64_t quota = ADMIN_QUOTA_DEFAULT, account;
+  enum db_result r;
+  if (row->quota.n) admin_quota(a, row->quota, &quota);
+  if (!admin_get_address(e, a, row->address, &x, &r)) return r == DB_OK ? DB_CONSTRAINT : r;
+  account = x.account;
+  bool is_new = !x.there;
+  if (is_new) r = admin_make_account(e, a, &x, quota, &account);
+  if (r != DB_OK || !account) return r == DB_OK ? DB_CONSTRAINT : r; /* its reason is in the text */
+  ADMIN_ROW(a, row->line, x.text, admin_num(a, (uint64_t)account), is_new ? SLICE("yes") : SLICE("no"));
+  return write_aliases(e, a, row->aliases, x.text);
+}
+
+static enum db_result bulk_check(struct store_engine *e, struct admin_job *a) {
+  size_t wrong;
+  admin_columns(a, "line what");
+  enum db_result r = look_at_all(e, a, &wrong);
+  return r == DB_OK && wrong ? admin_say(a, CLI_USAGE, "nothing was changed") : r;
+}
+
+static enum db_result bulk_add(struct store_engine *e, struct admin_job *a) {
+  struct slice rows = buf_slice(&a->bulk);
+  struct bulk_row row;
+  size_t wrong;
+  admin_columns(a, "line what id new");
+  enum db_result r = look_at_all(e, a, &wrong);
+  if (r == DB_OK && wrong) return admin_say(a, CLI_USAGE, "nothing was changed");
+  while (r == DB_OK && next_row(&rows, &row)) r = write_row(e, a, &row);
+  return r;
+}
+
+const struct admin_verb admin_bulk_verbs[] = {
+  { "bulk put", "ROWS", 1, 1, ADMIN_OWNER, NULL, bulk_put, NULL },
+  { "bulk check", "", 0, 0, ADMIN_READ, bulk_check, NULL, NULL },
+  { "bulk add", "", 0, 0, ADMIN_WRITE, bulk_add, NULL, NULL },
+};
+const size_t admin_bulk_count = sizeof admin_bulk_verbs / sizeof *admin_bulk_verbs;

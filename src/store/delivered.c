@@ -1,0 +1,48 @@
+#include "src/store/delivered.h"
+
+#include <stdlib.h>
+
+#include "lib/mail/address.h"
+
+static bool make_room(struct deliver_dsn *x) {
+  size_t n = x->count;
+  if (n && (n & (n - 1))) return true;
+  struct report_rcpt *more = realloc(x->rcpts, (n ? 2 * n : 1) * sizeof *more);
+  if (more) x->rcpts = more;
+  return more != NULL;
+}
+
+bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt) {
+  struct buf wire;
+  if (!d->dsn) d->dsn = calloc(1, sizeof *d->dsn);
+  if (!d->dsn || !make_room(d->dsn)) return false;
+  buf_init(&wire, 2 * SEND_PATH_MAX);
+  address_put_quoted(&wire, plain);
+  struct report_rcpt r = { .action = REPORT_DELIVERED, .enhanced = { 2, 1, 5 }, .tried_s = d->job.now_s };
+  r.address = arena_copy(&d->kept, buf_slice(&wire));
+  r.orcpt = orcpt.n ? arena_copy(&d->kept, orcpt) : SLICE_NONE;
+  buf_free(&wire);
+  if (!r.address.p || (orcpt.n && !r.orcpt.p)) return false;
+  d->dsn->rcpts[d->dsn->count++] = r;
+  return true;
+}
+
+enum db_result delivered_write(struct store_engine *e, struct deliver_job *d) {
+  if (!d->dsn || !d->dsn->post.due || d->full) return DB_OK;
+  struct report_about about = {
+    .letter = &d->letter,
+    .body = d->body,
+    .skip = (uint32_t)d->head.n,
+    .size = d->size - d->head.n,
+    .came_s = d->job.now_s,
+  };
+  return report_write(e, &d->dsn->post, &about, d->dsn->rcpts, d->dsn->count, d->job.now_s);
+}
+
+void delivered_free(struct deliver_job *d) {
+  if (!d->dsn) return;
+  report_free(&d->dsn->post);
+  free(d->dsn->rcpts);
+  free(d->dsn);
+  d->dsn = NULL;
+}

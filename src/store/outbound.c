@@ -1,0 +1,645 @@
+#include "src/store/outbound.h"
+
+#include <stdlib.h>
+
+#include "lib/smtp/client.h"
+#include "src/store/owner.h"
+#include "src/store/queue_view.h"
+#include "src/store/relay.h"
+#include "src/store/result.h"
+#include "src/store/signer.h"
+
+enum { SENDING_MEMORY = 256 * 1024, REPORT_AGAIN_S = 60 };
+
+struct sending {
+  uint64_t tag;
+  struct sched_head *head;
+  struct arena memory;
+  struct taken_letter letter; /* without octets */
+  int64_t since_s;
+  bool settling, overdue;
+};
+
+/* --- life --- */
+
+void outbound_init(struct store *s) {
+  struct outbound *o = &s->outbound;
+  sched_init(&o->schedule, (uint32_t)s->conf->destination_window);
+  map_init(&o->by_tag);
+  hands_init(&o->hands);
+  map_init(&o->reports_to);
+  o->told_wake = SCHED_NEVER;
+}
+
+static bool load_destination(void *arg, struct slice destination, int64_t due) {
+  return sched_due(&((struct store *)arg)->outbound.schedule, destination, due);
+}
+
+static enum db_result load_secret(struct store *s, struct db *db) {
+  struct db_stmt *q = db_prepare(db, "SELECT secret FROM store");
+  enum db_result r = db_step(q);
+  struct slice secret = r == DB_ROW ? db_bytes(q, 0) : SLICE_NONE;
+  bool fine = secret.n == SRS_SECRET;
+  if (fine) memcpy(s->outbound.secret, secret.p, SRS_SECRET);
+  db_reset(q);
+  return fine ? DB_OK : r == DB_ROW || r == DB_OK ? DB_CORRUPT : r;
+}
+
+enum db_result outbound_load(struct store *s, struct db *db) {
+  enum db_result r = load_secret(s, db);
+  return r == DB_OK ? queue_destinations(db, load_destination, s) : r;
+}
+
+static void sending_free(struct store *s, struct sending *x) {
+  hands_free(&s->outbound.hands, &x->letter, x->tag);
+  map_remove(&s->outbound.by_tag, x->tag);
+  arena_reset(&x->memory);
+  free(x);
+}
+
+void outbound_free(struct store *s) {
+  struct outbound *o = &s->outbound;
+  uint64_t key, value;
+  for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
+    struct sending *x = (struct sending *)(uintptr_t)value;
+    arena_reset(&x->memory);
+    free(x);
+  }
+  while (o->parked) {
+    struct store_job *j = &o->parked->job;
+    o->parked = (struct result_job *)j->next;
+    job_free(&j);
+  }
+  map_free(&o->by_tag);
+  hands_done(&o->hands);
+  map_free(&o->reports_to);
+  sched_free(&o->schedule);
+}
+
+/* --- the take --- */
+
+static struct take_job *new_take(struct store *s, struct sched_head *h, int64_t now_s) {
+  struct outbound *o = &s->outbound;
+  struct take_job *t = job_new(&take_kind, sizeof *t + h->name.n, NULL, now_s);
+  if (!t) return NULL;
+  memcpy(t + 1, h->name.p, h->name.n);
+  t->destination = slice_of(t + 1, h->name.n);
+  t->secret = slice_of(o->secret, SRS_SECRET);
+  t->cursor = h->cursor;
+  t->sender = o->sender;
+  hands_take_begins(&o->hands, t);
+  t->most = sched_take(&o->schedule, h);
+  if (t->most > o->credit) t->most = (uint32_t)o->credit;
+  o->credit -= t->most;
+  return t;
+}
+
+void outbound_run(struct store *s, int64_t now_s) {
+  struct outbound *o = &s->outbound;
+  struct sched_head *h;
+  o->now_s = now_s;
+  while (!s->stopping && o->sender && o->credit && (h = sched_ready(&o->schedule, now_s)) != NULL) {
+    struct take_job *t = new_take(s, h, now_s);
+    if (!t) break; /* no memory: housekeeping comes by */
+    s->jobs_out++;
+    s->shell.enqueue(s->shell.arg, &t->job, false);
+  }
+  int64_t wake = o->sender && o->credit ? sched_wake(&o->schedule) : SCHED_NEVER;
+  if (wake == o->told_wake || !s->shell.wake_at) return;
+  o->told_wake = wake;
+  s->shell.wake_at(s->shell.arg, wake);
+}
+
+void store_due(struct store *s, int64_t now_s) {
+  s->outbound.told_wake = SCHED_NEVER;
+  outbound_run(s, now_s);
+}
+
+static bool copy(struct arena *a, struct slice *s) {
+  bool had = s->n > 0;
+  if (had) *s = arena_copy(a, *s);
+  return !had || s->p;
+}
+
+static bool copy_rcpts(struct arena *a, struct taken_letter *l) {
+  struct taken_rcpt *rcpts = arena_alloc(a, l->count * sizeof *rcpts);
+  if (!rcpts) return false;
+  memcpy(rcpts, l->rcpts, l->count * sizeof *rcpts);
+  l->rcpts = rcpts;
+  bool fine = true;
+  for (size_t i = 0; fine && i < l->count; i++) fine = copy(a, &rcpts[i].address) && copy(a, &rcpts[i].orcpt);
+  return fine;
+}
+
+static bool copy_letter(struct arena *a, const struct taken_letter *from, struct taken_letter *to) {
+  *to = *from;
+  to->octets = to->forwarder = to->wire_path = SLICE_NONE;
+  to->next = NULL;
+  return copy(a, &to->name) && copy(a, &to->letter.return_path) && copy(a, &to->letter.envid) && copy_rcpts(a, to);
+}
+
+/* The letter is the sender's from now on. */
+static bool hand_over(struct store *s, struct sched_head *h, const struct taken_letter *l, int64_t now_s) {
+  struct outbound *o = &s->outbound;
+  struct sending *x = calloc(1, sizeof *x);
+  if (!x) return false;
+  *x = (struct sending){ .tag = ++o->next_tag, .head = h, .since_s = now_s };
+  arena_init(&x->memory, SENDING_MEMORY);
+  if (copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) && hands_take(&o->hands, &x->letter, x->tag)) return true;
+  sending_free(s, x);
+  return false;
+}
+
+/* A forwarder beyond ASCII stands in a field of its own in front of the message (queue_take.c). */
+static uint8_t send_flags_of(const struct taken_letter *l) {
+  uint8_t flags = l->letter.flags & (uint8_t)~QUEUE_FLAGS;
+  return slice_has_high(l->forwarder) ? flags | SEND_UTF8 | SEND_UTF8_HEADER | SEND_EIGHT_BIT : flags;
+}
+
+static void send_letter_to(struct store *s, uint64_t tag, const struct sched_head *h, const struct taken_letter *l) {
+  struct buf list, signer;
+  buf_init(&list, SEND_ROWS_MAX);
+  buf_init(&signer, SEND_DESTINATION_MAX);
+  signer_of(s, l, &signer);
+  for (size_t i = 0; i < l->count; i++)
+    send_rcpt_put(&list, &(struct send_rcpt){ l->rcpts[i].row, l->rcpts[i].notify, l->rcpts[i].address, l->rcpts[i].orcpt });
+  struct send_letter m = {
+    .id = l->name,
+    .destination = h->name,
+    .return_path = l->wire_path,
+    .envid = l->letter.envid,
+    .ret = l->letter.ret,
+    .flags = send_flags_of(l),
+    .size = l->size,
+    .signer = buf_slice(&signer),
+    .recipients = buf_slice(&list),
+    .octets = l->octets,
+  };
+  send_letter_put(&s->out, &m);
+  struct slice payload = list.failed || s->out.failed ? SLICE_NONE : buf_slice(&s->out);
+  s->shell.send(s->shell.arg, ROOM_SENDER, s->outbound.sender, send_letter_type, tag, payload, -1);
+  buf_reset(&s->out);
+  buf_free(&list);
+  buf_free(&signer);
+}
+
+static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l, const struct send_outcome *o,
+                        int64_t now_s);
+
+void take_finish(struct store *s, struct store_job *j) {
+  const struct send_outcome loops_outcome = {
+    .fate = SEND_PERMANENT,
+    .enhanced = { 5, 4, 6 },
+    .text = SLICE("it was forwarded by the same address before, and came back"),
+  };
+  struct take_job *t = (struct take_job *)j;
+  struct outbound *o = &s->outbound;
+  struct sched_head *h = sched_find(&o->schedule, t->destination);
+  uint32_t given = 0;
+  bool same = o->sender == t->sender; /* another one has not the room that this was taken for */
+  bool fine = j->result == JOB_DONE && same && !s->stopping && !hands_doubts(&o->hands, t);
+  for (struct taken_letter *l = t->letters; fine && h && l; l = l->next) {
+    if (!hands_leave_out(&o->hands, t, l)) continue;
+    if (l->loops && settle_here(s, 0, l, &loops_outcome, j->now_s)) continue;
+    fine = hand_over(s, h, l, j->now_s);
+    if (!fine) continue;
+    given++;
+    o->in_hands++;
+    send_letter_to(s, o->next_tag, h, l);
+  }
+  hands_take_ends(&o->hands, t);
+  if (same && t->most > given) o->credit += t->most - given;
+  if (!h) return;
+  if (fine)
+    sched_taken(&o->schedule, h, given, t->cursor, t->next_due);
+  else /* some are left: they come again, a little later, when what is in hands is back */
+    sched_taken(&o->schedule, h, given, t->cursor, same ? j->now_s + 5 : j->now_s);
+  outbound_run(s, j->now_s);
+}
+
+void outbound_fresh(struct store *s, const struct queue_rcpt *rcpts, size_t count, int64_t now_s) {
+  for (size_t i = 0; i < count; i++)
+    if (!rcpts[i].held) sched_due(&s->outbound.schedule, rcpts[i].destination, now_s); /* no memory: at the next start */
+  outbound_run(s, now_s);
+}
+
+bool outbound_due(struct store *s, struct slice destination) {
+  struct outbound *o = &s->outbound;
+  if (!sched_due(&o->schedule, destination, o->now_s)) return false;
+  struct sched_head *h = sched_find(&o->schedule, destination);
+  if (h) sched_revive(&o->schedule, h);
+  return true;
+}
+
+/* --- what the sender says --- */
+
+static struct sending *sending_of(struct store *s, uint64_t tag) { return map_ptr(&s->outbound.by_tag, tag); }
+
+static bool ready(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  struct outbound *o = &s->outbound;
+  struct send_ready q;
+  if (m->tag || !send_ready_get(m->payload, &q)) return false;
+  if (o->sender != p->number) o->credit = 0;
+  o->sender = p->number;
+  o->credit += q.letters;
+  if (o->credit + o->in_hands > 2 * (uint64_t)SEND_CREDIT_MAX) return false;
+  outbound_run(s, now_s);
+  return true;
+}
+
+static void answer_octets(struct store *s, uint32_t sender, uint64_t tag, struct slice octets) {
+  send_octets_put(&s->out, &(struct send_octets){ octets });
+  s->shell.send(s->shell.arg, ROOM_SENDER, sender, send_octets_type, tag, buf_slice(&s->out), -1);
+  buf_reset(&s->out);
+}
+
+static bool read_more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  struct send_read q;
+  struct sending *x = sending_of(s, m->tag);
+  if (!send_read_get(m->payload, &q) || !x || q.offset > x->letter.size || q.offset < x->letter.before) return false;
+  struct octets_job *o = job_new(&octets_kind, sizeof *o, NULL, now_s);
+  if (!o) {
+    answer_octets(s, p->number, m->tag, SLICE_NONE);
+    return true;
+  }
+  o->tag = m->tag;
+  o->body = x->letter.body;
+  o->offset = x->letter.skip + q.offset - x->letter.before;
+  o->sender = p->number;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &o->job, false);
+  return true;
+}
+
+void octets_finish(struct store *s, struct store_job *j) {
+  struct octets_job *o = (struct octets_job *)j;
+  if (sending_of(s, o->tag) && o->sender == s->outbound.sender)
+    answer_octets(s, o->sender, o->tag, j->result == JOB_DONE ? buf_slice(&o->octets) : SLICE_NONE);
+}
+
+/* --- results --- */
+
+static bool wants(uint8_t notify, uint8_t bit, bool by_default) {
+  return notify ? (notify & bit) && !(notify & SMTP_NOTIFY_NEVER) : by_default;
+}
+
+enum { GREYLISTED_TRIES = 20 }; /* so many short delays; a server that goes on so is tried like any other */
+
+/* The class of the outcome says how soon another try makes sense. */
+static uint32_t delay_after(const struct store *s, const struct queue_result *q) {
+  const struct conf *c = s->conf;
+  struct smtp_class_delay d = smtp_class_delay(q->class);
+  uint64_t first = c->retry_first * d.first, most = d.most ? c->retry_first * d.most : c->retry_most;
+  uint32_t chance = 0;
+  if (q->class == SMTP_CLASS_GREYLISTED && q->rcpt.tries >= GREYLISTED_TRIES) most = c->retry_most;
+  if (most > c->retry_most) most = c->retry_most;
+  if (first > most) first = most;
+  s->shell.random(s->shell.arg, &chance, sizeof chance);
+  return sched_delay(q->rcpt.delay, (uint32_t)first, (uint32_t)most, chance);
+}
+
+static enum smtp_class class_of(const struct store *s, const struct send_outcome *o) {
+  const struct smtp_class_rules own = { s->conf->reply_classes.items, s->conf->reply_classes.count };
+  return o->fate == SEND_DELIVERED ? SMTP_CLASS_UNKNOWN : smtp_class_of(&own, o->code, o->enhanced, o->text);
+}
+
+/* What a temporary result leads to: the next try, or the end. */
+static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q, int64_t now_s) {
+  const struct conf *c = s->conf;
+  if (now_s >= q->rcpt.expires) {
+    q->move = QUEUE_FAILED;
+    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
+    return;
+  }
+  q->move = QUEUE_LATER;
+  q->delay = delay_after(s, q);
+  q->due = now_s + q->delay < q->rcpt.expires ? now_s + q->delay : q->rcpt.expires;
+  bool late = c->queue_warn_after && now_s - l->came_s >= (int64_t)c->queue_warn_after;
+  q->warn = late && !q->rcpt.warned && wants(q->rcpt.notify, SMTP_NOTIFY_DELAY, true);
+  q->report = q->warn;
+}
+
+static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q, int64_t now_s) {
+  q->class = class_of(s, &q->outcome);
+  switch (q->outcome.fate) {
+  case SEND_DELIVERED:
+    q->move = QUEUE_DELIVERED;
+    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_SUCCESS, false) && !q->outcome.dsn;
+    break;
+  case SEND_PERMANENT:
+    q->move = QUEUE_FAILED;
+    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
+    break;
+  default: put_off(s, l, q, now_s);
+  }
+}
+
+static struct result_job *new_result(struct store *s, const struct taken_letter *l, int64_t now_s) {
+  struct result_job *r = job_new(&result_kind, sizeof *r, NULL, now_s);
+  if (!r) return NULL;
+  arena_init(&r->memory, SENDING_MEMORY);
+  r->letter = arena_alloc(&r->memory, sizeof *r->letter);
+  r->results = calloc(l->count, sizeof *r->results);
+  r->count = l->count;
+  if (r->letter && r->results && copy_letter(&r->memory, l, r->letter)) {
+    for (size_t i = 0; i < l->count; i++) r->results[i].rcpt = r->letter->rcpts[i];
+    return r;
+  }
+  struct store_job *j = &r->job;
+  job_free(&j);
+  return NULL;
+}
+
+/* Each outcome belongs to a recipient of the letter, and each recipient has one. */
+static bool take_outcomes(struct result_job *r, struct slice list) {
+  struct send_outcome o;
+  size_t n = 0;
+  while (send_outcome_next(&list, &o)) {
+    struct queue_result *q = NULL;
+    for (size_t i = 0; i < r->count && !q; i++)
+      if (r->results[i].rcpt.row == o.row && !r->results[i].outcome.row) q = &r->results[i];
+    if (!q) return false;
+    q->outcome = o;
+    q->outcome.text = o.text.n ? arena_copy(&r->memory, o.text) : SLICE_NONE;
+    n++;
+  }
+  return !list.n && n == r->count;
+}
+
+/* There was no memory for the report. No row ends without it: a failure is found out once more, and a warning comes
+ * with the next attempt. Only a notice of success cannot be made up for: what is delivered stays delivered. */
+static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
+  report_free(&r->report);
+  for (size_t i = 0; i < r->count; i++) {
+    struct queue_result *q = &r->results[i];
+    if (q->report && q->move == QUEUE_DELIVERED) report_dropped(s, r->letter->letter.return_path);
+    if (q->report && q->move == QUEUE_FAILED) {
+      q->move = QUEUE_LATER;
+      q->due = now_s + REPORT_AGAIN_S;
+    }
+    q->report = q->warn = false;
+  }
+}
+
+static void settle(struct store *s, struct result_job *r, int64_t now_s) {
+  bool any = false, double_bounce = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces;
+  r->dead_until = 0;
+  for (size_t i = 0; i < r->count; i++) {
+    struct queue_result *q = &r->results[i];
+    decide(s, r->letter, q, now_s);
+    q->report |= double_bounce && q->move == QUEUE_FAILED;
+    any |= q->report;
+    if (q->move == QUEUE_LATER && (!r->dead_until || q->due < r->dead_until)) r->dead_until = q->due;
+  }
+  struct slice path = r->letter->letter.return_path;
+  bool fine = !any || (double_bounce ? report_to_postmaster(s, &r->memory, now_s, &r->report)
+                                     : report_address(s, path, &r->memory, now_s, &r->report));
+  if (!fine) report_later(s, r, now_s);
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &r->job, true);
+}
+
+/* Nobody tried: the recipients end, or wait on, by what is said here. */
+static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l, const struct send_outcome *o,
+                        int64_t now_s) {
+  const struct send_outcome by_hand = { .fate = SEND_PERMANENT,
+                                        .enhanced = { 5, 7, 0 },
+                                        .text = SLICE("the administrator ended the attempts to deliver it") };
+  struct result_job *r = new_result(s, l, now_s);
+  if (!r) return false;
+  r->tag = tag;
+  if (!tag && !hands_take(&s->outbound.hands, l, 0)) {
+    struct store_job *j = &r->job;
+    hands_free(&s->outbound.hands, l, 0);
+    job_free(&j);
+    return false;
+  }
+  for (size_t i = 0; i < r->count; i++) {
+    r->results[i].outcome = !tag && r->results[i].rcpt.expires == QUEUE_TO_FAIL ? by_hand : *o;
+    r->results[i].outcome.row = r->results[i].rcpt.row;
+  }
+  s->outbound.ending += !tag;
+  settle(s, r, now_s);
+  return true;
+}
+
+static struct slice keep(struct result_job *r, struct slice s) { return s.n ? arena_copy(&r->memory, s) : SLICE_NONE; }
+
+/* It was taken back meanwhile: what the sender says of it changes nothing. It has it no longer. */
+static bool said_late(struct store *s, struct sending *x) {
+  x->overdue = false;
+  if (!x->settling) sending_free(s, x);
+  return true;
+}
+
+static bool result(struct store *s, const struct ipc_msg *m, int64_t now_s) {
+  struct send_result q;
+  struct sending *x = sending_of(s, m->tag);
+  if (!send_result_get(m->payload, &q) || !x || (x->settling && !x->overdue)) return false;
+  if (x->overdue) return said_late(s, x);
+  struct result_job *r = new_result(s, &x->letter, now_s);
+  if (!r) return true; /* no memory: in hands until the patience ends */
+  if (!take_outcomes(r, q.results)) {
+    struct store_job *j = &r->job;
+    job_free(&j);
+    return false;
+  }
+  r->tag = x->tag;
+  r->host = keep(r, q.host);
+  r->address = keep(r, q.address);
+  r->tls = keep(r, q.tls);
+  r->unreachable = q.unreachable;
+  x->settling = true;
+  settle(s, r, now_s);
+  return true;
+}
+
+bool outbound_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  switch (m->type) {
+  case send_ready_type: return ready(s, p, m, now_s);
+  case send_read_type: return read_more(s, p, m, now_s);
+  case send_result_type: return result(s, m, now_s);
+  default: return false;
+  }
+}
+
+/* --- results are durable --- */
+
+static void count_results(struct store *s, const struct result_job *r) {
+  for (size_t i = 0; i < r->count; i++) {
+    s->outbound.delivered += r->results[i].move == QUEUE_DELIVERED;
+    s->outbound.failed += r->results[i].move == QUEUE_FAILED;
+    s->outbound.deferred += r->results[i].move == QUEUE_LATER;
+  }
+  s->outbound.reports += r->report.job != NULL;
+}
+
+/* It is about one mailbox or one message: the destination itself is well. */
+static bool speaks_of_one(enum smtp_class c) {
+  return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE || c == SMTP_CLASS_GREYLISTED ||
+         c == SMTP_CLASS_CONTENT || c == SMTP_CLASS_SENDER || c == SMTP_CLASS_TOO_BIG;
+}
+
+static enum sched_news news_of(const struct result_job *r) {
+  enum sched_news news = SCHED_DEFERRED;
+  if (r->unreachable) return SCHED_UNREACHABLE;
+  for (size_t i = 0; i < r->count; i++) {
+    if (r->results[i].move == QUEUE_DELIVERED) return SCHED_DELIVERED;
+    if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class)) news = SCHED_REFUSED;
+  }
+  return news;
+}
+
+/* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result says. */
+static void back_to_schedule(struct store *s, struct sending *x, const struct result_job *r, enum sched_news news,
+                             int64_t due) {
+  struct outbound *o = &s->outbound;
+  int64_t first = due ? due : SCHED_NEVER;
+  for (size_t i = 0; r && i < r->count; i++)
+    if (r->results[i].move == QUEUE_LATER && r->results[i].due < first) first = r->results[i].due;
+  if (first != SCHED_NEVER) sched_due(&o->schedule, x->head->name, first);
+  o->in_hands--;
+  sched_back(&o->schedule, x->head, news, r ? r->dead_until : 0);
+}
+
+/* It could not be written: it is kept, and tried again. What the other server has accepted must not be sent twice. */
+static void park(struct store *s, struct result_job *r) {
+  struct result_job *kept = malloc(sizeof *kept);
+  if (!kept) return; /* the rows are still there: they are sent again after the next start */
+  *kept = *r;
+  kept->job.next = s->outbound.parked ? &s->outbound.parked->job : NULL;
+  s->outbound.parked = kept;
+  r->results = NULL;
+  r->report = (struct report_post){ 0 };
+  arena_init(&r->memory, 0);
+}
+
+void result_finish(struct store *s, struct store_job *j) {
+  struct result_job *r = (struct result_job *)j;
+  struct sending *x = r->tag ? sending_of(s, r->tag) : NULL;
+  if (j->result != JOB_DONE && !s->stopping) {
+    park(s, r);
+    return;
+  }
+  count_results(s, r);
+  if (!r->tag) hands_free(&s->outbound.hands, r->letter, 0);
+  if (!r->tag && s->outbound.ending && !--s->outbound.ending && s->outbound.more_expired) outbound_expire(s, j->now_s);
+  if (x) {
+    hands_free(&s->outbound.hands, &x->letter, x->tag);
+    back_to_schedule(s, x, r, news_of(r), 0);
+    x->settling = false;
+    if (!x->overdue) sending_free(s, x); /* else the sender has it still */
+  }
+  report_finish(s, &r->report, j->now_s);
+  outbound_run(s, j->now_s);
+}
+
+/* --- the sender is gone --- */
+
+void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s) {
+  struct outbound *o = &s->outbound;
+  if (o->sender != number) return;
+  o->sender = 0;
+  o->credit = 0;
+  struct id_list lost = { 0 };
+  uint64_t key, value;
+  for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
+    struct sending *x = (struct sending *)(uintptr_t)value;
+    if (!x->settling) id_list_add(&lost, key);
+    else x->overdue = false; /* it ends with its result job */
+  }
+  for (size_t i = 0; i < lost.count; i++) {
+    struct sending *x = sending_of(s, lost.ids[i]);
+    if (!x->overdue) back_to_schedule(s, x, NULL, SCHED_LOST, now_s);
+    sending_free(s, x);
+  }
+  id_list_free(&lost);
+  outbound_run(s, now_s);
+}
+
+size_t outbound_rows(const struct outbound *o, struct view_row *rows, size_t most) {
+  uint64_t key, value;
+  size_t count = 0;
+  for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
+    const struct sending *x = (const struct sending *)(uintptr_t)value;
+    for (size_t n = 0; !x->overdue && n < x->letter.count; n++, count++)
+      if (count < most) rows[count] = (struct view_row){ x->letter.rcpts[n].row, x->since_s };
+  }
+  return count;
+}
+
+bool outbound_has_row(const struct store *s, uint64_t row) { return hands_has(&s->outbound.hands, row); }
+
+/* --- housekeeping --- */
+
+/* The schedule hears of it when that is durable: until then its rows count as in hands. */
+static void take_back(struct store *s, struct sending *x, int64_t now_s) {
+  s->shell.send(s->shell.arg, ROOM_SENDER, s->outbound.sender, send_recall_type, x->tag, SLICE_NONE, -1);
+  x->settling = x->overdue = true;
+  const struct send_outcome too_long = { .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 7 },
+                                                .text = SLICE("the sender had it too long") };
+  if (!settle_here(s, x->tag, &x->letter, &too_long, now_s)) x->settling = x->overdue = false;
+}
+
+static void take_back_overdue(struct store *s, int64_t now_s) {
+  struct id_list late = { 0 };
+  uint64_t key, value;
+  for (size_t i = 0; map_each(&s->outbound.by_tag, &i, &key, &value);) {
+    const struct sending *x = (const struct sending *)(uintptr_t)value;
+    if (!x->settling && !x->overdue && now_s - x->since_s >= SEND_PATIENCE_S) id_list_add(&late, key);
+  }
+  for (size_t i = 0; i < late.count; i++) take_back(s, sending_of(s, late.ids[i]), now_s);
+  id_list_free(&late);
+}
+
+void expired_finish(struct store *s, struct store_job *j) {
+  const struct send_outcome over = { .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 7 },
+                                            .text = SLICE("its time in the queue is over") };
+  struct expired_job *x = (struct expired_job *)j;
+  s->outbound.expiring = false;
+  s->outbound.more_expired = x->full;
+  if (j->result != JOB_DONE || s->stopping) return;
+  for (struct taken_letter *l = x->letters; l; l = l->next) {
+    bool in_hands = false;
+    for (size_t i = 0; i < l->count && !in_hands; i++) in_hands = outbound_has_row(s, l->rcpts[i].row);
+    if (!in_hands) settle_here(s, 0, l, &over, j->now_s);
+  }
+}
+
+void outbound_expire(struct store *s, int64_t now_s) {
+  struct expired_job *x = s->outbound.expiring || s->outbound.ending || s->stopping ? NULL : job_new(&expired_kind, sizeof *x, NULL, now_s);
+  if (!x) return;
+  x->held_s = now_s;
+  x->waiting_s = now_s - SEND_GRACE_S;
+  s->outbound.expiring = true;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &x->job, false);
+}
+
+static void retry_parked(struct store *s) {
+  while (s->outbound.parked) {
+    struct result_job *r = s->outbound.parked;
+    s->outbound.parked = (struct result_job *)r->job.next;
+    r->job.next = NULL;
+    s->jobs_out++;
+    s->shell.enqueue(s->shell.arg, &r->job, true);
+  }
+}
+
+static void trim_history(struct store *s, int64_t now_s) {
+  struct history_job *h = job_new(&history_kind, sizeof *h, NULL, now_s);
+  if (!h) return;
+  h->before_s = now_s - (int64_t)s->conf->queue_history;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &h->job, true);
+}
+
+void outbound_housekeeping(struct store *s, int64_t now_s) {
+  if (s->stopping) return;
+  retry_parked(s);
+  take_back_overdue(s, now_s);
+  outbound_expire(s, now_s);
+  history_flush(s, now_s);
+  if (now_s % 3600 < STORE_TIDY_EVERY_S) trim_history(s, now_s);
+  outbound_run(s, now_s);
+}

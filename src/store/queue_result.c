@@ -1,0 +1,159 @@
+/* What became of recipients is written: rows go or get their next time, history, and the report to the sender of the
+ * message, all in one transaction.
+ *
+ * The owner has decided everything (outbound.c); a row that the administrator dropped meanwhile is left alone: then
+ * nothing is changed of it and nothing reported. */
+#include "src/store/result.h"
+
+#include <stdlib.h>
+
+/* --- rows --- */
+
+/* *ret_there: the row was there. */
+static enum db_result change_row(struct store_engine *e, struct result_job *j, const struct queue_result *q,
+                                 bool *ret_there) {
+  struct db_stmt *s;
+  if (q->move == QUEUE_LATER) {
+    s = db_prepare(e->db, "UPDATE recipient SET due = ?, delay = ?, tries = tries + 1, warned = max(warned, ?),"
+                          " code = ?, reply = ?, class = ? WHERE id = ?");
+    db_bind_int(s, 1, q->due);
+    db_bind_int(s, 2, q->delay);
+    db_bind_int(s, 3, q->warn);
+    db_bind_int(s, 4, q->outcome.code);
+    db_bind_text(s, 5, q->outcome.text.n ? q->outcome.text : SLICE(""));
+    db_bind_text(s, 6, slice_str(smtp_class_word(q->class)));
+    db_bind_int(s, 7, (int64_t)q->rcpt.row);
+  } else {
+    s = db_prepare(e->db, "DELETE FROM recipient WHERE id = ?");
+    db_bind_int(s, 1, (int64_t)q->rcpt.row);
+  }
+  enum db_result r = db_run(s);
+  *ret_there = db_changes(e->db) > 0;
+  return r;
+}
+
+static enum db_result put_history(struct store_engine *e, const struct result_job *j, const struct queue_result *q) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced, reply,"
+                                        " host, ip, tls, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const struct send_outcome *o = &q->outcome;
+  db_bind_int(s, 1, j->job.now_s);
+  db_bind_text(s, 2, j->letter->name);
+  db_bind_text(s, 3, j->letter->letter.return_path.n ? j->letter->letter.return_path : SLICE(""));
+  db_bind_text(s, 4, q->rcpt.address);
+  db_bind_int(s, 5, q->move);
+  db_bind_int(s, 6, o->stage);
+  db_bind_int(s, 7, o->code);
+  db_bind_int(s, 8, o->enhanced[0] << 16 | o->enhanced[1] << 8 | o->enhanced[2]);
+  db_bind_text(s, 9, o->text.n ? o->text : SLICE(""));
+  db_bind_text(s, 10, j->host.n ? j->host : SLICE(""));
+  db_bind_text(s, 11, j->address.n ? j->address : SLICE(""));
+  db_bind_text(s, 12, j->tls.n ? j->tls : SLICE(""));
+  if (q->move == QUEUE_LATER) db_bind_int(s, 13, q->due);
+  else db_bind_null(s, 13);
+  return db_run(s);
+}
+
+/* The letter goes with its last recipient. */
+enum db_result queue_end_letter(struct store_engine *e, uint64_t body) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM recipient WHERE body = ? LIMIT 1");
+  db_bind_int(s, 1, (int64_t)body);
+  enum db_result r = db_step(s);
+  db_reset(s);
+  if (r == DB_ROW) return DB_OK;
+  if (r != DB_OK) return r;
+  s = db_prepare(e->db, "DELETE FROM letter WHERE body = ?");
+  db_bind_int(s, 1, (int64_t)body);
+  r = db_run(s);
+  return r == DB_OK && db_changes(e->db) ? engine_unref_body(e, body) : r;
+}
+
+/* --- the report --- */
+
+static enum report_action action_of(const struct queue_result *q) {
+  if (q->move == QUEUE_DELIVERED) return REPORT_RELAYED;
+  return q->move == QUEUE_FAILED ? REPORT_FAILED : REPORT_DELAYED;
+}
+
+static struct report_rcpt report_of(const struct result_job *j, const struct queue_result *q) {
+  struct report_rcpt r = {
+    .action = action_of(q),
+    .address = q->rcpt.address,
+    .orcpt = q->rcpt.orcpt,
+    .code = q->outcome.code,
+    .text = q->outcome.text,
+    .host = j->host,
+    .tried_s = j->job.now_s,
+    .until_s = q->rcpt.expires,
+  };
+  memcpy(r.enhanced, q->outcome.enhanced, sizeof r.enhanced);
+  return r;
+}
+
+static enum db_result report(struct store_engine *e, struct result_job *j, struct report_rcpt *rcpts, size_t count) {
+  const struct taken_letter *l = j->letter;
+  struct report_about about = { .letter = &l->letter, .body = l->body, .skip = l->skip, .size = l->size, .came_s = l->came_s };
+  return report_write(e, &j->report, &about, rcpts, count, j->job.now_s);
+}
+
+/* --- the job --- */
+
+static enum db_result run_results(struct store_engine *e, struct result_job *j, struct report_rcpt *rcpts,
+                                  size_t *ret_count) {
+  *ret_count = 0;
+  for (size_t i = 0; i < j->count; i++) {
+    const struct queue_result *q = &j->results[i];
+    bool there;
+    enum db_result r = change_row(e, j, q, &there);
+    if (r == DB_OK && there) r = put_history(e, j, q);
+    if (r != DB_OK) return r;
+    if (there && q->report && j->report.due) rcpts[(*ret_count)++] = report_of(j, q);
+  }
+  return DB_OK;
+}
+
+static enum db_result result_run(struct store_engine *e, struct store_job *job) {
+  struct result_job *j = (struct result_job *)job;
+  struct report_rcpt *rcpts = calloc(j->count, sizeof *rcpts);
+  size_t count = 0;
+  if (!rcpts) return DB_NOMEM;
+  enum db_result r = run_results(e, j, rcpts, &count);
+  if (r == DB_OK && count) r = report(e, j, rcpts, count);
+  if (r == DB_OK) r = queue_end_letter(e, j->letter->body);
+  free(rcpts);
+  return r;
+}
+
+static void result_undo(struct store_engine *e, struct store_job *job) { report_undo(e, &((struct result_job *)job)->report); }
+static void result_settle(struct store_engine *e, struct store_job *job) { report_settle(e, &((struct result_job *)job)->report); }
+
+static void result_done(struct store_job *job) {
+  struct result_job *j = (struct result_job *)job;
+  report_free(&j->report);
+  free(j->results);
+  arena_reset(&j->memory);
+}
+
+const struct job_kind result_kind = {
+  .name = "result",
+  .is_write = true,
+  .run = result_run,
+  .undo = result_undo,
+  .settle = result_settle,
+  .finish = result_finish,
+  .done = result_done,
+};
+
+/* --- history --- */
+
+enum { HISTORY_A_SLICE = 500 };
+
+static enum db_result history_run(struct store_engine *e, struct store_job *job) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE at < ? ORDER BY at LIMIT ?)");
+  db_bind_int(s, 1, ((struct history_job *)job)->before_s);
+  db_bind_int(s, 2, HISTORY_A_SLICE);
+  enum db_result r = db_run(s);
+  job->again = r == DB_OK && db_changes(e->db) == HISTORY_A_SLICE;
+  return r;
+}
+
+const struct job_kind history_kind = { .name = "history", .is_write = true, .run = history_run };

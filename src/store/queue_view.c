@@ -1,0 +1,112 @@
+#include "src/store/queue_view.h"
+
+#include <stdlib.h>
+
+#include "src/store/owner.h"
+
+enum { VIEW_MEMORY = 64 * 1024 * 1024 };
+
+const char *queue_reason_word(enum queue_reason r) {
+  static const char *const words[QUEUE_REASONS] = {
+#define R(name, word, meaning) [QUEUE_REASON_##name] = word,
+#include "src/store/queue_reasons.def"
+#undef R
+  };
+  return words[r];
+}
+
+enum queue_reason queue_reason_named(struct slice word) {
+  int r = 0;
+  while (r < QUEUE_REASONS && !slice_eq(word, slice_str(queue_reason_word((enum queue_reason)r)))) r++;
+  return (enum queue_reason)r;
+}
+
+/* --- made --- */
+
+static int by_row(const void *a, const void *b) {
+  uint64_t x = ((const struct view_row *)a)->row, y = ((const struct view_row *)b)->row;
+  return x < y ? -1 : x > y;
+}
+
+static int compare_names(struct slice a, struct slice b) {
+  int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+  return c ? c : a.n < b.n ? -1 : a.n > b.n;
+}
+
+static int by_name(const void *a, const void *b) {
+  return compare_names(((const struct view_head *)a)->name, ((const struct view_head *)b)->name);
+}
+
+static bool copy_rows(struct queue_view *v, const struct outbound *o) {
+  size_t n = outbound_rows(o, NULL, 0);
+  v->rows = malloc((n + 1) * sizeof *v->rows);
+  if (!v->rows) return false;
+  v->row_count = outbound_rows(o, v->rows, n);
+  qsort(v->rows, v->row_count, sizeof *v->rows, by_row);
+  return true;
+}
+
+static bool is_noted(const struct sched_head *h, int64_t now_s) {
+  return h->dead_until > now_s || h->in_hands >= h->window;
+}
+
+static bool copy_heads(struct queue_view *v, const struct outbound *o) {
+  size_t n = 0;
+  struct sched_walk w = { 0 };
+  const struct sched_head *h;
+  while ((h = sched_next(&o->schedule, &w)) != NULL) n += is_noted(h, o->now_s);
+  v->heads = malloc((n + 1) * sizeof *v->heads);
+  if (!v->heads) return false;
+  w = (struct sched_walk){ 0 };
+  while ((h = sched_next(&o->schedule, &w)) != NULL) {
+    if (!is_noted(h, o->now_s)) continue;
+    struct slice name = arena_copy(&v->memory, h->name);
+    if (!name.p) return false;
+    v->heads[v->head_count++] = (struct view_head){ name, h->dead_until > o->now_s ? h->dead_until : 0,
+                                                    h->in_hands >= h->window };
+  }
+  qsort(v->heads, v->head_count, sizeof *v->heads, by_name);
+  return true;
+}
+
+struct queue_view *queue_view_new(const struct store *s) {
+  struct queue_view *v = calloc(1, sizeof *v);
+  if (!v) return NULL;
+  arena_init(&v->memory, VIEW_MEMORY);
+  v->sender = s->outbound.sender != 0;
+  v->room = s->outbound.credit > 0;
+  if (copy_rows(v, &s->outbound) && copy_heads(v, &s->outbound)) return v;
+  queue_view_free(&v);
+  return NULL;
+}
+
+void queue_view_free(struct queue_view **v) {
+  if (!*v) return;
+  free((*v)->rows);
+  free((*v)->heads);
+  arena_reset(&(*v)->memory);
+  free(*v);
+  *v = NULL;
+}
+
+/* --- asked --- */
+
+static const struct view_head *find_head(const struct queue_view *v, struct slice name) {
+  struct view_head key = { .name = name };
+  return v->head_count ? bsearch(&key, v->heads, v->head_count, sizeof key, by_name) : NULL;
+}
+
+struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, bool held, int64_t due,
+                                int64_t now_s) {
+  struct view_row key = { .row = row };
+  const struct view_row *hands = v->row_count ? bsearch(&key, v->rows, v->row_count, sizeof key, by_row) : NULL;
+  const struct view_head *head = find_head(v, destination);
+  if (hands) return (struct queue_why){ .reason = QUEUE_REASON_SENDING, .since_s = hands->since_s };
+  if (held) return (struct queue_why){ .reason = QUEUE_REASON_HELD };
+  if (head && head->dead_until > due && head->dead_until > now_s)
+    return (struct queue_why){ .reason = QUEUE_REASON_DEAD, .until_s = head->dead_until };
+  if (due > now_s) return (struct queue_why){ .reason = QUEUE_REASON_BACK_OFF, .until_s = due };
+  if (!v->sender) return (struct queue_why){ .reason = QUEUE_REASON_NO_SENDER };
+  if (head && head->full) return (struct queue_why){ .reason = QUEUE_REASON_LIMIT };
+  return (struct queue_why){ .reason = v->room ? QUEUE_REASON_DUE : QUEUE_REASON_NO_ROOM };
+}

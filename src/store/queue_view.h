@@ -1,0 +1,51 @@
+/* Why a recipient waits: exactly one reason for each, named.
+ *
+ * What the database does not have (which rows a sender has, which destinations are dead or full) is copied from the owner's
+ * memory when a command begins, for the reader that answers it: the reasons are those of that moment. */
+#ifndef QASID_STORE_QUEUE_VIEW_H
+#define QASID_STORE_QUEUE_VIEW_H
+
+#include "lib/base/arena.h"
+#include "lib/base/slice.h"
+
+enum queue_reason {
+#define R(name, word, meaning) QUEUE_REASON_##name,
+#include "src/store/queue_reasons.def"
+#undef R
+  QUEUE_REASONS
+};
+const char *queue_reason_word(enum queue_reason r);
+/* QUEUE_REASONS: it is none. */
+enum queue_reason queue_reason_named(struct slice word);
+
+struct store;
+
+struct view_row {
+  uint64_t row;
+  int64_t since_s;
+};
+struct view_head {
+  struct slice name;
+  int64_t dead_until; /* 0: not dead */
+  bool full;          /* as much is in hands as may be */
+};
+struct queue_view {
+  struct view_row *rows; /* in a sender's hands, by row */
+  size_t row_count;
+  struct view_head *heads; /* dead or full ones only, by name */
+  size_t head_count;
+  bool sender, room;       /* there is one; it has room for more */
+  struct arena memory;
+};
+/* On the owner's thread. NULL without memory. */
+struct queue_view *queue_view_new(const struct store *s);
+void queue_view_free(struct queue_view **v);
+
+struct queue_why {
+  enum queue_reason reason;
+  int64_t since_s, until_s; /* 0: not known, or there is none */
+};
+struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, bool held, int64_t due,
+                                int64_t now_s);
+
+#endif

@@ -1,0 +1,41 @@
+/* What became of recipients in a sender's hands, or of those whose time was over, as a write job. */
+#ifndef QASID_STORE_RESULT_H
+#define QASID_STORE_RESULT_H
+
+#include "src/store/report.h"
+
+enum queue_move {
+  QUEUE_DELIVERED, /* the row goes */
+  QUEUE_FAILED,    /* the row goes */
+  QUEUE_LATER,     /* due and delay are stored */
+};
+
+struct queue_result {
+  struct taken_rcpt rcpt;
+  struct send_outcome outcome;
+  enum queue_move move;
+  enum smtp_class class; /* of the outcome; delivered: unknown */
+  bool warn;      /* the sender of the message is told of the delay */
+  bool report;    /* it stands in the report of this job */
+  int64_t due;    /* QUEUE_LATER */
+  uint32_t delay;
+};
+
+struct result_job {
+  struct store_job job;
+  uint64_t tag;               /* 0: housekeeping's, nothing was in hands */
+  struct arena memory;        /* of what the slices here point to */
+  struct taken_letter *letter;
+  struct queue_result *results;
+  size_t count;
+  struct slice host, address, tls;
+  bool unreachable;
+  int64_t dead_until;
+  struct report_post report;
+};
+extern const struct job_kind result_kind;
+
+/* owner's side: outbound.c */
+void result_finish(struct store *s, struct store_job *j);
+
+#endif

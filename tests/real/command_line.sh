@@ -1,0 +1,46 @@
+#!/bin/bash
+# The command line as a person meets it: what is refused, what is shown, and the completion for bash.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+tree=$(readlink -f "$(dirname "$0")/../..")
+begin
+option plaintext_auth yes
+add alice
+serve
+code() { local want=$1 got; shift; "$@" >"$dir/said" 2>"$dir/err" </dev/null; got=$?; [ "$got" = "$want" ] || { echo "code $got"; head -5 "$dir/said" "$dir/err"; return 1; }; }
+err() { grep -qE "$1" "$dir/err" || { cat "$dir/err"; return 1; }; }
+said() { grep -qE "$1" "$dir/said" || { cat "$dir/said"; return 1; }; }
+
+ok "a second server is told that one runs" all "code 75 timeout 20 $qasid_bin -c $dir/qasid.conf serve" "err 'a server with this configuration is running already'"
+ok "trace refuses what is no client" all "code 64 q trace NONSENSE" "err 'neither an IP address nor'"
+ok "trace ends in its time" code 0 timeout 20 "$qasid_bin" -c "$dir/qasid.conf" trace 127.0.0.1 --for 1s
+ok "a time that is none" code 64 q trace 127.0.0.1 --for soon
+ok "--json where it means nothing" all "code 64 q --json account enable alice@example.org" "err 'json means nothing to account enable'"
+ok "-c before the command: the error names the command" all "code 64 q account lst" "err 'did you mean \"account list\"'"
+q account set alice@example.org quota 2g >/dev/null 2>&1
+q account set alice@example.org expire 30d >/dev/null 2>&1
+q account set alice@example.org login-delay 5m >/dev/null 2>&1
+ok "limits are shown as they are typed" all "code 0 q account limits alice@example.org" "said '^quota +2G$'" "said '^login-delay +5m$'" "said '^expire +30d$'"
+ok "  in the list of accounts too" all "code 0 q account list" "said '^alice@example.org .* 2G '"
+ok "  as JSON, numbers" json 'r[0]["quota"] == 2 << 30' < <(q --json account list)
+python3 - "$pop3" "$dir/open" <<'PY' &
+import poplib, sys, time
+p = poplib.POP3("127.0.0.1", int(sys.argv[1])); p.user("alice@example.org"); p.pass_("secret-alice"); open(sys.argv[2], "w"); time.sleep(60)
+PY
+holder=$!
+for _ in $(seq 100); do [ -e "$dir/open" ] && break; sleep 0.1; done
+ok "ps shows who is logged in, and who has the maildrop" json 'any(x["login"] == "alice@example.org" and x["maildrop"] == "locked" for x in r)' < <(q --json ps)
+kill "$holder"
+wait "$holder" 2>/dev/null
+ok "help fits 80 columns" bash -c "$qasid_bin help | python3 -c 'import sys; sys.exit(any(len(x.rstrip()) > 80 for x in sys.stdin))'"
+# What bash would offer behind these words.
+offers() { # WANTED WORD…
+  local wanted=$1
+  shift
+  # shellcheck disable=SC2016
+  [[ " $(bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _qasid; echo "${COMPREPLY[*]}"' "$tree/packaging/qasid.bash-completion" "$@") " == *" $wanted "* ]]
+}
+ok "completion: commands, subcommands, options" all "offers account qasid acc" "offers list qasid account li" "offers run qasid -c x account collect ''" "offers --check qasid status --"
+ok "  none that is not there" no offers --check qasid ps --
+stop
+finish

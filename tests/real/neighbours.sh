@@ -1,0 +1,115 @@
+#!/bin/bash
+# Postfix and Exim, found through DNS, as the next servers and as senders: what is sent arrives octet for octet, what they
+# send arrives here, mail that goes round in a circle ends, reports come back both ways.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../neighbours.sh"
+[ "$(id -u)" = 0 ] || { echo "0 passed, 0 failed, 1 skipped"; exit 0; } # they begin as root
+begin
+(neighbours_get "${QASID_NEIGHBOURS:-/tmp/qasid-neighbours}") >"$dir/get" 2>&1 || { cat "$dir/get"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
+root=${QASID_NEIGHBOURS:-/tmp/qasid-neighbours}/root
+read -r dns port < <(free_ports 2)
+dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 --bind-interfaces \
+  --pid-file= --user="$(id -un)" --mx-host=postfix.test,mx.postfix.test,10 --address=/mx.postfix.test/127.0.0.70 \
+  --mx-host=exim.test,mx.exim.test,10 --address=/mx.exim.test/127.0.0.71 --local=/test/ >"$dir/dnsmasq.log" 2>&1 &
+names=$!
+postfix_pid= exim_pid=
+trap 'kill $names $exim_pid $postfix_pid 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+option dns_servers "{ \"127.0.0.1@$dns\" }"
+option remote_port "$port"
+option send_private_addresses yes
+option retry_first 1
+option retry_most 2
+option plaintext_auth yes
+option auth_mechanisms '{ "PLAIN" }'
+serve
+add alice
+postfix_neighbour "$dir/postfix" "$root" 127.0.0.70 "$port" "$smtp"
+exim_neighbour "$dir/exim" "$root" 127.0.0.71 "$port" "$smtp"
+
+# A message of each kind, from a login here to all of them.
+submit() { # NAME RECIPIENT…
+  python3 - "$submission" "$dir/sent" "$@" <<'PY'
+import smtplib, sys
+head = b"From: alice@example.org\r\nSubject: %s\r\nMessage-ID: <%s@example.org>\r\nDate: Sat, 28 Nov 2026 12:00:00 +0000\r\n"
+kinds = {
+    "plain": b"\r\nhello\r\n",
+    "dots": b"\r\n.\r\n..\r\n.dot\r\n...\r\n.\r\n",
+    "eight": b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + "Grüße, 漢字\r\n".encode(),
+    "long": b"\r\n" + b"x" * 990 + b"\r\n" + b"y" * 998 + b"\r\n",
+    "large": b"\r\n" + b"".join(b"line %06d of a large message, to be sent in many pieces\r\n" % i for i in range(8000)),
+    "empty": b"\r\n",
+    "bounce": b"\r\nto nobody\r\n",
+    "circle": b"\r\nround\r\n",
+}
+name = sys.argv[3]
+m = (head % (name.encode(), name.encode())) + kinds[name]
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.test", timeout=60)
+s.login("alice@example.org", "secret-alice")
+s.sendmail("alice@example.org", sys.argv[4:], m, mail_options=["body=8bitmime"])
+s.quit()
+PY
+}
+within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
+# The message of that name, as it lies in a folder, is what was submitted, behind fields of the servers on the way.
+arrived() { # FOLDER NAME
+  python3 - "$1" "$2" "$dir/want" <<'PY'
+import glob, hashlib, sys
+for f in glob.glob(sys.argv[1] + "/new/*"):
+    m = open(f, "rb").read().replace(b"\r\n", b"\n")
+    at = m.find(b"From: alice@example.org\nSubject: %s\n" % sys.argv[2].encode())
+    if at < 0: continue
+    body = m[at:].split(b"\n\n", 1)[1]
+    want = open(sys.argv[3], "rb").read().split(b"== %s\n" % sys.argv[2].encode(), 1)[1].split(b"\n", 1)[0]
+    if hashlib.sha256(body).hexdigest().encode() == want: sys.exit(0)
+    print(f, len(body), "octets differ:", body[:200])
+sys.exit(1)
+PY
+}
+wanted() {
+  python3 - >"$dir/want" <<'PY'
+import hashlib
+kinds = {"plain": b"hello\n", "dots": b".\n..\n.dot\n...\n.\n", "eight": "Grüße, 漢字\n".encode(), "empty": b"",
+         "long": b"x" * 990 + b"\n" + b"y" * 998 + b"\n",
+         "large": b"".join(b"line %06d of a large message, to be sent in many pieces\n" % i for i in range(8000))}
+for k, b in kinds.items(): print("== %s\n%s" % (k, hashlib.sha256(b).hexdigest()))
+PY
+}
+wanted
+here() { rm -rf "$dir/mails"; q export alice@example.org "$dir/mails" >/dev/null && grep -rlq -- "$1" "$dir/mails"; }
+logged() { grep -qE "$1" "$dir/log"; }
+from() { # ADDRESS RECIPIENT SUBJECT: a message that begins there
+  python3 - "$1" "$port" "$2" "$3" <<'PY'
+import smtplib, sys
+s = smtplib.SMTP(sys.argv[1], int(sys.argv[2]), local_hostname="client.test", timeout=60)
+s.sendmail("sender@elsewhere.test", [sys.argv[3]], "From: sender@elsewhere.test\r\nSubject: %s\r\n\r\n.hi\r\n" % sys.argv[4])
+s.quit()
+PY
+}
+
+for kind in plain dots eight long large empty; do submit $kind bob@postfix.test carl@postfix.test bob@exim.test carl@exim.test; done
+for kind in plain dots eight long large empty; do
+  ok "Postfix has what was sent: $kind" within 30 arrived "$dir/postfix/mail/bob" $kind
+  ok "Exim has what was sent: $kind" within 30 arrived "$dir/exim/mail/bob" $kind
+  ok "both recipients of one message: $kind" all "within 30 arrived $dir/postfix/mail/carl $kind" "within 30 arrived $dir/exim/mail/carl $kind"
+done
+ok "TLS with Postfix" logged 'event=sent .*to=bob@postfix.test.*tls=TLSv1'
+ok "TLS with Exim" logged 'event=sent .*to=bob@exim.test.*tls=TLSv1'
+submit bounce nobody@postfix.test nobody@exim.test
+ok "Postfix refuses: the sender is told" within 30 here 'Final-Recipient: rfc822; nobody@postfix.test'
+ok "Exim refuses: the sender is told" within 30 here 'Final-Recipient: rfc822; nobody@exim.test'
+from 127.0.0.70 back@postfix.test "Postfix begins"
+from 127.0.0.71 back@exim.test "Exim begins"
+ok "Postfix sends to us" within 30 here 'Subject: Postfix begins'
+ok "Exim sends to us" within 30 here 'Subject: Exim begins'
+q account forward alice@example.org back@postfix.test --keep >/dev/null
+submit circle back@exim.test
+ok "a circle over Exim, us and Postfix ends with a report" within 120 here 'it was forwarded by the same address before'
+q account forward alice@example.org none >/dev/null
+ok "nothing is left in the queue" within 30 no grep -q '@' <(q queue list)
+submit plain lost@postfix.test
+ok "a report of Postfix comes back" within 120 here 'This is the mail system at host mx.postfix.test'
+submit plain lost@exim.test
+ok "a report of Exim comes back" within 120 here 'This message was created automatically by mail delivery software'
+ok "no process was lost" no grep -qE 'event=(process-lost|lost)' "$dir/log"
+finish

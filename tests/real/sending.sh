@@ -1,0 +1,121 @@
+#!/bin/bash
+# Mail to other servers, found through DNS: another Qasid, and servers with ways of their own (tests/real/odd_smtp.py). What is
+# taken arrives, or its sender is told; whoever dies meanwhile.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+read -r dns port < <(free_ports 2)
+
+# --- the outside: DNS, odd servers, and another Qasid at 127.0.0.60 ---
+zone=()
+host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0.$2"); }
+host far 60; host good 61; host notls 62; host grey 63; host half 64; host cut 65; host endless 67; host empty 68; host dead 69
+zone+=("--mx-host=backup.test,mx1.backup.test,10" "--address=/mx1.backup.test/127.0.0.66")
+zone+=("--mx-host=backup.test,mx2.backup.test,20" "--address=/mx2.backup.test/127.0.0.61")
+zone+=("--local=/test/")
+dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
+  --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" >"$dir/dnsmasq.log" 2>&1 &
+names=$!
+mkdir "$dir/odd"
+python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
+odd=$!
+far_conf() {
+  sed -e "s|$dir/data|$dir/far-data|; s|$dir/run|$dir/far-run|; s|mx.example.org|mx.far.test|" -e "/^listen_/d" "$dir/qasid.conf"
+  read -r a b < <(free_ports 2)
+  printf 'listen_smtp = { "127.0.0.60:%s" }\nlisten_submission = {}\nlisten_submissions = {}\nlisten_pop3 = { "127.0.0.1:%s" }\nlisten_pop3s = {}\ncollect = no\nsend = no\nsmtpd_processes = 1\n' "$port" "$a"
+}
+far_conf >"$dir/far.conf"
+far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
+"$qasid_bin" -c "$dir/far.conf" serve 2>"$dir/far-log" & # itself, not a shell that runs it: it is ended by that number
+far_server=$!
+trap 'kill "$names" "$odd" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
+far domain add far.test >/dev/null
+echo secret | far account add bob@far.test --password-stdin >/dev/null
+
+option dns_servers "{ \"127.0.0.1@$dns\" }"
+option remote_port "$port"
+option send_private_addresses yes
+option retry_first 1
+option retry_most 2
+option plaintext_auth yes
+option auth_mechanisms '{ "PLAIN" }'
+serve
+add alice
+
+submit() { # SUBJECT RECIPIENT…
+  python3 - "$submission" "$@" <<'PY'
+import smtplib, sys
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.test", timeout=30)
+s.login("alice@example.org", "secret-alice")
+s.sendmail("alice@example.org", sys.argv[3:], "From: alice@example.org\r\nSubject: %s\r\n\r\nhi\r\n.dot\r\n" % sys.argv[2])
+s.quit()
+PY
+}
+within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
+taken() { grep -q "$1" "$dir/odd/taken"; }
+far_has() { [ "$(far mail list bob@far.test | tail -n +2 | wc -l)" -ge "$1" ]; }
+told() { rm -rf "$dir/mails"; q export alice@example.org "$dir/mails" >/dev/null && grep -rq -- "$1" "$dir/mails"; }
+queued() { q queue list "to=$1" | grep -q -- "$2"; }
+gone() { local rows; rows=$(q queue list "to=$1") && ! grep -q '@' <<<"$rows"; }
+
+ok "first thing in a fresh, confined process: to another Qasid, found by MX" submit first bob@far.test
+ok "it arrives" within 20 far_has 1
+ok "TLS was used, since it was offered" grep -qE 'event=sent .*to=bob@far.test.*tls=TLSv1' "$dir/log"
+submit unknown nobody@far.test
+ok "an unknown recipient: the sender is told" within 20 told 'Final-Recipient: rfc822; nobody@far.test'
+ok "with the other server's words" told 'Diagnostic-Code: smtp; 550 5.1.1'
+submit good a@good.test b@good.test
+ok "two recipients at one destination" within 20 taken '127.0.0.61 b@good.test Subject: good'
+submit notls a@notls.test
+ok "TLS that is none: in the clear, at once" within 20 taken '127.0.0.62 a@notls.test'
+ok "and that is logged" grep -q 'event=no-tls' "$dir/log"
+submit grey a@grey.test
+ok "greylisting: it comes back" within 30 taken '127.0.0.63 a@grey.test'
+submit half a@half.test
+ok "250- and 550 are no success: sent again" within 30 taken '127.0.0.64 a@half.test'
+submit cut a@cut.test
+ok "no reply to the end of data is no success: sent again" within 30 taken '127.0.0.65 a@cut.test'
+submit backup a@backup.test
+ok "a server that is not well: the next by preference" within 20 taken '127.0.0.61 a@backup.test'
+submit empty a@empty.test
+ok "354 with no recipient: nothing of the message goes there" within 20 taken '^127.0.0.68 3$'
+submit none a@no-such-domain.test
+ok "a domain that is not there: returned at once" within 20 told 'Final-Recipient: rfc822; a@no-such-domain.test'
+submit endless a@endless.test
+ok "a reply without end is cut off, the mail waits" within 20 queued endless.test '250-xxxx'
+submit dead a@dead.test
+ok "nobody answers: it waits, with the reason" within 20 queued dead.test 'Connection refused'
+submit live d@good.test
+ok "and holds up nobody else" within 10 taken '127.0.0.61 d@good.test'
+ok "the history says who said what" eval 'q queue history a@grey.test | grep -q "451" && q queue history a@grey.test | grep -q sent'
+waits_for_a_host() { q queue show "$id" | grep -qE "back-off|host-dead"; }
+id=$(q queue list to=dead.test | awk 'NR == 2 { print $1 }')
+ok "queue show: its reason, between the attempts" within 20 waits_for_a_host
+ok "queue show: the envelope, the attempts" eval 'q queue show "$id" | grep -q "alice@example.org" && q queue show "$id" | grep -q "Connection refused" && q --json queue show "$id" | python3 -c "import json, sys; r = json.load(sys.stdin); sys.exit(not (r[\"message\"] and r[\"recipients\"] and r[\"attempts\"]))"'
+ok "queue body: the message as it is sent" eval 'q queue body "$id" | grep -q "^Subject: dead" && ! q queue body "$id" | grep -q "^Return-Path"'
+why_tells() { q why "$id" | grep -q "arrived.*from client.test" && q why "$id" | grep -q "deferred.*Connection refused" && q why a@dead.test | grep -q "waits"; }
+ok "why: from the session to the last attempt" within 20 why_tells
+ok "classes are in the log" grep -qE 'event=deferred .*class=network' "$dir/log"
+submit given-up a@dead.test
+ok "queue fail: its sender is told" eval 'within 10 queued dead.test dead.test && q queue fail to=dead.test && within 20 told "administrator ended"'
+submit dead a@dead.test
+within 10 queued dead.test dead.test
+ok "dropped mail is gone" eval 'q queue drop to=dead.test >/dev/null && q queue drop to=endless.test >/dev/null && gone dead.test'
+ok "no process died" eval '! grep -q event=room-died "$dir/log"'
+
+# --- deaths ---
+role() { q --json status | python3 -c 'import json,sys; print([r["pid"] for r in json.load(sys.stdin)["rooms"] if r["room"] == sys.argv[1]][0])' "$1"; }
+slaughter() { local i; for ((i = 0; i < 6; i++)); do sleep 0.5; kill -9 "$(role sender)" 2>/dev/null; sleep 0.5; kill -9 "$(role store)" 2>/dev/null; done; }
+slaughter & killer=$!
+for ((i = 0; i < 40; i++)); do for ((try = 0; try < 50; try++)); do submit "m$i" "r$i@good.test" 2>/dev/null && break; sleep 0.2; done; done
+wait "$killer"
+all_there() { local i; for ((i = 0; i < 40; i++)); do taken "r$i@good.test" || return 1; done; }
+ok "forty messages, with sender and store killed six times each: all arrive" within 60 all_there
+ok "nothing is left in the queue" within 30 gone good.test
+ok "the store is sound" within 20 q check
+stop
+serve
+submit after e@good.test
+ok "after a restart" within 20 taken '127.0.0.61 e@good.test'
+finish

@@ -1,0 +1,652 @@
+/* The queue: who may send, what a sender is handed, what becomes of what it reports. */
+#include "tests/unit/queue_kit.h"
+
+/* Nobody sends elsewhere without a login; store asks auth's grant, not the front-end. */
+static void no_relay(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "bob@elsewhere.example", false), RCPT_ELSEWHERE);
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_TROUBLE);
+  assert_int_equal(commit(k, "alice@example.org bob@elsewhere.example"), COMMIT_TROUBLE);
+  assert_int_equal(mails(k, "alice@example.org"), 0);
+  assert_int_equal(rcpt(k, SESSION, "x@y.example", "bob@elsewhere.example", true), RCPT_LEAVES); /* relay_networks */
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
+/* The login's own addresses: its address, aliases, subaddresses; no other's, and not <>. */
+static void sender_check(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  kit_account(k, "ceo@example.org");
+  assert_int_equal(kit_command(k, "alias add sales@example.org alice@example.org").code, CLI_OK);
+  submit_grant(k, SESSION, id);
+  const char *bob = "bob@elsewhere.example";
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", bob, false), RCPT_LEAVES);
+  assert_int_equal(rcpt(k, SESSION, "alice+x@example.org", bob, false), RCPT_LEAVES);
+  assert_int_equal(rcpt(k, SESSION, "sales@example.org", bob, false), RCPT_LEAVES);
+  assert_int_equal(rcpt(k, SESSION, "ceo@example.org", bob, false), RCPT_NOT_YOURS);
+  assert_int_equal(rcpt(k, SESSION, "ceo@bank.example", bob, false), RCPT_NOT_YOURS);
+  assert_int_equal(rcpt(k, SESSION, "", bob, false), RCPT_NOT_YOURS);
+  assert_int_equal(commit_dsn(k, SESSION, "ceo@example.org", bob, SLICE("a: b\r\n\r\n"), 0, 0), COMMIT_TROUBLE);
+}
+
+/* The grant ends with the session, and with auth's word. */
+static void grant_ends(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, SESSION, ));
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false), RCPT_LEAVES);
+  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_bye, SESSION, ));
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false), RCPT_ELSEWHERE);
+  submit_grant(k, SESSION, id);
+  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, SMTPD, SESSION));
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false), RCPT_ELSEWHERE);
+}
+
+static void delivered(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example alice@example.org"), COMMIT_DONE);
+  assert_int_equal(waiting(k), 2);
+  assert_sound(k);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_int_equal(g.count, 2); /* one letter for one destination */
+  assert_string_equal(g.to[0], "bob@elsewhere.example");
+  assert_true(slice_eq(g.m.octets, SLICE("Subject: hello\r\n\r\nhi\r\n"))); /* without our Return-Path: */
+  assert_int_equal(g.m.size, g.m.octets.n);
+  nothing(k);
+  assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(waiting(k), 0);
+  assert_int_equal(mails(k, "alice@example.org"), 1); /* the local copy stays */
+  assert_int_equal(kit_command(k, "queue history bob@elsewhere.example").count, 1);
+  assert_sound(k);
+}
+
+/* A refusal comes back as a report, for all recipients that ended together; never one for a report. */
+static void failed(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example"), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no such user\nat all"));
+  assert_int_equal(waiting(k), 0);
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  assert_sound(k);
+  struct drop *d = kit_open_drop(k, 77, id);
+  struct buf text;
+  buf_init(&text, 100000);
+  assert_int_equal(kit_read(k, 77, 1, &text), POP_DONE);
+  assert_true(slice_search(buf_slice(&text), SLICE("Return-Path: <>\r\n")) == 0);
+  assert_true(slice_search(buf_slice(&text), SLICE("Final-Recipient: rfc822; carl@elsewhere.example\r\nAction: failed\r\nStatus: 5.1.1\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&text), SLICE("Diagnostic-Code: smtp; 550 no such user at all\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&text), SLICE("Subject: hello\r\n")) > 0);
+  buf_free(&text);
+  kit_quit(k, 77);
+  (void)d;
+}
+
+/* NOTIFY=NEVER: no report. To a sender elsewhere a report is queued, with <>, and is never reported on. */
+static void reports(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  struct slice tail = SLICE("Subject: hello\r\n\r\nhi\r\n");
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", tail, SMTP_NOTIFY_NEVER, 0), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
+  assert_int_equal(mails(k, "alice@example.org"), 0);
+
+  struct buf list;
+  kit_list(&list, "bob@elsewhere.example");
+  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, 99, .id = SLICE("Q2"), .return_path = SLICE("x@third.example"),
+                      .addresses = buf_slice(&list), .tail = tail, .trusted = true));
+  buf_free(&list);
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
+  g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
+  struct got back = letter(k); /* the report leaves at once */
+  assert_int_equal(back.m.return_path.n, 0);
+  assert_string_equal(back.to[0], "x@third.example");
+  assert_true(report(k, SENDER, &back, SEND_PERMANENT, 550, "no"));
+  nothing(k);
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
+/* NOTIFY=SUCCESS through a server without DSN: the sender hears that it was passed on (RFC 3461 §5.2.2). */
+static void relayed(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", SLICE("Subject: s\r\n\r\nbody text\r\n"),
+                              SMTP_NOTIFY_SUCCESS, SMTP_RET_FULL), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  kit_open_drop(k, 77, id);
+  struct buf text;
+  buf_init(&text, 100000);
+  assert_int_equal(kit_read(k, 77, 1, &text), POP_DONE);
+  assert_true(slice_search(buf_slice(&text), SLICE("Action: relayed\r\nStatus: 2.1.1\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&text), SLICE("Subject: s\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&text), SLICE("body text\r\n")) < 0); /* RET=FULL is for failures: §4.3 */
+  buf_free(&text);
+  kit_quit(k, 77);
+}
+
+/* All of it in one text. */
+static void read_mail(struct kit *k, uint64_t account, uint32_t uid, struct buf *text) {
+  buf_init(text, 300000);
+  kit_open_drop(k, 78, account);
+  assert_int_equal(kit_read(k, 78, uid, text), POP_DONE);
+  kit_quit(k, 78);
+}
+static bool has(const struct buf *text, const char *what) { return slice_search(buf_slice(text), slice_str(what)) >= 0; }
+
+/* NOTIFY=SUCCESS for a mailbox here: "delivered", with ENVID and ORCPT as they were before xtext, in the transaction of
+ * the message. Original-Recipient only where there was an ORCPT. */
+static void delivered_here(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  struct buf text;
+  kit_account(k, "bob@example.org");
+  struct slice tail = SLICE("Subject: s\r\n\r\nbody text\r\n");
+  assert_int_equal(commit_orcpt(k, SESSION, "alice@example.org", "bob+x@example.org", tail, SMTP_NOTIFY_SUCCESS, SMTP_RET_FULL,
+                                "rfc822;Bob+2Bx@example.org", "my+20id"), COMMIT_DONE);
+  assert_int_equal(mails(k, "bob@example.org"), 1);
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  read_mail(k, id, 1, &text);
+  assert_true(has(&text, "Return-Path: <>\r\n"));
+  assert_true(has(&text, "Original-Envelope-Id: my id\r\n"));
+  assert_true(has(&text, "Original-Recipient: rfc822; Bob+x@example.org\r\nFinal-Recipient: rfc822; bob+x@example.org\r\n"
+                         "Action: delivered\r\nStatus: 2.1.5\r\n"));
+  assert_true(has(&text, "Subject: s\r\n"));
+  assert_false(has(&text, "body text"));
+  assert_false(has(&text, "Diagnostic-Code"));
+  buf_free(&text);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@example.org", tail, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
+  read_mail(k, id, 2, &text);
+  assert_true(has(&text, "Final-Recipient: rfc822; bob@example.org\r\n"));
+  assert_false(has(&text, "Original-Recipient"));
+  assert_false(has(&text, "Original-Envelope-Id"));
+  buf_free(&text);
+  static const uint8_t others[] = { 0, SMTP_NOTIFY_NEVER, SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY };
+  for (size_t i = 0; i < sizeof others; i++)
+    assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@example.org", tail, others[i], 0), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "", "bob@example.org", tail, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
+  assert_int_equal(mails(k, "alice@example.org"), 2);
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
+/* The sender is elsewhere: the report is queued with the empty reverse-path. A large message's header is read from its
+ * file. */
+static void delivered_for_elsewhere(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  k->conf->body_threshold = 1024;
+  kit_reopen(k);
+  char big[20000];
+  memset(big, 'a', sizeof big);
+  memcpy(big, "Subject: big\r\n\r\n", 16);
+  memcpy(big + sizeof big - 2, "\r\n", 2);
+  assert_int_equal(commit_dsn(k, SESSION, "x@third.example", "alice@example.org", slice_of(big, sizeof big), SMTP_NOTIFY_SUCCESS,
+                              0), COMMIT_DONE);
+  assert_int_equal(waiting(k), 1);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_int_equal(g.m.return_path.n, 0);
+  assert_string_equal(g.to[0], "x@third.example");
+  assert_true(slice_search(g.m.octets, SLICE("Action: delivered\r\n")) > 0);
+  assert_true(slice_search(g.m.octets, SLICE("Subject: big\r\n")) > 0);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
+  nothing(k);
+  assert_sound(k);
+}
+
+/* A report into a mailbox counts like any mail: what the owner keeps of the account is what lies there. */
+static void reports_count(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  assert_int_equal(kit_command(k, "account quota alice@example.org 3000").code, CLI_OK);
+  struct slice tail = SLICE("Subject: s\r\n\r\nbody text\r\n");
+  assert_int_equal(kit_rcpt(k, "alice@example.org", 2500), RCPT_OURS);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "b@elsewhere.example", tail, 0, 0), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  assert_int_equal(kit_rcpt(k, "alice@example.org", 2500), RCPT_FULL);
+  assert_sound(k);
+}
+
+/* 100 recipients with the longest ORCPT do not fit one letter to the sender: they go in several. */
+static void long_orcpts(void **state) {
+  struct kit *k = *state;
+  struct buf list, dsn;
+  char address[300], orcpt[SMTP_ORCPT_WIRE_MAX + 1] = "\x04";
+  alice(k);
+  buf_init(&list, SMTP_RCPTS_MAX), buf_init(&dsn, SMTP_DSN_MAX);
+  memset(orcpt + 1, 'x', sizeof orcpt - 1);
+  memcpy(orcpt + 1, "rfc822;", 7);
+  for (int i = 0; i < 40; i++) {
+    int n = snprintf(address, sizeof address, "u%d@elsewhere.example", i);
+    ipc_list_put(&list, slice_of(address, (size_t)n));
+    ipc_list_put(&dsn, slice_of(orcpt, sizeof orcpt));
+  }
+  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"), .return_path = SLICE("x@y.example"),
+                      .addresses = buf_slice(&list), .tail = SLICE("a: b\r\n\r\n"), .dsn = buf_slice(&dsn), .trusted = true));
+  buf_free(&list), buf_free(&dsn);
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
+  ready(k, SENDER, 10);
+  size_t count = 0, letters = 0;
+  for (; count < 40; letters++) {
+    struct said *x = kit_next(k, send_letter_type);
+    struct send_letter m;
+    struct send_rcpt r;
+    assert_true(send_letter_get(x->payload, &m));
+    for (struct slice rows = m.recipients; send_rcpt_next(&rows, &r); count++) assert_int_equal(r.orcpt.n, sizeof orcpt - 1);
+  }
+  assert_int_equal(count, 40);
+  assert_int_equal(letters, 2);
+}
+
+/* Each delay is longer than the one before; when the time is over the sender is told. */
+static void retries(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  int64_t begin = k->now_s;
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  ready(k, SENDER, 1000);
+  unsigned tries = 0;
+  int64_t last = begin;
+  for (; k->now_s - begin < 6 * 86400; k->now_s += 60) {
+    store_due(k->store, k->now_s);
+    kit_pump(k);
+    if (!k->said) continue;
+    struct got g = letter(k);
+    tries++;
+    last = k->now_s;
+    assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "later"));
+    nothing(k); /* not at once */
+  }
+  assert_int_equal(waiting(k), 0);
+  assert_in_range(last - begin, 5 * 86400, 5 * 86400 + 120);
+  assert_in_range(tries, 20, 60);
+  assert_int_equal(mails(k, "alice@example.org"), 2); /* one warning, one return */
+  assert_sound(k);
+}
+
+/* Seconds until the letter comes again after that reply; it is then in hands. */
+static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char *text) {
+  int64_t begin = k->now_s;
+  assert_true(report(k, SENDER, g, SEND_TEMPORARY, code, text));
+  while (!k->said && k->now_s - begin < 86400) {
+    k->now_s += 10;
+    store_due(k->store, k->now_s);
+    kit_pump(k);
+  }
+  *g = letter(k);
+  return k->now_s - begin;
+}
+
+/* How long it waits depends on what the reply means: 5 to 15 minutes where it is greylisting, and not for ever so; an hour
+ * where the mailbox is full. */
+static void classes(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  ready(k, SENDER, 1000);
+  struct got g = letter(k);
+  assert_in_range(next_try(k, &g, 451, "greylisted, come back"), 240, 370);
+  for (int i = 0; i < 18; i++) assert_in_range(next_try(k, &g, 451, "greylisted, come back"), 240, 1090);
+  for (int i = 0; i < 4; i++) next_try(k, &g, 451, "greylisted, come back");
+  assert_true(next_try(k, &g, 451, "greylisted, come back") > 1200);
+  assert_in_range(next_try(k, &g, 452, "mailbox full"), 2880, 17300);
+  assert_int_equal(waiting(k), 1);
+}
+
+/* A sender that dies gives its letters back at once; what it would still say is nobody's. */
+static void sender_lost(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  store_room_lost(k->store, ROOM_SENDER, SENDER);
+  ready(k, SENDER_2, 10);
+  struct got again = letter(k);
+  assert_int_equal(again.rows[0], g.rows[0]);
+  assert_true(again.tag != g.tag);
+  assert_true(report(k, SENDER_2, &again, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(waiting(k), 0);
+}
+
+/* In the hands of a sender when the server ends: waiting at the next start. */
+static void restart(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  letter(k);
+  letter(k);
+  kit_reopen(k);
+  ready(k, SENDER, 10);
+  struct got g = letter(k), h = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+  assert_true(report(k, SENDER, &h, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
+/* A sender marks rows of its own letters only, each once. */
+static void breaches(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k), h = letter(k), mixed = g;
+  mixed.rows[0] = h.rows[0];
+  assert_false(report(k, SENDER, &mixed, SEND_DELIVERED, 250, "ok"));
+  mixed = g;
+  mixed.rows[mixed.count++] = g.rows[0];
+  assert_false(report(k, SENDER, &mixed, SEND_DELIVERED, 250, "ok"));
+  mixed = g;
+  mixed.tag = 999;
+  assert_false(report(k, SENDER, &mixed, SEND_DELIVERED, 250, "ok"));
+  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, 999, 0));
+  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, g.tag, g.m.size + 1));
+  assert_int_equal(waiting(k), 2);
+}
+
+/* What does not fit the letter is asked for, piece by piece. */
+static void large(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  enum { LINES = 5000 };
+  struct buf text, read;
+  buf_init(&text, 1 << 20);
+  buf_init(&read, 1 << 20);
+  buf_put_str(&text, "Subject: large\r\n\r\n");
+  for (int i = 0; i < LINES; i++) buf_printf(&text, "line %d of a message that is no small one\r\n", i);
+  struct slice rest = buf_slice(&text);
+  for (; rest.n > 50000; rest = slice_from(rest, 50000)) {
+    assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, SESSION, slice_first(rest, 50000)));
+    assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
+  }
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", rest, 0, 0), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_int_equal(g.m.size, buf_len(&text));
+  buf_put(&read, g.m.octets);
+  while (buf_len(&read) < g.m.size) {
+    assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, g.tag, buf_len(&read)));
+    struct send_octets o = KIT_HEAR(k, send_octets);
+    assert_true(o.octets.n > 0);
+    buf_put(&read, o.octets);
+  }
+  assert_true(slice_eq(buf_slice(&read), buf_slice(&text)));
+  assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+  assert_sound(k);
+  buf_free(&text);
+  buf_free(&read);
+}
+
+static void steering(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue hold to=elsewhere.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue list state=held").count, 1);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_string_equal(g.to[0], "dora@other.example");
+  nothing(k);
+  assert_int_equal(kit_command(k, "queue release bob@elsewhere.example").code, CLI_OK);
+  struct got h = letter(k);
+  assert_string_equal(h.to[0], "bob@elsewhere.example");
+  assert_true(report(k, SENDER, &h, SEND_TEMPORARY, 450, "later"));
+  assert_int_equal(kit_command(k, "queue retry Q1").code, CLI_OK);
+  h = letter(k);
+  assert_string_equal(h.to[0], "bob@elsewhere.example");
+  assert_int_equal(kit_command(k, "queue drop from=example.org").code, CLI_OK);
+  assert_int_equal(waiting(k), 0);
+  /* What was dropped in a sender's hands ends quietly, whatever it reports. */
+  assert_true(report(k, SENDER, &h, SEND_PERMANENT, 550, "no"));
+  assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(mails(k, "alice@example.org"), 0);
+  assert_int_equal(kit_command(k, "queue drop nobody@nowhere.example").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "queue list state=odd").code, CLI_USAGE);
+  assert_sound(k);
+}
+
+/* Each recipient has one reason, and it is the right one. */
+static bool says(struct kit *k, const char *words, const char *what) {
+  struct answer a = kit_command(k, words);
+  return strstr(a.rows, what) != NULL;
+}
+
+static void reasons(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
+  assert_true(says(k, "queue list to=elsewhere.example", "no-sender"));
+  ready(k, SENDER, 1);
+  struct got g = letter(k), h;
+  assert_int_equal(kit_command(k, "queue list reason=sending").count, 1);
+  assert_int_equal(kit_command(k, "queue list reason=sender-full").count, 1);
+  assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 452, "mailbox full"));
+  assert_int_equal(kit_command(k, "queue list reason=back-off").count, 1);
+  assert_int_equal(kit_command(k, "queue list reason=mailbox-full").count, 1);
+  assert_int_equal(kit_command(k, "queue hold reason=mailbox-full").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue hold reason=mailbox-full").code, CLI_NOT_FOUND); /* it is */
+  assert_int_equal(kit_command(k, "queue list reason=held").count, 1);
+  assert_int_equal(kit_command(k, "queue list state=held").count, 1);
+  assert_int_equal(kit_command(k, "queue release reason=held").code, CLI_OK);
+  ready(k, SENDER, 2);
+  g = letter(k), h = letter(k);
+  assert_int_equal(kit_command(k, "queue list reason=sending").count, 2);
+  struct buf list;
+  buf_init(&list, SEND_ROWS_MAX);
+  send_outcome_put(&list, &(struct send_outcome){ .row = g.rows[0], .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 1 },
+                                                  .text = SLICE("Connection refused") });
+  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_result, g.tag, .unreachable = true, .results = buf_slice(&list)));
+  buf_free(&list);
+  assert_int_equal(kit_command(k, "queue list reason=network").count, 1);
+  assert_true(report(k, SENDER, &h, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(kit_command(k, "queue list reason=odd").code, CLI_USAGE);
+  assert_sound(k);
+}
+
+/* Every selector, alone and with others. */
+static void selectors(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example eve@other.example"), COMMIT_DONE);
+  k->now_s += 7200;
+  assert_int_equal(commit(k, "fred@elsewhere.example"), COMMIT_DONE);
+  static const struct {
+    const char *words;
+    size_t count;
+  } cases[] = {
+    { "queue list Q1", 4 }, { "queue list Q2", 0 }, { "queue list bob@elsewhere.example", 1 },
+    { "queue list alice@example.org", 4 }, { "queue list to=other.example", 2 }, { "queue list to=OTHER.example", 2 },
+    { "queue list to=eve@other.example", 1 }, { "queue list from=alice@example.org", 4 }, { "queue list from=example.org", 4 },
+    { "queue list from=other.example", 0 }, { "queue list account=alice@example.org", 4 },
+    { "queue list account=nobody@example.org", 0 }, { "queue list older=1h", 3 }, { "queue list newer=1h", 1 },
+    { "queue list older=1h to=elsewhere.example", 1 }, { "queue list older=3h", 0 }, { "queue list state=waiting", 4 },
+    { "queue list state=held", 0 }, { "queue list reason=no-sender", 4 }, { "queue letter Q1", 2 },
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct answer a = kit_command(k, cases[i].words);
+    if (a.code != CLI_OK || a.count != cases[i].count) fail_msg("%s: %zu", cases[i].words, a.count);
+  }
+  assert_int_equal(kit_command(k, "queue hold to=other.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue list to=other.example").count, 2); /* the held ones too */
+  assert_int_equal(kit_command(k, "queue list older=").code, CLI_USAGE);
+  assert_int_equal(kit_command(k, "queue drop older=1h state=waiting").code, CLI_OK);
+  assert_int_equal(waiting(k), 3);
+  assert_sound(k);
+}
+
+/* What became of a message is told by its id, its Message-ID, an address, or our reply to it; and who was refused. */
+static void why(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  const char *text = "Received: from client.test ([192.0.2.7])\r\n\tby mx (Qasid) with ESMTPSA (TLSv1.3)\r\n\tid Q1; a date\r\n"
+                     "Message-ID: <m1@client.test>\r\nSubject: x\r\n\r\nhi\r\n";
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example alice@example.org", slice_str(text), 0, 0),
+                   COMMIT_DONE);
+  assert_int_equal(rcpt(k, 99, "x@y.example", "nobody@example.org", false), RCPT_UNKNOWN);
+  kit_pump(k);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "busy, so busy"));
+  const char *asked[] = { "why Q1", "why <m1@client.test>", "why m1@client.test", "why bob@elsewhere.example",
+                          "why alice@example.org", "why 250 2.0.0 Ok, queued as Q1." };
+  for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+    struct answer a = kit_command(k, asked[i]);
+    if (a.code != CLI_OK) fail_msg("%s: %s", asked[i], a.text);
+    assert_non_null(strstr(a.rows, "from client.test ([192.0.2.7]) by mx (Qasid) with ESMTPSA (TLSv1.3)"));
+    assert_non_null(strstr(a.rows, "mailbox alice@example.org"));
+    assert_non_null(strstr(a.rows, "is-there alice@example.org"));
+    assert_non_null(strstr(a.rows, "queued bob@elsewhere.example"));
+    assert_non_null(strstr(a.rows, "450 busy, so busy (rcpt)"));
+    assert_non_null(strstr(a.rows, "waits bob@elsewhere.example"));
+    assert_non_null(strstr(a.rows, "back-off"));
+  }
+  assert_true(says(k, "why nobody@example.org", "550 5.1.1 no such address here"));
+  assert_true(says(k, "why 550 5.1.1 no such user", "nobody@example.org"));
+  assert_int_equal(kit_command(k, "why Q77").code, CLI_NOT_FOUND);
+  struct drop *d = kit_open_drop(k, 77, id);
+  struct buf out;
+  buf_init(&out, 100000);
+  assert_int_equal(kit_read(k, 77, 1, &out), POP_DONE);
+  buf_free(&out);
+  kit_quit(k, 77);
+  (void)d;
+  kit_pump(k);
+  assert_true(says(k, "why Q1", "pop3-read alice@example.org"));
+  kit_reopen(k);
+  assert_true(says(k, "why Q1", "is-there alice@example.org")); /* it is a file, and outlives the process */
+  assert_sound(k);
+}
+
+/* The history is bounded, can be switched off, and when its file is damaged mail goes on. */
+static void history_bounds(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  k->conf->history_size = 200 * 1024;
+  char text[1200];
+  snprintf(text, sizeof text, "Message-ID: <%0500d@x>\r\n\r\nhi\r\n", 7);
+  for (int i = 0; i < 1500; i++) assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "alice@example.org", slice_str(text), 0, 0), COMMIT_DONE);
+  kit_pump(k);
+  assert_true(says(k, "why alice@example.org", "mailbox"));
+  k->conf->history_size = 0;
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "alice@example.org", SLICE("Message-ID: <off@x>\r\n\r\nhi\r\n"), 0, 0), COMMIT_DONE);
+  kit_pump(k);
+  assert_int_equal(kit_command(k, "why off@x").code, CLI_NOT_FOUND);
+  assert_sound(k);
+}
+
+/* Given up by hand: a report for each message, of many as well, and of what is held. */
+static void given_up(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  enum { MESSAGES = 450 };
+  for (int i = 0; i < MESSAGES; i++) assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example"), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue hold carl@elsewhere.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue fail to=elsewhere.example").code, CLI_OK);
+  kit_pump(k);
+  assert_int_equal(waiting(k), 0);
+  assert_in_range(mails(k, "alice@example.org"), MESSAGES, MESSAGES + 4); /* one for both; a slice may end between them */
+  assert_true(says(k, "queue history bob@elsewhere.example", "administrator"));
+  assert_int_equal(kit_command(k, "queue fail Q1").code, CLI_NOT_FOUND);
+  assert_sound(k);
+}
+
+/* What a sender has for hours is taken back: not handed over again before that is written down and due, and what the
+ * sender says of it late is nobody's, whenever it comes. */
+static void overdue(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  ready(k, SENDER, 100);
+  struct got g = letter(k);
+  k->now_s += 4 * 3600;
+  store_tidy(k->store, k->now_s);
+  store_due(k->store, k->now_s);
+  kit_next(k, send_recall_type);
+  struct store_job *writes = k->writes; /* a reader is faster than the writer */
+  k->writes = NULL;
+  nothing(k);
+  k->writes = writes;
+  nothing(k);
+  store_due(k->store, k->now_s);
+  nothing(k);
+  k->now_s += 600;
+  store_due(k->store, k->now_s);
+  struct got again = letter(k);
+  assert_int_equal(again.rows[0], g.rows[0]);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
+  assert_int_equal(waiting(k), 1);
+  assert_false(report(k, SENDER, &g, SEND_PERMANENT, 550, "no")); /* once */
+  assert_true(report(k, SENDER, &again, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
+/* The same when the sender reports while the taking back is being written, or is lost then. */
+static void overdue_meanwhile(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  for (int lost = 0; lost < 2; lost++) {
+    assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+    ready(k, lost ? SENDER_2 : SENDER, 100);
+    struct got g = letter(k);
+    k->now_s += 4 * 3600;
+    store_tidy(k->store, k->now_s);
+    kit_next(k, send_recall_type);
+    if (lost) store_room_lost(k->store, ROOM_SENDER, SENDER_2);
+    else assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+    nothing(k);
+    assert_int_equal(waiting(k), 1);
+    assert_int_equal(kit_command(k, "queue drop Q1").code, CLI_OK);
+    if (!lost) store_room_lost(k->store, ROOM_SENDER, SENDER);
+  }
+  assert_sound(k);
+}
+
+/* Held mail ends too when its time is over. */
+static void held_expires(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue hold Q1").code, CLI_OK);
+  k->now_s += 5 * 86400 + 1;
+  store_tidy(k->store, k->now_s);
+  kit_pump(k);
+  kit_pump(k);
+  assert_int_equal(waiting(k), 0);
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  assert_sound(k);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(no_relay), TEST(sender_check), TEST(grant_ends), TEST(delivered), TEST(failed), TEST(reports), TEST(relayed),
+    TEST(delivered_here), TEST(delivered_for_elsewhere), TEST(reports_count), TEST(long_orcpts),
+    TEST(retries), TEST(classes), TEST(sender_lost), TEST(restart), TEST(breaches), TEST(large), TEST(steering), TEST(reasons), TEST(selectors), TEST(given_up), TEST(why), TEST(history_bounds), TEST(held_expires), TEST(overdue),
+    TEST(overdue_meanwhile),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
