@@ -41,6 +41,7 @@ const struct ipc_wire ipc_wires[] = {
   { ROOM_CLI,   ROOM_KEYS,   &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_STORE,  &ipc_cli_room,    false },
   { ROOM_CLI,   ROOM_RESOLVER, &ipc_cli_room,  false },
+  { ROOM_CLI,   ROOM_SENDER, &ipc_cli_room,    false },
 };
 const size_t ipc_wire_count = sizeof ipc_wires / sizeof *ipc_wires;
 

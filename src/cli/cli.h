@@ -140,6 +140,7 @@ int cmd_salvage(struct cli *c);
 int cmd_fetch(struct cli *c);
 int cmd_migrate(struct cli *c);
 int cmd_send(struct cli *c);
+int cmd_plan(struct cli *c);
 int cmd_dns_lookup(struct cli *c);
 int cmd_classify(struct cli *c);
 int cmd_queue_show(struct cli *c);

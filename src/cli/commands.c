@@ -222,6 +222,11 @@ static const struct cmd_option send_options[] = {
   { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
   { NULL, NULL, NULL },
 };
+static const struct cmd_option plan_options[] = {
+  { "from", "ADDRESS", "The envelope's sender. Else nobody (<>)." },
+  { "probe", NULL, "Connect to the servers, in their order, and ask them: EHLO, STARTTLS, MAIL, RCPT, never DATA." },
+  { NULL, NULL, NULL },
+};
 
 const struct cmd cmds[] = {
   { "init", "ADDRESS", 1, 1, cmd_init, init_options, "make a working server for an address",
@@ -355,6 +360,12 @@ const struct cmd cmds[] = {
     "for recipients elsewhere each attempt with the other server's words, and why it still waits. ID is the message's, as in the "
     "log and in our reply to its end (the whole reply may be given); for an address the newest 20 messages from and to it, and "
     "who was refused with it. How far it goes back: the options queue_history and history_size." },
+  { "plan", "ADDRESS", 1, 1, cmd_plan, plan_options, "what would be done with a message to an address",
+    "Nothing is sent. Whom the address leads to (account, alias, forward, catch-all); for who is elsewhere: the reverse-path, what "
+    "of the queue would hold it up, the route, what DNS answers, each server and address in the order in which it is tried (drawn "
+    "anew each time within one preference), which are left out and why, and what TLS there will be. With --probe also what the "
+    "first server says that can be spoken to, up to the reply to RCPT; this machine connects as this command's user, and a route's "
+    "login is left out. Ends with 67 for an address of ours that does not exist, and with 75 when no sender runs."},
   { "queue show", "ID", 1, 1, cmd_queue_show, NULL, "everything about one message in the queue",
     "Its envelope, each recipient with the reason why it waits, and every attempt: when, which host and address, over which TLS, at "
     "which stage, in which words, and when it is tried next." },

@@ -46,7 +46,7 @@ static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n
   setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   bool ok = connect(n->fd, to, to_n) == 0;
   if (!ok && errno == EINPROGRESS) {
-    if (!wait_for(n, POLLOUT, NET_CONNECT_MS))
+    if (!wait_for(n, POLLOUT, n->connect_ms))
       why = ETIMEDOUT;
     else
       getsockopt(n->fd, SOL_SOCKET, SO_ERROR, &why, &len);
@@ -157,18 +157,27 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
   return net_open_at(n, c, url, alpn, NULL);
 }
 
-int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at) {
+int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->timeout_ms = NET_TIMEOUT_MS;
+  n->connect_ms = connect_ms;
   n->strict = cli_given(c, "starttls") != NULL;
   n->plain = cli_given(c, "no-starttls") != NULL || cli_given(c, "no-tls") != NULL;
   buf_init(&n->in, NET_IN_MAX);
   buf_init(&n->authorities, 4 * 1024 * 1024);
-  if (n->strict && n->plain) return cli_fail(CLI_EXIT_USAGE, "--starttls and --no-starttls are opposites");
-  if (!make_client(n, c, alpn) || !show_certificate(n, c)) return cli_fail(CLI_EXIT_NO_INPUT, "%s", n->error);
-  if (!(at ? connect_at(n, at) : connect_to(n))) return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", n->error);
-  if (url->tls && !net_start_tls(n)) return cli_fail(CLI_EXIT_REFUSED, "%s", n->error);
+  if (n->strict && n->plain) {
+    fail(n, "--starttls and --no-starttls are opposites");
+    return CLI_EXIT_USAGE;
+  }
+  if (!make_client(n, c, alpn) || !show_certificate(n, c)) return CLI_EXIT_NO_INPUT;
+  if (!(at ? connect_at(n, at) : connect_to(n))) return CLI_EXIT_UNAVAILABLE;
+  if (url->tls && !net_start_tls(n)) return CLI_EXIT_REFUSED;
   return CLI_EXIT_OK;
+}
+
+int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at) {
+  int code = net_try_at(n, c, url, alpn, at, NET_CONNECT_MS);
+  return code == CLI_EXIT_OK ? code : cli_fail(code, "%s", n->error);
 }
 
 void net_close(struct net *n) {

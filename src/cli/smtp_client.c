@@ -52,6 +52,10 @@ static int refused(struct smtp_client *s, const char *what) {
   return cli_fail(code, "%s: %u %.*s", what, s->reply.code, SLICE_ARG(words));
 }
 
+bool smtp_client_exchange(struct smtp_client *s, const char *line) {
+  return (!line || net_line(&s->net, slice_str(line), NULL)) && hear(s);
+}
+
 /* A command and a reply of that class (2 or 3). */
 int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class) {
   if (!net_line(&s->net, slice_str(line), NULL) || !hear(s)) return over(s);
@@ -72,16 +76,20 @@ static void take_keyword(struct smtp_client *s, struct slice line) {
     snprintf(s->mechanisms, sizeof s->mechanisms, "%.*s", SLICE_ARG(line));
 }
 
+void smtp_client_take_ehlo(struct smtp_client *s) {
+  struct slice rest = buf_slice(&s->reply.text);
+  s->starttls = s->eight_bit = s->has_size = false;
+  s->mechanisms[0] = 0;
+  slice_split(&rest, '\n'); /* the first line greets */
+  while (rest.p) take_keyword(s, slice_split(&rest, '\n'));
+}
+
 static int say_ehlo(struct smtp_client *s) {
   char host[256] = "", line[300];
   if (gethostname(host, sizeof host - 1) != 0 || !host[0]) snprintf(host, sizeof host, "localhost");
   snprintf(line, sizeof line, "%s %s", s->lmtp ? "LHLO" : "EHLO", host);
-  s->starttls = s->eight_bit = s->has_size = false;
-  s->mechanisms[0] = 0;
   int code = smtp_client_ask(s, line, 2);
-  struct slice rest = buf_slice(&s->reply.text);
-  slice_split(&rest, '\n'); /* the first line greets */
-  while (code == CLI_EXIT_OK && rest.p) take_keyword(s, slice_split(&rest, '\n'));
+  if (code == CLI_EXIT_OK) smtp_client_take_ehlo(s);
   return code;
 }
 

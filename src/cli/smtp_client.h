@@ -25,6 +25,10 @@ int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, b
 int smtp_client_rcpt(struct smtp_client *s, const char *to);
 /* The message in wire form; the last reply is in `reply`. */
 int smtp_client_data(struct smtp_client *s, struct slice message);
+/* One line and its reply, or (NULL) a reply alone, neither judged nor told of. False: the connection is over, see net.error. */
+bool smtp_client_exchange(struct smtp_client *s, const char *line);
+/* After a reply of 2yz to EHLO: what it offers. */
+void smtp_client_take_ehlo(struct smtp_client *s);
 /* A command and a reply of that class (2 or 3). */
 int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class);
 /* Says QUIT where it can, and frees. */

@@ -78,18 +78,27 @@ static uint32_t own_preference(const struct sender *s, const struct dns_answer *
   return own;
 }
 
-static void add_host(const struct sender *s, const struct dns_host *h, const struct route *r, struct hosts *to,
-                     bool *private) {
+/* One host's addresses, in their order; or the host as a whole. */
+static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r, hosts_fn *fn, void *arg) {
   bool any = s->room->conf->send_private_addresses || !r->direct;
-  size_t name = to->name_count;
-  if (name == LANE_HOSTS_MAX) return;
-  for (size_t i = 0; i < h->address_count && to->count < LANE_ADDRESSES_MAX; i++) {
-    struct dial_address a = address_of(&h->addresses[i], r->port);
-    if (!any && !dial_address_is_public(&a)) *private = true;
-    else to->addresses[to->count++] = (struct lane_address){ a, (uint8_t)name };
+  if (h->later || !h->address_count)
+    fn(arg, &(struct hosts_line){ .host = h, .fate = h->later ? HOST_NO_ANSWER : HOST_NO_ADDRESS });
+  for (size_t i = 0; i < h->address_count; i++) {
+    struct hosts_line line = { h, address_of(&h->addresses[i], r->port), HOST_TRIED };
+    if (!any && !dial_address_is_public(&line.at)) line.fate = HOST_PRIVATE;
+    fn(arg, &line);
   }
-  snprintf(to->names[name], sizeof to->names[name], "%s", h->name);
-  to->name_count++;
+}
+
+void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, hosts_fn *fn, void *arg) {
+  uint32_t own = r->direct ? own_preference(s, a, r->port) : 65536;
+  for (size_t i = 0; i < a->host_count; i++) {
+    const struct dns_host *h = &a->hosts[i];
+    if (h->priority >= own)
+      fn(arg, &(struct hosts_line){ .host = h, .fate = is_us(s, h, r->port) ? HOST_OURS : HOST_NO_BETTER });
+    else
+      walk_host(s, h, r, fn, arg);
+  }
 }
 
 static struct hosts_verdict verdict(enum hosts_found found, const char enhanced[static 5], const char *name,
@@ -116,24 +125,36 @@ static struct hosts_verdict not_found(const struct dns_answer *a, const char *na
   return verdict(HOSTS_LATER, "4.4.3", name, a->why[0] ? a->why : "DNS did not answer");
 }
 
+struct collecting {
+  struct hosts *to;
+  const struct dns_host *last; /* whose addresses were added last */
+  bool seen[HOST_FATES];
+};
+
+bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_host **last) {
+  bool same = *last == x->host;
+  if (to->count == LANE_ADDRESSES_MAX || (!same && to->name_count == LANE_HOSTS_MAX)) return false;
+  if (!same) snprintf(to->names[to->name_count++], sizeof to->names[0], "%s", x->host->name);
+  to->addresses[to->count++] = (struct lane_address){ x->at, (uint8_t)(to->name_count - 1) };
+  *last = x->host;
+  return true;
+}
+
+static void collect(void *arg, const struct hosts_line *x) {
+  struct collecting *c = arg;
+  c->seen[x->fate] = true;
+  if (x->fate == HOST_TRIED) hosts_add(c->to, x, &c->last);
+}
+
 struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a, const struct route *r,
                                      const char *name, struct hosts *ret) {
-  bool private = false, later = false, left_out = false;
-  uint32_t own = r->direct ? own_preference(s, a, r->port) : 65536;
+  struct collecting c = { .to = ret };
   *ret = (struct hosts){ 0 };
   if (a->result != DNS_FOUND) return not_found(a, name);
-  for (size_t i = 0; i < a->host_count; i++) {
-    const struct dns_host *h = &a->hosts[i];
-    if (h->priority >= own) {
-      left_out = true; /* whatever becomes of its addresses */
-      continue;
-    }
-    later |= h->later;
-    add_host(s, h, r, ret, &private);
-  }
+  hosts_walk(s, a, r, collect, &c);
   if (ret->count) return (struct hosts_verdict){ .found = HOSTS_FOUND };
-  if (later) return verdict(HOSTS_LATER, "4.4.3", name, "the addresses of its servers could not be looked up");
-  if (left_out) return verdict(HOSTS_NEVER, "5.4.6", name, "its mail would loop back to this server, which does not know the domain");
-  if (private) return verdict(HOSTS_NEVER, "5.4.4", name, "DNS names only addresses of private networks for it");
+  if (c.seen[HOST_NO_ANSWER]) return verdict(HOSTS_LATER, "4.4.3", name, "the addresses of its servers could not be looked up");
+  if (c.seen[HOST_OURS]) return verdict(HOSTS_NEVER, "5.4.6", name, "its mail would loop back to this server, which does not know the domain");
+  if (c.seen[HOST_PRIVATE]) return verdict(HOSTS_NEVER, "5.4.4", name, "DNS names only addresses of private networks for it");
   return verdict(HOSTS_NEVER, "5.4.4", name, "none of its servers has an address");
 }

@@ -20,10 +20,16 @@ static void name_lane(const struct route *r, struct slice destination, char to[s
     snprintf(to, SEND_DESTINATION_MAX + 1, "[%.240s]:%u", r->host, r->port);
 }
 
-static struct lane *find(struct sender *s, const char *name) {
+static struct lane *find(const struct sender *s, const char *name) {
   struct lane *l = map_ptr(&s->lanes, slice_hash(slice_str(name)));
   while (l && strcmp(l->name, name) != 0) l = l->next;
   return l;
+}
+
+const struct lane *lane_for(const struct sender *s, const struct route *r, struct slice destination) {
+  char name[SEND_DESTINATION_MAX + 1];
+  name_lane(r, destination, name);
+  return find(s, name);
 }
 
 static struct lane *lane_new(struct sender *s, const char *name, const struct route *r) {

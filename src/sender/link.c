@@ -167,10 +167,11 @@ static void note_address(struct link *k) {
   buf_free(&b);
 }
 
-/* TLS that nobody asked for failed, or stood still: the same address without, and for some days so. */
+/* TLS that nobody asked for failed, stood still, or was rubbish from the first octet on: the same address without, and for some
+ * days so. Who could bring that about could as well have left STARTTLS out of the list. */
 static bool tls_is_to_blame(const struct link *k) {
   enum smtp_end end = k->client->end;
-  bool failed = end == SMTP_END_TLS_FAILED || (k->client->stage == SMTP_STAGE_TLS && (end == SMTP_END_GONE || end == SMTP_END_TIMEOUT));
+  bool failed = end == SMTP_END_TLS_FAILED || end == SMTP_END_INJECTION || (k->client->stage == SMTP_STAGE_TLS && (end == SMTP_END_GONE || end == SMTP_END_TIMEOUT));
   return failed && !k->no_tls && policy_of(k).tls == SMTP_TLS_IF_OFFERED;
 }
 
@@ -194,7 +195,8 @@ static void session_over(struct link *k, const char *why) {
   note_session(k, why);
   smtp_client_free(&k->client);
   if (again) {
-    sender_remember_no_tls(k->lane->sender, &k->address);
+    const char *said = buf_cstr(&k->why.text);
+    sender_remember_no_tls(k->lane->sender, &k->address, said ? said : "");
     k->no_tls = true;
     go_later(k);
   } else if (done || (ready && worked_here)) {
@@ -248,7 +250,7 @@ void sender_link_go(struct link *k) {
   struct tls_client *tls = sender_tls(l->sender, l->route.tls == ROUTE_VERIFIED);
   k->address = l->hosts.addresses[k->at].at;
   snprintf(k->host, sizeof k->host, "%s", l->hosts.names[l->hosts.addresses[k->at].host]);
-  k->no_tls |= sender_no_tls(l->sender, &k->address);
+  k->no_tls |= sender_no_tls(l->sender, &k->address) != NULL;
   struct dial_target t = { &k->address, 1, k->host, l->route.implicit_tls, tls };
   k->dial = tls ? dial_new(l->sender->room->loop, &t, &ops) : NULL;
   if (k->dial) return;

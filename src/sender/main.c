@@ -1,4 +1,5 @@
 /* The sender's process: messages in, the turn's work, what it remembers of TLS. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,22 +18,29 @@ static bool same_address(const struct dial_address *a, const struct dial_address
   return a->n == b->n && a->port == b->port && memcmp(a->octets, b->octets, a->n) == 0;
 }
 
-bool sender_no_tls(struct sender *s, const struct dial_address *at) {
+const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at) {
   uint64_t now = loop_now(s->room->loop);
   for (size_t i = 0; i < s->no_tls_count; i++)
-    if (same_address(&s->no_tls[i].at, at)) return now < s->no_tls[i].until_ms;
-  return false;
+    if (same_address(&s->no_tls[i].at, at)) return now < s->no_tls[i].until_ms ? &s->no_tls[i] : NULL;
+  return NULL;
+}
+
+static struct no_tls *first_to_end(struct sender *s) {
+  struct no_tls *first = &s->no_tls[0];
+  for (size_t i = 1; i < s->no_tls_count; i++)
+    if (s->no_tls[i].until_ms < first->until_ms) first = &s->no_tls[i];
+  return first;
 }
 
 /* When the table is full the one that ends first makes room. */
-void sender_remember_no_tls(struct sender *s, const struct dial_address *at) {
+void sender_remember_no_tls(struct sender *s, const struct dial_address *at, const char *why) {
   struct no_tls *place = NULL;
   for (size_t i = 0; i < s->no_tls_count && !place; i++)
     if (same_address(&s->no_tls[i].at, at)) place = &s->no_tls[i];
   if (!place && s->no_tls_count < NO_TLS_MAX) place = &s->no_tls[s->no_tls_count++];
-  for (size_t i = 0; !place && i < NO_TLS_MAX; i++)
-    if (i == 0 || s->no_tls[i].until_ms < s->no_tls[0].until_ms) place = &s->no_tls[i];
-  *place = (struct no_tls){ *at, loop_now(s->room->loop) + NO_TLS_MS };
+  if (!place) place = first_to_end(s);
+  *place = (struct no_tls){ .at = *at, .until_ms = loop_now(s->room->loop) + NO_TLS_MS };
+  snprintf(place->why, sizeof place->why, "%s", why);
   struct buf b;
   buf_init(&b, 64);
   dial_address_put(at, &b);
@@ -80,6 +88,7 @@ void sender_log(const struct letter *l, const struct send_outcome *o, struct sli
 static void forget_all(struct sender *s);
 
 void sender_give_up(struct sender *s) {
+  sender_plans_drop(s, 0);
   s->store = 0;
   forget_all(s);
   loop_later_cancel(s->room->loop, &s->turn);
@@ -156,7 +165,7 @@ static bool from_resolver(struct sender *s, const struct ipc_msg *msg) {
   struct dns_told m;
   struct dns_answer a;
   if (!dns_told_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
-  lane_answer(s, msg->tag, &a);
+  if (!sender_plan_answer(s, msg->tag, &a)) lane_answer(s, msg->tag, &a);
   return true;
 }
 
@@ -168,6 +177,7 @@ static bool from_keys(struct sender *s, const struct ipc_msg *msg) {
 static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
   if (kind == ROOM_STORE) return from_store(r->arg, msg);
   if (kind == ROOM_KEYS) return from_keys(r->arg, msg);
+  if (kind == ROOM_CLI) return sender_admin(r->arg, number, msg);
   return kind == ROOM_RESOLVER && from_resolver(r->arg, msg);
 }
 
@@ -207,8 +217,10 @@ static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
   if (kind == ROOM_RESOLVER && number == s->resolver) {
     s->resolver = 0;
     lanes_resolver_lost(s);
+    sender_plans_resolver_lost(s);
   }
   if (kind == ROOM_KEYS) sign_keys_lost(s, number);
+  if (kind == ROOM_CLI) sender_plans_drop(s, number);
   if (kind != ROOM_STORE || number != s->store) return;
   s->store = 0;
   forget_all(s);

@@ -100,11 +100,25 @@ bool route_for(const struct sender *s, struct slice destination, struct route *r
     bool fine = parse_line(slice_str(c->routes.items[i]), usual, &pattern, ret);
     if (!pattern.n || !fits(pattern, destination)) continue;
     if (!fine) return false;
+    ret->line = c->routes.items[i];
     if (!ret->direct) find_login(s, ret);
     return true;
   }
   *ret = (struct route){ .direct = true, .port = usual };
   return true;
+}
+
+const char *route_tls_word(const struct route *r) {
+  static const char *const words[] = { [ROUTE_OPPORTUNISTIC] = "opportunistic", [ROUTE_REQUIRED] = "required",
+                                       [ROUTE_VERIFIED] = "verified",           [ROUTE_NO_TLS] = "none" };
+  return r->implicit_tls ? "implicit" : words[r->tls];
+}
+
+void route_put(const struct route *r, struct buf *out) {
+  if (r->direct) buf_put_str(out, "by its MX records");
+  else buf_put_str(out, r->host);
+  buf_printf(out, " port %u%s%s", r->port, r->lmtp ? ", by LMTP" : "", r->user.n ? ", with a login" : "");
+  if (r->line) buf_printf(out, ", by \"%s\"", r->line);
 }
 
 void route_ports(struct room *r) {

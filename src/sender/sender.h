@@ -41,6 +41,8 @@ enum {
   STOP_MS = 5000,            /* for sessions under way to end, when the process is to stop */
   NO_TLS_MAX = 1000,         /* addresses whose TLS is remembered as broken */
   NO_TLS_MS = 3 * 24 * 3600 * 1000,
+  NO_TLS_WHY_MAX = 160,
+  PLANS_MAX = 8,             /* command lines that wait for DNS */
   OWN_ADDRESSES_MAX = 256,
   WHY_MAX = 240,
   CONVERTED_MAX = 512 * 1024, /* of a converted letter, in hand: what one piece and one header become */
@@ -135,12 +137,16 @@ struct route {
   enum route_tls tls;
   bool implicit_tls, lmtp;
   struct slice user, secret; /* borrowed from the sender */
+  const char *line;          /* of the option, NULL: none; borrowed likewise */
 };
 struct credentials {
   struct buf file; /* lines "HOST USER PASSWORD" */
 };
 /* False: a line of `routes` is wrong (check-config says which); the destination's mail waits. */
 bool route_for(const struct sender *s, struct slice destination, struct route *ret);
+/* "by its MX records, port 25", "smtp.example.net port 587, by \"* smtp.example.net:587\"", …, and the words of its TLS. */
+void route_put(const struct route *r, struct buf *out);
+const char *route_tls_word(const struct route *r);
 /* The port of each route, for the sandbox. */
 void route_ports(struct room *r);
 /* The file of passwords, before the process is confined. False with a sentence. */
@@ -163,6 +169,26 @@ struct hosts_verdict {
   uint8_t enhanced[3];
   char why[WHY_MAX];
 };
+/* What becomes of each host and address of an answer. */
+enum hosts_fate {
+  HOST_TRIED,
+  HOST_PRIVATE,    /* an address of a private network, which a stranger's DNS names */
+  HOST_OURS,       /* it is this server */
+  HOST_NO_BETTER,  /* its preference is no better than that of this server */
+  HOST_NO_ADDRESS,
+  HOST_NO_ANSWER,  /* its addresses could not be looked up now */
+  HOST_FATES
+};
+struct hosts_line {
+  const struct dns_host *host;
+  struct dial_address at; /* n is 0: the host as a whole */
+  enum hosts_fate fate;
+};
+typedef void hosts_fn(void *arg, const struct hosts_line *l);
+/* Each of them once, in the order in which they are tried. */
+void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, hosts_fn *fn, void *arg);
+/* One that is tried. *last: NULL at first. False: there are more than are tried. */
+bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_host **last);
 /* Which addresses to try, in their order, and if none: why, and for how long. */
 struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a, const struct route *r,
                                      const char *name, struct hosts *ret);
@@ -208,6 +234,8 @@ void lane_go(struct lane *l);
 /* No address could be spoken to: what waits for them is put off, unless another link goes on. */
 void lane_failed(struct link *k);
 void lane_free(struct lane *l);
+/* The lane by which mail for the destination goes now; NULL: there is none. */
+const struct lane *lane_for(const struct sender *s, const struct route *r, struct slice destination);
 /* What waits in it is store's again. */
 void lane_drop_letters(struct lane *l);
 /* It is looked at at the end of this turn: links that are over are freed, others go on. */
@@ -244,10 +272,21 @@ void sender_link_go(struct link *k);
 void sender_link_free(struct link *k);
 void sender_link_wake(struct link *k);
 
+/* --- admin.c: what the command line asks --- */
+struct plan;
+/* False: malformed, a breach. */
+bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg);
+/* The answer to a question of a plan. False: it is none's. */
+bool sender_plan_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
+void sender_plans_resolver_lost(struct sender *s);
+/* That command line is gone; 0: all are. */
+void sender_plans_drop(struct sender *s, uint32_t number);
+
 /* --- main.c --- */
 struct no_tls {
   struct dial_address at;
   uint64_t until_ms;
+  char why[NO_TLS_WHY_MAX];
 };
 struct sender {
   struct room *room;
@@ -278,6 +317,8 @@ struct sender {
   size_t own_count;
   struct no_tls no_tls[NO_TLS_MAX];
   size_t no_tls_count;
+  struct plan *plans;
+  size_t plan_count;
   struct loop_later turn;
   struct loop_timer *sweep;
   uint64_t stop_ms;        /* stopping: what is under way is given up then; 0: not so */
@@ -291,8 +332,9 @@ void sender_give_up(struct sender *s);
 /* At the end of this turn: store hears of room, lanes go on. */
 void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
-bool sender_no_tls(struct sender *s, const struct dial_address *at);
-void sender_remember_no_tls(struct sender *s, const struct dial_address *at);
+/* What is remembered of that address; NULL: nothing, or it is over. */
+const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
+void sender_remember_no_tls(struct sender *s, const struct dial_address *at, const char *why);
 /* One attempt at one recipient, in the log. */
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address);
 

@@ -229,6 +229,7 @@ static const struct {
   { admin_steer_verbs, &admin_steer_count },
   { admin_sendas_verbs, &admin_sendas_count },
   { admin_why_verbs, &admin_why_count },
+  { admin_plan_verbs, &admin_plan_count },
   { admin_whole_verbs, &admin_whole_count },
 };
 

@@ -546,6 +546,14 @@ enum dir_result dir_resolve(struct directory *d, struct slice address, const cha
   return resolve_folded(d, slice_of(mem, address.n), delimiters, f);
 }
 
+struct slice dir_entry(struct directory *d, struct slice address, const char *delimiters, bool *ret_forwards) {
+  struct text folded = { .n = 0 };
+  for (size_t i = 0; i < address.n && i < sizeof folded.mem; i++) folded.mem[folded.n++] = ascii_lower(address.p[i]);
+  const struct dir_address *x = look_up(d, slice_of(folded.mem, folded.n), delimiters);
+  *ret_forwards = x && x->targets;
+  return x ? text_of(x) : SLICE_NONE;
+}
+
 /* --- as whom an account may send --- */
 
 static bool is_grant(const struct dir_grant *g, struct slice text) { return dir_is_same(slice_of(g->text, g->n), text); }

@@ -151,6 +151,10 @@ void dir_found_free(struct dir_found *f);
 enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters,
                             struct dir_found *f);
 
+/* The entry as which an address of a domain of ours is looked up: itself, itself without its detail, or "@domain"; empty: there
+ * is none. *ret_forwards: it has targets; else it is an account. */
+struct slice dir_entry(struct directory *d, struct slice address, const char *delimiters, bool *ret_forwards);
+
 /* Puts `s` into `out` as names are looked up (lib/unicode/prepare.h): in lower case, and beyond ASCII in one spelling. */
 void dir_fold(struct buf *out, struct slice s);
 /* Two addresses are the same, however they are spelled. */

@@ -1,0 +1,236 @@
+/* What the command line asks the sender: where mail for a destination would go, and what is remembered of servers.
+ *
+ * A plan walks the way of a letter (route, hosts, addresses, TLS) with the same functions, and connects to nobody. It has one
+ * question open at the resolver; a command line that goes takes its plan with it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ipc/cli_room.h"
+#include "ipc/dialer_resolver.h"
+#include "src/sender/sender.h"
+
+struct plan {
+  struct plan *next;
+  uint32_t cli;
+  uint64_t question;
+  struct route route;
+  char name[SEND_DESTINATION_MAX + 1];
+  /* while its answer is written */
+  struct sender *sender;
+  struct hosts hosts;
+  const struct dns_host *last;
+};
+
+/* --- answers --- */
+
+static void admin_send(struct sender *s, uint32_t number, uint16_t type, const struct buf *payload) {
+  if (!payload->failed) room_send(s->room, ROOM_CLI, number, type, 0, buf_slice(payload), -1);
+}
+
+static void admin_done(struct sender *s, uint32_t number, enum cli_code code, const char *text) {
+  struct buf b;
+  buf_init(&b, 1024);
+  cli_done_put(&b, &(struct cli_done){ .code = (uint8_t)code, .text = slice_str(text) });
+  admin_send(s, number, cli_done_type, &b);
+  buf_free(&b);
+}
+
+static void admin_line(struct sender *s, uint32_t number, uint16_t type, const struct slice *values, size_t n) {
+  struct buf b;
+  buf_init(&b, 8192);
+  cli_table_put(&b, values, n);
+  admin_send(s, number, type, &b);
+  buf_free(&b);
+}
+
+static void admin_columns(struct sender *s, uint32_t number, const char *names) {
+  struct slice head[16], rest = slice_str(names);
+  size_t n = 0;
+  while (rest.p && n < sizeof head / sizeof *head) head[n++] = slice_split(&rest, ' ');
+  admin_line(s, number, cli_columns_type, head, n);
+}
+
+/* --- a plan --- */
+
+struct plan_line {
+  const char *step, *name, *state, *host;
+  uint16_t port; /* 0: none */
+  const char *tls;
+};
+
+static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...) {
+  char what[600], port[8] = "";
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(what, sizeof what, fmt, args);
+  va_end(args);
+  if (l->port) snprintf(port, sizeof port, "%u", l->port);
+  struct slice row[] = { slice_str(l->step), slice_str(l->name), slice_str(l->state), slice_str(what), slice_str(l->host ? l->host : ""),
+                         slice_str(port), slice_str(l->tls ? l->tls : "") };
+  admin_line(p->sender, p->cli, cli_row_type, row, sizeof row / sizeof *row);
+}
+
+/* What TLS will be used there. */
+static const char *plan_tls(const struct plan *p, const struct dial_address *at, const struct no_tls **ret_memory) {
+  *ret_memory = p->route.tls == ROUTE_OPPORTUNISTIC ? sender_no_tls(p->sender, at) : NULL;
+  return *ret_memory ? "none" : route_tls_word(&p->route);
+}
+
+static void plan_address(struct plan *p, const struct hosts_line *x, const char *text) {
+  const struct no_tls *memory;
+  struct plan_line l = { "address", text, "tried", x->host->name, x->at.port, plan_tls(p, &x->at, &memory) };
+  if (!hosts_add(&p->hosts, x, &p->last)) {
+    l.state = "left-out";
+    plan_say(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX, LANE_ADDRESSES_MAX);
+  } else if (memory) {
+    plan_say(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count, memory->why,
+             (unsigned long long)(memory->until_ms - loop_now(p->sender->room->loop)) / 1000);
+  } else {
+    plan_say(p, &l, "no. %zu", p->hosts.count);
+  }
+}
+
+static void plan_line(void *arg, const struct hosts_line *x) {
+  static const char *const whys[HOST_FATES] = {
+    [HOST_PRIVATE] = "an address of a private network, which a domain's DNS may not name (send_private_addresses)",
+    [HOST_OURS] = "it is this server",
+    [HOST_NO_BETTER] = "its preference is no better than that of this server",
+    [HOST_NO_ADDRESS] = "it has no address",
+    [HOST_NO_ANSWER] = "its addresses could not be looked up now",
+  };
+  struct plan *p = arg;
+  struct buf b;
+  buf_init(&b, 64);
+  if (x->at.n) dial_address_put(&x->at, &b);
+  const char *text = buf_len(&b) ? buf_cstr(&b) : x->host->name;
+  if (!text) text = "";
+  if (x->fate == HOST_TRIED) plan_address(p, x, text);
+  else plan_say(p, &(struct plan_line){ x->at.n ? "address" : "host", text, "left-out", x->host->name, x->at.port, NULL }, "%s", whys[x->fate]);
+  buf_free(&b);
+}
+
+static void plan_verdict(struct plan *p, const struct hosts_verdict *v) {
+  struct plan_line l = { "end", p->name, v->found == HOSTS_NEVER ? "returned" : "waits", NULL, 0, NULL };
+  plan_say(p, &l, "%u.%u.%u %s", v->enhanced[0], v->enhanced[1], v->enhanced[2], v->why);
+}
+
+static const char *plan_question_name(const struct plan *p) { return p->route.direct ? p->name : p->route.host; }
+
+static void plan_answer(struct plan *p, const struct dns_answer *a) {
+  struct hosts hosts; /* what is found; the lines are written by plan_line() */
+  struct sender *s = p->sender;
+  const char *name = plan_question_name(p);
+  plan_say(p, &(struct plan_line){ "dns", name, dns_result_name(a->result), NULL, 0, NULL }, "%s%s%s%s%s",
+           p->route.direct ? "MX" : "addresses", a->implicit ? ": there is none, so the name itself takes its mail" : "",
+           a->secure ? ", proven by DNSSEC" : "", a->why[0] ? ": " : "", a->why);
+  hosts_walk(s, a, &p->route, plan_line, p);
+  struct hosts_verdict v = hosts_of_answer(s, a, &p->route, name, &hosts);
+  if (v.found != HOSTS_FOUND) plan_verdict(p, &v);
+  admin_done(s, p->cli, CLI_OK, "");
+}
+
+static void plan_route(struct plan *p) {
+  struct buf b;
+  buf_init(&b, 1024);
+  route_put(&p->route, &b);
+  const char *words = buf_cstr(&b);
+  plan_say(p, &(struct plan_line){ "route", p->name, p->route.lmtp ? "lmtp" : p->route.direct ? "direct" : "smarthost", p->route.direct ? NULL : p->route.host,
+                                   p->route.port, route_tls_word(&p->route) }, "%s", words ? words : "");
+  buf_free(&b);
+  const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
+  if (l)
+    plan_say(p, &(struct plan_line){ "lane", p->name, l->state == LANE_READY ? "ready" : "waiting-for-dns", NULL, 0, NULL },
+             "%zu messages wait in the sender for %u connections", l->waiting, l->connections);
+}
+
+/* A route to an address needs no DNS. */
+static bool plan_is_address(struct plan *p) {
+  struct dial_address at;
+  if (p->route.direct || !dial_address_parse(p->route.host, p->route.port, &at)) return false;
+  struct dns_host host = { .name = "" };
+  snprintf(host.name, sizeof host.name, "%.*s", DNS_NAME_MAX, p->route.host);
+  plan_line(p, &(struct hosts_line){ &host, at, HOST_TRIED });
+  admin_done(p->sender, p->cli, CLI_OK, "");
+  return true;
+}
+
+static bool plan_ask(struct plan *p) {
+  struct sender *s = p->sender;
+  struct buf b;
+  buf_init(&b, 512);
+  p->question = ++s->question;
+  dns_ask_put(&b, &(struct dns_ask){ p->route.direct ? DNS_MX : DNS_ADDRESS, slice_first(slice_str(plan_question_name(p)), DNS_NAME_MAX + 1) });
+  bool fine = !b.failed;
+  if (fine) room_send(s->room, ROOM_RESOLVER, s->resolver, dns_ask_type, p->question, buf_slice(&b), -1);
+  buf_free(&b);
+  return fine;
+}
+
+static void plan_free(struct sender *s, struct plan **at) {
+  struct plan *p = *at;
+  *at = p->next;
+  s->plan_count--;
+  free(p);
+}
+
+static void plan_begin(struct sender *s, uint32_t number, struct slice destination) {
+  struct plan *p = NULL;
+  if (!destination.n || destination.n > SEND_DESTINATION_MAX) admin_done(s, number, CLI_USAGE, "a domain is meant");
+  else if (s->plan_count == PLANS_MAX || !(p = calloc(1, sizeof *p))) admin_done(s, number, CLI_TROUBLE, "the sender has too much to do");
+  if (!p) return;
+  *p = (struct plan){ .next = s->plans, .cli = number, .sender = s };
+  snprintf(p->name, sizeof p->name, "%.*s", SLICE_ARG(destination));
+  s->plans = p;
+  s->plan_count++;
+  admin_columns(s, number, "step name state what host port tls");
+  if (!route_for(s, destination, &p->route)) {
+    plan_say(p, &(struct plan_line){ "route", p->name, "wrong", NULL, 0, NULL }, "the option routes has a wrong line for this destination: its mail waits");
+    admin_done(s, number, CLI_OK, "");
+    plan_free(s, &s->plans);
+    return;
+  }
+  plan_route(p);
+  bool over = plan_is_address(p);
+  if (!over && !s->resolver) admin_done(s, number, CLI_TROUBLE, "the resolver does not run now");
+  else if (!over && plan_ask(p)) return;
+  else if (!over) admin_done(s, number, CLI_TROUBLE, "memory ran out");
+  plan_free(s, &s->plans);
+}
+
+bool sender_plan_answer(struct sender *s, uint64_t question, const struct dns_answer *a) {
+  for (struct plan **at = &s->plans; *at; at = &(*at)->next) {
+    if ((*at)->question != question) continue;
+    plan_answer(*at, a);
+    plan_free(s, at);
+    return true;
+  }
+  return false;
+}
+
+void sender_plans_resolver_lost(struct sender *s) {
+  for (; s->plans; plan_free(s, &s->plans)) admin_done(s, s->plans->cli, CLI_TROUBLE, "the resolver was restarted");
+}
+
+void sender_plans_drop(struct sender *s, uint32_t number) {
+  for (struct plan **at = &s->plans; *at;) {
+    if (!number || (*at)->cli == number) plan_free(s, at);
+    else at = &(*at)->next;
+  }
+}
+
+/* --- the commands --- */
+
+bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) {
+  struct cli_command m;
+  struct slice verb, word = SLICE_NONE;
+  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m) || !ipc_list_next(&m.words, &verb)) return false;
+  if (slice_eq(verb, SLICE("plan"))) {
+    ipc_list_next(&m.words, &word);
+    plan_begin(s, number, word);
+  } else {
+    admin_done(s, number, CLI_USAGE, "the sender knows no such command");
+  }
+  return true;
+}
