@@ -12,7 +12,7 @@
 enum { AUTH_AT_REST, AUTH_EXCHANGE };
 
 /* A timestamp (RFC 1939 §7) is two numbers of 20 digits and a hostname of up to 255 octets. */
-enum { AUTH_NAME_MAX = 320, AUTH_PASSWORD_MAX = 1024, AUTH_SASL_MAX = 12288, AUTH_STAMP_MAX = 320 };
+enum { AUTH_NAME_MAX = 320, AUTH_PASSWORD_MAX = 1024, AUTH_SASL_MAX = 12288, AUTH_STAMP_MAX = 320, AUTH_SERVICE_MAX = 16 };
 
 enum auth_failure {
   AUTH_WRONG,       /* unknown user or wrong credentials, indistinguishably: 535 5.7.8, [AUTH] */
@@ -23,25 +23,26 @@ enum auth_failure {
   AUTH_FAILURES
 };
 
-/* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name.
+/* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name. service: as in the log
+ * ("submission"); one that this kind of front-end has.
  * `response` is the initial response when has_response. exporter, end_point: the TLS channel's bindings
  * (RFC 9266, RFC 5929 §4), certificate: the SHA-256 fingerprint of the one that the client showed in the
  * handshake; each empty where there is none. The front-end vouches for these: auth has nobody else to ask. */
 #define auth_start_FIELDS(F)                                                                      \
   F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX)               \
   F(bytes, peer, 16) F(flag, secure, ) F(bytes, exporter, 64) F(bytes, end_point, 64)             \
-  F(bytes, certificate, 32)
+  F(bytes, certificate, 32) F(bytes, service, AUTH_SERVICE_MAX)
 #define auth_step_FIELDS(F) F(bytes, response, AUTH_SASL_MAX)
 /* The client cancelled with "*", or is gone. No answer. */
 #define auth_cancel_FIELDS(F)
 /* POP3's USER/PASS. */
 #define auth_login_FIELDS(F)                                                                      \
   F(bytes, name, AUTH_NAME_MAX) F(bytes, password, AUTH_PASSWORD_MAX) F(bytes, peer, 16)          \
-  F(flag, secure, )
+  F(flag, secure, ) F(bytes, service, AUTH_SERVICE_MAX)
 /* POP3's APOP (RFC 1939 §7): digest is 16 octets. */
 #define auth_apop_FIELDS(F)                                                                       \
   F(bytes, name, AUTH_NAME_MAX) F(bytes, timestamp, AUTH_STAMP_MAX) F(bytes, digest, 16)          \
-  F(bytes, peer, 16) F(flag, secure, )
+  F(bytes, peer, 16) F(flag, secure, ) F(bytes, service, AUTH_SERVICE_MAX)
 
 #define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
 /* name: the account's canonical name, for logs and Received:. */

@@ -70,7 +70,8 @@ static void hurry(struct front *f) {
   struct buf b;
   buf_init(&b, 256);
   auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("PLAIN"), .has_response = true, .secure = true,
-                                           .response = SLICE("\0nobody@example.org\0guess"), .peer = SLICE("\x7f\0\0\1") });
+                                           .response = SLICE("\0nobody@example.org\0guess"), .peer = SLICE("\x7f\0\0\1"),
+                                           .service = slice_str(f->listeners[0].service) });
   for (int i = 0; i < 2; i++) say(f, ROOM_AUTH, auth_start_type, NOBODYS_TAG, buf_slice(&b));
   buf_free(&b);
 }

@@ -137,6 +137,7 @@ static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, con
   default: return false;
   }
   struct login *l = map_ptr(&f->logins, msg->tag);
+  if (l && l->state == LOGIN_TALKING) auth_report(a, l, "the exchange was not finished");
   if (l) login_cancel(a, l);
   else if (kind == ROOM_POP3D) login_revoke(a, number, msg->tag); /* our yes and its end crossed */
   return true;

@@ -23,6 +23,7 @@ struct auth_refusal {
   uint32_t front;
   uint64_t session;
   struct slice peer;   /* 4 or 16 octets */
+  const char *service; /* of the front-end that the client came to */
   struct slice name;   /* that was tried; may be empty */
   const char *mechanism, *why;
 };

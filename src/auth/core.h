@@ -60,6 +60,8 @@ struct login {
   struct hold_slot hold;
   /* the credential; name and password are in `sasl` whatever they came by */
   enum login_proof proof;
+  const char *service;   /* that the client came to, as in the log */
+  const char *mechanism; /* as in the log: a SASL name, USER or APOP; NULL: none that is known */
   struct sasl_server sasl;
   struct buf last;     /* what the mechanism sends with success, or (tokens) with failure */
   uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the front-end says the client showed */
@@ -123,6 +125,15 @@ struct auth {
 /* auth.c */
 /* The front-end of that number, if it has had a login and is still there. */
 struct front *auth_front(const struct auth *a, uint32_t number);
+
+/* refusal.c */
+/* The service of that name, NULL where `kind` has none such. */
+const char *auth_service(enum room_kind kind, struct slice name);
+/* For the log: who was tried, from where, how, and why not. */
+void auth_report(struct auth *a, const struct login *l, const char *why);
+/* Why a credential did not do. */
+const char *auth_wrong_words(const struct login *l);
+const char *auth_failure_words(enum auth_failure why);
 
 /* login.c */
 bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);

@@ -11,15 +11,16 @@ enum { NONCE_OCTETS = 18 };
 
 /* --- life --- */
 
-static struct login *login_new(struct auth *a, struct front *f, uint64_t tag, struct slice peer) {
+static struct login *login_new(struct auth *a, const struct login *asks) {
   struct login *l = calloc(1, sizeof *l);
+  struct front *f = asks->front;
+  struct slice peer = slice_of(asks->peer, asks->peer_n);
   if (!l) return NULL;
-  *l = (struct login){ .front = f, .tag = tag, .network = network_of(peer), .kind = f->kind, .front_number = f->number };
-  l->peer_n = (uint8_t)(peer.n <= sizeof l->peer ? peer.n : sizeof l->peer);
-  memcpy(l->peer, peer.p, l->peer_n);
+  *l = *asks;
+  l->network = network_of(peer);
   l->uncounted = conf_in_networks(&a->conf->auth_trusted_networks, peer);
   buf_init(&l->last, SASL_MESSAGE_MAX);
-  if (map_put_ptr(&f->logins, tag, l)) return l;
+  if (map_put_ptr(&f->logins, l->tag, l)) return l;
   free(l);
   return NULL;
 }
@@ -67,7 +68,7 @@ static void login_free(struct auth *a, struct login *l) {
 
 /* --- answers --- */
 
-static void send_to_front(struct auth *a, struct login *l, uint16_t type, const struct buf *payload) {
+static void send_to_front(struct auth *a, const struct login *l, uint16_t type, const struct buf *payload) {
   if (l->front && !payload->failed)
     a->shell.send(a->shell.arg, l->front->kind, l->front->number, type, l->tag, buf_slice(payload));
 }
@@ -81,32 +82,6 @@ static void count_failure(struct auth *a, enum auth_failure why) {
   ++*counters[why];
 }
 
-/* For the log: who was tried, from where, and why not. */
-static void report(struct auth *a, const struct login *l, const char *why) {
-  const struct sasl_mechanism *mech = l->sasl.mech;
-  bool apop = l->proof == PROOF_APOP && mech;
-  if (!a->shell.refused) return;
-  const struct auth_refusal r = {
-    .kind = l->kind, .front = l->front_number, .session = l->tag, .peer = slice_of(l->peer, l->peer_n),
-    .name = mech ? buf_slice(&l->sasl.name) : SLICE_NONE,
-    .mechanism = apop ? "APOP" : mech ? mech->name : "", .why = why,
-  };
-  a->shell.refused(a->shell.arg, &r);
-}
-
-/* Why a credential did not do. */
-static const char *wrong_words(const struct login *l) {
-  if (l->proof == PROOF_TOKEN) return "token refused";
-  if (!l->known) return "no such account, or it is disabled or has no secret for this mechanism";
-  return l->mismatch ? "asked to act for another account" : "wrong password";
-}
-
-static const char *const failure_words[AUTH_FAILURES] = {
-  [AUTH_WRONG] = "the account has changed meanwhile", [AUTH_MALFORMED] = "malformed",
-  [AUTH_UNAVAILABLE] = "mechanism not allowed here", [AUTH_TROUBLE] = "told to try later",
-  [AUTH_TOO_SOON] = "too soon after the last login",
-};
-
 static void login_refused(struct auth *a, struct login *l, enum auth_failure why, uint32_t wait_s) {
   struct buf b;
   buf_init(&b, 16);
@@ -114,7 +89,7 @@ static void login_refused(struct auth *a, struct login *l, enum auth_failure why
   send_to_front(a, l, auth_fail_type, &b);
   buf_free(&b);
   count_failure(a, why);
-  if (!l->reported) report(a, l, failure_words[why]);
+  if (!l->reported) auth_report(a, l, auth_failure_words(why));
   login_free(a, l);
 }
 
@@ -234,7 +209,7 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
   bool waited = l->state != LOGIN_TALKING;
   l->right = right && l->known && !l->mismatch;
   uint64_t due = l->asked_ms + wait_of(a, l, at_once, now_ms);
-  if (!l->right) report(a, l, wrong_words(l)); /* now: the client may be gone when it is told */
+  if (!l->right) auth_report(a, l, auth_wrong_words(l)); /* now: the client may be gone when it is told */
   l->reported = !l->right;
   buf_wipe(&l->sasl.password);
   l->state = LOGIN_HELD;
@@ -528,17 +503,28 @@ static void begin(struct auth *a, struct login *l, const struct sasl_mechanism *
   buf_free(&nonce);
 }
 
+/* Who asks, before anything is looked at. */
+static struct login asking(const struct front *f, uint64_t tag, struct slice peer, const char *service,
+                           const char *mechanism) {
+  struct login l = { .front = (struct front *)f, .tag = tag, .kind = f->kind, .front_number = f->number,
+                     .service = service, .mechanism = mechanism };
+  l.peer_n = (uint8_t)(peer.n <= sizeof l.peer ? peer.n : sizeof l.peer);
+  memcpy(l.peer, peer.p, l.peer_n);
+  return l;
+}
+
 /* A login's struct, or NULL after saying that it can't be now. */
-static struct login *admit(struct auth *a, struct front *f, uint64_t tag, struct slice peer) {
-  struct login *l = f->logins.count <= a->conf->connections_per_process ? login_new(a, f, tag, peer) : NULL;
+static struct login *admit(struct auth *a, const struct login *asks) {
+  bool room = asks->front->logins.count <= a->conf->connections_per_process;
+  struct login *l = room ? login_new(a, asks) : NULL;
   if (l) return l;
-  struct login none = { .front = f, .tag = tag };
   struct buf b;
   buf_init(&b, 16);
   auth_fail_put(&b, &(struct auth_fail){ .why = AUTH_TROUBLE });
-  send_to_front(a, &none, auth_fail_type, &b);
+  send_to_front(a, asks, auth_fail_type, &b);
   buf_free(&b);
   count_failure(a, AUTH_TROUBLE);
+  auth_report(a, asks, auth_failure_words(AUTH_TROUBLE));
   return NULL;
 }
 
@@ -554,9 +540,10 @@ static bool may_log_in(const struct auth *a, bool secure, struct slice peer) {
 bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
   struct auth_start m;
   if (!auth_start_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
-  struct login *l = admit(a, f, tag, m.peer);
-  if (!l) return true;
+  const char *service = auth_service(f->kind, m.service);
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
+  struct login asks = asking(f, tag, m.peer, service, mech ? mech->name : NULL), *l = service ? admit(a, &asks) : NULL;
+  if (!l) return service;
   const struct sasl_channel ch = {
     .may_show = may_show_password(a, m.secure, m.peer),
     .binds = m.secure && m.exporter.n,
@@ -587,14 +574,15 @@ bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payl
 bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
   struct auth_login m;
   if (!auth_login_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
-  struct login *l = admit(a, f, tag, m.peer);
-  if (!l) return true;
+  const char *service = auth_service(f->kind, m.service);
+  struct login asks = asking(f, tag, m.peer, service, "USER"), *l = service ? admit(a, &asks) : NULL;
+  if (!l) return service;
+  begin(a, l, sasl_find(SLICE("PLAIN")));
+  buf_put(&l->sasl.name, m.name);
   if (!may_show_password(a, m.secure, m.peer)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }
-  begin(a, l, sasl_find(SLICE("PLAIN")));
-  buf_put(&l->sasl.name, m.name);
   buf_put(&l->sasl.password, m.password);
   l->proof = PROOF_PASSWORD;
   if (l->sasl.name.failed || l->sasl.password.failed) login_failed(a, l, AUTH_TROUBLE);
@@ -607,16 +595,17 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
   if (!auth_apop_get(payload, &m) || !network_of(m.peer) || m.digest.n != DIGEST_MD5_SIZE ||
       map_ptr(&f->logins, tag))
     return false;
-  struct login *l = admit(a, f, tag, m.peer);
-  if (!l) return true;
+  const char *service = auth_service(f->kind, m.service);
+  struct login asks = asking(f, tag, m.peer, service, "APOP"), *l = service ? admit(a, &asks) : NULL;
+  if (!l) return service;
+  begin(a, l, sasl_find(SLICE("CRAM-MD5")));
+  buf_put(&l->sasl.name, m.name);
   if (!may_log_in(a, m.secure, m.peer)) {
     login_failed(a, l, AUTH_UNAVAILABLE);
     return true;
   }
-  begin(a, l, sasl_find(SLICE("CRAM-MD5")));
   buf_reset(&l->sasl.challenge);
   buf_put(&l->sasl.challenge, m.timestamp);
-  buf_put(&l->sasl.name, m.name);
   buf_put(&l->sasl.proof, m.digest);
   l->proof = PROOF_APOP;
   if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed)

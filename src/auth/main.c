@@ -58,7 +58,7 @@ static void core_refused(void *arg, const struct auth_refusal *r) {
   inet_ntop(r->peer.n == 4 ? AF_INET : AF_INET6, r->peer.p, address, sizeof address);
   log_open(&l, &s->room->log, LOG_E_LOGIN_FAILED);
   log_cstr(&l, LOG_F_SESSION, session);
-  log_cstr(&l, LOG_F_SERVICE, room_name(r->kind));
+  log_cstr(&l, LOG_F_SERVICE, r->service);
   log_cstr(&l, LOG_F_CLIENT, address);
   log_str(&l, LOG_F_NAME, r->name);
   log_cstr(&l, LOG_F_MECHANISM, r->mechanism);

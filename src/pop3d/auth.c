@@ -52,6 +52,7 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
       .exporter = slice_of(b.exporter, b.exporter_n),
       .end_point = slice_of(b.end_point, b.end_point_n),
       .certificate = slice_of(b.certificate, b.certificate_n),
+      .service = slice_str(s->svc->name),
     };
     auth_start_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_start_type, true), &m);
     s->wait = WAIT_LOGIN;
@@ -70,6 +71,9 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
     return;
   }
   const struct sasl_mechanism *mech = sasl_find(a->name);
+  bool helps = mech && !s->secure && (mech->plaintext || !login_allowed(s));
+  if (!mech || !sasl_has(announced(s), mech))
+    log_login(s, SLICE_NONE, mech ? mech->name : "", helps ? "no login without TLS" : "mechanism not offered");
   if (!mech) refuse(s, "unknown mechanism");
   else if (sasl_has(announced(s), mech)) start(s, mech, a);
   else if (!login_allowed(s)) refuse(s, "no login without TLS: use STLS first");

@@ -25,6 +25,15 @@ void pop3_user(struct session *s, const struct pop3_args *a) {
   ok(s, "User accepted");
 }
 
+void log_login(struct session *s, struct slice name, const char *mechanism, const char *why) {
+  struct log_line l;
+  if (!proto_log(&s->proto, &l, LOG_E_LOGIN_FAILED)) return;
+  log_str(&l, LOG_F_NAME, slice_first(name, AUTH_NAME_MAX));
+  log_cstr(&l, LOG_F_MECHANISM, mechanism);
+  log_cstr(&l, LOG_F_WHY, why);
+  log_end(&l);
+}
+
 static void wait_for_login(struct session *s, enum pop3d_login how) {
   s->login = how;
   s->wait = WAIT_LOGIN;
@@ -42,6 +51,7 @@ void pop3_pass(struct session *s, const struct pop3_args *a) {
     .password = a->text,
     .peer = slice_of(s->peer, s->peer_len),
     .secure = s->secure,
+    .service = slice_str(s->svc->name),
   };
   auth_login_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_login_type, true), &m);
   wait_for_login(s, LOGIN_PASS);
@@ -51,10 +61,12 @@ void pop3_pass(struct session *s, const struct pop3_args *a) {
 void pop3_apop(struct session *s, const struct pop3_args *a) {
   struct buf stamp;
   if (!login_allowed(s)) {
+    log_login(s, a->name, "APOP", "no login without TLS");
     refuse(s, "no login without TLS: use STLS first");
     return;
   }
   if (!s->apop) {
+    log_login(s, a->name, "APOP", "mechanism not offered");
     refuse(s, "mechanism not available");
     return;
   }
@@ -67,6 +79,7 @@ void pop3_apop(struct session *s, const struct pop3_args *a) {
     .digest = slice_of(a->digest, sizeof a->digest),
     .peer = slice_of(s->peer, s->peer_len),
     .secure = s->secure,
+    .service = slice_str(s->svc->name),
   };
   struct buf *body = proto_ask(&s->proto, PROTO_ASK_AUTH, auth_apop_type, true);
   auth_apop_put(body, &m);

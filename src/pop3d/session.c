@@ -140,6 +140,7 @@ void session_dispatch(struct session *s, struct slice line) {
     if (s->state == ST_TRANSACTION) refuse(s, "you are logged in already");
     else refuse(s, "log in first");
   } else if ((v->flags & V_PASSWORD) && !plaintext_allowed(s)) {
+    if (!(v->flags & V_SECRET)) log_login(s, c.args, "USER", "no login without TLS");
     refuse(s, "no passwords without TLS: use STLS first");
   } else if (!pop3_args_parse(v->arg, &c, &args)) {
     refuse(s, "usage: %s%s", v->name, pop3_arg_usage(v->arg));

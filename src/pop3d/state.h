@@ -148,6 +148,8 @@ const char *octets_word(const struct session *s, uint64_t n);
 struct drop_message *named_message(struct session *s, uint64_t number);
 
 /* login.c */
+/* A login that auth was not asked about, to the log. */
+void log_login(struct session *s, struct slice name, const char *mechanism, const char *why);
 void pop3_user(struct session *s, const struct pop3_args *a);
 void pop3_pass(struct session *s, const struct pop3_args *a);
 void pop3_apop(struct session *s, const struct pop3_args *a);

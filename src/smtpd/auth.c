@@ -27,10 +27,12 @@ sasl_set smtpd_mechanisms(const struct session *s) {
   return s->service->require_tls_login && !ch.may_show ? 0 : sasl_announced(s->service->mechanisms, ch);
 }
 
-/* Not by this mechanism. RFC 4954 §4: 538 says that TLS would help. */
-static enum smtp_outcome not_taken(const struct session *s, const struct sasl_mechanism *mech) {
-  bool hides = sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
-  return s->secure || hides ? SMTP_AUTH_MECHANISM : SMTP_AUTH_ENCRYPT;
+/* Not by this mechanism (NULL: one that nobody knows). RFC 4954 §4: 538 says that TLS would help. */
+static enum smtp_outcome not_taken(struct session *s, const struct sasl_mechanism *mech) {
+  bool hides = mech && sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
+  bool helps = mech && !s->secure && !hides;
+  smtpd_log_login(s, mech ? mech->name : "", helps ? "no login without TLS" : "mechanism not offered");
+  return helps ? SMTP_AUTH_ENCRYPT : SMTP_AUTH_MECHANISM;
 }
 
 void smtpd_put_mechanisms(const struct session *s, struct buf *out) {
@@ -115,15 +117,14 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
   enum smtp_outcome o = smtp_auth_parse(argument, &a);
   if (o != SMTP_OK) return o;
   const struct sasl_mechanism *mech = sasl_find(a.mechanism);
-  if (!mech) return SMTP_AUTH_MECHANISM;
-  if (!sasl_has(smtpd_mechanisms(s), mech)) return not_taken(s, mech);
+  if (!mech || !sasl_has(smtpd_mechanisms(s), mech)) return not_taken(s, mech);
   if (decode(&response, a.initial)) {
     struct proto_bindings b = proto_bindings(&s->proto);
     struct auth_start q = {
       .mechanism = slice_str(mech->name), .has_response = a.has_initial, .response = buf_slice(&response),
       .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
       .exporter = slice_of(b.exporter, b.exporter_n), .end_point = slice_of(b.end_point, b.end_point_n),
-      .certificate = slice_of(b.certificate, b.certificate_n),
+      .certificate = slice_of(b.certificate, b.certificate_n), .service = slice_str(s->service->name),
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
     s->exchange = smtpd_asked(s);

@@ -90,3 +90,12 @@ void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcom
   put_code(&l, o);
   log_end(&l);
 }
+
+void smtpd_log_login(struct session *s, const char *mechanism, const char *why) {
+  struct log_line l;
+  if (!proto_log(&s->proto, &l, LOG_E_LOGIN_FAILED)) return;
+  log_cstr(&l, LOG_F_NAME, "");
+  log_cstr(&l, LOG_F_MECHANISM, mechanism);
+  log_cstr(&l, LOG_F_WHY, why);
+  log_end(&l);
+}

@@ -211,6 +211,8 @@ void smtpd_log_transaction(struct session *s, enum smtp_outcome o);
 /* The client, or the end of the connection, ended it. Nothing when it was logged. */
 void smtpd_log_abandoned(struct session *s, const char *why);
 /* Another command that is refused; nothing when it is not. `command` holds no secret. */
+/* A login that auth was not asked about. */
+void smtpd_log_login(struct session *s, const char *mechanism, const char *why);
 void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcome o);
 
 /* --- received.c --- */

@@ -21,6 +21,7 @@ static const struct session *of_const(const struct proto *p) { return (const str
 void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, const char *service,
                         bool has_certificate) {
   *svc = (struct smtpd_service){
+    .name = service,
     .submission = strncmp(service, "submission", 10) == 0,
     .local = strcmp(service, "local") == 0,
     .has_certificate = has_certificate,

@@ -20,6 +20,7 @@
 /* What all sessions of one listener share; read-only while they live. Made from the configuration,
  * holds nothing of it. */
 struct smtpd_service {
+  const char *name; /* as in smtpd_service_init() */
   char hostname[256];
   bool submission; /* users send here: login wanted, AUTH offered */
   bool local;      /* and programs of this machine here */

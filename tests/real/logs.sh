@@ -18,7 +18,7 @@ clients() {
   python3 - "$smtp" "$submission" "$pop3" <<'PY'
 import base64, poplib, socket, sys
 smtp, submission, pop3 = map(int, sys.argv[1:])
-forged = 'x event=login-failed session=1-1-1 service=smtpd client=192.0.2.77 name=a mechanism=PLAIN why="wrong password"'
+forged = 'x event=login-failed session=1-1-1 service=submission client=192.0.2.77 name=a mechanism=PLAIN why="wrong password"'
 def pop(password):
     p = poplib.POP3("127.0.0.1", pop3)
     try: p.user("alice@example.org"); p.pass_(password)
@@ -63,7 +63,7 @@ if command -v fail2ban-regex >/dev/null; then
     ok "fail2ban, $form: the three failed logins, nothing that a client made up" is "$(banned "$dir/$form.log" normal)" "127.0.0.1x3 "
     ok "fail2ban, $form, aggressive: the unknown recipients too" is "$(banned "$dir/$form.log" aggressive)" "127.0.0.1x5 "
   done
-  ok "what the server puts off is nobody's fault" is "$(echo 'time=2026-11-28T22:58:25.538Z level=warn process=auth-2 event=login-failed session=1-1-1 service=smtpd client=192.0.2.9 name=a@b mechanism=PLAIN why="told to try later"' >"$dir/one.log"; banned "$dir/one.log" aggressive)" ""
+  ok "what the server puts off is nobody's fault" is "$(echo 'time=2026-11-28T22:58:25.538Z level=warn process=auth-2 event=login-failed session=1-1-1 service=submission client=192.0.2.9 name=a@b mechanism=PLAIN why="told to try later"' >"$dir/one.log"; banned "$dir/one.log" aggressive)" ""
   ok "the time is the line's, in UTC" bash -c "sed 's/told to try later/wrong password/' $dir/one.log >$dir/two.log; TZ=Asia/Baku fail2ban-regex --raw -o '<time>' $dir/two.log $packaging/fail2ban-filter.conf | grep '^1795906705'"
   option log_format json
   ok "a reload to another format" q reload

@@ -197,7 +197,7 @@ static uint64_t tags = 100;
 static inline uint64_t login_from(struct slice peer, const char *name, const char *password) {
   struct buf b;
   buf_init(&b, 2048);
-  auth_login_put(&b, &(struct auth_login){ slice_str(name), slice_str(password), peer, true });
+  auth_login_put(&b, &(struct auth_login){ slice_str(name), slice_str(password), peer, true, SLICE("pop3") });
   assert_true(tell(ROOM_POP3D, FRONT, auth_login_type, ++tags, &b));
   buf_free(&b);
   return tags;
@@ -210,7 +210,8 @@ static inline uint64_t start_sasl(unsigned from, const char *mech, bool has, str
                                   bool secure) {
   struct buf b;
   buf_init(&b, 16384);
-  auth_start_put(&b, &(struct auth_start){ slice_str(mech), has, response, peer_of(from), secure });
+  auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech), .has_response = has, .response = response,
+                                           .peer = peer_of(from), .secure = secure, .service = SLICE("submission") });
   assert_true(tell(ROOM_SMTPD, MX, auth_start_type, ++tags, &b));
   buf_free(&b);
   return tags;

@@ -12,7 +12,7 @@ static uint64_t external_n(unsigned from, const char *authzid, uint8_t mark, siz
   memset(fingerprint, mark, sizeof fingerprint);
   auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("EXTERNAL"), .has_response = true,
                                            .response = slice_str(authzid), .peer = peer_of(from), .secure = secure,
-                                           .certificate = slice_of(fingerprint, n) });
+                                           .certificate = slice_of(fingerprint, n), .service = SLICE("pop3") });
   assert_true(tell(ROOM_POP3D, FRONT, auth_start_type, ++tags, &b));
   buf_free(&b);
   run();

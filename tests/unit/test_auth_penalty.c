@@ -247,7 +247,7 @@ static void test_left_logins_are_bounded(void **state) {
     buf_init(&b, 2048);
     uint8_t digest[16] = { 1 };
     auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"), slice_of(digest, 16),
-                                           peer_of(1000 + i), false });
+                                           peer_of(1000 + i), false, SLICE("pop3") });
     assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
     buf_free(&b);
     cancel(ROOM_POP3D, FRONT, tags);

@@ -161,7 +161,7 @@ static void ask(uint64_t tag, const char *password) {
   static const uint8_t peer[4] = { 127, 0, 0, 1 };
   struct buf b;
   buf_init(&b, 2048);
-  auth_login_put(&b, &(struct auth_login){ SLICE("tim@example.org"), slice_str(password), slice_of(peer, 4), true });
+  auth_login_put(&b, &(struct auth_login){ SLICE("tim@example.org"), slice_str(password), slice_of(peer, 4), true, SLICE("pop3") });
   put(front_fd, auth_login_type, tag, &b, -1);
   buf_free(&b);
 }

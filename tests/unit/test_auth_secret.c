@@ -10,7 +10,7 @@ static uint64_t apop(unsigned from, const char *name, struct slice secret) {
   buf_init(&b, 2048);
   assert_true(digest_parts(DIGEST_MD5, parts, 2, digest));
   auth_apop_put(&b,
-                &(struct auth_apop){ slice_str(name), stamp, slice_of(digest, 16), peer_of(from), false });
+                &(struct auth_apop){ slice_str(name), stamp, slice_of(digest, 16), peer_of(from), false, SLICE("pop3") });
   assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
   buf_free(&b);
   return tags;
@@ -113,7 +113,7 @@ static int bound(const char *mech, bool secure, struct slice exporter, struct sl
   assert_int_equal(sasl_client_step(&c, false, SLICE_NONE, &out), SASL_SEND);
   auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech), .has_response = true,
                                            .response = buf_slice(&out), .peer = peer_of(1), .secure = secure,
-                                           .exporter = exporter });
+                                           .exporter = exporter, .service = SLICE("submission") });
   assert_true(tell(ROOM_SMTPD, MX, auth_start_type, ++tags, &b));
   uint64_t t = tags;
   if (answer(t) == NOTHING) {
@@ -204,7 +204,7 @@ static void test_only_what_is_offered(void **state) {
   for (int secure = 0; secure < 2; secure++) {
     buf_init(&b, 2048);
     auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"), slice_of(digest, 16), peer_of(1),
-                                           secure });
+                                           secure, SLICE("pop3s") });
     assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
     assert_int_equal(answer(tags), secure ? NOTHING : AUTH_UNAVAILABLE);
     buf_free(&b);

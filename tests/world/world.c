@@ -130,7 +130,7 @@ void world_log_login(void *arg, const struct auth_refusal *r) {
   snprintf(session, sizeof session, "w%llu", (unsigned long long)r->session);
   log_open(&l, &w->log, LOG_E_LOGIN_FAILED);
   log_cstr(&l, LOG_F_SESSION, session);
-  log_cstr(&l, LOG_F_SERVICE, room_name(r->kind));
+  log_cstr(&l, LOG_F_SERVICE, r->service);
   log_str(&l, LOG_F_NAME, r->name);
   log_cstr(&l, LOG_F_MECHANISM, r->mechanism);
   log_cstr(&l, LOG_F_WHY, r->why);
