@@ -293,18 +293,41 @@ static bool read_file(int fd, struct buf *to) {
   }
 }
 
+/* False with errno, which is 0 when the file is too large. */
+static bool load_text(const char *path, struct buf *to) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  errno = fd < 0 ? errno : 0;
+  bool good = fd >= 0 && read_file(fd, to);
+  int why = errno;
+  if (fd >= 0) close(fd);
+  errno = why;
+  return good;
+}
+
 struct conf *conf_load(const char *path, struct buf *err) {
   struct buf text;
   buf_init(&text, CONF_TEXT_MAX + 4096);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  errno = fd < 0 ? errno : 0;
   struct conf *c = NULL;
-  if (fd >= 0 && read_file(fd, &text))
-    c = conf_parse(buf_slice(&text), path, err);
-  else
-    buf_printf(err, "%s: cannot be read: %s\n", path, errno ? strerror(errno) : "larger than 1M");
-  if (fd >= 0) close(fd);
+  if (load_text(path, &text)) c = conf_parse(buf_slice(&text), path, err);
+  else buf_printf(err, "%s: cannot be read: %s\n", path, errno ? strerror(errno) : "larger than 1M");
   buf_free(&text);
+  return c;
+}
+
+/* Lines are looked at as they are: what a mistake (a quote that is not closed) makes of those behind it is no matter.
+ * conf_parse() refuses what names run_dir twice. */
+struct conf *conf_load_run_dir(const char *path) {
+  struct buf text, lines, err;
+  buf_init(&text, CONF_TEXT_MAX + 4096), buf_init(&lines, CONF_TEXT_MAX), buf_init(&err, 64 * 1024);
+  bool good = load_text(path, &text);
+  for (struct slice rest = buf_slice(&text); rest.n;) {
+    struct slice line = slice_trim(slice_split(&rest, '\n'));
+    if (!slice_starts(line, SLICE("run_dir"))) continue;
+    buf_put(&lines, line);
+    buf_put_u8(&lines, '\n');
+  }
+  struct conf *c = good && !text.failed && !lines.failed ? conf_parse(buf_slice(&lines), path, &err) : NULL;
+  buf_free(&text), buf_free(&lines), buf_free(&err);
   return c;
 }
 

@@ -29,6 +29,9 @@ struct conf {
 /* Reads and checks the file at `path`. NULL when anything is wrong; `err` then has one line for
  * each mistake: "file:line: option: what is wrong, what was meant". */
 struct conf *conf_load(const char *path, struct buf *err);
+/* For a file with mistakes: defaults, but for run_dir, so that the server which runs with the file can be asked. NULL
+ * when the file can't be read, or run_dir is what is wrong, or not to be made out. Says nothing. */
+struct conf *conf_load_run_dir(const char *path);
 /* The same from text (what conf_dump made); `name` stands for the file in messages. */
 struct conf *conf_parse(struct slice text, const char *name, struct buf *err);
 /* All defaults. */

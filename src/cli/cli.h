@@ -147,6 +147,7 @@ int cmd_queue_show(struct cli *c);
 int cmd_queue_body(struct cli *c);
 int cmd_init(struct cli *c);
 int cmd_serve(struct cli *c);
+int cmd_reload(struct cli *c);
 int cmd_check_config(struct cli *c);
 int cmd_config(struct cli *c);
 int cmd_status(struct cli *c);

@@ -63,6 +63,23 @@ int cmd_parent(struct cli *c) {
   return code;
 }
 
+/* The server is asked although the file has a mistake: it says which, and opens its log anew all the same, for whoever
+ * moved that (logrotate). Where it has nothing to say about this file, the mistakes are said here. */
+int cmd_reload(struct cli *c) {
+  struct buf mistakes;
+  buf_init(&mistakes, 64 * 1024);
+  c->conf = conf_load(c->config, &mistakes);
+  if (c->conf) {
+    buf_free(&mistakes);
+    return cmd_parent(c);
+  }
+  c->conf = conf_load_run_dir(c->config);
+  int code = c->conf ? cmd_parent(c) : CLI_EXIT_UNAVAILABLE;
+  if (code != CLI_EXIT_CONFIG) fwrite(buf_slice(&mistakes).p, 1, buf_len(&mistakes), stderr);
+  buf_free(&mistakes);
+  return CLI_EXIT_CONFIG;
+}
+
 int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *t) {
   struct slice words[] = { slice_str(word) };
   int code = CLI_EXIT_OK;

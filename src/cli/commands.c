@@ -392,9 +392,10 @@ const struct cmd cmds[] = {
     "what one client and the server say to each other, as it happens",
     "The IP address of a client, or the name of a session as in the log. Passwords and message bodies "
     "are left out. Until ^C." },
-  { "reload", "", 0, 0, cmd_parent, NULL, "read the configuration and certificates again",
+  { "reload", "", 0, 0, cmd_reload, NULL, "read the configuration and certificates again",
     "Open sessions stay. Says what has changed and what has not, once every process has taken it over. When the "
-    "configuration, a certificate or a key has a mistake, the old ones stay and the command ends with 78.", .no_json = true },
+    "configuration, a certificate or a key has a mistake, the old ones stay and the command ends with 78. The file of "
+    "log_to is opened anew in any case.", .no_json = true },
   { "stop", "", 0, 0, cmd_parent, NULL, "stop the server", "After it finished what it acknowledged.", .no_json = true },
   { "export", "ADDRESS PLACE", 2, 2, cmd_export, export_options, "write an account's mail as Maildir or mbox",
     "A Maildir is made when missing, and its tmp is used so that no half message is ever in it. An mbox "

@@ -270,7 +270,10 @@ int link_exit(enum cli_code code) {
 
 int link_finish(const struct link_said *done) {
   int code = link_exit(done->code);
-  if (done->data.n == 0) return code;
-  if (code != CLI_EXIT_OK) return cli_fail(code, "%.*s", SLICE_ARG(done->data));
+  struct slice rest = done->data;
+  while (code != CLI_EXIT_OK && rest.n) {
+    struct slice line = slice_split(&rest, '\n');
+    if (line.n) cli_fail(code, "%.*s", SLICE_ARG(line));
+  }
   return code;
 }

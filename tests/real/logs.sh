@@ -87,11 +87,31 @@ ok "new lines go into the new file" closed 4
 ok "and none into the one that was moved" is "$(wc -l <"$dir/qasid.log.1")" "$lines"
 
 echo 'log_format = nonsense' >>"$dir/qasid.conf"
-ok "a reload with a mistake is refused" bash -c "$qasid_bin -c $dir/qasid.conf reload 2>/dev/null; [ \$? = 78 ]"
+refused() { # WORDS: a reload ends with 78, says the mistake once, and the log's file is opened anew
+  local code=0
+  mv "$dir/qasid.log" "$dir/qasid.log.0"
+  "$qasid_bin" -c "$dir/qasid.conf" reload >"$dir/words" 2>&1 || code=$?
+  [ "$code" = 78 ] && grep -q "$1" "$dir/words" && [ -z "$(sort "$dir/words" | uniq -d)" ] && grep -q "$1" "$dir/qasid.log"
+}
+ok "a reload with a mistake is refused, and the file is opened anew" refused 'log_format: .*nonsense'
 mv "$dir/qasid.log" "$dir/qasid.log.0"
 kill -HUP "$server"
 for _ in $(seq 50); do [ -s "$dir/qasid.log" ] && break; sleep 0.1; done
-ok "a SIGHUP with one is too, but the file is opened anew" test -s "$dir/qasid.log"
+ok "a SIGHUP with one is too" test -s "$dir/qasid.log"
+sed -i '$d' "$dir/qasid.conf"
+sed -i '1i tls_min_version = "1.2' "$dir/qasid.conf" # a quote that is not closed, in front of run_dir
+ok "likewise when nothing behind the mistake can be read" refused 'qasid.conf:'
+sed -i '1d' "$dir/qasid.conf"
+cp "$dir/qasid.conf" "$dir/other.conf"
+echo 'log_format = nonsense' >>"$dir/other.conf"
+ok "a mistake in a file that the server does not have is said, too" bash -c \
+  "$qasid_bin -c $dir/other.conf reload >$dir/words 2>&1; [ \$? = 78 ] && grep -q nonsense $dir/words"
+if command -v logrotate >/dev/null; then
+  echo 'log_format = nonsense' >>"$dir/qasid.conf"
+  logrotate -f -s "$dir/rotate.state" "$dir/rotate.conf" >"$dir/words" 2>&1
+  ok "logrotate shows it, and the new file is in use" all 'grep -q nonsense $dir/words' 'test -s $dir/qasid.log'
+  sed -i '$d' "$dir/qasid.conf"
+fi
 
 # --- logwatch ---
 perl "$packaging/logwatch-script" <"$dir/file.log" >"$dir/page"
