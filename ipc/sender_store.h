@@ -6,6 +6,7 @@
  *
  *   sender: send_ready, as it has room        store: send_letter … send_letter
  *   sender: send_read (what did not fit)      store: send_octets
+ *   sender: send_where, when it waits there   (no reply; only for `queue list`)
  *   sender: send_result                       (no reply: the row is store's again)
  *
  * A result comes when no octets are awaited: else they would come for a letter that is given back.
@@ -56,18 +57,24 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
   F(bytes, host, SEND_HOST_MAX) F(bytes, address, 64) F(bytes, tls, 64) F(flag, unreachable, )    \
   F(list, results, SEND_ROWS_MAX)
 #define send_recall_FIELDS(F)
+/* where: enum send_place. session: the number of the sender's connection, with SEND_IN_SESSION. Told of letters that have been
+ * at the same place for a second or more. */
+#define send_where_FIELDS(F) F(u8, where, ) F(u64, session, )
 
 #define SENDER_STORE_MESSAGES(M)                                                                   \
   /* type name         from       allowed in                            next            max    fds */ \
   M(1,  send_ready,     IPC_LEFT,  1 << SEND_NOT_GIVEN,                  IPC_SAME,       8,     0) \
   M(2,  send_read,      IPC_LEFT,  1 << SEND_GIVEN,                      SEND_READING,   16,    0) \
   M(3,  send_result,    IPC_LEFT,  1 << SEND_GIVEN,                      SEND_NOT_GIVEN, 64 * 1024, 0) \
+  M(4,  send_where,     IPC_LEFT,  1 << SEND_GIVEN | 1 << SEND_READING,  IPC_SAME,       16,    0) \
   M(64, send_letter,    IPC_RIGHT, 1 << SEND_NOT_GIVEN,                  SEND_GIVEN,     IPC_PAYLOAD_MAX, 0) \
   M(65, send_octets,    IPC_RIGHT, 1 << SEND_READING,                    SEND_GIVEN,     66 * 1024, 0) \
   M(66, send_recall,    IPC_RIGHT, IPC_ANY,                              IPC_SAME,       0,     0)
 
 SENDER_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_sender_store;
+
+enum send_place { SEND_HANDED_OVER, SEND_WAITS_FOR_DNS, SEND_WAITS_FOR_CONNECTION, SEND_IN_SESSION, SEND_WHERES };
 
 /* --- items of the lists --- */
 

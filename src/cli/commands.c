@@ -350,11 +350,11 @@ const struct cmd cmds[] = {
     "tried again (first and most, in seconds); a reply that begins with 5 stays final whatever its class. The option "
     "reply_classes corrects it. Without arguments every class is shown." },
   { "queue list", "[SELECTOR …]", 0, 20, cmd_queue, queue_options, "list the mail that waits to be sent",
-    "One line for each recipient: when it is tried next (in seconds), and the one reason why it waits: held, sending, host-dead, "
-    "back-off, no-sender, destination-limit, sender-full or due; with the class and the words of the last attempt. Selectors, all of "
+    "One line for each recipient: when it is tried next (in seconds), and the one reason why it waits: held, account-limit, sending, "
+    "waiting-for-dns, connecting, in-session, host-dead, back-off, no-sender, destination-limit, sender-full or due; with the class and the words of the last attempt. Selectors, all of "
     "which must fit: the id of a message, an address (of the recipient or the sender), to=ADDRESS or to=DOMAIN, from=ADDRESS or "
     "from=DOMAIN, account=ADDRESS (who submitted it), state=held or state=waiting, reason=REASON or reason=CLASS (qasid classify), "
-    "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone, newer= alone and reasons other than held and sending look at the whole queue." },
+    "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone, newer= alone and reasons other than held and those of mail that the sender has look at the whole queue." },
   { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, cmd_room, NULL, "what became of a message",
     "From the session in which it came (its peer, TLS and login) to the mailbox in which it lies, and whether POP3 has read or deleted it; "
     "for recipients elsewhere each attempt with the other server's words, and why it still waits. ID is the message's, as in the "
@@ -368,7 +368,8 @@ const struct cmd cmds[] = {
     "login is left out. Ends with 67 for an address of ours that does not exist, and with 75 when no sender runs."},
   { "queue show", "ID", 1, 1, cmd_queue_show, NULL, "everything about one message in the queue",
     "Its envelope, each recipient with the reason why it waits, and every attempt: when, which host and address, over which TLS, at "
-    "which stage, in which words, and when it is tried next." },
+    "which stage, in which words, and when it is tried next. Then the servers of its recipients whose TLS failed: why, and in how "
+    "many seconds TLS is tried there again; until then mail goes to them in the clear." },
   { "queue body", "ID", 1, 1, cmd_queue_body, NULL, "print a message of the queue", "As it is sent." },
   { "queue history", "ID|ADDRESS", 1, 1, cmd_room, NULL, "every attempt to send a message, or to reach an address",
     "With the other server, the stage at which it was decided, and its words; the newest first, 1,000 at most. It is kept for the "

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ipc/cli_room.h"
 #include "ipc/dialer_resolver.h"
@@ -220,6 +221,46 @@ void sender_plans_drop(struct sender *s, uint32_t number) {
   }
 }
 
+/* --- what is remembered of TLS --- */
+
+/* `word`: an address, or a destination whose lane has it, or had it when it failed. */
+static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct slice address, struct slice word) {
+  struct route r;
+  if (slice_eq(word, address) || slice_caseeq(word, slice_str(t->lane))) return true;
+  const struct lane *l = slice_find(word, ':') < 0 && route_for(s, word, &r) ? lane_for(s, &r, word) : NULL;
+  for (size_t i = 0; l && i < l->hosts.count; i++)
+    if (sender_no_tls(s, &l->hosts.addresses[i].at) == t) return true;
+  return l && strcmp(l->name, t->lane) == 0;
+}
+
+static bool tls_is_wanted(const struct sender *s, const struct no_tls *t, struct slice address, struct slice words) {
+  struct slice word;
+  bool any = false;
+  while (ipc_list_next(&words, &word)) {
+    if (word.n <= SEND_DESTINATION_MAX && tls_is_about(s, t, address, word)) return true;
+    any = true;
+  }
+  return !any;
+}
+
+static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
+  uint64_t now = loop_now(s->room->loop);
+  admin_columns(s, number, "address port next why");
+  for (size_t i = 0; i < s->no_tls_count; i++) {
+    const struct no_tls *t = &s->no_tls[i];
+    struct buf b;
+    char port[8], next[24];
+    buf_init(&b, 64);
+    dial_address_put(&t->at, &b);
+    snprintf(port, sizeof port, "%u", t->at.port);
+    snprintf(next, sizeof next, "%llu", (unsigned long long)(t->until_ms - now) / 1000);
+    struct slice row[] = { buf_slice(&b), slice_str(port), slice_str(next), slice_str(t->why) };
+    if (now < t->until_ms && tls_is_wanted(s, t, row[0], words)) admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
+    buf_free(&b);
+  }
+  admin_done(s, number, CLI_OK, "");
+}
+
 /* --- the commands --- */
 
 bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) {
@@ -229,6 +270,8 @@ bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) 
   if (slice_eq(verb, SLICE("plan"))) {
     ipc_list_next(&m.words, &word);
     plan_begin(s, number, word);
+  } else if (slice_eq(verb, SLICE("tls"))) {
+    tls_memory(s, number, m.words);
   } else {
     admin_done(s, number, CLI_USAGE, "the sender knows no such command");
   }

@@ -75,6 +75,39 @@ void letter_free(struct letter *l) {
   free(l);
 }
 
+/* --- where it is --- */
+
+static struct letter_place place_of(const struct letter *l) {
+  if (l->link) return (struct letter_place){ SEND_IN_SESSION, l->link->number };
+  if (!l->lane || l->signing) return (struct letter_place){ SEND_HANDED_OVER, 0 };
+  return (struct letter_place){ l->lane->state == LANE_READY ? SEND_WAITS_FOR_CONNECTION : SEND_WAITS_FOR_DNS, 0 };
+}
+
+static bool same_place(const struct letter_place *a, const struct letter_place *b) {
+  return a->where == b->where && a->session == b->session;
+}
+
+static void tell_place(struct letter *l) {
+  struct buf b;
+  buf_init(&b, 16);
+  send_where_put(&b, &(struct send_where){ l->seen.where, l->seen.session });
+  if (!b.failed) room_send(l->sender->room, ROOM_STORE, l->sender->store, send_where_type, l->tag, buf_slice(&b), -1);
+  buf_free(&b);
+  l->told = l->seen;
+}
+
+/* Most letters are gone before they are told of: that costs them nothing. */
+void letters_sweep(struct sender *s) {
+  uint64_t key, value;
+  for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
+    struct letter *l = (struct letter *)(uintptr_t)value;
+    struct letter_place now = place_of(l);
+    bool stays = same_place(&now, &l->seen);
+    l->seen = now;
+    if (stays && !same_place(&now, &l->told) && !l->ended && s->store) tell_place(l);
+  }
+}
+
 /* --- octets --- */
 
 void letter_ask(struct letter *l, uint64_t offset) {

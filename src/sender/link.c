@@ -39,6 +39,7 @@ static struct smtp_letter *on_next(void *arg) {
   if (!x) return NULL;
   x->link = k;
   x->rounds++;
+  x->session = k->number;
   note_server(k, x);
   return &x->smtp;
 }
@@ -196,7 +197,7 @@ static void session_over(struct link *k, const char *why) {
   smtp_client_free(&k->client);
   if (again) {
     const char *said = buf_cstr(&k->why.text);
-    sender_remember_no_tls(k->lane->sender, &k->address, said ? said : "");
+    sender_remember_no_tls(k->lane->sender, k->lane, &k->address, said ? said : "");
     k->no_tls = true;
     go_later(k);
   } else if (done || (ready && worked_here)) {
@@ -247,6 +248,7 @@ void sender_link_go(struct link *k) {
     else link_over(k);
     return;
   }
+  k->number = ++l->sender->sessions;
   struct tls_client *tls = sender_tls(l->sender, l->route.tls == ROUTE_VERIFIED);
   k->address = l->hosts.addresses[k->at].at;
   snprintf(k->host, sizeof k->host, "%s", l->hosts.names[l->hosts.addresses[k->at].host]);

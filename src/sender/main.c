@@ -8,7 +8,7 @@
 #include "src/roles.h"
 #include "src/sender/sender.h"
 
-enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 5000 };
+enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_LANES = 5 };
 
 /* --- TLS --- */
 
@@ -33,13 +33,14 @@ static struct no_tls *first_to_end(struct sender *s) {
 }
 
 /* When the table is full the one that ends first makes room. */
-void sender_remember_no_tls(struct sender *s, const struct dial_address *at, const char *why) {
+void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at, const char *why) {
   struct no_tls *place = NULL;
   for (size_t i = 0; i < s->no_tls_count && !place; i++)
     if (same_address(&s->no_tls[i].at, at)) place = &s->no_tls[i];
   if (!place && s->no_tls_count < NO_TLS_MAX) place = &s->no_tls[s->no_tls_count++];
   if (!place) place = first_to_end(s);
   *place = (struct no_tls){ .at = *at, .until_ms = loop_now(s->room->loop) + NO_TLS_MS };
+  snprintf(place->lane, sizeof place->lane, "%s", l->name);
   snprintf(place->why, sizeof place->why, "%s", why);
   struct buf b;
   buf_init(&b, 64);
@@ -73,6 +74,7 @@ void sender_log(const struct letter *l, const struct send_outcome *o, struct sli
   log_str(&line, LOG_F_FROM, l->smtp.return_path.n ? l->smtp.return_path : SLICE("<>"));
   log_str(&line, LOG_F_TO, address);
   log_cstr(&line, LOG_F_STAGE, send_stage_word(o->stage));
+  if (l->session) log_num(&line, LOG_F_SESSION, l->session);
   if (o->code) log_num(&line, LOG_F_CODE, o->code);
   if (o->fate != SEND_DELIVERED)
     log_cstr(&line, LOG_F_CLASS, smtp_class_word(smtp_class_of(&rules, o->code, o->enhanced, o->text)));
@@ -130,8 +132,11 @@ static void on_sweep(void *arg) {
     leave(s);
     return;
   }
-  lanes_sweep(s);
-  sign_sweep(s);
+  letters_sweep(s);
+  if (++s->sweeps % SWEEPS_OF_LANES == 0) {
+    lanes_sweep(s);
+    sign_sweep(s);
+  }
   loop_timer_set(s->sweep, loop_now(s->room->loop) + SWEEP_MS);
 }
 

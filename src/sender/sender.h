@@ -83,6 +83,11 @@ struct letter {
   uint8_t refused;         /* hosts of the lane that do: a bit each */
   uint8_t obstacles;       /* and what: a bit for each enum smtp_obstacle */
   bool unreachable;
+  uint64_t session;        /* the last link that had it; 0: none */
+  struct letter_place {
+    uint8_t where; /* enum send_place */
+    uint64_t session;
+  } seen, told;            /* by the last sweep; by store */
   char host[256], address[64], tls[48];
 };
 
@@ -104,6 +109,9 @@ void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage,
 void letter_report(struct letter *l);
 /* store's octets. False: nobody asked. */
 bool letter_octets(struct letter *l, struct slice octets);
+
+/* Store hears of letters that have not moved since the last sweep. */
+void letters_sweep(struct sender *s);
 
 /* More octets from the message's `offset` on. */
 void letter_ask(struct letter *l, uint64_t offset);
@@ -252,6 +260,7 @@ void lane_ask_next(struct sender *s);
 struct link {
   struct link *next;
   struct lane *lane;
+  uint64_t number;  /* of the present connection, never twice: the session's name in logs and for `queue list` */
   struct dial *dial;
   struct smtp_client *client;
   size_t at;        /* which of the lane's addresses is under way */
@@ -285,6 +294,7 @@ void sender_plans_drop(struct sender *s, uint32_t number);
 /* --- main.c --- */
 struct no_tls {
   struct dial_address at;
+  char lane[SEND_DESTINATION_MAX + 1]; /* where mail was going last */
   uint64_t until_ms;
   char why[NO_TLS_WHY_MAX];
 };
@@ -298,6 +308,8 @@ struct sender {
   size_t questions;
   uint64_t question;
   unsigned connections;
+  uint64_t sessions;       /* numbers given */
+  unsigned sweeps;
   uint32_t freed;          /* letters reported since store was told of room */
   uint32_t store, resolver, keys; /* process numbers; 0: none now */
   struct signing *first_signing, **last_signing; /* hashed, waiting for a place at keys */
@@ -334,7 +346,7 @@ void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
 /* What is remembered of that address; NULL: nothing, or it is over. */
 const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
-void sender_remember_no_tls(struct sender *s, const struct dial_address *at, const char *why);
+void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at, const char *why);
 /* One attempt at one recipient, in the log. */
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address);
 

@@ -17,6 +17,7 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
   struct buf b;
   buf_init(&b, 700);
   if (s->held && s->held_by) buf_printf(&b, "held for %s; ", brake_words(s->held_by));
+  if (s->why.reason == QUEUE_REASON_SESSION) buf_printf(&b, "in session %llu; ", (unsigned long long)s->why.session);
   if (!s->tries) buf_put_str(&b, "not tried yet");
   if (s->code) buf_printf(&b, "%lld ", (long long)s->code);
   buf_put(&b, slice_first(s->reply, 512));
@@ -28,7 +29,7 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
 /* Seconds until something is done about it: 0 now, nothing where it is held. */
 static struct slice next_of(struct admin_job *a, const struct selected *s) {
   int64_t at = s->why.until_s ? s->why.until_s : s->due;
-  if (s->why.reason == QUEUE_REASON_HELD) return SLICE("");
+  if (s->why.reason == QUEUE_REASON_HELD || s->why.reason == QUEUE_REASON_LIMITS) return SLICE("");
   return admin_num(a, at > a->job.now_s ? (uint64_t)(at - a->job.now_s) : 0);
 }
 

@@ -91,8 +91,8 @@ static void choose(struct selection *x) {
   else if (x->to.p && is_whole(x->to)) use(x, BY_TO);
   else if (x->from.p && is_whole(x->from)) use(x, BY_FROM);
   else if (x->class.p) use(x, BY_CLASS);
-  else if (x->reason == QUEUE_REASON_SENDING) use(x, BY_VIEW);
-  else if (x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD) use(x, BY_HELD);
+  else if (queue_reason_in_hands(x->reason)) use(x, BY_VIEW);
+  else if (x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD || x->reason == QUEUE_REASON_LIMITS) use(x, BY_HELD);
   else if (x->to.p) use(x, BY_DUE), use(x, BY_HELD);
   else if (x->account >= 0) use(x, BY_ACCOUNT);
   else use(x, BY_ALL);
@@ -254,7 +254,8 @@ static void take_row(struct admin_job *a, struct selection *x, struct db_stmt *s
     .reply = db_bytes(s, 13), .class = db_bytes(s, 14), .destination = db_bytes(s, 15),
     .held_by = db_int(s, 17),
   };
-  ret->why = queue_view_why(x->view, (uint64_t)ret->row, ret->destination, ret->held, ret->due, a->job.now_s);
+  const struct queue_held held = { ret->held, ret->held_by != 0 };
+  ret->why = queue_view_why(x->view, (uint64_t)ret->row, ret->destination, &held, ret->due, a->job.now_s);
 }
 
 bool selection_next(struct store_engine *e, struct admin_job *a, struct selection *x, size_t most, size_t *looked,

@@ -177,14 +177,14 @@ static enum db_result attempts_of(struct why *w, struct slice name) {
 }
 
 static enum db_result waiting_of(struct why *w, struct slice name) {
-  struct db_stmt *s = db_prepare(w->e->db, "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, '') FROM letter l"
+  struct db_stmt *s = db_prepare(w->e->db, "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, ''), r.held_by FROM letter l"
                                            " CROSS JOIN recipient r ON r.body = l.body WHERE l.name = ? ORDER BY r.id LIMIT 200");
   enum db_result r;
   char text[200];
   db_bind_text(s, 1, name);
   while ((r = db_step(s)) == DB_ROW) {
-    struct queue_why y = queue_view_why(w->view, (uint64_t)db_int(s, 0), db_bytes(s, 2), db_int(s, 3) == QUEUE_HELD, db_int(s, 4),
-                                        w->a->job.now_s);
+    const struct queue_held held = { db_int(s, 3) == QUEUE_HELD, db_int(s, 6) != 0 };
+    struct queue_why y = queue_view_why(w->view, (uint64_t)db_int(s, 0), db_bytes(s, 2), &held, db_int(s, 4), w->a->job.now_s);
     struct slice class = db_bytes(s, 5);
     snprintf(text, sizeof text, "%s%s%.*s", queue_reason_word(y.reason), class.n ? "; before: " : "", SLICE_ARG(slice_first(class, 60)));
     row(w, y.until_s ? y.until_s : w->a->job.now_s, name, "waits", admin_copy(w->a, db_bytes(s, 1)), SLICE(""),

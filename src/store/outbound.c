@@ -17,6 +17,8 @@ struct sending {
   struct arena memory;
   struct taken_letter letter; /* without octets */
   int64_t since_s;
+  uint8_t where; /* enum send_place */
+  uint64_t session;
   bool settling, overdue;
 };
 
@@ -454,11 +456,21 @@ static bool result(struct store *s, const struct ipc_msg *m, int64_t now_s) {
   return true;
 }
 
+static bool take_where(struct store *s, const struct ipc_msg *m) {
+  struct send_where w;
+  struct sending *x = sending_of(s, m->tag);
+  if (!send_where_get(m->payload, &w) || w.where >= SEND_WHERES || !x) return false;
+  x->where = w.where;
+  x->session = w.session;
+  return true;
+}
+
 bool outbound_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   switch (m->type) {
   case send_ready_type: return ready(s, p, m, now_s);
   case send_read_type: return read_more(s, p, m, now_s);
   case send_result_type: return result(s, m, now_s);
+  case send_where_type: return take_where(s, m);
   default: return false;
   }
 }
@@ -563,7 +575,7 @@ size_t outbound_rows(const struct outbound *o, struct view_row *rows, size_t mos
   for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
     const struct sending *x = (const struct sending *)(uintptr_t)value;
     for (size_t n = 0; !x->overdue && n < x->letter.count; n++, count++)
-      if (count < most) rows[count] = (struct view_row){ x->letter.rcpts[n].row, x->since_s };
+      if (count < most) rows[count] = (struct view_row){ x->letter.rcpts[n].row, x->since_s, x->where, x->session };
   }
   return count;
 }

@@ -15,6 +15,10 @@ const char *queue_reason_word(enum queue_reason r) {
   return words[r];
 }
 
+bool queue_reason_in_hands(enum queue_reason r) {
+  return r == QUEUE_REASON_SENDING || r == QUEUE_REASON_DNS || r == QUEUE_REASON_CONNECTING || r == QUEUE_REASON_SESSION;
+}
+
 enum queue_reason queue_reason_named(struct slice word) {
   int r = 0;
   while (r < QUEUE_REASONS && !slice_eq(word, slice_str(queue_reason_word((enum queue_reason)r)))) r++;
@@ -96,13 +100,21 @@ static const struct view_head *find_head(const struct queue_view *v, struct slic
   return v->head_count ? bsearch(&key, v->heads, v->head_count, sizeof key, by_name) : NULL;
 }
 
-struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, bool held, int64_t due,
-                                int64_t now_s) {
+static struct queue_why why_in_hands(const struct view_row *r) {
+  static const enum queue_reason reasons[SEND_WHERES] = { [SEND_HANDED_OVER] = QUEUE_REASON_SENDING,
+                                                          [SEND_WAITS_FOR_DNS] = QUEUE_REASON_DNS,
+                                                          [SEND_WAITS_FOR_CONNECTION] = QUEUE_REASON_CONNECTING,
+                                                          [SEND_IN_SESSION] = QUEUE_REASON_SESSION };
+  return (struct queue_why){ .reason = reasons[r->where], .since_s = r->since_s, .session = r->session };
+}
+
+struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, const struct queue_held *held,
+                                int64_t due, int64_t now_s) {
   struct view_row key = { .row = row };
   const struct view_row *hands = v->row_count ? bsearch(&key, v->rows, v->row_count, sizeof key, by_row) : NULL;
   const struct view_head *head = find_head(v, destination);
-  if (hands) return (struct queue_why){ .reason = QUEUE_REASON_SENDING, .since_s = hands->since_s };
-  if (held) return (struct queue_why){ .reason = QUEUE_REASON_HELD };
+  if (hands) return why_in_hands(hands);
+  if (held->held) return (struct queue_why){ .reason = held->by_limits ? QUEUE_REASON_LIMITS : QUEUE_REASON_HELD };
   if (head && head->dead_until > due && head->dead_until > now_s)
     return (struct queue_why){ .reason = QUEUE_REASON_DEAD, .until_s = head->dead_until };
   if (due > now_s) return (struct queue_why){ .reason = QUEUE_REASON_BACK_OFF, .until_s = due };

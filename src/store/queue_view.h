@@ -15,6 +15,8 @@ enum queue_reason {
   QUEUE_REASONS
 };
 const char *queue_reason_word(enum queue_reason r);
+/* A sender has it. */
+bool queue_reason_in_hands(enum queue_reason r);
 /* QUEUE_REASONS: it is none. */
 enum queue_reason queue_reason_named(struct slice word);
 
@@ -23,6 +25,8 @@ struct store;
 struct view_row {
   uint64_t row;
   int64_t since_s;
+  uint8_t where; /* enum send_place */
+  uint64_t session;
 };
 struct view_head {
   struct slice name;
@@ -41,11 +45,16 @@ struct queue_view {
 struct queue_view *queue_view_new(const struct store *s);
 void queue_view_free(struct queue_view **v);
 
+/* The row's own state. by_limits: it is held since its account sent too much, not by the administrator. */
+struct queue_held {
+  bool held, by_limits;
+};
 struct queue_why {
   enum queue_reason reason;
   int64_t since_s, until_s; /* 0: not known, or there is none */
+  uint64_t session;         /* QUEUE_REASON_SESSION: its number */
 };
-struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, bool held, int64_t due,
-                                int64_t now_s);
+struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, const struct queue_held *held,
+                                int64_t due, int64_t now_s);
 
 #endif

@@ -9,6 +9,8 @@ Each listens at an address of its own; what it takes is a line "ADDRESS RECIPIEN
     127.0.0.65  the connection ends behind the first end of data, without a reply; then good
     127.0.0.66  421 in place of a greeting, always
     127.0.0.67  a reply of lines without end, always
+    127.0.0.69  (nobody)
+    127.0.0.70  never replies to MAIL
     127.0.0.68  354 although no recipient was taken; the message behind it must be empty
 """
 import socket, sys, threading
@@ -47,6 +49,9 @@ def session(conn, who):
         elif verb.startswith(b"STARTTLS"):
             say("220 go")
             conn.sendall(b"this is no TLS at all\r\n" * 20)
+            return
+        elif verb.startswith(b"MAIL") and n == 70:
+            threading.Event().wait(60)
             return
         elif verb.startswith(b"MAIL"):
             rcpts = []
@@ -97,6 +102,6 @@ def serve(who):
             threading.Thread(target=one, daemon=True).start()
     threading.Thread(target=run, daemon=True).start()
 
-for last in range(61, 69): serve("127.0.0.%d" % last)
+for last in [*range(61, 69), 70]: serve("127.0.0.%d" % last)
 print("ready", flush=True)
 threading.Event().wait()

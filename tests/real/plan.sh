@@ -10,6 +10,7 @@ zone=("--mx-host=two.test,mx2.two.test,20" "--mx-host=two.test,mx1.two.test,10" 
   "--address=/mx1.two.test/127.0.0.66" "--address=/mx2.two.test/127.0.0.61" "--address=/inside.two.test/10.0.0.1"
   "--mx-host=notls.test,mx.notls.test,10" "--address=/mx.notls.test/127.0.0.62"
   "--mx-host=us.test,mx.us.test,10" "--mx-host=us.test,mx.example.org,20" "--address=/mx.us.test/127.0.0.61" "--address=/mx.example.org/127.0.0.1"
+  "--mx-host=stall.test,mx.stall.test,10" "--address=/mx.stall.test/127.0.0.70" "--server=/silent.test/127.0.0.99#9"
   "--mx-host=grey.test,mx.grey.test,10" "--address=/mx.grey.test/127.0.0.63"
   "--address=/smart.test/127.0.0.61" "--local=/test/")
 dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
@@ -89,9 +90,19 @@ PY
 submit a@notls.test
 within 20 grep -q 'event=no-tls' "$dir/log"
 ok "TLS that failed is remembered, with its reason" all 'plan x@notls.test' "says 'address +tried +127.0.0.62 .*tls=none .*TLS failed there \(.+\) and is tried again in 25[0-9]+ s'"
-submit a@grey.test
+submit a@stall.test
+listed() { q queue list "to=$1" >"$dir/plan" && says "$2"; }
+ok "queue list: in session N, of which the log has the number too" within 10 listed stall.test 'in-session .*in session [0-9]+; not tried yet'
+submit a@notls.test a@grey.test
+within 20 grep -qE 'event=sent .*to=a@notls.test.* session=[0-9]+|event=sent .*session=[0-9]+ .*to=a@notls' "$dir/log"
+id=$(q queue list to=grey.test | awk 'NR == 2 { print $1 }')
+ok "queue show: TLS that failed at servers of its recipients" all 'q queue show "$id" >"$dir/plan"' "says '127.0.0.62 +$port +25[0-9]+ .+'"
+ok "queue show --json: likewise" eval 'q --json queue show "$id" | python3 -c "import json, sys; t = json.load(sys.stdin)[\"tls\"]; sys.exit(not (len(t) == 1 and t[0][\"why\"]))"'
 within 20 grep -q 'event=deferred' "$dir/log"
 ok "mail that waits there" all 'plan x@grey.test' "says 'queue +back-off .*tried again in'"
+submit a@silent.test
+ok "queue list: waiting for DNS" within 10 listed silent.test waiting-for-dns
+ok "by that reason" eval '[ "$(q queue list reason=waiting-for-dns | grep -c @silent.test)" = 1 ]'
 ok "no process died" eval '! grep -q event=room-died "$dir/log"'
 stop
 sed -i '/^send_private/d' "$dir/qasid.conf"

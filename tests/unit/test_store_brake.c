@@ -100,6 +100,7 @@ static void stolen_password(void **state) {
   struct answer status = kit_command(k, "status queue");
   assert_non_null(strstr(status.rows, "waiting 200 2 "));
   assert_non_null(strstr(status.rows, "held 9800 98 "));
+  assert_non_null(strstr(kit_command(k, "queue list reason=account-limit").rows, " account-limit "));
   assert_int_equal(mails(k, "postmaster@example.org"), 1);
   ready(k, SENDER, 1000);
   size_t left = 0;

@@ -453,6 +453,14 @@ static void reasons(void **state) {
   ready(k, SENDER, 2);
   g = letter(k), h = letter(k);
   assert_int_equal(kit_command(k, "queue list reason=sending").count, 2);
+  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_WAITS_FOR_DNS, 0));
+  assert_int_equal(kit_command(k, "queue list reason=waiting-for-dns").count, 1);
+  assert_int_equal(kit_command(k, "queue list reason=sending").count, 1);
+  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_WAITS_FOR_CONNECTION, 0));
+  assert_int_equal(kit_command(k, "queue list reason=connecting").count, 1);
+  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_IN_SESSION, 17));
+  assert_true(says(k, "queue list reason=in-session", "in session 17; "));
+  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_WHERES, 0)); /* a breach */
   struct buf list;
   buf_init(&list, SEND_ROWS_MAX);
   send_outcome_put(&list, &(struct send_outcome){ .row = g.rows[0], .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 1 },
