@@ -102,11 +102,55 @@ static int run(struct fetch *f, struct slice password, const struct pop3_sink *s
   return f->code != CLI_EXIT_OK ? f->code : code;
 }
 
+/* --- connecting --- */
+
+struct fetch_place {
+  struct url url;
+  struct discovered found; /* no host: the URL was given */
+};
+
+static int take_url(struct fetch *f, struct fetch_place *p) {
+  struct buf err;
+  int code = CLI_EXIT_OK;
+  buf_init(&err, 4096);
+  if (!url_parse(f->c->args[0], "pop3", 110, 995, &p->url, &err))
+    code = cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
+  else if (!p->url.user[0])
+    code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: %s://USER@HOST", p->url.scheme);
+  buf_free(&err);
+  return code;
+}
+
+static int find_place(struct fetch *f, struct fetch_place *p) {
+  const char *where = f->c->args[0];
+  if (strstr(where, "://")) return take_url(f, p);
+  if (strlen(where) >= sizeof p->url.user) return cli_fail(CLI_EXIT_USAGE, "%s is no address", where);
+  snprintf(p->url.user, sizeof p->url.user, "%s", where);
+  int code = discover_pop3(f->c, where, &p->found);
+  snprintf(p->url.scheme, sizeof p->url.scheme, p->found.tls ? "pop3s" : "pop3");
+  p->url.tls = p->found.tls;
+  return code;
+}
+
+/* Of the hosts that DNS names the first that answers. */
+static int go_there(struct fetch *f, struct fetch_place *p) {
+  int code = CLI_EXIT_UNAVAILABLE;
+  if (!p->found.answer.host_count) return net_open(&f->net, f->c, &p->url, "pop3");
+  for (uint8_t i = 0; i < p->found.answer.host_count && code == CLI_EXIT_UNAVAILABLE; i++) {
+    const struct dns_host *h = &p->found.answer.hosts[i];
+    if (i) net_close(&f->net);
+    snprintf(p->url.host, sizeof p->url.host, "%s", h->name);
+    p->url.port = h->port;
+    code = net_open_at(&f->net, f->c, &p->url, "pop3", h);
+  }
+  return code;
+}
+
 /* --- fetching --- */
 
 static uint64_t count_state(const struct fetch *f, enum pop3_item_state state) {
   uint64_t n = 0;
-  for (size_t i = 0; i < f->pop->count; i++) n += f->pop->items[i].state == state;
+  for (size_t i = 0; f->pop && i < f->pop->count; i++) n += f->pop->items[i].state == state;
   return n;
 }
 
@@ -116,7 +160,7 @@ static void tell(const char *what, uint64_t n, const char *one, const char *many
 
 static int say_sum(struct fetch *f, int code) {
   char size[PROGRESS_SIZE_ROOM];
-  bool done = f->pop->end == POP3_END_DONE;
+  bool done = f->pop && f->pop->end == POP3_END_DONE;
   uint64_t deleted = done ? count_state(f, POP3_DELETED) : 0;
   progress_size(f->fetched_octets, size);
   tell("", count_state(f, POP3_KEPT_BACK),
@@ -127,9 +171,9 @@ static int say_sum(struct fetch *f, int code) {
        "are larger than --largest, and were left");
   tell("", f->nameless, "has no UIDL that can be remembered, and was left; --delete or --all fetches it",
        "have no UIDL that can be remembered, and were left; --delete or --all fetches them");
-  if (f->refused && code == CLI_EXIT_OK)
-    code = cli_fail(CLI_EXIT_TEMPORARY, "%" PRIu64 " message%s could not be fetched", f->refused,
-                    f->refused == 1 ? "" : "s");
+  uint64_t failed = f->refused + f->stepped.count;
+  if (failed && code == CLI_EXIT_OK)
+    code = cli_fail(CLI_EXIT_TEMPORARY, "%" PRIu64 " message%s could not be fetched", failed, failed == 1 ? "" : "s");
   if (cli_given(f->c, "quiet")) return code;
   fprintf(stderr, "%" PRIu64 " message%s, %s", f->fetched, f->fetched == 1 ? "" : "s", size);
   if (f->known) fprintf(stderr, "; %" PRIu64 " fetched before", f->known);
@@ -138,18 +182,42 @@ static int say_sum(struct fetch *f, int code) {
   return code;
 }
 
+/* A server that had TLS and has it no longer is another one, or somebody sits in between. */
+static int look_for_tls(struct fetch *f) {
+  if (!f->memory || !f->net.plain || f->net.tls || !memory_had_tls(f->memory)) return CLI_EXIT_OK;
+  if (cli_given(f->c, "tls-is-gone")) return CLI_EXIT_OK;
+  return cli_fail(CLI_EXIT_REFUSED,
+                  "%s had TLS before: nothing is said to it without; if it has none any more, --tls-is-gone",
+                  f->net.url.host);
+}
+
+/* As many sessions as there are messages that end one, and one more. */
+static int run_all(struct fetch *f, struct slice password) {
+  struct pop3_sink sink = fetch_sink(f);
+  int code = look_for_tls(f);
+  if (code != CLI_EXIT_OK) return code;
+  for (;;) {
+    code = run(f, password, &sink);
+    if (!f->pop || !fetch_step_over(f)) return code;
+    pop3_client_free(&f->pop);
+    net_close(&f->net);
+    code = go_there(f, f->place);
+    if (code == CLI_EXIT_OK) code = look_for_tls(f);
+    if (code != CLI_EXIT_OK) return code;
+  }
+}
+
 /* The memory is tidied up when the server has shown its whole list. */
 static int fetch(struct fetch *f, struct slice password) {
-  struct pop3_sink sink = fetch_sink(f);
   if (!fetch_take_up(f)) return f->code;
-  int code = run(f, password, &sink);
-  if (!f->pop) return code;
-  if (f->memory && f->net.tls && f->pop->logged_in) memory_note_tls(f->memory, f->now);
+  int code = run_all(f, password);
+  if (!f->pop) return f->lists ? say_sum(f, code) : code;
+  if (f->memory && f->net.tls && (f->pop->logged_in || f->lists)) memory_note_tls(f->memory, f->now);
   fetch_forget_deleted(f);
   bool whole = f->pop->end == POP3_END_DONE && f->pop->has_uidl && !f->pop->list_cut;
   if (f->memory && whole && !memory_forget(f->memory))
     cli_fail(0, "the memory of what was fetched could not be tidied up; it grows");
-  return f->pop->logged_in ? say_sum(f, code) : code;
+  return f->pop->logged_in || f->lists ? say_sum(f, code) : code;
 }
 
 static bool take_days(struct fetch *f, const char *text) {
@@ -223,15 +291,6 @@ static int open_memory(struct fetch *f, const char *place) {
   return code;
 }
 
-/* A server that had TLS and has it no longer is another one, or somebody sits in between. */
-static int look_for_tls(struct fetch *f) {
-  if (!f->memory || !f->net.plain || f->net.tls || !memory_had_tls(f->memory)) return CLI_EXIT_OK;
-  if (cli_given(f->c, "tls-is-gone")) return CLI_EXIT_OK;
-  return cli_fail(CLI_EXIT_REFUSED,
-                  "%s had TLS before: nothing is said to it without; if it has none any more, --tls-is-gone",
-                  f->net.url.host);
-}
-
 static int fetch_to(struct fetch *f, struct slice password) {
   const char *place = cli_given(f->c, "to");
   int code = CLI_EXIT_OK;
@@ -239,8 +298,8 @@ static int fetch_to(struct fetch *f, struct slice password) {
   f->dest = dest_open(f->c, place, &code);
   if (!f->dest) return code;
   code = open_memory(f, place);
-  if (code == CLI_EXIT_OK) code = look_for_tls(f);
   if (code == CLI_EXIT_OK) code = fetch(f, password);
+  fetched_free(&f->here);
   digest_end(&f->digest, NULL);
   memory_free(&f->memory);
   dest_free(&f->dest);
@@ -261,53 +320,11 @@ static int work(struct fetch *f, struct slice password) {
   return run(f, password, &looker);
 }
 
-/* --- connecting --- */
-
-struct place {
-  struct url url;
-  struct discovered found; /* no host: the URL was given */
-};
-
-static int take_url(struct fetch *f, struct place *p) {
-  struct buf err;
-  int code = CLI_EXIT_OK;
-  buf_init(&err, 4096);
-  if (!url_parse(f->c->args[0], "pop3", 110, 995, &p->url, &err))
-    code = cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
-  else if (!p->url.user[0])
-    code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: %s://USER@HOST", p->url.scheme);
-  buf_free(&err);
-  return code;
-}
-
-static int find_place(struct fetch *f, struct place *p) {
-  const char *where = f->c->args[0];
-  if (strstr(where, "://")) return take_url(f, p);
-  if (strlen(where) >= sizeof p->url.user) return cli_fail(CLI_EXIT_USAGE, "%s is no address", where);
-  snprintf(p->url.user, sizeof p->url.user, "%s", where);
-  int code = discover_pop3(f->c, where, &p->found);
-  snprintf(p->url.scheme, sizeof p->url.scheme, p->found.tls ? "pop3s" : "pop3");
-  p->url.tls = p->found.tls;
-  return code;
-}
-
-/* Of the hosts that DNS names the first that answers. */
-static int go_there(struct fetch *f, struct place *p) {
-  int code = CLI_EXIT_UNAVAILABLE;
-  if (!p->found.answer.host_count) return net_open(&f->net, f->c, &p->url, "pop3");
-  for (uint8_t i = 0; i < p->found.answer.host_count && code == CLI_EXIT_UNAVAILABLE; i++) {
-    const struct dns_host *h = &p->found.answer.hosts[i];
-    if (i) net_close(&f->net);
-    snprintf(p->url.host, sizeof p->url.host, "%s", h->name);
-    p->url.port = h->port;
-    code = net_open_at(&f->net, f->c, &p->url, "pop3", h);
-  }
-  return code;
-}
-
 int cmd_fetch(struct cli *c) {
   struct fetch f = { .c = c, .net.fd = -1 };
-  struct place place = { .found.tls = false };
+  struct fetch_place place = { .found.tls = false };
+  f.place = &place;
+  fetched_init(&f.here);
   struct buf password;
   buf_init(&password, TOKEN_MAX);
   int code = take_options(&f);

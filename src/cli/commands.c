@@ -429,7 +429,7 @@ const struct cmd cmds[] = {
   { "fetch", "URL|ADDRESS", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
     "is written as it is or as %40. An ADDRESS alone is enough where its domain says in DNS who serves its mail (RFC 6186). A message is fetched once: its UIDL is remembered when it is safe, so a fetch that was "
-    "broken off goes on where it was. Killed in the middle, it loses nothing; a Maildir and an account have nothing twice, an "
+    "broken off goes on where it was. A message at which the session ends (the server does not stuff its dots, or dies of it) is left, named, and stepped over in another session. Killed in the middle, it loses nothing; a Maildir and an account have nothing twice, an "
     "mbox or another server may have the last messages twice. A server without UIDL can only be fetched with --delete or --all." },
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
     "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "

@@ -1,6 +1,7 @@
 #include "src/cli/fetch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,8 +23,8 @@ static enum pop3_sink_says dest_over(struct fetch *f) { return over(f, f->dest->
 
 /* In the memory. What is to go is fetched once more: only its octets prove what it is. */
 static uint8_t wish_known(struct fetch *f, int64_t since) {
-  bool old = f->delete_after >= 0 && f->now - since >= f->delete_after;
-  f->known++;
+  bool old = f->delete_after == 0 || (f->delete_after > 0 && f->now - since >= f->delete_after);
+  f->known += f->lists == 1;
   return f->remove || old ? POP3_MOVE : POP3_LEAVE;
 }
 
@@ -32,21 +33,25 @@ static uint8_t wish_one(struct fetch *f, const struct pop3_item *m) {
   int64_t since;
   bool known = named && memory_knows(f->memory, m->uidl, m->size, m->like->alike, &since);
   if (named) memory_keep(f->memory, m->uidl, m->size);
+  if (stepped_has(&f->stepped, m->number, m->size, m->uidl)) return POP3_LEAVE;
   if (m->size > f->largest) {
-    f->too_large++;
+    f->too_large += f->lists == 1;
     return POP3_LEAVE;
   }
   if (known && !f->all) return wish_known(f, since);
   if (f->memory && !m->uidl.n && !f->remove && !f->all) {
-    f->nameless++;
+    f->nameless += f->lists == 1;
     return POP3_LEAVE;
   }
-  return f->remove || (f->delete_after == 0 && m->uidl.n) ? POP3_MOVE : POP3_FETCH;
+  bool move = f->remove || (f->delete_after == 0 && m->uidl.n);
+  return move ? POP3_MOVE : fetched_find(&f->here, m) ? POP3_LEAVE : POP3_FETCH;
 }
 
 static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
   struct fetch *f = arg;
   uint64_t messages = 0, octets = 0;
+  f->lists++;
+  f->refused = 0;
   if (f->memory && !f->pop->has_uidl && !f->remove && !f->all)
     return over(
         f, CLI_EXIT_UNAVAILABLE,
@@ -103,6 +108,11 @@ static enum pop3_sink_says piece(void *arg, struct pop3_item *m, struct slice oc
 /* It is at its destination from an earlier run, or is a copy of one that is: these very octets under this UIDL.
  * What is listed with another size now, or once more, is noted again. */
 static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest) {
+  const struct fetched_message *before = fetched_find(&f->here, m);
+  if (before && memcmp(before->octets, digest, DIGEST_SHA256_SIZE) == 0) {
+    m->own = before->own;
+    return true;
+  }
   if (!f->memory || !m->uidl.n || f->all) return false;
   if (m->twin) fetch_settle(f); /* a copy may stand in the batch */
   size_t number = memory_same(f->memory, m->uidl, digest, m->twin);
@@ -228,6 +238,7 @@ void fetch_settle(void *fetch) {
   if (noted && !shown) dest_over(f);
   for (size_t i = 0; i < f->count; i++) {
     bool good = shown && safe[i];
+    if (good && !fetched_add(&f->here, f->batch[i], f->digests[i])) over(f, CLI_EXIT_SYSTEM, "no memory");
     f->fetched += good;
     f->fetched_octets += good ? f->batch[i]->octets : 0;
     f->refused += shown && !safe[i];
@@ -236,6 +247,19 @@ void fetch_settle(void *fetch) {
   }
   f->count = 0;
   f->octets = 0;
+}
+
+bool fetch_step_over(struct fetch *f) {
+  const struct pop3_item *m = f->pop->stuck;
+  if (f->code != CLI_EXIT_OK || f->pop->end == POP3_END_DONE || !m) return false;
+  if (!stepped_over(&f->stepped, m->number, m->size, m->uidl)) return false;
+  struct buf name;
+  buf_init(&name, 1024);
+  text_put_safe(&name, slice_first(m->uidl, 80));
+  cli_fail(0, "message %" PRIu64 "%s%.*s%s ends the session; it is left there, and another session fetches the others",
+           m->number, m->uidl.n ? " (" : "", SLICE_ARG(buf_slice(&name)), m->uidl.n ? ")" : "");
+  buf_free(&name);
+  return true;
 }
 
 bool fetch_take_up(struct fetch *f) {

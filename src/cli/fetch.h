@@ -8,9 +8,11 @@
 
 #include "lib/tls/digest.h"
 #include "src/cli/dest.h"
+#include "src/cli/fetched.h"
 #include "src/cli/memory.h"
 #include "src/cli/pop3_shell.h"
 #include "src/cli/progress.h"
+#include "src/cli/stepped.h"
 
 enum { FETCH_BATCH = 64, FETCH_BATCH_OCTETS = 8 * 1024 * 1024 };
 
@@ -22,6 +24,7 @@ struct fetch {
   struct memory *memory; /* NULL: none */
   struct progress progress;
   const char *user;
+  struct fetch_place *place; /* where to connect (cmd_fetch.c) */
   /* what is wished */
   bool remove;          /* --delete */
   bool all;             /* --all: known ones too */
@@ -35,7 +38,11 @@ struct fetch {
   struct digest_run *digest; /* of the message that comes */
   size_t count;
   uint64_t octets;
-  /* the sum of it */
+  /* from one session to the next: each message at which one ended is stepped over by another */
+  struct stepped stepped;
+  struct fetched here;
+  unsigned lists; /* that were taken */
+  /* the sum of it; known, too_large and nameless by the first list, refused by the last */
   uint64_t fetched, fetched_octets, deleted, known, refused, nameless, too_large;
   bool fresh; /* nothing of this message has come */
   int code;
@@ -45,6 +52,9 @@ struct fetch {
 struct pop3_sink fetch_sink(struct fetch *f);
 /* Makes what has ended safe, notes it, settles it. */
 void fetch_settle(void *fetch);
+/* The session is over, and what it fetched is settled: did it end at a message that another session can step over?
+ * Says which. */
+bool fetch_step_over(struct fetch *f);
 /* Finishes what an earlier process began. False: it was said why not. */
 bool fetch_take_up(struct fetch *f);
 /* What the server has answered that it deleted is forgotten: its UIDL may come again (RFC 1939 §7). */

@@ -22,18 +22,12 @@
 #include "src/cli/importer.h"
 #include "src/cli/migrate.h"
 #include "src/cli/spooled.h"
+#include "src/cli/stepped.h"
 
 enum {
   DELETES_A_TIME = 500,
   /* Servers exist that count the final "." and a CRLF before it. */
   SHORT_IS_FINE = 5,
-  STEPS_MAX = 8, /* messages that are stepped over in one run */
-};
-
-/* A message at which a session ended. */
-struct stepped {
-  uint64_t number, size;
-  struct slice uidl;
 };
 
 struct one {
@@ -42,8 +36,7 @@ struct one {
   struct spooled message;
   struct importer to;
   bool importing, made;
-  struct stepped stepped[STEPS_MAX];
-  size_t steps;
+  struct stepped stepped;
   int code;        /* what the sink ran into */
   uint64_t failed; /* messages that could not be moved; the first is in result->note */
 };
@@ -158,10 +151,7 @@ static bool sink_listed(void *arg) {
 
 static bool sink_wants(void *arg, const struct migrate_message *m) {
   const struct one *o = arg;
-  for (size_t i = 0; i < o->steps; i++)
-    if (o->stepped[i].number == m->number && o->stepped[i].size == m->size && slice_eq(o->stepped[i].uidl, m->shown))
-      return false;
-  return is_wanted(m->state);
+  return is_wanted(m->state) && !stepped_has(&o->stepped, m->number, m->size, m->shown);
 }
 
 static bool sink_piece(void *arg, struct slice octets) {
@@ -238,9 +228,8 @@ static int fetch_once(struct one *o, bool *ret_again) {
   if (o->importing) importer_free(&o->to);
   o->importing = false;
   if (o->code != CLI_EXIT_OK || kept != CLI_EXIT_OK) return o->code != CLI_EXIT_OK ? o->code : kept;
-  *ret_again = code != CLI_EXIT_OK && stuck && o->steps < STEPS_MAX;
+  *ret_again = code != CLI_EXIT_OK && stuck && stepped_over(&o->stepped, stuck->number, stuck->size, stuck->shown);
   if (!*ret_again) return code;
-  o->stepped[o->steps++] = (struct stepped){ stuck->number, stuck->size, stuck->shown };
   note(o, "message %llu (%.*s) ends the session with the old server", (unsigned long long)stuck->number,
        SLICE_ARG(brief(stuck->shown)));
   return code;

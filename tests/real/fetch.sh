@@ -187,4 +187,38 @@ done
 ok "to an account, taken up again" get bob --to account:dave@example.org --delete --quiet
 ok "each once" is "$(q export dave@example.org - --format mbox 2>/dev/null | grep -a '^Subject: number' | sort -V)" "$(numbers 1 120)"
 ok "and the server has none" is "$(count_of bob)" 0
+
+# --- a message that puts each session out of step: its first line is a dot, and the server does not stuff it ---
+read -r odd < <(free_ports 1)
+python3 "$here/odd_pop3.py" "$odd" &
+odd_pid=$!
+for _ in $(seq 50); do
+  (exec 3<>"/dev/tcp/127.0.0.1/$odd") 2>/dev/null && break
+  sleep 0.1
+done
+odd() { # USER ARGUMENT…: the exit code, and how many sessions there were
+  local user=$1 before code=0
+  before=$(cat sessions 2>/dev/null || echo 0)
+  shift
+  echo pw | q fetch --no-starttls --no-tls --password-stdin "pop3://$user@127.0.0.1:$odd" "$@" >words 2>&1 || code=$?
+  echo "$code $(($(cat sessions) - before))"
+}
+came() { grep -rhao 'Subject: odd [0-9]*' "$@" | sort -V | xargs; }
+there() { echo pw | q fetch --no-starttls --no-tls --password-stdin "pop3://$1@127.0.0.1:$odd" --list | grep -c '^ *[0-9]'; }
+ok "it is stepped over, in a session more" is "$(odd dots --to odd)" "75 2"
+ok "and named" grep -q '^qasid: message 2 (dots-2) ends the session; it is left there' words
+ok "and counted" grep -q '^qasid: 1 message could not be fetched' words
+ok "the others are here, once" is "$(came odd)" "Subject: odd 1 Subject: odd 3 Subject: odd 4"
+ok "each run says so" is "$(odd dots --to odd)" "75 2"
+ok "and fetches nothing twice" is "$(came odd)" "Subject: odd 1 Subject: odd 3 Subject: odd 4"
+ok "--delete: the others go" is "$(odd dots --to odd --delete)" "75 2"
+ok "and it stays" is "$(came odd) $(there dots)" "Subject: odd 1 Subject: odd 3 Subject: odd 4 1"
+ok "without a memory: to standard output" is "$(odd dots-b --to -)" "75 2"
+ok "each once" is "$(came words)" "Subject: odd 1 Subject: odd 3 Subject: odd 4"
+ok "without UIDL: with --delete" is "$(odd dotsnone --to odd2 --delete)" "75 2"
+ok "each once" is "$(came odd2) $(there dotsnone)" "Subject: odd 1 Subject: odd 3 Subject: odd 4 1"
+ok "at all of 20: no more than nine sessions" is "$(odd dotsall --to odd3 --delete)" "76 9"
+ok "and nothing is deleted" is "$(there dotsall)" 20
+kill "$odd_pid"
+wait "$odd_pid" 2>/dev/null
 finish

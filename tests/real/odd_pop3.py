@@ -1,16 +1,18 @@
-"""A POP3 server that is as some are, for migrate.sh: odd_pop3.py PORT. The user's name says in which way.
+"""A POP3 server that is as some are, for migrate.sh and fetch.sh: odd_pop3.py PORT. The user's name says in which way.
 
 long   a UIDL of 80 octets, and two messages that share one     short  a message that ends before its announced size
 refuse RETR of the second is refused                            none   no UIDL at all
 drop   the connection goes in the third message, once           lie    LIST says one octet for everything
 quit   all that was fetched is gone after QUIT                   reuse  one message; another one under its UIDL once ./reuse.step is there
-lf     LIST counts LF alone; ./lf.retrs has how many were fetched dots   the second message's lines are not stuffed
+lf     LIST counts LF alone; ./lf.retrs has how many were fetched dots…  the second message's lines are not stuffed: …none without UIDL, …all of 20 messages each
+DELE is done at QUIT. ./sessions has how many logins there were.
 """
 import os, socket, sys, threading
 
 dropped = set()
 kept = {}
 lfs = []
+logins = []
 
 
 def mail(n): return b"Subject: odd %d\r\n\r\nmessage %d\r\n.dots\r\n" % (n, n) + b"x" * 60 * n + b"\r\n"
@@ -21,19 +23,22 @@ def session(c):
     say = lambda line: c.sendall(line + b"\r\n")
     many = lambda lines: c.sendall(b"+OK\r\n" + b"".join(l + b"\r\n" for l in lines) + b".\r\n")
     say(b"+OK odd")
-    user, fetched = "", set()
+    user, fetched, marked = "", set(), set()
     while line := f.readline():
         verb, *args = line.split()
         verb = verb.upper()
-        box = [n for n in range(1, 5) if n not in kept.get(user, ())]
+        box = [n for n in range(1, 21 if user == "dotsall" else 5) if n not in kept.get(user, ())]
         if user == "reuse": box = [2 if os.path.exists("reuse.step") else 1]
-        if verb == b"CAPA": say(b"-ERR what?") if user == "none" else many([b"UIDL", b"USER"])
+        if verb == b"CAPA": say(b"-ERR what?") if user.endswith("none") else many([b"UIDL", b"USER"])
         elif verb == b"USER": user = args[0].split(b"@")[0].decode(); say(b"+OK")
-        elif verb == b"PASS": say(b"+OK")
+        elif verb == b"PASS":
+            logins.append(user)
+            with open("sessions", "w") as out: print(len(logins), file=out)
+            say(b"+OK")
         elif verb == b"STAT": say(b"+OK %d %d" % (len(box), sum(len(mail(n)) for n in box)))
         elif verb == b"LIST": many([b"%d %d" % (n, 1 if user == "lie" else 5000 if user == "short" and n == 2 else len(mail(n)) - (user == "lf" and mail(n).count(b"\n"))) for n in box])
         elif verb == b"UIDL":
-            if user == "none": say(b"-ERR never heard of it"); continue
+            if user.endswith("none"): say(b"-ERR never heard of it"); continue
             ids = {n: b"%s-%d" % (user.encode(), n) for n in box}
             if user == "reuse": ids = {n: b"reuse" for n in box}
             if user == "long": ids[2] = b"u" * 80; ids[4] = ids[3]
@@ -45,14 +50,16 @@ def session(c):
             if user == "lf":
                 lfs.append(n)
                 with open("lf.retrs", "w") as out: print(len(lfs), file=out)
-            if user == "dots" and n == 2: body = b"Subject: x\r\n\r\n.\r\n" + b"rest\r\n" * 20
+            if user[:4] == "dots" and (n == 2 or user == "dotsall"): body = b".\r\n..\r\nx\r\n"
             if user == "drop" and n == 3 and user not in dropped:
                 dropped.add(user)
                 c.sendall(b"+OK\r\n" + body[:40])
                 return
             fetched.add(n)
             c.sendall(b"+OK\r\n" + body + b".\r\n")
+        elif verb == b"DELE": marked.add(int(args[0])); say(b"+OK")
         elif verb == b"QUIT":
+            kept[user] = kept.get(user, set()) | marked
             if user == "quit": kept[user] = fetched
             say(b"+OK")
             return
