@@ -128,7 +128,9 @@ struct conn {
 };
 
 /* conn.c */
-void conn_accept(struct front_listener *l);
+/* A new one: its handshake, or its greeting. It may be gone when it returns. */
+void conn_begin(struct conn *c);
+void conn_on_io(void *conn, int ready);
 void conn_answer(struct front *f, enum room_kind from, uint64_t id, uint16_t type, struct slice payload);
 /* Goes on with whatever can be done. The connection may be gone when it returns. */
 void conn_go(struct conn *c);
@@ -136,17 +138,23 @@ void conn_go(struct conn *c);
 void conn_tick(struct conn *c);
 /* Ends it because of `why`, without waiting for the client. */
 void conn_end(struct conn *c, enum close_reason why);
-/* Ends connections until less than parked_limit waits for clients that take nothing. */
-void conn_relieve(struct front *f);
+/* The same for one that has no session yet. */
+void conn_finish(struct conn *c, enum close_reason why);
 void conn_room_lost(struct conn *c, enum proto_room room);
 /* Another session waits for what this one has at store. */
 void conn_wanted(struct front *f, uint64_t id);
-void conn_address_text(const struct conn *c, char *to, size_t n);
-
-/* One for each address; an IPv6 host owns its /64. */
-uint64_t conn_address_key(const struct conn *c);
 /* Begins a log line with what names the connection. */
 void conn_log_open(void *conn, struct log_line *l, enum log_event event);
+
+/* clients.c */
+void conn_accept(struct front_listener *l);
+/* It is no client any more. */
+void conn_unlink(struct conn *c);
+/* Ends connections until less than parked_limit waits for clients that take nothing. */
+void conn_relieve(struct front *f);
+void conn_address_text(const struct conn *c, char *to, size_t n);
+/* One for each address; an IPv6 host owns its /64. */
+uint64_t conn_address_key(const struct conn *c);
 
 /* told.c: the log is told, at most once a minute of the same */
 /* A connection ended, or was not taken (then `c` is NULL), for that reason. */
