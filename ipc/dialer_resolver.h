@@ -2,7 +2,7 @@
  *
  * The tag is the question. Each question gets one answer, within `dns_timeout` and a little: whoever has no use for
  * it any more drops it. When the resolver is gone, what was open there is "try later". A room that asks more than it
- * may (RESOLVER_OPEN_MAX, RESOLVER_PER_SECOND in src/resolver/resolver.h) is told "try later" at once. */
+ * may (the options dns_questions_per_second, dns_open_questions) is told "try later" at once. */
 #ifndef QASID_IPC_DIALER_RESOLVER_H
 #define QASID_IPC_DIALER_RESOLVER_H
 

@@ -19,7 +19,7 @@ enum {
   DNS_HOSTS_MAX = 16,     /* hosts of one answer: those to be tried first are kept */
   DNS_ADDRESSES_MAX = 8,  /* addresses of one host */
   DNS_SERVERS_MAX = 8,    /* name servers; resolv.conf(5) has at most 3 */
-  DNS_OPEN_MAX = 256,     /* questions that wait for their answer */
+  DNS_OPEN_MAX = 512,     /* questions that wait for their answer */
   DNS_TIMEOUT_MS = 20000, /* then it is "try later" */
   DNS_WHY_MAX = 159,
   DNS_TEXTS_OCTETS = 6000, /* of TXT records, or names (PTR), of one answer: those that fit are kept */

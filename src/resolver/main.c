@@ -55,7 +55,7 @@ static bool prepare(struct room *r, struct buf *err) {
 
 static bool start(struct room *r, struct buf *err) {
   struct resolver_room *room = r->arg;
-  room->resolver = resolver_new(room->dns, say, r);
+  room->resolver = resolver_new(room->dns, r->conf, say, r);
   if (!room->resolver) buf_put_str(err, "no memory");
   return room->resolver != NULL;
 }

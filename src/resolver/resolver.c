@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "conf/conf.h"
+
 struct asker {
   enum room_kind kind;
   uint32_t number; /* 0: this place is free */
@@ -24,12 +26,21 @@ struct resolver {
   void *arg;
   struct asker askers[RESOLVER_ASKERS_MAX];
   struct open *open;
+  unsigned others_open; /* of all but the sender */
+  struct asker_limits {
+    unsigned open, together;
+    uint64_t per_second;
+  } sender, others;
   struct resolver_counts counts;
 };
 
-struct resolver *resolver_new(struct dns *dns, resolver_say *say, void *arg) {
+struct resolver *resolver_new(struct dns *dns, const struct conf *conf, resolver_say *say, void *arg) {
   struct resolver *r = calloc(1, sizeof *r);
-  if (r) *r = (struct resolver){ .dns = dns, .say = say, .arg = arg };
+  unsigned sender = (unsigned)conf->dns_sender_open_questions + RESOLVER_SENDER_MORE;
+  if (!r) return NULL;
+  *r = (struct resolver){ .dns = dns, .say = say, .arg = arg };
+  r->sender = (struct asker_limits){ sender, DNS_OPEN_MAX, conf->dns_sender_questions_per_second + RESOLVER_SENDER_MORE };
+  r->others = (struct asker_limits){ (unsigned)conf->dns_open_questions, DNS_OPEN_MAX - sender, conf->dns_questions_per_second };
   return r;
 }
 
@@ -43,16 +54,12 @@ void resolver_free(struct resolver **r) {
 
 /* --- askers --- */
 
-struct limits {
-  unsigned open;
-  uint64_t per_second, burst;
-};
-
-static struct limits limits_of(enum room_kind kind) {
-  static const struct limits sender = { RESOLVER_SENDER_OPEN_MAX, RESOLVER_SENDER_PER_SECOND, RESOLVER_SENDER_BURST };
-  static const struct limits others = { RESOLVER_OPEN_MAX, RESOLVER_PER_SECOND, RESOLVER_BURST };
-  return kind == ROOM_SENDER ? sender : others;
+static const struct asker_limits *limits_of(const struct resolver *r, enum room_kind kind) {
+  return kind == ROOM_SENDER ? &r->sender : &r->others;
 }
+
+/* Thousandths of a question that may be saved up. */
+static uint64_t most_allowed(const struct asker_limits *l) { return l->per_second * RESOLVER_BURST * 1000; }
 
 static struct asker *find_asker(struct resolver *r, enum room_kind kind, uint32_t number) {
   for (size_t i = 0; i < RESOLVER_ASKERS_MAX; i++)
@@ -65,17 +72,18 @@ static struct asker *asker(struct resolver *r, enum room_kind kind, uint32_t num
   struct asker *a = find_asker(r, kind, number);
   if (a) return a;
   a = find_asker(r, kind, 0);
-  if (a) *a = (struct asker){ kind, number, 0, limits_of(kind).burst * 1000, now_ms };
+  if (a) *a = (struct asker){ kind, number, 0, most_allowed(limits_of(r, kind)), now_ms };
   return a;
 }
 
 /* Takes one question off what it may ask. */
-static bool may_ask(struct asker *a, uint64_t now_ms) {
-  struct limits most = limits_of(a->kind);
-  uint64_t gained = (now_ms - a->seen_ms) * most.per_second;
+static bool may_ask(const struct resolver *r, struct asker *a, uint64_t now_ms) {
+  const struct asker_limits *l = limits_of(r, a->kind);
+  uint64_t gained = (now_ms - a->seen_ms) * l->per_second, most = most_allowed(l);
   a->seen_ms = now_ms;
-  a->allowance = a->allowance + gained < most.burst * 1000 ? a->allowance + gained : most.burst * 1000;
-  if (a->allowance < 1000 || a->open >= most.open) return false;
+  a->allowance = a->allowance + gained < most ? a->allowance + gained : most;
+  if (a->allowance < 1000 || a->open >= l->open) return false;
+  if (a->kind != ROOM_SENDER && r->others_open >= l->together) return false;
   a->allowance -= 1000;
   return true;
 }
@@ -92,6 +100,7 @@ void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t numbe
     *at = o->next;
     dns_cancel(&o->question);
     r->counts.open--;
+    r->others_open -= a->kind != ROOM_SENDER;
     free(o);
   }
   *a = (struct asker){ 0 };
@@ -120,6 +129,7 @@ static void answered(void *arg, const struct dns_answer *answer) {
   *at = o->next;
   o->asker->open--;
   r->counts.open--;
+  r->others_open -= o->asker->kind != ROOM_SENDER;
   tell(r, o->asker->kind, o->asker->number, o->tag, answer);
   free(o);
 }
@@ -136,6 +146,7 @@ static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, str
   }
   r->open = o;
   r->counts.open++;
+  r->others_open += a->kind != ROOM_SENDER;
   a->open++;
   return true;
 }
@@ -143,7 +154,7 @@ static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, str
 void resolver_ask(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, struct slice name,
                   enum dns_kind what, uint64_t now_ms) {
   struct asker *a = asker(r, kind, number, now_ms);
-  if (!a || !may_ask(a, now_ms) || !open_question(r, a, tag, name, what))
+  if (!a || !may_ask(r, a, now_ms) || !open_question(r, a, tag, name, what))
     turn_away(r, kind, number, tag, what);
 }
 

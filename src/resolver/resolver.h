@@ -4,10 +4,11 @@
  *  1. Each question is answered once, unless its asker is gone.
  *  2. What comes in from a room is a kind and at most 254 octets; what goes out was parsed and checked here,
  * so that no room behind this one reads a stranger's DNS.
- *  3. An asker has RESOLVER_OPEN_MAX open questions and RESOLVER_PER_SECOND new ones a second, no more: one
- * that was taken over neither takes the others' share nor makes this process a flood for the name servers. The sender's
- * are so many that it never meets them: it keeps fewer questions open by itself (QUESTIONS_MAX), and mail for thousands of
- * destinations is not put off because names were asked for too fast. */
+ *  3. An asker has so many open questions and so many new ones a second (struct resolver_limits), no more: one
+ * that was taken over neither takes the others' share nor makes this process a flood for the name servers. The sender
+ * never meets its own: it keeps to them by itself, since mail for thousands of destinations is not to be put off because names
+ * were asked for too fast.
+ *  4. Of all DNS_OPEN_MAX places the others together leave the sender's free. */
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H
 
@@ -16,14 +17,11 @@
 
 enum {
   RESOLVER_ASKERS_MAX = 64,
-  RESOLVER_OPEN_MAX = 64,   /* of one asker */
-  RESOLVER_PER_SECOND = 50, /* of one asker, on average */
-  RESOLVER_BURST = 200,
-  /* of the sender */
-  RESOLVER_SENDER_OPEN_MAX = 128,
-  RESOLVER_SENDER_PER_SECOND = 5000,
-  RESOLVER_SENDER_BURST = 20000,
+  RESOLVER_BURST = 4,        /* seconds' worth of questions at once */
+  RESOLVER_SENDER_MORE = 32, /* open questions of the sender beyond its lanes': plans, its own addresses */
 };
+
+struct conf;
 
 struct resolver;
 
@@ -37,7 +35,8 @@ struct resolver_counts {
 typedef void resolver_say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag,
                           const struct dns_answer *answer);
 
-struct resolver *resolver_new(struct dns *dns, resolver_say *say, void *arg);
+/* `conf` (the limits) stays the caller's. */
+struct resolver *resolver_new(struct dns *dns, const struct conf *conf, resolver_say *say, void *arg);
 /* Open questions are dropped. `dns` stays the caller's. */
 void resolver_free(struct resolver **r);
 /* A question of that asker; one it may not ask is answered at once. */

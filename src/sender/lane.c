@@ -258,7 +258,9 @@ static void ask(struct lane *l) {
 }
 
 void lane_ask_next(struct sender *s) {
-  while (s->first_asking && s->questions < QUESTIONS_MAX && s->resolver) {
+  const struct conf *c = s->room->conf;
+  while (s->first_asking && s->resolver && s->questions < c->dns_sender_open_questions && s->asked < c->dns_sender_questions_per_second) {
+    s->asked++;
     struct lane *l = s->first_asking;
     s->first_asking = l->next_asking;
     if (!s->first_asking) s->last_asking = &s->first_asking;

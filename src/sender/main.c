@@ -132,6 +132,8 @@ static void on_sweep(void *arg) {
     leave(s);
     return;
   }
+  s->asked = 0;
+  lane_ask_next(s);
   letters_sweep(s);
   if (++s->sweeps % SWEEPS_OF_LANES == 0) {
     lanes_sweep(s);

@@ -37,7 +37,6 @@ enum {
   SIGN_QUESTIONS = 4,        /* open at keys: while it signs, a handshake waits for so many at most */
   SIGN_PATIENCE_MS = 60 * 1000, /* for octets from store and a signature; then the message waits in the queue */
   SIGN_PAUSE_MS = 50,        /* after "busy" */
-  QUESTIONS_MAX = 100,       /* open at the resolver; the other lanes wait */
   STOP_MS = 5000,            /* for sessions under way to end, when the process is to stop */
   NO_TLS_MAX = 1000,         /* addresses whose TLS is remembered as broken */
   NO_TLS_MS = 3 * 24 * 3600 * 1000,
@@ -305,7 +304,8 @@ struct sender {
   struct map asking;       /* lanes by the tag of their question */
   struct lane *oldest, *newest;
   struct lane *first_asking, **last_asking; /* waiting for a place at the resolver */
-  size_t questions;
+  size_t questions;        /* open at the resolver: at most dns_sender_open_questions; the other lanes wait */
+  uint64_t asked;          /* in this second: at most dns_sender_questions_per_second; likewise */
   uint64_t question;
   unsigned connections;
   uint64_t sessions;       /* numbers given */

@@ -115,7 +115,12 @@ ok "forty messages, with sender and store killed six times each: all arrive" wit
 ok "nothing is left in the queue" within 30 gone good.test
 ok "the store is sound" within 20 q check
 stop
+option dns_sender_questions_per_second 1
+option dns_sender_open_questions 1
 serve
 submit after e@good.test
 ok "after a restart" within 20 taken '127.0.0.61 e@good.test'
+submit slowly f@good.test f@notls.test f@half.test f@backup.test
+all_names() { taken f@good.test && taken f@notls.test && taken f@half.test && taken f@backup.test; }
+ok "one name a second, one at a time: all go, none is put off" all 'within 30 all_names' '! grep -q "too much to do" "$dir/log"'
 finish

@@ -28,7 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DIALER = 7, NOBODY = 65534, PATIENCE_MS = 60000, PORT_TRIES = 200 };
+enum { OPEN_MAX = 64, BURST = 4 * 50, /* by the options' defaults */
+       DIALER = 7, NOBODY = 65534, PATIENCE_MS = 60000, PORT_TRIES = 200 };
 
 /* --- the name server --- */
 
@@ -410,28 +411,28 @@ static void servers_come_back(void **state) {
   assert_int_equal(stop_room(), 0);
 }
 
-/* The first RESOLVER_OPEN_MAX wait; those above are told at once. A dialer that goes takes its questions with
+/* The first OPEN_MAX wait; those above are told at once. A dialer that goes takes its questions with
  * it. */
 static void too_many_are_later(void **state) {
   struct dns_answer a;
-  bool seen[RESOLVER_OPEN_MAX + 21] = { false };
+  bool seen[OPEN_MAX + 21] = { false };
   assert_int_equal(start_room(false, ""), room_ready_type);
-  for (unsigned i = 0; i < RESOLVER_OPEN_MAX + 20; i++) {
+  for (unsigned i = 0; i < OPEN_MAX + 20; i++) {
     char name[32];
     snprintf(name, sizeof name, "s%u.example", i);
     ask(i + 1, name, DNS_ADDRESS);
   }
   for (unsigned i = 0; i < 20; i++) {
-    assert_true(told(&a) > RESOLVER_OPEN_MAX);
+    assert_true(told(&a) > OPEN_MAX);
     assert_int_equal(a.result, DNS_LATER);
   }
-  for (unsigned i = 0; i < RESOLVER_OPEN_MAX; i++) {
+  for (unsigned i = 0; i < OPEN_MAX; i++) {
     uint64_t tag = told(&a);
-    assert_true(tag >= 1 && tag <= RESOLVER_OPEN_MAX && !seen[tag]);
+    assert_true(tag >= 1 && tag <= OPEN_MAX && !seen[tag]);
     seen[tag] = true;
     assert_int_equal(a.result, DNS_LATER);
   }
-  for (unsigned i = 0; i < RESOLVER_OPEN_MAX; i++) ask(1000 + i, "silent.example", DNS_MX);
+  for (unsigned i = 0; i < OPEN_MAX; i++) ask(1000 + i, "silent.example", DNS_MX);
   assert_int_equal(stop_room(), 0);
 }
 
@@ -439,7 +440,7 @@ static void a_flood_is_later(void **state) {
   struct dns_answer a;
   unsigned answered = 0, later = 0;
   assert_int_equal(start_room(false, ""), room_ready_type);
-  for (unsigned i = 0; i < 40 * RESOLVER_BURST / 10; i++) {
+  for (unsigned i = 0; i < 4 * BURST; i++) {
     ask(1, "a.example", DNS_ADDRESS);
     told(&a);
     if (a.result == DNS_LATER)
@@ -448,13 +449,13 @@ static void a_flood_is_later(void **state) {
       answered++;
   }
   assert_true(later > 0);
-  assert_true(answered >= RESOLVER_BURST);
+  assert_true(answered >= BURST);
   assert_int_equal(stop_room(), 0);
 }
 
 /* The sender asks for thousands of destinations, a hundred at once, and is never turned away. */
 static void the_sender_is_not_held_back(void **state) {
-  enum { NAMES = 3 * RESOLVER_BURST, AT_ONCE = 100 };
+  enum { NAMES = 3 * BURST, AT_ONCE = 100 };
   struct dns_answer a;
   dialer_kind = ROOM_SENDER;
   assert_int_equal(start_room(false, ""), room_ready_type);
@@ -471,6 +472,26 @@ static void the_sender_is_not_held_back(void **state) {
   }
   assert_int_equal(stop_room(), 0);
   dialer_kind = ROOM_COLLECTOR;
+}
+
+/* The options: so many at once, and so many open. */
+static void limits_are_options(void **state) {
+  struct dns_answer a;
+  unsigned answered = 0;
+  assert_int_equal(start_room(false, "dns_open_questions = 3\ndns_questions_per_second = 1"), room_ready_type);
+  for (unsigned i = 0; i < 8; i++) ask(i + 1, i < 4 ? "silent.example" : "a.example", DNS_ADDRESS);
+  for (unsigned i = 0; i < 5; i++) {
+    assert_true(told(&a) >= 4); /* the fourth is one too many open; then there are no more for this second */
+    assert_int_equal(a.result, DNS_LATER);
+  }
+  for (unsigned i = 0; i < 3; i++) assert_true(told(&a) <= 3);
+  for (unsigned i = 0; i < 40; i++) {
+    ask(100 + i, "a.example", DNS_ADDRESS);
+    told(&a);
+    answered += a.result == DNS_FOUND;
+  }
+  assert_true(answered >= 1 && answered < 40); /* seconds have gone by */
+  assert_int_equal(stop_room(), 0);
 }
 
 /* Garbage ends the dialer's channel, and the parent hears who it was. */
@@ -507,6 +528,7 @@ int main(void) {
     HASTY(silent_domains_harm_no_others),
     HASTY(too_many_are_later),
     cmocka_unit_test(a_flood_is_later),
+    HASTY(limits_are_options),
     cmocka_unit_test(the_sender_is_not_held_back),
     cmocka_unit_test(a_breach_is_told),
     cmocka_unit_test(a_missing_anchor_is_said),

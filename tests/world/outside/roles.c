@@ -83,7 +83,7 @@ static void say_answer(void *arg, enum room_kind kind, uint32_t number, uint64_t
   buf_free(&b);
 }
 
-static void make_resolver(struct process *p) { roles->resolver_core = resolver_new(NULL, say_answer, &p->room); }
+static void make_resolver(struct process *p) { roles->resolver_core = resolver_new(NULL, p->room.conf, say_answer, &p->room); }
 static void end_resolver(struct process *p) { resolver_free(&roles->resolver_core); }
 
 static bool resolver_message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
