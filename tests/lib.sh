@@ -9,21 +9,14 @@ qasid_bin=$(readlink -f "$qasid_bin")
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:quarantine_size_mb=16}
 t_passed=0 t_failed=0
 
-# As many as asked for, from below the range that the kernel takes for outgoing connections: those of other
-# tests may hold thousands of ports up there.
-free_ports() {
-  python3 - "$1" <<'EOF'
-import random, socket, sys
-held = []
-while len(held) < int(sys.argv[1]):
-    s = socket.socket()
-    try:
-        s.bind(("0.0.0.0", random.randrange(10240, 32000)))
-        held.append(s)
-    except OSError: s.close()
-print(*[s.getsockname()[1] for s in held])
-EOF
-}
+# The block of ports that is this test's alone (tests/ports.py).
+for ports_block in $(shuf -i 80-249); do
+  { exec {ports_lock}>>"/tmp/qasid-ports.$ports_block"; } 2>/dev/null || continue
+  flock -n "$ports_lock" && break
+  exec {ports_lock}>&-
+done
+: >"/tmp/qasid-ports.$ports_block"
+free_ports() { "${BASH_SOURCE[0]%/*}/ports.py" "/tmp/qasid-ports.$ports_block" "$1"; } # COUNT
 
 begin() {
   dir=$(mktemp -d /tmp/qasid-test.XXXXXX)

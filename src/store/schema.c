@@ -229,7 +229,9 @@ static const struct step steps[] = {
         "ALTER TABLE account ADD COLUMN messages_per_day INTEGER;"
         "ALTER TABLE account ADD COLUMN recipients_per_day INTEGER;"
         "ALTER TABLE account ADD COLUMN new_recipients_per_day INTEGER;"
-        "ALTER TABLE recipient ADD COLUMN held_by INTEGER NOT NULL DEFAULT 0" }, /* it is held: enum queue_held_by */  { 16, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;" /* domains that are none come out differently */
+        "ALTER TABLE recipient ADD COLUMN held_by INTEGER NOT NULL DEFAULT 0" }, /* enum queue_held_by */
+  /* domains that are none come out differently */
+  { 16, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;"
         "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };

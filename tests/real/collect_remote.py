@@ -13,7 +13,10 @@ Prints its ports: plain (with STLS), TLS, TLS with the other certificate. FOLDER
     liar     LIST says 5000 of a message that has "short" in its UIDL
     dots     does not stuff the first line of a message
 """
-import hashlib, json, os, random, socket, ssl, sys, threading, time
+import hashlib, json, os, socket, ssl, sys, threading, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import ports
 
 folder, lock = sys.argv[1], threading.RLock()
 
@@ -154,16 +157,12 @@ def accept(listener, tls, contexts):
         threading.Thread(target=serve, args=(sock, tls, contexts), daemon=True).start()
 
 contexts = [None, context(*sys.argv[2:4]), context(*sys.argv[4:6])]
-ports = []
+block = ports.own_block()
+numbers = ports.free_ports(block.name, 3)
 for tls in range(3):
     listener = socket.socket()
-    while True:
-        try:
-            listener.bind(("127.0.0.1", random.randrange(10240, 32000)))
-            break
-        except OSError: pass
+    listener.bind(("127.0.0.1", numbers[tls]))
     listener.listen(64)
-    ports.append(listener.getsockname()[1])
     threading.Thread(target=accept, args=(listener, tls, contexts), daemon=True).start()
-print(*ports, flush=True)
+print(*numbers, flush=True)
 threading.Event().wait()
