@@ -142,17 +142,21 @@ bool lane_has_work(const struct link *k) {
   return false;
 }
 
-/* Every host that has an address, a bit each. */
-static uint8_t all_hosts(const struct lane *l) {
-  uint8_t all = 0;
-  for (size_t i = 0; i < l->hosts.count; i++) all |= (uint8_t)(1u << l->hosts.addresses[i].host);
-  return all;
+_Static_assert(LANE_ADDRESSES_MAX <= 16, "a bit of letter.refused for each address");
+
+bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t family) {
+  for (size_t i = 0; i < l->hosts.count; i++)
+    if (l->hosts.addresses[i].at.n != family && !(x->refused >> i & 1)) return true;
+  return false;
 }
 
-void lane_refused(struct lane *l, struct letter *x, const char *host) {
-  for (size_t i = 0; i < l->hosts.name_count; i++)
-    if (strcmp(l->hosts.names[i], host) == 0) x->refused |= (uint8_t)(1u << i);
-  bool left = (all_hosts(l) & ~x->refused) != 0;
+void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t family) {
+  bool left = false;
+  for (size_t i = 0; i < l->hosts.count; i++) {
+    const struct lane_address *a = &l->hosts.addresses[i];
+    if (family ? a->at.n == family : strcmp(l->hosts.names[a->host], host) == 0) x->refused |= (uint16_t)(1u << i);
+    left |= !(x->refused >> i & 1);
+  }
   if (left || !x->refused) {
     struct letter **end = &l->picky;
     while (*end) end = &(*end)->next;

@@ -1,6 +1,7 @@
 /* A letter from store's message to the result. */
 #include <stdlib.h>
 
+#include "lib/smtp/class.h"
 #include "src/sender/sender.h"
 
 /* --- from store --- */
@@ -30,6 +31,7 @@ static bool take_rcpts(struct letter *l, struct slice list) {
 static bool take(struct letter *l, const struct send_letter *m, size_t count) {
   l->rcpts = arena_alloc(&l->memory, count * sizeof *l->rcpts);
   l->rows = arena_alloc(&l->memory, count * sizeof *l->rows);
+  l->said = arena_alloc(&l->memory, count * sizeof *l->said);
   l->smtp = (struct smtp_letter){
     .ret = m->ret,
     .eight_bit = (m->flags & SEND_EIGHT_BIT) != 0,
@@ -40,7 +42,7 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
     .own = l,
   };
   l->size = m->size;
-  return l->rcpts && l->rows && take_rcpts(l, m->recipients) && copy(l, m->id, &l->id) &&
+  return l->rcpts && l->rows && l->said && take_rcpts(l, m->recipients) && copy(l, m->id, &l->id) &&
          copy(l, m->octets, &l->first) && copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) && copy(l, m->return_path, &l->smtp.return_path) &&
          copy(l, m->envid, &l->smtp.envid);
 }
@@ -225,22 +227,53 @@ static struct send_outcome outcome_of(const struct smtp_verdict *v) {
   return o;
 }
 
+/* --- the other family --- */
+
+static uint8_t family_bit(uint8_t n) { return n == 4 ? 1 : 2; }
+
+/* A rule of theirs that may be about the address from which we come: x.7.z, or 554 without more before any recipient was named. */
+static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
+  const struct conf_list *own = &l->sender->room->conf->reply_classes;
+  const struct smtp_class_rules rules = { own->items, own->count };
+  bool early = v->code == 554 && !v->enhanced[0] && v->stage <= SMTP_STAGE_MAIL;
+  if (v->fate == SMTP_DELIVERED || !v->code || (v->enhanced[1] != 7 && !early)) return false;
+  enum smtp_class c = smtp_class_of(&rules, v->code, v->enhanced, buf_slice(&v->text));
+  return c == SMTP_CLASS_POLICY || c == SMTP_CLASS_REPUTATION || c == SMTP_CLASS_AUTHENTICITY;
+}
+
+/* It does not count yet: addresses of the other family are asked first. What was said is kept, for the case that they cannot
+ * be spoken to. */
+static bool asks_other_family(struct letter *l, size_t i, const struct send_outcome *o) {
+  const struct link *k = l->link;
+  const struct smtp_verdict *v = &l->smtp.rcpts[i].verdict;
+  if (!k || l->said[i].code || l->recalled || (l->families & ~family_bit(k->address.n)) || !is_policy(l, v)) return false;
+  struct slice text = slice_first(o->text, SEND_TEXT_MAX);
+  if (!lane_has_other_family(k->lane, l, k->address.n) || !copy(l, text, &text)) return false;
+  l->said[i] = *o;
+  l->said[i].text = text;
+  return true;
+}
+
 bool letter_take_verdicts(struct letter *l) {
   size_t kept = 0;
-  l->obstructed = false;
+  uint8_t asked = l->link ? family_bit(l->link->address.n) : 0;
+  l->obstructed = l->other_family = false;
   for (size_t i = 0; i < l->smtp.count; i++) {
     struct smtp_letter_rcpt *r = &l->smtp.rcpts[i];
     struct send_outcome o = outcome_of(&r->verdict);
-    bool again = r->verdict.fate == SMTP_UNTRIED;
+    bool other = asks_other_family(l, i, &o), again = r->verdict.fate == SMTP_UNTRIED || other;
+    l->other_family |= other;
     if (!again) put_outcome(l, l->rows[i], r, &o);
     buf_free(&r->verdict.text);
     if (!again) continue;
     if (r->verdict.obstacle) l->obstacles |= (uint8_t)(1u << r->verdict.obstacle);
-    l->obstructed |= r->verdict.obstacle != SMTP_NO_OBSTACLE;
+    l->obstructed |= other || r->verdict.obstacle != SMTP_NO_OBSTACLE;
     l->smtp.rcpts[kept] = *r;
+    l->said[kept] = l->said[i];
     l->rows[kept++] = l->rows[i];
   }
   l->smtp.count = kept;
+  if (l->other_family) l->families |= asked;
   l->link = NULL;
   letter_rewind(l);
   return kept == 0;
@@ -268,7 +301,7 @@ void letter_give_up(struct letter *l, const char *why) {
   for (size_t i = 0; i < l->smtp.count; i++) {
     struct buf text;
     buf_init(&text, SEND_TEXT_MAX);
-    struct send_outcome o = final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
+    struct send_outcome o = l->said[i].code ? l->said[i] : final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
     put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &o);
     buf_free(&text);
   }
@@ -280,7 +313,7 @@ void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage,
                    const uint8_t enhanced[3], struct slice text) {
   struct send_outcome o = { .fate = (uint8_t)fate, .stage = (uint8_t)stage, .code = code, .text = text };
   memcpy(o.enhanced, enhanced, sizeof o.enhanced);
-  for (size_t i = 0; i < l->smtp.count; i++) put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &o);
+  for (size_t i = 0; i < l->smtp.count; i++) put_outcome(l, l->rows[i], &l->smtp.rcpts[i], l->said[i].code ? &l->said[i] : &o);
   l->smtp.count = 0;
 }
 

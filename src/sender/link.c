@@ -61,7 +61,7 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
   k->sent += all || x->obstructed;
   if (!all && x->obstructed && !x->recalled) {
     x->rounds--; /* so many hosts there are, and each is asked once */
-    lane_refused(k->lane, x, k->host);
+    lane_refused(k->lane, x, k->host, x->other_family ? k->address.n : 0);
     return;
   }
   if (!all && x->rounds < LETTER_ROUNDS_MAX && !x->recalled) {
@@ -232,7 +232,7 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
 /* The next address that it goes to. False: there is none. */
 static bool find_address(struct link *k) {
   const struct hosts *h = &k->lane->hosts;
-  while (k->at < h->count && (k->avoids >> h->addresses[k->at].host & 1)) k->at++;
+  while (k->at < h->count && (k->avoids >> k->at & 1)) k->at++;
   return k->at < h->count;
 }
 
@@ -260,7 +260,7 @@ void sender_link_go(struct link *k) {
   all_failed(k);
 }
 
-bool sender_link_open(struct lane *l, uint8_t avoids) {
+bool sender_link_open(struct lane *l, uint16_t avoids) {
   struct link *k = calloc(1, sizeof *k);
   if (!k) return false;
   k->lane = l;

@@ -78,8 +78,11 @@ struct letter {
   struct smtp_letter_rcpt *rcpts;
   uint64_t *rows;          /* of smtp.rcpts, in its order */
   struct buf outcomes;     /* list of struct send_outcome */
-  bool obstructed;         /* the last session lacked something that some of its recipients need */
-  uint8_t refused;         /* hosts of the lane that do: a bit each */
+  bool obstructed;         /* the last session lacked something that some of its recipients need, */
+  bool other_family;       /* or refused some by a rule that may be about our address: those of the other family are asked too */
+  uint8_t families;        /* that were asked so: bits of family_bit() */
+  struct send_outcome *said; /* what the first family said of smtp.rcpts, in their order; code 0: nothing */
+  uint16_t refused;        /* addresses of the lane that need not be asked for it: a bit each */
   uint8_t obstacles;       /* and what: a bit for each enum smtp_obstacle */
   bool unreachable;
   uint64_t session;        /* the last link that had it; 0: none */
@@ -230,8 +233,10 @@ void lane_take(struct sender *s, struct letter *l, struct slice destination);
 void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
 /* The next letter for a link of it, or NULL. */
 struct letter *lane_next(struct link *k);
-/* A letter that this host of the lane cannot take: another may. */
-void lane_refused(struct lane *l, struct letter *x, const char *host);
+/* A letter that this host of the lane cannot take, or (`family`: 4 or 16) none of these addresses: others may. */
+void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t family);
+/* Some address of the lane is of another family than that, and the letter may go there. */
+bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t family);
 /* There is something for such a link. */
 bool lane_has_work(const struct link *k);
 /* It comes again, before the others. */
@@ -263,7 +268,7 @@ struct link {
   struct dial *dial;
   struct smtp_client *client;
   size_t at;        /* which of the lane's addresses is under way */
-  uint8_t avoids;   /* hosts that it does not go to, a bit each: it is there for picky letters, and for them only */
+  uint16_t avoids;  /* addresses that it does not go to, a bit each: it is there for picky letters, and for them only */
   struct dial_address address;
   char host[256];   /* whose it is */
   bool again;       /* to be connected at the end of this turn */
@@ -274,7 +279,7 @@ struct link {
   struct smtp_verdict why; /* of the last address that failed */
   char why_host[256], why_address[64];
 };
-bool sender_link_open(struct lane *l, uint8_t avoids);
+bool sender_link_open(struct lane *l, uint16_t avoids);
 /* Connects to the next address, or gives up. */
 void sender_link_go(struct link *k);
 void sender_link_free(struct link *k);

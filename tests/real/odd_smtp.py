@@ -11,6 +11,8 @@ Each listens at an address of its own; what it takes is a line "ADDRESS RECIPIEN
     127.0.0.67  a reply of lines without end, always
     127.0.0.69  (nobody)
     127.0.0.70  never replies to MAIL
+    127.0.0.71  takes mail, but for recipients "no…": 550 5.7.1
+    ::1         550 5.7.1 to every recipient, as to who comes by IPv6 without a PTR record
     127.0.0.68  354 although no recipient was taken; the message behind it must be empty
 """
 import socket, sys, threading
@@ -31,7 +33,7 @@ def first(key):
 def session(conn, who):
     f = conn.makefile("rb")
     def say(text): conn.sendall(text.encode() + b"\r\n")
-    n = int(who.rsplit(".", 1)[1])
+    n = int(who.rsplit(".", 1)[1]) if "." in who else 0
     if n == 66:
         say("421 4.3.2 not now")
         return
@@ -60,6 +62,9 @@ def session(conn, who):
             to = line.split(b"<")[1].split(b">")[0].decode()
             if n == 63 and first(("rcpt", to)): say("451 4.7.1 greylisted, come back")
             elif n == 68: say("550 5.1.1 nobody")
+            elif n == 0 or n == 71 and to.startswith("no"):
+                taken("%s refused %s" % (who, to))
+                say("550 5.7.1 %s is not welcome here" % who)
             else:
                 rcpts.append(to)
                 say("250 ok")
@@ -91,7 +96,7 @@ def session(conn, who):
         else: say("500 what")
 
 def serve(who):
-    s = socket.create_server((who, port), backlog=100)
+    s = socket.create_server((who, port), family=socket.AF_INET6 if ":" in who else socket.AF_INET, backlog=100)
     def run():
         while True:
             conn, _ = s.accept()
@@ -102,6 +107,8 @@ def serve(who):
             threading.Thread(target=one, daemon=True).start()
     threading.Thread(target=run, daemon=True).start()
 
-for last in [*range(61, 69), 70]: serve("127.0.0.%d" % last)
+try: serve("::1")
+except OSError: pass # no IPv6 on this machine
+for last in [*range(61, 69), 70, 71]: serve("127.0.0.%d" % last)
 print("ready", flush=True)
 threading.Event().wait()

@@ -12,6 +12,8 @@ host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0
 host far 60; host good 61; host notls 62; host grey 63; host half 64; host cut 65; host endless 67; host empty 68; host dead 69
 zone+=("--mx-host=backup.test,mx1.backup.test,10" "--address=/mx1.backup.test/127.0.0.66")
 zone+=("--mx-host=backup.test,mx2.backup.test,20" "--address=/mx2.backup.test/127.0.0.61")
+zone+=("--mx-host=both.test,mx.both.test,10" "--address=/mx.both.test/::1" "--address=/mx.both.test/127.0.0.71")
+zone+=("--mx-host=half6.test,mx.half6.test,10" "--address=/mx.half6.test/::1" "--address=/mx.half6.test/127.0.0.69")
 zone+=("--local=/test/")
 dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
   --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" >"$dir/dnsmasq.log" 2>&1 &
@@ -80,6 +82,15 @@ submit backup a@backup.test
 ok "a server that is not well: the next by preference" within 20 taken '127.0.0.61 a@backup.test'
 submit empty a@empty.test
 ok "354 with no recipient: nothing of the message goes there" within 20 taken '^127.0.0.68 3$'
+if grep -q . /proc/net/if_inet6 2>/dev/null; then
+  submit family yes@both.test no@both.test
+  ok "a policy reject by IPv6: IPv4 is asked, and takes it" within 20 taken '127.0.0.71 yes@both.test Subject: family'
+  ok "both refuse: it counts" within 20 told 'Final-Recipient: rfc822; no@both.test'
+  ok "each was asked once" eval '[ "$(grep -c "refused no@both.test" "$dir/odd/taken")" = 2 ] && [ "$(grep -c "::1 refused yes@both.test" "$dir/odd/taken")" = 1 ]'
+  submit family a@half6.test
+  ok "nobody answers by IPv4: what IPv6 said counts" within 20 told 'Final-Recipient: rfc822; a@half6.test'
+  ok "with its words" told 'not welcome here'
+fi
 submit none a@no-such-domain.test
 ok "a domain that is not there: returned at once" within 20 told 'Final-Recipient: rfc822; a@no-such-domain.test'
 submit endless a@endless.test
