@@ -39,7 +39,8 @@ static void log_closed(struct conn *c, enum close_reason why) {
   struct log_line l;
   conn_log_open(c, &l, LOG_E_CLOSED);
   log_cstr(&l, LOG_F_WHY, close_reason_word(why));
-  if (c->tls) log_cstr(&l, LOG_F_TLS, c->handshaking ? tls_reason(c->tls) : tls_version_name(c->tls));
+  bool words = c->handshaking || why == CLOSE_CERTIFICATE_REFUSED;
+  if (c->tls) log_cstr(&l, LOG_F_TLS, words ? tls_reason(c->tls) : tls_version_name(c->tls));
   log_num(&l, LOG_F_MS, loop_now(c->front->room->loop) - c->since_ms);
   log_num(&l, LOG_F_IN, c->octets_in);
   log_num(&l, LOG_F_OUT, c->octets_out);
@@ -68,7 +69,10 @@ static void drain(struct conn *c) {
 static enum step finish(struct conn *c, enum close_reason why) {
   struct front *f = c->front;
   log_closed(c, why);
+  front_trace(c, "closed: %s%s%s", close_reason_word(why), c->tls && c->handshaking ? ": " : "",
+              c->tls && c->handshaking ? tls_reason(c->tls) : "");
   told_limit(f, c, NULL, why);
+  told_refused(c, why);
   f->closed_by[why]++;
   f->parked -= c->parked;
   if (why != CLOSE_QUIT && why != CLOSE_PEER_GONE) drain(c);
@@ -182,7 +186,7 @@ static enum step handshake(struct conn *c) {
     loop_io_want(c->io, r == TLS_WANT_READ ? LOOP_READ : LOOP_WRITE);
     return STEP_PARK;
   }
-  if (r != TLS_DONE) return lose(c, CLOSE_TLS_FAILED);
+  if (r != TLS_DONE) return lose(c, tls_refused(c->tls) ? CLOSE_CERTIFICATE_REFUSED : CLOSE_TLS_FAILED);
   c->handshaking = false;
   c->readable = true; /* the last flight may have brought commands with it */
   loop_io_want(c->io, LOOP_READ);
@@ -284,7 +288,7 @@ static enum step read_some(struct conn *c, struct slice *ret) {
   if (c->tls) {
     enum tls_result r = tls_read(c->tls, mem, most, &n);
     if (r == TLS_CLOSED) return lose(c, CLOSE_PEER_GONE);
-    if (r == TLS_ERROR) return lose(c, CLOSE_TLS_ENDED);
+    if (r == TLS_ERROR) return lose(c, tls_refused(c->tls) ? CLOSE_CERTIFICATE_REFUSED : CLOSE_TLS_ENDED);
     wait_to_write(c, r == TLS_WANT_WRITE);
     c->readable = r == TLS_WANT_WRITE || (r == TLS_DONE && tls_pending(c->tls));
     if (r != TLS_DONE) return STEP_READ;
@@ -432,10 +436,14 @@ static bool start_session(struct conn *c) {
   c->proto->log = (struct proto_log){ conn_log_open, c };
   set_channel(c);
   front_watch_session(c);
+  front_trace_greeting(c);
   return true;
 }
 
 void conn_begin(struct conn *c) {
+  char address[64];
+  conn_address_text(c, address, sizeof address);
+  front_trace(c, "%s from %s", c->front->listeners[c->listener].service, address);
   if (c->front->listeners[c->listener].implicit_tls) {
     if (start_tls(c) == STEP_AGAIN) conn_go(c);
   } else if (!start_session(c)) {

@@ -159,6 +159,8 @@ uint64_t conn_address_key(const struct conn *c);
 /* told.c: the log is told, at most once a minute of the same */
 /* A connection ended, or was not taken (then `c` is NULL), for that reason. */
 void told_limit(struct front *f, struct conn *c, const char *service, enum close_reason why);
+/* Clients refuse the certificate: whoever can mend that should know. */
+void told_refused(struct conn *c, enum close_reason why);
 void told_no_descriptors(struct front *f);
 
 /* file.c */
@@ -184,6 +186,10 @@ void front_era_unref(struct front_era **era, const struct front_role *role);
 /* watch.c: the command line's `ps`, `trace`, `status`. */
 bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg);
 void front_watch_session(struct conn *c);
+/* A session begins: the state of its TLS, and the greeting. */
+void front_trace_greeting(struct conn *c);
+/* A remark about the connection; it need not have a session. */
+void front_trace(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void front_unwatch(struct front *f, uint32_t cli);
 #ifdef QASID_TEST_HOOKS
 /* misbehave.c: does the thing that `what` names; `told`: what came of it. Without a name: the names. */

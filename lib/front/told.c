@@ -25,6 +25,18 @@ void told_limit(struct front *f, struct conn *c, const char *service, enum close
   log_end(&l);
 }
 
+void told_refused(struct conn *c, enum close_reason why) {
+  struct log_line l;
+  uint64_t times;
+  struct front *f = c->front;
+  if (why != CLOSE_CERTIFICATE_REFUSED) return;
+  if (!seldom_due(&f->told, conn_address_key(c) * CLOSE_REASONS + why, loop_now(f->room->loop), &times)) return;
+  conn_log_open(c, &l, LOG_E_CERTIFICATE_REFUSED);
+  log_cstr(&l, LOG_F_MSG, tls_reason(c->tls));
+  log_num(&l, LOG_F_COUNT, times);
+  log_end(&l);
+}
+
 void told_no_descriptors(struct front *f) {
   struct log_line l;
   uint64_t times;

@@ -2,8 +2,11 @@
  * line comes from the session itself, which has taken out passwords and message bodies. */
 #include "lib/front/private.h"
 
+#include "lib/base/sys.h"
+
 #include "ipc/cli_room.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +45,30 @@ static bool takes_more(struct front *f, uint32_t cli) {
 
 static void trace_line(void *arg, char direction, struct slice line) {
   struct conn *c = arg;
-  char from[2] = { direction, 0 };
-  struct slice row[] = { slice_str(c->name), slice_str(from), slice_first(line, 8192) };
+  char from[2] = { direction, 0 }, time[24];
+  snprintf(time, sizeof time, "%ju", (uintmax_t)sys_wall_us());
+  struct slice row[] = { slice_str(time), slice_str(c->name), slice_str(from), slice_first(line, 8192) };
   for (struct front_watch *w = c->front->watches; w; w = w->next)
-    if (matches(c, w->filter) && takes_more(c->front, w->cli)) send_list(c->front, w->cli, cli_row_type, row, 3);
+    if (matches(c, w->filter) && takes_more(c->front, w->cli)) send_list(c->front, w->cli, cli_row_type, row, 4);
+}
+
+void front_trace(struct conn *c, const char *fmt, ...) {
+  char text[400];
+  va_list ap;
+  if (!c->front->watches) return;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  trace_line(c, '*', slice_str(text));
+}
+
+void front_trace_greeting(struct conn *c) {
+  if (!c->proto->trace.fn) return;
+  if (c->tls) proto_trace_tls(c->proto, &(struct proto_secured){ tls_version_name(c->tls), tls_cipher_name(c->tls) });
+  for (struct slice rest = buf_slice(&c->proto->out); rest.n;) {
+    struct slice line = slice_split(&rest, '\n');
+    trace_line(c, 'S', slice_first(line, line.n ? line.n - 1 : 0));
+  }
 }
 
 void front_watch_session(struct conn *c) {
@@ -83,8 +106,8 @@ static void command_trace(struct front *f, uint32_t cli, struct slice filter) {
   *w = (struct front_watch){ .cli = cli, .next = f->watches };
   memcpy(w->filter, filter.p, filter.n);
   f->watches = w;
-  struct slice columns[] = { SLICE("session"), SLICE("from"), SLICE("line") };
-  send_list(f, cli, cli_columns_type, columns, 3);
+  struct slice columns[] = { SLICE("time"), SLICE("session"), SLICE("from"), SLICE("line") };
+  send_list(f, cli, cli_columns_type, columns, 4);
   watch_all_again(f);
 }
 

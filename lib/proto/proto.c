@@ -1,5 +1,8 @@
 #include "lib/proto/proto.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 static const struct { const char *word, *meaning; } reasons[] = {
 #define R(name, word, meaning) { word, meaning },
 #include "lib/proto/reasons.def"
@@ -53,6 +56,25 @@ void proto_close(struct proto *p, enum close_reason reason) {
 void proto_trace(struct proto *p, char direction, struct slice line) {
   if (p->trace.fn) p->trace.fn(p->trace.arg, direction, line);
 }
+
+static void remark(struct proto *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void remark(struct proto *p, const char *fmt, ...) {
+  char text[512];
+  va_list ap;
+  if (!p->trace.fn) return;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  proto_trace(p, '*', slice_str(text));
+}
+
+void proto_trace_state(struct proto *p, const char *from, const char *to) { remark(p, "state %s > %s", from, to); }
+
+void proto_trace_tls(struct proto *p, const struct proto_secured *tls) {
+  remark(p, "%s %s", tls->tls_version, tls->tls_cipher);
+}
+
+void proto_trace_login(struct proto *p, struct slice name) { remark(p, "logged in as %.*s", SLICE_ARG(name)); }
 
 bool proto_log(struct proto *p, struct log_line *l, enum log_event event) {
   if (p->log.open) p->log.open(p->log.arg, l, event);

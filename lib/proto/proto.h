@@ -65,7 +65,7 @@ struct proto_ask {
 /* One line of a wire trace, given to `trace` when it is set. `line` has no secret in it: the
  * session replaces passwords and message bodies by a note before it calls. */
 struct proto_trace {
-  void (*fn)(void *arg, char direction, struct slice line); /* 'C', 'S', or '*' for a remark */
+  void (*fn)(void *arg, char direction, struct slice line); /* 'C', 'S', or '*' for a remark of ours */
   void *arg;
 };
 
@@ -172,5 +172,10 @@ struct proto_bindings proto_bindings(const struct proto *p);
 bool proto_log(struct proto *p, struct log_line *l, enum log_event event);
 /* For sessions: writes a trace line when tracing is on. */
 void proto_trace(struct proto *p, char direction, struct slice line);
+/* Remarks that are worded alike in every protocol: "state sasl > ready", "TLSv1.3 TLS_AES_256_GCM_SHA384", "logged in
+ * as alice@example.org". */
+void proto_trace_state(struct proto *p, const char *from, const char *to);
+void proto_trace_tls(struct proto *p, const struct proto_secured *tls);
+void proto_trace_login(struct proto *p, struct slice name);
 
 #endif

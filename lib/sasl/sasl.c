@@ -18,6 +18,16 @@ const struct sasl_mechanism *sasl_find(struct slice name) {
   return NULL;
 }
 
+void sasl_put_shown(struct buf *out, struct slice line) {
+  struct slice verb = slice_split(&line, ' ');
+  line = slice_trim(line);
+  struct slice word = slice_split(&line, ' ');
+  const struct sasl_mechanism *m = sasl_find(word);
+  buf_put(out, verb);
+  if (m) buf_printf(out, " %s", m->name);
+  if (line.n || (word.n && !m)) buf_put_str(out, " ***");
+}
+
 void sasl_server_start(struct sasl_server *s, const struct sasl_mechanism *mech, struct slice nonce,
                        struct slice host, int64_t wall_s) {
   *s = (struct sasl_server){ .mech = mech };

@@ -59,6 +59,10 @@ extern const struct sasl_mechanism sasl_mechanisms[];
 /* By name, in any case. NULL: not known. */
 const struct sasl_mechanism *sasl_find(struct slice name);
 
+/* An AUTH command as a trace may show it: the command, the mechanism when it is one (a password may stand in its
+ * place), "***" for what else there is. */
+void sasl_put_shown(struct buf *out, struct slice line);
+
 /* --- what a server offers --- */
 /* Bit i: row i of the table. */
 typedef uint32_t sasl_set;

@@ -10,10 +10,17 @@
 
 static bool floods(const struct tls_conn *c) { return c->idle_records > TLS_IDLE_RECORDS; }
 
+/* For the words at the end. */
+static void note_message(struct tls_conn *c, bool sent, int type, const uint8_t *p, size_t n) {
+  if (sent && type == SSL3_RT_HANDSHAKE && n && p[0] == SSL3_MT_CERTIFICATE) c->shown = true;
+  if (!sent && type == SSL3_RT_ALERT && n == 2) c->alert = p[1];
+}
+
 /* OpenSSL's message callback: KeyUpdate, NewSessionTicket, a TLS 1.2 client that wants to begin anew, alerts. */
 static void on_message(int sent, int version, int type, const void *p, size_t n, SSL *ssl, void *arg) {
-  (void)version, (void)p, (void)n, (void)ssl;
+  (void)version, (void)ssl;
   struct tls_conn *c = arg;
+  note_message(c, sent, type, p, n);
   if (sent || !c->open) return;
   if (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT || type == SSL3_RT_CHANGE_CIPHER_SPEC)
     c->idle_records++;
@@ -46,6 +53,7 @@ static int io_read(BIO *bio, char *p, int n) {
   size_t most = (size_t)n < c->allowance ? (size_t)n : c->allowance;
   ssize_t got = most && !floods(c) ? recv(c->fd, p, most, MSG_DONTWAIT) : -1;
   if (got > 0) {
+    c->heard = true;
     c->allowance -= (size_t)got;
     return (int)got;
   }
@@ -121,7 +129,42 @@ static enum tls_result ended(struct tls_conn *c, const char *reason) {
   return TLS_CLOSED;
 }
 
+/* Alerts by which a certificate is refused (RFC 8446 §6.2), in words for both sides. */
+static const struct {
+  uint8_t alert;
+  const char *by_client, *by_server;
+} refusals[] = {
+#define R(alert, words) { alert, "the client refused our certificate: " words, "the server refused our certificate: " words }
+  R(41, "no_certificate"),
+  R(42, "bad_certificate (damaged, or its name or signature is not what is wanted)"),
+  R(43, "unsupported_certificate"),
+  R(44, "certificate_revoked"),
+  R(45, "certificate_expired (or not valid yet; one of the clocks may be wrong)"),
+  R(46, "certificate_unknown (another reason; its user may have been asked)"),
+  R(48, "unknown_ca (who signed it is not known there, or the chain is not whole)"),
+  R(113, "bad_certificate_status_response"),
+  R(116, "certificate_required"),
+#undef R
+};
+
+static const char *refusal(const struct tls_conn *c) {
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+    if (refusals[i].alert == c->alert) return c->server ? refusals[i].by_client : refusals[i].by_server;
+  return NULL;
+}
+
+bool tls_refused(const struct tls_conn *c) { return c->over && c->end == TLS_ERROR && refusal(c); }
+
+/* The octets ended inside the handshake: a scan of ports says nothing at all, a client that the certificate does not
+ * please may go without an alert. */
+static const char *cut_words(const struct tls_conn *c) {
+  if (c->open || !c->server) return "cut off without close_notify";
+  if (!c->heard) return "the client sent nothing: TLS never began";
+  return c->shown ? "the client left when it had seen our certificate, without a word" : "cut off in the handshake";
+}
+
 static const char *failure(struct tls_conn *c) {
+  if (refusal(c)) return refusal(c);
   long verify = SSL_get_verify_result(c->ssl);
   bool about_peer = ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
   if (about_peer && verify != X509_V_OK) return X509_verify_cert_error_string(verify);
@@ -131,10 +174,10 @@ static const char *failure(struct tls_conn *c) {
 static enum tls_result outcome(struct tls_conn *c, int rc) {
   int what = SSL_get_error(c->ssl, rc);
   if (floods(c)) return over(c, TLS_ERROR, "records without data");
-  if (what == SSL_ERROR_WANT_READ) return c->eof ? ended(c, "cut off without close_notify") : TLS_WANT_READ;
+  if (what == SSL_ERROR_WANT_READ) return c->eof ? ended(c, cut_words(c)) : TLS_WANT_READ;
   if (what == SSL_ERROR_WANT_WRITE) return TLS_WANT_WRITE;
   if (what == SSL_ERROR_ZERO_RETURN) return ended(c, "close_notify");
-  if (c->io_errno == ECONNRESET || c->io_errno == EPIPE) return over(c, TLS_CLOSED, "connection reset");
+  if (c->io_errno == ECONNRESET || c->io_errno == EPIPE) return over(c, TLS_CLOSED, c->open || !c->server ? "connection reset" : cut_words(c));
   if (c->io_errno == ETIMEDOUT) return over(c, TLS_CLOSED, "connection timed out");
   if (c->io_errno) return over(c, TLS_ERROR, "the socket failed");
   return over(c, TLS_ERROR, failure(c));

@@ -12,6 +12,9 @@ struct tls_conn {
   int fd;
   int io_errno; /* what a system call failed with, 0 while none did */
   bool eof;     /* the other side's octets ended */
+  bool heard;   /* any came */
+  bool shown;   /* our certificate was sent */
+  uint8_t alert; /* the last one that came: RFC 8446 §6; 0: none, or close_notify */
   bool open;    /* the handshake is done */
   bool ended;   /* the other side sends no more: then `end` is what every read gives */
   bool over;    /* then `end` is what every call gives */

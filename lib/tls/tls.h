@@ -138,6 +138,8 @@ enum tls_result tls_shutdown(struct tls_conn *c);
 
 /* After TLS_ERROR or TLS_CLOSED: a few words for a log; never NULL, no octet of the peer's in it. */
 const char *tls_reason(const struct tls_conn *c);
+/* It ended because the other side would not have our certificate, and tls_reason() says why. */
+bool tls_refused(const struct tls_conn *c);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384": after the handshake; static strings. */
 const char *tls_version_name(const struct tls_conn *c);
 const char *tls_cipher_name(const struct tls_conn *c);

@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "lib/base/num.h"
 #include "lib/base/sys.h"
 #include "lib/base/units.h"
 #include "src/cli/ask.h"
@@ -32,29 +34,44 @@ static int watch_kind(struct cli *c, enum room_kind kind, struct watched *w) {
   return CLI_EXIT_OK;
 }
 
-/* A row is session, from ("C" or "S"), line. */
+/* Microseconds since 1970 → "2026-11-28T22:58:25.538Z" as in the log, or its time alone. */
+static void put_time(struct slice us, bool whole, char to[static 40]) {
+  uint64_t n = 0;
+  struct tm tm;
+  num_parse(us, INT64_MAX, &n);
+  time_t seconds = (time_t)(n / 1000000);
+  gmtime_r(&seconds, &tm);
+  size_t used = strftime(to, 32, whole ? "%Y-%m-%dT%H:%M:%S" : "%H:%M:%S", &tm);
+  snprintf(to + used, 40 - used, ".%03u%s", (unsigned)(n / 1000 % 1000), whole ? "Z" : "");
+}
+
+/* A row is time, session, from ("C", "S", "*": a remark), line. */
 static void print_row(struct cli *c, struct slice row) {
-  struct slice session = SLICE_NONE, from = SLICE_NONE, line = SLICE_NONE;
+  struct slice us = SLICE_NONE, session = SLICE_NONE, from = SLICE_NONE, line = SLICE_NONE;
+  char time[40];
   struct buf out;
+  ipc_list_next(&row, &us);
   ipc_list_next(&row, &session);
   ipc_list_next(&row, &from);
   ipc_list_next(&row, &line);
+  put_time(us, c->json, time);
   if (c->json) {
     struct table t;
     struct buf list;
     buf_init(&out, 64 * 1024), buf_init(&list, 64 * 1024);
     table_init(&t);
-    ipc_list_put(&list, SLICE("session")), ipc_list_put(&list, SLICE("from")),
+    ipc_list_put(&list, SLICE("time")), ipc_list_put(&list, SLICE("session")), ipc_list_put(&list, SLICE("from")),
         ipc_list_put(&list, SLICE("line"));
     table_columns(&t, buf_slice(&list));
     buf_reset(&list);
-    ipc_list_put(&list, session), ipc_list_put(&list, from), ipc_list_put(&list, line);
+    ipc_list_put(&list, slice_str(time)), ipc_list_put(&list, session), ipc_list_put(&list, from), ipc_list_put(&list, line);
     table_add(&t, buf_slice(&list));
     table_print_lines(&t);
     table_free(&t);
     buf_free(&list), buf_free(&out);
   } else {
     buf_init(&out, 64 * 1024);
+    buf_printf(&out, "%s ", time);
     text_put_safe(&out, session);
     buf_printf(&out, " %s", tint(stdout, slice_eq(from, SLICE("C")) ? TINT_CYAN : TINT_GREEN));
     text_put_safe(&out, from);

@@ -391,8 +391,9 @@ const struct cmd cmds[] = {
     "With who is logged in. \"locked\" says that the session has its user's maildrop: another login waits for it, or is refused." },
   { "trace", "ADDRESS|SESSION", 1, 1, cmd_trace, trace_options,
     "what one client and the server say to each other, as it happens",
-    "The IP address of a client, or the name of a session as in the log. Passwords and message bodies "
-    "are left out. Until ^C." },
+    "The IP address of a client, or the name of a session as in the log. Shown are the time (UTC), the session, who says it (C, S, * "
+    "for a remark of the server: where it came to, TLS, states, logins, why it ended) and what; the mechanism of a login by its name. Passwords, challenges, "
+    "responses and message bodies are left out. Until ^C." },
   { "reload", "", 0, 0, cmd_reload, NULL, "read the configuration and certificates again",
     "Open sessions stay. Says what has changed and what has not, once every process has taken it over. When the "
     "configuration, a certificate or a key has a mistake, the old ones stay and the command ends with 78. The file of "

@@ -88,6 +88,7 @@ void pop3_stls(struct session *s, const struct pop3_args *a) {
     refuse(s, "there is no TLS here");
   } else {
     ok(s, "Begin TLS negotiation");
+    proto_trace_state(&s->proto, "authorization", "tls");
     s->proto.want = PROTO_TLS;
   }
 }

@@ -160,6 +160,7 @@ static bool is_printable(struct slice name) {
 /* RFC 1939 §10: "+OK mrose's maildrop has 2 messages (320 octets)". */
 static void enter(struct session *s) {
   answered(s);
+  proto_trace_login(&s->proto, buf_slice(&s->account));
   session_to(s, ST_TRANSACTION);
   s->proto.out_high = PROTO_OUT_HIGH;
   struct slice name = buf_slice(s->login == LOGIN_AUTH ? &s->account : &s->user);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "lib/sasl/sasl.h"
 #include "src/pop3d/state.h"
 
 enum { REPLY_TEXT = POP3_REPLY_MAX - 2 };
@@ -73,9 +74,17 @@ void trace_command(struct session *s, const struct verb *v, struct slice line) {
     proto_trace(&s->proto, 'C', line);
     return;
   }
+  if (v->flags & V_MECHANISMS) {
+    struct buf shown;
+    buf_init(&shown, 64);
+    sasl_put_shown(&shown, line);
+    proto_trace(&s->proto, 'C', buf_slice(&shown));
+    buf_free(&shown);
+    return;
+  }
   struct slice rest = line, verb = slice_split(&rest, ' '), word = slice_split(&rest, ' ');
   char text[POP3_COMMAND_MAX + 8];
-  bool names = v->arg != POP3_ARG_PASSWORD && rest.n > 0; /* user name or mechanism, then the secret */
+  bool names = v->arg != POP3_ARG_PASSWORD && rest.n > 0; /* user name, then the secret */
   int n = snprintf(text, sizeof text, "%.*s %.*s%s***", SLICE_ARG(verb), names ? (int)word.n : 0,
                    (const char *)word.p, names ? " " : "");
   if (n > 0) proto_trace(&s->proto, 'C', slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));

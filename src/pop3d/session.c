@@ -30,16 +30,16 @@ void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, cons
 /* --- what the other files use --- */
 
 void session_to(struct session *s, enum pop3d_state state) {
-  static const struct { enum pop3d_state from, to; const char *name; } moves[] = {
-    { ST_AUTHORIZATION, ST_SASL, "authorization > sasl" },
-    { ST_SASL, ST_AUTHORIZATION, "sasl > authorization" },
-    { ST_AUTHORIZATION, ST_TRANSACTION, "authorization > transaction" },
-    { ST_TRANSACTION, ST_UPDATE, "transaction > update" },
+  static const struct { enum pop3d_state from, to; const char *was, *is; } moves[] = {
+    { ST_AUTHORIZATION, ST_SASL, "authorization", "sasl" },
+    { ST_SASL, ST_AUTHORIZATION, "sasl", "authorization" },
+    { ST_AUTHORIZATION, ST_TRANSACTION, "authorization", "transaction" },
+    { ST_TRANSACTION, ST_UPDATE, "transaction", "update" },
   };
   for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
     if (moves[i].from != s->state || moves[i].to != state) continue;
     s->state = state;
-    remark(s, "%s", moves[i].name);
+    proto_trace_state(&s->proto, moves[i].was, moves[i].is);
     return;
   }
 }
@@ -283,7 +283,8 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   session_forget_user(s); /* what was said in the clear may have been said by someone else */
   s->language = 0;
   s->utf8 = false;
-  remark(s, "TLS %s %s", tls->tls_version, tls->tls_cipher);
+  proto_trace_tls(p, tls);
+  proto_trace_state(p, "tls", "authorization");
   finish_call(s);
 }
 

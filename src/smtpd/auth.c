@@ -55,11 +55,10 @@ static void challenged(struct session *s, struct slice payload) {
     smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
     return;
   }
-  size_t before = buf_len(&s->proto.out);
   buf_put_str(&s->proto.out, "334 ");
   base64_put(&s->proto.out, a.challenge);
   buf_put_str(&s->proto.out, "\r\n");
-  smtpd_trace_out(s, before);
+  proto_trace(&s->proto, 'S', SLICE("334 ***"));
   if (s->state != ST_SASL) smtpd_move(s, ST_SASL);
 }
 
@@ -67,6 +66,7 @@ static void logged_in(struct session *s, const struct auth_ok *a) {
   s->logged_in = true;
   s->account = a->account;
   buf_put(&s->user, a->name);
+  proto_trace_login(&s->proto, a->name);
   smtpd_say(s, SMTP_LOGGED_IN);
 }
 

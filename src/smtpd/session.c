@@ -78,11 +78,7 @@ static unsigned leads_to(enum smtpd_state from) {
 
 void smtpd_move(struct session *s, enum smtpd_state to) {
   assert(to == ST_END || (leads_to(s->state) & to));
-  if (s->proto.trace.fn && s->state != to) {
-    char note[32];
-    int n = snprintf(note, sizeof note, "%s > %s", state_name(s->state), state_name(to));
-    proto_trace(&s->proto, '*', slice_of(note, (size_t)n));
-  }
+  if (s->state != to) proto_trace_state(&s->proto, state_name(s->state), state_name(to));
   s->state = to;
   s->proto.in_most = to == ST_BODY ? PROTO_IN_HIGH : PROTO_IN_STRANGER;
 }
@@ -259,7 +255,13 @@ struct slice smtpd_shown(const struct session *s, struct slice line) {
 }
 
 static void trace_line(struct session *s, struct slice line) {
-  if (s->proto.trace.fn) proto_trace(&s->proto, 'C', smtpd_shown(s, line));
+  struct buf shown;
+  if (!s->proto.trace.fn) return;
+  buf_init(&shown, 1024);
+  if (s->state == ST_SASL) buf_put(&shown, slice_eq(line, SLICE("*")) ? line : SLICE("***"));
+  else if (smtpd_is_secret(line)) sasl_put_shown(&shown, line);
+  proto_trace(&s->proto, 'C', buf_len(&shown) ? buf_slice(&shown) : smtpd_shown(s, line));
+  buf_free(&shown);
 }
 
 static void refuse_line(struct session *s, enum smtp_outcome why) {
@@ -354,6 +356,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   s->line = (struct smtp_line){ 0 };
   s->waiting_ms = p->now_ms;
   p->want = PROTO_READ;
+  proto_trace_tls(p, tls);
   smtpd_move(s, ST_START);
   p->deadline_ms = deadline(s);
 }
