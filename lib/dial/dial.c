@@ -39,6 +39,7 @@ struct dial {
   struct buf in;
   int read_wants;    /* what the last read waits for */
   uint64_t until_ms; /* of the state */
+  int failure;       /* errno of the last connect() that failed */
   char why[DIAL_WHY_MAX];
 };
 
@@ -103,6 +104,7 @@ static void try_next(struct dial *d) {
       loop_timer_set(d->timer, d->until_ms);
       return;
     }
+    d->failure = d->fd >= 0 ? ENOMEM : errno;
     say_address(d, d->fd >= 0 ? "no memory" : strerror(errno));
   }
   end(d, DIAL_NO_ANSWER);
@@ -121,6 +123,7 @@ static void talk(struct dial *d) {
 static void connected(struct dial *d) {
   int why = dial_socket_error(d->fd);
   if (why) {
+    d->failure = why;
     say_address(d, strerror(why));
     try_next(d);
   } else if (d->tls_first) {
@@ -321,6 +324,7 @@ static void keep_time(struct dial *d, bool busy) {
 
 static void late(struct dial *d) {
   if (d->state == CONNECTING) {
+    d->failure = ETIMEDOUT;
     say_address(d, "it did not answer in time");
     try_next(d);
   } else if (d->state == SECURING) {
@@ -409,6 +413,8 @@ void dial_free(struct dial **ptr) {
   buf_wipe(&d->in);
   free(d);
 }
+
+int dial_failure(const struct dial *d) { return d->failure; }
 
 struct dial_address dial_peer(const struct dial *d) {
   return d->peer;

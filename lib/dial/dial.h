@@ -74,6 +74,8 @@ void dial_free(struct dial **d);
 void dial_wake(struct dial *d);
 /* Whose address it became; n is 0 before. */
 struct dial_address dial_peer(const struct dial *d);
+/* The errno with which the last connection to an address failed (ETIMEDOUT: no answer in time); 0: none did. */
+int dial_failure(const struct dial *d);
 /* What binds the TLS channel, for proto_channel. */
 void dial_bindings(struct dial *d, struct proto_bindings *ret);
 /* "TLSv1.3", or "" without TLS. */

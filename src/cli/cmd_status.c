@@ -21,8 +21,8 @@ enum {
   CHECK_S = 30,          /* for --check to be done; Nagios itself gives up after 60 */
 };
 
-enum { COUNTING = 5 };
-static const enum room_kind counting[COUNTING] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE, ROOM_RESOLVER };
+enum { COUNTING = 6, STORE_AT = 3, SENDER_AT = 5 };
+static const enum room_kind counting[COUNTING] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE, ROOM_RESOLVER, ROOM_SENDER };
 
 struct status {
   struct table server, rooms, certificates, mailboxes, queue, counters[COUNTING];
@@ -99,7 +99,7 @@ static uint64_t number_in(const struct table *t, const struct table_row *r, cons
 
 /* A counter of the store; false: it is not there. */
 static bool store_counter(const struct status *s, const char *what, uint64_t *ret) {
-  const struct table *t = &s->counters[3];
+  const struct table *t = &s->counters[STORE_AT];
   for (const struct table_row *r = t->first; r; r = r->next)
     if (slice_eq(table_cell(t, r, "what"), slice_str(what))) return num_parse(table_cell(t, r, "number"), UINT64_MAX, ret);
   return false;
@@ -227,12 +227,20 @@ static void judge_queue(struct verdict *v, const struct status *s) {
   if (t->row_count) buf_printf(&v->facts, ", %llu in the queue", (unsigned long long)waiting);
 }
 
+static void judge_sending(struct verdict *v, const struct status *s) {
+  const struct table *t = &s->counters[SENDER_AT];
+  for (const struct table_row *r = t->first; r; r = r->next)
+    if (slice_eq(table_cell(t, r, "counter"), SLICE("port-blocked")) && number_in(t, r, "value"))
+      find(v, LEVEL_CRITICAL, "sending", "%.*s", SLICE_ARG(table_cell(t, r, "meaning")));
+}
+
 static const struct {
   const char *name;
   void (*judge)(struct verdict *, const struct status *);
 } judges[] = {
   { "processes", judge_processes }, { "certificates", judge_certificates }, { "disk", judge_disk },
   { "mailboxes", judge_mailboxes }, { "queue", judge_queue },
+  { "sending", judge_sending },
 };
 enum { JUDGES = sizeof judges / sizeof *judges };
 
@@ -301,7 +309,7 @@ int cmd_status(struct cli *c) {
   struct status s;
   const char *wrong = wrong_ignore(c);
   if (wrong)
-    return cli_fail(CLI_EXIT_USAGE, "--ignore %s: processes, certificates, disk, mailboxes or queue is meant", wrong);
+    return cli_fail(CLI_EXIT_USAGE, "--ignore %s: processes, certificates, disk, mailboxes, queue or sending is meant", wrong);
   if (cli_given(c, "ignore") && !cli_given(c, "check")) return cli_fail(CLI_EXIT_USAGE, "--ignore goes with --check");
   for (size_t i = 0; status_table(&s, i); i++) table_init(status_table(&s, i));
   if (cli_given(c, "check")) {

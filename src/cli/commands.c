@@ -127,7 +127,7 @@ static const struct cmd_option status_options[] = {
     "answer, all processes of a kind are away, the disk is full, a certificate ends within 7 days or has ended. A warning: "
     "one process is away, less than three times store_free_space is free, a certificate ends within 21 days, a mailbox "
     "is filled to 90 % of its quota, mail is due for an hour." },
-  { "ignore", "WHAT", "With --check: leave out processes, certificates, disk, mailboxes or queue; may be given often." },
+  { "ignore", "WHAT", "With --check: leave out processes, certificates, disk, mailboxes, queue or sending; may be given often." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option trace_options[] = {

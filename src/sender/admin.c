@@ -140,6 +140,9 @@ static void plan_route(struct plan *p) {
   plan_say(p, &(struct plan_line){ "route", p->name, p->route.lmtp ? "lmtp" : p->route.direct ? "direct" : "smarthost", p->route.direct ? NULL : p->route.host,
                                    p->route.port, route_tls_word(&p->route) }, "%s", words ? words : "");
   buf_free(&b);
+  if (p->route.port == p->sender->room->conf->remote_port && blocked_is(&p->sender->blocked, loop_now(p->sender->room->loop)))
+    plan_say(p, &(struct plan_line){ "port", p->name, "blocked", NULL, p->route.port, NULL },
+             "no server elsewhere answers at this port: the provider seems to block it; send through a smarthost (the option routes)");
   const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
   if (l)
     plan_say(p, &(struct plan_line){ "lane", p->name, l->state == LANE_READY ? "ready" : "waiting-for-dns", NULL, 0, NULL },
@@ -261,6 +264,29 @@ static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
   admin_done(s, number, CLI_OK, "");
 }
 
+/* --- status --- */
+
+static void status_row(struct sender *s, uint32_t number, const char *name, uint64_t value, const char *meaning) {
+  char text[24];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+  struct slice row[] = { slice_str(s->room->name), slice_str(name), slice_str(text), slice_str(meaning) };
+  admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
+}
+
+static void sender_status(struct sender *s, uint32_t number) {
+  uint64_t now = loop_now(s->room->loop), no_tls = 0;
+  bool blocked = blocked_is(&s->blocked, now);
+  for (size_t i = 0; i < s->no_tls_count; i++) no_tls += now < s->no_tls[i].until_ms;
+  admin_columns(s, number, "room counter value meaning");
+  status_row(s, number, "letters", s->letters.count, "messages in hand");
+  status_row(s, number, "connections", s->connections, "connections to other servers, and on their way to one");
+  status_row(s, number, "no-tls", no_tls, "servers whose TLS failed within three days (qasid queue show, qasid plan)");
+  status_row(s, number, "port-blocked", blocked,
+             blocked ? "no server elsewhere answers at the mail port: the provider seems to block it; send through a smarthost (the option routes)"
+                     : "1: no server elsewhere answers at the mail port");
+  admin_done(s, number, CLI_OK, "");
+}
+
 /* --- the commands --- */
 
 bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) {
@@ -270,6 +296,8 @@ bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) 
   if (slice_eq(verb, SLICE("plan"))) {
     ipc_list_next(&m.words, &word);
     plan_begin(s, number, word);
+  } else if (slice_eq(verb, SLICE("status"))) {
+    sender_status(s, number);
   } else if (slice_eq(verb, SLICE("tls"))) {
     tls_memory(s, number, m.words);
   } else {

@@ -98,6 +98,7 @@ static struct proto *on_ready(void *arg) {
     .channel = { get_bindings, k, NULL },
     .now_ms = loop_now(l->sender->room->loop),
   };
+  sender_note_port(l->sender, &k->address, 0);
   sys_random(start.nonce, sizeof start.nonce);
   k->sent = 0;
   k->client = smtp_client_new(&start);
@@ -222,6 +223,7 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
     note_address(k);
     all_failed(k);
   } else {
+    if (end == DIAL_NO_ANSWER) sender_note_port(k->lane->sender, &k->address, dial_failure(k->dial));
     note_why(k, end == DIAL_NOT_SECURE ? SMTP_STAGE_TLS : SMTP_STAGE_CONNECT, why);
     next_address(k);
   }

@@ -50,6 +50,17 @@ void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct
   buf_free(&b);
 }
 
+void sender_note_port(struct sender *s, const struct dial_address *to, int why) {
+  uint64_t now = loop_now(s->room->loop);
+  if (to->port != s->room->conf->remote_port || (!dial_address_is_public(to) && !s->room->conf->send_private_addresses)) return;
+  if (!why) blocked_connected(&s->blocked);
+  else blocked_failed(&s->blocked, to, why, now);
+  if (s->blocked.told || !blocked_is(&s->blocked, now)) return;
+  s->blocked.told = true;
+  log_say(&s->room->log, LOG_E_PORT_BLOCKED,
+          "no server elsewhere answers at port %u: the provider seems to block it; send through a smarthost (the option routes)", to->port);
+}
+
 static bool make_tls(struct sender *s, struct buf *err) {
   struct tls_client_options o = { .trust = TLS_TRUST_ANYONE, .least = TLS_LEAST_1_2 };
   s->tls_any = tls_client_new(&o, err);

@@ -24,6 +24,7 @@
 #include "lib/mail/seven.h"
 #include "lib/room/room.h"
 #include "lib/smtp/client.h"
+#include "src/sender/blocked.h"
 
 enum {
   LANE_HOSTS_MAX = 8,        /* mail exchangers that are tried */
@@ -325,6 +326,7 @@ struct sender {
   uint64_t sign_question;
   struct loop_timer *sign_pause;
   bool sign_paused;
+  struct blocked blocked;  /* the port remote_port, by what became of connections to it */
   bool starved;            /* some lane found no connection left */
   struct lane *marked;
   struct buf authorities;
@@ -351,6 +353,8 @@ void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
 /* What is remembered of that address; NULL: nothing, or it is over. */
 const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
+/* What became of a connection; why 0: it came to be. */
+void sender_note_port(struct sender *s, const struct dial_address *to, int why);
 void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at, const char *why);
 /* One attempt at one recipient, in the log. */
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address);

@@ -66,6 +66,7 @@ status_is() { json "$1" <"$dir/status.json"; }
 ok "as JSON: percent as a number" status_is 'r["mailboxes"][0]["percent"] >= 90'
 ok "the certificate in use, its end and its names" status_is 'r["certificates"][0]["names"] == "mx.example.org" and r["certificates"][0]["for-hostname"] == "yes" and int(r["certificates"][0]["days"]) >= 89'
 ok "free space" status_is '[x["number"] for x in r["store"] if x["what"] == "disk-free"][0] > 0'
+ok "the sender, with a port that nobody blocks" status_is '[(x["counter"], x["value"]) for x in r["sender"] if x["counter"] in ("letters", "port-blocked")] == [("letters", 0), ("port-blocked", 0)]'
 ok "the queue by states" status_is '[(x["state"], x["recipients"]) for x in r["queue"]] == [("waiting", 0), ("held", 0)]'
 q send "smtp://alice%40example.org@127.0.0.1:$submission" --ca "$dir/cert.pem" --insecure --to a@nowhere.invalid --to b@nowhere.invalid --subject x --password-stdin \
   < <(echo "secret-alice"; echo text) >/dev/null 2>&1

@@ -1,0 +1,29 @@
+/* Does somebody between here and the world drop connections to the mail port? Most homes and many hosters do. Pure.
+ *
+ * It is said when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and none was connected to meanwhile.
+ * One connection is proof of the contrary. A refusal (RST) proves neither: that may be the host's own. */
+#ifndef QASID_SENDER_BLOCKED_H
+#define QASID_SENDER_BLOCKED_H
+
+#include "lib/dial/dial.h"
+
+enum {
+  BLOCKED_HOSTS = 5,
+  BLOCKED_MS = 5 * 60 * 1000,
+  BLOCKED_FORGET_MS = 24 * 3600 * 1000, /* after the last of them */
+};
+
+struct blocked {
+  uint64_t first_ms, last_ms;
+  struct dial_address hosts[BLOCKED_HOSTS];
+  size_t count; /* of hosts: the first ones that did not answer */
+  bool told;    /* the log was */
+};
+
+/* A connection came to be. */
+void blocked_connected(struct blocked *b);
+/* `why`: the errno with which a connection failed. */
+void blocked_failed(struct blocked *b, const struct dial_address *to, int why, uint64_t now_ms);
+bool blocked_is(const struct blocked *b, uint64_t now_ms);
+
+#endif
