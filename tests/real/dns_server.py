@@ -91,6 +91,12 @@ zone = {
     ("short.w.example", MX): [b"", b"\0", b"\0\1"],
     ("ok.w.example", MX): [],
     ("alias.w.example", CNAME): [name("ok.w.example")],
+    # exchangers that are aliases (RFC 5321 5.1 forbids them, and they exist): one, too many, in a circle; and a domain that is one
+    ("onemx.w.example", MX): [mx(10, "alias61.w.example")], ("alias61.w.example", CNAME): [name("host61.w.example")],
+    ("host61.w.example", A): [v4("127.0.0.61")],
+    ("manymx.w.example", MX): [mx(10, "c0.w.example")], ("loopmx.w.example", MX): [mx(10, "loopa.w.example")],
+    ("goodmx.w.example", MX): [mx(10, "loopa.w.example"), mx(20, "host61.w.example")],
+    ("same.w.example", CNAME): [name("onemx.w.example")],
 }
 if len(sys.argv) > 3:
     zone["mx.example.org", A] = [v4("127.0.0.1")]

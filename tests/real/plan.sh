@@ -19,7 +19,7 @@ names=$!
 mkdir "$dir/odd"
 python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
 odd=$!
-trap 'kill "$names" "$odd" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+trap 'kill $names "$odd" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && break; sleep 0.1; done
 
 option dns_servers "{ \"127.0.0.1@$dns\" }"
@@ -104,6 +104,23 @@ submit a@silent.test
 ok "queue list: waiting for DNS" within 10 listed silent.test waiting-for-dns
 ok "by that reason" eval '[ "$(q queue list reason=waiting-for-dns | grep -c @silent.test)" = 1 ]'
 ok "no process died" eval '! grep -q event=room-died "$dir/log"'
+stop
+
+# --- exchangers that are aliases ---
+read -r lies < <(free_ports 1)
+mkdir "$dir/lies"
+python3 "$(dirname "$0")/dns_server.py" "$lies" "$dir/lies" >"$dir/lies/out" 2>&1 &
+names="$names $!"
+for ((i = 0; i < 100; i++)); do grep -qs ready "$dir/lies/out" && break; sleep 0.1; done
+sed -i "s/^dns_servers.*/dns_servers = { \"127.0.0.1@$lies\" }/" "$dir/qasid.conf"
+serve
+ok "an exchanger that is an alias (CNAME) is taken by the name that MX has" all 'plan x@onemx.w.example' "says 'address +tried +127.0.0.61 .*\(alias61.w.example\)'"
+ok "a domain that is an alias" all 'plan x@same.w.example' "says 'address +tried +127.0.0.61 .*\(alias61.w.example\)'"
+ok "more aliases than are followed: it waits" all 'plan x@manymx.w.example' "says 'end +waits .*4.4.3'"
+ok "aliases in a circle: it waits" all 'plan x@loopmx.w.example' "says 'end +waits .*4.4.3'"
+ok "beside one that is right: that one" all 'plan x@goodmx.w.example' "says 'host +left-out +loopa.w.example .*could not be looked up'" "says 'address +tried +127.0.0.61 '"
+submit a@onemx.w.example
+ok "mail goes through an alias" within 20 grep -q '127.0.0.61 a@onemx.w.example' "$dir/odd/taken"
 stop
 sed -i '/^send_private/d' "$dir/qasid.conf"
 ok "no server runs: 75, and whom it leads to all the same" all 'ends 75 sales@example.org' "says 'mailbox +ours'" "says 'no sender runs'"
