@@ -84,6 +84,8 @@ step install dpkg -i --force-depends /root/qasid.deb
 grep '^qasid' "$r/etc/passwd" >"$dir/passwd" || :
 ls "$r"/etc/systemd/system/*/qasid.service >"$dir/enabled" 2>/dev/null || :
 chroot "$r" qasid --help >"$dir/help" 2>&1 || echo "help" >>"$dir/failed"
+for f in /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases; do chroot "$r" readlink -f "$f"; done >"$dir/links"
+chroot "$r" env QASID_CONF=/nowhere/qasid.conf sendmail root@example.org </dev/null >"$dir/sendmail" 2>&1 && echo "sendmail took mail without a server" >>"$dir/failed"
 step upgrade dpkg -i --force-depends /root/qasid.deb
 step remove dpkg -r qasid
 step purge dpkg -P qasid
@@ -96,6 +98,9 @@ says() { grep -qE "(^| )$2( .*)? qasid\.service" "$dir/$1"; }
 says_not() { ! says "$@"; }
 ok "dpkg installs, upgrades, removes, purges" bash -c "test -e '$dir/purge' && ! test -e '$dir/failed'"
 ok "users of their own after dpkg -i" is "$(wc -l <"$dir/passwd")" "$(grep -c '^u' packaging/qasid.sysusers)"
+ok "it is a mail-transport-agent, and there is but one" is "$(for f in Provides Conflicts Replaces; do dpkg-deb -f "$deb" "$f"; done | sort -u)" mail-transport-agent
+ok "sendmail, mailq and newaliases are this program" is "$(sort -u "$dir/links")" /usr/bin/qasid
+ok "sendmail speaks as itself" grep -q . "$dir/sendmail"
 ok "the program runs there" grep -q usage: "$dir/help"
 ok "an install enables nothing" test ! -s "$dir/enabled"
 ok "an upgrade restarts the server" says upgrade restart
