@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+_Static_assert((int)PROTO_ASK_MAX <= (int)IPC_PAYLOAD_MAX, "a question fits into one message");
+
 enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
 enum step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
 

@@ -23,7 +23,7 @@ void proto_init(struct proto *p, const struct proto_start *start) {
     .out_high = PROTO_OUT_STRANGER, .in_most = PROTO_IN_STRANGER,
   };
   buf_init(&p->out, PROTO_OUT_MAX);
-  buf_init(&p->ask.body, IPC_PAYLOAD_MAX);
+  buf_init(&p->ask.body, PROTO_ASK_MAX);
 }
 
 void proto_done(struct proto *p) {

@@ -25,7 +25,6 @@
 #ifndef QASID_PROTO_H
 #define QASID_PROTO_H
 
-#include "ipc/ipc.h"
 #include "lib/base/buf.h"
 #include "lib/base/log.h"
 
@@ -37,6 +36,7 @@ enum {
   PROTO_OUT_MAX = 256 * 1024,
   PROTO_IN_HIGH = 64 * 1024, /* octets taken from the client at once */
   PROTO_IN_STRANGER = 8 * 1024,
+  PROTO_ASK_MAX = 144 * 1024, /* octets of a question: what a message between processes may carry */
 };
 
 enum close_reason {
