@@ -3,6 +3,7 @@
  *   load smtp PORT --messages N --connections C --size OCTETS --mode new|reuse|pipeline --to PATTERN --users U
  *   load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass WORD --do login|list|retr|delete
  *   load idle PORT --connections N --hold SECONDS
+ *   --ahead N    RETRs under way at once (1)
  *   --tls yes    TLS from the first octet (pop3, idle); certificates are not looked at
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
  *   --drain DIR  the clock stops when no file is left below DIR (up to 4): a queue that delivers after it answered
@@ -36,6 +37,7 @@ enum { DRAINS_MAX = 4, DELES_AT_ONCE = 100 };
 struct options {
   const char *what;
   int port, connections, users, hold;
+  long ahead; /* RETRs under way at once */
   long count, size;
   enum mode mode;
   enum job job;
@@ -50,14 +52,16 @@ struct client {
   long unit;       /* which message or session it works on */
   bool multi;      /* a multi-line POP3 answer is being read */
   long drop, next; /* messages in the maildrop, next to fetch or delete */
-  long waiting;    /* answers to DELE that are to come */
+  long waiting;    /* answers to DELE or RETR that are to come */
   double quit_at;  /* when QUIT was said */
   SSL *ssl;
-  size_t have, sent;
+  const char *rest; /* of a body, which is sent while others are served */
+  size_t left;
+  size_t have;
   char in[64 * 1024];
 };
 
-static struct options opt = { .connections = 20, .users = 1, .count = 1000, .size = 4096, .hold = 3, .pattern = "user%d@bench.example", .pass = "secret" };
+static struct options opt = { .connections = 20, .users = 1, .count = 1000, .size = 4096, .hold = 3, .ahead = 1, .pattern = "user%d@bench.example", .pass = "secret" };
 static int ep;
 static long started, done, octets;
 static double slowest_quit;
@@ -77,7 +81,7 @@ static double now(void) {
 
 /* --- the server's CPU --- */
 
-struct usage { pid_t pid, parent; double cpu; };
+struct usage { pid_t pid, parent; double cpu, faults; };
 
 /* Nanoseconds that each thread of a process has run: finer than the ticks of its stat file. */
 static double thread_seconds(pid_t pid) {
@@ -106,29 +110,31 @@ static bool read_usage(pid_t pid, struct usage *ret) {
   if (f) fclose(f);
   text[n] = 0;
   char *close = strrchr(text, ')');
-  long parent, cu, cs;
-  if (!close || sscanf(close + 2, "%*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*d %*d %ld %ld", &parent, &cu, &cs) != 3) return false;
-  *ret = (struct usage){ pid, (pid_t)parent, thread_seconds(pid) + (double)(cu + cs) / (double)sysconf(_SC_CLK_TCK) };
+  long parent, faults, cu, cs;
+  if (!close || sscanf(close + 2, "%*c %ld %*d %*d %*d %*d %*u %ld %*u %*u %*u %*d %*d %ld %ld", &parent, &faults, &cu, &cs) != 4) return false;
+  *ret = (struct usage){ pid, (pid_t)parent, thread_seconds(pid) + (double)(cu + cs) / (double)sysconf(_SC_CLK_TCK), (double)faults };
   return true;
 }
 
 /* The process, its descendants, and those of them that ended and were waited for. */
-static double tree_cpu(pid_t root) {
+static struct usage tree_usage(pid_t root) {
   static struct usage all[65536];
   size_t n = 0;
   DIR *d = opendir("/proc");
   for (struct dirent *e; d && n < 65536 && (e = readdir(d));)
     if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && read_usage(atoi(e->d_name), &all[n])) n++;
   if (d) closedir(d);
-  double sum = 0;
-  for (size_t i = 0; i < n; i++) {
+  struct usage sum = { root, 0, 0, 0 };
+  for (size_t i = 0; root && i < n; i++) {
     pid_t p = all[i].pid;
     for (int depth = 0; p != root && p > 1 && depth < 16; depth++) {
       size_t k = 0;
       while (k < n && all[k].pid != p) k++;
       p = k < n ? all[k].parent : 0;
     }
-    if (p == root) sum += all[i].cpu;
+    if (p != root) continue;
+    sum.cpu += all[i].cpu;
+    sum.faults += all[i].faults;
   }
   return sum;
 }
@@ -151,7 +157,7 @@ static void open_client(struct client *c) {
   struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
   if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) != 0) die("epoll_ctl");
   c->step = 0;
-  c->have = 0;
+  c->have = c->left = 0;
   c->multi = false;
 }
 
@@ -182,6 +188,25 @@ static void say(struct client *c, const char *p, size_t n) {
     p += k;
     n -= (size_t)k;
   }
+}
+
+/* As much of the body as the socket takes now. */
+static void go_on(struct client *c) {
+  bool waited = c->left > 0;
+  if (!waited) {
+    c->rest = body;
+    c->left = body_len;
+  }
+  while (c->left) {
+    ssize_t k = give(c, c->rest, c->left);
+    if (k < 0 && errno == EAGAIN) break;
+    if (k <= 0) die("send");
+    c->rest += k;
+    c->left -= (size_t)k;
+  }
+  if (waited == (c->left > 0)) return;
+  struct epoll_event ev = { .events = EPOLLIN | (c->left ? EPOLLOUT : 0), .data.ptr = c };
+  if (epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &ev) != 0) die("epoll_ctl");
 }
 
 static void sayf(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -231,7 +256,7 @@ static bool smtp_reply(struct client *c, const char *line) {
     case 1: expect(c, line, "250"); begin_message(c); break;
     case 2: expect(c, line, "250"); if (opt.mode != MODE_PIPELINE) sayf(c, "RCPT TO:<%s>\r\n", name_of(c->unit)); break;
     case 3: expect(c, line, "250"); if (opt.mode != MODE_PIPELINE) sayf(c, "DATA\r\n"); break;
-    case 4: expect(c, line, "354"); say(c, body, body_len); break;
+    case 4: expect(c, line, "354"); go_on(c); break;
     case 5:
       expect(c, line, "250");
       done++;
@@ -264,19 +289,28 @@ static void say_deles(struct client *c) {
   say(c, lines, n);
 }
 
+static void say_retrs(struct client *c) {
+  char lines[DELES_AT_ONCE * 20];
+  size_t n = 0;
+  for (; c->waiting < opt.ahead && c->next <= c->drop; c->waiting++)
+    n += (size_t)snprintf(lines + n, sizeof lines - n, "RETR %ld\r\n", c->next++);
+  say(c, lines, n);
+}
+
 static void maildrop_open(struct client *c) {
   c->next = 1;
   c->step = 4;
   if (opt.job == JOB_LOGIN || !c->drop) say_quit(c);
   else if (opt.job == JOB_LIST) sayf(c, "UIDL\r\n");
-  else if (opt.job == JOB_RETR) sayf(c, "RETR %ld\r\n", c->next++);
+  else if (opt.job == JOB_RETR) say_retrs(c);
   else say_deles(c);
 }
 
 /* An answer inside the maildrop came in whole. */
 static void maildrop_reply(struct client *c) {
   if (opt.job == JOB_LIST && c->step++ == 4) sayf(c, "LIST\r\n");
-  else if (opt.job == JOB_RETR && c->next <= c->drop) sayf(c, "RETR %ld\r\n", c->next++);
+  else if (opt.job == JOB_RETR && --c->waiting > (c->next > c->drop ? 0 : opt.ahead / 2)) return;
+  else if (opt.job == JOB_RETR && c->next <= c->drop) say_retrs(c);
   else if (opt.job == JOB_DELETE && --c->waiting > 0) return;
   else if (opt.job == JOB_DELETE && c->next <= c->drop) say_deles(c);
   else say_quit(c);
@@ -355,7 +389,8 @@ static int run(void) {
   struct client *all = calloc((size_t)opt.connections, sizeof *all);
   int open = 0;
   make_body();
-  double cpu = opt.tree ? tree_cpu(opt.tree) : 0, begin = now();
+  struct usage before = tree_usage(opt.tree);
+  double begin = now();
   for (int i = 0; i < opt.connections && started < opt.count; i++, open++) {
     next_unit(&all[i]);
     open_client(&all[i]);
@@ -366,7 +401,8 @@ static int run(void) {
     if (n <= 0) die("no answer for a minute");
     for (int i = 0; i < n; i++) {
       struct client *c = ev[i].data.ptr;
-      if (on_input(c)) continue;
+      if (ev[i].events & EPOLLOUT && c->left) go_on(c);
+      if (!(ev[i].events & ~(uint32_t)EPOLLOUT) || on_input(c)) continue;
       close(c->fd);
       if (started < opt.count) {
         next_unit(c);
@@ -378,9 +414,11 @@ static int run(void) {
   }
   wait_drained();
   double seconds = now() - begin;
-  cpu = opt.tree ? tree_cpu(opt.tree) - cpu : 0;
-  printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f cpu_us_each=%.1f mb_per_cpu_s=%.0f quit_ms=%.1f\n", done, seconds,
-         (double)done / seconds, (double)octets / seconds / 1e6, cpu, cpu * 1e6 / (double)done, cpu > 0 ? (double)octets / cpu / 1e6 : 0, slowest_quit * 1e3);
+  struct usage after = tree_usage(opt.tree);
+  double cpu = after.cpu - before.cpu;
+  printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f cpu_us_each=%.1f mb_per_cpu_s=%.0f quit_ms=%.1f faults_each=%.1f\n", done, seconds,
+         (double)done / seconds, (double)octets / seconds / 1e6, cpu, cpu * 1e6 / (double)done, cpu > 0 ? (double)octets / cpu / 1e6 : 0, slowest_quit * 1e3,
+         (after.faults - before.faults) / (double)done);
   return 0;
 }
 
@@ -417,6 +455,7 @@ static void parse(int argc, char **argv) {
     else if (!strcmp(k, "--users")) opt.users = atoi(v);
     else if (!strcmp(k, "--to") || !strcmp(k, "--user")) opt.pattern = v;
     else if (!strcmp(k, "--pass")) opt.pass = v;
+    else if (!strcmp(k, "--ahead")) opt.ahead = atol(v) < DELES_AT_ONCE ? atol(v) : DELES_AT_ONCE;
     else if (!strcmp(k, "--hold")) opt.hold = atoi(v);
     else if (!strcmp(k, "--tree")) opt.tree = atoi(v);
     else if (!strcmp(k, "--drain") && opt.drains < DRAINS_MAX) opt.drain[opt.drains++] = v;

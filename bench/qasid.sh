@@ -3,7 +3,7 @@
 # qasid_start DIR USERS → $qasid_pid, $qasid_smtp, $qasid_pop3, $qasid_pop3s, $qasid_220_ms, $qasid_ok_ms
 qasid_start() {
   local d=$1 i
-  qasid_dir=$d qasid_smtp=12625 qasid_pop3=12610 qasid_pop3s=12695
+  qasid_dir=$d qasid_smtp=${qasid_ports:-126}25 qasid_pop3=${qasid_ports:-126}10 qasid_pop3s=${qasid_ports:-126}95
   mkdir -p "$d"
   chmod 755 "$d" "$(dirname "$d")"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost \

@@ -16,7 +16,7 @@ void buf_free(struct buf *b) {
 }
 
 void buf_wipe(struct buf *b) {
-  if (b->mem) explicit_bzero(b->mem, b->cap);
+  if (b->mem) explicit_bzero(b->mem, b->used);
   buf_free(b);
 }
 
@@ -29,24 +29,30 @@ void buf_relax(struct buf *b) {
   if (b->mem && buf_len(b) == 0 && !b->failed) buf_free(b);
 }
 
-/* Moves the live octets to the front when that alone makes room; otherwise doubles. No octet is left behind
- * in memory that was given back. */
+/* At least twice as much as before, so that growing costs little; and no more than that or than what is asked for: a
+ * chunk with its head must not become two chunks. */
+static size_t next_cap(const struct buf *b, size_t needed) {
+  size_t cap = b->cap ? b->cap > SIZE_MAX / 2 ? needed : b->cap * 2 : BUF_FIRST;
+  if (cap > b->max) cap = b->max;
+  return cap < needed ? needed : cap;
+}
+
+/* Moves the live octets to the front when that alone makes room and half of it at least is free, or it can't grow;
+ * otherwise grows. No octet is left behind in memory that was given back. */
 static bool make_room(struct buf *b, size_t n) {
-  size_t live = buf_len(b);
-  if (b->mem && live + n <= b->cap && b->head >= live) {
-    if (live) memcpy(b->mem, b->mem + b->head, live);
+  size_t live = buf_len(b), cap = next_cap(b, live + n);
+  if (b->mem && live + n <= b->cap && (b->head >= live || cap <= b->cap)) {
+    if (live) memmove(b->mem, b->mem + b->head, live);
     b->head = 0;
     b->tail = live;
     return true;
   }
-  size_t cap = b->cap ? b->cap : BUF_FIRST;
-  while (cap < live + n) cap = cap > SIZE_MAX / 2 ? live + n : cap * 2;
   uint8_t *mem = malloc(cap);
   if (!mem) return false;
   if (live) memcpy(mem, b->mem + b->head, live);
-  if (b->mem) explicit_bzero(b->mem, b->cap); /* whoever wipes the buffer later can't reach this memory any more */
+  if (b->mem) explicit_bzero(b->mem, b->used); /* whoever wipes the buffer later can't reach this memory any more */
   free(b->mem);
-  *b = (struct buf){ .mem = mem, .tail = live, .cap = cap, .max = b->max };
+  *b = (struct buf){ .mem = mem, .tail = live, .cap = cap, .max = b->max, .used = live };
   return true;
 }
 
@@ -56,6 +62,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n) {
     b->failed = true;
     return NULL;
   }
+  if (b->used < b->tail + n) b->used = b->tail + n;
   return b->mem + b->tail;
 }
 

@@ -13,6 +13,7 @@ struct buf {
   uint8_t *mem;
   size_t head, tail; /* live octets are mem[head, tail) */
   size_t cap, max;
+  size_t used; /* octets of mem that may have been written: what a wipe goes over */
   bool failed;
 };
 

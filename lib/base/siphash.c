@@ -1,5 +1,7 @@
 #include "lib/base/siphash.h"
 
+#include <endian.h>
+
 static uint64_t rotate(uint64_t x, unsigned by) { return x << by | x >> (64 - by); }
 
 static uint64_t read_le(const uint8_t *p, size_t n) {
@@ -8,13 +10,40 @@ static uint64_t read_le(const uint8_t *p, size_t n) {
   return x;
 }
 
+static uint64_t read_word(const uint8_t *p) {
+  uint64_t x;
+  memcpy(&x, p, sizeof x);
+  return le64toh(x);
+}
+
+struct lanes {
+  uint64_t a, b, c, d;
+};
+
+static inline __attribute__((always_inline)) struct lanes one_round(struct lanes v) {
+  v.a += v.b, v.b = rotate(v.b, 13) ^ v.a, v.a = rotate(v.a, 32);
+  v.c += v.d, v.d = rotate(v.d, 16) ^ v.c;
+  v.a += v.d, v.d = rotate(v.d, 21) ^ v.a;
+  v.c += v.b, v.b = rotate(v.b, 17) ^ v.c, v.c = rotate(v.c, 32);
+  return v;
+}
+
 static void rounds(uint64_t v[4], unsigned count) {
-  while (count--) {
-    v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
-    v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
+  struct lanes l = { v[0], v[1], v[2], v[3] };
+  while (count--) l = one_round(l);
+  v[0] = l.a, v[1] = l.b, v[2] = l.c, v[3] = l.d;
+}
+
+/* Whole messages go through here: the state stays in registers. */
+static void take_words(uint64_t v[4], const uint8_t *p, size_t words) {
+  struct lanes l = { v[0], v[1], v[2], v[3] };
+  for (; words; words--, p += 8) {
+    uint64_t m = read_word(p);
+    l.d ^= m;
+    l = one_round(one_round(l));
+    l.a ^= m;
   }
+  v[0] = l.a, v[1] = l.b, v[2] = l.c, v[3] = l.d;
 }
 
 void siphash_start(struct siphash *h, const uint8_t key[SIPHASH_KEY]) {
@@ -35,7 +64,9 @@ void siphash_put(struct siphash *h, struct slice s) {
   for (; held && held < 8 && i < s.n; i++) h->tail[held++] = s.p[i];
   if (held == 8) take_word(h, read_le(h->tail, 8));
   else if (held) return;
-  for (; s.n - i >= 8; i += 8) take_word(h, read_le(s.p + i, 8));
+  size_t words = (s.n - i) / 8;
+  if (words) take_words(h->v, s.p + i, words);
+  i += 8 * words;
   for (held = 0; i < s.n; i++) h->tail[held++] = s.p[i];
 }
 

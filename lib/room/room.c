@@ -4,6 +4,7 @@
 #include "lib/room/limits.h"
 #include "lib/sandbox/sandbox.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -350,9 +351,21 @@ static void parent_lost(void *arg, struct channel *ch, const char *breach) {
 
 static const struct channel_ops parent_channel_ops = { parent_message, parent_lost };
 
+/* A buffer's memory that goes back to the kernel is faulted in and zeroed again for the next one, which costs more than
+ * all that is done with it. So the process keeps what it had, up to a bound; only what is greater than any buffer of
+ * this program's ever is, like the memory of a password's hash, is the kernel's own mapping. */
+enum { HEAP_KEPT = 8 * 1024 * 1024, HEAP_GROWS = 256 * 1024, MAPPED_FROM = 1024 * 1024 };
+
+static void keep_heap(void) {
+  mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+  mallopt(M_TOP_PAD, HEAP_GROWS);
+  mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
+}
+
 int room_run(const struct room_ops *ops, void *arg) {
   struct room r = { .ops = ops, .arg = arg, .kind = ops->kind, .loop = loop_new() };
   r.log = (struct log){ .fd = STDERR_FILENO, .least = LOG_INFO_ };
+  keep_heap();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN); /* a file at RLIMIT_FSIZE is an error of its write */
   /* The parent decides when a room ends; a terminal's Ctrl-C goes to the whole group. */

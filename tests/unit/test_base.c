@@ -72,6 +72,33 @@ static void buffers_drop_from_the_front(void **state) {
   buf_wipe(&b);
 }
 
+static void buffers_fit_and_know_what_was_written(void **state) {
+  static uint8_t chunk[64 * 1024];
+  struct buf b;
+  buf_init(&b, 160 * 1024);
+  buf_put(&b, SLICE("a head"));
+  assert_int_equal(b.used, 6);
+  buf_put(&b, slice_of(chunk, sizeof chunk));
+  assert_int_equal(b.cap, 6 + sizeof chunk); /* not rounded up to twice a chunk */
+  buf_put(&b, slice_of(chunk, sizeof chunk));
+  assert_true(b.cap <= 160 * 1024); /* nor beyond the maximum */
+  buf_truncate(&b, 3);
+  buf_drop(&b, 3);
+  buf_put(&b, SLICE("x"));
+  assert_int_equal(b.used, 6 + 2 * sizeof chunk); /* a wipe goes over what is not shown any more */
+  buf_reset(&b);
+  buf_put(&b, slice_of(chunk, sizeof chunk));
+  for (int i = 0; i < 100; i++) { /* at its maximum it moves, and does not grow */
+    buf_put(&b, slice_of(chunk, sizeof chunk));
+    buf_drop(&b, sizeof chunk - 1);
+    buf_truncate(&b, sizeof chunk);
+  }
+  assert_false(b.failed);
+  assert_true(b.cap <= 160 * 1024 && b.used <= b.cap);
+  buf_wipe(&b);
+  assert_int_equal(b.used, 0);
+}
+
 static void numbers_are_digits_only(void **state) {
   uint64_t v = 7;
   assert_true(num_parse(SLICE("18446744073709551615"), UINT64_MAX, &v));
@@ -222,7 +249,8 @@ int main(void) {
     cmocka_unit_test(crc32c_is_that_of_the_standard),
     cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),
     cmocka_unit_test(slices_split_and_compare), cmocka_unit_test(buffers_keep_their_maximum),
-    cmocka_unit_test(buffers_drop_from_the_front), cmocka_unit_test(numbers_are_digits_only),
+    cmocka_unit_test(buffers_drop_from_the_front),
+    cmocka_unit_test(buffers_fit_and_know_what_was_written), cmocka_unit_test(numbers_are_digits_only),
     cmocka_unit_test(base64_vectors), cmocka_unit_test(wire_errors_stick),
     cmocka_unit_test(arenas_give_until_their_maximum), cmocka_unit_test(maps_survive_much_coming_and_going),
   };
