@@ -2,7 +2,8 @@
  *
  * An SMTP front-end can add mail and nothing else: no row of this table reads a mailbox. The tag is
  * the SMTP session. One question is open at a time; `smtp_spool` and `smtp_commit` wait for their
- * answer, so a large message is held back by its own answers and never piles up in memory. */
+ * answer, so a large message is held back by its own answers and never piles up in memory. An answer may
+ * give leave for some chunks without one of their own (`smtp_more`): one wake-up for all of them. */
 #ifndef QASID_IPC_SMTPD_STORE_H
 #define QASID_IPC_SMTPD_STORE_H
 
@@ -14,6 +15,9 @@ enum { SMTP_AT_REST, SMTP_SPOOLING };
 /* Of a path without its brackets; of all recipients and what they ask for (`addresses` and `dsn` together): 1,000 with
  * addresses of 64 octets, or 100 with an ORCPT of 500, and a tail fit one commit. */
 enum { SMTP_PATH_MAX = 512, SMTP_RCPTS_MAX = 72 * 1024, SMTP_DSN_MAX = SMTP_RCPTS_MAX };
+
+/* Chunks without an answer: with the one that is answered a quarter of a megabyte. */
+enum { SMTP_AHEAD_MAX = 3 };
 
 /* Octets of a message's authors; of the addresses that a login may use, for a person to read. */
 enum { SMTP_AUTHORS_MAX = 4096, SMTP_YOURS_MAX = 400 };
@@ -52,7 +56,10 @@ enum commit_outcome {
 #define smtp_verdicts_FIELDS(F) F(bytes, verdicts, 1024) F(bytes, yours, SMTP_YOURS_MAX)
 /* The next octets of the message now coming in, beyond what fits a commit. */
 #define smtp_spool_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
-#define smtp_spooled_FIELDS(F) F(u8, outcome, )
+/* ahead: how many chunks may follow as smtp_more before the next smtp_spool or smtp_commit, SMTP_AHEAD_MAX at most. What
+ * went wrong with one of them is said in the next answer. */
+#define smtp_spooled_FIELDS(F) F(u8, outcome, ) F(u8, ahead, )
+#define smtp_more_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
 /* The whole message: everything spooled before, then `tail`. `dots`: some line begins with ".".
  * `id` is the queue id given to the client; `return_path` the reverse-path without brackets, empty
  * for <>. `dsn` is empty, or has an item for each address: NOTIFY (an octet, enum smtp_notify) and ORCPT.
@@ -90,6 +97,7 @@ enum commit_outcome {
   M(3,  smtp_commit,    IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, IPC_PAYLOAD_MAX, 0) \
   M(4,  smtp_drop,      IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0,         0) \
   M(5,  smtp_bye,       IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0,         0) \
+  M(6,  smtp_more,      IPC_LEFT,  1 << SMTP_SPOOLING,                 IPC_SAME,      66 * 1024, 0) \
   M(64, smtp_verdicts,  IPC_RIGHT, IPC_ANY,                            IPC_SAME,      2048,      0) \
   M(65, smtp_spooled,   IPC_RIGHT, IPC_ANY,                            IPC_SAME,      16,        0) \
   M(66, smtp_committed, IPC_RIGHT, IPC_ANY,                            IPC_SAME,      512,       0)

@@ -88,13 +88,18 @@ static enum smtp_outcome outcome_of(uint8_t outcome) {
 
 static void spool_answer(struct session *s, uint16_t type, struct slice payload);
 
-/* One chunk; what is behind it stays. */
+/* One chunk; what is behind it stays. Behind the end mark nobody would go on after one that has no answer. */
 static void spool(struct session *s) {
   struct transaction *tx = s->tx;
-  struct smtp_spool q = { .chunk = slice_first(buf_slice(&tx->body), IPC_CHUNK) };
-  smtp_spool_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer), &q);
-  tx->looked_at -= q.chunk.n;
-  buf_drop(&tx->body, q.chunk.n);
+  struct slice chunk = slice_first(buf_slice(&tx->body), IPC_CHUNK);
+  if (tx->ahead && !tx->ended) {
+    tx->ahead--;
+    smtp_more_put(smtpd_tell(s, PROTO_ASK_STORE, smtp_more_type), &(struct smtp_more){ chunk });
+  } else {
+    smtp_spool_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer), &(struct smtp_spool){ chunk });
+  }
+  tx->looked_at -= chunk.n;
+  buf_drop(&tx->body, chunk.n);
   if (buf_len(&tx->body) <= IPC_CHUNK) tx->body.max = IPC_CHUNK;
   if (smtpd_asked(s)) tx->spooled = true;
   else refuse(s, SMTP_TROUBLE);
@@ -105,6 +110,7 @@ static void spool_answer(struct session *s, uint16_t type, struct slice payload)
   waited(s);
   if (type != smtp_spooled_type || !smtp_spooled_get(payload, &a)) smtpd_body_lost(s);
   else if (a.outcome != COMMIT_DONE) refuse(s, outcome_of(a.outcome));
+  else s->tx->ahead = a.ahead < SMTP_AHEAD_MAX ? a.ahead : SMTP_AHEAD_MAX;
   drain(s);
 }
 
@@ -270,7 +276,7 @@ void smtpd_body(struct session *s, struct slice *in) {
     else if (!end && !tx->held && in->n) spool(s); /* it stopped because the chunk is full */
   }
   tx->ended = end;
-  if (!s->proto.ask.type || !s->proto.ask.wants_answer) drain(s);
+  if (!s->proto.ask.type || s->proto.ask.type == smtp_drop_type) drain(s);
   if (end) return;
   if (beyond_excess(s)) smtpd_end(s, tx->verdict, CLOSE_TOO_BIG);
 }

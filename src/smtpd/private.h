@@ -84,6 +84,7 @@ struct transaction {
   struct seven *parts;        /* with SMTPUTF8: where its headers are */
   struct buf plan;
   bool spooled;               /* store has octets of it */
+  uint8_t ahead;              /* chunks that may go there without an answer */
   enum smtp_outcome verdict;  /* SMTP_OK, or why the message is refused at its end */
   uint64_t began_ms;         /* of the data; moved on by the time we made the client wait */
   uint64_t last_ms;          /* its last octets */
@@ -150,8 +151,8 @@ void smtpd_reset(struct session *s);
 bool smtpd_asked(struct session *s);
 struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
-/* Tells a room something that has no answer. */
-void smtpd_tell(struct session *s, enum proto_room room, uint16_t type);
+/* Tells a room something that has no answer; a payload goes to the buffer, then smtpd_asked(). */
+struct buf *smtpd_tell(struct session *s, enum proto_room room, uint16_t type);
 /* Traces what was put into `out` since it held `before` octets. */
 void smtpd_trace_out(struct session *s, size_t before);
 

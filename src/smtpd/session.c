@@ -127,8 +127,8 @@ bool smtpd_asked(struct session *s) {
   return false;
 }
 
-void smtpd_tell(struct session *s, enum proto_room room, uint16_t type) {
-  proto_ask(&s->proto, room, type, false);
+struct buf *smtpd_tell(struct session *s, enum proto_room room, uint16_t type) {
+  return proto_ask(&s->proto, room, type, false);
 }
 
 static bool is_asking(const struct session *s) { return s->proto.ask.type && s->proto.ask.wants_answer; }

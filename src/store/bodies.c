@@ -79,15 +79,16 @@ struct slice body_lacks(const struct spool *s, struct slice tail) {
   return slice_first(SLICE("\r\n\r\n"), (size_t)(mail_measure_end(&m) - m.octets));
 }
 
-int spool_write(struct disk *d, struct spool *s, struct slice octets) {
-  struct disk_file *f = NULL;
+int spool_open(struct disk *d, struct spool *s, struct disk_file **ret) {
   char name[BODY_NAME_MAX];
   spool_name(name, s->number);
-  int r = d->ops->open(d, name, s->made ? DISK_WRITE : DISK_CREATE, &f);
-  if (r < 0) return r;
-  s->made = true;
-  r = d->ops->write(f, octets, SPOOL_HEAD + s->size);
-  d->ops->close(&f);
+  int r = d->ops->open(d, name, s->made ? DISK_WRITE : DISK_CREATE, ret);
+  s->made |= r >= 0;
+  return r < 0 ? r : 0;
+}
+
+int spool_write(struct disk *d, struct disk_file *f, struct spool *s, struct slice octets) {
+  int r = d->ops->write(f, octets, SPOOL_HEAD + s->size);
   if (r < 0) return r;
   if (!s->size) mail_measure_open(&s->measure);
   s->size += octets.n;

@@ -3,7 +3,7 @@
  *   spool/N        a message on its way in; N is counted from 1 at each start
  *   bodies/xx/ID   the body with that number in the database; xx are its lowest eight bits in hex
  *
- *   (no file) --spool_write--> spool/N --body_take_spool, in a write group--> bodies/xx/ID
+ *   (no file) --spool_open---> spool/N --body_take_spool, in a write group--> bodies/xx/ID
  *                                 |                                              | deletion durable
  *                                 +--spool_drop--> (no file) <--body_remove------+
  *
@@ -38,8 +38,9 @@ struct slice body_lacks(const struct spool *s, struct slice tail);
 /* Makes the folders that are missing and removes what an earlier life left in the spool. */
 int bodies_prepare(struct disk *d);
 
-/* All return 0 or a negative errno. spool_write makes the file with the first octets. */
-int spool_write(struct disk *d, struct spool *s, struct slice octets);
+/* All return 0 or a negative errno. spool_open makes the file the first time, and the pieces follow until it is closed. */
+int spool_open(struct disk *d, struct spool *s, struct disk_file **ret);
+int spool_write(struct disk *d, struct disk_file *f, struct spool *s, struct slice octets);
 /* Removes the file. */
 void spool_drop(struct disk *d, struct spool *s);
 

@@ -127,9 +127,11 @@ struct spool_job {
   struct store_job job;
   struct spool *spool; /* the session's */
   struct slice chunk;
+  struct spool_job *behind; /* chunks that came while another was written, in their order: part of this job, and owned */
 };
 extern const struct job_kind spool_kind;
 enum db_result spool_run(struct store_engine *e, struct store_job *j);
+void spool_done(struct store_job *j);
 
 struct drop_job {
   struct store_job job;

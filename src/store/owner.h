@@ -25,6 +25,13 @@ enum {
 
 struct import; /* src/store/import.c */
 
+/* smtp.c: what a session of smtpd may send without answers, and did. */
+struct ahead {
+  uint8_t left;                    /* chunks that may still come before the next question */
+  struct spool_job *chunks, *last; /* those that came: one job, with the question's */
+  struct buf commit;               /* the payload of a commit that waits for them to be written */
+};
+
 struct peer {
   struct peer *next;
   enum room_kind kind; /* ROOM_KINDS: nothing heard from it yet */
@@ -42,7 +49,9 @@ struct session {
   bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
   uint8_t spoiled_by;
   struct history_arrival *arrival; /* smtpd: of what is spooled */
-  struct spool spool; /* smtpd, collector; number 0: none */
+  struct spool spool; /* smtpd, collector; number 0: none. A job's, while that is out */
+  uint64_t spooled;   /* smtpd: octets that came for it, written or not */
+  struct ahead *ahead; /* smtpd: chunks may come without an answer; NULL: they may not */
   uint64_t account;   /* pop3d, collector: granted by auth; 0: none */
   uint64_t source;    /* collector: which collection of that account; 0: none */
   struct buf listed;  /* collector: rows of `collected` that the other server still lists, u64 each */
@@ -83,6 +92,7 @@ struct store {
   struct partly partly;
   struct buf out;      /* an answer being encoded */
   uint64_t spools;     /* numbers given */
+  size_t aheads;       /* sessions that may send ahead */
   struct tidy tidy;
   struct outbound outbound;
   struct history history;
@@ -105,6 +115,8 @@ struct session *session_get(struct peer *p, uint64_t tag);
 void session_relax(struct session *ss);
 /* It is over: what it holds is let go now, or when its job comes back. */
 void session_end(struct store *s, struct session *ss);
+/* smtp.c: it may send nothing ahead any more, and what it has sent is dropped. */
+void session_no_ahead(struct store *s, struct session *ss);
 /* What was spooled so far is not wanted: the file goes. */
 void session_drop_spool(struct store *s, struct session *ss);
 void session_unlock(struct store *s, struct session *ss);

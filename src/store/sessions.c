@@ -132,6 +132,7 @@ void session_drop_spool(struct store *s, struct session *ss) {
 /* While a job is out its spool and its maildrop stay as they are: the job works on them. */
 void session_end(struct store *s, struct session *ss) {
   if (ss->waiting) session_wait_over(s, ss);
+  session_no_ahead(s, ss);
   unlink_session(ss);
   if (ss->pending) {
     ss->gone = true;

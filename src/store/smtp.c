@@ -96,12 +96,46 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
 
 /* --- spooling --- */
 
-static void answer_spooled(struct store *s, struct session *ss, enum commit_outcome outcome) {
-  if (outcome != COMMIT_DONE) {
-    ss->spoiled = true;
-    ss->spoiled_by = outcome;
+static void spoil(struct session *ss, enum commit_outcome outcome) {
+  if (outcome == COMMIT_DONE || ss->spoiled) return;
+  ss->spoiled = true;
+  ss->spoiled_by = outcome;
+}
+
+/* A question about each chunk is a job, and a wake-up of three threads, for each; so a session may send some ahead, and
+ * they are written with the question's. What waits here is bounded: by AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX
+ * chunks and a commit each. */
+enum { AHEAD_SESSIONS = 64 };
+
+static uint8_t give_ahead(struct store *s, struct session *ss) {
+  if (!ss->ahead && s->aheads < AHEAD_SESSIONS) {
+    ss->ahead = calloc(1, sizeof *ss->ahead);
+    s->aheads += ss->ahead != NULL;
+    if (ss->ahead) buf_init(&ss->ahead->commit, IPC_PAYLOAD_MAX);
   }
-  smtp_spooled_put(&s->out, &(struct smtp_spooled){ .outcome = outcome });
+  if (!ss->ahead) return 0;
+  return ss->ahead->left = SMTP_AHEAD_MAX;
+}
+
+static void drop_chunks(struct ahead *a) {
+  struct store_job *j = a->chunks ? &a->chunks->job : NULL;
+  job_free(&j);
+  a->chunks = a->last = NULL;
+}
+
+void session_no_ahead(struct store *s, struct session *ss) {
+  if (!ss->ahead) return;
+  drop_chunks(ss->ahead);
+  buf_free(&ss->ahead->commit);
+  free(ss->ahead);
+  ss->ahead = NULL;
+  s->aheads--;
+}
+
+static void answer_spooled(struct store *s, struct session *ss, enum commit_outcome outcome) {
+  spoil(ss, outcome);
+  uint8_t ahead = ss->spoiled ? 0 : give_ahead(s, ss);
+  smtp_spooled_put(&s->out, &(struct smtp_spooled){ .outcome = outcome, .ahead = ahead });
   store_send(s, ss, smtp_spooled_type);
 }
 
@@ -127,30 +161,70 @@ static void note_arrival(struct session *ss, struct slice octets) {
   ss->arrival = history_arrival_of(octets);
 }
 
+/* The next octets as a job. COMMIT_DONE: *ret is it. */
+static enum commit_outcome take_chunk(struct store *s, struct session *ss, struct slice chunk, int64_t now_s,
+                                      struct spool_job **ret) {
+  if (ss->spoiled) return ss->spoiled_by;
+  if (ss->spooled + chunk.n > s->conf->message_size_limit + SIZE_SLACK) return COMMIT_TOO_BIG;
+  if (!ss->spool.number) note_arrival(ss, chunk);
+  *ret = store_spool_job(s, &spool_kind, ss, chunk, now_s);
+  if (!*ret) return COMMIT_TROUBLE;
+  ss->spooled += chunk.n;
+  return COMMIT_DONE;
+}
+
+static void put_chunk(struct ahead *a, struct spool_job *j) {
+  *(a->last ? &a->last->behind : &a->chunks) = j;
+  a->last = j;
+}
+
+static void write_chunks(struct store *s, struct session *ss) {
+  struct spool_job *j = ss->ahead->chunks;
+  ss->ahead->chunks = ss->ahead->last = NULL;
+  session_ask(s, ss, &j->job);
+}
+
 static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_spool q;
+  struct spool_job *j;
   if (!smtp_spool_get(m->payload, &q)) return false;
   struct session *ss = session_get(p, m->tag);
   if (!ss || ss->pending || !q.chunk.n) return false;
-  if (ss->spoiled)
-    answer_spooled(s, ss, ss->spoiled_by);
-  else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK)
-    answer_spooled(s, ss, COMMIT_TOO_BIG);
-  else {
-    if (!ss->spool.number) note_arrival(ss, q.chunk);
-    struct spool_job *j = store_spool_job(s, &spool_kind, ss, q.chunk, now_s);
-    if (j)
-      session_ask(s, ss, &j->job);
-    else
-      answer_spooled(s, ss, COMMIT_TROUBLE);
+  enum commit_outcome outcome = take_chunk(s, ss, q.chunk, now_s, &j);
+  if (outcome != COMMIT_DONE) {
+    answer_spooled(s, ss, outcome);
+  } else if (ss->ahead) {
+    put_chunk(ss->ahead, j);
+    write_chunks(s, ss);
+  } else {
+    session_ask(s, ss, &j->job);
   }
   return true;
 }
 
+/* What goes wrong is said in the next answer. */
+static bool more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  struct smtp_more q;
+  struct spool_job *j;
+  struct session *ss = session_find(p, m->tag);
+  if (!smtp_more_get(m->payload, &q) || !q.chunk.n || !ss || ss->pending || !ss->ahead || !ss->ahead->left) return false;
+  ss->ahead->left--;
+  enum commit_outcome outcome = take_chunk(s, ss, q.chunk, now_s, &j);
+  if (outcome == COMMIT_DONE) put_chunk(ss->ahead, j);
+  else spoil(ss, outcome);
+  return true;
+}
+
+static void commit_parked(struct store *s, struct session *ss, int64_t now_s);
+
 void spool_finish(struct store *s, struct store_job *j) {
   if (j->low_space) s->low_space_s = j->now_s;
   struct session *ss = session_answered(s, j);
-  if (ss) answer_spooled(s, ss, outcome_of(j->result));
+  if (!ss) return;
+  enum commit_outcome outcome = outcome_of(j->result);
+  spoil(ss, outcome);
+  if (ss->ahead && buf_len(&ss->ahead->commit)) commit_parked(s, ss, j->now_s);
+  else answer_spooled(s, ss, outcome);
 }
 
 /* --- the commit --- */
@@ -332,7 +406,9 @@ static void forget_message(struct store *s, struct session *ss) {
     session_end(s, ss);
     return;
   }
+  session_no_ahead(s, ss);
   session_drop_spool(s, ss);
+  ss->spooled = 0;
   ss->spoiled = false;
   session_relax(ss);
 }
@@ -375,6 +451,12 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
     return true;
   }
   if (ss->pending) return false;
+  if (ss->ahead && ss->ahead->chunks && !ss->spoiled) {
+    buf_put(&ss->ahead->commit, m->payload);
+    if (ss->ahead->commit.failed) answer_now(s, p, m->tag, COMMIT_TROUBLE);
+    else write_chunks(s, ss);
+    return true;
+  }
   enum commit_outcome outcome = ss->spoiled ? ss->spoiled_by : COMMIT_DONE;
   struct deliver_job *d = NULL;
   if (outcome == COMMIT_DONE) {
@@ -394,8 +476,19 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   d->login = ss->account;
   ss->arrival = NULL;
   ss->spool = (struct spool){ 0 };
+  ss->spooled = 0;
+  session_no_ahead(s, ss);
   session_ask(s, ss, &d->job);
   return true;
+}
+
+/* The chunks before it are written, or failed. */
+static void commit_parked(struct store *s, struct session *ss, int64_t now_s) {
+  struct buf payload = ss->ahead->commit;
+  buf_init(&ss->ahead->commit, IPC_PAYLOAD_MAX);
+  const struct ipc_msg m = { .type = smtp_commit_type, .tag = ss->tag, .payload = buf_slice(&payload), .fd = -1 };
+  commit(s, ss->peer, &m, now_s);
+  buf_free(&payload);
 }
 
 void deliver_count(struct store *s, const struct deliver_job *d) {
@@ -459,6 +552,7 @@ bool smtp_message(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   switch (m->type) {
   case smtp_rcpt_type: return rcpt(s, p, m, now_s);
   case smtp_spool_type: return spool(s, p, m, now_s);
+  case smtp_more_type: return more(s, p, m, now_s);
   case smtp_commit_type: return commit(s, p, m, now_s);
   case smtp_drop_type: return drop(s, p, m);
   case smtp_bye_type: return end(s, p, m);

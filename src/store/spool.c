@@ -2,16 +2,37 @@
  * reader's thread, since it touches no row. */
 #include "src/store/engine.h"
 
+#include <stdlib.h>
+
+/* The job's own chunk and those behind it. */
+static int write_all(struct disk *d, const struct spool_job *s) {
+  struct disk_file *f = NULL;
+  int r = spool_open(d, s->spool, &f);
+  if (r < 0) return r;
+  for (; s && r == 0; s = s->behind) r = spool_write(d, f, s->spool, s->chunk);
+  d->ops->close(&f);
+  return r;
+}
+
 enum db_result spool_run(struct store_engine *e, struct store_job *j) {
   struct spool_job *s = (struct spool_job *)j;
   if (!s->spool->size && engine_low_space(e, j)) {
     j->result = JOB_NO_SPACE;
     return DB_OK;
   }
-  return db_result_of(spool_write(e->disk, s->spool, s->chunk));
+  return db_result_of(write_all(e->disk, s));
 }
 
-const struct job_kind spool_kind = { .name = "spool", .run = spool_run, .finish = spool_finish };
+void spool_done(struct store_job *j) {
+  struct spool_job *s = (struct spool_job *)j;
+  while (s->behind) {
+    struct spool_job *next = s->behind;
+    s->behind = next->behind;
+    free(next);
+  }
+}
+
+const struct job_kind spool_kind = { .name = "spool", .run = spool_run, .finish = spool_finish, .done = spool_done };
 
 static enum db_result drop_run(struct store_engine *e, struct store_job *j) {
   spool_drop(e->disk, &((struct drop_job *)j)->spool);

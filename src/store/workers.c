@@ -201,22 +201,26 @@ void workers_free(struct workers **ws) {
 
 /* --- the owner's side --- */
 
-static void give(struct queue *q, struct job_line *jobs) {
-  if (!jobs->first) return;
-  bool several = store_job_next(jobs->first) != NULL;
+/* How many of the threads that wait are to wake: none, one, all. */
+static int give(struct queue *q, struct job_line *jobs) {
+  int wake = !jobs->first ? 0 : store_job_next(jobs->first) ? 2 : 1;
   append(&q->line, jobs);
-  if (several)
-    pthread_cond_broadcast(&q->more);
-  else
-    pthread_cond_signal(&q->more);
+  return wake;
+}
+
+/* Without the lock: who wakes would only wait for it. */
+static void wake(struct queue *q, int how) {
+  if (how == 2) pthread_cond_broadcast(&q->more);
+  if (how == 1) pthread_cond_signal(&q->more);
 }
 
 void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow) {
   pthread_mutex_lock(&p->lock);
-  give(&p->writes, writes);
-  give(&p->reads, reads);
-  give(&p->slow, slow);
+  int write = give(&p->writes, writes), read = give(&p->reads, reads), slowly = give(&p->slow, slow);
   pthread_mutex_unlock(&p->lock);
+  wake(&p->writes, write);
+  wake(&p->reads, read);
+  wake(&p->slow, slowly);
 }
 
 int workers_fd(const struct workers *p) { return p->fd; }

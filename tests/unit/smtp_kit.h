@@ -47,7 +47,8 @@ struct kit {
   enum commit_outcome outcome, spool_outcome;
   struct buf spool;
   struct kit_message messages[KIT_MESSAGES];
-  size_t count, rcpt_questions, drops, cancels, spools;
+  size_t count, rcpt_questions, drops, cancels, spools, mores;
+  uint8_t ahead; /* what each answer to a chunk allows */
   struct buf login_name;
   bool login_asked_password;
 };
@@ -164,8 +165,15 @@ static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payl
     assert_true(smtp_spool_get(payload, &q));
     buf_put(&k->spool, q.chunk);
     k->spools++;
-    smtp_spooled_put(answer, &(struct smtp_spooled){ (uint8_t)k->spool_outcome });
+    smtp_spooled_put(answer, &(struct smtp_spooled){ (uint8_t)k->spool_outcome, k->ahead });
     return smtp_spooled_type;
+  }
+  if (type == smtp_more_type) {
+    struct smtp_more q;
+    assert_true(smtp_more_get(payload, &q));
+    buf_put(&k->spool, q.chunk);
+    k->mores++;
+    return 0;
   }
   if (type == smtp_drop_type) {
     buf_reset(&k->spool);

@@ -56,6 +56,40 @@ static void spooled_messages(void **state) {
   kit_free(k);
 }
 
+/* As many without an answer as the last answer allows, and the message is whole. */
+static void chunks_ahead(void **state) {
+  struct kit *k = kit_with_rcpt();
+  k->ahead = 3;
+  for (int i = 0; i < 2; i++) { /* the second message begins without leave */
+    k->spools = k->mores = 0;
+    if (i) kit_expect(k, MAIL RCPT, "250 250 ");
+    kit_expect(k, "DATA\r\n", "354 ");
+    kit_say_much(k, 600000);
+    assert_int_equal(k->spools, 3);
+    assert_int_equal(k->mores, 6);
+    kit_expect(k, ".\r\n", "250 ");
+    assert_in_range(buf_len(&k->messages[i].body), 600000, 600500);
+  }
+  /* what goes wrong is heard with the next answer */
+  kit_expect(k, MAIL RCPT "DATA\r\n", "250 250 354 ");
+  kit_say_much(k, 200000);
+  k->spool_outcome = COMMIT_NO_SPACE;
+  kit_say_much(k, 300000);
+  assert_int_equal(k->drops, 1);
+  kit_expect(k, ".\r\n", "452 ");
+  k->spool_outcome = COMMIT_DONE;
+  /* the store dies behind a chunk that nobody answers */
+  kit_expect(k, MAIL RCPT "DATA\r\n", "250 250 354 ");
+  kit_say_much(k, 200000);
+  buf_reset(&k->spool);
+  k->store_state = 0;
+  smtpd_session_ops.room_lost(k->p, PROTO_ASK_STORE);
+  kit_say_much(k, 200000);
+  kit_expect(k, "last\r\n.\r\n", "451 ");
+  assert_int_equal(k->count, 2);
+  kit_free(k);
+}
+
 /* TL-14, BD-11: gone inside a message; what was spooled is let go of. */
 static void gone_in_data(void **state) {
   struct kit *k = kit_with_rcpt();
@@ -265,6 +299,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(store_outcomes),
     cmocka_unit_test(spooled_messages),
+    cmocka_unit_test(chunks_ahead),
     cmocka_unit_test(gone_in_data),
     cmocka_unit_test(starttls),
     cmocka_unit_test(submission_needs_login),

@@ -441,6 +441,95 @@ static void dropped_spools_go(void **state) {
   assert_int_equal(files_below(k, "spool"), 0);
 }
 
+static struct slice stored(struct slice message) {
+  static uint8_t mem[1024 * 1024];
+  static const char head[] = "Return-Path: <sender@example.com>\r\n";
+  memcpy(mem, head, sizeof head - 1);
+  memcpy(mem + sizeof head - 1, message.p, message.n);
+  return slice_of(mem, sizeof head - 1 + message.n);
+}
+
+static bool say_more(struct kit *k, struct slice all, size_t chunk) {
+  return KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_more, 7, slice_first(slice_from(all, chunk * IPC_CHUNK), IPC_CHUNK));
+}
+
+static bool say_spool(struct kit *k, struct slice all, size_t chunk) {
+  return KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, slice_first(slice_from(all, chunk * IPC_CHUNK), IPC_CHUNK));
+}
+
+static uint8_t heard_ahead(struct kit *k) {
+  struct smtp_spooled a = KIT_HEAR(k, smtp_spooled);
+  assert_int_equal(a.outcome, COMMIT_DONE);
+  kit_pump(k);
+  assert_null(k->said); /* one answer for all of them */
+  return a.ahead;
+}
+
+/* Chunks without an answer, a question behind them, and a commit: all in their order. */
+static void chunks_without_answers(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  struct slice all = big(7 * IPC_CHUNK + 128);
+  assert_true(say_spool(k, all, 0));
+  assert_int_equal(heard_ahead(k), SMTP_AHEAD_MAX);
+  for (size_t i = 1; i <= SMTP_AHEAD_MAX; i++) assert_true(say_more(k, all, i));
+  assert_true(say_spool(k, all, 4));
+  assert_int_equal(heard_ahead(k), SMTP_AHEAD_MAX);
+  assert_true(say_more(k, all, 5));
+  kit_pump(k);
+  assert_true(say_more(k, all, 6));
+  assert_int_equal(kit_deliver(k, "alice@example.org", slice_from(all, 7 * IPC_CHUNK)), COMMIT_DONE);
+  kit_open_drop(k, 1, id);
+  expect_message(k, 1, 1, stored(all));
+}
+
+/* More than was allowed, or while the one that is answered is out, is a breach. */
+static void chunks_beyond_the_leave(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  struct slice all = big(9 * IPC_CHUNK);
+  assert_false(say_more(k, all, 0));
+  assert_true(say_spool(k, all, 0));
+  assert_false(say_more(k, all, 1)); /* no leave yet */
+  assert_false(say_spool(k, all, 1));
+  heard_ahead(k);
+  for (size_t i = 1; i <= SMTP_AHEAD_MAX; i++) assert_true(say_more(k, all, i));
+  assert_false(say_more(k, all, 4));
+  assert_true(say_spool(k, all, 4));
+  assert_false(say_spool(k, all, 5));
+  assert_false(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE("x")));
+  heard_ahead(k);
+  assert_true(say_more(k, all, 5));
+  assert_true(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE("x")));
+  assert_false(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE("x")));
+  assert_false(say_more(k, all, 6));
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
+  assert_false(say_more(k, all, 0)); /* the next message begins without leave */
+}
+
+/* Let go of at each point: nothing is left, and a message behind it is its own. */
+static void chunks_that_nobody_wants(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  struct slice all = big(6 * IPC_CHUNK);
+  for (int how = 0; how < 6; how++) {
+    assert_true(say_spool(k, all, 0));
+    assert_int_equal(heard_ahead(k), SMTP_AHEAD_MAX);
+    assert_true(say_more(k, all, 1));
+    if (how & 1) kit_pump(k);
+    assert_true(say_more(k, all, 2));
+    if (how >= 4) assert_true(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE("x")));
+    if (how == 2 || how == 3) store_room_lost(k->store, ROOM_SMTPD, SMTPD);
+    else assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, ));
+    if (how == 0) assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("\r\nother\r\n")), COMMIT_DONE);
+    kit_pump(k);
+    assert_null(k->said);
+    assert_int_equal(files_below(k, "spool"), 0);
+  }
+  assert_int_equal(kit_open_drop(k, 1, id)->opened.count, 1);
+  expect_message(k, 1, 1, stored(SLICE("\r\nother\r\n")));
+}
+
 static void one_body_for_many(void **state) {
   struct kit *k = *state;
   uint64_t first = alice(k), bob = kit_account(k, "bob@example.org");
@@ -1276,6 +1365,9 @@ int main(void) {
     TEST(too_big),
     TEST(files_ahead),
     TEST(dropped_spools_go),
+    TEST(chunks_without_answers),
+    TEST(chunks_beyond_the_leave),
+    TEST(chunks_that_nobody_wants),
     TEST(one_body_for_many),
     TEST(one_session_at_a_time),
     TEST(nothing_without_a_grant),
