@@ -23,9 +23,11 @@ size_t ipc_open(struct buf *b, uint16_t type, uint64_t tag, uint8_t fds) {
   return at;
 }
 
-void ipc_close(struct buf *b, size_t at) {
+void ipc_close(struct buf *b, size_t at) { ipc_close_with(b, at, 0); }
+
+void ipc_close_with(struct buf *b, size_t at, size_t more) {
   if (b->failed) return;
-  size_t n = buf_len(b) - at - IPC_HEAD;
+  size_t n = buf_len(b) - at - IPC_HEAD + more;
   uint8_t *length = b->mem + b->head + at + 4;
   for (size_t i = 0; i < 4; i++) length[i] = (uint8_t)(n >> (24 - 8 * i));
 }

@@ -25,6 +25,7 @@
  * and its fields are `#define name_FIELDS(F)` with rows F(kind, field, max):
  *   u8 u16 u32 u64 flag     integers, and a bool
  *   bytes                   a slice of at most `max` octets, borrowed from the packet when decoded
+ *   rest                    the last field: a slice of at most `max` octets, all that is left of the payload
  *   list                    a slice of at most `max` octets holding octet strings; see ipc_list_*
  * State 0 is every session's first. A session whose state returns to 0 is forgotten. */
 #ifndef QASID_IPC_H
@@ -78,6 +79,8 @@ const struct ipc_rule *ipc_rule_named(const struct ipc_pair *pair, uint16_t type
 size_t ipc_open(struct buf *b, uint16_t type, uint64_t tag, uint8_t fds);
 /* Writes the length of everything put since ipc_open(). */
 void ipc_close(struct buf *b, size_t at);
+/* The same when `more` octets of the payload follow from elsewhere. */
+void ipc_close_with(struct buf *b, size_t at, size_t more);
 /* Cuts the next message off a packet. False when the packet is malformed or empty.
  * `*ret_fds` is how many descriptors the message claims. */
 bool ipc_next(struct slice *packet, struct ipc_msg *ret, uint8_t *ret_fds);
@@ -97,6 +100,7 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_DECL_flag(id) bool id;
 #define IPC_DECL_bytes(id) struct slice id;
 #define IPC_DECL_list(id) struct slice id;
+#define IPC_DECL_rest(id) struct slice id;
 #define IPC_DECL(kind, id, max) IPC_DECL_##kind(id)
 
 #define IPC_PUT_u8(id) buf_put_u8(b, m->id);
@@ -106,6 +110,7 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_PUT_flag(id) wire_put_bool(b, m->id);
 #define IPC_PUT_bytes(id) wire_put_bytes(b, m->id);
 #define IPC_PUT_list(id) wire_put_bytes(b, m->id);
+#define IPC_PUT_rest(id) buf_put(b, m->id);
 #define IPC_PUT(kind, id, max) IPC_PUT_##kind(id)
 
 #define IPC_GET_u8(id, max) m.id = wire_get_u8(&w);
@@ -115,6 +120,7 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_GET_flag(id, max) m.id = wire_get_bool(&w);
 #define IPC_GET_bytes(id, max) m.id = wire_get_bytes(&w, max);
 #define IPC_GET_list(id, max) m.id = wire_get_bytes(&w, max);
+#define IPC_GET_rest(id, max) m.id = wire_get_rest(&w, max);
 #define IPC_GET(kind, id, max) IPC_GET_##kind(id, max)
 
 /* In a pair's header: MESSAGES(IPC_DECLARE) */
@@ -145,6 +151,7 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_ZERO_flag false
 #define IPC_ZERO_bytes SLICE_NONE
 #define IPC_ZERO_list SLICE_NONE
+#define IPC_ZERO_rest SLICE_NONE
 
 #define IPC_RULE(num, name, from, allowed, next, max, fds)                                        \
   { (num), #name, (from), (allowed), (next), (max), (fds) },

@@ -55,11 +55,11 @@ enum commit_outcome {
 /* One octet, an enum rcpt_verdict, for each address in its order. yours: with RCPT_NOT_YOURS, what the login may use. */
 #define smtp_verdicts_FIELDS(F) F(bytes, verdicts, 1024) F(bytes, yours, SMTP_YOURS_MAX)
 /* The next octets of the message now coming in, beyond what fits a commit. */
-#define smtp_spool_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
+#define smtp_spool_FIELDS(F) F(rest, chunk, IPC_CHUNK)
 /* ahead: how many chunks may follow as smtp_more before the next smtp_spool or smtp_commit, SMTP_AHEAD_MAX at most. What
  * went wrong with one of them is said in the next answer. */
 #define smtp_spooled_FIELDS(F) F(u8, outcome, ) F(u8, ahead, )
-#define smtp_more_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
+#define smtp_more_FIELDS(F) F(rest, chunk, IPC_CHUNK)
 /* The whole message: everything spooled before, then `tail`. `dots`: some line begins with ".".
  * `id` is the queue id given to the client; `return_path` the reverse-path without brackets, empty
  * for <>. `dsn` is empty, or has an item for each address: NOTIFY (an octet, enum smtp_notify) and ORCPT.

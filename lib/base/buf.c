@@ -25,6 +25,15 @@ void buf_reset(struct buf *b) {
   b->failed = false;
 }
 
+void buf_move(struct buf *to, struct buf *from) {
+  size_t max = to->max;
+  buf_wipe(to);
+  *to = *from;
+  to->max = max;
+  to->failed |= buf_len(to) > max;
+  buf_init(from, from->max);
+}
+
 void buf_relax(struct buf *b) {
   if (b->mem && buf_len(b) == 0 && !b->failed) buf_free(b);
 }

@@ -25,6 +25,9 @@ void buf_free(struct buf *b);
 void buf_wipe(struct buf *b);
 /* Empties, clears `failed`, keeps the memory. */
 void buf_reset(struct buf *b);
+/* `to` gives its memory back and has that of `from`, which is then empty; each keeps its maximum. The octets must be
+ * within that of `to`. */
+void buf_move(struct buf *to, struct buf *from);
 /* When empty and not failed, gives the memory back. */
 void buf_relax(struct buf *b);
 

@@ -42,6 +42,14 @@ struct slice wire_get_bytes(struct wire *w, size_t max) {
   return s;
 }
 
+struct slice wire_get_rest(struct wire *w, size_t max) {
+  struct slice s = w->rest;
+  if (s.n > max) w->bad = true;
+  if (w->bad) return SLICE_NONE;
+  w->rest = slice_from(w->rest, s.n);
+  return s;
+}
+
 void wire_put_u16(struct buf *b, uint16_t v) { put_uint(b, v, 2); }
 void wire_put_u32(struct buf *b, uint32_t v) { put_uint(b, v, 4); }
 void wire_put_u64(struct buf *b, uint64_t v) { put_uint(b, v, 8); }

@@ -24,6 +24,8 @@ uint64_t wire_get_u64(struct wire *w);
 bool wire_get_bool(struct wire *w);
 /* An octet string of at most `max` octets, borrowed from the packet. */
 struct slice wire_get_bytes(struct wire *w, size_t max);
+/* All that is left, at most `max` octets. */
+struct slice wire_get_rest(struct wire *w, size_t max);
 /* A value that must be below `end`: enums. */
 uint8_t wire_get_enum(struct wire *w, uint8_t end);
 

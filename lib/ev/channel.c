@@ -17,6 +17,7 @@
 struct packet {
   struct packet *next;
   struct buf b;
+  struct buf tail; /* the end of its last message's payload; nothing is put behind it */
   int fds[IPC_FDS_MAX];
   size_t fd_count;
 };
@@ -41,6 +42,7 @@ struct channel {
 static void packet_free(struct packet *p) {
   for (size_t i = 0; i < p->fd_count; i++) close(p->fds[i]);
   buf_wipe(&p->b);
+  buf_wipe(&p->tail);
   free(p);
 }
 
@@ -94,13 +96,13 @@ static void move_state(struct channel *ch, uint64_t tag, uint8_t now, uint8_t ne
 
 /* Sends one packet. 1: sent, 0: the kernel's queue is full, -1 with errno: the channel is broken. */
 static int send_packet(struct channel *ch, struct packet *p) {
-  struct slice s = buf_slice(&p->b);
-  struct iovec iov = { (void *)(uintptr_t)s.p, s.n };
+  struct slice s = buf_slice(&p->b), tail = buf_slice(&p->tail);
+  struct iovec iov[] = { { (void *)(uintptr_t)s.p, s.n }, { (void *)(uintptr_t)tail.p, tail.n } };
   union {
     char mem[CMSG_SPACE(sizeof p->fds)];
     struct cmsghdr align;
   } control;
-  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+  struct msghdr msg = { .msg_iov = iov, .msg_iovlen = tail.n ? 2 : 1 };
   if (p->fd_count) {
     size_t n = p->fd_count * sizeof(int);
     memset(&control, 0, sizeof control);
@@ -136,7 +138,7 @@ void channel_flush(struct channel *ch) {
       return;
     }
     if (sent == 0) break;
-    ch->backlog -= buf_len(&p->b);
+    ch->backlog -= buf_len(&p->b) + buf_len(&p->tail);
     ch->out = p->next;
     if (!ch->out) ch->last = NULL;
     packet_free(p);
@@ -150,7 +152,7 @@ static void flush_later(void *arg) { channel_flush(arg); }
  * the greatest size still fits. */
 static struct packet *packet_for(struct channel *ch, size_t fds) {
   struct packet *p = ch->last;
-  if (p && buf_len(&p->b) <= IPC_PACKET_MAX - IPC_PAYLOAD_MAX - IPC_HEAD && p->fd_count + fds <= IPC_FDS_MAX)
+  if (p && !buf_len(&p->tail) && buf_len(&p->b) <= IPC_PACKET_MAX - IPC_PAYLOAD_MAX - IPC_HEAD && p->fd_count + fds <= IPC_FDS_MAX)
     return p;
   p = calloc(1, sizeof *p);
   if (!p) return NULL;
@@ -190,6 +192,26 @@ void channel_send(struct channel *ch, uint16_t type, uint64_t tag, struct slice 
   if (!b) return;
   buf_put(b, payload);
   channel_end(ch);
+}
+
+/* Behind so much no other message is put into a packet, tail or not; less shares one. */
+enum { TAIL_FROM = IPC_PACKET_MAX - IPC_PAYLOAD_MAX };
+
+void channel_send_buf(struct channel *ch, uint16_t type, uint64_t tag, struct buf *payload) {
+  if (payload->failed) fail(ch); /* cut short it would be taken for a breach, and left out it would be missed */
+  struct buf *b = channel_begin(ch, type, tag);
+  if (b && buf_len(payload) < TAIL_FROM) {
+    buf_put(b, buf_slice(payload));
+    channel_end(ch);
+  } else if (b) {
+    size_t more = buf_len(payload);
+    ch->last->tail.max = IPC_PAYLOAD_MAX;
+    buf_move(&ch->last->tail, payload);
+    ipc_close_with(b, ch->open_at, more);
+    ch->backlog += buf_len(b) - ch->open_at + more;
+    loop_later(ch->loop, &ch->flush);
+  }
+  buf_wipe(payload);
 }
 
 size_t channel_backlog(const struct channel *ch) { return ch->backlog; }

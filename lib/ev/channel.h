@@ -35,6 +35,8 @@ void channel_end(struct channel *ch);
 struct buf *channel_begin_fd(struct channel *ch, uint16_t type, uint64_t tag, int fd);
 /* A message without fields, or with its payload already encoded. */
 void channel_send(struct channel *ch, uint16_t type, uint64_t tag, struct slice payload);
+/* The same with the payload in a buffer that is emptied: a large one goes as it is, and is not copied. */
+void channel_send_buf(struct channel *ch, uint16_t type, uint64_t tag, struct buf *payload);
 /* Sends what has gathered now rather than at the end of the turn. */
 void channel_flush(struct channel *ch);
 /* Octets not yet taken by the kernel. The answering side (IPC_RIGHT) takes no more questions while

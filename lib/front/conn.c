@@ -131,8 +131,7 @@ static void put_question(struct conn *c) {
   enum room_kind room = room_asked(p);
   struct room *r = c->front->room;
   p->ask.sent = true;
-  room_send(r, room, room_single(r, room), p->ask.type, c->id, buf_slice(&p->ask.body), -1);
-  buf_wipe(&p->ask.body);
+  room_send_buf(r, room, room_single(r, room), p->ask.type, c->id, &p->ask.body);
 }
 
 /* The client or the server ends it. What the session still says ("421 …") is sent if the socket takes it

@@ -52,6 +52,13 @@ void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t ty
   channel_end(ch);
 }
 
+void room_send_buf(struct room *r, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+                   struct buf *payload) {
+  struct channel *ch = room_channel_to(r, kind, number);
+  if (ch) channel_send_buf(ch, type, tag, payload);
+  else buf_wipe(payload);
+}
+
 void room_exit(struct room *r, int code) {
   r->exit_code = code;
   r->over = true;

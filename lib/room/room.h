@@ -89,6 +89,9 @@ void room_refused(struct room *r, enum log_event event, const char *fmt, ...) __
 /* A message for the neighbour `number` of that kind; dropped when it is gone. `fd` is taken. */
 void room_send(struct room *r, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
                struct slice payload, int fd);
+/* The same with a payload that is emptied, and not copied when it is large. */
+void room_send_buf(struct room *r, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+                   struct buf *payload);
 /* The channel to it, or NULL. */
 struct channel *room_channel_to(struct room *r, enum room_kind kind, uint32_t number);
 /* The number of the neighbour of a kind that has only one process; 0: none now. */

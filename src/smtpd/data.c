@@ -88,18 +88,28 @@ static enum smtp_outcome outcome_of(uint8_t outcome) {
 
 static void spool_answer(struct session *s, uint16_t type, struct slice payload);
 
+/* Takes a chunk off the body as the payload of smtp_spool or smtp_more, which is its octets; returns how many. Mostly it
+ * is all there is and goes as it is, and as much will come again. */
+static size_t move_chunk(struct buf *body, struct buf *to) {
+  size_t n = buf_len(body);
+  if (n > IPC_CHUNK) {
+    buf_put(to, slice_first(buf_slice(body), IPC_CHUNK));
+    buf_drop(body, IPC_CHUNK);
+    return IPC_CHUNK;
+  }
+  buf_move(to, body);
+  if (n > IPC_CHUNK / 2) buf_reserve(body, body->max < IPC_CHUNK ? body->max : IPC_CHUNK);
+  return n;
+}
+
 /* One chunk; what is behind it stays. Behind the end mark nobody would go on after one that has no answer. */
 static void spool(struct session *s) {
   struct transaction *tx = s->tx;
-  struct slice chunk = slice_first(buf_slice(&tx->body), IPC_CHUNK);
-  if (tx->ahead && !tx->ended) {
-    tx->ahead--;
-    smtp_more_put(smtpd_tell(s, PROTO_ASK_STORE, smtp_more_type), &(struct smtp_more){ chunk });
-  } else {
-    smtp_spool_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer), &(struct smtp_spool){ chunk });
-  }
-  tx->looked_at -= chunk.n;
-  buf_drop(&tx->body, chunk.n);
+  bool asks = !tx->ahead || tx->ended;
+  struct buf *to = asks ? smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer)
+                        : smtpd_tell(s, PROTO_ASK_STORE, smtp_more_type);
+  if (!asks) tx->ahead--;
+  tx->looked_at -= move_chunk(&tx->body, to);
   if (buf_len(&tx->body) <= IPC_CHUNK) tx->body.max = IPC_CHUNK;
   if (smtpd_asked(s)) tx->spooled = true;
   else refuse(s, SMTP_TROUBLE);

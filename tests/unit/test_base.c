@@ -95,8 +95,18 @@ static void buffers_fit_and_know_what_was_written(void **state) {
   }
   assert_false(b.failed);
   assert_true(b.cap <= 160 * 1024 && b.used <= b.cap);
-  buf_wipe(&b);
-  assert_int_equal(b.used, 0);
+  struct buf small;
+  buf_init(&small, 10);
+  buf_put(&small, SLICE("gone"));
+  buf_move(&small, &b);
+  assert_true(small.failed); /* more than it may hold */
+  assert_null(b.mem);
+  buf_wipe(&small);
+  assert_int_equal(small.used, 0);
+  buf_put(&b, SLICE("12345"));
+  buf_move(&small, &b);
+  assert_true(slice_eq(buf_slice(&small), SLICE("12345")) && small.max == 10 && buf_room(&b) == 160 * 1024);
+  buf_wipe(&small);
 }
 
 static void numbers_are_digits_only(void **state) {
@@ -156,6 +166,12 @@ static void wire_errors_stick(void **state) {
   w = wire_open(SLICE("\xff\xff\xff\xff"));
   assert_int_equal(wire_get_bytes(&w, SIZE_MAX).n, 0);
   assert_true(w.bad);
+  w = wire_open(SLICE("abc"));
+  assert_int_equal(wire_get_rest(&w, 3).n, 3);
+  assert_true(wire_done(&w));
+  w = wire_open(SLICE("abc"));
+  assert_int_equal(wire_get_rest(&w, 2).n, 0);
+  assert_false(wire_done(&w));
   buf_free(&b);
 }
 

@@ -21,7 +21,8 @@ struct seen {
   struct loop *loop;
   size_t messages;
   uint64_t last_tag;
-  size_t last_payload;
+  size_t last_payload, octets;
+  bool out_of_order;
   int fd;
   bool lost;
   const char *breach;
@@ -31,6 +32,8 @@ struct seen {
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
   struct seen *s = arg;
   s->messages++;
+  s->octets += msg->payload.n;
+  s->out_of_order |= msg->tag <= s->last_tag;
   s->last_tag = msg->tag;
   s->last_payload = msg->payload.n;
   if (msg->fd >= 0) s->fd = msg->fd;
@@ -147,14 +150,25 @@ static void many_messages_arrive_in_order_whatever_their_size(void **state) {
   struct channel *front = channel_new(p.loop, p.ends[0], &ipc_pop3d_store, IPC_LEFT, &ops, &mine);
   struct channel *store = channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &ops, &s);
   static uint8_t big[IPC_CHUNK];
-  for (uint64_t i = 1; i <= 200; i++) {
-    struct buf *b = channel_begin(store, pop_chunk_type, i);
-    pop_chunk_put(b, &(struct pop_chunk){ POP_DONE, .data = slice_of(big, i * 300) });
-    channel_end(store);
+  size_t octets = 0;
+  for (uint64_t i = 1; i <= 200; i++) { /* each third in a buffer that the channel takes */
+    struct buf b, *to = i % 3 ? channel_begin(store, pop_chunk_type, i) : &b;
+    if (!(i % 3)) buf_init(&b, IPC_PAYLOAD_MAX);
+    size_t before = buf_len(to);
+    pop_chunk_put(to, &(struct pop_chunk){ POP_DONE, .data = slice_of(big, i * 300) });
+    octets += buf_len(to) - before;
+    if (i % 3) {
+      channel_end(store);
+      continue;
+    }
+    channel_send_buf(store, pop_chunk_type, i, &b);
+    assert_null(b.mem);
   }
   for (int i = 0; i < 20 && mine.messages < 200; i++) turn(p.loop);
   assert_int_equal(mine.messages, 200);
   assert_int_equal(mine.last_tag, 200);
+  assert_int_equal(mine.octets, octets);
+  assert_false(mine.out_of_order);
   assert_int_equal(channel_backlog(store), 0);
   channel_free(&front);
   turn(p.loop);
