@@ -53,6 +53,23 @@ static const struct scheme *scheme_of(struct slice hash) {
   return NULL;
 }
 
+/* crypt(5)'s base64. */
+static bool is_base64(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && s.p[i] != '.' && s.p[i] != '/') return false;
+  return true;
+}
+
+/* What libcrypt reads: all fields of yescrypt and bcrypt; a salt of the others may have any character. */
+static bool is_readable(struct slice hash) {
+  bool all = slice_starts(hash, SLICE("$y$")) || slice_starts(hash, SLICE("$2"));
+  for (struct slice rest = hash; rest.p;) {
+    struct slice field = slice_split(&rest, '$');
+    if ((all || !rest.p) && !is_base64(field)) return false;
+  }
+  return true;
+}
+
 /* The characters of its digest, the last field of crypt(5)'s forms; bcrypt's salt and digest are one field. */
 bool password_is_whole(struct slice hash) {
   static const struct { const char *prefix; size_t digest; } forms[] = {
@@ -66,7 +83,8 @@ bool password_is_whole(struct slice hash) {
   int known = crypt_checksalt(setting);
   if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY && known != CRYPT_SALT_TOO_CHEAP) return false;
   for (size_t i = 0; i < COUNT_OF(forms); i++)
-    if (slice_starts(hash, slice_str(forms[i].prefix))) return hash.n - (size_t)last - 1 == forms[i].digest;
+    if (slice_starts(hash, slice_str(forms[i].prefix)))
+      return hash.n - (size_t)last - 1 == forms[i].digest && is_readable(hash);
   return false;
 }
 

@@ -39,7 +39,7 @@ enum password_import { IMPORT_HASH, IMPORT_CLEAR, IMPORT_UNKNOWN };
  * UNKNOWN: a scheme that is not verified here, or a cost out of reason. */
 enum password_import password_import(struct slice field, struct slice *ret);
 
-/* For a hash that password_import() gave: libcrypt knows its setting, and its digest is as long as that scheme's. Cheap, no
+/* For a hash that password_import() gave: libcrypt knows its setting, and its digest is as long as that scheme's and of its characters. Cheap, no
  * hash is computed. */
 bool password_is_whole(struct slice hash);
 

@@ -304,6 +304,7 @@ static bool on_go(struct room *r, const struct ipc_msg *msg) {
     for (struct room_peer *p = r->peers; p; p = p->next) open_peer(p);
     room_ready_put(&b, &(struct room_ready){ buf_slice(&missing) });
     say_to_parent(r, room_ready_type, buf_slice(&b));
+    malloc_trim(0); /* what only the start needed */
   }
   buf_free(&missing);
   buf_free(&err);

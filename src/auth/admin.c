@@ -93,7 +93,7 @@ static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, 
   struct account will = c->row;
   if (c->wishes) will.scram_wish = c->wish;
   if (c->legacy) will.sealed_n = 1;
-  j->scram = after != AFTER_IMPORT && account_wants_scram(&will, a->conf->scram) &&
+  j->scram = account_wants_scram(&will, a->conf->scram) &&
              job_salts(a, j, account_name(&c->row));
   explicit_bzero(&will, sizeof will);
   j->call = c;
@@ -225,7 +225,23 @@ static bool account_add(struct auth *a, struct admin_call *c) {
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
 }
 
-/* A password in clear is hashed; a hash is tried once, to see that libcrypt takes it. */
+/* A hash is what it is: its form is looked at, and nothing is computed. */
+static bool import_hash(struct auth *a, struct admin_call *c, struct slice hash) {
+  struct account *r = &c->row;
+  if (!password_is_whole(hash)) {
+    done(a, c, CLI_USAGE, "libcrypt does not take that hash, or it is not whole");
+    return false;
+  }
+  r->hash_n = hash.n;
+  memcpy(r->hash, hash.p, hash.n);
+  account_changed(a, r);
+  r->created = r->changed;
+  r->enabled = true;
+  call_done_account(a, c, accounts_add(&a->accounts, r));
+  return false;
+}
+
+/* A password in clear is hashed. */
 static bool account_import(struct auth *a, struct admin_call *c) {
   struct slice field = SLICE_NONE;
   enum password_import kind = password_import(call_word(c, 4), &field);
@@ -239,7 +255,7 @@ static bool account_import(struct auth *a, struct admin_call *c) {
   }
   if (kind == IMPORT_CLEAR)
     return password_ok(a, c, field) && go_on_after(a, c, AFTER_ADD, JOB_HASH, field, SLICE_NONE);
-  return go_on_after(a, c, AFTER_IMPORT, JOB_VERIFY, SLICE("trial"), field);
+  return import_hash(a, c, field);
 }
 
 /* The sealed secret and the verifiers, where there are any, follow the password. */
@@ -277,7 +293,7 @@ static bool account_legacy(struct auth *a, struct admin_call *c) {
 /* After the hash: the row goes to the disk. What else changed in it meanwhile is kept. */
 static enum account_result apply(struct auth *a, struct admin_call *c, const struct auth_job *job) {
   struct account *r = &c->row;
-  if (c->after != AFTER_ADD && c->after != AFTER_IMPORT) {
+  if (c->after != AFTER_ADD) {
     uint64_t before = r->stamp;
     enum account_result found = accounts_find(&a->accounts, account_name(r), r);
     if (found != ACCOUNT_OK) return found;
@@ -301,9 +317,7 @@ static enum account_result apply(struct auth *a, struct admin_call *c, const str
 void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
   bool wrong = job->result == PASSWORD_WRONG || job->result == PASSWORD_REFUSED;
   if (job->result == PASSWORD_TROUBLE)
-    done(a, c, c->after == AFTER_IMPORT ? CLI_USAGE : CLI_TROUBLE,
-         c->after == AFTER_IMPORT ? "libcrypt does not take that hash"
-                                  : "the password could not be hashed: no memory");
+    done(a, c, CLI_TROUBLE, "the password could not be hashed: no memory");
   else if (c->after == AFTER_LEGACY && wrong)
     done(a, c, CLI_USAGE, "that is not the account's password");
   else

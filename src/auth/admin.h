@@ -7,7 +7,7 @@
 
 enum { WORDS_MAX = 16 };
 
-enum after { AFTER_ADD, AFTER_PASSWD, AFTER_LEGACY, AFTER_IMPORT };
+enum after { AFTER_ADD, AFTER_PASSWD, AFTER_LEGACY };
 
 /* A command under way: from its words to cli_done. */
 struct admin_call {

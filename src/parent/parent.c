@@ -57,9 +57,7 @@ void parent_progress(struct parent *p) {
     if (p->stop_stage == 3) loop_stop(p->loop);
     return;
   }
-  for (size_t i = 0; i < p->proc_count; i++)
-    if (!p->procs[i].ready) return;
-  if (!p->was_ready) all_ready(p);
+  if (procs_ready(p) && !p->was_ready) all_ready(p);
 }
 
 static void stop_late(void *arg) {

@@ -68,7 +68,7 @@ struct identity { uid_t uid; gid_t gid; };
 struct parent {
   const char *config_path;
   bool offline;        /* no listeners, no front-ends: for the command line */
-  bool as_root, stopping, was_ready;
+  bool as_root, stopping, was_ready, late_started;
   int exit_code, self_fd;
   struct loop *loop;
   struct logs *logs;
@@ -121,6 +121,8 @@ struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind 
 uint64_t procs_pause(const struct parent *p, const struct proc *pr);
 /* Asks one stage of the house to end; true when none of it is left. */
 bool procs_stop_stage(struct parent *p, int stage);
+/* Whether every process is ready. Those for which no client waits are started here, once the others are. */
+bool procs_ready(struct parent *p);
 void procs_kill(struct parent *p);
 /* Makes a channel between the process and somebody outside (the command line): the returned
  * descriptor is the left end; -1 on failure. */

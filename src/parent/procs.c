@@ -343,18 +343,37 @@ static void restart(void *arg) {
   start(pr);
 }
 
+/* No client waits for these, and they take processor time from those that one does wait for. */
+static bool is_late(const struct proc *pr) {
+  return pr->kind == ROOM_RESOLVER || pr->kind == ROOM_COLLECTOR || pr->kind == ROOM_SENDER;
+}
+
 void procs_start(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
     p->procs[i].restart = loop_timer_new(p->loop, restart, &p->procs[i]);
-    start(&p->procs[i]);
+    if (!is_late(&p->procs[i])) start(&p->procs[i]);
   }
+}
+
+bool procs_ready(struct parent *p) {
+  bool early = true, all = true;
+  for (size_t i = 0; i < p->proc_count; i++) {
+    all &= p->procs[i].ready;
+    early &= p->procs[i].ready || is_late(&p->procs[i]);
+  }
+  for (size_t i = 0; early && !p->late_started && i < p->proc_count; i++)
+    if (is_late(&p->procs[i])) start(&p->procs[i]);
+  p->late_started |= early;
+  return all;
 }
 
 static void log_death(struct proc *pr, int status) {
   struct parent *p = pr->parent;
   bool expected = (p->stopping || pr->renewed) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox forbids" : "";
-  if (WIFSIGNALED(status))
+  if (p->stopping && !pr->ready && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    log_say(&p->log, LOG_E_ROOM_ENDED, "%s-%u ended before it was ready", room_name(pr->kind), pr->number);
+  else if (WIFSIGNALED(status))
     log_say(&p->log, LOG_E_ROOM_DIED, "%s-%u was ended by signal %d%s", room_name(pr->kind), pr->number, WTERMSIG(status), hint);
   else
     log_say(&p->log, expected ? LOG_E_ROOM_ENDED : LOG_E_ROOM_DIED, "%s-%u ended with code %d", room_name(pr->kind), pr->number, WEXITSTATUS(status));
@@ -440,13 +459,16 @@ static int stage_of(enum room_kind kind) {
   return is_front(kind) || kind == ROOM_COLLECTOR || kind == ROOM_SENDER ? 0 : kind == ROOM_STORE ? 2 : 1;
 }
 
+/* Who is not ready has promised nobody anything, and may have long to go, with an index to build or a log to read: it
+ * finds in its next life what any crash leaves. */
 bool procs_stop_stage(struct parent *p, int stage) {
   bool left = false;
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *pr = &p->procs[i];
     if (stage_of(pr->kind) != stage || !pr->pid) continue;
     left = true;
-    if (pr->channel) SAY(pr, room_stop, 0, -1, );
+    if (!pr->ready) kill(pr->pid, SIGKILL);
+    else if (pr->channel) SAY(pr, room_stop, 0, -1, );
   }
   return !left;
 }

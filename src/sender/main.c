@@ -12,7 +12,23 @@ enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_LANE
 
 /* --- TLS --- */
 
-struct tls_client *sender_tls(struct sender *s, bool verified) { return verified ? s->tls_verified : s->tls_any; }
+/* The authorities are parsed when a route first needs them: it takes longer than all the rest of the start, and
+ * megabytes. */
+static struct tls_client *tls_verified(struct sender *s) {
+  struct buf err;
+  if (s->tls_verified || !buf_len(&s->authorities)) return s->tls_verified; /* said in prepare() */
+  const struct tls_client_options o = { .trust = TLS_TRUST_GIVEN,
+                                        .authorities = buf_slice(&s->authorities),
+                                        .least = TLS_LEAST_1_2 };
+  buf_init(&err, 1024);
+  s->tls_verified = tls_client_new(&o, &err);
+  if (!s->tls_verified)
+    log_say(&s->room->log, LOG_E_AUTHORITIES, "%s: %.*s", s->room->conf->tls_authorities, SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+  return s->tls_verified;
+}
+
+struct tls_client *sender_tls(struct sender *s, bool verified) { return verified ? tls_verified(s) : s->tls_any; }
 
 static bool same_address(const struct dial_address *a, const struct dial_address *b) {
   return a->n == b->n && a->port == b->port && memcmp(a->octets, b->octets, a->n) == 0;
@@ -62,14 +78,9 @@ void sender_note_port(struct sender *s, const struct dial_address *to, int why) 
 }
 
 static bool make_tls(struct sender *s, struct buf *err) {
-  struct tls_client_options o = { .trust = TLS_TRUST_ANYONE, .least = TLS_LEAST_1_2 };
+  const struct tls_client_options o = { .trust = TLS_TRUST_ANYONE, .least = TLS_LEAST_1_2 };
   s->tls_any = tls_client_new(&o, err);
-  if (!s->tls_any) return false;
-  if (!buf_len(&s->authorities)) return true; /* said in prepare(): what must be verified fails */
-  o.trust = TLS_TRUST_GIVEN;
-  o.authorities = buf_slice(&s->authorities);
-  s->tls_verified = tls_client_new(&o, err);
-  return s->tls_verified != NULL;
+  return s->tls_any != NULL;
 }
 
 /* --- the log --- */

@@ -349,6 +349,9 @@ static void test_admin(void **state) {
   assert_int_equal(admin("account", "add", "a@b", "1", ""), CLI_USAGE);
   assert_int_equal(admin("account", "import", "a@b", "1", "{SSHA}xyz"), CLI_USAGE);
   assert_int_equal(admin("account", "import", "a@b", "1", "$y$j9T$!!!!$x"), CLI_USAGE);
+  /* a digest of another length, and one with a character that is none */
+  assert_int_equal(admin("account", "import", "a@b", "1", "$1$abcdefgh$irWbblnpmw.5z7wgBnprh"), CLI_USAGE);
+  assert_int_equal(admin("account", "import", "a@b", "1", "$1$abcdefgh$irWbblnpmw.5z7wgBnpr!0"), CLI_USAGE);
   assert_int_equal(admin("account", "import", "a@b", "1", "{PLAIN}clear"), CLI_OK);
   uint64_t t = login(1, "a@b", "clear");
   run();

@@ -39,6 +39,8 @@ static void test_known_hashes(void **state) {
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     struct slice hash;
     assert_int_equal(password_import(slice_str(known[i].field), &hash), IMPORT_HASH);
+    assert_true(password_is_whole(hash));
+    assert_false(password_is_whole(slice_first(hash, hash.n - 1)));
     if (password_verify(slice_str(known[i].password), hash) != PASSWORD_OK)
       fail_msg("%s: %s", known[i].who, known[i].field);
     assert_int_equal(password_verify(SLICE("tanstaaftanstaaF"), hash), PASSWORD_WRONG);
