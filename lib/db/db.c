@@ -157,15 +157,20 @@ static enum db_result use_wal(struct db *db) {
   return r == DB_ROW ? DB_OK : r;
 }
 
+/* Above what moves the log home under load, so that only what a burst left is given back: with the first commit of the
+ * log's next round, and the file need not grow anew in every round. */
+enum { LOG_KEPT = 48 * 1024 * 1024 };
+
 /* secure_delete=FAST: a deleted message's octets are overwritten where that needs no extra page write. */
 static enum db_result set_up(struct db *db, const struct db_options *o) {
-  char sql[320];
+  char sql[400];
   harden(db->h);
   snprintf(
       sql, sizeof sql,
       "PRAGMA temp_store=MEMORY; PRAGMA page_size=%u; PRAGMA cache_size=-%u; PRAGMA synchronous=FULL;"
-      "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;",
-      o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048);
+      "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;"
+      "PRAGMA journal_size_limit=%u;",
+      o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048, o->log_kept ? o->log_kept : LOG_KEPT);
   enum db_result r = db_exec(db, sql);
   if (r == DB_OK && !o->read_only) r = use_wal(db);
   sqlite3_wal_hook(db->h, after_commit, db); /* also ends SQLite's own checkpoints */

@@ -39,6 +39,7 @@ struct db_options {
   unsigned page_size;     /* octets, when the database is made: 16384 */
   unsigned cache_kib;     /* page cache of this connection */
   bool read_only;
+  unsigned log_kept; /* octets of the log's file that stay when its next round begins; 0: 48 MB */
 };
 
 /* Opens (and makes, unless read_only) the database file `name` on `disk`. All connections of one

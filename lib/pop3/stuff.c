@@ -27,6 +27,22 @@ static void put_clean(struct buf *out, struct slice s) {
   buf_added(out, s.n);
 }
 
+/* The body of RETR has nothing in it but dots behind CRLF, and most bodies have few dots: how many octets from `at` on go
+ * before the next such dot. at > 0, and the octet before it ends a line. */
+static size_t plain_body(struct slice piece, size_t at) {
+  const uint8_t *end = piece.p + piece.n, *dot = piece.p + at;
+  while (++dot < end && (dot = memchr(dot, '.', (size_t)(end - dot))))
+    if (dot[-1] == '\n' && dot[-2] == '\r') return (size_t)(dot - piece.p) - at;
+  return piece.n - at;
+}
+
+/* The same for where a line stands. */
+static enum mail_at after_body(enum mail_at at, struct slice run) {
+  int last = slice_at(run, run.n - 1);
+  if (last == '\n' && run.n > 1 && slice_at(run, run.n - 2) == '\r') return MAIL_AT_START;
+  return last == '\n' ? MAIL_AT_INSIDE : mail_at_after(at, run);
+}
+
 enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, struct buf *out) {
   if (piece.n > st->announced - st->taken || !buf_reserve(out, piece.n)) return POP3_STUFF_WRONG;
   size_t sent = 0, i = 0; /* octets that are in `out`; octets looked at */
@@ -37,6 +53,12 @@ enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, stru
       put_clean(out, slice_first(slice_from(piece, sent), i - sent));
       buf_put_u8(out, '.');
       sent = i;
+    }
+    if (i && !st->in_header && !st->top) {
+      rest = slice_first(rest, plain_body(piece, i));
+      st->at = after_body(st->at, rest);
+      i += rest.n;
+      continue;
     }
     ptrdiff_t lf = slice_find(rest, '\n');
     bool empty = false;

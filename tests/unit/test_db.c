@@ -228,6 +228,36 @@ static void snapshots(void **state) {
   db_close(&reader);
 }
 
+static int64_t log_size(struct fixture *f) {
+  struct disk_file *file;
+  assert_int_equal(f->d->ops->open(f->d, "test.db-wal", DISK_READ, &file), 0);
+  int64_t size = f->d->ops->size(file);
+  f->d->ops->close(&file);
+  return size;
+}
+
+/* What a burst left of the log is given back with the next round's first commit. */
+static void a_long_log_shrinks(void **state) {
+  struct fixture *f = *state;
+  static uint8_t much[100000];
+  const struct db_options small = { .page_size = 16384, .cache_kib = 2048, .log_kept = 500000 };
+  db_close(&f->db);
+  must(db_open(f->d, "test.db", &small, &f->db));
+  must(db_exec(f->db, table));
+  must(db_begin(f->db));
+  for (int64_t k = 0; k < 20; k++) insert(f->db, k, slice_of(much, sizeof much));
+  must(db_commit(f->db));
+  assert_true(log_size(f) > 2000000);
+  must(db_checkpoint(f->db, false));
+  assert_true(log_size(f) > 2000000);
+  insert(f->db, 100, SLICE("x"));
+  assert_in_range(log_size(f), 16384, 500000 + 16384);
+  insert(f->db, 101, SLICE("y"));
+  db_close(&f->db);
+  must(db_open(f->d, "test.db", &small, &f->db));
+  assert_int_equal(one(f->db, "SELECT count(*) FROM t"), 22);
+}
+
 /* One write and one sync for a commit, and none for a reader; no file but the two. */
 static uint64_t writes;
 static void count_writes(void *arg, const char *line) {
@@ -461,7 +491,7 @@ static void killed(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     WITH_DB(settings), WITH_DB(values), WITH_DB(reopened), WITH_DB(read_only), WITH_DB(errors_stick),
-    WITH_DB(savepoints), WITH_DB(statements), WITH_DB(blobs), WITH_DB(snapshots), WITH_DB(one_write_a_commit),
+    WITH_DB(savepoints), WITH_DB(statements), WITH_DB(blobs), WITH_DB(snapshots), WITH_DB(a_long_log_shrinks), WITH_DB(one_write_a_commit),
     WITH_DB(huge_transaction), WITH_DB(copy_while_in_use), WITH_DB(damage),
     WITH_REAL(the_shell), WITH_REAL(only_one_process), WITH_REAL(killed),
   };
