@@ -90,14 +90,15 @@ enum commit_outcome {
 /* What was spooled is not wanted any more (RSET, lost connection). */
 #define smtp_drop_FIELDS(F)
 
+/* Any octets are a chunk: so no message of another pair has the number of smtp_spool or smtp_more. */
 #define SMTPD_STORE_MESSAGES(M)                                                                   \
   /* type name       from       allowed in                          next           max      fds */ \
   M(1,  smtp_rcpt,      IPC_LEFT,  1 << SMTP_AT_REST,                  IPC_SAME,      73 * 1024, 0) \
-  M(2,  smtp_spool,     IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_SPOOLING, 66 * 1024, 0) \
+  M(32, smtp_spool,     IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_SPOOLING, 66 * 1024, 0) \
   M(3,  smtp_commit,    IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, IPC_PAYLOAD_MAX, 0) \
   M(4,  smtp_drop,      IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0,         0) \
   M(5,  smtp_bye,       IPC_LEFT,  1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0,         0) \
-  M(6,  smtp_more,      IPC_LEFT,  1 << SMTP_SPOOLING,                 IPC_SAME,      66 * 1024, 0) \
+  M(33, smtp_more,      IPC_LEFT,  1 << SMTP_SPOOLING,                 IPC_SAME,      66 * 1024, 0) \
   M(64, smtp_verdicts,  IPC_RIGHT, IPC_ANY,                            IPC_SAME,      2048,      0) \
   M(65, smtp_spooled,   IPC_RIGHT, IPC_ANY,                            IPC_SAME,      16,        0) \
   M(66, smtp_committed, IPC_RIGHT, IPC_ANY,                            IPC_SAME,      512,       0)
