@@ -181,7 +181,7 @@ int place_make_folder(const char *path, mode_t mode, uid_t *ret_owner) {
 bool place_read(int fd, struct buf *to) {
   for (;;) {
     size_t room = buf_room(to) < READ_PIECE ? buf_room(to) : READ_PIECE;
-    uint8_t over, *at = room ? buf_reserve(to, room) : &over;
+    uint8_t over = 0, *at = room ? buf_reserve(to, room) : &over;
     if (!at) return errno = ENOMEM, false;
     ssize_t n = read(fd, at, room ? room : 1);
     if (n < 0 && errno == EINTR) continue;

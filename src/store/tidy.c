@@ -83,7 +83,7 @@ static enum db_result old_messages(struct store_engine *e, struct tidy_job *t, u
 static enum db_result expire_run(struct store_engine *e, struct tidy_job *t) {
   uint32_t uids[TIDY_A_SLICE];
   size_t count, seen;
-  struct folder *f;
+  struct folder *f = NULL;
   enum db_result r = old_messages(e, t, uids, &count, &seen);
   if (r == DB_OK) r = engine_folder(e, t->folder, &f);
   if (r != DB_OK || !f) return r;

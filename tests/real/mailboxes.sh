@@ -102,7 +102,7 @@ with open("bom", "wb") as f:
 END
 ok "Python's mbox" import erin@example.org py.mbox
 ok "twenty" is "$(result)" "20 messages added"
-ok "read, answered and flagged" is "$(q export erin@example.org flags >/dev/null 2>&1; ls flags/cur | grep -c ':2,FRS$')" 20
+ok "read, answered and flagged" is "$(q export erin@example.org flags >/dev/null 2>&1; find flags/cur -name '*:2,FRS' | wc -l)" 20
 ok "at their dates" is "$(q mail list erin@example.org | grep -c 2026-11-26T20:07:09Z)" 20
 ok "Python's Maildir" import frank@example.org py.Maildir
 ok "twenty" is "$(result)" "20 messages added"

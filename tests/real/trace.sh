@@ -61,7 +61,7 @@ wait "$tracer" "$tracer_json" 2>/dev/null
 
 line='^[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3} [0-9a-f-]+ '
 has() { grep -qE "$line$1" trace.out; }
-ok "every line has a time, a session and who says it" no grep -qvE "$line[CS*]: " trace.out
+ok "every line has a time, a session and who says it" no grep -qvE "${line}[CS*]: " trace.out
 ok "where a connection comes to" all 'has "\*: submission from 127\.0\.0\.1$"' 'has "\*: pop3s from 127\.0\.0\.1$"'
 ok "the greetings" all 'has "S: 220 mx\.example\.org ESMTP"' 'has "S: \+OK POP3 server ready"'
 for mech in PLAIN LOGIN CRAM-MD5; do
