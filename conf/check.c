@@ -178,6 +178,14 @@ static const char *wrong_class(struct slice text) {
   return "is no rule for replies; \"CLASS CODE ENHANCED WORDS\" is meant, such as \"rate 421 * slow down\" (qasid classify shows the classes)";
 }
 
+/* "ADDRESS [NAME]" */
+static const char *wrong_source(struct slice text) {
+  struct slice rest = text, address = slice_split(&rest, ' '), name = slice_trim(rest);
+  char host[DNS_NAME_MAX + 1];
+  if (conf_is_network(address) && slice_find(address, '/') < 0 && (!name.n || dns_name_check(name, host))) return NULL;
+  return "is no address with a name; \"192.0.2.1 mail.example.org\" or \"2001:db8::1\" is meant";
+}
+
 static const char *wrong_log(struct slice text) {
   if (slice_eq(text, SLICE("stderr")) || slice_eq(text, SLICE("syslog")) || !wrong_path(text)) return NULL;
   return "is no place for a log; stderr, syslog or the full name of a file, /var/log/qasid/qasid.log, is meant";
@@ -208,6 +216,7 @@ static const struct meaning {
   { "lenient_networks", wrong_network },
   { "dns_servers", wrong_server },
   { "reply_classes", wrong_class },
+  { "source_addresses", wrong_source },
   { "log_to", wrong_log },
   { "dns_trust_anchor", wrong_anchor },
 };

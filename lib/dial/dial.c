@@ -27,6 +27,7 @@ struct dial {
   struct dial_ops ops;
   struct dial_address addresses[DIAL_ADDRESSES_MAX], peer;
   size_t count, next;
+  struct dial_address source; /* n 0: any */
   char host[256];
   bool tls_first;
   struct tls_client *client;
@@ -96,7 +97,7 @@ static void try_next(struct dial *d) {
   while (d->next < d->count) {
     close_socket(d);
     d->peer = d->addresses[d->next++];
-    d->fd = dial_connect(&d->peer);
+    d->fd = dial_connect(&d->peer, d->source.n ? &d->source : NULL);
     if (d->fd >= 0) d->io = loop_io_new(d->loop, d->fd, on_io, d);
     if (d->io) {
       enter(d, CONNECTING, DIAL_CONNECT_MS);
@@ -392,6 +393,7 @@ struct dial *dial_new(struct loop *loop, const struct dial_target *target, const
   memcpy(d->host, target->host, host + 1);
   d->tls_first = target->tls_first;
   d->client = target->tls;
+  if (target->source) d->source = *target->source;
   d->wake = (struct loop_later){ .fn = first_try, .arg = d };
   buf_init(&d->in, DIAL_IN + READ_MOST);
   d->timer = loop_timer_new(loop, on_timer, d);

@@ -63,6 +63,7 @@ struct dial_target {
   const char *host;       /* whose certificate it must be; copied */
   bool tls_first;         /* before the session's first octet */
   struct tls_client *tls; /* must outlive the connection */
+  const struct dial_address *source; /* from which of our addresses, at any port; copied. NULL: the system's choice */
 };
 
 struct dial;

@@ -7,17 +7,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+union name {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+static union name name_of(const struct dial_address *a) {
+  union name n = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(a->port) } };
+  if (a->n == 4) n.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(a->port) };
+  memcpy(a->n == 4 ? (void *)&n.v4.sin_addr : (void *)&n.v6.sin6_addr, a->octets, a->n);
+  return n;
+}
+
+static socklen_t name_size(const struct dial_address *a) { return a->n == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6); }
+
 /* tools/link-check looks that no other function of a room makes a socket. */
-__attribute__((noinline)) int dial_connect(const struct dial_address *to) {
-  struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(to->port) };
-  struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
+__attribute__((noinline)) int dial_connect(const struct dial_address *to, const struct dial_address *from) {
+  union name at = name_of(to);
   int on = 1, fd = socket(to->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  memcpy(&a4.sin_addr, to->octets, 4);
-  memcpy(&a6.sin6_addr, to->octets, 16);
-  const struct sockaddr *a = to->n == 4 ? (const struct sockaddr *)&a4 : (const struct sockaddr *)&a6;
-  if (connect(fd, a, to->n == 4 ? sizeof a4 : sizeof a6) == 0 || errno == EINPROGRESS) return fd;
+  bool bound = true;
+  if (from) {
+    union name own = name_of(from);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on); /* the port is drawn by connect(): of all that are free for `to` */
+    bound = bind(fd, &own.any, name_size(from)) == 0;
+  }
+  if (bound && (connect(fd, &at.any, name_size(to)) == 0 || errno == EINPROGRESS)) return fd;
   int why = errno;
   close(fd);
   errno = why;

@@ -7,8 +7,8 @@
 
 #include "lib/dial/dial.h"
 
-/* A socket that is connecting, non-blocking, or -1 with errno. */
-int dial_connect(const struct dial_address *to);
+/* A socket that is connecting, non-blocking, or -1 with errno. from: the address that it comes from, port 0; NULL: any. */
+int dial_connect(const struct dial_address *to, const struct dial_address *from);
 /* How connecting went, once the socket is writable: 0 or an errno. */
 int dial_socket_error(int fd);
 /* As recv(2) and send(2) without waiting and without a signal. */

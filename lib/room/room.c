@@ -265,6 +265,7 @@ static bool confine(struct room *r, struct buf *missing, struct buf *err) {
   struct sandbox_profile p = { .room = r->kind, .started_as_root = r->started_as_root, .uid = r->uid, .gid = r->gid };
   p.dials = r->dials;
   p.dial_count = r->dial_count;
+  p.binds = r->binds;
   if (r->folder[0]) p.folder = r->folder;
   if (r->started_as_root && r->root_dir[0]) p.root_dir = r->root_dir;
   room_limits(r, &p);

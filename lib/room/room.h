@@ -64,6 +64,7 @@ struct room {
   char root_dir[1101]; /* the root folder it gets when started by root */
   uint16_t dials[ROOM_PORTS_MAX]; /* the TCP ports it may connect to, where its system calls let it at all */
   size_t dial_count;
+  bool binds; /* it binds sockets to an address of this machine, at any port */
   struct loop *loop;
   char name[24]; /* "smtpd-3" */
   struct log log;

@@ -22,6 +22,7 @@ enum { ASK_VERSION = 1, PATH_BENEATH = 1, NET_PORT = 2 };
 #define FS_TRUNCATE (1u << 14)    /* 3 */
 #define FS_IOCTL_DEV (1u << 15)   /* 5 */
 #define NET_BIND_CONNECT 3u       /* 4 */
+#define NET_BIND 1u
 #define NET_CONNECT 2u
 #define SCOPE_ABSTRACT_SIGNAL 3u  /* 6 */
 
@@ -55,7 +56,9 @@ static uint64_t folder_rights(int version) {
          known_rights(version);
 }
 
-static bool add_ports(int fd, const uint16_t *dials, size_t dial_count) {
+static bool add_ports(int fd, const uint16_t *dials, size_t dial_count, bool binds) {
+  struct net_port drawn = { NET_BIND, 0 };
+  if (binds && syscall(ADD_RULE, fd, NET_PORT, &drawn, 0) != 0) return false;
   for (size_t i = 0; i < dial_count; i++) {
     struct net_port port = { NET_CONNECT, dials[i] };
     if (syscall(ADD_RULE, fd, NET_PORT, &port, 0) != 0) return false;
@@ -63,7 +66,7 @@ static bool add_ports(int fd, const uint16_t *dials, size_t dial_count) {
   return true;
 }
 
-bool landlock_enter(int version, int folder_fd, const uint16_t *dials, size_t dial_count) {
+bool landlock_enter(int version, int folder_fd, const uint16_t *dials, size_t dial_count, bool binds) {
   struct ruleset rules = { .fs = known_rights(version) };
   size_t size = offsetof(struct ruleset, net);
   if (version >= LANDLOCK_PORTS) {
@@ -78,7 +81,7 @@ bool landlock_enter(int version, int folder_fd, const uint16_t *dials, size_t di
   if (fd < 0) return false;
   struct path_beneath folder = { folder_rights(version), folder_fd };
   bool ok = (folder_fd < 0 || syscall(ADD_RULE, fd, PATH_BENEATH, &folder, 0) == 0) &&
-            (version < LANDLOCK_PORTS || add_ports(fd, dials, dial_count)) && syscall(RESTRICT_SELF, fd, 0) == 0;
+            (version < LANDLOCK_PORTS || add_ports(fd, dials, dial_count, binds)) && syscall(RESTRICT_SELF, fd, 0) == 0;
   close(fd);
   return ok;
 }

@@ -133,6 +133,8 @@ static const struct sandbox_call calls[] = {
   SOCKET(DIALS, AF_INET6, SOCK_STREAM),
   CALL(connect, DIALS),
   CALL(bind, RESOLVER), /* each question over UDP has a port drawn by chance; TCP is Landlock's to refuse */
+  CALL(bind, SENDER), /* to one of source_addresses, at a port that is drawn (Landlock); it has TCP only, and cannot listen */
+  SOCKET_OPTION(setsockopt, SENDER, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
   { .number = SCMP_SYS(fcntl), .rooms = RESOLVER, .a = { EQUAL, 1, F_SETFL, 0 }, .b = { BITS_ON, 2, O_NONBLOCK, 0 } },
   SOCKET_OPTION(getsockopt, DIALS, SOL_SOCKET, SO_ERROR),
   SOCKET_OPTION(setsockopt, RESOLVER, SOL_SOCKET, SO_REUSEADDR),

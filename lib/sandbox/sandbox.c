@@ -100,7 +100,7 @@ static bool enter_landlock(const struct sandbox_profile *p, int folder_fd, struc
     return true;
   }
   if (p->dial_count && version < LANDLOCK_PORTS) put_missing(missing, "Landlock 4 (Linux 6.7), which tells TCP ports apart");
-  return landlock_enter(version, folder_fd, p->dials, p->dial_count) || failed(err, "Landlock refused its rules");
+  return landlock_enter(version, folder_fd, p->dials, p->dial_count, p->binds) || failed(err, "Landlock refused its rules");
 }
 
 /* --- seccomp --- */

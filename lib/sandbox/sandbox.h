@@ -26,6 +26,7 @@ struct sandbox_profile {
                          * root folder changes; it must exist. NULL: no file can be opened */
   const uint16_t *dials; /* a room that makes sockets: the TCP ports it may connect to, where Landlock knows ports */
   size_t dial_count;
+  bool binds; /* its sockets may be bound to an address, at a port that the kernel draws */
   /* The limits. A hard limit of this process that is smaller stays. 0 of the first two: left as it is. */
   uint64_t descriptors; /* RLIMIT_NOFILE; what holds now is put here */
   uint64_t memory;      /* RLIMIT_AS in octets. (Not under sanitizers.) */

@@ -1,5 +1,6 @@
 /* `qasid domain check`: what DNS says of our host and our domains, held against what it should say. Each line is one record: it
  * is right, or what to publish stands below it. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct check {
   const struct conf *conf;
   char host[DNS_NAME_MAX + 1];
   struct dns_host addresses; /* our host's, as DNS has them */
+  struct dns_address sources[DNS_ADDRESSES_MAX]; /* of source_addresses: from where mail leaves */
+  size_t source_count;
   const char *domain;
   struct dns_answer answer;  /* the last */
   struct table out;
@@ -57,7 +60,8 @@ static bool ask_spf(void *arg, const char *name, enum dns_kind kind, struct dns_
 
 /* --- our host --- */
 
-static void check_pointer(struct check *x, const struct dns_address *a) {
+/* The address must lead to that name. */
+static void check_pointer(struct check *x, const struct dns_address *a, const char *host) {
   char text[DNS_ADDRESS_TEXT], name[DNS_NAME_MAX + 1];
   struct slice found = SLICE(""), pointer;
   struct buf publish;
@@ -67,10 +71,10 @@ static void check_pointer(struct check *x, const struct dns_address *a) {
   if (!ask(x, "PTR", name, DNS_PTR)) return;
   for (size_t at = 0; dns_text_next(&x->answer, &at, &pointer);) {
     if (!good) found = pointer;
-    good |= slice_caseeq(pointer, slice_str(x->host));
+    good |= slice_caseeq(pointer, slice_str(host));
   }
   buf_init(&publish, 1024);
-  if (!good) buf_printf(&publish, "%s. PTR %s.   (whoever gave you %s sets it)", name, x->host, text);
+  if (!good) buf_printf(&publish, "%s. PTR %s.   (whoever gave you %s sets it)", name, host, text);
   note(x, good ? "ok" : found.n ? "wrong" : "missing", "PTR", text, found, buf_slice(&publish));
   buf_free(&publish);
 }
@@ -87,12 +91,45 @@ static void check_host(struct check *x) {
       buf_printf(&text, "%s%s", i ? " " : "", one);
     }
     right(x, "A", x->host, buf_slice(&text));
-    for (size_t i = 0; i < x->addresses.address_count; i++) check_pointer(x, &x->addresses.addresses[i]);
+    for (size_t i = 0; i < x->addresses.address_count; i++) check_pointer(x, &x->addresses.addresses[i], x->host);
   } else {
     buf_printf(&text, "%s. A ADDRESS   (this machine's; AAAA for IPv6)", x->host);
     note(x, "missing", "A", x->host, SLICE(""), buf_slice(&text));
   }
   buf_free(&text);
+}
+
+/* --- source_addresses --- */
+
+/* The name that is said from it must lead to the address, and the address to the name. */
+static void check_source(struct check *x, const struct dns_address *a, const char *name) {
+  char text[DNS_ADDRESS_TEXT];
+  bool there = false;
+  struct buf publish;
+  dns_address_text(a, text);
+  if (!ask(x, "A", name, DNS_ADDRESS)) return;
+  const struct dns_host *h = &x->answer.hosts[0];
+  for (size_t i = 0; x->answer.result == DNS_FOUND && i < h->address_count; i++)
+    there |= h->addresses[i].n == a->n && memcmp(h->addresses[i].octets, a->octets, a->n) == 0;
+  buf_init(&publish, 1024);
+  if (!there) buf_printf(&publish, "%s. %s %s", name, a->n == 4 ? "A" : "AAAA", text);
+  note(x, there ? "ok" : "missing", a->n == 4 ? "A" : "AAAA", name, there ? slice_str(text) : SLICE(""), buf_slice(&publish));
+  buf_free(&publish);
+  check_pointer(x, a, name);
+}
+
+static void check_sources(struct check *x) {
+  for (size_t i = 0; i < x->conf->source_addresses.count; i++) {
+    char text[64], name[DNS_NAME_MAX + 1];
+    struct dns_address a = { .n = 4 };
+    struct slice rest = slice_str(x->conf->source_addresses.items[i]), address = slice_split(&rest, ' ');
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(slice_first(address, sizeof text - 1)));
+    if (!dns_name_check(slice_trim(rest), name)) snprintf(name, sizeof name, "%s", x->host);
+    if (inet_pton(AF_INET, text, a.octets) != 1) a.n = inet_pton(AF_INET6, text, a.octets) == 1 ? 16 : 0;
+    if (!a.n) continue;
+    check_source(x, &a, name);
+    if (x->source_count < DNS_ADDRESSES_MAX) x->sources[x->source_count++] = a;
+  }
 }
 
 /* --- a domain --- */
@@ -131,16 +168,17 @@ static const char *spf_state(enum spf_result r) {
   return states[r];
 }
 
-/* The worst verdict over our addresses; without any, over none that could be right. */
+/* The worst verdict over the addresses that we send from; without any, over none that could be right. */
 static void check_spf(struct check *x) {
   static const struct dns_address nowhere = { .n = 4 };
   struct buf record, publish;
   enum spf_result worst = SPF_PASS;
-  size_t n = x->addresses.address_count;
+  const struct dns_address *from = x->source_count ? x->sources : x->addresses.addresses;
+  size_t n = x->source_count ? x->source_count : x->addresses.address_count;
   buf_init(&record, 4096), buf_init(&publish, 1024);
   for (size_t i = 0; i < (n ? n : 1) && worst == SPF_PASS; i++) {
     buf_reset(&record);
-    worst = spf_check(ask_spf, x, x->domain, n ? &x->addresses.addresses[i] : &nowhere, &record);
+    worst = spf_check(ask_spf, x, x->domain, n ? &from[i] : &nowhere, &record);
   }
   if (worst == SPF_NONE) buf_printf(&publish, "%s. TXT \"v=spf1 mx -all\"", x->domain);
   else if (worst == SPF_DOUBLE) buf_put_str(&publish, "one record only: with two, none counts (RFC 7208 section 4.5)");
@@ -303,6 +341,7 @@ int cmd_domain_check(struct cli *c) {
     code = name_host(x) ? CLI_EXIT_OK : cli_fail(CLI_EXIT_CONFIG, "the option hostname has no name that can stand in DNS");
     if (code == CLI_EXIT_OK) {
       check_host(x);
+      check_sources(x);
       code = check_domains(x);
       print(x);
     }

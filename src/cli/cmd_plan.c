@@ -13,16 +13,16 @@ enum { PLAN_SENDER_ASKED_MAX = 20 /* recipients elsewhere whose servers are look
 
 struct plan_print {
   struct cli *c;
-  struct table out; /* recipient step name state what host port tls */
+  struct table out; /* recipient step name state what host port tls source */
   struct slice recipient;
 };
 
 struct plan_cells {
-  struct slice step, name, state, what, host, port, tls;
+  struct slice step, name, state, what, host, port, tls, source;
 };
 
 static void plan_add(struct plan_print *p, const struct plan_cells *x) {
-  const struct slice values[] = { p->recipient, x->step, x->name, x->state, x->what, x->host, x->port, x->tls };
+  const struct slice values[] = { p->recipient, x->step, x->name, x->state, x->what, x->host, x->port, x->tls, x->source };
   struct buf list;
   buf_init(&list, 16 * 1024);
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) ipc_list_put(&list, values[i]);
@@ -31,7 +31,7 @@ static void plan_add(struct plan_print *p, const struct plan_cells *x) {
 }
 
 static void plan_set_columns(struct table *t) {
-  static const char *const names[] = { "recipient", "step", "name", "state", "what", "host", "port", "tls" };
+  static const char *const names[] = { "recipient", "step", "name", "state", "what", "host", "port", "tls", "source" };
   struct buf list;
   buf_init(&list, 256);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
@@ -44,7 +44,7 @@ static void plan_set_columns(struct table *t) {
 static void plan_reply(void *arg, const char *command, unsigned code, struct slice text) {
   char state[16] = "";
   if (code) snprintf(state, sizeof state, "%u", code);
-  plan_add(arg, &(struct plan_cells){ SLICE("probe"), slice_str(command), slice_str(state), text, SLICE(""), SLICE(""), SLICE("") });
+  plan_add(arg, &(struct plan_cells){ SLICE("probe"), slice_str(command), slice_str(state), text, SLICE(""), SLICE(""), SLICE(""), SLICE("") });
 }
 
 static bool plan_take_address(struct slice text, struct dns_address *ret) {
@@ -63,9 +63,9 @@ static const char *plan_text(struct slice cell, char *to, size_t room) {
 }
 
 static bool plan_probe_one(struct plan_print *p, const struct table *t, const struct table_row *r, const char *from, bool lmtp) {
-  char host[256], tls[32], to[1024];
+  char host[256], tls[32], to[1024], hello[256];
   uint64_t port;
-  struct probe x = { .hello = p->c->conf->hostname[0] ? p->c->conf->hostname : "localhost",
+  struct probe x = { .hello = plan_text(table_cell(t, r, "hello"), hello, sizeof hello),
                      .from = from,
                      .to = plan_text(p->recipient, to, sizeof to),
                      .host = plan_text(table_cell(t, r, "host"), host, sizeof host),
@@ -75,8 +75,10 @@ static bool plan_probe_one(struct plan_print *p, const struct table *t, const st
                      .arg = p };
   if (!plan_take_address(table_cell(t, r, "name"), &x.address) || !num_parse(table_cell(t, r, "port"), 65535, &port)) return false;
   x.port = (uint16_t)port;
+  if (!hello[0]) x.hello = "localhost";
+  if (!plan_take_address(table_cell(t, r, "source"), &x.source)) x.source.n = 0;
   plan_add(p, &(struct plan_cells){ SLICE("probe"), table_cell(t, r, "name"), SLICE("connecting"), SLICE(""), table_cell(t, r, "host"),
-                                    table_cell(t, r, "port"), SLICE("") });
+                                    table_cell(t, r, "port"), SLICE(""), table_cell(t, r, "source") });
   return probe_run(p->c, &x);
 }
 
@@ -100,7 +102,7 @@ static int plan_ask_sender(struct plan_print *p, struct slice destination, struc
   struct link *l = link_probe(p->c) ? link_open_running(p->c, ROOM_SENDER, 0, &code) : NULL;
   if (!l) {
     plan_add(p, &(struct plan_cells){ SLICE("route"), destination, SLICE("no-sender"), SLICE("no sender runs, so where it goes is not known"),
-                                      SLICE(""), SLICE(""), SLICE("") });
+                                      SLICE(""), SLICE(""), SLICE(""), SLICE("") });
     return CLI_EXIT_TEMPORARY;
   }
   code = link_ask(l, words, 2) ? ask_answer(l, t, NULL) : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
@@ -114,7 +116,7 @@ static int plan_elsewhere(struct plan_print *p, struct slice destination, struct
   int code = plan_ask_sender(p, destination, &t);
   for (const struct table_row *r = t.first; r; r = r->next)
     plan_add(p, &(struct plan_cells){ table_cell(&t, r, "step"), table_cell(&t, r, "name"), table_cell(&t, r, "state"), table_cell(&t, r, "what"),
-                                      table_cell(&t, r, "host"), table_cell(&t, r, "port"), table_cell(&t, r, "tls") });
+                                      table_cell(&t, r, "host"), table_cell(&t, r, "port"), table_cell(&t, r, "tls"), table_cell(&t, r, "source") });
   if (code == CLI_EXIT_OK && cli_given(p->c, "probe")) plan_probe(p, &t, path);
   table_free(&t);
   return code;
@@ -129,10 +131,10 @@ static int plan_gather(struct plan_print *p, const struct table *t) {
     struct slice step = table_cell(t, r, "step"), state = table_cell(t, r, "state"), path = table_cell(t, r, "path");
     bool elsewhere = slice_eq(step, SLICE("elsewhere")), queue = slice_eq(step, SLICE("queue"));
     if (!queue) p->recipient = table_cell(t, r, "name");
-    plan_add(p, &(struct plan_cells){ step, table_cell(t, r, "name"), state, table_cell(t, r, "what"), SLICE(""), SLICE(""), SLICE("") });
+    plan_add(p, &(struct plan_cells){ step, table_cell(t, r, "name"), state, table_cell(t, r, "what"), SLICE(""), SLICE(""), SLICE(""), SLICE("") });
     if (elsewhere)
       plan_add(p, &(struct plan_cells){ SLICE("envelope"), path.n ? path : SLICE("<>"), SLICE("from"), SLICE("the reverse-path with which it leaves"),
-                                        SLICE(""), SLICE(""), SLICE("") });
+                                        SLICE(""), SLICE(""), SLICE(""), SLICE("") });
     if (slice_eq(state, SLICE("unknown"))) code = CLI_EXIT_NOT_FOUND;
     if (!elsewhere || asked++ >= PLAN_SENDER_ASKED_MAX) continue;
     int one = plan_elsewhere(p, table_cell(t, r, "destination"), path);
@@ -164,6 +166,7 @@ static void plan_print_text(const struct table *t) {
     if (!slice_eq(table_cell(t, r, "host"), table_cell(t, r, "name"))) plan_put(&line, "(", table_cell(t, r, "host"), ")  ");
     plan_put(&line, "port ", table_cell(t, r, "port"), "  ");
     plan_put(&line, "tls=", table_cell(t, r, "tls"), "  ");
+    plan_put(&line, "from ", table_cell(t, r, "source"), "  ");
     plan_put(&line, "", table_cell(t, r, "what"), "");
     buf_put_str(&line, "\n");
     out_put(&line);

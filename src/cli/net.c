@@ -38,13 +38,22 @@ static bool wait_for(struct net *n, short events, int ms) {
 
 /* --- connecting --- */
 
+static bool bind_to(const struct net *n) {
+  struct sockaddr_in v4 = { .sin_family = AF_INET };
+  struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+  if (!n->from) return true;
+  bool four = n->from->n == sizeof v4.sin_addr;
+  memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, n->from->octets, n->from->n);
+  return bind(n->fd, four ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6, four ? sizeof v4 : sizeof v6) == 0;
+}
+
 static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n) {
   int on = 1, why = 0;
   socklen_t len = sizeof why;
   n->fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (n->fd < 0) return fail(n, "socket: %s", strerror(errno));
   setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  bool ok = connect(n->fd, to, to_n) == 0;
+  bool ok = bind_to(n) && connect(n->fd, to, to_n) == 0;
   if (!ok && errno == EINPROGRESS) {
     if (!wait_for(n, POLLOUT, n->connect_ms))
       why = ETIMEDOUT;
@@ -157,10 +166,12 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
   return net_open_at(n, c, url, alpn, NULL);
 }
 
-int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms) {
+int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms,
+               const struct dns_address *from) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->timeout_ms = NET_TIMEOUT_MS;
   n->connect_ms = connect_ms;
+  n->from = from;
   n->strict = cli_given(c, "starttls") != NULL;
   n->plain = cli_given(c, "no-starttls") != NULL || cli_given(c, "no-tls") != NULL;
   buf_init(&n->in, NET_IN_MAX);
@@ -176,7 +187,7 @@ int net_try_at(struct net *n, const struct cli *c, const struct url *url, const 
 }
 
 int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at) {
-  int code = net_try_at(n, c, url, alpn, at, NET_CONNECT_MS);
+  int code = net_try_at(n, c, url, alpn, at, NET_CONNECT_MS, NULL);
   return code == CLI_EXIT_OK ? code : cli_fail(code, "%s", n->error);
 }
 

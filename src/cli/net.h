@@ -13,6 +13,7 @@ enum {
   KEY_FILE_MAX = 64 * 1024, /* a certificate with its chain, or a key */
 };
 
+struct dns_address;
 struct net {
   int fd;
   bool verbose, over;
@@ -26,6 +27,7 @@ struct net {
   struct buf in;   /* read, not yet taken: net_taken() */
   int timeout_ms;  /* how long net_fill() waits */
   int connect_ms;
+  const struct dns_address *from; /* NULL: any of our addresses */
   bool late;       /* it is over because nothing came in that time */
   char error[512]; /* why it is over */
 };
@@ -37,8 +39,10 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
 /* The same, to these addresses of the URL's host rather than to those that the system knows. */
 struct dns_host;
 int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at);
-/* The same without a word: why it failed is in n->error. So many milliseconds for each address. */
-int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms);
+/* The same without a word: why it failed is in n->error. So many milliseconds for each address; from that one of
+ * ours (NULL: any). */
+int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms,
+               const struct dns_address *from);
 void net_close(struct net *n);
 /* TLS from here on. False, with n->error: also when the other side had already said something that
  * would be taken for a part of the secured conversation (CVE-2011-0411). */

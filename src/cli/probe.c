@@ -86,7 +86,7 @@ bool probe_run(struct cli *c, const struct probe *p) {
   snprintf(url.host, sizeof url.host, "%s", p->host);
   smtp_reply_init(&s.reply);
   probe_options(c, p);
-  if (net_try_at(&s.net, c, &url, "smtp", &at, PROBE_CONNECT_MS) != CLI_EXIT_OK) {
+  if (net_try_at(&s.net, c, &url, "smtp", &at, PROBE_CONNECT_MS, p->source.n ? &p->source : NULL) != CLI_EXIT_OK) {
     probe_trouble(p, "connect", &s);
   } else {
     s.net.timeout_ms = PROBE_REPLY_MS;

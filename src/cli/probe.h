@@ -9,7 +9,7 @@ struct probe {
   const char *hello;         /* our name */
   const char *from, *to;     /* as between the angle brackets; without control characters */
   const char *host;
-  struct dns_address address;
+  struct dns_address address, source; /* source.n 0: from any of ours */
   uint16_t port;
   const char *tls;           /* "none", "opportunistic", "required", "verified", "implicit" */
   bool lmtp;

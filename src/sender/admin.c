@@ -58,6 +58,7 @@ struct plan_line {
   const char *step, *name, *state, *host;
   uint16_t port; /* 0: none */
   const char *tls;
+  const struct source *from; /* NULL: the system's choice */
 };
 
 static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -67,11 +68,18 @@ static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt,
   va_start(args, fmt);
   vsnprintf(what, sizeof what, fmt, args);
   va_end(args);
+  struct buf source;
+  buf_init(&source, 64);
+  if (l->from) dial_address_put(&l->from->at, &source);
   if (l->port) snprintf(port, sizeof port, "%u", l->port);
   struct slice row[] = { slice_str(l->step), slice_str(l->name), slice_str(l->state), slice_str(what), slice_str(l->host ? l->host : ""),
-                         slice_str(port), slice_str(l->tls ? l->tls : "") };
+                         slice_str(port), slice_str(l->tls ? l->tls : ""), buf_slice(&source),
+                         slice_str(l->from ? l->from->hello : p->sender->room->conf->hostname) };
   admin_line(p->sender, p->cli, cli_row_type, row, sizeof row / sizeof *row);
+  buf_free(&source);
 }
+
+static const char *plan_question_name(const struct plan *p) { return p->route.direct ? p->name : p->route.host; }
 
 /* What TLS will be used there. */
 static const char *plan_tls(const struct plan *p, const struct dial_address *at, const struct no_tls **ret_memory) {
@@ -81,7 +89,10 @@ static const char *plan_tls(const struct plan *p, const struct dial_address *at,
 
 static void plan_address(struct plan *p, const struct hosts_line *x, const char *text) {
   const struct no_tls *memory;
-  struct plan_line l = { "address", text, "tried", x->host->name, x->at.port, plan_tls(p, &x->at, &memory) };
+  struct plan_line l = { "address", text, "tried", x->host->name, x->at.port, plan_tls(p, &x->at, &memory), NULL };
+  char lane[SEND_DESTINATION_MAX + 1];
+  lane_put_name(&p->route, slice_str(p->name), lane);
+  source_for(p->sender, lane, x->at.n, &l.from);
   if (!hosts_add(&p->hosts, x, &p->last)) {
     l.state = "left-out";
     plan_say(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX, LANE_ADDRESSES_MAX);
@@ -98,6 +109,7 @@ static void plan_line(void *arg, const struct hosts_line *x) {
     [HOST_PRIVATE] = "an address of a private network, which a domain's DNS may not name (send_private_addresses)",
     [HOST_OURS] = "it is this server",
     [HOST_NO_BETTER] = "its preference is no better than that of this server",
+    [HOST_NO_SOURCE] = "source_addresses has none of this family that may be used",
     [HOST_NO_ADDRESS] = "it has no address",
     [HOST_NO_ANSWER] = "its addresses could not be looked up now",
   };
@@ -108,25 +120,23 @@ static void plan_line(void *arg, const struct hosts_line *x) {
   const char *text = buf_len(&b) ? buf_cstr(&b) : x->host->name;
   if (!text) text = "";
   if (x->fate == HOST_TRIED) plan_address(p, x, text);
-  else plan_say(p, &(struct plan_line){ x->at.n ? "address" : "host", text, "left-out", x->host->name, x->at.port, NULL }, "%s", whys[x->fate]);
+  else plan_say(p, &(struct plan_line){ x->at.n ? "address" : "host", text, "left-out", x->host->name, x->at.port, NULL, NULL }, "%s", whys[x->fate]);
   buf_free(&b);
 }
 
 static void plan_verdict(struct plan *p, const struct hosts_verdict *v) {
-  struct plan_line l = { "end", p->name, v->found == HOSTS_NEVER ? "returned" : "waits", NULL, 0, NULL };
+  struct plan_line l = { "end", p->name, v->found == HOSTS_NEVER ? "returned" : "waits", NULL, 0, NULL, NULL };
   plan_say(p, &l, "%u.%u.%u %s", v->enhanced[0], v->enhanced[1], v->enhanced[2], v->why);
 }
-
-static const char *plan_question_name(const struct plan *p) { return p->route.direct ? p->name : p->route.host; }
 
 static void plan_answer(struct plan *p, const struct dns_answer *a) {
   struct hosts hosts; /* what is found; the lines are written by plan_line() */
   struct sender *s = p->sender;
   const char *name = plan_question_name(p);
-  plan_say(p, &(struct plan_line){ "dns", name, dns_result_name(a->result), NULL, 0, NULL }, "%s%s%s%s%s",
+  plan_say(p, &(struct plan_line){ "dns", name, dns_result_name(a->result), NULL, 0, NULL, NULL }, "%s%s%s%s%s",
            p->route.direct ? "MX" : "addresses", a->implicit ? ": there is none, so the name itself takes its mail" : "",
            a->secure ? ", proven by DNSSEC" : "", a->why[0] ? ": " : "", a->why);
-  hosts_walk(s, a, &p->route, plan_line, p);
+  hosts_walk(s, a, &p->route, name, plan_line, p);
   struct hosts_verdict v = hosts_of_answer(s, a, &p->route, name, &hosts);
   if (v.found != HOSTS_FOUND) plan_verdict(p, &v);
   admin_done(s, p->cli, CLI_OK, "");
@@ -138,14 +148,14 @@ static void plan_route(struct plan *p) {
   route_put(&p->route, &b);
   const char *words = buf_cstr(&b);
   plan_say(p, &(struct plan_line){ "route", p->name, p->route.lmtp ? "lmtp" : p->route.direct ? "direct" : "smarthost", p->route.direct ? NULL : p->route.host,
-                                   p->route.port, route_tls_word(&p->route) }, "%s", words ? words : "");
+                                   p->route.port, route_tls_word(&p->route), NULL }, "%s", words ? words : "");
   buf_free(&b);
   if (p->route.port == p->sender->room->conf->remote_port && blocked_is(&p->sender->blocked, loop_now(p->sender->room->loop)))
-    plan_say(p, &(struct plan_line){ "port", p->name, "blocked", NULL, p->route.port, NULL },
+    plan_say(p, &(struct plan_line){ "port", p->name, "blocked", NULL, p->route.port, NULL, NULL },
              "no server elsewhere answers at this port: the provider seems to block it; send through a smarthost (the option routes)");
   const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
   if (l)
-    plan_say(p, &(struct plan_line){ "lane", p->name, l->state == LANE_READY ? "ready" : "waiting-for-dns", NULL, 0, NULL },
+    plan_say(p, &(struct plan_line){ "lane", p->name, l->state == LANE_READY ? "ready" : "waiting-for-dns", NULL, 0, NULL, NULL },
              "%zu messages wait in the sender for %u connections", l->waiting, l->connections);
 }
 
@@ -188,9 +198,9 @@ static void plan_begin(struct sender *s, uint32_t number, struct slice destinati
   snprintf(p->name, sizeof p->name, "%.*s", SLICE_ARG(destination));
   s->plans = p;
   s->plan_count++;
-  admin_columns(s, number, "step name state what host port tls");
+  admin_columns(s, number, "step name state what host port tls source hello");
   if (!route_for(s, destination, &p->route)) {
-    plan_say(p, &(struct plan_line){ "route", p->name, "wrong", NULL, 0, NULL }, "the option routes has a wrong line for this destination: its mail waits");
+    plan_say(p, &(struct plan_line){ "route", p->name, "wrong", NULL, 0, NULL, NULL }, "the option routes has a wrong line for this destination: its mail waits");
     admin_done(s, number, CLI_OK, "");
     plan_free(s, &s->plans);
     return;
@@ -284,6 +294,17 @@ static void sender_status(struct sender *s, uint32_t number) {
   status_row(s, number, "port-blocked", blocked,
              blocked ? "no server elsewhere answers at the mail port: the provider seems to block it; send through a smarthost (the option routes)"
                      : "1: no server elsewhere answers at the mail port");
+  for (size_t i = 0; i < s->source_count; i++) {
+    struct buf b, what;
+    char name[80];
+    buf_init(&b, 64), buf_init(&what, 700);
+    dial_address_put(&s->sources[i].at, &b);
+    source_put(&s->sources[i], &what);
+    snprintf(name, sizeof name, "source %.*s", SLICE_ARG(buf_slice(&b)));
+    const char *words = buf_cstr(&what);
+    status_row(s, number, name, source_is_used(&s->sources[i]), words ? words : "");
+    buf_free(&b), buf_free(&what);
+  }
   admin_done(s, number, CLI_OK, "");
 }
 

@@ -79,25 +79,27 @@ static uint32_t own_preference(const struct sender *s, const struct dns_answer *
 }
 
 /* One host's addresses, in their order; or the host as a whole. */
-static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r, hosts_fn *fn, void *arg) {
+static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r, const char *lane, hosts_fn *fn, void *arg) {
+  const struct source *source;
   bool any = s->room->conf->send_private_addresses || !r->direct;
   if (h->later || !h->address_count)
     fn(arg, &(struct hosts_line){ .host = h, .fate = h->later ? HOST_NO_ANSWER : HOST_NO_ADDRESS });
   for (size_t i = 0; i < h->address_count; i++) {
     struct hosts_line line = { h, address_of(&h->addresses[i], r->port), HOST_TRIED };
     if (!any && !dial_address_is_public(&line.at)) line.fate = HOST_PRIVATE;
+    else if (!source_for(s, lane, line.at.n, &source)) line.fate = HOST_NO_SOURCE;
     fn(arg, &line);
   }
 }
 
-void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, hosts_fn *fn, void *arg) {
+void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, const char *lane, hosts_fn *fn, void *arg) {
   uint32_t own = r->direct ? own_preference(s, a, r->port) : 65536;
   for (size_t i = 0; i < a->host_count; i++) {
     const struct dns_host *h = &a->hosts[i];
     if (h->priority >= own)
       fn(arg, &(struct hosts_line){ .host = h, .fate = is_us(s, h, r->port) ? HOST_OURS : HOST_NO_BETTER });
     else
-      walk_host(s, h, r, fn, arg);
+      walk_host(s, h, r, lane, fn, arg);
   }
 }
 
@@ -151,9 +153,10 @@ struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_an
   struct collecting c = { .to = ret };
   *ret = (struct hosts){ 0 };
   if (a->result != DNS_FOUND) return not_found(a, name);
-  hosts_walk(s, a, r, collect, &c);
+  hosts_walk(s, a, r, name, collect, &c);
   if (ret->count) return (struct hosts_verdict){ .found = HOSTS_FOUND };
   if (c.seen[HOST_NO_ANSWER]) return verdict(HOSTS_LATER, "4.4.3", name, "the addresses of its servers could not be looked up");
+  if (c.seen[HOST_NO_SOURCE]) return verdict(HOSTS_LATER, "4.4.4", name, "none of source_addresses may be used for the addresses of its servers");
   if (c.seen[HOST_OURS]) return verdict(HOSTS_NEVER, "5.4.6", name, "its mail would loop back to this server, which does not know the domain");
   if (c.seen[HOST_PRIVATE]) return verdict(HOSTS_NEVER, "5.4.4", name, "DNS names only addresses of private networks for it");
   return verdict(HOSTS_NEVER, "5.4.4", name, "none of its servers has an address");

@@ -13,7 +13,7 @@
 
 /* --- which lane --- */
 
-static void name_lane(const struct route *r, struct slice destination, char to[static SEND_DESTINATION_MAX + 1]) {
+void lane_put_name(const struct route *r, struct slice destination, char to[static SEND_DESTINATION_MAX + 1]) {
   if (r->direct)
     snprintf(to, SEND_DESTINATION_MAX + 1, "%.*s", SLICE_ARG(slice_first(destination, SEND_DESTINATION_MAX)));
   else
@@ -28,7 +28,7 @@ static struct lane *find(const struct sender *s, const char *name) {
 
 const struct lane *lane_for(const struct sender *s, const struct route *r, struct slice destination) {
   char name[SEND_DESTINATION_MAX + 1];
-  name_lane(r, destination, name);
+  lane_put_name(r, destination, name);
   return find(s, name);
 }
 
@@ -226,6 +226,7 @@ static void forget_refusals(struct lane *l) {
 static void found(struct lane *l, const struct dns_answer *a) {
   struct hosts_verdict v = hosts_of_answer(l->sender, a, &l->route, l->name, &l->hosts);
   l->state = LANE_READY;
+  l->forgotten = false;
   l->found_ms = loop_now(l->sender->room->loop);
   if (v.found != HOSTS_FOUND) not_found(l, &v);
   forget_refusals(l);
@@ -236,6 +237,7 @@ static void found(struct lane *l, const struct dns_answer *a) {
 static bool is_address(struct lane *l) {
   struct dial_address a;
   if (l->route.direct || !dial_address_parse(l->route.host, l->route.port, &a)) return false;
+  l->forgotten = false;
   l->hosts = (struct hosts){ .name_count = 1, .count = 1 };
   snprintf(l->hosts.names[0], sizeof l->hosts.names[0], "%s", l->route.host);
   l->hosts.addresses[0] = (struct lane_address){ a, 0 };
@@ -299,9 +301,13 @@ void lanes_resolver_lost(struct sender *s) {
 
 /* --- letters and connections --- */
 
+void lanes_forget_hosts(struct sender *s) {
+  for (struct lane *l = s->oldest; l; l = l->newer) l->forgotten = true;
+}
+
 static bool is_stale(const struct lane *l) {
   if (l->state != LANE_READY) return false;
-  return !l->hosts.count || loop_now(l->sender->room->loop) - l->found_ms >= LANE_HOSTS_MS;
+  return l->forgotten || !l->hosts.count || loop_now(l->sender->room->loop) - l->found_ms >= LANE_HOSTS_MS;
 }
 
 void lane_take(struct sender *s, struct letter *x, struct slice destination) {
@@ -313,7 +319,7 @@ void lane_take(struct sender *s, struct letter *x, struct slice destination) {
     letter_report(x);
     return;
   }
-  name_lane(&r, destination, name);
+  lane_put_name(&r, destination, name);
   struct lane *l = find(s, name);
   bool fresh = !l;
   if (fresh) l = lane_new(s, name, &r);

@@ -87,7 +87,7 @@ static struct proto *on_ready(void *arg) {
   const struct lane *l = k->lane;
   const struct conf *c = l->sender->room->conf;
   struct smtp_client_start start = {
-    .hello = c->hostname,
+    .hello = k->source ? k->source->hello : c->hostname,
     .host = k->host,
     .port = l->route.port,
     .user = l->route.user,
@@ -255,7 +255,12 @@ void sender_link_go(struct link *k) {
   k->address = l->hosts.addresses[k->at].at;
   snprintf(k->host, sizeof k->host, "%s", l->hosts.names[l->hosts.addresses[k->at].host]);
   k->no_tls |= sender_no_tls(l->sender, &k->address) != NULL;
-  struct dial_target t = { &k->address, 1, k->host, l->route.implicit_tls, tls };
+  if (!source_for(l->sender, l->name, k->address.n, &k->source)) {
+    note_why(k, SMTP_STAGE_CONNECT, "none of source_addresses may be used for this address");
+    next_address(k);
+    return;
+  }
+  struct dial_target t = { &k->address, 1, k->host, l->route.implicit_tls, tls, k->source ? &k->source->at : NULL };
   k->dial = tls ? dial_new(l->sender->room->loop, &t, &ops) : NULL;
   if (k->dial) return;
   note_why(k, SMTP_STAGE_CONNECT, tls ? "memory ran out" : "tls_authorities could not be read, so no certificate can be verified");

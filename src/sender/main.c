@@ -157,6 +157,7 @@ static void on_sweep(void *arg) {
   s->asked = 0;
   lane_ask_next(s);
   letters_sweep(s);
+  sources_sweep(s);
   if (++s->sweeps % SWEEPS_OF_LANES == 0) {
     lanes_sweep(s);
     sign_sweep(s);
@@ -194,7 +195,7 @@ static bool from_resolver(struct sender *s, const struct ipc_msg *msg) {
   struct dns_told m;
   struct dns_answer a;
   if (!dns_told_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
-  if (!sender_plan_answer(s, msg->tag, &a)) lane_answer(s, msg->tag, &a);
+  if (!sender_plan_answer(s, msg->tag, &a) && !source_answer(s, msg->tag, &a)) lane_answer(s, msg->tag, &a);
   return true;
 }
 
@@ -216,6 +217,7 @@ static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, in
   struct sender *s = r->arg;
   if (kind == ROOM_RESOLVER) {
     s->resolver = number;
+    sources_sweep(s);
     lane_ask_next(s);
   }
   if (kind == ROOM_KEYS) sign_keys_joined(s, number);
@@ -247,6 +249,7 @@ static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
     s->resolver = 0;
     lanes_resolver_lost(s);
     sender_plans_resolver_lost(s);
+    sources_resolver_lost(s);
   }
   if (kind == ROOM_KEYS) sign_keys_lost(s, number);
   if (kind == ROOM_CLI) sender_plans_drop(s, number);
@@ -262,6 +265,7 @@ static bool prepare(struct room *r, struct buf *err) {
   route_ports(r);
   s->room = r;
   hosts_read_own(s);
+  sources_read(s);
   int why = dial_trust_read(r->conf->tls_authorities, &s->authorities);
   if (why)
     log_say(&r->log, LOG_E_AUTHORITIES, "%s: %s; routes that need a verified certificate will not work",

@@ -44,6 +44,7 @@ enum {
   NO_TLS_WHY_MAX = 160,
   PLANS_MAX = 8,             /* command lines that wait for DNS */
   OWN_ADDRESSES_MAX = 256,
+  SOURCES_MAX = 32,
   WHY_MAX = 240,
   CONVERTED_MAX = 512 * 1024, /* of a converted letter, in hand: what one piece and one header become */
   CONVERTED_PIECE = 16 * 1024,
@@ -186,6 +187,7 @@ enum hosts_fate {
   HOST_PRIVATE,    /* an address of a private network, which a stranger's DNS names */
   HOST_OURS,       /* it is this server */
   HOST_NO_BETTER,  /* its preference is no better than that of this server */
+  HOST_NO_SOURCE,  /* source_addresses has none of that family that may be used */
   HOST_NO_ADDRESS,
   HOST_NO_ANSWER,  /* its addresses could not be looked up now */
   HOST_FATES
@@ -197,7 +199,7 @@ struct hosts_line {
 };
 typedef void hosts_fn(void *arg, const struct hosts_line *l);
 /* Each of them once, in the order in which they are tried. */
-void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, hosts_fn *fn, void *arg);
+void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, const char *lane, hosts_fn *fn, void *arg);
 /* One that is tried. *last: NULL at first. False: there are more than are tried. */
 bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_host **last);
 /* Which addresses to try, in their order, and if none: why, and for how long. */
@@ -225,6 +227,7 @@ struct lane {
   unsigned connections, want; /* connections: links that are not over */
   uint64_t rest_ms;        /* when it is freed, if nothing comes; 0: something is to be done */
   uint64_t found_ms;       /* when `hosts` was looked up */
+  bool forgotten;          /* and is to be again */
   struct lane *next_marked;
   bool marked;             /* to be looked at at the end of this turn */
 };
@@ -247,6 +250,8 @@ void lane_go(struct lane *l);
 /* No address could be spoken to: what waits for them is put off, unless another link goes on. */
 void lane_failed(struct link *k);
 void lane_free(struct lane *l);
+/* The name of the lane by which mail for the destination goes. */
+void lane_put_name(const struct route *r, struct slice destination, char to[static SEND_DESTINATION_MAX + 1]);
 /* The lane by which mail for the destination goes now; NULL: there is none. */
 const struct lane *lane_for(const struct sender *s, const struct route *r, struct slice destination);
 /* What waits in it is store's again. */
@@ -259,6 +264,8 @@ void lanes_sweep(struct sender *s);
 /* The process is to stop: letters that wait are dropped, sessions end after the one under way. */
 void lanes_finish(struct sender *s);
 void lanes_resolver_lost(struct sender *s);
+/* What was found may be used otherwise now: it is looked up again with the next letter. */
+void lanes_forget_hosts(struct sender *s);
 void lane_ask_next(struct sender *s);
 
 /* --- link.c --- */
@@ -271,6 +278,7 @@ struct link {
   size_t at;        /* which of the lane's addresses is under way */
   uint16_t avoids;  /* addresses that it does not go to, a bit each: it is there for picky letters, and for them only */
   struct dial_address address;
+  const struct source *source; /* from where; NULL: the system's choice */
   char host[256];   /* whose it is */
   bool again;       /* to be connected at the end of this turn */
   bool no_tls;      /* its TLS failed, or did before: without */
@@ -295,6 +303,28 @@ bool sender_plan_answer(struct sender *s, uint64_t question, const struct dns_an
 void sender_plans_resolver_lost(struct sender *s);
 /* That command line is gone; 0: all are. */
 void sender_plans_drop(struct sender *s, uint32_t number);
+
+/* --- source.c --- */
+enum source_state { SOURCE_UNKNOWN, SOURCE_NAMELESS, SOURCE_NAMED };
+struct source {
+  struct dial_address at; /* port 0 */
+  char hello[256], pointer[256];
+  enum source_state state;
+  bool fits;              /* its PTR record is its name */
+  uint64_t question, ask_ms;
+};
+/* The option, before the process is confined. */
+void sources_read(struct sender *s);
+bool source_is_used(const struct source *x);
+/* From where mail of a lane goes to an address of that family (4 or 16); *ret NULL: the system chooses. False: the option is set,
+ * and none of its addresses may be used. */
+bool source_for(const struct sender *s, const char *lane, uint8_t family, const struct source **ret);
+/* Asks for what is to be known. */
+void sources_sweep(struct sender *s);
+/* False: it is not theirs. */
+bool source_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
+void sources_resolver_lost(struct sender *s);
+void source_put(const struct source *x, struct buf *out);
 
 /* --- main.c --- */
 struct no_tls {
@@ -326,6 +356,8 @@ struct sender {
   uint64_t sign_question;
   struct loop_timer *sign_pause;
   bool sign_paused;
+  struct source sources[SOURCES_MAX]; /* the option source_addresses */
+  size_t source_count;
   struct blocked blocked;  /* the port remote_port, by what became of connections to it */
   bool starved;            /* some lane found no connection left */
   struct lane *marked;

@@ -1,6 +1,6 @@
 """SMTP servers with ways of their own, for a sender to meet: odd_smtp.py PORT FOLDER
 
-Each listens at an address of its own; what it takes is a line "ADDRESS RECIPIENT SUBJECT" in FOLDER/taken.
+Each notes "ADDRESS PEER NAME" (of EHLO) in FOLDER/peers. Each listens at an address of its own; what it takes is a line "ADDRESS RECIPIENT SUBJECT" in FOLDER/taken.
 
     127.0.0.61  good: PIPELINING, SIZE, 8BITMIME
     127.0.0.62  offers STARTTLS and answers the handshake with rubbish; in the clear it takes mail
@@ -44,6 +44,7 @@ def session(conn, who):
         if not line: return
         verb = line.strip().upper()
         if verb.startswith(b"EHLO"):
+            with lock, open(folder + "/peers", "a") as log: log.write("%s %s %s\n" % (who, conn.getpeername()[0], line.split()[1].decode()))
             if n == 67:
                 for _ in range(200000): say("250-" + "x" * 60)
                 return

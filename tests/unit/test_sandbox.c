@@ -48,7 +48,7 @@ static const struct row {
   { ROOM_SMTPD, "smtpd", false, false, 28 }, { ROOM_POP3D, "pop3d", false, false, 28 },
   { ROOM_AUTH, "auth", true, false, 63 },    { ROOM_KEYS, "keys", true, false, 35 },
   { ROOM_STORE, "store", true, false, 63 },  { ROOM_RESOLVER, "resolver", false, true, 42 },
-  { ROOM_COLLECTOR, "collector", false, true, 29 }, { ROOM_SENDER, "sender", false, true, 29 },
+  { ROOM_COLLECTOR, "collector", false, true, 29 }, { ROOM_SENDER, "sender", false, true, 30 },
 };
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 

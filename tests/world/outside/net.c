@@ -168,7 +168,7 @@ static struct net_conn *conn_new(void) {
   abort();
 }
 
-int dial_connect(const struct dial_address *to) {
+int dial_connect(const struct dial_address *to, const struct dial_address *from) {
   struct net_conn *c = conn_new();
   switch (network->far.connect(network->far.arg, to, c, &c->actor)) {
   case NET_REFUSES: c->error = ECONNREFUSED; break;
