@@ -55,9 +55,11 @@ struct seen_one {
 static void look_at_row(struct seen_job *seen, struct seen_one *one, const struct row *r) {
   if (!r->old && r->missing) return;
   if (buf_room(&seen->ids) >= sizeof r->id) buf_put(&seen->ids, slice_of(&r->id, sizeof r->id));
-  if (is_short(r) && is_due_again(r, seen->job.now_s)) return;
+  if (is_short(r)) {
+    one->cut += !is_due_again(r, seen->job.now_s);
+    return;
+  }
   one->known += r->old ? one->alike : 1;
-  one->cut += is_short(r);
   uint64_t date = r->date ? r->date : 1;
   if (!one->date || date < one->date) one->date = date;
 }
@@ -91,8 +93,8 @@ static enum db_result seen_run(struct store_engine *e, struct store_job *j) {
     struct seen_one one = { .size = bounded(wire_get_u64(&sizes)) };
     one.alike = wire_get_u32(&sizes);
     r = look_at(e, seen, uidl, &one);
-    bool known = one.known && one.known >= one.alike;
-    wire_put_u64(&seen->dates, !known ? 0 : one.cut ? COLLECT_SHORT : one.date);
+    bool known = one.known && one.known >= one.alike, cut = one.cut && one.known + one.cut >= one.alike;
+    wire_put_u64(&seen->dates, known ? one.date : cut ? COLLECT_SHORT : 0);
   }
   db_rollback(e->db);
   return seen->dates.failed || seen->ids.failed ? DB_NOMEM : r;
@@ -127,29 +129,55 @@ static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   return r;
 }
 
-/* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this copy's. */
+/* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this copy's; rows of this
+ * size are before all others, for one that was missing is listed again by it. */
 static enum db_result find_same(struct store_engine *e, struct collected_job *c) {
   struct db_stmt *s =
-      rows_of(e, ROWS "digest = ? ORDER BY id LIMIT ?", c->d.places[0].account, c->source, c->uidl);
+      rows_of(e, ROWS "digest = ? ORDER BY size IS NOT ?, id LIMIT ?", c->d.places[0].account, c->source, c->uidl);
   db_bind_blob(s, 4, slice_of(c->digest, sizeof c->digest));
-  db_bind_int(s, 5, c->copy);
+  db_bind_int(s, 5, (int64_t)bounded(c->size));
+  db_bind_int(s, 6, c->copy);
   enum db_result r;
   c->row = 0;
-  while ((r = db_step(s)) == DB_ROW) c->row = (uint64_t)db_int(s, 0);
+  while ((r = db_step(s)) == DB_ROW) {
+    struct row row = row_get(s);
+    if (!c->row || row.size == bounded(c->size)) c->row = row.id;
+  }
   db_reset(s);
   return r;
 }
 
-/* How many are remembered with this UIDL and this size. */
-static enum db_result count_alike(struct store_engine *e, const struct collected_job *c, uint32_t *ret) {
-  struct db_stmt *s = rows_of(e, ROWS "size = ? LIMIT ?", c->d.places[0].account, c->source, c->uidl);
-  db_bind_int(s, 4, (int64_t)bounded(c->size));
-  db_bind_int(s, 5, c->copy);
+static enum db_result count(struct db_stmt *s, uint32_t *ret) {
   enum db_result r;
   *ret = 0;
   while ((r = db_step(s)) == DB_ROW) ++*ret;
   db_reset(s);
   return r;
+}
+
+/* How many are remembered with this UIDL and this size: what once came short of it, and was something else, is none
+ * of them. */
+static enum db_result count_alike(struct store_engine *e, const struct collected_job *c, uint32_t *ret) {
+  struct db_stmt *s = rows_of(e, ROWS "size = ? AND (octets >= size OR digest = ?) LIMIT ?", c->d.places[0].account,
+                              c->source, c->uidl);
+  db_bind_int(s, 4, (int64_t)bounded(c->size));
+  db_bind_blob(s, 5, slice_of(c->digest, sizeof c->digest));
+  db_bind_int(s, 6, c->copy);
+  return count(s, ret);
+}
+
+/* The same octets are listed with another size. Who lists a new one each time gets no row for each. */
+static enum db_result put_size(struct store_engine *e, struct collected_job *c) {
+  uint32_t rows;
+  struct db_stmt *s = rows_of(e, ROWS "digest = ? LIMIT ?", c->d.places[0].account, c->source, c->uidl);
+  db_bind_blob(s, 4, slice_of(c->digest, sizeof c->digest));
+  db_bind_int(s, 5, (int64_t)c->copy + SIZES_MAX);
+  enum db_result r = count(s, &rows);
+  if (r != DB_OK || rows < c->copy + SIZES_MAX) return r == DB_OK ? put_row(e, c) : r;
+  s = db_prepare(e->db, "UPDATE collected SET size = ?, missing = NULL WHERE id = ?");
+  db_bind_int(s, 1, (int64_t)bounded(c->size));
+  db_bind_int(s, 2, (int64_t)c->row);
+  return db_run(s);
 }
 
 static enum db_result note_try(struct store_engine *e, const struct collected_job *c) {
@@ -168,7 +196,7 @@ static enum db_result collect_run(struct store_engine *e, struct store_job *j) {
   enum db_result r = find_same(e, c);
   if (r == DB_OK) r = count_alike(e, c, &alike);
   if (r != DB_OK) return r;
-  if (c->row) return alike < c->copy ? put_row(e, c) : note_try(e, c);
+  if (c->row) return alike < c->copy ? put_size(e, c) : note_try(e, c);
   r = deliver_run(e, j);
   return r == DB_OK && j->result == JOB_DONE ? put_row(e, c) : r;
 }

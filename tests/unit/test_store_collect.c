@@ -322,6 +322,53 @@ static void another_size(void **state) {
   assert_int_equal(inbox_count(k, 9, account), 2);
 }
 
+/* The row of the size that is listed is the one that is found again. */
+static void another_size_that_was_missing(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), date;
+  struct slice a = SLICE("A: a\r\n\r\n");
+  for (uint64_t run = 1; run <= 4; run++) {
+    assert_true(grant(k, run, account, SOURCE));
+    uint64_t size = run == 2 ? 9999 : 6;
+    if (run == 1) assert_int_equal(keep_sized(k, run, "u", 5, 1, a), COLLECT_DONE);
+    assert_int_equal(ask_sized(k, run, "u", size, 1, &date, 1), COLLECT_DONE);
+    assert_int_equal(date, run == 4 ? (uint64_t)k->now_s : 0);
+    if (run == 1 || run == 3) assert_int_equal(keep_sized(k, run, "u", 6, 1, a), COLLECT_THERE);
+    assert_int_equal(tidy(k, run), COLLECT_DONE);
+    end_run(k, run);
+  }
+}
+
+/* It came short once, whole with a size that was a lie, and is then listed as it is. */
+static void short_then_another_size(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), now = (uint64_t)k->now_s;
+  struct slice cut = SLICE("A: a\r\n\r\n"), whole = SLICE("A: a\r\n\r\nwhole\r\n");
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep_sized(k, 1, "u", whole.n, 1, cut), COLLECT_DONE);
+  assert_int_equal(keep_sized(k, 1, "u", 9, 1, whole), COLLECT_DONE);
+  assert_int_equal(date_of(k, whole.n, 1), 0);
+  assert_int_equal(keep_sized(k, 1, "u", whole.n, 1, whole), COLLECT_THERE);
+  assert_int_equal(date_of(k, whole.n, 1), now);
+  assert_int_equal(inbox_count(k, 9, account), 2);
+}
+
+/* Who lists a new size each time gets no row for each. */
+static void ever_new_sizes(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k), highest = 0;
+  struct slice a = SLICE("A: a\r\n\r\n");
+  assert_true(grant(k, 1, account, SOURCE));
+  assert_int_equal(keep_sized(k, 1, "u", 0, 1, a), COLLECT_DONE);
+  for (unsigned i = 1; i < 10 * SIZES_MAX; i++) {
+    assert_int_equal(keep_sized(k, 1, "u", i % a.n, 1, a), COLLECT_THERE);
+    assert_int_equal(keep_sized(k, 1, "u", a.n + i, 1, a), COLLECT_THERE);
+    if (last_row > highest) highest = last_row;
+  }
+  assert_in_range(highest, 1, 1 + SIZES_MAX);
+  assert_int_equal(inbox_count(k, 9, account), 1);
+}
+
 /* What came short is fetched again in each run, for some runs; then once a day. Whole, it is another message. */
 static void short_ones(void **state) {
   struct kit *k = *state;
@@ -554,6 +601,9 @@ int main(void) {
     KIT_TEST(a_uidl_that_is_used_again),
     KIT_TEST(twins),
     KIT_TEST(another_size),
+    KIT_TEST(another_size_that_was_missing),
+    KIT_TEST(short_then_another_size),
+    KIT_TEST(ever_new_sizes),
     KIT_TEST(short_ones),
     KIT_TEST(a_collection_ends),
     cmocka_unit_test(power_loss),
