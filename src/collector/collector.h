@@ -157,6 +157,10 @@ bool sink_store_message(struct run *r, const struct ipc_msg *msg);
 void trace_put(const struct run *r, int64_t now_s, struct buf *out);
 
 /* main.c */
+extern const struct room_ops collector_ops;
+void collector_open(struct collector *c);
+/* Gives back everything of one that was started, and says nothing to anybody. */
+void collector_close(struct collector *c);
 void collector_said_result(struct run *r);
 void collector_reap(struct collector *c);
 struct tls_client *collector_tls(struct collector *c, struct buf *err);

@@ -171,19 +171,36 @@ static void stop(struct room *r) {
   room_exit(r, 0);
 }
 
+const struct room_ops collector_ops = {
+  .kind = ROOM_COLLECTOR,
+  .prepare = prepare,
+  .start = start,
+  .message = message,
+  .peer_joined = peer_joined,
+  .peer_lost = peer_lost,
+  .stop = stop,
+};
+
+void collector_open(struct collector *c) {
+  *c = (struct collector){ .room = NULL };
+  buf_init(&c->authorities, AUTHORITIES_MAX);
+}
+
+void collector_close(struct collector *c) {
+  while (c->runs) {
+    struct run *run = c->runs;
+    c->runs = run->next;
+    run_free(run);
+  }
+  loop_later_cancel(c->room->loop, &c->reap);
+  tls_client_free(&c->tls);
+  buf_free(&c->authorities);
+}
+
 int collector_main(int argc, char **argv) {
-  static const struct room_ops ops = {
-    .kind = ROOM_COLLECTOR,
-    .prepare = prepare,
-    .start = start,
-    .message = message,
-    .peer_joined = peer_joined,
-    .peer_lost = peer_lost,
-    .stop = stop,
-  };
-  struct collector c = { 0 };
-  buf_init(&c.authorities, AUTHORITIES_MAX);
-  int code = room_run(&ops, &c);
+  struct collector c;
+  collector_open(&c);
+  int code = room_run(&collector_ops, &c); /* the loop is gone then, and nothing of it is left */
   buf_free(&c.authorities);
   return code;
 }

@@ -1,6 +1,7 @@
-/* world: the long run, seed by seed: stories of mailboxes (crash.h), and of mail that leaves (outside/voyage.h).
+/* world: the long run, seed by seed: stories of mailboxes (crash.h), of mail that leaves (outside/voyage.h), and of mail
+ * that is collected (outside/gather.h).
  *
- *   world --seeds A..B [--of mailboxes|outside] [--lives N] [--verbose]
+ *   world --seeds A..B [--of mailboxes|outside|collected] [--lives N] [--verbose]
  *
  * Stops at the tenth failure; each prints its seed, life and operation, and the command that replays it.
  * Ends with a summary and "world: N passed, M failed", N being deaths after which everything held. */
@@ -9,12 +10,14 @@
 
 #include "lib/base/num.h"
 #include "tests/world/crash.h"
+#include "tests/world/outside/gather.h"
 #include "tests/world/outside/voyage.h"
 
 enum { FAILURES_MOST = 10 };
 
 static struct crash_tally mailboxes;
 static struct voyage_tally outside;
+static struct gather_tally collected;
 
 static bool mailbox_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct buf *err) {
   return crash_story(start, seed, lives, verbose, &mailboxes, err);
@@ -44,15 +47,31 @@ static unsigned long long outside_summary(void) {
   return t->deaths;
 }
 
+static bool collected_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct buf *err) {
+  return gather_story(start, seed, lives, verbose, &collected, err);
+}
+
+static unsigned long long collected_summary(void) {
+  const struct gather_tally *t = &collected;
+  printf("collected: %llu stories (%llu until nothing was left), %llu deaths (%llu of them in start-up or recovery), %llu processes killed; "
+         "%llu messages elsewhere, %llu texts came, %llu once more than once, %llu DELE, %llu deleted; %llu connections, %llu cut, "
+         "%llu texts cut short, %llu lies\n",
+         t->stories, t->ended, t->deaths, t->in_recovery, t->kills, t->mails, t->came, t->again, t->deles, t->deleted,
+         t->connections, t->cuts, t->short_ones, t->lies);
+  return t->deaths;
+}
+
 static const struct kind {
   const char *name;
   unsigned lives; /* of a story */
+  unsigned every; /* when all kinds are played: one seed of so many */
   struct disk_sim *(*begin)(struct buf *err);
   bool (*story)(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct buf *err);
   unsigned long long (*summary)(void); /* prints, and returns the deaths */
 } kinds[] = {
-  { "mailboxes", 2, crash_begin, mailbox_story, mailbox_summary },
-  { "outside", 6, voyage_begin, outside_story, outside_summary },
+  { "mailboxes", 2, 1, crash_begin, mailbox_story, mailbox_summary },
+  { "outside", 6, 1, voyage_begin, outside_story, outside_summary },
+  { "collected", 5, 5, gather_begin, collected_story, collected_summary },
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -85,6 +104,7 @@ static unsigned run_kind(const struct run *r, const struct kind *k, unsigned lon
   unsigned failed = start == NULL;
   if (!start) printf("FAIL %s\n", buf_cstr(&err));
   for (uint64_t seed = r->from; start && seed <= r->to && failed < FAILURES_MOST; seed++) {
+    if (!r->of && seed % k->every) continue;
     if (k->story(start, seed, (unsigned)(r->lives ? r->lives : k->lives), r->verbose, &err)) continue;
     failed++;
     report(r, k, seed, &err);
@@ -121,7 +141,7 @@ int main(int argc, char **argv) {
   unsigned long long deaths = 0;
   unsigned failed = 0;
   if (!parse(argc, argv, &r)) {
-    fprintf(stderr, "usage: world --seeds A..B [--of mailboxes|outside] [--lives N] [--verbose]\n");
+    fprintf(stderr, "usage: world --seeds A..B [--of mailboxes|outside|collected] [--lives N] [--verbose]\n");
     return 64;
   }
   for (size_t i = 0; i < KINDS; i++)
