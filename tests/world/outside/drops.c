@@ -89,6 +89,7 @@ void drops_init(struct drops *d, struct world *w, uint64_t seed) {
   for (unsigned i = 0; i < DROPS; i++) {
     d->drops[i].all = d, d->drops[i].index = i;
     d->drops[i].tls = kinds[i].tls, d->drops[i].stays = kinds[i].stays;
+    d->drops[i].never_stuffs = i == 1;
   }
 }
 
@@ -249,7 +250,7 @@ static struct slice cut_short(struct drop_conn *c, struct slice text) {
 static void on_retr(struct drop_conn *c, size_t at) {
   struct drop_mail *m = &c->drop->mails[c->mails[at]];
   bool cutter = is(c, DROP_CUTTER), cuts = (cutter && may(c, 1, 3)) || (is(c, DROP_LIAR) && may(c, 1, 8));
-  bool unstuffed = cutter && m->dot_first && may(c, 2, 3);
+  bool unstuffed = m->dot_first && (c->drop->never_stuffs || (cutter && may(c, 2, 3)));
   struct buf text, out;
   if (cutter && may(c, 1, 10)) {
     say(c, "-ERR it can't be read");
@@ -465,11 +466,18 @@ static bool is_whole_here(const struct drop *d, uint32_t id) {
   return false;
 }
 
+/* Itself, or one with its UIDL, ends each session. */
+static bool cannot_come(const struct drop *d, const struct drop_mail *m) {
+  for (size_t i = 0; d->never_stuffs && i < d->count; i++)
+    if (d->mails[i].dot_first && !d->mails[i].gone && strcmp(d->mails[i].uidl, m->uidl) == 0) return true;
+  return false;
+}
+
 const char *drop_misses(struct drop *d) {
   static char words[100];
   for (size_t i = 0; i < d->count; i++) {
     const struct drop_mail *m = &d->mails[i];
-    if (m->gone || (is_whole_here(d, m->id) && d->stays)) continue;
+    if (m->gone || cannot_come(d, m) || (is_whole_here(d, m->id) && d->stays)) continue;
     snprintf(words, sizeof words, "drop %u: message %u (%s) %s", d->index, m->id, m->uidl,
              is_whole_here(d, m->id) ? "is here, and is not deleted there" : "never came whole");
     return words;

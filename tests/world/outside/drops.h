@@ -11,7 +11,8 @@
  *   2. the mailbox holds versions only, octet for octet behind our trace field, and each once, but for once more each time that
  *      the server answered QUIT with +OK and kept the message (then we forgot it, rightly: RFC 1939 §7). Those are counted;
  *   3. at the end of some stories all servers are well: then every message comes whole, whatever was in its way, and where
- *      mail is not to stay it is gone there. */
+ *      mail is not to stay it is gone there. One server never stuffs a first dot: such messages can't come, nor what has the
+ *      same UIDL (that is what is stepped over); all others do. */
 #ifndef QASID_WORLD_OUTSIDE_DROPS_H
 #define QASID_WORLD_OUTSIDE_DROPS_H
 
@@ -44,6 +45,7 @@ struct drop {
   unsigned index;
   enum drop_tls tls;
   bool stays; /* the collection leaves its mail there for good */
+  bool never_stuffs; /* a first dot, however well it is: such a message puts each session out of step */
   enum drop_temper temper;
   uint64_t until_ms;
   struct drop_mail mails[DROP_MAIL_MAX];
