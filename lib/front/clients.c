@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -186,8 +185,6 @@ static void welcome(struct front_listener *l, int fd, const struct sockaddr_stor
     refuse(l, fd, CLOSE_CONNECTION_LIMIT);
     return;
   }
-  int on = 1;
-  if (!c->local) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (conn_is_offender(c)) {
     conn_finish(c, CLOSE_OFFENDER);
   } else if (over_address_limit(c)) {

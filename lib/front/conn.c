@@ -420,6 +420,17 @@ void conn_tick(struct conn *c) {
 
 /* --- the beginning --- */
 
+/* Used once, and nowhere left. */
+static void take_nonce(struct front *f, uint8_t to[16]) {
+  if (!f->nonces_left) {
+    sys_random(f->nonces, sizeof f->nonces);
+    f->nonces_left = sizeof f->nonces;
+  }
+  f->nonces_left -= 16;
+  memcpy(to, f->nonces + f->nonces_left, 16);
+  explicit_bzero(f->nonces + f->nonces_left, 16);
+}
+
 static bool start_session(struct conn *c) {
   const struct front_listener *l = &c->front->listeners[c->listener];
   struct proto_start start = {
@@ -427,7 +438,7 @@ static bool start_session(struct conn *c) {
     .secure = c->tls != NULL, .now_ms = loop_now(c->front->room->loop), .wall_s = sys_wall_s(),
   };
   memcpy(start.peer, c->peer, sizeof start.peer);
-  sys_random(start.nonce, sizeof start.nonce);
+  take_nonce(c->front, start.nonce);
   if (c->tls) {
     start.tls_version = tls_version_name(c->tls);
     start.tls_cipher = tls_cipher_name(c->tls);

@@ -114,6 +114,7 @@ static bool start(struct room *r, struct buf *err) {
     if (!l->io) return false;
   }
   loop_timer_set(f->sweep, loop_now(r->loop) + FRONT_SWEEP_MS);
+  front_gather_logs(f);
   return true;
 }
 
@@ -138,6 +139,8 @@ static void stop(struct room *r) {
   }
   if (f->count == 0) room_exit(r, 0);
 }
+
+static void end(struct room *r) { front_gather_end(r->arg); }
 
 /* --- neighbours --- */
 
@@ -189,6 +192,7 @@ int front_run(const struct front_role *role) {
     .refuse = front_offender,
     .reload = reload,
     .stop = stop,
+    .end = end,
   };
   struct front *f = calloc(1, sizeof *f);
   if (!f) return 71;

@@ -22,6 +22,7 @@ enum {
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
   FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
   FRONT_REFUSED_MAX = 64,       /* addresses; a later one takes the place of the one that is over first */
+  FRONT_NONCES = 256,           /* what getrandom(2) gives at once without being interrupted */
   FRONT_AHEAD_MAX = 64,         /* connections for which files are opened ahead */
 };
 
@@ -55,6 +56,13 @@ struct front_offender {
   uint64_t key, until_ms;
 };
 
+/* Log records of this turn: gather.c. */
+struct front_gathered {
+  uint8_t octets[LOG_RECORD_MAX];
+  size_t n, records;
+  struct loop_later later;
+};
+
 struct front {
   struct room *room;
   const struct front_role *role;
@@ -84,6 +92,9 @@ struct front {
   struct front_notes *notes; /* NULL: none, or no memory for it */
   size_t noted;              /* the place in notes->recent */
   struct front_offender offenders[FRONT_REFUSED_MAX];
+  struct front_gathered gathered;
+  uint8_t nonces[FRONT_NONCES]; /* of sessions to come: one system call for many */
+  size_t nonces_left;
 };
 
 /* A message that store handed over as an open file: the session's reads are answered from it. */
@@ -155,6 +166,10 @@ void conn_relieve(struct front *f);
 void conn_address_text(const struct conn *c, char *to, size_t n);
 /* One for each address; an IPv6 host owns its /64. */
 uint64_t conn_address_key(const struct conn *c);
+
+/* gather.c: from here on the log's lines of a turn are written together; until the end. */
+void front_gather_logs(struct front *f);
+void front_gather_end(struct front *f);
 
 /* told.c: the log is told, at most once a minute of the same */
 /* A connection ended, or was not taken (then `c` is NULL), for that reason. */

@@ -124,7 +124,7 @@ static const struct sandbox_call calls[] = {
   CALL(accept4, FRONTS),
   /* for writing only: the other directions would end the listener that all front-ends share */
   CALL_IF(shutdown, FRONTS, EQUAL, 1, SHUT_WR),
-  SOCKET_OPTION(setsockopt, FRONTS | COLLECTOR | SENDER, IPPROTO_TCP, TCP_NODELAY),
+  SOCKET_OPTION(setsockopt, COLLECTOR | SENDER, IPPROTO_TCP, TCP_NODELAY),
   SOCKET_OPTION(getsockopt, SMTPD, SOL_SOCKET, SO_PEERCRED), /* which user of this machine */
   /* the network, on sockets of its own */
   SOCKET(RESOLVER, AF_INET, SOCK_DGRAM),

@@ -33,12 +33,13 @@ enum {
 };
 
 /* Accepted sockets have it from their listener, so that no front-end needs the right to set it (tcp(7)). */
-static void keep_alive(int fd) {
+static void set_options(int fd) {
   const struct { int level, option, value; } wants[] = {
     { SOL_SOCKET, SO_KEEPALIVE, 1 },
     { IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE_S },
     { IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_EVERY_S },
     { IPPROTO_TCP, TCP_KEEPCNT, ALIVE_TIMES },
+    { IPPROTO_TCP, TCP_NODELAY, 1 }, /* what is written is a whole reply */
   };
   for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
     setsockopt(fd, wants[i].level, wants[i].option, &wants[i].value, sizeof wants[i].value);
@@ -49,7 +50,7 @@ static int bind_one(const struct addrinfo *a) {
   int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  keep_alive(fd);
+  set_options(fd);
   if (a->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
   int why = errno;

@@ -45,7 +45,7 @@ static const struct row {
   bool files, dials;
   size_t syscalls; /* the reviewed number; see lib/sandbox/profiles.c before changing it */
 } rooms[] = {
-  { ROOM_SMTPD, "smtpd", false, false, 28 }, { ROOM_POP3D, "pop3d", false, false, 28 },
+  { ROOM_SMTPD, "smtpd", false, false, 27 }, { ROOM_POP3D, "pop3d", false, false, 27 },
   { ROOM_AUTH, "auth", true, false, 63 },    { ROOM_KEYS, "keys", true, false, 35 },
   { ROOM_STORE, "store", true, false, 63 },  { ROOM_RESOLVER, "resolver", false, true, 42 },
   { ROOM_COLLECTOR, "collector", false, true, 29 }, { ROOM_SENDER, "sender", false, true, 30 },
