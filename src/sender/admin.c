@@ -79,7 +79,7 @@ static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt,
   buf_free(&source);
 }
 
-static const char *plan_question_name(const struct plan *p) { return p->route.direct ? p->name : p->route.host; }
+static enum dns_kind plan_question(const struct plan *p, const char **ret_name) { return route_question(&p->route, p->name, ret_name); }
 
 /* What TLS will be used there. */
 static const char *plan_tls(const struct plan *p, const struct dial_address *at, const struct no_tls **ret_memory) {
@@ -89,7 +89,7 @@ static const char *plan_tls(const struct plan *p, const struct dial_address *at,
 
 static void plan_address(struct plan *p, const struct hosts_line *x, const char *text) {
   const struct no_tls *memory;
-  struct plan_line l = { "address", text, "tried", x->host->name, x->at.port, plan_tls(p, &x->at, &memory), NULL };
+  struct plan_line l = { "address", text, "tried", route_certificate(&p->route, x->host->name), x->at.port, plan_tls(p, &x->at, &memory), NULL };
   char lane[SEND_DESTINATION_MAX + 1];
   lane_put_name(&p->route, slice_str(p->name), lane);
   source_for(p->sender, lane, x->at.n, &l.from);
@@ -100,7 +100,7 @@ static void plan_address(struct plan *p, const struct hosts_line *x, const char 
     plan_say(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count, memory->why,
              (unsigned long long)(memory->until_ms - loop_now(p->sender->room->loop)) / 1000);
   } else {
-    plan_say(p, &l, "no. %zu", p->hosts.count);
+    plan_say(p, &l, "no. %zu%s%s", p->hosts.count, p->route.srv[0] ? ": " : "", p->route.srv[0] ? x->host->name : "");
   }
 }
 
@@ -109,6 +109,7 @@ static void plan_line(void *arg, const struct hosts_line *x) {
     [HOST_PRIVATE] = "an address of a private network, which a domain's DNS may not name (send_private_addresses)",
     [HOST_OURS] = "it is this server",
     [HOST_NO_BETTER] = "its preference is no better than that of this server",
+    [HOST_OTHER_PORT] = "its SRV record has another port than the route (a port behind the service's name allows it)",
     [HOST_NO_SOURCE] = "source_addresses has none of this family that may be used",
     [HOST_NO_ADDRESS] = "it has no address",
     [HOST_NO_ANSWER] = "its addresses could not be looked up now",
@@ -132,9 +133,10 @@ static void plan_verdict(struct plan *p, const struct hosts_verdict *v) {
 static void plan_answer(struct plan *p, const struct dns_answer *a) {
   struct hosts hosts; /* what is found; the lines are written by plan_line() */
   struct sender *s = p->sender;
-  const char *name = plan_question_name(p);
+  const char *name;
+  enum dns_kind kind = plan_question(p, &name);
   plan_say(p, &(struct plan_line){ "dns", name, dns_result_name(a->result), NULL, 0, NULL, NULL }, "%s%s%s%s%s",
-           p->route.direct ? "MX" : "addresses", a->implicit ? ": there is none, so the name itself takes its mail" : "",
+           kind == DNS_MX ? "MX" : kind == DNS_SRV ? "SRV" : "addresses", a->implicit ? ": there is none, so the name itself takes its mail" : "",
            a->secure ? ", proven by DNSSEC" : "", a->why[0] ? ": " : "", a->why);
   hosts_walk(s, a, &p->route, name, plan_line, p);
   struct hosts_verdict v = hosts_of_answer(s, a, &p->route, name, &hosts);
@@ -162,7 +164,7 @@ static void plan_route(struct plan *p) {
 /* A route to an address needs no DNS. */
 static bool plan_is_address(struct plan *p) {
   struct dial_address at;
-  if (p->route.direct || !dial_address_parse(p->route.host, p->route.port, &at)) return false;
+  if (p->route.direct || p->route.srv[0] || !dial_address_parse(p->route.host, p->route.port, &at)) return false;
   struct dns_host host = { .name = "" };
   snprintf(host.name, sizeof host.name, "%.*s", DNS_NAME_MAX, p->route.host);
   plan_line(p, &(struct hosts_line){ &host, at, HOST_TRIED });
@@ -174,8 +176,10 @@ static bool plan_ask(struct plan *p) {
   struct sender *s = p->sender;
   struct buf b;
   buf_init(&b, 512);
+  const char *name;
+  enum dns_kind kind = plan_question(p, &name);
   p->question = ++s->question;
-  dns_ask_put(&b, &(struct dns_ask){ p->route.direct ? DNS_MX : DNS_ADDRESS, slice_first(slice_str(plan_question_name(p)), DNS_NAME_MAX + 1) });
+  dns_ask_put(&b, &(struct dns_ask){ (uint8_t)kind, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
   bool fine = !b.failed;
   if (fine) room_send(s->room, ROOM_RESOLVER, s->resolver, dns_ask_type, p->question, buf_slice(&b), -1);
   buf_free(&b);

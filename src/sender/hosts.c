@@ -86,7 +86,8 @@ static void walk_host(const struct sender *s, const struct dns_host *h, const st
     fn(arg, &(struct hosts_line){ .host = h, .fate = h->later ? HOST_NO_ANSWER : HOST_NO_ADDRESS });
   for (size_t i = 0; i < h->address_count; i++) {
     struct hosts_line line = { h, address_of(&h->addresses[i], r->port), HOST_TRIED };
-    if (!any && !dial_address_is_public(&line.at)) line.fate = HOST_PRIVATE;
+    if (r->srv[0] && h->port != r->port) line.fate = HOST_OTHER_PORT;
+    else if (!any && !dial_address_is_public(&line.at)) line.fate = HOST_PRIVATE;
     else if (!source_for(s, lane, line.at.n, &source)) line.fate = HOST_NO_SOURCE;
     fn(arg, &line);
   }
@@ -111,7 +112,10 @@ static struct hosts_verdict verdict(enum hosts_found found, const char enhanced[
   return v;
 }
 
-static struct hosts_verdict not_found(const struct dns_answer *a, const char *name) {
+static struct hosts_verdict not_found(const struct dns_answer *a, const struct route *r, const char *name) {
+  bool no_service = a->result == DNS_NO_NAME || a->result == DNS_NONE || a->result == DNS_REFUSED;
+  if (r->srv[0] && no_service) /* a mistake of the configuration's, or of the zone's: no reason to return mail */
+    return verdict(HOSTS_LATER, "4.4.4", r->srv, "its SRV records name no server");
   switch (a->result) {
   case DNS_NO_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "there is no such domain");
   case DNS_NONE: return verdict(HOSTS_NEVER, "5.1.2", name, "the domain has neither MX nor address records");
@@ -152,11 +156,12 @@ struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_an
                                      const char *name, struct hosts *ret) {
   struct collecting c = { .to = ret };
   *ret = (struct hosts){ 0 };
-  if (a->result != DNS_FOUND) return not_found(a, name);
+  if (a->result != DNS_FOUND) return not_found(a, r, name);
   hosts_walk(s, a, r, name, collect, &c);
   if (ret->count) return (struct hosts_verdict){ .found = HOSTS_FOUND };
   if (c.seen[HOST_NO_ANSWER]) return verdict(HOSTS_LATER, "4.4.3", name, "the addresses of its servers could not be looked up");
   if (c.seen[HOST_NO_SOURCE]) return verdict(HOSTS_LATER, "4.4.4", name, "none of source_addresses may be used for the addresses of its servers");
+  if (c.seen[HOST_OTHER_PORT]) return verdict(HOSTS_LATER, "4.4.4", r->srv, "its SRV records name no server at the route's port");
   if (c.seen[HOST_OURS]) return verdict(HOSTS_NEVER, "5.4.6", name, "its mail would loop back to this server, which does not know the domain");
   if (c.seen[HOST_PRIVATE]) return verdict(HOSTS_NEVER, "5.4.4", name, "DNS names only addresses of private networks for it");
   return verdict(HOSTS_NEVER, "5.4.4", name, "none of its servers has an address");

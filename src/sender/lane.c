@@ -17,7 +17,7 @@ void lane_put_name(const struct route *r, struct slice destination, char to[stat
   if (r->direct)
     snprintf(to, SEND_DESTINATION_MAX + 1, "%.*s", SLICE_ARG(slice_first(destination, SEND_DESTINATION_MAX)));
   else
-    snprintf(to, SEND_DESTINATION_MAX + 1, "[%.240s]:%u", r->host, r->port);
+    snprintf(to, SEND_DESTINATION_MAX + 1, "[%.240s]:%u", r->srv[0] ? r->srv : r->host, r->port);
 }
 
 static struct lane *find(const struct sender *s, const char *name) {
@@ -236,7 +236,7 @@ static void found(struct lane *l, const struct dns_answer *a) {
 /* A route to an address needs no DNS. */
 static bool is_address(struct lane *l) {
   struct dial_address a;
-  if (l->route.direct || !dial_address_parse(l->route.host, l->route.port, &a)) return false;
+  if (l->route.direct || l->route.srv[0] || !dial_address_parse(l->route.host, l->route.port, &a)) return false;
   l->forgotten = false;
   l->hosts = (struct hosts){ .name_count = 1, .count = 1 };
   snprintf(l->hosts.names[0], sizeof l->hosts.names[0], "%s", l->route.host);
@@ -248,11 +248,12 @@ static bool is_address(struct lane *l) {
 
 static void ask(struct lane *l) {
   struct sender *s = l->sender;
-  const char *name = l->route.direct ? l->name : l->route.host;
+  const char *name;
+  enum dns_kind kind = route_question(&l->route, l->name, &name);
   struct buf b;
   buf_init(&b, 512);
   l->question = ++s->question;
-  dns_ask_put(&b, &(struct dns_ask){ l->route.direct ? DNS_MX : DNS_ADDRESS, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
+  dns_ask_put(&b, &(struct dns_ask){ (uint8_t)kind, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
   if (b.failed || !map_put_ptr(&s->asking, l->question, l)) {
     room_fail(s->room, "no memory for a question");
   } else {

@@ -260,7 +260,7 @@ void sender_link_go(struct link *k) {
     next_address(k);
     return;
   }
-  struct dial_target t = { &k->address, 1, k->host, l->route.implicit_tls, tls, k->source ? &k->source->at : NULL };
+  struct dial_target t = { &k->address, 1, route_certificate(&l->route, k->host), l->route.implicit_tls, tls, k->source ? &k->source->at : NULL };
   k->dial = tls ? dial_new(l->sender->room->loop, &t, &ops) : NULL;
   if (k->dial) return;
   note_why(k, SMTP_STAGE_CONNECT, tls ? "memory ran out" : "tls_authorities could not be read, so no certificate can be verified");

@@ -3,7 +3,13 @@
  *   "DESTINATION HOST[:PORT] [tls=opportunistic|required|verified|none|implicit] [lmtp]"
  *
  * DESTINATION is a domain, ".domain" for all below it, or "*". The first line that fits counts. HOST in brackets is an
- * address or a name whose MX records are not looked at; "direct" stands for the destination's own. */
+ * address or a name whose MX records are not looked at; "direct" stands for the destination's own.
+ * "srv:_submission._tcp.example.org[:PORT]": the servers that the SRV records of that service name (RFC 2782), at this port. A record
+ * with another port is passed over: the sandbox lets the process connect to ports that the configuration has, and to no others.
+ *
+ * The certificate is then held against example.org, and not against the name in the SRV record. That name came out of DNS, which
+ * is not proven: whoever can forge the answer would name a host for which he has a certificate. A reference identity comes
+ * from what the administrator wrote (RFC 6125 §6.2.1, RFC 9525 §6.1; RFC 6186 §6 says the same of clients). */
 #include "src/sender/sender.h"
 
 #include <errno.h>
@@ -29,7 +35,36 @@ static struct slice next_word(struct slice *line) {
   return word;
 }
 
+/* "_submission._tcp.example.org": the usual port of the service, and its domain. */
+static bool take_service(struct route *r, struct slice text) {
+  static const struct {
+    const char *service;
+    uint16_t port;
+    bool tls;
+  } known[] = { { "_submission", 587, false }, { "_submissions", 465, true }, { "_smtp", 25, false }, { "_lmtp", 24, false } };
+  struct slice domain = text, service = slice_split(&domain, '.'), protocol = slice_split(&domain, '.');
+  if (slice_at(service, 0) != '_' || !slice_caseeq(protocol, SLICE("_tcp")) || !domain.n || text.n >= sizeof r->srv) return false;
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (!slice_caseeq(service, slice_str(known[i].service))) continue;
+    if (!r->port) r->port = known[i].port;
+    r->implicit_tls = known[i].tls; /* RFC 8314 §3.3 */
+    if (known[i].tls) r->tls = ROUTE_VERIFIED;
+  }
+  snprintf(r->srv, sizeof r->srv, "%.*s", SLICE_ARG(text));
+  snprintf(r->host, sizeof r->host, "%.*s", SLICE_ARG(domain));
+  return r->port != 0;
+}
+
+static bool take_srv(struct route *r, struct slice text) {
+  ptrdiff_t colon = slice_rfind(text, ':');
+  uint64_t port = 0;
+  if (colon >= 0 && (!num_parse(slice_from(text, (size_t)colon + 1), 65535, &port) || !port)) return false;
+  r->port = (uint16_t)port;
+  return take_service(r, colon >= 0 ? slice_first(text, (size_t)colon) : text);
+}
+
 static bool take_host(struct route *r, struct slice text, uint16_t usual) {
+  if (slice_starts(text, SLICE("srv:"))) return take_srv(r, slice_from(text, 4));
   ptrdiff_t colon = slice_rfind(text, ':'), close = slice_rfind(text, ']');
   uint64_t port = usual;
   if (colon > close) {
@@ -114,8 +149,16 @@ const char *route_tls_word(const struct route *r) {
   return r->implicit_tls ? "implicit" : words[r->tls];
 }
 
+enum dns_kind route_question(const struct route *r, const char *lane, const char **ret_name) {
+  *ret_name = r->direct ? lane : r->srv[0] ? r->srv : r->host;
+  return r->direct ? DNS_MX : r->srv[0] ? DNS_SRV : DNS_ADDRESS;
+}
+
+const char *route_certificate(const struct route *r, const char *host) { return r->srv[0] ? r->host : host; }
+
 void route_put(const struct route *r, struct buf *out) {
   if (r->direct) buf_put_str(out, "by its MX records");
+  else if (r->srv[0]) buf_printf(out, "by the SRV records of %s, certificate for %s,", r->srv, r->host);
   else buf_put_str(out, r->host);
   buf_printf(out, " port %u%s%s", r->port, r->lmtp ? ", by LMTP" : "", r->user.n ? ", with a login" : "");
   if (r->line) buf_printf(out, ", by \"%s\"", r->line);

@@ -144,7 +144,8 @@ void sign_drop(struct letter *l);
 enum route_tls { ROUTE_OPPORTUNISTIC, ROUTE_REQUIRED, ROUTE_VERIFIED, ROUTE_NO_TLS };
 struct route {
   bool direct;       /* by the destination's own MX records */
-  char host[256];
+  char host[256];    /* srv: the domain behind the service; whose certificate it must be, and in route_passwords */
+  char srv[256];     /* "_submission._tcp.example.org": by these SRV records (RFC 2782); else empty */
   uint16_t port;
   enum route_tls tls;
   bool implicit_tls, lmtp;
@@ -156,6 +157,10 @@ struct credentials {
 };
 /* False: a line of `routes` is wrong (check-config says which); the destination's mail waits. */
 bool route_for(const struct sender *s, struct slice destination, struct route *ret);
+/* What DNS is asked for, and whom about, for mail of that lane. */
+enum dns_kind route_question(const struct route *r, const char *lane, const char **ret_name);
+/* The name that the server's certificate must be for, when the server is `host`. */
+const char *route_certificate(const struct route *r, const char *host);
 /* "by its MX records, port 25", "smtp.example.net port 587, by \"* smtp.example.net:587\"", …, and the words of its TLS. */
 void route_put(const struct route *r, struct buf *out);
 const char *route_tls_word(const struct route *r);
@@ -188,6 +193,7 @@ enum hosts_fate {
   HOST_OURS,       /* it is this server */
   HOST_NO_BETTER,  /* its preference is no better than that of this server */
   HOST_NO_SOURCE,  /* source_addresses has none of that family that may be used */
+  HOST_OTHER_PORT, /* an SRV record with a port that is not the route's */
   HOST_NO_ADDRESS,
   HOST_NO_ANSWER,  /* its addresses could not be looked up now */
   HOST_FATES

@@ -14,6 +14,9 @@ zone+=("--mx-host=backup.test,mx1.backup.test,10" "--address=/mx1.backup.test/12
 zone+=("--mx-host=backup.test,mx2.backup.test,20" "--address=/mx2.backup.test/127.0.0.61")
 zone+=("--mx-host=both.test,mx.both.test,10" "--address=/mx.both.test/::1" "--address=/mx.both.test/127.0.0.71")
 zone+=("--mx-host=half6.test,mx.half6.test,10" "--address=/mx.half6.test/::1" "--address=/mx.half6.test/127.0.0.69")
+zone+=("--srv-host=_submission._tcp.mx.example.org,odd.srv.test,9,1" "--srv-host=_submission._tcp.mx.example.org,target.srv.test,$port,10"
+  "--address=/odd.srv.test/127.0.0.61" "--address=/target.srv.test/127.0.0.60" "--srv-host=_submission._tcp.other.test,mx.example.org,$port"
+  "--address=/mx.example.org/127.0.0.60")
 zone+=("--local=/test/")
 dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
   --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" >"$dir/dnsmasq.log" 2>&1 &
@@ -32,9 +35,12 @@ far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
 far_server=$!
 trap 'kill "$names" "$odd" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
-far domain add far.test >/dev/null
+for domain in far.test right.test wrong.test nowhere.test; do far domain add "$domain" >/dev/null; done
 echo secret | far account add bob@far.test --password-stdin >/dev/null
 
+for domain in right wrong; do echo secret | far account add "bob@$domain.test" --password-stdin >/dev/null; done
+option tls_authorities "\"$dir/cert.pem\""
+option routes "{ \"right.test srv:_submission._tcp.mx.example.org:$port tls=verified\", \"wrong.test srv:_submission._tcp.other.test:$port tls=verified\", \"nowhere.test srv:_submission._tcp.nowhere.test\" }"
 option dns_servers "{ \"127.0.0.1@$dns\" }"
 option remote_port "$port"
 option send_private_addresses yes
@@ -58,12 +64,19 @@ within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/nu
 taken() { grep -q "$1" "$dir/odd/taken"; }
 far_has() { [ "$(far mail list bob@far.test | tail -n +2 | wc -l)" -ge "$1" ]; }
 told() { rm -rf "$dir/mails"; q export alice@example.org "$dir/mails" >/dev/null && grep -rq -- "$1" "$dir/mails"; }
-queued() { q queue list "to=$1" | grep -q -- "$2"; }
+queued() { q queue list "to=$1" | grep -qE -- "$2"; }
 gone() { local rows; rows=$(q queue list "to=$1") && ! grep -q '@' <<<"$rows"; }
 
 ok "first thing in a fresh, confined process: to another Qasid, found by MX" submit first bob@far.test
 ok "it arrives" within 20 far_has 1
 ok "TLS was used, since it was offered" grep -qE 'event=sent .*to=bob@far.test.*tls=TLSv1' "$dir/log"
+submit srv bob@right.test bob@wrong.test x@nowhere.test
+srv_arrived() { [ "$(far mail list bob@right.test | tail -n +2 | wc -l)" -ge 1 ]; }
+ok "SRV: to the server that it names, whose certificate is for the domain of the route (RFC 2782)" within 20 srv_arrived
+ok "SRV: a certificate for the name in the record alone does not do" within 20 queued wrong.test 'certificate|verif|does not hold|hostname'
+ok "SRV: nothing went there" eval '[ "$(far mail list bob@wrong.test | tail -n +2 | wc -l)" = 0 ]'
+ok "SRV: no such service: it waits" within 20 queued nowhere.test 'its SRV records name no server'
+ok "plan: a record with another port is passed over" eval 'q plan bob@right.test >"$dir/plan"; grep -q "left-out .*127.0.0.61 .*another port" "$dir/plan" && grep -q "tried .*127.0.0.60 .*(mx.example.org) .*tls=verified .*target.srv.test" "$dir/plan"'
 submit unknown nobody@far.test
 ok "an unknown recipient: the sender is told" within 20 told 'Final-Recipient: rfc822; nobody@far.test'
 ok "with the other server's words" told 'Diagnostic-Code: smtp; 550 5.1.1'

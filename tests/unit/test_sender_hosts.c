@@ -161,6 +161,26 @@ static void without_addresses(void **state) {
   check(&a, HOSTS_LATER, "4.4.3");
 }
 
+/* SRV (RFC 2782): only what has the route's port; what is missing may come yet. */
+static void services(void **state) {
+  const struct route srv = { .port = 587, .host = "there.example", .srv = "_submission._tcp.there.example" };
+  char got[WHY_MAX];
+  struct dns_answer a = answer(DNS_FOUND), none = answer(DNS_NONE);
+  a.kind = none.kind = DNS_SRV;
+  add(&a, 10, "mx1.there.example", "8.8.8.8");
+  add(&a, 20, "mx2.there.example", "8.8.4.4");
+  a.hosts[0].port = 2525, a.hosts[1].port = 587;
+  check_by(&a, &srv, HOSTS_FOUND, "");
+  assert_int_equal(hosts.count, 1);
+  assert_string_equal(hosts.names[0], "mx2.there.example");
+  a.hosts[1].port = 25;
+  struct hosts_verdict v = hosts_of_answer(&us, &a, &srv, "x", &hosts), w = hosts_of_answer(&us, &none, &srv, "x", &hosts);
+  assert_int_equal(v.found, HOSTS_LATER);
+  assert_int_equal(w.found, HOSTS_LATER);
+  snprintf(got, sizeof got, "%s", w.why);
+  assert_non_null(strstr(got, srv.srv));
+}
+
 /* As many as are tried at all; the best of them. */
 static void limits(void **state) {
   struct dns_answer a = answer(DNS_FOUND);
@@ -181,6 +201,7 @@ int main(void) {
     cmocka_unit_test_setup(implicit, setup),          cmocka_unit_test_setup(loops, setup),
     cmocka_unit_test_setup(not_ours, setup),          cmocka_unit_test_setup(private_addresses, setup),
     cmocka_unit_test_setup(without_addresses, setup), cmocka_unit_test_setup(limits, setup),
+    cmocka_unit_test_setup(services, setup),
   };
   return cmocka_run_group_tests_name("sender_hosts", tests, NULL, NULL);
 }
