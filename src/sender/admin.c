@@ -121,7 +121,9 @@ static void plan_line(void *arg, const struct hosts_line *x) {
   const char *text = buf_len(&b) ? buf_cstr(&b) : x->host->name;
   if (!text) text = "";
   if (x->fate == HOST_TRIED) plan_address(p, x, text);
-  else plan_say(p, &(struct plan_line){ x->at.n ? "address" : "host", text, "left-out", x->host->name, x->at.port, NULL, NULL }, "%s", whys[x->fate]);
+  else
+    plan_say(p, &(struct plan_line){ .step = x->at.n ? "address" : "host", .name = text, .state = "left-out", .host = x->host->name,
+                                     .port = x->at.port }, "%s", whys[x->fate]);
   buf_free(&b);
 }
 
@@ -135,7 +137,7 @@ static void plan_answer(struct plan *p, const struct dns_answer *a) {
   struct sender *s = p->sender;
   const char *name;
   enum dns_kind kind = plan_question(p, &name);
-  plan_say(p, &(struct plan_line){ "dns", name, dns_result_name(a->result), NULL, 0, NULL, NULL }, "%s%s%s%s%s",
+  plan_say(p, &(struct plan_line){ .step = "dns", .name = name, .state = dns_result_name(a->result) }, "%s%s%s%s%s",
            kind == DNS_MX ? "MX" : kind == DNS_SRV ? "SRV" : "addresses", a->implicit ? ": there is none, so the name itself takes its mail" : "",
            a->secure ? ", proven by DNSSEC" : "", a->why[0] ? ": " : "", a->why);
   hosts_walk(s, a, &p->route, name, plan_line, p);
@@ -149,15 +151,20 @@ static void plan_route(struct plan *p) {
   buf_init(&b, 1024);
   route_put(&p->route, &b);
   const char *words = buf_cstr(&b);
-  plan_say(p, &(struct plan_line){ "route", p->name, p->route.lmtp ? "lmtp" : p->route.direct ? "direct" : "smarthost", p->route.direct ? NULL : p->route.host,
-                                   p->route.port, route_tls_word(&p->route), NULL }, "%s", words ? words : "");
+  const struct plan_line line = { .step = "route",
+                                  .name = p->name,
+                                  .state = p->route.lmtp ? "lmtp" : p->route.direct ? "direct" : "smarthost",
+                                  .host = p->route.direct ? NULL : p->route.host,
+                                  .port = p->route.port,
+                                  .tls = route_tls_word(&p->route) };
+  plan_say(p, &line, "%s", words ? words : "");
   buf_free(&b);
   if (p->route.port == p->sender->room->conf->remote_port && blocked_is(&p->sender->blocked, loop_now(p->sender->room->loop)))
-    plan_say(p, &(struct plan_line){ "port", p->name, "blocked", NULL, p->route.port, NULL, NULL },
+    plan_say(p, &(struct plan_line){ .step = "port", .name = p->name, .state = "blocked", .port = p->route.port },
              "no server elsewhere answers at this port: the provider seems to block it; send through a smarthost (the option routes)");
   const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
   if (l)
-    plan_say(p, &(struct plan_line){ "lane", p->name, l->state == LANE_READY ? "ready" : "waiting-for-dns", NULL, 0, NULL, NULL },
+    plan_say(p, &(struct plan_line){ .step = "lane", .name = p->name, .state = l->state == LANE_READY ? "ready" : "waiting-for-dns" },
              "%zu messages wait in the sender for %u connections", l->waiting, l->connections);
 }
 
@@ -204,7 +211,8 @@ static void plan_begin(struct sender *s, uint32_t number, struct slice destinati
   s->plan_count++;
   admin_columns(s, number, "step name state what host port tls source hello");
   if (!route_for(s, destination, &p->route)) {
-    plan_say(p, &(struct plan_line){ "route", p->name, "wrong", NULL, 0, NULL, NULL }, "the option routes has a wrong line for this destination: its mail waits");
+    plan_say(p, &(struct plan_line){ .step = "route", .name = p->name, .state = "wrong" },
+             "the option routes has a wrong line for this destination: its mail waits");
     admin_done(s, number, CLI_OK, "");
     plan_free(s, &s->plans);
     return;
