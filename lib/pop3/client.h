@@ -48,6 +48,7 @@ enum {
   POP3_CLIENT_IN = 32 * 1024,
   POP3_CLIENT_TEXT_MAX = 512,  /* octets of the server's words that are kept */
   POP3_CLIENT_WINDOW = 64,     /* commands that can be under way */
+  POP3_CLIENT_TWINS = 500,     /* messages of one list with one UIDL: where more have it, it names none of them */
 };
 
 /* --- how it ends --- */
@@ -87,7 +88,7 @@ struct pop3_item {
   uint64_t number;   /* the server's, 1 … 2^32 - 1 */
   uint64_t size;     /* as announced by LIST; a hint */
   uint64_t octets;   /* as came, un-stuffed */
-  struct slice uidl; /* 1 to 70 of 0x21 … 0x7e; empty: the server gave none */
+  struct slice uidl; /* 1 to 70 of 0x21 … 0x7e; empty: the server gave none, or gave it to too many */
   struct pop3_item *like; /* the first of those with this UIDL and this size; itself when it is alone */
   uint32_t alike;    /* of the first: how many there are */
   uint32_t kept;     /* of the first: how many of them are `safe` */

@@ -134,6 +134,16 @@ static int by_uidl(const void *a, const void *b) {
   return x->number < y->number ? -1 : 1;
 }
 
+/* What must tell messages apart looks at each of a UIDL's: it is a square that the server would choose. */
+static void unname_crowds(struct pop3_item **sorted, size_t n) {
+  for (size_t i = 0, end; i < n; i = end) {
+    struct slice uidl = sorted[i]->uidl;
+    for (end = i + 1; end < n && slice_eq(sorted[end]->uidl, uidl); end++) {}
+    for (size_t k = i; end - i > POP3_CLIENT_TWINS && k < end; k++)
+      sorted[k]->uidl = SLICE_NONE, sorted[k]->like = NULL, sorted[k]->alike = 0, sorted[k]->twin = false;
+  }
+}
+
 static bool mark_twins(struct session *s) {
   size_t n = 0;
   struct pop3_item **sorted = calloc(s->pub.count + 1, sizeof *sorted);
@@ -148,6 +158,7 @@ static bool mark_twins(struct session *s) {
     m->like = twins && before->size == m->size ? before->like : m;
     m->like->alike++;
   }
+  unname_crowds(sorted, n);
   free(sorted);
   return true;
 }

@@ -112,6 +112,18 @@ const struct job_kind seen_kind = {
 
 /* --- a message with its row --- */
 
+/* A UIDL that is used again and again by a server that never says that it deleted. */
+static enum db_result trim_rows(struct store_engine *e, const struct collected_job *c) {
+  struct db_stmt *s =
+      db_prepare(e->db, "DELETE FROM collected WHERE id IN (SELECT id FROM collected WHERE account = ? AND source = ?"
+                        " AND uidl = ? ORDER BY id DESC LIMIT -1 OFFSET ?)");
+  db_bind_int(s, 1, (int64_t)c->d.places[0].account);
+  db_bind_int(s, 2, (int64_t)c->source);
+  db_bind_text(s, 3, c->uidl);
+  db_bind_int(s, 4, UIDL_ROWS_MAX);
+  return db_run(s);
+}
+
 static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   struct db_stmt *s =
       db_prepare(e->db, "INSERT INTO collected (account, source, uidl, date, size, octets, digest, tried)"
@@ -126,7 +138,7 @@ static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   db_bind_int(s, 8, c->d.job.now_s);
   enum db_result r = db_run(s);
   if (r == DB_OK) c->row = (uint64_t)db_last_id(e->db);
-  return r;
+  return r == DB_OK ? trim_rows(e, c) : r;
 }
 
 /* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this copy's; rows of this

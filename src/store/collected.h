@@ -22,6 +22,7 @@ enum {
   COLLECTED_KEEP_S = 30 * 24 * 3600,
   TIDIED_MAX = 1000,   /* rows changed in one run's end; the next run does the others */
   FORGOTTEN_MAX = 1000, /* rows in one slice of a collection's end */
+  UIDL_ROWS_MAX = 1024, /* of one UIDL: more than a listing may have (POP3_CLIENT_TWINS); the oldest go first */
   SIZES_MAX = 8,       /* sizes that one message is remembered with */
   SHORT_TRIES = 8,      /* so often what came short is fetched in each run; then once in SHORT_REST_S */
   SHORT_REST_S = 24 * 3600

@@ -620,6 +620,32 @@ static void endless_lists(void **state) {
   buf_free(&b);
 }
 
+/* A UIDL that a server gives to all its messages tells none of them from another. */
+static void one_uidl_for_all(void **state) {
+  struct script t;
+  struct buf b;
+  buf_init(&b, SCRIPT_MAX);
+  for (int more = 0; more < 2; more++) {
+    int n = POP3_CLIENT_TWINS + more;
+    script_init(&t);
+    t.wish = POP3_LEAVE;
+    buf_reset(&b);
+    buf_put_str(&b, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\n");
+    for (int i = 1; i <= n + 1; i++) buf_printf(&b, "S: %d %d\n", i, i);
+    buf_put_str(&b, "S: .\nS: +OK\n");
+    for (int i = 1; i <= n; i++) buf_printf(&b, "S: %d all\n", i);
+    buf_printf(&b, "S: %d one\nS: .\n" QUIT, n + 1);
+    assert_true(script_play(&t, buf_cstr(&b)));
+    assert_int_equal(t.c->end, POP3_END_DONE);
+    assert_int_equal(t.c->items[0].uidl.n, more ? 0 : 3);
+    assert_int_equal(t.c->items[n - 1].uidl.n, more ? 0 : 3);
+    assert_int_equal(t.c->items[n].uidl.n, 3);
+    assert_int_equal(t.c->items[0].twin, !more);
+    script_free(&t);
+  }
+  buf_free(&b);
+}
+
 /* Lines that end with LF alone are none; in time the session ends. */
 static void bare_line_feeds(void **state) {
   struct script t;
@@ -834,7 +860,7 @@ int main(void) {
     cmocka_unit_test(no_second_line_in_a_name),
     cmocka_unit_test(lists),
     cmocka_unit_test(list_and_uidl_refused),
-    cmocka_unit_test(endless_lists),
+    cmocka_unit_test(endless_lists), cmocka_unit_test(one_uidl_for_all),
     cmocka_unit_test(bare_line_feeds),
     cmocka_unit_test(octets_that_nobody_asked_for),
     cmocka_unit_test(longer_than_announced),

@@ -369,6 +369,20 @@ static void ever_new_sizes(void **state) {
   assert_int_equal(inbox_count(k, 9, account), 1);
 }
 
+/* One UIDL for ever new messages: the oldest are forgotten. */
+static void one_uidl_for_all(void **state) {
+  struct kit *k = *state;
+  uint64_t account = alice(k);
+  char text[60];
+  assert_true(grant(k, 1, account, SOURCE));
+  for (unsigned i = 0; i <= UIDL_ROWS_MAX; i++) {
+    snprintf(text, sizeof text, "A: %u\r\n\r\n", i);
+    assert_int_equal(keep_sized(k, 1, "u", 1000 + i, 1, slice_str(text)), COLLECT_DONE);
+  }
+  assert_int_equal(keep_sized(k, 1, "u", 1001, 1, SLICE("A: 1\r\n\r\n")), COLLECT_THERE);
+  assert_int_equal(keep_sized(k, 1, "u", 1000, 1, SLICE("A: 0\r\n\r\n")), COLLECT_DONE);
+}
+
 /* What came short is fetched again in each run, for some runs; then once a day. Whole, it is another message. */
 static void short_ones(void **state) {
   struct kit *k = *state;
@@ -604,6 +618,7 @@ int main(void) {
     KIT_TEST(another_size_that_was_missing),
     KIT_TEST(short_then_another_size),
     KIT_TEST(ever_new_sizes),
+    KIT_TEST(one_uidl_for_all),
     KIT_TEST(short_ones),
     KIT_TEST(a_collection_ends),
     cmocka_unit_test(power_loss),
