@@ -142,8 +142,9 @@ struct pop3_client_policy {
   bool clear;        /* a login may be tried without TLS, by what shows no password: the user said so. Else who
                       * strips STLS off gets a digest over a challenge of his own */
   bool may_show;     /* passwords may go without TLS too: the machine itself, or the user said so */
-  bool second_try;   /* when a mechanism that shows nothing is refused, try one that shows the password, for
-                      * accounts whose server keeps only a hash: where the certificate was verified */
+  /* When a mechanism that shows nothing is refused, try one that shows the password, for accounts
+   * whose server keeps only a hash: where the certificate was verified. */
+  bool second_try;
   bool login_only;   /* QUIT after the login: for asking whether it works */
   bool delete_short; /* see 3 above */
   bool no_quit;      /* when all is fetched just go: nothing is deleted, whatever was wished, and a server that

@@ -177,8 +177,8 @@ static const struct sandbox_call calls[] = {
   CALL_IF(fcntl, FILES, EQUAL, 1, F_DUPFD_CLOEXEC),
 };
 
-/* A sanitizer prints stacks and, at the end, stops all threads from a process of its own to look for
- * leaks. Builds with one are for tests; they keep Landlock, the users, and everything above. */
+/* A sanitizer prints stacks and, at the end, stops all threads from a process of its own to look
+ * for leaks. Builds with one are for tests; they keep Landlock, the users, and everything above. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const struct sandbox_call tool_calls[] = {
   CALL(openat, NO_FILES & ~KEYS),
