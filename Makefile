@@ -44,7 +44,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DQASID_VERSION='"$(VERSION)"' -I. $(WARN)
 ALL_LDFLAGS = $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 
 # Everything but main.c is one archive, so a test links just what it uses.
-LIB_SRC  := $(filter-out src/main.c,$(wildcard lib/*/*.c ipc/*.c conf/*.c src/*.c src/*/*.c src/*/*/*.c))
+LIB_SRC  := $(filter-out src/main.c,$(wildcard lib/*/*.c mail/*.c mail/*/*.c ipc/*.c conf/*.c runtime/*/*.c src/*.c src/*/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(OUT)/%.o)
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 WORLD_SRC := $(filter-out tests/world/main_%.c,$(wildcard tests/world/*.c))
@@ -62,7 +62,7 @@ $(OUT)/%.o: %.c Makefile
 # The hooks variant is the release but for the few files that see QASID_TEST_HOOKS, by what the compiler says they
 # include: these are compiled, the others are the release's objects.
 ifeq ($(VARIANT),hooks)
-HOOK_FILES := $(shell grep -rlw QASID_TEST_HOOKS lib ipc conf src --include=*.[ch])
+HOOK_FILES := $(shell grep -rlw QASID_TEST_HOOKS lib mail ipc conf runtime src --include=*.[ch])
 RELEASE    := $(BUILD)/release
 $(RELEASE)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -136,7 +136,7 @@ check: test-deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
 	@$(MAKE) -j$(JOBS) --no-print-directory -s confined VARIANT=hooks
 	@$(MAKE) -j$(JOBS) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
-	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3) tests/run $(BUILD)/asan links docs unit conv world real clients fuzz
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3) tests/run $(BUILD)/asan lint links docs unit conv world real clients fuzz
 
 # All that check takes a sample of: every disturbance of every conversation, 10,000 seeds, long fuzzing.
 soak: test-deps
@@ -148,7 +148,7 @@ quick:
 
 tests: $(OUT)/qasid $(UNIT) $(WORLD)
 fuzzers: $(FUZZ)
-confined: $(OUT)/qasid $(OUT)/unit/test_sandbox $(OUT)/unit/test_resolver_room
+confined: $(OUT)/qasid $(OUT)/unit/test_sandbox $(OUT)/unit/test_resolver_process
 
 asan:
 	@$(MAKE) -j$(JOBS) --no-print-directory tests VARIANT=asan
@@ -174,8 +174,7 @@ cover: lint-deps
 	@gcovr -r . --object-directory $(BUILD)/cover -e tests -e bench --sort-uncovered --print-summary
 
 lint: lint-deps
-	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-	  --suppress=missingIncludeSystem --inline-suppr -I. -D_GNU_SOURCE lib ipc conf src
+	@tools/lint
 
 bench: deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load

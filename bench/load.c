@@ -1,16 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* A load generator that knows no server: SMTP messages, POP3 sessions, idle connections.
  *
- *   load smtp PORT --messages N --connections C --size OCTETS --mode new|reuse|pipeline --to PATTERN --users U
- *   load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass WORD --do login|list|retr|delete
- *   load idle PORT --connections N --hold SECONDS
+ *   load smtp PORT --messages N --connections C --size OCTETS --mode new|reuse|pipeline --to
+ * PATTERN --users U load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass
+ * WORD --do login|list|retr|delete load idle PORT --connections N --hold SECONDS
  *   --ahead N    RETRs under way at once (1)
  *   --tls yes    TLS from the first octet (pop3, idle); certificates are not looked at
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
- *   --drain DIR  the clock stops when no file is left below DIR (up to 4): a queue that delivers after it answered
+ *   --drain DIR  the clock stops when no file is left below DIR (up to 4): a queue that delivers
+ * after it answered
  *
- * PATTERN has one %d, which is replaced by 0 … U-1. One thread, epoll, loopback only. Prints one line of
- * key=value: what was done, seconds, rate, the server's CPU in microseconds for each unit, and the longest wait
- * for the answer to QUIT. */
+ * PATTERN has one %d, which is replaced by 0 … U-1. One thread, epoll, loopback only. Prints one
+ * line of key=value: what was done, seconds, rate, the server's CPU in microseconds for each unit,
+ * and the longest wait for the answer to QUIT. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -61,7 +63,14 @@ struct client {
   char in[64 * 1024];
 };
 
-static struct options opt = { .connections = 20, .users = 1, .count = 1000, .size = 4096, .hold = 3, .ahead = 1, .pattern = "user%d@bench.example", .pass = "secret" };
+static struct options opt = { .connections = 20,
+                              .users = 1,
+                              .count = 1000,
+                              .size = 4096,
+                              .hold = 3,
+                              .ahead = 1,
+                              .pattern = "user%d@bench.example",
+                              .pass = "secret" };
 static int ep;
 static long started, done, octets;
 static double slowest_quit;
@@ -81,7 +90,10 @@ static double now(void) {
 
 /* --- the server's CPU --- */
 
-struct usage { pid_t pid, parent; double cpu, faults; };
+struct usage {
+  pid_t pid, parent;
+  double cpu, faults;
+};
 
 /* Nanoseconds that each thread of a process has run: finer than the ticks of its stat file. */
 static double thread_seconds(pid_t pid) {
@@ -111,8 +123,12 @@ static bool read_usage(pid_t pid, struct usage *ret) {
   text[n] = 0;
   char *close = strrchr(text, ')');
   long parent, faults, cu, cs;
-  if (!close || sscanf(close + 2, "%*c %ld %*d %*d %*d %*d %*u %ld %*u %*u %*u %*d %*d %ld %ld", &parent, &faults, &cu, &cs) != 4) return false;
-  *ret = (struct usage){ pid, (pid_t)parent, thread_seconds(pid) + (double)(cu + cs) / (double)sysconf(_SC_CLK_TCK), (double)faults };
+  if (!close || sscanf(close + 2, "%*c %ld %*d %*d %*d %*d %*u %ld %*u %*u %*u %*d %*d %ld %ld",
+                       &parent, &faults, &cu, &cs) != 4)
+    return false;
+  *ret = (struct usage){ pid, (pid_t)parent,
+                         thread_seconds(pid) + (double)(cu + cs) / (double)sysconf(_SC_CLK_TCK),
+                         (double)faults };
   return true;
 }
 
@@ -142,7 +158,9 @@ static struct usage tree_usage(pid_t root) {
 /* --- connections --- */
 
 static void open_client(struct client *c) {
-  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+  struct sockaddr_in to = { .sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)opt.port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
   int on = 1;
   SSL_free(c->ssl);
   c->ssl = NULL;
@@ -228,9 +246,13 @@ static const char *name_of(long unit) {
 
 static void make_body(void) {
   body = malloc((size_t)opt.size + 256);
-  int n = sprintf(body, "From: <load@example.net>\r\nTo: <you@bench.example>\r\nSubject: load\r\n\r\n");
+  int n =
+      sprintf(body, "From: <load@example.net>\r\nTo: <you@bench.example>\r\nSubject: load\r\n\r\n");
   body_len = (size_t)n;
-  while (body_len < (size_t)opt.size) body_len += (size_t)sprintf(body + body_len, "%.60s\r\n", "The quick brown fox jumps over the lazy dog, again and again, until the size is right.");
+  while (body_len < (size_t)opt.size)
+    body_len += (size_t)sprintf(
+        body + body_len, "%.60s\r\n",
+        "The quick brown fox jumps over the lazy dog, again and again, until the size is right.");
   body_len += (size_t)sprintf(body + body_len, ".\r\n");
 }
 
@@ -245,30 +267,47 @@ static void expect(struct client *c, const char *line, const char *code) {
 }
 
 static void begin_message(struct client *c) {
-  if (opt.mode == MODE_PIPELINE) sayf(c, "MAIL FROM:<load@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\n", name_of(c->unit));
-  else sayf(c, "MAIL FROM:<load@example.net>\r\n");
+  if (opt.mode == MODE_PIPELINE)
+    sayf(c, "MAIL FROM:<load@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\n", name_of(c->unit));
+  else
+    sayf(c, "MAIL FROM:<load@example.net>\r\n");
 }
 
 /* False: the connection is over. */
 static bool smtp_reply(struct client *c, const char *line) {
   switch (c->step++) {
-    case 0: expect(c, line, "220"); sayf(c, "EHLO load.example.net\r\n"); break;
-    case 1: expect(c, line, "250"); begin_message(c); break;
-    case 2: expect(c, line, "250"); if (opt.mode != MODE_PIPELINE) sayf(c, "RCPT TO:<%s>\r\n", name_of(c->unit)); break;
-    case 3: expect(c, line, "250"); if (opt.mode != MODE_PIPELINE) sayf(c, "DATA\r\n"); break;
-    case 4: expect(c, line, "354"); go_on(c); break;
-    case 5:
-      expect(c, line, "250");
-      done++;
-      if (opt.mode == MODE_NEW || started >= opt.count) {
-        sayf(c, "QUIT\r\n");
-        break;
-      }
-      next_unit(c);
-      begin_message(c);
-      c->step = 2;
+  case 0:
+    expect(c, line, "220");
+    sayf(c, "EHLO load.example.net\r\n");
+    break;
+  case 1:
+    expect(c, line, "250");
+    begin_message(c);
+    break;
+  case 2:
+    expect(c, line, "250");
+    if (opt.mode != MODE_PIPELINE) sayf(c, "RCPT TO:<%s>\r\n", name_of(c->unit));
+    break;
+  case 3:
+    expect(c, line, "250");
+    if (opt.mode != MODE_PIPELINE) sayf(c, "DATA\r\n");
+    break;
+  case 4:
+    expect(c, line, "354");
+    go_on(c);
+    break;
+  case 5:
+    expect(c, line, "250");
+    done++;
+    if (opt.mode == MODE_NEW || started >= opt.count) {
+      sayf(c, "QUIT\r\n");
       break;
-    default: expect(c, line, "221"); return false;
+    }
+    next_unit(c);
+    begin_message(c);
+    c->step = 2;
+    break;
+  default: expect(c, line, "221"); return false;
   }
   return true;
 }
@@ -300,42 +339,61 @@ static void say_retrs(struct client *c) {
 static void maildrop_open(struct client *c) {
   c->next = 1;
   c->step = 4;
-  if (opt.job == JOB_LOGIN || !c->drop) say_quit(c);
-  else if (opt.job == JOB_LIST) sayf(c, "UIDL\r\n");
-  else if (opt.job == JOB_RETR) say_retrs(c);
-  else say_deles(c);
+  if (opt.job == JOB_LOGIN || !c->drop)
+    say_quit(c);
+  else if (opt.job == JOB_LIST)
+    sayf(c, "UIDL\r\n");
+  else if (opt.job == JOB_RETR)
+    say_retrs(c);
+  else
+    say_deles(c);
 }
 
 /* An answer inside the maildrop came in whole. */
 static void maildrop_reply(struct client *c) {
-  if (opt.job == JOB_LIST && c->step++ == 4) sayf(c, "LIST\r\n");
-  else if (opt.job == JOB_RETR && --c->waiting > (c->next > c->drop ? 0 : opt.ahead / 2)) return;
-  else if (opt.job == JOB_RETR && c->next <= c->drop) say_retrs(c);
-  else if (opt.job == JOB_DELETE && --c->waiting > 0) return;
-  else if (opt.job == JOB_DELETE && c->next <= c->drop) say_deles(c);
-  else say_quit(c);
+  if (opt.job == JOB_LIST && c->step++ == 4)
+    sayf(c, "LIST\r\n");
+  else if (opt.job == JOB_RETR && --c->waiting > (c->next > c->drop ? 0 : opt.ahead / 2))
+    return;
+  else if (opt.job == JOB_RETR && c->next <= c->drop)
+    say_retrs(c);
+  else if (opt.job == JOB_DELETE && --c->waiting > 0)
+    return;
+  else if (opt.job == JOB_DELETE && c->next <= c->drop)
+    say_deles(c);
+  else
+    say_quit(c);
 }
 
 /* False: the connection is over. */
 static bool pop3_reply(struct client *c, const char *line) {
   if (!c->multi) expect(c, line, "+OK");
   switch (c->step) {
-    case 0: sayf(c, "USER %s\r\n", name_of(c->unit)); c->step++; break;
-    case 1: sayf(c, "PASS %s\r\n", opt.pass); c->step++; break;
-    case 2: sayf(c, "STAT\r\n"); c->step++; break;
-    case 3:
-      c->drop = atol(line + 4);
-      maildrop_open(c);
-      break;
-    case 4:
-    case 5:
-      if (opt.job != JOB_DELETE) c->multi = !c->multi;
-      if (!c->multi) maildrop_reply(c);
-      break;
-    default:
-      done++;
-      if (now() - c->quit_at > slowest_quit) slowest_quit = now() - c->quit_at;
-      return false;
+  case 0:
+    sayf(c, "USER %s\r\n", name_of(c->unit));
+    c->step++;
+    break;
+  case 1:
+    sayf(c, "PASS %s\r\n", opt.pass);
+    c->step++;
+    break;
+  case 2:
+    sayf(c, "STAT\r\n");
+    c->step++;
+    break;
+  case 3:
+    c->drop = atol(line + 4);
+    maildrop_open(c);
+    break;
+  case 4:
+  case 5:
+    if (opt.job != JOB_DELETE) c->multi = !c->multi;
+    if (!c->multi) maildrop_reply(c);
+    break;
+  default:
+    done++;
+    if (now() - c->quit_at > slowest_quit) slowest_quit = now() - c->quit_at;
+    return false;
   }
   return true;
 }
@@ -416,8 +474,10 @@ static int run(void) {
   double seconds = now() - begin;
   struct usage after = tree_usage(opt.tree);
   double cpu = after.cpu - before.cpu;
-  printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f cpu_us_each=%.1f mb_per_cpu_s=%.0f quit_ms=%.1f faults_each=%.1f\n", done, seconds,
-         (double)done / seconds, (double)octets / seconds / 1e6, cpu, cpu * 1e6 / (double)done, cpu > 0 ? (double)octets / cpu / 1e6 : 0, slowest_quit * 1e3,
+  printf("done=%ld seconds=%.3f per_second=%.0f mb_per_second=%.1f server_cpu_s=%.2f "
+         "cpu_us_each=%.1f mb_per_cpu_s=%.0f quit_ms=%.1f faults_each=%.1f\n",
+         done, seconds, (double)done / seconds, (double)octets / seconds / 1e6, cpu,
+         cpu * 1e6 / (double)done, cpu > 0 ? (double)octets / cpu / 1e6 : 0, slowest_quit * 1e3,
          (after.faults - before.faults) / (double)done);
   return 0;
 }
@@ -437,7 +497,12 @@ static int idle(void) {
 }
 
 static enum job job_named(const char *v) {
-  static const struct { const char *name; enum job job; } jobs[] = { { "login", JOB_LOGIN }, { "list", JOB_LIST }, { "retr", JOB_RETR }, { "delete", JOB_DELETE } };
+  static const struct {
+    const char *name;
+    enum job job;
+  } jobs[] = {
+    { "login", JOB_LOGIN }, { "list", JOB_LIST }, { "retr", JOB_RETR }, { "delete", JOB_DELETE }
+  };
   for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++)
     if (!strcmp(jobs[i].name, v)) return jobs[i].job;
   fprintf(stderr, "load: no such work: %s\n", v);
@@ -449,20 +514,34 @@ static void parse(int argc, char **argv) {
   opt.port = atoi(argv[2]);
   for (int i = 3; i + 1 < argc; i += 2) {
     const char *k = argv[i], *v = argv[i + 1];
-    if (!strcmp(k, "--messages") || !strcmp(k, "--sessions")) opt.count = atol(v);
-    else if (!strcmp(k, "--connections")) opt.connections = atoi(v);
-    else if (!strcmp(k, "--size")) opt.size = atol(v);
-    else if (!strcmp(k, "--users")) opt.users = atoi(v);
-    else if (!strcmp(k, "--to") || !strcmp(k, "--user")) opt.pattern = v;
-    else if (!strcmp(k, "--pass")) opt.pass = v;
-    else if (!strcmp(k, "--ahead")) opt.ahead = atol(v) < DELES_AT_ONCE ? atol(v) : DELES_AT_ONCE;
-    else if (!strcmp(k, "--hold")) opt.hold = atoi(v);
-    else if (!strcmp(k, "--tree")) opt.tree = atoi(v);
-    else if (!strcmp(k, "--drain") && opt.drains < DRAINS_MAX) opt.drain[opt.drains++] = v;
-    else if (!strcmp(k, "--tls")) opt.tls = SSL_CTX_new(TLS_client_method());
-    else if (!strcmp(k, "--mode")) opt.mode = !strcmp(v, "new") ? MODE_NEW : !strcmp(v, "reuse") ? MODE_REUSE : MODE_PIPELINE;
-    else if (!strcmp(k, "--do")) opt.job = job_named(v);
-    else fprintf(stderr, "load: unknown option %s\n", k), exit(64);
+    if (!strcmp(k, "--messages") || !strcmp(k, "--sessions"))
+      opt.count = atol(v);
+    else if (!strcmp(k, "--connections"))
+      opt.connections = atoi(v);
+    else if (!strcmp(k, "--size"))
+      opt.size = atol(v);
+    else if (!strcmp(k, "--users"))
+      opt.users = atoi(v);
+    else if (!strcmp(k, "--to") || !strcmp(k, "--user"))
+      opt.pattern = v;
+    else if (!strcmp(k, "--pass"))
+      opt.pass = v;
+    else if (!strcmp(k, "--ahead"))
+      opt.ahead = atol(v) < DELES_AT_ONCE ? atol(v) : DELES_AT_ONCE;
+    else if (!strcmp(k, "--hold"))
+      opt.hold = atoi(v);
+    else if (!strcmp(k, "--tree"))
+      opt.tree = atoi(v);
+    else if (!strcmp(k, "--drain") && opt.drains < DRAINS_MAX)
+      opt.drain[opt.drains++] = v;
+    else if (!strcmp(k, "--tls"))
+      opt.tls = SSL_CTX_new(TLS_client_method());
+    else if (!strcmp(k, "--mode"))
+      opt.mode = !strcmp(v, "new") ? MODE_NEW : !strcmp(v, "reuse") ? MODE_REUSE : MODE_PIPELINE;
+    else if (!strcmp(k, "--do"))
+      opt.job = job_named(v);
+    else
+      fprintf(stderr, "load: unknown option %s\n", k), exit(64);
   }
   if (!strcmp(opt.what, "pop3") && opt.job == JOB_SMTP) opt.job = JOB_LIST;
 }

@@ -80,11 +80,11 @@ qasid_large_maildrops() {
   printf 'QUIT that deletes %d messages of 4 KB: %s ms until +OK\n' "$deleted" "$(field quit_ms <<<"$q")"
 }
 
-# Kilobytes of proportional set size of every process of one room, or of all with the parent.
+# Kilobytes of proportional set size of every process of one process, or of all with the parent.
 pss_of() {
   local pid sum=0 kb
   for pid in $(pgrep -P "$qasid_pid") "$qasid_pid"; do
-    [ "$1" = all ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--room $1" || continue
+    [ "$1" = all ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--role $1" || continue
     kb=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")
     sum=$((sum + kb))
   done
@@ -93,12 +93,12 @@ pss_of() {
 
 # qasid_idle TITLE ROOM PORT CONNECTIONS [more for the load generator]
 qasid_idle() {
-  local title=$1 room=$2 port=$3 n=$4 before after word
+  local title=$1 process=$2 port=$3 n=$4 before after word
   shift 4
-  before=$(pss_of "$room")
+  before=$(pss_of "$process")
   exec 9< <("$load" idle "$port" --connections "$n" --hold 3 "$@")
   read -r word <&9 # all are open
-  after=$(pss_of "$room")
+  after=$(pss_of "$process")
   awk -v t="$title" -v a="$after" -v b="$before" -v n="$n" \
     'BEGIN { printf "%-28s %6.2f KB of PSS each (%d connections; %d KB before, %d KB with them)\n", t, (a - b) / n, n, b, a }'
   read -r word <&9 || true # and closed
@@ -114,7 +114,7 @@ qasid_memory() {
   # What a server of its own needs for them, without memory that other work left in its caches.
   qasid_stop
   qasid_serve
-  qasid_idle "All rooms, idle POP3:" all "$qasid_pop3" 10000
+  qasid_idle "All processes, idle POP3:" all "$qasid_pop3" 10000
 }
 
 qasid_stop() {

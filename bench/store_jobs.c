@@ -1,12 +1,14 @@
-/* What a message costs the store, from smtpd's question to the answer, and what a maildrop costs. A report,
- * never a test.
+/* SPDX-License-Identifier: ISC */
+/* What a message costs the store, from smtpd's question to the answer, and what a maildrop costs. A
+ * report, never a test.
  *
  *   store_jobs [FOLDER]      a new folder below FOLDER (default /var/tmp) is used and removed
  *
- * The core runs in this process on the real disk, its jobs in groups of a fixed size on the same thread.
- * Channels and threads are not part of the figures. CPU is this thread's, kernel included. */
+ * The core runs in this process on the real disk, its jobs in groups of a fixed size on the same
+ * thread. Channels and threads are not part of the figures. CPU is this thread's, kernel included.
+ */
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/smtpd_store.h"
 #include "src/store/store.h"
@@ -36,12 +38,12 @@ static double clock_us(clockid_t id) {
 }
 static double cpu_us(void) { return clock_us(CLOCK_THREAD_CPUTIME_ID); }
 
-static void on_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void on_send(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                     struct slice payload, int fd) {
   struct bench *b = arg;
   struct smtp_committed c;
   b->answers++;
-  if (kind == ROOM_SMTPD && type == smtp_committed_type)
+  if (kind == ROLE_SMTPD && type == smtp_committed_type)
     b->refused += !smtp_committed_get(payload, &c) || c.outcome != COMMIT_DONE;
   if (fd >= 0) close(fd);
 }
@@ -56,7 +58,7 @@ static void on_enqueue(void *arg, struct store_job *job, bool is_write) {
   b->last = job;
 }
 
-static void on_set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {}
+static void on_set_state(void *arg, enum role kind, uint32_t number, uint64_t tag, uint8_t state) {}
 
 static void fail(const char *what) {
   fprintf(stderr, "store_jobs: %s\n", what);
@@ -103,7 +105,7 @@ static void finish(struct bench *b, struct store_job *jobs) {
   }
 }
 
-static void say(struct bench *b, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void say(struct bench *b, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                 const struct buf *payload) {
   struct ipc_msg m = { type, tag, payload ? buf_slice(payload) : SLICE_NONE, -1 };
   if (!store_message(b->store, kind, number, &m, 1700000000)) fail("a message was refused");
@@ -122,7 +124,7 @@ static void command(struct bench *b, const char *words) {
   buf_init(&payload, 8192);
   while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
   cli_command_put(&payload, &(struct cli_command){ buf_slice(&list) });
-  say(b, ROOM_CLI, CLI, cli_command_type, 0, &payload);
+  say(b, ROLE_CLI, CLI, cli_command_type, 0, &payload);
   buf_free(&list);
   buf_free(&payload);
   write_all(b);
@@ -152,21 +154,23 @@ static void put_commit(struct bench *b, struct buf *payload, int account, size_t
 }
 
 struct figures {
-  double cpu, chores, wall; /* microseconds in all */
+  double cpu, housekeeping, wall; /* microseconds in all */
 };
 
 static void one_group(struct bench *b, struct buf *payloads, int group, struct figures *f) {
   double wall = clock_us(CLOCK_MONOTONIC), cpu = cpu_us();
-  for (int i = 0; i < group; i++) say(b, ROOM_SMTPD, SMTPD, smtp_commit_type, (uint64_t)i, &payloads[i]);
+  for (int i = 0; i < group; i++)
+    say(b, ROLE_SMTPD, SMTPD, smtp_commit_type, (uint64_t)i, &payloads[i]);
   write_all(b);
   double after = cpu_us();
   f->cpu += after - cpu;
-  if (store_chores(b->writer) == STORE_CHORES_NOW) store_idle(b->writer);
-  f->chores += cpu_us() - after;
+  if (store_housekeeping_when(b->writer) == STORE_HOUSEKEEPING_NOW) store_idle(b->writer);
+  f->housekeeping += cpu_us() - after;
   f->wall += clock_us(CLOCK_MONOTONIC) - wall;
 }
 
-static void deliver(struct bench *b, int group, int accounts, size_t size, int messages, struct figures *f) {
+static void deliver(struct bench *b, int group, int accounts, size_t size, int messages,
+                    struct figures *f) {
   struct buf payloads[GROUP_MOST];
   unsigned chance = 1;
   for (int done = 0; done < messages; done += group) {
@@ -189,9 +193,10 @@ static void report_delivery(const char *below, int group, int accounts, size_t s
   open_store(&b, threshold);
   make_accounts(&b, accounts);
   deliver(&b, group, accounts, size, messages, &f);
-  printf("%6zu octets, groups of %3d, %4d mailboxes, %-8s %6.1f us CPU + %5.1f us checkpoints, %7.0f/s\n",
+  printf("%6zu octets, groups of %3d, %4d mailboxes, %-8s %6.1f us CPU + %5.1f us checkpoints, "
+         "%7.0f/s\n",
          size, group, accounts, size + 60 > threshold ? "in files" : "inline", f.cpu / messages,
-         f.chores / messages, messages / (f.wall / 1e6));
+         f.housekeeping / messages, messages / (f.wall / 1e6));
   close_store(&b);
 }
 
@@ -203,7 +208,7 @@ static void report_rcpt(struct bench *b) {
   ipc_list_put(&list, SLICE("user0+detail@example.org"));
   smtp_rcpt_put(&payload, &(struct smtp_rcpt){ buf_slice(&list), 4096 });
   double cpu = cpu_us();
-  for (int i = 0; i < N; i++) say(b, ROOM_SMTPD, SMTPD, smtp_rcpt_type, 1, &payload);
+  for (int i = 0; i < N; i++) say(b, ROLE_SMTPD, SMTPD, smtp_rcpt_type, 1, &payload);
   printf("RCPT: %.2f us CPU\n", (cpu_us() - cpu) / N);
   buf_free(&list);
   buf_free(&payload);
@@ -213,9 +218,9 @@ static void report_open(struct bench *b, unsigned messages) {
   struct buf payload;
   buf_init(&payload, 100);
   auth_grant_put(&payload, &(struct auth_grant){ POP3D, 1, 1 });
-  say(b, ROOM_AUTH, AUTH, auth_grant_type, 1, &payload);
+  say(b, ROLE_AUTH, AUTH, auth_grant_type, 1, &payload);
   double cpu = cpu_us();
-  say(b, ROOM_POP3D, POP3D, pop_open_type, 1, NULL);
+  say(b, ROLE_POP3D, POP3D, pop_open_type, 1, NULL);
   struct store_job *job = take_jobs(b);
   store_read(b->reader, job);
   finish(b, job);
@@ -230,8 +235,8 @@ static void report_quit(struct bench *b, unsigned deletes) {
   for (uint32_t uid = 1; uid <= deletes; uid++) wire_put_u32(&uids, uid);
   pop_delete_put(&payload, &(struct pop_delete){ buf_slice(&uids) });
   double cpu = cpu_us();
-  say(b, ROOM_POP3D, POP3D, pop_delete_type, 1, &payload);
-  say(b, ROOM_POP3D, POP3D, pop_quit_type, 1, NULL);
+  say(b, ROLE_POP3D, POP3D, pop_delete_type, 1, &payload);
+  say(b, ROLE_POP3D, POP3D, pop_quit_type, 1, NULL);
   write_all(b);
   printf("QUIT with %u deletions: %.1f ms CPU\n", deletes, (cpu_us() - cpu) / 1e3);
   buf_free(&uids);

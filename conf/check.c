@@ -1,5 +1,6 @@
-/* What a configuration may say: each value by its kind, range and meaning, then the whole. A mistake
- * is one line that says where, what is wrong, and what was meant. */
+/* SPDX-License-Identifier: ISC */
+/* What a configuration may say: each value by its kind, range and meaning, then the whole. A
+ * mistake is one line that says where, what is wrong, and what was meant. */
 #include "conf/internal.h"
 
 #include <arpa/inet.h>
@@ -9,7 +10,7 @@
 
 #include "lib/base/num.h"
 #include "lib/dns/dns.h"
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 
 /* struct sockaddr_un's sun_path has 108 octets, the last of them a NUL. */
 enum { SOCKET_PATH_MAX = 107, HOSTNAME_MAX = 253, LABEL_MAX = 63 };
@@ -46,7 +47,8 @@ static bool in_range(struct conf_read *r, const struct conf_option *o, unsigned 
   return false;
 }
 
-static bool check_num(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_num(struct conf_read *r, const struct conf_option *o, unsigned line,
+                      struct slice text) {
   uint64_t n;
   if (num_parse(text, UINT64_MAX, &n)) return in_range(r, o, line, n);
   conf_mistake(r, line, o->name, "\"%.*s\" is no number; digits alone are meant",
@@ -54,7 +56,8 @@ static bool check_num(struct conf_read *r, const struct conf_option *o, unsigned
   return false;
 }
 
-static bool check_size(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_size(struct conf_read *r, const struct conf_option *o, unsigned line,
+                       struct slice text) {
   uint64_t n;
   if (conf_parse_size(text, &n)) return in_range(r, o, line, n);
   conf_mistake(r, line, o->name,
@@ -63,15 +66,18 @@ static bool check_size(struct conf_read *r, const struct conf_option *o, unsigne
   return false;
 }
 
-static bool check_time(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_time(struct conf_read *r, const struct conf_option *o, unsigned line,
+                       struct slice text) {
   uint64_t n;
   if (conf_parse_time(text, &n)) return in_range(r, o, line, n);
-  conf_mistake(r, line, o->name, "\"%.*s\" is no time; a number with s, m, h or d is meant, such as %s",
+  conf_mistake(r, line, o->name,
+               "\"%.*s\" is no time; a number with s, m, h or d is meant, such as %s",
                SLICE_ARG(slice_first(text, 80)), o->def);
   return false;
 }
 
-static bool check_days(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_days(struct conf_read *r, const struct conf_option *o, unsigned line,
+                       struct slice text) {
   uint64_t n;
   if (conf_parse_days(text, &n)) return n == CONF_NEVER || in_range(r, o, line, n);
   conf_mistake(r, line, o->name, "\"%.*s\" is no number of days; such a number is meant, or never",
@@ -79,13 +85,16 @@ static bool check_days(struct conf_read *r, const struct conf_option *o, unsigne
   return false;
 }
 
-static bool check_word(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_word(struct conf_read *r, const struct conf_option *o, unsigned line,
+                       struct slice text) {
   if (conf_word_place(o->words, text) >= 0) return true;
-  conf_mistake(r, line, o->name, "\"%.*s\" is not one of %s", SLICE_ARG(slice_first(text, 80)), o->words);
+  conf_mistake(r, line, o->name, "\"%.*s\" is not one of %s", SLICE_ARG(slice_first(text, 80)),
+               o->words);
   return false;
 }
 
-static bool check_text(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+static bool check_text(struct conf_read *r, const struct conf_option *o, unsigned line,
+                       struct slice text) {
   for (size_t i = 0; i < text.n; i++) {
     if (text.p[i] >= 0x20 && text.p[i] != 0x7f) continue;
     conf_mistake(r, line, o->name, "has a control character (octet %u)", text.p[i]);
@@ -95,7 +104,8 @@ static bool check_text(struct conf_read *r, const struct conf_option *o, unsigne
   if (text.n < o->least)
     conf_mistake(r, line, o->name, "is empty");
   else
-    conf_mistake(r, line, o->name, "has %zu octets, at most %llu fit", text.n, (unsigned long long)o->most);
+    conf_mistake(r, line, o->name, "has %zu octets, at most %llu fit", text.n,
+                 (unsigned long long)o->most);
   return false;
 }
 
@@ -106,7 +116,8 @@ static bool is_hostname(struct slice text) {
   if (text.n > HOSTNAME_MAX) return false;
   while (text.p) {
     struct slice label = slice_split(&text, '.');
-    if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' || label.p[label.n - 1] == '-') return false;
+    if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' || label.p[label.n - 1] == '-')
+      return false;
     for (size_t i = 0; i < label.n; i++)
       if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-') return false;
   }
@@ -123,7 +134,9 @@ static const char *wrong_path(struct slice text) {
   return slice_at(text, 0) == '/' ? NULL : "must be a whole path, from / on";
 }
 
-static const char *wrong_optional_path(struct slice text) { return text.n ? wrong_path(text) : NULL; }
+static const char *wrong_optional_path(struct slice text) {
+  return text.n ? wrong_path(text) : NULL;
+}
 
 static const char *wrong_run_dir(struct slice text) {
   if (text.n + sizeof "/control" - 1 > SOCKET_PATH_MAX)
@@ -142,7 +155,8 @@ static const char *wrong_user(struct slice text) {
 
 static const char *wrong_delimiter(struct slice text) {
   for (size_t i = 0; i < text.n; i++)
-    if (!memchr("+-_=#&*!~", text.p[i], 9)) return "can hold + - _ = # & * ! ~ only, not letters, dots or @";
+    if (!memchr("+-_=#&*!~", text.p[i], 9))
+      return "can hold + - _ = # & * ! ~ only, not letters, dots or @";
   return NULL;
 }
 
@@ -150,15 +164,17 @@ static const char *wrong_listen(struct slice text) {
   struct slice host;
   uint16_t port;
   if (conf_listen_split(text, &host, &port)) return NULL;
-  return "is no address to listen on; \"*:25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\" is meant, in quotes";
+  return "is no address to listen on; \"*:25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\" is meant, "
+         "in quotes";
 }
 
 static const char *wrong_mechanism(struct slice text) {
 #define MECHANISM(name, ...) \
   if (slice_caseeq(text, SLICE(name))) return NULL;
-#include "lib/sasl/mechanisms.def"
+#include "mail/sasl/mechanisms.def"
 #undef MECHANISM
-  return "is no SASL mechanism that is spoken here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for example";
+  return "is no SASL mechanism that is spoken here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for "
+         "example";
 }
 
 static const char *wrong_network(struct slice text) {
@@ -170,25 +186,31 @@ static const char *wrong_server(struct slice text) {
   struct slice ip;
   uint16_t port;
   if (dns_server_parse(text, &ip, &port)) return NULL;
-  return "is no name server; \"192.0.2.53\", \"2001:db8::53\" or one with its port, \"127.0.0.1@5353\", is meant";
+  return "is no name server; \"192.0.2.53\", \"2001:db8::53\" or one with its port, "
+         "\"127.0.0.1@5353\", is meant";
 }
 
 static const char *wrong_class(struct slice text) {
   if (smtp_class_rule_is_good(text)) return NULL;
-  return "is no rule for replies; \"CLASS CODE ENHANCED WORDS\" is meant, such as \"rate 421 * slow down\" (qasid classify shows the classes)";
+  return "is no rule for replies; \"CLASS CODE ENHANCED WORDS\" is meant, such as \"rate 421 * "
+         "slow down\" (qasid classify shows the classes)";
 }
 
 /* "ADDRESS [NAME]" */
 static const char *wrong_source(struct slice text) {
   struct slice rest = text, address = slice_split(&rest, ' '), name = slice_trim(rest);
   char host[DNS_NAME_MAX + 1];
-  if (conf_is_network(address) && slice_find(address, '/') < 0 && (!name.n || dns_name_check(name, host))) return NULL;
+  if (conf_is_network(address) && slice_find(address, '/') < 0 &&
+      (!name.n || dns_name_check(name, host)))
+    return NULL;
   return "is no address with a name; \"192.0.2.1 mail.example.org\" or \"2001:db8::1\" is meant";
 }
 
 static const char *wrong_log(struct slice text) {
-  if (slice_eq(text, SLICE("stderr")) || slice_eq(text, SLICE("syslog")) || !wrong_path(text)) return NULL;
-  return "is no place for a log; stderr, syslog or the full name of a file, /var/log/qasid/qasid.log, is meant";
+  if (slice_eq(text, SLICE("stderr")) || slice_eq(text, SLICE("syslog")) || !wrong_path(text))
+    return NULL;
+  return "is no place for a log; stderr, syslog or the full name of a file, "
+         "/var/log/qasid/qasid.log, is meant";
 }
 
 static const char *wrong_anchor(struct slice text) { return text.n ? wrong_path(text) : NULL; }
@@ -233,7 +255,8 @@ static bool is_address(int family, struct slice host) {
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port) {
   ptrdiff_t colon = slice_rfind(text, ':');
   uint64_t port;
-  if (colon < 1 || !num_parse(slice_from(text, (size_t)colon + 1), 65535, &port) || port == 0) return false;
+  if (colon < 1 || !num_parse(slice_from(text, (size_t)colon + 1), 65535, &port) || port == 0)
+    return false;
   struct slice host = slice_first(text, (size_t)colon);
   if (host.p[0] == '[' && host.p[host.n - 1] == ']') {
     host = slice_first(slice_from(host, 1), host.n - 2);
@@ -258,7 +281,8 @@ static bool check_meaning(struct conf_read *r, const struct conf_option *o, unsi
   return true;
 }
 
-bool conf_check_value(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text) {
+bool conf_check_value(struct conf_read *r, const struct conf_option *o, unsigned line,
+                      struct slice text) {
   switch (o->kind) {
   case CONF_KIND_NUM: return check_num(r, o, line, text);
   case CONF_KIND_SIZE: return check_size(r, o, line, text);
@@ -304,10 +328,11 @@ static void check_listeners(struct conf_read *r, const struct conf *c) {
     for (size_t j = 0; j < list->count; j++) {
       for (size_t k = 0; k < count; k++)
         if (strcmp(seen[k], list->items[j]) == 0)
-          conf_mistake(r, r->lines[i], conf_options[i].name, "\"%s\" is listened on already, by %s", seen[k],
-                       named[k]->name);
+          conf_mistake(r, r->lines[i], conf_options[i].name, "\"%s\" is listened on already, by %s",
+                       seen[k], named[k]->name);
       if (count == 64) {
-        conf_mistake(r, r->lines[i], conf_options[i].name, "there are more than 64 addresses to listen on");
+        conf_mistake(r, r->lines[i], conf_options[i].name,
+                     "there are more than 64 addresses to listen on");
         return;
       }
       named[count] = &conf_options[i];
@@ -322,26 +347,30 @@ static void check_collect_ports(struct conf_read *r, const struct conf *c) {
   uint64_t port;
   unsigned line = line_of(r, "collect_ports");
   if (c->collect_ports.count > PORTS_MAX)
-    conf_mistake(r, line, "collect_ports", "has %zu ports, at most %d can be held to", c->collect_ports.count, PORTS_MAX);
+    conf_mistake(r, line, "collect_ports", "has %zu ports, at most %d can be held to",
+                 c->collect_ports.count, PORTS_MAX);
   for (size_t i = 0; i < c->collect_ports.count; i++)
     if (!num_parse(slice_str(c->collect_ports.items[i]), 65535, &port) || !port)
-      conf_mistake(r, line, "collect_ports", "\"%s\" is no port: a number from 1 to 65535 is", c->collect_ports.items[i]);
+      conf_mistake(r, line, "collect_ports", "\"%s\" is no port: a number from 1 to 65535 is",
+                   c->collect_ports.items[i]);
 }
 
 void conf_check_whole(struct conf_read *r, const struct conf *c) {
   if (c->tls_keys.count != c->tls_certificates.count)
-    conf_mistake(r, line_of(r, "tls_keys"), "tls_keys",
-                 "has %zu files, tls_certificates has %zu; each certificate has its key at the same place",
-                 c->tls_keys.count, c->tls_certificates.count);
+    conf_mistake(
+        r, line_of(r, "tls_keys"), "tls_keys",
+        "has %zu files, tls_certificates has %zu; each certificate has its key at the same place",
+        c->tls_keys.count, c->tls_certificates.count);
   if (c->smtp_session_time < c->smtp_command_timeout)
     conf_mistake(r, line_of(r, "smtp_session_time"), "smtp_session_time",
                  "is shorter than smtp_command_timeout, which then never runs out");
   if (c->dns_servers.count > DNS_SERVERS_MAX)
-    conf_mistake(r, line_of(r, "dns_servers"), "dns_servers", "has %zu servers, at most %d are asked", c->dns_servers.count,
-                 DNS_SERVERS_MAX);
+    conf_mistake(r, line_of(r, "dns_servers"), "dns_servers",
+                 "has %zu servers, at most %d are asked", c->dns_servers.count, DNS_SERVERS_MAX);
   if (c->oauth_keys[0] && (!c->oauth_issuer[0] || !c->oauth_audience[0]))
-    conf_mistake(r, line_of(r, "oauth_keys"), "oauth_keys",
-                 "needs oauth_issuer and oauth_audience: else anybody's token for anything would do");
+    conf_mistake(
+        r, line_of(r, "oauth_keys"), "oauth_keys",
+        "needs oauth_issuer and oauth_audience: else anybody's token for anything would do");
   check_collect_ports(r, c);
   check_listeners(r, c);
 }

@@ -1,9 +1,10 @@
-/* One configuration file into one struct conf. libconfuse reads the grammar (it is used in this file
- * only); what a value may be is in check.c.
+/* SPDX-License-Identifier: ISC */
+/* One configuration file into one struct conf. libconfuse reads the grammar (it is used in this
+ * file only); what a value may be is in check.c.
  *
  * Every option is a string or a list of strings to libconfuse, so that sizes, times and ranges are
- * ours and every mistake of a file is reported, not the first one. libconfuse stops at a name that it
- * does not know: that name is then declared as a list nobody wants, and the text is read again.
+ * ours and every mistake of a file is reported, not the first one. libconfuse stops at a name that
+ * it does not know: that name is then declared as a list nobody wants, and the text is read again.
  *
  * libconfuse miscounts lines at comments in the C style and allows no comment inside a list, so
  * comments are blanked out before it sees the text. */
@@ -25,11 +26,11 @@
 enum { CONF_NAME_SHOWN = 64 };
 
 #define OPTION(kind, name, def, least, most, reload, section, prose) +1
-enum { OPTIONS = 0
+enum {
+  OPTIONS = 0
 #include "conf/options.def"
 };
 #undef OPTION
-
 
 /* Rows given to libconfuse: the first carries our context (its callbacks get nothing else of ours),
  * then the options in their order, then the names that are unknown, then the end. */
@@ -54,7 +55,8 @@ static struct reading *context_of(cfg_t *cfg) {
 
 /* --- libconfuse's callbacks --- */
 
-/* Takes the name out of libconfuse's sentence. False: it is another mistake, or one name too many. */
+/* Takes the name out of libconfuse's sentence. False: it is another mistake, or one name too many.
+ */
 static bool note_unknown(struct reading *r, struct slice text) {
   struct slice prefix = SLICE("no such option '");
   if (!slice_starts(text, prefix) || r->unknowns == CONF_UNKNOWN_MAX) return false;
@@ -67,11 +69,13 @@ static bool note_unknown(struct reading *r, struct slice text) {
   return r->again = true;
 }
 
-__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt, va_list ap) {
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt,
+                                                           va_list ap) {
   struct reading *r = context_of(cfg);
   char text[256];
   if (!r || vsnprintf(text, sizeof text, fmt, ap) < 0) return;
-  if (!note_unknown(r, slice_str(text))) conf_mistake(&r->read, (unsigned)cfg->line, NULL, "%s", text);
+  if (!note_unknown(r, slice_str(text)))
+    conf_mistake(&r->read, (unsigned)cfg->line, NULL, "%s", text);
 }
 
 /* A value of a known option. It is always taken, so that the rest of the file is read too. */
@@ -82,8 +86,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
   const struct conf_option *o = &conf_options[opt - cfg->opts - ROW_OPTION];
   unsigned *set = &r->lines[conf_place(o)];
   if (*set && o->kind != CONF_KIND_LIST)
-    conf_mistake(&r->read, (unsigned)cfg->line, o->name, "is set a second time; the first is in line %u",
-                 *set);
+    conf_mistake(&r->read, (unsigned)cfg->line, o->name,
+                 "is set a second time; the first is in line %u", *set);
   *set = (unsigned)cfg->line;
   conf_check_value(&r->read, o, *set, slice_str(value));
   return 0;
@@ -95,7 +99,8 @@ static int on_unknown(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
   if (!r) return 0;
   const struct conf_option *near = conf_nearest(opt->name);
   if (near)
-    conf_mistake(&r->read, (unsigned)cfg->line, opt->name, "there is no such option; %s is near", near->name);
+    conf_mistake(&r->read, (unsigned)cfg->line, opt->name, "there is no such option; %s is near",
+                 near->name);
   else
     conf_mistake(&r->read, (unsigned)cfg->line, opt->name,
                  "there is no such option; `qasid config --help` has all");
@@ -131,28 +136,34 @@ static void put_without_comments(struct buf *out, struct slice s) {
   for (size_t at = 0; at < s.n;) {
     uint8_t c = s.p[at];
     bool comment = begins_comment(s, at);
-    size_t end = comment ? end_of_comment(s, at) : c == '"' || c == '\'' ? end_of_quoted(s, at) : at + 1;
+    size_t end = comment                 ? end_of_comment(s, at)
+                 : c == '"' || c == '\'' ? end_of_quoted(s, at)
+                                         : at + 1;
     for (; at < end; at++) buf_put_u8(out, comment && s.p[at] != '\n' ? ' ' : s.p[at]);
   }
 }
 
 /* --- lists that are set twice --- */
 
-/* libconfuse forgets a list when it is set again, without a word. `at`: behind a name. Where "=" is, or 0; a "+="
- * adds on purpose. */
+/* libconfuse forgets a list when it is set again, without a word. `at`: behind a name. Where "="
+ * is, or 0; a "+=" adds on purpose. */
 static size_t assignment_behind(struct slice s, size_t at) {
   while (at < s.n && (s.p[at] == ' ' || s.p[at] == '\t')) at++;
   return slice_at(s, at) == '=' ? at : 0;
 }
 
-static bool is_name_octet(int c) { return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '-'); }
+static bool is_name_octet(int c) {
+  return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '-');
+}
 
-static void note_list(struct reading *r, unsigned lines[static OPTIONS], struct slice name, unsigned line) {
+static void note_list(struct reading *r, unsigned lines[static OPTIONS], struct slice name,
+                      unsigned line) {
   for (size_t i = 0; i < OPTIONS; i++) {
     const struct conf_option *o = &conf_options[i];
     if (o->kind != CONF_KIND_LIST || !slice_eq(name, slice_str(o->name))) continue;
     if (lines[i])
-      conf_mistake(&r->read, line, o->name, "is set a second time; the first is in line %u, and += adds to it", lines[i]);
+      conf_mistake(&r->read, line, o->name,
+                   "is set a second time; the first is in line %u, and += adds to it", lines[i]);
     else
       lines[i] = line;
   }
@@ -164,9 +175,12 @@ static void check_lists(struct reading *r, struct slice s) {
   for (size_t at = 0; at < s.n;) {
     size_t from = at;
     uint8_t c = s.p[at];
-    if (c == '"' || c == '\'') at = end_of_quoted(s, at);
-    else if (is_name_octet(c)) while (is_name_octet(slice_at(s, at))) at++;
-    else at++;
+    if (c == '"' || c == '\'')
+      at = end_of_quoted(s, at);
+    else if (is_name_octet(c))
+      while (is_name_octet(slice_at(s, at))) at++;
+    else
+      at++;
     if (c == '{') depth++;
     if (c == '}' && depth) depth--;
     if (!depth && is_name_octet(c) && assignment_behind(s, at))
@@ -308,14 +322,16 @@ struct conf *conf_load(const char *path, struct buf *err) {
   struct buf text;
   buf_init(&text, CONF_TEXT_MAX + 4096);
   struct conf *c = NULL;
-  if (load_text(path, &text)) c = conf_parse(buf_slice(&text), path, err);
-  else buf_printf(err, "%s: cannot be read: %s\n", path, errno ? strerror(errno) : "larger than 1M");
+  if (load_text(path, &text))
+    c = conf_parse(buf_slice(&text), path, err);
+  else
+    buf_printf(err, "%s: cannot be read: %s\n", path, errno ? strerror(errno) : "larger than 1M");
   buf_free(&text);
   return c;
 }
 
-/* Lines are looked at as they are: what a mistake (a quote that is not closed) makes of those behind it is no matter.
- * conf_parse() refuses what names run_dir twice. */
+/* Lines are looked at as they are: what a mistake (a quote that is not closed) makes of those
+ * behind it is no matter. conf_parse() refuses what names run_dir twice. */
 struct conf *conf_load_run_dir(const char *path) {
   struct buf text, lines, err;
   buf_init(&text, CONF_TEXT_MAX + 4096), buf_init(&lines, CONF_TEXT_MAX), buf_init(&err, 64 * 1024);
@@ -326,7 +342,8 @@ struct conf *conf_load_run_dir(const char *path) {
     buf_put(&lines, line);
     buf_put_u8(&lines, '\n');
   }
-  struct conf *c = good && !text.failed && !lines.failed ? conf_parse(buf_slice(&lines), path, &err) : NULL;
+  struct conf *c =
+      good && !text.failed && !lines.failed ? conf_parse(buf_slice(&lines), path, &err) : NULL;
   buf_free(&text), buf_free(&lines), buf_free(&err);
   return c;
 }

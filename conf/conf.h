@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The configuration as a struct: one member for each row of options.def, filled from one file with
  * libconfuse's grammar. Read-only once loaded. */
 #ifndef QASID_CONF_H
@@ -29,8 +30,9 @@ struct conf {
 /* Reads and checks the file at `path`. NULL when anything is wrong; `err` then has one line for
  * each mistake: "file:line: option: what is wrong, what was meant". */
 struct conf *conf_load(const char *path, struct buf *err);
-/* For a file with mistakes: defaults, but for run_dir, so that the server which runs with the file can be asked. NULL
- * when the file can't be read, or run_dir is what is wrong, or not to be made out. Says nothing. */
+/* For a file with mistakes: defaults, but for run_dir, so that the server which runs with the file
+ * can be asked. NULL when the file can't be read, or run_dir is what is wrong, or not to be made
+ * out. Says nothing. */
 struct conf *conf_load_run_dir(const char *path);
 /* The same from text (what conf_dump made); `name` stands for the file in messages. */
 struct conf *conf_parse(struct slice text, const char *name, struct buf *err);
@@ -41,11 +43,13 @@ void conf_free(struct conf **c);
 bool conf_set_hostname(struct conf *c, const char *name);
 /* The whole configuration as a file that conf_parse reads back to the same values. */
 void conf_dump(const struct conf *c, struct buf *out);
-/* The same in the form that rooms get it, and back; NULL when it is malformed or memory is missing. */
+/* The same in the form that processes get it, and back; NULL when it is malformed or memory is
+ * missing. */
 void conf_pack(const struct conf *c, struct buf *out);
 struct conf *conf_unpack(struct slice packed);
-/* What a reload makes of a new file: `next`, but options that need a restart as they are in `running`. A room
- * that is started again then finds the folders and limits that its neighbours have. NULL without memory. */
+/* What a reload makes of a new file: `next`, but options that need a restart as they are in
+ * `running`. A process that is started again then finds the folders and limits that its neighbours
+ * have. NULL without memory. */
 struct conf *conf_reloaded(const struct conf *running, const struct conf *next);
 /* Names, comma-separated, of options that differ and take effect by a reload. */
 void conf_changes(const struct conf *before, const struct conf *after, struct buf *out);
@@ -60,9 +64,18 @@ enum { CONF_DKIM_KEY_TROUBLE_DEFER, CONF_DKIM_KEY_TROUBLE_SEND };
 enum { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum { CONF_APOP_AUTO, CONF_APOP_YES, CONF_APOP_NO };
 
-/* One row of options.def, for whoever walks over all options: the parser, the dump, the documents. */
-enum conf_kind { CONF_KIND_NUM, CONF_KIND_SIZE, CONF_KIND_TIME, CONF_KIND_DAYS, CONF_KIND_FLAG, CONF_KIND_TEXT, CONF_KIND_LIST,
-                 CONF_KIND_WORD };
+/* One row of options.def, for whoever walks over all options: the parser, the dump, the documents.
+ */
+enum conf_kind {
+  CONF_KIND_NUM,
+  CONF_KIND_SIZE,
+  CONF_KIND_TIME,
+  CONF_KIND_DAYS,
+  CONF_KIND_FLAG,
+  CONF_KIND_TEXT,
+  CONF_KIND_LIST,
+  CONF_KIND_WORD
+};
 struct conf_option {
   enum conf_kind kind;
   const char *name, *def; /* the default as it would stand in the file */
@@ -70,7 +83,7 @@ struct conf_option {
   const char *words;      /* WORD: "a|b" */
   bool reloads;           /* a SIGHUP makes it take effect */
   const char *section, *prose;
-  size_t offset;          /* of the member in struct conf */
+  size_t offset; /* of the member in struct conf */
 };
 extern const struct conf_option conf_options[];
 extern const size_t conf_option_count;
@@ -79,12 +92,14 @@ extern const size_t conf_option_count;
 void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out);
 /* "HOST:PORT", HOST an IPv4 address, an IPv6 address in brackets, or *. Port 1 to 65535.
  * `ret_host` comes without brackets. */
-/* Networks are "192.0.2.0/24", "2001:db8::/32" or an address alone. Is `peer` (4 or 16 octets) in one of them? */
+/* Networks are "192.0.2.0/24", "2001:db8::/32" or an address alone. Is `peer` (4 or 16 octets) in
+ * one of them? */
 bool conf_in_networks(const struct conf_list *networks, struct slice peer);
 bool conf_is_network(struct slice text);
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
-/* How many letters one word has to change, lose or gain to be the other; UINT32_MAX for words above 48 octets. */
+/* How many letters one word has to change, lose or gain to be the other; UINT32_MAX for words above
+ * 48 octets. */
 unsigned conf_distance(struct slice a, struct slice b);
 
 /* Seconds out of "90", "15m", "6h", "14d". False (and *ret untouched) for anything else. */

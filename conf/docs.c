@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Help text, sample file and manual page of the configuration, from options.def. */
 #include "conf/docs.h"
 
@@ -37,9 +38,10 @@ static void put_range(struct buf *out, const struct conf_option *o) {
 /* What kind of value it takes, in words. */
 static void put_kind(struct buf *out, const struct conf_option *o) {
   static const char *const kinds[] = {
-    [CONF_KIND_NUM] = "a number, ", [CONF_KIND_SIZE] = "a size, ", [CONF_KIND_TIME] = "a time, ",
-    [CONF_KIND_DAYS] = "a number of days or never, ", [CONF_KIND_FLAG] = "yes or no", [CONF_KIND_TEXT] = "a string", [CONF_KIND_LIST] = "a list of strings",
-    [CONF_KIND_WORD] = "one of ",
+    [CONF_KIND_NUM] = "a number, ",         [CONF_KIND_SIZE] = "a size, ",
+    [CONF_KIND_TIME] = "a time, ",          [CONF_KIND_DAYS] = "a number of days or never, ",
+    [CONF_KIND_FLAG] = "yes or no",         [CONF_KIND_TEXT] = "a string",
+    [CONF_KIND_LIST] = "a list of strings", [CONF_KIND_WORD] = "one of ",
   };
   buf_put_str(out, kinds[o->kind]);
   if (o->kind == CONF_KIND_NUM || o->kind == CONF_KIND_SIZE || o->kind == CONF_KIND_TIME ||
@@ -96,8 +98,9 @@ bool conf_help(struct buf *out, const char *name) {
 }
 
 void conf_sample(struct buf *out) {
-  buf_put_str(out, "# Qasid's configuration: every option with its default. Made from conf/options.def.\n"
-                   "# See qasid.conf(5); `qasid check-config` says what is wrong with a file.\n");
+  buf_put_str(
+      out, "# Qasid's configuration: every option with its default. Made from conf/options.def.\n"
+           "# See qasid.conf(5); `qasid check-config` says what is wrong with a file.\n");
   for (size_t i = 0; i < conf_option_count; i++) {
     const struct conf_option *o = &conf_options[i];
     if (begins_section(i)) buf_printf(out, "\n\n# ---- %s ----\n", section_title(o->section));
@@ -111,8 +114,8 @@ void conf_sample(struct buf *out) {
   }
 }
 
-/* A sentence for mdoc: a backslash doubled, no line that begins with a control character, one line a
- * sentence. */
+/* A sentence for mdoc: a backslash doubled, no line that begins with a control character, one line
+ * a sentence. */
 static void put_roff(struct buf *out, const char *text) {
   if (*text == '.' || *text == '\'') buf_put_str(out, "\\&");
   for (const char *first = text; *text; text++) {
@@ -143,9 +146,11 @@ static const char manual_head[] =
     ".Xr qasid 1 .\n"
     "Each line is\n"
     ".Dl name = value\n"
-    "Strings with anything but letters, digits and . _ / stand in double quotes; a list of them in braces, "
+    "Strings with anything but letters, digits and . _ / stand in double quotes; a list of them in "
+    "braces, "
     "with commas between.\n"
-    "In double quotes a backslash takes away a character's meaning, and ${NAME} is the environment variable "
+    "In double quotes a backslash takes away a character's meaning, and ${NAME} is the environment "
+    "variable "
     "of that name.\n"
     "A comment goes from # or // to the end of the line, or from /* to */.\n"
     ".Pp\n"
@@ -154,7 +159,8 @@ static const char manual_head[] =
     "Yes and no are written yes and no.\n"
     ".Pp\n"
     "An option that is not in the file has its default.\n"
-    "A name that does not exist, a value out of its range, and an option that is set twice are mistakes:\n"
+    "A name that does not exist, a value out of its range, and an option that is set twice are "
+    "mistakes:\n"
     ".Ic qasid check-config\n"
     "names all of them with their lines, and a server with a mistake in its file does not start;\n"
     "on\n"

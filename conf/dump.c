@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 /* A configuration back as text. What is written here, conf_parse() reads to the same values. */
 #include "conf/internal.h"
 
-/* In double quotes, with what libconfuse gives a meaning escaped ("$" begins an environment variable). */
+/* In double quotes, with what libconfuse gives a meaning escaped ("$" begins an environment
+ * variable). */
 static void put_quoted(struct buf *out, const char *text) {
   buf_put_u8(out, '"');
   for (; *text; text++) {
@@ -42,7 +44,8 @@ void conf_dump(const struct conf *c, struct buf *out) {
   }
 }
 
-static void differing(const struct conf *before, const struct conf *after, bool reloads, struct buf *out) {
+static void differing(const struct conf *before, const struct conf *after, bool reloads,
+                      struct buf *out) {
   struct buf a, b;
   buf_init(&a, 1024 * 1024);
   buf_init(&b, 1024 * 1024);

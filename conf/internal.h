@@ -1,4 +1,6 @@
-/* Shared by the files of conf/ only: the values of an option while a file is read, and the checks. */
+/* SPDX-License-Identifier: ISC */
+/* Shared by the files of conf/ only: the values of an option while a file is read, and the checks.
+ */
 #ifndef QASID_CONF_INTERNAL_H
 #define QASID_CONF_INTERNAL_H
 
@@ -21,7 +23,7 @@ struct conf_read {
   const char *name; /* of the file, for messages */
   struct buf *err;
   size_t mistakes;
-  unsigned *lines;  /* by option: where it was set last, 0: nowhere */
+  unsigned *lines; /* by option: where it was set last, 0: nowhere */
 };
 
 /* Adds "name:line: option: what", without the line when it is 0. */
@@ -29,7 +31,8 @@ void conf_mistake(struct conf_read *r, unsigned line, const char *option, const 
     __attribute__((format(printf, 4, 5)));
 
 /* True when `text` is a value of option `o`; otherwise the mistake is in `r`. A list's one item. */
-bool conf_check_value(struct conf_read *r, const struct conf_option *o, unsigned line, struct slice text);
+bool conf_check_value(struct conf_read *r, const struct conf_option *o, unsigned line,
+                      struct slice text);
 /* What only the whole shows: options that must agree with each other. */
 void conf_check_whole(struct conf_read *r, const struct conf *c);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Networks in the configuration: "192.0.2.0/24", "2001:db8::/32", or an address alone. */
 #include "conf/internal.h"
 
@@ -24,7 +25,8 @@ static bool address_read(struct slice text, struct network *ret) {
 
 static bool same_bits(const uint8_t *x, const uint8_t *y, uint64_t bits) {
   uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
-  return memcmp(x, y, bits / 8) == 0 && (bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & mask) == 0);
+  return memcmp(x, y, bits / 8) == 0 &&
+         (bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & mask) == 0);
 }
 
 static bool network_read(struct slice text, struct network *ret) {

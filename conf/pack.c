@@ -1,5 +1,6 @@
-/* A configuration's memory, and its way from the parent to the rooms: the values in the order of
- * options.def, as ipc/ lays values out. A confined room so needs no parser of a file. */
+/* SPDX-License-Identifier: ISC */
+/* A configuration's memory, and its way from the parent to the processes: the values in the order
+ * of options.def, as ipc/ lays values out. A confined process so needs no parser of a file. */
 #include "conf/internal.h"
 
 #include <stdlib.h>

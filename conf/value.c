@@ -1,4 +1,6 @@
-/* The values of options as text: sizes with K, M, G, T; times with s, m, h, d; words; nearest names. */
+/* SPDX-License-Identifier: ISC */
+/* The values of options as text: sizes with K, M, G, T; times with s, m, h, d; words; nearest
+ * names. */
 #include "conf/internal.h"
 
 #include "lib/base/units.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/auth_store.h"
 
 AUTH_STORE_MESSAGES(IPC_DEFINE)

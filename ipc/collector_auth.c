@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/collector_auth.h"
 
 COLLECTOR_AUTH_MESSAGES(IPC_DEFINE)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/collector_store.h"
 
 COLLECTOR_STORE_MESSAGES(IPC_DEFINE)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/dialer_resolver.h"
 
 DIALER_RESOLVER_MESSAGES(IPC_DEFINE)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/front_auth.h"
 
 FRONT_AUTH_MESSAGES(IPC_DEFINE)

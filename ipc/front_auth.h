@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A front-end (smtpd, pop3d) asks auth: who is this?
  *
  * The front-end carries the client's SASL octets (already out of base64) to and fro and learns only
@@ -12,7 +13,13 @@
 enum { AUTH_AT_REST, AUTH_EXCHANGE };
 
 /* A timestamp (RFC 1939 §7) is two numbers of 20 digits and a hostname of up to 255 octets. */
-enum { AUTH_NAME_MAX = 320, AUTH_PASSWORD_MAX = 1024, AUTH_SASL_MAX = 12288, AUTH_STAMP_MAX = 320, AUTH_SERVICE_MAX = 16 };
+enum {
+  AUTH_NAME_MAX = 320,
+  AUTH_PASSWORD_MAX = 1024,
+  AUTH_SASL_MAX = 12288,
+  AUTH_STAMP_MAX = 320,
+  AUTH_SERVICE_MAX = 16
+};
 
 enum auth_failure {
   AUTH_WRONG,       /* unknown user or wrong credentials, indistinguishably: 535 5.7.8, [AUTH] */
@@ -23,25 +30,28 @@ enum auth_failure {
   AUTH_FAILURES
 };
 
-/* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name. service: as in the log
+/* clang-format off */
+/* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name. service:
+ * as in the log
  * ("submission"); one that this kind of front-end has.
- * `response` is the initial response when has_response. exporter, end_point: the TLS channel's bindings
- * (RFC 9266, RFC 5929 §4), certificate: the SHA-256 fingerprint of the one that the client showed in the
- * handshake; each empty where there is none. The front-end vouches for these: auth has nobody else to ask. */
-#define auth_start_FIELDS(F)                                                                      \
-  F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX)               \
-  F(bytes, peer, 16) F(flag, secure, ) F(bytes, exporter, 64) F(bytes, end_point, 64)             \
+ * `response` is the initial response when has_response. exporter, end_point: the TLS channel's
+ * bindings (RFC 9266, RFC 5929 §4), certificate: the SHA-256 fingerprint of the one that the client
+ * showed in the handshake; each empty where there is none. The front-end vouches for these: auth
+ * has nobody else to ask. */
+#define auth_start_FIELDS(F) \
+  F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX) \
+  F(bytes, peer, 16) F(flag, secure, ) F(bytes, exporter, 64) F(bytes, end_point, 64) \
   F(bytes, certificate, 32) F(bytes, service, AUTH_SERVICE_MAX)
 #define auth_step_FIELDS(F) F(bytes, response, AUTH_SASL_MAX)
 /* The client cancelled with "*", or is gone. No answer. */
 #define auth_cancel_FIELDS(F)
 /* POP3's USER/PASS. */
-#define auth_login_FIELDS(F)                                                                      \
-  F(bytes, name, AUTH_NAME_MAX) F(bytes, password, AUTH_PASSWORD_MAX) F(bytes, peer, 16)          \
+#define auth_login_FIELDS(F) \
+  F(bytes, name, AUTH_NAME_MAX) F(bytes, password, AUTH_PASSWORD_MAX) F(bytes, peer, 16) \
   F(flag, secure, ) F(bytes, service, AUTH_SERVICE_MAX)
 /* POP3's APOP (RFC 1939 §7): digest is 16 octets. */
-#define auth_apop_FIELDS(F)                                                                       \
-  F(bytes, name, AUTH_NAME_MAX) F(bytes, timestamp, AUTH_STAMP_MAX) F(bytes, digest, 16)          \
+#define auth_apop_FIELDS(F) \
+  F(bytes, name, AUTH_NAME_MAX) F(bytes, timestamp, AUTH_STAMP_MAX) F(bytes, digest, 16) \
   F(bytes, peer, 16) F(flag, secure, ) F(bytes, service, AUTH_SERVICE_MAX)
 
 #define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
@@ -50,23 +60,24 @@ enum auth_failure {
 /* wait_s: with AUTH_TOO_SOON, how long it still is. */
 #define auth_fail_FIELDS(F) F(u8, why, ) F(u32, wait_s, )
 
-/* To pop3d, without a session (tag 0), when it is joined and at each change. apop: some account could log in by
- * APOP. */
+/* To pop3d, without a session (tag 0), when it is joined and at each change. apop: some account
+ * could log in by APOP. */
 #define auth_offers_FIELDS(F) F(flag, apop, )
 
-#define FRONT_AUTH_MESSAGES(M)                                                                    \
-  /* type name         from       allowed in           next            max                fds */    \
-  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 256, 0)     \
-  M(2,  auth_step,      IPC_LEFT,  1 << AUTH_EXCHANGE,  IPC_SAME,       AUTH_SASL_MAX + 16,  0)     \
-  M(3,  auth_cancel,    IPC_LEFT,  IPC_ANY,             AUTH_AT_REST,   0,                   0)     \
-  M(4,  auth_login,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0)     \
-  M(5,  auth_apop,      IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0)     \
-  M(64, auth_challenge, IPC_RIGHT, IPC_ANY,             IPC_SAME,       AUTH_SASL_MAX + 16,  0)     \
-  M(65, auth_ok,        IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   512,                 0)     \
-  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0)     \
+#define FRONT_AUTH_MESSAGES(M) \
+  /* type name         from       allowed in           next            max                fds */ \
+  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 256, 0) \
+  M(2,  auth_step,      IPC_LEFT,  1 << AUTH_EXCHANGE,  IPC_SAME,       AUTH_SASL_MAX + 16,  0) \
+  M(3,  auth_cancel,    IPC_LEFT,  IPC_ANY,             AUTH_AT_REST,   0,                   0) \
+  M(4,  auth_login,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0) \
+  M(5,  auth_apop,      IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0) \
+  M(64, auth_challenge, IPC_RIGHT, IPC_ANY,             IPC_SAME,       AUTH_SASL_MAX + 16,  0) \
+  M(65, auth_ok,        IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   512,                 0) \
+  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0) \
   M(67, auth_offers,    IPC_RIGHT, IPC_ANY,             IPC_SAME,       16,                  0)
 
 FRONT_AUTH_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_front_auth;
+/* clang-format on */
 
 #endif

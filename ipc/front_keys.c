@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/front_keys.h"
 
 FRONT_KEYS_MESSAGES(IPC_DEFINE)

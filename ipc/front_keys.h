@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A front-end asks keys: one private-key operation for a TLS handshake.
  *
  * Asked and answered synchronously: the front-end sends and waits (at most KEYS_WAIT_MS). A P-256
@@ -11,17 +12,19 @@
 
 enum { KEYS_WAIT_MS = 2000 };
 
+/* clang-format off */
 /* key: the certificate's place in the configuration, from 0. */
 #define key_sign_FIELDS(F) F(u16, key, ) F(u8, use, ) F(bytes, input, 4096)
 /* Empty when keys refuses. */
 #define key_signed_FIELDS(F) F(bytes, output, 4096)
 
-#define FRONT_KEYS_MESSAGES(M)                                                                    \
-  /* type name      from       allowed in  next      max   fds */                                   \
-  M(1,  key_sign,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 4128, 0)                                      \
+#define FRONT_KEYS_MESSAGES(M) \
+  /* type name      from       allowed in  next      max   fds */ \
+  M(1,  key_sign,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 4128, 0) \
   M(64, key_signed,  IPC_RIGHT, IPC_ANY,    IPC_SAME, 4128, 0)
 
 FRONT_KEYS_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_front_keys;
+/* clang-format on */
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/ipc.h"
 
 const struct ipc_rule *ipc_rule_named(const struct ipc_pair *pair, uint16_t type) {
@@ -48,9 +49,7 @@ bool ipc_next(struct slice *packet, struct ipc_msg *ret, uint8_t *ret_fds) {
   return true;
 }
 
-void ipc_list_put(struct buf *b, struct slice item) {
-  wire_put_bytes(b, item);
-}
+void ipc_list_put(struct buf *b, struct slice item) { wire_put_bytes(b, item); }
 
 bool ipc_list_next(struct slice *list, struct slice *ret) {
   struct wire w = wire_open(*list);

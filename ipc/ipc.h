@@ -1,8 +1,9 @@
-/* What one room may say to another.
+/* SPDX-License-Identifier: ISC */
+/* What one process may say to another.
  *
- * A channel joins two rooms: one SOCK_SEQPACKET pair. A packet carries one or more whole messages
- * (whatever was said during one turn of the loop travels together: one system call, one wake-up).
- * A message is a 16-octet head and a payload of typed fields:
+ * A channel joins two processes: one SOCK_SEQPACKET pair. A packet carries one or more whole
+ * messages (whatever was said during one turn of the loop travels together: one system call, one
+ * wake-up). A message is a 16-octet head and a payload of typed fields:
  *
  *     type u16 | descriptors u8 | zero u8 | payload length u32 | tag u64 | payload
  *
@@ -19,15 +20,15 @@
  *     M(type, name, from, allowed, next, payload max, descriptors)
  *   type         unique in the pair
  *   name         struct `name`, functions `name_put` and `name_get`
- *   from         the room (IPC_LEFT or IPC_RIGHT of the pair) that may send it
+ *   from         the process (IPC_LEFT or IPC_RIGHT of the pair) that may send it
  *   allowed      the states (bits) of the tag's session in which it may be sent
  *   next         the state it leads to; IPC_SAME leaves it
  * and its fields are `#define name_FIELDS(F)` with rows F(kind, field, max):
  *   u8 u16 u32 u64 flag     integers, and a bool
  *   bytes                   a slice of at most `max` octets, borrowed from the packet when decoded
- *   rest                    the last field: a slice of at most `max` octets, all that is left of the payload
- *   list                    a slice of at most `max` octets holding octet strings; see ipc_list_*
- * State 0 is every session's first. A session whose state returns to 0 is forgotten. */
+ *   rest                    the last field: a slice of at most `max` octets, all that is left of
+ * the payload list                    a slice of at most `max` octets holding octet strings; see
+ * ipc_list_* State 0 is every session's first. A session whose state returns to 0 is forgotten. */
 #ifndef QASID_IPC_H
 #define QASID_IPC_H
 
@@ -37,8 +38,8 @@ enum {
   IPC_HEAD = 16,
   IPC_PACKET_MAX = 160 * 1024, /* one packet; a socket pair takes it with the default buffers */
   IPC_PAYLOAD_MAX = 144 * 1024,
-  IPC_CHUNK = 64 * 1024,       /* the most octets of a message body that one message carries */
-  IPC_FDS_MAX = 16,            /* descriptors in one packet */
+  IPC_CHUNK = 64 * 1024, /* the most octets of a message body that one message carries */
+  IPC_FDS_MAX = 16,      /* descriptors in one packet */
 };
 
 enum ipc_side { IPC_LEFT, IPC_RIGHT };
@@ -124,24 +125,26 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_GET(kind, id, max) IPC_GET_##kind(id, max)
 
 /* In a pair's header: MESSAGES(IPC_DECLARE) */
-#define IPC_DECLARE(num, name, ...)                                                               \
-  enum { name##_type = (num) };                                                                   \
-  struct name { name##_FIELDS(IPC_DECL) };                                                        \
-  void name##_put(struct buf *b, const struct name *m);                                           \
+#define IPC_DECLARE(num, name, ...)                     \
+  enum { name##_type = (num) };                         \
+  struct name {                                         \
+    name##_FIELDS(IPC_DECL)                             \
+  };                                                    \
+  void name##_put(struct buf *b, const struct name *m); \
   bool name##_get(struct slice payload, struct name *ret);
 
 /* In a pair's source: MESSAGES(IPC_DEFINE) */
-#define IPC_DEFINE(num, name, ...)                                                                \
-  void name##_put(struct buf *b, const struct name *m) {                                          \
-    (void)m;                                                                                      \
-    name##_FIELDS(IPC_PUT)(void) b;                                                               \
-  }                                                                                               \
-  bool name##_get(struct slice payload, struct name *ret) {                                       \
-    struct wire w = wire_open(payload);                                                           \
-    struct name m = { name##_FIELDS(IPC_ZERO) };                                                  \
-    name##_FIELDS(IPC_GET) if (!wire_done(&w)) return false;                                      \
-    *ret = m;                                                                                     \
-    return true;                                                                                  \
+#define IPC_DEFINE(num, name, ...)                           \
+  void name##_put(struct buf *b, const struct name *m) {     \
+    (void)m;                                                 \
+    name##_FIELDS(IPC_PUT)(void) b;                          \
+  }                                                          \
+  bool name##_get(struct slice payload, struct name *ret) {  \
+    struct wire w = wire_open(payload);                      \
+    struct name m = { name##_FIELDS(IPC_ZERO) };             \
+    name##_FIELDS(IPC_GET) if (!wire_done(&w)) return false; \
+    *ret = m;                                                \
+    return true;                                             \
   }
 #define IPC_ZERO(kind, id, max) .id = IPC_ZERO_##kind,
 #define IPC_ZERO_u8 0
@@ -153,10 +156,10 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_ZERO_list SLICE_NONE
 #define IPC_ZERO_rest SLICE_NONE
 
-#define IPC_RULE(num, name, from, allowed, next, max, fds)                                        \
+#define IPC_RULE(num, name, from, allowed, next, max, fds) \
   { (num), #name, (from), (allowed), (next), (max), (fds) },
-#define IPC_PAIR(var, title, MESSAGES)                                                            \
-  static const struct ipc_rule var##_rules[] = { MESSAGES(IPC_RULE) };                            \
+#define IPC_PAIR(var, title, MESSAGES)                                 \
+  static const struct ipc_rule var##_rules[] = { MESSAGES(IPC_RULE) }; \
   const struct ipc_pair var = { title, var##_rules, sizeof var##_rules / sizeof *var##_rules }
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/pop3d_store.h"
 
 POP3D_STORE_MESSAGES(IPC_DEFINE)

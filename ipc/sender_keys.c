@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/sender_keys.h"
 
 SENDER_KEYS_MESSAGES(IPC_DEFINE)

@@ -1,13 +1,15 @@
+/* SPDX-License-Identifier: ISC */
 /* The sender asks keys: sign this message for a domain of ours.
  *
- * keys makes the DKIM-Signature fields itself, dated and with its own selectors, and signs the SHA-256 of what it is
- * given with such a field behind it: so what a sender gets is a DKIM signature in the name of a domain that has keys
- * here, and never anything else. The tag is the question's number, never given twice. */
+ * keys makes the DKIM-Signature fields itself, dated and with its own selectors, and signs the
+ * SHA-256 of what it is given with such a field behind it: so what a sender gets is a DKIM
+ * signature in the name of a domain that has keys here, and never anything else. The tag is the
+ * question's number, never given twice. */
 #ifndef QASID_IPC_SENDER_KEYS_H
 #define QASID_IPC_SENDER_KEYS_H
 
 #include "ipc/ipc.h"
-#include "lib/mail/dkim.h"
+#include "mail/dkim.h"
 
 enum { SIGN_FIELDS_MAX = DKIM_ALGORITHMS * DKIM_FIELD_MAX };
 
@@ -19,17 +21,21 @@ enum sign_outcome {
   SIGN_OUTCOMES
 };
 
-/* names: the tag h=. body_hash: SHA-256 of the canonical body. input: the canonical fields that `names` stands for. */
-#define dkim_sign_FIELDS(F)                                                                       \
-  F(bytes, domain, 255) F(bytes, names, DKIM_NAMES_MAX) F(bytes, body_hash, DKIM_HASH) F(bytes, input, DKIM_INPUT_MAX)
+/* clang-format off */
+/* names: the tag h=. body_hash: SHA-256 of the canonical body. input: the canonical fields that
+ * `names` stands for. */
+#define dkim_sign_FIELDS(F) \
+  F(bytes, domain, 255) F(bytes, names, DKIM_NAMES_MAX) F(bytes, body_hash, DKIM_HASH) \
+    F(bytes, input, DKIM_INPUT_MAX)
 #define dkim_signed_FIELDS(F) F(u8, outcome, ) F(bytes, fields, SIGN_FIELDS_MAX)
 
-#define SENDER_KEYS_MESSAGES(M)                                                                   \
-  /* type name       from       allowed in  next      max        fds */                             \
-  M(1,  dkim_sign,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 70 * 1024, 0)                                 \
+#define SENDER_KEYS_MESSAGES(M) \
+  /* type name       from       allowed in  next      max        fds */ \
+  M(1,  dkim_sign,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 70 * 1024, 0) \
   M(64, dkim_signed, IPC_RIGHT, IPC_ANY,    IPC_SAME, 20 * 1024, 0)
 
 SENDER_KEYS_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_sender_keys;
+/* clang-format on */
 
 #endif

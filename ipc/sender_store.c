@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/sender_store.h"
 
 SENDER_STORE_MESSAGES(IPC_DEFINE)

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* store hands letters to a sender; the sender reports what became of each recipient.
  *
- * A letter is one message for recipients at one destination. store numbers letters (the tag), never twice. The
- * sender reads the octets of letters that it has, and of no others; it names rows of those letters, and no others:
- * anything else is a breach. A sender that was taken over can read and mark mail that is in its hands.
+ * A letter is one message for recipients at one destination. store numbers letters (the tag), never
+ * twice. The sender reads the octets of letters that it has, and of no others; it names rows of
+ * those letters, and no others: anything else is a breach. A sender that was taken over can read
+ * and mark mail that is in its hands.
  *
  *   sender: send_ready, as it has room        store: send_letter … send_letter
  *   sender: send_read (what did not fit)      store: send_octets
@@ -11,8 +13,8 @@
  *
  * A result comes when no octets are awaited: else they would come for a letter that is given back.
  *
- * A letter whose sender is lost is waiting again at once. send_recall asks for a letter back that took too long; the
- * sender then ends with it and reports as ever. */
+ * A letter whose sender is lost is waiting again at once. send_recall asks for a letter back that
+ * took too long; the sender then ends with it and reports as ever. */
 #ifndef QASID_IPC_SENDER_STORE_H
 #define QASID_IPC_SENDER_STORE_H
 
@@ -22,59 +24,68 @@
 enum { SEND_NOT_GIVEN, SEND_GIVEN, SEND_READING };
 
 enum {
-  SEND_PATH_MAX = 512,        /* as SMTP_PATH_MAX */
+  SEND_PATH_MAX = 512, /* as SMTP_PATH_MAX */
   SEND_DESTINATION_MAX = 255,
-  SEND_ENVID_MAX = 100 * 3,   /* RFC 3461 §4.4, as xtext */
+  SEND_ENVID_MAX = 100 * 3,      /* RFC 3461 §4.4, as xtext */
   SEND_ORCPT_MAX = 41 + 500 * 3, /* RFC 3461 §4.2, likewise, with its type */
-  SEND_RCPTS_MAX = 100,       /* recipients of one letter (RFC 5321 §4.5.3.1.8) */
-  SEND_ROWS_MAX = 60 * 1024,  /* octets of a list of recipients or results */
-  SEND_TEXT_MAX = 512,        /* octets of a reply that are kept */
+  SEND_RCPTS_MAX = 100,          /* recipients of one letter (RFC 5321 §4.5.3.1.8) */
+  SEND_ROWS_MAX = 60 * 1024,     /* octets of a list of recipients or results */
+  SEND_TEXT_MAX = 512,           /* octets of a reply that are kept */
   SEND_HOST_MAX = 320,
   SEND_CREDIT_MAX = 20000,
 };
 
-/* SEND_UTF8: it came with SMTPUTF8 (RFC 6531); SEND_UTF8_HEADER: and a header of it is not ASCII. SEND_OURS: somebody who may
- * send here wrote it, or we did; it is not passed on for a stranger. */
+/* SEND_UTF8: it came with SMTPUTF8 (RFC 6531); SEND_UTF8_HEADER: and a header of it is not ASCII.
+ * SEND_OURS: somebody who may send here wrote it, or we did; it is not passed on for a stranger. */
 enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HEADER = 8 };
 
+/* clang-format off */
 /* letters: how many more than were announced before. */
 #define send_ready_FIELDS(F) F(u32, letters, )
-/* id: the queue id for logs. recipients: a list of struct send_rcpt. size: octets of the whole message in wire form.
- * octets: its beginning. ret: enum smtp_ret. signer: the domain of ours that is to sign it (DKIM); empty: none. */
-#define send_letter_FIELDS(F)                                                                       \
-  F(bytes, id, 64) F(bytes, destination, SEND_DESTINATION_MAX) F(bytes, return_path, SEND_PATH_MAX) \
-  F(bytes, envid, SEND_ENVID_MAX) F(u8, ret, ) F(u8, flags, ) F(u64, size, )                        \
-  F(bytes, signer, SEND_DESTINATION_MAX)                                                            \
+/* id: the queue id for logs. recipients: a list of struct send_rcpt. size: octets of the whole
+ * message in wire form. octets: its beginning. ret: enum smtp_ret. signer: the domain of ours that
+ * is to sign it (DKIM); empty: none. */
+#define send_letter_FIELDS(F) \
+  F(bytes, id, 64) F(bytes, destination, SEND_DESTINATION_MAX) \
+    F(bytes, return_path, SEND_PATH_MAX) \
+  F(bytes, envid, SEND_ENVID_MAX) F(u8, ret, ) F(u8, flags, ) F(u64, size, ) \
+  F(bytes, signer, SEND_DESTINATION_MAX) \
   F(list, recipients, SEND_ROWS_MAX) F(bytes, octets, IPC_CHUNK - 1024)
 /* Where in the message, counted from its first octet. */
 #define send_read_FIELDS(F) F(u64, offset, )
 /* Empty: it cannot be read. */
 #define send_octets_FIELDS(F) F(bytes, octets, IPC_CHUNK)
-/* results: a list of struct send_outcome, one for each recipient of the letter. host, address, tls: of the server
- * that decided last; empty where there was none. unreachable: no server of the destination could be spoken to, so
- * its other letters need not be tried now. */
-#define send_result_FIELDS(F)                                                                     \
-  F(bytes, host, SEND_HOST_MAX) F(bytes, address, 64) F(bytes, tls, 64) F(flag, unreachable, )    \
+/* results: a list of struct send_outcome, one for each recipient of the letter. host, address, tls:
+ * of the server that decided last; empty where there was none. unreachable: no server of the
+ * destination could be spoken to, so its other letters need not be tried now. */
+#define send_result_FIELDS(F) \
+  F(bytes, host, SEND_HOST_MAX) F(bytes, address, 64) F(bytes, tls, 64) F(flag, unreachable, ) \
   F(list, results, SEND_ROWS_MAX)
 #define send_recall_FIELDS(F)
-/* where: enum send_place. session: the number of the sender's connection, with SEND_IN_SESSION. Told of letters that have been
- * at the same place for a second or more. */
+/* where: enum send_place. session: the number of the sender's connection, with SEND_IN_SESSION.
+ * Told of letters that have been at the same place for a second or more. */
 #define send_where_FIELDS(F) F(u8, where, ) F(u64, session, )
 
-#define SENDER_STORE_MESSAGES(M)                                                                   \
-  /* type name         from       allowed in                            next            max    fds */ \
-  M(1,  send_ready,     IPC_LEFT,  1 << SEND_NOT_GIVEN,                  IPC_SAME,       8,     0) \
-  M(2,  send_read,      IPC_LEFT,  1 << SEND_GIVEN,                      SEND_READING,   16,    0) \
-  M(3,  send_result,    IPC_LEFT,  1 << SEND_GIVEN,                      SEND_NOT_GIVEN, 64 * 1024, 0) \
-  M(4,  send_where,     IPC_LEFT,  1 << SEND_GIVEN | 1 << SEND_READING,  IPC_SAME,       16,    0) \
-  M(64, send_letter,    IPC_RIGHT, 1 << SEND_NOT_GIVEN,                  SEND_GIVEN,     IPC_PAYLOAD_MAX, 0) \
-  M(65, send_octets,    IPC_RIGHT, 1 << SEND_READING,                    SEND_GIVEN,     66 * 1024, 0) \
-  M(66, send_recall,    IPC_RIGHT, IPC_ANY,                              IPC_SAME,       0,     0)
+#define SENDER_STORE_MESSAGES(M) \
+  /* type name from allowed in next max fds */ \
+  M(1, send_ready, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 8, 0) \
+  M(2, send_read, IPC_LEFT, 1 << SEND_GIVEN, SEND_READING, 16, 0) \
+  M(3, send_result, IPC_LEFT, 1 << SEND_GIVEN, SEND_NOT_GIVEN, 64 * 1024, 0) \
+  M(4, send_where, IPC_LEFT, 1 << SEND_GIVEN | 1 << SEND_READING, IPC_SAME, 16, 0) \
+  M(64, send_letter, IPC_RIGHT, 1 << SEND_NOT_GIVEN, SEND_GIVEN, IPC_PAYLOAD_MAX, 0) \
+  M(65, send_octets, IPC_RIGHT, 1 << SEND_READING, SEND_GIVEN, 66 * 1024, 0) \
+  M(66, send_recall, IPC_RIGHT, IPC_ANY, IPC_SAME, 0, 0)
 
 SENDER_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_sender_store;
 
-enum send_place { SEND_HANDED_OVER, SEND_WAITS_FOR_DNS, SEND_WAITS_FOR_CONNECTION, SEND_IN_SESSION, SEND_WHERES };
+enum send_place {
+  SEND_HANDED_OVER,
+  SEND_WAITS_FOR_DNS,
+  SEND_WAITS_FOR_CONNECTION,
+  SEND_IN_SESSION,
+  SEND_WHERES
+};
 
 /* --- items of the lists --- */
 
@@ -84,10 +95,11 @@ struct send_rcpt {
   struct slice address, orcpt;
 };
 void send_rcpt_put(struct buf *list, const struct send_rcpt *r);
-/* Takes the next off `*list`. False at its end and on malformed input (`*list` then has octets left). */
+/* Takes the next off `*list`. False at its end and on malformed input (`*list` then has octets
+ * left). */
 bool send_rcpt_next(struct slice *list, struct send_rcpt *ret);
 
-/* "connect", "rcpt", …: an enum smtp_stage (lib/smtp/client.h) in logs and histories. */
+/* "connect", "rcpt", …: an enum smtp_stage (mail/smtp/client.h) in logs and histories. */
 const char *send_stage_word(uint8_t stage);
 
 enum send_fate { SEND_DELIVERED, SEND_TEMPORARY, SEND_PERMANENT, SEND_FATES };
@@ -102,5 +114,6 @@ struct send_outcome {
 };
 void send_outcome_put(struct buf *list, const struct send_outcome *o);
 bool send_outcome_next(struct slice *list, struct send_outcome *ret);
+/* clang-format on */
 
 #endif

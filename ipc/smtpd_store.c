@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "ipc/smtpd_store.h"
 
 SMTPD_STORE_MESSAGES(IPC_DEFINE)

@@ -1,13 +1,14 @@
-/* The roles of the one binary. The parent starts each room by executing itself as
- * `qasid --room NAME` with an empty environment and one descriptor, ROOM_PARENT_FD. */
+/* SPDX-License-Identifier: ISC */
+/* The roles of the one binary. The parent starts each process by executing itself as
+ * `qasid --role NAME` with an empty environment and one descriptor, PROCESS_PARENT_FD. */
 #ifndef QASID_ROLES_H
 #define QASID_ROLES_H
 
-#include "ipc/rooms.h"
+#include "ipc/roles.h"
 
-struct role {
+struct role_row {
   const char *name;
-  enum room_kind kind;
+  enum role kind;
   int (*main)(int argc, char **argv);
 };
 
@@ -23,6 +24,6 @@ int sender_main(int argc, char **argv);
 int cli_main(int argc, char **argv);
 
 /* NULL when there is no such role. */
-const struct role *role_named(const char *name);
+const struct role_row *role_row_named(const char *name);
 
 #endif

@@ -91,7 +91,7 @@ add() { # NAME…
 pid_of() { # ROOM: its (first) process
   local pid
   for pid in $(pgrep -P "$server"); do
-    tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--room $1" && { echo "$pid"; return; }
+    tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "--role $1" && { echo "$pid"; return; }
   done
 }
 

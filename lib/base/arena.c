@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/arena.h"
 
 #include <stdalign.h>
@@ -11,9 +12,7 @@ struct arena_block {
   alignas(max_align_t) uint8_t mem[];
 };
 
-void arena_init(struct arena *a, size_t max) {
-  *a = (struct arena){ .max = max };
-}
+void arena_init(struct arena *a, size_t max) { *a = (struct arena){ .max = max }; }
 
 void arena_reset(struct arena *a) {
   for (struct arena_block *b = a->blocks, *older; b; b = older) {

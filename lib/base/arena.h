@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Memory by lifetime: everything taken from an arena goes at once.
  *
  * One arena per session, per transaction, per question. Never a free of a single object, so no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/buf.h"
 
 #include <stdarg.h>
@@ -6,9 +7,7 @@
 
 enum { BUF_FIRST = 256 }; /* the first allocation: one reply line or command fits */
 
-void buf_init(struct buf *b, size_t max) {
-  *b = (struct buf){ .max = max };
-}
+void buf_init(struct buf *b, size_t max) { *b = (struct buf){ .max = max }; }
 
 void buf_free(struct buf *b) {
   free(b->mem);
@@ -34,20 +33,20 @@ void buf_move(struct buf *to, struct buf *from) {
   buf_init(from, from->max);
 }
 
-void buf_relax(struct buf *b) {
+void buf_release_if_empty(struct buf *b) {
   if (b->mem && buf_len(b) == 0 && !b->failed) buf_free(b);
 }
 
-/* At least twice as much as before, so that growing costs little; and no more than that or than what is asked for: a
- * chunk with its head must not become two chunks. */
+/* At least twice as much as before, so that growing costs little; and no more than that or than
+ * what is asked for: a chunk with its head must not become two chunks. */
 static size_t next_cap(const struct buf *b, size_t needed) {
   size_t cap = b->cap ? b->cap > SIZE_MAX / 2 ? needed : b->cap * 2 : BUF_FIRST;
   if (cap > b->max) cap = b->max;
   return cap < needed ? needed : cap;
 }
 
-/* Moves the live octets to the front when that alone makes room and half of it at least is free, or it can't grow;
- * otherwise grows. No octet is left behind in memory that was given back. */
+/* Moves the live octets to the front when that alone makes room and half of it at least is free, or
+ * it can't grow; otherwise grows. No octet is left behind in memory that was given back. */
 static bool make_room(struct buf *b, size_t n) {
   size_t live = buf_len(b), cap = next_cap(b, live + n);
   if (b->mem && live + n <= b->cap && (b->head >= live || cap <= b->cap)) {
@@ -59,7 +58,8 @@ static bool make_room(struct buf *b, size_t n) {
   uint8_t *mem = malloc(cap);
   if (!mem) return false;
   if (live) memcpy(mem, b->mem + b->head, live);
-  if (b->mem) explicit_bzero(b->mem, b->used); /* whoever wipes the buffer later can't reach this memory any more */
+  /* whoever wipes the buffer later can't reach this memory any more */
+  if (b->mem) explicit_bzero(b->mem, b->used);
   free(b->mem);
   *b = (struct buf){ .mem = mem, .tail = live, .cap = cap, .max = b->max, .used = live };
   return true;
@@ -87,13 +87,9 @@ void buf_put(struct buf *b, struct slice s) {
   b->tail += s.n;
 }
 
-void buf_put_str(struct buf *b, const char *s) {
-  buf_put(b, slice_str(s));
-}
+void buf_put_str(struct buf *b, const char *s) { buf_put(b, slice_str(s)); }
 
-void buf_put_u8(struct buf *b, uint8_t c) {
-  buf_put(b, slice_of(&c, 1));
-}
+void buf_put_u8(struct buf *b, uint8_t c) { buf_put(b, slice_of(&c, 1)); }
 
 void buf_put_dec(struct buf *b, uint64_t n) {
   uint8_t digits[20];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A growable run of octets with a maximum fixed when it is made.
  *
  * Errors are sticky: a put that would pass the maximum, or for which memory is missing, changes
@@ -25,11 +26,11 @@ void buf_free(struct buf *b);
 void buf_wipe(struct buf *b);
 /* Empties, clears `failed`, keeps the memory. */
 void buf_reset(struct buf *b);
-/* `to` gives its memory back and has that of `from`, which is then empty; each keeps its maximum. The octets must be
- * within that of `to`. */
+/* `to` gives its memory back and has that of `from`, which is then empty; each keeps its maximum.
+ * The octets must be within that of `to`. */
 void buf_move(struct buf *to, struct buf *from);
 /* When empty and not failed, gives the memory back. */
-void buf_relax(struct buf *b);
+void buf_release_if_empty(struct buf *b);
 
 static inline size_t buf_len(const struct buf *b) { return b->tail - b->head; }
 static inline struct slice buf_slice(const struct buf *b) {

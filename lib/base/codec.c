@@ -1,10 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/codec.h"
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void base64_put(struct buf *out, struct slice s) {
   for (; s.n; s = slice_from(s, 3)) {
-    uint32_t v = (uint32_t)s.p[0] << 16 | (s.n > 1 ? (uint32_t)s.p[1] << 8 : 0) | (s.n > 2 ? s.p[2] : 0);
+    uint32_t v =
+        (uint32_t)s.p[0] << 16 | (s.n > 1 ? (uint32_t)s.p[1] << 8 : 0) | (s.n > 2 ? s.p[2] : 0);
     uint8_t four[4] = { base64_digits[v >> 18], base64_digits[v >> 12 & 63], '=', '=' };
     if (s.n > 1) four[2] = base64_digits[v >> 6 & 63];
     if (s.n > 2) four[3] = base64_digits[v & 63];
@@ -25,7 +28,8 @@ static int base64url_value(uint8_t c) {
 }
 
 /* One group of `digits` (2, 3 or 4) significant characters into digits - 1 octets. */
-static bool decode_group(struct buf *out, const uint8_t *p, size_t digits, int (*value)(uint8_t c)) {
+static bool decode_group(struct buf *out, const uint8_t *p, size_t digits,
+                         int (*value)(uint8_t c)) {
   uint32_t v = 0;
   for (size_t i = 0; i < 4; i++) {
     int d = i < digits ? value(p[i]) : 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Base64 (RFC 4648 §4) and hexadecimal. */
 #ifndef QASID_BASE_CODEC_H
 #define QASID_BASE_CODEC_H

@@ -1,5 +1,7 @@
-/* The polynomial is 0x1EDC6F41 with its bits reversed, as the octets come lowest bit first. Processors have it as
- * an instruction: SSE 4.2 takes eight octets in three cycles. Without it, a table takes them one by one. */
+/* SPDX-License-Identifier: ISC */
+/* The polynomial is 0x1EDC6F41 with its bits reversed, as the octets come lowest bit first.
+ * Processors have it as an instruction: SSE 4.2 takes eight octets in three cycles. Without it, a
+ * table takes them one by one. */
 #include "lib/base/crc32c.h"
 
 #include <string.h>
@@ -7,11 +9,11 @@
 #define POLYNOMIAL UINT32_C(0x82f63b78)
 
 /* What an octet does to the sum is linear in its bits. */
-#define ROW(n)                                                                                    \
-  (((n) & 1 ? UINT32_C(0xf26b8303) : 0) ^ ((n) & 2 ? UINT32_C(0xe13b70f7) : 0) ^                   \
-   ((n) & 4 ? UINT32_C(0xc79a971f) : 0) ^ ((n) & 8 ? UINT32_C(0x8ad958cf) : 0) ^                   \
-   ((n) & 16 ? UINT32_C(0x105ec76f) : 0) ^ ((n) & 32 ? UINT32_C(0x20bd8ede) : 0) ^                 \
-   ((n) & 64 ? UINT32_C(0x417b1dbc) : 0) ^ ((n) & 128 ? POLYNOMIAL : 0))
+#define ROW(n)                                                                 \
+  (((n)&1 ? UINT32_C(0xf26b8303) : 0) ^ ((n)&2 ? UINT32_C(0xe13b70f7) : 0) ^   \
+   ((n)&4 ? UINT32_C(0xc79a971f) : 0) ^ ((n)&8 ? UINT32_C(0x8ad958cf) : 0) ^   \
+   ((n)&16 ? UINT32_C(0x105ec76f) : 0) ^ ((n)&32 ? UINT32_C(0x20bd8ede) : 0) ^ \
+   ((n)&64 ? UINT32_C(0x417b1dbc) : 0) ^ ((n)&128 ? POLYNOMIAL : 0))
 #define ROWS_4(n) ROW(n), ROW((n) + 1), ROW((n) + 2), ROW((n) + 3)
 #define ROWS_16(n) ROWS_4(n), ROWS_4((n) + 4), ROWS_4((n) + 8), ROWS_4((n) + 12)
 #define ROWS_64(n) ROWS_16(n), ROWS_16((n) + 16), ROWS_16((n) + 32), ROWS_16((n) + 48)
@@ -44,7 +46,8 @@ uint32_t crc32c(uint32_t sum, struct slice s) {
   return crc32c_by_table(sum, s);
 }
 
-/* --- joining: octets behind others multiply those's sum by x to the power of eight times their number --- */
+/* --- joining: octets behind others multiply those's sum by x to the power of eight times their
+ * number --- */
 
 static uint32_t multiply(uint32_t a, uint32_t b) {
   uint32_t product = 0;

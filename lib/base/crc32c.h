@@ -1,5 +1,7 @@
-/* CRC-32C (Castagnoli), the checksum of RFC 3720 §12.1 and Appendix B.4: any burst of up to 32 bits and nearly
- * every other change of a message shows. It guards against disks and memory, not against people. */
+/* SPDX-License-Identifier: ISC */
+/* CRC-32C (Castagnoli), the checksum of RFC 3720 §12.1 and Appendix B.4: any burst of up to 32 bits
+ * and nearly every other change of a message shows. It guards against disks and memory, not against
+ * people. */
 #ifndef QASID_BASE_CRC32C_H
 #define QASID_BASE_CRC32C_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/log.h"
 
 #include <assert.h>
@@ -54,9 +55,13 @@ static void put_field(struct log_line *l, enum log_field field, uint8_t kind, st
   l->n += FIELD_HEAD + value.n;
 }
 
-void log_str(struct log_line *l, enum log_field field, struct slice value) { put_field(l, field, 's', value); }
+void log_str(struct log_line *l, enum log_field field, struct slice value) {
+  put_field(l, field, 's', value);
+}
 
-void log_cstr(struct log_line *l, enum log_field field, const char *value) { log_str(l, field, slice_str(value)); }
+void log_cstr(struct log_line *l, enum log_field field, const char *value) {
+  log_str(l, field, slice_str(value));
+}
 
 void log_num(struct log_line *l, enum log_field field, uint64_t value) {
   char text[24];
@@ -94,7 +99,7 @@ void log_end(struct log_line *l) {
   if (!write_record(l->log, l)) l->log->lost++;
 }
 
-void log_say(struct log *log, enum log_event event, const char *fmt, ...) {
+void log_print(struct log *log, enum log_event event, const char *fmt, ...) {
   char msg[1024];
   struct log_line l;
   va_list ap;
@@ -113,7 +118,9 @@ static size_t length_at(struct slice s, size_t at) { return (size_t)s.p[at] << 8
 /* Text ends at its LF, before a record, or where it is as long as a line may be. */
 static int next_text(struct slice *in, struct slice *ret) {
   size_t n = 0;
-  while (n < in->n && n < LOG_RECORD_MAX / 4 && in->p[n] != '\n' && (n == 0 || in->p[n] != LOG_RECORD_MARK)) n++;
+  while (n < in->n && n < LOG_RECORD_MAX / 4 && in->p[n] != '\n' &&
+         (n == 0 || in->p[n] != LOG_RECORD_MARK))
+    n++;
   if (n == in->n && n < LOG_RECORD_MAX / 4) return 0;
   *ret = slice_first(*in, n);
   *in = slice_from(*in, n + (n < in->n && in->p[n] == '\n'));
@@ -132,7 +139,10 @@ int log_next_record(struct slice *in, struct slice *ret) {
   return 1;
 }
 
-struct field { uint8_t number, kind; struct slice value; };
+struct field {
+  uint8_t number, kind;
+  struct slice value;
+};
 
 /* Takes a field off `*rest`; false: there is none, or (`*rest` is not empty) it is malformed. */
 static bool next_field(struct slice *rest, struct field *f) {
@@ -157,7 +167,8 @@ bool log_record_level(struct slice record, enum log_level *ret) {
   if (record.n < LOG_RECORD_HEAD || record.p[3] >= LOG_EVENTS) return false;
   while (next_field(&rest, &f)) {
     uint64_t bit = f.number < LOG_FIELDS ? UINT64_C(1) << f.number : 0;
-    if (!(log_events[record.p[3]].fields & bit & ~seen)) return false; /* not this event's, or twice */
+    /* not this event's, or twice */
+    if (!(log_events[record.p[3]].fields & bit & ~seen)) return false;
     if (f.kind != 's' && (f.kind != 'n' || !is_number(f.value))) return false;
     seen |= bit;
   }
@@ -189,22 +200,29 @@ static bool is_plain(struct slice s) {
   return s.n > 0;
 }
 
-static void put_pair(struct buf *out, enum log_format format, const char *key, struct slice value, bool number) {
+static void put_pair(struct buf *out, enum log_format format, const char *key, struct slice value,
+                     bool number) {
   buf_printf(out, format == LOG_JSON ? ",\"%s\":" : " %s=", key);
-  if (number || (format == LOG_LOGFMT && is_plain(value))) buf_put(out, value);
-  else put_quoted(out, value);
+  if (number || (format == LOG_LOGFMT && is_plain(value)))
+    buf_put(out, value);
+  else
+    put_quoted(out, value);
 }
 
-void log_render(struct buf *out, enum log_format format, const struct log_stamp *stamp, struct slice record) {
+void log_render(struct buf *out, enum log_format format, const struct log_stamp *stamp,
+                struct slice record) {
   const struct log_event_row *row = &log_events[record.p[3]];
   struct slice rest = slice_from(record, LOG_RECORD_HEAD);
   struct field f;
   bool json = format == LOG_JSON;
-  if (stamp->time[0]) buf_printf(out, json ? "{\"time\":\"%s\"," : "time=%s ", stamp->time);
-  else if (json) buf_put_u8(out, '{');
+  if (stamp->time[0])
+    buf_printf(out, json ? "{\"time\":\"%s\"," : "time=%s ", stamp->time);
+  else if (json)
+    buf_put_u8(out, '{');
   buf_printf(out, json ? "\"level\":\"%s\"" : "level=%s", level_words[row->level]);
   put_pair(out, format, "process", slice_str(stamp->process), false);
   put_pair(out, format, "event", slice_str(row->word), false);
-  while (next_field(&rest, &f)) put_pair(out, format, log_fields[f.number].word, f.value, f.kind == 'n');
+  while (next_field(&rest, &f))
+    put_pair(out, format, log_fields[f.number].word, f.value, f.kind == 'n');
   if (json) buf_put_u8(out, '}');
 }

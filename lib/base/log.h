@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What is logged: one event, with fields, in one write that never blocks.
  *
  * A process does not make log lines. It writes *records* into a pipe that the parent reads; the
@@ -33,7 +34,9 @@ enum log_event {
   LOG_EVENTS
 };
 
-struct log_field_row { const char *word, *meaning; };
+struct log_field_row {
+  const char *word, *meaning;
+};
 struct log_event_row {
   const char *word;
   enum log_level level;
@@ -50,9 +53,9 @@ enum {
 };
 
 struct log {
-  int fd;                /* a pipe to the parent that does not block */
+  int fd; /* a pipe to the parent that does not block */
   enum log_level least;
-  uint64_t lost;         /* records that the pipe did not take, not yet told */
+  uint64_t lost; /* records that the pipe did not take, not yet told */
   /* Takes the records in place of `fd`: the parent's own, the tests'. */
   void (*take)(void *arg, struct slice record);
   void *arg;
@@ -67,8 +70,9 @@ struct log_line {
   uint8_t octets[LOG_RECORD_MAX];
 };
 
-/* log_open(&l, log, LOG_E_CLOSED); log_str(&l, LOG_F_WHY, s); log_num(&l, LOG_F_IN, n); log_end(&l);
- * A `log` of NULL logs nothing. A field that the event's row does not name is a bug. */
+/* log_open(&l, log, LOG_E_CLOSED); log_str(&l, LOG_F_WHY, s); log_num(&l, LOG_F_IN, n);
+ * log_end(&l); A `log` of NULL logs nothing. A field that the event's row does not name is a bug.
+ */
 void log_open(struct log_line *l, struct log *log, enum log_event event);
 void log_str(struct log_line *l, enum log_field field, struct slice value);
 void log_cstr(struct log_line *l, enum log_field field, const char *value);
@@ -76,24 +80,26 @@ void log_num(struct log_line *l, enum log_field field, uint64_t value);
 void log_end(struct log_line *l);
 
 /* An event with a printf-made `msg` and nothing else: start, stop, trouble with the environment. */
-void log_say(struct log *log, enum log_event event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void log_print(struct log *log, enum log_event event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* --- from records to lines --- */
 
-/* Takes one record off `*in`. 1: `*ret` is it. 0: more has to come. -1: the octets are no record; `*ret` is
- * text, up to the next LF or record mark, that somebody wrote to standard error. */
+/* Takes one record off `*in`. 1: `*ret` is it. 0: more has to come. -1: the octets are no record;
+ * `*ret` is text, up to the next LF or record mark, that somebody wrote to standard error. */
 int log_next_record(struct slice *in, struct slice *ret);
 
 /* What stands in front of a line; an empty `time` is left out. */
 struct log_stamp {
   const char *time, *process;
 };
-/* The level of a record; false: it is malformed (an unknown event or field, a field that the event does not
- * have, lengths that don't fit). */
+/* The level of a record; false: it is malformed (an unknown event or field, a field that the event
+ * does not have, lengths that don't fit). */
 bool log_record_level(struct slice record, enum log_level *ret);
-/* The line of a record that is well formed, without LF: logfmt or JSON, every value quoted where it needs to be and
- * escaped, so that nothing in it ends a line or makes a field. */
-void log_render(struct buf *out, enum log_format format, const struct log_stamp *stamp, struct slice record);
+/* The line of a record that is well formed, without LF: logfmt or JSON, every value quoted where it
+ * needs to be and escaped, so that nothing in it ends a line or makes a field. */
+void log_render(struct buf *out, enum log_format format, const struct log_stamp *stamp,
+                struct slice record);
 const char *log_level_word(enum log_level level);
 
 #endif

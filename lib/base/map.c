@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/map.h"
 
 #include "lib/base/sys.h"

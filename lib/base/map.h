@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A map from 64-bit numbers to 64-bit values or pointers. Open addressing; the hash is seeded, so
  * that whoever chooses the keys cannot choose collisions. */
 #ifndef QASID_BASE_MAP_H
@@ -34,7 +35,8 @@ static inline void *map_ptr(const struct map *m, uint64_t key) {
   uint64_t v = 0;
   return map_get(m, key, &v) ? (void *)(uintptr_t)v : NULL;
 }
-/* All entries: for (size_t i = 0; map_each(m, &i, &key, &value);) — the map must not change meanwhile. */
+/* All entries: for (size_t i = 0; map_each(m, &i, &key, &value);) — the map must not change
+ * meanwhile. */
 bool map_each(const struct map *m, size_t *at, uint64_t *ret_key, uint64_t *ret_value);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/num.h"
 
 bool num_parse(struct slice s, uint64_t max, uint64_t *ret) {
@@ -5,7 +6,8 @@ bool num_parse(struct slice s, uint64_t max, uint64_t *ret) {
   if (s.n == 0) return false;
   for (size_t i = 0; i < s.n; i++) {
     if (!ascii_is_digit(s.p[i])) return false;
-    if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, s.p[i] - '0', &v)) return false;
+    if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, s.p[i] - '0', &v))
+      return false;
     if (v > max) return false;
   }
   *ret = v;

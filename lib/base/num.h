@@ -1,4 +1,6 @@
-/* Numbers from the wire. Decimal digits only: no sign, no space, no locale; overflow is an error. */
+/* SPDX-License-Identifier: ISC */
+/* Numbers from the wire. Decimal digits only: no sign, no space, no locale; overflow is an error.
+ */
 #ifndef QASID_BASE_NUM_H
 #define QASID_BASE_NUM_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/seldom.h"
 
 /* The cause's own place, else one that is free or was quiet for a minute, else the shared one. */
@@ -15,7 +16,8 @@ static struct seldom_cause *place_of(struct seldom *s, uint64_t cause, uint64_t 
 bool seldom_due(struct seldom *s, uint64_t cause, uint64_t now_ms, uint64_t *ret_count) {
   struct seldom_cause *c = place_of(s, cause, now_ms);
   c->count++;
-  if (now_ms < c->due_ms && c->due_ms - now_ms <= SELDOM_EVERY_MS) return false; /* else the clock was set back */
+  /* else the clock was set back */
+  if (now_ms < c->due_ms && c->due_ms - now_ms <= SELDOM_EVERY_MS) return false;
   c->due_ms = now_ms + SELDOM_EVERY_MS;
   *ret_count = c->count;
   c->count = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/siphash.h"
 
 #include <endian.h>
@@ -62,8 +63,10 @@ void siphash_put(struct siphash *h, struct slice s) {
   size_t held = h->taken % 8, i = 0;
   h->taken += s.n;
   for (; held && held < 8 && i < s.n; i++) h->tail[held++] = s.p[i];
-  if (held == 8) take_word(h, read_le(h->tail, 8));
-  else if (held) return;
+  if (held == 8)
+    take_word(h, read_le(h->tail, 8));
+  else if (held)
+    return;
   size_t words = (s.n - i) / 8;
   if (words) take_words(h->v, s.p + i, words);
   i += 8 * words;

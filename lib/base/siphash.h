@@ -1,6 +1,7 @@
-/* SipHash-2-4 with an output of 128 bits (Aumasson and Bernstein), over octets that come in pieces: a
- * fingerprint of a message. Whoever knows the key can construct two messages with one fingerprint, so it may
- * decide nothing that harms anybody but their sender. */
+/* SPDX-License-Identifier: ISC */
+/* SipHash-2-4 with an output of 128 bits (Aumasson and Bernstein), over octets that come in pieces:
+ * a fingerprint of a message. Whoever knows the key can construct two messages with one
+ * fingerprint, so it may decide nothing that harms anybody but their sender. */
 #ifndef QASID_BASE_SIPHASH_H
 #define QASID_BASE_SIPHASH_H
 

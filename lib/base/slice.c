@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/slice.h"
 
 uint64_t slice_hash(struct slice s) {
@@ -23,9 +24,7 @@ bool slice_eq(struct slice a, struct slice b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-bool slice_caseeq(struct slice a, struct slice b) {
-  return a.n == b.n && slice_case_starts(a, b);
-}
+bool slice_caseeq(struct slice a, struct slice b) { return a.n == b.n && slice_case_starts(a, b); }
 
 bool slice_secret_eq(struct slice a, struct slice b) {
   if (a.n != b.n) return false;

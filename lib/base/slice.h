@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 /* A borrowed run of octets: pointer and length, never NUL-terminated by promise.
  *
- * Everything that came from a network, a file or another room is handled as a slice. NUL is data.
- * A slice owns nothing; it is valid as long as the buffer it was cut from. The functions here are
- * the only place where such pointers are moved, and none reads outside [p, p+n). */
+ * Everything that came from a network, a file or another process is handled as a slice. NUL is
+ * data. A slice owns nothing; it is valid as long as the buffer it was cut from. The functions here
+ * are the only place where such pointers are moved, and none reads outside [p, p+n). */
 #ifndef QASID_BASE_SLICE_H
 #define QASID_BASE_SLICE_H
 
@@ -25,13 +26,9 @@ struct slice {
 static inline struct slice slice_of(const void *p, size_t n) {
   return (struct slice){ (const uint8_t *)p, n };
 }
-static inline struct slice slice_str(const char *s) {
-  return slice_of(s, s ? strlen(s) : 0);
-}
+static inline struct slice slice_str(const char *s) { return slice_of(s, s ? strlen(s) : 0); }
 /* The octet at `i`, or -1 past the end. */
-static inline int slice_at(struct slice s, size_t i) {
-  return i < s.n ? s.p[i] : -1;
-}
+static inline int slice_at(struct slice s, size_t i) { return i < s.n ? s.p[i] : -1; }
 /* Without the first `n` octets (all of them when there are fewer). */
 static inline struct slice slice_from(struct slice s, size_t n) {
   if (n > s.n) n = s.n;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/sys.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* The two things every room takes from the machine besides descriptors: time and randomness.
+/* SPDX-License-Identifier: ISC */
+/* The two things every process takes from the machine besides descriptors: time and randomness.
  * Pure code never calls these; it is handed their values. */
 #ifndef QASID_BASE_SYS_H
 #define QASID_BASE_SYS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/units.h"
 
 #include "lib/base/num.h"
@@ -52,7 +53,9 @@ bool units_size(struct slice text, uint64_t *ret) {
   return parse_units(text, UNITS(size_units), true, ret);
 }
 
-bool units_time(struct slice text, uint64_t *ret) { return parse_units(text, UNITS(time_units), false, ret); }
+bool units_time(struct slice text, uint64_t *ret) {
+  return parse_units(text, UNITS(time_units), false, ret);
+}
 
 bool units_days(struct slice text, uint64_t *ret) {
   if (text.n > 1 && text.p[text.n - 1] == 'd') text.n--;

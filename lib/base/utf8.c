@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/utf8.h"
 
 /* By first octet: how many follow, and the bounds of the one behind it, which exclude the rest. */

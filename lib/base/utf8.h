@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: ISC */
 /* UTF-8 as RFC 3629 §4 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 #ifndef QASID_BASE_UTF8_H
 #define QASID_BASE_UTF8_H
 
 #include "lib/base/slice.h"
 
-/* How many octets the character at the front of `s` has, 1 to 4; 0 when none stands there. `*ret` is its
- * code point. */
+/* How many octets the character at the front of `s` has, 1 to 4; 0 when none stands there. `*ret`
+ * is its code point. */
 size_t utf8_first(struct slice s, uint32_t *ret);
 bool utf8_is_valid(struct slice s);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/wire.h"
 
 static uint64_t get_uint(struct wire *w, size_t octets) {

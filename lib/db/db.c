@@ -1,8 +1,11 @@
-/* A connection: opening, errors, transactions, the log, and what is asked about the database as a whole.
+/* SPDX-License-Identifier: ISC */
+/* A connection: opening, errors, transactions, the log, and what is asked about the database as a
+ * whole.
  *
- * States of a connection: idle; in a transaction; in a transaction that has failed (`sticky` is set, every
- * call returns it, db_rollback leads back to idle); dead (after DB_IOERR, for good). SQLite ends a
- * transaction by itself after some errors; that is hidden here: it stays "failed" until db_rollback. */
+ * States of a connection: idle; in a transaction; in a transaction that has failed (`sticky` is
+ * set, every call returns it, db_rollback leads back to idle); dead (after DB_IOERR, for good).
+ * SQLite ends a transaction by itself after some errors; that is hidden here: it stays "failed"
+ * until db_rollback. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,9 +18,9 @@ enum { BUSY_MS = 5000 };
 
 /* -- once a process -- */
 
-/* No connection is used by two threads at once, so SQLite needs mutexes only for what connections share.
- * Counting memory would take a lock at each allocation. Refusals mean that somebody has started
- * SQLite before us; then it works with its defaults, only slower. */
+/* No connection is used by two threads at once, so SQLite needs mutexes only for what connections
+ * share. Counting memory would take a lock at each allocation. Refusals mean that somebody has
+ * started SQLite before us; then it works with its defaults, only slower. */
 static void configure(void) {
   sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -70,19 +73,23 @@ enum db_result db_translate(int rc) {
 
 void db_words(sqlite3 *h, int rc, char *to, size_t n) {
   int e = h ? sqlite3_system_errno(h) : 0;
-  const char *said = h && sqlite3_extended_errcode(h) == rc ? sqlite3_errmsg(h) : sqlite3_errstr(rc);
+  const char *said =
+      h && sqlite3_extended_errcode(h) == rc ? sqlite3_errmsg(h) : sqlite3_errstr(rc);
   char why[80] = "";
   bool outside = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
-  if (outside && e > 0) snprintf(why, sizeof why, ": %s", strerrordesc_np(e) ? strerrordesc_np(e) : "?");
+  if (outside && e > 0)
+    snprintf(why, sizeof why, ": %s", strerrordesc_np(e) ? strerrordesc_np(e) : "?");
   snprintf(to, n, "%s (%d)%s", said, rc, why);
 }
 
-/* Once the disk has failed, SQLite meets refusals in places where it takes them for something else, such as
- * a table that is not there. */
+/* Once the disk has failed, SQLite meets refusals in places where it takes them for something else,
+ * such as a table that is not there. */
 static int true_cause(struct db *db, int rc) {
   enum db_result r = db_translate(rc);
   if (r == DB_OK || r == DB_ROW || r == DB_IOERR) return rc;
-  return sqlite3_file_control(db->h, "main", VFS_CONTROL_USABLE, NULL) == SQLITE_IOERR ? SQLITE_IOERR : rc;
+  return sqlite3_file_control(db->h, "main", VFS_CONTROL_USABLE, NULL) == SQLITE_IOERR
+             ? SQLITE_IOERR
+             : rc;
 }
 
 enum db_result db_note(struct db *db, int rc) {
@@ -101,13 +108,9 @@ enum db_result db_mistake(struct db *db, const char *words) {
   return DB_ERROR;
 }
 
-enum db_result db_stuck(const struct db *db) {
-  return db->dead ? DB_IOERR : db->sticky;
-}
+enum db_result db_stuck(const struct db *db) { return db->dead ? DB_IOERR : db->sticky; }
 
-const char *db_error(struct db *db) {
-  return db->words;
-}
+const char *db_error(struct db *db) { return db->words; }
 
 /* -- open and close -- */
 
@@ -139,11 +142,13 @@ static int after_commit(void *arg, sqlite3 *h, const char *which, int pages) {
   return SQLITE_OK;
 }
 
-/* The schema comes from a file that somebody may have changed: its functions are not trusted, and no
- * statement of ours may touch the file's insides. */
+/* The schema comes from a file that somebody may have changed: its functions are not trusted, and
+ * no statement of ours may touch the file's insides. */
 static void harden(sqlite3 *h) {
-  static const int off[] = {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL};
-  for (size_t i = 0; i < sizeof off / sizeof *off; i++) sqlite3_db_config(h, off[i], 0, (int *)NULL);
+  static const int off[] = { SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML,
+                             SQLITE_DBCONFIG_DQS_DDL };
+  for (size_t i = 0; i < sizeof off / sizeof *off; i++)
+    sqlite3_db_config(h, off[i], 0, (int *)NULL);
   sqlite3_db_config(h, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 }
 
@@ -153,24 +158,28 @@ static enum db_result use_wal(struct db *db) {
   enum db_result r = db_step(s);
   bool wal = r == DB_ROW && slice_eq(db_bytes(s, 0), SLICE("wal"));
   db_reset(s);
-  if (r == DB_ROW && !wal) return db_mistake(db, "the database can't be switched to a write-ahead log");
+  if (r == DB_ROW && !wal)
+    return db_mistake(db, "the database can't be switched to a write-ahead log");
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Above what moves the log home under load, so that only what a burst left is given back: with the first commit of the
- * log's next round, and the file need not grow anew in every round. */
+/* Above what moves the log home under load, so that only what a burst left is given back: with the
+ * first commit of the log's next round, and the file need not grow anew in every round. */
 enum { LOG_KEPT = 48 * 1024 * 1024 };
 
-/* secure_delete=FAST: a deleted message's octets are overwritten where that needs no extra page write. */
+/* secure_delete=FAST: a deleted message's octets are overwritten where that needs no extra page
+ * write. */
 static enum db_result set_up(struct db *db, const struct db_options *o) {
   char sql[400];
   harden(db->h);
-  snprintf(
-      sql, sizeof sql,
-      "PRAGMA temp_store=MEMORY; PRAGMA page_size=%u; PRAGMA cache_size=-%u; PRAGMA synchronous=FULL;"
-      "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;"
-      "PRAGMA journal_size_limit=%u;",
-      o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048, o->log_kept ? o->log_kept : LOG_KEPT);
+  snprintf(sql, sizeof sql,
+           "PRAGMA temp_store=MEMORY; PRAGMA page_size=%u; PRAGMA cache_size=-%u; PRAGMA "
+           "synchronous=FULL;"
+           "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA "
+           "secure_delete=FAST;"
+           "PRAGMA journal_size_limit=%u;",
+           o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048,
+           o->log_kept ? o->log_kept : LOG_KEPT);
   enum db_result r = db_exec(db, sql);
   if (r == DB_OK && !o->read_only) r = use_wal(db);
   sqlite3_wal_hook(db->h, after_commit, db); /* also ends SQLite's own checkpoints */
@@ -184,15 +193,18 @@ enum db_result db_open(struct disk *disk, const char *name, const struct db_opti
   struct db *db = calloc(1, sizeof *db);
   if (!db) return DB_NOMEM;
   db->disk = disk;
-  int flags = options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  int flags =
+      options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   enum db_result r = db_translate(db_sqlite_open(disk, name, flags, &db->h));
   if (r != DB_OK) {
     free(db);
     return r;
   }
   r = set_up(db, options);
-  if (r == DB_OK) *ret = db;
-  else db_close(&db);
+  if (r == DB_OK)
+    *ret = db;
+  else
+    db_close(&db);
   return r;
 }
 
@@ -211,13 +223,9 @@ enum db_result db_exec(struct db *db, const char *sql) {
   return r == DB_OK ? db_note(db, sqlite3_exec(db->h, sql, NULL, NULL, NULL)) : r;
 }
 
-int64_t db_last_id(struct db *db) {
-  return sqlite3_last_insert_rowid(db->h);
-}
+int64_t db_last_id(struct db *db) { return sqlite3_last_insert_rowid(db->h); }
 
-int64_t db_changes(struct db *db) {
-  return sqlite3_changes64(db->h);
-}
+int64_t db_changes(struct db *db) { return sqlite3_changes64(db->h); }
 
 /* -- transactions -- */
 
@@ -238,13 +246,9 @@ static enum db_result begin(struct db *db, const char *literal) {
   return r;
 }
 
-enum db_result db_begin(struct db *db) {
-  return begin(db, "BEGIN IMMEDIATE");
-}
+enum db_result db_begin(struct db *db) { return begin(db, "BEGIN IMMEDIATE"); }
 
-enum db_result db_begin_read(struct db *db) {
-  return begin(db, "BEGIN");
-}
+enum db_result db_begin_read(struct db *db) { return begin(db, "BEGIN"); }
 
 enum db_result db_commit(struct db *db) {
   enum db_result r = db_stuck(db);
@@ -263,13 +267,9 @@ void db_rollback(struct db *db) {
   if (end(db) != DB_OK) end(db);
 }
 
-enum db_result db_savepoint(struct db *db) {
-  return db_run(db_prepare(db, "SAVEPOINT point"));
-}
+enum db_result db_savepoint(struct db *db) { return db_run(db_prepare(db, "SAVEPOINT point")); }
 
-enum db_result db_release(struct db *db) {
-  return db_run(db_prepare(db, "RELEASE point"));
-}
+enum db_result db_release(struct db *db) { return db_run(db_prepare(db, "RELEASE point")); }
 
 /* SQLite has rolled back the whole transaction by itself when it is in autocommit mode again. */
 enum db_result db_rollback_to(struct db *db) {
@@ -293,9 +293,7 @@ enum db_result db_checkpoint(struct db *db, bool all) {
   return r;
 }
 
-unsigned db_wal_pages(struct db *db) {
-  return db->wal_pages;
-}
+unsigned db_wal_pages(struct db *db) { return db->wal_pages; }
 
 /* -- the database as a whole -- */
 
@@ -329,8 +327,8 @@ static int read_blob(struct db *db, sqlite3_blob *blob, void *to, size_t n, uint
   return sqlite3_blob_read(blob, to, (int)n, (int)at);
 }
 
-enum db_result db_blob_read(struct db *db, const char *table, const char *column, int64_t rowid, void *to,
-                            size_t n, uint64_t at) {
+enum db_result db_blob_read(struct db *db, const char *table, const char *column, int64_t rowid,
+                            void *to, size_t n, uint64_t at) {
   enum db_result r = db_stuck(db);
   if (r != DB_OK) return r;
   sqlite3_blob *blob = NULL;

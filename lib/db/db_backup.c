@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* A copy of a database that is in use.
  *
- * The source's connection holds a read snapshot for the whole copy, so that writers on other connections
- * don't make it begin again, and the copy is of one moment. The copy is written without a journal:
- * until it is complete it is worth nothing, and is removed. Its last step syncs the file and its name.
- * Trouble with the copy is returned, but does not make the source's connection unusable. */
+ * The source's connection holds a read snapshot for the whole copy, so that writers on other
+ * connections don't make it begin again, and the copy is of one moment. The copy is written without
+ * a journal: until it is complete it is worth nothing, and is removed. Its last step syncs the file
+ * and its name. Trouble with the copy is returned, but does not make the source's connection
+ * unusable. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +14,7 @@
 struct db_backup {
   struct db *from;
   struct disk *to;
-  sqlite3 *h;         /* the copy; NULL when it is closed */
+  sqlite3 *h; /* the copy; NULL when it is closed */
   sqlite3_backup *b;
   bool complete;
   enum db_result failed;
@@ -45,7 +47,8 @@ static enum db_result take_snapshot(struct db *db) {
 static enum db_result open_copy(struct db_backup *b) {
   int rc = db_sqlite_open(b->to, b->name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &b->h);
   if (rc == SQLITE_OK)
-    rc = sqlite3_exec(b->h, "PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL;",
+    rc = sqlite3_exec(b->h,
+                      "PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL;",
                       NULL, NULL, NULL);
   if (rc == SQLITE_OK) {
     b->b = sqlite3_backup_init(b->h, "main", b->from->h, "main");
@@ -54,10 +57,12 @@ static enum db_result open_copy(struct db_backup *b) {
   return note(b, rc);
 }
 
-enum db_result db_backup_start(struct db *db, struct disk *to, const char *name, struct db_backup **ret) {
+enum db_result db_backup_start(struct db *db, struct disk *to, const char *name,
+                               struct db_backup **ret) {
   enum db_result r = db_stuck(db);
   if (r != DB_OK) return r;
-  if (to->ops->exists(to, name) != 0) return db_mistake(db, "the copy's file exists, or can't be looked for");
+  if (to->ops->exists(to, name) != 0)
+    return db_mistake(db, "the copy's file exists, or can't be looked for");
   size_t n = strlen(name) + 1;
   struct db_backup *b = calloc(1, sizeof *b + n);
   if (!b) return DB_NOMEM;
@@ -70,8 +75,10 @@ enum db_result db_backup_start(struct db *db, struct disk *to, const char *name,
     return r;
   }
   r = open_copy(b);
-  if (r == DB_OK) *ret = b;
-  else db_backup_end(&b);
+  if (r == DB_OK)
+    *ret = b;
+  else
+    db_backup_end(&b);
   return r;
 }
 

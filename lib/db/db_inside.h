@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What db.c, db_stmt.c and db_backup.c share: the insides of a connection. */
 #ifndef QASID_DB_INSIDE_H
 #define QASID_DB_INSIDE_H
@@ -35,7 +36,8 @@ struct db {
 
 /* An SQLite result code in our terms. */
 enum db_result db_translate(int rc);
-/* The same, after putting the words for it into `words`, and whatever must stick into the connection. */
+/* The same, after putting the words for it into `words`, and whatever must stick into the
+ * connection. */
 enum db_result db_note(struct db *db, int rc);
 /* A mistake found by ourselves. */
 enum db_result db_mistake(struct db *db, const char *words);

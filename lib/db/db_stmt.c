@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Prepared statements, kept by the address of the literal they were made from. */
 #include <stdlib.h>
 
@@ -73,12 +74,11 @@ void db_bind_int(struct db_stmt *s, int at, int64_t v) {
 }
 
 /* An empty value is not NULL, which SQLite would take a null pointer for. */
-static const void *not_null(struct slice v) {
-  return v.n ? (const void *)v.p : "";
-}
+static const void *not_null(struct slice v) { return v.n ? (const void *)v.p : ""; }
 
 void db_bind_text(struct db_stmt *s, int at, struct slice v) {
-  if (to_bind(s)) bound(s, sqlite3_bind_text64(s->h, at, not_null(v), v.n, SQLITE_STATIC, SQLITE_UTF8));
+  if (to_bind(s))
+    bound(s, sqlite3_bind_text64(s->h, at, not_null(v), v.n, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void db_bind_blob(struct db_stmt *s, int at, struct slice v) {
@@ -117,9 +117,7 @@ enum db_result db_run(struct db_stmt *s) {
 
 /* -- columns -- */
 
-int64_t db_int(struct db_stmt *s, int at) {
-  return s->row ? sqlite3_column_int64(s->h, at) : 0;
-}
+int64_t db_int(struct db_stmt *s, int at) { return s->row ? sqlite3_column_int64(s->h, at) : 0; }
 
 struct slice db_bytes(struct db_stmt *s, int at) {
   if (!s->row) return SLICE_NONE;

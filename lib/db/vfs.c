@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The tables SQLite calls: methods of a file, methods of the VFS; and the registry of VFSes.
  *
  * 1. There is one VFS per disk, named after the disk's address, registered while any connection
@@ -6,8 +7,9 @@
  *    refused: connections run with temp_store=MEMORY, and nothing temporary ever touches a disk.
  * 3. No memory mapping (the methods' version is 2, which has no xFetch).
  *
- * SQLite seeds its random numbers once, from the VFS that is the default then. The newest one is, so
- * that they come from getrandom(2), not from a path opened behind our back in a sandboxed process. */
+ * SQLite seeds its random numbers once, from the VFS that is the default then. The newest one is,
+ * so that they come from getrandom(2), not from a path opened behind our back in a sandboxed
+ * process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,13 +17,9 @@
 #include "lib/base/sys.h"
 #include "lib/db/vfs.h"
 
-static struct vfs_file *file_of(sqlite3_file *f) {
-  return (struct vfs_file *)(void *)f;
-}
+static struct vfs_file *file_of(sqlite3_file *f) { return (struct vfs_file *)(void *)f; }
 
-static struct vfs *vfs_of(sqlite3_vfs *v) {
-  return (struct vfs *)(void *)v;
-}
+static struct vfs *vfs_of(sqlite3_vfs *v) { return (struct vfs *)(void *)v; }
 
 /* -- a file -- */
 
@@ -55,7 +53,8 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size) {
   if (n->is_wal) return wal_truncate(n, (uint64_t)size);
   int rc = vnode_usable(n);
   if (rc != SQLITE_OK) return rc;
-  return vnode_result(n, n->vfs->disk->ops->truncate(n->file, (uint64_t)size), SQLITE_IOERR_TRUNCATE, true);
+  return vnode_result(n, n->vfs->disk->ops->truncate(n->file, (uint64_t)size),
+                      SQLITE_IOERR_TRUNCATE, true);
 }
 
 static int file_sync(sqlite3_file *file, int flags) {
@@ -70,13 +69,9 @@ static int file_size(sqlite3_file *file, sqlite3_int64 *ret) {
   return vnode_result(n, size, SQLITE_IOERR_FSTAT, false);
 }
 
-static int file_lock(sqlite3_file *file, int want) {
-  return lock_take(file_of(file), want);
-}
+static int file_lock(sqlite3_file *file, int want) { return lock_take(file_of(file), want); }
 
-static int file_unlock(sqlite3_file *file, int to) {
-  return lock_drop(file_of(file), to);
-}
+static int file_unlock(sqlite3_file *file, int to) { return lock_drop(file_of(file), to); }
 
 static int file_check_reserved(sqlite3_file *file, int *ret) {
   *ret = lock_reserved(file_of(file));
@@ -87,21 +82,17 @@ static int file_control(sqlite3_file *file, int op, void *arg) {
   return op == VFS_CONTROL_USABLE ? vnode_usable(file_of(file)->node) : SQLITE_NOTFOUND;
 }
 
-static int file_sector_size(sqlite3_file *file) {
-  return VFS_SECTOR;
-}
+static int file_sector_size(sqlite3_file *file) { return VFS_SECTOR; }
 
-/* No promise at all. In particular not POWERSAFE_OVERWRITE, which SQLite's own VFS makes: that a power
- * cut during a write leaves the octets around it as they were. A commit ends somewhere inside a
- * sector, the next one rewrites that sector, and whether a disk cut off in the middle of it keeps the
- * old octets, the maker does not say; a 4096-octet sector behind a 512-octet interface is read,
+/* No promise at all. In particular not POWERSAFE_OVERWRITE, which SQLite's own VFS makes: that a
+ * power cut during a write leaves the octets around it as they were. A commit ends somewhere inside
+ * a sector, the next one rewrites that sector, and whether a disk cut off in the middle of it keeps
+ * the old octets, the maker does not say; a 4096-octet sector behind a 512-octet interface is read,
  * changed and written by the disk itself. Without the promise SQLite repeats the last page of
  * a commit up to the next sector's edge and syncs exactly up to there, so that no synced sector is
  * ever written again before it is no longer needed. The price is one page more in the log for a
  * group of commits. */
-static int file_characteristics(sqlite3_file *file) {
-  return 0;
-}
+static int file_characteristics(sqlite3_file *file) { return 0; }
 
 static int file_shm_map(sqlite3_file *file, int at, int size, int extend, void volatile **ret) {
   return shm_map(file_of(file), at, size, extend, ret);
@@ -111,9 +102,7 @@ static int file_shm_lock(sqlite3_file *file, int at, int n, int flags) {
   return shm_lock(file_of(file), at, n, flags);
 }
 
-static void file_shm_barrier(sqlite3_file *file) {
-  shm_barrier(file_of(file));
-}
+static void file_shm_barrier(sqlite3_file *file) { shm_barrier(file_of(file)); }
 
 static int file_shm_unmap(sqlite3_file *file, int delete) {
   shm_unmap(file_of(file));
@@ -142,7 +131,8 @@ static const sqlite3_io_methods file_methods = {
 
 /* -- the disk -- */
 
-static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
+static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *file, int flags,
+                    int *ret_flags) {
   struct vfs_file *f = file_of(file);
   *f = (struct vfs_file){ .lock = SQLITE_LOCK_NONE };
   if (!name || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)))

@@ -1,11 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 /* SQLite's view of a `struct disk`: inside lib/db only.
  *
- *   vfs.c       the tables SQLite calls; one VFS per disk, registered while a database of it is open
- *   vfs_node.c  a file, opened once however many connections use it; what is broken stays broken
+ *   vfs.c       the tables SQLite calls; one VFS per disk, registered while a database of it is
+ * open vfs_node.c  a file, opened once however many connections use it; what is broken stays broken
  *   vfs_wal.c   the write-ahead log: its writes joined in memory
  *   vfs_lock.c  locks between our connections, and the shared index of the log, both in memory
  *
- * Lock order: registry (SQLITE_MUTEX_STATIC_APP1), vfs.mu, wal.writing, wal.view. node.mu is a leaf. */
+ * Lock order: registry (SQLITE_MUTEX_STATIC_APP1), vfs.mu, wal.writing, wal.view. node.mu is a
+ * leaf. */
 #ifndef QASID_DB_VFS_H
 #define QASID_DB_VFS_H
 
@@ -16,18 +18,19 @@
 #include "lib/disk/disk.h"
 
 enum {
-  VFS_NAME_MAX = 200,      /* octets of a file's name */
-  VFS_SECTOR = 4096,       /* what a power cut may spoil around a write: see file_characteristics */
-  VFS_WAL_MAX = 4 << 20,   /* octets of the log held in memory */
+  VFS_NAME_MAX = 200,    /* octets of a file's name */
+  VFS_SECTOR = 4096,     /* what a power cut may spoil around a write: see file_characteristics */
+  VFS_WAL_MAX = 4 << 20, /* octets of the log held in memory */
 };
 
-/* sqlite3_file_control: SQLITE_IOERR when the database must not be used any more, else SQLITE_OK. */
+/* sqlite3_file_control: SQLITE_IOERR when the database must not be used any more, else SQLITE_OK.
+ */
 enum { VFS_CONTROL_USABLE = 0x716d };
 
 struct vfs {
   sqlite3_vfs base; /* first: SQLite's pointer is ours */
   struct disk *disk;
-  unsigned users;   /* guarded by the registry's mutex */
+  unsigned users; /* guarded by the registry's mutex */
   pthread_mutex_t mu;
   struct vfs_node *nodes; /* guarded by mu, as is each node's `users` */
   atomic_int last_errno;  /* for sqlite3_system_errno */
@@ -84,7 +87,8 @@ const char *vfs_acquire(struct disk *disk);
 void vfs_release(struct disk *disk);
 
 /* All below return an SQLite result code. */
-int vnode_open(struct vfs *v, const char *name, int sqlite_flags, struct vfs_node *db, struct vfs_node **ret);
+int vnode_open(struct vfs *v, const char *name, int sqlite_flags, struct vfs_node *db,
+               struct vfs_node **ret);
 void vnode_close(struct vfs_node **node);
 /* SQLITE_IOERR when the node's database has failed: nothing is tried on it any more. */
 int vnode_usable(struct vfs_node *n);

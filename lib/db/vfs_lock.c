@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Locks between the connections of one database, and the shared index of its write-ahead log.
  *
  * Both live in memory: the database's node has SQLite's lock octets in the file for itself
@@ -15,14 +16,15 @@
 
 #include "lib/db/vfs.h"
 
-/* https://www.sqlite.org/walformat.html#locks: the slot that makes a connection the log's writer. */
+/* https://www.sqlite.org/walformat.html#locks: the slot that makes a connection the log's writer.
+ */
 enum { WAL_WRITE_LOCK = 0 };
 
 /* With mu held. */
 static int take(struct vfs_node *n, struct vfs_file *f, int want) {
   bool other = n->highest != f->lock; /* somebody else has the highest lock */
-  if (other &&
-      (n->highest >= SQLITE_LOCK_PENDING || (want > SQLITE_LOCK_SHARED && n->highest > SQLITE_LOCK_SHARED)))
+  if (other && (n->highest >= SQLITE_LOCK_PENDING ||
+                (want > SQLITE_LOCK_SHARED && n->highest > SQLITE_LOCK_SHARED)))
     return SQLITE_BUSY;
   if (want == SQLITE_LOCK_SHARED) {
     n->sharing++;
@@ -109,8 +111,10 @@ static int shm_take(struct vfs_node *n, struct vfs_file *f, int at, int count, b
   if ((shared ? f->shared : f->alone) & bits) return SQLITE_OK;
   if (!may_take(n->shm.held, at, count, shared)) return SQLITE_BUSY;
   for (int i = at; i < at + count; i++) n->shm.held[i] = shared ? n->shm.held[i] + 1 : -1;
-  if (shared) f->shared |= bits;
-  else f->alone |= bits;
+  if (shared)
+    f->shared |= bits;
+  else
+    f->alone |= bits;
   if (!shared && at == WAL_WRITE_LOCK) f->turn = ++n->shm.turns;
   return SQLITE_OK;
 }
@@ -131,8 +135,10 @@ int shm_lock(struct vfs_file *f, int at, int count, int flags) {
   struct vfs_node *n = f->node;
   int rc = SQLITE_OK;
   pthread_mutex_lock(&n->mu);
-  if (flags & SQLITE_SHM_UNLOCK) shm_drop(n, f, at, count);
-  else rc = shm_take(n, f, at, count, flags & SQLITE_SHM_SHARED);
+  if (flags & SQLITE_SHM_UNLOCK)
+    shm_drop(n, f, at, count);
+  else
+    rc = shm_take(n, f, at, count, flags & SQLITE_SHM_SHARED);
   pthread_mutex_unlock(&n->mu);
   return rc;
 }

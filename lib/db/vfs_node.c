@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A file of a database, as all its connections share it.
  *
  * 1. One `struct disk_file` per name: the real one carries the lock against other programs, which
@@ -47,8 +48,8 @@ static void vnode_free(struct vfs_node *n) {
   free(n);
 }
 
-/* Opens the file. Its name counts as not durable even when it was there: a process before us may have
- * made it and died before it could sync the folder. That is one sync more for each start. */
+/* Opens the file. Its name counts as not durable even when it was there: a process before us may
+ * have made it and died before it could sync the folder. That is one sync more for each start. */
 static int open_file(struct vfs_node *n, bool create) {
   const struct disk_ops *ops = n->vfs->disk->ops;
   int there = ops->exists(n->vfs->disk, n->name);
@@ -83,7 +84,8 @@ static struct vfs_node *find(struct vfs *v, const char *name) {
   return n;
 }
 
-int vnode_open(struct vfs *v, const char *name, int flags, struct vfs_node *db, struct vfs_node **ret) {
+int vnode_open(struct vfs *v, const char *name, int flags, struct vfs_node *db,
+               struct vfs_node **ret) {
   if (strlen(name) > VFS_NAME_MAX) return SQLITE_CANTOPEN;
   pthread_mutex_lock(&v->mu);
   int rc = SQLITE_OK;
@@ -171,7 +173,9 @@ static int64_t size_by_name(struct disk *d, const char *name) {
 int vnode_exists(struct vfs *v, const char *name, int *ret) {
   pthread_mutex_lock(&v->mu);
   struct vfs_node *n = find(v, name);
-  int64_t size = !n ? size_by_name(v->disk, name) : n->is_wal ? wal_size(n) : v->disk->ops->size(n->file);
+  int64_t size = !n          ? size_by_name(v->disk, name)
+                 : n->is_wal ? wal_size(n)
+                             : v->disk->ops->size(n->file);
   pthread_mutex_unlock(&v->mu);
   if (size < 0) {
     atomic_store(&v->last_errno, (int)-size);

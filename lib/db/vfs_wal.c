@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The write-ahead log's writes, joined.
  *
  * SQLite writes a commit as many small pieces: 24 octets of frame header, a page, and so on, then
@@ -5,16 +6,16 @@
  * SQLite syncs, when a piece does not continue the others, or when the buffer is full. Nothing
  * is promised before the sync, so nothing is lost by waiting.
  *
- * 1. Octets [at, at+n) of the file are those in `mem`, whatever the disk has. Readers look here first:
- *    SQLite fills the sector behind a commit with a copy of its last page (see
+ * 1. Octets [at, at+n) of the file are those in `mem`, whatever the disk has. Readers look here
+ * first: SQLite fills the sector behind a commit with a copy of its last page (see
  *    file_characteristics), whose end stays in memory until the next commit takes it along. The
  *    disk can do without it: the commit itself is complete before.
  * 2. A turn is the time a connection has the log's write lock: one transaction. Only the connection
- *    whose turn it is writes the buffer to the disk. A checkpoint's sync from another connection finds
- *    all that was ever promised in the file (synchronous=FULL: a commit is synced before a reader
- *    can see it) and leaves the unfinished transaction alone.
- * 3. When the disk is full the transaction is refused as a whole. Some of it may be in the file, even
- *    its commit, and must not come back to life after a crash when its author was told "full". So
+ *    whose turn it is writes the buffer to the disk. A checkpoint's sync from another connection
+ * finds all that was ever promised in the file (synchronous=FULL: a commit is synced before a
+ * reader can see it) and leaves the unfinished transaction alone.
+ * 3. When the disk is full the transaction is refused as a whole. Some of it may be in the file,
+ * even its commit, and must not come back to life after a crash when its author was told "full". So
  *    refuse() cuts the file where the transaction began, durably, before the error is returned.
  *    What else was behind that place is from an older round of the log, which nobody reads.
  * 4. A write at 0 starts the log's next round; what the buffer still has is of the last one,
@@ -42,9 +43,7 @@ void wal_done(struct vfs_wal *w) {
   free(w->mem);
 }
 
-static uint64_t end_of(const struct vfs_wal *w) {
-  return w->at + w->n;
-}
+static uint64_t end_of(const struct vfs_wal *w) { return w->at + w->n; }
 
 /* Forgets the octets from `at` on. */
 static void cut(struct vfs_wal *w, uint64_t at) {
@@ -130,7 +129,8 @@ int wal_write(struct vfs_node *n, uint64_t turn, struct slice s, uint64_t at) {
 
 /* Lays the buffered octets over what was read of [at, at+count). With `view` held. Returns how many
  * octets from `at` on are now known to be right. */
-static int64_t overlay(const struct vfs_wal *w, uint8_t *to, int64_t got, uint64_t count, uint64_t at) {
+static int64_t overlay(const struct vfs_wal *w, uint8_t *to, int64_t got, uint64_t count,
+                       uint64_t at) {
   uint64_t from = at > w->at ? at : w->at;
   uint64_t till = at + count < end_of(w) ? at + count : end_of(w);
   if (from >= till) return got;
@@ -150,7 +150,8 @@ int wal_read(struct vfs_node *n, void *to, int count, uint64_t at) {
   int rc = SQLITE_OK;
   if (at < w->at || till > end_of(w)) rc = vnode_read(n, to, count, at);
   if (rc != SQLITE_IOERR_READ) {
-    int64_t known = overlay(w, to, rc == SQLITE_OK && till > end_of(w) ? count : 0, (uint64_t)count, at);
+    int64_t known =
+        overlay(w, to, rc == SQLITE_OK && till > end_of(w) ? count : 0, (uint64_t)count, at);
     rc = known >= count ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
   }
   pthread_mutex_unlock(&w->view);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The disk as the store sees it: a table of operations with two makers, the real file system
  * (disk_posix.c) and the simulated one (tests/world/disk_sim.c), which forgets what was not synced,
  * tears writes, fills up and dies at a chosen operation. Nothing below the store calls open(2).
@@ -44,13 +45,15 @@ struct disk_ops {
   /* Atomic; durable after sync_dir or sync_all. */
   int (*rename)(struct disk *d, const char *from, const char *to);
   int (*remove)(struct disk *d, const char *name);
-  int (*exists)(struct disk *d, const char *name); /* 1, 0 or a negative errno */
+  int (*exists)(struct disk *d, const char *name);   /* 1, 0 or a negative errno */
   int (*make_dir)(struct disk *d, const char *name); /* 0 also when it is there */
   int (*sync_dir)(struct disk *d, const char *name);
   /* Calls fn for each name in a folder, in no order. */
-  int (*list)(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry), void *arg);
+  int (*list)(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry),
+              void *arg);
   /* A read-only descriptor of the same file for another process, to be closed by the caller, or
-   * -ENOTSUP (the simulated disk), or -ESTALE when the file no longer has the name it was opened by. */
+   * -ENOTSUP (the simulated disk), or -ESTALE when the file no longer has the name it was opened
+   * by. */
   int (*share)(struct disk_file *f);
   /* Octets free for us, or a negative errno. */
   int64_t (*free_space)(struct disk *d);

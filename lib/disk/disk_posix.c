@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: ISC */
 /* The real disk: everything below one folder, which is held open.
  *
  * 1. A name never leads out of the folder and never through a symbolic link: openat2(2) with
  *    RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS opens files and, for the calls that work on names, the
- *    folder a name is in. Where the kernel has no openat2 (ENOSYS) each component is opened by itself
- *    with O_NOFOLLOW.
+ *    folder a name is in. Where the kernel has no openat2 (ENOSYS) each component is opened by
+ * itself with O_NOFOLLOW.
  * 2. A sync is tried once. If it fails for whatever reason, the file (or, for sync_all, the disk)
  *    is poisoned: Linux reports a failed write-back once, drops the octets and calls the pages
  *    clean, so a second fsync would lie. The clean pages are dropped from the cache, so that
  *    whoever opens the file anew reads what the disk has.
  * 3. Files are 0600, folders 0700, whatever the umask allows.
- * 4. Nothing is looked at by its name, only by a descriptor: the sandbox does not allow stat(2) of a path, which
- *    Landlock does not restrict (lib/sandbox/profiles.c).
+ * 4. Nothing is looked at by its name, only by a descriptor: the sandbox does not allow stat(2) of
+ * a path, which Landlock does not restrict (runtime/sandbox/profiles.c).
  *
  * struct disk_file keeps its name only to open it once more, read-only, for another process. */
 #include <dirent.h>
@@ -44,14 +45,10 @@ struct disk_file {
   char name[];
 };
 
-static struct disk_posix *posix_of(struct disk *d) {
-  return (struct disk_posix *)(void *)d;
-}
+static struct disk_posix *posix_of(struct disk *d) { return (struct disk_posix *)(void *)d; }
 
 /* A full quota is a full disk to us; so is the process's own limit of file size. */
-static int failed(void) {
-  return errno == EDQUOT || errno == EFBIG ? -ENOSPC : -errno;
-}
+static int failed(void) { return errno == EDQUOT || errno == EFBIG ? -ENOSPC : -errno; }
 
 /* fstat(2) itself: glibc's fstat() makes newfstatat(2) of it. */
 static int stat_of(int fd, struct stat *ret) {
@@ -104,7 +101,8 @@ static int open_by_parts(int root, const char *name, int flags) {
 
 /* A descriptor or a negative errno. `name` was found good, or is ".". */
 static int open_below(struct disk_posix *d, const char *name, int flags) {
-  struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .mode = flags & O_CREAT ? 0600 : 0,
+  struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
+                          .mode = flags & O_CREAT ? 0600 : 0,
                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
   int fd;
   do {
@@ -145,8 +143,10 @@ static void place_done(struct place *p) {
 
 /* -- files -- */
 
-static int posix_open(struct disk *disk, const char *name, enum disk_open how, struct disk_file **ret) {
-  static const int flags[] = { [DISK_READ] = O_RDONLY, [DISK_WRITE] = O_RDWR | O_CREAT,
+static int posix_open(struct disk *disk, const char *name, enum disk_open how,
+                      struct disk_file **ret) {
+  static const int flags[] = { [DISK_READ] = O_RDONLY,
+                               [DISK_WRITE] = O_RDWR | O_CREAT,
                                [DISK_CREATE] = O_RDWR | O_CREAT | O_EXCL };
   struct disk_posix *d = posix_of(disk);
   size_t n = strlen(name);
@@ -237,7 +237,8 @@ static int posix_sync_all(struct disk *disk) {
 }
 
 /* For a file opened read-only the descriptor itself serves. Otherwise it is opened again by name,
- * and only if the name still means the same file: a writable descriptor never leaves the room. */
+ * and only if the name still means the same file: a writable descriptor never leaves the process.
+ */
 static int posix_share(struct disk_file *f) {
   if (!f->writable) {
     int same = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
@@ -256,7 +257,9 @@ static int posix_share(struct disk_file *f) {
 /* A lock of the open file description: it conflicts with the locks of other processes like a POSIX
  * lock (sqlite3 takes those), but is not lost when some other descriptor of the file is closed. */
 static int posix_lock(struct disk_file *f, uint64_t at, uint64_t n) {
-  struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = (off_t)n };
+  struct flock l = {
+    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = (off_t)n
+  };
   if (fcntl(f->fd, F_OFD_SETLK, &l) == 0) return 0;
   return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
@@ -333,7 +336,8 @@ static int posix_sync_dir(struct disk *disk, const char *name) {
   return e;
 }
 
-static void list_entries(const char *mem, ssize_t n, void (*fn)(void *arg, const char *entry), void *arg) {
+static void list_entries(const char *mem, ssize_t n, void (*fn)(void *arg, const char *entry),
+                         void *arg) {
   for (ssize_t at = 0; at < n;) {
     const struct dirent64 *entry = (const struct dirent64 *)(const void *)(mem + at);
     if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) fn(arg, entry->d_name);

@@ -1,4 +1,5 @@
-/* Answers: their words, the order of their hosts, how they travel between rooms. Pure. */
+/* SPDX-License-Identifier: ISC */
+/* Answers: their words, the order of their hosts, how they travel between processes. Pure. */
 #include "lib/dns/dns.h"
 
 #include "lib/base/wire.h"
@@ -79,9 +80,9 @@ static void sort_by_priority(struct dns_host *hosts, size_t n) {
 /* A number below `end`, from one below 2^32. */
 static uint32_t scale(uint32_t chance, uint64_t end) { return (uint32_t)(chance * end >> 32); }
 
-/* RFC 2782: those of weight 0 stand first, a number from 0 to the sum of weights is drawn, the first whose
- * running sum reaches it is next: so a host of weight 0 has a very small chance beside others. Where no
- * weights are, as with MX, each has the same. */
+/* RFC 2782: those of weight 0 stand first, a number from 0 to the sum of weights is drawn, the
+ * first whose running sum reaches it is next: so a host of weight 0 has a very small chance beside
+ * others. Where no weights are, as with MX, each has the same. */
 static size_t draw(const struct dns_host *hosts, size_t n, uint32_t chance) {
   uint32_t sum = 0, running = 0;
   for (size_t i = 0; i < n; i++) sum += hosts[i].weight;
@@ -108,7 +109,7 @@ void dns_order(struct dns_answer *a, const uint32_t chance[static DNS_HOSTS_MAX]
   }
 }
 
-/* --- between rooms --- */
+/* --- between processes --- */
 
 static void put_host(struct buf *b, const struct dns_host *h) {
   wire_put_bytes(b, slice_str(h->name));
@@ -153,7 +154,8 @@ static void get_texts(struct wire *w, struct dns_answer *a) {
   size_t at = 0;
   if (s.n) memcpy(a->texts, s.p, s.n);
   a->texts_n = (uint16_t)s.n;
-  while (dns_text_next(a, &at, &text)) {}
+  while (dns_text_next(a, &at, &text)) {
+  }
   w->bad |= at != s.n;
 }
 
@@ -181,6 +183,7 @@ bool dns_answer_get(struct slice s, struct dns_answer *ret) {
   for (size_t i = 0; i < ret->host_count && !w.bad; i++) get_host(&w, &ret->hosts[i]);
   if (!w.bad) get_texts(&w, ret);
   bool texts = ret->kind == DNS_TXT || ret->kind == DNS_PTR;
-  bool some = texts ? ret->texts_n > 0 : ret->host_count > 0, others = texts ? ret->host_count > 0 : ret->texts_n > 0;
+  bool some = texts ? ret->texts_n > 0 : ret->host_count > 0,
+       others = texts ? ret->host_count > 0 : ret->texts_n > 0;
   return wire_done(&w) && (ret->result == DNS_FOUND) == some && !others;
 }

@@ -1,9 +1,11 @@
-/* Questions. States of one: NEW → MAIN (all but ADDRESS: its records are asked for) → HOSTS (the addresses of its
- * hosts, some at a time) → answered. Every step is taken by turn() at the end of a turn of the loop, so that
- * no callback of libunbound calls back into it, and no answer comes before dns_ask() returned.
+/* SPDX-License-Identifier: ISC */
+/* Questions. States of one: NEW → MAIN (all but ADDRESS: its records are asked for) → HOSTS (the
+ * addresses of its hosts, some at a time) → answered. Every step is taken by turn() at the end of a
+ * turn of the loop, so that no callback of libunbound calls back into it, and no answer comes
+ * before dns_ask() returned.
  *
- * What libunbound is asked (a query) outlives a question that was cancelled or ran out of time: it then has
- * no owner, and its reply is dropped. */
+ * What libunbound is asked (a query) outlives a question that was cancelled or ran out of time: it
+ * then has no owner, and its reply is dropped. */
 #include "lib/dns/unbound.h"
 
 #include "lib/base/sys.h"
@@ -71,10 +73,11 @@ static void unlink_question(struct dns_question *q) {
   loop_later_cancel(q->dns->loop, &q->turn);
 }
 
-static void say_why(struct dns_answer *a, struct slice why) {
+static void put_why(struct dns_answer *a, struct slice why) {
   size_t n = 0;
   if (a->why[0]) return; /* the first reason is the nearest */
-  for (; n < why.n && n < DNS_WHY_MAX; n++) a->why[n] = ascii_is_print(why.p[n]) ? (char)why.p[n] : '?';
+  for (; n < why.n && n < DNS_WHY_MAX; n++)
+    a->why[n] = ascii_is_print(why.p[n]) ? (char)why.p[n] : '?';
   a->why[n] = 0;
 }
 
@@ -110,9 +113,10 @@ static void finish(struct dns_question *q) {
     a->result = addresses_result(q);
   }
   if (a->result != DNS_FOUND) a->host_count = 0, a->texts_n = 0;
-  if (a->result == DNS_LATER && q->late) say_why(a, SLICE("no answer in time"));
+  if (a->result == DNS_LATER && q->late) put_why(a, SLICE("no answer in time"));
   if (a->result == DNS_FOUND) a->why[0] = 0;
-  if (a->result == DNS_LATER || a->result == DNS_BOGUS || a->result == DNS_BAD_NAME) a->secure = false;
+  if (a->result == DNS_LATER || a->result == DNS_BOGUS || a->result == DNS_BAD_NAME)
+    a->secure = false;
   unlink_question(q);
   q->fn(q->arg, a);
   free(q);
@@ -137,7 +141,8 @@ static void on_timeout(void *arg) {
 
 /* --- replies --- */
 
-static void hear_addresses(struct dns_question *q, const struct query *s, const struct unbound_reply *reply) {
+static void receive_addresses(struct dns_question *q, const struct query *s,
+                              const struct unbound_reply *reply) {
   struct dns_host *h = &q->answer.hosts[s->host];
   struct dns_found *to = s->type == DNS_TYPE_A ? &q->four[s->host] : &q->six[s->host];
   enum dns_result result = reply->bogus || !reply->packet.n
@@ -156,17 +161,21 @@ static void use_name_itself(struct dns_question *q) {
   q->state = Q_HOSTS;
 }
 
-static bool wants_texts(const struct dns_question *q) { return q->answer.kind == DNS_TXT || q->answer.kind == DNS_PTR; }
+static bool wants_texts(const struct dns_question *q) {
+  return q->answer.kind == DNS_TXT || q->answer.kind == DNS_PTR;
+}
 
-static void hear_hosts(struct dns_question *q, const struct query *s, const struct unbound_reply *reply) {
+static void receive_hosts(struct dns_question *q, const struct query *s,
+                          const struct unbound_reply *reply) {
   uint32_t chance[DNS_HOSTS_MAX];
   if (reply->bogus || !reply->packet.n) {
     answer_now(q, reply->bogus ? DNS_BOGUS : DNS_LATER);
     return;
   }
-  enum dns_result result = wants_texts(q) ? dns_packet_texts(reply->packet, q->name, s->type, &q->answer)
-                                          : dns_packet_hosts(reply->packet, q->name, s->type, &q->answer);
-  if (result == DNS_LATER) say_why(&q->answer, SLICE("the answer is of no use"));
+  enum dns_result result = wants_texts(q)
+                               ? dns_packet_texts(reply->packet, q->name, s->type, &q->answer)
+                               : dns_packet_hosts(reply->packet, q->name, s->type, &q->answer);
+  if (result == DNS_LATER) put_why(&q->answer, SLICE("the answer is of no use"));
   if (result == DNS_NONE && q->answer.kind == DNS_MX) {
     q->answer.implicit = true;
     use_name_itself(q);
@@ -187,11 +196,11 @@ static void on_reply(struct unbound_query *query, const struct unbound_reply *re
   if (q) {
     q->pending--;
     if (!reply->secure) q->answer.secure = false;
-    if (reply->bogus || !reply->packet.n) say_why(&q->answer, reply->why);
+    if (reply->bogus || !reply->packet.n) put_why(&q->answer, reply->why);
     if (q->state == Q_MAIN)
-      hear_hosts(q, s, reply);
+      receive_hosts(q, s, reply);
     else
-      hear_addresses(q, s, reply);
+      receive_addresses(q, s, reply);
     loop_later(s->dns->loop, &q->turn);
   }
   free(s);
@@ -203,9 +212,12 @@ static bool query(struct dns_question *q, const char *name, enum dns_type type, 
   struct dns *d = q->dns;
   struct query *s = malloc(sizeof *s);
   if (!s) return false;
-  *s = (struct query){
-    .super = { on_reply }, .next = d->queries, .owner = q, .dns = d, .host = (uint8_t)host, .type = type
-  };
+  *s = (struct query){ .super = { on_reply },
+                       .next = d->queries,
+                       .owner = q,
+                       .dns = d,
+                       .host = (uint8_t)host,
+                       .type = type };
   d->queries = s;
   q->pending++;
   if (unbound_ask(d->unbound, name, type, &s->super)) return true;
@@ -225,7 +237,9 @@ static void look_up(struct dns_question *q, size_t i) {
     h->later = true;
 }
 
-static const enum dns_type types[DNS_KINDS] = { [DNS_SRV] = DNS_TYPE_SRV, [DNS_MX] = DNS_TYPE_MX, [DNS_TXT] = DNS_TYPE_TXT,
+static const enum dns_type types[DNS_KINDS] = { [DNS_SRV] = DNS_TYPE_SRV,
+                                                [DNS_MX] = DNS_TYPE_MX,
+                                                [DNS_TXT] = DNS_TYPE_TXT,
                                                 [DNS_PTR] = DNS_TYPE_PTR };
 
 static void turn(void *arg) {
@@ -237,12 +251,14 @@ static void turn(void *arg) {
   } else if (q->state == Q_NEW) {
     use_name_itself(q);
   }
-  while (q->state == Q_HOSTS && q->next_host < q->answer.host_count && q->pending < 2 * HOSTS_AT_ONCE)
+  while (q->state == Q_HOSTS && q->next_host < q->answer.host_count &&
+         q->pending < 2 * HOSTS_AT_ONCE)
     look_up(q, q->next_host++);
   if (!q->pending) finish(q);
 }
 
-struct dns_question *dns_ask(struct dns *d, struct slice name, enum dns_kind kind, dns_fn *fn, void *arg) {
+struct dns_question *dns_ask(struct dns *d, struct slice name, enum dns_kind kind, dns_fn *fn,
+                             void *arg) {
   struct dns_question *q = d->open < DNS_OPEN_MAX ? calloc(1, sizeof *q) : NULL;
   if (!q) return NULL;
   *q = (struct dns_question){
@@ -295,7 +311,8 @@ static bool take_servers(struct dns *d, const struct dns_settings *s, struct buf
 
 struct dns *dns_new(struct loop *l, const struct dns_settings *settings, struct buf *err) {
   struct dns *d = calloc(1, sizeof *d);
-  const char *anchor = settings->trust_anchor && settings->trust_anchor[0] ? settings->trust_anchor : NULL;
+  const char *anchor =
+      settings->trust_anchor && settings->trust_anchor[0] ? settings->trust_anchor : NULL;
   if (d) {
     d->loop = l;
     d->timeout_ms = settings->timeout_ms ? settings->timeout_ms : DNS_TIMEOUT_MS;

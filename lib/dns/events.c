@@ -1,5 +1,6 @@
-/* An event is a descriptor, a time-out, or both; it fires once unless it persists. libunbound may free an
- * event inside its callback, so nothing of it is touched afterwards. */
+/* SPDX-License-Identifier: ISC */
+/* An event is a descriptor, a time-out, or both; it fires once unless it persists. libunbound may
+ * free an event inside its callback, so nothing of it is touched afterwards. */
 #include "lib/dns/events.h"
 
 #include <netinet/in.h>
@@ -73,8 +74,8 @@ static int del(struct ub_event *ev) {
   return 0;
 }
 
-static int add_timer(struct ub_event *ev, struct ub_event_base *base, void (*fn)(int, short, void *),
-                     void *arg, struct timeval *tv) {
+static int add_timer(struct ub_event *ev, struct ub_event_base *base,
+                     void (*fn)(int, short, void *), void *arg, struct timeval *tv) {
   (void)base;
   struct event *e = of(ev);
   e->fn = fn;
@@ -135,8 +136,8 @@ static struct ub_event *new_event(struct ub_event_base *base, int fd, short bits
 }
 
 /* libunbound says that it never calls these. */
-static struct ub_event *no_signal(struct ub_event_base *base, int fd, void (*fn)(int, short, void *),
-                                  void *arg) {
+static struct ub_event *no_signal(struct ub_event_base *base, int fd,
+                                  void (*fn)(int, short, void *), void *arg) {
   (void)base, (void)fd, (void)fn, (void)arg;
   return NULL;
 }

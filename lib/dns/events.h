@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* libunbound's pluggable event loop, on ours. */
 #ifndef QASID_DNS_EVENTS_H
 #define QASID_DNS_EVENTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Both files have lines of words; "#" (and ";" in resolv.conf) begins a comment. */
 #include "lib/dns/files.h"
 
@@ -36,7 +37,8 @@ static void read_file(const char *path, struct buf *to) {
 /* The next word of a line, empty at its end. */
 static struct slice next_word(struct slice *line) {
   size_t from = 0, to;
-  while (slice_at(*line, from) == ' ' || slice_at(*line, from) == '\t' || slice_at(*line, from) == '\r')
+  while (slice_at(*line, from) == ' ' || slice_at(*line, from) == '\t' ||
+         slice_at(*line, from) == '\r')
     from++;
   for (to = from; to < line->n && line->p[to] > ' '; to++) continue;
   struct slice word = slice_first(slice_from(*line, from), to - from);
@@ -119,12 +121,14 @@ static void put_resolv_conf(const char *path, struct buf *ret) {
   uint16_t port;
   for (unsigned found = 0; rest.n && found < DNS_SERVERS_MAX;) {
     struct slice line = slice_split(&rest, '\n');
-    if (!slice_eq(next_word(&line), SLICE("nameserver")) || !dns_server_parse(next_word(&line), &ip, &port))
+    if (!slice_eq(next_word(&line), SLICE("nameserver")) ||
+        !dns_server_parse(next_word(&line), &ip, &port))
       continue;
     buf_printf(ret, "%.*s@%u\n", SLICE_ARG(ip), port);
     found++;
   }
-  if (!buf_len(ret)) buf_put_str(ret, "127.0.0.1@53\n"); /* "if no nameserver entries are present …" */
+  /* "if no nameserver entries are present …" */
+  if (!buf_len(ret)) buf_put_str(ret, "127.0.0.1@53\n");
   buf_free(&text);
 }
 

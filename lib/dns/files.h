@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The machine's own files: who is asked (resolv.conf(5)), which addresses are known without asking
  * (hosts(5)). Read once. */
 #ifndef QASID_DNS_FILES_H
@@ -10,8 +11,8 @@ struct dns_hosts;
 /* The one place that opens a file here: tools/link-check knows it by name. -1 with errno set. */
 int dns_file_open(const char *path);
 
-/* A file that is not there, or can't be read, knows nobody. NULL: no memory. Of a large file the first 256 KB
- * and 4,000 names count. */
+/* A file that is not there, or can't be read, knows nobody. NULL: no memory. Of a large file the
+ * first 256 KB and 4,000 names count. */
 struct dns_hosts *dns_hosts_read(const char *path);
 void dns_hosts_free(struct dns_hosts **h);
 /* The addresses of a name (as dns_name_check makes it), of one family. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* One question on a loop of its own. */
 #include "lib/dns/dns.h"
 

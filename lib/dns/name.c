@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What may stand for a name, in a question, in an answer and in the hosts file: one rule. */
 #include "lib/dns/dns.h"
 
@@ -5,7 +6,8 @@
 
 enum { LABEL_MAX = 63 };
 
-/* Letters, digits, hyphens inside (RFC 1123 §2.1), and underscores, which services begin with (RFC 8552). */
+/* Letters, digits, hyphens inside (RFC 1123 §2.1), and underscores, which services begin with (RFC
+ * 8552). */
 static bool is_label(struct slice label) {
   if (label.n == 0 || label.n > LABEL_MAX) return false;
   if (label.p[0] == '-' || label.p[label.n - 1] == '-') return false;

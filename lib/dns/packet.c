@@ -1,5 +1,7 @@
-/* The reader goes once through the message: header, question, answer records. A name may point back into the
- * message (RFC 1035 §4.1.4); each jump must lead before the last one, so no chain of pointers lasts. */
+/* SPDX-License-Identifier: ISC */
+/* The reader goes once through the message: header, question, answer records. A name may point back
+ * into the message (RFC 1035 §4.1.4); each jump must lead before the last one, so no chain of
+ * pointers lasts. */
 #include "lib/dns/packet.h"
 
 #include <string.h>
@@ -16,8 +18,9 @@ enum name_state { NAME_GOOD, NAME_ROOT, NAME_FOUL /* octets that no host has */ 
 struct reader {
   struct slice all;
   size_t at;
-  bool bad;                     /* sticks */
-  char owner[DNS_NAME_MAX + 1]; /* whose records are wanted: the name, then what CNAMEs made of it */
+  bool bad; /* sticks */
+  /* whose records are wanted: the name, then what CNAMEs made of it */
+  char owner[DNS_NAME_MAX + 1];
   unsigned answers, links;
 };
 
@@ -40,7 +43,8 @@ static unsigned get_u16(struct reader *r) {
   return high << 8 | get_u8(r);
 }
 
-/* One label behind its length octet. A dot inside it is no end of a label: no host has one, nor a space. */
+/* One label behind its length octet. A dot inside it is no end of a label: no host has one, nor a
+ * space. */
 static void put_label(struct reader *r, unsigned n, struct buf *text) {
   if (buf_len(text)) buf_put_u8(text, '.');
   for (unsigned i = 0; i < n; i++) {
@@ -50,7 +54,8 @@ static void put_label(struct reader *r, unsigned n, struct buf *text) {
   if (text->failed) r->bad = true;
 }
 
-/* The labels from r->at on; r->at is then behind the name where it stands, not where pointers led. */
+/* The labels from r->at on; r->at is then behind the name where it stands, not where pointers led.
+ */
 static void get_labels(struct reader *r, struct buf *text) {
   size_t behind = 0, least = r->at;
   while (!r->bad) {
@@ -99,7 +104,8 @@ static enum dns_result open_packet(struct reader *r, struct slice packet, const 
 static void follow(struct reader *r, const struct record *rec) {
   size_t behind = rec->end;
   r->at = rec->at;
-  if (get_name(r, r->owner) != NAME_GOOD || r->at != rec->end || ++r->links > CHAIN_MAX) r->bad = true;
+  if (get_name(r, r->owner) != NAME_GOOD || r->at != rec->end || ++r->links > CHAIN_MAX)
+    r->bad = true;
   r->at = behind;
 }
 
@@ -148,7 +154,8 @@ static void add_host(struct dns_answer *a, const struct dns_host *host) {
     at--;
   else
     a->host_count++;
-  for (; at > 0 && a->hosts[at - 1].priority > host->priority; at--) a->hosts[at] = a->hosts[at - 1];
+  for (; at > 0 && a->hosts[at - 1].priority > host->priority; at--)
+    a->hosts[at] = a->hosts[at - 1];
   a->hosts[at] = *host;
 }
 
@@ -188,7 +195,8 @@ enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns
   return refused ? DNS_REFUSED : r.bad || foul ? DNS_LATER : DNS_NONE;
 }
 
-/* RFC 1035 §3.3.14: strings, each with its length in front. False: they do not end where the record does. */
+/* RFC 1035 §3.3.14: strings, each with its length in front. False: they do not end where the record
+ * does. */
 static bool get_strings(struct slice all, const struct record *rec, struct buf *text) {
   struct slice rest = slice_first(slice_from(all, rec->at), rec->end - rec->at);
   while (rest.n) {
@@ -211,7 +219,8 @@ static bool get_pointer(struct reader *r, const struct record *rec, struct buf *
   return good && !text->failed;
 }
 
-enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret) {
+enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type,
+                                 struct dns_answer *ret) {
   struct reader r;
   struct record rec;
   bool foul = false;
@@ -221,7 +230,8 @@ enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns
   while (next_record(&r, type, &rec)) {
     uint8_t mem[4096];
     struct buf text = { .mem = mem, .cap = sizeof mem, .max = sizeof mem };
-    bool good = type == DNS_TYPE_TXT ? get_strings(r.all, &rec, &text) : get_pointer(&r, &rec, &text);
+    bool good =
+        type == DNS_TYPE_TXT ? get_strings(r.all, &rec, &text) : get_pointer(&r, &rec, &text);
     if (good) dns_text_add(ret, buf_slice(&text));
     foul |= !good;
   }

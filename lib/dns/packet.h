@@ -1,6 +1,7 @@
-/* A DNS message as libunbound hands it out: the records that a question was for, at the end of their chain of
- * CNAMEs. libunbound has taken the message apart and put it together again, so it should be well-formed; it
- * is read as if it were not. */
+/* SPDX-License-Identifier: ISC */
+/* A DNS message as libunbound hands it out: the records that a question was for, at the end of
+ * their chain of CNAMEs. libunbound has taken the message apart and put it together again, so it
+ * should be well-formed; it is read as if it were not. */
 #ifndef QASID_DNS_PACKET_H
 #define QASID_DNS_PACKET_H
 
@@ -8,7 +9,13 @@
 
 /* RFC 1035 §3.2.2, RFC 3596, RFC 2782 */
 enum dns_type {
-  DNS_TYPE_A = 1, DNS_TYPE_CNAME = 5, DNS_TYPE_PTR = 12, DNS_TYPE_MX = 15, DNS_TYPE_TXT = 16, DNS_TYPE_AAAA = 28, DNS_TYPE_SRV = 33
+  DNS_TYPE_A = 1,
+  DNS_TYPE_CNAME = 5,
+  DNS_TYPE_PTR = 12,
+  DNS_TYPE_MX = 15,
+  DNS_TYPE_TXT = 16,
+  DNS_TYPE_AAAA = 28,
+  DNS_TYPE_SRV = 33
 };
 
 /* The addresses of one family. */
@@ -17,15 +24,16 @@ struct dns_found {
   struct dns_address addresses[DNS_ADDRESSES_MAX];
 };
 
-/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for whatever is of no use. Addresses
- * past what fits are left out. */
+/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for whatever is of no use.
+ * Addresses past what fits are left out. */
 enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type,
                                      struct dns_found *ret);
-/* The hosts of SRV or MX records, without addresses, sorted by priority; where there are too many the best
- * stay. Also REFUSED. */
+/* The hosts of SRV or MX records, without addresses, sorted by priority; where there are too many
+ * the best stay. Also REFUSED. */
 enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type,
                                  struct dns_answer *ret);
 /* The texts of TXT records, the names of PTR records. FOUND, NONE, NO_NAME, LATER. */
-enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type, struct dns_answer *ret);
+enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type,
+                                 struct dns_answer *ret);
 
 #endif

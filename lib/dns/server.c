@@ -1,5 +1,6 @@
-/* A name server as the configuration and resolv.conf(5) name it. In a file of its own, so that the check of
- * the configuration needs nothing else from here. */
+/* SPDX-License-Identifier: ISC */
+/* A name server as the configuration and resolv.conf(5) name it. In a file of its own, so that the
+ * check of the configuration needs nothing else from here. */
 #include "lib/dns/dns.h"
 
 #include "lib/base/num.h"
@@ -15,7 +16,8 @@ static bool is_ip(struct slice text) {
   struct slice zone = percent < 0 ? SLICE_NONE : slice_from(text, (size_t)percent + 1);
   bool six = slice_find(text, ':') >= 0;
   if (percent >= 0) text.n = (size_t)percent;
-  if (text.n == 0 || text.n >= sizeof s || (percent >= 0 && (!six || zone.n == 0 || zone.n >= IF_NAMESIZE)))
+  if (text.n == 0 || text.n >= sizeof s ||
+      (percent >= 0 && (!six || zone.n == 0 || zone.n >= IF_NAMESIZE)))
     return false;
   for (size_t i = 0; i < zone.n; i++)
     if (zone.p[i] <= ' ' || zone.p[i] >= 0x7f || zone.p[i] == '@' || zone.p[i] == '%') return false;
@@ -28,7 +30,8 @@ bool dns_server_parse(struct slice text, struct slice *ret_ip, uint16_t *ret_por
   uint64_t port = 53;
   ptrdiff_t at = slice_rfind(text, '@');
   struct slice ip = at < 0 ? text : slice_first(text, (size_t)at);
-  if (at >= 0 && (!num_parse(slice_from(text, (size_t)at + 1), 65535, &port) || port == 0)) return false;
+  if (at >= 0 && (!num_parse(slice_from(text, (size_t)at + 1), 65535, &port) || port == 0))
+    return false;
   if (!is_ip(ip)) return false;
   *ret_ip = ip;
   *ret_port = (uint16_t)port;

@@ -1,5 +1,6 @@
-/* One context, one thread: with a loop given, libunbound starts neither threads nor processes. The caches are
- * held small: a mail server asks little, and its name server caches too. */
+/* SPDX-License-Identifier: ISC */
+/* One context, one thread: with a loop given, libunbound starts neither threads nor processes. The
+ * caches are held small: a mail server asks little, and its name server caches too. */
 #include "lib/dns/unbound.h"
 
 #include "lib/dns/events.h"
@@ -37,13 +38,14 @@ static const struct {
   { "neg-cache-size:", "32k" },
   { "infra-cache-numhosts:", "32" },
   { "infra-cache-slabs:", "1" },
-  { "outgoing-range:", "512" }, /* sockets, one for each packet that may still be answered; more must wait */
+  /* sockets, one for each packet that may still be answered; more must wait */
+  { "outgoing-range:", "512" },
   { "outgoing-num-tcp:", "4" },
   { "incoming-num-tcp:", "0" },
   { "num-queries-per-thread:", "1024" },
-  /* There may be no other name server than the one that is silent, and it may be silent about one domain
-   * only, whose own servers are dead: no server is ever taken for dead. (With the default it takes two
-   * minutes of silence, which are forgotten after five seconds.) */
+  /* There may be no other name server than the one that is silent, and it may be silent about one
+   * domain only, whose own servers are dead: no server is ever taken for dead. (With the default it
+   * takes two minutes of silence, which are forgotten after five seconds.) */
   { "infra-host-ttl:", "5" },
   { "infra-keep-probing:", "yes" },
   { "cache-max-negative-ttl:", "300" },
@@ -51,7 +53,8 @@ static const struct {
   { "target-fetch-policy:", "0 0 0 0 0" },
 };
 
-/* libunbound knows without asking that nobody is in .test; a private name server may know better. */
+/* libunbound knows without asking that nobody is in .test; a private name server may know better.
+ */
 static const char *const not_special[] = { "test.", "home.arpa." };
 
 static bool failed(struct buf *err, const char *what, int code) {
@@ -69,8 +72,8 @@ static bool can_read(const char *anchor, struct buf *err) {
   return fd >= 0;
 }
 
-static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t count, const char *anchor,
-                      struct buf *err) {
+static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t count,
+                      const char *anchor, struct buf *err) {
   ub_ctx_debugout(ctx, NULL);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (failed(err, options[i].option, ub_ctx_set_option(ctx, options[i].option, options[i].value)))
@@ -80,7 +83,8 @@ static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t cou
     return false;
   for (size_t i = 0; i < count; i++)
     if (failed(err, servers[i], ub_ctx_set_fwd(ctx, servers[i]))) return false;
-  return !anchor || (can_read(anchor, err) && !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor)));
+  return !anchor ||
+         (can_read(anchor, err) && !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor)));
 }
 
 /* It does not say why; a file without a key is what it stumbles over. */
@@ -107,8 +111,8 @@ static void on_reply(void *arg, int rcode, void *packet, int packet_len, int sec
                                  .why = slice_str(why_bogus) };
   if (!rcode && packet && packet_len > 0) reply.packet = slice_of(packet, (size_t)packet_len);
   if (!reply.packet.n && !reply.why.n)
-    reply.why =
-        limited ? SLICE("too many questions") : SLICE("the name servers did not answer, or could not");
+    reply.why = limited ? SLICE("too many questions")
+                        : SLICE("the name servers did not answer, or could not");
   q->reply(q, &reply);
 }
 
@@ -118,7 +122,8 @@ bool unbound_ask(struct unbound *u, const char *name, enum dns_type type, struct
   return ub_resolve_event(u->ctx, absolute, (int)type, CLASS_IN, q, on_reply, NULL) == 0;
 }
 
-/* The first question makes libunbound open what else it needs; this one it answers itself, at once. */
+/* The first question makes libunbound open what else it needs; this one it answers itself, at once.
+ */
 struct first_query {
   struct unbound_query super;
   bool answered;
@@ -134,13 +139,13 @@ static bool warm_up(struct unbound *u, const char *anchor, struct buf *err) {
          does_not_start(anchor, err);
 }
 
-struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count, const char *anchor,
-                            struct buf *err) {
+struct unbound *unbound_new(struct loop *l, const char *const *servers, size_t count,
+                            const char *anchor, struct buf *err) {
   struct unbound *u = calloc(1, sizeof *u);
   if (u) u->events = dns_events_new(l);
   if (u && u->events) u->ctx = ub_ctx_create_ub_event(u->events);
-  if (u && u->ctx && configure(u->ctx, servers, count, anchor, err) && close_options(u->ctx, anchor, err) &&
-      warm_up(u, anchor, err))
+  if (u && u->ctx && configure(u->ctx, servers, count, anchor, err) &&
+      close_options(u->ctx, anchor, err) && warm_up(u, anchor, err))
     return u;
   if (!buf_len(err)) buf_put_str(err, "no memory for libunbound");
   unbound_free(&u);

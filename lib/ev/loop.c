@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/ev/loop.h"
 
 #include "lib/base/sys.h"
@@ -123,7 +124,8 @@ void loop_io_want(struct loop_io *io, int want) {
   if (io->want) event_del(io->event);
   io->want = want;
   if (!want) return;
-  short what = (short)(EV_PERSIST | (want & LOOP_READ ? EV_READ : 0) | (want & LOOP_WRITE ? EV_WRITE : 0));
+  short what =
+      (short)(EV_PERSIST | (want & LOOP_READ ? EV_READ : 0) | (want & LOOP_WRITE ? EV_WRITE : 0));
   event_assign(io->event, io->loop->base, io->fd, what, on_io, io);
   event_add(io->event, NULL);
 }

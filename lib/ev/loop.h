@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The event loop: readiness of descriptors, timers, signals. libevent's core behind it; its types
  * appear only in loop.c. One loop a process, one thread. Callbacks run from loop_run() only. */
 #ifndef QASID_EV_LOOP_H
@@ -25,8 +26,8 @@ uint64_t loop_now(struct loop *l);
 /* Makes loop_now() current after a long computation. */
 void loop_refresh(struct loop *l);
 
-/* At least `n` octets that belong to the loop, for one read or packet at a time: what stands there is
- * gone with the next call. NULL without memory. */
+/* At least `n` octets that belong to the loop, for one read or packet at a time: what stands there
+ * is gone with the next call. NULL without memory. */
 void *loop_scratch(struct loop *l, size_t n);
 
 /* Watches `fd` (not owned) for LOOP_READ at first; fn gets what is ready. */
@@ -37,12 +38,14 @@ void loop_io_want(struct loop_io *io, int want);
 void loop_io_free(struct loop_io **io);
 
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg);
-/* Fires once, at `at_ms` on loop_now()'s scale (at once when that has passed). Replaces what was set. */
+/* Fires once, at `at_ms` on loop_now()'s scale (at once when that has passed). Replaces what was
+ * set. */
 void loop_timer_set(struct loop_timer *t, uint64_t at_ms);
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_free(struct loop_timer **t);
 
-struct loop_signal *loop_signal_new(struct loop *l, int signo, void (*fn)(void *arg, int signo), void *arg);
+struct loop_signal *loop_signal_new(struct loop *l, int signo, void (*fn)(void *arg, int signo),
+                                    void *arg);
 void loop_signal_free(struct loop_signal **s);
 
 /* Calls fn once at the end of this turn, after every callback that is ready now: where channels

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/json/json.h"
 
 #include <jansson.h>
@@ -13,10 +14,14 @@ static bool is_shallow(struct slice text) {
   bool inside = false;
   for (size_t i = 0; i < text.n; i++) {
     uint8_t c = text.p[i];
-    if (inside && c == '\\') i++;
-    else if (c == '"') inside = !inside;
-    else if (!inside && (c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX) return false;
-    else if (!inside && (c == '}' || c == ']') && depth) depth--;
+    if (inside && c == '\\')
+      i++;
+    else if (c == '"')
+      inside = !inside;
+    else if (!inside && (c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
+      return false;
+    else if (!inside && (c == '}' || c == ']') && depth)
+      depth--;
   }
   return true;
 }
@@ -25,7 +30,8 @@ struct json_value *json_read(struct slice text, const char **ret_why) {
   json_error_t error;
   *ret_why = "it is nested too deeply";
   if (!is_shallow(text)) return NULL;
-  json_t *v = json_loadb(text.n ? (const char *)text.p : "", text.n, JSON_REJECT_DUPLICATES, &error);
+  json_t *v =
+      json_loadb(text.n ? (const char *)text.p : "", text.n, JSON_REJECT_DUPLICATES, &error);
   bool twice = !v && json_error_code(&error) == json_error_duplicate_key;
   *ret_why = twice ? "it has a name twice" : "it is no JSON";
   if (v && !json_is_object(v)) {
@@ -81,8 +87,12 @@ bool json_denies(const struct json_value *object, const char *name) {
 
 /* --- writing --- */
 
-struct json_value *json_new_object(void) { return wrapped(json_object()); }
-struct json_value *json_new_array(void) { return wrapped(json_array()); }
+struct json_value *json_new_object(void) {
+  return wrapped(json_object());
+}
+struct json_value *json_new_array(void) {
+  return wrapped(json_array());
+}
 
 void json_put_number(struct json_value *object, const char *name, int64_t n) {
   json_object_set_new(raw(object), name, json_integer(n));

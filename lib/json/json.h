@@ -1,7 +1,9 @@
-/* JSON (RFC 8259): what is read, strictly and small; and what is written for other programs. Jansson behind
- * it; its names appear only in lib/json.
+/* SPDX-License-Identifier: ISC */
+/* JSON (RFC 8259): what is read, strictly and small; and what is written for other programs.
+ * Jansson behind it; its names appear only in lib/json.
  *
- * Read: one object, UTF-8, no name twice in an object, no NUL, numbers that fit, at most JSON_DEPTH_MAX deep.
+ * Read: one object, UTF-8, no name twice in an object, no NUL, numbers that fit, at most
+ * JSON_DEPTH_MAX deep.
  * */
 #ifndef QASID_JSON_H
 #define QASID_JSON_H
@@ -14,8 +16,8 @@ enum { JSON_DEPTH_MAX = 16 /* key sets and tokens have three or four */ };
 
 struct json_value; /* an object, array, string, number …; belongs to the whole that it is in */
 
-/* To be called once in a process that will be confined: the random seed of the tables, which is otherwise
- * read from a file at the first use. */
+/* To be called once in a process that will be confined: the random seed of the tables, which is
+ * otherwise read from a file at the first use. */
 void json_start(uint64_t seed);
 
 /* NULL with a few words in *ret_why (static, without a word of the text). */
@@ -26,8 +28,8 @@ void json_done(struct json_value **v);
 const struct json_value *json_member(const struct json_value *object, const char *name);
 /* False: there is none, or it is no string. Borrowed. */
 bool json_text(const struct json_value *object, const char *name, struct slice *ret);
-/* Whole seconds of a number, rounded down (a NumericDate may have a fraction, RFC 7519 §2). False: none, no
- * number, or one beyond 2^53. */
+/* Whole seconds of a number, rounded down (a NumericDate may have a fraction, RFC 7519 §2). False:
+ * none, no number, or one beyond 2^53. */
 bool json_seconds(const struct json_value *object, const char *name, int64_t *ret);
 /* How many items an array has; 0 for what is no array. */
 size_t json_count(const struct json_value *array);
@@ -37,7 +39,8 @@ bool json_denies(const struct json_value *object, const char *name);
 /* The value itself is a string. */
 bool json_is_text(const struct json_value *v, struct slice *ret);
 
-/* --- writing: NULL and missing memory are carried along; what is put belongs to where it is put --- */
+/* --- writing: NULL and missing memory are carried along; what is put belongs to where it is put
+ * --- */
 struct json_value *json_new_object(void);
 struct json_value *json_new_array(void);
 void json_put_number(struct json_value *object, const char *name, int64_t n);

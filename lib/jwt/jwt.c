@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/jwt/jwt.h"
 
 #include "lib/base/codec.h"
@@ -45,7 +46,8 @@ static struct json_value *read_part(struct slice text, size_t most) {
   return v;
 }
 
-/* RFC 7519 §5.1, RFC 9068 §2.1; a token that says it is for something else is no login (RFC 8725 §3.11). */
+/* RFC 7519 §5.1, RFC 9068 §2.1; a token that says it is for something else is no login (RFC 8725
+ * §3.11). */
 static bool is_login(struct slice typ) {
   return slice_caseeq(typ, SLICE("JWT")) || slice_caseeq(typ, SLICE("at+jwt")) ||
          slice_caseeq(typ, SLICE("application/at+jwt"));
@@ -63,15 +65,16 @@ static enum jwt_result judge_header(const struct json_value *h, struct slice *re
   return JWT_GOOD;
 }
 
-static enum jwt_result judge_signature(const struct jwt_keys *keys, const struct parts *p, struct slice kid,
-                                       enum signature_kind kind) {
+static enum jwt_result judge_signature(const struct jwt_keys *keys, const struct parts *p,
+                                       struct slice kid, enum signature_kind kind) {
   struct buf signature;
   const struct public_key *key = jwt_keys_find(keys, kid, kind);
   if (!key) return JWT_NO_KEY;
   buf_init(&signature, JWT_TOKEN_MAX);
-  enum jwt_result r = !base64url_decode(&signature, p->signature)                             ? JWT_MALFORMED
-                      : public_key_verify(key, kind, p->signed_text, buf_slice(&signature)) ? JWT_GOOD
-                                                                                            : JWT_SIGNATURE;
+  enum jwt_result r = !base64url_decode(&signature, p->signature) ? JWT_MALFORMED
+                      : public_key_verify(key, kind, p->signed_text, buf_slice(&signature))
+                          ? JWT_GOOD
+                          : JWT_SIGNATURE;
   buf_free(&signature);
   return r;
 }
@@ -110,8 +113,8 @@ static enum jwt_result judge_claims(const struct json_value *c, const struct jwt
   return ret_name->failed ? JWT_NAME : JWT_GOOD;
 }
 
-enum jwt_result jwt_verify(const struct jwt_keys *keys, const struct jwt_rules *rules, struct slice token,
-                           struct buf *ret_name) {
+enum jwt_result jwt_verify(const struct jwt_keys *keys, const struct jwt_rules *rules,
+                           struct slice token, struct buf *ret_name) {
   struct parts p;
   struct slice kid;
   enum signature_kind kind;

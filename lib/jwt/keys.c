@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/jwt/keys.h"
 
 #include "lib/base/codec.h"
@@ -8,7 +9,7 @@
 struct jwt_key {
   uint8_t kid[JWT_KID_MAX];
   size_t kid_n;
-  bool named;               /* "alg" was given: for that one alone (§4.4) */
+  bool named; /* "alg" was given: for that one alone (§4.4) */
   enum signature_kind kind;
   struct public_key *key;
 };
@@ -20,8 +21,10 @@ struct jwt_keys {
 
 enum signature_kind jwt_algorithm(struct slice name) {
   static const char *const names[SIGNATURE_KINDS] = {
-    [SIGNATURE_RS256] = "RS256", [SIGNATURE_PS256] = "PS256",
-    [SIGNATURE_ES256] = "ES256", [SIGNATURE_EDDSA] = "EdDSA",
+    [SIGNATURE_RS256] = "RS256",
+    [SIGNATURE_PS256] = "PS256",
+    [SIGNATURE_ES256] = "ES256",
+    [SIGNATURE_EDDSA] = "EdDSA",
   };
   size_t i = 0;
   while (i < SIGNATURE_KINDS && !slice_eq(name, slice_str(names[i]))) i++;
@@ -40,14 +43,15 @@ static bool octets(const struct json_value *v, const char *name, struct buf *out
 }
 
 /* RFC 7518 §6.2, §6.3; RFC 8037 §2 */
-static struct public_key *key_of(const struct json_value *v, struct slice kty, const char **ret_why) {
+static struct public_key *key_of(const struct json_value *v, struct slice kty,
+                                 const char **ret_why) {
   bool rsa = slice_eq(kty, SLICE("RSA")), ec = slice_eq(kty, SLICE("EC"));
   struct buf first, second;
   bool ok = octets(v, rsa ? "n" : "x", &first);
   ok = (rsa || ec ? octets(v, rsa ? "e" : "y", &second) : (buf_init(&second, 1), true)) && ok;
   struct slice a = buf_slice(&first), b = buf_slice(&second);
   *ret_why = "its numbers are not in base64url";
-  struct public_key *k = !ok ? NULL
+  struct public_key *k = !ok   ? NULL
                          : rsa ? public_key_rsa(a, b, ret_why)
                          : ec  ? public_key_p256(a, b, ret_why)
                                : public_key_ed25519(a, ret_why);
@@ -132,13 +136,15 @@ void jwt_keys_free(struct jwt_keys **ptr) {
 
 size_t jwt_keys_count(const struct jwt_keys *k) { return k->count; }
 
-const struct public_key *jwt_keys_find(const struct jwt_keys *k, struct slice kid, enum signature_kind kind) {
+const struct public_key *jwt_keys_find(const struct jwt_keys *k, struct slice kid,
+                                       enum signature_kind kind) {
   const struct public_key *found = NULL;
   if (kind >= SIGNATURE_KINDS) return NULL;
   for (size_t i = 0; i < k->count; i++) {
     const struct jwt_key *one = &k->items[i];
     if (kid.n && !slice_eq(kid, slice_of(one->kid, one->kid_n))) continue;
-    if (signature_takes(kind) != public_key_kind(one->key) || (one->named && one->kind != kind)) continue;
+    if (signature_takes(kind) != public_key_kind(one->key) || (one->named && one->kind != kind))
+      continue;
     if (found) return NULL; /* which of them? */
     found = one->key;
   }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/password/password.h"
 
 #include "lib/base/num.h"
@@ -24,8 +25,8 @@ static bool sha_cost_ok(struct slice rest) {
   return num_parse(slice_split(&rest, '$'), 5000000, &rounds) && rounds >= 1000;
 }
 
-/* yescrypt's flavour "j" and its block count, one of "./0-9A-Z…": what crypt_gensalt makes (crypt(5)) at
- * most is "jF", 256 MiB. */
+/* yescrypt's flavour "j" and its block count, one of "./0-9A-Z…": what crypt_gensalt makes
+ * (crypt(5)) at most is "jF", 256 MiB. */
 static bool yescrypt_cost_ok(struct slice rest) {
   int count = slice_at(rest, 1);
   return slice_at(rest, 0) == 'j' && (ascii_is_digit(count) || (count >= 'A' && count <= 'F'));
@@ -33,7 +34,8 @@ static bool yescrypt_cost_ok(struct slice rest) {
 
 static bool any_cost(struct slice rest) { return rest.n > 0; }
 
-/* The forms of a hash. crypt(5) names them; "$2x$" (a broken bcrypt), DES and NT are not verified. */
+/* The forms of a hash. crypt(5) names them; "$2x$" (a broken bcrypt), DES and NT are not verified.
+ */
 static const struct scheme {
   const char *prefix, *dovecot;
   bool (*cost_ok)(struct slice rest);
@@ -56,11 +58,13 @@ static const struct scheme *scheme_of(struct slice hash) {
 /* crypt(5)'s base64. */
 static bool is_base64(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
-    if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && s.p[i] != '.' && s.p[i] != '/') return false;
+    if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && s.p[i] != '.' && s.p[i] != '/')
+      return false;
   return true;
 }
 
-/* What libcrypt reads: all fields of yescrypt and bcrypt; a salt of the others may have any character. */
+/* What libcrypt reads: all fields of yescrypt and bcrypt; a salt of the others may have any
+ * character. */
 static bool is_readable(struct slice hash) {
   bool all = slice_starts(hash, SLICE("$y$")) || slice_starts(hash, SLICE("$2"));
   for (struct slice rest = hash; rest.p;) {
@@ -70,9 +74,13 @@ static bool is_readable(struct slice hash) {
   return true;
 }
 
-/* The characters of its digest, the last field of crypt(5)'s forms; bcrypt's salt and digest are one field. */
+/* The characters of its digest, the last field of crypt(5)'s forms; bcrypt's salt and digest are
+ * one field. */
 bool password_is_whole(struct slice hash) {
-  static const struct { const char *prefix; size_t digest; } forms[] = {
+  static const struct {
+    const char *prefix;
+    size_t digest;
+  } forms[] = {
     { "$y$", 43 }, { "$2", 53 }, { "$6$", 86 }, { "$5$", 43 }, { "$1$", 22 },
   };
   char setting[PASSWORD_HASH_MAX];
@@ -81,7 +89,8 @@ bool password_is_whole(struct slice hash) {
   memcpy(setting, hash.p, hash.n);
   setting[hash.n] = 0;
   int known = crypt_checksalt(setting);
-  if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY && known != CRYPT_SALT_TOO_CHEAP) return false;
+  if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY && known != CRYPT_SALT_TOO_CHEAP)
+    return false;
   for (size_t i = 0; i < COUNT_OF(forms); i++)
     if (slice_starts(hash, slice_str(forms[i].prefix)))
       return hash.n - (size_t)last - 1 == forms[i].digest && is_readable(hash);
@@ -143,7 +152,8 @@ static struct work *work_new(struct slice password, struct slice setting) {
   return w;
 }
 
-static enum password_result crypt_into(struct slice password, struct slice setting, struct buf *out) {
+static enum password_result crypt_into(struct slice password, struct slice setting,
+                                       struct buf *out) {
   struct work *w = work_new(password, setting);
   if (!w) return PASSWORD_TROUBLE;
   const char *hash = crypt_rn(w->password, w->setting, &w->data, sizeof w->data);
@@ -161,7 +171,8 @@ static enum password_result verify_octets(struct slice password, struct slice ha
   return r;
 }
 
-/* RFC 8265 §4.2, where it can be applied and does not make more of it than libcrypt takes. Else as it is. */
+/* RFC 8265 §4.2, where it can be applied and does not make more of it than libcrypt takes. Else as
+ * it is. */
 static struct slice prepared(struct slice password, struct buf *room) {
   buf_init(room, PASSWORD_MAX);
   return prepare_password(password, room) ? buf_slice(room) : password;
@@ -179,8 +190,10 @@ enum password_result password_verify(struct slice password, struct slice hash) {
 }
 
 /* 16 octets of salt, the cost that crypt(5) calls the default. */
-static bool new_setting(const uint8_t random[PASSWORD_RANDOM], char ret[CRYPT_GENSALT_OUTPUT_SIZE]) {
-  return crypt_gensalt_rn("$y$", 0, (const char *)random, 16, ret, CRYPT_GENSALT_OUTPUT_SIZE) != NULL;
+static bool new_setting(const uint8_t random[PASSWORD_RANDOM],
+                        char ret[CRYPT_GENSALT_OUTPUT_SIZE]) {
+  return crypt_gensalt_rn("$y$", 0, (const char *)random, 16, ret, CRYPT_GENSALT_OUTPUT_SIZE) !=
+         NULL;
 }
 
 enum password_result password_hash(struct slice password, const uint8_t random[PASSWORD_RANDOM],
@@ -194,7 +207,8 @@ enum password_result password_hash(struct slice password, const uint8_t random[P
   return r;
 }
 
-/* A yescrypt hash ends in "$" and 43 characters of crypt's base64; random ones are no password's. */
+/* A yescrypt hash ends in "$" and 43 characters of crypt's base64; random ones are no password's.
+ */
 enum password_result password_nobody(const uint8_t random[PASSWORD_RANDOM], struct buf *out) {
   static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   char setting[CRYPT_GENSALT_OUTPUT_SIZE];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tar/tar.h"
 
 #include <stdio.h>
@@ -6,9 +7,10 @@
 struct field {
   size_t at, n;
 };
-static const struct field f_name = { 0, 100 }, f_mode = { 100, 8 }, f_uid = { 108, 8 }, f_gid = { 116, 8 },
-                          f_size = { 124, 12 }, f_mtime = { 136, 12 }, f_sum = { 148, 8 },
-                          f_type = { 156, 1 }, f_magic = { 257, 8 }, f_prefix = { 345, 155 };
+static const struct field f_name = { 0, 100 }, f_mode = { 100, 8 }, f_uid = { 108, 8 },
+                          f_gid = { 116, 8 }, f_size = { 124, 12 }, f_mtime = { 136, 12 },
+                          f_sum = { 148, 8 }, f_type = { 156, 1 }, f_magic = { 257, 8 },
+                          f_prefix = { 345, 155 };
 
 static void put_text(uint8_t *block, struct field f, struct slice text) {
   if (text.n) memcpy(block + f.at, text.p, text.n);
@@ -20,8 +22,8 @@ static void put_octal(uint8_t *block, struct field f, uint64_t n) {
   block[f.at + f.n - 1] = 0;
 }
 
-/* A size that octal digits cannot hold is a number in base 256 with the highest bit set, as GNU tar,
- * libarchive and later POSIX tools have it. */
+/* A size that octal digits cannot hold is a number in base 256 with the highest bit set, as GNU
+ * tar, libarchive and later POSIX tools have it. */
 static void put_size(uint8_t *block, uint64_t n) {
   if (n <= TAR_SIZE_MAX) {
     put_octal(block, f_size, n);
@@ -33,7 +35,8 @@ static void put_size(uint8_t *block, uint64_t n) {
 
 static unsigned sum_of(const uint8_t *block) {
   unsigned sum = 0;
-  for (size_t i = 0; i < TAR_BLOCK; i++) sum += i >= f_sum.at && i < f_sum.at + f_sum.n ? ' ' : block[i];
+  for (size_t i = 0; i < TAR_BLOCK; i++)
+    sum += i >= f_sum.at && i < f_sum.at + f_sum.n ? ' ' : block[i];
   return sum;
 }
 
@@ -136,7 +139,8 @@ enum tar_read tar_read_header(const uint8_t block[TAR_BLOCK], struct tar_entry *
   if (!slice_eq(slice_of(block + f_magic.at, 5), SLICE("ustar"))) return TAR_BAD;
   if (!get_octal(block, f_sum, &sum) || sum != sum_of(block)) return TAR_BAD;
   if (!e.folder && block[f_type.at] != '0' && block[f_type.at] != 0) return TAR_BAD;
-  if (!get_size(block, &e.size) || !get_octal(block, f_mode, &mode) || !get_octal(block, f_mtime, &mtime))
+  if (!get_size(block, &e.size) || !get_octal(block, f_mode, &mode) ||
+      !get_octal(block, f_mtime, &mtime))
     return TAR_BAD;
   if (!get_path(block, &e)) return TAR_BAD;
   e.mode = (unsigned)mode & 07777;

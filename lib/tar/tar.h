@@ -1,5 +1,6 @@
-/* ustar archives (POSIX.1-1988, "IEEE Std 1003.1"): blocks of 512 octets, a header before each file,
- * two blocks of zeros at the end. Regular files and folders only. */
+/* SPDX-License-Identifier: ISC */
+/* ustar archives (POSIX.1-1988, "IEEE Std 1003.1"): blocks of 512 octets, a header before each
+ * file, two blocks of zeros at the end. Regular files and folders only. */
 #ifndef QASID_TAR_H
 #define QASID_TAR_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The client's side of TLS: whom it trusts and whom it expects. */
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
@@ -34,7 +35,8 @@ static bool set_trust(SSL_CTX *ctx, const struct tls_client_options *o, struct b
   if (o->trust == TLS_TRUST_GIVEN) ok = trust_given(ctx, o->authorities);
   if (o->trust == TLS_TRUST_SYSTEM) ok = SSL_CTX_set_default_verify_paths(ctx) == 1;
   SSL_CTX_set_verify(ctx, o->trust == TLS_TRUST_ANYONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-  if (!ok) buf_printf(err, "the trusted certificates can't be read: %s", ossl_reason("none in the file"));
+  if (!ok)
+    buf_printf(err, "the trusted certificates can't be read: %s", ossl_reason("none in the file"));
   return ok;
 }
 
@@ -61,7 +63,8 @@ struct tls_client *tls_client_new(const struct tls_client_options *o, struct buf
   struct tls_client *c = calloc(1, sizeof *c);
   if (c) c->ctx = SSL_CTX_new(TLS_client_method());
   if (c) c->io = tls_io_method();
-  if (!c || !c->ctx || !c->io || !tls_common_setup(c->ctx, o->least, o->ciphers) || !set_alpn(c->ctx, o->alpn)) {
+  if (!c || !c->ctx || !c->io || !tls_common_setup(c->ctx, o->least, o->ciphers) ||
+      !set_alpn(c->ctx, o->alpn)) {
     buf_printf(err, "TLS can't be set up: %s", ossl_reason("no memory"));
     tls_client_free(&c);
     return NULL;
@@ -93,7 +96,8 @@ static bool set_host(SSL *ssl, const char *host, bool verify) {
   bool address = inet_pton(AF_INET, host, octets) == 1 || inet_pton(AF_INET6, host, octets) == 1;
   if (!address && SSL_set_tlsext_host_name(ssl, host) != 1) return false;
   if (!verify) return true;
-  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  SSL_set_hostflags(ssl,
+                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   if (address) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
   return SSL_set1_host(ssl, host) == 1;
 }
@@ -102,7 +106,8 @@ struct tls_conn *tls_connect(struct tls_client *c, int fd, const char *host) {
   struct tls_conn *conn = tls_conn_new(c->ctx, c->io, fd);
   if (!conn) return NULL;
   SSL_set_connect_state(conn->ssl);
-  if (!set_host(conn->ssl, host, c->verify) || (c->session && SSL_set_session(conn->ssl, c->session) != 1))
+  if (!set_host(conn->ssl, host, c->verify) ||
+      (c->session && SSL_set_session(conn->ssl, c->session) != 1))
     tls_conn_free(&conn);
   ERR_clear_error();
   return conn;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A client's own certificate. A file of its own: what never shows one links no private key. */
 #include <openssl/pem.h>
 
@@ -27,10 +28,12 @@ static bool use_chain(SSL_CTX *ctx, struct slice pem) {
   return ok && !bad;
 }
 
-bool tls_client_show(struct tls_client *c, struct slice certificate, struct slice key, struct buf *err) {
+bool tls_client_show(struct tls_client *c, struct slice certificate, struct slice key,
+                     struct buf *err) {
   SSL_CTX *ctx = tls_client_ctx(c);
   bool ok = use_chain(ctx, certificate);
-  if (!ok) buf_printf(err, "the client certificate can't be used: %s", ossl_reason("there is none"));
+  if (!ok)
+    buf_printf(err, "the client certificate can't be used: %s", ossl_reason("there is none"));
   else if (!(ok = use_key(ctx, key)))
     buf_printf(err, "the client certificate's key can't be used: %s", ossl_reason("there is none"));
   ERR_clear_error();

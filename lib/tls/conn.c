@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* One TLS connection: see the states in tls.h. Every way out of OpenSSL passes outcome(). */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,8 +17,10 @@ static void note_message(struct tls_conn *c, bool sent, int type, const uint8_t 
   if (!sent && type == SSL3_RT_ALERT && n == 2) c->alert = p[1];
 }
 
-/* OpenSSL's message callback: KeyUpdate, NewSessionTicket, a TLS 1.2 client that wants to begin anew, alerts. */
-static void on_message(int sent, int version, int type, const void *p, size_t n, SSL *ssl, void *arg) {
+/* OpenSSL's message callback: KeyUpdate, NewSessionTicket, a TLS 1.2 client that wants to begin
+ * anew, alerts. */
+static void on_message(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
+                       void *arg) {
   (void)version, (void)ssl;
   struct tls_conn *c = arg;
   note_message(c, sent, type, p, n);
@@ -57,7 +60,8 @@ static int io_read(BIO *bio, char *p, int n) {
     c->allowance -= (size_t)got;
     return (int)got;
   }
-  /* The end of the octets is no error of OpenSSL's: it would write nothing more. outcome() sees it. */
+  /* The end of the octets is no error of OpenSSL's: it would write nothing more. outcome() sees it.
+   */
   if (got == 0) c->eof = true;
   if (got == 0 || most == 0 || floods(c) || errno == EAGAIN || errno == EINTR)
     BIO_set_retry_read(bio);
@@ -75,7 +79,8 @@ static long io_ctrl(BIO *bio, int cmd, long num, void *ptr) {
 
 BIO_METHOD *tls_io_method(void) {
   BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "connection");
-  if (m && BIO_meth_set_write(m, io_write) && BIO_meth_set_read(m, io_read) && BIO_meth_set_ctrl(m, io_ctrl))
+  if (m && BIO_meth_set_write(m, io_write) && BIO_meth_set_read(m, io_read) &&
+      BIO_meth_set_ctrl(m, io_ctrl))
     return m;
   BIO_meth_free(m);
   return NULL;
@@ -134,7 +139,11 @@ static const struct {
   uint8_t alert;
   const char *by_client, *by_server;
 } refusals[] = {
-#define R(alert, words) { alert, "the client refused our certificate: " words, "the server refused our certificate: " words }
+#define R(alert, words)                                  \
+  {                                                      \
+    alert, "the client refused our certificate: " words, \
+        "the server refused our certificate: " words     \
+  }
   R(41, "no_certificate"),
   R(42, "bad_certificate (damaged, or its name or signature is not what is wanted)"),
   R(43, "unsupported_certificate"),
@@ -149,18 +158,20 @@ static const struct {
 
 static const char *refusal(const struct tls_conn *c) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-    if (refusals[i].alert == c->alert) return c->server ? refusals[i].by_client : refusals[i].by_server;
+    if (refusals[i].alert == c->alert)
+      return c->server ? refusals[i].by_client : refusals[i].by_server;
   return NULL;
 }
 
 bool tls_refused(const struct tls_conn *c) { return c->over && c->end == TLS_ERROR && refusal(c); }
 
-/* The octets ended inside the handshake: a scan of ports says nothing at all, a client that the certificate does not
- * please may go without an alert. */
+/* The octets ended inside the handshake: a scan of ports says nothing at all, a client that the
+ * certificate does not please may go without an alert. */
 static const char *cut_words(const struct tls_conn *c) {
   if (c->open || !c->server) return "cut off without close_notify";
   if (!c->heard) return "the client sent nothing: TLS never began";
-  return c->shown ? "the client left when it had seen our certificate, without a word" : "cut off in the handshake";
+  return c->shown ? "the client left when it had seen our certificate, without a word"
+                  : "cut off in the handshake";
 }
 
 static const char *failure(struct tls_conn *c) {
@@ -177,7 +188,8 @@ static enum tls_result outcome(struct tls_conn *c, int rc) {
   if (what == SSL_ERROR_WANT_READ) return c->eof ? ended(c, cut_words(c)) : TLS_WANT_READ;
   if (what == SSL_ERROR_WANT_WRITE) return TLS_WANT_WRITE;
   if (what == SSL_ERROR_ZERO_RETURN) return ended(c, "close_notify");
-  if (c->io_errno == ECONNRESET || c->io_errno == EPIPE) return over(c, TLS_CLOSED, c->open || !c->server ? "connection reset" : cut_words(c));
+  if (c->io_errno == ECONNRESET || c->io_errno == EPIPE)
+    return over(c, TLS_CLOSED, c->open || !c->server ? "connection reset" : cut_words(c));
   if (c->io_errno == ETIMEDOUT) return over(c, TLS_CLOSED, "connection timed out");
   if (c->io_errno) return over(c, TLS_ERROR, "the socket failed");
   return over(c, TLS_ERROR, failure(c));
@@ -210,10 +222,13 @@ enum tls_result tls_read(struct tls_conn *c, void *to, size_t n, size_t *ret_n) 
   } while (rc == 1 && *ret_n < n && SSL_has_pending(c->ssl));
   if (rc == 1) return TLS_DONE;
   enum tls_result result = outcome(c, rc);
-  return *ret_n > 0 ? TLS_DONE : result; /* an end that came behind octets is told by the next call */
+  /* an end that came behind octets is told by the next call */
+  return *ret_n > 0 ? TLS_DONE : result;
 }
 
-bool tls_pending(const struct tls_conn *c) { return c->over || c->ended || SSL_has_pending(c->ssl); }
+bool tls_pending(const struct tls_conn *c) {
+  return c->over || c->ended || SSL_has_pending(c->ssl);
+}
 
 enum tls_result tls_write(struct tls_conn *c, struct slice s, size_t *ret_n) {
   *ret_n = 0;
@@ -256,8 +271,8 @@ struct slice tls_alpn(const struct tls_conn *c) {
   return slice_of(p, n);
 }
 
-/* RFC 9266 §2: label "EXPORTER-Channel-Binding", an empty context, 32 octets; §4.2 forbids it for TLS 1.2
- * without extended master secret. */
+/* RFC 9266 §2: label "EXPORTER-Channel-Binding", an empty context, 32 octets; §4.2 forbids it for
+ * TLS 1.2 without extended master secret. */
 bool tls_binds(const struct tls_conn *c) {
   return SSL_is_init_finished(c->ssl) && SSL_version(c->ssl) >= TLS1_3_VERSION;
 }
@@ -267,17 +282,18 @@ size_t tls_binding_exporter(struct tls_conn *c, uint8_t *to) {
   enum { LENGTH = 32 };
   if (!SSL_is_init_finished(c->ssl)) return 0;
   if (SSL_version(c->ssl) < TLS1_3_VERSION && SSL_get_extms_support(c->ssl) != 1) return 0;
-  bool ok =
-      SSL_export_keying_material(c->ssl, to, LENGTH, label, sizeof label - 1, (const uint8_t *)"", 0, 1) == 1;
+  bool ok = SSL_export_keying_material(c->ssl, to, LENGTH, label, sizeof label - 1,
+                                       (const uint8_t *)"", 0, 1) == 1;
   ERR_clear_error();
   return ok ? LENGTH : 0;
 }
 
-/* RFC 5929 §4.1: the hash of the certificate's own signature; MD5 and SHA-1 become SHA-256; signatures
- * without a hash (Ed25519) have no such binding. A server that resumes no longer knows which of its
- * certificates the first handshake showed, and says so. */
+/* RFC 5929 §4.1: the hash of the certificate's own signature; MD5 and SHA-1 become SHA-256;
+ * signatures without a hash (Ed25519) have no such binding. A server that resumes no longer knows
+ * which of its certificates the first handshake showed, and says so. */
 size_t tls_binding_end_point(struct tls_conn *c, uint8_t *to) {
-  if (!SSL_is_init_finished(c->ssl) || (SSL_is_server(c->ssl) && SSL_session_reused(c->ssl))) return 0;
+  if (!SSL_is_init_finished(c->ssl) || (SSL_is_server(c->ssl) && SSL_session_reused(c->ssl)))
+    return 0;
   X509 *x = SSL_is_server(c->ssl) ? SSL_get_certificate(c->ssl) : SSL_get0_peer_certificate(c->ssl);
   int hash = NID_undef;
   if (!x || !X509_get_signature_info(x, &hash, NULL, NULL, NULL) || hash == NID_undef) return 0;
@@ -298,7 +314,8 @@ static size_t fingerprint(X509 *x, uint8_t to[TLS_FINGERPRINT]) {
 
 size_t tls_client_certificate(struct tls_conn *c, int64_t now_s, uint8_t to[TLS_FINGERPRINT]) {
   time_t now = (time_t)now_s;
-  if (!SSL_is_init_finished(c->ssl) || !SSL_is_server(c->ssl) || SSL_session_reused(c->ssl)) return 0;
+  if (!SSL_is_init_finished(c->ssl) || !SSL_is_server(c->ssl) || SSL_session_reused(c->ssl))
+    return 0;
   X509 *x = SSL_get0_peer_certificate(c->ssl);
   if (!x || X509_cmp_time(X509_get0_notBefore(x), &now) != -1 ||
       X509_cmp_time(X509_get0_notAfter(x), &now) != 1) {

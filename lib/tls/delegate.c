@@ -1,10 +1,11 @@
-/* Private keys that are elsewhere: OpenSSL's RSA and EC methods with the private operation replaced by a
- * question to the signer.
+/* SPDX-License-Identifier: ISC */
+/* Private keys that are elsewhere: OpenSSL's RSA and EC methods with the private operation replaced
+ * by a question to the signer.
  *
- * These method tables are the one way that OpenSSL 3.0 offers for this short of a provider of our own;
- * they are deprecated and work, hence the define below, in this file only. Keys with a method that is not
- * OpenSSL's own never reach a provider, so nothing but these functions is ever asked for a signature.
- * Ed25519 has no such table; its certificates are refused (tls_remote_pkey). */
+ * These method tables are the one way that OpenSSL 3.0 offers for this short of a provider of our
+ * own; they are deprecated and work, hence the define below, in this file only. Keys with a method
+ * that is not OpenSSL's own never reach a provider, so nothing but these functions is ever asked
+ * for a signature. Ed25519 has no such table; its certificates are refused (tls_remote_pkey). */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
@@ -22,13 +23,15 @@ struct tls_methods {
   EC_KEY_METHOD *ec;
 };
 
-/* Asks, and copies the answer to `to` when it has `least` … `most` octets. Returns how many, or 0. */
-static size_t ask(const struct tls_remote *r, enum key_use use, struct slice in, uint8_t *to, size_t least,
-                  size_t most) {
+/* Asks, and copies the answer to `to` when it has `least` … `most` octets. Returns how many, or 0.
+ */
+static size_t ask(const struct tls_remote *r, enum key_use use, struct slice in, uint8_t *to,
+                  size_t least, size_t most) {
   struct buf answer;
   buf_init(&answer, ANSWER_MAX);
   size_t n = 0;
-  if (r && r->signer.sign(r->signer.arg, r->key, use, in, &answer) && !answer.failed) n = buf_len(&answer);
+  if (r && r->signer.sign(r->signer.arg, r->key, use, in, &answer) && !answer.failed)
+    n = buf_len(&answer);
   if (n < least || n > most) n = 0;
   if (n) memcpy(to, buf_slice(&answer).p, n);
   buf_free(&answer);
@@ -36,7 +39,8 @@ static size_t ask(const struct tls_remote *r, enum key_use use, struct slice in,
 }
 
 /* PSS blocks come already padded (RSA_NO_PADDING), PKCS#1 v1.5 ones (TLS 1.2) are padded here. */
-static int rsa_private_encrypt(int n, const unsigned char *from, unsigned char *to, RSA *rsa, int padding) {
+static int rsa_private_encrypt(int n, const unsigned char *from, unsigned char *to, RSA *rsa,
+                               int padding) {
   int size = RSA_size(rsa);
   uint8_t block[1024];
   if (n < 0 || size <= 0 || (size_t)size > sizeof block) return -1;
@@ -48,21 +52,25 @@ static int rsa_private_encrypt(int n, const unsigned char *from, unsigned char *
     return -1;
   }
   size_t want = (size_t)size;
-  return ask(RSA_get_ex_data(rsa, APP_DATA), KEY_RSA_RAW, slice_of(block, want), to, want, want) ? size : -1;
+  return ask(RSA_get_ex_data(rsa, APP_DATA), KEY_RSA_RAW, slice_of(block, want), to, want, want)
+             ? size
+             : -1;
 }
 
 /* We offer no key exchange that decrypts. */
-static int rsa_private_decrypt(int n, const unsigned char *from, unsigned char *to, RSA *rsa, int padding) {
+static int rsa_private_decrypt(int n, const unsigned char *from, unsigned char *to, RSA *rsa,
+                               int padding) {
   (void)n, (void)from, (void)to, (void)rsa, (void)padding;
   return -1;
 }
 
-static int ec_sign(int type, const unsigned char *digest, int n, unsigned char *to, unsigned int *ret_n,
-                   const BIGNUM *kinv, const BIGNUM *r, EC_KEY *ec) {
+static int ec_sign(int type, const unsigned char *digest, int n, unsigned char *to,
+                   unsigned int *ret_n, const BIGNUM *kinv, const BIGNUM *r, EC_KEY *ec) {
   (void)type, (void)kinv, (void)r;
   if (n < 0) return 0;
   size_t most = (size_t)ECDSA_size(ec);
-  size_t got = ask(EC_KEY_get_ex_data(ec, APP_DATA), KEY_ECDSA, slice_of(digest, (size_t)n), to, 8, most);
+  size_t got =
+      ask(EC_KEY_get_ex_data(ec, APP_DATA), KEY_ECDSA, slice_of(digest, (size_t)n), to, 8, most);
   *ret_n = (unsigned)got;
   return got ? 1 : 0;
 }
@@ -135,7 +143,8 @@ EVP_PKEY *tls_remote_pkey(const struct tls_methods *m, X509 *x, struct tls_remot
     *ret_why = "its curve is none of P-256, P-384, P-521";
   if (*ret_why) return NULL;
   EVP_PKEY *key = EVP_PKEY_new();
-  if (key && (rsa ? assign_rsa(key, m, public, remote) : assign_ec(key, m, public, remote))) return key;
+  if (key && (rsa ? assign_rsa(key, m, public, remote) : assign_ec(key, m, public, remote)))
+    return key;
   EVP_PKEY_free(key);
   *ret_why = "no memory";
   return NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/digest.h"
 
 #include <limits.h>
@@ -19,21 +20,23 @@ static const EVP_MD *digest_md(enum digest_kind kind) {
 }
 
 size_t digest_size(enum digest_kind kind) {
-  static const uint8_t sizes[DIGEST_KINDS] = { DIGEST_MD5_SIZE, DIGEST_SHA1_SIZE, DIGEST_SHA256_SIZE };
+  static const uint8_t sizes[DIGEST_KINDS] = { DIGEST_MD5_SIZE, DIGEST_SHA1_SIZE,
+                                               DIGEST_SHA256_SIZE };
   return kind < DIGEST_KINDS ? sizes[kind] : 0;
 }
 
 bool digest_parts(enum digest_kind kind, const struct slice *parts, size_t count, uint8_t *ret) {
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
   bool ok = ctx && EVP_DigestInit_ex(ctx, digest_md(kind), NULL);
-  for (size_t i = 0; ok && i < count; i++)
-    ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
+  for (size_t i = 0; ok && i < count; i++) ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
   ok = ok && EVP_DigestFinal_ex(ctx, ret, NULL);
   EVP_MD_CTX_free(ctx);
   return ok;
 }
 
-bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret) { return digest_parts(kind, &s, 1, ret); }
+bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret) {
+  return digest_parts(kind, &s, 1, ret);
+}
 
 struct digest_run {
   EVP_MD_CTX *ctx;
@@ -81,16 +84,15 @@ static bool hmac_pad(enum digest_kind kind, struct slice key, uint8_t inner[HMAC
   return true;
 }
 
-static bool hmac_inner(EVP_MD_CTX *ctx, const EVP_MD *md, struct slice pad, const struct slice *parts,
-                       size_t count, uint8_t *ret) {
+static bool hmac_inner(EVP_MD_CTX *ctx, const EVP_MD *md, struct slice pad,
+                       const struct slice *parts, size_t count, uint8_t *ret) {
   bool ok = EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, pad.p, pad.n);
-  for (size_t i = 0; ok && i < count; i++)
-    ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
+  for (size_t i = 0; ok && i < count; i++) ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
   return ok && EVP_DigestFinal_ex(ctx, ret, NULL);
 }
 
-bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count,
-                       uint8_t *ret) {
+bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts,
+                       size_t count, uint8_t *ret) {
   uint8_t inner[HMAC_BLOCK], outer[HMAC_BLOCK], first[DIGEST_MAX];
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
   struct slice digest = slice_of(first, digest_size(kind));
@@ -107,11 +109,13 @@ bool digest_hmac(enum digest_kind kind, struct slice key, struct slice s, uint8_
   return digest_hmac_parts(kind, key, &s, 1, ret);
 }
 
-bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
-                   uint8_t *ret) {
-  if (password.n > INT_MAX || salt.n > INT_MAX || iterations == 0 || iterations > INT_MAX) return false;
-  return PKCS5_PBKDF2_HMAC(password.n ? (const char *)password.p : "", (int)password.n, salt.p, (int)salt.n,
-                           (int)iterations, digest_md(kind), (int)digest_size(kind), ret) == 1;
+bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt,
+                   uint32_t iterations, uint8_t *ret) {
+  if (password.n > INT_MAX || salt.n > INT_MAX || iterations == 0 || iterations > INT_MAX)
+    return false;
+  return PKCS5_PBKDF2_HMAC(password.n ? (const char *)password.p : "", (int)password.n, salt.p,
+                           (int)salt.n, (int)iterations, digest_md(kind), (int)digest_size(kind),
+                           ret) == 1;
 }
 
 static const EVP_CIPHER *seal_cipher(void) {
@@ -153,7 +157,9 @@ bool seal_open(const uint8_t key[SEAL_KEY], const uint8_t nonce[SEAL_NONCE], str
        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG, tag) &&
        EVP_DecryptFinal_ex(ctx, to + n, &done) == 1;
   EVP_CIPHER_CTX_free(ctx);
-  if (ok) buf_added(out, size);
-  else if (to) OPENSSL_cleanse(to, size);
+  if (ok)
+    buf_added(out, size);
+  else if (to)
+    OPENSSL_cleanse(to, size);
   return ok;
 }

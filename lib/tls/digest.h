@@ -1,8 +1,10 @@
-/* Digests, keyed digests, key derivation and sealing, over OpenSSL's EVP. Each call stands alone and
- * may run in any thread. False means that OpenSSL refused or memory is missing; the output is then
- * undefined and must not be used.
+/* SPDX-License-Identifier: ISC */
+/* Digests, keyed digests, key derivation and sealing, over OpenSSL's EVP. Each call stands alone
+ * and may run in any thread. False means that OpenSSL refused or memory is missing; the output is
+ * then undefined and must not be used.
  *
- * MD5 and SHA-1 are here for protocols that name them (APOP, CRAM-MD5, SCRAM-SHA-1), for nothing new. */
+ * MD5 and SHA-1 are here for protocols that name them (APOP, CRAM-MD5, SCRAM-SHA-1), for nothing
+ * new. */
 #ifndef QASID_TLS_DIGEST_H
 #define QASID_TLS_DIGEST_H
 
@@ -11,27 +13,27 @@
 enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_KINDS };
 enum { DIGEST_MAX = 32, DIGEST_MD5_SIZE = 16, DIGEST_SHA1_SIZE = 20, DIGEST_SHA256_SIZE = 32 };
 
-/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would otherwise read at its
- * first use: inside a sandbox that is the end. Everything here calls it; a process that is to be confined does so
- * before, so that no first use is left for later. */
+/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would
+ * otherwise read at its first use: inside a sandbox that is the end. Everything here calls it; a
+ * process that is to be confined does so before, so that no first use is left for later. */
 void digest_start(void);
 size_t digest_size(enum digest_kind kind);
 /* The digest of `parts`, one after another, into digest_size() octets. */
 bool digest_parts(enum digest_kind kind, const struct slice *parts, size_t count, uint8_t *ret);
 bool digest_of(enum digest_kind kind, struct slice s, uint8_t *ret);
-/* The same of octets that come one after another: begin, put, end, which frees (`ret` NULL: nobody wants it).
- * NULL, false: as above; a digest that failed once stays so. */
+/* The same of octets that come one after another: begin, put, end, which frees (`ret` NULL: nobody
+ * wants it). NULL, false: as above; a digest that failed once stays so. */
 struct digest_run;
 struct digest_run *digest_begin(enum digest_kind kind);
 void digest_put(struct digest_run *d, struct slice s);
 bool digest_end(struct digest_run **d, uint8_t *ret);
 /* HMAC (RFC 2104) of `parts`, one after another. The key may be empty. */
-bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts, size_t count,
-                       uint8_t *ret);
+bool digest_hmac_parts(enum digest_kind kind, struct slice key, const struct slice *parts,
+                       size_t count, uint8_t *ret);
 bool digest_hmac(enum digest_kind kind, struct slice key, struct slice s, uint8_t *ret);
 /* PBKDF2 (RFC 8018 §5.2) with HMAC of that kind, one block: SCRAM's Hi() (RFC 5802 §2.2). */
-bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt, uint32_t iterations,
-                   uint8_t *ret);
+bool digest_pbkdf2(enum digest_kind kind, struct slice password, struct slice salt,
+                   uint32_t iterations, uint8_t *ret);
 
 /* Secrets at rest: AES-256-GCM (NIST SP 800-38D). A sealed secret is the ciphertext with its tag
  * behind it. A nonce must never be used twice with one key. `context` is not stored but must be the

@@ -1,5 +1,7 @@
-/* The keys that mail is signed with (RFC 6376, RFC 8463), for the process that holds them and no other. They are made
- * here and sign mail only: what is signed is always hashed here first, so that no signature is of use elsewhere. */
+/* SPDX-License-Identifier: ISC */
+/* The keys that mail is signed with (RFC 6376, RFC 8463), for the process that holds them and no
+ * other. They are made here and sign mail only: what is signed is always hashed here first, so that
+ * no signature is of use elsewhere. */
 #ifndef QASID_TLS_DKIM_KEY_H
 #define QASID_TLS_DKIM_KEY_H
 
@@ -10,8 +12,8 @@ enum { DKIM_RSA_BITS = 2048, DKIM_KEY_OCTETS = 4096 };
 
 struct dkim_key;
 
-/* A new key of that kind: the private one as PKCS #8 in DER, the public one as a record has it (lib/mail/dkim.h).
- * An RSA key takes some tenths of a second. */
+/* A new key of that kind: the private one as PKCS #8 in DER, the public one as a record has it
+ * (mail/dkim.h). An RSA key takes some tenths of a second. */
 bool dkim_key_make(enum dkim_algorithm a, struct buf *private_key, struct buf *public_key);
 /* NULL: it is no key of that kind, or there is no memory. */
 struct dkim_key *dkim_key_load(enum dkim_algorithm a, struct slice private_key);

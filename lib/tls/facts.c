@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/facts.h"
 
 #include <openssl/x509v3.h>
@@ -18,7 +19,8 @@ static void put_names(const X509 *x, struct buf *out) {
     const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
     if (name->type != GEN_DNS) continue;
     if (buf_len(out)) buf_put_str(out, ", ");
-    buf_put(out, slice_of(ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName)));
+    buf_put(out, slice_of(ASN1_STRING_get0_data(name->d.dNSName),
+                          (size_t)ASN1_STRING_length(name->d.dNSName)));
   }
   GENERAL_NAMES_free(all);
 }
@@ -28,7 +30,8 @@ bool tls_facts(struct slice pem, const char *host, struct tls_facts *ret, struct
   ossl_start();
   BIO *bio = ossl_reader(pem);
   X509 *x = bio ? ossl_next_certificate(bio, &bad) : NULL;
-  bool ok = x && seconds_of(X509_get0_notBefore(x), &ret->begins_s) && seconds_of(X509_get0_notAfter(x), &ret->ends_s);
+  bool ok = x && seconds_of(X509_get0_notBefore(x), &ret->begins_s) &&
+            seconds_of(X509_get0_notAfter(x), &ret->ends_s);
   if (ok) ret->fits = X509_check_host(x, host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
   if (ok && names) put_names(x, names);
   X509_free(x);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/key.h"
 
 #include <openssl/core_names.h>
@@ -78,8 +79,8 @@ bool tls_key_fits(const struct tls_key *k, struct slice certificate_pem) {
 
 /* --- is this block a signature's? --- */
 
-/* RFC 8017 §9.2: 00 01 FF…FF 00 DigestInfo; at least eight FF. The DigestInfo's header must be that of
- * a hash TLS signs with. */
+/* RFC 8017 §9.2: 00 01 FF…FF 00 DigestInfo; at least eight FF. The DigestInfo's header must be that
+ * of a hash TLS signs with. */
 static bool is_pkcs1_signature(struct slice block) {
   static const struct {
     uint8_t header[19];
@@ -117,8 +118,8 @@ static bool mgf1_xor(const EVP_MD *md, struct slice seed, uint8_t *to, size_t n)
   return ok;
 }
 
-/* RFC 8017 §9.1.2 with the salt as long as the hash (RFC 8446 §4.2.3): maskedDB, H, BC; and DB must come
- * out as zeros, 01, salt. (A modulus of whole octets: one bit of the first is cut off.) */
+/* RFC 8017 §9.1.2 with the salt as long as the hash (RFC 8446 §4.2.3): maskedDB, H, BC; and DB must
+ * come out as zeros, 01, salt. (A modulus of whole octets: one bit of the first is cut off.) */
 static bool is_pss_signature_with(const EVP_MD *md, struct slice block) {
   size_t hash = (size_t)EVP_MD_get_size(md);
   uint8_t db[MODULUS_MOST];
@@ -170,7 +171,8 @@ bool tls_key_sign(struct tls_key *k, enum key_use use, struct slice in, struct b
   size_t n = sizeof signature;
   if (!takes(k, use, in)) return false;
   ERR_clear_error();
-  bool ok = use == KEY_ED25519 ? sign_message(k, in, signature, &n) : sign_digest(k, in, signature, &n);
+  bool ok =
+      use == KEY_ED25519 ? sign_message(k, in, signature, &n) : sign_digest(k, in, signature, &n);
   ERR_clear_error();
   if (!ok) return false;
   buf_put(out, slice_of(signature, n));

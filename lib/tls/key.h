@@ -1,9 +1,10 @@
-/* Private keys, for the room that holds them (and for a look at new ones: `qasid check-config`, a reload). No other
- * room uses this file.
+/* SPDX-License-Identifier: ISC */
+/* Private keys, for the process that holds them (and for a look at new ones: `qasid check-config`,
+ * a reload). No other process uses this file.
  *
- * A key only signs, never decrypts: an RSA block is refused unless it is padded as a TLS signature is
- * (PKCS#1 v1.5 with a digest, or PSS). So a front-end that was taken over can't have recorded octets
- * deciphered. */
+ * A key only signs, never decrypts: an RSA block is refused unless it is padded as a TLS signature
+ * is (PKCS#1 v1.5 with a digest, or PSS). So a front-end that was taken over can't have recorded
+ * octets deciphered. */
 #ifndef QASID_TLS_KEY_H
 #define QASID_TLS_KEY_H
 
@@ -12,18 +13,19 @@
 
 struct tls_key;
 
-/* Sets aside memory for keys that is locked, guarded, left out of dumps and wiped when given back. To be
- * called once, before the first tls_key_load() and before the sandbox. False: the system did not lock it
- * (RLIMIT_MEMLOCK); keys are then in ordinary memory, still wiped. */
+/* Sets aside memory for keys that is locked, guarded, left out of dumps and wiped when given back.
+ * To be called once, before the first tls_key_load() and before the sandbox. False: the system did
+ * not lock it (RLIMIT_MEMLOCK); keys are then in ordinary memory, still wiped. */
 bool tls_key_memory(void);
-/* The first private key in a PEM text. NULL with a sentence in `err`. Encrypted keys are refused. */
+/* The first private key in a PEM text. NULL with a sentence in `err`. Encrypted keys are refused.
+ */
 struct tls_key *tls_key_load(struct slice pem, struct buf *err);
 /* Wipes. Sets *k to NULL. */
 void tls_key_free(struct tls_key **k);
 /* True when the first certificate in a PEM text is this key's. */
 bool tls_key_fits(const struct tls_key *k, struct slice certificate_pem);
-/* One operation, see enum key_use. False, and nothing put, when the use is not this key's, when `in` is
- * not what that use takes, or when it fails. */
+/* One operation, see enum key_use. False, and nothing put, when the use is not this key's, when
+ * `in` is not what that use takes, or when it fails. */
 bool tls_key_sign(struct tls_key *k, enum key_use use, struct slice in, struct buf *out);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What a private key may be used for. */
 #ifndef QASID_TLS_KEY_USE_H
 #define QASID_TLS_KEY_USE_H

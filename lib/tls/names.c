@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/names.h"
 
 #include <stdlib.h>
@@ -39,7 +40,8 @@ static struct slice normal(struct slice s, uint8_t *to) {
   return slice_of(to, s.n);
 }
 
-bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kind, unsigned certificate) {
+bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kind,
+                   unsigned certificate) {
   uint8_t lower[NAME_MAX_OCTETS];
   struct slice plain = slice_starts(name, SLICE("*.")) ? slice_from(name, 2) : name;
   if (name.n > NAME_MAX_OCTETS || !tls_name_is_sane(plain)) return true;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Which certificate serves which host name: the names of all certificates, sorted, looked up by
  * bisection. Exact names come before wildcards; a wildcard stands for exactly the first label
  * (RFC 6125 §6.4.3). */
@@ -23,7 +24,8 @@ struct tls_names {
 void tls_names_init(struct tls_names *t);
 void tls_names_done(struct tls_names *t);
 /* Adds a name of a certificate; what can't be a host name is left out. False without memory. */
-bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kind, unsigned certificate);
+bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kind,
+                   unsigned certificate);
 /* To be called after the last add and before the first find. */
 void tls_names_sort(struct tls_names *t);
 /* For each kind of key, the lowest certificate that serves `host`, or -1. False: none does. */

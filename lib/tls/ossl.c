@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/ossl.h"
 
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Small helpers around OpenSSL, for the files of this folder only. */
 #ifndef QASID_TLS_OSSL_H
 #define QASID_TLS_OSSL_H
@@ -8,8 +9,9 @@
 
 #include "lib/base/buf.h"
 
-/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would otherwise read
- * at its first use: inside a sandbox that is the end. To be called by whatever may be the first. */
+/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would
+ * otherwise read at its first use: inside a sandbox that is the end. To be called by whatever may
+ * be the first. */
 void ossl_start(void);
 /* Empties OpenSSL's error queue into words: the reason of the first error, or `otherwise`. A static
  * string. */
@@ -18,7 +20,8 @@ const char *ossl_reason(const char *otherwise);
 BIO *ossl_reader(struct slice s);
 /* Puts all that a memory BIO holds. */
 bool ossl_take(BIO *from, struct buf *to);
-/* A password callback that refuses: an encrypted key is an error, never a question at a terminal. */
+/* A password callback that refuses: an encrypted key is an error, never a question at a terminal.
+ */
 int ossl_no_password(char *to, int size, int writing, void *arg);
 /* The next certificate of a PEM text. NULL at the end (*ret_bad false) or at something broken. */
 X509 *ossl_next_certificate(BIO *pem, bool *ret_bad);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/selfsigned.h"
 
 #include <arpa/inet.h>
@@ -36,7 +37,8 @@ static GENERAL_NAME *general_name(const char *name) {
   int n = address_octets(name, octets);
   if (n == 0 && !is_host(slice_str(name))) return NULL;
   GENERAL_NAME *g = GENERAL_NAME_new();
-  ASN1_STRING *value = n ? (ASN1_STRING *)ASN1_OCTET_STRING_new() : (ASN1_STRING *)ASN1_IA5STRING_new();
+  ASN1_STRING *value =
+      n ? (ASN1_STRING *)ASN1_OCTET_STRING_new() : (ASN1_STRING *)ASN1_IA5STRING_new();
   if (!g || !value || !ASN1_STRING_set(value, n ? (const void *)octets : name, n ? n : -1)) {
     GENERAL_NAME_free(g);
     ASN1_STRING_free(value);
@@ -82,8 +84,8 @@ static bool set_serial(X509 *x) {
 static bool set_subject(X509 *x, const char *name) {
   X509_NAME *subject = X509_get_subject_name(x);
   if (strlen(name) > COMMON_NAME_MAX) name = "Qasid";
-  return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC, (const unsigned char *)name, -1,
-                                    -1, 0) &&
+  return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC,
+                                    (const unsigned char *)name, -1, -1, 0) &&
          X509_set_issuer_name(x, subject);
 }
 
@@ -94,7 +96,8 @@ static bool fill(X509 *x, EVP_PKEY *key, const char *const *names, size_t n) {
          add_names(x, names, n) && add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
          add_extension(x, NID_key_usage, "critical,digitalSignature") &&
          add_extension(x, NID_ext_key_usage, "serverAuth") &&
-         add_extension(x, NID_subject_key_identifier, "hash") && X509_sign(x, key, EVP_sha256()) > 0;
+         add_extension(x, NID_subject_key_identifier, "hash") &&
+         X509_sign(x, key, EVP_sha256()) > 0;
 }
 
 static bool put_certificate(X509 *x, struct buf *to) {
@@ -106,17 +109,20 @@ static bool put_certificate(X509 *x, struct buf *to) {
 
 static bool put_key(EVP_PKEY *key, struct buf *to) {
   BIO *bio = BIO_new(BIO_s_secmem());
-  bool ok = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) && ossl_take(bio, to);
+  bool ok = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) &&
+            ossl_take(bio, to);
   BIO_free(bio);
   return ok;
 }
 
-bool tls_make_self_signed(const char *const *names, size_t n, struct buf *cert_pem, struct buf *key_pem) {
+bool tls_make_self_signed(const char *const *names, size_t n, struct buf *cert_pem,
+                          struct buf *key_pem) {
   if (n == 0) return false;
   ossl_start();
   EVP_PKEY *key = EVP_EC_gen("P-256");
   X509 *x = X509_new();
-  bool ok = key && x && fill(x, key, names, n) && put_certificate(x, cert_pem) && put_key(key, key_pem);
+  bool ok =
+      key && x && fill(x, key, names, n) && put_certificate(x, cert_pem) && put_key(key, key_pem);
   X509_free(x);
   EVP_PKEY_free(key);
   ERR_clear_error();

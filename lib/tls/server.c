@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: ISC */
 /* The server side of a service: its certificates, which client gets which, and its tickets.
  *
- * One SSL_CTX holds the certificates for clients that name no host, or one we have no certificate for.
- * For any other the certificate callback puts the right ones into the connection: for each kind of key
- * (ECDSA, RSA) one, so that OpenSSL can choose by what the client verifies.
+ * One SSL_CTX holds the certificates for clients that name no host, or one we have no certificate
+ * for. For any other the certificate callback puts the right ones into the connection: for each
+ * kind of key (ECDSA, RSA) one, so that OpenSSL can choose by what the client verifies.
  *
- * Tickets (RFC 5077 and RFC 8446 §4.6.1) are sealed with AES-256-CBC and HMAC-SHA256 by keys that come
- * from outside, so that all processes of a service share them and they turn without a restart. OpenSSL
- * writes the service's name (the session-id context) into the sealed session and refuses it elsewhere. */
+ * Tickets (RFC 5077 and RFC 8446 §4.6.1) are sealed with AES-256-CBC and HMAC-SHA256 by keys that
+ * come from outside, so that all processes of a service share them and they turn without a restart.
+ * OpenSSL writes the service's name (the session-id context) into the sealed session and refuses it
+ * elsewhere. */
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -79,7 +81,8 @@ static const char *read_chain(struct certificate *c, struct slice pem) {
   return c->chain ? NULL : "no memory";
 }
 
-static const char *load_certificate(struct tls_server *s, const struct tls_service *service, unsigned i) {
+static const char *load_certificate(struct tls_server *s, const struct tls_service *service,
+                                    unsigned i) {
   struct certificate *c = &s->certificates[i];
   const char *why = read_chain(c, service->chains[i]);
   if (why) return why;
@@ -90,7 +93,8 @@ static const char *load_certificate(struct tls_server *s, const struct tls_servi
   return add_san_names(s, i) ? NULL : "it has too many names, or there is no memory";
 }
 
-static bool load_certificates(struct tls_server *s, const struct tls_service *service, struct buf *err) {
+static bool load_certificates(struct tls_server *s, const struct tls_service *service,
+                              struct buf *err) {
   if (service->chain_count == 0 || service->chain_count > TLS_CERTIFICATES_MAX) {
     buf_put_str(err, "TLS needs between 1 and 256 certificates");
     return false;
@@ -116,15 +120,16 @@ static void keep_lowest(int *at, int certificate) {
   if (certificate >= 0 && (*at < 0 || certificate < *at)) *at = certificate;
 }
 
-/* The first certificate, and beside it the first of the other kind of key that shares a name with it; and the
- * first of each kind, for clients that can use no other. */
+/* The first certificate, and beside it the first of the other kind of key that shares a name with
+ * it; and the first of each kind, for clients that can use no other. */
 static void choose_defaults(struct tls_server *s) {
   int found[TLS_KEY_KINDS];
   for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++) s->by_default[kind] = s->any[kind] = -1;
   for (size_t i = 0; i < s->names.count; i++) {
     if (s->names.items[i].certificate != 0) continue;
     tls_names_find(&s->names, s->names.items[i].name, found);
-    for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++) keep_lowest(&s->by_default[kind], found[kind]);
+    for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++)
+      keep_lowest(&s->by_default[kind], found[kind]);
   }
   for (size_t i = 0; i < s->count; i++) keep_lowest(&s->any[s->certificates[i].kind], (int)i);
   s->by_default[s->certificates[0].kind] = 0;
@@ -145,8 +150,8 @@ static struct slice server_name(const SSL *ssl) {
   return slice_str(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 }
 
-/* A name that can't be a host's ("a\\") ends the handshake: it was made to break something. An unknown
- * name does not: mail servers connect under names that only DNS knows. */
+/* A name that can't be a host's ("a\\") ends the handshake: it was made to break something. An
+ * unknown name does not: mail servers connect under names that only DNS knows. */
 static int on_server_name(SSL *ssl, int *alert, void *arg) {
   (void)arg;
   struct slice name = server_name(ssl);
@@ -157,7 +162,8 @@ static int on_server_name(SSL *ssl, int *alert, void *arg) {
 
 /* TLS 1.2 names the kind of key in the cipher too. */
 static bool has_cipher_for(SSL *ssl, enum tls_key_kind kind) {
-  STACK_OF(SSL_CIPHER) *ciphers = SSL_get1_supported_ciphers(ssl), *theirs = SSL_get_client_ciphers(ssl);
+  STACK_OF(SSL_CIPHER) *ciphers = SSL_get1_supported_ciphers(ssl),
+                       *theirs = SSL_get_client_ciphers(ssl);
   bool has = SSL_version(ssl) >= TLS1_3_VERSION;
   for (int i = 0; !has && i < sk_SSL_CIPHER_num(theirs); i++) {
     const SSL_CIPHER *c = sk_SSL_CIPHER_value(theirs, i);
@@ -181,7 +187,8 @@ static bool can_use(SSL *ssl, enum tls_key_kind kind) {
   return verifies && has_cipher_for(ssl, kind);
 }
 
-/* Adds a certificate for a client that can use none of the found ones, if there is one that it can. */
+/* Adds a certificate for a client that can use none of the found ones, if there is one that it can.
+ */
 static void add_usable(const struct tls_server *s, SSL *ssl, int found[TLS_KEY_KINDS]) {
   for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++)
     if (found[kind] >= 0 && can_use(ssl, (enum tls_key_kind)kind)) return;
@@ -193,7 +200,8 @@ static int on_certificate(SSL *ssl, void *arg) {
   struct tls_server *s = arg;
   int found[TLS_KEY_KINDS];
   struct slice name = server_name(ssl);
-  if (!name.p || !tls_names_find(&s->names, name, found)) memcpy(found, s->by_default, sizeof found);
+  if (!name.p || !tls_names_find(&s->names, name, found))
+    memcpy(found, s->by_default, sizeof found);
   add_usable(s, ssl, found);
   if (memcmp(found, s->by_default, sizeof found) == 0) return 1;
   SSL_certs_clear(ssl);
@@ -206,9 +214,10 @@ static int on_certificate(SSL *ssl, void *arg) {
 }
 
 /* RFC 7301 §3.2: a server that knows none of the protocols offered SHALL refuse with
- * no_application_protocol. So a browser's "h2" or "http/1.1" never reaches a mail session (ALPACA). */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
-                   unsigned in_n, void *arg) {
+ * no_application_protocol. So a browser's "h2" or "http/1.1" never reaches a mail session (ALPACA).
+ */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                   const unsigned char *in, unsigned in_n, void *arg) {
   (void)ssl;
   struct tls_server *s = arg;
   struct slice offered = slice_of(in, in_n), ours = slice_of(s->alpn + 1, s->alpn[0]);
@@ -223,8 +232,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, co
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Whose certificate it is, auth says by its fingerprint; that the client has its key, OpenSSL has seen or
- * will see. TLS 1.3 tickets are sent after this. */
+/* Whose certificate it is, auth says by its fingerprint; that the client has its key, OpenSSL has
+ * seen or will see. TLS 1.3 tickets are sent after this. */
 static int on_client_certificate(X509_STORE_CTX *ctx, void *arg) {
   (void)arg;
   SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -253,14 +262,15 @@ static const uint8_t *ticket_key(const struct tls_server *s, const uint8_t *name
   return NULL;
 }
 
-/* Results as SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants them: 0 no such key, 1 good, 2 good but send
- * a new one: when the key is not the newest, and in TLS 1.3 always, where a client uses a ticket once
- * (RFC 8446 §C.4). */
+/* Results as SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants them: 0 no such key, 1 good, 2 good but
+ * send a new one: when the key is not the newest, and in TLS 1.3 always, where a client uses a
+ * ticket once (RFC 8446 §C.4). */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int sealing) {
   const struct tls_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
   const uint8_t *key = sealing ? s->ticket_keys[0] : ticket_key(s, name);
-  if (sealing && (s->ticket_count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(s->ticket_cipher)) != 1))
+  if (sealing &&
+      (s->ticket_count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(s->ticket_cipher)) != 1))
     return -1;
   /* A client that showed a certificate: in TLS 1.2 an empty ticket (RFC 5077 §3.3). */
   if (!key || (sealing && SSL_get0_peer_certificate(ssl))) return 0;
@@ -301,7 +311,8 @@ static bool set_up(struct tls_server *s, const struct tls_service *service) {
   s->io = tls_io_method();
   s->methods = tls_methods_new();
   s->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-  if (!s->ctx || !s->io || !s->methods || !s->ticket_cipher || !tls_common_setup(s->ctx, service->least, service->ciphers))
+  if (!s->ctx || !s->io || !s->methods || !s->ticket_cipher ||
+      !tls_common_setup(s->ctx, service->least, service->ciphers))
     return false;
   SSL_CTX_set_app_data(s->ctx, s);
   SSL_CTX_set_options(s->ctx, SSL_OP_NO_TICKET);
@@ -310,7 +321,8 @@ static bool set_up(struct tls_server *s, const struct tls_service *service) {
   SSL_CTX_set_tlsext_servername_callback(s->ctx, on_server_name);
   SSL_CTX_set_cert_cb(s->ctx, on_certificate, s);
   if (service->asks_client) ask_client(s->ctx);
-  return SSL_CTX_set_tlsext_ticket_key_evp_cb(s->ctx, on_ticket) == 1 && set_alpn(s, service->alpn) &&
+  return SSL_CTX_set_tlsext_ticket_key_evp_cb(s->ctx, on_ticket) == 1 &&
+         set_alpn(s, service->alpn) &&
          SSL_CTX_set_session_id_context(s->ctx, name.p, (unsigned)name.n) == 1;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/tls/verify.h"
 
 #include <openssl/core_names.h>
@@ -26,8 +27,10 @@ struct public_key {
 
 static struct public_key *wrap(enum public_kind kind, EVP_PKEY *pkey, const char **ret_why) {
   struct public_key *k = pkey ? calloc(1, sizeof *k) : NULL;
-  if (k) *k = (struct public_key){ kind, pkey };
-  else EVP_PKEY_free(pkey);
+  if (k)
+    *k = (struct public_key){ kind, pkey };
+  else
+    EVP_PKEY_free(pkey);
   if (!k) *ret_why = ossl_reason("it is none");
   ERR_clear_error();
   return k;
@@ -52,7 +55,8 @@ struct public_key *public_key_rsa(struct slice n, struct slice e, const char **r
   ossl_start();
   n = without_zeros(n), e = without_zeros(e);
   *ret_why = "an RSA key must have 2048 to 8192 bits";
-  if (n.n < MODULUS_LEAST || n.n > MODULUS_MOST || !(n.p[0] & 0x80 || n.n > MODULUS_LEAST)) return NULL;
+  if (n.n < MODULUS_LEAST || n.n > MODULUS_MOST || !(n.p[0] & 0x80 || n.n > MODULUS_LEAST))
+    return NULL;
   *ret_why = "its exponent is not one of RSA";
   if (!e.n || e.n > EXPONENT_MOST || !(e.p[e.n - 1] & 1) || (e.n == 1 && e.p[0] < 3)) return NULL;
   BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
@@ -80,14 +84,16 @@ struct public_key *public_key_p256(struct slice x, struct slice y, const char **
     OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
     OSSL_PARAM_construct_end(),
   };
-  return wrap(PUBLIC_P256, from_params("EC", params), ret_why); /* off the curve: refused in there */
+  /* off the curve: refused in there */
+  return wrap(PUBLIC_P256, from_params("EC", params), ret_why);
 }
 
 struct public_key *public_key_ed25519(struct slice x, const char **ret_why) {
   ossl_start();
   *ret_why = "a key of Ed25519 has 32 octets";
   if (x.n != COORDINATE) return NULL;
-  return wrap(PUBLIC_ED25519, EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.p, x.n), ret_why);
+  return wrap(PUBLIC_ED25519, EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.p, x.n),
+              ret_why);
 }
 
 void public_key_free(struct public_key **k) {
@@ -103,8 +109,10 @@ enum public_kind public_key_kind(const struct public_key *k) { return k->kind; }
 
 enum public_kind signature_takes(enum signature_kind kind) {
   static const enum public_kind takes[SIGNATURE_KINDS] = {
-    [SIGNATURE_RS256] = PUBLIC_RSA, [SIGNATURE_PS256] = PUBLIC_RSA,
-    [SIGNATURE_ES256] = PUBLIC_P256, [SIGNATURE_EDDSA] = PUBLIC_ED25519,
+    [SIGNATURE_RS256] = PUBLIC_RSA,
+    [SIGNATURE_PS256] = PUBLIC_RSA,
+    [SIGNATURE_ES256] = PUBLIC_P256,
+    [SIGNATURE_EDDSA] = PUBLIC_ED25519,
   };
   return takes[kind];
 }
@@ -147,7 +155,8 @@ bool public_key_verify(const struct public_key *k, enum signature_kind kind, str
   EVP_MD_CTX *md = EVP_MD_CTX_new();
   EVP_PKEY_CTX *ctx = NULL; /* the md's */
   const EVP_MD *digest = kind == SIGNATURE_EDDSA ? NULL : EVP_sha256();
-  bool ok = md && EVP_DigestVerifyInit(md, &ctx, digest, NULL, k->pkey) == 1 && set_padding(ctx, kind) &&
+  bool ok = md && EVP_DigestVerifyInit(md, &ctx, digest, NULL, k->pkey) == 1 &&
+            set_padding(ctx, kind) &&
             EVP_DigestVerify(md, signature.p, signature.n, message.p, message.n) == 1;
   EVP_MD_CTX_free(md);
   ERR_clear_error();

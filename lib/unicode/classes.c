@@ -1,4 +1,6 @@
-/* What single characters are: RFC 8264 §8 and §9, RFC 5892 §2.6 and appendix A, RFC 5893 §2, RFC 4013 §2. */
+/* SPDX-License-Identifier: ISC */
+/* What single characters are: RFC 8264 §8 and §9, RFC 5892 §2.6 and appendix A, RFC 5893 §2, RFC
+ * 4013 §2. */
 #include "lib/unicode/inside.h"
 
 #include <stdlib.h>
@@ -39,35 +41,42 @@ static bool has_compat(uint32_t c) {
 
 /* RFC 5892 §2.6; RFC 8264 §9.6 has them unchanged. */
 static bool exception(uint32_t c, enum precis *ret) {
-  static const struct range valid[] = { { 0xdf, 0xdf },     { 0x3c2, 0x3c2 },   { 0x6fd, 0x6fe },
-                                        { 0xf0b, 0xf0b },   { 0x3007, 0x3007 } };
-  static const struct range context[] = { { 0xb7, 0xb7 },     { 0x375, 0x375 }, { 0x5f3, 0x5f4 },
-                                          { 0x660, 0x669 },   { 0x6f0, 0x6f9 }, { 0x30fb, 0x30fb },
+  static const struct range valid[] = {
+    { 0xdf, 0xdf }, { 0x3c2, 0x3c2 }, { 0x6fd, 0x6fe }, { 0xf0b, 0xf0b }, { 0x3007, 0x3007 }
+  };
+  static const struct range context[] = { { 0xb7, 0xb7 },    { 0x375, 0x375 }, { 0x5f3, 0x5f4 },
+                                          { 0x660, 0x669 },  { 0x6f0, 0x6f9 }, { 0x30fb, 0x30fb },
                                           { 0x200c, 0x200d } /* §9.8: JoinControl */ };
-  static const struct range not[] = { { 0x640, 0x640 }, { 0x7fa, 0x7fa }, { 0x302e, 0x302f },
-                                      { 0x3031, 0x3035 }, { 0x303b, 0x303b } };
+  static const struct range not [] = {
+    { 0x640, 0x640 }, { 0x7fa, 0x7fa }, { 0x302e, 0x302f }, { 0x3031, 0x3035 }, { 0x303b, 0x303b }
+  };
   if (is_in(c, valid, COUNT_OF(valid))) return *ret = PRECIS_VALID, true;
   if (is_in(c, context, COUNT_OF(context))) return *ret = PRECIS_CONTEXT, true;
-  if (is_in(c, not, COUNT_OF(not))) return *ret = PRECIS_DISALLOWED, true;
+  if (is_in(c, not, COUNT_OF(not ))) return *ret = PRECIS_DISALLOWED, true;
   return false;
 }
 
 static bool is_old_jamo(uint32_t c) {
-  static const struct range jamo[] = { { 0x1100, 0x11ff }, { 0xa960, 0xa97c }, { 0xd7b0, 0xd7c6 }, { 0xd7cb, 0xd7fb } };
+  static const struct range jamo[] = {
+    { 0x1100, 0x11ff }, { 0xa960, 0xa97c }, { 0xd7b0, 0xd7c6 }, { 0xd7cb, 0xd7fb }
+  };
   return is_in(c, jamo, COUNT_OF(jamo));
 }
 
 enum precis precis_of(uint32_t c) {
-  const uc_general_category_t letters[] = { UC_LOWERCASE_LETTER, UC_UPPERCASE_LETTER, UC_OTHER_LETTER,
-                                            UC_DECIMAL_DIGIT_NUMBER, UC_MODIFIER_LETTER, UC_NON_SPACING_MARK,
+  const uc_general_category_t letters[] = { UC_LOWERCASE_LETTER,      UC_UPPERCASE_LETTER,
+                                            UC_OTHER_LETTER,          UC_DECIMAL_DIGIT_NUMBER,
+                                            UC_MODIFIER_LETTER,       UC_NON_SPACING_MARK,
                                             UC_COMBINING_SPACING_MARK };
-  const uc_general_category_t others[] = { UC_TITLECASE_LETTER, UC_LETTER_NUMBER, UC_OTHER_NUMBER, UC_ENCLOSING_MARK,
-                                           UC_SPACE_SEPARATOR, UC_SYMBOL, UC_PUNCTUATION };
+  const uc_general_category_t others[] = { UC_TITLECASE_LETTER, UC_LETTER_NUMBER,   UC_OTHER_NUMBER,
+                                           UC_ENCLOSING_MARK,   UC_SPACE_SEPARATOR, UC_SYMBOL,
+                                           UC_PUNCTUATION };
   enum precis p;
   if (exception(c, &p)) return p;
   if (c >= 0x21 && c <= 0x7e) return PRECIS_VALID;
-  if (uc_is_general_category(c, UC_UNASSIGNED) || is_old_jamo(c) || uc_is_property_default_ignorable_code_point(c) ||
-      uc_is_property_not_a_character(c) || uc_is_general_category(c, UC_CONTROL))
+  if (uc_is_general_category(c, UC_UNASSIGNED) || is_old_jamo(c) ||
+      uc_is_property_default_ignorable_code_point(c) || uc_is_property_not_a_character(c) ||
+      uc_is_general_category(c, UC_CONTROL))
     return PRECIS_DISALLOWED;
   if (has_compat(c)) return PRECIS_FREE;
   if (has_category(c, letters, COUNT_OF(letters))) return PRECIS_VALID;
@@ -88,7 +97,8 @@ static bool joins(const uint32_t *s, size_t n, size_t at) {
   while (after < n && uc_joining_type(s[after]) == UC_JOINING_TYPE_T) after++;
   if (before == 0 || after == n) return false;
   int l = uc_joining_type(s[before - 1]), r = uc_joining_type(s[after]);
-  return (l == UC_JOINING_TYPE_L || l == UC_JOINING_TYPE_D) && (r == UC_JOINING_TYPE_R || r == UC_JOINING_TYPE_D);
+  return (l == UC_JOINING_TYPE_L || l == UC_JOINING_TYPE_D) &&
+         (r == UC_JOINING_TYPE_R || r == UC_JOINING_TYPE_D);
 }
 
 static bool any_in(const uint32_t *s, size_t n, uint32_t from, uint32_t to) {
@@ -99,7 +109,8 @@ static bool any_in(const uint32_t *s, size_t n, uint32_t from, uint32_t to) {
 
 static bool any_kana_or_han(const uint32_t *s, size_t n) {
   for (size_t i = 0; i < n; i++)
-    if (is_script(s[i], "Hiragana") || is_script(s[i], "Katakana") || is_script(s[i], "Han")) return true;
+    if (is_script(s[i], "Hiragana") || is_script(s[i], "Katakana") || is_script(s[i], "Han"))
+      return true;
   return false;
 }
 
@@ -146,7 +157,8 @@ bool bidi_ok(const uint32_t *s, size_t n) {
   while (end > 1 && uc_bidi_class(s[end - 1]) == UC_BIDI_NSM) end--;
   /* It has one, so it must be from right to left as a whole: rules 1, 2, 3 and 4. */
   return is_bidi(s[0], rtl, 2) && only_bidi(s, n, in_rtl, COUNT_OF(in_rtl)) &&
-         is_bidi(s[end - 1], end_of_rtl, COUNT_OF(end_of_rtl)) && !(any_bidi(s, n, en, 1) && any_bidi(s, n, an, 1));
+         is_bidi(s[end - 1], end_of_rtl, COUNT_OF(end_of_rtl)) &&
+         !(any_bidi(s, n, en, 1) && any_bidi(s, n, an, 1));
 }
 
 /* --- SASLprep --- */
@@ -154,16 +166,19 @@ bool bidi_ok(const uint32_t *s, size_t n) {
 /* RFC 3454: C.1.2 (spaces, mapped before), C.2.1, C.2.2, C.3 to C.9. */
 static bool is_prohibited(uint32_t c) {
   static const struct range rows[] = {
-    { 0x340, 0x341 },   { 0x6dd, 0x6dd },   { 0x70f, 0x70f },     { 0x180e, 0x180e },   { 0x200b, 0x200f },
-    { 0x2028, 0x202e }, { 0x2060, 0x2063 }, { 0x206a, 0x206f },   { 0x2ff0, 0x2ffb },   { 0xfeff, 0xfeff },
-    { 0xfff9, 0xfffd }, { 0x1d173, 0x1d17a }, { 0xe0001, 0xe0001 }, { 0xe0020, 0xe007f },
+    { 0x340, 0x341 },     { 0x6dd, 0x6dd },     { 0x70f, 0x70f },   { 0x180e, 0x180e },
+    { 0x200b, 0x200f },   { 0x2028, 0x202e },   { 0x2060, 0x2063 }, { 0x206a, 0x206f },
+    { 0x2ff0, 0x2ffb },   { 0xfeff, 0xfeff },   { 0xfff9, 0xfffd }, { 0x1d173, 0x1d17a },
+    { 0xe0001, 0xe0001 }, { 0xe0020, 0xe007f },
   };
   return is_in(c, rows, COUNT_OF(rows)) || uc_is_general_category(c, UC_CONTROL) ||
          uc_is_general_category(c, UC_PRIVATE_USE) || uc_is_general_category(c, UC_SURROGATE) ||
-         uc_is_property_not_a_character(c) || (c > 0x7f && uc_is_general_category(c, UC_SPACE_SEPARATOR));
+         uc_is_property_not_a_character(c) ||
+         (c > 0x7f && uc_is_general_category(c, UC_SPACE_SEPARATOR));
 }
 
-/* RFC 3454 §6: with a RandALCat character there is no LCat one, and it is the first and the last. */
+/* RFC 3454 §6: with a RandALCat character there is no LCat one, and it is the first and the last.
+ */
 bool saslprep_ok(const uint32_t *s, size_t n) {
   static const int rand_al[] = { UC_BIDI_R, UC_BIDI_AL }, left[] = { UC_BIDI_L };
   for (size_t i = 0; i < n; i++)

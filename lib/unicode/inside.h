@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Between classes.c and prepare.c. */
 #ifndef QASID_UNICODE_INSIDE_H
 #define QASID_UNICODE_INSIDE_H
@@ -7,7 +8,12 @@
 #include <stdint.h>
 
 /* RFC 8264 §8: what the base classes say of a character. */
-enum precis { PRECIS_VALID, PRECIS_FREE /* in the FreeformClass only */, PRECIS_CONTEXT, PRECIS_DISALLOWED };
+enum precis {
+  PRECIS_VALID,
+  PRECIS_FREE /* in the FreeformClass only */,
+  PRECIS_CONTEXT,
+  PRECIS_DISALLOWED
+};
 enum precis precis_of(uint32_t c);
 /* RFC 5892 appendix A, the rule for the character of PRECIS_CONTEXT at `at` of its string. */
 bool precis_context_ok(const uint32_t *s, size_t n, size_t at);

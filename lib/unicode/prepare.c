@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Text here is code points: `struct points`, wiped when it goes, since it may be a password. */
 #include "lib/unicode/prepare.h"
 
@@ -51,7 +52,8 @@ static void put_point(struct buf *out, uint32_t c) {
   for (int i = follow - 1; i >= 0; i--) buf_put_u8(out, (uint8_t)(0x80 | (c >> (6 * i) & 0x3f)));
 }
 
-/* All of it or nothing; in one piece of memory, so that growing leaves no copy of a password behind. */
+/* All of it or nothing; in one piece of memory, so that growing leaves no copy of a password
+ * behind. */
 static bool put_points(struct buf *out, const struct points *p) {
   struct buf text;
   buf_init(&text, 4 * PREPARE_MAX);
@@ -145,7 +147,8 @@ bool prepare_name(struct slice name, struct buf *out) {
   return ok;
 }
 
-/* `least`: PRECIS_VALID for the IdentifierClass, PRECIS_FREE for the FreeformClass. *ret: the first one that is not. */
+/* `least`: PRECIS_VALID for the IdentifierClass, PRECIS_FREE for the FreeformClass. *ret: the first
+ * one that is not. */
 static bool is_of_class(const struct points *p, enum precis most, uint32_t *ret) {
   for (size_t i = 0; i < p->n; i++) {
     enum precis c = precis_of(p->at[i]);
@@ -161,9 +164,12 @@ const char *prepare_name_refused(struct slice local, uint32_t *ret_point) {
   struct points *p = points_of(local);
   if (!p) return "it is no UTF-8";
   const char *why = NULL;
-  if (!map_name(p)) why = "it cannot be prepared";
-  else if (!is_of_class(p, PRECIS_VALID, ret_point)) why = "it has a character that no name may have (RFC 8264 §4.2)";
-  else if (!bidi_ok(p->at, p->n)) why = "it is written in both directions (RFC 5893 §2)";
+  if (!map_name(p))
+    why = "it cannot be prepared";
+  else if (!is_of_class(p, PRECIS_VALID, ret_point))
+    why = "it has a character that no name may have (RFC 8264 §4.2)";
+  else if (!bidi_ok(p->at, p->n))
+    why = "it is written in both directions (RFC 5893 §2)";
   points_free(p);
   return why;
 }
@@ -183,8 +189,8 @@ bool prepare_password(struct slice password, struct buf *out) {
 
 /* RFC 3454 table B.1. */
 static bool is_mapped_to_nothing(uint32_t c) {
-  return c == 0xad || c == 0x34f || c == 0x1806 || (c >= 0x180b && c <= 0x180d) || (c >= 0x200b && c <= 0x200d) ||
-         c == 0x2060 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff;
+  return c == 0xad || c == 0x34f || c == 0x1806 || (c >= 0x180b && c <= 0x180d) ||
+         (c >= 0x200b && c <= 0x200d) || c == 0x2060 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff;
 }
 
 bool prepare_sasl(struct slice s, struct buf *out) {
@@ -195,7 +201,8 @@ bool prepare_sasl(struct slice s, struct buf *out) {
     if (!is_mapped_to_nothing(p->at[i])) p->at[n++] = p->at[i];
   p->n = n;
   map_spaces(p);
-  bool ok = normalize(p, UNINORM_NFKC) && p->n > 0 && saslprep_ok(p->at, p->n) && put_points(out, p);
+  bool ok =
+      normalize(p, UNINORM_NFKC) && p->n > 0 && saslprep_ok(p->at, p->n) && put_points(out, p);
   points_free(p);
   return ok;
 }

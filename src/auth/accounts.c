@@ -1,36 +1,38 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/accounts.h"
 
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 #include "lib/unicode/prepare.h"
 #include "src/auth/collections.h"
 
 /* Step i leads from version i to i + 1. A step that was released is never changed. */
 static const char *const schema_steps[] = {
-    "CREATE TABLE account ("
-    " key TEXT PRIMARY KEY,"         /* the name, folded */
-    " name TEXT NOT NULL,"
-    " id INTEGER NOT NULL,"
-    " hash TEXT NOT NULL,"
-    " enabled INTEGER NOT NULL,"
-    " created INTEGER NOT NULL,"
-    " changed INTEGER NOT NULL,"
-    " stamp INTEGER NOT NULL,"
-    " sealed BLOB"
-    ") WITHOUT ROWID",
-    "ALTER TABLE account ADD COLUMN scram BLOB;"                      /* SCRAM's verifiers, under seal */
-    "ALTER TABLE account ADD COLUMN scram_wish INTEGER NOT NULL DEFAULT 0", /* enum account_scram */
-    "CREATE TABLE certificate ("
-    " fingerprint BLOB PRIMARY KEY," /* SHA-256 */
-    " key TEXT NOT NULL,"            /* the account's */
-    " added INTEGER NOT NULL"
-    ") WITHOUT ROWID;"
-    "CREATE TRIGGER certificate_goes AFTER DELETE ON account BEGIN"
-    " DELETE FROM certificate WHERE key = OLD.key; END",
-    COLLECTIONS_SCHEMA,
-    "CREATE INDEX account_secret ON account (enabled) WHERE sealed IS NOT NULL",
-    COLLECTIONS_STEPPED,
-    "ALTER TABLE account ADD COLUMN prep TEXT;" /* of a key that is not prepared: what it is prepared to; fill_prep() */
-    "CREATE INDEX account_prep ON account (prep) WHERE prep IS NOT NULL",
+  "CREATE TABLE account ("
+  " key TEXT PRIMARY KEY," /* the name, folded */
+  " name TEXT NOT NULL,"
+  " id INTEGER NOT NULL,"
+  " hash TEXT NOT NULL,"
+  " enabled INTEGER NOT NULL,"
+  " created INTEGER NOT NULL,"
+  " changed INTEGER NOT NULL,"
+  " stamp INTEGER NOT NULL,"
+  " sealed BLOB"
+  ") WITHOUT ROWID",
+  "ALTER TABLE account ADD COLUMN scram BLOB;" /* SCRAM's verifiers, under seal */
+  "ALTER TABLE account ADD COLUMN scram_wish INTEGER NOT NULL DEFAULT 0", /* enum account_scram */
+  "CREATE TABLE certificate ("
+  " fingerprint BLOB PRIMARY KEY," /* SHA-256 */
+  " key TEXT NOT NULL,"            /* the account's */
+  " added INTEGER NOT NULL"
+  ") WITHOUT ROWID;"
+  "CREATE TRIGGER certificate_goes AFTER DELETE ON account BEGIN"
+  " DELETE FROM certificate WHERE key = OLD.key; END",
+  COLLECTIONS_SCHEMA,
+  "CREATE INDEX account_secret ON account (enabled) WHERE sealed IS NOT NULL",
+  COLLECTIONS_STEPPED,
+  "ALTER TABLE account ADD COLUMN prep TEXT;" /* of a key that is not prepared: what it is prepared
+                                                 to; fill_prep() */
+  "CREATE INDEX account_prep ON account (prep) WHERE prep IS NOT NULL",
 };
 enum { SCHEMA_PREP = 6 /* the version before that step */ };
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
@@ -42,7 +44,8 @@ static const char *shape_refused(struct slice name) {
   ptrdiff_t at = slice_rfind(name, '@');
   bool ok = at > 0 && (size_t)at + 1 < name.n && name.n <= AUTH_NAME_MAX && sasl_safe_utf8(name);
   for (size_t i = 0; ok && i < name.n; i++) ok = name.p[i] > ' ' && name.p[i] != 0x7f;
-  return ok ? NULL : "a name is a full address: local part, @, domain; without spaces, at most 320 octets";
+  return ok ? NULL
+            : "a name is a full address: local part, @, domain; without spaces, at most 320 octets";
 }
 
 const char *account_name_refused(struct slice name) {
@@ -119,11 +122,13 @@ static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct 
   int there = a->disk->ops->exists(a->disk, "auth.key");
   if (there == 0 && key_make(a, random)) return true;
   if (there == 1 && key_read(a) == 0) return true;
-  buf_put_str(err, there == 1
-                       ? "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
-                         "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
-                         "that use them until `qasid account legacy NAME on`"
-                       : "the auth folder can't be written: auth.key could not be made");
+  buf_put_str(
+      err,
+      there == 1
+          ? "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
+            "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
+            "that use them until `qasid account legacy NAME on`"
+          : "the auth folder can't be written: auth.key could not be made");
   return false;
 }
 
@@ -164,7 +169,8 @@ static bool migrate(struct accounts *a) {
   bool ok = true;
   for (; ok && version < SCHEMA_VERSION; version++)
     ok = db_exec(a->db, schema_steps[version]) == DB_OK && (version != SCHEMA_PREP || fill_prep(a));
-  if (ok && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK) return true;
+  if (ok && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK)
+    return true;
   db_rollback(a->db);
   return false;
 }
@@ -179,7 +185,8 @@ static enum db_result database_open(struct accounts *a) {
   return r;
 }
 
-bool accounts_open(struct accounts *a, struct disk *disk, const uint8_t random[SEAL_KEY], struct buf *err) {
+bool accounts_open(struct accounts *a, struct disk *disk, const uint8_t random[SEAL_KEY],
+                   struct buf *err) {
   *a = (struct accounts){ .disk = disk };
   if (!key_open(a, random, err)) return false;
   switch (database_open(a)) {
@@ -226,11 +233,13 @@ static void row_get(struct db_stmt *s, struct account *ret) {
   ret->sealed_n = column_copy(s, 7, ret->sealed, sizeof ret->sealed);
   ret->scram_n = column_copy(s, 8, ret->scram, sizeof ret->scram);
   int64_t wish = db_int(s, 9);
-  ret->scram_wish = wish > 0 && wish < SCRAM_WISHES ? (enum account_scram)wish : SCRAM_AS_CONFIGURED;
+  ret->scram_wish =
+      wish > 0 && wish < SCRAM_WISHES ? (enum account_scram)wish : SCRAM_AS_CONFIGURED;
   ret->key_n = column_copy(s, 10, ret->key, sizeof ret->key);
 }
 
-static enum account_result find_by(struct accounts *a, const char *sql, struct slice key, struct account *ret) {
+static enum account_result find_by(struct accounts *a, const char *sql, struct slice key,
+                                   struct account *ret) {
   if (!key.n) return ACCOUNT_NONE;
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, sql);
@@ -251,7 +260,8 @@ enum account_result accounts_find(struct accounts *a, struct slice name, struct 
   enum account_result r = find_by(a, by_key, old, ret);
   if (r == ACCOUNT_NONE && !slice_eq(old, key)) r = find_by(a, by_key, key, ret);
   if (r != ACCOUNT_NONE) return r;
-  return find_by(a, "SELECT " COLUMNS " FROM account WHERE prep = ?1 ORDER BY id LIMIT 1", key, ret);
+  return find_by(a, "SELECT " COLUMNS " FROM account WHERE prep = ?1 ORDER BY id LIMIT 1", key,
+                 ret);
 }
 
 enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint64_t *ret_id) {
@@ -288,16 +298,17 @@ enum account_result accounts_end(struct accounts *a, enum account_result result)
 
 /* Nothing is NULL. */
 static void bind_sealed(struct db_stmt *s, int at, const uint8_t *octets, size_t n) {
-  if (n) db_bind_blob(s, at, slice_of(octets, n));
-  else db_bind_null(s, at);
+  if (n)
+    db_bind_blob(s, at, slice_of(octets, n));
+  else
+    db_bind_null(s, at);
 }
 
 enum account_result accounts_add(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s =
-      db_prepare(a->db, "INSERT INTO account (" COLUMNS ")"
-                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+  struct db_stmt *s = db_prepare(a->db, "INSERT INTO account (" COLUMNS ")"
+                                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
   if (s) {
     db_bind_text(s, 1, account_name(row));
     db_bind_int(s, 2, (int64_t)row->id);
@@ -317,10 +328,9 @@ enum account_result accounts_add(struct accounts *a, const struct account *row) 
 enum account_result accounts_update(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(
-      a->db,
-      "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, stamp = ?4, sealed = ?5, scram = ?6,"
-      " scram_wish = ?7 WHERE key = ?8");
+  struct db_stmt *s = db_prepare(a->db, "UPDATE account SET hash = ?1, enabled = ?2, changed = ?3, "
+                                        "stamp = ?4, sealed = ?5, scram = ?6,"
+                                        " scram_wish = ?7 WHERE key = ?8");
   if (s) {
     db_bind_text(s, 1, slice_of(row->hash, row->hash_n));
     db_bind_int(s, 2, row->enabled);
@@ -334,12 +344,14 @@ enum account_result accounts_update(struct accounts *a, const struct account *ro
   return accounts_change(a, s, NULL);
 }
 
-enum account_result accounts_rename(struct accounts *a, struct slice old, const struct account *row) {
+enum account_result accounts_rename(struct accounts *a, struct slice old,
+                                    const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX], before[AUTH_NAME_MAX];
   struct slice from = accounts_key(a, old, before);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "UPDATE account SET key = ?1, name = ?2, changed = ?3, stamp = ?4, sealed = ?5,"
-                                        " scram = ?6, prep = NULL WHERE key = ?7");
+  struct db_stmt *s = db_prepare(
+      a->db, "UPDATE account SET key = ?1, name = ?2, changed = ?3, stamp = ?4, sealed = ?5,"
+             " scram = ?6, prep = NULL WHERE key = ?7");
   if (s) {
     db_bind_text(s, 1, account_key(row, folded));
     db_bind_text(s, 2, account_name(row));
@@ -363,7 +375,8 @@ enum account_result accounts_rename(struct accounts *a, struct slice old, const 
 enum account_result accounts_keep_scram(struct accounts *a, const struct account *row) {
   uint8_t folded[AUTH_NAME_MAX];
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "UPDATE account SET scram = ?1 WHERE key = ?2 AND stamp = ?3");
+  struct db_stmt *s =
+      db_prepare(a->db, "UPDATE account SET scram = ?1 WHERE key = ?2 AND stamp = ?3");
   if (s) {
     bind_sealed(s, 1, row->scram, row->scram_n);
     db_bind_text(s, 2, account_key(row, folded));
@@ -381,8 +394,8 @@ enum account_result accounts_delete(struct accounts *a, struct slice name) {
   return accounts_change(a, s, NULL);
 }
 
-enum account_result accounts_each(struct accounts *a, void (*fn)(void *arg, const struct account *row),
-                                  void *arg) {
+enum account_result accounts_each(struct accounts *a,
+                                  void (*fn)(void *arg, const struct account *row), void *arg) {
   struct account row;
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM account ORDER BY key");
@@ -404,9 +417,10 @@ uint64_t accounts_count(struct accounts *a) {
 }
 
 bool accounts_any_secret(struct accounts *a) {
-  struct db_stmt *s = accounts_ready(a) ? db_prepare(a->db, "SELECT 1 FROM account WHERE sealed IS NOT NULL"
-                                                            " AND enabled = 1 LIMIT 1")
-                                        : NULL;
+  struct db_stmt *s = accounts_ready(a)
+                          ? db_prepare(a->db, "SELECT 1 FROM account WHERE sealed IS NOT NULL"
+                                              " AND enabled = 1 LIMIT 1")
+                          : NULL;
   bool any = s && db_step(s) == DB_ROW;
   if (s) db_reset(s);
   return any;
@@ -429,7 +443,8 @@ enum account_result accounts_by_certificate(struct accounts *a,
 }
 
 enum account_result accounts_add_certificate(struct accounts *a, struct slice name,
-                                             const uint8_t fingerprint[ACCOUNT_FINGERPRINT], int64_t now_s) {
+                                             const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
+                                             int64_t now_s) {
   uint8_t folded[AUTH_NAME_MAX];
   struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
@@ -448,7 +463,8 @@ enum account_result accounts_delete_certificate(struct accounts *a, struct slice
   uint8_t folded[AUTH_NAME_MAX];
   struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "DELETE FROM certificate WHERE fingerprint = ?1 AND key = ?2");
+  struct db_stmt *s =
+      db_prepare(a->db, "DELETE FROM certificate WHERE fingerprint = ?1 AND key = ?2");
   if (s) {
     db_bind_blob(s, 1, slice_of(fingerprint, ACCOUNT_FINGERPRINT));
     db_bind_text(s, 2, key);
@@ -461,9 +477,9 @@ enum account_result accounts_each_certificate(struct accounts *a, struct slice n
   uint8_t folded[AUTH_NAME_MAX];
   struct slice key = accounts_key(a, name, folded);
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s =
-      db_prepare(a->db, "SELECT account.name, fingerprint, added FROM certificate JOIN account USING (key)"
-                        " WHERE ?1 = '' OR key = ?1 ORDER BY key, added, fingerprint");
+  struct db_stmt *s = db_prepare(
+      a->db, "SELECT account.name, fingerprint, added FROM certificate JOIN account USING (key)"
+             " WHERE ?1 = '' OR key = ?1 ORDER BY key, added, fingerprint");
   if (!s) return ACCOUNT_TROUBLE;
   db_bind_text(s, 1, key);
   enum db_result r;
@@ -475,7 +491,8 @@ enum account_result accounts_each_certificate(struct accounts *a, struct slice n
 /* --- sealed secrets --- */
 
 /* What a secret is sealed for: the name it belongs to, and what it is ("" for the password). */
-static struct slice context(const struct account *row, const char *what, uint8_t ret[AUTH_NAME_MAX + 8]) {
+static struct slice context(const struct account *row, const char *what,
+                            uint8_t ret[AUTH_NAME_MAX + 8]) {
   size_t n = account_key(row, ret).n, m = strnlen(what, 7);
   if (m) ret[n++] = 0;
   memcpy(ret + n, what, m);
@@ -483,8 +500,8 @@ static struct slice context(const struct account *row, const char *what, uint8_t
 }
 
 /* Into nonce | ciphertext | tag at `to`, of *ret_n octets, `most` at most. */
-static bool seal(const struct accounts *a, struct slice context, struct slice secret, const uint8_t *nonce,
-                 uint8_t *to, size_t most, size_t *ret_n) {
+static bool seal(const struct accounts *a, struct slice context, struct slice secret,
+                 const uint8_t *nonce, uint8_t *to, size_t most, size_t *ret_n) {
   struct buf b;
   buf_init(&b, most - SEAL_NONCE);
   bool ok = seal_put(a->key, nonce, context, secret, &b);
@@ -497,7 +514,8 @@ static bool seal(const struct accounts *a, struct slice context, struct slice se
   return ok;
 }
 
-static bool unseal(const struct accounts *a, struct slice context, struct slice sealed, struct buf *out) {
+static bool unseal(const struct accounts *a, struct slice context, struct slice sealed,
+                   struct buf *out) {
   if (sealed.n < SEAL_NONCE + SEAL_TAG) return false;
   return seal_open(a->key, sealed.p, context, slice_from(sealed, SEAL_NONCE), out);
 }
@@ -505,7 +523,8 @@ static bool unseal(const struct accounts *a, struct slice context, struct slice 
 bool account_seal(const struct accounts *a, struct account *row, struct slice secret,
                   const uint8_t nonce[SEAL_NONCE]) {
   uint8_t room[AUTH_NAME_MAX + 8];
-  return seal(a, context(row, "", room), secret, nonce, row->sealed, sizeof row->sealed, &row->sealed_n);
+  return seal(a, context(row, "", room), secret, nonce, row->sealed, sizeof row->sealed,
+              &row->sealed_n);
 }
 
 bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out) {
@@ -513,20 +532,21 @@ bool account_unseal(const struct accounts *a, const struct account *row, struct 
   return unseal(a, context(row, "", room), slice_of(row->sealed, row->sealed_n), out);
 }
 
-bool account_seal_scram(const struct accounts *a, struct account *row, const struct scram_verifiers *v,
-                        const uint8_t nonce[SEAL_NONCE]) {
+bool account_seal_scram(const struct accounts *a, struct account *row,
+                        const struct scram_verifiers *v, const uint8_t nonce[SEAL_NONCE]) {
   uint8_t room[AUTH_NAME_MAX + 8];
   struct buf packed;
   buf_init(&packed, SCRAM_PACKED_MAX);
   buf_reserve(&packed, SCRAM_PACKED_MAX);
   scram_pack(v, &packed);
-  bool ok = !packed.failed && seal(a, context(row, "scram", room), buf_slice(&packed), nonce, row->scram,
-                                   sizeof row->scram, &row->scram_n);
+  bool ok = !packed.failed && seal(a, context(row, "scram", room), buf_slice(&packed), nonce,
+                                   row->scram, sizeof row->scram, &row->scram_n);
   buf_wipe(&packed);
   return ok;
 }
 
-bool account_unseal_scram(const struct accounts *a, const struct account *row, struct scram_verifiers *ret) {
+bool account_unseal_scram(const struct accounts *a, const struct account *row,
+                          struct scram_verifiers *ret) {
   uint8_t room[AUTH_NAME_MAX + 8];
   struct buf packed;
   buf_init(&packed, SCRAM_PACKED_MAX);

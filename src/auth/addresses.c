@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/addresses.h"
 
 #include <stdlib.h>
@@ -11,14 +12,14 @@ enum { PENALTY_FIRST_S = 2, PENALTY_STEPS = 10 };
 
 static uint64_t octets(const uint8_t *p, size_t n) {
   uint64_t v = 0;
-  for (size_t i = 0; i < n; i++)
-    v = v << 8 | p[i];
+  for (size_t i = 0; i < n; i++) v = v << 8 | p[i];
   return v;
 }
 
 uint64_t network_of(struct slice peer) {
   static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-  if (peer.n == 16 && memcmp(peer.p, mapped, sizeof mapped) == 0) peer = slice_from(peer, sizeof mapped);
+  if (peer.n == 16 && memcmp(peer.p, mapped, sizeof mapped) == 0)
+    peer = slice_from(peer, sizeof mapped);
   if (peer.n == 4) return MARK_IPV4 | octets(peer.p, 4);
   uint64_t net = peer.n == 16 ? octets(peer.p, 8) : 0;
   return peer.n == 16 && net == 0 ? MARK_ZERO : net; /* ::/64 has ::1 in it */
@@ -54,8 +55,7 @@ static void forget(struct addresses *t, struct address *a) {
 }
 
 void addresses_free(struct addresses *t) {
-  while (t->oldest)
-    forget(t, t->oldest);
+  while (t->oldest) forget(t, t->oldest);
   map_free(&t->by_network);
 }
 
@@ -68,8 +68,7 @@ void addresses_touch(struct addresses *t, struct address *a) {
 static bool make_room(struct addresses *t) {
   if (t->by_network.count < AUTH_ADDRESSES) return true;
   struct address *a = t->oldest;
-  for (int i = 0; a && a->pending && i < 64; i++)
-    a = a->newer;
+  for (int i = 0; a && a->pending && i < 64; i++) a = a->newer;
   if (!a || a->pending) return false;
   forget(t, a);
   return true;
@@ -123,8 +122,7 @@ static uint64_t penalty_ms(unsigned failures, uint64_t most_s) {
 static uint64_t memory_ms(uint64_t most_s) {
   uint64_t sum = 0;
   unsigned n = 0;
-  do
-    sum += penalty_ms(++n, most_s);
+  do sum += penalty_ms(++n, most_s);
   while (n < PENALTY_STEPS && penalty_ms(n, most_s) < most_s * 1000);
   return sum;
 }
@@ -141,8 +139,9 @@ bool address_has_room(struct address *a, uint64_t most_s, uint64_t now_ms) {
 bool address_knows_wrong(const struct address *a, struct slice key, uint64_t now_ms) {
   bool known = false;
   for (size_t i = 0; i < ADDRESS_WRONG; i++)
-    known |= a->wrong_until_ms[i] > now_ms &&
-             slice_secret_eq(slice_of(a->wrong[i], ADDRESS_WRONG_KEY), slice_first(key, ADDRESS_WRONG_KEY));
+    known |=
+        a->wrong_until_ms[i] > now_ms && slice_secret_eq(slice_of(a->wrong[i], ADDRESS_WRONG_KEY),
+                                                         slice_first(key, ADDRESS_WRONG_KEY));
   return known;
 }
 

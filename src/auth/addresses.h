@@ -1,28 +1,32 @@
-/* What is remembered of the networks that logins come from: an IPv4 address or an IPv6 /64; and an IPv6 /48 as
- * one, while many of its /64s fail.
+/* SPDX-License-Identifier: ISC */
+/* What is remembered of the networks that logins come from: an IPv4 address or an IPv6 /64; and an
+ * IPv6 /48 as one, while many of its /64s fail.
  *
  * The rules:
  *  1. The n-th failed login of a network is answered 2, 4, 8, 15 s after it was asked (at most
- *     auth_penalty_most). A right password that needed a hash, of somebody who is not known in this network
- *     (visits.h), waits 0, 2, 4, 8, 15 s after n failures: were only failures held back, a guesser would hang
- *     up on every silence and try the next password.
- *  2. Failures are forgotten together, 29 s after the last (2+4+8+15). A success does not forget them: a
- *     guesser has an account of his own.
- *  3. What was proved right by anything cheaper than the wait is not held back: a password that is remembered
- *     (the cache), SCRAM, CRAM-MD5, APOP, a token, a certificate, or any way of a user who has logged in from
- *     this network before. So an office behind one address goes on working while one of its machines fails.
- *     A guesser has no more tries by it: each takes a place until its answer would have been due (rule 6).
- *  4. The same wrong password for the same account again (a forgotten client that polls) is answered as
- *     late as before, costs no hash, and does not count again; for ADDRESS_WRONG_MS, then it is tried anew.
- *     Who asks to act for somebody else is refused, late too, but that is no wrong password and does not count.
- *  5. The time an answer takes counts from the question, not from the hash: it tells nothing of the hash.
- *  6. At most AUTH_PENDING logins of a network are in work or held back, fewer once it fails; the next are
- *     told to try later. A client that hung up keeps its place until its answer would have been due. A user who
- *     has logged in from there before has places of his own (visits.h).
- *  7. Once AUTH_WIDE_BAD /64s of an IPv6 /48 have failed, with less than ADDRESS_BAD_MS between them, logins from
- *     all of it count as one network's.
- *  8. Networks that auth_trusted_networks names are not counted and never wait (webmail: all of its users come
- *     from one address).
+ *     auth_penalty_most). A right password that needed a hash, of somebody who is not known in this
+ * network (visits.h), waits 0, 2, 4, 8, 15 s after n failures: were only failures held back, a
+ * guesser would hang up on every silence and try the next password.
+ *  2. Failures are forgotten together, 29 s after the last (2+4+8+15). A success does not forget
+ * them: a guesser has an account of his own.
+ *  3. What was proved right by anything cheaper than the wait is not held back: a password that is
+ * remembered (the cache), SCRAM, CRAM-MD5, APOP, a token, a certificate, or any way of a user who
+ * has logged in from this network before. So an office behind one address goes on working while one
+ * of its machines fails. A guesser has no more tries by it: each takes a place until its answer
+ * would have been due (rule 6).
+ *  4. The same wrong password for the same account again (a forgotten client that polls) is
+ * answered as late as before, costs no hash, and does not count again; for ADDRESS_WRONG_MS, then
+ * it is tried anew. Who asks to act for somebody else is refused, late too, but that is no wrong
+ * password and does not count.
+ *  5. The time an answer takes counts from the question, not from the hash: it tells nothing of the
+ * hash.
+ *  6. At most AUTH_PENDING logins of a network are in work or held back, fewer once it fails; the
+ * next are told to try later. A client that hung up keeps its place until its answer would have
+ * been due. A user who has logged in from there before has places of his own (visits.h).
+ *  7. Once AUTH_WIDE_BAD /64s of an IPv6 /48 have failed, with less than ADDRESS_BAD_MS between
+ * them, logins from all of it count as one network's.
+ *  8. Networks that auth_trusted_networks names are not counted and never wait (webmail: all of its
+ * users come from one address).
  *
  * The table is bounded; the network that was quiet for longest makes room. */
 #ifndef QASID_AUTH_ADDRESSES_H
@@ -39,8 +43,9 @@ enum {
   ADDRESS_WRONG = 4,         /* wrong passwords remembered a network */
   ADDRESS_WRONG_KEY = 16,
   ADDRESS_WRONG_MS = 600 * 1000, /* for so long */
-  ADDRESS_GOOD_MS = 24 * 3600 * 1000,  /* a success makes a network trusted in the queue for so long */
-  ADDRESS_BAD_MS = 3600 * 1000,        /* a failure makes it less than unknown for so long */
+  /* a success makes a network trusted in the queue for so long */
+  ADDRESS_GOOD_MS = 24 * 3600 * 1000,
+  ADDRESS_BAD_MS = 3600 * 1000, /* a failure makes it less than unknown for so long */
 };
 
 struct login;
@@ -48,14 +53,14 @@ struct login;
 struct address {
   uint64_t network;
   unsigned failures;
-  unsigned pending; /* logins that name it: it stays as long as there are some */
-  unsigned places;  /* those of them that have one of its places (rule 6) */
+  unsigned pending;            /* logins that name it: it stays as long as there are some */
+  unsigned places;             /* those of them that have one of its places (rule 6) */
   uint64_t failed_ms, good_ms; /* the last of each; 0: never */
   uint8_t wrong[ADDRESS_WRONG][ADDRESS_WRONG_KEY];
   uint64_t wrong_until_ms[ADDRESS_WRONG];
   unsigned parts; /* of a /48: its /64s that have failed */
   unsigned wrong_next;
-  struct login *first, *last;  /* waiting for a hash (queue.c) */
+  struct login *first, *last; /* waiting for a hash (queue.c) */
   struct address *ring_next;
   uint8_t class;
   struct address *older, *newer;
@@ -66,7 +71,8 @@ struct addresses {
   struct address *oldest, *newest;
 };
 
-/* The network of a peer of 4 or 16 octets; 0 for anything else. An IPv4-mapped IPv6 address is IPv4. */
+/* The network of a peer of 4 or 16 octets; 0 for anything else. An IPv4-mapped IPv6 address is
+ * IPv4. */
 uint64_t network_of(struct slice peer);
 /* The /48 that an IPv6 network is in; 0: it is IPv4. */
 uint64_t network_wide(uint64_t network);
@@ -77,14 +83,16 @@ void addresses_free(struct addresses *t);
 struct address *addresses_get(struct addresses *t, uint64_t network);
 /* The one that logins from this network count for now: its own, or that of its /48 (rule 7). */
 struct address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms);
-/* To be called before address_failed(): notes in the /48 that this /64 fails, when it did not before. */
+/* To be called before address_failed(): notes in the /48 that this /64 fails, when it did not
+ * before. */
 void addresses_note_failing(struct addresses *t, const struct address *a, uint64_t now_ms);
 /* Moves it behind all others: it was heard of now. */
 void addresses_touch(struct addresses *t, struct address *a);
 
 /* May one more login of it be taken on? */
 bool address_has_room(struct address *a, uint64_t most_s, uint64_t now_ms);
-/* Notes a failure; `key` identifies what was wrong (or empty). Returns how long the answer waits, ms. */
+/* Notes a failure; `key` identifies what was wrong (or empty). Returns how long the answer waits,
+ * ms. */
 uint64_t address_failed(struct address *a, struct slice key, uint64_t most_s, uint64_t now_ms);
 /* Notes a success and returns how long its answer waits. */
 uint64_t address_succeeded(struct address *a, uint64_t most_s, uint64_t now_ms);

@@ -1,10 +1,11 @@
-/* What the administrator may ask of auth: `qasid account …` and auth's part of `qasid status`. A row of
- * the table is one command. A command that needs a hash goes on in admin_finish(). */
+/* SPDX-License-Identifier: ISC */
+/* What the administrator may ask of auth: `qasid account …` and auth's part of `qasid status`. A
+ * row of the table is one command. A command that needs a hash goes on in admin_finish(). */
 #include "src/auth/admin.h"
 #include "src/auth/backup.h"
 #include "src/auth/core.h"
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
@@ -14,9 +15,10 @@
 
 /* --- answers --- */
 
-static void send_to_cli(struct auth *a, struct admin_call *c, uint16_t type, const struct buf *payload) {
+static void send_to_cli(struct auth *a, struct admin_call *c, uint16_t type,
+                        const struct buf *payload) {
   if (c->number && !payload->failed)
-    a->shell.send(a->shell.arg, ROOM_CLI, c->number, type, 0, buf_slice(payload));
+    a->shell.send(a->shell.arg, ROLE_CLI, c->number, type, 0, buf_slice(payload));
 }
 
 static void done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
@@ -27,7 +29,8 @@ static void done(struct auth *a, struct admin_call *c, enum cli_code code, const
   buf_free(&b);
 }
 
-static void table(struct auth *a, struct admin_call *c, uint16_t type, const struct slice *values, size_t n) {
+static void table(struct auth *a, struct admin_call *c, uint16_t type, const struct slice *values,
+                  size_t n) {
   struct buf b;
   buf_init(&b, 16384);
   cli_table_put(&b, values, n);
@@ -55,23 +58,29 @@ void call_done_account(struct auth *a, struct admin_call *c, enum account_result
     [ACCOUNT_NONE] = { CLI_NOT_FOUND, "there is no such account" },
     [ACCOUNT_EXISTS] = { CLI_EXISTS, "there is such an account already" },
     [ACCOUNT_FULL] = { CLI_TROUBLE, "the disk is full; nothing was changed" },
-    [ACCOUNT_TROUBLE] = { CLI_TROUBLE, "the accounts database can't be used now; nothing was changed" },
+    [ACCOUNT_TROUBLE] = { CLI_TROUBLE,
+                          "the accounts database can't be used now; nothing was changed" },
   };
   done(a, c, says[r].code, says[r].text);
 }
 
-void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) { done(a, c, code, text); }
+void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
+  done(a, c, code, text);
+}
 
-void call_columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) { columns(a, c, names, n); }
+void call_columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) {
+  columns(a, c, names, n);
+}
 
-void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) { row(a, c, values, n); }
+void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) {
+  row(a, c, values, n);
+}
 
 /* --- a command's life --- */
 
 static void call_free(struct auth *a, struct admin_call *c) {
   struct admin_call **at = &a->calls;
-  while (*at && *at != c)
-    at = &(*at)->next;
+  while (*at && *at != c) at = &(*at)->next;
   if (*at) *at = c->next;
   buf_wipe(&c->password);
   explicit_bzero(c, sizeof *c);
@@ -93,8 +102,7 @@ static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, 
   struct account will = c->row;
   if (c->wishes) will.scram_wish = c->wish;
   if (c->legacy) will.sealed_n = 1;
-  j->scram = account_wants_scram(&will, a->conf->scram) &&
-             job_salts(a, j, account_name(&c->row));
+  j->scram = account_wants_scram(&will, a->conf->scram) && job_salts(a, j, account_name(&c->row));
   explicit_bzero(&will, sizeof will);
   j->call = c;
   c->after = after;
@@ -120,10 +128,8 @@ void admin_lost(struct auth *a, uint32_t number) {
 
 void admin_free(struct auth *a) {
   struct auth_job *j;
-  while ((j = admin_take_job(a)))
-    auth_job_free(&j);
-  while (a->calls)
-    call_free(a, a->calls);
+  while ((j = admin_take_job(a))) auth_job_free(&j);
+  while (a->calls) call_free(a, a->calls);
   bulk_free(a);
 }
 
@@ -160,8 +166,10 @@ struct slice call_word(const struct admin_call *c, size_t i) {
 /* The name as it is kept: its domain in lower case. */
 bool call_take_name(struct auth *a, struct admin_call *c, struct slice name) {
   const char *why = account_name_refused(name);
-  if (why) call_done(a, c, CLI_USAGE, why);
-  else account_set_name(&c->row, name);
+  if (why)
+    call_done(a, c, CLI_USAGE, why);
+  else
+    account_set_name(&c->row, name);
   return !why;
 }
 
@@ -212,15 +220,16 @@ static bool take_flags(struct auth *a, struct admin_call *c, size_t at) {
   }
   if (c->wish != SCRAM_ALWAYS || scram_takes(call_word(c, at))) return true;
   done(a, c, CLI_USAGE,
-       "SCRAM takes no password with control characters, with others that cannot be seen, or with letters of both "
+       "SCRAM takes no password with control characters, with others that cannot be seen, or with "
+       "letters of both "
        "directions (RFC 4013 §2); this one goes without --scram");
   return false;
 }
 
 static bool account_add(struct auth *a, struct admin_call *c) {
   struct slice password = call_word(c, c->count - 1);
-  if (!take_flags(a, c, 4) || !call_take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) ||
-      !password_ok(a, c, password) || !is_free(a, c))
+  if (!take_flags(a, c, 4) || !call_take_name(a, c, call_word(c, 2)) ||
+      !take_id(a, c, call_word(c, 3)) || !password_ok(a, c, password) || !is_free(a, c))
     return false;
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
 }
@@ -245,10 +254,12 @@ static bool import_hash(struct auth *a, struct admin_call *c, struct slice hash)
 static bool account_import(struct auth *a, struct admin_call *c) {
   struct slice field = SLICE_NONE;
   enum password_import kind = password_import(call_word(c, 4), &field);
-  if (!call_take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) || !is_free(a, c)) return false;
+  if (!call_take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) || !is_free(a, c))
+    return false;
   if (kind == IMPORT_UNKNOWN) {
     done(a, c, CLI_USAGE,
-         "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt "
+         "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and "
+         "MD5-crypt "
          "are, with {CRYPT}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT} or without; "
          "{PLAIN} is hashed anew");
     return false;
@@ -281,8 +292,9 @@ static bool account_legacy(struct auth *a, struct admin_call *c) {
   if (!call_find(a, c, call_word(c, 2))) return false;
   c->legacy = on;
   if (on)
-    return password_ok(a, c, call_word(c, 4)) && go_on_after(a, c, AFTER_LEGACY, JOB_VERIFY, call_word(c, 4),
-                                                             slice_of(c->row.hash, c->row.hash_n));
+    return password_ok(a, c, call_word(c, 4)) &&
+           go_on_after(a, c, AFTER_LEGACY, JOB_VERIFY, call_word(c, 4),
+                       slice_of(c->row.hash, c->row.hash_n));
   explicit_bzero(c->row.sealed, sizeof c->row.sealed);
   c->row.sealed_n = 0;
   if (!account_wants_scram(&c->row, a->conf->scram)) c->row.scram_n = 0;
@@ -330,7 +342,7 @@ void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
 
 static bool account_delete(struct auth *a, struct admin_call *c) {
   if (!call_find(a, c, call_word(c, 2))) return false;
-  enum account_result r = agenda_account_deleted(a, &c->row);
+  enum account_result r = schedule_account_deleted(a, &c->row);
   if (r != ACCOUNT_OK) {
     call_done_account(a, c, r);
     return false;
@@ -351,8 +363,8 @@ void call_put_time(struct buf *b, int64_t t) {
   struct tm tm;
   time_t at = (time_t)t;
   if (gmtime_r(&at, &tm))
-    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-               tm.tm_min, tm.tm_sec);
+    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+               tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 /* The scheme is the part of a hash between its first two "$". */
@@ -390,8 +402,8 @@ static void list_one(void *arg, const struct account *r) {
 }
 
 static bool account_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[] = { "name", "id", "enabled", "legacy", "scram",
-                                       "hash", "created", "changed" };
+  static const char *const names[] = { "name",  "id",   "enabled", "legacy",
+                                       "scram", "hash", "created", "changed" };
   columns(a, c, names, sizeof names / sizeof *names);
   call_done_account(a, c, accounts_each(&a->accounts, list_one, &(struct call_listing){ a, c }));
   return false;
@@ -413,12 +425,12 @@ static bool status(struct auth *a, struct admin_call *c) {
 #define C(id, words) count_row(a, c, words, a->count.id);
   AUTH_COUNTERS(C)
 #undef C
-  count_row(a, c, "collections", a->agenda.count);
-  count_row(a, c, "collections run", a->agenda.runs);
-  count_row(a, c, "collections run that failed", a->agenda.failed);
-  count_row(a, c, "messages collected", a->agenda.fetched);
+  count_row(a, c, "collections", a->schedule.count);
+  count_row(a, c, "collections run", a->schedule.runs);
+  count_row(a, c, "collections run that failed", a->schedule.failed);
+  count_row(a, c, "messages collected", a->schedule.fetched);
   count_row(a, c, "waiting for a hash", a->queue.count);
-  count_row(a, c, "answers held back", a->hold.count);
+  count_row(a, c, "answers held back", a->delay.count);
   count_row(a, c, "passwords in memory", a->cache.places.count);
   count_row(a, c, "networks in memory", a->addresses.by_network.count);
   done(a, c, CLI_OK, "");
@@ -440,7 +452,8 @@ static bool backup(struct auth *a, struct admin_call *c) {
   struct buf err;
   buf_init(&err, 512);
   int64_t now = a->shell.wall ? a->shell.wall(a->shell.arg) : 0;
-  bool ok = backup_put(&a->accounts, now, IPC_CHUNK, put_output, &(struct call_listing){ a, c }, &err);
+  bool ok =
+      backup_put(&a->accounts, now, IPC_CHUNK, put_output, &(struct call_listing){ a, c }, &err);
   const char *text = buf_cstr(&err);
   done(a, c, ok ? CLI_OK : CLI_TROUBLE, text ? text : "");
   buf_free(&err);
@@ -456,35 +469,38 @@ static const struct admin_verb {
   bool (*run)(struct auth *a, struct admin_call *c);
   const char *usage;
 } verbs[] = {
-  { "account", "add",     5, 7, account_add,
+  { "account", "add", 5, 7, account_add,
     "account add NAME ID [--legacy-auth] [--scram|--no-scram] PASSWORD" },
-  { "account", "import",  5, 5, account_import, "account import NAME ID {SCHEME}HASH" },
-  { "account", "passwd",  4, 5, account_passwd, "account passwd NAME [--scram|--no-scram] PASSWORD" },
-  { "account", "legacy",  4, 5, account_legacy, "account legacy NAME on PASSWORD | account legacy NAME off" },
-  { "account", "enable",  3, 3, account_enable, "account enable NAME" },
+  { "account", "import", 5, 5, account_import, "account import NAME ID {SCHEME}HASH" },
+  { "account", "passwd", 4, 5, account_passwd,
+    "account passwd NAME [--scram|--no-scram] PASSWORD" },
+  { "account", "legacy", 4, 5, account_legacy,
+    "account legacy NAME on PASSWORD | account legacy NAME off" },
+  { "account", "enable", 3, 3, account_enable, "account enable NAME" },
   { "account", "disable", 3, 3, account_enable, "account disable NAME" },
-  { "account", "delete",  3, 3, account_delete, "account delete NAME" },
-  { "account", "rename",  4, 4, admin_rename, "account rename OLD NEW" },
+  { "account", "delete", 3, 3, account_delete, "account delete NAME" },
+  { "account", "rename", 4, 4, admin_rename, "account rename OLD NEW" },
   { "account", "certificate", 3, 5, admin_certificate,
     "account certificate add|delete NAME FINGERPRINT | account certificate list [NAME]" },
-  { "account", "list",    2, 2, account_list,   "account list" },
-  { "collect", "add",     12, 12, admin_collect_add,
-    "collect add NAME HOST PORT implicit|started|none DISCOVER USER MECHANISM EVERY LEAVE PASSWORD" },
-  { "collect", "list",    2, 3, admin_collect_list,   "collect list [NAME]" },
-  { "collect", "delete",  3, 3, admin_collect_change, "collect delete ID" },
-  { "collect", "pause",   3, 3, admin_collect_change, "collect pause ID" },
-  { "collect", "resume",  3, 3, admin_collect_change, "collect resume ID" },
-  { "collect", "run",     3, 3, admin_collect_change, "collect run ID" },
+  { "account", "list", 2, 2, account_list, "account list" },
+  { "collect", "add", 12, 12, admin_collect_add,
+    "collect add NAME HOST PORT implicit|started|none DISCOVER USER MECHANISM EVERY LEAVE "
+    "PASSWORD" },
+  { "collect", "list", 2, 3, admin_collect_list, "collect list [NAME]" },
+  { "collect", "delete", 3, 3, admin_collect_change, "collect delete ID" },
+  { "collect", "pause", 3, 3, admin_collect_change, "collect pause ID" },
+  { "collect", "resume", 3, 3, admin_collect_change, "collect resume ID" },
+  { "collect", "run", 3, 3, admin_collect_change, "collect run ID" },
   { "collect", "leave-out", 4, 4, admin_collect_change, "collect leave-out ID UIDL" },
   { "collect", "take-in", 4, 4, admin_collect_change, "collect take-in ID UIDL" },
   { "collect", "password", 4, 4, admin_collect_change, "collect password ID PASSWORD" },
-  { "bulk",    "put",     3, 3, admin_bulk_put,   "bulk put ROWS" },
-  { "bulk",    "check",   2, 2, admin_bulk_apply, "bulk check" },
-  { "bulk",    "add",     2, 2, admin_bulk_apply, "bulk add" },
-  { "bulk",    "check-passwd", 2, 2, admin_bulk_apply, "bulk check-passwd" },
-  { "bulk",    "passwd",  2, 2, admin_bulk_apply, "bulk passwd" },
-  { "status",  NULL,      1, 1, status,         "status" },
-  { "backup",  NULL,      1, 1, backup,         "backup" },
+  { "bulk", "put", 3, 3, admin_bulk_put, "bulk put ROWS" },
+  { "bulk", "check", 2, 2, admin_bulk_apply, "bulk check" },
+  { "bulk", "add", 2, 2, admin_bulk_apply, "bulk add" },
+  { "bulk", "check-passwd", 2, 2, admin_bulk_apply, "bulk check-passwd" },
+  { "bulk", "passwd", 2, 2, admin_bulk_apply, "bulk passwd" },
+  { "status", NULL, 1, 1, status, "status" },
+  { "backup", NULL, 1, 1, backup, "backup" },
 };
 
 static const struct admin_verb *verb_of(const struct admin_call *c) {
@@ -529,8 +545,10 @@ bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64
   bool goes_on = well_formed && fits && v->run(a, c);
   if (well_formed && !fits) usage(a, c, v);
   if (well_formed && !goes_on) auth_offers_look(a);
-  if (goes_on) c->count = 0; /* the words end with this message */
-  else call_free(a, c);
+  if (goes_on)
+    c->count = 0; /* the words end with this message */
+  else
+    call_free(a, c);
   dispatch(a, now_ms);
   return well_formed;
 }

@@ -1,8 +1,10 @@
-/* A command of the administrator's, and how it is answered: for admin.c and the files of its verbs. */
+/* SPDX-License-Identifier: ISC */
+/* A command of the administrator's, and how it is answered: for admin.c and the files of its verbs.
+ */
 #ifndef QASID_AUTH_ADMIN_H
 #define QASID_AUTH_ADMIN_H
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "src/auth/core.h"
 
 enum { WORDS_MAX = 16 };

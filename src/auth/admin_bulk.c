@@ -1,10 +1,12 @@
-/* Many logins at once: bulk put ROWS (as often as it takes), then bulk check, bulk add or bulk passwd, each of which
- * takes all rows that were put.
+/* SPDX-License-Identifier: ISC */
+/* Many logins at once: bulk put ROWS (as often as it takes), then bulk check, bulk add or bulk
+ * passwd, each of which takes all rows that were put.
  *
- * A row is four values: its line in the administrator's file, the name, store's number for the mailbox ("" in a check and
- * for passwd), a hash as in account import. All rows are looked at before any is written; a row that is wrong is a row of
- * the answer (line, what), and then nothing is written. What is written is one transaction. Passwords come as hashes:
- * verifiers for SCRAM are made at the first login with the password, as for every imported hash. */
+ * A row is four values: its line in the administrator's file, the name, store's number for the
+ * mailbox ("" in a check and for passwd), a hash as in account import. All rows are looked at
+ * before any is written; a row that is wrong is a row of the answer (line, what), and then nothing
+ * is written. What is written is one transaction. Passwords come as hashes: verifiers for SCRAM are
+ * made at the first login with the password, as for every imported hash. */
 #include "src/auth/admin.h"
 
 #include "lib/base/num.h"
@@ -58,8 +60,8 @@ struct bulk_row {
 };
 
 static bool next_row(struct slice *rows, struct bulk_row *ret) {
-  return ipc_list_next(rows, &ret->line) && ipc_list_next(rows, &ret->name) && ipc_list_next(rows, &ret->id) &&
-         ipc_list_next(rows, &ret->hash);
+  return ipc_list_next(rows, &ret->line) && ipc_list_next(rows, &ret->name) &&
+         ipc_list_next(rows, &ret->id) && ipc_list_next(rows, &ret->hash);
 }
 
 /* NULL: it is fine. */
@@ -68,19 +70,23 @@ static const char *wrong_row(struct auth *a, const struct bulk_row *r, bool is_n
   struct slice hash;
   uint64_t id;
   enum account_result found = accounts_find(&a->accounts, r->name, &row);
-  if (found == ACCOUNT_TROUBLE || found == ACCOUNT_FULL) return "the accounts database can't be used now";
+  if (found == ACCOUNT_TROUBLE || found == ACCOUNT_FULL)
+    return "the accounts database can't be used now";
   if (is_new && account_name_refused(r->name)) return account_name_refused(r->name);
   if (is_new && found == ACCOUNT_OK) return "there is such an account already";
   if (!is_new && found != ACCOUNT_OK) return "there is no such account";
-  if (is_new && !check && (!num_parse(r->id, INT64_MAX, &id) || !id)) return "the mailbox has no number";
+  if (is_new && !check && (!num_parse(r->id, INT64_MAX, &id) || !id))
+    return "the mailbox has no number";
   if (check && !r->hash.n) return NULL; /* a password that is hashed later */
   if (password_import(r->hash, &hash) != IMPORT_HASH || !password_is_whole(hash))
-    return "that hash is not verified here, or is not whole: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt are";
+    return "that hash is not verified here, or is not whole: yescrypt, bcrypt, SHA-512-crypt, "
+           "SHA-256-crypt and MD5-crypt are";
   return NULL;
 }
 
 /* How many are wrong; each is named. */
-static size_t look_at_all(struct auth *a, struct admin_call *c, struct slice rows, bool is_new, bool check) {
+static size_t look_at_all(struct auth *a, struct admin_call *c, struct slice rows, bool is_new,
+                          bool check) {
   static const char *const names[] = { "line", "what" };
   struct bulk_row r;
   size_t wrong = 0;
@@ -130,9 +136,12 @@ bool admin_bulk_apply(struct auth *a, struct admin_call *c) {
   bool passwd = slice_eq(how, SLICE("passwd")) || slice_eq(how, SLICE("check-passwd"));
   bool check = slice_eq(how, SLICE("check")) || slice_eq(how, SLICE("check-passwd"));
   size_t wrong = look_at_all(a, c, rows, !passwd, check);
-  if (wrong) call_done(a, c, CLI_USAGE, "nothing was changed");
-  else if (check) call_done(a, c, CLI_OK, "");
-  else call_done_account(a, c, write_all(a, rows, !passwd));
+  if (wrong)
+    call_done(a, c, CLI_USAGE, "nothing was changed");
+  else if (check)
+    call_done(a, c, CLI_OK, "");
+  else
+    call_done_account(a, c, write_all(a, rows, !passwd));
   bulk_lost(a, c->number);
   return false;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid account certificate`: which certificates stand for an account's password. */
 #include "lib/base/codec.h"
 #include "src/auth/admin.h"
@@ -32,13 +33,14 @@ static void add(struct auth *a, struct admin_call *c, const uint8_t *fingerprint
   }
   if (r == ACCOUNT_OK) r = accounts_add_certificate(&a->accounts, name, fingerprint, now_s);
   if (r == ACCOUNT_EXISTS)
-    call_done(a, c, CLI_EXISTS, "that certificate is registered already, with this account or another");
+    call_done(a, c, CLI_EXISTS,
+              "that certificate is registered already, with this account or another");
   else
     call_done_account(a, c, r);
 }
 
 /* A login under way that was proved by it is not let in any more: the row gets another stamp. */
-static void delete(struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
+static void delete (struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
   enum account_result r = accounts_delete_certificate(&a->accounts, call_word(c, 3), fingerprint);
   if (r == ACCOUNT_OK)
     call_update(a, c);
@@ -70,20 +72,23 @@ static void list(struct auth *a, struct admin_call *c) {
 
 bool admin_certificate(struct auth *a, struct admin_call *c) {
   uint8_t fingerprint[ACCOUNT_FINGERPRINT];
-  bool adds = slice_eq(call_word(c, 2), SLICE("add")), deletes = slice_eq(call_word(c, 2), SLICE("delete"));
+  bool adds = slice_eq(call_word(c, 2), SLICE("add")),
+       deletes = slice_eq(call_word(c, 2), SLICE("delete"));
   bool lists = slice_eq(call_word(c, 2), SLICE("list")) && c->count <= 4;
   if (!lists && (c->count != 5 || (!adds && !deletes)))
-    call_done(a, c, CLI_USAGE,
-               "account certificate add|delete NAME FINGERPRINT, or account certificate list [NAME]");
+    call_done(
+        a, c, CLI_USAGE,
+        "account certificate add|delete NAME FINGERPRINT, or account certificate list [NAME]");
   else if (c->count > 3 && !call_find(a, c, call_word(c, 3)))
     return false; /* it was said */
   else if (lists)
     list(a, c);
   else if (!take_fingerprint(call_word(c, 4), fingerprint))
-    call_done(a, c, CLI_USAGE, "a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits");
+    call_done(a, c, CLI_USAGE,
+              "a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits");
   else if (adds)
     add(a, c, fingerprint);
   else
-    delete(a, c, fingerprint);
+    delete (a, c, fingerprint);
   return false;
 }

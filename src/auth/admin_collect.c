@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid account collect …`: what people ask of the collections. */
 #include <time.h>
 
@@ -8,7 +9,9 @@ static struct slice word(const struct admin_call *c, size_t i) {
   return i < c->count ? c->words[i] : SLICE_NONE;
 }
 
-static int64_t wall(const struct auth *a) { return a->shell.wall ? a->shell.wall(a->shell.arg) : 0; }
+static int64_t wall(const struct auth *a) {
+  return a->shell.wall ? a->shell.wall(a->shell.arg) : 0;
+}
 
 static bool refuse(struct auth *a, struct admin_call *c, const char *why) {
   call_done(a, c, CLI_USAGE, why);
@@ -21,11 +24,12 @@ static void answer(struct auth *a, struct admin_call *c, enum account_result r) 
     const char *text;
   } says[] = {
     [ACCOUNT_OK] = { CLI_OK, "" },
-    [ACCOUNT_NONE] = { CLI_NOT_FOUND,
-                       "there is no collection with that number: see `qasid account collect list`" },
+    [ACCOUNT_NONE] = { CLI_NOT_FOUND, "there is no collection with that number: see `qasid account "
+                                      "collect list`" },
     [ACCOUNT_EXISTS] = { CLI_EXISTS, "that account collects from there already" },
     [ACCOUNT_FULL] = { CLI_TROUBLE, "the disk is full; nothing was changed" },
-    [ACCOUNT_TROUBLE] = { CLI_TROUBLE, "the accounts database can't be used now; nothing was changed" },
+    [ACCOUNT_TROUBLE] = { CLI_TROUBLE,
+                          "the accounts database can't be used now; nothing was changed" },
   };
   call_done(a, c, says[r].code, says[r].text);
 }
@@ -81,8 +85,9 @@ static bool take_server(struct auth *a, struct admin_call *c, struct collection 
   if (!num_parse(word(c, 4), 65535, &port) || !port)
     return refuse(a, c, "the port is a number from 1 to 65535");
   if (!port_is_allowed(a, port))
-    return refuse(a, c,
-                  "the collector may not connect to that port: the option collect_ports names those it may");
+    return refuse(
+        a, c,
+        "the collector may not connect to that port: the option collect_ports names those it may");
   x->port = (uint16_t)port;
   x->discover = slice_eq(word(c, 6), SLICE("yes"));
   return take_tls(word(c, 5), x) || refuse(a, c, "TLS is one of implicit, started, none");
@@ -92,7 +97,8 @@ static bool take_user(struct auth *a, struct admin_call *c, struct collection *x
   struct slice mechanism = word(c, 8);
   if (!sasl_safe_utf8(word(c, 7)) || !is_plain(word(c, 7)) ||
       !copy(word(c, 7), x->user, sizeof x->user, &x->user_n))
-    return refuse(a, c, "the user's name at the server has 1 to 320 octets, no space or control character");
+    return refuse(
+        a, c, "the user's name at the server has 1 to 320 octets, no space or control character");
   if (slice_eq(mechanism, SLICE("-"))) mechanism = SLICE_NONE;
   if ((mechanism.n && !is_plain(mechanism)) ||
       !copy(mechanism, x->mechanism, sizeof x->mechanism, &x->mechanism_n))
@@ -107,7 +113,7 @@ static bool take_times(struct auth *a, struct admin_call *c, struct collection *
     return refuse(a, c, "between two runs are a minute at least and a week at most");
   if (slice_eq(word(c, 10), SLICE("-")))
     x->leave_s = COLLECT_LEAVE;
-  else if (!num_parse(word(c, 10), 3650ull * AGENDA_DAY_S, &x->leave_s))
+  else if (!num_parse(word(c, 10), 3650ull * SCHEDULE_DAY_S, &x->leave_s))
     return refuse(a, c, "mail can be left at the server for ten years at most, or for good");
   return true;
 }
@@ -125,9 +131,10 @@ static bool take_account(struct auth *a, struct admin_call *c, struct collection
 bool admin_collect_add(struct auth *a, struct admin_call *c) {
   struct collection x = { .made = wall(a) };
   uint8_t nonce[SEAL_NONCE];
-  if (!take_account(a, c, &x) || !take_server(a, c, &x) || !take_user(a, c, &x) || !take_times(a, c, &x))
+  if (!take_account(a, c, &x) || !take_server(a, c, &x) || !take_user(a, c, &x) ||
+      !take_times(a, c, &x))
     return false;
-  if (a->agenda.count >= COLLECTIONS_MAX)
+  if (a->schedule.count >= COLLECTIONS_MAX)
     return refuse(a, c, "there are as many collections as there may be");
   a->shell.random(a->shell.arg, &x.source, sizeof x.source);
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
@@ -136,7 +143,7 @@ bool admin_collect_add(struct auth *a, struct admin_call *c) {
   enum account_result r = collection_seal(&a->accounts, &x, word(c, 11), nonce)
                               ? collections_add(&a->accounts, &x)
                               : ACCOUNT_TROUBLE;
-  if (r == ACCOUNT_OK && !agenda_added(a, &x)) {
+  if (r == ACCOUNT_OK && !schedule_added(a, &x)) {
     collections_delete(&a->accounts, x.id);
     r = ACCOUNT_TROUBLE;
   }
@@ -166,22 +173,22 @@ static void put_time(struct buf *b, int64_t t) {
   struct tm tm;
   time_t at = (time_t)t;
   if (t && gmtime_r(&at, &tm))
-    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-               tm.tm_min, tm.tm_sec);
+    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+               tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static void put_span(struct buf *b, uint64_t s) {
   static const struct {
     uint64_t of;
     char unit;
-  } units[] = { { AGENDA_DAY_S, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+  } units[] = { { SCHEDULE_DAY_S, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
   size_t i = 0;
   while (s % units[i].of) i++;
   buf_printf(b, "%llu%c", (unsigned long long)(s / units[i].of), units[i].unit);
 }
 
 static const char *state_of(const struct auth *a, const struct collection *x) {
-  if (agenda_runs_now(a, x->id)) return "running";
+  if (schedule_runs_now(a, x->id)) return "running";
   if (x->paused) return "paused";
   return x->failures ? "failing" : "waiting";
 }
@@ -211,17 +218,17 @@ static void list_one(void *arg, const struct collection *x) {
   buf_put_dec(&cells[9], x->total);
   buf_put(&cells[10], slice_of(x->stepped, x->stepped_n));
   buf_put(&cells[11], slice_of(x->left_out, x->left_out_n));
-  buf_put(&cells[12], slice_of(x->said, x->said_n));
+  buf_put(&cells[12], slice_of(x->last_words, x->last_words_n));
   for (size_t i = 0; i < LIST_COLUMNS; i++) values[i] = buf_slice(&cells[i]);
   call_row(l->auth, l->call, values, LIST_COLUMNS);
   for (size_t i = 0; i < LIST_COLUMNS; i++) buf_free(&cells[i]);
 }
 
 bool admin_collect_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[LIST_COLUMNS] = { "id",         "account", "server",   "every",
-                                                   "mail-there", "state",   "last-run", "next-run",
-                                                   "fetched",    "in-all",  "stepped-over",
-                                                   "left-out",   "result" };
+  static const char *const names[LIST_COLUMNS] = {
+    "id",       "account", "server", "every",        "mail-there", "state", "last-run",
+    "next-run", "fetched", "in-all", "stepped-over", "left-out",   "result"
+  };
   uint8_t folded[AUTH_NAME_MAX];
   struct listing l = { a, c, SLICE_NONE };
   if (c->count == 3) l.account = accounts_key(&a->accounts, word(c, 2), folded);
@@ -233,13 +240,14 @@ bool admin_collect_list(struct auth *a, struct admin_call *c) {
 /* --- delete, pause, resume, run, password --- */
 
 static enum account_result delete (struct auth *a, struct collection *x) {
-  enum account_result r = collections_delete(&a->accounts, x->id); if (r == ACCOUNT_OK) agenda_deleted(a, x);
+  enum account_result r = collections_delete(&a->accounts, x->id);
+  if (r == ACCOUNT_OK) schedule_deleted(a, x);
   return r;
 }
 
 static enum account_result update(struct auth *a, struct collection *x) {
   enum account_result r = collections_update(&a->accounts, x);
-  if (r == ACCOUNT_OK) agenda_changed(a, x);
+  if (r == ACCOUNT_OK) schedule_changed(a, x);
   return r;
 }
 
@@ -266,7 +274,8 @@ static bool new_password(struct auth *a, struct admin_call *c, struct collection
   if (!is_secret(word(c, 3)))
     return refuse(a, c, "a password has 1 to 511 octets, no NUL and no end of line");
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
-  answer(a, c, collection_seal(&a->accounts, x, word(c, 3), nonce) ? resume(a, x) : ACCOUNT_TROUBLE);
+  answer(a, c,
+         collection_seal(&a->accounts, x, word(c, 3), nonce) ? resume(a, x) : ACCOUNT_TROUBLE);
   return false;
 }
 

@@ -1,9 +1,12 @@
-/* account rename: a login gets another name. What is sealed is sealed for the name, so it is sealed anew; certificates and
- * collections follow. One transaction. */
+/* SPDX-License-Identifier: ISC */
+/* account rename: a login gets another name. What is sealed is sealed for the name, so it is sealed
+ * anew; certificates and collections follow. One transaction. */
 #include "src/auth/admin.h"
 #include "src/auth/collections.h"
 
-static void fresh_nonce(struct auth *a, uint8_t nonce[SEAL_NONCE]) { a->shell.random(a->shell.arg, nonce, SEAL_NONCE); }
+static void fresh_nonce(struct auth *a, uint8_t nonce[SEAL_NONCE]) {
+  a->shell.random(a->shell.arg, nonce, SEAL_NONCE);
+}
 
 /* What cannot be opened (another key) would be of no use under the new name either. */
 static bool reseal(struct auth *a, const struct account *old, struct account *row) {
@@ -18,7 +21,8 @@ static bool reseal(struct auth *a, const struct account *old, struct account *ro
   if (old->sealed_n && account_unseal(&a->accounts, old, &secret))
     ok = account_seal(&a->accounts, row, buf_slice(&secret), nonce);
   fresh_nonce(a, nonce);
-  if (ok && old->scram_n && account_unseal_scram(&a->accounts, old, &v)) ok = account_seal_scram(&a->accounts, row, &v, nonce);
+  if (ok && old->scram_n && account_unseal_scram(&a->accounts, old, &v))
+    ok = account_seal_scram(&a->accounts, row, &v, nonce);
   explicit_bzero(&v, sizeof v);
   buf_wipe(&secret);
   return ok;
@@ -31,7 +35,8 @@ struct moving {
 
 static void note_id(void *arg, const struct collection *c) {
   struct moving *m = arg;
-  if (slice_eq(slice_of(c->account, c->account_n), m->account)) buf_put(&m->ids, slice_of(&c->id, sizeof c->id));
+  if (slice_eq(slice_of(c->account, c->account_n), m->account))
+    buf_put(&m->ids, slice_of(&c->id, sizeof c->id));
 }
 
 static enum account_result move_collection(struct auth *a, uint64_t id, struct slice to) {
@@ -51,7 +56,8 @@ static enum account_result move_collection(struct auth *a, uint64_t id, struct s
   return r == ACCOUNT_OK ? collections_move(&a->accounts, &c) : r;
 }
 
-static enum account_result move_collections(struct auth *a, const struct account *old, const struct account *row) {
+static enum account_result move_collections(struct auth *a, const struct account *old,
+                                            const struct account *row) {
   uint8_t before[AUTH_NAME_MAX], after[AUTH_NAME_MAX];
   struct moving m = { .account = account_key(old, before) };
   struct slice to = account_key(row, after);

@@ -1,16 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* auth's front door: makes it, sorts messages by who sent them, keeps time. */
 #include "src/auth/core.h"
 
 #include "lib/base/codec.h"
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 
 #include <stdlib.h>
 
 /* --- life --- */
 
-/* The row that stands for names without an account: a hash like any other that no password has, a secret that
- * nobody was told, and verifiers of no password. Verifying against it costs the same. */
+/* The row that stands for names without an account: a hash like any other that no password has, a
+ * secret that nobody was told, and verifiers of no password. Verifying against it costs the same.
+ */
 static bool make_nobody(struct auth *a) {
   uint8_t random[PASSWORD_RANDOM], nonce[SEAL_NONCE];
   struct buf hash, secret;
@@ -47,12 +49,12 @@ static bool set_up(struct auth *a, struct disk *disk, struct buf *err) {
   explicit_bzero(random, sizeof random);
   if (!ok) return false;
   a->apop = accounts_any_secret(&a->accounts);
-  if (!agenda_load(a)) {
+  if (!schedule_load(a)) {
     buf_put_str(err, "the collections in auth.db can't be read");
     return false;
   }
-  ok = make_nobody(a) &&
-       digest_hmac(DIGEST_SHA256, slice_of(a->accounts.key, SEAL_KEY), SLICE("SCRAM salts"), a->salt_key);
+  ok = make_nobody(a) && digest_hmac(DIGEST_SHA256, slice_of(a->accounts.key, SEAL_KEY),
+                                     SLICE("SCRAM salts"), a->salt_key);
   if (!ok) buf_put_str(err, "libcrypt or OpenSSL does not work here");
   return ok;
 }
@@ -72,14 +74,13 @@ struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct a
 void auth_free(struct auth **ptr) {
   struct auth *a = *ptr;
   if (!a) return;
-  while (a->fronts)
-    auth_room_lost(a, a->fronts->kind, a->fronts->number);
-  while (hold_first(&a->hold))
-    login_due(a, hold_first(&a->hold), 0); /* held for clients that hung up: freed, nothing is sent */
+  while (a->fronts) auth_process_lost(a, a->fronts->kind, a->fronts->number);
+  while (delay_first(&a->delay)) /* held for clients that hung up: freed, nothing is sent */
+    login_due(a, delay_first(&a->delay), 0);
   admin_free(a);
   if (a->verifier) a->verifier->free(a->verifier);
-  agenda_free(a);
-  hold_free(&a->hold);
+  schedule_free(a);
+  delay_free(&a->delay);
   cache_free(&a->cache);
   addresses_free(&a->addresses);
   visits_free(&a->visits);
@@ -113,7 +114,7 @@ struct front *auth_front(const struct auth *a, uint32_t number) {
   return NULL;
 }
 
-static struct front *front_of(struct auth *a, enum room_kind kind, uint32_t number) {
+static struct front *front_of(struct auth *a, enum role kind, uint32_t number) {
   struct front *f = auth_front(a, number);
   if (f) return f;
   f = calloc(1, sizeof *f);
@@ -124,7 +125,7 @@ static struct front *front_of(struct auth *a, enum room_kind kind, uint32_t numb
   return f;
 }
 
-static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+static bool from_front(struct auth *a, enum role kind, uint32_t number, const struct ipc_msg *msg,
                        uint64_t now_ms) {
   struct front *f = front_of(a, kind, number);
   if (!f) return false;
@@ -138,8 +139,10 @@ static bool from_front(struct auth *a, enum room_kind kind, uint32_t number, con
   }
   struct login *l = map_ptr(&f->logins, msg->tag);
   if (l && l->state == LOGIN_TALKING) auth_report(a, l, "the exchange was not finished");
-  if (l) login_cancel(a, l);
-  else if (kind == ROOM_POP3D) login_revoke(a, number, msg->tag); /* our yes and its end crossed */
+  if (l)
+    login_cancel(a, l);
+  else if (kind == ROLE_POP3D)
+    login_revoke(a, number, msg->tag); /* our yes and its end crossed */
   return true;
 }
 
@@ -148,17 +151,19 @@ static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   struct auth_granted m;
   if (msg->type != auth_granted_type || !auth_granted_get(msg->payload, &m)) return false;
   struct login *l = map_ptr(&a->grants, msg->tag);
-  if (l) login_granted(a, l, m.known, m.wait_s);
-  else agenda_granted(a, msg->tag, m.known);
+  if (l)
+    login_granted(a, l, m.known, m.wait_s);
+  else
+    schedule_granted(a, msg->tag, m.known);
   return true;
 }
 
-bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+bool auth_message(struct auth *a, enum role kind, uint32_t number, const struct ipc_msg *msg,
                   uint64_t now_ms) {
-  if (kind == ROOM_SMTPD || kind == ROOM_POP3D) return from_front(a, kind, number, msg, now_ms);
-  if (kind == ROOM_STORE) return from_store(a, msg);
-  if (kind == ROOM_COLLECTOR) return agenda_message(a, number, msg);
-  if (kind != ROOM_CLI) return false;
+  if (kind == ROLE_SMTPD || kind == ROLE_POP3D) return from_front(a, kind, number, msg, now_ms);
+  if (kind == ROLE_STORE) return from_store(a, msg);
+  if (kind == ROLE_COLLECTOR) return schedule_message(a, number, msg);
+  if (kind != ROLE_CLI) return false;
   if (msg->type == cli_command_type) return admin_command(a, number, msg->payload, now_ms);
   return msg->type == cli_input_type || msg->type == cli_input_end_type;
 }
@@ -167,10 +172,11 @@ bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const st
 
 static void send_offers(struct auth *a, const struct front *f) {
   struct buf b;
-  if (f->kind != ROOM_POP3D) return;
+  if (f->kind != ROLE_POP3D) return;
   buf_init(&b, 16);
   auth_offers_put(&b, &(struct auth_offers){ .apop = a->apop });
-  if (!b.failed) a->shell.send(a->shell.arg, f->kind, f->number, auth_offers_type, 0, buf_slice(&b));
+  if (!b.failed)
+    a->shell.send(a->shell.arg, f->kind, f->number, auth_offers_type, 0, buf_slice(&b));
   buf_free(&b);
 }
 
@@ -181,17 +187,16 @@ void auth_offers_look(struct auth *a) {
   for (const struct front *f = a->fronts; f; f = f->next) send_offers(a, f);
 }
 
-void auth_room_joined(struct auth *a, enum room_kind kind, uint32_t number) {
-  struct front *f = kind == ROOM_POP3D ? front_of(a, kind, number) : NULL;
+void auth_process_connected(struct auth *a, enum role kind, uint32_t number) {
+  struct front *f = kind == ROLE_POP3D ? front_of(a, kind, number) : NULL;
   if (f) send_offers(a, f);
 }
 
-/* --- rooms that are gone --- */
+/* --- processes that are gone --- */
 
 static void front_lost(struct auth *a, uint32_t number) {
   struct front **at = &a->fronts;
-  while (*at && (*at)->number != number)
-    at = &(*at)->next;
+  while (*at && (*at)->number != number) at = &(*at)->next;
   struct front *f = *at;
   if (!f) return;
   *at = f->next;
@@ -215,20 +220,19 @@ static void store_lost(struct auth *a) {
   map_free(&grants);
 }
 
-void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number) {
-  if (kind == ROOM_SMTPD || kind == ROOM_POP3D) front_lost(a, number);
-  if (kind == ROOM_STORE) store_lost(a);
-  if (kind == ROOM_STORE) agenda_store_lost(a);
-  if (kind == ROOM_COLLECTOR) agenda_collector_lost(a, number);
-  if (kind == ROOM_CLI) admin_lost(a, number);
+void auth_process_lost(struct auth *a, enum role kind, uint32_t number) {
+  if (kind == ROLE_SMTPD || kind == ROLE_POP3D) front_lost(a, number);
+  if (kind == ROLE_STORE) store_lost(a);
+  if (kind == ROLE_STORE) schedule_store_lost(a);
+  if (kind == ROLE_COLLECTOR) schedule_collector_lost(a, number);
+  if (kind == ROLE_CLI) admin_lost(a, number);
 }
 
 /* --- time --- */
 
 uint64_t auth_tick(struct auth *a, uint64_t now_ms) {
   struct login *l;
-  while ((l = hold_first(&a->hold)) && l->hold.due_ms <= now_ms)
-    login_due(a, l, now_ms);
-  uint64_t collect = agenda_tick(a, now_ms), login = l ? l->hold.due_ms : 0;
+  while ((l = delay_first(&a->delay)) && l->delay.due_ms <= now_ms) login_due(a, l, now_ms);
+  uint64_t collect = schedule_tick(a, now_ms), login = l ? l->delay.due_ms : 0;
   return login && (!collect || login < collect) ? login : collect;
 }

@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* auth without its threads and sockets: the logins under way, and the hashes they need.
  *
- * One thread (the room's loop) owns `struct auth`. A password hash takes milliseconds, so it is a
- * job for a pool of threads; everything else is done at once. An answer that was earned by failing is
- * held back (auth_tick) and so costs the failing address time, nobody else.
+ * One thread (the process's loop) owns `struct auth`. A password hash takes milliseconds, so it is
+ * a job for a pool of threads; everything else is done at once. An answer that was earned by
+ * failing is held back (auth_tick) and so costs the failing address time, nobody else.
  *
- * Yes is said in two steps: the verified account is granted to the session at store (auth_grant), and
- * only when store has answered is auth_ok sent to the front-end. */
+ * Yes is said in two steps: the verified account is granted to the session at store (auth_grant),
+ * and only when store has answered is auth_ok sent to the front-end. */
 #ifndef QASID_AUTH_H
 #define QASID_AUTH_H
 
 #include "conf/conf.h"
 #include "ipc/ipc.h"
-#include "ipc/rooms.h"
+#include "ipc/roles.h"
 #include "lib/disk/disk.h"
 
 struct auth;
@@ -19,7 +20,7 @@ struct auth_job;
 
 /* A login that failed. */
 struct auth_refusal {
-  enum room_kind kind; /* the front-end that asked */
+  enum role kind; /* the front-end that asked */
   uint32_t front;
   uint64_t session;
   struct slice peer;   /* 4 or 16 octets */
@@ -30,7 +31,7 @@ struct auth_refusal {
 
 struct auth_shell {
   void *arg;
-  void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+  void (*send)(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                struct slice payload);
   /* A hash to be computed by auth_work() in another thread, then handed to auth_finish(). */
   void (*enqueue)(void *arg, struct auth_job *job);
@@ -45,28 +46,29 @@ struct auth_shell {
   void (*refused)(void *arg, const struct auth_refusal *r);
 };
 
-/* Opens (makes, migrates) the accounts database on `disk`, whose root is auth's own folder: auth.db, and
- * auth.key with the key of the sealed secrets. NULL with a sentence in `err`. `conf` is borrowed until
- * auth_reconfigure() or auth_free(). */
+/* Opens (makes, migrates) the accounts database on `disk`, whose root is auth's own folder:
+ * auth.db, and auth.key with the key of the sealed secrets. NULL with a sentence in `err`. `conf`
+ * is borrowed until auth_reconfigure() or auth_free(). */
 struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell,
                       struct buf *err);
 /* To be called when no job is out. */
 void auth_free(struct auth **a);
 void auth_reconfigure(struct auth *a, const struct conf *conf);
-/* The key set that access tokens are verified with (lib/jwt/keys.h); empty: no tokens are taken. False with a
- * sentence in `err`: what was there before stays. */
+/* The key set that access tokens are verified with (lib/jwt/keys.h); empty: no tokens are taken.
+ * False with a sentence in `err`: what was there before stays. */
 bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err);
-/* A message from a room, checked against the pair's rules. False: malformed payload. */
-bool auth_message(struct auth *a, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+/* A message from a process, checked against the pair's rules. False: malformed payload. */
+bool auth_message(struct auth *a, enum role kind, uint32_t number, const struct ipc_msg *msg,
                   uint64_t now_ms);
 /* A front-end is joined: it is told what it shows to clients. */
-void auth_room_joined(struct auth *a, enum room_kind kind, uint32_t number);
-void auth_room_lost(struct auth *a, enum room_kind kind, uint32_t number);
+void auth_process_connected(struct auth *a, enum role kind, uint32_t number);
+void auth_process_lost(struct auth *a, enum role kind, uint32_t number);
 /* Computes one hash. Thread-safe; touches the job only. */
 void auth_work(struct auth_job *job);
 /* Takes the job back and frees it; may be called from inside enqueue(). */
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms);
-/* Sends the answers whose waiting time is over. Returns when it is to be called next, 0: not needed. */
+/* Sends the answers whose waiting time is over. Returns when it is to be called next, 0: not
+ * needed. */
 uint64_t auth_tick(struct auth *a, uint64_t now_ms);
 
 #endif

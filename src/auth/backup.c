@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/backup.h"
 
 #include "lib/tar/tar.h"
@@ -26,7 +27,8 @@ static bool copy_database(struct accounts *a) {
   return r == DB_OK;
 }
 
-static bool put_octets(struct archive *x, const struct disk_ops *ops, struct disk_file *f, uint64_t size) {
+static bool put_octets(struct archive *x, const struct disk_ops *ops, struct disk_file *f,
+                       uint64_t size) {
   for (uint64_t at = 0; at < size;) {
     size_t n = size - at < x->piece ? (size_t)(size - at) : x->piece;
     if (ops->read(f, x->room, n, at) != (int64_t)n) return false;
@@ -67,14 +69,15 @@ static bool put_end(struct archive *x) {
   return ok;
 }
 
-bool backup_put(struct accounts *a, int64_t now_s, size_t piece, void (*put)(void *arg, struct slice octets),
-                void *arg, struct buf *err) {
+bool backup_put(struct accounts *a, int64_t now_s, size_t piece,
+                void (*put)(void *arg, struct slice octets), void *arg, struct buf *err) {
   struct archive x = { put, arg, piece, malloc(piece) };
   bool ok = x.room && copy_database(a) && put_file(&x, a, COPY_NAME, "auth.db", now_s) &&
             put_file(&x, a, "auth.key", "auth.key", now_s) && put_end(&x);
   a->disk->ops->remove(a->disk, COPY_NAME);
   if (x.room) explicit_bzero(x.room, piece); /* the key was in it */
   free(x.room);
-  if (!ok) buf_put_str(err, "the accounts could not be copied: the disk is full or reports an error");
+  if (!ok)
+    buf_put_str(err, "the accounts could not be copied: the disk is full or reports an error");
   return ok;
 }

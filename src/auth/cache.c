@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/cache.h"
 
 #include "lib/base/buf.h"
@@ -26,8 +27,8 @@ void cache_resize(struct cache *c, size_t size) {
   c->hand = 0;
 }
 
-bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp, struct slice password,
-               uint8_t ret[CACHE_KEY]) {
+bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp,
+               struct slice password, uint8_t ret[CACHE_KEY]) {
   uint8_t head[12];
   struct buf b = { .mem = head, .cap = sizeof head, .max = sizeof head };
   wire_put_u32(&b, (uint32_t)folded_name.n);

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* Passwords that were right a short while ago.
  *
  * An entry is an HMAC-SHA256, under a key that only this process has, over the account's name, its
  * stamp and the password; never the password. Whoever reads this memory has to guess passwords as
- * slowly as the key is long. A changed account has a new stamp, so its old entries match nothing; they
- * are also removed at once. The oldest unused entry makes room (CLOCK). */
+ * slowly as the key is long. A changed account has a new stamp, so its old entries match nothing;
+ * they are also removed at once. The oldest unused entry makes room (CLOCK). */
 #ifndef QASID_AUTH_CACHE_H
 #define QASID_AUTH_CACHE_H
 
@@ -14,9 +15,9 @@ enum { CACHE_KEY = DIGEST_SHA256_SIZE };
 
 struct cache_entry {
   uint8_t key[CACHE_KEY];
-  uint64_t account;  /* id */
+  uint64_t account; /* id */
   uint64_t until_ms;
-  bool used, again;  /* `again`: hit since the hand last passed */
+  bool used, again; /* `again`: hit since the hand last passed */
 };
 
 struct cache {
@@ -31,8 +32,8 @@ void cache_free(struct cache *c);
 /* Makes it hold `size` entries, empty. 0, or no memory: it remembers nothing. */
 void cache_resize(struct cache *c, size_t size);
 /* What identifies (account, stamp, password) in this process. False when OpenSSL fails. */
-bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp, struct slice password,
-               uint8_t ret[CACHE_KEY]);
+bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp,
+               struct slice password, uint8_t ret[CACHE_KEY]);
 /* The entry that is still good, or NULL. */
 struct cache_entry *cache_find(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t now_ms);
 void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t until_ms);

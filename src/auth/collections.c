@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/collections.h"
 
-#define COLUMNS                                                                                              \
-  "id, source, account, host, user, mechanism, sealed, said, port, discover, paused, tls, every_s, leave_s," \
+#define COLUMNS                                                                             \
+  "id, source, account, host, user, mechanism, sealed, said, port, discover, paused, tls, " \
+  "every_s, leave_s,"                                                                       \
   " made, last, next, failures, fetched, total, stepped, left_out"
 
 static enum account_result result_of(struct accounts *a, enum db_result r) {
@@ -27,7 +29,7 @@ static void row_get(struct db_stmt *s, struct collection *c) {
   c->user_n = column(s, 4, c->user, sizeof c->user);
   c->mechanism_n = column(s, 5, c->mechanism, sizeof c->mechanism);
   c->sealed_n = column(s, 6, c->sealed, sizeof c->sealed);
-  c->said_n = column(s, 7, c->said, sizeof c->said);
+  c->last_words_n = column(s, 7, c->last_words, sizeof c->last_words);
   c->port = (uint16_t)db_int(s, 8);
   c->discover = db_int(s, 9) != 0;
   c->paused = db_int(s, 10) != 0;
@@ -55,8 +57,8 @@ enum account_result collections_find(struct accounts *a, uint64_t id, struct col
   return r == DB_OK ? ACCOUNT_NONE : result_of(a, r);
 }
 
-enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, const struct collection *c),
-                                     void *arg) {
+enum account_result collections_each(struct accounts *a,
+                                     void (*fn)(void *arg, const struct collection *c), void *arg) {
   struct collection c;
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(a->db, "SELECT " COLUMNS " FROM collection ORDER BY account, id");
@@ -71,9 +73,9 @@ enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, c
 
 enum account_result collections_add(struct accounts *a, struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s =
-      db_prepare(a->db, "INSERT INTO collection (" COLUMNS
-                        ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')");
+  struct db_stmt *s = db_prepare(
+      a->db, "INSERT INTO collection (" COLUMNS
+             ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')");
   const int64_t numbers[] = { c->port,
                               c->discover,
                               c->paused,
@@ -92,21 +94,22 @@ enum account_result collections_add(struct accounts *a, struct collection *c) {
   db_bind_text(s, 4, slice_of(c->user, c->user_n));
   db_bind_text(s, 5, slice_of(c->mechanism, c->mechanism_n));
   db_bind_blob(s, 6, slice_of(c->sealed, c->sealed_n));
-  db_bind_text(s, 7, slice_of(c->said, c->said_n));
-  for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++) db_bind_int(s, 8 + i, numbers[i]);
+  db_bind_text(s, 7, slice_of(c->last_words, c->last_words_n));
+  for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++)
+    db_bind_int(s, 8 + i, numbers[i]);
   return accounts_change(a, s, &c->id);
 }
 
 enum account_result collections_update(struct accounts *a, const struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s =
-      db_prepare(a->db, "UPDATE collection SET sealed = ?, said = ?, paused = ?, last = ?, next = ?,"
-                        " failures = ?, fetched = ?, total = ?, stepped = ?, left_out = ? WHERE id = ?");
-  const int64_t numbers[] = { c->paused,           c->last,           c->next,       (int64_t)c->failures,
+  struct db_stmt *s = db_prepare(
+      a->db, "UPDATE collection SET sealed = ?, said = ?, paused = ?, last = ?, next = ?,"
+             " failures = ?, fetched = ?, total = ?, stepped = ?, left_out = ? WHERE id = ?");
+  const int64_t numbers[] = { c->paused,           c->last,          c->next, (int64_t)c->failures,
                               (int64_t)c->fetched, (int64_t)c->total };
   enum { FIRST = 3, COUNT = sizeof numbers / sizeof *numbers };
   db_bind_blob(s, 1, slice_of(c->sealed, c->sealed_n));
-  db_bind_text(s, 2, slice_of(c->said, c->said_n));
+  db_bind_text(s, 2, slice_of(c->last_words, c->last_words_n));
   for (int i = 0; i < COUNT; i++) db_bind_int(s, FIRST + i, numbers[i]);
   db_bind_text(s, FIRST + COUNT, slice_of(c->stepped, c->stepped_n));
   db_bind_text(s, FIRST + COUNT + 1, slice_of(c->left_out, c->left_out_n));
@@ -116,7 +119,8 @@ enum account_result collections_update(struct accounts *a, const struct collecti
 
 enum account_result collections_move(struct accounts *a, const struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
-  struct db_stmt *s = db_prepare(a->db, "UPDATE collection SET account = ?, sealed = ? WHERE id = ?");
+  struct db_stmt *s =
+      db_prepare(a->db, "UPDATE collection SET account = ?, sealed = ? WHERE id = ?");
   db_bind_text(s, 1, slice_of(c->account, c->account_n));
   db_bind_blob(s, 2, slice_of(c->sealed, c->sealed_n));
   db_bind_int(s, 3, (int64_t)c->id);

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 /* What is collected from where: rows of auth.db beside the accounts, each with a sealed password.
  *
- * `id` is the number that people use. `source` names the collection to store: a random number, so that no
- * restored backup gives one to another collection. The password is sealed for exactly this account, server
- * and user: it can't be moved into a row that sends it elsewhere. */
+ * `id` is the number that people use. `source` names the collection to store: a random number, so
+ * that no restored backup gives one to another collection. The password is sealed for exactly this
+ * account, server and user: it can't be moved into a row that sends it elsewhere. */
 #ifndef QASID_AUTH_COLLECTIONS_H
 #define QASID_AUTH_COLLECTIONS_H
 
@@ -10,7 +11,8 @@
 #include "src/auth/accounts.h"
 
 enum {
-  COLLECTIONS_MAX = 10000, /* all are in memory, some 60 octets each, and looked through for each run */
+  /* all are in memory, some 60 octets each, and looked through for each run */
+  COLLECTIONS_MAX = 10000,
   COLLECT_SEALED_MAX = SEAL_NONCE + COLLECT_SECRET_MAX + SEAL_TAG,
   COLLECT_EVERY_LEAST = 60,
   COLLECT_EVERY_MOST = 7 * 24 * 3600,
@@ -20,9 +22,9 @@ struct collection {
   uint64_t id, source;
   uint8_t account[AUTH_NAME_MAX]; /* folded, as accounts are found */
   uint8_t host[COLLECT_HOST_MAX], user[COLLECT_USER_MAX], mechanism[32], sealed[COLLECT_SEALED_MAX];
-  uint8_t said[COLLECT_TEXT_MAX]; /* about the last run */
+  uint8_t last_words[COLLECT_TEXT_MAX];                            /* about the last run */
   uint8_t stepped[COLLECT_UIDLS_MAX], left_out[COLLECT_UIDLS_MAX]; /* ipc/collector_auth.h */
-  size_t account_n, host_n, user_n, mechanism_n, sealed_n, said_n, stepped_n, left_out_n;
+  size_t account_n, host_n, user_n, mechanism_n, sealed_n, last_words_n, stepped_n, left_out_n;
   uint16_t port;
   bool discover, paused;
   uint8_t tls; /* enum collect_tls */
@@ -57,7 +59,7 @@ struct collection {
   " total INTEGER NOT NULL,"                      \
   " UNIQUE (account, host, port, user)"           \
   ") STRICT"
-#define COLLECTIONS_STEPPED                                        \
+#define COLLECTIONS_STEPPED                                             \
   "ALTER TABLE collection ADD COLUMN stepped TEXT NOT NULL DEFAULT '';" \
   "ALTER TABLE collection ADD COLUMN left_out TEXT NOT NULL DEFAULT ''"
 
@@ -65,15 +67,15 @@ struct collection {
 enum account_result collections_find(struct accounts *a, uint64_t id, struct collection *ret);
 /* EXISTS when that account collects from there already. Sets c->id. */
 enum account_result collections_add(struct accounts *a, struct collection *c);
-/* Replaces what runs and people change: sealed, said, paused, last, next, failures, fetched, total, stepped,
- * left_out. */
+/* Replaces what runs and people change: sealed, said, paused, last, next, failures, fetched, total,
+ * stepped, left_out. */
 enum account_result collections_update(struct accounts *a, const struct collection *c);
 /* Replaces what the renaming of its account changes: account, sealed. */
 enum account_result collections_move(struct accounts *a, const struct collection *c);
 enum account_result collections_delete(struct accounts *a, uint64_t id);
 /* In the order of accounts. */
-enum account_result collections_each(struct accounts *a, void (*fn)(void *arg, const struct collection *c),
-                                     void *arg);
+enum account_result collections_each(struct accounts *a,
+                                     void (*fn)(void *arg, const struct collection *c), void *arg);
 
 /* As account_seal and account_unseal. */
 bool collection_seal(const struct accounts *a, struct collection *c, struct slice secret,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Inside auth: what its files share.
  *
  * A login's states, and who moves it on (login.c unless said otherwise):
@@ -8,8 +9,9 @@
  *   HELD      decided; the answer waits for its time     → auth_tick() (auth.c)
  *   GRANTING  right; store is asked to let the session in → auth_granted, or its time is over
  *
- * Every answer to a front-end leaves through login_failed(), login_challenge() or login_say_yes(). A login
- * whose client is gone has no front; in HASHING and HELD it lives on, because its place counts (but see AUTH_LEFT). */
+ * Every answer to a front-end leaves through login_failed(), login_challenge() or login_accept(). A
+ * login whose client is gone has no front; in HASHING and HELD it lives on, because its place
+ * counts (but see AUTH_LEFT). */
 #ifndef QASID_AUTH_CORE_H
 #define QASID_AUTH_CORE_H
 
@@ -17,8 +19,8 @@
 #include "src/auth/addresses.h"
 #include "src/auth/auth.h"
 #include "src/auth/cache.h"
-#include "src/auth/agenda.h"
-#include "src/auth/hold.h"
+#include "src/auth/schedule.h"
+#include "src/auth/delay.h"
 #include "src/auth/job.h"
 #include "src/auth/queue.h"
 #include "src/auth/token.h"
@@ -26,14 +28,15 @@
 
 enum {
   AUTH_GRANT_MS = 10000, /* store must answer a grant by then */
-  /* Logins held for clients that hung up, of one front-end and of all: those above give up their places. */
+  /* Logins held for clients that hung up, of one front-end and of all: those above give up their
+     places. */
   AUTH_LEFT_PER_FRONT = 4096,
   AUTH_LEFT = 16384,
 };
 
 /* A front-end process with logins under way. */
 struct front {
-  enum room_kind kind;
+  enum role kind;
   uint32_t number;
   struct map logins; /* tag → login */
   size_t left;       /* logins that live on although their clients have hung up */
@@ -41,7 +44,14 @@ struct front {
 };
 
 enum login_state { LOGIN_TALKING, LOGIN_WAITING, LOGIN_HASHING, LOGIN_HELD, LOGIN_GRANTING };
-enum login_proof { PROOF_PASSWORD, PROOF_CRAM, PROOF_SCRAM, PROOF_APOP, PROOF_TOKEN, PROOF_CERTIFICATE };
+enum login_proof {
+  PROOF_PASSWORD,
+  PROOF_CRAM,
+  PROOF_SCRAM,
+  PROOF_APOP,
+  PROOF_TOKEN,
+  PROOF_CERTIFICATE
+};
 
 struct login {
   /* who asks */
@@ -49,24 +59,24 @@ struct login {
   uint32_t left;       /* then: the number of the front-end whose client it was */
   bool uncounted;      /* its network is one of auth_trusted_networks */
   uint64_t tag, network;
-  enum room_kind kind; /* of the front-end; stays when the client goes */
+  enum role kind; /* of the front-end; stays when the client goes */
   uint32_t front_number;
   uint8_t peer[16];
   uint8_t peer_n;
   /* state */
   enum login_state state;
-  uint64_t asked_ms;   /* when the credential was there */
-  uint64_t serial;     /* GRANTING: our tag at store */
-  struct hold_slot hold;
+  uint64_t asked_ms; /* when the credential was there */
+  uint64_t serial;   /* GRANTING: our tag at store */
+  struct delay_slot delay;
   /* the credential; name and password are in `sasl` whatever they came by */
   enum login_proof proof;
   const char *service;   /* that the client came to, as in the log */
   const char *mechanism; /* as in the log: a SASL name, USER or APOP; NULL: none that is known */
   struct sasl_server sasl;
-  struct buf last;     /* what the mechanism sends with success, or (tokens) with failure */
+  struct buf last; /* what the mechanism sends with success, or (tokens) with failure */
   uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the front-end says the client showed */
-  bool reported;       /* to the log, that it failed */
-  bool mismatch;       /* it asked to act for somebody else */
+  bool reported;                            /* to the log, that it failed */
+  bool mismatch;                            /* it asked to act for somebody else */
   uint8_t key[CACHE_KEY];
   /* what it is held against */
   struct account *row; /* nobody's when there is no such account */
@@ -78,17 +88,17 @@ struct login {
 };
 
 /* Each is one row of `qasid status`. */
-#define AUTH_COUNTERS(C)                                       \
-  C(logins, "logins")                                          \
-  C(wrong, "wrong name or password")                           \
-  C(malformed, "malformed exchanges")                          \
-  C(unavailable, "mechanisms refused")                         \
-  C(trouble, "told to try later")                              \
-  C(too_soon, "too soon after the last login")                              \
-  C(cache_hits, "passwords remembered")                        \
-  C(repeats, "wrong passwords repeated")                       \
-  C(hashes, "hashes computed")                                 \
-  C(tokens, "access tokens refused")                           \
+#define AUTH_COUNTERS(C)                       \
+  C(logins, "logins")                          \
+  C(wrong, "wrong name or password")           \
+  C(malformed, "malformed exchanges")          \
+  C(unavailable, "mechanisms refused")         \
+  C(trouble, "told to try later")              \
+  C(too_soon, "too soon after the last login") \
+  C(cache_hits, "passwords remembered")        \
+  C(repeats, "wrong passwords repeated")       \
+  C(hashes, "hashes computed")                 \
+  C(tokens, "access tokens refused")           \
   C(unreadable, "sealed secrets that could not be read")
 struct auth_counters {
 #define C(id, words) uint64_t id;
@@ -108,18 +118,18 @@ struct auth {
   size_t left; /* logins that live on although their clients have hung up */
   struct queue queue;
   struct token_verifier *verifier; /* NULL: no tokens are taken */
-  struct hold hold;
+  struct delay delay;
   struct front *fronts;
   struct map grants; /* serial → login */
-  bool apop; /* some account could log in by APOP: what front-ends were told */
+  bool apop;         /* some account could log in by APOP: what front-ends were told */
   uint64_t serial;
-  unsigned running;  /* jobs at the shell */
+  unsigned running; /* jobs at the shell */
   bool dispatching;
-  struct admin_call *calls; /* commands under way */
-  struct bulk *bulks;       /* rows that command lines have put (admin_bulk.c) */
+  struct admin_call *calls;                  /* commands under way */
+  struct bulk *bulks;                        /* rows that command lines have put (admin_bulk.c) */
   struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
   struct auth_counters count;
-  struct agenda agenda;
+  struct schedule schedule;
 };
 
 /* auth.c */
@@ -128,7 +138,7 @@ struct front *auth_front(const struct auth *a, uint32_t number);
 
 /* refusal.c */
 /* The service of that name, NULL where `kind` has none such. */
-const char *auth_service(enum room_kind kind, struct slice name);
+const char *auth_service(enum role kind, struct slice name);
 /* For the log: who was tried, from where, how, and why not. */
 void auth_report(struct auth *a, const struct login *l, const char *why);
 /* Why a credential did not do. */
@@ -136,18 +146,24 @@ const char *auth_wrong_words(const struct login *l);
 const char *auth_failure_words(enum auth_failure why);
 
 /* login.c */
-bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
-bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
-bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
-bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms);
+bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                 uint64_t now_ms);
+bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                uint64_t now_ms);
+bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                    uint64_t now_ms);
+bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                uint64_t now_ms);
 /* A verifier's word: is the token good, and what account does it name? */
-void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name, uint64_t now_ms);
+void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
+                        uint64_t now_ms);
 void login_cancel(struct auth *a, struct login *l);
 /* Takes back what was granted to a session, if it was. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);
 /* True when no hash is needed to decide it (any more); it then is decided. */
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
-/* at_once: it was proved by something cheap; a right answer is not held back (addresses.h, rule 3). */
+/* at_once: it was proved by something cheap; a right answer is not held back (addresses.h, rule 3).
+ */
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
 /* Its time has come: the answer, or for GRANTING the end of patience. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);

@@ -1,5 +1,6 @@
-/* Hands jobs to the shell, as many as it computes at once and one more, and takes them back. Commands of
- * the administrator go first. */
+/* SPDX-License-Identifier: ISC */
+/* Hands jobs to the shell, as many as it computes at once and one more, and takes them back.
+ * Commands of the administrator go first. */
 #include "src/auth/core.h"
 
 bool job_salts(const struct auth *a, struct auth_job *j, struct slice name) {
@@ -8,8 +9,8 @@ bool job_salts(const struct auth *a, struct auth_job *j, struct slice name) {
 }
 
 static struct auth_job *job_for(struct auth *a, struct login *l) {
-  struct auth_job *j =
-      auth_job_new(JOB_VERIFY, buf_slice(&l->sasl.password), slice_of(l->row->hash, l->row->hash_n));
+  struct auth_job *j = auth_job_new(JOB_VERIFY, buf_slice(&l->sasl.password),
+                                    slice_of(l->row->hash, l->row->hash_n));
   if (!j) return NULL;
   j->login = l;
   if (l->known && !l->row->scram_n && account_wants_scram(l->row, a->conf->scram))
@@ -17,7 +18,8 @@ static struct auth_job *job_for(struct auth *a, struct login *l) {
   return j;
 }
 
-/* The next login's job. Those that need none any more (a like one was decided meanwhile) are answered. */
+/* The next login's job. Those that need none any more (a like one was decided meanwhile) are
+ * answered. */
 static struct auth_job *next_login_job(struct auth *a, uint64_t now_ms) {
   struct login *l;
   while ((l = queue_take(&a->queue))) {
@@ -45,15 +47,16 @@ void dispatch(struct auth *a, uint64_t now_ms) {
   a->dispatching = false;
 }
 
-/* The account was to have verifiers and had none: its password was there just now. What can't be kept today
- * is made again at another login. */
+/* The account was to have verifiers and had none: its password was there just now. What can't be
+ * kept today is made again at another login. */
 static void keep_scram(struct auth *a, struct account *row, const struct scram_verifiers *v) {
   uint8_t nonce[SEAL_NONCE];
   a->shell.random(a->shell.arg, nonce, sizeof nonce);
   if (account_seal_scram(&a->accounts, row, v, nonce)) accounts_keep_scram(&a->accounts, row);
 }
 
-static void finish_password(struct auth *a, struct login *l, const struct auth_job *job, uint64_t now_ms) {
+static void finish_password(struct auth *a, struct login *l, const struct auth_job *job,
+                            uint64_t now_ms) {
   if (job->result == PASSWORD_TROUBLE) {
     if (a->shell.warn && job->computed)
       a->shell.warn(a->shell.arg,
@@ -64,16 +67,17 @@ static void finish_password(struct auth *a, struct login *l, const struct auth_j
   }
   bool right = job->result == PASSWORD_OK && l->known;
   if (right && job->scram_made) keep_scram(a, l->row, &job->verifiers);
-  if (right)
-    cache_put(&a->cache, l->key, l->row->id, now_ms + a->conf->auth_cache_time * 1000);
+  if (right) cache_put(&a->cache, l->key, l->row->id, now_ms + a->conf->auth_cache_time * 1000);
   login_decide(a, l, right, l->visited, now_ms);
 }
 
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms) {
   a->running--;
   a->count.hashes++;
-  if (job->call) admin_finish(a, job->call, job);
-  else finish_password(a, job->login, job, now_ms);
+  if (job->call)
+    admin_finish(a, job->call, job);
+  else
+    finish_password(a, job->login, job, now_ms);
   auth_job_free(&job);
   dispatch(a, now_ms);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/job.h"
 
 #include "src/auth/auth.h"
@@ -32,12 +33,8 @@ void auth_job_free(struct auth_job **job) {
 void auth_work(struct auth_job *j) {
   j->computed = true;
   switch (j->kind) {
-  case JOB_VERIFY:
-    j->result = password_verify(buf_slice(&j->password), buf_slice(&j->hash));
-    break;
-  case JOB_HASH:
-    j->result = password_hash(buf_slice(&j->password), j->random, &j->hash);
-    break;
+  case JOB_VERIFY: j->result = password_verify(buf_slice(&j->password), buf_slice(&j->hash)); break;
+  case JOB_HASH: j->result = password_hash(buf_slice(&j->password), j->random, &j->hash); break;
   }
   bool wanted = j->scram && j->result == PASSWORD_OK;
   j->scram_made = wanted && scram_derive(&j->verifiers, buf_slice(&j->password));

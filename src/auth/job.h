@@ -1,5 +1,6 @@
-/* One hash to be computed, with all that it needs and its result; made and freed on the loop's thread,
- * computed in another. */
+/* SPDX-License-Identifier: ISC */
+/* One hash to be computed, with all that it needs and its result; made and freed on the loop's
+ * thread, computed in another. */
 #ifndef QASID_AUTH_JOB_H
 #define QASID_AUTH_JOB_H
 
@@ -18,11 +19,13 @@ struct auth_job {
   enum job_kind kind;
   struct buf password, hash;
   uint8_t random[PASSWORD_RANDOM];
-  bool scram;                /* if that is well: the keys in `verifiers` too, whose salts are there */
-  bool scram_made;           /* they are there; not when the password is one that SCRAM can't have */
+  /* if that is well: the keys in `verifiers` too, whose salts are there */
+  bool scram;
+  /* they are there; not when the password is one that SCRAM can't have */
+  bool scram_made;
   struct scram_verifiers verifiers;
   enum password_result result;
-  bool computed; /* false: the room stopped before its turn */
+  bool computed; /* false: the process stopped before its turn */
   /* Who is waiting for it: one of the two. */
   struct login *login;
   struct admin_call *call;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* One login from its first octet to its answer. See core.h for the states. */
 #include "src/auth/core.h"
 
@@ -56,7 +57,7 @@ static void login_free(struct auth *a, struct login *l) {
   leave_front(l);
   if (l->state == LOGIN_WAITING) queue_remove(&a->queue, l);
   if (l->state == LOGIN_GRANTING) map_remove(&a->grants, l->serial);
-  hold_remove(&a->hold, l);
+  delay_remove(&a->delay, l);
   leave_address(a, l);
   sasl_server_end(&l->sasl);
   buf_wipe(&l->last);
@@ -68,15 +69,18 @@ static void login_free(struct auth *a, struct login *l) {
 
 /* --- answers --- */
 
-static void send_to_front(struct auth *a, const struct login *l, uint16_t type, const struct buf *payload) {
+static void send_to_front(struct auth *a, const struct login *l, uint16_t type,
+                          const struct buf *payload) {
   if (l->front && !payload->failed)
     a->shell.send(a->shell.arg, l->front->kind, l->front->number, type, l->tag, buf_slice(payload));
 }
 
 static void count_failure(struct auth *a, enum auth_failure why) {
   uint64_t *const counters[AUTH_FAILURES] = {
-    [AUTH_WRONG] = &a->count.wrong, [AUTH_MALFORMED] = &a->count.malformed,
-    [AUTH_UNAVAILABLE] = &a->count.unavailable, [AUTH_TROUBLE] = &a->count.trouble,
+    [AUTH_WRONG] = &a->count.wrong,
+    [AUTH_MALFORMED] = &a->count.malformed,
+    [AUTH_UNAVAILABLE] = &a->count.unavailable,
+    [AUTH_TROUBLE] = &a->count.trouble,
     [AUTH_TOO_SOON] = &a->count.too_soon,
   };
   ++*counters[why];
@@ -93,7 +97,9 @@ static void login_refused(struct auth *a, struct login *l, enum auth_failure why
   login_free(a, l);
 }
 
-void login_failed(struct auth *a, struct login *l, enum auth_failure why) { login_refused(a, l, why, 0); }
+void login_failed(struct auth *a, struct login *l, enum auth_failure why) {
+  login_refused(a, l, why, 0);
+}
 
 static void login_challenge(struct auth *a, struct login *l, struct slice challenge) {
   struct buf b;
@@ -104,7 +110,7 @@ static void login_challenge(struct auth *a, struct login *l, struct slice challe
   buf_wipe(&b);
 }
 
-static void login_say_yes(struct auth *a, struct login *l) {
+static void login_accept(struct auth *a, struct login *l) {
   struct buf b;
   buf_init(&b, 512);
   auth_ok_put(&b, &(struct auth_ok){ .name = account_name(l->row), .account = l->row->id });
@@ -125,10 +131,10 @@ static enum account_result still_true(struct auth *a, const struct login *l) {
   return r;
 }
 
-/* store learns who this session is before the session does: which maildrop a pop3d's may open, as whom an smtpd's
- * may send. */
+/* store learns who this session is before the session does: which maildrop a pop3d's may open, as
+ * whom an smtpd's may send. */
 static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
-  bool opens = l->front->kind == ROOM_POP3D;
+  bool opens = l->front->kind == ROLE_POP3D;
   struct buf b;
   buf_init(&b, 32);
   if (opens)
@@ -136,12 +142,14 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
   else
     auth_submit_put(&b, &(struct auth_submit){ l->front->number, l->tag, l->row->id });
   l->serial = ++a->serial;
-  if (b.failed || !map_put_ptr(&a->grants, l->serial, l) || !hold_put(&a->hold, l, now_ms + AUTH_GRANT_MS)) {
+  if (b.failed || !map_put_ptr(&a->grants, l->serial, l) ||
+      !delay_put(&a->delay, l, now_ms + AUTH_GRANT_MS)) {
     map_remove(&a->grants, l->serial);
     login_failed(a, l, AUTH_TROUBLE);
   } else {
     l->state = LOGIN_GRANTING;
-    a->shell.send(a->shell.arg, ROOM_STORE, 0, opens ? auth_grant_type : auth_submit_type, l->serial, buf_slice(&b));
+    a->shell.send(a->shell.arg, ROLE_STORE, 0, opens ? auth_grant_type : auth_submit_type,
+                  l->serial, buf_slice(&b));
   }
   buf_free(&b);
 }
@@ -151,16 +159,19 @@ void login_revoke(struct auth *a, uint32_t front, uint64_t session) {
   struct buf b;
   buf_init(&b, 16);
   auth_revoke_put(&b, &(struct auth_revoke){ front, session });
-  if (!b.failed) a->shell.send(a->shell.arg, ROOM_STORE, 0, auth_revoke_type, 0, buf_slice(&b));
+  if (!b.failed) a->shell.send(a->shell.arg, ROLE_STORE, 0, auth_revoke_type, 0, buf_slice(&b));
   buf_free(&b);
 }
 
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s) {
   if (!known && a->shell.warn)
     a->shell.warn(a->shell.arg, "store has no mailbox for this account", account_name(l->row));
-  if (known && wait_s) login_refused(a, l, AUTH_TOO_SOON, wait_s);
-  else if (known) login_say_yes(a, l);
-  else login_failed(a, l, AUTH_TROUBLE);
+  if (known && wait_s)
+    login_refused(a, l, AUTH_TOO_SOON, wait_s);
+  else if (known)
+    login_accept(a, l);
+  else
+    login_failed(a, l, AUTH_TROUBLE);
 }
 
 static void login_release(struct auth *a, struct login *l, bool look_again, uint64_t now_ms) {
@@ -209,16 +220,19 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
   bool waited = l->state != LOGIN_TALKING;
   l->right = right && l->known && !l->mismatch;
   uint64_t due = l->asked_ms + wait_of(a, l, at_once, now_ms);
-  if (!l->right) auth_report(a, l, auth_wrong_words(l)); /* now: the client may be gone when it is told */
+  /* now: the client may be gone when it is told */
+  if (!l->right) auth_report(a, l, auth_wrong_words(l));
   l->reported = !l->right;
   buf_wipe(&l->sasl.password);
   l->state = LOGIN_HELD;
-  if (due <= now_ms) login_release(a, l, waited, now_ms);
-  else if (!hold_put(&a->hold, l, due)) login_failed(a, l, AUTH_TROUBLE);
+  if (due <= now_ms)
+    login_release(a, l, waited, now_ms);
+  else if (!delay_put(&a->delay, l, due))
+    login_failed(a, l, AUTH_TROUBLE);
 }
 
 void login_due(struct auth *a, struct login *l, uint64_t now_ms) {
-  hold_remove(&a->hold, l);
+  delay_remove(&a->delay, l);
   if (l->state != LOGIN_GRANTING) {
     login_release(a, l, true, now_ms);
     return;
@@ -242,8 +256,8 @@ bool login_decided(struct auth *a, struct login *l, uint64_t now_ms) {
 
 /* --- the credential --- */
 
-/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as it would
- * be. */
+/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as
+ * it would be. */
 static bool scram_salt_of(struct auth *a, const struct login *l, struct scram_verifier *ret) {
   uint8_t folded[AUTH_NAME_MAX];
   struct scram_verifiers made, kept;
@@ -272,7 +286,8 @@ static bool same_name(struct slice x, struct slice y) {
   return slice_eq(account_fold(x, fx), account_fold(y, fy));
 }
 
-/* Finds the row, or nobody's; an account that is off, or has no secret where one is needed, is nobody. */
+/* Finds the row, or nobody's; an account that is off, or has no secret where one is needed, is
+ * nobody. */
 static bool find_row(struct auth *a, struct login *l) {
   l->row = calloc(1, sizeof *l->row);
   if (!l->row) return false;
@@ -282,8 +297,8 @@ static bool find_row(struct auth *a, struct login *l) {
   bool has = needs_secret ? l->row->sealed_n : l->proof == PROOF_SCRAM ? l->row->scram_n : true;
   l->known = r == ACCOUNT_OK && l->row->enabled && has;
   if (!l->known) *l->row = a->nobody;
-  l->mismatch =
-      buf_len(&l->sasl.authzid) && !same_name(buf_slice(&l->sasl.authzid), buf_slice(&l->sasl.name));
+  l->mismatch = buf_len(&l->sasl.authzid) &&
+                !same_name(buf_slice(&l->sasl.authzid), buf_slice(&l->sasl.name));
   return true;
 }
 
@@ -317,8 +332,10 @@ static void take_scram(struct auth *a, struct login *l, uint64_t now_ms) {
   struct sasl_secret secret = { .known = l->known, .keys = &one->keys };
   bool right = opened && sasl_server_secret(&l->sasl, &secret, &l->last) == SASL_CHALLENGE;
   explicit_bzero(&v, sizeof v);
-  if (opened) login_decide(a, l, right, true, now_ms);
-  else login_failed(a, l, AUTH_TROUBLE);
+  if (opened)
+    login_decide(a, l, right, true, now_ms);
+  else
+    login_failed(a, l, AUTH_TROUBLE);
 }
 
 static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
@@ -331,15 +348,18 @@ static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
 
 /* Who asks to act for somebody else is refused whatever the password: it is not even looked at. */
 static void take_password(struct auth *a, struct login *l, uint64_t now_ms) {
-  if (l->mismatch) login_decide(a, l, false, false, now_ms);
-  else if (!login_decided(a, l, now_ms)) wait_for_hash(a, l, now_ms);
+  if (l->mismatch)
+    login_decide(a, l, false, false, now_ms);
+  else if (!login_decided(a, l, now_ms))
+    wait_for_hash(a, l, now_ms);
 }
 
 /* What the password would be remembered by. */
 static bool password_key(struct auth *a, struct login *l) {
   uint8_t folded[AUTH_NAME_MAX];
   struct slice name = account_fold(buf_slice(&l->sasl.name), folded);
-  return cache_key(&a->cache, name, l->known ? l->row->stamp : 0, buf_slice(&l->sasl.password), l->key);
+  return cache_key(&a->cache, name, l->known ? l->row->stamp : 0, buf_slice(&l->sasl.password),
+                   l->key);
 }
 
 static bool cram_right(struct login *l, struct slice secret) {
@@ -347,7 +367,8 @@ static bool cram_right(struct login *l, struct slice secret) {
   return sasl_server_secret(&l->sasl, &s, &l->last) == SASL_OK;
 }
 
-/* RFC 1939 §7: MD5 over the timestamp, angle-brackets included, and the secret. It lies in `challenge`. */
+/* RFC 1939 §7: MD5 over the timestamp, angle-brackets included, and the secret. It lies in
+ * `challenge`. */
 static bool apop_right(struct login *l, struct slice secret) {
   uint8_t digest[DIGEST_MAX];
   struct slice parts[] = { buf_slice(&l->sasl.challenge), secret };
@@ -356,8 +377,8 @@ static bool apop_right(struct login *l, struct slice secret) {
 }
 
 /* The secret is kept as it was typed; a client may have prepared it (RFC 8265 §4.2). */
-static void take_digest(struct auth *a, struct login *l, bool (*is_right)(struct login *l, struct slice secret),
-                        uint64_t now_ms) {
+static void take_digest(struct auth *a, struct login *l,
+                        bool (*is_right)(struct login *l, struct slice secret), uint64_t now_ms) {
   struct slice secret = buf_slice(&l->sasl.password);
   struct buf prepared;
   buf_init(&prepared, PREPARE_MAX);
@@ -393,8 +414,10 @@ static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
   return address_has_room(at, a->conf->auth_penalty_most, now_ms) && place_in(l, &at->places);
 }
 
-/* A good token for an account that is not there, and one for another than was asked for, are wrong ones. */
-void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name, uint64_t now_ms) {
+/* A good token for an account that is not there, and one for another than was asked for, are wrong
+ * ones. */
+void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
+                        uint64_t now_ms) {
   buf_put(&l->sasl.name, name);
   qualify(a, &l->sasl.name);
   if (l->sasl.name.failed || !find_row(a, l)) {
@@ -413,7 +436,9 @@ static void take_certificate(struct auth *a, struct login *l, uint64_t now_ms) {
   buf_reset(&l->sasl.name);
   enum account_result r = accounts_by_certificate(&a->accounts, l->certificate, &l->sasl.name);
   if ((r != ACCOUNT_OK && r != ACCOUNT_NONE) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
-  else login_decide(a, l, true, true, now_ms); /* if there is one, and it is the one that was asked for */
+  /* if there is one, and it is the one that was asked for */
+  else
+    login_decide(a, l, true, true, now_ms);
 }
 
 /* Tokens and certificates name the account themselves. */
@@ -428,13 +453,20 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
   qualify(a, &l->sasl.authzid);
   bool ok = !names_row(l) || find_row(a, l);
   ok = ok && (l->proof != PROOF_PASSWORD || password_key(a, l));
-  if (!ok || !has_room(a, l, now_ms)) login_failed(a, l, AUTH_TROUBLE);
-  else if (l->proof == PROOF_TOKEN) a->verifier->verify(a->verifier, a, l, now_ms);
-  else if (l->proof == PROOF_CERTIFICATE) take_certificate(a, l, now_ms);
-  else if (l->proof == PROOF_PASSWORD) take_password(a, l, now_ms);
-  else if (l->proof == PROOF_SCRAM) take_scram(a, l, now_ms);
-  else if (!find_secret(a, l)) login_failed(a, l, AUTH_TROUBLE);
-  else take_digest(a, l, l->proof == PROOF_APOP ? apop_right : cram_right, now_ms);
+  if (!ok || !has_room(a, l, now_ms))
+    login_failed(a, l, AUTH_TROUBLE);
+  else if (l->proof == PROOF_TOKEN)
+    a->verifier->verify(a->verifier, a, l, now_ms);
+  else if (l->proof == PROOF_CERTIFICATE)
+    take_certificate(a, l, now_ms);
+  else if (l->proof == PROOF_PASSWORD)
+    take_password(a, l, now_ms);
+  else if (l->proof == PROOF_SCRAM)
+    take_scram(a, l, now_ms);
+  else if (!find_secret(a, l))
+    login_failed(a, l, AUTH_TROUBLE);
+  else
+    take_digest(a, l, l->proof == PROOF_APOP ? apop_right : cram_right, now_ms);
   dispatch(a, now_ms);
 }
 
@@ -443,11 +475,14 @@ static void credential(struct auth *a, struct login *l, uint64_t now_ms) {
 /* SCRAM's last empty response: the proof was right. The account may have been disabled since. */
 static void finish_exchange(struct auth *a, struct login *l, uint64_t now_ms) {
   enum account_result r = still_true(a, l);
-  if (r == ACCOUNT_OK) login_grant(a, l, now_ms);
-  else login_failed(a, l, r == ACCOUNT_NONE ? AUTH_WRONG : AUTH_TROUBLE);
+  if (r == ACCOUNT_OK)
+    login_grant(a, l, now_ms);
+  else
+    login_failed(a, l, r == ACCOUNT_NONE ? AUTH_WRONG : AUTH_TROUBLE);
 }
 
-static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct buf *out, uint64_t now_ms) {
+static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct buf *out,
+                    uint64_t now_ms) {
   if (v == SASL_SALT) {
     qualify(a, &l->sasl.name);
     struct scram_verifier how;
@@ -470,8 +505,10 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
     break;
   case SASL_TOKEN:
     l->proof = PROOF_TOKEN;
-    if (a->verifier) credential(a, l, now_ms);
-    else login_failed(a, l, AUTH_UNAVAILABLE);
+    if (a->verifier)
+      credential(a, l, now_ms);
+    else
+      login_failed(a, l, AUTH_UNAVAILABLE);
     break;
   case SASL_OK: finish_exchange(a, l, now_ms); break;
   case SASL_WRONG: login_failed(a, l, AUTH_WRONG); break;
@@ -484,7 +521,8 @@ static void advance(struct auth *a, struct login *l, enum sasl_verdict v, struct
   }
 }
 
-static void step(struct auth *a, struct login *l, bool has, struct slice response, uint64_t now_ms) {
+static void step(struct auth *a, struct login *l, bool has, struct slice response,
+                 uint64_t now_ms) {
   struct buf out;
   buf_init(&out, AUTH_SASL_MAX);
   enum sasl_verdict v = sasl_server_step(&l->sasl, has, response, &out);
@@ -504,10 +542,14 @@ static void begin(struct auth *a, struct login *l, const struct sasl_mechanism *
 }
 
 /* Who asks, before anything is looked at. */
-static struct login asking(const struct front *f, uint64_t tag, struct slice peer, const char *service,
-                           const char *mechanism) {
-  struct login l = { .front = (struct front *)f, .tag = tag, .kind = f->kind, .front_number = f->number,
-                     .service = service, .mechanism = mechanism };
+static struct login asking(const struct front *f, uint64_t tag, struct slice peer,
+                           const char *service, const char *mechanism) {
+  struct login l = { .front = (struct front *)f,
+                     .tag = tag,
+                     .kind = f->kind,
+                     .front_number = f->number,
+                     .service = service,
+                     .mechanism = mechanism };
   l.peer_n = (uint8_t)(peer.n <= sizeof l.peer ? peer.n : sizeof l.peer);
   memcpy(l.peer, peer.p, l.peer_n);
   return l;
@@ -532,23 +574,27 @@ static bool may_show_password(const struct auth *a, bool secure, struct slice pe
   return secure || a->conf->plaintext_auth || conf_in_networks(&a->conf->plaintext_networks, peer);
 }
 
-/* The option require_tls_login: no login of any kind in the clear, but for the networks that may. */
+/* The option require_tls_login: no login of any kind in the clear, but for the networks that may.
+ */
 static bool may_log_in(const struct auth *a, bool secure, struct slice peer) {
   return !a->conf->require_tls_login || may_show_password(a, secure, peer);
 }
 
-bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                 uint64_t now_ms) {
   struct auth_start m;
   if (!auth_start_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
   const char *service = auth_service(f->kind, m.service);
   const struct sasl_mechanism *mech = sasl_find(m.mechanism);
-  struct login asks = asking(f, tag, m.peer, service, mech ? mech->name : NULL), *l = service ? admit(a, &asks) : NULL;
+  struct login asks = asking(f, tag, m.peer, service, mech ? mech->name : NULL),
+               *l = service ? admit(a, &asks) : NULL;
   if (!l) return service;
   const struct sasl_channel ch = {
     .may_show = may_show_password(a, m.secure, m.peer),
     .binds = m.secure && m.exporter.n,
     .tokens = m.secure && a->verifier,
-    .certificate = m.secure && a->conf->client_certificates && m.certificate.n == ACCOUNT_FINGERPRINT,
+    .certificate =
+        m.secure && a->conf->client_certificates && m.certificate.n == ACCOUNT_FINGERPRINT,
   };
   const struct conf_list *named = &a->conf->auth_mechanisms;
   sasl_set announced = sasl_announced(sasl_set_of(named->items, named->count), ch);
@@ -563,7 +609,8 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   return true;
 }
 
-bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                uint64_t now_ms) {
   struct auth_step m;
   struct login *l = map_ptr(&f->logins, tag);
   if (!auth_step_get(payload, &m) || (l && l->state != LOGIN_TALKING)) return false;
@@ -571,11 +618,13 @@ bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payl
   return true;
 }
 
-bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                    uint64_t now_ms) {
   struct auth_login m;
   if (!auth_login_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
   const char *service = auth_service(f->kind, m.service);
-  struct login asks = asking(f, tag, m.peer, service, "USER"), *l = service ? admit(a, &asks) : NULL;
+  struct login asks = asking(f, tag, m.peer, service, "USER"),
+               *l = service ? admit(a, &asks) : NULL;
   if (!l) return service;
   begin(a, l, sasl_find(SLICE("PLAIN")));
   buf_put(&l->sasl.name, m.name);
@@ -585,18 +634,22 @@ bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice 
   }
   buf_put(&l->sasl.password, m.password);
   l->proof = PROOF_PASSWORD;
-  if (l->sasl.name.failed || l->sasl.password.failed) login_failed(a, l, AUTH_TROUBLE);
-  else credential(a, l, now_ms);
+  if (l->sasl.name.failed || l->sasl.password.failed)
+    login_failed(a, l, AUTH_TROUBLE);
+  else
+    credential(a, l, now_ms);
   return true;
 }
 
-bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload, uint64_t now_ms) {
+bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+                uint64_t now_ms) {
   struct auth_apop m;
   if (!auth_apop_get(payload, &m) || !network_of(m.peer) || m.digest.n != DIGEST_MD5_SIZE ||
       map_ptr(&f->logins, tag))
     return false;
   const char *service = auth_service(f->kind, m.service);
-  struct login asks = asking(f, tag, m.peer, service, "APOP"), *l = service ? admit(a, &asks) : NULL;
+  struct login asks = asking(f, tag, m.peer, service, "APOP"),
+               *l = service ? admit(a, &asks) : NULL;
   if (!l) return service;
   begin(a, l, sasl_find(SLICE("CRAM-MD5")));
   buf_put(&l->sasl.name, m.name);
@@ -610,16 +663,20 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
   l->proof = PROOF_APOP;
   if (l->sasl.challenge.failed || l->sasl.name.failed || l->sasl.proof.failed)
     login_failed(a, l, AUTH_TROUBLE);
-  else credential(a, l, now_ms);
+  else
+    credential(a, l, now_ms);
   return true;
 }
 
-/* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6). */
+/* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6).
+ */
 void login_cancel(struct auth *a, struct login *l) {
   struct front *f = l->front;
   if (l->state == LOGIN_GRANTING) login_revoke(a, f->number, l->tag);
   leave_front(l);
   bool held = l->state == LOGIN_HELD && f->left < AUTH_LEFT_PER_FRONT && a->left < AUTH_LEFT;
-  if (held || l->state == LOGIN_HASHING) live_on(a, l, f);
-  else login_free(a, l);
+  if (held || l->state == LOGIN_HASHING)
+    live_on(a, l, f);
+  else
+    login_free(a, l);
 }

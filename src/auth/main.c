@@ -1,8 +1,9 @@
-/* The room around auth's core: the loop, the threads that hash, the folder. */
+/* SPDX-License-Identifier: ISC */
+/* The process around auth's core: the loop, the threads that hash, the folder. */
 #include "lib/base/sys.h"
 #include "lib/json/json.h"
 #include "lib/jwt/keys.h"
-#include "lib/room/room.h"
+#include "runtime/role/process.h"
 #include "src/auth/auth.h"
 #include "src/auth/pool.h"
 #include "src/roles.h"
@@ -12,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-struct auth_room {
-  struct room *room;
+struct auth_process {
+  struct process *process;
   struct disk *disk;
   struct auth *auth;
   struct pool *pool;
@@ -21,20 +22,20 @@ struct auth_room {
   struct loop_timer *timer;
   uint64_t timer_at;
   struct buf token_keys; /* the issuer's, as the parent read them */
-  unsigned processors; /* counted before the room is confined: afterwards /sys can't be read */
+  unsigned processors;   /* counted before the process is confined: afterwards /sys can't be read */
 };
 
 /* --- what the core asks for --- */
 
-static void core_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void core_send(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                       struct slice payload) {
-  struct auth_room *s = arg;
-  if (kind == ROOM_STORE) number = room_single(s->room, ROOM_STORE);
-  room_send(s->room, kind, number, type, tag, payload, -1);
+  struct auth_process *s = arg;
+  if (kind == ROLE_STORE) number = process_single(s->process, ROLE_STORE);
+  process_send(s->process, kind, number, type, tag, payload, -1);
 }
 
 static void core_enqueue(void *arg, struct auth_job *job) {
-  struct auth_room *s = arg;
+  struct auth_process *s = arg;
   pool_put(s->pool, job);
 }
 
@@ -42,21 +43,21 @@ static void core_random(void *arg, void *to, size_t n) { sys_random(to, n); }
 static int64_t core_wall(void *arg) { return sys_wall_s(); }
 
 static void core_warn(void *arg, const char *what, struct slice name) {
-  struct auth_room *s = arg;
+  struct auth_process *s = arg;
   struct log_line l;
-  log_open(&l, &s->room->log, LOG_E_ACCOUNT);
+  log_open(&l, &s->process->log, LOG_E_ACCOUNT);
   log_str(&l, LOG_F_NAME, name);
   log_cstr(&l, LOG_F_WHAT, what);
   log_end(&l);
 }
 
 static void core_refused(void *arg, const struct auth_refusal *r) {
-  struct auth_room *s = arg;
+  struct auth_process *s = arg;
   struct log_line l;
-  char session[ROOM_SESSION_NAME], address[INET6_ADDRSTRLEN] = "";
-  room_session_name(s->room, r->front, r->session, session);
+  char session[PROCESS_SESSION_NAME], address[INET6_ADDRSTRLEN] = "";
+  process_session_name(s->process, r->front, r->session, session);
   inet_ntop(r->peer.n == 4 ? AF_INET : AF_INET6, r->peer.p, address, sizeof address);
-  log_open(&l, &s->room->log, LOG_E_LOGIN_FAILED);
+  log_open(&l, &s->process->log, LOG_E_LOGIN_FAILED);
   log_cstr(&l, LOG_F_SESSION, session);
   log_cstr(&l, LOG_F_SERVICE, r->service);
   log_cstr(&l, LOG_F_CLIENT, address);
@@ -69,57 +70,58 @@ static void core_refused(void *arg, const struct auth_refusal *r) {
 /* --- the loop --- */
 
 /* After everything that may have changed what waits. */
-static void keep_time(struct auth_room *s) {
-  uint64_t due = auth_tick(s->auth, loop_now(s->room->loop));
+static void keep_time(struct auth_process *s) {
+  uint64_t due = auth_tick(s->auth, loop_now(s->process->loop));
   if (due == s->timer_at) return;
   s->timer_at = due;
-  if (due) loop_timer_set(s->timer, due);
-  else loop_timer_cancel(s->timer);
+  if (due)
+    loop_timer_set(s->timer, due);
+  else
+    loop_timer_cancel(s->timer);
 }
 
 static void on_timer(void *arg) {
-  struct auth_room *s = arg;
+  struct auth_process *s = arg;
   s->timer_at = 0;
   keep_time(s);
 }
 
-static void take_done(struct auth_room *s) {
+static void take_done(struct auth_process *s) {
   struct auth_job *job;
-  while ((job = pool_done(s->pool)))
-    auth_finish(s->auth, job, loop_now(s->room->loop));
+  while ((job = pool_done(s->pool))) auth_finish(s->auth, job, loop_now(s->process->loop));
 }
 
 static void on_wake(void *arg, int ready) {
-  struct auth_room *s = arg;
+  struct auth_process *s = arg;
   take_done(s);
   keep_time(s);
 }
 
-/* --- the room --- */
+/* --- the process --- */
 
-static bool start_pool(struct auth_room *s, struct buf *err) {
-  const struct conf *conf = s->room->conf;
+static bool start_pool(struct auth_process *s, struct buf *err) {
+  const struct conf *conf = s->process->conf;
   s->pool = pool_new(conf->auth_threads ? (unsigned)conf->auth_threads : s->processors);
-  s->timer = loop_timer_new(s->room->loop, on_timer, s);
-  if (s->pool) s->wake = loop_io_new(s->room->loop, pool_fd(s->pool), on_wake, s);
+  s->timer = loop_timer_new(s->process->loop, on_timer, s);
+  if (s->pool) s->wake = loop_io_new(s->process->loop, pool_fd(s->pool), on_wake, s);
   if (s->pool && s->timer && s->wake) return true;
   buf_put_str(err, "the threads for password hashes could not be started");
   return false;
 }
 
 /* Keys that are no good are said so and leave what was there: logins with passwords go on. */
-static void use_token_keys(struct auth_room *s) {
+static void use_token_keys(struct auth_process *s) {
   struct buf err;
   buf_init(&err, 512);
   if (!auth_token_keys(s->auth, buf_slice(&s->token_keys), &err))
-    room_refused(s->room, LOG_E_OAUTH_KEYS, "%.*s", SLICE_ARG(buf_slice(&err)));
+    process_refused(s->process, LOG_E_OAUTH_KEYS, "%.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
 }
 
-static bool start(struct room *r, struct buf *err) {
-  struct auth_room *s = r->arg;
+static bool start(struct process *r, struct buf *err) {
+  struct auth_process *s = r->arg;
   int error = 0;
-  s->room = r;
+  s->process = r;
   s->disk = disk_posix_open(r->folder, &error);
   if (!s->disk) {
     buf_printf(err, "the folder of the accounts can't be opened: %s", strerror(error));
@@ -141,40 +143,40 @@ static bool start(struct room *r, struct buf *err) {
   return s->auth != NULL;
 }
 
-static void token_keys(struct room *r, struct slice keys) {
-  struct auth_room *s = r->arg;
+static void token_keys(struct process *r, struct slice keys) {
+  struct auth_process *s = r->arg;
   buf_reset(&s->token_keys);
   buf_put(&s->token_keys, keys);
   if (s->auth) use_token_keys(s);
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+static bool message(struct process *r, enum role kind, uint32_t number, const struct ipc_msg *msg,
                     uint8_t state) {
-  struct auth_room *s = r->arg;
+  struct auth_process *s = r->arg;
   bool ok = auth_message(s->auth, kind, number, msg, loop_now(r->loop));
   keep_time(s);
   return ok;
 }
 
-static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
-  struct auth_room *s = r->arg;
-  if (s->auth) auth_room_joined(s->auth, kind, number);
+static void peer_connected(struct process *r, enum role kind, uint32_t number, int fd) {
+  struct auth_process *s = r->arg;
+  if (s->auth) auth_process_connected(s->auth, kind, number);
 }
 
-static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
-  struct auth_room *s = r->arg;
-  auth_room_lost(s->auth, kind, number);
+static void peer_lost(struct process *r, enum role kind, uint32_t number) {
+  struct auth_process *s = r->arg;
+  auth_process_lost(s->auth, kind, number);
   keep_time(s);
 }
 
-static void reload(struct room *r, const struct conf *before) {
-  struct auth_room *s = r->arg;
+static void reload(struct process *r, const struct conf *before) {
+  struct auth_process *s = r->arg;
   auth_reconfigure(s->auth, r->conf);
 }
 
 /* The hashes at hand are finished and answered; what only waits is told to try later. */
-static void stop(struct room *r) {
-  struct auth_room *s = r->arg;
+static void stop(struct process *r) {
+  struct auth_process *s = r->arg;
   struct auth_job *job;
   while (pool_stop(s->pool), (job = pool_done(s->pool)))
     auth_finish(s->auth, job, loop_now(r->loop)); /* which may put the next one */
@@ -184,12 +186,12 @@ static void stop(struct room *r) {
   pool_free(&s->pool);
   disk_posix_close(&s->disk);
   buf_free(&s->token_keys);
-  room_exit(r, 0);
+  process_exit(r, 0);
 }
 
-/* What reads files at its first use is used once before the room can't open any: OpenSSL's
+/* What reads files at its first use is used once before the process can't open any: OpenSSL's
  * configuration, the time zone. */
-static void warm_up(struct auth_room *s) {
+static void warm_up(struct auth_process *s) {
   uint8_t key[SEAL_KEY] = { 0 }, nonce[SEAL_NONCE] = { 0 }, digest[DIGEST_MAX];
   struct buf b;
   cpu_set_t cpus;
@@ -206,18 +208,18 @@ static void warm_up(struct auth_room *s) {
 }
 
 int auth_main(int argc, char **argv) {
-  static const struct room_ops ops = {
-    .kind = ROOM_AUTH,
+  static const struct role_ops ops = {
+    .kind = ROLE_AUTH,
     .start = start,
     .message = message,
-    .peer_joined = peer_joined,
+    .peer_connected = peer_connected,
     .peer_lost = peer_lost,
     .token_keys = token_keys,
     .reload = reload,
     .stop = stop,
   };
-  struct auth_room s = { 0 };
+  struct auth_process s = { 0 };
   buf_init(&s.token_keys, JWT_KEYS_TEXT_MAX);
   warm_up(&s);
-  return room_run(&ops, &s);
+  return process_run(&ops, &s);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/pool.h"
 
 #include "src/auth/auth.h"
@@ -10,27 +11,27 @@
 /* libcrypt works on memory of its own; 256 KiB are plenty. */
 enum { POOL_STACK = 256 * 1024 };
 
-struct line {
+struct job_queue {
   struct auth_job *first, *last;
 };
 
 struct pool {
   pthread_mutex_t lock;
   pthread_cond_t more;
-  struct line todo, done; /* under `lock`, as is `stopping` */
+  struct job_queue todo, done; /* under `lock`, as is `stopping` */
   bool stopping;
   int fd;
   unsigned threads;
   pthread_t ids[POOL_THREADS_MAX];
 };
 
-static void line_put(struct line *l, struct auth_job *job) {
+static void job_queue_put(struct job_queue *l, struct auth_job *job) {
   job->next = NULL;
   *(l->last ? &l->last->next : &l->first) = job;
   l->last = job;
 }
 
-static struct auth_job *line_take(struct line *l) {
+static struct auth_job *job_queue_take(struct job_queue *l) {
   struct auth_job *job = l->first;
   if (!job) return NULL;
   l->first = job->next;
@@ -41,9 +42,8 @@ static struct auth_job *line_take(struct line *l) {
 
 static struct auth_job *wait_for_job(struct pool *p) {
   pthread_mutex_lock(&p->lock);
-  while (!p->stopping && !p->todo.first)
-    pthread_cond_wait(&p->more, &p->lock);
-  struct auth_job *job = p->stopping ? NULL : line_take(&p->todo);
+  while (!p->stopping && !p->todo.first) pthread_cond_wait(&p->more, &p->lock);
+  struct auth_job *job = p->stopping ? NULL : job_queue_take(&p->todo);
   pthread_mutex_unlock(&p->lock);
   return job;
 }
@@ -54,9 +54,10 @@ static void *work(void *arg) {
   while ((job = wait_for_job(p))) {
     auth_work(job);
     pthread_mutex_lock(&p->lock);
-    line_put(&p->done, job);
+    job_queue_put(&p->done, job);
     pthread_mutex_unlock(&p->lock);
-    (void)!write(p->fd, &(uint64_t){ 1 }, sizeof(uint64_t)); /* the counter can't overflow: 2^64 jobs */
+    /* the counter can't overflow: 2^64 jobs */
+    (void)!write(p->fd, &(uint64_t){ 1 }, sizeof(uint64_t));
   }
   return NULL;
 }
@@ -87,11 +88,9 @@ void pool_stop(struct pool *p) {
   p->stopping = true;
   pthread_cond_broadcast(&p->more);
   pthread_mutex_unlock(&p->lock);
-  for (; p->threads; p->threads--)
-    pthread_join(p->ids[p->threads - 1], NULL);
+  for (; p->threads; p->threads--) pthread_join(p->ids[p->threads - 1], NULL);
   struct auth_job *job;
-  while ((job = line_take(&p->todo)))
-    line_put(&p->done, job);
+  while ((job = job_queue_take(&p->todo))) job_queue_put(&p->done, job);
 }
 
 void pool_free(struct pool **pool) {
@@ -110,16 +109,17 @@ unsigned pool_threads(const struct pool *p) { return p->threads; }
 
 void pool_put(struct pool *p, struct auth_job *job) {
   pthread_mutex_lock(&p->lock);
-  line_put(&p->todo, job);
+  job_queue_put(&p->todo, job);
   pthread_cond_signal(&p->more);
   pthread_mutex_unlock(&p->lock);
 }
 
 struct auth_job *pool_done(struct pool *p) {
   uint64_t count;
-  (void)!read(p->fd, &count, sizeof count); /* before the look: what is put afterwards wakes us again */
+  /* before the look: what is put afterwards wakes us again */
+  (void)!read(p->fd, &count, sizeof count);
   pthread_mutex_lock(&p->lock);
-  struct auth_job *job = line_take(&p->done);
+  struct auth_job *job = job_queue_take(&p->done);
   pthread_mutex_unlock(&p->lock);
   return job;
 }

@@ -1,11 +1,14 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/queue.h"
 
 #include "src/auth/core.h"
 
 static void ring_push(struct queue *q, struct address *a) {
   a->ring_next = NULL;
-  if (q->rings[a->class].last) q->rings[a->class].last->ring_next = a;
-  else q->rings[a->class].first = a;
+  if (q->rings[a->class].last)
+    q->rings[a->class].last->ring_next = a;
+  else
+    q->rings[a->class].first = a;
   q->rings[a->class].last = a;
 }
 
@@ -18,8 +21,7 @@ static struct address *ring_pop(struct queue *q, unsigned class) {
 
 static void ring_remove(struct queue *q, struct address *a) {
   struct address *before = NULL, *at = q->rings[a->class].first;
-  for (; at != a; at = at->ring_next)
-    before = at;
+  for (; at != a; at = at->ring_next) before = at;
   *(before ? &before->ring_next : &q->rings[a->class].first) = a->ring_next;
   if (!a->ring_next) q->rings[a->class].last = before;
 }
@@ -43,7 +45,8 @@ void queue_remove(struct queue *q, struct login *l) {
   q->count--;
 }
 
-/* The last one in of the network that joined the worst class last; NULL when none is worse than `class`. */
+/* The last one in of the network that joined the worst class last; NULL when none is worse than
+ * `class`. */
 static struct login *worst(const struct queue *q, uint8_t class) {
   for (unsigned c = ADDRESS_CLASSES; c-- > (unsigned)class + 1;)
     if (q->rings[c].last) return q->rings[c].last->last;
@@ -69,8 +72,7 @@ struct login *queue_take(struct queue *q) {
   if (!q->count) return NULL;
   bool backwards = ++q->turn % 4 == 0;
   unsigned c = backwards ? ADDRESS_CLASSES - 1 : 0;
-  while (!q->rings[c].first)
-    c += backwards ? -1u : 1u;
+  while (!q->rings[c].first) c += backwards ? -1u : 1u;
   struct address *a = ring_pop(q, c);
   struct login *l = a->first;
   line_remove(a, l);

@@ -1,23 +1,33 @@
-/* What the log is told of a login that failed: who, from where, at which service, by which mechanism, and why. Never
- * the secret, nor anything made from it. */
+/* SPDX-License-Identifier: ISC */
+/* What the log is told of a login that failed: who, from where, at which service, by which
+ * mechanism, and why. Never the secret, nor anything made from it. */
 #include "src/auth/core.h"
 
-const char *auth_service(enum room_kind kind, struct slice name) {
-  static const struct { enum room_kind kind; const char *name; } services[] = {
-    { ROOM_SMTPD, "smtp" },  { ROOM_SMTPD, "submission" }, { ROOM_SMTPD, "submissions" },
-    { ROOM_SMTPD, "local" }, { ROOM_POP3D, "pop3" },       { ROOM_POP3D, "pop3s" },
+const char *auth_service(enum role kind, struct slice name) {
+  static const struct {
+    enum role kind;
+    const char *name;
+  } services[] = {
+    { ROLE_SMTPD, "smtp" },  { ROLE_SMTPD, "submission" }, { ROLE_SMTPD, "submissions" },
+    { ROLE_SMTPD, "local" }, { ROLE_POP3D, "pop3" },       { ROLE_POP3D, "pop3s" },
   };
   for (size_t i = 0; i < sizeof services / sizeof *services; i++)
-    if (services[i].kind == kind && slice_eq(name, slice_str(services[i].name))) return services[i].name;
+    if (services[i].kind == kind && slice_eq(name, slice_str(services[i].name)))
+      return services[i].name;
   return NULL;
 }
 
 void auth_report(struct auth *a, const struct login *l, const char *why) {
   if (!a->shell.refused) return;
   const struct auth_refusal r = {
-    .kind = l->kind, .front = l->front_number, .session = l->tag, .peer = slice_of(l->peer, l->peer_n),
-    .service = l->service, .name = l->sasl.mech ? buf_slice(&l->sasl.name) : SLICE_NONE,
-    .mechanism = l->mechanism ? l->mechanism : "", .why = why,
+    .kind = l->kind,
+    .front = l->front_number,
+    .session = l->tag,
+    .peer = slice_of(l->peer, l->peer_n),
+    .service = l->service,
+    .name = l->sasl.mech ? buf_slice(&l->sasl.name) : SLICE_NONE,
+    .mechanism = l->mechanism ? l->mechanism : "",
+    .why = why,
   };
   a->shell.refused(a->shell.arg, &r);
 }
@@ -31,7 +41,7 @@ const char *auth_wrong_words(const struct login *l) {
 const char *auth_failure_words(enum auth_failure why) {
   static const char *const words[AUTH_FAILURES] = {
     [AUTH_WRONG] = "the account has changed meanwhile", [AUTH_MALFORMED] = "malformed",
-    [AUTH_UNAVAILABLE] = "mechanism not allowed here", [AUTH_TROUBLE] = "told to try later",
+    [AUTH_UNAVAILABLE] = "mechanism not allowed here",  [AUTH_TROUBLE] = "told to try later",
     [AUTH_TOO_SOON] = "too soon after the last login",
   };
   return words[why];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/scram.h"
 
 #include "lib/base/wire.h"
@@ -10,13 +11,15 @@ struct scram_verifier *scram_verifier_of(struct scram_verifiers *v, enum digest_
   return kind == DIGEST_SHA1 ? &v->sha1 : &v->sha256;
 }
 
-bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name, struct scram_verifiers *ret) {
+bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name,
+                 struct scram_verifiers *ret) {
   for (size_t i = 0; i < KINDS; i++) {
     struct scram_verifier *v = scram_verifier_of(ret, kinds[i]);
     const uint8_t kind = (uint8_t)kinds[i];
     uint8_t digest[DIGEST_MAX];
     const struct slice parts[] = { slice_of(&kind, 1), name };
-    if (!digest_hmac_parts(DIGEST_SHA256, slice_of(key, DIGEST_SHA256_SIZE), parts, 2, digest)) return false;
+    if (!digest_hmac_parts(DIGEST_SHA256, slice_of(key, DIGEST_SHA256_SIZE), parts, 2, digest))
+      return false;
     memcpy(v->salt, digest, SCRAM_SALT);
     v->iterations = SCRAM_ITERATIONS;
   }
@@ -27,7 +30,8 @@ bool scram_derive(struct scram_verifiers *ret, struct slice password) {
   bool ok = true;
   for (size_t i = 0; ok && i < KINDS; i++) {
     struct scram_verifier *v = scram_verifier_of(ret, kinds[i]);
-    ok = scram_keys_derive(kinds[i], password, slice_of(v->salt, SCRAM_SALT), v->iterations, &v->keys);
+    ok = scram_keys_derive(kinds[i], password, slice_of(v->salt, SCRAM_SALT), v->iterations,
+                           &v->keys);
   }
   return ok;
 }

@@ -1,13 +1,15 @@
-/* What an account keeps for SCRAM (RFC 5802 §3): for each digest a salt, a count, StoredKey and ServerKey. A
- * client can't log in with them, but whoever has them can try passwords against them, and faster than against
- * yescrypt: PBKDF2 needs no memory. So an account has them only when it is told to, and they are under seal.
+/* SPDX-License-Identifier: ISC */
+/* What an account keeps for SCRAM (RFC 5802 §3): for each digest a salt, a count, StoredKey and
+ * ServerKey. A client can't log in with them, but whoever has them can try passwords against them,
+ * and faster than against yescrypt: PBKDF2 needs no memory. So an account has them only when it is
+ * told to, and they are under seal.
  *
- * The salt is made from the name and a key of this server. So it is there for names without an account too,
- * and is the same whatever happens to the account. */
+ * The salt is made from the name and a key of this server. So it is there for names without an
+ * account too, and is the same whatever happens to the account. */
 #ifndef QASID_AUTH_SCRAM_H
 #define QASID_AUTH_SCRAM_H
 
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 
 enum {
   SCRAM_SALT = 16,
@@ -27,7 +29,8 @@ struct scram_verifiers {
 /* The one for a mechanism's digest. */
 struct scram_verifier *scram_verifier_of(struct scram_verifiers *v, enum digest_kind kind);
 /* Salts for `name` (folded), and the count. False: OpenSSL failed. */
-bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name, struct scram_verifiers *ret);
+bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name,
+                 struct scram_verifiers *ret);
 /* The keys, for salts that are there. Some milliseconds; touches nothing else. False: see
  * scram_keys_derive(). */
 bool scram_derive(struct scram_verifiers *v, struct slice password);

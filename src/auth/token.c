@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/token.h"
 
 #include "lib/jwt/jwt.h"
@@ -10,8 +11,8 @@ struct jwt_verifier {
   struct jwt_keys *keys;
 };
 
-/* A token that was really issued and is refused all the same is worth a line in the log: who holds it can't
- * make many of them. What anybody can send is only counted. */
+/* A token that was really issued and is refused all the same is worth a line in the log: who holds
+ * it can't make many of them. What anybody can send is only counted. */
 static void warn(struct auth *a, enum jwt_result r) {
   if (r < JWT_EXPIRED || !a->shell.warn) return;
   struct buf what;

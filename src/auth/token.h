@@ -1,6 +1,7 @@
-/* Who says whether an OAuth access token is good, and whose it is. One interface, so that a verifier that has
- * to ask somebody (introspection, RFC 7662) can stand beside the one that only needs the issuer's public
- * keys. */
+/* SPDX-License-Identifier: ISC */
+/* Who says whether an OAuth access token is good, and whose it is. One interface, so that a
+ * verifier that has to ask somebody (introspection, RFC 7662) can stand beside the one that only
+ * needs the issuer's public keys. */
 #ifndef QASID_AUTH_TOKEN_H
 #define QASID_AUTH_TOKEN_H
 
@@ -10,13 +11,14 @@ struct auth;
 struct login;
 
 struct token_verifier {
-  /* Looks at l->sasl.token and says what it is by login_token_judged(), once: in this call, or later, unless
-   * the login was freed meanwhile. */
+  /* Looks at l->sasl.token and says what it is by login_token_judged(), once: in this call, or
+   * later, unless the login was freed meanwhile. */
   void (*verify)(struct token_verifier *v, struct auth *a, struct login *l, uint64_t now_ms);
   void (*free)(struct token_verifier *v);
 };
 
-/* JSON Web Tokens, verified with the key set in `keys` (lib/jwt/keys.h). NULL with a sentence in `err`. */
+/* JSON Web Tokens, verified with the key set in `keys` (lib/jwt/keys.h). NULL with a sentence in
+ * `err`. */
 struct token_verifier *token_verifier_jwt(struct slice keys, struct buf *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/auth/visits.h"
 
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static void entry_clear(struct visits *v, struct visit *e) {
 
 static struct visit *entry_at(struct visits *v, uint64_t account, uint64_t network) {
   uint64_t at = 0;
-  return v->entries && map_get(&v->places, pair_key(account, network), &at) ? &v->entries[at] : NULL;
+  return v->entries && map_get(&v->places, pair_key(account, network), &at) ? &v->entries[at]
+                                                                            : NULL;
 }
 
 struct visit *visits_find(struct visits *v, uint64_t account, uint64_t network, uint64_t now_ms) {
@@ -61,7 +63,11 @@ void visits_put(struct visits *v, uint64_t account, uint64_t network, uint64_t n
   if (!e || another) {
     e = entry_free(v);
     if (!e || !map_put(&v->places, pair_key(account, network), (uint64_t)(e - v->entries))) return;
-    *e = (struct visit){ .account = account, .network = network, .looks = VISIT_LOOKS, .looked_ms = now_ms, .used = true };
+    *e = (struct visit){ .account = account,
+                         .network = network,
+                         .looks = VISIT_LOOKS,
+                         .looked_ms = now_ms,
+                         .used = true };
   }
   e->until_ms = now_ms + VISIT_MS;
 }

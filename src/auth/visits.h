@@ -1,10 +1,11 @@
-/* Who logged in from where: pairs of an account and a network, in memory only. A pair is made by a login that was
- * right, and it counts for VISIT_MS after the last one.
+/* SPDX-License-Identifier: ISC */
+/* Who logged in from where: pairs of an account and a network, in memory only. A pair is made by a
+ * login that was right, and it counts for VISIT_MS after the last one.
  *
- * What it is good for: its user is not a stranger there. A right login of his waits for nobody else's failures,
- * he has places of his own (addresses.h, rule 6), and a password of his that is remembered is looked at even when
- * every place is taken. The last is bounded by VISIT_LOOKS and VISIT_LOOKS_MS, or a guesser at the same address
- * could try passwords as fast as he can send them.
+ * What it is good for: its user is not a stranger there. A right login of his waits for nobody
+ * else's failures, he has places of his own (addresses.h, rule 6), and a password of his that is
+ * remembered is looked at even when every place is taken. The last is bounded by VISIT_LOOKS and
+ * VISIT_LOOKS_MS, or a guesser at the same address could try passwords as fast as he can send them.
  *
  * The table is bounded; the pair that was not used for longest makes room (CLOCK). */
 #ifndef QASID_AUTH_VISITS_H
@@ -35,7 +36,8 @@ struct visits {
 
 void visits_init(struct visits *v);
 void visits_free(struct visits *v);
-/* The pair, if it counts; good until the next visits_put(), or as long as its `pending` is not 0. */
+/* The pair, if it counts; good until the next visits_put(), or as long as its `pending` is not 0.
+ */
 struct visit *visits_find(struct visits *v, uint64_t account, uint64_t network, uint64_t now_ms);
 /* Notes a right login. */
 void visits_put(struct visits *v, uint64_t account, uint64_t network, uint64_t now_ms);

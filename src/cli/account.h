@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* An account is a mailbox (store's) and a login (auth's), joined by store's number for it. */
 #ifndef QASID_CLI_ACCOUNT_H
 #define QASID_CLI_ACCOUNT_H
@@ -15,7 +16,8 @@ struct account_wish {
 /* Makes both; when the login can't be made, the mailbox is taken back. A mailbox that is there
  * without a login gets one. Returns the exit code; what was wrong was said. */
 int account_make(struct cli *c, const struct account_wish *w);
-/* Both go; the login first: nobody comes in while the mail goes. Aliases that lost a target are printed. */
+/* Both go; the login first: nobody comes in while the mail goes. Aliases that lost a target are
+ * printed. */
 int account_delete(struct cli *c, struct slice address);
 
 /* cmd_bulk.c: account passwd and delete with --from FILE. */

@@ -1,5 +1,6 @@
-/* A command line taken apart by the table of commands. Options may stand anywhere; what follows "--"
- * is never one. */
+/* SPDX-License-Identifier: ISC */
+/* A command line taken apart by the table of commands. Options may stand anywhere; what follows
+ * "--" is never one. */
 #include "src/cli/cli.h"
 
 #include <stdio.h>
@@ -40,7 +41,8 @@ const struct cmd *cli_find(const char *const *words, size_t n, size_t *ret_words
   return found;
 }
 
-/* "--name", "--name=value", "-c", "-h", "-t" → the name and, when it stands in the same word, the value. */
+/* "--name", "--name=value", "-c", "-h", "-t" → the name and, when it stands in the same word, the
+ * value. */
 static struct slice option_name(const char *word, const char **ret_value) {
   *ret_value = NULL;
   if (strcmp(word, "-c") == 0) return SLICE("config");
@@ -131,12 +133,13 @@ static const char *choose_config(struct cli *c) {
   c->config_named = named != NULL;
   if (named) return named;
   if (geteuid() == 0 || !home) return SYSTEM_CONFIG;
-  int n = snprintf(c->config_room, sizeof c->config_room, "%s/.config/qasid/qasid.conf", home);
-  bool there = n > 0 && (size_t)n < sizeof c->config_room && access(c->config_room, R_OK) == 0;
-  return there ? c->config_room : SYSTEM_CONFIG;
+  int n = snprintf(c->config_role, sizeof c->config_role, "%s/.config/qasid/qasid.conf", home);
+  bool there = n > 0 && (size_t)n < sizeof c->config_role && access(c->config_role, R_OK) == 0;
+  return there ? c->config_role : SYSTEM_CONFIG;
 }
 
-/* Among the first `n` words of each command, the ones nearest to what was typed; NULL: none are near. */
+/* Among the first `n` words of each command, the ones nearest to what was typed; NULL: none are
+ * near. */
 static struct slice nearest_command(struct slice typed, size_t n) {
   struct slice best = SLICE_NONE;
   unsigned least = 3; /* as far as a slip of the fingers goes */
@@ -152,7 +155,7 @@ static struct slice nearest_command(struct slice typed, size_t n) {
   return best;
 }
 
-static void say_unknown(const char *const *words, size_t n, struct buf *err) {
+static void print_unknown(const char *const *words, size_t n, struct buf *err) {
   struct buf typed;
   struct slice near = SLICE_NONE;
   if (n == 0) {
@@ -170,8 +173,10 @@ static void say_unknown(const char *const *words, size_t n, struct buf *err) {
   buf_put_str(err, "there is no command \"");
   buf_put(err, buf_slice(&typed));
   buf_put_str(err, "\"");
-  if (near.n) buf_printf(err, "; did you mean \"%.*s\"?", SLICE_ARG(near));
-  else buf_printf(err, "; `qasid help%s%s` lists them", n > 1 ? " " : "", n > 1 ? words[0] : "");
+  if (near.n)
+    buf_printf(err, "; did you mean \"%.*s\"?", SLICE_ARG(near));
+  else
+    buf_printf(err, "; `qasid help%s%s` lists them", n > 1 ? " " : "", n > 1 ? words[0] : "");
   buf_free(&typed);
 }
 
@@ -192,7 +197,7 @@ enum cli_exit cli_parse(struct cli *c, int argc, char *const *argv, struct buf *
     c->arg_count = 0;
   }
   if (!c->command) {
-    say_unknown(words, n, err);
+    print_unknown(words, n, err);
     return CLI_EXIT_USAGE;
   }
   if (c->json && c->command->no_json) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/ask.h"
 
 #include <stdio.h>
@@ -13,50 +14,52 @@ size_t ask_words(const struct cli *c, struct slice *ret) {
   return n;
 }
 
-int ask_answer(struct link *l, struct table *t, struct buf *say) {
-  struct link_said said;
+int ask_answer(struct link *l, struct table *t, struct buf *text) {
+  struct link_reply reply;
   bool room = true;
   for (;;) {
-    switch (link_next(l, &said)) {
-    case LINK_COLUMNS: room = room && table_columns(t, said.data); break;
-    case LINK_ROW: room = room && table_add(t, said.data); break;
+    switch (link_next(l, &reply)) {
+    case LINK_COLUMNS: room = room && table_columns(t, reply.data); break;
+    case LINK_ROW: room = room && table_add(t, reply.data); break;
     case LINK_OUTPUT: break;
-    case LINK_LOST: return link_finish(&said);
+    case LINK_LOST: return link_finish(&reply);
     case LINK_DONE:
-      if (!room) return cli_fail(CLI_EXIT_SYSTEM, "the answer is too large for the memory there is");
-      if (said.code == CLI_OK && say) buf_put(say, said.data);
-      return link_finish(&said);
+      if (!room)
+        return cli_fail(CLI_EXIT_SYSTEM, "the answer is too large for the memory there is");
+      if (reply.code == CLI_OK && text) buf_put(text, reply.data);
+      return link_finish(&reply);
     }
   }
 }
 
-int ask_table(struct cli *c, enum room_kind kind, const struct slice *words, size_t n, struct table *t,
-              struct buf *say) {
+int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n, struct table *t,
+              struct buf *text) {
   int code;
   struct link *l = link_open(c, kind, 0, &code);
   if (!l) {
     if (code == CLI_EXIT_NOT_FOUND)
-      code = cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", room_name(kind));
+      code = cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", role_name(kind));
     return code;
   }
-  code = link_ask(l, words, n) ? ask_answer(l, t, say)
-                               : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+  code = link_ask(l, words, n)
+             ? ask_answer(l, t, text)
+             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
   link_free(&l);
   return code;
 }
 
-int ask_print(struct cli *c, enum room_kind kind, const struct slice *words, size_t n) {
+int ask_print(struct cli *c, enum role kind, const struct slice *words, size_t n) {
   struct table t;
-  struct buf say, line;
+  struct buf text, line;
   table_init(&t);
-  buf_init(&say, 8192), buf_init(&line, 64 * 1024);
-  int code = ask_table(c, kind, words, n, &t, &say);
+  buf_init(&text, 8192), buf_init(&line, 64 * 1024);
+  int code = ask_table(c, kind, words, n, &t, &text);
   if (t.columns || (c->json && code == CLI_EXIT_OK)) table_print(&t, c->json);
-  if (buf_len(&say)) {
-    text_put_safe(&line, buf_slice(&say));
+  if (buf_len(&text)) {
+    text_put_safe(&line, buf_slice(&text));
     fprintf(stderr, "%.*s\n", SLICE_ARG(buf_slice(&line)));
   }
-  buf_free(&say), buf_free(&line);
+  buf_free(&text), buf_free(&line);
   table_free(&t);
   return code;
 }

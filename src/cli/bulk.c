@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/bulk.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ enum {
   MEMORY_MAX = 256 * 1024 * 1024,
   PART_MAX = 48 * 1024, /* of rows in one command */
   THREADS_MAX = 64,
-  SAID_MAX = 100, /* mistakes that are said one by one */
+  STDERR_MAX = 100, /* mistakes that are said one by one */
 };
 
 void bulk_mistake(struct bulk_file *f, unsigned line, const char *fmt, ...) {
@@ -32,20 +33,21 @@ void bulk_mistake(struct bulk_file *f, unsigned line, const char *fmt, ...) {
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  if (++f->mistakes > SAID_MAX && !f->said) return;
-  if (!f->said) {
+  if (++f->mistakes > STDERR_MAX && !f->reported) return;
+  if (!f->reported) {
     cli_fail(0, "%s:%u: %s", f->name, line, text);
     return;
   }
   struct json_value *row = json_new_object();
   json_put_number(row, "line", line);
   json_put_text(row, "what", slice_str(text));
-  json_put_item(f->said, row);
+  json_put_item(f->reported, row);
 }
 
 int bulk_refuse(struct bulk_file *f) {
-  if (f->said) json_write(f->said, stdout, false);
-  return cli_fail(CLI_EXIT_DATA, "%s: %zu mistake%s; nothing was changed", f->name, f->mistakes, f->mistakes == 1 ? "" : "s");
+  if (f->reported) json_write(f->reported, stdout, false);
+  return cli_fail(CLI_EXIT_DATA, "%s: %zu mistake%s; nothing was changed", f->name, f->mistakes,
+                  f->mistakes == 1 ? "" : "s");
 }
 
 /* --- reading --- */
@@ -63,7 +65,8 @@ static int read_text(struct bulk_file *f) {
   int why = errno;
   if (fd >= 0 && !is_stdin) close(fd);
   if (n == 0) return CLI_EXIT_OK;
-  return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", f->name, f->text.failed ? "is larger than 64M" : strerror(why));
+  return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", f->name,
+                  f->text.failed ? "is larger than 64M" : strerror(why));
 }
 
 struct columns {
@@ -83,24 +86,32 @@ static bool one_of(const char *words, struct slice word) {
   return false;
 }
 
-static void read_header(struct bulk_file *f, const char *known, const struct slice *fields, size_t n, struct columns *to) {
+static void read_header(struct bulk_file *f, const char *known, const struct slice *fields,
+                        size_t n, struct columns *to) {
   *to = (struct columns){ -1, -1, -1, -1, -1 };
-  const struct { const char *name; int *place; } columns[] = {
-    { "address", &to->address }, { "password", &to->password }, { "hash", &to->hash }, { "quota", &to->quota },
-    { "aliases", &to->aliases },
+  const struct {
+    const char *name;
+    int *place;
+  } columns[] = {
+    { "address", &to->address }, { "password", &to->password }, { "hash", &to->hash },
+    { "quota", &to->quota },     { "aliases", &to->aliases },
   };
   for (size_t i = 0; i < n; i++) {
     struct slice name = trimmed(fields[i]);
     bool taken = false;
     for (size_t k = 0; k < 5; k++) {
       if (!slice_caseeq(name, slice_str(columns[k].name)) || !one_of(known, name)) continue;
-      if (*columns[k].place >= 0) bulk_mistake(f, 1, "the column %s is there twice", columns[k].name);
+      if (*columns[k].place >= 0)
+        bulk_mistake(f, 1, "the column %s is there twice", columns[k].name);
       *columns[k].place = (int)i;
       taken = true;
     }
-    if (!taken) bulk_mistake(f, 1, "there is no column \"%.*s\"; %s are known", SLICE_ARG(slice_first(name, 60)), known);
+    if (!taken)
+      bulk_mistake(f, 1, "there is no column \"%.*s\"; %s are known",
+                   SLICE_ARG(slice_first(name, 60)), known);
   }
-  if (to->address < 0) bulk_mistake(f, 1, "the first line names the columns, and address is not among them");
+  if (to->address < 0)
+    bulk_mistake(f, 1, "the first line names the columns, and address is not among them");
 }
 
 static struct slice cell(const struct slice *fields, size_t n, int place) {
@@ -111,7 +122,8 @@ static struct slice cell(const struct slice *fields, size_t n, int place) {
 static struct slice spaced(struct bulk_file *f, struct slice s) {
   uint8_t *p = arena_alloc(&f->mem, s.n ? s.n : 1);
   if (!p) return SLICE_NONE;
-  for (size_t i = 0; i < s.n; i++) p[i] = s.p[i] == ',' || s.p[i] == ';' || s.p[i] == '\t' ? ' ' : s.p[i];
+  for (size_t i = 0; i < s.n; i++)
+    p[i] = s.p[i] == ',' || s.p[i] == ';' || s.p[i] == '\t' ? ' ' : s.p[i];
   return slice_of(p, s.n);
 }
 
@@ -128,9 +140,12 @@ static void take_secret(struct bulk_file *f, struct bulk_account *a, bool wanted
   } else if (a->hash.n) {
     struct slice plain;
     enum password_import kind = password_import(a->hash, &plain);
-    if (kind == IMPORT_CLEAR) a->password = plain, a->hash = SLICE_NONE;
+    if (kind == IMPORT_CLEAR)
+      a->password = plain, a->hash = SLICE_NONE;
     else if (kind != IMPORT_HASH || !password_is_whole(plain))
-      bulk_mistake(f, a->line, "that hash is not verified here, or is not whole: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and MD5-crypt are");
+      bulk_mistake(f, a->line,
+                   "that hash is not verified here, or is not whole: yescrypt, bcrypt, "
+                   "SHA-512-crypt, SHA-256-crypt and MD5-crypt are");
   } else if (wanted && !a->password.n) {
     bulk_mistake(f, a->line, "has no password (nor hash, nor the word generate)");
   }
@@ -138,8 +153,8 @@ static void take_secret(struct bulk_file *f, struct bulk_account *a, bool wanted
     bulk_mistake(f, a->line, "a password has 1 to %d octets and no NUL", PASSWORD_MAX);
 }
 
-static void take_row(struct bulk_file *f, struct csv *csv, const struct columns *at, const struct slice *fields, size_t n,
-                     size_t width, bool secrets) {
+static void take_row(struct bulk_file *f, struct csv *csv, const struct columns *at,
+                     const struct slice *fields, size_t n, size_t width, bool secrets) {
   struct bulk_account *a = &f->accounts[f->count];
   *a = (struct bulk_account){ .line = csv->line };
   if (n > width) {
@@ -158,10 +173,16 @@ static void take_row(struct bulk_file *f, struct csv *csv, const struct columns 
 
 /* An address that is named twice, as an account or an alias: the lines of both. */
 static void find_twins(struct bulk_file *f) {
-  struct entry { struct slice text; unsigned line; bool account; struct entry *next; };
+  struct entry {
+    struct slice text;
+    unsigned line;
+    bool account;
+    struct entry *next;
+  };
   struct map seen;
   map_init(&seen);
-  for (int round = 0; round < 2; round++) /* accounts, then aliases: two accounts may share an alias */
+  /* accounts, then aliases: two accounts may share an alias */
+  for (int round = 0; round < 2; round++)
     for (size_t i = 0; i < f->count; i++) {
       struct slice rest = round ? f->accounts[i].aliases : f->accounts[i].address, word;
       while (rest.p) {
@@ -171,7 +192,9 @@ static void find_twins(struct bulk_file *f) {
         for (size_t k = 0; k < word.n; k++) hash = (hash ^ ascii_lower(word.p[k])) * 1099511628211u;
         struct entry *first = map_ptr(&seen, hash), *x = first;
         while (x && !slice_caseeq(x->text, word)) x = x->next;
-        if (x) bulk_mistake(f, f->accounts[i].line, "%.*s is in line %u already", SLICE_ARG(slice_first(word, 330)), x->line);
+        if (x)
+          bulk_mistake(f, f->accounts[i].line, "%.*s is in line %u already",
+                       SLICE_ARG(slice_first(word, 330)), x->line);
         else if (!round && (x = arena_alloc(&f->mem, sizeof *x))) {
           *x = (struct entry){ word, f->accounts[i].line, true, first };
           map_put_ptr(&seen, hash, x);
@@ -192,9 +215,12 @@ static void read_rows(struct bulk_file *f, const char *known) {
   for (int got; (got = csv_next(&csv, fields, &n, &why)) != 0;) {
     if (got < 0) bulk_mistake(f, csv.line, "%s", why);
     /* One column of addresses needs no header. */
-    else if (header && (secrets || !n || slice_find(fields[0], '@') < 0)) read_header(f, known, fields, width = n, &at);
-    else if (f->count == BULK_ACCOUNTS_MAX) bulk_mistake(f, csv.line, "more than %d accounts at once: cut the file", BULK_ACCOUNTS_MAX);
-    else take_row(f, &csv, &at, fields, n, width, secrets);
+    else if (header && (secrets || !n || slice_find(fields[0], '@') < 0))
+      read_header(f, known, fields, width = n, &at);
+    else if (f->count == BULK_ACCOUNTS_MAX)
+      bulk_mistake(f, csv.line, "more than %d accounts at once: cut the file", BULK_ACCOUNTS_MAX);
+    else
+      take_row(f, &csv, &at, fields, n, width, secrets);
     header = false;
     if (f->count == BULK_ACCOUNTS_MAX && f->mistakes) break;
   }
@@ -204,7 +230,7 @@ static void read_rows(struct bulk_file *f, const char *known) {
 }
 
 int bulk_read(struct bulk_file *f, const struct cli *c, const char *name, const char *known) {
-  *f = (struct bulk_file){ .name = name, .said = c->json ? json_new_array() : NULL };
+  *f = (struct bulk_file){ .name = name, .reported = c->json ? json_new_array() : NULL };
   buf_init(&f->text, FILE_MAX);
   arena_init(&f->mem, MEMORY_MAX);
   f->accounts = calloc(BULK_ACCOUNTS_MAX, sizeof *f->accounts);
@@ -220,7 +246,7 @@ void bulk_close(struct bulk_file *f) {
   free(f->accounts);
   buf_wipe(&f->text);
   arena_reset(&f->mem);
-  json_done(&f->said);
+  json_done(&f->reported);
 }
 
 /* --- hashing --- */
@@ -241,8 +267,10 @@ static void *hash_some(void *arg) {
     if (a->hash.n) continue;
     sys_random(random, sizeof random);
     buf_init(&out, PASSWORD_HASH_MAX);
-    if (password_hash(a->password, random, &out) == PASSWORD_OK) memcpy(h->hashes[i], buf_slice(&out).p, buf_len(&out));
-    else h->failed = true;
+    if (password_hash(a->password, random, &out) == PASSWORD_OK)
+      memcpy(h->hashes[i], buf_slice(&out).p, buf_len(&out));
+    else
+      h->failed = true;
     buf_free(&out);
   }
   return NULL;
@@ -253,7 +281,9 @@ bool bulk_hash(struct bulk_file *f) {
   pthread_t threads[THREADS_MAX];
   long n = sysconf(_SC_NPROCESSORS_ONLN), made = 0;
   if (!h.hashes) return false;
-  while (made < n - 1 && made < THREADS_MAX && pthread_create(&threads[made], NULL, hash_some, &h) == 0) made++;
+  while (made < n - 1 && made < THREADS_MAX &&
+         pthread_create(&threads[made], NULL, hash_some, &h) == 0)
+    made++;
   hash_some(&h);
   while (made > 0) pthread_join(threads[--made], NULL);
   for (size_t i = 0; !h.failed && i < f->count; i++)
@@ -268,21 +298,26 @@ static int put_part(struct link *l, struct buf *part) {
   struct slice words[] = { SLICE("bulk"), SLICE("put"), buf_slice(part) };
   struct table t;
   table_init(&t);
-  int code = link_ask(l, words, 3) ? ask_answer(l, &t, NULL) : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+  int code = link_ask(l, words, 3)
+                 ? ask_answer(l, &t, NULL)
+                 : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
   table_free(&t);
   buf_reset(part);
   return code;
 }
 
-static int put_all(struct link *l, struct bulk_file *f, void (*row)(const struct bulk_account *, struct buf *)) {
+static int put_all(struct link *l, struct bulk_file *f,
+                   void (*row)(const struct bulk_account *, struct buf *)) {
   struct buf part, one;
   int code = CLI_EXIT_OK;
   buf_init(&part, PART_MAX), buf_init(&one, PART_MAX);
   for (size_t i = 0; code == CLI_EXIT_OK && i < f->count; i++) {
     buf_reset(&one);
     row(&f->accounts[i], &one);
-    if (one.failed) bulk_mistake(f, f->accounts[i].line, "is too long");
-    else if (buf_room(&part) < buf_len(&one)) code = put_part(l, &part);
+    if (one.failed)
+      bulk_mistake(f, f->accounts[i].line, "is too long");
+    else if (buf_room(&part) < buf_len(&one))
+      code = put_part(l, &part);
     if (!one.failed) buf_put(&part, buf_slice(&one));
   }
   if (code == CLI_EXIT_OK && buf_len(&part)) code = put_part(l, &part);
@@ -290,39 +325,45 @@ static int put_all(struct link *l, struct bulk_file *f, void (*row)(const struct
   return code;
 }
 
-/* The room's sentence is not said when its rows say what is wrong. */
+/* The process's sentence is not said when its rows say what is wrong. */
 static int answer(struct link *l, struct table *t, struct bulk_file *f) {
-  struct link_said said;
+  struct link_reply reported;
   for (;;) {
-    switch (link_next(l, &said)) {
-    case LINK_COLUMNS: table_columns(t, said.data); break;
-    case LINK_ROW: table_add(t, said.data); break;
+    switch (link_next(l, &reported)) {
+    case LINK_COLUMNS: table_columns(t, reported.data); break;
+    case LINK_ROW: table_add(t, reported.data); break;
     case LINK_OUTPUT: break;
-    case LINK_LOST: return link_finish(&said);
+    case LINK_LOST: return link_finish(&reported);
     case LINK_DONE: break;
     }
-    if (said.event != LINK_DONE) continue;
-    if (said.code != CLI_USAGE || !t->row_count) return link_finish(&said);
+    if (reported.event != LINK_DONE) continue;
+    if (reported.code != CLI_USAGE || !t->row_count) return link_finish(&reported);
     for (const struct table_row *r = t->first; r; r = r->next) {
       uint64_t line = 1;
       num_parse(table_cell(t, r, "line"), UINT32_MAX, &line);
-      bulk_mistake(f, (unsigned)line, "%.*s", SLICE_ARG(slice_first(table_cell(t, r, "what"), 500)));
+      bulk_mistake(f, (unsigned)line, "%.*s",
+                   SLICE_ARG(slice_first(table_cell(t, r, "what"), 500)));
     }
     return CLI_EXIT_OK;
   }
 }
 
-int bulk_ask(struct cli *c, struct bulk_file *f, enum room_kind kind, const char *verb,
+int bulk_ask(struct cli *c, struct bulk_file *f, enum role kind, const char *verb,
              void (*row)(const struct bulk_account *a, struct buf *out), struct table *t) {
   int code;
   struct table own;
   struct slice words[] = { SLICE("bulk"), slice_str(verb) };
   struct link *l = link_open(c, kind, 0, &code);
-  if (!l) return code == CLI_EXIT_NOT_FOUND ? cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", room_name(kind)) : code;
+  if (!l)
+    return code == CLI_EXIT_NOT_FOUND
+               ? cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", role_name(kind))
+               : code;
   table_init(&own);
   code = put_all(l, f, row);
   if (code == CLI_EXIT_OK)
-    code = link_ask(l, words, 2) ? answer(l, t ? t : &own, f) : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+    code = link_ask(l, words, 2)
+               ? answer(l, t ? t : &own, f)
+               : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
   table_free(&own);
   link_free(&l);
   return code;

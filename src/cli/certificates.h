@@ -1,5 +1,6 @@
-/* When a certificate is near its end. certbot renews 30 days before; what is not renewed a week later is not going
- * to be by itself. */
+/* SPDX-License-Identifier: ISC */
+/* When a certificate is near its end. certbot renews 30 days before; what is not renewed a week
+ * later is not going to be by itself. */
 #ifndef QASID_CLI_CERTIFICATES_H
 #define QASID_CLI_CERTIFICATES_H
 

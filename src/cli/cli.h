@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: ISC */
 /* The command line: one table of commands, and what each of them is handed.
  *
- * A command that administers asks the room that owns the thing, over the server's control socket
+ * A command that administers asks the process that owns the thing, over the server's control socket
  * (link.h). When no server runs, one without listeners is started for the length of the command. */
 #ifndef QASID_CLI_H
 #define QASID_CLI_H
@@ -29,8 +30,9 @@ enum cli_exit {
 struct cli;
 
 struct cmd_option {
-  const char *name;  /* without the two hyphens */
-  const char *value; /* what stands behind it, in help; NULL: nothing does; "[=…]": --name=value or nothing */
+  const char *name; /* without the two hyphens */
+  /* what stands behind it, in help; NULL: nothing does; "[=…]": --name=value or nothing */
+  const char *value;
   const char *text;
 };
 
@@ -41,8 +43,9 @@ struct cmd {
   int (*run)(struct cli *c);
   const struct cmd_option *options; /* ends with a row without a name; NULL: none */
   const char *brief;                /* one line */
-  const char *text;                 /* what else is to be said; sentences, paragraphs by an empty line */
-  bool no_json;                     /* it prints nothing that --json could change */
+  /* what else is to be said; sentences, paragraphs by an empty line */
+  const char *text;
+  bool no_json; /* it prints nothing that --json could change */
 };
 extern const struct cmd cmds[];
 extern const size_t cmd_count;
@@ -68,7 +71,7 @@ struct cli {
   /* opened when first needed, closed by cli_close() */
   struct conf *conf;
   struct server *server; /* the one that was started for this command */
-  char config_room[1100];
+  char config_role[1100];
 };
 
 /* Takes a command line apart. CLI_EXIT_OK, or CLI_EXIT_USAGE with a sentence in `err`. */
@@ -93,9 +96,10 @@ void cli_help(struct buf *out, const struct cmd *command);
 void cli_overview(struct buf *out);
 /* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, said, when there are none. */
 int cli_help_group(struct buf *out, const char *word);
-/* Are there commands that begin with `word` and go on? With `list`, says which, without a line end behind the last. */
+/* Are there commands that begin with `word` and go on? With `list`, says which, without a line end
+ * behind the last. */
 bool cli_put_group(struct buf *out, const char *word, bool list);
-void cli_manual(struct buf *out); /* docs/man/qasid.1 */
+void cli_manual(struct buf *out);     /* docs/man/qasid.1 */
 void cli_completion(struct buf *out); /* packaging/qasid.bash-completion */
 void cli_log_manual(struct buf *out); /* docs/man/qasid-log.5 (log_manual.c) */
 void cli_put_roff(struct buf *out, const char *text);
@@ -131,7 +135,7 @@ int cmd_dkim_list(struct cli *c);
 int cmd_dkim_rotate(struct cli *c);
 int cmd_dkim_retire(struct cli *c);
 int cmd_queue(struct cli *c);
-int cmd_room(struct cli *c); /* words and arguments go to the store as they are */
+int cmd_process(struct cli *c); /* words and arguments go to the store as they are */
 int cmd_export(struct cli *c);
 int cmd_import(struct cli *c);
 int cmd_backup(struct cli *c);

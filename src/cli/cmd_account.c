@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/account.h"
 
 #include <stdio.h>
@@ -13,36 +14,40 @@
 
 /* --- add --- */
 
-/* The number of the account, out of the store's list; an empty slice: there is none. In t's memory. */
+/* The number of the account, out of the store's list; an empty slice: there is none. In t's memory.
+ */
 static struct slice find_id(const struct table *t, struct slice address) {
   for (const struct table_row *r = t->first; r; r = r->next)
     if (slice_caseeq(table_cell(t, r, "address"), address)) return table_cell(t, r, "id");
   return SLICE_NONE;
 }
 
-static int ask_store(struct cli *c, const char *verb, const struct slice *args, size_t n, struct table *t) {
+static int ask_store(struct cli *c, const char *verb, const struct slice *args, size_t n,
+                     struct table *t) {
   struct slice words[6] = { SLICE("account"), slice_str(verb) };
   for (size_t i = 0; i < n; i++) words[2 + i] = args[i];
-  return ask_table(c, ROOM_STORE, words, 2 + n, t, NULL);
+  return ask_table(c, ROLE_STORE, words, 2 + n, t, NULL);
 }
 
 static int add_login(struct cli *c, const struct account_wish *w, struct slice id) {
-  struct slice words[7] = { SLICE("account"), w->is_hash ? SLICE("import") : SLICE("add"), w->address, id };
+  struct slice words[7] = { SLICE("account"), w->is_hash ? SLICE("import") : SLICE("add"),
+                            w->address, id };
   size_t n = 4;
   struct table t;
   if (w->legacy) words[n++] = SLICE("--legacy-auth");
   if (w->scram) words[n++] = slice_str(w->scram);
   words[n++] = w->password;
   table_init(&t);
-  int code = ask_table(c, ROOM_AUTH, words, n, &t, NULL);
+  int code = ask_table(c, ROLE_AUTH, words, n, &t, NULL);
   table_free(&t);
   return code;
 }
 
 /* A mailbox without a login was left by a command that was interrupted: it is taken up. */
-static bool is_left_over(struct cli *c, struct slice address, struct table *logins, struct table *mailboxes) {
+static bool is_left_over(struct cli *c, struct slice address, struct table *logins,
+                         struct table *mailboxes) {
   struct slice words[] = { SLICE("account"), SLICE("list") };
-  if (ask_table(c, ROOM_AUTH, words, 2, logins, NULL) != CLI_EXIT_OK) return false;
+  if (ask_table(c, ROLE_AUTH, words, 2, logins, NULL) != CLI_EXIT_OK) return false;
   for (const struct table_row *r = logins->first; r; r = r->next)
     if (slice_caseeq(table_cell(logins, r, "name"), address)) return false;
   return ask_store(c, "list", NULL, 0, mailboxes) == CLI_EXIT_OK && find_id(mailboxes, address).n;
@@ -86,7 +91,8 @@ int cmd_account_add(struct cli *c) {
   int code = is_hash ? CLI_EXIT_OK : secret_get(c, "Password: ", true, &password);
   if (is_hash && !read_secret_line(0, &password))
     code = cli_fail(CLI_EXIT_NO_INPUT, "standard input has no hash in its first line");
-  struct account_wish w = { slice_str(c->args[0]), buf_slice(&password), cli_given(c, "quota"), legacy,
+  struct account_wish w = { slice_str(c->args[0]),          buf_slice(&password),
+                            cli_given(c, "quota"),          legacy,
                             is_hash ? NULL : scram_wish(c), is_hash };
   if (code == CLI_EXIT_OK) code = account_make(c, &w);
   buf_wipe(&password);
@@ -98,7 +104,7 @@ int cmd_account_add(struct cli *c) {
 static int change_login(struct cli *c, const struct slice *words, size_t n) {
   struct table t;
   table_init(&t);
-  int code = ask_table(c, ROOM_AUTH, words, n, &t, NULL);
+  int code = ask_table(c, ROLE_AUTH, words, n, &t, NULL);
   table_free(&t);
   return code;
 }
@@ -108,7 +114,8 @@ static int passwd_one(struct cli *c) {
   struct buf password;
   buf_init(&password, SECRET_MAX);
   bool on = cli_given(c, "legacy-auth") != NULL, off = cli_given(c, "no-legacy-auth") != NULL;
-  if (on && off) return cli_fail(CLI_EXIT_USAGE, "--legacy-auth and --no-legacy-auth are opposites");
+  if (on && off)
+    return cli_fail(CLI_EXIT_USAGE, "--legacy-auth and --no-legacy-auth are opposites");
   if (scram_said_twice(c)) return cli_fail(CLI_EXIT_USAGE, "--scram and --no-scram are opposites");
   int code = secret_get(c, "New password: ", true, &password);
   if (code == CLI_EXIT_OK) {
@@ -119,8 +126,8 @@ static int passwd_one(struct cli *c) {
     code = change_login(c, words, n);
   }
   if (code == CLI_EXIT_OK && (on || off)) {
-    struct slice words[] = { SLICE("account"), SLICE("legacy"), name, on ? SLICE("on") : SLICE("off"),
-                             buf_slice(&password) };
+    struct slice words[] = { SLICE("account"), SLICE("legacy"), name,
+                             on ? SLICE("on") : SLICE("off"), buf_slice(&password) };
     code = change_login(c, words, on ? 5 : 4);
   }
   buf_wipe(&password);
@@ -131,7 +138,8 @@ int cmd_account_passwd(struct cli *c) {
   if ((c->arg_count == 1) == (cli_given(c, "from") != NULL))
     return cli_fail(CLI_EXIT_USAGE, "an ADDRESS is meant, or --from FILE");
   if (!cli_given(c, "from")) return passwd_one(c);
-  if (c->given_count > 1 && (cli_given(c, "legacy-auth") || cli_given(c, "no-legacy-auth") || scram_wish(c) || cli_given(c, "password-stdin")))
+  if (c->given_count > 1 && (cli_given(c, "legacy-auth") || cli_given(c, "no-legacy-auth") ||
+                             scram_wish(c) || cli_given(c, "password-stdin")))
     return cli_fail(CLI_EXIT_USAGE, "--from goes with no other option");
   return account_passwd_from(c, cli_given(c, "from"));
 }
@@ -139,7 +147,7 @@ int cmd_account_passwd(struct cli *c) {
 static int change_mailbox(struct cli *c, const struct slice *words, size_t n) {
   struct table t;
   table_init(&t);
-  int code = ask_table(c, ROOM_STORE, words, n, &t, NULL);
+  int code = ask_table(c, ROLE_STORE, words, n, &t, NULL);
   table_free(&t);
   return code;
 }
@@ -151,7 +159,8 @@ int cmd_account_enable(struct cli *c) {
 
 /* --- certificates --- */
 
-/* What was typed is a file, or else taken for a fingerprint. False: it is a file without a certificate. */
+/* What was typed is a file, or else taken for a fingerprint. False: it is a file without a
+ * certificate. */
 static bool fingerprint_of(const char *typed, struct buf *hex) {
   uint8_t digest[TLS_FINGERPRINT];
   struct buf pem;
@@ -177,9 +186,10 @@ int cmd_account_certificate(struct cli *c) {
   size_t n = ask_words(c, words);
   bool ok = c->arg_count < 2 || fingerprint_of(c->args[1], &hex);
   if (c->arg_count == 2) words[n - 1] = buf_slice(&hex);
-  int code = ok ? ask_print(c, ROOM_AUTH, words, n)
-                : cli_fail(CLI_EXIT_NO_INPUT, "%s: has no certificate (a PEM block \"BEGIN CERTIFICATE\")",
-                           c->args[1]);
+  int code =
+      ok ? ask_print(c, ROLE_AUTH, words, n)
+         : cli_fail(CLI_EXIT_NO_INPUT, "%s: has no certificate (a PEM block \"BEGIN CERTIFICATE\")",
+                    c->args[1]);
   buf_free(&hex);
   return code;
 }
@@ -191,7 +201,7 @@ static int ask_login(struct cli *c, struct slice address, bool *ret_there) {
   struct slice list[] = { SLICE("account"), SLICE("list") };
   table_init(&logins);
   *ret_there = false;
-  int code = ask_table(c, ROOM_AUTH, list, 2, &logins, NULL);
+  int code = ask_table(c, ROLE_AUTH, list, 2, &logins, NULL);
   for (const struct table_row *r = logins.first; r; r = r->next)
     *ret_there |= slice_caseeq(table_cell(&logins, r, "name"), address);
   table_free(&logins);
@@ -203,11 +213,13 @@ int account_delete(struct cli *c, struct slice address) {
   bool there;
   int code = ask_login(c, address, &there);
   if (code == CLI_EXIT_OK && there) code = change_login(c, words, 3);
-  return code == CLI_EXIT_OK ? ask_print(c, ROOM_STORE, words, 3) : code;
+  return code == CLI_EXIT_OK ? ask_print(c, ROLE_STORE, words, 3) : code;
 }
 
 /* An address, or a file with --from. False: neither, or both. */
-static bool one_or_file(const struct cli *c) { return (c->arg_count == 1) != (cli_given(c, "from") != NULL); }
+static bool one_or_file(const struct cli *c) {
+  return (c->arg_count == 1) != (cli_given(c, "from") != NULL);
+}
 
 int cmd_account_delete(struct cli *c) {
   char question[512];
@@ -231,7 +243,7 @@ int cmd_account_rename(struct cli *c) {
   if (code == CLI_EXIT_OK && taken && !slice_caseeq(old, new))
     return cli_fail(CLI_EXIT_EXISTS, "there is an account %s already", c->args[1]);
   if (code == CLI_EXIT_OK) code = ask_login(c, old, &there);
-  if (code == CLI_EXIT_OK) code = ask_print(c, ROOM_STORE, words, cli_given(c, "alias") ? 5 : 4);
+  if (code == CLI_EXIT_OK) code = ask_print(c, ROLE_STORE, words, cli_given(c, "alias") ? 5 : 4);
   if (code != CLI_EXIT_OK || !there) return code;
   code = change_login(c, words, 4);
   if (code != CLI_EXIT_OK && !slice_caseeq(old, new)) {
@@ -253,7 +265,8 @@ static void put_cells(struct buf *list, const struct table *t, const struct tabl
 static bool index_by_id(const struct table *t, struct map *by_id) {
   uint64_t id;
   for (struct table_row *r = t->first; r; r = r->next)
-    if (num_parse(table_cell(t, r, "id"), UINT64_MAX, &id) && !map_put_ptr(by_id, id, r)) return false;
+    if (num_parse(table_cell(t, r, "id"), UINT64_MAX, &id) && !map_put_ptr(by_id, id, r))
+      return false;
   return true;
 }
 
@@ -286,8 +299,8 @@ int cmd_account_list(struct cli *c) {
   struct slice words[3] = { SLICE("account"), SLICE("list") };
   if (c->arg_count) words[2] = slice_str(c->args[0]);
   table_init(&mailboxes), table_init(&logins), table_init(&both);
-  int code = ask_table(c, ROOM_STORE, words, 2 + c->arg_count, &mailboxes, NULL);
-  if (code == CLI_EXIT_OK) code = ask_table(c, ROOM_AUTH, words, 2, &logins, NULL);
+  int code = ask_table(c, ROLE_STORE, words, 2 + c->arg_count, &mailboxes, NULL);
+  if (code == CLI_EXIT_OK) code = ask_table(c, ROLE_AUTH, words, 2, &logins, NULL);
   if (code == CLI_EXIT_OK) {
     if (join(&mailboxes, &logins, &both))
       table_print(&both, c->json);

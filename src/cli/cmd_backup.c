@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid backup`: what store and auth send of their folders, as one archive of the data folder.
  *
- * Each room sends an archive of its own folder; here its name is put in front of the paths, and the
- * archives are joined: the end of each but the last is left out. */
+ * Each process sends an archive of its own folder; here its name is put in front of the paths, and
+ * the archives are joined: the end of each but the last is left out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,16 +44,16 @@ static bool take_header(struct joiner *j) {
   struct buf out;
   enum tar_read r = tar_read_header(buf_slice(&j->head).p, &e);
   buf_reset(&j->head);
-  if (r == TAR_BAD) return fail(j, "a room's backup is not understood");
+  if (r == TAR_BAD) return fail(j, "a process's backup is not understood");
   j->ended = r == TAR_END;
   if (j->ended) return true;
   char path[sizeof e.path];
   int n = snprintf(path, sizeof path, "%s/%s", j->folder, e.path);
-  if (n < 0 || (size_t)n >= sizeof path) return fail(j, "a path in a room's backup is too long");
+  if (n < 0 || (size_t)n >= sizeof path) return fail(j, "a path in a process's backup is too long");
   memcpy(e.path, path, sizeof path);
   buf_init(&out, TAR_BLOCK);
   bool ok = tar_put_header(&out, &e) ? write_all(j, buf_slice(&out))
-                                     : fail(j, "a path in a room's backup is too long");
+                                     : fail(j, "a path in a process's backup is too long");
   buf_free(&out);
   j->left = e.size + tar_padding(e.size);
   j->files += !e.folder;
@@ -78,22 +79,24 @@ static bool take(struct joiner *j, struct slice s) {
   return true; /* what follows the end is zeros */
 }
 
-/* One room's part. */
-static int join_room(struct cli *c, struct joiner *j, enum room_kind kind) {
+/* One process's part. */
+static int connect_process(struct cli *c, struct joiner *j, enum role kind) {
   int code;
-  struct link_said said;
+  struct link_reply reply;
   struct slice words[] = { SLICE("backup") };
   struct link *l = link_open(c, kind, 0, &code);
   if (!l)
-    return code == CLI_EXIT_NOT_FOUND ? cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", room_name(kind))
-                                      : code;
-  j->folder = room_name(kind);
+    return code == CLI_EXIT_NOT_FOUND
+               ? cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", role_name(kind))
+               : code;
+  j->folder = role_name(kind);
   j->ended = false;
   bool ok = link_ask(l, words, 1);
-  said = (struct link_said){ LINK_LOST, SLICE("the server did not take the command"), CLI_TROUBLE };
-  while (ok && link_next(l, &said) <= LINK_OUTPUT)
-    if (said.event == LINK_OUTPUT) ok = take(j, said.data);
-  code = j->error ? cli_fail(CLI_EXIT_IO, "%s", j->error) : link_finish(&said);
+  reply =
+      (struct link_reply){ LINK_LOST, SLICE("the server did not take the command"), CLI_TROUBLE };
+  while (ok && link_next(l, &reply) <= LINK_OUTPUT)
+    if (reply.event == LINK_OUTPUT) ok = take(j, reply.data);
+  code = j->error ? cli_fail(CLI_EXIT_IO, "%s", j->error) : link_finish(&reply);
   if (code == CLI_EXIT_DATA && j->ended) {
     j->damaged = true;
     code = CLI_EXIT_OK;
@@ -108,14 +111,15 @@ static int write_backup(struct cli *c, struct joiner *j, bool to_file) {
   struct buf end;
   /* The logins first: an account made meanwhile is then a mailbox without a login, which
    * `qasid account add` completes. */
-  int code = join_room(c, j, ROOM_AUTH);
-  if (code == CLI_EXIT_OK) code = join_room(c, j, ROOM_STORE);
+  int code = connect_process(c, j, ROLE_AUTH);
+  if (code == CLI_EXIT_OK) code = connect_process(c, j, ROLE_STORE);
   if (code != CLI_EXIT_OK) return code;
   buf_init(&end, 2 * TAR_BLOCK);
   tar_put_end(&end);
   bool ok = !end.failed && write_all(j, buf_slice(&end)) && (!to_file || fsync(j->fd) == 0);
   buf_free(&end);
-  return ok ? CLI_EXIT_OK : cli_fail(CLI_EXIT_IO, "the backup cannot be written: %s", strerror(errno));
+  return ok ? CLI_EXIT_OK
+            : cli_fail(CLI_EXIT_IO, "the backup cannot be written: %s", strerror(errno));
 }
 
 int cmd_backup(struct cli *c) {
@@ -124,13 +128,16 @@ int cmd_backup(struct cli *c) {
   struct joiner j = { .fd = to_file ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                                     : dup(STDOUT_FILENO) };
   if (j.fd < 0)
-    return cli_fail(errno == EEXIST ? CLI_EXIT_EXISTS : CLI_EXIT_IO, "%s: %s", path, strerror(errno));
+    return cli_fail(errno == EEXIST ? CLI_EXIT_EXISTS : CLI_EXIT_IO, "%s: %s", path,
+                    strerror(errno));
   buf_init(&j.head, TAR_BLOCK);
   int code = write_backup(c, &j, to_file);
-  if (close(j.fd) != 0 && code == CLI_EXIT_OK) code = cli_fail(CLI_EXIT_IO, "%s: %s", path, strerror(errno));
+  if (close(j.fd) != 0 && code == CLI_EXIT_OK)
+    code = cli_fail(CLI_EXIT_IO, "%s: %s", path, strerror(errno));
   if (code != CLI_EXIT_OK && to_file) unlink(path);
   if (code == CLI_EXIT_OK)
-    fprintf(stderr, "%llu files, %llu octets\n", (unsigned long long)j.files, (unsigned long long)j.octets);
+    fprintf(stderr, "%llu files, %llu octets\n", (unsigned long long)j.files,
+            (unsigned long long)j.octets);
   if (code == CLI_EXIT_OK && j.damaged) code = CLI_EXIT_DATA;
   buf_free(&j.head);
   return code;

@@ -1,7 +1,9 @@
-/* account import, account passwd --from, account delete --from: many accounts out of one file. All or none: everything is
- * looked at by both who keep accounts (auth the logins, store the mailboxes) before either writes, and each writes in one
- * transaction. Should auth not take what store has made, it is taken back; what a death in between leaves, mailboxes without
- * logins, is taken up when the command is given again. */
+/* SPDX-License-Identifier: ISC */
+/* account import, account passwd --from, account delete --from: many accounts out of one file. All
+ * or none: everything is looked at by both who keep accounts (auth the logins, store the mailboxes)
+ * before either writes, and each writes in one transaction. Should auth not take what store has
+ * made, it is taken back; what a death in between leaves, mailboxes without logins, is taken up
+ * when the command is given again. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,15 +12,20 @@
 #include "src/cli/bulk.h"
 #include "src/cli/terminal.h"
 
-static void put_row(struct buf *out, const struct bulk_account *a, struct slice second, struct slice third, struct slice fourth) {
+static void put_row(struct buf *out, const struct bulk_account *a, struct slice second,
+                    struct slice third, struct slice fourth) {
   char line[16];
   snprintf(line, sizeof line, "%u", a->line);
   ipc_list_put(out, slice_str(line));
   ipc_list_put(out, second), ipc_list_put(out, third), ipc_list_put(out, fourth);
 }
 
-static void login_row(const struct bulk_account *a, struct buf *out) { put_row(out, a, a->address, a->id, a->hash); }
-static void mailbox_row(const struct bulk_account *a, struct buf *out) { put_row(out, a, a->address, a->quota, a->aliases); }
+static void login_row(const struct bulk_account *a, struct buf *out) {
+  put_row(out, a, a->address, a->id, a->hash);
+}
+static void mailbox_row(const struct bulk_account *a, struct buf *out) {
+  put_row(out, a, a->address, a->quota, a->aliases);
+}
 
 /* --- account import --- */
 
@@ -41,19 +48,21 @@ static void take_back(struct cli *c, const struct bulk_file *f) {
     struct table t;
     if (!f->accounts[i].is_new) continue;
     table_init(&t);
-    left += ask_table(c, ROOM_STORE, words, 3, &t, NULL) != CLI_EXIT_OK;
+    left += ask_table(c, ROLE_STORE, words, 3, &t, NULL) != CLI_EXIT_OK;
     table_free(&t);
   }
-  if (left) cli_fail(0, "%zu mailboxes without logins are left; the same command again takes them up", left);
+  if (left)
+    cli_fail(0, "%zu mailboxes without logins are left; the same command again takes them up",
+             left);
 }
 
 static int write_all(struct cli *c, struct bulk_file *f) {
   struct table t;
   table_init(&t);
-  int code = bulk_ask(c, f, ROOM_STORE, "add", mailbox_row, &t);
+  int code = bulk_ask(c, f, ROLE_STORE, "add", mailbox_row, &t);
   if (code == CLI_EXIT_OK && !f->mistakes) code = take_ids(f, &t);
   if (code == CLI_EXIT_OK && !f->mistakes) {
-    code = bulk_ask(c, f, ROOM_AUTH, "add", login_row, NULL);
+    code = bulk_ask(c, f, ROLE_AUTH, "add", login_row, NULL);
     if (code != CLI_EXIT_OK || f->mistakes) take_back(c, f);
   }
   table_free(&t);
@@ -76,7 +85,9 @@ static void print_made(const struct cli *c, const struct bulk_file *f) {
     buf_reset(&list);
     ipc_list_put(&list, a->address), ipc_list_put(&list, a->generated ? a->password : SLICE_NONE);
     table_add(&t, buf_slice(&list));
-    if (!c->json) printf("%s%.*s,%.*s\n", made == 1 ? "address,password\n" : "", SLICE_ARG(a->address), SLICE_ARG(a->password));
+    if (!c->json)
+      printf("%s%.*s,%.*s\n", made == 1 ? "address,password\n" : "", SLICE_ARG(a->address),
+             SLICE_ARG(a->password));
   }
   if (c->json) table_print(&t, true);
   table_free(&t);
@@ -87,13 +98,14 @@ static int hash_passwords(struct bulk_file *f) {
   size_t left = 0;
   for (size_t i = 0; i < f->count; i++) left += !f->accounts[i].hash.n;
   if (left > 200 && isatty(STDERR_FILENO)) fprintf(stderr, "hashing %zu passwords …\n", left);
-  return bulk_hash(f) ? CLI_EXIT_OK : cli_fail(CLI_EXIT_SYSTEM, "a password could not be hashed: no memory");
+  return bulk_hash(f) ? CLI_EXIT_OK
+                      : cli_fail(CLI_EXIT_SYSTEM, "a password could not be hashed: no memory");
 }
 
 static int import(struct cli *c, struct bulk_file *f) {
   bool dry = cli_given(c, "dry-run") != NULL;
-  int code = bulk_ask(c, f, ROOM_AUTH, "check", login_row, NULL);
-  if (code == CLI_EXIT_OK) code = bulk_ask(c, f, ROOM_STORE, "check", mailbox_row, NULL);
+  int code = bulk_ask(c, f, ROLE_AUTH, "check", login_row, NULL);
+  if (code == CLI_EXIT_OK) code = bulk_ask(c, f, ROLE_STORE, "check", mailbox_row, NULL);
   if (code != CLI_EXIT_OK) return code;
   if (f->mistakes) return bulk_refuse(f);
   if (!dry) code = hash_passwords(f);
@@ -101,7 +113,8 @@ static int import(struct cli *c, struct bulk_file *f) {
   if (code != CLI_EXIT_OK) return code;
   if (f->mistakes) return bulk_refuse(f);
   if (!dry) print_made(c, f);
-  fprintf(stderr, "%zu account%s %s\n", f->count, f->count == 1 ? "" : "s", dry ? "would be added" : "added");
+  fprintf(stderr, "%zu account%s %s\n", f->count, f->count == 1 ? "" : "s",
+          dry ? "would be added" : "added");
   return CLI_EXIT_OK;
 }
 
@@ -118,10 +131,12 @@ int cmd_account_import(struct cli *c) {
 int account_passwd_from(struct cli *c, const char *file) {
   struct bulk_file f;
   int code = bulk_read(&f, c, file, "address|password|hash");
-  if (code == CLI_EXIT_OK) code = bulk_ask(c, &f, ROOM_AUTH, "check-passwd", login_row, NULL);
+  if (code == CLI_EXIT_OK) code = bulk_ask(c, &f, ROLE_AUTH, "check-passwd", login_row, NULL);
   if (code == CLI_EXIT_OK && !f.mistakes) code = hash_passwords(&f);
-  if (code == CLI_EXIT_OK && !f.mistakes) code = bulk_ask(c, &f, ROOM_AUTH, "passwd", login_row, NULL);
-  if (code == CLI_EXIT_OK && f.mistakes) code = bulk_refuse(&f);
+  if (code == CLI_EXIT_OK && !f.mistakes)
+    code = bulk_ask(c, &f, ROLE_AUTH, "passwd", login_row, NULL);
+  if (code == CLI_EXIT_OK && f.mistakes)
+    code = bulk_refuse(&f);
   else if (code == CLI_EXIT_OK) {
     print_made(c, &f);
     fprintf(stderr, "%zu password%s changed\n", f.count, f.count == 1 ? "" : "s");
@@ -143,11 +158,13 @@ static int look_for_all(struct cli *c, struct bulk_file *f) {
   struct table mailboxes, logins;
   struct slice words[] = { SLICE("account"), SLICE("list") };
   table_init(&mailboxes), table_init(&logins);
-  int code = ask_table(c, ROOM_STORE, words, 2, &mailboxes, NULL);
-  if (code == CLI_EXIT_OK) code = ask_table(c, ROOM_AUTH, words, 2, &logins, NULL);
+  int code = ask_table(c, ROLE_STORE, words, 2, &mailboxes, NULL);
+  if (code == CLI_EXIT_OK) code = ask_table(c, ROLE_AUTH, words, 2, &logins, NULL);
   for (size_t i = 0; code == CLI_EXIT_OK && i < f->count; i++)
-    if (!has_address(&mailboxes, "address", f->accounts[i].address) && !has_address(&logins, "name", f->accounts[i].address))
-      bulk_mistake(f, f->accounts[i].line, "there is no account %.*s", SLICE_ARG(slice_first(f->accounts[i].address, 330)));
+    if (!has_address(&mailboxes, "address", f->accounts[i].address) &&
+        !has_address(&logins, "name", f->accounts[i].address))
+      bulk_mistake(f, f->accounts[i].line, "there is no account %.*s",
+                   SLICE_ARG(slice_first(f->accounts[i].address, 330)));
   table_free(&mailboxes), table_free(&logins);
   return code;
 }
@@ -158,8 +175,10 @@ static int delete_all(struct cli *c, const struct bulk_file *f) {
   size_t done = 0;
   for (size_t i = 0; i < f->count; i++) {
     int one = account_delete(c, f->accounts[i].address);
-    if (one == CLI_EXIT_OK) done++;
-    else code = cli_fail(one, "%.*s was not deleted", SLICE_ARG(f->accounts[i].address));
+    if (one == CLI_EXIT_OK)
+      done++;
+    else
+      code = cli_fail(one, "%.*s was not deleted", SLICE_ARG(f->accounts[i].address));
   }
   fprintf(stderr, "%zu account%s deleted\n", done, done == 1 ? "" : "s");
   return code;
@@ -171,10 +190,13 @@ int account_delete_from(struct cli *c, const char *file) {
   int code = bulk_read(&f, c, file, "address");
   if (code == CLI_EXIT_OK) code = look_for_all(c, &f);
   snprintf(question, sizeof question, "Delete %zu accounts and all their mail?", f.count);
-  if (code == CLI_EXIT_OK && f.mistakes) code = bulk_refuse(&f);
-  else if (code == CLI_EXIT_OK && !cli_given(c, "yes") && (strcmp(file, "-") == 0 || !ask_yes(question)))
+  if (code == CLI_EXIT_OK && f.mistakes)
+    code = bulk_refuse(&f);
+  else if (code == CLI_EXIT_OK && !cli_given(c, "yes") &&
+           (strcmp(file, "-") == 0 || !ask_yes(question)))
     code = cli_fail(CLI_EXIT_USAGE, "nothing was deleted (--yes says yes)");
-  else if (code == CLI_EXIT_OK) code = delete_all(c, &f);
+  else if (code == CLI_EXIT_OK)
+    code = delete_all(c, &f);
   bulk_close(&f);
   return code;
 }

@@ -1,8 +1,10 @@
-/* `qasid check-config`: what is wrong with the configuration and with what it names, and what will be.
+/* SPDX-License-Identifier: ISC */
+/* `qasid check-config`: what is wrong with the configuration and with what it names, and what will
+ * be.
  *
- * A mistake ends the command with 78: the server would not start, or not do what was meant. A warning does not,
- * because the unit runs this command before each start, and a server whose certificate has expired is still
- * better than none. */
+ * A mistake ends the command with 78: the server would not start, or not do what was meant. A
+ * warning does not, because the unit runs this command before each start, and a server whose
+ * certificate has expired is still better than none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -13,7 +15,7 @@
 #include <unistd.h>
 
 #include "conf/docs.h"
-#include "ipc/rooms.h"
+#include "ipc/roles.h"
 #include "lib/base/sys.h"
 #include "lib/json/json.h"
 #include "lib/jwt/keys.h"
@@ -79,16 +81,19 @@ static void check_time(struct findings *f, const char *path, const struct tls_fa
   char date[32];
   int64_t now = sys_wall_s(), days = (facts->ends_s - now) / 86400;
   if (facts->begins_s > now)
-    find(f, false, "tls_certificates", "\"%s\" is valid from %s on only", path, certificate_date(facts->begins_s, date));
+    find(f, false, "tls_certificates", "\"%s\" is valid from %s on only", path,
+         certificate_date(facts->begins_s, date));
   if (facts->ends_s <= now)
-    find(f, false, "tls_certificates", "\"%s\" expired on %s; clients refuse it", path, certificate_date(facts->ends_s, date));
+    find(f, false, "tls_certificates", "\"%s\" expired on %s; clients refuse it", path,
+         certificate_date(facts->ends_s, date));
   else if (days < CERTIFICATE_WARN_DAYS)
-    find(f, false, "tls_certificates", "\"%s\" expires on %s, in %lld day%s", path, certificate_date(facts->ends_s, date),
-         (long long)days, days == 1 ? "" : "s");
+    find(f, false, "tls_certificates", "\"%s\" expires on %s, in %lld day%s", path,
+         certificate_date(facts->ends_s, date), (long long)days, days == 1 ? "" : "s");
 }
 
 /* One certificate and the key at the same place. True: it covers `hostname`. */
-static bool check_pair(struct findings *f, const char *hostname, const char *cert_path, const char *key_path) {
+static bool check_pair(struct findings *f, const char *hostname, const char *cert_path,
+                       const char *key_path) {
   struct buf cert, pem, err;
   struct tls_key *key = NULL;
   struct tls_facts facts = { 0 };
@@ -97,14 +102,17 @@ static bool check_pair(struct findings *f, const char *hostname, const char *cer
   bool has_cert = read_pem(f, "tls_certificates", cert_path, &cert);
   bool ok = read_pem(f, "tls_keys", key_path, &pem) && has_cert;
   if (has_cert && !tls_facts(buf_slice(&cert), hostname, &facts, NULL))
-    find(f, true, "tls_certificates", "\"%s\" has no certificate (a PEM block \"BEGIN CERTIFICATE\")", cert_path), ok = false;
+    find(f, true, "tls_certificates",
+         "\"%s\" has no certificate (a PEM block \"BEGIN CERTIFICATE\")", cert_path),
+        ok = false;
   else if (has_cert)
     check_time(f, cert_path, &facts);
   if (ok && !(key = tls_key_load(buf_slice(&pem), &err))) {
     const char *why = buf_cstr(&err);
     find(f, true, "tls_keys", "\"%s\" %s", key_path, why ? why : "is no private key");
   } else if (ok && !tls_key_fits(key, buf_slice(&cert))) {
-    find(f, true, "tls_keys", "\"%s\" is not the key of the certificate at the same place", key_path);
+    find(f, true, "tls_keys", "\"%s\" is not the key of the certificate at the same place",
+         key_path);
   }
   tls_key_free(&key);
   buf_free(&cert), buf_free(&err);
@@ -124,7 +132,9 @@ static void check_certificates(struct findings *f) {
   if (conf->tls_certificates.count == 0)
     find(f, false, "tls_certificates", "none, so nothing is encrypted; `qasid init` makes one");
   else if (!fits)
-    find(f, false, "tls_certificates", "none of them is for %s, the server's name (hostname); clients that connect to it by that name refuse them",
+    find(f, false, "tls_certificates",
+         "none of them is for %s, the server's name (hostname); clients that connect to it by that "
+         "name refuse them",
          hostname);
 }
 
@@ -135,7 +145,8 @@ static void check_token_keys(struct findings *f) {
   buf_init(&text, PEM_MAX), buf_init(&err, 512);
   bool read = read_pem(f, "oauth_keys", f->conf->oauth_keys, &text);
   if (read && !(keys = jwt_keys_read(buf_slice(&text), &err)))
-    find(f, true, "oauth_keys", "\"%s\" %s", f->conf->oauth_keys, buf_cstr(&err) ? buf_cstr(&err) : "is no key set");
+    find(f, true, "oauth_keys", "\"%s\" %s", f->conf->oauth_keys,
+         buf_cstr(&err) ? buf_cstr(&err) : "is no key set");
   jwt_keys_free(&keys);
   buf_free(&text), buf_free(&err);
 }
@@ -146,7 +157,8 @@ static void check_dns(struct findings *f) {
   struct buf err;
   struct loop *loop = loop_new();
   buf_init(&err, 1024);
-  struct dns *dns = loop && cli_dns_settings(f->cli, &settings) ? dns_new(loop, &settings, &err) : NULL;
+  struct dns *dns =
+      loop && cli_dns_settings(f->cli, &settings) ? dns_new(loop, &settings, &err) : NULL;
   if (!dns) find(f, true, "dns_trust_anchor", "%.*s", SLICE_ARG(buf_slice(&err)));
   dns_free(&dns);
   loop_free(&loop);
@@ -156,7 +168,8 @@ static void check_dns(struct findings *f) {
 /* A folder that is missing is made at the start; something else in its place is wrong. */
 static void check_folder(struct findings *f, const char *option, const char *path) {
   struct stat st;
-  if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) find(f, true, option, "\"%s\" is no folder", path);
+  if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+    find(f, true, option, "\"%s\" is no folder", path);
 }
 
 static bool is_user(const char *name, const char *role) {
@@ -165,13 +178,16 @@ static bool is_user(const char *name, const char *role) {
   return getpwnam(text) != NULL;
 }
 
-/* Where the usual users are missing bare numbers are meant to do; a name that somebody chose is to be there. */
+/* Where the usual users are missing bare numbers are meant to do; a name that somebody chose is to
+ * be there. */
 static void check_user(struct findings *f) {
   const char *user = f->conf->user;
   if (!user[0] || strcmp(user, "qasid") == 0 || is_user(user, NULL)) return;
-  for (int kind = 0; kind < ROOM_KINDS; kind++)
-    if (is_user(user, room_name((enum room_kind)kind))) return;
-  find(f, false, "user", "there is no user \"%s\", and none of the kind \"%s-smtpd\"; started by root, the processes run under bare numbers",
+  for (int kind = 0; kind < ROLE_COUNT; kind++)
+    if (is_user(user, role_name((enum role)kind))) return;
+  find(f, false, "user",
+       "there is no user \"%s\", and none of the kind \"%s-smtpd\"; started by root, the processes "
+       "run under bare numbers",
        user, user);
 }
 
@@ -210,8 +226,10 @@ int cmd_check_config(struct cli *c) {
     check_folder(&f, "run_dir", f.conf->run_dir);
   }
   int code = loaded && !f.mistakes ? CLI_EXIT_OK : CLI_EXIT_CONFIG;
-  if (f.rows) json_write(f.rows, stdout, false);
-  else if (code == CLI_EXIT_OK) printf("%s: ok\n", c->config);
+  if (f.rows)
+    json_write(f.rows, stdout, false);
+  else if (code == CLI_EXIT_OK)
+    printf("%s: ok\n", c->config);
   json_done(&f.rows);
   return code;
 }

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid classify`: what a reply of another server means, by the same rules as the server's. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "ipc/ipc.h"
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 #include "src/cli/cli.h"
 #include "src/cli/table.h"
 
@@ -34,7 +35,8 @@ static bool set_columns(struct table *t) {
   struct buf list;
   buf_init(&list, 128);
   static const char *const names[] = { "class", "first", "most", "meaning" };
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
   bool fine = table_columns(t, buf_slice(&list));
   buf_free(&list);
   return fine;

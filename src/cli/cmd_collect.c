@@ -1,4 +1,6 @@
-/* account collect …: mail of other servers that the server fetches by itself. auth keeps the list. */
+/* SPDX-License-Identifier: ISC */
+/* account collect …: mail of other servers that the server fetches by itself. auth keeps the list.
+ */
 #include <stdio.h>
 
 #include "conf/conf.h"
@@ -41,7 +43,8 @@ static int take_url(const struct cli *c, struct wish *w) {
   if (code == CLI_EXIT_OK && !w->url.user[0])
     code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: pop3s://USER@HOST is meant");
   if (code == CLI_EXIT_OK && w->url.tls && cli_given(c, "no-tls"))
-    code = cli_fail(CLI_EXIT_USAGE, "pop3s:// is TLS from the first octet; --no-tls goes with pop3://");
+    code = cli_fail(CLI_EXIT_USAGE,
+                    "pop3s:// is TLS from the first octet; --no-tls goes with pop3://");
   w->tls = w->url.tls ? "implicit" : cli_given(c, "no-tls") ? "none" : "started";
   w->discover = cli_given(c, "discover") ? "yes" : "no";
   w->mechanism = cli_given(c, "auth") ? cli_given(c, "auth") : "-";
@@ -53,8 +56,9 @@ static int ask_auth(struct cli *c, const struct slice *words, size_t n) {
   const struct conf *conf = cli_conf(c);
   if (!conf) return CLI_EXIT_CONFIG;
   if (!conf->collect)
-    fprintf(stderr, "qasid: the option collect is \"no\": nothing is collected until it is \"yes\"\n");
-  return ask_print(c, ROOM_AUTH, words, n);
+    fprintf(stderr,
+            "qasid: the option collect is \"no\": nothing is collected until it is \"yes\"\n");
+  return ask_print(c, ROLE_AUTH, words, n);
 }
 
 int cmd_collect_add(struct cli *c) {
@@ -63,7 +67,8 @@ int cmd_collect_add(struct cli *c) {
   const char *every = cli_given(c, "every");
   int code = take_url(c, &w);
   if (code == CLI_EXIT_OK) code = take_fate(c, &w);
-  if (code == CLI_EXIT_OK) code = take_span("every", every ? every : "15m", w.every, sizeof w.every);
+  if (code == CLI_EXIT_OK)
+    code = take_span("every", every ? every : "15m", w.every, sizeof w.every);
   if (code != CLI_EXIT_OK) return code;
   buf_init(&secret, SECRET_MAX);
   code = secret_get(c, "Password at the other server: ", false, &secret);

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid config`. */
 #include <stdio.h>
 #include <string.h>
 
 #include "conf/docs.h"
-#include "lib/sandbox/sandbox.h"
+#include "runtime/sandbox/sandbox.h"
 #include "src/cli/cli.h"
 #include "src/cli/terminal.h"
 

@@ -1,5 +1,7 @@
-/* `qasid dkim …`: keys that mail is signed with, shown and replaced in steps that break no signature on its way. Keys are
- * made and kept by the process keys; here are their public parts only. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid dkim …`: keys that mail is signed with, shown and replaced in steps that break no
+ * signature on its way. Keys are made and kept by the process keys; here are their public parts
+ * only. */
 #include "src/cli/dkim.h"
 
 #include <stdio.h>
@@ -9,7 +11,8 @@
 
 /* --- asking keys --- */
 
-static int ask_keys(struct cli *c, const char *word, const char *domain, bool forced, struct table *t) {
+static int ask_keys(struct cli *c, const char *word, const char *domain, bool forced,
+                    struct table *t) {
   struct slice words[4] = { SLICE("dkim"), slice_str(word) };
   struct buf folded;
   size_t n = 2;
@@ -17,7 +20,8 @@ static int ask_keys(struct cli *c, const char *word, const char *domain, bool fo
   for (const char *at = domain; at && *at; at++) buf_put_u8(&folded, ascii_lower((uint8_t)*at));
   if (domain) words[n++] = buf_slice(&folded);
   if (forced) words[n++] = SLICE("--force");
-  int code = folded.failed ? cli_fail(CLI_EXIT_USAGE, "that is no domain name") : ask_table(c, ROOM_KEYS, words, n, t, NULL);
+  int code = folded.failed ? cli_fail(CLI_EXIT_USAGE, "that is no domain name")
+                           : ask_table(c, ROLE_KEYS, words, n, t, NULL);
   buf_free(&folded);
   return code;
 }
@@ -94,7 +98,8 @@ bool dkim_same_key(struct slice found, struct slice wanted) {
   return same;
 }
 
-static bool is_published(const struct dns_settings *settings, struct slice name, struct slice record) {
+static bool is_published(const struct dns_settings *settings, struct slice name,
+                         struct slice record) {
   char asked[DNS_NAME_MAX + 1] = "";
   struct dns_answer *a = calloc(1, sizeof *a);
   struct slice text;
@@ -120,12 +125,14 @@ static bool next_are_published(struct cli *c, const struct table *t) {
 
 static size_t count_state(const struct table *t, const char *state) {
   size_t n = 0;
-  for (const struct table_row *r = t->first; r; r = r->next) n += slice_eq(table_cell(t, r, "state"), slice_str(state));
+  for (const struct table_row *r = t->first; r; r = r->next)
+    n += slice_eq(table_cell(t, r, "state"), slice_str(state));
   return n;
 }
 
 /* The domain's keys; first ones, or next ones, are made where they are missing. */
-static int make_missing(struct cli *c, const char *domain, struct table *t, bool *ret_first, bool *ret_made) {
+static int make_missing(struct cli *c, const char *domain, struct table *t, bool *ret_first,
+                        bool *ret_made) {
   int code = dkim_rows(c, domain, t);
   *ret_first = code == CLI_EXIT_OK && !t->row_count;
   *ret_made = code == CLI_EXIT_OK && !count_state(t, "next");
@@ -137,7 +144,8 @@ static int make_missing(struct cli *c, const char *domain, struct table *t, bool
 static int switch_keys(struct cli *c, const char *domain) {
   int code = order(c, "switch", domain, false);
   if (code == CLI_EXIT_OK)
-    printf("%s: mail is signed with the new keys from now on. Leave the records of the old ones in DNS until `qasid dkim retire %s`, "
+    printf("%s: mail is signed with the new keys from now on. Leave the records of the old ones in "
+           "DNS until `qasid dkim retire %s`, "
            "a week from now.\n",
            domain, domain);
   return code;
@@ -147,7 +155,8 @@ static int switch_keys(struct cli *c, const char *domain) {
 static int wait_for_dns(const struct table *t, const char *domain) {
   printf("Publish these records:\n");
   dkim_print_records(t, "next", "  ");
-  printf("and say `qasid dkim rotate %s` again once every name server of the domain has them. Until then the present keys sign.\n",
+  printf("and say `qasid dkim rotate %s` again once every name server of the domain has them. "
+         "Until then the present keys sign.\n",
          domain);
   return CLI_EXIT_TEMPORARY;
 }
@@ -158,10 +167,12 @@ int cmd_dkim_rotate(struct cli *c) {
   struct table t;
   int code = make_missing(c, domain, &t, &first, &made);
   if (code == CLI_EXIT_OK && first) {
-    printf("%s has its first keys, and its mail is signed from now on. Publish these records:\n", domain);
+    printf("%s has its first keys, and its mail is signed from now on. Publish these records:\n",
+           domain);
     dkim_print_records(&t, "current", "  ");
   } else if (code == CLI_EXIT_OK) {
-    /* Nobody can have published what was made just now, and who asks too early has name servers remember the "no". */
+    /* Nobody can have published what was made just now, and who asks too early has name servers
+     * remember the "no". */
     bool there = cli_given(c, "confirmed") || (!made && next_are_published(c, &t));
     code = there ? switch_keys(c, domain) : wait_for_dns(&t, domain);
   }

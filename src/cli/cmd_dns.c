@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid dns lookup`: what the server would hear from DNS. */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -22,8 +23,9 @@ bool cli_dns_settings(struct cli *c, struct dns_settings *ret) {
 
 int cli_dns_code(const struct dns_answer *a) {
   static const int codes[DNS_RESULTS] = {
-    [DNS_FOUND] = CLI_EXIT_OK,          [DNS_NONE] = CLI_EXIT_NOT_FOUND,  [DNS_REFUSED] = CLI_EXIT_NOT_FOUND,
-    [DNS_NO_NAME] = CLI_EXIT_NOT_FOUND, [DNS_LATER] = CLI_EXIT_TEMPORARY, [DNS_BOGUS] = CLI_EXIT_PROTOCOL,
+    [DNS_FOUND] = CLI_EXIT_OK,          [DNS_NONE] = CLI_EXIT_NOT_FOUND,
+    [DNS_REFUSED] = CLI_EXIT_NOT_FOUND, [DNS_NO_NAME] = CLI_EXIT_NOT_FOUND,
+    [DNS_LATER] = CLI_EXIT_TEMPORARY,   [DNS_BOGUS] = CLI_EXIT_PROTOCOL,
     [DNS_BAD_NAME] = CLI_EXIT_USAGE,
   };
   return codes[a->result];
@@ -32,11 +34,14 @@ int cli_dns_code(const struct dns_answer *a) {
 static bool is_text(const struct dns_answer *a) { return a->kind == DNS_TXT || a->kind == DNS_PTR; }
 
 static bool set_columns(struct table *t, const struct dns_answer *a) {
-  static const char *const names[] = { "host", "port", "priority", "weight", "addresses" }, *const texts[] = { "text" };
+  static const char *const names[] = { "host", "port", "priority", "weight", "addresses" },
+                           *const texts[] = { "text" };
   struct buf list;
   buf_init(&list, 256);
-  for (size_t i = 0; is_text(a) && i < sizeof texts / sizeof *texts; i++) ipc_list_put(&list, slice_str(texts[i]));
-  for (size_t i = 0; !is_text(a) && i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; is_text(a) && i < sizeof texts / sizeof *texts; i++)
+    ipc_list_put(&list, slice_str(texts[i]));
+  for (size_t i = 0; !is_text(a) && i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
   bool ok = table_columns(t, buf_slice(&list));
   buf_free(&list);
   return ok;
@@ -99,9 +104,10 @@ static void put_asked(const struct dns_settings *settings, struct buf *to) {
   buf_free(&err);
 }
 
-static void say(const char *name, const struct dns_answer *a, struct buf *asked) {
+static void print_answer(const char *name, const struct dns_answer *a, struct buf *asked) {
   const char *who = buf_cstr(asked);
-  fprintf(stderr, "%s: %s%s%s%s%s; %s\n", name, dns_result_name(a->result), a->why[0] ? ": " : "", a->why,
+  fprintf(stderr, "%s: %s%s%s%s%s; %s\n", name, dns_result_name(a->result), a->why[0] ? ": " : "",
+          a->why,
           a->implicit && a->result == DNS_FOUND ? " (it has no MX and takes its mail itself)" : "",
           a->secure ? ", proven by DNSSEC" : "", who ? who : "");
 }
@@ -121,29 +127,32 @@ static int show(struct cli *c, const struct dns_answer *a) {
 /* --- who is asked --- */
 
 /* The answer's octets, then the end. */
-static int hear(struct link *l, struct dns_answer *ret) {
-  struct link_said said;
+static int receive_answer(struct link *l, struct dns_answer *ret) {
+  struct link_reply reply;
   bool whole = false;
-  while (link_next(l, &said) == LINK_OUTPUT) whole = dns_answer_get(said.data, ret);
-  if (said.event != LINK_DONE || said.code != CLI_OK) return link_finish(&said);
+  while (link_next(l, &reply) == LINK_OUTPUT) whole = dns_answer_get(reply.data, ret);
+  if (reply.event != LINK_DONE || reply.code != CLI_OK) return link_finish(&reply);
   return whole ? CLI_EXIT_OK
                : cli_fail(CLI_EXIT_PROTOCOL, "the resolver did not answer as this qasid expects");
 }
 
 /* False: no server runs, or it has no resolver. */
-static bool ask_running(struct cli *c, const char *name, enum dns_kind kind, struct dns_answer *ret, int *ret_code) {
+static bool ask_running(struct cli *c, const char *name, enum dns_kind kind, struct dns_answer *ret,
+                        int *ret_code) {
   struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(name),
                            slice_str(dns_kind_name(kind)) };
   if (cli_given(c, "direct") || !c->conf || !link_probe(c)) return false;
-  struct link *l = link_open_running(c, ROOM_RESOLVER, 0, ret_code);
+  struct link *l = link_open_running(c, ROLE_RESOLVER, 0, ret_code);
   if (!l) return *ret_code != CLI_EXIT_NOT_FOUND;
-  *ret_code = link_ask(l, words, 4) ? hear(l, ret)
-                                    : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the question");
+  *ret_code = link_ask(l, words, 4)
+                  ? receive_answer(l, ret)
+                  : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the question");
   link_free(&l);
   return true;
 }
 
-int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_kind kind, struct dns_answer *ret) {
+int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_kind kind,
+                struct dns_answer *ret) {
   struct buf err;
   int code = CLI_EXIT_OK;
   buf_init(&err, 1024);
@@ -154,10 +163,13 @@ int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_
 }
 
 /* The name that is asked for: of an address, that of its PTR record. */
-static const char *name_to_ask(const char *text, enum dns_kind kind, char reverse[static DNS_NAME_MAX + 1]) {
+static const char *name_to_ask(const char *text, enum dns_kind kind,
+                               char reverse[static DNS_NAME_MAX + 1]) {
   struct dns_address a = { .n = 0 };
-  if (inet_pton(AF_INET, text, a.octets) == 1) a.n = 4;
-  else if (inet_pton(AF_INET6, text, a.octets) == 1) a.n = 16;
+  if (inet_pton(AF_INET, text, a.octets) == 1)
+    a.n = 4;
+  else if (inet_pton(AF_INET6, text, a.octets) == 1)
+    a.n = 16;
   if (kind != DNS_PTR || !a.n) return text;
   dns_reverse_name(&a, reverse);
   return reverse;
@@ -170,7 +182,8 @@ int cmd_dns_lookup(struct cli *c) {
   char reverse[DNS_NAME_MAX + 1];
   int code;
   enum dns_kind kind = c->arg_count > 1 ? dns_kind_named(slice_str(c->args[1])) : DNS_ADDRESS;
-  if (kind == DNS_KINDS) return cli_fail(CLI_EXIT_USAGE, "%s: address, srv, mx, txt or ptr is meant", c->args[1]);
+  if (kind == DNS_KINDS)
+    return cli_fail(CLI_EXIT_USAGE, "%s: address, srv, mx, txt or ptr is meant", c->args[1]);
   if (!cli_dns_settings(c, &settings)) return CLI_EXIT_CONFIG;
   buf_init(&asked, DNS_SERVERS_TEXT_MAX + 64);
   const char *name = name_to_ask(c->args[0], kind, reverse);
@@ -181,7 +194,7 @@ int cmd_dns_lookup(struct cli *c) {
     put_asked(&settings, &asked);
   }
   if (code == CLI_EXIT_OK) {
-    say(c->args[0], &answer, &asked);
+    print_answer(c->args[0], &answer, &asked);
     code = show(c, &answer);
   }
   buf_free(&asked);

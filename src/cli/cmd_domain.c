@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid domain add|delete`: a domain, and the keys that its mail is signed with. */
 #include <stdio.h>
 
 #include "src/cli/dkim.h"
 
-/* A domain without keys receives and sends all the same, so that they are missing is said and does not undo it. */
+/* A domain without keys receives and sends all the same, so that they are missing is said and does
+ * not undo it. */
 int cmd_domain_add(struct cli *c) {
   struct slice words[CLI_WORDS_MAX + 2];
-  int code = ask_print(c, ROOM_STORE, words, ask_words(c, words));
+  int code = ask_print(c, ROLE_STORE, words, ask_words(c, words));
   if (code != CLI_EXIT_OK) return code;
   struct table t;
   code = dkim_make(c, c->args[0], &t);
@@ -16,7 +18,9 @@ int cmd_domain_add(struct cli *c) {
   } else if (code == CLI_EXIT_EXISTS) {
     code = CLI_EXIT_OK; /* next ones: of a domain by that name before */
   } else if (code != CLI_EXIT_OK) {
-    fprintf(stderr, "qasid: the domain is added; its mail is not signed yet: qasid dkim rotate %s\n", c->args[0]);
+    fprintf(stderr,
+            "qasid: the domain is added; its mail is not signed yet: qasid dkim rotate %s\n",
+            c->args[0]);
   }
   table_free(&t);
   return code;
@@ -24,6 +28,6 @@ int cmd_domain_add(struct cli *c) {
 
 int cmd_domain_delete(struct cli *c) {
   struct slice words[CLI_WORDS_MAX + 2];
-  int code = ask_print(c, ROOM_STORE, words, ask_words(c, words));
+  int code = ask_print(c, ROLE_STORE, words, ask_words(c, words));
   return code == CLI_EXIT_OK ? dkim_forget(c, c->args[0]) : code;
 }

@@ -1,5 +1,6 @@
-/* `qasid domain check`: what DNS says of our host and our domains, held against what it should say. Each line is one record: it
- * is right, or what to publish stands below it. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid domain check`: what DNS says of our host and our domains, held against what it should say.
+ * Each line is one record: it is right, or what to publish stands below it. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,23 +18,26 @@ struct check {
   struct dns_settings settings;
   const struct conf *conf;
   char host[DNS_NAME_MAX + 1];
-  struct dns_host addresses; /* our host's, as DNS has them */
+  struct dns_host addresses;                     /* our host's, as DNS has them */
   struct dns_address sources[DNS_ADDRESSES_MAX]; /* of source_addresses: from where mail leaves */
   size_t source_count;
   const char *domain;
-  struct dns_answer answer;  /* the last */
+  struct dns_answer answer; /* the last */
   struct table out;
   bool wrong, later;
 };
 
 /* --- findings --- */
 
-static void note(struct check *x, const char *state, const char *kind, const char *name, struct slice found, struct slice publish) {
-  const struct slice values[] = { slice_str(state), slice_str(kind), slice_str(name), found, publish };
+static void note(struct check *x, const char *state, const char *kind, const char *name,
+                 struct slice found, struct slice publish) {
+  const struct slice values[] = { slice_str(state), slice_str(kind), slice_str(name), found,
+                                  publish };
   struct buf list;
   buf_init(&list, 16 * 1024);
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) ipc_list_put(&list, values[i]);
-  if (list.failed || !table_add(&x->out, buf_slice(&list))) cli_fail(CLI_EXIT_SYSTEM, "no memory for what was found");
+  if (list.failed || !table_add(&x->out, buf_slice(&list)))
+    cli_fail(CLI_EXIT_SYSTEM, "no memory for what was found");
   buf_free(&list);
   x->wrong |= strcmp(state, "missing") == 0 || strcmp(state, "wrong") == 0;
   x->later |= strcmp(state, "unknown") == 0;
@@ -46,9 +50,12 @@ static void right(struct check *x, const char *kind, const char *name, struct sl
 /* False: DNS gave no answer, which is noted. */
 static bool ask(struct check *x, const char *kind_word, const char *name, enum dns_kind kind) {
   int code = cli_dns_ask(&x->settings, name, kind, &x->answer);
-  bool unknown = code != CLI_EXIT_OK || x->answer.result == DNS_LATER || x->answer.result == DNS_BOGUS;
+  bool unknown =
+      code != CLI_EXIT_OK || x->answer.result == DNS_LATER || x->answer.result == DNS_BOGUS;
   if (unknown)
-    note(x, "unknown", kind_word, name, slice_str(code == CLI_EXIT_OK ? dns_result_name(x->answer.result) : "DNS could not be asked"),
+    note(x, "unknown", kind_word, name,
+         slice_str(code == CLI_EXIT_OK ? dns_result_name(x->answer.result)
+                                       : "DNS could not be asked"),
          SLICE(""));
   return !unknown;
 }
@@ -91,7 +98,8 @@ static void check_host(struct check *x) {
       buf_printf(&text, "%s%s", i ? " " : "", one);
     }
     right(x, "A", x->host, buf_slice(&text));
-    for (size_t i = 0; i < x->addresses.address_count; i++) check_pointer(x, &x->addresses.addresses[i], x->host);
+    for (size_t i = 0; i < x->addresses.address_count; i++)
+      check_pointer(x, &x->addresses.addresses[i], x->host);
   } else {
     buf_printf(&text, "%s. A ADDRESS   (this machine's; AAAA for IPv6)", x->host);
     note(x, "missing", "A", x->host, SLICE(""), buf_slice(&text));
@@ -113,7 +121,8 @@ static void check_source(struct check *x, const struct dns_address *a, const cha
     there |= h->addresses[i].n == a->n && memcmp(h->addresses[i].octets, a->octets, a->n) == 0;
   buf_init(&publish, 1024);
   if (!there) buf_printf(&publish, "%s. %s %s", name, a->n == 4 ? "A" : "AAAA", text);
-  note(x, there ? "ok" : "missing", a->n == 4 ? "A" : "AAAA", name, there ? slice_str(text) : SLICE(""), buf_slice(&publish));
+  note(x, there ? "ok" : "missing", a->n == 4 ? "A" : "AAAA", name,
+       there ? slice_str(text) : SLICE(""), buf_slice(&publish));
   buf_free(&publish);
   check_pointer(x, a, name);
 }
@@ -122,10 +131,12 @@ static void check_sources(struct check *x) {
   for (size_t i = 0; i < x->conf->source_addresses.count; i++) {
     char text[64], name[DNS_NAME_MAX + 1];
     struct dns_address a = { .n = 4 };
-    struct slice rest = slice_str(x->conf->source_addresses.items[i]), address = slice_split(&rest, ' ');
+    struct slice rest = slice_str(x->conf->source_addresses.items[i]),
+                 address = slice_split(&rest, ' ');
     snprintf(text, sizeof text, "%.*s", SLICE_ARG(slice_first(address, sizeof text - 1)));
     if (!dns_name_check(slice_trim(rest), name)) snprintf(name, sizeof name, "%s", x->host);
-    if (inet_pton(AF_INET, text, a.octets) != 1) a.n = inet_pton(AF_INET6, text, a.octets) == 1 ? 16 : 0;
+    if (inet_pton(AF_INET, text, a.octets) != 1)
+      a.n = inet_pton(AF_INET6, text, a.octets) == 1 ? 16 : 0;
     if (!a.n) continue;
     check_source(x, &a, name);
     if (x->source_count < DNS_ADDRESSES_MAX) x->sources[x->source_count++] = a;
@@ -138,7 +149,8 @@ static void check_sources(struct check *x) {
 static const struct dns_host *find_host(const struct check *x, const uint16_t *ports) {
   for (size_t i = 0; i < x->answer.host_count; i++) {
     const struct dns_host *h = &x->answer.hosts[i];
-    if (strcmp(h->name, x->host) == 0 && (!ports || h->port == ports[0] || h->port == ports[1])) return h;
+    if (strcmp(h->name, x->host) == 0 && (!ports || h->port == ports[0] || h->port == ports[1]))
+      return h;
   }
   return NULL;
 }
@@ -158,17 +170,24 @@ static void check_mx(struct check *x) {
   if (any) list_hosts(x, &found);
   if (x->answer.result == DNS_REFUSED) buf_put_str(&found, ".");
   if (!good) buf_printf(&publish, "%s. MX 10 %s.", x->domain, x->host);
-  note(x, good ? "ok" : buf_len(&found) ? "wrong" : "missing", "MX", x->domain, buf_slice(&found), buf_slice(&publish));
+  note(x,
+       good              ? "ok"
+       : buf_len(&found) ? "wrong"
+                         : "missing",
+       "MX", x->domain, buf_slice(&found), buf_slice(&publish));
   buf_free(&found), buf_free(&publish);
 }
 
 static const char *spf_state(enum spf_result r) {
-  static const char *const states[] = { [SPF_PASS] = "ok",      [SPF_FAIL] = "wrong",     [SPF_NONE] = "missing",
-                                        [SPF_DOUBLE] = "wrong", [SPF_UNSURE] = "unknown", [SPF_LATER] = "unknown" };
+  static const char *const states[] = {
+    [SPF_PASS] = "ok",      [SPF_FAIL] = "wrong",     [SPF_NONE] = "missing",
+    [SPF_DOUBLE] = "wrong", [SPF_UNSURE] = "unknown", [SPF_LATER] = "unknown"
+  };
   return states[r];
 }
 
-/* The worst verdict over the addresses that we send from; without any, over none that could be right. */
+/* The worst verdict over the addresses that we send from; without any, over none that could be
+ * right. */
 static void check_spf(struct check *x) {
   static const struct dns_address nowhere = { .n = 4 };
   struct buf record, publish;
@@ -180,15 +199,19 @@ static void check_spf(struct check *x) {
     buf_reset(&record);
     worst = spf_check(ask_spf, x, x->domain, n ? &from[i] : &nowhere, &record);
   }
-  if (worst == SPF_NONE) buf_printf(&publish, "%s. TXT \"v=spf1 mx -all\"", x->domain);
-  else if (worst == SPF_DOUBLE) buf_put_str(&publish, "one record only: with two, none counts (RFC 7208 section 4.5)");
-  else if (worst == SPF_FAIL) buf_printf(&publish, "add \"mx\" or \"a:%s\" in front of its \"all\"", x->host);
+  if (worst == SPF_NONE)
+    buf_printf(&publish, "%s. TXT \"v=spf1 mx -all\"", x->domain);
+  else if (worst == SPF_DOUBLE)
+    buf_put_str(&publish, "one record only: with two, none counts (RFC 7208 section 4.5)");
+  else if (worst == SPF_FAIL)
+    buf_printf(&publish, "add \"mx\" or \"a:%s\" in front of its \"all\"", x->host);
   note(x, spf_state(worst), "SPF", x->domain, buf_slice(&record), buf_slice(&publish));
   buf_free(&record), buf_free(&publish);
 }
 
 static void check_key(struct check *x, const struct table *t, const struct table_row *row) {
-  struct slice name = table_cell(t, row, "name"), record = table_cell(t, row, "record"), text, found = SLICE("");
+  struct slice name = table_cell(t, row, "name"), record = table_cell(t, row, "record"), text,
+               found = SLICE("");
   char asked[DNS_NAME_MAX + 1] = "";
   struct buf publish;
   bool good = false;
@@ -208,10 +231,12 @@ static int check_keys(struct check *x) {
   struct table t;
   struct buf publish;
   int code = dkim_rows(x->c, x->domain, &t);
-  for (const struct table_row *r = t.first; code == CLI_EXIT_OK && r; r = r->next) check_key(x, &t, r);
+  for (const struct table_row *r = t.first; code == CLI_EXIT_OK && r; r = r->next)
+    check_key(x, &t, r);
   if (code == CLI_EXIT_OK && !t.row_count) {
     buf_init(&publish, 1024);
-    buf_printf(&publish, "what `qasid dkim rotate %s` prints: its mail is not signed yet", x->domain);
+    buf_printf(&publish, "what `qasid dkim rotate %s` prints: its mail is not signed yet",
+               x->domain);
     note(x, "missing", "DKIM", x->domain, SLICE(""), buf_slice(&publish));
     buf_free(&publish);
   }
@@ -219,12 +244,14 @@ static int check_keys(struct check *x) {
   return code;
 }
 
-/* At the domain, or above it (RFC 7489 §6.6.3; the organization's own is taken to be the last two labels). */
+/* At the domain, or above it (RFC 7489 §6.6.3; the organization's own is taken to be the last two
+ * labels). */
 static void check_dmarc(struct check *x) {
   struct slice text, found = SLICE("");
   char name[DNS_NAME_MAX + 16];
   struct buf publish;
-  for (const char *d = x->domain; d && strchr(d, '.') && !found.n; d = strchr(d, '.'), d += d != NULL) {
+  for (const char *d = x->domain; d && strchr(d, '.') && !found.n;
+       d = strchr(d, '.'), d += d != NULL) {
     snprintf(name, sizeof name, "_dmarc.%s", d);
     if (!ask(x, "DMARC", name, DNS_TXT)) return;
     for (size_t at = 0; dns_text_next(&x->answer, &at, &text) && !found.n;)
@@ -240,7 +267,8 @@ static void check_dmarc(struct check *x) {
 }
 
 /* RFC 6186, RFC 8314 §5.1: of what is served here. The port may be the usual one, forwarded. */
-static void check_service(struct check *x, const char *service, const struct conf_list *listens, uint16_t usual) {
+static void check_service(struct check *x, const char *service, const struct conf_list *listens,
+                          uint16_t usual) {
   char name[DNS_NAME_MAX + 32];
   uint16_t ports[2] = { usual, usual };
   struct slice host;
@@ -253,7 +281,11 @@ static void check_service(struct check *x, const char *service, const struct con
   list_hosts(x, &found);
   bool good = find_host(x, ports);
   if (!good) buf_printf(&publish, "%s. SRV 0 1 %u %s.", name, usual, x->host);
-  note(x, good ? "ok" : buf_len(&found) ? "wrong" : "missing", "SRV", name, buf_slice(&found), buf_slice(&publish));
+  note(x,
+       good              ? "ok"
+       : buf_len(&found) ? "wrong"
+                         : "missing",
+       "SRV", name, buf_slice(&found), buf_slice(&publish));
   buf_free(&found), buf_free(&publish);
 }
 
@@ -278,7 +310,7 @@ static int check_domains(struct check *x) {
   struct table t;
   size_t n = 0;
   table_init(&t);
-  int code = ask_table(x->c, ROOM_STORE, words, 2, &t, NULL);
+  int code = ask_table(x->c, ROLE_STORE, words, 2, &t, NULL);
   for (const struct table_row *r = t.first; code == CLI_EXIT_OK && r; r = r->next) {
     struct slice name = table_cell(&t, r, "domain");
     char domain[DNS_NAME_MAX + 1] = "";
@@ -308,8 +340,8 @@ static void print(const struct check *x) {
   if (x->c->json) table_print(t, true);
   for (const struct table_row *r = t->first; !x->c->json && r; r = r->next) {
     bool ok = slice_eq(table_cell(t, r, "state"), SLICE("ok"));
-    printf("%-8.*s %-6.*s %.*s\n", SLICE_ARG(table_cell(t, r, "state")), SLICE_ARG(table_cell(t, r, "kind")),
-           SLICE_ARG(table_cell(t, r, "name")));
+    printf("%-8.*s %-6.*s %.*s\n", SLICE_ARG(table_cell(t, r, "state")),
+           SLICE_ARG(table_cell(t, r, "kind")), SLICE_ARG(table_cell(t, r, "name")));
     if (!ok) print_cell("         there is: ", table_cell(t, r, "found"));
     print_cell("         publish:  ", table_cell(t, r, "publish"));
   }
@@ -325,7 +357,8 @@ static void set_columns(struct table *t) {
   static const char *const names[] = { "state", "kind", "name", "found", "publish" };
   struct buf list;
   buf_init(&list, 256);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
   table_columns(t, buf_slice(&list));
   buf_free(&list);
 }
@@ -338,7 +371,9 @@ int cmd_domain_check(struct cli *c) {
   table_init(&x->out);
   set_columns(&x->out);
   if (cli_dns_settings(c, &x->settings) && (x->conf = cli_conf(c)) != NULL) {
-    code = name_host(x) ? CLI_EXIT_OK : cli_fail(CLI_EXIT_CONFIG, "the option hostname has no name that can stand in DNS");
+    code = name_host(x)
+               ? CLI_EXIT_OK
+               : cli_fail(CLI_EXIT_CONFIG, "the option hostname has no name that can stand in DNS");
     if (code == CLI_EXIT_OK) {
       check_host(x);
       check_sources(x);
@@ -346,7 +381,8 @@ int cmd_domain_check(struct cli *c) {
       print(x);
     }
   }
-  if (code == CLI_EXIT_OK) code = x->wrong ? CLI_EXIT_DATA : x->later ? CLI_EXIT_TEMPORARY : CLI_EXIT_OK;
+  if (code == CLI_EXIT_OK)
+    code = x->wrong ? CLI_EXIT_DATA : x->later ? CLI_EXIT_TEMPORARY : CLI_EXIT_OK;
   table_free(&x->out);
   free(x);
   return code;

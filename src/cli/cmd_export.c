@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid export`: the store sends a row for each message, then its octets. */
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,8 +23,8 @@ struct export {
 static bool choose_format(const struct cli *c, const char *place, bool *ret_maildir) {
   const char *format = cli_given(c, "format");
   struct slice name = slice_str(place);
-  bool mbox =
-      slice_eq(name, SLICE("-")) || (name.n > 5 && slice_eq(slice_from(name, name.n - 5), SLICE(".mbox")));
+  bool mbox = slice_eq(name, SLICE("-")) ||
+              (name.n > 5 && slice_eq(slice_from(name, name.n - 5), SLICE(".mbox")));
   *ret_maildir = format ? strcmp(format, "maildir") == 0 : !mbox;
   return !format || *ret_maildir || strcmp(format, "mbox") == 0;
 }
@@ -41,20 +42,21 @@ static bool cell_number(const struct export *x, const struct table_row *row, con
 }
 
 /* The message under way is taken back. */
-static bool drop_message(struct export *x, struct slice uid) {
+static bool maildrop_message(struct export *x, struct slice uid) {
   if (!x->inside) return false;
   x->inside = false;
   x->left = 0;
   bool whole = mailbox_out_cut(x->out);
-  cli_fail(0, "message %.*s (UIDL %s) can't be read and is left out%s", SLICE_ARG(slice_first(uid, 20)),
-           x->uidl, whole ? "" : "; what came of it is in the output");
+  cli_fail(0, "message %.*s (UIDL %s) can't be read and is left out%s",
+           SLICE_ARG(slice_first(uid, 20)), x->uidl,
+           whole ? "" : "; what came of it is in the output");
   return true;
 }
 
 static bool is_unreadable(struct export *x, struct slice values) {
   struct slice uid, size;
   return ipc_list_next(&values, &uid) && ipc_list_next(&values, &size) &&
-         slice_eq(size, SLICE("unreadable")) && drop_message(x, uid);
+         slice_eq(size, SLICE("unreadable")) && maildrop_message(x, uid);
 }
 
 /* False: what the store said makes no sense, or the mailbox can't be written. */
@@ -85,18 +87,18 @@ static bool take_octets(struct export *x, struct slice s) {
 }
 
 static int run(struct export *x, struct link *l) {
-  struct link_said said;
+  struct link_reply reply;
   for (;;) {
     bool ok = true;
-    switch (link_next(l, &said)) {
-    case LINK_COLUMNS: ok = table_columns(&x->columns, said.data); break;
-    case LINK_ROW: ok = is_unreadable(x, said.data) || begin_message(x, said.data); break;
-    case LINK_OUTPUT: ok = take_octets(x, said.data); break;
+    switch (link_next(l, &reply)) {
+    case LINK_COLUMNS: ok = table_columns(&x->columns, reply.data); break;
+    case LINK_ROW: ok = is_unreadable(x, reply.data) || begin_message(x, reply.data); break;
+    case LINK_OUTPUT: ok = take_octets(x, reply.data); break;
     case LINK_DONE:
-      if (said.code == CLI_OK && x->inside)
+      if (reply.code == CLI_OK && x->inside)
         return cli_fail(CLI_EXIT_PROTOCOL, "a message is shorter than was announced");
-      return link_finish(&said);
-    case LINK_LOST: return link_finish(&said);
+      return link_finish(&reply);
+    case LINK_LOST: return link_finish(&reply);
     }
     if (ok) continue;
     const char *why = mailbox_out_error(x->out);
@@ -108,13 +110,14 @@ static int run(struct export *x, struct link *l) {
 static int export(struct cli *c, struct export *x) {
   int code;
   struct slice words[] = { SLICE("export"), slice_str(c->args[0]) };
-  struct link *l = link_open(c, ROOM_STORE, 0, &code);
+  struct link *l = link_open(c, ROLE_STORE, 0, &code);
   if (!l) return code;
-  code =
-      link_ask(l, words, 2) ? run(x, l) : cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
+  code = link_ask(l, words, 2) ? run(x, l)
+                               : cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
   link_free(&l);
   if (!mailbox_out_sync(x->out)) code = cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(x->out));
-  if (x->uidls && fflush(x->uidls) != 0) code = cli_fail(CLI_EXIT_IO, "the UIDLs cannot be written");
+  if (x->uidls && fflush(x->uidls) != 0)
+    code = cli_fail(CLI_EXIT_IO, "the UIDLs cannot be written");
   if (code == CLI_EXIT_OK || code == CLI_EXIT_DATA)
     fprintf(stderr, "%llu message%s, %llu octets\n", (unsigned long long)x->messages,
             x->messages == 1 ? "" : "s", (unsigned long long)x->octets);
@@ -126,7 +129,8 @@ int cmd_export(struct cli *c) {
   struct buf err;
   bool maildir;
   const char *uidls = cli_given(c, "uidl");
-  if (!choose_format(c, c->args[1], &maildir)) return cli_fail(CLI_EXIT_USAGE, "--format is maildir or mbox");
+  if (!choose_format(c, c->args[1], &maildir))
+    return cli_fail(CLI_EXIT_USAGE, "--format is maildir or mbox");
   buf_init(&err, 4096);
   table_init(&x.columns);
   int code = CLI_EXIT_EXISTS;

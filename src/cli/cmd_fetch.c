@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid fetch`: a POP3 client for people. What is deleted at the server is first safe here. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,12 +25,13 @@ static void put_row(struct table *t, const struct pop3_item *m, bool *ok) {
   buf_init(&row, 512);
   snprintf(number, sizeof number, "%" PRIu64, m->number);
   snprintf(size, sizeof size, "%" PRIu64, m->size);
-  ipc_list_put(&row, slice_str(number)), ipc_list_put(&row, slice_str(size)), ipc_list_put(&row, m->uidl);
+  ipc_list_put(&row, slice_str(number)), ipc_list_put(&row, slice_str(size)),
+      ipc_list_put(&row, m->uidl);
   *ok = table_add(t, buf_slice(&row)) && *ok;
   buf_free(&row);
 }
 
-static enum pop3_sink_says list_listed(void *arg, struct pop3_item *items, size_t count) {
+static enum pop3_sink_verdict list_listed(void *arg, struct pop3_item *items, size_t count) {
   struct cli *c = arg;
   struct table t;
   struct buf columns;
@@ -53,13 +55,13 @@ struct look {
   bool any;
 };
 
-static enum pop3_sink_says look_listed(void *arg, struct pop3_item *items, size_t count) {
+static enum pop3_sink_verdict look_listed(void *arg, struct pop3_item *items, size_t count) {
   const struct look *l = arg;
   for (size_t i = 0; i < count; i++) items[i].wish = POP3_LOOK, items[i].lines = l->lines;
   return POP3_SINK_ON;
 }
 
-static enum pop3_sink_says look_begin(void *arg, struct pop3_item *m) {
+static enum pop3_sink_verdict look_begin(void *arg, struct pop3_item *m) {
   struct look *l = arg;
   printf("%s%s--- %" PRIu64 ": %" PRIu64 " octets%s\n", l->any ? "\n" : "", tint(stdout, TINT_BOLD),
          m->number, m->size, tint(stdout, TINT_NONE));
@@ -68,7 +70,7 @@ static enum pop3_sink_says look_begin(void *arg, struct pop3_item *m) {
 }
 
 /* Nothing out of a mail moves a cursor. */
-static enum pop3_sink_says look_piece(void *arg, struct pop3_item *m, struct slice octets) {
+static enum pop3_sink_verdict look_piece(void *arg, struct pop3_item *m, struct slice octets) {
   struct buf safe;
   buf_init(&safe, 8 * POP3_CLIENT_IN);
   while (octets.n) {
@@ -83,13 +85,15 @@ static enum pop3_sink_says look_piece(void *arg, struct pop3_item *m, struct sli
   return POP3_SINK_ON;
 }
 
-static enum pop3_sink_says look_end(void *arg, struct pop3_item *m) { return POP3_SINK_ON; }
+static enum pop3_sink_verdict look_end(void *arg, struct pop3_item *m) { return POP3_SINK_ON; }
 static void look_cut(void *arg, struct pop3_item *m) {}
 
 /* --- the session --- */
 
 static int run(struct fetch *f, struct slice password, const struct pop3_sink *sink) {
-  struct pop3_client_start start = { .user = slice_str(f->user), .secret = password, .sink = *sink };
+  struct pop3_client_start start = { .user = slice_str(f->user),
+                                     .secret = password,
+                                     .sink = *sink };
   pop3_shell_start(&f->net, f->c, &start);
   start.policy.delete_short = cli_given(f->c, "delete-short") != NULL;
   start.limits.message = f->largest;
@@ -124,7 +128,8 @@ static int take_url(struct fetch *f, struct fetch_place *p) {
 static int find_place(struct fetch *f, struct fetch_place *p) {
   const char *where = f->c->args[0];
   if (strstr(where, "://")) return take_url(f, p);
-  if (strlen(where) >= sizeof p->url.user) return cli_fail(CLI_EXIT_USAGE, "%s is no address", where);
+  if (strlen(where) >= sizeof p->url.user)
+    return cli_fail(CLI_EXIT_USAGE, "%s is no address", where);
   snprintf(p->url.user, sizeof p->url.user, "%s", where);
   int code = discover_pop3(f->c, where, &p->found);
   snprintf(p->url.scheme, sizeof p->url.scheme, p->found.tls ? "pop3s" : "pop3");
@@ -154,26 +159,30 @@ static uint64_t count_state(const struct fetch *f, enum pop3_item_state state) {
   return n;
 }
 
-static void tell(const char *what, uint64_t n, const char *one, const char *many) {
+static void print_count(const char *what, uint64_t n, const char *one, const char *many) {
   if (n) cli_fail(0, "%" PRIu64 " message%s %s", n, n == 1 ? "" : "s", n == 1 ? one : many);
 }
 
-static int say_sum(struct fetch *f, int code) {
+static int print_sum(struct fetch *f, int code) {
   char size[PROGRESS_SIZE_ROOM];
   bool done = f->pop && f->pop->end == POP3_END_DONE;
   uint64_t deleted = done ? count_state(f, POP3_DELETED) : 0;
   progress_size(f->fetched_octets, size);
-  tell("", count_state(f, POP3_KEPT_BACK),
-       "came shorter than the server had said, or behind such a one, and was left there; --delete-short deletes it",
-       "came shorter than the server had said, or behind such a one, and were left there; --delete-short deletes "
-       "them");
-  tell("", f->too_large, "is larger than --largest, and was left",
-       "are larger than --largest, and were left");
-  tell("", f->nameless, "has no UIDL that can be remembered, and was left; --delete or --all fetches it",
-       "have no UIDL that can be remembered, and were left; --delete or --all fetches them");
+  print_count("", count_state(f, POP3_KEPT_BACK),
+              "came shorter than the server had said, or behind such a one, and was left there; "
+              "--delete-short deletes it",
+              "came shorter than the server had said, or behind such a one, and were left there; "
+              "--delete-short deletes "
+              "them");
+  print_count("", f->too_large, "is larger than --largest, and was left",
+              "are larger than --largest, and were left");
+  print_count("", f->nameless,
+              "has no UIDL that can be remembered, and was left; --delete or --all fetches it",
+              "have no UIDL that can be remembered, and were left; --delete or --all fetches them");
   uint64_t failed = f->refused + f->stepped.count;
   if (failed && code == CLI_EXIT_OK)
-    code = cli_fail(CLI_EXIT_TEMPORARY, "%" PRIu64 " message%s could not be fetched", failed, failed == 1 ? "" : "s");
+    code = cli_fail(CLI_EXIT_TEMPORARY, "%" PRIu64 " message%s could not be fetched", failed,
+                    failed == 1 ? "" : "s");
   if (cli_given(f->c, "quiet")) return code;
   fprintf(stderr, "%" PRIu64 " message%s, %s", f->fetched, f->fetched == 1 ? "" : "s", size);
   if (f->known) fprintf(stderr, "; %" PRIu64 " fetched before", f->known);
@@ -186,9 +195,10 @@ static int say_sum(struct fetch *f, int code) {
 static int look_for_tls(struct fetch *f) {
   if (!f->memory || !f->net.plain || f->net.tls || !memory_had_tls(f->memory)) return CLI_EXIT_OK;
   if (cli_given(f->c, "tls-is-gone")) return CLI_EXIT_OK;
-  return cli_fail(CLI_EXIT_REFUSED,
-                  "%s had TLS before: nothing is said to it without; if it has none any more, --tls-is-gone",
-                  f->net.url.host);
+  return cli_fail(
+      CLI_EXIT_REFUSED,
+      "%s had TLS before: nothing is said to it without; if it has none any more, --tls-is-gone",
+      f->net.url.host);
 }
 
 /* As many sessions as there are messages that end one, and one more. */
@@ -211,13 +221,14 @@ static int run_all(struct fetch *f, struct slice password) {
 static int fetch(struct fetch *f, struct slice password) {
   if (!fetch_take_up(f)) return f->code;
   int code = run_all(f, password);
-  if (!f->pop) return f->lists ? say_sum(f, code) : code;
-  if (f->memory && f->net.tls && (f->pop->logged_in || f->lists)) memory_note_tls(f->memory, f->now);
+  if (!f->pop) return f->lists ? print_sum(f, code) : code;
+  if (f->memory && f->net.tls && (f->pop->logged_in || f->lists))
+    memory_note_tls(f->memory, f->now);
   fetch_forget_deleted(f);
   bool whole = f->pop->end == POP3_END_DONE && f->pop->has_uidl && !f->pop->list_cut;
   if (f->memory && whole && !memory_forget(f->memory))
     cli_fail(0, "the memory of what was fetched could not be tidied up; it grows");
-  return f->pop->logged_in || f->lists ? say_sum(f, code) : code;
+  return f->pop->logged_in || f->lists ? print_sum(f, code) : code;
 }
 
 static bool take_days(struct fetch *f, const char *text) {
@@ -241,7 +252,8 @@ static int take_options(struct fetch *f) {
   if (largest && (!units_size(slice_str(largest), &f->largest) || !f->largest))
     return cli_fail(CLI_EXIT_USAGE, "--largest takes a size such as 20M");
   if (f->remove && (cli_given(c, "keep") || f->delete_after >= 0))
-    return cli_fail(CLI_EXIT_USAGE, "--delete, --delete-after and --keep are three different things");
+    return cli_fail(CLI_EXIT_USAGE,
+                    "--delete, --delete-after and --keep are three different things");
   if (f->delete_after >= 0 && cli_given(c, "keep"))
     return cli_fail(CLI_EXIT_USAGE, "--keep and --delete-after are two different things");
   return CLI_EXIT_OK;
@@ -311,7 +323,9 @@ static int work(struct fetch *f, struct slice password) {
   uint64_t lines = 0;
   struct look look = { .any = false };
   struct pop3_sink list = { .listed = list_listed, .arg = f->c };
-  struct pop3_sink looker = { look_listed, look_begin, look_piece, look_end, look_cut, NULL, &look };
+  struct pop3_sink looker = {
+    look_listed, look_begin, look_piece, look_end, look_cut, NULL, &look
+  };
   if (cli_given(f->c, "list")) return run(f, password, &list);
   if (!top) return fetch_to(f, password);
   if (!num_parse(slice_str(top), 1000000, &lines))

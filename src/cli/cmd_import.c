@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid import`: a mailbox in files, to an account.
  *
  *   source → wire form, into memory of the kernel's → is it there already? → the store
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/mail/measure.h"
+#include "mail/measure.h"
 #include "src/cli/importer.h"
 #include "src/cli/known.h"
 #include "src/cli/progress.h"
@@ -22,7 +23,8 @@ struct import {
   struct known known;
   struct mailbox_in *in;
   bool again;
-  struct buf names; /* of the messages that the store was given and has not answered, each with a NUL */
+  /* of the messages that the store was given and has not answered, each with a NUL */
+  struct buf names;
   struct progress progress;
   uint64_t there;    /* known before the store was asked */
   uint64_t gone;     /* likewise */
@@ -38,7 +40,7 @@ struct import {
 
 /* --- what is said --- */
 
-static void say(struct import *i, const char *name, const char *what) {
+static void print_note(struct import *i, const char *name, const char *what) {
   struct buf line, safe;
   progress_clear(&i->progress);
   buf_init(&line, 8192), buf_init(&safe, 64 * 1024);
@@ -48,7 +50,8 @@ static void say(struct import *i, const char *name, const char *what) {
   buf_free(&line), buf_free(&safe);
 }
 
-static const char *const gone_words = "not added: it was here and its owner deleted it (--again adds it)";
+static const char *const gone_words =
+    "not added: it was here and its owner deleted it (--again adds it)";
 
 /* One of those that the store was given, in order. */
 static void answered(void *arg, enum importer_outcome outcome) {
@@ -62,7 +65,7 @@ static void answered(void *arg, enum importer_outcome outcome) {
   struct slice name = buf_slice(&i->names);
   ptrdiff_t end = slice_find(name, 0);
   if (end < 0) return;
-  if (words[outcome]) say(i, (const char *)name.p, words[outcome]);
+  if (words[outcome]) print_note(i, (const char *)name.p, words[outcome]);
   buf_drop(&i->names, (size_t)end + 1);
 }
 
@@ -86,7 +89,9 @@ static bool read_message(struct import *i, const struct mail_item *m, uint64_t *
   i->digest = digest_begin(DIGEST_SHA256);
   if (!spooled_reset(&i->wire) || !mail_item_read(m, take_piece, i)) {
     i->left_out++;
-    say(i, m->name, errno == ENODATA ? "left out: it became shorter while it was read" : strerror(errno));
+    print_note(i, m->name,
+               errno == ENODATA ? "left out: it became shorter while it was read"
+                                : strerror(errno));
     return false;
   }
   *ret_size = mail_measure_end(&i->measure);
@@ -97,19 +102,20 @@ static bool read_message(struct import *i, const struct mail_item *m, uint64_t *
 }
 
 /* Whether the store is to have it. */
-static bool is_new(struct import *i, const struct mail_item *m, uint64_t size, const uint8_t *digest,
-                   struct slice *uidl) {
+static bool is_new(struct import *i, const struct mail_item *m, uint64_t size,
+                   const uint8_t *digest, struct slice *uidl) {
   enum known_verdict verdict;
   struct slice had = *uidl;
-  i->code = known_put(&i->known, size, known_wants_digest(&i->known, size) ? digest : NULL, uidl, &verdict);
+  i->code = known_put(&i->known, size, known_wants_digest(&i->known, size) ? digest : NULL, uidl,
+                      &verdict);
   if (i->code != CLI_EXIT_OK) return false;
   if (had.n && !uidl->n && verdict == KNOWN_NEW) {
     i->renamed++;
-    say(i, m->name, "note: its UIDL is another message's; it is added with one of its own");
+    print_note(i, m->name, "note: its UIDL is another message's; it is added with one of its own");
   }
   i->there += verdict == KNOWN_THERE;
   i->gone += verdict == KNOWN_GONE;
-  if (verdict == KNOWN_GONE) say(i, m->name, gone_words);
+  if (verdict == KNOWN_GONE) print_note(i, m->name, gone_words);
   return verdict == KNOWN_NEW;
 }
 
@@ -120,7 +126,9 @@ static bool put_message(struct import *i, const struct mail_item *m) {
   struct mail_meta meta = m->meta;
   if (!read_message(i, m, &size, digest)) return i->code == CLI_EXIT_OK;
   if (m->doubtful)
-    say(i, m->name, "note: by its Content-Length it has a line that could begin a message (--mbox-form rd)");
+    print_note(
+        i, m->name,
+        "note: by its Content-Length it has a line that could begin a message (--mbox-form rd)");
   if (!i->again && !is_new(i, m, size, digest, &meta.uidl)) return i->code == CLI_EXIT_OK;
   *(meta.uidl.n ? &i->with : &i->without) += 1;
   i->marked += (meta.flags & MAIL_DELETED) != 0;
@@ -133,7 +141,7 @@ static bool put_item(struct import *i, const struct mail_item *m) {
   *(m->internal ? &i->internal : &i->left_out) += 1;
   char words[200];
   snprintf(words, sizeof words, "left out: %s", m->left_out);
-  say(i, m->name, words);
+  print_note(i, m->name, words);
   return true;
 }
 
@@ -152,12 +160,15 @@ static void put_notes(const struct import *i) {
     fprintf(stderr, "note: %llu of them had no UIDL there: clients will fetch those once\n",
             (unsigned long long)(i->without - i->renamed));
   if (i->renamed)
-    fprintf(stderr, "note: %llu of them had the UIDL of another message: clients will fetch those once\n",
+    fprintf(stderr,
+            "note: %llu of them had the UIDL of another message: clients will fetch those once\n",
             (unsigned long long)i->renamed);
   if (i->marked)
-    fprintf(stderr, "note: %llu of them are marked as deleted there\n", (unsigned long long)i->marked);
+    fprintf(stderr, "note: %llu of them are marked as deleted there\n",
+            (unsigned long long)i->marked);
   if (text)
-    fprintf(stderr, "note: %llu lines \"From …\" without a date were taken as text\n", (unsigned long long)text);
+    fprintf(stderr, "note: %llu lines \"From …\" without a date were taken as text\n",
+            (unsigned long long)text);
 }
 
 static void report(const struct import *i) {
@@ -187,8 +198,9 @@ static int shortfall(const struct import *i) {
   if (i->left_out + i->gone + i->to.counts[IMPORTER_GONE])
     return cli_fail(CLI_EXIT_DATA, "not everything was taken over; see above");
   if (mailbox_in_uidls_differ(i->in))
-    return cli_fail(CLI_EXIT_DATA, "the list of UIDLs has another number of lines than there are messages: "
-                                   "some have perhaps the UIDL of another");
+    return cli_fail(CLI_EXIT_DATA,
+                    "the list of UIDLs has another number of lines than there are messages: "
+                    "some have perhaps the UIDL of another");
   return CLI_EXIT_OK;
 }
 
@@ -214,7 +226,8 @@ static int begin(struct import *i, struct buf *err) {
   int code = CLI_EXIT_OK;
   if (!spooled_open(&i->wire)) return cli_fail(CLI_EXIT_SYSTEM, "no memory: %s", strerror(errno));
   if (!i->again) code = known_begin(&i->known, i->c, i->c->args[0]);
-  if (code == CLI_EXIT_OK && importer_begin(&i->to, i->c, i->c->args[0], &code)) code = import(i, err);
+  if (code == CLI_EXIT_OK && importer_begin(&i->to, i->c, i->c->args[0], &code))
+    code = import(i, err);
   importer_free(&i->to);
   if (!i->again) known_free(&i->known);
   spooled_close(&i->wire);
@@ -223,7 +236,8 @@ static int begin(struct import *i, struct buf *err) {
 
 static int take_options(const struct cli *c, struct mailbox_how *how) {
   const char *form = cli_given(c, "mbox-form");
-  *how = (struct mailbox_how){ .uidl_file = cli_given(c, "uidl"), .uidl_from = cli_given(c, "uidl-from") };
+  *how = (struct mailbox_how){ .uidl_file = cli_given(c, "uidl"),
+                               .uidl_from = cli_given(c, "uidl-from") };
   if (how->uidl_file && how->uidl_from)
     return cli_fail(CLI_EXIT_USAGE, "--uidl and --uidl-from are two ways; choose one");
   if (form) how->form = mbox_form_named(form);

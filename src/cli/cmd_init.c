@@ -1,5 +1,6 @@
-/* `qasid init`: everything a server needs, for one address. Nothing that exists is overwritten; what it
- * made before something failed stays and is named. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid init`: everything a server needs, for one address. Nothing that exists is overwritten;
+ * what it made before something failed stays and is named. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,7 +55,8 @@ static bool whole_path(const char *path, char *ret) {
 
 static bool paths_in(struct init *x, const char *conf, const char *data, const char *run) {
   return put_path(x->config, conf, "qasid.conf") && put_path(x->cert, conf, "certificate.pem") &&
-         put_path(x->key, conf, "key.pem") && snprintf(x->data, PATH_ROOM, "%s", data) < PATH_ROOM &&
+         put_path(x->key, conf, "key.pem") &&
+         snprintf(x->data, PATH_ROOM, "%s", data) < PATH_ROOM &&
          snprintf(x->run, PATH_ROOM, "%s", run) < PATH_ROOM;
 }
 
@@ -69,7 +71,8 @@ static bool choose_paths(struct cli *c, struct init *x) {
   } else if (geteuid() == 0) {
     ok = paths_in(x, "/etc/qasid", "/var/lib/qasid", "/run/qasid");
   } else {
-    ok = home && put_path(dir, home, ".config/qasid") && put_path(data, home, ".local/share/qasid") &&
+    ok = home && put_path(dir, home, ".config/qasid") &&
+         put_path(data, home, ".local/share/qasid") &&
          put_path(run, home, ".local/share/qasid/run") && paths_in(x, dir, data, run);
   }
   if (ok && c->config_named) ok = whole_path(c->config, x->config);
@@ -84,12 +87,16 @@ static bool choose_ports(struct init *x, const char *which) {
   if (!high && !x->standard && (!num_parse(slice_str(which), 65535 - PORTS, &first) || first == 0))
     return cli_fail(0, "--ports is high, standard, or the first of five ports in a row");
   for (size_t i = 0; i < PORTS; i++)
-    x->ports[i] = first ? (unsigned)(first + i) : ports[i].standard + (x->standard ? 0 : i ? 2000 : 2500);
+    x->ports[i] = first ? (unsigned)(first + i)
+                        : ports[i].standard + (x->standard ? 0
+                                               : i         ? 2000
+                                                           : 2500);
   return true;
 }
 
 static bool choose(struct cli *c, struct init *x) {
-  const char *at = strrchr(c->args[0], '@'), *name = cli_given(c, "hostname"), *which = cli_given(c, "ports");
+  const char *at = strrchr(c->args[0], '@'), *name = cli_given(c, "hostname"),
+             *which = cli_given(c, "ports");
   x->address = c->args[0];
   x->domain = at ? at + 1 : "";
   if (!at || at == c->args[0] || !*x->domain)
@@ -99,7 +106,8 @@ static bool choose(struct cli *c, struct init *x) {
   int n = name ? snprintf(x->hostname, sizeof x->hostname, "%s", name)
                : snprintf(x->hostname, sizeof x->hostname, "mail.%s", x->domain);
   if (n < 0 || (size_t)n >= sizeof x->hostname) return cli_fail(0, "the server's name is too long");
-  if (!choose_paths(c, x)) return cli_fail(0, "the folders' names are too long, or there is no home folder");
+  if (!choose_paths(c, x))
+    return cli_fail(0, "the folders' names are too long, or there is no home folder");
   return true;
 }
 
@@ -107,8 +115,8 @@ static bool choose(struct cli *c, struct init *x) {
 
 static void put_listen(struct buf *out, const struct init *x, size_t i) {
   bool v6 = strchr(x->listen, ':') != NULL;
-  buf_printf(out, "%-19s= {\"%s%s%s:%u\"}\n", ports[i].option, v6 ? "[" : "", x->listen, v6 ? "]" : "",
-             x->ports[i]);
+  buf_printf(out, "%-19s= {\"%s%s%s:%u\"}\n", ports[i].option, v6 ? "[" : "", x->listen,
+             v6 ? "]" : "", x->ports[i]);
 }
 
 static void put_config(struct buf *out, const struct init *x) {
@@ -158,7 +166,8 @@ static int make_file(const char *path, mode_t mode, struct slice s) {
   int why = errno;
   if (fd >= 0) close(fd);
   return ok ? CLI_EXIT_OK
-            : cli_fail(why == EEXIST ? CLI_EXIT_EXISTS : CLI_EXIT_IO, "%s: %s", path, strerror(why));
+            : cli_fail(why == EEXIST ? CLI_EXIT_EXISTS : CLI_EXIT_IO, "%s: %s", path,
+                       strerror(why));
 }
 
 static int make_certificate(const struct init *x) {
@@ -167,7 +176,8 @@ static int make_certificate(const struct init *x) {
   buf_init(&cert, 16 * 1024), buf_init(&key, 16 * 1024);
   int code = CLI_EXIT_USAGE;
   if (!tls_make_self_signed(names, sizeof names / sizeof *names, &cert, &key))
-    cli_fail(code, "no certificate can be made for %s and %s; are they host names?", x->hostname, x->domain);
+    cli_fail(code, "no certificate can be made for %s and %s; are they host names?", x->hostname,
+             x->domain);
   else if ((code = make_file(x->key, 0600, buf_slice(&key))) == CLI_EXIT_OK)
     code = make_file(x->cert, 0644, buf_slice(&cert));
   buf_free(&cert);
@@ -185,7 +195,8 @@ static int check_free(const struct init *x, struct slice text) {
       return cli_fail(CLI_EXIT_EXISTS, "%s exists already, and nothing is overwritten", files[i]);
   buf_init(&err, 64 * 1024);
   struct conf *conf = conf_parse(text, x->config, &err);
-  int code = conf ? CLI_EXIT_OK : cli_fail(CLI_EXIT_USAGE, "with this no configuration can be made:");
+  int code =
+      conf ? CLI_EXIT_OK : cli_fail(CLI_EXIT_USAGE, "with this no configuration can be made:");
   if (!conf) fwrite(buf_slice(&err).p, 1, buf_len(&err), stderr);
   conf_free(&conf);
   buf_free(&err);
@@ -198,7 +209,8 @@ static int make_files(const struct init *x) {
   put_config(&text, x);
   int code = check_free(x, buf_slice(&text));
   mode_t mode = x->own_folder ? 0700 : 0755;
-  /* As root the rooms have users of their own, which must reach their folders below data_dir. */
+  /* As root the processes have users of their own, which must reach their folders below data_dir.
+   */
   if (geteuid() == 0) mode = 0755;
   if (code == CLI_EXIT_OK && (!make_folder_of(x->config, mode) || !make_folder_of(x->cert, mode) ||
                               !make_folders(x->data, geteuid() == 0 ? 0755 : 0700) ||
@@ -210,14 +222,16 @@ static int make_files(const struct init *x) {
   return code;
 }
 
-static int make_account(struct cli *c, const struct init *x, struct slice password, struct table *keys) {
+static int make_account(struct cli *c, const struct init *x, struct slice password,
+                        struct table *keys) {
   struct slice words[] = { SLICE("domain"), SLICE("add"), slice_str(x->domain) };
   struct table t;
   table_init(&t);
   c->config = x->config;
-  int code = ask_table(c, ROOM_STORE, words, 3, &t, NULL);
+  int code = ask_table(c, ROLE_STORE, words, 3, &t, NULL);
   if (code == CLI_EXIT_OK) code = dkim_make(c, x->domain, keys);
-  struct account_wish w = { .address = slice_str(x->address), .password = password,
+  struct account_wish w = { .address = slice_str(x->address),
+                            .password = password,
                             .legacy = cli_given(c, "legacy-auth") != NULL };
   if (code == CLI_EXIT_OK) code = account_make(c, &w);
   table_free(&t);
@@ -230,7 +244,8 @@ static void print_dns(const struct init *x, const struct table *keys) {
   const char *d = x->domain, *h = x->hostname;
   printf("\n%sSet in DNS%s (for %s; ADDRESS is this machine's):\n", tint(stdout, TINT_BOLD),
          tint(stdout, TINT_NONE), d);
-  printf("  %s.  A     ADDRESS           ; and AAAA for IPv6; its PTR must lead back to %s\n", h, h);
+  printf("  %s.  A     ADDRESS           ; and AAAA for IPv6; its PTR must lead back to %s\n", h,
+         h);
   printf("  %s.  MX    10 %s.\n", d, h);
   printf("  %s.  TXT   \"v=spf1 mx -all\"\n", d);
   dkim_print_records(keys, "current", "  ");
@@ -240,20 +255,26 @@ static void print_dns(const struct init *x, const struct table *keys) {
   printf("  _pop3s._tcp.%s.        SRV  0 1 995 %s.\n", d, h);
   printf("  _pop3._tcp.%s.         SRV  0 0 0   .              ; none without TLS\n", d);
   if (!x->standard)
-    printf("  (The world delivers to port 25 only: forward 25, 465, 587 and 995 to the ports above.)\n");
+    printf("  (The world delivers to port 25 only: forward 25, 465, 587 and 995 to the ports "
+           "above.)\n");
 }
 
-static void print_all(struct cli *c, const struct init *x, const struct buf *password, const struct table *keys) {
+static void print_all(struct cli *c, const struct init *x, const struct buf *password,
+                      const struct table *keys) {
   const char *bold = tint(stdout, TINT_BOLD), *plain = tint(stdout, TINT_NONE);
-  printf("configuration  %s\nmail           %s\ncertificate    %s (self-signed: put a real one there, then "
+  printf("configuration  %s\nmail           %s\ncertificate    %s (self-signed: put a real one "
+         "there, then "
          "`qasid reload`)\n",
          x->config, x->data, x->cert);
-  for (size_t i = 0; i < PORTS; i++) printf("%-14s port %u, %s\n", ports[i].name, x->ports[i], ports[i].what);
+  for (size_t i = 0; i < PORTS; i++)
+    printf("%-14s port %u, %s\n", ports[i].name, x->ports[i], ports[i].what);
   printf("\naccount        %s%s%s\n", bold, x->address, plain);
   if (!cli_given(c, "password-stdin"))
-    printf("password       %s%.*s%s   (shown this once)\n", bold, SLICE_ARG(buf_slice(password)), plain);
+    printf("password       %s%.*s%s   (shown this once)\n", bold, SLICE_ARG(buf_slice(password)),
+           plain);
   print_dns(x, keys);
-  printf("\nWhether DNS has all of it: qasid domain check\nNext: %sqasid serve%s%s%s\n", bold, x->own_folder || c->config_named ? " -c " : "",
+  printf("\nWhether DNS has all of it: qasid domain check\nNext: %sqasid serve%s%s%s\n", bold,
+         x->own_folder || c->config_named ? " -c " : "",
          x->own_folder || c->config_named ? x->config : "", plain);
 }
 
@@ -270,9 +291,11 @@ int cmd_init(struct cli *c) {
   else
     secret_make(&password);
   if (code == CLI_EXIT_OK) code = make_files(&x);
-  if (code == CLI_EXIT_OK && (code = make_account(c, &x, buf_slice(&password), &keys)) != CLI_EXIT_OK)
+  if (code == CLI_EXIT_OK &&
+      (code = make_account(c, &x, buf_slice(&password), &keys)) != CLI_EXIT_OK)
     fprintf(stderr,
-            "qasid: the files are made, the account is not; from here on: qasid -c %s domain add %s, then "
+            "qasid: the files are made, the account is not; from here on: qasid -c %s domain add "
+            "%s, then "
             "account add %s\n",
             x.config, x.domain, x.address);
   if (code == CLI_EXIT_OK) print_all(c, &x, &password, &keys);

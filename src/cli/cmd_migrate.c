@@ -1,6 +1,7 @@
-/* `qasid migrate pop3`: accounts are made when wished, then each is worked on by a process of its own,
- * some at a time. What one of them says on standard error is kept until it ends; the last of it is why it
- * failed. Their results lie in memory that all share. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid migrate pop3`: accounts are made when wished, then each is worked on by a process of its
+ * own, some at a time. What one of them says on standard error is kept until it ends; the last of
+ * it is why it failed. Their results lie in memory that all share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,11 +22,11 @@
 #include "src/cli/secret.h"
 #include "src/cli/terminal.h"
 
-enum { JOBS = 4, JOBS_MAX = 64, SAID_MAX = 1024 * 1024 };
+enum { JOBS = 4, JOBS_MAX = 64, STDERR_MAX = 1024 * 1024 };
 
 struct running {
   pid_t pid;
-  int said; /* its standard error */
+  int err_text; /* its standard error */
   size_t account;
 };
 
@@ -56,8 +57,8 @@ static int take_from(struct migrate *m) {
   if (ok && m->from.url.user[0])
     buf_put_str(&err, "--from names a server alone; users stand in the file of accounts");
   if (ok && m->from.url.port == 995) m->from.url.tls = true;
-  int code =
-      ok && !buf_len(&err) ? CLI_EXIT_OK : cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
+  int code = ok && !buf_len(&err) ? CLI_EXIT_OK
+                                  : cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&url), buf_free(&err);
   return code;
 }
@@ -75,7 +76,8 @@ static int take_options(struct migrate *m) {
   m->prove_octets = prove && strcmp(prove, "full") == 0;
   if (!cli_given(c, "from") || !cli_given(c, "accounts"))
     return cli_fail(CLI_EXIT_USAGE, "--from HOST and --accounts FILE are needed");
-  if (prove && *prove && !m->prove_octets) return cli_fail(CLI_EXIT_USAGE, "--prove, or --prove=full");
+  if (prove && *prove && !m->prove_octets)
+    return cli_fail(CLI_EXIT_USAGE, "--prove, or --prove=full");
   if (jobs && (!num_parse(slice_str(jobs), JOBS_MAX, &number) || !number))
     return cli_fail(CLI_EXIT_USAGE, "--jobs is a number from 1 to %d", JOBS_MAX);
   if (cli_given(c, "hashes") && !m->from.master)
@@ -83,9 +85,11 @@ static int take_options(struct migrate *m) {
   if (!m->from.master && (form || cli_given(c, "master-password-stdin")))
     return cli_fail(CLI_EXIT_USAGE, "--master USER is missing");
   if (strcmp(m->from.master_form, "authzid") != 0 && !strstr(m->from.master_form, "%u"))
-    return cli_fail(CLI_EXIT_USAGE, "--master-form is authzid, or has %%u where the account's login belongs");
+    return cli_fail(CLI_EXIT_USAGE,
+                    "--master-form is authzid, or has %%u where the account's login belongs");
   if (cli_given(c, "master-password-stdin") && strcmp(cli_given(c, "accounts"), "-") == 0)
-    return cli_fail(CLI_EXIT_USAGE, "the accounts and the master's password cannot both be standard input");
+    return cli_fail(CLI_EXIT_USAGE,
+                    "the accounts and the master's password cannot both be standard input");
   m->jobs = (size_t)number;
   return take_from(m);
 }
@@ -93,9 +97,11 @@ static int take_options(struct migrate *m) {
 static int take_master_password(struct migrate *m, struct buf *password) {
   if (!m->from.master) return CLI_EXIT_OK;
   if (!buf_reserve(password, SECRET_MAX)) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
-  bool got = cli_given(m->c, "master-password-stdin") ? read_secret_line(STDIN_FILENO, password)
-                                                      : ask_secret("Master user's password: ", password);
-  if (!got || !buf_len(password)) return cli_fail(CLI_EXIT_NO_INPUT, "the master user has no password");
+  bool got = cli_given(m->c, "master-password-stdin")
+                 ? read_secret_line(STDIN_FILENO, password)
+                 : ask_secret("Master user's password: ", password);
+  if (!got || !buf_len(password))
+    return cli_fail(CLI_EXIT_NO_INPUT, "the master user has no password");
   m->from.master_password = buf_slice(password);
   return CLI_EXIT_OK;
 }
@@ -127,7 +133,7 @@ static void fail_account(struct migrate *m, size_t at, int code, const char *why
   snprintf(m->results[at].reason, MIGRATE_NOTE, "%s", why);
 }
 
-static void read_said(int fd, struct buf *ret) {
+static void read_stderr(int fd, struct buf *ret) {
   off_t at = 0;
   uint8_t *to;
   ssize_t n;
@@ -138,16 +144,17 @@ static void read_said(int fd, struct buf *ret) {
 }
 
 /* The last line that begins with "qasid: ", without that. */
-static void keep_reason(struct migrate_result *r, struct slice said) {
-  while (said.n) {
-    struct slice line = slice_split(&said, '\n');
+static void keep_reason(struct migrate_result *r, struct slice err_text) {
+  while (err_text.n) {
+    struct slice line = slice_split(&err_text, '\n');
     if (slice_starts(line, SLICE("qasid: ")))
       snprintf(r->reason, sizeof r->reason, "%.*s",
                SLICE_ARG(slice_first(slice_from(line, 7), MIGRATE_NOTE - 1)));
   }
 }
 
-/* It is made by its process, once the old server has let it in: nobody gets an account for a wrong password. */
+/* It is made by its process, once the old server has let it in: nobody gets an account for a wrong
+ * password. */
 static void look_at_missing(struct migrate *m, size_t at) {
   struct migrate_account *a = &m->accounts.list[at];
   a->make = cli_given(m->c, "create") && a->password.p;
@@ -163,7 +170,7 @@ static int look_at_accounts(struct migrate *m) {
   struct slice words[] = { SLICE("account"), SLICE("list") };
   struct table t;
   table_init(&t);
-  int code = ask_table(m->c, ROOM_STORE, words, 2, &t, NULL);
+  int code = ask_table(m->c, ROLE_STORE, words, 2, &t, NULL);
   const char **names = calloc(t.row_count + 1, sizeof *names);
   size_t n = 0;
   if (!names && code == CLI_EXIT_OK) code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
@@ -173,7 +180,8 @@ static int look_at_accounts(struct migrate *m) {
   }
   if (n) qsort(names, n, sizeof *names, by_name);
   for (size_t i = 0; code == CLI_EXIT_OK && i < m->accounts.count; i++)
-    if (!n || !bsearch(&m->accounts.list[i].address, names, n, sizeof *names, by_name)) look_at_missing(m, i);
+    if (!n || !bsearch(&m->accounts.list[i].address, names, n, sizeof *names, by_name))
+      look_at_missing(m, i);
   free(names);
   table_free(&t);
   return code;
@@ -198,36 +206,41 @@ static void put_proof(struct buf *b, const struct migrate_result *r) {
   if (!r->compared) return;
   buf_printf(b, "; %llu of %llu the same by UIDL and %s", (unsigned long long)r->same,
              (unsigned long long)r->messages, r->octets_compared ? "every octet" : "size");
-  if (r->gone) buf_printf(b, ", %llu that were deleted here by their owner", (unsigned long long)r->gone);
+  if (r->gone)
+    buf_printf(b, ", %llu that were deleted here by their owner", (unsigned long long)r->gone);
   if (migrate_is_proven(r)) {
     buf_put_str(b, ": no client will download anything twice");
     return;
   }
   if (r->missing) buf_printf(b, ", %llu not here", (unsigned long long)r->missing);
-  if (r->doubtful) buf_printf(b, ", %llu that are other messages here", (unsigned long long)r->doubtful);
+  if (r->doubtful)
+    buf_printf(b, ", %llu that are other messages here", (unsigned long long)r->doubtful);
   if (r->renamed) buf_printf(b, ", %llu that cannot be kept", (unsigned long long)r->renamed);
-  if (r->octets_differ) buf_printf(b, ", %llu with other octets", (unsigned long long)r->octets_differ);
+  if (r->octets_differ)
+    buf_printf(b, ", %llu with other octets", (unsigned long long)r->octets_differ);
   if (r->left_over)
     buf_printf(b, ", %llu here that were deleted there (--mirror-deletions)",
                (unsigned long long)r->left_over);
   buf_printf(b, ": %s", r->note);
 }
 
-static void put_account(struct buf *b, const struct migrate_account *a, const struct migrate_result *r) {
+static void put_account(struct buf *b, const struct migrate_account *a,
+                        const struct migrate_result *r) {
   buf_printf(b, "%s: ", a->address);
   if (r->code != CLI_EXIT_OK) {
-    buf_printf(b, "FAILED: %s%s", r->reason[0] ? r->reason : "it ended without a reason", advice(r->code));
+    buf_printf(b, "FAILED: %s%s", r->reason[0] ? r->reason : "it ended without a reason",
+               advice(r->code));
     if (r->fetched) buf_printf(b, " (%llu came before)", (unsigned long long)r->fetched);
     return;
   }
-  buf_printf(b, "%llu message%s, %llu fetched", (unsigned long long)r->messages, plural(r->messages),
-             (unsigned long long)r->fetched);
+  buf_printf(b, "%llu message%s, %llu fetched", (unsigned long long)r->messages,
+             plural(r->messages), (unsigned long long)r->fetched);
   if (r->fetched) buf_printf(b, " (%llu octets)", (unsigned long long)r->octets);
   if (r->deleted) buf_printf(b, ", %llu deleted here", (unsigned long long)r->deleted);
   put_proof(b, r);
 }
 
-static void say_account(struct migrate *m, size_t at) {
+static void print_account(struct migrate *m, size_t at) {
   struct buf line, safe;
   progress_clear(&m->progress);
   buf_init(&line, 8192), buf_init(&safe, 64 * 1024);
@@ -241,17 +254,19 @@ static void say_account(struct migrate *m, size_t at) {
 
 static void start(struct migrate *m, size_t at) {
   struct running *r = &m->running[m->busy];
-  *r = (struct running){ .said = memfd_create("qasid-said", MFD_CLOEXEC), .account = at };
+  *r = (struct running){ .err_text = memfd_create("qasid-said", MFD_CLOEXEC), .account = at };
   fflush(stdout), fflush(stderr);
-  r->pid = r->said < 0 ? -1 : fork();
+  r->pid = r->err_text < 0 ? -1 : fork();
   if (r->pid == 0) {
-    struct migrate_job job = { m->c,     &m->from,        &m->accounts.list[at], m->mirror,
-                               m->prove, m->prove_octets, m->accept_short,       cli_given(m->c, "hashes") != NULL,
-                               &m->results[at] };
+    struct migrate_job job = {
+      m->c,           &m->from,        &m->accounts.list[at], m->mirror,
+      m->prove,       m->prove_octets, m->accept_short,       cli_given(m->c, "hashes") != NULL,
+      &m->results[at]
+    };
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != m->pid) _exit(CLI_EXIT_SYSTEM); /* it is gone already */
     sigprocmask(SIG_SETMASK, &m->signals, NULL);
-    dup2(r->said, STDERR_FILENO);
+    dup2(r->err_text, STDERR_FILENO);
     int code = migrate_one(&job);
     fflush(stderr);
     _exit(code);
@@ -260,15 +275,15 @@ static void start(struct migrate *m, size_t at) {
     m->busy++;
     return;
   }
-  if (r->said >= 0) close(r->said);
+  if (r->err_text >= 0) close(r->err_text);
   fail_account(m, at, CLI_EXIT_SYSTEM, "no process for it");
-  say_account(m, at);
+  print_account(m, at);
 }
 
 /* What it said besides the reason is the conversation (--verbose). */
-static void show_said(const struct migrate *m, const struct running *r, struct slice said) {
-  while (said.n) {
-    struct slice line = slice_split(&said, '\n');
+static void show_stderr(const struct migrate *m, const struct running *r, struct slice err_text) {
+  while (err_text.n) {
+    struct slice line = slice_split(&err_text, '\n');
     if (!slice_starts(line, SLICE("qasid: ")))
       fprintf(stderr, "%s  %.*s\n", m->accounts.list[r->account].address, SLICE_ARG(line));
   }
@@ -276,17 +291,17 @@ static void show_said(const struct migrate *m, const struct running *r, struct s
 
 static void finish(struct migrate *m, struct running *r, int status) {
   struct migrate_result *result = &m->results[r->account];
-  struct buf said;
-  buf_init(&said, SAID_MAX);
-  read_said(r->said, &said);
+  struct buf err_text;
+  buf_init(&err_text, STDERR_MAX);
+  read_stderr(r->err_text, &err_text);
   result->code = WIFEXITED(status) ? WEXITSTATUS(status) : CLI_EXIT_SOFTWARE;
-  if (result->code != CLI_EXIT_OK) keep_reason(result, buf_slice(&said));
+  if (result->code != CLI_EXIT_OK) keep_reason(result, buf_slice(&err_text));
   if (!WIFEXITED(status))
     snprintf(result->reason, MIGRATE_NOTE, "its process was ended by signal %d", WTERMSIG(status));
-  show_said(m, r, buf_slice(&said));
-  say_account(m, r->account);
-  buf_free(&said);
-  close(r->said);
+  show_stderr(m, r, buf_slice(&err_text));
+  print_account(m, r->account);
+  buf_free(&err_text);
+  close(r->err_text);
   *r = m->running[--m->busy];
 }
 
@@ -315,7 +330,8 @@ static void show_progress(struct migrate *m) {
   if (p->all_messages) progress_step(p);
 }
 
-/* Until one has ended. SIGCHLD is blocked (work()), so it waits for us when it comes before we wait for it.
+/* Until one has ended. SIGCHLD is blocked (work()), so it waits for us when it comes before we wait
+ * for it.
  */
 static void wait_for_one(struct migrate *m) {
   sigset_t child;
@@ -334,7 +350,7 @@ static void work(struct migrate *m) {
   progress_start(&m->progress, m->c->json, 0, 0);
   for (size_t i = 0; i < m->accounts.count; i++) {
     if (m->results[i].code != CLI_EXIT_OK) {
-      say_account(m, i);
+      print_account(m, i);
       continue;
     }
     while (m->busy == m->jobs) wait_for_one(m);
@@ -353,7 +369,8 @@ static void put_number(struct buf *list, uint64_t n) {
   ipc_list_put(list, slice_str(text));
 }
 
-static bool add_row(struct table *t, const struct migrate_account *a, const struct migrate_result *r) {
+static bool add_row(struct table *t, const struct migrate_account *a,
+                    const struct migrate_result *r) {
   struct buf list;
   buf_init(&list, 4096);
   ipc_list_put(&list, slice_str(a->address));
@@ -369,13 +386,16 @@ static bool add_row(struct table *t, const struct migrate_account *a, const stru
 }
 
 static int sum_up(struct migrate *m) {
-  static const char *const names[] = { "address", "messages", "fetched", "deleted", "same", "result" };
+  static const char *const names[] = {
+    "address", "messages", "fetched", "deleted", "same", "result"
+  };
   struct table t;
   struct buf list;
   size_t failed = 0, unproven = 0;
   table_init(&t);
   buf_init(&list, 1024);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
   bool ok = table_columns(&t, buf_slice(&list));
   for (size_t i = 0; ok && i < m->accounts.count; i++) {
     const struct migrate_result *r = &m->results[i];
@@ -388,7 +408,8 @@ static int sum_up(struct migrate *m) {
   buf_free(&list);
   if (!ok) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   if (failed)
-    return cli_fail(CLI_EXIT_TEMPORARY, "%zu of %zu accounts failed; what came is kept, run it again", failed,
+    return cli_fail(CLI_EXIT_TEMPORARY,
+                    "%zu of %zu accounts failed; what came is kept, run it again", failed,
                     m->accounts.count);
   if (unproven)
     return cli_fail(CLI_EXIT_DATA, "%zu of %zu accounts are not the same here and there", unproven,

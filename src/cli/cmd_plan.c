@@ -1,4 +1,6 @@
-/* `qasid plan`: what would be done with a message to an address. The store says whom it leads to, the sender where it would go;
+/* SPDX-License-Identifier: ISC */
+/* `qasid plan`: what would be done with a message to an address. The store says whom it leads to,
+ * the sender where it would go;
  * --probe asks the servers. One table, which is printed for people or as JSON. */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -22,19 +24,23 @@ struct plan_cells {
 };
 
 static void plan_add(struct plan_print *p, const struct plan_cells *x) {
-  const struct slice values[] = { p->recipient, x->step, x->name, x->state, x->what, x->host, x->port, x->tls, x->source };
+  const struct slice values[] = { p->recipient, x->step, x->name, x->state, x->what,
+                                  x->host,      x->port, x->tls,  x->source };
   struct buf list;
   buf_init(&list, 16 * 1024);
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) ipc_list_put(&list, values[i]);
-  if (list.failed || !table_add(&p->out, buf_slice(&list))) cli_fail(CLI_EXIT_SYSTEM, "no memory for the plan");
+  if (list.failed || !table_add(&p->out, buf_slice(&list)))
+    cli_fail(CLI_EXIT_SYSTEM, "no memory for the plan");
   buf_free(&list);
 }
 
 static void plan_set_columns(struct table *t) {
-  static const char *const names[] = { "recipient", "step", "name", "state", "what", "host", "port", "tls", "source" };
+  static const char *const names[] = { "recipient", "step", "name", "state", "what",
+                                       "host",      "port", "tls",  "source" };
   struct buf list;
   buf_init(&list, 256);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
   table_columns(t, buf_slice(&list));
   buf_free(&list);
 }
@@ -44,7 +50,8 @@ static void plan_set_columns(struct table *t) {
 static void plan_reply(void *arg, const char *command, unsigned code, struct slice text) {
   char state[16] = "";
   if (code) snprintf(state, sizeof state, "%u", code);
-  plan_add(arg, &(struct plan_cells){ SLICE("probe"), slice_str(command), slice_str(state), text, SLICE(""), SLICE(""), SLICE(""), SLICE("") });
+  plan_add(arg, &(struct plan_cells){ SLICE("probe"), slice_str(command), slice_str(state), text,
+                                      SLICE(""), SLICE(""), SLICE(""), SLICE("") });
 }
 
 static bool plan_take_address(struct slice text, struct dns_address *ret) {
@@ -62,7 +69,8 @@ static const char *plan_text(struct slice cell, char *to, size_t room) {
   return to;
 }
 
-static bool plan_probe_one(struct plan_print *p, const struct table *t, const struct table_row *r, const char *from, bool lmtp) {
+static bool plan_probe_one(struct plan_print *p, const struct table *t, const struct table_row *r,
+                           const char *from, bool lmtp) {
   char host[256], tls[32], to[1024], hello[256];
   uint64_t port;
   struct probe x = { .hello = plan_text(table_cell(t, r, "hello"), hello, sizeof hello),
@@ -73,12 +81,15 @@ static bool plan_probe_one(struct plan_print *p, const struct table *t, const st
                      .lmtp = lmtp,
                      .say = plan_reply,
                      .arg = p };
-  if (!plan_take_address(table_cell(t, r, "name"), &x.address) || !num_parse(table_cell(t, r, "port"), 65535, &port)) return false;
+  if (!plan_take_address(table_cell(t, r, "name"), &x.address) ||
+      !num_parse(table_cell(t, r, "port"), 65535, &port))
+    return false;
   x.port = (uint16_t)port;
   if (!hello[0]) x.hello = "localhost";
   if (!plan_take_address(table_cell(t, r, "source"), &x.source)) x.source.n = 0;
-  plan_add(p, &(struct plan_cells){ SLICE("probe"), table_cell(t, r, "name"), SLICE("connecting"), SLICE(""), table_cell(t, r, "host"),
-                                    table_cell(t, r, "port"), SLICE(""), table_cell(t, r, "source") });
+  plan_add(p, &(struct plan_cells){ SLICE("probe"), table_cell(t, r, "name"), SLICE("connecting"),
+                                    SLICE(""), table_cell(t, r, "host"), table_cell(t, r, "port"),
+                                    SLICE(""), table_cell(t, r, "source") });
   return probe_run(p->c, &x);
 }
 
@@ -88,9 +99,11 @@ static void plan_probe(struct plan_print *p, const struct table *t, struct slice
   bool lmtp = false, replied = false;
   plan_text(path, from, sizeof from);
   for (const struct table_row *r = t->first; r; r = r->next)
-    lmtp |= slice_eq(table_cell(t, r, "step"), SLICE("route")) && slice_eq(table_cell(t, r, "state"), SLICE("lmtp"));
+    lmtp |= slice_eq(table_cell(t, r, "step"), SLICE("route")) &&
+            slice_eq(table_cell(t, r, "state"), SLICE("lmtp"));
   for (const struct table_row *r = t->first; r && !replied; r = r->next)
-    if (slice_eq(table_cell(t, r, "step"), SLICE("address")) && slice_eq(table_cell(t, r, "state"), SLICE("tried")))
+    if (slice_eq(table_cell(t, r, "step"), SLICE("address")) &&
+        slice_eq(table_cell(t, r, "state"), SLICE("tried")))
       replied = plan_probe_one(p, t, r, from, lmtp);
 }
 
@@ -99,13 +112,16 @@ static void plan_probe(struct plan_print *p, const struct table *t, struct slice
 static int plan_ask_sender(struct plan_print *p, struct slice destination, struct table *t) {
   const struct slice words[] = { SLICE("plan"), destination };
   int code;
-  struct link *l = link_probe(p->c) ? link_open_running(p->c, ROOM_SENDER, 0, &code) : NULL;
+  struct link *l = link_probe(p->c) ? link_open_running(p->c, ROLE_SENDER, 0, &code) : NULL;
   if (!l) {
-    plan_add(p, &(struct plan_cells){ SLICE("route"), destination, SLICE("no-sender"), SLICE("no sender runs, so where it goes is not known"),
+    plan_add(p, &(struct plan_cells){ SLICE("route"), destination, SLICE("no-sender"),
+                                      SLICE("no sender runs, so where it goes is not known"),
                                       SLICE(""), SLICE(""), SLICE(""), SLICE("") });
     return CLI_EXIT_TEMPORARY;
   }
-  code = link_ask(l, words, 2) ? ask_answer(l, t, NULL) : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+  code = link_ask(l, words, 2)
+             ? ask_answer(l, t, NULL)
+             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
   link_free(&l);
   return code;
 }
@@ -115,8 +131,10 @@ static int plan_elsewhere(struct plan_print *p, struct slice destination, struct
   table_init(&t);
   int code = plan_ask_sender(p, destination, &t);
   for (const struct table_row *r = t.first; r; r = r->next)
-    plan_add(p, &(struct plan_cells){ table_cell(&t, r, "step"), table_cell(&t, r, "name"), table_cell(&t, r, "state"), table_cell(&t, r, "what"),
-                                      table_cell(&t, r, "host"), table_cell(&t, r, "port"), table_cell(&t, r, "tls"), table_cell(&t, r, "source") });
+    plan_add(p, &(struct plan_cells){ table_cell(&t, r, "step"), table_cell(&t, r, "name"),
+                                      table_cell(&t, r, "state"), table_cell(&t, r, "what"),
+                                      table_cell(&t, r, "host"), table_cell(&t, r, "port"),
+                                      table_cell(&t, r, "tls"), table_cell(&t, r, "source") });
   if (code == CLI_EXIT_OK && cli_given(p->c, "probe")) plan_probe(p, &t, path);
   table_free(&t);
   return code;
@@ -128,13 +146,18 @@ static int plan_gather(struct plan_print *p, const struct table *t) {
   int code = CLI_EXIT_OK;
   size_t asked = 0;
   for (const struct table_row *r = t->first; r; r = r->next) {
-    struct slice step = table_cell(t, r, "step"), state = table_cell(t, r, "state"), path = table_cell(t, r, "path");
+    struct slice step = table_cell(t, r, "step"), state = table_cell(t, r, "state"),
+                 path = table_cell(t, r, "path");
     bool elsewhere = slice_eq(step, SLICE("elsewhere")), queue = slice_eq(step, SLICE("queue"));
     if (!queue) p->recipient = table_cell(t, r, "name");
-    plan_add(p, &(struct plan_cells){ step, table_cell(t, r, "name"), state, table_cell(t, r, "what"), SLICE(""), SLICE(""), SLICE(""), SLICE("") });
+    plan_add(p,
+             &(struct plan_cells){ step, table_cell(t, r, "name"), state, table_cell(t, r, "what"),
+                                   SLICE(""), SLICE(""), SLICE(""), SLICE("") });
     if (elsewhere)
-      plan_add(p, &(struct plan_cells){ SLICE("envelope"), path.n ? path : SLICE("<>"), SLICE("from"), SLICE("the reverse-path with which it leaves"),
-                                        SLICE(""), SLICE(""), SLICE(""), SLICE("") });
+      plan_add(p,
+               &(struct plan_cells){ SLICE("envelope"), path.n ? path : SLICE("<>"), SLICE("from"),
+                                     SLICE("the reverse-path with which it leaves"), SLICE(""),
+                                     SLICE(""), SLICE(""), SLICE("") });
     if (slice_eq(state, SLICE("unknown"))) code = CLI_EXIT_NOT_FOUND;
     if (!elsewhere || asked++ >= PLAN_SENDER_ASKED_MAX) continue;
     int one = plan_elsewhere(p, table_cell(t, r, "destination"), path);
@@ -162,8 +185,10 @@ static void plan_print_text(const struct table *t) {
     if (!same) plan_put(&line, "", recipient, "\n");
     buf_printf(&line, "  %-10.*s", SLICE_ARG(table_cell(t, r, "step")));
     plan_put(&line, "", table_cell(t, r, "state"), "  ");
-    if (!slice_eq(table_cell(t, r, "name"), recipient)) plan_put(&line, "", table_cell(t, r, "name"), "  ");
-    if (!slice_eq(table_cell(t, r, "host"), table_cell(t, r, "name"))) plan_put(&line, "(", table_cell(t, r, "host"), ")  ");
+    if (!slice_eq(table_cell(t, r, "name"), recipient))
+      plan_put(&line, "", table_cell(t, r, "name"), "  ");
+    if (!slice_eq(table_cell(t, r, "host"), table_cell(t, r, "name")))
+      plan_put(&line, "(", table_cell(t, r, "host"), ")  ");
     plan_put(&line, "port ", table_cell(t, r, "port"), "  ");
     plan_put(&line, "tls=", table_cell(t, r, "tls"), "  ");
     plan_put(&line, "from ", table_cell(t, r, "source"), "  ");
@@ -185,14 +210,17 @@ int cmd_plan(struct cli *c) {
   const char *from = cli_given(c, "from") ? cli_given(c, "from") : "";
   const struct slice words[] = { SLICE("plan"), slice_str(c->args[0]), slice_str(from) };
   struct table t;
-  if (!plan_is_clean(c->args[0]) || !plan_is_clean(from)) return cli_fail(CLI_EXIT_USAGE, "an address is meant, without < and >");
+  if (!plan_is_clean(c->args[0]) || !plan_is_clean(from))
+    return cli_fail(CLI_EXIT_USAGE, "an address is meant, without < and >");
   table_init(&t), table_init(&p.out);
   plan_set_columns(&p.out);
-  int code = ask_table(c, ROOM_STORE, words, 3, &t, NULL);
+  int code = ask_table(c, ROLE_STORE, words, 3, &t, NULL);
   if (code == CLI_EXIT_OK) {
     code = plan_gather(&p, &t);
-    if (c->json) table_print(&p.out, true);
-    else plan_print_text(&p.out);
+    if (c->json)
+      table_print(&p.out, true);
+    else
+      plan_print_text(&p.out);
   }
   table_free(&t), table_free(&p.out);
   return code;

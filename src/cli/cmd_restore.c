@@ -1,5 +1,7 @@
-/* `qasid restore`: a data folder out of a backup. Everything is unpacked and synced beside its place
- * first, then moved there at once, so that a half restored folder is never taken for a whole one. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid restore`: a data folder out of a backup. Everything is unpacked and synced beside its
+ * place first, then moved there at once, so that a half restored folder is never taken for a whole
+ * one. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +21,13 @@ struct restore {
   int from, to; /* the archive, the new folder */
   const char *user;
   char folder[1200];
-  bool rooms[ROOM_KINDS]; /* those that were in it */
+  bool roles[ROLE_COUNT]; /* those that were in it */
   uint64_t files;
 };
 
-static int trouble(const char *what) { return cli_fail(CLI_EXIT_IO, "%s: %s", what, strerror(errno)); }
+static int trouble(const char *what) {
+  return cli_fail(CLI_EXIT_IO, "%s: %s", what, strerror(errno));
+}
 
 /* Exactly `n` octets. False at an early end, with errno 0, or an error. */
 static bool read_all(int fd, void *to, size_t n) {
@@ -50,13 +54,13 @@ static bool write_all(int fd, const uint8_t *p, size_t n) {
 
 /* --- whose the files are --- */
 
-/* As the parent chooses it when it is root (src/parent/setup.c): <user>-<room>, else <user>, else a
- * number of its own. */
-static bool owner_of(const struct restore *r, enum room_kind kind, uid_t *ret_uid, gid_t *ret_gid) {
+/* As the parent chooses it when it is root (src/parent/setup.c): <user>-<process>, else <user>,
+ * else a number of its own. */
+static bool owner_of(const struct restore *r, enum role kind, uid_t *ret_uid, gid_t *ret_gid) {
   enum { IDENTITY_BASE = 64240 };
   char name[80];
   if (geteuid() != 0) return false;
-  snprintf(name, sizeof name, "%s-%s", r->user, room_name(kind));
+  snprintf(name, sizeof name, "%s-%s", r->user, role_name(kind));
   struct passwd *pw = getpwnam(name);
   if (!pw) pw = getpwnam(r->user);
   *ret_uid = pw ? pw->pw_uid : (uid_t)(IDENTITY_BASE + kind);
@@ -64,15 +68,15 @@ static bool owner_of(const struct restore *r, enum room_kind kind, uid_t *ret_ui
   return true;
 }
 
-/* The room whose folder the path is in; ROOM_KINDS: none. */
-static enum room_kind room_of(const char *path) {
+/* The process whose folder the path is in; ROLE_COUNT: none. */
+static enum role role_of(const char *path) {
   struct slice rest = slice_str(path), first = slice_split(&rest, '/');
-  if (slice_eq(first, slice_str(room_name(ROOM_STORE)))) return ROOM_STORE;
-  if (slice_eq(first, slice_str(room_name(ROOM_AUTH)))) return ROOM_AUTH;
-  return ROOM_KINDS;
+  if (slice_eq(first, slice_str(role_name(ROLE_STORE)))) return ROLE_STORE;
+  if (slice_eq(first, slice_str(role_name(ROLE_AUTH)))) return ROLE_AUTH;
+  return ROLE_COUNT;
 }
 
-static bool give_away(const struct restore *r, int fd, enum room_kind kind) {
+static bool give_away(const struct restore *r, int fd, enum role kind) {
   uid_t uid;
   gid_t gid;
   return !owner_of(r, kind, &uid, &gid) || fchown(fd, uid, gid) == 0;
@@ -80,7 +84,7 @@ static bool give_away(const struct restore *r, int fd, enum room_kind kind) {
 
 /* --- unpacking --- */
 
-static bool make_folder(struct restore *r, const char *path, enum room_kind kind) {
+static bool make_folder(struct restore *r, const char *path, enum role kind) {
   if (mkdirat(r->to, path, 0700) != 0) return errno == EEXIST;
   int fd = openat(r->to, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   bool ok = fd >= 0 && give_away(r, fd, kind);
@@ -89,7 +93,7 @@ static bool make_folder(struct restore *r, const char *path, enum room_kind kind
 }
 
 /* Every folder above the file, from the outermost on. */
-static bool make_folders(struct restore *r, const char *path, enum room_kind kind) {
+static bool make_folders(struct restore *r, const char *path, enum role kind) {
   char part[TAR_PATH_MAX + 1];
   for (size_t i = 1; path[i]; i++) {
     if (path[i] != '/') continue;
@@ -110,7 +114,7 @@ static bool copy_octets(struct restore *r, int fd, uint64_t size) {
   return true;
 }
 
-static int unpack_file(struct restore *r, const struct tar_entry *e, enum room_kind kind) {
+static int unpack_file(struct restore *r, const struct tar_entry *e, enum role kind) {
   uint8_t padding[TAR_BLOCK];
   if (!make_folders(r, e->path, kind)) return trouble(e->path);
   int fd = openat(r->to, e->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -124,11 +128,13 @@ static int unpack_file(struct restore *r, const struct tar_entry *e, enum room_k
 }
 
 static int unpack_entry(struct restore *r, const struct tar_entry *e) {
-  enum room_kind kind = room_of(e->path);
-  if (kind == ROOM_KINDS) return cli_fail(CLI_EXIT_DATA, "%s: this is no backup made by qasid", e->path);
-  r->rooms[kind] = true;
+  enum role kind = role_of(e->path);
+  if (kind == ROLE_COUNT)
+    return cli_fail(CLI_EXIT_DATA, "%s: this is no backup made by qasid", e->path);
+  r->roles[kind] = true;
   if (!e->folder) return unpack_file(r, e, kind);
-  return make_folders(r, e->path, kind) && make_folder(r, e->path, kind) ? CLI_EXIT_OK : trouble(e->path);
+  return make_folders(r, e->path, kind) && make_folder(r, e->path, kind) ? CLI_EXIT_OK
+                                                                         : trouble(e->path);
 }
 
 static int unpack(struct restore *r) {
@@ -138,12 +144,13 @@ static int unpack(struct restore *r) {
     if (!read_all(r->from, block, sizeof block))
       return cli_fail(CLI_EXIT_DATA, "the backup has no end: it is not whole");
     enum tar_read what = tar_read_header(block, &e);
-    if (what == TAR_BAD) return cli_fail(CLI_EXIT_DATA, "this is no backup made by qasid, or it is damaged");
+    if (what == TAR_BAD)
+      return cli_fail(CLI_EXIT_DATA, "this is no backup made by qasid, or it is damaged");
     if (what == TAR_END) break;
     int code = unpack_entry(r, &e);
     if (code != CLI_EXIT_OK) return code;
   }
-  if (!r->rooms[ROOM_STORE] || !r->rooms[ROOM_AUTH])
+  if (!r->roles[ROLE_STORE] || !r->roles[ROLE_AUTH])
     return cli_fail(CLI_EXIT_DATA, "the backup has not both mail and accounts");
   return CLI_EXIT_OK;
 }
@@ -179,13 +186,14 @@ static int restore_to(struct restore *r, const char *place) {
   if (n < 0 || (size_t)n >= sizeof r->folder)
     return cli_fail(CLI_EXIT_USAGE, "%s: the path is too long", place);
   if (!is_free(place))
-    return cli_fail(CLI_EXIT_EXISTS, "%s is not empty; move it away, or name another folder with --to",
-                    place);
+    return cli_fail(CLI_EXIT_EXISTS,
+                    "%s is not empty; move it away, or name another folder with --to", place);
   if (mkdir(r->folder, geteuid() == 0 ? 0755 : 0700) != 0) return trouble(r->folder);
   r->to = open(r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (r->to < 0) return trouble(r->folder);
   int code = unpack(r);
-  if (code == CLI_EXIT_OK && (syncfs(r->to) != 0 || rename(r->folder, place) != 0 || !sync_parent(place)))
+  if (code == CLI_EXIT_OK &&
+      (syncfs(r->to) != 0 || rename(r->folder, place) != 0 || !sync_parent(place)))
     code = trouble(place);
   if (code != CLI_EXIT_OK)
     fprintf(stderr, "qasid: what was unpacked so far is in %s\n", r->folder);
@@ -199,7 +207,8 @@ int cmd_restore(struct cli *c) {
   const char *to = cli_given(c, "to"), *file = c->args[0];
   const struct conf *conf = cli_conf(c);
   if (!conf) return CLI_EXIT_CONFIG;
-  if (!to && link_probe(c)) return cli_fail(CLI_EXIT_EXISTS, "the server runs; `qasid stop` stops it");
+  if (!to && link_probe(c))
+    return cli_fail(CLI_EXIT_EXISTS, "the server runs; `qasid stop` stops it");
   struct restore r = { .user = conf->user };
   r.from = strcmp(file, "-") == 0 ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC);
   if (r.from < 0) return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", file, strerror(errno));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid salvage`: every message of a damaged store that can still be read, into Maildirs.
  *
  *   PLACE/ADDRESS, with PLACE/ADDRESS.uidls   whose account and folder are known
@@ -48,7 +49,9 @@ struct work {
   bool leading; /* NULs in front are no part of it */
 };
 
-static int trouble(const char *what) { return cli_fail(CLI_EXIT_IO, "%s: %s", what, strerror(errno)); }
+static int trouble(const char *what) {
+  return cli_fail(CLI_EXIT_IO, "%s: %s", what, strerror(errno));
+}
 
 /* --- where things are --- */
 
@@ -89,7 +92,8 @@ static int is_free(const struct work *w) {
   if (fd < 0) return w->no_database ? CLI_EXIT_OK : trouble(w->database);
   bool held = fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
   close(fd);
-  return held ? cli_fail(CLI_EXIT_TEMPORARY, "%s: a server has it open; `qasid stop` first", w->database)
+  return held ? cli_fail(CLI_EXIT_TEMPORARY, "%s: a server has it open; `qasid stop` first",
+                         w->database)
               : CLI_EXIT_OK;
 }
 
@@ -194,7 +198,8 @@ static bool put_file(struct work *w, const char *path, uint64_t start, uint64_t 
 }
 
 static void body_path(const struct work *w, uint64_t id, char path[PATH_ROOM]) {
-  snprintf(path, PATH_ROOM, "%.4000s/%02x/%llu", w->bodies, (unsigned)(id & 0xff), (unsigned long long)id);
+  snprintf(path, PATH_ROOM, "%.4000s/%02x/%llu", w->bodies, (unsigned)(id & 0xff),
+           (unsigned long long)id);
 }
 
 /* A message with some octets wrong is better than none, as long as its owner knows. */
@@ -203,17 +208,19 @@ static void compare_sum(struct work *w, const struct salvage_body *b) {
   if (!salvage_sum(&w->salvage, b, &stored) || stored == w->sum) return;
   w->box.damaged++;
   w->damaged++;
-  name(w, "%s has other octets than were stored as message %llu: damaged", mailbox_out_name(w->box.out),
-       (unsigned long long)b->id);
+  name(w, "%s has other octets than were stored as message %llu: damaged",
+       mailbox_out_name(w->box.out), (unsigned long long)b->id);
 }
 
 /* 1: it is written; 0: it can't be read; -1: nothing can be written any more. */
-static int write_message(struct work *w, const struct salvage_body *b, const struct mail_meta *meta) {
+static int write_message(struct work *w, const struct salvage_body *b,
+                         const struct mail_meta *meta) {
   char path[PATH_ROOM];
   w->got = 0, w->sum = 0, w->leading = false, w->last[0] = w->last[1] = 0;
   if (!mailbox_out_begin(w->box.out, meta)) return -1;
   body_path(w, b->id, path);
-  bool whole = b->in_file ? put_file(w, path, b->start, b->size) : salvage_octets(&w->salvage, b, put, w);
+  bool whole =
+      b->in_file ? put_file(w, path, b->start, b->size) : salvage_octets(&w->salvage, b, put, w);
   /* Every body ends so: one that does not is not what was kept (schema.h, 4). */
   whole = whole && w->got == b->size && w->last[0] == '\r' && w->last[1] == '\n';
   if (mailbox_out_error(w->box.out)[0]) return -1;
@@ -225,7 +232,8 @@ static int write_message(struct work *w, const struct salvage_body *b, const str
   return 1;
 }
 
-static void put_uidl(struct buf *out, const struct salvage_folder *f, const struct salvage_entry *e) {
+static void put_uidl(struct buf *out, const struct salvage_folder *f,
+                     const struct salvage_entry *e) {
   if (e->uidl.n)
     buf_put(out, e->uidl);
   else if (f)
@@ -233,7 +241,8 @@ static void put_uidl(struct buf *out, const struct salvage_folder *f, const stru
 }
 
 /* The row is lost, but there is a file of that number, and a message ends where its file does. */
-static bool body_without_row(struct work *w, const struct salvage_entry *e, struct salvage_body *ret) {
+static bool body_without_row(struct work *w, const struct salvage_entry *e,
+                             struct salvage_body *ret) {
   char path[PATH_ROOM];
   struct stat st;
   body_path(w, e->body, path);
@@ -243,7 +252,8 @@ static bool body_without_row(struct work *w, const struct salvage_entry *e, stru
   return map_put(&w->rowless, e->body, 1);
 }
 
-static bool write_entry(struct work *w, const struct salvage_folder *f, const struct salvage_entry *e) {
+static bool write_entry(struct work *w, const struct salvage_folder *f,
+                        const struct salvage_entry *e) {
   struct mail_meta meta = { .date = e->date, .flags = e->flags };
   const struct salvage_body *b = salvage_body(&w->salvage, e->body);
   struct salvage_body by_file;
@@ -254,8 +264,9 @@ static bool write_entry(struct work *w, const struct salvage_folder *f, const st
   int done = b ? write_message(w, b, &meta) : 0;
   if (done == 0) lost(w);
   if (done == 0)
-    name(w, "message %u (UIDL %.*s, %llu octets) can't be read%s", e->uid, SLICE_ARG(buf_slice(&uidl)),
-         (unsigned long long)e->size, b ? "" : ": the row of its octets is lost");
+    name(w, "message %u (UIDL %.*s, %llu octets) can't be read%s", e->uid,
+         SLICE_ARG(buf_slice(&uidl)), (unsigned long long)e->size,
+         b ? "" : ": the row of its octets is lost");
   if (done == 1 && buf_len(&uidl))
     fprintf(w->box.uidls, "%.*s\t%s\n", SLICE_ARG(buf_slice(&uidl)), mailbox_out_name(w->box.out));
   if (done < 0) cli_fail(0, "%s", mailbox_out_error(w->box.out));
@@ -308,7 +319,8 @@ static bool write_unknown_bodies(struct work *w) {
   return ok;
 }
 
-/* A file without a row: where the message begins in it is not known, but NULs are in front of it only. */
+/* A file without a row: where the message begins in it is not known, but NULs are in front of it
+ * only. */
 static bool write_file(struct work *w, const char *path) {
   struct mail_meta meta = { 0 };
   struct stat st;
@@ -353,37 +365,39 @@ static bool is_lock_page(const struct pages *p, uint32_t page) {
 }
 
 /* The number of pages that are damaged. */
-static uint32_t say_pages(const struct pages *p) {
+static uint32_t print_pages(const struct pages *p) {
   uint32_t rows = 0, other = 0, first = 0;
   for (uint32_t i = 1; i <= p->count; i++) {
     rows += p->seen[i] == PAGE_ROWS_DAMAGED;
     other += p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i);
-    if (!first && (p->seen[i] == PAGE_ROWS_DAMAGED || (p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i))))
+    if (!first &&
+        (p->seen[i] == PAGE_ROWS_DAMAGED || (p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i))))
       first = i;
   }
   if (rows + other)
-    cli_fail(0, "of %u pages %u are damaged or belong to a message that is, the first is %u", p->count,
-             rows + other, first);
+    cli_fail(0, "of %u pages %u are damaged or belong to a message that is, the first is %u",
+             p->count, rows + other, first);
   if (p->log_broken) cli_fail(0, "%u pages of the write-ahead log are damaged", p->log_broken);
   if (p->count && !p->free_known)
-    cli_fail(
-        0,
-        "the list of free pages is damaged: messages that were deleted may be among those that were found");
+    cli_fail(0, "the list of free pages is damaged: messages that were deleted may be among those "
+                "that were found");
   return rows + other + p->log_broken + (p->count && !p->free_known);
 }
 
 static int report(const struct cli *c, const struct work *w, bool ok) {
   table_print(&w->report, c->json);
-  uint32_t damaged = say_pages(&w->salvage.pages);
+  uint32_t damaged = print_pages(&w->salvage.pages);
   if (w->named > NAMED_MAX)
     cli_fail(0, "and %llu more that can't be read", (unsigned long long)(w->named - NAMED_MAX));
   if (w->salvage.kept_count)
-    fprintf(stderr, "%zu deleted messages that were kept for undelete are left out\n", w->salvage.kept_count);
+    fprintf(stderr, "%zu deleted messages that were kept for undelete are left out\n",
+            w->salvage.kept_count);
   if (!ok) return cli_fail(CLI_EXIT_IO, "not all that can be read could be written");
   if (w->unreadable)
-    return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read, %llu are damaged", (unsigned long long)w->unreadable,
-                    (unsigned long long)w->damaged);
-  if (w->damaged) return cli_fail(CLI_EXIT_DATA, "%llu messages are damaged", (unsigned long long)w->damaged);
+    return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read, %llu are damaged",
+                    (unsigned long long)w->unreadable, (unsigned long long)w->damaged);
+  if (w->damaged)
+    return cli_fail(CLI_EXIT_DATA, "%llu messages are damaged", (unsigned long long)w->damaged);
   if (damaged || w->no_database)
     return cli_fail(CLI_EXIT_DATA, "no message is known to be lost, but the database is damaged");
   return CLI_EXIT_OK;
@@ -398,7 +412,8 @@ static int salvage(struct cli *c, struct work *w) {
   if (!salvage_read(&w->salvage)) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   buf_init(&list, 1024);
   table_init(&w->report);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) ipc_list_put(&list, slice_str(names[i]));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
   bool ok = table_columns(&w->report, buf_slice(&list)) && write_entries(w);
   ok = ok && write_unknown_bodies(w) && write_unknown_files(w);
   ok = close_box(w) && ok;

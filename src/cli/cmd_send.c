@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid send`: one message to a server by SMTP (RFC 5321, 3207, 4954), all recipients or none. */
 #include <errno.h>
 #include <fcntl.h>
@@ -6,9 +7,9 @@
 #include <unistd.h>
 
 #include "lib/base/sys.h"
-#include "lib/mail/date.h"
-#include "lib/mail/header.h"
-#include "lib/mail/mailboxes.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/mailboxes.h"
 #include "src/cli/login.h"
 #include "src/cli/mbox.h"
 #include "src/cli/secret.h"
@@ -40,14 +41,16 @@ static int read_all(const char *path, struct buf *to) {
   int why = errno;
   if (fd >= 0) close(fd);
   if (n == 0) return CLI_EXIT_OK;
-  return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", path, to->failed ? "the message is too large" : strerror(why));
+  return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", path,
+                  to->failed ? "the message is too large" : strerror(why));
 }
 
 /* A header value must not end its line. */
 static bool is_one_line(const char *text) { return !text[strcspn(text, "\r\n")]; }
 
 /* The header of a message that --subject asks for (RFC 5322 §3.6). */
-static void put_header(const struct cli *c, struct buf *out, const char *from, const char *subject) {
+static void put_header(const struct cli *c, struct buf *out, const char *from,
+                       const char *subject) {
   uint8_t id[16];
   size_t at = 0;
   const char *to;
@@ -81,7 +84,8 @@ static int take_header(struct sender *s) {
     struct buf safe;
     buf_init(&safe, 8192);
     text_put_safe(&safe, buf_slice(&wrong));
-    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s", SLICE_ARG(buf_slice(&safe)));
+    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s",
+                    SLICE_ARG(buf_slice(&safe)));
     buf_free(&safe);
   } else if (!buf_len(&s->named)) {
     code = cli_fail(CLI_EXIT_DATA, "the message names no recipient in To:, Cc: or Bcc:");
@@ -105,8 +109,10 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
   to_wire_put(&w, buf_slice(&raw), &s->message);
   to_wire_end(&w, &s->message);
   struct slice m = buf_slice(&s->message);
-  for (size_t i = 0; i < m.n && !s->has_eight_bit; i++) s->has_eight_bit = m.p[i] >= 0x80 || !m.p[i];
-  if (code == CLI_EXIT_OK && s->message.failed) code = cli_fail(CLI_EXIT_SYSTEM, "no memory for the message");
+  for (size_t i = 0; i < m.n && !s->has_eight_bit; i++)
+    s->has_eight_bit = m.p[i] >= 0x80 || !m.p[i];
+  if (code == CLI_EXIT_OK && s->message.failed)
+    code = cli_fail(CLI_EXIT_SYSTEM, "no memory for the message");
   if (code == CLI_EXIT_OK && m.n == 0) code = cli_fail(CLI_EXIT_DATA, "the message is empty");
   buf_free(&raw);
   if (code == CLI_EXIT_OK && cli_given(c, "headers")) code = take_header(s);
@@ -116,20 +122,20 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
 /* --- the transaction --- */
 
 /* All or none: one that is refused is told, and the others too. */
-static int say_recipient(struct sender *s, const char *to, int code) {
+static int print_recipient(struct sender *s, const char *to, int code) {
   int one = s->smtp.net.over ? CLI_EXIT_UNAVAILABLE : smtp_client_rcpt(&s->smtp, to);
   return one != CLI_EXIT_OK ? one : code;
 }
 
-static int say_recipients(struct cli *c, struct sender *s) {
+static int print_recipients(struct cli *c, struct sender *s) {
   const char *to;
   char path[2 * ADDRESS_PATH_MAX];
   int code = CLI_EXIT_OK;
-  for (size_t at = 0; (to = cli_given_next(c, "to", &at));) code = say_recipient(s, to, code);
+  for (size_t at = 0; (to = cli_given_next(c, "to", &at));) code = print_recipient(s, to, code);
   for (struct slice rest = buf_slice(&s->named); rest.n;) {
     struct slice one = slice_split(&rest, '\n');
     snprintf(path, sizeof path, "%.*s", SLICE_ARG(one));
-    code = say_recipient(s, path, code);
+    code = print_recipient(s, path, code);
   }
   if (code != CLI_EXIT_OK) cli_fail(0, "so it was sent to nobody");
   return code;
@@ -140,8 +146,9 @@ static int converse(struct cli *c, struct sender *s, const char *from, struct sl
   int code = smtp_client_secure(smtp);
   if (code == CLI_EXIT_OK && smtp->net.url.user[0])
     code = smtp_client_login(smtp, cli_given(c, "auth"), password);
-  if (code == CLI_EXIT_OK) code = smtp_client_mail(smtp, from, buf_len(&s->message), s->has_eight_bit);
-  if (code == CLI_EXIT_OK) code = say_recipients(c, s);
+  if (code == CLI_EXIT_OK)
+    code = smtp_client_mail(smtp, from, buf_len(&s->message), s->has_eight_bit);
+  if (code == CLI_EXIT_OK) code = print_recipients(c, s);
   if (code == CLI_EXIT_OK) code = smtp_client_data(smtp, buf_slice(&s->message));
   if (code == CLI_EXIT_OK) printf("%.*s\n", SLICE_ARG(buf_slice(&smtp->reply.text)));
   return code;
@@ -175,7 +182,8 @@ int cmd_send(struct cli *c) {
   if (code == CLI_EXIT_OK && url.user[0] && login_needs_secret(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
   if (code == CLI_EXIT_OK) code = make_message(c, &s, from);
-  if (code == CLI_EXIT_OK && !from[0] && !cli_given(c, "from") && buf_len(&s.from)) from = buf_cstr(&s.from);
+  if (code == CLI_EXIT_OK && !from[0] && !cli_given(c, "from") && buf_len(&s.from))
+    from = buf_cstr(&s.from);
   if (code == CLI_EXIT_OK) {
     code = smtp_client_open(&s.smtp, c, &url, false);
     if (code == CLI_EXIT_OK) code = converse(c, &s, from, buf_slice(&password));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The server as a whole: run it, look at it, tell it what to do. */
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +8,8 @@
 #include "src/roles.h"
 
 int cmd_serve(struct cli *c) {
-  char *argv[] = { (char *)(uintptr_t) "parent", (char *)(uintptr_t) "--config", (char *)(uintptr_t)c->config,
-                   (char *)(uintptr_t) "--offline", NULL };
+  char *argv[] = { (char *)(uintptr_t) "parent", (char *)(uintptr_t) "--config",
+                   (char *)(uintptr_t)c->config, (char *)(uintptr_t) "--offline", NULL };
   return parent_main(cli_given(c, "offline") ? 4 : 3, argv);
 }
 
@@ -40,12 +41,12 @@ int cmd_help(struct cli *c) {
 
 /* --- the running server --- */
 
-int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *say) {
+int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *text) {
   int code;
-  struct link *l = link_open_running(c, ROOM_PARENT, 0, &code);
+  struct link *l = link_open_running(c, ROLE_PARENT, 0, &code);
   if (!l) return code;
   struct slice words[] = { slice_str(word) };
-  code = link_ask(l, words, 1) ? ask_answer(l, t, say)
+  code = link_ask(l, words, 1) ? ask_answer(l, t, text)
                                : cli_fail(CLI_EXIT_UNAVAILABLE, "the server did not answer");
   link_free(&l);
   return code;
@@ -53,18 +54,19 @@ int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *say
 
 int cmd_parent(struct cli *c) {
   struct table t;
-  struct buf say;
+  struct buf text;
   table_init(&t);
-  buf_init(&say, 4096);
-  int code = ask_parent(c, c->command->words, &t, &say);
-  if (code == CLI_EXIT_OK) printf("%.*s\n", SLICE_ARG(buf_slice(&say)));
-  buf_free(&say);
+  buf_init(&text, 4096);
+  int code = ask_parent(c, c->command->words, &t, &text);
+  if (code == CLI_EXIT_OK) printf("%.*s\n", SLICE_ARG(buf_slice(&text)));
+  buf_free(&text);
   table_free(&t);
   return code;
 }
 
-/* The server is asked although the file has a mistake: it says which, and opens its log anew all the same, for whoever
- * moved that (logrotate). Where it has nothing to say about this file, the mistakes are said here. */
+/* The server is asked although the file has a mistake: it says which, and opens its log anew all
+ * the same, for whoever moved that (logrotate). Where it has nothing to say about this file, the
+ * mistakes are said here. */
 int cmd_reload(struct cli *c) {
   struct buf mistakes;
   buf_init(&mistakes, 64 * 1024);
@@ -80,7 +82,7 @@ int cmd_reload(struct cli *c) {
   return CLI_EXIT_CONFIG;
 }
 
-int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *t) {
+int ask_all(struct cli *c, enum role kind, const char *word, struct table *t) {
   struct slice words[] = { slice_str(word) };
   int code = CLI_EXIT_OK;
   for (unsigned index = 0; code == CLI_EXIT_OK && index < 256; index++) {
@@ -95,8 +97,8 @@ int ask_all(struct cli *c, enum room_kind kind, const char *word, struct table *
 int cmd_ps(struct cli *c) {
   struct table t;
   table_init(&t);
-  int code = ask_all(c, ROOM_SMTPD, "ps", &t);
-  if (code == CLI_EXIT_OK) code = ask_all(c, ROOM_POP3D, "ps", &t);
+  int code = ask_all(c, ROLE_SMTPD, "ps", &t);
+  if (code == CLI_EXIT_OK) code = ask_all(c, ROLE_POP3D, "ps", &t);
   if (code == CLI_EXIT_OK) table_print(&t, c->json);
   table_free(&t);
   return code;

@@ -1,5 +1,7 @@
-/* `qasid status`: everything that says how the server is; `--check`: the same, judged, as a Nagios plugin (one line,
- * exit code 0, 1 or 2: https://nagios-plugins.org/doc/guidelines.html). The thresholds are in `judges`. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid status`: everything that says how the server is; `--check`: the same, judged, as a Nagios
+ * plugin (one line, exit code 0, 1 or 2: https://nagios-plugins.org/doc/guidelines.html). The
+ * thresholds are in `judges`. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,27 +17,30 @@
 #include "src/cli/certificates.h"
 
 enum {
-  DISK_WARN = 3,         /* free space, as a multiple of store_free_space: deleted mail is given up at twice it */
-  QUEUE_LATE_S = 3600,   /* mail that is due and has not been tried for so long */
-  QUOTA_FULL = 100,      /* percent */
-  CHECK_S = 30,          /* for --check to be done; Nagios itself gives up after 60 */
+  /* free space, as a multiple of store_free_space: deleted mail is given up at twice it */
+  DISK_WARN = 3,
+  QUEUE_LATE_S = 3600, /* mail that is due and has not been tried for so long */
+  QUOTA_FULL = 100,    /* percent */
+  CHECK_S = 30,        /* for --check to be done; Nagios itself gives up after 60 */
 };
 
 enum { COUNTING = 6, STORE_AT = 3, SENDER_AT = 5 };
-static const enum room_kind counting[COUNTING] = { ROOM_SMTPD, ROOM_POP3D, ROOM_AUTH, ROOM_STORE, ROOM_RESOLVER, ROOM_SENDER };
+static const enum role counting[COUNTING] = { ROLE_SMTPD, ROLE_POP3D,    ROLE_AUTH,
+                                              ROLE_STORE, ROLE_RESOLVER, ROLE_SENDER };
 
 struct status {
-  struct table server, rooms, certificates, mailboxes, queue, counters[COUNTING];
+  struct table server, roles, certificates, mailboxes, queue, counters[COUNTING];
 };
 
 static struct table *status_table(struct status *s, size_t i) {
-  struct table *all[] = { &s->server, &s->rooms, &s->certificates, &s->mailboxes, &s->queue };
+  struct table *all[] = { &s->server, &s->roles, &s->certificates, &s->mailboxes, &s->queue };
   return i < sizeof all / sizeof *all ? all[i] : i - 5 < COUNTING ? &s->counters[i - 5] : NULL;
 }
 
 /* --- gathering --- */
 
-static void put_certificate(struct table *to, struct slice file, struct slice hostname, struct slice pem) {
+static void put_certificate(struct table *to, struct slice file, struct slice hostname,
+                            struct slice pem) {
   struct tls_facts facts = { 0 };
   char date[32] = "unknown", days[32] = "";
   char host[256];
@@ -47,8 +52,8 @@ static void put_certificate(struct table *to, struct slice file, struct slice ho
     snprintf(days, sizeof days, "%lld", (long long)(facts.ends_s - sys_wall_s()) / 86400);
     if (facts.ends_s <= sys_wall_s()) snprintf(days, sizeof days, "expired");
   }
-  const struct slice row[] = { slice_first(file, 4096), slice_str(date), slice_str(days), facts.fits ? SLICE("yes") : SLICE("no"),
-                               buf_slice(&names) };
+  const struct slice row[] = { slice_first(file, 4096), slice_str(date), slice_str(days),
+                               facts.fits ? SLICE("yes") : SLICE("no"), buf_slice(&names) };
   for (size_t i = 0; i < sizeof row / sizeof *row; i++) ipc_list_put(&list, row[i]);
   table_add(to, buf_slice(&list));
   buf_free(&names), buf_free(&list);
@@ -56,17 +61,20 @@ static void put_certificate(struct table *to, struct slice file, struct slice ho
 
 /* The parent hands out PEM; what a person wants to know of it is read here. */
 static int ask_certificates(struct cli *c, struct table *to) {
-  static const char *const columns[] = { "certificate", "expires", "days", "for-hostname", "names" };
+  static const char *const columns[] = { "certificate", "expires", "days", "for-hostname",
+                                         "names" };
   struct table t;
   struct buf list;
   buf_init(&list, 1024);
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) ipc_list_put(&list, slice_str(columns[i]));
+  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+    ipc_list_put(&list, slice_str(columns[i]));
   table_columns(to, buf_slice(&list));
   buf_free(&list);
   table_init(&t);
   int code = ask_parent(c, "certificates", &t, NULL);
   for (const struct table_row *r = t.first; code == CLI_EXIT_OK && r; r = r->next)
-    put_certificate(to, table_cell(&t, r, "file"), table_cell(&t, r, "hostname"), table_cell(&t, r, "pem"));
+    put_certificate(to, table_cell(&t, r, "file"), table_cell(&t, r, "hostname"),
+                    table_cell(&t, r, "pem"));
   table_free(&t);
   return code;
 }
@@ -74,8 +82,9 @@ static int ask_certificates(struct cli *c, struct table *to) {
 static int ask_store(struct cli *c, const char *what, struct table *t) {
   int code;
   struct slice words[] = { SLICE("status"), slice_str(what) };
-  struct link *l = link_open_running(c, ROOM_STORE, 0, &code);
-  if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code; /* it is being started again: its room says so */
+  struct link *l = link_open_running(c, ROLE_STORE, 0, &code);
+  /* it is being started again: its process says so */
+  if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code;
   code = link_ask(l, words, 2) ? ask_answer(l, t, NULL) : CLI_EXIT_UNAVAILABLE;
   link_free(&l);
   return code;
@@ -83,11 +92,12 @@ static int ask_store(struct cli *c, const char *what, struct table *t) {
 
 static int gather(struct cli *c, struct status *s) {
   int code = ask_parent(c, "status", &s->server, NULL);
-  if (code == CLI_EXIT_OK) code = ask_parent(c, "ps", &s->rooms, NULL);
+  if (code == CLI_EXIT_OK) code = ask_parent(c, "ps", &s->roles, NULL);
   if (code == CLI_EXIT_OK) code = ask_certificates(c, &s->certificates);
   if (code == CLI_EXIT_OK) code = ask_store(c, "mailboxes", &s->mailboxes);
   if (code == CLI_EXIT_OK) code = ask_store(c, "queue", &s->queue);
-  for (size_t i = 0; code == CLI_EXIT_OK && i < COUNTING; i++) code = ask_all(c, counting[i], "status", &s->counters[i]);
+  for (size_t i = 0; code == CLI_EXIT_OK && i < COUNTING; i++)
+    code = ask_all(c, counting[i], "status", &s->counters[i]);
   return code;
 }
 
@@ -101,7 +111,8 @@ static uint64_t number_in(const struct table *t, const struct table_row *r, cons
 static bool store_counter(const struct status *s, const char *what, uint64_t *ret) {
   const struct table *t = &s->counters[STORE_AT];
   for (const struct table_row *r = t->first; r; r = r->next)
-    if (slice_eq(table_cell(t, r, "what"), slice_str(what))) return num_parse(table_cell(t, r, "number"), UINT64_MAX, ret);
+    if (slice_eq(table_cell(t, r, "what"), slice_str(what)))
+      return num_parse(table_cell(t, r, "number"), UINT64_MAX, ret);
   return false;
 }
 
@@ -109,18 +120,20 @@ static bool store_counter(const struct status *s, const char *what, uint64_t *re
 
 static void show(struct cli *c, const char *name, const struct table *t, bool first) {
   if (!t->columns || (!c->json && !t->row_count)) return;
-  if (c->json) printf("%s\"%s\": ", first ? "{" : ", ", name);
-  else if (!first) printf("\n%s\n", name);
+  if (c->json)
+    printf("%s\"%s\": ", first ? "{" : ", ", name);
+  else if (!first)
+    printf("\n%s\n", name);
   table_print(t, c->json);
 }
 
 static void show_all(struct cli *c, const struct status *s) {
   show(c, "server", &s->server, true);
-  show(c, "rooms", &s->rooms, false);
+  show(c, "processes", &s->roles, false);
   show(c, "certificates", &s->certificates, false);
   show(c, c->json ? "mailboxes" : "mailboxes near their quota", &s->mailboxes, false);
   show(c, "queue", &s->queue, false);
-  for (size_t i = 0; i < COUNTING; i++) show(c, room_name(counting[i]), &s->counters[i], false);
+  for (size_t i = 0; i < COUNTING; i++) show(c, role_name(counting[i]), &s->counters[i], false);
   if (c->json) printf("}\n");
 }
 
@@ -155,17 +168,19 @@ static void find(struct verdict *v, enum level level, const char *about, const c
 }
 
 static void judge_processes(struct verdict *v, const struct status *s) {
-  const struct table *t = &s->rooms;
+  const struct table *t = &s->roles;
   size_t ready = 0;
   for (const struct table_row *r = t->first; r; r = r->next) {
-    struct slice kind = table_cell(t, r, "room");
+    struct slice kind = table_cell(t, r, "process");
     bool is_ready = slice_eq(table_cell(t, r, "state"), SLICE("ready")), other = false;
     ready += is_ready;
     for (const struct table_row *x = t->first; x; x = x->next)
-      other |= slice_eq(table_cell(t, x, "room"), kind) && slice_eq(table_cell(t, x, "state"), SLICE("ready"));
+      other |= slice_eq(table_cell(t, x, "process"), kind) &&
+               slice_eq(table_cell(t, x, "state"), SLICE("ready"));
     if (!is_ready)
-      find(v, other ? LEVEL_WARNING : LEVEL_CRITICAL, "processes", "%.*s-%.*s %.*s", SLICE_ARG(kind),
-           SLICE_ARG(table_cell(t, r, "index")), SLICE_ARG(table_cell(t, r, "state")));
+      find(v, other ? LEVEL_WARNING : LEVEL_CRITICAL, "processes", "%.*s-%.*s %.*s",
+           SLICE_ARG(kind), SLICE_ARG(table_cell(t, r, "index")),
+           SLICE_ARG(table_cell(t, r, "state")));
   }
   buf_printf(&v->facts, "%zu of %zu processes ready", ready, t->row_count);
 }
@@ -174,10 +189,11 @@ static void judge_certificates(struct verdict *v, const struct status *s) {
   const struct table *t = &s->certificates;
   uint64_t days, least = UINT64_MAX;
   for (const struct table_row *r = t->first; r; r = r->next) {
-    struct slice file = table_cell(t, r, "certificate"), said = table_cell(t, r, "days");
-    if (!num_parse(said, UINT32_MAX, &days)) {
+    struct slice file = table_cell(t, r, "certificate"), days_text = table_cell(t, r, "days");
+    if (!num_parse(days_text, UINT32_MAX, &days)) {
       days = 0;
-      find(v, LEVEL_CRITICAL, "certificates", "certificate %.*s %s", SLICE_ARG(file), said.n ? "has expired" : "cannot be read");
+      find(v, LEVEL_CRITICAL, "certificates", "certificate %.*s %s", SLICE_ARG(file),
+           days_text.n ? "has expired" : "cannot be read");
     } else if (days < CERTIFICATE_WARN_DAYS) {
       find(v, days < CERTIFICATE_CRITICAL_DAYS ? LEVEL_CRITICAL : LEVEL_WARNING, "certificates",
            "certificate %.*s expires in %llu days", SLICE_ARG(file), (unsigned long long)days);
@@ -186,7 +202,8 @@ static void judge_certificates(struct verdict *v, const struct status *s) {
   }
   if (!t->row_count) return;
   buf_printf(&v->facts, ", certificate for %llu days", (unsigned long long)least);
-  buf_printf(&v->data, " certificate_days=%llu;%d:;%d:", (unsigned long long)least, CERTIFICATE_WARN_DAYS, CERTIFICATE_CRITICAL_DAYS);
+  buf_printf(&v->data, " certificate_days=%llu;%d:;%d:", (unsigned long long)least,
+             CERTIFICATE_WARN_DAYS, CERTIFICATE_CRITICAL_DAYS);
 }
 
 static void judge_disk(struct verdict *v, const struct status *s) {
@@ -195,21 +212,25 @@ static void judge_disk(struct verdict *v, const struct status *s) {
   store_counter(s, "disk-needed", &least);
   store_counter(s, "disk-full", &full);
   if (full)
-    find(v, LEVEL_CRITICAL, "disk", "the disk is full (%llu MB free): no mail is taken", (unsigned long long)space >> 20);
+    find(v, LEVEL_CRITICAL, "disk", "the disk is full (%llu MB free): no mail is taken",
+         (unsigned long long)space >> 20);
   else if (space < DISK_WARN * least)
-    find(v, LEVEL_WARNING, "disk", "the disk is nearly full (%llu MB free)", (unsigned long long)space >> 20);
+    find(v, LEVEL_WARNING, "disk", "the disk is nearly full (%llu MB free)",
+         (unsigned long long)space >> 20);
   buf_printf(&v->facts, ", %llu MB free", (unsigned long long)space >> 20);
-  buf_printf(&v->data, " disk_free=%lluB;%llu:;%llu:", (unsigned long long)space, (unsigned long long)(DISK_WARN * least),
-             (unsigned long long)least);
+  buf_printf(&v->data, " disk_free=%lluB;%llu:;%llu:", (unsigned long long)space,
+             (unsigned long long)(DISK_WARN * least), (unsigned long long)least);
 }
 
 static void judge_mailboxes(struct verdict *v, const struct status *s) {
   const struct table *t = &s->mailboxes;
   size_t full = 0;
-  for (const struct table_row *r = t->first; r; r = r->next) full += number_in(t, r, "percent") >= QUOTA_FULL;
+  for (const struct table_row *r = t->first; r; r = r->next)
+    full += number_in(t, r, "percent") >= QUOTA_FULL;
   if (t->first)
-    find(v, LEVEL_WARNING, "mailboxes", "%zu mailbox%s near the quota, %zu full (%.*s has %.*s%%)", t->row_count,
-         t->row_count == 1 ? "" : "es", full, SLICE_ARG(table_cell(t, t->first, "address")),
+    find(v, LEVEL_WARNING, "mailboxes", "%zu mailbox%s near the quota, %zu full (%.*s has %.*s%%)",
+         t->row_count, t->row_count == 1 ? "" : "es", full,
+         SLICE_ARG(table_cell(t, t->first, "address")),
          SLICE_ARG(table_cell(t, t->first, "percent")));
   buf_printf(&v->data, " mailboxes_near_quota=%zu;0", t->row_count);
 }
@@ -220,9 +241,11 @@ static void judge_queue(struct verdict *v, const struct status *s) {
   for (const struct table_row *r = t->first; r; r = r->next) {
     uint64_t late = number_in(t, r, "late"), recipients = number_in(t, r, "recipients");
     if (late > QUEUE_LATE_S)
-      find(v, LEVEL_WARNING, "queue", "mail in the queue is due since %llu minutes", (unsigned long long)late / 60);
+      find(v, LEVEL_WARNING, "queue", "mail in the queue is due since %llu minutes",
+           (unsigned long long)late / 60);
     waiting += recipients;
-    buf_printf(&v->data, " queue_%.*s=%llu", SLICE_ARG(table_cell(t, r, "state")), (unsigned long long)recipients);
+    buf_printf(&v->data, " queue_%.*s=%llu", SLICE_ARG(table_cell(t, r, "state")),
+               (unsigned long long)recipients);
   }
   if (t->row_count) buf_printf(&v->facts, ", %llu in the queue", (unsigned long long)waiting);
 }
@@ -238,9 +261,11 @@ static const struct {
   const char *name;
   void (*judge)(struct verdict *, const struct status *);
 } judges[] = {
+  /* clang-format off */
   { "processes", judge_processes }, { "certificates", judge_certificates }, { "disk", judge_disk },
   { "mailboxes", judge_mailboxes }, { "queue", judge_queue },
   { "sending", judge_sending },
+  /* clang-format on */
 };
 enum { JUDGES = sizeof judges / sizeof *judges };
 
@@ -269,7 +294,8 @@ static void print_verdict(struct cli *c, struct verdict *v) {
     struct buf line;
     buf_init(&line, 64 * 1024);
     buf_printf(&line, "QASID %s - ", level_words[v->level]);
-    for (size_t i = 0; i < text.n; i++) buf_put_u8(&line, text.p[i] < ' ' || text.p[i] == '|' ? ' ' : text.p[i]);
+    for (size_t i = 0; i < text.n; i++)
+      buf_put_u8(&line, text.p[i] < ' ' || text.p[i] == '|' ? ' ' : text.p[i]);
     if (data.n) buf_printf(&line, " |%.*s", SLICE_ARG(data));
     printf("%.*s\n", SLICE_ARG(buf_slice(&line)));
     buf_free(&line);
@@ -288,7 +314,9 @@ static void print_verdict(struct cli *c, struct verdict *v) {
 static int check(struct cli *c, const struct status *s, int code) {
   struct verdict v = { .findings = json_new_array() };
   buf_init(&v.why, 16 * 1024), buf_init(&v.facts, 4096), buf_init(&v.data, 4096);
-  if (code != CLI_EXIT_OK) find(&v, LEVEL_CRITICAL, "processes", "the server does not answer (exit code %d of status)", code);
+  if (code != CLI_EXIT_OK)
+    find(&v, LEVEL_CRITICAL, "processes", "the server does not answer (exit code %d of status)",
+         code);
   for (size_t i = 0; code == CLI_EXIT_OK && i < JUDGES; i++)
     if (!is_ignored(c, judges[i].name)) judges[i].judge(&v, s);
   print_verdict(c, &v);
@@ -309,8 +337,11 @@ int cmd_status(struct cli *c) {
   struct status s;
   const char *wrong = wrong_ignore(c);
   if (wrong)
-    return cli_fail(CLI_EXIT_USAGE, "--ignore %s: processes, certificates, disk, mailboxes, queue or sending is meant", wrong);
-  if (cli_given(c, "ignore") && !cli_given(c, "check")) return cli_fail(CLI_EXIT_USAGE, "--ignore goes with --check");
+    return cli_fail(
+        CLI_EXIT_USAGE,
+        "--ignore %s: processes, certificates, disk, mailboxes, queue or sending is meant", wrong);
+  if (cli_given(c, "ignore") && !cli_given(c, "check"))
+    return cli_fail(CLI_EXIT_USAGE, "--ignore goes with --check");
   for (size_t i = 0; status_table(&s, i); i++) table_init(status_table(&s, i));
   if (cli_given(c, "check")) {
     signal(SIGALRM, on_alarm);
@@ -318,8 +349,10 @@ int cmd_status(struct cli *c) {
   }
   int code = gather(c, &s);
   alarm(0);
-  if (cli_given(c, "check")) code = check(c, &s, code);
-  else if (code == CLI_EXIT_OK) show_all(c, &s);
+  if (cli_given(c, "check"))
+    code = check(c, &s, code);
+  else if (code == CLI_EXIT_OK)
+    show_all(c, &s);
   for (size_t i = 0; status_table(&s, i); i++) table_free(status_table(&s, i));
   return code;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* `qasid trace`: the lines of one client's session as they happen, from every front-end at once. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +23,7 @@ struct watched {
   char filter[64];
 };
 
-static int watch_kind(struct cli *c, enum room_kind kind, struct watched *w) {
+static int watch_kind(struct cli *c, enum role kind, struct watched *w) {
   struct slice words[] = { SLICE("trace"), slice_str(w->filter) };
   for (unsigned index = 0; index < 64 && w->count < TRACE_LINKS_MAX; index++) {
     int code;
@@ -60,11 +61,12 @@ static void print_row(struct cli *c, struct slice row) {
     struct buf list;
     buf_init(&out, 64 * 1024), buf_init(&list, 64 * 1024);
     table_init(&t);
-    ipc_list_put(&list, SLICE("time")), ipc_list_put(&list, SLICE("session")), ipc_list_put(&list, SLICE("from")),
-        ipc_list_put(&list, SLICE("line"));
+    ipc_list_put(&list, SLICE("time")), ipc_list_put(&list, SLICE("session")),
+        ipc_list_put(&list, SLICE("from")), ipc_list_put(&list, SLICE("line"));
     table_columns(&t, buf_slice(&list));
     buf_reset(&list);
-    ipc_list_put(&list, slice_str(time)), ipc_list_put(&list, session), ipc_list_put(&list, from), ipc_list_put(&list, line);
+    ipc_list_put(&list, slice_str(time)), ipc_list_put(&list, session), ipc_list_put(&list, from),
+        ipc_list_put(&list, line);
     table_add(&t, buf_slice(&list));
     table_print_lines(&t);
     table_free(&t);
@@ -86,20 +88,21 @@ static void print_row(struct cli *c, struct slice row) {
 
 /* All that has been said on the link. */
 static int read_link(struct cli *c, struct link *l) {
-  struct link_said said;
+  struct link_reply reply;
   do {
-    switch (link_next(l, &said)) {
-    case LINK_ROW: print_row(c, said.data); break;
+    switch (link_next(l, &reply)) {
+    case LINK_ROW: print_row(c, reply.data); break;
     case LINK_COLUMNS:
     case LINK_OUTPUT: break;
     case LINK_DONE:
-    case LINK_LOST: return said.code == CLI_OK ? CLI_EXIT_UNAVAILABLE : link_finish(&said);
+    case LINK_LOST: return reply.code == CLI_OK ? CLI_EXIT_UNAVAILABLE : link_finish(&reply);
     }
-  } while (link_heard(l));
+  } while (link_received(l));
   return CLI_EXIT_OK;
 }
 
-/* An address as the front-ends write it, or a session's name as the log has it: three numbers in hexadecimal. */
+/* An address as the front-ends write it, or a session's name as the log has it: three numbers in
+ * hexadecimal. */
 static bool take_filter(const char *typed, char to[static 64]) {
   struct slice rest = slice_str(typed), part;
   uint8_t address[16];
@@ -144,11 +147,13 @@ int cmd_trace(struct cli *c) {
   if (span && (!units_time(slice_str(span), &seconds) || !seconds || seconds > INT32_MAX))
     return cli_fail(CLI_EXIT_USAGE, "--for %s: a time such as 30s, 10m, 2h is meant", span);
   if (!take_filter(c->args[0], w.filter))
-    return cli_fail(CLI_EXIT_USAGE, "%s is neither an IP address nor the name of a session, such as 6b0b5c8f-8-2 (qasid ps shows them)",
+    return cli_fail(CLI_EXIT_USAGE,
+                    "%s is neither an IP address nor the name of a session, such as 6b0b5c8f-8-2 "
+                    "(qasid ps shows them)",
                     c->args[0]);
   signal(SIGINT, SIG_DFL); /* it is the only end, also where a shell's "&" made us ignore it */
-  int code = watch_kind(c, ROOM_SMTPD, &w);
-  if (code == CLI_EXIT_OK) code = watch_kind(c, ROOM_POP3D, &w);
+  int code = watch_kind(c, ROLE_SMTPD, &w);
+  if (code == CLI_EXIT_OK) code = watch_kind(c, ROLE_POP3D, &w);
   if (code == CLI_EXIT_OK) code = watch(c, &w, seconds ? sys_mono_ms() + seconds * 1000 : 0);
   for (size_t i = 0; i < w.count; i++) link_free(&w.links[i]);
   return code;

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* Every command of `qasid`, once. Usage, help, docs/man/qasid.1 and the parsing come from here. */
 #include "src/cli/cli.h"
 
 static const struct cmd_option dkim_list_options[] = {
-  { "records", NULL, "Print the lines for a zone file instead, the TXT in strings of 255 octets at most." },
+  { "records", NULL,
+    "Print the lines for a zone file instead, the TXT in strings of 255 octets at most." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option dkim_rotate_options[] = {
@@ -14,10 +16,12 @@ static const struct cmd_option dkim_retire_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option init_options[] = {
-  { "dir", "FOLDER", "Everything in this one folder: configuration, certificate, mail, control socket." },
+  { "dir", "FOLDER",
+    "Everything in this one folder: configuration, certificate, mail, control socket." },
   { "hostname", "NAME", "The server's name. Else mail. and the address's domain." },
   { "ports", "high|standard|FIRST",
-    "high: 2525, 2587, 2465, 2110, 2995, for who is not root; standard: 25, 587, 465, 110, 995; a number: "
+    "high: 2525, 2587, 2465, 2110, 2995, for who is not root; standard: 25, 587, 465, 110, 995; a "
+    "number: "
     "that port and the four after it. Else high unless root." },
   { "address", "IP", "Listen on this address alone, such as 127.0.0.1." },
   { "legacy-auth", NULL, "As in account add." },
@@ -26,25 +30,31 @@ static const struct cmd_option init_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option serve_options[] = {
-  { "offline", NULL, "No listeners: only for a command line that needs the rooms." },
+  { "offline", NULL, "No listeners: only for a command line that needs the processes." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option add_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input." },
   { "hash-stdin", NULL,
-    "That line is a hash out of another server's database instead: yescrypt, bcrypt, SHA-512-crypt, "
+    "That line is a hash out of another server's database instead: yescrypt, bcrypt, "
+    "SHA-512-crypt, "
     "SHA-256-crypt, MD5-crypt, with Dovecot's {SCHEME} or without." },
-  { "legacy-auth", NULL, "Keep the password recoverable (encrypted), which APOP and CRAM-MD5 need. SCRAM works too then." },
+  { "legacy-auth", NULL,
+    "Keep the password recoverable (encrypted), which APOP and CRAM-MD5 need. SCRAM works too "
+    "then." },
   { "scram", NULL, "Keep SCRAM's verifiers (not the password). Else the option scram decides." },
   { "no-scram", NULL, "Keep none, whatever the option says." },
   { "quota", "SIZE", "The most octets the mailbox holds, such as 2G; 0: no limit." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option passwd_options[] = {
-  { "from", "FILE", "Change the passwords of all accounts in a CSV file with the columns address and password (or the word generate) or "
+  { "from", "FILE",
+    "Change the passwords of all accounts in a CSV file with the columns address and password (or "
+    "the word generate) or "
     "hash, as in account import: all or none." },
   { "password-stdin", NULL, "The password is the first line of standard input." },
-  { "legacy-auth", NULL, "Keep it recoverable (encrypted) from now on, which APOP and CRAM-MD5 need." },
+  { "legacy-auth", NULL,
+    "Keep it recoverable (encrypted) from now on, which APOP and CRAM-MD5 need." },
   { "no-legacy-auth", NULL, "From now on keep no recoverable password." },
   { "scram", NULL, "Keep SCRAM's verifiers from now on (not the password)." },
   { "no-scram", NULL, "From now on keep none, whatever the option scram says." },
@@ -55,26 +65,34 @@ static const struct cmd_option account_import_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option rename_options[] = {
-  { "alias", NULL, "Mail for the old address goes on coming in: it becomes an alias of the new one." },
+  { "alias", NULL,
+    "Mail for the old address goes on coming in: it becomes an alias of the new one." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option collect_options[] = {
-  { "password-stdin", NULL, "The password there is the first line of standard input; else it is asked for." },
+  { "password-stdin", NULL,
+    "The password there is the first line of standard input; else it is asked for." },
   { "every", "TIME", "How often, from 1m to 7d; else 15m." },
   { "keep", NULL, "Leave the mail at the other server: the default." },
   { "delete", NULL, "Delete a message there once it is safe here." },
   { "delete-after", "TIME", "Delete it there so long after it came here, such as 14d." },
   { "auth", "MECHANISM", "Log in by this one; else by the best that is offered." },
-  { "discover", NULL, "HOST is a mail domain: its SRV records say where its POP3 server is (RFC 6186)." },
-  { "no-tls", NULL, "With pop3://: without TLS. The password is then never shown: APOP, SCRAM or CRAM-MD5 must do." },
+  { "discover", NULL,
+    "HOST is a mail domain: its SRV records say where its POP3 server is (RFC 6186)." },
+  { "no-tls", NULL,
+    "With pop3://: without TLS. The password is then never shown: APOP, SCRAM or CRAM-MD5 must "
+    "do." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option collect_password_options[] = {
-  { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
+  { "password-stdin", NULL,
+    "The password is the first line of standard input; else it is asked for." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option delete_options[] = {
-  { "from", "FILE", "Delete every account that is named in FILE, one address a line (or a CSV file with that column). "
+  { "from", "FILE",
+    "Delete every account that is named in FILE, one address a line (or a CSV file with that "
+    "column). "
     "An address that is no account is named, and then nothing is deleted." },
   { "yes", NULL, "Do not ask." },
   { NULL, NULL, NULL },
@@ -100,19 +118,26 @@ static const struct cmd_option export_options[] = {
 };
 static const struct cmd_option import_options[] = {
   { "uidl", "FILE",
-    "UIDLs to keep, so that no client downloads its mail again: lines \"UIDL<TAB>NAME\" (a Maildir's "
-    "file, a message's number in an mbox: what `qasid export --uidl` writes), or, for an mbox, lines with a UIDL "
+    "UIDLs to keep, so that no client downloads its mail again: lines \"UIDL<TAB>NAME\" (a "
+    "Maildir's "
+    "file, a message's number in an mbox: what `qasid export --uidl` writes), or, for an mbox, "
+    "lines with a UIDL "
     "alone, in the messages' order." },
   { "uidl-from", "WHAT",
-    "dovecot (dovecot-uidlist), courier (courierpop3dsizelist), cyrus (cyrus.index; cyrus-uidonly, cyrus-dovecot or "
-    "cyrus-courier when its uidl_format says so), name (a Maildir's file names, as qmail shows them), x-uidl (a "
+    "dovecot (dovecot-uidlist), courier (courierpop3dsizelist), cyrus (cyrus.index; cyrus-uidonly, "
+    "cyrus-dovecot or "
+    "cyrus-courier when its uidl_format says so), name (a Maildir's file names, as qmail shows "
+    "them), x-uidl (a "
     "header field, as qpopper keeps it). Else what the folder has." },
   { "mbox-form", "FORM",
-    "Which lines of an mbox's bodies are quoted: rd (those of \">\"s and \"From \"; this is what is assumed), o or cl "
-    "(\"From \" alone), cl2 (none). With cl and cl2 Content-Length says where a message ends; else it does when "
+    "Which lines of an mbox's bodies are quoted: rd (those of \">\"s and \"From \"; this is what "
+    "is assumed), o or cl "
+    "(\"From \" alone), cl2 (none). With cl and cl2 Content-Length says where a message ends; else "
+    "it does when "
     "every message of the file has a right one." },
   { "again", NULL,
-    "Add everything, also what is in the mailbox already or was deleted by its owner; what then has a UIDL that "
+    "Add everything, also what is in the mailbox already or was deleted by its owner; what then "
+    "has a UIDL that "
     "was seen already gets another." },
   { NULL, NULL, NULL },
 };
@@ -123,11 +148,16 @@ static const struct cmd_option restore_options[] = {
 };
 static const struct cmd_option status_options[] = {
   { "check", NULL,
-    "As a plugin for Nagios and what is like it: one line, and 0 (OK), 1 (WARNING) or 2 (CRITICAL). Critical: the server does not "
-    "answer, all processes of a kind are away, the disk is full, a certificate ends within 7 days or has ended. A warning: "
-    "one process is away, less than three times store_free_space is free, a certificate ends within 21 days, a mailbox "
+    "As a plugin for Nagios and what is like it: one line, and 0 (OK), 1 (WARNING) or 2 "
+    "(CRITICAL). Critical: the server does not "
+    "answer, all processes of a kind are away, the disk is full, a certificate ends within 7 days "
+    "or has ended. A warning: "
+    "one process is away, less than three times store_free_space is free, a certificate ends "
+    "within 21 days, a mailbox "
     "is filled to 90 % of its quota, mail is due for an hour." },
-  { "ignore", "WHAT", "With --check: leave out processes, certificates, disk, mailboxes, queue or sending; may be given often." },
+  { "ignore", "WHAT",
+    "With --check: leave out processes, certificates, disk, mailboxes, queue or sending; may be "
+    "given often." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option trace_options[] = {
@@ -139,58 +169,81 @@ static const struct cmd_option lookup_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option fetch_options[] = {
-  { "password-stdin", NULL, "The password is the first line of standard input; else it is asked for." },
-  { "auth", "MECHANISM", "user (USER and PASS), apop, scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5; oauthbearer or xoauth2, with an access token as the password; external, with a --client-cert. Else the best one offered, and when an account has no SCRAM, one more." },
+  { "password-stdin", NULL,
+    "The password is the first line of standard input; else it is asked for." },
+  { "auth", "MECHANISM",
+    "user (USER and PASS), apop, scram-sha-256, scram-sha-1 (each also with -plus), plain, login "
+    "or cram-md5; oauthbearer or xoauth2, with an access token as the password; external, with a "
+    "--client-cert. Else the best one offered, and when an account has no SCRAM, one more." },
   { "no-tls", NULL,
-    "Say no STLS, and log in in the clear. Else nothing of a login is said without TLS: the server has it from the "
+    "Say no STLS, and log in in the clear. Else nothing of a login is said without TLS: the server "
+    "has it from the "
     "first octet (pop3s://), or STLS is a must." },
-  { "tls-is-gone", NULL, "With --no-tls: this server had TLS when it was fetched from before, and has none any more." },
+  { "tls-is-gone", NULL,
+    "With --no-tls: this server had TLS when it was fetched from before, and has none any more." },
   { "starttls", NULL, "What happens anyway; for old scripts." },
   { "no-starttls", NULL, "The same as --no-tls." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
   { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
   { "to", "PLACE",
     "Where mail goes: a Maildir (a folder, made when missing), a file (mbox), - (standard output), "
-    "account:ADDRESS (one of this server's, by its store), lmtp://HOST[:PORT]/RECIPIENT or smtp://HOST[:PORT]/RECIPIENT. "
+    "account:ADDRESS (one of this server's, by its store), lmtp://HOST[:PORT]/RECIPIENT or "
+    "smtp://HOST[:PORT]/RECIPIENT. "
     "Else standard output." },
   { "list", NULL, "List the messages, fetch none." },
-  { "server", "HOST", "For an ADDRESS: this host is the right one, although it is outside of the address's domain." },
+  { "server", "HOST",
+    "For an ADDRESS: this host is the right one, although it is outside of the address's domain." },
   { "top", "LINES", "Show the header and so many lines of the body of each message, fetch none." },
-  { "keep", NULL, "Leave everything at the server: what happens without --delete and --delete-after." },
+  { "keep", NULL,
+    "Leave everything at the server: what happens without --delete and --delete-after." },
   { "delete", NULL, "Delete at the server what was fetched, once it is safe at its destination." },
   { "delete-after", "DAYS", "Delete at the server what was fetched so many days ago (30, 30d)." },
   { "delete-short", NULL,
-    "Delete also what came shorter than the server had said. Else it stays: the server may not have been able to "
+    "Delete also what came shorter than the server had said. Else it stays: the server may not "
+    "have been able to "
     "read all of it." },
   { "all", NULL, "Fetch what was fetched before too." },
   { "largest", "SIZE", "Leave messages that are larger, such as 20M. Else 4G." },
   { "state", "FILE",
-    "Remember in this file what was fetched (its UIDLs), one file for each maildrop and destination. Else one is kept "
+    "Remember in this file what was fetched (its UIDLs), one file for each maildrop and "
+    "destination. Else one is kept "
     "in $XDG_STATE_HOME/qasid, or ~/.local/state/qasid; none when mail goes to standard output." },
-  { "client-cert", "FILE", "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
+  { "client-cert", "FILE",
+    "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
   { "client-key", "FILE", "Its private key; else it is in the same file." },
   { "quiet", NULL, "Say nothing but what went wrong." },
   { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option migrate_options[] = {
-  { "from", "HOST[:PORT]", "The old server; also pop3://HOST, pop3s://HOST. Port 995 is TLS from the first octet, any other STLS." },
+  { "from", "HOST[:PORT]",
+    "The old server; also pop3://HOST, pop3s://HOST. Port 995 is TLS from the first octet, any "
+    "other STLS." },
   { "accounts", "FILE",
-    "A line for each account: ADDRESS, or ADDRESS<TAB>LOGIN, or ADDRESS<TAB>LOGIN<TAB>PASSWORD. LOGIN is the "
-    "name there, the address when empty; PASSWORD is all that follows the second tab. # begins a comment. "
+    "A line for each account: ADDRESS, or ADDRESS<TAB>LOGIN, or ADDRESS<TAB>LOGIN<TAB>PASSWORD. "
+    "LOGIN is the "
+    "name there, the address when empty; PASSWORD is all that follows the second tab. # begins a "
+    "comment. "
     "- is standard input." },
-  { "master", "USER", "Log in with a master user, whose password is asked for; the file then needs no passwords." },
+  { "master", "USER",
+    "Log in with a master user, whose password is asked for; the file then needs no passwords." },
   { "master-password-stdin", NULL, "That password is the first line of standard input." },
   { "master-form", "FORM",
-    "How the master logs in: %u is the account's login, %m the master's. Else %u*%m, as Dovecot has it. authzid: "
+    "How the master logs in: %u is the account's login, %m the master's. Else %u*%m, as Dovecot "
+    "has it. authzid: "
     "by SASL PLAIN for the account." },
-  { "create", NULL, "Make the accounts that are missing here, with the password in the file, once the old server has let them in." },
+  { "create", NULL,
+    "Make the accounts that are missing here, with the password in the file, once the old server "
+    "has let them in." },
   { "hashes", NULL,
-    "What stands for passwords in the file are their hashes, as in account add --hash-stdin. With --master." },
+    "What stands for passwords in the file are their hashes, as in account add --hash-stdin. With "
+    "--master." },
   { "mirror-deletions", NULL,
-    "Delete here what came from the old server and is there no more. For every run before the switch; never after it." },
+    "Delete here what came from the old server and is there no more. For every run before the "
+    "switch; never after it." },
   { "prove", "[=full]",
-    "Compare what a client sees here and there: every UIDL; with =full every octet, for which all mail is "
+    "Compare what a client sees here and there: every UIDL; with =full every octet, for which all "
+    "mail is "
     "fetched again." },
   { "jobs", "N", "So many accounts at a time, 1 to 64. Else 4." },
   { "accept-short", NULL, "Take messages that come shorter than the old server announced." },
@@ -207,13 +260,18 @@ static const struct cmd_option send_options[] = {
   { "from", "ADDRESS", "The envelope's sender. Else the user in the URL." },
   { "to", "ADDRESS", "A recipient; may be given often." },
   { "headers", NULL,
-    "Recipients are also those that the message names in To:, Cc: and Bcc: (also -t). The Bcc: lines are not sent." },
+    "Recipients are also those that the message names in To:, Cc: and Bcc: (also -t). The Bcc: "
+    "lines are not sent." },
   { "subject", "TEXT", "Make a message with this subject; what is read is its text." },
   { "password-stdin", NULL,
-    "The password is the first line of standard input, the message follows it; else it is asked for." },
-  { "auth", "MECHANISM", "scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5; oauthbearer or xoauth2, with an access "
+    "The password is the first line of standard input, the message follows it; else it is asked "
+    "for." },
+  { "auth", "MECHANISM",
+    "scram-sha-256, scram-sha-1 (each also with -plus), plain, login or cram-md5; oauthbearer or "
+    "xoauth2, with an access "
     "token as the password; external, with a --client-cert. Else the best one offered." },
-  { "client-cert", "FILE", "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
+  { "client-cert", "FILE",
+    "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
   { "client-key", "FILE", "Its private key; else it is in the same file." },
   { "starttls", NULL, "Refuse to go on without STARTTLS." },
   { "no-starttls", NULL, "Never say STARTTLS." },
@@ -224,232 +282,379 @@ static const struct cmd_option send_options[] = {
 };
 static const struct cmd_option plan_options[] = {
   { "from", "ADDRESS", "The envelope's sender. Else nobody (<>)." },
-  { "probe", NULL, "Connect to the servers, in their order, and ask them: EHLO, STARTTLS, MAIL, RCPT, never DATA." },
+  { "probe", NULL,
+    "Connect to the servers, in their order, and ask them: EHLO, STARTTLS, MAIL, RCPT, never "
+    "DATA." },
   { NULL, NULL, NULL },
 };
 
 const struct cmd cmds[] = {
   { "init", "ADDRESS", 1, 1, cmd_init, init_options, "make a working server for an address",
-    "Writes a configuration, the data folder, a self-signed certificate, the address's domain, and the "
-    "address as the first account with a password that is made and shown once. Then says what to put "
-    "into DNS. Nothing that exists is overwritten.", .no_json = true },
+    "Writes a configuration, the data folder, a self-signed certificate, the address's domain, and "
+    "the "
+    "address as the first account with a password that is made and shown once. Then says what to "
+    "put "
+    "into DNS. Nothing that exists is overwritten.",
+    .no_json = true },
   { "serve", "", 0, 0, cmd_serve, serve_options, "run the server, in the foreground",
-    "Logs to standard error. Stops on SIGTERM and SIGINT after it finished what it acknowledged; SIGHUP "
-    "reads the configuration again. Tells systemd when it is ready.", .no_json = true },
+    "Logs to standard error. Stops on SIGTERM and SIGINT after it finished what it acknowledged; "
+    "SIGHUP "
+    "reads the configuration again. Tells systemd when it is ready.",
+    .no_json = true },
   { "check-config", "", 0, 0, cmd_check_config, NULL, "say what is wrong with the configuration",
-    "One line for each mistake: file:line: option: what is wrong, what was meant. The certificates, keys "
-    "and folders that it names are looked at too. A certificate that has expired or will within 21 days, or one "
-    "that is not for the server's name, and a user that is not there are warnings: the server can start, so the command ends "
+    "One line for each mistake: file:line: option: what is wrong, what was meant. The "
+    "certificates, keys "
+    "and folders that it names are looked at too. A certificate that has expired or will within 21 "
+    "days, or one "
+    "that is not for the server's name, and a user that is not there are warnings: the server can "
+    "start, so the command ends "
     "with 0." },
   { "config", "[show|sample|manual|log-manual|system-calls|OPTION]", 0, 1, cmd_config, NULL,
     "show the configuration, explain its options",
-    "show prints every option with its value in effect; sample a file with all defaults; manual the "
-    "source of qasid.conf(5), log-manual that of qasid-log(5); system-calls how many each process may make (SECURITY.md); the name of an "
-    "option explains it.", .no_json = true },
+    "show prints every option with its value in effect; sample a file with all defaults; manual "
+    "the "
+    "source of qasid.conf(5), log-manual that of qasid-log(5); system-calls how many each process "
+    "may make (SECURITY.md); the name of an "
+    "option explains it.",
+    .no_json = true },
   { "account add", "ADDRESS", 1, 1, cmd_account_add, add_options, "make an account",
-    "The address is its name at login too. Its domain must be one of ours (`qasid domain add`). The "
-    "password is asked for, twice, without echo.", .no_json = true },
-  { "account import", "FILE", 1, 1, cmd_account_import, account_import_options, "make many accounts out of a CSV file",
-    "The first line names the columns: address, then password or hash (as in account add --hash-stdin), quota (such as 2G; none), "
-    "aliases (addresses that lead to it, with blanks between). The word generate as a password makes one; what was made is printed "
-    "as address,password. - is standard input. All accounts are made or none: what is wrong is named with its line, and "
-    "the command then ends with 65. SCRAM's verifiers are made at each account's first login with the password." },
+    "The address is its name at login too. Its domain must be one of ours (`qasid domain add`). "
+    "The "
+    "password is asked for, twice, without echo.",
+    .no_json = true },
+  { "account import", "FILE", 1, 1, cmd_account_import, account_import_options,
+    "make many accounts out of a CSV file",
+    "The first line names the columns: address, then password or hash (as in account add "
+    "--hash-stdin), quota (such as 2G; none), "
+    "aliases (addresses that lead to it, with blanks between). The word generate as a password "
+    "makes one; what was made is printed "
+    "as address,password. - is standard input. All accounts are made or none: what is wrong is "
+    "named with its line, and "
+    "the command then ends with 65. SCRAM's verifiers are made at each account's first login with "
+    "the password." },
   { "account list", "[DOMAIN]", 0, 1, cmd_account_list, NULL, "list the accounts", NULL },
-  { "account passwd", "[ADDRESS]", 0, 1, cmd_account_passwd, passwd_options, "change an account's password",
+  { "account passwd", "[ADDRESS]", 0, 1, cmd_account_passwd, passwd_options,
+    "change an account's password",
     "A recoverable password, where one is kept, changes with it; with --from none is kept." },
-  { "account rename", "OLD NEW", 2, 2, cmd_account_rename, rename_options, "give an account another address",
-    "Its mail, UIDLs, limits, password, certificates and collections stay, and aliases lead to the new address. It logs in "
+  { "account rename", "OLD NEW", 2, 2, cmd_account_rename, rename_options,
+    "give an account another address",
+    "Its mail, UIDLs, limits, password, certificates and collections stay, and aliases lead to the "
+    "new address. It logs in "
     "by the new one from then on." },
-  { "account enable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in again", NULL, .no_json = true },
+  { "account enable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in again",
+    NULL, .no_json = true },
   { "account disable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in no more",
     "Its mail goes on coming in.", .no_json = true },
-  { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, cmd_room, NULL, "give an account a limit of its own",
-    "LIMIT is quota (the most octets of its mailbox, such as 2G, or none), login-delay (the least time "
-    "between two logins to POP3, such as 60 or 5m, or none), expire (how many days a message stays, or "
-    "never), or what it sends to other servers: messages-per-hour, recipients-per-hour, messages-per-day, recipients-per-day "
-    "or new-recipients-per-day (a number, or none). default is what the options quota, login_delay, pop3_expire and "
+  { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, cmd_process, NULL,
+    "give an account a limit of its own",
+    "LIMIT is quota (the most octets of its mailbox, such as 2G, or none), login-delay (the least "
+    "time "
+    "between two logins to POP3, such as 60 or 5m, or none), expire (how many days a message "
+    "stays, or "
+    "never), or what it sends to other servers: messages-per-hour, recipients-per-hour, "
+    "messages-per-day, recipients-per-day "
+    "or new-recipients-per-day (a number, or none). default is what the options quota, "
+    "login_delay, pop3_expire and "
     "account_… say." },
-  { "account sendas add", "ADDRESS AS", 2, 2, cmd_room, NULL, "let an account send as somebody else",
-    "AS is an address, here or elsewhere; @DOMAIN for any address of that domain; or <> for mail without a sender. Its own address, "
-    "its aliases and its subaddresses an account may use anyway (the option sender_check).", .no_json = true },
-  { "account sendas list", "[ADDRESS]", 0, 1, cmd_room, NULL, "list as whom accounts may send", NULL },
-  { "account sendas delete", "ADDRESS AS", 2, 2, cmd_room, NULL, "take that back", NULL, .no_json = true },
-  { "account limits", "ADDRESS", 1, 1, cmd_room, NULL, "show an account's own limits", NULL },
-  { "account forward", "ADDRESS [TARGET …|none]", 1, 64, cmd_account_forward, forward_options, "let mail for an account go elsewhere",
-    "To other accounts, aliases, or addresses elsewhere; those given take the place of all before. none: no more. Without a target "
-    "shows where it goes. The reverse-path of what leaves is rewritten to one of ours (SRS), through which bounces find back to "
+  { "account sendas add", "ADDRESS AS", 2, 2, cmd_process, NULL,
+    "let an account send as somebody else",
+    "AS is an address, here or elsewhere; @DOMAIN for any address of that domain; or <> for mail "
+    "without a sender. Its own address, "
+    "its aliases and its subaddresses an account may use anyway (the option sender_check).",
+    .no_json = true },
+  { "account sendas list", "[ADDRESS]", 0, 1, cmd_process, NULL, "list as whom accounts may send",
+    NULL },
+  { "account sendas delete", "ADDRESS AS", 2, 2, cmd_process, NULL, "take that back", NULL,
+    .no_json = true },
+  { "account limits", "ADDRESS", 1, 1, cmd_process, NULL, "show an account's own limits", NULL },
+  { "account forward", "ADDRESS [TARGET …|none]", 1, 64, cmd_account_forward, forward_options,
+    "let mail for an account go elsewhere",
+    "To other accounts, aliases, or addresses elsewhere; those given take the place of all before. "
+    "none: no more. Without a target "
+    "shows where it goes. The reverse-path of what leaves is rewritten to one of ours (SRS), "
+    "through which bounces find back to "
     "who sent it." },
-  { "account quota", "ADDRESS SIZE|none|default", 2, 2, cmd_room, NULL, "limit an account's mailbox",
+  { "account quota", "ADDRESS SIZE|none|default", 2, 2, cmd_process, NULL,
+    "limit an account's mailbox",
     "A size such as 2G; the same as account set ADDRESS quota SIZE." },
   { "account certificate add", "ADDRESS FILE|FINGERPRINT", 2, 2, cmd_account_certificate, NULL,
     "let a certificate stand for an account's password",
-    "A client that shows it in its TLS handshake logs in without a password (EXTERNAL), when the option client_certificates "
-    "is on. FILE has the certificate in PEM; it may be self-signed. FINGERPRINT is its SHA-256.", .no_json = true },
-  { "account certificate list", "[ADDRESS]", 0, 1, cmd_account_certificate, NULL, "list certificates of accounts", NULL },
+    "A client that shows it in its TLS handshake logs in without a password (EXTERNAL), when the "
+    "option client_certificates "
+    "is on. FILE has the certificate in PEM; it may be self-signed. FINGERPRINT is its SHA-256.",
+    .no_json = true },
+  { "account certificate list", "[ADDRESS]", 0, 1, cmd_account_certificate, NULL,
+    "list certificates of accounts", NULL },
   { "account certificate delete", "ADDRESS FILE|FINGERPRINT", 2, 2, cmd_account_certificate, NULL,
     "take a certificate back", NULL, .no_json = true },
-  { "account delete", "[ADDRESS]", 0, 1, cmd_account_delete, delete_options, "delete an account with its mail",
-    "Aliases that led to it are printed: those that lost it and lead to others still, and those that were deleted because it was "
+  { "account delete", "[ADDRESS]", 0, 1, cmd_account_delete, delete_options,
+    "delete an account with its mail",
+    "Aliases that led to it are printed: those that lost it and lead to others still, and those "
+    "that were deleted because it was "
     "their last target." },
   { "account collect add", "ADDRESS URL", 2, 2, cmd_collect_add, collect_options,
     "fetch mail from another server into an account",
-    "URL is pop3s://USER@HOST[:PORT], or pop3://USER@HOST[:PORT], which says STLS and does not go on without. The "
-    "certificate is always verified. Each message comes once, also when a process or the machine dies meanwhile; "
+    "URL is pop3s://USER@HOST[:PORT], or pop3://USER@HOST[:PORT], which says STLS and does not go "
+    "on without. The "
+    "certificate is always verified. Each message comes once, also when a process or the machine "
+    "dies meanwhile; "
     "what is deleted there was safe here before." },
-  { "account collect list", "[ADDRESS]", 0, 1, cmd_collect, NULL, "show what is fetched, and how it went", NULL },
+  { "account collect list", "[ADDRESS]", 0, 1, cmd_collect, NULL,
+    "show what is fetched, and how it went", NULL },
   { "account collect run", "ID", 1, 1, cmd_collect, NULL, "fetch now", NULL, .no_json = true },
-  { "account collect pause", "ID", 1, 1, cmd_collect, NULL, "fetch no more until resume", NULL, .no_json = true },
+  { "account collect pause", "ID", 1, 1, cmd_collect, NULL, "fetch no more until resume", NULL,
+    .no_json = true },
   { "account collect resume", "ID", 1, 1, cmd_collect, NULL, "go on fetching, beginning now",
     "A collection whose password was refused is paused by the server itself.", .no_json = true },
   { "account collect password", "ID", 1, 1, cmd_collect_password, collect_password_options,
     "give a collection another password, and resume it", NULL, .no_json = true },
-  { "account collect leave-out", "ID UIDL", 2, 2, cmd_collect, NULL, "leave one message at the other server alone",
-    "For a message at which each run is stuck: the column stepped-over of account collect list names it.", .no_json = true },
-  { "account collect take-in", "ID UIDL", 2, 2, cmd_collect, NULL, "fetch again what was left out", NULL, .no_json = true },
+  { "account collect leave-out", "ID UIDL", 2, 2, cmd_collect, NULL,
+    "leave one message at the other server alone",
+    "For a message at which each run is stuck: the column stepped-over of account collect list "
+    "names it.",
+    .no_json = true },
+  { "account collect take-in", "ID UIDL", 2, 2, cmd_collect, NULL, "fetch again what was left out",
+    NULL, .no_json = true },
   { "account collect delete", "ID", 1, 1, cmd_collect, NULL, "fetch from there no more",
-    "What was fetched stays. Added anew, it fetches everything that is there a second time.", .no_json = true },
+    "What was fetched stays. Added anew, it fetches everything that is there a second time.",
+    .no_json = true },
   { "domain add", "DOMAIN", 1, 1, cmd_domain_add, NULL, "receive mail for a domain",
     "Makes the keys that its mail is signed with (DKIM), and prints their records for DNS." },
-  { "domain list", "", 0, 0, cmd_room, NULL, "list the domains", NULL },
+  { "domain list", "", 0, 0, cmd_process, NULL, "list the domains", NULL },
   { "domain delete", "DOMAIN", 1, 1, cmd_domain_delete, NULL, "no longer receive mail for a domain",
     "Its accounts and aliases must be deleted first. Its DKIM keys go with it.", .no_json = true },
-  { "domain check", "[DOMAIN]", 0, 1, cmd_domain_check, NULL, "hold DNS against what should be there, and say what to publish",
-    "Looks at the host's A, AAAA and PTR, and at each domain's MX, SPF, DKIM, DMARC and SRV (RFC 6186) records. Ends with 0 when all is "
-    "right, with 65 when something is to be published, with 75 when DNS did not answer or an SPF record is beyond what is "
+  { "domain check", "[DOMAIN]", 0, 1, cmd_domain_check, NULL,
+    "hold DNS against what should be there, and say what to publish",
+    "Looks at the host's A, AAAA and PTR, and at each domain's MX, SPF, DKIM, DMARC and SRV (RFC "
+    "6186) records. Ends with 0 when all is "
+    "right, with 65 when something is to be published, with 75 when DNS did not answer or an SPF "
+    "record is beyond what is "
     "understood here." },
-  { "dkim list", "[DOMAIN]", 0, 1, cmd_dkim_list, dkim_list_options, "show the keys that mail is signed with",
-    "In the state current they sign; next: to be published before they do; old: they sign no more, but their records must stay "
-    "until what they signed has been read. Since when, in seconds since 1970. The private parts leave the server nowhere." },
-  { "dkim rotate", "DOMAIN", 1, 1, cmd_dkim_rotate, dkim_rotate_options, "replace a domain's keys by new ones, in two steps",
-    "The first makes the next keys, and prints their records. Said again, it looks whether DNS has these, and then lets them sign; "
-    "the old ones stay listed until dkim retire. Ends with 75 as long as the second step is still to come. A domain that has no keys gets its first." },
-  { "dkim retire", "DOMAIN", 1, 1, cmd_dkim_retire, dkim_retire_options, "forget a domain's old keys",
-    "Refused for a week after they were replaced, since mail that they signed may still be under way. Their records can then go "
+  { "dkim list", "[DOMAIN]", 0, 1, cmd_dkim_list, dkim_list_options,
+    "show the keys that mail is signed with",
+    "In the state current they sign; next: to be published before they do; old: they sign no more, "
+    "but their records must stay "
+    "until what they signed has been read. Since when, in seconds since 1970. The private parts "
+    "leave the server nowhere." },
+  { "dkim rotate", "DOMAIN", 1, 1, cmd_dkim_rotate, dkim_rotate_options,
+    "replace a domain's keys by new ones, in two steps",
+    "The first makes the next keys, and prints their records. Said again, it looks whether DNS has "
+    "these, and then lets them sign; "
+    "the old ones stay listed until dkim retire. Ends with 75 as long as the second step is still "
+    "to come. A domain that has no keys gets its first." },
+  { "dkim retire", "DOMAIN", 1, 1, cmd_dkim_retire, dkim_retire_options,
+    "forget a domain's old keys",
+    "Refused for a week after they were replaced, since mail that they signed may still be under "
+    "way. Their records can then go "
     "from DNS." },
-  { "alias add", "ADDRESS TARGET …", 2, 64, cmd_room, NULL, "let an address lead to others",
-    "Targets are accounts or aliases of this server, or addresses elsewhere. ADDRESS can be @DOMAIN: what comes for an address "
+  { "alias add", "ADDRESS TARGET …", 2, 64, cmd_process, NULL, "let an address lead to others",
+    "Targets are accounts or aliases of this server, or addresses elsewhere. ADDRESS can be "
+    "@DOMAIN: what comes for an address "
     "there that does not exist. A message goes to every target that has room. While one is full,"
-    " the sender's server is told to send it again (452 4.2.2); then only those get it who lack it." },
-  { "alias list", "[DOMAIN]", 0, 1, cmd_room, NULL, "list the aliases", NULL },
-  { "alias delete", "ADDRESS", 1, 1, cmd_room, NULL, "delete an alias",
-    "Aliases that led to it are printed: those that lost it, and those that were deleted because it was their last target." },
-  { "mail list", "ADDRESS", 1, 1, cmd_room, NULL, "list the messages of an account",
+    " the sender's server is told to send it again (452 4.2.2); then only those get it who lack "
+    "it." },
+  { "alias list", "[DOMAIN]", 0, 1, cmd_process, NULL, "list the aliases", NULL },
+  { "alias delete", "ADDRESS", 1, 1, cmd_process, NULL, "delete an alias",
+    "Aliases that led to it are printed: those that lost it, and those that were deleted because "
+    "it was their last target." },
+  { "mail list", "ADDRESS", 1, 1, cmd_process, NULL, "list the messages of an account",
     "With their UIDs, sizes and UIDLs, and where each lies." },
   { "mail show", "ADDRESS UID", 2, 2, cmd_mail_show, NULL, "print a message as it is stored",
     "All of it, on standard output, lines ending in CR LF.", .no_json = true },
-  { "mail delete", "ADDRESS UID …", 2, 250, cmd_room, NULL, "delete messages of an account",
-    "As the account's owner would by POP3: with the option undelete_time they can be brought back. Not while the maildrop is "
-    "open.", .no_json = true },
-  { "mail deleted", "ADDRESS", 1, 1, cmd_room, NULL, "list an account's deleted messages that can be brought back",
-    "They are kept for the option undelete_time, and are no part of its mail, of its quota or of an export." },
-  { "mail undelete", "ADDRESS [UID …]", 1, 250, cmd_mail_undelete, undelete_options, "bring deleted messages back",
-    "With their UIDs and UIDLs: a client that has them does not download them again. An open POP3 session "
-    "sees them the next time. Several hundred are one transaction; a command that was interrupted is said again." },
+  { "mail delete", "ADDRESS UID …", 2, 250, cmd_process, NULL, "delete messages of an account",
+    "As the account's owner would by POP3: with the option undelete_time they can be brought back. "
+    "Not while the maildrop is "
+    "open.",
+    .no_json = true },
+  { "mail deleted", "ADDRESS", 1, 1, cmd_process, NULL,
+    "list an account's deleted messages that can be brought back",
+    "They are kept for the option undelete_time, and are no part of its mail, of its quota or of "
+    "an export." },
+  { "mail undelete", "ADDRESS [UID …]", 1, 250, cmd_mail_undelete, undelete_options,
+    "bring deleted messages back",
+    "With their UIDs and UIDLs: a client that has them does not download them again. An open POP3 "
+    "session "
+    "sees them the next time. Several hundred are one transaction; a command that was interrupted "
+    "is said again." },
   { "classify", "[CODE TEXT …]", 0, 64, cmd_classify, NULL, "what a reply of another server means",
-    "CODE is the reply's, such as 550; an enhanced code may stand at the beginning of TEXT. The class decides when mail is "
-    "tried again (first and most, in seconds); a reply that begins with 5 stays final whatever its class. The option "
+    "CODE is the reply's, such as 550; an enhanced code may stand at the beginning of TEXT. The "
+    "class decides when mail is "
+    "tried again (first and most, in seconds); a reply that begins with 5 stays final whatever its "
+    "class. The option "
     "reply_classes corrects it. Without arguments every class is shown." },
-  { "queue list", "[SELECTOR …]", 0, 20, cmd_queue, queue_options, "list the mail that waits to be sent",
-    "One line for each recipient: when it is tried next (in seconds), and the one reason why it waits: held, account-limit, sending, "
-    "waiting-for-dns, connecting, in-session, host-dead, back-off, no-sender, destination-limit, sender-full or due; with the class and the words of the last attempt. Selectors, all of "
-    "which must fit: the id of a message, an address (of the recipient or the sender), to=ADDRESS or to=DOMAIN, from=ADDRESS or "
-    "from=DOMAIN, account=ADDRESS (who submitted it), state=held or state=waiting, reason=REASON or reason=CLASS (qasid classify), "
-    "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone, newer= alone and reasons other than held and those of mail that the sender has look at the whole queue." },
-  { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, cmd_room, NULL, "what became of a message",
-    "From the session in which it came (its peer, TLS and login) to the mailbox in which it lies, and whether POP3 has read or deleted it; "
-    "for recipients elsewhere each attempt with the other server's words, and why it still waits. ID is the message's, as in the "
-    "log and in our reply to its end (the whole reply may be given); for an address the newest 20 messages from and to it, and "
+  { "queue list", "[SELECTOR …]", 0, 20, cmd_queue, queue_options,
+    "list the mail that waits to be sent",
+    "One line for each recipient: when it is tried next (in seconds), and the one reason why it "
+    "waits: held, account-limit, sending, "
+    "waiting-for-dns, connecting, in-session, host-dead, back-off, no-sender, destination-limit, "
+    "sender-full or due; with the class and the words of the last attempt. Selectors, all of "
+    "which must fit: the id of a message, an address (of the recipient or the sender), to=ADDRESS "
+    "or to=DOMAIN, from=ADDRESS or "
+    "from=DOMAIN, account=ADDRESS (who submitted it), state=held or state=waiting, reason=REASON "
+    "or reason=CLASS (qasid classify), "
+    "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone, newer= alone and reasons other than held "
+    "and those of mail that the sender has look at the whole queue." },
+  { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, cmd_process, NULL, "what became of a message",
+    "From the session in which it came (its peer, TLS and login) to the mailbox in which it lies, "
+    "and whether POP3 has read or deleted it; "
+    "for recipients elsewhere each attempt with the other server's words, and why it still waits. "
+    "ID is the message's, as in the "
+    "log and in our reply to its end (the whole reply may be given); for an address the newest 20 "
+    "messages from and to it, and "
     "who was refused with it. How far it goes back: the options queue_history and history_size." },
-  { "plan", "ADDRESS", 1, 1, cmd_plan, plan_options, "what would be done with a message to an address",
-    "Nothing is sent. Whom the address leads to (account, alias, forward, catch-all); for who is elsewhere: the reverse-path, what "
-    "of the queue would hold it up, the route, what DNS answers, each server and address in the order in which it is tried (drawn "
-    "anew each time within one preference), which are left out and why, and what TLS there will be. With --probe also what the "
-    "first server says that can be spoken to, up to the reply to RCPT; this machine connects as this command's user, and a route's "
-    "login is left out. Ends with 67 for an address of ours that does not exist, and with 75 when no sender runs."},
+  { "plan", "ADDRESS", 1, 1, cmd_plan, plan_options,
+    "what would be done with a message to an address",
+    "Nothing is sent. Whom the address leads to (account, alias, forward, catch-all); for who is "
+    "elsewhere: the reverse-path, what "
+    "of the queue would hold it up, the route, what DNS answers, each server and address in the "
+    "order in which it is tried (drawn "
+    "anew each time within one preference), which are left out and why, and what TLS there will "
+    "be. With --probe also what the "
+    "first server says that can be spoken to, up to the reply to RCPT; this machine connects as "
+    "this command's user, and a route's "
+    "login is left out. Ends with 67 for an address of ours that does not exist, and with 75 when "
+    "no sender runs." },
   { "queue show", "ID", 1, 1, cmd_queue_show, NULL, "everything about one message in the queue",
-    "Its envelope, each recipient with the reason why it waits, and every attempt: when, which host and address, over which TLS, at "
-    "which stage, in which words, and when it is tried next. Then the servers of its recipients whose TLS failed: why, and in how "
+    "Its envelope, each recipient with the reason why it waits, and every attempt: when, which "
+    "host and address, over which TLS, at "
+    "which stage, in which words, and when it is tried next. Then the servers of its recipients "
+    "whose TLS failed: why, and in how "
     "many seconds TLS is tried there again; until then mail goes to them in the clear." },
-  { "queue body", "ID", 1, 1, cmd_queue_body, NULL, "print a message of the queue", "As it is sent." },
-  { "queue history", "ID|ADDRESS", 1, 1, cmd_room, NULL, "every attempt to send a message, or to reach an address",
-    "With the other server, the stage at which it was decided, and its words; the newest first, 1,000 at most. It is kept for the "
+  { "queue body", "ID", 1, 1, cmd_queue_body, NULL, "print a message of the queue",
+    "As it is sent." },
+  { "queue history", "ID|ADDRESS", 1, 1, cmd_process, NULL,
+    "every attempt to send a message, or to reach an address",
+    "With the other server, the stage at which it was decided, and its words; the newest first, "
+    "1,000 at most. It is kept for the "
     "option queue_history." },
-  { "queue hold", "SELECTOR …", 0, 20, cmd_queue, queue_options, "keep mail in the queue without sending it",
-    "Selectors are those of queue list. Held mail still ends when its time is over.", .no_json = true },
+  { "queue hold", "SELECTOR …", 0, 20, cmd_queue, queue_options,
+    "keep mail in the queue without sending it",
+    "Selectors are those of queue list. Held mail still ends when its time is over.",
+    .no_json = true },
   { "queue release", "SELECTOR …", 0, 20, cmd_queue, queue_options, "send held mail again",
-    "Selectors are those of queue list. With an account, that account's limits count from nothing again.", .no_json = true },
-  { "queue retry", "SELECTOR …", 0, 20, cmd_queue, queue_options, "try waiting mail now", "Selectors are those of queue list.", .no_json = true },
-  { "queue fail", "SELECTOR …", 0, 20, cmd_queue, queue_options, "give mail up, and tell its sender",
-    "Selectors are those of queue list. Its sender gets a report as for any mail that could not be delivered.", .no_json = true },
+    "Selectors are those of queue list. With an account, that account's limits count from nothing "
+    "again.",
+    .no_json = true },
+  { "queue retry", "SELECTOR …", 0, 20, cmd_queue, queue_options, "try waiting mail now",
+    "Selectors are those of queue list.", .no_json = true },
+  { "queue fail", "SELECTOR …", 0, 20, cmd_queue, queue_options,
+    "give mail up, and tell its sender",
+    "Selectors are those of queue list. Its sender gets a report as for any mail that could not be "
+    "delivered.",
+    .no_json = true },
   { "queue drop", "SELECTOR …", 0, 20, cmd_queue, queue_options, "throw mail out of the queue",
-    "Selectors are those of queue list. Nobody is told; the history says that it was dropped.", .no_json = true },
+    "Selectors are those of queue list. Nobody is told; the history says that it was dropped.",
+    .no_json = true },
   { "status", "", 0, 0, cmd_status, status_options, "is it running, and how well",
-    "The server's own line, its processes, the certificates in use and when they end, mailboxes filled to 90 % of their quota, "
-    "how much waits to be sent, and the counters of each process: the store's say how much of the disk is free, and "
+    "The server's own line, its processes, the certificates in use and when they end, mailboxes "
+    "filled to 90 % of their quota, "
+    "how much waits to be sent, and the counters of each process: the store's say how much of the "
+    "disk is free, and "
     "with disk-full 1 that no mail is taken." },
   { "ps", "", 0, 0, cmd_ps, NULL, "the sessions that are open now",
-    "With who is logged in. \"locked\" says that the session has its user's maildrop: another login waits for it, or is refused." },
+    "With who is logged in. \"locked\" says that the session has its user's maildrop: another "
+    "login waits for it, or is refused." },
   { "trace", "ADDRESS|SESSION", 1, 1, cmd_trace, trace_options,
     "what one client and the server say to each other, as it happens",
-    "The IP address of a client, or the name of a session as in the log. Shown are the time (UTC), the session, who says it (C, S, * "
-    "for a remark of the server: where it came to, TLS, states, logins, why it ended) and what; the mechanism of a login by its name. Passwords, challenges, "
+    "The IP address of a client, or the name of a session as in the log. Shown are the time (UTC), "
+    "the session, who says it (C, S, * "
+    "for a remark of the server: where it came to, TLS, states, logins, why it ended) and what; "
+    "the mechanism of a login by its name. Passwords, challenges, "
     "responses and message bodies are left out. Until ^C." },
   { "reload", "", 0, 0, cmd_reload, NULL, "read the configuration and certificates again",
-    "Open sessions stay. Says what has changed and what has not, once every process has taken it over. When the "
-    "configuration, a certificate or a key has a mistake, the old ones stay and the command ends with 78. The file of "
-    "log_to is opened anew in any case.", .no_json = true },
-  { "stop", "", 0, 0, cmd_parent, NULL, "stop the server", "After it finished what it acknowledged.", .no_json = true },
-  { "export", "ADDRESS PLACE", 2, 2, cmd_export, export_options, "write an account's mail as Maildir or mbox",
-    "A Maildir is made when missing, and its tmp is used so that no half message is ever in it. An mbox "
-    "must not exist yet; - is standard output. A message that cannot be read is named and left out; the command "
-    "then ends with 65.", .no_json = true },
+    "Open sessions stay. Says what has changed and what has not, once every process has taken it "
+    "over. When the "
+    "configuration, a certificate or a key has a mistake, the old ones stay and the command ends "
+    "with 78. The file of "
+    "log_to is opened anew in any case.",
+    .no_json = true },
+  { "stop", "", 0, 0, cmd_parent, NULL, "stop the server",
+    "After it finished what it acknowledged.", .no_json = true },
+  { "export", "ADDRESS PLACE", 2, 2, cmd_export, export_options,
+    "write an account's mail as Maildir or mbox",
+    "A Maildir is made when missing, and its tmp is used so that no half message is ever in it. An "
+    "mbox "
+    "must not exist yet; - is standard output. A message that cannot be read is named and left "
+    "out; the command "
+    "then ends with 65.",
+    .no_json = true },
   { "import", "ADDRESS SOURCE", 2, 2, cmd_import, import_options,
     "add a Maildir's or an mbox's mail to an account",
-    "A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. Can be run again: "
-    "a message of which every octet is in the mailbox already is not added twice, unless another has come with that "
-    "UIDL. Of messages with the same UIDL the first keeps it. What is not taken over (a link, a folder, a file "
-    "of somebody else among the messages; what its owner deleted here) is named, and the command then ends with "
-    "65. Links that somebody else made are followed nowhere: a user's Maildir can be imported by root." },
-  { "backup", "FILE", 1, 1, cmd_backup, NULL, "copy all mail and accounts into one file, while serving",
-    "A tar archive of the data folder as it was at one moment. - is standard output. The file must not "
-    "exist yet.", .no_json = true },
+    "A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. "
+    "Can be run again: "
+    "a message of which every octet is in the mailbox already is not added twice, unless another "
+    "has come with that "
+    "UIDL. Of messages with the same UIDL the first keeps it. What is not taken over (a link, a "
+    "folder, a file "
+    "of somebody else among the messages; what its owner deleted here) is named, and the command "
+    "then ends with "
+    "65. Links that somebody else made are followed nowhere: a user's Maildir can be imported by "
+    "root." },
+  { "backup", "FILE", 1, 1, cmd_backup, NULL,
+    "copy all mail and accounts into one file, while serving",
+    "A tar archive of the data folder as it was at one moment. - is standard output. The file must "
+    "not "
+    "exist yet.",
+    .no_json = true },
   { "restore", "FILE", 1, 1, cmd_restore, restore_options, "make a data folder from a backup",
     "The server must be stopped.", .no_json = true },
   { "salvage", "FILE|FOLDER PLACE", 2, 2, cmd_salvage, NULL, "read what is left of a damaged store",
-    "FOLDER is a data folder (or its store), FILE a database; the server must be stopped. Every message that can "
+    "FOLDER is a data folder (or its store), FILE a database; the server must be stopped. Every "
+    "message that can "
     "still be read goes into a Maildir PLACE/ADDRESS, its UIDL into PLACE/ADDRESS.uidls, so that "
-    "`qasid import ADDRESS PLACE/ADDRESS --uidl PLACE/ADDRESS.uidls` brings it back as it was; messages of which "
-    "nothing says whose they are go to PLACE/unknown. Logins are another database's (auth). Nothing is changed in what is read. Ends with 65 when "
+    "`qasid import ADDRESS PLACE/ADDRESS --uidl PLACE/ADDRESS.uidls` brings it back as it was; "
+    "messages of which "
+    "nothing says whose they are go to PLACE/unknown. Logins are another database's (auth). "
+    "Nothing is changed in what is read. Ends with 65 when "
     "something cannot be read, and names it." },
-  { "check", "", 0, 0, cmd_room, NULL, "look at every page, count and message of the store",
+  { "check", "", 0, 0, cmd_process, NULL, "look at every page, count and message of the store",
     "Ends with 65 when something is damaged." },
-  { "migrate pop3", "", 0, 0, cmd_migrate, migrate_options, "move accounts in from another POP3 server",
-    "Logs in to the old server for each account, fetches what is not here yet, and keeps its UIDLs, so that no "
-    "client downloads its mail again. Deletes nothing there. Run it again and again until the switch: each run "
-    "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells the whole way." },
+  { "migrate pop3", "", 0, 0, cmd_migrate, migrate_options,
+    "move accounts in from another POP3 server",
+    "Logs in to the old server for each account, fetches what is not here yet, and keeps its "
+    "UIDLs, so that no "
+    "client downloads its mail again. Deletes nothing there. Run it again and again until the "
+    "switch: each run "
+    "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells "
+    "the whole way." },
   { "fetch", "URL|ADDRESS", 1, 1, cmd_fetch, fetch_options, "fetch mail by POP3",
-    "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ in USER "
-    "is written as it is or as %40. An ADDRESS alone is enough where its domain says in DNS who serves its mail (RFC 6186). A message is fetched once: its UIDL is remembered when it is safe, so a fetch that was "
-    "broken off goes on where it was. A message at which the session ends (the server does not stuff its dots, or dies of it) is left, named, and stepped over in another session. Killed in the middle, it loses nothing; a Maildir and an account have nothing twice, an "
-    "mbox or another server may have the last messages twice. A server without UIDL can only be fetched with --delete or --all." },
+    "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ "
+    "in USER "
+    "is written as it is or as %40. An ADDRESS alone is enough where its domain says in DNS who "
+    "serves its mail (RFC 6186). A message is fetched once: its UIDL is remembered when it is "
+    "safe, so a fetch that was "
+    "broken off goes on where it was. A message at which the session ends (the server does not "
+    "stuff its dots, or dies of it) is left, named, and stepped over in another session. Killed in "
+    "the middle, it loses nothing; a Maildir and an account have nothing twice, an "
+    "mbox or another server may have the last messages twice. A server without UIDL can only be "
+    "fetched with --delete or --all." },
   { "send", "URL [FILE]", 1, 2, cmd_send, send_options, "send a message by SMTP",
-    "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port 587 "
-    "(465). The message is read from FILE or standard input.", .no_json = true },
-  { "dns lookup", "NAME [address|srv|mx|txt|ptr]", 1, 2, cmd_dns_lookup, lookup_options, "ask DNS as the server does",
-    "The resolver of the running server is asked. Where none runs, the question is asked here, with the name servers, the "
-    "trust anchor and the time of the configuration (its defaults where there is none), and /etc/hosts. Hosts are shown in the order in which they would be tried. A service is asked for by its whole name, "
+    "smtp://[USER@]HOST[:PORT] with STARTTLS when the server has it, or smtps://…; without a port "
+    "587 "
+    "(465). The message is read from FILE or standard input.",
+    .no_json = true },
+  { "dns lookup", "NAME [address|srv|mx|txt|ptr]", 1, 2, cmd_dns_lookup, lookup_options,
+    "ask DNS as the server does",
+    "The resolver of the running server is asked. Where none runs, the question is asked here, "
+    "with the name servers, the "
+    "trust anchor and the time of the configuration (its defaults where there is none), and "
+    "/etc/hosts. Hosts are shown in the order in which they would be tried. A service is asked for "
+    "by its whole name, "
     "such as _pop3s._tcp.example.org. ptr takes an address too." },
   { "version", "", 0, 0, cmd_version, NULL, "print the version", NULL, .no_json = true },
   { "help", "[COMMAND …]", 0, 3, cmd_help, NULL, "explain a command", NULL, .no_json = true },
-  { "help completion", "", 0, 0, cmd_help, NULL, "print a completion for bash", NULL, .no_json = true },
-  { "help manual", "", 0, 0, cmd_help, NULL, "print the source of qasid(1)", NULL, .no_json = true },
+  { "help completion", "", 0, 0, cmd_help, NULL, "print a completion for bash", NULL,
+    .no_json = true },
+  { "help manual", "", 0, 0, cmd_help, NULL, "print the source of qasid(1)", NULL,
+    .no_json = true },
 };
 const size_t cmd_count = sizeof cmds / sizeof *cmds;
 
 const struct cli_exit_row cli_exits[] = {
   { CLI_EXIT_OK, "done" },
   { CLI_EXIT_USAGE, "the command line is wrong" },
-  { CLI_EXIT_DATA, "what was read is damaged, or no mail; check found damage, domain check what is to be published" },
+  { CLI_EXIT_DATA, "what was read is damaged, or no mail; check found damage, domain check what is "
+                   "to be published" },
   { CLI_EXIT_NO_INPUT, "a file cannot be read" },
   { CLI_EXIT_NOT_FOUND, "there is no such account, domain, alias, session, name" },
   { CLI_EXIT_UNAVAILABLE, "no server answers" },

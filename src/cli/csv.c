@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/csv.h"
 
 enum { CSV_MEMORY_MAX = 128 * 1024 * 1024 };
@@ -8,15 +9,18 @@ void csv_open(struct csv *c, struct slice text) {
   if (slice_starts(c->rest, SLICE("\xef\xbb\xbf"))) c->rest = slice_from(c->rest, 3);
   ptrdiff_t end = slice_find(c->rest, '\n');
   struct slice head = end < 0 ? c->rest : slice_first(c->rest, (size_t)end);
-  if (slice_find(head, ',') < 0 && slice_find(head, ';') >= 0) c->separator = ';';
-  else if (slice_find(head, ',') < 0 && slice_find(head, '\t') >= 0) c->separator = '\t';
+  if (slice_find(head, ',') < 0 && slice_find(head, ';') >= 0)
+    c->separator = ';';
+  else if (slice_find(head, ',') < 0 && slice_find(head, '\t') >= 0)
+    c->separator = '\t';
 }
 
 void csv_close(struct csv *c) { arena_reset(&c->mem); }
 
 static bool ends_field(const struct csv *c, size_t at) {
   int x = slice_at(c->rest, at);
-  return x < 0 || x == c->separator || x == '\n' || (x == '\r' && (slice_at(c->rest, at + 1) == '\n' || slice_at(c->rest, at + 1) < 0));
+  return x < 0 || x == c->separator || x == '\n' ||
+         (x == '\r' && (slice_at(c->rest, at + 1) == '\n' || slice_at(c->rest, at + 1) < 0));
 }
 
 /* Behind the opening quote. NULL: *ret is the field, c->rest begins behind the closing one. */
@@ -59,15 +63,20 @@ static void skip_line(struct csv *c) {
   c->next_line++;
 }
 
-int csv_next(struct csv *c, struct slice fields[static CSV_FIELDS_MAX], size_t *ret_count, const char **ret_why) {
+int csv_next(struct csv *c, struct slice fields[static CSV_FIELDS_MAX], size_t *ret_count,
+             const char **ret_why) {
   const char *why = NULL;
-  while (c->rest.n && (c->rest.p[0] == '\n' || (c->rest.p[0] == '\r' && slice_at(c->rest, 1) == '\n'))) skip_line(c);
+  while (c->rest.n &&
+         (c->rest.p[0] == '\n' || (c->rest.p[0] == '\r' && slice_at(c->rest, 1) == '\n')))
+    skip_line(c);
   *ret_count = 0;
   c->line = c->next_line;
   if (!c->rest.n) return 0;
   for (bool more = true; more && !why;) {
-    if (*ret_count == CSV_FIELDS_MAX) why = "too many columns";
-    else why = field(c, &fields[(*ret_count)++]);
+    if (*ret_count == CSV_FIELDS_MAX)
+      why = "too many columns";
+    else
+      why = field(c, &fields[(*ret_count)++]);
     more = !why && slice_at(c->rest, 0) == c->separator;
     if (more) c->rest = slice_from(c->rest, 1);
   }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/cyrus.h"
 
 /* Where a version keeps what is wanted here. */
@@ -51,12 +52,14 @@ bool cyrus_open(struct cyrus_index *x, struct slice file, struct buf *err) {
   x->record_size = size;
   x->records = slice_first(slice_from(file, start), count * size);
   x->uidvalidity = (uint32_t)number(file, l->uidvalidity, 4);
-  x->new_form = (number(file, l->options, 4) & NEW_UIDL) || (l->exists && !number(file, l->exists, 4));
+  x->new_form =
+      (number(file, l->options, 4) & NEW_UIDL) || (l->exists && !number(file, l->exists, 4));
   return true;
 }
 
 static uint32_t flags_of(uint64_t flags) {
-  static const uint32_t by_bit[] = { MAIL_ANSWERED, MAIL_FLAGGED, MAIL_DELETED, MAIL_DRAFT, MAIL_SEEN };
+  static const uint32_t by_bit[] = { MAIL_ANSWERED, MAIL_FLAGGED, MAIL_DELETED, MAIL_DRAFT,
+                                     MAIL_SEEN };
   uint32_t ret = 0;
   for (size_t i = 0; i < sizeof by_bit / sizeof *by_bit; i++)
     if (flags >> i & 1) ret |= by_bit[i];
@@ -69,14 +72,16 @@ bool cyrus_next(struct cyrus_index *x, struct cyrus_message *ret) {
     struct slice record = slice_first(x->records, x->record_size);
     x->records = slice_from(x->records, x->record_size);
     uint64_t flags = number(record, l->flags, 4), date = number(record, l->date, l->date_size);
-    *ret = (struct cyrus_message){ .uid = (uint32_t)number(record, 0, 4), .flags = flags_of(flags) };
+    *ret =
+        (struct cyrus_message){ .uid = (uint32_t)number(record, 0, 4), .flags = flags_of(flags) };
     ret->date = (int64_t)(l->date_size == 8 ? date / 1000000000u : date);
     if (ret->uid && !(flags & NOT_THERE)) return true;
   }
   return false;
 }
 
-void cyrus_put_uidl(struct buf *out, const struct cyrus_index *x, enum cyrus_form form, uint32_t uid) {
+void cyrus_put_uidl(struct buf *out, const struct cyrus_index *x, enum cyrus_form form,
+                    uint32_t uid) {
   unsigned validity = x->uidvalidity;
   switch (x->new_form ? form : CYRUS_FORM_UIDONLY) {
   case CYRUS_FORM_UIDONLY: buf_printf(out, "%u", uid); break;

@@ -1,11 +1,14 @@
-/* cyrus.index, the list of a Cyrus mailbox: a header and a record for each message, numbers with the most
- * significant octet first. Versions 6 to 20 (Cyrus 2.1 to 3.x); the layout changed in 19 and 20. */
+/* SPDX-License-Identifier: ISC */
+/* cyrus.index, the list of a Cyrus mailbox: a header and a record for each message, numbers with
+ * the most significant octet first. Versions 6 to 20 (Cyrus 2.1 to 3.x); the layout changed in 19
+ * and 20. */
 #ifndef QASID_CLI_CYRUS_H
 #define QASID_CLI_CYRUS_H
 
 #include "src/cli/mailbox.h"
 
-/* Its option uidl_format. A mailbox that has lived since Cyrus 2.0 shows UIDs alone, whatever that says. */
+/* Its option uidl_format. A mailbox that has lived since Cyrus 2.0 shows UIDs alone, whatever that
+ * says. */
 enum cyrus_form {
   CYRUS_FORM_CYRUS,   /* UIDVALIDITY.UID: the default */
   CYRUS_FORM_UIDONLY, /* UID */
@@ -30,6 +33,7 @@ struct cyrus_message {
 bool cyrus_open(struct cyrus_index *x, struct slice file, struct buf *err);
 /* The next message that is neither expunged nor removed; false: that was all. */
 bool cyrus_next(struct cyrus_index *x, struct cyrus_message *ret);
-void cyrus_put_uidl(struct buf *out, const struct cyrus_index *x, enum cyrus_form form, uint32_t uid);
+void cyrus_put_uidl(struct buf *out, const struct cyrus_index *x, enum cyrus_form form,
+                    uint32_t uid);
 
 #endif

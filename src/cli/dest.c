@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/dest.h"
 
 #include <stdarg.h>

@@ -1,13 +1,16 @@
-/* Where fetched mail goes: a Maildir, an mbox, standard output, an SMTP or LMTP server, an account of ours.
+/* SPDX-License-Identifier: ISC */
+/* Where fetched mail goes: a Maildir, an mbox, standard output, an SMTP or LMTP server, an account
+ * of ours.
  *
- * Messages come one after another: begin, its octets in wire form, end. Ended ones gather until the fetcher
- * wants them safe:
+ * Messages come one after another: begin, its octets in wire form, end. Ended ones gather until the
+ * fetcher wants them safe:
  *
  *   ready   they are on the disk, or acknowledged; what was refused is told
  *           (the fetcher writes its memory, each with its mark)
  *   show    they are to be seen
  *
- * so a process that dies between the two finds, by the mark in its memory, what it still has to show. */
+ * so a process that dies between the two finds, by the mark in its memory, what it still has to
+ * show. */
 #ifndef QASID_CLI_DEST_H
 #define QASID_CLI_DEST_H
 
@@ -25,8 +28,8 @@ struct dest;
 struct dest_ops {
   bool (*begin)(struct dest *d);
   bool (*put)(struct dest *d, struct slice piece);
-  /* `id` is the same whenever these octets come under this UIDL from this server again, and no other's: 64
-   * characters, or empty. */
+  /* `id` is the same whenever these octets come under this UIDL from this server again, and no
+   * other's: 64 characters, or empty. */
   enum dest_end (*end)(struct dest *d, struct slice id, struct buf *mark);
   void (*cut)(struct dest *d);
   /* safe[i] becomes false for one of the `count` ended messages that was refused after all. */
@@ -52,6 +55,7 @@ struct dest *dest_mailbox_open(const char *place, int *ret_code);
 struct dest *dest_account_open(struct cli *c, const char *address, int *ret_code);
 struct dest *dest_smtp_open(struct cli *c, const char *url, int *ret_code);
 /* Keeps the error of `d` with its code; false. The first one stays. */
-__attribute__((format(printf, 3, 4))) bool dest_fail(struct dest *d, int code, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) bool dest_fail(struct dest *d, int code, const char *fmt,
+                                                     ...);
 
 #endif

@@ -1,6 +1,7 @@
-/* A Maildir, an mbox or standard output. In a Maildir a message waits in tmp/ until the fetcher has noted it,
- * so it is shown once even when the process is killed; an mbox that a killed process wrote to may have the
- * last messages twice. */
+/* SPDX-License-Identifier: ISC */
+/* A Maildir, an mbox or standard output. In a Maildir a message waits in tmp/ until the fetcher has
+ * noted it, so it is shown once even when the process is killed; an mbox that a killed process
+ * wrote to may have the last messages twice. */
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -18,7 +19,9 @@ struct dest_mailbox {
 
 static struct dest_mailbox *of(struct dest *d) { return (struct dest_mailbox *)d; }
 
-static bool failed(struct dest *d) { return dest_fail(d, CLI_EXIT_IO, "%s", mailbox_out_error(of(d)->out)); }
+static bool failed(struct dest *d) {
+  return dest_fail(d, CLI_EXIT_IO, "%s", mailbox_out_error(of(d)->out));
+}
 
 static bool begin(struct dest *d) {
   struct mail_meta meta = { 0 };

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 /* An SMTP or LMTP server: each message in a transaction of its own, to one recipient, from whom its
- * Return-Path: says. 250 is what makes it safe. A process that is killed between the 250 and its note of it
- * sends that one again. */
+ * Return-Path: says. 250 is what makes it safe. A process that is killed between the 250 and its
+ * note of it sends that one again. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/mail/clean.h"
+#include "mail/clean.h"
 #include "src/cli/dest.h"
 #include "src/cli/smtp_client.h"
 #include "src/cli/spooled.h"
@@ -31,11 +32,13 @@ static bool begin(struct dest *d) {
 }
 
 static bool put(struct dest *d, struct slice piece) {
-  for (size_t i = 0; i < piece.n && !of(d)->eight_bit; i++) of(d)->eight_bit = piece.p[i] >= 0x80 || !piece.p[i];
+  for (size_t i = 0; i < piece.n && !of(d)->eight_bit; i++)
+    of(d)->eight_bit = piece.p[i] >= 0x80 || !piece.p[i];
   return spooled_put(&of(d)->message, piece) || no_room(d);
 }
 
-/* "Return-Path: <a@b>" is the first line, where the last server has put it (RFC 5321 §4.4). Empty: none. */
+/* "Return-Path: <a@b>" is the first line, where the last server has put it (RFC 5321 §4.4). Empty:
+ * none. */
 static void take_sender(struct slice message, char *to, size_t room) {
   struct slice line = slice_split(&message, '\n');
   to[0] = 0;
@@ -61,7 +64,8 @@ static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   if (code == CLI_EXIT_OK) code = smtp_client_data(&t->smtp, octets);
   if (code == CLI_EXIT_OK) return DEST_TAKEN;
   dest_fail(d, code, "%s does not take it", t->smtp.net.url.host);
-  if (t->smtp.net.over || code == CLI_EXIT_NOT_FOUND) return DEST_BROKEN; /* nobody there to take anything */
+  /* nobody there to take anything */
+  if (t->smtp.net.over || code == CLI_EXIT_NOT_FOUND) return DEST_BROKEN;
   return smtp_client_ask(&t->smtp, "RSET", 2) == CLI_EXIT_OK ? DEST_REFUSED : DEST_BROKEN;
 }
 
@@ -78,7 +82,8 @@ static void free_all(struct dest *d) {
 static const struct dest_ops ops = { begin, put, end, cut, ready, show, NULL, free_all };
 
 /* lmtp://host:port/recipient */
-static bool take_url(struct dest_smtp *t, const char *text, bool lmtp, struct url *url, struct buf *err) {
+static bool take_url(struct dest_smtp *t, const char *text, bool lmtp, struct url *url,
+                     struct buf *err) {
   const char *host = strstr(text, "://") + 3, *slash = strchr(host, '/');
   char place[400];
   if (!slash || !slash[1] || strlen(slash + 1) >= sizeof t->rcpt ||

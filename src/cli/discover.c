@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/discover.h"
 
 #include <stdio.h>
@@ -12,22 +13,23 @@ bool discover_is_within(struct slice host, struct slice domain) {
 }
 
 /* Whoever can lie about DNS sends us to a host of his own, with a certificate that holds for it. */
-static bool may_go_to(struct cli *c, const struct dns_answer *a, const char *host, const char *domain) {
+static bool may_go_to(struct cli *c, const struct dns_answer *a, const char *host,
+                      const char *domain) {
   const char *named = cli_given(c, "server");
   char question[700];
   if (a->secure || discover_is_within(slice_str(host), slice_str(domain))) return true;
   if (named) return strcasecmp(named, host) == 0;
-  snprintf(question, sizeof question, "DNS says that mail of %s is fetched from %s. Log in there?", domain,
-           host);
+  snprintf(question, sizeof question, "DNS says that mail of %s is fetched from %s. Log in there?",
+           domain, host);
   return ask_yes(question);
 }
 
 static int no_host(const char *domain, const char *refused) {
-  return cli_fail(
-      CLI_EXIT_REFUSED,
-      "DNS says that mail of %s is fetched from %s, which is outside of it; --server %s says that this "
-      "is right",
-      domain, refused, refused);
+  return cli_fail(CLI_EXIT_REFUSED,
+                  "DNS says that mail of %s is fetched from %s, which is outside of it; --server "
+                  "%s says that this "
+                  "is right",
+                  domain, refused, refused);
 }
 
 /* Those that may be gone to stay. */
@@ -50,8 +52,8 @@ static int sift(struct cli *c, struct dns_answer *a, const char *domain) {
 }
 
 /* True when the search is over: found, or nothing can be known. */
-static bool look(struct cli *c, const struct dns_settings *settings, const char *service, const char *domain,
-                 struct dns_answer *a, int *ret_code) {
+static bool look(struct cli *c, const struct dns_settings *settings, const char *service,
+                 const char *domain, struct dns_answer *a, int *ret_code) {
   char name[DNS_NAME_MAX + 32];
   struct buf err;
   buf_init(&err, 512);

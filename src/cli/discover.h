@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Where an address's mail is fetched: RFC 6186, and what its §6 asks of whoever believes DNS. */
 #ifndef QASID_CLI_DISCOVER_H
 #define QASID_CLI_DISCOVER_H
@@ -9,9 +10,9 @@ struct discovered {
   struct dns_answer answer; /* at least one host, in the order to try them */
 };
 
-/* Asks for _pop3s._tcp of the address's domain, then _pop3._tcp. A host outside of the domain is taken when
- * DNSSEC proves the answer, when --server names it, or when the person at the terminal says yes; others are
- * left out. The exit code: it was said why there is none. */
+/* Asks for _pop3s._tcp of the address's domain, then _pop3._tcp. A host outside of the domain is
+ * taken when DNSSEC proves the answer, when --server names it, or when the person at the terminal
+ * says yes; others are left out. The exit code: it was said why there is none. */
 int discover_pop3(struct cli *c, const char *address, struct discovered *ret);
 /* `host` is the domain or below it. */
 bool discover_is_within(struct slice host, struct slice domain);

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 /* The keys that mail is signed with, for commands that make a domain or look at one. */
 #ifndef QASID_CLI_DKIM_H
 #define QASID_CLI_DKIM_H
 
-#include "lib/mail/dkim.h"
+#include "mail/dkim.h"
 #include "src/cli/ask.h"
 
-/* A first pair for a domain, or its next; rows as `dkim list` has them are then in `t` (initialized here). The exit code;
- * what failed was said. */
+/* A first pair for a domain, or its next; rows as `dkim list` has them are then in `t` (initialized
+ * here). The exit code; what failed was said. */
 int dkim_make(struct cli *c, const char *domain, struct table *t);
 /* The keys of a domain, which may have none, or (NULL) of all. The same. */
 int dkim_rows(struct cli *c, const char *domain, struct table *t);

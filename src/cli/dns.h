@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the command line asks DNS with. */
 #ifndef QASID_CLI_DNS_H
 #define QASID_CLI_DNS_H
@@ -5,12 +6,14 @@
 #include "lib/dns/dns.h"
 #include "src/cli/cli.h"
 
-/* From the configuration when there is one, else the defaults: whoever fetches mail need not run a server.
- * Valid as long as `c`. False: the configuration is wrong, and it was said. */
+/* From the configuration when there is one, else the defaults: whoever fetches mail need not run a
+ * server. Valid as long as `c`. False: the configuration is wrong, and it was said. */
 bool cli_dns_settings(struct cli *c, struct dns_settings *ret);
 /* The exit code for an answer. */
 int cli_dns_code(const struct dns_answer *a);
-/* Asks DNS here, past whatever the running server has in its cache. The exit code of the asking; what failed was said. */
-int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_kind kind, struct dns_answer *ret);
+/* Asks DNS here, past whatever the running server has in its cache. The exit code of the asking;
+ * what failed was said. */
+int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_kind kind,
+                struct dns_answer *ret);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/exported.h"
 
 #include "lib/base/num.h"
@@ -18,12 +19,13 @@ static void ended(struct reading *r) {
   r->each(r->arg, &r->message);
 }
 
-/* uid, size, …: ipc/cli_room.h, "export". */
+/* uid, size, …: ipc/cli_process.h, "export". */
 static bool begun(struct reading *r, struct slice values) {
   struct slice uid, size;
   uint64_t number;
   uint8_t unused[DIGEST_MAX];
-  if (!ipc_list_next(&values, &uid) || !ipc_list_next(&values, &size) || !num_parse(uid, UINT32_MAX, &number))
+  if (!ipc_list_next(&values, &uid) || !ipc_list_next(&values, &size) ||
+      !num_parse(uid, UINT32_MAX, &number))
     return false;
   if (slice_eq(size, SLICE("unreadable"))) {
     digest_end(&r->run, unused);
@@ -38,31 +40,35 @@ static bool begun(struct reading *r, struct slice values) {
 static void more(struct reading *r, struct slice octets) {
   digest_put(r->run, octets);
   r->message.size += octets.n;
-  for (ptrdiff_t at; (at = slice_find(octets, '\n')) >= 0; octets = slice_from(octets, (size_t)at + 1))
+  for (ptrdiff_t at; (at = slice_find(octets, '\n')) >= 0;
+       octets = slice_from(octets, (size_t)at + 1))
     r->message.lines++;
 }
 
 static int read_all(struct reading *r, struct link *l, const char *address) {
   struct slice words[] = { SLICE("export"), slice_str(address) };
-  struct link_said said = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
+  struct link_reply reply = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
   bool ok = true, going = link_ask(l, words, 2);
   while (ok && going) {
-    enum link_event event = link_next(l, &said);
+    enum link_event event = link_next(l, &reply);
     if (event == LINK_OUTPUT) ok = r->run != NULL;
-    if (event == LINK_OUTPUT && ok) more(r, said.data);
-    if (event == LINK_ROW) ok = begun(r, said.data);
+    if (event == LINK_OUTPUT && ok) more(r, reply.data);
+    if (event == LINK_ROW) ok = begun(r, reply.data);
     going = event != LINK_DONE && event != LINK_LOST;
   }
-  if (!ok) return cli_fail(CLI_EXIT_SYSTEM, "what the account has can't be read: no memory, or the store's answer is odd");
-  if (said.event == LINK_DONE) ended(r);
-  return said.event == LINK_DONE && said.code == CLI_DAMAGE ? CLI_EXIT_OK : link_finish(&said);
+  if (!ok)
+    return cli_fail(CLI_EXIT_SYSTEM,
+                    "what the account has can't be read: no memory, or the store's answer is odd");
+  if (reply.event == LINK_DONE) ended(r);
+  return reply.event == LINK_DONE && reply.code == CLI_DAMAGE ? CLI_EXIT_OK : link_finish(&reply);
 }
 
-int exported_each(struct cli *c, const char *address, void (*each)(void *arg, const struct exported *e), void *arg) {
+int exported_each(struct cli *c, const char *address,
+                  void (*each)(void *arg, const struct exported *e), void *arg) {
   struct reading r = { .each = each, .arg = arg };
   uint8_t unused[DIGEST_MAX];
   int code = CLI_EXIT_OK;
-  struct link *l = link_open(c, ROOM_STORE, 0, &code);
+  struct link *l = link_open(c, ROLE_STORE, 0, &code);
   if (l)
     code = read_all(&r, l, address);
   else if (code == CLI_EXIT_NOT_FOUND)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/fetch.h"
 
 #include <errno.h>
@@ -11,13 +12,15 @@
 #include "src/cli/terminal.h"
 
 /* Something that ends the fetch; the first thing counts. */
-static enum pop3_sink_says over(struct fetch *f, int code, const char *why) {
+static enum pop3_sink_verdict over(struct fetch *f, int code, const char *why) {
   progress_clear(&f->progress);
   if (f->code == CLI_EXIT_OK) f->code = cli_fail(code, "%s", why);
   return POP3_SINK_OVER;
 }
 
-static enum pop3_sink_says dest_over(struct fetch *f) { return over(f, f->dest->code, f->dest->error); }
+static enum pop3_sink_verdict dest_over(struct fetch *f) {
+  return over(f, f->dest->code, f->dest->error);
+}
 
 /* --- what is wished --- */
 
@@ -47,16 +50,16 @@ static uint8_t wish_one(struct fetch *f, const struct pop3_item *m) {
   return move ? POP3_MOVE : fetched_find(&f->here, m) ? POP3_LEAVE : POP3_FETCH;
 }
 
-static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
+static enum pop3_sink_verdict listed(void *arg, struct pop3_item *items, size_t count) {
   struct fetch *f = arg;
   uint64_t messages = 0, octets = 0;
   f->lists++;
   f->refused = 0;
   if (f->memory && !f->pop->has_uidl && !f->remove && !f->all)
-    return over(
-        f, CLI_EXIT_UNAVAILABLE,
-        "the server has no UIDL, so what was fetched cannot be told from what was not; --delete takes "
-        "mail away from there, --all fetches everything each time");
+    return over(f, CLI_EXIT_UNAVAILABLE,
+                "the server has no UIDL, so what was fetched cannot be told from what was not; "
+                "--delete takes "
+                "mail away from there, --all fetches everything each time");
   for (size_t i = 0; i < count; i++) {
     items[i].wish = wish_one(f, &items[i]);
     if (items[i].wish != POP3_FETCH && items[i].wish != POP3_MOVE) continue;
@@ -69,14 +72,18 @@ static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t cou
 
 /* --- messages --- */
 
-/* The same for these octets under this UIDL of this maildrop, whenever they come, and for no others. */
-static void put_id(const struct fetch *f, const struct pop3_item *m, const uint8_t *octets, struct buf *id) {
+/* The same for these octets under this UIDL of this maildrop, whenever they come, and for no
+ * others. */
+static void put_id(const struct fetch *f, const struct pop3_item *m, const uint8_t *octets,
+                   struct buf *id) {
   uint8_t digest[DIGEST_SHA256_SIZE];
   struct buf of;
   buf_init(&of, 8192);
   fetch_put_maildrop(f, &of);
-  struct slice parts[] = { buf_slice(&of), SLICE("\n"), m->uidl, slice_of(octets, DIGEST_SHA256_SIZE) };
-  if (m->uidl.n && !of.failed && digest_parts(DIGEST_SHA256, parts, sizeof parts / sizeof *parts, digest))
+  struct slice parts[] = { buf_slice(&of), SLICE("\n"), m->uidl,
+                           slice_of(octets, DIGEST_SHA256_SIZE) };
+  if (m->uidl.n && !of.failed &&
+      digest_parts(DIGEST_SHA256, parts, sizeof parts / sizeof *parts, digest))
     hex_put(id, slice_of(digest, sizeof digest));
   buf_free(&of);
 }
@@ -86,7 +93,7 @@ void fetch_put_maildrop(const struct fetch *f, struct buf *out) {
   buf_printf(out, "%s://%s@%s:%u", u->tls ? "pop3s" : "pop3", f->user, u->host, (unsigned)u->port);
 }
 
-static enum pop3_sink_says begin(void *arg, struct pop3_item *m) {
+static enum pop3_sink_verdict begin(void *arg, struct pop3_item *m) {
   struct fetch *f = arg;
   digest_end(&f->digest, NULL);
   f->digest = digest_begin(DIGEST_SHA256);
@@ -95,7 +102,7 @@ static enum pop3_sink_says begin(void *arg, struct pop3_item *m) {
   return f->dest->ops->begin(f->dest) ? POP3_SINK_ON : dest_over(f);
 }
 
-static enum pop3_sink_says piece(void *arg, struct pop3_item *m, struct slice octets) {
+static enum pop3_sink_verdict piece(void *arg, struct pop3_item *m, struct slice octets) {
   struct fetch *f = arg;
   if (f->fresh) net_show_text(&f->net, "S", octets);
   f->fresh = false;
@@ -105,8 +112,8 @@ static enum pop3_sink_says piece(void *arg, struct pop3_item *m, struct slice oc
   return f->dest->ops->put(f->dest, octets) ? POP3_SINK_ON : dest_over(f);
 }
 
-/* It is at its destination from an earlier run, or is a copy of one that is: these very octets under this UIDL.
- * What is listed with another size now, or once more, is noted again. */
+/* It is at its destination from an earlier run, or is a copy of one that is: these very octets
+ * under this UIDL. What is listed with another size now, or once more, is noted again. */
 static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest) {
   const struct fetched_message *before = fetched_find(&f->here, m);
   if (before && memcmp(before->octets, digest, DIGEST_SHA256_SIZE) == 0) {
@@ -120,7 +127,8 @@ static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest)
   m->own = (void *)(uintptr_t)number;
   struct memory_entry again = *memory_at(f->memory, number);
   again.size = m->size, again.octets = m->octets, again.mark = SLICE_NONE;
-  if (memory_count(f->memory, m->uidl, m->size, m->twin) <= m->like->kept) memory_add(f->memory, &again);
+  if (memory_count(f->memory, m->uidl, m->size, m->twin) <= m->like->kept)
+    memory_add(f->memory, &again);
   return memory_sync(f->memory);
 }
 
@@ -133,16 +141,16 @@ static void count_new(struct fetch *f, const struct pop3_item *m) {
 }
 
 /* A server that cannot read a message, or does not stuff its first dot. */
-static enum pop3_sink_says nothing_came(struct fetch *f, const struct pop3_item *m) {
+static enum pop3_sink_verdict nothing_came(struct fetch *f, const struct pop3_item *m) {
   f->dest->ops->cut(f->dest);
   progress_clear(&f->progress);
-  cli_fail(0, "message %llu: nothing came of the %llu octets that are listed", (unsigned long long)m->number,
-           (unsigned long long)m->size);
+  cli_fail(0, "message %llu: nothing came of the %llu octets that are listed",
+           (unsigned long long)m->number, (unsigned long long)m->size);
   f->refused++;
   return POP3_SINK_NO;
 }
 
-static enum pop3_sink_says end(void *arg, struct pop3_item *m) {
+static enum pop3_sink_verdict end(void *arg, struct pop3_item *m) {
   struct fetch *f = arg;
   uint8_t digest[DIGEST_SHA256_SIZE];
   struct buf id;
@@ -218,8 +226,7 @@ static void add_to_memory(struct fetch *f, size_t at) {
 static bool note(struct fetch *f, const bool *safe) {
   if (!f->memory) return true;
   for (size_t i = 0; i < f->count; i++)
-    if (safe[i] && f->batch[i]->uidl.n)
-      add_to_memory(f, i);
+    if (safe[i] && f->batch[i]->uidl.n) add_to_memory(f, i);
   if (memory_sync(f->memory)) return true;
   char why[300];
   snprintf(why, sizeof why, "what was fetched cannot be noted: %s", strerror(errno));
@@ -238,7 +245,8 @@ void fetch_settle(void *fetch) {
   if (noted && !shown) dest_over(f);
   for (size_t i = 0; i < f->count; i++) {
     bool good = shown && safe[i];
-    if (good && !fetched_add(&f->here, f->batch[i], f->digests[i])) over(f, CLI_EXIT_SYSTEM, "no memory");
+    if (good && !fetched_add(&f->here, f->batch[i], f->digests[i]))
+      over(f, CLI_EXIT_SYSTEM, "no memory");
     f->fetched += good;
     f->fetched_octets += good ? f->batch[i]->octets : 0;
     f->refused += shown && !safe[i];
@@ -256,7 +264,9 @@ bool fetch_step_over(struct fetch *f) {
   struct buf name;
   buf_init(&name, 1024);
   text_put_safe(&name, slice_first(m->uidl, 80));
-  cli_fail(0, "message %" PRIu64 "%s%.*s%s ends the session; it is left there, and another session fetches the others",
+  cli_fail(0,
+           "message %" PRIu64
+           "%s%.*s%s ends the session; it is left there, and another session fetches the others",
            m->number, m->uidl.n ? " (" : "", SLICE_ARG(buf_slice(&name)), m->uidl.n ? ")" : "");
   buf_free(&name);
   return true;
@@ -267,7 +277,8 @@ bool fetch_take_up(struct fetch *f) {
   const struct memory_entry *e = f->memory ? memory_all(f->memory, &n) : NULL;
   for (size_t i = 0; i < n; i++) {
     if (!e[i].mark.n) continue;
-    enum dest_finish how = f->dest->ops->finish ? f->dest->ops->finish(f->dest, e[i].mark) : DEST_SHOWN;
+    enum dest_finish how =
+        f->dest->ops->finish ? f->dest->ops->finish(f->dest, e[i].mark) : DEST_SHOWN;
     if (how == DEST_FAILED) return dest_over(f), false;
     if (how == DEST_LOST) memory_lose(f->memory, i + 1);
   }

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* Fetching mail: what `qasid fetch` gives a POP3 client session as its sink.
  *
- * A message is deleted at the server only after it was safe at its destination, and (where there is a memory)
- * after it was noted. What was noted in an earlier run is fetched once more before it is deleted, and held against
- * the digest that was noted: under its UIDL there may be another one by now. */
+ * A message is deleted at the server only after it was safe at its destination, and (where there is
+ * a memory) after it was noted. What was noted in an earlier run is fetched once more before it is
+ * deleted, and held against the digest that was noted: under its UIDL there may be another one by
+ * now. */
 #ifndef QASID_CLI_FETCH_H
 #define QASID_CLI_FETCH_H
 
@@ -52,12 +54,13 @@ struct fetch {
 struct pop3_sink fetch_sink(struct fetch *f);
 /* Makes what has ended safe, notes it, settles it. */
 void fetch_settle(void *fetch);
-/* The session is over, and what it fetched is settled: did it end at a message that another session can step over?
- * Says which. */
+/* The session is over, and what it fetched is settled: did it end at a message that another session
+ * can step over? Says which. */
 bool fetch_step_over(struct fetch *f);
 /* Finishes what an earlier process began. False: it was said why not. */
 bool fetch_take_up(struct fetch *f);
-/* What the server has answered that it deleted is forgotten: its UIDL may come again (RFC 1939 §7). */
+/* What the server has answered that it deleted is forgotten: its UIDL may come again (RFC 1939 §7).
+ */
 void fetch_forget_deleted(struct fetch *f);
 /* "pop3s://USER@HOST:PORT": two servers may stand behind one name. */
 void fetch_put_maildrop(const struct fetch *f, struct buf *out);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/fetched.h"
 
 #include <stdlib.h>
@@ -10,7 +11,8 @@ void fetched_free(struct fetched *f) {
   map_free(&f->by_number);
 }
 
-bool fetched_add(struct fetched *f, const struct pop3_item *m, const uint8_t octets[static DIGEST_SHA256_SIZE]) {
+bool fetched_add(struct fetched *f, const struct pop3_item *m,
+                 const uint8_t octets[static DIGEST_SHA256_SIZE]) {
   struct fetched_message *o = map_ptr(&f->by_number, m->number);
   bool fresh = !o;
   if (fresh) o = malloc(sizeof *o);
@@ -18,7 +20,8 @@ bool fetched_add(struct fetched *f, const struct pop3_item *m, const uint8_t oct
   o->size = m->size;
   o->own = m->own;
   memcpy(o->octets, octets, sizeof o->octets);
-  bool good = digest_of(DIGEST_SHA256, m->uidl, o->uidl) && (!fresh || map_put_ptr(&f->by_number, m->number, o));
+  bool good = digest_of(DIGEST_SHA256, m->uidl, o->uidl) &&
+              (!fresh || map_put_ptr(&f->by_number, m->number, o));
   if (!good && fresh) free(o);
   return good;
 }

@@ -1,11 +1,13 @@
-/* What this run of `fetch` has made safe (the memory speaks of earlier runs, and there may be none). When a session
- * breaks off, the next one fetches none of it for its own sake, and deletes at the server only what still has these
- * octets. 80 octets a message and the map, for as many as the server lists (limits.messages of the session). */
+/* SPDX-License-Identifier: ISC */
+/* What this run of `fetch` has made safe (the memory speaks of earlier runs, and there may be
+ * none). When a session breaks off, the next one fetches none of it for its own sake, and deletes
+ * at the server only what still has these octets. 80 octets a message and the map, for as many as
+ * the server lists (limits.messages of the session). */
 #ifndef QASID_CLI_FETCHED_H
 #define QASID_CLI_FETCHED_H
 
 #include "lib/base/map.h"
-#include "lib/pop3/client.h"
+#include "mail/pop3/client.h"
 #include "lib/tls/digest.h"
 
 struct fetched_message {
@@ -21,7 +23,8 @@ struct fetched {
 void fetched_init(struct fetched *f);
 void fetched_free(struct fetched *f);
 /* With the item's `own`. False without memory. */
-bool fetched_add(struct fetched *f, const struct pop3_item *m, const uint8_t octets[static DIGEST_SHA256_SIZE]);
+bool fetched_add(struct fetched *f, const struct pop3_item *m,
+                 const uint8_t octets[static DIGEST_SHA256_SIZE]);
 /* The message with this number, size and UIDL; NULL: it was not fetched. */
 const struct fetched_message *fetched_find(const struct fetched *f, const struct pop3_item *m);
 

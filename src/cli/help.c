@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Usage, help and the manual page, from the table of commands. */
 #include "src/cli/cli.h"
 
@@ -37,7 +38,8 @@ void cli_usage(struct buf *out, const struct cmd *command) {
 static void put_options(struct buf *out, const struct cmd_option *o, bool no_json) {
   for (; o && o->name; o++) {
     if (no_json && strcmp(o->name, "json") == 0) continue;
-    buf_printf(out, "  --%s%s%s\n", o->name, o->value && o->value[0] != '[' ? " " : "", o->value ? o->value : "");
+    buf_printf(out, "  --%s%s%s\n", o->name, o->value && o->value[0] != '[' ? " " : "",
+               o->value ? o->value : "");
     put_wrapped(out, 6, o->text);
   }
 }
@@ -88,15 +90,16 @@ int cli_help_group(struct buf *out, const char *word) {
 void cli_overview(struct buf *out) {
   buf_put_str(out, "usage: qasid COMMAND [OPTIONS]\n\n");
   for (size_t i = 0; i < cmd_count; i++) put_brief(out, &cmds[i]);
-  buf_put_str(out,
-              "\n`qasid help COMMAND` says more. A new server begins with\n`qasid init you@example.org`.\n");
+  buf_put_str(out, "\n`qasid help COMMAND` says more. A new server begins with\n`qasid init "
+                   "you@example.org`.\n");
 }
 
 /* --- mdoc --- */
 
 void cli_put_roff(struct buf *out, const char *text) {
   for (const char *first = text; *text; text++) {
-    bool sentence = text > first && text[0] == ' ' && text[-1] == '.' && text[1] >= 'A' && text[1] <= 'Z';
+    bool sentence =
+        text > first && text[0] == ' ' && text[-1] == '.' && text[1] >= 'A' && text[1] <= 'Z';
     if (sentence)
       buf_put_u8(out, '\n');
     else if ((text == first || text[-1] == '\n') && (*text == '.' || *text == '\''))
@@ -113,7 +116,8 @@ void cli_put_roff(struct buf *out, const char *text) {
   buf_put_u8(out, '\n');
 }
 
-/* "ADDRESS [FILE …]" → ADDRESS Op Ar FILE ...; capitals are arguments, the rest is typed as it is. */
+/* "ADDRESS [FILE …]" → ADDRESS Op Ar FILE ...; capitals are arguments, the rest is typed as it is.
+ */
 static void put_args(struct buf *out, const char *args) {
   struct slice rest = slice_str(args);
   while (rest.n) {
@@ -133,7 +137,8 @@ static void put_args(struct buf *out, const char *args) {
 static void put_manual_options(struct buf *out, const struct cmd_option *o) {
   buf_put_str(out, ".Bl -tag -width Ds\n");
   for (; o && o->name; o++) {
-    buf_printf(out, ".It Fl Fl %s%s%s\n", o->name, !o->value               ? ""
+    buf_printf(out, ".It Fl Fl %s%s%s\n", o->name,
+               !o->value            ? ""
                : o->value[0] == '[' ? " "
                                     : " Ar ",
                o->value ? o->value : "");
@@ -174,7 +179,8 @@ static const char manual_head[] =
     "and run by\n"
     ".Ic qasid serve .\n"
     ".Pp\n"
-    "The other commands administer it, while it runs or not: when no server with the configuration runs,\n"
+    "The other commands administer it, while it runs or not: when no server with the configuration "
+    "runs,\n"
     "one without listeners is started for the length of the command.\n"
     "They are for root and the user who started the server.\n"
     ".Pp\n"
@@ -207,10 +213,9 @@ static const char manual_environment[] = ".Sh ENVIRONMENT\n"
 
 static const char manual_tail[] = ".El\n";
 
-static const char manual_end[] =
-                                  ".Sh SEE ALSO\n"
-                                  ".Xr qasid-log 5 ,\n"
-                                  ".Xr qasid.conf 5\n";
+static const char manual_end[] = ".Sh SEE ALSO\n"
+                                 ".Xr qasid-log 5 ,\n"
+                                 ".Xr qasid.conf 5\n";
 
 /* At least one for each group of commands. */
 static const struct {
@@ -218,19 +223,26 @@ static const struct {
 } examples[] = {
   { "A server of one's own to look at, without root:",
     "qasid init you@example.org --dir ~/qasid --ports high\nqasid serve -c ~/qasid/qasid.conf" },
-  { "Is everything well? In words, for Nagios, and before a restart:", "qasid status\nqasid status --check\nqasid check-config" },
+  { "Is everything well? In words, for Nagios, and before a restart:",
+    "qasid status\nqasid status --check\nqasid check-config" },
   { "Another domain, with an account, a list, and an address that leads elsewhere:",
     "qasid domain add example.net\nqasid account add alice@example.net --quota 2G\n"
-    "qasid alias add team@example.net alice@example.net you@example.org\nqasid alias add al@example.net alice@example.net" },
-  { "Many accounts at once, looked at first:", "qasid account import accounts.csv --dry-run\nqasid account import accounts.csv" },
+    "qasid alias add team@example.net alice@example.net you@example.org\nqasid alias add "
+    "al@example.net alice@example.net" },
+  { "Many accounts at once, looked at first:",
+    "qasid account import accounts.csv --dry-run\nqasid account import accounts.csv" },
   { "Collecting mail from another server every 10 minutes:",
-    "qasid account collect add alice@example.net pop3s://alice@pop.example.com --every 10m\nqasid account collect list" },
+    "qasid account collect add alice@example.net pop3s://alice@pop.example.com --every 10m\nqasid "
+    "account collect list" },
   { "What is in a mailbox, and bringing back what was deleted yesterday:",
-    "qasid mail list alice@example.net\nqasid mail show alice@example.net 17\nqasid mail undelete alice@example.net --since 1d" },
+    "qasid mail list alice@example.net\nqasid mail show alice@example.net 17\nqasid mail undelete "
+    "alice@example.net --since 1d" },
   { "Why does mail to a domain wait, and trying again:",
-    "qasid queue list to=example.com\nqasid queue history alice@example.com\nqasid queue retry to=example.com" },
+    "qasid queue list to=example.com\nqasid queue history alice@example.com\nqasid queue retry "
+    "to=example.com" },
   { "Signing what is sent:", "qasid dkim list" },
-  { "What a client and the server say to each other, for ten minutes:", "qasid ps\nqasid trace 192.0.2.7 --for 10m" },
+  { "What a client and the server say to each other, for ten minutes:",
+    "qasid ps\nqasid trace 192.0.2.7 --for 10m" },
   { "Moving a Maildir and its UIDLs in, and an account out:",
     "qasid import you@example.org /home/you/Maildir\nqasid export you@example.org you.mbox" },
   { "Moving from another POP3 server, until nothing differs:",
@@ -238,7 +250,8 @@ static const struct {
   { "A backup every night, and what to do after the worst:",
     "qasid backup /backup/mail.tar\nqasid check\nqasid restore /backup/mail.tar" },
   { "Mail as a client sees it, and a message to try the way out:",
-    "qasid fetch pop3s://you@example.org --list\necho hello | qasid send smtp://you@mail.example.org --to a@example.com --subject test" },
+    "qasid fetch pop3s://you@example.org --list\necho hello | qasid send "
+    "smtp://you@mail.example.org --to a@example.com --subject test" },
   { "What the server finds in DNS:", "qasid dns lookup example.com mx" },
 };
 
@@ -246,7 +259,8 @@ static void put_examples(struct buf *out) {
   buf_put_str(out, ".Sh EXAMPLES\n");
   for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
     cli_put_roff(out, examples[i].about);
-    buf_printf(out, ".Bd -literal -offset indent\n%s\n.Ed\n%s", examples[i].command, i + 1 < sizeof examples / sizeof *examples ? ".Pp\n" : "");
+    buf_printf(out, ".Bd -literal -offset indent\n%s\n.Ed\n%s", examples[i].command,
+               i + 1 < sizeof examples / sizeof *examples ? ".Pp\n" : "");
   }
 }
 
@@ -281,8 +295,10 @@ static const char completion_head[] =
     "    esac\n"
     "  done\n"
     "  while IFS='|' read -r line rest; do\n"
-    "    # the next word of commands that begin with what was typed; the options of the one that it is\n"
-    "    [[ \"$line \" == \"$typed\"* && \"$line \" != \"$typed\" ]] && line=${line#\"$typed\"} && words+=\" ${line%% *}\"\n"
+    "    # the next word of commands that begin with what was typed; the options of the one that "
+    "it is\n"
+    "    [[ \"$line \" == \"$typed\"* && \"$line \" != \"$typed\" ]] && line=${line#\"$typed\"} && "
+    "words+=\" ${line%% *}\"\n"
     "    [[ $typed == \"$line \"* ]] && command=$rest\n"
     "  done <<'EOF'\n";
 static const char completion_tail[] =

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/importer.h"
 
 #include <errno.h>
@@ -6,20 +7,22 @@
 
 #include "lib/base/crc32c.h"
 #include "lib/base/num.h"
-#include "lib/mail/measure.h"
-#include "lib/mail/surrogate.h"
+#include "mail/measure.h"
+#include "mail/surrogate.h"
 
 enum { PIECE = 32 * 1024, LINE_ROOM = 256 };
 
-const char *const importer_words[IMPORTER_OUTCOMES] = { "added", "there", "gone", "no-space", "trouble" };
+const char *const importer_words[IMPORTER_OUTCOMES] = { "added", "there", "gone", "no-space",
+                                                        "trouble" };
 
 /* --- what the store says --- */
 
-/* outcome, uid, taken; see ipc/cli_room.h. */
+/* outcome, uid, taken; see ipc/cli_process.h. */
 static bool take_row(struct importer *x, struct slice values) {
   struct slice outcome, uid, number;
   uint64_t taken;
-  if (!ipc_list_next(&values, &outcome) || !ipc_list_next(&values, &uid) || !ipc_list_next(&values, &number))
+  if (!ipc_list_next(&values, &outcome) || !ipc_list_next(&values, &uid) ||
+      !ipc_list_next(&values, &number))
     return false;
   if (!num_parse(number, x->sent, &taken)) return false;
   x->taken = taken;
@@ -32,41 +35,44 @@ static bool take_row(struct importer *x, struct slice values) {
 }
 
 /* One thing it says. False: it has said its last. */
-static bool hear(struct importer *x) {
-  struct link_said said;
-  enum link_event event = link_next(x->link, &said);
-  if (event == LINK_COLUMNS || event == LINK_OUTPUT || (event == LINK_ROW && take_row(x, said.data)))
+static bool receive_reply(struct importer *x) {
+  struct link_reply reply;
+  enum link_event event = link_next(x->link, &reply);
+  if (event == LINK_COLUMNS || event == LINK_OUTPUT ||
+      (event == LINK_ROW && take_row(x, reply.data)))
     return true;
   x->ended = true;
-  x->last = said;
+  x->last = reply;
   if (event == LINK_ROW)
-    x->last = (struct link_said){ LINK_LOST, SLICE("the store's answer is not understood"), CLI_TROUBLE };
+    x->last = (struct link_reply){ LINK_LOST, SLICE("the store's answer is not understood"),
+                                   CLI_TROUBLE };
   return false;
 }
 
 /* --- what we say --- */
 
 /* Sends it, hearing what is said meanwhile; waits while it would pass the window. */
-static bool say(struct importer *x, struct slice s) {
-  while (link_heard(x->link) || x->sent + s.n > x->taken + CLI_IMPORT_WINDOW)
-    if (!hear(x)) return false;
+static bool send_all(struct importer *x, struct slice s) {
+  while (link_received(x->link) || x->sent + s.n > x->taken + CLI_IMPORT_WINDOW)
+    if (!receive_reply(x)) return false;
   x->sent += s.n;
   return link_input(x->link, s);
 }
 
-static bool say_octets(struct importer *x, struct slice s) {
+static bool send_octets(struct importer *x, struct slice s) {
   bool ok = true;
-  for (; ok && s.n; s = slice_from(s, IPC_CHUNK)) ok = say(x, slice_first(s, IPC_CHUNK));
+  for (; ok && s.n; s = slice_from(s, IPC_CHUNK)) ok = send_all(x, slice_first(s, IPC_CHUNK));
   return ok;
 }
 
-static bool say_line(struct importer *x, uint64_t size, const struct mail_meta *meta, uint64_t surrogate) {
+static bool send_line(struct importer *x, uint64_t size, const struct mail_meta *meta,
+                      uint64_t surrogate) {
   char line[LINE_ROOM];
   struct slice uidl = meta->uidl.n ? meta->uidl : SLICE("-");
   int n = snprintf(line, sizeof line, "%llu %lld %u %.*s %llu%s\n", (unsigned long long)size,
-                   (long long)meta->date, meta->flags, SLICE_ARG(uidl), (unsigned long long)surrogate,
-                   x->again ? " again" : "");
-  return n > 0 && (size_t)n < sizeof line && say(x, slice_of(line, (size_t)n));
+                   (long long)meta->date, meta->flags, SLICE_ARG(uidl),
+                   (unsigned long long)surrogate, x->again ? " again" : "");
+  return n > 0 && (size_t)n < sizeof line && send_all(x, slice_of(line, (size_t)n));
 }
 
 /* A message where it is: in memory, or (fd not below 0) in a file. */
@@ -77,12 +83,14 @@ struct source {
 };
 
 /* Gives `take` its octets, some at a time, as long as it says true. */
-static bool each_piece(const struct source *from, bool (*take)(void *arg, struct slice piece), void *arg) {
+static bool each_piece(const struct source *from, bool (*take)(void *arg, struct slice piece),
+                       void *arg) {
   uint8_t room[PIECE];
   for (uint64_t at = 0; at < from->size;) {
     struct slice piece = slice_first(slice_from(from->memory, (size_t)at), PIECE);
     if (from->fd >= 0) {
-      ssize_t n = pread(from->fd, room, from->size - at < PIECE ? (size_t)(from->size - at) : PIECE, (off_t)at);
+      ssize_t n = pread(from->fd, room, from->size - at < PIECE ? (size_t)(from->size - at) : PIECE,
+                        (off_t)at);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return false;
       piece = slice_of(room, (size_t)n);
@@ -122,7 +130,7 @@ static bool each_clean_piece(const struct source *from, struct door *d) {
   return ok;
 }
 
-static bool say_piece(void *arg, struct slice piece) { return say_octets(arg, piece); }
+static bool send_piece(void *arg, struct slice piece) { return send_octets(arg, piece); }
 
 static bool measure_piece(void *arg, struct slice piece) {
   surrogate_put(arg, piece, NULL);
@@ -134,7 +142,7 @@ static bool measure_piece(void *arg, struct slice piece) {
 bool importer_begin(struct importer *x, struct cli *c, const char *address, int *ret_code) {
   struct slice words[] = { SLICE("import"), slice_str(address) };
   *x = (struct importer){ .sent = 0 };
-  x->link = link_open(c, ROOM_STORE, 0, ret_code);
+  x->link = link_open(c, ROLE_STORE, 0, ret_code);
   if (!x->link) {
     if (*ret_code == CLI_EXIT_NOT_FOUND)
       *ret_code = cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
@@ -157,13 +165,14 @@ static uint64_t measure(const struct source *from) {
 }
 
 /* Its size is said before its octets are: what the door makes of it is counted first. */
-static bool put_from(struct importer *x, const struct source *from, bool eight_bit, const struct mail_meta *meta) {
-  struct door count = { .take = NULL }, d = { .take = say_piece, .arg = x };
+static bool put_from(struct importer *x, const struct source *from, bool eight_bit,
+                     const struct mail_meta *meta) {
+  struct door count = { .take = NULL }, d = { .take = send_piece, .arg = x };
   if (x->ended || !each_clean_piece(from, &count)) return false;
   bool clean = !mail_changes_any(&count.clean.changed);
   uint64_t surrogate = eight_bit || count.clean.changed.nuls ? measure(from) : SURROGATE_SAME;
-  bool ok = say_line(x, count.clean.octets, meta, surrogate) &&
-            (clean ? each_piece(from, say_piece, x) : each_clean_piece(from, &d));
+  bool ok = send_line(x, count.clean.octets, meta, surrogate) &&
+            (clean ? each_piece(from, send_piece, x) : each_clean_piece(from, &d));
   x->changed_messages += !clean;
   mail_changes_add(&x->changed, &count.clean.changed);
   return ok;
@@ -196,7 +205,8 @@ bool importer_keeps(struct slice message, struct importer_kept *ret) {
   struct slice kept = clean ? message : buf_slice(&copy);
   mail_measure_open(&m);
   mail_measure_put(&m, kept);
-  struct slice parts[] = { kept, slice_first(SLICE("\r\n\r\n"), (size_t)(mail_measure_end(&m) - m.octets)) };
+  struct slice parts[] = { kept, slice_first(SLICE("\r\n\r\n"),
+                                             (size_t)(mail_measure_end(&m) - m.octets)) };
   ok = ok && !copy.failed && digest_parts(DIGEST_SHA256, parts, 2, ret->digest);
   ret->size = parts[0].n + parts[1].n;
   ret->sum = crc32c(crc32c(0, parts[0]), parts[1]);
@@ -209,12 +219,12 @@ bool importer_wait(struct importer *x, uint64_t messages) {
     uint64_t answered = 0;
     for (size_t i = 0; i < IMPORTER_OUTCOMES; i++) answered += x->counts[i];
     if (answered >= messages) return true;
-    if (x->ended || !hear(x)) return false;
+    if (x->ended || !receive_reply(x)) return false;
   }
 }
 
 /* Nothing is changed without a word. */
-static void say_changes(const struct importer *x) {
+static void print_changes(const struct importer *x) {
   struct buf b;
   if (!x->changed_messages) return;
   buf_init(&b, 256);
@@ -225,17 +235,19 @@ static void say_changes(const struct importer *x) {
 }
 
 int importer_end(struct importer *x) {
-  say_changes(x);
+  print_changes(x);
   bool ok = !x->ended && link_input_end(x->link);
-  while (!x->ended && hear(x)) {
+  while (!x->ended && receive_reply(x)) {
   }
   int code = link_finish(&x->last);
   if (code != CLI_EXIT_OK) return code;
   if (x->counts[IMPORTER_NO_SPACE])
-    return cli_fail(CLI_EXIT_TEMPORARY, "there is no space for all of it; import again when there is");
+    return cli_fail(CLI_EXIT_TEMPORARY,
+                    "there is no space for all of it; import again when there is");
   if (x->counts[IMPORTER_TROUBLE])
     return cli_fail(CLI_EXIT_TEMPORARY, "not all of it could be added; import again");
-  if (!ok) return cli_fail(CLI_EXIT_TEMPORARY, "not all of the messages could be sent to the store");
+  if (!ok)
+    return cli_fail(CLI_EXIT_TEMPORARY, "not all of the messages could be sent to the store");
   return CLI_EXIT_OK;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/known.h"
 
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static struct known_message *add(struct known *k, struct slice uidl, uint64_t si
   }
   struct known_message *m = &k->list[k->count];
   *m = (struct known_message){ .uidl = arena_copy(&k->mem, uidl), .size = size, .uid = uid };
-  if (uidl.n && (!m->uidl.p || !chain(&k->by_uidl, slice_hash(uidl), &m->same_uidl, k->count))) return NULL;
+  if (uidl.n && (!m->uidl.p || !chain(&k->by_uidl, slice_hash(uidl), &m->same_uidl, k->count)))
+    return NULL;
   if (uid && !chain(&k->by_size, size, &m->same_size, k->count)) return NULL;
   k->count++;
   return m;
@@ -59,21 +61,22 @@ static struct known_message *first_of_size(const struct known *k, uint64_t size)
 
 /* --- what the store has --- */
 
-/* uid, size, date, uidl, id: ipc/cli_room.h, "mail list". */
+/* uid, size, date, uidl, id: ipc/cli_process.h, "mail list". */
 static bool take_listed(struct known *k, struct slice values) {
   struct slice uid, size, date, uidl;
   uint64_t number, octets;
-  return ipc_list_next(&values, &uid) && ipc_list_next(&values, &size) && ipc_list_next(&values, &date) &&
-         ipc_list_next(&values, &uidl) && num_parse(uid, UINT32_MAX, &number) &&
-         num_parse(size, INT64_MAX, &octets) && add(k, uidl, octets, (uint32_t)number);
+  return ipc_list_next(&values, &uid) && ipc_list_next(&values, &size) &&
+         ipc_list_next(&values, &date) && ipc_list_next(&values, &uidl) &&
+         num_parse(uid, UINT32_MAX, &number) && num_parse(size, INT64_MAX, &octets) &&
+         add(k, uidl, octets, (uint32_t)number);
 }
 
 /* uidl, uid, imported, size: those of uid 0 are gone. */
 static bool take_uidl(struct known *k, struct slice values) {
   struct slice uidl, uid, imported, size;
   uint64_t octets;
-  if (!ipc_list_next(&values, &uidl) || !ipc_list_next(&values, &uid) || !ipc_list_next(&values, &imported) ||
-      !ipc_list_next(&values, &size))
+  if (!ipc_list_next(&values, &uidl) || !ipc_list_next(&values, &uid) ||
+      !ipc_list_next(&values, &imported) || !ipc_list_next(&values, &size))
     return false;
   if (!slice_eq(uid, SLICE("0"))) return true;
   if (!num_parse(size, INT64_MAX, &octets)) octets = KNOWN_ANY_SIZE;
@@ -82,20 +85,22 @@ static bool take_uidl(struct known *k, struct slice values) {
   return m != NULL;
 }
 
-static int read_rows(struct known *k, const char *verb, bool (*take)(struct known *k, struct slice values)) {
+static int read_rows(struct known *k, const char *verb,
+                     bool (*take)(struct known *k, struct slice values)) {
   struct slice words[] = { SLICE("mail"), slice_str(verb), slice_str(k->address) };
-  struct link_said said = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
+  struct link_reply reply = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
   int code;
-  struct link *l = link_open(k->c, ROOM_STORE, 0, &code);
-  if (!l && code == CLI_EXIT_NOT_FOUND) return cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
+  struct link *l = link_open(k->c, ROLE_STORE, 0, &code);
+  if (!l && code == CLI_EXIT_NOT_FOUND)
+    return cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
   if (!l) return code;
   bool ok = true, going = link_ask(l, words, 3);
   while (ok && going) {
-    enum link_event event = link_next(l, &said);
-    if (event == LINK_ROW) ok = take(k, said.data);
+    enum link_event event = link_next(l, &reply);
+    if (event == LINK_ROW) ok = take(k, reply.data);
     going = event != LINK_DONE && event != LINK_LOST;
   }
-  code = ok ? link_finish(&said) : cli_fail(CLI_EXIT_SYSTEM, "no memory for what the account has");
+  code = ok ? link_finish(&reply) : cli_fail(CLI_EXIT_SYSTEM, "no memory for what the account has");
   link_free(&l);
   return code;
 }
@@ -143,7 +148,8 @@ bool known_wants_digest(const struct known *k, uint64_t size) {
   return first_of_size(k, size) != NULL;
 }
 
-static struct known_message *find_same(const struct known *k, uint64_t size, const uint8_t *digest) {
+static struct known_message *find_same(const struct known *k, uint64_t size,
+                                       const uint8_t *digest) {
   struct known_message *m = first_of_size(k, size);
   while (m && (m->taken || !m->digested || memcmp(m->digest, digest, sizeof m->digest) != 0))
     m = at(k, m->same_size);
@@ -151,7 +157,8 @@ static struct known_message *find_same(const struct known *k, uint64_t size, con
 }
 
 static bool is_same(const struct known_message *m, uint64_t size, const uint8_t *digest) {
-  return m->digested && digest && m->size == size && memcmp(m->digest, digest, sizeof m->digest) == 0;
+  return m->digested && digest && m->size == size &&
+         memcmp(m->digest, digest, sizeof m->digest) == 0;
 }
 
 int known_put(struct known *k, uint64_t size, const uint8_t *digest, struct slice *uidl,
@@ -161,7 +168,8 @@ int known_put(struct known *k, uint64_t size, const uint8_t *digest, struct slic
   struct known_message *m = find_uidl(k, *uidl);
   *ret = KNOWN_NEW;
   if (!m && uidl->n)
-    return (m = add(k, *uidl, size, 0)) ? (m->taken = true, CLI_EXIT_OK) : cli_fail(CLI_EXIT_SYSTEM, "no memory");
+    return (m = add(k, *uidl, size, 0)) ? (m->taken = true, CLI_EXIT_OK)
+                                        : cli_fail(CLI_EXIT_SYSTEM, "no memory");
   if (m && m->gone && !m->taken && (m->size == size || m->size == KNOWN_ANY_SIZE)) {
     m->taken = true;
     *ret = KNOWN_GONE;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/link.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@ struct link {
 static bool send_packet(struct link *l) {
   struct slice s = buf_slice(&l->out);
   ssize_t n = -1;
-  while (!l->out.failed && (n = send(l->fd, s.p, s.n, MSG_NOSIGNAL)) < 0 && errno == EINTR) {}
+  while (!l->out.failed && (n = send(l->fd, s.p, s.n, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+  }
   buf_reset(&l->out);
   return n == (ssize_t)s.n;
 }
@@ -60,13 +62,15 @@ static bool receive_packet(struct link *l) {
   return !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
 }
 
-/* The next message that a room may send to the command line. Its descriptor, if any, is the caller's. */
+/* The next message that a process may send to the command line. Its descriptor, if any, is the
+ * caller's. */
 static bool next_message(struct link *l, struct ipc_msg *ret) {
   uint8_t fds;
   if (l->rest.n == 0 && !receive_packet(l)) return false;
   if (!ipc_next(&l->rest, ret, &fds)) return false;
-  const struct ipc_rule *rule = ipc_rule_for(&ipc_cli_room, IPC_RIGHT, ret->type, CLI_BUSY);
-  if (!rule || ret->payload.n > rule->max || fds != rule->fds || l->fd_count - l->fd_at < fds) return false;
+  const struct ipc_rule *rule = ipc_rule_for(&ipc_cli_process, IPC_RIGHT, ret->type, CLI_BUSY);
+  if (!rule || ret->payload.n > rule->max || fds != rule->fds || l->fd_count - l->fd_at < fds)
+    return false;
   ret->fd = fds ? l->fds[l->fd_at++] : -1;
   return true;
 }
@@ -136,53 +140,55 @@ static struct link *open_control(struct cli *c, bool start, int *ret_code) {
     return link_new(fd);
   }
   if (none && !start)
-    cli_fail(0, "no server runs with %s (no socket %s/control); `qasid serve` starts one", c->config,
-             conf->run_dir);
+    cli_fail(0, "no server runs with %s (no socket %s/control); `qasid serve` starts one",
+             c->config, conf->run_dir);
   else
-    *ret_code =
-        cli_fail(errno == EACCES || errno == EPERM ? CLI_EXIT_REFUSED : CLI_EXIT_UNAVAILABLE,
-                 "%s/control: %s%s", conf->run_dir, strerror(errno),
-                 errno == EACCES ? "; only the user who started the server, and root, may ask it" : "");
+    *ret_code = cli_fail(
+        errno == EACCES || errno == EPERM ? CLI_EXIT_REFUSED : CLI_EXIT_UNAVAILABLE,
+        "%s/control: %s%s", conf->run_dir, strerror(errno),
+        errno == EACCES ? "; only the user who started the server, and root, may ask it" : "");
   return NULL;
 }
 
 /* On the control socket: be joined. The link that comes back replaces it. */
-static struct link *join(struct link *control, enum room_kind kind, uint8_t index, int *ret_code) {
+static struct link *join(struct link *control, enum role kind, uint8_t index, int *ret_code) {
   struct ipc_msg m;
-  struct cli_joined joined;
+  struct cli_connected joined;
   struct cli_done done;
-  size_t at = ipc_open(&control->out, cli_join_type, 0, 0);
-  cli_join_put(&control->out, &(struct cli_join){ (uint8_t)kind, index });
+  size_t at = ipc_open(&control->out, cli_connect_type, 0, 0);
+  cli_connect_put(&control->out, &(struct cli_connect){ (uint8_t)kind, index });
   ipc_close(&control->out, at);
   struct link *l = NULL;
   *ret_code = CLI_EXIT_UNAVAILABLE;
   if (!send_packet(control) || !next_message(control, &m)) {
     cli_fail(0, "the server closed the control socket");
-  } else if (m.type == cli_joined_type && cli_joined_get(m.payload, &joined)) {
+  } else if (m.type == cli_connected_type && cli_connected_get(m.payload, &joined)) {
     *ret_code = CLI_EXIT_SYSTEM;
     l = link_new(m.fd);
   } else if (m.type == cli_done_type && cli_done_get(m.payload, &done)) {
     *ret_code = link_exit(done.code < CLI_CODES ? (enum cli_code)done.code : CLI_TROUBLE);
     if (done.code != CLI_NOT_FOUND) cli_fail(0, "%.*s", SLICE_ARG(done.text));
   } else {
-    *ret_code = cli_fail(CLI_EXIT_PROTOCOL,
-                         "the server did not answer as this qasid expects; are both of one version?");
+    *ret_code =
+        cli_fail(CLI_EXIT_PROTOCOL,
+                 "the server did not answer as this qasid expects; are both of one version?");
   }
   link_free(&control);
   return l;
 }
 
-static struct link *open_room(struct cli *c, enum room_kind kind, uint8_t index, bool start, int *ret_code) {
+static struct link *open_process(struct cli *c, enum role kind, uint8_t index, bool start,
+                                 int *ret_code) {
   struct link *control = open_control(c, start, ret_code);
-  return control && kind != ROOM_PARENT ? join(control, kind, index, ret_code) : control;
+  return control && kind != ROLE_PARENT ? join(control, kind, index, ret_code) : control;
 }
 
-struct link *link_open(struct cli *c, enum room_kind kind, uint8_t index, int *ret_code) {
-  return open_room(c, kind, index, true, ret_code);
+struct link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code) {
+  return open_process(c, kind, index, true, ret_code);
 }
 
-struct link *link_open_running(struct cli *c, enum room_kind kind, uint8_t index, int *ret_code) {
-  return open_room(c, kind, index, false, ret_code);
+struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code) {
+  return open_process(c, kind, index, false, ret_code);
 }
 
 /* --- speaking --- */
@@ -216,7 +222,7 @@ bool link_input_end(struct link *l) {
   return send_packet(l);
 }
 
-static bool decode(const struct ipc_msg *m, struct link_said *ret) {
+static bool decode(const struct ipc_msg *m, struct link_reply *ret) {
   struct cli_columns columns;
   struct cli_row row;
   struct cli_output output;
@@ -224,35 +230,36 @@ static bool decode(const struct ipc_msg *m, struct link_said *ret) {
   switch (m->type) {
   case cli_columns_type:
     if (!cli_columns_get(m->payload, &columns)) return false;
-    *ret = (struct link_said){ LINK_COLUMNS, columns.names, CLI_OK };
+    *ret = (struct link_reply){ LINK_COLUMNS, columns.names, CLI_OK };
     return true;
   case cli_row_type:
     if (!cli_row_get(m->payload, &row)) return false;
-    *ret = (struct link_said){ LINK_ROW, row.values, CLI_OK };
+    *ret = (struct link_reply){ LINK_ROW, row.values, CLI_OK };
     return true;
   case cli_output_type:
     if (!cli_output_get(m->payload, &output)) return false;
-    *ret = (struct link_said){ LINK_OUTPUT, output.data, CLI_OK };
+    *ret = (struct link_reply){ LINK_OUTPUT, output.data, CLI_OK };
     return true;
   case cli_done_type:
     if (!cli_done_get(m->payload, &done) || done.code >= CLI_CODES) return false;
-    *ret = (struct link_said){ LINK_DONE, done.text, (enum cli_code)done.code };
+    *ret = (struct link_reply){ LINK_DONE, done.text, (enum cli_code)done.code };
     return true;
   }
   return false;
 }
 
-enum link_event link_next(struct link *l, struct link_said *ret) {
+enum link_event link_next(struct link *l, struct link_reply *ret) {
   struct ipc_msg m = { .fd = -1 };
-  *ret = (struct link_said){ LINK_LOST, SLICE("the server closed the connection before it was done"),
-                             CLI_TROUBLE };
+  *ret =
+      (struct link_reply){ LINK_LOST, SLICE("the server closed the connection before it was done"),
+                           CLI_TROUBLE };
   if (!next_message(l, &m)) return LINK_LOST;
   if (!decode(&m, ret)) ret->event = LINK_LOST;
   if (m.fd >= 0) close(m.fd);
   return ret->event;
 }
 
-bool link_heard(struct link *l) {
+bool link_received(struct link *l) {
   struct pollfd p = { .fd = l->fd, .events = POLLIN };
   return l->rest.n > 0 || poll(&p, 1, 0) > 0;
 }
@@ -261,14 +268,18 @@ int link_fd(const struct link *l) { return l->fd; }
 
 int link_exit(enum cli_code code) {
   static const int exits[CLI_CODES] = {
-    [CLI_OK] = CLI_EXIT_OK,         [CLI_USAGE] = CLI_EXIT_USAGE,       [CLI_NOT_FOUND] = CLI_EXIT_NOT_FOUND,
-    [CLI_EXISTS] = CLI_EXIT_EXISTS, [CLI_TROUBLE] = CLI_EXIT_TEMPORARY, [CLI_DAMAGE] = CLI_EXIT_DATA,
+    [CLI_OK] = CLI_EXIT_OK,
+    [CLI_USAGE] = CLI_EXIT_USAGE,
+    [CLI_NOT_FOUND] = CLI_EXIT_NOT_FOUND,
+    [CLI_EXISTS] = CLI_EXIT_EXISTS,
+    [CLI_TROUBLE] = CLI_EXIT_TEMPORARY,
+    [CLI_DAMAGE] = CLI_EXIT_DATA,
     [CLI_REFUSED] = CLI_EXIT_CONFIG,
   };
   return exits[code];
 }
 
-int link_finish(const struct link_said *done) {
+int link_finish(const struct link_reply *done) {
   int code = link_exit(done->code);
   struct slice rest = done->data;
   while (code != CLI_EXIT_OK && rest.n) {

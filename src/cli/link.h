@@ -1,13 +1,14 @@
-/* To a room of the running server, or of one that was started for this command.
+/* SPDX-License-Identifier: ISC */
+/* To a process of the running server, or of one that was started for this command.
  *
- *   link_open   connects to run_dir/control, asks to be joined to the room, gets its descriptor
+ *   link_open   connects to run_dir/control, asks to be joined to the process, gets its descriptor
  *   link_ask    one command; then link_next() until LINK_DONE (or LINK_LOST)
  * The parent itself answers on the control socket. Synchronous: nothing else happens meanwhile. */
 #ifndef QASID_CLI_LINK_H
 #define QASID_CLI_LINK_H
 
-#include "ipc/cli_room.h"
-#include "ipc/rooms.h"
+#include "ipc/cli_process.h"
+#include "ipc/roles.h"
 #include "src/cli/cli.h"
 
 struct link;
@@ -20,17 +21,17 @@ enum link_event {
   LINK_LOST,    /* the server is gone, or spoke out of turn */
 };
 
-struct link_said {
+struct link_reply {
   enum link_event event;
   struct slice data; /* valid until the next link_next() */
   enum cli_code code;
 };
 
-/* NULL with *ret_code set: said on standard error, but for a room that is not there
+/* NULL with *ret_code set: said on standard error, but for a process that is not there
  * (CLI_EXIT_NOT_FOUND, for who counts how many there are). */
-struct link *link_open(struct cli *c, enum room_kind kind, uint8_t index, int *ret_code);
+struct link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code);
 /* As link_open, but never starts a server: NULL with CLI_EXIT_UNAVAILABLE when none runs. */
-struct link *link_open_running(struct cli *c, enum room_kind kind, uint8_t index, int *ret_code);
+struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code);
 /* True when a server answers on the control socket. Says nothing. */
 bool link_probe(struct cli *c);
 void link_free(struct link **l);
@@ -39,15 +40,15 @@ bool link_ask(struct link *l, const struct slice *words, size_t n);
 /* Octets that belong to the command that runs, and their end. */
 bool link_input(struct link *l, struct slice s);
 bool link_input_end(struct link *l);
-enum link_event link_next(struct link *l, struct link_said *ret);
+enum link_event link_next(struct link *l, struct link_reply *ret);
 /* Something has been said that link_next() would give without waiting. */
-bool link_heard(struct link *l);
+bool link_received(struct link *l);
 int link_fd(const struct link *l);
 
-/* The exit code for a room's answer. */
+/* The exit code for a process's answer. */
 int link_exit(enum cli_code code);
-/* Says a room's closing sentence on standard error when it failed; the exit code. */
-int link_finish(const struct link_said *done);
+/* Says a process's closing sentence on standard error when it failed; the exit code. */
+int link_finish(const struct link_reply *done);
 
 /* --- server.c: a server without listeners for the length of a command --- */
 struct server;

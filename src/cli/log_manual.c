@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* qasid-log(5), from lib/base/log_events.def. */
 #include "lib/base/log.h"
 #include "src/cli/cli.h"
@@ -13,15 +14,18 @@ static const char head[] =
     ".Sh DESCRIPTION\n"
     "One line is one event: words of the form\n"
     ".Ar field Ns = Ns Ar value\n"
-    "with a blank between, in this order: time, level, process, event, then the event's own fields in any order.\n"
-    "A value with a blank, a quote, an equals sign or a backslash stands in double quotes, in which a backslash goes before a quote "
+    "with a blank between, in this order: time, level, process, event, then the event's own fields "
+    "in any order.\n"
+    "A value with a blank, a quote, an equals sign or a backslash stands in double quotes, in "
+    "which a backslash goes before a quote "
     "or a backslash, and octets that are not printable ASCII are \\eu00xx.\n"
     "So whatever a client sends, it can neither end a line nor begin a field.\n"
     "With\n"
     ".Ic log_format No = json\n"
     "a line is one JSON object with the same names.\n"
     ".Pp\n"
-    "A field that does not apply is left out; an event may get further fields in later versions, and none changes its meaning.\n"
+    "A field that does not apply is left out; an event may get further fields in later versions, "
+    "and none changes its meaning.\n"
     "Passwords and the text of messages are never logged.\n"
     ".Pp\n"
     "The option\n"
@@ -31,7 +35,8 @@ static const char head[] =
     ".Pq stderr , the default\n"
     "each begins with its priority\n"
     ".Pq \\(dq<3>\\(dq , see Xr sd-daemon 3\n"
-    "and has no time, because the journal has one; to syslog, whose lines have a time too, facility mail is used.\n"
+    "and has no time, because the journal has one; to syslog, whose lines have a time too, "
+    "facility mail is used.\n"
     "A file is opened anew on\n"
     ".Ic qasid reload ,\n"
     "so that logrotate can move it.\n"
@@ -53,7 +58,8 @@ static const char tail[] =
     "What became of mail for an address:\n"
     ".Dl journalctl -u qasid | grep \\(aq event=recipient .* to=alice@example.org \\(aq\n"
     ".Pp\n"
-    "Everything about one message, from its id in the reply to its sender or in its Received: field:\n"
+    "Everything about one message, from its id in the reply to its sender or in its Received: "
+    "field:\n"
     ".Dl journalctl -u qasid | grep id=6b0b5c8f-8-2-1\n"
     ".Pp\n"
     "Who failed to log in, and why:\n"
@@ -62,7 +68,8 @@ static const char tail[] =
     ".Xr qasid 1 ,\n"
     ".Xr qasid.conf 5\n"
     ".Pp\n"
-    "A filter for fail2ban, a configuration for logrotate and one for logwatch are among the documents of the package, in packaging/.\n";
+    "A filter for fail2ban, a configuration for logrotate and one for logwatch are among the "
+    "documents of the package, in packaging/.\n";
 
 static void put_fields(struct buf *out, uint64_t fields) {
   bool first = true;
@@ -84,9 +91,11 @@ void cli_log_manual(struct buf *out) {
   }
   buf_put_str(out, ".El\n.Sh FIELDS\n.Bl -tag -width Ds\n");
   static const char *const every[][2] = {
-    { "time", "When it happened, in UTC (RFC 3339). Not where the journal or syslog has a time of its own." },
+    { "time", "When it happened, in UTC (RFC 3339). Not where the journal or syslog has a time of "
+              "its own." },
     { "level", "debug, info, warn or error." },
-    { "process", "The process that wrote it, with the number of its life, as in smtpd-8; the parent puts it in front, so none can write in another's name." },
+    { "process", "The process that wrote it, with the number of its life, as in smtpd-8; the "
+                 "parent puts it in front, so none can write in another's name." },
     { "event", "What happened: one of those above." },
   };
   for (size_t i = 0; i < sizeof every / sizeof *every; i++) {

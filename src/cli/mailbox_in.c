@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Mailboxes in files, message by message. Of each no more is in memory than a window of it. */
 #include <dirent.h>
 #include <errno.h>
@@ -29,12 +30,12 @@ struct mailbox_in {
   struct uidl_list uidls;
   bool has_uidls;
   struct arena mem;
-  size_t at;        /* how many messages were given */
+  size_t at;              /* how many messages were given */
   struct mbox_scan *scan; /* NULL: a folder */
-  int fd;           /* the mbox, or the folder's present file; -1: none */
-  int folder;       /* -1: mbox */
-  uid_t owner;      /* the folder's */
-  int inside[2];    /* cur and new; -1: there are none */
+  int fd;                 /* the mbox, or the folder's present file; -1: none */
+  int folder;             /* -1: mbox */
+  uid_t owner;            /* the folder's */
+  int inside[2];          /* cur and new; -1: there are none */
   uid_t owners[2];
   struct file {
     const char *path; /* new/NAME, cur/NAME, or Cyrus's NAME */
@@ -60,7 +61,8 @@ struct slice maildir_base_name(struct slice name) {
 uint32_t maildir_flags(struct slice name) {
   ptrdiff_t at = slice_search(name, SLICE(":2,"));
   uint32_t flags = 0;
-  for (struct slice s = at < 0 ? SLICE_NONE : slice_from(name, (size_t)at + 3); s.n; s = slice_from(s, 1)) {
+  for (struct slice s = at < 0 ? SLICE_NONE : slice_from(name, (size_t)at + 3); s.n;
+       s = slice_from(s, 1)) {
     switch (s.p[0]) {
     case 'D': flags |= MAIL_DRAFT; break;
     case 'F': flags |= MAIL_FLAGGED; break;
@@ -112,8 +114,8 @@ static const struct uidl_source *source_there(int folder, struct buf *err) {
       found = &sources[i];
       continue;
     }
-    buf_printf(err, "%s and %s are both there: --uidl-from says whose UIDLs clients have seen", found->file,
-               sources[i].file);
+    buf_printf(err, "%s and %s are both there: --uidl-from says whose UIDLs clients have seen",
+               found->file, sources[i].file);
     return NULL;
   }
   return found;
@@ -144,10 +146,11 @@ static bool read_given_uidls(struct mailbox_in *in, const char *path, struct buf
   return read_uidls(in, place_open_file(path, &st), path, uidls_read_plain, err);
 }
 
-static bool read_own_uidls(struct mailbox_in *in, const struct uidl_source *source, struct buf *err) {
+static bool read_own_uidls(struct mailbox_in *in, const struct uidl_source *source,
+                           struct buf *err) {
   struct stat st;
-  return read_uidls(in, place_open_in(in->folder, source->file, in->owner, &st), source->file, source->read,
-                    err);
+  return read_uidls(in, place_open_in(in->folder, source->file, in->owner, &st), source->file,
+                    source->read, err);
 }
 
 /* --- octets --- */
@@ -159,9 +162,12 @@ static ssize_t read_at(int fd, uint64_t at, void *to, size_t n) {
   return r;
 }
 
-static ssize_t read_octets(void *arg, uint64_t at, void *to, size_t n) { return read_at(*(int *)arg, at, to, n); }
+static ssize_t read_octets(void *arg, uint64_t at, void *to, size_t n) {
+  return read_at(*(int *)arg, at, to, n);
+}
 
-bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct slice wire), void *arg) {
+bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct slice wire),
+                    void *arg) {
   struct to_wire w = to_wire_open(item->quoting);
   struct buf out;
   uint8_t piece[PIECE];
@@ -219,7 +225,8 @@ static struct slice uidl_of_file(struct mailbox_in *in, const struct file *f, ui
 
 /* --- Maildir --- */
 
-static bool add_file(struct mailbox_in *in, const char *folder, int fd, uid_t owner, const char *name) {
+static bool add_file(struct mailbox_in *in, const char *folder, int fd, uid_t owner,
+                     const char *name) {
   if (in->count == in->room) {
     size_t room = in->room ? 2 * in->room : 256;
     struct file *files = realloc(in->files, room * sizeof *files);
@@ -233,14 +240,17 @@ static bool add_file(struct mailbox_in *in, const char *folder, int fd, uid_t ow
   snprintf(path, n, "%s%s%s", folder, *folder ? "/" : "", name);
   struct slice base = maildir_base_name(slice_str(path));
   const struct uidl_entry *known = in->has_uidls ? uidls_find(&in->uidls, base) : NULL;
-  in->files[in->count++] =
-      (struct file){ .path = path, .folder = fd, .owner = owner, .base = base, .uid = known ? known->uid : 0 };
+  in->files[in->count++] = (struct file){
+    .path = path, .folder = fd, .owner = owner, .base = base, .uid = known ? known->uid : 0
+  };
   return true;
 }
 
 static bool list_folder(struct mailbox_in *in, size_t which, const char *name, struct buf *err) {
   in->inside[which] = place_open_folder_in(in->folder, name, in->owner, &in->owners[which]);
-  int fd = in->inside[which] < 0 ? -1 : openat(in->inside[which], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = in->inside[which] < 0
+               ? -1
+               : openat(in->inside[which], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *d = fd < 0 ? NULL : fdopendir(fd);
   if (!d) {
     buf_printf(err, "%s: %s; a Maildir has the folders cur, new and tmp", name, place_why(errno));
@@ -249,7 +259,8 @@ static bool list_folder(struct mailbox_in *in, size_t which, const char *name, s
   }
   bool ok = true;
   for (struct dirent *e; ok && (e = readdir(d));)
-    if (e->d_name[0] != '.') ok = add_file(in, name, in->inside[which], in->owners[which], e->d_name);
+    if (e->d_name[0] != '.')
+      ok = add_file(in, name, in->inside[which], in->owners[which], e->d_name);
   if (!ok) buf_put_str(err, "no memory");
   closedir(d);
   return ok;
@@ -263,7 +274,8 @@ static uint64_t time_in(struct slice base) {
   return n;
 }
 
-/* By Dovecot's UID where it is known, then by the time in the name, then by name: Courier's order too. */
+/* By Dovecot's UID where it is known, then by the time in the name, then by name: Courier's order
+ * too. */
 static int by_age(const void *a, const void *b) {
   const struct file *x = a, *y = b;
   if (x->uid != y->uid) return !x->uid ? 1 : !y->uid ? -1 : x->uid < y->uid ? -1 : 1;
@@ -277,7 +289,8 @@ static bool open_maildir(struct mailbox_in *in, const char *file, const struct u
   bool list = !file && source && source->kind == UIDL_OF_LIST;
   bool ok = file ? read_given_uidls(in, file, err) : list ? read_own_uidls(in, source, err) : true;
   if (ok && file && in->uidls.count && !in->uidls.named) {
-    buf_printf(err, "%s: for a Maildir each line must have a file's name behind the UIDL and a tab", file);
+    buf_printf(err, "%s: for a Maildir each line must have a file's name behind the UIDL and a tab",
+               file);
     return false;
   }
   if (!ok || !list_folder(in, 0, "cur", err) || !list_folder(in, 1, "new", err)) return false;
@@ -304,7 +317,8 @@ static bool next_file(struct mailbox_in *in, struct mail_item *ret) {
     return true;
   }
   ret->size = (uint64_t)st.st_size;
-  ret->meta = (struct mail_meta){ (int64_t)st.st_mtime, maildir_flags(slice_str(f->path)), SLICE_NONE };
+  ret->meta =
+      (struct mail_meta){ (int64_t)st.st_mtime, maildir_flags(slice_str(f->path)), SLICE_NONE };
   if (in->kind == UIDL_OF_CYRUS)
     ret->meta = f->meta;
   else
@@ -315,8 +329,8 @@ static bool next_file(struct mailbox_in *in, struct mail_item *ret) {
 /* --- Cyrus --- */
 
 /* A message's file is its UID and a dot. */
-static bool add_cyrus(struct mailbox_in *in, const struct cyrus_index *x, const struct cyrus_message *m,
-                      enum cyrus_form form) {
+static bool add_cyrus(struct mailbox_in *in, const struct cyrus_index *x,
+                      const struct cyrus_message *m, enum cyrus_form form) {
   char name[16];
   struct buf uidl;
   snprintf(name, sizeof name, "%u.", m->uid);
@@ -329,7 +343,8 @@ static bool add_cyrus(struct mailbox_in *in, const struct cyrus_index *x, const 
   return meta->uidl.p != NULL;
 }
 
-static bool add_all_cyrus(struct mailbox_in *in, struct slice index, enum cyrus_form form, struct buf *err) {
+static bool add_all_cyrus(struct mailbox_in *in, struct slice index, enum cyrus_form form,
+                          struct buf *err) {
   struct cyrus_index x;
   struct cyrus_message m;
   size_t before = buf_len(err);
@@ -354,8 +369,8 @@ static bool open_cyrus(struct mailbox_in *in, enum cyrus_form form, struct buf *
   return ok;
 }
 
-static bool open_folder(struct mailbox_in *in, const struct mailbox_how *how, const struct uidl_source *source,
-                        struct buf *err) {
+static bool open_folder(struct mailbox_in *in, const struct mailbox_how *how,
+                        const struct uidl_source *source, struct buf *err) {
   if (!source && !how->uidl_file) source = source_there(in->folder, err);
   if (buf_len(err)) return false;
   if (source) in->kind = source->kind;
@@ -365,8 +380,8 @@ static bool open_folder(struct mailbox_in *in, const struct mailbox_how *how, co
 
 /* --- mbox --- */
 
-static bool open_mbox(struct mailbox_in *in, const char *path, uint64_t size, const struct mailbox_how *how,
-                      struct buf *err) {
+static bool open_mbox(struct mailbox_in *in, const char *path, uint64_t size,
+                      const struct mailbox_how *how, struct buf *err) {
   if (in->kind != UIDL_OF_LIST && in->kind != UIDL_OF_HEADER) {
     buf_printf(err, "%s: a file's UIDLs can be in its headers (x-uidl), or in a list", path);
     return false;
@@ -377,12 +392,14 @@ static bool open_mbox(struct mailbox_in *in, const char *path, uint64_t size, co
   return !how->uidl_file || read_given_uidls(in, how->uidl_file, err);
 }
 
-/* By its number in the file: in a list with names, that is its name, as `qasid export --uidl` writes it. */
+/* By its number in the file: in a list with names, that is its name, as `qasid export --uidl`
+ * writes it. */
 static struct slice uidl_in_mbox(struct mailbox_in *in, const struct mbox_message *m) {
   char number[24];
   if (in->kind == UIDL_OF_HEADER) return kept_uidl(in, m->fields.uidl);
   if (!in->has_uidls) return SLICE_NONE;
-  if (!in->uidls.named) return in->at <= in->uidls.count ? in->uidls.entries[in->at - 1].uidl : SLICE_NONE;
+  if (!in->uidls.named)
+    return in->at <= in->uidls.count ? in->uidls.entries[in->at - 1].uidl : SLICE_NONE;
   snprintf(number, sizeof number, "%zu", in->at);
   return known_uidl(in, slice_str(number));
 }
@@ -391,8 +408,10 @@ static struct slice uidl_in_mbox(struct mailbox_in *in, const struct mbox_messag
 static bool mbox_ended(struct mailbox_in *in, struct mail_item *ret, struct buf *err) {
   if (in->scan->error && !in->failed) {
     in->failed = true;
-    snprintf(ret->name, sizeof ret->name, "the file from octet %llu on", (unsigned long long)in->scan->at);
-    ret->left_out = in->scan->error == ENODATA ? "it became shorter while it was read" : strerror(in->scan->error);
+    snprintf(ret->name, sizeof ret->name, "the file from octet %llu on",
+             (unsigned long long)in->scan->at);
+    ret->left_out = in->scan->error == ENODATA ? "it became shorter while it was read"
+                                               : strerror(in->scan->error);
     return true;
   }
   if (!in->failed && in->scan->at < in->scan->in.size)
@@ -435,7 +454,8 @@ static bool open_place(struct mailbox_in *in, const char *path, struct stat *st,
   return in->fd >= 0;
 }
 
-struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_how *how, struct buf *err) {
+struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_how *how,
+                                   struct buf *err) {
   static const struct mailbox_how none;
   struct stat st;
   if (!how) how = &none;
@@ -467,7 +487,9 @@ struct mailbox_progress mailbox_in_progress(const struct mailbox_in *in) {
   return (struct mailbox_progress){ .octets = in->scan->at, .all_octets = in->scan->in.size };
 }
 
-uint64_t mailbox_in_left_text(const struct mailbox_in *in) { return in->scan ? in->scan->left_text : 0; }
+uint64_t mailbox_in_left_text(const struct mailbox_in *in) {
+  return in->scan ? in->scan->left_text : 0;
+}
 
 bool mailbox_in_uidls_differ(const struct mailbox_in *in) {
   return in->scan && in->has_uidls && in->uidls.count != in->at;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,8 @@ static void make_name(struct mailbox_out *o) {
            (long long)(now % 1000000), (int)getpid(), o->count, host);
 }
 
-/* A From line begins behind an empty line; whoever wrote last may have been killed in the middle of one. */
+/* A From line begins behind an empty line; whoever wrote last may have been killed in the middle of
+ * one. */
 static void end_what_stands(struct mailbox_out *o) {
   char last[2];
   if (o->start < 2 || pread(o->fd, last, 2, o->start - 2) != 2) return;
@@ -159,7 +161,8 @@ bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
 }
 
 bool mailbox_out_put(struct mailbox_out *o, struct slice piece) {
-  if (o->fresh && !o->maildir) mbox_put_from(&o->buf, piece, o->meta.date ? o->meta.date : sys_wall_s());
+  if (o->fresh && !o->maildir)
+    mbox_put_from(&o->buf, piece, o->meta.date ? o->meta.date : sys_wall_s());
   o->fresh = false;
   for (; piece.n; piece = slice_from(piece, OUT_FLUSH)) {
     from_wire_put(&o->form, slice_first(piece, OUT_FLUSH), &o->buf);
@@ -213,12 +216,14 @@ static bool is_in_cur(struct mailbox_out *o, struct slice name) {
 enum mailbox_shown mailbox_out_show(struct mailbox_out *o, struct slice name) {
   char plain[NAME_ROOM];
   if (!o->maildir) return MAILBOX_SHOWN;
-  if (name.n >= NAME_ROOM || slice_find(name, '/') >= 0 || slice_find(name, 0) >= 0) return MAILBOX_LOST;
+  if (name.n >= NAME_ROOM || slice_find(name, '/') >= 0 || slice_find(name, 0) >= 0)
+    return MAILBOX_LOST;
   snprintf(plain, sizeof plain, "%.*s", SLICE_ARG(name));
   if (renameat(o->in[IN_TMP], plain, o->in[IN_NEW], plain) == 0) return MAILBOX_SHOWN;
   if (errno != ENOENT) return failed(o, plain), MAILBOX_FAILED;
-  return faccessat(o->in[IN_NEW], plain, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || is_in_cur(o, name) ? MAILBOX_SHOWN
-                                                                                            : MAILBOX_LOST;
+  return faccessat(o->in[IN_NEW], plain, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || is_in_cur(o, name)
+             ? MAILBOX_SHOWN
+             : MAILBOX_LOST;
 }
 
 bool mailbox_out_end(struct mailbox_out *o) {
@@ -236,6 +241,7 @@ static bool sync_folder(struct mailbox_out *o, enum in which) {
 
 bool mailbox_out_sync(struct mailbox_out *o) {
   if (o->maildir) return sync_folder(o, IN_NEW) && sync_folder(o, IN_CUR);
-  if (fsync(o->fd) == 0 || errno == EINVAL || errno == EROFS) return true; /* a pipe or terminal cannot */
+  /* a pipe or terminal cannot */
+  if (fsync(o->fd) == 0 || errno == EINVAL || errno == EROFS) return true;
   return failed(o, "the mailbox cannot be synced");
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* From the arguments to the exit code. */
 #include "src/cli/cli.h"
 
@@ -34,7 +35,8 @@ const struct conf *cli_conf(struct cli *c) {
   if (!c->conf) {
     fwrite(buf_slice(&err).p, 1, buf_len(&err), stderr);
     if (!c->config_named)
-      fprintf(stderr, "qasid: `qasid init you@example.org` makes a configuration, -c FILE names one\n");
+      fprintf(stderr,
+              "qasid: `qasid init you@example.org` makes a configuration, -c FILE names one\n");
   }
   buf_free(&err);
   return c->conf;
@@ -79,7 +81,8 @@ int cli_main(int argc, char **argv) {
   int code = cli_parse(&c, argc, argv, &err);
   if (code != CLI_EXIT_OK) {
     const char *text = buf_cstr(&err);
-    struct slice more = slice_str(text ? text : "the command line is too long"), first = slice_split(&more, '\n');
+    struct slice more = slice_str(text ? text : "the command line is too long"),
+                 first = slice_split(&more, '\n');
     cli_fail(code, "%.*s", SLICE_ARG(first));
     if (more.n) fprintf(stderr, "%.*s\n", SLICE_ARG(more)); /* out of the table of commands */
   } else {

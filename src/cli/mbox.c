@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/mbox.h"
 
 #include <time.h>
@@ -28,7 +29,8 @@ static void end_line(struct to_wire *w, struct buf *out) {
   w->at_start = true;
 }
 
-/* An octet while the line may still be a quoted one. False: it is not, and the octet is still to be put. */
+/* An octet while the line may still be a quoted one. False: it is not, and the octet is still to be
+ * put. */
 static bool hold(struct to_wire *w, uint8_t c, struct buf *out) {
   if (w->quoting != MBOX_QUOTES_NONE && c == '>' && !w->matched && w->quotes < QUOTES_MAX) {
     w->quotes++;
@@ -130,7 +132,8 @@ void mbox_put_from(struct buf *out, struct slice message, int64_t date) {
   char text[32];
   time_t t = (time_t)date;
   struct tm tm;
-  if (!gmtime_r(&t, &tm) || strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &tm) == 0) text[0] = 0;
+  if (!gmtime_r(&t, &tm) || strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &tm) == 0)
+    text[0] = 0;
   buf_put_str(out, "From ");
   buf_put(out, sender);
   buf_printf(out, " %s\n", text);

@@ -1,17 +1,19 @@
-/* Messages between the form they have in mailbox files and the one they have here. Pure: octets in, octets out.
+/* SPDX-License-Identifier: ISC */
+/* Messages between the form they have in mailbox files and the one they have here. Pure: octets in,
+ * octets out.
  *
- * Inside Qasid a message is in wire form, its lines end in CRLF; in a mailbox file they end in LF. An mbox is
- * written in the mboxrd variant: a body line of ">"s and "From " has one ">" more than it should (RFC 4155
- * describes the family). mbox_scan.h reads them all. */
+ * Inside Qasid a message is in wire form, its lines end in CRLF; in a mailbox file they end in LF.
+ * An mbox is written in the mboxrd variant: a body line of ">"s and "From " has one ">" more than
+ * it should (RFC 4155 describes the family). mbox_scan.h reads them all. */
 #ifndef QASID_CLI_MBOX_H
 #define QASID_CLI_MBOX_H
 
 #include "lib/base/buf.h"
 #include "src/cli/mbox_scan.h"
 
-/* A message of a file into wire form, in pieces of any size. LF, CRLF and a lone CR become CRLF; a last line
- * without an end gets one. A quoted line loses its ">". What a piece makes has at most twice its octets
- * and TO_WIRE_HELD. */
+/* A message of a file into wire form, in pieces of any size. LF, CRLF and a lone CR become CRLF; a
+ * last line without an end gets one. A quoted line loses its ">". What a piece makes has at most
+ * twice its octets and TO_WIRE_HELD. */
 enum { TO_WIRE_HELD = 8 * 1024 };
 struct to_wire {
   enum mbox_quoting quoting;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/mbox_from.h"
 
 #include <time.h>
@@ -51,7 +52,9 @@ static bool digits(struct slice s, size_t least, size_t most, int max, int *ret)
   return n <= max;
 }
 
-static bool day_of(struct slice s, struct tm *tm) { return digits(s, 1, 2, 31, &tm->tm_mday) && tm->tm_mday; }
+static bool day_of(struct slice s, struct tm *tm) {
+  return digits(s, 1, 2, 31, &tm->tm_mday) && tm->tm_mday;
+}
 
 /* hh:mm[:ss[.fraction]] */
 static bool clock_of(struct slice s, struct tm *tm) {
@@ -81,15 +84,16 @@ static bool offset_of(struct slice s, int64_t *ret) {
   return true;
 }
 
-/* RFC 5322 §4.3's, and those of Europe and Japan; another word of letters has none that is known. */
+/* RFC 5322 §4.3's, and those of Europe and Japan; another word of letters has none that is known.
+ */
 static bool zone_of(struct slice s, int64_t *ret) {
   static const struct {
     const char *name;
     int hours;
   } zones[] = {
-    { "EST", -5 },  { "EDT", -4 },  { "CST", -6 }, { "CDT", -5 }, { "MST", -7 },  { "MDT", -6 },
-    { "PST", -8 },  { "PDT", -7 },  { "MET", 1 },  { "MEZ", 1 },  { "CET", 1 },   { "BST", 1 },
-    { "MEST", 2 },  { "MESZ", 2 },  { "CEST", 2 }, { "EET", 2 },  { "EEST", 3 },  { "JST", 9 },
+    { "EST", -5 }, { "EDT", -4 }, { "CST", -6 }, { "CDT", -5 }, { "MST", -7 }, { "MDT", -6 },
+    { "PST", -8 }, { "PDT", -7 }, { "MET", 1 },  { "MEZ", 1 },  { "CET", 1 },  { "BST", 1 },
+    { "MEST", 2 }, { "MESZ", 2 }, { "CEST", 2 }, { "EET", 2 },  { "EEST", 3 }, { "JST", 9 },
   };
   if (offset_of(s, ret)) return true;
   *ret = 0;
@@ -104,10 +108,12 @@ static bool zone_of(struct slice s, int64_t *ret) {
 /* Perhaps a zone, of one word or two ("MET DST"). */
 static void take_zone(struct words *w, int64_t *zone) {
   int64_t found, ignored;
-  if (slice_caseeq(word_at(w, w->at), SLICE("remote")) || !zone_of(word_at(w, w->at), &found)) return;
+  if (slice_caseeq(word_at(w, w->at), SLICE("remote")) || !zone_of(word_at(w, w->at), &found))
+    return;
   *zone = found;
   w->at++;
-  if (!slice_caseeq(word_at(w, w->at), SLICE("DST")) || !zone_of(word_at(w, w->at), &ignored)) return;
+  if (!slice_caseeq(word_at(w, w->at), SLICE("DST")) || !zone_of(word_at(w, w->at), &ignored))
+    return;
   w->at++;
   *zone += 3600;
 }
@@ -121,7 +127,8 @@ static bool is_over(const struct words *w) {
 
 /* Thu Nov 26 10:00:00 [zone] 2026 [zone] */
 static bool by_asctime(struct words *w, struct tm *tm, int64_t *zone) {
-  if (weekday_of(word_at(w, w->at)) < 0 || (tm->tm_mon = month_of(word_at(w, w->at + 1))) < 0) return false;
+  if (weekday_of(word_at(w, w->at)) < 0 || (tm->tm_mon = month_of(word_at(w, w->at + 1))) < 0)
+    return false;
   if (!day_of(word_at(w, w->at + 2), tm) || !clock_of(word_at(w, w->at + 3), tm)) return false;
   w->at += 4;
   take_zone(w, zone);
@@ -134,7 +141,8 @@ static bool by_asctime(struct words *w, struct tm *tm, int64_t *zone) {
 /* [Thu,] 26 Nov 2026 10:00:00 [zone] */
 static bool by_rfc5322(struct words *w, struct tm *tm, int64_t *zone) {
   if (weekday_of(word_at(w, w->at)) >= 0) w->at++;
-  if (!day_of(word_at(w, w->at), tm) || (tm->tm_mon = month_of(word_at(w, w->at + 1))) < 0) return false;
+  if (!day_of(word_at(w, w->at), tm) || (tm->tm_mon = month_of(word_at(w, w->at + 1))) < 0)
+    return false;
   if (!year_of(word_at(w, w->at + 2), tm) || !clock_of(word_at(w, w->at + 3), tm)) return false;
   w->at += 4;
   take_zone(w, zone);
@@ -145,8 +153,8 @@ static bool by_rfc5322(struct words *w, struct tm *tm, int64_t *zone) {
 static bool by_iso(struct words *w, struct tm *tm, int64_t *zone) {
   struct slice s = word_at(w, w->at++), day = slice_first(s, 10), year = slice_split(&day, '-'),
                month = slice_split(&day, '-');
-  if (s.n < 10 || year.n != 4 || !year_of(year, tm) || !digits(month, 2, 2, 12, &tm->tm_mon) || day.n != 2 ||
-      !day_of(day, tm) || !tm->tm_mon)
+  if (s.n < 10 || year.n != 4 || !year_of(year, tm) || !digits(month, 2, 2, 12, &tm->tm_mon) ||
+      day.n != 2 || !day_of(day, tm) || !tm->tm_mon)
     return false;
   tm->tm_mon--;
   struct slice clock = s.n > 10 && s.p[10] == 'T' ? slice_from(s, 11) : word_at(w, w->at++);
@@ -160,8 +168,8 @@ static bool by_iso(struct words *w, struct tm *tm, int64_t *zone) {
 }
 
 bool mbox_from_parse(struct slice line, int64_t *ret_date) {
-  static bool (*const forms[])(struct words *w, struct tm *tm, int64_t *zone) = { by_asctime, by_rfc5322,
-                                                                                  by_iso };
+  static bool (*const forms[])(struct words * w, struct tm * tm,
+                               int64_t * zone) = { by_asctime, by_rfc5322, by_iso };
   struct words w;
   if (!slice_starts(line, SLICE("From "))) return false;
   cut(&w, slice_from(line, 5));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/mbox_scan.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 /* What the window has from `at` on; empty at the end. */
 static struct slice look(struct mbox_scan *s, uint64_t at) {
   if (at < s->window_at || at >= s->window_at + s->window_n) {
-    ssize_t n = s->error || at >= s->in.size ? 0 : s->in.read(s->in.arg, at, s->window, MBOX_WINDOW);
+    ssize_t n =
+        s->error || at >= s->in.size ? 0 : s->in.read(s->in.arg, at, s->window, MBOX_WINDOW);
     if (n < 0) s->error = errno;
     if (!n && !s->error && at < s->in.size) s->error = ENODATA; /* it became shorter */
     s->window_at = at;
@@ -87,7 +89,8 @@ static uint32_t flags_by_letter(struct slice value) {
   return flags;
 }
 
-/* Four hexadecimal digits: nsMsgMessageFlags of Mozilla. Expunged (8) was deleted and still stands there. */
+/* Four hexadecimal digits: nsMsgMessageFlags of Mozilla. Expunged (8) was deleted and still stands
+ * there. */
 static uint32_t flags_of_mozilla(struct slice value) {
   static const struct {
     unsigned bit;
@@ -222,8 +225,8 @@ static void find_end(struct mbox_scan *s, uint64_t empty_from, struct mbox_messa
   }
 }
 
-/* The header's lines. True: it has ended, with the empty line at *ret_empty; false: what comes is a From line,
- * or nothing. */
+/* The header's lines. True: it has ended, with the empty line at *ret_empty; false: what comes is a
+ * From line, or nothing. */
 static bool take_header(struct mbox_scan *s, struct mbox_fields *f, uint64_t *ret_empty) {
   struct mbox_line line;
   bool dated, first = true;
@@ -232,7 +235,8 @@ static bool take_header(struct mbox_scan *s, struct mbox_fields *f, uint64_t *re
     if (!mbox_scan_line(s, &line)) return false;
     if (!line.text.n) return true;
     mbox_fields_put(f, line.text);
-    if (!slice_starts(line.text, SLICE("From ")) || !begins_message(s, &line, first, &dated)) continue;
+    if (!slice_starts(line.text, SLICE("From ")) || !begins_message(s, &line, first, &dated))
+      continue;
     s->at = *ret_empty;
     return false;
   }
@@ -244,8 +248,8 @@ static bool has_right_length(struct mbox_scan *s, const struct mbox_message *m) 
   return m->fields.has_length && end >= s->at && is_boundary(s, end);
 }
 
-/* Whether the file is one of those where Content-Length counts: each message of it has one that is right. A field
- * that a stranger wrote into some mail leads nobody past the messages behind it. */
+/* Whether the file is one of those where Content-Length counts: each message of it has one that is
+ * right. A field that a stranger wrote into some mail leads nobody past the messages behind it. */
 static bool all_have_lengths(struct mbox_scan *s) {
   uint64_t before = s->at, empty, count = 0;
   bool ok = true;

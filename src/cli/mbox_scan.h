@@ -1,12 +1,15 @@
-/* An mbox cut into messages, wherever its octets come from. Holds a window of it, never a whole message.
+/* SPDX-License-Identifier: ISC */
+/* An mbox cut into messages, wherever its octets come from. Holds a window of it, never a whole
+ * message.
  *
- * A line begins a message (mbox_from.h) when it has a date and an empty line, or nothing, stands before it or a
- * header field behind it; or when it is "From " alone between an empty line and a header field. Its lines end
- * in LF, CRLF, or, when the first one does, in CR alone. A byte order mark in front is passed over.
+ * A line begins a message (mbox_from.h) when it has a date and an empty line, or nothing, stands
+ * before it or a header field behind it; or when it is "From " alone between an empty line and a
+ * header field. Its lines end in LF, CRLF, or, when the first one does, in CR alone. A byte order
+ * mark in front is passed over.
  *
- * Content-Length (mboxcl, mboxcl2) counts in a file in which every message's is right, that is, leads to the
- * file's end or to a From line. Where a message that it measures has an unquoted "From " line, nothing
- * is quoted in this file (mboxcl2) from there on. */
+ * Content-Length (mboxcl, mboxcl2) counts in a file in which every message's is right, that is,
+ * leads to the file's end or to a From line. Where a message that it measures has an unquoted "From
+ * " line, nothing is quoted in this file (mboxcl2) from there on. */
 #ifndef QASID_CLI_MBOX_SCAN_H
 #define QASID_CLI_MBOX_SCAN_H
 
@@ -35,8 +38,8 @@ struct octets_in {
 struct mbox_fields {
   uint64_t length; /* Content-Length */
   bool has_length;
-  uint32_t flags;   /* Status, X-Status, X-Mozilla-Status */
-  char uidl[72];    /* X-UIDL; "": none, or none that is a UIDL (RFC 1939 §7) */
+  uint32_t flags;              /* Status, X-Status, X-Mozilla-Status */
+  char uidl[72];               /* X-UIDL; "": none, or none that is a UIDL (RFC 1939 §7) */
   bool has_subject, has_state; /* both: the folder's own data, no mail (UW imapd, Alpine) */
 };
 /* Takes a header's line, without its end. */
@@ -72,8 +75,8 @@ struct mbox_scan {
 };
 
 void mbox_scan_open(struct mbox_scan *s, struct octets_in in, enum mbox_form form);
-/* False at the end, when reading failed (s->error), and when what comes does not begin with a From line
- * (s->at is then before the end). */
+/* False at the end, when reading failed (s->error), and when what comes does not begin with a From
+ * line (s->at is then before the end). */
 bool mbox_scan_next(struct mbox_scan *s, struct mbox_message *ret);
 /* The next line, at most its first MBOX_LINE_SHOWN octets. False at the end. */
 bool mbox_scan_line(struct mbox_scan *s, struct mbox_line *ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/memory.h"
 
 #include <ctype.h>
@@ -12,7 +13,7 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
-#include "lib/pop3/reply.h"
+#include "mail/pop3/reply.h"
 #include "src/cli/cli.h"
 
 enum { TEXT_MAX = 512 * 1024 * 1024, OPENS_MAX = 5, PATH_ROOM = 4096 };
@@ -20,16 +21,16 @@ enum { TEXT_MAX = 512 * 1024 * 1024, OPENS_MAX = 5, PATH_ROOM = 4096 };
 struct memory {
   int fd;
   char *path;
-  struct buf text;  /* the file as it was opened; entries point into it */
-  struct buf added; /* lines that are not written yet */
+  struct buf text;              /* the file as it was opened; entries point into it */
+  struct buf added;             /* lines that are not written yet */
   struct memory_entry *entries; /* of earlier runs, by UIDL */
   size_t count;
   struct memory_entry *fresh; /* of this run, in the order in which they came */
   size_t fresh_count;
-  struct arena mem; /* theirs */
-  bool failed; /* memory ran out for one of them */
+  struct arena mem;   /* theirs */
+  bool failed;        /* memory ran out for one of them */
   struct slice first; /* the first line */
-  int64_t tls;  /* when the server had TLS first; 0: never */
+  int64_t tls;        /* when the server had TLS first; 0: never */
 };
 
 static struct slice head(void) { return SLICE("qasid-fetch 2 "); }
@@ -52,13 +53,15 @@ static bool make_folders(const char *path) {
   return true;
 }
 
-/* The file under its name, locked. A rename may have put another there while we waited for nothing. */
+/* The file under its name, locked. A rename may have put another there while we waited for nothing.
+ */
 static bool open_locked(struct memory *m) {
   struct stat ours, named;
   for (int i = 0; i < OPENS_MAX; i++) {
     m->fd = open(m->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (m->fd < 0 || flock(m->fd, LOCK_EX | LOCK_NB) != 0) return false;
-    if (fstat(m->fd, &ours) == 0 && stat(m->path, &named) == 0 && ours.st_ino == named.st_ino) return true;
+    if (fstat(m->fd, &ours) == 0 && stat(m->path, &named) == 0 && ours.st_ino == named.st_ino)
+      return true;
     close(m->fd);
     m->fd = -1;
   }
@@ -95,8 +98,8 @@ static int by_all(const void *a, const void *b) {
   return order ? order : x->uidl.p < y->uidl.p ? -1 : 1;
 }
 
-/* What was noted with a mark, and then without one, counts as it was noted last. What was noted twice with the
- * same mark, or none, are copies. */
+/* What was noted with a mark, and then without one, counts as it was noted last. What was noted
+ * twice with the same mark, or none, are copies. */
 static void sort(struct memory *m) {
   size_t kept = 0;
   qsort(m->entries, m->count, sizeof *m->entries, by_all);
@@ -121,10 +124,11 @@ static bool take_digest(struct slice hex, uint8_t digest[MEMORY_DIGEST]) {
 }
 
 static bool take_proof(struct slice *line, struct memory_entry *e) {
-  struct slice size = slice_split(line, ' '), octets = slice_split(line, ' '), hex = slice_split(line, ' ');
+  struct slice size = slice_split(line, ' '), octets = slice_split(line, ' '),
+               hex = slice_split(line, ' ');
   e->old = slice_eq(size, SLICE("-"));
-  return e->old || (num_parse(size, UINT64_MAX, &e->size) && num_parse(octets, UINT64_MAX, &e->octets) &&
-                    take_digest(hex, e->digest));
+  return e->old || (num_parse(size, UINT64_MAX, &e->size) &&
+                    num_parse(octets, UINT64_MAX, &e->octets) && take_digest(hex, e->digest));
 }
 
 static bool take_line(struct slice line, bool first_version, struct memory_entry *ret) {
@@ -139,7 +143,8 @@ static bool take_line(struct slice line, bool first_version, struct memory_entry
 
 static bool take_tls(struct memory *m, struct slice line) {
   uint64_t since;
-  if (!slice_eq(slice_split(&line, ' '), SLICE("tls")) || !num_parse(line, INT64_MAX, &since)) return false;
+  if (!slice_eq(slice_split(&line, ' '), SLICE("tls")) || !num_parse(line, INT64_MAX, &since))
+    return false;
   m->tls = since ? (int64_t)since : 1;
   return true;
 }
@@ -174,7 +179,8 @@ static bool begin_file(struct memory *m) {
   return memory_sync(m);
 }
 
-/* Of a file that is not ours nothing is touched. `first` may be half a line when there is no other. */
+/* Of a file that is not ours nothing is touched. `first` may be half a line when there is no other.
+ */
 static bool is_ours(struct slice h, struct slice first, bool whole_line, struct slice of) {
   struct slice rest = slice_from(first, h.n);
   if (first.n <= h.n) return !whole_line && slice_starts(h, first);
@@ -183,7 +189,8 @@ static bool is_ours(struct slice h, struct slice first, bool whole_line, struct 
 
 /* Half a line at the end is cut off, so that the next one begins at its beginning. */
 static int take_text(struct memory *m, struct slice of, struct slice was, struct buf *err) {
-  struct slice whole = buf_slice(&m->text), rest = slice_first(whole, (size_t)(slice_rfind(whole, '\n') + 1));
+  struct slice whole = buf_slice(&m->text),
+               rest = slice_first(whole, (size_t)(slice_rfind(whole, '\n') + 1));
   struct slice after = rest, first = rest.n ? slice_split(&after, '\n') : whole;
   bool old = was.n && rest.n && is_ours(old_head(), first, true, was);
   if (!old && !is_ours(head(), first, rest.n > 0, of)) {
@@ -199,7 +206,8 @@ static int take_text(struct memory *m, struct slice of, struct slice was, struct
   return !old || rewrite(m) ? CLI_EXIT_OK : CLI_EXIT_IO;
 }
 
-struct memory *memory_open(const char *path, struct slice of, struct slice was, int *ret_code, struct buf *err) {
+struct memory *memory_open(const char *path, struct slice of, struct slice was, int *ret_code,
+                           struct buf *err) {
   struct memory *m = calloc(1, sizeof *m);
   *ret_code = CLI_EXIT_SYSTEM;
   if (m) {
@@ -249,7 +257,8 @@ const struct memory_entry *memory_all(const struct memory *m, size_t *ret_count)
 /* The first with this UIDL; the others are behind it. */
 static struct memory_entry *find(const struct memory *m, struct slice uidl) {
   struct memory_entry key = { .uidl = uidl };
-  struct memory_entry *e = m->count ? bsearch(&key, m->entries, m->count, sizeof key, by_uidl) : NULL;
+  struct memory_entry *e =
+      m->count ? bsearch(&key, m->entries, m->count, sizeof key, by_uidl) : NULL;
   while (e && e > m->entries && by_uidl(e - 1, e) == 0) e--;
   return e;
 }
@@ -258,7 +267,8 @@ static struct memory_entry *next(const struct memory *m, struct memory_entry *e)
   return e + 1 < m->entries + m->count && by_uidl(e, e + 1) == 0 ? e + 1 : NULL;
 }
 
-bool memory_knows(const struct memory *m, struct slice uidl, uint64_t size, uint32_t alike, int64_t *ret_since) {
+bool memory_knows(const struct memory *m, struct slice uidl, uint64_t size, uint32_t alike,
+                  int64_t *ret_since) {
   uint32_t n = 0;
   *ret_since = INT64_MIN;
   for (struct memory_entry *e = find(m, uidl); e; e = next(m, e)) {
@@ -271,7 +281,8 @@ bool memory_knows(const struct memory *m, struct slice uidl, uint64_t size, uint
 
 uint32_t memory_count(const struct memory *m, struct slice uidl, uint64_t size, bool twin) {
   uint32_t n = 0;
-  for (struct memory_entry *e = find(m, uidl); e; e = next(m, e)) n += !e->lost && !e->old && e->size == size;
+  for (struct memory_entry *e = find(m, uidl); e; e = next(m, e))
+    n += !e->lost && !e->old && e->size == size;
   for (size_t i = 0; twin && i < m->fresh_count; i++)
     n += !m->fresh[i].lost && m->fresh[i].size == size && slice_eq(m->fresh[i].uidl, uidl);
   return n;
@@ -281,11 +292,13 @@ static bool has_digest(const struct memory_entry *e, const uint8_t *digest) {
   return !e->lost && !e->old && memcmp(e->digest, digest, MEMORY_DIGEST) == 0;
 }
 
-size_t memory_same(const struct memory *m, struct slice uidl, const uint8_t digest[MEMORY_DIGEST], bool twin) {
+size_t memory_same(const struct memory *m, struct slice uidl, const uint8_t digest[MEMORY_DIGEST],
+                   bool twin) {
   for (struct memory_entry *e = find(m, uidl); e; e = next(m, e))
     if (has_digest(e, digest)) return (size_t)(e - m->entries) + 1;
   for (size_t i = 0; twin && i < m->fresh_count; i++)
-    if (has_digest(&m->fresh[i], digest) && slice_eq(m->fresh[i].uidl, uidl)) return m->count + i + 1;
+    if (has_digest(&m->fresh[i], digest) && slice_eq(m->fresh[i].uidl, uidl))
+      return m->count + i + 1;
   return 0;
 }
 
@@ -293,7 +306,9 @@ static struct memory_entry *at(const struct memory *m, size_t number) {
   return number > m->count ? &m->fresh[number - 1 - m->count] : &m->entries[number - 1];
 }
 
-const struct memory_entry *memory_at(const struct memory *m, size_t number) { return at(m, number); }
+const struct memory_entry *memory_at(const struct memory *m, size_t number) {
+  return at(m, number);
+}
 
 void memory_lose(struct memory *m, size_t number) { at(m, number)->lost = true; }
 
@@ -400,7 +415,7 @@ static bool replace(const struct memory *m, struct slice text) {
 }
 
 /* Whether there is anything to forget. */
-static bool is_tidy(const struct memory *m) {
+static bool is_in_order(const struct memory *m) {
   for (size_t i = 0; i < m->count; i++)
     if (!m->entries[i].there || m->entries[i].lost || m->entries[i].mark.n) return false;
   for (size_t i = 0; i < m->fresh_count; i++)
@@ -410,7 +425,7 @@ static bool is_tidy(const struct memory *m) {
 
 bool memory_forget(struct memory *m) {
   struct buf out;
-  if (is_tidy(m)) return true;
+  if (is_in_order(m)) return true;
   buf_init(&out, TEXT_MAX);
   buf_put(&out, m->first);
   put_all(m, false, &out);

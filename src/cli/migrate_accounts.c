@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,16 +31,20 @@ static bool wrong(struct buf *err, unsigned line, const char *why) {
   return false;
 }
 
-static bool take_line(struct migrate_accounts *a, unsigned number, struct slice line, struct buf *err) {
+static bool take_line(struct migrate_accounts *a, unsigned number, struct slice line,
+                      struct buf *err) {
   struct slice rest = line, address = slice_split(&rest, '\t'), login = slice_split(&rest, '\t');
   for (size_t i = 0; i < address.n; i++)
     if (address.p[i] <= ' ' || address.p[i] == ',' || address.p[i] == ';')
       return wrong(err, number, "ADDRESS, LOGIN and PASSWORD are separated by one tab each");
   if (slice_find(line, '\r') >= 0 || slice_find(line, 0) >= 0)
-    return wrong(err, number, "it has a carriage return or a NUL in it, which no login and no password can have");
+    return wrong(
+        err, number,
+        "it has a carriage return or a NUL in it, which no login and no password can have");
   if (slice_find(address, '@') <= 0 || address.n > ADDRESS_MAX)
     return wrong(err, number, "it does not begin with an address such as alice@example.org");
-  if (rest.p && rest.n == 0) return wrong(err, number, "the password behind the second tab is empty");
+  if (rest.p && rest.n == 0)
+    return wrong(err, number, "the password behind the second tab is empty");
   struct migrate_account *m = &a->list[a->count++];
   m->line = number;
   m->address = arena_cstr(&a->mem, address);
@@ -92,7 +97,8 @@ bool migrate_accounts_parse(struct migrate_accounts *a, struct buf *err) {
 static bool read_all(struct buf *text, int fd) {
   struct stat st;
   size_t room = PIPE_ROOM;
-  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < FILE_MAX) room = (size_t)st.st_size + 1;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < FILE_MAX)
+    room = (size_t)st.st_size + 1;
   for (;;) {
     uint8_t *at = buf_reserve(text, room);
     ssize_t n = at ? read(fd, at, room) : -1;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include <stdio.h>
 
 #include "src/cli/migrate.h"
@@ -27,11 +28,12 @@ static void put_login(struct buf *out, const char *form, struct slice user, stru
   }
 }
 
-static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
+static enum pop3_sink_verdict listed(void *arg, struct pop3_item *items, size_t count) {
   struct reading *r = arg;
   for (size_t i = 0; i < count; i++)
     if (!migrate_plan_old(r->plan, items[i].number, items[i].size,
-                          items[i].made ? SLICE_NONE : items[i].uidl)) return POP3_SINK_OVER;
+                          items[i].made ? SLICE_NONE : items[i].uidl))
+      return POP3_SINK_OVER;
   if (!r->sink->listed(r->sink->arg)) return POP3_SINK_OVER;
   for (size_t i = 0; i < count; i++) {
     items[i].own = &r->plan->old[i];
@@ -40,15 +42,15 @@ static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t cou
   return POP3_SINK_ON;
 }
 
-static enum pop3_sink_says begin(void *arg, struct pop3_item *item) { return POP3_SINK_ON; }
+static enum pop3_sink_verdict begin(void *arg, struct pop3_item *item) { return POP3_SINK_ON; }
 
-static enum pop3_sink_says piece(void *arg, struct pop3_item *item, struct slice octets) {
+static enum pop3_sink_verdict piece(void *arg, struct pop3_item *item, struct slice octets) {
   const struct reading *r = arg;
   return r->sink->piece(r->sink->arg, octets) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
 /* Whether it is durable here matters to nobody there: nothing is deleted. */
-static enum pop3_sink_says end(void *arg, struct pop3_item *item) {
+static enum pop3_sink_verdict end(void *arg, struct pop3_item *item) {
   const struct reading *r = arg;
   pop3_client_settle(r->session, item, true);
   return r->sink->end(r->sink->arg, item->own, true) ? POP3_SINK_ON : POP3_SINK_OVER;
@@ -68,13 +70,15 @@ static int run(struct net *n, struct reading *r, const struct pop3_client_start 
   int code = pop3_shell_report(n, r->session);
   if (r->session->stuck) r->stuck = r->session->stuck->own;
   if (r->session->list_cut)
-    code = cli_fail(CLI_EXIT_PROTOCOL, "the old server lists more than %u messages", (unsigned)MESSAGES_MAX);
+    code = cli_fail(CLI_EXIT_PROTOCOL, "the old server lists more than %u messages",
+                    (unsigned)MESSAGES_MAX);
   pop3_client_free(&r->session);
   return code;
 }
 
-int migrate_old_read(struct cli *c, const struct migrate_from *from, const struct migrate_account *account,
-                     struct migrate_plan *plan, const struct migrate_sink *sink, struct migrate_message **ret_stuck) {
+int migrate_old_read(struct cli *c, const struct migrate_from *from,
+                     const struct migrate_account *account, struct migrate_plan *plan,
+                     const struct migrate_sink *sink, struct migrate_message **ret_stuck) {
   struct reading r = { .plan = plan, .sink = sink };
   struct pop3_client_start start = { .user = account->login,
                                      .secret = account->password,

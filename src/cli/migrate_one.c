@@ -1,13 +1,16 @@
+/* SPDX-License-Identifier: ISC */
 /* One account's way over:
  *
- *   the old server's list (the account is made, if it has to be), and ours  →  plan  →  what is new or in doubt: fetched,
- *   compared, and imported with its UIDL  →  durable  →  perhaps: what the old server has no more is deleted here  →
- *   perhaps: the proof
+ *   the old server's list (the account is made, if it has to be), and ours  →  plan  →  what is new
+ * or in doubt: fetched, compared, and imported with its UIDL  →  durable  →  perhaps: what the old
+ * server has no more is deleted here  → perhaps: the proof
  *
- * A message at which the session ends is stepped over by another session, and counts as one that could not be moved.
+ * A message at which the session ends is stepped over by another session, and counts as one that
+ * could not be moved.
  *
- * The proof reads what is here anew, from the store, and holds it against the list that the old server gave
- * at the beginning: the same UIDLs and sizes, or (--prove=full) the same UIDLs and octets. */
+ * The proof reads what is here anew, from the store, and holds it against the list that the old
+ * server gave at the beginning: the same UIDLs and sizes, or (--prove=full) the same UIDLs and
+ * octets. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,7 +70,8 @@ static bool take_rows(struct one *o, const struct table *t) {
     struct slice uidl = table_cell(t, r, "uidl");
     bool imported = slice_eq(table_cell(t, r, "imported"), SLICE("yes"));
     if (!num_parse(table_cell(t, r, "uid"), UINT32_MAX, &uid)) return false;
-    uint64_t size = number_or_any(table_cell(t, r, "size")), sum = number_or_any(table_cell(t, r, "sum"));
+    uint64_t size = number_or_any(table_cell(t, r, "size")),
+             sum = number_or_any(table_cell(t, r, "sum"));
     if (!migrate_plan_here(&o->plan, uidl, uid, imported, size, sum)) return false;
   }
   return true;
@@ -78,7 +82,7 @@ static int read_here(struct one *o) {
   struct table t;
   table_init(&t);
   migrate_plan_forget_here(&o->plan);
-  int code = ask_table(o->job->c, ROOM_STORE, words, 3, &t, NULL);
+  int code = ask_table(o->job->c, ROLE_STORE, words, 3, &t, NULL);
   if (code == CLI_EXIT_OK && !(take_rows(o, &t) && migrate_plan_make(&o->plan)))
     code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
   table_free(&t);
@@ -117,7 +121,8 @@ static int compare_lists(struct one *o) {
   int code = read_here(o);
   if (code != CLI_EXIT_OK || !o->plan.doubt_count) return code;
   code = read_octets_here(o);
-  if (code == CLI_EXIT_OK && !migrate_plan_make(&o->plan)) code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  if (code == CLI_EXIT_OK && !migrate_plan_make(&o->plan))
+    code = cli_fail(CLI_EXIT_SYSTEM, "no memory");
   return code;
 }
 
@@ -128,7 +133,9 @@ static bool is_wanted(enum migrate_state s) { return s == MIGRATE_NEW || s == MI
 /* The old server has let it in, and has listed its mail. */
 static int make_account(struct one *o) {
   const struct migrate_account *a = o->job->account;
-  struct account_wish w = { .address = slice_str(a->address), .password = a->password, .is_hash = o->job->hashes };
+  struct account_wish w = { .address = slice_str(a->address),
+                            .password = a->password,
+                            .is_hash = o->job->hashes };
   bool make = a->make && !o->made;
   o->made = true;
   return make ? account_make(o->job->c, &w) : CLI_EXIT_OK;
@@ -165,10 +172,11 @@ static bool sink_piece(void *arg, struct slice octets) {
 static bool is_whole(struct one *o, const struct migrate_message *m) {
   if (o->message.size + SHORT_IS_FINE >= m->size || o->job->accept_short) return true;
   note(o,
-       "message %llu (%.*s) came with %llu octets, %llu were announced: the old server may be unable to read "
+       "message %llu (%.*s) came with %llu octets, %llu were announced: the old server may be "
+       "unable to read "
        "it; --accept-short takes it as it is",
-       (unsigned long long)m->number, SLICE_ARG(brief(m->shown)), (unsigned long long)o->message.size,
-       (unsigned long long)m->size);
+       (unsigned long long)m->number, SLICE_ARG(brief(m->shown)),
+       (unsigned long long)o->message.size, (unsigned long long)m->size);
   return false;
 }
 
@@ -228,10 +236,11 @@ static int fetch_once(struct one *o, bool *ret_again) {
   if (o->importing) importer_free(&o->to);
   o->importing = false;
   if (o->code != CLI_EXIT_OK || kept != CLI_EXIT_OK) return o->code != CLI_EXIT_OK ? o->code : kept;
-  *ret_again = code != CLI_EXIT_OK && stuck && stepped_over(&o->stepped, stuck->number, stuck->size, stuck->shown);
+  *ret_again = code != CLI_EXIT_OK && stuck &&
+               stepped_over(&o->stepped, stuck->number, stuck->size, stuck->shown);
   if (!*ret_again) return code;
-  note(o, "message %llu (%.*s) ends the session with the old server", (unsigned long long)stuck->number,
-       SLICE_ARG(brief(stuck->shown)));
+  note(o, "message %llu (%.*s) ends the session with the old server",
+       (unsigned long long)stuck->number, SLICE_ARG(brief(stuck->shown)));
   return code;
 }
 
@@ -267,23 +276,24 @@ static int drop_some(struct one *o, size_t *at) {
   }
   if (!n) return CLI_EXIT_OK;
   table_init(&t);
-  int code = ask_table(o->job->c, ROOM_STORE, words, 3 + n, &t, NULL);
-  if (code == CLI_EXIT_OK && t.first && num_parse(table_cell(&t, t.first, "deleted"), UINT32_MAX, &deleted))
+  int code = ask_table(o->job->c, ROLE_STORE, words, 3 + n, &t, NULL);
+  if (code == CLI_EXIT_OK && t.first &&
+      num_parse(table_cell(&t, t.first, "deleted"), UINT32_MAX, &deleted))
     o->job->result->deleted += deleted;
   table_free(&t);
   return code;
 }
 
-/* An empty mailbox at the old server where there was mail before is more likely a disk that is not mounted
- * there than a user who tidied up. */
+/* An empty mailbox at the old server where there was mail before is more likely a disk that is not
+ * mounted there than a user who tidied up. */
 static int mirror(struct one *o) {
   int code = CLI_EXIT_OK;
   if (!o->plan.left_over) return code;
   if (!o->plan.old_count)
-    return cli_fail(
-        CLI_EXIT_DATA,
-        "the old server shows an empty mailbox where %zu messages came from: nothing was deleted here",
-        o->plan.left_over);
+    return cli_fail(CLI_EXIT_DATA,
+                    "the old server shows an empty mailbox where %zu messages came from: nothing "
+                    "was deleted here",
+                    o->plan.left_over);
   for (size_t at = 0; code == CLI_EXIT_OK && at < o->plan.here_count;) code = drop_some(o, &at);
   return code;
 }
@@ -291,16 +301,18 @@ static int mirror(struct one *o) {
 /* --- the proof --- */
 
 bool migrate_is_proven(const struct migrate_result *r) {
-  return r->compared && !r->missing && !r->renamed && !r->doubtful && !r->left_over && !r->octets_differ;
+  return r->compared && !r->missing && !r->renamed && !r->doubtful && !r->left_over &&
+         !r->octets_differ;
 }
 
 static void note_renamed(struct one *o, const struct migrate_message *m) {
   if (m->reused)
-    note(o, "message %llu there has the UIDL of another one here, %.*s", (unsigned long long)m->number,
-         SLICE_ARG(brief(m->shown)));
+    note(o, "message %llu there has the UIDL of another one here, %.*s",
+         (unsigned long long)m->number, SLICE_ARG(brief(m->shown)));
   else
     note(o, "message %llu there %s", (unsigned long long)m->number,
-         m->shown.n ? "has the UIDL of another one" : "has no UIDL of 1 to 70 printable octets (RFC 1939)");
+         m->shown.n ? "has the UIDL of another one"
+                    : "has no UIDL of 1 to 70 printable octets (RFC 1939)");
 }
 
 static void compare_uidls(struct one *o) {
@@ -315,7 +327,8 @@ static void compare_uidls(struct one *o) {
     r->doubtful += m->state == MIGRATE_DOUBT;
     r->same += m->state == MIGRATE_HERE && !m->renamed;
     if (m->state == MIGRATE_NEW) note(o, "%.*s is not here", SLICE_ARG(brief(m->shown)));
-    if (m->state == MIGRATE_DOUBT) note(o, "%.*s is another message here", SLICE_ARG(brief(m->shown)));
+    if (m->state == MIGRATE_DOUBT)
+      note(o, "%.*s is another message here", SLICE_ARG(brief(m->shown)));
     if (m->renamed) note_renamed(o, m);
   }
   for (size_t i = 0; i < o->plan.here_count && r->left_over; i++) {
@@ -330,11 +343,13 @@ static void compare_octets(struct one *o) {
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
     if (m->state != MIGRATE_HERE) continue;
-    bool same = m->hashed && m->here->hashed && memcmp(m->kept.digest, m->here->hash, sizeof m->here->hash) == 0;
+    bool same = m->hashed && m->here->hashed &&
+                memcmp(m->kept.digest, m->here->hash, sizeof m->here->hash) == 0;
     r->octets_same += same;
     r->octets_differ += !same;
     r->same -= !same && !m->renamed;
-    if (!same) note(o, "%.*s does not have the octets that it has there", SLICE_ARG(brief(m->shown)));
+    if (!same)
+      note(o, "%.*s does not have the octets that it has there", SLICE_ARG(brief(m->shown)));
   }
 }
 

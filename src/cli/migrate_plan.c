@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
 #include "lib/base/codec.h"
@@ -30,13 +31,15 @@ static bool make_room(void **list, size_t count, size_t each) {
 bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, struct slice uidl) {
   if (!make_room((void **)&p->old, p->old_count, sizeof *p->old)) return false;
   struct migrate_message *m = &p->old[p->old_count++];
-  *m = (struct migrate_message){ .number = number, .size = size, .shown = arena_copy(&p->mem, uidl) };
+  *m = (struct migrate_message){ .number = number,
+                                 .size = size,
+                                 .shown = arena_copy(&p->mem, uidl) };
   m->uidl = m->shown;
   return !p->mem.failed;
 }
 
-bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported, uint64_t size,
-                       uint64_t sum) {
+bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported,
+                       uint64_t size, uint64_t sum) {
   if (!make_room((void **)&p->here, p->here_count, sizeof *p->here)) return false;
   p->here[p->here_count++] = (struct migrate_here){
     .uidl = arena_copy(&p->mem, uidl),
@@ -110,19 +113,22 @@ static int by_uidl(const void *x, const void *y) {
 
 static struct migrate_here *find_here(const struct migrate_plan *p, struct slice uidl) {
   struct migrate_here key = { .uidl = uidl };
-  return p->here_count && uidl.n ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl) : NULL;
+  return p->here_count && uidl.n ? bsearch(&key, p->here, p->here_count, sizeof key, by_uidl)
+                                 : NULL;
 }
 
 /* Some servers list the size with LF alone. */
 static bool fits(const struct migrate_here *h, uint64_t listed) {
-  return h->size == MIGRATE_ANY || listed == h->size || (h->lines != MIGRATE_ANY && listed == h->size - h->lines);
+  return h->size == MIGRATE_ANY || listed == h->size ||
+         (h->lines != MIGRATE_ANY && listed == h->size - h->lines);
 }
 
 static enum migrate_state state_of(const struct migrate_plan *p, const struct migrate_message *m) {
   const struct migrate_here *h = m->here;
   if (!h) return MIGRATE_NEW;
   enum migrate_state state = h->gone ? MIGRATE_GONE : MIGRATE_HERE;
-  if (m->known ? m->known_uid == h->uid : m->renamed || m->imported) return state; /* a name of its octets is proof */
+  /* a name of its octets is proof */
+  if (m->known ? m->known_uid == h->uid : m->renamed || m->imported) return state;
   if (m->known || m->shared) return MIGRATE_DOUBT;
   bool by_size = fits(h, m->size) && !(p->every_octet && h->size != MIGRATE_ANY);
   return by_size ? state : MIGRATE_DOUBT;

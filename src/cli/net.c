@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/net.h"
 
 #include <errno.h>
@@ -44,7 +45,8 @@ static bool bind_to(const struct net *n) {
   if (!n->from) return true;
   bool four = n->from->n == sizeof v4.sin_addr;
   memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, n->from->octets, n->from->n);
-  return bind(n->fd, four ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6, four ? sizeof v4 : sizeof v6) == 0;
+  return bind(n->fd, four ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+              four ? sizeof v4 : sizeof v6) == 0;
 }
 
 static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n) {
@@ -78,14 +80,16 @@ static bool connect_at(struct net *n, const struct dns_host *at) {
     bool four = a->n == sizeof v4.sin_addr;
     n->over = false;
     memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, a->octets, a->n);
-    ok = four ? try_address(n, (struct sockaddr *)&v4, sizeof v4) : try_address(n, (struct sockaddr *)&v6, sizeof v6);
+    ok = four ? try_address(n, (struct sockaddr *)&v4, sizeof v4)
+              : try_address(n, (struct sockaddr *)&v6, sizeof v6);
   }
   return ok;
 }
 
 /* The loopback's addresses, without asking anybody: a machine may have no /etc/hosts. */
 static bool connect_to_localhost(struct net *n) {
-  static const struct dns_host self = { .addresses = { { .octets = { [15] = 1 }, .n = 16 }, { .octets = { 127, 0, 0, 1 }, .n = 4 } },
+  static const struct dns_host self = { .addresses = { { .octets = { [15] = 1 }, .n = 16 },
+                                                       { .octets = { 127, 0, 0, 1 }, .n = 4 } },
                                         .address_count = 2 };
   return connect_at(n, &self);
 }
@@ -93,10 +97,12 @@ static bool connect_to_localhost(struct net *n) {
 /* A path in place of a host: a Unix socket. */
 static bool connect_to_path(struct net *n) {
   struct sockaddr_un to = { .sun_family = AF_UNIX };
-  n->fd = strlen(n->url.host) < sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+  n->fd = strlen(n->url.host) < sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+                                                   : -1;
   if (n->fd < 0) return fail(n, "%s: no socket", n->url.host);
   memcpy(to.sun_path, n->url.host, strlen(n->url.host));
-  if (connect(n->fd, (struct sockaddr *)&to, sizeof to) < 0) return fail(n, "%s: %s", n->url.host, strerror(errno));
+  if (connect(n->fd, (struct sockaddr *)&to, sizeof to) < 0)
+    return fail(n, "%s: %s", n->url.host, strerror(errno));
   return fcntl(n->fd, F_SETFL, O_NONBLOCK) == 0 || fail(n, "%s: %s", n->url.host, strerror(errno));
 }
 
@@ -154,8 +160,10 @@ static bool show_certificate(struct net *n, const struct cli *c) {
   struct buf chain, key, err;
   if (!certificate) return !key_file || fail(n, "--client-key needs a --client-cert");
   buf_init(&chain, KEY_FILE_MAX), buf_init(&key, KEY_FILE_MAX), buf_init(&err, 1024);
-  buf_reserve(&chain, KEY_FILE_MAX), buf_reserve(&key, KEY_FILE_MAX); /* at once: growing leaves copies behind */
-  bool ok = read_file(n, certificate, &chain) && read_file(n, key_file ? key_file : certificate, &key);
+  /* at once: growing leaves copies behind */
+  buf_reserve(&chain, KEY_FILE_MAX), buf_reserve(&key, KEY_FILE_MAX);
+  bool ok =
+      read_file(n, certificate, &chain) && read_file(n, key_file ? key_file : certificate, &key);
   if (ok && !(ok = tls_client_show(n->client, buf_slice(&chain), buf_slice(&key), &err)))
     fail(n, "%s: %.*s", certificate, SLICE_ARG(buf_slice(&err)));
   buf_wipe(&chain), buf_wipe(&key), buf_free(&err);
@@ -166,8 +174,8 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
   return net_open_at(n, c, url, alpn, NULL);
 }
 
-int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms,
-               const struct dns_address *from) {
+int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
+               const struct dns_host *at, int connect_ms, const struct dns_address *from) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->timeout_ms = NET_TIMEOUT_MS;
   n->connect_ms = connect_ms;
@@ -186,7 +194,8 @@ int net_try_at(struct net *n, const struct cli *c, const struct url *url, const 
   return CLI_EXIT_OK;
 }
 
-int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at) {
+int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
+                const struct dns_host *at) {
   int code = net_try_at(n, c, url, alpn, at, NET_CONNECT_MS, NULL);
   return code == CLI_EXIT_OK ? code : cli_fail(code, "%s", n->error);
 }
@@ -235,7 +244,8 @@ bool net_write(struct net *n, struct slice s) {
     } else {
       ssize_t r = send(n->fd, s.p, s.n, MSG_NOSIGNAL);
       if (r < 0 && errno == EAGAIN && !wait_for(n, POLLOUT, NET_TIMEOUT_MS)) return false;
-      if (r < 0 && errno != EAGAIN && errno != EINTR) return fail(n, "%s: %s", n->url.host, strerror(errno));
+      if (r < 0 && errno != EAGAIN && errno != EINTR)
+        return fail(n, "%s: %s", n->url.host, strerror(errno));
       done = r > 0 ? (size_t)r : 0;
     }
     s = slice_from(s, done);
@@ -258,7 +268,8 @@ bool net_fill(struct net *n) {
       ssize_t r = recv(n->fd, to, PIECE, 0);
       if (r == 0) return fail(n, "%s closed the connection", n->url.host);
       if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN, n->timeout_ms)) return false;
-      if (r < 0 && errno != EAGAIN && errno != EINTR) return fail(n, "%s: %s", n->url.host, strerror(errno));
+      if (r < 0 && errno != EAGAIN && errno != EINTR)
+        return fail(n, "%s: %s", n->url.host, strerror(errno));
       got = r > 0 ? (size_t)r : 0;
     }
     if (got == 0) continue;

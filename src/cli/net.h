@@ -1,4 +1,6 @@
-/* A client's connection: lines out and in, TLS from the start or later, every line shown when asked. */
+/* SPDX-License-Identifier: ISC */
+/* A client's connection: lines out and in, TLS from the start or later, every line shown when
+ * asked. */
 #ifndef QASID_CLI_NET_H
 #define QASID_CLI_NET_H
 
@@ -17,32 +19,33 @@ struct dns_address;
 struct net {
   int fd;
   bool verbose, over;
-  bool strict; /* --starttls */
-  bool plain;  /* --no-starttls */
+  bool strict;   /* --starttls */
+  bool plain;    /* --no-starttls */
   bool insecure; /* --insecure: anyone can be the server */
   struct url url;
   struct buf authorities;
   struct tls_client *client;
   struct tls_conn *tls;
-  struct buf in;   /* read, not yet taken: net_taken() */
-  int timeout_ms;  /* how long net_fill() waits */
+  struct buf in;  /* read, not yet taken: net_taken() */
+  int timeout_ms; /* how long net_fill() waits */
   int connect_ms;
   const struct dns_address *from; /* NULL: any of our addresses */
-  bool late;       /* it is over because nothing came in that time */
-  char error[512]; /* why it is over */
+  bool late;                      /* it is over because nothing came in that time */
+  char error[512];                /* why it is over */
 };
 
-/* Connects as the URL and the command's options (ca, client-cert, client-key, insecure, verbose, starttls, no-starttls) say, with TLS
- * when the URL wants it. Returns the exit code; what was wrong was said. net_close() is to be called either
- * way. */
+/* Connects as the URL and the command's options (ca, client-cert, client-key, insecure, verbose,
+ * starttls, no-starttls) say, with TLS when the URL wants it. Returns the exit code; what was wrong
+ * was said. net_close() is to be called either way. */
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn);
 /* The same, to these addresses of the URL's host rather than to those that the system knows. */
 struct dns_host;
-int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at);
-/* The same without a word: why it failed is in n->error. So many milliseconds for each address; from that one of
- * ours (NULL: any). */
-int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn, const struct dns_host *at, int connect_ms,
-               const struct dns_address *from);
+int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
+                const struct dns_host *at);
+/* The same without a word: why it failed is in n->error. So many milliseconds for each address;
+ * from that one of ours (NULL: any). */
+int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
+               const struct dns_host *at, int connect_ms, const struct dns_address *from);
 void net_close(struct net *n);
 /* TLS from here on. False, with n->error: also when the other side had already said something that
  * would be taken for a part of the secured conversation (CVE-2011-0411). */

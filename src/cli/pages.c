@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/pages.h"
 
 #include <errno.h>
@@ -74,24 +75,26 @@ static bool log_open(struct slice log, uint32_t size, struct log_walk *w) {
   return holds(log, 24, w->sum);
 }
 
-/* 1: the frame is whole; 0: it is damaged, and the next may be whole; -1: the log ends before it. */
+/* 1: the frame is whole; 0: it is damaged, and the next may be whole; -1: the log ends before it.
+ */
 static int log_frame(struct log_walk *w, struct slice frame) {
   if (frame.n < FRAME_HEAD + w->size || number(frame, 8, 8) != w->salts) return -1;
   uint32_t sum[2] = { w->sum[0], w->sum[1] };
   checksum(slice_first(frame, 8), w->big, sum);
   checksum(slice_first(slice_from(frame, FRAME_HEAD), w->size), w->big, sum);
-  /* Each sum goes on from the one before: with what is written a damaged frame does not spoil those behind
-   * it. */
+  /* Each sum goes on from the one before: with what is written a damaged frame does not spoil those
+   * behind it. */
   w->sum[0] = (uint32_t)number(frame, 16, 4), w->sum[1] = (uint32_t)number(frame, 20, 4);
   return holds(frame, 16, sum);
 }
 
-/* The number of pages after the last commit, 0 without one; *ret_end: where the last commit ends. A damaged
- * frame in the very last transaction is one that was being written when the power went: that transaction
- * never was. One with whole transactions behind it is damage. */
+/* The number of pages after the last commit, 0 without one; *ret_end: where the last commit ends. A
+ * damaged frame in the very last transaction is one that was being written when the power went:
+ * that transaction never was. One with whole transactions behind it is damage. */
 static uint32_t log_commit(struct pages *p, uint64_t *ret_end) {
   struct log_walk w;
-  uint32_t count = 0, broken = 0, before = 0; /* before: as of the last frame that ends a transaction */
+  /* before: as of the last frame that ends a transaction */
+  uint32_t count = 0, broken = 0, before = 0;
   *ret_end = 0;
   if (!log_open(p->log, p->size, &w)) return 0;
   for (uint64_t at = LOG_HEAD; at < p->log.n; at += FRAME_HEAD + p->size) {
@@ -112,7 +115,8 @@ static void log_index(struct pages *p, uint64_t end) {
   for (uint64_t at = LOG_HEAD; at <= end; at += FRAME_HEAD + p->size) {
     struct slice frame = slice_from(p->log, at);
     uint64_t page = number(frame, 0, 4);
-    if (log_frame(&w, frame) == 1 && page >= 1 && page <= p->count) p->in_log[page] = at + FRAME_HEAD;
+    if (log_frame(&w, frame) == 1 && page >= 1 && page <= p->count)
+      p->in_log[page] = at + FRAME_HEAD;
   }
 }
 
@@ -149,7 +153,8 @@ static void mark_free(struct pages *p) {
 static uint32_t page_size(struct slice file, struct slice log, uint32_t guess) {
   uint32_t size = (uint32_t)number(file, 16, 2);
   if (size == 1) size = PAGE_MOST;
-  bool fine = slice_starts(file, SLICE("SQLite format 3")) && size >= PAGE_LEAST && (size & (size - 1)) == 0;
+  bool fine = slice_starts(file, SLICE("SQLite format 3")) && size >= PAGE_LEAST &&
+              (size & (size - 1)) == 0;
   if (fine) return size;
   size = (uint32_t)number(log, 8, 4);
   fine = log.n >= LOG_HEAD && size >= PAGE_LEAST && size <= PAGE_MOST && (size & (size - 1)) == 0;
@@ -161,7 +166,9 @@ bool pages_take(struct pages *p, struct slice file, struct slice log, uint32_t g
   *p = (struct pages){ .file = file, .log = log, .size = page_size(file, log, guess) };
   uint64_t in_file = (file.n + p->size - 1) / p->size;
   uint32_t count = log_commit(p, &end);
-  p->count = count > in_file ? count : in_file > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)in_file;
+  p->count = count > in_file            ? count
+             : in_file > UINT32_MAX - 1 ? UINT32_MAX - 1
+                                        : (uint32_t)in_file;
   p->in_log = calloc((size_t)p->count + 1, sizeof *p->in_log);
   p->seen = calloc((size_t)p->count + 1, 1);
   if (!p->in_log || !p->seen) {
@@ -266,7 +273,8 @@ static bool take_columns(struct row *r) {
 
 enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
 
-static bool take_cell(const struct pages *p, struct slice page, int kind, size_t at, struct row *r) {
+static bool take_cell(const struct pages *p, struct slice page, int kind, size_t at,
+                      struct row *r) {
   struct slice s = slice_from(page, kind == INNER_INDEX ? at + 4 : at);
   uint64_t id = 0;
   if (!varint(&s, &r->payload) || r->payload > PAYLOAD_MAX) return false;
@@ -282,13 +290,15 @@ static bool take_cell(const struct pages *p, struct slice page, int kind, size_t
   return take_columns(r);
 }
 
-/* The kind of a page that has rows, 0 when it is none; where its list of cells begins, and how many. */
-static int open_page(const struct pages *p, uint32_t number_of_page, struct slice *ret_page, size_t *ret_list,
-                     size_t *ret_cells) {
+/* The kind of a page that has rows, 0 when it is none; where its list of cells begins, and how
+ * many. */
+static int open_page(const struct pages *p, uint32_t number_of_page, struct slice *ret_page,
+                     size_t *ret_list, size_t *ret_cells) {
   struct slice page = page_of(p, number_of_page);
   size_t head = number_of_page == 1 ? FILE_HEAD : 0;
   int kind = slice_at(page, head);
-  if (kind != INNER_INDEX && kind != INNER_TABLE && kind != LEAF_INDEX && kind != LEAF_TABLE) return 0;
+  if (kind != INNER_INDEX && kind != INNER_TABLE && kind != LEAF_INDEX && kind != LEAF_TABLE)
+    return 0;
   *ret_page = page;
   *ret_cells = (size_t)number(page, head + 3, 2);
   *ret_list = head + (kind == INNER_INDEX || kind == INNER_TABLE ? 12 : 8);

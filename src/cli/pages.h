@@ -1,11 +1,13 @@
-/* A database file as its pages, without the program that keeps it: for a file that program does not read any
- * more because a page of it is damaged. The format is SQLite's (https://www.sqlite.org/fileformat2.html,
- * sections in brackets below); nothing is ever written.
+/* SPDX-License-Identifier: ISC */
+/* A database file as its pages, without the program that keeps it: for a file that program does not
+ * read any more because a page of it is damaged. The format is SQLite's
+ * (https://www.sqlite.org/fileformat2.html, sections in brackets below); nothing is ever written.
  *
- * A page is wherever its newest version is: in the write-ahead log, as far as that is committed, else in the
- * file. Rows are found by looking at each page alone, not by walking down from the root: so a damaged page
- * costs its own rows and no others. What lies on pages that the file lists as free is not looked at; when
- * page 1, which has that list, is damaged, old rows may come up among the others. */
+ * A page is wherever its newest version is: in the write-ahead log, as far as that is committed,
+ * else in the file. Rows are found by looking at each page alone, not by walking down from the
+ * root: so a damaged page costs its own rows and no others. What lies on pages that the file lists
+ * as free is not looked at; when page 1, which has that list, is damaged, old rows may come up
+ * among the others. */
 #ifndef QASID_CLI_PAGES_H
 #define QASID_CLI_PAGES_H
 
@@ -23,7 +25,8 @@ struct pages {
 
 enum page_use { PAGE_NOT_SEEN, PAGE_FREE, PAGE_ROWS, PAGE_ROWS_DAMAGED, PAGE_OVERFLOW };
 
-/* Maps DATABASE and DATABASE-wal. `guess`: the size of a page when page 1 is damaged. False with errno. */
+/* Maps DATABASE and DATABASE-wal. `guess`: the size of a page when page 1 is damaged. False with
+ * errno. */
 bool pages_open(struct pages *p, const char *path, uint32_t guess);
 /* The same of octets in memory, which must outlive it. */
 bool pages_take(struct pages *p, struct slice file, struct slice log, uint32_t guess);
@@ -50,12 +53,13 @@ struct row {
   struct column column[COLUMNS_MAX];
 };
 
-/* Every row on the leaves, and on the inner pages of tables without a rowid. `take` must not keep the row. */
+/* Every row on the leaves, and on the inner pages of tables without a rowid. `take` must not keep
+ * the row. */
 void pages_rows(struct pages *p, void (*take)(void *arg, const struct row *r), void *arg);
 /* One row again. False: it is not there. */
 bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret);
-/* Octets of a text or blob, piece by piece, as far as they can be read; `put` may refuse to go on. False: not
- * all. */
+/* Octets of a text or blob, piece by piece, as far as they can be read; `put` may refuse to go on.
+ * False: not all. */
 bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
                   bool (*put)(void *arg, struct slice piece), void *arg);
 /* A number, wherever it lies. False: the column is no number, or can't be read. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/place.h"
 
 #include <errno.h>
@@ -7,7 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 40 /* as the kernel's own limit, path_resolution(7) */, READ_PIECE = 256 * 1024 };
+enum {
+  LINKS_MAX = 40 /* as the kernel's own limit, path_resolution(7) */,
+  READ_PIECE = 256 * 1024
+};
 
 const char *place_why(int error) {
   switch (error) {
@@ -24,8 +28,8 @@ const char *place_why(int error) {
 /* --- the way to a name --- */
 
 struct way {
-  int folder;           /* reached so far */
-  char rest[PATH_MAX];  /* still to go */
+  int folder;          /* reached so far */
+  char rest[PATH_MAX]; /* still to go */
   char name[NAME_MAX + 1];
   unsigned links;
 };
@@ -62,8 +66,10 @@ static bool follow(struct way *w, int link, const struct stat *st) {
   close(link);
   if (n < 0) return stopped(w, error);
   text[n] = 0;
-  if ((st->st_uid != 0 && st->st_uid != geteuid()) || ++w->links > LINKS_MAX) return stopped(w, ELOOP);
-  if (snprintf(rest, sizeof rest, "%s/%s", text, w->rest) >= (int)sizeof rest) return stopped(w, ENAMETOOLONG);
+  if ((st->st_uid != 0 && st->st_uid != geteuid()) || ++w->links > LINKS_MAX)
+    return stopped(w, ELOOP);
+  if (snprintf(rest, sizeof rest, "%s/%s", text, w->rest) >= (int)sizeof rest)
+    return stopped(w, ENAMETOOLONG);
   memcpy(w->rest, rest, sizeof rest);
   if (text[0] != '/') return true;
   return step_to(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) || stopped(w, errno);
@@ -91,7 +97,8 @@ static int reach(const char *path, char name[static NAME_MAX + 1]) {
   struct way w = { .folder = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC) };
   bool there = false;
   if (w.folder < 0) return -1;
-  if (snprintf(w.rest, sizeof w.rest, "%s", path) >= (int)sizeof w.rest) return stopped(&w, ENAMETOOLONG), -1;
+  if (snprintf(w.rest, sizeof w.rest, "%s", path) >= (int)sizeof w.rest)
+    return stopped(&w, ENAMETOOLONG), -1;
   if (is_last(&w)) snprintf(w.rest, sizeof w.rest, "."); /* "/" itself */
   while (!there)
     if (!go(&w, &there)) return -1;
@@ -114,7 +121,8 @@ int place_open(const char *path, int flags, mode_t mode) {
   struct stat above, st;
   int folder = reach(path, name), fd = folder < 0 ? -1 : openat(folder, name, flags | ALWAYS, mode);
   if (fd >= 0 && (fstat(folder, &above) != 0 || fstat(fd, &st) != 0)) fd = refuse(fd, errno);
-  if (fd >= 0 && S_ISREG(st.st_mode) && st.st_nlink > 1 && !is_trusted(above.st_uid)) fd = refuse(fd, EMLINK);
+  if (fd >= 0 && S_ISREG(st.st_mode) && st.st_nlink > 1 && !is_trusted(above.st_uid))
+    fd = refuse(fd, EMLINK);
   int error = errno;
   if (folder >= 0) close(folder);
   errno = error;
@@ -132,7 +140,9 @@ static int regular(int fd, struct stat *ret) {
 }
 
 /* To one's own files nobody led anybody; root's are what others would like to be led to. */
-static bool is_owners(uid_t file, uid_t folder) { return file == folder || (file == geteuid() && file != 0); }
+static bool is_owners(uid_t file, uid_t folder) {
+  return file == folder || (file == geteuid() && file != 0);
+}
 
 int place_open_file(const char *path, struct stat *ret) {
   char name[NAME_MAX + 1];
@@ -141,7 +151,8 @@ int place_open_file(const char *path, struct stat *ret) {
   if (folder < 0) return -1;
   int fd = fstat(folder, &above) == 0 ? openat(folder, name, O_RDONLY | ALWAYS) : -1;
   fd = fd < 0 ? refuse(fd, errno) : regular(fd, ret);
-  if (fd >= 0 && !is_trusted(above.st_uid) && !is_owners(ret->st_uid, above.st_uid)) fd = refuse(fd, EPERM);
+  if (fd >= 0 && !is_trusted(above.st_uid) && !is_owners(ret->st_uid, above.st_uid))
+    fd = refuse(fd, EPERM);
   int error = errno;
   close(folder);
   errno = error;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/pop3_shell.h"
 
 #include <stdio.h>
@@ -19,7 +20,8 @@ void pop3_shell_start(struct net *n, const struct cli *c, struct pop3_client_sta
   ret->host = n->url.host;
   ret->port = n->url.port;
   ret->mechanism = cli_given(c, "auth");
-  /* Who sits in between can strip STLS off: without --no-tls nothing of a login goes in the clear. */
+  /* Who sits in between can strip STLS off: without --no-tls nothing of a login goes in the clear.
+   */
   ret->policy.tls = n->tls ? POP3_TLS_IMPLICIT : n->plain ? POP3_TLS_NEVER : POP3_TLS_MUST;
   ret->policy.may_show = n->plain;
   ret->policy.second_try = !n->insecure;

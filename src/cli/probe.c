@@ -1,5 +1,6 @@
-/* `qasid plan --probe`: EHLO … RCPT, then RSET and QUIT; DATA is never said. The connection is this process's own, as that of
- * `qasid send`. What the server says is shown, whatever it is. */
+/* SPDX-License-Identifier: ISC */
+/* `qasid plan --probe`: EHLO … RCPT, then RSET and QUIT; DATA is never said. The connection is this
+ * process's own, as that of `qasid send`. What the server says is shown, whatever it is. */
 #include "src/cli/probe.h"
 
 #include <stdio.h>
@@ -15,7 +16,8 @@ static void probe_trouble(const struct probe *p, const char *command, struct smt
 }
 
 /* A command, or NULL for the greeting; `word` for people. False: the connection is over. */
-static bool probe_ask(const struct probe *p, struct smtp_client *s, const char *word, const char *line) {
+static bool probe_ask(const struct probe *p, struct smtp_client *s, const char *word,
+                      const char *line) {
   struct buf text;
   if (!smtp_client_exchange(s, line)) {
     probe_trouble(p, word, s);
@@ -74,7 +76,8 @@ static bool probe_envelope(const struct probe *p, struct smtp_client *s) {
 /* Options of the command line stand for the policy. */
 static void probe_options(struct cli *c, const struct probe *p) {
   bool verified = strcmp(p->tls, "verified") == 0 || strcmp(p->tls, "implicit") == 0;
-  c->given[c->given_count++] = verified ? (struct cli_given){ "ca", c->conf->tls_authorities } : (struct cli_given){ "insecure", "" };
+  c->given[c->given_count++] = verified ? (struct cli_given){ "ca", c->conf->tls_authorities }
+                                        : (struct cli_given){ "insecure", "" };
 }
 
 bool probe_run(struct cli *c, const struct probe *p) {
@@ -86,11 +89,13 @@ bool probe_run(struct cli *c, const struct probe *p) {
   snprintf(url.host, sizeof url.host, "%s", p->host);
   smtp_reply_init(&s.reply);
   probe_options(c, p);
-  if (net_try_at(&s.net, c, &url, "smtp", &at, PROBE_CONNECT_MS, p->source.n ? &p->source : NULL) != CLI_EXIT_OK) {
+  if (net_try_at(&s.net, c, &url, "smtp", &at, PROBE_CONNECT_MS, p->source.n ? &p->source : NULL) !=
+      CLI_EXIT_OK) {
     probe_trouble(p, "connect", &s);
   } else {
     s.net.timeout_ms = PROBE_REPLY_MS;
-    bool ready = probe_ask(p, &s, "greeting", NULL) && probe_good(&s) && probe_ehlo(p, &s) && probe_secure(p, &s);
+    bool ready = probe_ask(p, &s, "greeting", NULL) && probe_good(&s) && probe_ehlo(p, &s) &&
+                 probe_secure(p, &s);
     replied = ready && probe_envelope(p, &s);
     if (!s.net.over) probe_ask(p, &s, "QUIT", "QUIT");
   }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A server asked whether it would take mail, without sending any. */
 #ifndef QASID_CLI_PROBE_H
 #define QASID_CLI_PROBE_H
@@ -6,12 +7,12 @@
 #include "src/cli/smtp_client.h"
 
 struct probe {
-  const char *hello;         /* our name */
-  const char *from, *to;     /* as between the angle brackets; without control characters */
+  const char *hello;     /* our name */
+  const char *from, *to; /* as between the angle brackets; without control characters */
   const char *host;
   struct dns_address address, source; /* source.n 0: from any of ours */
   uint16_t port;
-  const char *tls;           /* "none", "opportunistic", "required", "verified", "implicit" */
+  const char *tls; /* "none", "opportunistic", "required", "verified", "implicit" */
   bool lmtp;
   /* Each reply: its command, its code (0: there was none), its words, lines separated by " / ". */
   void (*say)(void *arg, const char *command, unsigned code, struct slice text);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/progress.h"
 
 #include <stdio.h>
@@ -48,7 +49,8 @@ static void put_left(const struct progress *p, uint64_t took_ms, char *to, size_
 }
 
 static void draw(struct progress *p, uint64_t now) {
-  char octets[PROGRESS_SIZE_ROOM], all[PROGRESS_SIZE_ROOM], rate[PROGRESS_SIZE_ROOM], left[40], bar[BAR + 1];
+  char octets[PROGRESS_SIZE_ROOM], all[PROGRESS_SIZE_ROOM], rate[PROGRESS_SIZE_ROOM], left[40],
+      bar[BAR + 1];
   uint64_t took = now - p->started_ms;
   unsigned full = (unsigned)(share(p) * BAR);
   progress_size(p->octets, octets), progress_size(p->all_octets, all);

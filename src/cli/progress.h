@@ -1,5 +1,6 @@
-/* How far it is: one line that is written over on a terminal, a line now and then elsewhere, on standard
- * error. */
+/* SPDX-License-Identifier: ISC */
+/* How far it is: one line that is written over on a terminal, a line now and then elsewhere, on
+ * standard error. */
 #ifndef QASID_CLI_PROGRESS_H
 #define QASID_CLI_PROGRESS_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/salvage.h"
 
 #include <stdlib.h>
@@ -29,7 +30,8 @@ void salvage_free(struct salvage *s) {
 
 /* --- shapes --- */
 
-/* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob or NULL.
+/* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob
+ * or NULL.
  */
 static bool is_shape(const struct row *r, const char *shape) {
   size_t i = 0;
@@ -46,12 +48,15 @@ static bool is_shape(const struct row *r, const char *shape) {
     case 'b': fine = k == COLUMN_BLOB || k == COLUMN_NULL; break;
     }
     if (!fine) return false;
-    if (k == COLUMN_INT && (r->column[i].number < 0 || r->column[i].number > NUMBER_MAX)) return false;
+    if (k == COLUMN_INT && (r->column[i].number < 0 || r->column[i].number > NUMBER_MAX))
+      return false;
   }
   return true;
 }
 
-static uint64_t value(const struct row *r, size_t column) { return (uint64_t)r->column[column].number; }
+static uint64_t value(const struct row *r, size_t column) {
+  return (uint64_t)r->column[column].number;
+}
 
 static void take_account(struct salvage *s, const struct row *r) {
   struct slice name = row_text(r, 1);
@@ -93,7 +98,8 @@ static void take_body(struct salvage *s, const struct row *r) {
   if (!fine || (!in_file && r->column[6].n != value(r, 2))) return;
   struct salvage_body *b = one_more(s, (void **)&s->bodies, &s->body_count, sizeof *b);
   if (b)
-    *b = (struct salvage_body){ (uint64_t)r->id, value(r, 2), value(r, 4), r->page, r->cell, in_file, false };
+    *b = (struct salvage_body){ (uint64_t)r->id, value(r, 2), value(r, 4), r->page,
+                                r->cell,         in_file,     false };
 }
 
 static const struct shape {
@@ -102,8 +108,9 @@ static const struct shape {
   void (*take)(struct salvage *s, const struct row *r);
 } shapes[] = {
   /* store/schema.c; the first that fits. A column that is the rowid is NULL in the row. */
-  { true, "niiiItb", take_body },   { true, "nitiiiii", take_folder }, { true, "ntiI", take_account },
-  { false, "iiiiiiTi", take_kept }, { false, "iiiiiiiT", take_entry },
+  { true, "niiiItb", take_body },    { true, "nitiiiii", take_folder },
+  { true, "ntiI", take_account },    { false, "iiiiiiTi", take_kept },
+  { false, "iiiiiiiT", take_entry },
 };
 
 static void take(void *arg, const struct row *r) {
@@ -118,7 +125,8 @@ static void take(void *arg, const struct row *r) {
 
 static int by_number(uint64_t a, uint64_t b) { return (a > b) - (a < b); }
 static int account_order(const void *a, const void *b) {
-  return by_number(((const struct salvage_account *)a)->id, ((const struct salvage_account *)b)->id);
+  return by_number(((const struct salvage_account *)a)->id,
+                   ((const struct salvage_account *)b)->id);
 }
 static int folder_order(const void *a, const void *b) {
   return by_number(((const struct salvage_folder *)a)->id, ((const struct salvage_folder *)b)->id);
@@ -132,7 +140,8 @@ static int entry_order(const void *a, const void *b) {
   return order ? order : by_number(x->uid, y->uid);
 }
 
-static void settle(void *list, size_t *count, size_t each, int (*order)(const void *, const void *)) {
+static void settle(void *list, size_t *count, size_t each,
+                   int (*order)(const void *, const void *)) {
   uint8_t *p = list;
   size_t kept = 0;
   if (*count) qsort(list, *count, each, order);
@@ -183,7 +192,9 @@ bool salvage_read(struct salvage *s) {
 bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret) {
   struct row r;
   int64_t sum;
-  if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) || !row_number(&s->pages, &r, 7, &sum)) return false;
+  if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) ||
+      !row_number(&s->pages, &r, 7, &sum))
+    return false;
   *ret = (uint32_t)sum;
   return sum >= 0 && sum <= UINT32_MAX;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/secret.h"
 
 #include <unistd.h>
@@ -23,7 +24,8 @@ int secret_get(const struct cli *c, const char *prompt, bool again, struct buf *
     code = ask_twice(prompt, again, ret);
   else if (!read_secret_line(STDIN_FILENO, ret))
     code = cli_fail(CLI_EXIT_NO_INPUT, "standard input has no password in its first line");
-  if (code == CLI_EXIT_OK && buf_len(ret) == 0) code = cli_fail(CLI_EXIT_USAGE, "an empty password is none");
+  if (code == CLI_EXIT_OK && buf_len(ret) == 0)
+    code = cli_fail(CLI_EXIT_USAGE, "an empty password is none");
   return code;
 }
 

@@ -1,12 +1,15 @@
-/* The program by the name sendmail, as other programs call it: cron, PHP's mail(), git send-email, mailx, mutt.
+/* SPDX-License-Identifier: ISC */
+/* The program by the name sendmail, as other programs call it: cron, PHP's mail(), git send-email,
+ * mailx, mutt.
  *
  *   sendmail [-t] [-i] [-f ADDRESS] [-F NAME] [-N WHEN] [-R full|hdrs] [-V ENVID] [RECIPIENT …]
  *   sendmail -bs      SMTP on standard input and output
  *   mailq, sendmail -bp; sendmail -q, newaliases
  *
- * It has no rights of its own: a message goes to the server's socket `submit`, which sees whose process this is. What
- * the server has not answered with 250 was not sent, and the exit code says so: 75 when it is to be tried again. Of
- * several recipients those that are refused are named, and make the exit code; the others get the message.
+ * It has no rights of its own: a message goes to the server's socket `submit`, which sees whose
+ * process this is. What the server has not answered with 250 was not sent, and the exit code says
+ * so: 75 when it is to be tried again. Of several recipients those that are refused are named, and
+ * make the exit code; the others get the message.
  *
  * Options of other sendmails that mean nothing here are taken and passed over. */
 #include <errno.h>
@@ -19,9 +22,9 @@
 #include <unistd.h>
 
 #include "lib/base/sys.h"
-#include "lib/mail/date.h"
-#include "lib/mail/header.h"
-#include "lib/mail/mailboxes.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/mailboxes.h"
 #include "src/cli/cli.h"
 #include "src/cli/mbox.h"
 #include "src/cli/smtp_client.h"
@@ -55,8 +58,14 @@ struct submission {
 static const char letters_with_value[] = "fFrNRVBbCXhLopdqOA";
 
 static bool take_mode(struct call *k, const char *mode) {
-  static const struct { char letter; enum work work; } modes[] = {
-    { 'm', WORK_SEND }, { 's', WORK_SMTP }, { 'p', WORK_LIST }, { 'i', WORK_NOTHING },
+  static const struct {
+    char letter;
+    enum work work;
+  } modes[] = {
+    { 'm', WORK_SEND },
+    { 's', WORK_SMTP },
+    { 'p', WORK_LIST },
+    { 'i', WORK_NOTHING },
   };
   for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
     if (mode[0] == modes[i].letter && !mode[1]) {
@@ -80,7 +89,8 @@ static void take_value(struct call *k, char letter, const char *value) {
   }
 }
 
-/* One argument that begins with a hyphen; *at is moved past a value of its own. False: it can't be done. */
+/* One argument that begins with a hyphen; *at is moved past a value of its own. False: it can't be
+ * done. */
 static bool take_option(struct call *k, int argc, char **argv, int *at) {
   const char *a = argv[*at] + 1;
   bool has_value = strchr(letters_with_value, *a) != NULL, attached = a[1] != 0;
@@ -115,8 +125,10 @@ static int take_call(struct call *k, int argc, char **argv) {
 
 static void name_user(struct submission *s) {
   const struct passwd *who = getpwuid(getuid());
-  if (who) buf_put_str(&s->user, who->pw_name);
-  else buf_printf(&s->user, "uid%u", (unsigned)getuid());
+  if (who)
+    buf_put_str(&s->user, who->pw_name);
+  else
+    buf_printf(&s->user, "uid%u", (unsigned)getuid());
 }
 
 /* The configuration when it can be read: not everybody may. */
@@ -175,7 +187,8 @@ static void put_name(struct buf *out, const char *name) {
 }
 
 /* What every message has (RFC 5322 §3.6), where its program left it out. */
-static void put_missing(const struct submission *s, const struct call *k, struct slice message, struct buf *out) {
+static void put_missing(const struct submission *s, const struct call *k, struct slice message,
+                        struct buf *out) {
   uint8_t id[16];
   struct slice from = k->from && *k->from ? slice_str(k->from) : buf_slice(&s->user);
   if (!header_count(message, SLICE("From"))) {
@@ -197,20 +210,25 @@ static void put_missing(const struct submission *s, const struct call *k, struct
   buf_printf(out, "@%.*s>\r\n", SLICE_ARG(buf_slice(&s->domain)));
 }
 
-/* -t: those that the header names, without those of the command line (as sendmail's own book has it). */
+/* -t: those that the header names, without those of the command line (as sendmail's own book has
+ * it). */
 static int take_recipients(struct submission *s, const struct call *k, struct slice message) {
   struct buf wrong;
   int code = CLI_EXIT_OK;
   buf_init(&wrong, 4096);
   if (k->of_header && !mailboxes_of_header(message, buf_slice(&s->domain), &s->recipients, &wrong))
-    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s", SLICE_ARG(buf_slice(&wrong)));
+    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s",
+                    SLICE_ARG(buf_slice(&wrong)));
   for (size_t i = 0; i < k->to_count && code == CLI_EXIT_OK; i++) {
-    if (k->to[i][strcspn(k->to[i], "\r\n<>")]) code = cli_fail(CLI_EXIT_USAGE, "%s is no address", k->to[i]);
+    if (k->to[i][strcspn(k->to[i], "\r\n<>")])
+      code = cli_fail(CLI_EXIT_USAGE, "%s is no address", k->to[i]);
     buf_put_str(&s->recipients, k->to[i]);
     buf_put_u8(&s->recipients, '\n');
   }
-  if (code == CLI_EXIT_OK && !buf_len(&s->recipients)) code = cli_fail(CLI_EXIT_USAGE, "no recipient was named");
-  if (code == CLI_EXIT_OK && s->recipients.failed) code = cli_fail(CLI_EXIT_DATA, "too many recipients");
+  if (code == CLI_EXIT_OK && !buf_len(&s->recipients))
+    code = cli_fail(CLI_EXIT_USAGE, "no recipient was named");
+  if (code == CLI_EXIT_OK && s->recipients.failed)
+    code = cli_fail(CLI_EXIT_DATA, "too many recipients");
   buf_free(&wrong);
   return code;
 }
@@ -226,13 +244,16 @@ static int make_message(struct submission *s, const struct call *k, struct slice
   bool whole = !wire.failed;
   int code = take_recipients(s, k, m);
   put_missing(s, k, m, &s->message);
-  if (k->of_header) mailboxes_put_without_bcc(m, &s->message);
-  else buf_put(&s->message, m);
+  if (k->of_header)
+    mailboxes_put_without_bcc(m, &s->message);
+  else
+    buf_put(&s->message, m);
   buf_free(&wire);
   m = buf_slice(&s->message);
   for (size_t i = 0; i < m.n && !s->eight_bit; i++) s->eight_bit = m.p[i] >= 0x80;
   whole = whole && !s->message.failed;
-  return code == CLI_EXIT_OK && !whole ? cli_fail(CLI_EXIT_TEMPORARY, "no memory for the message") : code;
+  return code == CLI_EXIT_OK && !whole ? cli_fail(CLI_EXIT_TEMPORARY, "no memory for the message")
+                                       : code;
 }
 
 /* --- the transaction --- */
@@ -244,7 +265,7 @@ static bool is_parameter(const char *text) {
   return true;
 }
 
-static int say_mail(struct submission *s, const struct call *k) {
+static int send_mail(struct submission *s, const struct call *k) {
   struct buf line;
   const char *from = k->from;
   if (from && strcmp(from, "<>") == 0) from = "";
@@ -256,7 +277,8 @@ static int say_mail(struct submission *s, const struct call *k) {
   if (k->ret) buf_printf(&line, " RET=%s", k->ret);
   if (k->envid) buf_printf(&line, " ENVID=%s", k->envid);
   const char *text = buf_cstr(&line);
-  int code = text && is_parameter(k->ret) && is_parameter(k->envid) && (!from || !from[strcspn(from, "\r\n<>")])
+  int code = text && is_parameter(k->ret) && is_parameter(k->envid) &&
+                     (!from || !from[strcspn(from, "\r\n<>")])
                  ? smtp_client_ask(&s->smtp, text, 2)
                  : cli_fail(CLI_EXIT_USAGE, "-f, -R or -V has what can't stand there");
   buf_free(&line);
@@ -264,7 +286,7 @@ static int say_mail(struct submission *s, const struct call *k) {
 }
 
 /* *ret_taken: how many the server takes. The code of the worst that was refused. */
-static int say_recipients(struct submission *s, const struct call *k, size_t *ret_taken) {
+static int print_recipients(struct submission *s, const struct call *k, size_t *ret_taken) {
   int worst = CLI_EXIT_OK;
   *ret_taken = 0;
   if (!is_parameter(k->notify)) return cli_fail(CLI_EXIT_USAGE, "-N has what can't stand there");
@@ -275,7 +297,8 @@ static int say_recipients(struct submission *s, const struct call *k, size_t *re
     buf_printf(&line, "RCPT TO:<%.*s>", SLICE_ARG(to));
     if (k->notify) buf_printf(&line, " NOTIFY=%s", k->notify);
     const char *text = buf_cstr(&line);
-    int code = text ? smtp_client_ask(&s->smtp, text, 2) : cli_fail(CLI_EXIT_USAGE, "an address is too long");
+    int code = text ? smtp_client_ask(&s->smtp, text, 2)
+                    : cli_fail(CLI_EXIT_USAGE, "an address is too long");
     buf_free(&line);
     *ret_taken += code == CLI_EXIT_OK;
     if (code == CLI_EXIT_UNAVAILABLE && !s->smtp.net.over) code = CLI_EXIT_NOT_FOUND;
@@ -286,9 +309,9 @@ static int say_recipients(struct submission *s, const struct call *k, size_t *re
 
 static int converse(struct submission *s, const struct call *k) {
   size_t taken = 0;
-  int code = say_mail(s, k);
+  int code = send_mail(s, k);
   if (code != CLI_EXIT_OK) return code;
-  int refused = say_recipients(s, k, &taken);
+  int refused = print_recipients(s, k, &taken);
   if (!taken) return cli_fail(refused, "so it was sent to nobody");
   code = smtp_client_data(&s->smtp, buf_slice(&s->message));
   if (code != CLI_EXIT_OK) return code;
@@ -298,10 +321,13 @@ static int converse(struct submission *s, const struct call *k) {
 /* What can't be reached now is to be tried again: no recipient was refused. */
 static int open_server(struct submission *s, struct cli *c, const struct url *url) {
   int code = smtp_client_open(&s->smtp, c, url, false);
-  return code == CLI_EXIT_UNAVAILABLE ? cli_fail(CLI_EXIT_TEMPORARY, "the message was not taken; is the server running?") : code;
+  return code == CLI_EXIT_UNAVAILABLE
+             ? cli_fail(CLI_EXIT_TEMPORARY, "the message was not taken; is the server running?")
+             : code;
 }
 
-static int send_one(struct submission *s, struct cli *c, const struct call *k, const struct url *url) {
+static int send_one(struct submission *s, struct cli *c, const struct call *k,
+                    const struct url *url) {
   struct buf raw;
   buf_init(&raw, MESSAGE_MAX);
   int code = read_message(k, &raw);
@@ -321,22 +347,26 @@ static int send_one(struct submission *s, struct cli *c, const struct call *k, c
 
 /* Octets from one to the other, until one of them is over. */
 static int pump(int server) {
-  struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = server, .events = POLLIN } };
+  struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+                        { .fd = server, .events = POLLIN } };
   const int to[] = { server, STDOUT_FILENO };
   uint8_t octets[16 * 1024];
   for (;;) {
-    if (poll(p, 2, -1) < 0 && errno != EINTR) return cli_fail(CLI_EXIT_IO, "poll: %s", strerror(errno));
+    if (poll(p, 2, -1) < 0 && errno != EINTR)
+      return cli_fail(CLI_EXIT_IO, "poll: %s", strerror(errno));
     for (int i = 0; i < 2; i++) {
       if (p[i].fd < 0 || !p[i].revents) continue;
       ssize_t n = read(p[i].fd, octets, sizeof octets);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       if (n <= 0 && i == 1) return CLI_EXIT_OK;
       if (n <= 0) p[i].fd = -1; /* the server still has something to say */
-      if (n <= 0 && shutdown(server, SHUT_WR) < 0) return cli_fail(CLI_EXIT_IO, "shutdown: %s", strerror(errno));
+      if (n <= 0 && shutdown(server, SHUT_WR) < 0)
+        return cli_fail(CLI_EXIT_IO, "shutdown: %s", strerror(errno));
       for (ssize_t done = 0, one; done < n; done += one) {
         one = write(to[i], octets + done, (size_t)(n - done));
         if (one < 0 && errno == EINTR) one = 0;
-        if (one < 0 && errno == EAGAIN) one = poll(&(struct pollfd){ .fd = to[i], .events = POLLOUT }, 1, -1) < 0 ? -1 : 0;
+        if (one < 0 && errno == EAGAIN)
+          one = poll(&(struct pollfd){ .fd = to[i], .events = POLLOUT }, 1, -1) < 0 ? -1 : 0;
         if (one < 0) return cli_fail(CLI_EXIT_IO, "%s", strerror(errno));
       }
     }
@@ -357,8 +387,10 @@ static int command(struct cli *c, const char *const *words, int count) {
   struct buf err;
   buf_init(&err, 4096);
   int code = cli_parse(c, count, (char *const *)(uintptr_t)words, &err);
-  if (code == CLI_EXIT_OK) code = c->command->run(c);
-  else cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&err)));
+  if (code == CLI_EXIT_OK)
+    code = c->command->run(c);
+  else
+    cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
   return code;
 }
@@ -376,9 +408,12 @@ static int submit(struct cli *c, const struct call *k) {
 }
 
 int sendmail_main(const char *name, int argc, char **argv) {
-  static const char *const none[] = { "qasid", "status" }, *const list[] = { "qasid", "queue", "list" },
-                          *const retry[] = { "qasid", "queue", "retry", "state=waiting" };
-  struct call k = { .work = strcmp(name, "mailq") == 0 ? WORK_LIST : strcmp(name, "newaliases") == 0 ? WORK_NOTHING : WORK_SEND };
+  static const char *const none[] = { "qasid", "status" },
+                           *const list[] = { "qasid", "queue", "list" },
+                           *const retry[] = { "qasid", "queue", "retry", "state=waiting" };
+  struct call k = { .work = strcmp(name, "mailq") == 0        ? WORK_LIST
+                            : strcmp(name, "newaliases") == 0 ? WORK_NOTHING
+                                                              : WORK_SEND };
   struct cli c = { .config = NULL };
   struct buf err;
   int code = take_call(&k, argc, argv);

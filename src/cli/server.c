@@ -1,7 +1,8 @@
-/* A server without listeners, for a command that needs a room while no server runs. So there is one
- * way to administer, and the rooms' locks and checks hold for it too.
+/* SPDX-License-Identifier: ISC */
+/* A server without listeners, for a command that needs a process while no server runs. So there is
+ * one way to administer, and the processes' locks and checks hold for it too.
  *
- * It is this program again, "serve --offline"; it says "ready\n" on descriptor 3 once its rooms
+ * It is this program again, "serve --offline"; it says "ready\n" on descriptor 3 once its processes
  * answer, and ends on SIGTERM, which it also gets when this process dies. What it logs is kept in
  * memory, and shown when it can't start. */
 #include "src/cli/link.h"
@@ -27,12 +28,15 @@ struct server {
   pid_t pid;
 };
 
-/* In the child: the pipe's end as descriptor 3, nothing else beyond it, no terminal to read from. */
+/* In the child: the pipe's end as descriptor 3, nothing else beyond it, no terminal to read from.
+ */
 static void become_server(const char *config, int ready, int log) {
   int null = open("/dev/null", O_RDWR);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) _exit(CLI_EXIT_SYSTEM);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+    _exit(CLI_EXIT_SYSTEM);
   if (dup2(log, STDERR_FILENO) < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) _exit(CLI_EXIT_SYSTEM);
-  if (ready == READY_FD ? fcntl(ready, F_SETFD, 0) < 0 : dup2(ready, READY_FD) < 0) _exit(CLI_EXIT_SYSTEM);
+  if (ready == READY_FD ? fcntl(ready, F_SETFD, 0) < 0 : dup2(ready, READY_FD) < 0)
+    _exit(CLI_EXIT_SYSTEM);
   close_range(READY_FD + 1, ~0u, 0);
   setpgid(0, 0); /* a ^C is for the command, which then stops the server in order */
   execl("/proc/self/exe", "qasid", "serve", "--offline", "--config", config, (char *)NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* RFC 5321, 3207, 4954; RFC 2033 for LMTP. */
 #include "src/cli/smtp_client.h"
 
@@ -6,10 +7,12 @@
 #include <unistd.h>
 
 #include "lib/base/num.h"
-#include "lib/smtp/data.h"
+#include "mail/smtp/data.h"
 #include "src/cli/login.h"
 
-static int over(struct smtp_client *s) { return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", s->net.error); }
+static int over(struct smtp_client *s) {
+  return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", s->net.error);
+}
 
 /* --- replies --- */
 
@@ -28,7 +31,7 @@ static void show_reply(struct smtp_client *s) {
 }
 
 /* The next reply. False: the connection is over. */
-static bool hear(struct smtp_client *s) {
+static bool receive_reply(struct smtp_client *s) {
   smtp_reply_reset(&s->reply);
   for (;;) {
     struct slice in = buf_slice(&s->net.in);
@@ -40,7 +43,8 @@ static bool hear(struct smtp_client *s) {
     }
     if (r == SMTP_READ_MORE && net_fill(&s->net)) continue;
     if (!s->net.over)
-      snprintf(s->net.error, sizeof s->net.error, "%s does not speak it as it is meant", s->net.url.host);
+      snprintf(s->net.error, sizeof s->net.error, "%s does not speak it as it is meant",
+               s->net.url.host);
     s->net.over = true;
     return false;
   }
@@ -53,12 +57,12 @@ static int refused(struct smtp_client *s, const char *what) {
 }
 
 bool smtp_client_exchange(struct smtp_client *s, const char *line) {
-  return (!line || net_line(&s->net, slice_str(line), NULL)) && hear(s);
+  return (!line || net_line(&s->net, slice_str(line), NULL)) && receive_reply(s);
 }
 
 /* A command and a reply of that class (2 or 3). */
 int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class) {
-  if (!net_line(&s->net, slice_str(line), NULL) || !hear(s)) return over(s);
+  if (!net_line(&s->net, slice_str(line), NULL) || !receive_reply(s)) return over(s);
   return s->reply.code / 100 == class ? CLI_EXIT_OK : refused(s, line);
 }
 
@@ -84,7 +88,7 @@ void smtp_client_take_ehlo(struct smtp_client *s) {
   while (rest.p) take_keyword(s, slice_split(&rest, '\n'));
 }
 
-static int say_ehlo(struct smtp_client *s) {
+static int send_ehlo(struct smtp_client *s) {
   char host[256] = "", line[300];
   if (gethostname(host, sizeof host - 1) != 0 || !host[0]) snprintf(host, sizeof host, "localhost");
   snprintf(line, sizeof line, "%s %s", s->lmtp ? "LHLO" : "EHLO", host);
@@ -99,12 +103,12 @@ int smtp_client_secure(struct smtp_client *s) {
   int code = smtp_client_ask(s, "STARTTLS", 2);
   if (code != CLI_EXIT_OK) return code;
   if (!net_start_tls(&s->net)) return cli_fail(CLI_EXIT_REFUSED, "%s", s->net.error);
-  return say_ehlo(s); /* RFC 3207 §4.2 */
+  return send_ehlo(s); /* RFC 3207 §4.2 */
 }
 
-static enum login_answer hear_sasl(struct net *n, struct buf *ret) {
+static enum login_answer receive_sasl(struct net *n, struct buf *ret) {
   struct smtp_client *s = (struct smtp_client *)n;
-  if (!hear(s)) return LOGIN_OVER;
+  if (!receive_reply(s)) return LOGIN_OVER;
   buf_put(ret, buf_slice(&s->reply.text));
   if (s->reply.code == 334) return LOGIN_CHALLENGE;
   return s->reply.code / 100 == 2 ? LOGIN_ACCEPTED : LOGIN_REFUSED;
@@ -115,18 +119,19 @@ static enum sasl_refusal refusal_of(const struct smtp_client *s, enum login_answ
   return a == LOGIN_REFUSED ? smtp_login_refusal(s->reply.code) : SASL_REFUSED_OTHERWISE;
 }
 
-/* One way after the other (lib/sasl/login.h). `why` is of the last. */
-static enum login_answer try_ways(struct smtp_client *s, const struct sasl_login_rules *r, struct slice password,
-                                  struct buf *why) {
+/* One way after the other (mail/sasl/login.h). `why` is of the last. */
+static enum login_answer try_ways(struct smtp_client *s, const struct sasl_login_rules *r,
+                                  struct slice password, struct buf *why) {
   struct sasl_login_offer o = { .mechanisms = slice_str(s->mechanisms) };
   struct sasl_login_past tried = { 0 };
   enum login_answer a = LOGIN_UNABLE;
   const struct sasl_way *w = sasl_login_choose(r, &o, &tried);
-  if (!w || w->kind != SASL_WAY_AUTH) buf_printf(why, "%s offers no mechanism that may be used here", s->net.url.host);
+  if (!w || w->kind != SASL_WAY_AUTH)
+    buf_printf(why, "%s offers no mechanism that may be used here", s->net.url.host);
   while (w && w->kind == SASL_WAY_AUTH) {
     buf_reset(why);
-    a = login_sasl(&s->net, sasl_way_mechanism(w), slice_str(s->net.url.user), o.mechanisms, password,
-                   SASL_MESSAGE_MAX, hear_sasl, why);
+    a = login_sasl(&s->net, sasl_way_mechanism(w), slice_str(s->net.url.user), o.mechanisms,
+                   password, SASL_MESSAGE_MAX, receive_sasl, why);
     if (a == LOGIN_ACCEPTED || a == LOGIN_OVER) break;
     w = sasl_login_again(r, &o, &tried, w, refusal_of(s, a));
   }
@@ -141,11 +146,13 @@ int smtp_client_login(struct smtp_client *s, const char *named, struct slice pas
     .may_show = s->net.plain,
     .second_try = !s->net.insecure,
   };
-  /* A proof is something to guess at too, over a challenge that whoever took STARTTLS out of the list chose. */
+  /* A proof is something to guess at too, over a challenge that whoever took STARTTLS out of the
+   * list chose. */
   if (!sasl_login_allowed(&r))
-    return cli_fail(CLI_EXIT_REFUSED,
-                    "%s offers no TLS, and nothing of a login goes in the clear; --no-starttls lets it",
-                    s->net.url.host);
+    return cli_fail(
+        CLI_EXIT_REFUSED,
+        "%s offers no TLS, and nothing of a login goes in the clear; --no-starttls lets it",
+        s->net.url.host);
   struct buf why;
   buf_init(&why, 4096);
   enum login_answer a = try_ways(s, &r, password, &why);
@@ -167,8 +174,8 @@ int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, b
   if (eight_bit && !s->eight_bit)
     return cli_fail(CLI_EXIT_DATA, "%s takes no message with 8-bit characters", s->net.url.host);
   if (s->size_limit && octets > s->size_limit)
-    return cli_fail(CLI_EXIT_DATA, "the message has %llu octets, %s takes %llu", (unsigned long long)octets,
-                    s->net.url.host, (unsigned long long)s->size_limit);
+    return cli_fail(CLI_EXIT_DATA, "the message has %llu octets, %s takes %llu",
+                    (unsigned long long)octets, s->net.url.host, (unsigned long long)s->size_limit);
   if (s->has_size) snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)octets);
   snprintf(line, sizeof line, "MAIL FROM:<%s>%s%s", from, size, eight_bit ? " BODY=8BITMIME" : "");
   return smtp_client_ask(s, line, 2);
@@ -181,12 +188,13 @@ int smtp_client_rcpt(struct smtp_client *s, const char *to) {
   return code == CLI_EXIT_UNAVAILABLE && !s->net.over ? CLI_EXIT_NOT_FOUND : code;
 }
 
-static void say_changes(const struct mail_changes *c) {
+static void print_changes(const struct mail_changes *c) {
   struct buf b;
   if (!mail_changes_any(c)) return;
   buf_init(&b, 256);
   mail_changes_put(&b, c);
-  cli_fail(0, "the message had what no message may have and was made over: %.*s", SLICE_ARG(buf_slice(&b)));
+  cli_fail(0, "the message had what no message may have and was made over: %.*s",
+           SLICE_ARG(buf_slice(&b)));
   buf_free(&b);
 }
 
@@ -209,11 +217,11 @@ int smtp_client_data(struct smtp_client *s, struct slice message) {
     buf_reset(&out);
   }
   buf_free(&piece);
-  say_changes(&clean.changed);
+  print_changes(&clean.changed);
   smtp_stuff_end(&stuff, &out);
   net_show_text(&s->net, "C", message);
   net_show(&s->net, "C", SLICE("."));
-  ok = ok && !out.failed && net_write(&s->net, buf_slice(&out)) && hear(s);
+  ok = ok && !out.failed && net_write(&s->net, buf_slice(&out)) && receive_reply(s);
   buf_free(&out);
   if (!ok) return over(s);
   if (s->reply.code / 100 != 2) return refused(s, "the message");
@@ -226,9 +234,9 @@ int smtp_client_open(struct smtp_client *s, const struct cli *c, const struct ur
   *s = (struct smtp_client){ .lmtp = lmtp };
   smtp_reply_init(&s->reply);
   int code = net_open(&s->net, c, url, lmtp ? NULL : "smtp");
-  if (code == CLI_EXIT_OK && !hear(s)) code = over(s);
+  if (code == CLI_EXIT_OK && !receive_reply(s)) code = over(s);
   if (code == CLI_EXIT_OK && s->reply.code / 100 != 2) code = refused(s, s->net.url.host);
-  if (code == CLI_EXIT_OK) code = say_ehlo(s);
+  if (code == CLI_EXIT_OK) code = send_ehlo(s);
   return code;
 }
 

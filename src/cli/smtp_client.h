@@ -1,21 +1,23 @@
-/* An SMTP or LMTP client, one command after another. Each step says on standard error what was refused and
- * returns an exit code: CLI_EXIT_TEMPORARY for 4xx, CLI_EXIT_UNAVAILABLE for 5xx and when the connection is
- * over (net.over). */
+/* SPDX-License-Identifier: ISC */
+/* An SMTP or LMTP client, one command after another. Each step says on standard error what was
+ * refused and returns an exit code: CLI_EXIT_TEMPORARY for 4xx, CLI_EXIT_UNAVAILABLE for 5xx and
+ * when the connection is over (net.over). */
 #ifndef QASID_CLI_SMTP_CLIENT_H
 #define QASID_CLI_SMTP_CLIENT_H
 
-#include "lib/smtp/reply.h"
+#include "mail/smtp/reply.h"
 #include "src/cli/net.h"
 
 struct smtp_client {
-  struct net net; /* first: see hear_sasl() */
+  struct net net; /* first: see receive_sasl() */
   struct smtp_reply reply;
   bool lmtp, starttls, eight_bit, has_size;
   uint64_t size_limit; /* 0: it says none */
   char mechanisms[512];
 };
 
-/* Connects, hears the greeting, says EHLO (LHLO). smtp_client_close() is to be called either way. */
+/* Connects, hears the greeting, says EHLO (LHLO). smtp_client_close() is to be called either way.
+ */
 int smtp_client_open(struct smtp_client *s, const struct cli *c, const struct url *url, bool lmtp);
 /* STARTTLS where it is offered, as --starttls and --no-starttls have it. */
 int smtp_client_secure(struct smtp_client *s);
@@ -25,7 +27,8 @@ int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, b
 int smtp_client_rcpt(struct smtp_client *s, const char *to);
 /* The message in wire form; the last reply is in `reply`. */
 int smtp_client_data(struct smtp_client *s, struct slice message);
-/* One line and its reply, or (NULL) a reply alone, neither judged nor told of. False: the connection is over, see net.error. */
+/* One line and its reply, or (NULL) a reply alone, neither judged nor told of. False: the
+ * connection is over, see net.error. */
 bool smtp_client_exchange(struct smtp_client *s, const char *line);
 /* After a reply of 2yz to EHLO: what it offers. */
 void smtp_client_take_ehlo(struct smtp_client *s);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/spf.h"
 
 #include <arpa/inet.h>
@@ -29,7 +30,8 @@ static bool is_spf(struct slice text) {
 static enum spf_result find_record(struct spf *s, const char *domain, struct buf *record) {
   struct slice text;
   size_t count = 0;
-  if (!s->ask(s->arg, domain, DNS_TXT, s->answer) || s->answer->result == DNS_LATER || s->answer->result == DNS_BOGUS)
+  if (!s->ask(s->arg, domain, DNS_TXT, s->answer) || s->answer->result == DNS_LATER ||
+      s->answer->result == DNS_BOGUS)
     return SPF_LATER;
   for (size_t at = 0; dns_text_next(s->answer, &at, &text);) {
     if (!is_spf(text)) continue;
@@ -61,12 +63,14 @@ static enum match match_ip(const struct spf *s, struct slice text, int family) {
 
 static enum match match_hosts(struct spf *s, const char *domain, enum dns_kind kind) {
   if (s->lookups++ == LOOKUPS_MAX) return MATCH_UNSURE;
-  if (!s->ask(s->arg, domain, kind, s->answer) || s->answer->result == DNS_LATER) return MATCH_LATER;
+  if (!s->ask(s->arg, domain, kind, s->answer) || s->answer->result == DNS_LATER)
+    return MATCH_LATER;
   if (s->answer->implicit) return MATCH_NO; /* RFC 7208 §5.4: no fall-back to A for mx */
   for (size_t i = 0; i < s->answer->host_count; i++)
     for (size_t k = 0; k < s->answer->hosts[i].address_count; k++) {
       const struct dns_address *a = &s->answer->hosts[i].addresses[k];
-      if (a->n == s->address->n && memcmp(a->octets, s->address->octets, a->n) == 0) return MATCH_YES;
+      if (a->n == s->address->n && memcmp(a->octets, s->address->octets, a->n) == 0)
+        return MATCH_YES;
     }
   return MATCH_NO;
 }
@@ -77,7 +81,10 @@ static enum match match_include(struct spf *s, const char *domain) {
   buf_init(&record, 4096);
   enum spf_result r = check_domain(s, domain, &record);
   buf_free(&record);
-  return r == SPF_PASS ? MATCH_YES : r == SPF_FAIL ? MATCH_NO : r == SPF_LATER ? MATCH_LATER : MATCH_UNSURE;
+  return r == SPF_PASS    ? MATCH_YES
+         : r == SPF_FAIL  ? MATCH_NO
+         : r == SPF_LATER ? MATCH_LATER
+                          : MATCH_UNSURE;
 }
 
 /* One term without its qualifier. */
@@ -104,7 +111,8 @@ static bool take_modifier(struct slice term, struct slice *ret_redirect) {
 }
 
 /* The first term that matches decides (RFC 7208 §4.6.2). */
-static enum spf_result check_terms(struct spf *s, const char *domain, struct slice terms, struct slice *ret_redirect) {
+static enum spf_result check_terms(struct spf *s, const char *domain, struct slice terms,
+                                   struct slice *ret_redirect) {
   bool unsure = false;
   while (terms.n) {
     struct slice term = slice_split(&terms, ' ');
@@ -135,8 +143,11 @@ static enum spf_result check_domain(struct spf *s, const char *domain, struct bu
   return r == SPF_NONE ? SPF_UNSURE : r;
 }
 
-enum spf_result spf_check(spf_ask_fn *ask, void *arg, const char *domain, const struct dns_address *address, struct buf *record) {
-  struct spf s = { .ask = ask, .arg = arg, .address = address, .answer = calloc(1, sizeof *s.answer) };
+enum spf_result spf_check(spf_ask_fn *ask, void *arg, const char *domain,
+                          const struct dns_address *address, struct buf *record) {
+  struct spf s = {
+    .ask = ask, .arg = arg, .address = address, .answer = calloc(1, sizeof *s.answer)
+  };
   enum spf_result r = s.answer ? check_domain(&s, domain, record) : SPF_LATER;
   free(s.answer);
   return r;

@@ -1,5 +1,6 @@
-/* Would an SPF record (RFC 7208) let an address send? As much of it as one's own record needs: all, a, mx, ip4, ip6, include,
- * redirect. */
+/* SPDX-License-Identifier: ISC */
+/* Would an SPF record (RFC 7208) let an address send? As much of it as one's own record needs: all,
+ * a, mx, ip4, ip6, include, redirect. */
 #ifndef QASID_CLI_SPF_H
 #define QASID_CLI_SPF_H
 
@@ -10,14 +11,17 @@ enum spf_result {
   SPF_FAIL,   /* it does not */
   SPF_NONE,   /* there is no record */
   SPF_DOUBLE, /* there is more than one, so none counts (§4.5) */
-  SPF_UNSURE, /* it has what is not looked at here (exists, ptr, macros, masks on a and mx), or too many look-ups (§4.6.4) */
-  SPF_LATER,  /* DNS gave no answer */
+  /* it has what is not looked at here (exists, ptr, macros, masks on a and mx), or too many
+     look-ups (§4.6.4) */
+  SPF_UNSURE,
+  SPF_LATER, /* DNS gave no answer */
 };
 
 /* How DNS is asked. False: it could not be. */
 typedef bool spf_ask_fn(void *arg, const char *name, enum dns_kind kind, struct dns_answer *ret);
 
 /* For mail whose envelope sender has that domain. `record` gets the record, where there is one. */
-enum spf_result spf_check(spf_ask_fn *ask, void *arg, const char *domain, const struct dns_address *address, struct buf *record);
+enum spf_result spf_check(spf_ask_fn *ask, void *arg, const char *domain,
+                          const struct dns_address *address, struct buf *record);
 
 #endif

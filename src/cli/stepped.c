@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/stepped.h"
 
 #include <poll.h>
@@ -16,7 +17,8 @@ bool stepped_has(const struct stepped *s, uint64_t number, uint64_t size, struct
 }
 
 bool stepped_over(struct stepped *s, uint64_t number, uint64_t size, struct slice uidl) {
-  if (s->count == STEPPED_MAX || !digest_of(DIGEST_SHA256, uidl, s->messages[s->count].uidl)) return false;
+  if (s->count == STEPPED_MAX || !digest_of(DIGEST_SHA256, uidl, s->messages[s->count].uidl))
+    return false;
   s->messages[s->count].number = number;
   s->messages[s->count++].size = size;
   poll(NULL, 0, PAUSE_MS);

@@ -1,6 +1,8 @@
-/* Messages at which a session with another server ended: the server does not stuff their dots, or dies of them. A new
- * session steps over each, so that it costs none of those behind it. For `fetch` and `migrate`; the collector has to
- * remember them from run to run (src/collector/steps.c). */
+/* SPDX-License-Identifier: ISC */
+/* Messages at which a session with another server ended: the server does not stuff their dots, or
+ * dies of them. A new session steps over each, so that it costs none of those behind it. For
+ * `fetch` and `migrate`; the collector has to remember them from run to run
+ * (src/collector/steps.c). */
 #ifndef QASID_CLI_STEPPED_H
 #define QASID_CLI_STEPPED_H
 
@@ -9,7 +11,8 @@
 /* In one run, and so the sessions that are begun anew for them. */
 enum { STEPPED_MAX = 8 };
 
-/* The same number, size and UIDL (a digest of it) is the same message: none of them alone is enough at every server. */
+/* The same number, size and UIDL (a digest of it) is the same message: none of them alone is enough
+ * at every server. */
 struct stepped {
   struct stepped_message {
     uint64_t number, size;
@@ -19,8 +22,8 @@ struct stepped {
 };
 
 bool stepped_has(const struct stepped *s, uint64_t number, uint64_t size, struct slice uidl);
-/* False: there were as many as may be, or memory is missing; then there is no use in a new session. True after a short
- * pause, in which the other server lets go of the maildrop. */
+/* False: there were as many as may be, or memory is missing; then there is no use in a new session.
+ * True after a short pause, in which the other server lets go of the maildrop. */
 bool stepped_over(struct stepped *s, uint64_t number, uint64_t size, struct slice uidl);
 
 #endif

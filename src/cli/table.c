@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/table.h"
 
 #include <stdio.h>
@@ -61,8 +62,10 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 /* Whether a column holds numbers is a fact of the column, not of the row. */
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
-    "pid", "uid",   "size",   "octets", "messages", "quota", "date",  "made",  "seconds",  "in",
-    "out", "value", "fetched", "unreadable", "deleted", "same", "number", "uptime", "restarts", "flags", "count", "taken", "sessions", "percent", "recipients", "age", "late", "next", "tries",
+    "pid",        "uid",    "size",     "octets", "messages", "quota",      "date",     "made",
+    "seconds",    "in",     "out",      "value",  "fetched",  "unreadable", "deleted",  "same",
+    "number",     "uptime", "restarts", "flags",  "count",    "taken",      "sessions", "percent",
+    "recipients", "age",    "late",     "next",   "tries",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;
@@ -79,22 +82,29 @@ static void put_cell(struct buf *line, struct slice cell, size_t width, bool rig
 
 /* A limit of an account, whose kind is in the column before it. */
 static bool put_limit(struct buf *to, struct slice kind, uint64_t n) {
-  if (slice_eq(kind, SLICE("quota"))) units_put_size(to, n);
-  else if (slice_eq(kind, SLICE("login-delay"))) units_put_time(to, n);
-  else if (slice_eq(kind, SLICE("expire"))) buf_printf(to, "%llud", (unsigned long long)n);
-  else return false;
+  if (slice_eq(kind, SLICE("quota")))
+    units_put_size(to, n);
+  else if (slice_eq(kind, SLICE("login-delay")))
+    units_put_time(to, n);
+  else if (slice_eq(kind, SLICE("expire")))
+    buf_printf(to, "%llud", (unsigned long long)n);
+  else
+    return false;
   return true;
 }
 
-/* A cell as a person reads it: seconds since 1970 as a date, in UTC; limits and waits as they are typed. */
-static struct slice shown(struct buf *room, const struct table *t, const struct table_row *row, size_t at) {
+/* A cell as a person reads it: seconds since 1970 as a date, in UTC; limits and waits as they are
+ * typed. */
+static struct slice shown(struct buf *room, const struct table *t, const struct table_row *row,
+                          size_t at) {
   struct slice column = t->columns[at], cell = row->cells[at];
   uint64_t seconds;
   char date[32];
   struct tm tm;
   buf_reset(room);
   if (slice_eq(column, SLICE("date")) && num_parse(cell, UINT32_MAX, &seconds) &&
-      gmtime_r(&(time_t){ (time_t)seconds }, &tm) && strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm))
+      gmtime_r(&(time_t){ (time_t)seconds }, &tm) &&
+      strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm))
     buf_put_str(room, date);
   else if (slice_eq(column, SLICE("quota")) && num_parse(cell, UINT64_MAX, &seconds))
     units_put_size(room, seconds);
@@ -127,11 +137,12 @@ static void print_text(const struct table *t) {
   for (size_t i = 0; i < t->column_count; i++) {
     buf_reset(&room);
     for (size_t j = 0; j < t->columns[i].n; j++) buf_put_u8(&room, ascii_upper(t->columns[i].p[j]));
-    put_cell(&line, buf_slice(&room), widths[i], is_numeric(t->columns[i]), i + 1 == t->column_count);
+    put_cell(&line, buf_slice(&room), widths[i], is_numeric(t->columns[i]),
+             i + 1 == t->column_count);
   }
   if (buf_len(&line))
-    printf("%s%.*s%s\n", tint(stdout, TINT_BOLD), (int)buf_len(&line) - 1, (const char *)buf_slice(&line).p,
-           tint(stdout, TINT_NONE));
+    printf("%s%.*s%s\n", tint(stdout, TINT_BOLD), (int)buf_len(&line) - 1,
+           (const char *)buf_slice(&line).p, tint(stdout, TINT_NONE));
   for (const struct table_row *r = t->first; r; r = r->next) {
     buf_reset(&line);
     for (size_t i = 0; i < t->column_count; i++)

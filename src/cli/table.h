@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Rows under columns, for a person (aligned) or a program (JSON). */
 #ifndef QASID_CLI_TABLE_H
 #define QASID_CLI_TABLE_H
@@ -20,8 +21,8 @@ struct table {
 
 void table_init(struct table *t);
 void table_free(struct table *t);
-/* `list` is an ipc list of names, of values: copied. The first columns stay; a row with fewer values
- * is filled with empty ones. False without memory. */
+/* `list` is an ipc list of names, of values: copied. The first columns stay; a row with fewer
+ * values is filled with empty ones. False without memory. */
 bool table_columns(struct table *t, struct slice list);
 bool table_add(struct table *t, struct slice list);
 /* The place of a column, or -1. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/terminal.h"
 
 #include <errno.h>
@@ -9,8 +10,9 @@
 
 const char *tint(FILE *f, enum tint t) {
   static const char *const sequences[] = {
-    [TINT_NONE] = "\033[0m",   [TINT_BOLD] = "\033[1m",    [TINT_DIM] = "\033[2m",   [TINT_RED] = "\033[31m",
-    [TINT_GREEN] = "\033[32m", [TINT_YELLOW] = "\033[33m", [TINT_BLUE] = "\033[34m", [TINT_CYAN] = "\033[36m",
+    [TINT_NONE] = "\033[0m",  [TINT_BOLD] = "\033[1m",   [TINT_DIM] = "\033[2m",
+    [TINT_RED] = "\033[31m",  [TINT_GREEN] = "\033[32m", [TINT_YELLOW] = "\033[33m",
+    [TINT_BLUE] = "\033[34m", [TINT_CYAN] = "\033[36m",
   };
   const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
   if ((no && *no) || !term || strcmp(term, "dumb") == 0 || !isatty(fileno(f))) return "";

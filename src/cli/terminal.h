@@ -1,4 +1,6 @@
-/* What a person sees: colours when it is a terminal, text that cannot command it, passwords unseen. */
+/* SPDX-License-Identifier: ISC */
+/* What a person sees: colours when it is a terminal, text that cannot command it, passwords unseen.
+ */
 #ifndef QASID_CLI_TERMINAL_H
 #define QASID_CLI_TERMINAL_H
 
@@ -6,7 +8,16 @@
 
 #include "lib/base/buf.h"
 
-enum tint { TINT_NONE, TINT_BOLD, TINT_DIM, TINT_RED, TINT_GREEN, TINT_YELLOW, TINT_BLUE, TINT_CYAN };
+enum tint {
+  TINT_NONE,
+  TINT_BOLD,
+  TINT_DIM,
+  TINT_RED,
+  TINT_GREEN,
+  TINT_YELLOW,
+  TINT_BLUE,
+  TINT_CYAN
+};
 
 /* The escape sequence that begins the tint on `f`, or "" when `f` is no terminal, NO_COLOR is set
  * (https://no-color.org) or TERM is "dumb". tint(f, TINT_NONE) ends it. */
@@ -21,7 +32,8 @@ size_t text_width(struct slice s);
 /* All of it on standard output. */
 void out_put(const struct buf *b);
 
-/* A line from the terminal without echo, else from standard input when there is none. False: none. */
+/* A line from the terminal without echo, else from standard input when there is none. False: none.
+ */
 bool ask_secret(const char *prompt, struct buf *ret);
 /* The first line of standard input, without its line end. */
 bool read_secret_line(int fd, struct buf *ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/uidls.h"
 
 #include <stdlib.h>
@@ -57,7 +58,8 @@ bool uidls_read_plain(struct uidl_list *l, struct slice text, struct buf *err) {
       return false;
     }
     if (!uidls_is_valid(uidl)) {
-      buf_printf(err, "line %u: a UIDL has 1 to 70 printable characters without spaces (RFC 1939)", number);
+      buf_printf(err, "line %u: a UIDL has 1 to 70 printable characters without spaces (RFC 1939)",
+                 number);
       return false;
     }
     l->named = name.p != NULL;
@@ -83,7 +85,8 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
   uint64_t validity, uid;
   struct slice head = next_line(&text);
   l->named = true;
-  if (ok && (!slice_starts(head, SLICE("3 ")) || !num_parse(field(head, 'V'), UINT32_MAX, &validity))) {
+  if (ok &&
+      (!slice_starts(head, SLICE("3 ")) || !num_parse(field(head, 'V'), UINT32_MAX, &validity))) {
     buf_put_str(err, "line 1: this is no dovecot-uidlist of version 3");
     return false;
   }
@@ -121,7 +124,8 @@ void uidls_put_name(struct buf *out, struct slice base) {
 }
 
 /* A line from its end: names may have spaces. */
-static bool courier_line(struct slice line, struct slice *ret_name, uint64_t *ret_n, uint64_t *ret_validity) {
+static bool courier_line(struct slice line, struct slice *ret_name, uint64_t *ret_n,
+                         uint64_t *ret_validity) {
   ptrdiff_t last = slice_rfind(line, ' ');
   ptrdiff_t size = last > 0 ? slice_rfind(slice_first(line, (size_t)last), ' ') : -1;
   uint64_t octets;
@@ -130,9 +134,10 @@ static bool courier_line(struct slice line, struct slice *ret_name, uint64_t *re
                validity = slice_split(&numbers, ':');
   *ret_name = slice_first(line, (size_t)size);
   *ret_validity = 0;
-  return num_parse(slice_first(slice_from(line, (size_t)size + 1), (size_t)(last - size - 1)), INT64_MAX,
-                   &octets) &&
-         num_parse(n, UINT64_MAX, ret_n) && (!validity.n || num_parse(validity, UINT64_MAX, ret_validity));
+  return num_parse(slice_first(slice_from(line, (size_t)size + 1), (size_t)(last - size - 1)),
+                   INT64_MAX, &octets) &&
+         num_parse(n, UINT64_MAX, ret_n) &&
+         (!validity.n || num_parse(validity, UINT64_MAX, ret_validity));
 }
 
 bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err) {

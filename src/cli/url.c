@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/cli/url.h"
 
 #include <arpa/inet.h>
@@ -50,14 +51,14 @@ static bool take_user(struct slice *s, struct url *ret, struct buf *err) {
   struct slice user = slice_first(*s, (size_t)at);
   *s = slice_from(*s, (size_t)at + 1);
   if (slice_find(user, ':') >= 0)
-    return wrong(err, "a password does not belong into a URL; it is asked for, or --password-stdin");
+    return wrong(err,
+                 "a password does not belong into a URL; it is asked for, or --password-stdin");
   struct buf plain;
   buf_init(&plain, sizeof ret->user);
   bool ok = percent_decode(user, &plain) && copy(ret->user, sizeof ret->user, buf_slice(&plain));
   buf_free(&plain);
-  return ok ||
-         wrong(err,
-               "the user in the URL is too long, or a % in it is not followed by two hexadecimal digits");
+  return ok || wrong(err, "the user in the URL is too long, or a % in it is not followed by two "
+                          "hexadecimal digits");
 }
 
 /* host, host:port, [v6], [v6]:port; a "/" at the end is let pass. */
@@ -79,8 +80,8 @@ static bool take_host(struct slice s, struct url *ret) {
   return host.n > 0 && copy(ret->host, sizeof ret->host, host);
 }
 
-bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_port, struct url *ret,
-               struct buf *err) {
+bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_port,
+               struct url *ret, struct buf *err) {
   struct url u = { .tls = false };
   struct slice s = slice_str(text);
   if (!take_scheme(&s, plain, &u)) {

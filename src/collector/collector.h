@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Inside the collector: what its files share.
  *
  * A run is one collection done once:
@@ -7,21 +8,22 @@
  *                        |        +--|-- more +            |
  *                        +-----------+-- whatever fails ---+
  *
- * TALKING is a POP3 session, whose sink asks store; TIDYING tells store what was deleted there, and that the
- * listing was whole. A message at which a session is stuck is stepped over by another session (steps.c).
- * It has one question open at store at most (ipc/collector_store.h) and holds the session while it waits. A
- * message is `safe`, and so may be deleted at the other server, when store has answered that it is durable:
- * no other line of this room says so (sink.c). When auth or store is lost, the runs end: what was not
- * answered is asked anew by the next run, and store knows what it has. */
+ * TALKING is a POP3 session, whose sink asks store; TIDYING tells store what was deleted there, and
+ * that the listing was whole. A message at which a session is stuck is stepped over by another
+ * session (steps.c). It has one question open at store at most (ipc/collector_store.h) and holds
+ * the session while it waits. A message is `safe`, and so may be deleted at the other server, when
+ * store has answered that it is durable: no other line of this process says so (sink.c). When auth
+ * or store is lost, the runs end: what was not answered is asked anew by the next run, and store
+ * knows what it has. */
 #ifndef QASID_COLLECTOR_H
 #define QASID_COLLECTOR_H
 
 #include "ipc/collector_auth.h"
 #include "ipc/collector_store.h"
-#include "lib/dial/dial.h"
-#include "lib/mail/clean.h"
-#include "lib/pop3/client.h"
-#include "lib/room/room.h"
+#include "runtime/dial/dial.h"
+#include "mail/clean.h"
+#include "mail/pop3/client.h"
+#include "runtime/role/process.h"
 #include "lib/tls/digest.h"
 
 enum {
@@ -29,16 +31,17 @@ enum {
   RUN_LIST_MAX = 200 * 1000, /* messages of a listing; the rest is seen when these are gone */
   RUN_SESSION_MS = 2 * 3600 * 1000,
   RUN_PER_ADDRESS = 16,
-  RUN_SESSIONS = 6,          /* in one run */
+  RUN_SESSIONS = 6,           /* in one run */
   RUN_SESSION_PAUSE_MS = 500, /* between two: the other server lets go of its lock */
   STEP_WORDS_MAX = 240,
 };
 
 struct collector {
-  struct room *room;
+  struct process *process;
   struct buf authorities; /* PEM: who may sign a server's certificate */
   struct tls_client
-      *tls; /* made when the first run needs it, freed when none is left: parsed they take megabytes */
+      /* made when the first run needs it, freed when none is left: parsed they take megabytes */
+      *tls;
   struct run *runs;
   unsigned running;
   uint64_t tags; /* given */
@@ -46,7 +49,14 @@ struct collector {
   struct loop_later reap;
 };
 
-enum run_asks { ASKS_NOTHING, ASKS_DATES, ASKS_SPOOL, ASKS_COMMIT, ASKS_DELETED, ASKS_TIDY };
+enum run_asks {
+  ASKS_NOTHING,
+  ASKS_DATES,
+  ASKS_SPOOL,
+  ASKS_COMMIT,
+  ASKS_DELETED,
+  ASKS_HOUSEKEEPING
+};
 
 /* Whether a message has been through this collection before: the header, line by line (loop.c). */
 struct loop_look {
@@ -66,13 +76,14 @@ struct run {
   enum collect_tls tls;
   uint64_t leave_s;
   bool resolving;
-  /* lists of UIDLs with a blank between two: not wanted; those to step over, of earlier runs; of these that are
-   * there still; those that were tried now; those that this run stepped over */
+  /* lists of UIDLs with a blank between two: not wanted; those to step over, of earlier runs; of
+   * these that are there still; those that were tried now; those that this run stepped over */
   struct buf left_out, suspects, waiting, probed, stepped;
-  char probe[COLLECT_UIDL_MAX + 1]; /* the only one that this session is for; empty: it is for all others */
-  char step_words[STEP_WORDS_MAX];  /* of the first that was stepped over */
-  unsigned sessions, out;           /* out: listed and left out */
-  bool seen_list; /* `waiting` is true */
+  /* the only one that this session is for; empty: it is for all others */
+  char probe[COLLECT_UIDL_MAX + 1];
+  char step_words[STEP_WORDS_MAX]; /* of the first that was stepped over */
+  unsigned sessions, out;          /* out: listed and left out */
+  bool seen_list;                  /* `waiting` is true */
   struct loop_timer *pause;
   struct dial_address addresses[RUN_PER_ADDRESS];
   size_t address_count;
@@ -82,22 +93,24 @@ struct run {
   char tls_version[16];
   /* the listing */
   size_t asked,
-      ask_count; /* items before `asked` have their dates or have no UIDL; ask_count are being asked */
+      /* items before `asked` have their dates or have no UIDL; ask_count are being asked */
+      ask_count;
   bool listed;
   /* the message */
   enum run_asks asks;
   struct pop3_item *item; /* the one whose octets come, or that is being committed */
   struct buf hold;        /* of it, not yet at store */
-  bool spooled, drop;     /* store has a part of it; that is to be dropped when store has answered */
+  /* store has a part of it; that is to be dropped when store has answered */
+  bool spooled, drop;
   struct mail_clean clean;
-  size_t front;  /* octets of ours in front of it */
-  bool settled;  /* what it begins with is known: header_settle() */
+  size_t front; /* octets of ours in front of it */
+  bool settled; /* what it begins with is known: header_settle() */
   struct digest_run *digest;
   struct loop_look loop;
   unsigned looping; /* came through this collection before */
   /* the session's end */
   struct buf gone; /* rows of store that were deleted there, u64 each */
-  bool tidy_due, more, winding;
+  bool housekeeping_due, more, winding;
   enum collect_outcome refused;
   /* what became of it */
   uint32_t fetched, deleted, left;
@@ -113,7 +126,7 @@ bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job)
 /* store's answer. False: malformed, or nobody asked. */
 bool run_store_message(struct run *r, const struct ipc_msg *msg);
 /* The resolver's answer. False: malformed, or nobody asked. */
-bool run_told(struct run *r, const struct ipc_msg *msg);
+bool run_notified(struct run *r, const struct ipc_msg *msg);
 /* It is over, for this reason; the first one stays. */
 void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -125,7 +138,7 @@ void run_end(struct run *r);
 /* The note of what stopped it, kept for the end; the session goes on to its own end. */
 void run_note(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void run_tell_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks);
+void run_notify_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks);
 /* Connects to where it connected before. */
 void run_connect(struct run *r);
 /* What the session's end means for people. */
@@ -157,11 +170,11 @@ bool sink_store_message(struct run *r, const struct ipc_msg *msg);
 void trace_put(const struct run *r, int64_t now_s, struct buf *out);
 
 /* main.c */
-extern const struct room_ops collector_ops;
+extern const struct role_ops collector_ops;
 void collector_open(struct collector *c);
 /* Gives back everything of one that was started, and says nothing to anybody. */
 void collector_close(struct collector *c);
-void collector_said_result(struct run *r);
+void collector_sent_result(struct run *r);
 void collector_reap(struct collector *c);
 struct tls_client *collector_tls(struct collector *c, struct buf *err);
 

@@ -1,6 +1,7 @@
-/* A collection that fetches from the account that it delivers to, by itself or through others, would double that
- * account's mail in each run. Each message that was collected has our trace field (trace.c): one that has the
- * field of this very collection is left where it is.
+/* SPDX-License-Identifier: ISC */
+/* A collection that fetches from the account that it delivers to, by itself or through others,
+ * would double that account's mail in each run. Each message that was collected has our trace field
+ * (trace.c): one that has the field of this very collection is left where it is.
  *
  *   Received: from …
  *   \tby mx.example.org (Qasid) with POP3S
@@ -17,10 +18,11 @@ void loop_look_begin(struct loop_look *l) {
 
 /* "\tby mx.example.org (Qasid) with POP3" */
 static bool is_by_us(const struct run *r, struct slice line) {
-  struct slice host = slice_str(r->collector->room->conf->hostname);
+  struct slice host = slice_str(r->collector->process->conf->hostname);
   if (!slice_starts(line, SLICE("\tby "))) return false;
   line = slice_from(line, 4);
-  return slice_case_starts(line, host) && slice_starts(slice_from(line, host.n), SLICE(" (Qasid) with POP3"));
+  return slice_case_starts(line, host) &&
+         slice_starts(slice_from(line, host.n), SLICE(" (Qasid) with POP3"));
 }
 
 /* "\tid c3-" */
@@ -46,7 +48,8 @@ bool loop_look_at(struct run *r, struct slice octets) {
   while (octets.n && !l->over && !l->found) {
     ptrdiff_t end = slice_find(octets, '\n');
     struct slice part = end < 0 ? octets : slice_first(octets, (size_t)end);
-    if (buf_len(&l->line) < LINE_KEPT) buf_put(&l->line, slice_first(part, LINE_KEPT - buf_len(&l->line)));
+    if (buf_len(&l->line) < LINE_KEPT)
+      buf_put(&l->line, slice_first(part, LINE_KEPT - buf_len(&l->line)));
     if (end < 0) return false;
     take_line(r, buf_slice(&l->line));
     buf_reset(&l->line);

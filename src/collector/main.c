@@ -1,6 +1,7 @@
-/* The room that fetches mail from other servers: it asks auth what is due, one question ahead of what it can
- * do, and runs it. It makes outgoing TCP connections and nothing else; it has no file, listens nowhere, and
- * names no account to anybody. */
+/* SPDX-License-Identifier: ISC */
+/* The process that fetches mail from other servers: it asks auth what is due, one question ahead of
+ * what it can do, and runs it. It makes outgoing TCP connections and nothing else; it has no file,
+ * listens nowhere, and names no account to anybody. */
 #include <string.h>
 
 #include "lib/base/num.h"
@@ -15,30 +16,31 @@ enum { AUTHORITIES_MAX = 4 * 1024 * 1024 };
 struct tls_client *collector_tls(struct collector *c, struct buf *err) {
   if (c->tls) return c->tls;
   if (!buf_len(&c->authorities)) {
-    buf_printf(err, "%s could not be read, so no certificate can be trusted", c->room->conf->tls_authorities);
+    buf_printf(err, "%s could not be read, so no certificate can be trusted",
+               c->process->conf->tls_authorities);
     return NULL;
   }
   const struct tls_client_options o = { .trust = TLS_TRUST_GIVEN,
                                         .authorities = buf_slice(&c->authorities),
                                         .least = TLS_LEAST_1_2,
-                                        .ciphers = (enum tls_ciphers)c->room->conf->tls_ciphers,
+                                        .ciphers = (enum tls_ciphers)c->process->conf->tls_ciphers,
                                         .alpn = "pop3" };
   return c->tls = tls_client_new(&o, err);
 }
 
-/* Before the room is confined. Without the file the room runs all the same: there is mail to be had without
- * TLS. */
-static bool prepare(struct room *r, struct buf *err) {
+/* Before the process is confined. Without the file the process runs all the same: there is mail to
+ * be had without TLS. */
+static bool prepare(struct process *r, struct buf *err) {
   struct collector *c = r->arg;
   uint64_t port;
-  for (size_t i = 0; i < r->conf->collect_ports.count && r->dial_count < ROOM_PORTS_MAX; i++)
+  for (size_t i = 0; i < r->conf->collect_ports.count && r->dial_count < PROCESS_PORTS_MAX; i++)
     if (num_parse(slice_str(r->conf->collect_ports.items[i]), 65535, &port) && port)
       r->dials[r->dial_count++] = (uint16_t)port;
   digest_start(); /* the first thing may be APOP or CRAM-MD5 without TLS */
   int why = dial_trust_read(r->conf->tls_authorities, &c->authorities);
   if (why)
-    log_say(&r->log, LOG_E_AUTHORITIES, "%s: %s; nothing can be collected over TLS",
-            r->conf->tls_authorities, strerror(why));
+    log_print(&r->log, LOG_E_AUTHORITIES, "%s: %s; nothing can be collected over TLS",
+              r->conf->tls_authorities, strerror(why));
   return true;
 }
 
@@ -52,10 +54,12 @@ static struct run *find(struct collector *c, uint64_t tag) {
 
 /* One question ahead of what can be done. */
 static void ask_for_work(struct collector *c) {
-  uint32_t auth = room_single(c->room, ROOM_AUTH);
-  if (c->waits || !auth || c->room->stopping || c->running >= c->room->conf->collect_connections) return;
+  uint32_t auth = process_single(c->process, ROLE_AUTH);
+  if (c->waits || !auth || c->process->stopping ||
+      c->running >= c->process->conf->collect_connections)
+    return;
   c->waits = true;
-  room_send(c->room, ROOM_AUTH, auth, collect_ready_type, ++c->tags, SLICE_NONE, -1);
+  process_send(c->process, ROLE_AUTH, auth, collect_ready_type, ++c->tags, SLICE_NONE, -1);
 }
 
 static void reap(void *arg) {
@@ -78,7 +82,7 @@ static void log_run(const struct run *r) {
   static const char *const verdicts[COLLECT_VERDICTS] = { "well",    "later",       "here",
                                                           "doubted", "login-wrong", "broken" };
   struct log_line l;
-  log_open(&l, &r->collector->room->log,
+  log_open(&l, &r->collector->process->log,
            r->verdict == COLLECT_WENT_WELL ? LOG_E_COLLECTED : LOG_E_COLLECT_FAILED);
   log_num(&l, LOG_F_COLLECTION, r->number);
   log_str(&l, LOG_F_ACCOUNT, buf_slice(&r->account));
@@ -90,32 +94,35 @@ static void log_run(const struct run *r) {
   log_num(&l, LOG_F_DELETED, r->deleted);
   log_num(&l, LOG_F_LEFT, r->left);
   log_num(&l, LOG_F_OCTETS, r->octets);
-  log_num(&l, LOG_F_MS, loop_now(r->collector->room->loop) - r->began_ms);
+  log_num(&l, LOG_F_MS, loop_now(r->collector->process->loop) - r->began_ms);
   log_cstr(&l, LOG_F_WORDS, r->words);
   log_end(&l);
 }
 
-void collector_said_result(struct run *r) {
-  struct room *room = r->collector->room;
+void collector_sent_result(struct run *r) {
+  struct process *process = r->collector->process;
   struct buf b;
   buf_init(&b, 4096);
   struct buf stepped;
   buf_init(&stepped, COLLECT_UIDLS_MAX);
   steps_put(r, &stepped);
-  const struct collect_result m = { (uint8_t)r->verdict, r->fetched, r->deleted, r->left, r->octets,
-                                    slice_str(r->words), buf_slice(&stepped) };
+  const struct collect_result m = { (uint8_t)r->verdict, r->fetched,
+                                    r->deleted,          r->left,
+                                    r->octets,           slice_str(r->words),
+                                    buf_slice(&stepped) };
   collect_result_put(&b, &m);
   buf_free(&stepped);
-  room_send(room, ROOM_AUTH, room_single(room, ROOM_AUTH), collect_result_type, r->tag, buf_slice(&b), -1);
+  process_send(process, ROLE_AUTH, process_single(process, ROLE_AUTH), collect_result_type, r->tag,
+               buf_slice(&b), -1);
   buf_free(&b);
   log_run(r);
 }
 
-/* --- the room --- */
+/* --- the process --- */
 
-static bool start(struct room *r, struct buf *err) {
+static bool start(struct process *r, struct buf *err) {
   struct collector *c = r->arg;
-  c->room = r;
+  c->process = r;
   c->reap = (struct loop_later){ .fn = reap, .arg = c };
   return true;
 }
@@ -135,30 +142,30 @@ static bool from_auth(struct collector *c, const struct ipc_msg *msg) {
   return ok;
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+static bool message(struct process *r, enum role kind, uint32_t number, const struct ipc_msg *msg,
                     uint8_t state) {
   struct collector *c = r->arg;
-  if (kind == ROOM_AUTH) return from_auth(c, msg);
+  if (kind == ROLE_AUTH) return from_auth(c, msg);
   struct run *run = find(c, msg->tag);
-  if (kind == ROOM_RESOLVER) return !run || run_told(run, msg);
-  if (kind != ROOM_STORE) return false;
+  if (kind == ROLE_RESOLVER) return !run || run_notified(run, msg);
+  if (kind != ROLE_STORE) return false;
   return !run || run_store_message(run, msg); /* the answer to what is over is dropped */
 }
 
-static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
-  if (kind == ROOM_AUTH) ask_for_work(r->arg);
+static void peer_connected(struct process *r, enum role kind, uint32_t number, int fd) {
+  if (kind == ROLE_AUTH) ask_for_work(r->arg);
 }
 
 /* Nobody is there to hear of the runs, to take their mail, to find their server. */
-static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct collector *c = r->arg;
-  if (kind == ROOM_AUTH) c->waits = false;
+  if (kind == ROLE_AUTH) c->waits = false;
   for (struct run *run = c->runs; run; run = run->next)
-    if (!run->over && (kind != ROOM_RESOLVER || run->resolving))
-      run_fail(run, COLLECT_HERE, "the %s was restarted", room_name(kind));
+    if (!run->over && (kind != ROLE_RESOLVER || run->resolving))
+      run_fail(run, COLLECT_HERE, "the %s was restarted", role_name(kind));
 }
 
-static void stop(struct room *r) {
+static void stop(struct process *r) {
   struct collector *c = r->arg;
   while (c->runs) {
     struct run *run = c->runs;
@@ -168,21 +175,21 @@ static void stop(struct room *r) {
   }
   loop_later_cancel(r->loop, &c->reap);
   tls_client_free(&c->tls);
-  room_exit(r, 0);
+  process_exit(r, 0);
 }
 
-const struct room_ops collector_ops = {
-  .kind = ROOM_COLLECTOR,
+const struct role_ops collector_ops = {
+  .kind = ROLE_COLLECTOR,
   .prepare = prepare,
   .start = start,
   .message = message,
-  .peer_joined = peer_joined,
+  .peer_connected = peer_connected,
   .peer_lost = peer_lost,
   .stop = stop,
 };
 
 void collector_open(struct collector *c) {
-  *c = (struct collector){ .room = NULL };
+  *c = (struct collector){ .process = NULL };
   buf_init(&c->authorities, AUTHORITIES_MAX);
 }
 
@@ -192,7 +199,7 @@ void collector_close(struct collector *c) {
     c->runs = run->next;
     run_free(run);
   }
-  loop_later_cancel(c->room->loop, &c->reap);
+  loop_later_cancel(c->process->loop, &c->reap);
   tls_client_free(&c->tls);
   buf_free(&c->authorities);
 }
@@ -200,7 +207,7 @@ void collector_close(struct collector *c) {
 int collector_main(int argc, char **argv) {
   struct collector c;
   collector_open(&c);
-  int code = room_run(&collector_ops, &c); /* the loop is gone then, and nothing of it is left */
+  int code = process_run(&collector_ops, &c); /* the loop is gone then, and nothing of it is left */
   buf_free(&c.authorities);
   return code;
 }

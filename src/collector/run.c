@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A run from its job to its result. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,8 +11,8 @@
 
 /* --- what became of it --- */
 
-__attribute__((format(printf, 3, 0))) static void note(struct run *r, enum collect_verdict v, const char *fmt,
-                                                       va_list ap) {
+__attribute__((format(printf, 3, 0))) static void note(struct run *r, enum collect_verdict v,
+                                                       const char *fmt, va_list ap) {
   if (r->words[0]) return;
   r->verdict = v;
   vsnprintf(r->words, sizeof r->words, fmt, ap);
@@ -34,10 +35,10 @@ void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...) {
 
 /* --- store --- */
 
-void run_tell_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks) {
+void run_notify_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks) {
   struct slice octets = payload ? buf_slice(payload) : SLICE_NONE;
   r->asks = asks;
-  room_send(r->collector->room, ROOM_STORE, r->store, type, r->tag, octets, -1);
+  process_send(r->collector->process, ROLE_STORE, r->store, type, r->tag, octets, -1);
 }
 
 bool run_store_message(struct run *r, const struct ipc_msg *msg) {
@@ -45,7 +46,7 @@ bool run_store_message(struct run *r, const struct ipc_msg *msg) {
   struct collect_forgotten forgotten;
   bool ok;
   if (msg->type == collect_tidied_type)
-    ok = r->asks == ASKS_TIDY && collect_tidied_get(msg->payload, &m);
+    ok = r->asks == ASKS_HOUSEKEEPING && collect_tidied_get(msg->payload, &m);
   else if (msg->type == collect_forgotten_type)
     ok = r->asks == ASKS_DELETED && collect_forgotten_get(msg->payload, &forgotten);
   else
@@ -60,9 +61,9 @@ bool run_store_message(struct run *r, const struct ipc_msg *msg) {
 void run_end(struct run *r) {
   if (r->over) return;
   r->over = true;
-  run_tell_store(r, collect_end_type, NULL, ASKS_NOTHING);
-  collector_said_result(r);
-  loop_later(r->collector->room->loop, &r->collector->reap);
+  run_notify_store(r, collect_end_type, NULL, ASKS_NOTHING);
+  collector_sent_result(r);
+  loop_later(r->collector->process->loop, &r->collector->reap);
 }
 
 void run_free(struct run *r) {
@@ -88,7 +89,7 @@ void run_halt(struct run *r) {
     run_end(r);
     return;
   }
-  r->pop->proto.now_ms = loop_now(r->collector->room->loop);
+  r->pop->proto.now_ms = loop_now(r->collector->process->loop);
   pop3_client_finish(r->pop);
   dial_wake(r->dial);
 }
@@ -96,11 +97,13 @@ void run_halt(struct run *r) {
 /* --- the session's end --- */
 
 enum collect_verdict run_verdict(const struct pop3_client *p) {
-  static const struct slice sure = SLICE("[AUTH]"); /* RFC 3206 §4: it is the name or the password */
+  /* RFC 3206 §4: it is the name or the password */
+  static const struct slice sure = SLICE("[AUTH]");
   switch (pop3_end_class(p->end)) {
   case POP3_END_IS_DONE: return COLLECT_WENT_WELL;
   case POP3_END_IS_LOGIN:
-    return slice_case_starts(slice_of(p->text, p->text_n), sure) ? COLLECT_LOGIN_WRONG : COLLECT_DOUBTED;
+    return slice_case_starts(slice_of(p->text, p->text_n), sure) ? COLLECT_LOGIN_WRONG
+                                                                 : COLLECT_DOUBTED;
   case POP3_END_IS_BROKEN: return COLLECT_BROKEN;
   default: return COLLECT_LATER;
   }
@@ -113,9 +116,11 @@ static void get_bindings(void *arg, struct proto_bindings *ret) {
 }
 
 static struct pop3_client_policy policy_of(const struct run *r) {
-  static const enum pop3_client_tls how[COLLECT_TLS_KINDS] = { [COLLECT_TLS_IMPLICIT] = POP3_TLS_IMPLICIT,
-                                                               [COLLECT_TLS_STARTED] = POP3_TLS_MUST,
-                                                               [COLLECT_TLS_NONE] = POP3_TLS_NEVER };
+  static const enum pop3_client_tls how[COLLECT_TLS_KINDS] = {
+    [COLLECT_TLS_IMPLICIT] = POP3_TLS_IMPLICIT,
+    [COLLECT_TLS_STARTED] = POP3_TLS_MUST,
+    [COLLECT_TLS_NONE] = POP3_TLS_NEVER
+  };
   return (struct pop3_client_policy){ .tls = how[r->tls],
                                       .clear = r->tls == COLLECT_TLS_NONE,
                                       .second_try = true };
@@ -123,7 +128,7 @@ static struct pop3_client_policy policy_of(const struct run *r) {
 
 static struct proto *on_ready(void *arg) {
   struct run *r = arg;
-  const struct conf *conf = r->collector->room->conf;
+  const struct conf *conf = r->collector->process->conf;
   struct pop3_client_start s = {
     .user = buf_slice(&r->user),
     .secret = buf_slice(&r->secret),
@@ -131,10 +136,12 @@ static struct proto *on_ready(void *arg) {
     .host = r->host,
     .port = r->port,
     .policy = policy_of(r),
-    .limits = { .messages = RUN_LIST_MAX, .message = conf->message_size_limit, .session_ms = RUN_SESSION_MS },
+    .limits = { .messages = RUN_LIST_MAX,
+                .message = conf->message_size_limit,
+                .session_ms = RUN_SESSION_MS },
     .sink = run_sink(r),
     .channel = { get_bindings, r },
-    .now_ms = loop_now(r->collector->room->loop),
+    .now_ms = loop_now(r->collector->process->loop),
   };
   sys_random(s.nonce, sizeof s.nonce);
   r->pop = pop3_client_new(&s);
@@ -142,7 +149,9 @@ static struct proto *on_ready(void *arg) {
   return r->pop ? &r->pop->proto : NULL;
 }
 
-static void on_input(void *arg, struct slice *in) { pop3_client_input(((struct run *)arg)->pop, in); }
+static void on_input(void *arg, struct slice *in) {
+  pop3_client_input(((struct run *)arg)->pop, in);
+}
 
 static void on_secured(void *arg) {
   struct run *r = arg;
@@ -176,13 +185,15 @@ void run_connect(struct run *r) {
   struct collector *c = r->collector;
   struct buf err;
   buf_init(&err, 256);
-  const struct dial_ops ops = { on_ready, on_input, NULL, on_secured, on_tick, on_gone, on_holds, on_over, r };
-  struct dial_target t = { r->addresses, r->address_count, r->host, r->tls == COLLECT_TLS_IMPLICIT, NULL };
+  const struct dial_ops ops = { on_ready, on_input, NULL,    on_secured, on_tick,
+                                on_gone,  on_holds, on_over, r };
+  struct dial_target t = { r->addresses, r->address_count, r->host, r->tls == COLLECT_TLS_IMPLICIT,
+                           NULL };
   t.tls = r->tls == COLLECT_TLS_NONE ? NULL : collector_tls(c, &err);
   r->sessions++;
   if (r->tls != COLLECT_TLS_NONE && !t.tls)
     run_fail(r, COLLECT_HERE, "%.*s", SLICE_ARG(buf_slice(&err)));
-  else if (!(r->dial = dial_new(c->room->loop, &t, &ops)))
+  else if (!(r->dial = dial_new(c->process->loop, &t, &ops)))
     run_fail(r, COLLECT_HERE, "memory ran out");
   buf_free(&err);
 }
@@ -192,7 +203,7 @@ static size_t allowed(const struct run *r, const struct dial_address *from, size
                       struct dial_address *to) {
   size_t n = 0;
   for (size_t i = 0; i < count && n < RUN_PER_ADDRESS; i++)
-    if (r->collector->room->conf->collect_private_addresses || dial_address_is_public(&from[i]))
+    if (r->collector->process->conf->collect_private_addresses || dial_address_is_public(&from[i]))
       to[n++] = from[i];
   return n;
 }
@@ -202,18 +213,18 @@ static void reach(struct run *r, const struct dial_address *addresses, size_t co
   if (r->address_count)
     run_connect(r);
   else
-    run_fail(
-        r, COLLECT_BROKEN,
-        "%s is an address of this machine or of a private network, and collect_private_addresses is \"no\"",
-        r->host);
+    run_fail(r, COLLECT_BROKEN,
+             "%s is an address of this machine or of a private network, and "
+             "collect_private_addresses is \"no\"",
+             r->host);
 }
 
 /* --- names --- */
 
 /* For a domain its POP3 services (RFC 6186 §3.3), for a host its addresses. */
 static void look_up(struct run *r, enum dns_kind kind) {
-  struct room *room = r->collector->room;
-  uint32_t resolver = room_single(room, ROOM_RESOLVER);
+  struct process *process = r->collector->process;
+  uint32_t resolver = process_single(process, ROLE_RESOLVER);
   struct buf name, b;
   if (!resolver) {
     run_fail(r, COLLECT_HERE, "the resolver is being restarted");
@@ -221,11 +232,13 @@ static void look_up(struct run *r, enum dns_kind kind) {
   }
   buf_init(&name, 300);
   buf_init(&b, 512);
-  if (kind == DNS_SRV) buf_put_str(&name, r->tls == COLLECT_TLS_IMPLICIT ? "_pop3s._tcp." : "_pop3._tcp.");
+  if (kind == DNS_SRV)
+    buf_put_str(&name, r->tls == COLLECT_TLS_IMPLICIT ? "_pop3s._tcp." : "_pop3._tcp.");
   buf_put_str(&name, r->host);
-  dns_ask_put(&b, &(struct dns_ask){ (uint8_t)kind, slice_first(buf_slice(&name), DNS_NAME_MAX + 1) });
+  dns_ask_put(&b,
+              &(struct dns_ask){ (uint8_t)kind, slice_first(buf_slice(&name), DNS_NAME_MAX + 1) });
   r->resolving = true;
-  room_send(room, ROOM_RESOLVER, resolver, dns_ask_type, r->tag, buf_slice(&b), -1);
+  process_send(process, ROLE_RESOLVER, resolver, dns_ask_type, r->tag, buf_slice(&b), -1);
   buf_free(&name);
   buf_free(&b);
 }
@@ -236,7 +249,8 @@ static size_t addresses_of(const struct run *r, const struct dns_answer *a, stru
   for (size_t h = 0; h < a->host_count; h++)
     for (size_t i = 0; i < a->hosts[h].address_count && n < most; i++, n++) {
       const struct dns_address *from = &a->hosts[h].addresses[i];
-      to[n] = (struct dial_address){ .n = from->n, .port = a->kind == DNS_SRV ? a->hosts[h].port : r->port };
+      to[n] = (struct dial_address){ .n = from->n,
+                                     .port = a->kind == DNS_SRV ? a->hosts[h].port : r->port };
       memcpy(to[n].octets, from->octets, sizeof to[n].octets);
     }
   return n;
@@ -244,8 +258,8 @@ static size_t addresses_of(const struct run *r, const struct dns_answer *a, stru
 
 static void found(struct run *r, const struct dns_answer *a) {
   struct dial_address addresses[DIAL_ADDRESSES_MAX];
-  /* Who answers for the domain is believed only where DNSSEC proves it (RFC 6186 §6): else the certificate
-   * must be the domain's own. */
+  /* Who answers for the domain is believed only where DNSSEC proves it (RFC 6186 §6): else the
+   * certificate must be the domain's own. */
   struct dns_answer first = *a;
   if (a->kind == DNS_SRV && a->secure && a->hosts[0].address_count) {
     snprintf(r->host, sizeof r->host, "%s", a->hosts[0].name);
@@ -260,14 +274,15 @@ static void not_found(struct run *r, const struct dns_answer *a) {
   if (a->kind == DNS_SRV && a->result == DNS_REFUSED)
     run_fail(r, COLLECT_BROKEN, "%s says that it has no such POP3 service", r->host);
   else
-    run_fail(r, passes ? COLLECT_LATER : COLLECT_BROKEN, "%s: %s%s%s", r->host, dns_result_name(a->result),
-             a->why[0] ? ": " : "", a->why);
+    run_fail(r, passes ? COLLECT_LATER : COLLECT_BROKEN, "%s: %s%s%s", r->host,
+             dns_result_name(a->result), a->why[0] ? ": " : "", a->why);
 }
 
-bool run_told(struct run *r, const struct ipc_msg *msg) {
-  struct dns_told m;
+bool run_notified(struct run *r, const struct ipc_msg *msg) {
+  struct dns_reply m;
   struct dns_answer a;
-  if (!r->resolving || !dns_told_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
+  if (!r->resolving || !dns_reply_get(msg->payload, &m) || !dns_answer_get(m.answer, &a))
+    return false;
   r->resolving = false;
   bool no_service = a.kind == DNS_SRV && (a.result == DNS_NONE || a.result == DNS_NO_NAME);
   if (a.result == DNS_FOUND)
@@ -282,8 +297,8 @@ bool run_told(struct run *r, const struct ipc_msg *msg) {
 /* --- the job --- */
 
 static bool take_job(struct run *r, const struct collect_job *job) {
-  if (job->tls >= COLLECT_TLS_KINDS || !job->host.n || !job->port || slice_find(job->host, 0) >= 0 ||
-      slice_find(job->mechanism, 0) >= 0)
+  if (job->tls >= COLLECT_TLS_KINDS || !job->host.n || !job->port ||
+      slice_find(job->host, 0) >= 0 || slice_find(job->mechanism, 0) >= 0)
     return false;
   memcpy(r->host, job->host.p, job->host.n);
   if (job->mechanism.n) memcpy(r->mechanism, job->mechanism.p, job->mechanism.n);
@@ -304,13 +319,13 @@ bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job)
   struct run *r = calloc(1, sizeof *r);
   struct dial_address address;
   if (!r) {
-    room_fail(c->room, "no memory for a run");
+    process_fail(c->process, "no memory for a run");
     return true;
   }
   r->collector = c;
   r->tag = tag;
-  r->began_ms = loop_now(c->room->loop);
-  r->store = room_single(c->room, ROOM_STORE);
+  r->began_ms = loop_now(c->process->loop);
+  r->store = process_single(c->process, ROLE_STORE);
   buf_init(&r->account, 320);
   buf_init(&r->user, COLLECT_USER_MAX);
   buf_init(&r->secret, COLLECT_SECRET_MAX);

@@ -1,17 +1,18 @@
-/* The session's sink: which messages are wanted is asked of store, a thousand UIDLs at a time; each one's
- * octets go to store in chunks and are committed with their UIDL.
+/* SPDX-License-Identifier: ISC */
+/* The session's sink: which messages are wanted is asked of store, a thousand UIDLs at a time; each
+ * one's octets go to store in chunks and are committed with their UIDL.
  *
  *   listed: HOLD ──collect_ask──► dates → wishes ──► … → resume
  *   piece:  HOLD ──collect_spool─► spooled → resume
  *   end:    HOLD ──collect_commit► committed: DONE or THERE → settle(safe), resume
  */
 #include "lib/base/sys.h"
-#include "lib/mail/header.h"
+#include "mail/header.h"
 #include "src/collector/collector.h"
 
 static void resume(struct run *r) {
   if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return;
-  r->pop->proto.now_ms = loop_now(r->collector->room->loop);
+  r->pop->proto.now_ms = loop_now(r->collector->process->loop);
   pop3_client_resume(r->pop);
   dial_wake(r->dial);
 }
@@ -37,7 +38,7 @@ static bool ask_dates(struct run *r) {
   r->ask_count = i - r->asked;
   collect_ask_put(&b, &(struct collect_ask){ buf_slice(&list), buf_slice(&sizes) });
   if (n && !list.failed && !sizes.failed && !b.failed)
-    run_tell_store(r, collect_ask_type, &b, ASKS_DATES);
+    run_notify_store(r, collect_ask_type, &b, ASKS_DATES);
   else if (n)
     run_fail(r, COLLECT_HERE, "memory ran out");
   buf_free(&list);
@@ -46,12 +47,13 @@ static bool ask_dates(struct run *r) {
   return n > 0;
 }
 
-/* What is here already and is to go there is fetched once more: only its octets prove what it is. */
+/* What is here already and is to go there is fetched once more: only its octets prove what it is.
+ */
 static enum pop3_wish wish_of(struct run *r, const struct pop3_item *item, uint64_t date,
                               int64_t now_s) {
   uint64_t age = now_s > 0 && (uint64_t)now_s > date ? (uint64_t)now_s - date : 0;
   if (!steps_wants(r, item, date) || date == COLLECT_SHORT) return POP3_LEAVE;
-  if (!date && item->size > r->collector->room->conf->message_size_limit) return POP3_LEAVE;
+  if (!date && item->size > r->collector->process->conf->message_size_limit) return POP3_LEAVE;
   if (!date) return r->leave_s ? POP3_FETCH : POP3_MOVE;
   return r->leave_s != COLLECT_LEAVE && age >= r->leave_s ? POP3_MOVE : POP3_LEAVE;
 }
@@ -67,17 +69,19 @@ static bool take_dates(struct run *r, struct slice dates) {
     }
     uint64_t date = wire_get_u64(&w);
     item->wish = (uint8_t)wish_of(r, item, date, now_s);
-    r->left += !date && item->wish == POP3_LEAVE && item->size > r->collector->room->conf->message_size_limit;
+    r->left += !date && item->wish == POP3_LEAVE &&
+               item->size > r->collector->process->conf->message_size_limit;
   }
   return wire_done(&w);
 }
 
-static enum pop3_sink_says on_listed(void *arg, struct pop3_item *items, size_t count) {
+static enum pop3_sink_verdict on_listed(void *arg, struct pop3_item *items, size_t count) {
   struct run *r = arg;
   steps_listed(r);
   if (count && !r->pop->has_uidl) {
     run_note(r, COLLECT_BROKEN,
-             "the server has no UIDL (RFC 1939 §7): what was fetched could not be told from what is new");
+             "the server has no UIDL (RFC 1939 §7): what was fetched could not be told from what "
+             "is new");
     return POP3_SINK_OVER;
   }
   if (ask_dates(r)) return POP3_SINK_HOLD;
@@ -111,7 +115,7 @@ static void forget_message(struct run *r) {
   buf_free(&r->hold);
 }
 
-static enum pop3_sink_says on_begin(void *arg, struct pop3_item *item) {
+static enum pop3_sink_verdict on_begin(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   forget_message(r);
   r->item = item;
@@ -134,20 +138,20 @@ static void spool(struct run *r) {
   } else {
     buf_drop(&r->hold, n);
     r->spooled = true;
-    run_tell_store(r, collect_spool_type, &b, ASKS_SPOOL);
+    run_notify_store(r, collect_spool_type, &b, ASKS_SPOOL);
   }
   buf_free(&b);
 }
 
 /* Not this one, whatever else comes of it: what store has of it goes. */
-static enum pop3_sink_says turn_away(struct run *r) {
-  if (r->spooled) run_tell_store(r, collect_drop_type, NULL, ASKS_NOTHING);
+static enum pop3_sink_verdict turn_away(struct run *r) {
+  if (r->spooled) run_notify_store(r, collect_discard_type, NULL, ASKS_NOTHING);
   r->spooled = false;
   forget_message(r);
   return POP3_SINK_NO;
 }
 
-static enum pop3_sink_says on_piece(void *arg, struct pop3_item *item, struct slice octets) {
+static enum pop3_sink_verdict on_piece(void *arg, struct pop3_item *item, struct slice octets) {
   struct run *r = arg;
   if (r->refused == COLLECT_TOO_BIG) {
     r->left++;
@@ -174,11 +178,13 @@ static const struct refusal {
 } refusals[COLLECT_OUTCOMES] = {
   [COLLECT_TROUBLE] = { COLLECT_HERE, "the store could not keep a message now" },
   [COLLECT_NO_SPACE] = { COLLECT_LATER, "the disk is full; the rest comes when there is space" },
-  [COLLECT_FULL] = { COLLECT_LATER, "the account's quota is used up; the rest comes when there is room" },
+  [COLLECT_FULL] = { COLLECT_LATER,
+                     "the account's quota is used up; the rest comes when there is room" },
   [COLLECT_GONE] = { COLLECT_LATER, "the account is no more" },
 };
 
-/* store will not have it. A message that is too large is left at the server; everything else ends the run. */
+/* store will not have it. A message that is too large is left at the server; everything else ends
+ * the run. */
 static void take_refusal(struct run *r, enum collect_outcome o) {
   r->refused = o;
   if (!refusals[o].words) return;
@@ -191,7 +197,7 @@ static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
   if (!collect_spooled_get(msg->payload, &m) || m.outcome >= COLLECT_OUTCOMES) return false;
   if (r->drop) {
     r->drop = false;
-    run_tell_store(r, collect_drop_type, NULL, ASKS_NOTHING);
+    run_notify_store(r, collect_discard_type, NULL, ASKS_NOTHING);
     return true;
   }
   if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return true;
@@ -203,7 +209,7 @@ static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
   return true;
 }
 
-static enum pop3_sink_says on_end(void *arg, struct pop3_item *item) {
+static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   struct buf b, id;
   uint8_t digest[DIGEST_SHA256_SIZE];
@@ -221,15 +227,16 @@ static enum pop3_sink_says on_end(void *arg, struct pop3_item *item) {
   if (!r->settled) header_settle(&r->hold, r->front, true);
   buf_init(&b, IPC_CHUNK + 256);
   buf_init(&id, 64);
-  buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag, r->fetched + 1);
-  collect_commit_put(&b,
-                     &(struct collect_commit){ buf_slice(&id), item->uidl, item->size, item->octets,
-                                               slice_of(digest, sizeof digest), item->like->kept + 1, r->clean.dots,
-                                               buf_slice(&r->hold) });
+  buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag,
+             r->fetched + 1);
+  collect_commit_put(&b, &(struct collect_commit){ buf_slice(&id), item->uidl, item->size,
+                                                   item->octets, slice_of(digest, sizeof digest),
+                                                   item->like->kept + 1, r->clean.dots,
+                                                   buf_slice(&r->hold) });
   bool ok = !b.failed && !id.failed && !r->hold.failed;
   if (ok) {
     r->spooled = false;
-    run_tell_store(r, collect_commit_type, &b, ASKS_COMMIT);
+    run_notify_store(r, collect_commit_type, &b, ASKS_COMMIT);
   }
   buf_free(&b);
   buf_free(&id);
@@ -261,7 +268,7 @@ static void on_cut(void *arg, struct pop3_item *item) {
   if (r->asks == ASKS_SPOOL)
     r->drop = true;
   else if (r->spooled)
-    run_tell_store(r, collect_drop_type, NULL, r->asks);
+    run_notify_store(r, collect_discard_type, NULL, r->asks);
   r->left += r->refused == COLLECT_TOO_BIG;
   r->spooled = false;
   forget_message(r);

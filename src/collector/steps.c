@@ -1,17 +1,20 @@
+/* SPDX-License-Identifier: ISC */
 /* From one session of a run to the next, and what is left to be said at its end.
  *
- * One message can end every session: the other server does not stuff its dots, or dies of it. It is stepped over:
- * a new session fetches the others. So is what came shorter than announced: nothing that comes behind it in the
- * same session is deleted (lib/pop3/client.h), so it is kept out of the way. auth keeps the UIDLs of both, and the
- * next run tries each again, alone, in a session of its own after all the others.
+ * One message can end every session: the other server does not stuff its dots, or dies of it. It is
+ * stepped over: a new session fetches the others. So is what came shorter than announced: nothing
+ * that comes behind it in the same session is deleted (mail/pop3/client.h), so it is kept out of
+ * the way. auth keeps the UIDLs of both, and the next run tries each again, alone, in a session of
+ * its own after all the others.
  *
  *   session for all but the suspects --stuck at a message--> it is a suspect now --+
  *      ^     |                                                                     |
  *      +-----|---------------------------------------------------------------------+
- *            +--done--> what was deleted is forgotten → the listing was whole → a session for the next suspect …
+ *            +--done--> what was deleted is forgotten → the listing was whole → a session for the
+ * next suspect …
  *
- * A run has RUN_SESSIONS at most, and a list of UIDLs COLLECT_UIDLS_MAX octets; what is beyond comes with later
- * runs. */
+ * A run has RUN_SESSIONS at most, and a list of UIDLs COLLECT_UIDLS_MAX octets; what is beyond
+ * comes with later runs. */
 #include <stdio.h>
 
 #include "src/collector/collector.h"
@@ -51,7 +54,8 @@ static uint32_t count(const struct buf *list) {
 }
 
 void steps_put(const struct run *r, struct buf *out) {
-  struct slice lists[] = { buf_slice(&r->stepped), buf_slice(r->seen_list ? &r->waiting : &r->suspects) };
+  struct slice lists[] = { buf_slice(&r->stepped),
+                           buf_slice(r->seen_list ? &r->waiting : &r->suspects) };
   for (size_t i = 0; i < 2; i++)
     while (lists[i].n) add(out, slice_split(&lists[i], ' '));
 }
@@ -85,8 +89,8 @@ bool steps_wants(struct run *r, const struct pop3_item *item, uint64_t date) {
 
 static void name_step(struct run *r, const struct pop3_item *item, const char *why) {
   if (r->step_words[0]) return;
-  snprintf(r->step_words, sizeof r->step_words, "message %llu (%.*s): %s", (unsigned long long)item->number,
-           SLICE_ARG(item->uidl), why);
+  snprintf(r->step_words, sizeof r->step_words, "message %llu (%.*s): %s",
+           (unsigned long long)item->number, SLICE_ARG(item->uidl), why);
 }
 
 /* Rows of what is deleted there for good (RFC 1939 §6: when QUIT was answered). */
@@ -99,12 +103,14 @@ static void take_deleted(struct run *r) {
   }
 }
 
-/* What came short is out of the way from now on. True: another session may delete what came behind it. */
+/* What came short is out of the way from now on. True: another session may delete what came behind
+ * it. */
 static bool take_shorts(struct run *r) {
   bool some = false, held_up = false;
   for (size_t i = 0; i < r->pop->count; i++) {
     const struct pop3_item *item = &r->pop->items[i];
-    held_up |= item->wish == POP3_MOVE && item->state == POP3_KEPT_BACK && item->doubtful && !item->is_short;
+    held_up |= item->wish == POP3_MOVE && item->state == POP3_KEPT_BACK && item->doubtful &&
+               !item->is_short;
     if (!item->is_short || item->state == POP3_LISTED) continue;
     name_step(r, item, item->octets ? "fewer octets came than are listed" : "nothing came of it");
     if (is_probe(r)) continue;
@@ -145,7 +151,8 @@ static bool plan_probe(struct run *r) {
 static bool session_done(struct run *r) {
   if (is_probe(r)) take_probe(r);
   bool again = take_shorts(r);
-  if (!is_probe(r) && r->listed && r->pop->has_uidl && !r->pop->list_cut) r->tidy_due = true;
+  if (!is_probe(r) && r->listed && r->pop->has_uidl && !r->pop->list_cut)
+    r->housekeeping_due = true;
   return (again && !is_probe(r)) || plan_probe(r);
 }
 
@@ -162,8 +169,11 @@ static void note_failure(struct run *r, const char *why) {
   const char *more = p->end == POP3_END_TLS_FAILED || p->end == POP3_END_GONE ? why : "";
   bool words = p->text_n && !more[0];
   run_note(r, run_verdict(p), "%s%s%.*s%s%s", pop3_end_meaning(p->end),
-           words ? "; it said: " : more[0] ? ": " : "", words ? (int)p->text_n : (int)strlen(more),
-           words ? p->text : more, r->step_words[0] ? "; stepped over: " : "", r->step_words);
+           words     ? "; it said: "
+           : more[0] ? ": "
+                     : "",
+           words ? (int)p->text_n : (int)strlen(more), words ? p->text : more,
+           r->step_words[0] ? "; stepped over: " : "", r->step_words);
 }
 
 void steps_session_over(struct run *r, const char *why) {
@@ -171,7 +181,8 @@ void steps_session_over(struct run *r, const char *why) {
   bool done = r->pop->end == POP3_END_DONE, probe = is_probe(r);
   take_deleted(r);
   r->more = (done ? session_done(r) : step_over(r)) && !last;
-  if (!done && !r->more && !probe) note_failure(r, why); /* a suspect makes no failure: the others are here */
+  /* a suspect makes no failure: the others are here */
+  if (!done && !r->more && !probe) note_failure(r, why);
   r->winding = true;
   if (r->asks == ASKS_NOTHING) steps_wind_up(r);
 }
@@ -182,7 +193,7 @@ static void put_count(struct buf *b, uint32_t n, const char *what) {
   if (n) buf_printf(b, "%s%u %s", buf_len(b) ? ", " : "", n, what);
 }
 
-static void say_success(struct run *r) {
+static void print_success(struct run *r) {
   struct buf b, stepped;
   buf_init(&b, COLLECT_TEXT_MAX);
   buf_init(&stepped, COLLECT_UIDLS_MAX);
@@ -201,7 +212,8 @@ static void say_success(struct run *r) {
   }
   const char *text = buf_cstr(&b);
   if (r->looping)
-    run_note(r, COLLECT_BROKEN, "%u messages there came through this collection before: it leads in a circle",
+    run_note(r, COLLECT_BROKEN,
+             "%u messages there came through this collection before: it leads in a circle",
              r->looping);
   run_note(r, COLLECT_WENT_WELL, "%s", buf_len(&b) && text ? text : "nothing new");
   buf_free(&b), buf_free(&stepped);
@@ -220,18 +232,18 @@ static void again(void *arg) {
 }
 
 static bool wait_a_little(struct run *r) {
-  struct loop *loop = r->collector->room->loop;
+  struct loop *loop = r->collector->process->loop;
   if (!r->pause) r->pause = loop_timer_new(loop, again, r);
   if (r->pause) loop_timer_set(r->pause, loop_now(loop) + RUN_SESSION_PAUSE_MS);
   return r->pause != NULL;
 }
 
-static void tell_deleted(struct run *r) {
+static void notify_deleted(struct run *r) {
   struct buf b;
   struct slice rows = slice_first(buf_slice(&r->gone), 8 * COLLECT_ASK_MAX);
   buf_init(&b, 16 * 1024);
   collect_deleted_put(&b, &(struct collect_deleted){ rows });
-  run_tell_store(r, collect_deleted_type, &b, ASKS_DELETED);
+  run_notify_store(r, collect_deleted_type, &b, ASKS_DELETED);
   buf_drop(&r->gone, rows.n);
   buf_free(&b);
 }
@@ -241,12 +253,12 @@ void steps_wind_up(struct run *r) {
   if (r->over) return;
   r->winding = true;
   if (buf_len(&r->gone) && !r->gone.failed) {
-    tell_deleted(r);
+    notify_deleted(r);
     return;
   }
-  if (r->tidy_due) {
-    r->tidy_due = false;
-    run_tell_store(r, collect_listed_type, NULL, ASKS_TIDY);
+  if (r->housekeeping_due) {
+    r->housekeeping_due = false;
+    run_notify_store(r, collect_listed_type, NULL, ASKS_HOUSEKEEPING);
     return;
   }
   r->winding = false;
@@ -255,6 +267,6 @@ void steps_wind_up(struct run *r) {
     if (wait_a_little(r)) return;
     run_note(r, COLLECT_HERE, "memory ran out");
   }
-  if (!r->words[0]) say_success(r);
+  if (!r->words[0]) print_success(r);
   run_end(r);
 }

@@ -1,12 +1,13 @@
-/* The trace field that says how a message came into this house (RFC 5321 §4.4; §3.7.2 asks it of gateways):
- * the fields that it had are left as they are.
+/* SPDX-License-Identifier: ISC */
+/* The trace field that says how a message came into this house (RFC 5321 §4.4; §3.7.2 asks it of
+ * gateways): the fields that it had are left as they are.
  *
  *   Received: from pop.example.net ([192.0.2.1])
  *   	by mx.example.org (Qasid) with POP3S
  *   	id c3-17-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
  */
-#include "lib/mail/date.h"
+#include "mail/date.h"
 #include "src/collector/collector.h"
 
 static bool is_ascii_atomish(struct slice s) {
@@ -16,7 +17,8 @@ static bool is_ascii_atomish(struct slice s) {
 }
 
 static void put_id(const struct run *r, struct buf *out) {
-  buf_printf(out, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag, r->fetched + 1);
+  buf_printf(out, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag,
+             r->fetched + 1);
 }
 
 void trace_put(const struct run *r, int64_t now_s, struct buf *out) {
@@ -27,9 +29,10 @@ void trace_put(const struct run *r, int64_t now_s, struct buf *out) {
   buf_put_str(out, peer.n == 16 ? " ([IPv6:" : " ([");
   dial_address_put(&peer, out);
   buf_put_str(out, "])\r\n\tby ");
-  buf_put_str(out, r->collector->room->conf->hostname);
-  buf_put_str(out, r->tls_version[0] || dial_tls_version(r->dial)[0] ? " (Qasid) with POP3S\r\n\tid "
-                                                                     : " (Qasid) with POP3\r\n\tid ");
+  buf_put_str(out, r->collector->process->conf->hostname);
+  buf_put_str(out, r->tls_version[0] || dial_tls_version(r->dial)[0]
+                       ? " (Qasid) with POP3S\r\n\tid "
+                       : " (Qasid) with POP3\r\n\tid ");
   put_id(r, out);
   if (is_ascii_atomish(buf_slice(&r->account))) {
     buf_put_str(out, " for <");

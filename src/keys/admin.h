@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the administrator may ask of keys: `qasid dkim …`. The words:
  *
  *   dkim list [DOMAIN]             a row for each key
@@ -8,10 +9,10 @@
 #ifndef QASID_KEYS_ADMIN_H
 #define QASID_KEYS_ADMIN_H
 
-#include "lib/room/room.h"
+#include "runtime/role/process.h"
 #include "src/keys/mail_keys.h"
 
 /* `m` is NULL when the folder of the keys cannot be opened. False: malformed, a breach. */
-bool keys_admin(struct room *r, struct mail_keys *m, uint32_t number, const struct ipc_msg *msg);
+bool keys_admin(struct process *r, struct mail_keys *m, uint32_t number, const struct ipc_msg *msg);
 
 #endif

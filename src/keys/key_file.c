@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/keys/key_file.h"
 
 #include <errno.h>
@@ -57,7 +58,9 @@ static bool take_word(struct slice word, const char *(*name)(unsigned), unsigned
 }
 
 static const char *state_word(unsigned i) { return mail_key_state_name((enum mail_key_state)i); }
-static const char *algorithm_word(unsigned i) { return dkim_algorithm_name((enum dkim_algorithm)i); }
+static const char *algorithm_word(unsigned i) {
+  return dkim_algorithm_name((enum dkim_algorithm)i);
+}
 
 static bool is_selector(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
@@ -67,12 +70,14 @@ static bool is_selector(struct slice s) {
 
 static bool take_line(struct key_file *f, struct slice line) {
   struct file_key *k = key_file_add(f);
-  struct slice state = slice_split(&line, ' '), algorithm = slice_split(&line, ' '), selector = slice_split(&line, ' '),
-               since = slice_split(&line, ' '), open = slice_split(&line, ' '), secret = line;
+  struct slice state = slice_split(&line, ' '), algorithm = slice_split(&line, ' '),
+               selector = slice_split(&line, ' '), since = slice_split(&line, ' '),
+               open = slice_split(&line, ' '), secret = line;
   unsigned s, a;
   uint64_t since_s;
-  if (!k || !take_word(state, state_word, MAIL_KEY_STATES, &s) || !take_word(algorithm, algorithm_word, DKIM_ALGORITHMS, &a) ||
-      !is_selector(selector) || !num_parse(since, INT64_MAX, &since_s))
+  if (!k || !take_word(state, state_word, MAIL_KEY_STATES, &s) ||
+      !take_word(algorithm, algorithm_word, DKIM_ALGORITHMS, &a) || !is_selector(selector) ||
+      !num_parse(since, INT64_MAX, &since_s))
     return false;
   k->state = (enum mail_key_state)s;
   k->algorithm = (enum dkim_algorithm)a;
@@ -92,7 +97,9 @@ static bool take_lines(struct key_file *f, struct slice text) {
   return false;
 }
 
-static void file_name(char *to, const char *prefix, const char *domain) { snprintf(to, NAME, "%s%s", prefix, domain); }
+static void file_name(char *to, const char *prefix, const char *domain) {
+  snprintf(to, NAME, "%s%s", prefix, domain);
+}
 
 /* All octets of an open file. */
 static int read_all(struct disk *disk, struct disk_file *file, struct buf *text) {
@@ -127,12 +134,14 @@ static void put_text(const struct key_file *f, struct buf *out) {
   buf_put_str(out, HEAD "\n");
   for (size_t i = 0; i < f->count; i++) {
     const struct file_key *k = &f->keys[i];
-    buf_printf(out, "%s %s %s %llu ", mail_key_state_name(k->state), dkim_algorithm_name(k->algorithm), k->selector,
-               (unsigned long long)k->since_s);
+    buf_printf(out, "%s %s %s %llu ", mail_key_state_name(k->state),
+               dkim_algorithm_name(k->algorithm), k->selector, (unsigned long long)k->since_s);
     base64_put(out, buf_slice(&k->public_key));
     buf_put_u8(out, ' ');
-    if (buf_len(&k->secret)) base64_put(out, buf_slice(&k->secret));
-    else buf_put_u8(out, '-');
+    if (buf_len(&k->secret))
+      base64_put(out, buf_slice(&k->secret));
+    else
+      buf_put_u8(out, '-');
     buf_put_u8(out, '\n');
   }
   buf_put_str(out, "end\n");

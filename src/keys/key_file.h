@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 /* A domain's file of keys, taken apart and put together.
  *
  *   qasid-dkim 1
- *   STATE ALGORITHM SELECTOR SINCE PUBLIC SECRET        one line a key, in base64; "-": no secret any more
- *   end */
+ *   STATE ALGORITHM SELECTOR SINCE PUBLIC SECRET        one line a key, in base64; "-": no secret
+ * any more end */
 #ifndef QASID_KEYS_KEY_FILE_H
 #define QASID_KEYS_KEY_FILE_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/keys/keys.h"
 
 #include <stdlib.h>
@@ -93,7 +94,8 @@ static bool take_drop(struct front *f, uint64_t a_second, uint64_t now_ms) {
 
 static bool may_ask(struct keys *k, uint32_t number, uint64_t now_ms) {
   struct front *f = find_front(k, number);
-  if (!f && (f = find_front(k, 0)) != NULL) *f = (struct front){ number, KEYS_PER_SECOND * 1000ull, now_ms };
+  if (!f && (f = find_front(k, 0)) != NULL)
+    *f = (struct front){ number, KEYS_PER_SECOND * 1000ull, now_ms };
   return f && take_drop(f, KEYS_PER_SECOND, now_ms);
 }
 
@@ -111,7 +113,8 @@ bool keys_message(struct keys *k, uint32_t front, const struct ipc_msg *msg, uin
                   struct buf *answer) {
   struct key_sign m;
   struct buf output;
-  if (msg->type != key_sign_type || !key_sign_get(msg->payload, &m) || m.use >= KEY_USES) return false;
+  if (msg->type != key_sign_type || !key_sign_get(msg->payload, &m) || m.use >= KEY_USES)
+    return false;
   buf_init(&output, 4096);
   if (front && m.key < k->count && may_ask(k, front, now_ms))
     tls_key_sign(k->keys[m.key], (enum key_use)m.use, m.input, &output);

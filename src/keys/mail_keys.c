@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/keys/mail_keys.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lib/mail/date.h"
+#include "mail/date.h"
 #include "lib/tls/dkim_key.h"
 #include "src/keys/key_file.h"
 
@@ -29,7 +30,9 @@ static bool is_domain(struct slice s) {
   if (s.n == 0 || s.n > MAIL_DOMAIN_MAX) return false;
   for (size_t i = 0; i < s.n; i++) {
     int c = s.p[i];
-    if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-' && c != '_' && (c != '.' || before == '.')) return false;
+    if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-' && c != '_' &&
+        (c != '.' || before == '.'))
+      return false;
     before = c;
   }
   return before != '.';
@@ -43,8 +46,10 @@ static size_t place_of(const struct mail_keys *m, struct slice name, bool *ret_t
     size_t middle = (low + high) / 2;
     int c = slice_cmp(slice_str(m->domains[middle]->name), name);
     if (c == 0) *ret_there = true;
-    if (c < 0) low = middle + 1;
-    else high = middle;
+    if (c < 0)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }
@@ -138,11 +143,14 @@ size_t mail_keys_count(const struct mail_keys *m, size_t *ret_unreadable) {
 
 /* --- signing --- */
 
-static bool sign_one(struct mail_domain *d, enum dkim_algorithm a, const struct dkim_sign *q, int64_t now_s,
-                     struct buf *input, struct buf *fields) {
+static bool sign_one(struct mail_domain *d, enum dkim_algorithm a, const struct dkim_sign *q,
+                     int64_t now_s, struct buf *input, struct buf *fields) {
   struct buf signature;
-  struct dkim_signature s = { .algorithm = a, .domain = slice_str(d->name), .selector = slice_str(d->selectors[a]),
-                              .names = q->names, .signed_s = (uint64_t)now_s };
+  struct dkim_signature s = { .algorithm = a,
+                              .domain = slice_str(d->name),
+                              .selector = slice_str(d->selectors[a]),
+                              .names = q->names,
+                              .signed_s = (uint64_t)now_s };
   size_t given = buf_len(input);
   memcpy(s.body_hash, q->body_hash.p, sizeof s.body_hash);
   buf_init(&signature, 1024);
@@ -154,28 +162,33 @@ static bool sign_one(struct mail_domain *d, enum dkim_algorithm a, const struct 
   return ok && !fields->failed;
 }
 
-enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q, int64_t now_s, struct buf *fields) {
+enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q, int64_t now_s,
+                                 struct buf *fields) {
   struct mail_domain *d = find(m, q->domain);
   struct buf input;
   if (!d) return m->unreadable ? SIGN_UNREADABLE : SIGN_NO_KEY;
   if (!is_usable(d)) return SIGN_UNREADABLE;
   buf_init(&input, DKIM_INPUT_MAX + DKIM_FIELD_MAX);
   buf_put(&input, q->input);
-  bool ok = true; /* RSA first: some readers look at the first signature only, and do not know the other */
-  for (int a = 0; ok && a < DKIM_ALGORITHMS; a++) ok = sign_one(d, (enum dkim_algorithm)a, q, now_s, &input, fields);
+  /* RSA first: some readers look at the first signature only, and do not know the other */
+  bool ok = true;
+  for (int a = 0; ok && a < DKIM_ALGORITHMS; a++)
+    ok = sign_one(d, (enum dkim_algorithm)a, q, now_s, &input, fields);
   buf_free(&input);
   return ok ? SIGN_DONE : SIGN_UNREADABLE;
 }
 
 /* --- what the administrator asks --- */
 
-static enum cli_code say(struct buf *why, enum cli_code code, const char *words, struct slice domain) {
+static enum cli_code fail_because(struct buf *why, enum cli_code code, const char *words,
+                                  struct slice domain) {
   buf_printf(why, "%.*s: %s", SLICE_ARG(domain), words);
   return code;
 }
 
 /* The domain's file. CLI_NOT_FOUND without a sentence: there is none. */
-static enum cli_code open_file(struct mail_keys *m, struct slice domain, struct key_file *f, struct buf *why) {
+static enum cli_code open_file(struct mail_keys *m, struct slice domain, struct key_file *f,
+                               struct buf *why) {
   char name[MAIL_DOMAIN_MAX + 1] = "";
   key_file_init(f);
   if (!is_domain(domain)) {
@@ -192,9 +205,12 @@ static enum cli_code open_file(struct mail_keys *m, struct slice domain, struct 
   return e == -EBADMSG ? CLI_DAMAGE : CLI_TROUBLE;
 }
 
-static enum cli_code open_known(struct mail_keys *m, struct slice domain, struct key_file *f, struct buf *why) {
+static enum cli_code open_known(struct mail_keys *m, struct slice domain, struct key_file *f,
+                                struct buf *why) {
   enum cli_code code = open_file(m, domain, f, why);
-  return code == CLI_NOT_FOUND ? say(why, code, "has no keys (qasid dkim rotate makes them)", domain) : code;
+  return code == CLI_NOT_FOUND
+             ? fail_because(why, code, "has no keys (qasid dkim rotate makes them)", domain)
+             : code;
 }
 
 /* After trouble: what the file has now is used; when it cannot be read, what was used before. */
@@ -208,11 +224,14 @@ static void use_what_is_there(struct mail_keys *m, struct mail_domain *d) {
 }
 
 /* The changed file, durable and then in use. */
-static enum cli_code keep(struct mail_keys *m, struct slice domain, struct key_file *f, struct buf *why) {
+static enum cli_code keep(struct mail_keys *m, struct slice domain, struct key_file *f,
+                          struct buf *why) {
   struct mail_domain *d = find_or_add(m, domain);
   int e = d ? key_file_write(m->disk, d->name, f) : -ENOMEM;
-  if (!e) use(d, f);
-  else if (d) use_what_is_there(m, d);
+  if (!e)
+    use(d, f);
+  else if (d)
+    use_what_is_there(m, d);
   key_file_free(f);
   if (!e) return CLI_OK;
   buf_printf(why, "the keys of %.*s cannot be written: %s", SLICE_ARG(domain),
@@ -232,9 +251,10 @@ static bool has_selector(const struct key_file *f, struct slice selector) {
   return false;
 }
 
-/* "20261128a7-rsa": of one that was retired, or forgotten with its domain, the name does not come again soon. */
-static void choose_selector(const struct key_file *f, enum dkim_algorithm a, int64_t now_s, uint8_t chance,
-                            char to[static DKIM_SELECTOR_MAX + 1]) {
+/* "20261128a7-rsa": of one that was retired, or forgotten with its domain, the name does not come
+ * again soon. */
+static void choose_selector(const struct key_file *f, enum dkim_algorithm a, int64_t now_s,
+                            uint8_t chance, char to[static DKIM_SELECTOR_MAX + 1]) {
   struct buf text;
   buf_init(&text, DKIM_SELECTOR_MAX);
   do {
@@ -246,7 +266,8 @@ static void choose_selector(const struct key_file *f, enum dkim_algorithm a, int
   buf_free(&text);
 }
 
-static bool add_key(struct key_file *f, enum dkim_algorithm a, enum mail_key_state state, int64_t now_s, uint8_t chance) {
+static bool add_key(struct key_file *f, enum dkim_algorithm a, enum mail_key_state state,
+                    int64_t now_s, uint8_t chance) {
   char selector[DKIM_SELECTOR_MAX + 1] = "";
   choose_selector(f, a, now_s, chance, selector);
   struct file_key *k = key_file_add(f);
@@ -258,29 +279,34 @@ static bool add_key(struct key_file *f, enum dkim_algorithm a, enum mail_key_sta
   return dkim_key_make(a, &k->secret, &k->public_key);
 }
 
-enum cli_code mail_keys_make(struct mail_keys *m, struct slice domain, int64_t now_s, uint8_t chance, struct buf *why) {
+enum cli_code mail_keys_make(struct mail_keys *m, struct slice domain, int64_t now_s,
+                             uint8_t chance, struct buf *why) {
   struct key_file f;
   enum cli_code code = open_file(m, domain, &f, why);
   if (code != CLI_OK && code != CLI_NOT_FOUND) return code;
   enum mail_key_state state = code == CLI_NOT_FOUND ? MAIL_KEY_CURRENT : MAIL_KEY_NEXT;
   code = CLI_OK;
-  if (count_state(&f, MAIL_KEY_NEXT)) code = say(why, CLI_EXISTS, "has next keys already", domain);
+  if (count_state(&f, MAIL_KEY_NEXT))
+    code = fail_because(why, CLI_EXISTS, "has next keys already", domain);
   else if (f.count + DKIM_ALGORITHMS > KEY_FILE_KEYS_MAX)
-    code = say(why, CLI_REFUSED, "has too many keys; retire old ones (qasid dkim retire)", domain);
+    code = fail_because(why, CLI_REFUSED, "has too many keys; retire old ones (qasid dkim retire)",
+                        domain);
   for (int a = 0; code == CLI_OK && a < DKIM_ALGORITHMS; a++)
-    if (!add_key(&f, (enum dkim_algorithm)a, state, now_s, chance)) code = say(why, CLI_TROUBLE, "no key can be made now", domain);
+    if (!add_key(&f, (enum dkim_algorithm)a, state, now_s, chance))
+      code = fail_because(why, CLI_TROUBLE, "no key can be made now", domain);
   if (code == CLI_OK) return keep(m, domain, &f, why);
   key_file_free(&f);
   return code;
 }
 
-enum cli_code mail_keys_switch(struct mail_keys *m, struct slice domain, int64_t now_s, struct buf *why) {
+enum cli_code mail_keys_switch(struct mail_keys *m, struct slice domain, int64_t now_s,
+                               struct buf *why) {
   struct key_file f;
   enum cli_code code = open_known(m, domain, &f, why);
   if (code != CLI_OK) return code;
   if (!count_state(&f, MAIL_KEY_NEXT)) {
     key_file_free(&f);
-    return say(why, CLI_NOT_FOUND, "has no next keys", domain);
+    return fail_because(why, CLI_NOT_FOUND, "has no next keys", domain);
   }
   for (size_t i = 0; i < f.count; i++) {
     struct file_key *k = &f.keys[i];
@@ -292,7 +318,8 @@ enum cli_code mail_keys_switch(struct mail_keys *m, struct slice domain, int64_t
   return keep(m, domain, &f, why);
 }
 
-enum cli_code mail_keys_retire(struct mail_keys *m, struct slice domain, bool forced, int64_t now_s, struct buf *why) {
+enum cli_code mail_keys_retire(struct mail_keys *m, struct slice domain, bool forced, int64_t now_s,
+                               struct buf *why) {
   struct key_file f;
   size_t gone = 0;
   enum cli_code code = open_known(m, domain, &f, why);
@@ -304,17 +331,23 @@ enum cli_code mail_keys_retire(struct mail_keys *m, struct slice domain, bool fo
     gone++;
   }
   size_t left = count_state(&f, MAIL_KEY_OLD);
-  if (gone) code = keep(m, domain, &f, why);
-  else key_file_free(&f);
+  if (gone)
+    code = keep(m, domain, &f, why);
+  else
+    key_file_free(&f);
   if (code != CLI_OK) return code;
-  if (left) return say(why, CLI_REFUSED, "mail signed with old keys may still be under way; they can go a week after they were "
-                                         "replaced, or with --force", domain);
-  return gone ? CLI_OK : say(why, CLI_NOT_FOUND, "has no old keys", domain);
+  if (left)
+    return fail_because(
+        why, CLI_REFUSED,
+        "mail signed with old keys may still be under way; they can go a week after they were "
+        "replaced, or with --force",
+        domain);
+  return gone ? CLI_OK : fail_because(why, CLI_NOT_FOUND, "has no old keys", domain);
 }
 
 enum cli_code mail_keys_forget(struct mail_keys *m, struct slice domain, struct buf *why) {
   char name[MAIL_DOMAIN_MAX + 1] = "";
-  if (!is_domain(domain)) return say(why, CLI_USAGE, "is no domain name", domain);
+  if (!is_domain(domain)) return fail_because(why, CLI_USAGE, "is no domain name", domain);
   memcpy(name, domain.p, domain.n);
   int e = key_file_remove_all(m->disk, name);
   if (e && e != -ENOENT) {
@@ -325,23 +358,25 @@ enum cli_code mail_keys_forget(struct mail_keys *m, struct slice domain, struct 
   return CLI_OK;
 }
 
-static enum cli_code list_one(struct mail_keys *m, struct slice domain, void (*fn)(void *arg, const struct mail_key_row *row),
-                              void *arg, struct buf *why) {
+static enum cli_code list_one(struct mail_keys *m, struct slice domain,
+                              void (*fn)(void *arg, const struct mail_key_row *row), void *arg,
+                              struct buf *why) {
   struct key_file f;
   char name[MAIL_DOMAIN_MAX + 1] = "";
   enum cli_code code = open_file(m, domain, &f, why);
   if (code != CLI_OK) return code == CLI_NOT_FOUND ? CLI_OK : code;
   memcpy(name, domain.p, domain.n);
   for (size_t i = 0; i < f.count; i++)
-    fn(arg, &(struct mail_key_row){ name, f.keys[i].selector, f.keys[i].algorithm, f.keys[i].state, f.keys[i].since_s,
-                                    buf_slice(&f.keys[i].public_key) });
+    fn(arg, &(struct mail_key_row){ name, f.keys[i].selector, f.keys[i].algorithm, f.keys[i].state,
+                                    f.keys[i].since_s, buf_slice(&f.keys[i].public_key) });
   key_file_free(&f);
   return CLI_OK;
 }
 
 /* A domain whose file is no good does not hide the others; the last sentence is what is said. */
-enum cli_code mail_keys_list(struct mail_keys *m, struct slice domain, void (*fn)(void *arg, const struct mail_key_row *row),
-                             void *arg, struct buf *why) {
+enum cli_code mail_keys_list(struct mail_keys *m, struct slice domain,
+                             void (*fn)(void *arg, const struct mail_key_row *row), void *arg,
+                             struct buf *why) {
   enum cli_code worst = CLI_OK;
   if (domain.n) return list_one(m, domain, fn, arg, why);
   for (size_t i = 0; i < m->count; i++) {

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* The socket of the command line: run_dir/control, mode 0600. Whoever connects must be root or the
- * user who started the server. Each connection may be joined to a room, or ask the parent itself. */
+ * user who started the server. Each connection may be joined to a process, or ask the parent
+ * itself. */
 #include "src/parent/parent.h"
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,26 +36,34 @@ static void done(struct client *c, enum cli_code code, const char *text) {
   channel_end(c->channel);
 }
 
-static const char *state_of(const struct proc *pr) {
-  return pr->ready ? "ready" : pr->pid ? "starting" : "waits for its restart";
+static const char *state_of(const struct proc *proc) {
+  return proc->ready ? "ready" : proc->pid ? "starting" : "waits for its restart";
 }
 
 static void command_ps(struct client *c) {
   struct parent *p = c->parent;
-  struct slice columns[] = { SLICE("room"), SLICE("index"), SLICE("number"), SLICE("pid"), SLICE("state"),
-                             SLICE("seconds"), SLICE("restarts"), SLICE("sandbox") };
+  struct slice columns[] = {
+    SLICE("process"), SLICE("index"),   SLICE("number"),   SLICE("pid"),
+    SLICE("state"),   SLICE("seconds"), SLICE("restarts"), SLICE("sandbox")
+  };
   send_list(c, cli_columns_type, columns, 8);
   for (size_t i = 0; i < p->proc_count; i++) {
-    const struct proc *pr = &p->procs[i];
+    const struct proc *proc = &p->procs[i];
     char index[16], number[16], pid[16], seconds[24], restarts[16];
-    snprintf(index, sizeof index, "%u", pr->index);
-    snprintf(number, sizeof number, "%u", pr->number);
-    snprintf(pid, sizeof pid, "%d", (int)pr->pid);
-    snprintf(seconds, sizeof seconds, "%ju", (uintmax_t)(pr->pid ? (loop_now(p->loop) - pr->started_ms) / 1000 : 0));
-    snprintf(restarts, sizeof restarts, "%u", pr->restarts);
-    struct slice row[] = { slice_str(room_name(pr->kind)), slice_str(index), slice_str(number), slice_str(pid),
-                           slice_str(state_of(pr)), slice_str(seconds), slice_str(restarts),
-                           slice_str(pr->missing[0] ? pr->missing : "complete") };
+    snprintf(index, sizeof index, "%u", proc->index);
+    snprintf(number, sizeof number, "%u", proc->number);
+    snprintf(pid, sizeof pid, "%d", (int)proc->pid);
+    snprintf(seconds, sizeof seconds, "%ju",
+             (uintmax_t)(proc->pid ? (loop_now(p->loop) - proc->started_ms) / 1000 : 0));
+    snprintf(restarts, sizeof restarts, "%u", proc->restarts);
+    struct slice row[] = { slice_str(role_name(proc->kind)),
+                           slice_str(index),
+                           slice_str(number),
+                           slice_str(pid),
+                           slice_str(state_of(proc)),
+                           slice_str(seconds),
+                           slice_str(restarts),
+                           slice_str(proc->missing[0] ? proc->missing : "complete") };
     send_list(c, cli_row_type, row, 8);
   }
   done(c, CLI_OK, "");
@@ -68,16 +78,20 @@ static void command_status(struct client *c) {
     ready += p->procs[i].ready;
     if (p->procs[i].missing[0]) least = p->procs[i].missing;
   }
-  snprintf(text, sizeof text, "%zu of %zu rooms ready%s", ready, p->proc_count, p->stopping ? ", stopping" : "");
+  snprintf(text, sizeof text, "%zu of %zu processes ready%s", ready, p->proc_count,
+           p->stopping ? ", stopping" : "");
   snprintf(started, sizeof started, "%ju", (uintmax_t)((loop_now(p->loop) - p->start_ms) / 1000));
-  struct slice columns[] = { SLICE("version"), SLICE("hostname"), SLICE("rooms"), SLICE("seconds"), SLICE("config"), SLICE("sandbox") };
-  struct slice row[] = { SLICE(QASID_VERSION), slice_str(p->conf->hostname), slice_str(text), slice_str(started), slice_str(p->config_path), slice_str(least) };
+  struct slice columns[] = { SLICE("version"), SLICE("hostname"), SLICE("processes"),
+                             SLICE("seconds"), SLICE("config"),   SLICE("sandbox") };
+  struct slice row[] = { SLICE(QASID_VERSION), slice_str(p->conf->hostname), slice_str(text),
+                         slice_str(started),   slice_str(p->config_path),    slice_str(least) };
   send_list(c, cli_columns_type, columns, 6);
   send_list(c, cli_row_type, row, 6);
   done(c, CLI_OK, "");
 }
 
-/* The certificates that are in use, which those on the disk may not be: each as PEM, for the command line to read. */
+/* The certificates that are in use, which those on the disk may not be: each as PEM, for the
+ * command line to read. */
 static void command_certificates(struct client *c) {
   static const struct slice end = { (const uint8_t *)"-----END CERTIFICATE-----\n", 26 };
   struct parent *p = c->parent;
@@ -86,9 +100,12 @@ static void command_certificates(struct client *c) {
   for (size_t i = 0; i < p->cert_count; i++) {
     struct slice pem = buf_slice(&p->chains[i]);
     ptrdiff_t first = slice_search(pem, end);
-    const char *file = i < p->conf->tls_certificates.count ? p->conf->tls_certificates.items[i] : "";
-    if (first < 0 || first > CERTIFICATE_SHOWN_MAX) first = CERTIFICATE_SHOWN_MAX - (ptrdiff_t)end.n;
-    struct slice row[] = { slice_str(file), slice_str(p->conf->hostname), slice_first(pem, (size_t)first + end.n) };
+    const char *file =
+        i < p->conf->tls_certificates.count ? p->conf->tls_certificates.items[i] : "";
+    if (first < 0 || first > CERTIFICATE_SHOWN_MAX)
+      first = CERTIFICATE_SHOWN_MAX - (ptrdiff_t)end.n;
+    struct slice row[] = { slice_str(file), slice_str(p->conf->hostname),
+                           slice_first(pem, (size_t)first + end.n) };
     send_list(c, cli_row_type, row, 3);
   }
   done(c, CLI_OK, "");
@@ -99,13 +116,13 @@ static void command_reload(struct client *c) {
   parent_reload(c->parent);
 }
 
-void control_reloaded(struct parent *p, bool refused, struct slice said) {
-  while (said.n && said.p[said.n - 1] == '\n') said.n--;
+void control_reloaded(struct parent *p, bool refused, struct slice report) {
+  while (report.n && report.p[report.n - 1] == '\n') report.n--;
   for (struct client *c = p->clients; c; c = c->next) {
     if (!c->waits) continue;
     c->waits = false;
     struct buf *b = channel_begin(c->channel, cli_done_type, 0);
-    if (b) cli_done_put(b, &(struct cli_done){ refused ? CLI_REFUSED : CLI_OK, said });
+    if (b) cli_done_put(b, &(struct cli_done){ refused ? CLI_REFUSED : CLI_OK, report });
     channel_end(c->channel);
   }
 }
@@ -140,23 +157,24 @@ static bool on_command(struct client *c, const struct ipc_msg *msg) {
   return true;
 }
 
-static bool on_join(struct client *c, const struct ipc_msg *msg) {
-  struct cli_join m;
-  if (!cli_join_get(msg->payload, &m)) return false;
+static bool on_connect_request(struct client *c, const struct ipc_msg *msg) {
+  struct cli_connect m;
+  if (!cli_connect_get(msg->payload, &m)) return false;
   uint32_t number = ++c->parent->last_number;
-  int fd = m.kind < ROOM_KINDS ? procs_join_cli(c->parent, (enum room_kind)m.kind, m.index, number) : -1;
+  int fd =
+      m.kind < ROLE_COUNT ? procs_connect_cli(c->parent, (enum role)m.kind, m.index, number) : -1;
   if (fd < 0) {
-    done(c, CLI_NOT_FOUND, "there is no such room now");
+    done(c, CLI_NOT_FOUND, "there is no such process now");
     return true;
   }
-  struct buf *b = channel_begin_fd(c->channel, cli_joined_type, 0, fd);
-  if (b) cli_joined_put(b, &(struct cli_joined){ number });
+  struct buf *b = channel_begin_fd(c->channel, cli_connected_type, 0, fd);
+  if (b) cli_connected_put(b, &(struct cli_connected){ number });
   channel_end(c->channel);
   return true;
 }
 
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
-  if (msg->type == cli_join_type) return on_join(arg, msg);
+  if (msg->type == cli_connect_type) return on_connect_request(arg, msg);
   if (msg->type == cli_command_type) return on_command(arg, msg);
   return false;
 }
@@ -177,15 +195,17 @@ static void on_connect(void *arg, int ready) {
   socklen_t len = sizeof who;
   int fd = accept4(p->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return;
-  bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
+  bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+               (who.uid == 0 || who.uid == geteuid());
   struct client *c = known ? calloc(1, sizeof *c) : NULL;
   if (!c) {
-    log_say(&p->log, LOG_E_CONTROL, "a connection by uid %d was refused", known ? -1 : (int)who.uid);
+    log_print(&p->log, LOG_E_CONTROL, "a connection by uid %d was refused",
+              known ? -1 : (int)who.uid);
     close(fd);
     return;
   }
   c->parent = p;
-  c->channel = channel_new(p->loop, fd, &ipc_cli_room, IPC_RIGHT, &client_ops, c);
+  c->channel = channel_new(p->loop, fd, &ipc_cli_process, IPC_RIGHT, &client_ops, c);
   if (!c->channel) {
     free(c);
     return;
@@ -194,7 +214,8 @@ static void on_connect(void *arg, int ready) {
   p->clients = c;
 }
 
-/* A socket that somebody answers on belongs to a running server; one that nobody does is a relic. */
+/* A socket that somebody answers on belongs to a running server; one that nobody does is a relic.
+ */
 static bool is_alive(const struct sockaddr_un *at) {
   int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   bool alive = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof *at) == 0;
@@ -238,7 +259,9 @@ bool control_open(struct parent *p, struct buf *err) {
     if (p->control) return true;
   }
   if (errno == EADDRINUSE) p->exit_code = 75;
-  buf_printf(err, "%s: %s", path, errno == EADDRINUSE ? "a server with this configuration is running already" : strerror(errno));
+  buf_printf(err, "%s: %s", path,
+             errno == EADDRINUSE ? "a server with this configuration is running already"
+                                 : strerror(errno));
   if (p->control_fd >= 0) close(p->control_fd);
   p->control_fd = -1;
   return false;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/parent/log_out.h"
 
 #include "lib/base/sys.h"
@@ -16,16 +17,17 @@
 
 enum {
   LINE_MAX_ = 32 * 1024, /* a record with every octet escaped, and what stands before it */
-  AGAIN_MS = 10,         /* until the next try at a reader that does not keep up; doubles up to … */
+  AGAIN_MS = 10, /* until the next try at a reader that does not keep up; doubles up to … */
   AGAIN_MOST_MS = 1000,
-  SYSLOG_MAIL = 2 << 3,  /* LOG_MAIL */
+  SYSLOG_MAIL = 2 << 3, /* LOG_MAIL */
 };
 
 /* How `fd` is written without waiting. */
 enum way {
   WAY_PLAIN,  /* a file on a disk, or a descriptor of ours that does not block */
   WAY_SOCKET, /* MSG_DONTWAIT */
-  WAY_POLLED, /* one that others share, and can't be opened again: asked first, PIPE_BUF octets at a time */
+  /* one that others share, and can't be opened again: asked first, PIPE_BUF octets at a time */
+  WAY_POLLED,
   WAY_SYSLOG, /* a datagram a line */
 };
 
@@ -36,8 +38,8 @@ struct log_out {
   uint64_t again_ms;
   int fd;
   enum way way;
-  bool owned;     /* the descriptor is ours to close */
-  bool journal;   /* standard error is the journal */
+  bool owned;   /* the descriptor is ours to close */
+  bool journal; /* standard error is the journal */
   bool syslog;
   enum log_format format;
   struct buf lines;
@@ -56,7 +58,8 @@ static bool is_journal(int fd) {
   return strcmp(stream, mine) == 0;
 }
 
-/* O_NONBLOCK belongs to the open file, which whoever started us has too: a pipe or a terminal is opened anew. */
+/* O_NONBLOCK belongs to the open file, which whoever started us has too: a pipe or a terminal is
+ * opened anew. */
 static void aim_stderr(struct log_out *o) {
   struct stat st;
   o->fd = STDERR_FILENO;
@@ -101,7 +104,8 @@ static void let_go(struct log_out *o) {
 static void flush(void *arg);
 
 bool log_out_aim(struct log_out *o, const struct conf *conf, struct buf *err) {
-  bool to_stderr = strcmp(conf->log_to, "stderr") == 0, syslog = strcmp(conf->log_to, "syslog") == 0;
+  bool to_stderr = strcmp(conf->log_to, "stderr") == 0,
+       syslog = strcmp(conf->log_to, "syslog") == 0;
   int fd = to_stderr ? -1 : syslog ? open_syslog() : open_file(conf->log_to, err);
   if (!to_stderr && fd < 0) {
     if (syslog) buf_printf(err, "log_to: /dev/log: %s", strerror(errno));
@@ -125,7 +129,8 @@ bool log_out_aim(struct log_out *o, const struct conf *conf, struct buf *err) {
 
 static ssize_t write_polled(int fd, struct slice s) {
   struct pollfd p = { .fd = fd, .events = POLLOUT };
-  if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT)) return write(fd, s.p, s.n < LOG_RECORD_MAX ? s.n : LOG_RECORD_MAX);
+  if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
+    return write(fd, s.p, s.n < LOG_RECORD_MAX ? s.n : LOG_RECORD_MAX);
   errno = EAGAIN;
   return -1;
 }
@@ -140,8 +145,10 @@ static ssize_t write_syslog(struct log_out *o, struct slice s) {
     o->fd = open_syslog();
     sent = o->fd >= 0 ? send(o->fd, s.p, n, MSG_DONTWAIT | MSG_NOSIGNAL) : -1;
   }
-  if (sent < 0 && errno == EMSGSIZE) o->lost++;
-  else if (sent < 0) return -1;
+  if (sent < 0 && errno == EMSGSIZE)
+    o->lost++;
+  else if (sent < 0)
+    return -1;
   return (ssize_t)n + (end >= 0);
 }
 
@@ -192,11 +199,14 @@ static void put_time(char to[40], bool local_syslog) {
 
 /* syslog(3)'s severities */
 static unsigned severity(enum log_level level) {
-  static const unsigned severities[] = { [LOG_DEBUG_] = 7, [LOG_INFO_] = 6, [LOG_WARN_] = 4, [LOG_ERROR_] = 3 };
+  static const unsigned severities[] = {
+    [LOG_DEBUG_] = 7, [LOG_INFO_] = 6, [LOG_WARN_] = 4, [LOG_ERROR_] = 3
+  };
   return severities[level];
 }
 
-static void put_line(struct log_out *o, const char *process, struct slice record, enum log_level level) {
+static void put_line(struct log_out *o, const char *process, struct slice record,
+                     enum log_level level) {
   struct log_stamp stamp = { "", process };
   char time[40] = "";
   struct buf line;
@@ -204,19 +214,24 @@ static void put_line(struct log_out *o, const char *process, struct slice record
   if (!o->syslog) stamp.time = time;
   buf_init(&line, LINE_MAX_);
   if (o->journal) buf_printf(&line, "<%u>", severity(level));
-  if (o->syslog) buf_printf(&line, "<%u>%s qasid[%d]: ", SYSLOG_MAIL | severity(level), time, (int)getpid());
+  if (o->syslog)
+    buf_printf(&line, "<%u>%s qasid[%d]: ", SYSLOG_MAIL | severity(level), time, (int)getpid());
   struct buf body;
   buf_init(&body, LINE_MAX_);
   log_render(&body, o->format, &stamp, record);
   buf_put(&line, buf_slice(&body));
   buf_put_u8(&line, '\n');
-  if (line.failed || body.failed || buf_room(&o->lines) < buf_len(&line)) o->lost++;
-  else buf_put(&o->lines, buf_slice(&line));
+  if (line.failed || body.failed || buf_room(&o->lines) < buf_len(&line))
+    o->lost++;
+  else
+    buf_put(&o->lines, buf_slice(&line));
   buf_free(&body);
   buf_free(&line);
 }
 
-static void take_lost(void *arg, struct slice record) { put_line(arg, "parent", record, LOG_WARN_); }
+static void take_lost(void *arg, struct slice record) {
+  put_line(arg, "parent", record, LOG_WARN_);
+}
 
 static void tell_lost(struct log_out *o) {
   struct log log = { .take = take_lost, .arg = o };

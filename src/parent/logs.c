@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/parent/logs.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ struct source {
   struct buf in;
   uint64_t allowed; /* lines, in thousandths, as of since_ms */
   uint64_t since_ms;
-  uint64_t lost;    /* lines beyond what is allowed, not yet told */
+  uint64_t lost; /* lines beyond what is allowed, not yet told */
 };
 
 struct logs {
@@ -41,7 +42,7 @@ static void relay_take(void *arg, struct slice record) {
 }
 
 /* A record about a process, made here. */
-static void say_of(struct source *s, enum log_event event, struct slice msg) {
+static void notice_of(struct source *s, enum log_event event, struct slice msg) {
   struct relay to = { s->logs->out, s->process };
   struct log log = { .take = relay_take, .arg = &to };
   struct log_line l;
@@ -65,7 +66,8 @@ static void tell_lost(struct source *s) {
 static bool may_log(struct source *s) {
   uint64_t rate = s->logs->rate, now = loop_now(s->logs->loop), most = rate * 1000 * LOGS_BURST_S;
   if (!rate) return true;
-  uint64_t passed = now - s->since_ms < LOGS_BURST_S * 1000 ? now - s->since_ms : LOGS_BURST_S * 1000;
+  uint64_t passed =
+      now - s->since_ms < LOGS_BURST_S * 1000 ? now - s->since_ms : LOGS_BURST_S * 1000;
   s->since_ms = now;
   s->allowed = s->allowed + passed * rate < most ? s->allowed + passed * rate : most;
   if (s->allowed < 1000) {
@@ -81,9 +83,12 @@ static void take(struct source *s, struct slice record, bool is_record) {
   if (!is_record && record.n == 0) return;
   if (!may_log(s)) return;
   tell_lost(s);
-  if (!is_record) say_of(s, LOG_E_STDERR, record);
-  else if (log_record_level(record, &level)) log_out_put(s->logs->out, s->process, record);
-  else say_of(s, LOG_E_LOG_MALFORMED, SLICE("a record that no table has"));
+  if (!is_record)
+    notice_of(s, LOG_E_STDERR, record);
+  else if (log_record_level(record, &level))
+    log_out_put(s->logs->out, s->process, record);
+  else
+    notice_of(s, LOG_E_LOG_MALFORMED, SLICE("a record that no table has"));
 }
 
 static void take_all(struct source *s, bool last) {
@@ -175,7 +180,9 @@ bool logs_configure(struct logs *l, const struct conf *conf, struct buf *err) {
   return log_out_aim(l->out, conf, err);
 }
 
-static void own_take(void *arg, struct slice record) { log_out_put(((struct logs *)arg)->out, "parent", record); }
+static void own_take(void *arg, struct slice record) {
+  log_out_put(((struct logs *)arg)->out, "parent", record);
+}
 
 void logs_own(struct logs *l, struct log *log) {
   *log = (struct log){ .fd = -1, .least = LOG_INFO_, .take = own_take, .arg = l };

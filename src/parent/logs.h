@@ -1,6 +1,8 @@
-/* What the processes log: each writes records into a pipe of its own, which is its standard error. The
- * parent reads them, says whose they are, and passes them on. A process can say wrong things about its
- * own work, never in another's name; what it writes that is no record is shown as the words it is.
+/* SPDX-License-Identifier: ISC */
+/* What the processes log: each writes records into a pipe of its own, which is its standard error.
+ * The parent reads them, says whose they are, and passes them on. A process can say wrong things
+ * about its own work, never in another's name; what it writes that is no record is shown as the
+ * words it is.
  *
  * A process that logs more than log_lines_per_second for long has its lines counted in place of
  * written. */
@@ -10,8 +12,8 @@
 #include "src/parent/log_out.h"
 
 enum {
-  LOGS_PIPE = 1024 * 1024,  /* octets that wait for the parent, if the system gives so many */
-  LOGS_BURST_S = 10,        /* a process may log so many seconds' worth of lines at once */
+  LOGS_PIPE = 1024 * 1024, /* octets that wait for the parent, if the system gives so many */
+  LOGS_BURST_S = 10,       /* a process may log so many seconds' worth of lines at once */
 };
 
 struct logs;
@@ -23,7 +25,8 @@ void logs_free(struct logs **l);
 bool logs_configure(struct logs *l, const struct conf *conf, struct buf *err);
 /* The parent's own log. */
 void logs_own(struct logs *l, struct log *log);
-/* The descriptor that a new process named `process` writes to; -1 on failure. It is the caller's to close. */
+/* The descriptor that a new process named `process` writes to; -1 on failure. It is the caller's to
+ * close. */
 int logs_source(struct logs *l, const char *process);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/parent/parent.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/parent/offender.h"
 
 #include <string.h>
@@ -27,12 +28,14 @@ static void forget(struct offenders *o, uint64_t now_ms) {
   if (now_ms - o->death_ms > OFFENDER_FORGET_MS) o->deaths = 0;
   for (size_t i = 0; i < OFFENDERS_MAX; i++) {
     struct offender *r = &o->rows[i];
-    bool old = r->until_ms ? now_ms >= r->until_ms : !o->deaths || now_ms - r->last_ms > OFFENDER_FORGET_MS;
+    bool old = r->until_ms ? now_ms >= r->until_ms
+                           : !o->deaths || now_ms - r->last_ms > OFFENDER_FORGET_MS;
     if (old) *r = (struct offender){ .who.n = 0 };
   }
 }
 
-static void be_present(struct offenders *o, const struct front_note *a, uint64_t now_ms, bool caught) {
+static void be_present(struct offenders *o, const struct front_note *a, uint64_t now_ms,
+                       bool caught) {
   if (!is_address(a)) return;
   struct offender *r = row_of(o, a);
   r->caught += caught;
@@ -49,15 +52,18 @@ static struct offender *always_there(struct offenders *o) {
   for (size_t i = 0; i < OFFENDERS_MAX; i++) {
     struct offender *r = &o->rows[i];
     if (!r->who.n || r->until_ms) continue;
-    if (r->present < o->deaths) others++;
-    else if (found) return NULL;
-    else found = r;
+    if (r->present < o->deaths)
+      others++;
+    else if (found)
+      return NULL;
+    else
+      found = r;
   }
   return others >= OFFENDER_OTHERS ? found : NULL;
 }
 
-const struct offender *find_offender(struct offenders *o, const struct front_notes *notes, uint64_t now_ms,
-                                     uint64_t time_ms) {
+const struct offender *find_offender(struct offenders *o, const struct front_notes *notes,
+                                     uint64_t now_ms, uint64_t time_ms) {
   forget(o, now_ms);
   if (now_ms == o->death_ms) now_ms++; /* a death of its own */
   o->deaths++;

@@ -1,15 +1,17 @@
+/* SPDX-License-Identifier: ISC */
 /* find_offender: who sends what ends front-ends?
  *
- *   unknown --present at a death--> suspected --by the rules--> refused --its time is over--> unknown
+ *   unknown --present at a death--> suspected --by the rules--> refused --its time is over-->
+ * unknown
  *                                       |
  *                                       +--no death for OFFENDER_FORGET_MS--> unknown
  *
  * An address is refused when
  *   1. it was being worked at in OFFENDER_CAUGHT deaths, or
- *   2. it was among those lately worked at in each of the last OFFENDER_DEATHS deaths or more, no other was, and
- *      OFFENDER_OTHERS others were in some of them: what damages memory may kill later, in another's turn.
- * A front-end that was taken over can name whom it likes: an innocent address is then refused, for a while, at the price
- * of a process each time.
+ *   2. it was among those lately worked at in each of the last OFFENDER_DEATHS deaths or more, no
+ * other was, and OFFENDER_OTHERS others were in some of them: what damages memory may kill later,
+ * in another's turn. A front-end that was taken over can name whom it likes: an innocent address is
+ * then refused, for a while, at the price of a process each time.
  *
  * Pure. Memory: OFFENDERS_MAX rows; the one that was present longest ago makes room. */
 #ifndef QASID_PARENT_OFFENDER_H
@@ -41,8 +43,9 @@ struct offenders {
   uint64_t death_ms;
 };
 
-/* A front-end was ended by a fault. Who is to be refused for `time_ms` now, and was not before; NULL: nobody new. */
-const struct offender *find_offender(struct offenders *o, const struct front_notes *notes, uint64_t now_ms,
-                                     uint64_t time_ms);
+/* A front-end was ended by a fault. Who is to be refused for `time_ms` now, and was not before;
+ * NULL: nobody new. */
+const struct offender *find_offender(struct offenders *o, const struct front_notes *notes,
+                                     uint64_t now_ms, uint64_t time_ms);
 
 #endif

@@ -1,21 +1,23 @@
-/* The parent: reads the configuration, binds ports, opens key files, starts the rooms, joins them,
- * restarts them, stops them. It reads nothing that a stranger sent.
+/* SPDX-License-Identifier: ISC */
+/* The parent: reads the configuration, binds ports, opens key files, starts the processes, joins
+ * them, restarts them, stops them. It reads nothing that a stranger sent.
  *
- * It keeps the private keys in memory for as long as it runs, so that a keys room that is started again
- * gets the ones whose certificates the front-ends show: the files may have been replaced since. Its memory
- * can't be dumped or attached to, and what carries keys to the room is wiped.
+ * It keeps the private keys in memory for as long as it runs, so that a keys process that is
+ * started again gets the ones whose certificates the front-ends show: the files may have been
+ * replaced since. Its memory can't be dumped or attached to, and what carries keys to the process
+ * is wiped.
  *
- * States of the whole: STARTING (until each room was ready once) → SERVING → STOPPING (front-ends,
- * then auth and keys, then store, so that what was acknowledged is finished).
- * States of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows
- * with quick deaths, set up again under a new number. */
+ * States of the whole: STARTING (until each process was ready once) → SERVING → STOPPING
+ * (front-ends, then auth and keys, then store, so that what was acknowledged is finished). States
+ * of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows with
+ * quick deaths, set up again under a new number. */
 #ifndef QASID_PARENT_H
 #define QASID_PARENT_H
 
 #include "conf/conf.h"
 #include "lib/base/log.h"
-#include "lib/ev/channel.h"
-#include "ipc/rooms.h"
+#include "runtime/channel/channel.h"
+#include "ipc/roles.h"
 #include "src/parent/logs.h"
 #include "src/parent/offender.h"
 
@@ -25,14 +27,16 @@ enum {
   PARENT_PROCS_MAX = 160,
   PARENT_LISTENERS_MAX = 64,
   PARENT_CERTS_MAX = 256,
-  PARENT_STEADY_MS = 10000,   /* a process that lived so long died of something else than its start */
-  PARENT_PAUSE_MS = 20,       /* before the first restart */
+  /* a process that lived so long died of something else than its start */
+  PARENT_STEADY_MS = 10000,
+  PARENT_PAUSE_MS = 20, /* before the first restart */
   PARENT_PAUSE_MOST_MS = 10000,
-  PARENT_START_MS = 60000,    /* from its birth until a process has to be ready */
-  PARENT_START_FILES_MS = 900000, /* where a database may have to be recovered or brought to a new schema first */
-  PARENT_LINGER_MS = 5000,    /* how long a process may live on without its channel */
-  PARENT_RELOAD_MS = 30000,   /* then a reload is over without the answers that are missing */
-  PARENT_STOP_MS = 20000,     /* then what is left is killed */
+  PARENT_START_MS = 60000, /* from its birth until a process has to be ready */
+  /* where a database may have to be recovered or brought to a new schema first */
+  PARENT_START_FILES_MS = 900000,
+  PARENT_LINGER_MS = 5000,  /* how long a process may live on without its channel */
+  PARENT_RELOAD_MS = 30000, /* then a reload is over without the answers that are missing */
+  PARENT_STOP_MS = 20000,   /* then what is left is killed */
   PARENT_TICKET_KEYS = 3,
   PARENT_TICKET_KEY_SIZE = 80,
 };
@@ -41,33 +45,36 @@ struct parent;
 
 struct proc {
   struct parent *parent;
-  enum room_kind kind;
-  unsigned index;      /* among those of its kind */
-  uint32_t number;     /* this life's; 0: not running */
+  enum role kind;
+  unsigned index;  /* among those of its kind */
+  uint32_t number; /* this life's; 0: not running */
   pid_t pid;
   struct channel *channel;
-  int notes;           /* of a front-end: ipc/front_notes.h, plus one; 0: none */
+  int notes; /* of a front-end: ipc/front_notes.h, plus one; 0: none */
   bool ready;
-  bool renewed;        /* it was asked to end, so that it starts anew */
-  bool applies;        /* it was told of a reload, and has not answered */
+  bool renewed; /* it was asked to end, so that it starts anew */
+  bool applies; /* it was told of a reload, and has not answered */
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
-  char missing[512];   /* sandbox facilities this system did not give */
+  char missing[512]; /* sandbox facilities this system did not give */
 };
 
 struct listener {
   int fd;
-  enum room_kind kind;
+  enum role kind;
   const char *service;
   bool implicit_tls;
 };
 
-struct identity { uid_t uid; gid_t gid; };
+struct identity {
+  uid_t uid;
+  gid_t gid;
+};
 
 struct parent {
   const char *config_path;
-  bool offline;        /* no listeners, no front-ends: for the command line */
+  bool offline; /* no listeners, no front-ends: for the command line */
   bool as_root, stopping, was_ready, late_started;
   int exit_code, self_fd;
   struct loop *loop;
@@ -82,9 +89,9 @@ struct parent {
   struct buf chains[PARENT_CERTS_MAX], keys[PARENT_CERTS_MAX]; /* PEM */
   size_t cert_count;
   struct buf token_keys; /* the file of oauth_keys; empty: none */
-  uint8_t tickets[ROOM_KINDS][PARENT_TICKET_KEYS * PARENT_TICKET_KEY_SIZE];
+  uint8_t tickets[ROLE_COUNT][PARENT_TICKET_KEYS * PARENT_TICKET_KEY_SIZE];
   size_t ticket_keys;
-  struct identity identities[ROOM_KINDS];
+  struct identity identities[ROLE_COUNT];
   uint32_t last_number;
   struct offenders offenders;
   int stop_stage;
@@ -95,7 +102,7 @@ struct parent {
     uint32_t number;   /* of the last one */
     bool waits;        /* for processes */
     bool refused;      /* something of it was */
-    struct buf said;   /* what came of it, a line each */
+    struct buf report; /* what came of it, a line each */
     struct loop_timer *timer;
   } reload;
   int control_fd;
@@ -107,32 +114,36 @@ struct parent {
 void procs_plan(struct parent *p);
 void procs_start(struct parent *p);
 void procs_reap(struct parent *p);
-/* Sends the configuration and certificates anew to every process; proc.applies is set until it has answered, or
- * lives anew. */
+/* Sends the configuration and certificates anew to every process; proc.applies is set until it has
+ * answered, or lives anew. */
 void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
-/* Who is ended when `accuser` says that the process `number` of that kind broke a rule; NULL: nobody. A
- * front-end, which reads what strangers send, is not believed against the rooms behind it: it is ended
- * itself, and comes back with whole channels. So is who accuses a room that it has no channel to. */
-struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number);
-/* How long a process that died waits until it is started again: longer with each quick death. But a front-end comes back
- * at once while another of its kind serves: that one shows that it can be started, and a client that has found out
- * how to end a process is not to end the service by the pauses. */
-uint64_t procs_pause(const struct parent *p, const struct proc *pr);
+/* Who is ended when `accuser` says that the process `number` of that kind broke a rule; NULL:
+ * nobody. A front-end, which reads what strangers send, is not believed against the processes
+ * behind it: it is ended itself, and comes back with whole channels. So is who accuses a process
+ * that it has no channel to. */
+struct proc *procs_blame(struct parent *p, struct proc *accuser, enum role kind, uint32_t number);
+/* How long a process that died waits until it is started again: longer with each quick death. But a
+ * front-end comes back at once while another of its kind serves: that one shows that it can be
+ * started, and a client that has found out how to end a process is not to end the service by the
+ * pauses. */
+uint64_t procs_pause(const struct parent *p, const struct proc *proc);
 /* Asks one stage of the house to end; true when none of it is left. */
 bool procs_stop_stage(struct parent *p, int stage);
-/* Whether every process is ready. Those for which no client waits are started here, once the others are. */
+/* Whether every process is ready. Those for which no client waits are started here, once the others
+ * are. */
 bool procs_ready(struct parent *p);
 void procs_kill(struct parent *p);
 /* Makes a channel between the process and somebody outside (the command line): the returned
  * descriptor is the left end; -1 on failure. */
-int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32_t number);
+int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t number);
 
-/* setup.c: what the rooms are given */
+/* setup.c: what the processes are given */
 bool setup_listeners(struct parent *p, struct buf *err);
 /* After control_open(), which tells of a server that runs. */
 bool setup_local_listener(struct parent *p, struct buf *err);
-/* The resolver reads the file itself; that it is there is seen here, before a reload has stopped the former one. */
+/* The resolver reads the file itself; that it is there is seen here, before a reload has stopped
+ * the former one. */
 bool setup_anchor(const struct conf *conf, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
 /* Reads the file of oauth_keys; what is in it is auth's to look at. False: the one before stays. */
@@ -140,10 +151,10 @@ bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err
 bool setup_identities(struct parent *p, struct buf *err);
 bool setup_folders(struct parent *p, struct buf *err);
 void setup_tickets(struct parent *p);
-/* The folder a room works in, "" for none. */
-void setup_folder_of(const struct parent *p, enum room_kind kind, char *to, size_t n);
+/* The folder a process works in, "" for none. */
+void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n);
 
-/* rights.c: started by root, keeps what starting and ending rooms takes. */
+/* rights.c: started by root, keeps what starting and ending processes takes. */
 bool rights_reduce(struct buf *err);
 
 /* control.c: the socket of the command line */
@@ -152,15 +163,15 @@ bool control_open(struct parent *p, struct buf *err);
 bool control_is_free(struct parent *p, struct buf *err);
 void control_close(struct parent *p);
 /* Tells who asked for it what came of the reload. */
-void control_reloaded(struct parent *p, bool refused, struct slice said);
+void control_reloaded(struct parent *p, bool refused, struct slice report);
 
 /* notify.c: systemd's notification protocol, sd_notify(3) */
 void notify_state(const char *state);
 
 /* reload.c */
 void parent_reload(struct parent *p);
-/* An answer to room_apply. */
-void reload_answered(struct parent *p, const struct proc *pr, struct slice refused);
+/* An answer to process_apply. */
+void reload_answered(struct parent *p, const struct proc *proc, struct slice refused);
 /* A process has answered, or was gone: the reload may be over. */
 void reload_progress(struct parent *p);
 
@@ -170,7 +181,7 @@ void parent_name_host(struct parent *p, struct conf *conf);
 /* Reads the files that the configuration names; whichever is no good, all stay as they are. */
 bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err);
 void parent_stop(struct parent *p, int exit_code);
-/* A room is ready, or gone: moves the state of the whole. */
+/* A process is ready, or gone: moves the state of the whole. */
 void parent_progress(struct parent *p);
 
 #endif

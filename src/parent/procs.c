@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: ISC */
 /* The processes: planned from the configuration, started by re-execution, joined as the graph in
- * ipc/rooms.c says, started again when they die.
+ * ipc/roles.c says, started again when they die.
  *
  * A process that is restarted gets a new number, so nothing that was granted to its former life
  * holds; each of its neighbours gets a new channel to it. */
 #include "src/parent/parent.h"
 
-#include "ipc/parent_room.h"
+#include "ipc/parent_process.h"
 #include "lib/base/num.h"
 
 #include <arpa/inet.h>
@@ -25,12 +26,12 @@ static unsigned how_many(uint64_t wanted) {
   return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
 }
 
-static void plan(struct parent *p, enum room_kind kind, unsigned count) {
+static void plan(struct parent *p, enum role kind, unsigned count) {
   for (unsigned i = 0; i < count && p->proc_count < PARENT_PROCS_MAX; i++)
     p->procs[p->proc_count++] = (struct proc){ .parent = p, .kind = kind, .index = i };
 }
 
-static bool listens(const struct parent *p, enum room_kind kind) {
+static bool listens(const struct parent *p, enum role kind) {
   for (size_t i = 0; i < p->listener_count; i++)
     if (p->listeners[i].kind == kind) return true;
   return false;
@@ -38,73 +39,78 @@ static bool listens(const struct parent *p, enum room_kind kind) {
 
 /* In the order of starting: whoever is asked before whoever asks. */
 void procs_plan(struct parent *p) {
-  plan(p, ROOM_STORE, 1);
-  plan(p, ROOM_AUTH, 1);
-  plan(p, ROOM_KEYS, 1);
+  plan(p, ROLE_STORE, 1);
+  plan(p, ROLE_AUTH, 1);
+  plan(p, ROLE_KEYS, 1);
   if (p->offline) return;
-  if (p->conf->collect || p->conf->send) plan(p, ROOM_RESOLVER, 1);
-  if (p->conf->collect) plan(p, ROOM_COLLECTOR, 1);
-  if (p->conf->send) plan(p, ROOM_SENDER, 1);
-  if (listens(p, ROOM_SMTPD)) plan(p, ROOM_SMTPD, how_many(p->conf->smtpd_processes));
-  if (listens(p, ROOM_POP3D)) plan(p, ROOM_POP3D, how_many(p->conf->pop3d_processes));
+  if (p->conf->collect || p->conf->send) plan(p, ROLE_RESOLVER, 1);
+  if (p->conf->collect) plan(p, ROLE_COLLECTOR, 1);
+  if (p->conf->send) plan(p, ROLE_SENDER, 1);
+  if (listens(p, ROLE_SMTPD)) plan(p, ROLE_SMTPD, how_many(p->conf->smtpd_processes));
+  if (listens(p, ROLE_POP3D)) plan(p, ROLE_POP3D, how_many(p->conf->pop3d_processes));
 }
 
 /* --- what a process is told --- */
 
-#define SAY(pr, name, most, fd, ...)                                                              \
-  do {                                                                                            \
-    struct buf *say_b = channel_begin_fd((pr)->channel, name##_type, 0, fd);                      \
-    if (say_b) name##_put(say_b, &(struct name){ __VA_ARGS__ });                                  \
-    channel_end((pr)->channel);                                                                   \
+#define SAY(proc, name, most, fd, ...)                                         \
+  do {                                                                         \
+    struct buf *say_b = channel_begin_fd((proc)->channel, name##_type, 0, fd); \
+    if (say_b) name##_put(say_b, &(struct name){ __VA_ARGS__ });               \
+    channel_end((proc)->channel);                                              \
   } while (0)
 
-static void say_config(struct proc *pr) {
+static void say_config(struct proc *proc) {
   struct buf packed;
   buf_init(&packed, IPC_PAYLOAD_MAX - 64);
-  conf_pack(pr->parent->conf, &packed);
-  SAY(pr, room_config, IPC_PAYLOAD_MAX, -1, buf_slice(&packed));
+  conf_pack(proc->parent->conf, &packed);
+  SAY(proc, process_config, IPC_PAYLOAD_MAX, -1, buf_slice(&packed));
   buf_free(&packed);
 }
 
-static bool is_front(enum room_kind kind) { return kind == ROOM_SMTPD || kind == ROOM_POP3D; }
+static bool is_front(enum role kind) { return kind == ROLE_SMTPD || kind == ROLE_POP3D; }
 
-static void say_certificates(struct proc *pr) {
-  struct parent *p = pr->parent;
-  if (!is_front(pr->kind) && pr->kind != ROOM_KEYS) return;
+static void send_certificates(struct proc *proc) {
+  struct parent *p = proc->parent;
+  if (!is_front(proc->kind) && proc->kind != ROLE_KEYS) return;
   for (size_t i = 0; i < p->cert_count; i++) {
-    struct slice pem = buf_slice(pr->kind == ROOM_KEYS ? &p->keys[i] : &p->chains[i]);
-    SAY(pr, room_certificate, 0, -1, (uint16_t)i, i + 1 == p->cert_count, pem);
+    struct slice pem = buf_slice(proc->kind == ROLE_KEYS ? &p->keys[i] : &p->chains[i]);
+    SAY(proc, process_certificate, 0, -1, (uint16_t)i, i + 1 == p->cert_count, pem);
   }
 }
 
-static void say_token_keys(struct proc *pr) {
-  if (pr->kind == ROOM_AUTH) SAY(pr, room_token_keys, 0, -1, buf_slice(&pr->parent->token_keys));
+static void send_token_keys(struct proc *proc) {
+  if (proc->kind == ROLE_AUTH)
+    SAY(proc, process_token_keys, 0, -1, buf_slice(&proc->parent->token_keys));
 }
 
-static void say_tickets(struct proc *pr) {
-  struct parent *p = pr->parent;
-  if (is_front(pr->kind))
-    SAY(pr, room_tickets, 0, -1, slice_of(p->tickets[pr->kind], p->ticket_keys * PARENT_TICKET_KEY_SIZE));
+static void send_tickets(struct proc *proc) {
+  struct parent *p = proc->parent;
+  if (is_front(proc->kind))
+    SAY(proc, process_tickets, 0, -1,
+        slice_of(p->tickets[proc->kind], p->ticket_keys * PARENT_TICKET_KEY_SIZE));
 }
 
-static void say_listeners(struct proc *pr) {
-  struct parent *p = pr->parent;
+static void send_listeners(struct proc *proc) {
+  struct parent *p = proc->parent;
   for (size_t i = 0; i < p->listener_count; i++) {
     const struct listener *l = &p->listeners[i];
-    if (l->kind != pr->kind) continue;
-    SAY(pr, room_listener, 0, fcntl(l->fd, F_DUPFD_CLOEXEC, 0), slice_str(l->service), l->implicit_tls);
+    if (l->kind != proc->kind) continue;
+    SAY(proc, process_listener, 0, fcntl(l->fd, F_DUPFD_CLOEXEC, 0), slice_str(l->service),
+        l->implicit_tls);
   }
 }
 
-static void say_refused(struct proc *to, const struct offender *o) {
+static void send_refused(struct proc *to, const struct offender *o) {
   uint64_t now = loop_now(to->parent->loop);
   if (!is_front(to->kind) || !to->channel || o->until_ms <= now) return;
-  SAY(to, room_refuse, 0, -1, slice_of(o->who.address, o->who.n), (uint32_t)((o->until_ms - now + 999) / 1000));
+  SAY(to, process_refuse, 0, -1, slice_of(o->who.address, o->who.n),
+      (uint32_t)((o->until_ms - now + 999) / 1000));
 }
 
-/* A page that the process can make no smaller, which would be the parent's end if it were mapped here: it is read. */
-static void say_notes(struct proc *pr) {
-  if (!is_front(pr->kind)) return;
+/* A page that the process can make no smaller, which would be the parent's end if it were mapped
+ * here: it is read. */
+static void send_notes(struct proc *proc) {
+  if (!is_front(proc->kind)) return;
   int fd = memfd_create("qasid-notes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd >= 0 && (ftruncate(fd, sizeof(struct front_notes)) != 0 ||
                   fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
@@ -112,21 +118,23 @@ static void say_notes(struct proc *pr) {
     fd = -1;
   }
   int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-  if (copy >= 0) SAY(pr, room_notes, 0, copy, );
+  if (copy >= 0) SAY(proc, process_notes, 0, copy, );
   if (copy < 0 && fd >= 0) close(fd);
-  pr->notes = copy < 0 ? 0 : fd + 1;
-  for (size_t i = 0; i < OFFENDERS_MAX; i++) say_refused(pr, &pr->parent->offenders.rows[i]);
+  proc->notes = copy < 0 ? 0 : fd + 1;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) send_refused(proc, &proc->parent->offenders.rows[i]);
 }
 
-static void say_hello(struct proc *pr) {
-  struct parent *p = pr->parent;
+static void say_hello(struct proc *proc) {
+  struct parent *p = proc->parent;
   char folder[1101], root[1101];
-  setup_folder_of(p, pr->kind, folder, sizeof folder);
-  if (folder[0]) snprintf(root, sizeof root, "%s", folder);
-  else snprintf(root, sizeof root, "%s/empty", p->conf->data_dir);
-  const struct identity *who = &p->identities[pr->kind];
-  SAY(pr, room_hello, 0, -1, (uint8_t)pr->kind, pr->number, p->as_root, who->uid, who->gid, slice_str(folder), slice_str(root),
-      p->started_s);
+  setup_folder_of(p, proc->kind, folder, sizeof folder);
+  if (folder[0])
+    snprintf(root, sizeof root, "%s", folder);
+  else
+    snprintf(root, sizeof root, "%s/empty", p->conf->data_dir);
+  const struct identity *who = &p->identities[proc->kind];
+  SAY(proc, process_hello, 0, -1, (uint8_t)proc->kind, proc->number, p->as_root, who->uid, who->gid,
+      slice_str(folder), slice_str(root), p->started_s);
 }
 
 /* --- joining --- */
@@ -141,30 +149,31 @@ static bool make_pair(int ends[2]) {
 static void join(struct proc *a, struct proc *b) {
   int ends[2];
   if (!make_pair(ends)) {
-    log_say(&a->parent->log, LOG_E_JOIN, "%s and %s could not be joined: %s", room_name(a->kind),
-            room_name(b->kind), strerror(errno));
+    log_print(&a->parent->log, LOG_E_JOIN, "%s and %s could not be joined: %s", role_name(a->kind),
+              role_name(b->kind), strerror(errno));
     kill(a->pid, SIGKILL); /* it is started again, and then joined */
     return;
   }
-  SAY(a, room_channel, 0, ends[0], (uint8_t)b->kind, b->number);
-  SAY(b, room_channel, 0, ends[1], (uint8_t)a->kind, a->number);
+  SAY(a, process_channel, 0, ends[0], (uint8_t)b->kind, b->number);
+  SAY(b, process_channel, 0, ends[1], (uint8_t)a->kind, a->number);
 }
 
-static void join_neighbours(struct proc *pr) {
-  struct parent *p = pr->parent;
+static void connect_neighbours(struct proc *proc) {
+  struct parent *p = proc->parent;
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *other = &p->procs[i];
-    if (other != pr && other->channel && ipc_wire_between(pr->kind, other->kind)) join(pr, other);
+    if (other != proc && other->channel && ipc_wire_between(proc->kind, other->kind))
+      join(proc, other);
   }
 }
 
-int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32_t number) {
+int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t number) {
   for (size_t i = 0; i < p->proc_count; i++) {
-    struct proc *pr = &p->procs[i];
+    struct proc *proc = &p->procs[i];
     int ends[2];
-    if (pr->kind != kind || pr->index != index || !pr->channel) continue;
-    if (!ipc_wire_between(ROOM_CLI, kind) || !make_pair(ends)) return -1;
-    SAY(pr, room_channel, 0, ends[1], ROOM_CLI, number);
+    if (proc->kind != kind || proc->index != index || !proc->channel) continue;
+    if (!ipc_wire_between(ROLE_CLI, kind) || !make_pair(ends)) return -1;
+    SAY(proc, process_channel, 0, ends[1], ROLE_CLI, number);
     return ends[0];
   }
   return -1;
@@ -172,180 +181,194 @@ int procs_join_cli(struct parent *p, enum room_kind kind, unsigned index, uint32
 
 /* --- life and death --- */
 
-struct proc *procs_blame(struct parent *p, struct proc *accuser, enum room_kind kind, uint32_t number) {
+struct proc *procs_blame(struct parent *p, struct proc *accuser, enum role kind, uint32_t number) {
   for (size_t i = 0; i < p->proc_count; i++) {
-    struct proc *pr = &p->procs[i];
-    if (pr->kind != kind || pr->number != number || !pr->pid) continue;
-    return is_front(accuser->kind) || !ipc_wire_between(accuser->kind, kind) ? accuser : pr;
+    struct proc *proc = &p->procs[i];
+    if (proc->kind != kind || proc->number != number || !proc->pid) continue;
+    return is_front(accuser->kind) || !ipc_wire_between(accuser->kind, kind) ? accuser : proc;
   }
   return NULL;
 }
 
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
-  struct proc *pr = arg;
-  struct parent *p = pr->parent;
-  if (msg->type == room_ready_type) {
-    struct room_ready m;
-    if (!room_ready_get(msg->payload, &m)) return false;
-    snprintf(pr->missing, sizeof pr->missing, "%.*s", SLICE_ARG(m.missing));
-    pr->ready = true;
-    pr->applies = false; /* it began with the new configuration */
-    loop_timer_cancel(pr->restart);
+  struct proc *proc = arg;
+  struct parent *p = proc->parent;
+  if (msg->type == process_ready_type) {
+    struct process_ready m;
+    if (!process_ready_get(msg->payload, &m)) return false;
+    snprintf(proc->missing, sizeof proc->missing, "%.*s", SLICE_ARG(m.missing));
+    proc->ready = true;
+    proc->applies = false; /* it began with the new configuration */
+    loop_timer_cancel(proc->restart);
     reload_progress(p);
     if (m.missing.n)
-      log_say(&p->log, LOG_E_SANDBOX, "%s-%u is less confined than it should be, this system lacks: %s",
-              room_name(pr->kind), pr->number, pr->missing);
+      log_print(&p->log, LOG_E_SANDBOX,
+                "%s-%u is less confined than it should be, this system lacks: %s",
+                role_name(proc->kind), proc->number, proc->missing);
     parent_progress(p);
     return true;
   }
-  if (msg->type == room_applied_type) {
-    struct room_applied m;
-    if (!room_applied_get(msg->payload, &m)) return false;
-    if (m.number != p->reload.number || !pr->applies) return true; /* an answer to a former one */
-    pr->applies = false;
-    reload_answered(p, pr, m.refused);
+  if (msg->type == process_applied_type) {
+    struct process_applied m;
+    if (!process_applied_get(msg->payload, &m)) return false;
+    if (m.number != p->reload.number || !proc->applies) return true; /* an answer to a former one */
+    proc->applies = false;
+    reload_answered(p, proc, m.refused);
     reload_progress(p);
     return true;
   }
-  if (msg->type == room_failed_type) {
-    struct room_failed m;
-    if (!room_failed_get(msg->payload, &m)) return false;
+  if (msg->type == process_failed_type) {
+    struct process_failed m;
+    if (!process_failed_get(msg->payload, &m)) return false;
     if (!p->was_ready && !p->stopping) {
-      log_say(&p->log, LOG_E_START, "the %s could not start: %.*s", room_name(pr->kind), SLICE_ARG(m.text));
+      log_print(&p->log, LOG_E_START, "the %s could not start: %.*s", role_name(proc->kind),
+                SLICE_ARG(m.text));
       parent_stop(p, 75);
     }
     return true;
   }
-  struct room_breach m;
-  if (!room_breach_get(msg->payload, &m)) return false;
-  struct proc *guilty = procs_blame(p, pr, (enum room_kind)m.kind, m.number);
+  struct process_breach m;
+  if (!process_breach_get(msg->payload, &m)) return false;
+  struct proc *guilty = procs_blame(p, proc, (enum role)m.kind, m.number);
   if (!guilty) return true;
-  log_say(&p->log, LOG_E_BREACH, "%s-%u is ended: %s-%u says that %s-%u broke a rule: %.*s",
-          room_name(guilty->kind), guilty->number, room_name(pr->kind), pr->number, room_name((enum room_kind)m.kind),
-          m.number, SLICE_ARG(m.text));
+  log_print(&p->log, LOG_E_BREACH, "%s-%u is ended: %s-%u says that %s-%u broke a rule: %.*s",
+            role_name(guilty->kind), guilty->number, role_name(proc->kind), proc->number,
+            role_name((enum role)m.kind), m.number, SLICE_ARG(m.text));
   kill(guilty->pid, SIGKILL);
   return true;
 }
 
 /* The process is gone or nearly; SIGCHLD tells the rest. */
 static void on_lost(void *arg, struct channel *ch, const char *breach) {
-  struct proc *pr = arg;
-  if (breach) log_say(&pr->parent->log, LOG_E_BREACH, "%s-%u: %s", room_name(pr->kind), pr->number, breach);
-  if (breach && pr->pid) kill(pr->pid, SIGKILL);
-  channel_free(&pr->channel);
-  loop_timer_set(pr->restart, loop_now(pr->parent->loop) + PARENT_LINGER_MS);
+  struct proc *proc = arg;
+  if (breach)
+    log_print(&proc->parent->log, LOG_E_BREACH, "%s-%u: %s", role_name(proc->kind), proc->number,
+              breach);
+  if (breach && proc->pid) kill(proc->pid, SIGKILL);
+  channel_free(&proc->channel);
+  loop_timer_set(proc->restart, loop_now(proc->parent->loop) + PARENT_LINGER_MS);
 }
 
 static const struct channel_ops proc_channel_ops = { on_message, on_lost };
 
-static void child(struct parent *p, enum room_kind kind, int fd, int log) {
-  char program[] = "qasid", option[] = "--room";
-  char *argv[] = { program, option, (char *)(uintptr_t)room_name(kind), NULL };
+static void child(struct parent *p, enum role kind, int fd, int log) {
+  char program[] = "qasid", option[] = "--role";
+  char *argv[] = { program, option, (char *)(uintptr_t)role_name(kind), NULL };
 #ifdef QASID_TEST_HOOKS
   /* Sanitizers and coverage are steered by their environment; a release has none. */
   char **env = environ;
 #else
   char *env[] = { NULL };
 #endif
-  /* self_fd is close-on-exec and may be where ROOM_PARENT_FD has to be: keep it out of the way. */
+  /* self_fd is close-on-exec and may be where PROCESS_PARENT_FD has to be: keep it out of the way.
+   */
   int self = fcntl(p->self_fd, F_DUPFD_CLOEXEC, 10);
   sigset_t none;
   if (dup2(log, STDERR_FILENO) < 0) _exit(71); /* both are close-on-exec; the copy is not */
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* whatever the server was started with is not for rooms */
-  if (fd == 3) fcntl(fd, F_SETFD, 0);
-  else dup2(fd, 3);
+  /* whatever the server was started with is not for processes */
+  close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+  if (fd == 3)
+    fcntl(fd, F_SETFD, 0);
+  else
+    dup2(fd, 3);
   fexecve(self, argv, env);
   _exit(71);
 }
 
-static bool others_serve(const struct parent *p, const struct proc *pr) {
+static bool others_serve(const struct parent *p, const struct proc *proc) {
   for (size_t i = 0; i < p->proc_count; i++)
-    if (&p->procs[i] != pr && p->procs[i].kind == pr->kind && p->procs[i].ready) return true;
+    if (&p->procs[i] != proc && p->procs[i].kind == proc->kind && p->procs[i].ready) return true;
   return false;
 }
 
-uint64_t procs_pause(const struct parent *p, const struct proc *pr) {
+uint64_t procs_pause(const struct parent *p, const struct proc *proc) {
   uint64_t pause = PARENT_PAUSE_MS;
-  if (is_front(pr->kind) && others_serve(p, pr)) return pause;
-  for (unsigned i = 1; i < pr->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
+  if (is_front(proc->kind) && others_serve(p, proc)) return pause;
+  for (unsigned i = 1; i < proc->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
   return pause < PARENT_PAUSE_MOST_MS ? pause : PARENT_PAUSE_MOST_MS;
 }
 
-static void plan_restart(struct proc *pr) {
-  uint64_t now = loop_now(pr->parent->loop);
-  bool quick = !pr->renewed && now - pr->started_ms < PARENT_STEADY_MS;
-  pr->quick_deaths = quick ? pr->quick_deaths + 1 : 0;
-  loop_timer_set(pr->restart, now + procs_pause(pr->parent, pr));
+static void plan_restart(struct proc *proc) {
+  uint64_t now = loop_now(proc->parent->loop);
+  bool quick = !proc->renewed && now - proc->started_ms < PARENT_STEADY_MS;
+  proc->quick_deaths = quick ? proc->quick_deaths + 1 : 0;
+  loop_timer_set(proc->restart, now + procs_pause(proc->parent, proc));
 }
 
-/* The process and its channel. False: there is neither, or a process that ends for want of a channel. */
-static bool make_process(struct proc *pr) {
+/* The process and its channel. False: there is neither, or a process that ends for want of a
+ * channel. */
+static bool make_process(struct proc *proc) {
   int ends[2], log;
   char name[24];
-  snprintf(name, sizeof name, "%s-%u", room_name(pr->kind), pr->number);
+  snprintf(name, sizeof name, "%s-%u", role_name(proc->kind), proc->number);
   if (!make_pair(ends)) return false;
-  log = logs_source(pr->parent->logs, name);
-  pr->pid = log < 0 ? -1 : fork();
-  if (pr->pid == 0) child(pr->parent, pr->kind, ends[1], log);
+  log = logs_source(proc->parent->logs, name);
+  proc->pid = log < 0 ? -1 : fork();
+  if (proc->pid == 0) child(proc->parent, proc->kind, ends[1], log);
   close(ends[1]);
   if (log >= 0) close(log);
-  if (pr->pid < 0) {
-    pr->pid = 0;
+  if (proc->pid < 0) {
+    proc->pid = 0;
     close(ends[0]);
     return false;
   }
-  pr->channel = channel_new(pr->parent->loop, ends[0], &ipc_parent_room, IPC_LEFT, &proc_channel_ops, pr);
-  return pr->channel != NULL;
+  proc->channel = channel_new(proc->parent->loop, ends[0], &ipc_parent_process, IPC_LEFT,
+                              &proc_channel_ops, proc);
+  return proc->channel != NULL;
 }
 
 /* How long this one may take until it is ready. */
-static uint64_t start_time(const struct proc *pr) {
+static uint64_t start_time(const struct proc *proc) {
 #ifdef QASID_TEST_HOOKS
   const char *ms = getenv("QASID_TEST_START_MS");
   uint64_t n;
   if (ms && num_parse(slice_str(ms), PARENT_START_MS, &n)) return n;
 #endif
-  return pr->kind == ROOM_STORE || pr->kind == ROOM_AUTH ? PARENT_START_FILES_MS : PARENT_START_MS;
+  return proc->kind == ROLE_STORE || proc->kind == ROLE_AUTH ? PARENT_START_FILES_MS
+                                                             : PARENT_START_MS;
 }
 
-static void start(struct proc *pr) {
-  struct parent *p = pr->parent;
-  pr->number = ++p->last_number;
-  pr->started_ms = loop_now(p->loop);
-  pr->ready = pr->renewed = false;
-  if (!make_process(pr)) {
-    log_say(&p->log, LOG_E_START, "%s: %s; it is tried again", room_name(pr->kind), strerror(errno));
-    if (!pr->pid) plan_restart(pr); /* else its end is seen */
+static void start(struct proc *proc) {
+  struct parent *p = proc->parent;
+  proc->number = ++p->last_number;
+  proc->started_ms = loop_now(p->loop);
+  proc->ready = proc->renewed = false;
+  if (!make_process(proc)) {
+    log_print(&p->log, LOG_E_START, "%s: %s; it is tried again", role_name(proc->kind),
+              strerror(errno));
+    if (!proc->pid) plan_restart(proc); /* else its end is seen */
     return;
   }
-  say_hello(pr);
-  say_config(pr);
-  say_listeners(pr);
-  say_certificates(pr);
-  say_tickets(pr);
-  say_token_keys(pr);
-  say_notes(pr);
-  join_neighbours(pr);
-  SAY(pr, room_go, 0, -1, );
-  loop_timer_set(pr->restart, pr->started_ms + start_time(pr));
+  say_hello(proc);
+  say_config(proc);
+  send_listeners(proc);
+  send_certificates(proc);
+  send_tickets(proc);
+  send_token_keys(proc);
+  send_notes(proc);
+  connect_neighbours(proc);
+  SAY(proc, process_go, 0, -1, );
+  loop_timer_set(proc->restart, proc->started_ms + start_time(proc));
 }
 
 static void restart(void *arg) {
-  struct proc *pr = arg;
-  if (pr->pid && pr->channel && !pr->ready)
-    log_say(&pr->parent->log, LOG_E_START, "%s-%u was not ready %ju ms after its start; it is ended and started again",
-            room_name(pr->kind), pr->number, (uintmax_t)start_time(pr));
-  if (pr->pid) kill(pr->pid, SIGKILL); /* or it closed its channel and lives on: nobody could tell it anything */
-  if (pr->parent->stopping || pr->pid) return;
-  pr->restarts += !pr->renewed;
-  start(pr);
+  struct proc *proc = arg;
+  if (proc->pid && proc->channel && !proc->ready)
+    log_print(&proc->parent->log, LOG_E_START,
+              "%s-%u was not ready %ju ms after its start; it is ended and started again",
+              role_name(proc->kind), proc->number, (uintmax_t)start_time(proc));
+  /* or it closed its channel and lives on: nobody could tell it anything */
+  if (proc->pid) kill(proc->pid, SIGKILL);
+  if (proc->parent->stopping || proc->pid) return;
+  proc->restarts += !proc->renewed;
+  start(proc);
 }
 
 /* No client waits for these, and they take processor time from those that one does wait for. */
-static bool is_late(const struct proc *pr) {
-  return pr->kind == ROOM_RESOLVER || pr->kind == ROOM_COLLECTOR || pr->kind == ROOM_SENDER;
+static bool is_late(const struct proc *proc) {
+  return proc->kind == ROLE_RESOLVER || proc->kind == ROLE_COLLECTOR || proc->kind == ROLE_SENDER;
 }
 
 void procs_start(struct parent *p) {
@@ -367,16 +390,21 @@ bool procs_ready(struct parent *p) {
   return all;
 }
 
-static void log_death(struct proc *pr, int status) {
-  struct parent *p = pr->parent;
-  bool expected = (p->stopping || pr->renewed) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox forbids" : "";
-  if (p->stopping && !pr->ready && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-    log_say(&p->log, LOG_E_ROOM_ENDED, "%s-%u ended before it was ready", room_name(pr->kind), pr->number);
+static void log_death(struct proc *proc, int status) {
+  struct parent *p = proc->parent;
+  bool expected = (p->stopping || proc->renewed) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+                         ? ": a system call that its sandbox forbids"
+                         : "";
+  if (p->stopping && !proc->ready && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    log_print(&p->log, LOG_E_PROCESS_ENDED, "%s-%u ended before it was ready",
+              role_name(proc->kind), proc->number);
   else if (WIFSIGNALED(status))
-    log_say(&p->log, LOG_E_ROOM_DIED, "%s-%u was ended by signal %d%s", room_name(pr->kind), pr->number, WTERMSIG(status), hint);
+    log_print(&p->log, LOG_E_PROCESS_DIED, "%s-%u was ended by signal %d%s", role_name(proc->kind),
+              proc->number, WTERMSIG(status), hint);
   else
-    log_say(&p->log, expected ? LOG_E_ROOM_ENDED : LOG_E_ROOM_DIED, "%s-%u ended with code %d", room_name(pr->kind), pr->number, WEXITSTATUS(status));
+    log_print(&p->log, expected ? LOG_E_PROCESS_ENDED : LOG_E_PROCESS_DIED,
+              "%s-%u ended with code %d", role_name(proc->kind), proc->number, WEXITSTATUS(status));
 }
 
 /* By what it did itself. */
@@ -393,20 +421,22 @@ static void refuse_offender(struct parent *p, const struct offender *o) {
   inet_ntop(o->who.n == 4 ? AF_INET : AF_INET6, o->who.address, text, sizeof text);
   log_open(&l, &p->log, LOG_E_OFFENDER);
   log_cstr(&l, LOG_F_CLIENT, text);
-  log_cstr(&l, LOG_F_MSG, "what this address sends ends front-ends; it is refused for offender_time");
+  log_cstr(&l, LOG_F_MSG,
+           "what this address sends ends front-ends; it is refused for offender_time");
   log_end(&l);
-  for (size_t i = 0; i < p->proc_count; i++) say_refused(&p->procs[i], o);
+  for (size_t i = 0; i < p->proc_count; i++) send_refused(&p->procs[i], o);
 }
 
-static void look_for_offender(struct proc *pr, int status) {
-  struct parent *p = pr->parent;
+static void look_for_offender(struct proc *proc, int status) {
+  struct parent *p = proc->parent;
   struct front_notes notes;
-  if (!pr->notes) return;
-  bool read = is_fault(status) && pread(pr->notes - 1, &notes, sizeof notes, 0) == sizeof notes;
-  close(pr->notes - 1);
-  pr->notes = 0;
+  if (!proc->notes) return;
+  bool read = is_fault(status) && pread(proc->notes - 1, &notes, sizeof notes, 0) == sizeof notes;
+  close(proc->notes - 1);
+  proc->notes = 0;
   const struct offender *o =
-      read ? find_offender(&p->offenders, &notes, loop_now(p->loop), p->conf->offender_time * 1000) : NULL;
+      read ? find_offender(&p->offenders, &notes, loop_now(p->loop), p->conf->offender_time * 1000)
+           : NULL;
   if (o) refuse_offender(p, o);
 }
 
@@ -414,61 +444,66 @@ void procs_reap(struct parent *p) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
     for (size_t i = 0; i < p->proc_count; i++) {
-      struct proc *pr = &p->procs[i];
-      if (pr->pid != pid) continue;
-      log_death(pr, status);
-      look_for_offender(pr, status);
-      channel_free(&pr->channel);
-      pr->pid = 0;
-      pr->ready = false;
-      pr->number = 0;
-      if (!pr->renewed) pr->applies = false; /* its next life has the new configuration */
-      if (!p->stopping) plan_restart(pr);
+      struct proc *proc = &p->procs[i];
+      if (proc->pid != pid) continue;
+      log_death(proc, status);
+      look_for_offender(proc, status);
+      channel_free(&proc->channel);
+      proc->pid = 0;
+      proc->ready = false;
+      proc->number = 0;
+      if (!proc->renewed) proc->applies = false; /* its next life has the new configuration */
+      if (!p->stopping) plan_restart(proc);
     }
   }
   reload_progress(p);
   parent_progress(p);
 }
 
-/* A room that reads the machine's own files before it is confined reads them again in its next life. */
-static bool renew(struct proc *pr) {
-  if (pr->kind != ROOM_RESOLVER && pr->kind != ROOM_SENDER) return false;
-  pr->renewed = true;
-  SAY(pr, room_stop, 0, -1, );
+/* A process that reads the machine's own files before it is confined reads them again in its next
+ * life. */
+static bool renew(struct proc *proc) {
+  if (proc->kind != ROLE_RESOLVER && proc->kind != ROLE_SENDER) return false;
+  proc->renewed = true;
+  SAY(proc, process_stop, 0, -1, );
   return true;
 }
 
 void procs_reconfigure(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
-    struct proc *pr = &p->procs[i];
-    pr->applies = pr->channel;
-    if (!pr->channel || renew(pr)) continue;
-    say_config(pr);
-    say_certificates(pr);
-    say_token_keys(pr);
-    SAY(pr, room_apply, 0, -1, p->reload.number);
+    struct proc *proc = &p->procs[i];
+    proc->applies = proc->channel;
+    if (!proc->channel || renew(proc)) continue;
+    say_config(proc);
+    send_certificates(proc);
+    send_token_keys(proc);
+    SAY(proc, process_apply, 0, -1, p->reload.number);
   }
 }
 
 void procs_send_tickets(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++)
-    if (p->procs[i].channel) say_tickets(&p->procs[i]);
+    if (p->procs[i].channel) send_tickets(&p->procs[i]);
 }
 
-static int stage_of(enum room_kind kind) {
-  return is_front(kind) || kind == ROOM_COLLECTOR || kind == ROOM_SENDER ? 0 : kind == ROOM_STORE ? 2 : 1;
+static int stage_of(enum role kind) {
+  return is_front(kind) || kind == ROLE_COLLECTOR || kind == ROLE_SENDER ? 0
+         : kind == ROLE_STORE                                            ? 2
+                                                                         : 1;
 }
 
-/* Who is not ready has promised nobody anything, and may have long to go, with an index to build or a log to read: it
- * finds in its next life what any crash leaves. */
+/* Who is not ready has promised nobody anything, and may have long to go, with an index to build or
+ * a log to read: it finds in its next life what any crash leaves. */
 bool procs_stop_stage(struct parent *p, int stage) {
   bool left = false;
   for (size_t i = 0; i < p->proc_count; i++) {
-    struct proc *pr = &p->procs[i];
-    if (stage_of(pr->kind) != stage || !pr->pid) continue;
+    struct proc *proc = &p->procs[i];
+    if (stage_of(proc->kind) != stage || !proc->pid) continue;
     left = true;
-    if (!pr->ready) kill(pr->pid, SIGKILL);
-    else if (pr->channel) SAY(pr, room_stop, 0, -1, );
+    if (!proc->ready)
+      kill(proc->pid, SIGKILL);
+    else if (proc->channel)
+      SAY(proc, process_stop, 0, -1, );
   }
   return !left;
 }

@@ -1,6 +1,7 @@
-/* Root's rights, cut down to what the parent still needs once its ports are bound and its folders made. What is
- * gone does not come back: it leaves the bounding set too, so rooms, which are started by executing this
- * program as root, never have it either. */
+/* SPDX-License-Identifier: ISC */
+/* Root's rights, cut down to what the parent still needs once its ports are bound and its folders
+ * made. What is gone does not come back: it leaves the bounding set too, so processes, which are
+ * started by executing this program as root, never have it either. */
 #include "src/parent/parent.h"
 
 #include <errno.h>
@@ -10,11 +11,12 @@
 #include <unistd.h>
 
 static const int kept[] = {
-  CAP_SETUID, CAP_SETGID,  /* a room becomes its own user */
-  CAP_SYS_CHROOT,          /* in a root folder of its own */
-  CAP_DAC_READ_SEARCH,     /* and opens that, 0700 and its user's, first; key files, at a reload */
-  CAP_KILL,                /* a room that broke a rule */
-  CAP_IPC_LOCK,            /* the room of the keys locks its memory */
+  CAP_SETUID,
+  CAP_SETGID,          /* a process becomes its own user */
+  CAP_SYS_CHROOT,      /* in a root folder of its own */
+  CAP_DAC_READ_SEARCH, /* and opens that, 0700 and its user's, first; key files, at a reload */
+  CAP_KILL,            /* a process that broke a rule */
+  CAP_IPC_LOCK,        /* the process of the keys locks its memory */
 };
 
 static bool is_kept(int cap) {
@@ -29,8 +31,8 @@ bool rights_reduce(struct buf *err) {
   bool good = syscall(SYS_capget, &head, data) == 0;
   for (int cap = 0; cap < 64; cap++) {
     if (is_kept(cap)) continue;
-    /* Fails for numbers that this kernel has not, and without CAP_SETPCAP, where a supervisor has set the
-     * bounds already. */
+    /* Fails for numbers that this kernel has not, and without CAP_SETPCAP, where a supervisor has
+     * set the bounds already. */
     prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     data[cap / 32].effective &= ~(1u << cap % 32);
     data[cap / 32].permitted &= ~(1u << cap % 32);

@@ -1,5 +1,6 @@
-/* What the rooms are given: sockets, certificates, users, folders. Everything that needs rights is
- * done here, before or between the rooms' lives. */
+/* SPDX-License-Identifier: ISC */
+/* What the processes are given: sockets, certificates, users, folders. Everything that needs rights
+ * is done here, before or between the processes' lives. */
 #include "src/parent/parent.h"
 
 #include "lib/base/sys.h"
@@ -25,16 +26,19 @@
 
 enum {
   BACKLOG = 1024,
-  /* A client that vanished holds its maildrop until it is missed: after a minute of silence it is asked
-   * three times, 20 seconds apart, if it is still there. */
+  /* A client that vanished holds its maildrop until it is missed: after a minute of silence it is
+   * asked three times, 20 seconds apart, if it is still there. */
   ALIVE_IDLE_S = 60,
   ALIVE_EVERY_S = 20,
   ALIVE_TIMES = 3,
 };
 
-/* Accepted sockets have it from their listener, so that no front-end needs the right to set it (tcp(7)). */
+/* Accepted sockets have it from their listener, so that no front-end needs the right to set it
+ * (tcp(7)). */
 static void set_options(int fd) {
-  const struct { int level, option, value; } wants[] = {
+  const struct {
+    int level, option, value;
+  } wants[] = {
     { SOL_SOCKET, SO_KEEPALIVE, 1 },
     { IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE_S },
     { IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_EVERY_S },
@@ -61,7 +65,9 @@ static int bind_one(const struct addrinfo *a) {
 
 /* Binds the first address that the names stand for. -1 with a reason in *ret_why. */
 static int bind_names(const char *host, const char *port, int family, const char **ret_why) {
-  struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM, .ai_family = family };
+  struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                            .ai_socktype = SOCK_STREAM,
+                            .ai_family = family };
   struct addrinfo *list = NULL;
   int code = getaddrinfo(host, port, &hints, &list);
   int fd = code == 0 && list ? bind_one(list) : -1;
@@ -74,12 +80,14 @@ static int bind_names(const char *host, const char *port, int family, const char
 
 /* What to do about it, for the usual mistakes. */
 static const char *bind_hint(int error) {
-  if (error == EADDRINUSE) return ": another server has this port; stop it or change the listen_* option";
+  if (error == EADDRINUSE)
+    return ": another server has this port; stop it or change the listen_* option";
   if (error == EACCES) return ": ports below 1024 need root or CAP_NET_BIND_SERVICE";
   return "";
 }
 
-/* "host:port", "[v6]:port", "*:port": all addresses, both families in one socket when there is IPv6. */
+/* "host:port", "[v6]:port", "*:port": all addresses, both families in one socket when there is
+ * IPv6. */
 static int bind_address(const char *text, struct buf *err) {
   struct slice host;
   uint16_t port;
@@ -101,15 +109,15 @@ static int bind_address(const char *text, struct buf *err) {
 bool setup_listeners(struct parent *p, struct buf *err) {
   const struct {
     const struct conf_list *addresses;
-    enum room_kind kind;
+    enum role kind;
     const char *service;
     bool implicit_tls;
   } table[] = {
-    { &p->conf->listen_smtp, ROOM_SMTPD, "smtp", false },
-    { &p->conf->listen_submission, ROOM_SMTPD, "submission", false },
-    { &p->conf->listen_submissions, ROOM_SMTPD, "submissions", true },
-    { &p->conf->listen_pop3, ROOM_POP3D, "pop3", false },
-    { &p->conf->listen_pop3s, ROOM_POP3D, "pop3s", true },
+    { &p->conf->listen_smtp, ROLE_SMTPD, "smtp", false },
+    { &p->conf->listen_submission, ROLE_SMTPD, "submission", false },
+    { &p->conf->listen_submissions, ROLE_SMTPD, "submissions", true },
+    { &p->conf->listen_pop3, ROLE_POP3D, "pop3", false },
+    { &p->conf->listen_pop3s, ROLE_POP3D, "pop3s", true },
   };
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     if (table[i].implicit_tls && p->cert_count == 0) continue;
@@ -127,17 +135,19 @@ bool setup_listeners(struct parent *p, struct buf *err) {
   return true;
 }
 
-/* The socket of this machine's programs. The control socket is made first, and tells of a server that runs: what lies
- * here is a relic. */
+/* The socket of this machine's programs. The control socket is made first, and tells of a server
+ * that runs: what lies here is a relic. */
 bool setup_local_listener(struct parent *p, struct buf *err) {
   struct sockaddr_un at = { .sun_family = AF_UNIX };
   size_t n = (size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s/submit", p->conf->run_dir);
   if (!p->conf->local_submission) return true;
-  int fd = n < sizeof at.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+  int fd =
+      n < sizeof at.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
   unlink(at.sun_path);
   if (n >= sizeof at.sun_path) errno = ENAMETOOLONG;
-  if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && chmod(at.sun_path, 0666) == 0 && listen(fd, BACKLOG) == 0) {
-    p->listeners[p->listener_count++] = (struct listener){ fd, ROOM_SMTPD, "local", false };
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+      chmod(at.sun_path, 0666) == 0 && listen(fd, BACKLOG) == 0) {
+    p->listeners[p->listener_count++] = (struct listener){ fd, ROLE_SMTPD, "local", false };
     return true;
   }
   buf_printf(err, "%s/submit: %s", p->conf->run_dir, strerror(errno));
@@ -161,28 +171,36 @@ static bool read_file(const char *path, struct buf *to, struct buf *err) {
   return n == 0;
 }
 
-static bool signs_nothing(void *arg, unsigned key, enum key_use use, struct slice in, struct buf *out) {
+static bool signs_nothing(void *arg, unsigned key, enum key_use use, struct slice in,
+                          struct buf *out) {
   return false;
 }
 
 /* Whether keys and front-ends would take them: by the same code. */
-static bool certificates_are_good(const struct buf *chains, const struct buf *keys, const struct conf *conf, struct buf *err) {
+static bool certificates_are_good(const struct buf *chains, const struct buf *keys,
+                                  const struct conf *conf, struct buf *err) {
   size_t n = conf->tls_certificates.count;
   struct slice *texts = calloc(n + 1, sizeof *texts);
   bool good = texts;
   for (size_t i = 0; good && i < n; i++) {
     struct tls_key *key = tls_key_load(buf_slice(&keys[i]), err);
     good = key;
-    if (!key) buf_printf(err, ": %s", conf->tls_keys.items[i]);
+    if (!key)
+      buf_printf(err, ": %s", conf->tls_keys.items[i]);
     else if (!tls_key_fits(key, buf_slice(&chains[i]))) {
       good = false;
-      buf_printf(err, "%s is not the key of %s", conf->tls_keys.items[i], conf->tls_certificates.items[i]);
+      buf_printf(err, "%s is not the key of %s", conf->tls_keys.items[i],
+                 conf->tls_certificates.items[i]);
     }
     tls_key_free(&key);
     texts[i] = buf_slice(&chains[i]);
   }
-  struct tls_service s = { .name = "check", .least = (enum tls_version)conf->tls_least, .chains = texts, .chain_count = n,
-                           .signer = { signs_nothing, NULL }, .ticket_life_s = conf->tls_ticket_life };
+  struct tls_service s = { .name = "check",
+                           .least = (enum tls_version)conf->tls_least,
+                           .chains = texts,
+                           .chain_count = n,
+                           .signer = { signs_nothing, NULL },
+                           .ticket_life_s = conf->tls_ticket_life };
   struct tls_server *server = good && n ? tls_server_new(&s, err) : NULL;
   good = good && (server || !n);
   if (server) tls_server_unref(&server);
@@ -191,7 +209,8 @@ static bool certificates_are_good(const struct buf *chains, const struct buf *ke
 }
 
 /* In a process of its own, so that no library reads them in this one, which has root's rights. */
-static bool check_certificates(const struct buf *chains, const struct buf *keys, const struct conf *conf, struct buf *err) {
+static bool check_certificates(const struct buf *chains, const struct buf *keys,
+                               const struct conf *conf, struct buf *err) {
   int ends[2], status = 0;
   uint8_t text[2048];
   ssize_t n;
@@ -210,7 +229,8 @@ static bool check_certificates(const struct buf *chains, const struct buf *keys,
   close(ends[1]);
   while ((n = read(ends[0], text, sizeof text)) > 0) buf_put(err, slice_of(text, (size_t)n));
   close(ends[0]);
-  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   if (pid > 0 && status == 0) return true;
   if (!buf_len(err)) buf_put_str(err, "the certificates could not be checked");
   return false;
@@ -224,9 +244,11 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
   for (size_t i = 0; good && i < n; i++) {
     buf_init(&chains[i], 64 * 1024);
     buf_init(&keys[i], 64 * 1024);
-    good = read_file(conf->tls_certificates.items[i], &chains[i], err) && read_file(conf->tls_keys.items[i], &keys[i], err);
+    good = read_file(conf->tls_certificates.items[i], &chains[i], err) &&
+           read_file(conf->tls_keys.items[i], &keys[i], err);
   }
-  /* All or nothing: a reload with one bad file keeps the old set. At the start the processes say it themselves. */
+  /* All or nothing: a reload with one bad file keeps the old set. At the start the processes say it
+   * themselves. */
   if (good && p->was_ready) good = check_certificates(chains, keys, conf, err);
   for (size_t i = 0; good && i < p->cert_count; i++) {
     buf_free(&p->chains[i]);
@@ -268,8 +290,9 @@ bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err
 }
 
 void setup_tickets(struct parent *p) {
-  for (int kind = 0; kind < ROOM_KINDS; kind++) {
-    memmove(p->tickets[kind] + PARENT_TICKET_KEY_SIZE, p->tickets[kind], (PARENT_TICKET_KEYS - 1) * PARENT_TICKET_KEY_SIZE);
+  for (int kind = 0; kind < ROLE_COUNT; kind++) {
+    memmove(p->tickets[kind] + PARENT_TICKET_KEY_SIZE, p->tickets[kind],
+            (PARENT_TICKET_KEYS - 1) * PARENT_TICKET_KEY_SIZE);
     sys_random(p->tickets[kind], PARENT_TICKET_KEY_SIZE);
   }
   if (p->ticket_keys < PARENT_TICKET_KEYS) p->ticket_keys++;
@@ -279,20 +302,23 @@ void setup_tickets(struct parent *p) {
 
 enum { IDENTITY_BASE = 64240 }; /* where no package manager and no systemd hands out ids */
 
-void setup_folder_of(const struct parent *p, enum room_kind kind, char *to, size_t n) {
-  bool has = kind == ROOM_STORE || kind == ROOM_AUTH || kind == ROOM_KEYS;
-  if (has) snprintf(to, n, "%s/%s", p->conf->data_dir, room_name(kind));
-  else to[0] = 0;
+void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n) {
+  bool has = kind == ROLE_STORE || kind == ROLE_AUTH || kind == ROLE_KEYS;
+  if (has)
+    snprintf(to, n, "%s/%s", p->conf->data_dir, role_name(kind));
+  else
+    to[0] = 0;
 }
 
 /* The folder's owner comes first: whoever has the mail keeps it, whatever users were made since.
- * Then <user>-<room>, then <user>, then a number of our own. */
-static struct identity identity_of(const struct parent *p, enum room_kind kind) {
+ * Then <user>-<process>, then <user>, then a number of our own. */
+static struct identity identity_of(const struct parent *p, enum role kind) {
   char name[80], folder[1101];
   struct stat st;
   setup_folder_of(p, kind, folder, sizeof folder);
-  if (folder[0] && stat(folder, &st) == 0 && st.st_uid != 0) return (struct identity){ st.st_uid, st.st_gid };
-  snprintf(name, sizeof name, "%s-%s", p->conf->user, room_name(kind));
+  if (folder[0] && stat(folder, &st) == 0 && st.st_uid != 0)
+    return (struct identity){ st.st_uid, st.st_gid };
+  snprintf(name, sizeof name, "%s-%s", p->conf->user, role_name(kind));
   struct passwd *pw = getpwnam(name);
   if (!pw) pw = getpwnam(p->conf->user);
   if (pw && pw->pw_uid != 0) return (struct identity){ pw->pw_uid, pw->pw_gid };
@@ -300,12 +326,14 @@ static struct identity identity_of(const struct parent *p, enum room_kind kind) 
 }
 
 bool setup_identities(struct parent *p, struct buf *err) {
-  for (int kind = 0; kind < ROOM_KINDS; kind++)
-    p->identities[kind] = p->as_root ? identity_of(p, (enum room_kind)kind) : (struct identity){ getuid(), getgid() };
+  for (int kind = 0; kind < ROLE_COUNT; kind++)
+    p->identities[kind] =
+        p->as_root ? identity_of(p, (enum role)kind) : (struct identity){ getuid(), getgid() };
   return true;
 }
 
-static bool make_folder(const char *path, mode_t mode, const struct identity *owner, struct buf *err) {
+static bool make_folder(const char *path, mode_t mode, const struct identity *owner,
+                        struct buf *err) {
   struct stat st;
   if (mkdir(path, mode) == 0) {
     if (!owner || chown(path, owner->uid, owner->gid) == 0) return true;
@@ -322,9 +350,10 @@ bool setup_folders(struct parent *p, struct buf *err) {
   if (!make_folder(p->conf->run_dir, p->as_root ? 0755 : 0700, NULL, err)) return false;
   snprintf(path, sizeof path, "%s/empty", p->conf->data_dir);
   if (!make_folder(path, 0555, NULL, err)) return false;
-  for (int kind = 0; kind < ROOM_KINDS; kind++) {
-    setup_folder_of(p, (enum room_kind)kind, path, sizeof path);
-    if (path[0] && !make_folder(path, 0700, p->as_root ? &p->identities[kind] : NULL, err)) return false;
+  for (int kind = 0; kind < ROLE_COUNT; kind++) {
+    setup_folder_of(p, (enum role)kind, path, sizeof path);
+    if (path[0] && !make_folder(path, 0700, p->as_root ? &p->identities[kind] : NULL, err))
+      return false;
   }
   return true;
 }

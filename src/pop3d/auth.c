@@ -1,32 +1,37 @@
+/* SPDX-License-Identifier: ISC */
 /* AUTH (RFC 5034): this side carries base64 to and fro; the mechanisms themselves run in auth.
  *
- *   AUTH mech [initial] ──auth_start──> challenge: "+ ..." ; SASL: a line, auth_step ──> ... yes or no */
+ *   AUTH mech [initial] ──auth_start──> challenge: "+ ..." ; SASL: a line, auth_step ──> ... yes or
+ * no */
 #include "ipc/front_auth.h"
 #include "lib/base/codec.h"
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 #include "src/pop3d/state.h"
 
 static struct sasl_channel channel(const struct session *s) {
   return (struct sasl_channel){
     .may_show = plaintext_allowed(s),
     .binds = s->secure && s->proto.channel.bindings,
-    .tokens = s->secure && s->svc->conf->oauth_keys[0],
+    .tokens = s->secure && s->service->conf->oauth_keys[0],
     .certificate = s->secure && s->proto.channel.certificate,
   };
 }
 
 /* The option require_tls_login. */
-bool login_allowed(const struct session *s) { return !s->svc->conf->require_tls_login || plaintext_allowed(s); }
+bool login_allowed(const struct session *s) {
+  return !s->service->conf->require_tls_login || plaintext_allowed(s);
+}
 
 static sasl_set announced(const struct session *s) {
-  const struct conf_list *named = &s->svc->conf->auth_mechanisms;
+  const struct conf_list *named = &s->service->conf->auth_mechanisms;
   if (!login_allowed(s)) return 0;
   return sasl_announced(sasl_set_of(named->items, named->count), channel(s));
 }
 
 bool announces_mechanisms(const struct session *s) { return announced(s) != 0; }
 
-void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after) {
+void put_mechanisms(const struct session *s, struct buf *out, const char *before,
+                    const char *after) {
   sasl_put_names(out, announced(s), before, after);
 }
 
@@ -52,7 +57,7 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
       .exporter = slice_of(b.exporter, b.exporter_n),
       .end_point = slice_of(b.end_point, b.end_point_n),
       .certificate = slice_of(b.certificate, b.certificate_n),
-      .service = slice_str(s->svc->name),
+      .service = slice_str(s->service->name),
     };
     auth_start_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_start_type, true), &m);
     s->wait = WAIT_LOGIN;
@@ -73,12 +78,18 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
   const struct sasl_mechanism *mech = sasl_find(a->name);
   bool helps = mech && !s->secure && (mech->plaintext || !login_allowed(s));
   if (!mech || !sasl_has(announced(s), mech))
-    log_login(s, SLICE_NONE, mech ? mech->name : "", helps ? "no login without TLS" : "mechanism not offered");
-  if (!mech) refuse(s, "unknown mechanism");
-  else if (sasl_has(announced(s), mech)) start(s, mech, a);
-  else if (!login_allowed(s)) refuse(s, "no login without TLS: use STLS first");
-  else if (mech->plaintext && !s->secure) refuse(s, "no passwords without TLS: use STLS first");
-  else refuse(s, "mechanism not available");
+    log_login(s, SLICE_NONE, mech ? mech->name : "",
+              helps ? "no login without TLS" : "mechanism not offered");
+  if (!mech)
+    refuse(s, "unknown mechanism");
+  else if (sasl_has(announced(s), mech))
+    start(s, mech, a);
+  else if (!login_allowed(s))
+    refuse(s, "no login without TLS: use STLS first");
+  else if (mech->plaintext && !s->secure)
+    refuse(s, "no passwords without TLS: use STLS first");
+  else
+    refuse(s, "mechanism not available");
 }
 
 void auth_challenged(struct session *s, struct slice payload) {

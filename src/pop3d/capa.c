@@ -1,17 +1,21 @@
+/* SPDX-License-Identifier: ISC */
 /* CAPA, STLS, LANG: what the server can do here and now, and in which words. */
 #include "src/pop3d/state.h"
 
 /* Capabilities that are no verb (RFC 2449 §6, RFC 3206 §6). */
 static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING" };
 
-static bool can_stls(const struct session *s) { return !s->secure && s->svc->has_cert && !s->utf8; }
+static bool can_stls(const struct session *s) {
+  return !s->secure && s->service->has_cert && !s->utf8;
+}
 
-/* RFC 2449 §5: what AUTHORIZATION has is announced in TRANSACTION too, except STLS, which is announced
- * where it is "present and permitted in the current state" (RFC 2595 §4). */
+/* RFC 2449 §5: what AUTHORIZATION has is announced in TRANSACTION too, except STLS, which is
+ * announced where it is "present and permitted in the current state" (RFC 2595 §4). */
 static bool announced(const struct session *s, const struct verb *v) {
   if (!v->capability) return false;
   if (v->flags & V_STLS) return s->state == ST_AUTHORIZATION && can_stls(s);
-  if (v->flags & V_MECHANISMS) return announces_mechanisms(s); /* SASL has at least one (RFC 5034 §3) */
+  /* SASL has at least one (RFC 5034 §3) */
+  if (v->flags & V_MECHANISMS) return announces_mechanisms(s);
   return !(v->flags & V_PASSWORD) || plaintext_allowed(s);
 }
 
@@ -52,15 +56,16 @@ static void list_capabilities(struct session *s, const struct pop_rules_are *rul
   end_of_lines(s);
 }
 
-/* Before the login store has to say what is true of every account, behind it what is true of this one is
- * known. */
+/* Before the login store has to say what is true of every account, behind it what is true of this
+ * one is known. */
 void pop3_capa(struct session *s, const struct pop3_args *a) {
   if (s->state == ST_TRANSACTION) {
-    list_capabilities(s, &(struct pop_rules_are){ .login_delay = s->login_delay, .expire = s->expire });
+    list_capabilities(
+        s, &(struct pop_rules_are){ .login_delay = s->login_delay, .expire = s->expire });
     return;
   }
-  if (s->svc->facts->rules_known) {
-    list_capabilities(s, &s->svc->facts->rules);
+  if (s->service->facts->rules_known) {
+    list_capabilities(s, &s->service->facts->rules);
     return;
   }
   proto_ask(&s->proto, PROTO_ASK_STORE, pop_rules_type, true);
@@ -71,8 +76,8 @@ void rules_answer(struct session *s, struct slice payload) {
   struct pop_rules_are m;
   bool known = pop_rules_are_get(payload, &m);
   answered(s);
-  s->svc->facts->rules_known = known;
-  if (known) s->svc->facts->rules = m;
+  s->service->facts->rules_known = known;
+  if (known) s->service->facts->rules = m;
   list_capabilities(s, known ? &m : NULL);
 }
 
@@ -83,7 +88,8 @@ void pop3_stls(struct session *s, const struct pop3_args *a) {
   if (s->secure) {
     refuse(s, "Command not permitted when TLS active");
   } else if (s->utf8) {
-    refuse(s, "STLS comes before UTF8"); /* RFC 6856 §2.1: "Clients MUST NOT issue the STLS command after" it */
+    /* RFC 6856 §2.1: "Clients MUST NOT issue the STLS command after" it */
+    refuse(s, "STLS comes before UTF8");
   } else if (!can_stls(s)) {
     refuse(s, "there is no TLS here");
   } else {
@@ -93,8 +99,8 @@ void pop3_stls(struct session *s, const struct pop3_args *a) {
   }
 }
 
-/* RFC 6856 §2.1. USER is not announced with it (§2.2): no address here has a letter outside ASCII, and
- * passwords are compared octet for octet, not prepared. */
+/* RFC 6856 §2.1. USER is not announced with it (§2.2): no address here has a letter outside ASCII,
+ * and passwords are compared octet for octet, not prepared. */
 void pop3_utf8(struct session *s, const struct pop3_args *a) {
   s->utf8 = true;
   ok(s, "UTF8 enabled");

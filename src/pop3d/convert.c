@@ -1,23 +1,25 @@
-/* A message made over for a client that did not say UTF8 (RFC 6856 §2.1): its pieces become its surrogate
- * (lib/mail/surrogate.h), and that, some at a time, goes to the stuffer, which holds it against the size that
- * LIST announced.
+/* SPDX-License-Identifier: ISC */
+/* A message made over for a client that did not say UTF8 (RFC 6856 §2.1): its pieces become its
+ * surrogate (mail/surrogate.h), and that, some at a time, goes to the stuffer, which holds it
+ * against the size that LIST announced.
  *
- * A message of unknown measure goes this way too. If its headers are ASCII it comes out as it is, of the
- * size that was announced. If not, it is refused with [UTF8], before a line of it is out where its first
- * piece shows it, as it nearly always does. */
+ * A message of unknown measure goes this way too. If its headers are ASCII it comes out as it is,
+ * of the size that was announced. If not, it is refused with [UTF8], before a line of it is out
+ * where its first piece shows it, as it nearly always does. */
 #include <stdlib.h>
 
 #include "src/pop3d/state.h"
 
 enum {
-  CONVERTED_MAX = 2 * 1024 * 1024, /* SURROGATE_GROWTH times a piece and a field; ordinary text does not double */
-  CONVERTED_STEP = 32 * 1024       /* octets that the stuffer gets at once */
+  /* SURROGATE_GROWTH times a piece and a field; ordinary text does not double */
+  CONVERTED_MAX = 2 * 1024 * 1024,
+  CONVERTED_STEP = 32 * 1024 /* octets that the stuffer gets at once */
 };
 
-bool converted_open(struct session *s, const struct drop_message *m) {
+bool converted_open(struct session *s, const struct maildrop_message *m) {
   struct converted *c = calloc(1, sizeof *c);
   if (!c) return false;
-  surrogate_open(&c->made, s->drop.way);
+  surrogate_open(&c->made, s->maildrop.way);
   buf_init(&c->text, CONVERTED_MAX);
   c->unknown = m->sent == DROP_UNKNOWN;
   s->converted = c;

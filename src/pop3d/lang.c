@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/pop3d/lang.h"
 
 static unsigned form_same(uint64_t n) { return 0; }
@@ -10,6 +11,7 @@ static unsigned form_russian(uint64_t n) {
 
 /* The columns of messages.def, in order. */
 const struct language languages[LANGUAGES] = {
+  /* clang-format off */
   { "en", "English", form_one, { "message", "messages", "" }, { "octet", "octets", "" } },
   { "az", "Azərbaycanca", form_same, { "mesaj", "", "" }, { "bayt", "", "" } },
   { "de", "Deutsch", form_one, { "Nachricht", "Nachrichten", "" }, { "Byte", "Byte", "" } },
@@ -18,6 +20,7 @@ const struct language languages[LANGUAGES] = {
     { "байт", "байта", "байт" } },
   { "tr", "Türkçe", form_same, { "ileti", "", "" }, { "bayt", "", "" } },
   { "es", "Español", form_one, { "mensaje", "mensajes", "" }, { "octeto", "octetos", "" } },
+  /* clang-format on */
 };
 
 static const char *const catalogue[][LANGUAGES] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The languages of replies (RFC 6856 §3). Number 0 is English, which every session begins with. */
 #ifndef QASID_POP3D_LANG_H
 #define QASID_POP3D_LANG_H
@@ -16,8 +17,8 @@ struct language {
 
 extern const struct language languages[LANGUAGES];
 
-/* The language that a basic language range means (RFC 4647 §3.4, Lookup: "de-CH" finds "de"; "*" finds
- * English). False when there is none. */
+/* The language that a basic language range means (RFC 4647 §3.4, Lookup: "de-CH" finds "de"; "*"
+ * finds English). False when there is none. */
 bool language_find(struct slice range, unsigned *ret);
 /* `english` in that language; itself where there is nothing to translate. */
 const char *translated(unsigned language, const char *english) __attribute__((format_arg(2)));

@@ -1,46 +1,50 @@
+/* SPDX-License-Identifier: ISC */
 /* STAT, LIST, UIDL, LAST: what the snapshot says. Long listings leave in steps. */
 #include "src/pop3d/state.h"
 
 enum { LISTING_STEP = 16 * 1024 }; /* octets that one step adds */
 
 void pop3_stat(struct session *s, const struct pop3_args *a) {
-  ok(s, "%u %llu", s->drop.left, (unsigned long long)s->drop.octets_left);
+  ok(s, "%u %llu", s->maildrop.left, (unsigned long long)s->maildrop.octets_left);
 }
 
 /* RFC 1460: the highest number that was sent; RSET does not know what earlier sessions read. */
-void pop3_last(struct session *s, const struct pop3_args *a) {
-  ok(s, "%u", s->drop.last);
-}
+void pop3_last(struct session *s, const struct pop3_args *a) { ok(s, "%u", s->maildrop.last); }
 
-static void put_size(struct session *s, uint32_t number, const struct drop_message *m, struct buf *out) {
+static void put_size(struct session *s, uint32_t number, const struct maildrop_message *m,
+                     struct buf *out) {
   buf_put_dec(out, number);
   buf_put_u8(out, ' ');
   buf_put_dec(out, m->octets);
 }
 
-static void put_uidl(struct session *s, uint32_t number, const struct drop_message *m, struct buf *out) {
+static void put_uidl(struct session *s, uint32_t number, const struct maildrop_message *m,
+                     struct buf *out) {
   buf_put_dec(out, number);
   buf_put_u8(out, ' ');
-  drop_put_uidl(&s->drop, m, out);
+  maildrop_put_uidl(&s->maildrop, m, out);
 }
 
-static void put_row(struct session *s, enum pop3d_work kind, uint32_t number, const struct drop_message *m) {
-  if (kind == WORK_LIST) put_size(s, number, m, &s->proto.out);
-  else put_uidl(s, number, m, &s->proto.out);
+static void put_row(struct session *s, enum pop3d_work kind, uint32_t number,
+                    const struct maildrop_message *m) {
+  if (kind == WORK_LIST)
+    put_size(s, number, m, &s->proto.out);
+  else
+    put_uidl(s, number, m, &s->proto.out);
   buf_put(&s->proto.out, SLICE("\r\n"));
 }
 
 void list_more(struct session *s) {
   size_t enough = buf_len(&s->proto.out) + LISTING_STEP;
   enum pop3d_work kind = s->work;
-  while (s->next <= s->drop.listed && buf_len(&s->proto.out) < enough && !s->proto.out.failed) {
-    const struct drop_message *m = drop_at(&s->drop, s->next);
+  while (s->next <= s->maildrop.listed && buf_len(&s->proto.out) < enough && !s->proto.out.failed) {
+    const struct maildrop_message *m = maildrop_at(&s->maildrop, s->next);
     if (!m->deleted) put_row(s, kind, s->next, m);
     s->next++;
   }
-  if (s->next <= s->drop.listed) return;
+  if (s->next <= s->maildrop.listed) return;
   work_done(s);
-  remark(s, "listing of %u", s->drop.left);
+  remark(s, "listing of %u", s->maildrop.left);
   end_of_lines(s);
 }
 
@@ -51,7 +55,7 @@ static void list_all(struct session *s, enum pop3d_work kind) {
 }
 
 static void list_one(struct session *s, enum pop3d_work kind, uint64_t number) {
-  const struct drop_message *m = named_message(s, number);
+  const struct maildrop_message *m = named_message(s, number);
   if (!m) return;
   buf_put_str(&s->proto.out, "+OK ");
   put_row(s, kind, (uint32_t)number, m);
@@ -62,8 +66,8 @@ void pop3_list(struct session *s, const struct pop3_args *a) {
     list_one(s, WORK_LIST, a->number);
     return;
   }
-  ok(s, "%u %s (%llu %s)", s->drop.left, plural(s, s->drop.left), (unsigned long long)s->drop.octets_left,
-     octets_word(s, s->drop.octets_left));
+  ok(s, "%u %s (%llu %s)", s->maildrop.left, plural(s, s->maildrop.left),
+     (unsigned long long)s->maildrop.octets_left, octets_word(s, s->maildrop.octets_left));
   list_all(s, WORK_LIST);
 }
 

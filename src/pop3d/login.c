@@ -1,5 +1,6 @@
-/* USER and PASS, APOP, and what every login has in common: auth says who it is and grants the session
- * its maildrop at store; store opens it and lists it; then the client is in.
+/* SPDX-License-Identifier: ISC */
+/* USER and PASS, APOP, and what every login has in common: auth says who it is and grants the
+ * session its maildrop at store; store opens it and lists it; then the client is in.
  *
  *   PASS | APOP | AUTH ──auth──> login_ok ──store──> open_answer ──> listing_answer ... ──> "+OK"
  *                          └──> login_fail: -ERR, still in AUTHORIZATION */
@@ -15,7 +16,7 @@ void put_timestamp(const struct session *s, struct buf *out) {
   buf_put_u8(out, '.');
   buf_put_dec(out, s->nonce[1]);
   buf_put_u8(out, '@');
-  buf_put_str(out, s->svc->hostname);
+  buf_put_str(out, s->service->hostname);
   buf_put_u8(out, '>');
 }
 
@@ -51,7 +52,7 @@ void pop3_pass(struct session *s, const struct pop3_args *a) {
     .password = a->text,
     .peer = slice_of(s->peer, s->peer_len),
     .secure = s->secure,
-    .service = slice_str(s->svc->name),
+    .service = slice_str(s->service->name),
   };
   auth_login_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_login_type, true), &m);
   wait_for_login(s, LOGIN_PASS);
@@ -79,7 +80,7 @@ void pop3_apop(struct session *s, const struct pop3_args *a) {
     .digest = slice_of(a->digest, sizeof a->digest),
     .peer = slice_of(s->peer, s->peer_len),
     .secure = s->secure,
-    .service = slice_str(s->svc->name),
+    .service = slice_str(s->service->name),
   };
   struct buf *body = proto_ask(&s->proto, PROTO_ASK_AUTH, auth_apop_type, true);
   auth_apop_put(body, &m);
@@ -88,7 +89,8 @@ void pop3_apop(struct session *s, const struct pop3_args *a) {
   wait_for_login(s, LOGIN_APOP);
 }
 
-/* Back to AUTHORIZATION, as if nothing had been said (RFC 5034 §4). The question may hold a password. */
+/* Back to AUTHORIZATION, as if nothing had been said (RFC 5034 §4). The question may hold a
+ * password. */
 static void login_over(struct session *s) {
   answered(s);
   buf_wipe(&s->proto.ask.body);
@@ -108,7 +110,10 @@ void login_no_auth(struct session *s) {
 
 void login_fail(struct session *s, struct slice payload) {
   /* RFC 3206 §4, §5: [AUTH] is about the credentials, [SYS/TEMP] about us. */
-  static const struct { const char *text; bool counts; } replies[AUTH_FAILURES] = {
+  static const struct {
+    const char *text;
+    bool counts;
+  } replies[AUTH_FAILURES] = {
     [AUTH_WRONG] = { "[AUTH] permission denied", true },
     [AUTH_MALFORMED] = { "malformed response", true },
     [AUTH_UNAVAILABLE] = { "mechanism not available", true },
@@ -125,7 +130,7 @@ void login_fail(struct session *s, struct slice payload) {
     err(s, "%s", translated(s->language, replies[m.why].text));
   else
     refuse(s, "%s", translated(s->language, replies[m.why].text));
-  if (replies[m.why].counts && ++s->failures >= s->svc->conf->login_failures) {
+  if (replies[m.why].counts && ++s->failures >= s->service->conf->login_failures) {
     let_go(s);
     proto_close(&s->proto, CLOSE_AUTH_FAILURES);
   }
@@ -147,7 +152,7 @@ void login_ok(struct session *s, struct slice payload) {
 
 void open_no_store(struct session *s) {
   s->granted = false;
-  drop_close(&s->drop);
+  maildrop_close(&s->maildrop);
   try_later(s);
 }
 
@@ -164,14 +169,17 @@ static void enter(struct session *s) {
   session_to(s, ST_TRANSACTION);
   s->proto.out_high = PROTO_OUT_HIGH;
   struct slice name = buf_slice(s->login == LOGIN_AUTH ? &s->account : &s->user);
-  if (s->login == LOGIN_PASS || !is_printable(name)) ok(s, "Pass accepted");
+  if (s->login == LOGIN_PASS || !is_printable(name))
+    ok(s, "Pass accepted");
   else
-    ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->drop.left, plural(s, s->drop.left),
-       (unsigned long long)s->drop.octets_left, octets_word(s, s->drop.octets_left));
+    ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->maildrop.left,
+       plural(s, s->maildrop.left), (unsigned long long)s->maildrop.octets_left,
+       octets_word(s, s->maildrop.octets_left));
   session_forget_user(s);
 }
 
-/* Some clients take [IN-USE] for a wrong password: the administrator is asked, and finds it here. */
+/* Some clients take [IN-USE] for a wrong password: the administrator is asked, and finds it here.
+ */
 static void log_locked(struct session *s) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_LOCKED)) return;
@@ -182,11 +190,12 @@ static void log_locked(struct session *s) {
 
 /* The option pop3_surrogates. */
 static bool sends_as_is(const struct session *s) {
-  return s->utf8 || s->svc->conf->pop3_surrogates == CONF_POP3_SURROGATES_AS_IS;
+  return s->utf8 || s->service->conf->pop3_surrogates == CONF_POP3_SURROGATES_AS_IS;
 }
 
 static enum surrogate_way way_of(const struct session *s) {
-  return s->svc->conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
+  return s->service->conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858
+                                                                           : SURROGATE_6857;
 }
 
 void open_answer(struct session *s, struct slice payload) {
@@ -205,7 +214,7 @@ void open_answer(struct session *s, struct slice payload) {
     if (m.outcome == POP_IN_USE) log_locked(s);
     session_forget_user(s);
     refuse(s, "%s", translated(s->language, refusals[m.outcome]));
-  } else if (!drop_open(&s->drop, m.count, m.uidvalidity, sends_as_is(s), way_of(s))) {
+  } else if (!maildrop_open(&s->maildrop, m.count, m.uidvalidity, sends_as_is(s), way_of(s))) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {
     s->login_delay = m.login_delay;
@@ -217,7 +226,9 @@ void open_answer(struct session *s, struct slice payload) {
 
 void listing_answer(struct session *s, struct slice payload) {
   struct pop_listing m;
-  bool good = pop_listing_get(payload, &m) && drop_add(&s->drop, m.rows);
-  if (!good || (m.last && s->drop.listed != s->drop.count)) session_abort(s, CLOSE_READ_ERROR);
-  else if (m.last) enter(s);
+  bool good = pop_listing_get(payload, &m) && maildrop_add(&s->maildrop, m.rows);
+  if (!good || (m.last && s->maildrop.listed != s->maildrop.count))
+    session_abort(s, CLOSE_READ_ERROR);
+  else if (m.last)
+    enter(s);
 }

@@ -1,21 +1,23 @@
-/* pop3d: the shell of lib/front with POP3 sessions in it. */
-#include "lib/front/front.h"
+/* SPDX-License-Identifier: ISC */
+/* pop3d: the shell of runtime/front with POP3 sessions in it. */
+#include "runtime/front/front.h"
 #include "src/pop3d/session.h"
 #include "src/roles.h"
 
 #include <stdlib.h>
 
-/* Until auth has told: a client that knows APOP alone must not be turned away by a process that has just begun. */
+/* Until auth has told: a client that knows APOP alone must not be turned away by a process that has
+ * just begun. */
 static struct pop3d_facts facts = { .apop = true };
 
-static void notice(enum proto_room room, uint16_t type, struct slice payload) {
-  pop3d_facts_take(&facts, room, type, payload);
+static void notice(enum proto_role role, uint16_t type, struct slice payload) {
+  pop3d_facts_take(&facts, role, type, payload);
 }
 
 static void *service_new(const struct conf *conf, const char *service, bool has_certificate) {
-  struct pop3d_service *svc = calloc(1, sizeof *svc);
-  if (svc) pop3d_service_init(svc, conf, service, has_certificate, &facts);
-  return svc;
+  struct pop3d_service *shared = calloc(1, sizeof *shared);
+  if (shared) pop3d_service_init(shared, conf, service, has_certificate, &facts);
+  return shared;
 }
 
 static void service_free(void **service) {
@@ -29,7 +31,7 @@ static void busy(const void *service, struct buf *out) {
 
 int pop3d_main(int argc, char **argv) {
   static const struct front_role role = {
-    .kind = ROOM_POP3D,
+    .kind = ROLE_POP3D,
     .ops = &pop3d_session_ops,
     .chunk = pop3d_session_chunk,
     .alpn = "pop3",

@@ -1,24 +1,29 @@
+/* SPDX-License-Identifier: ISC */
 /* QUIT (RFC 1939 §4, §6): the marks become deletions, all or none, and only then "+OK".
  *
  *   QUIT ──pop_delete (as many as it takes)──> pop_quit ──> pop_done: "+OK" or "-ERR", close
  *
- * Store is asked also when nothing is marked: who hears "+OK" may come again at once, through another
- * front-end, and must find the maildrop released. */
+ * Store is asked also when nothing is marked: who hears "+OK" may come again at once, through
+ * another front-end, and must find the maildrop released. */
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/state.h"
 
 static void sign_off(struct session *s) {
-  const char *host = s->svc->hostname;
-  if (s->state == ST_AUTHORIZATION) ok(s, "%s POP3 server signing off", host);
-  else if (s->drop.left == 0) ok(s, "%s POP3 server signing off (maildrop empty)", host);
-  else ok(s, "%s POP3 server signing off (%u %s left)", host, s->drop.left, plural(s, s->drop.left));
+  const char *host = s->service->hostname;
+  if (s->state == ST_AUTHORIZATION)
+    ok(s, "%s POP3 server signing off", host);
+  else if (s->maildrop.left == 0)
+    ok(s, "%s POP3 server signing off (maildrop empty)", host);
+  else
+    ok(s, "%s POP3 server signing off (%u %s left)", host, s->maildrop.left,
+       plural(s, s->maildrop.left));
   proto_close(&s->proto, CLOSE_QUIT);
 }
 
 void pop3_quit(struct session *s, const struct pop3_args *a) {
-  /* EXPIRE 0, RFC 2449 §6.7: "the server MAY assume an implicit DELE for each message which was downloaded
-   * with RETR". */
-  if (s->state == ST_TRANSACTION && s->expire == 0) drop_delete_fetched(&s->drop);
+  /* EXPIRE 0, RFC 2449 §6.7: "the server MAY assume an implicit DELE for each message which was
+   * downloaded with RETR". */
+  if (s->state == ST_TRANSACTION && s->expire == 0) maildrop_delete_fetched(&s->maildrop);
   if (s->state == ST_TRANSACTION) session_to(s, ST_UPDATE);
   if (!s->granted) {
     sign_off(s);
@@ -33,8 +38,8 @@ void pop3_quit(struct session *s, const struct pop3_args *a) {
 static bool ask_delete(struct session *s) {
   struct buf uids;
   buf_init(&uids, 4 * POP_DELETES_MAX);
-  for (; s->next <= s->drop.listed && buf_room(&uids) >= 4; s->next++) {
-    const struct drop_message *m = drop_at(&s->drop, s->next);
+  for (; s->next <= s->maildrop.listed && buf_room(&uids) >= 4; s->next++) {
+    const struct maildrop_message *m = maildrop_at(&s->maildrop, s->next);
     if (m->deleted) wire_put_u32(&uids, m->uid);
   }
   const struct pop_delete m = { .uids = buf_slice(&uids) };
@@ -60,13 +65,15 @@ void quit_answer(struct session *s, struct slice payload) {
   if (!pop_done_get(payload, &m)) m = (struct pop_done){ .outcome = POP_TROUBLE };
   answered(s);
   s->granted = false;
-  if (m.outcome == POP_DONE || drop_deleted(&s->drop) == 0) {
-    s->deleted = drop_deleted(&s->drop);
+  if (m.outcome == POP_DONE || maildrop_deleted(&s->maildrop) == 0) {
+    s->deleted = maildrop_deleted(&s->maildrop);
     sign_off(s);
     return;
   }
   /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here it is none of them. */
-  if (m.outcome == POP_DAMAGED) err(s, "[SYS/PERM] deleted messages not removed");
-  else err(s, "[SYS/TEMP] deleted messages not removed");
+  if (m.outcome == POP_DAMAGED)
+    err(s, "[SYS/PERM] deleted messages not removed");
+  else
+    err(s, "[SYS/TEMP] deleted messages not removed");
   proto_close(&s->proto, CLOSE_QUIT);
 }

@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: ISC */
 /* What the server says, and what of it stands in a trace. */
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 #include "src/pop3d/state.h"
 
 enum { REPLY_TEXT = POP3_REPLY_MAX - 2 };
 
 /* RFC 2449 §4: a first line has at most 512 octets with its CRLF. Longer text is cut. */
-__attribute__((format(printf, 3, 0)))
-static void say(struct session *s, struct slice status, const char *fmt, va_list ap) {
+__attribute__((format(printf, 3, 0))) static void put_reply(struct session *s, struct slice status,
+                                                            const char *fmt, va_list ap) {
   char text[REPLY_TEXT + 1];
   memcpy(text, status.p, status.n);
   int n = vsnprintf(text + status.n, sizeof text - status.n, translated(s->language, fmt), ap);
@@ -27,23 +28,23 @@ static void say(struct session *s, struct slice status, const char *fmt, va_list
 void ok(struct session *s, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  say(s, SLICE("+OK "), fmt, ap);
+  put_reply(s, SLICE("+OK "), fmt, ap);
   va_end(ap);
 }
 
 void err(struct session *s, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  say(s, SLICE("-ERR "), fmt, ap);
+  put_reply(s, SLICE("-ERR "), fmt, ap);
   va_end(ap);
 }
 
 void refuse(struct session *s, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  say(s, SLICE("-ERR "), fmt, ap);
+  put_reply(s, SLICE("-ERR "), fmt, ap);
   va_end(ap);
-  if (++s->errors < s->svc->conf->pop3_error_limit) return;
+  if (++s->errors < s->service->conf->pop3_error_limit) return;
   if (s->granted) let_go(s);
   proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
 }
@@ -60,7 +61,9 @@ void remark(struct session *s, const char *fmt, ...) {
   va_start(ap, fmt);
   int n = vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  if (n > 0) proto_trace(&s->proto, '*', slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+  if (n > 0)
+    proto_trace(&s->proto, '*',
+                slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 /* An unknown command may be a password that lost its way, so only its length is shown. */
@@ -87,7 +90,9 @@ void trace_command(struct session *s, const struct verb *v, struct slice line) {
   bool names = v->arg != POP3_ARG_PASSWORD && rest.n > 0; /* user name, then the secret */
   int n = snprintf(text, sizeof text, "%.*s %.*s%s***", SLICE_ARG(verb), names ? (int)word.n : 0,
                    (const char *)word.p, names ? " " : "");
-  if (n > 0) proto_trace(&s->proto, 'C', slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+  if (n > 0)
+    proto_trace(&s->proto, 'C',
+                slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 const char *plural(const struct session *s, uint64_t n) {
@@ -100,10 +105,13 @@ const char *octets_word(const struct session *s, uint64_t n) {
   return l->octet[l->form(n)];
 }
 
-struct drop_message *named_message(struct session *s, uint64_t number) {
-  struct drop_message *m = drop_at(&s->drop, number);
+struct maildrop_message *named_message(struct session *s, uint64_t number) {
+  struct maildrop_message *m = maildrop_at(&s->maildrop, number);
   if (m && !m->deleted) return m;
-  if (m) err(s, "message %llu already deleted", (unsigned long long)number);
-  else err(s, "no such message, only %u %s in maildrop", s->drop.listed, plural(s, s->drop.listed));
+  if (m)
+    err(s, "message %llu already deleted", (unsigned long long)number);
+  else
+    err(s, "no such message, only %u %s in maildrop", s->maildrop.listed,
+        plural(s, s->maildrop.listed));
   return NULL;
 }

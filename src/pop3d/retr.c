@@ -1,32 +1,33 @@
+/* SPDX-License-Identifier: ISC */
 /* RETR and TOP: the message comes from store in pieces, one question each, and leaves stuffed. The
- * next piece is asked for when what is written has mostly left, so a session holds two pieces at most
- * however large the message and however slow the client.
+ * next piece is asked for when what is written has mostly left, so a session holds two pieces at
+ * most however large the message and however slow the client.
  *
- * All knowledge of how far the message is stands in the stuffer; what takes a piece (piece_taken) is
- * apart from where it came from.
+ * All knowledge of how far the message is stands in the stuffer; what takes a piece (piece_taken)
+ * is apart from where it came from.
  *
- * What was read is held against the checksum that was made when the message was stored. A message that was damaged
- * since is never sent to its end: the connection goes before the final ".".
+ * What was read is held against the checksum that was made when the message was stored. A message
+ * that was damaged since is never sent to its end: the connection goes before the final ".".
  *
- * A client that did not say UTF8 gets a message with other headers than ASCII as its surrogate: then each
- * piece, a smaller one, is made over first, and the stuffer takes what came of it (convert.c). Ordinary mail
- * never comes that way. */
+ * A client that did not say UTF8 gets a message with other headers than ASCII as its surrogate:
+ * then each piece, a smaller one, is made over first, and the stuffer takes what came of it
+ * (convert.c). Ordinary mail never comes that way. */
 #include "ipc/pop3d_store.h"
 #include "lib/base/crc32c.h"
 #include "src/pop3d/state.h"
 
-enum { FIRST_OF_TOP = 16 * 1024 }; /* most headers and some lines */
+enum { FIRST_OF_TOP = 16 * 1024 };    /* most headers and some lines */
 enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
-/* One octet more than is expected is asked for, so that a message which is longer than announced shows
- * itself without another question. */
+/* One octet more than is expected is asked for, so that a message which is longer than announced
+ * shows itself without another question. */
 static void ask_piece(struct session *s) {
   uint64_t left = s->stuffer.announced - s->stuffer.taken;
   uint32_t most = s->top && s->stuffer.taken == 0 ? FIRST_OF_TOP : IPC_CHUNK;
   if (left < most) most = (uint32_t)left + 1;
   if (s->converted) most = CONVERTED_PIECE; /* its own size is not known */
   const struct pop_read m = {
-    .uid = drop_at(&s->drop, s->reading)->uid,
+    .uid = maildrop_at(&s->maildrop, s->reading)->uid,
     .offset = s->converted ? s->converted->made.taken : s->stuffer.taken,
     .most = most,
   };
@@ -35,16 +36,18 @@ static void ask_piece(struct session *s) {
   s->wait = WAIT_CHUNK;
 }
 
-static void read_message(struct session *s, uint64_t number, const struct drop_message *m) {
+static void read_message(struct session *s, uint64_t number, const struct maildrop_message *m) {
   s->reading = (uint32_t)number;
   s->sum = 0;
   s->summed = false;
-  if (m->sent == DROP_MESSAGE || converted_open(s, m)) ask_piece(s);
-  else err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
+  if (m->sent == MAILDROP_MESSAGE || converted_open(s, m))
+    ask_piece(s);
+  else
+    err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
 }
 
 void pop3_retr(struct session *s, const struct pop3_args *a) {
-  const struct drop_message *m = named_message(s, a->number);
+  const struct maildrop_message *m = named_message(s, a->number);
   if (!m) return;
   pop3_stuff_open(&s->stuffer, m->octets);
   s->top = false;
@@ -52,7 +55,7 @@ void pop3_retr(struct session *s, const struct pop3_args *a) {
 }
 
 void pop3_top(struct session *s, const struct pop3_args *a) {
-  const struct drop_message *m = named_message(s, a->number);
+  const struct maildrop_message *m = named_message(s, a->number);
   if (!m) return;
   pop3_stuff_open_top(&s->stuffer, m->octets, a->lines);
   s->top = true;
@@ -61,8 +64,11 @@ void pop3_top(struct session *s, const struct pop3_args *a) {
 
 /* The first line waits for the first piece, so that a message which can't be read gets an -ERR. */
 static void begin(struct session *s) {
-  if (s->top) ok(s, "top of message follows");
-  else ok(s, "%llu %s", (unsigned long long)s->stuffer.announced, octets_word(s, s->stuffer.announced));
+  if (s->top)
+    ok(s, "top of message follows");
+  else
+    ok(s, "%llu %s", (unsigned long long)s->stuffer.announced,
+       octets_word(s, s->stuffer.announced));
   s->begun = true;
 }
 
@@ -73,12 +79,12 @@ static void finish(struct session *s) {
   remark(s, "%llu octets of message %u", (unsigned long long)s->stuffer.taken, s->reading);
   if (s->top) return;
   s->retrieved++;
-  drop_at(&s->drop, s->reading)->fetched = 1;
-  if (s->reading > s->drop.last) s->drop.last = s->reading;
+  maildrop_at(&s->maildrop, s->reading)->fetched = 1;
+  if (s->reading > s->maildrop.last) s->maildrop.last = s->reading;
 }
 
-/* Nothing of the message is out: it can be said. Else the connection goes before the final "." could
- * make a part look like the whole. */
+/* Nothing of the message is out: it can be said. Else the connection goes before the final "."
+ * could make a part look like the whole. */
 static void fail(struct session *s, enum pop_outcome why) {
   converted_free(s);
   if (s->begun) {
@@ -111,26 +117,30 @@ static void go_on(struct session *s, struct slice piece) {
   bool first = !s->begun;
   if (first) begin(s);
   switch (stuff(s, piece)) {
-    case POP3_STUFF_DONE: finish(s); break;
-    case POP3_STUFF_MORE:
-      if (buf_len(&s->proto.out) > s->proto.out_high || converted_waits(s)) work_on(s, WORK_READ);
-      else ask_piece(s);
-      break;
-    case POP3_STUFF_WRONG:
-      if (s->proto.out.failed) break; /* ends the session */
-      if (first) {
-        buf_truncate(&s->proto.out, before);
-        s->begun = false;
-        remark(s, "it is not what was stored: the reply is taken back");
-      }
-      fail(s, POP_DAMAGED);
+  case POP3_STUFF_DONE: finish(s); break;
+  case POP3_STUFF_MORE:
+    if (buf_len(&s->proto.out) > s->proto.out_high || converted_waits(s))
+      work_on(s, WORK_READ);
+    else
+      ask_piece(s);
+    break;
+  case POP3_STUFF_WRONG:
+    if (s->proto.out.failed) break; /* ends the session */
+    if (first) {
+      buf_truncate(&s->proto.out, before);
+      s->begun = false;
+      remark(s, "it is not what was stored: the reply is taken back");
+    }
+    fail(s, POP_DAMAGED);
   }
 }
 
 void read_more(struct session *s) {
   work_done(s);
-  if (converted_waits(s)) go_on(s, SLICE_NONE);
-  else ask_piece(s);
+  if (converted_waits(s))
+    go_on(s, SLICE_NONE);
+  else
+    ask_piece(s);
 }
 
 /* RFC 6856 §5. */
@@ -146,10 +156,10 @@ static void refuse_unknown(struct session *s) {
 static void piece_taken(struct session *s, struct slice piece) {
   s->sum = crc32c(s->sum, piece);
   switch (s->converted ? converted_take(s, piece) : CONVERTED_SOME) {
-    case CONVERTED_SOME: go_on(s, piece); break;
-    case CONVERTED_NONE: ask_piece(s); break;
-    case CONVERTED_REFUSED: refuse_unknown(s); break;
-    case CONVERTED_FAILED: fail(s, POP_TROUBLE); break;
+  case CONVERTED_SOME: go_on(s, piece); break;
+  case CONVERTED_NONE: ask_piece(s); break;
+  case CONVERTED_REFUSED: refuse_unknown(s); break;
+  case CONVERTED_FAILED: fail(s, POP_TROUBLE); break;
   }
 }
 
@@ -157,9 +167,12 @@ void chunk_take(struct session *s, const struct pop_chunk *m) {
   answered(s);
   s->summed = m->summed;
   s->sum_kept = m->sum;
-  if (m->data.n > s->read_most) fail(s, POP_TROUBLE);
-  else if (m->outcome != POP_DONE) fail(s, m->outcome);
-  else piece_taken(s, m->data);
+  if (m->data.n > s->read_most)
+    fail(s, POP_TROUBLE);
+  else if (m->outcome != POP_DONE)
+    fail(s, m->outcome);
+  else
+    piece_taken(s, m->data);
 }
 
 void chunk_answer(struct session *s, struct slice payload) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The driver: octets, answers and ticks come in here and go to the verb, the answer or the work
  * that they are for. Everything that POP3 means is in the other files. */
 #include "src/pop3d/session.h"
@@ -10,15 +11,19 @@
 
 static struct session *session_of(struct proto *p) { return (struct session *)p; }
 
-void pop3d_facts_take(struct pop3d_facts *f, enum proto_room room, uint16_t type, struct slice payload) {
+void pop3d_facts_take(struct pop3d_facts *f, enum proto_role role, uint16_t type,
+                      struct slice payload) {
   struct auth_offers offers;
-  if (room == PROTO_ASK_STORE) f->rules_known = false; /* they changed, or nobody would say when they do */
-  else if (type == auth_offers_type && auth_offers_get(payload, &offers)) f->apop = offers.apop;
+  /* they changed, or nobody would say when they do */
+  if (role == PROTO_ASK_STORE)
+    f->rules_known = false;
+  else if (type == auth_offers_type && auth_offers_get(payload, &offers))
+    f->apop = offers.apop;
 }
 
-void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert,
-                        struct pop3d_facts *facts) {
-  *svc = (struct pop3d_service){
+void pop3d_service_init(struct pop3d_service *shared, const struct conf *conf, const char *name,
+                        bool has_cert, struct pop3d_facts *facts) {
+  *shared = (struct pop3d_service){
     .conf = conf,
     .name = name,
     .hostname = conf->hostname && *conf->hostname ? conf->hostname : "localhost",
@@ -30,7 +35,10 @@ void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, cons
 /* --- what the other files use --- */
 
 void session_to(struct session *s, enum pop3d_state state) {
-  static const struct { enum pop3d_state from, to; const char *was, *is; } moves[] = {
+  static const struct {
+    enum pop3d_state from, to;
+    const char *was, *is;
+  } moves[] = {
     { ST_AUTHORIZATION, ST_SASL, "authorization", "sasl" },
     { ST_SASL, ST_AUTHORIZATION, "sasl", "authorization" },
     { ST_AUTHORIZATION, ST_TRANSACTION, "authorization", "transaction" },
@@ -49,12 +57,10 @@ void answered(struct session *s) {
   s->wait = WAIT_NOTHING;
 }
 
-void session_forget_user(struct session *s) {
-  buf_wipe(&s->user);
-}
+void session_forget_user(struct session *s) { buf_wipe(&s->user); }
 
 bool plaintext_allowed(const struct session *s) {
-  const struct conf *conf = s->svc->conf;
+  const struct conf *conf = s->service->conf;
   return s->secure || conf->plaintext_auth ||
          conf_in_networks(&conf->plaintext_networks, slice_of(s->peer, s->peer_len));
 }
@@ -73,8 +79,10 @@ void let_go(struct session *s) {
   bool auth_busy = s->wait == WAIT_LOGIN || (s->state == ST_SASL && !s->auth_lost);
   if (s->wait == WAIT_QUIT) return; /* store is at it, and lets go by itself */
   answered(s);
-  if (auth_busy) proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
-  else if (s->granted) proto_ask(&s->proto, PROTO_ASK_STORE, pop_close_type, false);
+  if (auth_busy)
+    proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
+  else if (s->granted)
+    proto_ask(&s->proto, PROTO_ASK_STORE, pop_close_type, false);
   s->granted = false;
 }
 
@@ -84,7 +92,8 @@ static bool inside_response(const struct session *s) {
 }
 
 void session_abort(struct session *s, enum close_reason reason) {
-  if (!inside_response(s)) err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
+  if (!inside_response(s))
+    err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
   let_go(s);
   proto_close(&s->proto, reason);
 }
@@ -93,7 +102,7 @@ void session_abort(struct session *s, enum close_reason reason) {
 
 static void set_deadline(struct session *s) {
   bool logged_in = s->state == ST_TRANSACTION || s->state == ST_UPDATE;
-  s->proto.deadline_ms = logged_in ? s->proto.now_ms + s->svc->conf->pop3_idle_timeout * 1000
+  s->proto.deadline_ms = logged_in ? s->proto.now_ms + s->service->conf->pop3_idle_timeout * 1000
                                    : s->login_deadline_ms;
 }
 
@@ -112,8 +121,9 @@ static void finish_call(struct session *s) {
 
 /* Who opens with one of these talks to the wrong port, or was made to (ALPACA). */
 static bool is_foreign(struct slice line) {
-  static const char *const openings[] = { "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE ",
-                                          "CONNECT ", "PRI * ", "PROXY ", "SSH-", "*1", "EHLO ", "HELO " };
+  static const char *const openings[] = { "GET ",    "POST ",    "PUT ",   "HEAD ",  "OPTIONS ",
+                                          "DELETE ", "CONNECT ", "PRI * ", "PROXY ", "SSH-",
+                                          "*1",      "EHLO ",    "HELO " };
   for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
     if (slice_starts(line, slice_str(openings[i]))) return true;
   return false;
@@ -137,8 +147,10 @@ void session_dispatch(struct session *s, struct slice line) {
   if (!v) {
     unknown_command(s, line);
   } else if (!(v->states & s->state)) {
-    if (s->state == ST_TRANSACTION) refuse(s, "you are logged in already");
-    else refuse(s, "log in first");
+    if (s->state == ST_TRANSACTION)
+      refuse(s, "you are logged in already");
+    else
+      refuse(s, "log in first");
   } else if ((v->flags & V_PASSWORD) && !plaintext_allowed(s)) {
     if (!(v->flags & V_SECRET)) log_login(s, c.args, "USER", "no login without TLS");
     refuse(s, "no passwords without TLS: use STLS first");
@@ -152,7 +164,7 @@ void session_dispatch(struct session *s, struct slice line) {
 /* Each costs a line of the trace and mostly a question, and nobody has shown who it is. */
 static bool too_many_commands(struct session *s) {
   bool early = s->state == ST_AUTHORIZATION || s->state == ST_SASL;
-  if (!early || ++s->early <= s->svc->conf->pop3_login_commands) return false;
+  if (!early || ++s->early <= s->service->conf->pop3_login_commands) return false;
   err(s, "too many commands without a login");
   let_go(s);
   proto_close(&s->proto, CLOSE_NO_PROGRESS);
@@ -166,7 +178,10 @@ static void take_line(struct session *s, enum pop3_line kind, struct slice line)
     let_go(s);
     proto_close(&s->proto, CLOSE_LINE_TOO_LONG);
   } else if (s->state == ST_SASL) {
-    auth_line(s, line, kind == POP3_LINE_TOO_LONG ? "line too long" : kind == POP3_LINE_BARE ? "a line ends with CRLF" : NULL);
+    auth_line(s, line,
+              kind == POP3_LINE_TOO_LONG ? "line too long"
+              : kind == POP3_LINE_BARE   ? "a line ends with CRLF"
+                                         : NULL);
   } else if (kind == POP3_LINE_BARE) {
     remark(s, "a line that LF alone ends");
     session_forget_user(s);
@@ -182,7 +197,8 @@ static void take_line(struct session *s, enum pop3_line kind, struct slice line)
 
 /* A TLS handshake in the clear has no line end to wait for. */
 static bool is_tls_hello(const struct session *s, struct slice in) {
-  return s->state == ST_AUTHORIZATION && !s->framer.skipping && !s->framer.bare && slice_at(in, 0) == 0x16;
+  return s->state == ST_AUTHORIZATION && !s->framer.skipping && !s->framer.bare &&
+         slice_at(in, 0) == 0x16;
 }
 
 static bool can_read(const struct proto *p) {
@@ -227,23 +243,23 @@ static const struct answer answers[] = {
   { WAIT_RULES, pop_rules_are_type, rules_answer },
 };
 
-/* The room went while it was asked. */
+/* The process went while it was asked. */
 static void no_answer(struct session *s) {
   enum pop3d_wait wait = s->wait;
   answered(s);
   switch (wait) {
-    case WAIT_LOGIN: login_no_auth(s); break;
-    case WAIT_OPEN:
-    case WAIT_LISTING: open_no_store(s); break;
-    case WAIT_CHUNK:
-    case WAIT_QUIT:
-      s->quit_unheard = wait == WAIT_QUIT;
-      s->granted = false;
-      session_abort(s, CLOSE_ROOM_LOST);
-      break;
-    case WAIT_RULES: capa_no_store(s); break;
-    case WAIT_NOTHING:
-    case WAITS: break;
+  case WAIT_LOGIN: login_no_auth(s); break;
+  case WAIT_OPEN:
+  case WAIT_LISTING: open_no_store(s); break;
+  case WAIT_CHUNK:
+  case WAIT_QUIT:
+    s->quit_unheard = wait == WAIT_QUIT;
+    s->granted = false;
+    session_abort(s, CLOSE_PROCESS_LOST);
+    break;
+  case WAIT_RULES: capa_no_store(s); break;
+  case WAIT_NOTHING:
+  case WAITS: break;
   }
 }
 
@@ -252,8 +268,10 @@ static void session_answer(struct proto *p, uint16_t type, struct slice payload)
   if (s->wait == WAIT_NOTHING || p->want == PROTO_CLOSE) return; /* too late */
   const struct answer *a = answers, *end = answers + sizeof answers / sizeof *answers;
   while (a < end && (a->wait != s->wait || a->type != type)) a++;
-  if (a < end) a->fn(s, payload);
-  else no_answer(s); /* also when the answer is none to this question */
+  if (a < end)
+    a->fn(s, payload);
+  else
+    no_answer(s); /* also when the answer is none to this question */
   finish_call(s);
 }
 
@@ -266,11 +284,16 @@ void pop3d_session_chunk(struct proto *p, const struct pop_chunk *m) {
 
 static void session_produce(struct proto *p) {
   static void (*const works[WORKS])(struct session *) = {
-    [WORK_LIST] = list_more, [WORK_UIDL] = list_more, [WORK_READ] = read_more, [WORK_DELETE] = delete_more,
+    [WORK_LIST] = list_more,
+    [WORK_UIDL] = list_more,
+    [WORK_READ] = read_more,
+    [WORK_DELETE] = delete_more,
   };
   struct session *s = session_of(p);
-  if (works[s->work]) works[s->work](s);
-  else p->more = false;
+  if (works[s->work])
+    works[s->work](s);
+  else
+    p->more = false;
   finish_call(s);
 }
 
@@ -301,8 +324,8 @@ static void session_tick(struct proto *p) {
   proto_close(p, buf_len(&p->out) > 0 ? CLOSE_TOO_SLOW : CLOSE_IDLE);
 }
 
-/* An end that is the server's doing is told to a client that can still hear it. Of a QUIT that is under way
- * nothing is known, so nothing is said. */
+/* An end that is the server's doing is told to a client that can still hear it. Of a QUIT that is
+ * under way nothing is known, so nothing is said. */
 static void last_words(struct session *s, enum close_reason why) {
   bool ours = why == CLOSE_STOPPING || why == CLOSE_CONNECTION_LIMIT || why == CLOSE_NO_DESCRIPTORS;
   if (!ours || s->proto.want != PROTO_READ || s->wait == WAIT_QUIT || inside_response(s)) return;
@@ -312,16 +335,16 @@ static void last_words(struct session *s, enum close_reason why) {
 static void session_gone(struct proto *p, enum close_reason why) {
   struct session *s = session_of(p);
   last_words(s, why);
-  bool marked = s->wait != WAIT_QUIT && drop_deleted(&s->drop) > 0;
+  bool marked = s->wait != WAIT_QUIT && maildrop_deleted(&s->maildrop) > 0;
   if (p->want != PROTO_CLOSE) let_go(s);
   proto_close(p, why == CLOSE_PEER_GONE && marked ? CLOSE_PEER_GONE_DROP : why);
 }
 
 static bool is_idle(const struct session *s) {
   const struct proto *p = &s->proto;
-  uint64_t after = s->svc->conf->pop3_steal_after * 1000;
-  return after && p->now_ms - s->active_ms >= after && s->state == ST_TRANSACTION && p->want == PROTO_READ &&
-         !p->ask.type && !p->more && !s->begun && !buf_len(&p->out);
+  uint64_t after = s->service->conf->pop3_steal_after * 1000;
+  return after && p->now_ms - s->active_ms >= after && s->state == ST_TRANSACTION &&
+         p->want == PROTO_READ && !p->ask.type && !p->more && !s->begun && !buf_len(&p->out);
 }
 
 /* Another login to this maildrop. What is at its QUIT lets go by itself. */
@@ -335,26 +358,26 @@ static bool session_yield(struct proto *p) {
   return true;
 }
 
-static void session_room_lost(struct proto *p, enum proto_room room) {
+static void session_role_lost(struct proto *p, enum proto_role role) {
   struct session *s = session_of(p);
   if (p->want == PROTO_CLOSE) return;
-  if (room == PROTO_ASK_AUTH) {
+  if (role == PROTO_ASK_AUTH) {
     if (s->state == ST_SASL) s->auth_lost = true; /* said when the client has sent its response */
     return;
   }
   s->granted = false;
   if (s->wait == WAIT_LOGIN) s->store_lost = true;
-  if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_ROOM_LOST);
+  if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_PROCESS_LOST);
 }
 
-/* Marks that no QUIT made true: the mail that comes back. Of a QUIT whose answer was not heard nothing is
- * known: "marked" is then above "deleted", and nothing is said to be forgotten. */
+/* Marks that no QUIT made true: the mail that comes back. Of a QUIT whose answer was not heard
+ * nothing is known: "marked" is then above "deleted", and nothing is said to be forgotten. */
 static uint64_t marks_forgotten(const struct session *s) {
-  return s->wait == WAIT_QUIT || s->quit_unheard ? 0 : drop_deleted(&s->drop) - s->deleted;
+  return s->wait == WAIT_QUIT || s->quit_unheard ? 0 : maildrop_deleted(&s->maildrop) - s->deleted;
 }
 
-static void put_count(const char *key, uint64_t n, void (*put)(void *arg, const char *key, struct slice value),
-                      void *arg) {
+static void put_count(const char *key, uint64_t n,
+                      void (*put)(void *arg, const char *key, struct slice value), void *arg) {
   struct buf text;
   buf_init(&text, 32);
   buf_put_dec(&text, n);
@@ -362,16 +385,25 @@ static void put_count(const char *key, uint64_t n, void (*put)(void *arg, const 
   buf_free(&text);
 }
 
-static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
+static void session_summary(struct proto *p,
+                            void (*put)(void *arg, const char *key, struct slice value),
                             void *arg) {
   struct session *s = session_of(p);
-  const struct { const char *key; uint64_t value; } counts[] = {
-    { "messages", s->drop.listed }, { "retrieved", s->retrieved }, { "octets", s->octets },
-    { "marked", drop_deleted(&s->drop) }, { "deleted", s->deleted }, { "failed_logins", s->failures },
+  const struct {
+    const char *key;
+    uint64_t value;
+  } counts[] = {
+    { "messages", s->maildrop.listed },
+    { "retrieved", s->retrieved },
+    { "octets", s->octets },
+    { "marked", maildrop_deleted(&s->maildrop) },
+    { "deleted", s->deleted },
+    { "failed_logins", s->failures },
   };
   if (buf_len(&s->account)) put(arg, "login", buf_slice(&s->account));
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-    if (counts[i].value || s->state != ST_AUTHORIZATION) put_count(counts[i].key, counts[i].value, put, arg);
+    if (counts[i].value || s->state != ST_AUTHORIZATION)
+      put_count(counts[i].key, counts[i].value, put, arg);
   if (s->took_over) put(arg, "took_over", SLICE("idle-session"));
   if (marks_forgotten(s)) put_count("forgotten", marks_forgotten(s), put, arg);
 }
@@ -389,8 +421,8 @@ static uint64_t be64(const uint8_t *p) {
 }
 
 static bool shows_timestamp(const struct session *s) {
-  uint8_t wish = s->svc->conf->pop3_apop;
-  return wish == CONF_APOP_YES || (wish == CONF_APOP_AUTO && s->svc->facts->apop);
+  uint8_t wish = s->service->conf->pop3_apop;
+  return wish == CONF_APOP_YES || (wish == CONF_APOP_AUTO && s->service->facts->apop);
 }
 
 static void greet(struct session *s) {
@@ -403,11 +435,11 @@ static void greet(struct session *s) {
 }
 
 static struct proto *session_new(const void *service, const struct proto_start *start) {
-  const struct pop3d_service *svc = service;
+  const struct pop3d_service *shared = service;
   struct session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   proto_init(&s->proto, start);
-  s->svc = svc;
+  s->service = shared;
   s->nonce[0] = be64(start->nonce);
   s->nonce[1] = be64(start->nonce + 8);
   s->peer_len = start->peer_len <= sizeof s->peer ? start->peer_len : 0;
@@ -416,7 +448,7 @@ static struct proto *session_new(const void *service, const struct proto_start *
   s->state = ST_AUTHORIZATION;
   buf_init(&s->user, AUTH_NAME_MAX);
   buf_init(&s->account, AUTH_NAME_MAX);
-  s->login_deadline_ms = start->now_ms + svc->conf->pop3_login_timeout * 1000;
+  s->login_deadline_ms = start->now_ms + shared->conf->pop3_login_timeout * 1000;
   greet(s);
   finish_call(s);
   return &s->proto;
@@ -425,7 +457,7 @@ static struct proto *session_new(const void *service, const struct proto_start *
 static void session_free(struct proto **p) {
   if (!*p) return;
   struct session *s = session_of(*p);
-  drop_close(&s->drop);
+  maildrop_close(&s->maildrop);
   converted_free(s);
   buf_wipe(&s->user);
   buf_free(&s->account);
@@ -445,7 +477,7 @@ const struct proto_ops pop3d_session_ops = {
   .secured = session_secured,
   .tick = session_tick,
   .gone = session_gone,
-  .room_lost = session_room_lost,
+  .role_lost = session_role_lost,
   .summary = session_summary,
   .valuable = session_valuable,
   .yield = session_yield,

@@ -1,4 +1,5 @@
-/* A POP3 session as a pure machine (lib/proto/proto.h).
+/* SPDX-License-Identifier: ISC */
+/* A POP3 session as a pure machine (runtime/proto/proto.h).
  *
  *   AUTHORIZATION ──AUTH──> SASL ──> AUTHORIZATION
  *        │ USER+PASS, APOP, AUTH: auth says yes, store opens and lists the maildrop
@@ -6,9 +7,11 @@
  *   TRANSACTION ──QUIT──> UPDATE: deletions are made, all or none, then +OK
  *
  * Invariants:
- *  1. A message's number, size and UIDL are those of the moment the maildrop was opened, until the end.
+ *  1. A message's number, size and UIDL are those of the moment the maildrop was opened, until the
+ * end.
  *  2. Nothing is deleted but by QUIT; "+OK" to it is said only after store said that it is durable.
- *  3. A multi-line response has its final "." only when every octet that was announced went before it.
+ *  3. A multi-line response has its final "." only when every octet that was announced went before
+ * it.
  *  4. What was said before STLS is forgotten by it, but for what was spent of the limits.
  *  5. Who exists can't be learned: USER always says yes, and each failed login reads the same. */
 #ifndef QASID_POP3D_SESSION_H
@@ -16,28 +19,30 @@
 
 #include "conf/conf.h"
 #include "ipc/pop3d_store.h"
-#include "lib/proto/proto.h"
+#include "runtime/proto/proto.h"
 
-/* What other rooms said of no session in particular: one for all sessions of a process. */
+/* What other processes said of no session in particular: one for all sessions of a process. */
 struct pop3d_facts {
-  bool apop;                 /* auth: some account could log in by APOP */
-  bool rules_known;          /* store: the rules are these, until it says that they changed */
+  bool apop;        /* auth: some account could log in by APOP */
+  bool rules_known; /* store: the rules are these, until it says that they changed */
   struct pop_rules_are rules;
 };
-/* A message without a session; type 0: the room was lost. */
-void pop3d_facts_take(struct pop3d_facts *f, enum proto_room room, uint16_t type, struct slice payload);
+/* A message without a session; type 0: the process was lost. */
+void pop3d_facts_take(struct pop3d_facts *f, enum proto_role role, uint16_t type,
+                      struct slice payload);
 
 /* What all sessions of one listener share. Borrows conf, name and facts, which outlive it. */
 struct pop3d_service {
   const struct conf *conf;
-  const char *name;     /* "pop3" or "pop3s" */
-  const char *hostname; /* conf->hostname, or "localhost" when that is empty; main may set another */
-  bool has_cert;        /* a certificate is loaded: STLS can be offered */
+  const char *name; /* "pop3" or "pop3s" */
+  /* conf->hostname, or "localhost" when that is empty; main may set another */
+  const char *hostname;
+  bool has_cert; /* a certificate is loaded: STLS can be offered */
   struct pop3d_facts *facts;
 };
 
-void pop3d_service_init(struct pop3d_service *svc, const struct conf *conf, const char *name, bool has_cert,
-                        struct pop3d_facts *facts);
+void pop3d_service_init(struct pop3d_service *shared, const struct conf *conf, const char *name,
+                        bool has_cert, struct pop3d_facts *facts);
 
 /* `service` of new() is a struct pop3d_service. */
 extern const struct proto_ops pop3d_session_ops;

@@ -1,26 +1,36 @@
+/* SPDX-License-Identifier: ISC */
 /* The session's memory, and what its files use of each other. Only src/pop3d includes this. */
 #ifndef QASID_POP3D_STATE_H
 #define QASID_POP3D_STATE_H
 
 #include "ipc/pop3d_store.h"
-#include "lib/pop3/command.h"
-#include "lib/mail/surrogate.h"
-#include "lib/pop3/line.h"
-#include "lib/pop3/stuff.h"
-#include "src/pop3d/drop.h"
+#include "mail/pop3/command.h"
+#include "mail/surrogate.h"
+#include "mail/pop3/line.h"
+#include "mail/pop3/stuff.h"
+#include "src/pop3d/maildrop.h"
 #include "src/pop3d/lang.h"
 #include "src/pop3d/session.h"
 
 /* Bits, so that a verb can name several. */
 enum pop3d_state {
   ST_AUTHORIZATION = 1,
-  ST_SASL = 2,         /* inside AUTH: lines are responses, not commands */
+  ST_SASL = 2, /* inside AUTH: lines are responses, not commands */
   ST_TRANSACTION = 4,
-  ST_UPDATE = 8        /* QUIT was said; nothing is read any more */
+  ST_UPDATE = 8 /* QUIT was said; nothing is read any more */
 };
 
 /* What the pending question's answer is for. */
-enum pop3d_wait { WAIT_NOTHING, WAIT_LOGIN, WAIT_OPEN, WAIT_LISTING, WAIT_CHUNK, WAIT_QUIT, WAIT_RULES, WAITS };
+enum pop3d_wait {
+  WAIT_NOTHING,
+  WAIT_LOGIN,
+  WAIT_OPEN,
+  WAIT_LISTING,
+  WAIT_CHUNK,
+  WAIT_QUIT,
+  WAIT_RULES,
+  WAITS
+};
 
 /* What produce() goes on with. */
 enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WORKS };
@@ -28,7 +38,8 @@ enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WO
 /* How the login was asked for: it decides the wording of "+OK". */
 enum pop3d_login { LOGIN_PASS, LOGIN_APOP, LOGIN_AUTH };
 
-/* A message on its way out that is not sent as it is: its octets, made over, wait here for the stuffer. */
+/* A message on its way out that is not sent as it is: its octets, made over, wait here for the
+ * stuffer. */
 struct converted {
   struct surrogate made;
   struct buf text;
@@ -40,8 +51,8 @@ struct session {
   struct proto proto; /* first */
 
   /* the connection */
-  const struct pop3d_service *svc;
-  uint64_t nonce[2];  /* the numbers in the greeting's timestamp */
+  const struct pop3d_service *service;
+  uint64_t nonce[2]; /* the numbers in the greeting's timestamp */
   uint8_t peer[16];
   uint8_t peer_len;
   bool secure;
@@ -51,14 +62,14 @@ struct session {
   enum pop3d_state state;
   enum pop3d_wait wait;
   enum pop3d_work work;
-  bool apop;          /* the greeting had a timestamp */
-  bool auth_lost;     /* auth was restarted inside AUTH */
-  bool store_lost;    /* store was restarted while auth was asked: a grant is gone with it */
-  uint8_t language;   /* of replies; an index of languages */
-  bool utf8;          /* UTF8 was said: messages are sent as they are */
-  bool granted;       /* store may hold a grant or a lock of this session */
-  bool took_over;     /* from an idle session */
-  bool quit_unheard;  /* store was lost while it was at the QUIT */
+  bool apop;         /* the greeting had a timestamp */
+  bool auth_lost;    /* auth was restarted inside AUTH */
+  bool store_lost;   /* store was restarted while auth was asked: a grant is gone with it */
+  uint8_t language;  /* of replies; an index of languages */
+  bool utf8;         /* UTF8 was said: messages are sent as they are */
+  bool granted;      /* store may hold a grant or a lock of this session */
+  bool took_over;    /* from an idle session */
+  bool quit_unheard; /* store was lost while it was at the QUIT */
 
   /* identity */
   struct buf user;    /* the name that the client gave */
@@ -68,21 +79,21 @@ struct session {
   /* the open maildrop */
   uint32_t login_delay; /* POP_NO_DELAY: not to be announced */
   uint32_t expire;      /* days, POP_NEVER */
-  struct drop drop;
+  struct maildrop maildrop;
   uint32_t next;      /* LIST, UIDL, QUIT: the number to go on with */
   uint32_t reading;   /* RETR, TOP: the number */
   uint32_t read_most; /* the most octets that were asked for */
   struct pop3_stuffer stuffer;
   struct converted *converted; /* NULL: the message is sent as it is */
-  uint32_t sum;       /* of what was read of it so far */
-  uint32_t sum_kept;  /* of all of it, when it was stored */
-  bool summed;        /* that is known */
+  uint32_t sum;                /* of what was read of it so far */
+  uint32_t sum_kept;           /* of all of it, when it was stored */
+  bool summed;                 /* that is known */
   bool top;
-  bool begun;         /* the response's first line is out */
+  bool begun; /* the response's first line is out */
 
   /* what was spent, and counted */
   uint64_t login_deadline_ms;
-  uint64_t active_ms;   /* when the client last said something, or was sent something */
+  uint64_t active_ms;               /* when the client last said something, or was sent something */
   uint32_t errors, failures, early; /* early: commands before the login */
   uint32_t retrieved, deleted;
   uint64_t octets;
@@ -100,12 +111,12 @@ struct verb {
 };
 
 enum {
-  V_PASSWORD = 1,   /* carries a password in the clear: needs TLS, or the option plaintext_auth */
-  V_SECRET = 2,     /* its argument is not for a trace */
-  V_KEEPS_USER = 4, /* the name that USER gave is still there; any other command loses it */
-  V_STLS = 8,       /* announced only where it can be used */
-  V_MECHANISMS = 16,/* announced with the mechanisms that can be used now */
-  V_LAST = 32       /* exists only with the option pop3_last */
+  V_PASSWORD = 1,    /* carries a password in the clear: needs TLS, or the option plaintext_auth */
+  V_SECRET = 2,      /* its argument is not for a trace */
+  V_KEEPS_USER = 4,  /* the name that USER gave is still there; any other command loses it */
+  V_STLS = 8,        /* announced only where it can be used */
+  V_MECHANISMS = 16, /* announced with the mechanisms that can be used now */
+  V_LAST = 32        /* exists only with the option pop3_last */
 };
 
 /* verbs.c */
@@ -122,7 +133,7 @@ void session_to(struct session *s, enum pop3d_state state);
 void answered(struct session *s);
 /* Tells auth or store, if one holds something for this session, that it ends without QUIT. */
 void let_go(struct session *s);
-/* A room failed: says so, unless that would stand inside a multi-line response, and closes. */
+/* A process failed: says so, unless that would stand inside a multi-line response, and closes. */
 void session_abort(struct session *s, enum close_reason reason);
 bool plaintext_allowed(const struct session *s);
 /* Is a login possible here at all? (The option require_tls_login; auth.c.) */
@@ -131,7 +142,8 @@ bool login_allowed(const struct session *s);
 void work_on(struct session *s, enum pop3d_work work);
 void work_done(struct session *s);
 
-/* reply.c: one line each, traced, in the session's language when messages.def has `fmt`. No CRLF in it. */
+/* reply.c: one line each, traced, in the session's language when messages.def has `fmt`. No CRLF in
+ * it. */
 void ok(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void err(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A refused command: an -ERR that counts towards pop3_error_limit. */
@@ -145,7 +157,7 @@ void trace_command(struct session *s, const struct verb *v, struct slice line);
 const char *plural(const struct session *s, uint64_t n);
 const char *octets_word(const struct session *s, uint64_t n);
 /* The message that a command names, or NULL after an -ERR. */
-struct drop_message *named_message(struct session *s, uint64_t number);
+struct maildrop_message *named_message(struct session *s, uint64_t number);
 
 /* login.c */
 /* A login that auth was not asked about, to the log. */
@@ -166,7 +178,8 @@ void pop3_auth(struct session *s, const struct pop3_args *a);
 void auth_line(struct session *s, struct slice line, const char *fault); /* NULL: none */
 void auth_challenged(struct session *s, struct slice payload);
 bool announces_mechanisms(const struct session *s);
-void put_mechanisms(const struct session *s, struct buf *out, const char *before, const char *after);
+void put_mechanisms(const struct session *s, struct buf *out, const char *before,
+                    const char *after);
 
 /* capa.c */
 void pop3_lang(struct session *s, const struct pop3_args *a);
@@ -195,13 +208,14 @@ void read_more(struct session *s);
 
 /* convert.c */
 enum converted_taken {
-  CONVERTED_SOME,    /* there is something to send, or the end */
-  CONVERTED_NONE,    /* nothing to send before more of the message is there */
-  CONVERTED_REFUSED, /* a message nobody knew of has to be made over: its size is not what was announced */
-  CONVERTED_FAILED   /* no memory */
+  CONVERTED_SOME, /* there is something to send, or the end */
+  CONVERTED_NONE, /* nothing to send before more of the message is there */
+  /* a message nobody knew of has to be made over: its size is not what was announced */
+  CONVERTED_REFUSED,
+  CONVERTED_FAILED /* no memory */
 };
 /* The message that is about to be read is to be made over. False without memory. */
-bool converted_open(struct session *s, const struct drop_message *m);
+bool converted_open(struct session *s, const struct maildrop_message *m);
 /* The next octets of it; none at its end. */
 enum converted_taken converted_take(struct session *s, struct slice piece);
 /* Gives the stuffer some of what waits; the end behind the last. */

@@ -1,14 +1,17 @@
-/* What the command line may ask of the resolver: `dns lookup NAME KIND`, whose answer comes as octets
- * (dns_answer_put), and its part of `status`. */
+/* SPDX-License-Identifier: ISC */
+/* What the command line may ask of the resolver: `dns lookup NAME KIND`, whose answer comes as
+ * octets (dns_answer_put), and its part of `status`. */
 #ifndef QASID_RESOLVER_ADMIN_H
 #define QASID_RESOLVER_ADMIN_H
 
-#include "lib/room/room.h"
+#include "runtime/role/process.h"
 #include "src/resolver/resolver.h"
 
 /* False: malformed, a breach. */
-bool resolver_admin(struct room *room, struct resolver *r, uint32_t number, const struct ipc_msg *msg);
+bool resolver_admin(struct process *process, struct resolver *r, uint32_t number,
+                    const struct ipc_msg *msg);
 /* The answer to a lookup. */
-void resolver_admin_told(struct room *room, uint32_t number, const struct dns_answer *answer);
+void resolver_admin_answer(struct process *process, uint32_t number,
+                           const struct dns_answer *answer);
 
 #endif

@@ -1,89 +1,92 @@
-/* The room that hears DNS: it dials the name servers and nobody else, opens no file, holds no secret. What it
- * reads of the machine (resolv.conf, hosts, the trust anchor) it reads before it is confined; the parent
- * starts it anew at a reload, so that it reads them again. */
+/* SPDX-License-Identifier: ISC */
+/* The process that hears DNS: it dials the name servers and nobody else, opens no file, holds no
+ * secret. What it reads of the machine (resolv.conf, hosts, the trust anchor) it reads before it is
+ * confined; the parent starts it anew at a reload, so that it reads them again. */
 #include "ipc/dialer_resolver.h"
 #include "src/resolver/admin.h"
 #include "src/roles.h"
 
 #include <unistd.h>
 
-struct resolver_room {
+struct resolver_process {
   struct dns *dns;
   struct resolver *resolver;
 };
 
-static void say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag,
-                const struct dns_answer *answer) {
+static void send_answer(void *arg, enum role kind, uint32_t number, uint64_t tag,
+                        const struct dns_answer *answer) {
   struct buf text, b;
-  if (kind == ROOM_CLI) {
-    resolver_admin_told(arg, number, answer);
+  if (kind == ROLE_CLI) {
+    resolver_admin_answer(arg, number, answer);
     return;
   }
   buf_init(&text, DNS_ANSWER_MAX);
   buf_init(&b, DNS_ANSWER_MAX + 8);
   dns_answer_put(&text, answer);
-  dns_told_put(&b, &(struct dns_told){ buf_slice(&text) });
+  dns_reply_put(&b, &(struct dns_reply){ buf_slice(&text) });
   if (text.failed || b.failed)
-    room_fail(arg, "no memory for an answer");
+    process_fail(arg, "no memory for an answer");
   else
-    room_send(arg, kind, number, dns_told_type, tag, buf_slice(&b), -1);
+    process_send(arg, kind, number, dns_reply_type, tag, buf_slice(&b), -1);
   buf_free(&text);
   buf_free(&b);
 }
 
 /* Where the name servers listen: Landlock lets no other TCP port be dialled. */
-static bool take_ports(struct room *r, const struct dns_settings *settings, struct buf *err) {
+static bool take_ports(struct process *r, const struct dns_settings *settings, struct buf *err) {
   struct buf servers;
   buf_init(&servers, DNS_SERVERS_TEXT_MAX);
   bool ok = dns_servers(settings, &servers, err);
   struct slice rest = buf_slice(&servers), ip;
-  while (ok && rest.n && r->dial_count < ROOM_PORTS_MAX)
+  while (ok && rest.n && r->dial_count < PROCESS_PORTS_MAX)
     if (dns_server_parse(slice_split(&rest, '\n'), &ip, &r->dials[r->dial_count])) r->dial_count++;
   buf_free(&servers);
   return ok;
 }
 
-static bool prepare(struct room *r, struct buf *err) {
-  struct resolver_room *room = r->arg;
+static bool prepare(struct process *r, struct buf *err) {
+  struct resolver_process *process = r->arg;
   struct dns_settings settings = { .servers = r->conf->dns_servers.items,
                                    .server_count = r->conf->dns_servers.count,
                                    .trust_anchor = r->conf->dns_trust_anchor,
                                    .timeout_ms = (unsigned)r->conf->dns_timeout * 1000 };
-  room->dns = dns_new(r->loop, &settings, err);
-  return room->dns && take_ports(r, &settings, err);
+  process->dns = dns_new(r->loop, &settings, err);
+  return process->dns && take_ports(r, &settings, err);
 }
 
-static bool start(struct room *r, struct buf *err) {
-  struct resolver_room *room = r->arg;
-  room->resolver = resolver_new(room->dns, r->conf, say, r);
-  if (!room->resolver) buf_put_str(err, "no memory");
-  return room->resolver != NULL;
+static bool start(struct process *r, struct buf *err) {
+  struct resolver_process *process = r->arg;
+  process->resolver = resolver_new(process->dns, r->conf, send_answer, r);
+  if (!process->resolver) buf_put_str(err, "no memory");
+  return process->resolver != NULL;
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+static bool message(struct process *r, enum role kind, uint32_t number, const struct ipc_msg *msg,
                     uint8_t state) {
   (void)state;
-  struct resolver_room *room = r->arg;
+  struct resolver_process *process = r->arg;
   struct dns_ask m;
-  if (kind == ROOM_CLI) return resolver_admin(r, room->resolver, number, msg);
-  if (msg->type != dns_ask_type || !dns_ask_get(msg->payload, &m) || m.kind >= DNS_KINDS) return false;
-  resolver_ask(room->resolver, kind, number, msg->tag, m.name, (enum dns_kind)m.kind, loop_now(r->loop));
+  if (kind == ROLE_CLI) return resolver_admin(r, process->resolver, number, msg);
+  if (msg->type != dns_ask_type || !dns_ask_get(msg->payload, &m) || m.kind >= DNS_KINDS)
+    return false;
+  resolver_ask(process->resolver, kind, number, msg->tag, m.name, (enum dns_kind)m.kind,
+               loop_now(r->loop));
   return true;
 }
 
-static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
-  struct resolver_room *room = r->arg;
-  resolver_asker_lost(room->resolver, kind, number);
+static void peer_lost(struct process *r, enum role kind, uint32_t number) {
+  struct resolver_process *process = r->arg;
+  resolver_asker_lost(process->resolver, kind, number);
 }
 
-static void end(struct room *r) {
-  struct resolver_room *room = r->arg;
-  resolver_free(&room->resolver);
-  dns_free(&room->dns);
+static void end(struct process *r) {
+  struct resolver_process *process = r->arg;
+  resolver_free(&process->resolver);
+  dns_free(&process->dns);
 }
 
-static const struct room_ops ops = {
-  .kind = ROOM_RESOLVER,
+static const struct role_ops ops = {
+  .kind = ROLE_RESOLVER,
   .prepare = prepare,
   .start = start,
   .message = message,
@@ -93,6 +96,6 @@ static const struct room_ops ops = {
 
 int resolver_main(int argc, char **argv) {
   (void)argc, (void)argv;
-  struct resolver_room room = { 0 };
-  return room_run(&ops, &room);
+  struct resolver_process process = { 0 };
+  return process_run(&ops, &process);
 }

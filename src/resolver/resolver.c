@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/resolver/resolver.h"
 
 #include <stdlib.h>
@@ -5,7 +6,7 @@
 #include "conf/conf.h"
 
 struct asker {
-  enum room_kind kind;
+  enum role kind;
   uint32_t number; /* 0: this place is free */
   unsigned open;
   uint64_t allowance; /* in thousandths of a question */
@@ -22,7 +23,7 @@ struct open {
 
 struct resolver {
   struct dns *dns;
-  resolver_say *say;
+  resolver_reply *reply;
   void *arg;
   struct asker askers[RESOLVER_ASKERS_MAX];
   struct open *open;
@@ -34,41 +35,48 @@ struct resolver {
   struct resolver_counts counts;
 };
 
-struct resolver *resolver_new(struct dns *dns, const struct conf *conf, resolver_say *say, void *arg) {
+struct resolver *resolver_new(struct dns *dns, const struct conf *conf, resolver_reply *reply,
+                              void *arg) {
   struct resolver *r = calloc(1, sizeof *r);
   unsigned sender = (unsigned)conf->dns_sender_open_questions + RESOLVER_SENDER_MORE;
   if (!r) return NULL;
-  *r = (struct resolver){ .dns = dns, .say = say, .arg = arg };
-  r->sender = (struct asker_limits){ sender, DNS_OPEN_MAX, conf->dns_sender_questions_per_second + RESOLVER_SENDER_MORE };
-  r->others = (struct asker_limits){ (unsigned)conf->dns_open_questions, DNS_OPEN_MAX - sender, conf->dns_questions_per_second };
+  *r = (struct resolver){ .dns = dns, .reply = reply, .arg = arg };
+  r->sender = (struct asker_limits){ sender, DNS_OPEN_MAX,
+                                     conf->dns_sender_questions_per_second + RESOLVER_SENDER_MORE };
+  r->others = (struct asker_limits){ (unsigned)conf->dns_open_questions, DNS_OPEN_MAX - sender,
+                                     conf->dns_questions_per_second };
   return r;
 }
 
 void resolver_free(struct resolver **r) {
   if (!*r) return;
   for (size_t i = 0; i < RESOLVER_ASKERS_MAX; i++)
-    if ((*r)->askers[i].number) resolver_asker_lost(*r, (*r)->askers[i].kind, (*r)->askers[i].number);
+    if ((*r)->askers[i].number)
+      resolver_asker_lost(*r, (*r)->askers[i].kind, (*r)->askers[i].number);
   free(*r);
   *r = NULL;
 }
 
 /* --- askers --- */
 
-static const struct asker_limits *limits_of(const struct resolver *r, enum room_kind kind) {
-  return kind == ROOM_SENDER ? &r->sender : &r->others;
+static const struct asker_limits *limits_of(const struct resolver *r, enum role kind) {
+  return kind == ROLE_SENDER ? &r->sender : &r->others;
 }
 
 /* Thousandths of a question that may be saved up. */
-static uint64_t most_allowed(const struct asker_limits *l) { return l->per_second * RESOLVER_BURST * 1000; }
+static uint64_t most_allowed(const struct asker_limits *l) {
+  return l->per_second * RESOLVER_BURST * 1000;
+}
 
-static struct asker *find_asker(struct resolver *r, enum room_kind kind, uint32_t number) {
+static struct asker *find_asker(struct resolver *r, enum role kind, uint32_t number) {
   for (size_t i = 0; i < RESOLVER_ASKERS_MAX; i++)
-    if (r->askers[i].number == number && (r->askers[i].kind == kind || !number)) return &r->askers[i];
+    if (r->askers[i].number == number && (r->askers[i].kind == kind || !number))
+      return &r->askers[i];
   return NULL;
 }
 
 /* The known one, or a new one in a free place; NULL: none is free. */
-static struct asker *asker(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t now_ms) {
+static struct asker *asker(struct resolver *r, enum role kind, uint32_t number, uint64_t now_ms) {
   struct asker *a = find_asker(r, kind, number);
   if (a) return a;
   a = find_asker(r, kind, 0);
@@ -83,12 +91,12 @@ static bool may_ask(const struct resolver *r, struct asker *a, uint64_t now_ms) 
   a->seen_ms = now_ms;
   a->allowance = a->allowance + gained < most ? a->allowance + gained : most;
   if (a->allowance < 1000 || a->open >= l->open) return false;
-  if (a->kind != ROOM_SENDER && r->others_open >= l->together) return false;
+  if (a->kind != ROLE_SENDER && r->others_open >= l->together) return false;
   a->allowance -= 1000;
   return true;
 }
 
-void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t number) {
+void resolver_asker_lost(struct resolver *r, enum role kind, uint32_t number) {
   struct asker *a = find_asker(r, kind, number);
   if (!a || !number) return;
   for (struct open **at = &r->open; *at;) {
@@ -100,7 +108,7 @@ void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t numbe
     *at = o->next;
     dns_cancel(&o->question);
     r->counts.open--;
-    r->others_open -= a->kind != ROOM_SENDER;
+    r->others_open -= a->kind != ROLE_SENDER;
     free(o);
   }
   *a = (struct asker){ 0 };
@@ -108,17 +116,19 @@ void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t numbe
 
 /* --- questions --- */
 
-static void tell(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag,
-                 const struct dns_answer *answer) {
+static void answer_one(struct resolver *r, enum role kind, uint32_t number, uint64_t tag,
+                       const struct dns_answer *answer) {
   r->counts.answered[answer->result]++;
-  r->say(r->arg, kind, number, tag, answer);
+  r->reply(r->arg, kind, number, tag, answer);
 }
 
-static void turn_away(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag,
+static void turn_away(struct resolver *r, enum role kind, uint32_t number, uint64_t tag,
                       enum dns_kind what) {
-  struct dns_answer answer = { .kind = what, .result = DNS_LATER, .why = "the resolver has too much to do" };
+  struct dns_answer answer = { .kind = what,
+                               .result = DNS_LATER,
+                               .why = "the resolver has too much to do" };
   r->counts.turned_away++;
-  tell(r, kind, number, tag, &answer);
+  answer_one(r, kind, number, tag, &answer);
 }
 
 static void answered(void *arg, const struct dns_answer *answer) {
@@ -129,8 +139,8 @@ static void answered(void *arg, const struct dns_answer *answer) {
   *at = o->next;
   o->asker->open--;
   r->counts.open--;
-  r->others_open -= o->asker->kind != ROOM_SENDER;
-  tell(r, o->asker->kind, o->asker->number, o->tag, answer);
+  r->others_open -= o->asker->kind != ROLE_SENDER;
+  answer_one(r, o->asker->kind, o->asker->number, o->tag, answer);
   free(o);
 }
 
@@ -146,13 +156,13 @@ static bool open_question(struct resolver *r, struct asker *a, uint64_t tag, str
   }
   r->open = o;
   r->counts.open++;
-  r->others_open += a->kind != ROOM_SENDER;
+  r->others_open += a->kind != ROLE_SENDER;
   a->open++;
   return true;
 }
 
-void resolver_ask(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, struct slice name,
-                  enum dns_kind what, uint64_t now_ms) {
+void resolver_ask(struct resolver *r, enum role kind, uint32_t number, uint64_t tag,
+                  struct slice name, enum dns_kind what, uint64_t now_ms) {
   struct asker *a = asker(r, kind, number, now_ms);
   if (!a || !may_ask(r, a, now_ms) || !open_question(r, a, tag, name, what))
     turn_away(r, kind, number, tag, what);

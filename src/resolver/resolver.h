@@ -1,24 +1,26 @@
-/* The resolver without its socket to the parent: questions of rooms that dial, put to lib/dns.
+/* SPDX-License-Identifier: ISC */
+/* The resolver without its socket to the parent: questions of processes that dial, put to lib/dns.
  *
  * Invariants:
  *  1. Each question is answered once, unless its asker is gone.
- *  2. What comes in from a room is a kind and at most 254 octets; what goes out was parsed and checked here,
- * so that no room behind this one reads a stranger's DNS.
- *  3. An asker has so many open questions and so many new ones a second (struct resolver_limits), no more: one
- * that was taken over neither takes the others' share nor makes this process a flood for the name servers. The sender
- * never meets its own: it keeps to them by itself, since mail for thousands of destinations is not to be put off because names
- * were asked for too fast.
+ *  2. What comes in from a process is a kind and at most 254 octets; what goes out was parsed and
+ * checked here, so that no process behind this one reads a stranger's DNS.
+ *  3. An asker has so many open questions and so many new ones a second (struct resolver_limits),
+ * no more: one that was taken over neither takes the others' share nor makes this process a flood
+ * for the name servers. The sender never meets its own: it keeps to them by itself, since mail for
+ * thousands of destinations is not to be put off because names were asked for too fast.
  *  4. Of all DNS_OPEN_MAX places the others together leave the sender's free. */
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H
 
-#include "ipc/rooms.h"
+#include "ipc/roles.h"
 #include "lib/dns/dns.h"
 
 enum {
   RESOLVER_ASKERS_MAX = 64,
-  RESOLVER_BURST = 4,        /* seconds' worth of questions at once */
-  RESOLVER_SENDER_MORE = 32, /* open questions of the sender beyond its lanes': plans, its own addresses */
+  RESOLVER_BURST = 4, /* seconds' worth of questions at once */
+  /* open questions of the sender beyond its lanes': plans, its own addresses */
+  RESOLVER_SENDER_MORE = 32,
 };
 
 struct conf;
@@ -32,18 +34,19 @@ struct resolver_counts {
 };
 
 /* Where an answer goes. */
-typedef void resolver_say(void *arg, enum room_kind kind, uint32_t number, uint64_t tag,
-                          const struct dns_answer *answer);
+typedef void resolver_reply(void *arg, enum role kind, uint32_t number, uint64_t tag,
+                            const struct dns_answer *answer);
 
 /* `conf` (the limits) stays the caller's. */
-struct resolver *resolver_new(struct dns *dns, const struct conf *conf, resolver_say *say, void *arg);
+struct resolver *resolver_new(struct dns *dns, const struct conf *conf, resolver_reply *reply,
+                              void *arg);
 /* Open questions are dropped. `dns` stays the caller's. */
 void resolver_free(struct resolver **r);
 /* A question of that asker; one it may not ask is answered at once. */
-void resolver_ask(struct resolver *r, enum room_kind kind, uint32_t number, uint64_t tag, struct slice name,
-                  enum dns_kind what, uint64_t now_ms);
+void resolver_ask(struct resolver *r, enum role kind, uint32_t number, uint64_t tag,
+                  struct slice name, enum dns_kind what, uint64_t now_ms);
 const struct resolver_counts *resolver_counts(const struct resolver *r);
 /* That asker is gone, with its questions. */
-void resolver_asker_lost(struct resolver *r, enum room_kind kind, uint32_t number);
+void resolver_asker_lost(struct resolver *r, enum role kind, uint32_t number);
 
 #endif

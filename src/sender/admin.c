@@ -1,13 +1,16 @@
-/* What the command line asks the sender: where mail for a destination would go, and what is remembered of servers.
+/* SPDX-License-Identifier: ISC */
+/* What the command line asks the sender: where mail for a destination would go, and what is
+ * remembered of servers.
  *
- * A plan walks the way of a letter (route, hosts, addresses, TLS) with the same functions, and connects to nobody. It has one
- * question open at the resolver; a command line that goes takes its plan with it. */
+ * A plan walks the way of a letter (route, hosts, addresses, TLS) with the same functions, and
+ * connects to nobody. It has one question open at the resolver; a command line that goes takes its
+ * plan with it. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/dialer_resolver.h"
 #include "src/sender/sender.h"
 
@@ -25,8 +28,9 @@ struct plan {
 
 /* --- answers --- */
 
-static void admin_send(struct sender *s, uint32_t number, uint16_t type, const struct buf *payload) {
-  if (!payload->failed) room_send(s->room, ROOM_CLI, number, type, 0, buf_slice(payload), -1);
+static void admin_send(struct sender *s, uint32_t number, uint16_t type,
+                       const struct buf *payload) {
+  if (!payload->failed) process_send(s->process, ROLE_CLI, number, type, 0, buf_slice(payload), -1);
 }
 
 static void admin_done(struct sender *s, uint32_t number, enum cli_code code, const char *text) {
@@ -37,7 +41,8 @@ static void admin_done(struct sender *s, uint32_t number, enum cli_code code, co
   buf_free(&b);
 }
 
-static void admin_line(struct sender *s, uint32_t number, uint16_t type, const struct slice *values, size_t n) {
+static void admin_line(struct sender *s, uint32_t number, uint16_t type, const struct slice *values,
+                       size_t n) {
   struct buf b;
   buf_init(&b, 8192);
   cli_table_put(&b, values, n);
@@ -61,7 +66,8 @@ struct plan_line {
   const struct source *from; /* NULL: the system's choice */
 };
 
-static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...) {
   char what[600], port[8] = "";
   va_list args;
@@ -72,44 +78,61 @@ static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt,
   buf_init(&source, 64);
   if (l->from) dial_address_put(&l->from->at, &source);
   if (l->port) snprintf(port, sizeof port, "%u", l->port);
-  struct slice row[] = { slice_str(l->step), slice_str(l->name), slice_str(l->state), slice_str(what), slice_str(l->host ? l->host : ""),
-                         slice_str(port), slice_str(l->tls ? l->tls : ""), buf_slice(&source),
-                         slice_str(l->from ? l->from->hello : p->sender->room->conf->hostname) };
+  struct slice row[] = { slice_str(l->step),
+                         slice_str(l->name),
+                         slice_str(l->state),
+                         slice_str(what),
+                         slice_str(l->host ? l->host : ""),
+                         slice_str(port),
+                         slice_str(l->tls ? l->tls : ""),
+                         buf_slice(&source),
+                         slice_str(l->from ? l->from->hello : p->sender->process->conf->hostname) };
   admin_line(p->sender, p->cli, cli_row_type, row, sizeof row / sizeof *row);
   buf_free(&source);
 }
 
-static enum dns_kind plan_question(const struct plan *p, const char **ret_name) { return route_question(&p->route, p->name, ret_name); }
+static enum dns_kind plan_question(const struct plan *p, const char **ret_name) {
+  return route_question(&p->route, p->name, ret_name);
+}
 
 /* What TLS will be used there. */
-static const char *plan_tls(const struct plan *p, const struct dial_address *at, const struct no_tls **ret_memory) {
+static const char *plan_tls(const struct plan *p, const struct dial_address *at,
+                            const struct no_tls **ret_memory) {
   *ret_memory = p->route.tls == ROUTE_OPPORTUNISTIC ? sender_no_tls(p->sender, at) : NULL;
   return *ret_memory ? "none" : route_tls_word(&p->route);
 }
 
 static void plan_address(struct plan *p, const struct hosts_line *x, const char *text) {
   const struct no_tls *memory;
-  struct plan_line l = { "address", text, "tried", route_certificate(&p->route, x->host->name), x->at.port, plan_tls(p, &x->at, &memory), NULL };
+  struct plan_line l = { "address",  text,
+                         "tried",    route_certificate(&p->route, x->host->name),
+                         x->at.port, plan_tls(p, &x->at, &memory),
+                         NULL };
   char lane[SEND_DESTINATION_MAX + 1];
   lane_put_name(&p->route, slice_str(p->name), lane);
   source_for(p->sender, lane, x->at.n, &l.from);
   if (!hosts_add(&p->hosts, x, &p->last)) {
     l.state = "left-out";
-    plan_say(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX, LANE_ADDRESSES_MAX);
+    plan_say(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX,
+             LANE_ADDRESSES_MAX);
   } else if (memory) {
-    plan_say(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count, memory->why,
-             (unsigned long long)(memory->until_ms - loop_now(p->sender->room->loop)) / 1000);
+    plan_say(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count,
+             memory->why,
+             (unsigned long long)(memory->until_ms - loop_now(p->sender->process->loop)) / 1000);
   } else {
-    plan_say(p, &l, "no. %zu%s%s", p->hosts.count, p->route.srv[0] ? ": " : "", p->route.srv[0] ? x->host->name : "");
+    plan_say(p, &l, "no. %zu%s%s", p->hosts.count, p->route.srv[0] ? ": " : "",
+             p->route.srv[0] ? x->host->name : "");
   }
 }
 
 static void plan_line(void *arg, const struct hosts_line *x) {
   static const char *const whys[HOST_FATES] = {
-    [HOST_PRIVATE] = "an address of a private network, which a domain's DNS may not name (send_private_addresses)",
+    [HOST_PRIVATE] = "an address of a private network, which a domain's DNS may not name "
+                     "(send_private_addresses)",
     [HOST_OURS] = "it is this server",
     [HOST_NO_BETTER] = "its preference is no better than that of this server",
-    [HOST_OTHER_PORT] = "its SRV record has another port than the route (a port behind the service's name allows it)",
+    [HOST_OTHER_PORT] = "its SRV record has another port than the route (a port behind the "
+                        "service's name allows it)",
     [HOST_NO_SOURCE] = "source_addresses has none of this family that may be used",
     [HOST_NO_ADDRESS] = "it has no address",
     [HOST_NO_ANSWER] = "its addresses could not be looked up now",
@@ -120,15 +143,22 @@ static void plan_line(void *arg, const struct hosts_line *x) {
   if (x->at.n) dial_address_put(&x->at, &b);
   const char *text = buf_len(&b) ? buf_cstr(&b) : x->host->name;
   if (!text) text = "";
-  if (x->fate == HOST_TRIED) plan_address(p, x, text);
+  if (x->fate == HOST_TRIED)
+    plan_address(p, x, text);
   else
-    plan_say(p, &(struct plan_line){ .step = x->at.n ? "address" : "host", .name = text, .state = "left-out", .host = x->host->name,
-                                     .port = x->at.port }, "%s", whys[x->fate]);
+    plan_say(p,
+             &(struct plan_line){ .step = x->at.n ? "address" : "host",
+                                  .name = text,
+                                  .state = "left-out",
+                                  .host = x->host->name,
+                                  .port = x->at.port },
+             "%s", whys[x->fate]);
   buf_free(&b);
 }
 
 static void plan_verdict(struct plan *p, const struct hosts_verdict *v) {
-  struct plan_line l = { "end", p->name, v->found == HOSTS_NEVER ? "returned" : "waits", NULL, 0, NULL, NULL };
+  struct plan_line l = { "end", p->name, v->found == HOSTS_NEVER ? "returned" : "waits", NULL, 0,
+                         NULL,  NULL };
   plan_say(p, &l, "%u.%u.%u %s", v->enhanced[0], v->enhanced[1], v->enhanced[2], v->why);
 }
 
@@ -137,8 +167,13 @@ static void plan_answer(struct plan *p, const struct dns_answer *a) {
   struct sender *s = p->sender;
   const char *name;
   enum dns_kind kind = plan_question(p, &name);
-  plan_say(p, &(struct plan_line){ .step = "dns", .name = name, .state = dns_result_name(a->result) }, "%s%s%s%s%s",
-           kind == DNS_MX ? "MX" : kind == DNS_SRV ? "SRV" : "addresses", a->implicit ? ": there is none, so the name itself takes its mail" : "",
+  plan_say(p,
+           &(struct plan_line){ .step = "dns", .name = name, .state = dns_result_name(a->result) },
+           "%s%s%s%s%s",
+           kind == DNS_MX    ? "MX"
+           : kind == DNS_SRV ? "SRV"
+                             : "addresses",
+           a->implicit ? ": there is none, so the name itself takes its mail" : "",
            a->secure ? ", proven by DNSSEC" : "", a->why[0] ? ": " : "", a->why);
   hosts_walk(s, a, &p->route, name, plan_line, p);
   struct hosts_verdict v = hosts_of_answer(s, a, &p->route, name, &hosts);
@@ -153,25 +188,35 @@ static void plan_route(struct plan *p) {
   const char *words = buf_cstr(&b);
   const struct plan_line line = { .step = "route",
                                   .name = p->name,
-                                  .state = p->route.lmtp ? "lmtp" : p->route.direct ? "direct" : "smarthost",
+                                  .state = p->route.lmtp     ? "lmtp"
+                                           : p->route.direct ? "direct"
+                                                             : "smarthost",
                                   .host = p->route.direct ? NULL : p->route.host,
                                   .port = p->route.port,
                                   .tls = route_tls_word(&p->route) };
   plan_say(p, &line, "%s", words ? words : "");
   buf_free(&b);
-  if (p->route.port == p->sender->room->conf->remote_port && blocked_is(&p->sender->blocked, loop_now(p->sender->room->loop)))
-    plan_say(p, &(struct plan_line){ .step = "port", .name = p->name, .state = "blocked", .port = p->route.port },
-             "no server elsewhere answers at this port: the provider seems to block it; send through a smarthost (the option routes)");
+  if (p->route.port == p->sender->process->conf->remote_port &&
+      blocked_is(&p->sender->blocked, loop_now(p->sender->process->loop)))
+    plan_say(p,
+             &(struct plan_line){
+                 .step = "port", .name = p->name, .state = "blocked", .port = p->route.port },
+             "no server elsewhere answers at this port: the provider seems to block it; send "
+             "through a smarthost (the option routes)");
   const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
   if (l)
-    plan_say(p, &(struct plan_line){ .step = "lane", .name = p->name, .state = l->state == LANE_READY ? "ready" : "waiting-for-dns" },
+    plan_say(p,
+             &(struct plan_line){ .step = "lane",
+                                  .name = p->name,
+                                  .state = l->state == LANE_READY ? "ready" : "waiting-for-dns" },
              "%zu messages wait in the sender for %u connections", l->waiting, l->connections);
 }
 
 /* A route to an address needs no DNS. */
 static bool plan_is_address(struct plan *p) {
   struct dial_address at;
-  if (p->route.direct || p->route.srv[0] || !dial_address_parse(p->route.host, p->route.port, &at)) return false;
+  if (p->route.direct || p->route.srv[0] || !dial_address_parse(p->route.host, p->route.port, &at))
+    return false;
   struct dns_host host = { .name = "" };
   snprintf(host.name, sizeof host.name, "%.*s", DNS_NAME_MAX, p->route.host);
   plan_line(p, &(struct hosts_line){ &host, at, HOST_TRIED });
@@ -186,9 +231,12 @@ static bool plan_ask(struct plan *p) {
   const char *name;
   enum dns_kind kind = plan_question(p, &name);
   p->question = ++s->question;
-  dns_ask_put(&b, &(struct dns_ask){ (uint8_t)kind, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
+  dns_ask_put(&b,
+              &(struct dns_ask){ (uint8_t)kind, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
   bool fine = !b.failed;
-  if (fine) room_send(s->room, ROOM_RESOLVER, s->resolver, dns_ask_type, p->question, buf_slice(&b), -1);
+  if (fine)
+    process_send(s->process, ROLE_RESOLVER, s->resolver, dns_ask_type, p->question, buf_slice(&b),
+                 -1);
   buf_free(&b);
   return fine;
 }
@@ -202,8 +250,10 @@ static void plan_free(struct sender *s, struct plan **at) {
 
 static void plan_begin(struct sender *s, uint32_t number, struct slice destination) {
   struct plan *p = NULL;
-  if (!destination.n || destination.n > SEND_DESTINATION_MAX) admin_done(s, number, CLI_USAGE, "a domain is meant");
-  else if (s->plan_count == PLANS_MAX || !(p = calloc(1, sizeof *p))) admin_done(s, number, CLI_TROUBLE, "the sender has too much to do");
+  if (!destination.n || destination.n > SEND_DESTINATION_MAX)
+    admin_done(s, number, CLI_USAGE, "a domain is meant");
+  else if (s->plan_count == PLANS_MAX || !(p = calloc(1, sizeof *p)))
+    admin_done(s, number, CLI_TROUBLE, "the sender has too much to do");
   if (!p) return;
   *p = (struct plan){ .next = s->plans, .cli = number, .sender = s };
   snprintf(p->name, sizeof p->name, "%.*s", SLICE_ARG(destination));
@@ -219,9 +269,12 @@ static void plan_begin(struct sender *s, uint32_t number, struct slice destinati
   }
   plan_route(p);
   bool over = plan_is_address(p);
-  if (!over && !s->resolver) admin_done(s, number, CLI_TROUBLE, "the resolver does not run now");
-  else if (!over && plan_ask(p)) return;
-  else if (!over) admin_done(s, number, CLI_TROUBLE, "memory ran out");
+  if (!over && !s->resolver)
+    admin_done(s, number, CLI_TROUBLE, "the resolver does not run now");
+  else if (!over && plan_ask(p))
+    return;
+  else if (!over)
+    admin_done(s, number, CLI_TROUBLE, "memory ran out");
   plan_free(s, &s->plans);
 }
 
@@ -236,29 +289,35 @@ bool sender_plan_answer(struct sender *s, uint64_t question, const struct dns_an
 }
 
 void sender_plans_resolver_lost(struct sender *s) {
-  for (; s->plans; plan_free(s, &s->plans)) admin_done(s, s->plans->cli, CLI_TROUBLE, "the resolver was restarted");
+  for (; s->plans; plan_free(s, &s->plans))
+    admin_done(s, s->plans->cli, CLI_TROUBLE, "the resolver was restarted");
 }
 
 void sender_plans_drop(struct sender *s, uint32_t number) {
   for (struct plan **at = &s->plans; *at;) {
-    if (!number || (*at)->cli == number) plan_free(s, at);
-    else at = &(*at)->next;
+    if (!number || (*at)->cli == number)
+      plan_free(s, at);
+    else
+      at = &(*at)->next;
   }
 }
 
 /* --- what is remembered of TLS --- */
 
 /* `word`: an address, or a destination whose lane has it, or had it when it failed. */
-static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct slice address, struct slice word) {
+static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct slice address,
+                         struct slice word) {
   struct route r;
   if (slice_eq(word, address) || slice_caseeq(word, slice_str(t->lane))) return true;
-  const struct lane *l = slice_find(word, ':') < 0 && route_for(s, word, &r) ? lane_for(s, &r, word) : NULL;
+  const struct lane *l =
+      slice_find(word, ':') < 0 && route_for(s, word, &r) ? lane_for(s, &r, word) : NULL;
   for (size_t i = 0; l && i < l->hosts.count; i++)
     if (sender_no_tls(s, &l->hosts.addresses[i].at) == t) return true;
   return l && strcmp(l->name, t->lane) == 0;
 }
 
-static bool tls_is_wanted(const struct sender *s, const struct no_tls *t, struct slice address, struct slice words) {
+static bool tls_is_wanted(const struct sender *s, const struct no_tls *t, struct slice address,
+                          struct slice words) {
   struct slice word;
   bool any = false;
   while (ipc_list_next(&words, &word)) {
@@ -269,7 +328,7 @@ static bool tls_is_wanted(const struct sender *s, const struct no_tls *t, struct
 }
 
 static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
-  uint64_t now = loop_now(s->room->loop);
+  uint64_t now = loop_now(s->process->loop);
   admin_columns(s, number, "address port next why");
   for (size_t i = 0; i < s->no_tls_count; i++) {
     const struct no_tls *t = &s->no_tls[i];
@@ -280,7 +339,8 @@ static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
     snprintf(port, sizeof port, "%u", t->at.port);
     snprintf(next, sizeof next, "%llu", (unsigned long long)(t->until_ms - now) / 1000);
     struct slice row[] = { buf_slice(&b), slice_str(port), slice_str(next), slice_str(t->why) };
-    if (now < t->until_ms && tls_is_wanted(s, t, row[0], words)) admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
+    if (now < t->until_ms && tls_is_wanted(s, t, row[0], words))
+      admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
     buf_free(&b);
   }
   admin_done(s, number, CLI_OK, "");
@@ -288,23 +348,28 @@ static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
 
 /* --- status --- */
 
-static void status_row(struct sender *s, uint32_t number, const char *name, uint64_t value, const char *meaning) {
+static void status_row(struct sender *s, uint32_t number, const char *name, uint64_t value,
+                       const char *meaning) {
   char text[24];
   snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-  struct slice row[] = { slice_str(s->room->name), slice_str(name), slice_str(text), slice_str(meaning) };
+  struct slice row[] = { slice_str(s->process->name), slice_str(name), slice_str(text),
+                         slice_str(meaning) };
   admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
 }
 
 static void sender_status(struct sender *s, uint32_t number) {
-  uint64_t now = loop_now(s->room->loop), no_tls = 0;
+  uint64_t now = loop_now(s->process->loop), no_tls = 0;
   bool blocked = blocked_is(&s->blocked, now);
   for (size_t i = 0; i < s->no_tls_count; i++) no_tls += now < s->no_tls[i].until_ms;
-  admin_columns(s, number, "room counter value meaning");
+  admin_columns(s, number, "process counter value meaning");
   status_row(s, number, "letters", s->letters.count, "messages in hand");
-  status_row(s, number, "connections", s->connections, "connections to other servers, and on their way to one");
-  status_row(s, number, "no-tls", no_tls, "servers whose TLS failed within three days (qasid queue show, qasid plan)");
+  status_row(s, number, "connections", s->connections,
+             "connections to other servers, and on their way to one");
+  status_row(s, number, "no-tls", no_tls,
+             "servers whose TLS failed within three days (qasid queue show, qasid plan)");
   status_row(s, number, "port-blocked", blocked,
-             blocked ? "no server elsewhere answers at the mail port: the provider seems to block it; send through a smarthost (the option routes)"
+             blocked ? "no server elsewhere answers at the mail port: the provider seems to block "
+                       "it; send through a smarthost (the option routes)"
                      : "1: no server elsewhere answers at the mail port");
   for (size_t i = 0; i < s->source_count; i++) {
     struct buf b, what;
@@ -325,7 +390,9 @@ static void sender_status(struct sender *s, uint32_t number) {
 bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) {
   struct cli_command m;
   struct slice verb, word = SLICE_NONE;
-  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m) || !ipc_list_next(&m.words, &verb)) return false;
+  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m) ||
+      !ipc_list_next(&m.words, &verb))
+    return false;
   if (slice_eq(verb, SLICE("plan"))) {
     ipc_list_next(&m.words, &word);
     plan_begin(s, number, word);

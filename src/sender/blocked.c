@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/sender/blocked.h"
 
 #include <errno.h>
@@ -6,7 +7,8 @@
 void blocked_connected(struct blocked *b) { *b = (struct blocked){ .told = false }; }
 
 static bool is_silence(int why) {
-  return why == ETIMEDOUT || why == EHOSTUNREACH || why == ENETUNREACH || why == EACCES || why == EPERM;
+  return why == ETIMEDOUT || why == EHOSTUNREACH || why == ENETUNREACH || why == EACCES ||
+         why == EPERM;
 }
 
 static bool is_known(const struct blocked *b, const struct dial_address *to) {
@@ -24,5 +26,6 @@ void blocked_failed(struct blocked *b, const struct dial_address *to, int why, u
 }
 
 bool blocked_is(const struct blocked *b, uint64_t now_ms) {
-  return b->count == BLOCKED_HOSTS && b->last_ms - b->first_ms >= BLOCKED_MS && now_ms - b->last_ms < BLOCKED_FORGET_MS;
+  return b->count == BLOCKED_HOSTS && b->last_ms - b->first_ms >= BLOCKED_MS &&
+         now_ms - b->last_ms < BLOCKED_FORGET_MS;
 }

@@ -1,11 +1,14 @@
-/* Does somebody between here and the world drop connections to the mail port? Most homes and many hosters do. Pure.
+/* SPDX-License-Identifier: ISC */
+/* Does somebody between here and the world drop connections to the mail port? Most homes and many
+ * hosters do. Pure.
  *
- * It is said when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and none was connected to meanwhile.
- * One connection is proof of the contrary. A refusal (RST) proves neither: that may be the host's own. */
+ * It is said when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and none was
+ * connected to meanwhile. One connection is proof of the contrary. A refusal (RST) proves neither:
+ * that may be the host's own. */
 #ifndef QASID_SENDER_BLOCKED_H
 #define QASID_SENDER_BLOCKED_H
 
-#include "lib/dial/dial.h"
+#include "runtime/dial/dial.h"
 
 enum {
   BLOCKED_HOSTS = 5,

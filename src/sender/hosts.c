@@ -1,7 +1,10 @@
-/* Which addresses a destination's mail goes to (RFC 5321 §5.1), without those that are ours or nobody's business.
+/* SPDX-License-Identifier: ISC */
+/* Which addresses a destination's mail goes to (RFC 5321 §5.1), without those that are ours or
+ * nobody's business.
  *
- * Hosts come in the order of their preference, drawn within one. Mail for a host that we are ourselves, or that has no
- * better preference than we have, would come back: those hosts are left out. */
+ * Hosts come in the order of their preference, drawn within one. Mail for a host that we are
+ * ourselves, or that has no better preference than we have, would come back: those hosts are left
+ * out. */
 #include "src/sender/sender.h"
 
 #include <arpa/inet.h>
@@ -41,13 +44,14 @@ static bool listens_at(const struct conf *c, uint16_t port) {
     struct slice text = slice_str(c->listen_smtp.items[i]);
     uint64_t n;
     ptrdiff_t colon = slice_rfind(text, ':');
-    if (colon >= 0 && num_parse(slice_from(text, (size_t)colon + 1), 65535, &n) && n == port) return true;
+    if (colon >= 0 && num_parse(slice_from(text, (size_t)colon + 1), 65535, &n) && n == port)
+      return true;
   }
   return false;
 }
 
 static bool is_own(const struct sender *s, const struct dial_address *a) {
-  if (!listens_at(s->room->conf, a->port)) return false;
+  if (!listens_at(s->process->conf, a->port)) return false;
   for (size_t i = 0; i < s->own_count; i++)
     if (s->own[i].n == a->n && memcmp(s->own[i].octets, a->octets, a->n) == 0) return true;
   return false;
@@ -62,7 +66,9 @@ static struct dial_address address_of(const struct dns_address *from, uint16_t p
 }
 
 static bool is_us(const struct sender *s, const struct dns_host *h, uint16_t port) {
-  if (slice_caseeq(slice_str(h->name), slice_str(s->room->conf->hostname)) && listens_at(s->room->conf, port)) return true;
+  if (slice_caseeq(slice_str(h->name), slice_str(s->process->conf->hostname)) &&
+      listens_at(s->process->conf, port))
+    return true;
   for (size_t i = 0; i < h->address_count; i++) {
     struct dial_address a = address_of(&h->addresses[i], port);
     if (is_own(s, &a)) return true;
@@ -79,53 +85,64 @@ static uint32_t own_preference(const struct sender *s, const struct dns_answer *
 }
 
 /* One host's addresses, in their order; or the host as a whole. */
-static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r, const char *lane, hosts_fn *fn, void *arg) {
+static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r,
+                      const char *lane, hosts_fn *fn, void *arg) {
   const struct source *source;
-  bool any = s->room->conf->send_private_addresses || !r->direct;
+  bool any = s->process->conf->send_private_addresses || !r->direct;
   if (h->later || !h->address_count)
     fn(arg, &(struct hosts_line){ .host = h, .fate = h->later ? HOST_NO_ANSWER : HOST_NO_ADDRESS });
   for (size_t i = 0; i < h->address_count; i++) {
     struct hosts_line line = { h, address_of(&h->addresses[i], r->port), HOST_TRIED };
-    if (r->srv[0] && h->port != r->port) line.fate = HOST_OTHER_PORT;
-    else if (!any && !dial_address_is_public(&line.at)) line.fate = HOST_PRIVATE;
-    else if (!source_for(s, lane, line.at.n, &source)) line.fate = HOST_NO_SOURCE;
+    if (r->srv[0] && h->port != r->port)
+      line.fate = HOST_OTHER_PORT;
+    else if (!any && !dial_address_is_public(&line.at))
+      line.fate = HOST_PRIVATE;
+    else if (!source_for(s, lane, line.at.n, &source))
+      line.fate = HOST_NO_SOURCE;
     fn(arg, &line);
   }
 }
 
-void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, const char *lane, hosts_fn *fn, void *arg) {
+void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r,
+                const char *lane, hosts_fn *fn, void *arg) {
   uint32_t own = r->direct ? own_preference(s, a, r->port) : 65536;
   for (size_t i = 0; i < a->host_count; i++) {
     const struct dns_host *h = &a->hosts[i];
     if (h->priority >= own)
-      fn(arg, &(struct hosts_line){ .host = h, .fate = is_us(s, h, r->port) ? HOST_OURS : HOST_NO_BETTER });
+      fn(arg, &(struct hosts_line){ .host = h,
+                                    .fate = is_us(s, h, r->port) ? HOST_OURS : HOST_NO_BETTER });
     else
       walk_host(s, h, r, lane, fn, arg);
   }
 }
 
-static struct hosts_verdict verdict(enum hosts_found found, const char enhanced[static 5], const char *name,
-                                    const char *why) {
+static struct hosts_verdict verdict(enum hosts_found found, const char enhanced[static 5],
+                                    const char *name, const char *why) {
   struct hosts_verdict v = { .found = found };
   for (int i = 0; i < 3; i++) v.enhanced[i] = (uint8_t)(enhanced[2 * i] - '0');
   snprintf(v.why, sizeof v.why, "%s: %s", name, why);
   return v;
 }
 
-static struct hosts_verdict not_found(const struct dns_answer *a, const struct route *r, const char *name) {
+static struct hosts_verdict not_found(const struct dns_answer *a, const struct route *r,
+                                      const char *name) {
   bool no_service = a->result == DNS_NO_NAME || a->result == DNS_NONE || a->result == DNS_REFUSED;
-  if (r->srv[0] && no_service) /* a mistake of the configuration's, or of the zone's: no reason to return mail */
+  /* a mistake of the configuration's, or of the zone's: no reason to return mail */
+  if (r->srv[0] && no_service)
     return verdict(HOSTS_LATER, "4.4.4", r->srv, "its SRV records name no server");
   switch (a->result) {
   case DNS_NO_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "there is no such domain");
-  case DNS_NONE: return verdict(HOSTS_NEVER, "5.1.2", name, "the domain has neither MX nor address records");
+  case DNS_NONE:
+    return verdict(HOSTS_NEVER, "5.1.2", name, "the domain has neither MX nor address records");
   case DNS_REFUSED: { /* RFC 7505 §4.2: X.1.10 */
-    struct hosts_verdict v = verdict(HOSTS_NEVER, "5.1.1", name, "the domain says that it takes no mail (null MX)");
+    struct hosts_verdict v =
+        verdict(HOSTS_NEVER, "5.1.1", name, "the domain says that it takes no mail (null MX)");
     v.enhanced[2] = 10;
     return v;
   }
   case DNS_BAD_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "this is no domain name");
-  case DNS_BOGUS: return verdict(HOSTS_LATER, "4.4.3", name, "its DNS answer is not authentic (DNSSEC)");
+  case DNS_BOGUS:
+    return verdict(HOSTS_LATER, "4.4.3", name, "its DNS answer is not authentic (DNSSEC)");
   default: break;
   }
   return verdict(HOSTS_LATER, "4.4.3", name, a->why[0] ? a->why : "DNS did not answer");
@@ -152,17 +169,27 @@ static void collect(void *arg, const struct hosts_line *x) {
   if (x->fate == HOST_TRIED) hosts_add(c->to, x, &c->last);
 }
 
-struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a, const struct route *r,
-                                     const char *name, struct hosts *ret) {
+struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a,
+                                     const struct route *r, const char *name, struct hosts *ret) {
   struct collecting c = { .to = ret };
   *ret = (struct hosts){ 0 };
   if (a->result != DNS_FOUND) return not_found(a, r, name);
   hosts_walk(s, a, r, name, collect, &c);
   if (ret->count) return (struct hosts_verdict){ .found = HOSTS_FOUND };
-  if (c.seen[HOST_NO_ANSWER]) return verdict(HOSTS_LATER, "4.4.3", name, "the addresses of its servers could not be looked up");
-  if (c.seen[HOST_NO_SOURCE]) return verdict(HOSTS_LATER, "4.4.4", name, "none of source_addresses may be used for the addresses of its servers");
-  if (c.seen[HOST_OTHER_PORT]) return verdict(HOSTS_LATER, "4.4.4", r->srv, "its SRV records name no server at the route's port");
-  if (c.seen[HOST_OURS]) return verdict(HOSTS_NEVER, "5.4.6", name, "its mail would loop back to this server, which does not know the domain");
-  if (c.seen[HOST_PRIVATE]) return verdict(HOSTS_NEVER, "5.4.4", name, "DNS names only addresses of private networks for it");
+  if (c.seen[HOST_NO_ANSWER])
+    return verdict(HOSTS_LATER, "4.4.3", name,
+                   "the addresses of its servers could not be looked up");
+  if (c.seen[HOST_NO_SOURCE])
+    return verdict(HOSTS_LATER, "4.4.4", name,
+                   "none of source_addresses may be used for the addresses of its servers");
+  if (c.seen[HOST_OTHER_PORT])
+    return verdict(HOSTS_LATER, "4.4.4", r->srv,
+                   "its SRV records name no server at the route's port");
+  if (c.seen[HOST_OURS])
+    return verdict(HOSTS_NEVER, "5.4.6", name,
+                   "its mail would loop back to this server, which does not know the domain");
+  if (c.seen[HOST_PRIVATE])
+    return verdict(HOSTS_NEVER, "5.4.4", name,
+                   "DNS names only addresses of private networks for it");
   return verdict(HOSTS_NEVER, "5.4.4", name, "none of its servers has an address");
 }

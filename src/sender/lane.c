@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* A lane: the letters for one next hop, its servers, and the connections to them.
  *
  *   WAITS_FOR_DNS → ASKS → READY ⇄ (links) → at rest → freed
  *
- * Letters for destinations that one route sends to the same host share a lane. How many connections a lane has grows
- * with what they deliver, and falls with what fails; a lane whose servers cannot be spoken to gives all its letters
- * back at once, so that it holds nobody's place. */
+ * Letters for destinations that one route sends to the same host share a lane. How many connections
+ * a lane has grows with what they deliver, and falls with what fails; a lane whose servers cannot
+ * be spoken to gives all its letters back at once, so that it holds nobody's place. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,9 +14,11 @@
 
 /* --- which lane --- */
 
-void lane_put_name(const struct route *r, struct slice destination, char to[static SEND_DESTINATION_MAX + 1]) {
+void lane_put_name(const struct route *r, struct slice destination,
+                   char to[static SEND_DESTINATION_MAX + 1]) {
   if (r->direct)
-    snprintf(to, SEND_DESTINATION_MAX + 1, "%.*s", SLICE_ARG(slice_first(destination, SEND_DESTINATION_MAX)));
+    snprintf(to, SEND_DESTINATION_MAX + 1, "%.*s",
+             SLICE_ARG(slice_first(destination, SEND_DESTINATION_MAX)));
   else
     snprintf(to, SEND_DESTINATION_MAX + 1, "[%.240s]:%u", r->srv[0] ? r->srv : r->host, r->port);
 }
@@ -26,7 +29,8 @@ static struct lane *find(const struct sender *s, const char *name) {
   return l;
 }
 
-const struct lane *lane_for(const struct sender *s, const struct route *r, struct slice destination) {
+const struct lane *lane_for(const struct sender *s, const struct route *r,
+                            struct slice destination) {
   char name[SEND_DESTINATION_MAX + 1];
   lane_put_name(r, destination, name);
   return find(s, name);
@@ -56,8 +60,10 @@ static void unhash(struct lane *l) {
   struct sender *s = l->sender;
   uint64_t hash = slice_hash(slice_str(l->name));
   struct lane *first = map_ptr(&s->lanes, hash);
-  if (first == l && l->next) map_put_ptr(&s->lanes, hash, l->next);
-  else if (first == l) map_remove(&s->lanes, hash);
+  if (first == l && l->next)
+    map_put_ptr(&s->lanes, hash, l->next);
+  else if (first == l)
+    map_remove(&s->lanes, hash);
   else {
     while (first->next != l) first = first->next;
     first->next = l->next;
@@ -113,7 +119,9 @@ static struct letter *take_first(struct lane *l) {
   return x;
 }
 
-static bool may_take(const struct link *k, const struct letter *x) { return (x->refused & k->avoids) == x->refused; }
+static bool may_take(const struct link *k, const struct letter *x) {
+  return (x->refused & k->avoids) == x->refused;
+}
 
 static struct letter *take_picky(struct link *k) {
   struct letter **at = &k->lane->picky, *x;
@@ -133,7 +141,9 @@ static struct letter *take_any(struct lane *l) {
   return x;
 }
 
-struct letter *lane_next(struct link *k) { return k->avoids ? take_picky(k) : take_first(k->lane); }
+struct letter *lane_next(struct link *k) {
+  return k->avoids ? take_picky(k) : take_first(k->lane);
+}
 
 bool lane_has_work(const struct link *k) {
   if (!k->avoids) return k->lane->first != NULL;
@@ -154,7 +164,8 @@ void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t fa
   bool left = false;
   for (size_t i = 0; i < l->hosts.count; i++) {
     const struct lane_address *a = &l->hosts.addresses[i];
-    if (family ? a->at.n == family : strcmp(l->hosts.names[a->host], host) == 0) x->refused |= (uint16_t)(1u << i);
+    if (family ? a->at.n == family : strcmp(l->hosts.names[a->host], host) == 0)
+      x->refused |= (uint16_t)(1u << i);
     left |= !(x->refused >> i & 1);
   }
   if (left || !x->refused) {
@@ -192,7 +203,8 @@ void lane_failed(struct link *k) {
   struct letter *x;
   if (!k->avoids && l->want > 1) l->want /= 2;
   for (const struct link *other = l->links; other; other = other->next)
-    if (!other->over && other->worked && other->avoids == k->avoids) return; /* another one serves the queue */
+    /* another one serves the queue */
+    if (!other->over && other->worked && other->avoids == k->avoids) return;
   while ((x = lane_next(k)) != NULL) {
     snprintf(x->host, sizeof x->host, "%s", k->why_host);
     snprintf(x->address, sizeof x->address, "%s", k->why_address);
@@ -208,7 +220,8 @@ static void not_found(struct lane *l, const struct hosts_verdict *v) {
   struct letter *x;
   while ((x = take_any(l)) != NULL) {
     x->unreachable = v->found != HOSTS_NEVER;
-    letter_decide(x, v->found == HOSTS_NEVER ? SEND_PERMANENT : SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, v->enhanced, slice_str(v->why));
+    letter_decide(x, v->found == HOSTS_NEVER ? SEND_PERMANENT : SEND_TEMPORARY, SMTP_STAGE_CONNECT,
+                  0, v->enhanced, slice_str(v->why));
     letter_report(x);
   }
 }
@@ -227,7 +240,7 @@ static void found(struct lane *l, const struct dns_answer *a) {
   struct hosts_verdict v = hosts_of_answer(l->sender, a, &l->route, l->name, &l->hosts);
   l->state = LANE_READY;
   l->forgotten = false;
-  l->found_ms = loop_now(l->sender->room->loop);
+  l->found_ms = loop_now(l->sender->process->loop);
   if (v.found != HOSTS_FOUND) not_found(l, &v);
   forget_refusals(l);
   lane_go(l);
@@ -236,12 +249,13 @@ static void found(struct lane *l, const struct dns_answer *a) {
 /* A route to an address needs no DNS. */
 static bool is_address(struct lane *l) {
   struct dial_address a;
-  if (l->route.direct || l->route.srv[0] || !dial_address_parse(l->route.host, l->route.port, &a)) return false;
+  if (l->route.direct || l->route.srv[0] || !dial_address_parse(l->route.host, l->route.port, &a))
+    return false;
   l->forgotten = false;
   l->hosts = (struct hosts){ .name_count = 1, .count = 1 };
   snprintf(l->hosts.names[0], sizeof l->hosts.names[0], "%s", l->route.host);
   l->hosts.addresses[0] = (struct lane_address){ a, 0 };
-  l->found_ms = loop_now(l->sender->room->loop);
+  l->found_ms = loop_now(l->sender->process->loop);
   l->state = LANE_READY;
   return true;
 }
@@ -253,20 +267,23 @@ static void ask(struct lane *l) {
   struct buf b;
   buf_init(&b, 512);
   l->question = ++s->question;
-  dns_ask_put(&b, &(struct dns_ask){ (uint8_t)kind, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
+  dns_ask_put(&b,
+              &(struct dns_ask){ (uint8_t)kind, slice_first(slice_str(name), DNS_NAME_MAX + 1) });
   if (b.failed || !map_put_ptr(&s->asking, l->question, l)) {
-    room_fail(s->room, "no memory for a question");
+    process_fail(s->process, "no memory for a question");
   } else {
     l->state = LANE_ASKS;
     s->questions++;
-    room_send(s->room, ROOM_RESOLVER, s->resolver, dns_ask_type, l->question, buf_slice(&b), -1);
+    process_send(s->process, ROLE_RESOLVER, s->resolver, dns_ask_type, l->question, buf_slice(&b),
+                 -1);
   }
   buf_free(&b);
 }
 
 void lane_ask_next(struct sender *s) {
-  const struct conf *c = s->room->conf;
-  while (s->first_asking && s->resolver && s->questions < c->dns_sender_open_questions && s->asked < c->dns_sender_questions_per_second) {
+  const struct conf *c = s->process->conf;
+  while (s->first_asking && s->resolver && s->questions < c->dns_sender_open_questions &&
+         s->asked < c->dns_sender_questions_per_second) {
     s->asked++;
     struct lane *l = s->first_asking;
     s->first_asking = l->next_asking;
@@ -295,7 +312,9 @@ void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a
 }
 
 void lanes_resolver_lost(struct sender *s) {
-  static const struct dns_answer later = { .kind = DNS_MX, .result = DNS_LATER, .why = "the resolver was restarted" };
+  static const struct dns_answer later = { .kind = DNS_MX,
+                                           .result = DNS_LATER,
+                                           .why = "the resolver was restarted" };
   uint64_t key, value;
   for (size_t i = 0; map_each(&s->asking, &i, &key, &value); i = 0) lane_answer(s, key, &later);
 }
@@ -308,7 +327,8 @@ void lanes_forget_hosts(struct sender *s) {
 
 static bool is_stale(const struct lane *l) {
   if (l->state != LANE_READY) return false;
-  return l->forgotten || !l->hosts.count || loop_now(l->sender->room->loop) - l->found_ms >= LANE_HOSTS_MS;
+  return l->forgotten || !l->hosts.count ||
+         loop_now(l->sender->process->loop) - l->found_ms >= LANE_HOSTS_MS;
 }
 
 void lane_take(struct sender *s, struct letter *x, struct slice destination) {
@@ -316,7 +336,8 @@ void lane_take(struct sender *s, struct letter *x, struct slice destination) {
   char name[SEND_DESTINATION_MAX + 1];
   struct route r;
   if (!route_for(s, destination, &r)) {
-    letter_decide(x, SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, config, SLICE("the option routes has a wrong line for this destination"));
+    letter_decide(x, SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, config,
+                  SLICE("the option routes has a wrong line for this destination"));
     letter_report(x);
     return;
   }
@@ -325,7 +346,7 @@ void lane_take(struct sender *s, struct letter *x, struct slice destination) {
   bool fresh = !l;
   if (fresh) l = lane_new(s, name, &r);
   if (!l) {
-    room_fail(s->room, "no memory for a destination");
+    process_fail(s->process, "no memory for a destination");
     return;
   }
   x->lane = l;
@@ -339,12 +360,13 @@ void lane_take(struct sender *s, struct letter *x, struct slice destination) {
 
 static unsigned idle_links(struct lane *l) {
   unsigned n = 0;
-  for (struct link *k = l->links; k; k = k->next) n += !k->over && !k->avoids && k->client && k->client->idle;
+  for (struct link *k = l->links; k; k = k->next)
+    n += !k->over && !k->avoids && k->client && k->client->idle;
   return n;
 }
 
 static void rest(struct lane *l) {
-  if (!l->rest_ms) l->rest_ms = loop_now(l->sender->room->loop) + LANE_REST_MS;
+  if (!l->rest_ms) l->rest_ms = loop_now(l->sender->process->loop) + LANE_REST_MS;
 }
 
 static bool has_link(const struct lane *l, const struct letter *x) {
@@ -353,17 +375,20 @@ static bool has_link(const struct lane *l, const struct letter *x) {
   return false;
 }
 
-/* A picky letter that no link will take gets one, beside those that serve the others. Waking a link may take letters
- * from the list, end them and put others in, so that no place in it is kept across; a link is freed in tend() only. */
+/* A picky letter that no link will take gets one, beside those that serve the others. Waking a link
+ * may take letters from the list, end them and put others in, so that no place in it is kept
+ * across; a link is freed in tend() only. */
 static void go_picky(struct lane *l) {
   struct sender *s = l->sender;
   for (struct link *k = l->links; k; k = k->next)
-    if (!k->over && k->avoids && k->client && k->client->idle && lane_has_work(k)) sender_link_wake(k);
+    if (!k->over && k->avoids && k->client && k->client->idle && lane_has_work(k))
+      sender_link_wake(k);
   const struct letter *x = l->picky;
   while (x && has_link(l, x)) x = x->next;
   if (!x) return;
-  s->starved |= s->connections >= s->room->conf->sender_connections;
-  if (!s->starved) sender_link_open(l, x->refused); /* those behind it have their turn when the lane is looked at again */
+  s->starved |= s->connections >= s->process->conf->sender_connections;
+  /* those behind it have their turn when the lane is looked at again */
+  if (!s->starved) sender_link_open(l, x->refused);
 }
 
 void lane_go(struct lane *l) {
@@ -374,10 +399,12 @@ void lane_go(struct lane *l) {
   unsigned idle = idle_links(l);
   for (struct link *k = l->links; idle && k; k = k->next)
     if (!k->over && !k->avoids && k->client && k->client->idle) sender_link_wake(k);
-  unsigned most = l->want < s->room->conf->destination_connections ? l->want : (unsigned)s->room->conf->destination_connections;
+  unsigned most = l->want < s->process->conf->destination_connections
+                      ? l->want
+                      : (unsigned)s->process->conf->destination_connections;
   size_t wanted = l->waiting > idle ? l->waiting - idle : 0;
   for (; wanted && l->connections < most; wanted--) {
-    if (s->connections >= s->room->conf->sender_connections) {
+    if (s->connections >= s->process->conf->sender_connections) {
       s->starved = true;
       return;
     }
@@ -437,11 +464,13 @@ void lanes_finish(struct sender *s) {
 }
 
 void lanes_sweep(struct sender *s) {
-  uint64_t now = loop_now(s->room->loop);
+  uint64_t now = loop_now(s->process->loop);
   s->starved = false;
   for (struct lane *l = s->oldest, *next; l; l = next) {
     next = l->newer;
-    if (l->first || l->picky || l->links) lane_mark(l);
-    else if (l->rest_ms && now >= l->rest_ms) lane_free(l);
+    if (l->first || l->picky || l->links)
+      lane_mark(l);
+    else if (l->rest_ms && now >= l->rest_ms)
+      lane_free(l);
   }
 }

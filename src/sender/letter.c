@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: ISC */
 /* A letter from store's message to the result. */
 #include <stdlib.h>
 
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 #include "src/sender/sender.h"
 
 /* --- from store --- */
@@ -23,7 +24,8 @@ static bool take_rcpts(struct letter *l, struct slice list) {
   for (size_t i = 0; send_rcpt_next(&list, &r); i++) {
     l->rows[i] = r.row;
     l->rcpts[i].notify = r.notify;
-    if (!copy(l, r.address, &l->rcpts[i].address) || !copy(l, r.orcpt, &l->rcpts[i].orcpt)) return false;
+    if (!copy(l, r.address, &l->rcpts[i].address) || !copy(l, r.orcpt, &l->rcpts[i].orcpt))
+      return false;
   }
   return true;
 }
@@ -31,7 +33,7 @@ static bool take_rcpts(struct letter *l, struct slice list) {
 static bool take(struct letter *l, const struct send_letter *m, size_t count) {
   l->rcpts = arena_alloc(&l->memory, count * sizeof *l->rcpts);
   l->rows = arena_alloc(&l->memory, count * sizeof *l->rows);
-  l->said = arena_alloc(&l->memory, count * sizeof *l->said);
+  l->replied = arena_alloc(&l->memory, count * sizeof *l->replied);
   l->smtp = (struct smtp_letter){
     .ret = m->ret,
     .eight_bit = (m->flags & SEND_EIGHT_BIT) != 0,
@@ -42,12 +44,14 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
     .own = l,
   };
   l->size = m->size;
-  return l->rcpts && l->rows && l->said && take_rcpts(l, m->recipients) && copy(l, m->id, &l->id) &&
-         copy(l, m->octets, &l->first) && copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) && copy(l, m->return_path, &l->smtp.return_path) &&
-         copy(l, m->envid, &l->smtp.envid);
+  return l->rcpts && l->rows && l->replied && take_rcpts(l, m->recipients) &&
+         copy(l, m->id, &l->id) && copy(l, m->octets, &l->first) &&
+         copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) &&
+         copy(l, m->return_path, &l->smtp.return_path) && copy(l, m->envid, &l->smtp.envid);
 }
 
-struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m, bool *ret_malformed) {
+struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m,
+                          bool *ret_malformed) {
   size_t count = count_rcpts(m->recipients);
   *ret_malformed = count == 0 || count > SEND_RCPTS_MAX || m->octets.n > m->size;
   struct letter *l = *ret_malformed ? NULL : calloc(1, sizeof *l);
@@ -82,7 +86,9 @@ void letter_free(struct letter *l) {
 static struct letter_place place_of(const struct letter *l) {
   if (l->link) return (struct letter_place){ SEND_IN_SESSION, l->link->number };
   if (!l->lane || l->signing) return (struct letter_place){ SEND_HANDED_OVER, 0 };
-  return (struct letter_place){ l->lane->state == LANE_READY ? SEND_WAITS_FOR_CONNECTION : SEND_WAITS_FOR_DNS, 0 };
+  return (struct letter_place){ l->lane->state == LANE_READY ? SEND_WAITS_FOR_CONNECTION
+                                                             : SEND_WAITS_FOR_DNS,
+                                0 };
 }
 
 static bool same_place(const struct letter_place *a, const struct letter_place *b) {
@@ -93,7 +99,9 @@ static void tell_place(struct letter *l) {
   struct buf b;
   buf_init(&b, 16);
   send_where_put(&b, &(struct send_where){ l->seen.where, l->seen.session });
-  if (!b.failed) room_send(l->sender->room, ROOM_STORE, l->sender->store, send_where_type, l->tag, buf_slice(&b), -1);
+  if (!b.failed)
+    process_send(l->sender->process, ROLE_STORE, l->sender->store, send_where_type, l->tag,
+                 buf_slice(&b), -1);
   buf_free(&b);
   l->told = l->seen;
 }
@@ -113,13 +121,14 @@ void letters_sweep(struct sender *s) {
 /* --- octets --- */
 
 void letter_ask(struct letter *l, uint64_t offset) {
-  struct room *r = l->sender->room;
+  struct process *r = l->sender->process;
   struct buf b;
   buf_init(&b, 16);
   send_read_put(&b, &(struct send_read){ offset });
   l->asked = !b.failed;
   l->unreadable = b.failed;
-  if (l->asked) room_send(r, ROOM_STORE, l->sender->store, send_read_type, l->tag, buf_slice(&b), -1);
+  if (l->asked)
+    process_send(r, ROLE_STORE, l->sender->store, send_read_type, l->tag, buf_slice(&b), -1);
   buf_free(&b);
 }
 
@@ -132,8 +141,10 @@ bool letter_octets(struct letter *l, struct slice octets) {
     return true;
   }
   if (stale) {
-    if (l->signing) sign_resume(l);
-    else if (l->link) sender_link_wake(l->link);
+    if (l->signing)
+      sign_resume(l);
+    else if (l->link)
+      sender_link_wake(l->link);
     return true;
   }
   if (l->signing) {
@@ -148,7 +159,8 @@ bool letter_octets(struct letter *l, struct slice octets) {
   return true;
 }
 
-/* What is in hand from `at` on: of our fields, of what came with the letter, of what was asked for. */
+/* What is in hand from `at` on: of our fields, of what came with the letter, of what was asked for.
+ */
 static struct slice in_hand(const struct letter *l) {
   if (l->at < l->prefix.n) return slice_from(l->prefix, (size_t)l->at);
   uint64_t at = l->at - l->prefix.n;
@@ -172,14 +184,14 @@ static bool convert(struct letter *l, struct slice from) {
   return !l->converted.failed;
 }
 
-static enum smtp_source_says read_converted(struct letter *l, struct buf *out, size_t most) {
+static enum smtp_source_verdict read_converted(struct letter *l, struct buf *out, size_t most) {
   struct slice some = slice_first(buf_slice(&l->converted), most);
   buf_put(out, some);
   buf_drop(&l->converted, some.n);
   return is_read(l) && !buf_len(&l->converted) ? SMTP_SOURCE_END : SMTP_SOURCE_MORE;
 }
 
-enum smtp_source_says letter_read(struct letter *l, struct buf *out, size_t most) {
+enum smtp_source_verdict letter_read(struct letter *l, struct buf *out, size_t most) {
   if (l->unreadable) return SMTP_SOURCE_BROKEN;
   if (buf_len(&l->converted)) return read_converted(l, out, most);
   if (l->asked) return SMTP_SOURCE_WAIT;
@@ -188,7 +200,8 @@ enum smtp_source_says letter_read(struct letter *l, struct buf *out, size_t most
     letter_ask(l, l->at - l->prefix.n);
     return l->unreadable ? SMTP_SOURCE_BROKEN : SMTP_SOURCE_WAIT;
   }
-  if (l->seven && l->at >= l->prefix.n) return convert(l, from) ? read_converted(l, out, most) : SMTP_SOURCE_BROKEN;
+  if (l->seven && l->at >= l->prefix.n)
+    return convert(l, from) ? read_converted(l, out, most) : SMTP_SOURCE_BROKEN;
   struct slice some = slice_first(from, most);
   buf_put(out, some);
   used(l, some.n);
@@ -207,7 +220,8 @@ void letter_rewind(struct letter *l) {
 
 /* --- outcomes --- */
 
-static void put_outcome(struct letter *l, uint64_t row, const struct smtp_letter_rcpt *r, const struct send_outcome *o) {
+static void put_outcome(struct letter *l, uint64_t row, const struct smtp_letter_rcpt *r,
+                        const struct send_outcome *o) {
   struct send_outcome x = *o;
   x.row = row;
   x.text = slice_first(o->text, SEND_TEXT_MAX);
@@ -217,7 +231,9 @@ static void put_outcome(struct letter *l, uint64_t row, const struct smtp_letter
 
 static struct send_outcome outcome_of(const struct smtp_verdict *v) {
   struct send_outcome o = {
-    .fate = v->fate == SMTP_DELIVERED ? SEND_DELIVERED : v->fate == SMTP_PERMANENT ? SEND_PERMANENT : SEND_TEMPORARY,
+    .fate = v->fate == SMTP_DELIVERED   ? SEND_DELIVERED
+            : v->fate == SMTP_PERMANENT ? SEND_PERMANENT
+                                        : SEND_TEMPORARY,
     .stage = v->stage,
     .code = v->code,
     .dsn = v->dsn,
@@ -231,9 +247,10 @@ static struct send_outcome outcome_of(const struct smtp_verdict *v) {
 
 static uint8_t family_bit(uint8_t n) { return n == 4 ? 1 : 2; }
 
-/* A rule of theirs that may be about the address from which we come: x.7.z, or 554 without more before any recipient was named. */
+/* A rule of theirs that may be about the address from which we come: x.7.z, or 554 without more
+ * before any recipient was named. */
 static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
-  const struct conf_list *own = &l->sender->room->conf->reply_classes;
+  const struct conf_list *own = &l->sender->process->conf->reply_classes;
   const struct smtp_class_rules rules = { own->items, own->count };
   bool early = v->code == 554 && !v->enhanced[0] && v->stage <= SMTP_STAGE_MAIL;
   if (v->fate == SMTP_DELIVERED || !v->code || (v->enhanced[1] != 7 && !early)) return false;
@@ -241,16 +258,18 @@ static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
   return c == SMTP_CLASS_POLICY || c == SMTP_CLASS_REPUTATION || c == SMTP_CLASS_AUTHENTICITY;
 }
 
-/* It does not count yet: addresses of the other family are asked first. What was said is kept, for the case that they cannot
- * be spoken to. */
+/* It does not count yet: addresses of the other family are asked first. What was said is kept, for
+ * the case that they cannot be spoken to. */
 static bool asks_other_family(struct letter *l, size_t i, const struct send_outcome *o) {
   const struct link *k = l->link;
   const struct smtp_verdict *v = &l->smtp.rcpts[i].verdict;
-  if (!k || l->said[i].code || l->recalled || (l->families & ~family_bit(k->address.n)) || !is_policy(l, v)) return false;
+  if (!k || l->replied[i].code || l->recalled || (l->families & ~family_bit(k->address.n)) ||
+      !is_policy(l, v))
+    return false;
   struct slice text = slice_first(o->text, SEND_TEXT_MAX);
   if (!lane_has_other_family(k->lane, l, k->address.n) || !copy(l, text, &text)) return false;
-  l->said[i] = *o;
-  l->said[i].text = text;
+  l->replied[i] = *o;
+  l->replied[i].text = text;
   return true;
 }
 
@@ -269,7 +288,7 @@ bool letter_take_verdicts(struct letter *l) {
     if (r->verdict.obstacle) l->obstacles |= (uint8_t)(1u << r->verdict.obstacle);
     l->obstructed |= other || r->verdict.obstacle != SMTP_NO_OBSTACLE;
     l->smtp.rcpts[kept] = *r;
-    l->said[kept] = l->said[i];
+    l->replied[kept] = l->replied[i];
     l->rows[kept++] = l->rows[i];
   }
   l->smtp.count = kept;
@@ -280,19 +299,27 @@ bool letter_take_verdicts(struct letter *l) {
 }
 
 /* The text of an obstacle, once all hosts have it. */
-static struct send_outcome final_outcome(const struct smtp_verdict *v, const char *why, struct buf *text) {
+static struct send_outcome final_outcome(const struct smtp_verdict *v, const char *why,
+                                         struct buf *text) {
   static const struct {
     uint8_t enhanced[3];
     const char *what;
   } words[] = {
     [SMTP_NO_OBSTACLE] = { { 4, 5, 3 }, "there were too many recipients for one message" },
-    [SMTP_LACKS_UTF8] = { { 5, 6, 7 }, "no server of the destination offers SMTPUTF8, which the message needs" },
-    [SMTP_LACKS_8BITMIME] = { { 5, 6, 3 }, "no server of the destination offers 8BITMIME, which the message needs" },
-    [SMTP_LACKS_SIZE] = { { 5, 3, 4 }, "the message is larger than any server of the destination takes" },
+    [SMTP_LACKS_UTF8] = { { 5, 6, 7 },
+                          "no server of the destination offers SMTPUTF8, which the message needs" },
+    [SMTP_LACKS_8BITMIME] = { { 5, 6, 3 },
+                              "no server of the destination offers 8BITMIME, which the message "
+                              "needs" },
+    [SMTP_LACKS_SIZE] = { { 5, 3, 4 },
+                          "the message is larger than any server of the destination takes" },
   };
   buf_put_str(text, words[v->obstacle].what);
-  if (v->obstacle == SMTP_LACKS_8BITMIME) buf_printf(text, "; it cannot be converted to 7 bits: %s", why);
-  struct send_outcome o = { .fate = v->obstacle ? SEND_PERMANENT : SEND_TEMPORARY, .stage = v->stage, .text = buf_slice(text) };
+  if (v->obstacle == SMTP_LACKS_8BITMIME)
+    buf_printf(text, "; it cannot be converted to 7 bits: %s", why);
+  struct send_outcome o = { .fate = v->obstacle ? SEND_PERMANENT : SEND_TEMPORARY,
+                            .stage = v->stage,
+                            .text = buf_slice(text) };
   memcpy(o.enhanced, words[v->obstacle].enhanced, sizeof o.enhanced);
   return o;
 }
@@ -301,7 +328,8 @@ void letter_give_up(struct letter *l, const char *why) {
   for (size_t i = 0; i < l->smtp.count; i++) {
     struct buf text;
     buf_init(&text, SEND_TEXT_MAX);
-    struct send_outcome o = l->said[i].code ? l->said[i] : final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
+    struct send_outcome o =
+        l->replied[i].code ? l->replied[i] : final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
     put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &o);
     buf_free(&text);
   }
@@ -311,9 +339,12 @@ void letter_give_up(struct letter *l, const char *why) {
 
 void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage, uint16_t code,
                    const uint8_t enhanced[3], struct slice text) {
-  struct send_outcome o = { .fate = (uint8_t)fate, .stage = (uint8_t)stage, .code = code, .text = text };
+  struct send_outcome o = {
+    .fate = (uint8_t)fate, .stage = (uint8_t)stage, .code = code, .text = text
+  };
   memcpy(o.enhanced, enhanced, sizeof o.enhanced);
-  for (size_t i = 0; i < l->smtp.count; i++) put_outcome(l, l->rows[i], &l->smtp.rcpts[i], l->said[i].code ? &l->said[i] : &o);
+  for (size_t i = 0; i < l->smtp.count; i++)
+    put_outcome(l, l->rows[i], &l->smtp.rcpts[i], l->replied[i].code ? &l->replied[i] : &o);
   l->smtp.count = 0;
 }
 
@@ -323,12 +354,13 @@ void letter_report(struct letter *l) {
   l->ended = true;
   if (l->asked) return;
   buf_init(&b, 64 * 1024);
-  send_result_put(&b, &(struct send_result){ slice_str(l->host), slice_str(l->address), slice_str(l->tls),
-                                             l->unreachable, buf_slice(&l->outcomes) });
+  send_result_put(&b, &(struct send_result){ slice_str(l->host), slice_str(l->address),
+                                             slice_str(l->tls), l->unreachable,
+                                             buf_slice(&l->outcomes) });
   if (b.failed || l->outcomes.failed)
-    room_fail(s->room, "no memory for a result"); /* store takes its letters back */
+    process_fail(s->process, "no memory for a result"); /* store takes its letters back */
   else
-    room_send(s->room, ROOM_STORE, s->store, send_result_type, l->tag, buf_slice(&b), -1);
+    process_send(s->process, ROLE_STORE, s->store, send_result_type, l->tag, buf_slice(&b), -1);
   buf_free(&b);
   s->freed++;
   letter_free(l);

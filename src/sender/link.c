@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* A link: one connection after another until an address takes our mail, and the session there.
  *
  *   address 1 → (its TLS fails: again, without) → address 2 → … → none: lane_failed()
  *                    session ready → letters → idle → QUIT
  *
- * A session that was ready and ends gives its letters back; what was not tried goes to the front of the lane's queue. */
+ * A session that was ready and ends gives its letters back; what was not tried goes to the front of
+ * the lane's queue. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,8 +14,10 @@
 
 static struct smtp_client_policy policy_of(const struct link *k) {
   const struct route *r = &k->lane->route;
-  static const enum smtp_client_tls how[] = { [ROUTE_OPPORTUNISTIC] = SMTP_TLS_IF_OFFERED, [ROUTE_REQUIRED] = SMTP_TLS_MUST,
-                                              [ROUTE_VERIFIED] = SMTP_TLS_MUST,            [ROUTE_NO_TLS] = SMTP_TLS_NEVER };
+  static const enum smtp_client_tls how[] = { [ROUTE_OPPORTUNISTIC] = SMTP_TLS_IF_OFFERED,
+                                              [ROUTE_REQUIRED] = SMTP_TLS_MUST,
+                                              [ROUTE_VERIFIED] = SMTP_TLS_MUST,
+                                              [ROUTE_NO_TLS] = SMTP_TLS_NEVER };
   struct smtp_client_policy p = { .tls = r->implicit_tls ? SMTP_TLS_IMPLICIT : how[r->tls],
                                   .lmtp = r->lmtp,
                                   .second_try = r->tls == ROUTE_VERIFIED };
@@ -44,12 +48,13 @@ static struct smtp_letter *on_next(void *arg) {
   return &x->smtp;
 }
 
-static enum smtp_source_says on_read(void *arg, struct smtp_letter *l, struct buf *out, size_t most) {
+static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
+                                        size_t most) {
   return letter_read(l->own, out, most);
 }
 
 static void grow(struct lane *l) {
-  if (l->want < l->sender->room->conf->destination_connections) l->want++;
+  if (l->want < l->sender->process->conf->destination_connections) l->want++;
 }
 
 /* What was not tried comes again; not without end, should every server behave so. */
@@ -70,9 +75,11 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
   }
   if (!all) {
     const struct smtp_verdict *v = k->client ? &k->client->last : &k->why;
-    bool said = v->code || buf_len(&v->text);
-    letter_decide(x, SEND_TEMPORARY, said ? v->stage : SMTP_STAGE_MAIL, v->code, said ? v->enhanced : enhanced,
-                  said ? buf_slice(&v->text) : SLICE("the connection ended before the message was taken"));
+    bool replied = v->code || buf_len(&v->text);
+    letter_decide(x, SEND_TEMPORARY, replied ? v->stage : SMTP_STAGE_MAIL, v->code,
+                  replied ? v->enhanced : enhanced,
+                  replied ? buf_slice(&v->text)
+                          : SLICE("the connection ended before the message was taken"));
   }
   grow(k->lane);
   letter_report(x);
@@ -80,12 +87,14 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
 
 /* --- the connection --- */
 
-static void get_bindings(void *arg, struct proto_bindings *ret) { dial_bindings(((struct link *)arg)->dial, ret); }
+static void get_bindings(void *arg, struct proto_bindings *ret) {
+  dial_bindings(((struct link *)arg)->dial, ret);
+}
 
 static struct proto *on_ready(void *arg) {
   struct link *k = arg;
   const struct lane *l = k->lane;
-  const struct conf *c = l->sender->room->conf;
+  const struct conf *c = l->sender->process->conf;
   struct smtp_client_start start = {
     .hello = k->source ? k->source->hello : c->hostname,
     .host = k->host,
@@ -96,7 +105,7 @@ static struct proto *on_ready(void *arg) {
     .limits = { .idle_ms = LINK_IDLE_MS },
     .source = { on_next, on_read, on_done, k },
     .channel = { get_bindings, k, NULL },
-    .now_ms = loop_now(l->sender->room->loop),
+    .now_ms = loop_now(l->sender->process->loop),
   };
   sender_note_port(l->sender, &k->address, 0);
   sys_random(start.nonce, sizeof start.nonce);
@@ -169,11 +178,14 @@ static void note_address(struct link *k) {
   buf_free(&b);
 }
 
-/* TLS that nobody asked for failed, stood still, or was rubbish from the first octet on: the same address without, and for some
- * days so. Who could bring that about could as well have left STARTTLS out of the list. */
+/* TLS that nobody asked for failed, stood still, or was rubbish from the first octet on: the same
+ * address without, and for some days so. Who could bring that about could as well have left
+ * STARTTLS out of the list. */
 static bool tls_is_to_blame(const struct link *k) {
   enum smtp_end end = k->client->end;
-  bool failed = end == SMTP_END_TLS_FAILED || end == SMTP_END_INJECTION || (k->client->stage == SMTP_STAGE_TLS && (end == SMTP_END_GONE || end == SMTP_END_TIMEOUT));
+  bool failed =
+      end == SMTP_END_TLS_FAILED || end == SMTP_END_INJECTION ||
+      (k->client->stage == SMTP_STAGE_TLS && (end == SMTP_END_GONE || end == SMTP_END_TIMEOUT));
   return failed && !k->no_tls && policy_of(k).tls == SMTP_TLS_IF_OFFERED;
 }
 
@@ -192,13 +204,14 @@ static void next_address(struct link *k) {
 
 static void session_over(struct link *k, const char *why) {
   struct smtp_client *c = k->client;
-  bool done = smtp_end_class(c->end) == SMTP_END_IS_DONE, ready = c->ready, again = tls_is_to_blame(k);
+  bool done = smtp_end_class(c->end) == SMTP_END_IS_DONE, ready = c->ready,
+       again = tls_is_to_blame(k);
   bool worked_here = k->sent > 0;
   note_session(k, why);
   smtp_client_free(&k->client);
   if (again) {
-    const char *said = buf_cstr(&k->why.text);
-    sender_remember_no_tls(k->lane->sender, k->lane, &k->address, said ? said : "");
+    const char *replied = buf_cstr(&k->why.text);
+    sender_remember_no_tls(k->lane->sender, k->lane, &k->address, replied ? replied : "");
     k->no_tls = true;
     go_later(k);
   } else if (done || (ready && worked_here)) {
@@ -223,7 +236,8 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
     note_address(k);
     all_failed(k);
   } else {
-    if (end == DIAL_NO_ANSWER) sender_note_port(k->lane->sender, &k->address, dial_failure(k->dial));
+    if (end == DIAL_NO_ANSWER)
+      sender_note_port(k->lane->sender, &k->address, dial_failure(k->dial));
     note_why(k, end == DIAL_NOT_SECURE ? SMTP_STAGE_TLS : SMTP_STAGE_CONNECT, why);
     next_address(k);
   }
@@ -241,13 +255,22 @@ static bool find_address(struct link *k) {
 void sender_link_go(struct link *k) {
   struct lane *l = k->lane;
   k->again = false;
-  const struct dial_ops ops = { .ready = on_ready, .input = on_input, .produce = on_produce, .secured = on_secured,
-                                .tick = on_tick, .gone = on_gone, .holds = on_holds, .over = on_over, .arg = k };
+  const struct dial_ops ops = { .ready = on_ready,
+                                .input = on_input,
+                                .produce = on_produce,
+                                .secured = on_secured,
+                                .tick = on_tick,
+                                .gone = on_gone,
+                                .holds = on_holds,
+                                .over = on_over,
+                                .arg = k };
   dial_free(&k->dial);
   bool work = lane_has_work(k);
   if (!find_address(k) || !work) { /* others may have sent all meanwhile */
-    if (work) all_failed(k);
-    else link_over(k);
+    if (work)
+      all_failed(k);
+    else
+      link_over(k);
     return;
   }
   k->number = ++l->sender->sessions;
@@ -260,10 +283,13 @@ void sender_link_go(struct link *k) {
     next_address(k);
     return;
   }
-  struct dial_target t = { &k->address, 1, route_certificate(&l->route, k->host), l->route.implicit_tls, tls, k->source ? &k->source->at : NULL };
-  k->dial = tls ? dial_new(l->sender->room->loop, &t, &ops) : NULL;
+  struct dial_target t = { &k->address,           1,   route_certificate(&l->route, k->host),
+                           l->route.implicit_tls, tls, k->source ? &k->source->at : NULL };
+  k->dial = tls ? dial_new(l->sender->process->loop, &t, &ops) : NULL;
   if (k->dial) return;
-  note_why(k, SMTP_STAGE_CONNECT, tls ? "memory ran out" : "tls_authorities could not be read, so no certificate can be verified");
+  note_why(k, SMTP_STAGE_CONNECT,
+           tls ? "memory ran out"
+               : "tls_authorities could not be read, so no certificate can be verified");
   all_failed(k);
 }
 
@@ -283,7 +309,7 @@ bool sender_link_open(struct lane *l, uint16_t avoids) {
 
 void sender_link_wake(struct link *k) {
   if (k->over || !k->client || !k->dial) return;
-  k->client->proto.now_ms = loop_now(k->lane->sender->room->loop);
+  k->client->proto.now_ms = loop_now(k->lane->sender->process->loop);
   smtp_client_wake(k->client);
   dial_wake(k->dial);
 }

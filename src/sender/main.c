@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* The sender's process: messages in, the turn's work, what it remembers of TLS. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/dialer_resolver.h"
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 #include "src/roles.h"
 #include "src/sender/sender.h"
 
@@ -12,8 +13,8 @@ enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_LANE
 
 /* --- TLS --- */
 
-/* The authorities are parsed when a route first needs them: it takes longer than all the rest of the start, and
- * megabytes. */
+/* The authorities are parsed when a route first needs them: it takes longer than all the rest of
+ * the start, and megabytes. */
 static struct tls_client *tls_verified(struct sender *s) {
   struct buf err;
   if (s->tls_verified || !buf_len(&s->authorities)) return s->tls_verified; /* said in prepare() */
@@ -23,21 +24,25 @@ static struct tls_client *tls_verified(struct sender *s) {
   buf_init(&err, 1024);
   s->tls_verified = tls_client_new(&o, &err);
   if (!s->tls_verified)
-    log_say(&s->room->log, LOG_E_AUTHORITIES, "%s: %.*s", s->room->conf->tls_authorities, SLICE_ARG(buf_slice(&err)));
+    log_print(&s->process->log, LOG_E_AUTHORITIES, "%s: %.*s", s->process->conf->tls_authorities,
+              SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
   return s->tls_verified;
 }
 
-struct tls_client *sender_tls(struct sender *s, bool verified) { return verified ? tls_verified(s) : s->tls_any; }
+struct tls_client *sender_tls(struct sender *s, bool verified) {
+  return verified ? tls_verified(s) : s->tls_any;
+}
 
 static bool same_address(const struct dial_address *a, const struct dial_address *b) {
   return a->n == b->n && a->port == b->port && memcmp(a->octets, b->octets, a->n) == 0;
 }
 
 const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at) {
-  uint64_t now = loop_now(s->room->loop);
+  uint64_t now = loop_now(s->process->loop);
   for (size_t i = 0; i < s->no_tls_count; i++)
-    if (same_address(&s->no_tls[i].at, at)) return now < s->no_tls[i].until_ms ? &s->no_tls[i] : NULL;
+    if (same_address(&s->no_tls[i].at, at))
+      return now < s->no_tls[i].until_ms ? &s->no_tls[i] : NULL;
   return NULL;
 }
 
@@ -49,32 +54,40 @@ static struct no_tls *first_to_end(struct sender *s) {
 }
 
 /* When the table is full the one that ends first makes room. */
-void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at, const char *why) {
+void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
+                            const char *why) {
   struct no_tls *place = NULL;
   for (size_t i = 0; i < s->no_tls_count && !place; i++)
     if (same_address(&s->no_tls[i].at, at)) place = &s->no_tls[i];
   if (!place && s->no_tls_count < NO_TLS_MAX) place = &s->no_tls[s->no_tls_count++];
   if (!place) place = first_to_end(s);
-  *place = (struct no_tls){ .at = *at, .until_ms = loop_now(s->room->loop) + NO_TLS_MS };
+  *place = (struct no_tls){ .at = *at, .until_ms = loop_now(s->process->loop) + NO_TLS_MS };
   snprintf(place->lane, sizeof place->lane, "%s", l->name);
   snprintf(place->why, sizeof place->why, "%s", why);
   struct buf b;
   buf_init(&b, 64);
   dial_address_put(at, &b);
-  log_say(&s->room->log, LOG_E_NO_TLS, "TLS with %.*s port %u failed; for three days mail goes there in the clear",
-          SLICE_ARG(buf_slice(&b)), at->port);
+  log_print(&s->process->log, LOG_E_NO_TLS,
+            "TLS with %.*s port %u failed; for three days mail goes there in the clear",
+            SLICE_ARG(buf_slice(&b)), at->port);
   buf_free(&b);
 }
 
 void sender_note_port(struct sender *s, const struct dial_address *to, int why) {
-  uint64_t now = loop_now(s->room->loop);
-  if (to->port != s->room->conf->remote_port || (!dial_address_is_public(to) && !s->room->conf->send_private_addresses)) return;
-  if (!why) blocked_connected(&s->blocked);
-  else blocked_failed(&s->blocked, to, why, now);
+  uint64_t now = loop_now(s->process->loop);
+  if (to->port != s->process->conf->remote_port ||
+      (!dial_address_is_public(to) && !s->process->conf->send_private_addresses))
+    return;
+  if (!why)
+    blocked_connected(&s->blocked);
+  else
+    blocked_failed(&s->blocked, to, why, now);
   if (s->blocked.told || !blocked_is(&s->blocked, now)) return;
   s->blocked.told = true;
-  log_say(&s->room->log, LOG_E_PORT_BLOCKED,
-          "no server elsewhere answers at port %u: the provider seems to block it; send through a smarthost (the option routes)", to->port);
+  log_print(&s->process->log, LOG_E_PORT_BLOCKED,
+            "no server elsewhere answers at port %u: the provider seems to block it; send through "
+            "a smarthost (the option routes)",
+            to->port);
 }
 
 static bool make_tls(struct sender *s, struct buf *err) {
@@ -86,12 +99,13 @@ static bool make_tls(struct sender *s, struct buf *err) {
 /* --- the log --- */
 
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address) {
-  static const enum log_event events[SEND_FATES] = { [SEND_DELIVERED] = LOG_E_SENT, [SEND_TEMPORARY] = LOG_E_DEFERRED,
+  static const enum log_event events[SEND_FATES] = { [SEND_DELIVERED] = LOG_E_SENT,
+                                                     [SEND_TEMPORARY] = LOG_E_DEFERRED,
                                                      [SEND_PERMANENT] = LOG_E_UNDELIVERABLE };
-  const struct conf_list *own = &l->sender->room->conf->reply_classes;
+  const struct conf_list *own = &l->sender->process->conf->reply_classes;
   const struct smtp_class_rules rules = { own->items, own->count };
   struct log_line line;
-  log_open(&line, &l->sender->room->log, events[o->fate]);
+  log_open(&line, &l->sender->process->log, events[o->fate]);
   log_str(&line, LOG_F_ID, l->id);
   log_str(&line, LOG_F_FROM, l->smtp.return_path.n ? l->smtp.return_path : SLICE("<>"));
   log_str(&line, LOG_F_TO, address);
@@ -99,7 +113,8 @@ void sender_log(const struct letter *l, const struct send_outcome *o, struct sli
   if (l->session) log_num(&line, LOG_F_SESSION, l->session);
   if (o->code) log_num(&line, LOG_F_CODE, o->code);
   if (o->fate != SEND_DELIVERED)
-    log_cstr(&line, LOG_F_CLASS, smtp_class_word(smtp_class_of(&rules, o->code, o->enhanced, o->text)));
+    log_cstr(&line, LOG_F_CLASS,
+             smtp_class_word(smtp_class_of(&rules, o->code, o->enhanced, o->text)));
   log_str(&line, LOG_F_REASON, o->text);
   if (l->host[0]) log_cstr(&line, LOG_F_HOST, l->host);
   if (l->address[0]) log_cstr(&line, LOG_F_ADDRESS, l->address);
@@ -115,7 +130,7 @@ void sender_give_up(struct sender *s) {
   sender_plans_drop(s, 0);
   s->store = 0;
   forget_all(s);
-  loop_later_cancel(s->room->loop, &s->turn);
+  loop_later_cancel(s->process->loop, &s->turn);
   loop_timer_free(&s->sweep);
   loop_timer_free(&s->sign_pause);
   tls_client_free(&s->tls_any);
@@ -124,12 +139,12 @@ void sender_give_up(struct sender *s) {
 
 static void leave(struct sender *s) {
   sender_give_up(s);
-  room_exit(s->room, 0);
+  process_exit(s->process, 0);
 }
 
 static void on_turn(void *arg) {
   struct sender *s = arg;
-  if (s->starved && s->connections < s->room->conf->sender_connections) lanes_sweep(s);
+  if (s->starved && s->connections < s->process->conf->sender_connections) lanes_sweep(s);
   lanes_turn(s);
   if (s->stop_ms && !s->connections) {
     leave(s);
@@ -140,13 +155,13 @@ static void on_turn(void *arg) {
   buf_init(&b, 8);
   send_ready_put(&b, &(struct send_ready){ s->freed });
   if (!b.failed) {
-    room_send(s->room, ROOM_STORE, s->store, send_ready_type, 0, buf_slice(&b), -1);
+    process_send(s->process, ROLE_STORE, s->store, send_ready_type, 0, buf_slice(&b), -1);
     s->freed = 0;
   }
   buf_free(&b);
 }
 
-void sender_turn(struct sender *s) { loop_later(s->room->loop, &s->turn); }
+void sender_turn(struct sender *s) { loop_later(s->process->loop, &s->turn); }
 
 static void on_sweep(void *arg) {
   struct sender *s = arg;
@@ -162,7 +177,7 @@ static void on_sweep(void *arg) {
     lanes_sweep(s);
     sign_sweep(s);
   }
-  loop_timer_set(s->sweep, loop_now(s->room->loop) + SWEEP_MS);
+  loop_timer_set(s->sweep, loop_now(s->process->loop) + SWEEP_MS);
 }
 
 /* --- messages --- */
@@ -170,11 +185,15 @@ static void on_sweep(void *arg) {
 static bool take_letter(struct sender *s, const struct ipc_msg *msg) {
   struct send_letter m;
   bool malformed = true;
-  struct letter *l = send_letter_get(msg->payload, &m) ? letter_new(s, msg->tag, &m, &malformed) : NULL;
+  struct letter *l =
+      send_letter_get(msg->payload, &m) ? letter_new(s, msg->tag, &m, &malformed) : NULL;
   if (malformed) return false;
-  if (l && s->stop_ms) letter_free(l);
-  else if (l) sign_begin(l);
-  else room_fail(s->room, "no memory for a letter");
+  if (l && s->stop_ms)
+    letter_free(l);
+  else if (l)
+    sign_begin(l);
+  else
+    process_fail(s->process, "no memory for a letter");
   return true;
 }
 
@@ -183,7 +202,8 @@ static bool from_store(struct sender *s, const struct ipc_msg *msg) {
   struct send_octets octets;
   switch (msg->type) {
   case send_letter_type: return take_letter(s, msg);
-  case send_octets_type: return send_octets_get(msg->payload, &octets) && (!l || letter_octets(l, octets.octets));
+  case send_octets_type:
+    return send_octets_get(msg->payload, &octets) && (!l || letter_octets(l, octets.octets));
   case send_recall_type:
     if (l) l->recalled = true;
     return true;
@@ -192,38 +212,42 @@ static bool from_store(struct sender *s, const struct ipc_msg *msg) {
 }
 
 static bool from_resolver(struct sender *s, const struct ipc_msg *msg) {
-  struct dns_told m;
+  struct dns_reply m;
   struct dns_answer a;
-  if (!dns_told_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
-  if (!sender_plan_answer(s, msg->tag, &a) && !source_answer(s, msg->tag, &a)) lane_answer(s, msg->tag, &a);
+  if (!dns_reply_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
+  if (!sender_plan_answer(s, msg->tag, &a) && !source_answer(s, msg->tag, &a))
+    lane_answer(s, msg->tag, &a);
   return true;
 }
 
 static bool from_keys(struct sender *s, const struct ipc_msg *msg) {
   struct dkim_signed m;
-  return dkim_signed_get(msg->payload, &m) && m.outcome < SIGN_OUTCOMES && sign_answer(s, msg->tag, &m);
+  return dkim_signed_get(msg->payload, &m) && m.outcome < SIGN_OUTCOMES &&
+         sign_answer(s, msg->tag, &m);
 }
 
-static bool message(struct room *r, enum room_kind kind, uint32_t number, const struct ipc_msg *msg, uint8_t state) {
-  if (kind == ROOM_STORE) return from_store(r->arg, msg);
-  if (kind == ROOM_KEYS) return from_keys(r->arg, msg);
-  if (kind == ROOM_CLI) return sender_admin(r->arg, number, msg);
-  return kind == ROOM_RESOLVER && from_resolver(r->arg, msg);
+static bool message(struct process *r, enum role kind, uint32_t number, const struct ipc_msg *msg,
+                    uint8_t state) {
+  if (kind == ROLE_STORE) return from_store(r->arg, msg);
+  if (kind == ROLE_KEYS) return from_keys(r->arg, msg);
+  if (kind == ROLE_CLI) return sender_admin(r->arg, number, msg);
+  return kind == ROLE_RESOLVER && from_resolver(r->arg, msg);
 }
 
 /* --- neighbours --- */
 
-static void peer_joined(struct room *r, enum room_kind kind, uint32_t number, int fd) {
+static void peer_connected(struct process *r, enum role kind, uint32_t number, int fd) {
   struct sender *s = r->arg;
-  if (kind == ROOM_RESOLVER) {
+  if (kind == ROLE_RESOLVER) {
     s->resolver = number;
     sources_sweep(s);
     lane_ask_next(s);
   }
-  if (kind == ROOM_KEYS) sign_keys_joined(s, number);
-  if (kind != ROOM_STORE) return;
+  if (kind == ROLE_KEYS) sign_keys_connected(s, number);
+  if (kind != ROLE_STORE) return;
   s->store = number;
-  s->freed = (uint32_t)(r->conf->sender_connections < SEND_CREDIT_MAX ? r->conf->sender_connections : SEND_CREDIT_MAX);
+  s->freed = (uint32_t)(r->conf->sender_connections < SEND_CREDIT_MAX ? r->conf->sender_connections
+                                                                      : SEND_CREDIT_MAX);
   sender_turn(s);
 }
 
@@ -239,41 +263,43 @@ static void forget_all(struct sender *s) {
     lane_free(l);
   }
   uint64_t key, value; /* those that are in no lane: being signed */
-  for (size_t i = 0; map_each(&s->letters, &i, &key, &value); i = 0) letter_free((struct letter *)(uintptr_t)value);
+  for (size_t i = 0; map_each(&s->letters, &i, &key, &value); i = 0)
+    letter_free((struct letter *)(uintptr_t)value);
   s->freed = 0;
 }
 
-static void peer_lost(struct room *r, enum room_kind kind, uint32_t number) {
+static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct sender *s = r->arg;
-  if (kind == ROOM_RESOLVER && number == s->resolver) {
+  if (kind == ROLE_RESOLVER && number == s->resolver) {
     s->resolver = 0;
     lanes_resolver_lost(s);
     sender_plans_resolver_lost(s);
     sources_resolver_lost(s);
   }
-  if (kind == ROOM_KEYS) sign_keys_lost(s, number);
-  if (kind == ROOM_CLI) sender_plans_drop(s, number);
-  if (kind != ROOM_STORE || number != s->store) return;
+  if (kind == ROLE_KEYS) sign_keys_lost(s, number);
+  if (kind == ROLE_CLI) sender_plans_drop(s, number);
+  if (kind != ROLE_STORE || number != s->store) return;
   s->store = 0;
   forget_all(s);
 }
 
 /* --- life --- */
 
-static bool prepare(struct room *r, struct buf *err) {
+static bool prepare(struct process *r, struct buf *err) {
   struct sender *s = r->arg;
   route_ports(r);
-  s->room = r;
+  s->process = r;
   hosts_read_own(s);
   sources_read(s);
   int why = dial_trust_read(r->conf->tls_authorities, &s->authorities);
   if (why)
-    log_say(&r->log, LOG_E_AUTHORITIES, "%s: %s; routes that need a verified certificate will not work",
-            r->conf->tls_authorities, strerror(why));
+    log_print(&r->log, LOG_E_AUTHORITIES,
+              "%s: %s; routes that need a verified certificate will not work",
+              r->conf->tls_authorities, strerror(why));
   return route_read_credentials(r->conf->route_passwords, &s->credentials, err);
 }
 
-static bool start(struct room *r, struct buf *err) {
+static bool start(struct process *r, struct buf *err) {
   struct sender *s = r->arg;
   s->turn = (struct loop_later){ .fn = on_turn, .arg = s };
   s->sweep = loop_timer_new(r->loop, on_sweep, s);
@@ -285,7 +311,7 @@ static bool start(struct room *r, struct buf *err) {
   return make_tls(s, err);
 }
 
-static void stop(struct room *r) {
+static void stop(struct process *r) {
   struct sender *s = r->arg;
   s->stop_ms = loop_now(r->loop) + STOP_MS;
   lanes_finish(s);
@@ -293,12 +319,12 @@ static void stop(struct room *r) {
   sender_turn(s);
 }
 
-const struct room_ops sender_ops = {
-  .kind = ROOM_SENDER,
+const struct role_ops sender_ops = {
+  .kind = ROLE_SENDER,
   .prepare = prepare,
   .start = start,
   .message = message,
-  .peer_joined = peer_joined,
+  .peer_connected = peer_connected,
   .peer_lost = peer_lost,
   .stop = stop,
 };
@@ -331,7 +357,7 @@ void sender_free(struct sender **ptr) {
 int sender_main(int argc, char **argv) {
   struct sender *s = sender_new();
   if (!s) return 75;
-  int code = room_run(&sender_ops, s);
+  int code = process_run(&sender_ops, s);
   sender_free(&s);
   return code;
 }

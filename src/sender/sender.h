@@ -1,17 +1,22 @@
-/* The role that sends mail to other servers: it takes letters from store, finds their servers through the resolver, hands
- * them over by SMTP or LMTP, and reports to store what became of each recipient.
+/* SPDX-License-Identifier: ISC */
+/* The role that sends mail to other servers: it takes letters from store, finds their servers
+ * through the resolver, hands them over by SMTP or LMTP, and reports to store what became of each
+ * recipient.
  *
- *   store ──letter──► (sign: body hash, keys) ──► lane (one for each next hop) ──► link (one connection) ──verdicts──► result ──► store
- *                       │ resolver: which hosts?          │ lib/dial, lib/smtp/client
+ *   store ──letter──► (sign: body hash, keys) ──► lane (one for each next hop) ──► link (one
+ * connection) ──verdicts──► result ──► store │ resolver: which hosts?          │ runtime/dial,
+ * mail/smtp/client
  *
  * Invariants:
- *  1. A letter is in exactly one place: being signed (or converted), a queue of its lane, a link's session, or on its way into
- *     a result.
- *  2. Every letter is reported once, with an outcome for each recipient, unless store is lost first.
- *  3. store is told of room for as many letters as were reported; letters here never exceed SEND_CREDIT_MAX.
- *  4. A lane without letters and links is freed LANE_REST_MS later; a link without letters says QUIT after
- *     LINK_IDLE_MS.
- * It opens no file after its start, listens nowhere, and dials the ports that `remote_port` and `routes` name. */
+ *  1. A letter is in exactly one place: being signed (or converted), a queue of its lane, a link's
+ * session, or on its way into a result.
+ *  2. Every letter is reported once, with an outcome for each recipient, unless store is lost
+ * first.
+ *  3. store is told of room for as many letters as were reported; letters here never exceed
+ * SEND_CREDIT_MAX.
+ *  4. A lane without letters and links is freed LANE_REST_MS later; a link without letters says
+ * QUIT after LINK_IDLE_MS. It opens no file after its start, listens nowhere, and dials the ports
+ * that `remote_port` and `routes` name. */
 #ifndef QASID_SENDER_H
 #define QASID_SENDER_H
 
@@ -19,34 +24,37 @@
 #include "ipc/sender_store.h"
 #include "lib/base/arena.h"
 #include "lib/base/map.h"
-#include "lib/dial/dial.h"
+#include "runtime/dial/dial.h"
 #include "lib/dns/dns.h"
-#include "lib/mail/seven.h"
-#include "lib/room/room.h"
-#include "lib/smtp/client.h"
+#include "mail/seven.h"
+#include "runtime/role/process.h"
+#include "mail/smtp/client.h"
 #include "src/sender/blocked.h"
 
 enum {
-  LANE_HOSTS_MAX = 8,        /* mail exchangers that are tried */
-  LANE_ADDRESSES_MAX = 16,   /* addresses of them, in all */
+  LANE_HOSTS_MAX = 8,      /* mail exchangers that are tried */
+  LANE_ADDRESSES_MAX = 16, /* addresses of them, in all */
   LANE_REST_MS = 60 * 1000,
   LANE_HOSTS_MS = 10 * 60 * 1000, /* then its hosts are looked up again */
   LANE_CONNECTIONS_FIRST = 2,
   LINK_IDLE_MS = 2000,
-  LETTER_ROUNDS_MAX = 5,     /* connections that one letter is taken along by */
+  LETTER_ROUNDS_MAX = 5, /* connections that one letter is taken along by */
   LETTER_MEMORY = 512 * 1024,
-  SIGN_QUESTIONS = 4,        /* open at keys: while it signs, a handshake waits for so many at most */
-  SIGN_PATIENCE_MS = 60 * 1000, /* for octets from store and a signature; then the message waits in the queue */
-  SIGN_PAUSE_MS = 50,        /* after "busy" */
-  STOP_MS = 5000,            /* for sessions under way to end, when the process is to stop */
-  NO_TLS_MAX = 1000,         /* addresses whose TLS is remembered as broken */
+  /* open at keys: while it signs, a handshake waits for so many at most */
+  SIGN_QUESTIONS = 4,
+  /* for octets from store and a signature; then the message waits in the queue */
+  SIGN_PATIENCE_MS = 60 * 1000,
+  SIGN_PAUSE_MS = 50, /* after "busy" */
+  STOP_MS = 5000,     /* for sessions under way to end, when the process is to stop */
+  NO_TLS_MAX = 1000,  /* addresses whose TLS is remembered as broken */
   NO_TLS_MS = 3 * 24 * 3600 * 1000,
   NO_TLS_WHY_MAX = 160,
-  PLANS_MAX = 8,             /* command lines that wait for DNS */
+  PLANS_MAX = 8, /* command lines that wait for DNS */
   OWN_ADDRESSES_MAX = 256,
   SOURCES_MAX = 32,
   WHY_MAX = 240,
-  CONVERTED_MAX = 512 * 1024, /* of a converted letter, in hand: what one piece and one header become */
+  /* of a converted letter, in hand: what one piece and one header become */
+  CONVERTED_MAX = 512 * 1024,
   CONVERTED_PIECE = 16 * 1024,
 };
 
@@ -61,7 +69,7 @@ struct letter {
   struct letter *next;     /* in the lane's queue */
   struct sender *sender;
   struct lane *lane;
-  struct link *link;       /* whose session has it */
+  struct link *link; /* whose session has it */
   uint64_t tag;
   struct arena memory;
   struct slice id, destination, signer;
@@ -69,47 +77,55 @@ struct letter {
   struct slice prefix;     /* our fields in front of them; smtp.size counts them too */
   struct signing *signing; /* until it is signed, or known not to be; then NULL */
   uint64_t size;           /* of the message as store has it; smtp.size: of what is sent */
-  uint64_t at;             /* octets of it, behind those of the prefix, that were given to the session or its converter */
-  struct buf chunk;        /* more of them, from store */
-  struct seven *seven;     /* it is sent in seven bits: the converter, */
+  /* octets of it, behind those of the prefix, that were given to the session or its converter */
+  uint64_t at;
+  struct buf chunk;           /* more of them, from store */
+  struct seven *seven;        /* it is sent in seven bits: the converter, */
   struct buf plan, converted; /* its plan, and octets on their way */
   bool asked, unreadable, recalled;
   bool stale; /* what was asked for is no longer wanted: it is read from the beginning again */
-  bool ended;              /* it is reported when those octets are there */
+  bool ended; /* it is reported when those octets are there */
   unsigned rounds;
   struct smtp_letter_rcpt *rcpts;
-  uint64_t *rows;          /* of smtp.rcpts, in its order */
-  struct buf outcomes;     /* list of struct send_outcome */
-  bool obstructed;         /* the last session lacked something that some of its recipients need, */
-  bool other_family;       /* or refused some by a rule that may be about our address: those of the other family are asked too */
-  uint8_t families;        /* that were asked so: bits of family_bit() */
-  struct send_outcome *said; /* what the first family said of smtp.rcpts, in their order; code 0: nothing */
-  uint16_t refused;        /* addresses of the lane that need not be asked for it: a bit each */
-  uint8_t obstacles;       /* and what: a bit for each enum smtp_obstacle */
+  uint64_t *rows;      /* of smtp.rcpts, in its order */
+  struct buf outcomes; /* list of struct send_outcome */
+  bool obstructed;     /* the last session lacked something that some of its recipients need, */
+  /* or refused some by a rule that may be about our address: those of the other family are asked
+   * too */
+  bool other_family;
+  uint8_t families; /* that were asked so: bits of family_bit() */
+  /* what the first family said of smtp.rcpts, in their order; code 0: nothing */
+  struct send_outcome *replied;
+  uint16_t refused;  /* addresses of the lane that need not be asked for it: a bit each */
+  uint8_t obstacles; /* and what: a bit for each enum smtp_obstacle */
   bool unreachable;
-  uint64_t session;        /* the last link that had it; 0: none */
+  uint64_t session; /* the last link that had it; 0: none */
   struct letter_place {
     uint8_t where; /* enum send_place */
     uint64_t session;
-  } seen, told;            /* by the last sweep; by store */
+  } seen, told; /* by the last sweep; by store */
   char host[256], address[64], tls[48];
 };
 
 /* From store's message. NULL with *ret_malformed, or without memory. */
-struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m, bool *ret_malformed);
+struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m,
+                          bool *ret_malformed);
 void letter_free(struct letter *l);
 /* The source's read(). */
-enum smtp_source_says letter_read(struct letter *l, struct buf *out, size_t most);
+enum smtp_source_verdict letter_read(struct letter *l, struct buf *out, size_t most);
 /* It is read from the beginning again. */
 void letter_rewind(struct letter *l);
-/* A session gave it back: outcomes are noted. False: some recipients are to be tried again; `obstructed`: at another host. */
+/* A session gave it back: outcomes are noted. False: some recipients are to be tried again;
+ * `obstructed`: at another host. */
 bool letter_take_verdicts(struct letter *l);
-/* No host is left: what some recipient needs none has, and `why` more is to be said. Reported, too. */
+/* No host is left: what some recipient needs none has, and `why` more is to be said. Reported, too.
+ */
 void letter_give_up(struct letter *l, const char *why);
 /* Every recipient without an outcome gets this one. */
 void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage, uint16_t code,
                    const uint8_t enhanced[3], struct slice text);
-/* All outcomes are there: store is told, the letter freed; when octets are on their way, as soon as they have come. */
+/* All outcomes are there: store is told, the letter freed; when octets are on their way, as soon as
+ * they have come. */
 void letter_report(struct letter *l);
 /* store's octets. False: nobody asked. */
 bool letter_octets(struct letter *l, struct slice octets);
@@ -122,10 +138,11 @@ void letter_ask(struct letter *l, uint64_t offset);
 
 /* --- sign.c --- */
 
-/* Hashes the message, has it signed for its signer, and gives it to its lane; without a signer at once. */
+/* Hashes the message, has it signed for its signer, and gives it to its lane; without a signer at
+ * once. */
 void sign_begin(struct letter *l);
-/* No host takes 8-bit octets: the letter, which is in no lane now, is made one of seven bits, signed anew and given to its lane; or
- * given up. */
+/* No host takes 8-bit octets: the letter, which is in no lane now, is made one of seven bits,
+ * signed anew and given to its lane; or given up. */
 void sign_convert(struct letter *l);
 /* Octets that it asked for. */
 void sign_octets(struct letter *l, struct slice octets);
@@ -133,7 +150,7 @@ void sign_octets(struct letter *l, struct slice octets);
 void sign_resume(struct letter *l);
 bool sign_answer(struct sender *s, uint64_t question, const struct dkim_signed *a);
 /* keys is there, or was lost: what was asked there is asked again. */
-void sign_keys_joined(struct sender *s, uint32_t number);
+void sign_keys_connected(struct sender *s, uint32_t number);
 void sign_keys_lost(struct sender *s, uint32_t number);
 /* Those that have waited too long go back to the queue. */
 void sign_sweep(struct sender *s);
@@ -143,9 +160,11 @@ void sign_drop(struct letter *l);
 /* --- route.c: the option `routes` --- */
 enum route_tls { ROUTE_OPPORTUNISTIC, ROUTE_REQUIRED, ROUTE_VERIFIED, ROUTE_NO_TLS };
 struct route {
-  bool direct;       /* by the destination's own MX records */
-  char host[256];    /* srv: the domain behind the service; whose certificate it must be, and in route_passwords */
-  char srv[256];     /* "_submission._tcp.example.org": by these SRV records (RFC 2782); else empty */
+  bool direct; /* by the destination's own MX records */
+  /* srv: the domain behind the service; whose certificate it must be, and in route_passwords */
+  char host[256];
+  /* "_submission._tcp.example.org": by these SRV records (RFC 2782); else empty */
+  char srv[256];
   uint16_t port;
   enum route_tls tls;
   bool implicit_tls, lmtp;
@@ -161,11 +180,12 @@ bool route_for(const struct sender *s, struct slice destination, struct route *r
 enum dns_kind route_question(const struct route *r, const char *lane, const char **ret_name);
 /* The name that the server's certificate must be for, when the server is `host`. */
 const char *route_certificate(const struct route *r, const char *host);
-/* "by its MX records, port 25", "smtp.example.net port 587, by \"* smtp.example.net:587\"", …, and the words of its TLS. */
+/* "by its MX records, port 25", "smtp.example.net port 587, by \"* smtp.example.net:587\"", …, and
+ * the words of its TLS. */
 void route_put(const struct route *r, struct buf *out);
 const char *route_tls_word(const struct route *r);
 /* The port of each route, for the sandbox. */
-void route_ports(struct room *r);
+void route_ports(struct process *r);
 /* The file of passwords, before the process is confined. False with a sentence. */
 bool route_read_credentials(const char *path, struct credentials *c, struct buf *err);
 
@@ -195,7 +215,7 @@ enum hosts_fate {
   HOST_NO_SOURCE,  /* source_addresses has none of that family that may be used */
   HOST_OTHER_PORT, /* an SRV record with a port that is not the route's */
   HOST_NO_ADDRESS,
-  HOST_NO_ANSWER,  /* its addresses could not be looked up now */
+  HOST_NO_ANSWER, /* its addresses could not be looked up now */
   HOST_FATES
 };
 struct hosts_line {
@@ -205,37 +225,38 @@ struct hosts_line {
 };
 typedef void hosts_fn(void *arg, const struct hosts_line *l);
 /* Each of them once, in the order in which they are tried. */
-void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r, const char *lane, hosts_fn *fn, void *arg);
+void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r,
+                const char *lane, hosts_fn *fn, void *arg);
 /* One that is tried. *last: NULL at first. False: there are more than are tried. */
 bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_host **last);
 /* Which addresses to try, in their order, and if none: why, and for how long. */
-struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a, const struct route *r,
-                                     const char *name, struct hosts *ret);
+struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a,
+                                     const struct route *r, const char *name, struct hosts *ret);
 /* Our own addresses, before the process is confined. */
 void hosts_read_own(struct sender *s);
 
 /* --- lane.c --- */
 enum lane_state { LANE_WAITS_FOR_DNS, LANE_ASKS, LANE_READY };
 struct lane {
-  struct lane *next;       /* of the same hash */
+  struct lane *next;          /* of the same hash */
   struct lane *older, *newer; /* of all */
   struct lane *next_asking;
   struct sender *sender;
   char name[SEND_DESTINATION_MAX + 1];
   struct route route;
   enum lane_state state;
-  uint64_t question;       /* the tag at the resolver */
+  uint64_t question; /* the tag at the resolver */
   struct hosts hosts;
   struct letter *first, **last; /* waiting */
   size_t waiting;
-  struct letter *picky;    /* waiting for a host that has what others lack: refused is not 0 */
+  struct letter *picky; /* waiting for a host that has what others lack: refused is not 0 */
   struct link *links;
   unsigned connections, want; /* connections: links that are not over */
-  uint64_t rest_ms;        /* when it is freed, if nothing comes; 0: something is to be done */
-  uint64_t found_ms;       /* when `hosts` was looked up */
-  bool forgotten;          /* and is to be again */
+  uint64_t rest_ms;           /* when it is freed, if nothing comes; 0: something is to be done */
+  uint64_t found_ms;          /* when `hosts` was looked up */
+  bool forgotten;             /* and is to be again */
   struct lane *next_marked;
-  bool marked;             /* to be looked at at the end of this turn */
+  bool marked; /* to be looked at at the end of this turn */
 };
 
 /* Takes the letter. */
@@ -243,7 +264,8 @@ void lane_take(struct sender *s, struct letter *l, struct slice destination);
 void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
 /* The next letter for a link of it, or NULL. */
 struct letter *lane_next(struct link *k);
-/* A letter that this host of the lane cannot take, or (`family`: 4 or 16) none of these addresses: others may. */
+/* A letter that this host of the lane cannot take, or (`family`: 4 or 16) none of these addresses:
+ * others may. */
 void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t family);
 /* Some address of the lane is of another family than that, and the letter may go there. */
 bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t family);
@@ -257,9 +279,11 @@ void lane_go(struct lane *l);
 void lane_failed(struct link *k);
 void lane_free(struct lane *l);
 /* The name of the lane by which mail for the destination goes. */
-void lane_put_name(const struct route *r, struct slice destination, char to[static SEND_DESTINATION_MAX + 1]);
+void lane_put_name(const struct route *r, struct slice destination,
+                   char to[static SEND_DESTINATION_MAX + 1]);
 /* The lane by which mail for the destination goes now; NULL: there is none. */
-const struct lane *lane_for(const struct sender *s, const struct route *r, struct slice destination);
+const struct lane *lane_for(const struct sender *s, const struct route *r,
+                            struct slice destination);
 /* What waits in it is store's again. */
 void lane_drop_letters(struct lane *l);
 /* It is looked at at the end of this turn: links that are over are freed, others go on. */
@@ -278,19 +302,22 @@ void lane_ask_next(struct sender *s);
 struct link {
   struct link *next;
   struct lane *lane;
-  uint64_t number;  /* of the present connection, never twice: the session's name in logs and for `queue list` */
+  /* of the present connection, never twice: the session's name in logs and for `queue list` */
+  uint64_t number;
   struct dial *dial;
   struct smtp_client *client;
-  size_t at;        /* which of the lane's addresses is under way */
-  uint16_t avoids;  /* addresses that it does not go to, a bit each: it is there for picky letters, and for them only */
+  size_t at; /* which of the lane's addresses is under way */
+  /* addresses that it does not go to, a bit each: it is there for picky letters, and for them only
+   */
+  uint16_t avoids;
   struct dial_address address;
   const struct source *source; /* from where; NULL: the system's choice */
-  char host[256];   /* whose it is */
-  bool again;       /* to be connected at the end of this turn */
-  bool no_tls;      /* its TLS failed, or did before: without */
+  char host[256];              /* whose it is */
+  bool again;                  /* to be connected at the end of this turn */
+  bool no_tls;                 /* its TLS failed, or did before: without */
   bool over;
-  bool worked;      /* a session of it was ready */
-  unsigned sent;    /* letters of the present session that it decided */
+  bool worked;             /* a session of it was ready */
+  unsigned sent;           /* letters of the present session that it decided */
   struct smtp_verdict why; /* of the last address that failed */
   char why_host[256], why_address[64];
 };
@@ -316,15 +343,16 @@ struct source {
   struct dial_address at; /* port 0 */
   char hello[256], pointer[256];
   enum source_state state;
-  bool fits;              /* its PTR record is its name */
+  bool fits; /* its PTR record is its name */
   uint64_t question, ask_ms;
 };
 /* The option, before the process is confined. */
 void sources_read(struct sender *s);
 bool source_is_used(const struct source *x);
-/* From where mail of a lane goes to an address of that family (4 or 16); *ret NULL: the system chooses. False: the option is set,
- * and none of its addresses may be used. */
-bool source_for(const struct sender *s, const char *lane, uint8_t family, const struct source **ret);
+/* From where mail of a lane goes to an address of that family (4 or 16); *ret NULL: the system
+ * chooses. False: the option is set, and none of its addresses may be used. */
+bool source_for(const struct sender *s, const char *lane, uint8_t family,
+                const struct source **ret);
 /* Asks for what is to be known. */
 void sources_sweep(struct sender *s);
 /* False: it is not theirs. */
@@ -340,23 +368,24 @@ struct no_tls {
   char why[NO_TLS_WHY_MAX];
 };
 struct sender {
-  struct room *room;
-  struct map letters;      /* by tag */
-  struct map lanes;        /* by hash of the name */
-  struct map asking;       /* lanes by the tag of their question */
+  struct process *process;
+  struct map letters; /* by tag */
+  struct map lanes;   /* by hash of the name */
+  struct map asking;  /* lanes by the tag of their question */
   struct lane *oldest, *newest;
   struct lane *first_asking, **last_asking; /* waiting for a place at the resolver */
-  size_t questions;        /* open at the resolver: at most dns_sender_open_questions; the other lanes wait */
-  uint64_t asked;          /* in this second: at most dns_sender_questions_per_second; likewise */
+  /* open at the resolver: at most dns_sender_open_questions; the other lanes wait */
+  size_t questions;
+  uint64_t asked; /* in this second: at most dns_sender_questions_per_second; likewise */
   uint64_t question;
   unsigned connections;
-  uint64_t sessions;       /* numbers given */
+  uint64_t sessions; /* numbers given */
   unsigned sweeps;
-  uint32_t freed;          /* letters reported since store was told of room */
+  uint32_t freed;                 /* letters reported since store was told of process */
   uint32_t store, resolver, keys; /* process numbers; 0: none now */
   struct signing *first_signing, **last_signing; /* hashed, waiting for a place at keys */
   struct {
-    uint64_t number; /* of the question; 0: free */
+    uint64_t number;       /* of the question; 0: free */
     struct letter *letter; /* NULL: dropped meanwhile */
   } signings[SIGN_QUESTIONS];
   uint64_t sign_question;
@@ -364,8 +393,8 @@ struct sender {
   bool sign_paused;
   struct source sources[SOURCES_MAX]; /* the option source_addresses */
   size_t source_count;
-  struct blocked blocked;  /* the port remote_port, by what became of connections to it */
-  bool starved;            /* some lane found no connection left */
+  struct blocked blocked; /* the port remote_port, by what became of connections to it */
+  bool starved;           /* some lane found no connection left */
   struct lane *marked;
   struct buf authorities;
   struct tls_client *tls_any, *tls_verified;
@@ -378,22 +407,25 @@ struct sender {
   size_t plan_count;
   struct loop_later turn;
   struct loop_timer *sweep;
-  uint64_t stop_ms;        /* stopping: what is under way is given up then; 0: not so */
+  uint64_t stop_ms; /* stopping: what is under way is given up then; 0: not so */
 };
-/* The process without the shell that runs it (lib/room): the simulated world has its own. NULL without memory. */
-extern const struct room_ops sender_ops;
+/* The process without the shell that runs it (runtime/role): the simulated world has its own. NULL
+ * without memory. */
+extern const struct role_ops sender_ops;
 struct sender *sender_new(void);
 void sender_free(struct sender **s);
-/* Whatever is under way is store's again; nothing is left on the loop. Before sender_free(), if start() was called. */
+/* Whatever is under way is store's again; nothing is left on the loop. Before sender_free(), if
+ * start() was called. */
 void sender_give_up(struct sender *s);
-/* At the end of this turn: store hears of room, lanes go on. */
+/* At the end of this turn: store hears of process, lanes go on. */
 void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
 /* What is remembered of that address; NULL: nothing, or it is over. */
 const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
 /* What became of a connection; why 0: it came to be. */
 void sender_note_port(struct sender *s, const struct dial_address *to, int why);
-void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at, const char *why);
+void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
+                            const char *why);
 /* One attempt at one recipient, in the log. */
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address);
 

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 /* A letter is signed before it goes to its lane (DKIM, RFC 6376; docs/design/dkim.md):
  *
- *   PLANS    a letter that has to become one of seven bits (lib/mail/seven.h): its octets are looked through first
- *   HASHES   its octets, as they will be sent, go through dkim_scan: those that came with it, then what store sends (send_read)
- *   WAITS    the hash and the canonical header are there; at most SIGN_QUESTIONS are open at keys
- *   ASKED    keys makes the fields
+ *   PLANS    a letter that has to become one of seven bits (mail/seven.h): its octets are looked
+ * through first HASHES   its octets, as they will be sent, go through dkim_scan: those that came
+ * with it, then what store sends (send_read) WAITS    the hash and the canonical header are there;
+ * at most SIGN_QUESTIONS are open at keys ASKED    keys makes the fields
  *
- * What cannot be signed (no From:, a limit of lib/mail/dkim.h) goes unsigned; when the keys of its domain cannot be used,
- * `dkim_key_trouble` decides. */
+ * What cannot be signed (no From:, a limit of mail/dkim.h) goes unsigned; when the keys of its
+ * domain cannot be used, `dkim_key_trouble` decides. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,12 +16,12 @@
 
 struct signing {
   struct letter *letter;
-  struct signing *next;  /* WAITS */
+  struct signing *next; /* WAITS */
   bool waits;
   bool plans;
   uint64_t since_ms;
-  uint64_t at;           /* PLANS, HASHES: octets seen */
-  uint64_t put;          /* octets that the converter made of them */
+  uint64_t at;  /* PLANS, HASHES: octets seen */
+  uint64_t put; /* octets that the converter made of them */
   struct dkim_scan scan;
   struct digest_run *hash;
   uint8_t body_hash[DKIM_HASH];
@@ -35,7 +36,7 @@ static struct signing *signing_new(struct letter *l) {
   struct signing *g = calloc(1, sizeof *g);
   if (!g) return NULL;
   g->letter = l;
-  g->since_ms = loop_now(l->sender->room->loop);
+  g->since_ms = loop_now(l->sender->process->loop);
   buf_init(&g->names, DKIM_NAMES_MAX);
   buf_init(&g->input, DKIM_INPUT_MAX);
   g->hash = digest_begin(DIGEST_SHA256);
@@ -74,13 +75,15 @@ static void go_on(struct letter *l) {
   struct sender *s = l->sender;
   sign_drop(l);
   letter_rewind(l);
-  if (s->stop_ms) letter_free(l); /* it is store's again */
-  else lane_take(s, l, l->destination);
+  if (s->stop_ms)
+    letter_free(l); /* it is store's again */
+  else
+    lane_take(s, l, l->destination);
 }
 
 static void unsigned_then(struct letter *l, const char *why) {
   struct log_line line;
-  log_open(&line, &l->sender->room->log, LOG_E_UNSIGNED);
+  log_open(&line, &l->sender->process->log, LOG_E_UNSIGNED);
   log_str(&line, LOG_F_ID, l->id);
   log_str(&line, LOG_F_FROM, l->smtp.return_path.n ? l->smtp.return_path : SLICE("<>"));
   log_cstr(&line, LOG_F_REASON, why);
@@ -98,7 +101,7 @@ static void put_off(struct letter *l, const char *why) {
 }
 
 static void key_trouble(struct letter *l) {
-  if (l->sender->room->conf->dkim_key_trouble == CONF_DKIM_KEY_TROUBLE_SEND)
+  if (l->sender->process->conf->dkim_key_trouble == CONF_DKIM_KEY_TROUBLE_SEND)
     unsigned_then(l, "the DKIM keys of its domain cannot be used");
   else
     put_off(l, "the DKIM keys of this domain cannot be used (qasid dkim list, dkim_key_trouble)");
@@ -128,12 +131,16 @@ static void on_pause_over(void *arg) {
 static void put_question(struct sender *s, size_t place, struct signing *g) {
   struct buf b;
   buf_init(&b, 70 * 1024);
-  dkim_sign_put(&b, &(struct dkim_sign){ g->letter->signer, buf_slice(&g->names), slice_of(g->body_hash, sizeof g->body_hash),
+  dkim_sign_put(&b, &(struct dkim_sign){ g->letter->signer, buf_slice(&g->names),
+                                         slice_of(g->body_hash, sizeof g->body_hash),
                                          buf_slice(&g->input) });
   s->signings[place].number = ++s->sign_question;
   s->signings[place].letter = g->letter;
-  if (!b.failed) room_send(s->room, ROOM_KEYS, s->keys, dkim_sign_type, s->sign_question, buf_slice(&b), -1);
-  else s->signings[place].number = 0; /* no memory: it is put off when it has waited too long */
+  if (!b.failed)
+    process_send(s->process, ROLE_KEYS, s->keys, dkim_sign_type, s->sign_question, buf_slice(&b),
+                 -1);
+  else
+    s->signings[place].number = 0; /* no memory: it is put off when it has waited too long */
   buf_free(&b);
 }
 
@@ -154,9 +161,9 @@ static void queue(struct sender *s, struct signing *g) {
 }
 
 static void pause_asking(struct sender *s) {
-  if (!s->sign_pause) s->sign_pause = loop_timer_new(s->room->loop, on_pause_over, s);
+  if (!s->sign_pause) s->sign_pause = loop_timer_new(s->process->loop, on_pause_over, s);
   s->sign_paused = s->sign_pause != NULL;
-  if (s->sign_paused) loop_timer_set(s->sign_pause, loop_now(s->room->loop) + SIGN_PAUSE_MS);
+  if (s->sign_paused) loop_timer_set(s->sign_pause, loop_now(s->process->loop) + SIGN_PAUSE_MS);
 }
 
 static void take_answer(struct sender *s, struct letter *l, const struct dkim_signed *a) {
@@ -185,7 +192,7 @@ bool sign_answer(struct sender *s, uint64_t question, const struct dkim_signed *
   return false;
 }
 
-void sign_keys_joined(struct sender *s, uint32_t number) {
+void sign_keys_connected(struct sender *s, uint32_t number) {
   s->keys = number;
   sign_go(s);
 }
@@ -212,7 +219,8 @@ static void hashed(struct letter *l) {
   if (!digest_end(&g->hash, g->body_hash)) {
     put_off(l, "no memory for the signature for");
   } else if (fit != DKIM_FITS) {
-    unsigned_then(l, fit == DKIM_NO_FROM ? "it has no From field" : "its header is too large to be signed");
+    unsigned_then(l, fit == DKIM_NO_FROM ? "it has no From field"
+                                         : "its header is too large to be signed");
   } else {
     dkim_scan_free(&g->scan);
     queue(l->sender, g);
@@ -233,9 +241,12 @@ static void take_converted(struct letter *l) {
 
 static void put_through(struct letter *l, struct slice octets) {
   struct signing *g = l->signing;
-  if (!l->seven) dkim_scan_put(&g->scan, octets);
-  else if (g->plans) seven_put(l->seven, octets, NULL);
-  for (struct slice rest = octets; l->seven && !g->plans && rest.n; rest = slice_from(rest, CONVERTED_PIECE)) {
+  if (!l->seven)
+    dkim_scan_put(&g->scan, octets);
+  else if (g->plans)
+    seven_put(l->seven, octets, NULL);
+  for (struct slice rest = octets; l->seven && !g->plans && rest.n;
+       rest = slice_from(rest, CONVERTED_PIECE)) {
     seven_put(l->seven, slice_first(rest, CONVERTED_PIECE), &l->converted);
     take_converted(l);
   }
@@ -265,19 +276,26 @@ static void converted(struct letter *l) {
   take_converted(l);
   l->smtp.size = l->signing->put;
   l->smtp.eight_bit = false;
-  if (l->converted.failed) put_off(l, "no memory for a message in 7 bits for");
-  else if (l->signer.n) hashed(l);
-  else go_on(l);
+  if (l->converted.failed)
+    put_off(l, "no memory for a message in 7 bits for");
+  else if (l->signer.n)
+    hashed(l);
+  else
+    go_on(l);
 }
 
 static void take_octets(struct letter *l, struct slice octets) {
   struct signing *g = l->signing;
   put_through(l, octets);
   g->at += octets.n;
-  if (g->at == l->size && g->plans) planned(l);
-  else if (g->at == l->size && l->seven) converted(l);
-  else if (g->at == l->size || (!l->seven && g->scan.header.failed)) hashed(l);
-  else sign_resume(l);
+  if (g->at == l->size && g->plans)
+    planned(l);
+  else if (g->at == l->size && l->seven)
+    converted(l);
+  else if (g->at == l->size || (!l->seven && g->scan.header.failed))
+    hashed(l);
+  else
+    sign_resume(l);
 }
 
 void sign_resume(struct letter *l) {
@@ -287,8 +305,10 @@ void sign_resume(struct letter *l) {
 }
 
 void sign_octets(struct letter *l, struct slice octets) {
-  if (octets.n && octets.n <= l->size - l->signing->at) take_octets(l, octets);
-  else put_off(l, "the message cannot be read to be signed for");
+  if (octets.n && octets.n <= l->size - l->signing->at)
+    take_octets(l, octets);
+  else
+    put_off(l, "the message cannot be read to be signed for");
 }
 
 static void begin(struct letter *l, bool plans) {
@@ -299,18 +319,20 @@ static void begin(struct letter *l, bool plans) {
     return;
   }
   sign_drop(l);
-  room_fail(l->sender->room, "no memory for a signature"); /* store takes its letters back */
+  process_fail(l->sender->process, "no memory for a signature"); /* store takes its letters back */
 }
 
 void sign_begin(struct letter *l) {
-  if (l->signer.n) begin(l, false);
-  else lane_take(l->sender, l, l->destination);
+  if (l->signer.n)
+    begin(l, false);
+  else
+    lane_take(l->sender, l, l->destination);
 }
 
 void sign_convert(struct letter *l) {
   l->seven = malloc(sizeof *l->seven);
   if (!l->seven) {
-    room_fail(l->sender->room, "no memory for a message in 7 bits");
+    process_fail(l->sender->process, "no memory for a message in 7 bits");
     return;
   }
   seven_begin(l->seven, &l->plan, false);
@@ -326,11 +348,12 @@ static bool is_late(const struct letter *l, uint64_t now_ms) {
 }
 
 void sign_sweep(struct sender *s) {
-  uint64_t key, value, now = loop_now(s->room->loop);
+  uint64_t key, value, now = loop_now(s->process->loop);
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
     struct letter *l = (struct letter *)(uintptr_t)value;
     if (!is_late(l, now)) continue;
-    put_off(l, l->asked ? "the message cannot be read to be signed for" : "the keys process does not answer for");
+    put_off(l, l->asked ? "the message cannot be read to be signed for"
+                        : "the keys process does not answer for");
     i = 0; /* the table has changed */
   }
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* AUTH: RFC 4954. The session carries octets between the client and auth, in and out of base64, and
  * learns yes or no. Nothing of them is kept or traced here.
  *
@@ -11,27 +12,31 @@
 
 /* Whoever listens on a plain connection would have the password. */
 static struct sasl_channel channel(const struct session *s) {
-  const struct smtpd_service *svc = s->service;
+  const struct smtpd_service *service = s->service;
   return (struct sasl_channel){
-    .may_show = s->secure || svc->plaintext_auth ||
-                conf_in_networks(&svc->plaintext_networks, slice_of(s->peer, s->peer_len)),
+    .may_show = s->secure || service->plaintext_auth ||
+                conf_in_networks(&service->plaintext_networks, slice_of(s->peer, s->peer_len)),
     .binds = s->secure && s->proto.channel.bindings,
     .tokens = s->secure && s->service->tokens,
     .certificate = s->secure && s->proto.channel.certificate,
   };
 }
 
-/* The option require_tls_login: without TLS nothing is announced or taken, but where passwords may be shown. */
+/* The option require_tls_login: without TLS nothing is announced or taken, but where passwords may
+ * be shown. */
 sasl_set smtpd_mechanisms(const struct session *s) {
   const struct sasl_channel ch = channel(s);
-  return s->service->require_tls_login && !ch.may_show ? 0 : sasl_announced(s->service->mechanisms, ch);
+  return s->service->require_tls_login && !ch.may_show ? 0
+                                                       : sasl_announced(s->service->mechanisms, ch);
 }
 
-/* Not by this mechanism (NULL: one that nobody knows). RFC 4954 §4: 538 says that TLS would help. */
+/* Not by this mechanism (NULL: one that nobody knows). RFC 4954 §4: 538 says that TLS would help.
+ */
 static enum smtp_outcome not_taken(struct session *s, const struct sasl_mechanism *mech) {
   bool hides = mech && sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
   bool helps = mech && !s->secure && !hides;
-  smtpd_log_login(s, mech ? mech->name : "", helps ? "no login without TLS" : "mechanism not offered");
+  smtpd_log_login(s, mech ? mech->name : "",
+                  helps ? "no login without TLS" : "mechanism not offered");
   return helps ? SMTP_AUTH_ENCRYPT : SMTP_AUTH_MECHANISM;
 }
 
@@ -67,12 +72,12 @@ static void logged_in(struct session *s, const struct auth_ok *a) {
   s->account = a->account;
   buf_put(&s->user, a->name);
   proto_trace_login(&s->proto, a->name);
-  smtpd_say(s, SMTP_LOGGED_IN);
+  smtpd_reply(s, SMTP_LOGGED_IN);
 }
 
 static enum smtp_outcome outcome_of(uint8_t why) {
   static const enum smtp_outcome outcomes[AUTH_FAILURES] = {
-    [AUTH_WRONG] = SMTP_AUTH_WRONG, [AUTH_MALFORMED] = SMTP_AUTH_MALFORMED,
+    [AUTH_WRONG] = SMTP_AUTH_WRONG,           [AUTH_MALFORMED] = SMTP_AUTH_MALFORMED,
     [AUTH_UNAVAILABLE] = SMTP_AUTH_MECHANISM, [AUTH_TROUBLE] = SMTP_AUTH_TROUBLE,
     [AUTH_TOO_SOON] = SMTP_AUTH_TROUBLE,
   };
@@ -80,7 +85,7 @@ static enum smtp_outcome outcome_of(uint8_t why) {
 }
 
 static void failed(struct session *s, enum smtp_outcome why) {
-  smtpd_say(s, why);
+  smtpd_reply(s, why);
   if (why != SMTP_AUTH_WRONG || ++s->failed_logins < s->service->login_limit) return;
   smtpd_end(s, SMTP_MANY_LOGINS, CLOSE_AUTH_FAILURES);
 }
@@ -121,14 +126,19 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
   if (decode(&response, a.initial)) {
     struct proto_bindings b = proto_bindings(&s->proto);
     struct auth_start q = {
-      .mechanism = slice_str(mech->name), .has_response = a.has_initial, .response = buf_slice(&response),
-      .peer = slice_of(s->peer, s->peer_len), .secure = s->secure,
-      .exporter = slice_of(b.exporter, b.exporter_n), .end_point = slice_of(b.end_point, b.end_point_n),
-      .certificate = slice_of(b.certificate, b.certificate_n), .service = slice_str(s->service->name),
+      .mechanism = slice_str(mech->name),
+      .has_response = a.has_initial,
+      .response = buf_slice(&response),
+      .peer = slice_of(s->peer, s->peer_len),
+      .secure = s->secure,
+      .exporter = slice_of(b.exporter, b.exporter_n),
+      .end_point = slice_of(b.end_point, b.end_point_n),
+      .certificate = slice_of(b.certificate, b.certificate_n),
+      .service = slice_str(s->service->name),
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
     s->exchange = smtpd_asked(s);
-    o = s->exchange ? SMTPD_SAID : SMTP_AUTH_TROUBLE;
+    o = s->exchange ? SMTPD_REPLIED : SMTP_AUTH_TROUBLE;
   } else {
     o = response.failed ? SMTP_AUTH_TROUBLE : SMTP_AUTH_BASE64;
   }
@@ -138,10 +148,10 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
 
 /* Ends the exchange from our side. */
 void smtpd_auth_abort(struct session *s, enum smtp_outcome why) {
-  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
+  if (s->exchange) smtpd_notify(s, PROTO_ASK_AUTH, auth_cancel_type);
   s->exchange = false;
   if (s->state == ST_SASL) smtpd_move(s, ST_READY);
-  smtpd_say(s, why);
+  smtpd_reply(s, why);
 }
 
 void smtpd_auth_line(struct session *s, struct slice line) {

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* DATA: RFC 5321 §4.1.1.4. From the command to the message's durable end.
  *
  * The message collects, with our Received: field in front, in tx->body; a full chunk goes to store
- * (smtp_spool), the rest with the commit. Whatever speaks against the message is noted in tx->verdict
- * when it is seen and said at the end: until then the octets are a message, not commands. A refused
- * message is not kept any more but read on, up to a bound. */
+ * (smtp_spool), the rest with the commit. Whatever speaks against the message is noted in
+ * tx->verdict when it is seen and said at the end: until then the octets are a message, not
+ * commands. A refused message is not kept any more but read on, up to a bound. */
 #include "src/smtpd/private.h"
 
 #include <stdlib.h>
@@ -15,81 +16,86 @@ static void drain(struct session *s);
 static void finish(struct session *s);
 
 enum smtp_outcome smtpd_data(struct session *s, struct slice argument) {
-  struct transaction *tx = s->tx;
+  struct transaction *transaction = s->transaction;
   struct buf id;
   buf_init(&id, 64);
   smtpd_put_id(s, &id);
-  smtpd_put_received(s, buf_slice(&id), &tx->body);
-  if (tx->utf8) tx->parts = malloc(sizeof *tx->parts);
-  bool failed = id.failed || tx->body.failed || (tx->utf8 && !tx->parts);
+  smtpd_put_received(s, buf_slice(&id), &transaction->body);
+  if (transaction->utf8) transaction->parts = malloc(sizeof *transaction->parts);
+  bool failed = id.failed || transaction->body.failed || (transaction->utf8 && !transaction->parts);
   buf_free(&id);
-  if (failed) buf_free(&tx->body);
+  if (failed) buf_free(&transaction->body);
   if (failed) return SMTP_TROUBLE;
-  smtp_data_start(&tx->data);
-  tx->hops = (struct header_hops){ 0 };
-  surrogate_open(&tx->surrogate, s->service->surrogates);
-  surrogate_put(&tx->surrogate, buf_slice(&tx->body), NULL);
-  tx->own = tx->looked_at = buf_len(&tx->body);
-  if (tx->parts) seven_begin(tx->parts, &tx->plan, false);
-  tx->settled = tx->ended = false;
+  smtp_data_start(&transaction->data);
+  transaction->hops = (struct header_hops){ 0 };
+  surrogate_open(&transaction->surrogate, s->service->surrogates);
+  surrogate_put(&transaction->surrogate, buf_slice(&transaction->body), NULL);
+  transaction->own = transaction->looked_at = buf_len(&transaction->body);
+  if (transaction->parts) seven_begin(transaction->parts, &transaction->plan, false);
+  transaction->settled = transaction->ended = false;
   smtpd_submit_begin(s);
-  siphash_start(&tx->print, no_key);
-  siphash_put(&tx->print, buf_slice(&tx->sender));
-  siphash_put(&tx->print, SLICE("\n"));
-  tx->verdict = SMTP_OK;
-  tx->began_ms = tx->last_ms = s->proto.now_ms;
+  siphash_start(&transaction->print, no_key);
+  siphash_put(&transaction->print, buf_slice(&transaction->sender));
+  siphash_put(&transaction->print, SLICE("\n"));
+  transaction->verdict = SMTP_OK;
+  transaction->began_ms = transaction->last_ms = s->proto.now_ms;
   smtpd_move(s, ST_BODY);
   return SMTP_GO_DATA;
 }
 
 /* The message will not be kept: nothing of it is held any more. */
 static void refuse(struct session *s, enum smtp_outcome why) {
-  struct transaction *tx = s->tx;
-  if (tx->verdict == SMTP_OK) tx->verdict = why;
-  buf_free(&tx->body);
-  surrogate_close(&tx->surrogate);
-  if (!tx->spooled) return;
-  tx->spooled = false;
-  smtpd_tell(s, PROTO_ASK_STORE, smtp_drop_type);
+  struct transaction *transaction = s->transaction;
+  if (transaction->verdict == SMTP_OK) transaction->verdict = why;
+  buf_free(&transaction->body);
+  surrogate_close(&transaction->surrogate);
+  if (!transaction->spooled) return;
+  transaction->spooled = false;
+  smtpd_notify(s, PROTO_ASK_STORE, smtp_discard_type);
 }
 
 /* What speaks against the message as far as it has come; SMTP_OK: nothing. */
 static enum smtp_outcome judge(const struct session *s) {
-  const struct transaction *tx = s->tx;
-  if (tx->data.clean.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
-  if (tx->data.clean.changed.nuls) return SMTP_HAS_NUL;
-  if (smtp_data_bare(&tx->data) && !s->service->fix_bare_lf) return SMTP_BARE_LF;
-  if (tx->hops.count > s->service->received_limit) return SMTP_LOOP;
-  return tx->body.failed ? SMTP_TROUBLE : SMTP_OK;
+  const struct transaction *transaction = s->transaction;
+  if (transaction->data.clean.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
+  if (transaction->data.clean.changed.nuls) return SMTP_HAS_NUL;
+  if (smtp_data_bare(&transaction->data) && !s->service->fix_bare_lf) return SMTP_BARE_LF;
+  if (transaction->hops.count > s->service->received_limit) return SMTP_LOOP;
+  return transaction->body.failed ? SMTP_TROUBLE : SMTP_OK;
 }
 
 /* A refused message may go on for as long again as a good one. */
 static bool beyond_excess(const struct session *s) {
   uint64_t limit = s->service->message_size_limit;
   uint64_t excess = limit > SMTPD_EXCESS_MIN ? limit : SMTPD_EXCESS_MIN;
-  return s->tx->data.clean.octets > limit && s->tx->data.clean.octets - limit > excess;
+  return s->transaction->data.clean.octets > limit &&
+         s->transaction->data.clean.octets - limit > excess;
 }
 
 /* --- questions --- */
 
 static void waited(struct session *s) {
-  s->tx->began_ms += s->proto.now_ms - s->asked_ms; /* not the client's time */
-  s->tx->last_ms = s->proto.now_ms;
+  s->transaction->began_ms += s->proto.now_ms - s->asked_ms; /* not the client's time */
+  s->transaction->last_ms = s->proto.now_ms;
 }
 
 static enum smtp_outcome outcome_of(uint8_t outcome) {
   static const enum smtp_outcome outcomes[COMMIT_OUTCOMES] = {
-    [COMMIT_DONE] = SMTP_OK, [COMMIT_TROUBLE] = SMTP_TROUBLE, [COMMIT_NO_SPACE] = SMTP_NO_SPACE,
-    [COMMIT_TOO_BIG] = SMTP_TOO_BIG, [COMMIT_FULL] = SMTP_RCPT_FULL,
-    [COMMIT_SOME_FULL] = SMTP_SOME_FULL, [COMMIT_NOT_YOURS] = SMTP_NOT_YOUR_FROM,
+    [COMMIT_DONE] = SMTP_OK,
+    [COMMIT_TROUBLE] = SMTP_TROUBLE,
+    [COMMIT_NO_SPACE] = SMTP_NO_SPACE,
+    [COMMIT_TOO_BIG] = SMTP_TOO_BIG,
+    [COMMIT_FULL] = SMTP_RCPT_FULL,
+    [COMMIT_SOME_FULL] = SMTP_SOME_FULL,
+    [COMMIT_NOT_YOURS] = SMTP_NOT_YOUR_FROM,
   };
   return outcome < COMMIT_OUTCOMES ? outcomes[outcome] : SMTP_TROUBLE;
 }
 
 static void spool_answer(struct session *s, uint16_t type, struct slice payload);
 
-/* Takes a chunk off the body as the payload of smtp_spool or smtp_more, which is its octets; returns how many. Mostly it
- * is all there is and goes as it is, and as much will come again. */
+/* Takes a chunk off the body as the payload of smtp_spool or smtp_more, which is its octets;
+ * returns how many. Mostly it is all there is and goes as it is, and as much will come again. */
 static size_t move_chunk(struct buf *body, struct buf *to) {
   size_t n = buf_len(body);
   if (n > IPC_CHUNK) {
@@ -102,83 +108,92 @@ static size_t move_chunk(struct buf *body, struct buf *to) {
   return n;
 }
 
-/* One chunk; what is behind it stays. Behind the end mark nobody would go on after one that has no answer. */
+/* One chunk; what is behind it stays. Behind the end mark nobody would go on after one that has no
+ * answer. */
 static void spool(struct session *s) {
-  struct transaction *tx = s->tx;
-  bool asks = !tx->ahead || tx->ended;
+  struct transaction *transaction = s->transaction;
+  bool asks = !transaction->ahead || transaction->ended;
   struct buf *to = asks ? smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer)
-                        : smtpd_tell(s, PROTO_ASK_STORE, smtp_more_type);
-  if (!asks) tx->ahead--;
-  tx->looked_at -= move_chunk(&tx->body, to);
-  if (buf_len(&tx->body) <= IPC_CHUNK) tx->body.max = IPC_CHUNK;
-  if (smtpd_asked(s)) tx->spooled = true;
-  else refuse(s, SMTP_TROUBLE);
+                        : smtpd_notify(s, PROTO_ASK_STORE, smtp_more_type);
+  if (!asks) transaction->ahead--;
+  transaction->looked_at -= move_chunk(&transaction->body, to);
+  if (buf_len(&transaction->body) <= IPC_CHUNK) transaction->body.max = IPC_CHUNK;
+  if (smtpd_asked(s))
+    transaction->spooled = true;
+  else
+    refuse(s, SMTP_TROUBLE);
 }
 
 static void spool_answer(struct session *s, uint16_t type, struct slice payload) {
   struct smtp_spooled a;
   waited(s);
-  if (type != smtp_spooled_type || !smtp_spooled_get(payload, &a)) smtpd_body_lost(s);
-  else if (a.outcome != COMMIT_DONE) refuse(s, outcome_of(a.outcome));
-  else s->tx->ahead = a.ahead < SMTP_AHEAD_MAX ? a.ahead : SMTP_AHEAD_MAX;
+  if (type != smtp_spooled_type || !smtp_spooled_get(payload, &a))
+    smtpd_body_lost(s);
+  else if (a.outcome != COMMIT_DONE)
+    refuse(s, outcome_of(a.outcome));
+  else
+    s->transaction->ahead = a.ahead < SMTP_AHEAD_MAX ? a.ahead : SMTP_AHEAD_MAX;
   drain(s);
 }
 
-/* What store had is gone with it: a commit would keep the tail alone. (The drop that this sends finds
- * nothing in a new store.) */
+/* What store had is gone with it: a commit would keep the tail alone. (The drop that this sends
+ * finds nothing in a new store.) */
 void smtpd_body_lost(struct session *s) {
-  if (s->tx && s->tx->spooled) refuse(s, SMTP_TROUBLE);
+  if (s->transaction && s->transaction->spooled) refuse(s, SMTP_TROUBLE);
 }
 
 /* The transaction is over and the message not accepted. */
 static void not_kept(struct session *s, enum smtp_outcome why) {
   smtpd_log_transaction(s, why);
   smtpd_reset(s);
-  smtpd_say(s, why);
+  smtpd_reply(s, why);
 }
 
 /* The same with the addresses that the login may use. */
 static void not_yours(struct session *s, enum smtp_outcome why, struct slice yours) {
   smtpd_log_transaction(s, why);
   smtpd_reset(s);
-  smtpd_say_yours(s, why, yours);
+  smtpd_reply_yours(s, why, yours);
 }
 
 static void commit_answer(struct session *s, uint16_t type, struct slice payload);
 
 static void commit(struct session *s) {
-  struct transaction *tx = s->tx;
+  struct transaction *transaction = s->transaction;
   uint8_t print[SIPHASH_SIZE];
   struct buf id;
   buf_init(&id, 64);
   smtpd_put_id(s, &id);
-  siphash_end(&tx->print, print);
-  surrogate_end(&tx->surrogate, NULL);
-  if (tx->parts) seven_end(tx->parts, NULL);
+  siphash_end(&transaction->print, print);
+  surrogate_end(&transaction->surrogate, NULL);
+  if (transaction->parts) seven_end(transaction->parts, NULL);
   struct smtp_commit q = {
     .id = buf_slice(&id),
-    .return_path = buf_slice(&tx->sender),
-    .addresses = buf_slice(&tx->rcpts),
-    .dsn = tx->has_dsn ? buf_slice(&tx->dsn) : SLICE_NONE,
-    .envid = buf_slice(&tx->envid),
-    .ret = tx->ret,
-    .eight_bit = tx->eight_bit,
-    .utf8 = tx->utf8,
-    .utf8_header = tx->parts && tx->parts->header_high,
+    .return_path = buf_slice(&transaction->sender),
+    .addresses = buf_slice(&transaction->rcpts),
+    .dsn = transaction->has_dsn ? buf_slice(&transaction->dsn) : SLICE_NONE,
+    .envid = buf_slice(&transaction->envid),
+    .ret = transaction->ret,
+    .eight_bit = transaction->eight_bit,
+    .utf8 = transaction->utf8,
+    .utf8_header = transaction->parts && transaction->parts->header_high,
     .trusted = s->trusted,
     .account = s->account,
-    .size = tx->size,
-    .print = slice_of(print, message_id_value(&tx->message_id).n ? sizeof print : 0),
-    .dots = tx->data.clean.dots,
-    .surrogate = surrogate_size(&tx->surrogate),
-    .authors = buf_slice(&tx->authors),
-    .tail = buf_slice(&tx->body),
+    .size = transaction->size,
+    .print = slice_of(print, message_id_value(&transaction->message_id).n ? sizeof print : 0),
+    .dots = transaction->data.clean.dots,
+    .surrogate = surrogate_size(&transaction->surrogate),
+    .authors = buf_slice(&transaction->authors),
+    .tail = buf_slice(&transaction->body),
   };
   smtp_commit_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_commit_type, commit_answer), &q);
   buf_free(&id);
-  buf_free(&tx->body);
-  if (smtpd_asked(s)) tx->spooled = false; /* store forgets it with its answer, whatever that is */
-  else not_kept(s, SMTP_TROUBLE);
+  buf_free(&transaction->body);
+  /* store forgets it with its answer, whatever that is */
+  if (smtpd_asked(s))
+    transaction->spooled = false;
+  else
+    not_kept(s, SMTP_TROUBLE);
 }
 
 /* Accepted: 250 is said here and nowhere else, and only because store says that it is durable. */
@@ -189,15 +204,15 @@ static void accepted(struct session *s) {
   buf_put_str(&text, " accepted");
   smtpd_log_transaction(s, SMTP_OK);
   s->messages++;
-  s->octets += s->tx->data.clean.octets;
-  mail_changes_add(&s->changed, &s->tx->data.clean.changed);
+  s->octets += s->transaction->data.clean.octets;
+  mail_changes_add(&s->changed, &s->transaction->data.clean.changed);
   s->kept_ms = s->proto.now_ms;
   s->junk = 0;
   /* Who brings mail may be refused now and then. */
   s->errors_made_up += (s->errors - s->errors_made_up + 1) / 2;
   s->unknown_made_up += (s->unknown - s->unknown_made_up + 1) / 2;
   smtpd_reset(s);
-  smtpd_say_text(s, SMTP_OK, buf_slice(&text));
+  smtpd_reply_text(s, SMTP_OK, buf_slice(&text));
   buf_free(&text);
 }
 
@@ -205,88 +220,99 @@ static void commit_answer(struct session *s, uint16_t type, struct slice payload
   struct smtp_committed a = { .yours = SLICE_NONE };
   enum smtp_outcome o = SMTP_TROUBLE;
   if (type == smtp_committed_type && smtp_committed_get(payload, &a)) o = outcome_of(a.outcome);
-  if (o == SMTP_OK) accepted(s);
-  else if (o == SMTP_NOT_YOUR_FROM) not_yours(s, o, a.yours);
-  else not_kept(s, o);
+  if (o == SMTP_OK)
+    accepted(s);
+  else if (o == SMTP_NOT_YOUR_FROM)
+    not_yours(s, o, a.yours);
+  else
+    not_kept(s, o);
 }
 
 /* --- octets --- */
 
-/* The end mark was there. Of all that speaks against the message, the same is said however its octets
- * came in pieces; and what will be wrong with it the next time too goes first. */
+/* The end mark was there. Of all that speaks against the message, the same is said however its
+ * octets came in pieces; and what will be wrong with it the next time too goes first. */
 static void finish(struct session *s) {
-  enum smtp_outcome verdict = s->tx->verdict;
+  enum smtp_outcome verdict = s->transaction->verdict;
   if (verdict != SMTP_OK && judge(s) != SMTP_OK) verdict = judge(s);
   if (s->proto.trace.fn) {
     struct buf note;
     buf_init(&note, 256);
     buf_put_str(&note, "message of ");
-    buf_put_dec(&note, s->tx->data.clean.octets);
+    buf_put_dec(&note, s->transaction->data.clean.octets);
     buf_put_str(&note, " octets");
-    if (mail_changes_any(&s->tx->data.clean.changed)) {
+    if (mail_changes_any(&s->transaction->data.clean.changed)) {
       buf_put_str(&note, ", with ");
-      mail_changes_put(&note, &s->tx->data.clean.changed);
+      mail_changes_put(&note, &s->transaction->data.clean.changed);
     }
     proto_trace(&s->proto, '*', buf_slice(&note));
     buf_free(&note);
   }
-  if (verdict == SMTP_OK) commit(s);
-  else not_kept(s, verdict);
+  if (verdict == SMTP_OK)
+    commit(s);
+  else
+    not_kept(s, verdict);
 }
 
 /* The client's own octets: what a fingerprint is made of. */
-static void look_at_clients(struct transaction *tx, struct slice new) {
-  message_id_take(&tx->message_id, new);
-  siphash_put(&tx->print, new);
+static void look_at_clients(struct transaction *transaction, struct slice new) {
+  message_id_take(&transaction->message_id, new);
+  siphash_put(&transaction->print, new);
 }
 
 /* What is new in the body. A login's message waits until its header is whole and mended. */
 static enum smtp_outcome look_at_body(struct session *s, bool end) {
-  struct transaction *tx = s->tx;
-  bool held = tx->held;
-  if (!tx->settled) tx->settled = header_settle(&tx->body, tx->looked_at, end);
-  if (!tx->settled) return SMTP_OK;
+  struct transaction *transaction = s->transaction;
+  bool held = transaction->held;
+  if (!transaction->settled)
+    transaction->settled = header_settle(&transaction->body, transaction->looked_at, end);
+  if (!transaction->settled) return SMTP_OK;
   if (held) {
-    size_t before = tx->looked_at;
-    struct slice clients = slice_from(buf_slice(&tx->body), before);
-    look_at_clients(tx, clients);
-    tx->looked_at += clients.n;
+    size_t before = transaction->looked_at;
+    struct slice clients = slice_from(buf_slice(&transaction->body), before);
+    look_at_clients(transaction, clients);
+    transaction->looked_at += clients.n;
     enum smtp_outcome o = smtpd_submit(s, before, end);
-    if (o != SMTP_OK || tx->held) return o;
-    tx->looked_at = tx->own;
+    if (o != SMTP_OK || transaction->held) return o;
+    transaction->looked_at = transaction->own;
   }
-  struct slice new = slice_from(buf_slice(&tx->body), tx->looked_at);
-  header_hops(&tx->hops, new);
-  if (!held) look_at_clients(tx, new);
-  tx->eight_bit = tx->eight_bit || slice_has_high(new);
-  surrogate_put(&tx->surrogate, new, NULL);
-  if (tx->parts) seven_put(tx->parts, new, NULL);
-  tx->looked_at += new.n;
+  struct slice new = slice_from(buf_slice(&transaction->body), transaction->looked_at);
+  header_hops(&transaction->hops, new);
+  if (!held) look_at_clients(transaction, new);
+  transaction->eight_bit = transaction->eight_bit || slice_has_high(new);
+  surrogate_put(&transaction->surrogate, new, NULL);
+  if (transaction->parts) seven_put(transaction->parts, new, NULL);
+  transaction->looked_at += new.n;
   return SMTP_OK;
 }
 
 /* What is more than one chunk goes to store before the end does. */
 static void drain(struct session *s) {
-  struct transaction *tx = s->tx;
-  if (tx->verdict == SMTP_OK && !tx->held && buf_len(&tx->body) > IPC_CHUNK) spool(s);
-  else if (tx->ended) finish(s);
+  struct transaction *transaction = s->transaction;
+  if (transaction->verdict == SMTP_OK && !transaction->held &&
+      buf_len(&transaction->body) > IPC_CHUNK)
+    spool(s);
+  else if (transaction->ended)
+    finish(s);
 }
 
 void smtpd_body(struct session *s, struct slice *in) {
-  struct transaction *tx = s->tx;
-  bool keep = tx->verdict == SMTP_OK;
+  struct transaction *transaction = s->transaction;
+  bool keep = transaction->verdict == SMTP_OK;
   size_t before = in->n;
-  bool end = smtp_data_take(&tx->data, in, keep ? &tx->body : NULL);
-  if (in->n != before) tx->last_ms = s->proto.now_ms;
+  bool end = smtp_data_take(&transaction->data, in, keep ? &transaction->body : NULL);
+  if (in->n != before) transaction->last_ms = s->proto.now_ms;
   if (keep) {
     enum smtp_outcome o = look_at_body(s, end), judged = judge(s);
     if (judged != SMTP_OK) o = judged;
-    if (o == SMTP_OK && tx->held && !end && in->n) o = SMTP_LONG_HEADER;
+    if (o == SMTP_OK && transaction->held && !end && in->n) o = SMTP_LONG_HEADER;
     if (o != SMTP_OK) refuse(s, o);
-    else if (!end && !tx->held && in->n) spool(s); /* it stopped because the chunk is full */
+    /* it stopped because the chunk is full */
+    else if (!end && !transaction->held && in->n)
+      spool(s);
   }
-  tx->ended = end;
-  if (!s->proto.ask.type || s->proto.ask.type == smtp_drop_type) drain(s);
+  transaction->ended = end;
+  if (!s->proto.ask.type || s->proto.ask.type == smtp_discard_type) drain(s);
   if (end) return;
-  if (beyond_excess(s)) smtpd_end(s, tx->verdict, CLOSE_TOO_BIG);
+  if (beyond_excess(s)) smtpd_end(s, transaction->verdict, CLOSE_TOO_BIG);
 }

@@ -1,5 +1,6 @@
-/* What the log says of mail: one line for each recipient, one for each message, one for each other refusal,
- * so that who, to whom and why can be read from any of them alone. */
+/* SPDX-License-Identifier: ISC */
+/* What the log says of mail: one line for each recipient, one for each message, one for each other
+ * refusal, so that who, to whom and why can be read from any of them alone. */
 #include "src/smtpd/private.h"
 
 #include <stdio.h>
@@ -19,16 +20,18 @@ static const char *verdict_of(enum smtp_outcome o) {
   return code < 400 ? "accepted" : code < 500 ? "later" : "refused";
 }
 
-static void put_sender(struct log_line *l, const struct transaction *tx) {
-  struct slice sender = buf_slice(&tx->sender);
+static void put_sender(struct log_line *l, const struct transaction *transaction) {
+  struct slice sender = buf_slice(&transaction->sender);
   log_str(l, LOG_F_FROM, sender.n ? sender : SLICE("<>"));
 }
 
 /* `why` is NULL, or why it was abandoned. */
 static void put_end(struct log_line *l, enum smtp_outcome o, const char *why) {
   log_cstr(l, LOG_F_VERDICT, why ? "abandoned" : verdict_of(o));
-  if (why) log_cstr(l, LOG_F_REASON, why);
-  else put_code(l, o);
+  if (why)
+    log_cstr(l, LOG_F_REASON, why);
+  else
+    put_code(l, o);
 }
 
 static void log_id(struct session *s, struct log_line *l) {
@@ -44,36 +47,39 @@ static void log_rcpt(struct session *s, struct slice to, enum smtp_outcome o, co
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_RECIPIENT)) return;
   log_id(s, &l);
-  put_sender(&l, s->tx);
+  put_sender(&l, s->transaction);
   log_str(&l, LOG_F_TO, slice_first(to, SMTP_PATH_MAX));
   put_end(&l, o, why);
   log_end(&l);
 }
 
-void smtpd_log_recipient(struct session *s, struct slice to, enum smtp_outcome o) { log_rcpt(s, to, o, NULL); }
+void smtpd_log_recipient(struct session *s, struct slice to, enum smtp_outcome o) {
+  log_rcpt(s, to, o, NULL);
+}
 
 static void log_message(struct session *s, enum smtp_outcome o, const char *why) {
-  const struct transaction *tx = s->tx;
+  const struct transaction *transaction = s->transaction;
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_MESSAGE)) return;
   log_id(s, &l);
-  put_sender(&l, tx);
-  struct slice id = message_id_value(&tx->message_id);
+  put_sender(&l, transaction);
+  struct slice id = message_id_value(&transaction->message_id);
   if (id.n) log_str(&l, LOG_F_MESSAGE_ID, id);
-  log_num(&l, LOG_F_SIZE, tx->data.clean.octets);
-  log_num(&l, LOG_F_RECIPIENTS, tx->rcpt_count);
+  log_num(&l, LOG_F_SIZE, transaction->data.clean.octets);
+  log_num(&l, LOG_F_RECIPIENTS, transaction->rcpt_count);
   if (s->secure) log_cstr(&l, LOG_F_TLS, s->tls);
   if (s->logged_in) log_str(&l, LOG_F_LOGIN, buf_slice(&s->user));
   put_end(&l, o, why);
   log_end(&l);
 }
 
-/* All that the client was told would be taken, and (`why`) what it asked about and left before the answer. */
+/* All that the client was told would be taken, and (`why`) what it asked about and left before the
+ * answer. */
 static void log_transaction(struct session *s, enum smtp_outcome o, const char *why) {
-  struct transaction *tx = s->tx;
-  struct slice to, list = buf_slice(&tx->rcpts), asked = buf_slice(&tx->asked);
-  if (tx->logged) return;
-  tx->logged = true;
+  struct transaction *transaction = s->transaction;
+  struct slice to, list = buf_slice(&transaction->rcpts), asked = buf_slice(&transaction->asked);
+  if (transaction->logged) return;
+  transaction->logged = true;
   while (ipc_list_next(&list, &to)) log_rcpt(s, to, o, why);
   while (ipc_list_next(&asked, &to)) log_rcpt(s, to, o, why);
   if (s->state == ST_BODY) log_message(s, o, why);

@@ -1,34 +1,36 @@
+/* SPDX-License-Identifier: ISC */
 /* MAIL: RFC 5321 §4.1.1.2. Opens the transaction. */
 #include "src/smtpd/private.h"
 
 #include <stdlib.h>
 
 static struct transaction *transaction_new(void) {
-  struct transaction *tx = calloc(1, sizeof *tx);
-  if (!tx) return NULL;
-  buf_init(&tx->sender, SMTP_PATH_MAX);
-  buf_init(&tx->envid, 3 * SMTP_ENVID_MAX);
-  buf_init(&tx->rcpts, SMTP_RCPTS_MAX);
-  buf_init(&tx->dsn, SMTP_DSN_MAX);
-  buf_init(&tx->group, SMTPD_GROUP_MAX);
-  buf_init(&tx->asked, SMTP_RCPTS_MAX);
-  buf_init(&tx->asked_dsn, SMTP_DSN_MAX);
-  buf_init(&tx->body, IPC_CHUNK);
-  buf_init(&tx->authors, SMTP_AUTHORS_MAX);
-  buf_init(&tx->plan, SEVEN_PLAN_MAX);
-  return tx;
+  struct transaction *transaction = calloc(1, sizeof *transaction);
+  if (!transaction) return NULL;
+  buf_init(&transaction->sender, SMTP_PATH_MAX);
+  buf_init(&transaction->envid, 3 * SMTP_ENVID_MAX);
+  buf_init(&transaction->rcpts, SMTP_RCPTS_MAX);
+  buf_init(&transaction->dsn, SMTP_DSN_MAX);
+  buf_init(&transaction->group, SMTPD_GROUP_MAX);
+  buf_init(&transaction->asked, SMTP_RCPTS_MAX);
+  buf_init(&transaction->asked_dsn, SMTP_DSN_MAX);
+  buf_init(&transaction->body, IPC_CHUNK);
+  buf_init(&transaction->authors, SMTP_AUTHORS_MAX);
+  buf_init(&transaction->plan, SEVEN_PLAN_MAX);
+  return transaction;
 }
 
 unsigned smtpd_params(const struct session *s) {
   unsigned params = SMTP_PARAM_SIZE | SMTP_PARAM_BODY;
-  if (!s->tx || s->tx->utf8) params |= SMTP_PARAM_UTF8;
+  if (!s->transaction || s->transaction->utf8) params |= SMTP_PARAM_UTF8;
   if (s->service->sends) params |= SMTP_PARAMS_DSN;
   return s->service->submission ? params | SMTP_PARAM_AUTH : params;
 }
 
 struct slice smtpd_address_domain(const struct session *s) {
   if (s->logged_in) return smtpd_login_domain(s);
-  bool lenient = s->service->local || conf_in_networks(&s->service->lenient_networks, slice_of(s->peer, s->peer_len));
+  bool lenient = s->service->local ||
+                 conf_in_networks(&s->service->lenient_networks, slice_of(s->peer, s->peer_len));
   return lenient ? slice_str(s->service->address_domain) : SLICE_NONE;
 }
 
@@ -37,15 +39,15 @@ enum smtp_outcome smtpd_mail(struct session *s, struct slice argument) {
   enum smtp_outcome o = smtp_mail_parse(argument, smtpd_params(s), smtpd_address_domain(s), &m);
   if (o != SMTP_OK) return o;
   if (m.size > s->service->message_size_limit) return SMTP_TOO_BIG; /* RFC 1870 §6.1 */
-  s->tx = transaction_new();
-  if (!s->tx) return SMTP_TROUBLE;
-  s->tx->size = m.size;
-  s->tx->ret = m.ret;
-  s->tx->utf8 = m.utf8;
-  address_put(&s->tx->sender, &m.sender);
-  buf_put(&s->tx->envid, m.envid);
+  s->transaction = transaction_new();
+  if (!s->transaction) return SMTP_TROUBLE;
+  s->transaction->size = m.size;
+  s->transaction->ret = m.ret;
+  s->transaction->utf8 = m.utf8;
+  address_put(&s->transaction->sender, &m.sender);
+  buf_put(&s->transaction->envid, m.envid);
   smtpd_move(s, ST_MAIL);
-  if (!s->tx->sender.failed && !s->tx->envid.failed) return SMTP_SENDER_OK;
+  if (!s->transaction->sender.failed && !s->transaction->envid.failed) return SMTP_SENDER_OK;
   smtpd_reset(s);
   return SMTP_TROUBLE;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the files of the SMTP session share. */
 #ifndef QASID_SMTPD_PRIVATE_H
 #define QASID_SMTPD_PRIVATE_H
@@ -5,14 +6,14 @@
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
 #include "lib/base/siphash.h"
-#include "lib/mail/header.h"
-#include "lib/mail/message_id.h"
-#include "lib/mail/seven.h"
-#include "lib/mail/surrogate.h"
-#include "lib/sasl/sasl.h"
-#include "lib/smtp/command.h"
-#include "lib/smtp/data.h"
-#include "lib/smtp/line.h"
+#include "mail/header.h"
+#include "mail/message_id.h"
+#include "mail/seven.h"
+#include "mail/surrogate.h"
+#include "mail/sasl/sasl.h"
+#include "mail/smtp/command.h"
+#include "mail/smtp/data.h"
+#include "mail/smtp/line.h"
 #include "src/smtpd/session.h"
 
 /* Where the conversation stands; bits, so that a verb's row can name several.
@@ -23,14 +24,14 @@
  *                   └──▶ SASL ──▶ READY
  */
 enum smtpd_state {
-  ST_START = 1,  /* no EHLO yet, or forgotten with STARTTLS */
-  ST_READY = 2,  /* introduced, no transaction */
-  ST_MAIL = 4,   /* a sender, no recipient yet */
-  ST_RCPT = 8,   /* at least one recipient */
-  ST_BODY = 16,  /* between DATA and the end of the message */
-  ST_SASL = 32,  /* the next line is a response in an AUTH exchange */
-  ST_TLS = 64,   /* the handshake is awaited */
-  ST_END = 128,  /* said its last words */
+  ST_START = 1, /* no EHLO yet, or forgotten with STARTTLS */
+  ST_READY = 2, /* introduced, no transaction */
+  ST_MAIL = 4,  /* a sender, no recipient yet */
+  ST_RCPT = 8,  /* at least one recipient */
+  ST_BODY = 16, /* between DATA and the end of the message */
+  ST_SASL = 32, /* the next line is a response in an AUTH exchange */
+  ST_TLS = 64,  /* the handshake is awaited */
+  ST_END = 128, /* said its last words */
   ST_TRANSACTION = ST_MAIL | ST_RCPT,
   ST_MET = ST_READY | ST_TRANSACTION, /* has introduced itself */
   ST_ANY = ST_START | ST_MET,
@@ -40,13 +41,15 @@ enum {
   SMTPD_GROUP_MAX = 1000,          /* RCPTs in one question */
   SMTPD_EXCESS_MIN = 1024 * 1024,  /* octets of a refused message read beyond the limit, at least */
   SMTPD_RATE_GRACE_MS = 30 * 1000, /* before the least rate is asked for */
-  SMTPD_PROGRESS_MS = 30 * 1000,   /* how long octets of a message, or its end, make a session worth keeping */
+  /* how long octets of a message, or its end, make a session worth keeping */
+  SMTPD_PROGRESS_MS = 30 * 1000,
   SMTPD_HEADER_MAX = 256 * 1024, /* of a login's message: it waits here until it is whole */
-  SMTPD_OVERSHOOT_MAX = 50 * 1000, /* RCPTs beyond the limit, in one transaction, until it counts as an error */
+  /* RCPTs beyond the limit, in one transaction, until it counts as an error */
+  SMTPD_OVERSHOOT_MAX = 50 * 1000,
 };
 
 /* A handler's verdict is the outcome to reply with, or this: it has replied, or asked, or ended. */
-#define SMTPD_SAID ((enum smtp_outcome)SMTP_OUTCOMES)
+#define SMTPD_REPLIED ((enum smtp_outcome)SMTP_OUTCOMES)
 
 /* One mail transaction, from MAIL to its end. Exists exactly in ST_MAIL, ST_RCPT and ST_BODY. */
 struct transaction {
@@ -73,22 +76,23 @@ struct transaction {
   struct message_id message_id;
   struct surrogate surrogate; /* its size only */
   struct siphash print;       /* of the sender and of what the client sends */
-  struct buf body;            /* at most IPC_CHUNK, or SMTPD_HEADER_MAX while held; what went before is with store */
-  struct buf authors;         /* of a login's message: a list, as smtp_commit wants it */
-  size_t own;                 /* octets of our Received: field in front */
-  bool held;                  /* a login's message whose header is not whole: submit.c */
-  bool ended;                 /* its last octet has come, and more than one chunk is still here */
-  size_t looked_at;           /* octets of it that were given to `hops` and `surrogate` */
-  bool settled;               /* what the client's message begins with is known: header_settle() */
-  bool eight_bit;             /* some octet is above 127 */
-  struct seven *parts;        /* with SMTPUTF8: where its headers are */
+  /* at most IPC_CHUNK, or SMTPD_HEADER_MAX while held; what went before is with store */
+  struct buf body;
+  struct buf authors;  /* of a login's message: a list, as smtp_commit wants it */
+  size_t own;          /* octets of our Received: field in front */
+  bool held;           /* a login's message whose header is not whole: submit.c */
+  bool ended;          /* its last octet has come, and more than one chunk is still here */
+  size_t looked_at;    /* octets of it that were given to `hops` and `surrogate` */
+  bool settled;        /* what the client's message begins with is known: header_settle() */
+  bool eight_bit;      /* some octet is above 127 */
+  struct seven *parts; /* with SMTPUTF8: where its headers are */
   struct buf plan;
-  bool spooled;               /* store has octets of it */
-  uint8_t ahead;              /* chunks that may go there without an answer */
-  enum smtp_outcome verdict;  /* SMTP_OK, or why the message is refused at its end */
+  bool spooled;              /* store has octets of it */
+  uint8_t ahead;             /* chunks that may go there without an answer */
+  enum smtp_outcome verdict; /* SMTP_OK, or why the message is refused at its end */
   uint64_t began_ms;         /* of the data; moved on by the time we made the client wait */
   uint64_t last_ms;          /* its last octets */
-  bool logged;                /* what became of it */
+  bool logged;               /* what became of it */
 };
 
 struct session {
@@ -122,12 +126,12 @@ struct session {
   uint64_t account;
   struct buf user;
 
-  struct transaction *tx;
+  struct transaction *transaction;
 
   /* what is spent of each limit, and what was done */
   uint32_t lines, errors, junk, unknown, failed_logins;
   uint32_t errors_made_up, unknown_made_up; /* of those, what accepted mail made up for */
-  uint64_t kept_ms; /* when its last message was kept */
+  uint64_t kept_ms;                         /* when its last message was kept */
   uint64_t messages, recipients, octets;
   struct mail_changes changed; /* in accepted messages */
 };
@@ -135,24 +139,27 @@ struct session {
 /* --- session.c --- */
 
 /* Replies, traces, and counts against the limits; ends the session when one is passed. */
-void smtpd_say(struct session *s, enum smtp_outcome o);
+void smtpd_reply(struct session *s, enum smtp_outcome o);
 /* A reply of the same kind with words of its own. */
-void smtpd_say_text(struct session *s, enum smtp_outcome o, struct slice text);
-/* A reply of the same kind, with the addresses that the login may use. Counts as smtpd_say() does. */
-void smtpd_say_yours(struct session *s, enum smtp_outcome o, struct slice yours);
+void smtpd_reply_text(struct session *s, enum smtp_outcome o, struct slice text);
+/* A reply of the same kind, with the addresses that the login may use. Counts as smtpd_reply()
+ * does. */
+void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice yours);
 /* The last words. */
 void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why);
 /* The only way from one state to another. */
 void smtpd_move(struct session *s, enum smtpd_state to);
-/* The end of a transaction, if there is one: nothing of it is left, here or with store. Then ST_READY. */
+/* The end of a transaction, if there is one: nothing of it is left, here or with store. Then
+ * ST_READY. */
 void smtpd_reset(struct session *s);
 /* Starts a question; `on_answer` gets what comes back. Its payload goes to the buffer, then
  * smtpd_asked() is called: false when there was no memory for it, and nothing is asked. */
 bool smtpd_asked(struct session *s);
-struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
+struct buf *smtpd_ask(struct session *s, enum proto_role role, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
-/* Tells a room something that has no answer; a payload goes to the buffer, then smtpd_asked(). */
-struct buf *smtpd_tell(struct session *s, enum proto_room room, uint16_t type);
+/* Tells a process something that has no answer; a payload goes to the buffer, then smtpd_asked().
+ */
+struct buf *smtpd_notify(struct session *s, enum proto_role role, uint16_t type);
 /* Traces what was put into `out` since it held `before` octets. */
 void smtpd_trace_out(struct session *s, size_t before);
 
@@ -169,10 +176,12 @@ bool smtpd_is_secret(struct slice line);
 /* --- mail.c, rcpt.c, data.c, auth.c: the large verbs --- */
 
 enum smtp_outcome smtpd_mail(struct session *s, struct slice argument);
-/* The parameters of MAIL and RCPT that this session takes, bits of enum smtp_param: AUTH= where one may log in; those
- * of DSN where reports can be sent; SMTPUTF8 in MAIL, and from then on as MAIL had it. */
+/* The parameters of MAIL and RCPT that this session takes, bits of enum smtp_param: AUTH= where one
+ * may log in; those of DSN where reports can be sent; SMTPUTF8 in MAIL, and from then on as MAIL
+ * had it. */
 unsigned smtpd_params(const struct session *s);
-/* The domain that this client's addresses may lack (a login's: RFC 6409 §8), or nothing where they may not. */
+/* The domain that this client's addresses may lack (a login's: RFC 6409 §8), or nothing where they
+ * may not. */
 struct slice smtpd_address_domain(const struct session *s);
 enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument);
 /* The next line is no RCPT: asks about the open group, or answers it. */
@@ -199,8 +208,8 @@ void smtpd_put_mechanisms(const struct session *s, struct buf *out);
 struct slice smtpd_login_domain(const struct session *s);
 /* The message begins: it is held when it is a login's. */
 void smtpd_submit_begin(struct session *s);
-/* Octets of it have come behind `before`, or (`end`) the last. Its header is mended once it is whole, and it is no longer held. SMTP_OK, or
- * what speaks against it. */
+/* Octets of it have come behind `before`, or (`end`) the last. Its header is mended once it is
+ * whole, and it is no longer held. SMTP_OK, or what speaks against it. */
 enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end);
 
 /* --- log.c --- */

@@ -1,27 +1,31 @@
-/* RCPT: RFC 5321 §4.1.1.3. RCPTs that come together (RFC 2920) are one question to store: each line's
- * outcome waits in the group, in order, until the first other command, the end of what has come, or a
- * full group ends it. */
+/* SPDX-License-Identifier: ISC */
+/* RCPT: RFC 5321 §4.1.1.3. RCPTs that come together (RFC 2920) are one question to store: each
+ * line's outcome waits in the group, in order, until the first other command, the end of what has
+ * come, or a full group ends it. */
 #include "src/smtpd/private.h"
 
-#include "lib/mail/xtext.h"
+#include "mail/xtext.h"
 
 enum { GROUP_ASKED = 0xff };
 _Static_assert((int)SMTP_OUTCOMES < (int)GROUP_ASKED, "an outcome fits an octet of the group");
 
-/* Beyond the limit: 452, so that the client sends the rest in another transaction (§4.5.3.1.10). Most
- * clients name all of their recipients before they look at an answer, and those that were accepted are to get
- * the message: only a client that never stops is in error. */
+/* Beyond the limit: 452, so that the client sends the rest in another transaction (§4.5.3.1.10).
+ * Most clients name all of their recipients before they look at an answer, and those that were
+ * accepted are to get the message: only a client that never stops is in error. */
 static enum smtp_outcome too_many(struct session *s) {
-  if (++s->tx->overshoot > SMTPD_OVERSHOOT_MAX) s->errors++;
+  if (++s->transaction->overshoot > SMTPD_OVERSHOOT_MAX) s->errors++;
   return SMTP_RCPT_MANY;
 }
 
-/* Octets that the recipients and what they ask for may still have together: all of it goes into one commit. */
-static size_t room_left(const struct transaction *tx) {
-  return SMTP_RCPTS_MAX - buf_len(&tx->rcpts) - buf_len(&tx->asked) - buf_len(&tx->dsn) - buf_len(&tx->asked_dsn);
+/* Octets that the recipients and what they ask for may still have together: all of it goes into one
+ * commit. */
+static size_t room_left(const struct transaction *transaction) {
+  return SMTP_RCPTS_MAX - buf_len(&transaction->rcpts) - buf_len(&transaction->asked) -
+         buf_len(&transaction->dsn) - buf_len(&transaction->asked_dsn);
 }
 
-/* From here on an address beyond ASCII has its 7-bit form (RFC 6533 §3): the next server may lack SMTPUTF8. */
+/* From here on an address beyond ASCII has its 7-bit form (RFC 6533 §3): the next server may lack
+ * SMTPUTF8. */
 static void put_orcpt(struct buf *out, struct slice orcpt) {
   ptrdiff_t at = slice_has_high(orcpt) ? slice_find(orcpt, ';') : -1;
   buf_put(out, at < 0 ? orcpt : slice_first(orcpt, (size_t)at + 1));
@@ -30,26 +34,27 @@ static void put_orcpt(struct buf *out, struct slice orcpt) {
 
 /* Puts one address into the question. */
 static enum smtp_outcome ask_for(struct session *s, const struct smtp_recipient *r) {
-  struct transaction *tx = s->tx;
+  struct transaction *transaction = s->transaction;
   struct buf plain, dsn;
   buf_init(&plain, SMTP_PATH_MAX);
   buf_init(&dsn, 1 + SMTP_ORCPT_WIRE_MAX);
   address_put_plain(&plain, &r->address);
   buf_put_u8(&dsn, r->notify);
   put_orcpt(&dsn, r->orcpt);
-  bool fits = tx->rcpt_count + tx->asked_count < s->service->recipients_per_message;
-  fits = fits && buf_len(&plain) + buf_len(&dsn) + 2 * IPC_LIST_HEAD <= room_left(tx);
+  bool fits =
+      transaction->rcpt_count + transaction->asked_count < s->service->recipients_per_message;
+  fits = fits && buf_len(&plain) + buf_len(&dsn) + 2 * IPC_LIST_HEAD <= room_left(transaction);
   bool failed = plain.failed || dsn.failed;
   if (fits && !failed) {
-    ipc_list_put(&tx->asked, buf_slice(&plain));
-    ipc_list_put(&tx->asked_dsn, buf_slice(&dsn));
-    failed = tx->asked.failed || tx->asked_dsn.failed;
+    ipc_list_put(&transaction->asked, buf_slice(&plain));
+    ipc_list_put(&transaction->asked_dsn, buf_slice(&dsn));
+    failed = transaction->asked.failed || transaction->asked_dsn.failed;
   }
   buf_free(&plain);
   buf_free(&dsn);
   if (failed) return SMTP_RCPT_TROUBLE;
   if (!fits) return too_many(s);
-  tx->asked_count++;
+  transaction->asked_count++;
   return SMTP_OK;
 }
 
@@ -58,38 +63,46 @@ enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument) {
   enum smtp_outcome o = smtp_rcpt_parse(argument, smtpd_params(s), smtpd_address_domain(s), &r);
   if (o == SMTP_OK) o = ask_for(s, &r);
   if (o != SMTP_OK) smtpd_log_recipient(s, argument, o);
-  buf_put_u8(&s->tx->group, o == SMTP_OK ? GROUP_ASKED : (uint8_t)o);
-  if (s->tx->group.failed) s->proto.out.failed = true; /* no memory for an octet: the shell ends it */
-  return SMTPD_SAID;
+  buf_put_u8(&s->transaction->group, o == SMTP_OK ? GROUP_ASKED : (uint8_t)o);
+  /* no memory for an octet: the shell ends it */
+  if (s->transaction->group.failed) s->proto.out.failed = true;
+  return SMTPD_REPLIED;
 }
 
 static enum smtp_outcome outcome_of(uint8_t verdict) {
   static const enum smtp_outcome outcomes[RCPT_VERDICTS] = {
-    [RCPT_OURS] = SMTP_RCPT_OK,     [RCPT_UNKNOWN] = SMTP_RCPT_UNKNOWN, [RCPT_ELSEWHERE] = SMTP_RCPT_ELSEWHERE,
-    [RCPT_LEAVES] = SMTP_RCPT_OK,   [RCPT_NOT_YOURS] = SMTP_NOT_YOURS,
-    [RCPT_FULL] = SMTP_RCPT_FULL,   [RCPT_NO_SPACE] = SMTP_NO_SPACE,    [RCPT_TROUBLE] = SMTP_RCPT_TROUBLE,
+    [RCPT_OURS] = SMTP_RCPT_OK,
+    [RCPT_UNKNOWN] = SMTP_RCPT_UNKNOWN,
+    [RCPT_ELSEWHERE] = SMTP_RCPT_ELSEWHERE,
+    [RCPT_LEAVES] = SMTP_RCPT_OK,
+    [RCPT_NOT_YOURS] = SMTP_NOT_YOURS,
+    [RCPT_FULL] = SMTP_RCPT_FULL,
+    [RCPT_NO_SPACE] = SMTP_NO_SPACE,
+    [RCPT_TROUBLE] = SMTP_RCPT_TROUBLE,
     [RCPT_TOO_BIG] = SMTP_RCPT_TOO_BIG,
   };
   return verdict < RCPT_VERDICTS ? outcomes[verdict] : SMTP_RCPT_TROUBLE;
 }
 
 /* One address of the question with its verdict. */
-static enum smtp_outcome settle(struct session *s, struct slice address, struct slice dsn, uint8_t verdict) {
-  struct transaction *tx = s->tx;
+static enum smtp_outcome settle(struct session *s, struct slice address, struct slice dsn,
+                                uint8_t verdict) {
+  struct transaction *transaction = s->transaction;
   enum smtp_outcome o = outcome_of(verdict);
-  /* Whoever logged in may send anywhere: a store that does not know of it was restarted meanwhile. */
+  /* Whoever logged in may send anywhere: a store that does not know of it was restarted meanwhile.
+   */
   if (o == SMTP_RCPT_ELSEWHERE && s->logged_in && s->service->sends) o = SMTP_RCPT_TROUBLE;
   if (o == SMTP_RCPT_OK) {
-    ipc_list_put(&tx->rcpts, address);
-    ipc_list_put(&tx->dsn, dsn);
-    tx->has_dsn |= slice_at(dsn, 0) > 0 || dsn.n > 1;
+    ipc_list_put(&transaction->rcpts, address);
+    ipc_list_put(&transaction->dsn, dsn);
+    transaction->has_dsn |= slice_at(dsn, 0) > 0 || dsn.n > 1;
   }
-  if (tx->rcpts.failed || tx->dsn.failed) o = SMTP_RCPT_TROUBLE;
+  if (transaction->rcpts.failed || transaction->dsn.failed) o = SMTP_RCPT_TROUBLE;
   if (o != SMTP_RCPT_OK) {
     smtpd_log_recipient(s, address, o);
     return o;
   }
-  tx->rcpt_count++;
+  transaction->rcpt_count++;
   s->recipients++;
   if (s->state == ST_MAIL) smtpd_move(s, ST_RCPT);
   return o;
@@ -97,23 +110,27 @@ static enum smtp_outcome settle(struct session *s, struct slice address, struct 
 
 /* Replies to each line of the group, in order. `verdicts` has one octet for each address asked. */
 static void answer_group(struct session *s, struct slice verdicts, struct slice yours) {
-  struct transaction *tx = s->tx;
-  struct buf group = tx->group, asked = tx->asked; /* replies go out from here on, not into the group */
-  struct buf asked_dsn = tx->asked_dsn;
+  struct transaction *transaction = s->transaction;
+  /* replies go out from here on, not into the group */
+  struct buf group = transaction->group, asked = transaction->asked;
+  struct buf asked_dsn = transaction->asked_dsn;
   struct slice outcomes = buf_slice(&group), addresses = buf_slice(&asked), address;
   struct slice dsns = buf_slice(&asked_dsn), dsn;
-  buf_init(&tx->group, SMTPD_GROUP_MAX);
-  buf_init(&tx->asked, SMTP_RCPTS_MAX);
-  buf_init(&tx->asked_dsn, SMTP_DSN_MAX);
-  tx->asked_count = 0;
+  buf_init(&transaction->group, SMTPD_GROUP_MAX);
+  buf_init(&transaction->asked, SMTP_RCPTS_MAX);
+  buf_init(&transaction->asked_dsn, SMTP_DSN_MAX);
+  transaction->asked_count = 0;
   for (size_t i = 0; i < outcomes.n && s->state != ST_END; i++) {
     enum smtp_outcome o = (enum smtp_outcome)outcomes.p[i];
-    if (outcomes.p[i] == GROUP_ASKED && ipc_list_next(&addresses, &address) && ipc_list_next(&dsns, &dsn)) {
+    if (outcomes.p[i] == GROUP_ASKED && ipc_list_next(&addresses, &address) &&
+        ipc_list_next(&dsns, &dsn)) {
       o = settle(s, address, dsn, verdicts.n ? verdicts.p[0] : RCPT_TROUBLE);
       verdicts = slice_from(verdicts, 1);
     }
-    if (o == SMTP_NOT_YOURS) smtpd_say_yours(s, o, yours);
-    else smtpd_say(s, o);
+    if (o == SMTP_NOT_YOURS)
+      smtpd_reply_yours(s, o, yours);
+    else
+      smtpd_reply(s, o);
   }
   buf_free(&group);
   buf_free(&asked);
@@ -123,13 +140,15 @@ static void answer_group(struct session *s, struct slice verdicts, struct slice 
 static void rcpt_answer(struct session *s, uint16_t type, struct slice payload);
 
 void smtpd_rcpt_group_end(struct session *s) {
-  struct transaction *tx = s->tx;
-  if (tx->asked_count == 0) {
+  struct transaction *transaction = s->transaction;
+  if (transaction->asked_count == 0) {
     answer_group(s, SLICE_NONE, SLICE_NONE);
     return;
   }
-  struct smtp_rcpt q = { .return_path = buf_slice(&tx->sender), .trusted = s->trusted,
-                         .addresses = buf_slice(&tx->asked), .size = tx->size };
+  struct smtp_rcpt q = { .return_path = buf_slice(&transaction->sender),
+                         .trusted = s->trusted,
+                         .addresses = buf_slice(&transaction->asked),
+                         .size = transaction->size };
   smtp_rcpt_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_rcpt_type, rcpt_answer), &q);
   if (!smtpd_asked(s)) answer_group(s, SLICE_NONE, SLICE_NONE);
 }
@@ -137,7 +156,8 @@ void smtpd_rcpt_group_end(struct session *s) {
 /* A store that is lost, or answers nonsense, has looked nothing up: 451 for each. */
 static void rcpt_answer(struct session *s, uint16_t type, struct slice payload) {
   struct smtp_verdicts a = { .verdicts = SLICE_NONE, .yours = SLICE_NONE };
-  if (type != smtp_verdicts_type || !smtp_verdicts_get(payload, &a) || a.verdicts.n != s->tx->asked_count)
+  if (type != smtp_verdicts_type || !smtp_verdicts_get(payload, &a) ||
+      a.verdicts.n != s->transaction->asked_count)
     a.verdicts = SLICE_NONE;
   answer_group(s, a.verdicts, a.yours);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The trace field that this server puts in front of a message: RFC 5321 §4.4, RFC 3848.
  *
  *   Received: from client.example ([192.0.2.1])
@@ -5,12 +6,13 @@
  *   	id 66a1b2-3-1-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
  *
- * "for" stands there only when there is one recipient, so that nobody learns of another (§7.2), and it is ASCII: else a
- * message that is forwarded to an ASCII address would need SMTPUTF8 for this field. The login's name never. What the client called itself goes in only as far as the grammar lets it
- * (attack IN-1). */
+ * "for" stands there only when there is one recipient, so that nobody learns of another (§7.2), and
+ * it is ASCII: else a message that is forwarded to an ASCII address would need SMTPUTF8 for this
+ * field. The login's name never. What the client called itself goes in only as far as the grammar
+ * lets it (attack IN-1). */
 #include "src/smtpd/private.h"
 
-#include "lib/mail/date.h"
+#include "mail/date.h"
 
 void smtpd_put_id(const struct session *s, struct buf *out) {
   buf_put_str(out, s->name);
@@ -18,7 +20,8 @@ void smtpd_put_id(const struct session *s, struct buf *out) {
   buf_put_dec(out, s->messages + 1);
 }
 
-/* A comment may not hold every octet (RFC 5322 §3.2.2): what could end it, or is not plain, is "?". */
+/* A comment may not hold every octet (RFC 5322 §3.2.2): what could end it, or is not plain, is "?".
+ */
 static void put_in_comment(struct buf *out, struct slice s) {
   for (size_t i = 0; i < s.n; i++) {
     uint8_t c = s.p[i];
@@ -26,13 +29,15 @@ static void put_in_comment(struct buf *out, struct slice s) {
   }
 }
 
-/* From-domain: the name if it is one, else the address. TCP-info has no room for what else was said: that is
- * a comment of its own behind it. */
+/* From-domain: the name if it is one, else the address. TCP-info has no room for what else was
+ * said: that is a comment of its own behind it. */
 static void put_from(const struct session *s, struct buf *out) {
   struct slice helo = buf_slice(&s->helo);
   bool good = address_is_domain(helo) || address_is_literal(helo);
-  if (good) buf_put(out, helo);
-  else address_put_literal(out, s->peer, s->peer_len);
+  if (good)
+    buf_put(out, helo);
+  else
+    address_put_literal(out, s->peer, s->peer_len);
   buf_put_str(out, " (");
   address_put_literal(out, s->peer, s->peer_len);
   buf_put_u8(out, ')');
@@ -42,20 +47,22 @@ static void put_from(const struct session *s, struct buf *out) {
   buf_put_u8(out, ')');
 }
 
-/* RFC 3848: S for TLS, A for a login; they exist for ESMTP only. RFC 6531 §4.3: UTF8SMTP for a transaction with SMTPUTF8. */
+/* RFC 3848: S for TLS, A for a login; they exist for ESMTP only. RFC 6531 §4.3: UTF8SMTP for a
+ * transaction with SMTPUTF8. */
 static void put_with(const struct session *s, struct buf *out) {
   if (!s->esmtp) {
     buf_put_str(out, "SMTP");
     return;
   }
-  buf_put_str(out, s->tx->utf8 ? "UTF8SMTP" : "ESMTP");
+  buf_put_str(out, s->transaction->utf8 ? "UTF8SMTP" : "ESMTP");
   if (s->secure) buf_put_u8(out, 'S');
   if (s->logged_in) buf_put_u8(out, 'A');
 }
 
 static void put_for(const struct session *s, struct buf *out) {
-  struct slice list = buf_slice(&s->tx->rcpts), only;
-  if (s->tx->rcpt_count != 1 || !ipc_list_next(&list, &only) || slice_has_high(only)) return;
+  struct slice list = buf_slice(&s->transaction->rcpts), only;
+  if (s->transaction->rcpt_count != 1 || !ipc_list_next(&list, &only) || slice_has_high(only))
+    return;
   buf_put_str(out, " for <");
   address_put_quoted(out, only);
   buf_put_u8(out, '>');
@@ -66,8 +73,10 @@ void smtpd_put_received(const struct session *s, struct slice id, struct buf *ou
   put_from(s, out);
   buf_put_str(out, "\r\n\tby ");
   buf_put_str(out, s->service->hostname);
-  if (s->service->local) buf_printf(out, " (Qasid, by uid %u) with ", s->uid);
-  else buf_put_str(out, " (Qasid) with ");
+  if (s->service->local)
+    buf_printf(out, " (Qasid, by uid %u) with ", s->uid);
+  else
+    buf_put_str(out, " (Qasid) with ");
   put_with(s, out);
   if (s->secure) {
     buf_put_str(out, " (");

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* The session itself: states, replies, limits, clocks, and the loop over what the client sends.
  *
  * Invariants:
- *  1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and ST_BODY, and ends
- *     in smtpd_reset() only.
- *  2. Nothing is taken from the client while a question is open, TLS is wanted, or the session ends.
+ *  1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and ST_BODY, and
+ * ends in smtpd_reset() only.
+ *  2. Nothing is taken from the client while a question is open, TLS is wanted, or the session
+ * ends.
  *  3. Every command gets one reply, in its order; a message gets one at its end.
  *  4. A group of RCPTs never outlives the call of input() or answer() that it was begun in, but for
  *     the question that it became. */
@@ -18,9 +20,9 @@ static const struct session *of_const(const struct proto *p) { return (const str
 
 /* --- the service --- */
 
-void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, const char *service,
+void smtpd_service_init(struct smtpd_service *shared, const struct conf *conf, const char *service,
                         bool has_certificate) {
-  *svc = (struct smtpd_service){
+  *shared = (struct smtpd_service){
     .name = service,
     .submission = strncmp(service, "submission", 10) == 0,
     .local = strcmp(service, "local") == 0,
@@ -31,7 +33,8 @@ void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, cons
     .lenient_networks = conf->lenient_networks,
     .mechanisms = sasl_set_of(conf->auth_mechanisms.items, conf->auth_mechanisms.count),
     .tokens = conf->oauth_keys[0] != 0,
-    .surrogates = conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857,
+    .surrogates =
+        conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857,
     .fix_bare_lf = conf->bare_lf == CONF_BARE_LF_FIX,
     .check_authors = conf->sender_check == CONF_SENDER_CHECK_REJECT,
     .add_from = conf->submission_from == CONF_SUBMISSION_FROM_ADD,
@@ -50,15 +53,17 @@ void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, cons
     .session_ms = conf->smtp_session_time * 1000,
     .data_rate = conf->smtp_data_rate,
   };
-  snprintf(svc->hostname, sizeof svc->hostname, "%s", *conf->hostname ? conf->hostname : "localhost");
-  const char *domain = *conf->login_domain ? conf->login_domain : svc->hostname;
-  snprintf(svc->address_domain, sizeof svc->address_domain, "%s", domain);
+  snprintf(shared->hostname, sizeof shared->hostname, "%s",
+           *conf->hostname ? conf->hostname : "localhost");
+  const char *domain = *conf->login_domain ? conf->login_domain : shared->hostname;
+  snprintf(shared->address_domain, sizeof shared->address_domain, "%s", domain);
 }
 
 /* --- states --- */
 
 static const char *state_name(enum smtpd_state st) {
-  static const char *const names[] = { "start", "ready", "mail", "rcpt", "body", "sasl", "tls", "end" };
+  static const char *const names[] = { "start", "ready", "mail", "rcpt",
+                                       "body",  "sasl",  "tls",  "end" };
   return names[__builtin_ctz(st)];
 }
 
@@ -85,25 +90,25 @@ void smtpd_move(struct session *s, enum smtpd_state to) {
 
 /* Gives back what the transaction holds; store is told to forget its part. */
 static void transaction_end(struct session *s) {
-  struct transaction *tx = s->tx;
-  if (!tx) return;
+  struct transaction *transaction = s->transaction;
+  if (!transaction) return;
   smtpd_log_abandoned(s, "reset");
-  s->tx = NULL;
-  if (tx->spooled) smtpd_tell(s, PROTO_ASK_STORE, smtp_drop_type);
-  buf_free(&tx->sender);
-  buf_free(&tx->envid);
-  buf_free(&tx->rcpts);
-  buf_free(&tx->dsn);
-  buf_free(&tx->group);
-  buf_free(&tx->asked);
-  buf_free(&tx->asked_dsn);
-  buf_free(&tx->body);
-  buf_free(&tx->authors);
-  surrogate_close(&tx->surrogate);
-  if (tx->parts) seven_free(tx->parts);
-  free(tx->parts);
-  buf_free(&tx->plan);
-  free(tx);
+  s->transaction = NULL;
+  if (transaction->spooled) smtpd_notify(s, PROTO_ASK_STORE, smtp_discard_type);
+  buf_free(&transaction->sender);
+  buf_free(&transaction->envid);
+  buf_free(&transaction->rcpts);
+  buf_free(&transaction->dsn);
+  buf_free(&transaction->group);
+  buf_free(&transaction->asked);
+  buf_free(&transaction->asked_dsn);
+  buf_free(&transaction->body);
+  buf_free(&transaction->authors);
+  surrogate_close(&transaction->surrogate);
+  if (transaction->parts) seven_free(transaction->parts);
+  free(transaction->parts);
+  buf_free(&transaction->plan);
+  free(transaction);
 }
 
 void smtpd_reset(struct session *s) {
@@ -113,11 +118,11 @@ void smtpd_reset(struct session *s) {
 
 /* --- questions --- */
 
-struct buf *smtpd_ask(struct session *s, enum proto_room room, uint16_t type,
+struct buf *smtpd_ask(struct session *s, enum proto_role role, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload)) {
   s->on_answer = on_answer;
   s->asked_ms = s->proto.now_ms;
-  return proto_ask(&s->proto, room, type, true);
+  return proto_ask(&s->proto, role, type, true);
 }
 
 bool smtpd_asked(struct session *s) {
@@ -127,11 +132,13 @@ bool smtpd_asked(struct session *s) {
   return false;
 }
 
-struct buf *smtpd_tell(struct session *s, enum proto_room room, uint16_t type) {
-  return proto_ask(&s->proto, room, type, false);
+struct buf *smtpd_notify(struct session *s, enum proto_role role, uint16_t type) {
+  return proto_ask(&s->proto, role, type, false);
 }
 
-static bool is_asking(const struct session *s) { return s->proto.ask.type && s->proto.ask.wants_answer; }
+static bool is_asking(const struct session *s) {
+  return s->proto.ask.type && s->proto.ask.wants_answer;
+}
 
 /* --- replies --- */
 
@@ -147,18 +154,19 @@ void smtpd_trace_out(struct session *s, size_t before) {
 
 static struct slice host_of(const struct session *s) { return slice_str(s->service->hostname); }
 
-/* What other processes hold for this session is given back: one message does it, for store ends the message too. */
+/* What other processes hold for this session is given back: one message does it, for store ends the
+ * message too. */
 static void let_go(struct session *s) {
   transaction_end(s);
-  if (s->exchange) smtpd_tell(s, PROTO_ASK_AUTH, auth_cancel_type);
-  if (s->logged_in) smtpd_tell(s, PROTO_ASK_STORE, smtp_bye_type);
+  if (s->exchange) smtpd_notify(s, PROTO_ASK_AUTH, auth_cancel_type);
+  if (s->logged_in) smtpd_notify(s, PROTO_ASK_STORE, smtp_bye_type);
   s->exchange = s->logged_in = false;
 }
 
 void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
   if (s->state == ST_END) return;
   size_t before = buf_len(&s->proto.out);
-  if (s->tx) smtpd_log_transaction(s, o);
+  if (s->transaction) smtpd_log_transaction(s, o);
   let_go(s);
   smtp_reply_put(&s->proto.out, o, host_of(s));
   smtpd_trace_out(s, before);
@@ -168,13 +176,17 @@ void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
 
 /* Refusals have a price. An unknown recipient has one of its own; a login's is auth.c's. */
 static void count(struct session *s, enum smtp_outcome o) {
-  if (o == SMTP_RCPT_UNKNOWN) s->unknown++;
-  else if (smtp_outcome_row(o)->code >= 500) s->errors++;
-  if (s->unknown - s->unknown_made_up >= s->service->unknown_limit) smtpd_end(s, SMTP_MANY_UNKNOWN, CLOSE_TOO_MANY_ERRORS);
-  if (s->errors - s->errors_made_up >= s->service->error_limit) smtpd_end(s, SMTP_MANY_ERRORS, CLOSE_TOO_MANY_ERRORS);
+  if (o == SMTP_RCPT_UNKNOWN)
+    s->unknown++;
+  else if (smtp_outcome_row(o)->code >= 500)
+    s->errors++;
+  if (s->unknown - s->unknown_made_up >= s->service->unknown_limit)
+    smtpd_end(s, SMTP_MANY_UNKNOWN, CLOSE_TOO_MANY_ERRORS);
+  if (s->errors - s->errors_made_up >= s->service->error_limit)
+    smtpd_end(s, SMTP_MANY_ERRORS, CLOSE_TOO_MANY_ERRORS);
 }
 
-void smtpd_say(struct session *s, enum smtp_outcome o) {
+void smtpd_reply(struct session *s, enum smtp_outcome o) {
   size_t before = buf_len(&s->proto.out);
   if (s->state == ST_END) return;
   smtp_reply_put(&s->proto.out, o, host_of(s));
@@ -182,21 +194,21 @@ void smtpd_say(struct session *s, enum smtp_outcome o) {
   count(s, o);
 }
 
-void smtpd_say_text(struct session *s, enum smtp_outcome o, struct slice text) {
+void smtpd_reply_text(struct session *s, enum smtp_outcome o, struct slice text) {
   size_t before = buf_len(&s->proto.out);
   smtp_reply_put_text(&s->proto.out, o, text);
   smtpd_trace_out(s, before);
 }
 
 /* In ASCII: a client that did not say SMTPUTF8 gets nothing else (RFC 6531 §3.7.4). */
-void smtpd_say_yours(struct session *s, enum smtp_outcome o, struct slice yours) {
+void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice yours) {
   struct buf text;
   if (s->state == ST_END) return;
   buf_init(&text, 1024);
   buf_put_str(&text, smtp_outcome_row(o)->text);
   if (yours.n) buf_put_str(&text, "; it may use ");
   for (size_t i = 0; i < yours.n; i++) buf_put_u8(&text, yours.p[i] < 0x80 ? yours.p[i] : '?');
-  smtpd_say_text(s, o, buf_slice(&text));
+  smtpd_reply_text(s, o, buf_slice(&text));
   buf_free(&text);
   count(s, o);
 }
@@ -207,19 +219,19 @@ void smtpd_say_yours(struct session *s, enum smtp_outcome o, struct slice yours)
 static uint64_t rate_deadline(const struct session *s) {
   uint64_t ms;
   if (s->service->data_rate == 0) return s->end_ms; /* no rate vouches for the message */
-  if (__builtin_mul_overflow(s->tx->data.clean.octets, 1000u, &ms)) return UINT64_MAX;
-  return s->tx->began_ms + SMTPD_RATE_GRACE_MS + ms / s->service->data_rate;
+  if (__builtin_mul_overflow(s->transaction->data.clean.octets, 1000u, &ms)) return UINT64_MAX;
+  return s->transaction->began_ms + SMTPD_RATE_GRACE_MS + ms / s->service->data_rate;
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* When the client must have done something: said a whole command, or more of its message. While a
- * room is asked it owes nothing; the shell answers for a lost room. The session's time cuts no message that
- * keeps the least rate: it has then a size, so it ends. */
+ * process is asked it owes nothing; the shell answers for a lost process. The session's time cuts
+ * no message that keeps the least rate: it has then a size, so it ends. */
 static uint64_t deadline(const struct session *s) {
   if (is_asking(s) || s->proto.want != PROTO_READ) return 0;
   if (s->state != ST_BODY) return min(s->end_ms, s->waiting_ms + s->service->command_ms);
-  return min(s->tx->last_ms + s->service->data_ms, rate_deadline(s));
+  return min(s->transaction->last_ms + s->service->data_ms, rate_deadline(s));
 }
 
 static void session_tick(struct proto *p) {
@@ -230,9 +242,12 @@ static void session_tick(struct proto *p) {
     return;
   }
   bool keeps_rate = s->state == ST_BODY && s->service->data_rate;
-  if (p->now_ms >= s->end_ms && !keeps_rate) smtpd_end(s, SMTP_SESSION_TIME, CLOSE_SESSION_TIME);
-  else if (keeps_rate && p->now_ms >= rate_deadline(s)) smtpd_end(s, SMTP_TOO_SLOW, CLOSE_TOO_SLOW);
-  else smtpd_end(s, SMTP_TIMEOUT, CLOSE_IDLE);
+  if (p->now_ms >= s->end_ms && !keeps_rate)
+    smtpd_end(s, SMTP_SESSION_TIME, CLOSE_SESSION_TIME);
+  else if (keeps_rate && p->now_ms >= rate_deadline(s))
+    smtpd_end(s, SMTP_TOO_SLOW, CLOSE_TOO_SLOW);
+  else
+    smtpd_end(s, SMTP_TIMEOUT, CLOSE_IDLE);
   p->deadline_ms = deadline(s);
 }
 
@@ -258,8 +273,10 @@ static void trace_line(struct session *s, struct slice line) {
   struct buf shown;
   if (!s->proto.trace.fn) return;
   buf_init(&shown, 1024);
-  if (s->state == ST_SASL) buf_put(&shown, slice_eq(line, SLICE("*")) ? line : SLICE("***"));
-  else if (smtpd_is_secret(line)) sasl_put_shown(&shown, line);
+  if (s->state == ST_SASL)
+    buf_put(&shown, slice_eq(line, SLICE("*")) ? line : SLICE("***"));
+  else if (smtpd_is_secret(line))
+    sasl_put_shown(&shown, line);
   proto_trace(&s->proto, 'C', buf_len(&shown) ? buf_slice(&shown) : smtpd_shown(s, line));
   buf_free(&shown);
 }
@@ -268,8 +285,10 @@ static void refuse_line(struct session *s, enum smtp_outcome why) {
   if (s->proto.trace.fn) proto_trace(&s->proto, 'C', SLICE("<a bad line>"));
   s->lines++;
   smtpd_log_refused(s, SLICE("<a bad line>"), why);
-  if (s->state == ST_SASL) smtpd_auth_abort(s, why);
-  else smtpd_say(s, why);
+  if (s->state == ST_SASL)
+    smtpd_auth_abort(s, why);
+  else
+    smtpd_reply(s, why);
 }
 
 static bool next_is_rcpt(const struct session *s, struct slice in) {
@@ -279,18 +298,23 @@ static bool next_is_rcpt(const struct session *s, struct slice in) {
          slice_caseeq(smtp_command_cut(line).verb, SLICE("RCPT"));
 }
 
-static bool group_is_open(const struct session *s) { return s->tx && buf_len(&s->tx->group) > 0; }
+static bool group_is_open(const struct session *s) {
+  return s->transaction && buf_len(&s->transaction->group) > 0;
+}
 
 static void good_line(struct session *s, struct slice line, struct slice rest) {
   trace_line(s, line);
   s->lines++;
-  if (s->state == ST_SASL) smtpd_auth_line(s, line);
-  else smtpd_dispatch(s, line);
+  if (s->state == ST_SASL)
+    smtpd_auth_line(s, line);
+  else
+    smtpd_dispatch(s, line);
   if (!group_is_open(s)) return;
-  if (buf_room(&s->tx->group) == 0 || !next_is_rcpt(s, rest)) smtpd_rcpt_group_end(s);
+  if (buf_room(&s->transaction->group) == 0 || !next_is_rcpt(s, rest)) smtpd_rcpt_group_end(s);
 }
 
-/* No mail client begins with such an octet: TLS in the clear (0x16), other protocols (attack W-1). */
+/* No mail client begins with such an octet: TLS in the clear (0x16), other protocols (attack W-1).
+ */
 static bool is_other_protocol(const struct session *s, struct slice in) {
   int c = slice_at(in, 0);
   return s->lines == 0 && !s->line.discarding && !ascii_is_alpha(c) && c != '\r' && c != '\n';
@@ -314,15 +338,18 @@ static void take_line(struct session *s, struct slice *in) {
 }
 
 static bool is_listening(const struct session *s) {
-  return s->proto.want == PROTO_READ && !s->proto.ask.type && buf_len(&s->proto.out) <= s->proto.out_high;
+  return s->proto.want == PROTO_READ && !s->proto.ask.type &&
+         buf_len(&s->proto.out) <= s->proto.out_high;
 }
 
 static void session_input(struct proto *p, struct slice *in) {
   struct session *s = of(p);
   for (size_t before = 0; in->n && in->n != before && is_listening(s);) {
     before = in->n;
-    if (s->state == ST_BODY) smtpd_body(s, in);
-    else take_line(s, in);
+    if (s->state == ST_BODY)
+      smtpd_body(s, in);
+    else
+      take_line(s, in);
   }
   p->deadline_ms = deadline(s);
 }
@@ -361,10 +388,12 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   p->deadline_ms = deadline(s);
 }
 
-static void session_room_lost(struct proto *p, enum proto_room room) {
+static void session_role_lost(struct proto *p, enum proto_role role) {
   struct session *s = of(p);
-  if (room == PROTO_ASK_STORE) smtpd_body_lost(s);
-  else s->exchange = false;
+  if (role == PROTO_ASK_STORE)
+    smtpd_body_lost(s);
+  else
+    s->exchange = false;
   p->deadline_ms = deadline(s);
 }
 
@@ -380,33 +409,35 @@ static enum smtp_outcome words_for(enum close_reason why) {
   }
 }
 
-/* A commit that is under way stays under way: store answers nobody, and the message is in the mailbox
- * although the client has not heard it. RFC 5321 §4.5.4.1 has it send again. */
+/* A commit that is under way stays under way: store answers nobody, and the message is in the
+ * mailbox although the client has not heard it. RFC 5321 §4.5.4.1 has it send again. */
 static void session_gone(struct proto *p, enum close_reason why) {
-  static const char left_early[] = "the connection ended before store answered: the message may be in the mailbox";
+  static const char left_early[] =
+      "the connection ended before store answered: the message may be in the mailbox";
   struct session *s = of(p);
   bool committing = is_asking(s) && p->ask.type == smtp_commit_type;
   if (s->state == ST_BODY && !committing && why == CLOSE_PEER_GONE) why = CLOSE_PEER_GONE_DATA;
   enum smtp_outcome words = words_for(why);
   if (words != SMTP_OK && s->state != ST_TLS) {
-    if (s->tx && committing) smtpd_log_abandoned(s, left_early);
+    if (s->transaction && committing) smtpd_log_abandoned(s, left_early);
     smtpd_end(s, words, why);
     return;
   }
-  if (s->tx) smtpd_log_abandoned(s, committing ? left_early : close_reason_word(why));
+  if (s->transaction) smtpd_log_abandoned(s, committing ? left_early : close_reason_word(why));
   let_go(s);
   if (s->state != ST_END) smtpd_move(s, ST_END);
   proto_close(p, why);
 }
 
-static void put_count(void (*put)(void *arg, const char *key, struct slice value), void *arg, const char *key,
-                      uint64_t n) {
+static void put_count(void (*put)(void *arg, const char *key, struct slice value), void *arg,
+                      const char *key, uint64_t n) {
   char text[24];
   int len = snprintf(text, sizeof text, "%ju", (uintmax_t)n);
   put(arg, key, slice_of(text, (size_t)len));
 }
 
-static void session_summary(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
+static void session_summary(struct proto *p,
+                            void (*put)(void *arg, const char *key, struct slice value),
                             void *arg) {
   struct session *s = of(p);
   if (buf_len(&s->helo)) put(arg, "helo", buf_slice(&s->helo));
@@ -423,14 +454,17 @@ static void session_summary(struct proto *p, void (*put)(void *arg, const char *
   if (s->failed_logins) put_count(put, arg, "failed_logins", s->failed_logins);
 }
 
-/* Commands cost their sender nothing, so what counts is mail: octets of a message now coming in, a message that
- * store is keeping, a message that was kept a short while ago. (One that stops coming is ended by its clocks.)
- * A login had to be proven, and a mail client keeps it open between two messages. */
+/* Commands cost their sender nothing, so what counts is mail: octets of a message now coming in, a
+ * message that store is keeping, a message that was kept a short while ago. (One that stops coming
+ * is ended by its clocks.) A login had to be proven, and a mail client keeps it open between two
+ * messages. */
 static bool session_valuable(const struct proto *p) {
   const struct session *s = of_const(p);
   if (s->logged_in) return true;
   if (s->state == ST_BODY && is_asking(s)) return true;
-  if (s->state == ST_BODY) return s->tx->data.clean.octets > 0 && p->now_ms - s->tx->last_ms < SMTPD_PROGRESS_MS;
+  if (s->state == ST_BODY)
+    return s->transaction->data.clean.octets > 0 &&
+           p->now_ms - s->transaction->last_ms < SMTPD_PROGRESS_MS;
   return s->messages && p->now_ms - s->kept_ms < SMTPD_PROGRESS_MS;
 }
 
@@ -450,7 +484,8 @@ static struct proto *session_new(const void *service, const struct proto_start *
   s->peer_len = start->peer_len;
   memcpy(s->peer, start->peer, sizeof s->peer);
   s->uid = start->uid;
-  s->trusted = s->service->local || conf_in_networks(&s->service->relay_networks, slice_of(s->peer, s->peer_len));
+  s->trusted = s->service->local ||
+               conf_in_networks(&s->service->relay_networks, slice_of(s->peer, s->peer_len));
   snprintf(s->name, sizeof s->name, "%s", start->session);
   if (start->secure) set_tls(s, start->tls_version, start->tls_cipher);
   buf_init(&s->helo, SMTP_DOMAIN_MAX);
@@ -486,7 +521,7 @@ const struct proto_ops smtpd_session_ops = {
   .secured = session_secured,
   .tick = session_tick,
   .gone = session_gone,
-  .room_lost = session_room_lost,
+  .role_lost = session_role_lost,
   .summary = session_summary,
   .valuable = session_valuable,
 };

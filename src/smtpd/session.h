@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* SMTP in: the session machine that smtpd, the fuzzers and the simulated world run.
  *
  * RFC 5321, with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034),
@@ -8,14 +9,15 @@
  *   submissions   the same, with TLS from the first octet (RFC 8314)
  *   local         programs of this machine, over a Unix socket that tells whose they are
  *
- * Mail for other domains is taken from who has logged in, from relay_networks and from local programs; store decides. */
+ * Mail for other domains is taken from who has logged in, from relay_networks and from local
+ * programs; store decides. */
 #ifndef QASID_SMTPD_SESSION_H
 #define QASID_SMTPD_SESSION_H
 
 #include "conf/conf.h"
-#include "lib/mail/surrogate_field.h"
-#include "lib/proto/proto.h"
-#include "lib/sasl/sasl.h"
+#include "mail/surrogate_field.h"
+#include "runtime/proto/proto.h"
+#include "mail/sasl/sasl.h"
 
 /* What all sessions of one listener share; read-only while they live. Made from the configuration,
  * holds nothing of it. */
@@ -29,10 +31,11 @@ struct smtpd_service {
   struct conf_list plaintext_networks; /* the configuration's */
   struct conf_list lenient_networks;   /* likewise */
   char address_domain[256];            /* of an address without one, from those networks */
-  sasl_set mechanisms; /* that EHLO names */
-  bool tokens;         /* somebody's access tokens are taken */
+  sasl_set mechanisms;                 /* that EHLO names */
+  bool tokens;                         /* somebody's access tokens are taken */
   bool fix_bare_lf;
-  bool check_authors;              /* From and Sender of a login's message must be readable in one way */
+  /* From and Sender of a login's message must be readable in one way */
+  bool check_authors;
   bool add_from;                   /* a missing From is added */
   bool sends;                      /* mail for other domains is taken, from those who may */
   struct conf_list relay_networks; /* the configuration's */
@@ -46,9 +49,9 @@ struct smtpd_service {
   uint64_t data_rate;                       /* octets a second; 0: any */
 };
 
-/* `service` is "smtp", "submission", "submissions" or "local". conf->hostname should have been filled in when
- * the file left it empty; "localhost" stands for an empty one. */
-void smtpd_service_init(struct smtpd_service *svc, const struct conf *conf, const char *service,
+/* `service` is "smtp", "submission", "submissions" or "local". conf->hostname should have been
+ * filled in when the file left it empty; "localhost" stands for an empty one. */
+void smtpd_service_init(struct smtpd_service *shared, const struct conf *conf, const char *service,
                         bool has_certificate);
 
 /* proto_ops.new's `service` is a struct smtpd_service. */

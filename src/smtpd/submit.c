@@ -1,8 +1,10 @@
-/* A message that somebody who has logged in submits (RFC 6409). Its header waits in tx->body until it is whole; then it is
- * mended and read at once (lib/mail/submit.h), so that nothing of it has gone to store before. */
+/* SPDX-License-Identifier: ISC */
+/* A message that somebody who has logged in submits (RFC 6409). Its header waits in tx->body until
+ * it is whole; then it is mended and read at once (mail/submit.h), so that nothing of it has gone
+ * to store before. */
 #include "src/smtpd/private.h"
 
-#include "lib/mail/submit.h"
+#include "mail/submit.h"
 
 struct slice smtpd_login_domain(const struct session *s) {
   struct slice user = buf_slice(&s->user);
@@ -12,12 +14,13 @@ struct slice smtpd_login_domain(const struct session *s) {
 }
 
 void smtpd_submit_begin(struct session *s) {
-  struct transaction *tx = s->tx;
-  tx->held = s->service->submission && s->logged_in;
-  if (tx->held) tx->body.max = SMTPD_HEADER_MAX;
+  struct transaction *transaction = s->transaction;
+  transaction->held = s->service->submission && s->logged_in;
+  if (transaction->held) transaction->body.max = SMTPD_HEADER_MAX;
 }
 
-/* The header is followed by an empty line, or by the end. In what stands before `seen` there is none. */
+/* The header is followed by an empty line, or by the end. In what stands before `seen` there is
+ * none. */
 static bool is_whole(struct slice message, size_t seen, bool end) {
   struct slice new = slice_from(message, seen < 3 ? 0 : seen - 3);
   return end || slice_starts(message, SLICE("\r\n")) || slice_search(new, SLICE("\r\n\r\n")) >= 0;
@@ -25,7 +28,8 @@ static bool is_whole(struct slice message, size_t seen, bool end) {
 
 static struct submit_with with(const struct session *s, struct slice id) {
   struct slice user = buf_slice(&s->user);
-  bool adds = s->service->add_from && slice_find(user, '@') > 0 && (s->tx->utf8 || !slice_has_high(user));
+  bool adds = s->service->add_from && slice_find(user, '@') > 0 &&
+              (s->transaction->utf8 || !slice_has_high(user));
   return (struct submit_with){
     .domain = smtpd_login_domain(s),
     .author = adds ? user : SLICE_NONE,
@@ -36,22 +40,23 @@ static struct submit_with with(const struct session *s, struct slice id) {
 }
 
 /* Lines of addresses as a list. */
-static void keep_authors(struct transaction *tx, struct slice lines) {
-  while (lines.n) ipc_list_put(&tx->authors, slice_split(&lines, '\n'));
+static void keep_authors(struct transaction *transaction, struct slice lines) {
+  while (lines.n) ipc_list_put(&transaction->authors, slice_split(&lines, '\n'));
 }
 
 /* The mended message takes the place of the one that came. */
-static void replace(struct transaction *tx, struct slice mended) {
-  buf_truncate(&tx->body, tx->own);
-  tx->body.max = tx->own + mended.n > IPC_CHUNK ? tx->own + mended.n : IPC_CHUNK;
-  buf_put(&tx->body, mended);
+static void replace(struct transaction *transaction, struct slice mended) {
+  buf_truncate(&transaction->body, transaction->own);
+  transaction->body.max =
+      transaction->own + mended.n > IPC_CHUNK ? transaction->own + mended.n : IPC_CHUNK;
+  buf_put(&transaction->body, mended);
 }
 
 enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end) {
-  struct transaction *tx = s->tx;
-  struct slice message = slice_from(buf_slice(&tx->body), tx->own);
+  struct transaction *transaction = s->transaction;
+  struct slice message = slice_from(buf_slice(&transaction->body), transaction->own);
   struct buf id, mended, authors;
-  if (!is_whole(message, before - tx->own, end)) return SMTP_OK;
+  if (!is_whole(message, before - transaction->own, end)) return SMTP_OK;
   buf_init(&id, 64);
   buf_init(&mended, 4 * SMTPD_HEADER_MAX);
   buf_init(&authors, 4 * SMTPD_HEADER_MAX);
@@ -61,12 +66,12 @@ enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end) {
   enum submit_verdict v = submit_header(slice_first(message, n), &w, &mended, &authors);
   buf_put(&mended, slice_from(message, n));
   bool failed = id.failed || mended.failed || authors.failed;
-  if (!failed) replace(tx, buf_slice(&mended));
-  keep_authors(tx, buf_slice(&authors));
-  tx->held = false;
-  bool many = tx->authors.failed; /* more than any message has */
+  if (!failed) replace(transaction, buf_slice(&mended));
+  keep_authors(transaction, buf_slice(&authors));
+  transaction->held = false;
+  bool many = transaction->authors.failed; /* more than any message has */
   buf_free(&id), buf_free(&mended), buf_free(&authors);
-  if (many) buf_reset(&tx->authors);
+  if (many) buf_reset(&transaction->authors);
   if (failed) return SMTP_TROUBLE;
   if (v == SUBMIT_NO_FROM) return SMTP_NO_FROM;
   return (many || v == SUBMIT_UNCLEAR) && s->service->check_authors ? SMTP_FROM_UNCLEAR : SMTP_OK;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The protocol as tables: what a client may say, when, and what EHLO offers. */
 #include "src/smtpd/private.h"
 
@@ -33,28 +34,26 @@ static enum smtp_outcome help(struct session *s, struct slice argument);
 static enum smtp_outcome starttls(struct session *s, struct slice argument);
 static enum smtp_outcome starttls_allowed(const struct session *s);
 
-#define V(name) { (const uint8_t *)(name), sizeof(name) - 1 }
+#define V(name) \
+  { (const uint8_t *)(name), sizeof(name) - 1 }
 #define ALWAYS NULL, NULL
 /* RCPT's argument is its handler's to check: a refusal waits in the group like every other. */
 static const struct verb verbs[] = {
   /* verb, argument, allowed in, handler | flags, allowed at all, EHLO's words, spec */
-  { V("EHLO"),     ARG_NEEDED, ST_ANY,         ehlo,         V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
-  { V("HELO"),     ARG_NEEDED, ST_ANY,         helo,         V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
-  { V("STARTTLS"), ARG_NONE,   ST_MET,         starttls,     V_BARREN | V_OFFER,
-    starttls_allowed, NULL, "RFC 3207 §4" },
-  { V("AUTH"),     ARG_NEEDED, ST_READY,       smtpd_auth,   V_BARREN | V_OFFER | V_SECRET,
-    smtpd_auth_allowed, smtpd_put_mechanisms, "RFC 4954 §4" },
-  { V("MAIL"),     ARG_NEEDED, ST_READY,       smtpd_mail,   V_BARREN | V_LOGIN,
-    ALWAYS, "RFC 5321 §4.1.1.2" },
-  { V("RCPT"),     ARG_MAYBE,  ST_TRANSACTION, smtpd_rcpt,   V_LOGIN, ALWAYS, "RFC 5321 §4.1.1.3" },
-  { V("DATA"),     ARG_NONE,   ST_RCPT,        smtpd_data,   V_LOGIN, ALWAYS, "RFC 5321 §4.1.1.4" },
-  { V("RSET"),     ARG_NONE,   ST_ANY,         rset,         V_BARREN, ALWAYS, "RFC 5321 §4.1.1.5" },
-  { V("NOOP"),     ARG_MAYBE,  ST_ANY,         noop,         V_BARREN, ALWAYS, "RFC 5321 §4.1.1.9" },
-  { V("VRFY"),     ARG_NEEDED, ST_ANY,         vrfy,         V_BARREN | V_LOGIN,
-    ALWAYS, "RFC 5321 §4.1.1.6" },
-  { V("HELP"),     ARG_MAYBE,  ST_ANY,         help,         V_BARREN | V_OFFER,
-    ALWAYS, "RFC 5321 §4.1.1.8" },
-  { V("QUIT"),     ARG_NONE,   ST_ANY,         quit,         0, ALWAYS, "RFC 5321 §4.1.1.10" },
+  { V("EHLO"), ARG_NEEDED, ST_ANY, ehlo, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
+  { V("HELO"), ARG_NEEDED, ST_ANY, helo, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
+  { V("STARTTLS"), ARG_NONE, ST_MET, starttls, V_BARREN | V_OFFER, starttls_allowed, NULL,
+    "RFC 3207 §4" },
+  { V("AUTH"), ARG_NEEDED, ST_READY, smtpd_auth, V_BARREN | V_OFFER | V_SECRET, smtpd_auth_allowed,
+    smtpd_put_mechanisms, "RFC 4954 §4" },
+  { V("MAIL"), ARG_NEEDED, ST_READY, smtpd_mail, V_BARREN | V_LOGIN, ALWAYS, "RFC 5321 §4.1.1.2" },
+  { V("RCPT"), ARG_MAYBE, ST_TRANSACTION, smtpd_rcpt, V_LOGIN, ALWAYS, "RFC 5321 §4.1.1.3" },
+  { V("DATA"), ARG_NONE, ST_RCPT, smtpd_data, V_LOGIN, ALWAYS, "RFC 5321 §4.1.1.4" },
+  { V("RSET"), ARG_NONE, ST_ANY, rset, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.5" },
+  { V("NOOP"), ARG_MAYBE, ST_ANY, noop, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.9" },
+  { V("VRFY"), ARG_NEEDED, ST_ANY, vrfy, V_BARREN | V_LOGIN, ALWAYS, "RFC 5321 §4.1.1.6" },
+  { V("HELP"), ARG_MAYBE, ST_ANY, help, V_BARREN | V_OFFER, ALWAYS, "RFC 5321 §4.1.1.8" },
+  { V("QUIT"), ARG_NONE, ST_ANY, quit, 0, ALWAYS, "RFC 5321 §4.1.1.10" },
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
@@ -68,22 +67,26 @@ static bool sends(const struct session *s) { return s->service->sends; }
 /* What EHLO offers besides verbs. */
 static const struct {
   const char *keyword;
-  void (*put)(const struct session *s, struct buf *out); /* what stands behind the keyword; or NULL */
-  bool (*offered)(const struct session *s);              /* NULL: always */
+  /* what stands behind the keyword; or NULL */
+  void (*put)(const struct session *s, struct buf *out);
+  bool (*offered)(const struct session *s); /* NULL: always */
   const char *spec;
 } extensions[] = {
+  /* clang-format off */
   { "PIPELINING", NULL, NULL, "RFC 2920" },
   { "SIZE", put_size, NULL, "RFC 1870" },
   { "8BITMIME", NULL, NULL, "RFC 6152" },
   { "ENHANCEDSTATUSCODES", NULL, NULL, "RFC 2034" },
   { "DSN", NULL, sends, "RFC 3461" },
   { "SMTPUTF8", NULL, NULL, "RFC 6531" },
+  /* clang-format on */
 };
 
 /* First words of other protocols: a browser or a scanner that was led here (ALPACA, attack W-1). */
 static const struct slice foreign[] = {
-  V("GET"), V("HEAD"), V("POST"), V("PUT"), V("DELETE"), V("CONNECT"), V("OPTIONS"), V("TRACE"), V("PATCH"),
-  V("PRI"), V("PROXY"), V("INVITE"), V("REGISTER"), V("DESCRIBE"), V("USER"), V("CAPA"), V("STLS"),
+  V("GET"),      V("HEAD"),     V("POST"),  V("PUT"),  V("DELETE"), V("CONNECT"),
+  V("OPTIONS"),  V("TRACE"),    V("PATCH"), V("PRI"),  V("PROXY"),  V("INVITE"),
+  V("REGISTER"), V("DESCRIBE"), V("USER"),  V("CAPA"), V("STLS"),
 };
 
 static bool is_foreign(struct slice verb) {
@@ -104,7 +107,8 @@ static enum smtp_outcome allowed_now(const struct session *s, const struct verb 
   return v->allowed ? v->allowed(s) : SMTP_OK;
 }
 
-/* Out of order: what has to come first, or that it comes too late. States grow along a transaction. */
+/* Out of order: what has to come first, or that it comes too late. States grow along a transaction.
+ */
 static enum smtp_outcome out_of_order(const struct session *s, const struct verb *v) {
   if (s->state == ST_START) return SMTP_EHLO_FIRST;
   if (v->states < s->state * 2u) return SMTP_IN_TRANSACTION;
@@ -125,7 +129,8 @@ static enum smtp_outcome argument_fits(const struct verb *v, struct slice argume
 static enum smtp_outcome run(struct session *s, const struct verb *v, struct slice argument) {
   enum smtp_outcome o = allowed_now(s, v);
   if (o == SMTP_OK && !(v->states & s->state)) o = out_of_order(s, v);
-  if (o == SMTP_OK && (v->flags & V_LOGIN) && s->service->submission && !s->logged_in) o = login_wanted(s);
+  if (o == SMTP_OK && (v->flags & V_LOGIN) && s->service->submission && !s->logged_in)
+    o = login_wanted(s);
   if (o == SMTP_OK) o = argument_fits(v, argument);
   return o == SMTP_OK ? v->handle(s, argument) : o;
 }
@@ -144,9 +149,9 @@ void smtpd_dispatch(struct session *s, struct slice line) {
     return;
   }
   enum smtp_outcome o = v ? run(s, v, c.argument) : SMTP_UNKNOWN_VERB;
-  if (o == SMTPD_SAID) return;
+  if (o == SMTPD_REPLIED) return;
   smtpd_log_refused(s, smtpd_shown(s, line), o);
-  smtpd_say(s, o);
+  smtpd_reply(s, o);
 }
 
 bool smtpd_is_verb(struct slice name) { return find(name) != NULL; }
@@ -205,14 +210,14 @@ static enum smtp_outcome ehlo(struct session *s, struct slice name) {
   }
   buf_free(&list);
   smtpd_trace_out(s, before);
-  return SMTPD_SAID;
+  return SMTPD_REPLIED;
 }
 
 static enum smtp_outcome helo(struct session *s, struct slice name) {
   enum smtp_outcome o = introduce(s, name, false);
   if (o != SMTP_HELLO) return o;
-  smtpd_say_text(s, o, slice_str(s->service->hostname));
-  return SMTPD_SAID;
+  smtpd_reply_text(s, o, slice_str(s->service->hostname));
+  return SMTPD_REPLIED;
 }
 
 static enum smtp_outcome rset(struct session *s, struct slice argument) {
@@ -224,11 +229,13 @@ static enum smtp_outcome noop(struct session *s, struct slice argument) { return
 
 static enum smtp_outcome quit(struct session *s, struct slice argument) {
   smtpd_end(s, SMTP_BYE, CLOSE_QUIT);
-  return SMTPD_SAID;
+  return SMTPD_REPLIED;
 }
 
 /* Says nothing about any address, and touches nothing (§7.3, attack ST-5). */
-static enum smtp_outcome vrfy(struct session *s, struct slice argument) { return SMTP_NOT_VERIFIED; }
+static enum smtp_outcome vrfy(struct session *s, struct slice argument) {
+  return SMTP_NOT_VERIFIED;
+}
 
 static enum smtp_outcome help(struct session *s, struct slice argument) {
   struct buf *out = &s->proto.out;
@@ -241,7 +248,7 @@ static enum smtp_outcome help(struct session *s, struct slice argument) {
   }
   buf_put_str(out, "\r\n");
   smtpd_trace_out(s, before);
-  return SMTPD_SAID;
+  return SMTPD_REPLIED;
 }
 
 static enum smtp_outcome starttls_allowed(const struct session *s) {
@@ -249,13 +256,13 @@ static enum smtp_outcome starttls_allowed(const struct session *s) {
   return s->service->has_certificate ? SMTP_OK : SMTP_NOT_OFFERED;
 }
 
-/* What was said before is forgotten when the handshake is done (session.c, secured()). The shell drops
- * a connection that has octets waiting behind this command. */
+/* What was said before is forgotten when the handshake is done (session.c, secured()). The shell
+ * drops a connection that has octets waiting behind this command. */
 static enum smtp_outcome starttls(struct session *s, struct slice argument) {
   smtpd_reset(s);
-  if (s->logged_in) smtpd_tell(s, PROTO_ASK_STORE, smtp_bye_type);
-  smtpd_say(s, SMTP_GO_TLS);
+  if (s->logged_in) smtpd_notify(s, PROTO_ASK_STORE, smtp_bye_type);
+  smtpd_reply(s, SMTP_GO_TLS);
   smtpd_move(s, ST_TLS);
   s->proto.want = PROTO_TLS;
-  return SMTPD_SAID;
+  return SMTPD_REPLIED;
 }

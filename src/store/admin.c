@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/admin.h"
 
 #include <stdarg.h>
@@ -13,7 +14,7 @@ enum {
 
 /* --- an answer in the making --- */
 
-enum db_result admin_say(struct admin_job *a, enum cli_code code, const char *fmt, ...) {
+enum db_result admin_send(struct admin_job *a, enum cli_code code, const char *fmt, ...) {
   char text[1024];
   va_list args;
   va_start(args, fmt);
@@ -34,8 +35,8 @@ static void table(struct admin_job *a, uint16_t type, const struct slice *values
 void admin_columns(struct admin_job *a, const char *names) {
   struct slice head[COLUMNS_MAX], rest = slice_str(names);
   size_t n = 0;
-  if (a->columns_said) return;
-  a->columns_said = true;
+  if (a->columns_sent) return;
+  a->columns_sent = true;
   while (rest.p && n < COLUMNS_MAX) head[n++] = slice_split(&rest, ' ');
   table(a, cli_columns_type, head, n);
 }
@@ -88,18 +89,18 @@ static void admin_trouble(struct admin_job *a, const char *why) {
   char text[256];
   snprintf(text, sizeof text, "%s", why);
   begin_slice(a);
-  admin_say(a, CLI_TROUBLE, "nothing was changed: %s", text);
+  admin_send(a, CLI_TROUBLE, "nothing was changed: %s", text);
 }
 
 static enum db_result admin_run(struct store_engine *e, struct store_job *j) {
   struct admin_job *a = (struct admin_job *)j;
-  bool said = a->columns_said;
+  bool said = a->columns_sent;
   begin_slice(a);
   j->again = false;
   enum db_result r = a->verb->run(e, a);
   if (r == DB_OK && (a->out.failed || a->memory.failed)) r = DB_NOMEM;
   if (r == DB_OK) return r;
-  a->columns_said = said;
+  a->columns_sent = said;
   j->again = false;
   const char *why = a->why ? a->why(a) : db_error(e->db);
   admin_trouble(a, *why ? why : db_result_text(r));
@@ -130,7 +131,9 @@ static bool apply(struct store *s, const struct change *c) {
     if (a) a->octets -= c->quota < a->octets ? c->quota : a->octets;
     if (a) a->messages -= c->inbox < a->messages ? c->inbox : a->messages;
     return true;
-  case CHANGE_PURGED: dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota); return true;
+  case CHANGE_PURGED:
+    dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota);
+    return true;
   case CHANGE_GRANT_ADD: return dir_put_grant(&s->dir, c->id, c->text);
   case CHANGE_GRANT_REMOVE: dir_remove_grant(&s->dir, c->id, c->text); return true;
   case CHANGE_QUEUE_DUE: return outbound_due(s, c->text);
@@ -145,17 +148,18 @@ static bool apply(struct store *s, const struct change *c) {
   return true;
 }
 
-static void send_answer(struct store *s, struct session *ss, struct admin_job *a) {
+static void send_answer(struct store *s, struct session *session, struct admin_job *a) {
   struct slice rest = buf_slice(&a->out);
   struct ipc_msg m;
   uint8_t fds;
   while (rest.n && ipc_next(&rest, &m, &fds))
-    s->shell.send(s->shell.arg, ss->peer->kind, ss->peer->number, m.type, 0, m.payload, -1);
+    s->shell.send(s->shell.arg, session->peer->kind, session->peer->number, m.type, 0, m.payload,
+                  -1);
 }
 
-static void send_done(struct store *s, struct session *ss, struct admin_job *a) {
+static void send_done(struct store *s, struct session *session, struct admin_job *a) {
   cli_done_put(&s->out, &(struct cli_done){ a->code, slice_first(buf_slice(&a->text), 4096) });
-  store_send(s, ss, cli_done_type);
+  store_send(s, session, cli_done_type);
 }
 
 static void admin_finish(struct store *s, struct store_job *j) {
@@ -164,9 +168,10 @@ static void admin_finish(struct store *s, struct store_job *j) {
   if (j->result == JOB_DONE)
     for (struct change *c = a->changes; c; c = c->next) applied &= apply(s, c);
   if (!applied)
-    admin_say(a, CLI_TROUBLE, "it is done, but the server has no memory to know it: restart the server");
+    admin_send(a, CLI_TROUBLE,
+               "it is done, but the server has no memory to know it: restart the server");
   if (j->result != JOB_DONE && a->code == CLI_OK)
-    admin_say(a, CLI_TROUBLE, "the database could not do it now; nothing was changed");
+    admin_send(a, CLI_TROUBLE, "the database could not do it now; nothing was changed");
   if (j->result != JOB_DONE) j->again = false;
   if (a->to_reader) j->kind = &admin_read_kind;
   bool gone = j->session->gone;
@@ -177,11 +182,11 @@ static void admin_finish(struct store *s, struct store_job *j) {
   j->again = false;
   outbound_run(s, j->now_s);
   if (a->verb->ended) a->verb->ended(s, a);
-  struct session *ss = session_answered(s, j);
-  if (!ss) return;
-  send_answer(s, ss, a);
-  send_done(s, ss, a);
-  session_relax(ss);
+  struct session *session = session_answered(s, j);
+  if (!session) return;
+  send_answer(s, session, a);
+  send_done(s, session, a);
+  session_release_if_unused(session);
 }
 
 static void admin_done(struct store_job *j) {
@@ -209,8 +214,8 @@ const struct job_kind admin_write_kind = {
 bool store_job_is_slow(const struct store_job *job) { return job->kind == &admin_read_kind; }
 
 uint32_t store_job_command_line(const struct store_job *job) {
-  const struct session *ss = job->session;
-  return ss && ss->peer && ss->peer->kind == ROOM_CLI ? ss->peer->number : 0;
+  const struct session *session = job->session;
+  return session && session->peer && session->peer->kind == ROLE_CLI ? session->peer->number : 0;
 }
 
 /* --- the table --- */
@@ -219,6 +224,7 @@ static const struct {
   const struct admin_verb *verbs;
   const size_t *count;
 } tables[] = {
+  /* clang-format off */
   { admin_directory_verbs, &admin_directory_count },
   { admin_mail_verbs, &admin_mail_count },
   { admin_deleted_verbs, &admin_deleted_count },
@@ -231,6 +237,7 @@ static const struct {
   { admin_why_verbs, &admin_why_count },
   { admin_plan_verbs, &admin_plan_count },
   { admin_whole_verbs, &admin_whole_count },
+  /* clang-format on */
 };
 
 /* How many words of the verb the command begins with; 0: it is another. */
@@ -245,7 +252,8 @@ static size_t matches(const struct admin_verb *v, const struct slice *words, siz
   return n;
 }
 
-static const struct admin_verb *find_verb(const struct slice *words, size_t count, size_t *ret_used) {
+static const struct admin_verb *find_verb(const struct slice *words, size_t count,
+                                          size_t *ret_used) {
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
     for (size_t i = 0; i < *tables[t].count; i++) {
       *ret_used = matches(&tables[t].verbs[i], words, count);
@@ -256,8 +264,9 @@ static const struct admin_verb *find_verb(const struct slice *words, size_t coun
 
 /* --- the pair --- */
 
-static struct admin_job *new_admin_job(struct session *ss, struct slice payload, int64_t now_s) {
-  struct admin_job *a = job_new(&admin_read_kind, sizeof *a + payload.n, ss, now_s);
+static struct admin_job *new_admin_job(struct session *session, struct slice payload,
+                                       int64_t now_s) {
+  struct admin_job *a = job_new(&admin_read_kind, sizeof *a + payload.n, session, now_s);
   if (!a) return NULL;
   memcpy(a + 1, payload.p, payload.n);
   buf_init(&a->out, ANSWER_MAX);
@@ -280,29 +289,30 @@ static bool choose_verb(struct admin_job *a) {
   size_t used;
   const struct admin_verb *v = find_verb(a->words, a->count, &used);
   if (!v) {
-    admin_say(a, CLI_USAGE, "there is no such command");
+    admin_send(a, CLI_USAGE, "there is no such command");
     return false;
   }
   a->count -= used;
   for (size_t i = 0; i < a->count; i++) a->words[i] = a->words[i + used];
   if (a->count < v->least || a->count > v->most) {
-    admin_say(a, CLI_USAGE, "usage: qasid %s%s%s", v->words, *v->usage ? " " : "", v->usage);
+    admin_send(a, CLI_USAGE, "usage: qasid %s%s%s", v->words, *v->usage ? " " : "", v->usage);
     return false;
   }
   a->verb = v;
   return true;
 }
 
-static void answer_at_once(struct store *s, struct session *ss, struct admin_job *a) {
+static void answer_at_once(struct store *s, struct session *session, struct admin_job *a) {
   struct store_job *j = &a->job;
-  send_answer(s, ss, a);
-  if (!ss->import) send_done(s, ss, a); /* else the command goes on with its input */
+  send_answer(s, session, a);
+  if (!session->import) send_done(s, session, a); /* else the command goes on with its input */
   job_free(&j);
-  session_relax(ss);
+  session_release_if_unused(session);
 }
 
-static bool command(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
-  struct admin_job *a = new_admin_job(ss, m->payload, now_s);
+static bool command(struct store *s, struct session *session, const struct ipc_msg *m,
+                    int64_t now_s) {
+  struct admin_job *a = new_admin_job(session, m->payload, now_s);
   if (a) a->quota = s->conf->quota;
   struct store_job *j = a ? &a->job : NULL;
   if (!a || !take_words(a, m->payload.n)) {
@@ -313,27 +323,28 @@ static bool command(struct store *s, struct session *ss, const struct ipc_msg *m
   a->sends = s->conf->send;
   a->keep = s->conf->undelete_time > 0;
   if (!choose_verb(a)) {
-    answer_at_once(s, ss, a);
+    answer_at_once(s, session, a);
   } else if (a->verb->where == ADMIN_OWNER) {
     a->verb->at_once(s, a);
-    answer_at_once(s, ss, a);
+    answer_at_once(s, session, a);
   } else if (a->verb->at_once && (a->verb->at_once(s, a), a->code != CLI_OK)) {
-    answer_at_once(s, ss, a);
+    answer_at_once(s, session, a);
   } else {
     if (a->verb->where == ADMIN_WRITE) j->kind = &admin_write_kind;
-    a->bulk = ss->bulk;
-    ss->bulk = (struct buf){ 0 };
+    a->bulk = session->bulk;
+    session->bulk = (struct buf){ 0 };
     if (a->verb->begins) a->verb->begins(s, a);
-    session_ask(s, ss, j);
+    session_ask(s, session, j);
   }
   return true;
 }
 
 bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
-  struct session *ss = session_get(p, m->tag);
-  if (!ss) return false;
-  if (m->type == cli_command_type) return !ss->pending && !ss->import && command(s, ss, m, now_s);
-  if (ss->import && (m->type == cli_input_type || m->type == cli_input_end_type))
-    return import_message(s, ss, m, now_s);
+  struct session *session = session_get(p, m->tag);
+  if (!session) return false;
+  if (m->type == cli_command_type)
+    return !session->pending && !session->import && command(s, session, m, now_s);
+  if (session->import && (m->type == cli_input_type || m->type == cli_input_end_type))
+    return import_message(s, session, m, now_s);
   return false;
 }

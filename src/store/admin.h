@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 /* The commands of `qasid` that are the store's: a table of verbs.
  *
- * A verb runs as a job. Its answer (columns, rows, octets) gathers in the job as encoded messages and
- * goes out when the slice is finished; long work sets `again` and is called once more. What it changes
- * in the directory is noted beside, and applied to the owner's copy once durable. */
+ * A verb runs as a job. Its answer (columns, rows, octets) gathers in the job as encoded messages
+ * and goes out when the slice is finished; long work sets `again` and is called once more. What it
+ * changes in the directory is noted beside, and applied to the owner's copy once durable. */
 #ifndef QASID_STORE_ADMIN_H
 #define QASID_STORE_ADMIN_H
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "lib/base/arena.h"
 #include "src/store/engine.h"
 #include "src/store/owner.h"
@@ -21,14 +22,16 @@ enum admin_where {
 
 struct admin_job;
 struct admin_verb {
-  const char *words; /* "account add" */
-  const char *usage; /* what follows them */
+  const char *words;    /* "account add" */
+  const char *usage;    /* what follows them */
   uint16_t least, most; /* arguments */
   enum admin_where where;
   enum db_result (*run)(struct store_engine *e, struct admin_job *a);
-  void (*at_once)(struct store *s, struct admin_job *a); /* ADMIN_OWNER: the command; else it may refuse it, or NULL */
-  void (*ended)(struct store *s, struct admin_job *a);   /* after the last slice; gives `state` back */
-  void (*begins)(struct store *s, struct admin_job *a);  /* before the first */
+  /* ADMIN_OWNER: the command; else it may refuse it, or NULL */
+  void (*at_once)(struct store *s, struct admin_job *a);
+  /* after the last slice; gives `state` back */
+  void (*ended)(struct store *s, struct admin_job *a);
+  void (*begins)(struct store *s, struct admin_job *a); /* before the first */
 };
 
 enum change_kind {
@@ -62,26 +65,27 @@ struct admin_job {
   const struct admin_verb *verb;
   struct slice words[ADMIN_WORDS_MAX]; /* arguments */
   size_t count;
-  struct buf bulk; /* rows that were put for it (admin_bulk.c) */
-  bool keep;      /* what is deleted can be brought back (undelete_time) */
-  uint64_t quota; /* the option's, as it is now */
+  struct buf bulk;     /* rows that were put for it (admin_bulk.c) */
+  bool keep;           /* what is deleted can be brought back (undelete_time) */
+  uint64_t quota;      /* the option's, as it is now */
   bool dotless, sends; /* the options dotless_domains, send */
   /* the answer */
   struct buf out; /* whole messages with their heads */
-  bool columns_said;
+  bool columns_sent;
   enum cli_code code;
   struct buf text;
   struct arena memory; /* of this slice */
   struct change *changes, **changes_end;
-  bool to_reader;                          /* result: the next slices are a reader's */
-  const char *(*why)(struct admin_job *a); /* the words for an error of a connection of its own; or NULL */
-  void *state;                             /* a long command's own */
+  bool to_reader; /* result: the next slices are a reader's */
+  /* the words for an error of a connection of its own; or NULL */
+  const char *(*why)(struct admin_job *a);
+  void *state; /* a long command's own */
 };
 
 /* --- for handlers --- */
 
 /* Ends the command with a sentence. Returns DB_OK, so that a handler can return it. */
-enum db_result admin_say(struct admin_job *a, enum cli_code code, const char *fmt, ...)
+enum db_result admin_send(struct admin_job *a, enum cli_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Names separated by spaces; said once, also when slices repeat it. */
 void admin_columns(struct admin_job *a, const char *names);
@@ -103,17 +107,19 @@ struct named_account {
   uint64_t id, inbox;
   uint32_t uidvalidity;
 };
-/* `address` as typed. DB_OK with id 0: there is none (and admin_say has said so). */
+/* `address` as typed. DB_OK with id 0: there is none (and admin_send has said so). */
 enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct slice address,
                              struct named_account *ret);
 
-/* Deletes some hundreds of the account's messages; when none is left its folders, and *ret_empty. */
+/* Deletes some hundreds of the account's messages; when none is left its folders, and *ret_empty.
+ */
 enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
                                    bool *ret_empty);
 
-/* Some of those that could be brought back go for good. *ret_count 0: there was none (admin_deleted.c). */
-enum db_result admin_purge_folder(struct store_engine *e, struct admin_job *a, int64_t account, uint64_t folder,
-                                  size_t *ret_count);
+/* Some of those that could be brought back go for good. *ret_count 0: there was none
+ * (admin_deleted.c). */
+enum db_result admin_purge_folder(struct store_engine *e, struct admin_job *a, int64_t account,
+                                  uint64_t folder, size_t *ret_count);
 
 /* import.c: makes ss->import, or answers why not. */
 void import_begin(struct store *s, struct admin_job *a);
@@ -124,9 +130,9 @@ extern const struct admin_verb admin_directory_verbs[], admin_mail_verbs[], admi
     admin_whole_verbs[], admin_queue_verbs[], admin_alias_verbs[], admin_bulk_verbs[],
     admin_rename_verbs[], admin_steer_verbs[], admin_sendas_verbs[], admin_why_verbs[],
     admin_plan_verbs[];
-extern const size_t admin_directory_count, admin_mail_count, admin_deleted_count, admin_whole_count, admin_queue_count,
-    admin_alias_count, admin_bulk_count, admin_rename_count, admin_steer_count, admin_sendas_count, admin_why_count,
-    admin_plan_count;
+extern const size_t admin_directory_count, admin_mail_count, admin_deleted_count, admin_whole_count,
+    admin_queue_count, admin_alias_count, admin_bulk_count, admin_rename_count, admin_steer_count,
+    admin_sendas_count, admin_why_count, admin_plan_count;
 extern const struct job_kind admin_read_kind, admin_write_kind;
 
 #endif

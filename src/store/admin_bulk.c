@@ -1,22 +1,24 @@
-/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check or bulk add, which takes all rows that
- * were put.
+/* SPDX-License-Identifier: ISC */
+/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check or bulk add, which
+ * takes all rows that were put.
  *
- * A row is four values: its line in the administrator's file, the address, the quota ("" for the option's), aliases
- * that lead to it (separated by blanks). All rows are looked at before any is written; one that is wrong is a row of the
- * answer (line, what), and then nothing is written. What is written is one transaction; its answer is the
- * numbers of the mailboxes. A mailbox that is there already is taken as it is: a command that was interrupted left it
- * without its login, and auth knows of those that have one. */
+ * A row is four values: its line in the administrator's file, the address, the quota ("" for the
+ * option's), aliases that lead to it (separated by blanks). All rows are looked at before any is
+ * written; one that is wrong is a row of the answer (line, what), and then nothing is written. What
+ * is written is one transaction; its answer is the numbers of the mailboxes. A mailbox that is
+ * there already is taken as it is: a command that was interrupted left it without its login, and
+ * auth knows of those that have one. */
 #include "src/store/admin_directory.h"
 
 enum { BULK_OCTETS_MAX = 64 * 1024 * 1024, BULK_ROWS_MAX = 20000 };
 
 static void bulk_put(struct store *s, struct admin_job *a) {
-  struct session *ss = a->job.session;
-  if (!ss->bulk.max) buf_init(&ss->bulk, BULK_OCTETS_MAX);
-  buf_put(&ss->bulk, a->words[0]);
-  if (!ss->bulk.failed) return;
-  buf_free(&ss->bulk);
-  admin_say(a, CLI_USAGE, "that is too much at once (64M)");
+  struct session *session = a->job.session;
+  if (!session->bulk.max) buf_init(&session->bulk, BULK_OCTETS_MAX);
+  buf_put(&session->bulk, a->words[0]);
+  if (!session->bulk.failed) return;
+  buf_free(&session->bulk);
+  admin_send(a, CLI_USAGE, "that is too much at once (64M)");
 }
 
 struct bulk_row {
@@ -24,8 +26,8 @@ struct bulk_row {
 };
 
 static bool next_row(struct slice *rows, struct bulk_row *ret) {
-  return ipc_list_next(rows, &ret->line) && ipc_list_next(rows, &ret->address) && ipc_list_next(rows, &ret->quota) &&
-         ipc_list_next(rows, &ret->aliases);
+  return ipc_list_next(rows, &ret->line) && ipc_list_next(rows, &ret->address) &&
+         ipc_list_next(rows, &ret->quota) && ipc_list_next(rows, &ret->aliases);
 }
 
 static bool next_alias(struct slice *rest, struct slice *ret) {
@@ -35,17 +37,20 @@ static bool next_alias(struct slice *rest, struct slice *ret) {
 }
 
 /* What is wrong with it was said in the job's text. */
-static enum db_result look_at(struct store_engine *e, struct admin_job *a, const struct bulk_row *row) {
+static enum db_result look_at(struct store_engine *e, struct admin_job *a,
+                              const struct bulk_row *row) {
   struct admin_address x;
   struct slice rest = row->aliases, alias;
   int64_t quota;
   enum db_result r;
   if (row->quota.n && !admin_quota(a, row->quota, &quota)) return DB_OK;
   if (!admin_get_address(e, a, row->address, &x, &r) || !admin_is_no_star(a, &x)) return r;
-  if (x.there && !x.account) return admin_say(a, CLI_EXISTS, "%.*s is there already, as an alias", SLICE_ARG(x.text));
+  if (x.there && !x.account)
+    return admin_send(a, CLI_EXISTS, "%.*s is there already, as an alias", SLICE_ARG(x.text));
   while (next_alias(&rest, &alias)) {
     if (!admin_get_alias(e, a, alias, &x, &r) || !admin_is_no_star(a, &x)) return r;
-    if (x.account) return admin_say(a, CLI_EXISTS, "the alias %.*s is an account", SLICE_ARG(x.text));
+    if (x.account)
+      return admin_send(a, CLI_EXISTS, "the alias %.*s is an account", SLICE_ARG(x.text));
   }
   return DB_OK;
 }
@@ -72,7 +77,8 @@ static enum db_result look_at_all(struct store_engine *e, struct admin_job *a, s
   return r;
 }
 
-static enum db_result write_aliases(struct store_engine *e, struct admin_job *a, struct slice aliases, struct slice target) {
+static enum db_result write_aliases(struct store_engine *e, struct admin_job *a,
+                                    struct slice aliases, struct slice target) {
   struct admin_address x;
   struct slice alias;
   enum db_result r = DB_OK;
@@ -85,7 +91,8 @@ static enum db_result write_aliases(struct store_engine *e, struct admin_job *a,
   return r;
 }
 
-static enum db_result write_row(struct store_engine *e, struct admin_job *a, const struct bulk_row *row) {
+static enum db_result write_row(struct store_engine *e, struct admin_job *a,
+                                const struct bulk_row *row) {
   struct admin_address x;
   int64_t quota = ADMIN_QUOTA_DEFAULT, account;
   enum db_result r;
@@ -95,7 +102,8 @@ static enum db_result write_row(struct store_engine *e, struct admin_job *a, con
   bool is_new = !x.there;
   if (is_new) r = admin_make_account(e, a, &x, quota, &account);
   if (r != DB_OK || !account) return r == DB_OK ? DB_CONSTRAINT : r; /* its reason is in the text */
-  ADMIN_ROW(a, row->line, x.text, admin_num(a, (uint64_t)account), is_new ? SLICE("yes") : SLICE("no"));
+  ADMIN_ROW(a, row->line, x.text, admin_num(a, (uint64_t)account),
+            is_new ? SLICE("yes") : SLICE("no"));
   return write_aliases(e, a, row->aliases, x.text);
 }
 
@@ -103,7 +111,7 @@ static enum db_result bulk_check(struct store_engine *e, struct admin_job *a) {
   size_t wrong;
   admin_columns(a, "line what");
   enum db_result r = look_at_all(e, a, &wrong);
-  return r == DB_OK && wrong ? admin_say(a, CLI_USAGE, "nothing was changed") : r;
+  return r == DB_OK && wrong ? admin_send(a, CLI_USAGE, "nothing was changed") : r;
 }
 
 static enum db_result bulk_add(struct store_engine *e, struct admin_job *a) {
@@ -112,7 +120,7 @@ static enum db_result bulk_add(struct store_engine *e, struct admin_job *a) {
   size_t wrong;
   admin_columns(a, "line what id new");
   enum db_result r = look_at_all(e, a, &wrong);
-  if (r == DB_OK && wrong) return admin_say(a, CLI_USAGE, "nothing was changed");
+  if (r == DB_OK && wrong) return admin_send(a, CLI_USAGE, "nothing was changed");
   while (r == DB_OK && next_row(&rows, &row)) r = write_row(e, a, &row);
   return r;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* mail deleted, mail undelete: what can be brought back, and back with it. */
 #include <stdlib.h>
 
@@ -51,8 +52,9 @@ static void put_uidl(struct buf *b, uint32_t uidvalidity, uint32_t uid, struct s
 
 static enum db_result list_some(struct store_engine *e, struct admin_job *a, struct walk *w) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT d.uid, d.size, d.date, d.removed, d.uidl, b.name FROM deleted d LEFT JOIN body b"
-             " ON b.id = d.body WHERE d.folder = ? AND d.uid >= ? ORDER BY d.uid LIMIT ?");
+      e->db,
+      "SELECT d.uid, d.size, d.date, d.removed, d.uidl, b.name FROM deleted d LEFT JOIN body b"
+      " ON b.id = d.body WHERE d.folder = ? AND d.uid >= ? ORDER BY d.uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -65,8 +67,8 @@ static enum db_result list_some(struct store_engine *e, struct admin_job *a, str
     uint32_t uid = (uint32_t)db_int(s, 0);
     put_uidl(&uidl, w->account.uidvalidity, uid, db_bytes(s, 4));
     ADMIN_ROW(a, admin_num(a, uid), admin_num(a, (uint64_t)db_int(s, 1)),
-              admin_num(a, (uint64_t)db_int(s, 2)), admin_num(a, (uint64_t)db_int(s, 3)), buf_slice(&uidl),
-              db_bytes(s, 5));
+              admin_num(a, (uint64_t)db_int(s, 2)), admin_num(a, (uint64_t)db_int(s, 3)),
+              buf_slice(&uidl), db_bytes(s, 5));
     w->next = (uint64_t)uid + 1;
   }
   buf_free(&uidl);
@@ -108,20 +110,20 @@ static bool wanted_of_words(struct admin_job *a, struct wanted *w) {
     struct slice word = a->words[i];
     if (slice_eq(word, SLICE("--all"))) {
       w->all = true;
-    } else if (slice_eq(word, SLICE("--since")) && i + 1 < a->count && units_time(a->words[i + 1], &n) &&
-               n <= INT32_MAX) {
+    } else if (slice_eq(word, SLICE("--since")) && i + 1 < a->count &&
+               units_time(a->words[i + 1], &n) && n <= INT32_MAX) {
       w->all = true;
       w->since_s = a->job.now_s - (int64_t)n;
       i++;
     } else if (num_parse(word, UINT32_MAX, &n)) {
       w->uids[w->count++] = (uint32_t)n;
     } else {
-      admin_say(a, CLI_USAGE, "%.*s is no uid: qasid mail deleted lists them", SLICE_ARG(word));
+      admin_send(a, CLI_USAGE, "%.*s is no uid: qasid mail deleted lists them", SLICE_ARG(word));
       return false;
     }
   }
   if (w->all != (w->count > 0)) return true;
-  admin_say(a, CLI_USAGE, "say either uids, or --all, or --since and a time such as 2d");
+  admin_send(a, CLI_USAGE, "say either uids, or --all, or --since and a time such as 2d");
   return false;
 }
 
@@ -139,8 +141,8 @@ static enum db_result restore_row(struct store_engine *e, struct admin_job *a, s
 
 /* All of `rows` become mail again. */
 static enum db_result restore_rows(struct store_engine *e, struct admin_job *a,
-                                   const struct named_account *account, const struct deleted_row *rows,
-                                   size_t count) {
+                                   const struct named_account *account,
+                                   const struct deleted_row *rows, size_t count) {
   struct folder *f;
   struct change *c = admin_change(a, CHANGE_RESTORED);
   enum db_result r = engine_folder(e, account->inbox, &f);
@@ -162,8 +164,9 @@ static enum db_result restore_named(struct store_engine *e, struct admin_job *a,
     if (r != DB_OK) return r;
     for (size_t k = 0; k < i; k++) twice |= w->uids[k] == w->uids[i];
     if (!there || twice)
-      return admin_say(a, CLI_NOT_FOUND, "%u is %s; nothing was brought back", (unsigned)w->uids[i],
-                       twice ? "named twice" : "no deleted message that is kept");
+      return admin_send(a, CLI_NOT_FOUND, "%u is %s; nothing was brought back",
+                        (unsigned)w->uids[i],
+                        twice ? "named twice" : "no deleted message that is kept");
   }
   return restore_rows(e, a, account, rows, w->count);
 }
@@ -174,7 +177,8 @@ static enum db_result restore_all(struct store_engine *e, struct admin_job *a,
   size_t count;
   struct deleted_row *rows = arena_alloc(&a->memory, RESTORED_A_SLICE * sizeof *rows);
   if (!rows) return DB_NOMEM;
-  enum db_result r = deleted_of_folder(e, account->inbox, w->since_s, rows, RESTORED_A_SLICE, &count);
+  enum db_result r =
+      deleted_of_folder(e, account->inbox, w->since_s, rows, RESTORED_A_SLICE, &count);
   if (r == DB_OK && count) r = restore_rows(e, a, account, rows, count);
   a->job.again = r == DB_OK && count == RESTORED_A_SLICE;
   return r;

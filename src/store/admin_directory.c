@@ -1,5 +1,6 @@
-/* domain, account: who there is (aliases: admin_alias.c). Every change is one transaction and keeps schema.h's sixth
- * invariant: no address without its domain, no alias that leads nowhere. */
+/* SPDX-License-Identifier: ISC */
+/* domain, account: who there is (aliases: admin_alias.c). Every change is one transaction and keeps
+ * schema.h's sixth invariant: no address without its domain, no alias that leads nowhere. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,10 +33,12 @@ static enum db_result is_kept(struct store_engine *e, struct slice text, bool *r
 }
 
 /* One of before that is the same by now. *ret is not changed where there is none. */
-static enum db_result find_odd(struct store_engine *e, struct admin_job *a, struct slice text, struct slice *ret) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT x.local || '@' || d.name FROM address x JOIN domain d ON d.id = x.domain"
-                                        " WHERE x.local GLOB '*[^ -~]*'"
-                                        " UNION SELECT name FROM account WHERE name GLOB '*[^ -~]*'");
+static enum db_result find_odd(struct store_engine *e, struct admin_job *a, struct slice text,
+                               struct slice *ret) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT x.local || '@' || d.name FROM address x JOIN domain d ON d.id = x.domain"
+             " WHERE x.local GLOB '*[^ -~]*'"
+             " UNION SELECT name FROM account WHERE name GLOB '*[^ -~]*'");
   enum db_result r;
   bool found = false;
   while (!found && (r = db_step(s)) == DB_ROW) {
@@ -46,8 +49,10 @@ static enum db_result find_odd(struct store_engine *e, struct admin_job *a, stru
   return found ? DB_OK : r;
 }
 
-/* An address as it is kept: of what was typed, the spelling that is there, or the one that a new one gets. */
-enum db_result admin_spelling(struct store_engine *e, struct admin_job *a, struct slice typed, struct slice *ret) {
+/* An address as it is kept: of what was typed, the spelling that is there, or the one that a new
+ * one gets. */
+enum db_result admin_spelling(struct store_engine *e, struct admin_job *a, struct slice typed,
+                              struct slice *ret) {
   struct buf text;
   bool there;
   *ret = admin_lower(a, typed);
@@ -94,23 +99,24 @@ enum db_result admin_find_address(struct store_engine *e, struct admin_address *
 }
 
 /* Cut apart and looked up. False: answered, or *r is an error. */
-static bool look_up(struct store_engine *e, struct admin_job *a, struct admin_address *ret, enum db_result *r) {
+static bool look_up(struct store_engine *e, struct admin_job *a, struct admin_address *ret,
+                    enum db_result *r) {
   *r = admin_find_address(e, ret);
   if (*r != DB_OK) return false;
   if (ret->domain_id) return true;
-  admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours: qasid domain add %.*s", SLICE_ARG(ret->domain),
-            SLICE_ARG(ret->domain));
+  admin_send(a, CLI_NOT_FOUND, "%.*s is no domain of ours: qasid domain add %.*s",
+             SLICE_ARG(ret->domain), SLICE_ARG(ret->domain));
   return false;
 }
 
 bool admin_is_no_address(struct admin_job *a, struct slice typed) {
-  admin_say(a, CLI_USAGE, "%.*s is no address: name@example.org is meant", SLICE_ARG(typed));
+  admin_send(a, CLI_USAGE, "%.*s is no address: name@example.org is meant", SLICE_ARG(typed));
   return false;
 }
 
 /* The address as typed, looked up. False: answered, or *r is an error. */
-bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice typed, struct admin_address *ret,
-                        enum db_result *r) {
+bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice typed,
+                       struct admin_address *ret, enum db_result *r) {
   *ret = (struct admin_address){ .text = SLICE_NONE };
   *r = admin_spelling(e, a, typed, &ret->text);
   if (*r != DB_OK) return false;
@@ -119,17 +125,18 @@ bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice
 }
 
 /* The same of an alias, which may be all of a domain. */
-bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice typed, struct admin_address *ret,
-                      enum db_result *r) {
+bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice typed,
+                     struct admin_address *ret, enum db_result *r) {
   *ret = (struct admin_address){ .text = admin_lower(a, typed), .local = SLICE("") };
   *r = DB_OK;
   if (!name_catches_all(ret->text, &ret->domain)) return admin_get_address(e, a, typed, ret, r);
   return look_up(e, a, ret, r);
 }
 
-enum db_result admin_put_address(struct store_engine *e, struct admin_job *a, const struct admin_address *x,
-                                  int64_t account) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT INTO address (domain, local, account) VALUES (?, ?, ?)");
+enum db_result admin_put_address(struct store_engine *e, struct admin_job *a,
+                                 const struct admin_address *x, int64_t account) {
+  struct db_stmt *s =
+      db_prepare(e->db, "INSERT INTO address (domain, local, account) VALUES (?, ?, ?)");
   struct change *c = admin_change(a, CHANGE_ADDRESS_PUT);
   if (!c) return DB_NOMEM;
   c->text = x->text;
@@ -146,22 +153,27 @@ enum db_result admin_put_address(struct store_engine *e, struct admin_job *a, co
 /* "*@example.org" would be an address like any other, which nobody means. False: answered. */
 bool admin_is_no_star(struct admin_job *a, const struct admin_address *x) {
   if (!slice_eq(x->local, SLICE("*"))) return true;
-  admin_say(a, CLI_USAGE, "%.*s: all of a domain is meant by qasid alias add @%.*s TARGET", SLICE_ARG(x->text),
-            SLICE_ARG(x->domain));
+  admin_send(a, CLI_USAGE, "%.*s: all of a domain is meant by qasid alias add @%.*s TARGET",
+             SLICE_ARG(x->text), SLICE_ARG(x->domain));
   return false;
 }
 
 /* --- domain --- */
 
 /* What leads into a domain leads elsewhere until it is ours. False: answered, or *r is an error. */
-static bool nothing_leads_into(struct store_engine *e, struct admin_job *a, struct slice domain, enum db_result *r) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name, t.target FROM target t JOIN domain d"
-                                        " ON d.id = t.domain WHERE substr(t.target, instr(t.target, '@') + 1) = ? LIMIT 1");
+static bool nothing_leads_into(struct store_engine *e, struct admin_job *a, struct slice domain,
+                               enum db_result *r) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT t.local || '@' || d.name, t.target FROM target t JOIN domain d"
+             " ON d.id = t.domain WHERE substr(t.target, instr(t.target, '@') + 1) = ? LIMIT 1");
   db_bind_text(s, 1, domain);
   *r = db_step(s);
   if (*r == DB_ROW)
-    admin_say(a, CLI_EXISTS, "%.*s leads to %.*s, which would be an address here: take that away, add the domain and the "
-                             "address, then let it lead there again", SLICE_ARG(db_bytes(s, 0)), SLICE_ARG(db_bytes(s, 1)));
+    admin_send(a, CLI_EXISTS,
+               "%.*s leads to %.*s, which would be an address here: take that away, add the domain "
+               "and the "
+               "address, then let it lead there again",
+               SLICE_ARG(db_bytes(s, 0)), SLICE_ARG(db_bytes(s, 1)));
   bool none = *r == DB_OK;
   if (*r == DB_ROW) *r = DB_OK;
   db_reset(s);
@@ -172,14 +184,16 @@ static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
   struct slice name = admin_lower(a, a->words[0]);
   int64_t id;
   if (!name_is_domain(name))
-    return admin_say(a, CLI_USAGE, "%.*s is no domain name (international names in their xn-- form)",
-                     SLICE_ARG(a->words[0]));
+    return admin_send(a, CLI_USAGE,
+                      "%.*s is no domain name (international names in their xn-- form)",
+                      SLICE_ARG(a->words[0]));
   if (name_is_dotless(name) && !a->dotless)
-    return admin_say(a, CLI_USAGE, "%.*s has no dot: such a domain is served with dotless_domains = yes",
-                     SLICE_ARG(name));
+    return admin_send(a, CLI_USAGE,
+                      "%.*s has no dot: such a domain is served with dotless_domains = yes",
+                      SLICE_ARG(name));
   enum db_result r = domain_id(e, name, &id);
   if (r != DB_OK) return r;
-  if (id) return admin_say(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(name));
+  if (id) return admin_send(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(name));
   if (!nothing_leads_into(e, a, name, &r)) return r;
   struct db_stmt *s = db_prepare(e->db, "INSERT INTO domain (name) VALUES (?)");
   struct change *c = admin_change(a, CHANGE_DOMAIN_PUT);
@@ -192,13 +206,14 @@ static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
 }
 
 static enum db_result domain_list(struct store_engine *e, struct admin_job *a) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT d.name, count(x.account), count(x.local) - count(x.account) FROM domain d"
-                        " LEFT JOIN address x ON x.domain = d.id GROUP BY d.id ORDER BY d.name");
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT d.name, count(x.account), count(x.local) - count(x.account) FROM domain d"
+             " LEFT JOIN address x ON x.domain = d.id GROUP BY d.id ORDER BY d.name");
   enum db_result r;
   admin_columns(a, "domain accounts aliases");
   while ((r = db_step(s)) == DB_ROW)
-    ADMIN_ROW(a, db_bytes(s, 0), admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, (uint64_t)db_int(s, 2)));
+    ADMIN_ROW(a, db_bytes(s, 0), admin_num(a, (uint64_t)db_int(s, 1)),
+              admin_num(a, (uint64_t)db_int(s, 2)));
   return r;
 }
 
@@ -207,14 +222,14 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
   int64_t id, addresses;
   enum db_result r = domain_id(e, name, &id);
   if (r != DB_OK) return r;
-  if (!id) return admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(name));
+  if (!id) return admin_send(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(name));
   struct db_stmt *s = db_prepare(e->db, "SELECT count(*) FROM address WHERE domain = ?");
   db_bind_int(s, 1, id);
   r = admin_one_number(s, &addresses);
   if (r != DB_OK) return r;
   if (addresses)
-    return admin_say(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first",
-                     SLICE_ARG(name), (long long)addresses);
+    return admin_send(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first",
+                      SLICE_ARG(name), (long long)addresses);
   s = db_prepare(e->db, "DELETE FROM domain WHERE id = ?");
   struct change *c = admin_change(a, CHANGE_DOMAIN_REMOVE);
   if (!c) return DB_NOMEM;
@@ -227,7 +242,9 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
 
 /* --- an account's own limits --- */
 
-static bool whole_number(struct slice text, uint64_t *ret) { return num_parse(text, UINT32_MAX, ret); }
+static bool whole_number(struct slice text, uint64_t *ret) {
+  return num_parse(text, UINT32_MAX, ret);
+}
 
 /* A row is one limit: its word, its column, what its values are. */
 struct limit {
@@ -238,14 +255,17 @@ struct limit {
   int64_t none_is;
 };
 static const struct limit limits[] = {
-  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", units_size, INT64_MAX,
-    "none", 0 },
-  { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m", units_time,
-    86400, "none", 0 },
-  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days, such as 30d,", units_days, 36500, "never",
-    -1 },
-#define SENDS(word, column) \
-  { word, "UPDATE account SET " column " = ?1 WHERE id = ?2", "a number", whole_number, 10000000, "none", 0 }
+  { "quota", "UPDATE account SET quota = ?1 WHERE id = ?2", "a size such as 500M", units_size,
+    INT64_MAX, "none", 0 },
+  { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m",
+    units_time, 86400, "none", 0 },
+  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days, such as 30d,",
+    units_days, 36500, "never", -1 },
+#define SENDS(word, column)                                                                       \
+  {                                                                                               \
+    word, "UPDATE account SET " column " = ?1 WHERE id = ?2", "a number", whole_number, 10000000, \
+        "none", 0                                                                                 \
+  }
   SENDS("messages-per-hour", "messages_per_hour"),
   SENDS("recipients-per-hour", "recipients_per_hour"),
   SENDS("messages-per-day", "messages_per_day"),
@@ -257,25 +277,31 @@ enum { LIMITS = sizeof limits / sizeof *limits };
 enum { USUAL = ADMIN_QUOTA_DEFAULT }; /* the option's: NULL in the table */
 
 /* A limit's value as it is kept. */
-static bool limit_value(struct admin_job *a, const struct limit *l, struct slice word, int64_t *ret) {
+static bool limit_value(struct admin_job *a, const struct limit *l, struct slice word,
+                        int64_t *ret) {
   uint64_t n = 0;
   bool none = slice_caseeq(word, slice_str(l->none)), usual = slice_caseeq(word, SLICE("default"));
   if (!none && !usual && (!l->parse(word, &n) || n > l->most)) {
-    admin_say(a, CLI_USAGE, "%.*s is no %s: %s, %s or default is meant", SLICE_ARG(word), l->word, l->meant,
-              l->none);
+    admin_send(a, CLI_USAGE, "%.*s is no %s: %s, %s or default is meant", SLICE_ARG(word), l->word,
+               l->meant, l->none);
     return false;
   }
   *ret = usual ? USUAL : none ? l->none_is : (int64_t)n;
   return true;
 }
 
-bool admin_quota(struct admin_job *a, struct slice word, int64_t *ret) { return limit_value(a, &limits[0], word, ret); }
+bool admin_quota(struct admin_job *a, struct slice word, int64_t *ret) {
+  return limit_value(a, &limits[0], word, ret);
+}
 
 static const struct limit *limit_named(struct admin_job *a, struct slice word) {
   for (size_t i = 0; i < LIMITS; i++)
     if (slice_eq(word, slice_str(limits[i].word))) return &limits[i];
-  admin_say(a, CLI_USAGE, "%.*s is no limit of an account: quota, login-delay, expire, messages-per-hour,"
-            " recipients-per-hour, messages-per-day, recipients-per-day or new-recipients-per-day is meant", SLICE_ARG(word));
+  admin_send(a, CLI_USAGE,
+             "%.*s is no limit of an account: quota, login-delay, expire, messages-per-hour,"
+             " recipients-per-hour, messages-per-day, recipients-per-day or new-recipients-per-day "
+             "is meant",
+             SLICE_ARG(word));
   return NULL;
 }
 
@@ -295,9 +321,9 @@ static enum db_result insert_account(struct store_engine *e, struct admin_job *a
 
 static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account,
                                    int64_t *ret_id) {
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO folder (account, name, uidvalidity, uidnext, modseq, messages, octets)"
-                        " VALUES (?, 'INBOX', ?, 1, 1, 0, 0)");
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO folder (account, name, uidvalidity, uidnext, modseq, messages, octets)"
+             " VALUES (?, 'INBOX', ?, 1, 1, 0, 0)");
   db_bind_int(s, 1, account);
   db_bind_int(s, 2, engine_new_uidvalidity(e, a->job.now_s));
   enum db_result r = db_run(s);
@@ -305,16 +331,17 @@ static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, 
   return r;
 }
 
-enum db_result admin_make_account(struct store_engine *e, struct admin_job *a, const struct admin_address *x, int64_t quota,
-                                  int64_t *ret_id) {
+enum db_result admin_make_account(struct store_engine *e, struct admin_job *a,
+                                  const struct admin_address *x, int64_t quota, int64_t *ret_id) {
   int64_t account, inbox = 0;
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, x->text);
   enum db_result r = admin_one_number(s, &account);
   *ret_id = 0;
   if (r == DB_OK && account)
-    return admin_say(a, CLI_EXISTS, "the deletion of %.*s was not finished: qasid account delete %.*s",
-                     SLICE_ARG(x->text), SLICE_ARG(x->text));
+    return admin_send(a, CLI_EXISTS,
+                      "the deletion of %.*s was not finished: qasid account delete %.*s",
+                      SLICE_ARG(x->text), SLICE_ARG(x->text));
   if (r == DB_OK) r = insert_account(e, a, x->text, quota, &account);
   if (r == DB_OK) r = insert_inbox(e, a, account, &inbox);
   struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
@@ -337,8 +364,8 @@ static enum db_result account_add(struct store_engine *e, struct admin_job *a) {
   if (!admin_get_address(e, a, a->words[0], &x, &r)) return r;
   if (!admin_is_no_star(a, &x)) return DB_OK;
   if (x.there)
-    return admin_say(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text),
-                     x.account ? "" : ", as an alias");
+    return admin_send(a, CLI_EXISTS, "%.*s is there already%s", SLICE_ARG(x.text),
+                      x.account ? "" : ", as an alias");
   r = admin_make_account(e, a, &x, quota, &account);
   if (r != DB_OK || !account) return r;
   admin_columns(a, "id address");
@@ -350,23 +377,26 @@ enum db_result admin_look_at_domain(struct store_engine *e, struct admin_job *a)
   int64_t id = 1;
   enum db_result r = a->count ? domain_id(e, admin_lower(a, a->words[0]), &id) : DB_OK;
   if (r != DB_OK || id) return r;
-  return admin_say(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(a->words[0]));
+  return admin_send(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(a->words[0]));
 }
 
 static enum db_result account_list(struct store_engine *e, struct admin_job *a) {
   enum db_result r = admin_look_at_domain(e, a);
   if (r != DB_OK || a->code != CLI_OK) return r;
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT a.id, a.name, (SELECT sum(messages) FROM folder WHERE account = a.id),"
-             " (SELECT sum(octets) FROM folder WHERE account = a.id), coalesce(a.quota, -1) FROM account a"
-             " WHERE ?1 = '' OR a.name LIKE '%@' || ?1 ORDER BY a.name");
+      e->db,
+      "SELECT a.id, a.name, (SELECT sum(messages) FROM folder WHERE account = a.id),"
+      " (SELECT sum(octets) FROM folder WHERE account = a.id), coalesce(a.quota, -1) FROM account a"
+      " WHERE ?1 = '' OR a.name LIKE '%@' || ?1 ORDER BY a.name");
   db_bind_text(s, 1, a->count ? admin_lower(a, a->words[0]) : SLICE(""));
   admin_columns(a, "id address messages octets quota");
   while ((r = db_step(s)) == DB_ROW) {
     int64_t quota = db_int(s, 4);
-    struct slice shown = quota < 0 ? SLICE("default") : quota ? admin_num(a, (uint64_t)quota) : SLICE("none");
-    ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1), admin_num(a, (uint64_t)db_int(s, 2)),
-              admin_num(a, (uint64_t)db_int(s, 3)), shown);
+    struct slice shown = quota < 0 ? SLICE("default")
+                         : quota   ? admin_num(a, (uint64_t)quota)
+                                   : SLICE("none");
+    ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1),
+              admin_num(a, (uint64_t)db_int(s, 2)), admin_num(a, (uint64_t)db_int(s, 3)), shown);
   }
   return r;
 }
@@ -379,7 +409,8 @@ static enum db_result account_named(struct store_engine *e, struct admin_job *a,
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, *ret_name);
   r = admin_one_number(s, ret_id);
-  if (r == DB_OK && !*ret_id) admin_say(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(*ret_name));
+  if (r == DB_OK && !*ret_id)
+    admin_send(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(*ret_name));
   return r;
 }
 
@@ -460,13 +491,14 @@ static struct going *new_going(struct admin_job *a, struct slice text) {
   return g && g->text.p ? g : NULL;
 }
 
-/* Puts the aliases that have `g` as their only target behind `last`. An account whose only target it is keeps its mail
- * again. */
+/* Puts the aliases that have `g` as their only target behind `last`. An account whose only target
+ * it is keeps its mail again. */
 static enum db_result add_followers(struct store_engine *e, struct admin_job *a, struct slice text,
                                     struct going **last) {
   struct db_stmt *s = db_prepare(
       e->db,
-      "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain JOIN address x"
+      "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain JOIN address "
+      "x"
       " ON x.domain = t.domain AND x.local = t.local WHERE t.target = ?1 AND x.account IS NULL AND"
       " NOT EXISTS (SELECT 1 FROM target u WHERE u.domain = t.domain AND u.local = t.local"
       " AND u.target <> ?1)");
@@ -482,13 +514,18 @@ static enum db_result add_followers(struct store_engine *e, struct admin_job *a,
   return r == DB_ROW ? DB_NOMEM : r;
 }
 
-/* Aliases (and accounts that are forwarded) that lead there lose that target, in the owner's memory too: whoever gets the
- * name later is not whom they meant. Those that stay are rows of the answer. */
-static enum db_result delete_target(struct store_engine *e, struct admin_job *a, struct slice target) {
+/* Aliases (and accounts that are forwarded) that lead there lose that target, in the owner's memory
+ * too: whoever gets the name later is not whom they meant. Those that stay are rows of the answer.
+ */
+static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
+                                    struct slice target) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT t.local || '@' || d.name, x.account IS NOT NULL OR EXISTS (SELECT 1 FROM target u"
-             " WHERE u.domain = t.domain AND u.local = t.local AND u.target <> ?1) FROM target t JOIN domain d"
-             " ON d.id = t.domain JOIN address x ON x.domain = t.domain AND x.local = t.local WHERE t.target = ?1");
+      e->db,
+      "SELECT t.local || '@' || d.name, x.account IS NOT NULL OR EXISTS (SELECT 1 FROM target u"
+      " WHERE u.domain = t.domain AND u.local = t.local AND u.target <> ?1) FROM target t JOIN "
+      "domain d"
+      " ON d.id = t.domain JOIN address x ON x.domain = t.domain AND x.local = t.local WHERE "
+      "t.target = ?1");
   db_bind_text(s, 1, target);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW) {
@@ -505,7 +542,8 @@ static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
   return db_run(s);
 }
 
-static enum db_result delete_address(struct store_engine *e, struct admin_job *a, struct slice text) {
+static enum db_result delete_address(struct store_engine *e, struct admin_job *a,
+                                     struct slice text) {
   struct admin_address x = { .text = text };
   struct change *c = admin_change(a, CHANGE_ADDRESS_REMOVE);
   if (!c) return DB_NOMEM;
@@ -529,7 +567,7 @@ static enum db_result delete_address(struct store_engine *e, struct admin_job *a
 
 /* The address, and every alias that is left with no target by it; those are rows of the answer. */
 enum db_result admin_delete_address(struct store_engine *e, struct admin_job *a,
-                                                   struct slice text) {
+                                    struct slice text) {
   struct going *first = new_going(a, text), *last = first;
   enum db_result r = first ? DB_OK : DB_NOMEM;
   for (struct going *g = first; r == DB_OK && g; g = g->next) {
@@ -543,8 +581,9 @@ enum db_result admin_delete_address(struct store_engine *e, struct admin_job *a,
 /* First slice: nobody finds the account any more. */
 static enum db_result account_close(struct store_engine *e, struct admin_job *a, int64_t id) {
   for (;;) {
-    struct db_stmt *s = db_prepare(e->db, "SELECT x.local || '@' || d.name FROM address x"
-                                          " JOIN domain d ON d.id = x.domain WHERE x.account = ? LIMIT 1");
+    struct db_stmt *s =
+        db_prepare(e->db, "SELECT x.local || '@' || d.name FROM address x"
+                          " JOIN domain d ON d.id = x.domain WHERE x.account = ? LIMIT 1");
     db_bind_int(s, 1, id);
     enum db_result r = db_step(s);
     if (r != DB_ROW) return r;
@@ -556,7 +595,8 @@ static enum db_result account_close(struct store_engine *e, struct admin_job *a,
 }
 
 static enum db_result account_end(struct store_engine *e, struct admin_job *a, int64_t id) {
-  static const char *const others[] = { "DELETE FROM sendas WHERE account = ?", "DELETE FROM sent WHERE account = ?",
+  static const char *const others[] = { "DELETE FROM sendas WHERE account = ?",
+                                        "DELETE FROM sent WHERE account = ?",
                                         "DELETE FROM correspondent WHERE account = ?" };
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     struct db_stmt *other = db_prepare(e->db, others[i]);
@@ -616,7 +656,8 @@ const struct admin_verb admin_directory_verbs[] = {
   { "domain delete", "NAME", 1, 1, ADMIN_WRITE, domain_delete, NULL, NULL },
   { "account add", "ADDRESS [QUOTA]", 1, 2, ADMIN_WRITE, account_add, NULL, NULL },
   { "account list", "[DOMAIN]", 0, 1, ADMIN_READ, account_list, NULL, NULL },
-  { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, ADMIN_WRITE, account_set, NULL, NULL },
+  { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, ADMIN_WRITE, account_set, NULL,
+    NULL },
   { "account limits", "ADDRESS", 1, 1, ADMIN_READ, account_limits, NULL, NULL },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, ADMIN_WRITE, account_quota, NULL, NULL },
   { "account delete", "ADDRESS", 1, 1, ADMIN_WRITE, account_delete, NULL, NULL },

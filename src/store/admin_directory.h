@@ -1,4 +1,6 @@
-/* What the commands about accounts and aliases share: admin_directory.c, admin_alias.c, admin_bulk.c, admin_rename.c. */
+/* SPDX-License-Identifier: ISC */
+/* What the commands about accounts and aliases share: admin_directory.c, admin_alias.c,
+ * admin_bulk.c, admin_rename.c. */
 #ifndef QASID_STORE_ADMIN_DIRECTORY_H
 #define QASID_STORE_ADMIN_DIRECTORY_H
 
@@ -12,13 +14,14 @@ struct admin_address {
 };
 
 struct slice admin_lower(struct admin_job *a, struct slice s);
-enum db_result admin_spelling(struct store_engine *e, struct admin_job *a, struct slice typed, struct slice *ret);
+enum db_result admin_spelling(struct store_engine *e, struct admin_job *a, struct slice typed,
+                              struct slice *ret);
 /* The address as typed, looked up. False: answered, or *r is an error. */
-bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice typed, struct admin_address *ret,
-                       enum db_result *r);
+bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice typed,
+                       struct admin_address *ret, enum db_result *r);
 /* The same of an alias, which may be all of a domain ("@example.org"). */
-bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice typed, struct admin_address *ret,
-                     enum db_result *r);
+bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice typed,
+                     struct admin_address *ret, enum db_result *r);
 /* `x` has its local part and domain: is it there? domain_id 0: not even its domain is ours. */
 enum db_result admin_find_address(struct store_engine *e, struct admin_address *x);
 /* Answers that it is none. False. */
@@ -29,16 +32,16 @@ bool admin_is_no_star(struct admin_job *a, const struct admin_address *x);
 bool admin_quota(struct admin_job *a, struct slice word, int64_t *ret);
 enum { ADMIN_QUOTA_DEFAULT = -2 };
 /* A new account with that address. *ret_id 0: answered why not. */
-enum db_result admin_make_account(struct store_engine *e, struct admin_job *a, const struct admin_address *x, int64_t quota,
-                                  int64_t *ret_id);
+enum db_result admin_make_account(struct store_engine *e, struct admin_job *a,
+                                  const struct admin_address *x, int64_t quota, int64_t *ret_id);
 /* account 0: an alias. */
-enum db_result admin_put_address(struct store_engine *e, struct admin_job *a, const struct admin_address *x,
-                                 int64_t account);
-/* The address, and every alias that is left with no target by it; those, and the others that lost it, are rows of the
- * answer (alias, became, target). */
+enum db_result admin_put_address(struct store_engine *e, struct admin_job *a,
+                                 const struct admin_address *x, int64_t account);
+/* The address, and every alias that is left with no target by it; those, and the others that lost
+ * it, are rows of the answer (alias, became, target). */
 enum db_result admin_delete_address(struct store_engine *e, struct admin_job *a, struct slice text);
-enum db_result admin_add_target(struct store_engine *e, struct admin_job *a, const struct admin_address *alias,
-                                struct slice target);
+enum db_result admin_add_target(struct store_engine *e, struct admin_job *a,
+                                const struct admin_address *alias, struct slice target);
 /* Answered when a domain was named that is not ours. */
 enum db_result admin_look_at_domain(struct store_engine *e, struct admin_job *a);
 /* Runs a query of one number. DB_OK with *ret 0: no row. */

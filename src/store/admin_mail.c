@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* mail, export, import, and what a migration asks: the messages of one account. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +29,10 @@ static enum db_result last_folder(struct store_engine *e, int64_t account, uint6
   return DB_OK;
 }
 
-static enum db_result some_uids(struct store_engine *e, uint64_t folder, uint32_t *uids, size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT uid FROM entry WHERE folder = ? ORDER BY uid LIMIT ?");
+static enum db_result some_uids(struct store_engine *e, uint64_t folder, uint32_t *uids,
+                                size_t *ret_count) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uid FROM entry WHERE folder = ? ORDER BY uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, DELETES_A_SLICE);
   enum db_result r;
@@ -95,12 +98,13 @@ struct walk {
   bool inside;
   uint32_t uid;
   uint64_t at, size;
-  uint32_t sum; /* of the octets before `at` */
+  uint32_t sum;        /* of the octets before `at` */
   uint64_t unreadable; /* messages */
 };
 
 /* First slice: finds the account. False: answered, or *r is an error. */
-static bool walk_begin(struct store_engine *e, struct admin_job *a, struct walk **ret, enum db_result *r) {
+static bool walk_begin(struct store_engine *e, struct admin_job *a, struct walk **ret,
+                       enum db_result *r) {
   *r = DB_OK;
   *ret = a->state;
   if (*ret) return true;
@@ -134,8 +138,9 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
   enum db_result r;
   if (!walk_begin(e, a, &w, &r)) return r;
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT e.uid, e.size, e.date, e.uidl, b.name FROM entry e LEFT JOIN body b ON b.id = e.body"
-             " WHERE e.folder = ? AND e.uid >= ? ORDER BY e.uid LIMIT ?");
+      e->db,
+      "SELECT e.uid, e.size, e.date, e.uidl, b.name FROM entry e LEFT JOIN body b ON b.id = e.body"
+      " WHERE e.folder = ? AND e.uid >= ? ORDER BY e.uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -159,8 +164,9 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
 
 static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w,
                                  size_t *ret_rows) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT uid, uidl, size FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "SELECT uid, uidl, size FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -185,8 +191,9 @@ static struct slice number_or_none(struct admin_job *a, struct db_stmt *s, int c
 
 /* Those of messages that their owner deleted; uid 0. */
 static enum db_result uidls_gone(struct store_engine *e, struct admin_job *a, struct walk *w) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT uidl, size, sum FROM gone WHERE folder = ? AND uidl > ? ORDER BY uidl LIMIT ?");
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "SELECT uidl, size, sum FROM gone WHERE folder = ? AND uidl > ? ORDER BY uidl LIMIT ?");
   enum db_result r;
   size_t rows = 0;
   db_bind_int(s, 1, (int64_t)w->account.inbox);
@@ -214,10 +221,10 @@ static enum db_result mail_uidls(struct store_engine *e, struct admin_job *a) {
   return r != DB_OK || a->job.again ? r : uidls_gone(e, a, w);
 }
 
-/* One message with an imported UIDL, as if it had never come: should the other server show it again, it
- * may come again. *ret_size 0: it is not there, or its UIDL was not imported. */
-static enum db_result drop_message(struct store_engine *e, struct admin_job *a, uint64_t folder, uint32_t uid,
-                                   uint64_t *ret_size) {
+/* One message with an imported UIDL, as if it had never come: should the other server show it
+ * again, it may come again. *ret_size 0: it is not there, or its UIDL was not imported. */
+static enum db_result maildrop_message(struct store_engine *e, struct admin_job *a, uint64_t folder,
+                                       uint32_t uid, uint64_t *ret_size) {
   struct db_stmt *s =
       db_prepare(e->db, "SELECT uidl FROM entry WHERE folder = ? AND uid = ? AND uidl IS NOT NULL");
   *ret_size = 0;
@@ -244,7 +251,7 @@ static enum db_result mail_drop(struct store_engine *e, struct admin_job *a) {
   r = engine_folder(e, account.inbox, &f);
   for (size_t i = 1; r == DB_OK && f && i < a->count; i++) {
     if (!num_parse(a->words[i], UINT32_MAX, &uid)) continue;
-    r = drop_message(e, a, account.inbox, (uint32_t)uid, &size);
+    r = maildrop_message(e, a, account.inbox, (uint32_t)uid, &size);
     count += size > 0;
     octets += size;
   }
@@ -305,13 +312,14 @@ static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
   ADMIN_ROW(a, admin_num(a, w->uid), SLICE("unreadable"), SLICE("0"), SLICE("0"), SLICE_NONE);
 }
 
-/* Some octets of the message. One that can't be read, or is damaged, is taken back before its last octets are out,
- * and the next ones go on. */
+/* Some octets of the message. One that can't be read, or is damaged, is taken back before its last
+ * octets are out, and the next ones go on. */
 static enum db_result export_octets(struct store_engine *e, struct admin_job *a, struct walk *w) {
   struct read_job rd = read_of(w);
   enum db_result r = read_kind.run(e, &rd.job);
   size_t n = buf_len(&rd.data);
-  bool fine = r == DB_OK && rd.job.result == JOB_DONE && (n || w->at == w->size) && rd.file.size == w->size;
+  bool fine =
+      r == DB_OK && rd.job.result == JOB_DONE && (n || w->at == w->size) && rd.file.size == w->size;
   w->sum = crc32c(w->sum, buf_slice(&rd.data));
   if (w->at + n == w->size && rd.file.summed && rd.file.sum != w->sum) fine = false;
   if (fine && n) admin_output(a, buf_slice(&rd.data));
@@ -330,15 +338,17 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
   while (r == DB_OK && more && a->code == CLI_OK && buf_len(&a->out) < OCTETS_A_SLICE)
     r = w->inside ? export_octets(e, a, w) : export_next(e, a, w, &more);
   if (r == DB_CORRUPT && !w->inside)
-    return admin_say(a, CLI_DAMAGE,
-                     "the list of messages can't be read from %llu on: `qasid salvage`, with the server "
-                     "stopped",
-                     (unsigned long long)w->next);
+    return admin_send(
+        a, CLI_DAMAGE,
+        "the list of messages can't be read from %llu on: `qasid salvage`, with the server "
+        "stopped",
+        (unsigned long long)w->next);
   a->job.again = r == DB_OK && more && a->code == CLI_OK;
   if (r == DB_OK && !a->job.again && a->code == CLI_OK && w->unreadable)
-    admin_say(a, CLI_DAMAGE,
-              "%llu messages can't be read: `qasid check` says why, `qasid salvage` finds what is left",
-              (unsigned long long)w->unreadable);
+    admin_send(
+        a, CLI_DAMAGE,
+        "%llu messages can't be read: `qasid check` says why, `qasid salvage` finds what is left",
+        (unsigned long long)w->unreadable);
   return r;
 }
 
@@ -348,12 +358,16 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
 static enum db_result show_begin(struct store_engine *e, struct admin_job *a, struct walk *w) {
   uint64_t uid;
   if (!num_parse(a->words[1], UINT32_MAX, &uid))
-    return admin_say(a, CLI_USAGE, "%.*s is no uid: qasid mail list shows them", SLICE_ARG(a->words[1]));
+    return admin_send(a, CLI_USAGE, "%.*s is no uid: qasid mail list shows them",
+                      SLICE_ARG(a->words[1]));
   struct db_stmt *s = db_prepare(e->db, "SELECT size FROM entry WHERE folder = ? AND uid = ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)uid);
   enum db_result r = db_step(s);
-  if (r != DB_ROW) return r == DB_OK ? admin_say(a, CLI_NOT_FOUND, "there is no message %llu", (unsigned long long)uid) : r;
+  if (r != DB_ROW)
+    return r == DB_OK
+               ? admin_send(a, CLI_NOT_FOUND, "there is no message %llu", (unsigned long long)uid)
+               : r;
   w->uid = (uint32_t)uid;
   w->size = (uint64_t)db_int(s, 0);
   w->inside = true;
@@ -371,7 +385,9 @@ static enum db_result mail_show(struct store_engine *e, struct admin_job *a) {
   while (r == DB_OK && w->inside && buf_len(&a->out) < OCTETS_A_SLICE) r = export_octets(e, a, w);
   a->job.again = r == DB_OK && w->inside;
   if (r == DB_OK && w->unreadable)
-    admin_say(a, CLI_DAMAGE, "the message can't be read to its end: `qasid check` says why, `qasid salvage` finds what is left");
+    admin_send(a, CLI_DAMAGE,
+               "the message can't be read to its end: `qasid check` says why, `qasid salvage` "
+               "finds what is left");
   return r;
 }
 
@@ -386,7 +402,9 @@ static void refuse_open(struct store *s, struct admin_job *a) {
   if (dir_resolve(&s->dir, buf_slice(&text), "", &s->found) == DIR_FOUND)
     for (size_t i = 0; i < s->found.count; i++)
       if (s->found.accounts[i]->locked_by)
-        admin_say(a, CLI_TROUBLE, "the maildrop is open in a POP3 session (qasid ps shows it); nothing was deleted");
+        admin_send(
+            a, CLI_TROUBLE,
+            "the maildrop is open in a POP3 session (qasid ps shows it); nothing was deleted");
   buf_free(&text);
 }
 
@@ -401,16 +419,19 @@ static enum db_result is_message(struct store_engine *e, uint64_t folder, uint64
 }
 
 /* Everything is looked at before anything is written: the transaction is shared with other jobs. */
-static enum db_result look_at_uids(struct store_engine *e, struct admin_job *a, uint64_t folder, uint32_t *uids) {
+static enum db_result look_at_uids(struct store_engine *e, struct admin_job *a, uint64_t folder,
+                                   uint32_t *uids) {
   for (size_t i = 1; i < a->count; i++) {
     uint64_t uid = 0;
     bool there = false, twice = false;
-    enum db_result r = num_parse(a->words[i], UINT32_MAX, &uid) ? is_message(e, folder, uid, &there) : DB_OK;
+    enum db_result r =
+        num_parse(a->words[i], UINT32_MAX, &uid) ? is_message(e, folder, uid, &there) : DB_OK;
     if (r != DB_OK) return r;
     for (size_t k = 0; k + 1 < i; k++) twice |= uids[k] == uid;
     if (!there || twice)
-      return admin_say(a, CLI_NOT_FOUND, "%.*s is %s; nothing was deleted", SLICE_ARG(slice_first(a->words[i], 40)),
-                       twice ? "named twice" : "no message of that account");
+      return admin_send(a, CLI_NOT_FOUND, "%.*s is %s; nothing was deleted",
+                        SLICE_ARG(slice_first(a->words[i], 40)),
+                        twice ? "named twice" : "no message of that account");
     uids[i - 1] = (uint32_t)uid;
   }
   return DB_OK;
@@ -427,7 +448,8 @@ static enum db_result mail_delete(struct store_engine *e, struct admin_job *a) {
   if (r != DB_OK || a->code != CLI_OK) return r;
   r = engine_folder(e, account.inbox, &f);
   for (size_t i = 0; r == DB_OK && f && i + 1 < a->count; i++) {
-    r = a->keep ? message_keep(e, f, uids[i], a->job.now_s, &size) : message_delete(e, f->id, uids[i], &size);
+    r = a->keep ? message_keep(e, f, uids[i], a->job.now_s, &size)
+                : message_delete(e, f->id, uids[i], &size);
     octets += size;
   }
   struct change *c = admin_change(a, a->keep ? CHANGE_KEPT : CHANGE_EMPTIED);
@@ -436,13 +458,14 @@ static enum db_result mail_delete(struct store_engine *e, struct admin_job *a) {
   c->inbox = a->count - 1;
   c->quota = octets;
   folder_shrink(e, f, c->inbox, octets);
-  return admin_say(a, CLI_OK, "%zu message%s deleted%s", a->count - 1, a->count == 2 ? "" : "s",
-                   a->keep ? "; qasid mail undelete brings them back" : "");
+  return admin_send(a, CLI_OK, "%zu message%s deleted%s", a->count - 1, a->count == 2 ? "" : "s",
+                    a->keep ? "; qasid mail undelete brings them back" : "");
 }
 
 const struct admin_verb admin_mail_verbs[] = {
   { "mail show", "ADDRESS UID", 2, 2, ADMIN_READ, mail_show, NULL, walk_ended },
-  { "mail delete", "ADDRESS UID...", 2, ADMIN_WORDS_MAX - 2, ADMIN_WRITE, mail_delete, refuse_open, NULL },
+  { "mail delete", "ADDRESS UID...", 2, ADMIN_WORDS_MAX - 2, ADMIN_WRITE, mail_delete, refuse_open,
+    NULL },
   { "mail list", "ADDRESS", 1, 1, ADMIN_READ, mail_list, NULL, walk_ended },
   { "mail uidls", "ADDRESS", 1, 1, ADMIN_READ, mail_uidls, NULL, walk_ended },
   { "mail drop", "ADDRESS UID …", 2, ADMIN_WORDS_MAX - 2, ADMIN_WRITE, mail_drop, NULL, NULL },

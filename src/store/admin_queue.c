@@ -1,11 +1,13 @@
-/* The queue, seen: queue list, letter (for queue show), body, history; status queue, which counts. */
+/* SPDX-License-Identifier: ISC */
+/* The queue, seen: queue list, letter (for queue show), body, history; status queue, which counts.
+ */
 #include "src/store/admin_queue.h"
 
 #include "src/store/brake.h"
 
 #include <stdlib.h>
 
-#include "lib/smtp/client.h"
+#include "mail/smtp/client.h"
 #include "src/store/result.h"
 
 enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024 };
@@ -17,7 +19,8 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
   struct buf b;
   buf_init(&b, 700);
   if (s->held && s->held_by) buf_printf(&b, "held for %s; ", brake_words(s->held_by));
-  if (s->why.reason == QUEUE_REASON_SESSION) buf_printf(&b, "in session %llu; ", (unsigned long long)s->why.session);
+  if (s->why.reason == QUEUE_REASON_SESSION)
+    buf_printf(&b, "in session %llu; ", (unsigned long long)s->why.session);
   if (!s->tries) buf_put_str(&b, "not tried yet");
   if (s->code) buf_printf(&b, "%lld ", (long long)s->code);
   buf_put(&b, slice_first(s->reply, 512));
@@ -41,15 +44,19 @@ static enum db_result queue_list(struct store_engine *e, struct admin_job *a) {
   admin_columns(a, "id from to size date tries next reason class last expires");
   if (!selection_ready(e, a, &x, &r)) return r;
   while (selection_next(e, a, x, LOOK_FOR_LIST, &looked, &s, &r))
-    ADMIN_ROW(a, s.name, s.return_path.n ? s.return_path : SLICE("<>"), s.address, admin_num(a, (uint64_t)s.size),
-              admin_num(a, (uint64_t)s.came), admin_num(a, (uint64_t)s.tries), next_of(a, &s),
-              slice_str(queue_reason_word(s.why.reason)), s.class, last_of(a, &s), admin_num(a, (uint64_t)s.expires));
+    ADMIN_ROW(a, s.name, s.return_path.n ? s.return_path : SLICE("<>"), s.address,
+              admin_num(a, (uint64_t)s.size), admin_num(a, (uint64_t)s.came),
+              admin_num(a, (uint64_t)s.tries), next_of(a, &s),
+              slice_str(queue_reason_word(s.why.reason)), s.class, last_of(a, &s),
+              admin_num(a, (uint64_t)s.expires));
   return r;
 }
 
 /* --- one message --- */
 
-static struct slice ret_word(int64_t ret) { return ret == SMTP_RET_FULL ? SLICE("full") : ret == SMTP_RET_HDRS ? SLICE("headers") : SLICE(""); }
+static struct slice ret_word(int64_t ret) {
+  return ret == SMTP_RET_FULL ? SLICE("full") : ret == SMTP_RET_HDRS ? SLICE("headers") : SLICE("");
+}
 
 static struct slice needs_of(int64_t flags) {
   if (flags & SEND_UTF8) return SLICE("SMTPUTF8");
@@ -58,16 +65,20 @@ static struct slice needs_of(int64_t flags) {
 
 /* The envelope: what all recipients of a message share. */
 static enum db_result queue_letter_row(struct store_engine *e, struct admin_job *a) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT l.name, l.return_path, coalesce(x.name, ''), coalesce(l.envid, ''), l.ret, l.flags, b.size,"
-                                        " l.came, b.refs, (SELECT count(*) FROM recipient r WHERE r.body = l.body) FROM letter l"
-                                        " JOIN body b ON b.id = l.body LEFT JOIN account x ON x.id = l.account WHERE l.name = ?");
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "SELECT l.name, l.return_path, coalesce(x.name, ''), coalesce(l.envid, ''), l.ret, l.flags, "
+      "b.size,"
+      " l.came, b.refs, (SELECT count(*) FROM recipient r WHERE r.body = l.body) FROM letter l"
+      " JOIN body b ON b.id = l.body LEFT JOIN account x ON x.id = l.account WHERE l.name = ?");
   enum db_result r;
   db_bind_text(s, 1, a->words[0]);
   admin_columns(a, "id from account envid ret needs size date recipients");
   while ((r = db_step(s)) == DB_ROW)
-    ADMIN_ROW(a, db_bytes(s, 0), db_bytes(s, 1).n ? db_bytes(s, 1) : SLICE("<>"), db_bytes(s, 2), db_bytes(s, 3),
-              ret_word(db_int(s, 4)), needs_of(db_int(s, 5)), admin_num(a, (uint64_t)db_int(s, 6)),
-              admin_num(a, (uint64_t)db_int(s, 7)), admin_num(a, (uint64_t)db_int(s, 9)));
+    ADMIN_ROW(a, db_bytes(s, 0), db_bytes(s, 1).n ? db_bytes(s, 1) : SLICE("<>"), db_bytes(s, 2),
+              db_bytes(s, 3), ret_word(db_int(s, 4)), needs_of(db_int(s, 5)),
+              admin_num(a, (uint64_t)db_int(s, 6)), admin_num(a, (uint64_t)db_int(s, 7)),
+              admin_num(a, (uint64_t)db_int(s, 9)));
   db_reset(s);
   return r;
 }
@@ -79,13 +90,14 @@ struct printing {
 };
 
 static enum db_result find_body(struct store_engine *e, struct admin_job *a, uint64_t *ret) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT body FROM letter WHERE name = ? ORDER BY body LIMIT 1");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT body FROM letter WHERE name = ? ORDER BY body LIMIT 1");
   db_bind_text(s, 1, a->words[0]);
   enum db_result r = db_step(s);
   *ret = r == DB_ROW ? (uint64_t)db_int(s, 0) : 0;
   db_reset(s);
   if (r == DB_ROW) return DB_OK;
-  return r == DB_OK ? admin_say(a, CLI_NOT_FOUND, "no message with that id is in the queue") : r;
+  return r == DB_OK ? admin_send(a, CLI_NOT_FOUND, "no message with that id is in the queue") : r;
 }
 
 /* As it is sent: without our Return-Path: line. */
@@ -122,22 +134,27 @@ static struct slice class_of(struct db_stmt *s, int64_t what) {
   int64_t packed = db_int(s, 11);
   const uint8_t enhanced[3] = { (uint8_t)(packed >> 16), (uint8_t)(packed >> 8), (uint8_t)packed };
   if (what != QUEUE_FAILED && what != QUEUE_LATER) return SLICE("");
-  return slice_str(smtp_class_word(smtp_class_of(NULL, (uint16_t)db_int(s, 6), enhanced, db_bytes(s, 7))));
+  return slice_str(
+      smtp_class_word(smtp_class_of(NULL, (uint16_t)db_int(s, 6), enhanced, db_bytes(s, 7))));
 }
 
 static enum db_result queue_history(struct store_engine *e, struct admin_job *a) {
   static const char *const whats[] = { "sent", "failed", "deferred", "dropped" };
-  struct db_stmt *s = db_prepare(e->db, "SELECT at, name, return_path, address, what, stage, code, reply, host, ip, tls, enhanced, due FROM attempt"
-                                        " WHERE name = ?1 OR address = ?1 ORDER BY id DESC LIMIT 1000");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT at, name, return_path, address, what, stage, code, reply, host, "
+                        "ip, tls, enhanced, due FROM attempt"
+                        " WHERE name = ?1 OR address = ?1 ORDER BY id DESC LIMIT 1000");
   enum db_result r;
   db_bind_text(s, 1, a->words[0]);
   admin_columns(a, "date id from to what stage host address tls code class reply next");
   while ((r = db_step(s)) == DB_ROW) {
     int64_t what = db_int(s, 4);
-    ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1), db_bytes(s, 2).n ? db_bytes(s, 2) : SLICE("<>"),
-              db_bytes(s, 3), slice_str(what >= 0 && what < 4 ? whats[what] : "unknown"),
-              slice_str(send_stage_word((uint8_t)db_int(s, 5))), db_bytes(s, 8), db_bytes(s, 9), db_bytes(s, 10),
-              admin_num(a, (uint64_t)db_int(s, 6)), class_of(s, what), db_bytes(s, 7),
+    ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1),
+              db_bytes(s, 2).n ? db_bytes(s, 2) : SLICE("<>"), db_bytes(s, 3),
+              slice_str(what >= 0 && what < 4 ? whats[what] : "unknown"),
+              slice_str(send_stage_word((uint8_t)db_int(s, 5))), db_bytes(s, 8), db_bytes(s, 9),
+              db_bytes(s, 10), admin_num(a, (uint64_t)db_int(s, 6)), class_of(s, what),
+              db_bytes(s, 7),
               db_is_null(s, 12) ? SLICE("") : admin_num(a, (uint64_t)db_int(s, 12)));
   }
   db_reset(s);
@@ -146,22 +163,26 @@ static enum db_result queue_history(struct store_engine *e, struct admin_job *a)
 
 /* --- status queue --- */
 
-/* A row for each state: how many, since when the oldest is here, and by how much the longest due is late. What is
- * in a sender's hands is counted too: it may be late because the other server is slow. */
+/* A row for each state: how many, since when the oldest is here, and by how much the longest due is
+ * late. What is in a sender's hands is counted too: it may be late because the other server is
+ * slow. */
 static enum db_result status_queue(struct store_engine *e, struct admin_job *a) {
   static const char *const states[] = { [QUEUE_WAITING] = "waiting", [QUEUE_HELD] = "held" };
   admin_columns(a, "state recipients messages age late next");
   for (int state = QUEUE_WAITING; state <= QUEUE_HELD; state++) {
-    struct db_stmt *s = db_prepare(e->db, "SELECT count(*), count(DISTINCT r.body), coalesce(min(l.came), ?2),"
-                                          " coalesce(min(r.due), ?2) FROM recipient r JOIN letter l ON l.body = r.body"
-                                          " WHERE r.state = ?1");
+    struct db_stmt *s = db_prepare(
+        e->db, "SELECT count(*), count(DISTINCT r.body), coalesce(min(l.came), ?2),"
+               " coalesce(min(r.due), ?2) FROM recipient r JOIN letter l ON l.body = r.body"
+               " WHERE r.state = ?1");
     db_bind_int(s, 1, state);
     db_bind_int(s, 2, a->job.now_s);
     enum db_result r = db_step(s);
     if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
-    int64_t age = a->job.now_s - db_int(s, 2), late = state == QUEUE_WAITING ? a->job.now_s - db_int(s, 3) : 0;
-    ADMIN_ROW(a, slice_str(states[state]), admin_num(a, (uint64_t)db_int(s, 0)), admin_num(a, (uint64_t)db_int(s, 1)),
-              admin_num(a, age > 0 ? (uint64_t)age : 0), admin_num(a, late > 0 ? (uint64_t)late : 0),
+    int64_t age = a->job.now_s - db_int(s, 2),
+            late = state == QUEUE_WAITING ? a->job.now_s - db_int(s, 3) : 0;
+    ADMIN_ROW(a, slice_str(states[state]), admin_num(a, (uint64_t)db_int(s, 0)),
+              admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, age > 0 ? (uint64_t)age : 0),
+              admin_num(a, late > 0 ? (uint64_t)late : 0),
               admin_num(a, late < 0 ? (uint64_t)-late : 0));
     db_reset(s);
   }
@@ -169,7 +190,8 @@ static enum db_result status_queue(struct store_engine *e, struct admin_job *a) 
 }
 
 const struct admin_verb admin_queue_verbs[] = {
-  { "queue list", "[SELECTOR...]", 0, 20, ADMIN_READ, queue_list, NULL, selection_ended, selection_begins },
+  { "queue list", "[SELECTOR...]", 0, 20, ADMIN_READ, queue_list, NULL, selection_ended,
+    selection_begins },
   { "queue letter", "ID", 1, 1, ADMIN_READ, queue_letter_row, NULL, NULL, NULL },
   { "queue body", "ID", 1, 1, ADMIN_READ, queue_body, NULL, printed, NULL },
   { "queue history", "ID|ADDRESS", 1, 1, ADMIN_READ, queue_history, NULL, NULL, NULL },

@@ -1,16 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* Which recipients a command of the queue is about.
  *
- * Selectors are words, all of which must fit: an id (of the message), an address (of the recipient or the sender),
- * to=ADDRESS|DOMAIN, from=ADDRESS|DOMAIN, account=ADDRESS, state=waiting|held, reason=WORD (queue_reasons.def, or a class of
- * lib/smtp/classes.def), older=TIME, newer=TIME.
+ * Selectors are words, all of which must fit: an id (of the message), an address (of the recipient
+ * or the sender), to=ADDRESS|DOMAIN, from=ADDRESS|DOMAIN, account=ADDRESS, state=waiting|held,
+ * reason=WORD (queue_reasons.def, or a class of mail/smtp/classes.def), older=TIME, newer=TIME.
  *
- *   words → the index that narrows it most → numbers of rows, in slices → each row is read, and held against all words
+ *   words → the index that narrows it most → numbers of rows, in slices → each row is read, and
+ * held against all words
  *
  * A slice reads a bounded number of rows, so that a million of them hold nobody up. */
 #ifndef QASID_STORE_ADMIN_QUEUE_H
 #define QASID_STORE_ADMIN_QUEUE_H
 
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 #include "src/store/admin.h"
 #include "src/store/queue_view.h"
 
@@ -19,12 +21,12 @@ enum { SELECT_STAGES = 3 };
 struct selection {
   struct queue_view *view;
   bool parsed;
-  struct slice id, address, to, from;  /* p NULL: any; they lie in the command */
-  int64_t account;                     /* -1: any */
-  int64_t state;                       /* -1: any */
-  int64_t came_by, came_from;          /* INT64_MAX, 0: any */
-  enum queue_reason reason;            /* QUEUE_REASONS: any */
-  struct slice class;                  /* p NULL: any */
+  struct slice id, address, to, from; /* p NULL: any; they lie in the command */
+  int64_t account;                    /* -1: any */
+  int64_t state;                      /* -1: any */
+  int64_t came_by, came_from;         /* INT64_MAX, 0: any */
+  enum queue_reason reason;           /* QUEUE_REASONS: any */
+  struct slice class;                 /* p NULL: any */
   /* gathering */
   uint8_t stages[SELECT_STAGES], stage_count, stage;
   int64_t cursor[3], last;
@@ -47,11 +49,13 @@ struct selected {
 /* For admin_verb: what is needed of the owner's memory; and the end. */
 void selection_begins(struct store *s, struct admin_job *a);
 void selection_ended(struct store *s, struct admin_job *a);
-/* Brings the selection to where rows can be read. False: the slice is over (again is set), it was answered, or *r is an error. */
-bool selection_ready(struct store_engine *e, struct admin_job *a, struct selection **ret, enum db_result *r);
-/* The next row that fits, of at most `most` that are looked at in a slice (*looked counts). False: none in this slice, or an error in *r; sets again while
- * there are more. */
-bool selection_next(struct store_engine *e, struct admin_job *a, struct selection *x, size_t most, size_t *looked,
-                    struct selected *ret, enum db_result *r);
+/* Brings the selection to where rows can be read. False: the slice is over (again is set), it was
+ * answered, or *r is an error. */
+bool selection_ready(struct store_engine *e, struct admin_job *a, struct selection **ret,
+                     enum db_result *r);
+/* The next row that fits, of at most `most` that are looked at in a slice (*looked counts). False:
+ * none in this slice, or an error in *r; sets again while there are more. */
+bool selection_next(struct store_engine *e, struct admin_job *a, struct selection *x, size_t most,
+                    size_t *looked, struct selected *ret, enum db_result *r);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "lib/base/units.h"
 #include "src/store/admin_queue.h"
 
@@ -35,7 +36,8 @@ static bool take_age(struct slice value, int64_t now_s, int64_t *ret) {
 }
 
 /* An account that is not there selects nothing (0 are those that nobody logged in for). */
-static bool take_account(struct store_engine *e, struct selection *x, struct slice value, enum db_result *r) {
+static bool take_account(struct store_engine *e, struct selection *x, struct slice value,
+                         enum db_result *r) {
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, value);
   *r = db_step(s);
@@ -45,57 +47,100 @@ static bool take_account(struct store_engine *e, struct selection *x, struct sli
   return *r == DB_OK;
 }
 
-static bool take_word(struct store_engine *e, struct selection *x, struct slice word, int64_t now_s, enum db_result *r) {
+static bool take_word(struct store_engine *e, struct selection *x, struct slice word, int64_t now_s,
+                      enum db_result *r) {
   struct slice value;
-  if (is_key(word, SLICE("to="), &value)) x->to = value;
-  else if (is_key(word, SLICE("from="), &value)) x->from = value;
-  else if (is_key(word, SLICE("older="), &value)) return take_age(value, now_s, &x->came_by);
-  else if (is_key(word, SLICE("newer="), &value)) return take_age(value, now_s, &x->came_from);
-  else if (is_key(word, SLICE("state="), &value)) return take_state(x, value);
-  else if (is_key(word, SLICE("reason="), &value)) return take_reason(x, value);
-  else if (is_key(word, SLICE("account="), &value)) return take_account(e, x, value, r);
-  else if (slice_find(word, '@') >= 0) x->address = word;
-  else x->id = word;
+  if (is_key(word, SLICE("to="), &value))
+    x->to = value;
+  else if (is_key(word, SLICE("from="), &value))
+    x->from = value;
+  else if (is_key(word, SLICE("older="), &value))
+    return take_age(value, now_s, &x->came_by);
+  else if (is_key(word, SLICE("newer="), &value))
+    return take_age(value, now_s, &x->came_from);
+  else if (is_key(word, SLICE("state="), &value))
+    return take_state(x, value);
+  else if (is_key(word, SLICE("reason="), &value))
+    return take_reason(x, value);
+  else if (is_key(word, SLICE("account="), &value))
+    return take_account(e, x, value, r);
+  else if (slice_find(word, '@') >= 0)
+    x->address = word;
+  else
+    x->id = word;
   return word.n > 0;
 }
 
 /* --- stages: each an index --- */
 
-enum stage { BY_ALL, BY_ID, BY_TO, BY_FROM, BY_CLASS, BY_HELD, BY_DUE, BY_ACCOUNT, BY_VIEW, STAGES };
+enum stage {
+  BY_ALL,
+  BY_ID,
+  BY_TO,
+  BY_FROM,
+  BY_CLASS,
+  BY_HELD,
+  BY_DUE,
+  BY_ACCOUNT,
+  BY_VIEW,
+  STAGES
+};
 
 /* ?1: the value; ?2 ?3: the cursor; ?4: the last row. Columns: row, the new cursor. */
 static const char *const gathers[STAGES] = {
-  [BY_ALL] = "SELECT id, id, 0 FROM recipient WHERE id > ?2 AND id <= ?4 AND ?1 IS NULL AND ?3 IS NOT NULL ORDER BY id LIMIT 5000",
-  [BY_ID] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body WHERE l.name = ?1 AND l.body >= ?2"
+  [BY_ALL] = "SELECT id, id, 0 FROM recipient WHERE id > ?2 AND id <= ?4 AND ?1 IS NULL AND ?3 IS "
+             "NOT NULL ORDER BY id LIMIT 5000",
+  [BY_ID] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body "
+            "WHERE l.name = ?1 AND l.body >= ?2"
             " AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, r.id LIMIT 5000",
-  [BY_TO] = "SELECT id, id, 0 FROM recipient WHERE address = ?1 AND id > ?2 AND id <= ?4 AND ?3 IS NOT NULL ORDER BY id LIMIT 5000",
-  [BY_FROM] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body WHERE l.return_path = ?1"
-              " AND l.body >= ?2 AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, r.id LIMIT 5000",
-  [BY_CLASS] = "SELECT id, id, 0 FROM recipient WHERE class = ?1 AND id > ?2 AND id <= ?4 AND ?3 IS NOT NULL ORDER BY id LIMIT 5000",
-  [BY_HELD] = "SELECT id, id, 0 FROM recipient WHERE state = 1 AND id > ?2 AND id <= ?4 AND ?1 IS NULL AND ?3 IS NOT NULL"
+  [BY_TO] = "SELECT id, id, 0 FROM recipient WHERE address = ?1 AND id > ?2 AND id <= ?4 AND ?3 IS "
+            "NOT NULL ORDER BY id LIMIT 5000",
+  [BY_FROM] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body "
+              "WHERE l.return_path = ?1"
+              " AND l.body >= ?2 AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, "
+              "r.id LIMIT 5000",
+  [BY_CLASS] = "SELECT id, id, 0 FROM recipient WHERE class = ?1 AND id > ?2 AND id <= ?4 AND ?3 "
+               "IS NOT NULL ORDER BY id LIMIT 5000",
+  [BY_HELD] = "SELECT id, id, 0 FROM recipient WHERE state = 1 AND id > ?2 AND id <= ?4 AND ?1 IS "
+              "NULL AND ?3 IS NOT NULL"
               " ORDER BY id LIMIT 5000",
-  [BY_DUE] = "SELECT id, due, id FROM recipient WHERE state = 0 AND destination = ?1 AND (due, id) > (?2, ?3) AND id <= ?4"
+  [BY_DUE] = "SELECT id, due, id FROM recipient WHERE state = 0 AND destination = ?1 AND (due, id) "
+             "> (?2, ?3) AND id <= ?4"
              " ORDER BY due, id LIMIT 5000",
-  [BY_ACCOUNT] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body WHERE l.account = ?1"
-                 " AND l.body >= ?2 AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, r.id LIMIT 5000",
+  [BY_ACCOUNT] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = "
+                 "l.body WHERE l.account = ?1"
+                 " AND l.body >= ?2 AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, "
+                 "r.id LIMIT 5000",
 };
 
 static void use(struct selection *x, enum stage s) { x->stages[x->stage_count++] = (uint8_t)s; }
 
 static bool is_whole(struct slice address) { return slice_find(address, '@') >= 0; }
 
-/* What narrows it most. A domain of recipients: those that wait, by their destination, and those that are held. */
+/* What narrows it most. A domain of recipients: those that wait, by their destination, and those
+ * that are held. */
 static void choose(struct selection *x) {
-  if (x->id.p) use(x, BY_ID);
-  else if (x->address.p) use(x, BY_TO), use(x, BY_FROM);
-  else if (x->to.p && is_whole(x->to)) use(x, BY_TO);
-  else if (x->from.p && is_whole(x->from)) use(x, BY_FROM);
-  else if (x->class.p) use(x, BY_CLASS);
-  else if (queue_reason_in_hands(x->reason)) use(x, BY_VIEW);
-  else if (x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD || x->reason == QUEUE_REASON_LIMITS) use(x, BY_HELD);
-  else if (x->to.p) use(x, BY_DUE), use(x, BY_HELD);
-  else if (x->account >= 0) use(x, BY_ACCOUNT);
-  else use(x, BY_ALL);
+  if (x->id.p)
+    use(x, BY_ID);
+  else if (x->address.p)
+    use(x, BY_TO), use(x, BY_FROM);
+  else if (x->to.p && is_whole(x->to))
+    use(x, BY_TO);
+  else if (x->from.p && is_whole(x->from))
+    use(x, BY_FROM);
+  else if (x->class.p)
+    use(x, BY_CLASS);
+  else if (queue_reason_in_hands(x->reason))
+    use(x, BY_VIEW);
+  else if (x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD ||
+           x->reason == QUEUE_REASON_LIMITS)
+    use(x, BY_HELD);
+  else if (x->to.p)
+    use(x, BY_DUE), use(x, BY_HELD);
+  else if (x->account >= 0)
+    use(x, BY_ACCOUNT);
+  else
+    use(x, BY_ALL);
 }
 
 static struct slice value_of(const struct selection *x, enum stage s, uint8_t folded[static 256]) {
@@ -120,25 +165,29 @@ static enum db_result one_number(struct db_stmt *s, int64_t *ret) {
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Rows that come later are not part of it. Rows have the order of their messages' times but for a clock that was set back:
- * what is older ends about there. */
+/* Rows that come later are not part of it. Rows have the order of their messages' times but for a
+ * clock that was set back: what is older ends about there. */
 static enum db_result find_last(struct store_engine *e, struct selection *x) {
-  enum db_result r = one_number(db_prepare(e->db, "SELECT coalesce(max(id), 0) FROM recipient"), &x->last);
+  enum db_result r =
+      one_number(db_prepare(e->db, "SELECT coalesce(max(id), 0) FROM recipient"), &x->last);
   if (r != DB_OK || x->came_by == INT64_MAX) return r;
-  struct db_stmt *s = db_prepare(e->db, "SELECT max(r.id) FROM recipient r WHERE r.body = (SELECT body FROM letter"
-                                        " WHERE came <= ? ORDER BY came DESC, body DESC LIMIT 1)");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT max(r.id) FROM recipient r WHERE r.body = (SELECT body FROM letter"
+                        " WHERE came <= ? ORDER BY came DESC, body DESC LIMIT 1)");
   db_bind_int(s, 1, x->came_by + CLOCK_SLACK_S);
   return one_number(s, &x->last);
 }
 
-static bool parse(struct store_engine *e, struct admin_job *a, struct selection *x, enum db_result *r) {
+static bool parse(struct store_engine *e, struct admin_job *a, struct selection *x,
+                  enum db_result *r) {
   x->account = x->state = -1;
   x->came_by = INT64_MAX;
   x->reason = QUEUE_REASONS;
   for (size_t i = 0; i < a->count; i++) {
     if (take_word(e, x, a->words[i], a->job.now_s, r)) continue;
     if (*r == DB_OK)
-      *r = admin_say(a, CLI_USAGE, "\"%.*s\" selects nothing", SLICE_ARG(slice_first(a->words[i], 200)));
+      *r = admin_send(a, CLI_USAGE, "\"%.*s\" selects nothing",
+                      SLICE_ARG(slice_first(a->words[i], 200)));
     return false;
   }
   choose(x);
@@ -191,9 +240,12 @@ static enum db_result gather(struct store_engine *e, struct selection *x) {
   struct slice value = value_of(x, stage, folded);
   enum db_result r;
   size_t n = 0;
-  if (stage == BY_ACCOUNT) db_bind_int(s, 1, x->account);
-  else if (value.p) db_bind_text(s, 1, value);
-  else db_bind_null(s, 1);
+  if (stage == BY_ACCOUNT)
+    db_bind_int(s, 1, x->account);
+  else if (value.p)
+    db_bind_text(s, 1, value);
+  else
+    db_bind_null(s, 1);
   db_bind_int(s, 2, x->cursor[0]);
   db_bind_int(s, 3, x->cursor[1]);
   db_bind_int(s, 4, x->last);
@@ -212,7 +264,8 @@ static enum db_result gather(struct store_engine *e, struct selection *x) {
   return r;
 }
 
-bool selection_ready(struct store_engine *e, struct admin_job *a, struct selection **ret, enum db_result *r) {
+bool selection_ready(struct store_engine *e, struct admin_job *a, struct selection **ret,
+                     enum db_result *r) {
   struct selection *x = *ret = a->state;
   *r = DB_OK;
   if (!x || !x->view) {
@@ -233,37 +286,56 @@ bool selection_ready(struct store_engine *e, struct admin_job *a, struct selecti
 static bool place_fits(struct slice want, struct slice address) {
   ptrdiff_t at = slice_rfind(address, '@');
   if (!want.p) return true;
-  return is_whole(want) ? slice_eq(want, address) : at >= 0 && slice_caseeq(want, slice_from(address, (size_t)at + 1));
+  return is_whole(want) ? slice_eq(want, address)
+                        : at >= 0 && slice_caseeq(want, slice_from(address, (size_t)at + 1));
 }
 
 static bool fits(const struct selection *x, const struct selected *s, int64_t account) {
   if (x->id.p && !slice_eq(x->id, s->name)) return false;
-  if (x->address.p && !slice_eq(x->address, s->address) && !slice_eq(x->address, s->return_path)) return false;
+  if (x->address.p && !slice_eq(x->address, s->address) && !slice_eq(x->address, s->return_path))
+    return false;
   if (x->class.p && !slice_eq(x->class, s->class)) return false;
   if (x->reason < QUEUE_REASONS && x->reason != s->why.reason) return false;
   if (x->state >= 0 && x->state != (s->held ? QUEUE_HELD : QUEUE_WAITING)) return false;
-  return place_fits(x->to, s->address) && place_fits(x->from, s->return_path) && (x->account < 0 || x->account == account) &&
-         s->came <= x->came_by && s->came >= x->came_from;
+  return place_fits(x->to, s->address) && place_fits(x->from, s->return_path) &&
+         (x->account < 0 || x->account == account) && s->came <= x->came_by &&
+         s->came >= x->came_from;
 }
 
-static void take_row(struct admin_job *a, struct selection *x, struct db_stmt *s, struct selected *ret) {
+static void take_row(struct admin_job *a, struct selection *x, struct db_stmt *s,
+                     struct selected *ret) {
   *ret = (struct selected){
-    .row = db_int(s, 0), .body = db_int(s, 1), .came = db_int(s, 2), .due = db_int(s, 3), .tries = db_int(s, 4),
-    .held = db_int(s, 5) == QUEUE_HELD, .code = db_int(s, 6), .size = db_int(s, 7), .expires = db_int(s, 8),
-    .warned = db_int(s, 9) != 0, .name = db_bytes(s, 10), .return_path = db_bytes(s, 11), .address = db_bytes(s, 12),
-    .reply = db_bytes(s, 13), .class = db_bytes(s, 14), .destination = db_bytes(s, 15),
+    .row = db_int(s, 0),
+    .body = db_int(s, 1),
+    .came = db_int(s, 2),
+    .due = db_int(s, 3),
+    .tries = db_int(s, 4),
+    .held = db_int(s, 5) == QUEUE_HELD,
+    .code = db_int(s, 6),
+    .size = db_int(s, 7),
+    .expires = db_int(s, 8),
+    .warned = db_int(s, 9) != 0,
+    .name = db_bytes(s, 10),
+    .return_path = db_bytes(s, 11),
+    .address = db_bytes(s, 12),
+    .reply = db_bytes(s, 13),
+    .class = db_bytes(s, 14),
+    .destination = db_bytes(s, 15),
     .held_by = db_int(s, 17),
   };
   const struct queue_held held = { ret->held, ret->held_by != 0 };
-  ret->why = queue_view_why(x->view, (uint64_t)ret->row, ret->destination, &held, ret->due, a->job.now_s);
+  ret->why =
+      queue_view_why(x->view, (uint64_t)ret->row, ret->destination, &held, ret->due, a->job.now_s);
 }
 
-bool selection_next(struct store_engine *e, struct admin_job *a, struct selection *x, size_t most, size_t *looked,
-                    struct selected *ret, enum db_result *r) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT r.id, r.body, l.came, r.due, r.tries, r.state, r.code, b.size, r.expires, r.warned,"
-                                        " b.name, l.return_path, r.address, coalesce(r.reply, ''), coalesce(r.class, ''),"
-                                        " r.destination, l.account, r.held_by FROM recipient r JOIN letter l ON l.body = r.body"
-                                        " JOIN body b ON b.id = r.body WHERE r.id = ?");
+bool selection_next(struct store_engine *e, struct admin_job *a, struct selection *x, size_t most,
+                    size_t *looked, struct selected *ret, enum db_result *r) {
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "SELECT r.id, r.body, l.came, r.due, r.tries, r.state, r.code, b.size, r.expires, r.warned,"
+      " b.name, l.return_path, r.address, coalesce(r.reply, ''), coalesce(r.class, ''),"
+      " r.destination, l.account, r.held_by FROM recipient r JOIN letter l ON l.body = r.body"
+      " JOIN body b ON b.id = r.body WHERE r.id = ?");
   *r = DB_OK;
   while (x->at < x->count && (*looked)++ < most) {
     db_bind_int(s, 1, x->rows[x->at++]);

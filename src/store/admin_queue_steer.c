@@ -1,16 +1,20 @@
-/* The queue, steered: queue hold, release, retry, drop, fail. What is in a sender's hands may end while it is held or dropped.
+/* SPDX-License-Identifier: ISC */
+/* The queue, steered: queue hold, release, retry, drop, fail. What is in a sender's hands may end
+ * while it is held or dropped.
  *
- * A recipient that is to fail gets a time that is over for ever; housekeeping ends it with a report like any other whose
- * time is over, beginning at once. */
+ * A recipient that is to fail gets a time that is over for ever; housekeeping ends it with a report
+ * like any other whose time is over, beginning at once. */
 #include "src/store/admin_queue.h"
 #include "src/store/brake.h"
 
 enum { CHANGES_A_SLICE = 200 };
 
 /* One row is changed; *ret_changed: it was not so before. */
-typedef enum db_result change_fn(struct store_engine *e, struct admin_job *a, const struct selected *c, bool *ret_changed);
+typedef enum db_result change_fn(struct store_engine *e, struct admin_job *a,
+                                 const struct selected *c, bool *ret_changed);
 
-static enum db_result run_on(struct store_engine *e, const char *sql, int64_t first, int64_t second, bool *ret_changed) {
+static enum db_result run_on(struct store_engine *e, const char *sql, int64_t first, int64_t second,
+                             bool *ret_changed) {
   struct db_stmt *s = db_prepare(e->db, sql);
   db_bind_int(s, 1, first);
   db_bind_int(s, 2, second);
@@ -19,14 +23,19 @@ static enum db_result run_on(struct store_engine *e, const char *sql, int64_t fi
   return r;
 }
 
-static enum db_result hold_one(struct store_engine *e, struct admin_job *a, const struct selected *c, bool *ret_changed) {
-  return run_on(e, "UPDATE recipient SET state = ?2, held_by = 0 WHERE id = ?1 AND state <> ?2", c->row, QUEUE_HELD, ret_changed);
+static enum db_result hold_one(struct store_engine *e, struct admin_job *a,
+                               const struct selected *c, bool *ret_changed) {
+  return run_on(e, "UPDATE recipient SET state = ?2, held_by = 0 WHERE id = ?1 AND state <> ?2",
+                c->row, QUEUE_HELD, ret_changed);
 }
 
 /* Its destination is looked at once for a run of rows. */
 static enum db_result wake(struct admin_job *a, const struct selected *c, bool changed) {
   if (!changed) return DB_OK;
-  const struct change *last = a->changes ? (const struct change *)((const char *)a->changes_end - offsetof(struct change, next)) : NULL;
+  const struct change *last =
+      a->changes
+          ? (const struct change *)((const char *)a->changes_end - offsetof(struct change, next))
+          : NULL;
   if (last && slice_eq(last->text, c->destination)) return DB_OK;
   struct change *change = admin_change(a, CHANGE_QUEUE_DUE);
   if (!change) return DB_NOMEM;
@@ -34,42 +43,59 @@ static enum db_result wake(struct admin_job *a, const struct selected *c, bool c
   return change->text.p ? DB_OK : DB_NOMEM;
 }
 
-static enum db_result release_one(struct store_engine *e, struct admin_job *a, const struct selected *c, bool *ret_changed) {
-  enum db_result r = run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1 AND state = 1", c->row, a->job.now_s, ret_changed);
+static enum db_result release_one(struct store_engine *e, struct admin_job *a,
+                                  const struct selected *c, bool *ret_changed) {
+  enum db_result r =
+      run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1 AND state = 1", c->row,
+             a->job.now_s, ret_changed);
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
 
-static enum db_result retry_one(struct store_engine *e, struct admin_job *a, const struct selected *c, bool *ret_changed) {
-  enum db_result r = run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1", c->row, a->job.now_s, ret_changed);
+static enum db_result retry_one(struct store_engine *e, struct admin_job *a,
+                                const struct selected *c, bool *ret_changed) {
+  enum db_result r = run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1", c->row,
+                            a->job.now_s, ret_changed);
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
 
-static enum db_result fail_one(struct store_engine *e, struct admin_job *a, const struct selected *c, bool *ret_changed) {
-  return run_on(e, "UPDATE recipient SET state = 1, expires = ?2 WHERE id = ?1", c->row, QUEUE_TO_FAIL, ret_changed);
+static enum db_result fail_one(struct store_engine *e, struct admin_job *a,
+                               const struct selected *c, bool *ret_changed) {
+  return run_on(e, "UPDATE recipient SET state = 1, expires = ?2 WHERE id = ?1", c->row,
+                QUEUE_TO_FAIL, ret_changed);
 }
 
-static enum db_result drop_one(struct store_engine *e, struct admin_job *a, const struct selected *c, bool *ret_changed) {
-  enum db_result r = run_on(e, "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced, reply, host,"
-                               " ip, tls) SELECT ?2, b.name, l.return_path, r.address, 3, 0, 0, 0, 'by the administrator', '', '', ''"
-                               " FROM recipient r JOIN letter l ON l.body = r.body JOIN body b ON b.id = r.body WHERE r.id = ?1",
+static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
+                               const struct selected *c, bool *ret_changed) {
+  enum db_result r = run_on(e,
+                            "INSERT INTO attempt (at, name, return_path, address, what, stage, "
+                            "code, enhanced, reply, host,"
+                            " ip, tls) SELECT ?2, b.name, l.return_path, r.address, 3, 0, 0, 0, "
+                            "'by the administrator', '', '', ''"
+                            " FROM recipient r JOIN letter l ON l.body = r.body JOIN body b ON "
+                            "b.id = r.body WHERE r.id = ?1",
                             c->row, a->job.now_s, ret_changed);
-  if (r == DB_OK) r = run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
+  if (r == DB_OK)
+    r = run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
   return r == DB_OK ? queue_end_letter(e, (uint64_t)c->body) : r;
 }
 
 static enum db_result end_of(struct admin_job *a, const struct selection *x, const char *done) {
   if (x->done)
-    return admin_say(a, CLI_OK, "%llu recipient%s %s", (unsigned long long)x->done, x->done == 1 ? "" : "s", done);
-  return admin_say(a, CLI_NOT_FOUND, "nothing in the queue fits, or all of it is so already");
+    return admin_send(a, CLI_OK, "%llu recipient%s %s", (unsigned long long)x->done,
+                      x->done == 1 ? "" : "s", done);
+  return admin_send(a, CLI_NOT_FOUND, "nothing in the queue fits, or all of it is so already");
 }
 
-/* A slice may be run again, alone, when its group was rolled back: it then begins where it began. */
-static enum db_result change(struct store_engine *e, struct admin_job *a, const char *done, change_fn *one) {
+/* A slice may be run again, alone, when its group was rolled back: it then begins where it began.
+ */
+static enum db_result change(struct store_engine *e, struct admin_job *a, const char *done,
+                             change_fn *one) {
   struct selection *x;
   struct selected s;
   enum db_result r;
   size_t looked = 0;
-  if (!selection_ready(e, a, &x, &r)) return r != DB_OK || a->job.again || !x || !x->gathered || x->count ? r : end_of(a, x, done);
+  if (!selection_ready(e, a, &x, &r))
+    return r != DB_OK || a->job.again || !x || !x->gathered || x->count ? r : end_of(a, x, done);
   size_t at = x->at;
   uint64_t count = x->done;
   bool changed;
@@ -84,7 +110,9 @@ static enum db_result change(struct store_engine *e, struct admin_job *a, const 
   return r;
 }
 
-static enum db_result queue_hold(struct store_engine *e, struct admin_job *a) { return change(e, a, "held", hold_one); }
+static enum db_result queue_hold(struct store_engine *e, struct admin_job *a) {
+  return change(e, a, "held", hold_one);
+}
 /* Mail of one account that is released as such: it is well, and counts from nothing again. */
 static enum db_result queue_release(struct store_engine *e, struct admin_job *a) {
   enum db_result r = change(e, a, "released", release_one);
@@ -93,9 +121,15 @@ static enum db_result queue_release(struct store_engine *e, struct admin_job *a)
   return over ? brake_forget(e, (uint64_t)x->account) : r;
 }
 
-static enum db_result queue_retry(struct store_engine *e, struct admin_job *a) { return change(e, a, "due now", retry_one); }
-static enum db_result queue_drop(struct store_engine *e, struct admin_job *a) { return change(e, a, "dropped", drop_one); }
-static enum db_result queue_fail(struct store_engine *e, struct admin_job *a) { return change(e, a, "failed, with a report", fail_one); }
+static enum db_result queue_retry(struct store_engine *e, struct admin_job *a) {
+  return change(e, a, "due now", retry_one);
+}
+static enum db_result queue_drop(struct store_engine *e, struct admin_job *a) {
+  return change(e, a, "dropped", drop_one);
+}
+static enum db_result queue_fail(struct store_engine *e, struct admin_job *a) {
+  return change(e, a, "failed, with a report", fail_one);
+}
 
 static void failing(struct store *s, struct admin_job *a) {
   selection_ended(s, a);
@@ -103,10 +137,14 @@ static void failing(struct store *s, struct admin_job *a) {
 }
 
 const struct admin_verb admin_steer_verbs[] = {
-  { "queue hold", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_hold, NULL, selection_ended, selection_begins },
-  { "queue release", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_release, NULL, selection_ended, selection_begins },
-  { "queue retry", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_retry, NULL, selection_ended, selection_begins },
-  { "queue drop", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_drop, NULL, selection_ended, selection_begins },
+  { "queue hold", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_hold, NULL, selection_ended,
+    selection_begins },
+  { "queue release", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_release, NULL, selection_ended,
+    selection_begins },
+  { "queue retry", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_retry, NULL, selection_ended,
+    selection_begins },
+  { "queue drop", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_drop, NULL, selection_ended,
+    selection_begins },
   { "queue fail", "SELECTOR...", 1, 20, ADMIN_WRITE, queue_fail, NULL, failing, selection_begins },
 };
 const size_t admin_steer_count = sizeof admin_steer_verbs / sizeof *admin_steer_verbs;

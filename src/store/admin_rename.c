@@ -1,9 +1,12 @@
-/* account rename: an account gets another address. Its number, its mail, UIDLs and limits stay; aliases that lead to the
- * old address lead to the new one. With "alias" the old address goes on as an alias of the new one. */
+/* SPDX-License-Identifier: ISC */
+/* account rename: an account gets another address. Its number, its mail, UIDLs and limits stay;
+ * aliases that lead to the old address lead to the new one. With "alias" the old address goes on as
+ * an alias of the new one. */
 #include "src/store/admin_directory.h"
 
 /* Where the account is forwarded to; its own mailbox among that has the new address now. */
-static enum db_result move_forwards(struct store_engine *e, struct admin_job *a, const struct admin_address *from,
+static enum db_result move_forwards(struct store_engine *e, struct admin_job *a,
+                                    const struct admin_address *from,
                                     const struct admin_address *to) {
   struct db_stmt *s = db_prepare(e->db, "SELECT target FROM target WHERE domain = ? AND local = ?");
   enum db_result r;
@@ -17,7 +20,8 @@ static enum db_result move_forwards(struct store_engine *e, struct admin_job *a,
   }
   db_reset(s);
   if (r != DB_OK) return r == DB_ROW ? DB_NOMEM : r;
-  s = db_prepare(e->db, "UPDATE target SET domain = ?3, local = ?4 WHERE domain = ?1 AND local = ?2");
+  s = db_prepare(e->db,
+                 "UPDATE target SET domain = ?3, local = ?4 WHERE domain = ?1 AND local = ?2");
   db_bind_int(s, 1, from->domain_id);
   db_bind_text(s, 2, from->local);
   db_bind_int(s, 3, to->domain_id);
@@ -26,16 +30,18 @@ static enum db_result move_forwards(struct store_engine *e, struct admin_job *a,
 }
 
 /* What leads to the old address leads to the new one, in the owner's memory too. */
-static enum db_result move_targets(struct store_engine *e, struct admin_job *a, struct slice from, struct slice to) {
-  struct db_stmt *s = db_prepare(
-      e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain d ON d.id = t.domain WHERE t.target = ?");
+static enum db_result move_targets(struct store_engine *e, struct admin_job *a, struct slice from,
+                                   struct slice to) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain "
+                                        "d ON d.id = t.domain WHERE t.target = ?");
   enum db_result r;
   db_bind_text(s, 1, from);
   while ((r = db_step(s)) == DB_ROW) {
     if (slice_eq(db_bytes(s, 0), to)) continue; /* by move_forwards() */
     struct slice alias = admin_copy(a, db_bytes(s, 0));
     /* The new one first: an alias without a target would be no alias. */
-    struct change *add = admin_change(a, CHANGE_TARGET_ADD), *remove = admin_change(a, CHANGE_TARGET_REMOVE);
+    struct change *add = admin_change(a, CHANGE_TARGET_ADD),
+                  *remove = admin_change(a, CHANGE_TARGET_REMOVE);
     if (!add || !remove || !alias.p) break;
     add->text = remove->text = alias;
     add->target = to;
@@ -49,7 +55,8 @@ static enum db_result move_targets(struct store_engine *e, struct admin_job *a, 
   return db_run(s);
 }
 
-static enum db_result remove_address(struct store_engine *e, struct admin_job *a, const struct admin_address *x) {
+static enum db_result remove_address(struct store_engine *e, struct admin_job *a,
+                                     const struct admin_address *x) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM address WHERE domain = ? AND local = ?");
   struct change *c = admin_change(a, CHANGE_ADDRESS_REMOVE);
   if (!c) return DB_NOMEM;
@@ -59,13 +66,15 @@ static enum db_result remove_address(struct store_engine *e, struct admin_job *a
   return db_run(s);
 }
 
-static enum db_result move_account(struct store_engine *e, struct admin_job *a, struct admin_address *from,
-                                   const struct admin_address *to, bool alias) {
+static enum db_result move_account(struct store_engine *e, struct admin_job *a,
+                                   struct admin_address *from, const struct admin_address *to,
+                                   bool alias) {
   struct db_stmt *s = db_prepare(e->db, "UPDATE account SET name = ? WHERE id = ?");
   db_bind_text(s, 1, to->text);
   db_bind_int(s, 2, from->account);
   enum db_result r = db_run(s);
-  if (r == DB_OK) r = admin_put_address(e, a, to, from->account); /* before the old one goes: it is never without */
+  /* before the old one goes: it is never without */
+  if (r == DB_OK) r = admin_put_address(e, a, to, from->account);
   if (r == DB_OK) r = move_forwards(e, a, from, to);
   if (r == DB_OK) r = remove_address(e, a, from);
   if (r == DB_OK) r = move_targets(e, a, from->text, to->text);
@@ -79,11 +88,15 @@ static enum db_result account_rename(struct store_engine *e, struct admin_job *a
   enum db_result r;
   bool alias = a->count > 2;
   if (!admin_get_address(e, a, a->words[0], &from, &r)) return r;
-  if (!from.account) return admin_say(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(from.text));
+  if (!from.account)
+    return admin_send(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(from.text));
   if (!admin_get_address(e, a, a->words[1], &to, &r) || !admin_is_no_star(a, &to)) return r;
-  if (to.there && slice_eq(to.text, from.text)) return DB_OK; /* only letters' case, which is auth's */
-  if (to.there && to.account) return admin_say(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(to.text));
-  if (to.there) return admin_say(a, CLI_EXISTS, "%.*s is there already, as an alias", SLICE_ARG(to.text));
+  /* only letters' case, which is auth's */
+  if (to.there && slice_eq(to.text, from.text)) return DB_OK;
+  if (to.there && to.account)
+    return admin_send(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(to.text));
+  if (to.there)
+    return admin_send(a, CLI_EXISTS, "%.*s is there already, as an alias", SLICE_ARG(to.text));
   return move_account(e, a, &from, &to, alias);
 }
 

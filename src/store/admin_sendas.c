@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* account sendas add|list|delete: as whom an account may send besides its own addresses. */
-#include "lib/mail/address.h"
+#include "mail/address.h"
 #include "src/store/admin_directory.h"
 #include "src/store/names.h"
 
-/* An address of ours or of another domain, "@domain" for all of a domain, or "<>" for bounces. Answered when it is none. */
+/* An address of ours or of another domain, "@domain" for all of a domain, or "<>" for bounces.
+ * Answered when it is none. */
 static bool get_grant(struct admin_job *a, struct slice typed, struct slice *ret) {
   struct buf folded;
   struct address x;
@@ -12,14 +14,18 @@ static bool get_grant(struct admin_job *a, struct slice typed, struct slice *ret
   *ret = admin_copy(a, buf_slice(&folded));
   buf_free(&folded);
   bool domain = slice_at(*ret, 0) == '@' && name_is_domain(slice_from(*ret, 1));
-  if (domain || slice_eq(*ret, SLICE("<>")) || (ret->n && address_parse(*ret, &x) == ADDRESS_OK && x.domain_n)) return true;
-  admin_say(a, CLI_USAGE, "%.*s is nobody to send as: name@example.org, @example.org or <> is meant",
-            SLICE_ARG(slice_first(typed, 200)));
+  if (domain || slice_eq(*ret, SLICE("<>")) ||
+      (ret->n && address_parse(*ret, &x) == ADDRESS_OK && x.domain_n))
+    return true;
+  admin_send(a, CLI_USAGE,
+             "%.*s is nobody to send as: name@example.org, @example.org or <> is meant",
+             SLICE_ARG(slice_first(typed, 200)));
   return false;
 }
 
 /* As it is kept already, in whatever spelling. */
-static enum db_result kept_grant(struct store_engine *e, struct admin_job *a, uint64_t account, struct slice *grant) {
+static enum db_result kept_grant(struct store_engine *e, struct admin_job *a, uint64_t account,
+                                 struct slice *grant) {
   struct db_stmt *s = db_prepare(e->db, "SELECT address FROM sendas WHERE account = ?");
   enum db_result r;
   db_bind_int(s, 1, (int64_t)account);
@@ -33,7 +39,8 @@ static enum db_result kept_grant(struct store_engine *e, struct admin_job *a, ui
   return r == DB_OK && !grant->p ? DB_NOMEM : r;
 }
 
-static enum db_result change(struct store_engine *e, struct admin_job *a, const char *sql, enum change_kind kind) {
+static enum db_result change(struct store_engine *e, struct admin_job *a, const char *sql,
+                             enum change_kind kind) {
   struct named_account account;
   struct slice grant;
   if (!get_grant(a, a->words[1], &grant)) return DB_OK;
@@ -47,9 +54,10 @@ static enum db_result change(struct store_engine *e, struct admin_job *a, const 
   r = db_run(s);
   if (r != DB_OK) return r;
   if (!db_changes(e->db))
-    return kind == CHANGE_GRANT_ADD
-               ? admin_say(a, CLI_EXISTS, "%.*s may send as %.*s already", SLICE_ARG(a->words[0]), SLICE_ARG(grant))
-               : admin_say(a, CLI_NOT_FOUND, "%.*s was not given %.*s", SLICE_ARG(a->words[0]), SLICE_ARG(grant));
+    return kind == CHANGE_GRANT_ADD ? admin_send(a, CLI_EXISTS, "%.*s may send as %.*s already",
+                                                 SLICE_ARG(a->words[0]), SLICE_ARG(grant))
+                                    : admin_send(a, CLI_NOT_FOUND, "%.*s was not given %.*s",
+                                                 SLICE_ARG(a->words[0]), SLICE_ARG(grant));
   struct change *c = admin_change(a, kind);
   if (!c) return DB_NOMEM;
   c->id = account.id;
@@ -58,7 +66,8 @@ static enum db_result change(struct store_engine *e, struct admin_job *a, const 
 }
 
 static enum db_result sendas_add(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "INSERT OR IGNORE INTO sendas (account, address) VALUES (?, ?)", CHANGE_GRANT_ADD);
+  return change(e, a, "INSERT OR IGNORE INTO sendas (account, address) VALUES (?, ?)",
+                CHANGE_GRANT_ADD);
 }
 
 static enum db_result sendas_delete(struct store_engine *e, struct admin_job *a) {
@@ -66,8 +75,9 @@ static enum db_result sendas_delete(struct store_engine *e, struct admin_job *a)
 }
 
 static enum db_result sendas_list(struct store_engine *e, struct admin_job *a) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT a.name, x.address FROM sendas x JOIN account a ON a.id = x.account"
-                                        " WHERE ?1 = '' OR a.name = ?1 ORDER BY a.name, x.address");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT a.name, x.address FROM sendas x JOIN account a ON a.id = x.account"
+                        " WHERE ?1 = '' OR a.name = ?1 ORDER BY a.name, x.address");
   struct slice name = SLICE("");
   enum db_result r = a->count ? admin_spelling(e, a, a->words[0], &name) : DB_OK;
   if (r != DB_OK) return r;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* status, status mailboxes, check, backup: the store as a whole. */
 #include "src/store/admin_whole.h"
 
@@ -52,16 +53,19 @@ static void status(struct store *s, struct admin_job *a) {
 /* Mailboxes that are filled to nine tenths of their quota, the fullest first. */
 static enum db_result status_mailboxes(struct store_engine *e, struct admin_job *a) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT a.name, sum(f.messages), sum(f.octets) AS used, coalesce(a.quota, ?1) AS most FROM account a"
-             " JOIN folder f ON f.account = a.id GROUP BY a.id HAVING most > 0 AND used >= most / 10 * 9"
-             " ORDER BY used * 1.0 / most DESC, a.name LIMIT 1000");
+      e->db,
+      "SELECT a.name, sum(f.messages), sum(f.octets) AS used, coalesce(a.quota, ?1) AS most FROM "
+      "account a"
+      " JOIN folder f ON f.account = a.id GROUP BY a.id HAVING most > 0 AND used >= most / 10 * 9"
+      " ORDER BY used * 1.0 / most DESC, a.name LIMIT 1000");
   enum db_result r;
   db_bind_int(s, 1, (int64_t)a->quota);
   admin_columns(a, "address messages octets quota percent");
   while ((r = db_step(s)) == DB_ROW) {
     double part = (double)db_int(s, 2) * 100 / (double)db_int(s, 3);
-    ADMIN_ROW(a, db_bytes(s, 0), admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, (uint64_t)db_int(s, 2)),
-              admin_num(a, (uint64_t)db_int(s, 3)), admin_num(a, (uint64_t)part));
+    ADMIN_ROW(a, db_bytes(s, 0), admin_num(a, (uint64_t)db_int(s, 1)),
+              admin_num(a, (uint64_t)db_int(s, 2)), admin_num(a, (uint64_t)db_int(s, 3)),
+              admin_num(a, (uint64_t)part));
   }
   db_reset(s);
   return r;
@@ -81,7 +85,9 @@ static enum db_result release_run(struct store_engine *e, struct store_job *j) {
   return DB_OK;
 }
 
-static const struct job_kind release_kind = { .name = "release", .is_write = true, .run = release_run };
+static const struct job_kind release_kind = { .name = "release",
+                                              .is_write = true,
+                                              .run = release_run };
 
 static const char *whole_why(struct admin_job *a) {
   struct whole *w = a->state;

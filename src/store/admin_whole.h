@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A long command that reads the whole store while mail goes on: on a connection of its own, in one
  * snapshot, with no body file removed meanwhile.
  *
@@ -14,12 +15,12 @@ struct whole {
   struct disk *disk;
   struct db *db;
   bool holding;
-  uint64_t number;               /* no other such command has it */
-  void (*end)(struct whole *w);  /* gives back what the command itself holds; may be NULL */
+  uint64_t number;              /* no other such command has it */
+  void (*end)(struct whole *w); /* gives back what the command itself holds; may be NULL */
 };
 
-/* To be called while a->state is NULL or holding is false; makes the state of `size` octets, zeroed.
- * The next slice is a reader's. NULL without memory. */
+/* To be called while a->state is NULL or holding is false; makes the state of `size` octets,
+ * zeroed. The next slice is a reader's. NULL without memory. */
 struct whole *whole_begin(struct store_engine *e, struct admin_job *a, size_t size);
 /* Makes w->db, from the second slice on. The snapshot is the command's to begin. */
 enum db_result whole_connect(struct whole *w);

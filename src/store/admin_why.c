@@ -1,12 +1,16 @@
-/* `qasid why`: what became of a message, from the session in which it came to the mailbox in which it lies.
+/* SPDX-License-Identifier: ISC */
+/* `qasid why`: what became of a message, from the session in which it came to the mailbox in which
+ * it lies.
  *
- *   words → ids of messages → for each: events of the history, attempts, what still waits, where it lies
+ *   words → ids of messages → for each: events of the history, attempts, what still waits, where it
+ * lies
  *
- * A word is an id (it may stand within our reply), a Message-ID, or an address. A reply that refused ("550 5.1.1 …") shows who
- * was refused so. The newest MESSAGES_MAX messages are shown, each with at most ROWS_MAX rows of a kind. */
+ * A word is an id (it may stand within our reply), a Message-ID, or an address. A reply that
+ * refused ("550 5.1.1 …") shows who was refused so. The newest MESSAGES_MAX messages are shown,
+ * each with at most ROWS_MAX rows of a kind. */
 #include <stdio.h>
 
-#include "lib/smtp/client.h"
+#include "mail/smtp/client.h"
 #include "src/store/admin_queue.h"
 
 enum { MESSAGES_MAX = 20, ROWS_MAX = 200, WORD_MAX = 500 };
@@ -44,22 +48,30 @@ static enum db_result names_by(struct why *w, struct db *db, const char *sql, st
 
 static enum db_result by_id(struct why *w, struct slice word) {
   enum db_result r = names_by(w, w->history, "SELECT name FROM event WHERE name = ? LIMIT 1", word);
-  if (r == DB_OK) r = names_by(w, w->e->db, "SELECT name FROM attempt WHERE name = ? LIMIT 1", word);
-  return r == DB_OK ? names_by(w, w->e->db, "SELECT name FROM letter WHERE name = ? LIMIT 1", word) : r;
+  if (r == DB_OK)
+    r = names_by(w, w->e->db, "SELECT name FROM attempt WHERE name = ? LIMIT 1", word);
+  return r == DB_OK ? names_by(w, w->e->db, "SELECT name FROM letter WHERE name = ? LIMIT 1", word)
+                    : r;
 }
 
 static enum db_result by_address(struct why *w, struct slice word) {
-  static const char *const history[] = { "SELECT name FROM event WHERE message_id = ?1 ORDER BY id DESC",
-                                         "SELECT name FROM event WHERE message_id = '<' || ?1 || '>' ORDER BY id DESC",
-                                         "SELECT name FROM event WHERE recipient = ?1 ORDER BY id DESC",
-                                         "SELECT name FROM event WHERE sender = ?1 ORDER BY id DESC" };
-  static const char *const mail[] = { "SELECT name FROM attempt WHERE address = ?1 ORDER BY id DESC",
-                                      ("SELECT l.name FROM recipient r JOIN letter l ON l.body = r.body WHERE r.address = ?1"
-                                       " ORDER BY r.id DESC"),
-                                      "SELECT name FROM letter WHERE return_path = ?1 ORDER BY body DESC" };
+  static const char *const history[] = {
+    "SELECT name FROM event WHERE message_id = ?1 ORDER BY id DESC",
+    "SELECT name FROM event WHERE message_id = '<' || ?1 || '>' ORDER BY id DESC",
+    "SELECT name FROM event WHERE recipient = ?1 ORDER BY id DESC",
+    "SELECT name FROM event WHERE sender = ?1 ORDER BY id DESC"
+  };
+  static const char *const mail[] = {
+    "SELECT name FROM attempt WHERE address = ?1 ORDER BY id DESC",
+    ("SELECT l.name FROM recipient r JOIN letter l ON l.body = r.body WHERE r.address = ?1"
+     " ORDER BY r.id DESC"),
+    "SELECT name FROM letter WHERE return_path = ?1 ORDER BY body DESC"
+  };
   enum db_result r = DB_OK;
-  for (size_t i = 0; r == DB_OK && i < sizeof history / sizeof *history; i++) r = names_by(w, w->history, history[i], word);
-  for (size_t i = 0; r == DB_OK && i < sizeof mail / sizeof *mail; i++) r = names_by(w, w->e->db, mail[i], word);
+  for (size_t i = 0; r == DB_OK && i < sizeof history / sizeof *history; i++)
+    r = names_by(w, w->history, history[i], word);
+  for (size_t i = 0; r == DB_OK && i < sizeof mail / sizeof *mail; i++)
+    r = names_by(w, w->e->db, mail[i], word);
   return r;
 }
 
@@ -84,21 +96,24 @@ static enum db_result find_names(struct why *w) {
 
 /* --- rows --- */
 
-static void row(struct why *w, int64_t at, struct slice name, const char *event, struct slice who, struct slice where,
-                struct slice detail) {
+static void row(struct why *w, int64_t at, struct slice name, const char *event, struct slice who,
+                struct slice where, struct slice detail) {
   w->rows++;
-  ADMIN_ROW(w->a, admin_num(w->a, at > 0 ? (uint64_t)at : 0), name, slice_str(event), who, where, detail);
+  ADMIN_ROW(w->a, admin_num(w->a, at > 0 ? (uint64_t)at : 0), name, slice_str(event), who, where,
+            detail);
 }
 
 static struct slice account_name(struct why *w, int64_t id) {
   struct db_stmt *s = db_prepare(w->e->db, "SELECT name FROM account WHERE id = ?");
   db_bind_int(s, 1, id);
-  struct slice name = db_step(s) == DB_ROW ? admin_copy(w->a, db_bytes(s, 0)) : SLICE("an account that was deleted");
+  struct slice name = db_step(s) == DB_ROW ? admin_copy(w->a, db_bytes(s, 0))
+                                           : SLICE("an account that was deleted");
   db_reset(s);
   return name;
 }
 
-static enum db_result exists(struct db *db, const char *sql, int64_t folder, int64_t uid, bool *ret) {
+static enum db_result exists(struct db *db, const char *sql, int64_t folder, int64_t uid,
+                             bool *ret) {
   struct db_stmt *s = db_prepare(db, sql);
   db_bind_int(s, 1, folder);
   db_bind_int(s, 2, uid);
@@ -109,8 +124,10 @@ static enum db_result exists(struct db *db, const char *sql, int64_t folder, int
 }
 
 /* What POP3 did with it, and where it is now. */
-static enum db_result follow(struct why *w, struct slice name, struct slice who, int64_t folder, int64_t uid) {
-  struct db_stmt *s = db_prepare(w->history, "SELECT at, kind FROM event WHERE folder = ? AND uid = ? AND kind >= 4 ORDER BY id LIMIT 200");
+static enum db_result follow(struct why *w, struct slice name, struct slice who, int64_t folder,
+                             int64_t uid) {
+  struct db_stmt *s = db_prepare(w->history, "SELECT at, kind FROM event WHERE folder = ? AND uid "
+                                             "= ? AND kind >= 4 ORDER BY id LIMIT 200");
   enum db_result r;
   bool there, kept = false;
   char number[40];
@@ -119,13 +136,22 @@ static enum db_result follow(struct why *w, struct slice name, struct slice who,
   db_bind_int(s, 1, folder);
   db_bind_int(s, 2, uid);
   while ((r = db_step(s)) == DB_ROW)
-    row(w, db_int(s, 0), name, db_int(s, 1) == HISTORY_READ ? "pop3-read" : "pop3-deleted", who, where, SLICE(""));
+    row(w, db_int(s, 0), name, db_int(s, 1) == HISTORY_READ ? "pop3-read" : "pop3-deleted", who,
+        where, SLICE(""));
   db_reset(s);
-  if (r == DB_OK) r = exists(w->e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ?", folder, uid, &there);
-  if (r == DB_OK && !there) r = exists(w->e->db, "SELECT 1 FROM deleted WHERE folder = ? AND uid = ?", folder, uid, &kept);
   if (r == DB_OK)
-    row(w, w->a->job.now_s, name, there ? "is-there" : kept ? "is-deleted" : "is-gone", who, where,
-        there ? SLICE("it lies in the mailbox") : kept ? SLICE("qasid mail undelete brings it back") : SLICE("it is not in the mailbox any more"));
+    r = exists(w->e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ?", folder, uid, &there);
+  if (r == DB_OK && !there)
+    r = exists(w->e->db, "SELECT 1 FROM deleted WHERE folder = ? AND uid = ?", folder, uid, &kept);
+  if (r == DB_OK)
+    row(w, w->a->job.now_s, name,
+        there  ? "is-there"
+        : kept ? "is-deleted"
+               : "is-gone",
+        who, where,
+        there  ? SLICE("it lies in the mailbox")
+        : kept ? SLICE("qasid mail undelete brings it back")
+               : SLICE("it is not in the mailbox any more"));
   return r;
 }
 
@@ -133,20 +159,24 @@ static enum db_result one_event(struct why *w, struct slice name, struct db_stmt
   int64_t kind = db_int(s, 1), account = db_int(s, 2);
   struct slice login = account ? account_name(w, account) : SLICE("");
   if (kind == HISTORY_ARRIVED) {
-    row(w, db_int(s, 0), name, "arrived", admin_copy(w->a, db_bytes(s, 5)), login, admin_copy(w->a, db_bytes(s, 7)));
+    row(w, db_int(s, 0), name, "arrived", admin_copy(w->a, db_bytes(s, 5)), login,
+        admin_copy(w->a, db_bytes(s, 7)));
   } else if (kind == HISTORY_MAILBOX) {
     row(w, db_int(s, 0), name, "mailbox", login, SLICE(""), SLICE("put into the mailbox"));
     return follow(w, name, login, db_int(s, 3), db_int(s, 4));
   } else if (kind == HISTORY_QUEUED) {
-    row(w, db_int(s, 0), name, "queued", admin_copy(w->a, db_bytes(s, 6)), SLICE(""), SLICE("elsewhere: put into the queue"));
+    row(w, db_int(s, 0), name, "queued", admin_copy(w->a, db_bytes(s, 6)), SLICE(""),
+        SLICE("elsewhere: put into the queue"));
   }
   return DB_OK;
 }
 
 static enum db_result events_of(struct why *w, struct slice name) {
   if (!w->history) return DB_OK;
-  struct db_stmt *s = db_prepare(w->history, "SELECT at, kind, account, folder, uid, coalesce(sender, ''), coalesce(recipient, ''),"
-                                             " coalesce(text, '') FROM event WHERE name = ? ORDER BY id LIMIT 200");
+  struct db_stmt *s = db_prepare(
+      w->history,
+      "SELECT at, kind, account, folder, uid, coalesce(sender, ''), coalesce(recipient, ''),"
+      " coalesce(text, '') FROM event WHERE name = ? ORDER BY id LIMIT 200");
   enum db_result r, x = DB_OK;
   db_bind_text(s, 1, name);
   while (x == DB_OK && (r = db_step(s)) == DB_ROW) x = one_event(w, name, s);
@@ -156,8 +186,10 @@ static enum db_result events_of(struct why *w, struct slice name) {
 
 static enum db_result attempts_of(struct why *w, struct slice name) {
   static const char *const whats[] = { "sent", "failed", "deferred", "dropped" };
-  struct db_stmt *s = db_prepare(w->e->db, "SELECT at, address, what, stage, code, reply, host, ip, tls FROM attempt WHERE name = ?"
-                                           " ORDER BY id LIMIT 200");
+  struct db_stmt *s = db_prepare(
+      w->e->db,
+      "SELECT at, address, what, stage, code, reply, host, ip, tls FROM attempt WHERE name = ?"
+      " ORDER BY id LIMIT 200");
   enum db_result r;
   char text[800], where[400];
   db_bind_text(s, 1, name);
@@ -166,29 +198,37 @@ static enum db_result attempts_of(struct why *w, struct slice name) {
     struct slice tls = db_bytes(s, 8);
     char number[8] = "";
     if (code) snprintf(number, sizeof number, "%d ", (int)(code % 1000));
-    snprintf(where, sizeof where, "%.*s %.*s%s%.*s", SLICE_ARG(slice_first(db_bytes(s, 6), 255)), SLICE_ARG(slice_first(db_bytes(s, 7), 60)),
-             tls.n ? " " : "", SLICE_ARG(slice_first(tls, 40)));
-    snprintf(text, sizeof text, "%s%.*s (%s)", number, SLICE_ARG(slice_first(db_bytes(s, 5), 600)), send_stage_word((uint8_t)db_int(s, 3)));
-    row(w, db_int(s, 0), name, what >= 0 && what < 4 ? whats[what] : "unknown", admin_copy(w->a, db_bytes(s, 1)),
-        admin_copy(w->a, slice_trim(slice_str(where))), admin_copy(w->a, slice_str(text)));
+    snprintf(where, sizeof where, "%.*s %.*s%s%.*s", SLICE_ARG(slice_first(db_bytes(s, 6), 255)),
+             SLICE_ARG(slice_first(db_bytes(s, 7), 60)), tls.n ? " " : "",
+             SLICE_ARG(slice_first(tls, 40)));
+    snprintf(text, sizeof text, "%s%.*s (%s)", number, SLICE_ARG(slice_first(db_bytes(s, 5), 600)),
+             send_stage_word((uint8_t)db_int(s, 3)));
+    row(w, db_int(s, 0), name, what >= 0 && what < 4 ? whats[what] : "unknown",
+        admin_copy(w->a, db_bytes(s, 1)), admin_copy(w->a, slice_trim(slice_str(where))),
+        admin_copy(w->a, slice_str(text)));
   }
   db_reset(s);
   return r;
 }
 
 static enum db_result waiting_of(struct why *w, struct slice name) {
-  struct db_stmt *s = db_prepare(w->e->db, "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, ''), r.held_by FROM letter l"
-                                           " CROSS JOIN recipient r ON r.body = l.body WHERE l.name = ? ORDER BY r.id LIMIT 200");
+  struct db_stmt *s = db_prepare(
+      w->e->db,
+      "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, ''), r.held_by "
+      "FROM letter l"
+      " CROSS JOIN recipient r ON r.body = l.body WHERE l.name = ? ORDER BY r.id LIMIT 200");
   enum db_result r;
   char text[200];
   db_bind_text(s, 1, name);
   while ((r = db_step(s)) == DB_ROW) {
     const struct queue_held held = { db_int(s, 3) == QUEUE_HELD, db_int(s, 6) != 0 };
-    struct queue_why y = queue_view_why(w->view, (uint64_t)db_int(s, 0), db_bytes(s, 2), &held, db_int(s, 4), w->a->job.now_s);
+    struct queue_why y = queue_view_why(w->view, (uint64_t)db_int(s, 0), db_bytes(s, 2), &held,
+                                        db_int(s, 4), w->a->job.now_s);
     struct slice class = db_bytes(s, 5);
-    snprintf(text, sizeof text, "%s%s%.*s", queue_reason_word(y.reason), class.n ? "; before: " : "", SLICE_ARG(slice_first(class, 60)));
-    row(w, y.until_s ? y.until_s : w->a->job.now_s, name, "waits", admin_copy(w->a, db_bytes(s, 1)), SLICE(""),
-        admin_copy(w->a, slice_str(text)));
+    snprintf(text, sizeof text, "%s%s%.*s", queue_reason_word(y.reason),
+             class.n ? "; before: " : "", SLICE_ARG(slice_first(class, 60)));
+    row(w, y.until_s ? y.until_s : w->a->job.now_s, name, "waits", admin_copy(w->a, db_bytes(s, 1)),
+        SLICE(""), admin_copy(w->a, slice_str(text)));
   }
   db_reset(s);
   return r;
@@ -201,13 +241,15 @@ static enum db_result refused(struct why *w, const char *sql, struct slice value
   enum db_result r;
   db_bind_text(s, 1, value);
   while ((r = db_step(s)) == DB_ROW)
-    row(w, db_int(s, 0), SLICE(""), "refused", admin_copy(w->a, db_bytes(s, 2)), admin_copy(w->a, db_bytes(s, 1)),
-        admin_copy(w->a, db_bytes(s, 3)));
+    row(w, db_int(s, 0), SLICE(""), "refused", admin_copy(w->a, db_bytes(s, 2)),
+        admin_copy(w->a, db_bytes(s, 1)), admin_copy(w->a, db_bytes(s, 3)));
   db_reset(s);
   return r;
 }
 
-#define REFUSED "SELECT at, coalesce(sender, '<>'), coalesce(recipient, ''), coalesce(text, '') FROM event WHERE kind = 3 AND "
+#define REFUSED                                                                                \
+  "SELECT at, coalesce(sender, '<>'), coalesce(recipient, ''), coalesce(text, '') FROM event " \
+  "WHERE kind = 3 AND "
 
 /* By an address among the words; without one, by the code with which they begin. */
 static enum db_result refusals_of(struct why *w) {
@@ -228,7 +270,8 @@ static enum db_result refusals_of(struct why *w) {
     }
   }
   if (r != DB_OK || any || !smtp_class_split(first, &code, enhanced, &text) || code < 400) return r;
-  return refused(w, REFUSED "substr(text, 1, 3) = substr(?1, 1, 3) ORDER BY id DESC LIMIT 20", first);
+  return refused(w, REFUSED "substr(text, 1, 3) = substr(?1, 1, 3) ORDER BY id DESC LIMIT 20",
+                 first);
 }
 
 /* --- the command --- */
@@ -246,7 +289,10 @@ static enum db_result why_run(struct store_engine *e, struct admin_job *a) {
   }
   if (r == DB_OK) r = refusals_of(&w);
   if (r != DB_OK) db_close(&e->history);
-  return r != DB_OK || w.rows ? r : admin_say(a, CLI_NOT_FOUND, "nothing is known of it; the history goes back as far as queue_history and history_size let it");
+  return r != DB_OK || w.rows ? r
+                              : admin_send(a, CLI_NOT_FOUND,
+                                           "nothing is known of it; the history goes back as far "
+                                           "as queue_history and history_size let it");
 }
 
 static void why_begins(struct store *s, struct admin_job *a) {
@@ -255,6 +301,7 @@ static void why_begins(struct store *s, struct admin_job *a) {
 }
 
 const struct admin_verb admin_why_verbs[] = {
-  { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, ADMIN_READ, why_run, NULL, selection_ended, why_begins },
+  { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, ADMIN_READ, why_run, NULL, selection_ended,
+    why_begins },
 };
 const size_t admin_why_count = sizeof admin_why_verbs / sizeof *admin_why_verbs;

@@ -1,10 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* backup: a ustar archive of the database as it was at one moment and of the body files it names.
  *
  *   COPY       the database is copied to the spool, some pages a slice
  *   DATABASE   the copy is sent
- *   BODIES     the octets of bodies in the database are held against their checksums, and body files are sent,
- *              one after another, and held against theirs
- *   (end)      two zero blocks */
+ *   BODIES     the octets of bodies in the database are held against their checksums, and body
+ * files are sent, one after another, and held against theirs (end)      two zero blocks */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +28,11 @@ struct backup {
   bool named;             /* the copy's file may be there */
   struct disk_file *file; /* being sent */
   uint64_t at, size;
-  uint64_t body; /* the last one begun */
+  uint64_t body;  /* the last one begun */
   uint64_t start; /* where in its file the message begins */
   int64_t sum;    /* its checksum; below 0: not known */
   uint32_t sum_sent;
-  uint64_t damaged, missing; /* messages */
+  uint64_t damaged, missing;      /* messages */
   char first[BODY_NAME_MAX + 32]; /* of them */
 };
 
@@ -52,7 +52,8 @@ static enum db_result copy_some(struct backup *b) {
   }
   if (r == DB_OK) r = db_backup_step(b->copying, PAGES_A_SLICE);
   if (r == DB_ROW) return DB_OK;
-  b->stage = DATABASE; /* `copying` is ended last: until then the connection sees the copy's moment */
+  /* `copying` is ended last: until then the connection sees the copy's moment */
+  b->stage = DATABASE;
   return r;
 }
 
@@ -68,7 +69,8 @@ static enum db_result put_head(struct backup *b, struct admin_job *a, const char
 }
 
 /* Opens `from` and puts its head into the archive as `name`. */
-static int begin_file(struct backup *b, struct admin_job *a, const char *from, const char *name, enum db_result *ret) {
+static int begin_file(struct backup *b, struct admin_job *a, const char *from, const char *name,
+                      enum db_result *ret) {
   struct disk *d = b->whole.disk;
   int failed = d->ops->open(d, from, DISK_READ, &b->file);
   int64_t size = failed ? failed : d->ops->size(b->file);
@@ -86,13 +88,16 @@ static enum db_result begin_database(struct backup *b, struct admin_job *a) {
   enum db_result r;
   b->sum = -1;
   int failed = begin_file(b, a, b->copy, STORE_DATABASE, &r);
-  return failed ? admin_say(a, CLI_TROUBLE, "the copy of the database can't be read: %s", strerror(-failed)) : r;
+  return failed ? admin_send(a, CLI_TROUBLE, "the copy of the database can't be read: %s",
+                             strerror(-failed))
+                : r;
 }
 
-/* A message that is damaged is in the backup as it is; one whose file is gone can't be. Both are counted, and the
- * rest goes on. */
+/* A message that is damaged is in the backup as it is; one whose file is gone can't be. Both are
+ * counted, and the rest goes on. */
 static void found_damage(struct backup *b, uint64_t *count) {
-  if (!(b->damaged + b->missing)) snprintf(b->first, sizeof b->first, "%llu", (unsigned long long)b->body);
+  if (!(b->damaged + b->missing))
+    snprintf(b->first, sizeof b->first, "%llu", (unsigned long long)b->body);
   ++*count;
 }
 
@@ -107,7 +112,8 @@ static enum db_result send_some(struct backup *b, struct admin_job *a) {
   struct disk *d = b->whole.disk;
   size_t n = b->size - b->at < sizeof chunk ? (size_t)(b->size - b->at) : sizeof chunk;
   int64_t got = n ? d->ops->read(b->file, chunk, n, b->at) : 0;
-  if (got != (int64_t)n) return admin_say(a, CLI_DAMAGE, "a file could not be read to its end: qasid check");
+  if (got != (int64_t)n)
+    return admin_send(a, CLI_DAMAGE, "a file could not be read to its end: qasid check");
   if (n) admin_output(a, slice_of(chunk, n));
   add_to_sum(b, slice_of(chunk, n));
   b->at += n;
@@ -124,15 +130,17 @@ static enum db_result begin_body(struct backup *b, struct admin_job *a) {
   enum db_result r;
   body_name(name, b->body);
   int failed = begin_file(b, a, name, name, &r);
-  if (body_is_damage(failed)) found_damage(b, &b->missing);
-  else if (failed) return admin_say(a, CLI_TROUBLE, "%s can't be read now: %s", name, strerror(-failed));
+  if (body_is_damage(failed))
+    found_damage(b, &b->missing);
+  else if (failed)
+    return admin_send(a, CLI_TROUBLE, "%s can't be read now: %s", name, strerror(-failed));
   return r;
 }
 
 /* The next bodies up to one that is a file. *ret_more false: there is none left. */
 static enum db_result next_bodies(struct backup *b, struct admin_job *a, bool *ret_more) {
-  struct db_stmt *s =
-      db_prepare(b->whole.db, "SELECT id, start, sum, data FROM body WHERE id > ? ORDER BY id LIMIT ?");
+  struct db_stmt *s = db_prepare(
+      b->whole.db, "SELECT id, start, sum, data FROM body WHERE id > ? ORDER BY id LIMIT ?");
   db_bind_int(s, 1, (int64_t)b->body);
   db_bind_int(s, 2, BODIES_A_SLICE);
   enum db_result r = DB_OK;
@@ -143,7 +151,8 @@ static enum db_result next_bodies(struct backup *b, struct admin_job *a, bool *r
     in_file = !db_is_null(s, 1);
     b->start = in_file ? (uint64_t)db_int(s, 1) : 0;
     b->sum = db_is_null(s, 2) ? -1 : db_int(s, 2);
-    if (!in_file && b->sum >= 0 && b->sum != crc32c(0, db_bytes(s, 3))) found_damage(b, &b->damaged);
+    if (!in_file && b->sum >= 0 && b->sum != crc32c(0, db_bytes(s, 3)))
+      found_damage(b, &b->damaged);
   }
   db_reset(s);
   *ret_more = in_file || n == BODIES_A_SLICE;
@@ -159,12 +168,13 @@ static enum db_result work(struct backup *b, struct admin_job *a, bool *ret_more
 }
 
 /* The archive is whole, whatever is in it. */
-static enum db_result say_damage(struct backup *b, struct admin_job *a) {
+static enum db_result report_damage(struct backup *b, struct admin_job *a) {
   if (!(b->damaged + b->missing)) return DB_OK;
-  return admin_say(a, CLI_DAMAGE,
-                   "the backup is complete, but %llu messages in it are damaged and the files of %llu are missing, the "
-                   "first is body %s: qasid check names all",
-                   (unsigned long long)b->damaged, (unsigned long long)b->missing, b->first);
+  return admin_send(a, CLI_DAMAGE,
+                    "the backup is complete, but %llu messages in it are damaged and the files of "
+                    "%llu are missing, the "
+                    "first is body %s: qasid check names all",
+                    (unsigned long long)b->damaged, (unsigned long long)b->missing, b->first);
 }
 
 static void put_end(struct admin_job *a) {
@@ -190,5 +200,5 @@ enum db_result backup_run(struct store_engine *e, struct admin_job *a) {
   }
   if (r == DB_OK && !more) put_end(a);
   a->job.again = r == DB_OK && more && a->code == CLI_OK;
-  return r == DB_OK && !more ? say_damage(b, a) : r;
+  return r == DB_OK && !more ? report_damage(b, a) : r;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/bodies.h"
 
 #include <errno.h>
@@ -107,8 +108,8 @@ void spool_drop(struct disk *d, struct spool *s) {
 
 /* --- bodies --- */
 
-int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head, struct slice tail,
-                    uint64_t *ret_start) {
+int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head,
+                    struct slice tail, uint64_t *ret_start) {
   char from[BODY_NAME_MAX], to[BODY_NAME_MAX];
   struct disk_file *f = NULL;
   if (head.n > SPOOL_HEAD) return -EINVAL;
@@ -180,7 +181,8 @@ int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret
 
 enum { READ_PIECE = 64 * 1024 };
 
-int body_read(struct disk *d, const struct body_place *b, void (*put)(void *arg, struct slice piece), void *arg) {
+int body_read(struct disk *d, const struct body_place *b,
+              void (*put)(void *arg, struct slice piece), void *arg) {
   struct disk_file *f = NULL;
   struct buf piece;
   int r = body_open(d, b, &f);
@@ -191,8 +193,10 @@ int body_read(struct disk *d, const struct body_place *b, void (*put)(void *arg,
   for (uint64_t at = 0; r == 0 && at < b->size;) {
     size_t n = b->size - at < READ_PIECE ? (size_t)(b->size - at) : READ_PIECE;
     int64_t got = d->ops->read(f, to, n, b->start + at);
-    if (got == (int64_t)n) put(arg, slice_of(to, n));
-    else r = got < 0 ? (int)got : -ENODATA;
+    if (got == (int64_t)n)
+      put(arg, slice_of(to, n));
+    else
+      r = got < 0 ? (int)got : -ENODATA;
     at += n;
   }
   d->ops->close(&f);
@@ -215,8 +219,8 @@ static void listed(void *arg, const char *entry) {
   l->fn(l->arg, ours ? id : 0, entry);
 }
 
-int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry),
-                void *arg) {
+int bodies_list(struct disk *d, unsigned folder,
+                void (*fn)(void *arg, uint64_t id, const char *entry), void *arg) {
   char name[BODY_NAME_MAX];
   struct listing l = { fn, arg, folder & 0xff };
   folder_name(name, folder);

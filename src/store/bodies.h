@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Message bodies that are files, and the spool where they grow.
  *
  *   spool/N        a message on its way in; N is counted from 1 at each start
@@ -7,8 +8,8 @@
  *                                 |                                              | deletion durable
  *                                 +--spool_drop--> (no file) <--body_remove------+
  *
- * No file stays open between two writes: thousands of slow senders must not take the descriptors that reading
- * needs.
+ * No file stays open between two writes: thousands of slow senders must not take the descriptors
+ * that reading needs.
  *
  * A spool file begins with SPOOL_HEAD octets of which only the last are used: what is to stand in
  * front of the message is known only when all of it has come. A crash may leave a file in bodies/
@@ -18,27 +19,29 @@
 
 #include "lib/base/buf.h"
 #include "lib/disk/disk.h"
-#include "lib/mail/measure.h"
+#include "mail/measure.h"
 
 enum { SPOOL_HEAD = 512, BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
 
 struct spool {
   uint64_t number;
-  bool made;     /* the file is there */
-  uint64_t size; /* octets of the message so far, without the head */
-  uint32_t sum;  /* of them, CRC-32C */
+  bool made;                   /* the file is there */
+  uint64_t size;               /* octets of the message so far, without the head */
+  uint32_t sum;                /* of them, CRC-32C */
   struct mail_measure measure; /* of them */
 };
 
-/* What a message still lacks behind its last octets, `tail` being those that were not spooled: the end of
- * its last line, and the empty line behind its header. With it every message is kept exactly as RETR
- * sends it (lib/pop3/stuff.h), and its size is that of its octets. Points to a constant. */
+/* What a message still lacks behind its last octets, `tail` being those that were not spooled: the
+ * end of its last line, and the empty line behind its header. With it every message is kept exactly
+ * as RETR sends it (mail/pop3/stuff.h), and its size is that of its octets. Points to a constant.
+ */
 struct slice body_lacks(const struct spool *s, struct slice tail);
 
 /* Makes the folders that are missing and removes what an earlier life left in the spool. */
 int bodies_prepare(struct disk *d);
 
-/* All return 0 or a negative errno. spool_open makes the file the first time, and the pieces follow until it is closed. */
+/* All return 0 or a negative errno. spool_open makes the file the first time, and the pieces follow
+ * until it is closed. */
 int spool_open(struct disk *d, struct spool *s, struct disk_file **ret);
 int spool_write(struct disk *d, struct disk_file *f, struct spool *s, struct slice octets);
 /* Removes the file. */
@@ -51,8 +54,8 @@ void body_name(char out[BODY_NAME_MAX], uint64_t id);
 /* Puts `head` in front of what was spooled and `tail` behind it, and gives the file its place.
  * *ret_start is where the octets begin. Not durable until disk->sync_all. May be done again after
  * body_return_spool. */
-int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head, struct slice tail,
-                    uint64_t *ret_start);
+int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head,
+                    struct slice tail, uint64_t *ret_start);
 /* The transaction was undone: the file goes back. */
 int body_return_spool(struct disk *d, struct spool *s, uint64_t id);
 /* A file of one piece. */
@@ -68,15 +71,16 @@ struct body_place {
 /* Opens the file; all of the message is in it. 0, or a negative errno: see body_is_damage(). */
 int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret);
 /* Reads all of it, some at a time; `put` may be called and the end be an error all the same. */
-int body_read(struct disk *d, const struct body_place *b, void (*put)(void *arg, struct slice piece), void *arg);
+int body_read(struct disk *d, const struct body_place *b,
+              void (*put)(void *arg, struct slice piece), void *arg);
 /* Its CRC-32C, read anew. */
 int body_sum(struct disk *d, const struct body_place *b, uint32_t *ret);
-/* Whether such an error says something of the message. All others (no descriptors, no memory, a disk that fails) say
- * something of the moment: whoever asks again may be told otherwise. */
+/* Whether such an error says something of the message. All others (no descriptors, no memory, a
+ * disk that fails) say something of the moment: whoever asks again may be told otherwise. */
 bool body_is_damage(int error);
 
 /* Calls fn for each body file in folder number `folder`; `id` is 0 for a name that is none. */
-int bodies_list(struct disk *d, unsigned folder, void (*fn)(void *arg, uint64_t id, const char *entry),
-                void *arg);
+int bodies_list(struct disk *d, unsigned folder,
+                void (*fn)(void *arg, uint64_t id, const char *entry), void *arg);
 
 #endif

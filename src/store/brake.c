@@ -1,27 +1,34 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/brake.h"
 
 #include <stdlib.h>
 
 #include "lib/base/codec.h"
-#include "lib/mail/date.h"
+#include "mail/date.h"
 
 enum { HOUR_S = 3600, DAY_S = 86400, NOTICE_MAX = 8192 };
 
 const char *brake_words(int64_t why) {
   static const char *const words[] = {
-    "by the administrator", "the account's messages an hour", "the account's recipients an hour",
-    "the account's messages a day", "the account's recipients a day", "the account's new recipients a day",
+    "by the administrator",
+    "the account's messages an hour",
+    "the account's recipients an hour",
+    "the account's messages a day",
+    "the account's recipients a day",
+    "the account's new recipients a day",
   };
   return why >= 0 && why < (int64_t)(sizeof words / sizeof *words) ? words[why] : "unknown";
 }
 
 /* --- the owner: limits --- */
 
-void brake_set(struct store *s, const struct session *ss, struct deliver_job *d) {
-  const struct dir_account *a = ss->account && d->elsewhere_count ? dir_account(&s->dir, ss->account) : NULL;
+void brake_set(struct store *s, const struct session *session, struct deliver_job *d) {
+  const struct dir_account *a =
+      session->account && d->elsewhere_count ? dir_account(&s->dir, session->account) : NULL;
   const uint64_t options[DIR_SENDS] = {
-    s->conf->account_messages_per_hour, s->conf->account_recipients_per_hour, s->conf->account_messages_per_day,
-    s->conf->account_recipients_per_day, s->conf->account_new_recipients_per_day,
+    s->conf->account_messages_per_hour,      s->conf->account_recipients_per_hour,
+    s->conf->account_messages_per_day,       s->conf->account_recipients_per_day,
+    s->conf->account_new_recipients_per_day,
   };
   d->brake = (struct deliver_brake){ .on = a != NULL };
   for (int i = 0; a && i < DIR_SENDS; i++)
@@ -35,16 +42,20 @@ struct sent {
   uint64_t used[DIR_SENDS]; /* of the hour and the day, as enum dir_sends has it */
 };
 
-static enum db_result read_sent(struct store_engine *e, uint64_t account, int64_t now_s, struct sent *x) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT hour, day, hour_messages, hour_recipients, day_messages, day_recipients, day_new"
-                                        " FROM sent WHERE account = ?");
+static enum db_result read_sent(struct store_engine *e, uint64_t account, int64_t now_s,
+                                struct sent *x) {
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "SELECT hour, day, hour_messages, hour_recipients, day_messages, day_recipients, day_new"
+      " FROM sent WHERE account = ?");
   *x = (struct sent){ .hour = now_s, .day = now_s };
   db_bind_int(s, 1, (int64_t)account);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r;
   int64_t hour = db_int(s, 0), day = db_int(s, 1);
   /* A clock that was set back begins anew. */
-  bool same_hour = now_s >= hour && now_s - hour < HOUR_S, same_day = now_s >= day && now_s - day < DAY_S;
+  bool same_hour = now_s >= hour && now_s - hour < HOUR_S,
+       same_day = now_s >= day && now_s - day < DAY_S;
   if (same_hour) x->hour = hour;
   if (same_day) x->day = day;
   for (int i = 0; i < DIR_SENDS; i++)
@@ -54,8 +65,9 @@ static enum db_result read_sent(struct store_engine *e, uint64_t account, int64_
 }
 
 static enum db_result write_sent(struct store_engine *e, uint64_t account, const struct sent *x) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT OR REPLACE INTO sent (account, hour, day, hour_messages, hour_recipients,"
-                                        " day_messages, day_recipients, day_new) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT OR REPLACE INTO sent (account, hour, day, hour_messages, hour_recipients,"
+             " day_messages, day_recipients, day_new) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)account);
   db_bind_int(s, 2, x->hour);
   db_bind_int(s, 3, x->day);
@@ -69,11 +81,13 @@ static int64_t key_of(struct slice address) {
   return (int64_t)h;
 }
 
-static enum db_result count_new(struct store_engine *e, const struct deliver_job *d, uint64_t *ret) {
+static enum db_result count_new(struct store_engine *e, const struct deliver_job *d,
+                                uint64_t *ret) {
   enum db_result r = DB_OK;
   *ret = 0;
   for (size_t i = 0; r == DB_OK && i < d->elsewhere_count; i++) {
-    struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM correspondent WHERE account = ? AND address = ?");
+    struct db_stmt *s =
+        db_prepare(e->db, "SELECT 1 FROM correspondent WHERE account = ? AND address = ?");
     db_bind_int(s, 1, (int64_t)d->letter.account);
     db_bind_int(s, 2, key_of(d->elsewhere[i].address));
     r = db_step(s);
@@ -87,7 +101,8 @@ static enum db_result count_new(struct store_engine *e, const struct deliver_job
 static enum db_result make_known(struct store_engine *e, const struct deliver_job *d) {
   enum db_result r = DB_OK;
   for (size_t i = 0; r == DB_OK && i < d->elsewhere_count; i++) {
-    struct db_stmt *s = db_prepare(e->db, "INSERT OR REPLACE INTO correspondent (account, address, sent) VALUES (?, ?, ?)");
+    struct db_stmt *s = db_prepare(
+        e->db, "INSERT OR REPLACE INTO correspondent (account, address, sent) VALUES (?, ?, ?)");
     db_bind_int(s, 1, (int64_t)d->letter.account);
     db_bind_int(s, 2, key_of(d->elsewhere[i].address));
     db_bind_int(s, 3, d->job.now_s / DAY_S);
@@ -116,7 +131,8 @@ enum db_result brake_run(struct store_engine *e, struct deliver_job *d) {
   if (x.day == d->job.now_s) r = forget_old(e, d);
   for (int i = DIR_SENDS - 1; i >= 0; i--) {
     x.used[i] += more[i];
-    if (d->brake.limits[i] && more[i] && x.used[i] > d->brake.limits[i]) d->brake.why = (uint8_t)(QUEUE_BY_ADMIN + 1 + i);
+    if (d->brake.limits[i] && more[i] && x.used[i] > d->brake.limits[i])
+      d->brake.why = (uint8_t)(QUEUE_BY_ADMIN + 1 + i);
   }
   for (size_t i = 0; i < d->elsewhere_count; i++) {
     d->elsewhere[i].held = d->brake.why != 0;
@@ -134,8 +150,8 @@ enum db_result brake_forget(struct store_engine *e, uint64_t account) {
 
 /* --- the owner: the postmaster --- */
 
-static void put_notice(struct store *s, struct buf *b, struct slice name, const struct deliver_job *d, struct slice id,
-                       int64_t now_s) {
+static void put_notice(struct store *s, struct buf *b, struct slice name,
+                       const struct deliver_job *d, struct slice id, int64_t now_s) {
   struct slice host = slice_str(s->conf->hostname);
   buf_put_str(b, "Return-Path: <>\r\nFrom: Mail System <postmaster@");
   buf_put(b, host);
@@ -151,9 +167,13 @@ static void put_notice(struct store *s, struct buf *b, struct slice name, const 
   buf_put(b, host);
   buf_put_str(b, ">\r\nAuto-Submitted: auto-generated\r\n\r\nThe account ");
   buf_put(b, name);
-  buf_printf(b, " sends more than it may (%s, limit %llu).\r\nIts mail to other servers is taken, but held in the queue.\r\n\r\n",
+  buf_printf(b,
+             " sends more than it may (%s, limit %llu).\r\nIts mail to other servers is taken, but "
+             "held in the queue.\r\n\r\n",
              brake_words(d->brake.why), (unsigned long long)d->brake.limits[d->brake.why - 1]);
-  buf_put_str(b, "If somebody else has its password: qasid account disable, then qasid queue drop account=");
+  buf_put_str(
+      b,
+      "If somebody else has its password: qasid account disable, then qasid queue drop account=");
   buf_put(b, name);
   buf_put_str(b, "\r\nIf it is well: qasid queue release account=");
   buf_put(b, name);
@@ -170,8 +190,10 @@ static void log_it(struct store *s, struct slice name, const struct deliver_job 
 }
 
 /* One block, as every delivery: the job, then the text, then its id. */
-static struct deliver_job *new_notice(const struct buf *text, const struct buf *id, size_t head, int64_t now_s) {
-  struct deliver_job *n = job_new(&deliver_kind, sizeof *n + buf_len(text) + buf_len(id), NULL, now_s);
+static struct deliver_job *new_notice(const struct buf *text, const struct buf *id, size_t head,
+                                      int64_t now_s) {
+  struct deliver_job *n =
+      job_new(&deliver_kind, sizeof *n + buf_len(text) + buf_len(id), NULL, now_s);
   if (!n) return NULL;
   uint8_t *at = (uint8_t *)(n + 1);
   memcpy(at, buf_slice(text).p, buf_len(text));
@@ -185,11 +207,13 @@ static struct deliver_job *new_notice(const struct buf *text, const struct buf *
 
 static void deliver_notice(struct store *s, struct deliver_job *n) {
   dir_begin(&s->dir, &s->found);
-  bool found = dir_resolve(&s->dir, SLICE("postmaster"), s->conf->recipient_delimiter, &s->found) == DIR_FOUND;
+  bool found = dir_resolve(&s->dir, SLICE("postmaster"), s->conf->recipient_delimiter, &s->found) ==
+               DIR_FOUND;
   n->places = found && s->found.count ? calloc(s->found.count, sizeof *n->places) : NULL;
   for (size_t i = 0; n->places && i < s->found.count; i++) {
     s->found.accounts[i]->coming += n->size;
-    n->places[n->count++] = (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
+    n->places[n->count++] =
+        (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
   }
   struct store_job *j = &n->job;
   if (!n->count) {
@@ -200,9 +224,10 @@ static void deliver_notice(struct store *s, struct deliver_job *n) {
   s->shell.enqueue(s->shell.arg, j, true);
 }
 
-void brake_tell(struct store *s, const struct deliver_job *d, int64_t now_s) {
+void brake_notify(struct store *s, const struct deliver_job *d, int64_t now_s) {
   struct dir_account *a = dir_account(&s->dir, d->letter.account);
-  if (!a || (a->braked_s && now_s >= a->braked_s && now_s - a->braked_s < BRAKE_TELL_EVERY_S)) return;
+  if (!a || (a->braked_s && now_s >= a->braked_s && now_s - a->braked_s < BRAKE_NOTICE_EVERY_S))
+    return;
   struct buf text, id;
   uint8_t nonce[8];
   a->braked_s = now_s;
@@ -214,7 +239,8 @@ void brake_tell(struct store *s, const struct deliver_job *d, int64_t now_s) {
   log_it(s, name, d);
   put_notice(s, &text, name, d, buf_slice(&id), now_s);
   bool fine = !text.failed && !id.failed;
-  struct deliver_job *n = fine ? new_notice(&text, &id, sizeof "Return-Path: <>\r\n" - 1, now_s) : NULL;
+  struct deliver_job *n =
+      fine ? new_notice(&text, &id, sizeof "Return-Path: <>\r\n" - 1, now_s) : NULL;
   if (n) deliver_notice(s, n);
   buf_free(&text), buf_free(&id);
 }

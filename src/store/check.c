@@ -1,5 +1,6 @@
-/* check: every invariant of schema.h, and every octet of every message held against its checksum, in one snapshot
- * while mail goes on. */
+/* SPDX-License-Identifier: ISC */
+/* check: every invariant of schema.h, and every octet of every message held against its checksum,
+ * in one snapshot while mail goes on. */
 #include <stdio.h>
 
 #include "lib/base/crc32c.h"
@@ -12,21 +13,26 @@ static const struct {
   const char *sql, *sentence;
   int numbers;
 } queries[] = {
-  { "SELECT e.folder, e.uid, e.body FROM entry e WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = e.body)",
+  { "SELECT e.folder, e.uid, e.body FROM entry e WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = "
+    "e.body)",
     "folder %lld: message %lld refers to body %lld, which is not there", 3 },
-  { "SELECT d.folder, d.uid, d.body FROM deleted d WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = d.body)",
+  { "SELECT d.folder, d.uid, d.body FROM deleted d WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = "
+    "d.body)",
     "folder %lld: deleted message %lld refers to body %lld, which is not there", 3 },
   { "SELECT b.id, b.refs, coalesce(c.n, 0) FROM body b LEFT JOIN (SELECT body, count(*) AS n FROM"
-    " (SELECT body FROM entry UNION ALL SELECT body FROM deleted UNION ALL SELECT body FROM letter) GROUP BY body) c"
+    " (SELECT body FROM entry UNION ALL SELECT body FROM deleted UNION ALL SELECT body FROM "
+    "letter) GROUP BY body) c"
     " ON c.body = b.id WHERE b.refs <> coalesce(c.n, 0)",
     "body %lld counts %lld messages that refer to it, there are %lld", 3 },
   { "SELECT l.body FROM letter l WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = l.body)",
     "a message in the queue refers to body %lld, which is not there", 1 },
   { "SELECT l.body FROM letter l WHERE NOT EXISTS (SELECT 1 FROM recipient WHERE body = l.body)",
     "the message in the queue of body %lld has no recipient", 1 },
-  { "SELECT r.id, r.body FROM recipient r WHERE NOT EXISTS (SELECT 1 FROM letter WHERE body = r.body)",
+  { "SELECT r.id, r.body FROM recipient r WHERE NOT EXISTS (SELECT 1 FROM letter WHERE body = "
+    "r.body)",
     "recipient %lld in the queue is of body %lld, which no message in the queue has", 2 },
-  { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size <> b.size",
+  { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size "
+    "<> b.size",
     "folder %lld: message %lld has size %lld, its body %lld", 4 },
   { "SELECT id, size, length(data) FROM body WHERE start IS NULL AND length(data) IS NOT size",
     "body %lld should have %lld octets, it has %lld", 3 },
@@ -34,37 +40,46 @@ static const struct {
     "body %lld does not end in CRLF", 1 },
   { "SELECT body.id, next_body FROM body, store WHERE body.id >= next_body",
     "body %lld: the next number is %lld", 2 },
-  { "SELECT f.id, f.messages, count(e.uid) FROM folder f LEFT JOIN entry e ON e.folder = f.id GROUP BY f.id"
+  { "SELECT f.id, f.messages, count(e.uid) FROM folder f LEFT JOIN entry e ON e.folder = f.id "
+    "GROUP BY f.id"
     " HAVING f.messages <> count(e.uid)",
     "folder %lld counts %lld messages, there are %lld", 3 },
-  { "SELECT f.id, f.octets, coalesce(sum(e.size), 0) FROM folder f LEFT JOIN entry e ON e.folder = f.id "
+  { "SELECT f.id, f.octets, coalesce(sum(e.size), 0) FROM folder f LEFT JOIN entry e ON e.folder = "
+    "f.id "
     "GROUP BY f.id"
     " HAVING f.octets <> coalesce(sum(e.size), 0)",
     "folder %lld counts %lld octets, there are %lld", 3 },
-  { "SELECT d.folder, d.uid, d.size, b.size FROM deleted d JOIN body b ON b.id = d.body WHERE d.size <> b.size",
+  { "SELECT d.folder, d.uid, d.size, b.size FROM deleted d JOIN body b ON b.id = d.body WHERE "
+    "d.size <> b.size",
     "folder %lld: deleted message %lld has size %lld, its body %lld", 4 },
   { "SELECT f.id, f.deleted, f.deleted_octets, count(d.uid), coalesce(sum(d.size), 0) FROM folder f"
     " LEFT JOIN deleted d ON d.folder = f.id GROUP BY f.id"
     " HAVING f.deleted <> count(d.uid) OR f.deleted_octets <> coalesce(sum(d.size), 0)",
     "folder %lld counts %lld deleted messages of %lld octets, there are %lld of %lld", 5 },
-  { "SELECT d.folder, d.uid FROM deleted d LEFT JOIN folder f ON f.id = d.folder WHERE d.uid >= f.uidnext"
-    " OR d.uid < 1 OR f.id IS NULL OR EXISTS (SELECT 1 FROM entry WHERE folder = d.folder AND uid = d.uid)",
+  { "SELECT d.folder, d.uid FROM deleted d LEFT JOIN folder f ON f.id = d.folder WHERE d.uid >= "
+    "f.uidnext"
+    " OR d.uid < 1 OR f.id IS NULL OR EXISTS (SELECT 1 FROM entry WHERE folder = d.folder AND uid "
+    "= d.uid)",
     "folder %lld: deleted message %lld can't be one of it", 2 },
   { "SELECT d.folder, d.uid FROM deleted d WHERE d.uidl IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM gone WHERE folder = d.folder AND uidl = d.uidl)",
     "folder %lld: the UIDL of deleted message %lld could be given again", 2 },
-  { "SELECT e.folder, e.uid, f.uidnext FROM entry e JOIN folder f ON f.id = e.folder WHERE e.uid >= "
+  { "SELECT e.folder, e.uid, f.uidnext FROM entry e JOIN folder f ON f.id = e.folder WHERE e.uid "
+    ">= "
     "f.uidnext OR e.uid < 1",
     "folder %lld: message %lld is not below the next uid %lld", 3 },
-  { "SELECT e.folder, e.uid FROM entry e WHERE NOT EXISTS (SELECT 1 FROM folder WHERE id = e.folder)",
+  { "SELECT e.folder, e.uid FROM entry e WHERE NOT EXISTS (SELECT 1 FROM folder WHERE id = "
+    "e.folder)",
     "folder %lld is not there, but its message %lld is", 2 },
   { "SELECT f.id, s.uidvalidity FROM folder f, store s WHERE f.uidvalidity > s.uidvalidity",
     "folder %lld has a uidvalidity above %lld, the last that was given", 2 },
   { "SELECT e.folder, e.uid FROM entry e JOIN gone g ON g.folder = e.folder AND g.uidl = e.uidl",
     "folder %lld: message %lld has a UIDL that was used before", 2 },
-  { "SELECT f.id, f.account FROM folder f WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = f.account)",
+  { "SELECT f.id, f.account FROM folder f WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = "
+    "f.account)",
     "folder %lld is of account %lld, which is not there", 2 },
-  { "SELECT c.id, c.account FROM collected c WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = c.account)",
+  { "SELECT c.id, c.account FROM collected c WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = "
+    "c.account)",
     "collected UIDL %lld is of account %lld, which is not there", 2 },
   { "SELECT a.id FROM account a WHERE NOT EXISTS (SELECT 1 FROM address WHERE account = a.id)"
     " AND EXISTS (SELECT 1 FROM folder WHERE account = a.id AND name = 'INBOX')",
@@ -88,7 +103,8 @@ enum { QUERIES = sizeof queries / sizeof *queries };
 
 struct check {
   struct whole whole;
-  unsigned stage;     /* 0: pages; then the queries; then the octets of bodies; then BODY_FOLDERS listings */
+  /* 0: pages; then the queries; then the octets of bodies; then BODY_FOLDERS listings */
+  unsigned stage;
   uint64_t body;      /* the last one whose octets were looked at */
   uint64_t next_body; /* files from this number on are newer than the snapshot */
   unsigned findings, notes;
@@ -132,7 +148,8 @@ static void put_sentence(struct buf *b, const char *sentence, struct db_stmt *s)
   int column = 0;
   buf_init(b, 512);
   struct slice rest = slice_str(sentence);
-  for (ptrdiff_t at; (at = slice_search(rest, SLICE("%lld"))) >= 0; rest = slice_from(rest, (size_t)at + 4)) {
+  for (ptrdiff_t at; (at = slice_search(rest, SLICE("%lld"))) >= 0;
+       rest = slice_from(rest, (size_t)at + 4)) {
     buf_put(b, slice_first(rest, (size_t)at));
     buf_printf(b, "%lld", (long long)db_int(s, column++));
   }
@@ -172,18 +189,21 @@ static void check_file(struct check *c, struct buf *text, const struct body_plac
   else if (has < 0)
     buf_printf(text, "the file %s of a message can't be opened", name);
   else if ((uint64_t)has != size)
-    buf_printf(text, "the file %s should have %llu octets, it has %lld", name, (unsigned long long)size, (long long)has);
+    buf_printf(text, "the file %s should have %llu octets, it has %lld", name,
+               (unsigned long long)size, (long long)has);
   else if (sum >= 0 && sum != has_sum)
     buf_printf(text, "the file %s of a message has other octets than were stored", name);
 }
 
 /* The row is id, start, size, sum, data. */
 static void check_body(struct check *c, struct admin_job *a, struct db_stmt *s) {
-  const struct body_place place = { (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1), (uint64_t)db_int(s, 2) };
+  const struct body_place place = { (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1),
+                                    (uint64_t)db_int(s, 2) };
   int64_t sum = db_is_null(s, 3) ? -1 : db_int(s, 3);
   struct buf text;
   buf_init(&text, 256);
-  if (!db_is_null(s, 1)) check_file(c, &text, &place, sum);
+  if (!db_is_null(s, 1))
+    check_file(c, &text, &place, sum);
   else if (sum >= 0 && sum != crc32c(0, db_bytes(s, 4)))
     buf_printf(&text, "body %llu has other octets than were stored", (unsigned long long)place.id);
   if (buf_len(&text)) find_text(c, a, db_is_null(s, 1) ? "row" : "file", &text);
@@ -191,11 +211,13 @@ static void check_body(struct check *c, struct admin_job *a, struct db_stmt *s) 
 }
 
 static enum db_result check_some_bodies(struct check *c, struct admin_job *a, bool *ret_all) {
-  struct db_stmt *s = db_prepare(c->whole.db, "SELECT id, start, size, sum, data FROM body WHERE id > ? ORDER BY id");
+  struct db_stmt *s = db_prepare(
+      c->whole.db, "SELECT id, start, size, sum, data FROM body WHERE id > ? ORDER BY id");
   db_bind_int(s, 1, (int64_t)c->body);
   enum db_result r = DB_ROW;
   uint64_t octets = 0;
-  for (size_t n = 0; n < BODIES_A_SLICE && octets < OCTETS_A_SLICE && (r = db_step(s)) == DB_ROW; n++) {
+  for (size_t n = 0; n < BODIES_A_SLICE && octets < OCTETS_A_SLICE && (r = db_step(s)) == DB_ROW;
+       n++) {
     c->body = (uint64_t)db_int(s, 0);
     octets += (uint64_t)db_int(s, 2);
     check_body(c, a, s);
@@ -278,9 +300,10 @@ enum db_result check_run(struct store_engine *e, struct admin_job *a) {
   a->job.again = r == DB_OK && c->stage < QUERIES + 2 + BODY_FOLDERS;
   if (r != DB_OK || a->job.again) return r;
   if (c->findings)
-    return admin_say(a, CLI_DAMAGE,
-                     "%u findings: restore a backup, or stop the server and keep what can be read with qasid salvage",
-                     c->findings);
-  return admin_say(a, CLI_OK, "no damage found%s",
-                   c->notes ? "; files without a message are removed when the store is idle" : "");
+    return admin_send(a, CLI_DAMAGE,
+                      "%u findings: restore a backup, or stop the server and keep what can be read "
+                      "with qasid salvage",
+                      c->findings);
+  return admin_send(a, CLI_OK, "no damage found%s",
+                    c->notes ? "; files without a message are removed when the store is idle" : "");
 }

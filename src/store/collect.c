@@ -1,5 +1,6 @@
-/* What the collector asks: which UIDLs are new; keep this message. And auth's grant, without which it may ask
- * nothing: it says into whose inbox and for which collection (ipc/collector_store.h). */
+/* SPDX-License-Identifier: ISC */
+/* What the collector asks: which UIDLs are new; keep this message. And auth's grant, without which
+ * it may ask nothing: it says into whose inbox and for which collection (ipc/collector_store.h). */
 #include "ipc/collector_store.h"
 
 #include <stdlib.h>
@@ -20,14 +21,14 @@ bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) 
   struct auth_collect q;
   if (!auth_collect_get(m->payload, &q) || !q.source) return false;
   bool known = q.account && dir_account(&s->dir, q.account);
-  struct peer *collector = known ? peer_get(s, ROOM_COLLECTOR, q.front) : NULL;
-  struct session *ss = collector ? session_get(collector, q.session) : NULL;
-  known = ss && !ss->account && !ss->pending;
+  struct peer *collector = known ? peer_get(s, ROLE_COLLECTOR, q.front) : NULL;
+  struct session *session = collector ? session_get(collector, q.session) : NULL;
+  known = session && !session->account && !session->pending;
   if (known) {
-    ss->account = q.account;
-    ss->source = q.source;
-    buf_init(&ss->listed, 8 * (size_t)COLLECT_LIST_MAX);
-    s->shell.set_state(s->shell.arg, ROOM_COLLECTOR, q.front, q.session, COLLECT_GRANTED);
+    session->account = q.account;
+    session->source = q.source;
+    buf_init(&session->listed, 8 * (size_t)COLLECT_LIST_MAX);
+    s->shell.set_state(s->shell.arg, ROLE_COLLECTOR, q.front, q.session, COLLECT_GRANTED);
   }
   auth_granted_put(&s->out, &(struct auth_granted){ .known = known });
   store_send_to(s, auth, auth_granted_type, m->tag, -1);
@@ -37,12 +38,12 @@ bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) 
 bool collect_ungrant(struct store *s, const struct auth_revoke *q) {
   struct peer *collector = NULL;
   for (struct peer *p = s->peers; p; p = p->next)
-    if (p->kind == ROOM_COLLECTOR && p->number == q->front) collector = p;
+    if (p->kind == ROLE_COLLECTOR && p->number == q->front) collector = p;
   if (!collector) return false;
-  struct session *ss = session_find(collector, q->session);
-  if (ss) {
-    s->shell.set_state(s->shell.arg, ROOM_COLLECTOR, q->front, q->session, COLLECT_STRANGER);
-    session_end(s, ss);
+  struct session *session = session_find(collector, q->session);
+  if (session) {
+    s->shell.set_state(s->shell.arg, ROLE_COLLECTOR, q->front, q->session, COLLECT_STRANGER);
+    session_end(s, session);
   }
   return true;
 }
@@ -70,10 +71,10 @@ static enum collect_outcome outcome_of(enum job_result r) {
 
 /* --- which are new? --- */
 
-static void answer_dates(struct store *s, struct session *ss, enum collect_outcome outcome,
+static void answer_dates(struct store *s, struct session *session, enum collect_outcome outcome,
                          struct slice dates) {
   collect_dates_put(&s->out, &(struct collect_dates){ outcome, dates });
-  store_send(s, ss, collect_dates_type);
+  store_send(s, session, collect_dates_type);
 }
 
 static bool check_uidls(struct slice list, size_t *ret_count) {
@@ -87,85 +88,89 @@ static bool check_uidls(struct slice list, size_t *ret_count) {
   return n && n <= COLLECT_ASK_MAX && !list.n;
 }
 
-static bool ask(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool ask(struct store *s, struct session *session, const struct ipc_msg *m, int64_t now_s) {
   struct collect_ask q;
   size_t count;
-  if (!collect_ask_get(m->payload, &q) || !check_uidls(q.uidls, &count) || q.sizes.n != 12 * count) return false;
-  struct seen_job *j = job_new(&seen_kind, sizeof *j + q.uidls.n + q.sizes.n, ss, now_s);
+  if (!collect_ask_get(m->payload, &q) || !check_uidls(q.uidls, &count) || q.sizes.n != 12 * count)
+    return false;
+  struct seen_job *j = job_new(&seen_kind, sizeof *j + q.uidls.n + q.sizes.n, session, now_s);
   if (!j) {
-    answer_dates(s, ss, COLLECT_TROUBLE, SLICE_NONE);
+    answer_dates(s, session, COLLECT_TROUBLE, SLICE_NONE);
     return true;
   }
   memcpy(j + 1, q.uidls.p, q.uidls.n);
   memcpy((uint8_t *)(j + 1) + q.uidls.n, q.sizes.p, q.sizes.n);
   j->uidls = slice_of(j + 1, q.uidls.n);
   j->sizes = slice_of((uint8_t *)(j + 1) + q.uidls.n, q.sizes.n);
-  j->account = ss->account;
-  j->source = ss->source;
-  session_ask(s, ss, &j->job);
+  j->account = session->account;
+  j->source = session->source;
+  session_ask(s, session, &j->job);
   return true;
 }
 
 void seen_finish(struct store *s, struct store_job *j) {
   struct seen_job *seen = (struct seen_job *)j;
-  struct session *ss = session_answered(s, j);
-  if (!ss) return;
+  struct session *session = session_answered(s, j);
+  if (!session) return;
   bool fine = j->result == JOB_DONE;
-  if (fine) buf_put(&ss->listed, buf_slice(&seen->ids));
-  answer_dates(s, ss, outcome_of(j->result), fine ? buf_slice(&seen->dates) : SLICE_NONE);
+  if (fine) buf_put(&session->listed, buf_slice(&seen->ids));
+  answer_dates(s, session, outcome_of(j->result), fine ? buf_slice(&seen->dates) : SLICE_NONE);
 }
 
 /* --- a message --- */
 
-static void answer_spooled(struct store *s, struct session *ss, enum collect_outcome outcome) {
+static void answer_spooled(struct store *s, struct session *session, enum collect_outcome outcome) {
   if (outcome != COLLECT_DONE) {
-    ss->spoiled = true;
-    ss->spoiled_by = outcome;
+    session->spoiled = true;
+    session->spoiled_by = outcome;
   }
   collect_spooled_put(&s->out, &(struct collect_spooled){ .outcome = outcome });
-  store_send(s, ss, collect_spooled_type);
+  store_send(s, session, collect_spooled_type);
 }
 
-static bool spool(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool spool(struct store *s, struct session *session, const struct ipc_msg *m,
+                  int64_t now_s) {
   struct collect_spool q;
   if (!collect_spool_get(m->payload, &q) || !q.chunk.n) return false;
   struct spool_job *j = NULL;
-  if (ss->spoiled) {
-    answer_spooled(s, ss, ss->spoiled_by);
-  } else if (ss->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK) {
-    answer_spooled(s, ss, COLLECT_TOO_BIG);
-  } else if ((j = store_spool_job(s, &collect_spool_kind, ss, q.chunk, now_s))) {
-    session_ask(s, ss, &j->job);
+  if (session->spoiled) {
+    answer_spooled(s, session, session->spoiled_by);
+  } else if (session->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK) {
+    answer_spooled(s, session, COLLECT_TOO_BIG);
+  } else if ((j = store_spool_job(s, &collect_spool_kind, session, q.chunk, now_s))) {
+    session_ask(s, session, &j->job);
   } else {
-    answer_spooled(s, ss, COLLECT_TROUBLE);
+    answer_spooled(s, session, COLLECT_TROUBLE);
   }
   return true;
 }
 
 void collect_spool_finish(struct store *s, struct store_job *j) {
   if (j->low_space) s->low_space_s = j->now_s;
-  struct session *ss = session_answered(s, j);
-  if (ss) answer_spooled(s, ss, outcome_of(j->result));
+  struct session *session = session_answered(s, j);
+  if (session) answer_spooled(s, session, outcome_of(j->result));
 }
 
-static void unspool(struct store *s, struct session *ss) {
-  session_drop_spool(s, ss);
-  ss->spool = (struct spool){ 0 };
-  ss->spoiled = false;
+static void unspool(struct store *s, struct session *session) {
+  session_drop_spool(s, session);
+  session->spool = (struct spool){ 0 };
+  session->spoiled = false;
 }
 
-static void answer_committed(struct store *s, struct session *ss, enum collect_outcome outcome, uint64_t row) {
+static void answer_committed(struct store *s, struct session *session, enum collect_outcome outcome,
+                             uint64_t row) {
   collect_committed_put(&s->out, &(struct collect_committed){ .outcome = outcome, .row = row });
-  store_send(s, ss, collect_committed_type);
+  store_send(s, session, collect_committed_type);
 }
 
-/* One block: the job, the name, the UIDL, the message's end. Original headers are left as they are: no
- * Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4). */
-static struct collected_job *new_collect_job(struct session *ss, const struct collect_commit *q,
-                                             int64_t now_s) {
-  struct slice lacks = body_lacks(&ss->spool, q->tail);
+/* One block: the job, the name, the UIDL, the message's end. Original headers are left as they are:
+ * no Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4).
+ */
+static struct collected_job *new_collect_job(struct session *session,
+                                             const struct collect_commit *q, int64_t now_s) {
+  struct slice lacks = body_lacks(&session->spool, q->tail);
   struct collected_job *j =
-      job_new(&collect_kind, sizeof *j + q->id.n + q->uidl.n + q->tail.n + lacks.n, ss, now_s);
+      job_new(&collect_kind, sizeof *j + q->id.n + q->uidl.n + q->tail.n + lacks.n, session, now_s);
   struct deliver_place *place = calloc(1, sizeof *place);
   if (!j || !place) {
     free(j);
@@ -183,9 +188,9 @@ static struct collected_job *new_collect_job(struct session *ss, const struct co
   j->d.places = place;
   j->d.count = 1;
   j->d.dots = q->dots;
-  j->d.spool = ss->spool;
-  j->d.size = ss->spool.size + j->d.tail.n;
-  j->source = ss->source;
+  j->d.spool = session->spool;
+  j->d.size = session->spool.size + j->d.tail.n;
+  j->source = session->source;
   j->size = q->size;
   j->octets = q->octets;
   j->copy = q->copy;
@@ -193,35 +198,36 @@ static struct collected_job *new_collect_job(struct session *ss, const struct co
   return j;
 }
 
-static enum collect_outcome begin_commit(struct store *s, struct session *ss, const struct collect_commit *q,
-                                         int64_t now_s) {
-  struct dir_account *a = dir_account(&s->dir, ss->account);
-  uint64_t size = ss->spool.size + q->tail.n;
-  if (ss->spoiled) return ss->spoiled_by;
+static enum collect_outcome begin_commit(struct store *s, struct session *session,
+                                         const struct collect_commit *q, int64_t now_s) {
+  struct dir_account *a = dir_account(&s->dir, session->account);
+  uint64_t size = session->spool.size + q->tail.n;
+  if (session->spoiled) return session->spoiled_by;
   if (!a) return COLLECT_GONE;
   if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
   if (!store_has_room(s, a, size)) {
-    told_mailbox_full(s, a, now_s);
+    notice_mailbox_full(s, a, now_s);
     return COLLECT_FULL;
   }
-  struct collected_job *j = new_collect_job(ss, q, now_s);
+  struct collected_job *j = new_collect_job(session, q, now_s);
   if (!j) return COLLECT_TROUBLE;
   j->d.places[0] = (struct deliver_place){ a->id, a->inbox, 0 };
   a->coming += j->d.size;
   j->d.job.free_least = s->conf->store_free_space;
-  ss->spool = (struct spool){ 0 };
-  session_ask(s, ss, &j->d.job);
+  session->spool = (struct spool){ 0 };
+  session_ask(s, session, &j->d.job);
   return COLLECT_DONE;
 }
 
-static bool commit(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool commit(struct store *s, struct session *session, const struct ipc_msg *m,
+                   int64_t now_s) {
   struct collect_commit q;
   if (!collect_commit_get(m->payload, &q) || !uidl_is_valid(q.uidl) || !q.id.n) return false;
-  if (q.digest.n != sizeof ((struct collected_job *)0)->digest || !q.copy) return false;
-  enum collect_outcome outcome = begin_commit(s, ss, &q, now_s);
+  if (q.digest.n != sizeof((struct collected_job *)0)->digest || !q.copy) return false;
+  enum collect_outcome outcome = begin_commit(s, session, &q, now_s);
   if (outcome != COLLECT_DONE) {
-    unspool(s, ss);
-    answer_committed(s, ss, outcome, 0);
+    unspool(s, session);
+    answer_committed(s, session, outcome, 0);
   }
   return true;
 }
@@ -229,40 +235,43 @@ static bool commit(struct store *s, struct session *ss, const struct ipc_msg *m,
 void collect_finish(struct store *s, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   deliver_count(s, d);
-  struct session *ss = session_answered(s, j);
-  if (!ss) return;
+  struct session *session = session_answered(s, j);
+  if (!session) return;
   bool there = j->result == JOB_DONE && d->uidl_found == UIDL_THERE;
   uint64_t row = ((struct collected_job *)j)->row;
-  if (j->result == JOB_DONE) buf_put(&ss->listed, slice_of(&row, sizeof row));
-  answer_committed(s, ss, there ? COLLECT_THERE : outcome_of(j->result), j->result == JOB_DONE ? row : 0);
+  if (j->result == JOB_DONE) buf_put(&session->listed, slice_of(&row, sizeof row));
+  answer_committed(s, session, there ? COLLECT_THERE : outcome_of(j->result),
+                   j->result == JOB_DONE ? row : 0);
 }
 
 /* --- what was deleted there --- */
 
-static void answer_forgotten(struct store *s, struct session *ss, enum collect_outcome outcome) {
+static void answer_forgotten(struct store *s, struct session *session,
+                             enum collect_outcome outcome) {
   collect_forgotten_put(&s->out, &(struct collect_forgotten){ .outcome = outcome });
-  store_send(s, ss, collect_forgotten_type);
+  store_send(s, session, collect_forgotten_type);
 }
 
-static bool deleted(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool deleted(struct store *s, struct session *session, const struct ipc_msg *m,
+                    int64_t now_s) {
   struct collect_deleted q;
   if (!collect_deleted_get(m->payload, &q) || !q.rows.n || q.rows.n % 8) return false;
-  struct deleted_job *j = job_new(&deleted_kind, sizeof *j + q.rows.n, ss, now_s);
+  struct deleted_job *j = job_new(&deleted_kind, sizeof *j + q.rows.n, session, now_s);
   if (!j) {
-    answer_forgotten(s, ss, COLLECT_TROUBLE);
+    answer_forgotten(s, session, COLLECT_TROUBLE);
     return true;
   }
   memcpy(j + 1, q.rows.p, q.rows.n);
   j->rows = slice_of(j + 1, q.rows.n);
-  j->account = ss->account;
-  j->source = ss->source;
-  session_ask(s, ss, &j->job);
+  j->account = session->account;
+  j->source = session->source;
+  session_ask(s, session, &j->job);
   return true;
 }
 
 void deleted_finish(struct store *s, struct store_job *j) {
-  struct session *ss = session_answered(s, j);
-  if (ss) answer_forgotten(s, ss, outcome_of(j->result));
+  struct session *session = session_answered(s, j);
+  if (session) answer_forgotten(s, session, outcome_of(j->result));
 }
 
 /* --- the end of a listing --- */
@@ -272,39 +281,42 @@ static int by_number(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static struct tidy_job *new_tidy_job(struct session *ss, int64_t now_s) {
-  size_t count = buf_len(&ss->listed) / 8;
-  struct tidy_job *j = ss->listed.failed ? NULL : job_new(&tidy_kind, sizeof *j + 8 * count, ss, now_s);
+static struct housekeeping_job *new_housekeeping_job(struct session *session, int64_t now_s) {
+  size_t count = buf_len(&session->listed) / 8;
+  struct housekeeping_job *j =
+      session->listed.failed ? NULL
+                             : job_new(&housekeeping_kind, sizeof *j + 8 * count, session, now_s);
   if (!j) return NULL;
   j->ids = (uint64_t *)(j + 1);
   j->count = count;
-  if (count) memcpy(j->ids, buf_slice(&ss->listed).p, 8 * count);
+  if (count) memcpy(j->ids, buf_slice(&session->listed).p, 8 * count);
   qsort(j->ids, count, sizeof *j->ids, by_number);
-  j->account = ss->account;
-  j->source = ss->source;
+  j->account = session->account;
+  j->source = session->source;
   return j;
 }
 
-static void answer_tidied(struct store *s, struct session *ss, enum collect_outcome outcome) {
-  buf_free(&ss->listed);
+static void answer_tidied(struct store *s, struct session *session, enum collect_outcome outcome) {
+  buf_free(&session->listed);
   collect_tidied_put(&s->out, &(struct collect_tidied){ .outcome = outcome });
-  store_send(s, ss, collect_tidied_type);
+  store_send(s, session, collect_tidied_type);
 }
 
-static bool listed(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool listed(struct store *s, struct session *session, const struct ipc_msg *m,
+                   int64_t now_s) {
   struct collect_listed q;
   if (!collect_listed_get(m->payload, &q)) return false;
-  struct tidy_job *j = new_tidy_job(ss, now_s);
+  struct housekeeping_job *j = new_housekeeping_job(session, now_s);
   if (j)
-    session_ask(s, ss, &j->job);
+    session_ask(s, session, &j->job);
   else
-    answer_tidied(s, ss, COLLECT_TROUBLE);
+    answer_tidied(s, session, COLLECT_TROUBLE);
   return true;
 }
 
-void tidy_finish(struct store *s, struct store_job *j) {
-  struct session *ss = session_answered(s, j);
-  if (ss) answer_tidied(s, ss, outcome_of(j->result));
+void housekeeping_finish(struct store *s, struct store_job *j) {
+  struct session *session = session_answered(s, j);
+  if (session) answer_tidied(s, session, outcome_of(j->result));
 }
 
 /* --- the pair --- */
@@ -312,29 +324,29 @@ void tidy_finish(struct store *s, struct store_job *j) {
 static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct collect_end q;
   if (!collect_end_get(m->payload, &q)) return false;
-  struct session *ss = session_find(p, m->tag);
-  if (ss) session_end(s, ss);
+  struct session *session = session_find(p, m->tag);
+  if (session) session_end(s, session);
   return true;
 }
 
-static bool drop(struct store *s, struct session *ss, const struct ipc_msg *m) {
-  struct collect_drop q;
-  if (!collect_drop_get(m->payload, &q)) return false;
-  unspool(s, ss);
+static bool drop(struct store *s, struct session *session, const struct ipc_msg *m) {
+  struct collect_discard q;
+  if (!collect_discard_get(m->payload, &q)) return false;
+  unspool(s, session);
   return true;
 }
 
 bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   if (m->type == collect_end_type) return end(s, p, m);
-  struct session *ss = session_find(p, m->tag);
-  if (!ss || ss->pending || !ss->source) return false;
+  struct session *session = session_find(p, m->tag);
+  if (!session || session->pending || !session->source) return false;
   switch (m->type) {
-  case collect_ask_type: return ask(s, ss, m, now_s);
-  case collect_spool_type: return spool(s, ss, m, now_s);
-  case collect_commit_type: return commit(s, ss, m, now_s);
-  case collect_drop_type: return drop(s, ss, m);
-  case collect_deleted_type: return deleted(s, ss, m, now_s);
-  case collect_listed_type: return listed(s, ss, m, now_s);
+  case collect_ask_type: return ask(s, session, m, now_s);
+  case collect_spool_type: return spool(s, session, m, now_s);
+  case collect_commit_type: return commit(s, session, m, now_s);
+  case collect_discard_type: return drop(s, session, m);
+  case collect_deleted_type: return deleted(s, session, m, now_s);
+  case collect_listed_type: return listed(s, session, m, now_s);
   default: return false;
   }
 }

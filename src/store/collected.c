@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/collected.h"
 
 enum { SEEN_IDS_MAX = 8 * 64 * COLLECT_ASK_MAX /* of twins there are several to a UIDL */ };
@@ -10,12 +11,12 @@ struct row {
   bool old, missing; /* old: of a version that knew neither size nor digest */
 };
 
-#define ROWS                                                                               \
-  "SELECT id, date, size, octets, tries, tried, missing FROM collected"                    \
+#define ROWS                                                            \
+  "SELECT id, date, size, octets, tries, tried, missing FROM collected" \
   " WHERE account = ? AND source = ? AND uidl = ? AND "
 
-static struct db_stmt *rows_of(struct store_engine *e, const char *sql, uint64_t account, uint64_t source,
-                               struct slice uidl) {
+static struct db_stmt *rows_of(struct store_engine *e, const char *sql, uint64_t account,
+                               uint64_t source, struct slice uidl) {
   struct db_stmt *s = db_prepare(e->db, sql);
   db_bind_int(s, 1, (int64_t)account);
   db_bind_int(s, 2, (int64_t)source);
@@ -79,7 +80,10 @@ static enum db_result look_at(struct store_engine *e, struct seen_job *seen, str
   struct db_stmt *s = rows_of(e, ROWS "size = ?", seen->account, seen->source, uidl);
   db_bind_int(s, 4, (int64_t)one->size);
   enum db_result r = look_at_rows(seen, one, s);
-  return r == DB_OK ? look_at_rows(seen, one, rows_of(e, ROWS "size IS NULL", seen->account, seen->source, uidl)) : r;
+  return r == DB_OK
+             ? look_at_rows(seen, one,
+                            rows_of(e, ROWS "size IS NULL", seen->account, seen->source, uidl))
+             : r;
 }
 
 static enum db_result seen_run(struct store_engine *e, struct store_job *j) {
@@ -93,7 +97,8 @@ static enum db_result seen_run(struct store_engine *e, struct store_job *j) {
     struct seen_one one = { .size = bounded(wire_get_u64(&sizes)) };
     one.alike = wire_get_u32(&sizes);
     r = look_at(e, seen, uidl, &one);
-    bool known = one.known && one.known >= one.alike, cut = one.cut && one.known + one.cut >= one.alike;
+    bool known = one.known && one.known >= one.alike,
+         cut = one.cut && one.known + one.cut >= one.alike;
     wire_put_u64(&seen->dates, known ? one.date : cut ? COLLECT_SHORT : 0);
   }
   db_rollback(e->db);
@@ -114,9 +119,10 @@ const struct job_kind seen_kind = {
 
 /* A UIDL that is used again and again by a server that never says that it deleted. */
 static enum db_result trim_rows(struct store_engine *e, const struct collected_job *c) {
-  struct db_stmt *s =
-      db_prepare(e->db, "DELETE FROM collected WHERE id IN (SELECT id FROM collected WHERE account = ? AND source = ?"
-                        " AND uidl = ? ORDER BY id DESC LIMIT -1 OFFSET ?)");
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "DELETE FROM collected WHERE id IN (SELECT id FROM collected WHERE account = ? AND source = ?"
+      " AND uidl = ? ORDER BY id DESC LIMIT -1 OFFSET ?)");
   db_bind_int(s, 1, (int64_t)c->d.places[0].account);
   db_bind_int(s, 2, (int64_t)c->source);
   db_bind_text(s, 3, c->uidl);
@@ -125,9 +131,9 @@ static enum db_result trim_rows(struct store_engine *e, const struct collected_j
 }
 
 static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO collected (account, source, uidl, date, size, octets, digest, tried)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO collected (account, source, uidl, date, size, octets, digest, tried)"
+             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)c->d.places[0].account);
   db_bind_int(s, 2, (int64_t)c->source);
   db_bind_text(s, 3, c->uidl);
@@ -141,11 +147,12 @@ static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   return r == DB_OK ? trim_rows(e, c) : r;
 }
 
-/* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this copy's; rows of this
- * size are before all others, for one that was missing is listed again by it. */
+/* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this
+ * copy's; rows of this size are before all others, for one that was missing is listed again by it.
+ */
 static enum db_result find_same(struct store_engine *e, struct collected_job *c) {
-  struct db_stmt *s =
-      rows_of(e, ROWS "digest = ? ORDER BY size IS NOT ?, id LIMIT ?", c->d.places[0].account, c->source, c->uidl);
+  struct db_stmt *s = rows_of(e, ROWS "digest = ? ORDER BY size IS NOT ?, id LIMIT ?",
+                              c->d.places[0].account, c->source, c->uidl);
   db_bind_blob(s, 4, slice_of(c->digest, sizeof c->digest));
   db_bind_int(s, 5, (int64_t)bounded(c->size));
   db_bind_int(s, 6, c->copy);
@@ -167,21 +174,24 @@ static enum db_result count(struct db_stmt *s, uint32_t *ret) {
   return r;
 }
 
-/* How many are remembered with this UIDL and this size: what once came short of it, and was something else, is none
- * of them. */
-static enum db_result count_alike(struct store_engine *e, const struct collected_job *c, uint32_t *ret) {
-  struct db_stmt *s = rows_of(e, ROWS "size = ? AND (octets >= size OR digest = ?) LIMIT ?", c->d.places[0].account,
-                              c->source, c->uidl);
+/* How many are remembered with this UIDL and this size: what once came short of it, and was
+ * something else, is none of them. */
+static enum db_result count_alike(struct store_engine *e, const struct collected_job *c,
+                                  uint32_t *ret) {
+  struct db_stmt *s = rows_of(e, ROWS "size = ? AND (octets >= size OR digest = ?) LIMIT ?",
+                              c->d.places[0].account, c->source, c->uidl);
   db_bind_int(s, 4, (int64_t)bounded(c->size));
   db_bind_blob(s, 5, slice_of(c->digest, sizeof c->digest));
   db_bind_int(s, 6, c->copy);
   return count(s, ret);
 }
 
-/* The same octets are listed with another size. Who lists a new one each time gets no row for each. */
+/* The same octets are listed with another size. Who lists a new one each time gets no row for each.
+ */
 static enum db_result put_size(struct store_engine *e, struct collected_job *c) {
   uint32_t rows;
-  struct db_stmt *s = rows_of(e, ROWS "digest = ? LIMIT ?", c->d.places[0].account, c->source, c->uidl);
+  struct db_stmt *s =
+      rows_of(e, ROWS "digest = ? LIMIT ?", c->d.places[0].account, c->source, c->uidl);
   db_bind_blob(s, 4, slice_of(c->digest, sizeof c->digest));
   db_bind_int(s, 5, (int64_t)c->copy + SIZES_MAX);
   enum db_result r = count(s, &rows);
@@ -193,7 +203,8 @@ static enum db_result put_size(struct store_engine *e, struct collected_job *c) 
 }
 
 static enum db_result note_try(struct store_engine *e, const struct collected_job *c) {
-  struct db_stmt *s = db_prepare(e->db, "UPDATE collected SET tries = tries + 1, tried = ? WHERE id = ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "UPDATE collected SET tries = tries + 1, tried = ? WHERE id = ?");
   db_bind_int(s, 1, c->d.job.now_s);
   db_bind_int(s, 2, (int64_t)c->row);
   return db_run(s);
@@ -229,7 +240,7 @@ const struct job_kind collect_spool_kind = { .name = "collect-spool",
 
 /* --- what the other server lists no longer --- */
 
-static bool is_listed(const struct tidy_job *t, uint64_t id) {
+static bool is_listed(const struct housekeeping_job *t, uint64_t id) {
   size_t low = 0, high = t->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -243,7 +254,8 @@ static bool is_listed(const struct tidy_job *t, uint64_t id) {
 
 enum fate { STAYS, IS_MISSING, IS_BACK, GOES };
 
-static enum fate fate_of(const struct tidy_job *t, uint64_t id, bool was_missing, int64_t since) {
+static enum fate fate_of(const struct housekeeping_job *t, uint64_t id, bool was_missing,
+                         int64_t since) {
   if (is_listed(t, id)) return was_missing ? IS_BACK : STAYS;
   if (!was_missing) return IS_MISSING;
   return t->job.now_s - since > COLLECTED_KEEP_S ? GOES : STAYS;
@@ -254,9 +266,10 @@ struct tidied {
   enum fate fate;
 };
 
-static enum db_result find_changes(struct store_engine *e, const struct tidy_job *t, struct tidied *changes,
-                                   size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT id, missing FROM collected WHERE account = ? AND source = ?");
+static enum db_result find_changes(struct store_engine *e, const struct housekeeping_job *t,
+                                   struct tidied *changes, size_t *ret_count) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT id, missing FROM collected WHERE account = ? AND source = ?");
   db_bind_int(s, 1, (int64_t)t->account);
   db_bind_int(s, 2, (int64_t)t->source);
   enum db_result r;
@@ -286,8 +299,8 @@ static enum db_result apply_change(struct store_engine *e, const struct tidied *
   return db_run(s);
 }
 
-static enum db_result tidy_run(struct store_engine *e, struct store_job *j) {
-  struct tidy_job *t = (struct tidy_job *)j;
+static enum db_result housekeeping_run(struct store_engine *e, struct store_job *j) {
+  struct housekeeping_job *t = (struct housekeeping_job *)j;
   struct tidied changes[TIDIED_MAX];
   size_t count = 0;
   enum db_result r = find_changes(e, t, changes, &count);
@@ -295,8 +308,8 @@ static enum db_result tidy_run(struct store_engine *e, struct store_job *j) {
   return r;
 }
 
-const struct job_kind tidy_kind = {
-  .name = "collect-tidy", .is_write = true, .run = tidy_run, .finish = tidy_finish
+const struct job_kind housekeeping_kind = {
+  .name = "collect-tidy", .is_write = true, .run = housekeeping_run, .finish = housekeeping_finish
 };
 
 /* --- what was deleted there --- */
@@ -305,7 +318,8 @@ static enum db_result deleted_run(struct store_engine *e, struct store_job *j) {
   struct deleted_job *d = (struct deleted_job *)j;
   enum db_result r = DB_OK;
   for (struct wire w = wire_open(d->rows); r == DB_OK && !wire_done(&w);) {
-    struct db_stmt *s = db_prepare(e->db, "DELETE FROM collected WHERE id = ? AND account = ? AND source = ?");
+    struct db_stmt *s =
+        db_prepare(e->db, "DELETE FROM collected WHERE id = ? AND account = ? AND source = ?");
     db_bind_int(s, 1, (int64_t)wire_get_u64(&w));
     db_bind_int(s, 2, (int64_t)d->account);
     db_bind_int(s, 3, (int64_t)d->source);
@@ -345,7 +359,8 @@ const struct job_kind forget_kind = {
 
 enum db_result collected_drop_account(struct store_engine *e, int64_t account, bool *ret_left) {
   struct db_stmt *s = db_prepare(
-      e->db, "DELETE FROM collected WHERE id IN (SELECT id FROM collected WHERE account = ? LIMIT ?)");
+      e->db,
+      "DELETE FROM collected WHERE id IN (SELECT id FROM collected WHERE account = ? LIMIT ?)");
   db_bind_int(s, 1, account);
   db_bind_int(s, 2, FORGOTTEN_MAX);
   enum db_result r = db_run(s);

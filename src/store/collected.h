@@ -1,17 +1,19 @@
+/* SPDX-License-Identifier: ISC */
 /* What was collected: a row for each message of each collection, so that none is collected twice.
  *
- * A UIDL alone proves nothing (RFC 1939 §7): a row has the size that the other server lists and a digest of what
- * came. A message is known, and not fetched, while UIDL and size are those of a row; it is the same as that row's
- * only when it has been fetched again and has the same digest.
+ * A UIDL alone proves nothing (RFC 1939 §7): a row has the size that the other server lists and a
+ * digest of what came. A message is known, and not fetched, while UIDL and size are those of a row;
+ * it is the same as that row's only when it has been fetched again and has the same digest.
  *
  *   (none) --collected_job--> remembered --listed no longer--> missing --COLLECTED_KEEP_S--> (none)
  *                                 ^                               |
  *                                 +--------- listed again --------+
  *
- * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a day must
- * not bring everything a second time. What is listed again is fetched again, and held against the digest. A row
- * goes at once when the other server has answered that it deleted the message. Rows of an earlier version of this
- * table have neither size nor digest: they say that a UIDL is known, and never that a message is the same. */
+ * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a
+ * day must not bring everything a second time. What is listed again is fetched again, and held
+ * against the digest. A row goes at once when the other server has answered that it deleted the
+ * message. Rows of an earlier version of this table have neither size nor digest: they say that a
+ * UIDL is known, and never that a message is the same. */
 #ifndef QASID_STORE_COLLECTED_H
 #define QASID_STORE_COLLECTED_H
 
@@ -20,11 +22,13 @@
 
 enum {
   COLLECTED_KEEP_S = 30 * 24 * 3600,
-  TIDIED_MAX = 1000,   /* rows changed in one run's end; the next run does the others */
+  TIDIED_MAX = 1000,    /* rows changed in one run's end; the next run does the others */
   FORGOTTEN_MAX = 1000, /* rows in one slice of a collection's end */
-  UIDL_ROWS_MAX = 1024, /* of one UIDL: more than a listing may have (POP3_CLIENT_TWINS); the oldest go first */
-  SIZES_MAX = 8,       /* sizes that one message is remembered with */
-  SHORT_TRIES = 8,      /* so often what came short is fetched in each run; then once in SHORT_REST_S */
+  /* of one UIDL: more than a listing may have (POP3_CLIENT_TWINS); the oldest go first */
+  UIDL_ROWS_MAX = 1024,
+  SIZES_MAX = 8, /* sizes that one message is remembered with */
+  /* so often what came short is fetched in each run; then once in SHORT_REST_S */
+  SHORT_TRIES = 8,
   SHORT_REST_S = 24 * 3600
 };
 
@@ -50,15 +54,15 @@ struct collected_job {
 };
 extern const struct job_kind collect_kind, collect_spool_kind;
 
-/* After a listing: `ids` are the rows whose UIDLs were in it, those of this run's messages among them, in
- * order. */
-struct tidy_job {
+/* After a listing: `ids` are the rows whose UIDLs were in it, those of this run's messages among
+ * them, in order. */
+struct housekeeping_job {
   struct store_job job;
   uint64_t account, source;
   uint64_t *ids;
   size_t count;
 };
-extern const struct job_kind tidy_kind;
+extern const struct job_kind housekeeping_kind;
 
 /* Deleted at the other server. */
 struct deleted_job {
@@ -82,7 +86,7 @@ enum db_result collected_drop_account(struct store_engine *e, int64_t account, b
 void seen_finish(struct store *s, struct store_job *j);
 void collect_finish(struct store *s, struct store_job *j);
 void collect_spool_finish(struct store *s, struct store_job *j);
-void tidy_finish(struct store *s, struct store_job *j);
+void housekeeping_finish(struct store *s, struct store_job *j);
 void deleted_finish(struct store *s, struct store_job *j);
 
 #endif

@@ -1,21 +1,24 @@
+/* SPDX-License-Identifier: ISC */
 /* Deleted mail that is kept for a while (the options undelete_time and undelete_space).
  *
  *   entry ──QUIT──> deleted ──undelete──> entry, the same message with the same uid and UIDL
  *                      └──its time or its space is over──> (gone)
  *
- * A deleted message keeps its body's reference. An imported UIDL goes into `gone` when its message is
- * deleted and leaves it when it comes back, so that meanwhile no import gives it to another message. */
+ * A deleted message keeps its body's reference. An imported UIDL goes into `gone` when its message
+ * is deleted and leaves it when it comes back, so that meanwhile no import gives it to another
+ * message. */
 #include "src/store/deleted.h"
 
 #include "ipc/pop3d_store.h"
 
 /* --- there --- */
 
-static enum db_result move_out(struct store_engine *e, uint64_t folder, uint32_t uid, int64_t now_s) {
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO deleted (folder, uid, body, size, flags, date, uidl, removed, surrogate)"
-                        " SELECT folder, uid, body, size, flags, date, uidl, ?3, surrogate FROM entry"
-                        " WHERE folder = ?1 AND uid = ?2");
+static enum db_result move_out(struct store_engine *e, uint64_t folder, uint32_t uid,
+                               int64_t now_s) {
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO deleted (folder, uid, body, size, flags, date, uidl, removed, surrogate)"
+             " SELECT folder, uid, body, size, flags, date, uidl, ?3, surrogate FROM entry"
+             " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, uid);
   db_bind_int(s, 3, now_s);
@@ -37,12 +40,14 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
 
 /* --- and back --- */
 
-static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid, int64_t now_s) {
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
-                        " SELECT folder, uid, body, size, flags, date, ?3, uidl, CASE WHEN surrogate > 1"
-                        " AND surrogate & 1 != ?5 THEN NULL ELSE surrogate END, ?4 FROM deleted"
-                        " WHERE folder = ?1 AND uid = ?2");
+static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid,
+                              int64_t now_s) {
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
+      " SELECT folder, uid, body, size, flags, date, ?3, uidl, CASE WHEN surrogate > 1"
+      " AND surrogate & 1 != ?5 THEN NULL ELSE surrogate END, ?4 FROM deleted"
+      " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
   db_bind_int(s, 3, (int64_t)f->modseq);
@@ -59,7 +64,8 @@ static enum db_result forget_gone(struct store_engine *e, uint64_t folder, struc
 }
 
 /* Takes the row out of `deleted` and out of the folder's counts. */
-static enum db_result leave_deleted(struct store_engine *e, struct folder *f, uint32_t uid, uint64_t size) {
+static enum db_result leave_deleted(struct store_engine *e, struct folder *f, uint32_t uid,
+                                    uint64_t size) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM deleted WHERE folder = ? AND uid = ?");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
@@ -68,8 +74,8 @@ static enum db_result leave_deleted(struct store_engine *e, struct folder *f, ui
   return db_run(s);
 }
 
-enum db_result message_restore(struct store_engine *e, struct folder *f, const struct deleted_row *row,
-                               int64_t now_s) {
+enum db_result message_restore(struct store_engine *e, struct folder *f,
+                               const struct deleted_row *row, int64_t now_s) {
   engine_touch(e, f);
   enum db_result r = move_in(e, f, row->uid, now_s);
   if (r == DB_OK && row->uidl_n) r = forget_gone(e, f->id, slice_of(row->uidl, row->uidl_n));
@@ -83,7 +89,8 @@ enum db_result message_restore(struct store_engine *e, struct folder *f, const s
 
 /* --- for good --- */
 
-enum db_result message_purge(struct store_engine *e, struct folder *f, const struct deleted_row *row) {
+enum db_result message_purge(struct store_engine *e, struct folder *f,
+                             const struct deleted_row *row) {
   engine_touch(e, f);
   enum db_result r = leave_deleted(e, f, row->uid, row->size);
   return r == DB_OK ? engine_unref_body(e, row->body) : r;
@@ -103,7 +110,8 @@ static void take_row(struct db_stmt *s, struct deleted_row *row) {
   if (uidl.n) memcpy(row->uidl, uidl.p, uidl.n);
 }
 
-static enum db_result take_rows(struct db_stmt *s, struct deleted_row *rows, size_t most, size_t *ret_count) {
+static enum db_result take_rows(struct db_stmt *s, struct deleted_row *rows, size_t most,
+                                size_t *ret_count) {
   enum db_result r = DB_OK;
   *ret_count = 0;
   while (*ret_count < most && (r = db_step(s)) == DB_ROW) take_row(s, &rows[(*ret_count)++]);
@@ -121,8 +129,8 @@ enum db_result deleted_of_folder(struct store_engine *e, uint64_t folder, int64_
   return take_rows(s, rows, most, ret_count);
 }
 
-enum db_result deleted_before(struct store_engine *e, int64_t before_s, struct deleted_row *rows, size_t most,
-                              size_t *ret_count) {
+enum db_result deleted_before(struct store_engine *e, int64_t before_s, struct deleted_row *rows,
+                              size_t most, size_t *ret_count) {
   struct db_stmt *s =
       db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted INDEXED BY deleted_when"
                         " WHERE removed <= ? ORDER BY removed LIMIT ?");
@@ -131,8 +139,8 @@ enum db_result deleted_before(struct store_engine *e, int64_t before_s, struct d
   return take_rows(s, rows, most, ret_count);
 }
 
-enum db_result deleted_find(struct store_engine *e, uint64_t folder, uint32_t uid, struct deleted_row *ret,
-                            bool *ret_there) {
+enum db_result deleted_find(struct store_engine *e, uint64_t folder, uint32_t uid,
+                            struct deleted_row *ret, bool *ret_there) {
   struct db_stmt *s = db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted"
                                         " WHERE folder = ? AND uid = ?");
   size_t count;

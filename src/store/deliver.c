@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* A message is put into folders: its octets once, an entry for each. */
 #include <stdlib.h>
 
 #include "lib/base/crc32c.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "src/store/brake.h"
 #include "src/store/delivered.h"
 #include "src/store/uidl.h"
 
-uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t told, uint64_t octets) {
-  if (told <= SURROGATE_SAME) return told;
-  bool can_be =
-      surrogate_octets(told) / SURROGATE_GROWTH <= octets && octets <= d->size && !surrogate_wants(d->head);
-  return can_be ? surrogate_with(told, d->size - octets) : SURROGATE_UNKNOWN;
+uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets) {
+  if (known <= SURROGATE_SAME) return known;
+  bool can_be = surrogate_octets(known) / SURROGATE_GROWTH <= octets && octets <= d->size &&
+                !surrogate_wants(d->head);
+  return can_be ? surrogate_with(known, d->size - octets) : SURROGATE_UNKNOWN;
 }
 
 /* Every folder must be there and have a UID left before anything is written. */
@@ -37,15 +38,18 @@ static enum db_result is_there(struct db_stmt *s, const struct deliver_job *d, b
 }
 
 /* A UIDL of our own making, of this very maildrop, that comes back: the uid in it tells. */
-static enum db_result look_at_own_uidl(struct store_engine *e, struct deliver_job *d, bool *ret_own) {
+static enum db_result look_at_own_uidl(struct store_engine *e, struct deliver_job *d,
+                                       bool *ret_own) {
   struct folder *f;
   uint32_t uid;
   enum db_result r = engine_folder(e, d->places[0].folder, &f);
   *ret_own = r == DB_OK && f && uidl_is_own(d->uidl, f->uidvalidity, &uid);
   if (!*ret_own) return r;
   d->uidl_found = UIDL_GONE;
-  if (uid >= f->uidnext) d->job.result = JOB_MISSING; /* it would be given to another message later */
-  struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ? AND uidl IS NULL");
+  /* it would be given to another message later */
+  if (uid >= f->uidnext) d->job.result = JOB_MISSING;
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ? AND uidl IS NULL");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
   r = db_step(s);
@@ -94,8 +98,8 @@ static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
     enum db_result r = put_file(e, d, &start);
     if (r != DB_OK) return r;
   }
-  struct db_stmt *s = db_prepare(
-      e->db, "INSERT INTO body (id, refs, size, dots, start, name, data, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO body (id, refs, size, dots, start, name, "
+                                        "data, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)d->body);
   db_bind_int(s, 2, (int64_t)d->count + (d->elsewhere_count > 0));
   db_bind_int(s, 3, (int64_t)d->size);
@@ -113,14 +117,16 @@ static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
   return db_run(s);
 }
 
-static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, struct deliver_place *place) {
+static enum db_result put_entry(struct store_engine *e, struct deliver_job *d,
+                                struct deliver_place *place) {
   struct folder *f;
   enum db_result r = engine_folder(e, place->folder, &f);
   if (r != DB_OK) return r;
   engine_touch(e, f);
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   place->uid = (uint32_t)f->uidnext;
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, place->uid);
@@ -133,12 +139,12 @@ static enum db_result put_entry(struct store_engine *e, struct deliver_job *d, s
     db_bind_text(s, 8, d->uidl);
   else
     db_bind_null(s, 8);
-  uint64_t told = surrogate_told(d->surrogate, e->surrogates);
-  if (told)
-    db_bind_int(s, 9, (int64_t)told);
+  uint64_t known = surrogate_known(d->surrogate, e->surrogates);
+  if (known)
+    db_bind_int(s, 9, (int64_t)known);
   else
     db_bind_null(s, 9);
-  e->unmeasured |= !told;
+  e->unmeasured |= !known;
   if (d->date)
     db_bind_int(s, 10, d->job.now_s);
   else
@@ -172,7 +178,8 @@ enum db_result deliver_run(struct store_engine *e, struct store_job *j) {
   for (size_t i = 0; r == DB_OK && i < d->count; i++) r = put_entry(e, d, &d->places[i]);
   if (r == DB_OK && d->elsewhere_count) r = brake_run(e, d);
   if (r == DB_OK && d->elsewhere_count)
-    r = queue_write(e, d->body, j->now_s, d->expires_s, &d->letter, d->elsewhere, d->elsewhere_count);
+    r = queue_write(e, d->body, j->now_s, d->expires_s, &d->letter, d->elsewhere,
+                    d->elsewhere_count);
   return r == DB_OK ? delivered_write(e, d) : r;
 }
 

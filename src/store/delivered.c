@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/delivered.h"
 
 #include <stdlib.h>
 
-#include "lib/mail/address.h"
+#include "mail/address.h"
 
 static bool make_room(struct deliver_dsn *x) {
   size_t n = x->count;
@@ -18,7 +19,9 @@ bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt
   if (!d->dsn || !make_room(d->dsn)) return false;
   buf_init(&wire, 2 * SEND_PATH_MAX);
   address_put_quoted(&wire, plain);
-  struct report_rcpt r = { .action = REPORT_DELIVERED, .enhanced = { 2, 1, 5 }, .tried_s = d->job.now_s };
+  struct report_rcpt r = { .action = REPORT_DELIVERED,
+                           .enhanced = { 2, 1, 5 },
+                           .tried_s = d->job.now_s };
   r.address = arena_copy(&d->kept, buf_slice(&wire));
   r.orcpt = orcpt.n ? arena_copy(&d->kept, orcpt) : SLICE_NONE;
   buf_free(&wire);

@@ -1,5 +1,7 @@
-/* Recipients here whose sender asked to be told of their delivery (NOTIFY=SUCCESS, RFC 3461 §4.1): the report is written
- * with the message itself. A message that some mailbox had no room for comes again, and is reported then. */
+/* SPDX-License-Identifier: ISC */
+/* Recipients here whose sender asked to be told of their delivery (NOTIFY=SUCCESS, RFC 3461 §4.1):
+ * the report is written with the message itself. A message that some mailbox had no room for comes
+ * again, and is reported then. */
 #ifndef QASID_STORE_DELIVERED_H
 #define QASID_STORE_DELIVERED_H
 

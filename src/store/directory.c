@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/directory.h"
 
 #include <stdlib.h>
@@ -75,7 +76,9 @@ static struct dir_domain *find_domain(const struct directory *d, struct slice na
   return x;
 }
 
-bool dir_is_ours(const struct directory *d, struct slice name) { return find_domain(d, name) != NULL; }
+bool dir_is_ours(const struct directory *d, struct slice name) {
+  return find_domain(d, name) != NULL;
+}
 
 bool dir_put_domain(struct directory *d, uint64_t id, struct slice name) {
   if (find_domain(d, name)) return true;
@@ -143,7 +146,8 @@ struct slice dir_name_of(const struct directory *d, const struct dir_account *a)
   return best;
 }
 
-bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox, const struct dir_limits *limits) {
+bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox,
+                     const struct dir_limits *limits) {
   struct dir_account *a = dir_account(d, id);
   if (!a) {
     a = calloc(1, sizeof *a);
@@ -216,7 +220,8 @@ static struct dir_address *find_address(const struct directory *d, struct slice 
 
 /* --- texts of before --- */
 
-/* Texts that were kept when only ASCII letters were folded are found by what they are prepared to: `odd`. */
+/* Texts that were kept when only ASCII letters were folded are found by what they are prepared to:
+ * `odd`. */
 static bool odd_text(const struct dir_address *x, uint8_t mem[DIR_ADDRESS_MAX], struct slice *ret) {
   struct slice text = slice_of(x->text, x->n);
   if (prepare_is_ascii(text)) return false;
@@ -370,7 +375,8 @@ static bool add_account(struct directory *d, struct dir_account *a, struct dir_f
   return true;
 }
 
-/* Two targets of one hash: the second is added as often as it comes, since a copy too many is the smaller harm. */
+/* Two targets of one hash: the second is added as often as it comes, since a copy too many is the
+ * smaller harm. */
 static bool add_elsewhere(struct dir_found *f, struct slice target, struct slice forwarder) {
   uint64_t hash = slice_hash(target), at;
   if (!f->elsewhere_count) map_init(&f->targets);
@@ -407,7 +413,8 @@ static bool without_detail(struct slice address, const char *delimiters, struct 
   for (ptrdiff_t i = 1; i < at; i++) {
     if (!memchr(delimiters, address.p[i], strlen(delimiters))) continue;
     ret->n = 0;
-    return text_put(ret, slice_first(address, (size_t)i)) && text_put(ret, slice_from(address, (size_t)at));
+    return text_put(ret, slice_first(address, (size_t)i)) &&
+           text_put(ret, slice_from(address, (size_t)at));
   }
   return false;
 }
@@ -418,10 +425,12 @@ static struct slice from_at(struct slice address) {
 }
 
 /* The address itself, without its detail, or what catches all of its domain. */
-static struct dir_address *look_up(struct directory *d, struct slice folded, const char *delimiters) {
+static struct dir_address *look_up(struct directory *d, struct slice folded,
+                                   const char *delimiters) {
   struct dir_address *x = find_alike(d, folded);
   struct text base;
-  if (!x && delimiters && without_detail(folded, delimiters, &base)) x = find_alike(d, slice_of(base.mem, base.n));
+  if (!x && delimiters && without_detail(folded, delimiters, &base))
+    x = find_alike(d, slice_of(base.mem, base.n));
   return x ? x : find_address(d, from_at(folded));
 }
 
@@ -455,8 +464,8 @@ static bool keeps(const struct dir_address *x) {
 }
 
 /* Its mailbox and its targets. *ret_anybody: at least one that is no alias. */
-static bool follow(struct directory *d, struct dir_address *x, const char *delimiters, struct visits *v,
-                   struct dir_found *f, bool *ret_anybody) {
+static bool follow(struct directory *d, struct dir_address *x, const char *delimiters,
+                   struct visits *v, struct dir_found *f, bool *ret_anybody) {
   bool fine = true;
   if (keeps(x)) fine = *ret_anybody = add_account(d, x->account, f);
   for (struct dir_target *t = x->targets; fine && t; t = t->next) {
@@ -470,10 +479,10 @@ static bool follow(struct directory *d, struct dir_address *x, const char *delim
   return fine;
 }
 
-/* An alias and the aliases it leads to, level by level; each is visited once, so a circle ends. Whether
- * it leads to anybody does not depend on what other addresses of the message lead to. */
-static enum dir_result expand(struct directory *d, struct dir_address *alias, const char *delimiters,
-                              struct dir_found *f) {
+/* An alias and the aliases it leads to, level by level; each is visited once, so a circle ends.
+ * Whether it leads to anybody does not depend on what other addresses of the message lead to. */
+static enum dir_result expand(struct directory *d, struct dir_address *alias,
+                              const char *delimiters, struct dir_found *f) {
   struct visits v = { 0 };
   size_t at = 0, level_end = 1;
   bool anybody = false;
@@ -505,7 +514,8 @@ static struct dir_address *any_postmaster(struct directory *d) {
   return d->postmaster;
 }
 
-static enum dir_result to_postmaster(struct directory *d, const char *delimiters, struct dir_found *f) {
+static enum dir_result to_postmaster(struct directory *d, const char *delimiters,
+                                     struct dir_found *f) {
   struct dir_address *x = any_postmaster(d);
   enum dir_result r = x ? reach(d, x, delimiters, f) : DIR_UNKNOWN;
   if (r != DIR_UNKNOWN) return r;
@@ -516,17 +526,19 @@ static enum dir_result to_postmaster(struct directory *d, const char *delimiters
 
 static bool is_postmaster(struct slice address, const char *delimiters) {
   struct text base;
-  if (delimiters && without_detail(address, delimiters, &base)) address = slice_of(base.mem, base.n);
+  if (delimiters && without_detail(address, delimiters, &base))
+    address = slice_of(base.mem, base.n);
   return slice_starts(address, SLICE("postmaster@"));
 }
 
 /* Of no domain that was added, but this very machine. */
 static bool is_here(const struct directory *d, struct slice domain) {
-  return slice_at(domain, 0) == '[' || (d->hostname && domain.n && slice_caseeq(domain, slice_str(d->hostname)));
+  return slice_at(domain, 0) == '[' ||
+         (d->hostname && domain.n && slice_caseeq(domain, slice_str(d->hostname)));
 }
 
-static enum dir_result resolve_folded(struct directory *d, struct slice address, const char *delimiters,
-                                      struct dir_found *f) {
+static enum dir_result resolve_folded(struct directory *d, struct slice address,
+                                      const char *delimiters, struct dir_found *f) {
   if (slice_eq(address, SLICE("postmaster"))) return to_postmaster(d, delimiters, f);
   ptrdiff_t at = slice_rfind(address, '@');
   struct slice domain = at < 0 ? SLICE_NONE : slice_from(address, (size_t)at + 1);
@@ -546,9 +558,11 @@ enum dir_result dir_resolve(struct directory *d, struct slice address, const cha
   return resolve_folded(d, slice_of(mem, address.n), delimiters, f);
 }
 
-struct slice dir_entry(struct directory *d, struct slice address, const char *delimiters, bool *ret_forwards) {
+struct slice dir_entry(struct directory *d, struct slice address, const char *delimiters,
+                       bool *ret_forwards) {
   struct text folded = { .n = 0 };
-  for (size_t i = 0; i < address.n && i < sizeof folded.mem; i++) folded.mem[folded.n++] = ascii_lower(address.p[i]);
+  for (size_t i = 0; i < address.n && i < sizeof folded.mem; i++)
+    folded.mem[folded.n++] = ascii_lower(address.p[i]);
   const struct dir_address *x = look_up(d, slice_of(folded.mem, folded.n), delimiters);
   *ret_forwards = x && x->targets;
   return x ? text_of(x) : SLICE_NONE;
@@ -556,7 +570,9 @@ struct slice dir_entry(struct directory *d, struct slice address, const char *de
 
 /* --- as whom an account may send --- */
 
-static bool is_grant(const struct dir_grant *g, struct slice text) { return dir_is_same(slice_of(g->text, g->n), text); }
+static bool is_grant(const struct dir_grant *g, struct slice text) {
+  return dir_is_same(slice_of(g->text, g->n), text);
+}
 
 static bool has_grant(const struct dir_account *a, struct slice folded) {
   for (const struct dir_grant *g = a->grants; g; g = g->next)
@@ -596,7 +612,8 @@ bool dir_is_granted(const struct dir_account *a, struct slice address, const cha
   ptrdiff_t at = slice_rfind(whole, '@');
   if (at < 0) return false;
   if (has_grant(a, whole) || has_grant(a, slice_from(whole, (size_t)at))) return true;
-  return delimiters && without_detail(whole, delimiters, &base) && has_grant(a, slice_of(base.mem, base.n));
+  return delimiters && without_detail(whole, delimiters, &base) &&
+         has_grant(a, slice_of(base.mem, base.n));
 }
 
 /* Whole names only. */
@@ -606,7 +623,8 @@ static void put_name(struct buf *out, struct slice text) {
   buf_put(out, text);
 }
 
-static bool leads_straight(const struct directory *d, const struct dir_address *x, const struct dir_account *a) {
+static bool leads_straight(const struct directory *d, const struct dir_address *x,
+                           const struct dir_account *a) {
   for (const struct dir_target *t = x->targets; t; t = t->next) {
     const struct dir_address *to = find_address(d, slice_of(t->text, t->n));
     if (to && to->account == a) return true;
@@ -624,7 +642,8 @@ void dir_put_names(const struct directory *d, const struct dir_account *a, struc
       if (leads_straight(d, x, a) && !slice_eq(slice_of(x->text, x->n), own))
         put_name(out, slice_of(x->text, x->n));
   }
-  for (const struct dir_grant *g = a->grants; g; g = g->next) put_name(out, slice_of(g->text, g->n));
+  for (const struct dir_grant *g = a->grants; g; g = g->next)
+    put_name(out, slice_of(g->text, g->n));
 }
 
 /* --- the whole --- */
@@ -676,7 +695,9 @@ struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
   struct dir_limits l = {
     .quota = db_is_null(s, column) ? DIR_QUOTA_DEFAULT : (uint64_t)quota,
     .login_delay = db_is_null(s, column + 1) ? DIR_DEFAULT : (uint32_t)delay,
-    .expire = db_is_null(s, column + 2) ? DIR_DEFAULT : expire < 0 ? DIR_NEVER : (uint32_t)expire,
+    .expire = db_is_null(s, column + 2) ? DIR_DEFAULT
+              : expire < 0              ? DIR_NEVER
+                                        : (uint32_t)expire,
   };
   for (int i = 0; i < DIR_SENDS; i++)
     l.sends[i] = db_is_null(s, column + 3 + i) ? DIR_DEFAULT : (uint32_t)db_int(s, column + 3 + i);
@@ -685,14 +706,13 @@ struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
 
 static enum db_result load_accounts(struct directory *d, struct db *db) {
   struct db_stmt *s = db_prepare(
-      db,
-      "SELECT a.id, coalesce((SELECT id FROM folder WHERE account = a.id AND name = "
-      "'INBOX'), 0),"
-      " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
-      " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0), " DIR_LIMITS
-      ", coalesce((SELECT sum(deleted) FROM folder WHERE account = a.id), 0),"
-      " coalesce((SELECT sum(deleted_octets) FROM folder WHERE account = a.id), 0)"
-      " FROM account a ORDER BY a.id");
+      db, "SELECT a.id, coalesce((SELECT id FROM folder WHERE account = a.id AND name = "
+          "'INBOX'), 0),"
+          " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
+          " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0), " DIR_LIMITS
+          ", coalesce((SELECT sum(deleted) FROM folder WHERE account = a.id), 0),"
+          " coalesce((SELECT sum(deleted_octets) FROM folder WHERE account = a.id), 0)"
+          " FROM account a ORDER BY a.id");
   enum db_result r = DB_ROW;
   while (r == DB_ROW && (r = db_step(s)) == DB_ROW) {
     uint64_t id = (uint64_t)db_int(s, 0);
@@ -709,8 +729,9 @@ static enum db_result load_accounts(struct directory *d, struct db *db) {
 }
 
 static enum db_result load_addresses(struct directory *d, struct db *db) {
-  struct db_stmt *s = db_prepare(db, "SELECT a.local || '@' || d.name, coalesce(a.account, 0) FROM address a"
-                                     " JOIN domain d ON d.id = a.domain");
+  struct db_stmt *s =
+      db_prepare(db, "SELECT a.local || '@' || d.name, coalesce(a.account, 0) FROM address a"
+                     " JOIN domain d ON d.id = a.domain");
   enum db_result r = DB_ROW;
   while (r == DB_ROW && (r = db_step(s)) == DB_ROW)
     if (!dir_put_address(d, db_bytes(s, 0), (uint64_t)db_int(s, 1))) r = DB_NOMEM;

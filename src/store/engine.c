@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Group commit.
  *
  *   waiting jobs --begin, run each, flush, sync_all, commit--> durable --settle each
@@ -6,7 +7,7 @@
  *        +---- rollback, undo each; then each job alone in a transaction of its own
  *
  * A disk that failed (DB_IOERR) ends it all: what the disk holds is not known any more, so every
- * job is answered "try later" and the room starts again from what can be read back. */
+ * job is answered "try later" and the process starts again from what can be read back. */
 #include "src/store/engine.h"
 
 #include <stdlib.h>
@@ -72,8 +73,9 @@ enum db_result engine_folder(struct store_engine *e, uint64_t id, struct folder 
   *ret = map_ptr(&e->folders, id);
   if (*ret) return DB_OK;
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT account, uidvalidity, uidnext, modseq, messages, octets, deleted, deleted_octets"
-             " FROM folder WHERE id = ?");
+      e->db,
+      "SELECT account, uidvalidity, uidnext, modseq, messages, octets, deleted, deleted_octets"
+      " FROM folder WHERE id = ?");
   db_bind_int(s, 1, (int64_t)id);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r;
@@ -116,9 +118,9 @@ void engine_drop_folder(struct store_engine *e, uint64_t id) {
 static enum db_result flush_folders(struct store_engine *e) {
   while (e->dirty) {
     struct folder *f = e->dirty;
-    struct db_stmt *s =
-        db_prepare(e->db, "UPDATE folder SET uidnext = ?, modseq = ?, messages = ?, octets = ?, deleted = ?,"
-                          " deleted_octets = ? WHERE id = ?");
+    struct db_stmt *s = db_prepare(
+        e->db, "UPDATE folder SET uidnext = ?, modseq = ?, messages = ?, octets = ?, deleted = ?,"
+               " deleted_octets = ? WHERE id = ?");
     db_bind_int(s, 1, (int64_t)f->uidnext);
     db_bind_int(s, 2, (int64_t)f->modseq);
     db_bind_int(s, 3, (int64_t)f->messages);
@@ -201,8 +203,8 @@ static void rolled_back(struct store_engine *e) {
   forget_folders(e);
 }
 
-static enum db_result run_jobs(struct store_engine *e, struct store_job *first, struct store_job *end,
-                               struct store_job **ret_stopped) {
+static enum db_result run_jobs(struct store_engine *e, struct store_job *first,
+                               struct store_job *end, struct store_job **ret_stopped) {
   enum db_result r = db_begin(e->db);
   struct store_job *j = first;
   for (; r == DB_OK && j != end; j = j->next) {
@@ -221,7 +223,8 @@ static enum db_result run_jobs(struct store_engine *e, struct store_job *first, 
 }
 
 /* Jobs [first, end) as one transaction. */
-static enum db_result transaction(struct store_engine *e, struct store_job *first, struct store_job *end) {
+static enum db_result transaction(struct store_engine *e, struct store_job *first,
+                                  struct store_job *end) {
   struct store_job *stopped;
   e->files_moved = false;
   e->freed_now.count = 0;
@@ -233,8 +236,8 @@ static enum db_result transaction(struct store_engine *e, struct store_job *firs
   }
   db_rollback(e->db);
   rolled_back(e);
-  /* After DB_IOERR the next start may find the transaction committed all the same: its files stay where
-   * they are, and the sweep removes them if it does not. */
+  /* After DB_IOERR the next start may find the transaction committed all the same: its files stay
+   * where they are, and the sweep removes them if it does not. */
   for (struct store_job *j = first; r != DB_IOERR && j != stopped; j = j->next)
     if (j->kind->undo) j->kind->undo(e, j);
   for (struct store_job *j = first; j != end; j = j->next) j->result = job_result_of(r);
@@ -309,8 +312,8 @@ static enum db_result body_has_file(struct store_engine *e, uint64_t id, bool *r
   return DB_OK;
 }
 
-/* Files that a crash left without their row. Only the writer puts files there, so between two groups
- * each file without a row is one. */
+/* Files that a crash left without their row. Only the writer puts files there, so between two
+ * groups each file without a row is one. */
 static bool sweep_one_folder(struct store_engine *e) {
   struct sweep s = { 0 };
   unsigned folder = e->sweep_folder++;
@@ -349,14 +352,15 @@ static bool checkpoint(struct store_engine *e) {
   return r != DB_IOERR;
 }
 
-enum store_chores store_chores(struct store_engine *e) {
+enum store_housekeeping_when store_housekeeping_when(struct store_engine *e) {
   if (e->broken) return STORE_NO_CHORES;
   unsigned growth = log_growth(e);
-  if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds)) return STORE_CHORES_NOW;
-  bool some =
-      growth >= LOG_IDLE || ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured ||
-      e->unsummed;
-  return some ? STORE_CHORES_IDLE : STORE_NO_CHORES;
+  if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds))
+    return STORE_HOUSEKEEPING_NOW;
+  bool some = growth >= LOG_IDLE ||
+              ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured ||
+              e->unsummed;
+  return some ? STORE_HOUSEKEEPING_IDLE : STORE_NO_CHORES;
 }
 
 bool store_idle(struct store_engine *e) {
@@ -376,11 +380,12 @@ bool store_idle(struct store_engine *e) {
 
 /* --- opening and closing --- */
 
-static bool say_open_failed(struct buf *err, enum db_result r, struct db *db) {
+static bool log_open_failed(struct buf *err, enum db_result r, struct db *db) {
   if (r == DB_BUSY)
     buf_put_str(err, "another program holds the mail database: is a second server running?");
   else
-    buf_printf(err, "the mail database can't be opened: %s", db ? db_error(db) : "the disk or memory failed");
+    buf_printf(err, "the mail database can't be opened: %s",
+               db ? db_error(db) : "the disk or memory failed");
   return false;
 }
 
@@ -391,7 +396,7 @@ static bool engine_start(struct store_engine *e, struct buf *err) {
   enum db_result r = db_open(e->disk, STORE_DATABASE, &options, &e->db);
   if (r == DB_OK && e->writer) r = read_numbers(e);
   if (r == DB_OK && e->writer) r = engine_forget_measures(e);
-  return r == DB_OK || say_open_failed(err, r, e->db);
+  return r == DB_OK || log_open_failed(err, r, e->db);
 }
 
 struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer,
@@ -404,7 +409,8 @@ struct store_engine *store_engine_open(struct disk *disk, const struct conf *con
   e->disk = disk;
   e->writer = writer;
   e->body_threshold = conf->body_threshold;
-  e->surrogates = conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
+  e->surrogates =
+      conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
   e->space_checked_s = -1;
   e->unmeasured = e->unsummed = writer;
   map_init(&e->folders);

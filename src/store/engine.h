@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* One connection to the database with what belongs to it, as the jobs see it. The writer's engine
  * also knows the folders it has touched: it is the only one that changes them, so what it remembers
  * is what the database has, until a rollback makes it forget everything. */
@@ -5,7 +6,7 @@
 #define QASID_STORE_ENGINE_H
 
 #include "lib/base/map.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "src/store/job.h"
 
 /* A folder's counters in the writer's memory; written once a group. */
@@ -65,10 +66,12 @@ void engine_drop_folder(struct store_engine *e, uint64_t id);
 uint32_t engine_new_uidvalidity(struct store_engine *e, int64_t now_s);
 /* One message of a folder goes, with its body when that was the last to refer to it (maildrop.c).
  * *ret_size is 0 when it was not there. The caller shrinks the folder. */
-enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size);
-/* Its row goes and nothing else: whoever calls has another place for the body's reference. Its imported UIDL
- * is remembered. */
-enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size);
+enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid,
+                              uint64_t *ret_size);
+/* Its row goes and nothing else: whoever calls has another place for the body's reference. Its
+ * imported UIDL is remembered. */
+enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid,
+                                uint64_t *ret_size);
 /* The body has one entry less. */
 enum db_result engine_unref_body(struct store_engine *e, uint64_t body);
 /* True when there is less space than the job's free_least; asked of the disk once a second. */
@@ -76,8 +79,8 @@ bool engine_low_space(struct store_engine *e, struct store_job *j);
 
 /* Forgets the sizes of surrogates of the other way. */
 enum db_result engine_forget_measures(struct store_engine *e);
-/* Measures some entries that nobody measured and clears `unmeasured` when there are no more. False: the
- * disk failed. */
+/* Measures some entries that nobody measured and clears `unmeasured` when there are no more. False:
+ * the disk failed. */
 bool engine_measure(struct store_engine *e);
 
 /* The same for bodies without a checksum, and `unsummed`. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/hands.h"
 
 void hands_init(struct hands *h) {
@@ -58,7 +59,9 @@ bool hands_leave_out(const struct hands *h, const struct take_job *t, struct tak
   return kept > 0;
 }
 
-bool hands_doubts(const struct hands *h, const struct take_job *t) { return t->number <= h->doubted; }
+bool hands_doubts(const struct hands *h, const struct take_job *t) {
+  return t->number <= h->doubted;
+}
 
 static void forget(struct map *m) {
   if (!m->count) return;

@@ -1,11 +1,14 @@
-/* Which rows of the queue may not be taken: those in a sender's hands, and those that end here by a job that is out.
+/* SPDX-License-Identifier: ISC */
+/* Which rows of the queue may not be taken: those in a sender's hands, and those that end here by a
+ * job that is out.
  *
  *   (free) --hands_take--> held by a letter's tag (0: it ends here) --hands_free--> (free)
  *
- * A take reads while others work: what it read may have ended before the take comes back, and then its row is not there
- * any more. So takes are numbered, and a row that becomes free is remembered with the number of the last take that was
- * begun by then: to that one and to earlier ones it is not given. Two sets of such rows are kept, by the generation of
- * the takes; a set is dropped when no take of its generation or an earlier one is out, so both stay small. */
+ * A take reads while others work: what it read may have ended before the take comes back, and then
+ * its row is not there any more. So takes are numbered, and a row that becomes free is remembered
+ * with the number of the last take that was begun by then: to that one and to earlier ones it is
+ * not given. Two sets of such rows are kept, by the generation of the takes; a set is dropped when
+ * no take of its generation or an earlier one is out, so both stay small. */
 #ifndef QASID_STORE_HANDS_H
 #define QASID_STORE_HANDS_H
 
@@ -30,7 +33,8 @@ bool hands_has(const struct hands *h, uint64_t row);
 
 /* A take begins. */
 void hands_take_begins(struct hands *h, struct take_job *t);
-/* What it read is looked at, then it ends. Rows that it may not have are left out; false: none is left. */
+/* What it read is looked at, then it ends. Rows that it may not have are left out; false: none is
+ * left. */
 bool hands_leave_out(const struct hands *h, const struct take_job *t, struct taken_letter *l);
 bool hands_doubts(const struct hands *h, const struct take_job *t);
 void hands_take_ends(struct hands *h, const struct take_job *t);

@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/history.h"
 
 #include <stdlib.h>
 
 #include "lib/base/wire.h"
-#include "lib/mail/header.h"
+#include "mail/header.h"
 #include "src/store/owner.h"
 
 enum {
   HISTORY_CACHE_KIB = 512,
-  TRIM_EVERY = 32,        /* jobs */
-  TRIM_ROWS = 500,        /* at a time */
+  TRIM_EVERY = 32, /* jobs */
+  TRIM_ROWS = 500, /* at a time */
   TRIM_ROUNDS = 20,
-  LOG_PAGES = 128,        /* then the log's pages go home */
+  LOG_PAGES = 128, /* then the log's pages go home */
   PAGE = 16384,
   HISTORY_GROUP = 64 * 1024, /* octets that are written within the second too */
   FIELD_MAX = 1024,
@@ -36,7 +37,8 @@ static void put_event(struct buf *b, const struct history_event *e) {
   wire_put_u64(b, e->account);
   wire_put_u64(b, e->folder);
   wire_put_u32(b, e->uid);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) wire_put_bytes(b, slice_first(fields[i], FIELD_MAX));
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    wire_put_bytes(b, slice_first(fields[i], FIELD_MAX));
 }
 
 static bool get_event(struct wire *w, struct history_event *e) {
@@ -47,7 +49,8 @@ static bool get_event(struct wire *w, struct history_event *e) {
   e->folder = wire_get_u64(w);
   e->uid = wire_get_u32(w);
   struct slice *const fields[] = { &e->name, &e->message_id, &e->sender, &e->recipient, &e->text };
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) *fields[i] = wire_get_bytes(w, FIELD_MAX);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    *fields[i] = wire_get_bytes(w, FIELD_MAX);
   return !w->bad;
 }
 
@@ -70,8 +73,8 @@ static const char schema[] =
     "CREATE INDEX event_entry ON event (folder, uid) WHERE folder <> 0";
 
 static bool make(struct db *db) {
-  return db_begin(db) == DB_OK && db_exec(db, schema) == DB_OK && db_set_version(db, HISTORY_VERSION) == DB_OK &&
-         db_commit(db) == DB_OK;
+  return db_begin(db) == DB_OK && db_exec(db, schema) == DB_OK &&
+         db_set_version(db, HISTORY_VERSION) == DB_OK && db_commit(db) == DB_OK;
 }
 
 /* DB_OK with *ret NULL: it has to be begun anew. */
@@ -108,16 +111,19 @@ struct history_write {
   int64_t before_s;    /* older rows go */
   uint64_t most;       /* octets */
   bool tried;
-  uint64_t lost;       /* result: events that were not written */
+  uint64_t lost; /* result: events that were not written */
 };
 
 static void bind_or_null(struct db_stmt *s, int at, struct slice v) {
-  if (v.n) db_bind_text(s, at, v);
-  else db_bind_null(s, at);
+  if (v.n)
+    db_bind_text(s, at, v);
+  else
+    db_bind_null(s, at);
 }
 
 /* The account's address, under which it is looked for. */
-static struct slice account_of(struct store_engine *e, uint64_t account, uint8_t to[static FIELD_MAX]) {
+static struct slice account_of(struct store_engine *e, uint64_t account,
+                               uint8_t to[static FIELD_MAX]) {
   struct db_stmt *s = db_prepare(e->db, "SELECT name FROM account WHERE id = ?");
   db_bind_int(s, 1, (int64_t)account);
   struct slice name = db_step(s) == DB_ROW ? slice_first(db_bytes(s, 0), FIELD_MAX) : SLICE_NONE;
@@ -127,7 +133,8 @@ static struct slice account_of(struct store_engine *e, uint64_t account, uint8_t
 }
 
 static enum db_result insert(struct db *db, const struct history_event *e) {
-  struct db_stmt *s = db_prepare(db, "INSERT INTO event (at, kind, account, folder, uid, name, message_id, sender, recipient, text)"
+  struct db_stmt *s = db_prepare(db, "INSERT INTO event (at, kind, account, folder, uid, name, "
+                                     "message_id, sender, recipient, text)"
                                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, e->at_s);
   db_bind_int(s, 2, e->kind);
@@ -153,9 +160,11 @@ static int64_t number(struct db *db, const char *sql) {
 static enum db_result trim(struct db *db, const struct history_write *h) {
   enum db_result r = DB_OK;
   for (int i = 0; r == DB_OK && i < TRIM_ROUNDS; i++) {
-    uint64_t used = (uint64_t)(number(db, "PRAGMA page_count") - number(db, "PRAGMA freelist_count")) * PAGE;
-    struct db_stmt *s = db_prepare(db, "DELETE FROM event WHERE id IN"
-                                       " (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) WHERE at < ?1)");
+    uint64_t used =
+        (uint64_t)(number(db, "PRAGMA page_count") - number(db, "PRAGMA freelist_count")) * PAGE;
+    struct db_stmt *s = db_prepare(
+        db, "DELETE FROM event WHERE id IN"
+            " (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) WHERE at < ?1)");
     db_bind_int(s, 1, used > h->most ? INT64_MAX : h->before_s);
     db_bind_int(s, 2, TRIM_ROWS);
     r = db_run(s);
@@ -164,7 +173,8 @@ static enum db_result trim(struct db *db, const struct history_write *h) {
   return r;
 }
 
-static enum db_result write_all(struct store_engine *e, struct db *db, const struct history_write *h) {
+static enum db_result write_all(struct store_engine *e, struct db *db,
+                                const struct history_write *h) {
   struct wire w = wire_open(h->events);
   struct history_event x;
   uint8_t address[FIELD_MAX];
@@ -260,7 +270,8 @@ void history_note(struct store *s, const struct history_event *e) {
 
 void history_flush(struct store *s, int64_t now_s) { flush(s, now_s, true); }
 
-void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why, int64_t now_s) {
+void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why,
+                     int64_t now_s) {
   struct history *h = &s->history;
   if (h->second != now_s) h->refusals = 0;
   h->second = now_s;
@@ -268,7 +279,10 @@ void history_refused(struct store *s, struct slice sender, struct slice recipien
     h->lost++;
     return;
   }
-  history_note(s, &(struct history_event){ .kind = HISTORY_REFUSED, .at_s = now_s, .sender = sender, .recipient = recipient,
+  history_note(s, &(struct history_event){ .kind = HISTORY_REFUSED,
+                                           .at_s = now_s,
+                                           .sender = sender,
+                                           .recipient = recipient,
                                            .text = slice_str(why) });
 }
 
@@ -297,13 +311,21 @@ struct history_arrival *history_arrival_of(struct slice octets) {
   return a;
 }
 
-void history_delivered(struct store *s, const struct deliver_job *d, const struct history_arrival *from) {
+void history_delivered(struct store *s, const struct deliver_job *d,
+                       const struct history_arrival *from) {
   static const size_t label = sizeof "Return-Path: <" - 1;
-  struct slice path = d->head.n >= label + 3 ? slice_first(slice_from(d->head, label), d->head.n - label - 3) : SLICE_NONE;
-  struct history_event e = { .kind = HISTORY_ARRIVED, .at_s = d->job.now_s, .account = d->login, .name = d->name,
-                             .sender = path.n ? path : SLICE("<>"), .text = SLICE("made here: a delivery report") };
+  struct slice path = d->head.n >= label + 3
+                          ? slice_first(slice_from(d->head, label), d->head.n - label - 3)
+                          : SLICE_NONE;
+  struct history_event e = { .kind = HISTORY_ARRIVED,
+                             .at_s = d->job.now_s,
+                             .account = d->login,
+                             .name = d->name,
+                             .sender = path.n ? path : SLICE("<>"),
+                             .text = SLICE("made here: a delivery report") };
   if (!s->conf->history_size) return;
-  if (from) e.text = slice_of(from->text, from->text_n), e.message_id = slice_of(from->id, from->id_n);
+  if (from)
+    e.text = slice_of(from->text, from->text_n), e.message_id = slice_of(from->id, from->id_n);
   add(s, &e);
   e = (struct history_event){ .kind = HISTORY_MAILBOX, .at_s = d->job.now_s, .name = d->name };
   for (size_t i = 0; i < d->count; i++) {

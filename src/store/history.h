@@ -1,12 +1,16 @@
-/* The history: what happened to mail, for `qasid why`. A database of its own beside the mail's, so that mail neither waits
- * for it nor is lost with it.
+/* SPDX-License-Identifier: ISC */
+/* The history: what happened to mail, for `qasid why`. A database of its own beside the mail's, so
+ * that mail neither waits for it nor is lost with it.
  *
- *   owner: history_note() → pending → one write job at a time, with all that gathered meanwhile → rows of `event`
+ *   owner: history_note() → pending → one write job at a time, with all that gathered meanwhile →
+ * rows of `event`
  *
  * Invariants:
- *  1. No mail is lost or refused for history: a job of it never fails its group. It is written about once a second while there
- *     is something, with one sync; a crash loses what was not written yet.
- *  2. It is bounded: `queue_history` by time, `history_size` by octets (0: none is written), HISTORY_PENDING in memory.
+ *  1. No mail is lost or refused for history: a job of it never fails its group. It is written
+ * about once a second while there is something, with one sync; a crash loses what was not written
+ * yet.
+ *  2. It is bounded: `queue_history` by time, `history_size` by octets (0: none is written),
+ * HISTORY_PENDING in memory.
  *  3. What was not written is counted (`history-lost` in status). */
 #ifndef QASID_STORE_HISTORY_H
 #define QASID_STORE_HISTORY_H
@@ -40,10 +44,10 @@ struct history_event {
 
 struct history {
   struct buf pending;
-  uint64_t lost;    /* did not fit, or could not be written */
-  bool out;         /* its job is */
+  uint64_t lost;     /* did not fit, or could not be written */
+  bool out;          /* its job is */
   int64_t flushed_s; /* when the last job left */
-  int64_t second;   /* of refusals */
+  int64_t second;    /* of refusals */
   uint32_t refusals;
 };
 void history_init(struct history *h);
@@ -53,9 +57,11 @@ void history_note(struct store *s, const struct history_event *e);
 /* What gathered is written now: at the stop, each minute, and before somebody asks. */
 void history_flush(struct store *s, int64_t now_s);
 /* Somebody was refused. */
-void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why, int64_t now_s);
+void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why,
+                     int64_t now_s);
 
-/* Where a message comes from, out of its first octets: our Received: field and its Message-ID. NULL: no memory. */
+/* Where a message comes from, out of its first octets: our Received: field and its Message-ID.
+ * NULL: no memory. */
 struct history_arrival {
   size_t text_n, id_n;
   uint8_t text[HISTORY_TEXT_MAX], id[256];
@@ -63,11 +69,13 @@ struct history_arrival {
 struct history_arrival *history_arrival_of(struct slice octets);
 struct deliver_job;
 /* It is durable: in mailboxes, in the queue. `from` NULL: made here. */
-void history_delivered(struct store *s, const struct deliver_job *d, const struct history_arrival *from);
+void history_delivered(struct store *s, const struct deliver_job *d,
+                       const struct history_arrival *from);
 
 /* --- the database --- */
 
-/* The engine's connection to it, opened (and made anew where it is damaged) at first use; NULL: there is none now. */
+/* The engine's connection to it, opened (and made anew where it is damaged) at first use; NULL:
+ * there is none now. */
 struct db *history_db(struct store_engine *e);
 
 #endif

@@ -1,4 +1,5 @@
-/* import: messages come in as one stream of octets (ipc/cli_room.h) and go the way of all mail,
+/* SPDX-License-Identifier: ISC */
+/* import: messages come in as one stream of octets (ipc/cli_process.h) and go the way of all mail,
  * as deliver jobs, many to a group.
  *
  *   LINE --a whole line--> OCTETS --all of a message--> deliver job --> LINE
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 
 #include "lib/base/num.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "src/store/admin.h"
 #include "src/store/uidl.h"
 
@@ -57,7 +58,7 @@ void import_begin(struct store *s, struct admin_job *a) {
   dir_begin(&s->dir, &f);
   enum dir_result r = dir_resolve(&s->dir, a->words[0], "", &f);
   if (r != DIR_FOUND || f.count != 1) {
-    admin_say(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(a->words[0]));
+    admin_send(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(a->words[0]));
   } else {
     struct import *m = calloc(1, sizeof *m);
     if (m) {
@@ -70,7 +71,7 @@ void import_begin(struct store *s, struct admin_job *a) {
       buf_init(&m->uidl, 70);
       a->job.session->import = m;
     } else {
-      admin_say(a, CLI_TROUBLE, "out of memory");
+      admin_send(a, CLI_TROUBLE, "out of memory");
     }
   }
   dir_found_free(&f);
@@ -78,9 +79,9 @@ void import_begin(struct store *s, struct admin_job *a) {
 
 /* --- answers --- */
 
-static void send_row(struct store *s, struct session *ss, const char *outcome, uint32_t uid) {
+static void send_row(struct store *s, struct session *session, const char *outcome, uint32_t uid) {
   struct buf list, number;
-  struct import *m = ss->import;
+  struct import *m = session->import;
   buf_init(&list, 256);
   buf_init(&number, 32);
   ipc_list_put(&list, slice_str(outcome));
@@ -90,13 +91,13 @@ static void send_row(struct store *s, struct session *ss, const char *outcome, u
   buf_put_dec(&number, m->taken);
   ipc_list_put(&list, buf_slice(&number));
   cli_row_put(&s->out, &(struct cli_row){ buf_slice(&list) });
-  store_send(s, ss, cli_row_type);
+  store_send(s, session, cli_row_type);
   buf_free(&list);
   buf_free(&number);
 }
 
-static void send_done(struct store *s, struct session *ss) {
-  struct import *m = ss->import;
+static void send_done(struct store *s, struct session *session) {
+  struct import *m = session->import;
   struct cli_done done = { .code = CLI_OK };
   struct buf text;
   buf_init(&text, 200);
@@ -109,7 +110,7 @@ static void send_done(struct store *s, struct session *ss) {
     buf_printf(&text, "%llu messages added", (unsigned long long)m->added);
   done.text = buf_slice(&text);
   cli_done_put(&s->out, &done);
-  store_send(s, ss, cli_done_type);
+  store_send(s, session, cli_done_type);
   buf_free(&text);
 }
 
@@ -126,17 +127,17 @@ static bool take_line(struct import *m) {
   struct slice size = slice_split(&rest, ' '), date = slice_split(&rest, ' '),
                flags = slice_split(&rest, ' ');
   uint64_t number;
-  if (!num_parse(size, (uint64_t)1 << 40, &m->size) || !num_parse(date, (uint64_t)1 << 40, &m->date) ||
-      !num_parse(flags, UINT32_MAX, &number))
+  if (!num_parse(size, (uint64_t)1 << 40, &m->size) ||
+      !num_parse(date, (uint64_t)1 << 40, &m->date) || !num_parse(flags, UINT32_MAX, &number))
     return false;
   m->flags = (uint32_t)number;
   m->surrogate = SURROGATE_UNKNOWN;
-  struct slice told = rest;
-  rest = slice_split(&told, ' ');
-  struct slice number_told = slice_split(&told, ' ');
-  if (number_told.p && !num_parse(number_told, (uint64_t)1 << 46, &m->surrogate)) return false;
-  m->again = slice_eq(told, SLICE("again"));
-  if (told.p && !m->again) return false;
+  struct slice given = rest;
+  rest = slice_split(&given, ' ');
+  struct slice number_given = slice_split(&given, ' ');
+  if (number_given.p && !num_parse(number_given, (uint64_t)1 << 46, &m->surrogate)) return false;
+  m->again = slice_eq(given, SLICE("again"));
+  if (given.p && !m->again) return false;
   buf_reset(&m->uidl);
   if (slice_eq(rest, SLICE("-")))
     rest = SLICE_NONE;
@@ -173,7 +174,8 @@ static void look_for_dots(struct import *m, struct slice s) {
 }
 
 static void collect_octets(struct import *m) {
-  struct slice in = slice_first(buf_slice(&m->waiting), m->left < IPC_CHUNK ? (size_t)m->left : IPC_CHUNK);
+  struct slice in =
+      slice_first(buf_slice(&m->waiting), m->left < IPC_CHUNK ? (size_t)m->left : IPC_CHUNK);
   if (m->spoiled == JOB_DONE) {
     in = slice_first(in, buf_room(&m->body));
     look_for_dots(m, in);
@@ -191,11 +193,12 @@ struct import_job {
 static const struct job_kind import_kind;
 static const struct job_kind import_spool_kind;
 
-static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
-  struct import *m = ss->import;
+static struct import_job *new_import_job(struct session *session, int64_t now_s) {
+  struct import *m = session->import;
   struct slice body = buf_slice(&m->body), uidl = buf_slice(&m->uidl);
-  struct slice lacks = body_lacks(&ss->spool, body);
-  struct import_job *j = job_new(&import_kind, sizeof *j + body.n + lacks.n + uidl.n, ss, now_s);
+  struct slice lacks = body_lacks(&session->spool, body);
+  struct import_job *j =
+      job_new(&import_kind, sizeof *j + body.n + lacks.n + uidl.n, session, now_s);
   struct deliver_place *place = calloc(1, sizeof *place);
   if (!j || !place) {
     free(j);
@@ -217,40 +220,40 @@ static struct import_job *new_import_job(struct session *ss, int64_t now_s) {
   j->d.date = (int64_t)m->date;
   j->d.flags = m->flags;
   j->d.dots = m->dots;
-  j->d.spool = ss->spool;
-  j->d.size = ss->spool.size + j->d.tail.n;
+  j->d.spool = session->spool;
+  j->d.size = session->spool.size + j->d.tail.n;
   j->d.surrogate = deliver_surrogate(&j->d, m->surrogate, m->size);
   return j;
 }
 
 /* All of the message is here: off with it. */
-static void deliver(struct store *s, struct session *ss, int64_t now_s) {
-  struct import *m = ss->import;
-  struct import_job *j = m->spoiled == JOB_DONE ? new_import_job(ss, now_s) : NULL;
+static void deliver(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
+  struct import_job *j = m->spoiled == JOB_DONE ? new_import_job(session, now_s) : NULL;
   m->inside = false;
   buf_reset(&m->body);
   if (!j) {
-    session_drop_spool(s, ss);
-    ss->spool = (struct spool){ 0 };
+    session_drop_spool(s, session);
+    session->spool = (struct spool){ 0 };
     m->taken += m->unsaid;
     m->unsaid = 0;
-    send_row(s, ss, m->spoiled == JOB_NO_SPACE ? "no-space" : "trouble", 0);
+    send_row(s, session, m->spoiled == JOB_NO_SPACE ? "no-space" : "trouble", 0);
     return;
   }
-  ss->spool = (struct spool){ 0 };
+  session->spool = (struct spool){ 0 };
   j->input = m->unsaid;
   j->d.job.free_least = s->conf->store_free_space;
   m->unsaid = 0;
   m->out++;
   struct dir_account *a = dir_account(&s->dir, m->account);
   if (a) a->coming += j->d.size;
-  session_ask(s, ss, &j->d.job);
+  session_ask(s, session, &j->d.job);
 }
 
-static void spool_body(struct store *s, struct session *ss, int64_t now_s) {
-  struct import *m = ss->import;
+static void spool_body(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
   struct slice chunk = buf_slice(&m->body);
-  struct spool_job *j = job_new(&import_spool_kind, sizeof *j + chunk.n, ss, now_s);
+  struct spool_job *j = job_new(&import_spool_kind, sizeof *j + chunk.n, session, now_s);
   if (!j) {
     m->spoiled = JOB_TROUBLE;
     buf_reset(&m->body);
@@ -260,17 +263,17 @@ static void spool_body(struct store *s, struct session *ss, int64_t now_s) {
   buf_reset(&m->body);
   j->chunk = slice_of(j + 1, chunk.n);
   j->job.free_least = s->conf->store_free_space;
-  if (!ss->spool.number) ss->spool.number = ++s->spools;
-  j->spool = &ss->spool;
+  if (!session->spool.number) session->spool.number = ++s->spools;
+  j->spool = &session->spool;
   m->spooling = true;
-  session_ask(s, ss, &j->job);
+  session_ask(s, session, &j->job);
 }
 
 /* --- driving --- */
 
 /* One step with what waits. False: nothing more can be done now. */
-static bool step(struct store *s, struct session *ss, int64_t now_s) {
-  struct import *m = ss->import;
+static bool step(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
   if (m->spooling) return false;
   if (m->confused) {
     m->taken += buf_len(&m->waiting) + m->unsaid;
@@ -285,11 +288,11 @@ static bool step(struct store *s, struct session *ss, int64_t now_s) {
   }
   if (m->size > IPC_CHUNK && m->out) return false;
   if (!m->left) {
-    deliver(s, ss, now_s);
+    deliver(s, session, now_s);
     return true;
   }
   if (buf_len(&m->body) == IPC_CHUNK) {
-    spool_body(s, ss, now_s);
+    spool_body(s, session, now_s);
     return true;
   }
   if (!buf_len(&m->waiting)) return false;
@@ -299,30 +302,31 @@ static bool step(struct store *s, struct session *ss, int64_t now_s) {
 
 /* A job may be finished inside session_ask, and its finish comes here again: the outermost goes on.
  * The command may be over by then. */
-static void drive(struct store *s, struct session *ss, int64_t now_s) {
-  struct import *m = ss->import;
+static void drive(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
   if (m->driving) return;
   m->driving = true;
-  while (ss->import == m && step(s, ss, now_s)) {
+  while (session->import == m && step(s, session, now_s)) {
   }
-  if (ss->import == m) m->driving = false;
+  if (session->import == m) m->driving = false;
 }
 
-static bool is_over(const struct session *ss) {
-  const struct import *m = ss->import;
+static bool is_over(const struct session *session) {
+  const struct import *m = session->import;
   return m->ended && !m->out && !m->spooling && !buf_len(&m->waiting) && !(m->inside && !m->left);
 }
 
-static void end_when_over(struct store *s, struct session *ss) {
-  if (!ss->import || !is_over(ss)) return;
-  send_done(s, ss);
-  session_drop_spool(s, ss);
-  ss->spool = (struct spool){ 0 };
-  import_free(&ss->import);
+static void end_when_over(struct store *s, struct session *session) {
+  if (!session->import || !is_over(session)) return;
+  send_done(s, session);
+  session_drop_spool(s, session);
+  session->spool = (struct spool){ 0 };
+  import_free(&session->import);
 }
 
-bool import_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
-  struct import *im = ss->import;
+bool import_message(struct store *s, struct session *session, const struct ipc_msg *m,
+                    int64_t now_s) {
+  struct import *im = session->import;
   struct cli_input q;
   struct cli_input_end end;
   if (im->ended) return false;
@@ -336,47 +340,48 @@ bool import_message(struct store *s, struct session *ss, const struct ipc_msg *m
     buf_put(&im->waiting, q.data);
     if (im->waiting.failed) return false;
   }
-  drive(s, ss, now_s);
-  if (ss->import == im && im->confused) send_row(s, ss, "more", 0);
-  end_when_over(s, ss);
+  drive(s, session, now_s);
+  if (session->import == im && im->confused) send_row(s, session, "more", 0);
+  end_when_over(s, session);
   return true;
 }
 
-/* The session of a job that came back, or NULL when it is over. Others of its jobs may still be out. */
-static struct session *answered(struct store *s, struct session *ss) {
-  struct import *m = ss->import;
-  ss->pending = m->out || m->spooling;
-  if (!ss->gone) return ss;
-  if (!ss->pending) session_end(s, ss);
+/* The session of a job that came back, or NULL when it is over. Others of its jobs may still be
+ * out. */
+static struct session *answered(struct store *s, struct session *session) {
+  struct import *m = session->import;
+  session->pending = m->out || m->spooling;
+  if (!session->gone) return session;
+  if (!session->pending) session_end(s, session);
   return NULL;
 }
 
 static void import_finish(struct store *s, struct store_job *j) {
   struct import_job *ij = (struct import_job *)j;
-  struct session *ss = j->session;
-  struct import *m = ss->import;
+  struct session *session = j->session;
+  struct import *m = session->import;
   deliver_count(s, &ij->d);
   m->out--;
   m->taken += ij->input;
-  if (!answered(s, ss)) return;
+  if (!answered(s, session)) return;
   bool added = j->result == JOB_DONE && ij->d.uidl_found == UIDL_NEW;
   m->added += added;
-  send_row(s, ss, outcome_word(&ij->d), added ? ij->d.places[0].uid : 0);
-  drive(s, ss, j->now_s);
-  end_when_over(s, ss);
+  send_row(s, session, outcome_word(&ij->d), added ? ij->d.places[0].uid : 0);
+  drive(s, session, j->now_s);
+  end_when_over(s, session);
 }
 
 static void import_spool_finish(struct store *s, struct store_job *j) {
-  struct session *ss = j->session;
-  struct import *m = ss->import;
+  struct session *session = j->session;
+  struct import *m = session->import;
   m->spooling = false;
-  if (!answered(s, ss)) return;
+  if (!answered(s, session)) return;
   if (j->result != JOB_DONE) m->spoiled = j->result;
   m->taken += m->unsaid;
   m->unsaid = 0;
-  send_row(s, ss, "more", 0);
-  drive(s, ss, j->now_s);
-  end_when_over(s, ss);
+  send_row(s, session, "more", 0);
+  drive(s, session, j->now_s);
+  end_when_over(s, session);
 }
 
 static const struct job_kind import_kind = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/job.h"
 
 #include <errno.h>

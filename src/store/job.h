@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: ISC */
 /* A job: work for a thread that has the database, as passive data with its result in it.
  *
  *   owner     makes it, fills in what is asked, enqueues it            (maker in smtp.c, pop.c, …)
  *   thread    run; for writes also undo or settle                      (deliver.c, maildrop.c, …)
- *   owner     finish: answers, updates what it keeps in memory; then done() gives back what it holds
+ *   owner     finish: answers, updates what it keeps in memory; then done() gives back what it
+ * holds
  *
  * A write job runs inside the group's transaction and may run twice: once in the group, and once
- * more alone when the group was rolled back. So run() sets its results from the start each time, and
- * whatever it does outside the database is taken back by undo(). */
+ * more alone when the group was rolled back. So run() sets its results from the start each time,
+ * and whatever it does outside the database is taken back by undo(). */
 #ifndef QASID_STORE_JOB_H
 #define QASID_STORE_JOB_H
 
@@ -60,7 +62,8 @@ void job_free(struct store_job **j);
 enum job_result job_result_of(enum db_result r);
 /* A disk's errno as a database's error, to be handled alike. */
 enum db_result db_result_of(int negative_errno);
-/* The same for a body's file, of which a failure says nothing about the database: it is damaged, or try later. */
+/* The same for a body's file, of which a failure says nothing about the database: it is damaged, or
+ * try later. */
 enum db_result db_result_of_body(int negative_errno);
 
 /* --- deliver.c: one message into folders --- */
@@ -81,40 +84,43 @@ struct deliver_brake {
 
 struct deliver_job {
   struct store_job job;
-  struct slice name;   /* the queue id */
-  struct slice head;   /* Return-Path: line; in memory `tail` follows it directly */
-  struct slice tail;   /* all of the message, or what comes behind the spooled part */
-  struct spool spool;  /* not `made`: nothing was spooled */
+  struct slice name;  /* the queue id */
+  struct slice head;  /* Return-Path: line; in memory `tail` follows it directly */
+  struct slice tail;  /* all of the message, or what comes behind the spooled part */
+  struct spool spool; /* not `made`: nothing was spooled */
   bool dots;
   struct deliver_place *places;
   size_t count;
-  struct queue_letter letter;   /* when some recipients are elsewhere */
-  struct queue_rcpt *elsewhere; /* owned; what they point to is in `kept`, or lives longer than the job */
+  struct queue_letter letter; /* when some recipients are elsewhere */
+  /* owned; what they point to is in `kept`, or lives longer than the job */
+  struct queue_rcpt *elsewhere;
   struct arena kept;
   size_t elsewhere_count;
   struct deliver_brake brake;
-  int64_t expires_s;            /* of those */
+  int64_t expires_s;       /* of those */
   struct deliver_dsn *dsn; /* recipients here whose delivery is to be reported; NULL: none. Owned */
   struct history_arrival *arrival; /* where from, owned; NULL: not known */
-  uint64_t login;      /* the account that was logged in; 0: none */
-  bool full;           /* some other mailbox had no room */
-  bool had;            /* some recipient has the message already (partly.h) */
-  struct slice print;  /* the message's fingerprint; p NULL: none */
-  uint64_t size;       /* of the stored octets: head, spooled, tail */
-  uint64_t surrogate;  /* the size of their surrogate, as lib/mail/surrogate.h tells it */
-  uint64_t body;       /* result, while in a transaction */
+  uint64_t login;                  /* the account that was logged in; 0: none */
+  bool full;                       /* some other mailbox had no room */
+  bool had;                        /* some recipient has the message already (partly.h) */
+  struct slice print;              /* the message's fingerprint; p NULL: none */
+  uint64_t size;                   /* of the stored octets: head, spooled, tail */
+  uint64_t surrogate;              /* the size of their surrogate, as mail/surrogate.h tells it */
+  uint64_t body;                   /* result, while in a transaction */
   bool in_file;
   /* an import's: one place */
-  int64_t date;        /* 0: now */
+  int64_t date; /* 0: now */
   uint32_t flags;
-  struct slice uidl;   /* p NULL: none */
-  bool again;          /* a UIDL that is taken or gone: added all the same, with one of ours */
-  enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found; /* result; nothing was added unless UIDL_NEW */
+  struct slice uidl; /* p NULL: none */
+  bool again;        /* a UIDL that is taken or gone: added all the same, with one of ours */
+  /* result; nothing was added unless UIDL_NEW */
+  enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found;
 };
 extern const struct job_kind deliver_kind;
-/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has one of size
- * `told`: what store adds in front and behind is ASCII. Of a size that can't be, nothing is known. */
-uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t told, uint64_t octets);
+/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has one of
+ * size `told`: what store adds in front and behind is ASCII. Of a size that can't be, nothing is
+ * known. */
+uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets);
 /* What it is made of, for import's own kind. */
 enum db_result deliver_run(struct store_engine *e, struct store_job *j);
 void deliver_undo(struct store_engine *e, struct store_job *j);
@@ -127,7 +133,8 @@ struct spool_job {
   struct store_job job;
   struct spool *spool; /* the session's */
   struct slice chunk;
-  struct spool_job *behind; /* chunks that came while another was written, in their order: part of this job, and owned */
+  /* chunks that came while another was written, in their order: part of this job, and owned */
+  struct spool_job *behind;
 };
 extern const struct job_kind spool_kind;
 enum db_result spool_run(struct store_engine *e, struct store_job *j);
@@ -167,8 +174,8 @@ struct read_job {
   uint32_t uid;
   uint64_t offset;
   uint32_t most;
-  uint8_t ahead;     /* how many of the next files are wanted too */
-  bool octets_only;  /* never the file itself */
+  uint8_t ahead;    /* how many of the next files are wanted too */
+  bool octets_only; /* never the file itself */
   /* results */
   struct read_file file; /* fd not -1: in place of `data` */
   struct buf data;

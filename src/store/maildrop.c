@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* A maildrop for POP3: its snapshot, one message of it, the deletions at QUIT. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/pop3d_store.h"
 #include "lib/base/wire.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "src/store/deleted.h"
 #include "src/store/engine.h"
 #include "src/store/uidl.h"
@@ -26,7 +27,8 @@ static enum db_result open_folder(struct store_engine *e, struct open_job *o) {
   return DB_OK;
 }
 
-static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl, uint64_t surrogate) {
+static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl,
+                    uint64_t surrogate) {
   if (uidl.n > POP_UIDL_MAX) uidl = slice_first(uidl, POP_UIDL_MAX);
   wire_put_u32(&o->rows, uid);
   wire_put_u64(&o->rows, size);
@@ -39,11 +41,13 @@ static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slic
 }
 
 static enum db_result list_entries(struct store_engine *e, struct open_job *o) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, uidl, surrogate FROM entry WHERE folder = ? ORDER BY uid");
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT uid, size, uidl, surrogate FROM entry WHERE folder = ? ORDER BY uid");
   db_bind_int(s, 1, (int64_t)o->folder);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW && !o->rows.failed)
-    put_row(o, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 1), db_bytes(s, 2), (uint64_t)db_int(s, 3));
+    put_row(o, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 1), db_bytes(s, 2),
+            (uint64_t)db_int(s, 3));
   db_reset(s);
   return o->rows.failed ? DB_NOMEM : r;
 }
@@ -68,7 +72,8 @@ const struct job_kind open_kind = {
 
 /* --- one message --- */
 
-static enum db_result read_from_file(struct store_engine *e, struct read_job *rd, struct disk_file *f) {
+static enum db_result read_from_file(struct store_engine *e, struct read_job *rd,
+                                     struct disk_file *f) {
   size_t n = rd->most;
   if (rd->offset >= rd->file.size) return DB_OK;
   if (rd->file.size - rd->offset < n) n = (size_t)(rd->file.size - rd->offset);
@@ -80,7 +85,8 @@ static enum db_result read_from_file(struct store_engine *e, struct read_job *rd
   return DB_OK;
 }
 
-/* A file that is missing or short is damage; what else stands in the way may be over the next time. */
+/* A file that is missing or short is damage; what else stands in the way may be over the next time.
+ */
 static enum db_result open_file(struct store_engine *e, const struct read_file *m, uint64_t body,
                                 struct disk_file **ret) {
   const struct body_place place = { body, m->start, m->size };
@@ -115,7 +121,8 @@ static enum db_result read_row(struct store_engine *e, struct read_job *rd, stru
   if (!db_is_null(s, 2)) return read_file(e, rd, (uint64_t)db_int(s, 4));
   struct slice data = db_bytes(s, 5);
   if (data.n != rd->file.size) return DB_CORRUPT;
-  if (rd->offset < data.n) buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
+  if (rd->offset < data.n)
+    buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
   return rd->data.failed ? DB_NOMEM : DB_OK;
 }
 
@@ -132,13 +139,15 @@ static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt
 }
 
 static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.sum, b.id FROM entry e"
-                                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid > ?"
-                                        " ORDER BY e.uid");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.sum, b.id FROM entry e"
+                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid > ?"
+                        " ORDER BY e.uid");
   db_bind_int(s, 1, (int64_t)rd->folder);
   db_bind_int(s, 2, rd->uid);
   enum db_result r = DB_OK;
-  while (rd->next_count < rd->ahead && (r = db_step(s)) == DB_ROW && add_next(e, rd, s)) {}
+  while (rd->next_count < rd->ahead && (r = db_step(s)) == DB_ROW && add_next(e, rd, s)) {
+  }
   db_reset(s);
   return r == DB_ROW ? DB_OK : r;
 }
@@ -148,8 +157,9 @@ static enum db_result read_run(struct store_engine *e, struct store_job *j) {
   rd->file = (struct read_file){ .fd = -1, .uid = rd->uid };
   rd->next_count = 0;
   buf_init(&rd->data, IPC_CHUNK);
-  struct db_stmt *s = db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.sum, b.id, b.data FROM entry e"
-                                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.sum, b.id, b.data FROM entry e"
+                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
   db_bind_int(s, 1, (int64_t)rd->folder);
   db_bind_int(s, 2, rd->uid);
   enum db_result r = db_step(s);
@@ -168,12 +178,13 @@ const struct job_kind read_kind = {
 
 /* --- QUIT --- */
 
-/* An imported UIDL is remembered, so that no other message ever gets it, with what tells its message from another
- * one that a server gives the same UIDL. */
-static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl, uint64_t size,
-                                    uint64_t body) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT OR IGNORE INTO gone (folder, uidl, size, sum)"
-                                        " VALUES (?, ?, ?, (SELECT sum FROM body WHERE id = ? AND sum >= 0))");
+/* An imported UIDL is remembered, so that no other message ever gets it, with what tells its
+ * message from another one that a server gives the same UIDL. */
+static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl,
+                                    uint64_t size, uint64_t body) {
+  struct db_stmt *s =
+      db_prepare(e->db, "INSERT OR IGNORE INTO gone (folder, uidl, size, sum)"
+                        " VALUES (?, ?, ?, (SELECT sum FROM body WHERE id = ? AND sum >= 0))");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_text(s, 2, uidl);
   db_bind_int(s, 3, (int64_t)size);
@@ -188,10 +199,11 @@ static enum db_result delete_entry(struct store_engine *e, uint64_t folder, uint
   return db_run(s);
 }
 
-static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size,
-                               uint64_t *ret_body) {
+static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t uid,
+                               uint64_t *ret_size, uint64_t *ret_body) {
   *ret_size = *ret_body = 0;
-  struct db_stmt *s = db_prepare(e->db, "SELECT body, size, uidl FROM entry WHERE folder = ? AND uid = ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT body, size, uidl FROM entry WHERE folder = ? AND uid = ?");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, uid);
   enum db_result r = db_step(s);
@@ -205,18 +217,21 @@ static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t
   return r;
 }
 
-enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size) {
+enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid,
+                                uint64_t *ret_size) {
   uint64_t body;
   return take_out(e, folder, uid, ret_size, &body);
 }
 
-enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid, uint64_t *ret_size) {
+enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid,
+                              uint64_t *ret_size) {
   uint64_t body;
   enum db_result r = take_out(e, folder, uid, ret_size, &body);
   return r == DB_OK && body ? engine_unref_body(e, body) : r;
 }
 
-static enum db_result delete_messages(struct store_engine *e, struct quit_job *q, struct folder *f) {
+static enum db_result delete_messages(struct store_engine *e, struct quit_job *q,
+                                      struct folder *f) {
   enum db_result r = DB_OK;
   for (size_t i = 0; r == DB_OK && i < q->count; i++) {
     uint64_t size;

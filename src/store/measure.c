@@ -1,9 +1,11 @@
-/* Measuring the surrogates of messages that came unmeasured: those of older versions, of backups made by
- * them, and of whoever hands in messages without their measure. Done by the writer when nothing waits, some
- * at a time, a transaction each. Until it is done such a message is of unknown measure to pop3d. */
+/* SPDX-License-Identifier: ISC */
+/* Measuring the surrogates of messages that came unmeasured: those of older versions, of backups
+ * made by them, and of whoever hands in messages without their measure. Done by the writer when
+ * nothing waits, some at a time, a transaction each. Until it is done such a message is of unknown
+ * measure to pop3d. */
 #include <errno.h>
 
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "src/store/engine.h"
 
 enum { MEASURED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024 };
@@ -14,25 +16,29 @@ struct measured {
 
 static void put(void *arg, struct slice piece) { surrogate_put(arg, piece, NULL); }
 
-/* The row is folder, uid, body, start, size, data. A damaged message is never sent: any measure will do for it. 0:
- * not now. */
+/* The row is folder, uid, body, start, size, data. A damaged message is never sent: any measure
+ * will do for it. 0: not now. */
 static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
-  const struct body_place place = { (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3), (uint64_t)db_int(row, 4) };
+  const struct body_place place = { (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3),
+                                    (uint64_t)db_int(row, 4) };
   struct surrogate s;
   int r = 0;
   surrogate_open(&s, e->surrogates);
-  if (db_is_null(row, 3)) surrogate_put(&s, db_bytes(row, 5), NULL);
-  else r = body_read(e->disk, &place, put, &s);
+  if (db_is_null(row, 3))
+    surrogate_put(&s, db_bytes(row, 5), NULL);
+  else
+    r = body_read(e->disk, &place, put, &s);
   surrogate_end(&s, NULL);
   if (r == 0) return surrogate_size(&s);
   return r == -EIO || body_is_damage(r) ? SURROGATE_SAME : SURROGATE_UNKNOWN;
 }
 
-static enum db_result measure_some(struct store_engine *e, struct measured *found, size_t *ret_count) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT e.folder, e.uid, e.body, b.start, e.size, b.data"
-                        " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
-                        " WHERE e.surrogate IS NULL LIMIT ?");
+static enum db_result measure_some(struct store_engine *e, struct measured *found,
+                                   size_t *ret_count) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT e.folder, e.uid, e.body, b.start, e.size, b.data"
+             " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
+             " WHERE e.surrogate IS NULL LIMIT ?");
   db_bind_int(s, 1, MEASURED_A_TURN);
   enum db_result r;
   uint64_t octets = 0, size = 1;
@@ -50,7 +56,8 @@ static enum db_result measure_some(struct store_engine *e, struct measured *foun
 static enum db_result keep(struct store_engine *e, const struct measured *found, size_t count) {
   enum db_result r = db_begin(e->db);
   for (size_t i = 0; r == DB_OK && i < count; i++) {
-    struct db_stmt *s = db_prepare(e->db, "UPDATE entry SET surrogate = ? WHERE folder = ? AND uid = ?");
+    struct db_stmt *s =
+        db_prepare(e->db, "UPDATE entry SET surrogate = ? WHERE folder = ? AND uid = ?");
     db_bind_int(s, 1, (int64_t)found[i].surrogate);
     db_bind_int(s, 2, (int64_t)found[i].folder);
     db_bind_int(s, 3, (int64_t)found[i].uid);
@@ -62,13 +69,15 @@ static enum db_result keep(struct store_engine *e, const struct measured *found,
 }
 
 enum db_result engine_forget_measures(struct store_engine *e) {
-  struct db_stmt *s = db_prepare(e->db, "UPDATE entry INDEXED BY entry_surrogates SET surrogate = NULL"
-                                        " WHERE surrogate > 1 AND surrogate & 1 = ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "UPDATE entry INDEXED BY entry_surrogates SET surrogate = NULL"
+                        " WHERE surrogate > 1 AND surrogate & 1 = ?");
   db_bind_int(s, 1, e->surrogates != SURROGATE_6858);
   return db_run(s);
 }
 
-/* What fails for another reason than the disk (no space, a damaged page) is left for the next start. */
+/* What fails for another reason than the disk (no space, a damaged page) is left for the next
+ * start. */
 bool engine_measure(struct store_engine *e) {
   struct measured found[MEASURED_A_TURN];
   size_t count = 0;

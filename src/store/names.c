@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/names.h"
 
 #include "lib/base/num.h"
@@ -32,7 +33,8 @@ bool name_is_local(struct slice s) {
 bool name_split(struct slice address, struct slice *ret_local, struct slice *ret_domain) {
   ptrdiff_t at = slice_rfind(address, '@');
   if (at < 0) return false;
-  struct slice local = slice_first(address, (size_t)at), domain = slice_from(address, (size_t)at + 1);
+  struct slice local = slice_first(address, (size_t)at),
+               domain = slice_from(address, (size_t)at + 1);
   if (!name_is_local(local) || !name_is_domain(domain)) return false;
   *ret_local = local;
   *ret_domain = domain;

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/outbound.h"
 
 #include <stdlib.h>
 
-#include "lib/smtp/client.h"
+#include "mail/smtp/client.h"
 #include "src/store/owner.h"
 #include "src/store/queue_view.h"
 #include "src/store/relay.h"
@@ -30,7 +31,7 @@ void outbound_init(struct store *s) {
   map_init(&o->by_tag);
   hands_init(&o->hands);
   map_init(&o->reports_to);
-  o->told_wake = SCHED_NEVER;
+  o->notice_wake = SCHED_NEVER;
 }
 
 static bool load_destination(void *arg, struct slice destination, int64_t due) {
@@ -107,13 +108,13 @@ void outbound_run(struct store *s, int64_t now_s) {
     s->shell.enqueue(s->shell.arg, &t->job, false);
   }
   int64_t wake = o->sender && o->credit ? sched_wake(&o->schedule) : SCHED_NEVER;
-  if (wake == o->told_wake || !s->shell.wake_at) return;
-  o->told_wake = wake;
+  if (wake == o->notice_wake || !s->shell.wake_at) return;
+  o->notice_wake = wake;
   s->shell.wake_at(s->shell.arg, wake);
 }
 
 void store_due(struct store *s, int64_t now_s) {
-  s->outbound.told_wake = SCHED_NEVER;
+  s->outbound.notice_wake = SCHED_NEVER;
   outbound_run(s, now_s);
 }
 
@@ -129,7 +130,8 @@ static bool copy_rcpts(struct arena *a, struct taken_letter *l) {
   memcpy(rcpts, l->rcpts, l->count * sizeof *rcpts);
   l->rcpts = rcpts;
   bool fine = true;
-  for (size_t i = 0; fine && i < l->count; i++) fine = copy(a, &rcpts[i].address) && copy(a, &rcpts[i].orcpt);
+  for (size_t i = 0; fine && i < l->count; i++)
+    fine = copy(a, &rcpts[i].address) && copy(a, &rcpts[i].orcpt);
   return fine;
 }
 
@@ -137,17 +139,21 @@ static bool copy_letter(struct arena *a, const struct taken_letter *from, struct
   *to = *from;
   to->octets = to->forwarder = to->wire_path = SLICE_NONE;
   to->next = NULL;
-  return copy(a, &to->name) && copy(a, &to->letter.return_path) && copy(a, &to->letter.envid) && copy_rcpts(a, to);
+  return copy(a, &to->name) && copy(a, &to->letter.return_path) && copy(a, &to->letter.envid) &&
+         copy_rcpts(a, to);
 }
 
 /* The letter is the sender's from now on. */
-static bool hand_over(struct store *s, struct sched_head *h, const struct taken_letter *l, int64_t now_s) {
+static bool hand_over(struct store *s, struct sched_head *h, const struct taken_letter *l,
+                      int64_t now_s) {
   struct outbound *o = &s->outbound;
   struct sending *x = calloc(1, sizeof *x);
   if (!x) return false;
   *x = (struct sending){ .tag = ++o->next_tag, .head = h, .since_s = now_s };
   arena_init(&x->memory, SENDING_MEMORY);
-  if (copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) && hands_take(&o->hands, &x->letter, x->tag)) return true;
+  if (copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) &&
+      hands_take(&o->hands, &x->letter, x->tag))
+    return true;
   sending_free(s, x);
   return false;
 }
@@ -155,16 +161,19 @@ static bool hand_over(struct store *s, struct sched_head *h, const struct taken_
 /* A forwarder beyond ASCII stands in a field of its own in front of the message (queue_take.c). */
 static uint8_t send_flags_of(const struct taken_letter *l) {
   uint8_t flags = l->letter.flags & (uint8_t)~QUEUE_FLAGS;
-  return slice_has_high(l->forwarder) ? flags | SEND_UTF8 | SEND_UTF8_HEADER | SEND_EIGHT_BIT : flags;
+  return slice_has_high(l->forwarder) ? flags | SEND_UTF8 | SEND_UTF8_HEADER | SEND_EIGHT_BIT
+                                      : flags;
 }
 
-static void send_letter_to(struct store *s, uint64_t tag, const struct sched_head *h, const struct taken_letter *l) {
+static void send_letter_to(struct store *s, uint64_t tag, const struct sched_head *h,
+                           const struct taken_letter *l) {
   struct buf list, signer;
   buf_init(&list, SEND_ROWS_MAX);
   buf_init(&signer, SEND_DESTINATION_MAX);
   signer_of(s, l, &signer);
   for (size_t i = 0; i < l->count; i++)
-    send_rcpt_put(&list, &(struct send_rcpt){ l->rcpts[i].row, l->rcpts[i].notify, l->rcpts[i].address, l->rcpts[i].orcpt });
+    send_rcpt_put(&list, &(struct send_rcpt){ l->rcpts[i].row, l->rcpts[i].notify,
+                                              l->rcpts[i].address, l->rcpts[i].orcpt });
   struct send_letter m = {
     .id = l->name,
     .destination = h->name,
@@ -179,14 +188,14 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
   };
   send_letter_put(&s->out, &m);
   struct slice payload = list.failed || s->out.failed ? SLICE_NONE : buf_slice(&s->out);
-  s->shell.send(s->shell.arg, ROOM_SENDER, s->outbound.sender, send_letter_type, tag, payload, -1);
+  s->shell.send(s->shell.arg, ROLE_SENDER, s->outbound.sender, send_letter_type, tag, payload, -1);
   buf_reset(&s->out);
   buf_free(&list);
   buf_free(&signer);
 }
 
-static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l, const struct send_outcome *o,
-                        int64_t now_s);
+static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
+                        const struct send_outcome *o, int64_t now_s);
 
 void take_finish(struct store *s, struct store_job *j) {
   const struct send_outcome loops_outcome = {
@@ -198,7 +207,7 @@ void take_finish(struct store *s, struct store_job *j) {
   struct outbound *o = &s->outbound;
   struct sched_head *h = sched_find(&o->schedule, t->destination);
   uint32_t given = 0;
-  bool same = o->sender == t->sender; /* another one has not the room that this was taken for */
+  bool same = o->sender == t->sender; /* another one has not the process that this was taken for */
   bool fine = j->result == JOB_DONE && same && !s->stopping && !hands_doubts(&o->hands, t);
   for (struct taken_letter *l = t->letters; fine && h && l; l = l->next) {
     if (!hands_leave_out(&o->hands, t, l)) continue;
@@ -220,8 +229,8 @@ void take_finish(struct store *s, struct store_job *j) {
 }
 
 void outbound_fresh(struct store *s, const struct queue_rcpt *rcpts, size_t count, int64_t now_s) {
-  for (size_t i = 0; i < count; i++)
-    if (!rcpts[i].held) sched_due(&s->outbound.schedule, rcpts[i].destination, now_s); /* no memory: at the next start */
+  for (size_t i = 0; i < count; i++) /* no memory: at the next start */
+    if (!rcpts[i].held) sched_due(&s->outbound.schedule, rcpts[i].destination, now_s);
   outbound_run(s, now_s);
 }
 
@@ -235,7 +244,9 @@ bool outbound_due(struct store *s, struct slice destination) {
 
 /* --- what the sender says --- */
 
-static struct sending *sending_of(struct store *s, uint64_t tag) { return map_ptr(&s->outbound.by_tag, tag); }
+static struct sending *sending_of(struct store *s, uint64_t tag) {
+  return map_ptr(&s->outbound.by_tag, tag);
+}
 
 static bool ready(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct outbound *o = &s->outbound;
@@ -251,14 +262,16 @@ static bool ready(struct store *s, struct peer *p, const struct ipc_msg *m, int6
 
 static void answer_octets(struct store *s, uint32_t sender, uint64_t tag, struct slice octets) {
   send_octets_put(&s->out, &(struct send_octets){ octets });
-  s->shell.send(s->shell.arg, ROOM_SENDER, sender, send_octets_type, tag, buf_slice(&s->out), -1);
+  s->shell.send(s->shell.arg, ROLE_SENDER, sender, send_octets_type, tag, buf_slice(&s->out), -1);
   buf_reset(&s->out);
 }
 
 static bool read_more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct send_read q;
   struct sending *x = sending_of(s, m->tag);
-  if (!send_read_get(m->payload, &q) || !x || q.offset > x->letter.size || q.offset < x->letter.before) return false;
+  if (!send_read_get(m->payload, &q) || !x || q.offset > x->letter.size ||
+      q.offset < x->letter.before)
+    return false;
   struct octets_job *o = job_new(&octets_kind, sizeof *o, NULL, now_s);
   if (!o) {
     answer_octets(s, p->number, m->tag, SLICE_NONE);
@@ -285,13 +298,15 @@ static bool wants(uint8_t notify, uint8_t bit, bool by_default) {
   return notify ? (notify & bit) && !(notify & SMTP_NOTIFY_NEVER) : by_default;
 }
 
-enum { GREYLISTED_TRIES = 20 }; /* so many short delays; a server that goes on so is tried like any other */
+/* so many short delays; a server that goes on so is tried like any other */
+enum { GREYLISTED_TRIES = 20 };
 
 /* The class of the outcome says how soon another try makes sense. */
 static uint32_t delay_after(const struct store *s, const struct queue_result *q) {
   const struct conf *c = s->conf;
   struct smtp_class_delay d = smtp_class_delay(q->class);
-  uint64_t first = c->retry_first * d.first, most = d.most ? c->retry_first * d.most : c->retry_most;
+  uint64_t first = c->retry_first * d.first,
+           most = d.most ? c->retry_first * d.most : c->retry_most;
   uint32_t chance = 0;
   if (q->class == SMTP_CLASS_GREYLISTED && q->rcpt.tries >= GREYLISTED_TRIES) most = c->retry_most;
   if (most > c->retry_most) most = c->retry_most;
@@ -301,12 +316,15 @@ static uint32_t delay_after(const struct store *s, const struct queue_result *q)
 }
 
 static enum smtp_class class_of(const struct store *s, const struct send_outcome *o) {
-  const struct smtp_class_rules own = { s->conf->reply_classes.items, s->conf->reply_classes.count };
-  return o->fate == SEND_DELIVERED ? SMTP_CLASS_UNKNOWN : smtp_class_of(&own, o->code, o->enhanced, o->text);
+  const struct smtp_class_rules own = { s->conf->reply_classes.items,
+                                        s->conf->reply_classes.count };
+  return o->fate == SEND_DELIVERED ? SMTP_CLASS_UNKNOWN
+                                   : smtp_class_of(&own, o->code, o->enhanced, o->text);
 }
 
 /* What a temporary result leads to: the next try, or the end. */
-static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q, int64_t now_s) {
+static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q,
+                    int64_t now_s) {
   const struct conf *c = s->conf;
   if (now_s >= q->rcpt.expires) {
     q->move = QUEUE_FAILED;
@@ -321,7 +339,8 @@ static void put_off(const struct store *s, const struct taken_letter *l, struct 
   q->report = q->warn;
 }
 
-static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q, int64_t now_s) {
+static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q,
+                   int64_t now_s) {
   q->class = class_of(s, &q->outcome);
   switch (q->outcome.fate) {
   case SEND_DELIVERED:
@@ -368,8 +387,9 @@ static bool take_outcomes(struct result_job *r, struct slice list) {
   return !list.n && n == r->count;
 }
 
-/* There was no memory for the report. No row ends without it: a failure is found out once more, and a warning comes
- * with the next attempt. Only a notice of success cannot be made up for: what is delivered stays delivered. */
+/* There was no memory for the report. No row ends without it: a failure is found out once more, and
+ * a warning comes with the next attempt. Only a notice of success cannot be made up for: what is
+ * delivered stays delivered. */
 static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
   report_free(&r->report);
   for (size_t i = 0; i < r->count; i++) {
@@ -384,14 +404,16 @@ static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
 }
 
 static void settle(struct store *s, struct result_job *r, int64_t now_s) {
-  bool any = false, double_bounce = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces;
+  bool any = false,
+       double_bounce = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces;
   r->dead_until = 0;
   for (size_t i = 0; i < r->count; i++) {
     struct queue_result *q = &r->results[i];
     decide(s, r->letter, q, now_s);
     q->report |= double_bounce && q->move == QUEUE_FAILED;
     any |= q->report;
-    if (q->move == QUEUE_LATER && (!r->dead_until || q->due < r->dead_until)) r->dead_until = q->due;
+    if (q->move == QUEUE_LATER && (!r->dead_until || q->due < r->dead_until))
+      r->dead_until = q->due;
   }
   struct slice path = r->letter->letter.return_path;
   bool fine = !any || (double_bounce ? report_to_postmaster(s, &r->memory, now_s, &r->report)
@@ -402,11 +424,12 @@ static void settle(struct store *s, struct result_job *r, int64_t now_s) {
 }
 
 /* Nobody tried: the recipients end, or wait on, by what is said here. */
-static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l, const struct send_outcome *o,
-                        int64_t now_s) {
+static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
+                        const struct send_outcome *o, int64_t now_s) {
   const struct send_outcome by_hand = { .fate = SEND_PERMANENT,
                                         .enhanced = { 5, 7, 0 },
-                                        .text = SLICE("the administrator ended the attempts to deliver it") };
+                                        .text = SLICE(
+                                            "the administrator ended the attempts to deliver it") };
   struct result_job *r = new_result(s, l, now_s);
   if (!r) return false;
   r->tag = tag;
@@ -425,10 +448,12 @@ static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter
   return true;
 }
 
-static struct slice keep(struct result_job *r, struct slice s) { return s.n ? arena_copy(&r->memory, s) : SLICE_NONE; }
+static struct slice keep(struct result_job *r, struct slice s) {
+  return s.n ? arena_copy(&r->memory, s) : SLICE_NONE;
+}
 
 /* It was taken back meanwhile: what the sender says of it changes nothing. It has it no longer. */
-static bool said_late(struct store *s, struct sending *x) {
+static bool sent_late(struct store *s, struct sending *x) {
   x->overdue = false;
   if (!x->settling) sending_free(s, x);
   return true;
@@ -438,7 +463,7 @@ static bool result(struct store *s, const struct ipc_msg *m, int64_t now_s) {
   struct send_result q;
   struct sending *x = sending_of(s, m->tag);
   if (!send_result_get(m->payload, &q) || !x || (x->settling && !x->overdue)) return false;
-  if (x->overdue) return said_late(s, x);
+  if (x->overdue) return sent_late(s, x);
   struct result_job *r = new_result(s, &x->letter, now_s);
   if (!r) return true; /* no memory: in hands until the patience ends */
   if (!take_outcomes(r, q.results)) {
@@ -488,8 +513,9 @@ static void count_results(struct store *s, const struct result_job *r) {
 
 /* It is about one mailbox or one message: the destination itself is well. */
 static bool speaks_of_one(enum smtp_class c) {
-  return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE || c == SMTP_CLASS_GREYLISTED ||
-         c == SMTP_CLASS_CONTENT || c == SMTP_CLASS_SENDER || c == SMTP_CLASS_TOO_BIG;
+  return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE ||
+         c == SMTP_CLASS_GREYLISTED || c == SMTP_CLASS_CONTENT || c == SMTP_CLASS_SENDER ||
+         c == SMTP_CLASS_TOO_BIG;
 }
 
 static enum sched_news news_of(const struct result_job *r) {
@@ -497,14 +523,16 @@ static enum sched_news news_of(const struct result_job *r) {
   if (r->unreachable) return SCHED_UNREACHABLE;
   for (size_t i = 0; i < r->count; i++) {
     if (r->results[i].move == QUEUE_DELIVERED) return SCHED_DELIVERED;
-    if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class)) news = SCHED_REFUSED;
+    if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class))
+      news = SCHED_REFUSED;
   }
   return news;
 }
 
-/* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result says. */
-static void back_to_schedule(struct store *s, struct sending *x, const struct result_job *r, enum sched_news news,
-                             int64_t due) {
+/* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result says.
+ */
+static void back_to_schedule(struct store *s, struct sending *x, const struct result_job *r,
+                             enum sched_news news, int64_t due) {
   struct outbound *o = &s->outbound;
   int64_t first = due ? due : SCHED_NEVER;
   for (size_t i = 0; r && i < r->count; i++)
@@ -514,7 +542,8 @@ static void back_to_schedule(struct store *s, struct sending *x, const struct re
   sched_back(&o->schedule, x->head, news, r ? r->dead_until : 0);
 }
 
-/* It could not be written: it is kept, and tried again. What the other server has accepted must not be sent twice. */
+/* It could not be written: it is kept, and tried again. What the other server has accepted must not
+ * be sent twice. */
 static void park(struct store *s, struct result_job *r) {
   struct result_job *kept = malloc(sizeof *kept);
   if (!kept) return; /* the rows are still there: they are sent again after the next start */
@@ -535,7 +564,8 @@ void result_finish(struct store *s, struct store_job *j) {
   }
   count_results(s, r);
   if (!r->tag) hands_free(&s->outbound.hands, r->letter, 0);
-  if (!r->tag && s->outbound.ending && !--s->outbound.ending && s->outbound.more_expired) outbound_expire(s, j->now_s);
+  if (!r->tag && s->outbound.ending && !--s->outbound.ending && s->outbound.more_expired)
+    outbound_expire(s, j->now_s);
   if (x) {
     hands_free(&s->outbound.hands, &x->letter, x->tag);
     back_to_schedule(s, x, r, news_of(r), 0);
@@ -557,8 +587,10 @@ void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s) {
   uint64_t key, value;
   for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
     struct sending *x = (struct sending *)(uintptr_t)value;
-    if (!x->settling) id_list_add(&lost, key);
-    else x->overdue = false; /* it ends with its result job */
+    if (!x->settling)
+      id_list_add(&lost, key);
+    else
+      x->overdue = false; /* it ends with its result job */
   }
   for (size_t i = 0; i < lost.count; i++) {
     struct sending *x = sending_of(s, lost.ids[i]);
@@ -575,21 +607,26 @@ size_t outbound_rows(const struct outbound *o, struct view_row *rows, size_t mos
   for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
     const struct sending *x = (const struct sending *)(uintptr_t)value;
     for (size_t n = 0; !x->overdue && n < x->letter.count; n++, count++)
-      if (count < most) rows[count] = (struct view_row){ x->letter.rcpts[n].row, x->since_s, x->where, x->session };
+      if (count < most)
+        rows[count] = (struct view_row){ x->letter.rcpts[n].row, x->since_s, x->where, x->session };
   }
   return count;
 }
 
-bool outbound_has_row(const struct store *s, uint64_t row) { return hands_has(&s->outbound.hands, row); }
+bool outbound_has_row(const struct store *s, uint64_t row) {
+  return hands_has(&s->outbound.hands, row);
+}
 
 /* --- housekeeping --- */
 
 /* The schedule hears of it when that is durable: until then its rows count as in hands. */
 static void take_back(struct store *s, struct sending *x, int64_t now_s) {
-  s->shell.send(s->shell.arg, ROOM_SENDER, s->outbound.sender, send_recall_type, x->tag, SLICE_NONE, -1);
+  s->shell.send(s->shell.arg, ROLE_SENDER, s->outbound.sender, send_recall_type, x->tag, SLICE_NONE,
+                -1);
   x->settling = x->overdue = true;
-  const struct send_outcome too_long = { .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 7 },
-                                                .text = SLICE("the sender had it too long") };
+  const struct send_outcome too_long = { .fate = SEND_TEMPORARY,
+                                         .enhanced = { 4, 4, 7 },
+                                         .text = SLICE("the sender had it too long") };
   if (!settle_here(s, x->tag, &x->letter, &too_long, now_s)) x->settling = x->overdue = false;
 }
 
@@ -598,28 +635,33 @@ static void take_back_overdue(struct store *s, int64_t now_s) {
   uint64_t key, value;
   for (size_t i = 0; map_each(&s->outbound.by_tag, &i, &key, &value);) {
     const struct sending *x = (const struct sending *)(uintptr_t)value;
-    if (!x->settling && !x->overdue && now_s - x->since_s >= SEND_PATIENCE_S) id_list_add(&late, key);
+    if (!x->settling && !x->overdue && now_s - x->since_s >= SEND_PATIENCE_S)
+      id_list_add(&late, key);
   }
   for (size_t i = 0; i < late.count; i++) take_back(s, sending_of(s, late.ids[i]), now_s);
   id_list_free(&late);
 }
 
 void expired_finish(struct store *s, struct store_job *j) {
-  const struct send_outcome over = { .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 7 },
-                                            .text = SLICE("its time in the queue is over") };
+  const struct send_outcome over = { .fate = SEND_TEMPORARY,
+                                     .enhanced = { 4, 4, 7 },
+                                     .text = SLICE("its time in the queue is over") };
   struct expired_job *x = (struct expired_job *)j;
   s->outbound.expiring = false;
   s->outbound.more_expired = x->full;
   if (j->result != JOB_DONE || s->stopping) return;
   for (struct taken_letter *l = x->letters; l; l = l->next) {
     bool in_hands = false;
-    for (size_t i = 0; i < l->count && !in_hands; i++) in_hands = outbound_has_row(s, l->rcpts[i].row);
+    for (size_t i = 0; i < l->count && !in_hands; i++)
+      in_hands = outbound_has_row(s, l->rcpts[i].row);
     if (!in_hands) settle_here(s, 0, l, &over, j->now_s);
   }
 }
 
 void outbound_expire(struct store *s, int64_t now_s) {
-  struct expired_job *x = s->outbound.expiring || s->outbound.ending || s->stopping ? NULL : job_new(&expired_kind, sizeof *x, NULL, now_s);
+  struct expired_job *x = s->outbound.expiring || s->outbound.ending || s->stopping
+                              ? NULL
+                              : job_new(&expired_kind, sizeof *x, NULL, now_s);
   if (!x) return;
   x->held_s = now_s;
   x->waiting_s = now_s - SEND_GRACE_S;

@@ -1,24 +1,28 @@
-/* The owner's side of the queue: which letters are in a sender's hands, and what becomes of what it reports.
+/* SPDX-License-Identifier: ISC */
+/* The owner's side of the queue: which letters are in a sender's hands, and what becomes of what it
+ * reports.
  *
  *   fresh rows, due times → schedule → take job → send_letter → send_result → result job → schedule
  *
  * A letter is in exactly one of these conditions:
  *   in hands   the sender has it; freed by its result, the loss of the sender, or SEND_PATIENCE_S
  *   settling   its result job is out; the schedule hears of it when that is durable
- *   overdue    it was taken back by settling it here: settling too until that is durable, then out of hands; what the
- *              sender still reports is ignored, and ends it
+ *   overdue    it was taken back by settling it here: settling too until that is durable, then out
+ * of hands; what the sender still reports is ignored, and ends it
  *
- * A row is in one letter in hands at most (`hands`). The schedule's cursor alone does not see to that: the administrator
- * can make a row due anew while a sender has it, and then it lies beyond the cursor again. */
+ * A row is in one letter in hands at most (`hands`). The schedule's cursor alone does not see to
+ * that: the administrator can make a row due anew while a sender has it, and then it lies beyond
+ * the cursor again. */
 #ifndef QASID_STORE_OUTBOUND_H
 #define QASID_STORE_OUTBOUND_H
 
-#include "lib/mail/srs.h"
+#include "mail/srs.h"
 #include "src/store/hands.h"
 
 enum {
   SEND_PATIENCE_S = 4 * 3600, /* a letter in hands; the sender's own time-outs are far below */
-  SEND_GRACE_S = 3600,        /* housekeeping ends what should have been tried and expired by then */
+  /* housekeeping ends what should have been tried and expired by then */
+  SEND_GRACE_S = 3600,
 };
 
 struct peer;
@@ -29,16 +33,16 @@ struct outbound {
   struct hands hands; /* rows of letters in hands or settling, and what ends here */
   uint64_t next_tag;
   uint8_t secret[SRS_SECRET]; /* of rewritten reverse-paths */
-  uint32_t sender;      /* the process with work, 0: none */
-  uint64_t credit;      /* letters that it has room for */
-  int64_t now_s;        /* when something happened last */
-  int64_t told_wake;    /* what the shell was asked for last */
-  struct map reports_to;    /* hash of a destination → reports of the present day */
+  uint32_t sender;            /* the process with work, 0: none */
+  uint64_t credit;            /* letters that it has room for */
+  int64_t now_s;              /* when something happened last */
+  int64_t notice_wake;        /* what the shell was asked for last */
+  struct map reports_to;      /* hash of a destination → reports of the present day */
   int64_t reports_day;
   struct result_job *parked; /* results that could not be written: again at the next housekeeping */
-  bool expiring;        /* that job is out */
-  bool more_expired;    /* it found as many as it takes: more may be there */
-  uint64_t ending;      /* letters that end here, by housekeeping, and are not durable yet */
+  bool expiring;             /* that job is out */
+  bool more_expired;         /* it found as many as it takes: more may be there */
+  uint64_t ending;           /* letters that end here, by housekeeping, and are not durable yet */
   /* for `status` */
   uint64_t dropped_reports; /* beyond reports_per_destination */
   uint64_t in_hands, delivered, failed, deferred, reports;

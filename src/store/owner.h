@@ -1,13 +1,15 @@
-/* What the owner's thread keeps: the rooms that talk to the store, their sessions, the directory.
+/* SPDX-License-Identifier: ISC */
+/* What the owner's thread keeps: the processes that talk to the store, their sessions, the
+ * directory.
  *
- *   room      a process with a channel to us, known from its first message (or auth's grant for it)
- *   session   one of its tags with something to remember: a spool, a grant, an open maildrop, a
+ *   process      a process with a channel to us, known from its first message (or auth's grant for
+ * it) session   one of its tags with something to remember: a spool, a grant, an open maildrop, a
  *             running command, or a question under way
  *
  * A session is in exactly one of these conditions:
  *   at rest   nothing asked; it is freed when it holds nothing
  *   pending   one job is out for it; a second question meanwhile is a breach
- *   gone      its room is lost or it closed while a job is out; the job's finish frees it */
+ *   gone      its process is lost or it closed while a job is out; the job's finish frees it */
 #ifndef QASID_STORE_OWNER_H
 #define QASID_STORE_OWNER_H
 
@@ -19,7 +21,7 @@
 #include "src/store/partly.h"
 
 enum {
-  SESSIONS_MAX = 200000, /* of one room: twice the most that connections_per_process allows */
+  SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */
   POP_WAITERS_MAX = 4,   /* logins that wait for one maildrop */
 };
 
@@ -34,7 +36,7 @@ struct ahead {
 
 struct peer {
   struct peer *next;
-  enum room_kind kind; /* ROOM_KINDS: nothing heard from it yet */
+  enum role kind; /* ROLE_COUNT: nothing heard from it yet */
   uint32_t number;
   bool knows_rules; /* pop3d: it keeps the rules that it was told until pop_rules_changed */
   struct map by_tag;
@@ -49,18 +51,19 @@ struct session {
   bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
   uint8_t spoiled_by;
   struct history_arrival *arrival; /* smtpd: of what is spooled */
-  struct spool spool; /* smtpd, collector; number 0: none. A job's, while that is out */
-  uint64_t spooled;   /* smtpd: octets that came for it, written or not */
+  struct spool spool;  /* smtpd, collector; number 0: none. A job's, while that is out */
+  uint64_t spooled;    /* smtpd: octets that came for it, written or not */
   struct ahead *ahead; /* smtpd: chunks may come without an answer; NULL: they may not */
-  uint64_t account;   /* pop3d, collector: granted by auth; 0: none */
-  uint64_t source;    /* collector: which collection of that account; 0: none */
-  struct buf listed;  /* collector: rows of `collected` that the other server still lists, u64 each */
-  bool open;          /* the maildrop is ours */
-  bool waiting;       /* for another session's maildrop: no job is out, though it is pending */
-  uint32_t wait_s;    /* ticks until it waits no longer */
+  uint64_t account;    /* pop3d, collector: granted by auth; 0: none */
+  uint64_t source;     /* collector: which collection of that account; 0: none */
+  /* collector: rows of `collected` that the other server still lists, u64 each */
+  struct buf listed;
+  bool open;       /* the maildrop is ours */
+  bool waiting;    /* for another session's maildrop: no job is out, though it is pending */
+  uint32_t wait_s; /* ticks until it waits no longer */
   struct session *next_waiter;
-  bool taken;         /* the maildrop, from an idle session */
-  int64_t asked_s;    /* when pop_open came */
+  bool taken;      /* the maildrop, from an idle session */
+  int64_t asked_s; /* when pop_open came */
   uint64_t inbox;
   uint32_t uid_end, count;
   struct buf deletes;    /* uids, u32 each in network order, that pop_quit is to delete */
@@ -68,16 +71,23 @@ struct session {
   struct buf bulk;       /* cli: rows for the next bulk command (admin_bulk.c) */
 };
 
-/* tidy.c: a round's steps, in order. */
-enum tidy_step { TIDY_EXPIRE, TIDY_PURGE, TIDY_SPACE, TIDY_TRIM, TIDY_REST };
-struct tidy {
-  enum tidy_step step;
+/* housekeeping.c: a round's steps, in order. */
+enum housekeeping_step {
+  HOUSEKEEPING_EXPIRE,
+  HOUSEKEEPING_PURGE,
+  HOUSEKEEPING_SPACE,
+  HOUSEKEEPING_TRIM,
+  HOUSEKEEPING_REST
+};
+struct housekeeping {
+  enum housekeeping_step step;
   bool out; /* its job is */
   int64_t now_s;
-  /* TIDY_EXPIRE */
-  uint64_t after;    /* accounts up to this number were looked at in the present walk; 0: none is under way */
-  int64_t walked_s;  /* when the last walk through the accounts began */
-  uint64_t account;  /* whose messages the job that is out may remove; 0: nobody's */
+  /* HOUSEKEEPING_EXPIRE */
+  /* accounts up to this number were looked at in the present walk; 0: none is under way */
+  uint64_t after;
+  int64_t walked_s;         /* when the last walk through the accounts began */
+  uint64_t account;         /* whose messages the job that is out may remove; 0: nobody's */
   struct store_job *parked; /* that account's maildrop is to be opened when it is back */
 };
 
@@ -90,48 +100,48 @@ struct store {
   struct session *waiters; /* logins that wait for a maildrop, the oldest first */
   struct dir_found found;
   struct partly partly;
-  struct buf out;      /* an answer being encoded */
-  uint64_t spools;     /* numbers given */
-  size_t aheads;       /* sessions that may send ahead */
-  struct tidy tidy;
+  struct buf out;  /* an answer being encoded */
+  uint64_t spools; /* numbers given */
+  size_t aheads;   /* sessions that may send ahead */
+  struct housekeeping housekeeping;
   struct outbound outbound;
   struct history history;
   bool stopping;
   struct pop_rules_are rules; /* when rules_known */
   bool rules_known;
-  int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
-  struct seldom told;  /* what the log was told of: an account by its id, the disk by 0 */
+  int64_t low_space_s;   /* when the disk was last seen to be low, 0: never */
+  struct seldom notices; /* what the log was told of: an account by its id, the disk by 0 */
   /* for `status` */
   uint64_t groups, messages_in, deleted, purged, expired, undeleted, jobs_out;
 };
 
 /* --- sessions.c --- */
 
-struct peer *peer_get(struct store *s, enum room_kind kind, uint32_t number);
+struct peer *peer_get(struct store *s, enum role kind, uint32_t number);
 struct session *session_find(struct peer *p, uint64_t tag);
 /* Made when missing; NULL without memory or above SESSIONS_MAX. */
 struct session *session_get(struct peer *p, uint64_t tag);
 /* Frees it when it holds nothing and nothing is out. */
-void session_relax(struct session *ss);
+void session_release_if_unused(struct session *session);
 /* It is over: what it holds is let go now, or when its job comes back. */
-void session_end(struct store *s, struct session *ss);
+void session_end(struct store *s, struct session *session);
 /* smtp.c: it may send nothing ahead any more, and what it has sent is dropped. */
-void session_no_ahead(struct store *s, struct session *ss);
+void session_no_ahead(struct store *s, struct session *session);
 /* What was spooled so far is not wanted: the file goes. */
-void session_drop_spool(struct store *s, struct session *ss);
-void session_unlock(struct store *s, struct session *ss);
+void session_drop_spool(struct store *s, struct session *session);
+void session_unlock(struct store *s, struct session *session);
 /* The oldest login that waits for the account's maildrop, or NULL. */
 struct session *session_waiter(struct store *s, const struct dir_account *a);
 /* It waits no longer; it is answered by who calls this. */
-void session_wait_over(struct store *s, struct session *ss);
+void session_wait_over(struct store *s, struct session *session);
 /* pop.c: the maildrop for which it waited is free. */
-void pop_open_now(struct store *s, struct session *ss);
+void pop_open_now(struct store *s, struct session *session);
 /* Sends the job off; the session waits for it. It may be finished before this returns. */
-void session_ask(struct store *s, struct session *ss, struct store_job *j);
+void session_ask(struct store *s, struct session *session, struct store_job *j);
 /* At the beginning of a finish: the session that is to be answered, or NULL when it is over. */
 struct session *session_answered(struct store *s, struct store_job *j);
 
-void store_send(struct store *s, struct session *ss, uint16_t type);
+void store_send(struct store *s, struct session *session, uint16_t type);
 void store_send_to(struct store *s, const struct peer *p, uint16_t type, uint64_t tag, int fd);
 
 /* --- rules.c --- */
@@ -148,22 +158,23 @@ void rules_changed(struct store *s);
 /* The account (NULL: a new one) gets these limits (NULL: it goes). */
 void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits);
 
-/* --- told.c: the log is told, at most once a minute of the same --- */
+/* --- notices.c: the log is told, at most once a minute of the same --- */
 
 /* Causes besides accounts, which no account has as its id. */
-enum { TOLD_DISK = 0 };
-#define TOLD_REPORTS (UINT64_MAX)
+enum { NOTICE_DISK = 0 };
+#define NOTICE_REPORTS (UINT64_MAX)
 
 /* Mail was refused because the disk is full, or so nearly that no mail is taken. */
-void told_disk_full(struct store *s, int64_t now_s);
+void notice_disk_full(struct store *s, int64_t now_s);
 /* Mail for that account was refused because of its quota. */
-void told_mailbox_full(struct store *s, const struct dir_account *a, int64_t now_s);
+void notice_mailbox_full(struct store *s, const struct dir_account *a, int64_t now_s);
 
-/* --- tidy.c --- */
+/* --- housekeeping.c --- */
 
-/* True: the job that opens the account's maildrop was taken, and goes its way when a tidy job that may be
- * removing messages from it is back. */
-bool tidy_parks(struct store *s, const struct dir_account *a, struct session *ss, struct store_job *open);
+/* True: the job that opens the account's maildrop was taken, and goes its way when a tidy job that
+ * may be removing messages from it is back. */
+bool housekeeping_parks(struct store *s, const struct dir_account *a, struct session *session,
+                        struct store_job *open);
 
 /* --- one per pair; false: malformed or a breach --- */
 
@@ -180,11 +191,12 @@ bool collect_ungrant(struct store *s, const struct auth_revoke *q);
 /* smtp.c: whether `size` more octets go into the mailbox; 0: any octet. */
 bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size);
 /* smtp.c: a chunk for the session's spool, as a job of that kind; NULL without memory. */
-struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind, struct session *ss,
-                                  struct slice chunk, int64_t now_s);
+struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind,
+                                  struct session *session, struct slice chunk, int64_t now_s);
 bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 /* import.c: cli_input and its end, while ss->import. */
-bool import_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s);
+bool import_message(struct store *s, struct session *session, const struct ipc_msg *m,
+                    int64_t now_s);
 void import_free(struct import **i);
 
 #endif

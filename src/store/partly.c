@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/partly.h"
 
 #include <stdlib.h>
@@ -33,7 +34,8 @@ uint64_t partly_key(struct slice address) {
 
 bool partly_has(const struct partly *p, struct slice name, uint64_t who) {
   uint64_t rest;
-  return name.n == PARTLY_NAME && p->who.count && map_get(&p->who, key_of(name, who), &rest) && rest == half(name, 8);
+  return name.n == PARTLY_NAME && p->who.count && map_get(&p->who, key_of(name, who), &rest) &&
+         rest == half(name, 8);
 }
 
 /* Without memory it is not kept. */

@@ -1,26 +1,30 @@
+/* SPDX-License-Identifier: ISC */
 /* Messages that some of their mailboxes have and others had no room for.
  *
- * The rule: a message goes into every mailbox of its envelope that has room, and to everybody elsewhere. While one is full, the client is
- * told 452 4.2.2 and keeps the message, so its server tries again, and reports to the sender when it gives
- * up. So that nobody gets the message twice meanwhile, this remembers who has it, by a fingerprint of the
- * sender and the octets that came.
+ * The rule: a message goes into every mailbox of its envelope that has room, and to everybody
+ * elsewhere. While one is full, the client is told 452 4.2.2 and keeps the message, so its server
+ * tries again, and reports to the sender when it gives up. So that nobody gets the message twice
+ * meanwhile, this remembers who has it, by a fingerprint of the sender and the octets that came.
  *
- * Only messages with a Message-ID have a fingerprint: what comes again without one may well be another, as the
- * alarms of a device are. Once all have the message it is forgotten.
+ * Only messages with a Message-ID have a fingerprint: what comes again without one may well be
+ * another, as the alarms of a device are. Once all have the message it is forgotten.
  *
- * It is kept in memory and has PARTLY_MAX places; the oldest go first. What is forgotten (so, or at a restart)
- * costs a second copy, never a message. */
+ * It is kept in memory and has PARTLY_MAX places; the oldest go first. What is forgotten (so, or at
+ * a restart) costs a second copy, never a message. */
 #ifndef QASID_STORE_PARTLY_H
 #define QASID_STORE_PARTLY_H
 
 #include "lib/base/map.h"
 #include "lib/base/slice.h"
 
-enum { PARTLY_MAX = 16384 /* one message reaches DIR_ACCOUNTS_MAX mailboxes at most */, PARTLY_NAME = 16 };
+enum {
+  PARTLY_MAX = 16384 /* one message reaches DIR_ACCOUNTS_MAX mailboxes at most */,
+  PARTLY_NAME = 16
+};
 
 struct partly {
-  struct map who;    /* half of the fingerprint with the account → the other half */
-  uint64_t *places;  /* keys of `who`, PARTLY_MAX of them, in their order; 0: none */
+  struct map who;   /* half of the fingerprint with the account → the other half */
+  uint64_t *places; /* keys of `who`, PARTLY_MAX of them, in their order; 0: none */
   size_t next;
 };
 

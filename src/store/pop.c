@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What pop3d asks, and auth's grants, without which it may ask nothing. */
 #include "ipc/pop3d_store.h"
 
@@ -10,31 +11,35 @@
 /* --- auth: this session is that account --- */
 
 static bool is_pop3d(const struct peer *front) {
-  return front->kind == ROOM_POP3D || front->kind == ROOM_KINDS;
+  return front->kind == ROLE_POP3D || front->kind == ROLE_COUNT;
 }
 
-/* The session was over before it heard of its grant. So may its room be: then nothing is kept of that. */
+/* The session was over before it heard of its grant. So may its process be: then nothing is kept of
+ * that. */
 static bool take_back(struct store *s, const struct ipc_msg *m) {
   struct auth_revoke q;
   if (!auth_revoke_get(m->payload, &q)) return false;
   if (collect_ungrant(s, &q)) return true;
-  struct peer *front = peer_get(s, ROOM_KINDS, q.front);
-  struct session *sender = front && front->kind == ROOM_SMTPD ? session_find(front, q.session) : NULL;
+  struct peer *front = peer_get(s, ROLE_COUNT, q.front);
+  struct session *sender =
+      front && front->kind == ROLE_SMTPD ? session_find(front, q.session) : NULL;
   if (sender) {
     sender->account = 0;
-    session_relax(sender);
+    session_release_if_unused(sender);
   }
-  struct session *ss = front && is_pop3d(front) ? session_find(front, q.session) : NULL;
-  if (ss && !ss->open) {
-    s->shell.set_state(s->shell.arg, ROOM_POP3D, q.front, q.session, POP_STRANGER);
-    session_end(s, ss);
+  struct session *session = front && is_pop3d(front) ? session_find(front, q.session) : NULL;
+  if (session && !session->open) {
+    s->shell.set_state(s->shell.arg, ROLE_POP3D, q.front, q.session, POP_STRANGER);
+    session_end(s, session);
   }
-  if (front && front->kind == ROOM_KINDS && !front->sessions) store_room_lost(s, ROOM_KINDS, q.front);
+  if (front && front->kind == ROLE_COUNT && !front->sessions)
+    store_process_lost(s, ROLE_COUNT, q.front);
   return true;
 }
 
 /* A grant that is refused because the account's last login was too short a while ago. */
-static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *m, uint32_t wait_s) {
+static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *m,
+                      uint32_t wait_s) {
   auth_granted_put(&s->out, &(struct auth_granted){ .known = true, .wait_s = wait_s });
   store_send_to(s, auth, auth_granted_type, m->tag, -1);
   return true;
@@ -45,10 +50,10 @@ static bool submit_grant(struct store *s, struct peer *auth, const struct ipc_ms
   struct auth_submit q;
   if (!auth_submit_get(m->payload, &q)) return false;
   bool known = q.account && dir_account(&s->dir, q.account);
-  struct peer *front = known ? peer_get(s, ROOM_SMTPD, q.front) : NULL;
-  struct session *ss = front ? session_get(front, q.session) : NULL;
-  if (ss) ss->account = q.account;
-  auth_granted_put(&s->out, &(struct auth_granted){ .known = ss != NULL });
+  struct peer *front = known ? peer_get(s, ROLE_SMTPD, q.front) : NULL;
+  struct session *session = front ? session_get(front, q.session) : NULL;
+  if (session) session->account = q.account;
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = session != NULL });
   store_send_to(s, auth, auth_granted_type, m->tag, -1);
   return true;
 }
@@ -66,12 +71,12 @@ bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, 
   bool known = a != NULL;
   /* Whose number this is may not be known yet: the grant comes before the front-end's first word.
    * An smtpd never opens a maildrop, so there is nothing to remember for it. */
-  struct peer *front = known ? peer_get(s, ROOM_KINDS, q.front) : NULL;
+  struct peer *front = known ? peer_get(s, ROLE_COUNT, q.front) : NULL;
   if (front && is_pop3d(front)) {
-    struct session *ss = session_get(front, q.session);
-    known = ss && !ss->open && !ss->pending;
-    if (known) ss->account = q.account;
-    if (known) s->shell.set_state(s->shell.arg, ROOM_POP3D, q.front, q.session, POP_GRANTED);
+    struct session *session = session_get(front, q.session);
+    known = session && !session->open && !session->pending;
+    if (known) session->account = q.account;
+    if (known) s->shell.set_state(s->shell.arg, ROLE_POP3D, q.front, q.session, POP_GRANTED);
   }
   auth_granted_put(&s->out, &(struct auth_granted){ .known = known && front });
   store_send_to(s, auth, auth_granted_type, m->tag, -1);
@@ -80,31 +85,32 @@ bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, 
 
 /* --- open --- */
 
-static void answer_opened(struct store *s, struct session *ss, const struct pop_opened *a) {
+static void answer_opened(struct store *s, struct session *session, const struct pop_opened *a) {
   pop_opened_put(&s->out, a);
-  store_send(s, ss, pop_opened_type);
+  store_send(s, session, pop_opened_type);
 }
 
 /* The grant is spent: the session has to log in again. */
-static void refuse_open(struct store *s, struct session *ss, enum pop_outcome why) {
-  answer_opened(s, ss, &(struct pop_opened){ .outcome = why });
-  s->shell.set_state(s->shell.arg, ROOM_POP3D, ss->peer->number, ss->tag, POP_STRANGER);
-  session_end(s, ss);
+static void refuse_open(struct store *s, struct session *session, enum pop_outcome why) {
+  answer_opened(s, session, &(struct pop_opened){ .outcome = why });
+  s->shell.set_state(s->shell.arg, ROLE_POP3D, session->peer->number, session->tag, POP_STRANGER);
+  session_end(s, session);
 }
 
-static void begin_open(struct store *s, struct session *ss, struct dir_account *a) {
-  struct open_job *j = job_new(&open_kind, sizeof *j, ss, ss->asked_s);
+static void begin_open(struct store *s, struct session *session, struct dir_account *a) {
+  struct open_job *j = job_new(&open_kind, sizeof *j, session, session->asked_s);
   if (!j) {
-    refuse_open(s, ss, POP_TROUBLE);
+    refuse_open(s, session, POP_TROUBLE);
     return;
   }
-  a->locked_by = ss;
-  ss->open = true;
-  ss->inbox = j->folder = a->inbox;
-  if (!tidy_parks(s, a, ss, &j->job)) session_ask(s, ss, &j->job);
+  a->locked_by = session;
+  session->open = true;
+  session->inbox = j->folder = a->inbox;
+  if (!housekeeping_parks(s, a, session, &j->job)) session_ask(s, session, &j->job);
 }
 
-/* Asks the session that has it whether it is idle: its front-end alone knows what its client does. */
+/* Asks the session that has it whether it is idle: its front-end alone knows what its client does.
+ */
 static void ask_for_it(struct store *s, struct dir_account *a) {
   struct session *has = a->locked_by;
   if (!s->conf->pop3_steal_after || a->asked || has->gone) return;
@@ -112,64 +118,66 @@ static void ask_for_it(struct store *s, struct dir_account *a) {
   store_send(s, has, pop_wanted_type);
 }
 
-/* The lock is mostly free in a moment: the same user's other device, or the connection that this one
- * replaces. False: it can't wait. */
-static bool wait_for_it(struct store *s, struct session *ss, struct dir_account *a) {
+/* The lock is mostly free in a moment: the same user's other device, or the connection that this
+ * one replaces. False: it can't wait. */
+static bool wait_for_it(struct store *s, struct session *session, struct dir_account *a) {
   bool any = s->conf->pop3_steal_after || s->conf->pop3_lock_wait;
   if (!any || a->waiters >= POP_WAITERS_MAX || s->stopping) return false;
   struct session **end = &s->waiters;
   while (*end) end = &(*end)->next_waiter;
-  *end = ss;
+  *end = session;
   a->waiters++;
-  ss->waiting = ss->pending = true;
-  ss->wait_s = (uint32_t)s->conf->pop3_lock_wait;
+  session->waiting = session->pending = true;
+  session->wait_s = (uint32_t)s->conf->pop3_lock_wait;
   ask_for_it(s, a);
   return true;
 }
 
-static void waited_in_vain(struct store *s, struct session *ss) {
-  session_wait_over(s, ss);
-  refuse_open(s, ss, POP_IN_USE);
+static void waited_in_vain(struct store *s, struct session *session) {
+  session_wait_over(s, session);
+  refuse_open(s, session, POP_IN_USE);
 }
 
-bool store_waits(const struct store *s) {
-  return s->waiters && !s->stopping;
-}
+bool store_waits(const struct store *s) { return s->waiters && !s->stopping; }
 
-/* Who has waited long enough is refused; who has not asks once more, as the other may be idle by now. */
+/* Who has waited long enough is refused; who has not asks once more, as the other may be idle by
+ * now. */
 void store_tick(struct store *s) {
-  for (struct session *ss = s->waiters, *next; ss; ss = next) {
-    next = ss->next_waiter;
-    if (ss->wait_s) ss->wait_s--;
-    struct dir_account *a = dir_account(&s->dir, ss->account);
-    if (!ss->wait_s && !(a && a->asked)) waited_in_vain(s, ss);
-    else if (a && a->locked_by) ask_for_it(s, a);
+  for (struct session *session = s->waiters, *next; session; session = next) {
+    next = session->next_waiter;
+    if (session->wait_s) session->wait_s--;
+    struct dir_account *a = dir_account(&s->dir, session->account);
+    if (!session->wait_s && !(a && a->asked))
+      waited_in_vain(s, session);
+    else if (a && a->locked_by)
+      ask_for_it(s, a);
   }
 }
 
-static bool open_maildrop(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool open_maildrop(struct store *s, struct session *session, const struct ipc_msg *m,
+                          int64_t now_s) {
   struct pop_open q;
-  if (!pop_open_get(m->payload, &q) || ss->open || !ss->account) return false;
-  struct dir_account *a = dir_account(&s->dir, ss->account);
-  ss->asked_s = now_s;
+  if (!pop_open_get(m->payload, &q) || session->open || !session->account) return false;
+  struct dir_account *a = dir_account(&s->dir, session->account);
+  session->asked_s = now_s;
   if (a && !a->locked_by)
-    begin_open(s, ss, a);
-  else if (!a || !wait_for_it(s, ss, a))
-    refuse_open(s, ss, a ? POP_IN_USE : POP_DAMAGED);
+    begin_open(s, session, a);
+  else if (!a || !wait_for_it(s, session, a))
+    refuse_open(s, session, a ? POP_IN_USE : POP_DAMAGED);
   return true;
 }
 
-void pop_open_now(struct store *s, struct session *ss) {
-  struct dir_account *a = dir_account(&s->dir, ss->account);
+void pop_open_now(struct store *s, struct session *session) {
+  struct dir_account *a = dir_account(&s->dir, session->account);
   if (s->stopping || !a) return; /* it ends with everything else */
-  session_wait_over(s, ss);
-  begin_open(s, ss, a);
+  session_wait_over(s, session);
+  begin_open(s, session, a);
 }
 
 /* The account whose maildrop this session has, and was asked for. */
-static struct dir_account *wanted_of(struct store *s, const struct session *ss) {
-  struct dir_account *a = ss && ss->open ? dir_account(&s->dir, ss->account) : NULL;
-  return a && a->locked_by == ss && a->asked ? a : NULL;
+static struct dir_account *wanted_of(struct store *s, const struct session *session) {
+  struct dir_account *a = session && session->open ? dir_account(&s->dir, session->account) : NULL;
+  return a && a->locked_by == session && a->asked ? a : NULL;
 }
 
 static bool keep_maildrop(struct store *s, struct peer *p, const struct ipc_msg *m) {
@@ -178,9 +186,9 @@ static bool keep_maildrop(struct store *s, struct peer *p, const struct ipc_msg 
   struct dir_account *a = wanted_of(s, session_find(p, m->tag));
   if (!a) return true; /* it was not asked */
   a->asked = false;
-  for (struct session *ss = s->waiters, *next; ss; ss = next) {
-    next = ss->next_waiter;
-    if (ss->account == a->id && !ss->wait_s) waited_in_vain(s, ss);
+  for (struct session *session = s->waiters, *next; session; session = next) {
+    next = session->next_waiter;
+    if (session->account == a->id && !session->wait_s) waited_in_vain(s, session);
   }
   return true;
 }
@@ -197,13 +205,13 @@ static size_t part_of(struct slice rows) {
   return n;
 }
 
-static void send_listing(struct store *s, struct session *ss, struct slice rows) {
+static void send_listing(struct store *s, struct session *session, struct slice rows) {
   do {
     size_t n = part_of(rows);
     struct pop_listing part = { .last = n == rows.n, .rows = slice_first(rows, n) };
     rows = slice_from(rows, n);
     pop_listing_put(&s->out, &part);
-    store_send(s, ss, pop_listing_type);
+    store_send(s, session, pop_listing_type);
   } while (rows.n);
 }
 
@@ -218,55 +226,57 @@ static enum pop_outcome pop_outcome_of(enum job_result r) {
 
 void open_finish(struct store *s, struct store_job *j) {
   struct open_job *o = (struct open_job *)j;
-  struct session *ss = session_answered(s, j);
-  if (!ss) return;
+  struct session *session = session_answered(s, j);
+  if (!session) return;
   if (j->result != JOB_DONE) {
-    refuse_open(s, ss, pop_outcome_of(j->result));
+    refuse_open(s, session, pop_outcome_of(j->result));
     return;
   }
-  ss->uid_end = o->uid_end;
-  ss->count = o->count;
-  buf_init(&ss->deletes, 4 * (size_t)o->count);
-  struct dir_account *a = dir_account(&s->dir, ss->account);
+  session->uid_end = o->uid_end;
+  session->count = o->count;
+  buf_init(&session->deletes, 4 * (size_t)o->count);
+  struct dir_account *a = dir_account(&s->dir, session->account);
   bool any_delay = rules_of_all(s)->login_delay != POP_NO_DELAY;
   if (a) a->login_s = j->now_s;
-  answer_opened(s, ss,
+  answer_opened(s, session,
                 &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity,
                                       a && any_delay ? rules_login_delay(s, a) : POP_NO_DELAY,
-                                      a ? rules_expire(s, a) : POP_NEVER, ss->taken });
-  send_listing(s, ss, buf_slice(&o->rows));
+                                      a ? rules_expire(s, a) : POP_NEVER, session->taken });
+  send_listing(s, session, buf_slice(&o->rows));
 }
 
 /* --- read --- */
 
-static void answer_chunk(struct store *s, struct session *ss, const struct pop_chunk *a) {
+static void answer_chunk(struct store *s, struct session *session, const struct pop_chunk *a) {
   pop_chunk_put(&s->out, a);
-  store_send(s, ss, pop_chunk_type);
+  store_send(s, session, pop_chunk_type);
 }
 
-static bool read_message(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool read_message(struct store *s, struct session *session, const struct ipc_msg *m,
+                         int64_t now_s) {
   struct pop_read q;
-  if (!pop_read_get(m->payload, &q) || q.uid >= ss->uid_end) return false;
-  struct read_job *j = job_new(&read_kind, sizeof *j, ss, now_s);
+  if (!pop_read_get(m->payload, &q) || q.uid >= session->uid_end) return false;
+  struct read_job *j = job_new(&read_kind, sizeof *j, session, now_s);
   if (!j) {
-    answer_chunk(s, ss, &(struct pop_chunk){ .outcome = POP_TROUBLE });
+    answer_chunk(s, session, &(struct pop_chunk){ .outcome = POP_TROUBLE });
     return true;
   }
-  j->folder = ss->inbox;
+  j->folder = session->inbox;
   j->uid = q.uid;
   j->offset = q.offset;
   j->most = q.most < IPC_CHUNK ? q.most : IPC_CHUNK;
   j->ahead = q.ahead < POP_AHEAD_MAX ? q.ahead : POP_AHEAD_MAX;
   j->file.fd = -1;
-  session_ask(s, ss, &j->job);
+  session_ask(s, session, &j->job);
   return true;
 }
 
 /* The descriptor goes to pop3d with its message; without `ss` nobody wants it any more. */
-static void send_file(struct store *s, struct session *ss, struct read_file *f) {
-  if (ss) {
-    pop_file_put(&s->out, &(struct pop_file){ f->uid, f->start, f->size, f->dots, f->summed, f->sum });
-    store_send_to(s, ss->peer, pop_file_type, ss->tag, f->fd);
+static void send_file(struct store *s, struct session *session, struct read_file *f) {
+  if (session) {
+    pop_file_put(&s->out,
+                 &(struct pop_file){ f->uid, f->start, f->size, f->dots, f->summed, f->sum });
+    store_send_to(s, session->peer, pop_file_type, session->tag, f->fd);
   } else if (f->fd >= 0) {
     close(f->fd);
   }
@@ -274,43 +284,50 @@ static void send_file(struct store *s, struct session *ss, struct read_file *f) 
 }
 
 /* A POP3 session got the beginning of the message: with TOP too. */
-static void note_read(struct store *s, const struct session *ss, uint64_t folder, uint32_t uid, int64_t now_s) {
-  history_note(s, &(struct history_event){ .kind = HISTORY_READ, .at_s = now_s, .account = ss->account, .folder = folder,
+static void note_read(struct store *s, const struct session *session, uint64_t folder, uint32_t uid,
+                      int64_t now_s) {
+  history_note(s, &(struct history_event){ .kind = HISTORY_READ,
+                                           .at_s = now_s,
+                                           .account = session->account,
+                                           .folder = folder,
                                            .uid = uid });
 }
 
 void read_finish(struct store *s, struct store_job *j) {
   struct read_job *r = (struct read_job *)j;
-  struct session *ss = session_answered(s, j), *to = j->result == JOB_DONE ? ss : NULL;
+  struct session *session = session_answered(s, j), *to = j->result == JOB_DONE ? session : NULL;
   if (to && !r->offset) note_read(s, to, r->folder, r->uid, j->now_s);
-  for (size_t i = 0; to && i < r->next_count; i++) note_read(s, to, r->folder, r->next[i].uid, j->now_s);
+  for (size_t i = 0; to && i < r->next_count; i++)
+    note_read(s, to, r->folder, r->next[i].uid, j->now_s);
   bool in_file = to && r->file.fd >= 0;
   for (size_t i = 0; i < r->next_count; i++) send_file(s, to, &r->next[i]);
   if (in_file || !to) send_file(s, to, &r->file);
-  if (in_file || !ss) return;
+  if (in_file || !session) return;
   bool fine = j->result == JOB_DONE;
-  answer_chunk(s, ss,
-               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.dots, fine && r->file.summed,
-                                    fine ? r->file.sum : 0, fine ? buf_slice(&r->data) : SLICE_NONE });
+  answer_chunk(s, session,
+               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.dots,
+                                    fine && r->file.summed, fine ? r->file.sum : 0,
+                                    fine ? buf_slice(&r->data) : SLICE_NONE });
 }
 
 /* --- delete and quit --- */
 
-static bool note_deletes(struct session *ss, const struct ipc_msg *m) {
+static bool note_deletes(struct session *session, const struct ipc_msg *m) {
   struct pop_delete q;
   if (!pop_delete_get(m->payload, &q) || q.uids.n % 4) return false;
   struct wire w = wire_open(q.uids);
   while (w.rest.n)
-    if (wire_get_u32(&w) >= ss->uid_end) return false;
-  if (q.uids.n > buf_room(&ss->deletes)) return false; /* more than there are messages */
-  buf_put(&ss->deletes, q.uids);
-  return !ss->deletes.failed;
+    if (wire_get_u32(&w) >= session->uid_end) return false;
+  if (q.uids.n > buf_room(&session->deletes)) return false; /* more than there are messages */
+  buf_put(&session->deletes, q.uids);
+  return !session->deletes.failed;
 }
 
-static void answer_done(struct store *s, struct session *ss, enum pop_outcome outcome, uint32_t deleted) {
+static void answer_done(struct store *s, struct session *session, enum pop_outcome outcome,
+                        uint32_t deleted) {
   pop_done_put(&s->out, &(struct pop_done){ outcome, deleted });
-  store_send(s, ss, pop_done_type);
-  session_end(s, ss);
+  store_send(s, session, pop_done_type);
+  session_end(s, session);
 }
 
 static int by_uid(const void *a, const void *b) {
@@ -318,9 +335,9 @@ static int by_uid(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static struct quit_job *new_quit_job(struct session *ss, bool keep, int64_t now_s) {
-  size_t n = buf_len(&ss->deletes) / 4;
-  struct quit_job *j = job_new(&quit_kind, sizeof *j, ss, now_s);
+static struct quit_job *new_quit_job(struct session *session, bool keep, int64_t now_s) {
+  size_t n = buf_len(&session->deletes) / 4;
+  struct quit_job *j = job_new(&quit_kind, sizeof *j, session, now_s);
   if (!j) return NULL;
   j->uids = calloc(n, sizeof *j->uids);
   if (!j->uids) {
@@ -328,28 +345,28 @@ static struct quit_job *new_quit_job(struct session *ss, bool keep, int64_t now_
     job_free(&job);
     return NULL;
   }
-  struct wire w = wire_open(buf_slice(&ss->deletes));
+  struct wire w = wire_open(buf_slice(&session->deletes));
   for (size_t i = 0; i < n; i++) j->uids[i] = wire_get_u32(&w);
   qsort(j->uids, n, sizeof *j->uids, by_uid);
   j->count = n;
   j->keep = keep;
-  j->account = ss->account;
-  j->folder = ss->inbox;
+  j->account = session->account;
+  j->folder = session->inbox;
   return j;
 }
 
-static bool quit(struct store *s, struct session *ss, const struct ipc_msg *m, int64_t now_s) {
+static bool quit(struct store *s, struct session *session, const struct ipc_msg *m, int64_t now_s) {
   struct pop_quit q;
   if (!pop_quit_get(m->payload, &q)) return false;
-  if (!buf_len(&ss->deletes)) {
-    answer_done(s, ss, POP_DONE, 0);
+  if (!buf_len(&session->deletes)) {
+    answer_done(s, session, POP_DONE, 0);
     return true;
   }
-  struct quit_job *j = new_quit_job(ss, s->conf->undelete_time > 0, now_s);
+  struct quit_job *j = new_quit_job(session, s->conf->undelete_time > 0, now_s);
   if (j)
-    session_ask(s, ss, &j->job);
+    session_ask(s, session, &j->job);
   else
-    answer_done(s, ss, POP_TROUBLE, 0);
+    answer_done(s, session, POP_TROUBLE, 0);
   return true;
 }
 
@@ -364,10 +381,13 @@ void quit_finish(struct store *s, struct store_job *j) {
   }
   if (fine) s->deleted += q->deleted;
   for (size_t i = 0; fine && i < q->count; i++)
-    history_note(s, &(struct history_event){ .kind = HISTORY_DELETED, .at_s = j->now_s, .account = q->account,
-                                             .folder = q->folder, .uid = q->uids[i] });
-  struct session *ss = session_answered(s, j);
-  if (ss) answer_done(s, ss, pop_outcome_of(j->result), fine ? q->deleted : 0);
+    history_note(s, &(struct history_event){ .kind = HISTORY_DELETED,
+                                             .at_s = j->now_s,
+                                             .account = q->account,
+                                             .folder = q->folder,
+                                             .uid = q->uids[i] });
+  struct session *session = session_answered(s, j);
+  if (session) answer_done(s, session, pop_outcome_of(j->result), fine ? q->deleted : 0);
 }
 
 /* --- the pair --- */
@@ -375,15 +395,15 @@ void quit_finish(struct store *s, struct store_job *j) {
 static bool close_session(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct pop_close q;
   if (!pop_close_get(m->payload, &q)) return false;
-  struct session *ss = session_find(p, m->tag);
-  struct dir_account *a = wanted_of(s, ss);
+  struct session *session = session_find(p, m->tag);
+  struct dir_account *a = wanted_of(s, session);
   struct session *next = a ? session_waiter(s, a) : NULL;
   if (next) next->taken = true;
-  if (ss) session_end(s, ss);
+  if (session) session_end(s, session);
   return true;
 }
 
-static bool tell_rules(struct store *s, struct peer *p, const struct ipc_msg *m) {
+static bool send_rules(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct pop_rules q;
   if (!pop_rules_get(m->payload, &q)) return false;
   p->knows_rules = true;
@@ -393,17 +413,17 @@ static bool tell_rules(struct store *s, struct peer *p, const struct ipc_msg *m)
 }
 
 bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
-  if (m->type == pop_rules_type) return tell_rules(s, p, m);
+  if (m->type == pop_rules_type) return send_rules(s, p, m);
   if (m->type == pop_keep_type) return keep_maildrop(s, p, m);
   if (m->type == pop_close_type) return close_session(s, p, m);
-  struct session *ss = session_find(p, m->tag);
-  if (!ss || ss->pending) return false;
-  if (m->type == pop_open_type) return open_maildrop(s, ss, m, now_s);
-  if (!ss->open) return false;
+  struct session *session = session_find(p, m->tag);
+  if (!session || session->pending) return false;
+  if (m->type == pop_open_type) return open_maildrop(s, session, m, now_s);
+  if (!session->open) return false;
   switch (m->type) {
-  case pop_read_type: return read_message(s, ss, m, now_s);
-  case pop_delete_type: return note_deletes(ss, m);
-  case pop_quit_type: return quit(s, ss, m, now_s);
+  case pop_read_type: return read_message(s, session, m, now_s);
+  case pop_delete_type: return note_deletes(session, m);
+  case pop_quit_type: return quit(s, session, m, now_s);
   default: return false;
   }
 }

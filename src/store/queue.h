@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: ISC */
 /* The queue: recipients elsewhere, as rows. docs/design/queue.md has the states.
  *
  *   letter      what the recipients of one message share; it holds one reference of the body
- *   recipient   one recipient that is waiting or held; in hands is known to the owner only (outbound.c)
- *   attempt     history: one row for each attempt of each recipient
+ *   recipient   one recipient that is waiting or held; in hands is known to the owner only
+ * (outbound.c) attempt     history: one row for each attempt of each recipient
  *
  * Invariants:
- *  1. A recipient leaves the table only in the job that writes its end: delivered, failed (with the report, where
- *     one is due, in the same transaction), dropped.
+ *  1. A recipient leaves the table only in the job that writes its end: delivered, failed (with the
+ * report, where one is due, in the same transaction), dropped.
  *  2. A letter and its reference of the body go with its last recipient.
  *  3. A row is named by its id; ids are never used twice. */
 #ifndef QASID_STORE_QUEUE_H
@@ -14,7 +15,7 @@
 
 #include "ipc/sender_store.h"
 #include "lib/base/arena.h"
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 #include "src/store/engine.h"
 #include "src/store/schedule.h"
 
@@ -26,10 +27,12 @@ enum queue_state { QUEUE_WAITING, QUEUE_HELD };
 
 /* For deliver.c, inside its transaction. */
 enum db_result queue_write(struct store_engine *e, uint64_t body, int64_t now_s, int64_t expires_s,
-                         const struct queue_letter *l, const struct queue_rcpt *rcpts, size_t count);
+                           const struct queue_letter *l, const struct queue_rcpt *rcpts,
+                           size_t count);
 
 /* At most `n` octets of a stored body from `at` on, appended to `out`. */
-enum db_result queue_octets(struct store_engine *e, uint64_t body, uint64_t at, size_t n, struct buf *out);
+enum db_result queue_octets(struct store_engine *e, uint64_t body, uint64_t at, size_t n,
+                            struct buf *out);
 /* How long our own Return-Path: line at the front is; 0: there is none. */
 uint32_t queue_own_line(struct slice octets);
 /* The letter goes, with its reference of the body, when it has no recipient any more. */
@@ -50,19 +53,22 @@ struct taken_rcpt {
 struct taken_letter {
   struct taken_letter *next;
   uint64_t body;
-  struct slice forwarder; /* the address here that leads to them; empty: the envelope's own recipients */
-  struct slice wire_path; /* the reverse-path that is sent: letter.return_path, or a rewritten one (lib/mail/srs.h) */
-  bool loops;             /* it was forwarded by that address before */
-  struct slice name;   /* the queue id */
+  /* the address here that leads to them; empty: the envelope's own recipients */
+  struct slice forwarder;
+  /* the reverse-path that is sent: letter.return_path, or a rewritten one (mail/srs.h) */
+  struct slice wire_path;
+  bool loops;        /* it was forwarded by that address before */
+  struct slice name; /* the queue id */
   struct queue_letter letter;
   int64_t came_s;
-  uint64_t size;       /* octets that are sent: without our Return-Path: line, with what goes before */
+  /* octets that are sent: without our Return-Path: line, with what goes before */
+  uint64_t size;
   uint32_t skip;       /* octets of that line */
   uint32_t before;     /* octets of "Delivered-To: <forwarder>", which `octets` begins with */
   struct slice octets; /* the first that are sent */
   struct taken_rcpt *rcpts;
   size_t count;
-  size_t row_octets;   /* at least what they take in send_letter's list */
+  size_t row_octets; /* at least what they take in send_letter's list */
 };
 
 struct take_job {
@@ -70,7 +76,7 @@ struct take_job {
   struct slice destination; /* copied behind the job */
   struct slice secret;      /* store's; as long as the store */
   struct sched_cursor cursor;
-  uint32_t most; /* letters */
+  uint32_t most;   /* letters */
   uint32_t sender; /* for whom */
   uint64_t number; /* hands.h */
   uint8_t generation;
@@ -94,7 +100,8 @@ extern const struct job_kind octets_kind;
 /* --- the start and housekeeping: outside of jobs, or read jobs --- */
 
 /* Calls fn for each destination with waiting rows and its earliest due time. */
-enum db_result queue_destinations(struct db *db, bool (*fn)(void *arg, struct slice destination, int64_t due),
+enum db_result queue_destinations(struct db *db,
+                                  bool (*fn)(void *arg, struct slice destination, int64_t due),
                                   void *arg);
 
 /* Some letters with recipients whose time is over in the state they are in. */

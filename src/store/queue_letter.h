@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: ISC */
 /* What is said of a message and its recipients elsewhere when it is written. */
 #ifndef QASID_STORE_QUEUE_LETTER_H
 #define QASID_STORE_QUEUE_LETTER_H
 
 #include "lib/base/slice.h"
 
-/* Beside enum send_flags, and for store alone: the reverse-path is of a domain of ours; it is a report of ours. */
+/* Beside enum send_flags, and for store alone: the reverse-path is of a domain of ours; it is a
+ * report of ours. */
 enum { QUEUE_PATH_OURS = 0x80, QUEUE_REPORT = 0x40, QUEUE_FLAGS = QUEUE_PATH_OURS | QUEUE_REPORT };
 
 struct queue_letter {
@@ -19,15 +21,21 @@ struct queue_rcpt {
   struct slice address;     /* as it stands on the wire, without brackets */
   struct slice destination; /* its domain in lower case */
   struct slice orcpt;       /* "rfc822;xtext" or empty */
-  struct slice forwarder;   /* the address here that leads there; empty: the envelope's own recipient */
-  uint8_t notify;           /* enum smtp_notify; 0: not given */
+  /* the address here that leads there; empty: the envelope's own recipient */
+  struct slice forwarder;
+  uint8_t notify; /* enum smtp_notify; 0: not given */
   bool held;
-  uint8_t why;              /* it is held: enum queue_held_by */
+  uint8_t why; /* it is held: enum queue_held_by */
 };
 
-/* Why a recipient is held: the administrator's word, or a limit of the account, in the order of enum dir_sends. */
+/* Why a recipient is held: the administrator's word, or a limit of the account, in the order of
+ * enum dir_sends. */
 enum queue_held_by {
-  QUEUE_BY_ADMIN, QUEUE_BY_MESSAGES_HOUR, QUEUE_BY_RECIPIENTS_HOUR, QUEUE_BY_MESSAGES_DAY, QUEUE_BY_RECIPIENTS_DAY,
+  QUEUE_BY_ADMIN,
+  QUEUE_BY_MESSAGES_HOUR,
+  QUEUE_BY_RECIPIENTS_HOUR,
+  QUEUE_BY_MESSAGES_DAY,
+  QUEUE_BY_RECIPIENTS_DAY,
   QUEUE_BY_NEW_DAY,
 };
 

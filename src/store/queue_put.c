@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Recipients elsewhere are written, in the transaction of their message. */
 #include "src/store/queue.h"
 
@@ -10,8 +11,9 @@ static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {
 
 static enum db_result put_letter(struct store_engine *e, uint64_t body, int64_t now_s,
                                  const struct queue_letter *l) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT INTO letter (body, return_path, envid, ret, flags, account, came, name)"
-                                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT name FROM body WHERE id = ?1))");
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO letter (body, return_path, envid, ret, flags, account, came, name)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT name FROM body WHERE id = ?1))");
   db_bind_int(s, 1, (int64_t)body);
   db_bind_text(s, 2, l->return_path.n ? l->return_path : SLICE(""));
   bind_text_or_null(s, 3, l->envid);
@@ -22,11 +24,11 @@ static enum db_result put_letter(struct store_engine *e, uint64_t body, int64_t 
   return db_run(s);
 }
 
-static enum db_result put_recipient(struct store_engine *e, uint64_t body, int64_t now_s, int64_t expires_s,
-                                    const struct queue_rcpt *r) {
-  struct db_stmt *s =
-      db_prepare(e->db, "INSERT INTO recipient (body, destination, address, orcpt, notify, state, due, expires, forwarder,"
-                        " held_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+static enum db_result put_recipient(struct store_engine *e, uint64_t body, int64_t now_s,
+                                    int64_t expires_s, const struct queue_rcpt *r) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO recipient (body, destination, address, orcpt, "
+                                        "notify, state, due, expires, forwarder,"
+                                        " held_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)body);
   db_bind_text(s, 2, r->destination);
   db_bind_text(s, 3, r->address);
@@ -41,8 +43,10 @@ static enum db_result put_recipient(struct store_engine *e, uint64_t body, int64
 }
 
 enum db_result queue_write(struct store_engine *e, uint64_t body, int64_t now_s, int64_t expires_s,
-                         const struct queue_letter *l, const struct queue_rcpt *rcpts, size_t count) {
+                           const struct queue_letter *l, const struct queue_rcpt *rcpts,
+                           size_t count) {
   enum db_result r = put_letter(e, body, now_s, l);
-  for (size_t i = 0; r == DB_OK && i < count; i++) r = put_recipient(e, body, now_s, expires_s, &rcpts[i]);
+  for (size_t i = 0; r == DB_OK && i < count; i++)
+    r = put_recipient(e, body, now_s, expires_s, &rcpts[i]);
   return r;
 }

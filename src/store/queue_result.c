@@ -1,8 +1,9 @@
-/* What became of recipients is written: rows go or get their next time, history, and the report to the sender of the
- * message, all in one transaction.
+/* SPDX-License-Identifier: ISC */
+/* What became of recipients is written: rows go or get their next time, history, and the report to
+ * the sender of the message, all in one transaction.
  *
- * The owner has decided everything (outbound.c); a row that the administrator dropped meanwhile is left alone: then
- * nothing is changed of it and nothing reported. */
+ * The owner has decided everything (outbound.c); a row that the administrator dropped meanwhile is
+ * left alone: then nothing is changed of it and nothing reported. */
 #include "src/store/result.h"
 
 #include <stdlib.h>
@@ -10,12 +11,14 @@
 /* --- rows --- */
 
 /* *ret_there: the row was there. */
-static enum db_result change_row(struct store_engine *e, struct result_job *j, const struct queue_result *q,
-                                 bool *ret_there) {
+static enum db_result change_row(struct store_engine *e, struct result_job *j,
+                                 const struct queue_result *q, bool *ret_there) {
   struct db_stmt *s;
   if (q->move == QUEUE_LATER) {
-    s = db_prepare(e->db, "UPDATE recipient SET due = ?, delay = ?, tries = tries + 1, warned = max(warned, ?),"
-                          " code = ?, reply = ?, class = ? WHERE id = ?");
+    s = db_prepare(
+        e->db,
+        "UPDATE recipient SET due = ?, delay = ?, tries = tries + 1, warned = max(warned, ?),"
+        " code = ?, reply = ?, class = ? WHERE id = ?");
     db_bind_int(s, 1, q->due);
     db_bind_int(s, 2, q->delay);
     db_bind_int(s, 3, q->warn);
@@ -32,9 +35,12 @@ static enum db_result change_row(struct store_engine *e, struct result_job *j, c
   return r;
 }
 
-static enum db_result put_history(struct store_engine *e, const struct result_job *j, const struct queue_result *q) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced, reply,"
-                                        " host, ip, tls, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+static enum db_result put_history(struct store_engine *e, const struct result_job *j,
+                                  const struct queue_result *q) {
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced, reply,"
+      " host, ip, tls, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const struct send_outcome *o = &q->outcome;
   db_bind_int(s, 1, j->job.now_s);
   db_bind_text(s, 2, j->letter->name);
@@ -48,8 +54,10 @@ static enum db_result put_history(struct store_engine *e, const struct result_jo
   db_bind_text(s, 10, j->host.n ? j->host : SLICE(""));
   db_bind_text(s, 11, j->address.n ? j->address : SLICE(""));
   db_bind_text(s, 12, j->tls.n ? j->tls : SLICE(""));
-  if (q->move == QUEUE_LATER) db_bind_int(s, 13, q->due);
-  else db_bind_null(s, 13);
+  if (q->move == QUEUE_LATER)
+    db_bind_int(s, 13, q->due);
+  else
+    db_bind_null(s, 13);
   return db_run(s);
 }
 
@@ -89,16 +97,19 @@ static struct report_rcpt report_of(const struct result_job *j, const struct que
   return r;
 }
 
-static enum db_result report(struct store_engine *e, struct result_job *j, struct report_rcpt *rcpts, size_t count) {
+static enum db_result report(struct store_engine *e, struct result_job *j,
+                             struct report_rcpt *rcpts, size_t count) {
   const struct taken_letter *l = j->letter;
-  struct report_about about = { .letter = &l->letter, .body = l->body, .skip = l->skip, .size = l->size, .came_s = l->came_s };
+  struct report_about about = {
+    .letter = &l->letter, .body = l->body, .skip = l->skip, .size = l->size, .came_s = l->came_s
+  };
   return report_write(e, &j->report, &about, rcpts, count, j->job.now_s);
 }
 
 /* --- the job --- */
 
-static enum db_result run_results(struct store_engine *e, struct result_job *j, struct report_rcpt *rcpts,
-                                  size_t *ret_count) {
+static enum db_result run_results(struct store_engine *e, struct result_job *j,
+                                  struct report_rcpt *rcpts, size_t *ret_count) {
   *ret_count = 0;
   for (size_t i = 0; i < j->count; i++) {
     const struct queue_result *q = &j->results[i];
@@ -123,8 +134,12 @@ static enum db_result result_run(struct store_engine *e, struct store_job *job) 
   return r;
 }
 
-static void result_undo(struct store_engine *e, struct store_job *job) { report_undo(e, &((struct result_job *)job)->report); }
-static void result_settle(struct store_engine *e, struct store_job *job) { report_settle(e, &((struct result_job *)job)->report); }
+static void result_undo(struct store_engine *e, struct store_job *job) {
+  report_undo(e, &((struct result_job *)job)->report);
+}
+static void result_settle(struct store_engine *e, struct store_job *job) {
+  report_settle(e, &((struct result_job *)job)->report);
+}
 
 static void result_done(struct store_job *job) {
   struct result_job *j = (struct result_job *)job;
@@ -148,7 +163,9 @@ const struct job_kind result_kind = {
 enum { HISTORY_A_SLICE = 500 };
 
 static enum db_result history_run(struct store_engine *e, struct store_job *job) {
-  struct db_stmt *s = db_prepare(e->db, "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE at < ? ORDER BY at LIMIT ?)");
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE at < ? ORDER BY at LIMIT ?)");
   db_bind_int(s, 1, ((struct history_job *)job)->before_s);
   db_bind_int(s, 2, HISTORY_A_SLICE);
   enum db_result r = db_run(s);

@@ -1,34 +1,40 @@
-/* Rows are read: what is due next at a destination, more octets of a letter, what is past its time. */
+/* SPDX-License-Identifier: ISC */
+/* Rows are read: what is due next at a destination, more octets of a letter, what is past its time.
+ */
 #include "src/store/queue.h"
 
 #include <errno.h>
 
-#include "lib/mail/header.h"
-#include "lib/mail/srs.h"
+#include "mail/header.h"
+#include "mail/srs.h"
 
 #include "src/store/bodies.h"
 
 enum {
-  TAKE_MEMORY = 8 * 1024 * 1024, /* of one take; what does not fit waits for the next */
+  TAKE_MEMORY = 8 * 1024 * 1024,  /* of one take; what does not fit waits for the next */
   TAKE_OCTETS = IPC_CHUNK - 1024, /* of a body, at once: send_letter carries them */
-  TAKE_LINE_MAX = 1024,          /* "Return-Path: <…>", "Delivered-To: …" */
-  SRS_PATH_MAX = 254,            /* a rewritten path that others take (RFC 5321 §4.5.3.1.3) */
+  TAKE_LINE_MAX = 1024,           /* "Return-Path: <…>", "Delivered-To: …" */
+  SRS_PATH_MAX = 254,             /* a rewritten path that others take (RFC 5321 §4.5.3.1.3) */
   EXPIRED_A_SLICE = 200,
 };
 
-#define ROW_COLUMNS "id, body, address, orcpt, notify, warned, due, expires, tries, delay, forwarder"
+#define ROW_COLUMNS \
+  "id, body, address, orcpt, notify, warned, due, expires, tries, delay, forwarder"
 
 /* --- octets --- */
 
-enum db_result queue_octets(struct store_engine *e, uint64_t body, uint64_t at, size_t n, struct buf *out) {
+enum db_result queue_octets(struct store_engine *e, uint64_t body, uint64_t at, size_t n,
+                            struct buf *out) {
   struct db_stmt *s = db_prepare(e->db, "SELECT size, start, data FROM body WHERE id = ?");
   db_bind_int(s, 1, (int64_t)body);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
   uint64_t size = (uint64_t)db_int(s, 0), start = (uint64_t)db_int(s, 1);
   bool in_file = !db_is_null(s, 1);
-  if (at >= size) n = 0;
-  else if (size - at < n) n = (size_t)(size - at);
+  if (at >= size)
+    n = 0;
+  else if (size - at < n)
+    n = (size_t)(size - at);
   if (!in_file) {
     struct slice data = db_bytes(s, 2);
     bool whole = data.n == size;
@@ -59,7 +65,9 @@ const struct job_kind octets_kind = {
 
 /* Our own trace line, which a relay must not pass on (RFC 5321 §4.4). */
 uint32_t queue_own_line(struct slice octets) {
-  ptrdiff_t lf = slice_starts(octets, SLICE("Return-Path: <")) ? slice_find(slice_first(octets, TAKE_LINE_MAX), '\n') : -1;
+  ptrdiff_t lf = slice_starts(octets, SLICE("Return-Path: <"))
+                     ? slice_find(slice_first(octets, TAKE_LINE_MAX), '\n')
+                     : -1;
   return (uint32_t)(lf + 1);
 }
 
@@ -71,7 +79,9 @@ static bool copy(struct arena *a, struct slice from, struct slice *to) {
 static bool was_forwarded_by(struct slice message, struct slice forwarder) {
   struct header_field field;
   while (header_next(&message, &field))
-    if (slice_caseeq(field.name, SLICE("Delivered-To")) && slice_caseeq(slice_trim(field.body), forwarder)) return true;
+    if (slice_caseeq(field.name, SLICE("Delivered-To")) &&
+        slice_caseeq(slice_trim(field.body), forwarder))
+      return true;
   return false;
 }
 
@@ -103,9 +113,10 @@ static enum db_result read_octets(struct store_engine *e, struct arena *a, struc
   return r;
 }
 
-/* A path that can't be rewritten goes as it is: the next server may think ill of it, and the sender still hears of what
- * becomes of it. */
-static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice secret, int64_t now_s) {
+/* A path that can't be rewritten goes as it is: the next server may think ill of it, and the sender
+ * still hears of what becomes of it. */
+static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice secret,
+                          int64_t now_s) {
   struct slice domain = slice_from(l->forwarder, (size_t)(slice_rfind(l->forwarder, '@') + 1));
   l->wire_path = l->letter.return_path;
   if (!l->forwarder.n || (l->letter.flags & QUEUE_PATH_OURS)) return true;
@@ -119,13 +130,14 @@ static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice 
 
 /* What the recipients of a body share. */
 static enum db_result read_letter(struct store_engine *e, struct arena *a, struct taken_letter *l) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT l.return_path, l.envid, l.ret, l.flags, l.account, l.came, b.size, b.name"
-                                        " FROM letter l JOIN body b ON b.id = l.body WHERE l.body = ?");
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT l.return_path, l.envid, l.ret, l.flags, l.account, l.came, b.size, b.name"
+             " FROM letter l JOIN body b ON b.id = l.body WHERE l.body = ?");
   db_bind_int(s, 1, (int64_t)l->body);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
-  bool fine = copy(a, db_bytes(s, 0), &l->letter.return_path) && copy(a, db_bytes(s, 1), &l->letter.envid) &&
-              copy(a, db_bytes(s, 7), &l->name);
+  bool fine = copy(a, db_bytes(s, 0), &l->letter.return_path) &&
+              copy(a, db_bytes(s, 1), &l->letter.envid) && copy(a, db_bytes(s, 7), &l->name);
   l->letter.ret = (uint8_t)db_int(s, 2);
   l->letter.flags = (uint8_t)db_int(s, 3);
   l->letter.account = (uint64_t)db_int(s, 4);
@@ -148,7 +160,9 @@ static bool read_row(struct arena *a, struct db_stmt *s, struct taken_rcpt *r) {
   return copy(a, db_bytes(s, 2), &r->address) && copy(a, db_bytes(s, 3), &r->orcpt);
 }
 
-static struct slice forwarder_of(struct db_stmt *s) { return db_is_null(s, 10) ? SLICE_NONE : db_bytes(s, 10); }
+static struct slice forwarder_of(struct db_stmt *s) {
+  return db_is_null(s, 10) ? SLICE_NONE : db_bytes(s, 10);
+}
 
 /* Room for one more recipient: 1, 2, 4 … SEND_RCPTS_MAX. */
 static bool make_room(struct arena *a, struct taken_letter *l) {
@@ -171,8 +185,9 @@ static bool fits(const struct taken_letter *l, uint64_t body, struct slice forwa
 }
 
 /* The letter to which a row of `body` is to be added: the present one, or a new one behind it. */
-static struct taken_letter *letter_for(struct arena *a, struct taken_letter ***end, struct taken_letter *present,
-                                       uint64_t body, struct slice forwarder) {
+static struct taken_letter *letter_for(struct arena *a, struct taken_letter ***end,
+                                       struct taken_letter *present, uint64_t body,
+                                       struct slice forwarder) {
   if (fits(present, body, forwarder)) return make_room(a, present) ? present : NULL;
   struct taken_letter *l = arena_alloc(a, sizeof *l);
   if (!l || !make_room(a, l) || !copy(a, forwarder, &l->forwarder)) return NULL;
@@ -190,8 +205,9 @@ static void add_row(struct taken_letter *l, const struct taken_rcpt *row) {
 /* --- the take --- */
 
 static struct db_stmt *rows_beyond(struct store_engine *e, const struct take_job *t) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE state = 0 AND destination = ?"
-                                        " AND (due, id) > (?, ?) ORDER BY due, id");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE state = 0 AND destination = ?"
+                        " AND (due, id) > (?, ?) ORDER BY due, id");
   db_bind_text(s, 1, t->destination);
   db_bind_int(s, 2, t->cursor.due);
   db_bind_int(s, 3, (int64_t)t->cursor.row);
@@ -227,8 +243,10 @@ static enum db_result take_rows(struct store_engine *e, struct take_job *t) {
 /* A letter without rows (memory ran out between) is none. */
 static void drop_empty(struct take_job *t) {
   for (struct taken_letter **at = &t->letters; *at;)
-    if ((*at)->count) at = &(*at)->next;
-    else *at = (*at)->next;
+    if ((*at)->count)
+      at = &(*at)->next;
+    else
+      *at = (*at)->next;
 }
 
 static enum db_result take_run(struct store_engine *e, struct store_job *j) {
@@ -243,20 +261,24 @@ static enum db_result take_run(struct store_engine *e, struct store_job *j) {
     if (r != DB_OK) continue;
     enum db_result octets = read_octets(e, &t->memory, l);
     if (octets == DB_IOERR) r = octets;
-    if (octets != DB_OK) l->octets = SLICE_NONE; /* the sender asks, and is told that they cannot be read */
+    /* the sender asks, and is told that they cannot be read */
+    if (octets != DB_OK) l->octets = SLICE_NONE;
   }
   return r;
 }
 
 static void take_done(struct store_job *j) { arena_reset(&((struct take_job *)j)->memory); }
 
-const struct job_kind take_kind = { .name = "take", .run = take_run, .finish = take_finish, .done = take_done };
+const struct job_kind take_kind = {
+  .name = "take", .run = take_run, .finish = take_finish, .done = take_done
+};
 
 /* --- what is past its time --- */
 
 static enum db_result expired_rows(struct store_engine *e, struct expired_job *x) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient"
-                                        " WHERE expires <= ? AND (state <> 0 OR expires <= ?) ORDER BY body, id LIMIT ?");
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT " ROW_COLUMNS " FROM recipient"
+             " WHERE expires <= ? AND (state <> 0 OR expires <= ?) ORDER BY body, id LIMIT ?");
   struct taken_letter **end = &x->letters, *l = NULL;
   enum db_result r;
   db_bind_int(s, 1, x->held_s);
@@ -278,7 +300,8 @@ static enum db_result expired_run(struct store_engine *e, struct store_job *j) {
   struct expired_job *x = (struct expired_job *)j;
   arena_init(&x->memory, TAKE_MEMORY);
   enum db_result r = expired_rows(e, x);
-  for (struct taken_letter *l = x->letters; r == DB_OK && l; l = l->next) r = read_letter(e, &x->memory, l);
+  for (struct taken_letter *l = x->letters; r == DB_OK && l; l = l->next)
+    r = read_letter(e, &x->memory, l);
   return r;
 }
 
@@ -290,9 +313,11 @@ const struct job_kind expired_kind = {
 
 /* --- the start --- */
 
-enum db_result queue_destinations(struct db *db, bool (*fn)(void *arg, struct slice destination, int64_t due),
+enum db_result queue_destinations(struct db *db,
+                                  bool (*fn)(void *arg, struct slice destination, int64_t due),
                                   void *arg) {
-  struct db_stmt *s = db_prepare(db, "SELECT destination, min(due) FROM recipient WHERE state = 0 GROUP BY destination");
+  struct db_stmt *s = db_prepare(
+      db, "SELECT destination, min(due) FROM recipient WHERE state = 0 GROUP BY destination");
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW)
     if (!fn(arg, db_bytes(s, 0), db_int(s, 1))) break;

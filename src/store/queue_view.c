@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/queue_view.h"
 
 #include <stdlib.h>
@@ -16,12 +17,14 @@ const char *queue_reason_word(enum queue_reason r) {
 }
 
 bool queue_reason_in_hands(enum queue_reason r) {
-  return r == QUEUE_REASON_SENDING || r == QUEUE_REASON_DNS || r == QUEUE_REASON_CONNECTING || r == QUEUE_REASON_SESSION;
+  return r == QUEUE_REASON_SENDING || r == QUEUE_REASON_DNS || r == QUEUE_REASON_CONNECTING ||
+         r == QUEUE_REASON_SESSION;
 }
 
 enum queue_reason queue_reason_named(struct slice word) {
   int r = 0;
-  while (r < QUEUE_REASONS && !slice_eq(word, slice_str(queue_reason_word((enum queue_reason)r)))) r++;
+  while (r < QUEUE_REASONS && !slice_eq(word, slice_str(queue_reason_word((enum queue_reason)r))))
+    r++;
   return (enum queue_reason)r;
 }
 
@@ -66,8 +69,9 @@ static bool copy_heads(struct queue_view *v, const struct outbound *o) {
     if (!is_noted(h, o->now_s)) continue;
     struct slice name = arena_copy(&v->memory, h->name);
     if (!name.p) return false;
-    v->heads[v->head_count++] = (struct view_head){ name, h->dead_until > o->now_s ? h->dead_until : 0,
-                                                    h->in_hands >= h->window };
+    v->heads[v->head_count++] =
+        (struct view_head){ name, h->dead_until > o->now_s ? h->dead_until : 0,
+                            h->in_hands >= h->window };
   }
   qsort(v->heads, v->head_count, sizeof *v->heads, by_name);
   return true;
@@ -103,18 +107,25 @@ static const struct view_head *find_head(const struct queue_view *v, struct slic
 static struct queue_why why_in_hands(const struct view_row *r) {
   static const enum queue_reason reasons[SEND_WHERES] = { [SEND_HANDED_OVER] = QUEUE_REASON_SENDING,
                                                           [SEND_WAITS_FOR_DNS] = QUEUE_REASON_DNS,
-                                                          [SEND_WAITS_FOR_CONNECTION] = QUEUE_REASON_CONNECTING,
-                                                          [SEND_IN_SESSION] = QUEUE_REASON_SESSION };
-  return (struct queue_why){ .reason = reasons[r->where], .since_s = r->since_s, .session = r->session };
+                                                          [SEND_WAITS_FOR_CONNECTION] =
+                                                              QUEUE_REASON_CONNECTING,
+                                                          [SEND_IN_SESSION] =
+                                                              QUEUE_REASON_SESSION };
+  return (struct queue_why){ .reason = reasons[r->where],
+                             .since_s = r->since_s,
+                             .session = r->session };
 }
 
-struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, const struct queue_held *held,
-                                int64_t due, int64_t now_s) {
+struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination,
+                                const struct queue_held *held, int64_t due, int64_t now_s) {
   struct view_row key = { .row = row };
-  const struct view_row *hands = v->row_count ? bsearch(&key, v->rows, v->row_count, sizeof key, by_row) : NULL;
+  const struct view_row *hands =
+      v->row_count ? bsearch(&key, v->rows, v->row_count, sizeof key, by_row) : NULL;
   const struct view_head *head = find_head(v, destination);
   if (hands) return why_in_hands(hands);
-  if (held->held) return (struct queue_why){ .reason = held->by_limits ? QUEUE_REASON_LIMITS : QUEUE_REASON_HELD };
+  if (held->held)
+    return (struct queue_why){ .reason =
+                                   held->by_limits ? QUEUE_REASON_LIMITS : QUEUE_REASON_HELD };
   if (head && head->dead_until > due && head->dead_until > now_s)
     return (struct queue_why){ .reason = QUEUE_REASON_DEAD, .until_s = head->dead_until };
   if (due > now_s) return (struct queue_why){ .reason = QUEUE_REASON_BACK_OFF, .until_s = due };

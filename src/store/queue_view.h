@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 /* Why a recipient waits: exactly one reason for each, named.
  *
- * What the database does not have (which rows a sender has, which destinations are dead or full) is copied from the owner's
- * memory when a command begins, for the reader that answers it: the reasons are those of that moment. */
+ * What the database does not have (which rows a sender has, which destinations are dead or full) is
+ * copied from the owner's memory when a command begins, for the reader that answers it: the reasons
+ * are those of that moment. */
 #ifndef QASID_STORE_QUEUE_VIEW_H
 #define QASID_STORE_QUEUE_VIEW_H
 
@@ -38,14 +40,15 @@ struct queue_view {
   size_t row_count;
   struct view_head *heads; /* dead or full ones only, by name */
   size_t head_count;
-  bool sender, room;       /* there is one; it has room for more */
+  bool sender, room; /* there is one; it has room for more */
   struct arena memory;
 };
 /* On the owner's thread. NULL without memory. */
 struct queue_view *queue_view_new(const struct store *s);
 void queue_view_free(struct queue_view **v);
 
-/* The row's own state. by_limits: it is held since its account sent too much, not by the administrator. */
+/* The row's own state. by_limits: it is held since its account sent too much, not by the
+ * administrator. */
 struct queue_held {
   bool held, by_limits;
 };
@@ -54,7 +57,7 @@ struct queue_why {
   int64_t since_s, until_s; /* 0: not known, or there is none */
   uint64_t session;         /* QUEUE_REASON_SESSION: its number */
 };
-struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination, const struct queue_held *held,
-                                int64_t due, int64_t now_s);
+struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination,
+                                const struct queue_held *held, int64_t due, int64_t now_s);
 
 #endif

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/relay.h"
 
 #include <stdlib.h>
 
-#include "lib/mail/address.h"
+#include "mail/address.h"
 
 static bool may_leave(const struct store *s, const struct relay_asked *asked) {
-  return s->conf->send && ((asked->ss && asked->ss->account) || asked->trusted);
+  return s->conf->send && ((asked->session && asked->session->account) || asked->trusted);
 }
 
 static enum rcpt_verdict verdict_of(const struct store *s, enum dir_result r, bool leaves) {
@@ -18,13 +19,14 @@ static enum rcpt_verdict verdict_of(const struct store *s, enum dir_result r, bo
   return RCPT_TROUBLE;
 }
 
-enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, struct slice address, struct slice *ret_to,
-                             struct buf *memory) {
+enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, struct slice address,
+                             struct slice *ret_to, struct buf *memory) {
   *ret_to = address;
   enum dir_result r = dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found);
   if (r != DIR_UNKNOWN || asked->return_path.n) return verdict_of(s, r, may_leave(s, asked));
   buf_reset(memory);
-  if (!srs_back(memory, slice_of(s->outbound.secret, SRS_SECRET), address, asked->now_s)) return RCPT_UNKNOWN;
+  if (!srs_back(memory, slice_of(s->outbound.secret, SRS_SECRET), address, asked->now_s))
+    return RCPT_UNKNOWN;
   *ret_to = buf_slice(memory);
   r = dir_resolve(&s->dir, *ret_to, s->conf->recipient_delimiter, &s->found);
   return verdict_of(s, r, s->conf->send);
@@ -32,7 +34,8 @@ enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, s
 
 static bool leads_to(struct store *s, struct slice path, uint64_t account) {
   dir_begin(&s->dir, &s->found);
-  if (dir_resolve(&s->dir, path, s->conf->recipient_delimiter, &s->found) != DIR_FOUND) return false;
+  if (dir_resolve(&s->dir, path, s->conf->recipient_delimiter, &s->found) != DIR_FOUND)
+    return false;
   for (size_t i = 0; i < s->found.count; i++)
     if (s->found.accounts[i]->id == account) return true;
   return false;
@@ -45,26 +48,28 @@ static bool is_its_own(struct store *s, struct slice path, uint64_t account) {
 }
 
 bool relay_may_use(struct store *s, uint64_t account, struct slice address) {
-  return account && (s->conf->sender_check == CONF_SENDER_CHECK_OFF || is_its_own(s, address, account));
+  return account &&
+         (s->conf->sender_check == CONF_SENDER_CHECK_OFF || is_its_own(s, address, account));
 }
 
-bool relay_sender_ok(struct store *s, const struct session *ss, struct slice return_path) {
-  return !ss || !ss->account || relay_may_use(s, ss->account, return_path);
+bool relay_sender_ok(struct store *s, const struct session *session, struct slice return_path) {
+  return !session || !session->account || relay_may_use(s, session->account, return_path);
 }
 
-bool relay_authors_ok(struct store *s, const struct session *ss, struct slice authors) {
+bool relay_authors_ok(struct store *s, const struct session *session, struct slice authors) {
   struct slice author;
-  if (s->conf->sender_check != CONF_SENDER_CHECK_REJECT || !ss || !ss->account) return true;
+  if (s->conf->sender_check != CONF_SENDER_CHECK_REJECT || !session || !session->account)
+    return true;
   bool any = false, own = true;
   while (own && ipc_list_next(&authors, &author)) {
     any = true;
-    own = author.n && is_its_own(s, author, ss->account);
+    own = author.n && is_its_own(s, author, session->account);
   }
   return any && own;
 }
 
-void relay_put_yours(struct store *s, const struct session *ss, struct buf *out) {
-  const struct dir_account *a = ss ? dir_account(&s->dir, ss->account) : NULL;
+void relay_put_yours(struct store *s, const struct session *session, struct buf *out) {
+  const struct dir_account *a = session ? dir_account(&s->dir, session->account) : NULL;
   if (a) dir_put_names(&s->dir, a, out);
 }
 
@@ -81,7 +86,8 @@ static bool keep(struct deliver_job *d, struct slice s, struct slice *to) {
   return !s.n || to->p;
 }
 
-bool relay_add(struct deliver_job *d, struct slice plain, uint8_t notify, struct slice orcpt, struct slice forwarder) {
+bool relay_add(struct deliver_job *d, struct slice plain, uint8_t notify, struct slice orcpt,
+               struct slice forwarder) {
   struct buf wire, domain;
   if (slice_rfind(plain, '@') < 0 || !make_room(d)) return false;
   buf_init(&wire, 2 * SEND_PATH_MAX);

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/report.h"
 
 #include <stdlib.h>
 
 #include "lib/base/codec.h"
-#include "lib/mail/header.h"
-#include "lib/smtp/dsn.h"
+#include "mail/header.h"
+#include "mail/smtp/dsn.h"
 #include "src/store/relay.h"
 
 enum { REPORT_MAX = 1024 * 1024 };
@@ -16,13 +17,15 @@ static bool to_mailboxes(struct store *s, struct report_post *p) {
   p->places = calloc(s->found.count ? s->found.count : 1, sizeof *p->places);
   if (!p->places) return false;
   for (size_t i = 0; i < s->found.count; i++)
-    p->places[i] = (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
+    p->places[i] =
+        (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
   p->place_count = s->found.count;
   return true;
 }
 
 /* One more address elsewhere; `path` as on the wire. */
-static bool to_elsewhere(struct slice path, struct slice forwarder, struct arena *a, struct report_post *p) {
+static bool to_elsewhere(struct slice path, struct slice forwarder, struct arena *a,
+                         struct report_post *p) {
   struct queue_rcpt *to = &p->back[p->back_count];
   struct buf domain;
   buf_init(&domain, DIR_ADDRESS_MAX);
@@ -45,15 +48,16 @@ void report_dropped(struct store *s, struct slice to) {
   struct log_line l;
   uint64_t times;
   s->outbound.dropped_reports++;
-  if (!seldom_due(&s->told, TOLD_REPORTS, (uint64_t)s->outbound.now_s * 1000, &times)) return;
+  if (!seldom_due(&s->notices, NOTICE_REPORTS, (uint64_t)s->outbound.now_s * 1000, &times)) return;
   log_open(&l, s->shell.log, LOG_E_REPORT_DROPPED);
   log_str(&l, LOG_F_TO, to);
   log_num(&l, LOG_F_COUNT, times);
   log_end(&l);
 }
 
-/* One more report to that destination today. A report to a stranger is what backscatter is made of (attacks.md); and
- * too many of them ruin this server's name there. Kept in memory: a restart begins anew. */
+/* One more report to that destination today. A report to a stranger is what backscatter is made of
+ * (attacks.md); and too many of them ruin this server's name there. Kept in memory: a restart
+ * begins anew. */
 static bool within_budget(struct store *s, struct slice destination, int64_t now_s) {
   struct outbound *o = &s->outbound;
   uint64_t most = s->conf->reports_per_destination, had = 0, key = slice_hash(destination);
@@ -71,8 +75,10 @@ static bool within_budget(struct store *s, struct slice destination, int64_t now
 static void keep_budget(struct store *s, struct report_post *p, int64_t now_s) {
   size_t kept = 0;
   for (size_t i = 0; i < p->back_count; i++) {
-    if (within_budget(s, p->back[i].destination, now_s)) p->back[kept++] = p->back[i];
-    else report_dropped(s, p->back[i].address);
+    if (within_budget(s, p->back[i].destination, now_s))
+      p->back[kept++] = p->back[i];
+    else
+      report_dropped(s, p->back[i].address);
   }
   p->back_count = kept;
 }
@@ -95,8 +101,10 @@ bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struc
   return fine;
 }
 
-/* Everybody to whom the address leads: gathered by relay_find() in s->found, or the address itself. */
-static bool gather(struct store *s, enum rcpt_verdict way, struct slice path, struct arena *a, struct report_post *p) {
+/* Everybody to whom the address leads: gathered by relay_find() in s->found, or the address itself.
+ */
+static bool gather(struct store *s, enum rcpt_verdict way, struct slice path, struct arena *a,
+                   struct report_post *p) {
   size_t count = way == RCPT_LEAVES ? 1 : s->found.elsewhere_count;
   p->back = arena_alloc(a, (count ? count : 1) * sizeof *p->back);
   if (!p->back) return false;
@@ -107,8 +115,10 @@ static bool gather(struct store *s, enum rcpt_verdict way, struct slice path, st
   return fine;
 }
 
-/* There is no report to the empty reverse-path, and none to an address of ours that does not exist. */
-bool report_address(struct store *s, struct slice path, struct arena *a, int64_t now_s, struct report_post *p) {
+/* There is no report to the empty reverse-path, and none to an address of ours that does not exist.
+ */
+bool report_address(struct store *s, struct slice path, struct arena *a, int64_t now_s,
+                    struct report_post *p) {
   struct relay_asked asked = { .trusted = true, .now_s = now_s };
   struct buf memory;
   if (!begin(s, a, now_s, p)) return false;
@@ -127,9 +137,10 @@ bool report_address(struct store *s, struct slice path, struct arena *a, int64_t
 
 /* --- the writer: what it says --- */
 
-/* The original's header, or all of a small one that is wanted back whole; a report of no failure has the header only
- * (RFC 3461 §4.3). What cannot be read is left out: the report matters more. */
-static bool read_original(struct store_engine *e, const struct report_about *x, bool failed, struct buf *out) {
+/* The original's header, or all of a small one that is wanted back whole; a report of no failure
+ * has the header only (RFC 3461 §4.3). What cannot be read is left out: the report matters more. */
+static bool read_original(struct store_engine *e, const struct report_about *x, bool failed,
+                          struct buf *out) {
   bool whole = failed && x->letter->ret == SMTP_RET_FULL && x->size <= REPORT_WHOLE_MAX;
   size_t n = x->size < REPORT_WHOLE_MAX ? (size_t)x->size : REPORT_WHOLE_MAX;
   if (queue_octets(e, x->body, x->skip, n, out) == DB_OK && !out->failed) return whole;
@@ -143,8 +154,9 @@ static void put_id(const struct report_post *p, struct buf *id) {
 }
 
 /* `text` is the report as it is stored: behind a Return-Path: line. */
-static enum db_result compose(struct store_engine *e, const struct report_post *p, const struct report_about *x,
-                              const struct report_rcpt *rcpts, size_t count, int64_t now_s, struct buf *text) {
+static enum db_result compose(struct store_engine *e, const struct report_post *p,
+                              const struct report_about *x, const struct report_rcpt *rcpts,
+                              size_t count, int64_t now_s, struct buf *text) {
   struct buf original, id;
   bool failed = false;
   buf_init(&original, REPORT_WHOLE_MAX);
@@ -173,12 +185,14 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
 }
 
 /* One block: the job, then the report's octets, then its id. */
-static struct deliver_job *new_delivery(const struct report_post *p, const struct buf *text, int64_t now_s) {
+static struct deliver_job *new_delivery(const struct report_post *p, const struct buf *text,
+                                        int64_t now_s) {
   size_t n = buf_len(text), head = sizeof own_line - 1;
   struct buf id;
   buf_init(&id, 64);
   put_id(p, &id);
-  struct deliver_job *d = id.failed ? NULL : job_new(&deliver_kind, sizeof *d + n + buf_len(&id), NULL, now_s);
+  struct deliver_job *d =
+      id.failed ? NULL : job_new(&deliver_kind, sizeof *d + n + buf_len(&id), NULL, now_s);
   if (d) {
     uint8_t *at = (uint8_t *)(d + 1);
     memcpy(at, buf_slice(text).p, n);
@@ -201,15 +215,18 @@ static bool address_it(struct report_post *p) {
   if (p->back_count) memcpy(d->elsewhere, p->back, p->back_count * sizeof *d->elsewhere);
   d->elsewhere_count = p->back_count;
   d->letter.flags = SEND_OURS | QUEUE_REPORT | (slice_has_high(d->tail) ? SEND_EIGHT_BIT : 0);
-  if (slice_has_high(slice_first(d->tail, header_end(d->tail)))) d->letter.flags |= SEND_UTF8 | SEND_UTF8_HEADER; /* its To: */
+  /* its To: */
+  if (slice_has_high(slice_first(d->tail, header_end(d->tail))))
+    d->letter.flags |= SEND_UTF8 | SEND_UTF8_HEADER;
   d->places = p->places;
   d->count = p->place_count;
   p->places = NULL;
   return true;
 }
 
-enum db_result report_write(struct store_engine *e, struct report_post *p, const struct report_about *about,
-                            const struct report_rcpt *rcpts, size_t count, int64_t now_s) {
+enum db_result report_write(struct store_engine *e, struct report_post *p,
+                            const struct report_about *about, const struct report_rcpt *rcpts,
+                            size_t count, int64_t now_s) {
   struct buf text;
   buf_init(&text, REPORT_MAX);
   enum db_result r = p->job ? DB_OK : compose(e, p, about, rcpts, count, now_s, &text);

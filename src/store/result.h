@@ -1,4 +1,6 @@
-/* What became of recipients in a sender's hands, or of those whose time was over, as a write job. */
+/* SPDX-License-Identifier: ISC */
+/* What became of recipients in a sender's hands, or of those whose time was over, as a write job.
+ */
 #ifndef QASID_STORE_RESULT_H
 #define QASID_STORE_RESULT_H
 
@@ -15,16 +17,16 @@ struct queue_result {
   struct send_outcome outcome;
   enum queue_move move;
   enum smtp_class class; /* of the outcome; delivered: unknown */
-  bool warn;      /* the sender of the message is told of the delay */
-  bool report;    /* it stands in the report of this job */
-  int64_t due;    /* QUEUE_LATER */
+  bool warn;             /* the sender of the message is told of the delay */
+  bool report;           /* it stands in the report of this job */
+  int64_t due;           /* QUEUE_LATER */
   uint32_t delay;
 };
 
 struct result_job {
   struct store_job job;
-  uint64_t tag;               /* 0: housekeeping's, nothing was in hands */
-  struct arena memory;        /* of what the slices here point to */
+  uint64_t tag;        /* 0: housekeeping's, nothing was in hands */
+  struct arena memory; /* of what the slices here point to */
   struct taken_letter *letter;
   struct queue_result *results;
   size_t count;

@@ -1,15 +1,18 @@
-/* The rules of maildrops, an account's own or the option's: what is enforced, and what CAPA may say of it
- * before anybody has logged in (RFC 2449 §6.5, §6.7). That is worked out when it is asked for the first time
- * after a change. */
+/* SPDX-License-Identifier: ISC */
+/* The rules of maildrops, an account's own or the option's: what is enforced, and what CAPA may say
+ * of it before anybody has logged in (RFC 2449 §6.5, §6.7). That is worked out when it is asked for
+ * the first time after a change. */
 #include "ipc/pop3d_store.h"
 #include "src/store/owner.h"
 
 uint32_t rules_login_delay(const struct store *s, const struct dir_account *a) {
-  return a->limits.login_delay == DIR_DEFAULT ? (uint32_t)s->conf->login_delay : a->limits.login_delay;
+  return a->limits.login_delay == DIR_DEFAULT ? (uint32_t)s->conf->login_delay
+                                              : a->limits.login_delay;
 }
 
 uint32_t rules_expire(const struct store *s, const struct dir_account *a) {
-  if (a->limits.expire != DIR_DEFAULT) return a->limits.expire == DIR_NEVER ? POP_NEVER : a->limits.expire;
+  if (a->limits.expire != DIR_DEFAULT)
+    return a->limits.expire == DIR_NEVER ? POP_NEVER : a->limits.expire;
   return s->conf->pop3_expire == CONF_NEVER ? POP_NEVER : (uint32_t)s->conf->pop3_expire;
 }
 
@@ -32,10 +35,12 @@ void rules_account(struct store *s, const struct dir_account *a, const struct di
   if (has_own(limits) || (a && has_own(&a->limits))) rules_changed(s);
 }
 
-/* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). Who has none of his own
- * has the option's, also when that is nobody now: the next account may. */
+/* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). Who has none of
+ * his own has the option's, also when that is nobody now: the next account may. */
 static void work_out(struct store *s) {
-  static const struct dir_account nobody = { .limits = { .quota = DIR_QUOTA_DEFAULT, .login_delay = DIR_DEFAULT, .expire = DIR_DEFAULT } };
+  static const struct dir_account nobody = {
+    .limits = { .quota = DIR_QUOTA_DEFAULT, .login_delay = DIR_DEFAULT, .expire = DIR_DEFAULT }
+  };
   uint32_t usual = rules_login_delay(s, &nobody), usual_days = rules_expire(s, &nobody);
   struct pop_rules_are r = { .login_delay = usual, .expire = usual_days };
   for (const struct dir_account *a = s->dir.oldest; a; a = a->newer) {
@@ -58,6 +63,7 @@ const struct pop_rules_are *rules_of_all(struct store *s) {
 
 uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s) {
   int64_t due = a->login_s + rules_login_delay(s, a);
-  if (now_s < a->login_s) a->login_s = 0; /* the clock was set back: nothing is known of the last login */
+  /* the clock was set back: nothing is known of the last login */
+  if (now_s < a->login_s) a->login_s = 0;
   return a->login_s && due > now_s ? (uint32_t)(due - now_s) : 0;
 }

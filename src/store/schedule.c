@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/schedule.h"
 
 #include <stdlib.h>
@@ -90,8 +91,10 @@ static struct sched_head *head_new(struct schedule *s, struct slice destination)
   uint8_t *name = malloc(destination.n + 1);
   if (h && name && heap_reserve(s, s->heads + 1)) {
     memcpy(name, destination.p, destination.n);
-    *h = (struct sched_head){ .same_hash = map_ptr(&s->by_hash, hash), .name = slice_of(name, destination.n),
-                              .due = SCHED_NEVER, .window = SCHED_WINDOW_FIRST };
+    *h = (struct sched_head){ .same_hash = map_ptr(&s->by_hash, hash),
+                              .name = slice_of(name, destination.n),
+                              .due = SCHED_NEVER,
+                              .window = SCHED_WINDOW_FIRST };
     if (map_put_ptr(&s->by_hash, hash, h)) {
       s->heads++;
       return h;
@@ -152,7 +155,9 @@ const struct sched_head *sched_next(const struct schedule *s, struct sched_walk 
   if (w->last && w->last->same_hash)
     w->last = w->last->same_hash;
   else
-    w->last = map_each(&s->by_hash, &w->at, &key, &value) ? (const struct sched_head *)(uintptr_t)value : NULL;
+    w->last = map_each(&s->by_hash, &w->at, &key, &value)
+                  ? (const struct sched_head *)(uintptr_t)value
+                  : NULL;
   return w->last;
 }
 
@@ -161,7 +166,9 @@ struct sched_head *sched_ready(struct schedule *s, int64_t now_s) {
   return h && h->heap_key <= now_s ? h : NULL;
 }
 
-int64_t sched_wake(const struct schedule *s) { return s->heap_count ? s->heap[1]->heap_key : SCHED_NEVER; }
+int64_t sched_wake(const struct schedule *s) {
+  return s->heap_count ? s->heap[1]->heap_key : SCHED_NEVER;
+}
 
 uint32_t sched_take(struct schedule *s, struct sched_head *h) {
   h->taking = true;
@@ -170,8 +177,8 @@ uint32_t sched_take(struct schedule *s, struct sched_head *h) {
   return h->window - h->in_hands;
 }
 
-void sched_taken(struct schedule *s, struct sched_head *h, uint32_t letters, struct sched_cursor cursor,
-                 int64_t next_due) {
+void sched_taken(struct schedule *s, struct sched_head *h, uint32_t letters,
+                 struct sched_cursor cursor, int64_t next_due) {
   h->taking = false;
   h->in_hands += letters;
   if (letters) h->cursor = cursor;

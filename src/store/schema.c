@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Versions only go forward: step n brings a database of version n-1 to version n, in one durable
  * transaction together with the number. A step that was ever released is never edited. */
 #include "src/store/schema.h"
@@ -91,10 +92,11 @@ static const struct step steps[] = {
        " source INTEGER NOT NULL," /* auth's number of the collection */
        " uidl TEXT NOT NULL,"
        " date INTEGER NOT NULL," /* when it came, seconds since 1970 */
-       " missing INTEGER" /* since when the other server lists it no longer; NULL: it does */
+       " missing INTEGER"        /* since when the other server lists it no longer; NULL: it does */
        ") STRICT;"
        "CREATE UNIQUE INDEX collected_uidl ON collected (account, source, uidl);" },
-  { 3, "ALTER TABLE account ADD COLUMN login_delay INTEGER" }, /* seconds; 0: none; NULL: the option */
+  /* seconds; 0: none; NULL: the option */
+  { 3, "ALTER TABLE account ADD COLUMN login_delay INTEGER" },
 
   { 4, "CREATE TABLE deleted ("
        " folder INTEGER NOT NULL,"
@@ -116,16 +118,17 @@ static const struct step steps[] = {
        "CREATE INDEX entry_unmeasured ON entry (folder, uid) WHERE surrogate IS NULL" },
 
   { 6, "ALTER TABLE account ADD COLUMN expire INTEGER;" /* days; -1: never; NULL: the option */
-       "ALTER TABLE entry ADD COLUMN came INTEGER" }, /* into this folder; NULL: at its date */
+       "ALTER TABLE entry ADD COLUMN came INTEGER" },   /* into this folder; NULL: at its date */
 
   { 7, "ALTER TABLE body ADD COLUMN sum INTEGER;" /* CRC-32C; NULL: not yet; -1: can't be read */
        "CREATE INDEX body_unsummed ON body (id) WHERE sum IS NULL" },
 
-  { 8, "ALTER TABLE collected ADD COLUMN size INTEGER;" /* as the other server lists it; NULL: not known */
+  { 8, "ALTER TABLE collected ADD COLUMN size INTEGER;"   /* as the other server lists it; NULL: not
+                                                             known */
        "ALTER TABLE collected ADD COLUMN octets INTEGER;" /* as came: fewer when it was cut short */
-       "ALTER TABLE collected ADD COLUMN digest BLOB;" /* SHA-256 of those */
+       "ALTER TABLE collected ADD COLUMN digest BLOB;"    /* SHA-256 of those */
        "ALTER TABLE collected ADD COLUMN tries INTEGER NOT NULL DEFAULT 1;" /* how often it came */
-       "ALTER TABLE collected ADD COLUMN tried INTEGER;" /* when it came last */
+       "ALTER TABLE collected ADD COLUMN tried INTEGER;"                    /* when it came last */
        "DROP INDEX collected_uidl;"
        "CREATE INDEX collected_uidl ON collected (account, source, uidl, size)" },
 
@@ -178,18 +181,21 @@ static const struct step steps[] = {
        "CREATE INDEX attempt_name ON attempt (name);"
        "CREATE INDEX attempt_address ON attempt (address)" },
 
-  { 10, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;" /* they come out differently, and tell their way */
-       "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1;"
-       "CREATE INDEX entry_surrogates ON entry (surrogate & 1) WHERE surrogate > 1" },
+  { 10, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;" /* they come out differently, and
+                                                                    tell their way */
+        "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1;"
+        "CREATE INDEX entry_surrogates ON entry (surrogate & 1) WHERE surrogate > 1" },
 
   /* Which message a deleted one was: its octets, and their CRC-32C. NULL: not known. */
   { 11, "ALTER TABLE gone ADD COLUMN size INTEGER;"
         "ALTER TABLE gone ADD COLUMN sum INTEGER" },
 
-  { 12, "ALTER TABLE recipient ADD COLUMN class TEXT" }, /* of the last try's reply: lib/smtp/class.h; NULL: none */
+  /* of the last try's reply: mail/smtp/class.h; NULL: none */
+  { 12, "ALTER TABLE recipient ADD COLUMN class TEXT" },
 
-  { 13, "ALTER TABLE recipient ADD COLUMN forwarder TEXT;" /* the address here that leads there; NULL: none */
-        "ALTER TABLE store ADD COLUMN secret BLOB NOT NULL DEFAULT x'';" /* lib/mail/srs.h */
+  { 13, "ALTER TABLE recipient ADD COLUMN forwarder TEXT;" /* the address here that leads there;
+                                                              NULL: none */
+        "ALTER TABLE store ADD COLUMN secret BLOB NOT NULL DEFAULT x'';" /* mail/srs.h */
         "UPDATE store SET secret = randomblob(32)" },
 
   { 14, "ALTER TABLE letter ADD COLUMN name TEXT;" /* the body's: to be found by it */
@@ -221,15 +227,17 @@ static const struct step steps[] = {
         "CREATE TABLE correspondent ("
         " account INTEGER NOT NULL,"
         " address INTEGER NOT NULL," /* a hash of it */
-        " sent INTEGER NOT NULL," /* when last, in days since 1970 */
+        " sent INTEGER NOT NULL,"    /* when last, in days since 1970 */
         " PRIMARY KEY (account, address)"
         ") STRICT, WITHOUT ROWID;"
-        "ALTER TABLE account ADD COLUMN messages_per_hour INTEGER;" /* 0: any number; NULL: the option */
+        "ALTER TABLE account ADD COLUMN messages_per_hour INTEGER;" /* 0: any number; NULL: the
+                                                                       option */
         "ALTER TABLE account ADD COLUMN recipients_per_hour INTEGER;"
         "ALTER TABLE account ADD COLUMN messages_per_day INTEGER;"
         "ALTER TABLE account ADD COLUMN recipients_per_day INTEGER;"
         "ALTER TABLE account ADD COLUMN new_recipients_per_day INTEGER;"
-        "ALTER TABLE recipient ADD COLUMN held_by INTEGER NOT NULL DEFAULT 0" }, /* enum queue_held_by */
+        /* enum queue_held_by */
+        "ALTER TABLE recipient ADD COLUMN held_by INTEGER NOT NULL DEFAULT 0" },
   /* domains that are none come out differently */
   { 16, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;"
         "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1" },
@@ -238,7 +246,8 @@ enum { STEPS = sizeof steps / sizeof *steps };
 
 static bool run_step(struct db *db, const struct step *step) {
   if (db_begin(db) != DB_OK) return false;
-  if (db_exec(db, step->sql) == DB_OK && db_set_version(db, step->version) == DB_OK && db_commit(db) == DB_OK)
+  if (db_exec(db, step->sql) == DB_OK && db_set_version(db, step->version) == DB_OK &&
+      db_commit(db) == DB_OK)
     return true;
   db_rollback(db);
   return false;
@@ -260,11 +269,13 @@ bool schema_bring_to(struct db *db, int64_t most, struct buf *err) {
   for (size_t i = 0; i < STEPS; i++) {
     if (steps[i].version <= version || steps[i].version > most) continue;
     if (run_step(db, &steps[i])) continue;
-    buf_printf(err, "the mail database can't be brought to version %lld: %s", (long long)steps[i].version,
-               db_error(db));
+    buf_printf(err, "the mail database can't be brought to version %lld: %s",
+               (long long)steps[i].version, db_error(db));
     return false;
   }
   return true;
 }
 
-bool schema_bring_forward(struct db *db, struct buf *err) { return schema_bring_to(db, INT64_MAX, err); }
+bool schema_bring_forward(struct db *db, struct buf *err) {
+  return schema_bring_to(db, INT64_MAX, err);
+}

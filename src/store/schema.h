@@ -1,24 +1,22 @@
+/* SPDX-License-Identifier: ISC */
 /* The shape of the database, by version, and how an older one is brought forward.
  *
- *   store    one row: the next body's number, the last UIDVALIDITY given, and the secret of lib/mail/srs.h
- *   domain   the domains that are ours
- *   account  a person's mail; its address is also its name
- *   address  who receives "local@domain": an account, or (account NULL) an alias; local '' catches all of the domain
- *   target   where an alias leads, as an address; or where an account is forwarded, and it keeps its mail when that is
- *            one of them
- *   folder   a mailbox of an account with its counters; POP3 sees INBOX
- *   entry    one message in one folder
- *   body     a message's octets, once, however many entries refer to it: in `data`, or when `start`
- *            is not NULL in the file bodies/xx/id from that octet on
- *   deleted  messages that were deleted and can still be brought back
+ *   store    one row: the next body's number, the last UIDVALIDITY given, and the secret of
+ * mail/srs.h domain   the domains that are ours account  a person's mail; its address is also its
+ * name address  who receives "local@domain": an account, or (account NULL) an alias; local ''
+ * catches all of the domain target   where an alias leads, as an address; or where an account is
+ * forwarded, and it keeps its mail when that is one of them folder   a mailbox of an account with
+ * its counters; POP3 sees INBOX entry    one message in one folder body     a message's octets,
+ * once, however many entries refer to it: in `data`, or when `start` is not NULL in the file
+ * bodies/xx/id from that octet on deleted  messages that were deleted and can still be brought back
  *   gone     imported UIDLs whose message was deleted, so that none is ever given twice
  *   collected  UIDLs of other servers whose message was collected (collected.h)
  *
  * Invariants (each is looked at by `qasid check`):
- *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file has its
- *     file.
- *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries; folder.deleted and
- *     folder.deleted_octets those of its deleted messages.
+ *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file
+ * has its file.
+ *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries;
+ * folder.deleted and folder.deleted_octets those of its deleted messages.
  *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never
  *     used twice. A folder made anew has a higher uidvalidity than any before.
  *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
@@ -27,13 +25,13 @@
  *  6. Every address is in a domain of ours; every target in a domain of ours is an address of ours.
  *  7. What was collected was collected for an account that is there.
  *
- * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that is the
- * message itself, NULL when nobody has looked yet (measure.c will). It is told by who hands the message in, so
- * pop3d holds what it sends against it.
+ * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that
+ * is the message itself, NULL when nobody has looked yet (measure.c will). It is told by who hands
+ * the message in, so pop3d holds what it sends against it.
  *
- * A body's `sum` is the CRC-32C of its octets as they came (lib/base/crc32c.h), or NULL when nobody has looked yet at
- * one that an earlier version stored (sum.c will); -1 when it could not be read even then. Whoever sends a body
- * anywhere holds its octets against it.
+ * A body's `sum` is the CRC-32C of its octets as they came (lib/base/crc32c.h), or NULL when nobody
+ * has looked yet at one that an earlier version stored (sum.c will); -1 when it could not be read
+ * even then. Whoever sends a body anywhere holds its octets against it.
  *
  * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
  * entries for each body that goes.
@@ -47,8 +45,8 @@
 enum { STORE_PAGE = 16384 };
 #define STORE_DATABASE "database.sqlite"
 
-/* Makes the tables or brings an older version forward, a transaction each. Refuses a database that a
- * newer Qasid wrote. False with a sentence in `err`. */
+/* Makes the tables or brings an older version forward, a transaction each. Refuses a database that
+ * a newer Qasid wrote. False with a sentence in `err`. */
 bool schema_bring_forward(struct db *db, struct buf *err);
 /* The same, but no further than `version`: a database as an older Qasid left it, for tests. */
 bool schema_bring_to(struct db *db, int64_t version, struct buf *err);

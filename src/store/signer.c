@@ -1,15 +1,18 @@
-/* The signer is the domain of the From: field, since that is what readers, and DMARC, look at (RFC 7489 §3.1):
+/* SPDX-License-Identifier: ISC */
+/* The signer is the domain of the From: field, since that is what readers, and DMARC, look at (RFC
+ * 7489 §3.1):
  *
  *   a login's mail            when each address in From: is one that the login may use
- *   relay_networks' mail      as From: says; those machines, and this one's programs, are trusted to send in our name
- *   our reports               their From: has our host name, for which the domain that it is in may sign
- *   mail passed on for others never: whoever wrote it may have put our domain there (no SEND_OURS)
+ *   relay_networks' mail      as From: says; those machines, and this one's programs, are trusted
+ * to send in our name our reports               their From: has our host name, for which the domain
+ * that it is in may sign mail passed on for others never: whoever wrote it may have put our domain
+ * there (no SEND_OURS)
  *
  * All addresses must have one domain, which is ours. */
 #include "src/store/signer.h"
 
-#include "lib/mail/header.h"
-#include "lib/mail/mailboxes.h"
+#include "mail/header.h"
+#include "mail/mailboxes.h"
 #include "src/store/relay.h"
 
 struct signing {
@@ -28,7 +31,8 @@ static void look_at(void *arg, const struct address *a) {
   address_put_plain(&plain, a);
   if (slice_rfind(buf_slice(&plain), '@') >= 0) dir_fold_domain(&domain, buf_slice(&plain));
   if (!x->count++) buf_put(x->domain, buf_slice(&domain));
-  x->refused |= !buf_len(&domain) || plain.failed || !slice_eq(buf_slice(&domain), buf_slice(x->domain)) ||
+  x->refused |= !buf_len(&domain) || plain.failed ||
+                !slice_eq(buf_slice(&domain), buf_slice(x->domain)) ||
                 (x->account && !relay_may_use(x->store, x->account, buf_slice(&plain)));
   buf_free(&plain);
   buf_free(&domain);
@@ -47,9 +51,11 @@ void signer_of(struct store *s, const struct taken_letter *l, struct buf *ret) {
   struct header_field from;
   struct slice wrong, header = slice_first(l->octets, header_end(l->octets));
   struct signing x = { .store = s, .account = l->letter.account, .domain = ret };
-  if (!s->conf->dkim || !(l->letter.flags & SEND_OURS) || header_count(header, SLICE("from")) != 1) return;
+  if (!s->conf->dkim || !(l->letter.flags & SEND_OURS) || header_count(header, SLICE("from")) != 1)
+    return;
   header_find(header, SLICE("from"), &from);
-  bool good = mailboxes_each(from.body, look_at, &x, &wrong) && x.count && !x.refused && !ret->failed;
+  bool good =
+      mailboxes_each(from.body, look_at, &x, &wrong) && x.count && !x.refused && !ret->failed;
   if (good && !x.account) climb(s, ret);
   if (!good || !dir_is_ours(&s->dir, buf_slice(ret))) buf_truncate(ret, 0);
 }

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* What smtpd asks: are these addresses ours; keep this message. */
 #include "ipc/smtpd_store.h"
 
 #include <stdlib.h>
 
-#include "lib/mail/address.h"
-#include "lib/smtp/dsn.h"
+#include "mail/address.h"
+#include "mail/smtp/dsn.h"
 #include "src/store/brake.h"
 #include "src/store/delivered.h"
 #include "src/store/relay.h"
@@ -27,29 +28,31 @@ bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t
   return !quota || (held < quota && size <= quota - held);
 }
 
-/* Whether `size` octets (0: not known) go into one of the mailboxes at least: the others do not stop it
- * (src/store/partly.h). Where they go into none, they may later, or never. A mailbox that the message has by
- * another address already is no reason to refuse this one. */
-static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size, int64_t now_s) {
+/* Whether `size` octets (0: not known) go into one of the mailboxes at least: the others do not
+ * stop it (src/store/partly.h). Where they go into none, they may later, or never. A mailbox that
+ * the message has by another address already is no reason to refuse this one. */
+static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size,
+                                 int64_t now_s) {
   bool ever = false;
   for (size_t i = 0; i < f->count; i++) {
     uint64_t quota = quota_of(s, f->accounts[i]);
     if (store_has_room(s, f->accounts[i], size)) return RCPT_OURS;
     ever |= !quota || size <= quota;
   }
-  for (size_t i = 0; i < f->count; i++) told_mailbox_full(s, f->accounts[i], now_s);
+  for (size_t i = 0; i < f->count; i++) notice_mailbox_full(s, f->accounts[i], now_s);
   return !f->count ? RCPT_OURS : ever ? RCPT_FULL : RCPT_TOO_BIG;
 }
 
-static enum rcpt_verdict verdict_on(struct store *s, const struct relay_asked *asked, struct slice address,
-                                    uint64_t size) {
+static enum rcpt_verdict verdict_on(struct store *s, const struct relay_asked *asked,
+                                    struct slice address, uint64_t size) {
   struct buf memory;
   struct slice to;
   buf_init(&memory, DIR_ADDRESS_MAX);
   dir_begin(&s->dir, &s->found);
   enum rcpt_verdict v = relay_find(s, asked, address, &to, &memory);
   buf_free(&memory);
-  return v == RCPT_OURS && !s->found.elsewhere_count ? room_in(s, &s->found, size, asked->now_s) : v;
+  return v == RCPT_OURS && !s->found.elsewhere_count ? room_in(s, &s->found, size, asked->now_s)
+                                                     : v;
 }
 
 /* Seen by a commit within this second; then the next commit looks anew. */
@@ -73,22 +76,24 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
   uint8_t verdicts[VERDICTS_MAX];
   size_t n = 0;
   struct slice address;
-  const struct session *ss = session_find(p, m->tag);
-  const struct relay_asked asked = { ss, q.trusted, q.return_path, now_s };
-  bool yours = relay_sender_ok(s, ss, q.return_path);
+  const struct session *session = session_find(p, m->tag);
+  const struct relay_asked asked = { session, q.trusted, q.return_path, now_s };
+  bool yours = relay_sender_ok(s, session, q.return_path);
   while (ipc_list_next(&q.addresses, &address)) {
     if (n == VERDICTS_MAX) return false;
     enum rcpt_verdict v = yours ? verdict_on(s, &asked, address, q.size) : RCPT_NOT_YOURS;
     if ((v == RCPT_OURS || v == RCPT_LEAVES) && low_space(s, now_s)) v = RCPT_NO_SPACE;
-    if (v == RCPT_NO_SPACE) told_disk_full(s, now_s);
-    if (v != RCPT_OURS && v != RCPT_LEAVES) history_refused(s, q.return_path, address, refusals[v], now_s);
+    if (v == RCPT_NO_SPACE) notice_disk_full(s, now_s);
+    if (v != RCPT_OURS && v != RCPT_LEAVES)
+      history_refused(s, q.return_path, address, refusals[v], now_s);
     verdicts[n++] = v;
   }
   if (q.addresses.n || !n) return false;
   struct buf may;
   buf_init(&may, SMTP_YOURS_MAX);
-  if (!yours) relay_put_yours(s, ss, &may);
-  smtp_verdicts_put(&s->out, &(struct smtp_verdicts){ .verdicts = slice_of(verdicts, n), .yours = buf_slice(&may) });
+  if (!yours) relay_put_yours(s, session, &may);
+  smtp_verdicts_put(&s->out, &(struct smtp_verdicts){ .verdicts = slice_of(verdicts, n),
+                                                      .yours = buf_slice(&may) });
   buf_free(&may);
   store_send_to(s, p, smtp_verdicts_type, m->tag, -1);
   return true;
@@ -96,25 +101,25 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
 
 /* --- spooling --- */
 
-static void spoil(struct session *ss, enum commit_outcome outcome) {
-  if (outcome == COMMIT_DONE || ss->spoiled) return;
-  ss->spoiled = true;
-  ss->spoiled_by = outcome;
+static void spoil(struct session *session, enum commit_outcome outcome) {
+  if (outcome == COMMIT_DONE || session->spoiled) return;
+  session->spoiled = true;
+  session->spoiled_by = outcome;
 }
 
-/* A question about each chunk is a job, and a wake-up of three threads, for each; so a session may send some ahead, and
- * they are written with the question's. What waits here is bounded: by AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX
- * chunks and a commit each. */
+/* A question about each chunk is a job, and a wake-up of three threads, for each; so a session may
+ * send some ahead, and they are written with the question's. What waits here is bounded: by
+ * AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX chunks and a commit each. */
 enum { AHEAD_SESSIONS = 64 };
 
-static uint8_t give_ahead(struct store *s, struct session *ss) {
-  if (!ss->ahead && s->aheads < AHEAD_SESSIONS) {
-    ss->ahead = calloc(1, sizeof *ss->ahead);
-    s->aheads += ss->ahead != NULL;
-    if (ss->ahead) buf_init(&ss->ahead->commit, IPC_PAYLOAD_MAX);
+static uint8_t give_ahead(struct store *s, struct session *session) {
+  if (!session->ahead && s->aheads < AHEAD_SESSIONS) {
+    session->ahead = calloc(1, sizeof *session->ahead);
+    s->aheads += session->ahead != NULL;
+    if (session->ahead) buf_init(&session->ahead->commit, IPC_PAYLOAD_MAX);
   }
-  if (!ss->ahead) return 0;
-  return ss->ahead->left = SMTP_AHEAD_MAX;
+  if (!session->ahead) return 0;
+  return session->ahead->left = SMTP_AHEAD_MAX;
 }
 
 static void drop_chunks(struct ahead *a) {
@@ -123,53 +128,53 @@ static void drop_chunks(struct ahead *a) {
   a->chunks = a->last = NULL;
 }
 
-void session_no_ahead(struct store *s, struct session *ss) {
-  if (!ss->ahead) return;
-  drop_chunks(ss->ahead);
-  buf_free(&ss->ahead->commit);
-  free(ss->ahead);
-  ss->ahead = NULL;
+void session_no_ahead(struct store *s, struct session *session) {
+  if (!session->ahead) return;
+  drop_chunks(session->ahead);
+  buf_free(&session->ahead->commit);
+  free(session->ahead);
+  session->ahead = NULL;
   s->aheads--;
 }
 
-static void answer_spooled(struct store *s, struct session *ss, enum commit_outcome outcome) {
-  spoil(ss, outcome);
-  uint8_t ahead = ss->spoiled ? 0 : give_ahead(s, ss);
+static void answer_spooled(struct store *s, struct session *session, enum commit_outcome outcome) {
+  spoil(session, outcome);
+  uint8_t ahead = session->spoiled ? 0 : give_ahead(s, session);
   smtp_spooled_put(&s->out, &(struct smtp_spooled){ .outcome = outcome, .ahead = ahead });
-  store_send(s, ss, smtp_spooled_type);
+  store_send(s, session, smtp_spooled_type);
 }
 
 static enum commit_outcome outcome_of(enum job_result r) {
   return r == JOB_DONE ? COMMIT_DONE : r == JOB_NO_SPACE ? COMMIT_NO_SPACE : COMMIT_TROUBLE;
 }
 
-struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind, struct session *ss,
-                                  struct slice chunk, int64_t now_s) {
-  struct spool_job *j = job_new(kind, sizeof *j + chunk.n, ss, now_s);
+struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind,
+                                  struct session *session, struct slice chunk, int64_t now_s) {
+  struct spool_job *j = job_new(kind, sizeof *j + chunk.n, session, now_s);
   if (!j) return NULL;
   memcpy(j + 1, chunk.p, chunk.n);
   j->chunk = slice_of(j + 1, chunk.n);
   j->job.free_least = s->conf->store_free_space;
-  if (!ss->spool.number) ss->spool.number = ++s->spools;
-  j->spool = &ss->spool;
+  if (!session->spool.number) session->spool.number = ++s->spools;
+  j->spool = &session->spool;
   return j;
 }
 
 /* The message begins: of an earlier one nothing is kept. */
-static void note_arrival(struct session *ss, struct slice octets) {
-  free(ss->arrival);
-  ss->arrival = history_arrival_of(octets);
+static void note_arrival(struct session *session, struct slice octets) {
+  free(session->arrival);
+  session->arrival = history_arrival_of(octets);
 }
 
 /* The next octets as a job. COMMIT_DONE: *ret is it. */
-static enum commit_outcome take_chunk(struct store *s, struct session *ss, struct slice chunk, int64_t now_s,
-                                      struct spool_job **ret) {
-  if (ss->spoiled) return ss->spoiled_by;
-  if (ss->spooled + chunk.n > s->conf->message_size_limit + SIZE_SLACK) return COMMIT_TOO_BIG;
-  if (!ss->spool.number) note_arrival(ss, chunk);
-  *ret = store_spool_job(s, &spool_kind, ss, chunk, now_s);
+static enum commit_outcome take_chunk(struct store *s, struct session *session, struct slice chunk,
+                                      int64_t now_s, struct spool_job **ret) {
+  if (session->spoiled) return session->spoiled_by;
+  if (session->spooled + chunk.n > s->conf->message_size_limit + SIZE_SLACK) return COMMIT_TOO_BIG;
+  if (!session->spool.number) note_arrival(session, chunk);
+  *ret = store_spool_job(s, &spool_kind, session, chunk, now_s);
   if (!*ret) return COMMIT_TROUBLE;
-  ss->spooled += chunk.n;
+  session->spooled += chunk.n;
   return COMMIT_DONE;
 }
 
@@ -178,26 +183,26 @@ static void put_chunk(struct ahead *a, struct spool_job *j) {
   a->last = j;
 }
 
-static void write_chunks(struct store *s, struct session *ss) {
-  struct spool_job *j = ss->ahead->chunks;
-  ss->ahead->chunks = ss->ahead->last = NULL;
-  session_ask(s, ss, &j->job);
+static void write_chunks(struct store *s, struct session *session) {
+  struct spool_job *j = session->ahead->chunks;
+  session->ahead->chunks = session->ahead->last = NULL;
+  session_ask(s, session, &j->job);
 }
 
 static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_spool q;
   struct spool_job *j;
   if (!smtp_spool_get(m->payload, &q)) return false;
-  struct session *ss = session_get(p, m->tag);
-  if (!ss || ss->pending || !q.chunk.n) return false;
-  enum commit_outcome outcome = take_chunk(s, ss, q.chunk, now_s, &j);
+  struct session *session = session_get(p, m->tag);
+  if (!session || session->pending || !q.chunk.n) return false;
+  enum commit_outcome outcome = take_chunk(s, session, q.chunk, now_s, &j);
   if (outcome != COMMIT_DONE) {
-    answer_spooled(s, ss, outcome);
-  } else if (ss->ahead) {
-    put_chunk(ss->ahead, j);
-    write_chunks(s, ss);
+    answer_spooled(s, session, outcome);
+  } else if (session->ahead) {
+    put_chunk(session->ahead, j);
+    write_chunks(s, session);
   } else {
-    session_ask(s, ss, &j->job);
+    session_ask(s, session, &j->job);
   }
   return true;
 }
@@ -206,32 +211,39 @@ static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int6
 static bool more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_more q;
   struct spool_job *j;
-  struct session *ss = session_find(p, m->tag);
-  if (!smtp_more_get(m->payload, &q) || !q.chunk.n || !ss || ss->pending || !ss->ahead || !ss->ahead->left) return false;
-  ss->ahead->left--;
-  enum commit_outcome outcome = take_chunk(s, ss, q.chunk, now_s, &j);
-  if (outcome == COMMIT_DONE) put_chunk(ss->ahead, j);
-  else spoil(ss, outcome);
+  struct session *session = session_find(p, m->tag);
+  if (!smtp_more_get(m->payload, &q) || !q.chunk.n || !session || session->pending ||
+      !session->ahead || !session->ahead->left)
+    return false;
+  session->ahead->left--;
+  enum commit_outcome outcome = take_chunk(s, session, q.chunk, now_s, &j);
+  if (outcome == COMMIT_DONE)
+    put_chunk(session->ahead, j);
+  else
+    spoil(session, outcome);
   return true;
 }
 
-static void commit_parked(struct store *s, struct session *ss, int64_t now_s);
+static void commit_parked(struct store *s, struct session *session, int64_t now_s);
 
 void spool_finish(struct store *s, struct store_job *j) {
   if (j->low_space) s->low_space_s = j->now_s;
-  struct session *ss = session_answered(s, j);
-  if (!ss) return;
+  struct session *session = session_answered(s, j);
+  if (!session) return;
   enum commit_outcome outcome = outcome_of(j->result);
-  spoil(ss, outcome);
-  if (ss->ahead && buf_len(&ss->ahead->commit)) commit_parked(s, ss, j->now_s);
-  else answer_spooled(s, ss, outcome);
+  spoil(session, outcome);
+  if (session->ahead && buf_len(&session->ahead->commit))
+    commit_parked(s, session, j->now_s);
+  else
+    answer_spooled(s, session, outcome);
 }
 
 /* --- the commit --- */
 
-static void answer_committed(struct store *s, struct session *ss, enum commit_outcome outcome) {
+static void answer_committed(struct store *s, struct session *session,
+                             enum commit_outcome outcome) {
   smtp_committed_put(&s->out, &(struct smtp_committed){ .outcome = outcome });
-  store_send(s, ss, smtp_committed_type);
+  store_send(s, session, smtp_committed_type);
 }
 
 /* The reverse-path goes into a header line: nothing may end that line. */
@@ -241,13 +253,16 @@ static bool path_is_clean(struct slice path) {
   return true;
 }
 
-/* One block: the job, the queue id, the fingerprint, then the head and the tail with nothing between them. */
-static struct deliver_job *new_deliver_job(struct session *ss, const struct smtp_commit *q, int64_t now_s) {
+/* One block: the job, the queue id, the fingerprint, then the head and the tail with nothing
+ * between them. */
+static struct deliver_job *new_deliver_job(struct session *session, const struct smtp_commit *q,
+                                           int64_t now_s) {
   static const char label[] = "Return-Path: <";
   size_t head = sizeof label - 1 + q->return_path.n + 3;
-  struct slice lacks = body_lacks(&ss->spool, q->tail);
+  struct slice lacks = body_lacks(&session->spool, q->tail);
   size_t names = q->id.n + q->print.n;
-  struct deliver_job *d = job_new(&deliver_kind, sizeof *d + names + head + q->tail.n + lacks.n, ss, now_s);
+  struct deliver_job *d =
+      job_new(&deliver_kind, sizeof *d + names + head + q->tail.n + lacks.n, session, now_s);
   if (!d) return NULL;
   uint8_t *at = (uint8_t *)(d + 1);
   memcpy(at, q->id.p, q->id.n);
@@ -262,9 +277,9 @@ static struct deliver_job *new_deliver_job(struct session *ss, const struct smtp
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   arena_init(&d->kept, KEPT_MAX);
   d->dots = q->dots;
-  d->spool = ss->spool;
-  d->size = head + ss->spool.size + d->tail.n;
-  d->surrogate = deliver_surrogate(d, q->surrogate, ss->spool.size + q->tail.n);
+  d->spool = session->spool;
+  d->size = head + session->spool.size + d->tail.n;
+  d->surrogate = deliver_surrogate(d, q->surrogate, session->spool.size + q->tail.n);
   return d;
 }
 
@@ -289,42 +304,47 @@ static uint64_t key_elsewhere(struct slice plain) {
 }
 
 /* A recipient elsewhere, unless it has the message already. */
-static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to, uint8_t notify, struct slice orcpt,
-                          struct slice forwarder) {
+static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to, uint8_t notify,
+                          struct slice orcpt, struct slice forwarder) {
   bool has = d->print.n && partly_has(&s->partly, d->print, key_elsewhere(to));
   d->had |= has;
   return has || relay_add(d, to, notify, orcpt, forwarder);
 }
 
 /* One recipient of the envelope: its mailboxes gather in s->found. */
-static bool find_recipient(struct store *s, const struct relay_asked *asked, struct deliver_job *d, struct slice address,
-                           uint8_t notify, struct slice orcpt) {
+static bool find_recipient(struct store *s, const struct relay_asked *asked, struct deliver_job *d,
+                           struct slice address, uint8_t notify, struct slice orcpt) {
   struct slice to;
   struct buf memory;
   buf_init(&memory, DIR_ADDRESS_MAX);
   size_t before = s->found.elsewhere_count, boxes = s->found.count;
   enum rcpt_verdict v = relay_find(s, asked, address, &to, &memory);
-  bool fine = v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(s, d, to, notify, orcpt, SLICE_NONE));
+  bool fine =
+      v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(s, d, to, notify, orcpt, SLICE_NONE));
   for (size_t i = before; fine && i < s->found.elsewhere_count; i++)
-    fine = add_elsewhere(s, d, s->found.elsewhere[i].target, notify, orcpt, s->found.elsewhere[i].forwarder);
+    fine = add_elsewhere(s, d, s->found.elsewhere[i].target, notify, orcpt,
+                         s->found.elsewhere[i].forwarder);
   buf_free(&memory);
   /* Where it leads elsewhere only, those whom it leads to have the request with them. */
   bool here = s->found.count > boxes || s->found.elsewhere_count == before;
-  if (fine && v == RCPT_OURS && here && (notify & SMTP_NOTIFY_SUCCESS)) fine = delivered_add(d, address, orcpt);
+  if (fine && v == RCPT_OURS && here && (notify & SMTP_NOTIFY_SUCCESS))
+    fine = delivered_add(d, address, orcpt);
   return fine;
 }
 
-/* Each recipient's mailboxes, or its place in the queue. Decided anew, and not by what RCPT was told. */
-static enum commit_outcome find_recipients(struct store *s, const struct session *ss, struct deliver_job *d,
-                                           const struct smtp_commit *q) {
+/* Each recipient's mailboxes, or its place in the queue. Decided anew, and not by what RCPT was
+ * told. */
+static enum commit_outcome find_recipients(struct store *s, const struct session *session,
+                                           struct deliver_job *d, const struct smtp_commit *q) {
   struct slice addresses = q->addresses, dsn = q->dsn.n ? q->dsn : SLICE_NONE, address, orcpt;
-  const struct relay_asked asked = { ss, q->trusted, q->return_path, d->job.now_s };
+  const struct relay_asked asked = { session, q->trusted, q->return_path, d->job.now_s };
   uint8_t notify;
-  if (!relay_sender_ok(s, ss, q->return_path)) return COMMIT_TROUBLE;
-  if (!relay_authors_ok(s, ss, q->authors)) return COMMIT_NOT_YOURS;
+  if (!relay_sender_ok(s, session, q->return_path)) return COMMIT_TROUBLE;
+  if (!relay_authors_ok(s, session, q->authors)) return COMMIT_NOT_YOURS;
   dir_begin(&s->dir, &s->found);
   while (ipc_list_next(&addresses, &address))
-    if (!next_dsn(&dsn, &notify, &orcpt) || !find_recipient(s, &asked, d, address, notify, orcpt)) return COMMIT_TROUBLE;
+    if (!next_dsn(&dsn, &notify, &orcpt) || !find_recipient(s, &asked, d, address, notify, orcpt))
+      return COMMIT_TROUBLE;
   return COMMIT_DONE;
 }
 
@@ -337,20 +357,22 @@ static bool path_is_ours(const struct store *s, struct slice path) {
   return ours;
 }
 
-static bool set_letter(struct store *s, const struct session *ss, struct deliver_job *d, const struct smtp_commit *q) {
-  uint8_t flags = (q->eight_bit ? SEND_EIGHT_BIT : 0) | (path_is_ours(s, q->return_path) ? QUEUE_PATH_OURS : 0);
-  if (ss->account || q->trusted) flags |= SEND_OURS;
+static bool set_letter(struct store *s, const struct session *session, struct deliver_job *d,
+                       const struct smtp_commit *q) {
+  uint8_t flags =
+      (q->eight_bit ? SEND_EIGHT_BIT : 0) | (path_is_ours(s, q->return_path) ? QUEUE_PATH_OURS : 0);
+  if (session->account || q->trusted) flags |= SEND_OURS;
   if (q->utf8) flags |= SEND_UTF8;
   if (q->utf8_header) flags |= SEND_UTF8_HEADER;
-  d->letter = (struct queue_letter){ .ret = q->ret, .flags = flags, .account = ss->account };
+  d->letter = (struct queue_letter){ .ret = q->ret, .flags = flags, .account = session->account };
   d->letter.return_path = q->return_path.n ? arena_copy(&d->kept, q->return_path) : SLICE_NONE;
   d->letter.envid = q->envid.n ? arena_copy(&d->kept, q->envid) : SLICE_NONE;
   d->expires_s = d->job.now_s + (int64_t)s->conf->queue_lifetime;
   return !d->kept.failed;
 }
 
-/* The mailboxes that get it. RCPT said that there was room for `size`; one may be filled beyond its quota by one
- * message of unknown size, not by two. */
+/* The mailboxes that get it. RCPT said that there was room for `size`; one may be filled beyond its
+ * quota by one message of unknown size, not by two. */
 static enum commit_outcome choose_places(struct store *s, struct deliver_job *d, uint64_t size) {
   d->places = s->found.count ? calloc(s->found.count, sizeof *d->places) : NULL;
   if (s->found.count && !d->places) return COMMIT_TROUBLE;
@@ -359,36 +381,42 @@ static enum commit_outcome choose_places(struct store *s, struct deliver_job *d,
     bool has = partly_has(&s->partly, d->print, a->id);
     bool full = !has && !store_has_room(s, a, size);
     d->had |= has;
-    if (full) told_mailbox_full(s, a, d->job.now_s);
+    if (full) notice_mailbox_full(s, a, d->job.now_s);
     d->full |= full;
     if (!has && !full) d->places[d->count++] = (struct deliver_place){ a->id, a->inbox, 0 };
   }
   if (d->count || d->elsewhere_count) return COMMIT_DONE;
   if (d->full) return d->had ? COMMIT_SOME_FULL : COMMIT_FULL;
-  return d->had ? COMMIT_DONE : COMMIT_TROUBLE; /* an envelope that leads to no one is never answered 250 */
+  /* an envelope that leads to no one is never answered 250 */
+  return d->had ? COMMIT_DONE : COMMIT_TROUBLE;
 }
 
 /* Nobody waits for the message any more: when it comes again it is another. */
-static void forget_who_has_it(struct store *s, const struct deliver_job *d, struct slice addresses) {
+static void forget_who_has_it(struct store *s, const struct deliver_job *d,
+                              struct slice addresses) {
   struct slice address;
   if (!d->print.n) return;
-  for (size_t i = 0; i < s->found.count; i++) partly_forget(&s->partly, d->print, s->found.accounts[i]->id);
+  for (size_t i = 0; i < s->found.count; i++)
+    partly_forget(&s->partly, d->print, s->found.accounts[i]->id);
   for (size_t i = 0; i < s->found.elsewhere_count; i++)
     partly_forget(&s->partly, d->print, key_elsewhere(s->found.elsewhere[i].target));
-  while (ipc_list_next(&addresses, &address)) partly_forget(&s->partly, d->print, key_elsewhere(address));
+  while (ipc_list_next(&addresses, &address))
+    partly_forget(&s->partly, d->print, key_elsewhere(address));
 }
 
-static enum commit_outcome find_places(struct store *s, const struct session *ss, struct deliver_job *d,
-                                       const struct smtp_commit *q) {
-  enum commit_outcome outcome = find_recipients(s, ss, d, q);
+static enum commit_outcome find_places(struct store *s, const struct session *session,
+                                       struct deliver_job *d, const struct smtp_commit *q) {
+  enum commit_outcome outcome = find_recipients(s, session, d, q);
   if (outcome != COMMIT_DONE) return outcome;
-  if ((d->elsewhere_count || d->dsn) && !set_letter(s, ss, d, q)) return COMMIT_TROUBLE;
+  if ((d->elsewhere_count || d->dsn) && !set_letter(s, session, d, q)) return COMMIT_TROUBLE;
   outcome = choose_places(s, d, q->size);
   if (outcome != COMMIT_DONE) return outcome;
   if (!d->full) forget_who_has_it(s, d, q->addresses);
-  if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post)) return COMMIT_TROUBLE;
-  for (size_t i = 0; i < d->count; i++) dir_account(&s->dir, d->places[i].account)->coming += d->size;
-  brake_set(s, ss, d);
+  if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post))
+    return COMMIT_TROUBLE;
+  for (size_t i = 0; i < d->count; i++)
+    dir_account(&s->dir, d->places[i].account)->coming += d->size;
+  brake_set(s, session, d);
   return COMMIT_DONE;
 }
 
@@ -401,26 +429,27 @@ static bool check_list(struct slice addresses) {
 }
 
 /* The message is over, and nothing of it is kept; who logged in stays known. */
-static void forget_message(struct store *s, struct session *ss) {
-  if (ss->pending) {
-    session_end(s, ss);
+static void forget_message(struct store *s, struct session *session) {
+  if (session->pending) {
+    session_end(s, session);
     return;
   }
-  session_no_ahead(s, ss);
-  session_drop_spool(s, ss);
-  ss->spooled = 0;
-  ss->spoiled = false;
-  session_relax(ss);
+  session_no_ahead(s, session);
+  session_drop_spool(s, session);
+  session->spooled = 0;
+  session->spoiled = false;
+  session_release_if_unused(session);
 }
 
 /* Answers without a job: nothing is written for this commit. */
 static void answer_now(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome) {
-  struct session *ss = session_find(p, tag);
+  struct session *session = session_find(p, tag);
   struct buf may;
   buf_init(&may, SMTP_YOURS_MAX);
-  if (outcome == COMMIT_NOT_YOURS) relay_put_yours(s, ss, &may);
-  if (ss) forget_message(s, ss);
-  smtp_committed_put(&s->out, &(struct smtp_committed){ .outcome = outcome, .yours = buf_slice(&may) });
+  if (outcome == COMMIT_NOT_YOURS) relay_put_yours(s, session, &may);
+  if (session) forget_message(s, session);
+  smtp_committed_put(&s->out,
+                     &(struct smtp_committed){ .outcome = outcome, .yours = buf_slice(&may) });
   buf_free(&may);
   store_send_to(s, p, smtp_committed_type, tag, -1);
 }
@@ -445,49 +474,54 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   struct smtp_commit q;
   if (!smtp_commit_get(m->payload, &q) || !check_list(q.addresses) || !path_is_clean(q.return_path))
     return false;
-  struct session *ss = session_get(p, m->tag);
-  if (!ss) {
+  struct session *session = session_get(p, m->tag);
+  if (!session) {
     answer_now(s, p, m->tag, COMMIT_TROUBLE); /* no memory; and so nothing was spooled before */
     return true;
   }
-  if (ss->pending) return false;
-  if (ss->ahead && ss->ahead->chunks && !ss->spoiled) {
-    buf_put(&ss->ahead->commit, m->payload);
-    if (ss->ahead->commit.failed) answer_now(s, p, m->tag, COMMIT_TROUBLE);
-    else write_chunks(s, ss);
+  if (session->pending) return false;
+  if (session->ahead && session->ahead->chunks && !session->spoiled) {
+    buf_put(&session->ahead->commit, m->payload);
+    if (session->ahead->commit.failed)
+      answer_now(s, p, m->tag, COMMIT_TROUBLE);
+    else
+      write_chunks(s, session);
     return true;
   }
-  enum commit_outcome outcome = ss->spoiled ? ss->spoiled_by : COMMIT_DONE;
+  enum commit_outcome outcome = session->spoiled ? session->spoiled_by : COMMIT_DONE;
   struct deliver_job *d = NULL;
   if (outcome == COMMIT_DONE) {
-    d = new_deliver_job(ss, &q, now_s);
-    outcome = d ? find_places(s, ss, d, &q) : COMMIT_TROUBLE;
+    d = new_deliver_job(session, &q, now_s);
+    outcome = d ? find_places(s, session, d, &q) : COMMIT_TROUBLE;
   }
   if (outcome != COMMIT_DONE || !(d->count || d->elsewhere_count)) { /* or all of them have it */
     struct store_job *j = d ? &d->job : NULL;
     job_free(&j);
-    if (outcome != COMMIT_DONE) history_refused(s, q.return_path, first_of(q.addresses), refused_message(outcome), now_s);
+    if (outcome != COMMIT_DONE)
+      history_refused(s, q.return_path, first_of(q.addresses), refused_message(outcome), now_s);
     answer_now(s, p, m->tag, outcome);
     return true;
   }
   d->job.free_least = s->conf->store_free_space;
-  if (!ss->spool.number) note_arrival(ss, q.tail);
-  d->arrival = ss->arrival;
-  d->login = ss->account;
-  ss->arrival = NULL;
-  ss->spool = (struct spool){ 0 };
-  ss->spooled = 0;
-  session_no_ahead(s, ss);
-  session_ask(s, ss, &d->job);
+  if (!session->spool.number) note_arrival(session, q.tail);
+  d->arrival = session->arrival;
+  d->login = session->account;
+  session->arrival = NULL;
+  session->spool = (struct spool){ 0 };
+  session->spooled = 0;
+  session_no_ahead(s, session);
+  session_ask(s, session, &d->job);
   return true;
 }
 
 /* The chunks before it are written, or failed. */
-static void commit_parked(struct store *s, struct session *ss, int64_t now_s) {
-  struct buf payload = ss->ahead->commit;
-  buf_init(&ss->ahead->commit, IPC_PAYLOAD_MAX);
-  const struct ipc_msg m = { .type = smtp_commit_type, .tag = ss->tag, .payload = buf_slice(&payload), .fd = -1 };
-  commit(s, ss->peer, &m, now_s);
+static void commit_parked(struct store *s, struct session *session, int64_t now_s) {
+  struct buf payload = session->ahead->commit;
+  buf_init(&session->ahead->commit, IPC_PAYLOAD_MAX);
+  const struct ipc_msg m = {
+    .type = smtp_commit_type, .tag = session->tag, .payload = buf_slice(&payload), .fd = -1
+  };
+  commit(s, session->peer, &m, now_s);
   buf_free(&payload);
 }
 
@@ -515,35 +549,36 @@ static void remember(struct store *s, const struct deliver_job *d) {
 void deliver_finish(struct store *s, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   deliver_count(s, d);
-  if (j->result == JOB_DONE && d->elsewhere_count) outbound_fresh(s, d->elsewhere, d->elsewhere_count, j->now_s);
-  if (j->result == JOB_DONE && d->brake.why) brake_tell(s, d, j->now_s);
+  if (j->result == JOB_DONE && d->elsewhere_count)
+    outbound_fresh(s, d->elsewhere, d->elsewhere_count, j->now_s);
+  if (j->result == JOB_DONE && d->brake.why) brake_notify(s, d, j->now_s);
   if (j->result == JOB_DONE && d->dsn) report_finish(s, &d->dsn->post, j->now_s);
   remember(s, d);
   if (j->result == JOB_DONE) history_delivered(s, d, d->arrival);
-  struct session *ss = session_answered(s, j);
-  if (!ss) return;
+  struct session *session = session_answered(s, j);
+  if (!session) return;
   bool done = j->result == JOB_DONE;
-  answer_committed(s, ss, done && d->full ? COMMIT_SOME_FULL : outcome_of(j->result));
-  session_relax(ss);
+  answer_committed(s, session, done && d->full ? COMMIT_SOME_FULL : outcome_of(j->result));
+  session_release_if_unused(session);
 }
 
 /* --- the pair --- */
 
 static bool drop(struct store *s, struct peer *p, const struct ipc_msg *m) {
-  struct smtp_drop q;
-  if (!smtp_drop_get(m->payload, &q)) return false;
-  struct session *ss = session_find(p, m->tag);
-  if (ss) forget_message(s, ss);
+  struct smtp_discard q;
+  if (!smtp_discard_get(m->payload, &q)) return false;
+  struct session *session = session_find(p, m->tag);
+  if (session) forget_message(s, session);
   return true;
 }
 
 static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct smtp_bye q;
-  struct session *ss = session_find(p, m->tag);
+  struct session *session = session_find(p, m->tag);
   if (!smtp_bye_get(m->payload, &q)) return false;
-  if (ss) {
-    ss->account = 0;
-    session_end(s, ss);
+  if (session) {
+    session->account = 0;
+    session_end(s, session);
   }
   return true;
 }
@@ -554,7 +589,7 @@ bool smtp_message(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   case smtp_spool_type: return spool(s, p, m, now_s);
   case smtp_more_type: return more(s, p, m, now_s);
   case smtp_commit_type: return commit(s, p, m, now_s);
-  case smtp_drop_type: return drop(s, p, m);
+  case smtp_discard_type: return drop(s, p, m);
   case smtp_bye_type: return end(s, p, m);
   default: return false;
   }

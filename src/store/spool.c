@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Chunks of a large message go to its spool file, and spools that nobody wants go away: work for a
  * reader's thread, since it touches no row. */
 #include "src/store/engine.h"
@@ -32,7 +33,9 @@ void spool_done(struct store_job *j) {
   }
 }
 
-const struct job_kind spool_kind = { .name = "spool", .run = spool_run, .finish = spool_finish, .done = spool_done };
+const struct job_kind spool_kind = {
+  .name = "spool", .run = spool_run, .finish = spool_finish, .done = spool_done
+};
 
 static enum db_result drop_run(struct store_engine *e, struct store_job *j) {
   spool_drop(e->disk, &((struct drop_job *)j)->spool);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The owner's side as a whole: opened, told, lost; the way of a finished job. */
 #include "src/store/owner.h"
 
@@ -66,7 +67,7 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
   s->disk = disk;
   s->conf = conf;
   s->shell = *shell;
-  s->tidy.step = TIDY_REST;
+  s->housekeeping.step = HOUSEKEEPING_REST;
   dir_init(&s->dir);
   s->dir.hostname = conf->hostname;
   outbound_init(s);
@@ -82,7 +83,7 @@ void store_free(struct store **s) {
   x->stopping = true;
   while (x->peers) {
     struct peer *p = x->peers;
-    store_room_lost(x, p->kind, p->number);
+    store_process_lost(x, p->kind, p->number);
   }
   outbound_free(x);
   history_free(&x->history);
@@ -102,17 +103,17 @@ void store_reconfigure(struct store *s, const struct conf *conf) {
 
 /* --- messages and jobs --- */
 
-bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *m,
+bool store_message(struct store *s, enum role kind, uint32_t number, const struct ipc_msg *m,
                    int64_t now_s) {
   struct peer *p = peer_get(s, kind, number);
   if (!p) return false;
   switch (kind) {
-  case ROOM_SMTPD: return smtp_message(s, p, m, now_s);
-  case ROOM_POP3D: return pop_message(s, p, m, now_s);
-  case ROOM_AUTH: return grant_message(s, p, m, now_s);
-  case ROOM_COLLECTOR: return collect_message(s, p, m, now_s);
-  case ROOM_SENDER: return outbound_message(s, p, m, now_s);
-  case ROOM_CLI: return admin_message(s, p, m, now_s);
+  case ROLE_SMTPD: return smtp_message(s, p, m, now_s);
+  case ROLE_POP3D: return pop_message(s, p, m, now_s);
+  case ROLE_AUTH: return grant_message(s, p, m, now_s);
+  case ROLE_COLLECTOR: return collect_message(s, p, m, now_s);
+  case ROLE_SENDER: return outbound_message(s, p, m, now_s);
+  case ROLE_CLI: return admin_message(s, p, m, now_s);
   default: return false;
   }
 }
@@ -120,7 +121,7 @@ bool store_message(struct store *s, enum room_kind kind, uint32_t number, const 
 void store_finish(struct store *s, struct store_job *job) {
   s->jobs_out--;
   if (job->group > s->groups) s->groups = job->group;
-  if (job->result == JOB_NO_SPACE) told_disk_full(s, job->now_s);
+  if (job->result == JOB_NO_SPACE) notice_disk_full(s, job->now_s);
   if (job->kind->finish) job->kind->finish(s, job);
   if (!job->again) {
     job_free(&job);
@@ -137,5 +138,5 @@ void store_stop(struct store *s) {
   history_flush(s, s->outbound.now_s);
   s->stopping = true;
   for (struct peer *p = s->peers; p; p = p->next)
-    while (p->kind == ROOM_CLI && p->sessions) session_end(s, p->sessions);
+    while (p->kind == ROLE_CLI && p->sessions) session_end(s, p->sessions);
 }

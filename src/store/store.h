@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* The store without its threads and sockets: what it answers, and the work that an answer needs.
  *
- * One thread (the room's loop) owns `struct store`: sessions, grants, maildrop locks, the queue of
- * jobs. Whatever touches the database is a job: passive data with its result in it. The shell
- * (src/store/main.c) has one writer thread that runs every write job that is waiting as one group in
- * one transaction with one sync, and some reader threads; the simulated world runs the same jobs
+ * One thread (the process's loop) owns `struct store`: sessions, grants, maildrop locks, the queue
+ * of jobs. Whatever touches the database is a job: passive data with its result in it. The shell
+ * (src/store/main.c) has one writer thread that runs every write job that is waiting as one group
+ * in one transaction with one sync, and some reader threads; the simulated world runs the same jobs
  * inline. A finished job comes back to the owner with store_finish(), which sends the answers.
  *
  *    message → store_message() → shell.enqueue(job) → store_write_group() | store_read()
@@ -22,7 +23,7 @@
 
 #include "conf/conf.h"
 #include "ipc/ipc.h"
-#include "ipc/rooms.h"
+#include "ipc/roles.h"
 #include "lib/base/log.h"
 #include "lib/disk/disk.h"
 
@@ -32,16 +33,18 @@ struct store_job;
 
 struct store_shell {
   void *arg;
-  /* An answer for the room `kind` with process number `number`. fd: -1, or a descriptor to hand over. */
-  void (*send)(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+  /* An answer for the process `kind` with process number `number`. fd: -1, or a descriptor to hand
+   * over. */
+  void (*send)(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                struct slice payload, int fd);
   /* Work to be done by the writer (is_write) or a reader. Ownership moves to the shell until
    * store_finish(). */
   void (*enqueue)(void *arg, struct store_job *job, bool is_write);
   /* Moves the receiver's rule state of a session (auth's grant). */
-  void (*set_state)(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state);
+  void (*set_state)(void *arg, enum role kind, uint32_t number, uint64_t tag, uint8_t state);
   struct log *log; /* NULL: nothing is logged */
-  /* store_due() is to be called at that time (INT64_MAX: not at all), in place of any time asked for before. */
+  /* store_due() is to be called at that time (INT64_MAX: not at all), in place of any time asked
+   * for before. */
   void (*wake_at)(void *arg, int64_t at_s);
   /* Octets that nobody can guess. */
   void (*random)(void *arg, void *to, size_t n);
@@ -62,25 +65,27 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
 void store_free(struct store **s);
 void store_reconfigure(struct store *s, const struct conf *conf);
 
-/* A message from a room, already checked against the pair's rules. False: malformed payload.
+/* A message from a process, already checked against the pair's rules. False: malformed payload.
  * now_s: seconds since 1970. */
-bool store_message(struct store *s, enum room_kind kind, uint32_t number, const struct ipc_msg *msg,
+bool store_message(struct store *s, enum role kind, uint32_t number, const struct ipc_msg *msg,
                    int64_t now_s);
-/* That room's process is gone: its locks, grants and spools go. */
-void store_room_lost(struct store *s, enum room_kind kind, uint32_t number);
+/* That process's process is gone: its locks, grants and spools go. */
+void store_process_lost(struct store *s, enum role kind, uint32_t number);
 
-/* Connections for the threads; each is used by one thread at a time. NULL with a sentence in `err`. */
+/* Connections for the threads; each is used by one thread at a time. NULL with a sentence in `err`.
+ */
 struct store_engine *store_engine_open(struct disk *disk, const struct conf *conf, bool writer,
                                        struct buf *err);
 void store_engine_close(struct store_engine **e);
 /* Runs jobs (a list linked by store_job_next) as one durable transaction. False: the disk failed;
- * close everything and start again from what is on the disk. The jobs carry their results either way. */
+ * close everything and start again from what is on the disk. The jobs carry their results either
+ * way. */
 bool store_write_group(struct store_engine *e, struct store_job *jobs);
 /* Called by the writer when nothing waits: moves the log's pages home, removes freed files. */
 bool store_idle(struct store_engine *e);
 /* Whether store_idle has something to do: at leisure, or before the next group. */
-enum store_chores { STORE_NO_CHORES, STORE_CHORES_IDLE, STORE_CHORES_NOW };
-enum store_chores store_chores(struct store_engine *e);
+enum store_housekeeping_when { STORE_NO_CHORES, STORE_HOUSEKEEPING_IDLE, STORE_HOUSEKEEPING_NOW };
+enum store_housekeeping_when store_housekeeping_when(struct store_engine *e);
 void store_read(struct store_engine *e, struct store_job *job);
 
 /* The connection met a failing disk; nothing it is asked will work. */
@@ -95,10 +100,10 @@ void store_job_link(struct store_job *job, struct store_job *next);
 /* A login waits for a maildrop: store_tick() is to be called each second. */
 bool store_waits(const struct store *s);
 void store_tick(struct store *s);
-/* To be called each STORE_TIDY_EVERY_S: begins a round of what is done by the clock (tidy.c), unless one is
- * under way. */
+/* To be called each STORE_TIDY_EVERY_S: begins a round of what is done by the clock
+ * (housekeeping.c), unless one is under way. */
 enum { STORE_TIDY_EVERY_S = 60 };
-void store_tidy(struct store *s, int64_t now_s);
+void store_housekeeping(struct store *s, int64_t now_s);
 /* Back on the owner's thread: sends what the job answers and frees it. */
 void store_finish(struct store *s, struct store_job *job);
 

@@ -1,5 +1,7 @@
-/* Checksums of bodies that an earlier version stored without. Made by the writer when nothing waits, some at a time, a
- * transaction each. What is damaged by then can't be told from what came so. */
+/* SPDX-License-Identifier: ISC */
+/* Checksums of bodies that an earlier version stored without. Made by the writer when nothing
+ * waits, some at a time, a transaction each. What is damaged by then can't be told from what came
+ * so. */
 #include <errno.h>
 
 #include "src/store/engine.h"
@@ -24,7 +26,8 @@ int body_sum(struct disk *d, const struct body_place *b, uint32_t *ret) {
 
 /* The row is id, start, size, data. DB_OK: its sum is known, or NEVER will be. */
 static enum db_result sum_of(struct store_engine *e, struct db_stmt *row, int64_t *ret) {
-  const struct body_place place = { (uint64_t)db_int(row, 0), (uint64_t)db_int(row, 1), (uint64_t)db_int(row, 2) };
+  const struct body_place place = { (uint64_t)db_int(row, 0), (uint64_t)db_int(row, 1),
+                                    (uint64_t)db_int(row, 2) };
   uint32_t sum;
   *ret = NEVER;
   if (db_is_null(row, 1)) {
@@ -38,8 +41,9 @@ static enum db_result sum_of(struct store_engine *e, struct db_stmt *row, int64_
 }
 
 static enum db_result sum_some(struct store_engine *e, struct summed *found, size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT id, start, size, data FROM body INDEXED BY body_unsummed"
-                                        " WHERE sum IS NULL ORDER BY id LIMIT ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT id, start, size, data FROM body INDEXED BY body_unsummed"
+                        " WHERE sum IS NULL ORDER BY id LIMIT ?");
   db_bind_int(s, 1, SUMMED_A_TURN);
   enum db_result r = DB_ROW;
   uint64_t octets = 0;
@@ -69,8 +73,8 @@ static enum db_result keep(struct store_engine *e, const struct summed *found, s
   return r;
 }
 
-/* What fails for another reason than the disk (no space, no descriptors, a damaged page) is left for the next
- * start. */
+/* What fails for another reason than the disk (no space, no descriptors, a damaged page) is left
+ * for the next start. */
 bool engine_sum(struct store_engine *e) {
   struct summed found[SUMMED_A_TURN];
   size_t count = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/uidl.h"
 
 void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid) {

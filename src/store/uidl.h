@@ -1,4 +1,6 @@
-/* The UIDL of a message that was not imported: UIDVALIDITY and UID, eight hexadecimal digits each. */
+/* SPDX-License-Identifier: ISC */
+/* The UIDL of a message that was not imported: UIDVALIDITY and UID, eight hexadecimal digits each.
+ */
 #ifndef QASID_STORE_UIDL_H
 #define QASID_STORE_UIDL_H
 

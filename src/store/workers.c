@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "src/store/workers.h"
 
 #include <pthread.h>
@@ -29,7 +30,7 @@ struct workers {
   bool stopping, broken;
 
   int fd;
-  struct worker writer, clerk, readers[READERS_MAX];
+  struct worker writer, slow_reader, readers[READERS_MAX];
   unsigned reader_count;
 };
 
@@ -57,7 +58,8 @@ static void append(struct job_line *to, struct job_line *from) {
 /* The first of them, at most `most`. */
 static struct job_line take(struct job_line *l, unsigned most) {
   struct job_line taken = { l->first, l->first };
-  while (taken.last && --most && store_job_next(taken.last)) taken.last = store_job_next(taken.last);
+  while (taken.last && --most && store_job_next(taken.last))
+    taken.last = store_job_next(taken.last);
   if (!taken.last) return taken;
   l->first = store_job_next(taken.last);
   if (!l->first) l->last = NULL;
@@ -77,15 +79,15 @@ static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
   (void)!write(p->fd, &(uint64_t){ 1 }, sizeof(uint64_t)); /* a counter that can't overflow */
 }
 
-/* Housekeeping while nothing waits, and before the next group when it presses. With the lock held, which
- * is let go meanwhile. False: there is none to be done now. */
+/* Housekeeping while nothing waits, and before the next group when it presses. With the lock held,
+ * which is let go meanwhile. False: there is none to be done now. */
 static bool do_chore(struct worker *w) {
   struct workers *p = w->all;
   pthread_mutex_unlock(&p->lock);
-  enum store_chores chores = store_chores(w->engine);
+  enum store_housekeeping_when housekeeping = store_housekeeping_when(w->engine);
   pthread_mutex_lock(&p->lock);
-  bool now =
-      chores == STORE_CHORES_NOW || (chores == STORE_CHORES_IDLE && !w->queue->line.first && !p->stopping);
+  bool now = housekeeping == STORE_HOUSEKEEPING_NOW ||
+             (housekeeping == STORE_HOUSEKEEPING_IDLE && !w->queue->line.first && !p->stopping);
   if (!now) return false;
   pthread_mutex_unlock(&p->lock);
   bool fine = store_idle(w->engine);
@@ -146,10 +148,12 @@ static bool start(struct workers *p, struct worker *w, struct queue *q, void *(*
   return w->started;
 }
 
-static bool start_all(struct workers *p, struct disk *disk, const struct conf *conf, struct buf *err) {
-  unsigned readers = conf->store_readers < READERS_MAX ? (unsigned)conf->store_readers : READERS_MAX;
+static bool start_all(struct workers *p, struct disk *disk, const struct conf *conf,
+                      struct buf *err) {
+  unsigned readers =
+      conf->store_readers < READERS_MAX ? (unsigned)conf->store_readers : READERS_MAX;
   if (!start(p, &p->writer, &p->writes, writer, disk, conf, err)) return false;
-  if (!start(p, &p->clerk, &p->slow, reader, disk, conf, err)) return false;
+  if (!start(p, &p->slow_reader, &p->slow, reader, disk, conf, err)) return false;
   for (; p->reader_count < readers; p->reader_count++)
     if (!start(p, &p->readers[p->reader_count], &p->reads, reader, disk, conf, err)) return false;
   return true;
@@ -187,7 +191,7 @@ void workers_free(struct workers **ws) {
   pthread_cond_broadcast(&p->slow.more);
   pthread_mutex_unlock(&p->lock);
   for (unsigned i = 0; i < READERS_MAX; i++) end(&p->readers[i]);
-  end(&p->clerk);
+  end(&p->slow_reader);
   end(&p->writer); /* last: it empties the log */
   pthread_cond_destroy(&p->writes.more);
   pthread_cond_destroy(&p->reads.more);
@@ -214,9 +218,11 @@ static void wake(struct queue *q, int how) {
   if (how == 1) pthread_cond_signal(&q->more);
 }
 
-void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow) {
+void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads,
+                 struct job_line *slow) {
   pthread_mutex_lock(&p->lock);
-  int write = give(&p->writes, writes), read = give(&p->reads, reads), slowly = give(&p->slow, slow);
+  int write = give(&p->writes, writes), read = give(&p->reads, reads),
+      slowly = give(&p->slow, slow);
   pthread_mutex_unlock(&p->lock);
   wake(&p->writes, write);
   wake(&p->reads, read);

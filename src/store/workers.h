@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: ISC */
 /* The store's threads.
  *
- *   writer    takes whatever writes wait when its last sync has ended, up to GROUP_MAX, as one group:
- *             the more mail, the larger the groups; a lone message waits for nothing
- *   readers   take reads one by one
- *   clerk     a reader for the administrator's commands, so that a long one holds up no mail
+ *   writer    takes whatever writes wait when its last sync has ended, up to GROUP_MAX, as one
+ * group: the more mail, the larger the groups; a lone message waits for nothing readers   take
+ * reads one by one slow reader     a reader for the administrator's commands, so that a long one
+ * holds up no mail
  *
- * The owner hands jobs over once a turn of its loop and is woken once for all that were finished since
- * it looked last. An engine that met a failing disk makes the workers broken; jobs still come back, with
- * "try later" in them. */
+ * The owner hands jobs over once a turn of its loop and is woken once for all that were finished
+ * since it looked last. An engine that met a failing disk makes the workers broken; jobs still come
+ * back, with "try later" in them. */
 #ifndef QASID_STORE_WORKERS_H
 #define QASID_STORE_WORKERS_H
 
@@ -24,11 +25,12 @@ void job_line_put(struct job_line *l, struct store_job *job);
 
 /* Opens an engine for each thread and starts them. NULL with a sentence in `err`. */
 struct workers *workers_new(struct disk *disk, const struct conf *conf, struct buf *err);
-/* Ends the threads once they have done all they were given; closes the engines. Nothing may be left in
- * workers_done(). */
+/* Ends the threads once they have done all they were given; closes the engines. Nothing may be left
+ * in workers_done(). */
 void workers_free(struct workers **p);
 /* Moves all jobs of the lines to the threads. */
-void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads, struct job_line *slow);
+void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads,
+                 struct job_line *slow);
 /* Readable when workers_done() has something. */
 int workers_fd(const struct workers *p);
 /* All jobs that were finished since the last call, linked; NULL: none. */

@@ -125,7 +125,7 @@ for m in scram-sha-256-plus scram-sha-1-plus scram-sha-256 scram-sha-1 cram-md5 
   ok "qasid fetch $m, wrong password" no q_list $m wrong
 done
 
-# --- nothing named: our clients choose alike (lib/sasl/login.h) ---
+# --- nothing named: our clients choose alike (mail/sasl/login.h) ---
 q_chooses() { # NAME COMMAND…: the AUTH commands that were sent
   local name=$1
   shift

@@ -1,5 +1,7 @@
-/* Any text as a file of accounts. Of a migration: each account that is taken has an address, a login and a line, and no
- * octet that would end a command there. Of `account import` (CSV): each step goes on, and it ends. */
+/* SPDX-License-Identifier: ISC */
+/* Any text as a file of accounts. Of a migration: each account that is taken has an address, a
+ * login and a line, and no octet that would end a command there. Of `account import` (CSV): each
+ * step goes on, and it ends. */
 #include <stdlib.h>
 #include <string.h>
 

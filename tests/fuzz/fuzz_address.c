@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: ISC */
 /* Any path parses or is refused; what was parsed prints and parses to the same. */
 #include <stdlib.h>
 
-#include "lib/mail/address.h"
+#include "mail/address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

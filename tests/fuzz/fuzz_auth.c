@@ -1,11 +1,14 @@
-/* auth behind front-ends that were taken over. Hashes are not computed (they come out as wrong); nobody is let in without
- * a proof, every session gets one answer at most to each question, and when the front-ends are gone nothing is left.
+/* SPDX-License-Identifier: ISC */
+/* auth behind front-ends that were taken over. Hashes are not computed (they come out as wrong);
+ * nobody is let in without a proof, every session gets one answer at most to each question, and
+ * when the front-ends are gone nothing is left.
  *
- *   what % 8    0 to 2: the one front-end sends     3, 4: the other     5: jobs run     6: time passes     7: a process dies */
+ *   what % 8    0 to 2: the one front-end sends     3, 4: the other     5: jobs run     6: time
+ * passes     7: a process dies */
 #include "tests/fuzz/hostile.h"
 
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/front_auth.h"
 #include "src/auth/core.h"
 
@@ -19,16 +22,19 @@ static struct auth *auth;
 static struct auth_job *jobs[JOBS];
 static size_t jobs_n;
 static struct hostile fronts[FRONTS] = { { .pair = &ipc_front_auth }, { .pair = &ipc_front_auth } };
-static const enum room_kind kinds[FRONTS] = { ROOM_SMTPD, ROOM_POP3D };
+static const enum role kinds[FRONTS] = { ROLE_SMTPD, ROLE_POP3D };
 static uint64_t now_ms = 1000000;
 static enum cli_code done;
 
-static void from_auth(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag, struct slice payload) {
+static void from_auth(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
+                      struct slice payload) {
   struct cli_done end;
   for (size_t i = 0; i < FRONTS; i++)
     if (kind == kinds[i]) hostile_answer(&fronts[i], type, tag);
-  if (type == auth_ok_type && kind != ROOM_CLI && kind != ROOM_STORE) abort(); /* no hash was ever right */
-  if (kind == ROOM_CLI && type == cli_done_type && cli_done_get(payload, &end)) done = (enum cli_code)end.code;
+  /* no hash was ever right */
+  if (type == auth_ok_type && kind != ROLE_CLI && kind != ROLE_STORE) abort();
+  if (kind == ROLE_CLI && type == cli_done_type && cli_done_get(payload, &end))
+    done = (enum cli_code)end.code;
 }
 
 static void enqueue(void *arg, struct auth_job *job) {
@@ -62,14 +68,22 @@ static void command(const char *words) {
   while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
   cli_command_put(&b, &(struct cli_command){ buf_slice(&list) });
   done = CLI_CODES;
-  if (!auth_message(auth, ROOM_CLI, CLI, &(struct ipc_msg){ cli_command_type, 0, buf_slice(&b), -1 }, now_ms)) abort();
+  if (!auth_message(auth, ROLE_CLI, CLI,
+                    &(struct ipc_msg){ cli_command_type, 0, buf_slice(&b), -1 }, now_ms))
+    abort();
   while (jobs_n) auth_work(jobs[0]), run();
   if (done != CLI_OK) abort();
   buf_free(&list), buf_free(&b);
 }
 
 static void open_all(void) {
-  static const char *mechanisms[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5" };
+  static const char *mechanisms[] = { "SCRAM-SHA-256-PLUS",
+                                      "SCRAM-SHA-1-PLUS",
+                                      "SCRAM-SHA-256",
+                                      "SCRAM-SHA-1",
+                                      "PLAIN",
+                                      "LOGIN",
+                                      "CRAM-MD5" };
   struct auth_shell shell = { .send = from_auth, .enqueue = enqueue, .random = fill, .wall = wall };
   struct buf err;
   buf_init(&err, 1024);
@@ -83,7 +97,7 @@ static void open_all(void) {
 }
 
 static void lost(size_t front) {
-  auth_room_lost(auth, kinds[front], (uint32_t)front + 1);
+  auth_process_lost(auth, kinds[front], (uint32_t)front + 1);
   memset(fronts[front].state, 0, sizeof fronts[front].state);
 }
 
@@ -92,7 +106,8 @@ static void take(const struct record *r) {
   unsigned what = r->what % 8;
   size_t front = what < 3 ? 0 : what < 5 ? 1 : r->which % FRONTS;
   if (what < 5) {
-    bool ok = hostile_message(&fronts[front], r, &m) && auth_message(auth, kinds[front], (uint32_t)front + 1, &m, now_ms);
+    bool ok = hostile_message(&fronts[front], r, &m) &&
+              auth_message(auth, kinds[front], (uint32_t)front + 1, &m, now_ms);
     if (!ok) lost(front);
   } else if (what == 5) {
     run();

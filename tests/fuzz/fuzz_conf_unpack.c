@@ -1,5 +1,6 @@
-/* Any octets as the configuration that the parent gives a process: what is taken is packed again, and the same. With the
- * first octet odd the rest is a patch (place, octet) to a good one. */
+/* SPDX-License-Identifier: ISC */
+/* Any octets as the configuration that the parent gives a process: what is taken is packed again,
+ * and the same. With the first octet odd the rest is a patch (place, octet) to a good one. */
 #include <stdlib.h>
 
 #include "conf/conf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Any text as a configuration file. Whatever is accepted is written and read back the same. */
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* DNS messages as libunbound hands them out, and answers between rooms. */
+/* SPDX-License-Identifier: ISC */
+/* DNS messages as libunbound hands them out, and answers between processes. */
 #include "lib/dns/packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,15 +1,16 @@
-/* What a room that was taken over may send: packets are cut, each message goes through its rule and
- * its decoder, lists are walked; what decodes must encode to the same octets. */
+/* SPDX-License-Identifier: ISC */
+/* What a process that was taken over may send: packets are cut, each message goes through its rule
+ * and its decoder, lists are walked; what decodes must encode to the same octets. */
 #include <stdlib.h>
 
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/collector_auth.h"
 #include "ipc/collector_store.h"
 #include "ipc/dialer_resolver.h"
 #include "ipc/front_auth.h"
 #include "ipc/front_keys.h"
-#include "ipc/parent_room.h"
+#include "ipc/parent_process.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/sender_keys.h"
 #include "ipc/sender_store.h"
@@ -18,26 +19,26 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* For every row of a pair: decode; when that works, encode and compare. */
-#define ROUND_TRIP(num, name, ...)                                                                \
-  if (msg->type == (num)) {                                                                       \
-    struct name m;                                                                                \
-    if (!name##_get(msg->payload, &m)) return;                                                    \
-    struct buf b;                                                                                 \
-    buf_init(&b, 2 * IPC_PAYLOAD_MAX);                                                            \
-    name##_put(&b, &m);                                                                           \
-    if (!slice_eq(buf_slice(&b), msg->payload)) abort();                                          \
-    buf_free(&b);                                                                                 \
+#define ROUND_TRIP(num, name, ...)                       \
+  if (msg->type == (num)) {                              \
+    struct name m;                                       \
+    if (!name##_get(msg->payload, &m)) return;           \
+    struct buf b;                                        \
+    buf_init(&b, 2 * IPC_PAYLOAD_MAX);                   \
+    name##_put(&b, &m);                                  \
+    if (!slice_eq(buf_slice(&b), msg->payload)) abort(); \
+    buf_free(&b);                                        \
   }
-#define TRY(pair, MESSAGES)                                                                       \
+#define TRY(pair, MESSAGES) \
   static void try_##pair(const struct ipc_msg *msg) { MESSAGES(ROUND_TRIP) }
 TRY(ipc_auth_store, AUTH_STORE_MESSAGES)
-TRY(ipc_cli_room, CLI_ROOM_MESSAGES)
+TRY(ipc_cli_process, CLI_PROCESS_MESSAGES)
 TRY(ipc_collector_auth, COLLECTOR_AUTH_MESSAGES)
 TRY(ipc_collector_store, COLLECTOR_STORE_MESSAGES)
 TRY(ipc_dialer_resolver, DIALER_RESOLVER_MESSAGES)
 TRY(ipc_front_auth, FRONT_AUTH_MESSAGES)
 TRY(ipc_front_keys, FRONT_KEYS_MESSAGES)
-TRY(ipc_parent_room, PARENT_ROOM_MESSAGES)
+TRY(ipc_parent_process, PARENT_PROCESS_MESSAGES)
 TRY(ipc_pop3d_store, POP3D_STORE_MESSAGES)
 TRY(ipc_sender_keys, SENDER_KEYS_MESSAGES)
 TRY(ipc_sender_store, SENDER_STORE_MESSAGES)
@@ -47,12 +48,18 @@ static const struct {
   const struct ipc_pair *pair;
   void (*try)(const struct ipc_msg *msg);
 } pairs[] = {
-  { &ipc_auth_store, try_ipc_auth_store },   { &ipc_cli_room, try_ipc_cli_room },
-  { &ipc_front_auth, try_ipc_front_auth },   { &ipc_front_keys, try_ipc_front_keys },
-  { &ipc_parent_room, try_ipc_parent_room }, { &ipc_pop3d_store, try_ipc_pop3d_store },
-  { &ipc_collector_auth, try_ipc_collector_auth }, { &ipc_collector_store, try_ipc_collector_store },
-  { &ipc_sender_keys, try_ipc_sender_keys }, { &ipc_sender_store, try_ipc_sender_store },
-  { &ipc_smtpd_store, try_ipc_smtpd_store }, { &ipc_dialer_resolver, try_ipc_dialer_resolver },
+  { &ipc_auth_store, try_ipc_auth_store },
+  { &ipc_cli_process, try_ipc_cli_process },
+  { &ipc_front_auth, try_ipc_front_auth },
+  { &ipc_front_keys, try_ipc_front_keys },
+  { &ipc_parent_process, try_ipc_parent_process },
+  { &ipc_pop3d_store, try_ipc_pop3d_store },
+  { &ipc_collector_auth, try_ipc_collector_auth },
+  { &ipc_collector_store, try_ipc_collector_store },
+  { &ipc_sender_keys, try_ipc_sender_keys },
+  { &ipc_sender_store, try_ipc_sender_store },
+  { &ipc_smtpd_store, try_ipc_smtpd_store },
+  { &ipc_dialer_resolver, try_ipc_dialer_resolver },
 };
 
 static void walk_list(struct slice list) {

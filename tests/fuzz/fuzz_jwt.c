@@ -1,11 +1,14 @@
-/* Tokens and key sets (RFC 7515, RFC 7517). The first octet picks: a key set, a token, or the claims of one. */
+/* SPDX-License-Identifier: ISC */
+/* Tokens and key sets (RFC 7515, RFC 7517). The first octet picks: a key set, a token, or the
+ * claims of one. */
 #include "lib/json/json.h"
 #include "lib/jwt/jwt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char set[] =
-    "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"o\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},"
+    "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"o\",\"x\":\"11qYAYKxCrfVS_"
+    "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},"
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
     "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}";
 

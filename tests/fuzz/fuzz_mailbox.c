@@ -1,4 +1,6 @@
-/* Any octets as an mbox and as lists of UIDLs and a cyrus.index. What is read, written and read again is the same. */
+/* SPDX-License-Identifier: ISC */
+/* Any octets as an mbox and as lists of UIDLs and a cyrus.index. What is read, written and read
+ * again is the same. */
 #include <stdlib.h>
 
 #include "src/cli/cyrus.h"
@@ -49,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct uidl_list l;
   struct cyrus_index x;
   struct cyrus_message c;
-  buf_init(&first, 1 << 24), buf_init(&file, 1 << 24), buf_init(&second, 1 << 24), buf_init(&err, 4096);
+  buf_init(&first, 1 << 24), buf_init(&file, 1 << 24), buf_init(&second, 1 << 24),
+      buf_init(&err, 4096);
   mbox_scan_open(&scan, (struct octets_in){ read_slice, &all, all.n },
                  size ? (enum mbox_form)(data[size - 1] % MBOX_FORMS) : MBOX_GUESS);
   while (mbox_scan_next(&scan, &m)) {

@@ -1,5 +1,6 @@
-/* Any octets as a database and its log: every row that is found can be found again, and its octets read, without
- * harm. The first two octets say how much of the input is the log. */
+/* SPDX-License-Identifier: ISC */
+/* Any octets as a database and its log: every row that is found can be found again, and its octets
+ * read, without harm. The first two octets say how much of the input is the log. */
 #include <stdlib.h>
 
 #include "src/cli/salvage.h"

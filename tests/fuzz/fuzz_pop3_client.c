@@ -1,15 +1,20 @@
-/* A POP3 client session against a server that says anything: the first octets choose what the client may do and
- * how the sink behaves, the rest is what comes from the server. Whatever comes, a message is deleted only after it
- * was safe, and the memory follows the input. */
+/* SPDX-License-Identifier: ISC */
+/* A POP3 client session against a server that says anything: the first octets choose what the
+ * client may do and how the sink behaves, the rest is what comes from the server. Whatever comes, a
+ * message is deleted only after it was safe, and the memory follows the input. */
 #include "tests/unit/pop3_script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void set_up(struct script *t, const uint8_t *choice) {
-  static const char *const mechanisms[] = { NULL, NULL, "APOP", "SCRAM-SHA-256", "CRAM-MD5", "LOGIN", "USER", "XOAUTH2" };
+  static const char *const mechanisms[] = { NULL,       NULL,    "APOP", "SCRAM-SHA-256",
+                                            "CRAM-MD5", "LOGIN", "USER", "XOAUTH2" };
   script_init(t);
-  t->start.policy = (struct pop3_client_policy){ .tls = choice[0] & 3, .may_show = choice[0] & 4,
-    .second_try = choice[0] & 8, .delete_short = choice[0] & 16, .no_pipeline = choice[0] & 32 };
+  t->start.policy = (struct pop3_client_policy){ .tls = choice[0] & 3,
+                                                 .may_show = choice[0] & 4,
+                                                 .second_try = choice[0] & 8,
+                                                 .delete_short = choice[0] & 16,
+                                                 .no_pipeline = choice[0] & 32 };
   t->start.mechanism = mechanisms[choice[1] & 7];
   t->wish = (choice[1] >> 3) % 5;
   t->late = choice[1] & 64;
@@ -18,7 +23,9 @@ static void set_up(struct script *t, const uint8_t *choice) {
   t->at_begin = choice[2] & 2 ? POP3_SINK_NO : POP3_SINK_ON;
   t->at_piece = choice[2] & 4 ? POP3_SINK_NO : POP3_SINK_ON;
   t->cut = choice[2] >> 3;
-  t->start.limits = (struct pop3_client_limits){ .messages = 64, .message = 1 << 16, .unsettled = 4, .window = 3 };
+  t->start.limits = (struct pop3_client_limits){
+    .messages = 64, .message = 1 << 16, .unsettled = 4, .window = 3
+  };
 }
 
 /* DELE of what was never safe is the one thing that must not be. */

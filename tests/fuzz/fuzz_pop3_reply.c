@@ -1,9 +1,10 @@
-/* What a hostile server says to a POP3 client: lines as replies and rows, and the whole as a multi-line
- * response that is cut in two ways, which must give the same. */
+/* SPDX-License-Identifier: ISC */
+/* What a hostile server says to a POP3 client: lines as replies and rows, and the whole as a
+ * multi-line response that is cut in two ways, which must give the same. */
 #include <stdlib.h>
 
-#include "lib/pop3/line.h"
-#include "lib/pop3/reply.h"
+#include "mail/pop3/line.h"
+#include "mail/pop3/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,7 +12,8 @@ static void read_lines(struct slice in) {
   struct pop3_framer f = { 0 };
   struct slice line, text;
   enum pop3_line kind;
-  while ((kind = pop3_line_next(&f, &in, POP3_REPLY_MAX, &line)) != POP3_LINE_MORE && kind != POP3_LINE_ENDLESS) {
+  while ((kind = pop3_line_next(&f, &in, POP3_REPLY_MAX, &line)) != POP3_LINE_MORE &&
+         kind != POP3_LINE_ENDLESS) {
     struct pop3_reply r;
     uint64_t a, b;
     if (kind != POP3_LINE_READY) continue;
@@ -42,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   buf_init(&whole, size + 16);
   buf_init(&cut, size + 16);
   read_lines(in);
-  enum pop3_unstuff a = unstuff(in, size, data[1] * 8u, &whole), b = unstuff(in, data[0] % 16 + 1u, data[1] * 8u, &cut);
+  enum pop3_unstuff a = unstuff(in, size, data[1] * 8u, &whole),
+                    b = unstuff(in, data[0] % 16 + 1u, data[1] * 8u, &cut);
   if (a != b || whole.failed || buf_len(&whole) > data[1] * 8u) abort();
   if (a == POP3_UNSTUFF_END && !slice_eq(buf_slice(&whole), buf_slice(&cut))) abort();
   buf_free(&whole);

@@ -1,5 +1,6 @@
-/* A whole POP3 session: the first octets choose how the rooms behave and how the input is cut, the rest
- * is what the client sends. */
+/* SPDX-License-Identifier: ISC */
+/* A whole POP3 session: the first octets choose how the processes behave and how the input is cut,
+ * the rest is what the client sends. */
 #include "tests/unit/pop3_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,7 +22,10 @@ static void set_up(struct pop3_world *w, const uint8_t *choice) {
   world_message(w, SLICE("A: b\r\nno end"));
   world_message(w, SLICE("Subject: \xc3\xa9\r\n\r\n.\r\n"));
   w->messages[2].differs = true;
-  w->messages[2].surrogate = choice[2] == 2 ? 0 : choice[2] == 3 ? 40 : sizeof "Subject: =?UTF-8?Q?=C3=A9?=\r\n\r\n.\r\n" - 1;
+  w->messages[2].surrogate = choice[2] == 2 ? 0
+                             : choice[2] == 3
+                                 ? 40
+                                 : sizeof "Subject: =?UTF-8?Q?=C3=A9?=\r\n\r\n.\r\n" - 1;
   w->messages[0].uidl = "QhdPYR:00WBw1Ph7x7";
   w->messages[1].announced += 4;
   w->virtual_count = choice[2] == 1 ? 5000 : 0;

@@ -1,8 +1,9 @@
-/* The dot-stuffer against one that is written line by line and octet by octet: same octets, same verdict,
- * for RETR and TOP, for sizes that are right and wrong, however the message is cut. */
+/* SPDX-License-Identifier: ISC */
+/* The dot-stuffer against one that is written line by line and octet by octet: same octets, same
+ * verdict, for RETR and TOP, for sizes that are right and wrong, however the message is cut. */
 #include <stdlib.h>
 
-#include "lib/pop3/stuff.h"
+#include "mail/pop3/stuff.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,8 +33,10 @@ static bool naive(struct slice message, const struct plan *p, struct buf *out) {
     ended = line.n >= 2 && slice_eq(slice_from(line, line.n - 2), SLICE("\r\n"));
     put_line(line, out);
     message = slice_from(message, line.n);
-    if (header) header = !slice_eq(line, SLICE("\r\n"));
-    else if (ended && lines > 0) lines--;
+    if (header)
+      header = !slice_eq(line, SLICE("\r\n"));
+    else if (ended && lines > 0)
+      lines--;
     if (p->top && !header && lines == 0 && ended) {
       buf_put(out, SLICE(".\r\n"));
       return size - message.n <= p->announced;
@@ -49,8 +52,10 @@ static bool naive(struct slice message, const struct plan *p, struct buf *out) {
 static bool ours(struct slice message, const struct plan *p, struct buf *out) {
   struct pop3_stuffer st;
   enum pop3_stuff r = POP3_STUFF_MORE;
-  if (p->top) pop3_stuff_open_top(&st, p->announced, p->lines);
-  else pop3_stuff_open(&st, p->announced);
+  if (p->top)
+    pop3_stuff_open_top(&st, p->announced, p->lines);
+  else
+    pop3_stuff_open(&st, p->announced);
   for (; r == POP3_STUFF_MORE && message.n > 0; message = slice_from(message, p->step))
     r = pop3_stuff_put(&st, slice_first(message, p->step), out);
   if (r == POP3_STUFF_MORE) r = pop3_stuff_end(&st, out);
@@ -60,7 +65,8 @@ static bool ours(struct slice message, const struct plan *p, struct buf *out) {
 static uint64_t measured(struct slice message, size_t step) {
   struct mail_measure m;
   mail_measure_open(&m);
-  for (; message.n > 0; message = slice_from(message, step)) mail_measure_put(&m, slice_first(message, step));
+  for (; message.n > 0; message = slice_from(message, step))
+    mail_measure_put(&m, slice_first(message, step));
   return mail_measure_end(&m);
 }
 
@@ -68,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 3) return 0;
   struct slice message = slice_of(data + 3, size - 3);
   struct plan p = { .top = data[0] & 1, .lines = data[1] % 8, .step = data[2] % 16 + 1u };
-  /* Right or nearly right. A TOP that is cut looks no further than it must, so its size is right here. */
+  /* Right or nearly right. A TOP that is cut looks no further than it must, so its size is right
+   * here. */
   uint64_t size_right = measured(message, p.step);
   uint64_t less = p.top ? 0 : data[0] >> 1 & 7;
   if (size_right != measured(message, size) || size_right < message.n) abort();

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: ISC */
 /* Both sides of each mechanism. The first octet picks the mechanism and the side; each following
  * message has its length in front. What the server asks for is answered. */
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,11 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct slice in = slice_of(data, size);
   size_t count = 0;
   if (!size) return 0;
-  while (sasl_mechanisms[count].name)
-    count++;
+  while (sasl_mechanisms[count].name) count++;
   struct buf out;
   buf_init(&out, 2 * SASL_MESSAGE_MAX);
-  (data[0] & 0x80 ? speak : serve)(&sasl_mechanisms[(data[0] & 0x7f) % count], slice_from(in, 1), &out);
+  (data[0] & 0x80 ? speak : serve)(&sasl_mechanisms[(data[0] & 0x7f) % count], slice_from(in, 1),
+                                   &out);
   buf_free(&out);
   return 0;
 }

@@ -1,8 +1,10 @@
-/* A message in seven bits: the same however it is cut in either pass, 7-bit where that can be, itself where it has no 8-bit
- * octet and no label that says so, and no longer than promised. The first octet says how it is cut. */
+/* SPDX-License-Identifier: ISC */
+/* A message in seven bits: the same however it is cut in either pass, 7-bit where that can be,
+ * itself where it has no 8-bit octet and no label that says so, and no longer than promised. The
+ * first octet says how it is cut. */
 #include <stdlib.h>
 
-#include "lib/mail/seven.h"
+#include "mail/seven.h"
 
 static struct seven pass(struct slice in, size_t step, struct buf *plan, struct buf *out) {
   struct seven s;
@@ -27,7 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (s.verdict == SEVEN_CAN) {
     pass(in, in.n + 1, &plan, &one);
     pass(in, 1 + data[0], &plan, &two);
-    if (one.failed || !slice_eq(buf_slice(&one), buf_slice(&two)) || slice_has_high(buf_slice(&one))) abort();
+    if (one.failed || !slice_eq(buf_slice(&one), buf_slice(&two)) ||
+        slice_has_high(buf_slice(&one)))
+      abort();
     bool any = false;
     for (size_t i = 0; i < buf_len(&plan); i++) any |= buf_slice(&plan).p[i] != 0;
     if (!any && !s.eight_bit && !slice_eq(buf_slice(&one), in)) abort();

@@ -1,8 +1,9 @@
-/* The end of a message is where a plain search finds it, cuts do not matter, and what is put out has passed the door. The
- * first octet says how the stream is cut. */
+/* SPDX-License-Identifier: ISC */
+/* The end of a message is where a plain search finds it, cuts do not matter, and what is put out
+ * has passed the door. The first octet says how the stream is cut. */
 #include <stdlib.h>
 
-#include "lib/smtp/data.h"
+#include "mail/smtp/data.h"
 
 static size_t take(struct slice in, size_t step, struct buf *out, bool *end) {
   struct smtp_data d;

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: ISC */
 /* A hostile server's replies: read or refused, within bounds. */
 #include <stdlib.h>
 
-#include "lib/smtp/reply.h"
+#include "mail/smtp/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

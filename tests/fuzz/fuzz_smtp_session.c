@@ -1,5 +1,7 @@
-/* A whole SMTP session over a store and an auth that behave as the first octets say. What is kept has
- * only CRLFs, nothing is left with a room when it ends, and cuts in the stream change no reply. */
+/* SPDX-License-Identifier: ISC */
+/* A whole SMTP session over a store and an auth that behave as the first octets say. What is kept
+ * has only CRLFs, nothing is left with a process when it ends, and cuts in the stream change no
+ * reply. */
 #define KIT_ABORTS
 #include "tests/unit/smtp_kit.h"
 

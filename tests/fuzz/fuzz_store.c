@@ -1,11 +1,14 @@
-/* The store behind front-ends that were taken over. auth's grants are real ones, and come when the input says so; nothing is
- * opened without one, every job ends, and when the front-ends are gone the maildrop is whole.
+/* SPDX-License-Identifier: ISC */
+/* The store behind front-ends that were taken over. auth's grants are real ones, and come when the
+ * input says so; nothing is opened without one, every job ends, and when the front-ends are gone
+ * the maildrop is whole.
  *
- *   what % 8    0, 1: smtpd sends     2 to 4: pop3d sends     5: auth grants the session     6: jobs run     7: a process dies */
+ *   what % 8    0, 1: smtpd sends     2 to 4: pop3d sends     5: auth grants the session     6:
+ * jobs run     7: a process dies */
 #include "tests/fuzz/hostile.h"
 
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/smtpd_store.h"
 #include "src/store/store.h"
@@ -25,22 +28,24 @@ static int64_t now_s = 1700000000;
 static uint64_t account;
 static enum cli_code done;
 
-static void from_store(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void from_store(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                        struct slice payload, int fd) {
   struct pop_opened opened;
   struct cli_row row;
   struct cli_done end;
   if (fd >= 0) close(fd);
-  if (kind == ROOM_SMTPD) hostile_answer(&smtpd, type, tag);
-  if (kind == ROOM_POP3D) hostile_answer(&pop3d, type, tag);
-  if (kind == ROOM_POP3D && type == pop_opened_type && pop_opened_get(payload, &opened) && opened.outcome == POP_DONE &&
-      !granted[tag])
+  if (kind == ROLE_SMTPD) hostile_answer(&smtpd, type, tag);
+  if (kind == ROLE_POP3D) hostile_answer(&pop3d, type, tag);
+  if (kind == ROLE_POP3D && type == pop_opened_type && pop_opened_get(payload, &opened) &&
+      opened.outcome == POP_DONE && !granted[tag])
     abort();
-  if (kind == ROOM_CLI && type == cli_row_type && cli_row_get(payload, &row) && !account) {
+  if (kind == ROLE_CLI && type == cli_row_type && cli_row_get(payload, &row) && !account) {
     struct slice id;
-    if (ipc_list_next(&row.values, &id)) account = strtoull((const char[]){ (char)id.p[0], 0 }, NULL, 10);
+    if (ipc_list_next(&row.values, &id))
+      account = strtoull((const char[]){ (char)id.p[0], 0 }, NULL, 10);
   }
-  if (kind == ROOM_CLI && type == cli_done_type && cli_done_get(payload, &end)) done = (enum cli_code)end.code;
+  if (kind == ROLE_CLI && type == cli_done_type && cli_done_get(payload, &end))
+    done = (enum cli_code)end.code;
 }
 
 static void enqueue(void *arg, struct store_job *job, bool is_write) {
@@ -53,8 +58,8 @@ static void enqueue(void *arg, struct store_job *job, bool is_write) {
     *at = job;
 }
 
-static void set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {
-  struct hostile *h = kind == ROOM_POP3D ? &pop3d : kind == ROOM_SMTPD ? &smtpd : NULL;
+static void set_state(void *arg, enum role kind, uint32_t number, uint64_t tag, uint8_t state) {
+  struct hostile *h = kind == ROLE_POP3D ? &pop3d : kind == ROLE_SMTPD ? &smtpd : NULL;
   if (h && tag < HOSTILE_SESSIONS) h->state[tag] = state;
 }
 
@@ -86,7 +91,9 @@ static void command(const char *words) {
   while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
   cli_command_put(&b, &(struct cli_command){ buf_slice(&list) });
   done = CLI_CODES;
-  if (!store_message(store, ROOM_CLI, CLI, &(struct ipc_msg){ cli_command_type, 0, buf_slice(&b), -1 }, now_s)) abort();
+  if (!store_message(store, ROLE_CLI, CLI,
+                     &(struct ipc_msg){ cli_command_type, 0, buf_slice(&b), -1 }, now_s))
+    abort();
   pump();
   if (done != CLI_OK) abort();
   buf_free(&list), buf_free(&b);
@@ -123,10 +130,10 @@ static void close_all(void) {
   hostile_path[0] = 0;
 }
 
-static void lost(enum room_kind kind) {
-  store_room_lost(store, kind, kind == ROOM_SMTPD ? SMTPD : POP3D);
-  memset(kind == ROOM_SMTPD ? smtpd.state : pop3d.state, 0, sizeof pop3d.state);
-  if (kind == ROOM_POP3D) memset(granted, 0, sizeof granted);
+static void lost(enum role kind) {
+  store_process_lost(store, kind, kind == ROLE_SMTPD ? SMTPD : POP3D);
+  memset(kind == ROLE_SMTPD ? smtpd.state : pop3d.state, 0, sizeof pop3d.state);
+  if (kind == ROLE_POP3D) memset(granted, 0, sizeof granted);
 }
 
 static void grant(uint8_t session) {
@@ -134,14 +141,16 @@ static void grant(uint8_t session) {
   buf_init(&b, 64);
   auth_grant_put(&b, &(struct auth_grant){ POP3D, session, account });
   granted[session] = true;
-  if (!store_message(store, ROOM_AUTH, AUTH, &(struct ipc_msg){ auth_grant_type, session, buf_slice(&b), -1 }, now_s)) abort();
+  if (!store_message(store, ROLE_AUTH, AUTH,
+                     &(struct ipc_msg){ auth_grant_type, session, buf_slice(&b), -1 }, now_s))
+    abort();
   buf_free(&b);
 }
 
 static void take(const struct record *r) {
   struct ipc_msg m;
   unsigned what = r->what % 8;
-  enum room_kind kind = what < 2 ? ROOM_SMTPD : ROOM_POP3D;
+  enum role kind = what < 2 ? ROLE_SMTPD : ROLE_POP3D;
   if (what < 5) {
     bool ok = hostile_message(what < 2 ? &smtpd : &pop3d, r, &m) &&
               store_message(store, kind, what < 2 ? SMTPD : POP3D, &m, now_s);
@@ -151,7 +160,7 @@ static void take(const struct record *r) {
   } else if (what == 6) {
     pump();
   } else {
-    lost(r->which & 1 ? ROOM_SMTPD : ROOM_POP3D);
+    lost(r->which & 1 ? ROLE_SMTPD : ROLE_POP3D);
   }
 }
 
@@ -161,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct record r;
   if (!store) open_all();
   while (record_next(&in, &r)) take(&r);
-  lost(ROOM_SMTPD), lost(ROOM_POP3D);
+  lost(ROLE_SMTPD), lost(ROLE_POP3D);
   pump();
   store_tick(store);
   pump();

@@ -1,10 +1,12 @@
-/* A message's surrogate: the same in any cut and as it was measured, its own surrogate, by either way; and
- * the message itself when nothing changed. The first octet says how it is cut. */
+/* SPDX-License-Identifier: ISC */
+/* A message's surrogate: the same in any cut and as it was measured, its own surrogate, by either
+ * way; and the message itself when nothing changed. The first octet says how it is cut. */
 #include <stdlib.h>
 
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 
-static bool make(struct slice in, size_t step, enum surrogate_way way, struct buf *out, uint64_t *ret_size) {
+static bool make(struct slice in, size_t step, enum surrogate_way way, struct buf *out,
+                 uint64_t *ret_size) {
   struct surrogate s;
   surrogate_open(&s, way);
   for (; in.n; in = slice_from(in, step)) surrogate_put(&s, slice_first(in, step), out);
@@ -26,7 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bool changed = make(in, in.n + 1, way, &one, &n);
   if (make(in, 1u + data[0], way, NULL, &measured) != changed || measured != n) abort();
   if (!changed && !slice_eq(buf_slice(&one), in)) abort();
-  if (make(buf_slice(&one), 1u + data[0], way, &two, &n) || !slice_eq(buf_slice(&one), buf_slice(&two))) abort();
+  if (make(buf_slice(&one), 1u + data[0], way, &two, &n) ||
+      !slice_eq(buf_slice(&one), buf_slice(&two)))
+    abort();
   buf_free(&one);
   buf_free(&two);
   return 0;

@@ -1,4 +1,6 @@
-/* Any block as the header of a backup's archive: what is taken leads nowhere else, and written again it reads the same. */
+/* SPDX-License-Identifier: ISC */
+/* Any block as the header of a backup's archive: what is taken leads nowhere else, and written
+ * again it reads the same. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     must_stay_inside(e.path);
     buf_init(&b, 4 * TAR_BLOCK);
     if (tar_put_header(&b, &e)) {
-      if (buf_len(&b) != TAR_BLOCK || tar_read_header(buf_slice(&b).p, &again) != TAR_ENTRY) abort();
-      if (strcmp(e.path, again.path) != 0 || e.folder != again.folder || e.size != again.size) abort();
+      if (buf_len(&b) != TAR_BLOCK || tar_read_header(buf_slice(&b).p, &again) != TAR_ENTRY)
+        abort();
+      if (strcmp(e.path, again.path) != 0 || e.folder != again.folder || e.size != again.size)
+        abort();
     }
     buf_free(&b);
   }

@@ -1,8 +1,10 @@
-/* Packets of front-ends that were taken over, for the fuzzers of those who receive them: messages pass the pair's rules, as
- * the channel holds them (lib/ev/channel.h), and then anything goes.
+/* SPDX-License-Identifier: ISC */
+/* Packets of front-ends that were taken over, for the fuzzers of those who receive them: messages
+ * pass the pair's rules, as the channel holds them (runtime/channel/channel.h), and then anything
+ * goes.
  *
- * The input is a row of records: what (1 octet), a session (1), a message's place in the table (1), a length (2, the most
- * significant octet first), that many octets of payload. */
+ * The input is a row of records: what (1 octet), a session (1), a message's place in the table (1),
+ * a length (2, the most significant octet first), that many octets of payload. */
 #ifndef QASID_FUZZ_HOSTILE_H
 #define QASID_FUZZ_HOSTILE_H
 
@@ -66,7 +68,8 @@ static void hostile_remove(void) {
 }
 static struct disk *hostile_disk(void) {
   int error;
-  snprintf(hostile_path, sizeof hostile_path, "%s/qasid-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+  snprintf(hostile_path, sizeof hostile_path, "%s/qasid-fuzz-XXXXXX",
+           access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
   if (!mkdtemp(hostile_path)) abort();
   atexit(hostile_remove);
   struct disk *d = disk_posix_open(hostile_path, &error);

@@ -281,16 +281,16 @@ again "$id"
 ok "with room the rest comes" comes_to "$id" fetched "^$((8 - here_now))\$"
 ok "(all)" is "$(count_of seven)" 8
 
-# Rooms die in the middle, again and again. Whatever happens, each message comes once, none is lost.
+# Processes die in the middle, again and again. Whatever happens, each message comes once, none is lost.
 drop slow-a 80 3000
 cp "$dir/remote/slow-a.json" "$dir/slow.json"
 id=$(collect eight "pop3s://slow-a@127.0.0.1:$tls" secret --delete)
 kills() {
-  local i room
+  local i process
   for ((i = 0; i < 7; i++)); do
     sleep 0.3
-    for room in collector store auth; do
-      [ $((RANDOM % 3)) = 0 ] && kill -9 "$(pid_of "$room")" 2>/dev/null
+    for process in collector store auth; do
+      [ $((RANDOM % 3)) = 0 ] && kill -9 "$(pid_of "$process")" 2>/dev/null
     done
     q account collect run "$id" >/dev/null 2>&1
   done

@@ -116,21 +116,21 @@ class Server:
     def pids(self):
         return [int(p) for p in subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split()]
 
-    def pid_of(self, room):
+    def pid_of(self, process):
         for pid in self.pids():
             try:
-                if open("/proc/%d/cmdline" % pid, "rb").read().split(b"\0")[2] == room.encode():
+                if open("/proc/%d/cmdline" % pid, "rb").read().split(b"\0")[2] == process.encode():
                     return pid
             except (OSError, IndexError):
                 pass
 
-    def kill(self, room):
-        old = self.pid_of(room)
+    def kill(self, process):
+        old = self.pid_of(process)
         os.kill(old, signal.SIGKILL)
         end = time.monotonic() + 5
-        while self.pid_of(room) in (old, None):
+        while self.pid_of(process) in (old, None):
             if time.monotonic() > end:
-                raise Failed(room + " did not come back")
+                raise Failed(process + " did not come back")
             time.sleep(0.01)
         time.sleep(0.15)
 

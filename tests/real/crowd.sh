@@ -61,11 +61,11 @@ option smtpd_processes 1
 option pop3d_processes 1
 ulimit -n "$(ulimit -Hn)"
 serve
-for room in smtpd pop3d; do
-  port=$([ $room = smtpd ] && echo "$smtp" || echo "$pop3")
-  before=$(fds_of $room)
-  ok "$room: a newcomer is served beside 10,000 connections" crowd 10000 "$port"
-  ok "$room: all descriptors are back" settled $room "$before"
+for process in smtpd pop3d; do
+  port=$([ $process = smtpd ] && echo "$smtp" || echo "$pop3")
+  before=$(fds_of $process)
+  ok "$process: a newcomer is served beside 10,000 connections" crowd 10000 "$port"
+  ok "$process: all descriptors are back" settled $process "$before"
 done
 stop
 

@@ -169,5 +169,5 @@ kill -9 "$(pid_of keys)"
 within 20 eval '[ "$(grep -c event=dkim-keys "$dir/log")" = 2 ]'
 say unsigned
 ok "or unsigned, by option, which is logged" eval 'within 20 there unsigned && verify - $(got unsigned) && grep -q event=unsigned "$dir/log"'
-ok "no process died but by our hand" eval '! grep "event=room-died" "$dir/log" | grep -v "signal 9"'
+ok "no process died but by our hand" eval '! grep "event=process-died" "$dir/log" | grep -v "signal 9"'
 finish

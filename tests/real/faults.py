@@ -97,13 +97,13 @@ def no_octet_left():
     assert set(before) == acknowledged
     with drop() as w:
         starts(w.ask("DELE 1"), "+OK")
-        done = w.ask("QUIT").startswith("+OK")  # somebody else took the room that was kept for this
+        done = w.ask("QUIT").startswith("+OK")  # somebody else took the process that was kept for this
     gone = set(before) - set(subjects("alice"))
     assert len(gone) == done
     acknowledged.difference_update(gone)
     qasid("check")
 
-def room_again():
+def process_again():
     os.unlink(folder + "/disk/filler")
     until(5, lambda: try_keep("after").startswith("250"))
     for i in range(5): starts(keep("after %d" % i, 300 * i), "250")
@@ -181,7 +181,7 @@ def check_finds_it():
 
 suites = {
     "full": [("a full disk refuses mail with 452 4.3.1", full_refuses), ("reading and deleting go on", full_reads_and_deletes),
-             ("with no octet left, a deletion is made or said not to be", no_octet_left), ("with room again, mail comes in; nothing acknowledged is lost", room_again),
+             ("with no octet left, a deletion is made or said not to be", no_octet_left), ("with room again, mail comes in; nothing acknowledged is lost", process_again),
              ("the store checks clean", checks_clean)],
     "fill": [("mail for two", fill_boxes)],
     "damage-body": [("a page of a body is damaged", lambda: damage("body"))],

@@ -86,7 +86,7 @@ life() { # NAME COMMAND [NAME COMMAND]…
   lives=$((lives + 1))
   live "$lives" "$@" </dev/null >"$base/life-$lives" 2>&1 &
 }
-died() { grep -E 'event=room-died|was ended by signal|event=breach' log; }
+died() { grep -E 'event=process-died|was ended by signal|event=breach' log; }
 feature() { # NAME COMMAND
   local why=
   eval "$2" >out 2>&1 || why="code $?"
@@ -234,5 +234,5 @@ for ((i = 1; i <= lives; i++)); do
 done
 dir=$base
 server=$far_server
-ok "the other server's processes live" no grep -qE 'event=room-died|was ended by signal|event=breach' "$base/log"
+ok "the other server's processes live" no grep -qE 'event=process-died|was ended by signal|event=breach' "$base/log"
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A room that hangs while it starts is ended and started again, at the start of the server and later. Needs a build with
-# test hooks: a file with the room's name makes its next life hang.
+# A process that hangs while it starts is ended and started again, at the start of the server and later. Needs a build with
+# test hooks: a file with the process's name makes its next life hang.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 begin
@@ -22,14 +22,14 @@ comes() { local i; for ((i = 0; i < 100; i++)); do "$@" >/dev/null 2>&1 && retur
 touch "$dir/hang/pop3d"
 serve
 ok "the server is ready although pop3d hung at first" test ! -e "$dir/hang/pop3d"
-ok "the log says which room it was" grep -E 'event=start .*pop3d-[0-9]+ was not ready 3000 ms after its start' "$dir/log"
+ok "the log says which process it was" grep -E 'event=start .*pop3d-[0-9]+ was not ready 3000 ms after its start' "$dir/log"
 ok "logins work" login
 
-for room in auth store; do
-  touch "$dir/hang/$room"
-  kill -9 "$(pid_of $room)"
-  ok "$room hangs in its next life; the one after it works" comes login
-  ok "the log says that it was $room" grep -E "event=start .*$room-[0-9]+ was not ready" "$dir/log"
+for process in auth store; do
+  touch "$dir/hang/$process"
+  kill -9 "$(pid_of $process)"
+  ok "$process hangs in its next life; the one after it works" comes login
+  ok "the log says that it was $process" grep -E "event=start .*$process-[0-9]+ was not ready" "$dir/log"
 done
 
 touch "$dir/hang/store"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What comes out is what went in, at every size where something changes on the way: the largest message
-# and one octet more, bodies around what is kept inline, around the pieces that travel between rooms, and
+# and one octet more, bodies around what is kept inline, around the pieces that travel between processes, and
 # none at all. Headers read by another's parser; 17,000 deletions in one QUIT, all or none.
 #   messages.sh QASID
 qasid_bin=$1

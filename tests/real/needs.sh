@@ -130,5 +130,5 @@ ok "too big for the first server, not for the second" within 20 taken '127.0.0.7
 eight a@tiny.test parts
 ok "too big everywhere: returned at once" within 20 told 'larger than any server of the destination takes'
 ok "nothing went where it was not offered, and each SIZE was right" eval '! grep -a WRONG "$dir/got/taken"'
-ok "no process died" eval '! grep -q event=room-died "$dir/log"'
+ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 finish

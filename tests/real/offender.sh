@@ -29,7 +29,7 @@ print(got.decode().replace("\r\n", "|"))
 PY
 from() { python3 "$dir/from.py" "$@"; }
 works() { from "$pop3" 127.0.0.1 'USER alice@example.org\r\nPASS secret-alice\r\nSTAT\r\nQUIT\r\n' | grep -qF '|+OK 0 0|'; }
-deaths() { grep -c 'event=room-died' "$dir/log"; }
+deaths() { grep -c 'event=process-died' "$dir/log"; }
 dies() { # PORT: and it is in the log
   local before i
   before=$(deaths)

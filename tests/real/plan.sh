@@ -103,7 +103,7 @@ ok "mail that waits there" all 'plan x@grey.test' "says 'queue +back-off .*tried
 submit a@silent.test
 ok "queue list: waiting for DNS" within 10 listed silent.test waiting-for-dns
 ok "by that reason" eval '[ "$(q queue list reason=waiting-for-dns | grep -c @silent.test)" = 1 ]'
-ok "no process died" eval '! grep -q event=room-died "$dir/log"'
+ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 stop
 
 # --- exchangers that are aliases ---

@@ -36,7 +36,7 @@ has() { grep -q -- "$1" "$dir/hosts" || { cat "$dir/hosts"; return 1; }; }
 comes() { local i; for ((i = 0; i < 50; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 is_open() { [ "$(value open)" -ge 1 ]; }
 value() { q --json status | python3 -c 'import json,sys; print([r["value"] for r in json.load(sys.stdin)["resolver"] if r["counter"] == sys.argv[1]][0])' "$1"; }
-room() { q --json status | python3 -c 'import json,sys; print([r[sys.argv[1]] for r in json.load(sys.stdin)["rooms"] if r["room"] == "resolver"][0])' "$1"; }
+process() { q --json status | python3 -c 'import json,sys; print([r[sys.argv[1]] for r in json.load(sys.stdin)["processes"] if r["process"] == "resolver"][0])' "$1"; }
 
 ok "addresses" all 'lookup 0 ok.w.example' 'has 127.0.0.2' "! says proven >/dev/null"
 ok "services" all 'lookup 0 _pop3s._tcp.w.example srv' "has 'mx1.w.example  *995'"
@@ -79,7 +79,7 @@ ok "a host whose address is forged" ends_so "$(collect carol 'pop3s://bob@forged
 
 if [ "$(id -u)" = 0 ]; then
   ok "it has no rights and a user of its own" bash -c 'for p in $(pgrep -P "$0"); do
-    tr "\0" " " <"/proc/$p/cmdline" | grep -q -- "--room resolver" || continue
+    tr "\0" " " <"/proc/$p/cmdline" | grep -q -- "--role resolver" || continue
     grep -q "^CapPrm:.*0000000000000000" "/proc/$p/status" && ! grep -q "^Uid:.0" "/proc/$p/status" && [ -z "$(ls -A "/proc/$p/root")" ] && exit 0
   done; exit 1' "$server"
 fi
@@ -92,14 +92,14 @@ ok "killed, what was open is for later" ends_so "$id" 'resolver (was|is being) r
 ok "killed, it is back" comes lookup 0 ok.w.example
 ok "as another process" no is "$(pid_of resolver)" "$old"
 
-number=$(room number) restarts=$(room restarts)
+number=$(process number) restarts=$(process restarts)
 configure "dns_servers = { \"127.0.0.1@$other\" }" 'dns_timeout = 5'
 q reload >/dev/null
 kill "$one"
 ok "a reload: other servers are asked" comes lookup 0 ok.w.example
 ok "and without the anchor nothing is proven" all 'lookup 0 host.signed.example' '! says proven >/dev/null'
-ok "it was started anew, which is no death" all "no is \"\$(room number)\" $number" "is \"\$(room restarts)\" $restarts" \
-  "is \"\$(grep -c 'event=room-died.*resolver' \"\$dir/log\")\" 1"
+ok "it was started anew, which is no death" all "no is \"\$(process number)\" $number" "is \"\$(process restarts)\" $restarts" \
+  "is \"\$(grep -c 'event=process-died.*resolver' \"\$dir/log\")\" 1"
 configure "dns_servers = { \"127.0.0.1@$other\" }" 'dns_trust_anchor = "/nowhere/root.key"'
 q reload >/dev/null
 ok "an anchor that is not there: the running configuration stays" wait_log 'event=reload-refused .*/nowhere/root.key'

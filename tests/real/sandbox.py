@@ -2,8 +2,8 @@
 import errno
 from hostile_kit import *
 
-PAUSE = 12  # seconds within which a room that died is back
-SMTPD, POP3D = 1, 2  # enum room_kind
+PAUSE = 12  # seconds within which a process that died is back
+SMTPD, POP3D = 1, 2  # enum role
 KINDS = {"smtpd": SMTPD, "pop3d": POP3D}
 
 
@@ -46,7 +46,7 @@ def words_in(octets):
 
 
 def processes():
-    """(room, index) → (number, pid), of those that are ready: the parent's `ps`."""
+    """(process, index) → (number, pid), of those that are ready: the parent's `ps`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
         control.settimeout(10)
         control.connect(folder + "/run/control")
@@ -60,8 +60,8 @@ def processes():
                 body, packet = packet[16:16 + n], packet[16 + n:]
                 if kind == 67: return found
                 if kind != 65: continue
-                room, index, number, pid, state = list(words_in(body[4:]))[:5]
-                if state == "ready": found[(room, int(index))] = (int(number), int(pid))
+                process, index, number, pid, state = list(words_in(body[4:]))[:5]
+                if state == "ready": found[(process, int(index))] = (int(number), int(pid))
 
 
 def works():
@@ -103,15 +103,15 @@ def call(word):
     return test
 
 
-# A front-end's misdeeds towards other rooms, and which of them the kind of front-end can't do.
+# A front-end's misdeeds towards other processes, and which of them the kind of front-end can't do.
 def deed(word, kind):
     def test():
         index = victim(kind)
-        before, store, auth = processes(), rooms("store"), rooms("auth")
+        before, store, auth = processes(), processes("store"), processes("auth")
         client = Wire(pop3)  # someone who has not logged in
         misbehave(kind, index, word)
         replaced(kind, index, before[(kind, index)])
-        assert rooms("store") == store and rooms("auth") == auth, "a room was ended that did nothing"
+        assert processes("store") == store and processes("auth") == auth, "a process was ended that did nothing"
         client.close()
         logged(r"event=breach msg=\"[^\"]*%s-%d" % (kind, before[(kind, index)][0]))
         works()
@@ -120,11 +120,11 @@ def deed(word, kind):
 
 def flood(kind):
     def test():
-        index, store = victim(kind), rooms("store")
+        index, store = victim(kind), processes("store")
         size = rss(store[0])
         misbehave(kind, index, "ipc-flood")
         within(5, works)
-        assert rooms("store") == store and rss(store[0]) - size < 32 << 20
+        assert processes("store") == store and rss(store[0]) - size < 32 << 20
     return test
 
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Front-ends that were taken over: forbidden system calls, and lies to the other rooms. Each is refused, the
+# Front-ends that were taken over: forbidden system calls, and lies to the other processes. Each is refused, the
 # process is gone and replaced under a new number, and the service goes on. Needs a build with test hooks.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"

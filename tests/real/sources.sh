@@ -83,5 +83,5 @@ ok "with a PTR record IPv6 is used" within 10 has_source 2a00:5::90 1 'its PTR r
 submit x@both.test
 ok "  under its name" within 20 came '::1 2a00:5::90 out6.example.org'
 ok "a wrong line is told" eval 'cp "$dir/qasid.conf" "$dir/wrong.conf"; echo "source_addresses = { \"here there\" }" >>"$dir/wrong.conf"; sed -i "0,/^source_addresses/{/^source_addresses/d}" "$dir/wrong.conf"; "$qasid_bin" -c "$dir/wrong.conf" check-config >"$dir/said" 2>&1; grep -q "source_addresses.*is no address with a name" "$dir/said"'
-ok "no process died" eval '! grep -q event=room-died "$dir/log"'
+ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 finish

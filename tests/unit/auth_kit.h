@@ -1,5 +1,6 @@
-/* What the tests of auth's core share: the core with its database on a real disk, a shell that writes down
- * what is said, jobs run by hand, time as the test says. */
+/* SPDX-License-Identifier: ISC */
+/* What the tests of auth's core share: the core with its database on a real disk, a shell that
+ * writes down what is said, jobs run by hand, time as the test says. */
 #ifndef QASID_TEST_AUTH_KIT_H
 #define QASID_TEST_AUTH_KIT_H
 
@@ -11,7 +12,7 @@
 #include <cmocka.h>
 
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/front_auth.h"
 #include "lib/base/codec.h"
 #include "src/auth/core.h"
@@ -26,7 +27,7 @@ enum { JOBS = 4096, SAID = 16384, FRONT = 7, MX = 8, STORE = 3, CLI = 90 };
 #define MD5_SECRET "{MD5-CRYPT}$1$.M0lhmhv$gI8oCFTt6AgX6YzZpeGC6."
 
 static struct said {
-  enum room_kind kind;
+  enum role kind;
   uint32_t number;
   uint16_t type;
   uint64_t tag;
@@ -38,8 +39,13 @@ static struct auth_job *jobs[JOBS];
 static struct auth *auth;
 static struct disk *disk;
 static struct conf *conf;
-static const char *every_mechanism[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1",
-                                         "PLAIN", "LOGIN", "CRAM-MD5" };
+static const char *every_mechanism[] = { "SCRAM-SHA-256-PLUS",
+                                         "SCRAM-SHA-1-PLUS",
+                                         "SCRAM-SHA-256",
+                                         "SCRAM-SHA-1",
+                                         "PLAIN",
+                                         "LOGIN",
+                                         "CRAM-MD5" };
 static struct conf_list mechanisms_by_default;
 static char folder[64];
 static uint64_t now;
@@ -49,7 +55,7 @@ static inline size_t run(void);
 
 /* --- the shell --- */
 
-static inline void say(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static inline void say(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                        struct slice payload) {
   assert_true(said_n < SAID && payload.n <= sizeof said->payload);
   struct said *s = &said[said_n++];
@@ -91,7 +97,8 @@ static inline int setup(void **state) {
   disk = disk_posix_open(folder, &e);
   conf = conf_defaults();
   mechanisms_by_default = conf->auth_mechanisms;
-  conf->auth_mechanisms = (struct conf_list){ every_mechanism, sizeof every_mechanism / sizeof *every_mechanism };
+  conf->auth_mechanisms =
+      (struct conf_list){ every_mechanism, sizeof every_mechanism / sizeof *every_mechanism };
   said_n = jobs_n = warned = 0;
   now = 1000000;
   store_answers = true;
@@ -101,8 +108,8 @@ static inline int setup(void **state) {
 
 static inline int teardown(void **state) {
   char command[128];
-  if (auth)
-    auth_room_lost(auth, ROOM_POP3D, FRONT); /* those that wait go with it; what is computed is taken back */
+  if (auth) /* those that wait go with it; what is computed is taken back */
+    auth_process_lost(auth, ROLE_POP3D, FRONT);
   if (auth) run();
   auth_free(&auth);
   disk_posix_close(&disk);
@@ -114,7 +121,7 @@ static inline int teardown(void **state) {
 
 /* --- what happens --- */
 
-static inline bool tell(enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static inline bool tell(enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                         const struct buf *payload) {
   struct ipc_msg m = { .type = type, .tag = tag, .payload = buf_slice(payload), .fd = -1 };
   return auth_message(auth, kind, number, &m, now);
@@ -126,11 +133,11 @@ static inline void answer_grants(void) {
   if (seen > said_n) seen = 0;
   for (; store_answers && seen < said_n; seen++) {
     bool grant = said[seen].type == auth_grant_type || said[seen].type == auth_submit_type;
-    if (said[seen].kind != ROOM_STORE || !grant) continue;
+    if (said[seen].kind != ROLE_STORE || !grant) continue;
     struct buf b;
     buf_init(&b, 16);
     auth_granted_put(&b, &(struct auth_granted){ true });
-    assert_true(tell(ROOM_STORE, STORE, auth_granted_type, said[seen].tag, &b));
+    assert_true(tell(ROLE_STORE, STORE, auth_granted_type, said[seen].tag, &b));
     buf_free(&b);
   }
 }
@@ -162,19 +169,19 @@ static inline enum cli_code vadmin(const char *first, ...) {
   buf_init(&list, 65536);
   buf_init(&b, 65536);
   va_start(ap, first);
-  for (const char *w = first; w; w = va_arg(ap, const char *))
-    ipc_list_put(&list, slice_str(w));
+  for (const char *w = first; w; w = va_arg(ap, const char *)) ipc_list_put(&list, slice_str(w));
   va_end(ap);
   cli_command_put(&b, &(struct cli_command){ buf_slice(&list) });
   size_t from = said_n;
-  assert_true(tell(ROOM_CLI, CLI, cli_command_type, 0, &b));
+  assert_true(tell(ROLE_CLI, CLI, cli_command_type, 0, &b));
   run();
   buf_free(&list);
   buf_free(&b);
   for (size_t i = from; i < said_n; i++)
-    if (said[i].kind == ROOM_CLI && said[i].type == cli_done_type) {
+    if (said[i].kind == ROLE_CLI && said[i].type == cli_done_type) {
       assert_true(cli_done_get(slice_of(said[i].payload, said[i].n), &m));
-      for (size_t k = i + 1; k < said_n; k++) assert_int_not_equal(said[k].kind, ROOM_CLI); /* cli_done is the last word */
+      /* cli_done is the last word */
+      for (size_t k = i + 1; k < said_n; k++) assert_int_not_equal(said[k].kind, ROLE_CLI);
       return m.code;
     }
   fail_msg("no cli_done");
@@ -197,8 +204,9 @@ static uint64_t tags = 100;
 static inline uint64_t login_from(struct slice peer, const char *name, const char *password) {
   struct buf b;
   buf_init(&b, 2048);
-  auth_login_put(&b, &(struct auth_login){ slice_str(name), slice_str(password), peer, true, SLICE("pop3") });
-  assert_true(tell(ROOM_POP3D, FRONT, auth_login_type, ++tags, &b));
+  auth_login_put(
+      &b, &(struct auth_login){ slice_str(name), slice_str(password), peer, true, SLICE("pop3") });
+  assert_true(tell(ROLE_POP3D, FRONT, auth_login_type, ++tags, &b));
   buf_free(&b);
   return tags;
 }
@@ -210,9 +218,13 @@ static inline uint64_t start_sasl(unsigned from, const char *mech, bool has, str
                                   bool secure) {
   struct buf b;
   buf_init(&b, 16384);
-  auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech), .has_response = has, .response = response,
-                                           .peer = peer_of(from), .secure = secure, .service = SLICE("submission") });
-  assert_true(tell(ROOM_SMTPD, MX, auth_start_type, ++tags, &b));
+  auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech),
+                                           .has_response = has,
+                                           .response = response,
+                                           .peer = peer_of(from),
+                                           .secure = secure,
+                                           .service = SLICE("submission") });
+  assert_true(tell(ROLE_SMTPD, MX, auth_start_type, ++tags, &b));
   buf_free(&b);
   return tags;
 }
@@ -221,12 +233,12 @@ static inline void step_sasl(uint64_t tag, struct slice response) {
   struct buf b;
   buf_init(&b, 16384);
   auth_step_put(&b, &(struct auth_step){ response });
-  assert_true(tell(ROOM_SMTPD, MX, auth_step_type, tag, &b));
+  assert_true(tell(ROLE_SMTPD, MX, auth_step_type, tag, &b));
   answer_grants();
   buf_free(&b);
 }
 
-static inline void cancel(enum room_kind kind, uint32_t number, uint64_t tag) {
+static inline void cancel(enum role kind, uint32_t number, uint64_t tag) {
   assert_true(tell(kind, number, auth_cancel_type, tag, &(struct buf){ 0 }));
 }
 
@@ -234,7 +246,8 @@ enum { NOTHING = 100, YES };
 
 static inline const struct said *last_said(uint64_t tag) {
   for (size_t i = said_n; i-- > 0;)
-    if (said[i].tag == tag && (said[i].kind == ROOM_POP3D || said[i].kind == ROOM_SMTPD)) return &said[i];
+    if (said[i].tag == tag && (said[i].kind == ROLE_POP3D || said[i].kind == ROLE_SMTPD))
+      return &said[i];
   return NULL;
 }
 
@@ -279,7 +292,8 @@ struct trace {
 static inline struct trace trace(uint64_t tag) {
   struct trace t = { 0 };
   uint64_t asked = now;
-  if (jobs_n && jobs[0]->kind == JOB_VERIFY) memcpy(t.scheme, jobs[0]->hash.mem, sizeof t.scheme - 1);
+  if (jobs_n && jobs[0]->kind == JOB_VERIFY)
+    memcpy(t.scheme, jobs[0]->hash.mem, sizeof t.scheme - 1);
   t.jobs = run();
   assert_int_equal(answer(tag), NOTHING);
   now = auth_tick(auth, now);
@@ -289,7 +303,6 @@ static inline struct trace trace(uint64_t tag) {
   clean_address();
   return t;
 }
-
 
 static inline uint64_t fail_once(unsigned from, const char *password) {
   uint64_t t = login(from, "tim@example.org", password), asked = now;
@@ -302,7 +315,8 @@ static inline uint64_t fail_once(unsigned from, const char *password) {
 }
 
 static inline void add_legacy(void) {
-  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--legacy-auth", SECRET), CLI_OK);
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--legacy-auth", SECRET),
+                   CLI_OK);
   assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
 }
 

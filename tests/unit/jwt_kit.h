@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* An issuer of tokens for tests: makes keys, signs, says its key set. */
 #ifndef QASID_TEST_JWT_KIT_H
 #define QASID_TEST_JWT_KIT_H
@@ -73,7 +74,8 @@ static inline void put_signature(struct buf *out, enum signature_kind kind, stru
   size_t n = sizeof sig;
   EVP_MD_CTX *md = EVP_MD_CTX_new();
   EVP_PKEY_CTX *ctx;
-  EVP_DigestSignInit(md, &ctx, kind == SIGNATURE_EDDSA ? NULL : EVP_sha256(), NULL, issuer_key(signature_takes(kind)));
+  EVP_DigestSignInit(md, &ctx, kind == SIGNATURE_EDDSA ? NULL : EVP_sha256(), NULL,
+                     issuer_key(signature_takes(kind)));
   if (kind == SIGNATURE_PS256) {
     EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING);
     EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST);
@@ -92,7 +94,8 @@ static inline void put_signature(struct buf *out, enum signature_kind kind, stru
 }
 
 /* A token of these two texts, signed in that way whatever the header says. */
-static inline void put_token(struct buf *out, enum signature_kind kind, const char *header, const char *claims) {
+static inline void put_token(struct buf *out, enum signature_kind kind, const char *header,
+                             const char *claims) {
   size_t from = buf_len(out);
   put_base64url(out, slice_str(header));
   buf_put_u8(out, '.');

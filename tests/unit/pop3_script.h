@@ -1,4 +1,6 @@
-/* A POP3 client session against a server that follows a script, and a sink that writes down what it gets.
+/* SPDX-License-Identifier: ISC */
+/* A POP3 client session against a server that follows a script, and a sink that writes down what it
+ * gets.
  *
  *   S: line      the server says this
  *   C: line      the client must have said exactly this
@@ -6,14 +8,15 @@
  *   +: seconds   time passes
  *   X:           the connection is lost
  *
- * What the server says between two things of the client arrives whole, or cut every `cut` octets. */
+ * What the server says between two things of the client arrives whole, or cut every `cut` octets.
+ */
 #ifndef QASID_TEST_POP3_SCRIPT_H
 #define QASID_TEST_POP3_SCRIPT_H
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/pop3/client.h"
+#include "mail/pop3/client.h"
 
 enum { SCRIPT_MAX = 8 << 20 };
 
@@ -28,11 +31,12 @@ struct script {
   bool late;      /* settles when asked to, by script_settle() */
   bool unsafe;    /* settles with no */
   bool hold;      /* every call that can hold does; the script lets go at once */
-  enum pop3_sink_says at_listed, at_begin, at_piece, at_end;
+  enum pop3_sink_verdict at_listed, at_begin, at_piece, at_end;
   const char *wrong; /* the first thing that was not as the script has it */
 };
 
-static inline enum pop3_sink_says script_listed(void *arg, struct pop3_item *items, size_t count) {
+static inline enum pop3_sink_verdict script_listed(void *arg, struct pop3_item *items,
+                                                   size_t count) {
   struct script *t = arg;
   buf_printf(&t->log, "listed %zu\n", count);
   for (size_t i = 0; i < count; i++) {
@@ -40,29 +44,33 @@ static inline enum pop3_sink_says script_listed(void *arg, struct pop3_item *ite
     items[i].lines = (uint32_t)t->lines;
     if (count <= 8)
       buf_printf(&t->log, "  %llu %llu %.*s%s\n", (unsigned long long)items[i].number,
-                 (unsigned long long)items[i].size, SLICE_ARG(items[i].uidl), items[i].twin ? " twin" : "");
+                 (unsigned long long)items[i].size, SLICE_ARG(items[i].uidl),
+                 items[i].twin ? " twin" : "");
     if (count <= 8 && items[i].like && items[i].like->alike > 1)
-      buf_printf(&t->log, "    like %llu, %u\n", (unsigned long long)items[i].like->number, items[i].like->alike);
+      buf_printf(&t->log, "    like %llu, %u\n", (unsigned long long)items[i].like->number,
+                 items[i].like->alike);
   }
   return t->hold ? POP3_SINK_HOLD : t->at_listed;
 }
 
-static inline enum pop3_sink_says script_begin(void *arg, struct pop3_item *item) {
+static inline enum pop3_sink_verdict script_begin(void *arg, struct pop3_item *item) {
   struct script *t = arg;
   buf_printf(&t->log, "begin %llu\n", (unsigned long long)item->number);
   return t->hold ? POP3_SINK_HOLD : t->at_begin;
 }
 
-static inline enum pop3_sink_says script_piece(void *arg, struct pop3_item *item, struct slice octets) {
+static inline enum pop3_sink_verdict script_piece(void *arg, struct pop3_item *item,
+                                                  struct slice octets) {
   struct script *t = arg;
   if (item->state != POP3_COMING || !octets.n) abort();
   if (buf_len(&t->log) < 4096) buf_put(&t->log, octets);
   return t->hold ? POP3_SINK_HOLD : t->at_piece;
 }
 
-static inline enum pop3_sink_says script_end(void *arg, struct pop3_item *item) {
+static inline enum pop3_sink_verdict script_end(void *arg, struct pop3_item *item) {
   struct script *t = arg;
-  buf_printf(&t->log, "end %llu %llu\n", (unsigned long long)item->number, (unsigned long long)item->octets);
+  buf_printf(&t->log, "end %llu %llu\n", (unsigned long long)item->number,
+             (unsigned long long)item->octets);
   if (!t->late && item->wish != POP3_LOOK) pop3_client_settle(t->c, item, !t->unsafe);
   return t->hold ? POP3_SINK_HOLD : t->at_end;
 }
@@ -96,7 +104,8 @@ static inline void script_init(struct script *t) {
     .port = 110,
     .now_ms = 1000,
     .policy = { .may_show = true },
-    .sink = { script_listed, script_begin, script_piece, script_end, script_cut, script_refused, NULL },
+    .sink = { script_listed, script_begin, script_piece, script_end, script_cut, script_refused,
+              NULL },
   };
 }
 
@@ -135,7 +144,8 @@ static inline bool script_hears(struct script *t, struct slice line) {
   struct slice said = buf_slice(out);
   ptrdiff_t at = slice_search(said, SLICE("\r\n"));
   if (at < 0 || !slice_eq(slice_first(said, (size_t)at), line)) {
-    fprintf(stderr, "wanted of the client: %.*s\nit said: %.*s\n", SLICE_ARG(line), SLICE_ARG(said));
+    fprintf(stderr, "wanted of the client: %.*s\nit said: %.*s\n", SLICE_ARG(line),
+            SLICE_ARG(said));
     return script_wrong(t, "the client said something else");
   }
   buf_drop(out, (size_t)at + 2);
@@ -168,7 +178,8 @@ static inline bool script_play(struct script *t, const char *text) {
     if (kind == 'X') pop3_client_gone(t->c, POP3_END_GONE);
     if (kind == '+') {
       t->c->proto.now_ms += 1000 * strtoull((const char *)what.p, NULL, 10);
-      if (t->c->proto.deadline_ms && t->c->proto.now_ms >= t->c->proto.deadline_ms) pop3_client_tick(t->c);
+      if (t->c->proto.deadline_ms && t->c->proto.now_ms >= t->c->proto.deadline_ms)
+        pop3_client_tick(t->c);
     }
     if (kind != 'T') continue;
     if (t->c->proto.want != PROTO_TLS || buf_len(&t->c->proto.out))

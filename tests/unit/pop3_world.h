@@ -1,5 +1,7 @@
-/* One POP3 session with a shell around it that follows lib/proto/proto.h, and scripted rooms: auth knows
- * mrose with the password "tanstaaf", store has the messages that were put in. For tests and fuzzers. */
+/* SPDX-License-Identifier: ISC */
+/* One POP3 session with a shell around it that follows runtime/proto/proto.h, and scripted
+ * processes: auth knows mrose with the password "tanstaaf", store has the messages that were put
+ * in. For tests and fuzzers. */
 #ifndef QASID_TEST_POP3_WORLD_H
 #define QASID_TEST_POP3_WORLD_H
 
@@ -8,7 +10,7 @@
 
 #include "ipc/front_auth.h"
 #include "ipc/pop3d_store.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "lib/tls/digest.h"
 #include "src/pop3d/session.h"
 
@@ -25,10 +27,11 @@ struct world_message {
 struct pop3_world {
   struct conf conf;
   struct pop3d_facts facts;
-  struct pop3d_service svc;
+  struct pop3d_service service;
   struct proto_start start;
   struct proto *p;
-  struct buf in, said, asked, trace; /* to the session; all it wrote; its questions as words; trace */
+  /* to the session; all it wrote; its questions as words; trace */
+  struct buf in, said, asked, trace;
   bool closed, tls_started, injected, hold; /* hold: questions are answered by the test */
   size_t out_peak;
   uint64_t octets_out;
@@ -38,14 +41,14 @@ struct pop3_world {
   uint32_t count;
   uint32_t virtual_count; /* when not 0: so many messages of 100 octets, no text */
   uint8_t open_outcome, read_outcome, quit_outcome;
-  uint64_t fail_at;      /* a read from this offset on gets read_outcome */
-  uint32_t short_reads;  /* the most octets of one piece; 0: as asked */
+  uint64_t fail_at;     /* a read from this offset on gets read_outcome */
+  uint32_t short_reads; /* the most octets of one piece; 0: as asked */
   uint32_t deleted[WORLD_MESSAGES];
   uint32_t marked, removed;
   bool locked;
   struct pop_rules_are rules;
   /* auth */
-  uint8_t fail_why;      /* with `refuse_all` */
+  uint8_t fail_why; /* with `refuse_all` */
   bool refuse_all;
   unsigned steps;
 };
@@ -71,10 +74,17 @@ static inline void world_init(struct pop3_world *w) {
   w->conf.hostname = "dbc.mtview.ca.us";
   w->conf.pop3_login_commands = 1000;
   w->facts.apop = true;
-  pop3d_service_init(&w->svc, &w->conf, "pop3", true, &w->facts);
-  w->start = (struct proto_start){ .id = 17, .session = "s17", .peer = { 192, 0, 2, 1 }, .peer_len = 4,
-    .peer_port = 1, .service = "pop3", .nonce = { 0, 0, 0, 0, 0, 0, 0x07, 0x68, 0, 0, 0, 0, 0x29, 0x8d, 0xfc, 0x08 },
-    .now_ms = 1000, .wall_s = 1 };
+  pop3d_service_init(&w->service, &w->conf, "pop3", true, &w->facts);
+  w->start = (struct proto_start){ .id = 17,
+                                   .session = "s17",
+                                   .peer = { 192, 0, 2, 1 },
+                                   .peer_len = 4,
+                                   .peer_port = 1,
+                                   .service = "pop3",
+                                   .nonce = { 0, 0, 0, 0, 0, 0, 0x07, 0x68, 0, 0, 0, 0, 0x29, 0x8d,
+                                              0xfc, 0x08 },
+                                   .now_ms = 1000,
+                                   .wall_s = 1 };
   w->fail_at = UINT64_MAX;
   w->rules.login_delay = POP_NO_DELAY;
   w->rules.expire = POP_NEVER;
@@ -96,7 +106,7 @@ static inline void world_free(struct pop3_world *w) {
   buf_free(&w->trace);
 }
 
-/* --- the rooms --- */
+/* --- the processes --- */
 
 static inline void world_answer(struct pop3_world *w, uint16_t type, struct buf *payload) {
   pop3d_session_ops.answer(w->p, type, buf_slice(payload));
@@ -125,9 +135,12 @@ static inline void world_challenge(struct pop3_world *w, struct slice text) {
 }
 
 static inline void world_verdict(struct pop3_world *w, bool yes) {
-  if (w->refuse_all) world_auth_fail(w, w->fail_why);
-  else if (yes) world_auth_ok(w);
-  else world_auth_fail(w, AUTH_WRONG);
+  if (w->refuse_all)
+    world_auth_fail(w, w->fail_why);
+  else if (yes)
+    world_auth_ok(w);
+  else
+    world_auth_fail(w, AUTH_WRONG);
 }
 
 static inline void note(struct pop3_world *w, const char *what, struct slice a, struct slice b) {
@@ -154,19 +167,26 @@ static inline bool world_auth(struct pop3_world *w, uint16_t type, struct slice 
   struct auth_apop apop;
   if (type == auth_login_type && auth_login_get(body, &login)) {
     note(w, "login", login.name, login.password);
-    world_verdict(w, slice_eq(login.name, SLICE("mrose")) && slice_eq(login.password, SLICE("tanstaaf")));
+    world_verdict(w, slice_eq(login.name, SLICE("mrose")) &&
+                         slice_eq(login.password, SLICE("tanstaaf")));
   } else if (type == auth_apop_type && auth_apop_get(body, &apop)) {
     note(w, "apop", apop.name, apop.timestamp);
     world_verdict(w, apop_matches(&apop));
   } else if (type == auth_start_type && auth_start_get(body, &start)) {
     note(w, start.has_response ? "start with" : "start", start.mechanism, start.response);
     w->steps = 0;
-    if (start.has_response) world_verdict(w, slice_eq(start.response, SLICE("\0mrose\0tanstaaf")));
-    else world_challenge(w, slice_eq(start.mechanism, SLICE("PLAIN")) ? SLICE_NONE : SLICE("Username:"));
+    if (start.has_response)
+      world_verdict(w, slice_eq(start.response, SLICE("\0mrose\0tanstaaf")));
+    else
+      world_challenge(w,
+                      slice_eq(start.mechanism, SLICE("PLAIN")) ? SLICE_NONE : SLICE("Username:"));
   } else if (type == auth_step_type && auth_step_get(body, &step)) {
     note(w, "step", step.response, SLICE_NONE);
-    if (++w->steps < 2 && slice_eq(step.response, SLICE("mrose"))) world_challenge(w, SLICE("Password:"));
-    else world_verdict(w, slice_eq(step.response, SLICE("\0mrose\0tanstaaf")) || slice_eq(step.response, SLICE("tanstaaf")));
+    if (++w->steps < 2 && slice_eq(step.response, SLICE("mrose")))
+      world_challenge(w, SLICE("Password:"));
+    else
+      world_verdict(w, slice_eq(step.response, SLICE("\0mrose\0tanstaaf")) ||
+                           slice_eq(step.response, SLICE("tanstaaf")));
   } else if (type == auth_cancel_type) {
     note(w, "cancel", SLICE_NONE, SLICE_NONE);
   } else {
@@ -200,8 +220,11 @@ static inline void world_open(struct pop3_world *w) {
   struct buf b;
   buf_init(&b, IPC_PAYLOAD_MAX);
   uint32_t n = w->virtual_count ? w->virtual_count : w->count;
-  pop_opened_put(&b, &(struct pop_opened){ .outcome = w->open_outcome, .count = n, .uidvalidity = 0xabcd,
-                                           .login_delay = w->rules.login_delay, .expire = w->rules.expire });
+  pop_opened_put(&b, &(struct pop_opened){ .outcome = w->open_outcome,
+                                           .count = n,
+                                           .uidvalidity = 0xabcd,
+                                           .login_delay = w->rules.login_delay,
+                                           .expire = w->rules.expire });
   world_answer(w, pop_opened_type, &b);
   w->locked = w->open_outcome == POP_DONE;
   if (w->locked) world_listing(w);
@@ -210,11 +233,12 @@ static inline void world_open(struct pop3_world *w) {
 static inline void world_read(struct pop3_world *w, const struct pop_read *m) {
   struct buf b;
   buf_init(&b, IPC_PAYLOAD_MAX);
-  struct slice piece = m->uid <= w->count ? slice_from(w->messages[m->uid - 1].text, m->offset) : SLICE_NONE;
+  struct slice piece =
+      m->uid <= w->count ? slice_from(w->messages[m->uid - 1].text, m->offset) : SLICE_NONE;
   uint32_t most = w->short_reads && w->short_reads < m->most ? w->short_reads : m->most;
   bool fails = m->offset >= w->fail_at;
   pop_chunk_put(&b, &(struct pop_chunk){ .outcome = fails ? w->read_outcome : POP_DONE,
-                                        .data = fails ? SLICE_NONE : slice_first(piece, most) });
+                                         .data = fails ? SLICE_NONE : slice_first(piece, most) });
   world_answer(w, pop_chunk_type, &b);
 }
 
@@ -262,7 +286,7 @@ static inline void world_flush(struct pop3_world *w) {
   w->octets_out += buf_len(out);
   if (!w->forget_said) buf_put(&w->said, buf_slice(out));
   buf_reset(out);
-  buf_relax(out);
+  buf_release_if_empty(out);
 }
 
 /* Sends the open question. False when the test is to answer it. */
@@ -273,17 +297,18 @@ static inline bool world_ask(struct pop3_world *w) {
   buf_init(&body, IPC_PAYLOAD_MAX);
   buf_put(&body, buf_slice(&ask->body));
   buf_wipe(&ask->body);
-  bool wanted = ask->wants_answer, auth = ask->room == PROTO_ASK_AUTH, held = w->hold && wanted;
+  bool wanted = ask->wants_answer, auth = ask->role == PROTO_ASK_AUTH, held = w->hold && wanted;
   uint16_t type = ask->type;
   ask->sent = true;
   if (!wanted) ask->type = 0;
-  bool known = held || (auth ? world_auth(w, type, buf_slice(&body)) : world_store(w, type, buf_slice(&body)));
+  bool known = held || (auth ? world_auth(w, type, buf_slice(&body))
+                             : world_store(w, type, buf_slice(&body)));
   buf_free(&body);
   if (!known) abort(); /* a question that the contract does not have */
   return !held;
 }
 
-/* One turn of the loop of lib/proto/proto.h; false when the session waits for the client. */
+/* One turn of the loop of runtime/proto/proto.h; false when the session waits for the client. */
 static inline bool world_step(struct pop3_world *w) {
   struct proto *p = w->p;
   if (p->ask.type) return world_ask(w);
@@ -320,11 +345,12 @@ static inline bool world_step(struct pop3_world *w) {
 }
 
 static inline void world_run(struct pop3_world *w) {
-  while (!w->closed && world_step(w)) {}
+  while (!w->closed && world_step(w)) {
+  }
 }
 
 static inline void world_start(struct pop3_world *w) {
-  w->p = pop3d_session_ops.new(&w->svc, &w->start);
+  w->p = pop3d_session_ops.new(&w->service, &w->start);
   if (!w->p) abort();
   w->p->trace.fn = world_trace;
   w->p->trace.arg = w;

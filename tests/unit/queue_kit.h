@@ -1,11 +1,13 @@
-/* The store's kit with an outgoing queue: front-ends that hand mail in, a sender that takes letters and reports. */
+/* SPDX-License-Identifier: ISC */
+/* The store's kit with an outgoing queue: front-ends that hand mail in, a sender that takes letters
+ * and reports. */
 #ifndef QASID_TESTS_QUEUE_KIT_H
 #define QASID_TESTS_QUEUE_KIT_H
 
 #include "tests/unit/store_kit.h"
 
 #include "ipc/sender_store.h"
-#include "lib/smtp/client.h"
+#include "mail/smtp/client.h"
 
 enum { SENDER = 21, SENDER_2 = 22, SESSION = 5 };
 
@@ -14,23 +16,25 @@ __attribute__((unused)) static uint64_t alice(struct kit *k) {
   return kit_account(k, "alice@example.org");
 }
 
-__attribute__((unused)) static void submit_grant(struct kit *k, uint64_t session, uint64_t account) {
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_submit, 9, SMTPD, session, account));
+__attribute__((unused)) static void submit_grant(struct kit *k, uint64_t session,
+                                                 uint64_t account) {
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_submit, 9, SMTPD, session, account));
   assert_true(KIT_HEAR(k, auth_granted).known);
 }
 
-__attribute__((unused)) static enum rcpt_verdict rcpt(struct kit *k, uint64_t tag, const char *from, const char *to, bool trusted) {
+__attribute__((unused)) static enum rcpt_verdict rcpt(struct kit *k, uint64_t tag, const char *from,
+                                                      const char *to, bool trusted) {
   struct buf list;
   kit_list(&list, to);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, tag, .addresses = buf_slice(&list),
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, tag, .addresses = buf_slice(&list),
                       .return_path = slice_str(from), .trusted = trusted));
   buf_free(&list);
   return KIT_HEAR(k, smtp_verdicts).verdicts.p[0];
 }
 
-__attribute__((unused)) static enum commit_outcome commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to,
-                                                                struct slice tail, uint8_t notify, uint8_t ret,
-                                                                const char *orcpt, const char *envid) {
+__attribute__((unused)) static enum commit_outcome
+commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, struct slice tail,
+             uint8_t notify, uint8_t ret, const char *orcpt, const char *envid) {
   struct buf list, dsn;
   struct slice rest;
   kit_list(&list, to);
@@ -41,9 +45,11 @@ __attribute__((unused)) static enum commit_outcome commit_orcpt(struct kit *k, u
   if (*from) ipc_list_put(&authors, slice_str(from));
   char item[100];
   int n = snprintf(item, sizeof item, "%c%s", notify, orcpt);
-  for (struct slice a; (notify || *orcpt) && ipc_list_next(&rest, &a);) ipc_list_put(&dsn, slice_of(item, (size_t)n));
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"), .return_path = slice_str(from),
-                      .addresses = buf_slice(&list), .tail = tail, .dsn = buf_slice(&dsn), .ret = ret, .envid = slice_str(envid),
+  for (struct slice a; (notify || *orcpt) && ipc_list_next(&rest, &a);)
+    ipc_list_put(&dsn, slice_of(item, (size_t)n));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
+                      .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = tail,
+                      .dsn = buf_slice(&dsn), .ret = ret, .envid = slice_str(envid),
                       .authors = buf_slice(&authors)));
   buf_free(&authors);
   buf_free(&list);
@@ -51,17 +57,20 @@ __attribute__((unused)) static enum commit_outcome commit_orcpt(struct kit *k, u
   return KIT_HEAR(k, smtp_committed).outcome;
 }
 
-__attribute__((unused)) static enum commit_outcome commit_dsn(struct kit *k, uint64_t tag, const char *from, const char *to,
-                                                              struct slice tail, uint8_t notify, uint8_t ret) {
+__attribute__((unused)) static enum commit_outcome commit_dsn(struct kit *k, uint64_t tag,
+                                                              const char *from, const char *to,
+                                                              struct slice tail, uint8_t notify,
+                                                              uint8_t ret) {
   return commit_orcpt(k, tag, from, to, tail, notify, ret, "", "");
 }
 
 __attribute__((unused)) static enum commit_outcome commit(struct kit *k, const char *to) {
-  return commit_dsn(k, SESSION, "alice@example.org", to, SLICE("Subject: hello\r\n\r\nhi\r\n"), 0, 0);
+  return commit_dsn(k, SESSION, "alice@example.org", to, SLICE("Subject: hello\r\n\r\nhi\r\n"), 0,
+                    0);
 }
 
 __attribute__((unused)) static void ready(struct kit *k, uint32_t sender, uint32_t letters) {
-  assert_true(KIT_SAY(k, ROOM_SENDER, sender, send_ready, 0, letters));
+  assert_true(KIT_SAY(k, ROLE_SENDER, sender, send_ready, 0, letters));
 }
 
 /* The next letter, of which rows[] are the recipients. */
@@ -90,15 +99,19 @@ __attribute__((unused)) static void nothing(struct kit *k) {
   assert_null(k->said);
 }
 
-__attribute__((unused)) static bool report(struct kit *k, uint32_t sender, const struct got *g, enum send_fate fate, uint16_t code, const char *text) {
+__attribute__((unused)) static bool report(struct kit *k, uint32_t sender, const struct got *g,
+                                           enum send_fate fate, uint16_t code, const char *text) {
   struct buf list;
   buf_init(&list, SEND_ROWS_MAX);
   for (size_t i = 0; i < g->count; i++)
-    send_outcome_put(&list, &(struct send_outcome){ .row = g->rows[i], .fate = (uint8_t)fate, .stage = SMTP_STAGE_RCPT,
-                                                    .code = code, .enhanced = { (uint8_t)(code / 100), 1, 1 },
+    send_outcome_put(&list, &(struct send_outcome){ .row = g->rows[i],
+                                                    .fate = (uint8_t)fate,
+                                                    .stage = SMTP_STAGE_RCPT,
+                                                    .code = code,
+                                                    .enhanced = { (uint8_t)(code / 100), 1, 1 },
                                                     .text = slice_str(text) });
-  bool fine = KIT_SAY(k, ROOM_SENDER, sender, send_result, g->tag, .host = SLICE("mx.elsewhere.example"),
-                      .results = buf_slice(&list));
+  bool fine = KIT_SAY(k, ROLE_SENDER, sender, send_result, g->tag,
+                      .host = SLICE("mx.elsewhere.example"), .results = buf_slice(&list));
   buf_free(&list);
   kit_pump(k);
   return fine;
@@ -109,7 +122,9 @@ __attribute__((unused)) static void assert_sound(struct kit *k) {
   if (a.code != CLI_OK) fail_msg("%s", a.rows);
 }
 
-__attribute__((unused)) static size_t waiting(struct kit *k) { return kit_command(k, "queue list").count; }
+__attribute__((unused)) static size_t waiting(struct kit *k) {
+  return kit_command(k, "queue list").count;
+}
 __attribute__((unused)) static size_t mails(struct kit *k, const char *who) {
   char words[64];
   snprintf(words, sizeof words, "mail list %s", who);

@@ -1,6 +1,7 @@
-/* A shell for one SMTP session, as lib/proto/proto.h has it, with a store and an auth that are a few
- * lines each. The rules of ipc/ are held against every question. For the test_smtp_* of the session, and for
- * the fuzzer, where what fails aborts (KIT_ABORTS). */
+/* SPDX-License-Identifier: ISC */
+/* A shell for one SMTP session, as runtime/proto/proto.h has it, with a store and an auth that are
+ * a few lines each. The rules of ipc/ are held against every question. For the test_smtp_* of the
+ * session, and for the fuzzer, where what fails aborts (KIT_ABORTS). */
 #ifndef QASID_TESTS_SMTP_KIT_H
 #define QASID_TESTS_SMTP_KIT_H
 
@@ -27,7 +28,8 @@ enum { KIT_MESSAGES = 8, KIT_OUT = 8 * 1024 * 1024 };
 
 struct kit_message {
   struct buf id, from, to, body; /* to: addresses, each with a "," behind it */
-  char dsn[64];                  /* of each recipient "NOTIFY:ORCPT,"; then ENVID, a space and RET; or as far as it fits */
+  /* of each recipient "NOTIFY:ORCPT,"; then ENVID, a space and RET; or as far as it fits */
+  char dsn[64];
   uint64_t account;
   bool dots;
 };
@@ -70,9 +72,16 @@ static inline void kit_conf(struct kit *k, const char *service, bool cert) {
 }
 
 static inline void kit_connect(struct kit *k, bool secure) {
-  struct proto_start start = { .id = 7, .session = "5f-2-7", .peer = { 192, 0, 2, 1 }, .peer_len = 4,
-                               .service = "", .secure = secure, .tls_version = "TLSv1.3",
-                               .tls_cipher = "TLS_AES_128_GCM_SHA256", .now_ms = k->now_ms, .wall_s = 0 };
+  struct proto_start start = { .id = 7,
+                               .session = "5f-2-7",
+                               .peer = { 192, 0, 2, 1 },
+                               .peer_len = 4,
+                               .service = "",
+                               .secure = secure,
+                               .tls_version = "TLSv1.3",
+                               .tls_cipher = "TLS_AES_128_GCM_SHA256",
+                               .now_ms = k->now_ms,
+                               .wall_s = 0 };
   k->p = smtpd_session_ops.new(&k->service, &start);
   assert_non_null(k->p);
   k->in_tls = secure;
@@ -102,13 +111,18 @@ static inline void kit_free(struct kit *k) {
   free(k);
 }
 
-/* --- the rooms --- */
+/* --- the processes --- */
 
 static inline enum rcpt_verdict kit_verdict(struct slice address) {
-  static const struct { const char *address; enum rcpt_verdict verdict; } known[] = {
+  static const struct {
+    const char *address;
+    enum rcpt_verdict verdict;
+  } known[] = {
+    /* clang-format off */
     { "postmaster", RCPT_OURS },           { "alice@here.example", RCPT_OURS },
     { "bob@here.example", RCPT_OURS },     { "full@here.example", RCPT_FULL },
     { "trouble@here.example", RCPT_TROUBLE }, { "a b@here.example", RCPT_OURS },
+    /* clang-format on */
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (slice_eq(address, slice_str(known[i].address))) return known[i].verdict;
@@ -146,7 +160,8 @@ static inline void kit_keep(struct kit *k, const struct smtp_commit *q) {
   m->dots = q->dots;
 }
 
-static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payload, struct buf *answer) {
+static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payload,
+                                 struct buf *answer) {
   if (type == smtp_rcpt_type) {
     struct smtp_rcpt q;
     struct buf verdicts;
@@ -175,7 +190,7 @@ static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payl
     k->mores++;
     return 0;
   }
-  if (type == smtp_drop_type) {
+  if (type == smtp_discard_type) {
     buf_reset(&k->spool);
     k->drops++;
     return 0;
@@ -197,13 +212,16 @@ static inline uint16_t kit_auth_verdict(struct kit *k, bool yes, struct buf *ans
   k->auth_state = AUTH_AT_REST;
   k->login_asked_password = false;
   buf_reset(&k->login_name);
-  if (yes) auth_ok_put(answer, &(struct auth_ok){ SLICE("alice"), 42 });
-  else auth_fail_put(answer, &(struct auth_fail){ AUTH_WRONG });
+  if (yes)
+    auth_ok_put(answer, &(struct auth_ok){ SLICE("alice"), 42 });
+  else
+    auth_fail_put(answer, &(struct auth_fail){ AUTH_WRONG });
   return yes ? auth_ok_type : auth_fail_type;
 }
 
 /* alice, secret; by PLAIN and by LOGIN. */
-static inline uint16_t kit_auth(struct kit *k, uint16_t type, struct slice payload, struct buf *answer) {
+static inline uint16_t kit_auth(struct kit *k, uint16_t type, struct slice payload,
+                                struct buf *answer) {
   struct slice response = SLICE_NONE;
   if (type == auth_cancel_type) {
     buf_reset(&k->login_name);
@@ -220,7 +238,8 @@ static inline uint16_t kit_auth(struct kit *k, uint16_t type, struct slice paylo
     k->login_asked_password = false;
     bool login = slice_caseeq(q.mechanism, SLICE("LOGIN"));
     if (!q.has_response || login) {
-      auth_challenge_put(answer, &(struct auth_challenge){ login ? SLICE("Username:") : SLICE_NONE });
+      auth_challenge_put(answer,
+                         &(struct auth_challenge){ login ? SLICE("Username:") : SLICE_NONE });
       k->login_asked_password = login;
       return auth_challenge_type;
     }
@@ -238,14 +257,15 @@ static inline uint16_t kit_auth(struct kit *k, uint16_t type, struct slice paylo
     auth_challenge_put(answer, &(struct auth_challenge){ SLICE("Password:") });
     return auth_challenge_type;
   }
-  bool yes = slice_eq(buf_slice(&k->login_name), SLICE("alice")) && slice_eq(response, SLICE("secret"));
+  bool yes =
+      slice_eq(buf_slice(&k->login_name), SLICE("alice")) && slice_eq(response, SLICE("secret"));
   return kit_auth_verdict(k, yes, answer);
 }
 
-/* Puts the open question to its room and hands the answer back. */
+/* Puts the open question to its process and hands the answer back. */
 static inline void kit_answer(struct kit *k) {
   struct proto *p = k->p;
-  bool store = p->ask.room == PROTO_ASK_STORE, wants = p->ask.wants_answer;
+  bool store = p->ask.role == PROTO_ASK_STORE, wants = p->ask.wants_answer;
   uint16_t type = p->ask.type;
   uint8_t *state = store ? &k->store_state : &k->auth_state;
   const struct ipc_pair *pair = store ? &ipc_smtpd_store : &ipc_front_auth;
@@ -257,8 +277,10 @@ static inline void kit_answer(struct kit *k) {
   if (store ? k->store_lost : k->auth_lost) {
     *state = 0;
     if (store) buf_reset(&k->spool);
-    if (!wants) p->ask.type = 0;
-    else smtpd_session_ops.answer(p, 0, SLICE_NONE);
+    if (!wants)
+      p->ask.type = 0;
+    else
+      smtpd_session_ops.answer(p, 0, SLICE_NONE);
     return;
   }
   if (rule->next != IPC_SAME) *state = rule->next;
@@ -266,8 +288,10 @@ static inline void kit_answer(struct kit *k) {
   buf_init(&answer, IPC_PAYLOAD_MAX);
   uint16_t back = store ? kit_store(k, type, buf_slice(&p->ask.body), &answer)
                         : kit_auth(k, type, buf_slice(&p->ask.body), &answer);
-  if (!wants) p->ask.type = 0;
-  else smtpd_session_ops.answer(p, back, buf_slice(&answer));
+  if (!wants)
+    p->ask.type = 0;
+  else
+    smtpd_session_ops.answer(p, back, buf_slice(&answer));
   buf_free(&answer);
 }
 
@@ -277,7 +301,7 @@ static inline void kit_flush(struct kit *k) {
   assert_false(k->p->out.failed);
   buf_put(&k->heard, buf_slice(&k->p->out));
   buf_reset(&k->p->out);
-  buf_relax(&k->p->out);
+  buf_release_if_empty(&k->p->out);
 }
 
 /* One turn; false when the session waits for more. */
@@ -376,8 +400,9 @@ static inline void kit_wait(struct kit *k, uint64_t ms) {
 #define GREETING "220 mx.here.example ESMTP Qasid\r\n"
 #define MAIL "MAIL FROM:<x@y.example>\r\n"
 #define RCPT "RCPT TO:<alice@here.example>\r\n"
-#define OFFERS                                                                                    \
-  "250-mx.here.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n" \
+#define OFFERS                                                         \
+  "250-mx.here.example\r\n250-PIPELINING\r\n250-SIZE "                 \
+  "52428800\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n" \
   "250-SMTPUTF8\r\n"
 #define RCPT_BOB "RCPT TO:<bob@here.example>\r\n"
 #define RCPT_NO "RCPT TO:<no@here.example>\r\n"

@@ -1,5 +1,7 @@
-/* A store in a folder of its own, with a shell that runs whatever was enqueued when it is pumped: all
- * write jobs as one group, the reads one by one. What the store says is kept to be looked at. */
+/* SPDX-License-Identifier: ISC */
+/* A store in a folder of its own, with a shell that runs whatever was enqueued when it is pumped:
+ * all write jobs as one group, the reads one by one. What the store says is kept to be looked at.
+ */
 #ifndef QASID_TESTS_STORE_KIT_H
 #define QASID_TESTS_STORE_KIT_H
 
@@ -16,17 +18,17 @@
 #include <cmocka.h>
 
 #include "ipc/auth_store.h"
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/smtpd_store.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "src/store/store.h"
 
 enum { SMTPD = 11, POP3D = 12, POP3D_2 = 13, AUTH = 14, CLI = 15 };
 
 struct said {
   struct said *next;
-  enum room_kind kind;
+  enum role kind;
   uint32_t number;
   uint16_t type;
   uint64_t tag;
@@ -47,14 +49,14 @@ struct kit {
   struct said *said, **said_end, *last; /* last: taken, kept until the next is */
   int64_t now_s;
   bool broken;
-  uint8_t state; /* the last set_state */
+  uint8_t state;          /* the last set_state */
   unsigned rules_changed; /* how often pop_rules_changed was said */
 };
 
-static void kit_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void kit_send(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                      struct slice payload, int fd) {
   struct kit *k = arg;
-  if (kind == ROOM_POP3D && tag == 0 && type == pop_rules_changed_type) {
+  if (kind == ROLE_POP3D && tag == 0 && type == pop_rules_changed_type) {
     k->rules_changed++;
     return;
   }
@@ -80,7 +82,7 @@ static void kit_enqueue(void *arg, struct store_job *job, bool is_write) {
   store_job_link(last, job);
 }
 
-static void kit_set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {
+static void kit_set_state(void *arg, enum role kind, uint32_t number, uint64_t tag, uint8_t state) {
   ((struct kit *)arg)->state = state;
 }
 
@@ -173,14 +175,14 @@ static int kit_teardown(void **state) {
 
 /* --- saying and hearing --- */
 
-static bool kit_say(struct kit *k, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static bool kit_say(struct kit *k, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                     struct buf *payload) {
   struct ipc_msg m = { type, tag, payload ? buf_slice(payload) : SLICE_NONE, -1 };
   bool fine = store_message(k->store, kind, number, &m, k->now_s);
   if (payload) buf_free(payload);
   return fine;
 }
-/* KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, tag, .addresses = …) */
+/* KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, tag, .addresses = …) */
 #define KIT_SAY(k, kind, number, name, tag, ...)                   \
   ({                                                               \
     struct buf payload_;                                           \
@@ -221,7 +223,7 @@ struct answer {
   enum cli_code code;
   char text[256];
   char columns[256]; /* names with spaces between */
-  char rows[65536]; /* as many as fit: values with spaces between, a line each */
+  char rows[65536];  /* as many as fit: values with spaces between, a line each */
   size_t count;
 };
 
@@ -238,7 +240,8 @@ static void kit_put_columns(struct answer *a, struct slice names) {
   struct slice v;
   size_t n = 0;
   while (ipc_list_next(&names, &v))
-    n += (size_t)snprintf(a->columns + n, sizeof a->columns - n, "%s%.*s", n ? " " : "", SLICE_ARG(v));
+    n += (size_t)snprintf(a->columns + n, sizeof a->columns - n, "%s%.*s", n ? " " : "",
+                          SLICE_ARG(v));
 }
 
 /* Hears an answer to its end; streamed octets go into `stream` when given. */
@@ -266,7 +269,7 @@ static struct answer kit_answer(struct kit *k, struct buf *stream) {
 static struct answer kit_command_stream(struct kit *k, const char *words, struct buf *stream) {
   struct buf list;
   kit_list(&list, words);
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
   return kit_answer(k, stream);
 }
@@ -288,17 +291,18 @@ static uint64_t kit_account(struct kit *k, const char *address) {
 static enum rcpt_verdict kit_rcpt(struct kit *k, const char *address, uint64_t size) {
   struct buf list;
   kit_list(&list, address);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, 1, buf_slice(&list), size));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, buf_slice(&list), size));
   buf_free(&list);
   struct smtp_verdicts v = KIT_HEAR(k, smtp_verdicts);
   assert_int_equal(v.verdicts.n, 1);
   return v.verdicts.p[0];
 }
 
-static bool kit_commit(struct kit *k, uint64_t tag, const char *from, const char *to, struct slice tail) {
+static bool kit_commit(struct kit *k, uint64_t tag, const char *from, const char *to,
+                       struct slice tail) {
   struct buf list;
   kit_list(&list, to);
-  bool fine = KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
+  bool fine = KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
                       .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = tail);
   buf_free(&list);
   return fine;
@@ -312,7 +316,7 @@ static enum commit_outcome kit_deliver(struct kit *k, const char *to, struct sli
 /* --- mail out --- */
 
 static void kit_grant(struct kit *k, uint32_t front, uint64_t session, uint64_t account) {
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_grant, 5, front, session, account));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 5, front, session, account));
   assert_true(KIT_HEAR(k, auth_granted).known);
 }
 
@@ -320,7 +324,7 @@ struct drop {
   struct pop_opened opened;
   uint32_t uid[4096];
   uint64_t size[4096];
-  uint64_t surrogate[4096]; /* as lib/mail/surrogate.h tells it */
+  uint64_t surrogate[4096]; /* as mail/surrogate.h tells it */
   char uidl[4096][72];
 };
 
@@ -353,7 +357,7 @@ static void kit_hear_listing(struct kit *k, struct drop *d) {
 
 static enum pop_outcome kit_drop_open(struct kit *k, uint32_t front, uint64_t tag, struct drop *d) {
   memset(d, 0, sizeof *d);
-  assert_true(KIT_SAY(k, ROOM_POP3D, front, pop_open, tag, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, front, pop_open, tag, ));
   d->opened = KIT_HEAR(k, pop_opened);
   if (d->opened.outcome == POP_DONE) kit_hear_listing(k, d);
   return d->opened.outcome;
@@ -370,7 +374,7 @@ static struct drop *kit_open_drop(struct kit *k, uint64_t tag, uint64_t account)
 /* The whole message, however the store gives it. */
 static enum pop_outcome kit_read(struct kit *k, uint64_t tag, uint32_t uid, struct buf *to) {
   for (;;) {
-    assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, tag, uid, buf_len(to), IPC_CHUNK));
+    assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, tag, uid, buf_len(to), IPC_CHUNK));
     kit_pump(k);
     assert_non_null(k->said);
     if (k->said->type == pop_file_type) {
@@ -391,17 +395,17 @@ static void kit_delete(struct kit *k, uint64_t tag, uint32_t uid) {
   struct buf b;
   buf_init(&b, 4);
   wire_put_u32(&b, uid);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_delete, tag, buf_slice(&b)));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_delete, tag, buf_slice(&b)));
   buf_free(&b);
 }
 
 static struct pop_done kit_quit(struct kit *k, uint64_t tag) {
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_quit, tag, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_quit, tag, ));
   return KIT_HEAR(k, pop_done);
 }
 
 static void kit_idle(struct kit *k) {
-  for (int i = 0; i < 1000 && store_chores(k->writer) != STORE_NO_CHORES; i++)
+  for (int i = 0; i < 1000 && store_housekeeping_when(k->writer) != STORE_NO_CHORES; i++)
     assert_true(store_idle(k->writer));
 }
 

@@ -1,13 +1,14 @@
-/* lib/mail: paths of RFC 5321 §4.1.2 (attacks AD-*), dates, headers. */
+/* SPDX-License-Identifier: ISC */
+/* mail: paths of RFC 5321 §4.1.2 (attacks AD-*), dates, headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
 
-#include "lib/mail/address.h"
-#include "lib/mail/date.h"
-#include "lib/mail/header.h"
+#include "mail/address.h"
+#include "mail/date.h"
+#include "mail/header.h"
 
 static char *text_of(struct buf *b) {
   static char text[1024];
@@ -60,12 +61,14 @@ static const struct path forward[] = {
   { "<a@[IPv6:1111:2222:3333:4444:5555:6666::8888]>", ADDRESS_SYNTAX, 0, 0 },
   { "<a@[IPv6:::2222:3333:4444:5555:6666:7777:8888]>", ADDRESS_SYNTAX, 0, 0 },
   { "<a@[IPv6:1111:2222:3333:4444:5555:6666:7777::]>", ADDRESS_SYNTAX, 0, 0 },
-  { "<a@[IPv6:1111:2222:3333:4444:5555::8888]>", ADDRESS_OK, "a@[IPv6:1111:2222:3333:4444:5555::8888]",
-    "a@[IPv6:1111:2222:3333:4444:5555::8888]" },
+  { "<a@[IPv6:1111:2222:3333:4444:5555::8888]>", ADDRESS_OK,
+    "a@[IPv6:1111:2222:3333:4444:5555::8888]", "a@[IPv6:1111:2222:3333:4444:5555::8888]" },
   { "<a@[IPv6:1111:2222:3333:4444:5555:6666:7777:8888]>", ADDRESS_OK,
-    "a@[IPv6:1111:2222:3333:4444:5555:6666:7777:8888]", "a@[IPv6:1111:2222:3333:4444:5555:6666:7777:8888]" },
+    "a@[IPv6:1111:2222:3333:4444:5555:6666:7777:8888]",
+    "a@[IPv6:1111:2222:3333:4444:5555:6666:7777:8888]" },
   { "<a@[IPv6:1:2:3:4:5::1.2.3.4]>", ADDRESS_SYNTAX, 0, 0 },
-  { "<a@[IPv6:1:2:3:4::1.2.3.4]>", ADDRESS_OK, "a@[IPv6:1:2:3:4::102:304]", "a@[IPv6:1:2:3:4::102:304]" },
+  { "<a@[IPv6:1:2:3:4::1.2.3.4]>", ADDRESS_OK, "a@[IPv6:1:2:3:4::102:304]",
+    "a@[IPv6:1:2:3:4::102:304]" },
   { "<a@[IPv6:::]>", ADDRESS_OK, "a@[IPv6:::]", "a@[IPv6:::]" },
   { "<a@[IPv6:1::2::3]>", ADDRESS_SYNTAX, 0, 0 },
   { "<a@[IPv6:11111::]>", ADDRESS_SYNTAX, 0, 0 },
@@ -126,13 +129,23 @@ static const struct path forward[] = {
   /* AD-14: UTF-8, and U-labels in their one form; look-alikes of other characters are no domains */
   { "<\xc3\xa9@b>", ADDRESS_OK, "\xc3\xa9@b", "\xc3\xa9@b" },
   { "<\"\xc3\xa9 a\"@b>", ADDRESS_OK, "\"\xc3\xa9 a\"@b", "\xc3\xa9 a@b" },
-  { "<a@B\xc3\xbc" "cher.Example.>", ADDRESS_OK, "a@xn--bcher-kva.example", "a@xn--bcher-kva.example" },
+  { "<a@B\xc3\xbc"
+    "cher.Example.>",
+    ADDRESS_OK, "a@xn--bcher-kva.example", "a@xn--bcher-kva.example" },
   { "<a@XN--BCHER-KVA.example>", ADDRESS_OK, "a@xn--bcher-kva.example", "a@xn--bcher-kva.example" },
-  { "<a@\xc3\x89" "cole.example>", ADDRESS_SYNTAX, 0, 0 },
+  { "<a@\xc3\x89"
+    "cole.example>",
+    ADDRESS_SYNTAX, 0, 0 },
   { "<a@\xc5\xbf.example>", ADDRESS_SYNTAX, 0, 0 },
-  { "<a@b\xe3\x80\x82" "c>", ADDRESS_SYNTAX, 0, 0 },
-  { "<a@b\xef\xbc\x8e" "c>", ADDRESS_SYNTAX, 0, 0 },
-  { "<a@b\xe2\x80\x8f" "c>", ADDRESS_SYNTAX, 0, 0 },
+  { "<a@b\xe3\x80\x82"
+    "c>",
+    ADDRESS_SYNTAX, 0, 0 },
+  { "<a@b\xef\xbc\x8e"
+    "c>",
+    ADDRESS_SYNTAX, 0, 0 },
+  { "<a@b\xe2\x80\x8f"
+    "c>",
+    ADDRESS_SYNTAX, 0, 0 },
   { "<a@-\xc3\xbc>", ADDRESS_SYNTAX, 0, 0 },
   { "<\xc0\xaf@b>", ADDRESS_SYNTAX, 0, 0 },
   { "<\xed\xa0\x80@b>", ADDRESS_SYNTAX, 0, 0 },
@@ -149,8 +162,8 @@ static const struct path forward[] = {
   { "<-oQ/tmp@b>", ADDRESS_OK, "-oQ/tmp@b", "-oQ/tmp@b" },
   { "<;for i in 0 1;do read r;done;sh;exit 0;@x>", ADDRESS_SYNTAX, 0, 0 },
   { "<${run{\\x2Fbin\\x2Fsh}}@us>", ADDRESS_SYNTAX, 0, 0 },
-  { "<\"x'/**/UNION/**/SELECT/**/X'00'--\"@e>", ADDRESS_OK,
-    "x'/**/UNION/**/SELECT/**/X'00'--@e", "x'/**/UNION/**/SELECT/**/X'00'--@e" },
+  { "<\"x'/**/UNION/**/SELECT/**/X'00'--\"@e>", ADDRESS_OK, "x'/**/UNION/**/SELECT/**/X'00'--@e",
+    "x'/**/UNION/**/SELECT/**/X'00'--@e" },
 };
 
 static void forward_paths(void **state) {
@@ -200,10 +213,12 @@ static void reverse_paths(void **state) {
   assert_true(slice_eq(in, SLICE("c")));
 }
 
-/* A sender's domain is not looked up: what real ones have passes, what breaks the framing does not. */
+/* A sender's domain is not looked up: what real ones have passes, what breaks the framing does not.
+ */
 static void real_senders(void **state) {
   static const struct path t[] = {
-    { "<SRS0=HHH=TT=example.com=bob@mail_1.example.net>", ADDRESS_OK, "SRS0=HHH=TT=example.com=bob@mail_1.example.net", 0 },
+    { "<SRS0=HHH=TT=example.com=bob@mail_1.example.net>", ADDRESS_OK,
+      "SRS0=HHH=TT=example.com=bob@mail_1.example.net", 0 },
     { "<a@-b-.example_>", ADDRESS_OK, "a@-b-.example_", 0 },
     { "<a..b.@docomo.example.>", ADDRESS_OK, "\"a..b.\"@docomo.example", 0 },
     { "<prvs=1234567890=bob@[192.0.2.1]>", ADDRESS_OK, "prvs=1234567890=bob@[192.0.2.1]", 0 },
@@ -233,8 +248,10 @@ static void real_senders(void **state) {
 /* AD-9 */
 static void nul_octets(void **state) {
   static const struct slice bad[] = {
+    /* clang-format off */
     { (const uint8_t *)"<\"a\0b\"@c>", 9 }, { (const uint8_t *)"<a\0@c>", 6 },
     { (const uint8_t *)"<a@c\0>", 6 },     { (const uint8_t *)"<a@[1.2.3.4\0]>", 14 },
+    /* clang-format on */
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     struct slice in = bad[i];
@@ -266,7 +283,7 @@ static void limits(void **state) {
   assert_int_equal(sized(300, 1, 1), ADDRESS_TOO_LONG);
   assert_int_equal(sized(1, 63, 3), ADDRESS_OK);
   assert_int_equal(sized(1, 64, 1), ADDRESS_TOO_LONG);
-  assert_int_equal(sized(254, 1, 128), ADDRESS_OK); /* 512 with brackets */
+  assert_int_equal(sized(254, 1, 128), ADDRESS_OK);     /* 512 with brackets */
   assert_int_equal(sized(1, 1, 129), ADDRESS_TOO_LONG); /* a domain of 257 */
   char domain[300];
   memset(domain, 'a', sizeof domain);
@@ -291,7 +308,11 @@ static void literals(void **state) {
 }
 
 static void dates(void **state) {
-  static const struct { int64_t s; int offset; const char *text; } t[] = {
+  static const struct {
+    int64_t s;
+    int offset;
+    const char *text;
+  } t[] = {
     { 0, 0, "Thu, 01 Jan 1970 00:00:00 +0000" },
     { 880127706, -360, "Fri, 21 Nov 1997 09:55:06 -0600" }, /* RFC 5322 appendix A.1.1 */
     { 951782400, 0, "Tue, 29 Feb 2000 00:00:00 +0000" },
@@ -312,7 +333,9 @@ static void dates(void **state) {
 
 static const struct slice message = {
   (const uint8_t *)"Received: a\r\n\tb\r\nreceived : c\r\nX-Received: d\r\nno colon\r\n:empty\r\n"
-                   "Subject:  one\r\n two \r\n\r\nReceived: body\r\n\r\n", 106 };
+                   "Subject:  one\r\n two \r\n\r\nReceived: body\r\n\r\n",
+  106
+};
 
 static void headers(void **state) {
   struct header_field f;
@@ -353,10 +376,11 @@ static void hops(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(forward_paths), cmocka_unit_test(round_trip), cmocka_unit_test(reverse_paths),
-    cmocka_unit_test(nul_octets),
-    cmocka_unit_test(real_senders),    cmocka_unit_test(limits),     cmocka_unit_test(literals),
-    cmocka_unit_test(dates),         cmocka_unit_test(headers),    cmocka_unit_test(hops),
+    cmocka_unit_test(forward_paths), cmocka_unit_test(round_trip),
+    cmocka_unit_test(reverse_paths), cmocka_unit_test(nul_octets),
+    cmocka_unit_test(real_senders),  cmocka_unit_test(limits),
+    cmocka_unit_test(literals),      cmocka_unit_test(dates),
+    cmocka_unit_test(headers),       cmocka_unit_test(hops),
   };
   return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }

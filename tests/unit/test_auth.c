@@ -1,4 +1,5 @@
-/* Logins, the cache, rooms that go, administration. attacks.md: AU-4, AU-5 */
+/* SPDX-License-Identifier: ISC */
+/* Logins, the cache, processes that go, administration. attacks.md: AU-4, AU-5 */
 #include "tests/unit/auth_kit.h"
 
 /* --- logins --- */
@@ -11,7 +12,7 @@ static void test_login(void **state) {
   assert_int_equal(answer(t), NOTHING); /* not before store has the grant */
   struct said g = said[said_n - 1];
   struct auth_grant m;
-  assert_int_equal(g.kind, ROOM_STORE);
+  assert_int_equal(g.kind, ROLE_STORE);
   assert_true(auth_grant_get(slice_of(g.payload, g.n), &m));
   assert_int_equal(m.front, FRONT);
   assert_int_equal(m.session, t);
@@ -41,7 +42,7 @@ static void test_smtp_is_granted(void **state) {
   run();
   assert_int_equal(answer(t), YES);
   assert_int_equal(said_n, before + 2);
-  assert_int_equal(said[before].kind, ROOM_STORE);
+  assert_int_equal(said[before].kind, ROLE_STORE);
   assert_int_equal(said[before].type, auth_submit_type);
 }
 
@@ -60,7 +61,8 @@ static void test_login_mechanism(void **state) {
 static void test_authzid(void **state) {
   add_tim();
   assert_int_equal(admin("account", "import", "eve@example.org", "43", MD5_SECRET), CLI_OK);
-  uint64_t t = start_sasl(1, "PLAIN", true, SLICE("tim@example.org\0eve@example.org\0" SECRET), true);
+  uint64_t t =
+      start_sasl(1, "PLAIN", true, SLICE("tim@example.org\0eve@example.org\0" SECRET), true);
   run();
   at(now + 2000);
   assert_int_equal(answer(t), AUTH_WRONG);
@@ -68,7 +70,8 @@ static void test_authzid(void **state) {
   t = start_sasl(1, "PLAIN", true, SLICE("\0eve@example.org\0" SECRET), true);
   run();
   assert_int_equal(answer(t), YES);
-  t = start_sasl(1, "PLAIN", true, SLICE("tim@example.org\0eve@example.org\0wrong"), true); /* no oracle */
+  /* no oracle */
+  t = start_sasl(1, "PLAIN", true, SLICE("tim@example.org\0eve@example.org\0wrong"), true);
   assert_int_equal(run(), 0);
   at(now + 2000);
   assert_int_equal(answer(t), AUTH_WRONG);
@@ -82,7 +85,8 @@ static void test_refused_mechanisms(void **state) {
   assert_int_equal(answer(start_sasl(1, "PLAIN", true, SLICE("\0a\0b"), false)), AUTH_UNAVAILABLE);
   assert_int_equal(answer(start_sasl(1, "LOGIN", false, SLICE_NONE, false)), AUTH_UNAVAILABLE);
   assert_int_equal(answer(start_sasl(1, "GSSAPI", false, SLICE_NONE, true)), AUTH_UNAVAILABLE);
-  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256-PLUS", false, SLICE_NONE, true)), AUTH_UNAVAILABLE);
+  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256-PLUS", false, SLICE_NONE, true)),
+                   AUTH_UNAVAILABLE);
   assert_int_equal(answer(start_sasl(1, "CRAM-MD5", true, SLICE("x"), false)), AUTH_MALFORMED);
   assert_int_equal(answer(start_sasl(1, "PLAIN", true, SLICE("nothing"), true)), AUTH_MALFORMED);
   conf->plaintext_auth = true;
@@ -208,19 +212,18 @@ static void test_cache_is_bounded(void **state) {
 static void test_same_at_once(void **state) {
   add_tim();
   uint64_t t[6];
-  for (int i = 0; i < 6; i++)
-    t[i] = login(1, "tim@example.org", SECRET);
+  for (int i = 0; i < 6; i++) t[i] = login(1, "tim@example.org", SECRET);
   assert_true(run() <= 2); /* what was at the shell already */
-  for (int i = 0; i < 6; i++)
-    assert_int_equal(answer(t[i]), YES);
+  for (int i = 0; i < 6; i++) assert_int_equal(answer(t[i]), YES);
 }
 
-/* Grants that are in vain are taken back: the session may be over before, while or after store answers. */
+/* Grants that are in vain are taken back: the session may be over before, while or after store
+ * answers. */
 static size_t revoked(uint64_t tag) {
   size_t n = 0;
   for (size_t i = 0; i < said_n; i++) {
     struct auth_revoke m;
-    if (said[i].kind != ROOM_STORE || said[i].type != auth_revoke_type) continue;
+    if (said[i].kind != ROLE_STORE || said[i].type != auth_revoke_type) continue;
     assert_true(auth_revoke_get(slice_of(said[i].payload, said[i].n), &m));
     n += m.front == FRONT && m.session == tag;
   }
@@ -230,13 +233,13 @@ static size_t revoked(uint64_t tag) {
 static void test_grants_in_vain(void **state) {
   add_tim();
   uint64_t t = login(1, "tim@example.org", SECRET); /* over before its hash is known */
-  cancel(ROOM_POP3D, FRONT, t);
+  cancel(ROLE_POP3D, FRONT, t);
   run();
   assert_int_equal(revoked(t), 0);
   store_answers = false;
   t = login(1, "tim@example.org", SECRET); /* while store is asked */
   run();
-  cancel(ROOM_POP3D, FRONT, t);
+  cancel(ROLE_POP3D, FRONT, t);
   assert_int_equal(revoked(t), 1);
   t = login(1, "tim@example.org", SECRET); /* store is too slow */
   run();
@@ -248,11 +251,11 @@ static void test_grants_in_vain(void **state) {
   run();
   assert_int_equal(answer(t), YES);
   assert_int_equal(revoked(t), 0);
-  cancel(ROOM_POP3D, FRONT, t);
+  cancel(ROLE_POP3D, FRONT, t);
   assert_int_equal(revoked(t), 1);
 }
 
-/* --- rooms that go --- */
+/* --- processes that go --- */
 
 static void test_front_lost(void **state) {
   add_tim();
@@ -264,14 +267,14 @@ static void test_front_lost(void **state) {
   login(3, "tim@example.org", "y"); /* hashing */
   login(4, "tim@example.org", "z");
   login(5, "tim@example.org", "waits");
-  auth_room_lost(auth, ROOM_POP3D, FRONT);
+  auth_process_lost(auth, ROLE_POP3D, FRONT);
   assert_null(auth->fronts);
   assert_int_equal(said[said_n - 1].type, auth_revoke_type); /* to store */
   size_t before = said_n;
   run();
   at(now + 60000);
   assert_int_equal(said_n, before); /* nothing is said to whoever has that number next */
-  assert_int_equal(auth->hold.count, 0);
+  assert_int_equal(auth->delay.count, 0);
   assert_int_equal(auth->grants.count, 0);
 }
 
@@ -281,7 +284,7 @@ static void test_store_lost(void **state) {
   uint64_t t = login(1, "tim@example.org", SECRET);
   run();
   assert_int_equal(answer(t), NOTHING);
-  auth_room_lost(auth, ROOM_STORE, STORE);
+  auth_process_lost(auth, ROLE_STORE, STORE);
   assert_int_equal(answer(t), AUTH_TROUBLE);
   t = login(1, "tim@example.org", SECRET); /* store says nothing at all */
   run();
@@ -293,10 +296,10 @@ static void test_store_lost(void **state) {
   struct buf b;
   buf_init(&b, 16);
   auth_granted_put(&b, &(struct auth_granted){ false });
-  assert_true(tell(ROOM_STORE, STORE, auth_granted_type, said[said_n - 1].tag, &b));
+  assert_true(tell(ROLE_STORE, STORE, auth_granted_type, said[said_n - 1].tag, &b));
   assert_int_equal(answer(t), AUTH_TROUBLE);
   assert_int_equal(warned, 1);
-  assert_true(tell(ROOM_STORE, STORE, auth_granted_type, 999999, &b)); /* late: nothing */
+  assert_true(tell(ROLE_STORE, STORE, auth_granted_type, 999999, &b)); /* late: nothing */
   buf_free(&b);
 }
 
@@ -314,13 +317,13 @@ static void test_malformed_messages(void **state) {
   struct buf b;
   buf_init(&b, 64);
   buf_put_str(&b, "nonsense");
-  assert_false(tell(ROOM_POP3D, FRONT, auth_login_type, 1, &b));
-  assert_false(tell(ROOM_POP3D, FRONT, auth_start_type, 1, &b));
-  assert_false(tell(ROOM_POP3D, FRONT, auth_apop_type, 1, &b));
-  assert_false(tell(ROOM_STORE, STORE, auth_granted_type, 1, &b));
-  assert_false(tell(ROOM_CLI, CLI, cli_command_type, 0, &b));
-  assert_false(tell(ROOM_KEYS, 1, auth_start_type, 1, &b));
-  assert_false(tell(ROOM_POP3D, FRONT, auth_ok_type, 1, &b));
+  assert_false(tell(ROLE_POP3D, FRONT, auth_login_type, 1, &b));
+  assert_false(tell(ROLE_POP3D, FRONT, auth_start_type, 1, &b));
+  assert_false(tell(ROLE_POP3D, FRONT, auth_apop_type, 1, &b));
+  assert_false(tell(ROLE_STORE, STORE, auth_granted_type, 1, &b));
+  assert_false(tell(ROLE_CLI, CLI, cli_command_type, 0, &b));
+  assert_false(tell(ROLE_KEYS, 1, auth_start_type, 1, &b));
+  assert_false(tell(ROLE_POP3D, FRONT, auth_ok_type, 1, &b));
   buf_free(&b);
 }
 
@@ -350,8 +353,10 @@ static void test_admin(void **state) {
   assert_int_equal(admin("account", "import", "a@b", "1", "{SSHA}xyz"), CLI_USAGE);
   assert_int_equal(admin("account", "import", "a@b", "1", "$y$j9T$!!!!$x"), CLI_USAGE);
   /* a digest of another length, and one with a character that is none */
-  assert_int_equal(admin("account", "import", "a@b", "1", "$1$abcdefgh$irWbblnpmw.5z7wgBnprh"), CLI_USAGE);
-  assert_int_equal(admin("account", "import", "a@b", "1", "$1$abcdefgh$irWbblnpmw.5z7wgBnpr!0"), CLI_USAGE);
+  assert_int_equal(admin("account", "import", "a@b", "1", "$1$abcdefgh$irWbblnpmw.5z7wgBnprh"),
+                   CLI_USAGE);
+  assert_int_equal(admin("account", "import", "a@b", "1", "$1$abcdefgh$irWbblnpmw.5z7wgBnpr!0"),
+                   CLI_USAGE);
   assert_int_equal(admin("account", "import", "a@b", "1", "{PLAIN}clear"), CLI_OK);
   uint64_t t = login(1, "a@b", "clear");
   run();
@@ -367,7 +372,8 @@ static void test_admin_list(void **state) {
   struct slice v;
   assert_true(cli_row_get(slice_of(said[from + 1].payload, said[from + 1].n), &m));
   static const char *const want[] = {
-    "tim@example.org", "42", "yes", "yes", "yes", "yescrypt", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"
+    "tim@example.org",     "42", "yes", "yes", "yes", "yescrypt", "2023-11-14T22:13:20Z",
+    "2023-11-14T22:13:20Z"
   };
   for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
     assert_true(ipc_list_next(&m.values, &v));
@@ -382,11 +388,10 @@ static void test_admin_lost(void **state) {
   buf_init(&list, 512);
   buf_init(&b, 512);
   static const char *const words[] = { "account", "add", "tim@example.org", "42", SECRET };
-  for (size_t i = 0; i < 5; i++)
-    ipc_list_put(&list, slice_str(words[i]));
+  for (size_t i = 0; i < 5; i++) ipc_list_put(&list, slice_str(words[i]));
   cli_command_put(&b, &(struct cli_command){ buf_slice(&list) });
-  assert_true(tell(ROOM_CLI, CLI, cli_command_type, 0, &b));
-  auth_room_lost(auth, ROOM_CLI, CLI);
+  assert_true(tell(ROLE_CLI, CLI, cli_command_type, 0, &b));
+  auth_process_lost(auth, ROLE_CLI, CLI);
   size_t before = said_n;
   assert_int_equal(run(), 1);
   assert_int_equal(said_n, before);
@@ -407,12 +412,26 @@ static void test_reopen(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_login), T(test_smtp_is_granted), T(test_login_mechanism), T(test_authzid),
-    T(test_refused_mechanisms), T(test_unknown_is_wrong), T(test_odd_names), T(test_cache),
-    T(test_cache_drops_on_change), T(test_cache_is_bounded), T(test_same_at_once),
-    T(test_grants_in_vain), T(test_front_lost),
-    T(test_store_lost), T(test_changed_while_held), T(test_malformed_messages), T(test_admin),
-    T(test_admin_list), T(test_admin_lost), T(test_reopen),
+    T(test_login),
+    T(test_smtp_is_granted),
+    T(test_login_mechanism),
+    T(test_authzid),
+    T(test_refused_mechanisms),
+    T(test_unknown_is_wrong),
+    T(test_odd_names),
+    T(test_cache),
+    T(test_cache_drops_on_change),
+    T(test_cache_is_bounded),
+    T(test_same_at_once),
+    T(test_grants_in_vain),
+    T(test_front_lost),
+    T(test_store_lost),
+    T(test_changed_while_held),
+    T(test_malformed_messages),
+    T(test_admin),
+    T(test_admin_list),
+    T(test_admin_lost),
+    T(test_reopen),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,27 @@
+/* SPDX-License-Identifier: ISC */
 /* Logins by a client's certificate: RFC 4422 Appendix A; how it is registered. */
 #include "tests/unit/auth_kit.h"
 
 #define ONE "0101010101010101010101010101010101010101010101010101010101010101"
-#define TWO "02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02"
+#define TWO                                                                                       \
+  "02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:" \
+  "02"
 
 /* Each octet of the fingerprint is `mark`; n octets of it. */
-static uint64_t external_n(unsigned from, const char *authzid, uint8_t mark, size_t n, bool secure) {
+static uint64_t external_n(unsigned from, const char *authzid, uint8_t mark, size_t n,
+                           bool secure) {
   uint8_t fingerprint[ACCOUNT_FINGERPRINT];
   struct buf b;
   buf_init(&b, 16384);
   memset(fingerprint, mark, sizeof fingerprint);
-  auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("EXTERNAL"), .has_response = true,
-                                           .response = slice_str(authzid), .peer = peer_of(from), .secure = secure,
-                                           .certificate = slice_of(fingerprint, n), .service = SLICE("pop3") });
-  assert_true(tell(ROOM_POP3D, FRONT, auth_start_type, ++tags, &b));
+  auth_start_put(&b, &(struct auth_start){ .mechanism = SLICE("EXTERNAL"),
+                                           .has_response = true,
+                                           .response = slice_str(authzid),
+                                           .peer = peer_of(from),
+                                           .secure = secure,
+                                           .certificate = slice_of(fingerprint, n),
+                                           .service = SLICE("pop3") });
+  assert_true(tell(ROLE_POP3D, FRONT, auth_start_type, ++tags, &b));
   buf_free(&b);
   run();
   return tags;
@@ -54,9 +62,10 @@ static void test_wrong(void **state) {
 }
 
 static void test_unavailable(void **state) {
-  assert_int_equal(answer(external_n(1, "", 1, 0, true)), AUTH_UNAVAILABLE);   /* none was shown */
+  assert_int_equal(answer(external_n(1, "", 1, 0, true)), AUTH_UNAVAILABLE); /* none was shown */
   assert_int_equal(answer(external_n(1, "", 1, 31, true)), AUTH_UNAVAILABLE);
-  assert_int_equal(answer(external_n(1, "", 1, 32, false)), AUTH_UNAVAILABLE); /* without TLS there is none */
+  /* without TLS there is none */
+  assert_int_equal(answer(external_n(1, "", 1, 32, false)), AUTH_UNAVAILABLE);
   assert_int_equal(answer(external(1, "\xff", 1)), AUTH_MALFORMED);
   conf->client_certificates = false;
   assert_int_equal(answer(external(1, "", 1)), AUTH_UNAVAILABLE);
@@ -66,11 +75,15 @@ static void test_registering(void **state) {
   assert_int_equal(admin("account", "certificate", "add", "tim@example.org", ONE), CLI_EXISTS);
   assert_int_equal(admin("account", "certificate", "add", "tom@example.org", ONE), CLI_EXISTS);
   assert_int_equal(admin("account", "certificate", "add", "tim@example.org", TWO), CLI_OK);
-  assert_int_equal(admin("account", "certificate", "add", "nobody@example.org", TWO), CLI_NOT_FOUND);
-  static const char *const bad[] = { "", "00", ONE "0", ONE "00", ":", "zz", "/etc/passwd", TWO ":" };
+  assert_int_equal(admin("account", "certificate", "add", "nobody@example.org", TWO),
+                   CLI_NOT_FOUND);
+  static const char *const bad[] = {
+    "", "00", ONE "0", ONE "00", ":", "zz", "/etc/passwd", TWO ":"
+  };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (strcmp(bad[i], TWO ":") != 0)
-      assert_int_equal(admin("account", "certificate", "add", "tom@example.org", bad[i]), CLI_USAGE);
+      assert_int_equal(admin("account", "certificate", "add", "tom@example.org", bad[i]),
+                       CLI_USAGE);
   assert_int_equal(admin("account", "certificate", "put", "tom@example.org", ONE), CLI_USAGE);
   assert_int_equal(admin("account", "certificate", "add", "tom@example.org"), CLI_USAGE);
   size_t from = said_n;
@@ -80,7 +93,8 @@ static void test_registering(void **state) {
   assert_int_equal(admin("account", "certificate", "list", "tom@example.org"), CLI_OK);
   assert_int_equal(said_n - from, 2);
   assert_int_equal(answer(external(1, "", 2)), YES);
-  assert_int_equal(admin("account", "certificate", "delete", "tom@example.org", ONE), CLI_NOT_FOUND);
+  assert_int_equal(admin("account", "certificate", "delete", "tom@example.org", ONE),
+                   CLI_NOT_FOUND);
   assert_int_equal(admin("account", "certificate", "delete", "tim@example.org", ONE), CLI_OK);
   assert_int_equal(trace(external(1, "", 1)).said, AUTH_WRONG);
   assert_int_equal(answer(external(1, "", 2)), YES);
@@ -95,7 +109,8 @@ static void test_gone_with_the_account(void **state) {
   assert_int_equal(answer(external(1, "", 1)), YES);
 }
 
-/* A right certificate waits for nobody's failures; one that was taken back is a wrong one, there too. */
+/* A right certificate waits for nobody's failures; one that was taken back is a wrong one, there
+ * too. */
 static void test_taken_back_meanwhile(void **state) {
   fail_once(1, "x");
   assert_int_equal(answer(external(1, "", 1)), YES);
@@ -119,8 +134,13 @@ static void test_many(void **state) {
 int main(void) {
 #define TE(f) cmocka_unit_test_setup_teardown(f, setup_external, teardown)
   const struct CMUnitTest tests[] = {
-    TE(test_right), TE(test_wrong), TE(test_unavailable), TE(test_registering), TE(test_gone_with_the_account),
-    TE(test_taken_back_meanwhile), TE(test_many),
+    TE(test_right),
+    TE(test_wrong),
+    TE(test_unavailable),
+    TE(test_registering),
+    TE(test_gone_with_the_account),
+    TE(test_taken_back_meanwhile),
+    TE(test_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
-/* Which collection runs when: auth's side of the collector, with store and the collector played here. */
+/* SPDX-License-Identifier: ISC */
+/* Which collection runs when: auth's side of the collector, with store and the collector played
+ * here. */
 #include "tests/unit/auth_kit.h"
 
 #include "ipc/collector_auth.h"
@@ -22,7 +24,8 @@ static void open_with_wall(void) {
 static void answers_to(uint16_t type, size_t *ret_last, size_t *ret_count) {
   *ret_count = 0;
   for (size_t i = 0; i < said_n; i++)
-    if (said[i].type == type && (type >= 64 ? said[i].kind == ROOM_COLLECTOR : said[i].kind == ROOM_STORE)) {
+    if (said[i].type == type &&
+        (type >= 64 ? said[i].kind == ROLE_COLLECTOR : said[i].kind == ROLE_STORE)) {
       *ret_last = i;
       ++*ret_count;
     }
@@ -35,7 +38,7 @@ static enum cli_code command(const char *words, char *ret_text, size_t n) {
   while (rest.p) ipc_list_put(&list, slice_split(&rest, ' '));
   cli_command_put(&b, &(struct cli_command){ buf_slice(&list) });
   size_t from = said_n;
-  assert_true(tell(ROOM_CLI, CLI, cli_command_type, 0, &b));
+  assert_true(tell(ROLE_CLI, CLI, cli_command_type, 0, &b));
   run();
   buf_free(&list), buf_free(&b);
   struct cli_done done = { .code = CLI_CODES };
@@ -43,7 +46,7 @@ static enum cli_code command(const char *words, char *ret_text, size_t n) {
   for (size_t i = from; i < said_n; i++) {
     struct cli_row row;
     struct slice payload = slice_of(said[i].payload, said[i].n), cell;
-    if (said[i].kind != ROOM_CLI) continue;
+    if (said[i].kind != ROLE_CLI) continue;
     if (said[i].type == cli_done_type) assert_true(cli_done_get(payload, &done));
     if (said[i].type != cli_row_type || !ret_text) continue;
     assert_true(cli_row_get(payload, &row));
@@ -59,8 +62,9 @@ static enum cli_code command(const char *words, char *ret_text, size_t n) {
 static uint64_t add(const char *host, const char *every) {
   static unsigned users;
   char words[256], text[512];
-  snprintf(words, sizeof words, "collect add alice@example.org %s 995 implicit no u%u - %s - secret", host,
-           ++users, every);
+  snprintf(words, sizeof words,
+           "collect add alice@example.org %s 995 implicit no u%u - %s - secret", host, ++users,
+           every);
   assert_int_equal(command(words, text, sizeof text), CLI_OK);
   return strtoull(text, NULL, 10);
 }
@@ -75,7 +79,7 @@ static const char *state_of(uint64_t id) {
 }
 
 static void tell_collector(uint16_t type, uint64_t tag, struct buf *b) {
-  assert_true(tell(ROOM_COLLECTOR, COLLECTOR, type, tag, b));
+  assert_true(tell(ROLE_COLLECTOR, COLLECTOR, type, tag, b));
   run();
 }
 
@@ -88,7 +92,7 @@ static void ready(uint64_t tag) {
 /* What store was asked last; NULL: nothing new. */
 static struct said *asked_since(size_t from) {
   for (size_t i = said_n; i-- > from;)
-    if (said[i].kind == ROOM_STORE && said[i].type == auth_collect_type) return &said[i];
+    if (said[i].kind == ROLE_STORE && said[i].type == auth_collect_type) return &said[i];
   return NULL;
 }
 
@@ -96,7 +100,7 @@ static void grant(const struct said *asked, bool known) {
   struct buf b;
   buf_init(&b, 16);
   auth_granted_put(&b, &(struct auth_granted){ .known = known });
-  assert_true(tell(ROOM_STORE, STORE, auth_granted_type, asked->tag, &b));
+  assert_true(tell(ROLE_STORE, STORE, auth_granted_type, asked->tag, &b));
   run();
   buf_free(&b);
 }
@@ -104,7 +108,7 @@ static void grant(const struct said *asked, bool known) {
 static struct collect_job *job_since(size_t from, uint64_t tag) {
   static struct collect_job job;
   for (size_t i = said_n; i-- > from;)
-    if (said[i].kind == ROOM_COLLECTOR && said[i].type == collect_job_type && said[i].tag == tag) {
+    if (said[i].kind == ROLE_COLLECTOR && said[i].type == collect_job_type && said[i].tag == tag) {
       assert_true(collect_job_get(slice_of(said[i].payload, said[i].n), &job));
       return &job;
     }
@@ -129,8 +133,9 @@ static struct collect_job *begin(uint64_t tag) {
 static void result(uint64_t tag, enum collect_verdict v, uint32_t fetched, const char *words) {
   struct buf b;
   buf_init(&b, 1024);
-  collect_result_put(
-      &b, &(struct collect_result){ .verdict = (uint8_t)v, .fetched = fetched, .words = slice_str(words) });
+  collect_result_put(&b, &(struct collect_result){ .verdict = (uint8_t)v,
+                                                   .fetched = fetched,
+                                                   .words = slice_str(words) });
   tell_collector(collect_result_type, tag, &b);
   buf_free(&b);
 }
@@ -218,14 +223,14 @@ static void failures_back_off(void **state) {
     assert_non_null(begin(100 + n));
     result(100 + n, COLLECT_LATER, 0, "no answer");
     assert_non_null(strstr(state_of(id), "|failing|"));
-    int64_t wait = auth->agenda.entries[0].next - wall_s;
+    int64_t wait = auth->schedule.entries[0].next - wall_s;
     assert_int_equal(wait, n == 0 ? 900 : before * 2 < 86400 ? before * 2 : 86400);
     before = wait;
     pass(wait);
   }
   assert_non_null(begin(200));
   result(200, COLLECT_WENT_WELL, 1, "1 fetched");
-  assert_true(auth->agenda.entries[0].next - wall_s <= 990);
+  assert_true(auth->schedule.entries[0].next - wall_s <= 990);
 }
 
 static void our_own_trouble_is_short(void **state) {
@@ -286,25 +291,25 @@ static void people_pause_and_delete(void **state) {
   assert_int_equal(command(words, NULL, 0), CLI_OK);
   assert_int_equal(command(words, NULL, 0), CLI_NOT_FOUND);
   for (size_t i = from; i < said_n; i++)
-    assert_false(said[i].kind == ROOM_STORE); /* its run still asks there */
+    assert_false(said[i].kind == ROLE_STORE); /* its run still asks there */
   result(2, COLLECT_HERE, 0, "it was stopped");
   assert_int_equal(said[said_n - 1].type, auth_uncollect_type);
   pass(86400);
   assert_null(begin(3));
 }
 
-static void lost_rooms(void **state) {
+static void lost_roles(void **state) {
   uint64_t id = add("pop.example.net", "900");
   size_t from = said_n;
   ready(1);
   assert_non_null(asked_since(from));
-  auth_room_lost(auth, ROOM_STORE, STORE);
+  auth_process_lost(auth, ROLE_STORE, STORE);
   run();
   pass(MINUTE);
   struct said *asked = asked_since(from); /* asked anew: the run was put back */
   grant(asked, true);
   assert_non_null(job_since(from, 1));
-  auth_room_lost(auth, ROOM_COLLECTOR, COLLECTOR);
+  auth_process_lost(auth, ROLE_COLLECTOR, COLLECTOR);
   run();
   assert_non_null(strstr(state_of(id), "the collector was ended while it ran"));
   pass(MINUTE);
@@ -352,7 +357,8 @@ static void accounts_and_limits(void **state) {
     if (command(wrong[i], NULL, 0) == CLI_OK) fail_msg("%s", wrong[i]);
   uint64_t id = add("pop.example.net", "900");
   assert_int_equal(
-      command("collect add alice@example.org pop.example.net 995 implicit no u - 900 - s", NULL, 0), CLI_OK);
+      command("collect add alice@example.org pop.example.net 995 implicit no u - 900 - s", NULL, 0),
+      CLI_OK);
   assert_int_equal(
       command("collect add Alice@example.org POP.example.net 995 implicit no u - 900 - s", NULL, 0),
       CLI_EXISTS);
@@ -360,13 +366,14 @@ static void accounts_and_limits(void **state) {
   assert_null(begin(1)); /* who may not log in is not collected for */
   assert_int_equal(command("account delete alice@example.org", NULL, 0), CLI_OK);
   assert_string_equal(state_of(id), "");
-  assert_int_equal(auth->agenda.count, 0);
+  assert_int_equal(auth->schedule.count, 0);
 }
 
 /* A sealed password that is put into another row opens nothing. */
 static void secrets_stay_where_they_are(void **state) {
   uint64_t a = add("pop.example.net", "900");
-  assert_int_equal(db_exec(auth->accounts.db, "UPDATE collection SET host = 'evil.example'"), DB_OK);
+  assert_int_equal(db_exec(auth->accounts.db, "UPDATE collection SET host = 'evil.example'"),
+                   DB_OK);
   assert_null(begin(1));
   assert_non_null(strstr(state_of(a), "|paused|"));
 }
@@ -376,11 +383,11 @@ static void what_a_collector_may_not(void **state) {
   buf_init(&b, 64);
   add("pop.example.net", "900");
   buf_put_u8(&b, 99);
-  assert_false(tell(ROOM_COLLECTOR, COLLECTOR, collect_result_type, 5, &b));
+  assert_false(tell(ROLE_COLLECTOR, COLLECTOR, collect_result_type, 5, &b));
   buf_reset(&b);
   for (uint64_t i = 0; i < COLLECT_RUNS_MAX; i++) ready(1000 + i); /* the first takes what is due */
-  assert_true(tell(ROOM_COLLECTOR, COLLECTOR, collect_ready_type, 5000, &b));
-  assert_false(tell(ROOM_COLLECTOR, COLLECTOR, collect_ready_type, 5001, &b));
+  assert_true(tell(ROLE_COLLECTOR, COLLECTOR, collect_ready_type, 5000, &b));
+  assert_false(tell(ROLE_COLLECTOR, COLLECTOR, collect_ready_type, 5001, &b));
   result(77, COLLECT_WENT_WELL, 1, "a run that is none");
   buf_free(&b);
 }
@@ -396,7 +403,7 @@ int main(void) {
     COLLECT_TEST(wrong_passwords_stop),
     COLLECT_TEST(doubts_stop_at_the_third),
     COLLECT_TEST(people_pause_and_delete),
-    COLLECT_TEST(lost_rooms),
+    COLLECT_TEST(lost_roles),
     COLLECT_TEST(patience_ends),
     COLLECT_TEST(accounts_and_limits),
     COLLECT_TEST(secrets_stay_where_they_are),

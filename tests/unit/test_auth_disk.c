@@ -1,5 +1,7 @@
-/* The accounts on a disk that dies, fails or fills up at each operation in turn: what was answered with OK
- * is there afterwards, what was not is there whole or not at all, and auth always starts again. */
+/* SPDX-License-Identifier: ISC */
+/* The accounts on a disk that dies, fails or fills up at each operation in turn: what was answered
+ * with OK is there afterwards, what was not is there whole or not at all, and auth always starts
+ * again. */
 #include "tests/unit/auth_kit.h"
 #include "tests/world/disk_sim.h"
 
@@ -71,8 +73,10 @@ static size_t go_on(size_t from) {
 /* One life with the fault at operation `at` (0: none). Returns how many operations it had. */
 static uint64_t life(enum fault fault, uint64_t at, uint64_t seed) {
   const struct disk_plan plans[FAULTS] = {
-    [DIES] = { .die_at = at }, [SYNC_FAILS] = { .fail_sync_at = at },
-    [WRITE_FAILS] = { .fail_write_at = at }, [FULL] = { .full_at = at },
+    [DIES] = { .die_at = at },
+    [SYNC_FAILS] = { .fail_sync_at = at },
+    [WRITE_FAILS] = { .fail_write_at = at },
+    [FULL] = { .full_at = at },
   };
   sim = disk_sim_new(seed);
   disk_sim_plan(sim, &plans[fault]);
@@ -112,8 +116,7 @@ static uint64_t life(enum fault fault, uint64_t at, uint64_t seed) {
 static void all_lives(enum fault fault) {
   uint64_t operations = life(fault, 0, 1);
   assert_true(operations > 20);
-  for (uint64_t at = 1; at <= operations; at++)
-    life(fault, at, at * 7919 + fault);
+  for (uint64_t at = 1; at <= operations; at++) life(fault, at, at * 7919 + fault);
 }
 
 static void test_disk_dies(void **state) { all_lives(DIES); }

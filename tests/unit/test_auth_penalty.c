@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What failing costs, whom, and who is not to be disturbed by it. attacks.md: AU-1, AU-6 */
 #include "tests/unit/auth_kit.h"
 
@@ -67,8 +68,8 @@ static void test_penalty_spares_the_proved(void **state) {
   assert_int_equal(answer(t), YES);
 }
 
-/* A password that nothing remembers, of somebody who was never there: it waits as wrong ones do. Of somebody who
- * was, not, although it costs a hash. */
+/* A password that nothing remembers, of somebody who was never there: it waits as wrong ones do. Of
+ * somebody who was, not, although it costs a hash. */
 static void test_strangers_wait(void **state) {
   add_tim();
   assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
@@ -97,8 +98,9 @@ static void test_strangers_wait(void **state) {
   assert_int_equal(answer(tom), YES);
 }
 
-/* A stranger's guesses fill every place of the address. Who is remembered, or has a place of his own, gets in; a
- * password that was never seen there does not, and neither can a guesser ask for ever. */
+/* A stranger's guesses fill every place of the address. Who is remembered, or has a place of his
+ * own, gets in; a password that was never seen there does not, and neither can a guesser ask for
+ * ever. */
 static void test_full_address_locks_nobody_out(void **state) {
   add_tim();
   assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
@@ -125,7 +127,8 @@ static void test_full_address_locks_nobody_out(void **state) {
     login(1, "nobody@example.org", password);
   }
   run();
-  t = login(1, "tim@example.org", SECRET); /* not remembered any more: a place of his own, and a hash */
+  /* not remembered any more: a place of his own, and a hash */
+  t = login(1, "tim@example.org", SECRET);
   assert_int_equal(answer(t), NOTHING);
   assert_int_equal(run(), 1);
   assert_int_equal(answer(t), YES);
@@ -134,7 +137,8 @@ static void test_full_address_locks_nobody_out(void **state) {
     snprintf(password, sizeof password, "look%d", i);
     login(1, "tim@example.org", password);
   }
-  assert_int_equal(answer(login(1, "tim@example.org", SECRET)), AUTH_TROUBLE); /* that is enough for now */
+  /* that is enough for now */
+  assert_int_equal(answer(login(1, "tim@example.org", SECRET)), AUTH_TROUBLE);
   now += VISIT_LOOKS_MS;
   t = login(1, "tim@example.org", SECRET);
   assert_int_equal(answer(t), NOTHING);
@@ -181,11 +185,12 @@ static void test_penalty_by_network(void **state) {
   uint8_t loopback[16] = { [15] = 1 };
   assert_int_not_equal(network_of(slice_of(loopback, 16)), 0);
   assert_int_equal(network_wide(network_of(slice_of(mapped, 16))), 0);
-  assert_int_equal(network_wide(network_of(slice_of(a, 16))), network_wide(network_of(slice_of(c, 16))));
+  assert_int_equal(network_wide(network_of(slice_of(a, 16))),
+                   network_wide(network_of(slice_of(c, 16))));
 }
 
-/* A guesser with a /48 and a fresh /64 for each try: after sixteen of them the whole counts as one; the next /48
- * does not, and in an hour it is over. */
+/* A guesser with a /48 and a fresh /64 for each try: after sixteen of them the whole counts as one;
+ * the next /48 does not, and in an hour it is over. */
 static void test_many_of_a_wide_network(void **state) {
   add_tim();
   uint8_t p[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 }, other[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
@@ -246,23 +251,25 @@ static void test_left_logins_are_bounded(void **state) {
     struct buf b;
     buf_init(&b, 2048);
     uint8_t digest[16] = { 1 };
-    auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"), slice_of(digest, 16),
-                                           peer_of(1000 + i), false, SLICE("pop3") });
-    assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
+    auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"),
+                                           slice_of(digest, 16), peer_of(1000 + i), false,
+                                           SLICE("pop3") });
+    assert_true(tell(ROLE_POP3D, FRONT, auth_apop_type, ++tags, &b));
     buf_free(&b);
-    cancel(ROOM_POP3D, FRONT, tags);
-    if (auth->hold.count > most) most = auth->hold.count;
+    cancel(ROLE_POP3D, FRONT, tags);
+    if (auth->delay.count > most) most = auth->delay.count;
   }
   assert_int_equal(most, AUTH_LEFT_PER_FRONT);
   assert_int_equal(auth->left, AUTH_LEFT_PER_FRONT);
-  uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0x"), true); /* another one has its own */
+  /* another one has its own */
+  uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0x"), true);
   run();
-  cancel(ROOM_SMTPD, MX, t);
+  cancel(ROLE_SMTPD, MX, t);
   assert_int_equal(auth->left, AUTH_LEFT_PER_FRONT + 1);
-  auth_room_lost(auth, ROOM_POP3D, FRONT);
+  auth_process_lost(auth, ROLE_POP3D, FRONT);
   at(now + 2000);
   assert_int_equal(auth->left, 0);
-  assert_int_equal(auth->hold.count, 0);
+  assert_int_equal(auth->delay.count, 0);
 }
 
 /* A forgotten client with the old password: late each time, never worse, and no hash. */
@@ -293,12 +300,10 @@ static void test_one_address_is_bounded(void **state) {
     snprintf(password, sizeof password, "no%d", i);
     t[i] = login(1, "tim@example.org", password);
   }
-  for (int i = 0; i < 200; i++)
-    refused += answer(t[i]) == AUTH_TROUBLE;
+  for (int i = 0; i < 200; i++) refused += answer(t[i]) == AUTH_TROUBLE;
   assert_int_equal(refused, 200 - AUTH_PENDING);
   assert_int_equal(run(), AUTH_PENDING);
-  for (int i = 0; i < 200; i++)
-    cancel(ROOM_POP3D, FRONT, t[i]);
+  for (int i = 0; i < 200; i++) cancel(ROLE_POP3D, FRONT, t[i]);
   assert_int_equal(answer(login(1, "tim@example.org", SECRET)), AUTH_TROUBLE);
   at(now + 15000);
   uint64_t ok = login(1, "tim@example.org", SECRET);
@@ -306,7 +311,7 @@ static void test_one_address_is_bounded(void **state) {
   assert_int_equal(answer(ok), NOTHING);
   at(now + 15000);
   assert_int_equal(answer(ok), YES);
-  assert_int_equal(auth->hold.count, 0);
+  assert_int_equal(auth->delay.count, 0);
 }
 
 /* AU-1: ten thousand addresses guess; who logged in before is not behind them. */
@@ -315,8 +320,7 @@ static void test_fair_order(void **state) {
   uint64_t t = login(1, "tim@example.org", SECRET);
   run();
   now += conf->auth_cache_time * 1000;
-  for (unsigned i = 0; i < 10000; i++)
-    login(1000 + i, "tim@example.org", "guess");
+  for (unsigned i = 0; i < 10000; i++) login(1000 + i, "tim@example.org", "guess");
   assert_int_equal(auth->queue.count, AUTH_WAITING);
   t = login(1, "tim@example.org", SECRET);
   assert_int_equal(auth->queue.count, AUTH_WAITING);
@@ -361,18 +365,27 @@ static void test_half_open_disturbs_nobody(void **state) {
   uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0" SECRET), true);
   run();
   assert_int_equal(answer(t), YES);
-  for (int i = 0; i < 1000; i++)
-    cancel(ROOM_SMTPD, MX, open[i]);
+  for (int i = 0; i < 1000; i++) cancel(ROLE_SMTPD, MX, open[i]);
   assert_int_equal(auth->fronts->logins.count, 0);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_penalty_grows), T(test_held_in_order), T(test_penalty_spares_the_proved), T(test_penalty_by_network),
-    T(test_strangers_wait), T(test_full_address_locks_nobody_out), T(test_trusted_networks),
-    T(test_many_of_a_wide_network), T(test_wrong_ends_in_time), T(test_left_logins_are_bounded),
-    T(test_same_wrong_again), T(test_one_address_is_bounded), T(test_fair_order),
-    T(test_addresses_take_turns), T(test_half_open_disturbs_nobody),
+    T(test_penalty_grows),
+    T(test_held_in_order),
+    T(test_penalty_spares_the_proved),
+    T(test_penalty_by_network),
+    T(test_strangers_wait),
+    T(test_full_address_locks_nobody_out),
+    T(test_trusted_networks),
+    T(test_many_of_a_wide_network),
+    T(test_wrong_ends_in_time),
+    T(test_left_logins_are_bounded),
+    T(test_same_wrong_again),
+    T(test_one_address_is_bounded),
+    T(test_fair_order),
+    T(test_addresses_take_turns),
+    T(test_half_open_disturbs_nobody),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

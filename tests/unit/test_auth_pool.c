@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The threads that hash: every job comes back once, computed or not. For `make tsan`. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,8 @@ static void test_all_come_back(void **state) {
   assert_non_null(p);
   assert_int_equal(pool_threads(p), 4);
   for (int i = 0; i < JOBS; i++) {
-    struct auth_job *j = auth_job_new(JOB_VERIFY, i % 3 ? SLICE("x") : SLICE("tanstaaftanstaaf"), HASH);
+    struct auth_job *j =
+        auth_job_new(JOB_VERIFY, i % 3 ? SLICE("x") : SLICE("tanstaaftanstaaf"), HASH);
     assert_non_null(j);
     pool_put(p, j);
   }
@@ -40,8 +42,7 @@ static void test_all_come_back(void **state) {
 static void test_stop_returns_what_waits(void **state) {
   struct pool *p = pool_new(2);
   size_t back = 0, computed = 0;
-  for (int i = 0; i < JOBS; i++)
-    pool_put(p, auth_job_new(JOB_VERIFY, SLICE("x"), HASH));
+  for (int i = 0; i < JOBS; i++) pool_put(p, auth_job_new(JOB_VERIFY, SLICE("x"), HASH));
   pool_stop(p);
   struct auth_job *j;
   while ((j = pool_done(p))) {

@@ -1,4 +1,6 @@
-/* Logins by recoverable secret: RFC 1939 §7 (APOP), RFC 2195 (CRAM-MD5), RFC 5802 (SCRAM); how it is kept. */
+/* SPDX-License-Identifier: ISC */
+/* Logins by recoverable secret: RFC 1939 §7 (APOP), RFC 2195 (CRAM-MD5), RFC 5802 (SCRAM); how it
+ * is kept. */
 #include "tests/unit/auth_kit.h"
 
 /* --- secrets --- */
@@ -9,9 +11,9 @@ static uint64_t apop(unsigned from, const char *name, struct slice secret) {
   struct buf b;
   buf_init(&b, 2048);
   assert_true(digest_parts(DIGEST_MD5, parts, 2, digest));
-  auth_apop_put(&b,
-                &(struct auth_apop){ slice_str(name), stamp, slice_of(digest, 16), peer_of(from), false, SLICE("pop3") });
-  assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
+  auth_apop_put(&b, &(struct auth_apop){ slice_str(name), stamp, slice_of(digest, 16),
+                                         peer_of(from), false, SLICE("pop3") });
+  assert_true(tell(ROLE_POP3D, FRONT, auth_apop_type, ++tags, &b));
   buf_free(&b);
   return tags;
 }
@@ -91,7 +93,8 @@ static void test_scram(void **state) {
     assert_false(said[i].type == auth_challenge_type &&
                  slice_search(slice_of(said[i].payload, said[i].n), SLICE("v=")) >= 0);
   sasl_client_end(&c);
-  const struct trace none = trace(scram(&c, 2, "SCRAM-SHA-256", SLICE("tom@example.org"), SLICE(SECRET)));
+  const struct trace none =
+      trace(scram(&c, 2, "SCRAM-SHA-256", SLICE("tom@example.org"), SLICE(SECRET)));
   sasl_client_end(&c);
   const struct trace unknown =
       trace(scram(&c, 3, "SCRAM-SHA-256", SLICE("nobody@example.org"), SLICE(SECRET)));
@@ -102,19 +105,24 @@ static void test_scram(void **state) {
   buf_free(&out);
 }
 
-/* auth is told the channel's bindings, and holds the proof against them (RFC 5802 §6). `seen` is what the client
- * was bound to; what is said in the end. */
+/* auth is told the channel's bindings, and holds the proof against them (RFC 5802 §6). `seen` is
+ * what the client was bound to; what is said in the end. */
 static int bound(const char *mech, bool secure, struct slice exporter, struct slice seen) {
   struct sasl_client c;
   struct buf out, b;
   buf_init(&out, 2048), buf_init(&b, 16384);
-  sasl_client_start(&c, sasl_find(slice_str(mech)), SLICE("tim@example.org"), SLICE(SECRET), SLICE_NONE, SLICE("NONCE"));
+  sasl_client_start(&c, sasl_find(slice_str(mech)), SLICE("tim@example.org"), SLICE(SECRET),
+                    SLICE_NONE, SLICE("NONCE"));
   sasl_client_bind(&c, "tls-exporter", seen);
   assert_int_equal(sasl_client_step(&c, false, SLICE_NONE, &out), SASL_SEND);
-  auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech), .has_response = true,
-                                           .response = buf_slice(&out), .peer = peer_of(1), .secure = secure,
-                                           .exporter = exporter, .service = SLICE("submission") });
-  assert_true(tell(ROOM_SMTPD, MX, auth_start_type, ++tags, &b));
+  auth_start_put(&b, &(struct auth_start){ .mechanism = slice_str(mech),
+                                           .has_response = true,
+                                           .response = buf_slice(&out),
+                                           .peer = peer_of(1),
+                                           .secure = secure,
+                                           .exporter = exporter,
+                                           .service = SLICE("submission") });
+  assert_true(tell(ROLE_SMTPD, MX, auth_start_type, ++tags, &b));
   uint64_t t = tags;
   if (answer(t) == NOTHING) {
     buf_reset(&out);
@@ -134,17 +142,20 @@ static int bound(const char *mech, bool secure, struct slice exporter, struct sl
 static void test_channel_binding(void **state) {
   static const char *named[] = { "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS" };
   const struct conf_list before = conf->auth_mechanisms;
-  struct slice ours = SLICE("0123456789abcdef0123456789abcdef"), theirs = SLICE("0123456789abcdef0123456789abcdeF");
+  struct slice ours = SLICE("0123456789abcdef0123456789abcdef"),
+               theirs = SLICE("0123456789abcdef0123456789abcdeF");
   add_legacy();
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, ours, ours), YES);
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, ours, theirs), AUTH_WRONG);
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", true, SLICE_NONE, ours), AUTH_UNAVAILABLE);
   assert_int_equal(bound("SCRAM-SHA-256-PLUS", false, ours, ours), AUTH_UNAVAILABLE);
   conf->auth_mechanisms = (struct conf_list){ named, 1 };
-  assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), YES); /* "y", and nothing was announced */
+  /* "y", and nothing was announced */
+  assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), YES);
   conf->auth_mechanisms = (struct conf_list){ named, 2 };
   assert_int_equal(bound("SCRAM-SHA-256", true, ours, ours), AUTH_WRONG); /* "y", and it was */
-  assert_int_equal(bound("SCRAM-SHA-256", true, SLICE_NONE, ours), YES);  /* not where it can't be */
+  /* not where it can't be */
+  assert_int_equal(bound("SCRAM-SHA-256", true, SLICE_NONE, ours), YES);
   conf->auth_mechanisms = before;
 }
 
@@ -166,8 +177,8 @@ static void test_scram_does_not_wait(void **state) {
   sasl_client_end(&c);
 }
 
-/* Between SCRAM's proof and its last, empty response the account is disabled, its password changed, or it is
- * deleted: the exchange that it began does not let it in. */
+/* Between SCRAM's proof and its last, empty response the account is disabled, its password changed,
+ * or it is deleted: the exchange that it began does not let it in. */
 static void test_scram_ends_with_the_account(void **state) {
   static const char *const commands[] = { "disable", "passwd", "delete" };
   add_legacy();
@@ -177,7 +188,8 @@ static void test_scram_ends_with_the_account(void **state) {
     run();
     assert_true(slice_starts(challenge(t), SLICE("v=")));
     assert_int_equal(i == 1 ? admin("account", commands[i], "tim@example.org", SECRET)
-                            : admin("account", commands[i], "tim@example.org"), CLI_OK);
+                            : admin("account", commands[i], "tim@example.org"),
+                     CLI_OK);
     step_sasl(t, SLICE_NONE);
     assert_int_equal(answer(t), AUTH_WRONG);
     sasl_client_end(&c);
@@ -199,13 +211,15 @@ static void test_only_what_is_offered(void **state) {
     assert_int_equal(answer(start_sasl(1, refused[i], false, SLICE_NONE, true)), AUTH_UNAVAILABLE);
   assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, false)), NOTHING);
   conf->require_tls_login = true;
-  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, false)), AUTH_UNAVAILABLE);
+  assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, false)),
+                   AUTH_UNAVAILABLE);
   assert_int_equal(answer(start_sasl(1, "SCRAM-SHA-256", false, SLICE_NONE, true)), NOTHING);
   for (int secure = 0; secure < 2; secure++) {
     buf_init(&b, 2048);
-    auth_apop_put(&b, &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"), slice_of(digest, 16), peer_of(1),
-                                           secure, SLICE("pop3s") });
-    assert_true(tell(ROOM_POP3D, FRONT, auth_apop_type, ++tags, &b));
+    auth_apop_put(&b,
+                  &(struct auth_apop){ SLICE("tim@example.org"), SLICE("<1@x>"),
+                                       slice_of(digest, 16), peer_of(1), secure, SLICE("pop3s") });
+    assert_true(tell(ROLE_POP3D, FRONT, auth_apop_type, ++tags, &b));
     assert_int_equal(answer(tags), secure ? NOTHING : AUTH_UNAVAILABLE);
     buf_free(&b);
   }
@@ -336,7 +350,8 @@ static void test_verifiers(void **state) {
   at(now + 3000);
   assert_int_equal(answer(t), AUTH_WRONG);
   clean_address();
-  assert_int_equal(admin("account", "passwd", "tim@example.org", "another"), CLI_OK); /* they follow it */
+  /* they follow it */
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "another"), CLI_OK);
   assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE(SECRET)));
   assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("another")));
   auth_free(&auth);
@@ -350,7 +365,8 @@ static void test_verifiers(void **state) {
   assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("third")));
 }
 
-/* With the option, an account that has none gets them from its next right password, and from no wrong one. */
+/* With the option, an account that has none gets them from its next right password, and from no
+ * wrong one. */
 static void test_verifiers_from_a_login(void **state) {
   add_tim();
   uint64_t t = login(1, "tim@example.org", SECRET);
@@ -371,24 +387,30 @@ static void test_verifiers_from_a_login(void **state) {
 }
 
 static void test_verifiers_are_prepared(void **state) {
-  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "p\x07ss"), CLI_USAGE);
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "p\x07ss"),
+                   CLI_USAGE);
   assert_int_equal(admin("account", "add", "tim@example.org", "42", "--no", "pass"), CLI_USAGE);
-  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "pa\xcc\x88ss"), CLI_OK);
+  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", "pa\xcc\x88ss"),
+                   CLI_OK);
   assert_true(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("p\xc3\xa4ss")));
   assert_true(scram_works("SCRAM-SHA-1", "tim@example.org", SLICE("pa\xcc\x88ss")));
   assert_false(scram_works("SCRAM-SHA-1", "tim@example.org", SLICE("pass")));
   conf->scram = true;
-  assert_int_equal(admin("account", "passwd", "tim@example.org", "p\x07ss"), CLI_OK); /* without SCRAM */
+  /* without SCRAM */
+  assert_int_equal(admin("account", "passwd", "tim@example.org", "p\x07ss"), CLI_OK);
   uint64_t t = login(1, "tim@example.org", "p\x07ss");
   assert_true((run(), answer(t)) == YES);
 }
 
-/* RFC 8265 §3.3: one account, and a second one cannot be made; nor one that could not be told apart. */
+/* RFC 8265 §3.3: one account, and a second one cannot be made; nor one that could not be told
+ * apart. */
 static void test_names_are_prepared(void **state) {
   conf->auth_penalty_most = 0;
   static const char *const same[] = { "j\xc3\xbcrgen@example.org", "ju\xcc\x88rgen@example.org",
-                                      "J\xc3\x9cRGEN@Example.ORG", "\xef\xbd\x8a\xc3\xbcrgen@example.org" };
-  assert_int_equal(admin("account", "add", "Ju\xcc\x88rgen@Example.org", "42", "--legacy-auth", SECRET), CLI_OK);
+                                      "J\xc3\x9cRGEN@Example.ORG",
+                                      "\xef\xbd\x8a\xc3\xbcrgen@example.org" };
+  assert_int_equal(
+      admin("account", "add", "Ju\xcc\x88rgen@Example.org", "42", "--legacy-auth", SECRET), CLI_OK);
   for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
     uint64_t t = login(1, same[i], SECRET);
     assert_true((run(), answer(t)) == YES);
@@ -397,7 +419,11 @@ static void test_names_are_prepared(void **state) {
   }
   uint64_t t = login(1, "jurgen@example.org", SECRET);
   assert_true((run(), answer(t)) == AUTH_WRONG);
-  assert_int_equal(admin("account", "add", "a\xe2\x80\x8b" "b@example.org", "43", SECRET), CLI_USAGE);
+  assert_int_equal(admin("account", "add",
+                         "a\xe2\x80\x8b"
+                         "b@example.org",
+                         "43", SECRET),
+                   CLI_USAGE);
   assert_int_equal(admin("account", "rename", same[0], same[2]), CLI_OK); /* how it is shown */
   assert_true(scram_works("SCRAM-SHA-256", same[1], SLICE(SECRET)));
   assert_int_equal(admin("account", "delete", same[1]), CLI_OK);
@@ -408,23 +434,28 @@ static void test_names_are_prepared(void **state) {
 static void test_secret_is_prepared(void **state) {
   conf->auth_penalty_most = 0;
   uint64_t t;
-  assert_int_equal(admin("account", "add", "tim@example.org", "42", "--legacy-auth", "pa\xcc\x88ss"), CLI_OK);
+  assert_int_equal(
+      admin("account", "add", "tim@example.org", "42", "--legacy-auth", "pa\xcc\x88ss"), CLI_OK);
   assert_int_equal(answer(cram(1, SLICE("tim@example.org"), SLICE("p\xc3\xa4ss"))), YES);
   assert_int_equal(answer(cram(1, SLICE("tim@example.org"), SLICE("pa\xcc\x88ss"))), YES);
-  assert_int_equal((t = cram(1, SLICE("tim@example.org"), SLICE("pass")), run(), answer(t)), AUTH_WRONG);
+  assert_int_equal((t = cram(1, SLICE("tim@example.org"), SLICE("pass")), run(), answer(t)),
+                   AUTH_WRONG);
 }
 
-/* What a stranger is told about a name's salt does not change when an account of it comes, changes or goes. */
+/* What a stranger is told about a name's salt does not change when an account of it comes, changes
+ * or goes. */
 static void test_salt_tells_nothing(void **state) {
   static const struct slice first = { (const uint8_t *)"n,,n=tim@example.org,r=abc", 26 };
   uint8_t kept[256];
   struct slice a = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
   memcpy(kept, a.p, a.n);
   for (int i = 0; i < 3; i++) {
-    if (i == 0) assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", SECRET), CLI_OK);
+    if (i == 0)
+      assert_int_equal(admin("account", "add", "tim@example.org", "42", "--scram", SECRET), CLI_OK);
     if (i == 1) assert_int_equal(admin("account", "passwd", "tim@example.org", "another"), CLI_OK);
     if (i == 2) assert_int_equal(admin("account", "delete", "tim@example.org"), CLI_OK);
-    struct slice b = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
+    struct slice b =
+        slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
     assert_true(slice_eq(slice_of(kept, a.n), b));
   }
 }
@@ -454,25 +485,35 @@ static void test_verifiers_are_the_rfcs(void **state) {
 }
 
 /* A database of the first version, and one of a version that is not known yet. */
-/* Rows of a version that folded ASCII only, with the keys and seals it made: each goes on as it was, also two that are
- * one name by now; and one that has its prepared name to itself is found by every spelling. */
+/* Rows of a version that folded ASCII only, with the keys and seals it made: each goes on as it
+ * was, also two that are one name by now; and one that has its prepared name to itself is found by
+ * every spelling. */
 static void test_names_of_before(void **state) {
   conf->auth_penalty_most = 0;
   static const struct db_options options = { .page_size = 4096, .cache_kib = 256 };
-  static const char nfc[] = "\xc3\xbc" "a@example.org", nfd[] = "u\xcc\x88" "a@example.org", old[] = "\xc3\x9c" "b@example.org";
+  static const char nfc[] = "\xc3\xbc"
+                            "a@example.org",
+                    nfd[] = "u\xcc\x88"
+                            "a@example.org",
+                    old[] = "\xc3\x9c"
+                            "b@example.org";
   struct db *db = NULL;
   assert_int_equal(admin("account", "add", "x1@example.org", "1", "one"), CLI_OK);
   assert_int_equal(admin("account", "add", "x2@example.org", "2", "two"), CLI_OK);
-  assert_int_equal(admin("account", "add", "x3@example.org", "3", "--legacy-auth", "three"), CLI_OK);
+  assert_int_equal(admin("account", "add", "x3@example.org", "3", "--legacy-auth", "three"),
+                   CLI_OK);
   auth_free(&auth);
   assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
   static const char back[] =
       "UPDATE account SET key = 'x3@example.org', name = 'x3@example.org' WHERE id = 3;"
-      "UPDATE account SET key = CAST(x'c3bc61406578616d706c652e6f7267' AS TEXT), name = CAST(x'c3bc61406578616d706c652e6f7267' AS TEXT) WHERE id = 1;"
-      "UPDATE account SET key = CAST(x'75cc8861406578616d706c652e6f7267' AS TEXT), name = CAST(x'75cc8861406578616d706c652e6f7267' AS TEXT) WHERE id = 2;"
+      "UPDATE account SET key = CAST(x'c3bc61406578616d706c652e6f7267' AS TEXT), name = "
+      "CAST(x'c3bc61406578616d706c652e6f7267' AS TEXT) WHERE id = 1;"
+      "UPDATE account SET key = CAST(x'75cc8861406578616d706c652e6f7267' AS TEXT), name = "
+      "CAST(x'75cc8861406578616d706c652e6f7267' AS TEXT) WHERE id = 2;"
       "DROP INDEX account_prep; ALTER TABLE account DROP COLUMN prep";
   static const char third[] = "UPDATE account SET sealed = NULL, scram = NULL,"
-      " key = CAST(x'c39c62406578616d706c652e6f7267' AS TEXT), name = CAST(x'c39c62406578616d706c652e6f7267' AS TEXT) WHERE id = 3";
+                              " key = CAST(x'c39c62406578616d706c652e6f7267' AS TEXT), name = "
+                              "CAST(x'c39c62406578616d706c652e6f7267' AS TEXT) WHERE id = 3";
   assert_int_equal(db_exec(db, back), DB_OK);
   assert_int_equal(db_exec(db, third), DB_OK);
   assert_int_equal(db_set_version(db, 6), DB_OK);
@@ -484,14 +525,29 @@ static void test_names_of_before(void **state) {
   assert_true(WORKS(nfd, "two"));
   assert_false(WORKS(nfc, "two"));
   assert_true(WORKS(old, "three"));
-  assert_true(WORKS("\xc3\xbc" "b@example.org", "three"));
-  assert_true(WORKS("U\xcc\x88" "B@example.org", "three"));
-  assert_int_equal(admin("account", "add", "\xc3\xbc" "b@example.org", "9", "nine"), CLI_EXISTS);
-  assert_int_equal(admin("account", "passwd", "\xc3\xbc" "b@example.org", "four"), CLI_OK);
+  assert_true(WORKS("\xc3\xbc"
+                    "b@example.org",
+                    "three"));
+  assert_true(WORKS("U\xcc\x88"
+                    "B@example.org",
+                    "three"));
+  assert_int_equal(admin("account", "add",
+                         "\xc3\xbc"
+                         "b@example.org",
+                         "9", "nine"),
+                   CLI_EXISTS);
+  assert_int_equal(admin("account", "passwd",
+                         "\xc3\xbc"
+                         "b@example.org",
+                         "four"),
+                   CLI_OK);
   assert_true(WORKS(old, "four"));
   assert_int_equal(admin("account", "passwd", nfd, "five"), CLI_OK);
   assert_true(WORKS(nfd, "five") && WORKS(nfc, "one"));
-  assert_int_equal(admin("account", "rename", old, "\xc3\xbc" "b@example.org"), CLI_OK);
+  assert_int_equal(admin("account", "rename", old,
+                         "\xc3\xbc"
+                         "b@example.org"),
+                   CLI_OK);
   assert_true(WORKS(old, "four"));
   assert_int_equal(admin("account", "delete", nfd), CLI_OK);
   assert_true(WORKS(nfd, "one")); /* by now the only one of that name */
@@ -506,9 +562,11 @@ static void test_schema_steps(void **state) {
   add_tim();
   auth_free(&auth);
   assert_int_equal(db_open(disk, "auth.db", &options, &db), DB_OK);
-  static const char back[] = "DROP INDEX account_secret; DROP TRIGGER certificate_goes; DROP TABLE certificate; DROP TABLE collection;"
-                             "DROP INDEX account_prep; ALTER TABLE account DROP COLUMN prep;"
-                             "ALTER TABLE account DROP COLUMN scram; ALTER TABLE account DROP COLUMN scram_wish";
+  static const char back[] =
+      "DROP INDEX account_secret; DROP TRIGGER certificate_goes; DROP TABLE certificate; DROP "
+      "TABLE collection;"
+      "DROP INDEX account_prep; ALTER TABLE account DROP COLUMN prep;"
+      "ALTER TABLE account DROP COLUMN scram; ALTER TABLE account DROP COLUMN scram_wish";
   assert_int_equal(db_exec(db, back), DB_OK);
   assert_int_equal(db_set_version(db, 1), DB_OK);
   db_close(&db);
@@ -529,9 +587,26 @@ static void test_schema_steps(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    T(test_apop), T(test_cram), T(test_scram), T(test_channel_binding), T(test_scram_does_not_wait), T(test_scram_ends_with_the_account), T(test_only_what_is_offered), T(test_scram_salt_is_steady),
-    T(test_verifiers), T(test_verifiers_from_a_login), T(test_verifiers_are_prepared), T(test_names_are_prepared), T(test_secret_is_prepared), T(test_salt_tells_nothing),
-    T(test_verifiers_are_the_rfcs), T(test_schema_steps), T(test_names_of_before), T(test_sealed_on_disk), T(test_damaged_key), T(test_secret_follows_password),
+    T(test_apop),
+    T(test_cram),
+    T(test_scram),
+    T(test_channel_binding),
+    T(test_scram_does_not_wait),
+    T(test_scram_ends_with_the_account),
+    T(test_only_what_is_offered),
+    T(test_scram_salt_is_steady),
+    T(test_verifiers),
+    T(test_verifiers_from_a_login),
+    T(test_verifiers_are_prepared),
+    T(test_names_are_prepared),
+    T(test_secret_is_prepared),
+    T(test_salt_tells_nothing),
+    T(test_verifiers_are_the_rfcs),
+    T(test_schema_steps),
+    T(test_names_of_before),
+    T(test_sealed_on_disk),
+    T(test_damaged_key),
+    T(test_secret_follows_password),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,11 @@
+/* SPDX-License-Identifier: ISC */
 /* Logins with access tokens: RFC 7628 §3.2, and what a token that is no good costs. */
 #include "tests/unit/auth_kit.h"
 #include "tests/unit/jwt_kit.h"
 
-#define CLAIMS "\"iss\":\"https://id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"Tim@Example.org\""
+#define CLAIMS         \
+  "\"iss\":\"https://" \
+  "id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"Tim@Example.org\""
 
 static int setup_token(void **state) {
   int r = setup(state);
@@ -23,8 +26,10 @@ static int setup_token(void **state) {
 static uint64_t bearer(unsigned from, const char *mech, const char *authzid, const char *claims) {
   struct buf m;
   buf_init(&m, 12288);
-  if (strcmp(mech, "XOAUTH2") == 0) buf_printf(&m, "user=%s\x01", authzid);
-  else buf_printf(&m, authzid ? "n,a=%s,\x01" : "n,,\x01", authzid);
+  if (strcmp(mech, "XOAUTH2") == 0)
+    buf_printf(&m, "user=%s\x01", authzid);
+  else
+    buf_printf(&m, authzid ? "n,a=%s,\x01" : "n,,\x01", authzid);
   buf_put_str(&m, "auth=Bearer ");
   put_token(&m, SIGNATURE_EDDSA, "{\"alg\":\"EdDSA\"}", claims);
   buf_put_str(&m, "\x01\x01");
@@ -40,7 +45,8 @@ static void test_good(void **state) {
   assert_int_equal(answer(bearer(1, "XOAUTH2", "TIM@example.org", "{" CLAIMS "}")), YES);
   conf->oauth_claim = "preferred_username";
   conf->login_domain = "example.org";
-  assert_int_equal(answer(bearer(1, "OAUTHBEARER", "tim", "{" CLAIMS ",\"preferred_username\":\"tim\"}")), YES);
+  assert_int_equal(
+      answer(bearer(1, "OAUTHBEARER", "tim", "{" CLAIMS ",\"preferred_username\":\"tim\"}")), YES);
   assert_int_equal(auth->count.tokens, 0);
   conf->oauth_claim = "email", conf->login_domain = "";
 }
@@ -68,11 +74,13 @@ static struct refusal refusal(uint64_t t) {
 }
 
 static void test_wrong(void **state) {
-  const struct refusal expired = refusal(bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS ",\"nbf\":1800000000}"));
+  const struct refusal expired =
+      refusal(bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS ",\"nbf\":1800000000}"));
   assert_int_equal(warned, 1); /* it was really issued */
   const struct refusal unknown = refusal(bearer(
       2, "OAUTHBEARER", NULL,
-      "{\"iss\":\"https://id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"nobody@example.org\"}"));
+      "{\"iss\":\"https://"
+      "id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"nobody@example.org\"}"));
   const struct refusal other = refusal(bearer(3, "OAUTHBEARER", "tom@example.org", "{" CLAIMS "}"));
   assert_int_equal(admin("account", "disable", "tim@example.org"), CLI_OK);
   const struct refusal off = refusal(bearer(4, "OAUTHBEARER", NULL, "{" CLAIMS "}"));
@@ -91,7 +99,9 @@ static void test_wrong(void **state) {
 
 /* A network that fails waits longer each time; its right token does not wait. */
 static void test_penalties(void **state) {
-  static const struct slice empty = { (const uint8_t *)"n,,\x01" "auth=\x01\x01", 11 };
+  static const struct slice empty = { (const uint8_t *)"n,,\x01"
+                                                       "auth=\x01\x01",
+                                      11 };
   for (unsigned i = 0; i < 3; i++) {
     uint64_t asked = now, t = start_sasl(1, "OAUTHBEARER", true, empty, true);
     run();
@@ -106,12 +116,16 @@ static void test_penalties(void **state) {
 }
 
 static void test_unavailable(void **state) {
-  static const struct slice m = { (const uint8_t *)"n,,\x01" "auth=Bearer x\x01\x01", 19 };
+  static const struct slice m = { (const uint8_t *)"n,,\x01"
+                                                   "auth=Bearer x\x01\x01",
+                                  19 };
   struct buf err;
   buf_init(&err, 512);
-  assert_int_equal(answer(start_sasl(1, "OAUTHBEARER", true, m, false)), AUTH_UNAVAILABLE); /* not without TLS */
+  /* not without TLS */
+  assert_int_equal(answer(start_sasl(1, "OAUTHBEARER", true, m, false)), AUTH_UNAVAILABLE);
   conf->plaintext_auth = true;
-  assert_int_equal(answer(start_sasl(1, "OAUTHBEARER", true, m, false)), AUTH_UNAVAILABLE); /* whatever is allowed */
+  /* whatever is allowed */
+  assert_int_equal(answer(start_sasl(1, "OAUTHBEARER", true, m, false)), AUTH_UNAVAILABLE);
   conf->plaintext_auth = false;
   assert_int_equal(answer(start_sasl(1, "OAUTHBEARER", true, SLICE("\x01"), true)), AUTH_MALFORMED);
   assert_false(auth_token_keys(auth, SLICE("{}"), &err)); /* the ones before stay */
@@ -124,13 +138,13 @@ static void test_unavailable(void **state) {
 /* The client hangs up before, and instead of, its last message. */
 static void test_gone(void **state) {
   uint64_t t = bearer(1, "OAUTHBEARER", "x@y", "{" CLAIMS "}");
-  cancel(ROOM_SMTPD, MX, t);
+  cancel(ROLE_SMTPD, MX, t);
   at(now + 3000);
   assert_null(last_said(t));
   t = bearer(1, "OAUTHBEARER", "x@y", "{" CLAIMS "}");
   at(now + 5000);
   assert_true(slice_starts(challenge(t), SLICE("{")));
-  cancel(ROOM_SMTPD, MX, t);
+  cancel(ROLE_SMTPD, MX, t);
 }
 
 static int end(void **state) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* lib/base: the pieces everything stands on. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,7 +63,7 @@ static void buffers_drop_from_the_front(void **state) {
   assert_int_equal(buf_len(&b), 2000);
   buf_drop(&b, 5000);
   assert_int_equal(buf_len(&b), 0);
-  buf_relax(&b);
+  buf_release_if_empty(&b);
   assert_null(b.mem);
   buf_put_dec(&b, UINT64_MAX);
   buf_printf(&b, " %s %d", "and", -1);
@@ -105,7 +106,8 @@ static void buffers_fit_and_know_what_was_written(void **state) {
   assert_int_equal(small.used, 0);
   buf_put(&b, SLICE("12345"));
   buf_move(&small, &b);
-  assert_true(slice_eq(buf_slice(&small), SLICE("12345")) && small.max == 10 && buf_room(&b) == 160 * 1024);
+  assert_true(slice_eq(buf_slice(&small), SLICE("12345")) && small.max == 10 &&
+              buf_room(&b) == 160 * 1024);
   buf_wipe(&small);
 }
 
@@ -115,16 +117,31 @@ static void numbers_are_digits_only(void **state) {
   assert_true(v == UINT64_MAX);
   assert_true(num_parse(SLICE("007"), 7, &v));
   assert_int_equal(v, 7);
-  const char *bad[] = { "", "18446744073709551616", "99999999999999999999999", "-1", "+5", "5x", " 5", "0x10", "1e3", "\xd9\xa1" };
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(num_parse(slice_str(bad[i]), UINT64_MAX, &v));
+  const char *bad[] = { "",
+                        "18446744073709551616",
+                        "99999999999999999999999",
+                        "-1",
+                        "+5",
+                        "5x",
+                        " 5",
+                        "0x10",
+                        "1e3",
+                        "\xd9\xa1" };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_false(num_parse(slice_str(bad[i]), UINT64_MAX, &v));
   assert_false(num_parse(SLICE("8"), 7, &v));
   assert_int_equal(v, 7);
 }
 
 /* RFC 4648 §10. */
 static void base64_vectors(void **state) {
-  static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" },
-                                          { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" } };
+  static const char *const pairs[][2] = { { "", "" },
+                                          { "f", "Zg==" },
+                                          { "fo", "Zm8=" },
+                                          { "foo", "Zm9v" },
+                                          { "foob", "Zm9vYg==" },
+                                          { "fooba", "Zm9vYmE=" },
+                                          { "foobar", "Zm9vYmFy" } };
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
     struct buf b;
     buf_init(&b, 100);
@@ -135,7 +152,8 @@ static void base64_vectors(void **state) {
     assert_true(slice_eq(buf_slice(&b), slice_str(pairs[i][0])));
     buf_free(&b);
   }
-  const char *bad[] = { "Z", "Zg", "Zg=", "Zh==", "Zm9=", "====", "Zg==Zg==", "Z===", "Zm 9", "Zm9v\r\n==", "=m9v", "Zm9v=" };
+  const char *bad[] = { "Z",        "Zg",   "Zg=",  "Zh==",       "Zm9=", "====",
+                        "Zg==Zg==", "Z===", "Zm 9", "Zm9v\r\n==", "=m9v", "Zm9v=" };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     struct buf b;
     buf_init(&b, 100);
@@ -233,8 +251,10 @@ static void crc32c_of_pieces_is_that_of_the_whole(void **state) {
 
 /* The reference's vectors of SipHash-128: key 00..0f, message 00, 01, …; however it is cut. */
 static void siphash_vectors(void **state) {
-  static const uint8_t none[16] = { 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 };
-  static const uint8_t one[16] = { 0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc, 0x45 };
+  static const uint8_t none[16] = { 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6,
+                                    0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 };
+  static const uint8_t one[16] = { 0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44,
+                                   0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc, 0x45 };
   uint8_t key[16], text[64], got[16], whole[16];
   struct siphash h;
   for (size_t i = 0; i < sizeof text; i++) text[i] = (uint8_t)i;
@@ -252,7 +272,8 @@ static void siphash_vectors(void **state) {
     siphash_end(&h, whole);
     for (size_t step = 1; step < 20; step++) {
       siphash_start(&h, key);
-      for (struct slice rest = slice_of(text, n); rest.n; rest = slice_from(rest, step)) siphash_put(&h, slice_first(rest, step));
+      for (struct slice rest = slice_of(text, n); rest.n; rest = slice_from(rest, step))
+        siphash_put(&h, slice_first(rest, step));
       siphash_end(&h, got);
       assert_memory_equal(got, whole, 16);
     }
@@ -264,11 +285,15 @@ int main(void) {
     cmocka_unit_test(siphash_vectors),
     cmocka_unit_test(crc32c_is_that_of_the_standard),
     cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),
-    cmocka_unit_test(slices_split_and_compare), cmocka_unit_test(buffers_keep_their_maximum),
+    cmocka_unit_test(slices_split_and_compare),
+    cmocka_unit_test(buffers_keep_their_maximum),
     cmocka_unit_test(buffers_drop_from_the_front),
-    cmocka_unit_test(buffers_fit_and_know_what_was_written), cmocka_unit_test(numbers_are_digits_only),
-    cmocka_unit_test(base64_vectors), cmocka_unit_test(wire_errors_stick),
-    cmocka_unit_test(arenas_give_until_their_maximum), cmocka_unit_test(maps_survive_much_coming_and_going),
+    cmocka_unit_test(buffers_fit_and_know_what_was_written),
+    cmocka_unit_test(numbers_are_digits_only),
+    cmocka_unit_test(base64_vectors),
+    cmocka_unit_test(wire_errors_stick),
+    cmocka_unit_test(arenas_give_until_their_maximum),
+    cmocka_unit_test(maps_survive_much_coming_and_going),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* When the mail port is taken for blocked: src/sender/blocked.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,8 @@ static void not_blocked(void **state) {
   blocked_connected(&b);
   many(BLOCKED_HOSTS, ECONNREFUSED, 1000, BLOCKED_MS); /* somebody answers */
   assert_false(blocked_is(&b, 10 * BLOCKED_MS));
-  for (unsigned i = 0; i < 1000; i++) fail_at(7, ETIMEDOUT, 1000 + i * 60000ull); /* one dead host */
+  /* one dead host */
+  for (unsigned i = 0; i < 1000; i++) fail_at(7, ETIMEDOUT, 1000 + i * 60000ull);
   assert_false(blocked_is(&b, 1000 + 1000 * 60000ull));
   blocked_connected(&b);
   many(BLOCKED_HOSTS - 1, ENETUNREACH, 1000, BLOCKED_MS);
@@ -57,6 +59,7 @@ static void forgotten(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(many_hosts_for_long), cmocka_unit_test(not_blocked), cmocka_unit_test(forgotten) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(many_hosts_for_long),
+                                      cmocka_unit_test(not_blocked), cmocka_unit_test(forgotten) };
   return cmocka_run_group_tests_name("blocked", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Channels: what one room may say, enforced by the other. The hostile end is a bare socket. */
+/* SPDX-License-Identifier: ISC */
+/* Channels: what one process may say, enforced by the other. The hostile end is a bare socket. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,10 +13,10 @@
 #include <unistd.h>
 
 #include "ipc/front_auth.h"
-#include "ipc/parent_room.h"
+#include "ipc/parent_process.h"
 #include "ipc/pop3d_store.h"
-#include "ipc/rooms.h"
-#include "lib/ev/channel.h"
+#include "ipc/roles.h"
+#include "runtime/channel/channel.h"
 
 struct seen {
   struct loop *loop;
@@ -71,7 +72,8 @@ static struct pair make(void) {
   return p;
 }
 
-/* Sends raw messages of pop3d's as one packet to a store's end; returns what the store's end saw. */
+/* Sends raw messages of pop3d's as one packet to a store's end; returns what the store's end saw.
+ */
 static struct seen attack(struct slice packet, uint8_t granted_state) {
   struct pair p = make();
   struct seen s = { .loop = p.loop, .fd = -1 };
@@ -85,7 +87,8 @@ static struct seen attack(struct slice packet, uint8_t granted_state) {
   return s;
 }
 
-static struct seen attack_message(uint16_t type, uint64_t tag, struct slice payload, uint8_t granted_state) {
+static struct seen attack_message(uint16_t type, uint64_t tag, struct slice payload,
+                                  uint8_t granted_state) {
   struct buf b;
   buf_init(&b, IPC_PACKET_MAX);
   size_t at = ipc_open(&b, type, tag, 0);
@@ -97,7 +100,8 @@ static struct seen attack_message(uint16_t type, uint64_t tag, struct slice payl
 }
 
 static void a_session_without_a_grant_opens_nothing(void **state) {
-  struct seen s = attack_message(pop_open_type, 8, SLICE_NONE, POP_GRANTED); /* 7 has the grant, 8 asks */
+  /* 7 has the grant, 8 asks */
+  struct seen s = attack_message(pop_open_type, 8, SLICE_NONE, POP_GRANTED);
   assert_int_equal(s.messages, 0);
   assert_string_equal(s.breach, "message not allowed now");
   s = attack_message(pop_open_type, 7, SLICE_NONE, POP_GRANTED);
@@ -125,7 +129,8 @@ static void opening_twice_is_a_breach(void **state) {
 static void wrong_direction_unknown_type_and_size_are_breaches(void **state) {
   assert_true(attack_message(pop_opened_type, 7, SLICE_NONE, POP_OPEN).lost);
   assert_true(attack_message(999, 7, SLICE_NONE, POP_OPEN).lost);
-  assert_string_equal(attack_message(pop_quit_type, 7, SLICE("x"), POP_OPEN).breach, "message too large");
+  assert_string_equal(attack_message(pop_quit_type, 7, SLICE("x"), POP_OPEN).breach,
+                      "message too large");
 }
 
 static void malformed_packets_are_breaches(void **state) {
@@ -136,7 +141,8 @@ static void malformed_packets_are_breaches(void **state) {
   buf_put(&b, SLICE("0123456789abcdef"));
   ipc_close(&b, at);
   /* Cut anywhere it is malformed, and so is a claim of descriptors that did not come. */
-  for (size_t n = 1; n < buf_len(&b); n++) assert_true(attack(slice_first(buf_slice(&b), n), POP_OPEN).lost);
+  for (size_t n = 1; n < buf_len(&b); n++)
+    assert_true(attack(slice_first(buf_slice(&b), n), POP_OPEN).lost);
   b.mem[2] = 1;
   assert_string_equal(attack(buf_slice(&b), POP_OPEN).breach, "wrong number of descriptors");
   b.mem[2] = 200;
@@ -181,12 +187,14 @@ static void many_messages_arrive_in_order_whatever_their_size(void **state) {
 static void descriptors_travel_with_their_message(void **state) {
   struct pair p = make();
   struct seen s = { .loop = p.loop, .fd = -1 }, mine = { .loop = p.loop };
-  struct channel *parent = channel_new(p.loop, p.ends[0], &ipc_parent_room, IPC_LEFT, &ops, &mine);
-  struct channel *room = channel_new(p.loop, p.ends[1], &ipc_parent_room, IPC_RIGHT, &ops, &s);
+  struct channel *parent =
+      channel_new(p.loop, p.ends[0], &ipc_parent_process, IPC_LEFT, &ops, &mine);
+  struct channel *process =
+      channel_new(p.loop, p.ends[1], &ipc_parent_process, IPC_RIGHT, &ops, &s);
   int pipe_ends[2];
   assert_int_equal(pipe(pipe_ends), 0);
-  struct buf *b = channel_begin_fd(parent, room_channel_type, 0, pipe_ends[1]);
-  room_channel_put(b, &(struct room_channel){ ROOM_STORE, 3 });
+  struct buf *b = channel_begin_fd(parent, process_channel_type, 0, pipe_ends[1]);
+  process_channel_put(b, &(struct process_channel){ ROLE_STORE, 3 });
   channel_end(parent);
   turn(p.loop);
   assert_int_equal(s.messages, 1);
@@ -200,18 +208,19 @@ static void descriptors_travel_with_their_message(void **state) {
   assert_int_equal(read(pipe_ends[0], c, 2), 0);
   close(pipe_ends[0]);
   channel_free(&parent);
-  channel_free(&room);
+  channel_free(&process);
   loop_free(&p.loop);
 }
 
-/* --- what a taken-over room may try --- */
+/* --- what a taken-over process may try --- */
 
 /* Each question is answered with the most there is, as store answers pop_read. */
 static bool answer_chunk(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
   static uint8_t big[IPC_CHUNK];
   struct seen *s = arg;
   s->messages++;
-  pop_chunk_put(channel_begin(ch, pop_chunk_type, msg->tag), &(struct pop_chunk){ POP_DONE, .data = slice_of(big, sizeof big) });
+  pop_chunk_put(channel_begin(ch, pop_chunk_type, msg->tag),
+                &(struct pop_chunk){ POP_DONE, .data = slice_of(big, sizeof big) });
   channel_end(ch);
   return true;
 }
@@ -220,7 +229,8 @@ static void who_reads_no_answers_is_not_heard_for_ever(void **state) {
   static const struct channel_ops chunk_ops = { answer_chunk, on_lost };
   struct pair p = make();
   struct seen s = { .loop = p.loop };
-  struct channel *store = channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &chunk_ops, &s);
+  struct channel *store =
+      channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &chunk_ops, &s);
   channel_set_state(store, 7, POP_OPEN);
   struct buf b;
   buf_init(&b, 1000);
@@ -237,7 +247,8 @@ static void who_reads_no_answers_is_not_heard_for_ever(void **state) {
   static uint8_t packet[IPC_PACKET_MAX];
   size_t before = s.messages;
   for (int i = 0; i < 200; i++) {
-    while (recv(p.ends[0], packet, sizeof packet, MSG_DONTWAIT) > 0) {}
+    while (recv(p.ends[0], packet, sizeof packet, MSG_DONTWAIT) > 0) {
+    }
     if (s.messages > before) break;
     turn(p.loop);
   }
@@ -262,11 +273,13 @@ static void sessions_without_end_are_a_breach(void **state) {
   loop_free(&p.loop);
 }
 
-/* Sends `packet` with `count` copies of a pipe's writing end to a room; then the pipe has no writer. */
+/* Sends `packet` with `count` copies of a pipe's writing end to a process; then the pipe has no
+ * writer. */
 static struct seen smuggle(struct slice packet, size_t count, bool refuse) {
   struct pair p = make();
   struct seen s = { .loop = p.loop, .fd = -1, .refuse = refuse };
-  struct channel *room = channel_new(p.loop, p.ends[1], &ipc_parent_room, IPC_RIGHT, &ops, &s);
+  struct channel *process =
+      channel_new(p.loop, p.ends[1], &ipc_parent_process, IPC_RIGHT, &ops, &s);
   int pipe_ends[2], fds[IPC_FDS_MAX];
   assert_int_equal(pipe(pipe_ends), 0);
   for (size_t i = 0; i < count; i++) fds[i] = pipe_ends[1];
@@ -275,9 +288,14 @@ static struct seen smuggle(struct slice packet, size_t count, bool refuse) {
     struct cmsghdr align;
   } control = { { 0 } };
   struct iovec iov = { (void *)(uintptr_t)packet.p, packet.n };
-  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.mem, .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+  struct msghdr msg = { .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = control.mem,
+                        .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
   struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-  *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int)) };
+  *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                         .cmsg_type = SCM_RIGHTS,
+                         .cmsg_len = CMSG_LEN(count * sizeof(int)) };
   memcpy(CMSG_DATA(c), fds, count * sizeof(int));
   assert_int_equal(sendmsg(p.ends[0], &msg, 0), packet.n);
   close(pipe_ends[1]);
@@ -286,7 +304,7 @@ static struct seen smuggle(struct slice packet, size_t count, bool refuse) {
   fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
   assert_int_equal(read(pipe_ends[0], &octet, 1), 0); /* -1 with EAGAIN: a descriptor was kept */
   close(pipe_ends[0]);
-  channel_free(&room);
+  channel_free(&process);
   close(p.ends[0]);
   loop_free(&p.loop);
   return s;
@@ -295,27 +313,29 @@ static struct seen smuggle(struct slice packet, size_t count, bool refuse) {
 static void descriptors_that_nobody_asked_for_are_closed(void **state) {
   struct buf b;
   buf_init(&b, 1000);
-  ipc_close(&b, ipc_open(&b, room_go_type, 0, 0));
+  ipc_close(&b, ipc_open(&b, process_go_type, 0, 0));
   struct seen s = smuggle(buf_slice(&b), 3, false);
   assert_string_equal(s.breach, "wrong number of descriptors");
   assert_true(smuggle(SLICE_NONE, IPC_FDS_MAX, false).lost); /* with a packet of nothing */
   buf_reset(&b);
-  size_t at = ipc_open(&b, room_channel_type, 0, 1);
-  room_channel_put(&b, &(struct room_channel){ ROOM_STORE, 3 });
+  size_t at = ipc_open(&b, process_channel_type, 0, 1);
+  process_channel_put(&b, &(struct process_channel){ ROLE_STORE, 3 });
   ipc_close(&b, at);
   s = smuggle(buf_slice(&b), 1, true); /* with a message that its handler refuses */
   assert_string_equal(s.breach, "malformed message");
   buf_free(&b);
 }
 
-/* A room that has no descriptor left is in trouble itself; its neighbour broke no rule. */
+/* A process that has no descriptor left is in trouble itself; its neighbour broke no rule. */
 static void to_have_no_descriptors_is_no_breach_of_the_others(void **state) {
   struct pair p = make();
   struct seen s = { .loop = p.loop, .fd = -1 }, mine = { .loop = p.loop };
-  struct channel *parent = channel_new(p.loop, p.ends[0], &ipc_parent_room, IPC_LEFT, &ops, &mine);
-  struct channel *room = channel_new(p.loop, p.ends[1], &ipc_parent_room, IPC_RIGHT, &ops, &s);
-  struct buf *b = channel_begin_fd(parent, room_channel_type, 0, dup(p.ends[0]));
-  room_channel_put(b, &(struct room_channel){ ROOM_STORE, 3 });
+  struct channel *parent =
+      channel_new(p.loop, p.ends[0], &ipc_parent_process, IPC_LEFT, &ops, &mine);
+  struct channel *process =
+      channel_new(p.loop, p.ends[1], &ipc_parent_process, IPC_RIGHT, &ops, &s);
+  struct buf *b = channel_begin_fd(parent, process_channel_type, 0, dup(p.ends[0]));
+  process_channel_put(b, &(struct process_channel){ ROLE_STORE, 3 });
   channel_end(parent);
   channel_flush(parent);
   struct rlimit before, none;
@@ -327,9 +347,9 @@ static void to_have_no_descriptors_is_no_breach_of_the_others(void **state) {
   assert_int_equal(s.messages, 0);
   assert_true(s.lost);
   assert_null(s.breach);
-  assert_true(channel_failed(room));
+  assert_true(channel_failed(process));
   channel_free(&parent);
-  channel_free(&room);
+  channel_free(&process);
   loop_free(&p.loop);
 }
 
@@ -355,20 +375,25 @@ static void the_tables_are_sound(void **state) {
     const struct ipc_pair *pair = ipc_wires[i].pair;
     for (size_t k = 0; k < pair->count; k++) {
       assert_ptr_equal(ipc_rule_named(pair, pair->rules[k].type), &pair->rules[k]);
-      assert_true(pair->rules[k].max <= IPC_PAYLOAD_MAX && pair->rules[k].fds <= 1 && pair->rules[k].allowed != 0);
+      assert_true(pair->rules[k].max <= IPC_PAYLOAD_MAX && pair->rules[k].fds <= 1 &&
+                  pair->rules[k].allowed != 0);
     }
   }
-  assert_null(ipc_wire_between(ROOM_SMTPD, ROOM_POP3D));
-  assert_null(ipc_wire_between(ROOM_KEYS, ROOM_STORE));
-  assert_null(ipc_wire_between(ROOM_SMTPD, ROOM_SENDER));
+  assert_null(ipc_wire_between(ROLE_SMTPD, ROLE_POP3D));
+  assert_null(ipc_wire_between(ROLE_KEYS, ROLE_STORE));
+  assert_null(ipc_wire_between(ROLE_SMTPD, ROLE_SENDER));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_session_without_a_grant_opens_nothing), cmocka_unit_test(reading_before_opening_is_a_breach),
-    cmocka_unit_test(opening_twice_is_a_breach), cmocka_unit_test(wrong_direction_unknown_type_and_size_are_breaches),
-    cmocka_unit_test(malformed_packets_are_breaches), cmocka_unit_test(many_messages_arrive_in_order_whatever_their_size),
-    cmocka_unit_test(descriptors_travel_with_their_message), cmocka_unit_test(the_tables_are_sound),
+    cmocka_unit_test(a_session_without_a_grant_opens_nothing),
+    cmocka_unit_test(reading_before_opening_is_a_breach),
+    cmocka_unit_test(opening_twice_is_a_breach),
+    cmocka_unit_test(wrong_direction_unknown_type_and_size_are_breaches),
+    cmocka_unit_test(malformed_packets_are_breaches),
+    cmocka_unit_test(many_messages_arrive_in_order_whatever_their_size),
+    cmocka_unit_test(descriptors_travel_with_their_message),
+    cmocka_unit_test(the_tables_are_sound),
     cmocka_unit_test(who_reads_no_answers_is_not_heard_for_ever),
     cmocka_unit_test(sessions_without_end_are_a_breach),
     cmocka_unit_test(descriptors_that_nobody_asked_for_are_closed),

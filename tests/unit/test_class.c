@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Classes of replies: how many of the known ones are found, and how a rule is read. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lib/smtp/class.h"
+#include "mail/smtp/class.h"
 
 static enum smtp_class class_of(const struct smtp_class_rules *own, const char *line) {
   uint16_t code;
@@ -34,7 +35,9 @@ static void agreement(void **state) {
     enum smtp_class c = class_of(NULL, replies[i].line);
     bool fine = c == replies[i].class || (replies[i].other && c == replies[i].other);
     right += fine;
-    if (!fine) print_message("%s, not %s: %s\n", smtp_class_word(c), smtp_class_word(replies[i].class), replies[i].line);
+    if (!fine)
+      print_message("%s, not %s: %s\n", smtp_class_word(c), smtp_class_word(replies[i].class),
+                    replies[i].line);
   }
   print_message("%zu of %zu replies\n", right, n);
   assert_true(n >= 140);
@@ -51,7 +54,9 @@ static void our_own_words(void **state) {
     { { 4, 4, 2 }, "the connection ended before the message was taken", SMTP_CLASS_NETWORK },
     { { 4, 4, 3 }, "a.example: DNS did not answer", SMTP_CLASS_DNS },
     { { 5, 1, 2 }, "a.example: there is no such domain", SMTP_CLASS_NO_DOMAIN },
-    { { 5, 1, 10 }, "a.example: the domain says that it takes no mail (null MX)", SMTP_CLASS_NO_DOMAIN },
+    { { 5, 1, 10 },
+      "a.example: the domain says that it takes no mail (null MX)",
+      SMTP_CLASS_NO_DOMAIN },
     { { 5, 4, 6 }, "its mail would loop back", SMTP_CLASS_LOOP },
     { { 5, 3, 4 }, "the message is larger than the server's SIZE", SMTP_CLASS_TOO_BIG },
     { { 5, 6, 7 }, "the server does not offer SMTPUTF8", SMTP_CLASS_UNSUPPORTED },
@@ -60,10 +65,12 @@ static void our_own_words(void **state) {
     { { 0, 0, 0 }, "", SMTP_CLASS_UNKNOWN },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    assert_int_equal(smtp_class_of(NULL, 0, cases[i].enhanced, slice_str(cases[i].text)), cases[i].class);
+    assert_int_equal(smtp_class_of(NULL, 0, cases[i].enhanced, slice_str(cases[i].text)),
+                     cases[i].class);
 }
 
-/* What stands within the words counts where no enhanced code stands in its place; an address is none. */
+/* What stands within the words counts where no enhanced code stands in its place; an address is
+ * none. */
 static void enhanced_within(void **state) {
   assert_int_equal(class_of(NULL, "550 gone (#5.2.2)"), SMTP_CLASS_FULL);
   assert_int_equal(class_of(NULL, "554 no mail from 5.2.2.9"), SMTP_CLASS_POLICY);
@@ -71,7 +78,8 @@ static void enhanced_within(void **state) {
 }
 
 static void own_rules(void **state) {
-  static const char *const lines[] = { "rate 421 * come back * tomorrow", "content * 5.7.1 LIST RULE", "nonsense 1 2 3" };
+  static const char *const lines[] = { "rate 421 * come back * tomorrow",
+                                       "content * 5.7.1 LIST RULE", "nonsense 1 2 3" };
   struct smtp_class_rules own = { lines, 3 };
   assert_int_equal(class_of(&own, "421 Come  back\r\n please, tomorrow"), SMTP_CLASS_RATE);
   assert_int_equal(class_of(&own, "421 tomorrow come back"), SMTP_CLASS_SYSTEM);
@@ -107,12 +115,14 @@ static void names(void **state) {
   assert_int_equal(smtp_class_named(SLICE("x")), SMTP_CLASSES);
   char text[4000];
   memset(text, 'a', sizeof text);
-  assert_int_equal(smtp_class_of(NULL, 421, (uint8_t[3]){ 0 }, slice_of(text, sizeof text)), SMTP_CLASS_SYSTEM);
+  assert_int_equal(smtp_class_of(NULL, 421, (uint8_t[3]){ 0 }, slice_of(text, sizeof text)),
+                   SMTP_CLASS_SYSTEM);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(agreement), cmocka_unit_test(our_own_words),
-                                      cmocka_unit_test(enhanced_within), cmocka_unit_test(own_rules),
-                                      cmocka_unit_test(splitting), cmocka_unit_test(names) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(agreement), cmocka_unit_test(our_own_words), cmocka_unit_test(enhanced_within),
+    cmocka_unit_test(own_rules), cmocka_unit_test(splitting),     cmocka_unit_test(names)
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

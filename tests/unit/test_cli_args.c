@@ -1,5 +1,6 @@
-/* The command line taken apart; the table of commands; docs/man/qasid.1 agrees with it. URLs of fetch and
- * send. Run from the root of the tree. */
+/* SPDX-License-Identifier: ISC */
+/* The command line taken apart; the table of commands; docs/man/qasid.1 agrees with it. URLs of
+ * fetch and send. Run from the root of the tree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +52,11 @@ static void lines(void **state) {
     { "-c|f|acount|add", 64, "there is no command \"acount\"; did you mean" },
     { "-c|f|xyzzy", 64, "there is no command \"xyzzy\"; `qasid help` lists them" },
     { "account|lst", 64, "there is no command \"account lst\"; did you mean \"account list\"?" },
-    { "account|xyzzy", 64, "there is no command \"account xyzzy\"; `qasid help account` lists them" },
-    { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 64, "there is no command" },
+    { "account|xyzzy", 64,
+      "there is no command \"account xyzzy\"; `qasid help account` lists them" },
+    { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "aa",
+      64, "there is no command" },
     { "account", 64, "account: which of these?\n  account add " },
     { "-c|f|account", 64, "account delete  " },
     { "--version", 0, "version" },
@@ -75,7 +79,8 @@ static void lines(void **state) {
     int code = parse(&c, rows[i].line, room, sizeof room, &err);
     if (code != rows[i].code) fail_msg("%s: %d, not %d", rows[i].line, code, rows[i].code);
     if (code) {
-      if (!strstr(buf_cstr(&err), rows[i].command)) fail_msg("%s: \"%s\"", rows[i].line, buf_cstr(&err));
+      if (!strstr(buf_cstr(&err), rows[i].command))
+        fail_msg("%s: \"%s\"", rows[i].line, buf_cstr(&err));
     } else if (rows[i].command) {
       assert_string_equal(c.command->words, rows[i].command);
     } else {
@@ -90,10 +95,12 @@ static void values(void **state) {
   char room[512];
   struct cli c;
   buf_init(&err, 4096);
-  assert_int_equal(
-      parse(&c, "send|smtp://x|--to|a@b|--insecure|--to=c@d|-c|/f|file|--from|", room, sizeof room, &err), 64);
-  assert_int_equal(
-      parse(&c, "send|smtp://x|--to|a@b|--insecure|--to=c@d|-c|/f|file|--from=", room, sizeof room, &err), 0);
+  assert_int_equal(parse(&c, "send|smtp://x|--to|a@b|--insecure|--to=c@d|-c|/f|file|--from|", room,
+                         sizeof room, &err),
+                   64);
+  assert_int_equal(parse(&c, "send|smtp://x|--to|a@b|--insecure|--to=c@d|-c|/f|file|--from=", room,
+                         sizeof room, &err),
+                   0);
   assert_false(c.json);
   assert_string_equal(c.config, "/f");
   assert_true(c.config_named);
@@ -151,7 +158,8 @@ static void overview_fits(void **state) {
   while (rest.p) {
     struct slice line = slice_split(&rest, '\n');
     if (line.n > 88) fail_msg("%.*s", SLICE_ARG(line));
-    if (line.n > 30 && line.p[0] == ' ' && (line.p[29] != ' ' || line.p[30] == ' ')) fail_msg("%.*s", SLICE_ARG(line));
+    if (line.n > 30 && line.p[0] == ' ' && (line.p[29] != ' ' || line.p[30] == ' '))
+      fail_msg("%.*s", SLICE_ARG(line));
   }
   buf_free(&out);
 }
@@ -181,8 +189,9 @@ static void safe_text(void **state) {
     { { (const uint8_t *)"\xc2\x9b"
                          "2J",
         4 },
-      "\\xc2\\x9b2J" },                                                              /* CSI as C1 */
-    { { (const uint8_t *)"\xc0\xaf\xed\xa0\x80", 5 }, "\\xc0\\xaf\\xed\\xa0\\x80" }, /* overlong, surrogate */
+      "\\xc2\\x9b2J" }, /* CSI as C1 */
+    /* overlong, surrogate */
+    { { (const uint8_t *)"\xc0\xaf\xed\xa0\x80", 5 }, "\\xc0\\xaf\\xed\\xa0\\x80" },
     { { (const uint8_t *)"\xf0\x9f\x93", 3 }, "\\xf0\\x9f\\x93" },
     { { (const uint8_t *)"\xf0\x9f\x93\xa7", 4 }, "\xf0\x9f\x93\xa7" },
   };
@@ -202,8 +211,10 @@ static void urls(void **state) {
     bool tls;
   } rows[] = {
     { "pop3://mail.example.org", "", "mail.example.org", 110, false },
-    { "pop3s://you@example.org@mail.example.org/", "you@example.org", "mail.example.org", 995, true },
-    { "pop3s://you%40example.org@mail.example.org:2995", "you@example.org", "mail.example.org", 2995, true },
+    { "pop3s://you@example.org@mail.example.org/", "you@example.org", "mail.example.org", 995,
+      true },
+    { "pop3s://you%40example.org@mail.example.org:2995", "you@example.org", "mail.example.org",
+      2995, true },
     { "pop3://u@[::1]:2110", "u", "::1", 2110, false },
     { "pop3://u@[::1]", "u", "::1", 110, false },
     { "pop3://u:secret@host", NULL, NULL, 0, false },
@@ -224,7 +235,8 @@ static void urls(void **state) {
     struct buf err;
     buf_init(&err, 1024);
     bool ok = url_parse(rows[i].text, "pop3", 110, 995, &u, &err);
-    if (ok != (rows[i].host != NULL)) fail_msg("%s: %s", rows[i].text, ok ? "taken" : buf_cstr(&err));
+    if (ok != (rows[i].host != NULL))
+      fail_msg("%s: %s", rows[i].text, ok ? "taken" : buf_cstr(&err));
     assert_int_equal(ok, buf_len(&err) == 0);
     if (ok) {
       assert_string_equal(u.user, rows[i].user);
@@ -241,23 +253,38 @@ static void loopbacks(void **state) {
     const char *host;
     bool localhost, loopback;
   } rows[] = {
-    { "localhost", true, true },       { "LocalHost.", true, true },  { "mail.localhost", true, true },
-    { "127.0.0.1", false, true },      { "127.9.8.7", false, true },  { "::1", false, true },
-    { "127.example.org", false, false }, { "notlocalhost", false, false }, { "localhost.example.org", false, false },
-    { "128.0.0.1", false, false },     { "::2", false, false },       { "", false, false },
+    { "localhost", true, true },
+    { "LocalHost.", true, true },
+    { "mail.localhost", true, true },
+    { "127.0.0.1", false, true },
+    { "127.9.8.7", false, true },
+    { "::1", false, true },
+    { "127.example.org", false, false },
+    { "notlocalhost", false, false },
+    { "localhost.example.org", false, false },
+    { "128.0.0.1", false, false },
+    { "::2", false, false },
+    { "", false, false },
     { ".", false, false },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (url_is_localhost(rows[i].host) != rows[i].localhost) fail_msg("localhost: %s", rows[i].host);
+    if (url_is_localhost(rows[i].host) != rows[i].localhost)
+      fail_msg("localhost: %s", rows[i].host);
     if (url_is_loopback(rows[i].host) != rows[i].loopback) fail_msg("loopback: %s", rows[i].host);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(lines),     cmocka_unit_test(values),        cmocka_unit_test(which_configuration),
-    cmocka_unit_test(the_table), cmocka_unit_test(manual_agrees), cmocka_unit_test(safe_text),
-    cmocka_unit_test(urls),      cmocka_unit_test(loopbacks),     cmocka_unit_test(overview_fits),
+    cmocka_unit_test(lines),
+    cmocka_unit_test(values),
+    cmocka_unit_test(which_configuration),
+    cmocka_unit_test(the_table),
+    cmocka_unit_test(manual_agrees),
+    cmocka_unit_test(safe_text),
+    cmocka_unit_test(urls),
+    cmocka_unit_test(loopbacks),
+    cmocka_unit_test(overview_fits),
   };
   return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
 }

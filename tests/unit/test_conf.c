@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The configuration: what a file may say, what a mistake is told, and that the documents agree with
  * the options. Run from the root of the tree. */
 #include <setjmp.h>
@@ -84,7 +85,11 @@ static void values(void **state) {
 
 static void networks(void **state) {
   static const char *names[] = { "192.0.2.0/25", "198.51.100.7", "2001:db8:1::/47", "10.0.0.0/0" };
-  static const struct { const char *peer; size_t n; bool in[4]; } rows[] = {
+  static const struct {
+    const char *peer;
+    size_t n;
+    bool in[4];
+  } rows[] = {
     { "\xc0\x00\x02\x7f", 4, { true, false, false, true } },
     { "\xc0\x00\x02\x80", 4, { false, false, false, true } },
     { "\xc6\x33\x64\x07", 4, { false, true, false, true } },
@@ -92,12 +97,17 @@ static void networks(void **state) {
     { "\x20\x01\x0d\xb8\x00\x02\0\0\0\0\0\0\0\0\0\1", 16, { false, false, false, false } },
     { "", 0, { false, false, false, false } },
   };
-  static const char *const wrong[] = { "", "x", "192.0.2", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/8/8",
-                                       "::/129", "[::1]", "fe80::1%lo", "192.0.2.0/ 8" };
+  static const char *const wrong[] = {
+    "",       "x",     "192.0.2",    "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/8/8",
+    "::/129", "[::1]", "fe80::1%lo", "192.0.2.0/ 8"
+  };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     for (size_t k = 0; k < 4; k++)
-      assert_int_equal(conf_in_networks(&(struct conf_list){ &names[k], 1 }, slice_of((const uint8_t *)rows[i].peer, rows[i].n)), rows[i].in[k]);
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(conf_is_network(slice_str(wrong[i])));
+      assert_int_equal(conf_in_networks(&(struct conf_list){ &names[k], 1 },
+                                        slice_of((const uint8_t *)rows[i].peer, rows[i].n)),
+                       rows[i].in[k]);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    assert_false(conf_is_network(slice_str(wrong[i])));
   assert_false(conf_in_networks(&(struct conf_list){ NULL, 0 }, SLICE("\x7f\0\0\1")));
 }
 
@@ -110,10 +120,12 @@ static void mistakes_of_grammar(void **state) {
     { "a = 1\nmesage_size_limit = 1M\nhostname = -x\n", "f:3: hostname:" },
     { "a = 1\nmesage_size_limit = 1M\n",
       "f:2: mesage_size_limit: there is no such option; message_size_limit is near" },
-    { "hostname = a\nhostname = b\n", "f:2: hostname: is set a second time; the first is in line 1" },
+    { "hostname = a\nhostname = b\n",
+      "f:2: hostname: is set a second time; the first is in line 1" },
     { "listen_smtp = { \"*:25\" }\nlisten_smtp = { \"*:26\" }\n",
       "f:2: listen_smtp: is set a second time; the first is in line 1, and += adds to it" },
-    { "listen_smtp = {\"*:25\",\n\"*:26\"}\n\nlisten_smtp={}\n", "f:4: listen_smtp: is set a second time; the first is in line 1" },
+    { "listen_smtp = {\"*:25\",\n\"*:26\"}\n\nlisten_smtp={}\n",
+      "f:4: listen_smtp: is set a second time; the first is in line 1" },
     { "listen_smtp = { \"*:25\" }\nlisten_smtp += { \"*:26\" }\n", NULL },
     { "# listen_smtp = {}\nlisten_smtp = { \"*:25\" }\ndata_dir = \"/listen_smtp = {}\"\n", NULL },
     { "hostname", "premature end" },
@@ -152,7 +164,8 @@ static void mistakes_of_value(void **state) {
     { "data_dir = \"\"\n", "data_dir: is empty" },
     { "run_dir = "
       "\"/"
-      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "aaaaaaaaa"
       "\"\n",
       "run_dir: has" },
     { "user = \"Root!\"\n", "no user name" },
@@ -175,7 +188,8 @@ static void mistakes_of_the_whole(void **state) {
     { "tls_certificates = \"/a\"\n", "f: tls_keys: has 0 files, tls_certificates has 1" },
     { "tls_certificates = {\"/a\"}\ntls_keys = {\"/b\", \"/c\"}\n", "f:2: tls_keys: has 2 files" },
     { "tls_certificates = {\"/a\"}\ntls_keys = {\"/b\"}\n", NULL },
-    { "listen_pop3 = \"*:25\"\n", "f:1: listen_pop3: \"*:25\" is listened on already, by listen_smtp" },
+    { "listen_pop3 = \"*:25\"\n",
+      "f:1: listen_pop3: \"*:25\" is listened on already, by listen_smtp" },
     { "smtp_session_time = 60\n", "shorter than smtp_command_timeout" },
   };
   check_says(rows, sizeof rows / sizeof *rows);
@@ -183,7 +197,8 @@ static void mistakes_of_the_whole(void **state) {
 
 static void every_mistake_is_told(void **state) {
   struct buf err;
-  const char *got = parse_error("hostnme = a\nreceived_limit = 1\nlog_levl = info\nbare_lf = x\n", &err);
+  const char *got =
+      parse_error("hostnme = a\nreceived_limit = 1\nlog_levl = info\nbare_lf = x\n", &err);
   unsigned lines = 0;
   for (const char *p = got; *p; p++) lines += *p == '\n';
   assert_int_equal(lines, 4);
@@ -206,9 +221,10 @@ static void hostile_text(void **state) {
 static void dump_reads_back(void **state) {
   struct buf err, one, two;
   buf_init(&err, 4096), buf_init(&one, 65536), buf_init(&two, 65536);
-  struct conf *c = conf_parse(SLICE("data_dir = '/a ${HOME} \"q\" \\\\ b'\nquota = 3G\nlisten_smtp = {}\n"
-                                    "auth_penalty_most = 90\nlog_format = json\n"),
-                              "f", &err);
+  struct conf *c =
+      conf_parse(SLICE("data_dir = '/a ${HOME} \"q\" \\\\ b'\nquota = 3G\nlisten_smtp = {}\n"
+                       "auth_penalty_most = 90\nlog_format = json\n"),
+                 "f", &err);
   assert_non_null(c);
   assert_string_equal(c->data_dir, "/a ${HOME} \"q\" \\ b");
   conf_dump(c, &one);
@@ -277,7 +293,8 @@ static void sample_is_the_defaults(void **state) {
   struct slice rest = buf_slice(&out);
   while (rest.p) {
     struct slice line = slice_split(&rest, '\n');
-    if (slice_at(line, 0) == '#' && ascii_is_alpha(slice_at(line, 1))) buf_put(&text, slice_from(line, 1));
+    if (slice_at(line, 0) == '#' && ascii_is_alpha(slice_at(line, 1)))
+      buf_put(&text, slice_from(line, 1));
     buf_put_u8(&text, '\n');
   }
   struct conf *sample = conf_parse(buf_slice(&text), "sample", &err), *defaults = conf_defaults();
@@ -291,12 +308,17 @@ static void sample_is_the_defaults(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(defaults_parse),         cmocka_unit_test(values),
+    cmocka_unit_test(defaults_parse),
+    cmocka_unit_test(values),
     cmocka_unit_test(networks),
-    cmocka_unit_test(mistakes_of_grammar),    cmocka_unit_test(mistakes_of_value),
-    cmocka_unit_test(mistakes_of_the_whole),  cmocka_unit_test(every_mistake_is_told),
-    cmocka_unit_test(hostile_text),           cmocka_unit_test(dump_reads_back),
-    cmocka_unit_test(restart_needed),         cmocka_unit_test(documents_agree),
+    cmocka_unit_test(mistakes_of_grammar),
+    cmocka_unit_test(mistakes_of_value),
+    cmocka_unit_test(mistakes_of_the_whole),
+    cmocka_unit_test(every_mistake_is_told),
+    cmocka_unit_test(hostile_text),
+    cmocka_unit_test(dump_reads_back),
+    cmocka_unit_test(restart_needed),
+    cmocka_unit_test(documents_agree),
     cmocka_unit_test(sample_is_the_defaults),
   };
   return cmocka_run_group_tests_name("conf", tests, NULL, NULL);

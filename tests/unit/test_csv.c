@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* CSV as spreadsheets write it, and hashes that are whole. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,8 @@ static void rows_are(const char *text, const char *want) {
   csv_open(&c, slice_str(text));
   for (int r; (r = csv_next(&c, fields, &n, &why)) != 0;) {
     buf_printf(&got, "%s%s%u", buf_len(&got) ? " " : "", r < 0 ? "!" : "", c.line);
-    for (size_t i = 0; r > 0 && i < n; i++) buf_printf(&got, "%s%.*s", i ? "|" : "[", SLICE_ARG(fields[i]));
+    for (size_t i = 0; r > 0 && i < n; i++)
+      buf_printf(&got, "%s%.*s", i ? "|" : "[", SLICE_ARG(fields[i]));
     if (r > 0) buf_put_u8(&got, ']');
   }
   csv_close(&c);
@@ -31,7 +33,9 @@ static void rows_are(const char *text, const char *want) {
 
 static void rows(void **state) {
   rows_are("", "");
-  rows_are("\xef\xbb\xbf" "a,b\r\n1,2\r\n", "1[a|b] 2[1|2]");
+  rows_are("\xef\xbb\xbf"
+           "a,b\r\n1,2\r\n",
+           "1[a|b] 2[1|2]");
   rows_are("a;b\n1,5;2", "1[a|b] 2[1,5|2]");
   rows_are("a\tb\n1\t2\n", "1[a|b] 2[1|2]");
   rows_are("a,b\n\n\r\n1,\n", "1[a|b] 4[1|]");
@@ -39,12 +43,15 @@ static void rows(void **state) {
   rows_are("a,b\n\"x\"y,2\n3,4\n", "1[a|b] !2 3[3|4]");
   rows_are("a,b\n\"never closed,2\n3,4\n", "1[a|b] !2");
   rows_are("a\rb,c\n", "1[a\rb|c]");
-  rows_are("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33\na\n", "!1 2[a]");
+  rows_are("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,"
+           "33\na\n",
+           "!1 2[a]");
 }
 
 static void whole_hashes(void **state) {
   static const char *const whole[] = {
-    "$6$abcdefgh$n6g.e1kXQFF0vPhpMxy.XQ5FHRGJTZ.VRgGVjuhmmdLBGQaiMLMRkYqPAXGsPfOuHwSVKEVVTXCxLFbH2F/1u.",
+    "$6$abcdefgh$n6g.e1kXQFF0vPhpMxy.XQ5FHRGJTZ."
+    "VRgGVjuhmmdLBGQaiMLMRkYqPAXGsPfOuHwSVKEVVTXCxLFbH2F/1u.",
     "$5$abcdefgh$N3n/zRCx4YvXoEDKlHhjv3QSwx8RDM2pOAA5WXOmhy1",
     "$1$abcdefgh$G//4keteveJp0qb8z2DxG/",
     "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",

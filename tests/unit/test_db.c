@@ -1,5 +1,6 @@
-/* Databases: the wrapper's promises on the real and on the simulated disk. What a power loss or a failing
- * disk may do to them is in test_db_faults.c. */
+/* SPDX-License-Identifier: ISC */
+/* Databases: the wrapper's promises on the real and on the simulated disk. What a power loss or a
+ * failing disk may do to them is in test_db_faults.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ static int64_t one(struct db *db, const char *sql) {
   return v;
 }
 
-static const char *const table = "CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB, k INTEGER UNIQUE)";
+static const char *const table =
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB, k INTEGER UNIQUE)";
 
 static void insert(struct db *db, int64_t k, struct slice v) {
   struct db_stmt *s = db_prepare(db, "INSERT INTO t (k, v) VALUES (?, ?)");
@@ -260,9 +262,7 @@ static void a_long_log_shrinks(void **state) {
 
 /* One write and one sync for a commit, and none for a reader; no file but the two. */
 static uint64_t writes;
-static void count_writes(void *arg, const char *line) {
-  writes += strstr(line, " write ") != NULL;
-}
+static void count_writes(void *arg, const char *line) { writes += strstr(line, " write ") != NULL; }
 
 static void one_write_a_commit(void **state) {
   struct fixture *f = *state;
@@ -281,12 +281,13 @@ static void one_write_a_commit(void **state) {
     assert_int_equal(disk_sim_ops(f->sim), 2);
   }
   disk_sim_plan(f->sim, &(struct disk_plan){ 0 });
-  assert_int_equal(one(f->db, "SELECT count(*) FROM (SELECT DISTINCT v || id AS w FROM t ORDER BY w)"), 201);
+  assert_int_equal(
+      one(f->db, "SELECT count(*) FROM (SELECT DISTINCT v || id AS w FROM t ORDER BY w)"), 201);
   assert_int_equal(disk_sim_ops(f->sim), 0);
 }
 
-/* A transaction far beyond the page cache and the log's buffer is read back by its own statements, some
- * pages from the file, some from memory; rolled back, and done again. */
+/* A transaction far beyond the page cache and the log's buffer is read back by its own statements,
+ * some pages from the file, some from memory; rolled back, and done again. */
 static void huge_transaction(void **state) {
   struct fixture *f = *state;
   struct db_options small = options;
@@ -303,8 +304,10 @@ static void huge_transaction(void **state) {
       if (i % 100 == 99) must(db_exec(f->db, "UPDATE t SET v = v || 'x' WHERE id % 100 = 5"));
     }
     assert_int_equal(one(f->db, "SELECT count(*) FROM t WHERE length(v) = 10000"), 1980);
-    if (round < 2) db_rollback(f->db);
-    else must(db_commit(f->db));
+    if (round < 2)
+      db_rollback(f->db);
+    else
+      must(db_commit(f->db));
   }
   disk_sim_plan(f->sim, &(struct disk_plan){ .die_at = 1 });
   assert_int_equal(db_exec(f->db, "DELETE FROM t"), DB_IOERR);
@@ -347,15 +350,14 @@ static void copy_while_in_use(void **state) {
   disk_sim_free(&other);
 }
 
-static void finding(void *arg, const char *text) {
-  ++*(int *)arg;
-}
+static void finding(void *arg, const char *text) { ++*(int *)arg; }
 
 static void damage(void **state) {
   struct fixture *f = *state;
   int findings = 0;
   must(db_exec(f->db, table));
-  for (int64_t i = 0; i < 50; i++) insert(f->db, i, SLICE("0123456789012345678901234567890123456789"));
+  for (int64_t i = 0; i < 50; i++)
+    insert(f->db, i, SLICE("0123456789012345678901234567890123456789"));
   must(db_integrity(f->db, finding, &findings));
   assert_int_equal(findings, 0);
   must(db_checkpoint(f->db, true));
@@ -411,8 +413,8 @@ static const char *shell(struct real *f, const char *sql) {
   return said;
 }
 
-/* While we have it open the shell finds the database locked, and may have it afterwards; while the shell
- * has it open, we find it busy. */
+/* While we have it open the shell finds the database locked, and may have it afterwards; while the
+ * shell has it open, we find it busy. */
 static void the_shell(void **state) {
   struct real *f = *state;
   if (system("command -v sqlite3 >/dev/null") != 0) skip();
@@ -420,7 +422,8 @@ static void the_shell(void **state) {
   insert(f->db, 5, SLICE("five"));
   assert_non_null(strstr(shell(f, "SELECT k FROM t"), "locked"));
   assert_non_null(strstr(shell(f, "DELETE FROM t"), "locked"));
-  /* Another connection's end, and that of a descriptor of the file in this process, change nothing. */
+  /* Another connection's end, and that of a descriptor of the file in this process, change nothing.
+   */
   struct db *second = NULL;
   must(db_open(f->d, "test.db", &options, &second));
   db_close(&second);
@@ -490,10 +493,15 @@ static void killed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    WITH_DB(settings), WITH_DB(values), WITH_DB(reopened), WITH_DB(read_only), WITH_DB(errors_stick),
-    WITH_DB(savepoints), WITH_DB(statements), WITH_DB(blobs), WITH_DB(snapshots), WITH_DB(a_long_log_shrinks), WITH_DB(one_write_a_commit),
-    WITH_DB(huge_transaction), WITH_DB(copy_while_in_use), WITH_DB(damage),
-    WITH_REAL(the_shell), WITH_REAL(only_one_process), WITH_REAL(killed),
+    WITH_DB(settings),           WITH_DB(values),
+    WITH_DB(reopened),           WITH_DB(read_only),
+    WITH_DB(errors_stick),       WITH_DB(savepoints),
+    WITH_DB(statements),         WITH_DB(blobs),
+    WITH_DB(snapshots),          WITH_DB(a_long_log_shrinks),
+    WITH_DB(one_write_a_commit), WITH_DB(huge_transaction),
+    WITH_DB(copy_while_in_use),  WITH_DB(damage),
+    WITH_REAL(the_shell),        WITH_REAL(only_one_process),
+    WITH_REAL(killed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

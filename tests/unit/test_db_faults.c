@@ -1,7 +1,9 @@
-/* Databases on a disk that fails: at every operation of a scripted workload the power goes, the process
- * dies, a write or a sync answers EIO, or the disk is full from there on. Afterwards each transaction
- * whose commit returned DB_OK is there as a whole; each that was rolled back or refused is not, not
- * even after a further power loss; and the one that was in its commit is there as a whole or not at all.
+/* SPDX-License-Identifier: ISC */
+/* Databases on a disk that fails: at every operation of a scripted workload the power goes, the
+ * process dies, a write or a sync answers EIO, or the disk is full from there on. Afterwards each
+ * transaction whose commit returned DB_OK is there as a whole; each that was rolled back or refused
+ * is not, not even after a further power loss; and the one that was in its commit is there as a
+ * whole or not at all.
  *
  * QASID_FAULT_SEEDS=n runs each with n seeds instead of one. */
 #include <setjmp.h>
@@ -26,9 +28,9 @@ enum fate { ABSENT, PRESENT, EITHER };
 
 /* -- a disk behind the simulated one that spoils whole sectors -- */
 
-/* The simulated disk keeps or loses sectors of 512 octets as wholes. A worse one: when the power goes, any
- * sector of 4096 octets that a write since the last sync touched may hold nonsense, also the part
- * that was not written. This one sits in front, and remembers what was touched. */
+/* The simulated disk keeps or loses sectors of 512 octets as wholes. A worse one: when the power
+ * goes, any sector of 4096 octets that a write since the last sync touched may hold nonsense, also
+ * the part that was not written. This one sits in front, and remembers what was touched. */
 struct touched {
   char name[32];
   uint64_t from, till;
@@ -54,8 +56,10 @@ static int sp_open(struct disk *d, const char *name, enum disk_open how, struct 
   f->on = spoiler_of(d);
   snprintf(f->name, sizeof f->name, "%s", name);
   int e = f->on->under->ops->open(f->on->under, name, how, &f->under);
-  if (e) free(f);
-  else *ret = f;
+  if (e)
+    free(f);
+  else
+    *ret = f;
   return e;
 }
 static void sp_close(struct disk_file **f) {
@@ -81,7 +85,8 @@ static int sp_sync(struct disk_file *f) {
   int e = f->on->under->ops->sync(f->under);
   size_t kept = 0;
   for (size_t i = 0; i < f->on->count; i++)
-    if (e || strcmp(f->on->touched[i].name, f->name) != 0) f->on->touched[kept++] = f->on->touched[i];
+    if (e || strcmp(f->on->touched[i].name, f->name) != 0)
+      f->on->touched[kept++] = f->on->touched[i];
   f->on->count = kept;
   return e;
 }
@@ -96,8 +101,16 @@ static int sp_sync_dir(struct disk *d, const char *name) {
 }
 
 static const struct disk_ops spoiler_ops = {
-  .open = sp_open, .close = sp_close, .read = sp_read, .write = sp_write, .truncate = sp_truncate,
-  .size = sp_size, .sync = sp_sync, .remove = sp_remove, .exists = sp_exists, .sync_dir = sp_sync_dir,
+  .open = sp_open,
+  .close = sp_close,
+  .read = sp_read,
+  .write = sp_write,
+  .truncate = sp_truncate,
+  .size = sp_size,
+  .sync = sp_sync,
+  .remove = sp_remove,
+  .exists = sp_exists,
+  .sync_dir = sp_sync_dir,
 };
 
 /* After a power loss: half of the touched sectors turn to nonsense. */
@@ -113,7 +126,8 @@ static void spoil(struct spoiler *s, struct rng *rng) {
       uint8_t junk[SECTOR_SPOILT];
       uint64_t n = (uint64_t)size - at < sizeof junk ? (uint64_t)size - at : sizeof junk;
       for (size_t j = 0; j < n; j++) junk[j] = (uint8_t)rng_next(rng);
-      if (rng_chance(rng, 1, 2)) assert_int_equal(s->under->ops->write(f, slice_of(junk, n), at), 0);
+      if (rng_chance(rng, 1, 2))
+        assert_int_equal(s->under->ops->write(f, slice_of(junk, n), at), 0);
     }
     assert_int_equal(s->under->ops->sync(f), 0);
     s->under->ops->close(&f);
@@ -176,7 +190,8 @@ static bool go_on(struct run *r, enum db_result e) {
 static bool open_all(struct run *r) {
   enum db_result e = db_open(r->disk, "t.db", &options, &r->db);
   if (e == DB_OK && !r->has_table) {
-    e = db_exec(r->db, "CREATE TABLE IF NOT EXISTS t (t INTEGER, i INTEGER, v BLOB, UNIQUE (t, i))");
+    e = db_exec(r->db,
+                "CREATE TABLE IF NOT EXISTS t (t INTEGER, i INTEGER, v BLOB, UNIQUE (t, i))");
     r->has_table = e == DB_OK;
   }
   if (e == DB_OK) e = db_open(r->disk, "t.db", &options, &r->reader);
@@ -188,7 +203,8 @@ static void close_all(struct run *r) {
   db_close(&r->db);
 }
 
-/* Commits, rollbacks, checkpoints of both kinds, one with a reader in the way, a close and an opening. */
+/* Commits, rollbacks, checkpoints of both kinds, one with a reader in the way, a close and an
+ * opening. */
 static void work(struct run *r) {
   if (!open_all(r)) return;
   for (int64_t t = 1; t <= TRANSACTIONS; t++) {
@@ -208,7 +224,8 @@ static void work(struct run *r) {
 /* -- what must be there -- */
 
 static int64_t count_of(struct run *r, int64_t t) {
-  struct db_stmt *s = db_prepare(r->db, "SELECT count(*) FROM t WHERE t = ? AND substr(v, 1, 1) = ?");
+  struct db_stmt *s =
+      db_prepare(r->db, "SELECT count(*) FROM t WHERE t = ? AND substr(v, 1, 1) = ?");
   uint8_t octet = (uint8_t)t;
   db_bind_int(s, 1, t);
   db_bind_blob(s, 2, slice_of(&octet, 1));
@@ -221,17 +238,20 @@ static int64_t count_of(struct run *r, int64_t t) {
 
 static void finding(void *arg, const char *text) {
   struct run *r = arg;
-  fail_msg("%s at %llu, seed %llu: %s", r->what, (unsigned long long)r->n, (unsigned long long)r->seed, text);
+  fail_msg("%s at %llu, seed %llu: %s", r->what, (unsigned long long)r->n,
+           (unsigned long long)r->seed, text);
 }
 
 static void check(struct run *r, const char *when) {
   for (int64_t t = 1; t <= TRANSACTIONS + 1; t++) {
     int64_t n = count_of(r, t), all = rows_of(t);
-    bool good = r->fate[t] == ABSENT ? n == 0 : r->fate[t] == PRESENT ? n == all : n == 0 || n == all;
+    bool good = r->fate[t] == ABSENT    ? n == 0
+                : r->fate[t] == PRESENT ? n == all
+                                        : n == 0 || n == all;
     if (!good)
       fail_msg("%s at %llu, seed %llu, %s: transaction %lld has %lld of %lld rows", r->what,
-               (unsigned long long)r->n, (unsigned long long)r->seed, when, (long long)t, (long long)n,
-               (long long)all);
+               (unsigned long long)r->n, (unsigned long long)r->seed, when, (long long)t,
+               (long long)n, (long long)all);
     /* What was once seen after a restart stays. */
     if (r->fate[t] == EITHER) r->fate[t] = n ? PRESENT : ABSENT;
   }
@@ -242,8 +262,9 @@ static void check(struct run *r, const char *when) {
 static void reopen_and_check(struct run *r) {
   disk_sim_plan(r->sim, &(struct disk_plan){ 0 });
   disk_sim_space(r->sim, UINT64_MAX);
-  if (!open_all(r)) fail_msg("%s at %llu, seed %llu: can't be opened", r->what, (unsigned long long)r->n,
-                               (unsigned long long)r->seed);
+  if (!open_all(r))
+    fail_msg("%s at %llu, seed %llu: can't be opened", r->what, (unsigned long long)r->n,
+             (unsigned long long)r->seed);
   check(r, "reopened");
   assert_int_equal(transaction(r, TRANSACTIONS + 1), DB_OK);
   check(r, "written to");
@@ -279,13 +300,15 @@ struct kind {
 };
 
 static struct disk_plan planned(const struct disk_plan *p, uint64_t n) {
-  return (struct disk_plan){p->die_at ? n : 0, p->fail_sync_at ? n : 0, p->fail_write_at ? n : 0,
-                            p->full_at ? n : 0};
+  return (struct disk_plan){ p->die_at ? n : 0, p->fail_sync_at ? n : 0, p->fail_write_at ? n : 0,
+                             p->full_at ? n : 0 };
 }
 
 static void run_new(struct run *r, const struct kind *k, uint64_t n, uint64_t seed) {
-  *r = (struct run){
-      .sim = disk_sim_new(seed * 1000003 + n), .rng = rng_from(seed ^ n << 20), .n = n, .what = k->what};
+  *r = (struct run){ .sim = disk_sim_new(seed * 1000003 + n),
+                     .rng = rng_from(seed ^ n << 20),
+                     .n = n,
+                     .what = k->what };
   r->seed = seed;
   r->stop_when_full = k->stop_when_full;
   r->disk = disk_sim_disk(r->sim);
@@ -315,9 +338,12 @@ static bool fail_at(const struct kind *k, uint64_t n, uint64_t seed) {
     check(&r, "and a power loss");
   } else {
     bool only_failed = (k->plan.fail_sync_at || k->plan.fail_write_at) && !k->restart;
-    if (only_failed) close_all(&r); /* the kernel goes on, with what it thinks is clean */
-    else if (k->restart) process_death(&r);
-    else power_loss(&r);
+    if (only_failed)
+      close_all(&r); /* the kernel goes on, with what it thinks is clean */
+    else if (k->restart)
+      process_death(&r);
+    else
+      power_loss(&r);
     if (k->spoils) spoil(&r.spoiler, &r.rng);
     reopen_and_check(&r);
     power_loss(&r);
@@ -341,31 +367,38 @@ static void everywhere(const struct kind *k) {
   }
 }
 
-static void power(void **state) { everywhere(&(struct kind){.what = "power loss", .plan = {.die_at = 1}}); }
+static void power(void **state) {
+  everywhere(&(struct kind){ .what = "power loss", .plan = { .die_at = 1 } });
+}
 static void process(void **state) {
-  everywhere(&(struct kind){.what = "death", .plan = {.die_at = 1}, .restart = true});
+  everywhere(&(struct kind){ .what = "death", .plan = { .die_at = 1 }, .restart = true });
 }
 static void spoilt(void **state) {
-  everywhere(&(struct kind){.what = "spoilt sectors", .plan = {.die_at = 1}, .spoils = true});
+  everywhere(&(struct kind){ .what = "spoilt sectors", .plan = { .die_at = 1 }, .spoils = true });
 }
 static void sync_fails(void **state) {
-  everywhere(&(struct kind){.what = "failed sync", .plan = {.fail_sync_at = 1}});
+  everywhere(&(struct kind){ .what = "failed sync", .plan = { .fail_sync_at = 1 } });
 }
 static void write_fails(void **state) {
-  everywhere(&(struct kind){.what = "failed write", .plan = {.fail_write_at = 1}});
+  everywhere(&(struct kind){ .what = "failed write", .plan = { .fail_write_at = 1 } });
 }
-static void full(void **state) { everywhere(&(struct kind){.what = "full disk", .plan = {.full_at = 1}}); }
+static void full(void **state) {
+  everywhere(&(struct kind){ .what = "full disk", .plan = { .full_at = 1 } });
+}
 static void full_then_death(void **state) {
-  everywhere(&(struct kind){
-      .what = "full disk, then death", .plan = { .full_at = 1 }, .restart = true, .stop_when_full = true });
+  everywhere(&(struct kind){ .what = "full disk, then death",
+                             .plan = { .full_at = 1 },
+                             .restart = true,
+                             .stop_when_full = true });
 }
 static void full_then_power(void **state) {
-  everywhere(
-      &(struct kind){.what = "full disk, then power loss", .plan = {.full_at = 1}, .stop_when_full = true});
+  everywhere(&(struct kind){
+      .what = "full disk, then power loss", .plan = { .full_at = 1 }, .stop_when_full = true });
 }
 
-/* The disk has room for some of a commit, perhaps for all of it but the last page's repetition. It is
- * refused, and stays so: seen at once, after a checkpoint with space again, after the process's death. */
+/* The disk has room for some of a commit, perhaps for all of it but the last page's repetition. It
+ * is refused, and stays so: seen at once, after a checkpoint with space again, after the process's
+ * death. */
 static void full_inside_a_commit(void **state) {
   static const struct kind k = { .what = "full inside a commit" };
   static struct run r;
@@ -387,8 +420,8 @@ static void full_inside_a_commit(void **state) {
   assert_true(refused > 50 && refused < 400);
 }
 
-/* When the log can't be synced, no connection of the database touches its files any more, not even one
- * that only reads and whose idea of the schema is old, until all are closed. */
+/* When the log can't be synced, no connection of the database touches its files any more, not even
+ * one that only reads and whose idea of the schema is old, until all are closed. */
 static void one_for_all(void **state) {
   static const struct kind k = { .what = "one for all" };
   static struct run r;
@@ -435,7 +468,8 @@ static void use_failing_memory(void) {
 static enum db_result make(struct run *r) {
   enum db_result e = r->db ? DB_OK : db_open(r->disk, "t.db", &options, &r->db);
   return e == DB_OK
-             ? db_exec(r->db, "CREATE TABLE IF NOT EXISTS t (t INTEGER, i INTEGER, v BLOB, UNIQUE (t, i))")
+             ? db_exec(r->db,
+                       "CREATE TABLE IF NOT EXISTS t (t INTEGER, i INTEGER, v BLOB, UNIQUE (t, i))")
              : e;
 }
 
@@ -469,17 +503,17 @@ static void out_of_memory(void **state) {
 int main(void) {
   use_failing_memory();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(power),
-      cmocka_unit_test(process),
-      cmocka_unit_test(spoilt),
-      cmocka_unit_test(sync_fails),
-      cmocka_unit_test(write_fails),
-      cmocka_unit_test(full),
-      cmocka_unit_test(full_then_death),
-      cmocka_unit_test(full_then_power),
-      cmocka_unit_test(full_inside_a_commit),
-      cmocka_unit_test(one_for_all),
-      cmocka_unit_test(out_of_memory),
+    cmocka_unit_test(power),
+    cmocka_unit_test(process),
+    cmocka_unit_test(spoilt),
+    cmocka_unit_test(sync_fails),
+    cmocka_unit_test(write_fails),
+    cmocka_unit_test(full),
+    cmocka_unit_test(full_then_death),
+    cmocka_unit_test(full_then_power),
+    cmocka_unit_test(full_inside_a_commit),
+    cmocka_unit_test(one_for_all),
+    cmocka_unit_test(out_of_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
-/* One writer, readers, a checkpointer and a thread that opens and closes connections, all at once on the
- * real disk: each reader's snapshot is whole and never older than the one before. Run under TSan also. */
+/* SPDX-License-Identifier: ISC */
+/* One writer, readers, a checkpointer and a thread that opens and closes connections, all at once
+ * on the real disk: each reader's snapshot is whole and never older than the one before. Run under
+ * TSan also. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +22,8 @@ enum { READERS = 2, GROUPS = 150, GROUP = 5 };
 struct shared {
   struct disk *d;
   atomic_bool done;
-  atomic_int bad, snapshots, openings, checkpoints; /* cmocka's asserts are for its own thread only */
+  /* cmocka's asserts are for its own thread only */
+  atomic_int bad, snapshots, openings, checkpoints;
 };
 
 static const struct db_options options = { .page_size = 4096, .cache_kib = 64 };
@@ -116,10 +119,13 @@ static void all_at_once(void **state) {
   s.d = disk_posix_open(path, &e);
   struct db *db = NULL;
   assert_int_equal(db_open(s.d, "t.db", &options, &db), DB_OK);
-  assert_int_equal(db_exec(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB); CREATE TABLE c (n INTEGER);"
-                               "INSERT INTO c VALUES (0)"), DB_OK);
+  assert_int_equal(
+      db_exec(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB); CREATE TABLE c (n INTEGER);"
+                  "INSERT INTO c VALUES (0)"),
+      DB_OK);
   db_close(&db); /* whoever comes first below makes the shared index */
-  void *(*const work[])(void *) = {write_groups, checkpoint, open_and_close, read_snapshots, read_snapshots};
+  void *(*const work[])(void *) = { write_groups, checkpoint, open_and_close, read_snapshots,
+                                    read_snapshots };
   pthread_t threads[3 + READERS];
   for (size_t i = 0; i < 3 + READERS; i++)
     assert_int_equal(pthread_create(&threads[i], NULL, work[i], &s), 0);

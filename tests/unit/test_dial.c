@@ -1,5 +1,6 @@
-/* Outgoing connections: which addresses are everybody's, and what becomes of a connection that meets trouble.
- * The servers are sockets of this program; a session is a few octets. */
+/* SPDX-License-Identifier: ISC */
+/* Outgoing connections: which addresses are everybody's, and what becomes of a connection that
+ * meets trouble. The servers are sockets of this program; a session is a few octets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lib/dial/dial.h"
+#include "runtime/dial/dial.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -68,11 +69,30 @@ static void inside_and_outside(void **state) {
     "ff02::1",
   };
   static const char *const outside[] = {
-    "1.1.1.1",         "9.255.255.255",   "11.0.0.0",         "100.63.255.255",       "100.128.0.0",
-    "126.255.255.255", "128.0.0.0",       "169.253.0.1",      "172.15.255.255",       "172.32.0.0",
-    "192.0.1.1",       "192.167.255.255", "192.169.0.0",      "198.17.255.255",       "198.20.0.0",
-    "223.255.255.255", "2000::1",         "2001:200::1",      "2001:4860:4860::8888", "2002:808:808::1",
-    "2a00::1",         "2c0f::1",         "64:ff9b::8.8.8.8", "::ffff:8.8.8.8",
+    "1.1.1.1",
+    "9.255.255.255",
+    "11.0.0.0",
+    "100.63.255.255",
+    "100.128.0.0",
+    "126.255.255.255",
+    "128.0.0.0",
+    "169.253.0.1",
+    "172.15.255.255",
+    "172.32.0.0",
+    "192.0.1.1",
+    "192.167.255.255",
+    "192.169.0.0",
+    "198.17.255.255",
+    "198.20.0.0",
+    "223.255.255.255",
+    "2000::1",
+    "2001:200::1",
+    "2001:4860:4860::8888",
+    "2002:808:808::1",
+    "2a00::1",
+    "2c0f::1",
+    "64:ff9b::8.8.8.8",
+    "::ffff:8.8.8.8",
   };
   for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
     if (is_public(inside[i])) fail_msg("%s is not everybody's", inside[i]);
@@ -84,7 +104,8 @@ static void no_addresses(void **state) {
   static const char *const none[] = { "",       "localhost",  "1.2.3",      "1.2.3.4.5", "[::1]",
                                       "::1%lo", "0x7f000001", "2130706433", " 1.2.3.4" };
   struct dial_address a;
-  for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_false(dial_address_parse(none[i], 1, &a));
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    assert_false(dial_address_parse(none[i], 1, &a));
 }
 
 /* --- connections --- */
@@ -143,12 +164,14 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
 static void too_long(void *arg) { fail_msg("nothing happens"); }
 
 static void play(struct test *t, const struct dial_address *addresses, size_t count) {
-  const struct dial_ops ops = { on_ready, on_input, NULL, on_nothing, on_tick, on_gone, on_holds, on_over, t };
+  const struct dial_ops ops = { on_ready, on_input, NULL,    on_nothing, on_tick,
+                                on_gone,  on_holds, on_over, t };
   t->loop = loop_new();
   buf_init(&t->heard, 1024 * 1024);
   t->patience = loop_timer_new(t->loop, too_long, NULL);
   loop_timer_set(t->patience, loop_now(t->loop) + 60000);
-  t->dial = dial_new(t->loop, &(struct dial_target){ addresses, count, "localhost", false, NULL }, &ops);
+  t->dial =
+      dial_new(t->loop, &(struct dial_target){ addresses, count, "localhost", false, NULL }, &ops);
   assert_non_null(t->dial);
   assert_int_equal(t->overs, 0);
   loop_run(t->loop);
@@ -175,7 +198,8 @@ static int listen_at(struct dial_address *ret) {
   return fd;
 }
 
-/* A child that takes one connection, hears "hello", says `words` and hangs up, unless it `stays`. */
+/* A child that takes one connection, hears "hello", says `words` and hangs up, unless it `stays`.
+ */
 static pid_t server_that(int listener, const char *words, size_t times, bool stays) {
   pid_t pid = fork();
   if (pid != 0) return pid;
@@ -190,7 +214,9 @@ static pid_t server_that(int listener, const char *words, size_t times, bool sta
   _exit(0);
 }
 
-static pid_t server(int listener, const char *words, size_t times) { return server_that(listener, words, times, false); }
+static pid_t server(int listener, const char *words, size_t times) {
+  return server_that(listener, words, times, false);
+}
 
 static void the_next_address(void **state) {
   struct dial_address a[3];
@@ -246,7 +272,8 @@ static void without_end(void **state) {
   close(listener);
 }
 
-/* A session that ends by octets that it did not take is over, though the server says no more and stays. */
+/* A session that ends by octets that it did not take is over, though the server says no more and
+ * stays. */
 static void ends_untaken(void **state) {
   struct dial_address a;
   struct test t = { .leave = SIZE_MAX, .ends = true };
@@ -261,8 +288,12 @@ static void ends_untaken(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(inside_and_outside), cmocka_unit_test(no_addresses), cmocka_unit_test(the_next_address),
-    cmocka_unit_test(nobody_answers),     cmocka_unit_test(lost),         cmocka_unit_test(without_end),
+    cmocka_unit_test(inside_and_outside),
+    cmocka_unit_test(no_addresses),
+    cmocka_unit_test(the_next_address),
+    cmocka_unit_test(nobody_answers),
+    cmocka_unit_test(lost),
+    cmocka_unit_test(without_end),
     cmocka_unit_test(ends_untaken),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* spec: RFC 1321 A.5, RFC 2104, RFC 2202, RFC 4231, RFC 6070, RFC 7677, NIST GCM test case 14/16 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +23,8 @@ static void assert_hex(const uint8_t *p, size_t n, const char *want) {
   buf_free(&hex);
 }
 
-/* Each is the first thing that a process does with OpenSSL: none reads the machine's openssl.cnf, which here is a
- * FIFO that nobody writes, and which a confined process can't open at all. */
+/* Each is the first thing that a process does with OpenSSL: none reads the machine's openssl.cnf,
+ * which here is a FIFO that nobody writes, and which a confined process can't open at all. */
 static void first_of_a_life(int which) {
   uint8_t d[DIGEST_MAX], key[SEAL_KEY] = { 0 }, nonce[SEAL_NONCE] = { 0 }, mem[64];
   struct buf b = { .mem = mem, .cap = sizeof mem, .max = sizeof mem };
@@ -65,7 +66,8 @@ static void test_digests(void **state) {
   assert_hex(d, DIGEST_SHA1_SIZE, "a9993e364706816aba3e25717850c26c9cd0d89d");
   struct slice parts[] = { SLICE("a"), SLICE_NONE, SLICE("bc") };
   assert_true(digest_parts(DIGEST_SHA256, parts, 3, d));
-  assert_hex(d, DIGEST_SHA256_SIZE, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  assert_hex(d, DIGEST_SHA256_SIZE,
+             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void test_hmac(void **state) {
@@ -76,11 +78,14 @@ static void test_hmac(void **state) {
   assert_true(digest_hmac(DIGEST_SHA1, SLICE("Jefe"), SLICE("what do ya want for nothing?"), d));
   assert_hex(d, DIGEST_SHA1_SIZE, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
   /* RFC 4231 §4.7: a key longer than a block */
-  struct slice parts[] = { SLICE("Test Using Larger Than Block-Size Key"), SLICE(" - Hash Key First") };
+  struct slice parts[] = { SLICE("Test Using Larger Than Block-Size Key"),
+                           SLICE(" - Hash Key First") };
   assert_true(digest_hmac_parts(DIGEST_SHA256, slice_of(key, sizeof key), parts, 2, d));
-  assert_hex(d, DIGEST_SHA256_SIZE, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  assert_hex(d, DIGEST_SHA256_SIZE,
+             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
   assert_true(digest_hmac(DIGEST_SHA256, SLICE_NONE, SLICE_NONE, d));
-  assert_hex(d, DIGEST_SHA256_SIZE, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  assert_hex(d, DIGEST_SHA256_SIZE,
+             "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 static void test_pbkdf2(void **state) {
@@ -88,7 +93,8 @@ static void test_pbkdf2(void **state) {
   assert_true(digest_pbkdf2(DIGEST_SHA1, SLICE("password"), SLICE("salt"), 4096, d));
   assert_hex(d, DIGEST_SHA1_SIZE, "4b007901b765489abead49d926f721d065a429c1");
   assert_true(digest_pbkdf2(DIGEST_SHA256, SLICE("password"), SLICE("salt"), 4096, d));
-  assert_hex(d, DIGEST_SHA256_SIZE, "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a");
+  assert_hex(d, DIGEST_SHA256_SIZE,
+             "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a");
   assert_false(digest_pbkdf2(DIGEST_SHA256, SLICE("password"), SLICE("salt"), 0, d));
 }
 
@@ -112,7 +118,8 @@ static void test_seal(void **state) {
     sealed.mem[i] ^= 1;
     assert_false(seal_open(key, nonce, SLICE("tim@example.org"), buf_slice(&sealed), &plain));
     sealed.mem[i] ^= 1;
-    assert_false(seal_open(key, nonce, SLICE("tim@example.org"), slice_first(buf_slice(&sealed), i), &plain));
+    assert_false(seal_open(key, nonce, SLICE("tim@example.org"), slice_first(buf_slice(&sealed), i),
+                           &plain));
   }
   assert_int_equal(buf_len(&plain), 0);
   buf_free(&sealed);
@@ -122,10 +129,8 @@ static void test_seal(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_first_of_a_life), /* before any other */
-    cmocka_unit_test(test_digests),
-    cmocka_unit_test(test_hmac),
-    cmocka_unit_test(test_pbkdf2),
-    cmocka_unit_test(test_seal),
+    cmocka_unit_test(test_digests),         cmocka_unit_test(test_hmac),
+    cmocka_unit_test(test_pbkdf2),          cmocka_unit_test(test_seal),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

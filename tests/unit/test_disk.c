@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The real disk, in a fresh folder: names stay below it, contents, sync, locks. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,8 +86,9 @@ static void contents(void **state) {
 
 static void bad_names(void **state) {
   struct disk *d = ((struct fixture *)*state)->d;
-  static const char *const bad[] = { "",     "/",     "/etc/passwd", "..",   "../x", "a/../b", "a//b", "a/",
-                                     "./a",  "a/./b", "a b",         "a\nb", "a:b",  "\303\244", "a\\b" };
+  static const char *const bad[] = { "",       "/",    "/etc/passwd", "..",       "../x",
+                                     "a/../b", "a//b", "a/",          "./a",      "a/./b",
+                                     "a b",    "a\nb", "a:b",         "\303\244", "a\\b" };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     struct disk_file *f = NULL;
     assert_int_equal(d->ops->open(d, bad[i], DISK_WRITE, &f), -EINVAL);
@@ -101,7 +103,8 @@ static void bad_names(void **state) {
   assert_int_equal(d->ops->exists(d, "a..b"), 0);
 }
 
-/* A symbolic link is never followed, as a file or as a folder, inside the data folder or out of it. */
+/* A symbolic link is never followed, as a file or as a folder, inside the data folder or out of it.
+ */
 static void links(void **state) {
   struct fixture *fx = *state;
   struct disk *d = fx->d;
@@ -278,9 +281,17 @@ static void no_such_folder(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    WITH_DISK(contents), WITH_DISK(bad_names), WITH_DISK(links), WITH_DISK(fifo_is_refused),
-    WITH_DISK(folders), WITH_DISK(modes), WITH_DISK(shared_is_read_only), WITH_DISK(locks), WITH_DISK(full),
-    WITH_DISK(failed_sync_poisons), cmocka_unit_test(no_such_folder),
+    WITH_DISK(contents),
+    WITH_DISK(bad_names),
+    WITH_DISK(links),
+    WITH_DISK(fifo_is_refused),
+    WITH_DISK(folders),
+    WITH_DISK(modes),
+    WITH_DISK(shared_is_read_only),
+    WITH_DISK(locks),
+    WITH_DISK(full),
+    WITH_DISK(failed_sync_poisons),
+    cmocka_unit_test(no_such_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The simulated disk keeps what was synced and, of the rest, anything: both halves are proven here,
  * because a disk that forgets nothing would prove every store right. */
 #include <errno.h>
@@ -59,7 +60,8 @@ static void unsynced_names_may_go(void **state) {
 
 enum { BLOCK = 4096 };
 
-/* What became of eight sectors of 'B' written over durable 'A': counts whole old, whole new, torn. */
+/* What became of eight sectors of 'B' written over durable 'A': counts whole old, whole new, torn.
+ */
 static void torn_once(uint64_t seed, unsigned *seen) {
   struct disk_sim *s = disk_sim_new(seed);
   struct disk *d = disk_sim_disk(s);
@@ -103,8 +105,10 @@ static void rename_is_atomic(void **state) {
     disk_sim_power_loss(s);
     assert_int_equal(get(d, "x", b, sizeof b), 3);
     assert_true(!memcmp(b, "old", 3) || !memcmp(b, "new", 3));
-    if (seed % 2) assert_memory_equal(b, "new", 3);
-    else fresh += b[0] == 'n';
+    if (seed % 2)
+      assert_memory_equal(b, "new", 3);
+    else
+      fresh += b[0] == 'n';
     disk_sim_free(&s);
   }
   assert_in_range(fresh, RUNS / 20, RUNS / 2 - RUNS / 20);
@@ -130,7 +134,8 @@ static void removed_names_may_come_back(void **state) {
   assert_true(back > RUNS / 20);
 }
 
-/* The process died, the machine did not: everything written is still seen, and still not durable. */
+/* The process died, the machine did not: everything written is still seen, and still not durable.
+ */
 static void a_dead_process_loses_nothing(void **state) {
   struct disk_sim *s = disk_sim_new(1);
   struct disk *d = disk_sim_disk(s);
@@ -238,11 +243,16 @@ static void folders_are_listed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(synced_octets_survive),   cmocka_unit_test(unsynced_names_may_go),
-    cmocka_unit_test(unsynced_writes_are_torn), cmocka_unit_test(rename_is_atomic),
-    cmocka_unit_test(removed_names_may_come_back), cmocka_unit_test(a_dead_process_loses_nothing),
-    cmocka_unit_test(a_failed_sync_lies_afterwards), cmocka_unit_test(a_full_disk_says_so),
-    cmocka_unit_test(names_are_checked),       cmocka_unit_test(folders_are_listed),
+    cmocka_unit_test(synced_octets_survive),
+    cmocka_unit_test(unsynced_names_may_go),
+    cmocka_unit_test(unsynced_writes_are_torn),
+    cmocka_unit_test(rename_is_atomic),
+    cmocka_unit_test(removed_names_may_come_back),
+    cmocka_unit_test(a_dead_process_loses_nothing),
+    cmocka_unit_test(a_failed_sync_lies_afterwards),
+    cmocka_unit_test(a_full_disk_says_so),
+    cmocka_unit_test(names_are_checked),
+    cmocka_unit_test(folders_are_listed),
   };
   return cmocka_run_group_tests_name("disk_sim", tests, NULL, NULL);
 }

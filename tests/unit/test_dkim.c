@@ -1,5 +1,6 @@
-/* What a DKIM signature covers: the examples of RFC 6376 §3.4.5 and appendix A, the signatures of RFC 8463 appendix A,
- * every cut, every limit. */
+/* SPDX-License-Identifier: ISC */
+/* What a DKIM signature covers: the examples of RFC 6376 §3.4.5 and appendix A, the signatures of
+ * RFC 8463 appendix A, every cut, every limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,7 @@
 #include <openssl/pem.h>
 
 #include "lib/base/codec.h"
-#include "lib/mail/dkim.h"
+#include "mail/dkim.h"
 #include "lib/tls/digest.h"
 
 static void keep(void *arg, struct slice octets) { buf_put(arg, octets); }
@@ -20,7 +21,8 @@ static void is_text(const struct buf *b, const char *want) {
     fail_msg("got  [%.*s]\nwant [%s]", SLICE_ARG(buf_slice(b)), want);
 }
 
-static void scan_in(struct slice message, size_t first, size_t step, struct buf *header, struct buf *body) {
+static void scan_in(struct slice message, size_t first, size_t step, struct buf *header,
+                    struct buf *body) {
   struct dkim_scan s;
   dkim_scan_begin(&s, keep, body);
   dkim_scan_put(&s, slice_first(message, first));
@@ -81,7 +83,8 @@ static void bodies(void **state) {
 /* A body longer than what is put at once, and line ends held over many pieces. */
 static void long_bodies(void **state) {
   struct buf in, want, body, header;
-  buf_init(&in, 1 << 20), buf_init(&want, 1 << 20), buf_init(&body, 1 << 20), buf_init(&header, 1 << 20);
+  buf_init(&in, 1 << 20), buf_init(&want, 1 << 20), buf_init(&body, 1 << 20),
+      buf_init(&header, 1 << 20);
   buf_put_str(&in, "A: X\r\n\r\n");
   for (int i = 0; i < 3000; i++) {
     buf_printf(&in, "line %d\twith   blanks \t\r\n", i);
@@ -120,7 +123,8 @@ static void headers(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct buf input;
     buf_init(&input, 4096);
-    assert_int_equal(dkim_input(slice_str(rows[i].header), slice_str(rows[i].names), &input), DKIM_FITS);
+    assert_int_equal(dkim_input(slice_str(rows[i].header), slice_str(rows[i].names), &input),
+                     DKIM_FITS);
     is_text(&input, rows[i].want);
     buf_free(&input);
   }
@@ -133,7 +137,8 @@ static void chosen(void **state) {
     const char *header, *want;
   } rows[] = {
     { "From: a\r\n", "from:from:to:cc:subject:" CLOSED },
-    { "Received: x\r\nX-Y: z\r\nfrom: a\r\nFROM: b\r\nTo: c\r\nReferences: <a>\r\nReturn-Path: <x>\r\n"
+    { "Received: x\r\nX-Y: z\r\nfrom: a\r\nFROM: b\r\nTo: c\r\nReferences: <a>\r\nReturn-Path: "
+      "<x>\r\n"
       "DKIM-Signature: v=1\r\nComments: no\r\n",
       "from:from:from:to:to:cc:subject:" CLOSED ":references" },
     { "List-Unsubscribe: <a>\r\nList-Unsubscribe-Post: b\r\nFrom: a\r\nSender: b\r\n",
@@ -154,9 +159,12 @@ static void chosen(void **state) {
 
 static void names_taken(void **state) {
   static const char *const good[] = { "from", "to:from", "from:from:x-a_b!" };
-  static const char *const bad[] = { "", "to", "from:", ":from", "from::to", "From", "from to", "from;", "from:a\r\nb",
-                                     "from:a\tb", "from:\xc3\xbc" };
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(dkim_names_ok(slice_str(good[i])));
+  static const char *const bad[] = {
+    "",        "to",    "from:",       ":from",     "from::to",     "From",
+    "from to", "from;", "from:a\r\nb", "from:a\tb", "from:\xc3\xbc"
+  };
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    assert_true(dkim_names_ok(slice_str(good[i])));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (dkim_names_ok(slice_str(bad[i]))) fail_msg("%s", bad[i]);
 }
@@ -174,7 +182,8 @@ static void limits(void **state) {
 
   buf_reset(&header), buf_reset(&names), buf_reset(&input);
   buf_put_str(&header, "From: a\r\n");
-  for (int i = 0; i < 300; i++) buf_put_str(&header, "References: y\r\n"); /* h= would pass DKIM_NAMES_MAX */
+  /* h= would pass DKIM_NAMES_MAX */
+  for (int i = 0; i < 300; i++) buf_put_str(&header, "References: y\r\n");
   assert_int_equal(dkim_choose(buf_slice(&header), &names), DKIM_TOO_BIG);
 
   buf_reset(&header), buf_reset(&names);
@@ -200,10 +209,10 @@ static void limits(void **state) {
 
 /* --- RFC 8463 appendix A (its body is that of RFC 6376 appendix A) --- */
 
-#define MESSAGE                                                                                            \
-  "From: Joe SixPack <joe@football.example.com>\r\nTo: Suzie Q <suzie@shopping.example.net>\r\n"           \
-  "Subject: Is dinner ready?\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n"                           \
-  "Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n\r\n"                                   \
+#define MESSAGE                                                                                  \
+  "From: Joe SixPack <joe@football.example.com>\r\nTo: Suzie Q <suzie@shopping.example.net>\r\n" \
+  "Subject: Is dinner ready?\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n"                 \
+  "Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n\r\n"                         \
   "Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n"
 #define BODY_HASH "2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8="
 #define NAMES "from : to : subject : date : message-id : from : subject : date"
@@ -238,7 +247,8 @@ static void hash_of(const char *field, uint8_t hash[DKIM_HASH]) {
   buf_free(&input), buf_free(&own);
 }
 
-static void signature_is(EVP_PKEY *key, const EVP_MD *md, const uint8_t *in, size_t n, const char *want) {
+static void signature_is(EVP_PKEY *key, const EVP_MD *md, const uint8_t *in, size_t n,
+                         const char *want) {
   uint8_t signature[256];
   size_t size = sizeof signature;
   struct buf text;
@@ -258,43 +268,48 @@ static void ed25519_vector(void **state) {
   struct buf secret;
   buf_init(&secret, 64);
   assert_true(base64_decode(&secret, SLICE("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")));
-  hash_of("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n d=football.example.com; i=@football.example.com;\r\n"
-          " q=dns/txt; s=brisbane; t=1528637909; h=from : to :\r\n subject : date : message-id : from : subject : date;\r\n"
+  hash_of("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n d=football.example.com; "
+          "i=@football.example.com;\r\n"
+          " q=dns/txt; s=brisbane; t=1528637909; h=from : to :\r\n subject : date : message-id : "
+          "from : subject : date;\r\n"
           " bh=" BODY_HASH ";\r\n b=\r\n",
           hash);
   EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, buf_slice(&secret).p, 32);
-  signature_is(key, NULL, hash, sizeof hash,
-               "/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==");
+  signature_is(
+      key, NULL, hash, sizeof hash,
+      "/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==");
   buf_free(&secret);
 }
 
-static const char rsa_pem[] =
-    "-----BEGIN RSA PRIVATE KEY-----\n"
-    "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
-    "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
-    "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
-    "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
-    "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
-    "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
-    "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
-    "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
-    "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
-    "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
-    "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
-    "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
-    "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
-    "-----END RSA PRIVATE KEY-----\n";
+static const char rsa_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+                              "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
+                              "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
+                              "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
+                              "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
+                              "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
+                              "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
+                              "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
+                              "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
+                              "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
+                              "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
+                              "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
+                              "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
+                              "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
+                              "-----END RSA PRIVATE KEY-----\n";
 
-/* EVP_DigestSign hashes once more, so it is given the input and not its hash: the input is made again here. */
+/* EVP_DigestSign hashes once more, so it is given the input and not its hash: the input is made
+ * again here. */
 static void rsa_vector(void **state) {
   struct buf input, own;
   buf_init(&input, 4096), buf_init(&own, 4096);
   assert_int_equal(dkim_input(SLICE(MESSAGE), SLICE(NAMES), &input), DKIM_FITS);
   assert_int_equal(
-      dkim_input(SLICE("DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n d=football.example.com; "
-                       "i=@football.example.com;\r\n q=dns/txt; s=test; t=1528637909; h=from : to : subject :\r\n date : "
-                       "message-id : from : subject : date;\r\n bh=" BODY_HASH ";\r\n b=\r\n"),
-                 SLICE("dkim-signature"), &own),
+      dkim_input(
+          SLICE("DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n d=football.example.com; "
+                "i=@football.example.com;\r\n q=dns/txt; s=test; t=1528637909; h=from : to : "
+                "subject :\r\n date : "
+                "message-id : from : subject : date;\r\n bh=" BODY_HASH ";\r\n b=\r\n"),
+          SLICE("dkim-signature"), &own),
       DKIM_FITS);
   buf_truncate(&own, buf_len(&own) - 2);
   buf_put(&input, buf_slice(&own));
@@ -303,7 +318,8 @@ static void rsa_vector(void **state) {
   BIO_free(bio);
   assert_non_null(key);
   signature_is(key, EVP_sha256(), buf_slice(&input).p, buf_len(&input),
-               "F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3DhCVlUrSjV4BwcVcOF6+FF3Zo9Rpo1tFOeS9mPYQTnGdaSGs"
+               "F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3DhCVlUrSjV4BwcVcOF6+"
+               "FF3Zo9Rpo1tFOeS9mPYQTnGdaSGs"
                "geefOsk2JzdA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY+8=");
   buf_free(&input), buf_free(&own);
 }
@@ -311,18 +327,25 @@ static void rsa_vector(void **state) {
 /* --- our own field --- */
 
 static void field(void **state) {
-  struct dkim_signature s = { DKIM_ED25519, SLICE("example.org"), SLICE("20261128a7-ed"),
-                              SLICE("from:from:to:subject:message-id:content-transfer-encoding:list-unsubscribe"),
-                              1795900000, { 0 } };
+  struct dkim_signature s = {
+    DKIM_ED25519,
+    SLICE("example.org"),
+    SLICE("20261128a7-ed"),
+    SLICE("from:from:to:subject:message-id:content-transfer-encoding:list-unsubscribe"),
+    1795900000,
+    { 0 }
+  };
   static const uint8_t octets[100] = { 1 };
   struct buf text, input, again;
   buf_init(&text, DKIM_FIELD_MAX), buf_init(&input, 4096), buf_init(&again, 4096);
   dkim_open(&s, &text, &input);
-  is_text(&text, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n\td=example.org; s=20261128a7-ed;\r\n"
+  is_text(&text, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n\td=example.org; "
+                 "s=20261128a7-ed;\r\n"
                  "\tt=1795900000; h=from:from:to:subject:message-id:\r\n"
                  "\t content-transfer-encoding:list-unsubscribe;\r\n"
                  "\tbh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;\r\n\tb=");
-  is_text(&input, "dkim-signature:v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; s=20261128a7-ed; t=1795900000; "
+  is_text(&input, "dkim-signature:v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; "
+                  "s=20261128a7-ed; t=1795900000; "
                   "h=from:from:to:subject:message-id: content-transfer-encoding:list-unsubscribe; "
                   "bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=");
   assert_int_equal(dkim_input(buf_slice(&text), SLICE("dkim-signature"), &again), DKIM_FITS);
@@ -348,10 +371,12 @@ static void records(void **state) {
   buf_reset(&record);
   dkim_record(DKIM_RSA, slice_of(key, sizeof key), &record);
   dkim_zone_line(SLICE("s._domainkey.example.org"), buf_slice(&record), &line);
-  assert_true(slice_starts(buf_slice(&line), SLICE("s._domainkey.example.org. TXT \"v=DKIM1; k=rsa; p=BwcH")));
+  assert_true(slice_starts(buf_slice(&line),
+                           SLICE("s._domainkey.example.org. TXT \"v=DKIM1; k=rsa; p=BwcH")));
   struct slice rest = buf_slice(&line), all = buf_slice(&record);
   slice_split(&rest, '"');
-  while (rest.n) { /* the strings, one after another, are the record; none is longer than 255 octets */
+  /* the strings, one after another, are the record; none is longer than 255 octets */
+  while (rest.n) {
     struct slice part = slice_split(&rest, '"');
     assert_true(part.n > 0 && part.n <= 255 && slice_starts(all, part));
     all = slice_from(all, part.n);
@@ -366,10 +391,10 @@ static void records(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(bodies),      cmocka_unit_test(long_bodies), cmocka_unit_test(headers),
-    cmocka_unit_test(chosen),      cmocka_unit_test(names_taken), cmocka_unit_test(limits),
-    cmocka_unit_test(body_hash),   cmocka_unit_test(ed25519_vector), cmocka_unit_test(rsa_vector),
-    cmocka_unit_test(field),       cmocka_unit_test(records),
+    cmocka_unit_test(bodies),    cmocka_unit_test(long_bodies),    cmocka_unit_test(headers),
+    cmocka_unit_test(chosen),    cmocka_unit_test(names_taken),    cmocka_unit_test(limits),
+    cmocka_unit_test(body_hash), cmocka_unit_test(ed25519_vector), cmocka_unit_test(rsa_vector),
+    cmocka_unit_test(field),     cmocka_unit_test(records),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

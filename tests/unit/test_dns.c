@@ -1,5 +1,6 @@
-/* Names, the order of hosts, messages taken apart (whole and hostile), the machine's files, answers between
- * rooms. What libunbound does with real servers: tests/real/dns.sh. */
+/* SPDX-License-Identifier: ISC */
+/* Names, the order of hosts, messages taken apart (whole and hostile), the machine's files, answers
+ * between processes. What libunbound does with real servers: tests/real/dns.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +94,8 @@ static void firsts(const struct dns_answer *a, unsigned count[]) {
 }
 
 static void near(unsigned count, unsigned wanted) {
-  if (count < wanted - 250 || count > wanted + 250) fail_msg("%u, about %u were wanted", count, wanted);
+  if (count < wanted - 250 || count > wanted + 250)
+    fail_msg("%u, about %u were wanted", count, wanted);
 }
 
 static void order_by_priority(void **state) {
@@ -264,7 +266,8 @@ static void message_services(void **state) {
   assert_int_equal(services(&a), DNS_LATER);
   /* the best of many are kept */
   begin(0, 100, "_p._tcp.a.example");
-  for (unsigned i = 0; i < 100; i++) srv_record("_p._tcp.a.example", 1000 - i, 0, 1 + i, "h.example");
+  for (unsigned i = 0; i < 100; i++)
+    srv_record("_p._tcp.a.example", 1000 - i, 0, 1 + i, "h.example");
   assert_int_equal(services(&a), DNS_FOUND);
   assert_int_equal(a.host_count, DNS_HOSTS_MAX);
   for (unsigned i = 0; i < DNS_HOSTS_MAX; i++) assert_int_equal(a.hosts[i].priority, 901 + i);
@@ -293,7 +296,8 @@ static void message_exchangers(void **state) {
   assert_int_equal(dns_packet_hosts(buf_slice(&m), "a.example", DNS_TYPE_MX, &a), DNS_REFUSED);
 }
 
-/* TXT (RFC 1035 §3.3.14): the strings of a record as one; a record whose strings do not end with it is left out. */
+/* TXT (RFC 1035 §3.3.14): the strings of a record as one; a record whose strings do not end with it
+ * is left out. */
 static void message_texts(void **state) {
   static struct dns_answer a;
   struct slice text;
@@ -336,14 +340,18 @@ static void message_pointers_to_names(void **state) {
   put_name("Mail.example");
   record_head("1.2.0.192.in-addr.arpa", DNS_TYPE_PTR, 1);
   put_name("");
-  assert_int_equal(dns_packet_texts(buf_slice(&m), "1.2.0.192.in-addr.arpa", DNS_TYPE_PTR, &a), DNS_FOUND);
+  assert_int_equal(dns_packet_texts(buf_slice(&m), "1.2.0.192.in-addr.arpa", DNS_TYPE_PTR, &a),
+                   DNS_FOUND);
   assert_true(dns_text_next(&a, &at, &text) && slice_eq(text, SLICE("mail.example")));
   assert_false(dns_text_next(&a, &at, &text));
   char name[DNS_NAME_MAX + 1];
   dns_reverse_name(&(struct dns_address){ 4, { 192, 0, 2, 10 } }, name);
   assert_string_equal(name, "10.2.0.192.in-addr.arpa");
-  dns_reverse_name(&(struct dns_address){ 16, { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xab } }, name);
-  assert_string_equal(name, "b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
+  dns_reverse_name(
+      &(struct dns_address){ 16, { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xab } },
+      name);
+  assert_string_equal(name,
+                      "b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
 }
 
 static void texts_travel(void **state) {
@@ -356,7 +364,8 @@ static void texts_travel(void **state) {
   dns_answer_put(&b, &a);
   assert_true(dns_answer_get(buf_slice(&b), &back));
   assert_memory_equal(&a, &back, sizeof a);
-  for (size_t n = 0; n < buf_len(&b); n += 13) assert_false(dns_answer_get(slice_first(buf_slice(&b), n), &back));
+  for (size_t n = 0; n < buf_len(&b); n += 13)
+    assert_false(dns_answer_get(slice_first(buf_slice(&b), n), &back));
   buf_reset(&b);
   a.texts_n--; /* the last text is cut */
   dns_answer_put(&b, &a);
@@ -460,11 +469,14 @@ static void message_damage(void **state) {
   assert_int_equal(a.host_count, 2);
 }
 
-/* --- between rooms --- */
+/* --- between processes --- */
 
 static void answers_travel(void **state) {
   struct buf b;
-  struct dns_answer a = { .kind = DNS_MX, .result = DNS_FOUND, .secure = true, .host_count = DNS_HOSTS_MAX },
+  struct dns_answer a = { .kind = DNS_MX,
+                          .result = DNS_FOUND,
+                          .secure = true,
+                          .host_count = DNS_HOSTS_MAX },
                     back;
   for (size_t i = 0; i < DNS_HOSTS_MAX; i++) {
     struct dns_host *h = &a.hosts[i];
@@ -481,7 +493,8 @@ static void answers_travel(void **state) {
   assert_false(b.failed); /* the largest fits */
   assert_true(dns_answer_get(buf_slice(&b), &back));
   assert_memory_equal(&a, &back, sizeof a);
-  for (size_t n = 0; n < buf_len(&b); n++) assert_false(dns_answer_get(slice_first(buf_slice(&b), n), &back));
+  for (size_t n = 0; n < buf_len(&b); n++)
+    assert_false(dns_answer_get(slice_first(buf_slice(&b), n), &back));
   buf_reset(&b);
   a.host_count = 0; /* found, but nobody */
   dns_answer_put(&b, &a);
@@ -503,7 +516,8 @@ static void write_file(const char *text) {
 
 static void hosts_file(void **state) {
   struct dns_found f;
-  write_file("# 10.0.0.9 comment.example\n127.0.0.1\tlocalhost\n::1 localhost ip6-localhost # x.example\r\n"
+  write_file("# 10.0.0.9 comment.example\n127.0.0.1\tlocalhost\n::1 localhost ip6-localhost # "
+             "x.example\r\n"
              "nonsense a.example\n10.0.0.1 A.Example  b.example\n10.0.0.2 a.example\n10.0.0.3");
   struct dns_hosts *h = dns_hosts_read(path);
   assert_non_null(h);
@@ -541,14 +555,16 @@ static void check_servers(const struct dns_settings *s, const char *wanted) {
 }
 
 static void name_servers(void **state) {
-  write_file("search example.org\n# nameserver 9.9.9.9\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 \n"
-             "nameserver fe80::1%eth0\nnameserver nonsense\noptions edns0\n");
+  write_file(
+      "search example.org\n# nameserver 9.9.9.9\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 \n"
+      "nameserver fe80::1%eth0\nnameserver nonsense\noptions edns0\n");
   check_servers(&(struct dns_settings){ .resolv_conf = path },
                 "192.0.2.1@53\n2001:db8::1@53\nfe80::1%eth0@53\n");
   unlink(path);
   check_servers(&(struct dns_settings){ .resolv_conf = path }, "127.0.0.1@53\n");
   const char *const own[] = { "127.0.0.1@5300", "::1" };
-  check_servers(&(struct dns_settings){ .servers = own, .server_count = 2 }, "127.0.0.1@5300\n::1@53\n");
+  check_servers(&(struct dns_settings){ .servers = own, .server_count = 2 },
+                "127.0.0.1@5300\n::1@53\n");
   static const char *const wrong[] = { "",           "x",         "1.2.3",
                                        "1.2.3.4@",   "1.2.3.4@0", "1.2.3.4@65536",
                                        "1.2.3.4:53", "1.2.3.4%x", "::1%",
@@ -573,7 +589,9 @@ int main(void) {
     cmocka_unit_test(message_chains),
     cmocka_unit_test(message_foul_names),
     cmocka_unit_test(message_damage),
-    cmocka_unit_test(answers_travel), cmocka_unit_test(message_texts), cmocka_unit_test(message_pointers_to_names),
+    cmocka_unit_test(answers_travel),
+    cmocka_unit_test(message_texts),
+    cmocka_unit_test(message_pointers_to_names),
     cmocka_unit_test(texts_travel),
     cmocka_unit_test(hosts_file),
     cmocka_unit_test(name_servers),

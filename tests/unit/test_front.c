@@ -1,5 +1,6 @@
-/* The shell around sessions, as a process of its own in its sandbox, with a session that does what its client
- * says. The test is the parent, auth, store and the clients. */
+/* SPDX-License-Identifier: ISC */
+/* The shell around sessions, as a process of its own in its sandbox, with a session that does what
+ * its client says. The test is the parent, auth, store and the clients. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,18 +18,18 @@
 #include <unistd.h>
 
 #include "ipc/front_auth.h"
-#include "ipc/parent_room.h"
+#include "ipc/parent_process.h"
 #include "ipc/pop3d_store.h"
 #include "lib/base/num.h"
-#include "lib/front/front.h"
+#include "runtime/front/front.h"
 
 /* --- a session that does what its client says, a word and a number a line --- */
 
 struct puppet {
   struct proto proto;
-  uint64_t left;     /* lines that produce() has to write */
-  size_t fullest;    /* the most that ever waited in `out` when more was made */
-  bool holds, deaf;  /* says pop_close when it goes; takes no answer */
+  uint64_t left;    /* lines that produce() has to write */
+  size_t fullest;   /* the most that ever waited in `out` when more was made */
+  bool holds, deaf; /* says pop_close when it goes; takes no answer */
 };
 
 static struct proto *puppet_new(const void *service, const struct proto_start *start) {
@@ -46,11 +47,13 @@ static void puppet_free(struct proto **p) {
 }
 
 static void ask_store(struct puppet *s) {
-  pop_read_put(proto_ask(&s->proto, PROTO_ASK_STORE, pop_read_type, true), &(struct pop_read){ 1, 0, 100 });
+  pop_read_put(proto_ask(&s->proto, PROTO_ASK_STORE, pop_read_type, true),
+               &(struct pop_read){ 1, 0, 100 });
 }
 
 static void ask_auth(struct puppet *s) {
-  auth_step_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_step_type, true), &(struct auth_step){ SLICE("x") });
+  auth_step_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_step_type, true),
+                &(struct auth_step){ SLICE("x") });
 }
 
 static void ask_too_much(struct puppet *s) {
@@ -63,18 +66,30 @@ static void ask_too_much(struct puppet *s) {
 static void obey(struct puppet *s, struct slice line) {
   struct proto *p = &s->proto;
   struct slice word = slice_split(&line, ' ');
-  if (slice_eq(word, SLICE("echo"))) buf_printf(&p->out, "%.*s\n", SLICE_ARG(line));
-  else if (slice_eq(word, SLICE("store"))) ask_store(s);
-  else if (slice_eq(word, SLICE("auth"))) ask_auth(s);
-  else if (slice_eq(word, SLICE("toomuch"))) ask_too_much(s);
-  else if (slice_eq(word, SLICE("forget"))) proto_ask(p, PROTO_ASK_STORE, pop_close_type, false);
-  else if (slice_eq(word, SLICE("hold"))) s->holds = true;
-  else if (slice_eq(word, SLICE("deaf"))) s->deaf = true;
-  else if (slice_eq(word, SLICE("more"))) p->more = true, s->left = 5000;
-  else if (slice_eq(word, SLICE("fullest"))) buf_printf(&p->out, "%zu\n", s->fullest);
-  else if (slice_eq(word, SLICE("tick"))) p->deadline_ms = p->now_ms + 10;
-  else if (slice_eq(word, SLICE("tls"))) p->want = PROTO_TLS;
-  else proto_close(p, CLOSE_QUIT);
+  if (slice_eq(word, SLICE("echo")))
+    buf_printf(&p->out, "%.*s\n", SLICE_ARG(line));
+  else if (slice_eq(word, SLICE("store")))
+    ask_store(s);
+  else if (slice_eq(word, SLICE("auth")))
+    ask_auth(s);
+  else if (slice_eq(word, SLICE("toomuch")))
+    ask_too_much(s);
+  else if (slice_eq(word, SLICE("forget")))
+    proto_ask(p, PROTO_ASK_STORE, pop_close_type, false);
+  else if (slice_eq(word, SLICE("hold")))
+    s->holds = true;
+  else if (slice_eq(word, SLICE("deaf")))
+    s->deaf = true;
+  else if (slice_eq(word, SLICE("more")))
+    p->more = true, s->left = 5000;
+  else if (slice_eq(word, SLICE("fullest")))
+    buf_printf(&p->out, "%zu\n", s->fullest);
+  else if (slice_eq(word, SLICE("tick")))
+    p->deadline_ms = p->now_ms + 10;
+  else if (slice_eq(word, SLICE("tls")))
+    p->want = PROTO_TLS;
+  else
+    proto_close(p, CLOSE_QUIT);
 }
 
 static void puppet_input(struct proto *p, struct slice *in) {
@@ -100,7 +115,9 @@ static void puppet_produce(struct proto *p) {
   p->more = --s->left > 0;
 }
 
-static void puppet_secured(struct proto *p, const struct proto_secured *tls) { buf_put_str(&p->out, "secured\n"); }
+static void puppet_secured(struct proto *p, const struct proto_secured *tls) {
+  buf_put_str(&p->out, "secured\n");
+}
 
 static void puppet_tick(struct proto *p) {
   p->deadline_ms = 0;
@@ -113,28 +130,44 @@ static void puppet_gone(struct proto *p, enum close_reason why) {
   if (s->holds) proto_ask(p, PROTO_ASK_STORE, pop_close_type, false);
 }
 
-static void puppet_room_lost(struct proto *p, enum proto_room room) {
-  buf_put_str(&p->out, room == PROTO_ASK_AUTH ? "lost auth\n" : "lost store\n");
+static void puppet_role_lost(struct proto *p, enum proto_role role) {
+  buf_put_str(&p->out, role == PROTO_ASK_AUTH ? "lost auth\n" : "lost store\n");
 }
 
-static void puppet_summary(struct proto *p, void (*put)(void *, const char *, struct slice), void *arg) {}
+static void puppet_summary(struct proto *p, void (*put)(void *, const char *, struct slice),
+                           void *arg) {}
 static bool puppet_valuable(const struct proto *p) { return ((const struct puppet *)p)->holds; }
 
-static void *service_new(const struct conf *conf, const char *service, bool has_certificate) { return calloc(1, 1); }
+static void *service_new(const struct conf *conf, const char *service, bool has_certificate) {
+  return calloc(1, 1);
+}
 static void service_free(void **service) {
   free(*service);
   *service = NULL;
 }
 
 static const struct proto_ops puppet_ops = {
-  .name = "puppet",       .new = puppet_new,         .free = puppet_free,           .input = puppet_input,
-  .answer = puppet_answer, .produce = puppet_produce, .secured = puppet_secured,     .tick = puppet_tick,
-  .gone = puppet_gone,     .room_lost = puppet_room_lost, .summary = puppet_summary, .valuable = puppet_valuable,
+  .name = "puppet",
+  .new = puppet_new,
+  .free = puppet_free,
+  .input = puppet_input,
+  .answer = puppet_answer,
+  .produce = puppet_produce,
+  .secured = puppet_secured,
+  .tick = puppet_tick,
+  .gone = puppet_gone,
+  .role_lost = puppet_role_lost,
+  .summary = puppet_summary,
+  .valuable = puppet_valuable,
 };
 static void say_busy(const void *service, struct buf *out) { buf_put_str(out, "busy\n"); }
 
 static const struct front_role role = {
-  .kind = ROOM_POP3D, .ops = &puppet_ops, .alpn = "puppet", .service_new = service_new, .service_free = service_free,
+  .kind = ROLE_POP3D,
+  .ops = &puppet_ops,
+  .alpn = "puppet",
+  .service_new = service_new,
+  .service_free = service_free,
   .busy = say_busy,
 };
 
@@ -163,22 +196,24 @@ static void say(int to, uint16_t type, uint64_t tag, struct slice payload, int f
     msg.msg_control = control.mem;
     msg.msg_controllen = sizeof control.mem;
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) };
+    *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                           .cmsg_type = SCM_RIGHTS,
+                           .cmsg_len = CMSG_LEN(sizeof fd) };
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
   }
-  /* A room that ended by itself meanwhile hears nothing more; finish() looks at how it ended. */
+  /* A process that ended by itself meanwhile hears nothing more; finish() looks at how it ended. */
   if (sendmsg(to, &msg, MSG_NOSIGNAL) < 0) assert_int_equal(errno, EPIPE);
   if (fd >= 0) close(fd);
   buf_free(&b);
 }
 
-#define SAY(to, name, fd, ...)                                                                                       \
-  do {                                                                                                               \
-    struct buf say_b;                                                                                                \
-    buf_init(&say_b, IPC_PAYLOAD_MAX);                                                                               \
-    name##_put(&say_b, &(struct name){ __VA_ARGS__ });                                                               \
-    say(to, name##_type, 0, buf_slice(&say_b), fd);                                                                  \
-    buf_free(&say_b);                                                                                                \
+#define SAY(to, name, fd, ...)                         \
+  do {                                                 \
+    struct buf say_b;                                  \
+    buf_init(&say_b, IPC_PAYLOAD_MAX);                 \
+    name##_put(&say_b, &(struct name){ __VA_ARGS__ }); \
+    say(to, name##_type, 0, buf_slice(&say_b), fd);    \
+    buf_free(&say_b);                                  \
   } while (0)
 
 /* The next message within `ms`; false: none, or the end. */
@@ -196,7 +231,7 @@ static bool hear(int from, int ms, uint16_t *ret_type, uint64_t *ret_tag) {
   return true;
 }
 
-static uint64_t hear_question(int from, uint16_t type) {
+static uint64_t receive_question(int from, uint16_t type) {
   uint16_t got = 0;
   uint64_t tag = 0;
   assert_true(hear(from, 5000, &got, &tag));
@@ -212,10 +247,10 @@ static void no_question(int from) {
 
 static void answer(int to, uint16_t type, uint64_t tag) { say(to, type, tag, SLICE_NONE, -1); }
 
-static int join(struct house *h, enum room_kind kind, uint32_t number) {
+static int join(struct house *h, enum role kind, uint32_t number) {
   int ends[2];
   assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-  SAY(h->parent, room_channel, ends[1], (uint8_t)kind, number);
+  SAY(h->parent, process_channel, ends[1], (uint8_t)kind, number);
   return ends[0];
 }
 
@@ -236,7 +271,7 @@ static void tell_config(struct house *h) {
   buf_init(&packed, IPC_PAYLOAD_MAX - 64);
   assert_non_null(conf);
   conf_pack(conf, &packed);
-  SAY(h->parent, room_config, -1, buf_slice(&packed));
+  SAY(h->parent, process_config, -1, buf_slice(&packed));
   buf_free(&packed);
   conf_free(&conf);
 }
@@ -250,27 +285,27 @@ static struct house start(void) {
   assert_true(h.pid >= 0);
   if (h.pid == 0) {
     close(ends[0]);
-    if (ends[1] != ROOM_PARENT_FD) dup2(ends[1], ROOM_PARENT_FD);
-    close_range(ROOM_PARENT_FD + 1, ~0u, 0);
+    if (ends[1] != PROCESS_PARENT_FD) dup2(ends[1], PROCESS_PARENT_FD);
+    close_range(PROCESS_PARENT_FD + 1, ~0u, 0);
     _exit(front_run(&role));
   }
   close(ends[1]);
   h.parent = ends[0];
-  SAY(h.parent, room_hello, -1, ROOM_POP3D, 5, false, 1, 1, SLICE_NONE, SLICE_NONE);
+  SAY(h.parent, process_hello, -1, ROLE_POP3D, 5, false, 1, 1, SLICE_NONE, SLICE_NONE);
   tell_config(&h);
   int listener = listen_somewhere(&h.port);
-  SAY(h.parent, room_listener, listener, SLICE("pop3"), false);
-  h.auth = join(&h, ROOM_AUTH, 1);
-  h.store = join(&h, ROOM_STORE, 2);
-  SAY(h.parent, room_go, -1, );
-  hear_question(h.parent, room_ready_type);
+  SAY(h.parent, process_listener, listener, SLICE("pop3"), false);
+  h.auth = join(&h, ROLE_AUTH, 1);
+  h.store = join(&h, ROLE_STORE, 2);
+  SAY(h.parent, process_go, -1, );
+  receive_question(h.parent, process_ready_type);
   return h;
 }
 
 /* Ends it as the parent does; it has to end well. */
 static void finish(struct house *h) {
   int status = -1;
-  SAY(h->parent, room_stop, -1, );
+  SAY(h->parent, process_stop, -1, );
   assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
   assert_true(WIFEXITED(status));
   assert_int_equal(WEXITSTATUS(status), 0);
@@ -284,7 +319,9 @@ static void finish(struct house *h) {
 static void expect(int fd, const char *text);
 
 static int client(const struct house *h) {
-  struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(h->port) };
+  struct sockaddr_in to = { .sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                            .sin_port = htons(h->port) };
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
   struct timeval patience = { 5, 0 };
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
@@ -294,7 +331,9 @@ static int client(const struct house *h) {
   return fd;
 }
 
-static void tell(int fd, const char *text) { assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text)); }
+static void tell(int fd, const char *text) {
+  assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
 
 static void expect(int fd, const char *text) {
   char got[256] = { 0 };
@@ -333,14 +372,14 @@ static void what_comes_behind_a_question_waits_in_order(void **state) {
   struct house h = start();
   int c = client(&h);
   tell(c, "echo before\nstore\necho a\nauth\necho b\nforget\necho c\nec");
-  uint64_t tag = hear_question(h.store, pop_read_type);
+  uint64_t tag = receive_question(h.store, pop_read_type);
   expect_silence(c); /* replies to what came together leave together */
   answer(h.store, pop_chunk_type, tag);
-  assert_int_equal(hear_question(h.auth, auth_step_type), tag);
+  assert_int_equal(receive_question(h.auth, auth_step_type), tag);
   no_question(h.store);
   answer(h.auth, auth_ok_type, tag);
   expect(c, "before\nanswer 66\na\nanswer 65\nb\nc\n");
-  assert_int_equal(hear_question(h.store, pop_close_type), tag);
+  assert_int_equal(receive_question(h.store, pop_close_type), tag);
   tell(c, "ho d\n");
   expect(c, "d\n");
   close(c);
@@ -351,7 +390,7 @@ static void answers_to_nobody_change_nothing(void **state) {
   struct house h = start();
   int c = client(&h);
   tell(c, "store\n");
-  uint64_t tag = hear_question(h.store, pop_read_type);
+  uint64_t tag = receive_question(h.store, pop_read_type);
   answer(h.store, pop_chunk_type, tag + 1000);
   answer(h.auth, auth_fail_type, tag); /* auth was not asked; its 66 is no pop_chunk */
   expect_silence(c);
@@ -360,7 +399,7 @@ static void answers_to_nobody_change_nothing(void **state) {
   answer(h.store, pop_chunk_type, tag); /* once more */
   expect_silence(c);
   tell(c, "store\n");
-  hear_question(h.store, pop_read_type);
+  receive_question(h.store, pop_read_type);
   close(c); /* leaves while it waits */
   answer(h.store, pop_chunk_type, tag);
   answer(h.store, pop_chunk_type, tag);
@@ -372,16 +411,16 @@ static void a_room_that_dies_answers_what_was_asked(void **state) {
   struct house h = start();
   int c = client(&h), idle = client(&h);
   tell(c, "store\n");
-  hear_question(h.store, pop_read_type);
+  receive_question(h.store, pop_read_type);
   close(h.store);
   expect(c, "answer 0\n");
   expect(idle, "lost store\n");
   tell(c, "store\nforget\necho on\n"); /* nobody is there to be asked */
   expect(c, "answer 0\non\n");
-  h.store = join(&h, ROOM_STORE, 3);
+  h.store = join(&h, ROLE_STORE, 3);
   expect_silence(idle); /* until it is joined */
   tell(c, "store\n");
-  answer(h.store, pop_chunk_type, hear_question(h.store, pop_read_type));
+  answer(h.store, pop_chunk_type, receive_question(h.store, pop_read_type));
   expect(c, "answer 66\n");
   close(c);
   close(idle);
@@ -392,11 +431,11 @@ static void a_new_store_means_that_the_former_is_gone(void **state) {
   struct house h = start();
   int c = client(&h), former = h.store;
   tell(c, "store\n");
-  uint64_t tag = hear_question(former, pop_read_type);
-  h.store = join(&h, ROOM_STORE, 3); /* the end of the former was not seen yet */
+  uint64_t tag = receive_question(former, pop_read_type);
+  h.store = join(&h, ROLE_STORE, 3); /* the end of the former was not seen yet */
   expect(c, "answer 0\n");
   tell(c, "store\n");
-  assert_int_equal(hear_question(h.store, pop_read_type), tag);
+  assert_int_equal(receive_question(h.store, pop_read_type), tag);
   char octet;
   assert_int_equal(recv(former, &octet, 1, 0), 0);
   close(former);
@@ -415,7 +454,7 @@ static void who_takes_no_answer_is_not_asked_for_ever(void **state) {
   tell(c, "deaf\nstore\necho on\n");
   expect(c, "on\n");
   close(c);
-  h.store = join(&h, ROOM_STORE, 3);
+  h.store = join(&h, ROLE_STORE, 3);
   finish(&h);
 }
 
@@ -476,7 +515,7 @@ static void who_leaves_lets_go(void **state) {
   tell(c, "hold\necho held\n");
   expect(c, "held\n");
   close(c);
-  hear_question(h.store, pop_close_type);
+  receive_question(h.store, pop_close_type);
   finish(&h);
 }
 
@@ -484,8 +523,8 @@ static void a_stop_that_is_said_again_waits_for_what_is_under_way(void **state) 
   struct house h = start();
   int busy = client(&h), idle = client(&h);
   tell(busy, "store\n");
-  uint64_t tag = hear_question(h.store, pop_read_type);
-  for (int i = 0; i < 3; i++) SAY(h.parent, room_stop, -1, );
+  uint64_t tag = receive_question(h.store, pop_read_type);
+  for (int i = 0; i < 3; i++) SAY(h.parent, process_stop, -1, );
   expect_end(idle);
   expect_silence(busy);
   answer(h.store, pop_chunk_type, tag);
@@ -498,7 +537,7 @@ static void a_breach_is_told_to_the_parent(void **state) {
   struct house h = start();
   int c = client(&h);
   send(h.store, "nonsense", 8, 0);
-  hear_question(h.parent, room_breach_type);
+  receive_question(h.parent, process_breach_type);
   expect(c, "lost store\n");
   close(c);
   finish(&h);

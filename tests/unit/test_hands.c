@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Which rows a take may have (src/store/hands.h). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +72,8 @@ static void ended_meanwhile(void **state) {
   assert_int_equal(h.ended[0].count + h.ended[1].count, 0);
 }
 
-/* Takes overlap without end: what is remembered stays in bounds, and is never forgotten too early. */
+/* Takes overlap without end: what is remembered stays in bounds, and is never forgotten too early.
+ */
 static void without_a_pause(void **state) {
   enum { OUT = 10, ROUNDS = 20000 };
   struct take_job t[OUT] = { { .number = 0 } };

@@ -1,4 +1,6 @@
-/* spec: RFC 7515 §4.1.11, Appendix A.2, A.3; RFC 7517 §4, §5; RFC 7519 §4.1; RFC 8037 Appendix A.4; RFC 8725 §3 */
+/* SPDX-License-Identifier: ISC */
+/* spec: RFC 7515 §4.1.11, Appendix A.2, A.3; RFC 7517 §4, §5; RFC 7519 §4.1; RFC 8037 Appendix A.4;
+ * RFC 8725 §3 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,13 +28,16 @@ static void refused(const char *text, const char *word) {
   buf_init(&err, 512);
   struct jwt_keys *k = jwt_keys_read(slice_str(text), &err);
   if (k) fail_msg("taken: %s", text);
-  if (slice_search(buf_slice(&err), slice_str(word)) < 0) fail_msg("%s: not about %s", buf_cstr(&err), word);
+  if (slice_search(buf_slice(&err), slice_str(word)) < 0)
+    fail_msg("%s: not about %s", buf_cstr(&err), word);
   buf_free(&err);
 }
 
-static const struct jwt_rules rules = { SLICE("https://id.example.org"), SLICE("mail"), SLICE("email"), 1700000000 };
+static const struct jwt_rules rules = { SLICE("https://id.example.org"), SLICE("mail"),
+                                        SLICE("email"), 1700000000 };
 
-static enum jwt_result verify(const struct jwt_keys *k, const struct jwt_rules *r, struct slice token) {
+static enum jwt_result verify(const struct jwt_keys *k, const struct jwt_rules *r,
+                              struct slice token) {
   buf_reset(&name);
   return jwt_verify(k, r, token, &name);
 }
@@ -52,10 +57,13 @@ static struct jwt_keys *ours(void) {
   return k;
 }
 
-#define CLAIMS "\"iss\":\"https://id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"tim@example.org\""
+#define CLAIMS         \
+  "\"iss\":\"https://" \
+  "id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"tim@example.org\""
 
 /* The result for a token of these texts. */
-static enum jwt_result judged(const struct jwt_keys *k, enum signature_kind kind, const char *header, const char *claims) {
+static enum jwt_result judged(const struct jwt_keys *k, enum signature_kind kind,
+                              const char *header, const char *claims) {
   struct buf t;
   buf_init(&t, 65536);
   put_token(&t, kind, header, claims);
@@ -66,21 +74,30 @@ static enum jwt_result judged(const struct jwt_keys *k, enum signature_kind kind
 
 /* --- the RFCs' own --- */
 
-#define PAYLOAD "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+#define PAYLOAD \
+  "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 
 static void test_rfc7515(void **state) {
   static const char rs256[] =
       "eyJhbGciOiJSUzI1NiJ9." PAYLOAD
-      ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t"
-      "1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12j"
-      "zDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQ"
+      ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_"
+      "O8W2Fp5jujGbds9uJdbF9CUAr7t"
+      "1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_"
+      "eSN9383LcOLn6_dO--xi12j"
+      "zDwusC-"
+      "eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0i"
+      "gcN_IoypGlUPQ"
       "Ge77Rw";
   static const char es256[] =
-      "eyJhbGciOiJFUzI1NiJ9." PAYLOAD ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+      "eyJhbGciOiJFUzI1NiJ9." PAYLOAD
+      ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
   struct jwt_keys *k = keys_of(
-      "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPM"
-      "EzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-K"
-      "XBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs"
+      "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_"
+      "wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPM"
+      "EzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-"
+      "bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-K"
+      "XBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-"
+      "DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs"
       "91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":\"AQAB\"},"
       "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
       "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}");
@@ -93,8 +110,9 @@ static void test_rfc7515(void **state) {
   joe.now_s--;
   assert_int_equal(verify(k, &joe, slice_str(es256)), JWT_AUDIENCE);
   /* RFC 7519 §3.1: signed with HS256 */
-  assert_int_equal(verify(k, &joe, SLICE("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." PAYLOAD
-                                         ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")),
+  assert_int_equal(verify(k, &joe,
+                          SLICE("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." PAYLOAD
+                                ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")),
                    JWT_ALGORITHM);
   /* RFC 7519 §6.1: not signed */
   assert_int_equal(verify(k, &joe, SLICE("eyJhbGciOiJub25lIn0." PAYLOAD ".")), JWT_MALFORMED);
@@ -104,11 +122,13 @@ static void test_rfc7515(void **state) {
 /* RFC 8037 A.4: its payload is no JSON, so its signature is held against the key alone. */
 static void test_rfc8037(void **state) {
   static const char signed_text[] = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
-  struct jwt_keys *k = keys_of(
-      "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}");
+  struct jwt_keys *k = keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+                               "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}");
   struct buf sig;
   buf_init(&sig, 128);
-  assert_true(base64url_decode(&sig, SLICE("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")));
+  assert_true(
+      base64url_decode(&sig, SLICE("hgyY0il_MGCjP0JzlnLWG1PPOt7-"
+                                   "09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")));
   const struct public_key *key = jwt_keys_find(k, SLICE_NONE, SIGNATURE_EDDSA);
   assert_non_null(key);
   assert_true(public_key_verify(key, SIGNATURE_EDDSA, slice_str(signed_text), buf_slice(&sig)));
@@ -167,7 +187,8 @@ static void test_hostile_headers(void **state) {
     { "{\"alg\":\"RS256\",\"kid\":\"r\",\"b64\":false,\"crit\":[\"b64\"]}", JWT_ALGORITHM },
     { "{\"alg\":\"RS256\",\"kid\":\"r\",\"typ\":\"logout+jwt\"}", JWT_ALGORITHM },
     { "{\"alg\":\"PS256\",\"kid\":\"r\"}", JWT_SIGNATURE },
-    { "{\"alg\":\"RS256\",\"kid\":\"r\",\"x\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}", JWT_MALFORMED },
+    { "{\"alg\":\"RS256\",\"kid\":\"r\",\"x\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}",
+      JWT_MALFORMED },
     { "{\"alg\":\"RS256\",\"kid\":\"r\",\"x\":\"\\u0000\"}", JWT_MALFORMED },
     { "{\"alg\":\"RS256\",\"kid\":\"r\",\"x\":99999999999999999999999999}", JWT_MALFORMED },
     { "{\"alg\":\"RS256\",\"kid\":\"r\"}x", JWT_MALFORMED },
@@ -179,7 +200,9 @@ static void test_hostile_headers(void **state) {
     assert_int_equal(buf_len(&name), 0);
   }
   /* A key in the token is not looked at. */
-  assert_int_equal(judged(k, SIGNATURE_ES256, "{\"alg\":\"RS256\",\"kid\":\"r\",\"jwk\":{\"kty\":\"EC\"}}", "{" CLAIMS "}"),
+  assert_int_equal(judged(k, SIGNATURE_ES256,
+                          "{\"alg\":\"RS256\",\"kid\":\"r\",\"jwk\":{\"kty\":\"EC\"}}",
+                          "{" CLAIMS "}"),
                    JWT_SIGNATURE);
   jwt_keys_free(&k);
 }
@@ -258,7 +281,8 @@ static void test_no_other_spelling(void **state) {
       if (how == 1) buf_put_u8(&other, '=');
       if (how == 2) buf_put(&other, slice_of((uint8_t[]){ good.p[i], '\n' }, 2));
       if (how != 3) buf_put(&other, slice_from(good, i + 1));
-      if (verify(k, &rules, buf_slice(&other)) == JWT_GOOD) fail_msg("taken: octet %zu, %d", i, how);
+      if (verify(k, &rules, buf_slice(&other)) == JWT_GOOD)
+        fail_msg("taken: octet %zu, %d", i, how);
     }
   }
   buf_put_str(&t, ".");
@@ -285,12 +309,20 @@ static void test_key_sets(void **state) {
   refused("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", "no key for");
   refused("{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}", "2048");
   refused("{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQ==\",\"e\":\"AQAB\"}]}", "base64url");
-  refused("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"x\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}", "private");
-  refused("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcH\"}]}", "32");
-  refused("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}", "no key for");
+  refused("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"x\",\"x\":\"11qYAYKxCrfVS_"
+          "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}",
+          "private");
+  refused("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+          "7TyWQHOg7hcvPapiMlrwIaaPcH\"}]}",
+          "32");
+  refused("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"11qYAYKxCrfVS_"
+          "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}",
+          "no key for");
   /* not on the curve */
-  refused("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-          "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}", "can't be used");
+  refused("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":"
+          "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+          "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}",
+          "can't be used");
   buf_put_str(&b, "{\"keys\":[");
   put_jwk(&b, PUBLIC_ED25519, "\"kid\":\"a\",");
   buf_put_u8(&b, ',');
@@ -313,7 +345,8 @@ static void test_key_sets(void **state) {
   struct jwt_keys *k = keys_of(buf_cstr(&b));
   assert_int_equal(jwt_keys_count(k), 2);
   assert_int_equal(judged(k, SIGNATURE_EDDSA, "{\"alg\":\"EdDSA\"}", "{" CLAIMS "}"), JWT_NO_KEY);
-  assert_int_equal(judged(k, SIGNATURE_EDDSA, "{\"alg\":\"EdDSA\",\"kid\":\"b\"}", "{" CLAIMS "}"), JWT_GOOD);
+  assert_int_equal(judged(k, SIGNATURE_EDDSA, "{\"alg\":\"EdDSA\",\"kid\":\"b\"}", "{" CLAIMS "}"),
+                   JWT_GOOD);
   assert_int_equal(judged(k, SIGNATURE_RS256, "{\"alg\":\"RS256\"}", "{" CLAIMS "}"), JWT_NO_KEY);
   jwt_keys_free(&k);
   buf_free(&b);
@@ -323,7 +356,8 @@ static void test_base64url(void **state) {
   struct buf b;
   buf_init(&b, 64);
   assert_true(base64url_decode(&b, SLICE("-_-_AA")) && buf_len(&b) == 4);
-  static const char *const bad[] = { "A", "AB", "AAB", "+/+/", "AA==", "AAA=", "A A", "AA\n", "AAAAA" };
+  static const char *const bad[] = { "A",    "AB",  "AAB",  "+/+/", "AA==",
+                                     "AAA=", "A A", "AA\n", "AAAAA" };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     buf_reset(&b);
     if (base64url_decode(&b, slice_str(bad[i]))) fail_msg("taken: %s", bad[i]);
@@ -345,9 +379,10 @@ static int teardown(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_rfc7515), cmocka_unit_test(test_rfc8037), cmocka_unit_test(test_good),
-    cmocka_unit_test(test_hostile_headers), cmocka_unit_test(test_hostile_claims), cmocka_unit_test(test_no_other_spelling),
-    cmocka_unit_test(test_key_sets), cmocka_unit_test(test_base64url),
+    cmocka_unit_test(test_rfc7515),        cmocka_unit_test(test_rfc8037),
+    cmocka_unit_test(test_good),           cmocka_unit_test(test_hostile_headers),
+    cmocka_unit_test(test_hostile_claims), cmocka_unit_test(test_no_other_spelling),
+    cmocka_unit_test(test_key_sets),       cmocka_unit_test(test_base64url),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

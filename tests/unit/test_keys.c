@@ -1,17 +1,18 @@
-/* The keys room: sets of keys, what it signs and what it refuses, how often; and a front-end's question over
- * a real channel. */
+/* SPDX-License-Identifier: ISC */
+/* The keys process: sets of keys, what it signs and what it refuses, how often; and a front-end's
+ * question over a real channel. */
 #include "tests/unit/tls_kit.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "lib/front/remote_key.h"
+#include "runtime/front/remote_key.h"
 #include "lib/tls/selfsigned.h"
 #include "src/keys/keys.h"
 
-static struct slice sign_with(struct keys *k, uint32_t front, unsigned key, enum key_use use, struct slice in,
-                              uint64_t now_ms, struct buf *answer) {
+static struct slice sign_with(struct keys *k, uint32_t front, unsigned key, enum key_use use,
+                              struct slice in, uint64_t now_ms, struct buf *answer) {
   struct buf payload;
   buf_init(&payload, 8192);
   key_sign_put(&payload, &(struct key_sign){ (uint16_t)key, (uint8_t)use, in });
@@ -73,7 +74,8 @@ static struct slice padded(struct kit *kit, unsigned i, bool pss, uint8_t *to) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     RSA *rsa = EVP_PKEY_get1_RSA(key);
-    assert_int_equal(RSA_padding_add_PKCS1_PSS(rsa, to, digest, EVP_sha256(), RSA_PSS_SALTLEN_DIGEST), 1);
+    assert_int_equal(
+        RSA_padding_add_PKCS1_PSS(rsa, to, digest, EVP_sha256(), RSA_PSS_SALTLEN_DIGEST), 1);
     RSA_free(rsa);
 #pragma GCC diagnostic pop
   }
@@ -84,24 +86,29 @@ static struct slice padded(struct kit *kit, unsigned i, bool pss, uint8_t *to) {
 static void what_it_signs(void **state) {
   (void)state;
   struct kit kit = { 0 };
-  unsigned p256 = kit_add(&kit, EVP_EC_gen("P-256"), NULL), rsa = kit_add(&kit, EVP_RSA_gen(2048), NULL),
+  unsigned p256 = kit_add(&kit, EVP_EC_gen("P-256"), NULL),
+           rsa = kit_add(&kit, EVP_RSA_gen(2048), NULL),
            ed = kit_add(&kit, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL);
   struct keys *k = keys_of(&kit);
   struct buf answer;
   buf_init(&answer, 8192);
   uint8_t block[512];
   assert_int_equal(keys_count(k), 3);
-  assert_true(verifies(&kit, p256, 0, sign_with(k, 1, p256, KEY_ECDSA, slice_of(digest, 32), 0, &answer)));
-  assert_true(verifies(&kit, rsa, RSA_PKCS1_PADDING,
-                       sign_with(k, 1, rsa, KEY_RSA_RAW, padded(&kit, rsa, false, block), 0, &answer)));
+  assert_true(
+      verifies(&kit, p256, 0, sign_with(k, 1, p256, KEY_ECDSA, slice_of(digest, 32), 0, &answer)));
+  assert_true(
+      verifies(&kit, rsa, RSA_PKCS1_PADDING,
+               sign_with(k, 1, rsa, KEY_RSA_RAW, padded(&kit, rsa, false, block), 0, &answer)));
   for (int i = 0; i < 20; i++) /* another salt each time */
-    assert_true(verifies(&kit, rsa, RSA_PKCS1_PSS_PADDING,
-                         sign_with(k, 1, rsa, KEY_RSA_RAW, padded(&kit, rsa, true, block), 0, &answer)));
+    assert_true(
+        verifies(&kit, rsa, RSA_PKCS1_PSS_PADDING,
+                 sign_with(k, 1, rsa, KEY_RSA_RAW, padded(&kit, rsa, true, block), 0, &answer)));
   struct slice signature = sign_with(k, 1, ed, KEY_ED25519, SLICE("a message"), 0, &answer);
   EVP_PKEY *key = public_of(&kit, ed);
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
   EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key);
-  assert_int_equal(EVP_DigestVerify(ctx, signature.p, signature.n, (const uint8_t *)"a message", 9), 1);
+  assert_int_equal(EVP_DigestVerify(ctx, signature.p, signature.n, (const uint8_t *)"a message", 9),
+                   1);
   EVP_MD_CTX_free(ctx);
   EVP_PKEY_free(key);
   buf_free(&answer);
@@ -113,7 +120,8 @@ static void what_it_signs(void **state) {
 static void what_it_refuses(void **state) {
   (void)state;
   struct kit kit = { 0 };
-  unsigned ec = kit_add(&kit, EVP_EC_gen("P-256"), NULL), rsa = kit_add(&kit, EVP_RSA_gen(2048), NULL);
+  unsigned ec = kit_add(&kit, EVP_EC_gen("P-256"), NULL),
+           rsa = kit_add(&kit, EVP_RSA_gen(2048), NULL);
   struct keys *k = keys_of(&kit);
   struct buf answer;
   buf_init(&answer, 8192);
@@ -146,7 +154,8 @@ static void what_it_refuses(void **state) {
   }
   uint32_t seed = 7;
   for (int round = 0; round < 500; round++) {
-    for (size_t i = 0; i < 256; i++) block[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
+    for (size_t i = 0; i < 256; i++)
+      block[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
     block[255] = 0xbc;
     block[0] &= 0x7f;
     REFUSED(rsa, KEY_RSA_RAW, good);
@@ -198,7 +207,8 @@ static void how_often(void **state) {
   assert_int_not_equal(sign_with(k, 8, 0, KEY_ECDSA, in, 1000, &answer).n,
                        0); /* its neighbour is not held up */
   signed_now = 0;
-  for (int i = 0; i < 100; i++) signed_now += sign_with(k, 7, 0, KEY_ECDSA, in, 1010, &answer).n > 0;
+  for (int i = 0; i < 100; i++)
+    signed_now += sign_with(k, 7, 0, KEY_ECDSA, in, 1010, &answer).n > 0;
   assert_int_equal(signed_now, 10 * KEYS_PER_SECOND / 1000);
   /* Time that goes back or leaps gives nothing extra. */
   assert_int_equal(sign_with(k, 7, 0, KEY_ECDSA, in, 0, &answer).n, 0);
@@ -274,43 +284,45 @@ static void key_and_certificate(void **state) {
 
 enum mood { HONEST, SILENT, GARBLED, WRONG_TAG, HANGS_UP, LATE };
 
-struct room {
+struct process {
   struct keys *keys;
   int fd;
   enum mood mood;
 };
 
-static void send_answer(struct room *room, uint64_t tag, struct slice payload) {
+static void send_answer(struct process *process, uint64_t tag, struct slice payload) {
   struct buf b;
   buf_init(&b, 8192);
   size_t at = ipc_open(&b, key_signed_type, tag, 0);
   buf_put(&b, payload);
   ipc_close(&b, at);
-  assert_true(send(room->fd, buf_slice(&b).p, buf_len(&b), MSG_NOSIGNAL) > 0);
+  assert_true(send(process->fd, buf_slice(&b).p, buf_len(&b), MSG_NOSIGNAL) > 0);
   buf_free(&b);
 }
 
-/* The keys room in a thread, until its channel ends. */
+/* The keys process in a thread, until its channel ends. */
 static void *serve(void *arg) {
-  struct room *room = arg;
+  struct process *process = arg;
   uint8_t packet[8192];
   ssize_t n;
-  while ((n = recv(room->fd, packet, sizeof packet, 0)) > 0) {
+  while ((n = recv(process->fd, packet, sizeof packet, 0)) > 0) {
     struct slice rest = slice_of(packet, (size_t)n);
     struct ipc_msg msg;
     uint8_t fds;
     struct buf answer;
     buf_init(&answer, 8192);
-    bool go = ipc_next(&rest, &msg, &fds) && keys_message(room->keys, 1, &msg, 0, &answer);
-    if (room->mood == HANGS_UP) go = false;
-    if (go && room->mood == GARBLED) go = send(room->fd, "garbage", 7, MSG_NOSIGNAL) > 0;
-    if (go && room->mood == WRONG_TAG) send_answer(room, msg.tag + 5, buf_slice(&answer));
-    if (go && room->mood == LATE) send_answer(room, msg.tag - 1, buf_slice(&answer)); /* to one given up */
-    if (go && (room->mood == HONEST || room->mood == LATE)) send_answer(room, msg.tag, buf_slice(&answer));
+    bool go = ipc_next(&rest, &msg, &fds) && keys_message(process->keys, 1, &msg, 0, &answer);
+    if (process->mood == HANGS_UP) go = false;
+    if (go && process->mood == GARBLED) go = send(process->fd, "garbage", 7, MSG_NOSIGNAL) > 0;
+    if (go && process->mood == WRONG_TAG) send_answer(process, msg.tag + 5, buf_slice(&answer));
+    /* to one given up */
+    if (go && process->mood == LATE) send_answer(process, msg.tag - 1, buf_slice(&answer));
+    if (go && (process->mood == HONEST || process->mood == LATE))
+      send_answer(process, msg.tag, buf_slice(&answer));
     buf_free(&answer);
     if (!go) break;
   }
-  close(room->fd);
+  close(process->fd);
   return NULL;
 }
 
@@ -328,9 +340,9 @@ static void over_a_channel(void **state) {
     kit_add(&kit, EVP_EC_gen("P-256"), NULL);
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-    struct room room = { keys_of(&kit), fds[1], rows[i].mood };
+    struct process process = { keys_of(&kit), fds[1], rows[i].mood };
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, serve, &room), 0);
+    assert_int_equal(pthread_create(&thread, NULL, serve, &process), 0);
     struct remote_key r;
     remote_key_init(&r, fds[0]);
     struct buf out;
@@ -346,7 +358,7 @@ static void over_a_channel(void **state) {
     buf_free(&out);
     close(fds[0]);
     pthread_join(thread, NULL);
-    keys_free(&room.keys);
+    keys_free(&process.keys);
     kit_free(&kit);
   }
   struct remote_key none;
@@ -383,9 +395,9 @@ static void handshake_over_a_channel(void **state) {
   kit_add(&kit, EVP_RSA_gen(2048), "DNS:a.example");
   int fds[2];
   assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-  struct room room = { keys_of(&kit), fds[1], HONEST };
+  struct process process = { keys_of(&kit), fds[1], HONEST };
   pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, serve, &room), 0);
+  assert_int_equal(pthread_create(&thread, NULL, serve, &process), 0);
   struct remote_key r;
   remote_key_init(&r, fds[0]);
   struct tls_service service = kit_service(&kit, "smtp");
@@ -403,7 +415,7 @@ static void handshake_over_a_channel(void **state) {
   tls_server_unref(&s);
   close(fds[0]);
   pthread_join(thread, NULL);
-  keys_free(&room.keys);
+  keys_free(&process.keys);
   kit_free(&kit);
 }
 

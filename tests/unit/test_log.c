@@ -1,5 +1,6 @@
-/* Log records and lines: what is written, what the parent makes of it, and what a process that was taken over
- * might write. */
+/* SPDX-License-Identifier: ISC */
+/* Log records and lines: what is written, what the parent makes of it, and what a process that was
+ * taken over might write. */
 #include "lib/base/log.h"
 #include "lib/base/seldom.h"
 
@@ -49,10 +50,11 @@ static void lines(void **state) {
   log_num(&l, LOG_F_OUT, UINT64_MAX);
   log_cstr(&l, LOG_F_WHY, "");
   log_end(&l);
-  log_say(&log, LOG_E_ROOM_ENDED, "below the least level");
-  assert_got("time=T level=info process=smtpd-3 event=recipient from=a@b.example "
-             "to=\"x y\\\" event=message\\u000d\\u000a\\u00ff\\u0000z\" code=\"550 5.1.1\"\n"
-             "time=T level=info process=smtpd-3 event=closed in=0 out=18446744073709551615 why=\"\"\n");
+  log_print(&log, LOG_E_PROCESS_ENDED, "below the least level");
+  assert_got(
+      "time=T level=info process=smtpd-3 event=recipient from=a@b.example "
+      "to=\"x y\\\" event=message\\u000d\\u000a\\u00ff\\u0000z\" code=\"550 5.1.1\"\n"
+      "time=T level=info process=smtpd-3 event=closed in=0 out=18446744073709551615 why=\"\"\n");
 }
 
 static void json(void **state) {
@@ -86,7 +88,8 @@ static void long_values(void **state) {
 static void the_table(void **state) {
   for (int e = 0; e < LOG_EVENTS; e++) {
     assert_true(log_events[e].word[0] && log_events[e].meaning[0] && log_events[e].fields);
-    for (int other = 0; other < e; other++) assert_string_not_equal(log_events[e].word, log_events[other].word);
+    for (int other = 0; other < e; other++)
+      assert_string_not_equal(log_events[e].word, log_events[other].word);
     for (int f = 0; f < LOG_FIELDS; f++) {
       uint8_t record[] = { LOG_RECORD_MARK, 0, 9, (uint8_t)e, (uint8_t)f, 's', 0, 1, 'x' };
       enum log_level level;
@@ -98,7 +101,8 @@ static void the_table(void **state) {
     bool used = false;
     for (int e = 0; e < LOG_EVENTS; e++) used |= log_events[e].fields >> f & 1;
     if (!used) fail_msg("no event has the field %s", log_fields[f].word);
-    for (int other = 0; other < f; other++) assert_string_not_equal(log_fields[f].word, log_fields[other].word);
+    for (int other = 0; other < f; other++)
+      assert_string_not_equal(log_fields[f].word, log_fields[other].word);
   }
 }
 
@@ -106,14 +110,15 @@ static void malformed(void **state) {
   enum log_level level;
   enum { E = LOG_E_READY, M = LOG_F_MSG };
   const struct slice bad[] = {
-    SLICE(""), SLICE("\1\0\4"),                                       /* no event */
-    SLICE("\1\0\4\377"),                                              /* none of ours */
-    slice_of((uint8_t[]){ 1, 0, 6, E, M, 's' }, 6),                   /* half a field */
-    slice_of((uint8_t[]){ 1, 0, 9, E, M, 's', 0, 2, 'x' }, 9),        /* longer than the record */
-    slice_of((uint8_t[]){ 1, 0, 9, E, 200, 's', 0, 1, 'x' }, 9),      /* no such field */
-    slice_of((uint8_t[]){ 1, 0, 9, E, M, 'q', 0, 1, 'x' }, 9),        /* no such kind */
-    slice_of((uint8_t[]){ 1, 0, 9, E, M, 'n', 0, 1, 'x' }, 9),        /* no number */
-    slice_of((uint8_t[]){ 1, 0, 8, E, M, 'n', 0, 0 }, 8),             /* no number either */
+    SLICE(""),
+    SLICE("\1\0\4"),                                             /* no event */
+    SLICE("\1\0\4\377"),                                         /* none of ours */
+    slice_of((uint8_t[]){ 1, 0, 6, E, M, 's' }, 6),              /* half a field */
+    slice_of((uint8_t[]){ 1, 0, 9, E, M, 's', 0, 2, 'x' }, 9),   /* longer than the record */
+    slice_of((uint8_t[]){ 1, 0, 9, E, 200, 's', 0, 1, 'x' }, 9), /* no such field */
+    slice_of((uint8_t[]){ 1, 0, 9, E, M, 'q', 0, 1, 'x' }, 9),   /* no such kind */
+    slice_of((uint8_t[]){ 1, 0, 9, E, M, 'n', 0, 1, 'x' }, 9),   /* no number */
+    slice_of((uint8_t[]){ 1, 0, 8, E, M, 'n', 0, 0 }, 8),        /* no number either */
     slice_of((uint8_t[]){ 1, 0, 14, E, M, 's', 0, 1, 'x', M, 's', 0, 1, 'y' }, 14), /* twice */
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -122,7 +127,8 @@ static void malformed(void **state) {
 
 /* Records and stray words out of one stream, however it is cut. */
 static void stream(void **state) {
-  const struct slice all = SLICE("==1==ERROR: AddressSanitizer\n\nwords\1\0\4\0\1\0\4\1\1\377\377bad length\n\1\0\2x\n\1\0");
+  const struct slice all = SLICE(
+      "==1==ERROR: AddressSanitizer\n\nwords\1\0\4\0\1\0\4\1\1\377\377bad length\n\1\0\2x\n\1\0");
   for (size_t cut = 1; cut <= all.n; cut++) {
     struct buf in, seen;
     buf_init(&in, 1000), buf_init(&seen, 1000);
@@ -150,14 +156,15 @@ static void nobody_reads(void **state) {
   int ends[2];
   assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
   struct log log = { .fd = ends[1] };
-  for (int i = 0; i < 5000; i++) log_say(&log, LOG_E_READY, "line %d of many", i);
+  for (int i = 0; i < 5000; i++) log_print(&log, LOG_E_READY, "line %d of many", i);
   uint64_t lost = log.lost;
   assert_in_range(lost, 1000, 4999);
   /* It goes on reading: first the count comes, then new lines. */
   struct buf in;
   buf_init(&in, 1024 * 1024);
-  for (ssize_t n; (n = read(ends[0], buf_reserve(&in, 65536), 65536)) > 0;) buf_added(&in, (size_t)n);
-  log_say(&log, LOG_E_READY, "again");
+  for (ssize_t n; (n = read(ends[0], buf_reserve(&in, 65536), 65536)) > 0;)
+    buf_added(&in, (size_t)n);
+  log_print(&log, LOG_E_READY, "again");
   assert_int_equal(log.lost, 0);
   buf_reset(&in);
   ssize_t n = read(ends[0], buf_reserve(&in, 65536), 65536);
@@ -167,8 +174,10 @@ static void nobody_reads(void **state) {
   while (log_next_record(&rest, &item) == 1) take(NULL, item);
   char want[300];
   snprintf(want, sizeof want,
-           "time=T level=warn process=smtpd-3 event=log-lost count=%ju why=\"the parent did not keep up\"\n"
-           "time=T level=info process=smtpd-3 event=ready msg=again\n", (uintmax_t)lost);
+           "time=T level=warn process=smtpd-3 event=log-lost count=%ju why=\"the parent did not "
+           "keep up\"\n"
+           "time=T level=info process=smtpd-3 event=ready msg=again\n",
+           (uintmax_t)lost);
   assert_got(want);
   buf_free(&in);
   close(ends[0]), close(ends[1]);
@@ -188,17 +197,22 @@ static void once_a_minute(void **state) {
   assert_int_equal(told(&s, 7, 500), 1); /* the clock was set back by more than the pause */
 }
 
-/* More causes than there are places: the rest shares one, and places that were quiet are given away. */
+/* More causes than there are places: the rest shares one, and places that were quiet are given
+ * away. */
 static void many_causes(void **state) {
   struct seldom s = { 0 };
   for (uint64_t i = 0; i < SELDOM_CAUSES; i++) assert_int_equal(told(&s, i, 1), 1);
   assert_int_equal(told(&s, 1000, 2), 1);
   for (uint64_t i = 1001; i < 2001; i++) assert_int_equal(told(&s, i, 3), 0);
   assert_int_equal(told(&s, SELDOM_CAUSES - 1, 3), 0);
-  assert_int_equal(told(&s, 3000, SELDOM_EVERY_MS + 1), 1);                   /* in the place of cause 0 */
-  assert_int_equal(told(&s, SELDOM_CAUSES - 1, SELDOM_EVERY_MS + 1), 2); /* its own place is still its own */
-  for (uint64_t i = 3001; i < 3000 + SELDOM_CAUSES - 1; i++) assert_int_equal(told(&s, i, SELDOM_EVERY_MS + 1), 1);
-  assert_int_equal(told(&s, 9000, SELDOM_EVERY_MS + 2), 1001); /* the shared one: all that found no place */
+  /* in the place of cause 0 */
+  assert_int_equal(told(&s, 3000, SELDOM_EVERY_MS + 1), 1);
+  /* its own place is still its own */
+  assert_int_equal(told(&s, SELDOM_CAUSES - 1, SELDOM_EVERY_MS + 1), 2);
+  for (uint64_t i = 3001; i < 3000 + SELDOM_CAUSES - 1; i++)
+    assert_int_equal(told(&s, i, SELDOM_EVERY_MS + 1), 1);
+  /* the shared one: all that found no place */
+  assert_int_equal(told(&s, 9000, SELDOM_EVERY_MS + 2), 1001);
 }
 
 int main(void) {

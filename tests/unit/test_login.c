@@ -1,4 +1,6 @@
-/* spec: RFC 4422 §3.3, RFC 4954 §4, RFC 5034 §4: which way a client of ours logs in, and which after a refusal */
+/* SPDX-License-Identifier: ISC */
+/* spec: RFC 4422 §3.3, RFC 4954 §4, RFC 5034 §4: which way a client of ours logs in, and which
+ * after a refusal */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,14 +8,15 @@
 
 #include <cmocka.h>
 
-#include "lib/sasl/login.h"
-#include "lib/smtp/reply.h"
+#include "mail/sasl/login.h"
+#include "mail/smtp/reply.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define EVERY                                                                                                  \
-  "EXTERNAL XOAUTH2 OAUTHBEARER APOP USER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS " \
+#define EVERY                                                                              \
+  "EXTERNAL XOAUTH2 OAUTHBEARER APOP USER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 " \
+  "SCRAM-SHA-1-PLUS "                                                                      \
   "SCRAM-SHA-256-PLUS NTLM GSSAPI"
 
 static const struct sasl_login_rules tls = { .secure = true, .binds = true, .second_try = true };
@@ -29,14 +32,16 @@ static const char *walk(const struct sasl_login_rules *r, const char *offered, b
   struct sasl_login_past past = { 0 };
   size_t n = 0;
   text[0] = 0;
-  for (const struct sasl_way *w = sasl_login_choose(r, &o, &past); w; w = sasl_login_again(r, &o, &past, w, why)) {
+  for (const struct sasl_way *w = sasl_login_choose(r, &o, &past); w;
+       w = sasl_login_again(r, &o, &past, w, why)) {
     n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", w->name);
     assert_true(n < sizeof text);
   }
   return text;
 }
 
-/* Each row is a mechanism that is known, once, or one of POP3's commands; and each mechanism has a row. */
+/* Each row is a mechanism that is known, once, or one of POP3's commands; and each mechanism has a
+ * row. */
 static void table(void **state) {
   size_t rows = 0, mechanisms = 0;
   for (const struct sasl_way *w = sasl_ways; w->name; w++, rows++) {
@@ -45,7 +50,8 @@ static void table(void **state) {
     mechanisms += m != NULL;
     if (m) assert_int_equal(m->plaintext, w->shows);
     if (m) assert_int_equal(w->named_only, m->by == SASL_BY_TOKEN || m->by == SASL_BY_CERTIFICATE);
-    for (const struct sasl_way *v = sasl_ways; v != w; v++) assert_string_not_equal(v->name, w->name);
+    for (const struct sasl_way *v = sasl_ways; v != w; v++)
+      assert_string_not_equal(v->name, w->name);
   }
   for (const struct sasl_mechanism *m = sasl_mechanisms; m->name; m++) mechanisms--;
   assert_int_equal(mechanisms, 0);
@@ -56,8 +62,10 @@ static void table(void **state) {
 static void order(void **state) {
   const enum sasl_refusal here = SASL_REFUSED_HERE;
   assert_string_equal(walk(&tls, EVERY, true, true, here),
-                      "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN USER CRAM-MD5 APOP");
-  assert_string_equal(walk(&clear, EVERY, true, true, here), "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 APOP");
+                      "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN "
+                      "USER CRAM-MD5 APOP");
+  assert_string_equal(walk(&clear, EVERY, true, true, here),
+                      "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 APOP");
   assert_string_equal(walk(&anything, EVERY, true, true, here),
                       "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN USER CRAM-MD5 APOP");
   assert_string_equal(walk(&nothing, EVERY, true, true, here), "");
@@ -81,12 +89,15 @@ static void wrong(void **state) {
   assert_string_equal(walk(&tls, EVERY, true, true, SASL_REFUSED_OTHERWISE), "SCRAM-SHA-256-PLUS");
 }
 
-/* Announced, and not known: the next one; after two of them, or when AUTH itself is not known, no AUTH any more. */
+/* Announced, and not known: the next one; after two of them, or when AUTH itself is not known, no
+ * AUTH any more. */
 static void unknown(void **state) {
   assert_string_equal(walk(&tls, EVERY, true, true, SASL_REFUSED_MECHANISM),
                       "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS USER APOP");
-  assert_string_equal(walk(&tls, "CRAM-MD5 PLAIN", false, false, SASL_REFUSED_MECHANISM), "PLAIN CRAM-MD5");
-  assert_string_equal(walk(&tls, EVERY, true, false, SASL_REFUSED_COMMAND), "SCRAM-SHA-256-PLUS USER");
+  assert_string_equal(walk(&tls, "CRAM-MD5 PLAIN", false, false, SASL_REFUSED_MECHANISM),
+                      "PLAIN CRAM-MD5");
+  assert_string_equal(walk(&tls, EVERY, true, false, SASL_REFUSED_COMMAND),
+                      "SCRAM-SHA-256-PLUS USER");
   assert_string_equal(walk(&clear, EVERY, true, true, SASL_REFUSED_COMMAND), "SCRAM-SHA-256 APOP");
   assert_string_equal(walk(&tls, EVERY, false, false, SASL_REFUSED_COMMAND), "SCRAM-SHA-256-PLUS");
 }
@@ -96,7 +107,8 @@ static const char *named(struct sasl_login_rules r, const char *name, bool apop)
   return walk(&r, "SCRAM-SHA-256", false, apop, SASL_REFUSED_MECHANISM);
 }
 
-/* The one that was named, announced or not, once; never what would show a secret where nothing may be shown. */
+/* The one that was named, announced or not, once; never what would show a secret where nothing may
+ * be shown. */
 static void by_name(void **state) {
   assert_string_equal(named(tls, "plain", false), "PLAIN");
   assert_string_equal(named(tls, "oauthbearer", false), "OAUTHBEARER");

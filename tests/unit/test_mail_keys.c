@@ -1,5 +1,6 @@
-/* The keys that mail is signed with: their states, what is signed and what is not, files that are damaged, disks that fail
- * and die at every operation. */
+/* SPDX-License-Identifier: ISC */
+/* The keys that mail is signed with: their states, what is signed and what is not, files that are
+ * damaged, disks that fail and die at every operation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,14 +86,16 @@ static enum cli_code retire(struct mail_keys *m, bool forced, int64_t now_s) {
 
 static enum sign_outcome sign(struct mail_keys *m, struct slice domain, struct buf *fields) {
   static const uint8_t hash[DKIM_HASH] = { 1, 2, 3 };
-  struct dkim_sign q = { domain, SLICE("from:from:to"), slice_of(hash, sizeof hash), SLICE("from:a@example.org\r\n") };
+  struct dkim_sign q = { domain, SLICE("from:from:to"), slice_of(hash, sizeof hash),
+                         SLICE("from:a@example.org\r\n") };
   buf_reset(fields);
   return mail_keys_sign(m, &q, NOW, fields);
 }
 
 static EVP_PKEY *public_of(enum dkim_algorithm a, struct slice key) {
   const unsigned char *at = key.p;
-  return a == DKIM_RSA ? d2i_PUBKEY(NULL, &at, (long)key.n) : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key.p, key.n);
+  return a == DKIM_RSA ? d2i_PUBKEY(NULL, &at, (long)key.n)
+                       : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key.p, key.n);
 }
 
 /* One field as a reader takes it: b= is emptied, the rest is hashed behind the input. */
@@ -112,8 +115,10 @@ static void holds(struct slice field, enum dkim_algorithm a, struct slice key) {
   assert_true(digest_of(DIGEST_SHA256, buf_slice(&input), hash));
   EVP_PKEY *pkey = public_of(a, key);
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-  assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, a == DKIM_RSA ? EVP_sha256() : NULL, NULL, pkey), 1);
-  assert_int_equal(EVP_DigestVerify(ctx, buf_slice(&signature).p, buf_len(&signature), a == DKIM_RSA ? buf_slice(&input).p : hash,
+  assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, a == DKIM_RSA ? EVP_sha256() : NULL, NULL, pkey),
+                   1);
+  assert_int_equal(EVP_DigestVerify(ctx, buf_slice(&signature).p, buf_len(&signature),
+                                    a == DKIM_RSA ? buf_slice(&input).p : hash,
                                     a == DKIM_RSA ? buf_len(&input) : sizeof hash),
                    1);
   EVP_MD_CTX_free(ctx);
@@ -197,11 +202,13 @@ static void the_life_of_keys(void **state) {
 }
 
 static void names_of_domains(void **state) {
-  static const char *const bad[] = { "", ".", "..", "../x", "a/b", "Example.org", "a..b", ".a", "a.", "a b", "a\nb", "\xc3\xbc.org" };
+  static const char *const bad[] = { "",     ".",  "..", "../x", "a/b",  "Example.org",
+                                     "a..b", ".a", "a.", "a b",  "a\nb", "\xc3\xbc.org" };
   sim = disk_sim_new(1);
   struct mail_keys *m = open_keys();
   char longest[MAIL_DOMAIN_MAX + 2] = "";
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(make(m, slice_str(bad[i])), CLI_USAGE);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_int_equal(make(m, slice_str(bad[i])), CLI_USAGE);
   memset(longest, 'a', MAIL_DOMAIN_MAX + 1);
   assert_int_equal(make(m, slice_str(longest)), CLI_USAGE);
   assert_int_equal(disk_sim_used(sim), 0);
@@ -226,15 +233,18 @@ static int empty_out(void **state) {
   return 0;
 }
 
-/* Whatever happens while keys are switched: afterwards it was done, or it was not, and mail is signed. */
+/* Whatever happens while keys are switched: afterwards it was done, or it was not, and mail is
+ * signed. */
 static void every_operation_fails(void **state) {
   for (int kind = 0; kind < 4; kind++) {
     bool over = false;
     for (uint64_t at = 1; !over; at++) {
       sim = disk_sim_clone(filled, 1000 + at);
       struct mail_keys *m = open_keys();
-      struct disk_plan plan = { .die_at = kind == 0 ? at : 0, .fail_sync_at = kind == 1 ? at : 0,
-                                .fail_write_at = kind == 2 ? at : 0, .full_at = kind == 3 ? at : 0 };
+      struct disk_plan plan = { .die_at = kind == 0 ? at : 0,
+                                .fail_sync_at = kind == 1 ? at : 0,
+                                .fail_write_at = kind == 2 ? at : 0,
+                                .full_at = kind == 3 ? at : 0 };
       disk_sim_plan(sim, &plan);
       enum cli_code code = replace(m);
       assert_true(code == CLI_OK || code == CLI_TROUBLE);
@@ -260,7 +270,8 @@ static void every_operation_fails(void **state) {
   }
 }
 
-/* A file in which some octet is turned, or that ends early, is damaged or says the same; nothing is signed with half a pair. */
+/* A file in which some octet is turned, or that ends early, is damaged or says the same; nothing is
+ * signed with half a pair. */
 static void damage(void **state) {
   struct buf fields;
   buf_init(&fields, SIGN_FIELDS_MAX);
@@ -277,10 +288,17 @@ static void damage(void **state) {
 }
 
 static void rubbish(void **state) {
-  static const char *const texts[] = { "", "\n", "qasid-dkim 1\n", "qasid-dkim 1\nend\n", "qasid-dkim 2\nend\n",
-                                       "qasid-dkim 1\ncurrent rsa x 1 AAAA AAAA\n", "qasid-dkim 1\ncurrent rsa x 1 AAAA AAAA\nend\n",
-                                       "qasid-dkim 1\ncurrent rsa x -1 AAAA -\nend\n", "qasid-dkim 1\ncurrent dsa x 1 AAAA -\nend\n",
-                                       "qasid-dkim 1\nnever rsa x 1 AAAA -\nend\n", "qasid-dkim 1\nold rsa x;y 1 AAAA -\nend\n" };
+  static const char *const texts[] = { "",
+                                       "\n",
+                                       "qasid-dkim 1\n",
+                                       "qasid-dkim 1\nend\n",
+                                       "qasid-dkim 2\nend\n",
+                                       "qasid-dkim 1\ncurrent rsa x 1 AAAA AAAA\n",
+                                       "qasid-dkim 1\ncurrent rsa x 1 AAAA AAAA\nend\n",
+                                       "qasid-dkim 1\ncurrent rsa x -1 AAAA -\nend\n",
+                                       "qasid-dkim 1\ncurrent dsa x 1 AAAA -\nend\n",
+                                       "qasid-dkim 1\nnever rsa x 1 AAAA -\nend\n",
+                                       "qasid-dkim 1\nold rsa x;y 1 AAAA -\nend\n" };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct buf fields, why;
     struct disk_file *f;
@@ -295,7 +313,8 @@ static void rubbish(void **state) {
     assert_int_equal(mail_keys_count(m, &unreadable), 1);
     assert_int_equal(unreadable, 1);
     assert_int_equal(sign(m, DOMAIN, &fields), SIGN_UNREADABLE);
-    enum cli_code code = mail_keys_make(m, DOMAIN, NOW, 1, &why); /* what may still be read is not written over */
+    /* what may still be read is not written over */
+    enum cli_code code = mail_keys_make(m, DOMAIN, NOW, 1, &why);
     assert_true(code == CLI_DAMAGE || (code == CLI_OK && i == 6));
     assert_int_equal(mail_keys_forget(m, DOMAIN, &why), CLI_OK);
     assert_int_equal(sign(m, DOMAIN, &fields), SIGN_NO_KEY);
@@ -322,7 +341,8 @@ static void too_many_domains(void **state) {
   struct mail_keys *m = open_keys();
   assert_int_equal(mail_keys_count(m, &unreadable), MAIL_DOMAINS_MAX);
   assert_int_equal(unreadable, MAIL_DOMAINS_MAX + 1);
-  assert_int_equal(sign(m, SLICE("unknown.test"), &fields), SIGN_UNREADABLE); /* it may be the one */
+  /* it may be the one */
+  assert_int_equal(sign(m, SLICE("unknown.test"), &fields), SIGN_UNREADABLE);
   assert_int_equal(make(m, SLICE("new.test")), CLI_TROUBLE);
   mail_keys_free(&m);
   buf_free(&fields);

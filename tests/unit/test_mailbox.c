@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Mailboxes in files, there and back; other servers' UIDLs. */
 #include <errno.h>
 #include <setjmp.h>
@@ -63,7 +64,8 @@ static bool put_wire(void *arg, struct slice wire) {
   return true;
 }
 
-static void read_all(const char *path, const char *uidls, bool flags, const char *const *wanted_uidls) {
+static void read_all(const char *path, const char *uidls, bool flags,
+                     const char *const *wanted_uidls) {
   struct buf err, wire;
   struct mail_item m;
   buf_init(&err, 1024), buf_init(&wire, 4096);
@@ -127,18 +129,21 @@ static void half_a_message(void **state) {
   }
 }
 
-/* The order is Dovecot's, not that of names; one has a UIDL of its own; the third is not in the list. */
+/* The order is Dovecot's, not that of names; one has a UIDL of its own; the third is not in the
+ * list. */
 static void dovecot_uidlist(void **state) {
   static const char *const uidls[] = { "0000000751b0d3c8", "own:uidl:", "" };
   static const char *const names[] = { "cur/3.x:2,S", "new/2.x", "new/1.x" };
   struct buf err;
   struct mail_item m;
   buf_init(&err, 1024);
-  mkdir(path_of("dovecot"), 0700), mkdir(path_of("dovecot/cur"), 0700), mkdir(path_of("dovecot/new"), 0700);
+  mkdir(path_of("dovecot"), 0700), mkdir(path_of("dovecot/cur"), 0700),
+      mkdir(path_of("dovecot/new"), 0700);
   write_file("dovecot/cur/3.x:2,S", "a\n");
   write_file("dovecot/new/2.x", "b\n");
   write_file("dovecot/new/1.x", "c\n");
-  write_file("dovecot/dovecot-uidlist", "3 V1370543048 N9 Gabc\n7 W5 :3.x:2,\n8 W5 Pown:uidl: :2.x\n");
+  write_file("dovecot/dovecot-uidlist",
+             "3 V1370543048 N9 Gabc\n7 W5 :3.x:2,\n8 W5 Pown:uidl: :2.x\n");
   struct mailbox_in *in = mailbox_in_open(path_of("dovecot"), NULL, &err);
   assert_non_null(in);
   for (size_t i = 0; i < 3; i++) {
@@ -155,7 +160,8 @@ struct wanted {
   const char *name, *uidl;
 };
 
-static void expect_uidls(const char *path, const char *from, const struct wanted *wanted, size_t count) {
+static void expect_uidls(const char *path, const char *from, const struct wanted *wanted,
+                         size_t count) {
   struct buf err;
   struct mail_item m;
   buf_init(&err, 1024);
@@ -175,20 +181,23 @@ static void expect_uidls(const char *path, const char *from, const struct wanted
 
 /* In the order of times, as numbers; a file of each version that Courier wrote. */
 static void courier_list(void **state) {
-  mkdir(path_of("courier"), 0700), mkdir(path_of("courier/cur"), 0700), mkdir(path_of("courier/new"), 0700);
+  mkdir(path_of("courier"), 0700), mkdir(path_of("courier/cur"), 0700),
+      mkdir(path_of("courier/new"), 0700);
   write_file("courier/cur/1000.b,S=2:2,S", "a\n");
   write_file("courier/cur/999.a:2,", "a\n");
   write_file("courier/cur/1001.c d+:2,", "a\n");
   write_file("courier/new/1002.e", "a\n");
-  write_file("courier/courierpop3dsizelist",
-             "/3 4 1700000000\n999.a:2, 3 1:1600000000:0\n1000.b,S=2:2,S 3 2:0:1\n1001.c d+:2, 3 0:0:0\n");
+  write_file(
+      "courier/courierpop3dsizelist",
+      "/3 4 1700000000\n999.a:2, 3 1:1600000000:0\n1000.b,S=2:2,S 3 2:0:1\n1001.c d+:2, 3 0:0:0\n");
   static const struct wanted third[] = { { "cur/999.a:2,", "UID1-1600000000" },
                                          { "cur/1000.b,S=2:2,S", "UID2" },
                                          { "cur/1001.c d+:2,", "1001.c+20d+2B" },
                                          { "new/1002.e", "" } };
   expect_uidls(path_of("courier"), NULL, third, 4);
   expect_uidls(path_of("courier"), "courier", third, 4);
-  write_file("courier/courierpop3dsizelist", "/2 4 1700000000\n999.a:2, 3 1:1600000000\n1000.b,S=2 3 2:0\n");
+  write_file("courier/courierpop3dsizelist",
+             "/2 4 1700000000\n999.a:2, 3 1:1600000000\n1000.b,S=2 3 2:0\n");
   static const struct wanted second[] = { { "cur/999.a:2,", "UID1-1600000000" },
                                           { "cur/1000.b,S=2:2,S", "UID2" },
                                           { "cur/1001.c d+:2,", "" },
@@ -234,7 +243,9 @@ static void cyrus_mailbox(void **state) {
     for (size_t r = 0; r < 3; r++) {
       uint8_t *record = index + rows[i].header + r * rows[i].record;
       put_number(record, uids[r], 4);
-      put_number(record + rows[i].date, rows[i].date_size == 8 ? 1700000000ull * 1000000000 : 1700000000, rows[i].date_size);
+      put_number(record + rows[i].date,
+                 rows[i].date_size == 8 ? 1700000000ull * 1000000000 : 1700000000,
+                 rows[i].date_size);
       put_number(record + rows[i].flags, r == 1 ? UINT32_C(1) << 31 : 16, 4);
     }
     FILE *f = fopen(path_of("cyrus/cyrus.index"), "w");
@@ -244,7 +255,8 @@ static void cyrus_mailbox(void **state) {
     expect_uidls(path_of("cyrus"), NULL, plain, 2);
     static const struct wanted bare[] = { { "1.", "1" }, { "7.", "7" } };
     expect_uidls(path_of("cyrus"), "cyrus-uidonly", bare, 2);
-    static const struct wanted hex[] = { { "1.", "00000001499602d2" }, { "7.", "00000007499602d2" } };
+    static const struct wanted hex[] = { { "1.", "00000001499602d2" },
+                                         { "7.", "00000007499602d2" } };
     expect_uidls(path_of("cyrus"), "cyrus-dovecot", hex, 2);
     struct buf err;
     struct mail_item m;
@@ -254,15 +266,17 @@ static void cyrus_mailbox(void **state) {
     assert_int_equal(m.meta.date, 1700000000);
     assert_int_equal(m.meta.flags, MAIL_SEEN);
     mailbox_in_free(&in);
-    assert_int_equal(truncate(path_of("cyrus/cyrus.index"), rows[i].header + 2 * rows[i].record), 0);
+    assert_int_equal(truncate(path_of("cyrus/cyrus.index"), rows[i].header + 2 * rows[i].record),
+                     0);
     assert_null(mailbox_in_open(path_of("cyrus"), NULL, &err));
     buf_free(&err);
   }
 }
 
 static void uidl_in_header(void **state) {
-  write_file("x.mbox", "From a Thu Nov 26 20:07:09 2026\nX-UIDL: abc#12 \nSubject: x\n\nX-UIDL: no\n\n"
-                       "From b Thu Nov 26 20:07:09 2026\nSubject: y\n\nX-UIDL: no\n");
+  write_file("x.mbox",
+             "From a Thu Nov 26 20:07:09 2026\nX-UIDL: abc#12 \nSubject: x\n\nX-UIDL: no\n\n"
+             "From b Thu Nov 26 20:07:09 2026\nSubject: y\n\nX-UIDL: no\n");
   static const struct wanted wanted[] = { { "message 1", "abc#12" }, { "message 2", "" } };
   expect_uidls(path_of("x.mbox"), "x-uidl", wanted, 2);
 }
@@ -279,7 +293,8 @@ static void broken_lists(void **state) {
     { false, "a b\n", "line 1: a UIDL has" },
     { false, "ok\n\x80\n", "line 2: a UIDL has" },
     { false, "u\tname\nv\n", "line 2: either every line has a name" },
-    { false, "0123456789012345678901234567890123456789012345678901234567890123456789x\n", "line 1" },
+    { false, "0123456789012345678901234567890123456789012345678901234567890123456789x\n",
+      "line 1" },
     { true, "", "line 1: this is no dovecot-uidlist" },
     { true, "1 1 2\n", "line 1: this is no dovecot-uidlist" },
     { true, "3 V1 N2\nx :a\n", "line 2" },
@@ -473,12 +488,16 @@ static void internal_data(void **state) {
   struct buf err;
   struct mail_item m;
   buf_init(&err, 1024);
-  write_file("uw.mbox", "From MAILER-DAEMON Thu Nov 26 20:07:09 2026\nDate: 26 Nov 2026 20:07:09 +0000\n"
-                        "From: Mail System Internal Data <MAILER-DAEMON@host>\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
-                        "Message-ID: <1@host>\nX-IMAP: 1370543048 0000000002\nStatus: RO\n\nThis text is part of the internal format.\n\n"
-                        "From a Thu Nov 26 20:07:09 2026\nSubject: x\nStatus: RO\nX-Status: AF\n\nb\n");
+  write_file("uw.mbox",
+             "From MAILER-DAEMON Thu Nov 26 20:07:09 2026\nDate: 26 Nov 2026 20:07:09 +0000\n"
+             "From: Mail System Internal Data <MAILER-DAEMON@host>\nSubject: DON'T DELETE THIS "
+             "MESSAGE -- FOLDER INTERNAL DATA\n"
+             "Message-ID: <1@host>\nX-IMAP: 1370543048 0000000002\nStatus: RO\n\nThis text is part "
+             "of the internal format.\n\n"
+             "From a Thu Nov 26 20:07:09 2026\nSubject: x\nStatus: RO\nX-Status: AF\n\nb\n");
   write_file("uidls", "first\n");
-  struct mailbox_in *in = mailbox_in_open(path_of("uw.mbox"), &(struct mailbox_how){ .uidl_file = path_of("uidls") }, &err);
+  struct mailbox_in *in = mailbox_in_open(
+      path_of("uw.mbox"), &(struct mailbox_how){ .uidl_file = path_of("uidls") }, &err);
   assert_non_null(in);
   assert_true(mailbox_in_next(in, &m, &err));
   assert_true(m.internal && m.left_out);
@@ -505,20 +524,13 @@ static int tear_down(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(maildir_there_and_back),
-    cmocka_unit_test(mbox_there_and_back),
-    cmocka_unit_test(dovecot_uidlist),
-    cmocka_unit_test(courier_list),
-    cmocka_unit_test(cyrus_mailbox),
-    cmocka_unit_test(uidl_in_header),
-    cmocka_unit_test(broken_lists),
-    cmocka_unit_test(no_mailbox),
-    cmocka_unit_test(half_a_message),
-    cmocka_unit_test(no_messages_among_them),
-    cmocka_unit_test(links_on_the_way),
-    cmocka_unit_test(links_where_it_is_written),
-    cmocka_unit_test(cut_while_read),
-    cmocka_unit_test(internal_data),
+    cmocka_unit_test(maildir_there_and_back), cmocka_unit_test(mbox_there_and_back),
+    cmocka_unit_test(dovecot_uidlist),        cmocka_unit_test(courier_list),
+    cmocka_unit_test(cyrus_mailbox),          cmocka_unit_test(uidl_in_header),
+    cmocka_unit_test(broken_lists),           cmocka_unit_test(no_mailbox),
+    cmocka_unit_test(half_a_message),         cmocka_unit_test(no_messages_among_them),
+    cmocka_unit_test(links_on_the_way),       cmocka_unit_test(links_where_it_is_written),
+    cmocka_unit_test(cut_while_read),         cmocka_unit_test(internal_data),
   };
   return cmocka_run_group_tests_name("mailbox", tests, set_up, tear_down);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The addresses that a header names: RFC 5322 §3.4 and its appendix A. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "lib/mail/mailboxes.h"
+#include "mail/mailboxes.h"
 
 static void lists(void **state) {
   static const struct {
@@ -18,7 +19,8 @@ static void lists(void **state) {
       "mary@x.test\njdoe@example.org\none@y.test\n" },
     { " <boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
       "boss@nil.test\nsysservices@example.net\n" },
-    { " A Group:Ed Jones <joe@where.test>,John <jdoe@one.test>;", "joe@where.test\njdoe@one.test\n" },
+    { " A Group:Ed Jones <joe@where.test>,John <jdoe@one.test>;",
+      "joe@where.test\njdoe@one.test\n" },
     { " Undisclosed recipients:;", "" },
     { " A: a@x.test; , B: b@x.test, c@x.test;", "a@x.test\nb@x.test\nc@x.test\n" },
     { " A: B: a@x.test;;", NULL },
@@ -62,14 +64,15 @@ static void lists(void **state) {
 static void all_three_fields_each_once(void **state) {
   struct buf got, wrong;
   buf_init(&got, 4096), buf_init(&wrong, 4096);
-  assert_true(
-      mailboxes_of_header(SLICE("To: a@x.test,\r\n b@x.test\r\nCC: c@x.test, a@x.test\r\nbcc: d@x.test\r\n"
-                                "Reply-To: e@x.test\r\n\r\n"),
-                          SLICE_NONE, &got, &wrong));
+  assert_true(mailboxes_of_header(
+      SLICE("To: a@x.test,\r\n b@x.test\r\nCC: c@x.test, a@x.test\r\nbcc: d@x.test\r\n"
+            "Reply-To: e@x.test\r\n\r\n"),
+      SLICE_NONE, &got, &wrong));
   assert_string_equal(buf_cstr(&got), "a@x.test\nb@x.test\nc@x.test\nd@x.test\n");
   buf_reset(&got);
   assert_false(mailboxes_of_header(SLICE("To: root\r\n"), SLICE_NONE, &got, &wrong));
-  assert_true(mailboxes_of_header(SLICE("To: root , Al <al >, b@y.test, c (x)\r\nCc: d\r\n"), SLICE("x.test"), &got, &wrong));
+  assert_true(mailboxes_of_header(SLICE("To: root , Al <al >, b@y.test, c (x)\r\nCc: d\r\n"),
+                                  SLICE("x.test"), &got, &wrong));
   assert_string_equal(buf_cstr(&got), "root@x.test\nal@x.test\nb@y.test\nc@x.test\nd@x.test\n");
   buf_free(&got), buf_free(&wrong);
 }
@@ -78,7 +81,8 @@ static void blind_copies_are_not_shown(void **state) {
   struct buf out;
   buf_init(&out, 4096);
   mailboxes_put_without_bcc(
-      SLICE("To: a@x.test\r\nBcc: d@x.test,\r\n e@x.test\r\nX: y\r\nBCC:\r\n\r\nBcc: body\r\n"), &out);
+      SLICE("To: a@x.test\r\nBcc: d@x.test,\r\n e@x.test\r\nX: y\r\nBCC:\r\n\r\nBcc: body\r\n"),
+      &out);
   assert_string_equal(buf_cstr(&out), "To: a@x.test\r\nX: y\r\n\r\nBcc: body\r\n");
   buf_free(&out);
 }

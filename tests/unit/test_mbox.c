@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* mbox files (mboxrd): cut apart, quoted, unquoted, and both ways through wire form. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,14 +56,16 @@ struct cut {
 };
 
 /* The file is cut into these messages, and nothing is left of it. */
-static void cuts(struct slice box, enum mbox_form form, enum mbox_quoting quoting, const struct cut *wanted, size_t count) {
+static void cuts(struct slice box, enum mbox_form form, enum mbox_quoting quoting,
+                 const struct cut *wanted, size_t count) {
   static struct mbox_scan s;
   struct mbox_message m;
   mbox_scan_open(&s, (struct octets_in){ read_text, &box, box.n }, form);
   for (size_t i = 0; i < count; i++) {
     if (!mbox_scan_next(&s, &m)) fail_msg("%zu of %zu in %.*s", i, count, SLICE_ARG(box));
     struct slice raw = slice_first(slice_from(box, (size_t)m.at), (size_t)m.size);
-    if (!slice_eq(raw, slice_str(wanted[i].raw))) fail_msg("%zu: [%.*s] not [%s]", i, SLICE_ARG(raw), wanted[i].raw);
+    if (!slice_eq(raw, slice_str(wanted[i].raw)))
+      fail_msg("%zu: [%.*s] not [%s]", i, SLICE_ARG(raw), wanted[i].raw);
     assert_int_equal(m.date, wanted[i].date);
     assert_int_equal(m.quoting, quoting);
   }
@@ -70,8 +73,8 @@ static void cuts(struct slice box, enum mbox_form form, enum mbox_quoting quotin
   assert_int_equal(s.at, box.n);
   assert_int_equal(s.error, 0);
 }
-#define CUTS(box, form, quoting, ...)                                                                            \
-  cuts(slice_str(box), form, quoting, (const struct cut[]){ __VA_ARGS__ },                                        \
+#define CUTS(box, form, quoting, ...)                                      \
+  cuts(slice_str(box), form, quoting, (const struct cut[]){ __VA_ARGS__ }, \
        sizeof((const struct cut[]){ __VA_ARGS__ }) / sizeof(struct cut))
 
 static const char dated[] = "From a@example.org Thu Nov 26 20:07:09 2026\n";
@@ -84,39 +87,49 @@ static void cuts_messages(void **state) {
        "From x Sat Jan  2 03:04:05 1971\n\n"
        "From y Sat Jan  2 03:04:05 1971\nlast: line",
        MBOX_GUESS, MBOX_QUOTES_ALL,
-       { "Subject: one\n\nhello\n>From me\nFrom here on, no blank line before\n", DATE }, { "\nbody\n\n", DATE },
-       { "", 31633445 }, { "last: line", 31633445 });
+       { "Subject: one\n\nhello\n>From me\nFrom here on, no blank line before\n", DATE },
+       { "\nbody\n\n", DATE }, { "", 31633445 }, { "last: line", 31633445 });
 }
 
-/* Text is text; a line with a date begins a message without an empty line too, when a header follows. */
+/* Text is text; a line with a date begins a message without an empty line too, when a header
+ * follows. */
 static void text_that_looks_alike(void **state) {
-  static const char text[] = "S: x\n\nHello,\n\nFrom now on all is well.\n\nFrom Thu Nov 26 on: x\nFrom: y\n";
+  static const char text[] =
+      "S: x\n\nHello,\n\nFrom now on all is well.\n\nFrom Thu Nov 26 on: x\nFrom: y\n";
   char box[2048];
   snprintf(box, sizeof box, "%s%s\n%sS: z\n\nb\n", dated, text, dated);
   CUTS(box, MBOX_GUESS, MBOX_QUOTES_ALL, { text, DATE }, { "S: z\n\nb\n", DATE });
-  snprintf(box, sizeof box, "%sS: x\n\nno end%c%sS: y\n\n%syes, quoted\n\n", dated, '\n', dated, dated);
+  snprintf(box, sizeof box, "%sS: x\n\nno end%c%sS: y\n\n%syes, quoted\n\n", dated, '\n', dated,
+           dated);
   char second[256];
-  snprintf(second, sizeof second, "S: y\n"); /* its body begins with a dated line behind the empty one */
-  CUTS(box, MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\n\nno end\n", DATE }, { second, DATE }, { "yes, quoted\n", DATE });
+  /* its body begins with a dated line behind the empty one */
+  snprintf(second, sizeof second, "S: y\n");
+  CUTS(box, MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\n\nno end\n", DATE }, { second, DATE },
+       { "yes, quoted\n", DATE });
   snprintf(box, sizeof box, "%sS: x\n\nlog:\n%sno header\n", dated, dated);
   snprintf(second, sizeof second, "S: x\n\nlog:\n%sno header\n", dated);
   CUTS(box, MBOX_GUESS, MBOX_QUOTES_ALL, { second, DATE });
   /* Mozilla's */
-  CUTS("From - Thu Nov 26 20:07:09 2026\nS: x\n\nb\n\nFrom \nS: y\n\nFrom \nflowed text\n", MBOX_GUESS, MBOX_QUOTES_ALL,
-       { "S: x\n\nb\n", DATE }, { "S: y\n\nFrom \nflowed text\n", 0 });
+  CUTS("From - Thu Nov 26 20:07:09 2026\nS: x\n\nb\n\nFrom \nS: y\n\nFrom \nflowed text\n",
+       MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\n\nb\n", DATE }, { "S: y\n\nFrom \nflowed text\n", 0 });
   /* UUCP's (RFC 976) */
-  CUTS("From uucp Thu Nov 26 20:07:09 2026\n>From a Thu Nov 26 20:07 2026 remote from b\nS: x\n\nb\n", MBOX_GUESS,
-       MBOX_QUOTES_ALL, { "S: x\n\nb\n", DATE });
+  CUTS("From uucp Thu Nov 26 20:07:09 2026\n>From a Thu Nov 26 20:07 2026 remote from b\nS: "
+       "x\n\nb\n",
+       MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\n\nb\n", DATE });
 }
 
 static void line_ends_of_others(void **state) {
-  CUTS("\xef\xbb\xbf" "From a Thu Nov 26 20:07:09 2026\nS: x\n\nb\n", MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\n\nb\n", DATE });
-  CUTS("\r\nFrom a Thu Nov 26 20:07:09 2026\r\nS: x\r\n\r\nb\r\n\r\nFrom a Thu Nov 26 20:07:09 2026\r\nS: y\r\n\r\nc\r\n",
+  CUTS("\xef\xbb\xbf"
+       "From a Thu Nov 26 20:07:09 2026\nS: x\n\nb\n",
+       MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\n\nb\n", DATE });
+  CUTS("\r\nFrom a Thu Nov 26 20:07:09 2026\r\nS: x\r\n\r\nb\r\n\r\nFrom a Thu Nov 26 20:07:09 "
+       "2026\r\nS: y\r\n\r\nc\r\n",
        MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\r\n\r\nb\r\n", DATE }, { "S: y\r\n\r\nc\r\n", DATE });
-  CUTS("From a Thu Nov 26 20:07:09 2026\rS: x\r\rb\r\rFrom a Thu Nov 26 20:07:09 2026\rS: y\r\rc\r", MBOX_GUESS,
-       MBOX_QUOTES_ALL, { "S: x\r\rb\r", DATE }, { "S: y\r\rc\r", DATE });
+  CUTS("From a Thu Nov 26 20:07:09 2026\rS: x\r\rb\r\rFrom a Thu Nov 26 20:07:09 2026\rS: y\r\rc\r",
+       MBOX_GUESS, MBOX_QUOTES_ALL, { "S: x\r\rb\r", DATE }, { "S: y\r\rc\r", DATE });
   /* a CR inside a line of others is no line's end */
-  CUTS("From a Thu Nov 26 20:07:09 2026\nS: x\n\nb\r\rFrom a Thu Nov 26 20:07:09 2026\rS: y\n", MBOX_GUESS, MBOX_QUOTES_ALL,
+  CUTS("From a Thu Nov 26 20:07:09 2026\nS: x\n\nb\r\rFrom a Thu Nov 26 20:07:09 2026\rS: y\n",
+       MBOX_GUESS, MBOX_QUOTES_ALL,
        { "S: x\n\nb\r\rFrom a Thu Nov 26 20:07:09 2026\rS: y\n", DATE });
 }
 
@@ -131,11 +144,15 @@ static void lengths(void **state) {
   CUTS(box, MBOX_CL, MBOX_QUOTES_FROM, { first, DATE }, { second, DATE });
   char head[600];
   snprintf(head, sizeof head, "S: x\nContent-Length: %zu\n\nHi\n", strlen(inner));
-  CUTS(box, MBOX_RD, MBOX_QUOTES_ALL, { head, DATE }, { "S: inner\n\nFrom me\n", DATE }, { second, DATE });
+  CUTS(box, MBOX_RD, MBOX_QUOTES_ALL, { head, DATE }, { "S: inner\n\nFrom me\n", DATE },
+       { second, DATE });
   /* a stranger's field leads nobody past the messages behind it */
   snprintf(box, sizeof box, "%s%s\n%sS: z\n\nb\n", dated, first, dated);
-  CUTS(box, MBOX_GUESS, MBOX_QUOTES_ALL, { head, DATE }, { "S: inner\n\nFrom me\n", DATE }, { "S: z\n\nb\n", DATE });
-  snprintf(box, sizeof box, "%sContent-Length: 9\n\nb\n\n%sContent-Length: 18446744073709551615\n\nb\n", dated, dated);
+  CUTS(box, MBOX_GUESS, MBOX_QUOTES_ALL, { head, DATE }, { "S: inner\n\nFrom me\n", DATE },
+       { "S: z\n\nb\n", DATE });
+  snprintf(box, sizeof box,
+           "%sContent-Length: 9\n\nb\n\n%sContent-Length: 18446744073709551615\n\nb\n", dated,
+           dated);
   CUTS(box, MBOX_CL, MBOX_QUOTES_FROM, { "Content-Length: 9\n\nb\n", DATE },
        { "Content-Length: 18446744073709551615\n\nb\n", DATE });
 }
@@ -145,8 +162,14 @@ static void fields(void **state) {
     const char *line;
     uint32_t flags;
   } rows[] = {
-    { "Status: RO", 1 },          { "Status: O", 0 },           { "X-Status: AF", 2 | 4 },   { "x-status: DT", 8 | 16 },
-    { "X-Mozilla-Status: 0001", 1 }, { "X-Mozilla-Status: 000f", 15 & ~0 }, { "X-Mozilla-Status: zz", 0 }, { "Statuses: R", 0 },
+    { "Status: RO", 1 },
+    { "Status: O", 0 },
+    { "X-Status: AF", 2 | 4 },
+    { "x-status: DT", 8 | 16 },
+    { "X-Mozilla-Status: 0001", 1 },
+    { "X-Mozilla-Status: 000f", 15 & ~0 },
+    { "X-Mozilla-Status: zz", 0 },
+    { "Statuses: R", 0 },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct mbox_fields f = { .flags = 0 };
@@ -232,7 +255,8 @@ static void not_an_mbox(void **state) {
   cuts(SLICE(""), MBOX_GUESS, MBOX_QUOTES_ALL, NULL, 0);
   cuts(SLICE("\n\r\n\n"), MBOX_GUESS, MBOX_QUOTES_ALL, NULL, 0);
   /* somebody makes it shorter while it is read */
-  text = slice_str("From a Thu Nov 26 20:07:09 2026\nS: x\n\nb\n\nFrom a Thu Nov 26 20:07:09 2026\nS: x\n\nb\n");
+  text = slice_str(
+      "From a Thu Nov 26 20:07:09 2026\nS: x\n\nb\n\nFrom a Thu Nov 26 20:07:09 2026\nS: x\n\nb\n");
   mbox_scan_open(&s, (struct octets_in){ read_half, &text, text.n }, MBOX_GUESS);
   assert_false(mbox_scan_next(&s, &m));
   assert_true(s.error != 0);
@@ -310,8 +334,8 @@ static void there_and_back(void **state) {
     from_wire_end(&w, &file);
     buf_put_u8(&file, '\n');
   }
-  assert_true(
-      slice_starts(buf_slice(&file), SLICE("From a@example.org Thu Nov 26 20:07:09 2026\nReturn-Path")));
+  assert_true(slice_starts(buf_slice(&file),
+                           SLICE("From a@example.org Thu Nov 26 20:07:09 2026\nReturn-Path")));
   struct slice all = buf_slice(&file);
   static struct mbox_scan scan;
   struct mbox_message m;

@@ -1,4 +1,6 @@
-/* What fetch remembers: through torn lines, several names for one message, forgetting, and two at once. */
+/* SPDX-License-Identifier: ISC */
+/* What fetch remembers: through torn lines, several names for one message, forgetting, and two at
+ * once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +35,8 @@ static struct memory *open_it(int want) {
   struct buf err;
   int code = CLI_EXIT_OK;
   buf_init(&err, 8192);
-  struct memory *m = memory_open(path, SLICE("pop3s://me@there:995 to here"), SLICE("me@there to here"), &code, &err);
+  struct memory *m = memory_open(path, SLICE("pop3s://me@there:995 to here"),
+                                 SLICE("me@there to here"), &code, &err);
   assert_int_equal(code, want);
   assert_int_equal(m != NULL, want == CLI_EXIT_OK);
   assert_int_equal(buf_len(&err) == 0, m != NULL);
@@ -64,13 +67,17 @@ static void file_is(const char *want) {
 #define D16(o) o o o o o o o o o o o o o o o o
 #define PROOF(o) " 5 5 " D16(o) D16(o)
 
-static struct memory_entry entry(const char *uidl, const char *mark, int64_t since, uint8_t digest) {
-  struct memory_entry e = { .uidl = slice_str(uidl), .mark = slice_str(mark), .since = since, .size = 5, .octets = 5 };
+static struct memory_entry entry(const char *uidl, const char *mark, int64_t since,
+                                 uint8_t digest) {
+  struct memory_entry e = {
+    .uidl = slice_str(uidl), .mark = slice_str(mark), .since = since, .size = 5, .octets = 5
+  };
   memset(e.digest, digest, sizeof e.digest);
   return e;
 }
 
-static void note(struct memory *m, const char *uidl, const char *mark, int64_t since, uint8_t digest) {
+static void note(struct memory *m, const char *uidl, const char *mark, int64_t since,
+                 uint8_t digest) {
   struct memory_entry e = entry(uidl, mark, since, digest);
   assert_int_not_equal(memory_add(m, &e), 0);
 }
@@ -124,14 +131,16 @@ static void a_torn_line_never_was(void **state) {
 }
 
 static void forgets_what_the_server_has_not(void **state) {
-  static const char text[] = HEAD "100 abc" PROOF("aa") "\n150 gone" PROOF("aa") "\n200 def" PROOF("bb") " tmp-name\n"
-                                  "250 lost" PROOF("cc") " other\n270 def" PROOF("bb") "\ntls 7\n";
+  static const char text[] = HEAD "100 abc" PROOF("aa") "\n150 gone" PROOF("aa") "\n200 def" PROOF(
+      "bb") " tmp-name\n"
+            "250 lost" PROOF("cc") " other\n270 def" PROOF("bb") "\ntls 7\n";
   write_file(text, sizeof text - 1);
   struct memory *m = open_it(CLI_EXIT_OK);
   assert_int_equal(since(m, "def"), 270); /* the last word counts */
   memory_lose(m, same(m, "lost", 0xcc, false));
   assert_int_equal(since(m, "lost"), -1);
-  memory_keep(m, SLICE("abc"), 5), memory_keep(m, SLICE("def"), 5), memory_keep(m, SLICE("lost"), 5);
+  memory_keep(m, SLICE("abc"), 5), memory_keep(m, SLICE("def"), 5),
+      memory_keep(m, SLICE("lost"), 5);
   memory_keep(m, SLICE("gone"), 6); /* of another size now: another message */
   note(m, "new", "its-mark", 300, 0xdd);
   assert_true(memory_sync(m));
@@ -226,7 +235,8 @@ static void tls_is_remembered(void **state) {
 static void of_something_else(void **state) {
   write_file("qasid-fetch 1 other@there to here\n", 34);
   open_it(CLI_EXIT_USAGE);
-  write_file("qasid-fetch 2 pop3s://me@there:996 to here\n", 43); /* another server behind the same name */
+  /* another server behind the same name */
+  write_file("qasid-fetch 2 pop3s://me@there:996 to here\n", 43);
   open_it(CLI_EXIT_USAGE);
   write_file("From: a mail\n\nthat somebody named by mistake\n", 45);
   open_it(CLI_EXIT_USAGE);
@@ -248,9 +258,10 @@ static void one_at_a_time(void **state) {
 }
 
 static void nonsense_is_passed_over(void **state) {
-  static const char text[] = HEAD "\nx\n-1 a\n99999999999999999999 b\n1\n2 \n3  c\n3 bad\n3 bad 5 5\n3 bad 5 5 aa\n3 bad x 5"
-                                  PROOF("aa") "\n3 bad 5 5 " D16("zz") D16("zz") "\ntls x\n4 good" PROOF("aa") "\n5 b\x01"
-                                  "ad" PROOF("aa") "\n";
+  static const char text[] = HEAD "\nx\n-1 a\n99999999999999999999 b\n1\n2 \n3  c\n3 bad\n3 bad 5 "
+                                  "5\n3 bad 5 5 aa\n3 bad x 5" PROOF("aa") "\n3 bad 5 5 " D16("zz")
+                                      D16("zz") "\ntls x\n4 good" PROOF("aa") "\n5 b\x01"
+                                                                              "ad" PROOF("aa") "\n";
   size_t n;
   write_file(text, sizeof text - 1);
   struct memory *m = open_it(CLI_EXIT_OK);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The file of accounts, and the plan: what an old server lists beside what is here. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +24,9 @@ static void accounts(void **state) {
   struct migrate_accounts a;
   struct buf err;
   buf_init(&err, 4096);
-  assert_true(
-      parse(&a, "\xef\xbb\xbf# ours\r\n\na@x\r\nb@x\tbob\nc@x\t\tpass, word:\twith all \nd@x\tdan\tp", &err));
+  assert_true(parse(
+      &a, "\xef\xbb\xbf# ours\r\n\na@x\r\nb@x\tbob\nc@x\t\tpass, word:\twith all \nd@x\tdan\tp",
+      &err));
   assert_int_equal(a.count, 4);
   assert_string_equal(a.list[0].address, "a@x");
   assert_true(slice_eq(a.list[0].login, SLICE("a@x")) && a.list[0].password.p == NULL);
@@ -51,11 +53,13 @@ static void accounts(void **state) {
   buf_free(&err);
 }
 
-static bool here(struct migrate_plan *p, const char *uidl, uint64_t uid, bool imported, uint64_t size) {
+static bool here(struct migrate_plan *p, const char *uidl, uint64_t uid, bool imported,
+                 uint64_t size) {
   return migrate_plan_here(p, slice_str(uidl), uid, imported, size, MIGRATE_ANY);
 }
 
-static struct migrate_message *came(struct migrate_plan *p, size_t i, uint64_t size, uint32_t sum, uint8_t digest) {
+static struct migrate_message *came(struct migrate_plan *p, size_t i, uint64_t size, uint32_t sum,
+                                    uint8_t digest) {
   p->old[i].kept = (struct importer_kept){ size, sum, { digest } };
   assert_true(migrate_plan_came(p, &p->old[i]));
   return &p->old[i];
@@ -64,12 +68,16 @@ static struct migrate_message *came(struct migrate_plan *p, size_t i, uint64_t s
 /* A UIDL proves nothing: size, then octets, of those that are here and of those that are gone. */
 static void doubt(void **state) {
   struct migrate_plan p;
-  static const char *const uidls[] = { "same", "lf", "other", "reused", "gone", "regone", "old-gone", "twin", "twin" };
+  static const char *const uidls[] = { "same",   "lf",       "other", "reused", "gone",
+                                       "regone", "old-gone", "twin",  "twin" };
   migrate_plan_init(&p);
   for (size_t i = 0; i < 9; i++) assert_true(migrate_plan_old(&p, i + 1, 100, slice_str(uidls[i])));
-  assert_true(here(&p, "same", 1, true, 100) && here(&p, "lf", 2, true, 110) && here(&p, "other", 3, true, 90));
-  assert_true(here(&p, "reused", 4, true, 90) && migrate_plan_here(&p, SLICE("gone"), 0, true, 110, 77));
-  assert_true(migrate_plan_here(&p, SLICE("regone"), 0, true, 110, 77) && here(&p, "twin", 5, true, 100));
+  assert_true(here(&p, "same", 1, true, 100) && here(&p, "lf", 2, true, 110) &&
+              here(&p, "other", 3, true, 90));
+  assert_true(here(&p, "reused", 4, true, 90) &&
+              migrate_plan_here(&p, SLICE("gone"), 0, true, 110, 77));
+  assert_true(migrate_plan_here(&p, SLICE("regone"), 0, true, 110, 77) &&
+              here(&p, "twin", 5, true, 100));
   assert_true(here(&p, "old-gone", 0, true, MIGRATE_ANY));
   assert_true(migrate_plan_make(&p));
   assert_int_equal(p.old[0].state, MIGRATE_HERE);
@@ -98,7 +106,8 @@ static void doubt(void **state) {
   /* Every octet: nothing is believed but what was read. */
   p.every_octet = true;
   migrate_plan_forget_old(&p);
-  assert_true(migrate_plan_old(&p, 1, 100, SLICE("same")) && migrate_plan_old(&p, 2, 100, SLICE("old-gone")));
+  assert_true(migrate_plan_old(&p, 1, 100, SLICE("same")) &&
+              migrate_plan_old(&p, 2, 100, SLICE("old-gone")));
   assert_true(migrate_plan_make(&p));
   assert_int_equal(p.old[0].state, MIGRATE_DOUBT);
   assert_int_equal(p.old[1].state, MIGRATE_GONE);
@@ -108,8 +117,10 @@ static void doubt(void **state) {
 static void plan(void **state) {
   struct migrate_plan p;
   migrate_plan_init(&p);
-  assert_true(migrate_plan_old(&p, 1, 100, SLICE("one")) && migrate_plan_old(&p, 2, 200, SLICE("two")));
-  assert_true(migrate_plan_old(&p, 3, 200, SLICE("two")) && migrate_plan_old(&p, 5, 500, SLICE("")));
+  assert_true(migrate_plan_old(&p, 1, 100, SLICE("one")) &&
+              migrate_plan_old(&p, 2, 200, SLICE("two")));
+  assert_true(migrate_plan_old(&p, 3, 200, SLICE("two")) &&
+              migrate_plan_old(&p, 5, 500, SLICE("")));
   assert_true(migrate_plan_old(&p, 6, 600, SLICE("gone")));
   assert_true(here(&p, "one", 7, true, 100) && here(&p, "0000", 8, false, 5));
   assert_true(here(&p, "left", 9, true, 6) && here(&p, "gone", 0, true, 600));

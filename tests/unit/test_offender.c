@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Whose input ends front-ends. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,10 +18,12 @@ static struct front_note v4(unsigned n) {
 }
 
 /* A death at `now_ms`: who was worked at (0: nobody), and who lately, up to a 0. */
-static const struct offender *death(struct offenders *o, uint64_t now_ms, unsigned now, const unsigned *recent) {
+static const struct offender *death(struct offenders *o, uint64_t now_ms, unsigned now,
+                                    const unsigned *recent) {
   struct front_notes n = { .now = { 0 } };
   if (now) n.now = v4(now);
-  for (size_t i = 0; recent && recent[i] && i < FRONT_NOTES_RECENT; i++) n.recent[i] = v4(recent[i]);
+  for (size_t i = 0; recent && recent[i] && i < FRONT_NOTES_RECENT; i++)
+    n.recent[i] = v4(recent[i]);
   return find_offender(o, &n, now_ms, TIME);
 }
 
@@ -68,7 +71,8 @@ static void an_ipv6_network_is_one(void **state) {
 /* What damages memory kills in another's turn. */
 static void alone_in_each_death(void **state) {
   struct offenders *o = none();
-  const unsigned first[] = { 1, 2, 9, 0 }, second[] = { 9, 3, 2, 0 }, third[] = { 4, 9, 0 }, fourth[] = { 5, 9, 9, 0 };
+  const unsigned first[] = { 1, 2, 9, 0 }, second[] = { 9, 3, 2, 0 }, third[] = { 4, 9, 0 },
+                 fourth[] = { 5, 9, 9, 0 };
   assert_null(death(o, 1, 0, first));
   assert_null(death(o, 2, 3, second));
   assert_null(death(o, 3, 0, third));
@@ -85,7 +89,8 @@ static void no_innocents(void **state) {
   for (uint64_t t = 1; t < 20; t++) assert_null(death(o, t, 0, only));
   free(o);
   o = none();
-  for (uint64_t t = 1; t < 20; t++) assert_null(death(o, t, 0, t % 2 ? both : others)); /* 8 and 9: which? */
+  /* 8 and 9: which? */
+  for (uint64_t t = 1; t < 20; t++) assert_null(death(o, t, 0, t % 2 ? both : others));
   /* Nonsense in the notes names nobody. */
   struct front_notes n;
   memset(&n, 0xff, sizeof n);
@@ -97,7 +102,8 @@ static void no_innocents(void **state) {
   free(o);
 }
 
-/* More addresses than there are rows: the latest are known, and who is refused is not lost before its time. */
+/* More addresses than there are rows: the latest are known, and who is refused is not lost before
+ * its time. */
 static void bounded(void **state) {
   struct offenders *o = none();
   unsigned recent[FRONT_NOTES_RECENT + 1] = { 0 };
@@ -113,8 +119,9 @@ static void bounded(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(twice_caught),        cmocka_unit_test(long_ago),     cmocka_unit_test(an_ipv6_network_is_one),
-    cmocka_unit_test(alone_in_each_death), cmocka_unit_test(no_innocents), cmocka_unit_test(bounded),
+    cmocka_unit_test(twice_caught),           cmocka_unit_test(long_ago),
+    cmocka_unit_test(an_ipv6_network_is_one), cmocka_unit_test(alone_in_each_death),
+    cmocka_unit_test(no_innocents),           cmocka_unit_test(bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

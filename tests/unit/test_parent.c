@@ -1,4 +1,5 @@
-/* Who is ended when one room accuses another. */
+/* SPDX-License-Identifier: ISC */
+/* Who is ended when one process accuses another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,18 +13,22 @@
 enum { STORE, AUTH, KEYS, SMTPD, SMTPD_2, POP3D, PROCS };
 
 static struct parent *house(void) {
-  static const enum room_kind kinds[PROCS] = { ROOM_STORE, ROOM_AUTH, ROOM_KEYS, ROOM_SMTPD, ROOM_SMTPD, ROOM_POP3D };
+  static const enum role kinds[PROCS] = { ROLE_STORE, ROLE_AUTH,  ROLE_KEYS,
+                                          ROLE_SMTPD, ROLE_SMTPD, ROLE_POP3D };
   struct parent *p = calloc(1, sizeof *p);
   assert_non_null(p);
   for (size_t i = 0; i < PROCS; i++)
-    p->procs[i] = (struct proc){ .parent = p, .kind = kinds[i], .number = (uint32_t)i + 1, .pid = 1000 + (pid_t)i };
+    p->procs[i] = (struct proc){
+      .parent = p, .kind = kinds[i], .number = (uint32_t)i + 1, .pid = 1000 + (pid_t)i
+    };
   p->proc_count = PROCS;
   return p;
 }
 
 /* The place of who is ended, or -1. */
 static int blame(struct parent *p, size_t accuser, size_t accused) {
-  struct proc *guilty = procs_blame(p, &p->procs[accuser], p->procs[accused].kind, p->procs[accused].number);
+  struct proc *guilty =
+      procs_blame(p, &p->procs[accuser], p->procs[accused].kind, p->procs[accused].number);
   return guilty ? (int)(guilty - p->procs) : -1;
 }
 
@@ -53,9 +58,9 @@ static void who_accuses_a_room_it_can_not_know_lies(void **state) {
 
 static void who_is_not_there_is_left_alone(void **state) {
   struct parent *p = house();
-  assert_null(procs_blame(p, &p->procs[STORE], ROOM_SMTPD, 99)); /* a former life's number */
-  assert_null(procs_blame(p, &p->procs[STORE], ROOM_CLI, 4));
-  assert_null(procs_blame(p, &p->procs[STORE], (enum room_kind)200, 4));
+  assert_null(procs_blame(p, &p->procs[STORE], ROLE_SMTPD, 99)); /* a former life's number */
+  assert_null(procs_blame(p, &p->procs[STORE], ROLE_CLI, 4));
+  assert_null(procs_blame(p, &p->procs[STORE], (enum role)200, 4));
   p->procs[SMTPD].pid = 0;
   assert_int_equal(blame(p, STORE, SMTPD), -1);
   free(p);
@@ -66,7 +71,8 @@ static void a_front_end_comes_back_at_once_while_another_serves(void **state) {
   for (size_t i = 0; i < PROCS; i++) p->procs[i].quick_deaths = 30;
   p->procs[SMTPD_2].ready = true;
   assert_int_equal(procs_pause(p, &p->procs[SMTPD]), PARENT_PAUSE_MS);
-  assert_int_equal(procs_pause(p, &p->procs[SMTPD_2]), PARENT_PAUSE_MOST_MS); /* its own readiness is no other's */
+  /* its own readiness is no other's */
+  assert_int_equal(procs_pause(p, &p->procs[SMTPD_2]), PARENT_PAUSE_MOST_MS);
   assert_int_equal(procs_pause(p, &p->procs[POP3D]), PARENT_PAUSE_MOST_MS);
   p->procs[SMTPD_2].ready = false;
   assert_int_equal(procs_pause(p, &p->procs[SMTPD]), PARENT_PAUSE_MOST_MS);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The POP3 client session: against servers that are honest, chatty, mistaken and hostile. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +49,9 @@ static void init_start(struct pop3_client_start *s) {
 #define OPEN "S: +OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\nC: CAPA\n"
 #define CAPA_USER "S: +OK\nS: USER\nS: UIDL\nS: TOP\nS: PIPELINING\nS: .\n"
 #define LOGIN "C: USER mrose\nS: +OK\nC: PASS tanstaaf\nS: +OK\n"
-#define TWO                                                                                                  \
-  "C: LIST\nC: UIDL\nS: +OK 2 messages\nS: 1 10\nS: 2 5\nS: .\nS: +OK\nS: 1 whqtswO00WBw418f9t5JxYwZ\nS: 2 " \
+#define TWO                                                                   \
+  "C: LIST\nC: UIDL\nS: +OK 2 messages\nS: 1 10\nS: 2 5\nS: .\nS: +OK\nS: 1 " \
+  "whqtswO00WBw418f9t5JxYwZ\nS: 2 "                                           \
   "QhdPYR:00WBw1Ph7x7\nS: .\n"
 #define TWO_LISTED "listed 2\n  1 10 whqtswO00WBw418f9t5JxYwZ\n  2 5 QhdPYR:00WBw1Ph7x7\n"
 #define QUIT "C: QUIT\nS: +OK bye\n"
@@ -75,15 +77,18 @@ static void moves_what_is_safe(void **state) {
 static void without_pipelining_one_at_a_time(void **state) {
   struct script like = { .wish = POP3_MOVE };
   check(NULL, &like,
-        OPEN "S: -ERR what?\n" LOGIN "C: LIST\nS: +OK\nS: 1 6\nS: 7 6\nS: .\nC: UIDL\nS: -ERR unknown\n"
-             "C: RETR 1\nS: +OK\nS: a: b\nS: .\nC: RETR 7\nS: +OK\nS: x: y\nS: .\nC: DELE 1\nS: +OK\nC: DELE "
+        OPEN "S: -ERR what?\n" LOGIN
+             "C: LIST\nS: +OK\nS: 1 6\nS: 7 6\nS: .\nC: UIDL\nS: -ERR unknown\n"
+             "C: RETR 1\nS: +OK\nS: a: b\nS: .\nC: RETR 7\nS: +OK\nS: x: y\nS: .\nC: DELE 1\nS: "
+             "+OK\nC: DELE "
              "7\nS: +OK\n" QUIT,
-        POP3_END_DONE, "listed 2\n  1 6 \n  7 6 \nbegin 1\na: b\r\nend 1 6\nbegin 7\nx: y\r\nend 7 6\n");
+        POP3_END_DONE,
+        "listed 2\n  1 6 \n  7 6 \nbegin 1\na: b\r\nend 1 6\nbegin 7\nx: y\r\nend 7 6\n");
 }
 
 static void nothing_there(void **state) {
-  check(NULL, NULL, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\nS: .\nS: +OK\nS: .\n" QUIT, POP3_END_DONE,
-        "listed 0\n");
+  check(NULL, NULL, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\nS: .\nS: +OK\nS: .\n" QUIT,
+        POP3_END_DONE, "listed 0\n");
 }
 
 static void looks(void **state) {
@@ -97,7 +102,8 @@ static void looks(void **state) {
 static void deletes_only_what_came(void **state) {
   struct script like = { .wish = POP3_MOVE };
   check(NULL, &like,
-        OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: -ERR no\nS: +OK\nS: x: y\nS: .\nC: DELE 2\nS: -ERR no\n" QUIT,
+        OPEN CAPA_USER LOGIN TWO
+        "C: RETR 1\nC: RETR 2\nS: -ERR no\nS: +OK\nS: x: y\nS: .\nC: DELE 2\nS: -ERR no\n" QUIT,
         POP3_END_DONE, TWO_LISTED "refused 1\nbegin 2\nx: y\r\nend 2 6\nrefused 2\n");
 }
 
@@ -139,8 +145,9 @@ static void waits_until_it_is_safe(void **state) {
   struct script t;
   script_init(&t);
   t.wish = POP3_MOVE, t.late = true;
-  assert_true(script_play(&t, OPEN CAPA_USER LOGIN TWO
-                          "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x: y\nS: .\n"));
+  assert_true(
+      script_play(&t, OPEN CAPA_USER LOGIN TWO
+                  "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x: y\nS: .\n"));
   assert_true(t.c->settling);
   assert_int_equal(buf_len(&t.c->proto.out), 0);
   pop3_client_settle(t.c, &t.c->items[1], true);
@@ -171,18 +178,21 @@ static void short_ones_are_kept(void **state) {
   check(NULL, &like, text, POP3_END_DONE, NULL);
   /* What came before it goes. */
   check(NULL, &like,
-        OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: y\nS: .\nC: DELE 1\nS: "
-                                 "+OK\n" QUIT,
+        OPEN CAPA_USER LOGIN TWO
+        "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: y\nS: .\nC: DELE 1\nS: "
+        "+OK\n" QUIT,
         POP3_END_DONE, NULL);
   init_start(&s);
   s.policy.delete_short = true;
   check(&s, &like,
-        OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: x: y\nS: .\n"
-                                 "C: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\n" QUIT,
+        OPEN CAPA_USER LOGIN TWO
+        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: x: y\nS: .\n"
+        "C: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\n" QUIT,
         POP3_END_DONE, NULL);
 }
 
-/* A first line that begins with a dot, and is not stuffed: the message ends at once, and its rest is answers. */
+/* A first line that begins with a dot, and is not stuffed: the message ends at once, and its rest
+ * is answers. */
 static void out_of_step(void **state) {
   static const char *const rests[] = { "S: ..\nS: x\nS: .\n", "S: +OK\nS: forged\nS: .\nS: .\n" };
   for (size_t i = 0; i < sizeof rests / sizeof *rests; i++) {
@@ -190,7 +200,8 @@ static void out_of_step(void **state) {
     char text[1024];
     script_init(&t);
     t.wish = POP3_MOVE;
-    snprintf(text, sizeof text, OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: .\n%s", rests[i]);
+    snprintf(text, sizeof text, OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: .\n%s",
+             rests[i]);
     assert_true(script_play(&t, text));
     assert_int_equal(t.c->end, POP3_END_PROTOCOL);
     assert_ptr_equal(t.c->stuck, &t.c->items[0]);
@@ -233,16 +244,19 @@ static void broken_off(void **state) {
   buf_printf(&b, "%sX:\n", begin);
   check(NULL, &like, buf_cstr(&b), POP3_END_GONE, TWO_LISTED "begin 1\naaaaaaaa\r\nend 1 10\n");
   buf_reset(&b);
-  buf_printf(&b, "%sS: +OK\nS: x: y\nS: .\nC: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\nC: QUIT\nX:\n", begin);
+  buf_printf(&b, "%sS: +OK\nS: x: y\nS: .\nC: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\nC: QUIT\nX:\n",
+             begin);
   check(NULL, &like, buf_cstr(&b), POP3_END_QUIT_UNHEARD, NULL);
   buf_reset(&b);
   buf_printf(&b,
-             "%sS: +OK\nS: x: y\nS: .\nC: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\nC: QUIT\nS: -ERR some were not "
+             "%sS: +OK\nS: x: y\nS: .\nC: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\nC: QUIT\nS: -ERR some "
+             "were not "
              "removed\n",
              begin);
   check(NULL, &like, buf_cstr(&b), POP3_END_QUIT_REFUSED, NULL);
   buf_free(&b);
-  check(NULL, NULL, OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: -ERR a\nS: -ERR b\nC: QUIT\nX:\n",
+  check(NULL, NULL,
+        OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: -ERR a\nS: -ERR b\nC: QUIT\nX:\n",
         POP3_END_DONE, TWO_LISTED "refused 1\nrefused 2\n");
 }
 
@@ -263,7 +277,8 @@ static void the_sink_says_no(void **state) {
   }
   script_init(&t);
   t.at_piece = POP3_SINK_OVER;
-  assert_true(script_play(&t, OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\n"));
+  assert_true(script_play(&t, OPEN CAPA_USER LOGIN TWO
+                          "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\n"));
   assert_int_equal(t.c->end, POP3_END_SINK);
   script_free(&t);
 }
@@ -283,8 +298,9 @@ static void stls(void **state) {
   init_start(&s);
   s.policy = (struct pop3_client_policy){ .tls = POP3_TLS_MUST };
   check(&s, NULL,
-        OPEN "S: +OK\nS: STLS\nS: SASL CRAM-MD5\nS: .\nC: STLS\nS: +OK go\nT:\nC: CAPA\n" CAPA_USER LOGIN TWO
-             "C: RETR 1\nC: RETR 2\nS: -ERR\nS: -ERR\n" QUIT,
+        OPEN
+        "S: +OK\nS: STLS\nS: SASL CRAM-MD5\nS: .\nC: STLS\nS: +OK go\nT:\nC: CAPA\n" CAPA_USER LOGIN
+            TWO "C: RETR 1\nC: RETR 2\nS: -ERR\nS: -ERR\n" QUIT,
         POP3_END_DONE, NULL);
   check(&s, NULL, OPEN "S: +OK\nS: USER\nS: .\nC: QUIT\n", POP3_END_NO_TLS, "");
   check(&s, NULL, OPEN "S: -ERR\nC: QUIT\n", POP3_END_NO_TLS, "");
@@ -304,7 +320,9 @@ static void utf8_is_said_where_it_is_known(void **state) {
   const char *const answers[] = { "+OK", "-ERR not today" };
   for (int i = 0; i < 2; i++) {
     char text[512];
-    snprintf(text, sizeof text, OPEN "S: +OK\nS: USER\nS: UTF8 USER\nS: PIPELINING\nS: .\nC: UTF8\nS: %s\n" LOGIN "C: LIST\nC: UIDL\n",
+    snprintf(text, sizeof text,
+             OPEN "S: +OK\nS: USER\nS: UTF8 USER\nS: PIPELINING\nS: .\nC: UTF8\nS: %s\n" LOGIN
+                  "C: LIST\nC: UIDL\n",
              answers[i]);
     s.policy = (struct pop3_client_policy){ .tls = POP3_TLS_NEVER, .may_show = true };
     check(&s, NULL, text, POP3_END_NONE, "");
@@ -321,7 +339,8 @@ static void stls_injection(void **state) {
   struct script t;
   script_init(&t);
   t.start.policy = (struct pop3_client_policy){ .tls = POP3_TLS_MUST };
-  assert_true(script_play(&t, OPEN "S: +OK\nS: STLS\nS: .\nC: STLS\nS: +OK go\nS: +OK\nS: USER\nS: .\n"));
+  assert_true(
+      script_play(&t, OPEN "S: +OK\nS: STLS\nS: .\nC: STLS\nS: +OK go\nS: +OK\nS: USER\nS: .\n"));
   assert_int_equal(t.c->end, POP3_END_INJECTION);
   assert_int_equal(buf_len(&t.c->proto.out), 0);
   script_free(&t);
@@ -333,7 +352,8 @@ static void no_apop_after_stls(void **state) {
   init_start(&s);
   s.policy = (struct pop3_client_policy){ .tls = POP3_TLS_MUST };
   s.mechanism = "apop";
-  check(&s, NULL, OPEN "S: +OK\nS: STLS\nS: .\nC: STLS\nS: +OK\nT:\nC: CAPA\n" CAPA_USER "C: QUIT\n",
+  check(&s, NULL,
+        OPEN "S: +OK\nS: STLS\nS: .\nC: STLS\nS: +OK\nT:\nC: CAPA\n" CAPA_USER "C: QUIT\n",
         POP3_END_NO_MECHANISM, "");
 }
 
@@ -348,8 +368,10 @@ static void apop(void **state) {
   check(&s, NULL, rfc, POP3_END_NONE, "");
   s.mechanism = NULL;
   s.policy.may_show = false; /* in the clear a password is not shown */
-  check(&s, NULL, OPEN CAPA_USER "C: QUIT\n", POP3_END_NO_TLS, ""); /* nor a digest, unless it is wished */
-  check(&s, NULL, OPEN "S: +OK\nS: SASL CRAM-MD5 SCRAM-SHA-256\nS: .\nC: QUIT\n", POP3_END_NO_TLS, "");
+  /* nor a digest, unless it is wished */
+  check(&s, NULL, OPEN CAPA_USER "C: QUIT\n", POP3_END_NO_TLS, "");
+  check(&s, NULL, OPEN "S: +OK\nS: SASL CRAM-MD5 SCRAM-SHA-256\nS: .\nC: QUIT\n", POP3_END_NO_TLS,
+        "");
   check(&s, NULL, OPEN "S: -ERR\nC: QUIT\n", POP3_END_NO_TLS, "");
   s.policy.clear = true;
   check(&s, NULL, rfc, POP3_END_NONE, "");
@@ -364,23 +386,26 @@ static void apop(void **state) {
 
 /* Announced, and not known. */
 static void unknown_mechanisms(void **state) {
-  static const char *const words[] = { "Unknown command", "unrecognized authentication type", "AUTH not supported",
-                                       "command not implemented", "Invalid command." };
+  static const char *const words[] = { "Unknown command", "unrecognized authentication type",
+                                       "AUTH not supported", "command not implemented",
+                                       "Invalid command." };
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     char text[512];
     snprintf(text, sizeof text,
-             OPEN "S: +OK\nS: SASL PLAIN\nS: PIPELINING\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR %s\n" LOGIN
-                  "C: LIST\nC: UIDL\n",
+             OPEN "S: +OK\nS: SASL PLAIN\nS: PIPELINING\nS: .\nC: AUTH PLAIN "
+                  "AG1yb3NlAHRhbnN0YWFm\nS: -ERR %s\n" LOGIN "C: LIST\nC: UIDL\n",
              words[i]);
     check(NULL, NULL, text, POP3_END_NONE, "");
     snprintf(text, sizeof text,
-             OPEN "S: +OK\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR %s\nC: USER mrose\nS: -ERR %s\n"
+             OPEN "S: +OK\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR %s\nC: "
+                  "USER mrose\nS: -ERR %s\n"
                   "C: QUIT\n",
              words[i], words[i]);
     check(NULL, NULL, text, POP3_END_LOGIN_WRONG, ""); /* once */
   }
   check(NULL, NULL,
-        OPEN "S: +OK\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR unknown user or wrong password\n"
+        OPEN "S: +OK\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR unknown "
+             "user or wrong password\n"
              "C: QUIT\n",
         POP3_END_LOGIN_WRONG, "");
   struct pop3_client_start s;
@@ -392,28 +417,33 @@ static void unknown_mechanisms(void **state) {
         POP3_END_LOGIN_WRONG, "");
 }
 
-#define EVERY                                                                                              \
-  "SASL EXTERNAL XOAUTH2 OAUTHBEARER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS " \
+#define EVERY                                                                         \
+  "SASL EXTERNAL XOAUTH2 OAUTHBEARER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 " \
+  "SCRAM-SHA-1-PLUS "                                                                 \
   "SCRAM-SHA-256-PLUS NTLM"
 
-/* A server that announces everything: the order of lib/sasl/login.h, as far as the channel lets it. */
+/* A server that announces everything: the order of mail/sasl/login.h, as far as the channel lets
+ * it. */
 static void every_mechanism(void **state) {
   struct pop3_client_start s;
   init_start(&s);
   s.policy.may_show = true;
   check(&s, NULL,
-        OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
+        OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY
+             "\nS: .\nC: AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
              "S: -ERR Unknown authentication mechanism\n"
              "C: AUTH SCRAM-SHA-1 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
              "S: -ERR Unknown authentication mechanism\n" LOGIN "C: LIST\nC: UIDL\n",
         POP3_END_NONE, "");
   s.policy = (struct pop3_client_policy){ .clear = true };
   check(&s, NULL,
-        OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
+        OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY
+             "\nS: .\nC: AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n"
              "S: -ERR [AUTH] no\nC: QUIT\n",
         POP3_END_LOGIN_WRONG, "");
   s.policy = (struct pop3_client_policy){ .second_try = true };
-  check(&s, NULL, OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: QUIT\n", POP3_END_NO_TLS, "");
+  check(&s, NULL, OPEN "S: +OK\nS: USER\nS: PIPELINING\nS: " EVERY "\nS: .\nC: QUIT\n",
+        POP3_END_NO_TLS, "");
 }
 
 /* A password that PLAIN cannot carry, since it is no UTF-8, goes by a way that can. */
@@ -422,20 +452,22 @@ static void other_octets(void **state) {
   init_start(&s);
   s.secret = SLICE("tanst\344\344f");
   check(&s, NULL,
-        OPEN "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: bXJvc2U=\n"
+        OPEN "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH LOGIN\nS: + "
+             "VXNlcm5hbWU6\nC: bXJvc2U=\n"
              "S: + UGFzc3dvcmQ6\nC: dGFuc3Tk5GY=\nS: +OK\nC: LIST\nC: UIDL\n",
         POP3_END_NONE, "");
 }
 
 static void plain_and_login(void **state) {
   check(NULL, NULL,
-        OPEN "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: "
-             "+OK\nC: LIST\nC: UIDL\n",
+        OPEN
+        "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: "
+        "+OK\nC: LIST\nC: UIDL\n",
         POP3_END_NONE, "");
   check(NULL, NULL,
-        OPEN
-        "S: +OK\nS: PIPELINING\nS: SASL LOGIN CRAM-MD5\nS: .\nC: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: bXJvc2U=\n"
-        "S: + UGFzc3dvcmQ6\nC: dGFuc3RhYWY=\nS: +OK\nC: LIST\nC: UIDL\n",
+        OPEN "S: +OK\nS: PIPELINING\nS: SASL LOGIN CRAM-MD5\nS: .\nC: AUTH LOGIN\nS: + "
+             "VXNlcm5hbWU6\nC: bXJvc2U=\n"
+             "S: + UGFzc3dvcmQ6\nC: dGFuc3RhYWY=\nS: +OK\nC: LIST\nC: UIDL\n",
         POP3_END_NONE, "");
 }
 
@@ -448,7 +480,8 @@ static void long_initial_responses_wait(void **state) {
   memset(secret, 'x', 200);
   s.secret = slice_of(secret, 200);
   buf_init(&b, 4096);
-  buf_put_str(&b, OPEN "S: +OK\nS: PIPELINING\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN\nS: + \nC: AG1yb3NlAHh4");
+  buf_put_str(&b, OPEN
+              "S: +OK\nS: PIPELINING\nS: SASL PLAIN\nS: .\nC: AUTH PLAIN\nS: + \nC: AG1yb3NlAHh4");
   for (int i = 0; i < 198 / 3; i++) buf_put_str(&b, "eHh4");
   buf_put_str(&b, "\nS: +OK\nC: LIST\nC: UIDL\n");
   check(&s, NULL, buf_cstr(&b), POP3_END_NONE, "");
@@ -457,11 +490,13 @@ static void long_initial_responses_wait(void **state) {
 
 static void cancelled(void **state) {
   check(NULL, NULL,
-        OPEN "S: +OK\nS: SASL LOGIN\nS: .\nC: AUTH LOGIN\nS: + !!!\nC: *\nS: -ERR cancelled\nC: QUIT\n",
+        OPEN
+        "S: +OK\nS: SASL LOGIN\nS: .\nC: AUTH LOGIN\nS: + !!!\nC: *\nS: -ERR cancelled\nC: QUIT\n",
         POP3_END_UNPROVEN, "");
   check(NULL, NULL, OPEN "S: +OK\nS: SASL LOGIN\nS: .\nC: AUTH LOGIN\nS: + !!!\nC: *\nS: + AAAA\n",
         POP3_END_PROTOCOL, "");
-  check(NULL, NULL, OPEN "S: +OK\nS: SASL LOGIN\nS: .\nC: AUTH LOGIN\nS: + !!!\nC: *\nS: +OK hello\n",
+  check(NULL, NULL,
+        OPEN "S: +OK\nS: SASL LOGIN\nS: .\nC: AUTH LOGIN\nS: + !!!\nC: *\nS: +OK hello\n",
         POP3_END_UNPROVEN, "");
 }
 
@@ -485,9 +520,10 @@ static void second_try(void **state) {
                      "C: AUTH SCRAM-SHA-1 eSwsbj1tcm9zZSxyPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\n";
   struct buf b;
   buf_init(&b, 4096);
-  buf_printf(&b,
-             "%sS: -ERR [AUTH] wrong\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR [AUTH] wrong\nC: QUIT\n",
-             capa);
+  buf_printf(
+      &b,
+      "%sS: -ERR [AUTH] wrong\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\nS: -ERR [AUTH] wrong\nC: QUIT\n",
+      capa);
   check(&s, NULL, buf_cstr(&b), POP3_END_LOGIN_WRONG, "");
   buf_reset(&b);
   buf_printf(&b, "%sS: -ERR [IN-USE] locked\nC: QUIT\n", capa);
@@ -519,9 +555,11 @@ static void why_the_login_was_refused(void **state) {
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     char text[512];
-    snprintf(text, sizeof text,
-             OPEN "S: +OK\nS: USER\n%sS: .\nC: USER mrose\nS: +OK\nC: PASS tanstaaf\nS: -ERR %s\nC: QUIT\n",
-             rows[i].capa, rows[i].says);
+    snprintf(
+        text, sizeof text,
+        OPEN
+        "S: +OK\nS: USER\n%sS: .\nC: USER mrose\nS: +OK\nC: PASS tanstaaf\nS: -ERR %s\nC: QUIT\n",
+        rows[i].capa, rows[i].says);
     check(NULL, NULL, text, rows[i].end, "");
   }
 }
@@ -568,21 +606,26 @@ static void lists(void **state) {
       "listed 1\n  1 5 long-87a1e4c1c92b7b7a7c46433d780de6cc19f9ef34fdb872c875fd6363ab238a56\n" },
     { "S: 1 5\nS: 2 5\nS: 3 5\n", "S: 1 a\nS: 2 b\nS: 3 a\n", POP3_END_DONE,
       "listed 3\n  1 5 a twin\n    like 1, 2\n  2 5 b\n  3 5 a twin\n    like 1, 2\n" },
-    { "S: 1 5\nS: 2 6\n", "S: 1 a\nS: 2 a\n", POP3_END_DONE, "listed 2\n  1 5 a twin\n  2 6 a twin\n" },
-    { "S:  1 \t5 \nS: \t2  6\t\n", "S:  1\ta \nS: 2 \t b\t\n", POP3_END_DONE, "listed 2\n  1 5 a\n  2 6 b\n" },
+    { "S: 1 5\nS: 2 6\n", "S: 1 a\nS: 2 a\n", POP3_END_DONE,
+      "listed 2\n  1 5 a twin\n  2 6 a twin\n" },
+    { "S:  1 \t5 \nS: \t2  6\t\n", "S:  1\ta \nS: 2 \t b\t\n", POP3_END_DONE,
+      "listed 2\n  1 5 a\n  2 6 b\n" },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct script like = { .wish = POP3_LEAVE };
     char text[1024];
-    snprintf(text, sizeof text, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\n%sS: .\nS: +OK\n%sS: .\n%s",
+    snprintf(text, sizeof text,
+             OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\n%sS: .\nS: +OK\n%sS: .\n%s",
              rows[i].list, rows[i].uidl, rows[i].end == POP3_END_DONE ? QUIT : "");
     check(NULL, &like, text, rows[i].end, rows[i].log);
   }
 }
 
 static void list_and_uidl_refused(void **state) {
-  check(NULL, NULL, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: -ERR no\nC: QUIT\n", POP3_END_NO_LIST, "");
-  check(NULL, NULL, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\nS: .\nS: -ERR [SYS/TEMP] no\nC: QUIT\n",
+  check(NULL, NULL, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: -ERR no\nC: QUIT\n",
+        POP3_END_NO_LIST, "");
+  check(NULL, NULL,
+        OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\nS: .\nS: -ERR [SYS/TEMP] no\nC: QUIT\n",
         POP3_END_TROUBLE, "");
 }
 
@@ -661,8 +704,8 @@ static void bare_line_feeds(void **state) {
 
 static void octets_that_nobody_asked_for(void **state) {
   struct script like = { .wish = POP3_MOVE, .late = true };
-  const char *begin =
-      OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x: y\nS: .\n";
+  const char *begin = OPEN CAPA_USER LOGIN TWO
+      "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x: y\nS: .\n";
   struct buf b;
   buf_init(&b, 65536);
   buf_printf(&b, "%sS: +OK\n", begin);
@@ -713,7 +756,8 @@ static void too_large_is_not_fetched(void **state) {
   struct pop3_client_start s;
   init_start(&s);
   s.limits.message = 9;
-  check(&s, NULL, OPEN CAPA_USER LOGIN TWO "C: RETR 2\nS: +OK\nS: x: y\nS: .\n" QUIT, POP3_END_DONE, NULL);
+  check(&s, NULL, OPEN CAPA_USER LOGIN TWO "C: RETR 2\nS: +OK\nS: x: y\nS: .\n" QUIT, POP3_END_DONE,
+        NULL);
 }
 
 static void the_window(void **state) {
@@ -726,8 +770,9 @@ static void the_window(void **state) {
   t.late = true;
   buf_put_str(&b, OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\n");
   for (int i = 1; i <= 9; i++) buf_printf(&b, "S: %d 6\n", i);
-  buf_put_str(&b, "S: .\nS: -ERR\nC: RETR 1\nC: RETR 2\nC: RETR 3\nS: +OK\nS: a: b\nS: .\nC: RETR 4\n"
-                  "S: +OK\nS: a: b\nS: .\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: a: b\nS: .\n");
+  buf_put_str(&b,
+              "S: .\nS: -ERR\nC: RETR 1\nC: RETR 2\nC: RETR 3\nS: +OK\nS: a: b\nS: .\nC: RETR 4\n"
+              "S: +OK\nS: a: b\nS: .\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: a: b\nS: .\n");
   assert_true(script_play(&t, buf_cstr(&b)));
   assert_int_equal(buf_len(&t.c->proto.out), 0);
   assert_true(t.c->settling);
@@ -737,7 +782,8 @@ static void the_window(void **state) {
   /* by octets */
   script_init(&t);
   t.start.limits.window_octets = 12;
-  assert_true(script_play(&t, OPEN CAPA_USER LOGIN TWO "C: RETR 1\nS: +OK\nS: aaaaaaaa\nS: .\nC: RETR 2\n"));
+  assert_true(script_play(&t, OPEN CAPA_USER LOGIN TWO
+                          "C: RETR 1\nS: +OK\nS: aaaaaaaa\nS: .\nC: RETR 2\n"));
   script_free(&t);
   buf_free(&b);
 }
@@ -817,7 +863,8 @@ static void the_trace_has_no_password(void **state) {
   script_init(&t);
   t.start.trace = (struct proto_trace){ take_trace, &x };
   assert_true(script_play(
-      &t, OPEN "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\n"));
+      &t, OPEN
+      "S: +OK\nS: PIPELINING\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\n"));
   assert_null(strstr(buf_cstr(&x.text), "AG1"));
   script_free(&t);
   buf_free(&x.text);
@@ -860,7 +907,8 @@ int main(void) {
     cmocka_unit_test(no_second_line_in_a_name),
     cmocka_unit_test(lists),
     cmocka_unit_test(list_and_uidl_refused),
-    cmocka_unit_test(endless_lists), cmocka_unit_test(one_uidl_for_all),
+    cmocka_unit_test(endless_lists),
+    cmocka_unit_test(one_uidl_for_all),
     cmocka_unit_test(bare_line_feeds),
     cmocka_unit_test(octets_that_nobody_asked_for),
     cmocka_unit_test(longer_than_announced),

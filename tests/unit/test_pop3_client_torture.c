@@ -1,6 +1,7 @@
-/* The POP3 client session without memory: each allocation of a session fails once, and the session has lost
- * nothing but itself. And the connection is lost behind every octet of the server's. (The linker's --wrap, as
- * in tests/world.) */
+/* SPDX-License-Identifier: ISC */
+/* The POP3 client session without memory: each allocation of a session fails once, and the session
+ * has lost nothing but itself. And the connection is lost behind every octet of the server's. (The
+ * linker's --wrap, as in tests/world.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,8 @@
 #include "tests/unit/pop3_script.h"
 #include "tests/world/alloc_fail.h"
 
-/* What the server says: a whole session of two messages that are moved. "|": it waits for the client. */
+/* What the server says: a whole session of two messages that are moved. "|": it waits for the
+ * client. */
 static const char *const talks[] = {
   "+OK ready <1896.697170952@dbc.mtview.ca.us>\r\n"
   "|+OK\r\nUSER\r\nUIDL\r\nPIPELINING\r\nSASL CRAM-MD5\r\n.\r\n"
@@ -47,7 +49,8 @@ static void feed(struct script *t, struct slice s) {
   }
 }
 
-/* The shell of pop3_script.h, with the code under test in brackets. `most` octets of the talk arrive. */
+/* The shell of pop3_script.h, with the code under test in brackets. `most` octets of the talk
+ * arrive. */
 static struct result run(struct script *t, const char *talk, size_t step, size_t most) {
   struct slice rest = slice_first(slice_str(talk), most);
   t->start.sink.arg = t;
@@ -78,7 +81,8 @@ static unsigned count(struct slice s, struct slice what) {
 /* Begun is ended or cut. */
 static void check_sink(const struct script *t) {
   struct slice log = buf_slice(&t->log);
-  assert_int_equal(count(log, SLICE("begin ")), count(log, SLICE("end ")) + count(log, SLICE("cut ")));
+  assert_int_equal(count(log, SLICE("begin ")),
+                   count(log, SLICE("end ")) + count(log, SLICE("cut ")));
 }
 
 static void no_memory(void **state) {
@@ -104,7 +108,8 @@ static void no_memory(void **state) {
   }
 }
 
-/* However the octets come, and wherever they end. Before QUIT's answer nothing is known to be done. */
+/* However the octets come, and wherever they end. Before QUIT's answer nothing is known to be done.
+ */
 static void broken_off_behind_every_octet(void **state) {
   static const size_t steps[] = { 1, 7, SIZE_MAX };
   for (size_t k = 0; k < TALKS; k++) {
@@ -116,7 +121,9 @@ static void broken_off_behind_every_octet(void **state) {
         struct result r = run(&t, talks[k], steps[i], most);
         check_sink(&t);
         bool quit_said = most >= all - strlen("|+OK bye\r\n");
-        enum pop3_end want = most == all ? POP3_END_DONE : quit_said ? POP3_END_QUIT_UNHEARD : POP3_END_GONE;
+        enum pop3_end want = most == all ? POP3_END_DONE
+                             : quit_said ? POP3_END_QUIT_UNHEARD
+                                         : POP3_END_GONE;
         assert_string_equal(pop3_end_word(r.end), pop3_end_word(want));
         script_free(&t);
       }

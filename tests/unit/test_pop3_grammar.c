@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The grammar of POP3: lines, arguments, replies, and messages on their way out and in. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "lib/pop3/command.h"
-#include "lib/pop3/line.h"
-#include "lib/pop3/reply.h"
-#include "lib/pop3/stuff.h"
+#include "mail/pop3/command.h"
+#include "mail/pop3/line.h"
+#include "mail/pop3/reply.h"
+#include "mail/pop3/stuff.h"
 
 #define S(lit) SLICE(lit)
 
@@ -32,13 +33,19 @@ static void only_crlf_ends_a_line(void **state) {
   assert_int_equal(in.n, 4);
 }
 
-/* Each LF alone is a line to refuse, what follows up to the CRLF is none; however the octets are cut. */
+/* Each LF alone is a line to refuse, what follows up to the CRLF is none; however the octets are
+ * cut. */
 static void an_lf_alone_is_answered(void **state) {
   static const struct {
     const char *in, *want; /* r: a line, b: one to refuse, l: one that is too long */
   } rows[] = {
-    { "NOOP\n", "b" }, { "\n\n\nSTAT\n", "bbbb" }, { "a\nb\r\nNOOP\r\n", "br" }, { "a\r\r\nb\r\n", "rr" },
-    { "a\n\r\nb\r\nc\n", "brb" }, { "a\rb\nc\r\n", "b" }, { "NOOP\r\n\nNOOP\r\nQUIT\r\n", "rbr" },
+    { "NOOP\n", "b" },
+    { "\n\n\nSTAT\n", "bbbb" },
+    { "a\nb\r\nNOOP\r\n", "br" },
+    { "a\r\r\nb\r\n", "rr" },
+    { "a\n\r\nb\r\nc\n", "brb" },
+    { "a\rb\nc\r\n", "b" },
+    { "NOOP\r\n\nNOOP\r\nQUIT\r\n", "rbr" },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct slice all = slice_str(rows[i].in);
@@ -47,7 +54,8 @@ static void an_lf_alone_is_answered(void **state) {
       size_t taken = 0, n = 0;
       char got[16];
       for (size_t end = step; taken < all.n; end = end + step < all.n ? end + step : all.n) {
-        struct slice in = slice_first(slice_from(all, taken), (end < all.n ? end : all.n) - taken), before = in, line;
+        struct slice in = slice_first(slice_from(all, taken), (end < all.n ? end : all.n) - taken),
+                     before = in, line;
         enum pop3_line kind;
         while ((kind = pop3_command_next(&f, &in, POP3_COMMAND_MAX, &line)) != POP3_LINE_MORE)
           got[n++] = kind == POP3_LINE_READY ? 'r' : kind == POP3_LINE_BARE ? 'b' : 'l';
@@ -93,7 +101,8 @@ static void a_command_has_255_octets(void **state) {
         got = pop3_line_next(&f, &in, POP3_COMMAND_MAX, &line);
       }
       assert_int_equal(got, n <= 255 ? POP3_LINE_READY : POP3_LINE_TOO_LONG);
-      if (cut < n) assert_int_equal(pop3_line_next(&f, &in, POP3_COMMAND_MAX, &line), POP3_LINE_READY);
+      if (cut < n)
+        assert_int_equal(pop3_line_next(&f, &in, POP3_COMMAND_MAX, &line), POP3_LINE_READY);
     }
   }
 }
@@ -131,52 +140,100 @@ struct arg_case {
 
 /* PO-1, and each kind's own rule. */
 static const struct arg_case arg_cases[] = {
-  { POP3_ARG_NONE, "STAT", true }, { POP3_ARG_NONE, "STAT ", true }, { POP3_ARG_NONE, "STAT 1", false },
-  { POP3_ARG_NUMBER, "RETR 1", true }, { POP3_ARG_NUMBER, "RETR 4294967295", true },
-  { POP3_ARG_NUMBER, "RETR 2147483648", true }, { POP3_ARG_NUMBER, "RETR", false },
-  { POP3_ARG_NUMBER, "RETR ", false }, { POP3_ARG_NUMBER, "RETR 0", false },
-  { POP3_ARG_NUMBER, "RETR -1", false }, { POP3_ARG_NUMBER, "RETR +1", false },
-  { POP3_ARG_NUMBER, "RETR 01", false }, { POP3_ARG_NUMBER, "RETR 1x", false },
-  { POP3_ARG_NUMBER, "RETR 0x1", false }, { POP3_ARG_NUMBER, "RETR 1 ", true }, { POP3_ARG_NUMBER, "RETR  ", false },
-  { POP3_ARG_NUMBER, "RETR  1", false }, { POP3_ARG_NUMBER, "RETR 1 2", false },
-  { POP3_ARG_NUMBER, "RETR 4294967296", false }, { POP3_ARG_NUMBER, "RETR 4294967297", false },
-  { POP3_ARG_NUMBER, "RETR 18446744073709551616", false }, { POP3_ARG_NUMBER, "RETR 18446744073709551617", false },
-  { POP3_ARG_NUMBER, "RETR \xd9\xa1", false }, { POP3_ARG_NUMBER, "RETR %d", false },
-  { POP3_ARG_NUMBER, "RETR *", false }, { POP3_ARG_NUMBER, "RETR 1\r", false }, { POP3_ARG_NUMBER, "RETR 1\t", true }, { POP3_ARG_NUMBER, "RETR 1\t2", false },
-  { POP3_ARG_MAYBE_NUMBER, "LIST", true }, { POP3_ARG_MAYBE_NUMBER, "LIST 2", true },
-  { POP3_ARG_MAYBE_NUMBER, "LIST ", true }, { POP3_ARG_MAYBE_NUMBER, "LIST 2 ", true }, { POP3_ARG_MAYBE_NUMBER, "LIST 0", false },
-  { POP3_ARG_TOP, "TOP 1 0", true }, { POP3_ARG_TOP, "TOP 1 10", true },
-  { POP3_ARG_TOP, "TOP 1 18446744073709551615", true }, { POP3_ARG_TOP, "TOP 1 18446744073709551616", false },
-  { POP3_ARG_TOP, "TOP 1", false }, { POP3_ARG_TOP, "TOP 1 ", false }, { POP3_ARG_TOP, "TOP 1 -1", false },
-  { POP3_ARG_TOP, "TOP 1 00", false }, { POP3_ARG_TOP, "TOP 0 1", false }, { POP3_ARG_TOP, "TOP  1 1", false },
+  { POP3_ARG_NONE, "STAT", true },
+  { POP3_ARG_NONE, "STAT ", true },
+  { POP3_ARG_NONE, "STAT 1", false },
+  { POP3_ARG_NUMBER, "RETR 1", true },
+  { POP3_ARG_NUMBER, "RETR 4294967295", true },
+  { POP3_ARG_NUMBER, "RETR 2147483648", true },
+  { POP3_ARG_NUMBER, "RETR", false },
+  { POP3_ARG_NUMBER, "RETR ", false },
+  { POP3_ARG_NUMBER, "RETR 0", false },
+  { POP3_ARG_NUMBER, "RETR -1", false },
+  { POP3_ARG_NUMBER, "RETR +1", false },
+  { POP3_ARG_NUMBER, "RETR 01", false },
+  { POP3_ARG_NUMBER, "RETR 1x", false },
+  { POP3_ARG_NUMBER, "RETR 0x1", false },
+  { POP3_ARG_NUMBER, "RETR 1 ", true },
+  { POP3_ARG_NUMBER, "RETR  ", false },
+  { POP3_ARG_NUMBER, "RETR  1", false },
+  { POP3_ARG_NUMBER, "RETR 1 2", false },
+  { POP3_ARG_NUMBER, "RETR 4294967296", false },
+  { POP3_ARG_NUMBER, "RETR 4294967297", false },
+  { POP3_ARG_NUMBER, "RETR 18446744073709551616", false },
+  { POP3_ARG_NUMBER, "RETR 18446744073709551617", false },
+  { POP3_ARG_NUMBER, "RETR \xd9\xa1", false },
+  { POP3_ARG_NUMBER, "RETR %d", false },
+  { POP3_ARG_NUMBER, "RETR *", false },
+  { POP3_ARG_NUMBER, "RETR 1\r", false },
+  { POP3_ARG_NUMBER, "RETR 1\t", true },
+  { POP3_ARG_NUMBER, "RETR 1\t2", false },
+  { POP3_ARG_MAYBE_NUMBER, "LIST", true },
+  { POP3_ARG_MAYBE_NUMBER, "LIST 2", true },
+  { POP3_ARG_MAYBE_NUMBER, "LIST ", true },
+  { POP3_ARG_MAYBE_NUMBER, "LIST 2 ", true },
+  { POP3_ARG_MAYBE_NUMBER, "LIST 0", false },
+  { POP3_ARG_TOP, "TOP 1 0", true },
+  { POP3_ARG_TOP, "TOP 1 10", true },
+  { POP3_ARG_TOP, "TOP 1 18446744073709551615", true },
+  { POP3_ARG_TOP, "TOP 1 18446744073709551616", false },
+  { POP3_ARG_TOP, "TOP 1", false },
+  { POP3_ARG_TOP, "TOP 1 ", false },
+  { POP3_ARG_TOP, "TOP 1 -1", false },
+  { POP3_ARG_TOP, "TOP 1 00", false },
+  { POP3_ARG_TOP, "TOP 0 1", false },
+  { POP3_ARG_TOP, "TOP  1 1", false },
   { POP3_ARG_TOP, "TOP 1 1 1", false },
-  { POP3_ARG_NAME, "USER mrose", true }, { POP3_ARG_NAME, "USER m@x", true }, { POP3_ARG_NAME, "USER", false },
-  { POP3_ARG_NAME, "USER ", false }, { POP3_ARG_NAME, "USER a b", false }, { POP3_ARG_NAME, "USER a\n", false },
-  { POP3_ARG_NAME, "USER \xc3\xa9", true }, { POP3_ARG_NAME, "USER \xe9", false }, { POP3_ARG_NAME, "USER \x7f", false },
-  { POP3_ARG_PASSWORD, "PASS x", true }, { POP3_ARG_PASSWORD, "PASS ", true }, { POP3_ARG_PASSWORD, "PASS", false },
-  { POP3_ARG_PASSWORD, "PASS  a b ", true }, { POP3_ARG_PASSWORD, "PASS \xc3\xa9", true },
-  { POP3_ARG_PASSWORD, "PASS a\nb", false }, { POP3_ARG_PASSWORD, "PASS a\rb", false },
+  { POP3_ARG_NAME, "USER mrose", true },
+  { POP3_ARG_NAME, "USER m@x", true },
+  { POP3_ARG_NAME, "USER", false },
+  { POP3_ARG_NAME, "USER ", false },
+  { POP3_ARG_NAME, "USER a b", false },
+  { POP3_ARG_NAME, "USER a\n", false },
+  { POP3_ARG_NAME, "USER \xc3\xa9", true },
+  { POP3_ARG_NAME, "USER \xe9", false },
+  { POP3_ARG_NAME, "USER \x7f", false },
+  { POP3_ARG_PASSWORD, "PASS x", true },
+  { POP3_ARG_PASSWORD, "PASS ", true },
+  { POP3_ARG_PASSWORD, "PASS", false },
+  { POP3_ARG_PASSWORD, "PASS  a b ", true },
+  { POP3_ARG_PASSWORD, "PASS \xc3\xa9", true },
+  { POP3_ARG_PASSWORD, "PASS a\nb", false },
+  { POP3_ARG_PASSWORD, "PASS a\rb", false },
   { POP3_ARG_APOP, "APOP mrose c4c9334bac560ecc979e58001b3e22fb", true },
   { POP3_ARG_APOP, "APOP mrose C4C9334BAC560ECC979E58001B3E22FB", false },
   { POP3_ARG_APOP, "APOP mrose c4c9334bac560ecc979e58001b3e22f", false },
   { POP3_ARG_APOP, "APOP mrose c4c9334bac560ecc979e58001b3e22fbb", false },
   { POP3_ARG_APOP, "APOP mrose g4c9334bac560ecc979e58001b3e22fb", false },
-  { POP3_ARG_APOP, "APOP mrose", false }, { POP3_ARG_APOP, "APOP  c4c9334bac560ecc979e58001b3e22fb", false },
-  { POP3_ARG_LANG, "LANG", true }, { POP3_ARG_LANG, "LANG *", true }, { POP3_ARG_LANG, "LANG de-CH-1996", true },
-  { POP3_ARG_LANG, "LANG ", true }, { POP3_ARG_LANG, "LANG -de", false }, { POP3_ARG_LANG, "LANG de-", false },
-  { POP3_ARG_LANG, "LANG d1", false }, { POP3_ARG_LANG, "LANG abcdefghi", false }, { POP3_ARG_LANG, "LANG de--x", false },
+  { POP3_ARG_APOP, "APOP mrose", false },
+  { POP3_ARG_APOP, "APOP  c4c9334bac560ecc979e58001b3e22fb", false },
+  { POP3_ARG_LANG, "LANG", true },
+  { POP3_ARG_LANG, "LANG *", true },
+  { POP3_ARG_LANG, "LANG de-CH-1996", true },
+  { POP3_ARG_LANG, "LANG ", true },
+  { POP3_ARG_LANG, "LANG -de", false },
+  { POP3_ARG_LANG, "LANG de-", false },
+  { POP3_ARG_LANG, "LANG d1", false },
+  { POP3_ARG_LANG, "LANG abcdefghi", false },
+  { POP3_ARG_LANG, "LANG de--x", false },
   { POP3_ARG_LANG, "LANG de en", false },
-  { POP3_ARG_AUTH, "AUTH", true }, { POP3_ARG_AUTH, "AUTH ", true }, { POP3_ARG_AUTH, "AUTH PLAIN", true },
-  { POP3_ARG_AUTH, "AUTH PLAIN =", true }, { POP3_ARG_AUTH, "AUTH PLAIN ", true },
-  { POP3_ARG_AUTH, "AUTH PLAIN a b", false }, { POP3_ARG_AUTH, "AUTH P.AIN", false },
-  { POP3_ARG_AUTH, "AUTH ABCDEFGHIJKLMNOPQRST", true }, { POP3_ARG_AUTH, "AUTH ABCDEFGHIJKLMNOPQRSTU", false },
+  { POP3_ARG_AUTH, "AUTH", true },
+  { POP3_ARG_AUTH, "AUTH ", true },
+  { POP3_ARG_AUTH, "AUTH PLAIN", true },
+  { POP3_ARG_AUTH, "AUTH PLAIN =", true },
+  { POP3_ARG_AUTH, "AUTH PLAIN ", true },
+  { POP3_ARG_AUTH, "AUTH PLAIN a b", false },
+  { POP3_ARG_AUTH, "AUTH P.AIN", false },
+  { POP3_ARG_AUTH, "AUTH ABCDEFGHIJKLMNOPQRST", true },
+  { POP3_ARG_AUTH, "AUTH ABCDEFGHIJKLMNOPQRSTU", false },
 };
 
 static void arguments_follow_their_kind(void **state) {
   for (size_t i = 0; i < sizeof arg_cases / sizeof *arg_cases; i++) {
     struct pop3_command c = pop3_command_split(slice_str(arg_cases[i].line));
     struct pop3_args a;
-    if (pop3_args_parse(arg_cases[i].kind, &c, &a) != arg_cases[i].good) fail_msg("%s", arg_cases[i].line);
+    if (pop3_args_parse(arg_cases[i].kind, &c, &a) != arg_cases[i].good)
+      fail_msg("%s", arg_cases[i].line);
   }
   char digits[420] = "RETR ";
   memset(digits + 5, '1', 400);
@@ -208,7 +265,8 @@ static void replies_are_read(void **state) {
   struct pop3_reply r;
   assert_true(pop3_reply_parse(S("+OK"), &r));
   assert_int_equal(r.status, POP3_OK);
-  assert_true(pop3_reply_parse(S("-ERR [IN-USE] Do you have another POP session running?"), &r)); /* RFC 2449 §8.1.2 */
+  /* RFC 2449 §8.1.2 */
+  assert_true(pop3_reply_parse(S("-ERR [IN-USE] Do you have another POP session running?"), &r));
   assert_int_equal(r.status, POP3_ERR);
   assert_slice(r.code, "IN-USE", 6);
   assert_slice(r.text, "Do you have another POP session running?", 40);
@@ -217,7 +275,9 @@ static void replies_are_read(void **state) {
   assert_int_equal(r.text.n, 0);
   assert_true(pop3_reply_parse(S("+OK [not closed"), &r));
   assert_int_equal(r.code.n, 0);
-  static const char *const bad[] = { "", "OK", "+okay", "+OKAY", "-ER", "-ERROR", "*", " +OK", "+x" };
+  static const char *const bad[] = {
+    "", "OK", "+okay", "+OKAY", "-ER", "-ERROR", "*", " +OK", "+x"
+  };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (pop3_reply_parse(slice_str(bad[i]), &r)) fail_msg("%s", bad[i]);
   static const char *const loose[] = { "+ok", "+Ok [X/Y] z", "+OK\t[X/Y] z", "+OK  \t [X/Y] z" };
@@ -270,13 +330,15 @@ struct out_case {
   struct slice sent;
 };
 
-static struct buf stuffed(struct slice message, uint64_t announced, size_t step, bool top, uint64_t lines,
-                          enum pop3_stuff *ret) {
+static struct buf stuffed(struct slice message, uint64_t announced, size_t step, bool top,
+                          uint64_t lines, enum pop3_stuff *ret) {
   struct buf out;
   struct pop3_stuffer st;
   buf_init(&out, 1 << 20);
-  if (top) pop3_stuff_open_top(&st, announced, lines);
-  else pop3_stuff_open(&st, announced);
+  if (top)
+    pop3_stuff_open_top(&st, announced, lines);
+  else
+    pop3_stuff_open(&st, announced);
   enum pop3_stuff r = POP3_STUFF_MORE;
   for (; r == POP3_STUFF_MORE && message.n > 0; message = slice_from(message, step))
     r = pop3_stuff_put(&st, slice_first(message, step), &out);
@@ -288,14 +350,15 @@ static struct buf stuffed(struct slice message, uint64_t announced, size_t step,
 static void messages_leave_stuffed(void **state) {
   const struct out_case cases[] = {
     { S("A: b\r\n\r\ntext\r\n"), 14, S("A: b\r\n\r\ntext\r\n.\r\n") },
-    { S("A: b\r\n\r\n.\r\n..\r\n. \r\na.\r\n"), 23, S("A: b\r\n\r\n..\r\n...\r\n.. \r\na.\r\n.\r\n") },
+    { S("A: b\r\n\r\n.\r\n..\r\n. \r\na.\r\n"), 23,
+      S("A: b\r\n\r\n..\r\n...\r\n.. \r\na.\r\n.\r\n") },
     { S(".A: b\r\n\r\n."), 12, S("..A: b\r\n\r\n..\r\n.\r\n") },
     { S("A: b\r\n\r\nno end"), 16, S("A: b\r\n\r\nno end\r\n.\r\n") },
     { S("A: b\r\n\r\nx\n.\ny\r.\r\n"), 17, S("A: b\r\n\r\nx\n.\ny\r.\r\n.\r\n") },
     { S("A: b\r\n\r\nx\r"), 12, S("A: b\r\n\r\nx\r\r\n.\r\n") },
     { S("A: b\r\n\r\nx\0y\0\r\n"), 14, S("A: b\r\n\r\nx\x80y\x80\r\n.\r\n") },
-    { S("A: b\r\n"), 6, S("A: b\r\n.\r\n") },         /* its size leaves the empty line out */
-    { S("A: b\r\n"), 8, S("A: b\r\n\r\n.\r\n") },     /* its size has it */
+    { S("A: b\r\n"), 6, S("A: b\r\n.\r\n") },     /* its size leaves the empty line out */
+    { S("A: b\r\n"), 8, S("A: b\r\n\r\n.\r\n") }, /* its size has it */
     { S("A: b"), 8, S("A: b\r\n\r\n.\r\n") },
     { S("A: b"), 6, S("A: b\r\n.\r\n") },
     { S("\r\nx\r\n"), 5, S("\r\nx\r\n.\r\n") },
@@ -315,9 +378,15 @@ static void messages_leave_stuffed(void **state) {
 
 static void a_wrong_size_is_never_made_right(void **state) {
   const struct out_case cases[] = {
-    { S("A: b\r\n\r\nx\r\n"), 10, S("") }, { S("A: b\r\n\r\nx\r\n"), 12, S("") }, { S("A: b\r\n\r\nx"), 9, S("") },
-    { S("A: b\r\n\r\nx"), 13, S("") },     { S("A: b"), 4, S("") },              { S("A: b\r\n"), 10, S("") },
-    { S(""), 1, S("") },                  { S(""), 4, S("") },                  { S("x"), UINT64_MAX, S("") },
+    { S("A: b\r\n\r\nx\r\n"), 10, S("") },
+    { S("A: b\r\n\r\nx\r\n"), 12, S("") },
+    { S("A: b\r\n\r\nx"), 9, S("") },
+    { S("A: b\r\n\r\nx"), 13, S("") },
+    { S("A: b"), 4, S("") },
+    { S("A: b\r\n"), 10, S("") },
+    { S(""), 1, S("") },
+    { S(""), 4, S("") },
+    { S("x"), UINT64_MAX, S("") },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     for (size_t step = 1; step <= cases[i].message.n + 1; step++) {
@@ -333,7 +402,10 @@ static void a_wrong_size_is_never_made_right(void **state) {
 /* RFC 1939 §7, TOP. */
 static void top_is_cut_after_its_lines(void **state) {
   const struct slice message = S("A: b\r\n c\r\n\r\none\r\n.two\r\n\r\nfour\r\n");
-  const struct { uint64_t lines; struct slice sent; } cases[] = {
+  const struct {
+    uint64_t lines;
+    struct slice sent;
+  } cases[] = {
     { 0, S("A: b\r\n c\r\n\r\n.\r\n") },
     { 1, S("A: b\r\n c\r\n\r\none\r\n.\r\n") },
     { 2, S("A: b\r\n c\r\n\r\none\r\n..two\r\n.\r\n") },
@@ -357,7 +429,9 @@ static void top_is_cut_after_its_lines(void **state) {
   buf_free(&out);
 }
 
-static uint32_t next_random(uint32_t *seed) { return *seed = *seed * 1664525u + 1013904223u, *seed >> 8; }
+static uint32_t next_random(uint32_t *seed) {
+  return *seed = *seed * 1664525u + 1013904223u, *seed >> 8;
+}
 
 /* What the measure announces is what is sent, and what is sent comes back as it was. */
 static void sizes_are_exact_and_messages_come_back(void **state) {
@@ -366,15 +440,19 @@ static void sizes_are_exact_and_messages_come_back(void **state) {
   for (int round = 0; round < 20000; round++) {
     uint8_t text[64];
     size_t n = next_random(&seed) % sizeof text, step = 1 + next_random(&seed) % 9;
-    for (size_t i = 0; i < n; i++) text[i] = (uint8_t)alphabet[next_random(&seed) % sizeof alphabet];
+    for (size_t i = 0; i < n; i++)
+      text[i] = (uint8_t)alphabet[next_random(&seed) % sizeof alphabet];
     if (round % 3 == 0)
       for (size_t i = 0; i + 1 < n; i++)
         if (text[i] == '\r') text[++i] = '\n';
     struct mail_measure m;
     mail_measure_open(&m);
-    for (size_t at = 0; at < n; at += step) mail_measure_put(&m, slice_first(slice_of(text + at, n - at), step));
+    for (size_t at = 0; at < n; at += step)
+      mail_measure_put(&m, slice_first(slice_of(text + at, n - at), step));
     enum pop3_stuff r;
-    struct buf out = stuffed(slice_of(text, n), mail_measure_end(&m), 1 + next_random(&seed) % 9, false, 0, &r), back;
+    struct buf out = stuffed(slice_of(text, n), mail_measure_end(&m), 1 + next_random(&seed) % 9,
+                             false, 0, &r),
+               back;
     assert_int_equal(r, POP3_STUFF_DONE);
     buf_init(&back, 4096);
     struct pop3_unstuffer u;
@@ -390,7 +468,8 @@ static void sizes_are_exact_and_messages_come_back(void **state) {
     assert_int_equal(end, POP3_UNSTUFF_END);
     assert_int_equal(in.n, 0);
     assert_int_equal(buf_len(&back), mail_measure_end(&m));
-    for (size_t i = 0; i < n; i++) assert_int_equal(slice_at(buf_slice(&back), i), text[i] ? text[i] : 0x80);
+    for (size_t i = 0; i < n; i++)
+      assert_int_equal(slice_at(buf_slice(&back), i), text[i] ? text[i] : 0x80);
     buf_free(&out);
     buf_free(&back);
   }

@@ -1,12 +1,14 @@
-/* Every sequence of commands up to a length, held against a model of POP3's states that is written here a
- * second time, from RFC 1939 and not from the verb table. After each command:
+/* SPDX-License-Identifier: ISC */
+/* Every sequence of commands up to a length, held against a model of POP3's states that is written
+ * here a second time, from RFC 1939 and not from the verb table. After each command:
  *
- *   - there is one reply, of the kind that the model says: one line of at most 512 octets, or ended by one ".";
+ *   - there is one reply, of the kind that the model says: one line of at most 512 octets, or ended
+ * by one ".";
  *   - STAT and LIST say what is not marked, under the numbers of the beginning;
  *   - the maildrop is locked in TRANSACTION, and only then.
  *
- * At the end QUIT has deleted what was marked and nothing else; anything but QUIT has deleted nothing. Leaks
- * are the sanitizer's to find, at the program's end. */
+ * At the end QUIT has deleted what was marked and nothing else; anything but QUIT has deleted
+ * nothing. Leaks are the sanitizer's to find, at the program's end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +35,8 @@ enum reply { NO, YES, LINES, CHALLENGE };
 static bool may_show(const struct model *m) { return m->secure; }
 
 static enum reply stls(struct model *m) {
-  if (m->secure || m->utf8 || m->where != AUTHORIZATION) return NO; /* RFC 6856 §2.1: not behind UTF8 */
+  /* RFC 6856 §2.1: not behind UTF8 */
+  if (m->secure || m->utf8 || m->where != AUTHORIZATION) return NO;
   m->secure = true;
   return YES;
 }
@@ -53,7 +56,9 @@ static enum reply log_in(struct model *m, bool right) {
 static enum reply pass(struct model *m) { return log_in(m, m->where == AUTHORIZATION && m->user); }
 static enum reply no(struct model *m) { return NO; }
 static enum reply apop(struct model *m) { return log_in(m, m->where == AUTHORIZATION); }
-static enum reply auth_plain(struct model *m) { return log_in(m, m->where == AUTHORIZATION && may_show(m)); }
+static enum reply auth_plain(struct model *m) {
+  return log_in(m, m->where == AUTHORIZATION && may_show(m));
+}
 static enum reply auth_login(struct model *m) {
   if (m->where != AUTHORIZATION || !may_show(m)) return NO;
   m->where = SASL;
@@ -64,7 +69,9 @@ static enum reply both_lines(struct model *m) { return LINES; }
 static enum reply both_yes(struct model *m) { return YES; }
 static enum reply inside(struct model *m) { return m->where == TRANSACTION ? YES : NO; }
 static enum reply inside_lines(struct model *m) { return m->where == TRANSACTION ? LINES : NO; }
-static enum reply of_first(struct model *m) { return m->where == TRANSACTION && !m->marked[0] ? YES : NO; }
+static enum reply of_first(struct model *m) {
+  return m->where == TRANSACTION && !m->marked[0] ? YES : NO;
+}
 static enum reply first_lines(struct model *m) { return of_first(m) == YES ? LINES : NO; }
 static enum reply mark(struct model *m, int i) {
   if (m->where != TRANSACTION || m->marked[i]) return NO;
@@ -137,12 +144,15 @@ static struct slice take_line_of(struct slice *s) {
 }
 
 static void check_reply(struct pop3_world *w, enum reply want) {
-  static const char *const starts[] = { [NO] = "-ERR", [YES] = "+OK", [LINES] = "+OK", [CHALLENGE] = "+ " };
+  static const char *const starts[] = {
+    [NO] = "-ERR", [YES] = "+OK", [LINES] = "+OK", [CHALLENGE] = "+ "
+  };
   struct slice rest = buf_slice(&w->said), line = take_line_of(&rest);
-  if (!slice_starts(line, slice_str(starts[want]))) fail_msg("not %s but: %.*s", starts[want], SLICE_ARG(line));
+  if (!slice_starts(line, slice_str(starts[want])))
+    fail_msg("not %s but: %.*s", starts[want], SLICE_ARG(line));
   assert_true(line.n + 2 <= LINE_MAX_1939);
-  if (want == LINES)
-    do line = take_line_of(&rest);
+  if (want == LINES) do
+      line = take_line_of(&rest);
     while (!slice_eq(line, SLICE(".")));
   if (rest.n) fail_msg("more than a reply: %.*s", SLICE_ARG(rest));
 }
@@ -162,7 +172,8 @@ static void check_listings(struct pop3_world *w, const struct command *c, const 
   } else if (c->model == inside_lines && c->line[0] == 'L') {
     struct slice rest = buf_slice(&w->said);
     take_line_of(&rest);
-    snprintf(want, sizeof want, "%s%s.\r\n", m->marked[0] ? "" : "1 120\r\n", m->marked[1] ? "" : "2 200\r\n");
+    snprintf(want, sizeof want, "%s%s.\r\n", m->marked[0] ? "" : "1 120\r\n",
+             m->marked[1] ? "" : "2 200\r\n");
     assert_true(slice_eq(rest, slice_str(want)));
   }
 }
@@ -183,7 +194,8 @@ static void begin(struct pop3_world *w) {
   world_start(w);
 }
 
-/* A line inside SASL is a response, whatever it looks like: one line comes back, and "+ " asks for another. */
+/* A line inside SASL is a response, whatever it looks like: one line comes back, and "+ " asks for
+ * another. */
 static void check_response(struct pop3_world *w, struct model *m) {
   bool more = slice_starts(buf_slice(&w->said), SLICE("+ "));
   check_reply(w, more ? CHALLENGE : NO);
@@ -234,7 +246,8 @@ static size_t run_sequence(const struct command *const *sequence, size_t n, bool
 }
 
 /* Sequences in the order of an odometer; those that QUIT cut short are skipped over. */
-static size_t run_all(const struct command *const *alphabet, size_t letters, size_t length, bool logged_in) {
+static size_t run_all(const struct command *const *alphabet, size_t letters, size_t length,
+                      bool logged_in) {
   size_t digits[8] = { 0 }, count = 0;
   for (;; count++) {
     const struct command *sequence[8];
@@ -259,22 +272,29 @@ static void every_sequence_of_commands(void **state) {
   print_message("%zu sequences\n", count);
 }
 
-/* RFC 1939 §3: "Responses may be up to 512 characters long, including the terminating CRLF": with the longest names. */
+/* RFC 1939 §3: "Responses may be up to 512 characters long, including the terminating CRLF": with
+ * the longest names. */
 static void the_longest_replies(void **state) {
   static struct pop3_world w;
-  static const char *const lines[] = { "CAPA\r\n", "LANG ru\r\n", "NOPE\r\n", "TOP 1\r\n",
+  static const char *const lines[] = { "CAPA\r\n",
+                                       "LANG ru\r\n",
+                                       "NOPE\r\n",
+                                       "TOP 1\r\n",
                                        "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n",
-                                       "RETR 9\r\n", "STAT\r\n", "QUIT\r\n" };
+                                       "RETR 9\r\n",
+                                       "STAT\r\n",
+                                       "QUIT\r\n" };
   static char host[256];
   memset(host, 'h', 255);
   world_init(&w);
   w.conf.hostname = host;
-  pop3d_service_init(&w.svc, &w.conf, "pop3", true, &w.facts);
+  pop3d_service_init(&w.service, &w.conf, "pop3", true, &w.facts);
   memset(w.start.nonce, 0xff, sizeof w.start.nonce);
   world_start(&w);
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     world_send(&w, slice_str(lines[i]));
-    for (struct slice rest = buf_slice(&w.said); rest.n;) assert_true(take_line_of(&rest).n + 2 <= LINE_MAX_1939);
+    for (struct slice rest = buf_slice(&w.said); rest.n;)
+      assert_true(take_line_of(&rest).n + 2 <= LINE_MAX_1939);
     buf_reset(&w.said);
   }
   world_free(&w);

@@ -1,5 +1,6 @@
-/* Confinement from inside: for each room and each forbidden call one process that tries it and must be killed
- * or refused; and what each room has to be able to do, done in its sandbox. */
+/* SPDX-License-Identifier: ISC */
+/* Confinement from inside: for each process and each forbidden call one process that tries it and
+ * must be killed or refused; and what each process has to be able to do, done in its sandbox. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,8 +26,8 @@
 #include "lib/base/log.h"
 #include "lib/base/sys.h"
 #include "lib/disk/disk.h"
-#include "lib/sandbox/landlock.h"
-#include "lib/sandbox/sandbox.h"
+#include "runtime/sandbox/landlock.h"
+#include "runtime/sandbox/sandbox.h"
 #include "lib/tls/key.h"
 #include "lib/tls/selfsigned.h"
 #include "lib/tls/tls.h"
@@ -40,17 +41,17 @@ enum { INSTRUMENTED = 0 };
 enum { NOBODY = 65534, ENTER_FAILED = 200, ALLOWED = 201, HAS_MISSING = 202 };
 
 static const struct row {
-  enum room_kind room;
+  enum role role;
   const char *name;
   bool files, dials;
-  size_t syscalls; /* the reviewed number; see lib/sandbox/profiles.c before changing it */
-} rooms[] = {
-  { ROOM_SMTPD, "smtpd", false, false, 27 }, { ROOM_POP3D, "pop3d", false, false, 27 },
-  { ROOM_AUTH, "auth", true, false, 63 },    { ROOM_KEYS, "keys", true, false, 35 },
-  { ROOM_STORE, "store", true, false, 63 },  { ROOM_RESOLVER, "resolver", false, true, 42 },
-  { ROOM_COLLECTOR, "collector", false, true, 29 }, { ROOM_SENDER, "sender", false, true, 30 },
+  size_t syscalls; /* the reviewed number; see runtime/sandbox/profiles.c before changing it */
+} roles[] = {
+  { ROLE_SMTPD, "smtpd", false, false, 27 },        { ROLE_POP3D, "pop3d", false, false, 27 },
+  { ROLE_AUTH, "auth", true, false, 63 },           { ROLE_KEYS, "keys", true, false, 35 },
+  { ROLE_STORE, "store", true, false, 63 },         { ROLE_RESOLVER, "resolver", false, true, 42 },
+  { ROLE_COLLECTOR, "collector", false, true, 29 }, { ROLE_SENDER, "sender", false, true, 30 },
 };
-enum { ROOMS = sizeof rooms / sizeof *rooms };
+enum { ROLES = sizeof roles / sizeof *roles };
 
 /* How the process gets into its sandbox. */
 enum way { AS_STARTED, AS_USER, AS_ROOT_CHROOT, WAYS };
@@ -68,7 +69,9 @@ static void make_folders(void) {
 
 static void enter(const struct row *r, enum way way) {
   static const uint16_t port = 53;
-  struct sandbox_profile p = { .room = r->room, .folder = r->files ? folder : NULL, .dials = &port };
+  struct sandbox_profile p = { .role = r->role,
+                               .folder = r->files ? folder : NULL,
+                               .dials = &port };
   p.dial_count = r->dials && landlock_version() >= LANDLOCK_PORTS;
   struct buf missing, err;
   buf_init(&missing, 512);
@@ -119,15 +122,17 @@ static void attempt(const void *arg) {
   _exit(refused == 0 ? ALLOWED : refused > 0 && refused < ENTER_FAILED ? refused : ENTER_FAILED);
 }
 
-/* Sanitizer builds let their own tools through; what is then not refused by Landlock either is not asked. */
+/* Sanitizer builds let their own tools through; what is then not refused by Landlock either is not
+ * asked. */
 static bool is_blurred(const char *word) {
-  static const char *const words[] = { "clone", "setrlimit", "process_vm_readv", "openat-root", "newfstatat-path" };
+  static const char *const words[] = { "clone", "setrlimit", "process_vm_readv", "openat-root",
+                                       "newfstatat-path" };
   for (size_t i = 0; INSTRUMENTED && i < sizeof words / sizeof *words; i++)
     if (!strcmp(word, words[i])) return true;
   return false;
 }
 
-/* What a room that dials has to be able to call; to whom, is Landlock's to say where it can. */
+/* What a process that dials has to be able to call; to whom, is Landlock's to say where it can. */
 static bool is_allowed(const struct row *r, const char *word) {
   static const char *const words[] = { "socket", "connect", "bind", "tcp-connect", "tcp-bind" };
   size_t n = landlock_version() >= LANDLOCK_PORTS ? 3 : 5;
@@ -139,21 +144,24 @@ static bool is_allowed(const struct row *r, const char *word) {
 static void forbidden_calls(void **state) {
   (void)state;
   size_t asked = 0, wrong = 0;
-  for (size_t r = 0; r < ROOMS; r++)
+  for (size_t r = 0; r < ROLES; r++)
     for (size_t i = 0; sandbox_probe_word(i); i++)
       for (enum way way = 0; way < WAYS; way++) {
-        struct attempt a = { &rooms[r], sandbox_probe_word(i), way };
+        struct attempt a = { &roles[r], sandbox_probe_word(i), way };
         if (!way_is_open(way) || is_blurred(a.word) || is_allowed(a.row, a.word)) continue;
-        /* In its own root folder there is nothing to open but the folder that is the room's own. */
-        if (way == AS_ROOT_CHROOT && rooms[r].files && !strcmp(a.word, "openat-root")) continue;
+        /* In its own root folder there is nothing to open but the folder that is the process's own.
+         */
+        if (way == AS_ROOT_CHROOT && roles[r].files && !strcmp(a.word, "openat-root")) continue;
         int status = in_child(attempt, &a);
         bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
         int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        bool refused = (a.row->dials && code == EOPNOTSUPP) || code == EACCES || code == EPERM || (way == AS_ROOT_CHROOT && code == ENOENT);
+        bool refused = (a.row->dials && code == EOPNOTSUPP) || code == EACCES || code == EPERM ||
+                       (way == AS_ROOT_CHROOT && code == ENOENT);
         asked++;
         if (killed || refused) continue;
         wrong++;
-        print_error("%s may %s (way %d): status %x\n", rooms[r].name, a.word, (int)way, (unsigned)status);
+        print_error("%s may %s (way %d): status %x\n", roles[r].name, a.word, (int)way,
+                    (unsigned)status);
       }
   print_message("%zu attempts, %zu not stopped\n", asked, wrong);
   assert_int_equal(wrong, 0);
@@ -162,10 +170,10 @@ static void forbidden_calls(void **state) {
 
 static void count_of_calls(void **state) {
   (void)state;
-  for (size_t r = 0; r < ROOMS; r++) {
-    if (sandbox_syscalls(rooms[r].room) != rooms[r].syscalls)
-      print_error("%s may make %zu system calls\n", rooms[r].name, sandbox_syscalls(rooms[r].room));
-    assert_int_equal(sandbox_syscalls(rooms[r].room), rooms[r].syscalls);
+  for (size_t r = 0; r < ROLES; r++) {
+    if (sandbox_syscalls(roles[r].role) != roles[r].syscalls)
+      print_error("%s may make %zu system calls\n", roles[r].name, sandbox_syscalls(roles[r].role));
+    assert_int_equal(sandbox_syscalls(roles[r].role), roles[r].syscalls);
   }
 }
 
@@ -186,7 +194,7 @@ static void common_work(const struct row *r) {
   int epoll = epoll_create1(EPOLL_CLOEXEC), pair[2];
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0);
   enter(r, AS_STARTED);
-  log_say(&log, LOG_E_READY, "a line with a date in it");
+  log_print(&log, LOG_E_READY, "a line with a date in it");
   uint8_t chance[512];
   sys_random(chance, sizeof chance);
   void *many[64];
@@ -194,7 +202,8 @@ static void common_work(const struct row *r) {
   for (size_t i = 0; i < 64; i++) free(many[i]);
   static int numbers[5000];
   for (int i = 0; i < 5000; i++) numbers[i] = 5000 - i;
-  qsort(numbers, 5000, sizeof *numbers, by_value); /* large: asks for the machine's memory, takes its own */
+  /* large: asks for the machine's memory, takes its own */
+  qsort(numbers, 5000, sizeof *numbers, by_value);
   MUST(numbers[0] == 1);
   struct epoll_event e = { .events = EPOLLIN };
   MUST(epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &e) == 0);
@@ -274,7 +283,8 @@ static bool sign(void *arg, unsigned key, enum key_use use, struct slice in, str
   return key == 0 && tls_key_sign(s->key, use, in, out);
 }
 
-/* A TLS service made, and a whole handshake, after the confinement: nothing of OpenSSL opens a file. */
+/* A TLS service made, and a whole handshake, after the confinement: nothing of OpenSSL opens a
+ * file. */
 static void handshake_work(int fds[2]) {
   static const char *const names[] = { "a.example" };
   struct buf cert, key, err;
@@ -312,16 +322,18 @@ static void whole_work(const void *arg) {
   int fds[2];
   MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
   common_work(r);
-  if (r->room == ROOM_KEYS) key_files_work();
-  else if (r->files) files_work();
+  if (r->role == ROLE_KEYS)
+    key_files_work();
+  else if (r->files)
+    files_work();
   handshake_work(fds);
 }
 
 static void needed_calls(void **state) {
   (void)state;
-  for (size_t r = 0; r < ROOMS; r++) {
-    int status = in_child(whole_work, &rooms[r]);
-    if (status) print_error("%s: status %x\n", rooms[r].name, (unsigned)status);
+  for (size_t r = 0; r < ROLES; r++) {
+    int status = in_child(whole_work, &roles[r]);
+    if (status) print_error("%s: status %x\n", roles[r].name, (unsigned)status);
     assert_int_equal(status, 0);
   }
 }
@@ -333,9 +345,13 @@ static const uint64_t little_memory = 64ull * 1024 * 1024;
 
 static void enter_small(const struct row *r) {
   static const uint16_t port = 53;
-  struct sandbox_profile p = { .room = r->room, .folder = r->files ? folder : NULL, .dials = &port,
+  struct sandbox_profile p = { .role = r->role,
+                               .folder = r->files ? folder : NULL,
+                               .dials = &port,
                                .dial_count = r->dials && landlock_version() >= LANDLOCK_PORTS,
-                               .descriptors = FEW_FDS, .memory = little_memory, .file_size = SMALL_FILE,
+                               .descriptors = FEW_FDS,
+                               .memory = little_memory,
+                               .file_size = SMALL_FILE,
                                .threads = r->files ? FEW_THREADS : 0 };
   struct buf missing, err;
   buf_init(&missing, 512);
@@ -371,9 +387,14 @@ static void descriptors_end(int pair[2]) {
   for (int i = 0; i < FEW_FDS + 5; i++) {
     char octet = 'x';
     struct iovec iov = { &octet, 1 };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.mem, .msg_controllen = sizeof control.mem };
+    struct msghdr msg = { .msg_iov = &iov,
+                          .msg_iovlen = 1,
+                          .msg_control = control.mem,
+                          .msg_controllen = sizeof control.mem };
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+    *c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                           .cmsg_type = SCM_RIGHTS,
+                           .cmsg_len = CMSG_LEN(sizeof(int)) };
     memcpy(CMSG_DATA(c), &pair[0], sizeof(int));
     MUST(sendmsg(pair[0], &msg, MSG_NOSIGNAL) == 1);
     msg.msg_controllen = sizeof control.mem;
@@ -411,7 +432,8 @@ static void threads_end(void) {
   int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE), n = 0;
   pthread_attr_init(&small);
   pthread_attr_setstacksize(&small, 128 * 1024);
-  while (n < 2 * FEW_THREADS && pthread_create(&threads[n], &small, wait_for_the_end, &wake) == 0) n++;
+  while (n < 2 * FEW_THREADS && pthread_create(&threads[n], &small, wait_for_the_end, &wake) == 0)
+    n++;
   MUST(n > 0 && n < FEW_THREADS);
   uint64_t ends = (uint64_t)n;
   MUST(write(wake, &ends, sizeof ends) == sizeof ends);
@@ -426,16 +448,17 @@ static void reach_limits(const void *arg) {
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
   enter_small(r);
   if (!INSTRUMENTED) memory_ends();
-  if (r->files) files_end(r->room != ROOM_KEYS);
-  if (r->files && r->room != ROOM_KEYS && !INSTRUMENTED && as_root) threads_end(); /* else the user's other processes count */
+  if (r->files) files_end(r->role != ROLE_KEYS);
+  /* else the user's other processes count */
+  if (r->files && r->role != ROLE_KEYS && !INSTRUMENTED && as_root) threads_end();
   descriptors_end(pair);
 }
 
 static void limits_are_reached(void **state) {
   (void)state;
-  for (size_t r = 0; r < ROOMS; r++) {
-    int status = in_child(reach_limits, &rooms[r]);
-    if (status) print_error("%s: status %x\n", rooms[r].name, (unsigned)status);
+  for (size_t r = 0; r < ROLES; r++) {
+    int status = in_child(reach_limits, &roles[r]);
+    if (status) print_error("%s: status %x\n", roles[r].name, (unsigned)status);
     assert_int_equal(status, 0);
   }
   if (getuid() == 0) assert_int_equal(chown(folder, NOBODY, getgid()), 0);
@@ -455,8 +478,8 @@ static void no_file_grows(const void *arg) {
 
 static void without_a_folder_no_file_grows(void **state) {
   (void)state;
-  for (size_t r = 0; r < ROOMS; r++)
-    if (!rooms[r].files) assert_int_equal(in_child(no_file_grows, &rooms[r]), 0);
+  for (size_t r = 0; r < ROLES; r++)
+    if (!roles[r].files) assert_int_equal(in_child(no_file_grows, &roles[r]), 0);
 }
 
 /* --- users and roots --- */
@@ -476,19 +499,20 @@ static void became_nobody(const void *arg) {
 static void root_is_given_up(void **state) {
   (void)state;
   if (getuid() != 0) skip();
-  for (size_t r = 0; r < ROOMS; r++) assert_int_equal(in_child(became_nobody, &rooms[r]), 0);
+  for (size_t r = 0; r < ROLES; r++) assert_int_equal(in_child(became_nobody, &roles[r]), 0);
 }
 
-/* A root that a room must not keep, folders that are not there. */
+/* A root that a process must not keep, folders that are not there. */
 static void refusals(const void *arg) {
   (void)arg;
   struct buf missing, err;
   buf_init(&missing, 512);
   buf_init(&err, 512);
-  struct sandbox_profile p = { .room = ROOM_STORE, .folder = "/nowhere/at/all" };
-  MUST(!sandbox_enter(&p, &missing, &err) && slice_search(buf_slice(&err), SLICE("/nowhere/at/all")) >= 0);
+  struct sandbox_profile p = { .role = ROLE_STORE, .folder = "/nowhere/at/all" };
+  MUST(!sandbox_enter(&p, &missing, &err) &&
+       slice_search(buf_slice(&err), SLICE("/nowhere/at/all")) >= 0);
   buf_reset(&err);
-  p = (struct sandbox_profile){ .room = ROOM_SMTPD, .started_as_root = true };
+  p = (struct sandbox_profile){ .role = ROLE_SMTPD, .started_as_root = true };
   MUST(!sandbox_enter(&p, &missing, &err) && slice_search(buf_slice(&err), SLICE("as root")) >= 0);
   buf_reset(&err);
   if (getuid() != 0) return;
@@ -502,13 +526,14 @@ static void refused_profiles(void **state) {
   assert_int_equal(in_child(refusals, NULL), 0);
 }
 
-/* The parent keeps its calls and may start programs, but none that gains rights, and leaves no core. */
+/* The parent keeps its calls and may start programs, but none that gains rights, and leaves no
+ * core. */
 static void parent_work(const void *arg) {
   (void)arg;
   struct buf missing, err;
   buf_init(&missing, 512);
   buf_init(&err, 512);
-  struct sandbox_profile p = { .room = ROOM_PARENT };
+  struct sandbox_profile p = { .role = ROLE_PARENT };
   MUST(sandbox_enter(&p, &missing, &err) && buf_len(&missing) == 0);
   MUST(socket(AF_INET, SOCK_STREAM, 0) >= 0);
   FILE *status = fopen("/proc/self/status", "r");
@@ -532,10 +557,14 @@ static void landlock_is_here(void **state) {
 int main(void) {
   make_folders();
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(landlock_is_here),       cmocka_unit_test(count_of_calls),
-    cmocka_unit_test(needed_calls),           cmocka_unit_test(forbidden_calls),
-    cmocka_unit_test(root_is_given_up),       cmocka_unit_test(refused_profiles),
-    cmocka_unit_test(parent_keeps_its_calls), cmocka_unit_test(limits_are_reached),
+    cmocka_unit_test(landlock_is_here),
+    cmocka_unit_test(count_of_calls),
+    cmocka_unit_test(needed_calls),
+    cmocka_unit_test(forbidden_calls),
+    cmocka_unit_test(root_is_given_up),
+    cmocka_unit_test(refused_profiles),
+    cmocka_unit_test(parent_keeps_its_calls),
+    cmocka_unit_test(limits_are_reached),
     cmocka_unit_test(without_a_folder_no_file_grows),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

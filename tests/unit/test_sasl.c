@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* spec: RFC 4616 §4, draft-murchison-sasl-login-00 §2.3, RFC 2195 §2, RFC 5802 §5, RFC 7677 §3 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +8,7 @@
 #include <cmocka.h>
 
 #include "lib/base/codec.h"
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 
 #include <stdio.h>
 
@@ -29,14 +30,15 @@ static int teardown(void **state) {
 
 static void start(const char *mech, const char *nonce) {
   sasl_server_end(&server);
-  sasl_server_start(&server, sasl_find(slice_str(mech)), slice_str(nonce), SLICE("postoffice.reston.mci.net"),
-                    697170952);
+  sasl_server_start(&server, sasl_find(slice_str(mech)), slice_str(nonce),
+                    SLICE("postoffice.reston.mci.net"), 697170952);
 }
 
-static void start_client(const char *mech, const char *nonce, const char *name, const char *password) {
+static void start_client(const char *mech, const char *nonce, const char *name,
+                         const char *password) {
   sasl_client_end(&client);
-  sasl_client_start(&client, sasl_find(slice_str(mech)), slice_str(name), slice_str(password), SLICE_NONE,
-                    slice_str(nonce));
+  sasl_client_start(&client, sasl_find(slice_str(mech)), slice_str(name), slice_str(password),
+                    SLICE_NONE, slice_str(nonce));
 }
 
 static enum sasl_verdict step(struct slice response) {
@@ -98,11 +100,13 @@ static void test_plain_odd_names(void **state) {
   assert_int_equal(step(SLICE("\0%{a}$'\")(*\\,\r\n\0b")), SASL_PASSWORD);
   assert_octets(&server.name, "%{a}$'\")(*\\,\r\n");
   start("PLAIN", "n");
-  assert_int_equal(step(SLICE("\0q\xc9\x99sid@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0\0\xf0\x9f\x93\xac")),
-                   SASL_PASSWORD);
+  assert_int_equal(
+      step(SLICE("\0q\xc9\x99sid@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0\0\xf0\x9f\x93\xac")),
+      SASL_PASSWORD);
 }
 
-/* RFC 4616 §2: "Servers MUST be capable of accepting … up to and including 255 octets"; AU-3, AU-5: sizes */
+/* RFC 4616 §2: "Servers MUST be capable of accepting … up to and including 255 octets"; AU-3, AU-5:
+ * sizes */
 static void test_plain_sizes(void **state) {
   static uint8_t message[1024 * 1024];
   memset(message, 'a', sizeof message);
@@ -195,8 +199,9 @@ static void test_cram(void **state) {
   assert_octets(&server.name, "tim");
   assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaF"), true), SASL_WRONG);
   assert_int_equal(cram(SLICE(CRAM_RESPONSE), SLICE("tanstaaftanstaaf"), false), SASL_WRONG);
-  assert_int_equal(cram(SLICE("a b b913a602c7eda7a495b4e6e7334d3890"), SLICE("tanstaaftanstaaf"), true),
-                   SASL_OK);
+  assert_int_equal(
+      cram(SLICE("a b b913a602c7eda7a495b4e6e7334d3890"), SLICE("tanstaaftanstaaf"), true),
+      SASL_OK);
   assert_octets(&server.name, "a b");
   start_client("CRAM-MD5", "n", "tim", "tanstaaftanstaaf");
   assert_int_equal(advise("<1896.697170952@postoffice.reston.mci.net>"), SASL_SEND);
@@ -218,7 +223,8 @@ static void test_cram_hostile(void **state) {
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     assert_int_equal(cram(slice_str(bad[i]), SLICE("tanstaaftanstaaf"), true), SASL_MALFORMED);
-  assert_int_equal(cram(SLICE("ti\0m b913a602c7eda7a495b4e6e7334d3890"), SLICE("x"), true), SASL_MALFORMED);
+  assert_int_equal(cram(SLICE("ti\0m b913a602c7eda7a495b4e6e7334d3890"), SLICE("x"), true),
+                   SASL_MALFORMED);
   start("CRAM-MD5", "1896"); /* RFC 4954 §4: no initial response where the server speaks first */
   assert_int_equal(step(SLICE(CRAM_RESPONSE)), SASL_MALFORMED);
 }
@@ -257,7 +263,8 @@ static enum sasl_verdict scram(const struct scram_example *e, const char *c1, co
     v = step(slice_str(c2));
   }
   if (v == SASL_SECRET) {
-    assert_true(scram_keys_derive(server.mech->digest, slice_str(password), buf_slice(&salt), 4096, &keys));
+    assert_true(
+        scram_keys_derive(server.mech->digest, slice_str(password), buf_slice(&salt), 4096, &keys));
     struct sasl_secret s = { .known = account, .keys = &keys };
     v = sasl_server_secret(&server, &s, &out);
   }
@@ -323,7 +330,8 @@ static void test_scram_server_hostile(void **state) {
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=", SASL_MALFORMED },
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8", SASL_MALFORMED },
     { "n,,n=user,r=abc", "c=biws,r=abcNONCE,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=,x=y", SASL_MALFORMED },
-    { "n,,n=user,r=abc", "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG }, /* nonce cut */
+    /* nonce cut */
+    { "n,,n=user,r=abc", "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG },
     { "n,,n=user,r=abc",
       "c=biws,r=abcNONCF,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", SASL_WRONG }, /* nonce of another time */
     { "n,,n=user,r=abc",
@@ -342,8 +350,8 @@ static void test_scram_server_hostile(void **state) {
   assert_octets(&server.name, "a=b,c");
 }
 
-/* A proof that is right for what it says, by somebody who has the password: what it says is looked at too.
- * `bound` is what the client claims to have sent as its header, `nonce` as the nonce. */
+/* A proof that is right for what it says, by somebody who has the password: what it says is looked
+ * at too. `bound` is what the client claims to have sent as its header, `nonce` as the nonce. */
 static enum sasl_verdict scram_says(const char *bound, const char *nonce) {
   static const char first[] = "n=user,r=abc,r=abcNONCE,s=QSXCR+Q6sek8bf92,i=4096,";
   uint8_t salted[DIGEST_MAX], key[DIGEST_MAX], stored[DIGEST_MAX], signature[DIGEST_MAX];
@@ -359,8 +367,7 @@ static enum sasl_verdict scram_says(const char *bound, const char *nonce) {
   assert_true(digest_hmac(DIGEST_SHA1, slice_of(salted, 20), SLICE("Client Key"), key));
   assert_true(digest_of(DIGEST_SHA1, slice_of(key, 20), stored));
   assert_true(digest_hmac_parts(DIGEST_SHA1, slice_of(stored, 20), message, 2, signature));
-  for (int i = 0; i < 20; i++)
-    key[i] ^= signature[i];
+  for (int i = 0; i < 20; i++) key[i] ^= signature[i];
   buf_printf(&c2, "%s,p=", without);
   base64_put(&c2, slice_of(key, 20));
   e.server_nonce = "NONCE";
@@ -372,22 +379,29 @@ static enum sasl_verdict scram_says(const char *bound, const char *nonce) {
 
 static void test_scram_binding_and_nonce(void **state) {
   assert_int_equal(scram_says("biws", "abcNONCE"), SASL_CHALLENGE);
-  assert_int_equal(scram_says("eSws", "abcNONCE"), SASL_WRONG);     /* "y,,": the header was changed on the way */
-  assert_int_equal(scram_says("biwsAA==", "abcNONCE"), SASL_WRONG); /* binding data where none belongs */
-  assert_int_equal(scram_says("biws", "abcNONC"), SASL_WRONG);      /* a nonce of another exchange */
+  /* "y,,": the header was changed on the way */
+  assert_int_equal(scram_says("eSws", "abcNONCE"), SASL_WRONG);
+  /* binding data where none belongs */
+  assert_int_equal(scram_says("biwsAA==", "abcNONCE"), SASL_WRONG);
+  /* a nonce of another exchange */
+  assert_int_equal(scram_says("biws", "abcNONC"), SASL_WRONG);
   assert_int_equal(scram_says("biws", "abc"), SASL_WRONG);
 }
 
-static const uint8_t exporter[32] = { 1, 2, 3 }, end_point[64] = { 4, 5, 6 }, other[32] = { 1, 2, 4 };
+static const uint8_t exporter[32] = { 1, 2, 3 }, end_point[64] = { 4, 5, 6 },
+                     other[32] = { 1, 2, 4 };
 
-/* Our client against our server, the client bound to `data`, through `mech`; the verdict on the proof. */
-static enum sasl_verdict bound(const char *mech, const char *type, struct slice data, bool announced) {
+/* Our client against our server, the client bound to `data`, through `mech`; the verdict on the
+ * proof. */
+static enum sasl_verdict bound(const char *mech, const char *type, struct slice data,
+                               bool announced) {
   struct scram_keys keys;
   struct sasl_secret secret = { .known = true, .keys = &keys };
   struct buf said;
   buf_init(&said, 2048);
   start(mech, "SERVER");
-  sasl_server_bind(&server, slice_of(exporter, sizeof exporter), slice_of(end_point, sizeof end_point), announced);
+  sasl_server_bind(&server, slice_of(exporter, sizeof exporter),
+                   slice_of(end_point, sizeof end_point), announced);
   start_client(mech, "CLIENT", "user", "pencil");
   if (type) sasl_client_bind(&client, type, data);
   assert_int_equal(advise(NULL), SASL_SEND);
@@ -400,39 +414,56 @@ static enum sasl_verdict bound(const char *mech, const char *type, struct slice 
     v = step(buf_slice(&said));
   }
   if (v == SASL_SECRET) {
-    assert_true(scram_keys_derive(server.mech->digest, SLICE("pencil"), SLICE("saltsalt"), 4096, &keys));
+    assert_true(
+        scram_keys_derive(server.mech->digest, SLICE("pencil"), SLICE("saltsalt"), 4096, &keys));
     v = sasl_server_secret(&server, &secret, &out);
   }
   buf_free(&said);
   return v;
 }
 
-/* RFC 5802 §6. Who stands between two TLS connections has two exporters, and can't pass a proof on. */
+/* RFC 5802 §6. Who stands between two TLS connections has two exporters, and can't pass a proof on.
+ */
 static void test_scram_channel_binding(void **state) {
   static const char *const plus[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS" };
   static const char *const bare[] = { "SCRAM-SHA-256", "SCRAM-SHA-1" };
-  struct slice data = slice_of(exporter, sizeof exporter), cert = slice_of(end_point, sizeof end_point);
+  struct slice data = slice_of(exporter, sizeof exporter),
+               cert = slice_of(end_point, sizeof end_point);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(bound(plus[i], "tls-exporter", data, true), SASL_CHALLENGE);
     assert_true(sasl_client_step(&client, true, buf_slice(&out), &out) == SASL_SEND);
     assert_true(sasl_client_believes(&client));
     assert_int_equal(bound(plus[i], "tls-server-end-point", cert, true), SASL_CHALLENGE);
-    assert_int_equal(bound(plus[i], "tls-exporter", data, false), SASL_CHALLENGE); /* taken, unasked */
-    assert_int_equal(bound(plus[i], "tls-exporter", slice_of(other, sizeof other), true), SASL_WRONG);
+    /* taken, unasked */
+    assert_int_equal(bound(plus[i], "tls-exporter", data, false), SASL_CHALLENGE);
+    assert_int_equal(bound(plus[i], "tls-exporter", slice_of(other, sizeof other), true),
+                     SASL_WRONG);
     assert_int_equal(bound(plus[i], "tls-exporter", cert, true), SASL_WRONG);
     assert_int_equal(bound(plus[i], "tls-exporter", slice_first(data, 31), true), SASL_WRONG);
     assert_int_equal(bound(plus[i], "tls-unique", data, true), SASL_MALFORMED);
     assert_int_equal(bound(bare[i], NULL, SLICE_NONE, true), SASL_CHALLENGE);
-    assert_int_equal(bound(bare[i], "tls-exporter", data, false), SASL_CHALLENGE); /* "y", and it is true */
-    assert_int_equal(bound(bare[i], "tls-exporter", data, true), SASL_WRONG);      /* "y": the offer was changed */
+    /* "y", and it is true */
+    assert_int_equal(bound(bare[i], "tls-exporter", data, false), SASL_CHALLENGE);
+    /* "y": the offer was changed */
+    assert_int_equal(bound(bare[i], "tls-exporter", data, true), SASL_WRONG);
   }
 }
 
 static void test_scram_binding_hostile(void **state) {
   static const char *const bad[] = {
-    "n,,n=user,r=abc", "y,,n=user,r=abc", "p,,n=user,r=abc", "p=,,n=user,r=abc", "p=tls-unique,,n=user,r=abc",
-    "p=TLS-EXPORTER,,n=user,r=abc", "p=tls-exporter", "p=tls-exporter,", "p=tls-exporter,n=user,r=abc",
-    "p=tls-exporter ,,n=user,r=abc", "P=tls-exporter,,n=user,r=abc", "p=tls-exporter,x,n=user,r=abc", "",
+    "n,,n=user,r=abc",
+    "y,,n=user,r=abc",
+    "p,,n=user,r=abc",
+    "p=,,n=user,r=abc",
+    "p=tls-unique,,n=user,r=abc",
+    "p=TLS-EXPORTER,,n=user,r=abc",
+    "p=tls-exporter",
+    "p=tls-exporter,",
+    "p=tls-exporter,n=user,r=abc",
+    "p=tls-exporter ,,n=user,r=abc",
+    "P=tls-exporter,,n=user,r=abc",
+    "p=tls-exporter,x,n=user,r=abc",
+    "",
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     start("SCRAM-SHA-256-PLUS", "NONCE");
@@ -447,24 +478,29 @@ static void test_scram_binding_hostile(void **state) {
   start("SCRAM-SHA-256", "NONCE"); /* "p" belongs to -PLUS */
   sasl_server_bind(&server, slice_of(exporter, 32), slice_of(end_point, 64), true);
   assert_int_equal(step(SLICE("p=tls-exporter,,n=user,r=abc")), SASL_MALFORMED);
-  start_client("SCRAM-SHA-256-PLUS", "NONCE", "user", "pencil"); /* a client with nothing to bind to */
+  /* a client with nothing to bind to */
+  start_client("SCRAM-SHA-256-PLUS", "NONCE", "user", "pencil");
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
 }
 
 /* AU-7, the client's side: a server may not weaken, repeat, exhaust or skip its own proof. */
 static void test_scram_client_hostile(void **state) {
   static const char *const firsts[] = {
-    "", "r=abc", "e=other-error",
-    "r=abc,s=QSXCR+Q6sek8bf92,i=4096",           /* only our nonce */
-    "r=xyzabc,s=QSXCR+Q6sek8bf92,i=4096",        /* not ours */
-    "r=abcdef,s=QSXCR+Q6sek8bf92,i=2147483648",  /* a day of work */
+    "",
+    "r=abc",
+    "e=other-error",
+    "r=abc,s=QSXCR+Q6sek8bf92,i=4096",          /* only our nonce */
+    "r=xyzabc,s=QSXCR+Q6sek8bf92,i=4096",       /* not ours */
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=2147483648", /* a day of work */
     "r=abcdef,s=QSXCR+Q6sek8bf92,i=200001",
-    "r=abcdef,s=QSXCR+Q6sek8bf92,i=1",           /* RFC 7677 §4: at least 4096 */
+    "r=abcdef,s=QSXCR+Q6sek8bf92,i=1", /* RFC 7677 §4: at least 4096 */
     "r=abcdef,s=QSXCR+Q6sek8bf92,i=0",
     "r=abcdef,s=QSXCR+Q6sek8bf92,i=-4096",
     "r=abcdef,s=QSXCR+Q6sek8bf92,i=04096",
     "r=abcdef,s=QSXCR+Q6sek8bf92,i=99999999999999999999999",
-    "r=abcdef,s=,i=4096", "r=abcdef,s=Q,i=4096", "m=x,r=abcdef,s=QSXCR+Q6sek8bf92,i=4096",
+    "r=abcdef,s=,i=4096",
+    "r=abcdef,s=Q,i=4096",
+    "m=x,r=abcdef,s=QSXCR+Q6sek8bf92,i=4096",
     "r=abcdef,s=QSXCR+Q6sek8bf92,i=4096,m=x",
   };
   for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
@@ -520,7 +556,12 @@ static bool scram_agrees(const char *mech, const char *typed, const char *kept) 
 
 /* RFC 5802 §2.2, RFC 4013: one password, however it is spelled; and no other. */
 static void test_scram_prepares(void **state) {
-  static const char nfc[] = "gr\xc3\xbc\xc3\x9f" "e", nfd[] = "gru\xcc\x88\xc3\x9f" "e", wrong[] = "gru\xc3\x9f" "e";
+  static const char nfc[] = "gr\xc3\xbc\xc3\x9f"
+                            "e",
+                    nfd[] = "gru\xcc\x88\xc3\x9f"
+                            "e",
+                    wrong[] = "gru\xc3\x9f"
+                              "e";
   static const char *const mechs[] = { "SCRAM-SHA-1", "SCRAM-SHA-256" };
   for (size_t i = 0; i < 2; i++) {
     assert_true(scram_agrees(mechs[i], nfd, nfc));
@@ -538,13 +579,17 @@ static void assert_names(sasl_set set, const char *want) {
   assert_true(slice_eq(buf_slice(&out), slice_str(want)));
 }
 
-/* What is announced: the named ones, without those that show the password where it may not be shown. */
+/* What is announced: the named ones, without those that show the password where it may not be
+ * shown. */
 static void test_offer(void **state) {
-  static const char *const all[] = { "CRAM-MD5", "LOGIN", "PLAIN", "scram-sha-1", "SCRAM-SHA-256", "PLAIN" };
+  static const char *const all[] = { "CRAM-MD5",    "LOGIN",         "PLAIN",
+                                     "scram-sha-1", "SCRAM-SHA-256", "PLAIN" };
   static const char *const odd[] = { "", "PLAI", "PLAINS", "GSSAPI" };
   static const char *const plus[] = { "SCRAM-SHA-1-PLUS", "PLAIN" };
-  const struct sasl_channel clear = { false, false }, tls = { true, false }, tls_1_3 = { true, true };
-  assert_names(sasl_announced(sasl_set_of(all, 6), tls), "SCRAM-SHA-256;SCRAM-SHA-1;PLAIN;LOGIN;CRAM-MD5;");
+  const struct sasl_channel clear = { false, false }, tls = { true, false },
+                            tls_1_3 = { true, true };
+  assert_names(sasl_announced(sasl_set_of(all, 6), tls),
+               "SCRAM-SHA-256;SCRAM-SHA-1;PLAIN;LOGIN;CRAM-MD5;");
   assert_names(sasl_announced(sasl_set_of(all, 6), clear), "SCRAM-SHA-256;SCRAM-SHA-1;CRAM-MD5;");
   assert_names(sasl_announced(sasl_set_of(all, 3), clear), "CRAM-MD5;");
   assert_names(sasl_announced(sasl_set_of(plus, 2), tls), "PLAIN;");
@@ -561,7 +606,8 @@ static void test_offer(void **state) {
     assert_int_equal(sasl_usable(m, tls_1_3), !set_up);
     assert_int_equal(sasl_usable(m, tls), !set_up && !m->binds);
     assert_int_equal(sasl_usable(m, clear), !set_up && !m->plaintext && !m->binds);
-    assert_int_equal(sasl_usable(m, tokens), m->by == SASL_BY_TOKEN || (!set_up && !m->plaintext && !m->binds));
+    assert_int_equal(sasl_usable(m, tokens),
+                     m->by == SASL_BY_TOKEN || (!set_up && !m->plaintext && !m->binds));
   }
 }
 
@@ -577,11 +623,26 @@ static void test_table(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-    T(test_plain_examples), T(test_plain_hostile), T(test_plain_odd_names), T(test_plain_sizes),
-    T(test_plain_client),   T(test_login),         T(test_login_hostile),   T(test_login_client),
-    T(test_cram),           T(test_cram_hostile),  T(test_scram_examples),  T(test_scram_client),
-    T(test_scram_server_hostile), T(test_scram_binding_and_nonce), T(test_scram_client_hostile), T(test_scram_prepares), T(test_scram_channel_binding),
-    T(test_scram_binding_hostile), T(test_offer), T(test_table),
+    T(test_plain_examples),
+    T(test_plain_hostile),
+    T(test_plain_odd_names),
+    T(test_plain_sizes),
+    T(test_plain_client),
+    T(test_login),
+    T(test_login_hostile),
+    T(test_login_client),
+    T(test_cram),
+    T(test_cram_hostile),
+    T(test_scram_examples),
+    T(test_scram_client),
+    T(test_scram_server_hostile),
+    T(test_scram_binding_and_nonce),
+    T(test_scram_client_hostile),
+    T(test_scram_prepares),
+    T(test_scram_channel_binding),
+    T(test_scram_binding_hostile),
+    T(test_offer),
+    T(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

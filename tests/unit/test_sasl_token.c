@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* spec: RFC 7628 §3, §4; Google's description of XOAUTH2; RFC 4422 Appendix A */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +8,7 @@
 #include <cmocka.h>
 
 #include "lib/base/codec.h"
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 
 static struct sasl_server server;
 static struct sasl_client client;
@@ -30,7 +31,8 @@ static int teardown(void **state) {
 
 static void start(const char *mech) {
   sasl_server_end(&server);
-  sasl_server_start(&server, sasl_find(slice_str(mech)), SLICE("nonce"), SLICE("mx.example.org"), 1);
+  sasl_server_start(&server, sasl_find(slice_str(mech)), SLICE("nonce"), SLICE("mx.example.org"),
+                    1);
 }
 
 static enum sasl_verdict step(struct slice response) {
@@ -45,7 +47,8 @@ static enum sasl_verdict judged(bool right) {
 
 static void start_client(const char *mech, const char *name, const char *token) {
   sasl_client_end(&client);
-  sasl_client_start(&client, sasl_find(slice_str(mech)), slice_str(name), slice_str(token), SLICE_NONE, SLICE("nonce"));
+  sasl_client_start(&client, sasl_find(slice_str(mech)), slice_str(name), slice_str(token),
+                    SLICE_NONE, SLICE("nonce"));
 }
 
 static enum sasl_advice advise(const char *challenge) {
@@ -63,8 +66,9 @@ static void take_base64(const char *text) {
 
 /* RFC 7628 §4.1: the example's own octets, from either side. */
 static void test_bearer_example(void **state) {
-  static const char imap[] = "bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9QmVhcmVyI"
-                             "HZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB";
+  static const char imap[] =
+      "bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9QmVhcmVyI"
+      "HZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB";
   start("OAUTHBEARER");
   take_base64(imap);
   assert_octets(&server.authzid, "user@example.com");
@@ -72,7 +76,8 @@ static void test_bearer_example(void **state) {
   assert_int_equal(judged(true), SASL_OK);
   assert_int_equal(buf_len(&out), 0);
   start("OAUTHBEARER");
-  take_base64("bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9NTg3AWF1dGg9QmVhcmVyIHZGOWRmd"
+  take_base64("bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9NTg3AWF1dGg9QmVh"
+              "cmVyIHZGOWRmd"
               "DRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB");
   assert_octets(&server.token, TOKEN);
 
@@ -87,10 +92,12 @@ static void test_bearer_example(void **state) {
   assert_true(sasl_client_believes(&client));
 }
 
-/* RFC 7628 §4.3: an empty authorization asks what is wanted. The last message of the client finishes it. */
+/* RFC 7628 §4.3: an empty authorization asks what is wanted. The last message of the client
+ * finishes it. */
 static void test_bearer_refused(void **state) {
   start("OAUTHBEARER");
-  take_base64("bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9AQE=");
+  take_base64(
+      "bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9AQE=");
   assert_int_equal(buf_len(&server.token), 0);
   assert_int_equal(judged(false), SASL_CHALLENGE);
   assert_octets(&out, "{\"status\":\"invalid_token\"}");
@@ -111,12 +118,23 @@ static void test_bearer_forms(void **state) {
     struct slice message, token, authzid;
   } good[] = {
 #define GOOD(m, t, z) { SLICE_LIT(m), SLICE_LIT(t), SLICE_LIT(z) }
-#define SLICE_LIT(s) { (const uint8_t *)("" s), sizeof(s) - 1 }
-    GOOD("n,,\x01" "auth=Bearer abc\x01\x01", "abc", ""),
-    GOOD("y,,\x01" "auth=bEARER   a.b-c_d~+/==\x01\x01", "a.b-c_d~+/==", ""),
-    GOOD("n,a=q=2Cs=3D@x,\x01" "auth=Bearer t\x01unknown=\x01Port=x\x01port=1\x01\x01", "t", "q,s=@x"),
-    GOOD("n,,\x01" "auth=Basic abc\x01\x01", "", ""),
-    GOOD("n,,\x01" "auth=Bearer a b\x01\x01", "", ""),
+#define SLICE_LIT(s) \
+  { (const uint8_t *)("" s), sizeof(s) - 1 }
+    GOOD("n,,\x01"
+         "auth=Bearer abc\x01\x01",
+         "abc", ""),
+    GOOD("y,,\x01"
+         "auth=bEARER   a.b-c_d~+/==\x01\x01",
+         "a.b-c_d~+/==", ""),
+    GOOD("n,a=q=2Cs=3D@x,\x01"
+         "auth=Bearer t\x01unknown=\x01Port=x\x01port=1\x01\x01",
+         "t", "q,s=@x"),
+    GOOD("n,,\x01"
+         "auth=Basic abc\x01\x01",
+         "", ""),
+    GOOD("n,,\x01"
+         "auth=Bearer a b\x01\x01",
+         "", ""),
     GOOD("n,,\x01\x01", "", ""),
 #undef GOOD
   };
@@ -130,20 +148,50 @@ static void test_bearer_forms(void **state) {
 
 static void test_bearer_hostile(void **state) {
   static const struct slice bad[] = {
-    SLICE_LIT(""), SLICE_LIT("\x01"), SLICE_LIT("n,,"), SLICE_LIT("n,,\x01"), SLICE_LIT("n,\x01" "auth=Bearer t\x01\x01"),
-    SLICE_LIT("p=tls-exporter,,\x01" "auth=Bearer t\x01\x01"), SLICE_LIT("n,user@x,\x01" "auth=Bearer t\x01\x01"),
-    SLICE_LIT("n,a=,\x01" "auth=Bearer t\x01\x01"), SLICE_LIT("n,a=x=2,\x01" "auth=Bearer t\x01\x01"),
-    SLICE_LIT("n,a=\xc0\xaf,\x01" "auth=Bearer t\x01\x01"), SLICE_LIT("n,,\x01" "auth=Bearer t\x01"),
-    SLICE_LIT("n,,\x01" "auth=Bearer t\x01\x01\x01"), SLICE_LIT("n,,\x01" "auth=Bearer t\x01\x01x"),
-    SLICE_LIT("n,,\x01" "auth=Bearer t\x01" "auth=Bearer u\x01\x01"), SLICE_LIT("n,,\x01=x\x01\x01"),
-    SLICE_LIT("n,,\x01" "a b=x\x01\x01"), SLICE_LIT("n,,\x01" "auth\x01\x01"), SLICE_LIT("n,,\x01" "auth=Bearer \0\x01\x01"),
-    SLICE_LIT("n,,\x01port=0143\x01\x01"), SLICE_LIT("n,,\x01port=65536\x01\x01"), SLICE_LIT("n,,\x01port=\x01\x01"),
-    SLICE_LIT("n,,\x01port=1\x01port=1\x01\x01"), SLICE_LIT("n,,auth=Bearer t\x01\x01"),
+    SLICE_LIT(""),
+    SLICE_LIT("\x01"),
+    SLICE_LIT("n,,"),
+    SLICE_LIT("n,,\x01"),
+    SLICE_LIT("n,\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("p=tls-exporter,,\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("n,user@x,\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("n,a=,\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("n,a=x=2,\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("n,a=\xc0\xaf,\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("n,,\x01"
+              "auth=Bearer t\x01"),
+    SLICE_LIT("n,,\x01"
+              "auth=Bearer t\x01\x01\x01"),
+    SLICE_LIT("n,,\x01"
+              "auth=Bearer t\x01\x01x"),
+    SLICE_LIT("n,,\x01"
+              "auth=Bearer t\x01"
+              "auth=Bearer u\x01\x01"),
+    SLICE_LIT("n,,\x01=x\x01\x01"),
+    SLICE_LIT("n,,\x01"
+              "a b=x\x01\x01"),
+    SLICE_LIT("n,,\x01"
+              "auth\x01\x01"),
+    SLICE_LIT("n,,\x01"
+              "auth=Bearer \0\x01\x01"),
+    SLICE_LIT("n,,\x01port=0143\x01\x01"),
+    SLICE_LIT("n,,\x01port=65536\x01\x01"),
+    SLICE_LIT("n,,\x01port=\x01\x01"),
+    SLICE_LIT("n,,\x01port=1\x01port=1\x01\x01"),
+    SLICE_LIT("n,,auth=Bearer t\x01\x01"),
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     start("OAUTHBEARER");
     if (step(bad[i]) != SASL_MALFORMED) fail_msg("taken: %zu", i);
-    if (step(SLICE("n,,\x01" "auth=Bearer t\x01\x01")) != SASL_MALFORMED) fail_msg("goes on after: %zu", i);
+    if (step(SLICE("n,,\x01"
+                   "auth=Bearer t\x01\x01")) != SASL_MALFORMED)
+      fail_msg("goes on after: %zu", i);
   }
   start("OAUTHBEARER");
   assert_int_equal(judged(true), SASL_WRONG); /* nothing was said yet */
@@ -153,13 +201,18 @@ static void test_bearer_empty_first(void **state) {
   start("OAUTHBEARER");
   assert_int_equal(sasl_server_step(&server, false, SLICE_NONE, &out), SASL_CHALLENGE);
   assert_int_equal(buf_len(&out), 0);
-  assert_int_equal(step(SLICE("n,,\x01" "auth=Bearer t\x01\x01")), SASL_TOKEN);
-  assert_int_equal(step(SLICE("n,,\x01" "auth=Bearer t\x01\x01")), SASL_MALFORMED);
+  assert_int_equal(step(SLICE("n,,\x01"
+                              "auth=Bearer t\x01\x01")),
+                   SASL_TOKEN);
+  assert_int_equal(step(SLICE("n,,\x01"
+                              "auth=Bearer t\x01\x01")),
+                   SASL_MALFORMED);
 }
 
 static void test_xoauth2(void **state) {
   start("XOAUTH2");
-  take_base64("dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRX"
+  take_base64("dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNr"
+              "QmhkSFJoZG1semRHRX"
               "VZMjl0Q2cBAQ==");
   assert_octets(&server.authzid, "someuser@example.com");
   assert_octets(&server.token, "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg");
@@ -167,9 +220,16 @@ static void test_xoauth2(void **state) {
   assert_octets(&out, "{\"status\":\"401\",\"schemes\":\"bearer\"}");
   assert_int_equal(step(SLICE_NONE), SASL_WRONG);
   static const struct slice bad[] = {
-    SLICE_LIT(""), SLICE_LIT("user=\x01" "auth=Bearer t\x01\x01"), SLICE_LIT("user=a@b"), SLICE_LIT("user=a@b\x01"),
-    SLICE_LIT("auth=Bearer t\x01user=a@b\x01\x01"), SLICE_LIT("user=a@b\x01" "auth=Bearer t\x01"),
-    SLICE_LIT("user=a\xff\x01" "auth=Bearer t\x01\x01"),
+    SLICE_LIT(""),
+    SLICE_LIT("user=\x01"
+              "auth=Bearer t\x01\x01"),
+    SLICE_LIT("user=a@b"),
+    SLICE_LIT("user=a@b\x01"),
+    SLICE_LIT("auth=Bearer t\x01user=a@b\x01\x01"),
+    SLICE_LIT("user=a@b\x01"
+              "auth=Bearer t\x01"),
+    SLICE_LIT("user=a\xff\x01"
+              "auth=Bearer t\x01\x01"),
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     start("XOAUTH2");
@@ -177,7 +237,8 @@ static void test_xoauth2(void **state) {
   }
   start_client("XOAUTH2", "someuser@example.com", "ya29.vF9");
   assert_int_equal(advise(NULL), SASL_SEND);
-  assert_octets(&out, "user=someuser@example.com\x01" "auth=Bearer ya29.vF9\x01\x01");
+  assert_octets(&out, "user=someuser@example.com\x01"
+                      "auth=Bearer ya29.vF9\x01\x01");
   assert_int_equal(advise("{\"status\":\"400\"}"), SASL_SEND);
   assert_int_equal(buf_len(&out), 0);
   assert_false(sasl_client_believes(&client));
@@ -187,18 +248,25 @@ static void test_xoauth2(void **state) {
 static void test_client_hostile(void **state) {
   start_client("OAUTHBEARER", "a@b", "");
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
-  start_client("OAUTHBEARER", "a@b", "t\x01" "auth=Bearer u");
+  start_client("OAUTHBEARER", "a@b",
+               "t\x01"
+               "auth=Bearer u");
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
-  start_client("XOAUTH2", "a\x01" "b", "t");
+  start_client("XOAUTH2",
+               "a\x01"
+               "b",
+               "t");
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
   start_client("XOAUTH2", "", "t");
   assert_int_equal(advise(NULL), SASL_GIVE_UP);
   start_client("OAUTHBEARER", "", "t");
   assert_int_equal(advise(NULL), SASL_SEND);
-  assert_octets(&out, "n,,\x01" "auth=Bearer t\x01\x01");
+  assert_octets(&out, "n,,\x01"
+                      "auth=Bearer t\x01\x01");
   start_client("OAUTHBEARER", "a,b=c", "t");
   assert_int_equal(advise(NULL), SASL_SEND);
-  assert_octets(&out, "n,a=a=2Cb=3Dc,\x01" "auth=Bearer t\x01\x01");
+  assert_octets(&out, "n,a=a=2Cb=3Dc,\x01"
+                      "auth=Bearer t\x01\x01");
 }
 
 static void test_external(void **state) {
@@ -228,8 +296,9 @@ static void test_external(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-    T(test_bearer_example), T(test_bearer_refused), T(test_bearer_forms), T(test_bearer_hostile), T(test_bearer_empty_first),
-    T(test_xoauth2), T(test_client_hostile), T(test_external),
+    T(test_bearer_example), T(test_bearer_refused),     T(test_bearer_forms),
+    T(test_bearer_hostile), T(test_bearer_empty_first), T(test_xoauth2),
+    T(test_client_hostile), T(test_external),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The schedule against what docs/design/queue.md says of it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,7 +79,8 @@ static void dead(void **state) {
   sched_back(&s, h, SCHED_UNREACHABLE, 310);
   assert_true(slice_eq(sched_ready(&s, 12)->name, SLICE("live.example")));
   sched_take(&s, sched_ready(&s, 12));
-  sched_taken(&s, sched_find(&s, SLICE("live.example")), 0, (struct sched_cursor){ 0, 0 }, SCHED_NEVER);
+  sched_taken(&s, sched_find(&s, SLICE("live.example")), 0, (struct sched_cursor){ 0, 0 },
+              SCHED_NEVER);
   assert_null(sched_ready(&s, 309));
   assert_int_equal(sched_wake(&s), 310);
   h = sched_find(&s, SLICE("dead.example"));
@@ -86,7 +88,8 @@ static void dead(void **state) {
   assert_ptr_equal(sched_ready(&s, 12), h);
 }
 
-/* Rows that became due before the cursor, by a clock set back, are found once nothing is in hands. */
+/* Rows that became due before the cursor, by a clock set back, are found once nothing is in hands.
+ */
 static void clock_back(void **state) {
   struct slice d = SLICE("d.example");
   sched_due(&s, d, 100);
@@ -112,7 +115,8 @@ static void due_meanwhile(void **state) {
   struct sched_head *h = sched_ready(&s, 10);
   sched_take(&s, h);
   sched_due(&s, d, 11);
-  sched_taken(&s, h, 0, (struct sched_cursor){ 0, 0 }, SCHED_NEVER); /* what was due is held or gone by now */
+  /* what was due is held or gone by now */
+  sched_taken(&s, h, 0, (struct sched_cursor){ 0, 0 }, SCHED_NEVER);
   assert_ptr_equal(sched_ready(&s, 11), h);
   sched_take(&s, h);
   sched_due(&s, d, 20);
@@ -134,8 +138,10 @@ static void delays(void **state) {
   }
   assert_int_equal(sched_delay(0, 1, 1, 12345), 1);
   for (uint32_t chance = 0; chance < 5000; chance += 7) {
-    assert_in_range(sched_delay(300, 3600, 14400, chance * 2654435761u), 2880, 4320); /* another class: at least its first */
-    assert_in_range(sched_delay(14400, 300, 900, chance * 2654435761u), 720, 1080);   /* and at most its longest */
+    /* another class: at least its first */
+    assert_in_range(sched_delay(300, 3600, 14400, chance * 2654435761u), 2880, 4320);
+    /* and at most its longest */
+    assert_in_range(sched_delay(14400, 300, 900, chance * 2654435761u), 720, 1080);
   }
 }
 

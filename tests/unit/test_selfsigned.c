@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The self-signed certificate: what it says, and that its key is its own. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,8 @@ static void names_and_times(void **state) {
 
 static void refusals(void **state) {
   (void)state;
-  static const char *const bad[] = { "", "a b", "a..b", ".a", "a\nb", "a*.b", "*.", "\xc3\xa9.example" };
+  static const char *const bad[] = { "",     "a b",  "a..b", ".a",
+                                     "a\nb", "a*.b", "*.",   "\xc3\xa9.example" };
   struct buf cert, key;
   buf_init(&cert, 8192);
   buf_init(&key, 8192);
@@ -72,6 +74,7 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(names_and_times), cmocka_unit_test(refusals) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(names_and_times),
+                                      cmocka_unit_test(refusals) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the sender makes of DNS answers: src/sender/hosts.c (RFC 5321 §5.1, RFC 7505). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 #include "src/sender/sender.h"
 
 static struct sender us;
-static struct room room;
+static struct process process;
 static struct conf conf;
 static const struct route by_mx = { .direct = true, .port = 25 };
 
@@ -16,15 +17,17 @@ static const struct route by_mx = { .direct = true, .port = 25 };
 static int setup(void **state) {
   static const char *listens[] = { "*:25" };
   conf = (struct conf){ .hostname = "mx.us.example", .listen_smtp = { listens, 1 } };
-  room = (struct room){ .conf = &conf };
-  us.room = &room;
+  process = (struct process){ .conf = &conf };
+  us.process = &process;
   us.own_count = 2;
   us.own[0] = (struct dial_address){ .n = 4, .octets = { 5, 5, 5, 5 } };
   us.own[1] = (struct dial_address){ .n = 16, .octets = { 0x2a, [15] = 5 } };
   return 0;
 }
 
-static struct dns_answer answer(enum dns_result r) { return (struct dns_answer){ .kind = DNS_MX, .result = r }; }
+static struct dns_answer answer(enum dns_result r) {
+  return (struct dns_answer){ .kind = DNS_MX, .result = r };
+}
 
 /* One more host; "" or an IPv4 or IPv6 address. */
 static void add(struct dns_answer *a, uint16_t preference, const char *name, const char *address) {
@@ -40,7 +43,8 @@ static void add(struct dns_answer *a, uint16_t preference, const char *name, con
 
 static struct hosts hosts;
 
-static void check_by(const struct dns_answer *a, const struct route *r, enum hosts_found found, const char *enhanced) {
+static void check_by(const struct dns_answer *a, const struct route *r, enum hosts_found found,
+                     const char *enhanced) {
   char got[16];
   struct hosts_verdict v = hosts_of_answer(&us, a, r, "there.example", &hosts);
   snprintf(got, sizeof got, "%u.%u.%u", v.enhanced[0], v.enhanced[1], v.enhanced[2]);
@@ -51,7 +55,9 @@ static void check_by(const struct dns_answer *a, const struct route *r, enum hos
   assert_true(strstr(v.why, "there.example: ") == v.why);
 }
 
-static void check(const struct dns_answer *a, enum hosts_found found, const char *enhanced) { check_by(a, &by_mx, found, enhanced); }
+static void check(const struct dns_answer *a, enum hosts_found found, const char *enhanced) {
+  check_by(a, &by_mx, found, enhanced);
+}
 
 /* What ends it at once, and what is looked up again. */
 static void no_hosts(void **state) {
@@ -60,11 +66,12 @@ static void no_hosts(void **state) {
     enum hosts_found found;
     const char *enhanced;
   } t[] = {
-    { DNS_REFUSED, HOSTS_NEVER, "5.1.10" },  /* null MX */
-    { DNS_NO_NAME, HOSTS_NEVER, "5.1.2" },   /* NXDOMAIN */
-    { DNS_NONE, HOSTS_NEVER, "5.1.2" },      /* neither MX nor addresses */
+    { DNS_REFUSED, HOSTS_NEVER, "5.1.10" }, /* null MX */
+    { DNS_NO_NAME, HOSTS_NEVER, "5.1.2" },  /* NXDOMAIN */
+    { DNS_NONE, HOSTS_NEVER, "5.1.2" },     /* neither MX nor addresses */
     { DNS_BAD_NAME, HOSTS_NEVER, "5.1.2" },
-    { DNS_LATER, HOSTS_LATER, "4.4.3" },     /* SERVFAIL, no answer, a chain of CNAMEs without end */
+    /* SERVFAIL, no answer, a chain of CNAMEs without end */
+    { DNS_LATER, HOSTS_LATER, "4.4.3" },
     { DNS_BOGUS, HOSTS_LATER, "4.4.3" },
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -100,9 +107,12 @@ static void implicit(void **state) {
   check(&a, HOSTS_NEVER, "5.4.6");
 }
 
-/* We stand in the list: hosts that are no better are left out; when that is all of them, mail would come back. */
+/* We stand in the list: hosts that are no better are left out; when that is all of them, mail would
+ * come back. */
 static void loops(void **state) {
-  static const char *const ways[][2] = { { "MX.us.example", "" }, { "alias.there.example", "5.5.5.5" }, { "six.there.example", "2a00::5" } };
+  static const char *const ways[][2] = { { "MX.us.example", "" },
+                                         { "alias.there.example", "5.5.5.5" },
+                                         { "six.there.example", "2a00::5" } };
   for (size_t i = 0; i < 3; i++) {
     struct dns_answer a = answer(DNS_FOUND);
     add(&a, 10, "mx1.there.example", "8.8.8.8");
@@ -121,7 +131,8 @@ static void loops(void **state) {
   }
 }
 
-/* A port at which we do not listen is another server's, whoever has the address; and a route says itself where to go. */
+/* A port at which we do not listen is another server's, whoever has the address; and a route says
+ * itself where to go. */
 static void not_ours(void **state) {
   const struct route other = { .direct = true, .port = 2525 }, named = { .port = 25 };
   struct dns_answer a = answer(DNS_FOUND);
@@ -130,9 +141,13 @@ static void not_ours(void **state) {
   check_by(&a, &named, HOSTS_FOUND, "");
 }
 
-/* Addresses of private networks: not where a stranger's DNS says so, but where a route or the option does. */
+/* Addresses of private networks: not where a stranger's DNS says so, but where a route or the
+ * option does. */
 static void private_addresses(void **state) {
-  static const char *const inside[] = { "127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.0.1", "::1", "fe80::1", "fd00::1", "::ffff:127.0.0.1" };
+  static const char *const inside[] = {
+    "127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.0.1",
+    "::1",       "fe80::1",  "fd00::1",     "::ffff:127.0.0.1"
+  };
   const struct route named = { .port = 25 };
   for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
     struct dns_answer a = answer(DNS_FOUND);
@@ -163,7 +178,9 @@ static void without_addresses(void **state) {
 
 /* SRV (RFC 2782): only what has the route's port; what is missing may come yet. */
 static void services(void **state) {
-  const struct route srv = { .port = 587, .host = "there.example", .srv = "_submission._tcp.there.example" };
+  const struct route srv = { .port = 587,
+                             .host = "there.example",
+                             .srv = "_submission._tcp.there.example" };
   char got[WHY_MAX];
   struct dns_answer a = answer(DNS_FOUND), none = answer(DNS_NONE);
   a.kind = none.kind = DNS_SRV;
@@ -174,7 +191,8 @@ static void services(void **state) {
   assert_int_equal(hosts.count, 1);
   assert_string_equal(hosts.names[0], "mx2.there.example");
   a.hosts[1].port = 25;
-  struct hosts_verdict v = hosts_of_answer(&us, &a, &srv, "x", &hosts), w = hosts_of_answer(&us, &none, &srv, "x", &hosts);
+  struct hosts_verdict v = hosts_of_answer(&us, &a, &srv, "x", &hosts),
+                       w = hosts_of_answer(&us, &none, &srv, "x", &hosts);
   assert_int_equal(v.found, HOSTS_LATER);
   assert_int_equal(w.found, HOSTS_LATER);
   snprintf(got, sizeof got, "%s", w.why);
@@ -186,7 +204,8 @@ static void limits(void **state) {
   struct dns_answer a = answer(DNS_FOUND);
   for (uint8_t i = 0; i < DNS_HOSTS_MAX; i++) {
     add(&a, i, "mx.there.example", "8.8.8.8");
-    for (uint8_t n = 1; n < DNS_ADDRESSES_MAX; n++) a.hosts[i].addresses[n] = a.hosts[i].addresses[0];
+    for (uint8_t n = 1; n < DNS_ADDRESSES_MAX; n++)
+      a.hosts[i].addresses[n] = a.hosts[i].addresses[0];
     a.hosts[i].address_count = i < 1 ? 1 : i < 3 ? DNS_ADDRESSES_MAX : 1;
   }
   check(&a, HOSTS_FOUND, "");
@@ -197,10 +216,14 @@ static void limits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup(no_hosts, setup),          cmocka_unit_test_setup(order, setup),
-    cmocka_unit_test_setup(implicit, setup),          cmocka_unit_test_setup(loops, setup),
-    cmocka_unit_test_setup(not_ours, setup),          cmocka_unit_test_setup(private_addresses, setup),
-    cmocka_unit_test_setup(without_addresses, setup), cmocka_unit_test_setup(limits, setup),
+    cmocka_unit_test_setup(no_hosts, setup),
+    cmocka_unit_test_setup(order, setup),
+    cmocka_unit_test_setup(implicit, setup),
+    cmocka_unit_test_setup(loops, setup),
+    cmocka_unit_test_setup(not_ours, setup),
+    cmocka_unit_test_setup(private_addresses, setup),
+    cmocka_unit_test_setup(without_addresses, setup),
+    cmocka_unit_test_setup(limits, setup),
     cmocka_unit_test_setup(services, setup),
   };
   return cmocka_run_group_tests_name("sender_hosts", tests, NULL, NULL);

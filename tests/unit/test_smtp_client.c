@@ -1,4 +1,6 @@
-/* The SMTP client session against scripted servers: what it says, and what it takes for delivered. */
+/* SPDX-License-Identifier: ISC */
+/* The SMTP client session against scripted servers: what it says, and what it takes for delivered.
+ */
 #include "tests/world/must.h"
 
 #include <setjmp.h>
@@ -8,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "lib/smtp/client.h"
+#include "mail/smtp/client.h"
 
 enum { LETTERS = 4, RCPTS = 3 };
 
@@ -32,7 +34,8 @@ static struct smtp_letter *on_next(void *arg) {
   return k->next < k->count ? &k->letters[k->next++].l : NULL;
 }
 
-static enum smtp_source_says on_read(void *arg, struct smtp_letter *l, struct buf *out, size_t most) {
+static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
+                                        size_t most) {
   struct letter *x = l->own;
   if (x->broken) return SMTP_SOURCE_BROKEN;
   buf_put_str(out, x->octets);
@@ -48,8 +51,9 @@ static void on_done(void *arg, struct smtp_letter *l) {
 static struct letter *add(struct kit *k, const char *from, const char *to, const char *to2) {
   struct letter *x = &k->letters[k->count++];
   x->octets = "Subject: s\r\n\r\n.dot\r\n";
-  x->l = (struct smtp_letter){ .return_path = slice_str(from), .rcpts = x->rcpts, .count = to2 ? 2 : 1,
-                               .size = 19, .own = x };
+  x->l = (struct smtp_letter){
+    .return_path = slice_str(from), .rcpts = x->rcpts, .count = to2 ? 2 : 1, .size = 19, .own = x
+  };
   x->rcpts[0].address = slice_str(to);
   if (to2) x->rcpts[1].address = slice_str(to2);
   return x;
@@ -57,7 +61,9 @@ static struct letter *add(struct kit *k, const char *from, const char *to, const
 
 static void setup(struct kit *k) {
   *k = (struct kit){ 0 };
-  k->start = (struct smtp_client_start){ .hello = "us.example", .host = "mx.example", .port = 25, .now_ms = 1000 };
+  k->start = (struct smtp_client_start){
+    .hello = "us.example", .host = "mx.example", .port = 25, .now_ms = 1000
+  };
   k->start.source = (struct smtp_source){ on_next, on_read, on_done, k };
 }
 
@@ -109,8 +115,8 @@ static const struct smtp_verdict *verdict(struct kit *k, size_t letter, size_t r
   return &k->letters[letter].rcpts[rcpt].verdict;
 }
 
-static void assert_fate(struct kit *k, size_t letter, size_t rcpt, enum smtp_fate fate, enum smtp_stage stage,
-                        unsigned code) {
+static void assert_fate(struct kit *k, size_t letter, size_t rcpt, enum smtp_fate fate,
+                        enum smtp_stage stage, unsigned code) {
   const struct smtp_verdict *v = verdict(k, letter, rcpt);
   assert_int_equal(v->fate, fate);
   if (fate == SMTP_UNTRIED) return;
@@ -126,7 +132,9 @@ static void finish(struct kit *k) {
   }
 }
 
-#define EHLO_ALL "250-mx.example hello\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n"
+#define EHLO_ALL                                                                               \
+  "250-mx.example hello\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 " \
+  "SMTPUTF8\r\n"
 #define BODY "Subject: s\r\n\r\n..dot\r\n.\r\n"
 
 /* RFC 5321 §3.3: one command after another. */
@@ -150,7 +158,8 @@ static void plain(void **state) {
   finish(&k);
 }
 
-/* RFC 2920: an envelope is one write, and the next one stands behind the end of data once all went well. */
+/* RFC 2920: an envelope is one write, and the next one stands behind the end of data once all went
+ * well. */
 static void pipelined(void **state) {
   struct kit k;
   setup(&k);
@@ -159,11 +168,13 @@ static void pipelined(void **state) {
   add(&k, "a@us.example", "c@mx.example", NULL);
   begin(&k);
   hears(&k, "220 mx\r\n");
-  assert_string_equal(hears(&k, EHLO_ALL), "MAIL FROM:<a@us.example> SIZE=19\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n");
+  assert_string_equal(hears(&k, EHLO_ALL),
+                      "MAIL FROM:<a@us.example> SIZE=19\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n"), BODY);
-  assert_string_equal(hears(&k, "250 ok\r\n"), "MAIL FROM:<> SIZE=19\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n");
-  assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n"),
-                      BODY "MAIL FROM:<a@us.example> SIZE=19\r\nRCPT TO:<c@mx.example>\r\nDATA\r\n");
+  assert_string_equal(hears(&k, "250 ok\r\n"),
+                      "MAIL FROM:<> SIZE=19\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n");
+  assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n"), BODY
+                      "MAIL FROM:<a@us.example> SIZE=19\r\nRCPT TO:<c@mx.example>\r\nDATA\r\n");
   assert_string_equal(hears(&k, "250 two\r\n250 ok\r\n250 ok\r\n354 go\r\n"), BODY);
   assert_string_equal(hears(&k, "250 three\r\n"), "QUIT\r\n");
   for (size_t i = 0; i < 3; i++) assert_fate(&k, i, 0, SMTP_DELIVERED, SMTP_STAGE_END, 250);
@@ -192,6 +203,7 @@ static void no_other_success(void **state) {
     const char *reply;
     enum smtp_fate fate;
   } cases[] = {
+    /* clang-format off */
     { "221 bye\r\n", SMTP_TEMPORARY }, /* QUIT's reply is no receipt */
     { "252 kept\r\n", SMTP_DELIVERED },
     { "354 what\r\n", SMTP_TEMPORARY },
@@ -203,6 +215,7 @@ static void no_other_success(void **state) {
     { "421 4.3.2 closing\r\n", SMTP_TEMPORARY },
     { "451 later\r\n", SMTP_TEMPORARY },
     { "554 no\r\n", SMTP_PERMANENT },
+    /* clang-format on */
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct kit k;
@@ -230,7 +243,8 @@ static void early_success(void **state) {
   finish(&k);
 }
 
-/* RFC 2920 §3.1: DATA accepted although no recipient was: an empty message is owed, and counts for nothing. */
+/* RFC 2920 §3.1: DATA accepted although no recipient was: an empty message is owed, and counts for
+ * nothing. */
 static void data_without_recipient(void **state) {
   struct kit k;
   setup(&k);
@@ -240,12 +254,14 @@ static void data_without_recipient(void **state) {
   hears(&k, "220 mx\r\n");
   hears(&k, EHLO_ALL);
   assert_string_equal(hears(&k, "250 ok\r\n550 no\r\n354 go\r\n"), ".\r\n");
-  assert_string_equal(hears(&k, "250 strange\r\n"), "MAIL FROM:<a@us.example> SIZE=19\r\nRCPT TO:<c@mx.example>\r\nDATA\r\n");
+  assert_string_equal(hears(&k, "250 strange\r\n"),
+                      "MAIL FROM:<a@us.example> SIZE=19\r\nRCPT TO:<c@mx.example>\r\nDATA\r\n");
   assert_fate(&k, 0, 0, SMTP_PERMANENT, SMTP_STAGE_RCPT, 550);
   finish(&k);
 }
 
-/* All refused: RSET before the next letter; RSET may be answered with anything, then the session ends. */
+/* All refused: RSET before the next letter; RSET may be answered with anything, then the session
+ * ends. */
 static void refused_then_rset(void **state) {
   struct kit k;
   setup(&k);
@@ -262,13 +278,15 @@ static void refused_then_rset(void **state) {
   finish(&k);
 }
 
-/* RFC 5321 §4.5.3.1.10: those beyond the server's count come again at once, whichever code says it. */
+/* RFC 5321 §4.5.3.1.10: those beyond the server's count come again at once, whichever code says it.
+ */
 static void too_many(void **state) {
   struct kit k;
   setup(&k);
   add(&k, "a@us.example", "b@mx.example", "c@mx.example");
   begin(&k);
-  hears(&k, "220 mx\r\n250 mx\r\n250 ok\r\n250 ok\r\n552 too many recipients\r\n354 go\r\n250 ok\r\n");
+  hears(&k,
+        "220 mx\r\n250 mx\r\n250 ok\r\n250 ok\r\n552 too many recipients\r\n354 go\r\n250 ok\r\n");
   assert_fate(&k, 0, 0, SMTP_DELIVERED, SMTP_STAGE_END, 250);
   assert_fate(&k, 0, 1, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
   finish(&k);
@@ -284,7 +302,8 @@ static void obstacles(void **state) {
   add(&k, "a@us.example", "\xc3\xa9@mx.example", NULL);
   begin(&k);
   hears(&k, "220 mx\r\n");
-  assert_string_equal(hears(&k, "250-mx\r\n250 SIZE 19\r\n"), "MAIL FROM:<a@us.example> SIZE=19\r\n");
+  assert_string_equal(hears(&k, "250-mx\r\n250 SIZE 19\r\n"),
+                      "MAIL FROM:<a@us.example> SIZE=19\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n"), "RCPT TO:<d@mx.example>\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n354 go\r\n250 ok\r\n"), "DATA\r\n" BODY "QUIT\r\n");
   assert_int_equal(verdict(&k, 0, 0)->enhanced[1] * 10 + verdict(&k, 0, 0)->enhanced[2], 63);
@@ -299,7 +318,8 @@ static void obstacles(void **state) {
   finish(&k);
 }
 
-/* One address needs SMTPUTF8, and the others go; what is refused or lost behind it leaves the obstacle as it is. */
+/* One address needs SMTPUTF8, and the others go; what is refused or lost behind it leaves the
+ * obstacle as it is. */
 static void obstacle_of_one(void **state) {
   struct kit k;
   setup(&k);
@@ -308,7 +328,8 @@ static void obstacle_of_one(void **state) {
   add(&k, "a@us.example", "b@mx.example", NULL);
   begin(&k);
   hears(&k, "220 mx\r\n");
-  assert_string_equal(hears(&k, "250-mx\r\n250 SIZE 20\r\n"), "MAIL FROM:<a@us.example> SIZE=19\r\n");
+  assert_string_equal(hears(&k, "250-mx\r\n250 SIZE 20\r\n"),
+                      "MAIL FROM:<a@us.example> SIZE=19\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n"), "RCPT TO:<b@mx.example>\r\n");
   hears(&k, "250 ok\r\n354 go\r\n250 ok\r\n");
   assert_int_equal(verdict(&k, 0, 0)->obstacle, SMTP_LACKS_UTF8);
@@ -332,11 +353,14 @@ static void utf8_where_needed(void **state) {
   hears(&k, "220 mx\r\n");
   assert_string_equal(hears(&k, "250-mx\r\n250 SMTPUTF8\r\n"), "MAIL FROM:<a@us.example>\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n"),
-                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY "MAIL FROM:<a@us.example> SMTPUTF8\r\n");
+                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY
+                      "MAIL FROM:<a@us.example> SMTPUTF8\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n"),
-                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY "MAIL FROM:<\xc3\xa9@us.example> SMTPUTF8\r\n");
+                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY
+                      "MAIL FROM:<\xc3\xa9@us.example> SMTPUTF8\r\n");
   assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n"),
-                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY "MAIL FROM:<a@us.example> SMTPUTF8\r\n");
+                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY
+                      "MAIL FROM:<a@us.example> SMTPUTF8\r\n");
   smtp_client_gone(k.c, SMTP_END_GONE);
   finish(&k);
 }
@@ -352,9 +376,10 @@ static void dsn(void **state) {
   x->rcpts[0].orcpt = SLICE("rfc822;b@old.example");
   begin(&k);
   hears(&k, "220 mx\r\n");
-  assert_string_equal(hears(&k, EHLO_ALL),
-                      "MAIL FROM:<a@us.example> SIZE=19 RET=HDRS ENVID=id+2B1\r\n"
-                      "RCPT TO:<b@mx.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@old.example\r\nDATA\r\n");
+  assert_string_equal(
+      hears(&k, EHLO_ALL),
+      "MAIL FROM:<a@us.example> SIZE=19 RET=HDRS ENVID=id+2B1\r\n"
+      "RCPT TO:<b@mx.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@old.example\r\nDATA\r\n");
   hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n");
   assert_true(verdict(&k, 0, 0)->dsn);
   finish(&k);
@@ -431,14 +456,16 @@ static void login(void **state) {
   k.start.user = SLICE("tim");
   k.start.secret = SLICE("tanstaaftanstaaf");
   begin(&k);
-  assert_string_equal(hears(&k, "220 mx\r\n250-mx\r\n250 AUTH PLAIN LOGIN\r\n"), "EHLO us.example\r\nQUIT\r\n");
+  assert_string_equal(hears(&k, "220 mx\r\n250-mx\r\n250 AUTH PLAIN LOGIN\r\n"),
+                      "EHLO us.example\r\nQUIT\r\n");
   assert_int_equal(k.c->end, SMTP_END_NO_MECHANISM);
   finish(&k);
 
   k.start.policy.tls = SMTP_TLS_IMPLICIT;
   begin(&k);
   hears(&k, "220 mx\r\n");
-  assert_string_equal(hears(&k, "250-mx\r\n250 AUTH PLAIN LOGIN\r\n"), "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n");
+  assert_string_equal(hears(&k, "250-mx\r\n250 AUTH PLAIN LOGIN\r\n"),
+                      "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n");
   hears(&k, "235 2.7.0 welcome\r\n");
   assert_true(k.c->ready);
   finish(&k);
@@ -454,11 +481,13 @@ static void login(void **state) {
 static struct proto_bindings bound;
 static void get_bindings(void *arg, struct proto_bindings *ret) { *ret = bound; }
 
-#define EVERY                                                                                                  \
-  "250-mx\r\n250 AUTH EXTERNAL XOAUTH2 OAUTHBEARER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS " \
+#define EVERY                                                                         \
+  "250-mx\r\n250 AUTH EXTERNAL XOAUTH2 OAUTHBEARER CRAM-MD5 LOGIN PLAIN SCRAM-SHA-1 " \
+  "SCRAM-SHA-256 SCRAM-SHA-1-PLUS "                                                   \
   "SCRAM-SHA-256-PLUS NTLM\r\n"
 
-/* A server that announces everything: the order of lib/sasl/login.h, and what comes after a refusal. */
+/* A server that announces everything: the order of mail/sasl/login.h, and what comes after a
+ * refusal. */
 static void every_mechanism(void **state) {
   static const char plain[] = "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n";
   struct kit k;
@@ -494,7 +523,8 @@ static void every_mechanism(void **state) {
   begin(&k);
   hears(&k, "220 mx\r\n");
   hears(&k, "250-mx\r\n250 AUTH PLAIN CRAM-MD5\r\n");
-  assert_string_equal(hears(&k, "504 5.5.4 unrecognized authentication type\r\n"), "AUTH CRAM-MD5\r\n");
+  assert_string_equal(hears(&k, "504 5.5.4 unrecognized authentication type\r\n"),
+                      "AUTH CRAM-MD5\r\n");
   assert_string_equal(hears(&k, "502 5.5.1 no such command\r\n"), "QUIT\r\n");
   finish(&k);
 }
@@ -574,16 +604,29 @@ static void shut_down(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(plain),          cmocka_unit_test(pipelined),
-    cmocka_unit_test(lost_behind_end), cmocka_unit_test(no_other_success),
-    cmocka_unit_test(early_success),  cmocka_unit_test(data_without_recipient),
-    cmocka_unit_test(refused_then_rset), cmocka_unit_test(too_many),
-    cmocka_unit_test(obstacles), cmocka_unit_test(obstacle_of_one), cmocka_unit_test(utf8_where_needed),      cmocka_unit_test(dsn),
-    cmocka_unit_test(lmtp),           cmocka_unit_test(tls),
-    cmocka_unit_test(tls_required),   cmocka_unit_test(tls_refused),
-    cmocka_unit_test(login),          cmocka_unit_test(every_mechanism), cmocka_unit_test(helo),
-    cmocka_unit_test(timeouts),       cmocka_unit_test(broken_source),
-    cmocka_unit_test(idle),           cmocka_unit_test(shut_down),
+    cmocka_unit_test(plain),
+    cmocka_unit_test(pipelined),
+    cmocka_unit_test(lost_behind_end),
+    cmocka_unit_test(no_other_success),
+    cmocka_unit_test(early_success),
+    cmocka_unit_test(data_without_recipient),
+    cmocka_unit_test(refused_then_rset),
+    cmocka_unit_test(too_many),
+    cmocka_unit_test(obstacles),
+    cmocka_unit_test(obstacle_of_one),
+    cmocka_unit_test(utf8_where_needed),
+    cmocka_unit_test(dsn),
+    cmocka_unit_test(lmtp),
+    cmocka_unit_test(tls),
+    cmocka_unit_test(tls_required),
+    cmocka_unit_test(tls_refused),
+    cmocka_unit_test(login),
+    cmocka_unit_test(every_mechanism),
+    cmocka_unit_test(helo),
+    cmocka_unit_test(timeouts),
+    cmocka_unit_test(broken_source),
+    cmocka_unit_test(idle),
+    cmocka_unit_test(shut_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

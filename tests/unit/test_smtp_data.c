@@ -1,15 +1,16 @@
-/* lib/smtp: lines, the end of a message in every spelling (SM-*), stuffing, commands, replies. */
+/* SPDX-License-Identifier: ISC */
+/* mail/smtp: lines, the end of a message in every spelling (SM-*), stuffing, commands, replies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
 
-#include "lib/mail/header.h"
-#include "lib/smtp/command.h"
-#include "lib/smtp/data.h"
-#include "lib/smtp/line.h"
-#include "lib/smtp/reply.h"
+#include "mail/header.h"
+#include "mail/smtp/command.h"
+#include "mail/smtp/data.h"
+#include "mail/smtp/line.h"
+#include "mail/smtp/reply.h"
 
 /* --- the end of a message --- */
 
@@ -44,14 +45,36 @@ static struct taken take(struct slice in, size_t step, size_t room) {
   return t;
 }
 
-#define S(lit) { (const uint8_t *)(lit), sizeof(lit) - 1 }
+#define S(lit) \
+  { (const uint8_t *)(lit), sizeof(lit) - 1 }
 /* SM-1 to SM-19. */
 static const struct slice spellings[] = {
-  S("\n.\n"), S("\n.\r\n"), S("\r\n.\n"), S("\r.\r"), S("\r.\n"), S("\n.\r"), S("\r.\r\n"), S("\r\n.\r"),
-  S("\r\n\0.\r\n"), S("\r\n.\0\r\n"), S("\n\n.\n\n"), S("\r\r\n.\r\r\n"), S("\r\n.\r\r\n"), S("\r\n.\n\r\n"),
-  S("\r\n .\r\n"), S("\r\n. \r\n"), S("\r\n.\t\r\n"), S("\x85.\x85"), S("\xe2\x80\xa8.\xe2\x80\xa8"),
-  S("\x0b.\x0b"), S("\x0c.\x0c"), S("\r\n\x1a.\r\n"), S("\r\n\x7f.\r\n"), S("\r\n\xEF\xBB\xBF.\r\n"),
-  S("\r\n..\r\n"), S("\r\n.\r.\r\n"),
+  S("\n.\n"),
+  S("\n.\r\n"),
+  S("\r\n.\n"),
+  S("\r.\r"),
+  S("\r.\n"),
+  S("\n.\r"),
+  S("\r.\r\n"),
+  S("\r\n.\r"),
+  S("\r\n\0.\r\n"),
+  S("\r\n.\0\r\n"),
+  S("\n\n.\n\n"),
+  S("\r\r\n.\r\r\n"),
+  S("\r\n.\r\r\n"),
+  S("\r\n.\n\r\n"),
+  S("\r\n .\r\n"),
+  S("\r\n. \r\n"),
+  S("\r\n.\t\r\n"),
+  S("\x85.\x85"),
+  S("\xe2\x80\xa8.\xe2\x80\xa8"),
+  S("\x0b.\x0b"),
+  S("\x0c.\x0c"),
+  S("\r\n\x1a.\r\n"),
+  S("\r\n\x7f.\r\n"),
+  S("\r\n\xEF\xBB\xBF.\r\n"),
+  S("\r\n..\r\n"),
+  S("\r\n.\r.\r\n"),
 };
 
 /* CR and LF only together, no NUL: looked for another way than the door does. */
@@ -86,7 +109,12 @@ static void spelled_ends(void **state) {
 
 /* crs, lfs, nuls; whether a line begins with "."; what is put out. */
 static void notes_what_is_bare(void **state) {
-  static const struct { struct slice in; unsigned crs, lfs, nuls; bool dots; struct slice out; } t[] = {
+  static const struct {
+    struct slice in;
+    unsigned crs, lfs, nuls;
+    bool dots;
+    struct slice out;
+  } t[] = {
     { S("a\r\n.\r\n"), 0, 0, 0, 0, S("a\r\n") },
     { S(".\r\n"), 0, 0, 0, 0, S("") },
     { S("a\r\n..b\r\n.\r\n"), 0, 0, 0, 1, S("a\r\n.b\r\n") },
@@ -99,9 +127,11 @@ static void notes_what_is_bare(void **state) {
     { S("a\r\r\n.\r\n"), 1, 0, 0, 0, S("a\r\n") },
     { S("h: v\r\r\n\r\r\nb\r\r\n.\r\n"), 3, 0, 0, 0, S("h: v\r\n\r\nb\r\n") },
     { S("a\r\r\r\n.\r\n"), 2, 0, 0, 0, S("a\r\n") },
-    { S("a\r\r\r\r\r\r\n.\r\n"), 5, 0, 0, 0, S("a\r\n\r\n\r\n") }, /* the fifth and sixth, at once */
+    /* the fifth and sixth, at once */
+    { S("a\r\r\r\r\r\r\n.\r\n"), 5, 0, 0, 0, S("a\r\n\r\n\r\n") },
     { S("a\r\rb\r\n.\r\n"), 2, 0, 0, 0, S("a\r\n\r\nb\r\n") },
     /* Who ends lines with LF stuffs dots behind it. */
+    /* clang-format off */
     { S("a\n.\r\n.\r\n"), 0, 1, 0, 1, S("a\r\n.\r\n") },
     { S("a\n..\nb\r\n.\r\n"), 0, 2, 0, 1, S("a\r\n.\r\nb\r\n") },
     { S("a\n..b\n...c\r\n.\r\n"), 0, 2, 0, 1, S("a\r\n.b\r\n..c\r\n") },
@@ -114,6 +144,7 @@ static void notes_what_is_bare(void **state) {
     { S("a\0b\r\n.\r\n"), 0, 0, 1, 0, S("a\x80" "b\r\n") },
     { S("\0\0\r\n\0\r\n.\r\n"), 0, 0, 3, 0, S("\x80\x80\r\n\x80\r\n") },
     { S("a\r\n.\r\nx\0y"), 0, 0, 0, 0, S("a\r\n") },
+    /* clang-format on */
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
     for (size_t step = 1; step <= t[i].in.n; step++) {
@@ -122,7 +153,8 @@ static void notes_what_is_bare(void **state) {
       assert_true(one.end);
       if (!slice_eq(buf_slice(&one.out), t[i].out)) fail_msg("%zu/%zu: wrong octets", i, step);
       if (c->changed.crs != t[i].crs || c->changed.lfs != t[i].lfs || c->changed.nuls != t[i].nuls)
-        fail_msg("%zu/%zu: %d CRs, %d LFs, %d NULs", i, step, (int)c->changed.crs, (int)c->changed.lfs, (int)c->changed.nuls);
+        fail_msg("%zu/%zu: %d CRs, %d LFs, %d NULs", i, step, (int)c->changed.crs,
+                 (int)c->changed.lfs, (int)c->changed.nuls);
       assert_int_equal(smtp_data_bare(&one.d), t[i].crs || t[i].lfs);
       assert_int_equal(c->dots, t[i].dots);
       assert_int_equal(c->octets, t[i].out.n);
@@ -131,7 +163,8 @@ static void notes_what_is_bare(void **state) {
   }
 }
 
-/* The door alone, as the other roads use it: every short text of what matters, at each cut, and counted only. */
+/* The door alone, as the other roads use it: every short text of what matters, at each cut, and
+ * counted only. */
 static void the_door(void **state) {
   static const uint8_t octets[] = { '\r', '\n', '.', 0 };
   for (size_t n = 1; n <= 7; n++) {
@@ -154,8 +187,10 @@ static void the_door(void **state) {
         assert_false(out.failed);
         assert_int_equal(s.n, size);
         assert_int_equal(c.octets, size);
-        if (!is_behind_the_door(s)) fail_msg("text %zu of length %zu cut at %zu gets through", code, n, cut);
-        assert_int_equal(c.dots, slice_starts(s, SLICE(".")) || slice_search(s, SLICE("\r\n.")) >= 0);
+        if (!is_behind_the_door(s))
+          fail_msg("text %zu of length %zu cut at %zu gets through", code, n, cut);
+        assert_int_equal(c.dots,
+                         slice_starts(s, SLICE(".")) || slice_search(s, SLICE("\r\n.")) >= 0);
         if (clean) assert_true(slice_eq(s, in));
         if (cut == 0) memcpy(room, s.p ? s.p : text, whole = s.n);
         assert_true(slice_eq(s, slice_of(room, whole)));
@@ -194,9 +229,15 @@ static void spelled_ends_by_the_door(void **state) {
 }
 
 static void changes_in_words(void **state) {
-  static const struct { struct mail_changes c; const char *words; } t[] = {
-    { { 1, 0, 0 }, "1 bare CR" }, { { 0, 2, 0 }, "2 bare LFs" }, { { 1, 2, 0 }, "2 bare LFs and 1 bare CR" },
-    { { 2, 1, 3 }, "1 bare LF, 2 bare CRs and 3 NULs" }, { { 0, 1, 1 }, "1 bare LF and 1 NUL" },
+  static const struct {
+    struct mail_changes c;
+    const char *words;
+  } t[] = {
+    { { 1, 0, 0 }, "1 bare CR" },
+    { { 0, 2, 0 }, "2 bare LFs" },
+    { { 1, 2, 0 }, "2 bare LFs and 1 bare CR" },
+    { { 2, 1, 3 }, "1 bare LF, 2 bare CRs and 3 NULs" },
+    { { 0, 1, 1 }, "1 bare LF and 1 NUL" },
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
     struct buf b;
@@ -207,9 +248,12 @@ static void changes_in_words(void **state) {
   }
 }
 
-/* What is put in front of a message keeps its header a header and its text text; however its octets come. */
+/* What is put in front of a message keeps its header a header and its text text; however its octets
+ * come. */
 static void first_lines(void **state) {
-  static const struct { const char *in, *out; } t[] = {
+  static const struct {
+    const char *in, *out;
+  } t[] = {
     { "Subject: x\r\n\r\nb\r\n", "Subject: x\r\n\r\nb\r\n" },
     { "Subject : x\r\n", "Subject : x\r\n" },
     { "From : a@b\r\n", "From : a@b\r\n" },
@@ -240,7 +284,8 @@ static void first_lines(void **state) {
       }
       if (!settled) settled = header_settle(&b, 13, true);
       assert_true(settled);
-      if (!slice_eq(slice_from(buf_slice(&b), 13), slice_str(t[i].out))) fail_msg("%zu by %zu", i, step);
+      if (!slice_eq(slice_from(buf_slice(&b), 13), slice_str(t[i].out)))
+        fail_msg("%zu by %zu", i, step);
       buf_free(&b);
     }
   }
@@ -286,7 +331,8 @@ static void every_short_text(void **state) {
       smtp_data_start(&d);
       bool end = smtp_data_take(&d, &rest, NULL);
       size_t want = reference_end(in);
-      if (end != (want != 0) || (end && n - rest.n != want)) fail_msg("text %zu of length %zu", code, n);
+      if (end != (want != 0) || (end && n - rest.n != want))
+        fail_msg("text %zu of length %zu", code, n);
     }
   }
 }
@@ -310,7 +356,10 @@ static void stuffing(void **state) {
 
 /* --- lines --- */
 
-struct line_step { enum smtp_line_result result; struct slice line; };
+struct line_step {
+  enum smtp_line_result result;
+  struct slice line;
+};
 
 static void check_lines(struct slice in, size_t limit, const struct line_step *want, size_t n) {
   struct smtp_line l = { 0 };
@@ -321,8 +370,8 @@ static void check_lines(struct slice in, size_t limit, const struct line_step *w
     if (r == SMTP_LINE_OK) assert_true(slice_eq(line, want[i].line));
   }
 }
-#define CHECK_LINES(in, limit, ...)                                                               \
-  check_lines((struct slice)S(in), limit, (const struct line_step[]){ __VA_ARGS__ },                \
+#define CHECK_LINES(in, limit, ...)                                                  \
+  check_lines((struct slice)S(in), limit, (const struct line_step[]){ __VA_ARGS__ }, \
               sizeof((const struct line_step[]){ __VA_ARGS__ }) / sizeof(struct line_step))
 
 static void lines(void **state) {
@@ -330,8 +379,8 @@ static void lines(void **state) {
               { SMTP_LINE_MORE, S("") });
   CHECK_LINES("\r\n", 100, { SMTP_LINE_OK, S("") }, { SMTP_LINE_MORE, S("") });
   /* LN-0: a bare LF ends nothing; the line is refused once, and goes up to its CRLF. */
-  CHECK_LINES("EHLO x\nMAIL\r\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_SKIPPED, S("") },
-              { SMTP_LINE_OK, S("NOOP") });
+  CHECK_LINES("EHLO x\nMAIL\r\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") },
+              { SMTP_LINE_SKIPPED, S("") }, { SMTP_LINE_OK, S("NOOP") });
   CHECK_LINES("EHLO x\rMAIL", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_SKIPPED, S("") });
   CHECK_LINES("EHLO x\r", 100, { SMTP_LINE_MORE, S("") });
   CHECK_LINES("EHLO x\r\r\nNOOP\r\n", 100, { SMTP_LINE_BAD, S("") }, { SMTP_LINE_SKIPPED, S("") },
@@ -344,8 +393,8 @@ static void lines(void **state) {
   CHECK_LINES("123456789\r\nNOOP\r\n", 10, { SMTP_LINE_LONG, S("") }, { SMTP_LINE_OK, S("NOOP") });
   CHECK_LINES("1234567890\r\nNOOP\r\n", 10, { SMTP_LINE_LONG, S("") }, { SMTP_LINE_SKIPPED, S("") },
               { SMTP_LINE_OK, S("NOOP") });
-  CHECK_LINES("12345678901\r\nNOOP\r\n", 10, { SMTP_LINE_LONG, S("") }, { SMTP_LINE_SKIPPED, S("") },
-              { SMTP_LINE_OK, S("NOOP") });
+  CHECK_LINES("12345678901\r\nNOOP\r\n", 10, { SMTP_LINE_LONG, S("") },
+              { SMTP_LINE_SKIPPED, S("") }, { SMTP_LINE_OK, S("NOOP") });
 }
 
 /* The same lines come out wherever the stream is cut; LN-3: an endless one ends. */
@@ -357,7 +406,8 @@ static void cut_lines(void **state) {
     char got[16] = { 0 };
     size_t n = 0;
     for (int turn = 0; turn < 2; turn++) {
-      for (enum smtp_line_result r; part.n && (r = smtp_line_take(&l, &part, 100, &line)) != SMTP_LINE_MORE;)
+      for (enum smtp_line_result r;
+           part.n && (r = smtp_line_take(&l, &part, 100, &line)) != SMTP_LINE_MORE;)
         if (r != SMTP_LINE_SKIPPED) got[n++] = r == SMTP_LINE_OK ? (char)line.p[0] : '!';
       part = slice_from(in, cut - part.n);
     }
@@ -373,10 +423,16 @@ static void cut_lines(void **state) {
 
 /* --- commands --- */
 
-enum { ALL = SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_AUTH | SMTP_PARAMS_DSN | SMTP_PARAM_UTF8 };
+enum {
+  ALL = SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_AUTH | SMTP_PARAMS_DSN | SMTP_PARAM_UTF8
+};
 
 static void mail_arguments(void **state) {
-  static const struct { const char *argument; enum smtp_outcome outcome; uint64_t size; } t[] = {
+  static const struct {
+    const char *argument;
+    enum smtp_outcome outcome;
+    uint64_t size;
+  } t[] = {
     { "FROM:<a@b>", SMTP_OK, 0 },
     { "from:<>", SMTP_OK, 0 },
     { "FROM: <a@b>", SMTP_OK, 0 },
@@ -440,12 +496,18 @@ static void mail_arguments(void **state) {
     if (o == SMTP_OK) assert_int_equal(m.size, t[i].size);
   }
   struct smtp_mail m;
-  assert_int_equal(smtp_mail_parse(SLICE("FROM:<a@b> AUTH=<>"), SMTP_PARAM_SIZE, SLICE_NONE, &m), SMTP_PARAM_UNKNOWN);
+  assert_int_equal(smtp_mail_parse(SLICE("FROM:<a@b> AUTH=<>"), SMTP_PARAM_SIZE, SLICE_NONE, &m),
+                   SMTP_PARAM_UNKNOWN);
 }
 
 /* Long values: 100 and 500 characters, as many octets of xtext as they need. */
 static void dsn_lengths(void **state) {
-  static const struct { const char *before, *each; size_t n; bool mail; enum smtp_outcome outcome; } t[] = {
+  static const struct {
+    const char *before, *each;
+    size_t n;
+    bool mail;
+    enum smtp_outcome outcome;
+  } t[] = {
     { "FROM:<a@b> ENVID=", "x", 100, true, SMTP_OK },
     { "FROM:<a@b> ENVID=", "+2B", 100, true, SMTP_OK },
     { "FROM:<a@b> ENVID=", "x", 101, true, SMTP_PARAM_BAD },
@@ -468,8 +530,19 @@ static void dsn_lengths(void **state) {
 }
 
 static void recipients(void **state) {
-  enum { NONE = 0, N = SMTP_NOTIFY_NEVER, S = SMTP_NOTIFY_SUCCESS, F = SMTP_NOTIFY_FAILURE, D = SMTP_NOTIFY_DELAY };
-  static const struct { const char *argument; enum smtp_outcome outcome; unsigned notify; const char *orcpt; } t[] = {
+  enum {
+    NONE = 0,
+    N = SMTP_NOTIFY_NEVER,
+    S = SMTP_NOTIFY_SUCCESS,
+    F = SMTP_NOTIFY_FAILURE,
+    D = SMTP_NOTIFY_DELAY
+  };
+  static const struct {
+    const char *argument;
+    enum smtp_outcome outcome;
+    unsigned notify;
+    const char *orcpt;
+  } t[] = {
     { "TO:<a@b>", SMTP_OK, NONE, "" },
     { "to: <Postmaster>", SMTP_OK, NONE, "" },
     { "TO:<>", SMTP_RCPT_SYNTAX, NONE, "" },
@@ -517,10 +590,13 @@ static void recipients(void **state) {
     assert_int_equal(r.notify, t[i].notify);
     assert_true(slice_eq(r.orcpt, slice_str(t[i].orcpt)));
   }
-  assert_int_equal(smtp_rcpt_parse(SLICE("TO:<a@b> NOTIFY=NEVER"), 0, SLICE_NONE, &r), SMTP_PARAM_UNKNOWN);
+  assert_int_equal(smtp_rcpt_parse(SLICE("TO:<a@b> NOTIFY=NEVER"), 0, SLICE_NONE, &r),
+                   SMTP_PARAM_UNKNOWN);
   assert_int_equal(smtp_rcpt_parse(SLICE("TO:<\xc3\xa9@b>"), 0, SLICE_NONE, &r), SMTP_UTF8_RCPT);
   assert_int_equal(smtp_rcpt_parse(SLICE("TO:<a@\xc3\xbc.b>"), 0, SLICE_NONE, &r), SMTP_UTF8_RCPT);
-  assert_int_equal(smtp_rcpt_parse(SLICE("TO:<a@b> ORCPT=utf-8;\xc3\xa9@b"), SMTP_PARAMS_DSN, SLICE_NONE, &r), SMTP_PARAM_BAD);
+  assert_int_equal(
+      smtp_rcpt_parse(SLICE("TO:<a@b> ORCPT=utf-8;\xc3\xa9@b"), SMTP_PARAMS_DSN, SLICE_NONE, &r),
+      SMTP_PARAM_BAD);
 }
 
 static void other_arguments(void **state) {
@@ -579,7 +655,8 @@ static void free_arguments(void **state) {
     struct slice argument = slice_str(t[i].argument);
     enum smtp_outcome o = smtp_mail_parse(argument, SMTP_PARAM_SIZE | SMTP_PARAM_BODY, domain, &m);
     if (o != t[i].outcome) fail_msg("%s: %s", t[i].argument, smtp_outcome_row(o)->name);
-    bool strict = smtp_mail_parse(argument, SMTP_PARAM_SIZE | SMTP_PARAM_BODY, SLICE_NONE, &m) == SMTP_OK;
+    bool strict =
+        smtp_mail_parse(argument, SMTP_PARAM_SIZE | SMTP_PARAM_BODY, SLICE_NONE, &m) == SMTP_OK;
     assert_true(!strict || slice_eq(argument, SLICE("FROM:<>")));
     if (t[i].outcome != SMTP_OK) continue;
     struct buf b;
@@ -634,7 +711,12 @@ static enum smtp_read read_reply(struct slice in, uint16_t *code, char *text, si
 }
 
 static void replies_of_peers(void **state) {
-  static const struct { struct slice in; enum smtp_read result; uint16_t code; const char *text; } t[] = {
+  static const struct {
+    struct slice in;
+    enum smtp_read result;
+    uint16_t code;
+    const char *text;
+  } t[] = {
     { S("250 ok\r\n"), SMTP_READ_DONE, 250, "ok" },
     { S("250\r\n"), SMTP_READ_DONE, 250, "" },
     { S("250-a\r\n250-b\r\n250 c\r\n"), SMTP_READ_DONE, 250, "a\nb\nc" },
@@ -642,6 +724,7 @@ static void replies_of_peers(void **state) {
     { S("250-a\r\n250"), SMTP_READ_MORE, 250, "a" },
     { S("250 a\tb\x1b[31m\r\n"), SMTP_READ_DONE, 250, "a\tb?[31m" },
     /* CL-3 */
+    /* clang-format off */
     { S("250-a\r\n354 b\r\n"), SMTP_READ_BAD, 250, "a" },
     { S("99 a\r\n"), SMTP_READ_BAD, 0, "" },
     { S("600 a\r\n"), SMTP_READ_BAD, 0, "" },
@@ -656,6 +739,7 @@ static void replies_of_peers(void **state) {
     { S("\n"), SMTP_READ_BAD, 0, "" },
     { S("250 a\n"), SMTP_READ_BAD, 0, "" },
     { S("250 a\rb\r\n"), SMTP_READ_BAD, 0, "" },
+    /* clang-format on */
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
     uint16_t code;
@@ -696,13 +780,25 @@ static void endless_replies(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(spelled_ends),     cmocka_unit_test(notes_what_is_bare), cmocka_unit_test(the_door), cmocka_unit_test(first_lines),
-    cmocka_unit_test(spelled_ends_by_the_door), cmocka_unit_test(changes_in_words), cmocka_unit_test(little_room),
-    cmocka_unit_test(every_short_text), cmocka_unit_test(stuffing),           cmocka_unit_test(lines),
-    cmocka_unit_test(cut_lines),        cmocka_unit_test(mail_arguments),     cmocka_unit_test(dsn_lengths), cmocka_unit_test(recipients),
+    cmocka_unit_test(spelled_ends),
+    cmocka_unit_test(notes_what_is_bare),
+    cmocka_unit_test(the_door),
+    cmocka_unit_test(first_lines),
+    cmocka_unit_test(spelled_ends_by_the_door),
+    cmocka_unit_test(changes_in_words),
+    cmocka_unit_test(little_room),
+    cmocka_unit_test(every_short_text),
+    cmocka_unit_test(stuffing),
+    cmocka_unit_test(lines),
+    cmocka_unit_test(cut_lines),
+    cmocka_unit_test(mail_arguments),
+    cmocka_unit_test(dsn_lengths),
+    cmocka_unit_test(recipients),
     cmocka_unit_test(other_arguments),
     cmocka_unit_test(free_arguments),
-    cmocka_unit_test(outcome_rows),     cmocka_unit_test(replies_of_peers),   cmocka_unit_test(endless_replies),
+    cmocka_unit_test(outcome_rows),
+    cmocka_unit_test(replies_of_peers),
+    cmocka_unit_test(endless_replies),
   };
   return cmocka_run_group_tests_name("smtp-data", tests, NULL, NULL);
 }

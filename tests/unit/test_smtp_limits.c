@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* src/smtpd: limits, sizes, clocks, memory. LN lines, SZ sizes, BG big messages. */
 #include "tests/unit/smtp_kit.h"
 
@@ -12,7 +13,8 @@ static void kept_is(const struct kit *k, size_t i, const char *want) {
   if (!slice_eq(rest, slice_str(want))) fail_msg("kept: %.*s\nwanted: %s", SLICE_ARG(rest), want);
 }
 
-#define S(lit) { (const uint8_t *)(lit), sizeof(lit) - 1 }
+#define S(lit) \
+  { (const uint8_t *)(lit), sizeof(lit) - 1 }
 
 /* --- lines and limits --- */
 
@@ -69,7 +71,11 @@ static size_t repeats_until_closed(struct kit *k, const char *text, size_t most)
 
 /* LN-6, LN-7: each at its limit. */
 static void counts(void **state) {
-  static const struct { const char *text; size_t n; enum close_reason why; } t[] = {
+  static const struct {
+    const char *text;
+    size_t n;
+    enum close_reason why;
+  } t[] = {
     { "\r\n", 20, CLOSE_TOO_MANY_ERRORS },
     { "XYZZY\r\n", 20, CLOSE_TOO_MANY_ERRORS },
     { "DATA\r\n", 20, CLOSE_TOO_MANY_ERRORS },
@@ -124,11 +130,13 @@ static void many_recipients(void **state) {
   kit_free(k);
 }
 
-/* One question for a run of RCPTs; replies in order, with those that never were a question between. */
+/* One question for a run of RCPTs; replies in order, with those that never were a question between.
+ */
 static void grouped_recipients(void **state) {
   struct kit *k = kit_met("smtp");
   kit_exchange(k,
-               MAIL RCPT_NO "RCPT\r\n" RCPT "rcpt to:<\xc3\xa9@b>\r\nRCPT TO:<full@here.example>\r\n"
+               MAIL RCPT_NO "RCPT\r\n" RCPT
+                            "rcpt to:<\xc3\xa9@b>\r\nRCPT TO:<full@here.example>\r\n"
                             "RCPT TO:<trouble@here.example>\r\nRCPT TO:<a@far.example>\r\n"
                             "RCPT TO:<a@b> X=Y\r\nDATA\r\n",
                "250 2.1.0 Sender ok\r\n"
@@ -144,7 +152,8 @@ static void grouped_recipients(void **state) {
   assert_int_equal(k->rcpt_questions, 1);
   kit_expect(k, MESSAGE, "250 ");
   assert_true(slice_eq(buf_slice(&k->messages[0].to), SLICE("alice@here.example,")));
-  kit_expect(k, MAIL "RCPT TO:<\r\nRCPT TO:<>\r\nDATA\r\n", "250 501 501 503 "); /* nothing to ask */
+  /* nothing to ask */
+  kit_expect(k, MAIL "RCPT TO:<\r\nRCPT TO:<>\r\nDATA\r\n", "250 501 501 503 ");
   assert_int_equal(k->rcpt_questions, 1);
   k->store_lost = true;
   kit_expect(k, RCPT RCPT, "451 451 ");
@@ -154,8 +163,12 @@ static void grouped_recipients(void **state) {
 /* W-1: a word of another protocol ends it. */
 static void other_protocols(void **state) {
   static const struct slice first[] = {
-    S("GET / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b>\r\n"), S("POST /x HTTP/1.0\r\n"),
-    S("CONNECT a:25 HTTP/1.1\r\n"), S("\x16\x03\x01\x02\x00\x01"), S("SSH-2.0-OpenSSH_9\r\n"), S("*1\r\n"),
+    S("GET / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b>\r\n"),
+    S("POST /x HTTP/1.0\r\n"),
+    S("CONNECT a:25 HTTP/1.1\r\n"),
+    S("\x16\x03\x01\x02\x00\x01"),
+    S("SSH-2.0-OpenSSH_9\r\n"),
+    S("*1\r\n"),
     S("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"),
   };
   for (size_t i = 0; i < sizeof first / sizeof *first; i++) {
@@ -266,7 +279,7 @@ static void timeouts(void **state) {
   kit_free(k);
 }
 
-/* While a room is asked the client owes nothing, and the time is not held against it. */
+/* While a process is asked the client owes nothing, and the time is not held against it. */
 static void waiting_is_ours(void **state) {
   struct kit *k = kit_with_rcpt();
   kit_expect(k, "DATA\r\n", "354 ");
@@ -295,7 +308,8 @@ static void cut_streams(void **state) {
     kit_send(k, slice_of(all + cut, sizeof all - 1 - cut));
     assert_string_equal(kit_codes(k), "250 250 250 550 250 354 250 250 500 221 ");
     kept_is(k, 0, "Subject: a\r\n\r\n.\r\n");
-    assert_true(slice_eq(buf_slice(&k->messages[0].to), SLICE("alice@here.example,bob@here.example,")));
+    assert_true(
+        slice_eq(buf_slice(&k->messages[0].to), SLICE("alice@here.example,bob@here.example,")));
     kit_free(k);
   }
 }
@@ -326,7 +340,7 @@ static void idle_memory(void **state) {
   kit_expect(k, ".\r\n", "250 ");
   const struct session *s = (const struct session *)k->p;
   assert_true(sizeof *s + s->helo.cap + s->user.cap + k->p->ask.body.cap + k->p->out.cap <= 1024);
-  assert_null(s->tx);
+  assert_null(s->transaction);
   kit_free(k);
 }
 
@@ -336,13 +350,15 @@ static void summary_put(void *arg, const char *key, struct slice value) {
 
 static void summary(void **state) {
   struct kit *k = kit_user();
-  kit_say(k, PLAIN MAIL RCPT "RCPT TO:<no@here.example>\r\nDATA\r\nFrom: a@b\r\n" MESSAGE "XYZZY\r\n");
+  kit_say(k,
+          PLAIN MAIL RCPT "RCPT TO:<no@here.example>\r\nDATA\r\nFrom: a@b\r\n" MESSAGE "XYZZY\r\n");
   assert_true(smtpd_session_ops.valuable(k->p));
   struct buf b;
   buf_init(&b, 1000);
   smtpd_session_ops.summary(k->p, summary_put, &b);
-  assert_string_equal(buf_cstr(&b), "helo=laptop login=alice lines=7 messages=1 recipients=1 octets=28 "
-                                    "errors=1 unknown=1 ");
+  assert_string_equal(buf_cstr(&b),
+                      "helo=laptop login=alice lines=7 messages=1 recipients=1 octets=28 "
+                      "errors=1 unknown=1 ");
   buf_free(&b);
   kit_free(k);
   k = kit_met("smtp");
@@ -350,22 +366,26 @@ static void summary(void **state) {
   kit_free(k);
 }
 
-/* RFC 3461: each recipient's NOTIFY and ORCPT go to store beside it, those of refused recipients do not; nothing when
- * nobody asks. And 100 recipients with the longest values have room. */
+/* RFC 3461: each recipient's NOTIFY and ORCPT go to store beside it, those of refused recipients do
+ * not; nothing when nobody asks. And 100 recipients with the longest values have room. */
 static void dsn(void **state) {
   struct kit *k = kit_met("smtp");
-  kit_expect(k, MAIL RCPT "RCPT TO:<no@here.example> NOTIFY=NEVER\r\n"
+  kit_expect(k,
+             MAIL RCPT
+             "RCPT TO:<no@here.example> NOTIFY=NEVER\r\n"
              "RCPT TO:<bob@here.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b\r\nDATA\r\n" MESSAGE,
              "250 250 550 250 354 250 ");
   assert_string_equal(k->messages[0].dsn, "0:,10:rfc822;b, 0");
-  kit_expect(k, "MAIL FROM:<x@y.example> RET=FULL ENVID=e\r\n" RCPT "DATA\r\n" MESSAGE, "250 250 354 250 ");
+  kit_expect(k, "MAIL FROM:<x@y.example> RET=FULL ENVID=e\r\n" RCPT "DATA\r\n" MESSAGE,
+             "250 250 354 250 ");
   assert_string_equal(k->messages[1].dsn, "e 1");
   kit_free(k);
   k = kit_met("smtp");
   kit_expect(k, MAIL, "250 ");
   for (int i = 0; i < 100; i++) {
     char line[1200];
-    int n = snprintf(line, sizeof line, "RCPT TO:<user%d@here.example> NOTIFY=FAILURE ORCPT=rfc822;", i);
+    int n = snprintf(line, sizeof line,
+                     "RCPT TO:<user%d@here.example> NOTIFY=FAILURE ORCPT=rfc822;", i);
     memset(line + n, 'x', 500);
     memcpy(line + n + 500, "\r\n", 3);
     kit_expect(k, line, "250 ");
@@ -401,10 +421,12 @@ int main(void) {
     cmocka_unit_test(loops),
     cmocka_unit_test(timeouts),
     cmocka_unit_test(waiting_is_ours),
-    cmocka_unit_test(cut_streams), cmocka_unit_test(cuts_change_no_verdict),
+    cmocka_unit_test(cut_streams),
+    cmocka_unit_test(cuts_change_no_verdict),
     cmocka_unit_test(idle_memory),
     cmocka_unit_test(summary),
-    cmocka_unit_test(dsn), cmocka_unit_test(dsn_without_sending),
+    cmocka_unit_test(dsn),
+    cmocka_unit_test(dsn_without_sending),
   };
   return cmocka_run_group_tests_name("smtp-limits", tests, NULL, NULL);
 }

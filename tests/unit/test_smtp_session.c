@@ -1,5 +1,6 @@
-/* src/smtpd: what is said when, driven through the session's contract. The ids are those of SMTP's known
- * attacks: SM end-of-data spellings, ST order, W other protocols, IN injection. */
+/* SPDX-License-Identifier: ISC */
+/* src/smtpd: what is said when, driven through the session's contract. The ids are those of SMTP's
+ * known attacks: SM end-of-data spellings, ST order, W other protocols, IN injection. */
 #include "tests/unit/smtp_kit.h"
 
 static void kept_is(const struct kit *k, size_t i, const char *want) {
@@ -13,13 +14,13 @@ static void kept_is(const struct kit *k, size_t i, const char *want) {
 
 /* --- conversations --- */
 
-/* RFC 5321 appendix D.1, with this server's names; the second of the three recipients is unknown. */
+/* RFC 5321 appendix D.1, with this server's names; the second of the three recipients is unknown.
+ */
 static void typical(void **state) {
   struct kit *k = kit_new("smtp", false);
   kit_connect(k, false);
   kit_exchange(k, "", GREETING);
-  kit_exchange(k, "EHLO bar.com\r\n",
-               OFFERS "250 HELP\r\n");
+  kit_exchange(k, "EHLO bar.com\r\n", OFFERS "250 HELP\r\n");
   kit_exchange(k, "MAIL FROM:<Smith@bar.com>\r\n", "250 2.1.0 Sender ok\r\n");
   kit_exchange(k, "RCPT TO:<alice@here.example>\r\n", "250 2.1.5 Recipient ok\r\n");
   kit_exchange(k, "RCPT TO:<Green@here.example>\r\n", "550 5.1.1 No such mailbox here\r\n");
@@ -31,7 +32,8 @@ static void typical(void **state) {
   assert_true(k->closed);
   assert_int_equal(k->p->reason, CLOSE_QUIT);
   assert_int_equal(k->count, 1);
-  assert_true(slice_eq(buf_slice(&k->messages[0].to), SLICE("alice@here.example,bob@here.example,")));
+  assert_true(
+      slice_eq(buf_slice(&k->messages[0].to), SLICE("alice@here.example,bob@here.example,")));
   assert_true(slice_eq(buf_slice(&k->messages[0].from), SLICE("Smith@bar.com")));
   assert_true(slice_eq(buf_slice(&k->messages[0].id), SLICE("5f-2-7-1")));
   assert_true(k->messages[0].dots);
@@ -43,7 +45,8 @@ static void typical(void **state) {
 /* Appendix D.2: an aborted transaction leaves nothing; then another one, from nobody. */
 static void aborted(void **state) {
   struct kit *k = kit_met("smtp");
-  kit_expect(k, "MAIL FROM:<Smith@bar.com>\r\n" RCPT "RCPT TO:<Green@here.example>\r\n", "250 250 550 ");
+  kit_expect(k, "MAIL FROM:<Smith@bar.com>\r\n" RCPT "RCPT TO:<Green@here.example>\r\n",
+             "250 250 550 ");
   kit_expect(k, "RSET\r\n", "250 ");
   kit_expect(k, "DATA\r\n", "503 ");
   kit_expect(k, "MAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n" MESSAGE, "250 250 354 250 ");
@@ -69,35 +72,38 @@ static void helo_only(void **state) {
 
 /* What each command gets in each state: MX in the clear, with a certificate. */
 static void every_verb_in_every_state(void **state) {
-  static const char *const before[] = { "", "EHLO c\r\n", "EHLO c\r\n" MAIL, "EHLO c\r\n" MAIL RCPT };
-  static const struct { const char *command, *codes[4]; } golden[] = {
+  static const char *const before[] = { "", "EHLO c\r\n", "EHLO c\r\n" MAIL,
+                                        "EHLO c\r\n" MAIL RCPT };
+  static const struct {
+    const char *command, *codes[4];
+  } golden[] = {
     /*                                   START   READY   MAIL    RCPT */
-    { "EHLO d\r\n",                    { "250 ", "250 ", "250 ", "250 " } },
-    { "HELO d\r\n",                    { "250 ", "250 ", "250 ", "250 " } },
-    { "EHLO\r\n",                      { "501 ", "501 ", "501 ", "501 " } },
-    { MAIL,                            { "503 ", "250 ", "503 ", "503 " } },
-    { "MAIL\r\n",                      { "503 ", "501 ", "503 ", "503 " } },
-    { RCPT,                            { "503 ", "503 ", "250 ", "250 " } },
-    { "RCPT\r\n",                      { "503 ", "503 ", "501 ", "501 " } },
-    { "RCPT TO:<a@far.example>\r\n",   { "503 ", "503 ", "550 ", "550 " } },
-    { "DATA\r\n",                      { "503 ", "503 ", "503 ", "354 " } },
-    { "DATA x\r\n",                    { "503 ", "503 ", "503 ", "501 " } },
-    { "RSET\r\n",                      { "250 ", "250 ", "250 ", "250 " } },
-    { "RSET x\r\n",                    { "501 ", "501 ", "501 ", "501 " } },
-    { "NOOP\r\n",                      { "250 ", "250 ", "250 ", "250 " } },
-    { "NOOP x y\r\n",                  { "250 ", "250 ", "250 ", "250 " } },
-    { "VRFY alice\r\n",                { "252 ", "252 ", "252 ", "252 " } },
-    { "VRFY \xc3\xa9@x\r\n",           { "252 ", "252 ", "252 ", "252 " } },
-    { "VRFY\r\n",                      { "501 ", "501 ", "501 ", "501 " } },
-    { "HELP\r\n",                      { "214 ", "214 ", "214 ", "214 " } },
-    { "STARTTLS\r\n",                  { "503 ", "220 ", "220 ", "220 " } },
-    { "STARTTLS x\r\n",                { "503 ", "501 ", "501 ", "501 " } }, /* TL-7 */
-    { PLAIN,                           { "502 ", "502 ", "502 ", "502 " } },
-    { "BDAT 5 LAST\r\n",               { "500 ", "500 ", "500 ", "500 " } },
-    { "EXPN x\r\n",                    { "500 ", "500 ", "500 ", "500 " } },
-    { "\r\n",                          { "500 ", "500 ", "500 ", "500 " } },
-    { " NOOP\r\n",                     { "554 ", "500 ", "500 ", "500 " } },
-    { "quit\r\n",                      { "221 ", "221 ", "221 ", "221 " } },
+    { "EHLO d\r\n", { "250 ", "250 ", "250 ", "250 " } },
+    { "HELO d\r\n", { "250 ", "250 ", "250 ", "250 " } },
+    { "EHLO\r\n", { "501 ", "501 ", "501 ", "501 " } },
+    { MAIL, { "503 ", "250 ", "503 ", "503 " } },
+    { "MAIL\r\n", { "503 ", "501 ", "503 ", "503 " } },
+    { RCPT, { "503 ", "503 ", "250 ", "250 " } },
+    { "RCPT\r\n", { "503 ", "503 ", "501 ", "501 " } },
+    { "RCPT TO:<a@far.example>\r\n", { "503 ", "503 ", "550 ", "550 " } },
+    { "DATA\r\n", { "503 ", "503 ", "503 ", "354 " } },
+    { "DATA x\r\n", { "503 ", "503 ", "503 ", "501 " } },
+    { "RSET\r\n", { "250 ", "250 ", "250 ", "250 " } },
+    { "RSET x\r\n", { "501 ", "501 ", "501 ", "501 " } },
+    { "NOOP\r\n", { "250 ", "250 ", "250 ", "250 " } },
+    { "NOOP x y\r\n", { "250 ", "250 ", "250 ", "250 " } },
+    { "VRFY alice\r\n", { "252 ", "252 ", "252 ", "252 " } },
+    { "VRFY \xc3\xa9@x\r\n", { "252 ", "252 ", "252 ", "252 " } },
+    { "VRFY\r\n", { "501 ", "501 ", "501 ", "501 " } },
+    { "HELP\r\n", { "214 ", "214 ", "214 ", "214 " } },
+    { "STARTTLS\r\n", { "503 ", "220 ", "220 ", "220 " } },
+    { "STARTTLS x\r\n", { "503 ", "501 ", "501 ", "501 " } }, /* TL-7 */
+    { PLAIN, { "502 ", "502 ", "502 ", "502 " } },
+    { "BDAT 5 LAST\r\n", { "500 ", "500 ", "500 ", "500 " } },
+    { "EXPN x\r\n", { "500 ", "500 ", "500 ", "500 " } },
+    { "\r\n", { "500 ", "500 ", "500 ", "500 " } },
+    { " NOOP\r\n", { "554 ", "500 ", "500 ", "500 " } },
+    { "quit\r\n", { "221 ", "221 ", "221 ", "221 " } },
   };
   for (size_t g = 0; g < sizeof golden / sizeof *golden; g++) {
     for (size_t st = 0; st < 4; st++) {
@@ -126,9 +132,20 @@ static void known_confusions(void **state) {
 
 enum { TOKENS = 14 };
 static const char *const tokens[TOKENS] = {
-  "EHLO c\r\n", "HELO c\r\n", MAIL, RCPT, "RCPT TO:<no@here.example>\r\n",
-  "DATA\r\nS: x\r\n\r\n..\r\n.\r\n", "DATA\r\nbare\n.\r\nQUIT\r\n.\r\n", "RSET\r\n", "NOOP\r\n", "VRFY x\r\n",
-  "STARTTLS\r\n", PLAIN, "BDAT 4 LAST\r\n", "QUIT\r\n",
+  "EHLO c\r\n",
+  "HELO c\r\n",
+  MAIL,
+  RCPT,
+  "RCPT TO:<no@here.example>\r\n",
+  "DATA\r\nS: x\r\n\r\n..\r\n.\r\n",
+  "DATA\r\nbare\n.\r\nQUIT\r\n.\r\n",
+  "RSET\r\n",
+  "NOOP\r\n",
+  "VRFY x\r\n",
+  "STARTTLS\r\n",
+  PLAIN,
+  "BDAT 4 LAST\r\n",
+  "QUIT\r\n",
 };
 
 struct model {
@@ -139,7 +156,8 @@ struct model {
 
 static void model_says(struct model *m, const char *codes) { strcat(m->codes, codes); }
 
-/* A refused DATA leaves the message's lines to be read as commands: the model knows what they get. */
+/* A refused DATA leaves the message's lines to be read as commands: the model knows what they get.
+ */
 static void model_data(struct model *m, bool good) {
   if (m->rcpts == 0) {
     model_says(m, good ? "503 500 500 500 500 " : "503 500 221 ");
@@ -154,16 +172,29 @@ static void model_data(struct model *m, bool good) {
 
 static void model_take(struct model *m, size_t token) {
   switch (token) {
-  case 0: case 1: m->met = true; m->sender = false; m->rcpts = 0; model_says(m, "250 "); break;
+  case 0:
+  case 1:
+    m->met = true;
+    m->sender = false;
+    m->rcpts = 0;
+    model_says(m, "250 ");
+    break;
   case 2:
     model_says(m, m->met && !m->sender ? "250 " : "503 ");
     if (m->met) m->sender = true;
     break;
-  case 3: model_says(m, m->sender ? "250 " : "503 "); m->rcpts += m->sender; break;
+  case 3:
+    model_says(m, m->sender ? "250 " : "503 ");
+    m->rcpts += m->sender;
+    break;
   case 4: model_says(m, m->sender ? "550 " : "503 "); break;
   case 5: model_data(m, true); break;
   case 6: model_data(m, false); break;
-  case 7: m->sender = false; m->rcpts = 0; model_says(m, "250 "); break;
+  case 7:
+    m->sender = false;
+    m->rcpts = 0;
+    model_says(m, "250 ");
+    break;
   case 8: model_says(m, "250 "); break;
   case 9: model_says(m, "252 "); break;
   case 10:
@@ -175,7 +206,10 @@ static void model_take(struct model *m, size_t token) {
     break;
   case 11: model_says(m, "502 "); break;
   case 12: model_says(m, "500 "); break;
-  case 13: model_says(m, "221 "); m->over = true; break;
+  case 13:
+    model_says(m, "221 ");
+    m->over = true;
+    break;
   }
 }
 
@@ -186,7 +220,8 @@ static void check_sequence(const size_t *sequence, size_t n, bool split) {
   for (size_t i = 0; i < n && !m.over; i++) {
     model_take(&m, sequence[i]);
     struct slice text = slice_str(tokens[sequence[i]]);
-    for (; split && text.n > 1 && !k->closed; text = slice_from(text, 1)) kit_send(k, slice_first(text, 1));
+    for (; split && text.n > 1 && !k->closed; text = slice_from(text, 1))
+      kit_send(k, slice_first(text, 1));
     if (!k->closed) kit_send(k, text);
   }
   const char *codes = kit_codes(k);
@@ -224,20 +259,43 @@ static void sampled_sequences(void **state) {
 
 /* --- the end of a message --- */
 
-#define S(lit) { (const uint8_t *)(lit), sizeof(lit) - 1 }
+#define S(lit) \
+  { (const uint8_t *)(lit), sizeof(lit) - 1 }
 static const struct slice spellings[26] = {
-  S("\n.\n"), S("\n.\r\n"), S("\r\n.\n"), S("\r.\r"), S("\r.\n"), S("\n.\r"), S("\r.\r\n"), S("\r\n.\r"),
-  S("\r\n\0.\r\n"), S("\r\n.\0\r\n"), S("\n\n.\n\n"), S("\r\r\n.\r\r\n"), S("\r\n.\r\r\n"), S("\r\n.\n\r\n"),
-  S("\r\n .\r\n"), S("\r\n. \r\n"), S("\r\n.\t\r\n"), S("\x85.\x85"), S("\xe2\x80\xa8.\xe2\x80\xa8"),
-  S("\x0b.\x0b"), S("\x0c.\x0c"), S("\r\n\x1a.\r\n"), S("\r\n\x7f.\r\n"), S("\r\n\xEF\xBB\xBF.\r\n"),
-  S("\r\n..\r\n"), S("\r\n.\r.\r\n"),
+  S("\n.\n"),
+  S("\n.\r\n"),
+  S("\r\n.\n"),
+  S("\r.\r"),
+  S("\r.\n"),
+  S("\n.\r"),
+  S("\r.\r\n"),
+  S("\r\n.\r"),
+  S("\r\n\0.\r\n"),
+  S("\r\n.\0\r\n"),
+  S("\n\n.\n\n"),
+  S("\r\r\n.\r\r\n"),
+  S("\r\n.\r\r\n"),
+  S("\r\n.\n\r\n"),
+  S("\r\n .\r\n"),
+  S("\r\n. \r\n"),
+  S("\r\n.\t\r\n"),
+  S("\x85.\x85"),
+  S("\xe2\x80\xa8.\xe2\x80\xa8"),
+  S("\x0b.\x0b"),
+  S("\x0c.\x0c"),
+  S("\r\n\x1a.\r\n"),
+  S("\r\n\x7f.\r\n"),
+  S("\r\n\xEF\xBB\xBF.\r\n"),
+  S("\r\n..\r\n"),
+  S("\r\n.\r.\r\n"),
 };
 
-/* SM-1 to SM-19, SM-20: one reply for one message, whatever is inside and wherever it is cut; what is
- * kept has no bare CR, LF or NUL, and the inner message is text. */
+/* SM-1 to SM-19, SM-20: one reply for one message, whatever is inside and wherever it is cut; what
+ * is kept has no bare CR, LF or NUL, and the inner message is text. */
 static void smuggling(void **state) {
-  static const char inner[] = "MAIL FROM:<smuggled@evil.example>\r\nRCPT TO:<bob@here.example>\r\nDATA\r\n"
-                              "Subject: inner\r\n\r\ny\r\n.\r\nNOOP\r\n";
+  static const char inner[] =
+      "MAIL FROM:<smuggled@evil.example>\r\nRCPT TO:<bob@here.example>\r\nDATA\r\n"
+      "Subject: inner\r\n\r\ny\r\n.\r\nNOOP\r\n";
   for (size_t i = 0; i < 26 * 2; i++) {
     struct buf b;
     buf_init(&b, 1000);
@@ -245,7 +303,8 @@ static void smuggling(void **state) {
     buf_put(&b, spellings[i % 26]);
     size_t spelled = buf_len(&b);
     buf_put_str(&b, inner);
-    bool bare = i % 26 < 14 || i % 26 == 25, nul = slice_find(spellings[i % 26], 0) >= 0, fix = i >= 26;
+    bool bare = i % 26 < 14 || i % 26 == 25, nul = slice_find(spellings[i % 26], 0) >= 0,
+         fix = i >= 26;
     for (size_t cut = 0; cut <= spelled + 2; cut++) {
       struct kit *k = kit_new("smtp", false);
       k->service.fix_bare_lf = fix;
@@ -256,7 +315,8 @@ static void smuggling(void **state) {
       kit_send(k, slice_from(buf_slice(&b), cut));
       bool kept = !nul && (fix || !bare);
       const char *codes = kit_codes(k);
-      if (strcmp(codes, kept ? "250 250 " : "550 250 ") != 0) fail_msg("SM %zu cut %zu: %s", i, cut, codes);
+      if (strcmp(codes, kept ? "250 250 " : "550 250 ") != 0)
+        fail_msg("SM %zu cut %zu: %s", i, cut, codes);
       assert_int_equal(k->count, kept);
       if (kept) {
         struct slice body = buf_slice(&k->messages[0].body);
@@ -276,7 +336,9 @@ static void smuggling(void **state) {
 
 /* IN-1: what the client calls itself stays one token in one comment. */
 static void received_escapes(void **state) {
-  static const struct { const char *helo, *from; } t[] = {
+  static const struct {
+    const char *helo, *from;
+  } t[] = {
     { "Host.Example", "from Host.Example ([192.0.2.1])\r\n" },
     { "[192.0.2.9]", "from [192.0.2.9] ([192.0.2.1])\r\n" },
     { "my_pc", "from [192.0.2.1] ([192.0.2.1]) (said my_pc)\r\n" },
@@ -297,21 +359,18 @@ static void received_escapes(void **state) {
   kit_expect(k, "EHLO a\x1b\r\nEHLO a\xc3\xa9\r\nEHLO a b\r\n", "501 250 250 ");
   kit_expect(k, "EHLO c\r\n" MAIL "RCPT TO:<\"a b\"@here.example>\r\n", "250 250 250 ");
   kit_expect(k, "DATA\r\n" MESSAGE, "354 250 ");
-  assert_true(slice_search(buf_slice(&k->messages[0].body), SLICE(" for <\"a b\"@here.example>;")) > 0);
+  assert_true(slice_search(buf_slice(&k->messages[0].body), SLICE(" for <\"a b\"@here.example>;")) >
+              0);
   assert_true(slice_eq(buf_slice(&k->messages[0].to), SLICE("a b@here.example,")));
   kit_free(k);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(typical),
-    cmocka_unit_test(aborted),
-    cmocka_unit_test(helo_only),
-    cmocka_unit_test(every_verb_in_every_state),
-    cmocka_unit_test(known_confusions),
-    cmocka_unit_test(every_sequence),
-    cmocka_unit_test(sampled_sequences),
-    cmocka_unit_test(smuggling),
+    cmocka_unit_test(typical),           cmocka_unit_test(aborted),
+    cmocka_unit_test(helo_only),         cmocka_unit_test(every_verb_in_every_state),
+    cmocka_unit_test(known_confusions),  cmocka_unit_test(every_sequence),
+    cmocka_unit_test(sampled_sequences), cmocka_unit_test(smuggling),
     cmocka_unit_test(received_escapes),
   };
   return cmocka_run_group_tests_name("smtp-session", tests, NULL, NULL);

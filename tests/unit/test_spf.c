@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Whether a domain's own SPF record lets our host's address send (RFC 7208). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +97,8 @@ static void records(void **state) {
     { "v=spf1 exp=x.test mx -all", SPF_PASS },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    if (of(rows[i].record, &us) != rows[i].want) fail_msg("%s: %d", rows[i].record, (int)of(rows[i].record, &us));
+    if (of(rows[i].record, &us) != rows[i].want)
+      fail_msg("%s: %d", rows[i].record, (int)of(rows[i].record, &us));
   static const struct dns_address six = { 16, { 0x20, 1, 0xd, 0xb8, 1 } };
   assert_int_equal(of("v=spf1 ip6:2001:db8::/32 -all", &six), SPF_PASS);
   assert_int_equal(of("v=spf1 ip4:192.0.2.0/24 -all", &six), SPF_FAIL);

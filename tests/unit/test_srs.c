@@ -1,4 +1,6 @@
-/* The sender rewriting scheme, held against addresses that Mail::SRS (libmail-srs-perl) made and understands. */
+/* SPDX-License-Identifier: ISC */
+/* The sender rewriting scheme, held against addresses that Mail::SRS (libmail-srs-perl) made and
+ * understands. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "lib/mail/srs.h"
+#include "mail/srs.h"
 
 #define KEY SLICE("0123456789abcdef0123456789abcdef")
 enum { DAY = 86400, WHEN = 20785 * DAY }; /* day 20785: "JR" */
@@ -31,11 +33,15 @@ static bool back(const char *address, int64_t now_s, char *ret, size_t size) {
   return fine;
 }
 
-/* A row is a reverse-path, and what Mail::SRS makes of it with that secret, a hash of eight digits, on that day. */
+/* A row is a reverse-path, and what Mail::SRS makes of it with that secret, a hash of eight digits,
+ * on that day. */
 static void as_mail_srs(void **state) {
-  static const struct { const char *path, *rewritten, *back; } rows[] = {
+  static const struct {
+    const char *path, *rewritten, *back;
+  } rows[] = {
     { "alice@example.net", "SRS0=h2qQYIQj=JR=example.net=alice@ours.example", "alice@example.net" },
-    { "SRS0=9PDZ=JR=dest.example=bob@first.example", "SRS1=CW02m66o=first.example==9PDZ=JR=dest.example=bob@ours.example",
+    { "SRS0=9PDZ=JR=dest.example=bob@first.example",
+      "SRS1=CW02m66o=first.example==9PDZ=JR=dest.example=bob@ours.example",
       "SRS0=9PDZ=JR=dest.example=bob@first.example" },
   };
   char text[300];
@@ -57,9 +63,12 @@ static void odd_paths(void **state) {
   assert_true(forward("a=b=c+d@example.net", text, sizeof text));
   assert_true(back(text, WHEN, text, sizeof text));
   assert_string_equal(text, "a=b=c+d@example.net");
-  static const char *const none[] = { "no-domain", "@example.net", "\"a b\"@example.net", "alice@", "SRS1=abc@example.net",
-                                      "SRS1=abc=@example.net" };
-  for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_false(forward(none[i], text, sizeof text));
+  static const char *const none[] = {
+    "no-domain", "@example.net",         "\"a b\"@example.net",
+    "alice@",    "SRS1=abc@example.net", "SRS1=abc=@example.net"
+  };
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    assert_false(forward(none[i], text, sizeof text));
   memset(longer, 'a', 230);
   strcpy(longer + 230, "@example.net");
   assert_false(forward(longer, text, sizeof text)); /* longer than others take */
@@ -69,19 +78,29 @@ static void odd_paths(void **state) {
 static void a_third_server(void **state) {
   char text[300];
   (void)state;
-  assert_true(forward("SRS1=zzzz=first.example==9PDZ=JR=dest.example=bob@second.example", text, sizeof text));
+  assert_true(forward("SRS1=zzzz=first.example==9PDZ=JR=dest.example=bob@second.example", text,
+                      sizeof text));
   assert_string_equal(text, "SRS1=CW02m66o=first.example==9PDZ=JR=dest.example=bob@ours.example");
 }
 
 static void forged(void **state) {
   static const char *const none[] = {
-    "SRS0=h2qQYIQk=JR=example.net=alice@ours.example", "SRS0=h2qQYIQj=JQ=example.net=alice@ours.example",
-    "SRS0=h2qQYIQj=JR=example.com=alice@ours.example", "SRS0=h2qQYIQj=JR=example.net=alicf@ours.example",
-    "SRS0=h2qQ=JR=example.net=alice@ours.example",     "SRS0==JR=example.net=alice@ours.example",
-    "SRS0=h2qQYIQj=JR=example.net@ours.example",       "SRS0@ours.example",
-    "SRS0=@ours.example",                              "SRS2=h2qQYIQj=JR=example.net=alice@ours.example",
-    "SRS1=CW02m66o=other.example==9PDZ=JR=dest.example=bob@ours.example", "SRS1=CW02m66o=first.example@ours.example",
-    "SRS1==@ours.example", "alice@ours.example", "", "@",
+    "SRS0=h2qQYIQk=JR=example.net=alice@ours.example",
+    "SRS0=h2qQYIQj=JQ=example.net=alice@ours.example",
+    "SRS0=h2qQYIQj=JR=example.com=alice@ours.example",
+    "SRS0=h2qQYIQj=JR=example.net=alicf@ours.example",
+    "SRS0=h2qQ=JR=example.net=alice@ours.example",
+    "SRS0==JR=example.net=alice@ours.example",
+    "SRS0=h2qQYIQj=JR=example.net@ours.example",
+    "SRS0@ours.example",
+    "SRS0=@ours.example",
+    "SRS2=h2qQYIQj=JR=example.net=alice@ours.example",
+    "SRS1=CW02m66o=other.example==9PDZ=JR=dest.example=bob@ours.example",
+    "SRS1=CW02m66o=first.example@ours.example",
+    "SRS1==@ours.example",
+    "alice@ours.example",
+    "",
+    "@",
   };
   char text[300];
   (void)state;

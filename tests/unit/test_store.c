@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The store on the real disk: who receives, what is kept, who may read and delete it, and that none
  * of it is ever half done. */
 #include "tests/unit/store_kit.h"
@@ -46,14 +47,17 @@ static struct slice big(size_t n) {
   static uint8_t mem[6 * 1024 * 1024];
   static const char header[] = "\r\n";
   for (size_t i = 0; i < n; i++)
-    mem[i] = i < 2 ? (uint8_t)header[i] : i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : (uint8_t)('a' + i % 23);
+    mem[i] = i < 2          ? (uint8_t)header[i]
+             : i % 80 == 78 ? '\r'
+             : i % 80 == 79 ? '\n'
+                            : (uint8_t)('a' + i % 23);
   return slice_of(mem, n);
 }
 
 /* Spools `s` in chunks, the rest with the commit. */
 static enum commit_outcome deliver_big(struct kit *k, const char *to, struct slice s) {
   while (s.n > IPC_CHUNK) {
-    assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, slice_first(s, IPC_CHUNK)));
+    assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 7, slice_first(s, IPC_CHUNK)));
     struct smtp_spooled a = KIT_HEAR(k, smtp_spooled);
     if (a.outcome != COMMIT_DONE) return a.outcome;
     s = slice_from(s, IPC_CHUNK);
@@ -93,7 +97,7 @@ static void verdicts_keep_their_order(void **state) {
   struct buf list;
   alice(k);
   kit_list(&list, "x@y.example alice@example.org nobody@example.org");
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, 1, buf_slice(&list), 0));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, buf_slice(&list), 0));
   buf_free(&list);
   struct smtp_verdicts v = KIT_HEAR(k, smtp_verdicts);
   static const uint8_t want[] = { RCPT_ELSEWHERE, RCPT_OURS, RCPT_UNKNOWN };
@@ -116,17 +120,19 @@ static void postmaster(void **state) {
   assert_int_equal(kit_open_drop(k, 2, bob)->opened.count, 1);
 }
 
-/* Nor may it reach an account that is being deleted, slice by slice: its mail would go with the rest. */
+/* Nor may it reach an account that is being deleted, slice by slice: its mail would go with the
+ * rest. */
 static void postmaster_outlives_an_account(void **state) {
   struct kit *k = *state;
   struct buf list;
   alice(k);
   uint64_t bob = kit_account(k, "bob@example.org");
-  for (uint64_t i = 0; i < 600; i++) assert_true(kit_commit(k, i, "", "alice@example.org", SLICE(MESSAGE)));
+  for (uint64_t i = 0; i < 600; i++)
+    assert_true(kit_commit(k, i, "", "alice@example.org", SLICE(MESSAGE)));
   kit_pump(k);
   kit_forget_said(k);
   kit_list(&list, "account delete alice@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
   struct store_job *slice = k->writes;
   k->writes = NULL;
@@ -145,18 +151,22 @@ static void aliases(void **state) {
   struct kit *k = *state;
   uint64_t first = alice(k);
   uint64_t bob = kit_account(k, "bob@example.org");
-  assert_int_equal(kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code,
-                   CLI_OK);
-  assert_int_equal(kit_command(k, "alias add all@example.org team@example.org bob@example.org").code, CLI_OK);
-  assert_int_equal(kit_command(k, "alias add all@example.org carol@example.org").code, CLI_NOT_FOUND);
+  assert_int_equal(
+      kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code, CLI_OK);
+  assert_int_equal(
+      kit_command(k, "alias add all@example.org team@example.org bob@example.org").code, CLI_OK);
+  assert_int_equal(kit_command(k, "alias add all@example.org carol@example.org").code,
+                   CLI_NOT_FOUND);
   assert_int_equal(kit_command(k, "alias add alice@example.org bob@example.org").code, CLI_EXISTS);
   assert_int_equal(kit_command(k, "alias add team@example.org all@example.org").code,
                    CLI_USAGE); /* a circle */
-  assert_int_equal(kit_command(k, "alias add self@example.org self@example.org").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "alias add self@example.org self@example.org").code,
+                   CLI_NOT_FOUND);
   /* Everybody gets it once, by however many ways. */
-  assert_int_equal(kit_deliver(k, "all@example.org alice@example.org team@example.org alice+x@example.org",
-                               SLICE(MESSAGE)),
-                   COMMIT_DONE);
+  assert_int_equal(
+      kit_deliver(k, "all@example.org alice@example.org team@example.org alice+x@example.org",
+                  SLICE(MESSAGE)),
+      COMMIT_DONE);
   assert_int_equal(kit_open_drop(k, 1, first)->opened.count, 1);
   assert_int_equal(kit_open_drop(k, 2, bob)->opened.count, 1);
   must_be_sound(k);
@@ -165,7 +175,8 @@ static void aliases(void **state) {
   assert_int_equal(kit_command(k, "alias add bb@example.org b@example.org").code, CLI_OK);
   struct answer a = kit_command(k, "account delete bob@example.org");
   assert_int_equal(a.code, CLI_OK);
-  assert_string_equal(a.rows, "all@example.org lost bob@example.org\nteam@example.org lost bob@example.org\nb@example.org deleted \nbb@example.org deleted \n");
+  assert_string_equal(a.rows, "all@example.org lost bob@example.org\nteam@example.org lost "
+                              "bob@example.org\nb@example.org deleted \nbb@example.org deleted \n");
   assert_int_equal(kit_rcpt(k, "bb@example.org", 0), RCPT_UNKNOWN);
   assert_int_equal(kit_rcpt(k, "all@example.org", 0), RCPT_OURS);
   must_be_sound(k);
@@ -176,8 +187,8 @@ static void aliases_forget_who_went(void **state) {
   struct kit *k = *state;
   alice(k);
   kit_account(k, "bob@example.org");
-  assert_int_equal(kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code,
-                   CLI_OK);
+  assert_int_equal(
+      kit_command(k, "alias add team@example.org alice@example.org bob@example.org").code, CLI_OK);
   assert_int_equal(kit_command(k, "account delete bob@example.org").code, CLI_OK);
   uint64_t other = kit_account(k, "bob@example.org");
   assert_int_equal(kit_deliver(k, "team@example.org", SLICE(MESSAGE)), COMMIT_DONE);
@@ -190,7 +201,8 @@ static void dead_aliases(void **state) {
   struct directory d;
   struct dir_found f = { 0 };
   dir_init(&d);
-  assert_true(dir_put_domain(&d, 1, SLICE("example.org")) && dir_put_account(&d, 1, 1, &(struct dir_limits){ 0 }));
+  assert_true(dir_put_domain(&d, 1, SLICE("example.org")) &&
+              dir_put_account(&d, 1, 1, &(struct dir_limits){ 0 }));
   assert_true(dir_put_address(&d, SLICE("alice@example.org"), 1));
   assert_true(dir_put_address(&d, SLICE("dead@example.org"), 0));
   assert_true(dir_add_target(&d, SLICE("dead@example.org"), SLICE("gone@example.org")));
@@ -257,7 +269,7 @@ static void quotas(void **state) {
   assert_int_equal(kit_rcpt(k, "alice@example.org", one + 1), RCPT_FULL);
 }
 
-/* What is under way counts: two messages can't both take the last room. */
+/* What is under way counts: two messages can't both take the last process. */
 static void quota_counts_what_is_coming(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -308,7 +320,7 @@ static void messages_are_completed(void **state) {
     for (int spooled = 0; spooled < 2; spooled++) {
       struct slice body = slice_str(rows[i].body);
       for (; spooled && body.n > 1; body = slice_from(body, 1)) {
-        assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, slice_first(body, 1)));
+        assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 7, slice_first(body, 1)));
         assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
       }
       assert_int_equal(kit_deliver(k, "alice@example.org", body), COMMIT_DONE);
@@ -317,7 +329,8 @@ static void messages_are_completed(void **state) {
   assert_int_equal(d->opened.count, 2 * N);
   for (int i = 0; i < 2 * N; i++) {
     char want[128];
-    int n = snprintf(want, sizeof want, "Return-Path: <sender@example.com>\r\n%s", rows[i / 2].kept);
+    int n =
+        snprintf(want, sizeof want, "Return-Path: <sender@example.com>\r\n%s", rows[i / 2].kept);
     assert_int_equal(d->size[i], n);
     expect_message(k, 1, d->uid[i], slice_of(want, (size_t)n));
   }
@@ -334,10 +347,10 @@ static void imports_are_completed(void **state) {
                               "7 1 0 -\n\r\n\0\0\r\n.";
   struct buf list;
   kit_list(&list, "import alice@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, slice_of(input, sizeof input - 1)));
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input, 0, slice_of(input, sizeof input - 1)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input_end, 0, ));
   assert_int_equal(kit_answer(k, NULL).code, CLI_OK);
   struct drop *d = kit_open_drop(k, 1, id);
   assert_int_equal(d->opened.count, 4);
@@ -375,7 +388,8 @@ static void all_sizes_around_the_threshold(void **state) {
     buf_init(&want, 8 * 1024 * 1024);
     buf_put_str(&want, "Return-Path: <sender@example.com>\r\n");
     buf_put(&want, body);
-    if (body.n < 2 || body.p[body.n - 2] != '\r' || body.p[body.n - 1] != '\n') buf_put_str(&want, "\r\n");
+    if (body.n < 2 || body.p[body.n - 2] != '\r' || body.p[body.n - 1] != '\n')
+      buf_put_str(&want, "\r\n");
     assert_int_equal(d->size[i], buf_len(&want));
     expect_message(k, 1, d->uid[i], buf_slice(&want));
     buf_free(&want);
@@ -393,32 +407,36 @@ static void too_big(void **state) {
   alice(k);
   k->conf->message_size_limit = 100 * 1024;
   assert_int_equal(deliver_big(k, "alice@example.org", big(5 * 65536)), COMMIT_TOO_BIG);
-  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("x")), COMMIT_TOO_BIG); /* of the same message */
+  /* of the same message */
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("x")), COMMIT_TOO_BIG);
   kit_pump(k);
   assert_int_equal(files_below(k, "spool"), 0);
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
 }
 
-/* Files behind the one that is asked for come along, in front of it, up to the first that is none. */
+/* Files behind the one that is asked for come along, in front of it, up to the first that is none.
+ */
 static void files_ahead(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   struct slice file = big(k->conf->body_threshold + 80), row = big(800);
   struct slice mails[] = { file, file, file, row, file };
-  for (size_t i = 0; i < 5; i++) assert_int_equal(kit_deliver(k, "alice@example.org", mails[i]), COMMIT_DONE);
+  for (size_t i = 0; i < 5; i++)
+    assert_int_equal(kit_deliver(k, "alice@example.org", mails[i]), COMMIT_DONE);
   kit_open_drop(k, 1, id);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100, 200));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, 200));
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 2);
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 3);
   assert_true(k->last->fd >= 0);
   struct pop_file f = KIT_HEAR(k, pop_file);
   assert_int_equal(f.uid, 1);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100, 1));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, 1));
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 2);
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 1);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 4, 0, 100, 7)); /* a row: nothing comes with it */
+  /* a row: nothing comes with it */
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 4, 0, 100, 7));
   assert_int_equal(KIT_HEAR(k, pop_chunk).data.n, 100);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 5, 0, 100, 7));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 5, 0, 100, 7));
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 5);
   assert_null(k->said);
 }
@@ -426,16 +444,17 @@ static void files_ahead(void **state) {
 static void dropped_spools_go(void **state) {
   struct kit *k = *state;
   alice(k);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, big(100)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 7, big(100)));
   assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 8, big(100)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 8, big(100)));
   assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
   assert_int_equal(files_below(k, "spool"), 2);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, ));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_discard, 7, ));
   kit_pump(k);
   assert_int_equal(files_below(k, "spool"), 1);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 8, big(100))); /* lost with the job under way */
-  store_room_lost(k->store, ROOM_SMTPD, SMTPD);
+  /* lost with the job under way */
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 8, big(100)));
+  store_process_lost(k->store, ROLE_SMTPD, SMTPD);
   kit_pump(k);
   assert_null(k->said);
   assert_int_equal(files_below(k, "spool"), 0);
@@ -450,11 +469,13 @@ static struct slice stored(struct slice message) {
 }
 
 static bool say_more(struct kit *k, struct slice all, size_t chunk) {
-  return KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_more, 7, slice_first(slice_from(all, chunk * IPC_CHUNK), IPC_CHUNK));
+  return KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_more, 7,
+                 slice_first(slice_from(all, chunk * IPC_CHUNK), IPC_CHUNK));
 }
 
 static bool say_spool(struct kit *k, struct slice all, size_t chunk) {
-  return KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, slice_first(slice_from(all, chunk * IPC_CHUNK), IPC_CHUNK));
+  return KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 7,
+                 slice_first(slice_from(all, chunk * IPC_CHUNK), IPC_CHUNK));
 }
 
 static uint8_t heard_ahead(struct kit *k) {
@@ -478,7 +499,8 @@ static void chunks_without_answers(void **state) {
   assert_true(say_more(k, all, 5));
   kit_pump(k);
   assert_true(say_more(k, all, 6));
-  assert_int_equal(kit_deliver(k, "alice@example.org", slice_from(all, 7 * IPC_CHUNK)), COMMIT_DONE);
+  assert_int_equal(kit_deliver(k, "alice@example.org", slice_from(all, 7 * IPC_CHUNK)),
+                   COMMIT_DONE);
   kit_open_drop(k, 1, id);
   expect_message(k, 1, 1, stored(all));
 }
@@ -519,9 +541,12 @@ static void chunks_that_nobody_wants(void **state) {
     if (how & 1) kit_pump(k);
     assert_true(say_more(k, all, 2));
     if (how >= 4) assert_true(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE("x")));
-    if (how == 2 || how == 3) store_room_lost(k->store, ROOM_SMTPD, SMTPD);
-    else assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, ));
-    if (how == 0) assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("\r\nother\r\n")), COMMIT_DONE);
+    if (how == 2 || how == 3)
+      store_process_lost(k->store, ROLE_SMTPD, SMTPD);
+    else
+      assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_discard, 7, ));
+    if (how == 0)
+      assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("\r\nother\r\n")), COMMIT_DONE);
     kit_pump(k);
     assert_null(k->said);
     assert_int_equal(files_below(k, "spool"), 0);
@@ -552,26 +577,27 @@ static void one_body_for_many(void **state) {
 
 static void one_session_at_a_time(void **state) {
   struct kit *k = *state;
-  k->conf->pop3_lock_wait = k->conf->pop3_steal_after = 0; /* refused at once: test_store_steal has the rest */
+  /* refused at once: test_store_steal has the rest */
+  k->conf->pop3_lock_wait = k->conf->pop3_steal_after = 0;
   struct drop d;
   uint64_t id = alice(k);
   kit_open_drop(k, 1, id);
   kit_grant(k, POP3D, 2, id);
   assert_int_equal(kit_drop_open(k, POP3D, 2, &d), POP_IN_USE);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 2, )); /* the grant is spent */
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 2, )); /* the grant is spent */
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, ));
   kit_grant(k, POP3D_2, 2, id);
   assert_int_equal(kit_drop_open(k, POP3D_2, 2, &d), POP_DONE);
   kit_grant(k, POP3D, 3, id);
   assert_int_equal(kit_drop_open(k, POP3D, 3, &d), POP_IN_USE);
-  store_room_lost(k->store, ROOM_POP3D, POP3D_2);
+  store_process_lost(k->store, ROLE_POP3D, POP3D_2);
   kit_grant(k, POP3D, 3, id);
   assert_int_equal(kit_drop_open(k, POP3D, 3, &d), POP_DONE);
   /* Lost while it is being opened: free once the job is back. */
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 3, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 3, ));
   kit_grant(k, POP3D_2, 4, id);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 4, ));
-  store_room_lost(k->store, ROOM_POP3D, POP3D_2);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 4, ));
+  store_process_lost(k->store, ROLE_POP3D, POP3D_2);
   kit_pump(k);
   assert_null(k->said);
   kit_open_drop(k, 5, id);
@@ -580,19 +606,19 @@ static void one_session_at_a_time(void **state) {
 static void nothing_without_a_grant(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, ));
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100));
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_quit, 1, ));
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_grant, 5, POP3D, 1, 4711));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 1, ));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_quit, 1, ));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 5, POP3D, 1, 4711));
   assert_false(KIT_HEAR(k, auth_granted).known);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, ));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 1, ));
   kit_grant(k, POP3D, 1, id);
   assert_int_equal(k->state, POP_GRANTED);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 1, ));        /* another process */
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 2, ));          /* another session */
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100)); /* not open yet */
-  store_room_lost(k->store, ROOM_POP3D, POP3D);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, )); /* the grant died with the process */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 1, ));        /* another process */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 2, ));          /* another session */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100)); /* not open yet */
+  store_process_lost(k->store, ROLE_POP3D, POP3D);
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 1, )); /* the grant died with the process */
 }
 
 /* auth takes back what nobody came for. */
@@ -600,15 +626,15 @@ static void grants_are_taken_back(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   kit_grant(k, POP3D, 1, id);
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, POP3D, 1));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, POP3D, 1));
   assert_int_equal(k->state, POP_STRANGER);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 1, ));
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, POP3D, 1)); /* again, and of nothing */
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, 4711, 1));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 1, ));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, POP3D, 1)); /* again, and of nothing */
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, 4711, 1));
   /* An open maildrop is its session's. */
   struct drop *d = kit_open_drop(k, 2, id);
   assert_int_equal(d->opened.outcome, POP_DONE);
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, POP3D, 2));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, POP3D, 2));
   assert_int_equal(kit_quit(k, 2).outcome, POP_DONE);
 }
 
@@ -619,11 +645,11 @@ static void a_snapshot_stays_as_it_is(void **state) {
   kit_open_drop(k, 1, id);
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
   expect_message(k, 1, 1, SLICE(STORED));
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 2, 0, 100)); /* not in the snapshot */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 2, 0, 100)); /* not in the snapshot */
   struct buf b;
   buf_init(&b, 4);
   wire_put_u32(&b, 2);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_delete, 1, buf_slice(&b)));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_delete, 1, buf_slice(&b)));
   buf_free(&b);
   kit_delete(k, 1, 1);
   assert_int_equal(kit_quit(k, 1).deleted, 1);
@@ -638,7 +664,7 @@ static void only_quit_deletes(void **state) {
   for (int i = 0; i < 3; i++) kit_deliver(k, "alice@example.org", SLICE(MESSAGE));
   kit_open_drop(k, 1, id);
   kit_delete(k, 1, 2);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, ));
   assert_int_equal(kit_open_drop(k, 2, id)->opened.count, 3);
   kit_delete(k, 2, 2);
   kit_delete(k, 2, 2); /* twice is once */
@@ -660,7 +686,7 @@ static void more_deletes_than_messages(void **state) {
   struct buf b;
   buf_init(&b, 4);
   wire_put_u32(&b, 1);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_delete, 1, buf_slice(&b)));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_delete, 1, buf_slice(&b)));
   buf_free(&b);
 }
 
@@ -669,8 +695,8 @@ static void one_question_at_a_time(void **state) {
   uint64_t id = alice(k);
   kit_deliver(k, "alice@example.org", SLICE(MESSAGE));
   kit_open_drop(k, 1, id);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100));
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 100));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100));
   kit_pump(k);
   KIT_HEAR(k, pop_chunk);
   assert_true(kit_commit(k, 7, "", "alice@example.org", SLICE(MESSAGE)));
@@ -692,7 +718,7 @@ static void uids_are_never_used_twice(void **state) {
   d = kit_open_drop(k, 1, id);
   assert_int_equal(d->uid[0], 3);
   assert_string_not_equal(d->uidl[0], before);
-  KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, );
+  KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, );
   /* Nor by the account's successor of the same name, nor its number. */
   assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
   uint64_t again = kit_account(k, "alice@example.org");
@@ -723,14 +749,14 @@ static void malformed(void **state) {
   struct kit *k = *state;
   alice(k);
   struct ipc_msg m = { smtp_commit_type, 1, SLICE("rubbish"), -1 };
-  assert_false(store_message(k->store, ROOM_SMTPD, SMTPD, &m, 0));
-  assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, 1, SLICE(""), 0));
-  assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_rcpt, 1, SLICE("\0\0\0\xff"), 0));
+  assert_false(store_message(k->store, ROLE_SMTPD, SMTPD, &m, 0));
+  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, SLICE(""), 0));
+  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, SLICE("\0\0\0\xff"), 0));
   assert_false(kit_commit(k, 1, "a\r\nX-Forged: b", "alice@example.org", SLICE(MESSAGE)));
-  assert_false(
-      KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, 1, .return_path = SLICE("a@b"), .tail = SLICE(MESSAGE)));
-  assert_false(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 1, SLICE("")));
-  assert_false(KIT_SAY(k, ROOM_STORE, 99, smtp_drop, 1, ));
+  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 1, .return_path = SLICE("a@b"),
+                       .tail = SLICE(MESSAGE)));
+  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 1, SLICE("")));
+  assert_false(KIT_SAY(k, ROLE_STORE, 99, smtp_discard, 1, ));
 }
 
 static void group_outlives_a_failing_job(void **state) {
@@ -740,7 +766,7 @@ static void group_outlives_a_failing_job(void **state) {
   bob = kit_account(k, "bob@example.org");
   assert_true(kit_commit(k, 1, "", "alice@example.org", SLICE(MESSAGE)));
   kit_list(&list, "account delete bob@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
   assert_true(kit_commit(k, 2, "", "bob@example.org", SLICE(MESSAGE)));
   assert_true(kit_commit(k, 3, "", "alice@example.org", SLICE(MESSAGE)));
@@ -751,7 +777,7 @@ static void group_outlives_a_failing_job(void **state) {
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   assert_int_equal(kit_answer(k, NULL).code, CLI_OK);
   assert_int_equal(kit_open_drop(k, 1, id)->opened.count, 2);
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_grant, 5, POP3D, 2, bob));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 5, POP3D, 2, bob));
   assert_false(KIT_HEAR(k, auth_granted).known);
   must_be_sound(k);
 }
@@ -778,11 +804,20 @@ static int bad_sync_all(struct disk *d) {
 static int bad_rename(struct disk *d, const char *from, const char *to) {
   return bad.rename ? bad.rename : bad.real->ops->rename(bad.real, from, to);
 }
-static int bad_remove(struct disk *d, const char *name) { return bad.real->ops->remove(bad.real, name); }
-static int bad_exists(struct disk *d, const char *name) { return bad.real->ops->exists(bad.real, name); }
-static int bad_make_dir(struct disk *d, const char *name) { return bad.real->ops->make_dir(bad.real, name); }
-static int bad_sync_dir(struct disk *d, const char *name) { return bad.real->ops->sync_dir(bad.real, name); }
-static int bad_list(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry), void *arg) {
+static int bad_remove(struct disk *d, const char *name) {
+  return bad.real->ops->remove(bad.real, name);
+}
+static int bad_exists(struct disk *d, const char *name) {
+  return bad.real->ops->exists(bad.real, name);
+}
+static int bad_make_dir(struct disk *d, const char *name) {
+  return bad.real->ops->make_dir(bad.real, name);
+}
+static int bad_sync_dir(struct disk *d, const char *name) {
+  return bad.real->ops->sync_dir(bad.real, name);
+}
+static int bad_list(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry),
+                    void *arg) {
   return bad.real->ops->list(bad.real, name, fn, arg);
 }
 static int64_t bad_free_space(struct disk *d) {
@@ -832,7 +867,7 @@ static void full_disk(void **state) {
   bad.write = -ENOSPC;
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NO_SPACE);
   assert_int_equal(deliver_big(k, "alice@example.org", big(100000)), COMMIT_NO_SPACE);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, ));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_discard, 7, ));
   assert_false(k->broken);
   bad.write = 0;
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
@@ -850,7 +885,7 @@ static void little_space_stops_new_mail_only(void **state) {
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NO_SPACE);
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_NO_SPACE);
   assert_int_equal(deliver_big(k, "alice@example.org", big(100000)), COMMIT_NO_SPACE);
-  KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, );
+  KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_discard, 7, );
   kit_open_drop(k, 1, id);
   kit_delete(k, 1, 1);
   assert_int_equal(kit_quit(k, 1).deleted, 1);
@@ -909,11 +944,12 @@ static void a_full_disk_is_logged_once_a_minute(void **state) {
   k->conf->store_free_space = 1000;
   bad.space = 999;
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NO_SPACE);
-  assert_log("level=error process=store-1 event=disk-full free=999"
-             " msg=\"no new mail is taken until there is space again (store_free_space)\" count=1\n");
+  assert_log(
+      "level=error process=store-1 event=disk-full free=999"
+      " msg=\"no new mail is taken until there is space again (store_free_space)\" count=1\n");
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_NO_SPACE);
   assert_int_equal(deliver_big(k, "alice@example.org", big(100000)), COMMIT_NO_SPACE);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, 7, ));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_discard, 7, ));
   assert_log("");
   bad.space = 5000;
   bad.write = -ENOSPC; /* the disk says it itself: a quota of the file system, say */
@@ -923,13 +959,14 @@ static void a_full_disk_is_logged_once_a_minute(void **state) {
   buf_free(&log_got);
 }
 
-/* A rename that fails in a group undoes the group; the others are done alone, the spool is not lost. */
+/* A rename that fails in a group undoes the group; the others are done alone, the spool is not
+ * lost. */
 static void undone_files_go_back(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   use_bad_disk(k);
   assert_true(kit_commit(k, 1, "", "alice@example.org", big(50000)));
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, 7, big(60000)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 7, big(60000)));
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
   bad.rename = -ENOSPC;
@@ -1003,7 +1040,8 @@ static void check_finds_damage(void **state) {
   check_finds(k, "DELETE FROM body WHERE id = 2", "refers to body 2, which is not there");
   check_finds(k, "INSERT INTO target VALUES (1, 'x', 'y@example.org')",
               "leads to one that is not there");
-  check_finds(k, "UPDATE store SET next_body = 9; DELETE FROM domain", "in domain 1, which is not there");
+  check_finds(k, "UPDATE store SET next_body = 9; DELETE FROM domain",
+              "in domain 1, which is not there");
   kit_close(k);
   assert_int_equal(k->disk->ops->remove(k->disk, "bodies/03/3"), 0);
   put_file(k, "bodies/04/4", "nobody's");
@@ -1070,7 +1108,8 @@ static void names(void **state) {
 static void a_full_account_is_deleted_in_slices(void **state) {
   struct kit *k = *state;
   alice(k);
-  for (uint64_t i = 0; i < 1200; i++) assert_true(kit_commit(k, i, "", "alice@example.org", SLICE(MESSAGE)));
+  for (uint64_t i = 0; i < 1200; i++)
+    assert_true(kit_commit(k, i, "", "alice@example.org", SLICE(MESSAGE)));
   kit_pump(k);
   kit_forget_said(k);
   assert_int_equal(deliver_big(k, "alice@example.org", big(100000)), COMMIT_DONE);
@@ -1084,13 +1123,13 @@ static void a_full_account_is_deleted_in_slices(void **state) {
 static bool import(struct kit *k, const char *input, size_t piece, struct answer *ret) {
   struct buf list;
   kit_list(&list, "import alice@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
   for (struct slice s = slice_str(input); s.n; s = slice_from(s, piece)) {
-    if (!KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, slice_first(s, piece))) return false;
+    if (!KIT_SAY(k, ROLE_CLI, CLI, cli_input, 0, slice_first(s, piece))) return false;
     kit_pump(k);
   }
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input_end, 0, ));
   *ret = kit_answer(k, NULL);
   return true;
 }
@@ -1118,7 +1157,7 @@ static void imports(void **state) {
   assert_string_equal(d->uidl[1], "second");
   assert_int_equal(strlen(d->uidl[2]), 16);
   expect_message(k, 1, 1, SLICE("A: b\r\n\r\nx\n\r\n"));
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 2, 0, 100));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 2, 0, 100));
   assert_true(KIT_HEAR(k, pop_chunk).dots);
   /* What was deleted does not come back with the next run, and its UIDL goes to nobody else. */
   kit_delete(k, 1, 1);
@@ -1140,13 +1179,15 @@ static void own_uidls_are_known(void **state) {
   uint32_t validity = d->opened.uidvalidity;
   kit_delete(k, 1, 1);
   kit_quit(k, 1);
-  snprintf(input, sizeof input, "1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx",
-           validity, 1, validity, 2, validity, 3, validity + 1, 3);
+  snprintf(input, sizeof input,
+           "1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx1 1 0 %08x%08x\nx", validity, 1,
+           validity, 2, validity, 3, validity + 1, 3);
   assert_true(import(k, input, 1000, &a));
   assert_string_equal(a.rows, "gone  24\nthere  48\ntrouble  72\nadded 3 96\n");
 }
 
-/* What a migration asks: all UIDLs, also those of deleted mail; and away with some of what was imported. */
+/* What a migration asks: all UIDLs, also those of deleted mail; and away with some of what was
+ * imported. */
 static void migration(void **state) {
   struct kit *k = *state;
   struct answer a;
@@ -1159,8 +1200,8 @@ static void migration(void **state) {
   kit_quit(k, 1);
   a = kit_command(k, "mail uidls alice@example.org");
   assert_string_equal(a.columns, "uidl uid imported size sum");
-  snprintf(want, sizeof want, "%08x%08x 1 no %u \na 2 yes 5 \nc 4 yes 5 \nb 0 yes 5 %u\n", d->opened.uidvalidity, 1,
-           (unsigned)d->size[0], (unsigned)crc32c(0, SLICE(".\r\n\r\n")));
+  snprintf(want, sizeof want, "%08x%08x 1 no %u \na 2 yes 5 \nc 4 yes 5 \nb 0 yes 5 %u\n",
+           d->opened.uidvalidity, 1, (unsigned)d->size[0], (unsigned)crc32c(0, SLICE(".\r\n\r\n")));
   assert_string_equal(a.rows, want);
   /* Mail that was delivered here is not the old server's to delete. */
   a = kit_command(k, "mail drop alice@example.org 1 2 4 77 x");
@@ -1180,9 +1221,12 @@ static void many_gone_uidls(void **state) {
   struct kit *k = *state;
   alice(k);
   kit_deliver(k, "alice@example.org", SLICE(MESSAGE));
-  assert_int_equal(db_exec(k->writer->db, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 12344)"
-                                          " INSERT INTO gone (folder, uidl, size, sum) SELECT f.id, 'g' || i, i, i FROM n, folder f"),
-                   DB_OK);
+  assert_int_equal(
+      db_exec(k->writer->db,
+              "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 12344)"
+              " INSERT INTO gone (folder, uidl, size, sum) SELECT f.id, 'g' || i, i, i FROM n, "
+              "folder f"),
+      DB_OK);
   struct answer a = kit_command(k, "mail uidls alice@example.org");
   assert_int_equal(a.code, CLI_OK);
   assert_int_equal(a.count, 1 + 12345);
@@ -1198,13 +1242,13 @@ static void large_import(void **state) {
   buf_put(&in, big(n));
   buf_put_str(&in, "3 1 0 small\n.\r\n");
   kit_list(&list, "import alice@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
   for (struct slice s = buf_slice(&in); s.n; s = slice_from(s, 50000)) {
-    assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, slice_first(s, 50000)));
+    assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input, 0, slice_first(s, 50000)));
     kit_pump(k);
   }
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input_end, 0, ));
   struct answer a = kit_answer(k, NULL);
   assert_int_equal(a.code, CLI_OK);
   assert_string_equal(a.text, "2 messages added");
@@ -1237,11 +1281,12 @@ static void imports_that_go_wrong(void **state) {
   /* The command line is gone in the middle. */
   struct buf list;
   kit_list(&list, "import alice@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, SLICE("3 1 0 -\n.\r\n3 1 0 -\n.\r\n200000 1 0 -\n")));
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, big(60000)));
-  store_room_lost(k->store, ROOM_CLI, CLI);
+  assert_true(
+      KIT_SAY(k, ROLE_CLI, CLI, cli_input, 0, SLICE("3 1 0 -\n.\r\n3 1 0 -\n.\r\n200000 1 0 -\n")));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input, 0, big(60000)));
+  store_process_lost(k->store, ROLE_CLI, CLI);
   kit_pump(k);
   assert_int_equal(files_below(k, "spool"), 0);
   must_be_sound(k);
@@ -1261,7 +1306,8 @@ static void exports(void **state) {
   assert_int_equal(a.count, 3);
   assert_non_null(strstr(a.rows, "3 5 77 4 old-uidl\n"));
   assert_true(slice_starts(buf_slice(&got), SLICE(STORED "Return-Path: <sender@example.com>\r\n")));
-  assert_int_equal(buf_len(&got), 2 * (sizeof STORED - sizeof MESSAGE) + sizeof MESSAGE - 1 + 200000 + 5);
+  assert_int_equal(buf_len(&got),
+                   2 * (sizeof STORED - sizeof MESSAGE) + sizeof MESSAGE - 1 + 200000 + 5);
   buf_free(&got);
   assert_int_equal(kit_command(k, "mail list alice@example.org").count, 3);
   /* A message that can't be read is taken back, and the next one comes. */
@@ -1318,7 +1364,7 @@ static void backups_hold_files(void **state) {
   assert_int_equal(deliver_big(k, "alice@example.org", big(3 * 1024 * 1024)), COMMIT_DONE);
   kit_open_drop(k, 1, id);
   kit_list(&list, "backup");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
   buf_free(&list);
   struct store_job *hold = k->writes;
   k->writes = NULL;

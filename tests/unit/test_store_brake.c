@@ -1,16 +1,19 @@
-/* As whom an account may send, and how much: delegated addresses, authors, limits and held mail, and what reports there
- * are of reports. */
+/* SPDX-License-Identifier: ISC */
+/* As whom an account may send, and how much: delegated addresses, authors, limits and held mail,
+ * and what reports there are of reports. */
 #include "tests/unit/queue_kit.h"
 
 static const struct slice note = { (const uint8_t *)"Subject: hello\r\n\r\nhi\r\n", 22 };
 
-static enum commit_outcome commit_as(struct kit *k, const char *from, const char *authors, const char *to) {
+static enum commit_outcome commit_as(struct kit *k, const char *from, const char *authors,
+                                     const char *to) {
   struct buf list, names;
   kit_list(&list, to);
   kit_list(&names, authors);
   if (!*authors) buf_reset(&names);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"), .return_path = slice_str(from),
-                      .addresses = buf_slice(&list), .tail = note, .authors = buf_slice(&names)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"),
+                      .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = note,
+                      .authors = buf_slice(&names)));
   buf_free(&list), buf_free(&names);
   return KIT_HEAR(k, smtp_committed).outcome;
 }
@@ -25,7 +28,8 @@ static void authors(void **state) {
   assert_int_equal(commit_as(k, alice_, alice_, bob), COMMIT_DONE);
   assert_int_equal(commit_as(k, alice_, "Alice+x@Example.org", bob), COMMIT_DONE);
   assert_int_equal(commit_as(k, alice_, "ceo@example.org", bob), COMMIT_NOT_YOURS);
-  assert_int_equal(commit_as(k, alice_, "alice@example.org ceo@bank.example", bob), COMMIT_NOT_YOURS);
+  assert_int_equal(commit_as(k, alice_, "alice@example.org ceo@bank.example", bob),
+                   COMMIT_NOT_YOURS);
   assert_int_equal(commit_as(k, alice_, "ceo@bank.example", alice_), COMMIT_NOT_YOURS);
   assert_int_equal(commit_as(k, alice_, "", bob), COMMIT_NOT_YOURS);
   k->conf->sender_check = CONF_SENDER_CHECK_ENVELOPE;
@@ -38,7 +42,8 @@ static void authors(void **state) {
   assert_sound(k);
 }
 
-/* An address, all of a domain, nobody; kept over a restart, gone with the account. The refusal names them. */
+/* An address, all of a domain, nobody; kept over a restart, gone with the account. The refusal
+ * names them. */
 static void delegated(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -50,10 +55,14 @@ static void delegated(void **state) {
   struct smtp_verdicts v;
   assert_true(smtp_verdicts_get(k->last->payload, &v));
   assert_true(slice_eq(v.yours, SLICE("alice@example.org, sales@example.org")));
-  assert_int_equal(kit_command(k, "account sendas add alice@example.org CEO@example.org").code, CLI_OK);
-  assert_int_equal(kit_command(k, "account sendas add alice@example.org ceo@example.org").code, CLI_EXISTS);
-  assert_int_equal(kit_command(k, "account sendas add alice@example.org @shop.example").code, CLI_OK);
-  assert_int_equal(kit_command(k, "account sendas add nobody@example.org @shop.example").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "account sendas add alice@example.org CEO@example.org").code,
+                   CLI_OK);
+  assert_int_equal(kit_command(k, "account sendas add alice@example.org ceo@example.org").code,
+                   CLI_EXISTS);
+  assert_int_equal(kit_command(k, "account sendas add alice@example.org @shop.example").code,
+                   CLI_OK);
+  assert_int_equal(kit_command(k, "account sendas add nobody@example.org @shop.example").code,
+                   CLI_NOT_FOUND);
   static const char *const wrong[] = { "ceo", "@", "@a b", "ceo@", "<", "a@b@" };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     char words[100];
@@ -66,7 +75,8 @@ static void delegated(void **state) {
     assert_int_equal(rcpt(k, SESSION, "anybody@shop.example", bob, false), RCPT_LEAVES);
     assert_int_equal(rcpt(k, SESSION, "anybody@www.shop.example", bob, false), RCPT_NOT_YOURS);
     assert_int_equal(rcpt(k, SESSION, "", bob, false), RCPT_NOT_YOURS);
-    assert_int_equal(commit_as(k, "alice@example.org", "ceo@example.org x@shop.example", bob), COMMIT_DONE);
+    assert_int_equal(commit_as(k, "alice@example.org", "ceo@example.org x@shop.example", bob),
+                     COMMIT_DONE);
     kit_reopen(k);
     submit_grant(k, SESSION, id);
   }
@@ -74,7 +84,8 @@ static void delegated(void **state) {
   assert_int_equal(rcpt(k, SESSION, "", bob, false), RCPT_LEAVES);
   assert_int_equal(kit_command(k, "account sendas list").count, 3);
   assert_int_equal(kit_command(k, "account sendas delete alice@example.org <>").code, CLI_OK);
-  assert_int_equal(kit_command(k, "account sendas delete alice@example.org <>").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "account sendas delete alice@example.org <>").code,
+                   CLI_NOT_FOUND);
   assert_int_equal(rcpt(k, SESSION, "", bob, false), RCPT_NOT_YOURS);
   assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
   assert_int_equal(kit_command(k, "account sendas list").count, 0);
@@ -85,12 +96,13 @@ static size_t held(struct kit *k) { return kit_command(k, "queue list state=held
 static void send_to(struct kit *k, size_t first, size_t count) {
   char to[60000];
   size_t n = 0;
-  for (size_t i = 0; i < count; i++) n += (size_t)snprintf(to + n, sizeof to - n, "%su%zu@e.example", i ? " " : "", first + i);
+  for (size_t i = 0; i < count; i++)
+    n += (size_t)snprintf(to + n, sizeof to - n, "%su%zu@e.example", i ? " " : "", first + i);
   assert_int_equal(commit_as(k, "alice@example.org", "alice@example.org", to), COMMIT_DONE);
 }
 
-/* A stolen password: 10,000 recipients. What the limits let through leaves, everything else is held, and the postmaster has
- * one letter an hour. */
+/* A stolen password: 10,000 recipients. What the limits let through leaves, everything else is
+ * held, and the postmaster has one letter an hour. */
 static void stolen_password(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -100,7 +112,8 @@ static void stolen_password(void **state) {
   struct answer status = kit_command(k, "status queue");
   assert_non_null(strstr(status.rows, "waiting 200 2 "));
   assert_non_null(strstr(status.rows, "held 9800 98 "));
-  assert_non_null(strstr(kit_command(k, "queue list reason=account-limit").rows, " account-limit "));
+  assert_non_null(
+      strstr(kit_command(k, "queue list reason=account-limit").rows, " account-limit "));
   assert_int_equal(mails(k, "postmaster@example.org"), 1);
   ready(k, SENDER, 1000);
   size_t left = 0;
@@ -113,11 +126,16 @@ static void stolen_password(void **state) {
   assert_sound(k);
 }
 
-/* Each limit by itself: of the option, or the account's own; over a restart, and until its time is over. */
+/* Each limit by itself: of the option, or the account's own; over a restart, and until its time is
+ * over. */
 static void limits(void **state) {
-  static const struct { const char *name; size_t each, fine; unsigned for_s; } t[] = {
-    { "messages-per-hour", 1, 3, 3600 },   { "recipients-per-hour", 2, 1, 3600 },
-    { "messages-per-day", 1, 3, 86400 },   { "recipients-per-day", 2, 1, 86400 },
+  static const struct {
+    const char *name;
+    size_t each, fine;
+    unsigned for_s;
+  } t[] = {
+    { "messages-per-hour", 1, 3, 3600 },       { "recipients-per-hour", 2, 1, 3600 },
+    { "messages-per-day", 1, 3, 86400 },       { "recipients-per-day", 2, 1, 86400 },
     { "new-recipients-per-day", 1, 3, 86400 },
   };
   struct kit *k = *state;
@@ -144,11 +162,13 @@ static void limits(void **state) {
     assert_int_equal(kit_command(k, words).code, CLI_OK);
     k->now_s += 2 * 86400;
   }
-  assert_int_equal(kit_command(k, "account set alice@example.org messages-per-year 3").code, CLI_USAGE);
+  assert_int_equal(kit_command(k, "account set alice@example.org messages-per-year 3").code,
+                   CLI_USAGE);
   assert_sound(k);
 }
 
-/* Whom it wrote to before is not new; mailboxes here are not counted; released mail leaves, and the count begins anew. */
+/* Whom it wrote to before is not new; mailboxes here are not counted; released mail leaves, and the
+ * count begins anew. */
 static void release(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -156,18 +176,20 @@ static void release(void **state) {
   send_to(k, 1, 2);
   send_to(k, 1, 2);
   for (int i = 0; i < 5; i++)
-    assert_int_equal(commit_as(k, "alice@example.org", "alice@example.org", "alice@example.org"), COMMIT_DONE);
+    assert_int_equal(commit_as(k, "alice@example.org", "alice@example.org", "alice@example.org"),
+                     COMMIT_DONE);
   assert_int_equal(held(k), 0);
   send_to(k, 3, 1);
   assert_int_equal(held(k), 1);
   assert_int_equal(kit_command(k, "queue release account=nobody@example.org").code, CLI_NOT_FOUND);
-  assert_int_equal(kit_command(k, "queue release account=alice@example.org state=held").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue release account=alice@example.org state=held").code,
+                   CLI_OK);
   send_to(k, 5, 2);
   assert_int_equal(held(k), 0);
   send_to(k, 7, 1);
   assert_int_equal(held(k), 1);
   k->now_s += 6 * 86400; /* held mail ends like any other */
-  store_tidy(k->store, k->now_s);
+  store_housekeeping(k->store, k->now_s);
   kit_pump(k);
   assert_int_equal(held(k), 0);
 }
@@ -179,8 +201,12 @@ static void report_budget(void **state) {
   k->conf->reports_per_destination = 3;
   for (int day = 0; day < 2; day++, k->now_s += 86400) {
     for (int i = 0; i < 5; i++)
-      assert_int_equal(commit_dsn(k, 50, "x@third.example", "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
-    assert_int_equal(commit_dsn(k, 50, "x@fourth.example", "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
+      assert_int_equal(
+          commit_dsn(k, 50, "x@third.example", "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0),
+          COMMIT_DONE);
+    assert_int_equal(
+        commit_dsn(k, 50, "x@fourth.example", "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0),
+        COMMIT_DONE);
     assert_int_equal(waiting(k), 4 * (size_t)(day + 1));
   }
   assert_int_equal(mails(k, "alice@example.org"), 12);
@@ -195,7 +221,9 @@ static void backscatter(void **state) {
     snprintf(to, sizeof to, "u%d@example.org", i);
     assert_int_equal(rcpt(k, 50, "victim@third.example", to, false), RCPT_UNKNOWN);
   }
-  assert_int_equal(commit_dsn(k, 50, "victim@third.example", "u1@example.org", note, SMTP_NOTIFY_SUCCESS, 0), COMMIT_TROUBLE);
+  assert_int_equal(
+      commit_dsn(k, 50, "victim@third.example", "u1@example.org", note, SMTP_NOTIFY_SUCCESS, 0),
+      COMMIT_TROUBLE);
   assert_int_equal(waiting(k), 0);
 }
 
@@ -207,7 +235,9 @@ static void double_bounce(void **state) {
   ready(k, SENDER, 10);
   for (size_t told = 0; told < 2; told++) {
     k->conf->double_bounces = told > 0;
-    assert_int_equal(commit_dsn(k, 50, "x@third.example", "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
+    assert_int_equal(
+        commit_dsn(k, 50, "x@third.example", "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0),
+        COMMIT_DONE);
     struct got g = letter(k);
     assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
     nothing(k);
@@ -221,8 +251,8 @@ static void double_bounce(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(authors), TEST(delegated), TEST(stolen_password), TEST(limits), TEST(release), TEST(report_budget),
-    TEST(backscatter), TEST(double_bounce),
+    TEST(authors), TEST(delegated),     TEST(stolen_password), TEST(limits),
+    TEST(release), TEST(report_budget), TEST(backscatter),     TEST(double_bounce),
   };
   return cmocka_run_group_tests_name("store-brake", tests, NULL, NULL);
 }

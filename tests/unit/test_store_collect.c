@@ -1,6 +1,8 @@
-/* The collector's side of the store: what may be asked without a grant (nothing), what is remembered, and a
- * life of runs on a simulated disk that dies, fails or fills up at each of its operations in turn. The other
- * server is a ledger here. Whatever happens, after a last run that nothing disturbs:
+/* SPDX-License-Identifier: ISC */
+/* The collector's side of the store: what may be asked without a grant (nothing), what is
+ * remembered, and a life of runs on a simulated disk that dies, fails or fills up at each of its
+ * operations in turn. The other server is a ledger here. Whatever happens, after a last run that
+ * nothing disturbs:
  *
  *  1. every message that the other server ever had is in the inbox, once, octet for octet;
  *  2. none was deleted there before it was here (looked at after each death);
@@ -19,23 +21,24 @@ enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4, WHOLE_MAX = 90000 };
 /* --- one run, in pieces --- */
 
 static bool grant(struct kit *k, uint64_t run, uint64_t account, uint64_t source) {
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_collect, 5, COLLECTOR, run, account, source));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_collect, 5, COLLECTOR, run, account, source));
   return KIT_HEAR(k, auth_granted).known;
 }
 
 static void end_run(struct kit *k, uint64_t run) {
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_end, run, ));
+  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_end, run, ));
   kit_pump(k);
 }
 
 /* The dates of UIDLs "u0 u1 …", one after another, each listed with this size, `alike` times. */
-static enum collect_outcome ask_sized(struct kit *k, uint64_t run, const char *uidls, uint64_t size, uint32_t alike,
-                                      uint64_t *dates, size_t count) {
+static enum collect_outcome ask_sized(struct kit *k, uint64_t run, const char *uidls, uint64_t size,
+                                      uint32_t alike, uint64_t *dates, size_t count) {
   struct buf list, sizes;
   kit_list(&list, uidls);
   buf_init(&sizes, 12 * COLLECT_ASK_MAX);
   for (size_t i = 0; i < count; i++) wire_put_u64(&sizes, size), wire_put_u32(&sizes, alike);
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, run, buf_slice(&list), buf_slice(&sizes)));
+  assert_true(
+      KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_ask, run, buf_slice(&list), buf_slice(&sizes)));
   buf_free(&list), buf_free(&sizes);
   struct collect_dates d = KIT_HEAR(k, collect_dates);
   if (d.outcome != COLLECT_DONE) return d.outcome;
@@ -45,31 +48,35 @@ static enum collect_outcome ask_sized(struct kit *k, uint64_t run, const char *u
   return COLLECT_DONE;
 }
 
-static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates, size_t count) {
+static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, uint64_t *dates,
+                                size_t count) {
   return ask_sized(k, run, uidls, 0, 1, dates, count);
 }
 
 static uint64_t last_row;
 
-static enum collect_outcome keep_sized(struct kit *k, uint64_t run, const char *uidl, uint64_t size, uint32_t copy,
-                                       struct slice whole) {
+static enum collect_outcome keep_sized(struct kit *k, uint64_t run, const char *uidl, uint64_t size,
+                                       uint32_t copy, struct slice whole) {
   uint8_t digest[DIGEST_SHA256_SIZE];
   struct slice all = whole;
   assert_true(digest_of(DIGEST_SHA256, whole, digest));
   while (whole.n > 60000) {
-    assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, run, slice_first(whole, 30000)));
+    assert_true(
+        KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_spool, run, slice_first(whole, 30000)));
     KIT_HEAR(k, collect_spooled); /* the commit says it again */
     whole = slice_from(whole, 30000);
   }
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"), slice_str(uidl), size, all.n,
-                      slice_of(digest, sizeof digest), copy, false, whole));
+  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"),
+                      slice_str(uidl), size, all.n, slice_of(digest, sizeof digest), copy, false,
+                      whole));
   struct collect_committed m = KIT_HEAR(k, collect_committed);
   last_row = m.row;
   if (m.outcome == COLLECT_DONE || m.outcome == COLLECT_THERE) assert_int_not_equal(m.row, 0);
   return m.outcome;
 }
 
-static enum collect_outcome keep(struct kit *k, uint64_t run, const char *uidl, struct slice whole) {
+static enum collect_outcome keep(struct kit *k, uint64_t run, const char *uidl,
+                                 struct slice whole) {
   return keep_sized(k, run, uidl, 0, 1, whole);
 }
 
@@ -77,13 +84,13 @@ static enum collect_outcome forget(struct kit *k, uint64_t run, uint64_t row) {
   struct buf rows;
   buf_init(&rows, 8);
   wire_put_u64(&rows, row);
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_deleted, run, buf_slice(&rows)));
+  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_deleted, run, buf_slice(&rows)));
   buf_free(&rows);
   return KIT_HEAR(k, collect_forgotten).outcome;
 }
 
-static enum collect_outcome tidy(struct kit *k, uint64_t run) {
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, run, ));
+static enum collect_outcome housekeeping(struct kit *k, uint64_t run) {
+  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_listed, run, ));
   return KIT_HEAR(k, collect_tidied).outcome;
 }
 
@@ -105,14 +112,14 @@ static void nothing_without_grant(void **state) {
   alice(k);
   struct buf list;
   kit_list(&list, "u1");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&list), SLICE("0123456789ab")));
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("01234567")));
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_spool, 1, SLICE("x")));
-  assert_false(
-      KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 1, 1, SLICE(DIGEST), 1, false,
-              SLICE("x")));
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 1, ));
-  assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_end, 1, ));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&list),
+                       SLICE("0123456789ab")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("01234567")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_spool, 1, SLICE("x")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 1,
+                       1, SLICE(DIGEST), 1, false, SLICE("x")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_listed, 1, ));
+  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_end, 1, ));
   buf_free(&list);
 }
 
@@ -121,11 +128,12 @@ static void grants_are_of_one_kind(void **state) {
   struct kit *k = *state;
   uint64_t account = alice(k);
   assert_true(grant(k, 3, account, SOURCE));
-  assert_false(KIT_SAY(k, ROOM_POP3D, COLLECTOR, pop_open, 3, ));
+  assert_false(KIT_SAY(k, ROLE_POP3D, COLLECTOR, pop_open, 3, ));
   kit_grant(k, POP3D, 4, account);
   struct buf list;
   kit_list(&list, "u1");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, POP3D, collect_ask, 4, buf_slice(&list), SLICE("0123456789ab")));
+  assert_false(
+      KIT_SAY(k, ROLE_COLLECTOR, POP3D, collect_ask, 4, buf_slice(&list), SLICE("0123456789ab")));
   buf_free(&list);
   assert_false(grant(k, 5, account + 77, SOURCE));
 }
@@ -137,15 +145,15 @@ static void revoked_or_ended_is_over(void **state) {
   assert_int_equal(k->state, COLLECT_GRANTED);
   assert_false(grant(k, 1, account, SOURCE + 1)); /* a run has one collection */
   assert_int_equal(ask(k, 1, "u1", &date, 1), COLLECT_DONE);
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, COLLECTOR, 1));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, COLLECTOR, 1));
   assert_int_equal(k->state, COLLECT_STRANGER);
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 1, ));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_listed, 1, ));
   assert_true(grant(k, 2, account, SOURCE));
   end_run(k, 2);
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 2, ));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_listed, 2, ));
   assert_true(grant(k, 3, account, SOURCE));
-  store_room_lost(k->store, ROOM_COLLECTOR, COLLECTOR);
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_listed, 3, ));
+  store_process_lost(k->store, ROLE_COLLECTOR, COLLECTOR);
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_listed, 3, ));
 }
 
 static void kept_once_and_as_it_was(void **state) {
@@ -171,8 +179,8 @@ static void kept_once_and_as_it_was(void **state) {
   buf_free(&got);
   kit_delete(k, 9, d->uid[0]);
   assert_int_equal(kit_quit(k, 9).deleted, 1);
-  /* What its owner deleted here is not collected again; another collection of the same account knows nothing
-   * of it. */
+  /* What its owner deleted here is not collected again; another collection of the same account
+   * knows nothing of it. */
   assert_true(grant(k, 2, account, SOURCE));
   assert_int_equal(ask(k, 2, "u1 u2 u3", dates, 3), COLLECT_DONE);
   assert_int_equal(dates[0], (uint64_t)k->now_s);
@@ -189,8 +197,8 @@ static void two_runs_at_once(void **state) {
   uint64_t account = alice(k);
   assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE));
   for (uint64_t run = 1; run <= 2; run++)
-    assert_true(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C"), SLICE("u"), 6, 6, SLICE(DIGEST),
-                        1, false, SLICE("A: b\r\n")));
+    assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C"), SLICE("u"),
+                        6, 6, SLICE(DIGEST), 1, false, SLICE("A: b\r\n")));
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_DONE);
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_THERE);
   assert_int_equal(inbox_count(k, 9, account), 1);
@@ -217,16 +225,18 @@ static void refusals(void **state) {
   assert_int_equal(a.count, 0);
   struct buf bad;
   kit_list(&bad, "ok bad\tuidl");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad), SLICE("0123456789ab0123456789ab")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad),
+                       SLICE("0123456789ab0123456789ab")));
   buf_free(&bad);
   kit_list(&bad, "u1 u2");
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad), SLICE("0123456789ab")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_ask, 1, buf_slice(&bad),
+                       SLICE("0123456789ab")));
   buf_free(&bad);
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("0123456")));
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6, 6, SLICE("short"), 1,
-                       false, SLICE("A: b\r\n")));
-  assert_false(KIT_SAY(k, ROOM_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6, 6, SLICE(DIGEST), 0,
-                       false, SLICE("A: b\r\n")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("0123456")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6,
+                       6, SLICE("short"), 1, false, SLICE("A: b\r\n")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6,
+                       6, SLICE(DIGEST), 0, false, SLICE("A: b\r\n")));
   free((void *)(uintptr_t)big.p);
 }
 
@@ -236,15 +246,15 @@ static bool is_known(struct kit *k, uint64_t run, const char *uidl) {
   return date != 0;
 }
 
-/* A UIDL that is listed no longer is remembered for a month more. Listed again it is fetched again, for it may be
- * another message's by now; the same octets add nothing. */
+/* A UIDL that is listed no longer is remembered for a month more. Listed again it is fetched again,
+ * for it may be another message's by now; the same octets add nothing. */
 static void memory_fades(void **state) {
   struct kit *k = *state;
   uint64_t account = alice(k), dates[2];
   assert_true(grant(k, 1, account, SOURCE));
   assert_int_equal(keep(k, 1, "u1", SLICE("A: b\r\n\r\n")), COLLECT_DONE);
   assert_int_equal(keep(k, 1, "u2", SLICE("A: c\r\n\r\n")), COLLECT_DONE);
-  assert_int_equal(tidy(k, 1), COLLECT_DONE); /* new ones count as listed */
+  assert_int_equal(housekeeping(k, 1), COLLECT_DONE); /* new ones count as listed */
   end_run(k, 1);
   for (uint64_t run = 2; run < 5; run++) { /* u2 is away for a while, u1 for good */
     k->now_s += COLLECTED_KEEP_S - 10;
@@ -254,7 +264,7 @@ static void memory_fades(void **state) {
       assert_int_equal(dates[0], 0);
       assert_int_equal(keep(k, run, "u2", SLICE("A: c\r\n\r\n")), COLLECT_THERE);
     }
-    assert_int_equal(tidy(k, run), COLLECT_DONE);
+    assert_int_equal(housekeeping(k, run), COLLECT_DONE);
     end_run(k, run);
   }
   assert_true(grant(k, 9, account, SOURCE));
@@ -274,7 +284,8 @@ static void a_uidl_that_is_used_again(void **state) {
   assert_int_equal(forget(k, 2, row), COLLECT_DONE); /* another collection's: nothing happens */
   assert_int_equal(keep_sized(k, 1, "id-1", first.n, 1, first), COLLECT_THERE);
   assert_int_equal(last_row, row);
-  assert_int_equal(keep_sized(k, 1, "id-1", second.n, 1, second), COLLECT_DONE); /* though nobody forgot it */
+  /* though nobody forgot it */
+  assert_int_equal(keep_sized(k, 1, "id-1", second.n, 1, second), COLLECT_DONE);
   assert_int_equal(forget(k, 1, row), COLLECT_DONE);
   assert_int_equal(keep_sized(k, 1, "id-1", first.n, 1, first), COLLECT_DONE);
   assert_int_equal(inbox_count(k, 9, account), 3);
@@ -334,7 +345,7 @@ static void another_size_that_was_missing(void **state) {
     assert_int_equal(ask_sized(k, run, "u", size, 1, &date, 1), COLLECT_DONE);
     assert_int_equal(date, run == 4 ? (uint64_t)k->now_s : 0);
     if (run == 1 || run == 3) assert_int_equal(keep_sized(k, run, "u", 6, 1, a), COLLECT_THERE);
-    assert_int_equal(tidy(k, run), COLLECT_DONE);
+    assert_int_equal(housekeeping(k, run), COLLECT_DONE);
     end_run(k, run);
   }
 }
@@ -383,7 +394,8 @@ static void one_uidl_for_all(void **state) {
   assert_int_equal(keep_sized(k, 1, "u", 1000, 1, SLICE("A: 0\r\n\r\n")), COLLECT_DONE);
 }
 
-/* What came short is fetched again in each run, for some runs; then once a day. Whole, it is another message. */
+/* What came short is fetched again in each run, for some runs; then once a day. Whole, it is
+ * another message. */
 static void short_ones(void **state) {
   struct kit *k = *state;
   uint64_t account = alice(k);
@@ -412,7 +424,7 @@ static void a_collection_ends(void **state) {
     assert_int_equal(keep(k, 1, uidl, SLICE("A: b\r\n\r\n")), COLLECT_DONE);
   }
   assert_int_equal(keep(k, 2, "u1", SLICE("A: b\r\n\r\n")), COLLECT_DONE);
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_uncollect, 0, account, SOURCE));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_uncollect, 0, account, SOURCE));
   kit_pump(k);
   assert_false(is_known(k, 1, "u1"));
   assert_false(is_known(k, 1, uidl));
@@ -441,7 +453,9 @@ static struct slice message(unsigned n) {
 
 static bool open_store(struct life *l) {
   struct kit *k = &l->k;
-  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random };
+  const struct store_shell shell = {
+    k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random
+  };
   struct buf err;
   buf_init(&err, 4096);
   k->broken = false;
@@ -455,9 +469,9 @@ static bool open_store(struct life *l) {
 static void close_store(struct life *l) {
   struct kit *k = &l->k;
   if (k->store) {
-    store_room_lost(k->store, ROOM_COLLECTOR, COLLECTOR);
-    store_room_lost(k->store, ROOM_POP3D, POP3D);
-    store_room_lost(k->store, ROOM_CLI, CLI);
+    store_process_lost(k->store, ROLE_COLLECTOR, COLLECTOR);
+    store_process_lost(k->store, ROLE_POP3D, POP3D);
+    store_process_lost(k->store, ROLE_CLI, CLI);
   }
   if (k->reader) kit_pump(k);
   store_free(&k->store);
@@ -489,7 +503,7 @@ static void run(struct life *l, unsigned most) {
   }
   bool fine = !count || ask(&l->k, l->runs, uidls, dates, count) == COLLECT_DONE;
   for (unsigned i = 0; fine && i < count && !l->k.broken; i++) collect_one(l, numbers[i], dates[i]);
-  if (fine && !l->k.broken) tidy(&l->k, l->runs);
+  if (fine && !l->k.broken) housekeeping(&l->k, l->runs);
   end_run(&l->k, l->runs);
 }
 
@@ -519,7 +533,8 @@ static void look(struct life *l, bool all) {
 static void live(struct life *l) {
   for (unsigned most = A_RUN; most <= MESSAGES && !l->k.broken; most += A_RUN) {
     run(l, most);
-    for (int i = 0; i < 400 && !l->k.broken && store_chores(l->k.writer) != STORE_NO_CHORES; i++)
+    for (int i = 0;
+         i < 400 && !l->k.broken && store_housekeeping_when(l->k.writer) != STORE_NO_CHORES; i++)
       if (!store_idle(l->k.writer)) l->k.broken = true;
   }
 }

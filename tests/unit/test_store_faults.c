@@ -1,18 +1,27 @@
-/* A small life of a store (messages of every kind, deletions, housekeeping) on a simulated disk that dies,
- * fails or fills up at each of its operations in turn. Whatever happens, once the store is opened again:
+/* SPDX-License-Identifier: ISC */
+/* A small life of a store (messages of every kind, deletions, housekeeping) on a simulated disk
+ * that dies, fails or fills up at each of its operations in turn. Whatever happens, once the store
+ * is opened again:
  *
  *  1. every message that was acknowledged is there, once, octet for octet;
  *  2. none is there that was not handed in, and none only half;
  *  3. what an acknowledged QUIT deleted is gone; what no QUIT deleted is not; a QUIT that was never
  *     answered deleted all it named or nothing;
- *  4. what a QUIT deleted can be brought back, octet for octet, until it was purged; an undelete and a purge
- *     that were answered stay, those that were not did all or nothing;
+ *  4. what a QUIT deleted can be brought back, octet for octet, until it was purged; an undelete
+ * and a purge that were answered stay, those that were not did all or nothing;
  *  5. `check` finds no damage. */
 #include "tests/unit/store_kit.h"
 
 #include "tests/world/disk_sim.h"
 
-enum { WINDOW_S = 3600, ROUNDS = 4, A_ROUND = 4, MESSAGES = ROUNDS * A_ROUND, DELETES = 3, WHOLE_MAX = 90000 };
+enum {
+  WINDOW_S = 3600,
+  ROUNDS = 4,
+  A_ROUND = 4,
+  MESSAGES = ROUNDS * A_ROUND,
+  DELETES = 3,
+  WHOLE_MAX = 90000
+};
 
 /* DELETED can be brought back, PURGED can't. */
 enum fate { NOT_SENT, MAYBE, KEPT, MAYBE_DELETED, DELETED, MAYBE_BACK, MAYBE_PURGED, PURGED };
@@ -40,7 +49,9 @@ static struct slice message(unsigned n) {
 
 static bool open_store(struct life *l) {
   struct kit *k = &l->k;
-  const struct store_shell shell = { k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random };
+  const struct store_shell shell = {
+    k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random
+  };
   struct buf err;
   buf_init(&err, 4096);
   k->broken = false;
@@ -54,9 +65,9 @@ static bool open_store(struct life *l) {
 static void close_store(struct life *l) {
   struct kit *k = &l->k;
   if (k->store) {
-    store_room_lost(k->store, ROOM_SMTPD, SMTPD);
-    store_room_lost(k->store, ROOM_POP3D, POP3D);
-    store_room_lost(k->store, ROOM_CLI, CLI);
+    store_process_lost(k->store, ROLE_SMTPD, SMTPD);
+    store_process_lost(k->store, ROLE_POP3D, POP3D);
+    store_process_lost(k->store, ROLE_CLI, CLI);
   }
   if (k->reader) kit_pump(k);
   store_free(&k->store);
@@ -72,7 +83,7 @@ static bool spool(struct life *l, unsigned n, size_t *ret_spooled) {
   struct slice s = message(n);
   size_t whole = s.n;
   while (s.n > IPC_CHUNK) {
-    assert_true(KIT_SAY(&l->k, ROOM_SMTPD, SMTPD, smtp_spool, n, slice_first(s, 30000)));
+    assert_true(KIT_SAY(&l->k, ROLE_SMTPD, SMTPD, smtp_spool, n, slice_first(s, 30000)));
     if (KIT_HEAR(&l->k, smtp_spooled).outcome != COMMIT_DONE) return false;
     s = slice_from(s, 30000);
   }
@@ -88,7 +99,7 @@ static void deliver_round(struct life *l, unsigned round) {
     if (spool(l, n, &spooled[n - first]))
       l->fate[n] = MAYBE;
     else
-      assert_true(KIT_SAY(&l->k, ROOM_SMTPD, SMTPD, smtp_drop, n, ));
+      assert_true(KIT_SAY(&l->k, ROLE_SMTPD, SMTPD, smtp_discard, n, ));
   for (unsigned n = first; n < first + A_ROUND; n++) {
     if (l->fate[n] != MAYBE) continue;
     struct slice tail = slice_from(message(n), spooled[n - first]);
@@ -111,7 +122,8 @@ static int number_of(struct life *l, uint64_t tag, uint32_t uid, struct buf *who
   if (kit_read(&l->k, tag, uid, whole) != POP_DONE) return -1;
   struct slice s = buf_slice(whole);
   ptrdiff_t at = slice_search(s, SLICE("Subject: "));
-  if (at < 0 || sscanf((const char *)s.p + at, "Subject: %4d", &n) != 1 || n < 0 || n >= MESSAGES) return -1;
+  if (at < 0 || sscanf((const char *)s.p + at, "Subject: %4d", &n) != 1 || n < 0 || n >= MESSAGES)
+    return -1;
   return n;
 }
 
@@ -141,7 +153,8 @@ static void delete_round(struct life *l, unsigned round) {
 }
 
 static void rest(struct life *l) {
-  for (int i = 0; i < 400 && !l->k.broken && store_chores(l->k.writer) != STORE_NO_CHORES; i++)
+  for (int i = 0;
+       i < 400 && !l->k.broken && store_housekeeping_when(l->k.writer) != STORE_NO_CHORES; i++)
     if (!store_idle(l->k.writer)) l->k.broken = true;
 }
 
@@ -161,7 +174,7 @@ static void undelete_round(struct life *l) {
 static void purge_round(struct life *l) {
   l->k.now_s += WINDOW_S;
   all_become(l, DELETED, MAYBE_PURGED);
-  store_tidy(l->k.store, l->k.now_s);
+  store_housekeeping(l->k.store, l->k.now_s);
   kit_pump(&l->k);
   struct answer a = kit_command(&l->k, "status");
   if (!l->k.broken && strstr(a.rows, "deleted-kept 0")) all_become(l, MAYBE_PURGED, PURGED);
@@ -174,7 +187,7 @@ static void expire_round(struct life *l) {
   l->k.conf->pop3_expire = 1;
   store_reconfigure(l->k.store, l->k.conf);
   all_become(l, KEPT, MAYBE_DELETED);
-  store_tidy(l->k.store, l->k.now_s);
+  store_housekeeping(l->k.store, l->k.now_s);
   kit_pump(&l->k);
   struct answer a = kit_command(&l->k, "status");
   if (!l->k.broken && strstr(a.rows, "\nmessages 0")) all_become(l, MAYBE_DELETED, DELETED);
@@ -238,7 +251,8 @@ static void judge_mailbox(struct life *l, const unsigned *seen) {
   all_or_none(l, MAYBE_BACK, seen);
 }
 
-/* Everything that was deleted, for certain or not, is there again, but for what may have been purged. */
+/* Everything that was deleted, for certain or not, is there again, but for what may have been
+ * purged. */
 static void judge_undeleted(struct life *l, const unsigned *seen) {
   for (unsigned n = 0; n < MESSAGES; n++) {
     bool back = l->fate[n] == DELETED || l->fate[n] == MAYBE_DELETED || l->fate[n] == MAYBE_BACK;

@@ -1,4 +1,6 @@
-/* Aliases and accounts that lead elsewhere, domains that are caught whole, and the reverse-paths of what is forwarded. */
+/* SPDX-License-Identifier: ISC */
+/* Aliases and accounts that lead elsewhere, domains that are caught whole, and the reverse-paths of
+ * what is forwarded. */
 #include "tests/unit/queue_kit.h"
 
 static void say(struct kit *k, const char *words) {
@@ -15,7 +17,8 @@ static void is(struct slice got, const char *want) {
 }
 
 static void starts(struct slice got, const char *want) {
-  if (!slice_starts(got, slice_str(want))) fail_msg("%.*s does not begin with %s", SLICE_ARG(got), want);
+  if (!slice_starts(got, slice_str(want)))
+    fail_msg("%.*s does not begin with %s", SLICE_ARG(got), want);
 }
 
 /* An alias leads to an account, an address elsewhere, and another alias with one. */
@@ -37,7 +40,8 @@ static void alias_elsewhere(void **state) {
   starts(g.m.octets, "Delivered-To: team@example.org\r\nSubject: hello\r\n");
   assert_int_equal(g.m.size, g.m.octets.n);
   g = letter(k);
-  assert_string_equal(g.to[0], "Carl@elsewhere.example"); /* a local part's case is the other server's business */
+  /* a local part's case is the other server's business */
+  assert_string_equal(g.to[0], "Carl@elsewhere.example");
   starts(g.m.octets, "Delivered-To: more@example.org\r\n");
   nothing(k);
 }
@@ -48,11 +52,13 @@ static void opens_no_relay(void **state) {
   alice(k);
   say(k, "alias add team@example.org bob@elsewhere.example");
   assert_int_equal(rcpt(k, SESSION, "x@y.example", "bob@elsewhere.example", false), RCPT_ELSEWHERE);
-  assert_int_equal(from(k, "x@y.example", "team@example.org bob@elsewhere.example"), COMMIT_TROUBLE);
+  assert_int_equal(from(k, "x@y.example", "team@example.org bob@elsewhere.example"),
+                   COMMIT_TROUBLE);
   assert_int_equal(waiting(k), 0);
   assert_int_equal(kit_command(k, "alias add other@example.org localhost").code, CLI_USAGE);
   assert_int_equal(kit_command(k, "alias add other@example.org bob@localhost").code, CLI_USAGE);
-  assert_int_equal(kit_command(k, "alias add other@example.org nobody@example.org").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "alias add other@example.org nobody@example.org").code,
+                   CLI_NOT_FOUND);
 }
 
 static void account_forward(void **state) {
@@ -95,9 +101,11 @@ static void circles(void **state) {
   kit_account(k, "bob@example.org");
   say(k, "alias add team@example.org alice@example.org");
   say(k, "account forward bob@example.org team@example.org");
-  assert_int_equal(kit_command(k, "account forward alice@example.org bob@example.org").code, CLI_USAGE);
+  assert_int_equal(kit_command(k, "account forward alice@example.org bob@example.org").code,
+                   CLI_USAGE);
   assert_int_equal(kit_command(k, "account forward alice@example.org --keep").code, CLI_USAGE);
-  say(k, "account forward alice@example.org alice@example.org x@elsewhere.example"); /* keep, in other words */
+  /* keep, in other words */
+  say(k, "account forward alice@example.org alice@example.org x@elsewhere.example");
   assert_int_equal(from(k, "x@y.example", "alice@example.org"), COMMIT_DONE);
   assert_int_equal(mails(k, "alice@example.org"), 1);
   assert_sound(k);
@@ -122,8 +130,8 @@ static void catch_all(void **state) {
   assert_sound(k);
 }
 
-/* The sender's own server hears of a failure at the far end, over the address that was made here, and nobody else comes
- * in by it. */
+/* The sender's own server hears of a failure at the far end, over the address that was made here,
+ * and nobody else comes in by it. */
 static void bounces_go_back(void **state) {
   struct kit *k = *state;
   char path[256];
@@ -146,7 +154,8 @@ static void bounces_go_back(void **state) {
   assert_int_equal(rcpt(k, SESSION, "", path, false), RCPT_UNKNOWN);
 }
 
-/* Our own report of a forwarded recipient goes to who sent the message, and not round by the rewritten path. */
+/* Our own report of a forwarded recipient goes to who sent the message, and not round by the
+ * rewritten path. */
 static void our_report(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -177,9 +186,12 @@ static void loops(void **state) {
   struct kit *k = *state;
   alice(k);
   say(k, "account forward alice@example.org bob@elsewhere.example");
-  assert_int_equal(commit_dsn(k, SESSION, "x@y.example", "alice@example.org",
-                              SLICE("Received: from a\r\nDelivered-To: Alice@example.org\r\nSubject: x\r\n\r\nhi\r\n"), 0, 0),
-                   COMMIT_DONE);
+  assert_int_equal(
+      commit_dsn(
+          k, SESSION, "x@y.example", "alice@example.org",
+          SLICE("Received: from a\r\nDelivered-To: Alice@example.org\r\nSubject: x\r\n\r\nhi\r\n"),
+          0, 0),
+      COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k); /* the report */
   assert_string_equal(g.to[0], "x@y.example");
@@ -199,7 +211,8 @@ static void domains_come(void **state) {
   say(k, "domain add elsewhere.example");
 }
 
-/* More than fits with the first octets, and all of it asked for: the field that comes before is counted once. */
+/* More than fits with the first octets, and all of it asked for: the field that comes before is
+ * counted once. */
 static void large(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -207,22 +220,26 @@ static void large(void **state) {
   struct buf text;
   buf_init(&text, 200000);
   buf_put_str(&text, "Subject: x\r\n\r\n");
-  for (int i = 0; i < 1000; i++) buf_printf(&text, "line %d of a message that is longer than what comes with its letter\r\n", i);
+  for (int i = 0; i < 1000; i++)
+    buf_printf(&text, "line %d of a message that is longer than what comes with its letter\r\n", i);
   buf_put_str(&text, "the last line\r\n");
   struct slice whole = buf_slice(&text);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, SESSION, slice_first(whole, 60000)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, SESSION, slice_first(whole, 60000)));
   assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
-  assert_int_equal(commit_dsn(k, SESSION, "x@y.example", "team@example.org", slice_from(whole, 60000), 0, 0), COMMIT_DONE);
+  assert_int_equal(
+      commit_dsn(k, SESSION, "x@y.example", "team@example.org", slice_from(whole, 60000), 0, 0),
+      COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   size_t before = sizeof "Delivered-To: team@example.org\r\n" - 1, had = g.m.octets.n;
   uint64_t size = g.m.size;
   assert_int_equal(size, before + whole.n);
   assert_true(slice_eq(slice_from(g.m.octets, before), slice_first(whole, had - before)));
-  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, g.tag, had));
+  assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, had));
   struct slice rest = KIT_HEAR(k, send_octets).octets;
   assert_true(slice_eq(rest, slice_from(whole, had - before)));
-  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, g.tag, before - 1)); /* never asked by a sender in its senses */
+  /* never asked by a sender in its senses */
+  assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, before - 1));
   buf_free(&text);
 }
 

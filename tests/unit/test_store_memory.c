@@ -1,12 +1,15 @@
-/* The store without memory, at each allocation in turn: what it answers is true, and no report is left out. */
+/* SPDX-License-Identifier: ISC */
+/* The store without memory, at each allocation in turn: what it answers is true, and no report is
+ * left out. */
 #include "tests/unit/queue_kit.h"
 
-#include "lib/smtp/dsn.h"
+#include "mail/smtp/dsn.h"
 #include "tests/world/alloc_fail.h"
 
-/* One message, in which the nth allocation of the store fails. True: it did, and there may be more. */
-static bool with_failure(struct kit *k, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
-                         struct slice payload, uint64_t n) {
+/* One message, in which the nth allocation of the store fails. True: it did, and there may be more.
+ */
+static bool with_failure(struct kit *k, enum role kind, uint32_t number, uint16_t type,
+                         uint64_t tag, struct slice payload, uint64_t n) {
   struct ipc_msg m = { type, tag, payload, -1 };
   alloc_fail = (struct alloc_fail){ .armed = true, .fail_at = n };
   alloc_enter();
@@ -19,7 +22,8 @@ static bool with_failure(struct kit *k, enum room_kind kind, uint32_t number, ui
   return failed;
 }
 
-/* A message of alice's is refused elsewhere: she gets the report, or the row waits on and says so. */
+/* A message of alice's is refused elsewhere: she gets the report, or the row waits on and says so.
+ */
 static bool refused(struct kit *k, uint64_t n) {
   struct buf list, payload;
   size_t before = mails(k, "alice@example.org");
@@ -28,14 +32,20 @@ static bool refused(struct kit *k, uint64_t n) {
   struct got g = letter(k);
   buf_init(&list, SEND_ROWS_MAX);
   buf_init(&payload, IPC_PAYLOAD_MAX);
-  send_outcome_put(&list, &(struct send_outcome){ .row = g.rows[0], .fate = SEND_PERMANENT, .code = 550,
-                                                  .enhanced = { 5, 1, 1 }, .text = SLICE("unknown") });
-  send_result_put(&payload, &(struct send_result){ .host = SLICE("mx.elsewhere.example"), .results = buf_slice(&list) });
-  bool failed = with_failure(k, ROOM_SENDER, SENDER, send_result_type, g.tag, buf_slice(&payload), n);
+  send_outcome_put(&list, &(struct send_outcome){ .row = g.rows[0],
+                                                  .fate = SEND_PERMANENT,
+                                                  .code = 550,
+                                                  .enhanced = { 5, 1, 1 },
+                                                  .text = SLICE("unknown") });
+  send_result_put(&payload, &(struct send_result){ .host = SLICE("mx.elsewhere.example"),
+                                                   .results = buf_slice(&list) });
+  bool failed =
+      with_failure(k, ROLE_SENDER, SENDER, send_result_type, g.tag, buf_slice(&payload), n);
   buf_free(&list);
   buf_free(&payload);
   size_t reports = mails(k, "alice@example.org") - before, rows = waiting(k);
-  if (reports + rows != 1) fail_msg("allocation %llu: %zu reports, %zu rows", (unsigned long long)n, reports, rows);
+  if (reports + rows != 1)
+    fail_msg("allocation %llu: %zu reports, %zu rows", (unsigned long long)n, reports, rows);
   assert_true(failed || reports);
   if (rows) assert_int_equal(kit_command(k, "queue drop bob@elsewhere.example").code, CLI_OK);
   assert_int_equal(waiting(k), 0);
@@ -63,10 +73,13 @@ static bool submitted(struct kit *k, uint64_t n) {
   buf_init(&payload, IPC_PAYLOAD_MAX);
   char notify[] = { SMTP_NOTIFY_SUCCESS };
   ipc_list_put(&dsn, slice_of(notify, 1));
-  smtp_commit_put(&payload, &(struct smtp_commit){ .id = SLICE("Q1"), .return_path = SLICE("alice@example.org"),
-                                                   .addresses = buf_slice(&addresses), .dsn = buf_slice(&dsn),
+  smtp_commit_put(&payload, &(struct smtp_commit){ .id = SLICE("Q1"),
+                                                   .return_path = SLICE("alice@example.org"),
+                                                   .addresses = buf_slice(&addresses),
+                                                   .dsn = buf_slice(&dsn),
                                                    .tail = SLICE("Subject: hello\r\n\r\nhi\r\n") });
-  bool failed = with_failure(k, ROOM_SMTPD, SMTPD, smtp_commit_type, SESSION, buf_slice(&payload), n);
+  bool failed =
+      with_failure(k, ROLE_SMTPD, SMTPD, smtp_commit_type, SESSION, buf_slice(&payload), n);
   buf_free(&addresses);
   buf_free(&dsn);
   buf_free(&payload);
@@ -74,7 +87,8 @@ static bool submitted(struct kit *k, uint64_t n) {
   bool done = outcome == COMMIT_DONE;
   if (!done && !failed) fail_msg("allocation %llu: outcome %d", (unsigned long long)n, outcome);
   assert_int_equal(mails(k, "bob@example.org") - bob, done);
-  if (mails(k, "alice@example.org") - alice != done) fail_msg("allocation %llu: no report", (unsigned long long)n);
+  if (mails(k, "alice@example.org") - alice != done)
+    fail_msg("allocation %llu: no report", (unsigned long long)n);
   return failed;
 }
 
@@ -83,7 +97,8 @@ static void commit_needs_memory(void **state) {
   uint64_t n = 0;
   alice(k);
   kit_account(k, "bob@example.org");
-  assert_int_equal(rcpt(k, SESSION, "", "bob@example.org", false), RCPT_OURS); /* the store knows its peer */
+  /* the store knows its peer */
+  assert_int_equal(rcpt(k, SESSION, "", "bob@example.org", false), RCPT_OURS);
   while (submitted(k, ++n)) assert_true(n < 1000);
   assert_true(n > 5);
 }

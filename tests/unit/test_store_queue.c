@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The queue: who may send, what a sender is handed, what becomes of what it reports. */
 #include "tests/unit/queue_kit.h"
 
@@ -5,11 +6,13 @@
 static void no_relay(void **state) {
   struct kit *k = *state;
   alice(k);
-  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "bob@elsewhere.example", false), RCPT_ELSEWHERE);
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "bob@elsewhere.example", false),
+                   RCPT_ELSEWHERE);
   assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_TROUBLE);
   assert_int_equal(commit(k, "alice@example.org bob@elsewhere.example"), COMMIT_TROUBLE);
   assert_int_equal(mails(k, "alice@example.org"), 0);
-  assert_int_equal(rcpt(k, SESSION, "x@y.example", "bob@elsewhere.example", true), RCPT_LEAVES); /* relay_networks */
+  /* relay_networks */
+  assert_int_equal(rcpt(k, SESSION, "x@y.example", "bob@elsewhere.example", true), RCPT_LEAVES);
   assert_int_equal(waiting(k), 0);
   assert_sound(k);
 }
@@ -28,7 +31,8 @@ static void sender_check(void **state) {
   assert_int_equal(rcpt(k, SESSION, "ceo@example.org", bob, false), RCPT_NOT_YOURS);
   assert_int_equal(rcpt(k, SESSION, "ceo@bank.example", bob, false), RCPT_NOT_YOURS);
   assert_int_equal(rcpt(k, SESSION, "", bob, false), RCPT_NOT_YOURS);
-  assert_int_equal(commit_dsn(k, SESSION, "ceo@example.org", bob, SLICE("a: b\r\n\r\n"), 0, 0), COMMIT_TROUBLE);
+  assert_int_equal(commit_dsn(k, SESSION, "ceo@example.org", bob, SLICE("a: b\r\n\r\n"), 0, 0),
+                   COMMIT_TROUBLE);
 }
 
 /* The grant ends with the session, and with auth's word. */
@@ -36,26 +40,31 @@ static void grant_ends(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   submit_grant(k, SESSION, id);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_drop, SESSION, ));
-  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false), RCPT_LEAVES);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_bye, SESSION, ));
-  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false), RCPT_ELSEWHERE);
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_discard, SESSION, ));
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
+                   RCPT_LEAVES);
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_bye, SESSION, ));
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
+                   RCPT_ELSEWHERE);
   submit_grant(k, SESSION, id);
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_revoke, 0, SMTPD, SESSION));
-  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false), RCPT_ELSEWHERE);
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, SMTPD, SESSION));
+  assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
+                   RCPT_ELSEWHERE);
 }
 
 static void delivered(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
-  assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example alice@example.org"), COMMIT_DONE);
+  assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example alice@example.org"),
+                   COMMIT_DONE);
   assert_int_equal(waiting(k), 2);
   assert_sound(k);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_int_equal(g.count, 2); /* one letter for one destination */
   assert_string_equal(g.to[0], "bob@elsewhere.example");
-  assert_true(slice_eq(g.m.octets, SLICE("Subject: hello\r\n\r\nhi\r\n"))); /* without our Return-Path: */
+  /* without our Return-Path: */
+  assert_true(slice_eq(g.m.octets, SLICE("Subject: hello\r\n\r\nhi\r\n")));
   assert_int_equal(g.m.size, g.m.octets.n);
   nothing(k);
   assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
@@ -65,7 +74,8 @@ static void delivered(void **state) {
   assert_sound(k);
 }
 
-/* A refusal comes back as a report, for all recipients that ended together; never one for a report. */
+/* A refusal comes back as a report, for all recipients that ended together; never one for a report.
+ */
 static void failed(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -82,20 +92,26 @@ static void failed(void **state) {
   buf_init(&text, 100000);
   assert_int_equal(kit_read(k, 77, 1, &text), POP_DONE);
   assert_true(slice_search(buf_slice(&text), SLICE("Return-Path: <>\r\n")) == 0);
-  assert_true(slice_search(buf_slice(&text), SLICE("Final-Recipient: rfc822; carl@elsewhere.example\r\nAction: failed\r\nStatus: 5.1.1\r\n")) > 0);
-  assert_true(slice_search(buf_slice(&text), SLICE("Diagnostic-Code: smtp; 550 no such user at all\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&text),
+                           SLICE("Final-Recipient: rfc822; carl@elsewhere.example\r\nAction: "
+                                 "failed\r\nStatus: 5.1.1\r\n")) > 0);
+  assert_true(slice_search(buf_slice(&text),
+                           SLICE("Diagnostic-Code: smtp; 550 no such user at all\r\n")) > 0);
   assert_true(slice_search(buf_slice(&text), SLICE("Subject: hello\r\n")) > 0);
   buf_free(&text);
   kit_quit(k, 77);
   (void)d;
 }
 
-/* NOTIFY=NEVER: no report. To a sender elsewhere a report is queued, with <>, and is never reported on. */
+/* NOTIFY=NEVER: no report. To a sender elsewhere a report is queued, with <>, and is never reported
+ * on. */
 static void reports(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
   struct slice tail = SLICE("Subject: hello\r\n\r\nhi\r\n");
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", tail, SMTP_NOTIFY_NEVER, 0), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", tail,
+                              SMTP_NOTIFY_NEVER, 0),
+                   COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
@@ -103,8 +119,9 @@ static void reports(void **state) {
 
   struct buf list;
   kit_list(&list, "bob@elsewhere.example");
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, 99, .id = SLICE("Q2"), .return_path = SLICE("x@third.example"),
-                      .addresses = buf_slice(&list), .tail = tail, .trusted = true));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 99, .id = SLICE("Q2"),
+                      .return_path = SLICE("x@third.example"), .addresses = buf_slice(&list),
+                      .tail = tail, .trusted = true));
   buf_free(&list);
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   g = letter(k);
@@ -118,13 +135,16 @@ static void reports(void **state) {
   assert_sound(k);
 }
 
-/* NOTIFY=SUCCESS through a server without DSN: the sender hears that it was passed on (RFC 3461 §5.2.2). */
+/* NOTIFY=SUCCESS through a server without DSN: the sender hears that it was passed on (RFC 3461
+ * §5.2.2). */
 static void relayed(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   submit_grant(k, SESSION, id);
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", SLICE("Subject: s\r\n\r\nbody text\r\n"),
-                              SMTP_NOTIFY_SUCCESS, SMTP_RET_FULL), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example",
+                              SLICE("Subject: s\r\n\r\nbody text\r\n"), SMTP_NOTIFY_SUCCESS,
+                              SMTP_RET_FULL),
+                   COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
@@ -135,7 +155,8 @@ static void relayed(void **state) {
   assert_int_equal(kit_read(k, 77, 1, &text), POP_DONE);
   assert_true(slice_search(buf_slice(&text), SLICE("Action: relayed\r\nStatus: 2.1.1\r\n")) > 0);
   assert_true(slice_search(buf_slice(&text), SLICE("Subject: s\r\n")) > 0);
-  assert_true(slice_search(buf_slice(&text), SLICE("body text\r\n")) < 0); /* RET=FULL is for failures: §4.3 */
+  /* RET=FULL is for failures: §4.3 */
+  assert_true(slice_search(buf_slice(&text), SLICE("body text\r\n")) < 0);
   buf_free(&text);
   kit_quit(k, 77);
 }
@@ -147,30 +168,37 @@ static void read_mail(struct kit *k, uint64_t account, uint32_t uid, struct buf 
   assert_int_equal(kit_read(k, 78, uid, text), POP_DONE);
   kit_quit(k, 78);
 }
-static bool has(const struct buf *text, const char *what) { return slice_search(buf_slice(text), slice_str(what)) >= 0; }
+static bool has(const struct buf *text, const char *what) {
+  return slice_search(buf_slice(text), slice_str(what)) >= 0;
+}
 
-/* NOTIFY=SUCCESS for a mailbox here: "delivered", with ENVID and ORCPT as they were before xtext, in the transaction of
- * the message. Original-Recipient only where there was an ORCPT. */
+/* NOTIFY=SUCCESS for a mailbox here: "delivered", with ENVID and ORCPT as they were before xtext,
+ * in the transaction of the message. Original-Recipient only where there was an ORCPT. */
 static void delivered_here(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   struct buf text;
   kit_account(k, "bob@example.org");
   struct slice tail = SLICE("Subject: s\r\n\r\nbody text\r\n");
-  assert_int_equal(commit_orcpt(k, SESSION, "alice@example.org", "bob+x@example.org", tail, SMTP_NOTIFY_SUCCESS, SMTP_RET_FULL,
-                                "rfc822;Bob+2Bx@example.org", "my+20id"), COMMIT_DONE);
+  assert_int_equal(commit_orcpt(k, SESSION, "alice@example.org", "bob+x@example.org", tail,
+                                SMTP_NOTIFY_SUCCESS, SMTP_RET_FULL, "rfc822;Bob+2Bx@example.org",
+                                "my+20id"),
+                   COMMIT_DONE);
   assert_int_equal(mails(k, "bob@example.org"), 1);
   assert_int_equal(mails(k, "alice@example.org"), 1);
   read_mail(k, id, 1, &text);
   assert_true(has(&text, "Return-Path: <>\r\n"));
   assert_true(has(&text, "Original-Envelope-Id: my id\r\n"));
-  assert_true(has(&text, "Original-Recipient: rfc822; Bob+x@example.org\r\nFinal-Recipient: rfc822; bob+x@example.org\r\n"
+  assert_true(has(&text, "Original-Recipient: rfc822; Bob+x@example.org\r\nFinal-Recipient: "
+                         "rfc822; bob+x@example.org\r\n"
                          "Action: delivered\r\nStatus: 2.1.5\r\n"));
   assert_true(has(&text, "Subject: s\r\n"));
   assert_false(has(&text, "body text"));
   assert_false(has(&text, "Diagnostic-Code"));
   buf_free(&text);
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@example.org", tail, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
+  assert_int_equal(
+      commit_dsn(k, SESSION, "alice@example.org", "bob@example.org", tail, SMTP_NOTIFY_SUCCESS, 0),
+      COMMIT_DONE);
   read_mail(k, id, 2, &text);
   assert_true(has(&text, "Final-Recipient: rfc822; bob@example.org\r\n"));
   assert_false(has(&text, "Original-Recipient"));
@@ -178,15 +206,18 @@ static void delivered_here(void **state) {
   buf_free(&text);
   static const uint8_t others[] = { 0, SMTP_NOTIFY_NEVER, SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY };
   for (size_t i = 0; i < sizeof others; i++)
-    assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@example.org", tail, others[i], 0), COMMIT_DONE);
-  assert_int_equal(commit_dsn(k, SESSION, "", "bob@example.org", tail, SMTP_NOTIFY_SUCCESS, 0), COMMIT_DONE);
+    assert_int_equal(
+        commit_dsn(k, SESSION, "alice@example.org", "bob@example.org", tail, others[i], 0),
+        COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "", "bob@example.org", tail, SMTP_NOTIFY_SUCCESS, 0),
+                   COMMIT_DONE);
   assert_int_equal(mails(k, "alice@example.org"), 2);
   assert_int_equal(waiting(k), 0);
   assert_sound(k);
 }
 
-/* The sender is elsewhere: the report is queued with the empty reverse-path. A large message's header is read from its
- * file. */
+/* The sender is elsewhere: the report is queued with the empty reverse-path. A large message's
+ * header is read from its file. */
 static void delivered_for_elsewhere(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -196,8 +227,9 @@ static void delivered_for_elsewhere(void **state) {
   memset(big, 'a', sizeof big);
   memcpy(big, "Subject: big\r\n\r\n", 16);
   memcpy(big + sizeof big - 2, "\r\n", 2);
-  assert_int_equal(commit_dsn(k, SESSION, "x@third.example", "alice@example.org", slice_of(big, sizeof big), SMTP_NOTIFY_SUCCESS,
-                              0), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "x@third.example", "alice@example.org",
+                              slice_of(big, sizeof big), SMTP_NOTIFY_SUCCESS, 0),
+                   COMMIT_DONE);
   assert_int_equal(waiting(k), 1);
   ready(k, SENDER, 10);
   struct got g = letter(k);
@@ -210,7 +242,8 @@ static void delivered_for_elsewhere(void **state) {
   assert_sound(k);
 }
 
-/* A report into a mailbox counts like any mail: what the owner keeps of the account is what lies there. */
+/* A report into a mailbox counts like any mail: what the owner keeps of the account is what lies
+ * there. */
 static void reports_count(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -218,7 +251,8 @@ static void reports_count(void **state) {
   assert_int_equal(kit_command(k, "account quota alice@example.org 3000").code, CLI_OK);
   struct slice tail = SLICE("Subject: s\r\n\r\nbody text\r\n");
   assert_int_equal(kit_rcpt(k, "alice@example.org", 2500), RCPT_OURS);
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "b@elsewhere.example", tail, 0, 0), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "b@elsewhere.example", tail, 0, 0),
+                   COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
@@ -241,8 +275,9 @@ static void long_orcpts(void **state) {
     ipc_list_put(&list, slice_of(address, (size_t)n));
     ipc_list_put(&dsn, slice_of(orcpt, sizeof orcpt));
   }
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"), .return_path = SLICE("x@y.example"),
-                      .addresses = buf_slice(&list), .tail = SLICE("a: b\r\n\r\n"), .dsn = buf_slice(&dsn), .trusted = true));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"),
+                      .return_path = SLICE("x@y.example"), .addresses = buf_slice(&list),
+                      .tail = SLICE("a: b\r\n\r\n"), .dsn = buf_slice(&dsn), .trusted = true));
   buf_free(&list), buf_free(&dsn);
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   ready(k, SENDER, 10);
@@ -252,7 +287,8 @@ static void long_orcpts(void **state) {
     struct send_letter m;
     struct send_rcpt r;
     assert_true(send_letter_get(x->payload, &m));
-    for (struct slice rows = m.recipients; send_rcpt_next(&rows, &r); count++) assert_int_equal(r.orcpt.n, sizeof orcpt - 1);
+    for (struct slice rows = m.recipients; send_rcpt_next(&rows, &r); count++)
+      assert_int_equal(r.orcpt.n, sizeof orcpt - 1);
   }
   assert_int_equal(count, 40);
   assert_int_equal(letters, 2);
@@ -297,8 +333,8 @@ static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char 
   return k->now_s - begin;
 }
 
-/* How long it waits depends on what the reply means: 5 to 15 minutes where it is greylisting, and not for ever so; an hour
- * where the mailbox is full. */
+/* How long it waits depends on what the reply means: 5 to 15 minutes where it is greylisting, and
+ * not for ever so; an hour where the mailbox is full. */
 static void classes(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -306,7 +342,8 @@ static void classes(void **state) {
   ready(k, SENDER, 1000);
   struct got g = letter(k);
   assert_in_range(next_try(k, &g, 451, "greylisted, come back"), 240, 370);
-  for (int i = 0; i < 18; i++) assert_in_range(next_try(k, &g, 451, "greylisted, come back"), 240, 1090);
+  for (int i = 0; i < 18; i++)
+    assert_in_range(next_try(k, &g, 451, "greylisted, come back"), 240, 1090);
   for (int i = 0; i < 4; i++) next_try(k, &g, 451, "greylisted, come back");
   assert_true(next_try(k, &g, 451, "greylisted, come back") > 1200);
   assert_in_range(next_try(k, &g, 452, "mailbox full"), 2880, 17300);
@@ -320,7 +357,7 @@ static void sender_lost(void **state) {
   assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
-  store_room_lost(k->store, ROOM_SENDER, SENDER);
+  store_process_lost(k->store, ROLE_SENDER, SENDER);
   ready(k, SENDER_2, 10);
   struct got again = letter(k);
   assert_int_equal(again.rows[0], g.rows[0]);
@@ -361,8 +398,8 @@ static void breaches(void **state) {
   mixed = g;
   mixed.tag = 999;
   assert_false(report(k, SENDER, &mixed, SEND_DELIVERED, 250, "ok"));
-  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, 999, 0));
-  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, g.tag, g.m.size + 1));
+  assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, 999, 0));
+  assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, g.m.size + 1));
   assert_int_equal(waiting(k), 2);
 }
 
@@ -375,19 +412,21 @@ static void large(void **state) {
   buf_init(&text, 1 << 20);
   buf_init(&read, 1 << 20);
   buf_put_str(&text, "Subject: large\r\n\r\n");
-  for (int i = 0; i < LINES; i++) buf_printf(&text, "line %d of a message that is no small one\r\n", i);
+  for (int i = 0; i < LINES; i++)
+    buf_printf(&text, "line %d of a message that is no small one\r\n", i);
   struct slice rest = buf_slice(&text);
   for (; rest.n > 50000; rest = slice_from(rest, 50000)) {
-    assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_spool, SESSION, slice_first(rest, 50000)));
+    assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, SESSION, slice_first(rest, 50000)));
     assert_int_equal(KIT_HEAR(k, smtp_spooled).outcome, COMMIT_DONE);
   }
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", rest, 0, 0), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example", rest, 0, 0),
+                   COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_int_equal(g.m.size, buf_len(&text));
   buf_put(&read, g.m.octets);
   while (buf_len(&read) < g.m.size) {
-    assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_read, g.tag, buf_len(&read)));
+    assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, buf_len(&read)));
     struct send_octets o = KIT_HEAR(k, send_octets);
     assert_true(o.octets.n > 0);
     buf_put(&read, o.octets);
@@ -446,26 +485,30 @@ static void reasons(void **state) {
   assert_int_equal(kit_command(k, "queue list reason=back-off").count, 1);
   assert_int_equal(kit_command(k, "queue list reason=mailbox-full").count, 1);
   assert_int_equal(kit_command(k, "queue hold reason=mailbox-full").code, CLI_OK);
-  assert_int_equal(kit_command(k, "queue hold reason=mailbox-full").code, CLI_NOT_FOUND); /* it is */
+  /* it is */
+  assert_int_equal(kit_command(k, "queue hold reason=mailbox-full").code, CLI_NOT_FOUND);
   assert_int_equal(kit_command(k, "queue list reason=held").count, 1);
   assert_int_equal(kit_command(k, "queue list state=held").count, 1);
   assert_int_equal(kit_command(k, "queue release reason=held").code, CLI_OK);
   ready(k, SENDER, 2);
   g = letter(k), h = letter(k);
   assert_int_equal(kit_command(k, "queue list reason=sending").count, 2);
-  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_WAITS_FOR_DNS, 0));
+  assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_where, g.tag, SEND_WAITS_FOR_DNS, 0));
   assert_int_equal(kit_command(k, "queue list reason=waiting-for-dns").count, 1);
   assert_int_equal(kit_command(k, "queue list reason=sending").count, 1);
-  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_WAITS_FOR_CONNECTION, 0));
+  assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_where, g.tag, SEND_WAITS_FOR_CONNECTION, 0));
   assert_int_equal(kit_command(k, "queue list reason=connecting").count, 1);
-  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_IN_SESSION, 17));
+  assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_where, g.tag, SEND_IN_SESSION, 17));
   assert_true(says(k, "queue list reason=in-session", "in session 17; "));
-  assert_false(KIT_SAY(k, ROOM_SENDER, SENDER, send_where, g.tag, SEND_WHERES, 0)); /* a breach */
+  assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_where, g.tag, SEND_WHERES, 0)); /* a breach */
   struct buf list;
   buf_init(&list, SEND_ROWS_MAX);
-  send_outcome_put(&list, &(struct send_outcome){ .row = g.rows[0], .fate = SEND_TEMPORARY, .enhanced = { 4, 4, 1 },
+  send_outcome_put(&list, &(struct send_outcome){ .row = g.rows[0],
+                                                  .fate = SEND_TEMPORARY,
+                                                  .enhanced = { 4, 4, 1 },
                                                   .text = SLICE("Connection refused") });
-  assert_true(KIT_SAY(k, ROOM_SENDER, SENDER, send_result, g.tag, .unreachable = true, .results = buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_result, g.tag, .unreachable = true,
+                      .results = buf_slice(&list)));
   buf_free(&list);
   assert_int_equal(kit_command(k, "queue list reason=network").count, 1);
   assert_true(report(k, SENDER, &h, SEND_DELIVERED, 250, "ok"));
@@ -477,20 +520,34 @@ static void reasons(void **state) {
 static void selectors(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
-  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example eve@other.example"), COMMIT_DONE);
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example eve@other.example"),
+                   COMMIT_DONE);
   k->now_s += 7200;
   assert_int_equal(commit(k, "fred@elsewhere.example"), COMMIT_DONE);
   static const struct {
     const char *words;
     size_t count;
   } cases[] = {
-    { "queue list Q1", 4 }, { "queue list Q2", 0 }, { "queue list bob@elsewhere.example", 1 },
-    { "queue list alice@example.org", 4 }, { "queue list to=other.example", 2 }, { "queue list to=OTHER.example", 2 },
-    { "queue list to=eve@other.example", 1 }, { "queue list from=alice@example.org", 4 }, { "queue list from=example.org", 4 },
-    { "queue list from=other.example", 0 }, { "queue list account=alice@example.org", 4 },
-    { "queue list account=nobody@example.org", 0 }, { "queue list older=1h", 3 }, { "queue list newer=1h", 1 },
-    { "queue list older=1h to=elsewhere.example", 1 }, { "queue list older=3h", 0 }, { "queue list state=waiting", 4 },
-    { "queue list state=held", 0 }, { "queue list reason=no-sender", 4 }, { "queue letter Q1", 2 },
+    { "queue list Q1", 4 },
+    { "queue list Q2", 0 },
+    { "queue list bob@elsewhere.example", 1 },
+    { "queue list alice@example.org", 4 },
+    { "queue list to=other.example", 2 },
+    { "queue list to=OTHER.example", 2 },
+    { "queue list to=eve@other.example", 1 },
+    { "queue list from=alice@example.org", 4 },
+    { "queue list from=example.org", 4 },
+    { "queue list from=other.example", 0 },
+    { "queue list account=alice@example.org", 4 },
+    { "queue list account=nobody@example.org", 0 },
+    { "queue list older=1h", 3 },
+    { "queue list newer=1h", 1 },
+    { "queue list older=1h to=elsewhere.example", 1 },
+    { "queue list older=3h", 0 },
+    { "queue list state=waiting", 4 },
+    { "queue list state=held", 0 },
+    { "queue list reason=no-sender", 4 },
+    { "queue letter Q1", 2 },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct answer a = kit_command(k, cases[i].words);
@@ -504,26 +561,34 @@ static void selectors(void **state) {
   assert_sound(k);
 }
 
-/* What became of a message is told by its id, its Message-ID, an address, or our reply to it; and who was refused. */
+/* What became of a message is told by its id, its Message-ID, an address, or our reply to it; and
+ * who was refused. */
 static void why(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
   submit_grant(k, SESSION, id);
-  const char *text = "Received: from client.test ([192.0.2.7])\r\n\tby mx (Qasid) with ESMTPSA (TLSv1.3)\r\n\tid Q1; a date\r\n"
+  const char *text = "Received: from client.test ([192.0.2.7])\r\n\tby mx (Qasid) with ESMTPSA "
+                     "(TLSv1.3)\r\n\tid Q1; a date\r\n"
                      "Message-ID: <m1@client.test>\r\nSubject: x\r\n\r\nhi\r\n";
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example alice@example.org", slice_str(text), 0, 0),
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org",
+                              "bob@elsewhere.example alice@example.org", slice_str(text), 0, 0),
                    COMMIT_DONE);
   assert_int_equal(rcpt(k, 99, "x@y.example", "nobody@example.org", false), RCPT_UNKNOWN);
   kit_pump(k);
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "busy, so busy"));
-  const char *asked[] = { "why Q1", "why <m1@client.test>", "why m1@client.test", "why bob@elsewhere.example",
-                          "why alice@example.org", "why 250 2.0.0 Ok, queued as Q1." };
+  const char *asked[] = { "why Q1",
+                          "why <m1@client.test>",
+                          "why m1@client.test",
+                          "why bob@elsewhere.example",
+                          "why alice@example.org",
+                          "why 250 2.0.0 Ok, queued as Q1." };
   for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
     struct answer a = kit_command(k, asked[i]);
     if (a.code != CLI_OK) fail_msg("%s: %s", asked[i], a.text);
-    assert_non_null(strstr(a.rows, "from client.test ([192.0.2.7]) by mx (Qasid) with ESMTPSA (TLSv1.3)"));
+    assert_non_null(
+        strstr(a.rows, "from client.test ([192.0.2.7]) by mx (Qasid) with ESMTPSA (TLSv1.3)"));
     assert_non_null(strstr(a.rows, "mailbox alice@example.org"));
     assert_non_null(strstr(a.rows, "is-there alice@example.org"));
     assert_non_null(strstr(a.rows, "queued bob@elsewhere.example"));
@@ -544,7 +609,8 @@ static void why(void **state) {
   kit_pump(k);
   assert_true(says(k, "why Q1", "pop3-read alice@example.org"));
   kit_reopen(k);
-  assert_true(says(k, "why Q1", "is-there alice@example.org")); /* it is a file, and outlives the process */
+  /* it is a file, and outlives the process */
+  assert_true(says(k, "why Q1", "is-there alice@example.org"));
   assert_sound(k);
 }
 
@@ -555,11 +621,16 @@ static void history_bounds(void **state) {
   k->conf->history_size = 200 * 1024;
   char text[1200];
   snprintf(text, sizeof text, "Message-ID: <%0500d@x>\r\n\r\nhi\r\n", 7);
-  for (int i = 0; i < 1500; i++) assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "alice@example.org", slice_str(text), 0, 0), COMMIT_DONE);
+  for (int i = 0; i < 1500; i++)
+    assert_int_equal(
+        commit_dsn(k, SESSION, "alice@example.org", "alice@example.org", slice_str(text), 0, 0),
+        COMMIT_DONE);
   kit_pump(k);
   assert_true(says(k, "why alice@example.org", "mailbox"));
   k->conf->history_size = 0;
-  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "alice@example.org", SLICE("Message-ID: <off@x>\r\n\r\nhi\r\n"), 0, 0), COMMIT_DONE);
+  assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "alice@example.org",
+                              SLICE("Message-ID: <off@x>\r\n\r\nhi\r\n"), 0, 0),
+                   COMMIT_DONE);
   kit_pump(k);
   assert_int_equal(kit_command(k, "why off@x").code, CLI_NOT_FOUND);
   assert_sound(k);
@@ -570,19 +641,21 @@ static void given_up(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
   enum { MESSAGES = 450 };
-  for (int i = 0; i < MESSAGES; i++) assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example"), COMMIT_DONE);
+  for (int i = 0; i < MESSAGES; i++)
+    assert_int_equal(commit(k, "bob@elsewhere.example carl@elsewhere.example"), COMMIT_DONE);
   assert_int_equal(kit_command(k, "queue hold carl@elsewhere.example").code, CLI_OK);
   assert_int_equal(kit_command(k, "queue fail to=elsewhere.example").code, CLI_OK);
   kit_pump(k);
   assert_int_equal(waiting(k), 0);
-  assert_in_range(mails(k, "alice@example.org"), MESSAGES, MESSAGES + 4); /* one for both; a slice may end between them */
+  /* one for both; a slice may end between them */
+  assert_in_range(mails(k, "alice@example.org"), MESSAGES, MESSAGES + 4);
   assert_true(says(k, "queue history bob@elsewhere.example", "administrator"));
   assert_int_equal(kit_command(k, "queue fail Q1").code, CLI_NOT_FOUND);
   assert_sound(k);
 }
 
-/* What a sender has for hours is taken back: not handed over again before that is written down and due, and what the
- * sender says of it late is nobody's, whenever it comes. */
+/* What a sender has for hours is taken back: not handed over again before that is written down and
+ * due, and what the sender says of it late is nobody's, whenever it comes. */
 static void overdue(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -590,7 +663,7 @@ static void overdue(void **state) {
   ready(k, SENDER, 100);
   struct got g = letter(k);
   k->now_s += 4 * 3600;
-  store_tidy(k->store, k->now_s);
+  store_housekeeping(k->store, k->now_s);
   store_due(k->store, k->now_s);
   kit_next(k, send_recall_type);
   struct store_job *writes = k->writes; /* a reader is faster than the writer */
@@ -621,14 +694,16 @@ static void overdue_meanwhile(void **state) {
     ready(k, lost ? SENDER_2 : SENDER, 100);
     struct got g = letter(k);
     k->now_s += 4 * 3600;
-    store_tidy(k->store, k->now_s);
+    store_housekeeping(k->store, k->now_s);
     kit_next(k, send_recall_type);
-    if (lost) store_room_lost(k->store, ROOM_SENDER, SENDER_2);
-    else assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+    if (lost)
+      store_process_lost(k->store, ROLE_SENDER, SENDER_2);
+    else
+      assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
     nothing(k);
     assert_int_equal(waiting(k), 1);
     assert_int_equal(kit_command(k, "queue drop Q1").code, CLI_OK);
-    if (!lost) store_room_lost(k->store, ROOM_SENDER, SENDER);
+    if (!lost) store_process_lost(k->store, ROLE_SENDER, SENDER);
   }
   assert_sound(k);
 }
@@ -640,7 +715,7 @@ static void held_expires(void **state) {
   assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
   assert_int_equal(kit_command(k, "queue hold Q1").code, CLI_OK);
   k->now_s += 5 * 86400 + 1;
-  store_tidy(k->store, k->now_s);
+  store_housekeeping(k->store, k->now_s);
   kit_pump(k);
   kit_pump(k);
   assert_int_equal(waiting(k), 0);
@@ -651,9 +726,31 @@ static void held_expires(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(no_relay), TEST(sender_check), TEST(grant_ends), TEST(delivered), TEST(failed), TEST(reports), TEST(relayed),
-    TEST(delivered_here), TEST(delivered_for_elsewhere), TEST(reports_count), TEST(long_orcpts),
-    TEST(retries), TEST(classes), TEST(sender_lost), TEST(restart), TEST(breaches), TEST(large), TEST(steering), TEST(reasons), TEST(selectors), TEST(given_up), TEST(why), TEST(history_bounds), TEST(held_expires), TEST(overdue),
+    TEST(no_relay),
+    TEST(sender_check),
+    TEST(grant_ends),
+    TEST(delivered),
+    TEST(failed),
+    TEST(reports),
+    TEST(relayed),
+    TEST(delivered_here),
+    TEST(delivered_for_elsewhere),
+    TEST(reports_count),
+    TEST(long_orcpts),
+    TEST(retries),
+    TEST(classes),
+    TEST(sender_lost),
+    TEST(restart),
+    TEST(breaches),
+    TEST(large),
+    TEST(steering),
+    TEST(reasons),
+    TEST(selectors),
+    TEST(given_up),
+    TEST(why),
+    TEST(history_bounds),
+    TEST(held_expires),
+    TEST(overdue),
     TEST(overdue_meanwhile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

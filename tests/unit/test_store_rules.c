@@ -1,18 +1,19 @@
-/* The rules of maildrops: limits of an account's own, the delay between two logins, what is announced of
- * it; and a store that an older Qasid left. */
+/* SPDX-License-Identifier: ISC */
+/* The rules of maildrops: limits of an account's own, the delay between two logins, what is
+ * announced of it; and a store that an older Qasid left. */
 #include "tests/unit/store_kit.h"
 
 #include "src/store/schema.h"
 
 static uint32_t wait_of(struct kit *k, uint64_t tag, uint64_t account) {
-  assert_true(KIT_SAY(k, ROOM_AUTH, AUTH, auth_grant, 5, POP3D, tag, account));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 5, POP3D, tag, account));
   struct auth_granted g = KIT_HEAR(k, auth_granted);
   assert_true(g.known);
   return g.wait_s;
 }
 
 static struct pop_rules_are rules(struct kit *k) {
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_rules, 900, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_rules, 900, ));
   return KIT_HEAR(k, pop_rules_are);
 }
 
@@ -21,7 +22,8 @@ static uint64_t alice(struct kit *k) {
   return kit_account(k, "alice@example.org");
 }
 
-/* A login that came to be begins the delay; one that was refused does not; it outlives no restart. */
+/* A login that came to be begins the delay; one that was refused does not; it outlives no restart.
+ */
 static void login_delay(struct kit *k, uint64_t account) {
   struct drop d;
   assert_int_equal(wait_of(k, 1, account), 0);
@@ -32,7 +34,7 @@ static void login_delay(struct kit *k, uint64_t account) {
   k->now_s += 59;
   assert_int_equal(wait_of(k, 2, account), 1);
   /* What was refused was not granted: to open it all the same is a breach. */
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 2, ));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 2, ));
   k->now_s++;
   assert_int_equal(wait_of(k, 2, account), 0);
   assert_int_equal(kit_drop_open(k, POP3D, 2, &d), POP_DONE);
@@ -45,7 +47,7 @@ static void logins_have_to_wait(struct kit *k, uint64_t account) {
   login_delay(k, account);
   k->now_s -= 3600; /* a clock that is set back holds nobody up */
   assert_int_equal(wait_of(k, 3, account), 0);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 3, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 3, ));
 }
 
 static void a_delay(void **state) {
@@ -121,7 +123,11 @@ static void assert_limits(struct kit *k, const char *want) {
 static void limits(void **state) {
   struct kit *k = *state;
   alice(k);
-  static const struct { const char *words; enum cli_code code; const char *after; } cases[] = {
+  static const struct {
+    const char *words;
+    enum cli_code code;
+    const char *after;
+  } cases[] = {
     { "login-delay 90", CLI_OK, "quota default\nlogin-delay 90\nexpire default\n" },
     { "login-delay 1h", CLI_OK, "quota default\nlogin-delay 3600\nexpire default\n" },
     { "login-delay 0", CLI_OK, "quota default\nlogin-delay none\nexpire default\n" },
@@ -167,19 +173,20 @@ static void old_store(struct kit *k) {
   k->disk->ops->remove(k->disk, STORE_DATABASE "-wal");
   assert_int_equal(db_open(k->disk, STORE_DATABASE, &options, &db), DB_OK);
   assert_true(schema_bring_to(db, 1, &err));
-  assert_int_equal(db_exec(db, "INSERT INTO domain VALUES (1, 'example.org');"
-                               "INSERT INTO account VALUES (7, 'alice@example.org', 1, 5000);"
-                               "INSERT INTO address VALUES (1, 'alice', 7);"
-                               "INSERT INTO folder VALUES (3, 7, 'INBOX', 1600000000, 12, 40, 2, 44);"
-                               "UPDATE store SET next_body = 6, uidvalidity = 1600000000;"
-                               "INSERT INTO body VALUES (4, 1, 22, 0, NULL, 'Q', cast("
-                               "'Subject: 1' || x'0d0a0d0a' || 'octets' || x'0d0a' AS BLOB));"
-                               "INSERT INTO body VALUES (5, 1, 22, 0, NULL, 'Q', cast("
-                               "'Subject: 2' || x'0d0a0d0a' || 'octets' || x'0d0a' AS BLOB));"
-                               "INSERT INTO entry VALUES (3, 8, 4, 22, 0, 1600000100, 30, NULL);"
-                               "INSERT INTO entry VALUES (3, 11, 5, 22, 0, 1600000200, 40, 'their-uidl');"
-                               "INSERT INTO gone VALUES (3, 'an-older-uidl')"),
-                   DB_OK);
+  assert_int_equal(
+      db_exec(db, "INSERT INTO domain VALUES (1, 'example.org');"
+                  "INSERT INTO account VALUES (7, 'alice@example.org', 1, 5000);"
+                  "INSERT INTO address VALUES (1, 'alice', 7);"
+                  "INSERT INTO folder VALUES (3, 7, 'INBOX', 1600000000, 12, 40, 2, 44);"
+                  "UPDATE store SET next_body = 6, uidvalidity = 1600000000;"
+                  "INSERT INTO body VALUES (4, 1, 22, 0, NULL, 'Q', cast("
+                  "'Subject: 1' || x'0d0a0d0a' || 'octets' || x'0d0a' AS BLOB));"
+                  "INSERT INTO body VALUES (5, 1, 22, 0, NULL, 'Q', cast("
+                  "'Subject: 2' || x'0d0a0d0a' || 'octets' || x'0d0a' AS BLOB));"
+                  "INSERT INTO entry VALUES (3, 8, 4, 22, 0, 1600000100, 30, NULL);"
+                  "INSERT INTO entry VALUES (3, 11, 5, 22, 0, 1600000200, 40, 'their-uidl');"
+                  "INSERT INTO gone VALUES (3, 'an-older-uidl')"),
+      DB_OK);
   assert_int_equal(db_version(db), 1);
   db_close(&db);
   buf_free(&err);
@@ -203,7 +210,8 @@ static void an_old_store(void **state) {
   buf_free(&whole);
   kit_delete(k, 1, 8);
   assert_int_equal(kit_quit(k, 1).deleted, 1);
-  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: 3\r\n\r\nnew\r\n")), COMMIT_DONE);
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: 3\r\n\r\nnew\r\n")),
+                   COMMIT_DONE);
   assert_int_equal(kit_open_drop(k, 2, 7)->uid[1], 12);
   kit_quit(k, 2);
   kit_reopen(k);
@@ -213,6 +221,7 @@ static void an_old_store(void **state) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
 
 int main(void) {
-  const struct CMUnitTest tests[] = { TEST(a_delay), TEST(announced), TEST(days), TEST(limits), TEST(an_old_store) };
+  const struct CMUnitTest tests[] = { TEST(a_delay), TEST(announced), TEST(days), TEST(limits),
+                                      TEST(an_old_store) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

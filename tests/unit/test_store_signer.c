@@ -1,19 +1,23 @@
+/* SPDX-License-Identifier: ISC */
 /* Which domain signs a message that goes out: whose From: it is, and who may use it. */
 #include "tests/unit/queue_kit.h"
 
 enum { LOGGED_IN = SESSION, MACHINE = 6, STRANGER = 7 };
 
 /* The message goes out, and store names its signer. */
-static void signer_is(struct kit *k, uint64_t session, const char *to, const char *header, const char *want) {
+static void signer_is(struct kit *k, uint64_t session, const char *to, const char *header,
+                      const char *want) {
   struct buf list, text;
   buf_init(&text, 4096);
   buf_printf(&text, "%s\r\nSubject: x\r\n\r\nFrom: body@example.org\r\n", header);
   kit_list(&list, to);
-  assert_true(KIT_SAY(k, ROOM_SMTPD, SMTPD, smtp_commit, session, .id = SLICE("Q1"), .return_path = SLICE("alice@example.org"),
-                      .addresses = buf_slice(&list), .tail = buf_slice(&text), .trusted = session == MACHINE));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, session, .id = SLICE("Q1"),
+                      .return_path = SLICE("alice@example.org"), .addresses = buf_slice(&list),
+                      .tail = buf_slice(&text), .trusted = session == MACHINE));
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   struct got g = letter(k);
-  if (!slice_eq(g.m.signer, slice_str(want))) fail_msg("%s: signed by [%.*s], not [%s]", header, SLICE_ARG(g.m.signer), want);
+  if (!slice_eq(g.m.signer, slice_str(want)))
+    fail_msg("%s: signed by [%.*s], not [%s]", header, SLICE_ARG(g.m.signer), want);
   assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
   buf_free(&list), buf_free(&text);
 }
@@ -21,7 +25,8 @@ static void signer_is(struct kit *k, uint64_t session, const char *to, const cha
 static struct kit *house(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
-  k->conf->sender_check = CONF_SENDER_CHECK_ENVELOPE; /* so that others' names come as far as here */
+  /* so that others' names come as far as here */
+  k->conf->sender_check = CONF_SENDER_CHECK_ENVELOPE;
   kit_account(k, "ceo@example.org");
   assert_int_equal(kit_command(k, "domain add other.example").code, CLI_OK);
   assert_int_equal(kit_command(k, "alias add sales@example.org alice@example.org").code, CLI_OK);
@@ -58,7 +63,8 @@ static void a_login(void **state) {
     { "X: y\r\n\r\nFrom: alice@example.org", "" },
   };
   struct kit *k = house(state);
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) signer_is(k, LOGGED_IN, "bob@elsewhere.example", rows[i].header, rows[i].want);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    signer_is(k, LOGGED_IN, "bob@elsewhere.example", rows[i].header, rows[i].want);
   k->conf->sender_check = CONF_SENDER_CHECK_OFF; /* then any login may use any address of ours */
   signer_is(k, LOGGED_IN, "bob@elsewhere.example", "From: ceo@example.org", "example.org");
   signer_is(k, LOGGED_IN, "bob@elsewhere.example", "From: boss@bank.example", "");
@@ -72,7 +78,8 @@ static void a_machine(void **state) {
   signer_is(k, MACHINE, "bob@elsewhere.example", "From: boss@bank.example", "");
 }
 
-/* A stranger writes to an address that leads elsewhere: what it claims in From: is not signed, whoever that is. */
+/* A stranger writes to an address that leads elsewhere: what it claims in From: is not signed,
+ * whoever that is. */
 static void a_stranger(void **state) {
   struct kit *k = house(state);
   signer_is(k, STRANGER, "away@example.org", "From: ceo@example.org", "");

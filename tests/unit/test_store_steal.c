@@ -1,4 +1,6 @@
-/* A login that waits for a maildrop which another session has: the options pop3_steal_after, pop3_lock_wait. */
+/* SPDX-License-Identifier: ISC */
+/* A login that waits for a maildrop which another session has: the options pop3_steal_after,
+ * pop3_lock_wait. */
 #include "tests/unit/store_kit.h"
 
 static uint64_t scene(struct kit *k) {
@@ -6,7 +8,8 @@ static uint64_t scene(struct kit *k) {
   k->conf->pop3_lock_wait = 0;
   assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
   uint64_t account = kit_account(k, "alice@example.org");
-  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: x\r\n\r\nx\r\n")), COMMIT_DONE);
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: x\r\n\r\nx\r\n")),
+                   COMMIT_DONE);
   return account;
 }
 
@@ -15,7 +18,7 @@ static uint64_t one_waits(struct kit *k) {
   uint64_t account = scene(k);
   kit_open_drop(k, 1, account);
   kit_grant(k, POP3D_2, 2, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 2, ));
   KIT_HEAR(k, pop_wanted);
   assert_int_equal(k->last->number, POP3D);
   assert_int_equal(k->last->tag, 1);
@@ -23,7 +26,7 @@ static uint64_t one_waits(struct kit *k) {
   return account;
 }
 
-static struct pop_opened hear_opened(struct kit *k) {
+static struct pop_opened receive_opened(struct kit *k) {
   static struct drop d;
   d.opened = KIT_HEAR(k, pop_opened);
   assert_int_equal(k->last->number, POP3D_2);
@@ -35,20 +38,20 @@ static void an_idle_one_lets_go(void **state) {
   struct kit *k = *state;
   one_waits(k);
   kit_delete(k, 1, 1);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
-  struct pop_opened o = hear_opened(k);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, ));
+  struct pop_opened o = receive_opened(k);
   assert_int_equal(o.outcome, POP_DONE);
   assert_int_equal(o.count, 1);
   assert_true(o.taken);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D, pop_quit, 1, )); /* it has nothing any more */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_quit, 1, )); /* it has nothing any more */
 }
 
 static void a_busy_one_keeps_it(void **state) {
   struct kit *k = *state;
   uint64_t account = one_waits(k);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
-  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, )); /* once more says nothing */
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
+  assert_int_equal(receive_opened(k).outcome, POP_IN_USE);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, )); /* once more says nothing */
   assert_null(k->said);
   kit_delete(k, 1, 1);
   assert_int_equal(kit_quit(k, 1).deleted, 1);
@@ -60,15 +63,16 @@ static void it_keeps_it_inside_a_question(void **state) {
   struct kit *k = *state;
   scene(k);
   kit_open_drop(k, 1, 1);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_read, 1, 1, 0, 1000));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 1000));
   kit_grant(k, POP3D_2, 2, 1);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 2, ));
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
   kit_pump(k);
   unsigned in_use = 0;
   for (struct said *x = k->said; x; x = x->next) {
     struct pop_opened o;
-    if (x->type == pop_opened_type && pop_opened_get(x->payload, &o)) in_use += o.outcome == POP_IN_USE;
+    if (x->type == pop_opened_type && pop_opened_get(x->payload, &o))
+      in_use += o.outcome == POP_IN_USE;
   }
   assert_int_equal(in_use, 1);
 }
@@ -78,12 +82,13 @@ static void two_ask_at_once(void **state) {
   struct kit *k = *state;
   uint64_t account = one_waits(k);
   kit_grant(k, POP3D_2, 3, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 3, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 3, ));
   assert_null(k->said);
-  assert_false(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_read, 2, 1, 0, 10)); /* a breach: it has nothing yet */
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
-  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
-  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  /* a breach: it has nothing yet */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_read, 2, 1, 0, 10));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
+  assert_int_equal(receive_opened(k).outcome, POP_IN_USE);
+  assert_int_equal(receive_opened(k).outcome, POP_IN_USE);
 }
 
 static void quit_frees_it_for_the_waiting(void **state) {
@@ -91,7 +96,7 @@ static void quit_frees_it_for_the_waiting(void **state) {
   one_waits(k);
   kit_delete(k, 1, 1);
   assert_int_equal(kit_quit(k, 1).deleted, 1);
-  struct pop_opened o = hear_opened(k);
+  struct pop_opened o = receive_opened(k);
   assert_int_equal(o.count, 0);
   assert_false(o.taken);
 }
@@ -99,34 +104,34 @@ static void quit_frees_it_for_the_waiting(void **state) {
 static void who_waits_may_leave(void **state) {
   struct kit *k = *state;
   uint64_t account = one_waits(k);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_close, 2, ));
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_close, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
   assert_null(k->said);
   kit_grant(k, POP3D_2, 4, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 4, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 4, ));
   KIT_HEAR(k, pop_wanted);
-  store_room_lost(k->store, ROOM_POP3D, POP3D_2);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
+  store_process_lost(k->store, ROLE_POP3D, POP3D_2);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, ));
   assert_null(k->said);
   assert_int_equal(kit_open_drop(k, 5, account)->opened.count, 1);
 }
 
-static void a_lost_room_frees_it(void **state) {
+static void a_lost_process_frees_it(void **state) {
   struct kit *k = *state;
   one_waits(k);
-  store_room_lost(k->store, ROOM_POP3D, POP3D);
-  assert_int_equal(hear_opened(k).outcome, POP_DONE);
+  store_process_lost(k->store, ROLE_POP3D, POP3D);
+  assert_int_equal(receive_opened(k).outcome, POP_DONE);
 }
 
-/* Both are of the room that goes. */
+/* Both are of the process that goes. */
 static void both_are_lost(void **state) {
   struct kit *k = *state;
   uint64_t account = scene(k);
   kit_open_drop(k, 1, account);
   kit_grant(k, POP3D, 2, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 2, ));
   KIT_HEAR(k, pop_wanted);
-  store_room_lost(k->store, ROOM_POP3D, POP3D);
+  store_process_lost(k->store, ROLE_POP3D, POP3D);
   kit_pump(k);
   assert_null(k->said);
   assert_int_equal(store_jobs_out(k->store), 0);
@@ -147,8 +152,8 @@ static void the_account_goes(void **state) {
   struct kit *k = *state;
   one_waits(k);
   assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_close, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_close, 2, ));
   kit_pump(k);
   assert_int_equal(store_jobs_out(k->store), 0);
 }
@@ -171,7 +176,7 @@ static uint64_t waits(struct kit *k, uint32_t wait_s) {
   kit_open_drop(k, 1, account);
   assert_false(store_waits(k->store));
   kit_grant(k, POP3D_2, 2, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 2, ));
   assert_true(store_waits(k->store));
   return account;
 }
@@ -181,11 +186,11 @@ static void a_busy_one_is_waited_for(void **state) {
   waits(k, 5);
   for (int second = 1; second <= 5; second++) {
     KIT_HEAR(k, pop_wanted);
-    assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+    assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
     assert_null(k->said);
     store_tick(k->store);
   }
-  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  assert_int_equal(receive_opened(k).outcome, POP_IN_USE);
   assert_false(store_waits(k->store));
   assert_null(k->said);
 }
@@ -194,11 +199,11 @@ static void it_may_become_idle_meanwhile(void **state) {
   struct kit *k = *state;
   waits(k, 5);
   KIT_HEAR(k, pop_wanted);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
   store_tick(k->store);
   KIT_HEAR(k, pop_wanted);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 1, ));
-  struct pop_opened o = hear_opened(k);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 1, ));
+  struct pop_opened o = receive_opened(k);
   assert_int_equal(o.outcome, POP_DONE);
   assert_true(o.taken);
   assert_false(store_waits(k->store));
@@ -210,13 +215,13 @@ static void each_waits_in_turn(void **state) {
   uint64_t account = waits(k, 5);
   k->conf->pop3_steal_after = 0;
   KIT_HEAR(k, pop_wanted);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_keep, 1, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_keep, 1, ));
   kit_grant(k, POP3D_2, 3, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 3, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 3, ));
   store_tick(k->store);
   for (uint64_t tag = 2; tag <= 3; tag++) {
-    assert_true(KIT_SAY(k, ROOM_POP3D, tag == 2 ? POP3D : POP3D_2, pop_close, tag - 1, ));
-    struct pop_opened o = hear_opened(k);
+    assert_true(KIT_SAY(k, ROLE_POP3D, tag == 2 ? POP3D : POP3D_2, pop_close, tag - 1, ));
+    struct pop_opened o = receive_opened(k);
     assert_int_equal(k->last->tag, tag);
     assert_int_equal(o.outcome, POP_DONE);
     assert_false(o.taken);
@@ -231,14 +236,14 @@ static void four_wait(void **state) {
   KIT_HEAR(k, pop_wanted);
   for (uint64_t tag = 3; tag <= 5; tag++) {
     kit_grant(k, POP3D_2, tag, account);
-    assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, tag, ));
+    assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, tag, ));
     assert_null(k->said);
   }
   kit_grant(k, POP3D_2, 6, account);
   assert_int_equal(kit_drop_open(k, POP3D_2, 6, &d), POP_IN_USE);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_close, 4, )); /* makes room for one */
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_close, 4, )); /* makes room for one */
   kit_grant(k, POP3D_2, 7, account);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 7, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 7, ));
   assert_null(k->said);
 }
 
@@ -249,11 +254,11 @@ static void nobody_is_asked_without_stealing(void **state) {
   k->conf->pop3_lock_wait = 2;
   kit_open_drop(k, 1, 1);
   kit_grant(k, POP3D_2, 2, 1);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D_2, pop_open, 2, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D_2, pop_open, 2, ));
   store_tick(k->store);
   assert_null(k->said);
   store_tick(k->store);
-  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  assert_int_equal(receive_opened(k).outcome, POP_IN_USE);
 }
 
 static void who_waits_for_a_deleted_account_is_answered(void **state) {
@@ -263,7 +268,7 @@ static void who_waits_for_a_deleted_account_is_answered(void **state) {
   assert_int_equal(kit_command(k, "account delete alice@example.org").code, CLI_OK);
   store_tick(k->store);
   store_tick(k->store);
-  assert_int_equal(hear_opened(k).outcome, POP_IN_USE);
+  assert_int_equal(receive_opened(k).outcome, POP_IN_USE);
   assert_false(store_waits(k->store));
 }
 
@@ -277,7 +282,7 @@ int main(void) {
     TEST(two_ask_at_once),
     TEST(quit_frees_it_for_the_waiting),
     TEST(who_waits_may_leave),
-    TEST(a_lost_room_frees_it),
+    TEST(a_lost_process_frees_it),
     TEST(both_are_lost),
     TEST(the_store_stops),
     TEST(the_account_goes),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Deleted mail that can be brought back, and what goes by the clock. */
 #include "tests/unit/store_kit.h"
 
@@ -11,7 +12,8 @@ static uint64_t scene(struct kit *k, uint64_t undelete_time) {
 static void fill(struct kit *k, unsigned count) {
   static uint8_t large[50000];
   for (unsigned i = 1; i < count; i++)
-    assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: small\r\n\r\nx\r\n")), COMMIT_DONE);
+    assert_int_equal(kit_deliver(k, "alice@example.org", SLICE("Subject: small\r\n\r\nx\r\n")),
+                     COMMIT_DONE);
   memset(large, 'a', sizeof large);
   memcpy(large, "Subject: l\r\n\r\n", 14);
   memcpy(large + sizeof large - 2, "\r\n", 2);
@@ -30,9 +32,9 @@ static uint32_t listed(struct kit *k, uint64_t account) {
   return count;
 }
 
-static void tidy(struct kit *k, int64_t seconds) {
+static void housekeeping(struct kit *k, int64_t seconds) {
   k->now_s += seconds;
-  store_tidy(k->store, k->now_s);
+  store_housekeeping(k->store, k->now_s);
   kit_pump(k);
 }
 
@@ -68,11 +70,11 @@ static void kept_for_a_while(void **state) {
   assert_int_equal(fact(k, "deleted-kept "), 3);
   assert_int_equal(kit_command(k, "mail deleted alice@example.org").count, 3);
   check(k);
-  tidy(k, 3599);
+  housekeeping(k, 3599);
   kit_idle(k);
   assert_int_equal(fact(k, "deleted-kept "), 3);
   assert_int_equal(files(k), 1);
-  tidy(k, 1);
+  housekeeping(k, 1);
   kit_idle(k);
   assert_int_equal(fact(k, "deleted-kept "), 0);
   assert_int_equal(fact(k, "deleted-purged "), 3);
@@ -101,7 +103,7 @@ static void switched_off(void **state) {
   k->conf->undelete_time = 0;
   kit_reopen(k);
   assert_int_equal(fact(k, "deleted-kept "), 2);
-  tidy(k, 0);
+  housekeeping(k, 0);
   assert_int_equal(fact(k, "deleted-kept "), 0);
   check(k);
 }
@@ -133,7 +135,7 @@ static void brought_back(void **state) {
   kit_quit(k, 1);
   assert_int_equal(fact(k, "\nmessages "), 300);
   assert_int_equal(fact(k, "deleted-brought-back "), 300);
-  tidy(k, 7200);
+  housekeeping(k, 7200);
   assert_int_equal(listed(k, account), 300);
   kit_reopen(k);
   assert_int_equal(fact(k, "\nmessages "), 300);
@@ -143,8 +145,10 @@ static void brought_back(void **state) {
 static void wrong_commands(void **state) {
   struct kit *k = *state;
   scene(k, 3600);
-  static const char *const usages[] = { "mail undelete alice@example.org", "mail undelete alice@example.org --all 3",
-                                        "mail undelete alice@example.org --since", "mail undelete alice@example.org x",
+  static const char *const usages[] = { "mail undelete alice@example.org",
+                                        "mail undelete alice@example.org --all 3",
+                                        "mail undelete alice@example.org --since",
+                                        "mail undelete alice@example.org x",
                                         "mail undelete alice@example.org --since soon",
                                         "mail undelete alice@example.org 99999999999" };
   for (size_t i = 0; i < sizeof usages / sizeof *usages; i++)
@@ -157,12 +161,14 @@ static void wrong_commands(void **state) {
 static void a_shared_body(void **state) {
   struct kit *k = *state;
   uint64_t alice = scene(k, 3600), bob = kit_account(k, "bob@example.org");
-  assert_int_equal(kit_deliver(k, "alice@example.org bob@example.org", SLICE("Subject: both\r\n\r\nx\r\n")), COMMIT_DONE);
+  assert_int_equal(
+      kit_deliver(k, "alice@example.org bob@example.org", SLICE("Subject: both\r\n\r\nx\r\n")),
+      COMMIT_DONE);
   delete_all(k, alice);
   delete_all(k, bob);
   check(k);
   assert_int_equal(kit_command(k, "mail undelete bob@example.org --all").count, 1);
-  tidy(k, 3600);
+  housekeeping(k, 3600);
   assert_int_equal(listed(k, bob), 1);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 0);
   check(k);
@@ -176,9 +182,9 @@ static const char *import_one(struct kit *k, const char *uidl) {
   buf_printf(&input, "23 1600000000 0 %s\nSubject: i\r\n\r\n1234567\r\n", uidl);
   struct buf list;
   kit_list(&list, "import alice@example.org");
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_command, 0, buf_slice(&list)));
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input, 0, buf_slice(&input)));
-  assert_true(KIT_SAY(k, ROOM_CLI, CLI, cli_input_end, 0, ));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input, 0, buf_slice(&input)));
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_input_end, 0, ));
   struct answer a = kit_answer(k, NULL);
   assert_int_equal(a.code, CLI_OK);
   snprintf(outcome, sizeof outcome, "%.*s", (int)strcspn(a.rows, " "), a.rows);
@@ -197,7 +203,7 @@ static void uidls_stay_unique(void **state) {
   assert_string_equal(import_one(k, "theirs"), "there");
   check(k);
   delete_all(k, account);
-  tidy(k, 3601);
+  housekeeping(k, 3601);
   assert_string_equal(import_one(k, "theirs"), "gone");
   check(k);
 }
@@ -211,7 +217,7 @@ static void its_space_is_bounded(void **state) {
   k->conf->undelete_space = 50200;
   delete_all(k, account);
   assert_int_equal(fact(k, "deleted-kept-octets "), octets);
-  tidy(k, 1);
+  housekeeping(k, 1);
   assert_true(fact(k, "deleted-kept-octets ") <= 50200);
   assert_true(fact(k, "deleted-kept-octets ") > 49000);
   check(k);
@@ -227,7 +233,7 @@ static void account_delete_takes_it_along(void **state) {
   assert_int_equal(fact(k, "deleted-kept "), 0);
   kit_idle(k);
   assert_int_equal(files(k), 0);
-  tidy(k, 3600);
+  housekeeping(k, 3600);
   check(k);
 }
 
@@ -243,14 +249,14 @@ static void old_mail_goes(struct kit *k, uint64_t account) {
   fill(k, 400);
   k->now_s += 86400;
   fill(k, 300);
-  tidy(k, 86400 - 1);
+  housekeeping(k, 86400 - 1);
   assert_int_equal(listed(k, account), 700);
-  tidy(k, 3600);
+  housekeeping(k, 3600);
   assert_int_equal(listed(k, account), 300);
   assert_int_equal(fact(k, "messages-expired "), 400);
   assert_int_equal(fact(k, "\nmessages "), 300);
   check(k);
-  tidy(k, 86400);
+  housekeeping(k, 86400);
   assert_int_equal(listed(k, account), 0);
   kit_reopen(k);
   assert_int_equal(fact(k, "\noctets "), 0);
@@ -280,9 +286,9 @@ static void imports_have_their_days(void **state) {
   uint64_t account = scene(k, 0);
   set_expire(k, 2);
   assert_string_equal(import_one(k, "theirs"), "added");
-  tidy(k, 86400);
+  housekeeping(k, 86400);
   assert_int_equal(listed(k, account), 1);
-  tidy(k, 86400);
+  housekeeping(k, 86400);
   assert_int_equal(listed(k, account), 0);
   check(k);
 }
@@ -295,25 +301,25 @@ static void open_maildrops_stay(void **state) {
   set_expire(k, 1);
   fill(k, 20);
   struct drop *d = kit_open_drop(k, 5, account);
-  tidy(k, 2 * 86400);
+  housekeeping(k, 2 * 86400);
   buf_init(&whole, 100000);
   assert_int_equal(kit_read(k, 5, d->uid[19], &whole), POP_DONE);
   kit_quit(k, 5);
   k->now_s += 3600;
-  store_tidy(k->store, k->now_s); /* its job waits in the kit */
+  store_housekeeping(k->store, k->now_s); /* its job waits in the kit */
   assert_non_null(k->writes);
   kit_grant(k, POP3D, 6, account);
   kit_pump(k);
   kit_forget_said(k);
   fill(k, 3);
   k->now_s += 90000;
-  store_tidy(k->store, k->now_s);
+  store_housekeeping(k->store, k->now_s);
   struct store_job *writes = k->writes;
   assert_non_null(writes);
   k->writes = NULL;
   kit_pump(k); /* what the outgoing queue reads by the same clock */
   k->writes = writes;
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 6, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 6, ));
   assert_null(k->reads); /* parked */
   assert_int_equal(KIT_HEAR(k, pop_opened).count, 0);
   assert_true(KIT_HEAR(k, pop_listing).last);
@@ -330,9 +336,9 @@ static void a_parked_session_goes(void **state) {
   fill(k, 3);
   k->now_s += 90000;
   kit_grant(k, POP3D, 6, account);
-  store_tidy(k->store, k->now_s);
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_open, 6, ));
-  assert_true(KIT_SAY(k, ROOM_POP3D, POP3D, pop_close, 6, ));
+  store_housekeeping(k->store, k->now_s);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_open, 6, ));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_close, 6, ));
   kit_pump(k);
   assert_null(k->said);
   assert_int_equal(listed(k, account), 0);
@@ -343,11 +349,20 @@ static void a_parked_session_goes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(kept_for_a_while), TEST(off_by_default),       TEST(switched_off),
-    TEST(brought_back),     TEST(wrong_commands),       TEST(a_shared_body),
-    TEST(uidls_stay_unique), TEST(its_space_is_bounded), TEST(account_delete_takes_it_along),
-    TEST(expires),          TEST(expires_and_is_kept),  TEST(imports_have_their_days),
-    TEST(open_maildrops_stay), TEST(a_parked_session_goes),
+    TEST(kept_for_a_while),
+    TEST(off_by_default),
+    TEST(switched_off),
+    TEST(brought_back),
+    TEST(wrong_commands),
+    TEST(a_shared_body),
+    TEST(uidls_stay_unique),
+    TEST(its_space_is_bounded),
+    TEST(account_delete_takes_it_along),
+    TEST(expires),
+    TEST(expires_and_is_kept),
+    TEST(imports_have_their_days),
+    TEST(open_maildrops_stay),
+    TEST(a_parked_session_goes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

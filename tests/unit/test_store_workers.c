@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The store's threads: mail comes in while maildrops are read and emptied and a check runs. Under
  * ThreadSanitizer (make tsan) this is where a race would show. */
 #include "tests/unit/store_kit.h"
@@ -25,11 +26,12 @@ static void crowd_enqueue(void *arg, struct store_job *job, bool is_write) {
   job_line_put(is_write ? &c->writes : store_job_is_slow(job) ? &c->slow : &c->reads, job);
 }
 
-static void crowd_set_state(void *arg, enum room_kind kind, uint32_t number, uint64_t tag, uint8_t state) {}
+static void crowd_set_state(void *arg, enum role kind, uint32_t number, uint64_t tag,
+                            uint8_t state) {}
 
 static void crowd_random(void *arg, void *to, size_t n) { memset(to, 7, n); }
 
-static void say(struct crowd *c, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void say(struct crowd *c, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                 struct buf *payload) {
   assert_true(kit_say(c->k, kind, number, type, tag, payload));
 }
@@ -45,25 +47,26 @@ static void delete_all(struct crowd *c, uint64_t tag, struct slice rows) {
     if (wire_get_u8(&w) & POP_ROW_SURROGATE) wire_get_u64(&w);
   }
   pop_delete_put(&payload, &(struct pop_delete){ buf_slice(&uids) });
-  say(c, ROOM_POP3D, POP3D, pop_delete_type, tag, &payload);
-  say(c, ROOM_POP3D, POP3D, pop_quit_type, tag, NULL);
+  say(c, ROLE_POP3D, POP3D, pop_delete_type, tag, &payload);
+  say(c, ROLE_POP3D, POP3D, pop_quit_type, tag, NULL);
   buf_free(&uids);
 }
 
-static void crowd_send(void *arg, enum room_kind kind, uint32_t number, uint16_t type, uint64_t tag,
+static void crowd_send(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                        struct slice payload, int fd) {
   struct crowd *c = arg;
   struct pop_opened opened;
   struct pop_listing listing;
   struct smtp_committed committed;
   struct cli_done done;
-  if (kind == ROOM_SMTPD && smtp_committed_get(payload, &committed) && committed.outcome == COMMIT_DONE)
+  if (kind == ROLE_SMTPD && smtp_committed_get(payload, &committed) &&
+      committed.outcome == COMMIT_DONE)
     c->committed++;
-  if (kind == ROOM_POP3D && type == pop_opened_type) {
+  if (kind == ROLE_POP3D && type == pop_opened_type) {
     assert_true(pop_opened_get(payload, &opened));
     c->refused += opened.outcome != POP_DONE;
   }
-  if (kind == ROOM_POP3D && type == pop_listing_type) {
+  if (kind == ROLE_POP3D && type == pop_listing_type) {
     assert_true(pop_listing_get(payload, &listing));
     c->opened++;
     assert_true(c->listed_count < 64);
@@ -71,13 +74,13 @@ static void crowd_send(void *arg, enum room_kind kind, uint32_t number, uint16_t
     buf_init(&c->listed[c->listed_count].rows, IPC_CHUNK);
     buf_put(&c->listed[c->listed_count++].rows, listing.rows);
   }
-  if (kind == ROOM_POP3D && type == pop_done_type) {
+  if (kind == ROLE_POP3D && type == pop_done_type) {
     struct pop_done d;
     assert_true(pop_done_get(payload, &d));
     assert_int_equal(d.outcome, POP_DONE);
     c->deleted += d.deleted;
   }
-  if (kind == ROOM_CLI && type == cli_done_type) {
+  if (kind == ROLE_CLI && type == cli_done_type) {
     assert_true(cli_done_get(payload, &done));
     assert_int_equal(done.code, CLI_OK);
     c->checked++;
@@ -116,8 +119,8 @@ static void open_some(struct crowd *c, uint64_t tag) {
   struct buf b;
   buf_init(&b, 64);
   auth_grant_put(&b, &(struct auth_grant){ POP3D, tag, 1 + tag % ACCOUNTS });
-  say(c, ROOM_AUTH, AUTH, auth_grant_type, 1, &b);
-  say(c, ROOM_POP3D, POP3D, pop_open_type, tag, NULL);
+  say(c, ROLE_AUTH, AUTH, auth_grant_type, 1, &b);
+  say(c, ROLE_POP3D, POP3D, pop_open_type, tag, NULL);
 }
 
 static void command(struct crowd *c, const char *words) {
@@ -125,7 +128,7 @@ static void command(struct crowd *c, const char *words) {
   kit_list(&list, words);
   buf_init(&payload, 4096);
   cli_command_put(&payload, &(struct cli_command){ buf_slice(&list) });
-  say(c, ROOM_CLI, CLI, cli_command_type, 0, &payload);
+  say(c, ROLE_CLI, CLI, cli_command_type, 0, &payload);
   buf_free(&list);
 }
 
@@ -139,7 +142,8 @@ static void crowded(void **state) {
   }
   kit_close(k);
   struct crowd c = { .k = k };
-  const struct store_shell shell = { &c, crowd_send, crowd_enqueue, crowd_set_state, NULL, NULL, crowd_random };
+  const struct store_shell shell = { &c,   crowd_send, crowd_enqueue, crowd_set_state,
+                                     NULL, NULL,       crowd_random };
   struct buf err;
   buf_init(&err, 1000);
   k->store = store_new(k->disk, k->conf, &shell, &err);
@@ -169,6 +173,7 @@ static void crowded(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(crowded, kit_setup, kit_teardown) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(crowded, kit_setup,
+                                                                      kit_teardown) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Whose a submitted message is, and what it lacks. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,14 +8,15 @@
 
 #include <cmocka.h>
 
-#include "lib/mail/submit.h"
+#include "mail/submit.h"
 
 static const struct submit_with with = { .domain = { (const uint8_t *)"example.org", 11 },
                                          .hostname = { (const uint8_t *)"mx.example.org", 14 },
                                          .id = { (const uint8_t *)"Q1", 2 },
                                          .now_s = 0 };
 
-static enum submit_verdict run(const char *header, const struct submit_with *w, struct buf *out, struct buf *authors) {
+static enum submit_verdict run(const char *header, const struct submit_with *w, struct buf *out,
+                               struct buf *authors) {
   buf_init(out, 1 << 20);
   buf_init(authors, 1 << 16);
   enum submit_verdict v = submit_header(slice_str(header), w, out, authors);
@@ -37,7 +39,9 @@ static void authors_are(const char *fields, const char *want) {
 }
 
 static void one_reading(void **state) {
-  static const struct { const char *fields, *authors; } t[] = {
+  static const struct {
+    const char *fields, *authors;
+  } t[] = {
     { "From: alice@example.org\r\n", "alice@example.org\n" },
     { "fROM : <alice@Example.ORG>\r\n", "alice@example.org\n" },
     { "From:\r\n Alice\r\n <alice@example.org>\r\n", "alice@example.org\n" },
@@ -112,21 +116,25 @@ static void oversize(void **state) {
 static void becomes(const char *header, const struct submit_with *w, const char *want) {
   struct buf out, authors;
   run(header, w, &out, &authors);
-  if (!slice_eq(buf_slice(&out), slice_str(want))) fail_msg("%s:\n%.*s", header, SLICE_ARG(buf_slice(&out)));
+  if (!slice_eq(buf_slice(&out), slice_str(want)))
+    fail_msg("%s:\n%.*s", header, SLICE_ARG(buf_slice(&out)));
   buf_free(&out), buf_free(&authors);
 }
 
 static void what_it_lacks(void **state) {
   becomes("From: a@b.example\r\n\r\n", &with,
-          "From: a@b.example\r\nDate: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: <Q1@mx.example.org>\r\n\r\n");
+          "From: a@b.example\r\nDate: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: "
+          "<Q1@mx.example.org>\r\n\r\n");
   becomes("From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37\r\nmessage-id: <x@y>\r\n\r\n", &with,
           "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 -0000\r\nmessage-id: <x@y>\r\n\r\n");
   becomes("From: a@b.example\r\nDate: 1 Jul 2003 10:52 \r\nMessage-ID: <x@y>\r\n", &with,
           "From: a@b.example\r\nDate: 1 Jul 2003 10:52 -0000 \r\nMessage-ID: <x@y>\r\n");
   static const char *const same[] = {
     "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 +0200\r\nMessage-ID: <x@y>\r\n\r\n",
-    "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 GMT\r\nMessage-ID: <x@y>\r\nBcc: c@d.example\r\n\r\n",
-    "From: a@b.example\r\nDate: 10:52:37:00\r\nMessage-ID: <x@y>\r\nSubject: alice\r\nX-From: bob\r\n\r\n",
+    "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 GMT\r\nMessage-ID: <x@y>\r\nBcc: "
+    "c@d.example\r\n\r\n",
+    "From: a@b.example\r\nDate: 10:52:37:00\r\nMessage-ID: <x@y>\r\nSubject: alice\r\nX-From: "
+    "bob\r\n\r\n",
   };
   for (size_t i = 0; i < sizeof same / sizeof *same; i++) becomes(same[i], &with, same[i]);
   struct buf out, authors;
@@ -144,7 +152,9 @@ static void what_it_lacks(void **state) {
 #define F "From: a@b.example\r\n"
 
 static void domains(void **state) {
-  static const struct { const char *body, *want; } t[] = {
+  static const struct {
+    const char *body, *want;
+  } t[] = {
     { "bob", "bob@example.org" },
     { "bob, carl@x.example, <dan>", "bob@example.org, carl@x.example, <dan@example.org>" },
     { "Bob <bob>, \"Mc, D\" <d@e>", "Bob <bob@example.org>, \"Mc, D\" <d@e>" },
@@ -169,7 +179,7 @@ static void domains(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(one_reading), cmocka_unit_test(two_readings), cmocka_unit_test(oversize),
+    cmocka_unit_test(one_reading),   cmocka_unit_test(two_readings), cmocka_unit_test(oversize),
     cmocka_unit_test(what_it_lacks), cmocka_unit_test(domains),
   };
   return cmocka_run_group_tests_name("submit", tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* ustar headers: written as tar(1) reads them, read with care. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,6 @@
-/* TLS as a service speaks it, with every private key behind a callback. attacks.md TL-13 … TL-15. */
+/* SPDX-License-Identifier: ISC */
+/* TLS as a service speaks it, with every private key behind a callback. attacks.md TL-13 … TL-15.
+ */
 #include "tests/unit/tls_kit.h"
 
 #include <malloc.h>
@@ -144,7 +146,7 @@ static void refused_certificates(void **state) {
   }
 }
 
-/* The keys room says no, or is away: the handshake fails, nothing else. */
+/* The keys process says no, or is away: the handshake fails, nothing else. */
 static void refused_signature(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -284,8 +286,8 @@ static void peer_close(struct peer *p) {
   close(p->fds[1]);
 }
 
-/* RFC 8446 §6.1: after close_notify in one direction the other goes on, by TLS 1.2 too, and with both ends
- * ours. */
+/* RFC 8446 §6.1: after close_notify in one direction the other goes on, by TLS 1.2 too, and with
+ * both ends ours. */
 static void due_replies_are_sent(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -319,11 +321,13 @@ static void due_replies_are_sent(void **state) {
 
 /* Queues one KeyUpdate (RFC 8446 §4.6.3). */
 static void key_update(SSL *ssl, bool asks) {
-  assert_int_equal(SSL_key_update(ssl, asks ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+  assert_int_equal(
+      SSL_key_update(ssl, asks ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
   assert_int_equal(SSL_do_handshake(ssl), 1);
 }
 
-/* A connection that brings KeyUpdates without data is over, long before a megabyte of them; some are well. */
+/* A connection that brings KeyUpdates without data is over, long before a megabyte of them; some
+ * are well. */
 static void key_updates_end(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -391,8 +395,10 @@ static void server_floods_client(void **state) {
     assert_int_equal(tls_read(c, got, sizeof got, &n), TLS_WANT_READ);
     for (int i = 0; i < TLS_IDLE_RECORDS + 1; i++) {
       if (tickets) assert_int_equal(SSL_new_session_ticket(ssl), 1);
-      if (tickets) assert_int_equal(SSL_do_handshake(ssl), 1);
-      else key_update(ssl, false);
+      if (tickets)
+        assert_int_equal(SSL_do_handshake(ssl), 1);
+      else
+        key_update(ssl, false);
     }
     assert_int_equal(tls_read(c, got, sizeof got, &n), TLS_ERROR);
     assert_string_equal(tls_reason(c), "records without data");
@@ -406,7 +412,8 @@ static void server_floods_client(void **state) {
   kit_free(&kit);
 }
 
-/* One call takes at most TLS_CALL_OCTETS from the descriptor, and the rest comes with the next ones. */
+/* One call takes at most TLS_CALL_OCTETS from the descriptor, and the rest comes with the next
+ * ones. */
 static void a_call_is_bounded(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -446,18 +453,20 @@ static void common_name_counts_nothing(void **state) {
     const char *san, *host;
     bool good;
   } rows[] = {
+    /* clang-format off */
     { NULL, "test", false },          { "DNS:a.example", "test", false },
     { "DNS:a.example", "a.example", true }, { "email:x@a.example", "test", false },
     { "DNS:*.a.example", "b.a.example", true }, { "DNS:b*.a.example", "bc.a.example", false },
     { "IP:192.0.2.1", "192.0.2.1", true },
+    /* clang-format on */
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct kit kit = { 0 };
     kit_add(&kit, EVP_EC_gen("P-256"), rows[i].san); /* its CN is "test" */
     struct tls_service service = kit_service(&kit, "smtp");
     struct tls_server *s = kit_server(&service);
-    struct tls_client *client =
-        kit_client(&(struct tls_client_options){ .trust = TLS_TRUST_GIVEN, .authorities = kit.chains[0] });
+    struct tls_client *client = kit_client(
+        &(struct tls_client_options){ .trust = TLS_TRUST_GIVEN, .authorities = kit.chains[0] });
     struct pair p = pair_open(s, client, rows[i].host);
     assert_int_equal(p.client_result, rows[i].good ? TLS_DONE : TLS_ERROR);
     if (!rows[i].good) assert_non_null(strstr(tls_reason(p.client), "hostname mismatch"));
@@ -567,8 +576,8 @@ static void two_kinds_for_one_host(void **state) {
 }
 
 /* Which certificate does OpenSSL's client get, with these signature algorithms? -1: none. */
-static int certificate_got(struct kit *kit, struct tls_server *s, const char *host, const char *sigalgs,
-                           const char *ciphers_1_2) {
+static int certificate_got(struct kit *kit, struct tls_server *s, const char *host,
+                           const char *sigalgs, const char *ciphers_1_2) {
   SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
   assert_int_equal(SSL_CTX_set1_sigalgs_list(ctx, sigalgs), 1);
   if (ciphers_1_2) {
@@ -587,8 +596,8 @@ static int certificate_got(struct kit *kit, struct tls_server *s, const char *ho
   return which;
 }
 
-/* Without SNI, or with a name that nobody has: the first certificate, and of the other kind of key the one that
- * is for any of its names; who can use neither gets what it can use. */
+/* Without SNI, or with a name that nobody has: the first certificate, and of the other kind of key
+ * the one that is for any of its names; who can use neither gets what it can use. */
 static void which_one_it_can_use(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -627,7 +636,8 @@ static void which_one_it_can_use(void **state) {
   }
   tls_server_unref(&s);
   kit_free(&kit);
-  /* Two that share no name: who can take either gets the first; who can't is served all the same. */
+  /* Two that share no name: who can take either gets the first; who can't is served all the same.
+   */
   kit_add(&kit, EVP_RSA_gen(2048), "DNS:a.example");
   kit_add(&kit, EVP_EC_gen("P-256"), "DNS:b.example");
   service = kit_service(&kit, "smtp");
@@ -639,13 +649,15 @@ static void which_one_it_can_use(void **state) {
   kit_free(&kit);
 }
 
-/* The option tls_ciphers: what Schannel of Windows 7, 8.1 and 2012 R2 has for an RSA certificate. */
+/* The option tls_ciphers: what Schannel of Windows 7, 8.1 and 2012 R2 has for an RSA certificate.
+ */
 static void ciphers_for_old_windows(void **state) {
   (void)state;
   struct kit kit = { 0 };
   kit_add(&kit, EVP_RSA_gen(2048), "DNS:a.example");
-  static const char windows[] = "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA:"
-                                "ECDHE-RSA-AES128-SHA:AES256-GCM-SHA384:AES128-SHA:DES-CBC3-SHA";
+  static const char windows[] =
+      "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA:"
+      "ECDHE-RSA-AES128-SHA:AES256-GCM-SHA384:AES128-SHA:DES-CBC3-SHA";
   static const struct {
     const char *ciphers;
     bool modern, compatible;
@@ -679,7 +691,8 @@ static void ciphers_for_old_windows(void **state) {
 /* --- tickets --- */
 
 static void fill_keys(uint8_t *keys, size_t count, uint8_t first) {
-  for (size_t i = 0; i < count; i++) memset(keys + i * TICKET_KEY_SIZE, first + (int)i, TICKET_KEY_SIZE);
+  for (size_t i = 0; i < count; i++)
+    memset(keys + i * TICKET_KEY_SIZE, first + (int)i, TICKET_KEY_SIZE);
 }
 
 /* A connection that reads, so that TLS 1.3's ticket arrives. */
@@ -846,7 +859,8 @@ static void only_1_2(SSL_CTX *ctx) { SSL_CTX_set_max_proto_version(ctx, TLS1_2_V
 static void weak_ciphers(SSL_CTX *ctx) {
   SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
   SSL_CTX_set_security_level(ctx, 0);
-  SSL_CTX_set_cipher_list(ctx, "eNULL:AES128-SHA:ECDHE-ECDSA-AES128-SHA:aNULL:DHE-RSA-AES128-GCM-SHA256");
+  SSL_CTX_set_cipher_list(
+      ctx, "eNULL:AES128-SHA:ECDHE-ECDSA-AES128-SHA:aNULL:DHE-RSA-AES128-GCM-SHA256");
 }
 static void browser_alpn(SSL_CTX *ctx) {
   SSL_CTX_set_alpn_protos(ctx, (const uint8_t *)"\2h2\10http/1.1", 12);
@@ -1106,7 +1120,8 @@ static void client_trust(void **state) {
   }
   struct buf err;
   buf_init(&err, 512);
-  options = (struct tls_client_options){ .trust = TLS_TRUST_GIVEN, .authorities = SLICE("nothing") };
+  options =
+      (struct tls_client_options){ .trust = TLS_TRUST_GIVEN, .authorities = SLICE("nothing") };
   assert_null(tls_client_new(&options, &err));
   buf_free(&err);
   tls_client_free(&knows);
@@ -1221,7 +1236,8 @@ static void memory_of_idle_connections(void **state) {
   size_t before = 0, used = 0;
   double cpu = 0;
   for (size_t i = 0; i < MANY; i++) {
-    if (i == MANY / 2) before = mallinfo2().uordblks; /* the first half warms OpenSSL's own tables */
+    /* the first half warms OpenSSL's own tables */
+    if (i == MANY / 2) before = mallinfo2().uordblks;
     kit_sockets(fds[i]);
     SSL *client = quick_client(ctx, fds[i][1]);
     servers[i] = tls_accept(s, fds[i][0]);
@@ -1239,9 +1255,10 @@ static void memory_of_idle_connections(void **state) {
     tls_read(servers[i], got, 0, &n);
   }
   used = mallinfo2().uordblks - before;
-  print_message("memory of an idle TLS connection: %zu octets of heap; %.0f full handshakes a CPU second "
-                "(P-256 signature included)\n",
-                used / (MANY / 2), MANY / cpu);
+  print_message(
+      "memory of an idle TLS connection: %zu octets of heap; %.0f full handshakes a CPU second "
+      "(P-256 signature included)\n",
+      used / (MANY / 2), MANY / cpu);
 #ifndef __SANITIZE_ADDRESS__
   assert_in_range(used / (MANY / 2), 1024, 24 * 1024);
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Certificates of clients: RFC 8446 §4.4.2, RFC 5246 §7.4.6; what no ticket may bring. */
 #include "tests/unit/tls_kit.h"
 
@@ -9,7 +10,8 @@ static uint8_t ticket_key[TICKET_KEY_SIZE];
 /* A client's own certificate, valid from `from` to `until` seconds from now. Takes nothing. */
 static X509 *self_signed(EVP_PKEY *key, long from, long until) {
   X509 *x = X509_new();
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const uint8_t *)"tim", -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const uint8_t *)"tim",
+                             -1, -1, 0);
   X509_set_issuer_name(x, X509_get_subject_name(x));
   X509_gmtime_adj(X509_getm_notBefore(x), from);
   X509_gmtime_adj(X509_getm_notAfter(x), until);
@@ -89,7 +91,8 @@ static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 static void shown(void **state) {
   struct kit kit = { 0 };
   struct tls_server *s = server_of(&kit, true);
-  EVP_PKEY *keys[] = { EVP_EC_gen("P-256"), EVP_RSA_gen(2048), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") };
+  EVP_PKEY *keys[] = { EVP_EC_gen("P-256"), EVP_RSA_gen(2048),
+                       EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") };
   for (int v = 0; v < 2; v++) {
     for (int k = 0; k < 3; k++) {
       X509 *x = self_signed(keys[k], -60, 3600);
@@ -150,7 +153,8 @@ static void not_asked(void **state) {
 
 /* --- a ticket with a certificate in it, from somebody who has the service's ticket key --- */
 
-static int forge(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing) {
+static int forge(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                 EVP_MAC_CTX *mac, int sealing) {
   OSSL_PARAM params[] = {
     OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, ticket_key + 48, 32),
     OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
@@ -159,7 +163,8 @@ static int forge(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CT
   if (!sealing) return 0;
   memset(iv, 1, 16);
   memcpy(name, ticket_key, 16);
-  return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, ticket_key + 16, iv) == 1 && EVP_MAC_CTX_set_params(mac, params) == 1;
+  return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, ticket_key + 16, iv) == 1 &&
+         EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
 static int take_any(X509_STORE_CTX *ctx, void *arg) {
@@ -177,7 +182,8 @@ static SSL_SESSION *forged_session(struct kit *kit, SSL_CTX *client_ctx) {
   assert_int_equal(SSL_CTX_use_cert_and_key(ctx, x, pkey, NULL, 1), 1);
   SSL_CTX_set_session_id_context(ctx, (const uint8_t *)"smtp", 4);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, forge);
-  SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256"); /* whose hash the server's own choice has */
+  /* whose hash the server's own choice has */
+  SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256");
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
   SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
   int fds[2], c = 0, accepted = 0;
@@ -243,7 +249,8 @@ static void our_client(void **state) {
   assert_int_equal(tls_client_certificate(p.server, time(NULL), seen), TLS_FINGERPRINT);
   assert_true(tls_fingerprint(own.chains[0], want));
   assert_memory_equal(seen, want, sizeof want);
-  assert_int_equal(tls_client_certificate(p.client, time(NULL), seen), 0); /* that is the server's */
+  /* that is the server's */
+  assert_int_equal(tls_client_certificate(p.client, time(NULL), seen), 0);
   assert_false(tls_fingerprint(SLICE("-----BEGIN"), want));
   pair_close(&p);
   tls_client_free(&client);
@@ -259,8 +266,9 @@ static int end(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(shown), cmocka_unit_test(not_valid_now), cmocka_unit_test(not_asked),
-    cmocka_unit_test(no_ticket_brings_one), cmocka_unit_test(our_client),
+    cmocka_unit_test(shown),      cmocka_unit_test(not_valid_now),
+    cmocka_unit_test(not_asked),  cmocka_unit_test(no_ticket_brings_one),
+    cmocka_unit_test(our_client),
   };
   return cmocka_run_group_tests(tests, NULL, end);
 }

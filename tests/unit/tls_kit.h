@@ -1,5 +1,6 @@
-/* What the TLS tests share: certificates of any kind made on the spot, keys that sign beside them, and a
- * pair of connections over a socket pair. */
+/* SPDX-License-Identifier: ISC */
+/* What the TLS tests share: certificates of any kind made on the spot, keys that sign beside them,
+ * and a pair of connections over a socket pair. */
 #ifndef QASID_TEST_TLS_KIT_H
 #define QASID_TEST_TLS_KIT_H
 
@@ -33,7 +34,8 @@ struct kit {
   bool refuse;
 };
 
-static inline bool kit_sign(void *arg, unsigned key, enum key_use use, struct slice in, struct buf *out) {
+static inline bool kit_sign(void *arg, unsigned key, enum key_use use, struct slice in,
+                            struct buf *out) {
   struct kit *kit = arg;
   kit->asked[use]++;
   return !kit->refuse && key < kit->count && tls_key_sign(kit->keys[key], use, in, out);
@@ -58,8 +60,8 @@ static inline unsigned kit_add(struct kit *kit, EVP_PKEY *pkey, const char *name
   X509 *x = X509_new();
   X509_set_version(x, X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(x), (long)i + 1);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const uint8_t *)"test", -1, -1,
-                             0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const uint8_t *)"test",
+                             -1, -1, 0);
   X509_set_issuer_name(x, X509_get_subject_name(x));
   X509_gmtime_adj(X509_getm_notBefore(x), -3600);
   X509_gmtime_adj(X509_getm_notAfter(x), 86400);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/alloc_fail.h"
 
 #include <stddef.h>
@@ -16,14 +17,8 @@ static bool fails(void) {
   return ++alloc_fail.count == alloc_fail.fail_at;
 }
 
-void *__wrap_malloc(size_t n) {
-  return fails() ? NULL : __real_malloc(n);
-}
+void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
 
-void *__wrap_calloc(size_t n, size_t size) {
-  return fails() ? NULL : __real_calloc(n, size);
-}
+void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
 
-void *__wrap_realloc(void *p, size_t n) {
-  return fails() ? NULL : __real_realloc(p, n);
-}
+void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }

@@ -1,8 +1,9 @@
-/* Memory that runs out on purpose: the linker's --wrap puts these in the place of malloc, calloc and
- * realloc, and the Nth call made by code under test gets nothing.
+/* SPDX-License-Identifier: ISC */
+/* Memory that runs out on purpose: the linker's --wrap puts these in the place of malloc, calloc
+ * and realloc, and the Nth call made by code under test gets nothing.
  *
- * Only calls made between alloc_enter() and alloc_leave() count: the world brackets each call into a
- * session, the store or auth. Their callbacks step out again with alloc_out(). */
+ * Only calls made between alloc_enter() and alloc_leave() count: the world brackets each call into
+ * a session, the store or auth. Their callbacks step out again with alloc_out(). */
 #ifndef QASID_WORLD_ALLOC_FAIL_H
 #define QASID_WORLD_ALLOC_FAIL_H
 
@@ -10,10 +11,10 @@
 #include <stdint.h>
 
 struct alloc_fail {
-  bool armed;        /* count at all */
-  unsigned inside;   /* depth of code under test */
-  uint64_t count;    /* allocations so far */
-  uint64_t fail_at;  /* the one that fails; 0: none */
+  bool armed;       /* count at all */
+  unsigned inside;  /* depth of code under test */
+  uint64_t count;   /* allocations so far */
+  uint64_t fail_at; /* the one that fails; 0: none */
 };
 
 /* One for the process, because malloc has no argument for it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/clients.h"
 
 #include <stdio.h>
@@ -71,8 +72,10 @@ static unsigned boxes_of(unsigned name) {
 }
 
 static void name_text(unsigned name, char *to, size_t room) {
-  if (name < BOXES) snprintf(to, room, "box%u@example.org", name);
-  else snprintf(to, room, "%s@example.org", name == NAME_ALL ? "all" : "nobody");
+  if (name < BOXES)
+    snprintf(to, room, "box%u@example.org", name);
+  else
+    snprintf(to, room, "%s@example.org", name == NAME_ALL ? "all" : "nobody");
 }
 
 /* Command `i` of the envelope: MAIL, each RCPT, DATA. */
@@ -118,9 +121,7 @@ static void put_stuffed(struct slice text, struct buf *out) {
   }
 }
 
-static void leave_now(void *arg) {
-  leave(arg);
-}
+static void leave_now(void *arg) { leave(arg); }
 
 /* What was sent may arrive first, or not. */
 static void leave_soon(struct mailer *m) {
@@ -136,7 +137,8 @@ static void send_body(struct mailer *m) {
   put_stuffed(buf_slice(&text), &wire);
   m->step = MAILER_BODY;
   if (!crowd->patient && rng_chance(&crowd->rng, 1, 30)) { /* goes in the middle */
-    world_send(m->client.conn, slice_first(buf_slice(&wire), rng_below(&crowd->rng, buf_len(&wire))));
+    world_send(m->client.conn,
+               slice_first(buf_slice(&wire), rng_below(&crowd->rng, buf_len(&wire))));
     leave_soon(m);
   } else {
     buf_put_str(&wire, ".\r\n");
@@ -150,7 +152,8 @@ static void send_body(struct mailer *m) {
 
 /* A server in trouble says 4xx; 5xx would make the sender give up. */
 static void no_refusal(struct mailer *m, struct slice line) {
-  if (slice_at(line, 0) == '5') world_fail(m->client.crowd->w, "refused for good: %.*s", SLICE_ARG(line));
+  if (slice_at(line, 0) == '5')
+    world_fail(m->client.crowd->w, "refused for good: %.*s", SLICE_ARG(line));
   if (m->client.crowd->patient && slice_at(line, 0) != '2' && slice_at(line, 0) != '3')
     world_fail(m->client.crowd->w, "no service: %.*s", SLICE_ARG(line));
 }
@@ -163,9 +166,12 @@ static void envelope_answer(struct mailer *m, struct slice line) {
   if (!nobody && !(data && !letter->boxes)) no_refusal(m, line);
   if (nobody && slice_at(line, 0) == '2') world_fail(m->client.crowd->w, "nobody was accepted");
   if (rcpt && slice_at(line, 0) == '2') letter->boxes |= boxes_of(m->names[i - 1]);
-  if (data && slice_at(line, 0) == '3') send_body(m);
-  else if (data) say(&m->client, "RSET"), m->step = MAILER_EHLO;
-  else if (m->sent <= m->answered) say_envelope(m, m->sent++);
+  if (data && slice_at(line, 0) == '3')
+    send_body(m);
+  else if (data)
+    say(&m->client, "RSET"), m->step = MAILER_EHLO;
+  else if (m->sent <= m->answered)
+    say_envelope(m, m->sent++);
 }
 
 static void body_answer(struct mailer *m, struct slice line) {
@@ -174,8 +180,10 @@ static void body_answer(struct mailer *m, struct slice line) {
   no_refusal(m, line);
   m->body_sent = false;
   ledger_answered(crowd->ledger, m->letter, ok, crowd->unsure || slice_starts(line, SLICE("421")));
-  if (ok) crowd->accepted++;
-  else crowd->refused++;
+  if (ok)
+    crowd->accepted++;
+  else
+    crowd->refused++;
   next_letter(m);
 }
 
@@ -183,13 +191,17 @@ static void mailer_line(struct client *c, struct slice line) {
   struct mailer *m = (struct mailer *)c;
   if (slice_at(line, 3) == '-') return;
   if (slice_starts(line, SLICE("421"))) {
-    if (m->step == MAILER_BODY && m->body_sent) ledger_answered(c->crowd->ledger, m->letter, false, true);
+    if (m->step == MAILER_BODY && m->body_sent)
+      ledger_answered(c->crowd->ledger, m->letter, false, true);
     if (c->crowd->patient) no_refusal(m, line);
     leave(c);
     return;
   }
   switch (m->step) {
-  case MAILER_GREETING: m->step = MAILER_EHLO; say(c, "EHLO client.example"); break;
+  case MAILER_GREETING:
+    m->step = MAILER_EHLO;
+    say(c, "EHLO client.example");
+    break;
   case MAILER_EHLO: next_letter(m); break;
   case MAILER_ENVELOPE: envelope_answer(m, line); break;
   case MAILER_BODY: body_answer(m, line); break;
@@ -213,7 +225,15 @@ void crowd_mailer(struct crowd *crowd) {
 /* -- POP3 -- */
 
 enum {
-  READER_GREETING, READER_UTF8, READER_APOP, READER_UIDL, READER_LIST, READER_ACT, READER_RETR, READER_DELE, READER_QUIT
+  READER_GREETING,
+  READER_UTF8,
+  READER_APOP,
+  READER_UIDL,
+  READER_LIST,
+  READER_ACT,
+  READER_RETR,
+  READER_DELE,
+  READER_QUIT
 };
 
 static void act(struct reader *r);
@@ -259,20 +279,24 @@ static void take_row(struct reader *r, struct slice line) {
   struct slice value = line, first = slice_split(&value, ' ');
   uint64_t n = 0, size = 0;
   if (!num_parse(first, 511, &n) || n != ++r->number) {
-    if (r->number < 511) world_fail(r->client.crowd->w, "a row out of order: %.*s", SLICE_ARG(line));
+    if (r->number < 511)
+      world_fail(r->client.crowd->w, "a row out of order: %.*s", SLICE_ARG(line));
     return;
   }
-  if (r->step == READER_UIDL) r->uids[n] = crowd_uid_of(value);
-  else if (num_parse(value, UINT64_MAX, &size)) r->sizes[n] = size;
+  if (r->step == READER_UIDL)
+    r->uids[n] = crowd_uid_of(value);
+  else if (num_parse(value, UINT64_MAX, &size))
+    r->sizes[n] = size;
 }
 
 static void finish_retr(struct reader *r) {
   struct crowd *crowd = r->client.crowd;
   if (buf_len(&r->text) != r->sizes[r->asked] || r->announced != r->sizes[r->asked])
     world_fail(crowd->w, "LIST says %llu octets, RETR %llu, and %zu came",
-               (unsigned long long)r->sizes[r->asked], (unsigned long long)r->announced, buf_len(&r->text));
-  r->letters[r->asked] = ledger_see(crowd->ledger, crowd->w, r->box, r->uids[r->asked], buf_slice(&r->text),
-                                    !r->utf8);
+               (unsigned long long)r->sizes[r->asked], (unsigned long long)r->announced,
+               buf_len(&r->text));
+  r->letters[r->asked] =
+      ledger_see(crowd->ledger, crowd->w, r->box, r->uids[r->asked], buf_slice(&r->text), !r->utf8);
   crowd->fetched++;
   buf_reset(&r->text);
 }
@@ -313,9 +337,12 @@ static void reader_status(struct reader *r, struct slice line, bool ok) {
   switch (r->step) {
   case READER_RETR:
     r->inside = ok;
-    if (slice_eq(number, SLICE("[UTF8]"))) world_fail(crowd->w, "nobody measured a message: %.*s", SLICE_ARG(line));
-    if (ok) num_parse(number, UINT64_MAX, &r->announced);
-    else act(r);
+    if (slice_eq(number, SLICE("[UTF8]")))
+      world_fail(crowd->w, "nobody measured a message: %.*s", SLICE_ARG(line));
+    if (ok)
+      num_parse(number, UINT64_MAX, &r->announced);
+    else
+      act(r);
     break;
   case READER_DELE:
     if (ok) r->marked[r->asked] = true;
@@ -375,8 +402,10 @@ static void reader_line(struct client *c, struct slice line) {
     memcpy(r->greeting, line.p, line.n < sizeof r->greeting ? line.n : sizeof r->greeting - 1);
     r->utf8 = rng_chance(&c->crowd->rng, 1, 2);
     r->step = r->utf8 ? READER_UTF8 : READER_APOP;
-    if (r->utf8) say(c, "UTF8");
-    else say_apop(r);
+    if (r->utf8)
+      say(c, "UTF8");
+    else
+      say_apop(r);
   } else if (r->step == READER_UTF8) {
     if (!ok) world_fail(c->crowd->w, "no UTF8: %.*s", SLICE_ARG(line));
     r->step = READER_APOP;
@@ -396,7 +425,8 @@ void crowd_reader(struct crowd *crowd, unsigned box) {
   for (size_t i = 0; i < CLIENTS_MAX; i++) {
     struct reader *r = &crowd->readers[i];
     if (r->client.used) continue;
-    *r = (struct reader){ .client = { .line = reader_line, .lost = reader_lost }, .box = box,
+    *r = (struct reader){ .client = { .line = reader_line, .lost = reader_lost },
+                          .box = box,
                           .acts_left = (unsigned)rng_below(&crowd->rng, 16) };
     buf_init(&r->text, 1 << 22);
     begin(&r->client, crowd, "pop3");

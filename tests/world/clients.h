@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* Random clients of the long run: they send letters, fetch and delete them, and leave at any point.
  * What they are told goes to the ledger. */
 #ifndef QASID_WORLD_CLIENTS_H
 #define QASID_WORLD_CLIENTS_H
 
-#include "lib/pop3/client.h"
+#include "mail/pop3/client.h"
 #include "tests/world/ledger.h"
 
 enum { CLIENTS_MAX = 24, MOVERS_MAX = 8 };
@@ -50,10 +51,10 @@ struct mover {
   struct world_conn *conn;
   struct pop3_client *pop; /* NULL: nobody */
   unsigned box;
-  struct buf text;         /* the message that comes */
+  struct buf text;             /* the message that comes */
   struct pop3_item *ended[16]; /* not settled yet, the oldest first */
   size_t ended_n;
-  bool kept_first;         /* the oldest of them is on its disk */
+  bool kept_first; /* the oldest of them is on its disk */
   bool quit_said;
   uint32_t quit;
 };
@@ -62,12 +63,13 @@ struct crowd {
   struct world *w;
   struct ledger *ledger;
   struct rng rng;
-  bool unsure;  /* the disk fails or a room dies in this life: what was refused may be there */
+  bool unsure;  /* the disk fails or a process dies in this life: what was refused may be there */
   bool patient; /* nobody leaves early and everybody must succeed */
   struct mailer mailers[CLIENTS_MAX];
   struct reader readers[CLIENTS_MAX];
   struct mover movers[MOVERS_MAX];
-  uint32_t kept[BOXES][UIDS_MAX]; /* the movers' disk: the letter of each uid that is safe there; 0: none */
+  /* the movers' disk: the letter of each uid that is safe there; 0: none */
+  uint32_t kept[BOXES][UIDS_MAX];
   unsigned long long accepted, refused, fetched, deleted, moved; /* for the summary */
 };
 

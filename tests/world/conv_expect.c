@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What a conversation expects of connections and mailboxes. */
 #include "lib/base/num.h"
 #include "tests/world/conv_in.h"
@@ -11,9 +12,7 @@ bool conv_any_line(struct play *p, struct slice text, struct slice pattern) {
   return false;
 }
 
-static bool is_over(const struct actor *a) {
-  return a->closed;
-}
+static bool is_over(const struct actor *a) { return a->closed; }
 
 static void expect_closed(struct play *p, struct actor *a, struct slice words) {
   if (!conv_wait(p, is_over, a)) {
@@ -21,7 +20,8 @@ static void expect_closed(struct play *p, struct actor *a, struct slice words) {
     return;
   }
   if (buf_len(&a->text)) {
-    conv_differ(p, "before it closed it said: %.*s", SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
+    conv_differ(p, "before it closed it said: %.*s",
+                SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
     return;
   }
   while (words.n) {
@@ -59,19 +59,25 @@ static void expect_mail(struct play *p, struct slice rest, bool wanted) {
   bool there = false;
   for (size_t i = 0; b && i < b->count; i++)
     if (!only || only == i + 1) there |= conv_any_line(p, b->mails[i].octets, rest);
-  if (!b || there != wanted) conv_differ(p, there ? "there is such a line" : "there is no such line");
+  if (!b || there != wanted)
+    conv_differ(p, there ? "there is such a line" : "there is no such line");
   world_box_free(&b);
 }
 
 bool conv_expect(struct play *p, struct actor *a) {
   struct slice rest = p->step->text, what = slice_split(&rest, ' ');
-  if (slice_eq(what, SLICE("closed"))) expect_closed(p, a, rest);
-  else if (slice_eq(what, SLICE("mailbox"))) expect_mailbox(p, rest);
-  else if (slice_eq(what, SLICE("mail"))) expect_mail(p, rest, true);
-  else if (slice_eq(what, SLICE("nomail"))) expect_mail(p, rest, false);
+  if (slice_eq(what, SLICE("closed")))
+    expect_closed(p, a, rest);
+  else if (slice_eq(what, SLICE("mailbox")))
+    expect_mailbox(p, rest);
+  else if (slice_eq(what, SLICE("mail")))
+    expect_mail(p, rest, true);
+  else if (slice_eq(what, SLICE("nomail")))
+    expect_mail(p, rest, false);
   else if (slice_eq(what, SLICE("open"))) {
     world_run(p->w, world_now(p->w) + 10);
     if (a->closed) conv_differ(p, "closed: %s", close_reason_word(a->reason));
-  } else conv_differ(p, "no such expectation");
+  } else
+    conv_differ(p, "no such expectation");
   return true;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the two files share that play a conversation: conv_play.c (the steps) and conv_expect.c. */
 #ifndef QASID_WORLD_CONV_IN_H
 #define QASID_WORLD_CONV_IN_H
@@ -36,7 +37,8 @@ struct play {
   bool disturbed, stop;
 };
 
-/* The first thing that is not as the text says ends the play; in a disturbed one that is allowed. */
+/* The first thing that is not as the text says ends the play; in a disturbed one that is allowed.
+ */
 void conv_differ(struct play *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Lets the world go on until that is so. */
 bool conv_wait(struct play *p, bool (*so)(const struct actor *a), const struct actor *a);

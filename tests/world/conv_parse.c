@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A conversation's file, into steps. */
 #include <stdio.h>
 
@@ -11,14 +12,18 @@ static const struct {
   enum conv_kind kind;
   bool counted; /* "C(20):" */
 } words[] = {
-  { "connect", CONV_CONNECT, false }, { "C:", CONV_CLIENT, false },     { "C(", CONV_CLIENT, true },
-  { "C-", CONV_RAW, false },          { "S:", CONV_SERVER, false },     { "S(", CONV_SERVER, true },
-  { "S*:", CONV_REPLY, false },       { "has", CONV_HAS, false },       { "hasnt", CONV_HASNT, false },
-  { "secure", CONV_SECURE, false },   { "drop", CONV_DROP, false },     { "pause", CONV_PAUSE, false },
-  { "resume", CONV_RESUME, false },   { "expect", CONV_EXPECT, false }, { "clock", CONV_CLOCK, false },
-  { "kill", CONV_KILL, false },       { "restart", CONV_RESTART, false }, { "disk", CONV_DISK, false },
-  { "qasid", CONV_QASID, false },     { "account", CONV_ACCOUNT, false }, { "alias", CONV_ALIAS, false },
-  { "message", CONV_MESSAGE, false },     { "log", CONV_LOG, false },       { "nolog", CONV_LOG, false },
+  { "connect", CONV_CONNECT, false }, { "C:", CONV_CLIENT, false },
+  { "C(", CONV_CLIENT, true },        { "C-", CONV_RAW, false },
+  { "S:", CONV_SERVER, false },       { "S(", CONV_SERVER, true },
+  { "S*:", CONV_REPLY, false },       { "has", CONV_HAS, false },
+  { "hasnt", CONV_HASNT, false },     { "secure", CONV_SECURE, false },
+  { "drop", CONV_DROP, false },       { "pause", CONV_PAUSE, false },
+  { "resume", CONV_RESUME, false },   { "expect", CONV_EXPECT, false },
+  { "clock", CONV_CLOCK, false },     { "kill", CONV_KILL, false },
+  { "restart", CONV_RESTART, false }, { "disk", CONV_DISK, false },
+  { "qasid", CONV_QASID, false },     { "account", CONV_ACCOUNT, false },
+  { "alias", CONV_ALIAS, false },     { "message", CONV_MESSAGE, false },
+  { "log", CONV_LOG, false },         { "nolog", CONV_LOG, false },
 };
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -54,8 +59,8 @@ static struct conv_step *add_step(struct conv *c) {
   return s;
 }
 
-/* Options are configuration lines; a value that is not a number or a word for yes and no is quoted by
- * whoever writes the conversation. */
+/* Options are configuration lines; a value that is not a number or a word for yes and no is quoted
+ * by whoever writes the conversation. */
 static void add_option(struct conv *c, struct slice s) {
   struct slice value = s, name = slice_split(&value, ' ');
   buf_put(&c->options, name);
@@ -94,7 +99,8 @@ static bool parse_body(struct conv *c, struct slice s, unsigned line, struct buf
 
 static bool parse_line(struct conv *c, struct slice s, unsigned line, struct buf *err) {
   if (line == 1) {
-    if (!slice_starts(s, SLICE("spec: "))) return wrong(c, line, "the first line is not `spec: …`", err);
+    if (!slice_starts(s, SLICE("spec: ")))
+      return wrong(c, line, "the first line is not `spec: …`", err);
     c->spec = slice_from(s, 6);
     return true;
   }
@@ -123,7 +129,8 @@ struct conv *conv_load(const char *path, struct buf *err) {
   buf_init(&c->options, 64 * 1024);
   bool ok = read_all(path, &c->file) || wrong(c, 0, "can't be read", err);
   struct slice rest = buf_slice(&c->file);
-  for (unsigned line = 1; ok && rest.n; line++) ok = parse_line(c, slice_split(&rest, '\n'), line, err);
+  for (unsigned line = 1; ok && rest.n; line++)
+    ok = parse_line(c, slice_split(&rest, '\n'), line, err);
   if (!ok) conv_free(&c);
   return c;
 }

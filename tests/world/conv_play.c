@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Plays a conversation in the world. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +10,8 @@
 #include "tests/world/conv_in.h"
 #include "tests/world/must.h"
 
-/* The first thing that is not as the text says ends the play; in a disturbed one that is allowed. */
+/* The first thing that is not as the text says ends the play; in a disturbed one that is allowed.
+ */
 void conv_differ(struct play *p, const char *fmt, ...) {
   if (p->stop) return;
   p->stop = true;
@@ -184,7 +186,8 @@ static bool step_reply(struct play *p, struct actor *a) {
 static bool step_has(struct play *p, struct actor *a) {
   bool there = conv_any_line(p, buf_slice(&a->reply), p->step->text);
   if (there != (p->step->kind == CONV_HAS))
-    conv_differ(p, "the reply has %s: %.*s", there ? "this" : "no such line", SLICE_ARG(p->step->text));
+    conv_differ(p, "the reply has %s: %.*s", there ? "this" : "no such line",
+                SLICE_ARG(p->step->text));
   return true;
 }
 
@@ -200,8 +203,10 @@ static bool secure_with(struct play *p, struct actor *a) {
   FILE *f = slice_eq(word, SLICE("with")) ? fopen(path, "r") : NULL;
   size_t n = f ? fread(pem, 1, sizeof pem, f) : 0;
   if (f) fclose(f);
-  if (tls_fingerprint(slice_of(pem, n), fingerprint)) world_secure_with(a->conn, fingerprint);
-  else conv_differ(p, "%s has no certificate", path);
+  if (tls_fingerprint(slice_of(pem, n), fingerprint))
+    world_secure_with(a->conn, fingerprint);
+  else
+    conv_differ(p, "%s has no certificate", path);
   return true;
 }
 
@@ -245,16 +250,16 @@ static bool step_clock(struct play *p, struct actor *a) {
   return true;
 }
 
-static enum room_kind room_of(struct slice name) {
-  for (int k = 0; k < ROOM_KINDS; k++)
-    if (slice_eq(name, slice_str(room_name(k)))) return k;
-  return ROOM_KINDS;
+static enum role role_of(struct slice name) {
+  for (int k = 0; k < ROLE_COUNT; k++)
+    if (slice_eq(name, slice_str(role_name(k)))) return k;
+  return ROLE_COUNT;
 }
 
 static bool step_kill(struct play *p, struct actor *a) {
   (void)a;
   world_run(p->w, world_now(p->w) + 10);
-  world_kill(p->w, room_of(p->step->text));
+  world_kill(p->w, role_of(p->step->text));
   return true;
 }
 
@@ -286,8 +291,10 @@ static bool step_qasid(struct play *p, struct actor *a) {
   bool auths = false;
   for (size_t i = 0; count > 1 && i < sizeof of_auth / sizeof *of_auth; i++)
     auths |= strcmp(words[0], "account") == 0 && strcmp(words[1], of_auth[i]) == 0;
-  int code = world_admin(p->w, auths ? ROOM_AUTH : ROOM_STORE, words, count, SLICE_NONE, &a->reply);
-  if (code) conv_differ(p, "the command says (%d): %.*s", code, SLICE_ARG(slice_first(buf_slice(&a->reply), 300)));
+  int code = world_admin(p->w, auths ? ROLE_AUTH : ROLE_STORE, words, count, SLICE_NONE, &a->reply);
+  if (code)
+    conv_differ(p, "the command says (%d): %.*s", code,
+                SLICE_ARG(slice_first(buf_slice(&a->reply), 300)));
   return true;
 }
 
@@ -295,12 +302,16 @@ static bool step_disk(struct play *p, struct actor *a) {
   struct disk_sim *d = world_disk(p->w);
   (void)a;
   world_run(p->w, world_now(p->w) + 10);
-  if (slice_eq(p->step->text, SLICE("full"))) disk_sim_space(d, disk_sim_used(d) + 512 * 1024);
-  else if (slice_eq(p->step->text, SLICE("brimful"))) disk_sim_space(d, disk_sim_used(d));
-  else if (slice_eq(p->step->text, SLICE("room"))) disk_sim_space(d, UINT64_MAX);
+  if (slice_eq(p->step->text, SLICE("full")))
+    disk_sim_space(d, disk_sim_used(d) + 512 * 1024);
+  else if (slice_eq(p->step->text, SLICE("brimful")))
+    disk_sim_space(d, disk_sim_used(d));
+  else if (slice_eq(p->step->text, SLICE("room")))
+    disk_sim_space(d, UINT64_MAX);
   else if (slice_eq(p->step->text, SLICE("fail-sync")))
     disk_sim_plan(d, &(struct disk_plan){ .fail_sync_at = 1 });
-  else conv_differ(p, "no such state of a disk");
+  else
+    conv_differ(p, "no such state of a disk");
   return true;
 }
 
@@ -390,8 +401,10 @@ static void play_steps(struct play *p, bool scene) {
     p->step = &p->c->steps[i];
     if (sets_scene(p->step) != scene) continue;
     struct actor *a = actor_of(p, p->step->actor);
-    if (!a) conv_differ(p, "too many connections");
-    else handlers[p->step->kind](p, a);
+    if (!a)
+      conv_differ(p, "too many connections");
+    else
+      handlers[p->step->kind](p, a);
   }
 }
 
@@ -404,7 +417,8 @@ static void end_play(struct play *p) {
   for (size_t i = 0; i < p->actor_count; i++) {
     struct actor *a = &p->actors[i];
     if (buf_len(&a->text))
-      conv_differ(p, "%s also said: %.*s", a->name, SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
+      conv_differ(p, "%s also said: %.*s", a->name,
+                  SLICE_ARG(slice_first(buf_slice(&a->text), 200)));
     if (a->conn) world_drop(a->conn);
     a->conn = NULL;
   }

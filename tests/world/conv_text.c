@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/conv_text.h"
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
-#include "lib/sasl/sasl.h"
+#include "mail/sasl/sasl.h"
 
 static int hex_digit(int c) {
   if (ascii_is_digit(c)) return c - '0';
@@ -19,7 +20,8 @@ void conv_unescape(struct slice s, struct buf *out) {
       buf_put_u8(out, (uint8_t)to[simple - from]);
       i++;
     } else if (s.p[i] == '\\' && next == 'x' && hex_digit(slice_at(s, i + 3)) >= 0) {
-      buf_put_u8(out, (uint8_t)(hex_digit(slice_at(s, i + 2)) * 16 + hex_digit(slice_at(s, i + 3))));
+      buf_put_u8(out,
+                 (uint8_t)(hex_digit(slice_at(s, i + 2)) * 16 + hex_digit(slice_at(s, i + 3))));
       i += 3;
     } else {
       buf_put_u8(out, s.p[i]);
@@ -55,7 +57,8 @@ static void put_apop(struct slice args, const struct conv_memory *m, struct buf 
   ptrdiff_t from = slice_find(greeting, '<'), to = slice_rfind(greeting, '>');
   if (from < 0 || to < from) return;
   uint8_t digest[DIGEST_MAX];
-  const struct slice parts[] = { slice_from(slice_first(greeting, (size_t)to + 1), (size_t)from), args };
+  const struct slice parts[] = { slice_from(slice_first(greeting, (size_t)to + 1), (size_t)from),
+                                 args };
   digest_parts(DIGEST_MD5, parts, 2, digest);
   hex_put(out, slice_of(digest, DIGEST_MD5_SIZE));
 }
@@ -85,7 +88,8 @@ static void put_scram(struct slice args, const struct conv_memory *m, struct buf
   buf_init(&challenge, 4096);
   buf_init(&text, 4096);
   base64_decode(&challenge, slice_str(m->challenge));
-  sasl_client_start(&c, sasl_find(SLICE("SCRAM-SHA-256")), user, args, SLICE_NONE, SLICE(CONV_NONCE));
+  sasl_client_start(&c, sasl_find(SLICE("SCRAM-SHA-256")), user, args, SLICE_NONE,
+                    SLICE(CONV_NONCE));
   sasl_client_step(&c, false, SLICE_NONE, &text);
   buf_reset(&text);
   sasl_client_step(&c, true, buf_slice(&challenge), &text);
@@ -99,8 +103,10 @@ static const struct {
   const char *word;
   void (*put)(struct slice args, const struct conv_memory *m, struct buf *out);
 } makers[] = {
+  /* clang-format off */
   { "repeat", put_repeat }, { "base64", put_base64 }, { "apop", put_apop }, { "cram", put_cram },
   { "scram", put_scram },
+  /* clang-format on */
 };
 
 static const char *remembered(const struct conv_memory *m, struct slice name) {
@@ -139,7 +145,8 @@ void conv_expand(struct slice s, const struct conv_memory *m, struct buf *out) {
 static void remember(struct conv_memory *m, struct slice name, struct slice value) {
   size_t i = 0;
   while (i < m->count && !slice_eq(slice_str(m->names[i].name), name)) i++;
-  if (i == CONV_NAMES || name.n >= sizeof m->names[i].name || value.n >= sizeof m->names[i].value) return;
+  if (i == CONV_NAMES || name.n >= sizeof m->names[i].name || value.n >= sizeof m->names[i].value)
+    return;
   if (i == m->count) m->count++;
   memcpy(m->names[i].name, name.p, name.n);
   m->names[i].name[name.n] = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The small text work of conversations: escapes, {…}, wildcards. */
 #ifndef QASID_WORLD_CONV_TEXT_H
 #define QASID_WORLD_CONV_TEXT_H

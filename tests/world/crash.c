@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/crash.h"
 
 #include <stdio.h>
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "lib/base/num.h"
 #include "tests/world/must.h"
 #include "tests/world/people.h"
@@ -13,9 +14,18 @@ enum {
   ACCOUNT_FIRST = 1,
 };
 
-enum trouble { TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL,
-               TROUBLES };
-static const char *const trouble_names[] = { "power", "process", "room", "sync", "write", "full" };
+enum trouble {
+  TROUBLE_POWER,
+  TROUBLE_PROCESS,
+  TROUBLE_ROOM,
+  TROUBLE_SYNC,
+  TROUBLE_WRITE,
+  TROUBLE_FULL,
+  TROUBLES
+};
+static const char *const trouble_names[] = {
+  "power", "process", "process", "sync", "write", "full"
+};
 
 struct story {
   struct world *w;
@@ -29,9 +39,10 @@ struct story {
   uint64_t ops;
 };
 
-static const char options[] = "smtp_junk_limit = 1000\npop3_error_limit = 1000\nauth_penalty_most = 0\n"
-                              "undelete_time = 20m\n"
-                              "auth_mechanisms = { \"PLAIN\", \"SCRAM-SHA-256\", \"CRAM-MD5\" }\n";
+static const char options[] =
+    "smtp_junk_limit = 1000\npop3_error_limit = 1000\nauth_penalty_most = 0\n"
+    "undelete_time = 20m\n"
+    "auth_mechanisms = { \"PLAIN\", \"SCRAM-SHA-256\", \"CRAM-MD5\" }\n";
 
 /* -- the beginning of all stories -- */
 
@@ -65,8 +76,8 @@ static uint64_t some_operation(struct rng *rng) {
 static void plan_trouble(struct story *s) {
   struct disk_plan plan = { 0 };
   static const enum trouble often[] = {
-    TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_PROCESS, TROUBLE_ROOM,
-    TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL,
+    TROUBLE_POWER,   TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS,
+    TROUBLE_PROCESS, TROUBLE_ROOM,  TROUBLE_SYNC,  TROUBLE_WRITE, TROUBLE_FULL,
   };
   s->trouble = often[rng_below(&s->rng, sizeof often / sizeof *often)];
   uint64_t at = some_operation(&s->rng);
@@ -77,7 +88,8 @@ static void plan_trouble(struct story *s) {
   if ((s->trouble == TROUBLE_SYNC || s->trouble == TROUBLE_WRITE) && rng_chance(&s->rng, 1, 3))
     plan.die_at = at + rng_below(&s->rng, 100);
   disk_sim_plan(world_disk(s->w), &plan);
-  s->crowd.unsure = s->trouble == TROUBLE_SYNC || s->trouble == TROUBLE_WRITE || s->trouble == TROUBLE_ROOM;
+  s->crowd.unsure =
+      s->trouble == TROUBLE_SYNC || s->trouble == TROUBLE_WRITE || s->trouble == TROUBLE_ROOM;
 }
 
 static void come_mailer(void *arg) {
@@ -95,10 +107,10 @@ static void come_mover(void *arg) {
   crowd_mover(&s->crowd, (unsigned)rng_below(&s->rng, BOXES));
 }
 
-static void kill_room(void *arg) {
-  static const enum room_kind rooms[] = { ROOM_STORE, ROOM_STORE, ROOM_AUTH, ROOM_SMTPD, ROOM_POP3D };
+static void kill_process(void *arg) {
+  static const enum role roles[] = { ROLE_STORE, ROLE_STORE, ROLE_AUTH, ROLE_SMTPD, ROLE_POP3D };
   struct story *s = arg;
-  world_kill(s->w, rooms[rng_below(&s->rng, 5)]);
+  world_kill(s->w, roles[rng_below(&s->rng, 5)]);
 }
 
 static void fill_disk(void *arg) {
@@ -109,12 +121,13 @@ static void fill_disk(void *arg) {
 }
 
 static void schedule_life(struct story *s) {
-  uint64_t mailers = rng_between(&s->rng, 1, 5), readers = rng_below(&s->rng, 4), movers = rng_below(&s->rng, 4);
+  uint64_t mailers = rng_between(&s->rng, 1, 5), readers = rng_below(&s->rng, 4),
+           movers = rng_below(&s->rng, 4);
   while (mailers--) world_after(s->w, rng_below(&s->rng, 600), come_mailer, s);
   while (readers--) world_after(s->w, rng_below(&s->rng, 1200), come_reader, s);
   while (movers--) world_after(s->w, rng_below(&s->rng, 1500), come_mover, s);
   if (s->trouble == TROUBLE_ROOM)
-    for (unsigned i = 0; i < 3; i++) world_after(s->w, rng_below(&s->rng, 800), kill_room, s);
+    for (unsigned i = 0; i < 3; i++) world_after(s->w, rng_below(&s->rng, 800), kill_process, s);
   if (s->trouble == TROUBLE_FULL) world_after(s->w, rng_below(&s->rng, 500), fill_disk, s);
 }
 
@@ -132,7 +145,8 @@ static bool boot(struct story *s, bool may_die) {
       s->tally->in_recovery++;
       world_power_loss(s->w);
       if (may_die && rng_chance(&s->rng, 1, 2) && i < 4)
-        disk_sim_plan(world_disk(s->w), &(struct disk_plan){ .die_at = rng_between(&s->rng, 1, 12) });
+        disk_sim_plan(world_disk(s->w),
+                      &(struct disk_plan){ .die_at = rng_between(&s->rng, 1, 12) });
     } else if (!s->crowd.unsure) {
       break;
     }
@@ -161,7 +175,7 @@ static void undelete(struct story *s) {
   snprintf(name, sizeof name, "box%u@example.org", box);
   buf_init(&said, 1 << 20);
   ledger_undelete(&s->ledger, box);
-  int code = world_admin(s->w, ROOM_STORE, words, 4, SLICE_NONE, &said);
+  int code = world_admin(s->w, ROLE_STORE, words, 4, SLICE_NONE, &said);
   struct slice rows = buf_slice(&said);
   while (code == CLI_OK && rows.n) {
     struct slice row = slice_split(&rows, '\n');
@@ -180,8 +194,10 @@ static void undelete(struct story *s) {
 static void die(struct story *s) {
   world_cancel(s->w, s);
   s->tally->deaths++;
-  if (s->trouble == TROUBLE_PROCESS) world_revive(s->w);
-  else world_power_loss(s->w);
+  if (s->trouble == TROUBLE_PROCESS)
+    world_revive(s->w);
+  else
+    world_power_loss(s->w);
   disk_sim_space(world_disk(s->w), UINT64_MAX);
   disk_sim_plan(world_disk(s->w), &(struct disk_plan){ 0 });
 }
@@ -189,8 +205,10 @@ static void die(struct story *s) {
 static void compare(struct story *s) {
   for (unsigned i = 0; i < BOXES && !world_failure(s->w); i++) {
     struct world_box *b = world_look(s->w, ACCOUNT_FIRST + i, false);
-    if (!b) world_fail(s->w, "box %u can't be looked at", i);
-    else ledger_compare(&s->ledger, s->w, i, b);
+    if (!b)
+      world_fail(s->w, "box %u can't be looked at", i);
+    else
+      ledger_compare(&s->ledger, s->w, i, b);
     world_box_free(&b);
   }
 }
@@ -262,9 +280,9 @@ bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bo
     add_up(s);
     ok = !world_failure(s->w);
     if (!ok)
-      buf_printf(err, "seed %llu, life %u (%s), operation %llu: %s", (unsigned long long)seed, s->life - 1,
-                 trouble_names[s->trouble], (unsigned long long)disk_sim_ops(world_disk(s->w)),
-                 world_failure(s->w));
+      buf_printf(err, "seed %llu, life %u (%s), operation %llu: %s", (unsigned long long)seed,
+                 s->life - 1, trouble_names[s->trouble],
+                 (unsigned long long)disk_sim_ops(world_disk(s->w)), world_failure(s->w));
     world_cancel(s->w, s);
   }
   world_free(&s->w);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/disk_names.h"
 
 #include "tests/world/must.h"
@@ -141,8 +142,10 @@ static void drop_orphans(struct names *t) {
     struct slice s = names_folder(t->durable.items[i].path);
     memcpy(folder, s.p, s.n);
     folder[s.n] = 0;
-    if (s.n && !find(&t->durable, folder)) table_remove(t, &t->durable, t->durable.items[i].path), i = 0;
-    else i++;
+    if (s.n && !find(&t->durable, folder))
+      table_remove(t, &t->durable, t->durable.items[i].path), i = 0;
+    else
+      i++;
   }
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The names of the simulated disk: what can be seen, what is durable, and the operations between.
  * Only disk_sim.c uses this; its header has the model. */
 #ifndef QASID_WORLD_DISK_NAMES_H

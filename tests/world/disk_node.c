@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/disk_node.h"
 
 #include "tests/world/must.h"
@@ -66,8 +67,10 @@ void node_truncate(struct node *n, size_t size) {
 }
 
 static void apply(struct image *m, const struct change *c) {
-  if (c->data) image_write(m, slice_of(c->data, c->n), c->at);
-  else image_size(m, c->at);
+  if (c->data)
+    image_write(m, slice_of(c->data, c->n), c->at);
+  else
+    image_size(m, c->at);
 }
 
 void node_sync(struct node *n) {
@@ -80,7 +83,8 @@ static void apply_torn(struct image *m, const struct change *c, struct rng *rng,
   for (size_t done = 0; done < c->n;) {
     size_t end = ((c->at + done) / SECTOR + 1) * SECTOR - c->at;
     if (end > c->n) end = c->n;
-    if (rng_chance(rng, percent, 100)) image_write(m, slice_of(c->data + done, end - done), c->at + done);
+    if (rng_chance(rng, percent, 100))
+      image_write(m, slice_of(c->data + done, end - done), c->at + done);
     done = end;
   }
 }
@@ -90,8 +94,10 @@ void node_settle(struct node *n, struct rng *rng) {
   unsigned percent = densities[rng_below(rng, sizeof densities / sizeof *densities)];
   for (size_t i = 0; i < n->count; i++) {
     const struct change *c = &n->changes[i];
-    if (c->data) apply_torn(&n->durable, c, rng, percent);
-    else if (rng_chance(rng, percent, 100)) apply(&n->durable, c);
+    if (c->data)
+      apply_torn(&n->durable, c, rng, percent);
+    else if (rng_chance(rng, percent, 100))
+      apply(&n->durable, c);
     /* The new size may be there without the octets. */
     if (c->data && c->at + c->n > n->durable.size && rng_chance(rng, percent, 200))
       image_size(&n->durable, c->at + c->n);

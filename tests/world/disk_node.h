@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* One simulated file: what is seen, what is durable, and the writes between them. Only disk_sim.c
  * uses this; its header has the model. */
 #ifndef QASID_WORLD_DISK_NODE_H
@@ -23,7 +24,7 @@ struct change {
 struct node {
   struct node *next; /* all nodes of the disk */
   bool is_dir;
-  bool stale; /* a failed sync left `now` different from the disk */
+  bool stale;                             /* a failed sync left `now` different from the disk */
   unsigned names, handles, durable_names; /* who holds it */
   struct image now, durable;
   struct change *changes;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/disk_sim.h"
 
 #include <errno.h>
@@ -28,9 +29,7 @@ struct disk_file {
   bool failed; /* its sync has failed: it says no from then on, as the real disk's file does */
 };
 
-static struct disk_sim *sim_of(struct disk *d) {
-  return (struct disk_sim *)(void *)d;
-}
+static struct disk_sim *sim_of(struct disk *d) { return (struct disk_sim *)(void *)d; }
 
 __attribute__((format(printf, 2, 3))) static void trace(struct disk_sim *s, const char *fmt, ...) {
   if (!s->trace) return;
@@ -308,9 +307,7 @@ static int sim_make_dir(struct disk *d, const char *name) {
 }
 
 /* "" and "." are the data folder itself. */
-static const char *folder_name(const char *name) {
-  return strcmp(name, ".") ? name : "";
-}
+static const char *folder_name(const char *name) { return strcmp(name, ".") ? name : ""; }
 
 static bool folder_there(const struct disk_sim *s, const char *name) {
   struct node *n = *name ? names_find(&s->names.now, name) : NULL;
@@ -329,7 +326,8 @@ static int sim_sync_dir(struct disk *d, const char *name) {
   return end(s, 0);
 }
 
-static int sim_list(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry), void *arg) {
+static int sim_list(struct disk *d, const char *name, void (*fn)(void *arg, const char *entry),
+                    void *arg) {
   struct disk_sim *s = sim_of(d);
   name = folder_name(name);
   if (s->dead) return -EIO;
@@ -337,7 +335,7 @@ static int sim_list(struct disk *d, const char *name, void (*fn)(void *arg, cons
   /* A copy: fn may remove what it is shown. */
   struct table *now = &s->names.now;
   size_t count = 0, skip = *name ? strlen(name) + 1 : 0;
-  char (*entries)[DISK_NAME_MAX] = must_alloc((now->count + 1) * sizeof *entries);
+  char(*entries)[DISK_NAME_MAX] = must_alloc((now->count + 1) * sizeof *entries);
   for (size_t i = 0; i < now->count; i++)
     if (slice_eq(names_folder(now->items[i].path), slice_str(name)))
       memcpy(entries[count++], now->items[i].path + skip, strlen(now->items[i].path + skip) + 1);
@@ -361,10 +359,22 @@ static int64_t sim_free_space(struct disk *d) {
 }
 
 static const struct disk_ops sim_ops = {
-  .open = sim_open, .close = sim_close, .read = sim_read, .write = sim_write, .truncate = sim_truncate,
-  .size = sim_size, .sync = sim_sync, .sync_all = sim_sync_all, .rename = sim_rename, .remove = sim_remove,
-  .exists = sim_exists, .make_dir = sim_make_dir, .sync_dir = sim_sync_dir, .list = sim_list,
-  .share = sim_share, .free_space = sim_free_space,
+  .open = sim_open,
+  .close = sim_close,
+  .read = sim_read,
+  .write = sim_write,
+  .truncate = sim_truncate,
+  .size = sim_size,
+  .sync = sim_sync,
+  .sync_all = sim_sync_all,
+  .rename = sim_rename,
+  .remove = sim_remove,
+  .exists = sim_exists,
+  .make_dir = sim_make_dir,
+  .sync_dir = sim_sync_dir,
+  .list = sim_list,
+  .share = sim_share,
+  .free_space = sim_free_space,
 };
 
 /* -- the hand from outside -- */
@@ -415,29 +425,17 @@ void disk_sim_space(struct disk_sim *s, uint64_t octets) {
   s->full = false;
 }
 
-bool disk_sim_dead(const struct disk_sim *s) {
-  return s->dead;
-}
+bool disk_sim_dead(const struct disk_sim *s) { return s->dead; }
 
-uint64_t disk_sim_ops(const struct disk_sim *s) {
-  return s->ops;
-}
+uint64_t disk_sim_ops(const struct disk_sim *s) { return s->ops; }
 
-uint64_t disk_sim_syncs(const struct disk_sim *s) {
-  return s->syncs;
-}
+uint64_t disk_sim_syncs(const struct disk_sim *s) { return s->syncs; }
 
-size_t disk_sim_handles(const struct disk_sim *s) {
-  return s->handles;
-}
+size_t disk_sim_handles(const struct disk_sim *s) { return s->handles; }
 
-void disk_sim_halt(struct disk_sim *s) {
-  s->dead = true;
-}
+void disk_sim_halt(struct disk_sim *s) { s->dead = true; }
 
-void disk_sim_wake(struct disk_sim *s) {
-  s->dead = false;
-}
+void disk_sim_wake(struct disk_sim *s) { s->dead = false; }
 
 void disk_sim_restart(struct disk_sim *s) {
   s->dead = s->dying = false;

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/ledger.h"
 
 #include "lib/base/num.h"
-#include "lib/mail/surrogate.h"
+#include "mail/surrogate.h"
 #include "tests/world/must.h"
 
 void ledger_free(struct ledger *l) {
@@ -33,10 +34,11 @@ struct letter *ledger_write(struct ledger *l, struct rng *rng) {
 }
 
 void letter_put(const struct letter *m, struct buf *out) {
-  static const char text[] =
-    "the quick brown fox jumps over the lazy dog and comes home late, as couriers do, .......... ";
+  static const char text[] = "the quick brown fox jumps over the lazy dog and comes home late, as "
+                             "couriers do, .......... ";
   struct rng rng = rng_from(m->seed);
-  buf_printf(out, "X-World: %u\r\nSubject: letter %u%s\r\n\r\n", m->id, m->id, m->id % 4 ? "" : ", m\xc9\x99n g\xc9\x99lir\xc9\x99m");
+  buf_printf(out, "X-World: %u\r\nSubject: letter %u%s\r\n\r\n", m->id, m->id,
+             m->id % 4 ? "" : ", m\xc9\x99n g\xc9\x99lir\xc9\x99m");
   while (buf_len(out) < m->size) {
     if (rng_chance(&rng, 1, 8)) buf_put_str(out, rng_chance(&rng, 1, 2) ? "." : "..");
     size_t from = rng_below(&rng, 40);
@@ -56,8 +58,10 @@ void ledger_answered(struct ledger *l, uint32_t id, bool accepted, bool unsure) 
   struct letter *m = ledger_letter(l, id);
   for (unsigned b = 0; b < BOXES; b++) {
     if (!(m->boxes >> b & 1) || m->copies[b] != COPY_MAY) continue;
-    if (accepted) m->copies[b] = COPY_MUST;
-    else if (!unsure) m->copies[b] = COPY_NEVER;
+    if (accepted)
+      m->copies[b] = COPY_MUST;
+    else if (!unsure)
+      m->copies[b] = COPY_NEVER;
   }
 }
 
@@ -75,47 +79,59 @@ static void letter_put_surrogate(const struct letter *m, struct buf *out) {
   buf_free(&text);
 }
 
-static void check_text(struct world *w, const struct letter *m, struct slice octets, size_t at, bool surrogate) {
+static void check_text(struct world *w, const struct letter *m, struct slice octets, size_t at,
+                       bool surrogate) {
   struct buf text;
   buf_init(&text, 1 << 20);
-  if (surrogate) letter_put_surrogate(m, &text);
-  else letter_put(m, &text);
+  if (surrogate)
+    letter_put_surrogate(m, &text);
+  else
+    letter_put(m, &text);
   if (!slice_eq(slice_from(octets, at), buf_slice(&text)))
-    world_fail(w, "letter %u is not what was sent: %zu octets of %zu", m->id, octets.n - at, buf_len(&text));
+    world_fail(w, "letter %u is not what was sent: %zu octets of %zu", m->id, octets.n - at,
+               buf_len(&text));
   if (at > 2000 || !slice_starts(octets, SLICE("Return-Path: <")))
     world_fail(w, "letter %u: its trace header is not one", m->id);
   buf_free(&text);
 }
 
 /* The letter that these octets are; NULL (and a failure): none. */
-static struct letter *identify(struct ledger *l, struct world *w, struct slice octets, bool surrogate) {
+static struct letter *identify(struct ledger *l, struct world *w, struct slice octets,
+                               bool surrogate) {
   ptrdiff_t at = slice_search(octets, SLICE("\r\nX-World: "));
   struct slice rest = slice_from(octets, at < 0 ? 0 : (size_t)at + 11);
   uint64_t id = 0;
   ptrdiff_t end = slice_find(rest, '\r');
-  struct letter *m = at >= 0 && end > 0 && num_parse(slice_first(rest, (size_t)end), UINT32_MAX, &id)
-                         ? ledger_letter(l, (uint32_t)id) : NULL;
-  if (!m) world_fail(w, "a message of %zu octets that nobody sent", octets.n);
-  else check_text(w, m, octets, (size_t)at + 2, surrogate);
+  struct letter *m =
+      at >= 0 && end > 0 && num_parse(slice_first(rest, (size_t)end), UINT32_MAX, &id)
+          ? ledger_letter(l, (uint32_t)id)
+          : NULL;
+  if (!m)
+    world_fail(w, "a message of %zu octets that nobody sent", octets.n);
+  else
+    check_text(w, m, octets, (size_t)at + 2, surrogate);
   return m;
 }
 
-static void check_uid(struct ledger *l, struct world *w, unsigned box, uint32_t uid, uint32_t letter) {
+static void check_uid(struct ledger *l, struct world *w, unsigned box, uint32_t uid,
+                      uint32_t letter) {
   struct seen *s = &l->seen[box];
   for (size_t i = 0; i < s->count; i++) {
     if (s->uids[i].uid != uid) continue;
     if (s->uids[i].letter != letter)
-      world_fail(w, "box %u: uid %u was letter %u, now it is %u", box, uid, s->uids[i].letter, letter);
+      world_fail(w, "box %u: uid %u was letter %u, now it is %u", box, uid, s->uids[i].letter,
+                 letter);
     return;
   }
-  if (uid <= s->highest) world_fail(w, "box %u: uid %u is new, but %u was seen before", box, uid, s->highest);
+  if (uid <= s->highest)
+    world_fail(w, "box %u: uid %u is new, but %u was seen before", box, uid, s->highest);
   if (s->count == UIDS_MAX) return;
   s->uids[s->count].uid = uid;
   s->uids[s->count++].letter = letter;
 }
 
-static struct letter *see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
-                          bool surrogate) {
+static struct letter *see(struct ledger *l, struct world *w, unsigned box, uint32_t uid,
+                          struct slice octets, bool surrogate) {
   struct letter *m = identify(l, w, octets, surrogate);
   if (!m) return NULL;
   check_uid(l, w, box, uid, m->id);
@@ -126,8 +142,9 @@ static struct letter *see(struct ledger *l, struct world *w, unsigned box, uint3
   return m;
 }
 
-/* A session reads a message that an earlier, unanswered QUIT was to delete. The maildrop's lock says that this QUIT has
- * ended, so all of its messages are there, and a later QUIT may delete some of them. */
+/* A session reads a message that an earlier, unanswered QUIT was to delete. The maildrop's lock
+ * says that this QUIT has ended, so all of its messages are there, and a later QUIT may delete some
+ * of them. */
 static void quit_was_not_made(struct ledger *l, unsigned box, uint32_t quit) {
   for (size_t i = 0; i < l->count; i++) {
     struct letter *m = &l->letters[i];
@@ -135,8 +152,8 @@ static void quit_was_not_made(struct ledger *l, unsigned box, uint32_t quit) {
   }
 }
 
-uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
-                    bool surrogate) {
+uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid,
+                    struct slice octets, bool surrogate) {
   struct letter *m = see(l, w, box, uid, octets, surrogate);
   if (m && m->copies[box] == COPY_LEAVING) quit_was_not_made(l, box, m->quits[box]);
   return m ? m->id : 0;
@@ -159,8 +176,10 @@ void ledger_left(struct ledger *l, unsigned box, uint32_t quit, bool ok, bool un
   for (size_t i = 0; i < l->count; i++) {
     struct letter *m = &l->letters[i];
     if (m->copies[box] != COPY_LEAVING || m->quits[box] != quit) continue;
-    if (ok) m->copies[box] = COPY_GONE;
-    else if (!unsure) m->copies[box] = COPY_MUST;
+    if (ok)
+      m->copies[box] = COPY_GONE;
+    else if (!unsure)
+      m->copies[box] = COPY_MUST;
   }
 }
 
@@ -169,8 +188,12 @@ static void all_become(struct ledger *l, unsigned box, enum copy from, enum copy
     if (l->letters[i].copies[box] == from) l->letters[i].copies[box] = to;
 }
 
-void ledger_undelete(struct ledger *l, unsigned box) { all_become(l, box, COPY_GONE, COPY_RETURNING); }
-void ledger_undeleted(struct ledger *l, unsigned box) { all_become(l, box, COPY_RETURNING, COPY_GONE); }
+void ledger_undelete(struct ledger *l, unsigned box) {
+  all_become(l, box, COPY_GONE, COPY_RETURNING);
+}
+void ledger_undeleted(struct ledger *l, unsigned box) {
+  all_become(l, box, COPY_RETURNING, COPY_GONE);
+}
 
 bool ledger_any_gone(const struct ledger *l, unsigned box) {
   for (size_t i = 0; i < l->count; i++)
@@ -183,7 +206,8 @@ void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid) 
   for (size_t i = 0; i < s->count; i++) {
     struct letter *m = s->uids[i].uid == uid ? ledger_letter(l, s->uids[i].letter) : NULL;
     if (!m) continue;
-    if (m->copies[box] != COPY_RETURNING) world_fail(w, "box %u: uid %u came back and was not gone", box, uid);
+    if (m->copies[box] != COPY_RETURNING)
+      world_fail(w, "box %u: uid %u came back and was not gone", box, uid);
     m->copies[box] = COPY_MUST;
     return;
   }
@@ -210,21 +234,26 @@ static void settle_quit(struct ledger *l, struct world *w, unsigned box, uint32_
   }
 }
 
-static void settle(struct ledger *l, struct world *w, unsigned box, const uint32_t *there, size_t count) {
+static void settle(struct ledger *l, struct world *w, unsigned box, const uint32_t *there,
+                   size_t count) {
   for (size_t i = 0; i < l->count; i++) {
     struct letter *m = &l->letters[i];
     bool present = is_there(there, count, m->id);
-    if (m->copies[box] == COPY_LEAVING) settle_quit(l, w, box, m->quits[box], !present, there, count);
-    if (m->copies[box] == COPY_MUST && !present) world_fail(w, "box %u: letter %u is lost", box, m->id);
+    if (m->copies[box] == COPY_LEAVING)
+      settle_quit(l, w, box, m->quits[box], !present, there, count);
+    if (m->copies[box] == COPY_MUST && !present)
+      world_fail(w, "box %u: letter %u is lost", box, m->id);
     if (m->copies[box] == COPY_RETURNING) m->copies[box] = COPY_GONE; /* likewise */
-    if (m->copies[box] == COPY_MAY) m->copies[box] = COPY_NEVER; /* absent: ledger_see makes it COPY_MUST */
+    /* absent: ledger_see makes it COPY_MUST */
+    if (m->copies[box] == COPY_MAY) m->copies[box] = COPY_NEVER;
   }
 }
 
 void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struct world_box *b) {
   struct seen *s = &l->seen[box];
   uint32_t *there = must_alloc((b->count + 1) * sizeof *there), last = 0;
-  if (s->uidvalidity && s->uidvalidity != b->uidvalidity) world_fail(w, "box %u: another uidvalidity", box);
+  if (s->uidvalidity && s->uidvalidity != b->uidvalidity)
+    world_fail(w, "box %u: another uidvalidity", box);
   s->uidvalidity = b->uidvalidity;
   for (size_t i = 0; i < b->count; i++) {
     const struct world_mail *mail = &b->mails[i];

@@ -1,19 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* What must be in the mailboxes, by what the clients were told.
  *
  * A letter is one message that a client sends; a copy is that letter in one mailbox. A copy is
  *
  *   COPY_NEVER ──all octets sent──> COPY_MAY ──250, or seen in the mailbox──> COPY_MUST
  *        ^                             │                                        │  ^
- *        └── refused, or absent after ─┘                  QUIT sent with it as deleted  │ still there after a
- *            a death                                                            v  │ death, or read in a session
- *                                             COPY_GONE <──+OK, or absent── COPY_LEAVING
- *                                             │  ^
- *                              undelete asked v  │ not among what came back, or absent
- *                                           COPY_RETURNING ──answered, or seen──> COPY_MUST
+ *        └── refused, or absent after ─┘                  QUIT sent with it as deleted  │ still
+ * there after a a death                                                            v  │ death, or
+ * read in a session COPY_GONE <──+OK, or absent── COPY_LEAVING │  ^ undelete asked v  │ not among
+ * what came back, or absent COPY_RETURNING ──answered, or seen──> COPY_MUST
  *
- * Each look at a mailbox compares: what must be there is there once, octet for octet behind our trace
- * header; what may be there is whole; nothing else is there; uids rise, never change their message and
- * are never used again; deletions of one QUIT were made all or none. */
+ * Each look at a mailbox compares: what must be there is there once, octet for octet behind our
+ * trace header; what may be there is whole; nothing else is there; uids rise, never change their
+ * message and are never used again; deletions of one QUIT were made all or none. */
 #ifndef QASID_WORLD_LEDGER_H
 #define QASID_WORLD_LEDGER_H
 
@@ -57,13 +56,14 @@ void letter_put(const struct letter *m, struct buf *out);
 
 /* Every octet of it has left the client. */
 void ledger_sent(struct ledger *l, uint32_t id);
-/* The answer to it: 250 or a refusal. `unsure`: a refusal after which it may be there all the same (the
- * disk failed while it was kept). */
+/* The answer to it: 250 or a refusal. `unsure`: a refusal after which it may be there all the same
+ * (the disk failed while it was kept). */
 void ledger_answered(struct ledger *l, uint32_t id, bool accepted, bool unsure);
-/* A session has read octets of a message with that uid; `surrogate`: it did not say UTF8. Failures go to the
- * world. A message that an unanswered QUIT was to delete is there still, and with it all of that QUIT's. */
-uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice octets,
-                    bool surrogate);
+/* A session has read octets of a message with that uid; `surrogate`: it did not say UTF8. Failures
+ * go to the world. A message that an unanswered QUIT was to delete is there still, and with it all
+ * of that QUIT's. */
+uint32_t ledger_see(struct ledger *l, struct world *w, unsigned box, uint32_t uid,
+                    struct slice octets, bool surrogate);
 /* QUIT is said with these letters marked: they leave. Returns the number of the QUIT. */
 uint32_t ledger_leave(struct ledger *l, unsigned box, const uint32_t *letters, size_t count);
 /* What it was answered. */

@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: ISC */
 /* conv-world: plays conversations in the simulated world, each as it is and then disturbed.
  *
  *   conv-world [--all] [--verbose] FOLDER|FILE…
- *   conv-world --play FILE CUTS SEED ALLOC QUESTION AFTER [--verbose]     one run, as a failure names it
+ *   conv-world --play FILE CUTS SEED ALLOC QUESTION AFTER [--verbose]     one run, as a failure
+ * names it
  *
- * Runs of each: octets as sent; each octet alone; random segments; each allocation failing in turn; each
- * question's room lost in turn, before and after the question arrived. Without --all only some of these
- * are tried, evenly spread over a conversation and others in each. Ends with "conv: N passed, M failed": a
- * passed conversation passed all its runs. */
+ * Runs of each: octets as sent; each octet alone; random segments; each allocation failing in turn;
+ * each question's process lost in turn, before and after the question arrived. Without --all only
+ * some of these are tried, evenly spread over a conversation and others in each. Ends with "conv: N
+ * passed, M failed": a passed conversation passed all its runs. */
 #include <dirent.h>
 #include <stdio.h>
 
@@ -22,12 +24,13 @@ struct tally {
   bool all, verbose;
 };
 
-static bool play(struct conv *c, const struct conv_run *how, struct conv_outcome *out, struct tally *t) {
+static bool play(struct conv *c, const struct conv_run *how, struct conv_outcome *out,
+                 struct tally *t) {
   conv_play(c, how, out);
   t->runs++;
   if (out->passed) return true;
-  printf("FAIL %s\n     conv-world --play %s %d %llu %llu %llu %d --verbose\n", out->why, c->name, how->cuts,
-         (unsigned long long)how->seed, (unsigned long long)how->fail_alloc,
+  printf("FAIL %s\n     conv-world --play %s %d %llu %llu %llu %d --verbose\n", out->why, c->name,
+         how->cuts, (unsigned long long)how->seed, (unsigned long long)how->fail_alloc,
          (unsigned long long)how->lose_question, how->lose_after);
   return false;
 }
@@ -60,7 +63,8 @@ static bool play_questions(struct conv *c, uint64_t questions, struct tally *t) 
   for (uint64_t n = 1 + t->files % stride; n <= questions; n += stride, tried++)
     for (int after = 0; after < 2; after++)
       if ((t->all || after == (int)(tried % 2)) && // in the sample, one moment of each
-          !play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out, t))
+          !play(c, &(struct conv_run){ .seed = 1, .lose_question = n, .lose_after = after }, &out,
+                t))
         return false;
   return true;
 }
@@ -79,9 +83,12 @@ static void run_file(const char *path, struct tally *t) {
   struct conv_outcome out = { 0 };
   t->files++;
   bool ok = c && play(c, &(struct conv_run){ .seed = 1, .verbose = t->verbose }, &out, t);
-  ok = ok && play_cuts(c, t) && play_allocs(c, out.allocs, t) && play_questions(c, out.questions, t);
-  if (ok) t->passed++;
-  else t->failed++;
+  ok =
+      ok && play_cuts(c, t) && play_allocs(c, out.allocs, t) && play_questions(c, out.questions, t);
+  if (ok)
+    t->passed++;
+  else
+    t->failed++;
   conv_free(&c);
   fflush(stdout);
 }
@@ -114,9 +121,12 @@ static int play_one(char **args, bool verbose) {
   struct conv *c = load(args[0]);
   struct tally t = { 0 };
   struct conv_outcome out;
-  const struct conv_run how = { .cuts = (enum world_cuts)number(args[1]), .seed = number(args[2]),
-                                .fail_alloc = number(args[3]), .lose_question = number(args[4]),
-                                .lose_after = number(args[5]) != 0, .verbose = verbose };
+  const struct conv_run how = { .cuts = (enum world_cuts)number(args[1]),
+                                .seed = number(args[2]),
+                                .fail_alloc = number(args[3]),
+                                .lose_question = number(args[4]),
+                                .lose_after = number(args[5]) != 0,
+                                .verbose = verbose };
   bool ok = c && play(c, &how, &out, &t);
   conv_free(&c);
   printf("conv: %d passed, %d failed\n", ok, !ok);

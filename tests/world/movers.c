@@ -1,9 +1,11 @@
-/* Clients that move mail away by the real client session (lib/pop3/client.h) against the real server's.
+/* SPDX-License-Identifier: ISC */
+/* Clients that move mail away by the real client session (mail/pop3/client.h) against the real
+ * server's.
  *
- * A mover's disk (crowd.kept) outlives it. A message that has ended is on that disk some time later, and
- * settled some time after that; the mover may be killed at any moment: between its octets, before and after
- * it is on the disk, while DELE and QUIT are on their way. What must hold: no DELE of what is not on the
- * disk, ever; what the server then has or has not is the ledger's. */
+ * A mover's disk (crowd.kept) outlives it. A message that has ended is on that disk some time
+ * later, and settled some time after that; the mover may be killed at any moment: between its
+ * octets, before and after it is on the disk, while DELE and QUIT are on their way. What must hold:
+ * no DELE of what is not on the disk, ever; what the server then has or has not is the ledger's. */
 #include <stdio.h>
 
 #include "lib/base/num.h"
@@ -38,7 +40,7 @@ static uint32_t *kept(struct mover *m, const struct pop3_item *item) {
 
 /* --- the sink --- */
 
-static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t count) {
+static enum pop3_sink_verdict listed(void *arg, struct pop3_item *items, size_t count) {
   struct mover *m = arg;
   for (size_t i = 0; i < count; i++) {
     const uint32_t *letter = kept(m, &items[i]);
@@ -49,25 +51,25 @@ static enum pop3_sink_says listed(void *arg, struct pop3_item *items, size_t cou
   return rng_chance(chance(m), 1, 2) ? POP3_SINK_HOLD : POP3_SINK_ON;
 }
 
-static enum pop3_sink_says begin(void *arg, struct pop3_item *item) {
+static enum pop3_sink_verdict begin(void *arg, struct pop3_item *item) {
   struct mover *m = arg;
   buf_reset(&m->text);
   return POP3_SINK_ON;
 }
 
-static enum pop3_sink_says piece(void *arg, struct pop3_item *item, struct slice octets) {
+static enum pop3_sink_verdict piece(void *arg, struct pop3_item *item, struct slice octets) {
   struct mover *m = arg;
   buf_put(&m->text, octets);
   return rng_chance(chance(m), 1, 4) ? POP3_SINK_HOLD : POP3_SINK_ON;
 }
 
-static enum pop3_sink_says end(void *arg, struct pop3_item *item) {
+static enum pop3_sink_verdict end(void *arg, struct pop3_item *item) {
   struct mover *m = arg;
   if (item->octets != item->size || item->octets != buf_len(&m->text))
     world_fail(world_of(m), "LIST says %llu octets, %llu came", (unsigned long long)item->size,
                (unsigned long long)item->octets);
-  item->own = (void *)(uintptr_t)ledger_see(m->crowd->ledger, world_of(m), m->box, crowd_uid_of(item->uidl),
-                                            buf_slice(&m->text), false);
+  item->own = (void *)(uintptr_t)ledger_see(m->crowd->ledger, world_of(m), m->box,
+                                            crowd_uid_of(item->uidl), buf_slice(&m->text), false);
   m->crowd->fetched++;
   m->ended[m->ended_n++] = item;
   return POP3_SINK_ON;
@@ -226,7 +228,9 @@ void crowd_mover(struct crowd *crowd, unsigned box) {
     .secret = SLICE("secret"),
     .host = "mx.example.org",
     .mechanism = mechanisms[rng_below(&crowd->rng, 4)],
-    .policy = { .tls = POP3_TLS_NEVER, .clear = true, .no_pipeline = rng_chance(&crowd->rng, 1, 4) },
+    .policy = { .tls = POP3_TLS_NEVER,
+                .clear = true,
+                .no_pipeline = rng_chance(&crowd->rng, 1, 4) },
     .limits = { .unsettled = UNSETTLED, .window = (uint32_t)rng_between(&crowd->rng, 1, 8) },
     .sink = { listed, begin, piece, end, cut, NULL, m },
     .now_ms = world_now(crowd->w),

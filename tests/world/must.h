@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Memory for the simulator itself. It is never the memory whose lack is being tested: alloc_fail.c
  * stands in for malloc, calloc and realloc, and these use none of them. Without memory, abort. */
 #ifndef QASID_WORLD_MUST_H
@@ -21,7 +22,7 @@ static inline void *must_grow(void *p, size_t before, size_t after) {
   return q;
 }
 
-/* Room for one more item in an array of *room. */
+/* Room for one more item in an array of *process. */
 static inline void *must_fit(void *p, size_t count, size_t *room, size_t item) {
   if (count < *room) return p;
   size_t before = *room;

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: ISC */
 /* Who lives in the world: accounts, aliases and the mail that was there before, made through the
- * rooms' own administration verbs. */
+ * processes' own administration verbs. */
 #ifndef QASID_WORLD_PEOPLE_H
 #define QASID_WORLD_PEOPLE_H
 
@@ -18,7 +19,8 @@ struct people {
 
 /* Makes the account, and its domain when it is new. legacy: its password stays recoverable, so that
  * APOP and CRAM-MD5 work. */
-bool people_add(struct people *p, struct world *w, struct slice name, struct slice password, bool legacy);
+bool people_add(struct people *p, struct world *w, struct slice name, struct slice password,
+                bool legacy);
 bool people_alias(struct people *p, struct world *w, struct slice name, struct slice target);
 /* Puts a message into the mailbox as an import would. uidl "-": one of the store's own. */
 bool people_give(struct people *p, struct world *w, struct slice name, struct slice uidl,

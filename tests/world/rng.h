@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* One seed, one sequence: xoshiro256** set up by splitmix64. Everything that happens by chance in
  * the simulated world is drawn from here, so a run is replayed exactly by its seed. */
 #ifndef QASID_WORLD_RNG_H
@@ -43,7 +44,9 @@ static inline uint64_t rng_between(struct rng *r, uint64_t from, uint64_t to) {
   return from + rng_below(r, to - from + 1);
 }
 /* True in `of` cases of `in`. */
-static inline bool rng_chance(struct rng *r, unsigned of, unsigned in) { return rng_below(r, in) < of; }
+static inline bool rng_chance(struct rng *r, unsigned of, unsigned in) {
+  return rng_below(r, in) < of;
+}
 /* Another sequence, independent of what is drawn from this one later. */
 static inline struct rng rng_fork(struct rng *r) { return rng_from(rng_next(r)); }
 

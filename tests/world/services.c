@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/services.h"
 
 #include "src/pop3d/session.h"
@@ -6,11 +7,12 @@
 
 static const struct {
   const char *name;
-  enum room_kind room;
+  enum role role;
   bool implicit_tls;
 } rows[] = {
-  { "smtp", ROOM_SMTPD, false },  { "submission", ROOM_SMTPD, false }, { "submissions", ROOM_SMTPD, true },
-  { "pop3", ROOM_POP3D, false }, { "pop3s", ROOM_POP3D, true },
+  { "smtp", ROLE_SMTPD, false },       { "submission", ROLE_SMTPD, false },
+  { "submissions", ROLE_SMTPD, true }, { "pop3", ROLE_POP3D, false },
+  { "pop3s", ROLE_POP3D, true },
 };
 enum { SERVICES = sizeof rows / sizeof *rows };
 
@@ -25,8 +27,10 @@ struct services *services_new(const struct conf *conf) {
   struct services *s = must_alloc(sizeof *s);
   for (size_t i = 0; i < SERVICES; i++) {
     struct service *v = &s->services[i];
-    *v = (struct service){ .name = rows[i].name, .room = rows[i].room, .implicit_tls = rows[i].implicit_tls };
-    if (v->room == ROOM_SMTPD) {
+    *v = (struct service){ .name = rows[i].name,
+                           .role = rows[i].role,
+                           .implicit_tls = rows[i].implicit_tls };
+    if (v->role == ROLE_SMTPD) {
       smtpd_service_init(&s->smtp[i], conf, v->name, true);
       v->state = &s->smtp[i];
       v->ops = &smtpd_session_ops;
@@ -44,8 +48,9 @@ void services_free(struct services **s) {
   *s = NULL;
 }
 
-void services_notice(struct services *s, enum proto_room room, uint16_t type, struct slice payload) {
-  pop3d_facts_take(&s->facts, room, type, payload);
+void services_notice(struct services *s, enum proto_role role, uint16_t type,
+                     struct slice payload) {
+  pop3d_facts_take(&s->facts, role, type, payload);
 }
 
 const struct service *services_find(const struct services *s, const char *name) {

@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: ISC */
 /* What clients can connect to, by the name of its listener: the sessions' own services, set up from
- * the world's configuration as the rooms' main.c would. */
+ * the world's configuration as the processes' main.c would. */
 #ifndef QASID_WORLD_SERVICES_H
 #define QASID_WORLD_SERVICES_H
 
 #include "conf/conf.h"
-#include "ipc/rooms.h"
-#include "lib/proto/proto.h"
+#include "ipc/roles.h"
+#include "runtime/proto/proto.h"
 
 struct services;
 
 struct service {
   const char *name;
-  enum room_kind room;
+  enum role role;
   bool implicit_tls;
   const struct proto_ops *ops;
   const void *state; /* for ops->new() */
@@ -22,7 +23,7 @@ void services_free(struct services **s);
 /* NULL: there is none of that name. */
 const struct service *services_find(const struct services *s, const char *name);
 
-/* What a room said of no session in particular; type 0: it was lost. */
-void services_notice(struct services *s, enum proto_room room, uint16_t type, struct slice payload);
+/* What a process said of no session in particular; type 0: it was lost. */
+void services_notice(struct services *s, enum proto_role role, uint16_t type, struct slice payload);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The clock, the order of events, and life and death of the whole. */
 #include "tests/world/world_in.h"
 
@@ -17,13 +18,9 @@ void world_fail(struct world *w, const char *fmt, ...) {
   w->failure = must_copy(text);
 }
 
-const char *world_failure(const struct world *w) {
-  return w->failure;
-}
+const char *world_failure(const struct world *w) { return w->failure; }
 
-void world_verbose(struct world *w) {
-  w->verbose = true;
-}
+void world_verbose(struct world *w) { w->verbose = true; }
 
 /* -- events -- */
 
@@ -54,7 +51,7 @@ static void sift_down(struct world *w, size_t i) {
 }
 
 void world_after(struct world *w, uint64_t delay_ms, void (*fn)(void *arg), void *arg) {
-  w->events = must_fit(w->events, w->event_count, &w->event_room, sizeof *w->events);
+  w->events = must_fit(w->events, w->event_count, &w->event_role, sizeof *w->events);
   w->events[w->event_count] = (struct event){ w->now + delay_ms, w->order++, fn, arg };
   sift_up(w, w->event_count++);
 }
@@ -110,7 +107,8 @@ static const struct {
 
 static void put_options(struct buf *to, struct slice options) {
   for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++)
-    if (slice_search(options, slice_str(own_options[i].name)) < 0) buf_put_str(to, own_options[i].line);
+    if (slice_search(options, slice_str(own_options[i].name)) < 0)
+      buf_put_str(to, own_options[i].line);
   buf_put(to, options);
 }
 
@@ -166,7 +164,7 @@ struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct 
   w->conf = conf;
   w->services = services_new(conf);
   w->lose.world = w;
-  for (int k = 0; k < ROOM_KINDS; k++) w->breach[k].world = w;
+  for (int k = 0; k < ROLE_COUNT; k++) w->breach[k].world = w;
   w->disk = disk ? disk : disk_sim_new(rng_next(&w->rng));
   w->records = must_alloc(WORLD_LOG_MAX);
   w->log = (struct log){ .fd = -1, .take = log_take, .arg = w };
@@ -178,8 +176,8 @@ struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct 
 void world_free(struct world **wp) {
   struct world *w = *wp;
   if (!w) return;
-  shell_drop_sessions(w, ROOM_KINDS);
-  rooms_close(w);
+  shell_drop_sessions(w, ROLE_COUNT);
+  roles_close(w);
   disk_sim_free(&w->disk);
   services_free(&w->services);
   conf_free(&w->conf);
@@ -198,34 +196,32 @@ struct rng *world_rng(struct world *w) {
   return &w->rng;
 }
 
-uint64_t world_now(const struct world *w) {
-  return w->now;
-}
+uint64_t world_now(const struct world *w) { return w->now; }
 
-bool world_died(const struct world *w) {
-  return disk_sim_dead(w->disk);
-}
+bool world_died(const struct world *w) { return disk_sim_dead(w->disk); }
 
 bool world_boot(struct world *w, struct buf *err) {
-  if (rooms_open(w, err)) return true;
-  rooms_close(w);
+  if (roles_open(w, err)) return true;
+  roles_close(w);
   if (!alloc_failed() || world_died(w)) return false;
-  if (rooms_open(w, err)) return true; /* the parent starts what could not start again */
-  rooms_close(w);
+  if (roles_open(w, err)) return true; /* the parent starts what could not start again */
+  roles_close(w);
   return false;
 }
 
-void world_guest_add(struct world *w, enum room_kind kind, const struct world_guest *guest) {
+void world_guest_add(struct world *w, enum role kind, const struct world_guest *guest) {
   w->guests[kind] = guest;
 }
 
 const struct conf *world_conf(const struct world *w) { return w->conf; }
-struct log *world_log(struct world *w) { return &w->log; }
+struct log *world_log(struct world *w) {
+  return &w->log;
+}
 int64_t world_wall_s(const struct world *w) { return world_wall(w); }
 
 static void stop_everything(struct world *w) {
-  shell_drop_sessions(w, ROOM_KINDS);
-  rooms_close(w);
+  shell_drop_sessions(w, ROLE_COUNT);
+  roles_close(w);
   if (disk_sim_handles(w->disk)) world_fail(w, "%zu files left open", disk_sim_handles(w->disk));
 }
 
@@ -239,19 +235,17 @@ void world_revive(struct world *w) {
   disk_sim_restart(w->disk);
 }
 
-bool world_kill(struct world *w, enum room_kind room) {
+bool world_kill(struct world *w, enum role role) {
   struct buf err;
   buf_init(&err, 1024);
-  bool ok = room_restart(w, room, &err);
-  if (!ok && alloc_failed()) ok = room_restart(w, room, &err); /* as the parent does */
-  if (!ok && !world_died(w)) world_fail(w, "a room did not come back: %s", buf_cstr(&err));
+  bool ok = process_restart(w, role, &err);
+  if (!ok && alloc_failed()) ok = process_restart(w, role, &err); /* as the parent does */
+  if (!ok && !world_died(w)) world_fail(w, "a process did not come back: %s", buf_cstr(&err));
   buf_free(&err);
   return ok;
 }
 
-unsigned world_store_reopened(const struct world *w) {
-  return w->reopened;
-}
+unsigned world_store_reopened(const struct world *w) { return w->reopened; }
 
 void world_lose_question(struct world *w, uint64_t nth, bool after) {
   w->questions = 0;
@@ -259,10 +253,6 @@ void world_lose_question(struct world *w, uint64_t nth, bool after) {
   w->lose_after = after;
 }
 
-uint64_t world_questions(const struct world *w) {
-  return w->questions;
-}
+uint64_t world_questions(const struct world *w) { return w->questions; }
 
-void world_set_cuts(struct world *w, enum world_cuts cuts) {
-  w->cuts = cuts;
-}
+void world_set_cuts(struct world *w, enum world_cuts cuts) { w->cuts = cuts; }

@@ -1,24 +1,26 @@
+/* SPDX-License-Identifier: ISC */
 /* The simulated world: the server's own sessions, store and auth, with everything around them made
- * here — clock, network, disk, the channels between rooms, and the clients.
+ * here — clock, network, disk, the channels between processes, and the clients.
  *
  * One thread, one seed. Time is virtual: it jumps to the next event. With `chaos` the order and the
  * delay of everything are drawn from the seed: how octets are split on the network, when a question
- * reaches its room, which jobs form the writer's group, when an answer comes back. Without it,
+ * reaches its process, which jobs form the writer's group, when an answer comes back. Without it,
  * everything happens at once and in order; then `cuts` says how the octets of a client are split.
  *
- * What is real: the protocol sessions behind lib/proto/proto.h, the store core behind
+ * What is real: the protocol sessions behind runtime/proto/proto.h, the store core behind
  * src/store/store.h with SQLite on the simulated disk, the auth core behind src/auth/auth.h, every
  * message between them in its encoded form, checked by the receiver's rules (ipc/).
- * What stands in: lib/front by world_shell.c, lib/ev's channels by world_link.c, the rooms' main.c by
- * world_rooms.c, TLS by a word.
+ * What stands in: runtime/front by world_shell.c, lib/ev's channels by world_link.c, the processes'
+ * main.c by world_roles.c, TLS by a word.
  *
- * Nothing here is ever "retried until it works": each loop has a bound, and passing it is a failure. */
+ * Nothing here is ever "retried until it works": each loop has a bound, and passing it is a
+ * failure. */
 #ifndef QASID_WORLD_WORLD_H
 #define QASID_WORLD_WORLD_H
 
 #include "conf/conf.h"
-#include "ipc/rooms.h"
-#include "lib/proto/proto.h"
+#include "ipc/roles.h"
+#include "runtime/proto/proto.h"
 #include "tests/world/disk_sim.h"
 #include "tests/world/rng.h"
 
@@ -27,9 +29,9 @@ struct world_conn;
 
 /* -- the world -- */
 
-/* `options` is configuration text as in qasid.conf, behind the world's own; "" for none. `disk` becomes
- * the world's; NULL: a new one. NULL with a sentence in `err` when the options are wrong (the disk is
- * then gone too). Nothing is opened yet. */
+/* `options` is configuration text as in qasid.conf, behind the world's own; "" for none. `disk`
+ * becomes the world's; NULL: a new one. NULL with a sentence in `err` when the options are wrong
+ * (the disk is then gone too). Nothing is opened yet. */
 struct world *world_new(uint64_t seed, bool chaos, struct slice options, struct disk_sim *disk,
                         struct buf *err);
 void world_free(struct world **w);
@@ -49,72 +51,73 @@ void world_verbose(struct world *w);
 void world_after(struct world *w, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
 /* Forgets all such calls with this `arg`. */
 void world_cancel(struct world *w, const void *arg);
-/* Does the next thing, if it is due before `until_ms`; time moves there. False: nothing was due, and
- * time has not moved. */
+/* Does the next thing, if it is due before `until_ms`; time moves there. False: nothing was due,
+ * and time has not moved. */
 bool world_step(struct world *w, uint64_t until_ms);
 /* Does all that is due until then, and moves the time there. False when the disk died. */
 bool world_run(struct world *w, uint64_t until_ms);
-/* A moment's delay of the kind that rooms and networks have: 0 without chaos. */
+/* A moment's delay of the kind that processes and networks have: 0 without chaos. */
 uint64_t world_moment(struct world *w);
 
 /* -- life and death -- */
 
-/* Opens auth and store on the disk and joins the rooms. False with a sentence in `err`; the disk may
- * have died in it. All is closed again then. */
+/* Opens auth and store on the disk and joins the processes. False with a sentence in `err`; the
+ * disk may have died in it. All is closed again then. */
 bool world_boot(struct world *w, struct buf *err);
 /* True when the disk has died: nothing more happens until world_power_loss() or world_revive(). */
 bool world_died(const struct world *w);
-/* Everything stops at once: all connections are lost, all rooms are gone, and the disk keeps what
- * disk_sim.h says. Then world_boot() again. */
+/* Everything stops at once: all connections are lost, all processes are gone, and the disk keeps
+ * what disk_sim.h says. Then world_boot() again. */
 void world_power_loss(struct world *w);
 /* The same, but only the processes died; the kernel has all that was written. */
 void world_revive(struct world *w);
-/* kill -9 of one room, and its restart (store and auth open their files again). False when the
+/* kill -9 of one process, and its restart (store and auth open their files again). False when the
  * restart failed. */
-bool world_kill(struct world *w, enum room_kind room);
+bool world_kill(struct world *w, enum role role);
 /* The same, as soon as what is under way has returned. */
-void world_kill_soon(struct world *w, enum room_kind room);
+void world_kill_soon(struct world *w, enum role role);
 /* How often store was closed and opened again because its disk had failed. */
 unsigned world_store_reopened(const struct world *w);
 
-/* The Nth question of all sessions from now on (from 1; 0: none) loses its room: before it arrives,
- * or (`after`) when the answer is on its way. */
+/* The Nth question of all sessions from now on (from 1; 0: none) loses its process: before it
+ * arrives, or (`after`) when the answer is on its way. */
 void world_lose_question(struct world *w, uint64_t nth, bool after);
 /* Questions asked since then. */
 uint64_t world_questions(const struct world *w);
 
 /* -- processes that only some worlds have: the sender, the resolver, keys, the collector -- */
 
-/* How one of them lives. Its messages go by world_guest_send(); what it schedules, it takes back in halt(). */
+/* How one of them lives. Its messages go by world_guest_send(); what it schedules, it takes back in
+ * halt(). */
 struct world_guest {
   void (*boot)(void *arg);
   /* It is gone, as by kill -9. */
   void (*halt)(void *arg);
-  void (*joined)(void *arg, enum room_kind kind, uint32_t number);
-  void (*lost)(void *arg, enum room_kind kind, uint32_t number);
+  void (*joined)(void *arg, enum role kind, uint32_t number);
+  void (*lost)(void *arg, enum role kind, uint32_t number);
   /* False: malformed. */
-  bool (*message)(void *arg, enum room_kind kind, uint32_t number, const struct ipc_msg *msg);
+  bool (*message)(void *arg, enum role kind, uint32_t number, const struct ipc_msg *msg);
   void *arg;
 };
-/* Before world_boot(); `guest` must outlive the world. Without one the process of that kind never says anything. */
-void world_guest_add(struct world *w, enum room_kind kind, const struct world_guest *guest);
+/* Before world_boot(); `guest` must outlive the world. Without one the process of that kind never
+ * says anything. */
+void world_guest_add(struct world *w, enum role kind, const struct world_guest *guest);
 /* A message from that process to another; dropped when the other is gone. */
-void world_guest_send(struct world *w, enum room_kind from, enum room_kind to, uint32_t number, uint16_t type,
+void world_guest_send(struct world *w, enum role from, enum role to, uint32_t number, uint16_t type,
                       uint64_t tag, struct slice payload);
 /* The number of the process of that kind, as `from` knows it; 0: it is not joined. */
-uint32_t world_neighbour(struct world *w, enum room_kind from, enum room_kind to);
+uint32_t world_neighbour(struct world *w, enum role from, enum role to);
 const struct conf *world_conf(const struct world *w);
 struct log *world_log(struct world *w);
 int64_t world_wall_s(const struct world *w);
 
-/* -- administration: what `qasid …` would ask of a room -- */
+/* -- administration: what `qasid …` would ask of a process -- */
 
-/* Runs a command, words as typed, until it is done. `input`, when there is some, is what the command is
- * given to read. Rows and its sentence, one a line, go to `out` when it is not NULL. Returns the room's
- * enum cli_code, or -1 when the room or the disk died. */
-int world_admin(struct world *w, enum room_kind room, const char *const *words, size_t count,
-                struct slice input,
-                struct buf *out);
+/* Runs a command, words as typed, until it is done. `input`, when there is some, is what the
+ * command is given to read. Rows and its sentence, one a line, go to `out` when it is not NULL.
+ * Returns the process's enum cli_code, or -1 when the process or the disk died. */
+int world_admin(struct world *w, enum role role, const char *const *words, size_t count,
+                struct slice input, struct buf *out);
 
 /* -- clients -- */
 
@@ -160,7 +163,7 @@ enum close_reason world_last_reason(const struct world *w);
 struct world_mail {
   uint32_t uid;
   char uidl[72];
-  uint64_t size;      /* as announced */
+  uint64_t size;       /* as announced */
   struct slice octets; /* as read */
 };
 struct world_box {
@@ -169,8 +172,8 @@ struct world_box {
   size_t count;
 };
 
-/* All of the account's mailbox, read over the store's channel by a front-end of the world's own. With
- * `sizes_only` the octets are not read. NULL when it could not be read (world_failure says why
+/* All of the account's mailbox, read over the store's channel by a front-end of the world's own.
+ * With `sizes_only` the octets are not read. NULL when it could not be read (world_failure says why
  * unless the disk died). */
 /* The lines that were logged, without time. */
 void world_logged(const struct world *w, struct buf *out);

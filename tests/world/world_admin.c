@@ -1,7 +1,8 @@
-/* The command line's side of a room's administration: one command, its rows, its end. */
+/* SPDX-License-Identifier: ISC */
+/* The command line's side of a process's administration: one command, its rows, its end. */
 #include "tests/world/world_in.h"
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 
 static void put_row(struct buf *out, struct slice values) {
   struct slice v;
@@ -51,11 +52,10 @@ static void send_input(struct link *l, enum ipc_side far, struct slice input) {
   buf_free(&b);
 }
 
-int world_admin(struct world *w, enum room_kind room, const char *const *words, size_t count,
-                struct slice input,
-                struct buf *out) {
+int world_admin(struct world *w, enum role role, const char *const *words, size_t count,
+                struct slice input, struct buf *out) {
   enum ipc_side far;
-  struct link *l = link_find(w, ROOM_CLI, room, 0, &far);
+  struct link *l = link_find(w, ROLE_CLI, role, 0, &far);
   if (!l) return -1;
   struct buf list, payload;
   buf_init(&list, 64 * 1024);
@@ -67,9 +67,9 @@ int world_admin(struct world *w, enum room_kind room, const char *const *words, 
   buf_free(&payload);
   if (input.n) send_input(l, far, input);
   struct admin a = { .out = out, .code = -1 };
-  uint32_t number = w->numbers[room];
+  uint32_t number = w->numbers[role];
   w->admin = &a;
-  for (size_t i = 0; !a.done && i < WORLD_STEPS_MAX && w->numbers[room] == number; i++)
+  for (size_t i = 0; !a.done && i < WORLD_STEPS_MAX && w->numbers[role] == number; i++)
     if (!world_step(w, w->now + 60 * 1000)) break;
   w->admin = NULL;
   return a.done ? a.code : -1;

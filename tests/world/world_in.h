@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the world's own files share. */
 #ifndef QASID_WORLD_WORLD_IN_H
 #define QASID_WORLD_WORLD_IN_H
@@ -11,12 +12,12 @@
 #include "tests/world/world.h"
 
 enum {
-  WORLD_STEPS_MAX = 2000000,       /* events of one world_run(): more is a loop */
-  WORLD_PIPE = 64 * 1024,          /* octets that a connection's kernel buffers hold, each way */
-  WORLD_IN_MAX = 64 * 1024,        /* octets of a client's that the shell holds */
-  WORLD_QUEUE_MAX = 64 << 20,      /* octets waiting on one channel */
-  WORLD_LOG_MAX = 256 * 1024,      /* octets of log records that are kept */
-  LOOK_AUTH = 900000001,           /* numbers of the two rooms that world_look() plays */
+  WORLD_STEPS_MAX = 2000000,  /* events of one world_run(): more is a loop */
+  WORLD_PIPE = 64 * 1024,     /* octets that a connection's kernel buffers hold, each way */
+  WORLD_IN_MAX = 64 * 1024,   /* octets of a client's that the shell holds */
+  WORLD_QUEUE_MAX = 64 << 20, /* octets waiting on one channel */
+  WORLD_LOG_MAX = 256 * 1024, /* octets of log records that are kept */
+  LOOK_AUTH = 900000001,      /* numbers of the two processes that world_look() plays */
   LOOK_FRONT,
 };
 
@@ -29,7 +30,7 @@ struct event {
 /* One end of a channel. Its states are those that the receiver there keeps. */
 struct link_end {
   struct link *link;
-  enum room_kind kind;
+  enum role kind;
   uint32_t number;
   struct map states;
   struct buf queue; /* messages on their way to this end */
@@ -55,16 +56,16 @@ struct world_ref {
 };
 
 /* The store's process. */
-struct store_room {
+struct store_process {
   struct world *world;
   struct store *core;
   struct store_engine *writer, *reader;
   struct jobs writes, reads, done;
-  struct world_ref idle, tidy, tick, wake; /* names of events */
+  struct world_ref idle, housekeeping, tick, wake; /* names of events */
   bool ticking, due, idle_due, broken;
 };
 
-struct auth_room {
+struct auth_process {
   struct auth *core;
   struct auth_job **jobs;
   size_t count, room;
@@ -82,16 +83,16 @@ struct world {
   struct rng rng;
   uint64_t now, order;
   struct event *events; /* heap by (at, order) */
-  size_t event_count, event_room;
+  size_t event_count, event_role;
   bool chaos, verbose;
   char *failure;
 
   struct conf *conf;
   struct services *services;
   struct disk_sim *disk;
-  struct store_room store;
-  struct auth_room auth;
-  uint32_t numbers[ROOM_KINDS], next_number;
+  struct store_process store;
+  struct auth_process auth;
+  uint32_t numbers[ROLE_COUNT], next_number;
   uint64_t next_session;
   struct link *links;
   unsigned reopened;
@@ -101,9 +102,9 @@ struct world {
   enum close_reason last_reason;
   uint64_t questions, lose_at;
   bool lose_after;
-  enum room_kind lost_room;
-  struct world_ref lose, breach[ROOM_KINDS];
-  const struct world_guest *guests[ROOM_KINDS];
+  enum role lost_role;
+  struct world_ref lose, breach[ROLE_COUNT];
+  const struct world_guest *guests[ROLE_COUNT];
   struct admin *admin;
   struct log log;
   uint8_t *records; /* what was logged; kept outside of the allocations that are counted */
@@ -114,40 +115,43 @@ struct world {
 /* world.c: the log of sessions and of auth */
 void world_log_login(void *arg, const struct auth_refusal *r);
 
-static inline int64_t world_wall(const struct world *w) { return 1792108800 + (int64_t)(w->now / 1000); }
+static inline int64_t world_wall(const struct world *w) {
+  return 1792108800 + (int64_t)(w->now / 1000);
+}
 
 /* world_link.c */
-struct link *link_new(struct world *w, const struct ipc_pair *pair, enum room_kind left,
-                      enum room_kind right);
+struct link *link_new(struct world *w, const struct ipc_pair *pair, enum role left,
+                      enum role right);
 /* The channel between these two, or NULL. `number` is the far one's; 0: any but world_look()'s. */
-struct link *link_find(struct world *w, enum room_kind mine, enum room_kind far, uint32_t number,
+struct link *link_find(struct world *w, enum role mine, enum role far, uint32_t number,
                        enum ipc_side *ret_far);
 void link_send(struct link *l, enum ipc_side to, uint16_t type, uint64_t tag, struct slice payload);
-/* Ends the channels of a room (ROOM_KINDS: all), telling nobody. */
-void links_cut(struct world *w, enum room_kind room);
+/* Ends the channels of a process (ROLE_COUNT: all), telling nobody. */
+void links_cut(struct world *w, enum role role);
 /* Moves the state that the receiver at `side` keeps for a tag. */
 void link_set_state(struct link *l, enum ipc_side side, uint64_t tag, uint8_t state);
 
-/* world_rooms.c */
-bool rooms_open(struct world *w, struct buf *err);
-void rooms_close(struct world *w);
-/* One room ends, its neighbours are told, and it starts again. */
-bool room_restart(struct world *w, enum room_kind room, struct buf *err);
+/* world_roles.c */
+bool roles_open(struct world *w, struct buf *err);
+void roles_close(struct world *w);
+/* One process ends, its neighbours are told, and it starts again. */
+bool process_restart(struct world *w, enum role role, struct buf *err);
 /* A message for a guest. */
-bool guest_take(struct world *w, enum room_kind kind, const struct link_end *from, const struct ipc_msg *msg);
-/* A message for store or auth from the room `from`. */
+bool guest_take(struct world *w, enum role kind, const struct link_end *from,
+                const struct ipc_msg *msg);
+/* A message for store or auth from the process `from`. */
 bool store_take(struct world *w, const struct link_end *from, const struct ipc_msg *msg);
 bool auth_take(struct world *w, const struct link_end *from, const struct ipc_msg *msg);
 
 /* world_shell.c */
-void shell_answer(struct world *w, enum room_kind front, enum room_kind from, const struct ipc_msg *msg);
-/* That room is gone for all sessions that have to do with it. */
-void shell_room_lost(struct world *w, enum proto_room room);
+void shell_answer(struct world *w, enum role front, enum role from, const struct ipc_msg *msg);
+/* That process is gone for all sessions that have to do with it. */
+void shell_role_lost(struct world *w, enum proto_role role);
 /* Every session of a front-end (or of all) is gone at once, without a word. */
-void shell_drop_sessions(struct world *w, enum room_kind front);
+void shell_drop_sessions(struct world *w, enum role front);
 
 /* world_admin.c, world_look.c */
 bool world_admin_message(struct world *w, const struct ipc_msg *msg);
-bool look_message(struct world *w, enum room_kind to, const struct ipc_msg *msg);
+bool look_message(struct world *w, enum role to, const struct ipc_msg *msg);
 
 #endif

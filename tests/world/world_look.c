@@ -1,5 +1,7 @@
-/* Reads a mailbox over the store's own channel, as a front-end and an auth that the world plays: what
- * a test believes about a mailbox should not come from the code that it tests more than it must. */
+/* SPDX-License-Identifier: ISC */
+/* Reads a mailbox over the store's own channel, as a front-end and an auth that the world plays:
+ * what a test believes about a mailbox should not come from the code that it tests more than it
+ * must. */
 #include "tests/world/world_in.h"
 
 #include "ipc/auth_store.h"
@@ -86,7 +88,8 @@ static void take_listing(struct world *w, struct look *k, struct slice payload) 
   }
   if (!wire_done(&rows)) world_fail(w, "look: more rows than messages");
   if (!part.last) return;
-  if (k->rows != k->box->count) world_fail(w, "look: %zu rows for %zu messages", k->rows, k->box->count);
+  if (k->rows != k->box->count)
+    world_fail(w, "look: %zu rows for %zu messages", k->rows, k->box->count);
   read_on(k);
 }
 
@@ -112,15 +115,17 @@ static void take_chunk(struct world *w, struct look *k, struct slice payload) {
 static bool take_granted(struct look *k, struct slice payload) {
   struct auth_granted g;
   if (!auth_granted_get(payload, &g)) return false;
-  if (g.known) say(k, pop_open_type, SLICE_NONE);
-  else end_look(k, true);
+  if (g.known)
+    say(k, pop_open_type, SLICE_NONE);
+  else
+    end_look(k, true);
   return true;
 }
 
-bool look_message(struct world *w, enum room_kind to, const struct ipc_msg *msg) {
+bool look_message(struct world *w, enum role to, const struct ipc_msg *msg) {
   struct look *k = w->look;
   if (!k || msg->tag != k->session) return true;
-  if (to == ROOM_AUTH) return take_granted(k, msg->payload);
+  if (to == ROLE_AUTH) return take_granted(k, msg->payload);
   switch (msg->type) {
   case pop_opened_type: take_opened(w, k, msg->payload); break;
   case pop_listing_type: take_listing(w, k, msg->payload); break;
@@ -130,43 +135,44 @@ bool look_message(struct world *w, enum room_kind to, const struct ipc_msg *msg)
   return true;
 }
 
-/* The two channels of the world's own rooms. */
+/* The two channels of the world's own processes. */
 static void join_look(struct world *w) {
   enum ipc_side far;
-  if (link_find(w, ROOM_STORE, ROOM_AUTH, LOOK_AUTH, &far)) return;
-  uint32_t auth = w->numbers[ROOM_AUTH], front = w->numbers[ROOM_POP3D];
-  w->numbers[ROOM_AUTH] = LOOK_AUTH;
-  w->numbers[ROOM_POP3D] = LOOK_FRONT;
-  link_new(w, &ipc_auth_store, ROOM_AUTH, ROOM_STORE);
-  link_new(w, &ipc_pop3d_store, ROOM_POP3D, ROOM_STORE);
-  w->numbers[ROOM_AUTH] = auth;
-  w->numbers[ROOM_POP3D] = front;
+  if (link_find(w, ROLE_STORE, ROLE_AUTH, LOOK_AUTH, &far)) return;
+  uint32_t auth = w->numbers[ROLE_AUTH], front = w->numbers[ROLE_POP3D];
+  w->numbers[ROLE_AUTH] = LOOK_AUTH;
+  w->numbers[ROLE_POP3D] = LOOK_FRONT;
+  link_new(w, &ipc_auth_store, ROLE_AUTH, ROLE_STORE);
+  link_new(w, &ipc_pop3d_store, ROLE_POP3D, ROLE_STORE);
+  w->numbers[ROLE_AUTH] = auth;
+  w->numbers[ROLE_POP3D] = front;
 }
 
 static void ask_for_grant(struct world *w, struct look *k, uint64_t account) {
   enum ipc_side far;
-  struct link *l = link_find(w, ROOM_STORE, ROOM_AUTH, LOOK_AUTH, &far);
+  struct link *l = link_find(w, ROLE_STORE, ROLE_AUTH, LOOK_AUTH, &far);
   struct buf b;
   buf_init(&b, 64);
   auth_grant_put(&b, &(struct auth_grant){ LOOK_FRONT, k->session, account });
   link_send(l, !far, auth_grant_type, k->session, buf_slice(&b));
   buf_free(&b);
-  k->link = link_find(w, ROOM_STORE, ROOM_POP3D, LOOK_FRONT, &k->store);
+  k->link = link_find(w, ROLE_STORE, ROLE_POP3D, LOOK_FRONT, &k->store);
   k->store = !k->store;
 }
 
 struct world_box *world_look(struct world *w, uint64_t account, bool sizes_only) {
-  struct look k = { .box = must_alloc(sizeof *k.box), .session = w->next_session++,
+  struct look k = { .box = must_alloc(sizeof *k.box),
+                    .session = w->next_session++,
                     .sizes_only = sizes_only };
-  uint32_t number = w->numbers[ROOM_STORE];
+  uint32_t number = w->numbers[ROLE_STORE];
   buf_init(&k.octets, SIZE_MAX / 4);
   join_look(w);
   w->look = &k;
   ask_for_grant(w, &k, account);
-  for (size_t i = 0; !k.done && i < WORLD_STEPS_MAX && w->numbers[ROOM_STORE] == number; i++)
+  for (size_t i = 0; !k.done && i < WORLD_STEPS_MAX && w->numbers[ROLE_STORE] == number; i++)
     if (!world_step(w, w->now + 60 * 1000)) break;
   w->look = NULL;
-  if (w->numbers[ROOM_STORE] == number && !world_died(w)) say(&k, pop_close_type, SLICE_NONE);
+  if (w->numbers[ROLE_STORE] == number && !world_died(w)) say(&k, pop_close_type, SLICE_NONE);
   buf_free(&k.octets);
   if (!k.done || k.failed) world_box_free(&k.box);
   return k.box;

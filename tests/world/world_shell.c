@@ -1,5 +1,6 @@
-/* The shell around a session, by the letter of lib/proto/proto.h, and the network between it and a
- * client. The numbers in pump() are those of the contract's loop.
+/* SPDX-License-Identifier: ISC */
+/* The shell around a session, by the letter of runtime/proto/proto.h, and the network between it
+ * and a client. The numbers in pump() are those of the contract's loop.
  *
  * Octets of a client wait in `to_server` (the network), then in `in` (the shell); the server's in
  * proto.out, then in `to_client` (the kernel), then in `received` (the client). */
@@ -16,11 +17,11 @@ struct world_conn {
   const struct service *service;
   uint64_t id;
   char name[24];
-  struct proto *p; /* NULL once the session is over */
-  bool handshake;  /* the server waits for world_secure() */
-  bool paused;     /* the client does not read */
+  struct proto *p;        /* NULL once the session is over */
+  bool handshake;         /* the server waits for world_secure() */
+  bool paused;            /* the client does not read */
   bool arriving, leaving; /* those events are due */
-  bool gone, over; /* the client has closed; it is being told that it is over */
+  bool gone, over;        /* the client has closed; it is being told that it is over */
   struct buf to_server, in, to_client, received;
   struct world_ref arrive, leave, tick, finish; /* names of its events */
   uint64_t tick_at;
@@ -28,7 +29,8 @@ struct world_conn {
 };
 
 /* The connection that an event belongs to. */
-#define CONN(arg, event) ((struct world_conn *)(void *)((char *)(arg) - offsetof(struct world_conn, event)))
+#define CONN(arg, event) \
+  ((struct world_conn *)(void *)((char *)(arg)-offsetof(struct world_conn, event)))
 
 static void pump(struct world_conn *c);
 
@@ -46,8 +48,8 @@ static void after_call(struct world_conn *c) {
 static void show(void *arg, char direction, struct slice line) {
   struct world_conn *c = arg;
   unsigned was = alloc_out();
-  fprintf(stderr, "%8llu %s %c: %.*s\n", (unsigned long long)c->w->now, c->name, direction, (int)line.n,
-          line.n ? (const char *)line.p : "");
+  fprintf(stderr, "%8llu %s %c: %.*s\n", (unsigned long long)c->w->now, c->name, direction,
+          (int)line.n, line.n ? (const char *)line.p : "");
   alloc_back(was);
 }
 
@@ -94,37 +96,40 @@ static void free_session(struct world_conn *c) {
 
 static void server_closes(struct world_conn *c) {
   free_session(c);
-  if (!c->gone) world_after(c->w, world_moment(c->w), finish, &c->finish);
-  else conn_free(c);
+  if (!c->gone)
+    world_after(c->w, world_moment(c->w), finish, &c->finish);
+  else
+    conn_free(c);
 }
 
 /* -- questions -- */
 
-static enum room_kind asked_room(const struct world_conn *c) {
-  return c->p->ask.room == PROTO_ASK_STORE ? ROOM_STORE : ROOM_AUTH;
+static enum role asked_role(const struct world_conn *c) {
+  return c->p->ask.role == PROTO_ASK_STORE ? ROLE_STORE : ROLE_AUTH;
 }
 
-/* The room is to be lost at this question; it happens outside of the session's own call. */
-static void lose_room(void *arg) {
+/* The process is to be lost at this question; it happens outside of the session's own call. */
+static void lose_role(void *arg) {
   struct world_ref *ref = arg;
-  world_kill(ref->world, ref->world->lost_room);
+  world_kill(ref->world, ref->world->lost_role);
 }
 
 static bool to_be_lost(struct world_conn *c) {
   struct world *w = c->w;
   if (++w->questions != w->lose_at) return false;
-  w->lost_room = asked_room(c);
-  world_after(w, w->lose_after ? 2 : 0, lose_room, &w->lose);
+  w->lost_role = asked_role(c);
+  world_after(w, w->lose_after ? 2 : 0, lose_role, &w->lose);
   return !w->lose_after;
 }
 
 static void send_question(struct world_conn *c) {
   struct proto_ask *q = &c->p->ask;
   enum ipc_side far;
-  struct link *l = link_find(c->w, c->service->room, asked_room(c), 0, &far);
+  struct link *l = link_find(c->w, c->service->role, asked_role(c), 0, &far);
   bool lost = to_be_lost(c);
   q->sent = true;
-  if (q->body.failed) { /* no memory for it: the session can't go on (lib/front does the same) */
+  /* no memory for it: the session can't go on (runtime/front does the same) */
+  if (q->body.failed) {
     proto_close(c->p, CLOSE_NO_MEMORY);
     q->type = 0;
     return;
@@ -139,9 +144,7 @@ static struct world_conn *conn_of(struct world *w, uint64_t id) {
   return NULL;
 }
 
-static bool waits(const struct world_conn *c) {
-  return c->p->ask.type && c->p->ask.sent;
-}
+static bool waits(const struct world_conn *c) { return c->p->ask.type && c->p->ask.sent; }
 
 static void give_answer(struct world_conn *c, uint16_t type, struct slice payload) {
   before_call(c);
@@ -150,48 +153,51 @@ static void give_answer(struct world_conn *c, uint16_t type, struct slice payloa
   pump(c);
 }
 
-/* As lib/front does: a session that does not yield keeps its maildrop. */
+/* As runtime/front does: a session that does not yield keeps its maildrop. */
 static void tell_wanted(struct world *w, struct world_conn *c) {
   enum ipc_side far;
-  struct link *l = link_find(w, ROOM_POP3D, ROOM_STORE, 0, &far);
+  struct link *l = link_find(w, ROLE_POP3D, ROLE_STORE, 0, &far);
   before_call(c);
   bool yields = !buf_len(&c->to_client) && c->service->ops->yield(c->p);
   after_call(c);
-  if (yields) pump(c);
-  else if (l) link_send(l, far, pop_keep_type, c->id, SLICE_NONE);
+  if (yields)
+    pump(c);
+  else if (l)
+    link_send(l, far, pop_keep_type, c->id, SLICE_NONE);
 }
 
-void shell_answer(struct world *w, enum room_kind front, enum room_kind from, const struct ipc_msg *msg) {
+void shell_answer(struct world *w, enum role front, enum role from, const struct ipc_msg *msg) {
   if (msg->tag == 0) {
-    services_notice(w->services, from == ROOM_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, msg->type, msg->payload);
+    services_notice(w->services, from == ROLE_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, msg->type,
+                    msg->payload);
     return;
   }
   struct world_conn *c = conn_of(w, msg->tag);
-  if (front == ROOM_POP3D && msg->type == pop_wanted_type) {
+  if (front == ROLE_POP3D && msg->type == pop_wanted_type) {
     if (c) tell_wanted(w, c);
     return;
   }
   /* Else the session has ended meanwhile. */
-  if (c && c->service->room == front && waits(c)) give_answer(c, msg->type, msg->payload);
+  if (c && c->service->role == front && waits(c)) give_answer(c, msg->type, msg->payload);
 }
 
-static void tell_lost(struct world_conn *c, enum proto_room room) {
-  if (waits(c) && c->p->ask.room == room) {
+static void tell_lost(struct world_conn *c, enum proto_role role) {
+  if (waits(c) && c->p->ask.role == role) {
     give_answer(c, 0, SLICE_NONE);
     return;
   }
   before_call(c);
-  c->service->ops->room_lost(c->p, room);
+  c->service->ops->role_lost(c->p, role);
   after_call(c);
   pump(c);
 }
 
-void shell_room_lost(struct world *w, enum proto_room room) {
-  services_notice(w->services, room, 0, SLICE_NONE);
+void shell_role_lost(struct world *w, enum proto_role role) {
+  services_notice(w->services, role, 0, SLICE_NONE);
   uint64_t last = w->next_session; /* those that are there now; each call may end some */
   for (uint64_t id = 1; id < last; id++) {
     struct world_conn *c = conn_of(w, id);
-    if (c) tell_lost(c, room);
+    if (c) tell_lost(c, role);
   }
 }
 
@@ -207,7 +213,7 @@ static void flush(struct world_conn *c) {
   if (!n) return;
   buf_put(&c->to_client, slice_first(buf_slice(out), n));
   buf_drop(out, n);
-  buf_relax(out);
+  buf_release_if_empty(out);
   if (!c->leaving && !c->paused) {
     c->leaving = true;
     world_after(c->w, world_moment(c->w), leave, &c->leave);
@@ -269,8 +275,10 @@ static bool turn(struct world_conn *c) {
   }
   if (p->want == PROTO_TLS) { /* 5 */
     flush(c);
-    if (buf_len(&c->in)) end_session(c, CLOSE_TLS_INJECTION);
-    else c->handshake = !buf_len(&p->out);
+    if (buf_len(&c->in))
+      end_session(c, CLOSE_TLS_INJECTION);
+    else
+      c->handshake = !buf_len(&p->out);
     return false;
   }
   if (buf_len(&c->in) && feed(c)) return true; /* 6 */
@@ -340,8 +348,8 @@ static size_t segment(struct world_conn *c) {
 static void arrive(void *arg) {
   struct world_conn *c = CONN(arg, arrive);
   c->arriving = false;
-  size_t n = segment(c), room = WORLD_IN_MAX - buf_len(&c->in);
-  if (n > room) n = room;
+  size_t n = segment(c), role = WORLD_IN_MAX - buf_len(&c->in);
+  if (n > role) n = role;
   if (c->handshake) { /* what is not a ClientHello breaks the handshake */
     end_session(c, CLOSE_TLS_FAILED);
     return;
@@ -382,15 +390,21 @@ static void log_of(void *arg, struct log_line *l, enum log_event event) {
 
 static void begin(struct world_conn *c, const uint8_t address[4]) {
   struct proto_start start = {
-    .id = c->id, .session = c->name, .peer_len = 4, .peer_port = 40000, .service = c->service->name,
-    .secure = c->service->implicit_tls, .now_ms = c->w->now, .wall_s = world_wall(c->w),
+    .id = c->id,
+    .session = c->name,
+    .peer_len = 4,
+    .peer_port = 40000,
+    .service = c->service->name,
+    .secure = c->service->implicit_tls,
+    .now_ms = c->w->now,
+    .wall_s = world_wall(c->w),
     .tls_version = c->service->implicit_tls ? "TLSv1.3" : NULL,
     .tls_cipher = c->service->implicit_tls ? "TLS_AES_256_GCM_SHA384" : NULL,
   };
   memcpy(start.peer, address, 4);
   for (size_t i = 0; i < sizeof start.nonce; i++) start.nonce[i] = (uint8_t)rng_next(&c->w->rng);
   alloc_enter();
-  c->p = c->service->ops->new(c->service->state, &start);
+  c->p = c->service->ops->new (c->service->state, &start);
   alloc_leave();
   if (c->p) c->p->log = (struct proto_log){ log_of, c };
   if (c->p && c->w->verbose) c->p->trace = (struct proto_trace){ show, c };
@@ -412,8 +426,10 @@ struct world_conn *world_connect(struct world *w, const char *service, const uin
   c->next = w->conns;
   w->conns = c;
   if (c->service) begin(c, address);
-  if (c->p) pump(c);
-  else refuse(c);
+  if (c->p)
+    pump(c);
+  else
+    refuse(c);
   return c;
 }
 
@@ -426,9 +442,7 @@ struct buf *world_received(struct world_conn *c) {
   return &c->received;
 }
 
-bool world_wants_secure(const struct world_conn *c) {
-  return c->handshake;
-}
+bool world_wants_secure(const struct world_conn *c) { return c->handshake; }
 
 static size_t put_certificate(void *arg, uint8_t to[32]) {
   const struct world_conn *c = arg;
@@ -438,7 +452,8 @@ static size_t put_certificate(void *arg, uint8_t to[32]) {
 
 void world_secure_with(struct world_conn *c, const uint8_t fingerprint[32]) {
   memcpy(c->certificate, fingerprint, sizeof c->certificate);
-  if (c->handshake) c->p->channel = (struct proto_channel){ .arg = c, .certificate = put_certificate };
+  if (c->handshake)
+    c->p->channel = (struct proto_channel){ .arg = c, .certificate = put_certificate };
   world_secure(c);
 }
 
@@ -456,8 +471,10 @@ void world_secure(struct world_conn *c) {
 void world_drop(struct world_conn *c) {
   c->gone = true;
   if (c->over) return;
-  if (c->p) end_session(c, CLOSE_PEER_GONE);
-  else conn_free(c);
+  if (c->p)
+    end_session(c, CLOSE_PEER_GONE);
+  else
+    conn_free(c);
 }
 
 void world_pause(struct world_conn *c, bool paused) {
@@ -473,15 +490,13 @@ size_t world_sessions(const struct world *w) {
   return n;
 }
 
-enum close_reason world_last_reason(const struct world *w) {
-  return w->last_reason;
-}
+enum close_reason world_last_reason(const struct world *w) { return w->last_reason; }
 
 /* The process is gone; the clients see a reset. */
-void shell_drop_sessions(struct world *w, enum room_kind front) {
+void shell_drop_sessions(struct world *w, enum role front) {
   for (struct world_conn *c = w->conns, *next; c; c = next) {
     next = c->next;
-    if (front != ROOM_KINDS && c->service && c->service->room != front) continue;
+    if (front != ROLE_COUNT && c->service && c->service->role != front) continue;
     struct world_client client = c->client;
     free_session(c);
     conn_free(c);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/drops.h"
 
 #include <stdarg.h>
@@ -30,8 +31,9 @@ static bool may(struct drop_conn *c, unsigned of, unsigned in) {
 }
 
 static enum drop_temper temper_of(struct drop *d) {
-  static const enum drop_temper often[] = { DROP_WELL, DROP_WELL, DROP_WELL, DROP_FLAKY, DROP_FLAKY, DROP_FLAKY, DROP_CUTTER,
-                                            DROP_CUTTER, DROP_LIAR, DROP_LIAR, DROP_DEAD, DROP_SILENT };
+  static const enum drop_temper often[] = { DROP_WELL,  DROP_WELL,  DROP_WELL,   DROP_FLAKY,
+                                            DROP_FLAKY, DROP_FLAKY, DROP_CUTTER, DROP_CUTTER,
+                                            DROP_LIAR,  DROP_LIAR,  DROP_DEAD,   DROP_SILENT };
   struct drops *all = d->all;
   if (all->calm) return DROP_WELL;
   if (world_now(all->w) < d->until_ms) return d->temper;
@@ -49,21 +51,26 @@ static void put_text(const struct drop_mail *m, struct buf *out) {
   if (m->dot_first) buf_put_str(out, ".\r\n");
   buf_printf(out, "X-World: %u\r\nSubject: number %u\r\n\r\n", m->id, m->id);
   while (buf_len(out) < m->size) {
-    static const char *const lines[] = { "", ".", "..", ".x", "From here", "-ERR", "+OK", "a line of text that is longer than others" };
+    static const char *const lines[] = {
+      "", ".", "..", ".x", "From here", "-ERR", "+OK", "a line of text that is longer than others"
+    };
     buf_put_str(out, lines[rng_below(&rng, sizeof lines / sizeof *lines)]);
     buf_put_str(out, "\r\n");
   }
   buf_put_str(out, "the end\r\n");
 }
 
-/* A UIDL of a message that is gone, or that another has: not where the collection leaves its mail, which goes by UIDL
- * and size alone. */
+/* A UIDL of a message that is gone, or that another has: not where the collection leaves its mail,
+ * which goes by UIDL and size alone. */
 static void name_mail(struct drop *d, struct drop_mail *m) {
   struct rng *rng = &d->all->rng;
-  struct drop_mail *other = m > d->mails ? &d->mails[rng_below(rng, (uint64_t)(m - d->mails))] : NULL;
+  struct drop_mail *other =
+      m > d->mails ? &d->mails[rng_below(rng, (uint64_t)(m - d->mails))] : NULL;
   bool same = other && !d->stays && rng_chance(rng, 1, other->gone ? 2 : 8);
-  if (same) memcpy(m->uidl, other->uidl, sizeof m->uidl);
-  else snprintf(m->uidl, sizeof m->uidl, "u%u-%llx", m->id, (unsigned long long)(m->seed & 0xffff));
+  if (same)
+    memcpy(m->uidl, other->uidl, sizeof m->uidl);
+  else
+    snprintf(m->uidl, sizeof m->uidl, "u%u-%llx", m->id, (unsigned long long)(m->seed & 0xffff));
 }
 
 static void come(struct drop *d) {
@@ -71,18 +78,27 @@ static void come(struct drop *d) {
   if (d->count == DROP_MAIL_MAX) return;
   struct drop_mail *m = &d->mails[d->count++];
   static const uint32_t sizes[] = { 100, 100, 300, 300, 1000, 5000, 5000, 150 * 1000 };
-  *m = (struct drop_mail){ .id = ++d->all->ids, .seed = rng_next(rng), .dot_first = rng_chance(rng, 1, 8) };
+  *m = (struct drop_mail){ .id = ++d->all->ids,
+                           .seed = rng_next(rng),
+                           .dot_first = rng_chance(rng, 1, 8) };
   m->size = sizes[rng_below(rng, rng_chance(rng, 1, 4) ? 8 : 6)];
   name_mail(d, m);
 }
 
 void drops_mail(struct drops *d) {
-  for (unsigned n = (unsigned)rng_below(&d->rng, 5); n; n--) come(&d->drops[rng_below(&d->rng, DROPS)]);
+  for (unsigned n = (unsigned)rng_below(&d->rng, 5); n; n--)
+    come(&d->drops[rng_below(&d->rng, DROPS)]);
 }
 
 void drops_init(struct drops *d, struct world *w, uint64_t seed) {
-  static const struct { enum drop_tls tls; bool stays; } kinds[DROPS] = {
-    { DROP_IMPLICIT, false }, { DROP_NONE, false }, { DROP_STARTED, true }, { DROP_NONE, false },
+  static const struct {
+    enum drop_tls tls;
+    bool stays;
+  } kinds[DROPS] = {
+    { DROP_IMPLICIT, false },
+    { DROP_NONE, false },
+    { DROP_STARTED, true },
+    { DROP_NONE, false },
   };
   d->w = w;
   d->rng = rng_from(seed);
@@ -114,10 +130,11 @@ static struct drop_version *version_find(struct drop *d, struct slice octets, ui
   return NULL;
 }
 
-static long version_add(struct drop *d, const struct drop_mail *m, struct slice octets, bool whole) {
+static long version_add(struct drop *d, const struct drop_mail *m, struct slice octets,
+                        bool whole) {
   struct drop_version *v = version_find(d, octets, m->id);
   if (!v) {
-    d->versions = must_fit(d->versions, d->version_count, &d->version_room, sizeof *d->versions);
+    d->versions = must_fit(d->versions, d->version_count, &d->version_process, sizeof *d->versions);
     v = &d->versions[d->version_count++];
     *v = (struct drop_version){ .id = m->id, .hash = hash_of(octets), .length = octets.n };
   }
@@ -135,8 +152,8 @@ static void end(struct drop_conn *c, bool reset) {
 
 static void show(const struct drop_conn *c, char direction, struct slice s) {
   if (c->drop->all->verbose)
-    fprintf(stderr, "%8llu drop%u %c: %.*s\n", (unsigned long long)world_now(c->drop->all->w), c->drop->index, direction,
-            SLICE_ARG(slice_first(s, 70)));
+    fprintf(stderr, "%8llu drop%u %c: %.*s\n", (unsigned long long)world_now(c->drop->all->w),
+            c->drop->index, direction, SLICE_ARG(slice_first(s, 70)));
 }
 
 /* As much of it as it lives to say; true: all. */
@@ -165,9 +182,12 @@ __attribute__((format(printf, 2, 3))) static void say(struct drop_conn *c, const
 }
 
 static void greet(struct drop_conn *c) {
-  if (is(c, DROP_SILENT)) c->silent = true;
-  else if (is(c, DROP_FLAKY) && may(c, 1, 8)) say(c, "-ERR [SYS/TEMP] not now"), end(c, false);
-  else say(c, "+OK ready <1.%u@drop.test>", c->drop->index);
+  if (is(c, DROP_SILENT))
+    c->silent = true;
+  else if (is(c, DROP_FLAKY) && may(c, 1, 8))
+    say(c, "-ERR [SYS/TEMP] not now"), end(c, false);
+  else
+    say(c, "+OK ready <1.%u@drop.test>", c->drop->index);
 }
 
 /* --- the login --- */
@@ -218,8 +238,10 @@ static void on_list(struct drop_conn *c, bool uidls) {
   buf_init(&out, 1 << 20);
   buf_put_str(&out, "+OK\r\n");
   for (size_t i = 0; i < c->count; i++) {
-    if (uidls) buf_printf(&out, "%zu %s\r\n", i + 1, c->drop->mails[c->mails[i]].uidl);
-    else buf_printf(&out, "%zu %llu\r\n", i + 1, (unsigned long long)c->listed[i]);
+    if (uidls)
+      buf_printf(&out, "%zu %s\r\n", i + 1, c->drop->mails[c->mails[i]].uidl);
+    else
+      buf_printf(&out, "%zu %llu\r\n", i + 1, (unsigned long long)c->listed[i]);
   }
   buf_put_str(&out, ".\r\n");
   put(c, buf_slice(&out));
@@ -237,8 +259,8 @@ static void stuff(struct slice text, bool first_too, struct buf *out) {
   }
 }
 
-/* Whole lines of it, fewer than there are; the last is not an empty one, for that is what we add where a header has no
- * end. */
+/* Whole lines of it, fewer than there are; the last is not an empty one, for that is what we add
+ * where a header has no end. */
 static struct slice cut_short(struct drop_conn *c, struct slice text) {
   size_t n = rng_below(rng_of(c), text.n);
   while (n && (text.p[n - 1] != '\n' || (n > 3 && text.p[n - 3] == '\n'))) n--;
@@ -249,7 +271,8 @@ static struct slice cut_short(struct drop_conn *c, struct slice text) {
 
 static void on_retr(struct drop_conn *c, size_t at) {
   struct drop_mail *m = &c->drop->mails[c->mails[at]];
-  bool cutter = is(c, DROP_CUTTER), cuts = (cutter && may(c, 1, 3)) || (is(c, DROP_LIAR) && may(c, 1, 8));
+  bool cutter = is(c, DROP_CUTTER),
+       cuts = (cutter && may(c, 1, 3)) || (is(c, DROP_LIAR) && may(c, 1, 8));
   bool unstuffed = m->dot_first && (c->drop->never_stuffs || (cutter && may(c, 2, 3)));
   struct buf text, out;
   if (cutter && may(c, 1, 10)) {
@@ -263,7 +286,8 @@ static void on_retr(struct drop_conn *c, size_t at) {
   stuff(told, !unstuffed, &out);
   buf_put_str(&out, ".\r\n");
   if (unstuffed) told = SLICE_NONE; /* its first line is its end */
-  if (put(c, buf_slice(&out))) c->sent[at] = version_add(c->drop, m, told, told.n == buf_len(&text));
+  if (put(c, buf_slice(&out)))
+    c->sent[at] = version_add(c->drop, m, told, told.n == buf_len(&text));
   buf_free(&text), buf_free(&out);
 }
 
@@ -273,12 +297,17 @@ static void on_dele(struct drop_conn *c, size_t at) {
   const struct drop_mail *m = &d->mails[c->mails[at]];
   struct drop_version *v = c->sent[at] < 0 ? NULL : &d->versions[c->sent[at]];
   d->all->deles++;
-  if (d->stays) world_fail(d->all->w, "drop %u: DELE of mail that is to stay", d->index);
-  else if (!v) world_fail(d->all->w, "drop %u: DELE of message %u (%s), which did not come whole in that session", d->index, m->id, m->uidl);
+  if (d->stays)
+    world_fail(d->all->w, "drop %u: DELE of mail that is to stay", d->index);
+  else if (!v)
+    world_fail(d->all->w,
+               "drop %u: DELE of message %u (%s), which did not come whole in that session",
+               d->index, m->id, m->uidl);
   else if (v->length < c->listed[at])
-    world_fail(d->all->w, "drop %u: DELE of message %u, of which %zu octets came of %llu", d->index, m->id, v->length,
-               (unsigned long long)c->listed[at]);
-  else v->must = true;
+    world_fail(d->all->w, "drop %u: DELE of message %u, of which %zu octets came of %llu", d->index,
+               m->id, v->length, (unsigned long long)c->listed[at]);
+  else
+    v->must = true;
   if (is(c, DROP_FLAKY) && may(c, 1, 12)) {
     say(c, "-ERR no");
     return;
@@ -318,9 +347,12 @@ static void on_quit(struct drop_conn *c) {
 
 static void on_numbered(struct drop_conn *c, struct slice verb, struct slice number) {
   uint64_t n;
-  if (!num_parse(number, DROP_MAIL_MAX, &n) || !n || n > c->count || c->marked[n - 1]) say(c, "-ERR no such message");
-  else if (slice_eq(verb, SLICE("RETR"))) on_retr(c, n - 1);
-  else on_dele(c, n - 1);
+  if (!num_parse(number, DROP_MAIL_MAX, &n) || !n || n > c->count || c->marked[n - 1])
+    say(c, "-ERR no such message");
+  else if (slice_eq(verb, SLICE("RETR")))
+    on_retr(c, n - 1);
+  else
+    on_dele(c, n - 1);
 }
 
 static void on_command(struct drop_conn *c, struct slice line) {
@@ -329,24 +361,38 @@ static void on_command(struct drop_conn *c, struct slice line) {
   if (c->silent) return;
   struct slice rest = line, verb = slice_split(&rest, ' ');
   bool needs_tls = c->drop->tls != DROP_NONE && !c->secure;
-  if (slice_eq(verb, SLICE("CAPA"))) on_capa(c);
-  else if (slice_eq(verb, SLICE("QUIT"))) on_quit(c);
-  else if (slice_eq(verb, SLICE("STLS")) && needs_tls) c->securing = true, say(c, "+OK go on");
-  else if (slice_eq(verb, SLICE("USER")) && !needs_tls) c->user = true, say(c, "+OK");
-  else if (slice_eq(verb, SLICE("PASS")) && c->user && !c->in) open_drop(c);
-  else if (slice_eq(verb, SLICE("APOP")) && !needs_tls && !c->in) open_drop(c);
-  else if (!c->in) say(c, "-ERR what?");
-  else if (slice_eq(verb, SLICE("LIST"))) on_list(c, false);
-  else if (slice_eq(verb, SLICE("UIDL"))) on_list(c, true);
-  else if (slice_eq(verb, SLICE("STAT"))) say(c, "+OK %zu 0", c->count);
-  else if (slice_eq(verb, SLICE("NOOP"))) say(c, "+OK");
-  else if (slice_eq(verb, SLICE("RETR")) || slice_eq(verb, SLICE("DELE"))) on_numbered(c, verb, rest);
-  else say(c, "-ERR what?");
+  if (slice_eq(verb, SLICE("CAPA")))
+    on_capa(c);
+  else if (slice_eq(verb, SLICE("QUIT")))
+    on_quit(c);
+  else if (slice_eq(verb, SLICE("STLS")) && needs_tls)
+    c->securing = true, say(c, "+OK go on");
+  else if (slice_eq(verb, SLICE("USER")) && !needs_tls)
+    c->user = true, say(c, "+OK");
+  else if (slice_eq(verb, SLICE("PASS")) && c->user && !c->in)
+    open_drop(c);
+  else if (slice_eq(verb, SLICE("APOP")) && !needs_tls && !c->in)
+    open_drop(c);
+  else if (!c->in)
+    say(c, "-ERR what?");
+  else if (slice_eq(verb, SLICE("LIST")))
+    on_list(c, false);
+  else if (slice_eq(verb, SLICE("UIDL")))
+    on_list(c, true);
+  else if (slice_eq(verb, SLICE("STAT")))
+    say(c, "+OK %zu 0", c->count);
+  else if (slice_eq(verb, SLICE("NOOP")))
+    say(c, "+OK");
+  else if (slice_eq(verb, SLICE("RETR")) || slice_eq(verb, SLICE("DELE")))
+    on_numbered(c, verb, rest);
+  else
+    say(c, "-ERR what?");
 }
 
 /* --- the network's far side --- */
 
-static enum net_says on_connect(void *arg, const struct dial_address *to, struct net_conn *net, void **ret_actor) {
+static enum net_says on_connect(void *arg, const struct dial_address *to, struct net_conn *net,
+                                void **ret_actor) {
   struct drops *all = arg;
   unsigned index = to->octets[3];
   all->connections++;
@@ -360,7 +406,8 @@ static enum net_says on_connect(void *arg, const struct dial_address *to, struct
   *c = (struct drop_conn){ .drop = d, .net = net, .cut_out = NEVER };
   buf_init(&c->line, LINE_MOST);
   static const unsigned most[] = { 300, 3000, 30000 };
-  if (is(c, DROP_FLAKY) && may(c, 1, 2)) c->cut_out = (unsigned)rng_below(&all->rng, most[rng_below(&all->rng, 3)]);
+  if (is(c, DROP_FLAKY) && may(c, 1, 2))
+    c->cut_out = (unsigned)rng_below(&all->rng, most[rng_below(&all->rng, 3)]);
   if (is(c, DROP_FLAKY) && may(c, 1, 6)) c->stall_at = (unsigned)rng_between(&all->rng, 1, 20);
   c->cut_resets = rng_chance(&all->rng, 1, 2);
   *ret_actor = c;
@@ -412,7 +459,8 @@ struct net_far drops_far(struct drops *d) {
 /* --- our mailboxes --- */
 
 void drop_look_begins(struct drop *d) {
-  for (size_t i = 0; i < d->version_count; i++) d->versions[i].seen = 0, d->versions[i].due = d->versions[i].must;
+  for (size_t i = 0; i < d->version_count; i++)
+    d->versions[i].seen = 0, d->versions[i].due = d->versions[i].must;
 }
 
 static struct drop_mail *mail_of(struct drop *d, uint32_t id) {
@@ -434,7 +482,8 @@ static bool note_seen(struct drop *d, struct slice text) {
     if (v->length != text.n || v->hash != hash_of(text)) continue;
     struct drop_mail *m = mail_of(d, v->id);
     if (++v->seen > 1 + m->kept_after_ok)
-      world_fail(d->all->w, "box %u has %zu octets of message %u %u times", d->index, v->length, v->id, v->seen);
+      world_fail(d->all->w, "box %u has %zu octets of message %u %u times", d->index, v->length,
+                 v->id, v->seen);
     return true;
   }
   return false;
@@ -444,16 +493,19 @@ static bool note_seen(struct drop *d, struct slice text) {
 void drop_seen(struct drop *d, struct slice octets) {
   struct slice text = behind_trace(octets);
   if (note_seen(d, text) || (text.n > 2 && note_seen(d, slice_first(text, text.n - 2)))) return;
-  world_fail(d->all->w, "box %u has %zu octets that no server has sent whole: %.*s", d->index, text.n,
-             SLICE_ARG(slice_first(text, 60)));
+  world_fail(d->all->w, "box %u has %zu octets that no server has sent whole: %.*s", d->index,
+             text.n, SLICE_ARG(slice_first(text, 60)));
 }
 
 void drop_look_ends(struct drop *d) {
   for (size_t i = 0; i < d->version_count; i++) {
     struct drop_version *v = &d->versions[i];
     if (v->due && !v->seen)
-      world_fail(d->all->w, "box %u: DELE was said of message %u (%zu octets), which is not here", d->index, v->id, v->length);
-    if (v->seen < v->most) world_fail(d->all->w, "box %u: message %u was here %u times, and is %u times", d->index, v->id, v->most, v->seen);
+      world_fail(d->all->w, "box %u: DELE was said of message %u (%zu octets), which is not here",
+                 d->index, v->id, v->length);
+    if (v->seen < v->most)
+      world_fail(d->all->w, "box %u: message %u was here %u times, and is %u times", d->index,
+                 v->id, v->most, v->seen);
     d->all->came += v->seen && !v->most;
     d->all->again += v->seen > 1 && v->seen > v->most ? v->seen - (v->most ? v->most : 1) : 0;
     v->most = v->seen;
@@ -469,7 +521,8 @@ static bool is_whole_here(const struct drop *d, uint32_t id) {
 /* Itself, or one with its UIDL, ends each session. */
 static bool cannot_come(const struct drop *d, const struct drop_mail *m) {
   for (size_t i = 0; d->never_stuffs && i < d->count; i++)
-    if (d->mails[i].dot_first && !d->mails[i].gone && strcmp(d->mails[i].uidl, m->uidl) == 0) return true;
+    if (d->mails[i].dot_first && !d->mails[i].gone && strcmp(d->mails[i].uidl, m->uidl) == 0)
+      return true;
   return false;
 }
 

@@ -1,32 +1,43 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/gather.h"
 
 #include <stdio.h>
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "src/collector/collector.h"
 #include "tests/world/must.h"
 #include "tests/world/outside/drops.h"
-#include "tests/world/outside/process.h"
+#include "tests/world/outside/guest.h"
 #include "tests/world/people.h"
 
 enum {
   BOOTS_MAX = 8,
   ACCOUNT_FIRST = 1,
-  CALM_SOON = 12, /* short rounds, then long ones: what came short again and again is tried once a day only */
+  /* short rounds, then long ones: what came short again and again is tried once a day only */
+  CALM_SOON = 12,
   CALM_SOON_MS = 5 * 60 * 1000,
   CALM_ROUNDS = 40,
   CALM_ROUND_MS = 4 * 3600 * 1000,
 };
 
-enum trouble { TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL };
-static const char *const trouble_names[] = { "power", "process", "room", "sync", "write", "full" };
+enum trouble {
+  TROUBLE_POWER,
+  TROUBLE_PROCESS,
+  TROUBLE_ROOM,
+  TROUBLE_SYNC,
+  TROUBLE_WRITE,
+  TROUBLE_FULL
+};
+static const char *const trouble_names[] = {
+  "power", "process", "process", "sync", "write", "full"
+};
 
 struct gather {
   struct world *w;
   struct rng rng;
   struct net net;
   struct drops drops;
-  struct process process;
+  struct guest guest;
   struct collector collector;
   struct gather_tally *tally;
   enum trouble trouble;
@@ -43,8 +54,9 @@ static bool add_collection(struct world *w, unsigned i) {
   char name[40], host[20];
   snprintf(name, sizeof name, "box%u@example.org", i);
   snprintf(host, sizeof host, "5.2.0.%u", i);
-  const char *words[] = { "collect", "add", name, host, i ? "110" : "995", how[i], "no", "me", "-", "60", leave[i], "secret" };
-  return world_admin(w, ROOM_AUTH, words, sizeof words / sizeof *words, SLICE_NONE, NULL) == CLI_OK;
+  const char *words[] = { "collect", "add", name, host, i ? "110" : "995", how[i],
+                          "no",      "me",  "-",  "60", leave[i],          "secret" };
+  return world_admin(w, ROLE_AUTH, words, sizeof words / sizeof *words, SLICE_NONE, NULL) == CLI_OK;
 }
 
 static bool make_scene(struct people *people, struct world *w) {
@@ -74,24 +86,27 @@ struct disk_sim *gather_begin(struct buf *err) {
 
 /* --- the collector --- */
 
-static void make_collector(struct process *p) {
-  struct gather *g = (struct gather *)(void *)((char *)p - offsetof(struct gather, process));
+static void make_collector(struct guest *p) {
+  struct gather *g = (struct gather *)(void *)((char *)p - offsetof(struct gather, guest));
   struct buf err;
   buf_init(&err, 256);
   collector_open(&g->collector);
   buf_put_str(&g->collector.authorities, "any");
-  p->room.arg = &g->collector;
-  if (!collector_ops.start(&p->room, &err)) world_fail(p->world, "the collector does not start: %s", buf_cstr(&err));
+  p->process.arg = &g->collector;
+  if (!collector_ops.start(&p->process, &err))
+    world_fail(p->world, "the collector does not start: %s", buf_cstr(&err));
   buf_free(&err);
 }
 
-static void end_collector(struct process *p) { collector_close(p->room.arg); }
+static void end_collector(struct guest *p) { collector_close(p->process.arg); }
 
 /* --- a life --- */
 
 static void plan_trouble(struct gather *g) {
-  static const enum trouble often[] = { TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_PROCESS,
-                                        TROUBLE_ROOM, TROUBLE_ROOM, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL };
+  static const enum trouble often[] = { TROUBLE_POWER, TROUBLE_POWER,   TROUBLE_POWER,
+                                        TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_PROCESS,
+                                        TROUBLE_ROOM,  TROUBLE_ROOM,    TROUBLE_ROOM,
+                                        TROUBLE_SYNC,  TROUBLE_WRITE,   TROUBLE_FULL };
   static const uint64_t most[] = { 8, 30, 80, 200 };
   struct disk_plan plan = { 0 };
   uint64_t at = rng_between(&g->rng, 1, most[rng_below(&g->rng, 4)]);
@@ -107,11 +122,12 @@ static void come_mail(void *arg) {
   drops_mail(&g->drops);
 }
 
-static void kill_room(void *arg) {
-  static const enum room_kind rooms[] = { ROOM_STORE, ROOM_STORE, ROOM_COLLECTOR, ROOM_COLLECTOR, ROOM_COLLECTOR, ROOM_AUTH };
+static void kill_process(void *arg) {
+  static const enum role roles[] = { ROLE_STORE,     ROLE_STORE,     ROLE_COLLECTOR,
+                                     ROLE_COLLECTOR, ROLE_COLLECTOR, ROLE_AUTH };
   struct gather *g = arg;
   g->tally->kills++;
-  world_kill(g->w, rooms[rng_below(&g->rng, sizeof rooms / sizeof *rooms)]);
+  world_kill(g->w, roles[rng_below(&g->rng, sizeof roles / sizeof *roles)]);
 }
 
 static void fill_disk(void *arg) {
@@ -121,9 +137,12 @@ static void fill_disk(void *arg) {
 }
 
 static void schedule_life(struct gather *g) {
-  for (uint64_t n = rng_below(&g->rng, 4); n; n--) world_after(g->w, rng_below(&g->rng, 90000), come_mail, g);
+  for (uint64_t n = rng_below(&g->rng, 4); n; n--)
+    world_after(g->w, rng_below(&g->rng, 90000), come_mail, g);
   if (g->trouble == TROUBLE_ROOM)
-    for (unsigned i = 0; i < 3; i++) world_after(g->w, rng_below(&g->rng, rng_chance(&g->rng, 1, 2) ? 3000 : 180000), kill_room, g);
+    for (unsigned i = 0; i < 3; i++)
+      world_after(g->w, rng_below(&g->rng, rng_chance(&g->rng, 1, 2) ? 3000 : 180000), kill_process,
+                  g);
   if (g->trouble == TROUBLE_FULL) world_after(g->w, rng_below(&g->rng, 3000), fill_disk, g);
 }
 
@@ -148,9 +167,11 @@ static bool boot(struct gather *g) {
 
 static void run_life(struct gather *g) {
   static const uint64_t most[] = { 5000, 60000, 180000, 180000, 600000, 20 * 60000 };
-  uint64_t until = world_now(g->w) + rng_between(&g->rng, 1000, most[rng_below(&g->rng, sizeof most / sizeof *most)]);
+  uint64_t until = world_now(g->w) +
+                   rng_between(&g->rng, 1000, most[rng_below(&g->rng, sizeof most / sizeof *most)]);
   schedule_life(g);
-  while (!world_failure(g->w) && world_step(g->w, until)) {}
+  while (!world_failure(g->w) && world_step(g->w, until)) {
+  }
 }
 
 /* --- after a death --- */
@@ -158,8 +179,10 @@ static void run_life(struct gather *g) {
 static void die(struct gather *g) {
   world_cancel(g->w, g);
   g->tally->deaths++;
-  if (g->trouble == TROUBLE_PROCESS) world_revive(g->w);
-  else world_power_loss(g->w);
+  if (g->trouble == TROUBLE_PROCESS)
+    world_revive(g->w);
+  else
+    world_power_loss(g->w);
   disk_sim_space(world_disk(g->w), UINT64_MAX);
   disk_sim_plan(world_disk(g->w), &(struct disk_plan){ 0 });
 }
@@ -170,7 +193,8 @@ static void look(struct gather *g) {
     drop_look_begins(d); /* what comes while one looks need not be seen */
     struct world_box *b = world_look(g->w, ACCOUNT_FIRST + i, false);
     if (!b) world_fail(g->w, "box %u can't be looked at", i);
-    for (size_t k = 0; b && k < b->count && !world_failure(g->w); k++) drop_seen(d, b->mails[k].octets);
+    for (size_t k = 0; b && k < b->count && !world_failure(g->w); k++)
+      drop_seen(d, b->mails[k].octets);
     if (!world_failure(g->w)) drop_look_ends(d);
     world_box_free(&b);
   }
@@ -219,14 +243,16 @@ static void add_up(struct gather *g) {
   struct gather_tally *t = g->tally;
   const struct drops *d = &g->drops;
   t->stories++;
-  t->mails += d->ids, t->came += d->came, t->deles += d->deles, t->deleted += d->deleted, t->again += d->again;
-  t->connections += d->connections, t->cuts += d->cuts, t->short_ones += d->short_ones, t->lies += d->lies;
+  t->mails += d->ids, t->came += d->came, t->deles += d->deles, t->deleted += d->deleted,
+      t->again += d->again;
+  t->connections += d->connections, t->cuts += d->cuts, t->short_ones += d->short_ones,
+      t->lies += d->lies;
 }
 
 static void show(void *arg, const char *line) { fprintf(stderr, "disk %s\n", line); }
 
-bool gather_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct gather_tally *tally,
-                  struct buf *err) {
+bool gather_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose,
+                  struct gather_tally *tally, struct buf *err) {
   struct gather *g = must_alloc(sizeof *g);
   memset(g, 0, sizeof *g);
   g->rng = rng_from(seed ^ 0x6a74e2);
@@ -239,21 +265,25 @@ bool gather_story(const struct disk_sim *start, uint64_t seed, unsigned lives, b
     g->drops.verbose = verbose;
     g->net.far = drops_far(&g->drops);
     net_use(&g->net);
-    g->process = (struct process){ .world = g->w, .ops = &collector_ops, .make = make_collector, .end = end_collector };
-    process_join(&g->process);
+    g->guest = (struct guest){
+      .world = g->w, .ops = &collector_ops, .make = make_collector, .end = end_collector
+    };
+    guest_join(&g->guest);
     if (verbose) world_verbose(g->w), disk_sim_trace(world_disk(g->w), show, NULL);
     play(g, lives);
     add_up(g);
     ok = !world_failure(g->w);
     if (!ok)
-      buf_printf(err, "gather, seed %llu, life %u (%s), operation %llu, %llu ms: %s", (unsigned long long)seed, g->life,
-                 trouble_names[g->trouble], (unsigned long long)disk_sim_ops(world_disk(g->w)),
+      buf_printf(err, "gather, seed %llu, life %u (%s), operation %llu, %llu ms: %s",
+                 (unsigned long long)seed, g->life, trouble_names[g->trouble],
+                 (unsigned long long)disk_sim_ops(world_disk(g->w)),
                  (unsigned long long)world_now(g->w), world_failure(g->w));
     world_cancel(g->w, g);
   }
   world_free(&g->w);
   if (ok && g->net.open) {
-    buf_printf(err, "gather, seed %llu: %zu connections left open", (unsigned long long)seed, g->net.open);
+    buf_printf(err, "gather, seed %llu: %zu connections left open", (unsigned long long)seed,
+               g->net.open);
     ok = false;
   }
   net_use(NULL);

@@ -1,6 +1,8 @@
-/* Stories of mail that is collected: maildrops elsewhere whose servers do what the seed says (drops.h), the collector as it
- * is linked, and deaths of the disk, of processes and of all, at any operation. After each death the ledger is held against
- * the mailboxes; at the end of some stories all servers are well, and then nothing may be left behind. */
+/* SPDX-License-Identifier: ISC */
+/* Stories of mail that is collected: maildrops elsewhere whose servers do what the seed says
+ * (drops.h), the collector as it is linked, and deaths of the disk, of processes and of all, at any
+ * operation. After each death the ledger is held against the mailboxes; at the end of some stories
+ * all servers are well, and then nothing may be left behind. */
 #ifndef QASID_WORLD_OUTSIDE_GATHER_H
 #define QASID_WORLD_OUTSIDE_GATHER_H
 
@@ -15,7 +17,7 @@ struct gather_tally {
 /* The disk that all stories begin with. NULL with a sentence in `err`. */
 struct disk_sim *gather_begin(struct buf *err);
 /* Plays a story of so many lives. False with a line in `err` when an invariant broke. */
-bool gather_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct gather_tally *tally,
-                  struct buf *err);
+bool gather_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose,
+                  struct gather_tally *tally, struct buf *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/mailer.h"
 
 #include <stdarg.h>
@@ -46,22 +47,29 @@ static void next_letter(struct mailer_out *m) {
   for (unsigned i = 0; i < m->rcpts; i++)
     m->domains[i] = together ? domain : (unsigned)rng_below(&all->rng, POST_DOMAINS);
   m->step = PATH;
-  if (l->forwarded) say(m, "MAIL FROM:<l%u@client.example> BODY=8BITMIME", l->id);
-  else say(m, "MAIL FROM:<box%u@example.org> BODY=8BITMIME", l->box);
+  if (l->forwarded)
+    say(m, "MAIL FROM:<l%u@client.example> BODY=8BITMIME", l->id);
+  else
+    say(m, "MAIL FROM:<box%u@example.org> BODY=8BITMIME", l->box);
 }
 
 static void name_rcpt(struct mailer_out *m) {
   const struct post_letter *l = post_letter(m->all->post, m->letter);
   m->step = RCPT;
-  if (l->forwarded) say(m, "RCPT TO:<fwd%u@example.org>", m->domains[0]);
-  else say(m, "RCPT TO:<r%u-%u@d%u.test>", l->id, m->named, m->domains[m->named]);
+  if (l->forwarded)
+    say(m, "RCPT TO:<fwd%u@example.org>", m->domains[0]);
+  else
+    say(m, "RCPT TO:<r%u-%u@d%u.test>", l->id, m->named, m->domains[m->named]);
 }
 
 static void rcpt_taken(struct mailer_out *m) {
   struct post_letter *l = post_letter(m->all->post, m->letter);
   struct post_rcpt *r = &l->rcpts[l->count++];
-  if (l->forwarded) snprintf(r->address, sizeof r->address, "f%u@d%u.test", m->domains[0], m->domains[0]);
-  else snprintf(r->address, sizeof r->address, "r%u-%u@d%u.test", l->id, m->named, m->domains[m->named]);
+  if (l->forwarded)
+    snprintf(r->address, sizeof r->address, "f%u@d%u.test", m->domains[0], m->domains[0]);
+  else
+    snprintf(r->address, sizeof r->address, "r%u-%u@d%u.test", l->id, m->named,
+             m->domains[m->named]);
 }
 
 static void put_stuffed(struct slice text, struct buf *out) {
@@ -103,7 +111,8 @@ static void on_line(struct mailer_out *m, struct slice line) {
   if (slice_at(line, 3) == '-') return;
   if (class == '5') world_fail(m->all->w, "refused for good: %.*s", SLICE_ARG(line));
   if (class == '4' && m->step == BODY && m->body_sent)
-    post_answered(m->all->post, m->letter, false, m->all->unsure || slice_starts(line, SLICE("421")));
+    post_answered(m->all->post, m->letter, false,
+                  m->all->unsure || slice_starts(line, SLICE("421")));
   if (class != '2' && class != '3') {
     leave(m);
     return;
@@ -117,8 +126,10 @@ static void on_line(struct mailer_out *m, struct slice line) {
   case PATH: name_rcpt(m); break;
   case RCPT:
     rcpt_taken(m);
-    if (++m->named < m->rcpts) name_rcpt(m);
-    else m->step = DATA, say(m, "DATA");
+    if (++m->named < m->rcpts)
+      name_rcpt(m);
+    else
+      m->step = DATA, say(m, "DATA");
     break;
   case DATA: send_body(m); break;
   case BODY: body_answer(m, line); break;
@@ -135,7 +146,8 @@ static void readable(void *arg) {
     if (at < 0) return;
     int n = snprintf(line, sizeof line, "%.*s", (int)at, (const char *)text.p);
     buf_drop(world_received(m->conn), (size_t)at + 2);
-    on_line(m, slice_of((const uint8_t *)line, (size_t)(n < (int)sizeof line ? n : (int)sizeof line - 1)));
+    on_line(m, slice_of((const uint8_t *)line,
+                        (size_t)(n < (int)sizeof line ? n : (int)sizeof line - 1)));
   }
 }
 
@@ -145,7 +157,8 @@ void mailers_come(struct mailers *all) {
   for (size_t i = 0; i < MAILERS_MAX; i++) {
     struct mailer_out *m = &all->them[i];
     if (m->conn) continue;
-    /* Who may send, and who may not but to addresses here, are told apart by where they come from; both send both. */
+    /* Who may send, and who may not but to addresses here, are told apart by where they come from;
+     * both send both. */
     const uint8_t address[4] = { 192, 0, 2, (uint8_t)rng_between(&all->rng, 1, 250) };
     const struct world_client client = { m, readable, closed };
     *m = (struct mailer_out){ .all = all, .letters_left = (unsigned)rng_between(&all->rng, 1, 2) };

@@ -1,4 +1,6 @@
-/* Those who send: one of ours (from a network that may), or a stranger to an address here that leads elsewhere. */
+/* SPDX-License-Identifier: ISC */
+/* Those who send: one of ours (from a network that may), or a stranger to an address here that
+ * leads elsewhere. */
 #ifndef QASID_WORLD_OUTSIDE_MAILER_H
 #define QASID_WORLD_OUTSIDE_MAILER_H
 

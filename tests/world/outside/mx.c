@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/mx.h"
 
 #include <stdarg.h>
@@ -19,7 +20,7 @@ struct mx_conn {
   struct buf line, body;
   char path[300], rcpts[MX_RCPTS][100];
   unsigned rcpt_count, put_off;
-  bool mail, secure, odd; /* odd: it has said something that no client can make sense of */
+  bool mail, secure, odd;   /* odd: it has said something that no client can make sense of */
   unsigned cut_out, cut_in; /* octets until it is cut */
   unsigned stall_at;        /* commands until it says nothing any more */
   bool cut_resets;
@@ -29,17 +30,21 @@ struct mx_conn {
   } owed[MX_RCPTS]; /* 250s that we have not read yet */
   unsigned owed_count;
   char later; /* name of an event */
-  bool dead, waits, kept; /* waits: it reads no further; kept: the message is, before a word of it */
-  struct buf behind;      /* what came meanwhile */
+  /* waits: it reads no further; kept: the message is, before a word of it */
+  bool dead, waits, kept;
+  struct buf behind; /* what came meanwhile */
 };
 
 static struct rng *rng_of(struct mx_conn *c) { return &c->mx->rng; }
-static bool may(struct mx_conn *c, unsigned of, unsigned in) { return !c->mx->calm && rng_chance(rng_of(c), of, in); }
+static bool may(struct mx_conn *c, unsigned of, unsigned in) {
+  return !c->mx->calm && rng_chance(rng_of(c), of, in);
+}
 
 /* --- tempers --- */
 
 static void set_temper(struct mx *m, struct mx_host *h) {
-  static const enum temper often[] = { WELL, WELL, WELL, WELL, FLAKY, FLAKY, FLAKY, SURLY, ODD, GREY, DEAD, SILENT };
+  static const enum temper often[] = { WELL,  WELL,  WELL, WELL, FLAKY, FLAKY,
+                                       FLAKY, SURLY, ODD,  GREY, DEAD,  SILENT };
   if (world_now(m->w) < h->until_ms) return;
   h->temper = often[rng_below(&m->rng, sizeof often / sizeof *often)];
   h->until_ms = world_now(m->w) + rng_between(&m->rng, 1000, TEMPER_MS);
@@ -65,7 +70,8 @@ void mx_init(struct mx *m, struct world *w, struct post *post, uint64_t seed) {
 
 static void end(struct mx_conn *c, bool reset) {
   if (c->dead) return;
-  if (c->mx->verbose) fprintf(stderr, "%8llu %p ends\n", (unsigned long long)world_now(c->mx->w), (void *)c);
+  if (c->mx->verbose)
+    fprintf(stderr, "%8llu %p ends\n", (unsigned long long)world_now(c->mx->w), (void *)c);
   c->dead = true;
   world_cancel(c->mx->w, &c->later);
   net_end(c->net, reset);
@@ -73,8 +79,9 @@ static void end(struct mx_conn *c, bool reset) {
 
 static void show(const struct mx_conn *c, char direction, struct slice s) {
   if (c->mx->verbose)
-    fprintf(stderr, "%8llu mx%zu %p %c: %.*s\n", (unsigned long long)world_now(c->mx->w), (size_t)(c->host - c->mx->hosts),
-            (const void *)c, direction, SLICE_ARG(slice_first(s, 100)));
+    fprintf(stderr, "%8llu mx%zu %p %c: %.*s\n", (unsigned long long)world_now(c->mx->w),
+            (size_t)(c->host - c->mx->hosts), (const void *)c, direction,
+            SLICE_ARG(slice_first(s, 100)));
 }
 
 /* As much of it as it lives to say. */
@@ -104,8 +111,9 @@ __attribute__((format(printf, 2, 3))) static void say(struct mx_conn *c, const c
 static void say_rubbish(struct mx_conn *c) {
   /* None that a client may take for a yes: what was not done would count as done. */
   static const char *const rubbish[] = {
-    "hello?", "2", "25", "250-one\r\n550 two", "999 what", "\x01\x02\xff\xfe", "-ERR", "25O OK", " 250 OK", "",
-    "354 go on", /* the last: not where DATA may be next, for then it is a yes */
+    "hello?", "2",       "25", "250-one\r\n550 two", "999 what", "\x01\x02\xff\xfe", "-ERR",
+    "25O OK", " 250 OK", "",   "354 go on", /* the last: not where DATA may be next, for then it is
+                                               a yes */
   };
   size_t i = rng_below(rng_of(c), sizeof rubbish / sizeof *rubbish - (c->rcpt_count > 0));
   c->odd = true;
@@ -113,21 +121,26 @@ static void say_rubbish(struct mx_conn *c) {
 }
 
 static void say_defer(struct mx_conn *c) {
-  static const char *const words[] = { "451 4.3.0 Try again later", "450 4.2.0 Greylisted, try again", "452 4.3.1 No space now",
-                                       "451 later", "450-4.2.1 busy\r\n450 4.2.1 still busy", "452 4.2.2 Mailbox full" };
+  static const char *const words[] = { "451 4.3.0 Try again later",
+                                       "450 4.2.0 Greylisted, try again",
+                                       "452 4.3.1 No space now",
+                                       "451 later",
+                                       "450-4.2.1 busy\r\n450 4.2.1 still busy",
+                                       "452 4.2.2 Mailbox full" };
   c->mx->deferred++;
   say(c, "%s", words[rng_below(rng_of(c), sizeof words / sizeof *words)]);
 }
 
 static void say_refuse(struct mx_conn *c) {
-  static const char *const words[] = { "550 5.1.1 No such user", "554 5.7.1 Not wanted here", "553 no",
-                                       "550-5.7.1 read\r\n550 5.7.1 https://example.net/", "552 5.2.2 Over quota" };
+  static const char *const words[] = { "550 5.1.1 No such user", "554 5.7.1 Not wanted here",
+                                       "553 no", "550-5.7.1 read\r\n550 5.7.1 https://example.net/",
+                                       "552 5.2.2 Over quota" };
   c->mx->refused++;
   say(c, "%s", words[rng_below(rng_of(c), sizeof words / sizeof *words)]);
 }
 
-/* A trouble of its temper in the place of a good reply. True: it was said. Never of client.example, to which reports go:
- * those it never refuses for good. */
+/* A trouble of its temper in the place of a good reply. True: it was said. Never of client.example,
+ * to which reports go: those it never refuses for good. */
 static bool trouble(struct mx_conn *c, bool permanent) {
   switch (temper_of(c->mx, c->host)) {
   case FLAKY:
@@ -181,15 +194,19 @@ static bool is_client(struct slice address) {
 
 static struct slice path_of(struct slice line) {
   ptrdiff_t open = slice_find(line, '<'), close = slice_find(line, '>');
-  return open >= 0 && close > open ? slice_first(slice_from(line, (size_t)open + 1), (size_t)(close - open - 1)) : SLICE_NONE;
+  return open >= 0 && close > open
+             ? slice_first(slice_from(line, (size_t)open + 1), (size_t)(close - open - 1))
+             : SLICE_NONE;
 }
 
 static void on_mail(struct mx_conn *c, struct slice line) {
-  bool report = !path_of(line).n; /* a report is never refused for good here: then nobody would ever see it */
+  /* a report is never refused for good here: then nobody would ever see it */
+  bool report = !path_of(line).n;
   if (trouble(c, !report)) return;
   c->mail = true;
   c->rcpt_count = c->put_off = 0;
-  snprintf(c->path, sizeof c->path, "%.*s", SLICE_ARG(slice_first(path_of(line), sizeof c->path - 1)));
+  snprintf(c->path, sizeof c->path, "%.*s",
+           SLICE_ARG(slice_first(path_of(line), sizeof c->path - 1)));
   say(c, "250 2.1.0 OK");
 }
 
@@ -234,11 +251,16 @@ static void on_command(struct mx_conn *c, struct slice line) {
     c->step = SILENCE;
     return;
   }
-  if (slice_case_starts(line, SLICE("EHLO"))) say_hello(c, true);
-  else if (slice_case_starts(line, SLICE("HELO"))) say_hello(c, false);
-  else if (slice_case_starts(line, SLICE("MAIL"))) on_mail(c, line);
-  else if (slice_case_starts(line, SLICE("RCPT"))) on_rcpt(c, line);
-  else if (slice_caseeq(line, SLICE("DATA"))) on_data(c);
+  if (slice_case_starts(line, SLICE("EHLO")))
+    say_hello(c, true);
+  else if (slice_case_starts(line, SLICE("HELO")))
+    say_hello(c, false);
+  else if (slice_case_starts(line, SLICE("MAIL")))
+    on_mail(c, line);
+  else if (slice_case_starts(line, SLICE("RCPT")))
+    on_rcpt(c, line);
+  else if (slice_caseeq(line, SLICE("DATA")))
+    on_data(c);
   else if (slice_caseeq(line, SLICE("RSET"))) {
     c->mail = false;
     c->rcpt_count = 0;
@@ -260,7 +282,8 @@ static void on_command(struct mx_conn *c, struct slice line) {
 /* It is kept: from here on it is delivered, whatever becomes of the answer. */
 static void keep(struct mx_conn *c) {
   for (unsigned i = 0; i < c->rcpt_count; i++) {
-    struct post_copy *copy = post_arrived(c->mx->post, buf_slice(&c->body), slice_str(c->path), slice_str(c->rcpts[i]), c->put_off);
+    struct post_copy *copy = post_arrived(c->mx->post, buf_slice(&c->body), slice_str(c->path),
+                                          slice_str(c->rcpts[i]), c->put_off);
     if (!copy || c->owed_count == MX_RCPTS) continue;
     c->owed[c->owed_count].total = UINT64_MAX;
     c->owed[c->owed_count++].copy = copy;
@@ -298,7 +321,8 @@ static void on_message(struct mx_conn *c) {
   if (flaky && may(c, 1, 6)) { /* it takes its time, now and then longer than anybody waits */
     c->waits = true;
     if (may(c, 1, 2)) keep(c);
-    world_after(c->mx->w, rng_between(rng_of(c), 1000, may(c, 1, 3) ? 15 * 60 * 1000 : 20000), say_late, &c->later);
+    world_after(c->mx->w, rng_between(rng_of(c), 1000, may(c, 1, 3) ? 15 * 60 * 1000 : 20000),
+                say_late, &c->later);
   } else if (flaky && may(c, 1, 12)) { /* kept, and dead before a word of it */
     keep(c);
     end(c, may(c, 1, 2));
@@ -319,8 +343,10 @@ static void on_body_line(struct mx_conn *c, struct slice line) {
 }
 
 static void on_line(struct mx_conn *c, struct slice line) {
-  if (c->step == DATA) on_body_line(c, line);
-  else if (c->step == COMMANDS) on_command(c, line);
+  if (c->step == DATA)
+    on_body_line(c, line);
+  else if (c->step == COMMANDS)
+    on_command(c, line);
 }
 
 static void take(struct mx_conn *c, struct slice octets) {
@@ -335,7 +361,8 @@ static void take(struct mx_conn *c, struct slice octets) {
     octets = slice_from(octets, n);
     if (at < 0) continue;
     struct slice line = buf_slice(&c->line);
-    if (slice_find(line, '\r') != (ptrdiff_t)line.n - 2) world_fail(c->mx->w, "a bare CR or LF was sent: \"%.*s\"", SLICE_ARG(slice_first(line, 80)));
+    if (slice_find(line, '\r') != (ptrdiff_t)line.n - 2)
+      world_fail(c->mx->w, "a bare CR or LF was sent: \"%.*s\"", SLICE_ARG(slice_first(line, 80)));
     on_line(c, slice_first(line, line.n - 2));
     buf_reset(&c->line);
   }
@@ -346,27 +373,37 @@ static void take(struct mx_conn *c, struct slice octets) {
 static void greet(void *arg) {
   struct mx_conn *c = (struct mx_conn *)(void *)((char *)arg - offsetof(struct mx_conn, later));
   c->step = COMMANDS;
-  if (may(c, 1, 30)) say(c, "554 5.3.2 No service here");
-  else if (may(c, 1, 30)) say(c, "421 4.3.2 Too busy");
-  else if (may(c, 1, 20)) say(c, "220-mx.test\r\n220-says a lot\r\n220 ESMTP");
-  else say(c, "220 mx.test ESMTP");
+  if (may(c, 1, 30))
+    say(c, "554 5.3.2 No service here");
+  else if (may(c, 1, 30))
+    say(c, "421 4.3.2 Too busy");
+  else if (may(c, 1, 20))
+    say(c, "220-mx.test\r\n220-says a lot\r\n220 ESMTP");
+  else
+    say(c, "220 mx.test ESMTP");
 }
 
 static void plan(struct mx_conn *c) {
   c->cut_out = c->cut_in = NEVER;
   if (temper_of(c->mx, c->host) != FLAKY) return;
-  if (may(c, 1, 4)) c->cut_out = (unsigned)rng_below(rng_of(c), may(c, 1, 2) ? 150 : 600);
-  else if (may(c, 1, 4)) c->cut_in = (unsigned)rng_below(rng_of(c), may(c, 1, 2) ? 200 : may(c, 1, 2) ? 5000 : 200000);
+  if (may(c, 1, 4))
+    c->cut_out = (unsigned)rng_below(rng_of(c), may(c, 1, 2) ? 150 : 600);
+  else if (may(c, 1, 4))
+    c->cut_in = (unsigned)rng_below(rng_of(c), may(c, 1, 2) ? 200 : may(c, 1, 2) ? 5000 : 200000);
   if (may(c, 1, 8)) c->stall_at = (unsigned)rng_between(rng_of(c), 1, 8);
   c->cut_resets = may(c, 1, 2);
 }
 
-static enum net_says on_connect(void *arg, const struct dial_address *to, struct net_conn *net, void **ret) {
+static enum net_says on_connect(void *arg, const struct dial_address *to, struct net_conn *net,
+                                void **ret) {
   struct mx *m = arg;
-  uint32_t ip = to->n == 4 ? (uint32_t)to->octets[0] << 24 | (uint32_t)to->octets[1] << 16 | (uint32_t)to->octets[2] << 8 | to->octets[3] : 0;
+  uint32_t ip = to->n == 4 ? (uint32_t)to->octets[0] << 24 | (uint32_t)to->octets[1] << 16 |
+                                 (uint32_t)to->octets[2] << 8 | to->octets[3]
+                           : 0;
   m->connections++;
   if (to->n == 4 && (ip == MX_OWN_ADDRESS || !dial_address_is_public(to)))
-    world_fail(m->w, "the sender dials %u.%u.%u.%u", to->octets[0], to->octets[1], to->octets[2], to->octets[3]);
+    world_fail(m->w, "the sender dials %u.%u.%u.%u", to->octets[0], to->octets[1], to->octets[2],
+               to->octets[3]);
   unsigned host = to->octets[3];
   if (to->n != 4 || to->octets[0] != 8 || host >= MX_HOSTS) return NET_REFUSES;
   switch (temper_of(m, &m->hosts[host])) {
@@ -415,8 +452,10 @@ static void on_taken(void *actor, uint64_t octets) {
   struct mx_conn *c = actor;
   unsigned kept = 0;
   for (unsigned i = 0; i < c->owed_count; i++) {
-    if (octets >= c->owed[i].total) post_sure(c->mx->post, c->owed[i].copy);
-    else c->owed[kept++] = c->owed[i];
+    if (octets >= c->owed[i].total)
+      post_sure(c->mx->post, c->owed[i].copy);
+    else
+      c->owed[kept++] = c->owed[i];
   }
   c->owed_count = kept;
 }
@@ -444,10 +483,12 @@ static void add_host(struct dns_answer *a, unsigned host, uint16_t priority) {
 
 /* Addresses that are not to be dialled. */
 static void lie(struct mx *m, struct dns_answer *a) {
-  static const uint8_t lies[][4] = { { 127, 0, 0, 1 }, { 5, 9, 0, 1 }, { 10, 0, 0, 1 }, { 192, 168, 1, 1 }, { 0, 0, 0, 0 }, { 169, 254, 1, 1 } };
+  static const uint8_t lies[][4] = { { 127, 0, 0, 1 },   { 5, 9, 0, 1 }, { 10, 0, 0, 1 },
+                                     { 192, 168, 1, 1 }, { 0, 0, 0, 0 }, { 169, 254, 1, 1 } };
   struct dns_host *h = &a->hosts[rng_below(&m->rng, a->host_count)];
   m->lies++;
-  if (rng_chance(&m->rng, 1, 6)) snprintf(h->name, sizeof h->name, "%s", world_conf(m->w)->hostname);
+  if (rng_chance(&m->rng, 1, 6))
+    snprintf(h->name, sizeof h->name, "%s", world_conf(m->w)->hostname);
   memcpy(h->addresses[0].octets, lies[rng_below(&m->rng, sizeof lies / sizeof *lies)], 4);
 }
 
@@ -455,7 +496,10 @@ void mx_answer(struct mx *m, const char *name, enum dns_kind kind, struct dns_an
   *ret = (struct dns_answer){ .kind = kind, .result = DNS_FOUND };
   uint64_t n = 0;
   bool client = strcmp(name, "client.example") == 0;
-  if (!client && (name[0] != 'd' || !num_parse(slice_split(&(struct slice){ (const uint8_t *)name + 1, strlen(name) - 1 }, '.'), POST_DOMAINS - 1, &n))) {
+  if (!client &&
+      (name[0] != 'd' ||
+       !num_parse(slice_split(&(struct slice){ (const uint8_t *)name + 1, strlen(name) - 1 }, '.'),
+                  POST_DOMAINS - 1, &n))) {
     ret->result = DNS_NO_NAME;
     return;
   }
@@ -465,13 +509,26 @@ void mx_answer(struct mx *m, const char *name, enum dns_kind kind, struct dns_an
   if (m->calm) return;
   switch (rng_below(&m->rng, 24)) {
   case 0:
-  case 1: *ret = (struct dns_answer){ .kind = kind, .result = DNS_LATER, .why = "no name server answers" }; break;
-  case 2: if (!client) *ret = (struct dns_answer){ .kind = kind, .result = DNS_NO_NAME }; break;
-  case 3: if (!client) *ret = (struct dns_answer){ .kind = kind, .result = DNS_REFUSED }; break;
-  case 4: *ret = (struct dns_answer){ .kind = kind, .result = DNS_BOGUS, .why = "no signature" }; break;
+  case 1:
+    *ret =
+        (struct dns_answer){ .kind = kind, .result = DNS_LATER, .why = "no name server answers" };
+    break;
+  case 2:
+    if (!client) *ret = (struct dns_answer){ .kind = kind, .result = DNS_NO_NAME };
+    break;
+  case 3:
+    if (!client) *ret = (struct dns_answer){ .kind = kind, .result = DNS_REFUSED };
+    break;
+  case 4:
+    *ret = (struct dns_answer){ .kind = kind, .result = DNS_BOGUS, .why = "no signature" };
+    break;
   case 5:
-  case 6: if (!client) lie(m, ret); break;
-  case 7: if (!client) ret->hosts[0].address_count = 0, ret->hosts[0].later = true; break;
+  case 6:
+    if (!client) lie(m, ret);
+    break;
+  case 7:
+    if (!client) ret->hosts[0].address_count = 0, ret->hosts[0].later = true;
+    break;
   default: break;
   }
 }

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 /* The outside: domains with their DNS, hosts with an SMTP server each, written by the seed.
  *
- * Each host has a temper for some minutes: well, flaky (cuts at any octet, stalls, defers), surly (refuses), odd (rubbish,
- * replies out of step, 421), greylisting, dead, silent. Its word counts: whatever it has answered 250 behind the end of
- * data it keeps, and tells the ledger (post.h), whether or not we hear it. */
+ * Each host has a temper for some minutes: well, flaky (cuts at any octet, stalls, defers), surly
+ * (refuses), odd (rubbish, replies out of step, 421), greylisting, dead, silent. Its word counts:
+ * whatever it has answered 250 behind the end of data it keeps, and tells the ledger (post.h),
+ * whether or not we hear it. */
 #ifndef QASID_WORLD_OUTSIDE_MX_H
 #define QASID_WORLD_OUTSIDE_MX_H
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/net.h"
 
 #include <errno.h>
 
 #include "lib/base/sys.h"
-#include "lib/dial/socket.h"
+#include "runtime/dial/socket.h"
 #include "lib/ev/loop.h"
 #include "tests/world/must.h"
 
@@ -29,14 +30,17 @@ static struct net *network;
 
 void net_use(struct net *n) { network = n; }
 
-#define CONN(arg, event) ((struct net_conn *)(void *)((char *)(arg) - offsetof(struct net_conn, event)))
+#define CONN(arg, event) \
+  ((struct net_conn *)(void *)((char *)(arg)-offsetof(struct net_conn, event)))
 
 static struct net_conn *conn_of(int fd) {
   size_t at = (size_t)(fd - NET_FIRST_FD);
   return network && fd >= NET_FIRST_FD && at < NET_CONNS_MAX ? network->conns[at] : NULL;
 }
 
-static bool chance(struct net_conn *c, unsigned of, unsigned in) { return rng_chance(&c->net->rng, of, in); }
+static bool chance(struct net_conn *c, unsigned of, unsigned in) {
+  return rng_chance(&c->net->rng, of, in);
+}
 
 static uint64_t moment(struct net_conn *c) {
   return chance(c, 1, 12) ? rng_below(&c->net->rng, 400) : rng_below(&c->net->rng, 3);
@@ -55,7 +59,7 @@ static int ready(const struct net_conn *c) {
 static void on_ready(void *arg);
 
 static void poke(struct net_conn *c) {
-  if (c->ready_due || !c->io || !(ready(c) & process_io_wants(c->io))) return;
+  if (c->ready_due || !c->io || !(ready(c) & guest_io_wants(c->io))) return;
   c->ready_due = true;
   world_after(c->net->w, 0, on_ready, &c->ready);
 }
@@ -65,8 +69,8 @@ static void on_ready(void *arg) {
   struct net *n = c->net;
   int fd = c->fd;
   c->ready_due = false;
-  if (!c->io || !(ready(c) & process_io_wants(c->io))) return;
-  process_io(c->io, ready(c) & process_io_wants(c->io));
+  if (!c->io || !(ready(c) & guest_io_wants(c->io))) return;
+  guest_io(c->io, ready(c) & guest_io_wants(c->io));
   if (n->conns[fd - NET_FIRST_FD] == c) poke(c);
 }
 
@@ -126,7 +130,8 @@ static void leave(void *arg) {
   size_t at = (size_t)(c->fd - NET_FIRST_FD);
   c->out_due = false;
   size_t most = buf_len(&c->out);
-  if (most > 1 && chance(c, 1, 2)) most = rng_between(&n->rng, 1, chance(c, 1, 3) && most > 8 ? 8 : most);
+  if (most > 1 && chance(c, 1, 2))
+    most = rng_between(&n->rng, 1, chance(c, 1, 3) && most > 8 ? 8 : most);
   struct buf some;
   buf_init(&some, NET_PIPE);
   buf_put(&some, slice_first(buf_slice(&c->out), most));
@@ -141,7 +146,7 @@ static void leave(void *arg) {
   poke(c);
 }
 
-/* --- lib/dial/socket.h --- */
+/* --- runtime/dial/socket.h --- */
 
 static void on_connect(void *arg) {
   struct net_conn *c = CONN(arg, connect);
@@ -228,7 +233,8 @@ ssize_t dial_socket_write(int fd, struct slice s) {
 void dial_socket_close(int fd) {
   struct net_conn *c = conn_of(fd);
   struct net *n = c->net;
-  if (c->open && !c->ended && buf_len(&c->out) && chance(c, 3, 4)) n->far.input(c->actor, buf_slice(&c->out));
+  if (c->open && !c->ended && buf_len(&c->out) && chance(c, 3, 4))
+    n->far.input(c->actor, buf_slice(&c->out));
   char *events[] = { &c->connect, &c->ready, &c->leave, &c->come, &c->hello };
   for (size_t i = 0; i < sizeof events / sizeof *events; i++) world_cancel(n->w, events[i]);
   if (c->actor) n->far.gone(c->actor);
@@ -312,7 +318,8 @@ bool tls_binds(const struct tls_conn *t) { return false; }
 size_t tls_binding_exporter(struct tls_conn *t, uint8_t *to) { return 0; }
 size_t tls_binding_end_point(struct tls_conn *t, uint8_t *to) { return 0; }
 
-/* --- lib/base/sys.h: the world's clock, and chance of the run's own seed, so that a run can be had again --- */
+/* --- lib/base/sys.h: the world's clock, and chance of the run's own seed, so that a run can be had
+ * again --- */
 
 uint64_t sys_mono_ms(void) { return network ? world_now(network->w) : 0; }
 int64_t sys_wall_s(void) { return network ? world_wall_s(network->w) : 0; }

@@ -1,13 +1,15 @@
-/* The network between a process of ours and hosts elsewhere: what lib/dial stands on (socket.h, the client's side of
- * tls.h, sys.h), in the place of the real ones. TLS is a word: who is told to secure a connection does.
+/* SPDX-License-Identifier: ISC */
+/* The network between a process of ours and hosts elsewhere: what runtime/dial stands on (socket.h,
+ * the client's side of tls.h, sys.h), in the place of the real ones. TLS is a word: who is told to
+ * secure a connection does.
  *
- * Octets of ours wait in `out` until the far side takes them, in pieces; its own are on their way (`coming`), then in
- * `in` until they are read, in pieces. A connection that the far side closes gives what came before; one that it
- * resets may lose what was not read yet. */
+ * Octets of ours wait in `out` until the far side takes them, in pieces; its own are on their way
+ * (`coming`), then in `in` until they are read, in pieces. A connection that the far side closes
+ * gives what came before; one that it resets may lose what was not read yet. */
 #ifndef QASID_WORLD_OUTSIDE_NET_H
 #define QASID_WORLD_OUTSIDE_NET_H
 
-#include "lib/dial/dial.h"
+#include "runtime/dial/dial.h"
 #include "tests/world/world.h"
 
 enum { NET_PIPE = 64 * 1024, NET_CONNS_MAX = 4096, NET_FIRST_FD = 100000 };
@@ -19,7 +21,8 @@ enum net_tls { NET_SECURE, NET_NOT_SECURE, NET_STALLS };
 
 /* Who is elsewhere. `actor` is what connect() gave. */
 struct net_far {
-  enum net_says (*connect)(void *arg, const struct dial_address *to, struct net_conn *c, void **ret_actor);
+  enum net_says (*connect)(void *arg, const struct dial_address *to, struct net_conn *c,
+                           void **ret_actor);
   void (*open)(void *actor);
   void (*input)(void *actor, struct slice octets);
   enum net_tls (*hello)(void *actor);
@@ -51,7 +54,7 @@ void net_end(struct net_conn *c, bool reset);
 /* --- for process.c --- */
 struct loop_io;
 void net_watch(int fd, struct loop_io *io);
-int process_io_wants(const struct loop_io *io);
-void process_io(struct loop_io *io, int ready);
+int guest_io_wants(const struct loop_io *io);
+void guest_io(struct loop_io *io, int ready);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/post.h"
 
 #include <stdio.h>
@@ -25,16 +26,23 @@ static uint32_t some_size(struct rng *rng) {
 struct post_letter *post_write(struct post *p, struct rng *rng) {
   p->letters = must_fit(p->letters, p->count, &p->room, sizeof *p->letters);
   struct post_letter *l = p->letters[p->count++] = must_alloc(sizeof *l);
-  *l = (struct post_letter){ .id = (uint32_t)p->count, .size = some_size(rng), .seed = rng_next(rng),
-                             .forwarded = rng_chance(rng, 1, 3), .box = (unsigned)rng_below(rng, POST_BOXES) };
+  *l = (struct post_letter){ .id = (uint32_t)p->count,
+                             .size = some_size(rng),
+                             .seed = rng_next(rng),
+                             .forwarded = rng_chance(rng, 1, 3),
+                             .box = (unsigned)rng_below(rng, POST_BOXES) };
   return l;
 }
 
 void post_put(const struct post_letter *l, struct buf *out) {
-  static const char text[] = "wind and weather permitting, the post goes out at noon and comes back before the tide ......... ";
+  static const char text[] = "wind and weather permitting, the post goes out at noon and comes "
+                             "back before the tide ......... ";
   struct rng rng = rng_from(l->seed);
-  buf_printf(out, "X-World: %u\r\nFrom: <box%u@example.org>\r\nDate: Thu, 15 Oct 2026 12:00:00 +0000\r\nMessage-ID: <%u@world>\r\n"
-                  "Subject: letter %u%s\r\n\r\n", l->id, l->box, l->id, l->id, l->id % 5 ? "" : ", m\xc9\x99n");
+  buf_printf(out,
+             "X-World: %u\r\nFrom: <box%u@example.org>\r\nDate: Thu, 15 Oct 2026 12:00:00 "
+             "+0000\r\nMessage-ID: <%u@world>\r\n"
+             "Subject: letter %u%s\r\n\r\n",
+             l->id, l->box, l->id, l->id, l->id % 5 ? "" : ", m\xc9\x99n");
   while (buf_len(out) < l->size) {
     if (rng_chance(&rng, 1, 8)) buf_put_str(out, rng_chance(&rng, 1, 2) ? "." : "..");
     size_t from = rng_below(&rng, 40);
@@ -66,7 +74,8 @@ static struct post_rcpt *rcpt_of(struct post_letter *l, struct slice address) {
 }
 
 static void saw_trace(struct post *p, struct post_letter *l) {
-  if (l->state == POST_NEVER) world_fail(p->w, "letter %u was refused, and leaves all the same", l->id);
+  if (l->state == POST_NEVER)
+    world_fail(p->w, "letter %u was refused, and leaves all the same", l->id);
   l->state = POST_MUST;
 }
 
@@ -115,15 +124,19 @@ static struct post_copy *one_more(struct post *p, struct post_copy *c, unsigned 
 
 /* --- reports --- */
 
-static void take_action(struct post *p, struct post_letter *l, struct slice address, struct slice action) {
+static void take_action(struct post *p, struct post_letter *l, struct slice address,
+                        struct slice action) {
   struct post_rcpt *r = rcpt_of(l, address);
   if (!r) {
-    world_fail(p->w, "letter %u: a report about %.*s, who is no recipient", l->id, SLICE_ARG(address));
+    world_fail(p->w, "letter %u: a report about %.*s, who is no recipient", l->id,
+               SLICE_ARG(address));
   } else if (slice_eq(action, SLICE("delayed"))) {
-    if (r->delayed++) world_fail(p->w, "letter %u: twice reported as delayed for %s", l->id, r->address);
+    if (r->delayed++)
+      world_fail(p->w, "letter %u: twice reported as delayed for %s", l->id, r->address);
     p->delayed++;
   } else if (slice_eq(action, SLICE("failed"))) {
-    if (r->failed++) world_fail(p->w, "letter %u: twice reported as failed for %s", l->id, r->address);
+    if (r->failed++)
+      world_fail(p->w, "letter %u: twice reported as failed for %s", l->id, r->address);
     if (r->there.count && !may_be_unknown(p, &r->there))
       world_fail(p->w, "letter %u: %s has it, and it is reported as failed", l->id, r->address);
     p->both += r->there.count > 0;
@@ -160,7 +173,8 @@ static uint64_t message_id(struct slice octets) {
   return hash;
 }
 
-static struct post_copy *report_arrived(struct post *p, struct post_letter *l, struct slice octets) {
+static struct post_copy *report_arrived(struct post *p, struct post_letter *l,
+                                        struct slice octets) {
   uint64_t name = message_id(octets);
   unsigned i = 0;
   while (i < l->report_count && l->reports[i].name != name) i++;
@@ -179,8 +193,10 @@ static struct post_copy *report_arrived(struct post *p, struct post_letter *l, s
 
 void post_reported(struct post *p, unsigned box, struct slice octets) {
   struct post_letter *l = post_letter(p, number_behind(octets, "\r\nX-World: ", '\r'));
-  if (!l || l->box != box || l->forwarded) world_fail(p->w, "box %u: a message that nobody sent", box);
-  else read_report(p, l, octets);
+  if (!l || l->box != box || l->forwarded)
+    world_fail(p->w, "box %u: a message that nobody sent", box);
+  else
+    read_report(p, l, octets);
 }
 
 /* --- arrivals --- */
@@ -191,30 +207,38 @@ static void check_text(struct post *p, const struct post_letter *l, struct slice
   post_put(l, &text);
   ptrdiff_t at = slice_search(octets, SLICE("X-World: "));
   if (!slice_eq(slice_from(octets, (size_t)at), buf_slice(&text)))
-    world_fail(p->w, "letter %u arrives as %zu octets that are not its own %zu", l->id, octets.n - (size_t)at, buf_len(&text));
-  if (at > 4000 || slice_search(slice_first(octets, (size_t)at), SLICE("Received: ")) < 0 || slice_search(slice_first(octets, (size_t)at), SLICE("Return-Path:")) >= 0)
+    world_fail(p->w, "letter %u arrives as %zu octets that are not its own %zu", l->id,
+               octets.n - (size_t)at, buf_len(&text));
+  if (at > 4000 || slice_search(slice_first(octets, (size_t)at), SLICE("Received: ")) < 0 ||
+      slice_search(slice_first(octets, (size_t)at), SLICE("Return-Path:")) >= 0)
     world_fail(p->w, "letter %u arrives without our trace, or with our Return-Path", l->id);
   buf_free(&text);
 }
 
-struct post_copy *post_arrived(struct post *p, struct slice octets, struct slice path, struct slice rcpt, unsigned open) {
+struct post_copy *post_arrived(struct post *p, struct slice octets, struct slice path,
+                               struct slice rcpt, unsigned open) {
   struct post_letter *l = post_letter(p, number_behind(octets, "X-World: ", '\r'));
   char client[64];
   if (!l) {
-    world_fail(p->w, "a message of %zu octets arrives for %.*s, and nobody sent it", octets.n, SLICE_ARG(rcpt));
+    world_fail(p->w, "a message of %zu octets arrives for %.*s, and nobody sent it", octets.n,
+               SLICE_ARG(rcpt));
     return NULL;
   }
   snprintf(client, sizeof client, "l%u@client.example", l->id);
-  if (!path.n && l->forwarded && slice_eq(rcpt, slice_str(client))) return report_arrived(p, l, octets);
+  if (!path.n && l->forwarded && slice_eq(rcpt, slice_str(client)))
+    return report_arrived(p, l, octets);
   struct post_rcpt *r = rcpt_of(l, rcpt);
   if (!r || !path.n) {
-    world_fail(p->w, "letter %u arrives from <%.*s> for %.*s", l->id, SLICE_ARG(path), SLICE_ARG(rcpt));
+    world_fail(p->w, "letter %u arrives from <%.*s> for %.*s", l->id, SLICE_ARG(path),
+               SLICE_ARG(rcpt));
     return NULL;
   }
   check_text(p, l, octets);
   saw_trace(p, l);
-  if (r->failed) world_fail(p->w, "letter %u: reported as failed for %s, and it arrives", l->id, r->address);
-  if (r->there.count && !may_be_unknown(p, &r->there)) world_fail(p->w, "letter %u arrives again for %s", l->id, r->address);
+  if (r->failed)
+    world_fail(p->w, "letter %u: reported as failed for %s, and it arrives", l->id, r->address);
+  if (r->there.count && !may_be_unknown(p, &r->there))
+    world_fail(p->w, "letter %u arrives again for %s", l->id, r->address);
   p->delivered += r->there.count == 0;
   return one_more(p, &r->there, open);
 }
@@ -235,37 +259,48 @@ void post_look_begins(struct post *p) {
 
 void post_queue_row(struct post *p, struct slice from, struct slice to) {
   bool report = slice_eq(from, SLICE("<>")), forwarded = slice_starts(from, SLICE("l"));
-  struct post_letter *l = post_letter(p, report ? number_behind(to, "l", '@') : forwarded ? number_behind(from, "l", '@')
-                                                                              : number_behind(to, "r", '-'));
+  struct post_letter *l = post_letter(p, report      ? number_behind(to, "l", '@')
+                                         : forwarded ? number_behind(from, "l", '@')
+                                                     : number_behind(to, "r", '-'));
   struct post_rcpt *r = l && !report ? rcpt_of(l, to) : NULL;
   if (!l || (!report && !r)) {
-    world_fail(p->w, "the queue has a message from %.*s to %.*s, and nobody sent it", SLICE_ARG(from), SLICE_ARG(to));
+    world_fail(p->w, "the queue has a message from %.*s to %.*s, and nobody sent it",
+               SLICE_ARG(from), SLICE_ARG(to));
     return;
   }
   saw_trace(p, l);
-  if (report) l->report_queued = true;
-  else if (r->queued) world_fail(p->w, "letter %u is in the queue twice for %s", l->id, r->address);
-  else r->queued = true;
+  if (report)
+    l->report_queued = true;
+  else if (r->queued)
+    world_fail(p->w, "letter %u is in the queue twice for %s", l->id, r->address);
+  else
+    r->queued = true;
 }
 
 static void check_rcpt(struct post *p, const struct post_letter *l, struct post_rcpt *r) {
   bool ended = r->there.count || r->failed || r->may_go || l->report_queued;
   if (!r->queued && !ended) world_fail(p->w, "letter %u is lost for %s", l->id, r->address);
-  if (r->queued && r->failed_before) world_fail(p->w, "letter %u: reported as failed for %s, and it is in the queue", l->id, r->address);
-  bool known = r->there.count && r->there.alone && !may_be_unknown(p, &r->there) && p->look_ms > r->there.at_ms + WINDOW_MS;
-  if (r->queued && known) world_fail(p->w, "letter %u: %s has it, and it is in the queue", l->id, r->address);
+  if (r->queued && r->failed_before)
+    world_fail(p->w, "letter %u: reported as failed for %s, and it is in the queue", l->id,
+               r->address);
+  bool known = r->there.count && r->there.alone && !may_be_unknown(p, &r->there) &&
+               p->look_ms > r->there.at_ms + WINDOW_MS;
+  if (r->queued && known)
+    world_fail(p->w, "letter %u: %s has it, and it is in the queue", l->id, r->address);
 }
 
 static bool any_trace(const struct post_letter *l) {
   bool any = l->report_queued || l->report_count;
-  for (unsigned i = 0; i < l->count; i++) any |= l->rcpts[i].queued || l->rcpts[i].there.count || l->rcpts[i].failed;
+  for (unsigned i = 0; i < l->count; i++)
+    any |= l->rcpts[i].queued || l->rcpts[i].there.count || l->rcpts[i].failed;
   return any;
 }
 
 void post_look_ends(struct post *p) {
   for (size_t i = 0; i < p->count; i++) {
     struct post_letter *l = p->letters[i];
-    if (l->state == POST_MAY && !any_trace(l)) l->state = POST_NEVER; /* all of it or nothing: it never will be */
+    /* all of it or nothing: it never will be */
+    if (l->state == POST_MAY && !any_trace(l)) l->state = POST_NEVER;
     if (l->state == POST_NEVER) continue;
     for (unsigned k = 0; k < l->count; k++) check_rcpt(p, l, &l->rcpts[k]);
   }

@@ -1,16 +1,19 @@
+/* SPDX-License-Identifier: ISC */
 /* What must be true of mail for elsewhere, by what its senders and the servers elsewhere were told.
  *
  * A letter (X-World: in its header says which) has recipients elsewhere. Of each:
  *
  *   NEVER ──all octets sent──> MAY ──250, or a trace of it──> MUST
  *
- * and each one that MUST be somewhere is, whenever one looks, in exactly one of these: in the queue, at a server
- * elsewhere whose 250 went out behind its whole octets, in a failure report, or gone by the administrator's word.
+ * and each one that MUST be somewhere is, whenever one looks, in exactly one of these: in the
+ * queue, at a server elsewhere whose 250 went out behind its whole octets, in a failure report, or
+ * gone by the administrator's word.
  *
- * It may be at a server twice, or there and in a failure report or in the queue, only where that 250 was lost on its way
- * to us, or where a death came behind it before our commit: at most WINDOW_MS later, or before the life's end when its
- * disk fails, or when the letter had recipients that waited for another session (then no result was written yet).
- * Those are counted. A report is written once, and sent once but for the same window. */
+ * It may be at a server twice, or there and in a failure report or in the queue, only where that
+ * 250 was lost on its way to us, or where a death came behind it before our commit: at most
+ * WINDOW_MS later, or before the life's end when its disk fails, or when the letter had recipients
+ * that waited for another session (then no result was written yet). Those are counted. A report is
+ * written once, and sent once but for the same window. */
 #ifndef QASID_WORLD_OUTSIDE_POST_H
 #define QASID_WORLD_OUTSIDE_POST_H
 
@@ -57,11 +60,13 @@ struct post {
   struct post_letter **letters;
   size_t count, room;
   struct {
-    uint64_t from_ms, ms; /* what became sure from then on may not have been written by the death at `ms` */
-  } losses[POST_LOSSES];  /* the last deaths of store, the sender or all */
+    /* what became sure from then on may not have been written by the death at `ms` */
+    uint64_t from_ms, ms;
+  } losses[POST_LOSSES]; /* the last deaths of store, the sender or all */
   size_t loss_count;
-  bool unsure;            /* the disk fails in this life: a result may wait for long before it is written */
-  uint64_t life_ms;       /* when it began */
+  /* the disk fails in this life: a result may wait for long before it is written */
+  bool unsure;
+  uint64_t life_ms; /* when it began */
   uint64_t look_ms; /* when the present look began */
   unsigned long long accepted, delivered, again, failed, delayed, both, dropped;
 };
@@ -80,9 +85,11 @@ void post_life(struct post *p, bool unsure);
 /* A death of store, of the sender, or of all. */
 void post_loss(struct post *p);
 
-/* A server elsewhere has answered 250 (or will at once) to these octets for that recipient; `open`: recipients of the
- * same transaction that were put off. NULL: it is none of ours, which is a failure. */
-struct post_copy *post_arrived(struct post *p, struct slice octets, struct slice path, struct slice rcpt, unsigned open);
+/* A server elsewhere has answered 250 (or will at once) to these octets for that recipient; `open`:
+ * recipients of the same transaction that were put off. NULL: it is none of ours, which is a
+ * failure. */
+struct post_copy *post_arrived(struct post *p, struct slice octets, struct slice path,
+                               struct slice rcpt, unsigned open);
 /* We have read that 250. */
 void post_sure(struct post *p, struct post_copy *c);
 

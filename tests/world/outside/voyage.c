@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 #include "tests/world/outside/voyage.h"
 
 #include <stdio.h>
 
-#include "ipc/cli_room.h"
+#include "ipc/cli_process.h"
 #include "tests/world/must.h"
 #include "tests/world/outside/mailer.h"
 #include "tests/world/outside/roles.h"
@@ -12,12 +13,21 @@ enum {
   BOOTS_MAX = 8,
   KILLS_MAX = 3,
   ACCOUNT_FIRST = 1,
-  CALM_ROUNDS = 24,          /* looks at a queue that must come to its end */
+  CALM_ROUNDS = 24, /* looks at a queue that must come to its end */
   CALM_ROUND_MS = 5 * 60 * 1000,
 };
 
-enum trouble { TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL };
-static const char *const trouble_names[] = { "power", "process", "room", "sync", "write", "full" };
+enum trouble {
+  TROUBLE_POWER,
+  TROUBLE_PROCESS,
+  TROUBLE_ROOM,
+  TROUBLE_SYNC,
+  TROUBLE_WRITE,
+  TROUBLE_FULL
+};
+static const char *const trouble_names[] = {
+  "power", "process", "process", "sync", "write", "full"
+};
 
 struct voyage {
   struct world *w;
@@ -30,15 +40,16 @@ struct voyage {
   struct voyage_tally *tally;
   enum trouble trouble;
   unsigned life;
-  unsigned reopened; /* times that store was, so far */
+  unsigned reopened;            /* times that store was, so far */
   uint32_t highest[POST_BOXES]; /* uid of the last report that was read */
   uint64_t steer_ms; /* when the administrator does something next; 0: not in this life */
 };
 
 static const char options[] =
-  "smtp_junk_limit = 1000\nauth_penalty_most = 0\nrelay_networks = { \"192.0.2.0/24\" }\n"
-  "queue_lifetime = 1h\nreport_lifetime = 30d\nqueue_warn_after = 10m\nretry_first = 20s\nretry_most = 5m\n"
-  "destination_connections = 4\nsender_connections = 30\nreports_per_destination = 0\n";
+    "smtp_junk_limit = 1000\nauth_penalty_most = 0\nrelay_networks = { \"192.0.2.0/24\" }\n"
+    "queue_lifetime = 1h\nreport_lifetime = 30d\nqueue_warn_after = 10m\nretry_first = "
+    "20s\nretry_most = 5m\n"
+    "destination_connections = 4\nsender_connections = 30\nreports_per_destination = 0\n";
 
 /* -- the beginning of all stories -- */
 
@@ -83,8 +94,9 @@ static uint64_t some_operation(struct rng *rng) {
 static void plan_trouble(struct voyage *v) {
   struct disk_plan plan = { 0 };
   static const enum trouble often[] = {
-    TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_PROCESS, TROUBLE_ROOM,
-    TROUBLE_ROOM, TROUBLE_ROOM, TROUBLE_SYNC, TROUBLE_WRITE, TROUBLE_FULL,
+    TROUBLE_POWER,   TROUBLE_POWER,   TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER,
+    TROUBLE_PROCESS, TROUBLE_PROCESS, TROUBLE_ROOM,  TROUBLE_ROOM,  TROUBLE_ROOM,
+    TROUBLE_SYNC,    TROUBLE_WRITE,   TROUBLE_FULL,
   };
   v->trouble = often[rng_below(&v->rng, sizeof often / sizeof *often)];
   uint64_t at = some_operation(&v->rng);
@@ -101,13 +113,15 @@ static void come_mailer(void *arg) {
   mailers_come(&v->mailers);
 }
 
-static void kill_room(void *arg) {
-  static const enum room_kind rooms[] = { ROOM_STORE, ROOM_STORE, ROOM_STORE, ROOM_SENDER, ROOM_SENDER, ROOM_SENDER, ROOM_RESOLVER, ROOM_KEYS, ROOM_SMTPD };
+static void kill_process(void *arg) {
+  static const enum role roles[] = { ROLE_STORE,    ROLE_STORE,  ROLE_STORE,
+                                     ROLE_SENDER,   ROLE_SENDER, ROLE_SENDER,
+                                     ROLE_RESOLVER, ROLE_KEYS,   ROLE_SMTPD };
   struct voyage *v = arg;
-  enum room_kind room = rooms[rng_below(&v->rng, sizeof rooms / sizeof *rooms)];
-  if (room == ROOM_STORE || room == ROOM_SENDER) post_loss(&v->post);
+  enum role role = roles[rng_below(&v->rng, sizeof roles / sizeof *roles)];
+  if (role == ROLE_STORE || role == ROLE_SENDER) post_loss(&v->post);
   v->tally->kills++;
-  world_kill(v->w, room);
+  world_kill(v->w, role);
 }
 
 static void fill_disk(void *arg) {
@@ -118,16 +132,19 @@ static void fill_disk(void *arg) {
 
 /* Mostly short: what is slow needs minutes, what expires an hour. */
 static uint64_t some_time(struct rng *rng) {
-  static const uint64_t most[] = { 5000, 20000, 60000, 60000, 180000, 180000, 600000, 600000, 20 * 60000, 90 * 60000 };
+  static const uint64_t most[] = { 5000,   20000,  60000,  60000,      180000,
+                                   180000, 600000, 600000, 20 * 60000, 90 * 60000 };
   return rng_between(rng, 1000, most[rng_below(rng, sizeof most / sizeof *most)]);
 }
 
 static void schedule_life(struct voyage *v) {
-  for (uint64_t n = rng_below(&v->rng, 4); n; n--) world_after(v->w, rng_below(&v->rng, 2000), come_mailer, v);
+  for (uint64_t n = rng_below(&v->rng, 4); n; n--)
+    world_after(v->w, rng_below(&v->rng, 2000), come_mailer, v);
   v->steer_ms = rng_chance(&v->rng, 1, 3) ? world_now(v->w) + rng_below(&v->rng, 5000) : 0;
   if (v->trouble == TROUBLE_ROOM)
     for (unsigned i = 0; i < KILLS_MAX; i++)
-      world_after(v->w, rng_below(&v->rng, rng_chance(&v->rng, 1, 2) ? 1500 : 90000), kill_room, v);
+      world_after(v->w, rng_below(&v->rng, rng_chance(&v->rng, 1, 2) ? 1500 : 90000), kill_process,
+                  v);
   if (v->trouble == TROUBLE_FULL) world_after(v->w, rng_below(&v->rng, 1500), fill_disk, v);
 }
 
@@ -153,7 +170,8 @@ static bool boot(struct voyage *v) {
 /* -- the administrator -- */
 
 /* A letter's recipient, or all of a domain. */
-static void choose(struct voyage *v, char *to, size_t room, struct post_rcpt **ret, unsigned *ret_domain) {
+static void choose(struct voyage *v, char *to, size_t room, struct post_rcpt **ret,
+                   unsigned *ret_domain) {
   struct post_letter *l = v->post.count ? v->post.letters[rng_below(&v->rng, v->post.count)] : NULL;
   *ret = NULL;
   *ret_domain = (unsigned)rng_below(&v->rng, POST_DOMAINS);
@@ -172,12 +190,16 @@ static void allow_to_go(struct voyage *v, struct post_rcpt *one, unsigned domain
   for (size_t i = 0; !one && i < v->post.count; i++)
     for (unsigned k = 0; k < v->post.letters[i]->count; k++) {
       struct post_rcpt *r = &v->post.letters[i]->rcpts[k];
-      if (strlen(r->address) > strlen(end) && strcmp(r->address + strlen(r->address) - strlen(end), end) == 0) r->may_go = true;
+      if (strlen(r->address) > strlen(end) &&
+          strcmp(r->address + strlen(r->address) - strlen(end), end) == 0)
+        r->may_go = true;
     }
 }
 
 static void steer(struct voyage *v) {
-  static const char *const verbs[] = { "hold", "hold", "release", "retry", "retry", "drop", "fail" };
+  static const char *const verbs[] = {
+    "hold", "hold", "release", "retry", "retry", "drop", "fail"
+  };
   const char *words[] = { "queue", verbs[rng_below(&v->rng, sizeof verbs / sizeof *verbs)], NULL };
   char selector[100];
   struct post_rcpt *one;
@@ -186,7 +208,7 @@ static void steer(struct voyage *v) {
   words[2] = selector;
   if (strcmp(words[1], "drop") == 0) allow_to_go(v, one, domain);
   v->tally->steered++;
-  world_admin(v->w, ROOM_STORE, words, 3, SLICE_NONE, NULL);
+  world_admin(v->w, ROLE_STORE, words, 3, SLICE_NONE, NULL);
   v->steer_ms = rng_chance(&v->rng, 1, 2) ? world_now(v->w) + rng_below(&v->rng, 60000) : 0;
 }
 
@@ -206,8 +228,10 @@ static void die(struct voyage *v) {
   world_cancel(v->w, v);
   v->tally->deaths++;
   post_loss(&v->post);
-  if (v->trouble == TROUBLE_PROCESS) world_revive(v->w);
-  else world_power_loss(v->w);
+  if (v->trouble == TROUBLE_PROCESS)
+    world_revive(v->w);
+  else
+    world_power_loss(v->w);
   disk_sim_space(world_disk(v->w), UINT64_MAX);
   disk_sim_plan(world_disk(v->w), &(struct disk_plan){ 0 });
   mailers_gone(&v->mailers);
@@ -217,7 +241,7 @@ static void look_at_queue(struct voyage *v) {
   const char *words[] = { "queue", "list" };
   struct buf rows;
   buf_init(&rows, 4 << 20);
-  int code = world_admin(v->w, ROOM_STORE, words, 2, SLICE_NONE, &rows);
+  int code = world_admin(v->w, ROLE_STORE, words, 2, SLICE_NONE, &rows);
   if (v->mx.verbose) fprintf(stderr, "queue:\n%s", buf_cstr(&rows));
   if (code != CLI_OK) world_fail(v->w, "the queue can't be looked at: %d", code);
   for (struct slice rest = buf_slice(&rows); rest.n && !world_failure(v->w);) {
@@ -265,11 +289,12 @@ static void end_all(struct voyage *v) {
   const char *release[] = { "queue", "release", "state=held" };
   struct people nobody = { 0 };
   v->mx.calm = true;
-  world_admin(v->w, ROOM_STORE, release, 3, SLICE_NONE, NULL);
+  world_admin(v->w, ROLE_STORE, release, 3, SLICE_NONE, NULL);
   for (unsigned i = 0; i < CALM_ROUNDS && !world_failure(v->w); i++) {
     look(v);
     if (post_all_ended(&v->post)) break;
-    if (i + 1 == CALM_ROUNDS) world_fail(v->w, "all is well outside, and the queue does not come to its end");
+    if (i + 1 == CALM_ROUNDS)
+      world_fail(v->w, "all is well outside, and the queue does not come to its end");
     world_run(v->w, world_now(v->w) + CALM_ROUND_MS);
   }
   if (!world_failure(v->w)) people_check_store(&nobody, v->w);
@@ -301,8 +326,8 @@ static void play(struct voyage *v, unsigned lives) {
   if (!world_failure(v->w) && rng_chance(&v->rng, 1, 4)) end_all(v);
 }
 
-bool voyage_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose, struct voyage_tally *tally,
-                  struct buf *err) {
+bool voyage_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bool verbose,
+                  struct voyage_tally *tally, struct buf *err) {
   struct voyage *v = must_alloc(sizeof *v);
   v->rng = rng_from(seed ^ 0x0ceaa);
   v->tally = tally;
@@ -322,15 +347,17 @@ bool voyage_story(const struct disk_sim *start, uint64_t seed, unsigned lives, b
     add_up(v);
     ok = !world_failure(v->w);
     if (!ok)
-      buf_printf(err, "voyage, seed %llu, life %u (%s), operation %llu, %llu ms: %s", (unsigned long long)seed, v->life,
-                 trouble_names[v->trouble], (unsigned long long)disk_sim_ops(world_disk(v->w)),
+      buf_printf(err, "voyage, seed %llu, life %u (%s), operation %llu, %llu ms: %s",
+                 (unsigned long long)seed, v->life, trouble_names[v->trouble],
+                 (unsigned long long)disk_sim_ops(world_disk(v->w)),
                  (unsigned long long)world_now(v->w), world_failure(v->w));
     world_cancel(v->w, v);
   }
   mailers_gone(&v->mailers);
   world_free(&v->w);
   if (ok && v->net.open) {
-    buf_printf(err, "voyage, seed %llu: %zu connections left open", (unsigned long long)seed, v->net.open);
+    buf_printf(err, "voyage, seed %llu: %zu connections left open", (unsigned long long)seed,
+               v->net.open);
     ok = false;
   }
   net_use(NULL);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/* The parent sets a process up and stops it; the process says when it is ready.
+ *
+ * Before `process_go` the process has its full rights; it uses them to open what it was given,
+ * confines itself, and answers `process_ready`. Channels to other processes come and go while it
+ * runs: when a process is restarted, each of its neighbours gets a new `process_channel`. The tag
+ * is unused (0). */
+#ifndef QASID_IPC_PARENT_PROCESS_H
+#define QASID_IPC_PARENT_PROCESS_H
+
+#include "ipc/ipc.h"
+
+/* A process, as both sides see it. It is ready once, and fails once: a second time is a breach. */
+enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
+
+/* clang-format off */
+/* Who you are: the process's kind, and its number, unique over the life of the parent. Started by
+ * root, the process becomes uid and gid and `root_dir` its root folder; `folder` is the one folder
+ * it works in (empty: none). started_s: when the parent started, seconds since 1970. */
+#define process_hello_FIELDS(F) \
+  F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, ) F(u32, uid, ) F(u32, gid, ) \
+  F(bytes, folder, 1100) F(bytes, root_dir, 1100) F(u32, started_s, )
+/* The whole configuration, as conf_pack() lays it out; again at each reload. */
+#define process_config_FIELDS(F) F(bytes, packed, IPC_PAYLOAD_MAX - 64)
+/* A bound, listening socket. service: the option that named it ("smtp", "submission", …). */
+#define process_listener_FIELDS(F) F(bytes, service, 32) F(flag, implicit_tls, )
+/* One end of a channel to another process (or to a `qasid` command line), and which one it is. */
+#define process_channel_FIELDS(F) F(u8, kind, ) F(u32, number, )
+/* Certificate `index`: the PEM chain for front-ends, the PEM private key for keys. A reload sends
+ * all of them again; `last` makes the set take effect. */
+#define process_certificate_FIELDS(F) F(u16, index, ) F(flag, last, ) F(bytes, pem, 64 * 1024)
+/* Session-ticket keys of this service, newest first, TICKET_KEY_SIZE octets each. */
+#define process_tickets_FIELDS(F) F(bytes, keys, 256)
+/* To auth: the key set that access tokens are verified with (RFC 7517), as it stands in the file
+ * that oauth_keys names; empty: no tokens are taken. Again at each reload. */
+#define process_token_keys_FIELDS(F) F(bytes, keys, 64 * 1024)
+/* All of reload `number` has been said: answer once it has taken effect. */
+#define process_apply_FIELDS(F) F(u32, number, )
+/* To a front-end, before `process_go`: where it notes whom it serves (ipc/front_notes.h). */
+#define process_notes_FIELDS(F)
+/* To a front-end: nothing is to be taken from that address (IPv6: its /64) for so long. */
+#define process_refuse_FIELDS(F) F(bytes, address, 16) F(u32, seconds, )
+/* Everything you need has been said. */
+#define process_go_FIELDS(F)
+/* Finish what was acknowledged, then exit. */
+#define process_stop_FIELDS(F)
+
+/* missing: the sandbox facilities that this system did not give, in words; empty when all hold. */
+#define process_ready_FIELDS(F) F(bytes, missing, 512)
+/* The process can't work: what is wrong and what to do. It exits after this. */
+#define process_failed_FIELDS(F) F(bytes, text, 1024)
+/* A channel broke a rule: the process at its other end is to be ended. */
+#define process_breach_FIELDS(F) F(u8, kind, ) F(u32, number, ) F(bytes, text, 256)
+/* It has taken effect, but for what `refused` says; empty: nothing was refused. */
+#define process_applied_FIELDS(F) F(u32, number, ) F(bytes, refused, 1024)
+
+#define PARENT_PROCESS_MESSAGES(M) \
+  /* type name from allowed in next max fds */ \
+  M(1, process_hello, IPC_LEFT, IPC_ANY, IPC_SAME, 2400, 0) \
+  M(2, process_config, IPC_LEFT, IPC_ANY, IPC_SAME, IPC_PAYLOAD_MAX, 0) \
+  M(3, process_listener, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 1) \
+  M(4, process_channel, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 1) \
+  M(5, process_certificate, IPC_LEFT, IPC_ANY, IPC_SAME, 66 * 1024, 0) \
+  M(6, process_tickets, IPC_LEFT, IPC_ANY, IPC_SAME, 512, 0) \
+  M(9, process_token_keys, IPC_LEFT, IPC_ANY, IPC_SAME, 66 * 1024, 0) \
+  M(10, process_apply, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 0) \
+  M(11, process_notes, IPC_LEFT, 1 << PROCESS_STARTS, IPC_SAME, 0, 1) \
+  M(12, process_refuse, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 0) \
+  M(7, process_go, IPC_LEFT, 1 << PROCESS_STARTS | 1 << PROCESS_FAILS, IPC_SAME, 0, 0) \
+  M(8, process_stop, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0) \
+  M(64, process_ready, IPC_RIGHT, 1 << PROCESS_STARTS, PROCESS_RUNS, 1024, 0) \
+  M(65, process_failed, IPC_RIGHT, 1 << PROCESS_STARTS | 1 << PROCESS_RUNS, PROCESS_FAILS, 2048, \
+    0) \
+  M(66, process_breach, IPC_RIGHT, 1 << PROCESS_RUNS | 1 << PROCESS_FAILS, IPC_SAME, 512, 0) \
+  M(67, process_applied, IPC_RIGHT, 1 << PROCESS_RUNS, IPC_SAME, 2048, 0)
+
+PARENT_PROCESS_MESSAGES(IPC_DECLARE)
+extern const struct ipc_pair ipc_parent_process;
+/* clang-format on */
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/* Reading a message's header by slices: RFC 5322 §2.2.
+ *
+ * Lines end in CRLF, as everywhere behind the front-ends. A field is a line and the lines that
+ * begin with a space or tab behind it; the header ends with an empty line or with the message. */
+#ifndef QASID_MAIL_HEADER_H
+#define QASID_MAIL_HEADER_H
+
+#include "lib/base/buf.h"
+
+struct header_field {
+  struct slice name; /* empty: the line is not a field (no colon, or not a name before it) */
+  struct slice body; /* behind the colon, folded as it stands, without the last CRLF */
+  struct slice raw;  /* all of it, with every CRLF */
+};
+
+/* Where the body begins: behind the empty line. message.n when there is none. */
+size_t header_end(struct slice message);
+/* Takes the next field off `*rest`. False at the empty line (which is left) and at the end. */
+bool header_next(struct slice *rest, struct header_field *ret);
+/* The first field of that name; false when there is none. */
+bool header_find(struct slice message, struct slice name, struct header_field *ret);
+/* How many fields of that name the header has. */
+size_t header_count(struct slice message, struct slice name);
+/* A field's body on one line: each CRLF before a space or tab goes (RFC 5322 §2.2.3), and the space
+ * around all of it. */
+void header_unfold(struct buf *out, struct slice body);
+
+/* Fields of ours are put in front of a message, and what it begins with must not become part of
+ * them, nor of the header when it is no header (RFC 5321 §4.4): in `b` the message's first octets
+ * begin at `at`. A first line that begins with a space or tab, or is no field, gets an empty line
+ * in front; a "From " line, of an mbox, becomes a field "X-Mailbox-Line". `whole`: there are no
+ * more octets. False: more are needed to tell, and nothing was done. */
+bool header_settle(struct buf *b, size_t at, bool whole);
+
+/* Counts the Received: fields of a message that comes in pieces, however it is cut. Start with all
+ * zero. */
+struct header_hops {
+  size_t count;
+  uint8_t matched; /* octets of "received" that this line has begun with */
+  uint8_t line;    /* where in the line the next octet stands; see header.c */
+  bool over;       /* the empty line was there */
+};
+void header_hops(struct header_hops *h, struct slice piece);
+
+#endif

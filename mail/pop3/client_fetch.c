@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/* Messages: RETR and TOP in a window, their octets to the sink, DELE of what is safe, QUIT.
+ *
+ * Invariants: messages are asked for in the list's order, so the oldest RETR is the one that octets
+ * belong to. DELE begins when no RETR is under way and nothing is unsettled: only `safe`, the
+ * sink's wish and whether something came short decide, and all are final by then. `under_way` is
+ * the sum of the sizes of messages asked for and not answered. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "mail/pop3/client_inside.h"
+
+/* A message may be this much longer than twice what was announced: servers exist that count a line
+ * end as one octet. Beyond it is thrown away. */
+enum { SLACK = 64 * 1024 };
+
+static struct pop3_item *item_of(struct session *s, size_t i) { return &s->pub.items[i]; }
+
+static void say_number(struct session *s, enum verb verb, size_t i) {
+  const struct pop3_item *m = item_of(s, i);
+  static const char *const words[VERBS] = {
+    [VERB_RETR] = "RETR", [VERB_TOP] = "TOP", [VERB_DELE] = "DELE"
+  };
+  char line[64];
+  int n = snprintf(line, sizeof line, "%s %" PRIu64, words[verb], m->number);
+  if (verb == VERB_TOP) n += snprintf(line + n, sizeof line - (size_t)n, " %" PRIu32, m->lines);
+  client_send(s, verb, i, slice_of(line, (size_t)n), NULL);
+}
+
+/* --- asking --- */
+
+static uint64_t weight(const struct pop3_item *m) { return m->wish == POP3_LOOK ? 0 : m->size; }
+
+static bool wanted(struct session *s, struct pop3_item *m) {
+  if (m->wish == POP3_LOOK) return true;
+  if (m->wish != POP3_FETCH && m->wish != POP3_MOVE) return false;
+  if (m->size <= s->limits.message) return true;
+  m->state = POP3_FAILED;
+  return false;
+}
+
+static bool has_room(const struct session *s, const struct pop3_item *m) {
+  if (s->asked_n == 0) return s->unsettled < s->limits.unsettled;
+  return s->asked_n < client_window(s) && s->unsettled + s->asked_n < s->limits.unsettled &&
+         s->under_way <= s->limits.window_octets &&
+         weight(m) <= s->limits.window_octets - s->under_way;
+}
+
+static void ask_messages(struct session *s) {
+  for (; s->next < s->pub.count && s->phase == PHASE_FETCH; s->next++) {
+    struct pop3_item *m = item_of(s, s->next);
+    if (s->finishing || !wanted(s, m)) continue;
+    if (!has_room(s, m)) return;
+    m->state = POP3_ASKED;
+    s->under_way += weight(m);
+    say_number(s, m->wish == POP3_LOOK ? VERB_TOP : VERB_RETR, s->next);
+  }
+}
+
+/* --- deleting --- */
+
+static bool may_delete(struct session *s, struct pop3_item *m) {
+  if (m->wish != POP3_MOVE || m->state != POP3_SAFE) return false;
+  if ((!m->is_short && !m->doubtful) || s->policy.delete_short) return true;
+  m->state = POP3_KEPT_BACK;
+  return false;
+}
+
+static void ask_deletions(struct session *s) {
+  for (; s->next < s->pub.count && s->asked_n < client_window(s) && s->phase == PHASE_DELETE;
+       s->next++) {
+    if (!may_delete(s, item_of(s, s->next))) continue;
+    s->marked = true;
+    say_number(s, VERB_DELE, s->next);
+  }
+}
+
+void dele_answer(struct session *s, const struct pop3_reply *r) {
+  struct pop3_item *m = item_of(s, client_head(s)->item);
+  client_answered(s);
+  if (r->status == POP3_OK)
+    m->state = POP3_DELETED;
+  else if (s->sink.refused)
+    s->sink.refused(s->sink.arg, m, r->text);
+}
+
+void fetch_advance(struct session *s) {
+  if (s->phase == PHASE_FETCH) {
+    ask_messages(s);
+    if (s->phase != PHASE_FETCH || s->next < s->pub.count || s->asked_n || s->unsettled) return;
+    if (s->policy.no_quit) {
+      client_end(s, POP3_END_DONE);
+      return;
+    }
+    s->phase = PHASE_DELETE;
+    s->next = 0;
+  }
+  if (s->phase != PHASE_DELETE) return;
+  ask_deletions(s);
+  if (s->phase == PHASE_DELETE && s->next == s->pub.count && s->asked_n == 0) client_quit(s);
+}
+
+/* --- a message --- */
+
+void fetch_answer(struct session *s, const struct pop3_reply *r) {
+  struct pop3_item *m = item_of(s, client_head(s)->item);
+  if (r->status != POP3_OK) {
+    s->under_way -= weight(m);
+    client_answered(s);
+    m->state = POP3_REFUSED;
+    if (s->sink.refused) s->sink.refused(s->sink.arg, m, r->text);
+    return;
+  }
+  s->inside = true;
+  s->credited = 0;
+  pop3_unstuff_open(&s->unstuff, s->limits.message);
+  m->state = POP3_COMING;
+  s->drain = !client_heed(s, m, s->sink.begin(s->sink.arg, m));
+}
+
+/* It is too long for what was announced: not wanted any more. */
+static bool overlong(const struct session *s, const struct pop3_item *m) {
+  return m->size < (UINT64_MAX - SLACK) / 2 && s->unstuff.octets > 2 * m->size + SLACK;
+}
+
+static void give(struct session *s, struct pop3_item *m) {
+  m->octets = s->unstuff.octets;
+  if (!s->drain && overlong(s, m)) {
+    s->drain = true;
+    m->state = POP3_FAILED;
+    s->sink.cut(s->sink.arg, m);
+  }
+  if (!s->drain && buf_len(&s->piece))
+    s->drain = !client_heed(s, m, s->sink.piece(s->sink.arg, m, buf_slice(&s->piece)));
+  buf_reset(&s->piece);
+}
+
+static void finish(struct session *s, struct pop3_item *m) {
+  char note[80];
+  int n = snprintf(note, sizeof note, "(message %" PRIu64 ", %" PRIu64 " octets)", m->number,
+                   m->octets);
+  proto_trace(&s->pub.proto, '*', slice_of(note, (size_t)n));
+  s->under_way -= weight(m);
+  client_answered(s);
+  s->unstuff.octets = s->credited = 0;
+  if (s->drain) return;
+  bool look = m->wish == POP3_LOOK;
+  m->doubtful = !look && s->last_short;
+  m->is_short = !look && m->octets < m->size;
+  if (m->is_short) s->last_short = m;
+  m->state = look ? POP3_LISTED : POP3_WHOLE;
+  if (!look) s->unsettled++;
+  enum pop3_sink_verdict verdict = s->sink.end(s->sink.arg, m);
+  if (verdict == POP3_SINK_NO && m->state == POP3_WHOLE) s->unsettled--;
+  client_heed(s, m, verdict);
+}
+
+/* The sink held while the message's end was here already. */
+void fetch_resume(struct session *s) {
+  if (s->end_waits) finish(s, item_of(s, client_head(s)->item));
+  s->end_waits = false;
+}
+
+bool fetch_body(struct session *s, struct slice *in) {
+  struct pop3_item *m = item_of(s, client_head(s)->item);
+  size_t before = in->n;
+  enum pop3_unstuff how = pop3_unstuff_put(&s->unstuff, in, &s->piece);
+  if (s->piece.failed) {
+    client_end(s, POP3_END_NO_MEMORY);
+    return false;
+  }
+  if (how == POP3_UNSTUFF_TOO_BIG) {
+    client_end(s, POP3_END_TOO_MUCH);
+    return false;
+  }
+  give(s, m);
+  if (s->phase == PHASE_OVER) return false;
+  s->end_waits = how == POP3_UNSTUFF_END && s->pub.holds;
+  if (how == POP3_UNSTUFF_END && !s->end_waits) finish(s, m);
+  return in->n < before;
+}
+
+/* Whose fault is it? The rest of a message that ended too early is read as answers; else it is the
+ * message that was under way, or whose RETR was to be answered. */
+struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end) {
+  bool out_of_step = end == POP3_END_PROTOCOL || end == POP3_END_TOO_MUCH;
+  bool broken = out_of_step || end == POP3_END_GONE || end == POP3_END_IDLE;
+  if (!broken || s->phase < PHASE_FETCH || s->phase > PHASE_QUIT) return NULL;
+  if (s->last_short && !s->inside) return s->last_short;
+  if (!s->asked_n) return NULL;
+  const struct asked *head = client_head(s);
+  return head->verb == VERB_RETR || head->verb == VERB_TOP ? item_of(s, head->item) : NULL;
+}
+
+void fetch_cut(struct session *s) {
+  for (size_t i = 0; i < s->pub.count; i++) {
+    struct pop3_item *m = item_of(s, i);
+    if (m->state == POP3_COMING) s->sink.cut(s->sink.arg, m);
+    if (m->state == POP3_COMING || m->state == POP3_ASKED) m->state = POP3_FAILED;
+  }
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+#include "mail/pop3/line.h"
+
+/* Throws away what belongs to a line that is too long. A CR at the end stays: its LF may follow. */
+static enum pop3_line skip(struct pop3_framer *f, struct slice *in) {
+  ptrdiff_t end = slice_search(*in, SLICE("\r\n"));
+  if (end >= 0) {
+    *in = slice_from(*in, (size_t)end + 2);
+    *f = (struct pop3_framer){ 0 };
+    return POP3_LINE_TOO_LONG;
+  }
+  size_t n = in->n;
+  if (n > 0 && slice_at(*in, n - 1) == '\r') n--;
+  *in = slice_from(*in, n);
+  f->skipped += n;
+  return f->skipped > POP3_ENDLESS ? POP3_LINE_ENDLESS : POP3_LINE_MORE;
+}
+
+enum pop3_line pop3_line_next(struct pop3_framer *f, struct slice *in, size_t max,
+                              struct slice *ret) {
+  if (f->skipping) return skip(f, in);
+  /* Looking no further than a line may reach keeps a long pipeline linear. */
+  ptrdiff_t end = slice_search(slice_first(*in, max), SLICE("\r\n"));
+  if (end >= 0) {
+    *ret = slice_first(*in, (size_t)end);
+    *in = slice_from(*in, (size_t)end + 2);
+    return POP3_LINE_READY;
+  }
+  if (in->n < max) return POP3_LINE_MORE;
+  f->skipping = true;
+  return skip(f, in);
+}
+
+/* `at`: of an LF that no CR precedes. */
+static enum pop3_line take_bare(struct pop3_framer *f, struct slice *in, size_t at) {
+  f->bare = true;
+  f->skipping = false;
+  f->skipped += at + 1;
+  *in = slice_from(*in, at + 1);
+  return f->skipped > POP3_ENDLESS ? POP3_LINE_ENDLESS : POP3_LINE_BARE;
+}
+
+/* Through the rest of such a line: to its CRLF, which is no end of anything, or the next LF alone.
+ */
+static enum pop3_line skip_bare(struct pop3_framer *f, struct slice *in) {
+  ptrdiff_t lf = slice_find(*in, '\n');
+  if (lf < 0) return skip(f, in);
+  if (lf == 0 || slice_at(*in, (size_t)lf - 1) != '\r') return take_bare(f, in, (size_t)lf);
+  *in = slice_from(*in, (size_t)lf + 1);
+  *f = (struct pop3_framer){ 0 };
+  return POP3_LINE_MORE;
+}
+
+enum pop3_line pop3_command_next(struct pop3_framer *f, struct slice *in, size_t max,
+                                 struct slice *ret) {
+  if (f->bare) {
+    enum pop3_line got = skip_bare(f, in);
+    if (got != POP3_LINE_MORE || f->bare) return got;
+  }
+  struct slice window = slice_first(*in, max);
+  if (in->n >= max && slice_find(window, '\n') < 0) f->skipping = true;
+  if (f->skipping) window = *in;
+  ptrdiff_t lf = slice_find(window, '\n');
+  if (lf >= 0 && (lf == 0 || slice_at(window, (size_t)lf - 1) != '\r'))
+    return take_bare(f, in, (size_t)lf);
+  return pop3_line_next(f, in, max, ret);
+}
+
+size_t pop3_command_limit(struct slice in) {
+  return slice_case_starts(in, SLICE("AUTH ")) ? POP3_SASL_MAX : POP3_COMMAND_MAX;
+}

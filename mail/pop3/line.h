@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/* POP3 lines off a stream, for server and client.
+ *
+ * CRLF ends a line and nothing else does: a CR or LF alone is an octet of the line (and no keyword
+ * or argument may have it, so such a line is refused). A line over its limit is thrown away as it
+ * comes, without being kept, and reported when its CRLF is there; one that does not end is reported
+ * as endless. Linear in the octets; keeps nothing but counters.
+ *
+ * A server does not let a client wait that ends its lines in LF: pop3_command_next() gives each LF
+ * alone as a line to refuse, and nothing up to the next CRLF is a command (as mail/smtp/line.h has
+ * it). */
+#ifndef QASID_POP3_LINE_H
+#define QASID_POP3_LINE_H
+
+#include "lib/base/slice.h"
+
+enum {
+  POP3_COMMAND_MAX = 255,  /* RFC 2449 §4: a command with its CRLF */
+  POP3_REPLY_MAX = 512,    /* RFC 2449 §4: the first line of a response with its CRLF */
+  POP3_SASL_MAX = 12288,   /* a SASL line with its CRLF, as SMTP has it (RFC 4954 §4) */
+  POP3_ENDLESS = 32 * 1024 /* octets of one line that are thrown away before it counts as endless */
+};
+
+enum pop3_line {
+  POP3_LINE_MORE,     /* no whole line yet */
+  POP3_LINE_READY,    /* *ret is the line without its CRLF */
+  POP3_LINE_TOO_LONG, /* a line passed the limit and has ended; its octets are gone */
+  POP3_LINE_BARE,     /* an LF alone ended what is no command; its octets are gone */
+  POP3_LINE_ENDLESS   /* a line passed POP3_ENDLESS and has not ended */
+};
+
+struct pop3_framer {
+  bool skipping;  /* inside a line that is too long */
+  bool bare;      /* behind an LF alone, before the CRLF that ends its line */
+  size_t skipped; /* the octets so far of either */
+};
+
+/* Takes the next line off `*in`. `max` counts the CRLF. The line is borrowed from `*in`. */
+enum pop3_line pop3_line_next(struct pop3_framer *f, struct slice *in, size_t max,
+                              struct slice *ret);
+/* The same of a client's commands, where an LF alone is answered. */
+enum pop3_line pop3_command_next(struct pop3_framer *f, struct slice *in, size_t max,
+                                 struct slice *ret);
+/* The limit for the command that `in` begins with: AUTH may carry an initial response. */
+size_t pop3_command_limit(struct slice in);
+
+#endif

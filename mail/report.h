@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/* Delivery status notifications (RFC 3464 in RFC 6522's multipart/report): what is sent to the
+ * sender of a message when recipients failed, are late, or were delivered and that was asked for
+ * (RFC 3461).
+ *
+ * Pure: the caller gives what is to be said. The text is wire form (CRLF), 7-bit but for the
+ * original's header and the reverse-path where those are not. Addresses beyond ASCII stand in
+ * message/delivery-status in their 7-bit form, and an original with UTF-8 in its header is
+ * message/global or message/global-headers (RFC 6533 §3, §6). Strings from other servers are made
+ * printable ASCII, on one line. */
+#ifndef QASID_MAIL_REPORT_H
+#define QASID_MAIL_REPORT_H
+
+#include "lib/base/buf.h"
+
+enum report_action {
+  REPORT_FAILED,
+  REPORT_DELAYED,
+  REPORT_DELIVERED,
+  REPORT_RELAYED,
+  REPORT_ACTIONS
+};
+
+enum { REPORT_HEADER_MAX = 64 * 1024 /* octets of the original's header that are given back */ };
+
+struct report_rcpt {
+  enum report_action action;
+  struct slice address; /* as it was tried */
+  struct slice orcpt;   /* "rfc822;xtext" as the sender gave it, or empty */
+  uint8_t enhanced[3];  /* class 0: made of the action */
+  uint16_t code;        /* of the other server's reply; 0: it is our own finding */
+  struct slice text;    /* its words, or ours */
+  struct slice host;    /* the server that was spoken to; empty: none */
+  int64_t tried_s;
+  int64_t until_s; /* DELAYED: how long it is tried */
+};
+
+struct report {
+  struct slice reporter; /* our host name */
+  struct slice to;       /* the reverse-path */
+  struct slice envid;    /* xtext, or empty */
+  /* names this report: its Message-ID, its boundary. Letters and digits */
+  struct slice id;
+  int64_t came_s, now_s; /* the message; this report */
+  struct slice header;   /* of the original, or the whole of it */
+  bool whole;            /* `header` is the whole message (RET=FULL) */
+  /* the original came with SMTPUTF8 and has UTF-8 in its header (RFC 6532) */
+  bool utf8;
+  const struct report_rcpt *rcpts;
+  size_t count; /* at least one */
+};
+
+void report_put(struct buf *out, const struct report *r);
+
+#endif

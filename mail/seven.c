@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: ISC */
+/* Lines are looked at whole as far as SEVEN_LINE, because a delimiter must be told from text. A
+ * header is gathered, and put when it is whole.
+ *
+ *   HEADER --empty line--> LEAF | BETWEEN (multipart: its preamble) | HEADER (message/rfc822)
+ *   any    --delimiter---> HEADER, or BETWEEN behind the closing one */
+#include "mail/seven.h"
+
+#include "lib/base/codec.h"
+#include "mail/header.h"
+#include "mail/lex.h"
+#include "mail/surrogate_field.h"
+
+enum { ACT_KEEP, ACT_RELABEL, ACT_QP, ACT_BASE64, ACT_MEND_QP, ACT_MEND_BASE64 };
+enum { LABEL_NONE, LABEL_7BIT, LABEL_8BIT, LABEL_BINARY, LABEL_QP, LABEL_BASE64, LABEL_OTHER };
+enum { QP_COLUMNS = 75, BASE64_TRIPLES = 19, LINE_LIMIT = 998 };
+
+const char *seven_why(enum seven_verdict v) {
+  static const char *const words[SEVEN_VERDICTS] = {
+    [SEVEN_CAN] = "it can be",
+    [SEVEN_SEALED] = "8-bit text is signed or encrypted",
+    [SEVEN_IN_HEADER] = "8-bit characters stand in a header",
+    [SEVEN_ENCODED] = "a part with 8-bit text may not be encoded",
+    [SEVEN_BEYOND] = "it has too many or too deeply nested parts",
+  };
+  return words[v < SEVEN_VERDICTS ? v : 0];
+}
+
+static void against(struct seven *s, enum seven_verdict why) {
+  if (s->verdict == SEVEN_CAN) s->verdict = why;
+}
+
+static bool is_sealed(const struct seven *s) { return s->depth && s->levels[s->depth - 1].sealed; }
+
+/* --- encoders --- */
+
+static void put_escaped(struct buf *out, uint8_t c) {
+  static const char digits[] = "0123456789ABCDEF";
+  buf_put_u8(out, '=');
+  buf_put_u8(out, (uint8_t)digits[c >> 4]);
+  buf_put_u8(out, (uint8_t)digits[c & 15]);
+}
+
+static void make_room(struct seven *s, struct buf *out, size_t n) {
+  if (s->column + n > QP_COLUMNS) {
+    buf_put_str(out, "=\r\n");
+    s->column = 0;
+  }
+  s->column += n;
+}
+
+/* `mends`: it is quoted-printable already, and only its 8-bit octets are not. */
+static void put_qp(struct seven *s, struct slice line, bool ends, bool mends, struct buf *out) {
+  size_t n = ends ? line.n - (slice_at(line, line.n - 2) == '\r' ? 2 : 1) : line.n;
+  for (size_t i = 0; i < n; i++) {
+    uint8_t c = line.p[i];
+    bool blank = c == ' ' || c == '\t';
+    bool plain =
+        mends ? c < 0x80
+              : (ascii_is_print(c) && c != '=' && !blank) || (blank && !(ends && i + 1 == n));
+    if (mends && plain) {
+      s->column++;
+      buf_put_u8(out, c);
+      continue;
+    }
+    make_room(s, out, plain ? 1 : 3);
+    if (plain)
+      buf_put_u8(out, c);
+    else
+      put_escaped(out, c);
+  }
+  if (!ends) return;
+  buf_put(out, slice_from(line, n));
+  s->column = 0;
+}
+
+static void end_base64_line(struct seven *s, struct buf *out) {
+  if (s->column) buf_put_str(out, "\r\n");
+  s->column = 0;
+}
+
+static void put_triple(struct seven *s, struct buf *out) {
+  if (!s->triples) return;
+  base64_put(out, slice_of(s->triple, s->triples));
+  s->triples = 0;
+  if (++s->column == BASE64_TRIPLES) end_base64_line(s, out);
+}
+
+static void base64_octets(struct seven *s, struct slice octets, struct buf *out) {
+  for (size_t i = 0; i < octets.n; i++) {
+    s->triple[s->triples++] = octets.p[i];
+    if (s->triples == 3) put_triple(s, out);
+  }
+}
+
+static void put_base64(struct seven *s, struct slice line, bool ends, struct buf *out) {
+  if (s->crlf) base64_octets(s, SLICE("\r\n"), out);
+  s->crlf = ends && slice_at(line, line.n - 2) == '\r';
+  if (s->crlf) line.n -= 2;
+  base64_octets(s, line, out);
+}
+
+/* Characters outside of its alphabet are passed over by who decodes base64 (RFC 2045 §6.8). */
+static void put_low(struct slice line, struct buf *out) {
+  for (size_t i = 0; i < line.n; i++)
+    if (line.p[i] < 0x80) buf_put_u8(out, line.p[i]);
+}
+
+static void put_leaf(struct seven *s, struct slice line, bool ends, struct buf *out) {
+  switch (s->action) {
+  case ACT_QP: put_qp(s, line, ends, false, out); break;
+  case ACT_MEND_QP: put_qp(s, line, ends, true, out); break;
+  case ACT_BASE64: put_base64(s, line, ends, out); break;
+  case ACT_MEND_BASE64: put_low(line, out); break;
+  default: buf_put(out, line);
+  }
+}
+
+/* --- the plan --- */
+
+static void note(struct seven *s, size_t node, uint8_t action) {
+  if (node < buf_len(s->plan)) s->plan->mem[s->plan->head + node] = action;
+}
+
+static uint8_t new_node(struct seven *s) {
+  if (s->writes) return s->node < buf_len(s->plan) ? buf_slice(s->plan).p[s->node++] : ACT_KEEP;
+  s->node++;
+  buf_put_u8(s->plan, ACT_KEEP);
+  if (s->plan->failed) against(s, SEVEN_BEYOND);
+  return ACT_KEEP;
+}
+
+static void count_leaf(struct seven *s, struct slice line, bool ends) {
+  s->size += line.n;
+  s->width += line.n;
+  if (s->width > s->longest) s->longest = s->width;
+  if (ends) s->width = 0;
+  for (size_t i = 0; i < line.n; i++) s->high += line.p[i] >= 0x80;
+}
+
+static uint8_t choose(struct seven *s) {
+  bool labelled = s->label == LABEL_8BIT || s->label == LABEL_BINARY;
+  bool long_lines = labelled && s->longest > LINE_LIMIT + 2;
+  if (is_sealed(s)) {
+    if (s->high) against(s, SEVEN_SEALED);
+    return ACT_KEEP;
+  }
+  if (!s->high) return long_lines ? ACT_QP : labelled ? ACT_RELABEL : ACT_KEEP;
+  if (s->partial || s->label == LABEL_OTHER) against(s, SEVEN_ENCODED);
+  if (s->label == LABEL_QP) return ACT_MEND_QP;
+  if (s->label == LABEL_BASE64) return ACT_MEND_BASE64;
+  return s->high > s->size / 6 ? ACT_BASE64 : ACT_QP;
+}
+
+/* `by_delimiter`: the line end before is the delimiter's (RFC 2046 §5.1.1). */
+static void end_leaf(struct seven *s, bool by_delimiter, struct buf *out) {
+  if (!s->writes) {
+    note(s, s->node - 1, choose(s));
+  } else if (s->action == ACT_BASE64) {
+    if (s->crlf && !by_delimiter) base64_octets(s, SLICE("\r\n"), out);
+    put_triple(s, out);
+    end_base64_line(s, out);
+  } else if ((s->action == ACT_QP || s->action == ACT_MEND_QP) && s->column) {
+    buf_put_str(out, "\r\n");
+  }
+  s->column = 0;
+  s->crlf = false;
+}
+
+/* --- headers --- */
+
+static uint8_t label_of(struct slice header) {
+  static const char *const words[] = { [LABEL_7BIT] = "7bit",
+                                       [LABEL_8BIT] = "8bit",
+                                       [LABEL_BINARY] = "binary",
+                                       [LABEL_QP] = "quoted-printable",
+                                       [LABEL_BASE64] = "base64" };
+  struct header_field f;
+  if (!header_find(header, SLICE("Content-Transfer-Encoding"), &f)) return LABEL_NONE;
+  struct slice value = mail_strip(f.body);
+  for (uint8_t i = LABEL_7BIT; i < LABEL_OTHER; i++)
+    if (slice_caseeq(value, slice_str(words[i]))) return i;
+  return LABEL_OTHER;
+}
+
+static void put_label(struct buf *out, uint8_t action) {
+  buf_put_str(out, "Content-Transfer-Encoding: ");
+  buf_put_str(out, action == ACT_QP       ? "quoted-printable\r\n"
+                   : action == ACT_BASE64 ? "base64\r\n"
+                                          : "7bit\r\n");
+}
+
+/* The header with its new label. A message that said nothing of MIME has to say it now; of its
+ * charset nothing is known (RFC 1428 §3). */
+static void put_head(struct seven *s, struct slice header, uint8_t action, struct buf *out) {
+  struct header_field f;
+  struct slice rest = header;
+  bool labelled = false, version = false, type = false;
+  if (action != ACT_RELABEL && action != ACT_QP && action != ACT_BASE64) {
+    buf_put(out, header);
+    return;
+  }
+  while (header_next(&rest, &f)) {
+    bool label = slice_caseeq(f.name, SLICE("Content-Transfer-Encoding"));
+    version |= slice_caseeq(f.name, SLICE("MIME-Version"));
+    type |= slice_caseeq(f.name, SLICE("Content-Type"));
+    if (!label)
+      buf_put(out, f.raw);
+    else if (!labelled)
+      put_label(out, action);
+    labelled |= label;
+  }
+  if (!version && s->whole && action != ACT_RELABEL) buf_put_str(out, "MIME-Version: 1.0\r\n");
+  if (!type && action != ACT_RELABEL)
+    buf_put_str(out, "Content-Type: text/plain; charset=unknown-8bit\r\n");
+  if (!labelled) put_label(out, action);
+  buf_put(out, rest);
+}
+
+struct kind {
+  bool multipart, message, sealed, digest;
+  struct buf boundary;
+};
+
+static void read_kind(struct seven *s, struct slice header, struct kind *k) {
+  struct header_field f;
+  struct slice type = SLICE_NONE, sub = SLICE_NONE;
+  bool digest = s->depth && s->levels[s->depth - 1].digest && !s->whole;
+  bool said = header_find(header, SLICE("Content-Type"), &f);
+  if (said) surrogate_type(f.body, &type, &sub);
+  bool message = slice_caseeq(type, SLICE("message"));
+  k->multipart = slice_caseeq(type, SLICE("multipart"));
+  k->message = (message && slice_caseeq(sub, SLICE("rfc822"))) || (!said && digest);
+  k->sealed = slice_caseeq(sub, SLICE("signed")) || slice_caseeq(sub, SLICE("encrypted"));
+  k->digest = slice_caseeq(sub, SLICE("digest"));
+  s->partial =
+      message && (slice_caseeq(sub, SLICE("partial")) || slice_caseeq(sub, SLICE("external-body")));
+  if (k->multipart && !surrogate_parameter(f.body, SLICE("boundary"), &k->boundary))
+    buf_reset(&k->boundary);
+}
+
+static void push(struct seven *s, const struct kind *k) {
+  struct slice boundary = buf_slice(&k->boundary);
+  struct seven_level *l = &s->levels[s->depth];
+  *l = (struct seven_level){ .n = (uint8_t)boundary.n,
+                             .sealed = is_sealed(s) || k->sealed,
+                             .digest = k->digest };
+  memcpy(l->at, boundary.p, boundary.n);
+  s->depth++;
+  s->in = SEVEN_BETWEEN;
+}
+
+static void begin_header(struct seven *s, bool whole) {
+  s->in = SEVEN_HEADER;
+  s->whole = whole;
+  buf_reset(&s->head);
+}
+
+/* A container: multipart, or a message in it. False: it is a leaf. */
+static bool enter(struct seven *s, const struct kind *k) {
+  bool bare = s->label <= LABEL_BINARY;
+  bool follow = bare && k->multipart && buf_len(&k->boundary) && s->depth < SEVEN_DEPTH;
+  if (k->multipart && bare && s->depth == SEVEN_DEPTH) against(s, SEVEN_BEYOND);
+  if (follow)
+    push(s, k);
+  else if (k->message && bare)
+    begin_header(s, true);
+  else
+    return false;
+  return true;
+}
+
+static void begin_leaf(struct seven *s, uint8_t action, bool opaque) {
+  s->in = SEVEN_LEAF;
+  s->action = action;
+  s->partial |= opaque; /* a multipart that cannot be followed takes no encoding */
+  s->size = s->high = 0;
+  s->width = s->longest = s->column = 0;
+  s->triples = 0;
+  s->crlf = false;
+}
+
+static void end_header(struct seven *s, struct buf *out) {
+  struct slice header = buf_slice(&s->head);
+  struct kind k = { .multipart = false };
+  size_t node = s->node;
+  bool sealed = is_sealed(s);
+  uint8_t action = new_node(s);
+  if (slice_has_high(header)) {
+    s->header_high = true;
+    against(s, sealed ? SEVEN_SEALED : SEVEN_IN_HEADER);
+  }
+  s->label = label_of(header);
+  buf_init(&k.boundary, SEVEN_BOUNDARY_MAX);
+  read_kind(s, header, &k);
+  if (s->writes) put_head(s, header, action, out);
+  bool labelled = s->label == LABEL_8BIT || s->label == LABEL_BINARY;
+  if (!enter(s, &k))
+    begin_leaf(s, action, k.multipart);
+  else if (!s->writes && labelled && !sealed)
+    note(s, node, ACT_RELABEL);
+  buf_free(&k.boundary);
+}
+
+/* --- lines --- */
+
+static bool is_blank(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\r' && s.p[i] != '\n') return false;
+  return true;
+}
+
+/* The level whose delimiter the line is; -1: none's. */
+static int delimits(const struct seven *s, struct slice line, bool *ret_closes) {
+  if (!slice_starts(line, SLICE("--"))) return -1;
+  struct slice rest = slice_from(line, 2);
+  for (int i = s->depth - 1; i >= 0; i--) {
+    struct slice boundary = slice_of(s->levels[i].at, s->levels[i].n);
+    if (!slice_starts(rest, boundary)) continue;
+    struct slice behind = slice_from(rest, boundary.n);
+    *ret_closes = slice_starts(behind, SLICE("--"));
+    if (is_blank(slice_from(behind, *ret_closes ? 2 : 0))) return i;
+  }
+  return -1;
+}
+
+static void end_part(struct seven *s, bool by_delimiter, struct buf *out) {
+  if (s->in == SEVEN_HEADER) end_header(s, out);
+  if (s->in == SEVEN_LEAF) end_leaf(s, by_delimiter, out);
+}
+
+static void put_between(struct slice line, struct buf *out) {
+  for (size_t i = 0; i < line.n; i++) buf_put_u8(out, line.p[i] < 0x80 ? line.p[i] : '?');
+}
+
+static void header_line(struct seven *s, struct slice line, bool ends, struct buf *out) {
+  bool empty = !s->mid && ends && is_blank(line) && line.n <= 2;
+  buf_put(&s->head, line);
+  if (s->head.failed) { /* nothing of it can be written any more */
+    against(s, SEVEN_BEYOND);
+    s->header_high |= slice_has_high(line);
+  }
+  if (empty) end_header(s, out);
+}
+
+static void take_line(struct seven *s, struct slice line, bool ends, struct buf *out) {
+  bool closes = false;
+  int level = s->mid ? -1 : delimits(s, line, &closes);
+  s->eight_bit |= slice_has_high(line);
+  if (level >= 0) {
+    end_part(s, true, out);
+    s->depth = (uint8_t)(level + !closes);
+    if (s->writes) buf_put(out, line);
+    if (closes)
+      s->in = SEVEN_BETWEEN;
+    else
+      begin_header(s, false);
+  } else if (s->in == SEVEN_HEADER) {
+    header_line(s, line, ends, out);
+  } else if (s->in == SEVEN_LEAF) {
+    if (s->writes)
+      put_leaf(s, line, ends, out);
+    else
+      count_leaf(s, line, ends);
+  } else if (s->writes) {
+    put_between(line, out);
+  } else if (slice_has_high(line) && is_sealed(s)) {
+    against(s, SEVEN_SEALED);
+  }
+  s->mid = !ends;
+}
+
+/* Octets at the end that what follows may give another meaning: CR, a blank before it or before a
+ * line end. */
+static size_t held_back(struct slice s) {
+  size_t n = slice_at(s, s.n - 1) == '\r';
+  int c = s.n > n ? s.p[s.n - n - 1] : 0;
+  return n + (c == ' ' || c == '\t');
+}
+
+/* --- the outside --- */
+
+void seven_begin(struct seven *s, struct buf *plan, bool writes) {
+  *s = (struct seven){ .plan = plan, .writes = writes };
+  buf_init(&s->line, 2 * SEVEN_LINE);
+  buf_init(&s->head, SEVEN_HEADER_MAX);
+  begin_header(s, true);
+}
+
+void seven_free(struct seven *s) {
+  buf_free(&s->line);
+  buf_free(&s->head);
+}
+
+/* A line that began in an earlier piece goes on: up to its end, or as much as is looked at. */
+static struct slice complete(struct seven *s, struct slice piece, struct buf *out) {
+  ptrdiff_t lf = slice_find(piece, '\n');
+  size_t want = SEVEN_LINE > buf_len(&s->line) ? SEVEN_LINE - buf_len(&s->line) : 1;
+  size_t n = lf >= 0 && (size_t)lf < want ? (size_t)lf + 1 : want < piece.n ? want : piece.n;
+  bool ends = lf >= 0 && n == (size_t)lf + 1;
+  buf_put(&s->line, slice_first(piece, n));
+  struct slice line = buf_slice(&s->line);
+  if (!ends && line.n < SEVEN_LINE) return slice_from(piece, n);
+  size_t hold = ends ? 0 : held_back(line);
+  take_line(s, slice_first(line, line.n - hold), ends, out);
+  buf_drop(&s->line, line.n - hold);
+  return slice_from(piece, n);
+}
+
+void seven_put(struct seven *s, struct slice piece, struct buf *out) {
+  while (piece.n) {
+    ptrdiff_t lf = slice_find(piece, '\n');
+    if (buf_len(&s->line) || lf < 0 || lf >= SEVEN_LINE) {
+      piece = complete(s, piece, out);
+      continue;
+    }
+    take_line(s, slice_first(piece, (size_t)lf + 1), true, out);
+    piece = slice_from(piece, (size_t)lf + 1);
+  }
+  if (s->line.failed) against(s, SEVEN_BEYOND);
+}
+
+void seven_end(struct seven *s, struct buf *out) {
+  if (buf_len(&s->line)) take_line(s, buf_slice(&s->line), false, out);
+  buf_reset(&s->line);
+  end_part(s, false, out);
+}

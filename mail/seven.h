@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* A message with 8-bit octets for a server that takes 7-bit only (RFC 6152 §3): each MIME part that
+ * has such octets is put into quoted-printable or base64 (RFC 2045 §6), so that what a reader
+ * decodes is the same, octet for octet.
+ *
+ * Two passes over the message in wire form, in pieces of any size. The first scans: it makes a
+ * plan, an octet for each header in the message. The second writes what the plan says. How the
+ * pieces were cut makes no difference to either.
+ *
+ *   multipart/…, message/rfc822   are followed; a label "8bit" or "binary" of theirs becomes "7bit"
+ *   all other parts               quoted-printable, or base64 where more than a sixth is 8-bit
+ *   preambles and epilogues       no part of the message (RFC 2046 §5.1.1): "?" for each 8-bit
+ * octet
+ *
+ * What cannot be converted is told: 8-bit octets below multipart/signed or multipart/encrypted,
+ * whose signature would break; in a header, where no transfer encoding applies; in message/partial
+ * (RFC 2046 §5.2.2), in a part in an encoding that is not known, or beyond the limits.
+ *
+ * Memory: this struct, a header, a line's beginning; the plan. */
+#ifndef QASID_MAIL_SEVEN_H
+#define QASID_MAIL_SEVEN_H
+
+#include "lib/base/buf.h"
+
+enum {
+  SEVEN_DEPTH = 50,
+  SEVEN_BOUNDARY_MAX = 200,      /* RFC 2046 §5.1.1 has 70 */
+  SEVEN_HEADER_MAX = 256 * 1024, /* of one part */
+  SEVEN_PLAN_MAX = 10000,        /* headers of a message */
+  SEVEN_LINE = 1000,             /* of a line so much is held at most */
+  SEVEN_GROWTH = 4,              /* what is written is at most so many times what came … */
+  SEVEN_FIELDS_MAX = 256,        /* … and so much for each header */
+};
+
+enum seven_verdict {
+  SEVEN_CAN,
+  SEVEN_SEALED,
+  SEVEN_IN_HEADER,
+  SEVEN_ENCODED,
+  SEVEN_BEYOND,
+  SEVEN_VERDICTS
+};
+/* Words that end "… cannot be converted to 7 bits: ". */
+const char *seven_why(enum seven_verdict v);
+
+struct seven_level {
+  uint8_t n; /* octets of its boundary */
+  uint8_t at[SEVEN_BOUNDARY_MAX];
+  bool sealed; /* below multipart/signed or multipart/encrypted */
+  bool digest; /* its parts are messages unless they say otherwise: RFC 2046 §5.1.5 */
+};
+
+struct seven {
+  struct buf *plan;
+  bool writes;
+  enum seven_verdict verdict; /* the first thing that speaks against it */
+  bool eight_bit;             /* some octet was above 127 */
+  /* one in a header, at any level: what SMTPUTF8 is needed for (RFC 6531 §3.2) */
+  bool header_high;
+  size_t node; /* headers so far */
+
+  enum { SEVEN_HEADER, SEVEN_LEAF, SEVEN_BETWEEN } in;
+  /* the beginning of a line that is not whole, or octets held back from a long one */
+  struct buf line;
+  bool mid;   /* the beginning of this line was dealt with */
+  bool whole; /* the header is one of a message, not of a part */
+  struct buf head;
+
+  /* the leaf */
+  uint8_t action, label;
+  bool text, partial;
+  uint64_t size, high;
+  size_t width, longest;
+  /* its encoder */
+  size_t column;
+  uint8_t triple[3], triples;
+  bool crlf; /* base64: a line end that may be the next delimiter's */
+
+  uint8_t depth;
+  struct seven_level levels[SEVEN_DEPTH];
+};
+
+/* The first pass: `plan` is empty, of SEVEN_PLAN_MAX. The second: `plan` as the first left it. */
+void seven_begin(struct seven *s, struct buf *plan, bool writes);
+/* The next piece. `out`: NULL in the first pass. */
+void seven_put(struct seven *s, struct slice piece, struct buf *out);
+/* The message has ended. */
+void seven_end(struct seven *s, struct buf *out);
+/* Gives back what it holds; `plan` stays. */
+void seven_free(struct seven *s);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* What kind of trouble a reply speaks of: a class from its code, enhanced code and words
+ * (classes.def). Pure.
+ *
+ * The class drives the back-off, and is shown to who asks why mail waits. It never makes a
+ * temporary reply permanent, nor the other way round: that is the code's first digit alone. */
+#ifndef QASID_SMTP_CLASS_H
+#define QASID_SMTP_CLASS_H
+
+#include "lib/base/slice.h"
+
+enum smtp_class {
+#define C(name, word, first, most, meaning) SMTP_CLASS_##name,
+#include "mail/smtp/classes.def"
+#undef C
+  SMTP_CLASSES
+};
+
+enum { SMTP_CLASS_TEXT_MAX = 512 /* octets of the words that are looked at */ };
+
+const char *smtp_class_word(enum smtp_class c);
+const char *smtp_class_meaning(enum smtp_class c);
+/* SMTP_CLASSES: it is none. */
+enum smtp_class smtp_class_named(struct slice word);
+
+/* The delay after a temporary reply of the class: `first` at least, and at most `most`, in
+ * multiples of the usual first delay; most 0: as usual. */
+struct smtp_class_delay {
+  unsigned first, most;
+};
+struct smtp_class_delay smtp_class_delay(enum smtp_class c);
+
+/* Rules of the administrator's, before the built-in ones: lines "CLASS CODE ENHANCED TEXT", CODE
+ * and ENHANCED as in classes.def or "*" for any. */
+struct smtp_class_rules {
+  const char *const *lines;
+  size_t count;
+};
+bool smtp_class_rule_is_good(struct slice line);
+
+/* code 0: no reply decided, `text` is ours. enhanced[0] 0: none was given; one within the words is
+ * then looked for. */
+enum smtp_class smtp_class_of(const struct smtp_class_rules *own, uint16_t code,
+                              const uint8_t enhanced[static 3], struct slice text);
+/* The same for a reply as it came over the wire, "550 5.1.1 …" or "550-5.1.1 …": takes it apart.
+ * False: it does not begin with a code. `enhanced` gets zeros where there is none. */
+bool smtp_class_split(struct slice line, uint16_t *ret_code, uint8_t ret_enhanced[static 3],
+                      struct slice *ret_text);
+
+#endif

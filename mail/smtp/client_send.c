@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: ISC */
+/* Letters: envelopes, bodies, and which reply decides what.
+ *
+ *   (free) --next()--> MAIL → RCPT … → DATA --354--> body → END --2yz--> (free), delivered
+ *                        |       |       |                      4yz 5yz → (free), refused
+ *                        +-------+-------+-- all refused --> RSET → (free)
+ *
+ * Invariants:
+ *  1. tx[0] is the transaction whose replies come next; tx[1] is used only while tx[0] awaits the
+ * reply to its end of data, and has an envelope on the way.
+ *  2. A verdict is written once, but for that of an accepted recipient: it has the fate UNTRIED and
+ * a 2yz code until the end of data is answered.
+ *  3. The end of data counts as said only when it has left `out`; a reply that comes before decides
+ *     nothing good, and ends the session. */
+#include "mail/smtp/client_inside.h"
+
+/* --- verdicts --- */
+
+void smtp_letter_free_verdicts(struct smtp_letter *l) {
+  for (size_t i = 0; i < l->count; i++) buf_free(&l->rcpts[i].verdict.text);
+}
+
+static bool is_accepted(const struct smtp_verdict *v) { return v->fate == SMTP_UNTRIED && v->code; }
+/* Decided here, before anything was said. */
+static bool is_local(const struct smtp_verdict *v) {
+  return !v->code && (v->fate != SMTP_UNTRIED || v->obstacle);
+}
+/* The server may still decide it. */
+static bool is_open(const struct smtp_verdict *v) {
+  return v->fate == SMTP_UNTRIED && !v->obstacle;
+}
+
+static void put_text(struct smtp_verdict *v, struct slice text) {
+  buf_init(&v->text, SMTP_CLIENT_TEXT_MAX);
+  buf_put(&v->text, slice_first(text, SMTP_CLIENT_TEXT_MAX));
+  v->text.failed = false; /* without memory for the words the verdict stands */
+}
+
+/* The reply decides this recipient. */
+static void decide(struct smtp_session *s, struct smtp_verdict *v, enum smtp_stage stage,
+                   enum smtp_fate fate) {
+  v->fate = (uint8_t)fate;
+  v->stage = (uint8_t)stage;
+  v->code = s->reply.code;
+  memcpy(v->enhanced, s->reply.enhanced, sizeof v->enhanced);
+  buf_free(&v->text);
+  put_text(v, buf_slice(&s->reply.text));
+}
+
+/* We decide: the server lacks something, or the connection is gone. */
+static void decide_here(struct smtp_verdict *v, enum smtp_stage stage, enum smtp_fate fate,
+                        const char enhanced[static 5], const char *why) {
+  buf_free(&v->text);
+  *v = (struct smtp_verdict){ .fate = (uint8_t)fate, .stage = (uint8_t)stage };
+  for (int i = 0; i < 3; i++) v->enhanced[i] = (uint8_t)(enhanced[2 * i] - '0');
+  put_text(v, slice_str(why));
+}
+
+static enum smtp_fate fate_of(uint16_t code) {
+  return code / 100 == 5 ? SMTP_PERMANENT : SMTP_TEMPORARY;
+}
+
+/* Every recipient that is still open; from DATA on, every one that was accepted. */
+static void decide_open(struct smtp_session *s, struct smtp_transaction *t, enum smtp_stage stage) {
+  for (size_t i = 0; i < t->letter->count; i++) {
+    struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
+    bool open = stage == SMTP_STAGE_MAIL ? is_open(v) : is_accepted(v);
+    if (open) decide(s, v, stage, fate_of(s->reply.code));
+  }
+  smtp_client_keep(s, stage, fate_of(s->reply.code));
+}
+
+/* --- what this server cannot take --- */
+
+/* An argument that could end its line, or its path, is never put on the wire. */
+static bool is_sendable(struct slice arg) {
+  bool quoted = false;
+  for (size_t i = 0; i < arg.n; i++) {
+    uint8_t c = arg.p[i];
+    if (c < 0x20 || c == 0x7f) return false;
+    if (c == '\\' && quoted) {
+      if (++i == arg.n || arg.p[i] < 0x20 || arg.p[i] == 0x7f) return false;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {
+      return false;
+    }
+  }
+  return !quoted;
+}
+
+/* What the whole letter needs and this server lacks. */
+static enum smtp_obstacle obstacle_of(const struct smtp_session *s, const struct smtp_letter *l) {
+  const struct smtp_client *c = &s->pub;
+  if ((l->utf8 || slice_has_high(l->return_path)) && !c->utf8) return SMTP_LACKS_UTF8;
+  if (l->eight_bit && !c->eight_bit && !s->policy.plain_eight) return SMTP_LACKS_8BITMIME;
+  return c->size_limit && l->size > c->size_limit ? SMTP_LACKS_SIZE : SMTP_NO_OBSTACLE;
+}
+
+static void decide_obstacle(struct smtp_verdict *v, enum smtp_stage stage, enum smtp_obstacle o) {
+  static const struct {
+    const char *enhanced, *why;
+  } words[] = {
+    [SMTP_LACKS_UTF8] = { "5.6.7", "the server does not offer SMTPUTF8, which this message needs" },
+    [SMTP_LACKS_8BITMIME] = { "5.6.3",
+                              "the server does not offer 8BITMIME, which this message needs" },
+    [SMTP_LACKS_SIZE] = { "5.3.4", "the message is larger than the server's SIZE" },
+  };
+  decide_here(v, stage, SMTP_UNTRIED, words[o].enhanced, words[o].why);
+  v->obstacle = (uint8_t)o;
+}
+
+/* Decides what is decided without a word. False: no recipient is left. */
+static bool look_at_letter(struct smtp_session *s, struct smtp_letter *l) {
+  enum smtp_obstacle whole = obstacle_of(s, l);
+  size_t open = 0;
+  for (size_t i = 0; i < l->count; i++) {
+    struct smtp_letter_rcpt *r = &l->rcpts[i];
+    r->verdict = (struct smtp_verdict){ 0 };
+    buf_init(&r->verdict.text, SMTP_CLIENT_TEXT_MAX);
+    if (!is_sendable(l->return_path))
+      decide_here(&r->verdict, SMTP_STAGE_MAIL, SMTP_PERMANENT, "5.1.7",
+                  "the reverse-path cannot be sent");
+    else if (!r->address.n || !is_sendable(r->address) || !is_sendable(r->orcpt))
+      decide_here(&r->verdict, SMTP_STAGE_RCPT, SMTP_PERMANENT, "5.1.3",
+                  "the address cannot be sent");
+    else if (whole)
+      decide_obstacle(&r->verdict, SMTP_STAGE_MAIL, whole);
+    else if (slice_has_high(r->address) && !s->pub.utf8)
+      decide_obstacle(&r->verdict, SMTP_STAGE_RCPT, SMTP_LACKS_UTF8);
+    else
+      open++;
+  }
+  return open > 0;
+}
+
+/* --- letters come and go --- */
+
+static void give_back(struct smtp_session *s, struct smtp_transaction *t) {
+  struct smtp_letter *l = t->letter;
+  *t = (struct smtp_transaction){ 0 };
+  for (size_t i = 0; i < l->count; i++)
+    if (is_accepted(&l->rcpts[i].verdict)) l->rcpts[i].verdict.code = 0;
+  s->source.done(s->source.arg, l);
+}
+
+static bool may_take_more(const struct smtp_session *s) {
+  return !s->finishing && !s->odd && s->pub.letters < s->limits.letters &&
+         s->pub.proto.now_ms < s->session_at;
+}
+
+/* The next letter that this server can take. */
+static bool take_letter(struct smtp_session *s, struct smtp_transaction *t) {
+  while (may_take_more(s)) {
+    struct smtp_letter *l = s->source.next(s->source.arg);
+    if (!l) return false;
+    s->pub.letters++;
+    *t = (struct smtp_transaction){ .letter = l };
+    if (look_at_letter(s, l)) return true;
+    give_back(s, t);
+  }
+  return false;
+}
+
+/* --- the envelope --- */
+
+/* RFC 6531 §3.4: a message that needs nothing of SMTPUTF8 goes without. */
+static bool uses_utf8(const struct smtp_session *s, const struct smtp_letter *l) {
+  bool any = l->utf8 || slice_has_high(l->return_path);
+  for (size_t i = 0; !any && i < l->count; i++)
+    any = slice_has_high(l->rcpts[i].address) && !is_local(&l->rcpts[i].verdict);
+  return any && s->pub.utf8;
+}
+
+static void put_mail(struct smtp_session *s, const struct smtp_letter *l, struct buf *line) {
+  buf_put_str(line, "MAIL FROM:<");
+  buf_put(line, l->return_path);
+  buf_put_u8(line, '>');
+  if (s->pub.has_size) buf_printf(line, " SIZE=%llu", (unsigned long long)l->size);
+  if (l->eight_bit && s->pub.eight_bit) buf_put_str(line, " BODY=8BITMIME");
+  if (uses_utf8(s, l)) buf_put_str(line, " SMTPUTF8");
+  if (!s->pub.dsn) return;
+  if (l->ret) buf_put_str(line, l->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
+  if (l->envid.n && is_sendable(l->envid)) {
+    buf_put_str(line, " ENVID=");
+    buf_put(line, l->envid);
+  }
+}
+
+static void put_notify(struct buf *line, uint8_t notify) {
+  static const struct {
+    uint8_t bit;
+    const char *word;
+  } words[] = { { SMTP_NOTIFY_NEVER, "NEVER" },
+                { SMTP_NOTIFY_SUCCESS, "SUCCESS" },
+                { SMTP_NOTIFY_FAILURE, "FAILURE" },
+                { SMTP_NOTIFY_DELAY, "DELAY" } };
+  const char *before = " NOTIFY=";
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    if (!(notify & words[i].bit)) continue;
+    buf_put_str(line, before);
+    buf_put_str(line, words[i].word);
+    before = ",";
+  }
+}
+
+static void put_rcpt(struct smtp_session *s, const struct smtp_letter_rcpt *r, struct buf *line) {
+  buf_put_str(line, "RCPT TO:<");
+  buf_put(line, r->address);
+  buf_put_u8(line, '>');
+  if (!s->pub.dsn) return;
+  put_notify(line, r->notify);
+  if (!r->orcpt.n) return;
+  buf_put_str(line, " ORCPT=");
+  buf_put(line, r->orcpt);
+}
+
+/* From `*at` on, the next recipient that is the server's to decide. False: there is none. */
+static bool next_rcpt(const struct smtp_letter *l, size_t *at) {
+  while (*at < l->count && is_local(&l->rcpts[*at].verdict)) ++*at;
+  return *at < l->count;
+}
+
+static void send_step(struct smtp_session *s, struct smtp_transaction *t) {
+  struct buf line;
+  buf_init(&line, 4096);
+  if (t->to_send == SMTP_STEP_RCPT && !next_rcpt(t->letter, &t->to_send_rcpt))
+    t->to_send = SMTP_STEP_DATA;
+  if (t->to_send == SMTP_STEP_MAIL) {
+    put_mail(s, t->letter, &line);
+    t->to_send = SMTP_STEP_RCPT;
+  } else if (t->to_send == SMTP_STEP_RCPT) {
+    put_rcpt(s, &t->letter->rcpts[t->to_send_rcpt++], &line);
+    if (!next_rcpt(t->letter, &t->to_send_rcpt)) t->to_send = SMTP_STEP_DATA;
+  } else {
+    buf_put_str(&line, "DATA");
+    t->to_send = SMTP_STEP_END;
+  }
+  smtp_client_send(s, buf_slice(&line), NULL);
+  if (line.failed) smtp_client_end(s, SMTP_END_NO_MEMORY);
+  buf_free(&line);
+}
+
+/* Without pipelining a command waits for the reply to the one before. */
+static bool may_send(const struct smtp_session *s, const struct smtp_transaction *t) {
+  if (t->to_send >= SMTP_STEP_END || buf_len(&s->pub.proto.out) > PROTO_OUT_HIGH) return false;
+  if (s->pub.pipelining) return true;
+  return t->to_send == t->to_receive &&
+         (t->to_send != SMTP_STEP_RCPT || t->to_send_rcpt == t->to_receive_rcpt);
+}
+
+/* No recipient is accepted and none can be any more. Those to whom "too many" was said stay
+ * UNTRIED. */
+static bool is_refused(const struct smtp_transaction *t) {
+  if (t->body_begun) return false;
+  for (size_t i = 0; i < t->letter->count; i++) {
+    const struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
+    if (is_accepted(v) || (is_open(v) && t->to_receive < SMTP_STEP_DATA)) return false;
+  }
+  return true;
+}
+
+static bool all_answered(const struct smtp_transaction *t) {
+  return t->to_send == t->to_receive &&
+         (t->to_send != SMTP_STEP_RCPT || t->to_send_rcpt == t->to_receive_rcpt);
+}
+
+/* A transaction that was opened and came to nothing is closed by RSET before the next (RFC 5321
+ * §4.1.1.5). */
+static void drop_refused(struct smtp_session *s, struct smtp_transaction *t) {
+  bool opened = t->mail_taken;
+  give_back(s, t);
+  if (!opened) return;
+  s->phase = SMTP_PHASE_RSET;
+  smtp_client_send(s, SLICE("RSET"), NULL);
+  smtp_client_await(s, s->limits.command_ms);
+}
+
+void smtp_send_rset_reply(struct smtp_session *s) {
+  s->phase = SMTP_PHASE_SEND;
+  if (s->reply.code / 100 != 2) s->odd = true;
+}
+
+/* The time-out for what is awaited now. */
+static uint64_t patience(const struct smtp_session *s) {
+  const struct smtp_transaction *t = &s->transactions[0];
+  if (t->to_receive == SMTP_STEP_END && !t->body_ended) return s->limits.block_ms;
+  if (t->to_receive == SMTP_STEP_END) return s->limits.end_ms;
+  return t->to_receive == SMTP_STEP_DATA ? s->limits.data_ms : s->limits.command_ms;
+}
+
+static void go_idle(struct smtp_session *s) {
+  if (!may_take_more(s) || !s->limits.idle_ms) {
+    smtp_client_quit(s);
+    return;
+  }
+  if (!s->pub.idle) smtp_client_await(s, s->limits.idle_ms);
+  s->pub.idle = true;
+}
+
+static void begin(struct smtp_session *s) {
+  s->pub.idle = false;
+  smtp_client_await(s, s->limits.command_ms);
+}
+
+/* The envelope of the letter behind, with the end of data of this one: only in a session in which
+ * all went well so far, so that what it does to the next is known. */
+static void look_ahead(struct smtp_session *s) {
+  struct smtp_transaction *t = &s->transactions[0];
+  if (t->body_ended && !t->void_body && !s->transactions[1].letter && s->pub.pipelining &&
+      s->good && !s->policy.lmtp)
+    take_letter(s, &s->transactions[1]);
+  while (s->transactions[1].letter && may_send(s, &s->transactions[1]))
+    send_step(s, &s->transactions[1]);
+}
+
+/* A long envelope is said in pieces: the rest when `out` is empty. */
+static void go_on_later(struct smtp_session *s) {
+  bool full = buf_len(&s->pub.proto.out) > PROTO_OUT_HIGH;
+  for (int i = 0; full && i < 2; i++) {
+    const struct smtp_transaction *t = &s->transactions[i];
+    if (t->letter && t->to_send < SMTP_STEP_END) s->pub.proto.more = true;
+  }
+}
+
+void smtp_send_advance(struct smtp_session *s) {
+  struct smtp_transaction *t = &s->transactions[0];
+  while (s->phase == SMTP_PHASE_SEND) {
+    if (!t->letter && s->transactions[1].letter) {
+      *t = s->transactions[1];
+      s->transactions[1] = (struct smtp_transaction){ 0 };
+      smtp_client_await(s, patience(s));
+    }
+    if (!t->letter && s->odd) {
+      smtp_client_quit(s);
+    } else if (!t->letter && !take_letter(s, t)) {
+      if (s->phase == SMTP_PHASE_SEND) go_idle(s);
+      return;
+    } else if (t->to_send == SMTP_STEP_MAIL && t->to_receive == SMTP_STEP_MAIL && !t->mail_taken &&
+               may_send(s, t)) {
+      begin(s);
+      while (t->letter && may_send(s, t)) send_step(s, t);
+      go_on_later(s);
+      return;
+    } else if (is_refused(t) && all_answered(t)) {
+      drop_refused(s, t);
+    } else {
+      while (t->letter && !is_refused(t) && may_send(s, t)) send_step(s, t);
+      look_ahead(s);
+      go_on_later(s);
+      return;
+    }
+  }
+}
+
+/* --- replies --- */
+
+static void odd_reply(struct smtp_session *s, enum smtp_stage stage) {
+  smtp_client_keep(s, stage, SMTP_TEMPORARY);
+  smtp_client_end(s, SMTP_END_PROTOCOL);
+}
+
+static bool is_refusal(const struct smtp_session *s) {
+  return s->reply.code / 100 == 4 || s->reply.code / 100 == 5;
+}
+
+static void mail_reply(struct smtp_session *s, struct smtp_transaction *t) {
+  s->pub.stage = SMTP_STAGE_MAIL;
+  t->to_receive = SMTP_STEP_RCPT;
+  if (s->reply.code / 100 == 2)
+    t->mail_taken = true;
+  else if (is_refusal(s))
+    decide_open(s, t, SMTP_STAGE_MAIL);
+  else
+    odd_reply(s, SMTP_STAGE_MAIL);
+}
+
+/* "Too many recipients" is for those that follow only, and they may come again at once: RFC 5321
+ * §4.5.3.1.10, which asks to take 552 for 452 here. */
+static bool is_too_many(const struct smtp_session *s, const struct smtp_transaction *t) {
+  const uint8_t *e = s->reply.enhanced;
+  bool too_many = e[0] ? e[1] == 5 && e[2] == 3 : true;
+  return t->accepted && too_many && (s->reply.code == 452 || s->reply.code == 552);
+}
+
+static void rcpt_reply(struct smtp_session *s, struct smtp_transaction *t) {
+  struct smtp_verdict *v;
+  s->pub.stage = SMTP_STAGE_RCPT;
+  if (!next_rcpt(t->letter, &t->to_receive_rcpt)) return;
+  v = &t->letter->rcpts[t->to_receive_rcpt++].verdict;
+  if (!next_rcpt(t->letter, &t->to_receive_rcpt)) t->to_receive = SMTP_STEP_DATA;
+  if (!t->mail_taken) return; /* decided by MAIL's reply; a reply behind it means nothing */
+  if (s->reply.code / 100 == 2) {
+    v->code = s->reply.code;
+    t->accepted++;
+  } else if (!is_refusal(s)) {
+    odd_reply(s, SMTP_STAGE_RCPT);
+  } else if (!is_too_many(s, t)) {
+    decide(s, v, SMTP_STAGE_RCPT, fate_of(s->reply.code));
+    smtp_client_keep(s, SMTP_STAGE_RCPT, fate_of(s->reply.code));
+  }
+}
+
+static void begin_body(struct smtp_session *s, struct smtp_transaction *t) {
+  t->body_begun = true;
+  s->stuff = (struct smtp_stuff){ .any = false };
+  s->pub.proto.more = true;
+}
+
+static void data_reply(struct smtp_session *s, struct smtp_transaction *t) {
+  s->pub.stage = SMTP_STAGE_DATA;
+  t->to_receive = SMTP_STEP_END;
+  if (s->reply.code == 354) {
+    t->void_body = t->accepted == 0;
+    begin_body(s, t);
+  } else if (is_refusal(s)) {
+    if (t->accepted) decide_open(s, t, SMTP_STAGE_DATA);
+  } else {
+    odd_reply(s, SMTP_STAGE_DATA);
+  }
+}
+
+/* Did the end of data leave before this reply came? */
+static bool end_was_sent(const struct smtp_session *s, const struct smtp_transaction *t) {
+  return t->body_ended && buf_len(&s->pub.proto.out) <= s->past_end;
+}
+
+/* A reply before the end of data: a refusal decides, anything else does not; then it is over. */
+static void early_reply(struct smtp_session *s, struct smtp_transaction *t) {
+  if (is_refusal(s)) decide_open(s, t, SMTP_STAGE_BODY);
+  odd_reply(s, SMTP_STAGE_BODY);
+}
+
+static void settle_one(struct smtp_session *s, struct smtp_verdict *v) {
+  bool taken = s->reply.code / 100 == 2;
+  decide(s, v, SMTP_STAGE_END, taken ? SMTP_DELIVERED : fate_of(s->reply.code));
+  v->dsn = taken && s->pub.dsn;
+  if (!taken) smtp_client_keep(s, SMTP_STAGE_END, fate_of(s->reply.code));
+}
+
+/* LMTP replies once for each accepted recipient, in order (RFC 2033 §4.2). False: more are to come.
+ */
+static bool settle_end(struct smtp_session *s, struct smtp_transaction *t) {
+  size_t left = 0;
+  for (size_t i = 0; i < t->letter->count; i++) {
+    struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
+    if (!is_accepted(v)) continue;
+    if (s->policy.lmtp && left++) return false;
+    settle_one(s, v);
+  }
+  return true;
+}
+
+static void end_reply(struct smtp_session *s, struct smtp_transaction *t) {
+  s->pub.stage = SMTP_STAGE_END;
+  if (!end_was_sent(s, t)) {
+    early_reply(s, t);
+    return;
+  }
+  bool taken = s->reply.code / 100 == 2;
+  if (!taken && !is_refusal(s)) {
+    odd_reply(s, SMTP_STAGE_END);
+    return;
+  }
+  s->good = taken && !t->void_body;
+  if (t->void_body || settle_end(s, t)) give_back(s, t);
+}
+
+void smtp_send_reply(struct smtp_session *s) {
+  struct smtp_transaction *t = &s->transactions[0];
+  static void (*const steps[])(struct smtp_session *, struct smtp_transaction *) = {
+    [SMTP_STEP_MAIL] = mail_reply,
+    [SMTP_STEP_RCPT] = rcpt_reply,
+    [SMTP_STEP_DATA] = data_reply,
+    [SMTP_STEP_END] = end_reply,
+  };
+  bool asked =
+      t->letter && (t->to_receive != t->to_send ||
+                    (t->to_receive == SMTP_STEP_RCPT && t->to_receive_rcpt < t->to_send_rcpt) ||
+                    (t->to_receive == SMTP_STEP_END && t->body_begun));
+  if (!asked) { /* nothing was asked: whatever it says fits nothing */
+    odd_reply(s, s->pub.stage);
+    return;
+  }
+  steps[t->to_receive](s, t);
+  if (s->phase == SMTP_PHASE_SEND) smtp_client_await(s, patience(s));
+}
+
+/* --- the body --- */
+
+static void end_body(struct smtp_session *s, struct smtp_transaction *t) {
+  smtp_stuff_end(&s->stuff, &s->pub.proto.out);
+  proto_trace(&s->pub.proto, 'C', SLICE("."));
+  s->past_end = 0;
+  t->body_ended = true;
+  s->pub.proto.more = false;
+  smtp_client_await(s, s->limits.end_ms);
+}
+
+void smtp_send_body(struct smtp_session *s) {
+  struct smtp_transaction *t = &s->transactions[0];
+  struct buf *out = &s->pub.proto.out;
+  s->pub.proto.more = false;
+  if (!t->letter || !t->body_begun || t->body_ended) return;
+  s->pub.stage = SMTP_STAGE_BODY;
+  if (t->void_body) {
+    end_body(s, t);
+    return;
+  }
+  buf_reset(&s->piece);
+  enum smtp_source_verdict verdict =
+      s->source.read(s->source.arg, t->letter, &s->piece, SMTP_CLIENT_PIECE);
+  smtp_stuff_put(&s->stuff, out, buf_slice(&s->piece));
+  s->pub.octets += buf_len(&s->piece);
+  smtp_client_await(s, s->limits.block_ms);
+  if (s->piece.failed || verdict == SMTP_SOURCE_BROKEN)
+    smtp_client_end(s, SMTP_END_SOURCE); /* the end of data is not said: the server keeps nothing */
+  else if (verdict == SMTP_SOURCE_END)
+    end_body(s, t);
+  else if (verdict == SMTP_SOURCE_WAIT)
+    s->waits = true;
+  else
+    s->pub.proto.more = true;
+}
+
+/* --- the session ends under letters --- */
+
+static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smtp_end why) {
+  for (size_t i = 0; i < t->letter->count; i++) {
+    struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
+    if (!is_open(v)) continue;
+    v->code = 0;
+    if (why == SMTP_END_SOURCE && t->body_begun)
+      decide_here(v, SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.3.0", smtp_end_meaning(why));
+    else if (t->body_begun && !t->void_body && why == SMTP_END_SHUT_DOWN)
+      decide(s, v, t->body_ended ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY);
+    else if (t->body_begun && !t->void_body)
+      decide_here(v, t->body_ended ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.4.2",
+                  smtp_end_meaning(why));
+  }
+  give_back(s, t);
+}
+
+void smtp_send_abandon(struct smtp_session *s, enum smtp_end why) {
+  for (int i = 0; i < 2; i++)
+    if (s->transactions[i].letter) abandon(s, &s->transactions[i], why);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/* Replies: the outcomes a server may have, how they are written, and how a client reads them.
+ * RFC 5321 §4.2, RFC 2034, RFC 3463. */
+#ifndef QASID_SMTP_REPLY_H
+#define QASID_SMTP_REPLY_H
+
+#include "lib/base/buf.h"
+#include "mail/sasl/login.h"
+
+enum smtp_outcome {
+#define O(name, code, enhanced, text) SMTP_##name,
+#include "mail/smtp/outcomes.def"
+#undef O
+  SMTP_OUTCOMES
+};
+
+struct smtp_outcome_row {
+  const char *name; /* "RCPT_UNKNOWN" */
+  uint16_t code;
+  const char *enhanced; /* "" where RFC 2034 has none: EHLO, 3xx */
+  const char *text;
+};
+const struct smtp_outcome_row *smtp_outcome_row(enum smtp_outcome o);
+
+/* --- writing --- */
+
+/* "550 5.1.1 No such mailbox here\r\n". `host` stands before the words of 220, 221 and 421. */
+void smtp_reply_put(struct buf *out, enum smtp_outcome o, struct slice host);
+/* The same codes with other words. `text` must be printable ASCII. */
+void smtp_reply_put_text(struct buf *out, enum smtp_outcome o, struct slice text);
+/* A line of a reply of several lines: "250-SIZE 1000\r\n", or the last: "250 HELP\r\n". */
+void smtp_reply_put_line(struct buf *out, unsigned code, bool last, struct slice text);
+
+/* --- reading --- */
+
+/* RFC 5321 §4.5.3.1.5 has 512 for a line; servers pass it. A whole reply: EHLO's is the longest. */
+enum { SMTP_REPLY_LINE_MAX = 2048, SMTP_REPLY_LINES_MAX = 128, SMTP_REPLY_MAX = 16 * 1024 };
+
+enum smtp_read { SMTP_READ_MORE, SMTP_READ_DONE, SMTP_READ_BAD };
+
+/* One reply as it comes in. `text` has the words of every line, without codes, a LF behind each but
+ * the last. Everything in it is printable ASCII or UTF-8 octets, tabs and those LFs; control
+ * characters a server sent are "?". */
+struct smtp_reply {
+  uint16_t code;       /* 200..559 */
+  uint8_t enhanced[3]; /* class, subject, detail, cut at 255; class 0: none was given */
+  uint16_t lines;
+  struct buf text;
+};
+
+void smtp_reply_init(struct smtp_reply *r);
+void smtp_reply_free(struct smtp_reply *r);
+/* For the next reply. */
+void smtp_reply_reset(struct smtp_reply *r);
+/* Takes lines off `*in` until the reply is whole. BAD: it breaks the grammar or a bound above; what
+ * the stream holds then has no meaning any more and the connection is to be ended. */
+enum smtp_read smtp_reply_read(struct smtp_reply *r, struct slice *in);
+
+/* What a reply that refuses AUTH (RFC 4954 §4, §6) means for the way that was tried. */
+enum sasl_refusal smtp_login_refusal(unsigned code);
+
+#endif

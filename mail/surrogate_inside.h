@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* What the parts of surrogate_field.c share; only they include this. */
+#ifndef QASID_MAIL_SURROGATE_INSIDE_H
+#define QASID_MAIL_SURROGATE_INSIDE_H
+
+#include "mail/lex.h"
+#include "mail/surrogate_field.h"
+#include "mail/words.h"
+
+enum { TEXT_MAX = 64 * 1024 /* of what is encoded at once: SURROGATE_FIELD_MAX, and more */ };
+
+static inline bool is_wanted(uint8_t c) { return c >= 0x80; }
+
+/* --- surrogate_text.c --- */
+
+/* Text that is to be encoded: without its folding, and without the backslashes of quoted pairs. */
+void gather(struct buf *text, struct slice s, bool quoted_pairs);
+/* The inside of a quoted string. */
+struct slice unquoted(struct slice quoted);
+struct slice trim_space(struct slice s);
+/* Puts what was gathered as encoded-words, and gives it back. */
+void put_text(struct field_writer *w, struct buf *text);
+void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs);
+void put_comment(struct field_writer *w, struct slice comment);
+/* ASCII with words and comments in it, whose lines may be broken anew. */
+void put_ascii_phrase(struct field_writer *w, struct slice s);
+
+/* --- the kinds of fields: a body each --- */
+void put_plain(struct field_writer *w, struct slice body); /* unstructured text */
+/* words, with comments and commas between */
+void put_phrases(struct field_writer *w, struct slice body);
+void put_comments(struct field_writer *w, struct slice body);  /* only its comments may need it */
+void put_addresses(struct field_writer *w, struct slice body); /* surrogate_address.c */
+void put_addresses_simply(struct field_writer *w, struct slice body);
+void put_recipient(struct field_writer *w, struct slice body);  /* surrogate_address.c */
+void put_received(struct field_writer *w, struct slice body);   /* surrogate_address.c */
+void put_parameters(struct field_writer *w, struct slice body); /* surrogate_mime.c */
+void put_parameters_simply(struct field_writer *w, struct slice body);
+
+/* Whether only its comments have octets above 127. */
+bool only_comments_want(struct slice body);
+/* put_recipient() can: the type is "utf-8". */
+bool recipient_is_utf8(struct slice body);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/* The parameters of MIME fields: as ASCII (RFC 6857 §3.1.4, RFC 2231), and read. */
+#include "mail/surrogate_inside.h"
+
+static bool is_attribute_char(uint8_t c) {
+  return ascii_is_alnum(c) || (c && strchr("!#$&+-.^_`{|}~", c));
+}
+
+static void put_percent(struct buf *out, uint8_t c) {
+  static const char digits[] = "0123456789ABCDEF";
+  buf_put_u8(out, '%');
+  buf_put_u8(out, (uint8_t)digits[c >> 4]);
+  buf_put_u8(out, (uint8_t)digits[c & 15]);
+}
+
+enum { SECTION_MAX = 48 /* octets of a section's value, written */, PARAMETER_NAME_MAX = 40 };
+
+/* One section: name*N*=… or, when it is the only one, name*=… . Returns how many octets of text it
+ * took. */
+static size_t put_section(struct buf *out, struct slice name, struct slice text, int section) {
+  buf_put(out, name);
+  if (section >= 0) buf_printf(out, "*%d", section);
+  buf_put_str(out, "*=");
+  if (section <= 0) {
+    buf_put_str(out, "UTF-8''");
+  }
+  size_t n = 0, cost = 0;
+  for (; n < text.n; n++) {
+    bool bare = is_attribute_char(text.p[n]);
+    cost += bare ? 1 : 3;
+    if (section >= 0 && cost > SECTION_MAX) break;
+    if (bare)
+      buf_put_u8(out, text.p[n]);
+    else
+      put_percent(out, text.p[n]);
+  }
+  return n;
+}
+
+static size_t written(struct slice text) {
+  size_t cost = 0;
+  for (size_t i = 0; i < text.n; i++) cost += is_attribute_char(text.p[i]) ? 1 : 3;
+  return cost;
+}
+
+/* The value with its name; the field goes on in a new line for each section. */
+static void put_extended(struct field_writer *w, struct slice name, struct slice value) {
+  bool sections = written(value) > SECTION_MAX;
+  for (int i = 0; value.n || i == 0; i++) {
+    size_t before = buf_len(w->out);
+    if (i) field_put(w, SLICE(";\r\n "));
+    before = buf_len(w->out);
+    value = slice_from(value, put_section(w->out, name, value, sections ? i : -1));
+    w->column += buf_len(w->out) - before;
+    if (w->out->failed) return;
+  }
+}
+
+/* A value that says that it is extended already: what it left raw. */
+static void put_raw_extended(struct field_writer *w, struct slice value) {
+  for (size_t i = 0; i < value.n; i++)
+    if (is_wanted(value.p[i]))
+      put_percent(w->out, value.p[i]);
+    else
+      buf_put_u8(w->out, value.p[i]);
+  w->column += value.n;
+}
+
+/* The value as it is meant: a quoted string without its quotes, else whatever stands there; without
+ * the comments around it (RFC 6857 §3.1.4). */
+static void gather_value(struct buf *text, struct slice s) {
+  struct slice v = mail_strip(s);
+  bool quoted = slice_at(v, 0) == '"';
+  gather(text, quoted ? unquoted(v) : v, quoted);
+}
+
+/* Everything up to the next ";". */
+static struct slice next_parameter(struct slice *rest, bool *ret_more) {
+  struct slice s = *rest, piece;
+  *ret_more = false;
+  for (enum mail_token kind; (kind = mail_lex(rest, &piece)) != MAIL_END;)
+    if (kind == MAIL_SPECIAL && piece.p[0] == ';') {
+      *ret_more = true;
+      return slice_first(s, s.n - rest->n - 1);
+    }
+  return s;
+}
+
+/* What stands before a parameter's name. */
+static size_t leading(struct slice s) {
+  struct slice rest = s, piece;
+  for (enum mail_token kind;
+       (kind = mail_lex(&rest, &piece)) == MAIL_SPACE || kind == MAIL_COMMENT;) {
+  }
+  return s.n - rest.n - piece.n;
+}
+
+/* What can be written as a name, a "*" at its end included. */
+static bool is_name(struct slice name) {
+  for (size_t i = 0; i < name.n; i++)
+    if (!is_attribute_char(name.p[i]) && name.p[i] != '*') return false;
+  return name.n > 0 && name.n <= PARAMETER_NAME_MAX;
+}
+
+static void put_parameter(struct field_writer *w, struct slice s) {
+  size_t lead = leading(s);
+  struct slice rest = slice_from(s, lead), name, value = rest;
+  put_phrases(w, slice_first(s, lead));
+  name = trim_space(slice_split(&value, '='));
+  if (!surrogate_wants(mail_strip(rest))) { /* only a comment behind it wants it */
+    put_phrases(w, rest);
+    return;
+  }
+  if (!value.p || !is_name(name)) {
+    field_put(w, rest);
+    return;
+  }
+  if (name.p[name.n - 1] == '*') {
+    field_put(w, name);
+    field_put(w, SLICE("="));
+    put_raw_extended(w, value);
+    return;
+  }
+  struct buf text;
+  buf_init(&text, TEXT_MAX);
+  gather_value(&text, value);
+  put_extended(w, name, buf_slice(&text));
+  w->out->failed |= text.failed;
+  buf_free(&text);
+}
+
+void put_parameters(struct field_writer *w, struct slice body) {
+  for (bool more = true; more;) {
+    struct slice one = next_parameter(&body, &more);
+    if (surrogate_wants(one))
+      put_parameter(w, one);
+    else
+      field_put(w, one);
+    if (more) field_put(w, SLICE(";"));
+  }
+}
+
+void put_parameters_simply(struct field_writer *w, struct slice body) {
+  bool first = true;
+  for (bool more = true; more; first = false) {
+    struct slice one = next_parameter(&body, &more);
+    if (surrogate_wants(one) && !first) continue;
+    if (!first) field_put(w, SLICE(";"));
+    field_put(w, one);
+  }
+}
+
+void surrogate_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype) {
+  bool more;
+  struct slice s = mail_strip(next_parameter(&body, &more));
+  *ret_type = trim_space(slice_split(&s, '/'));
+  *ret_subtype = trim_space(s);
+}
+
+static bool is_printable(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (!ascii_is_print(s.p[i])) return false;
+  return true;
+}
+
+bool surrogate_parameter(struct slice body, struct slice name, struct buf *out) {
+  bool more;
+  next_parameter(&body, &more);
+  while (more) {
+    struct slice value = mail_strip(next_parameter(&body, &more));
+    if (!slice_caseeq(trim_space(slice_split(&value, '=')), name) || !value.p) continue;
+    gather_value(out, mail_strip(value));
+    if (out->failed || is_printable(buf_slice(out))) return !out->failed;
+    buf_reset(out);
+  }
+  return false;
+}

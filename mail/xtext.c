@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+#include "mail/xtext.h"
+
+#include "lib/base/utf8.h"
+
+static int hex_value(int c) {
+  if (ascii_is_digit(c)) return c - '0';
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; /* upper case only: RFC 3461 §4 */
+}
+
+/* Takes one octet's encoding off the front. -1: malformed. */
+static int take(struct slice *s) {
+  int c = slice_at(*s, 0);
+  size_t n = 1;
+  if (c < 33 || c > 126 || c == '=') return -1;
+  if (c == '+') {
+    int high = hex_value(slice_at(*s, 1)), low = hex_value(slice_at(*s, 2));
+    if (high < 0 || low < 0) return -1;
+    c = high << 4 | low;
+    n = 3;
+  }
+  *s = slice_from(*s, n);
+  return c;
+}
+
+bool xtext_decode(struct buf *out, struct slice xtext) {
+  size_t before = buf_len(out);
+  while (xtext.n) {
+    int c = take(&xtext);
+    if (c < 0) {
+      buf_truncate(out, before);
+      return false;
+    }
+    buf_put_u8(out, (uint8_t)c);
+  }
+  return true;
+}
+
+bool xtext_is_printable(struct slice xtext, size_t most) {
+  size_t n = 0;
+  for (; xtext.n; n++) {
+    int c = take(&xtext);
+    if (c < ' ' || c > 126) return false;
+  }
+  return n > 0 && n <= most;
+}
+
+bool xtext_is_valid(struct slice xtext) {
+  while (xtext.n)
+    if (take(&xtext) < 0) return false;
+  return true;
+}
+
+/* QCHAR: printable ASCII but "+", "=" and the backslash. */
+static bool is_qchar(uint32_t c) {
+  return c > ' ' && c < 0x7f && c != '\\' && c != '+' && c != '=';
+}
+
+void xtext_put_utf8_address(struct buf *out, struct slice address) {
+  uint32_t c;
+  for (size_t n; address.n; address = slice_from(address, n)) {
+    if (!(n = utf8_first(address, &c))) {
+      buf_put_u8(out, '?');
+      n = 1;
+    } else if (is_qchar(c)) {
+      buf_put_u8(out, (uint8_t)c);
+    } else {
+      buf_printf(out, "\\x{%02X}", (unsigned)c);
+    }
+  }
+}

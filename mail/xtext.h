@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* xtext (RFC 3461 §4): printable ASCII in which "+" and two upper-case hexadecimal digits stand for
+ * an octet. */
+#ifndef QASID_MAIL_XTEXT_H
+#define QASID_MAIL_XTEXT_H
+
+#include "lib/base/buf.h"
+
+/* Appends what it stands for. False: malformed; nothing was put. */
+bool xtext_decode(struct buf *out, struct slice xtext);
+/* Well-formed, and it stands for at most `most` octets, all printable ASCII or space: what a
+ * delivery report can repeat (RFC 3461 §4.2, §4.4). Empty is not. */
+bool xtext_is_printable(struct slice xtext, size_t most);
+/* An address in the 7-bit form of RFC 6533 §3 (utf-8-addr-xtext): "\x{E9}" for a character that is
+ * not ASCII, or is special there. What is not UTF-8 becomes "?". */
+void xtext_put_utf8_address(struct buf *out, struct slice address);
+/* Well-formed: what AUTH= may have (RFC 4954 §5). */
+bool xtext_is_valid(struct slice xtext);
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: ISC */
+/* Invariants:
+ *  1. over() is called once, as the last thing of a turn; after it nothing is.
+ *  2. The session is never called from inside dial_new() or dial_wake().
+ *  3. Octets that came before a handshake never reach the session after it.
+ *  4. A turn handles a bounded number of octets, then lets others have theirs. */
+#include "runtime/dial/dial.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/dial/socket.h"
+
+enum {
+  READ_MOST = 32 * 1024,
+  STEPS_A_TURN = 16, /* reads */
+};
+
+enum state { CONNECTING, SECURING, TALKING, CLOSING, OVER };
+
+struct dial {
+  struct loop *loop;
+  struct loop_io *io;
+  struct loop_timer *timer;
+  struct loop_later wake;
+  struct dial_ops ops;
+  struct dial_address addresses[DIAL_ADDRESSES_MAX], peer;
+  size_t count, next;
+  struct dial_address source; /* n 0: any */
+  char host[256];
+  bool tls_first;
+  struct tls_client *client;
+  struct tls_conn *tls;
+  int fd;
+  enum state state;
+  bool secure;           /* the handshake is done */
+  bool lost;             /* nothing more can be read or sent */
+  struct proto *session; /* its owner frees it */
+  struct buf in;
+  int read_wants;    /* what the last read waits for */
+  uint64_t until_ms; /* of the state */
+  int failure;       /* errno of the last connect() that failed */
+  char why[DIAL_WHY_MAX];
+};
+
+/* --- words, and the end --- */
+
+__attribute__((format(printf, 2, 3))) static void set_error(struct dial *d, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(d->why, sizeof d->why, fmt, ap);
+  va_end(ap);
+}
+
+static void report_address(struct dial *d, const char *what) {
+  struct buf b;
+  buf_init(&b, 64);
+  dial_address_put(&d->peer, &b);
+  set_error(d, "%.*s port %u: %s", SLICE_ARG(buf_slice(&b)), d->peer.port, what);
+  buf_free(&b);
+}
+
+static void close_socket(struct dial *d) {
+  loop_io_free(&d->io);
+  tls_conn_free(&d->tls);
+  if (d->fd >= 0) dial_socket_close(d->fd);
+  d->fd = -1;
+  d->secure = false;
+}
+
+static void end(struct dial *d, enum dial_end how) {
+  if (d->state == OVER) return;
+  d->state = OVER;
+  close_socket(d);
+  loop_timer_cancel(d->timer);
+  loop_later_cancel(d->loop, &d->wake);
+  d->ops.over(d->ops.arg, how, d->why);
+}
+
+static void wait_for(struct dial *d, int what) {
+  if (d->io) loop_io_want(d->io, what);
+}
+
+static void enter(struct dial *d, enum state state, uint64_t ms) {
+  d->state = state;
+  d->until_ms = loop_now(d->loop) + ms;
+}
+
+/* --- connecting --- */
+
+static void drive(struct dial *d);
+static void on_io(void *arg, int ready) { drive(arg); }
+
+/* The next address that takes a connection, or the end. */
+static void try_next(struct dial *d) {
+  while (d->next < d->count) {
+    close_socket(d);
+    d->peer = d->addresses[d->next++];
+    d->fd = dial_connect(&d->peer, d->source.n ? &d->source : NULL);
+    if (d->fd >= 0) d->io = loop_io_new(d->loop, d->fd, on_io, d);
+    if (d->io) {
+      enter(d, CONNECTING, DIAL_CONNECT_MS);
+      wait_for(d, LOOP_WRITE);
+      loop_timer_set(d->timer, d->until_ms);
+      return;
+    }
+    d->failure = d->fd >= 0 ? ENOMEM : errno;
+    report_address(d, d->fd >= 0 ? "no memory" : strerror(errno));
+  }
+  end(d, DIAL_NO_ANSWER);
+}
+
+static void talk(struct dial *d) {
+  d->state = TALKING;
+  if (d->session) {
+    d->ops.secured(d->ops.arg);
+    return;
+  }
+  d->session = d->ops.ready(d->ops.arg);
+  if (!d->session) end(d, DIAL_NO_SESSION);
+}
+
+static void connected(struct dial *d) {
+  int why = dial_socket_error(d->fd);
+  if (why) {
+    d->failure = why;
+    report_address(d, strerror(why));
+    try_next(d);
+  } else if (d->tls_first) {
+    enter(d, SECURING, DIAL_SECURE_MS);
+  } else {
+    talk(d);
+  }
+}
+
+/* --- TLS --- */
+
+static void not_secure(struct dial *d, const char *why) {
+  set_error(d, "TLS with %s: %s", d->host, why);
+  if (!d->session) {
+    end(d, DIAL_NOT_SECURE);
+    return;
+  }
+  d->lost = true;
+  d->state = TALKING;
+  d->ops.gone(d->ops.arg, DIAL_GONE_TLS);
+}
+
+/* False: it waits. */
+static bool secure(struct dial *d) {
+  if (!d->tls) d->tls = d->client ? tls_connect(d->client, d->fd, d->host) : NULL;
+  if (!d->tls) {
+    not_secure(d, "no memory");
+    return true;
+  }
+  enum tls_result r = tls_handshake(d->tls);
+  if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) {
+    wait_for(d, r == TLS_WANT_READ ? LOOP_READ : LOOP_WRITE);
+    return false;
+  }
+  if (r == TLS_DONE) {
+    d->secure = true;
+    talk(d);
+  } else {
+    not_secure(d, tls_reason(d->tls));
+  }
+  return true;
+}
+
+void dial_bindings(struct dial *d, struct proto_bindings *ret) {
+  *ret = (struct proto_bindings){ 0 };
+  if (!d->secure) return;
+  ret->exporter_n = tls_binds(d->tls) ? tls_binding_exporter(d->tls, ret->exporter) : 0;
+  ret->end_point_n = tls_binding_end_point(d->tls, ret->end_point);
+}
+
+const char *dial_tls_version(const struct dial *d) {
+  return d->secure ? tls_version_name(d->tls) : "";
+}
+
+/* --- octets --- */
+
+static void lose(struct dial *d, const char *why) {
+  if (d->lost) return;
+  d->lost = true;
+  set_error(d, "%s: %s", d->host, why);
+  if (d->session && d->session->want != PROTO_CLOSE) d->ops.gone(d->ops.arg, DIAL_GONE_LOST);
+}
+
+/* What of `s` the connection took; *ret_want: what it waits for when that is not all. */
+static size_t write_some(struct dial *d, struct slice s, int *ret_want) {
+  *ret_want = LOOP_WRITE;
+  if (d->secure) {
+    size_t n = 0;
+    enum tls_result r = tls_write(d->tls, s, &n);
+    if (r == TLS_WANT_READ) *ret_want = LOOP_READ;
+    if (r == TLS_ERROR || r == TLS_CLOSED) lose(d, tls_reason(d->tls));
+    return r == TLS_DONE ? s.n : n;
+  }
+  ssize_t n = dial_socket_write(d->fd, s);
+  if (n >= 0) return (size_t)n;
+  if (errno != EAGAIN && errno != EINTR) lose(d, strerror(errno));
+  return 0;
+}
+
+/* True: nothing is left to send. */
+static bool flush(struct dial *d, int *ret_want) {
+  struct buf *out = &d->session->out;
+  *ret_want = 0;
+  while (buf_len(out) && !d->lost) {
+    size_t n = write_some(d, buf_slice(out), ret_want);
+    buf_drop(out, n);
+    if (buf_len(out)) return false;
+    *ret_want = 0;
+  }
+  return true;
+}
+
+enum got { GOT_SOME, GOT_NOTHING, GOT_END };
+
+static enum got read_plain(struct dial *d, uint8_t *to, size_t *ret_n) {
+  ssize_t n = dial_socket_read(d->fd, to, READ_MOST);
+  d->read_wants = LOOP_READ;
+  *ret_n = n > 0 ? (size_t)n : 0;
+  if (n > 0) return GOT_SOME;
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return GOT_NOTHING;
+  lose(d, n == 0 ? "the server closed the connection" : strerror(errno));
+  return GOT_END;
+}
+
+static enum got read_tls(struct dial *d, uint8_t *to, size_t *ret_n) {
+  enum tls_result r = tls_read(d->tls, to, READ_MOST, ret_n);
+  d->read_wants = r == TLS_WANT_WRITE ? LOOP_WRITE : LOOP_READ;
+  if (r == TLS_DONE) return GOT_SOME;
+  if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) return GOT_NOTHING;
+  lose(d, tls_reason(d->tls));
+  return GOT_END;
+}
+
+static enum got read_some(struct dial *d) {
+  if (buf_room(&d->in) < READ_MOST) {
+    lose(d, "it sends lines without end");
+    return GOT_END;
+  }
+  uint8_t *to = buf_reserve(&d->in, READ_MOST);
+  size_t n = 0;
+  if (!to) {
+    lose(d, "no memory");
+    return GOT_END;
+  }
+  enum got g = d->secure ? read_tls(d, to, &n) : read_plain(d, to, &n);
+  buf_added(&d->in, n);
+  return g;
+}
+
+/* Gives the session what is there. True: it took some, or it goes on or ends by what it saw and
+ * left: nothing else might ever bring it to mind again. */
+static bool give(struct dial *d) {
+  struct slice in = buf_slice(&d->in);
+  const struct proto *p = d->session;
+  enum proto_want wanted = p->want;
+  size_t sent = buf_len(&p->out);
+  bool more = p->more;
+  if (!in.n) return false;
+  d->ops.input(d->ops.arg, &in);
+  size_t taken = buf_len(&d->in) - in.n;
+  buf_drop(&d->in, taken);
+  return taken > 0 || p->want != wanted || buf_len(&p->out) > sent || (p->more && !more);
+}
+
+/* --- the loop around the session --- */
+
+static void begin_tls(struct dial *d) {
+  if (buf_len(&d->in)) {
+    d->lost = true;
+    d->ops.gone(d->ops.arg, DIAL_GONE_INJECTION);
+    return;
+  }
+  enter(d, SECURING, DIAL_SECURE_MS);
+}
+
+/* One step with the session. False: it waits (the descriptor is watched for what it waits for). */
+static bool step(struct dial *d) {
+  int want;
+  bool flushed = flush(d, &want);
+  if (d->session->want == PROTO_CLOSE) {
+    if (d->state != CLOSING) enter(d, CLOSING, DIAL_CLOSE_MS);
+    if (flushed || d->lost) {
+      if (d->secure) tls_shutdown(d->tls); /* RFC 8446 §6.1: also in answer to the server's */
+      end(d, DIAL_SESSION_ENDED);
+    } else {
+      wait_for(d, want);
+    }
+    return false;
+  }
+  if (d->session->want == PROTO_TLS && flushed) {
+    begin_tls(d);
+    return true;
+  }
+  if (d->session->more && flushed && !d->lost) {
+    d->ops.produce(d->ops.arg);
+    return true;
+  }
+  if (d->lost || d->ops.holds(d->ops.arg)) {
+    wait_for(d, want);
+    return false;
+  }
+  if (give(d)) return true;
+  if (read_some(d) != GOT_NOTHING) return true;
+  wait_for(d, want | d->read_wants);
+  return false;
+}
+
+static uint64_t session_deadline(const struct dial *d) {
+  return d->state == TALKING && d->session ? d->session->deadline_ms : d->until_ms;
+}
+
+static void keep_time(struct dial *d, bool busy) {
+  if (d->state == OVER) return;
+  uint64_t at = busy ? loop_now(d->loop) : session_deadline(d);
+  if (at)
+    loop_timer_set(d->timer, at);
+  else
+    loop_timer_cancel(d->timer);
+}
+
+static void late(struct dial *d) {
+  if (d->state == CONNECTING) {
+    d->failure = ETIMEDOUT;
+    report_address(d, "it did not answer in time");
+    try_next(d);
+  } else if (d->state == SECURING) {
+    not_secure(d, "it did not answer in time");
+  } else if (d->state == CLOSING) {
+    d->lost = true;
+  } else if (d->session) {
+    d->ops.tick(d->ops.arg);
+  }
+}
+
+static void drive(struct dial *d) {
+  bool goes_on = true;
+  if (d->session) d->session->now_ms = loop_now(d->loop);
+  for (int i = 0; goes_on && i < STEPS_A_TURN && d->state != OVER; i++) {
+    if (d->state == CONNECTING)
+      connected(d);
+    else if (d->state == SECURING)
+      goes_on = secure(d);
+    else
+      goes_on = step(d);
+    if (d->state == CONNECTING) goes_on = false; /* another address was begun */
+    if (d->state != OVER && d->session) d->session->now_ms = loop_now(d->loop);
+  }
+  keep_time(d, goes_on);
+}
+
+static void on_timer(void *arg) {
+  struct dial *d = arg;
+  uint64_t now = loop_now(d->loop), at = session_deadline(d);
+  if (d->session) d->session->now_ms = now;
+  if (at && now >= at) late(d);
+  if (d->state != OVER && d->state != CONNECTING) drive(d);
+}
+
+static void on_wake(void *arg) {
+  struct dial *d = arg;
+  if (d->state == TALKING || d->state == CLOSING) drive(d);
+}
+
+void dial_wake(struct dial *d) {
+  if (d->state != OVER) loop_later(d->loop, &d->wake);
+}
+
+/* --- life --- */
+
+static void first_try(void *arg) {
+  struct dial *d = arg;
+  d->wake.fn = on_wake;
+  try_next(d);
+}
+
+struct dial *dial_new(struct loop *loop, const struct dial_target *target,
+                      const struct dial_ops *ops) {
+  struct dial *d = calloc(1, sizeof *d);
+  size_t host = strlen(target->host);
+  if (!d || !target->count || host >= sizeof d->host) {
+    free(d);
+    return NULL;
+  }
+  d->loop = loop;
+  d->ops = *ops;
+  d->fd = -1;
+  d->count = target->count < DIAL_ADDRESSES_MAX ? target->count : DIAL_ADDRESSES_MAX;
+  memcpy(d->addresses, target->addresses, d->count * sizeof *d->addresses);
+  memcpy(d->host, target->host, host + 1);
+  d->tls_first = target->tls_first;
+  d->client = target->tls;
+  if (target->source) d->source = *target->source;
+  d->wake = (struct loop_later){ .fn = first_try, .arg = d };
+  buf_init(&d->in, DIAL_IN + READ_MOST);
+  d->timer = loop_timer_new(loop, on_timer, d);
+  if (!d->timer) {
+    free(d);
+    return NULL;
+  }
+  loop_later(loop, &d->wake);
+  return d;
+}
+
+void dial_free(struct dial **ptr) {
+  struct dial *d = *ptr;
+  if (!d) return;
+  *ptr = NULL;
+  loop_later_cancel(d->loop, &d->wake);
+  close_socket(d);
+  loop_timer_free(&d->timer);
+  buf_wipe(&d->in);
+  free(d);
+}
+
+int dial_failure(const struct dial *d) { return d->failure; }
+
+struct dial_address dial_peer(const struct dial *d) {
+  return d->peer;
+}

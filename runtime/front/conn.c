@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: ISC */
+/* One client's connection: the loop of runtime/proto/proto.h around a session.
+ *
+ * Invariants:
+ *  1. Nothing is read while a question is open, output is above its mark, or the session closes:
+ * the client waits in its own socket.
+ *  2. Every path that ends a connection goes through finish(), which logs the closing line once.
+ *  3. After a call of conn_go, conn_tick, conn_end, conn_answer or conn_role_lost the connection
+ * may be freed; no caller touches it again. */
+#include "runtime/front/private.h"
+
+#include "lib/base/sys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+_Static_assert((int)PROTO_ASK_MAX <= (int)IPC_PAYLOAD_MAX, "a question fits into one message");
+
+enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
+enum step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
+
+/* --- the end --- */
+
+static void put_summary(void *arg, const char *key, struct slice value) {
+  for (int field = 0; field < LOG_FIELDS; field++)
+    if (strcmp(log_fields[field].word, key) == 0) log_str(arg, (enum log_field)field, value);
+}
+
+void conn_log_open(void *arg, struct log_line *l, enum log_event event) {
+  struct conn *c = arg;
+  char address[64];
+  conn_address_text(c, address, sizeof address);
+  log_open(l, &c->front->process->log, event);
+  log_cstr(l, LOG_F_SESSION, c->name);
+  log_cstr(l, LOG_F_SERVICE, c->front->listeners[c->listener].service);
+  log_cstr(l, LOG_F_CLIENT, address);
+}
+
+static void log_closed(struct conn *c, enum close_reason why) {
+  struct log_line l;
+  conn_log_open(c, &l, LOG_E_CLOSED);
+  log_cstr(&l, LOG_F_WHY, close_reason_word(why));
+  bool words = c->handshaking || why == CLOSE_CERTIFICATE_REFUSED;
+  if (c->tls) log_cstr(&l, LOG_F_TLS, words ? tls_reason(c->tls) : tls_version_name(c->tls));
+  log_num(&l, LOG_F_MS, loop_now(c->front->process->loop) - c->since_ms);
+  log_num(&l, LOG_F_IN, c->octets_in);
+  log_num(&l, LOG_F_OUT, c->octets_out);
+  if (c->proto) c->front->role->ops->summary(c->proto, put_summary, &l);
+  log_end(&l);
+}
+
+/* What waits for this client in our memory, in both directions. */
+static size_t parked(const struct conn *c) {
+  return c->in.cap + (c->proto ? c->proto->out.cap : 0);
+}
+
+static void count_parked(struct conn *c) {
+  size_t now = parked(c);
+  c->front->parked += now - c->parked;
+  c->parked = now;
+}
+
+/* Octets that wait unread would turn close(2) into a reset and take our last words with them. */
+static void drain(struct conn *c) {
+  shutdown(c->fd, SHUT_WR);
+  ssize_t n = recv(c->fd, c->front->read_mem, FRONT_READ, MSG_DONTWAIT);
+  (void)n;
+}
+
+static enum step finish(struct conn *c, enum close_reason why) {
+  struct front *f = c->front;
+  log_closed(c, why);
+  front_trace(c, "closed: %s%s%s", close_reason_word(why), c->tls && c->handshaking ? ": " : "",
+              c->tls && c->handshaking ? tls_reason(c->tls) : "");
+  notice_limit(f, c, NULL, why);
+  told_refused(c, why);
+  f->closed_by[why]++;
+  f->parked -= c->parked;
+  if (why != CLOSE_QUIT && why != CLOSE_PEER_GONE) drain(c);
+  conn_unlink(c);
+  if (c->proto) f->role->ops->free(&c->proto);
+  tls_conn_free(&c->tls);
+  loop_io_free(&c->io);
+  close(c->fd);
+  buf_wipe(&c->in);
+  conn_files_close(c);
+  front_generation_unref(&c->generation, f->role);
+  free(c);
+  if (f->stop_at && f->count == 0) process_exit(f->process, 0);
+  return STEP_GONE;
+}
+
+/* --- octets out --- */
+
+static enum flow write_some(struct conn *c, struct slice s, size_t *ret_n) {
+  *ret_n = 0;
+  if (c->tls) {
+    enum tls_result r = tls_write(c->tls, s, ret_n);
+    return r == TLS_DONE                               ? FLOW_DONE
+           : r == TLS_WANT_READ || r == TLS_WANT_WRITE ? FLOW_BLOCKED
+                                                       : FLOW_DEAD;
+  }
+  ssize_t n;
+  do n = send(c->fd, s.p, s.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? FLOW_BLOCKED : FLOW_DEAD;
+  *ret_n = (size_t)n;
+  return (size_t)n == s.n ? FLOW_DONE : FLOW_BLOCKED;
+}
+
+static enum flow flush(struct conn *c) {
+  struct buf *out = &c->proto->out;
+  if (buf_len(out) == 0) return FLOW_DONE;
+  size_t n;
+  enum flow flow = write_some(c, buf_slice(out), &n);
+  buf_drop(out, n);
+  c->octets_out += n;
+  if (n || !c->blocked) c->blocked_ms = c->proto->now_ms;
+  c->blocked = flow == FLOW_BLOCKED;
+  if (flow == FLOW_DONE) buf_release_if_empty(out);
+  return flow;
+}
+
+/* --- the end from outside the session's own flow --- */
+
+static enum role role_asked(const struct proto *p) {
+  return p->ask.role == PROTO_ASK_AUTH ? ROLE_AUTH : ROLE_STORE;
+}
+
+static void put_question(struct conn *c) {
+  struct proto *p = c->proto;
+  enum role role = role_asked(p);
+  struct process *r = c->front->process;
+  p->ask.sent = true;
+  process_send_buf(r, role, process_single(r, role), p->ask.type, c->id, &p->ask.body);
+}
+
+/* The client or the server ends it. What the session still says ("421 …") is sent if the socket
+ * takes it at once: nobody waits for a client that is to go. */
+static enum step lose(struct conn *c, enum close_reason why) {
+  struct proto *p = c->proto;
+  if (!p) return finish(c, why);
+  c->front->role->ops->gone(p, why);
+  if (p->ask.type && !p->ask.wants_answer && !p->ask.body.failed) put_question(c);
+  bool sent = !c->handshaking && !p->out.failed && flush(c) == FLOW_DONE;
+  if (sent && c->tls) tls_shutdown(c->tls); /* RFC 8446 §6.1: also when the client's came first */
+  return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
+}
+
+void conn_end(struct conn *c, enum close_reason why) { lose(c, why); }
+
+void conn_finish(struct conn *c, enum close_reason why) { finish(c, why); }
+
+/* --- TLS --- */
+
+static bool start_session(struct conn *c);
+
+static void set_clock(struct conn *c) {
+  c->proto->now_ms = loop_now(c->front->process->loop);
+  c->proto->wall_s = sys_wall_s();
+}
+
+static void put_bindings(void *arg, struct proto_bindings *ret) {
+  _Static_assert(sizeof ret->exporter >= TLS_BINDING_MAX, "a binding fits");
+  struct conn *c = arg;
+  ret->exporter_n = tls_binding_exporter(c->tls, ret->exporter);
+  ret->end_point_n = tls_binding_end_point(c->tls, ret->end_point);
+}
+
+static size_t put_certificate(void *arg, uint8_t to[32]) {
+  struct conn *c = arg;
+  return tls_client_certificate(c->tls, sys_wall_s(), to);
+}
+
+static void set_channel(struct conn *c) {
+  uint8_t certificate[TLS_FINGERPRINT];
+  if (!c->tls) return;
+  c->proto->channel = (struct proto_channel){
+    .bindings = tls_binds(c->tls) ? put_bindings : NULL,
+    .arg = c,
+    .certificate = put_certificate(c, certificate) ? put_certificate : NULL,
+  };
+}
+
+static enum step handshake(struct conn *c) {
+  enum tls_result r = tls_handshake(c->tls);
+  if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) {
+    loop_io_want(c->io, r == TLS_WANT_READ ? LOOP_READ : LOOP_WRITE);
+    return STEP_PARK;
+  }
+  if (r != TLS_DONE)
+    return lose(c, tls_refused(c->tls) ? CLOSE_CERTIFICATE_REFUSED : CLOSE_TLS_FAILED);
+  c->handshaking = false;
+  c->readable = true; /* the last flight may have brought commands with it */
+  loop_io_want(c->io, LOOP_READ);
+  if (!c->proto) return start_session(c) ? STEP_AGAIN : finish(c, CLOSE_NO_MEMORY);
+  if (c->proto->want != PROTO_TLS) return STEP_AGAIN; /* it closed meanwhile: a process was lost */
+  c->proto->want = PROTO_READ;
+  set_clock(c);
+  set_channel(c);
+  c->front->role->ops->secured(
+      c->proto, &(struct proto_secured){ tls_version_name(c->tls), tls_cipher_name(c->tls) });
+  return STEP_AGAIN;
+}
+
+static enum step start_tls(struct conn *c) {
+  c->tls = c->generation->tls ? tls_accept(c->generation->tls, c->fd) : NULL;
+  if (!c->tls) return lose(c, CLOSE_NO_MEMORY);
+  c->handshaking = true;
+  c->deadline_ms =
+      loop_now(c->front->process->loop) + c->generation->conf->tls_handshake_timeout * 1000;
+  return handshake(c);
+}
+
+/* --- the session's loop --- */
+
+static enum step ask(struct conn *c) {
+  struct proto *p = c->proto;
+  if (p->ask.sent) return STEP_PARK;
+  struct process *r = c->front->process;
+  if (conn_file_read(c)) return STEP_AGAIN;
+  bool there = process_single(r, role_asked(p)) != 0;
+  if (there) put_question(c);
+  if (there && p->ask.wants_answer) return STEP_PARK;
+  p->ask.sent = true;
+  if (p->ask.wants_answer) c->front->role->ops->answer(p, 0, SLICE_NONE);
+  /* It wanted no answer, or neither took the answer nor asked anew: it would be asked for ever. */
+  if (p->ask.sent) p->ask.type = 0;
+  return STEP_AGAIN;
+}
+
+static enum step close_step(struct conn *c) {
+  enum flow flow = flush(c);
+  if (flow == FLOW_BLOCKED) return STEP_PARK;
+  if (c->tls && flow == FLOW_DONE) tls_shutdown(c->tls);
+  return finish(c, c->proto->reason);
+}
+
+static enum step tls_step(struct conn *c, struct slice *work) {
+  enum flow flow = flush(c);
+  if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
+  if (flow == FLOW_BLOCKED) return STEP_PARK;
+  if (work->n == 0) return start_tls(c);
+  /* RFC 3207 §6 and attack TL-1: nothing said in the clear may be taken as said inside. */
+  *work = SLICE_NONE;
+  proto_close(c->proto, CLOSE_TLS_INJECTION);
+  return STEP_AGAIN;
+}
+
+static enum step step(struct conn *c, struct slice *work) {
+  struct proto *p = c->proto;
+  const struct proto_ops *ops = c->front->role->ops;
+  /* A question cut short would be taken for a breach, and end everybody's sessions. */
+  if (p->out.failed || (p->ask.type && p->ask.body.failed)) return lose(c, CLOSE_NO_MEMORY);
+  if (p->ask.type) return ask(c);
+  if (buf_len(&p->out) > p->out_high) {
+    if (flush(c) == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
+    if (buf_len(&p->out) > p->out_high) return STEP_PARK;
+  }
+  if (p->more) {
+    ops->produce(p);
+    return STEP_AGAIN;
+  }
+  if (p->want == PROTO_CLOSE) return close_step(c);
+  if (p->want == PROTO_TLS) return tls_step(c, work);
+  size_t before = work->n;
+  if (work->n) ops->input(p, work);
+  if (work->n < before || p->ask.type || p->more || p->want != PROTO_READ) return STEP_AGAIN;
+  enum flow flow = flush(c);
+  if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
+  return flow == FLOW_BLOCKED ? STEP_PARK : STEP_READ;
+}
+
+/* TLS has something of its own to send first (RFC 8446 §4.6.3: the answer to a KeyUpdate). */
+static void wait_to_write(struct conn *c, bool waits) {
+  if (waits && !c->blocked) c->blocked_ms = loop_now(c->front->process->loop);
+  c->blocked = waits;
+}
+
+#ifdef QASID_TEST_HOOKS
+/* For tests of what happens when input ends the process. */
+static void may_die(struct slice octets) {
+  if (slice_search(octets, SLICE("qasid-test-die")) >= 0) abort();
+}
+#else
+static void may_die(struct slice octets) { (void)octets; }
+#endif
+
+/* Octets from the client into the front's read memory. STEP_AGAIN: *ret has some. */
+static enum step read_some(struct conn *c, struct slice *ret) {
+  uint8_t *mem = c->front->read_mem;
+  size_t n = 0, most = c->proto->in_most < FRONT_READ ? c->proto->in_most : FRONT_READ;
+  if (c->tls) {
+    enum tls_result r = tls_read(c->tls, mem, most, &n);
+    if (r == TLS_CLOSED) return lose(c, CLOSE_PEER_GONE);
+    if (r == TLS_ERROR)
+      return lose(c, tls_refused(c->tls) ? CLOSE_CERTIFICATE_REFUSED : CLOSE_TLS_ENDED);
+    wait_to_write(c, r == TLS_WANT_WRITE);
+    c->readable = r == TLS_WANT_WRITE || (r == TLS_DONE && tls_pending(c->tls));
+    if (r != TLS_DONE) return STEP_READ;
+  } else {
+    ssize_t got;
+    do got = recv(c->fd, mem, most, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got == 0) return lose(c, CLOSE_PEER_GONE);
+    c->readable = got > 0 && (size_t)got == most;
+    if (got < 0)
+      return errno == EAGAIN || errno == EWOULDBLOCK ? STEP_READ : lose(c, CLOSE_PEER_GONE);
+    n = (size_t)got;
+  }
+  c->octets_in += n;
+  *ret = slice_of(mem, n);
+  may_die(*ret);
+  return STEP_AGAIN;
+}
+
+/* Keeps what the session did not take. `work` is what is left of `from_in` (the parked octets) or
+ * of the read memory. */
+static bool park_input(struct conn *c, struct slice work, bool from_in) {
+  if (from_in)
+    buf_drop(&c->in, buf_len(&c->in) - work.n);
+  else
+    buf_put(&c->in, work);
+  /* a password may have waited there */
+  if (buf_len(&c->in) == 0 && !c->in.failed) buf_wipe(&c->in);
+  return !c->in.failed;
+}
+
+/* Runs the session over what is parked and what has just come. */
+static enum step run(struct conn *c, struct slice fresh) {
+  bool from_in = buf_len(&c->in) > 0;
+  if (from_in) buf_put(&c->in, fresh);
+  if (c->in.failed) return lose(c, CLOSE_NO_MEMORY);
+  struct slice work = from_in ? buf_slice(&c->in) : fresh;
+  enum step s;
+  do s = step(c, &work);
+  while (s == STEP_AGAIN && !c->handshaking);
+  if (s == STEP_GONE) return s;
+  return park_input(c, work, from_in) ? s : lose(c, CLOSE_NO_MEMORY);
+}
+
+static void go(struct conn *c) {
+  if (c->handshaking && handshake(c) != STEP_AGAIN) return;
+  struct slice fresh = SLICE_NONE;
+  enum step s;
+  do {
+    set_clock(c);
+    s = run(c, fresh);
+    fresh = SLICE_NONE;
+    if (s == STEP_AGAIN && c->handshaking) s = STEP_PARK;
+    if (s == STEP_READ && c->readable) s = read_some(c, &fresh);
+  } while (s == STEP_AGAIN);
+  if (s == STEP_GONE || c->handshaking) return;
+  /* what was under way when the server was told to stop is done */
+  if (s == STEP_READ && c->front->stop_at) {
+    lose(c, CLOSE_STOPPING);
+    return;
+  }
+  /* While a question is open the descriptor stays watched for reading: mostly the answer is there
+   * before the client says more, and two system calls are saved. on_io() unwatches when not. */
+  int want = c->blocked ? LOOP_WRITE : 0;
+  if (!c->blocked && (s == STEP_READ || !c->readable)) want |= LOOP_READ;
+  loop_io_want(c->io, want);
+  count_parked(c);
+}
+
+void conn_go(struct conn *c) {
+  struct front *f = c->front;
+  front_note(f, c);
+  go(c);
+  front_note(f, NULL);
+}
+
+void conn_on_io(void *arg, int ready) {
+  struct conn *c = arg;
+  if (ready & LOOP_READ) c->readable = true;
+  struct front *f = c->front;
+  bool asking = c->proto && c->proto->ask.type && c->proto->ask.sent;
+  if (asking && !c->handshaking)
+    loop_io_want(c->io, 0);
+  else
+    conn_go(c);
+  if (f->parked > f->generation->conf->parked_limit) conn_relieve(f);
+}
+
+void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type,
+                 struct slice payload) {
+  struct conn *c = map_ptr(&f->by_id, id);
+  if (!c || !c->proto || !c->proto->ask.type || !c->proto->ask.sent) return; /* it left meanwhile */
+  if (role_asked(c->proto) != from) return; /* each pair counts its types from the same number */
+  set_clock(c);
+  front_note(f, c);
+  f->role->ops->answer(c->proto, type, payload);
+  conn_go(c);
+}
+
+void conn_wanted(struct front *f, uint64_t id) {
+  struct conn *c = map_ptr(&f->by_id, id);
+  if (!c || !c->proto) return; /* it left meanwhile, and let go */
+  set_clock(c);
+  if (!c->blocked && f->role->ops->yield && f->role->ops->yield(c->proto))
+    conn_go(c);
+  else
+    process_send(f->process, ROLE_STORE, process_single(f->process, ROLE_STORE), pop_keep_type, id,
+                 SLICE_NONE, -1);
+}
+
+void conn_role_lost(struct conn *c, enum proto_role role) {
+  struct proto *p = c->proto;
+  if (!p) return;
+  set_clock(c);
+  if (p->ask.type && p->ask.sent && p->ask.role == role)
+    c->front->role->ops->answer(p, 0, SLICE_NONE);
+  else
+    c->front->role->ops->role_lost(p, role);
+  if (!c->handshaking) conn_go(c);
+}
+
+void conn_tick(struct conn *c) {
+  uint64_t now = loop_now(c->front->process->loop);
+  struct proto *p = c->proto;
+  if (c->handshaking) {
+    if (now >= c->deadline_ms) lose(c, CLOSE_TLS_FAILED);
+    return;
+  }
+  uint64_t patience = p->want == PROTO_CLOSE ? FRONT_LINGER_MS : FRONT_BLOCKED_MS;
+  if (c->blocked && now - c->blocked_ms >= patience) {
+    lose(c, CLOSE_TOO_SLOW);
+    return;
+  }
+  if (!p->deadline_ms || now < p->deadline_ms) return;
+  set_clock(c);
+  c->front->role->ops->tick(p);
+  conn_go(c);
+}
+
+/* --- the beginning --- */
+
+/* Used once, and nowhere left. */
+static void take_nonce(struct front *f, uint8_t to[16]) {
+  if (!f->nonces_left) {
+    sys_random(f->nonces, sizeof f->nonces);
+    f->nonces_left = sizeof f->nonces;
+  }
+  f->nonces_left -= 16;
+  memcpy(to, f->nonces + f->nonces_left, 16);
+  explicit_bzero(f->nonces + f->nonces_left, 16);
+}
+
+static bool start_session(struct conn *c) {
+  const struct front_listener *l = &c->front->listeners[c->listener];
+  struct proto_start start = {
+    .id = c->id,
+    .session = c->name,
+    .peer_len = c->peer_len,
+    .peer_port = c->peer_port,
+    .uid = c->uid,
+    .service = l->service,
+    .secure = c->tls != NULL,
+    .now_ms = loop_now(c->front->process->loop),
+    .wall_s = sys_wall_s(),
+  };
+  memcpy(start.peer, c->peer, sizeof start.peer);
+  take_nonce(c->front, start.nonce);
+  if (c->tls) {
+    start.tls_version = tls_version_name(c->tls);
+    start.tls_cipher = tls_cipher_name(c->tls);
+  }
+  c->proto = c->front->role->ops->new (c->generation->services[c->listener], &start);
+  if (!c->proto) return false;
+  c->proto->log = (struct proto_log){ conn_log_open, c };
+  set_channel(c);
+  front_watch_session(c);
+  front_trace_greeting(c);
+  return true;
+}
+
+void conn_begin(struct conn *c) {
+  char address[64];
+  conn_address_text(c, address, sizeof address);
+  front_trace(c, "%s from %s", c->front->listeners[c->listener].service, address);
+  if (c->front->listeners[c->listener].implicit_tls) {
+    if (start_tls(c) == STEP_AGAIN) conn_go(c);
+  } else if (!start_session(c)) {
+    finish(c, CLOSE_NO_MEMORY);
+  } else {
+    conn_go(c);
+  }
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of the front shell share. */
+#ifndef QASID_FRONT_PRIVATE_H
+#define QASID_FRONT_PRIVATE_H
+
+#include "ipc/front_notes.h"
+#include "ipc/pop3d_store.h"
+#include "lib/base/map.h"
+#include "lib/base/seldom.h"
+#include "runtime/front/front.h"
+#include "runtime/front/remote_key.h"
+#include "lib/tls/tls.h"
+
+enum {
+  FRONT_LISTENERS_MAX = 64,
+  FRONT_READ = 64 * 1024,       /* octets taken from a socket at once */
+  FRONT_IN_MAX = 96 * 1024,     /* parked input of one connection: one read, and a line before it */
+  FRONT_BLOCKED_MS = 5 * 60000, /* a client that takes nothing for so long is given up */
+  FRONT_LINGER_MS = 10000,      /* the same for the last words of a session */
+  FRONT_SWEEP_MS = 1000,        /* how often deadlines are looked at */
+  FRONT_STOP_MS = 10000,        /* what is under way when the server stops has this long */
+  FRONT_ACCEPTS = 64,           /* connections taken in one turn */
+  FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
+  FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
+  /* addresses; a later one takes the place of the one that is over first */
+  FRONT_REFUSED_MAX = 64,
+  FRONT_NONCES = 256,   /* what getrandom(2) gives at once without being interrupted */
+  FRONT_AHEAD_MAX = 64, /* connections for which files are opened ahead */
+};
+
+/* The configuration that new sessions get. A reload makes another; this one lives as long as its
+ * last session. */
+struct front_generation {
+  unsigned refs;
+  struct conf *conf;
+  struct tls_server *tls; /* NULL: no certificate */
+  void *services[FRONT_LISTENERS_MAX];
+  size_t service_count;
+};
+
+struct front_listener {
+  struct front *front;
+  int fd;
+  size_t index;
+  struct loop_io *io;
+  char service[32];
+  bool implicit_tls;
+};
+
+struct front_watch { /* a command line that traces */
+  uint32_t cli;
+  char filter[64];
+  struct front_watch *next;
+};
+
+/* An address whose input ended processes. */
+struct front_offender {
+  uint64_t key, until_ms;
+};
+
+/* Log records of this turn: gather.c. */
+struct front_gathered {
+  uint8_t octets[LOG_RECORD_MAX];
+  size_t n, records;
+  struct loop_later later;
+};
+
+struct front {
+  struct process *process;
+  const struct front_role *role;
+  struct front_listener listeners[FRONT_LISTENERS_MAX];
+  size_t listener_count;
+  struct front_generation *generation;
+  struct buf *chains; /* PEM chains as they came, until `last` */
+  size_t chain_count;
+  uint8_t ticket_keys[TICKET_KEYS_MAX * TICKET_KEY_SIZE];
+  size_t ticket_len;
+  struct remote_key keys;
+
+  struct map by_id;       /* session number → struct conn */
+  struct map per_address; /* address key → open connections */
+  struct conn *oldest, *newest;
+  size_t count, most;
+  size_t parked; /* octets of memory that wait for clients: the sum over all connections */
+  size_t readers_ahead, readers_ahead_most; /* connections that have files opened ahead */
+  uint64_t next_id;
+  struct loop_timer *sweep;
+  uint64_t stop_at;  /* 0: not stopping */
+  uint8_t *read_mem; /* FRONT_READ octets from a client */
+  uint8_t *file_mem; /* IPC_CHUNK octets from a message's file */
+  struct front_watch *watches;
+  uint64_t accepted, refused, closed_by[CLOSE_REASONS];
+  struct seldom notices;
+  struct front_notes *notes; /* NULL: none, or no memory for it */
+  size_t noted;              /* the place in notes->recent */
+  struct front_offender offenders[FRONT_REFUSED_MAX];
+  struct front_gathered gathered;
+  uint8_t nonces[FRONT_NONCES]; /* of sessions to come: one system call for many */
+  size_t nonces_left;
+};
+
+/* A message that store handed over as an open file: the session's reads are answered from it. */
+struct conn_file {
+  int fd;
+  struct pop_file is;
+};
+
+/* Those of one connection: the one being read, and those read ahead. */
+struct conn_files {
+  size_t count;
+  bool ahead; /* one of the front's `readers_ahead` is this connection */
+  struct conn_file f[1 + POP_AHEAD_MAX];
+};
+
+/* One client. States: TLS handshake (proto NULL or want == PROTO_TLS) → session → gone. */
+struct conn {
+  struct front *front;
+  struct conn *older, *newer;
+  uint64_t id;
+  int fd;
+  struct loop_io *io;
+  struct tls_conn *tls;
+  struct proto *proto;
+  struct front_generation *generation;
+  size_t listener;
+  struct buf in; /* octets not yet taken by the session */
+  char name[PROCESS_SESSION_NAME];
+  uint8_t peer[16];
+  uint8_t peer_len;
+  bool local;    /* a program of this machine, over a Unix socket: peer is the loopback */
+  uint32_t uid;  /* whose, when local */
+  size_t parked; /* its part of front.parked */
+  bool handshaking, readable, blocked;
+  uint16_t peer_port;
+  uint64_t since_ms;    /* connected */
+  uint64_t blocked_ms;  /* nothing could be written since */
+  uint64_t deadline_ms; /* of the handshake */
+  uint64_t octets_in, octets_out;
+  struct conn_files *files; /* NULL until there is one */
+  struct pop_read reading;  /* the last one that was asked */
+};
+
+/* conn.c */
+/* A new one: its handshake, or its greeting. It may be gone when it returns. */
+void conn_begin(struct conn *c);
+void conn_on_io(void *conn, int ready);
+void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type, struct slice payload);
+/* Goes on with whatever can be done. The connection may be gone when it returns. */
+void conn_go(struct conn *c);
+/* Looks at the clocks. The connection may be gone when it returns. */
+void conn_tick(struct conn *c);
+/* Ends it because of `why`, without waiting for the client. */
+void conn_end(struct conn *c, enum close_reason why);
+/* The same for one that has no session yet. */
+void conn_finish(struct conn *c, enum close_reason why);
+void conn_role_lost(struct conn *c, enum proto_role role);
+/* Another session waits for what this one has at store. */
+void conn_wanted(struct front *f, uint64_t id);
+/* Begins a log line with what names the connection. */
+void conn_log_open(void *conn, struct log_line *l, enum log_event event);
+
+/* clients.c */
+void conn_accept(struct front_listener *l);
+/* It is no client any more. */
+void conn_unlink(struct conn *c);
+/* Ends connections until less than parked_limit waits for clients that take nothing. */
+void conn_relieve(struct front *f);
+void conn_address_text(const struct conn *c, char *to, size_t n);
+/* One for each address; an IPv6 host owns its /64. */
+uint64_t conn_address_key(const struct conn *c);
+
+/* gather.c: from here on the log's lines of a turn are written together; until the end. */
+void front_gather_logs(struct front *f);
+void front_gather_end(struct front *f);
+
+/* notices.c: the log is told, at most once a minute of the same */
+/* A connection ended, or was not taken (then `c` is NULL), for that reason. */
+void notice_limit(struct front *f, struct conn *c, const char *service, enum close_reason why);
+/* Clients refuse the certificate: whoever can mend that should know. */
+void told_refused(struct conn *c, enum close_reason why);
+void notice_no_descriptors(struct front *f);
+
+/* file.c */
+/* Takes note of a question that is to be sent. True when it was answered from an open file. */
+bool conn_file_read(struct conn *c);
+/* A pop_file: takes `fd`, and answers the open question when it is about this message. False:
+ * malformed, `fd` is not taken. */
+bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
+/* Closes them all. */
+void conn_files_close(struct conn *c);
+
+/* offender.c */
+void front_notes_open(struct process *r, int fd);
+/* This connection is worked at from here on; NULL: none is. */
+void front_note(struct front *f, const struct conn *c);
+void front_offender(struct process *r, struct slice address, uint32_t seconds);
+bool conn_is_offender(const struct conn *c);
+
+/* generation.c */
+struct front_generation *front_generation_new(struct front *f, struct buf *err);
+void front_generation_unref(struct front_generation **generation, const struct front_role *role);
+
+/* watch.c: the command line's `ps`, `trace`, `status`. */
+bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg);
+void front_watch_session(struct conn *c);
+/* A session begins: the state of its TLS, and the greeting. */
+void front_trace_greeting(struct conn *c);
+/* A remark about the connection; it need not have a session. */
+void front_trace(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void front_unwatch(struct front *f, uint32_t cli);
+#ifdef QASID_TEST_HOOKS
+/* misbehave.c: does the thing that `what` names; `told`: what came of it. Without a name: the
+ * names. */
+void front_misbehave(struct front *f, struct slice what, struct buf *notices);
+#endif
+
+#endif

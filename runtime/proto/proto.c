@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+#include "runtime/proto/proto.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+  const char *word, *meaning;
+} reasons[] = {
+#define R(name, word, meaning) { word, meaning },
+#include "runtime/proto/reasons.def"
+#undef R
+};
+
+const char *close_reason_word(enum close_reason r) {
+  return r < CLOSE_REASONS ? reasons[r].word : "unknown";
+}
+
+const char *close_reason_meaning(enum close_reason r) {
+  return r < CLOSE_REASONS ? reasons[r].meaning : "unknown";
+}
+
+void proto_init(struct proto *p, const struct proto_start *start) {
+  *p = (struct proto){
+    .now_ms = start->now_ms,
+    .wall_s = start->wall_s,
+    .out_high = PROTO_OUT_STRANGER,
+    .in_most = PROTO_IN_STRANGER,
+  };
+  buf_init(&p->out, PROTO_OUT_MAX);
+  buf_init(&p->ask.body, PROTO_ASK_MAX);
+}
+
+void proto_done(struct proto *p) {
+  buf_wipe(&p->out);
+  buf_wipe(&p->ask.body); /* it may have carried a password */
+}
+
+struct proto_bindings proto_bindings(const struct proto *p) {
+  struct proto_bindings b = { 0 };
+  if (p->channel.bindings) p->channel.bindings(p->channel.arg, &b);
+  if (p->channel.certificate)
+    b.certificate_n = p->channel.certificate(p->channel.arg, b.certificate);
+  return b;
+}
+
+struct buf *proto_ask(struct proto *p, enum proto_role role, uint16_t type, bool wants_answer) {
+  p->ask.role = role;
+  p->ask.type = type;
+  p->ask.wants_answer = wants_answer;
+  p->ask.sent = false;
+  buf_reset(&p->ask.body);
+  return &p->ask.body;
+}
+
+void proto_close(struct proto *p, enum close_reason reason) {
+  p->want = PROTO_CLOSE;
+  p->more = false;
+  if (p->reason == CLOSE_NONE) p->reason = reason;
+}
+
+void proto_trace(struct proto *p, char direction, struct slice line) {
+  if (p->trace.fn) p->trace.fn(p->trace.arg, direction, line);
+}
+
+static void remark(struct proto *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void remark(struct proto *p, const char *fmt, ...) {
+  char text[512];
+  va_list ap;
+  if (!p->trace.fn) return;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  proto_trace(p, '*', slice_str(text));
+}
+
+void proto_trace_state(struct proto *p, const char *from, const char *to) {
+  remark(p, "state %s > %s", from, to);
+}
+
+void proto_trace_tls(struct proto *p, const struct proto_secured *tls) {
+  remark(p, "%s %s", tls->tls_version, tls->tls_cipher);
+}
+
+void proto_trace_login(struct proto *p, struct slice name) {
+  remark(p, "logged in as %.*s", SLICE_ARG(name));
+}
+
+bool proto_log(struct proto *p, struct log_line *l, enum log_event event) {
+  if (p->log.open) p->log.open(p->log.arg, l, event);
+  return p->log.open && l->on;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/* A protocol session as a pure machine, and the contract between it and the shell around it.
+ *
+ * A session never touches a socket, a file, a clock or a random source. Into it go octets, answers
+ * and ticks; out of it come octets, one question at a time to another process, and "close, because
+ * X". The same compiled session runs in the server (runtime/front), in the fuzzers and in the
+ * simulated world (tests/world). It embeds `struct proto` as its first member and offers `struct
+ * proto_ops`.
+ *
+ * The shell's loop, which every shell follows to the letter:
+ *
+ *   1. while ask.type != 0                     the question is out; wait for answer()
+ *   2. while out holds more than out_high: flush it first (back-pressure parks input)
+ *   3. more == true                            call produce() until it is false (see 2)
+ *   4. want == PROTO_CLOSE                     flush, close, log `reason`, free
+ *   5. want == PROTO_TLS                       flush; octets waiting in `in`? close TLS_INJECTION;
+ *                                              else handshake, then secured()
+ *   6. octets in `in`                          call input(); when it takes nothing and asks nothing
+ *                                              it needs more: flush and read
+ *   7. nothing in `in`                         flush and read
+ *
+ * So replies to a pipelined group leave together, and a question never forces a flush.
+ * Every call is given `now` by the shell in proto.now_ms before it is made.
+ *
+ * Ownership: slices given to input() and answer() are borrowed for the call. The session is freed
+ * only by the shell, never inside a call. */
+#ifndef QASID_PROTO_H
+#define QASID_PROTO_H
+
+#include "lib/base/buf.h"
+#include "lib/base/log.h"
+
+/* What may wait for a client: a stranger, who has shown nothing yet, holds a tenth of what a reader
+ * of mail does. A buffer doubles, so the memory is at most twice the mark. */
+enum {
+  PROTO_OUT_HIGH = 64 * 1024,
+  PROTO_OUT_STRANGER = 8 * 1024,
+  PROTO_OUT_MAX = 256 * 1024,
+  PROTO_IN_HIGH = 64 * 1024, /* octets taken from the client at once */
+  PROTO_IN_STRANGER = 8 * 1024,
+  PROTO_ASK_MAX = 144 * 1024, /* octets of a question: what a message between processes may carry */
+};
+
+enum close_reason {
+#define R(name, word, meaning) CLOSE_##name,
+#include "runtime/proto/reasons.def"
+#undef R
+  CLOSE_REASONS
+};
+const char *close_reason_word(enum close_reason r);
+const char *close_reason_meaning(enum close_reason r);
+
+enum proto_want { PROTO_READ, PROTO_TLS, PROTO_CLOSE };
+enum proto_role { PROTO_ASK_STORE, PROTO_ASK_AUTH };
+
+/* The one pending question: type 0 when there is none. `body` is the encoded payload; the tag is
+ * the session's id. A question with `wants_answer` false (drop, cancel, close) is sent and
+ * forgotten: the shell clears it at once. */
+struct proto_ask {
+  enum proto_role role;
+  uint16_t type;
+  bool wants_answer;
+  bool sent; /* the shell's: it is on its way */
+  struct buf body;
+};
+
+/* One line of a wire trace, given to `trace` when it is set. `line` has no secret in it: the
+ * session replaces passwords and message bodies by a note before it calls. */
+struct proto_trace {
+  /* 'C', 'S', or '*' for a remark of ours */
+  void (*fn)(void *arg, char direction, struct slice line);
+  void *arg;
+};
+
+/* The log: `open` begins a line with the session's name, service and client in it (lib/base/log.h).
+ */
+struct proto_log {
+  void (*open)(void *arg, struct log_line *l, enum log_event event);
+  void *arg;
+};
+
+/* What binds the TLS channel under a session (RFC 5056): it is asked for when a login needs it. */
+struct proto_bindings {
+  uint8_t exporter[64], end_point[64]; /* RFC 9266; RFC 5929 §4 */
+  uint8_t certificate[32];             /* SHA-256 of what the client showed in the handshake */
+  size_t exporter_n, end_point_n, certificate_n; /* 0: there is none */
+};
+struct proto_channel {
+  void (*bindings)(void *arg, struct proto_bindings *ret);
+  void *arg;
+  /* Puts the fingerprint of the client's certificate; NULL where it showed none. */
+  size_t (*certificate)(void *arg, uint8_t to[32]);
+};
+
+struct proto {
+  struct buf out;
+  size_t out_high; /* no more is taken from the client while `out` holds more than this */
+  size_t in_most;  /* octets that the shell reads from the client at once */
+  enum proto_want want;
+  enum close_reason reason;
+  struct proto_ask ask;
+  bool more;            /* produce() has more to write */
+  uint64_t now_ms;      /* set by the shell before each call; never goes back */
+  int64_t wall_s;       /* likewise: seconds since 1970, for date headers */
+  uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
+  struct proto_trace trace;
+  struct proto_log log; /* `open` is NULL: nothing is logged */
+  /* the shell's; `bindings` is NULL where there is nothing to bind to */
+  struct proto_channel channel;
+};
+
+/* What a session is told when it is made. */
+struct proto_start {
+  uint64_t id;         /* the session's number, unique in its process and never reused */
+  const char *session; /* the name of the session in logs and Received:, unique for good */
+  uint8_t peer[16];    /* the client's address */
+  uint8_t peer_len;    /* 4 or 16 */
+  uint16_t peer_port;
+  /* of the service "local": the user of this machine; peer is then the loopback */
+  uint32_t uid;
+  const char *service;     /* "smtp", "submission", "submissions", "local", "pop3", "pop3s" */
+  bool secure;             /* implicit TLS: the handshake is already done */
+  const char *tls_version; /* "TLSv1.3" when secure */
+  const char *tls_cipher;
+  uint8_t nonce[16]; /* octets nobody can guess: APOP's timestamp, ids */
+  uint64_t now_ms;
+  int64_t wall_s;
+};
+
+/* After a handshake that the session wanted. */
+struct proto_secured {
+  const char *tls_version;
+  const char *tls_cipher;
+};
+
+struct proto_ops {
+  const char *name;
+  /* Makes a session; it has its greeting in `out`. NULL without memory. `service` is what the
+   * role made of its configuration, shared by all sessions and outliving them. */
+  struct proto *(*new)(const void *service, const struct proto_start *start);
+  void (*free)(struct proto **p);
+  /* Takes octets off the front of `*in`. It need not take all; what it leaves comes again with more
+   * behind it. It leaves everything once it asks, wants TLS or closes. */
+  void (*input)(struct proto *p, struct slice *in);
+  /* The answer to the open question (several pop_listing parts are several calls; ask.type is
+   * cleared by the session with the last). type 0: the process was lost and no answer will come. */
+  void (*answer)(struct proto *p, uint16_t type, struct slice payload);
+  /* Writes some more into `out`, at least one octet, or clears `more`. */
+  void (*produce)(struct proto *p);
+  void (*secured)(struct proto *p, const struct proto_secured *tls);
+  /* The deadline came, or nothing in particular: looks at its clocks. */
+  void (*tick)(struct proto *p);
+  /* The client is gone (reason: why); the session may still `ask` something that wants no answer,
+   * to let go of what it holds elsewhere. It must end with want == PROTO_CLOSE. */
+  void (*gone)(struct proto *p, enum close_reason why);
+  /* A process this session depends on was restarted while nothing was asked. */
+  void (*role_lost)(struct proto *p, enum proto_role role);
+  /* Puts key=value pairs for the closing log line: what the session did. */
+  void (*summary)(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
+                  void *arg);
+  /* True when the session has logged in or brings mail just now: not the first to be dropped when
+   * connections run out. Octets that cost nothing, and what was done long ago, are no reason. */
+  bool (*valuable)(const struct proto *p);
+  /* Another session waits for what this one has for itself. True: it lets go of it, or does so
+   * already; it then mostly has closed. False: it is in use. NULL: there is nothing of that kind.
+   */
+  bool (*yield)(struct proto *p);
+};
+
+void proto_init(struct proto *p, const struct proto_start *start);
+/* Gives back what proto_init made; the session's own free calls it. */
+void proto_done(struct proto *p);
+/* Starts a question and returns the buffer its payload goes to. */
+struct buf *proto_ask(struct proto *p, enum proto_role role, uint16_t type, bool wants_answer);
+/* Ends the session after what is in `out` was flushed. The first reason stays. */
+void proto_close(struct proto *p, enum close_reason reason);
+/* For sessions: the channel's bindings, empty where there are none. */
+struct proto_bindings proto_bindings(const struct proto *p);
+/* For sessions: begins a line of the log; the session adds its fields, then log_end(). False:
+ * nothing is logged. */
+bool proto_log(struct proto *p, struct log_line *l, enum log_event event);
+/* For sessions: writes a trace line when tracing is on. */
+void proto_trace(struct proto *p, char direction, struct slice line);
+/* Remarks that are worded alike in every protocol: "state sasl > ready", "TLSv1.3
+ * TLS_AES_256_GCM_SHA384", "logged in as alice@example.org". */
+void proto_trace_state(struct proto *p, const char *from, const char *to);
+void proto_trace_tls(struct proto *p, const struct proto_secured *tls);
+void proto_trace_login(struct proto *p, struct slice name);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* A process gives up what it does not need, for good.
+ *
+ * Called once by each process when it has opened what it was given and before it reads anything
+ * from a stranger. In this order: empty root folder and own user (when started as root), no new
+ * privileges, no core dump, no ptrace by its own user, limits on resources (address space, file
+ * size, descriptors, threads), Landlock (files, network, signals), seccomp (a list of system calls;
+ * any other ends the process). seccomp confines threads that exist already, Landlock does not:
+ * start threads afterwards (auth and store may).
+ *
+ * A process that runs unprivileged is confined by all but the first; a system without Landlock or
+ * seccomp leaves the process less confined, which is said in `missing`, never silently. */
+#ifndef QASID_SANDBOX_H
+#define QASID_SANDBOX_H
+
+#include <sys/types.h>
+
+#include "ipc/roles.h"
+#include "lib/base/buf.h"
+
+struct sandbox_profile {
+  enum role role;       /* chooses the row of runtime/sandbox/profiles.c */
+  bool started_as_root; /* then: root folder, user and group below */
+  /* the new root folder: an empty one, or `folder` itself. NULL: not changed */
+  const char *root_dir;
+  uid_t uid; /* never 0 */
+  gid_t gid;
+  const char *folder; /* auth, store: the one folder that may be read and written, as a path before
+                       * the root folder changes; it must exist. NULL: no file can be opened */
+  /* a process that makes sockets: the TCP ports it may connect to, where Landlock knows ports */
+  const uint16_t *dials;
+  size_t dial_count;
+  bool binds; /* its sockets may be bound to an address, at a port that the kernel draws */
+  /* The limits. A hard limit of this process that is smaller stays. 0 of the first two: left as it
+   * is. */
+  uint64_t descriptors; /* RLIMIT_NOFILE; what holds now is put here */
+  uint64_t memory;      /* RLIMIT_AS in octets. (Not under sanitizers.) */
+  uint64_t file_size;   /* RLIMIT_FSIZE in octets, with a folder. Without one no file grows but the
+                         * log, where   standard error is a file */
+  /* RLIMIT_NPROC: those of its user, on the whole machine. (Not under sanitizers.) */
+  uint64_t threads;
+};
+
+/* False: the process must not go on; `err` says what failed. True: confined; `missing` then lists,
+ * in words separated by "; ", what this system did not give (512 octets are room enough); empty
+ * when all holds. */
+bool sandbox_enter(struct sandbox_profile *p, struct buf *missing, struct buf *err);
+
+/* Prints for each role how many system calls it may make, a line of SECURITY.md each. */
+void sandbox_put_counts(struct buf *to);
+/* How many system calls a process may make, with or without conditions on the arguments: a number
+ * to review. */
+size_t sandbox_syscalls(enum role role);
+
+#ifdef QASID_TEST_HOOKS
+/* Tries a forbidden thing ("execve", "open", "socket", …; see probe.c) inside a confined process.
+ * Returns the errno it was refused with, 0 when it was allowed, -1 for an unknown word; or the
+ * process is killed. */
+int sandbox_probe(const char *what);
+/* The words that sandbox_probe() knows, from 0 until NULL. */
+const char *sandbox_probe_word(size_t i);
+#endif
+
+#endif

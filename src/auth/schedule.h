@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/* Which collection runs when: auth's side of ipc/collector_auth.h.
+ *
+ *   ASLEEP --due, and a run waits for work--> GRANTING --store knows--> RUNNING --result--> ASLEEP
+ *      ^                                         | store lost, or no such mailbox            |
+ *      +-----------------------------------------+-------------------------------------------+
+ *
+ * At most SCHEDULE_PER_HOST runs of one server at a time, the longest due first. A collection is
+ * asleep, and so not due, while it is paused. What happened is a row of auth.db before the next
+ * thing is done. */
+#ifndef QASID_AUTH_SCHEDULE_H
+#define QASID_AUTH_SCHEDULE_H
+
+#include "lib/base/map.h"
+#include "src/auth/collections.h"
+
+struct auth;
+struct ipc_msg;
+
+enum {
+  SCHEDULE_PER_HOST = 2,
+  SCHEDULE_DAY_S = 24 * 3600,
+  SCHEDULE_HERE_S = 10,     /* the first pause after a trouble of ours; doubled */
+  SCHEDULE_DOUBTS = 3,      /* refused logins in a row until it is taken for a wrong password */
+  SCHEDULE_LOOK_MS = 60000, /* the wall's clock may be moved: looked at so often */
+  SCHEDULE_GRANT_MS = 3000, /* store answers at once, or it is being restarted and never heard */
+};
+
+enum schedule_state { SCHEDULE_ASLEEP, SCHEDULE_GRANTING, SCHEDULE_RUNNING };
+
+/* What is in memory of each. */
+struct schedule_entry {
+  uint64_t id, source, host; /* host: a hash */
+  uint64_t account;          /* store's number of it; only while `gone` */
+  int64_t next;
+  enum schedule_state state;
+  bool paused, gone;    /* gone: deleted while it ran */
+  bool halted;          /* the run's result is not written down, people paused it */
+  uint64_t tag, serial; /* the run's, and our question's at store */
+  uint64_t patience_ms; /* GRANTING: store must have answered by then */
+  int64_t began;
+};
+
+struct schedule {
+  struct schedule_entry *entries;
+  size_t count, cap;
+  uint32_t number;                    /* the collector's process; 0: none */
+  uint64_t waiting[COLLECT_RUNS_MAX]; /* tags of runs without work, the oldest first */
+  size_t waiting_n;
+  bool changed;                   /* schedule_tick must look at once */
+  uint64_t due_ms;                /* when it must look again; 0: it need not */
+  uint64_t runs, failed, fetched; /* for `status` */
+};
+
+/* From the database, at start. False: it can't be read. */
+bool schedule_load(struct auth *a);
+void schedule_free(struct auth *a);
+/* A message of the collector's. False: malformed. */
+bool schedule_message(struct auth *a, uint32_t number, const struct ipc_msg *msg);
+/* store's answer to our question `serial`. False: it was none of ours. */
+bool schedule_granted(struct auth *a, uint64_t serial, bool known);
+void schedule_collector_lost(struct auth *a, uint32_t number);
+void schedule_store_lost(struct auth *a);
+/* Gives out what is due. Returns when to be called next, 0: not needed. */
+uint64_t schedule_tick(struct auth *a, uint64_t now_ms);
+
+/* --- for admin_collect.c: the row is changed already, or gone --- */
+/* False: there are as many as may be, or no memory. */
+bool schedule_added(struct auth *a, const struct collection *c);
+void schedule_changed(struct auth *a, const struct collection *c);
+void schedule_deleted(struct auth *a, const struct collection *c);
+bool schedule_runs_now(const struct auth *a, uint64_t id);
+/* All of an account that is deleted. OK, or TROUBLE: some stay. */
+enum account_result schedule_account_deleted(struct auth *a, const struct account *account);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+/* What the store does by the clock: old mail is removed where EXPIRE says so (RFC 2449 §6.7);
+ * deleted mail that was kept long enough, or is too much, goes for good.
+ *
+ * A round begins each minute and is a line of small write jobs, one out at a time, each a slice of
+ * work inside one of the writer's groups:
+ *
+ *   HOUSEKEEPING_EXPIRE  each hour, account after account: messages older than its days. Not from a
+ * maildrop that is open; one that is to be opened meanwhile waits for the slice
+ * (housekeeping_parks) HOUSEKEEPING_PURGE   what was deleted longer ago than undelete_time
+ *   HOUSEKEEPING_SPACE   while the disk is nearly full: what was deleted first, whatever its time
+ *   HOUSEKEEPING_TRIM    of an account that keeps more than undelete_space: its oldest, until it
+ * does not
+ *
+ * A round with nothing to do costs no job at all. */
+#include "src/store/owner.h"
+
+#include "src/store/deleted.h"
+
+enum { HOUSEKEEPING_SLICE = 128, WALK_EVERY_S = 3600 };
+
+struct effect { /* on an account */
+  uint64_t account, messages, octets;
+};
+
+struct housekeeping_job {
+  struct store_job job;
+  enum housekeeping_step step;
+  uint64_t folder;
+  int64_t before_s; /* HOUSEKEEPING_EXPIRE, HOUSEKEEPING_PURGE */
+  uint64_t most;    /* HOUSEKEEPING_TRIM: octets */
+  uint64_t from;    /* HOUSEKEEPING_EXPIRE: uids below it were looked at */
+  bool keep;        /* HOUSEKEEPING_EXPIRE: so that they can be brought back */
+  /* result */
+  uint64_t next; /* HOUSEKEEPING_EXPIRE: `from` of the next slice */
+  struct effect effects[HOUSEKEEPING_SLICE];
+  size_t count;
+};
+
+/* --- the writer's side --- */
+
+static void add_effect(struct housekeeping_job *t, const struct folder *f, uint64_t size) {
+  struct effect *last = t->count ? &t->effects[t->count - 1] : NULL;
+  if (!last || last->account != f->account) {
+    last = &t->effects[t->count++];
+    *last = (struct effect){ .account = f->account };
+  }
+  last->messages++;
+  last->octets += size;
+}
+
+/* False: that was enough, or *r is an error. */
+static bool purge_row(struct store_engine *e, struct housekeeping_job *t,
+                      const struct deleted_row *row, enum db_result *r) {
+  struct folder *f;
+  *r = engine_folder(e, row->folder, &f);
+  if (*r == DB_OK && !f) *r = DB_CORRUPT; /* `check` tells; nothing else is touched */
+  if (*r != DB_OK || (t->step == HOUSEKEEPING_TRIM && f->deleted_octets <= t->most)) return false;
+  *r = message_purge(e, f, row);
+  if (*r == DB_OK) add_effect(t, f, row->size);
+  return *r == DB_OK;
+}
+
+/* The uids of the next HOUSEKEEPING_SLICE messages that are old enough. Messages lie in the order
+ * in which they came, but for those that were brought back: so a slice without an old one is the
+ * last. */
+static enum db_result old_messages(struct store_engine *e, struct housekeeping_job *t,
+                                   uint32_t *uids, size_t *ret_count, size_t *ret_seen) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uid, coalesce(came, date) FROM entry"
+                                        " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
+  enum db_result r = DB_OK;
+  *ret_count = *ret_seen = 0;
+  t->next = t->from;
+  db_bind_int(s, 1, (int64_t)t->folder);
+  db_bind_int(s, 2, (int64_t)t->from);
+  db_bind_int(s, 3, HOUSEKEEPING_SLICE);
+  while (*ret_seen < HOUSEKEEPING_SLICE && (r = db_step(s)) == DB_ROW) {
+    ++*ret_seen;
+    t->next = (uint64_t)db_int(s, 0) + 1;
+    if (db_int(s, 1) <= t->before_s) uids[(*ret_count)++] = (uint32_t)db_int(s, 0);
+  }
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result expire_run(struct store_engine *e, struct housekeeping_job *t) {
+  uint32_t uids[HOUSEKEEPING_SLICE];
+  size_t count, seen;
+  struct folder *f = NULL;
+  enum db_result r = old_messages(e, t, uids, &count, &seen);
+  if (r == DB_OK) r = engine_folder(e, t->folder, &f);
+  if (r != DB_OK || !f) return r;
+  for (size_t i = 0; r == DB_OK && i < count; i++) {
+    uint64_t size = 0;
+    r = t->keep ? message_keep(e, f, uids[i], t->job.now_s, &size)
+                : message_delete(e, f->id, uids[i], &size);
+    if (r == DB_OK && size) add_effect(t, f, size);
+  }
+  if (t->count) folder_shrink(e, f, t->effects[0].messages, t->effects[0].octets);
+  t->job.again = r == DB_OK && count && seen == HOUSEKEEPING_SLICE;
+  return r;
+}
+
+static enum db_result housekeeping_run(struct store_engine *e, struct store_job *j) {
+  struct housekeeping_job *t = (struct housekeeping_job *)j;
+  struct deleted_row rows[HOUSEKEEPING_SLICE];
+  size_t count = 0;
+  t->count = 0;
+  j->again = false;
+  if (t->step == HOUSEKEEPING_EXPIRE) return expire_run(e, t);
+  if (t->step == HOUSEKEEPING_SPACE && !engine_low_space(e, j)) return DB_OK;
+  enum db_result r =
+      t->step == HOUSEKEEPING_TRIM
+          ? deleted_of_folder(e, t->folder, INT64_MIN, rows, HOUSEKEEPING_SLICE, &count)
+          : deleted_before(e, t->before_s, rows, HOUSEKEEPING_SLICE, &count);
+  size_t i = 0;
+  while (r == DB_OK && i < count && purge_row(e, t, &rows[i], &r)) i++;
+  /* How much of the disk came free shows only later: one slice of HOUSEKEEPING_SPACE a round. */
+  j->again = r == DB_OK && i == HOUSEKEEPING_SLICE && t->step != HOUSEKEEPING_SPACE;
+  return r;
+}
+
+/* --- the owner's side --- */
+
+static void housekeeping_finish(struct store *s, struct store_job *j);
+static const struct job_kind housekeeping_kind = {
+  .name = "tidy",
+  .is_write = true,
+  .run = housekeeping_run,
+  .finish = housekeeping_finish,
+};
+
+static void send_off(struct store *s, struct housekeeping_job *t) {
+  s->housekeeping.out = true;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &t->job, true);
+}
+
+static struct housekeeping_job *new_job(struct store *s, enum housekeeping_step step) {
+  struct housekeeping_job *t = job_new(&housekeeping_kind, sizeof *t, NULL, s->housekeeping.now_s);
+  if (t) t->step = step;
+  return t;
+}
+
+static struct dir_account *too_much_kept(struct store *s) {
+  uint64_t most = s->conf->undelete_space;
+  struct dir_account *a = most ? s->dir.oldest : NULL;
+  while (a && a->deleted_octets <= most) a = a->newer;
+  return a;
+}
+
+/* The next account of the walk whose old messages can go. NULL: the walk is over. */
+static struct dir_account *next_to_expire(struct store *s) {
+  struct housekeeping *t = &s->housekeeping;
+  if (rules_of_all(s)->expire == POP_NEVER) return NULL;
+  if (!t->after && t->now_s - t->walked_s < WALK_EVERY_S) return NULL;
+  if (!t->after) t->walked_s = t->now_s;
+  struct dir_account *a = t->after ? dir_account(&s->dir, t->after) : s->dir.oldest;
+  if (a && t->after) a = a->newer;
+  for (; a; a = a->newer) {
+    uint32_t days = rules_expire(s, a);
+    t->after = a->id;
+    if (days && days != POP_NEVER && a->messages && !a->locked_by) return a;
+  }
+  t->after = 0;
+  return NULL;
+}
+
+static struct housekeeping_job *expire_job(struct store *s) {
+  struct dir_account *a = next_to_expire(s);
+  struct housekeeping_job *t = a ? new_job(s, HOUSEKEEPING_EXPIRE) : NULL;
+  if (!t) return NULL;
+  t->folder = a->inbox;
+  t->before_s = s->housekeeping.now_s - (int64_t)rules_expire(s, a) * 86400;
+  t->keep = s->conf->undelete_time > 0;
+  s->housekeeping.account = a->id;
+  return t;
+}
+
+/* The job of the present step, or NULL: it has nothing to do. */
+static struct housekeeping_job *job_of_step(struct store *s) {
+  struct housekeeping_job *t;
+  struct dir_account *a;
+  if (s->housekeeping.step == HOUSEKEEPING_EXPIRE) return expire_job(s);
+  if (!s->dir.deleted) return NULL;
+  switch (s->housekeeping.step) {
+  case HOUSEKEEPING_PURGE:
+    if ((t = new_job(s, HOUSEKEEPING_PURGE)))
+      t->before_s = s->housekeeping.now_s - (int64_t)s->conf->undelete_time;
+    return t;
+  case HOUSEKEEPING_SPACE:
+    if (!(t = new_job(s, HOUSEKEEPING_SPACE))) return NULL;
+    t->before_s = INT64_MAX;
+    t->job.free_least = 2 * s->conf->store_free_space;
+    return t;
+  case HOUSEKEEPING_TRIM:
+    if (!(a = too_much_kept(s)) || !(t = new_job(s, HOUSEKEEPING_TRIM))) return NULL;
+    t->folder = a->inbox;
+    t->most = s->conf->undelete_space;
+    return t;
+  case HOUSEKEEPING_EXPIRE:
+  case HOUSEKEEPING_REST: break;
+  }
+  return NULL;
+}
+
+static void go_on(struct store *s) {
+  struct housekeeping_job *t = NULL;
+  while (!t && s->housekeeping.step != HOUSEKEEPING_REST && !s->stopping) {
+    t = job_of_step(s);
+    if (!t) s->housekeeping.step++;
+  }
+  if (t) send_off(s, t);
+}
+
+bool housekeeping_parks(struct store *s, const struct dir_account *a, struct session *session,
+                        struct store_job *open) {
+  if (!s->housekeeping.out || s->housekeeping.account != a->id) return false;
+  s->housekeeping.parked = open;
+  s->jobs_out++;
+  session->pending = true;
+  return true;
+}
+
+static void let_open(struct store *s) {
+  struct store_job *open = s->housekeeping.parked;
+  s->housekeeping.parked = NULL;
+  s->housekeeping.account = 0;
+  if (open) s->shell.enqueue(s->shell.arg, open, false);
+}
+
+static void expired(struct store *s, const struct housekeeping_job *t, const struct effect *x) {
+  struct dir_account *a = dir_account(&s->dir, x->account);
+  s->expired += x->messages;
+  if (!a) return;
+  a->messages -= x->messages < a->messages ? x->messages : a->messages;
+  a->octets -= x->octets < a->octets ? x->octets : a->octets;
+  if (t->keep) dir_deleted(&s->dir, x->account, (int64_t)x->messages, (int64_t)x->octets);
+}
+
+static void purged(struct store *s, const struct effect *x) {
+  s->purged += x->messages;
+  dir_deleted(&s->dir, x->account, -(int64_t)x->messages, -(int64_t)x->octets);
+}
+
+/* After it the next job of the round, if there is one. */
+static void step_over(struct store *s, const struct housekeeping_job *t, bool fine) {
+  if (!fine)
+    s->housekeeping.step = HOUSEKEEPING_REST;
+  else if (t->step == HOUSEKEEPING_PURGE || t->step == HOUSEKEEPING_SPACE ||
+           (t->step == HOUSEKEEPING_TRIM && !t->count))
+    /* HOUSEKEEPING_EXPIRE and HOUSEKEEPING_TRIM go from account to account until none is left */
+    s->housekeeping.step++;
+  go_on(s);
+}
+
+static void housekeeping_finish(struct store *s, struct store_job *j) {
+  struct housekeeping_job *t = (struct housekeeping_job *)j;
+  bool fine = j->result == JOB_DONE;
+  for (size_t i = 0; fine && i < t->count; i++)
+    if (t->step == HOUSEKEEPING_EXPIRE)
+      expired(s, t, &t->effects[i]);
+    else
+      purged(s, &t->effects[i]);
+  t->from = t->next;
+  if (fine && j->again && !s->stopping && !s->housekeeping.parked) return; /* the same once more */
+  j->again = false;
+  s->housekeeping.out = false;
+  let_open(s);
+  step_over(s, t, fine);
+}
+
+void store_housekeeping(struct store *s, int64_t now_s) {
+  outbound_housekeeping(s, now_s);
+  if (s->housekeeping.out || s->stopping) return;
+  s->housekeeping.now_s = now_s;
+  s->housekeeping.step = HOUSEKEEPING_EXPIRE;
+  go_on(s);
+}
