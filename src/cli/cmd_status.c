@@ -171,11 +171,11 @@ static void judge_processes(struct verdict *v, const struct status *s) {
   const struct table *t = &s->roles;
   size_t ready = 0;
   for (const struct table_row *r = t->first; r; r = r->next) {
-    struct slice kind = table_cell(t, r, "process");
+    struct slice kind = table_cell(t, r, "role");
     bool is_ready = slice_eq(table_cell(t, r, "state"), SLICE("ready")), other = false;
     ready += is_ready;
     for (const struct table_row *x = t->first; x; x = x->next)
-      other |= slice_eq(table_cell(t, x, "process"), kind) &&
+      other |= slice_eq(table_cell(t, x, "role"), kind) &&
                slice_eq(table_cell(t, x, "state"), SLICE("ready"));
     if (!is_ready)
       find(v, other ? LEVEL_WARNING : LEVEL_CRITICAL, "processes", "%.*s-%.*s %.*s",

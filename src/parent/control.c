@@ -43,8 +43,8 @@ static const char *state_of(const struct proc *proc) {
 static void command_ps(struct client *c) {
   struct parent *p = c->parent;
   struct slice columns[] = {
-    SLICE("process"), SLICE("index"),   SLICE("number"),   SLICE("pid"),
-    SLICE("state"),   SLICE("seconds"), SLICE("restarts"), SLICE("sandbox")
+    SLICE("role"),  SLICE("index"),   SLICE("number"),   SLICE("pid"),
+    SLICE("state"), SLICE("seconds"), SLICE("restarts"), SLICE("sandbox")
   };
   send_list(c, cli_columns_type, columns, 8);
   for (size_t i = 0; i < p->proc_count; i++) {

@@ -36,7 +36,7 @@ has() { grep -q -- "$1" "$dir/hosts" || { cat "$dir/hosts"; return 1; }; }
 comes() { local i; for ((i = 0; i < 50; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 is_open() { [ "$(value open)" -ge 1 ]; }
 value() { q --json status | python3 -c 'import json,sys; print([r["value"] for r in json.load(sys.stdin)["resolver"] if r["counter"] == sys.argv[1]][0])' "$1"; }
-process() { q --json status | python3 -c 'import json,sys; print([r[sys.argv[1]] for r in json.load(sys.stdin)["processes"] if r["process"] == "resolver"][0])' "$1"; }
+process() { q --json status | python3 -c 'import json,sys; print([r[sys.argv[1]] for r in json.load(sys.stdin)["processes"] if r["role"] == "resolver"][0])' "$1"; }
 
 ok "addresses" all 'lookup 0 ok.w.example' 'has 127.0.0.2' "! says proven >/dev/null"
 ok "services" all 'lookup 0 _pop3s._tcp.w.example srv' "has 'mx1.w.example  *995'"

@@ -129,7 +129,7 @@ ok "dropped mail is gone" eval 'q queue drop to=dead.test >/dev/null && q queue 
 ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 
 # --- deaths ---
-role() { q --json status | python3 -c 'import json,sys; print([r["pid"] for r in json.load(sys.stdin)["processes"] if r["process"] == sys.argv[1]][0])' "$1"; }
+role() { q --json status | python3 -c 'import json,sys; print([r["pid"] for r in json.load(sys.stdin)["processes"] if r["role"] == sys.argv[1]][0])' "$1"; }
 slaughter() { local i; for ((i = 0; i < 6; i++)); do sleep 0.5; kill -9 "$(role sender)" 2>/dev/null; sleep 0.5; kill -9 "$(role store)" 2>/dev/null; done; }
 slaughter & killer=$!
 for ((i = 0; i < 40; i++)); do for ((try = 0; try < 50; try++)); do submit "m$i" "r$i@good.test" 2>/dev/null && break; sleep 0.2; done; done
