@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The cli-process pair, generated from the rows of cli_process.h, and the encoder of one table
+ * row.
+ * Invariant: a row or list that does not fit leaves the buffer `failed`, never cut short. */
 #include "ipc/cli_process.h"
 
 CLI_PROCESS_MESSAGES(IPC_DEFINE)

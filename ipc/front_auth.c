@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* The front-auth pair: the encoders, decoders and rule table of the messages in front_auth.h,
+ * all generated from its rows. */
 #include "ipc/front_auth.h"
 
 FRONT_AUTH_MESSAGES(IPC_DEFINE)

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* The parts that every pair shares: looking up a message's rule, writing and reading the
+ * 16-octet head, and lists of octet strings.
+ * Invariants: ipc_next() checks every length against the packet, so a malformed packet yields
+ * false and never a slice outside it; a message carries at most one descriptor; a rule allows
+ * states 0 to 7 only. */
 #include "ipc/ipc.h"
 
 const struct ipc_rule *ipc_rule_named(const struct ipc_pair *pair, uint16_t type) {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* The parent-process pair: the encoders, decoders and rule table of the messages in
+ * parent_process.h, all generated from its rows. */
 #include "ipc/parent_process.h"
 
 PARENT_PROCESS_MESSAGES(IPC_DEFINE)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The names of the roles, and the process graph: one row for each two roles that may have a
+ * channel.
+ * Invariant: two roles have at most one row. Roles without a row have no way to send each other
+ * anything. */
 #include "ipc/roles.h"
 
 #include "ipc/auth_store.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The sender-store pair, generated from the rows of sender_store.h, and the items of its two
+ * lists: recipients of a letter, outcomes per recipient.
+ * Invariant: an item is decoded whole or not at all; a malformed item leaves the list where it
+ * was, so that the caller sees octets left over. */
 #include "ipc/sender_store.h"
 
 SENDER_STORE_MESSAGES(IPC_DEFINE)
