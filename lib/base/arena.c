@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Arenas as a list of blocks, newest first. An allocation comes from the newest block, or from a
+ * new one when it does not fit there; space left in older blocks is not used again.
+ * Invariants: the octets handed out never pass `max`; once `failed`, nothing is handed out until
+ * arena_reset(). */
 #include "lib/base/arena.h"
 
 #include <stdalign.h>

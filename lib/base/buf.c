@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Growable buffers with a maximum. Memory at least doubles when it grows, so appending is
+ * linear.
+ * Invariants: head <= tail <= cap, and at most `max` octets are live; `used` covers every octet
+ * ever written, and memory is wiped before it is replaced, so buf_wipe() leaves no copy of a
+ * secret; once `failed`, nothing is put until buf_reset(). */
 #include "lib/base/buf.h"
 
 #include <stdarg.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Base64, base64url and hexadecimal.
+ * Invariant: the decoders accept exactly one spelling of each octet string (no white space, no
+ * missing or extra padding, unused bits zero). */
 #include "lib/base/codec.h"
 
 static const char base64_digits[] =

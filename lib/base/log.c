@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+/* Log records and log lines: a process builds a record and writes it into a pipe in one
+ * write(2); the parent takes records apart and renders them as logfmt or JSON.
+ * Invariants: a record is at most PIPE_BUF octets, so it is written whole or not at all; a
+ * record that the pipe does not take is counted, and the next one that fits is preceded by the
+ * count; a field appears only in events whose row names it, once; no value can end a line or
+ * start a field. */
 #include "lib/base/log.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Hash map with open addressing and linear probing.
+ * Invariants: `cap` is 0 or a power of two; at most three quarters of the slots are used, so a
+ * probe always ends at a free slot; removal shifts entries back and leaves no tombstones; an
+ * empty map holds no memory. */
 #include "lib/base/map.h"
 
 #include "lib/base/sys.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Decimal numbers, parsed strictly: digits only, overflow and values above the caller's maximum
+ * refused. */
 #include "lib/base/num.h"
 
 bool num_parse(struct slice s, uint64_t max, uint64_t *ret) {

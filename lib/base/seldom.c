@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Rate limiting of log lines: one line per cause and minute, with the count since the last.
+ * Invariant: memory is fixed (SELDOM_CAUSES causes and one shared by all others); a clock that
+ * was set back cannot suppress a cause for more than SELDOM_EVERY_MS. */
 #include "lib/base/seldom.h"
 
 /* The cause's own place, else one that is free or was quiet for a minute, else the shared one. */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* SipHash-2-4 with 128 bits of output, fed in pieces.
+ * Invariant: the result does not depend on how the octets were cut; `tail` holds the `taken` % 8
+ * octets that do not yet fill a word. */
 #include "lib/base/siphash.h"
 
 #include <endian.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Operations on borrowed octet strings.
+ * Invariants: no function reads outside [p, p + n), none modifies the octets; an empty slice may
+ * have p = NULL and is never dereferenced. */
 #include "lib/base/slice.h"
 
 uint64_t slice_hash(struct slice s) {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Clocks and random octets from the kernel.
+ * Invariant: sys_random() fills all of its buffer or aborts the process; no caller has to handle
+ * a lack of randomness. */
 #include "lib/base/sys.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Sizes and times with a unit letter, read and written.
+ * Invariant: what units_put_*() writes, units_*() reads back to the same number; a product
+ * beyond 2^64 - 1 is refused. */
 #include "lib/base/units.h"
 
 #include "lib/base/num.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* A UTF-8 decoder by table (RFC 3629 §4).
+ * Invariant: only the shortest form of each code point up to U+10FFFF is accepted, and no
+ * surrogate. */
 #include "lib/base/utf8.h"
 
 /* By first octet: how many follow, and the bounds of the one behind it, which exclude the rest. */

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Fixed-width integers in network order and length-prefixed octet strings, for messages between
+ * processes.
+ * Invariant: after the first read that fails, `bad` stays set and every later read returns zero
+ * or an empty slice; no length is believed before it is compared with what is left. */
 #include "lib/base/wire.h"
 
 static uint64_t get_uint(struct wire *w, size_t octets) {

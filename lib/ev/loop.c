@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+/* The event loop on libevent's core: descriptors, timers, signals, and work deferred to the end
+ * of a turn.
+ * Invariants: callbacks run from loop_run() only; each turn waits for events once, runs their
+ * callbacks, then runs the deferred list until it is empty (a deferred call may add another);
+ * loop_now() is constant within a turn unless loop_refresh() is called. The list's tail pointer
+ * always points at its last link. */
 #include "lib/ev/loop.h"
 
 #include "lib/base/sys.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* JSON through Jansson. `struct json_value` is Jansson's json_t under another name; the two
+ * casts below are the only conversions.
+ * Invariants: text nested deeper than JSON_DEPTH_MAX is refused before Jansson, which recurses,
+ * sees it; a document that is read is one object without duplicate names. */
 #include "lib/json/json.h"
 
 #include <jansson.h>

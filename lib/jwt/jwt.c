@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Verification of a signed JSON Web Token, in this order: form, header, key, signature, claims
+ * (expiry, not before, issuer, audience, account name).
+ * Invariants: claims are parsed only after the signature was verified; a key is chosen from the
+ * local set by the header's "kid" and "alg", and never taken from the token; the account name is
+ * put out only when every check has passed. */
 #include "lib/jwt/jwt.h"
 
 #include "lib/base/codec.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* A JSON Web Key Set read into at most JWT_KEYS_MAX public keys.
+ * Invariants: no two keys have the same "kid"; a key with an "alg" is used with that algorithm
+ * only; a set that contains a private key is refused as a whole; a lookup that two keys match
+ * finds none. */
 #include "lib/jwt/keys.h"
 
 #include "lib/base/codec.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Password hashes through libcrypt: new yescrypt hashes, verification of the schemes in the
+ * table below, hashes imported from other servers.
+ * Invariants: a password with a NUL, an empty one or one above PASSWORD_MAX octets is never
+ * hashed; a hash whose cost is out of range is not accepted at import; libcrypt's work area,
+ * which holds the password, is wiped before it is freed. */
 #include "lib/password/password.h"
 
 #include "lib/base/num.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* ustar header blocks, written and read. Pure: one block at a time; the caller moves the files'
+ * contents.
+ * Invariant: tar_read_header() returns no path that is absolute or has an empty, "." or ".."
+ * part, and no entry but a regular file or a folder. */
 #include "lib/tar/tar.h"
 
 #include <stdio.h>

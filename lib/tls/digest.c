@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Digests, HMAC, PBKDF2 and AES-256-GCM through OpenSSL's EVP.
+ * Invariants: no call keeps state between calls except a `struct digest_run`, and all may run in
+ * any thread; intermediate key material is cleansed; seal_open() puts out nothing unless the tag
+ * was right. */
 #include "lib/tls/digest.h"
 
 #include <limits.h>

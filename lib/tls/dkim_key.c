@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* DKIM key pairs: made, loaded from PKCS #8, and used to sign.
+ * Invariants: a loaded key is RSA of at least DKIM_RSA_BITS or Ed25519, as its algorithm says;
+ * what is signed is always a SHA-256 that was computed here. */
 #include "lib/tls/dkim_key.h"
 
 #include <openssl/evp.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* The validity period and the host names of a certificate, for monitoring.
+ * Invariant: only certificates of our own configuration are read here. */
 #include "lib/tls/facts.h"
 
 #include <openssl/x509v3.h>

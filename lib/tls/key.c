@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* TLS private keys: loaded from PEM, compared with their certificate, and used for one operation
+ * at a time.
+ * Invariants: a key has exactly one use (ECDSA, raw RSA or Ed25519), and any other is refused; a
+ * raw RSA operation is done only on a block that is padded as a TLS signature, so the key cannot
+ * decrypt; RSA moduli have 2048 to 8192 bits. */
 #include "lib/tls/key.h"
 
 #include <openssl/core_names.h>

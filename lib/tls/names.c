@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The host names of all certificates, sorted for a binary search.
+ * Invariants: names are in lower case without a trailing dot; tls_names_find() is called only
+ * after tls_names_sort(); an exact name takes precedence over a wildcard; of several
+ * certificates with one name and kind of key, the first configured is used. */
 #include "lib/tls/names.h"
 
 #include <stdlib.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Small helpers around OpenSSL: initialisation without openssl.cnf, error texts, memory BIOs,
+ * PEM certificates.
+ * For a broken certificate ossl_next_certificate() leaves the reason in OpenSSL's error queue,
+ * for ossl_reason(); otherwise it leaves the queue empty. */
 #include "lib/tls/ossl.h"
 
 #include <limits.h>

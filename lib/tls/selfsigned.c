@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* A self-signed P-256 certificate for a list of host names and addresses.
+ * Invariant: every name is in the subjectAltName, or no certificate is made; the private key
+ * passes only through a secure memory BIO and the caller's buffer. */
 #include "lib/tls/selfsigned.h"
 
 #include <arpa/inet.h>

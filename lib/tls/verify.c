@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Public keys and signature verification for JSON Web Signatures (RSA, ECDSA on P-256, Ed25519).
+ * Invariants: a key is verified with algorithms of its own kind only; RSA moduli have 2048 to
+ * 8192 bits; a P-256 point that is not on the curve is refused when the key is made. */
 #include "lib/tls/verify.h"
 
 #include <openssl/core_names.h>
