@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The socket of an outgoing connection: connect, read, write, close, all non-blocking.
+ * Invariant: these are the only system calls of runtime/dial; the simulated world replaces this
+ * file. */
 #include "runtime/dial/socket.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* A private-key operation requested from the keys process, synchronously on the bare descriptor
+ * of the channel.
+ * Invariants: one request is open at a time and waits at most KEYS_WAIT_MS; requests are
+ * numbered, so a late reply to an earlier request is recognised and discarded; a malformed reply
+ * or a closed descriptor sets `lost`, after which every request fails at once. */
 #include "runtime/front/remote_key.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* What every protocol session shares: its buffers, its one pending question, its close reason,
+ * trace and log.
+ * Invariants: the first close reason is kept; a new question replaces the old one's payload; the
+ * question's payload and the output are wiped at the end, because they may hold a password. */
 #include "runtime/proto/proto.h"
 
 #include <stdarg.h>

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: ISC */
+/* A process's life: set up by the parent over one channel, confined, run, reloaded, stopped.
+ *
+ *   set-up → running     on_go(): prepare(), the sandbox, start(), then the channels are opened
+ *   set-up → over        on_go() fails; process_stop; the parent is gone
+ *   running → stopping   on_stop(): stop() is called once
+ *   any → over           process_exit(): the loop ends; no handler is called any more
+ *
+ * Invariants: nothing but the parent's messages is read before the sandbox is entered; a process
+ * has at most one channel to each single role (auth, store, resolver, keys), and the old one is
+ * closed before the new one is used; a breach is reported to the parent, which ends the
+ * offender; the first failure that is reported is the one the parent gets. */
 #include "runtime/role/process.h"
 
 #include "ipc/parent_process.h"
