@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* A parser, by a cursor, and a printer for the paths and mailboxes of RFC 5321 §4.1.2.
+ * Invariants: the first error is kept in the cursor, and neither the input nor the result is
+ * touched on error; a parsed address is in its canonical form (unquoted local part, lower-case
+ * A-label domain, canonical literal), so equal addresses have equal octets and printing then
+ * parsing gives the same address; nothing recurses. */
 #include "mail/address.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Domains with U-labels converted to A-labels by libidn2, label by label.
+ * Invariant: a label is accepted only if its A-label converts back to the same label, so nothing
+ * but the case of ASCII letters was mapped. */
 #include "mail/alabel.h"
 
 #include <idn2.h>

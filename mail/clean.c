@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Normalisation of line ends and NULs in a message that arrives in pieces (mail/clean.h has the
+ * rules).
+ * Invariants: CR and LF leave only as CRLF, and no NUL leaves; at most MAIL_CLEAN_HELD CRs are
+ * held between calls; the result does not depend on how the octets were cut; work is linear,
+ * also for text of bare CRs. */
 #include "mail/clean.h"
 
 static void put(struct mail_clean *c, struct slice s, struct buf *out) {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Dates of RFC 5322 §3.3 computed from Unix time, without the C library's time zone.
+ * Invariant: the year written always has four digits (1970 to 9999). */
 #include "mail/date.h"
 
 enum { DAY_S = 86400, OFFSET_MAX = 24 * 60 - 1 };

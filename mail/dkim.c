@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* DKIM's canonical forms and the text of the DKIM-Signature field (RFC 6376, relaxed/relaxed).
+ * Invariants: the canonical body does not depend on how the octets were cut, and holds back only
+ * line ends and one space; the fields signed are those of the table below, chosen in its order;
+ * whatever passes a limit of dkim.h leaves the message unsigned, never signed in part. */
 #include "mail/dkim.h"
 
 #include "lib/base/codec.h"

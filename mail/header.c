@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Header fields cut off a message by slices, Received fields counted in a stream, and the
+ * decision whether a message begins with a header.
+ * Invariants: every octet of a header belongs to exactly one field's `raw`; malformed lines are
+ * returned as fields without a name; header_hops() gives the same count however the octets were
+ * cut. Its states are the LINE_ values below. */
 #include "mail/header.h"
 
 /* The line at the front of `s` with its CRLF; all of `s` when none ends there. */

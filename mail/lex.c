@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* A tokeniser for structured header fields (RFC 5322 §3.2).
+ * Invariants: each call takes at least one octet unless the text is at its end, and the tokens
+ * put together are the text; comments nest without recursion. */
 #include "mail/lex.h"
 
 static bool is_space(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }

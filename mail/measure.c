@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The size a message has once it is complete: ended by CRLF, its header ended by an empty line.
+ * Invariant: the state is the position in the line and whether the header has ended; the result
+ * does not depend on how the octets were cut. */
 #include "mail/measure.h"
 
 enum mail_at mail_at_after(enum mail_at at, struct slice rest) {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The sender rewriting scheme: SRS0 and SRS1 addresses made and resolved.
+ * Invariants: an address is resolved only if its hash was made with the given secret (compared
+ * in constant time, without regard to case) and, for SRS0, at most SRS_DAYS_MAX days ago;
+ * nothing is put out on failure. */
 #include "mail/srs.h"
 
 #include "lib/base/codec.h"

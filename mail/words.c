@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Header text written as encoded-words of RFC 2047, in Q or B, whichever suits the text, and
+ * folded at 76 columns.
+ * Invariants: an encoded-word is at most 75 characters and holds whole UTF-8 characters; control
+ * characters become "?", so no text can end a line. */
 #include "mail/words.h"
 
 #include "lib/base/codec.h"

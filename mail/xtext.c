@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* xtext (RFC 3461 §4) and the 7-bit form of UTF-8 addresses (RFC 6533 §3).
+ * Invariant: malformed xtext puts nothing into the output. */
 #include "mail/xtext.h"
 
 #include "lib/base/utf8.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* POP3 command lines cut into verb and argument, and one parser for each shape of arguments.
+ * Invariant: a handler sees arguments only if they passed the rule of their kind; slices are
+ * borrowed from the line. */
 #include "mail/pop3/command.h"
 
 #include "lib/base/num.h"

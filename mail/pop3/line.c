@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Lines cut off a POP3 stream, by a server or a client.
+ * States: in a line (all zero) → `skipping` once it is too long, until its CRLF → in a line; in
+ * a line → `bare` behind a lone LF, until the next CRLF → in a line.
+ * Invariants: only a counter is kept between calls; a line is searched no further than its
+ * limit; more than POP3_ENDLESS octets without an end are reported as endless. */
 #include "mail/pop3/line.h"
 
 /* Throws away what belongs to a line that is too long. A CR at the end stays: its LF may follow. */

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+/* POP3 responses as a client reads them, and the removal of dot-stuffing from multi-line
+ * responses.
+ * States of the unstuffer: the AT_ values below; only AT_DOT_CR followed by LF ends the
+ * response.
+ * Invariants: no more than `max` octets are put out; numbers that overflow are refused; nothing
+ * outside the given slices is read or kept. */
 #include "mail/pop3/reply.h"
 
 #include "lib/base/num.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* A message written as a multi-line response: dot-stuffed, completed, and checked against its
+ * announced size.
+ * Invariants: the octets sent before stuffing are exactly those announced, or POP3_STUFF_WRONG
+ * is returned and the final "." is not written; a dot is stuffed only at the start of a line;
+ * the work is one pass. */
 #include "mail/pop3/stuff.h"
 
 void pop3_stuff_open(struct pop3_stuffer *st, uint64_t announced) {

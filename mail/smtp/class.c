@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* The class of an SMTP reply by rules: the administrator's first, then those of classes.def; the
+ * first that fits decides.
+ * Invariants: rules are read each time and hold no state; a text is compared in lower case with
+ * its blanks collapsed, SMTP_CLASS_TEXT_MAX octets at most; without a match the class is
+ * SMTP_CLASS_UNKNOWN. */
 #include "mail/smtp/class.h"
 
 struct class_row {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Parsers for the arguments of MAIL, RCPT, AUTH and EHLO, and a table of the ESMTP parameters.
+ * Invariants: a parameter is accepted only if it was offered, at most once, and with a value of
+ * its own grammar; slices in the result are borrowed from the argument; the result is not to be
+ * used unless SMTP_OK was returned. */
 #include "mail/smtp/command.h"
 
 #include "lib/base/num.h"

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+/* Command lines cut off an SMTP stream.
+ * States: in a line (all zero) → `discarding` when the line is spoilt or too long, until its
+ * CRLF → in a line.
+ * Invariants: only CRLF ends a line; nothing that follows a lone CR or LF before the next CRLF
+ * is taken as a command; no more than limit + 1 octets are searched for a line's end;
+ * SMTP_DISCARD_MAX octets without an end close the connection. */
 #include "mail/smtp/line.h"
 
 /* Where the line at the front of `in` ends or goes wrong. */

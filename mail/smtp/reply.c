@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* SMTP replies: written from the table of outcomes, and read by a client.
+ * Invariants: a reply that is read has one code on all its lines, at most SMTP_REPLY_LINES_MAX
+ * of them; control characters of the server become "?"; after SMTP_READ_BAD the stream is out of
+ * step and the connection must end. */
 #include "mail/smtp/reply.h"
 
 #include "lib/base/num.h"
