@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-#include "src/store/outbound.h"
-
+/* Letters in hands: what is due is taken from the queue and handed to the sender, and comes back
+ * with its result (outbound_results.c), with the loss of the sender, or by housekeeping. outbound.h
+ * has the conditions of a letter.
+ *
+ *  1. A letter is handed over only to the sender that its take was made for.
+ *  2. `by_tag` has exactly the letters in hands, settling or overdue; their rows are in `hands`
+ * until their result is durable.
+ *  3. Credit is spent when a take begins; when it ends, what it did not need comes back, unless the
+ * sender is another by then. */
 #include <stdlib.h>
 
-#include "mail/smtp/client.h"
+#include "src/store/outbound_inside.h"
 #include "src/store/owner.h"
 #include "src/store/queue_view.h"
-#include "src/store/relay.h"
-#include "src/store/result.h"
 #include "src/store/signer.h"
-
-enum { SENDING_MEMORY = 256 * 1024, REPORT_AGAIN_S = 60 };
-
-struct sending {
-  uint64_t tag;
-  struct sched_head *head;
-  struct arena memory;
-  struct taken_letter letter; /* without octets */
-  int64_t since_s;
-  uint8_t where; /* enum send_place */
-  uint64_t session;
-  bool settling, overdue;
-};
 
 /* --- life --- */
 
@@ -53,7 +45,7 @@ enum db_result outbound_load(struct store *s, struct db *db) {
   return r == DB_OK ? queue_destinations(db, load_destination, s) : r;
 }
 
-static void sending_free(struct store *s, struct sending *x) {
+void outbound_sending_free(struct store *s, struct sending *x) {
   hands_free(&s->outbound.hands, &x->letter, x->tag);
   map_remove(&s->outbound.by_tag, x->tag);
   arena_reset(&x->memory);
@@ -135,7 +127,8 @@ static bool copy_rcpts(struct arena *a, struct taken_letter *l) {
   return fine;
 }
 
-static bool copy_letter(struct arena *a, const struct taken_letter *from, struct taken_letter *to) {
+bool outbound_copy_letter(struct arena *a, const struct taken_letter *from,
+                          struct taken_letter *to) {
   *to = *from;
   to->octets = to->forwarder = to->wire_path = SLICE_NONE;
   to->next = NULL;
@@ -151,10 +144,10 @@ static bool hand_over(struct store *s, struct sched_head *h, const struct taken_
   if (!x) return false;
   *x = (struct sending){ .tag = ++o->next_tag, .head = h, .since_s = now_s };
   arena_init(&x->memory, SENDING_MEMORY);
-  if (copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) &&
+  if (outbound_copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) &&
       hands_take(&o->hands, &x->letter, x->tag))
     return true;
-  sending_free(s, x);
+  outbound_sending_free(s, x);
   return false;
 }
 
@@ -194,9 +187,6 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
   buf_free(&signer);
 }
 
-static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
-                        const struct send_outcome *o, int64_t now_s);
-
 void take_finish(struct store *s, struct store_job *j) {
   const struct send_outcome loops_outcome = {
     .fate = SEND_PERMANENT,
@@ -211,7 +201,7 @@ void take_finish(struct store *s, struct store_job *j) {
   bool fine = j->result == JOB_DONE && same && !s->stopping && !hands_doubts(&o->hands, t);
   for (struct taken_letter *l = t->letters; fine && h && l; l = l->next) {
     if (!hands_leave_out(&o->hands, t, l)) continue;
-    if (l->loops && settle_here(s, 0, l, &loops_outcome, j->now_s)) continue;
+    if (l->loops && outbound_settle_here(s, 0, l, &loops_outcome, j->now_s)) continue;
     fine = hand_over(s, h, l, j->now_s);
     if (!fine) continue;
     given++;
@@ -244,7 +234,7 @@ bool outbound_due(struct store *s, struct slice destination) {
 
 /* --- what the sender says --- */
 
-static struct sending *sending_of(struct store *s, uint64_t tag) {
+struct sending *outbound_sending_of(struct store *s, uint64_t tag) {
   return map_ptr(&s->outbound.by_tag, tag);
 }
 
@@ -268,7 +258,7 @@ static void answer_octets(struct store *s, uint32_t sender, uint64_t tag, struct
 
 static bool read_more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct send_read q;
-  struct sending *x = sending_of(s, m->tag);
+  struct sending *x = outbound_sending_of(s, m->tag);
   if (!send_read_get(m->payload, &q) || !x || q.offset > x->letter.size ||
       q.offset < x->letter.before)
     return false;
@@ -288,202 +278,13 @@ static bool read_more(struct store *s, struct peer *p, const struct ipc_msg *m, 
 
 void octets_finish(struct store *s, struct store_job *j) {
   struct octets_job *o = (struct octets_job *)j;
-  if (sending_of(s, o->tag) && o->sender == s->outbound.sender)
+  if (outbound_sending_of(s, o->tag) && o->sender == s->outbound.sender)
     answer_octets(s, o->sender, o->tag, j->result == JOB_DONE ? buf_slice(&o->octets) : SLICE_NONE);
-}
-
-/* --- results --- */
-
-static bool wants(uint8_t notify, uint8_t bit, bool by_default) {
-  return notify ? (notify & bit) && !(notify & SMTP_NOTIFY_NEVER) : by_default;
-}
-
-/* so many short delays; a server that goes on so is tried like any other */
-enum { GREYLISTED_TRIES = 20 };
-
-/* The class of the outcome says how soon another try makes sense. */
-static uint32_t delay_after(const struct store *s, const struct queue_result *q) {
-  const struct conf *c = s->conf;
-  struct smtp_class_delay d = smtp_class_delay(q->class);
-  uint64_t first = c->retry_first * d.first,
-           most = d.most ? c->retry_first * d.most : c->retry_most;
-  uint32_t chance = 0;
-  if (q->class == SMTP_CLASS_GREYLISTED && q->rcpt.tries >= GREYLISTED_TRIES) most = c->retry_most;
-  if (most > c->retry_most) most = c->retry_most;
-  if (first > most) first = most;
-  s->shell.random(s->shell.arg, &chance, sizeof chance);
-  return sched_delay(q->rcpt.delay, (uint32_t)first, (uint32_t)most, chance);
-}
-
-static enum smtp_class class_of(const struct store *s, const struct send_outcome *o) {
-  const struct smtp_class_rules own = { s->conf->reply_classes.items,
-                                        s->conf->reply_classes.count };
-  return o->fate == SEND_DELIVERED ? SMTP_CLASS_UNKNOWN
-                                   : smtp_class_of(&own, o->code, o->enhanced, o->text);
-}
-
-/* What a temporary result leads to: the next try, or the end. */
-static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q,
-                    int64_t now_s) {
-  const struct conf *c = s->conf;
-  if (now_s >= q->rcpt.expires) {
-    q->move = QUEUE_FAILED;
-    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
-    return;
-  }
-  q->move = QUEUE_LATER;
-  q->delay = delay_after(s, q);
-  q->due = now_s + q->delay < q->rcpt.expires ? now_s + q->delay : q->rcpt.expires;
-  bool late = c->queue_warn_after && now_s - l->came_s >= (int64_t)c->queue_warn_after;
-  q->warn = late && !q->rcpt.warned && wants(q->rcpt.notify, SMTP_NOTIFY_DELAY, true);
-  q->report = q->warn;
-}
-
-static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q,
-                   int64_t now_s) {
-  q->class = class_of(s, &q->outcome);
-  switch (q->outcome.fate) {
-  case SEND_DELIVERED:
-    q->move = QUEUE_DELIVERED;
-    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_SUCCESS, false) && !q->outcome.dsn;
-    break;
-  case SEND_PERMANENT:
-    q->move = QUEUE_FAILED;
-    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
-    break;
-  default: put_off(s, l, q, now_s);
-  }
-}
-
-static struct result_job *new_result(struct store *s, const struct taken_letter *l, int64_t now_s) {
-  struct result_job *r = job_new(&result_kind, sizeof *r, NULL, now_s);
-  if (!r) return NULL;
-  arena_init(&r->memory, SENDING_MEMORY);
-  r->letter = arena_alloc(&r->memory, sizeof *r->letter);
-  r->results = calloc(l->count, sizeof *r->results);
-  r->count = l->count;
-  if (r->letter && r->results && copy_letter(&r->memory, l, r->letter)) {
-    for (size_t i = 0; i < l->count; i++) r->results[i].rcpt = r->letter->rcpts[i];
-    return r;
-  }
-  struct store_job *j = &r->job;
-  job_free(&j);
-  return NULL;
-}
-
-/* Each outcome belongs to a recipient of the letter, and each recipient has one. */
-static bool take_outcomes(struct result_job *r, struct slice list) {
-  struct send_outcome o;
-  size_t n = 0;
-  while (send_outcome_next(&list, &o)) {
-    struct queue_result *q = NULL;
-    for (size_t i = 0; i < r->count && !q; i++)
-      if (r->results[i].rcpt.row == o.row && !r->results[i].outcome.row) q = &r->results[i];
-    if (!q) return false;
-    q->outcome = o;
-    q->outcome.text = o.text.n ? arena_copy(&r->memory, o.text) : SLICE_NONE;
-    n++;
-  }
-  return !list.n && n == r->count;
-}
-
-/* There was no memory for the report. No row ends without it: a failure is found out once more, and
- * a warning comes with the next attempt. Only a notice of success cannot be made up for: what is
- * delivered stays delivered. */
-static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
-  report_free(&r->report);
-  for (size_t i = 0; i < r->count; i++) {
-    struct queue_result *q = &r->results[i];
-    if (q->report && q->move == QUEUE_DELIVERED) report_dropped(s, r->letter->letter.return_path);
-    if (q->report && q->move == QUEUE_FAILED) {
-      q->move = QUEUE_LATER;
-      q->due = now_s + REPORT_AGAIN_S;
-    }
-    q->report = q->warn = false;
-  }
-}
-
-static void settle(struct store *s, struct result_job *r, int64_t now_s) {
-  bool any = false,
-       double_bounce = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces;
-  r->dead_until = 0;
-  for (size_t i = 0; i < r->count; i++) {
-    struct queue_result *q = &r->results[i];
-    decide(s, r->letter, q, now_s);
-    q->report |= double_bounce && q->move == QUEUE_FAILED;
-    any |= q->report;
-    if (q->move == QUEUE_LATER && (!r->dead_until || q->due < r->dead_until))
-      r->dead_until = q->due;
-  }
-  struct slice path = r->letter->letter.return_path;
-  bool fine = !any || (double_bounce ? report_to_postmaster(s, &r->memory, now_s, &r->report)
-                                     : report_address(s, path, &r->memory, now_s, &r->report));
-  if (!fine) report_later(s, r, now_s);
-  s->jobs_out++;
-  s->shell.enqueue(s->shell.arg, &r->job, true);
-}
-
-/* Nobody tried: the recipients end, or wait on, by what is said here. */
-static bool settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
-                        const struct send_outcome *o, int64_t now_s) {
-  const struct send_outcome by_hand = { .fate = SEND_PERMANENT,
-                                        .enhanced = { 5, 7, 0 },
-                                        .text = SLICE(
-                                            "the administrator ended the attempts to deliver it") };
-  struct result_job *r = new_result(s, l, now_s);
-  if (!r) return false;
-  r->tag = tag;
-  if (!tag && !hands_take(&s->outbound.hands, l, 0)) {
-    struct store_job *j = &r->job;
-    hands_free(&s->outbound.hands, l, 0);
-    job_free(&j);
-    return false;
-  }
-  for (size_t i = 0; i < r->count; i++) {
-    r->results[i].outcome = !tag && r->results[i].rcpt.expires == QUEUE_TO_FAIL ? by_hand : *o;
-    r->results[i].outcome.row = r->results[i].rcpt.row;
-  }
-  s->outbound.ending += !tag;
-  settle(s, r, now_s);
-  return true;
-}
-
-static struct slice keep(struct result_job *r, struct slice s) {
-  return s.n ? arena_copy(&r->memory, s) : SLICE_NONE;
-}
-
-/* It was taken back meanwhile: what the sender says of it changes nothing. It has it no longer. */
-static bool sent_late(struct store *s, struct sending *x) {
-  x->overdue = false;
-  if (!x->settling) sending_free(s, x);
-  return true;
-}
-
-static bool result(struct store *s, const struct ipc_msg *m, int64_t now_s) {
-  struct send_result q;
-  struct sending *x = sending_of(s, m->tag);
-  if (!send_result_get(m->payload, &q) || !x || (x->settling && !x->overdue)) return false;
-  if (x->overdue) return sent_late(s, x);
-  struct result_job *r = new_result(s, &x->letter, now_s);
-  if (!r) return true; /* no memory: in hands until the patience ends */
-  if (!take_outcomes(r, q.results)) {
-    struct store_job *j = &r->job;
-    job_free(&j);
-    return false;
-  }
-  r->tag = x->tag;
-  r->host = keep(r, q.host);
-  r->address = keep(r, q.address);
-  r->tls = keep(r, q.tls);
-  r->unreachable = q.unreachable;
-  x->settling = true;
-  settle(s, r, now_s);
-  return true;
 }
 
 static bool take_where(struct store *s, const struct ipc_msg *m) {
   struct send_where w;
-  struct sending *x = sending_of(s, m->tag);
+  struct sending *x = outbound_sending_of(s, m->tag);
   if (!send_where_get(m->payload, &w) || w.where >= SEND_WHERES || !x) return false;
   x->where = w.where;
   x->session = w.session;
@@ -494,45 +295,18 @@ bool outbound_message(struct store *s, struct peer *p, const struct ipc_msg *m, 
   switch (m->type) {
   case send_ready_type: return ready(s, p, m, now_s);
   case send_read_type: return read_more(s, p, m, now_s);
-  case send_result_type: return result(s, m, now_s);
+  case send_result_type: return outbound_result(s, m, now_s);
   case send_where_type: return take_where(s, m);
   default: return false;
   }
 }
 
-/* --- results are durable --- */
-
-static void count_results(struct store *s, const struct result_job *r) {
-  for (size_t i = 0; i < r->count; i++) {
-    s->outbound.delivered += r->results[i].move == QUEUE_DELIVERED;
-    s->outbound.failed += r->results[i].move == QUEUE_FAILED;
-    s->outbound.deferred += r->results[i].move == QUEUE_LATER;
-  }
-  s->outbound.reports += r->report.job != NULL;
-}
-
-/* It is about one mailbox or one message: the destination itself is well. */
-static bool speaks_of_one(enum smtp_class c) {
-  return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE ||
-         c == SMTP_CLASS_GREYLISTED || c == SMTP_CLASS_CONTENT || c == SMTP_CLASS_SENDER ||
-         c == SMTP_CLASS_TOO_BIG;
-}
-
-static enum sched_news news_of(const struct result_job *r) {
-  enum sched_news news = SCHED_DEFERRED;
-  if (r->unreachable) return SCHED_UNREACHABLE;
-  for (size_t i = 0; i < r->count; i++) {
-    if (r->results[i].move == QUEUE_DELIVERED) return SCHED_DELIVERED;
-    if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class))
-      news = SCHED_REFUSED;
-  }
-  return news;
-}
+/* --- out of hands --- */
 
 /* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result says.
  */
-static void back_to_schedule(struct store *s, struct sending *x, const struct result_job *r,
-                             enum sched_news news, int64_t due) {
+void outbound_back_to_schedule(struct store *s, struct sending *x, const struct result_job *r,
+                               enum sched_news news, int64_t due) {
   struct outbound *o = &s->outbound;
   int64_t first = due ? due : SCHED_NEVER;
   for (size_t i = 0; r && i < r->count; i++)
@@ -540,40 +314,6 @@ static void back_to_schedule(struct store *s, struct sending *x, const struct re
   if (first != SCHED_NEVER) sched_due(&o->schedule, x->head->name, first);
   o->in_hands--;
   sched_back(&o->schedule, x->head, news, r ? r->dead_until : 0);
-}
-
-/* It could not be written: it is kept, and tried again. What the other server has accepted must not
- * be sent twice. */
-static void park(struct store *s, struct result_job *r) {
-  struct result_job *kept = malloc(sizeof *kept);
-  if (!kept) return; /* the rows are still there: they are sent again after the next start */
-  *kept = *r;
-  kept->job.next = s->outbound.parked ? &s->outbound.parked->job : NULL;
-  s->outbound.parked = kept;
-  r->results = NULL;
-  r->report = (struct report_post){ 0 };
-  arena_init(&r->memory, 0);
-}
-
-void result_finish(struct store *s, struct store_job *j) {
-  struct result_job *r = (struct result_job *)j;
-  struct sending *x = r->tag ? sending_of(s, r->tag) : NULL;
-  if (j->result != JOB_DONE && !s->stopping) {
-    park(s, r);
-    return;
-  }
-  count_results(s, r);
-  if (!r->tag) hands_free(&s->outbound.hands, r->letter, 0);
-  if (!r->tag && s->outbound.ending && !--s->outbound.ending && s->outbound.more_expired)
-    outbound_expire(s, j->now_s);
-  if (x) {
-    hands_free(&s->outbound.hands, &x->letter, x->tag);
-    back_to_schedule(s, x, r, news_of(r), 0);
-    x->settling = false;
-    if (!x->overdue) sending_free(s, x); /* else the sender has it still */
-  }
-  report_finish(s, &r->report, j->now_s);
-  outbound_run(s, j->now_s);
 }
 
 /* --- the sender is gone --- */
@@ -593,9 +333,9 @@ void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s) {
       x->overdue = false; /* it ends with its result job */
   }
   for (size_t i = 0; i < lost.count; i++) {
-    struct sending *x = sending_of(s, lost.ids[i]);
-    if (!x->overdue) back_to_schedule(s, x, NULL, SCHED_LOST, now_s);
-    sending_free(s, x);
+    struct sending *x = outbound_sending_of(s, lost.ids[i]);
+    if (!x->overdue) outbound_back_to_schedule(s, x, NULL, SCHED_LOST, now_s);
+    outbound_sending_free(s, x);
   }
   id_list_free(&lost);
   outbound_run(s, now_s);
@@ -627,7 +367,8 @@ static void take_back(struct store *s, struct sending *x, int64_t now_s) {
   const struct send_outcome too_long = { .fate = SEND_TEMPORARY,
                                          .enhanced = { 4, 4, 7 },
                                          .text = SLICE("the sender had it too long") };
-  if (!settle_here(s, x->tag, &x->letter, &too_long, now_s)) x->settling = x->overdue = false;
+  if (!outbound_settle_here(s, x->tag, &x->letter, &too_long, now_s))
+    x->settling = x->overdue = false;
 }
 
 static void take_back_overdue(struct store *s, int64_t now_s) {
@@ -638,7 +379,7 @@ static void take_back_overdue(struct store *s, int64_t now_s) {
     if (!x->settling && !x->overdue && now_s - x->since_s >= SEND_PATIENCE_S)
       id_list_add(&late, key);
   }
-  for (size_t i = 0; i < late.count; i++) take_back(s, sending_of(s, late.ids[i]), now_s);
+  for (size_t i = 0; i < late.count; i++) take_back(s, outbound_sending_of(s, late.ids[i]), now_s);
   id_list_free(&late);
 }
 
@@ -654,7 +395,7 @@ void expired_finish(struct store *s, struct store_job *j) {
     bool in_hands = false;
     for (size_t i = 0; i < l->count && !in_hands; i++)
       in_hands = outbound_has_row(s, l->rcpts[i].row);
-    if (!in_hands) settle_here(s, 0, l, &over, j->now_s);
+    if (!in_hands) outbound_settle_here(s, 0, l, &over, j->now_s);
   }
 }
 

@@ -2,8 +2,8 @@
 /* What became of recipients is written: rows go or get their next time, history, and the report to
  * the sender of the message, all in one transaction.
  *
- * The owner has decided everything (outbound.c); a row that the administrator dropped meanwhile is
- * left alone: then nothing is changed of it and nothing reported. */
+ * The owner has decided everything (outbound_results.c); a row that the administrator dropped
+ * meanwhile is left alone: then nothing is changed of it and nothing reported. */
 #include "src/store/result.h"
 
 #include <stdlib.h>

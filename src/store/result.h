@@ -37,7 +37,7 @@ struct result_job {
 };
 extern const struct job_kind result_kind;
 
-/* owner's side: outbound.c */
+/* owner's side: outbound_results.c */
 void result_finish(struct store *s, struct store_job *j);
 
 #endif

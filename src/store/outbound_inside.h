@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/* What outbound.c (letters in hands) and outbound_results.c (what becomes of them) share. Only they
+ * include this. */
+#ifndef QASID_STORE_OUTBOUND_INSIDE_H
+#define QASID_STORE_OUTBOUND_INSIDE_H
+
+#include "src/store/outbound.h"
+#include "src/store/result.h"
+
+enum { SENDING_MEMORY = 256 * 1024 }; /* of one letter's slices */
+
+/* A letter with a tag: in hands, settling or overdue. */
+struct sending {
+  uint64_t tag;
+  struct sched_head *head;
+  struct arena memory;
+  struct taken_letter letter; /* without octets */
+  int64_t since_s;
+  uint8_t where; /* enum send_place */
+  uint64_t session;
+  bool settling, overdue;
+};
+
+/* --- outbound.c --- */
+
+/* NULL: there is none of that tag. */
+struct sending *outbound_sending_of(struct store *s, uint64_t tag);
+void outbound_sending_free(struct store *s, struct sending *x);
+/* Copies all but the octets into `a`. False without memory. */
+bool outbound_copy_letter(struct arena *a, const struct taken_letter *from,
+                          struct taken_letter *to);
+/* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result of `r`
+ * says. `r` NULL: there is no result. */
+void outbound_back_to_schedule(struct store *s, struct sending *x, const struct result_job *r,
+                               enum sched_news news, int64_t due);
+
+/* --- outbound_results.c --- */
+
+/* send_result. False: the sender has broken the rules. */
+bool outbound_result(struct store *s, const struct ipc_msg *m, int64_t now_s);
+/* Nobody tried: the recipients of `l` end, or wait on, by the outcome `o`. `tag` 0: the letter was
+ * not in hands. False without memory. */
+bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
+                          const struct send_outcome *o, int64_t now_s);
+
+#endif
