@@ -112,6 +112,10 @@ $(OUT)/load: bench/load.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -lssl -lcrypto -o $@
 
+$(OUT)/sink: bench/sink.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
+
 $(OUT)/auth_logins: $(OUT)/bench/auth_logins.o $(OUT)/libqasid.a
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lm -o $@
 
@@ -177,10 +181,10 @@ lint: lint-deps
 	@tools/lint
 
 bench: deps
-	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load $(BUILD)/release/sink
 	@bench/run $(BUILD)/release
 bench-peers: deps
-	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/load $(BUILD)/release/sink
 	@bench/run $(BUILD)/release peers
 
 unit-run: $(UNIT)

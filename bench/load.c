@@ -3,9 +3,11 @@
  *
  *   load smtp PORT --messages N --connections C --size OCTETS --mode new|reuse|pipeline --to
  * PATTERN --users U load pop3 PORT --sessions N --connections C --user PATTERN --users U --pass
- * WORD --do login|list|retr|delete load idle PORT --connections N --hold SECONDS
+ * WORD --do login|list|retr|delete load idle PORT --connections N --hold SECONDS load cpu PID the
+ * seconds of CPU so far, as --tree counts them
  *   --ahead N    RETRs under way at once (1)
- *   --tls yes    TLS from the first octet (pop3, idle); certificates are not looked at
+ *   --tls yes    TLS from the first octet, or for smtp by STARTTLS; certificates are not looked at
+ *   --domains N  a recipient's domain has the message's number modulo N in front: "dN.…"
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
  *   --drain DIR  the clock stops when no file is left below DIR (up to 4): a queue that delivers
  * after it answered
@@ -34,11 +36,12 @@
 
 enum mode { MODE_NEW, MODE_REUSE, MODE_PIPELINE };
 enum job { JOB_SMTP, JOB_LOGIN, JOB_LIST, JOB_RETR, JOB_DELETE };
-enum { DRAINS_MAX = 4, DELES_AT_ONCE = 100 };
+enum { DRAINS_MAX = 4, DELES_AT_ONCE = 100, STEP_TLS = 20 };
 
 struct options {
   const char *what;
   int port, connections, users, hold;
+  long domains;
   long ahead; /* RETRs under way at once */
   long count, size;
   enum mode mode;
@@ -157,6 +160,12 @@ static struct usage tree_usage(pid_t root) {
 
 /* --- connections --- */
 
+/* The socket blocks. */
+static void start_tls(struct client *c) {
+  c->ssl = SSL_new(opt.tls);
+  if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || SSL_connect(c->ssl) != 1) die("TLS");
+}
+
 static void open_client(struct client *c) {
   struct sockaddr_in to = { .sin_family = AF_INET,
                             .sin_port = htons((uint16_t)opt.port),
@@ -167,10 +176,7 @@ static void open_client(struct client *c) {
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (opt.tls) {
-    c->ssl = SSL_new(opt.tls);
-    if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || SSL_connect(c->ssl) != 1) die("TLS");
-  }
+  if (opt.tls && opt.job != JOB_SMTP) start_tls(c);
   fcntl(c->fd, F_SETFL, O_NONBLOCK);
   struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
   if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) != 0) die("epoll_ctl");
@@ -239,8 +245,12 @@ static void sayf(struct client *c, const char *fmt, ...) {
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static const char *name_of(long unit) {
-  static char name[256];
-  snprintf(name, sizeof name, opt.pattern, (int)(unit % opt.users));
+  static char name[600], user[256];
+  snprintf(user, sizeof user, opt.pattern, (int)(unit % opt.users));
+  char *at = strchr(user, '@');
+  if (!opt.domains || !at) return strcpy(name, user);
+  *at = 0;
+  snprintf(name, sizeof name, "%s@d%ld.%s", user, unit % opt.domains, at + 1);
   return name;
 }
 
@@ -282,7 +292,18 @@ static bool smtp_reply(struct client *c, const char *line) {
     break;
   case 1:
     expect(c, line, "250");
-    begin_message(c);
+    if (!opt.tls || c->ssl)
+      begin_message(c);
+    else
+      sayf(c, "STARTTLS\r\n"), c->step = STEP_TLS;
+    break;
+  case STEP_TLS:
+    expect(c, line, "220");
+    fcntl(c->fd, F_SETFL, 0);
+    start_tls(c);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    sayf(c, "EHLO load.example.net\r\n");
+    c->step = 1;
     break;
   case 2:
     expect(c, line, "250");
@@ -528,6 +549,8 @@ static void parse(int argc, char **argv) {
       opt.pass = v;
     else if (!strcmp(k, "--ahead"))
       opt.ahead = atol(v) < DELES_AT_ONCE ? atol(v) : DELES_AT_ONCE;
+    else if (!strcmp(k, "--domains"))
+      opt.domains = atol(v);
     else if (!strcmp(k, "--hold"))
       opt.hold = atoi(v);
     else if (!strcmp(k, "--tree"))
@@ -543,12 +566,13 @@ static void parse(int argc, char **argv) {
     else
       fprintf(stderr, "load: unknown option %s\n", k), exit(64);
   }
-  if (!strcmp(opt.what, "pop3") && opt.job == JOB_SMTP) opt.job = JOB_LIST;
+  if (strcmp(opt.what, "smtp") && opt.job == JOB_SMTP) opt.job = JOB_LIST;
 }
 
 int main(int argc, char **argv) {
   if (argc < 3) return fprintf(stderr, "usage: load smtp|pop3|idle PORT [options]\n"), 64;
   signal(SIGPIPE, SIG_IGN);
+  if (!strcmp(argv[1], "cpu")) return printf("cpu_s=%.6f\n", tree_usage(atoi(argv[2])).cpu), 0;
   parse(argc, argv);
   ep = epoll_create1(0);
   return !strcmp(opt.what, "idle") ? idle() : run();

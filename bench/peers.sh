@@ -19,6 +19,8 @@ postfix_start() {
   chmod 755 "$d" "$(dirname "$d")"
   chown postfix "$d/data"
   chown postfix:postfix "$d/mail"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+    -keyout "$d/key.pem" -out "$d/cert.pem" 2>/dev/null
   cat >"$d/conf/main.cf" <<EOF
 compatibility_level = 3.6
 queue_directory = $d/queue
@@ -46,7 +48,13 @@ smtpd_peername_lookup = no
 disable_dns_lookups = yes
 notify_classes =
 in_flow_delay = 0
-smtpd_relay_restrictions = reject_unauth_destination
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+mynetworks = 127.0.0.1/32
+relayhost = [127.0.0.1]:12526
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = $d/cert.pem
+smtpd_tls_key_file = $d/key.pem
+smtpd_tls_session_cache_database =
 alias_maps =
 EOF
   for ((s = 0; s < users; s++)); do echo "user$s@bench.example user$s/"; done >"$d/conf/boxes"
@@ -56,7 +64,7 @@ EOF
       "bounce unix - - n - 0 bounce" "defer unix - - n - 0 bounce" "trace unix - - n - 0 bounce" "verify unix - - n - 1 verify" \
       "flush unix n - n 1000? 0 flush" "proxymap unix - - n - - proxymap" "smtp unix - - n - - smtp" "showq unix n - n - - showq" \
       "error unix - - n - - error" "retry unix - - n - - error" "discard unix - - n - - discard" "virtual unix - n n - - virtual" \
-      "anvil unix - - n - 1 anvil" "scache unix - - n - 1 scache" "pickup unix n - n 60 1 pickup" "postlog unix-dgram n - n - 1 postlogd"; do
+      "tlsmgr unix - - n 1000? 1 tlsmgr" "anvil unix - - n - 1 anvil" "scache unix - - n - 1 scache" "pickup unix n - n 60 1 pickup" "postlog unix-dgram n - n - 1 postlogd"; do
       echo "$s"
     done
   } >"$d/conf/master.cf"
@@ -65,6 +73,8 @@ EOF
   postfix_pid=$(tr -d ' ' <"$d/queue/pid/master.pid")
   postfix_queue=$d/queue postfix_mail=$d/mail
 }
+
+postfix_relays() { relays Postfix "$1" "$2" 12525 "$postfix_pid" 12526; }
 
 postfix_delivered() { find "$postfix_mail" -path '*/new/*' -type f | wc -l; }
 

@@ -91,6 +91,17 @@ pss_of() {
   echo "$sum"
 }
 
+# Of a process and all below it.
+pss_below() {
+  local pid kb sum
+  sum=$(awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup")
+  for pid in $(pgrep -P "$1"); do
+    kb=$(pss_below "$pid")
+    sum=$((sum + kb))
+  done
+  echo "$sum"
+}
+
 # qasid_idle TITLE ROOM PORT CONNECTIONS [more for the load generator]
 qasid_idle() {
   local title=$1 process=$2 port=$3 n=$4 before after word
@@ -114,7 +125,32 @@ qasid_memory() {
   # What a server of its own needs for them, without memory that other work left in its caches.
   qasid_stop
   qasid_serve
+  printf 'All processes, idle: %s KB of PSS, %s s of CPU for the start\n' "$(sleep 2; pss_of all)" "$("$load" cpu "$qasid_pid" | field cpu_s)"
   qasid_idle "All processes, idle POP3:" all "$qasid_pop3" 10000
+}
+
+# relays TITLE MESSAGES DOMAINS PORT PID SINK: from the first octet at the sink to the last message there.
+relays() {
+  local title=$1 n=$2 domains=$3 port=$4 pid=$5 sink=$6 word before after
+  exec 7< <("$out/sink" "$sink" "$n")
+  read -r word <&7
+  before=$("$load" cpu "$pid" | field cpu_s)
+  "$load" smtp "$port" --messages "$n" --connections 20 --size 4096 --mode reuse --users 20 --to 'user%d@elsewhere.example' --domains "$domains" >/dev/null
+  read -r word <&7
+  exec 7<&-
+  after=$("$load" cpu "$pid" | field cpu_s)
+  awk -v t="$title, to $domains domains" -v m="$(field messages <<<"$word")" -v s="$(field seconds <<<"$word")" -v c="$before" -v d="$after" \
+    'BEGIN { if (m > 0) printf "%-28s %8.0f/s %10.1f us\n", t, m / s, (d - c) * 1e6 / m; else print t ": nothing came" }'
+}
+
+# A server of its own, whose way out is the sink.
+qasid_relays() {
+  qasid_stop
+  qasid_options="relay_networks = { \"127.0.0.1/32\" }
+routes = { \"* [127.0.0.1]:12526 tls=none\" }"
+  qasid_start "$dir/relay$2" 0
+  relays Qasid "$1" "$2" "$qasid_smtp" "$qasid_pid" 12526
+  qasid_options=
 }
 
 qasid_stop() {

@@ -156,7 +156,12 @@ static int posix_open(struct disk *disk, const char *name, enum disk_open how,
   /* O_NONBLOCK: a FIFO put there by somebody must not hold us; it means nothing for a file. */
   f->fd = open_below(d, name, flags[how] | O_NOCTTY | O_NONBLOCK);
   struct stat st;
-  int e = f->fd < 0 ? f->fd : stat_of(f->fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+  bool ours = how == DISK_CREATE; /* what O_EXCL made is a file */
+  int e = f->fd < 0             ? f->fd
+          : ours                ? 0
+          : stat_of(f->fd, &st) ? -errno
+          : S_ISREG(st.st_mode) ? 0
+                                : -EINVAL;
   if (e) {
     if (f->fd >= 0) close(f->fd);
     free(f);

@@ -7,6 +7,7 @@
 #include "ipc/pop3d_store.h"
 #include "lib/base/sys.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -76,6 +77,13 @@ static void on_tickets(struct process *r, struct slice keys) {
 
 /* --- start, sweep, stop --- */
 
+/* When nobody is left, what a burst needed goes back (process.c keeps some of it until then). */
+static void give_back(struct front *f) {
+  if (f->count || f->accepted == f->gave_back) return;
+  f->gave_back = f->accepted;
+  malloc_trim(0);
+}
+
 static void sweep(void *arg) {
   struct front *f = arg;
   uint64_t now = loop_now(f->process->loop);
@@ -90,6 +98,7 @@ static void sweep(void *arg) {
   }
   for (size_t i = 0; !f->stop_at && i < f->listener_count; i++)
     loop_io_want(f->listeners[i].io, LOOP_READ);
+  give_back(f);
   loop_timer_set(f->sweep, now + FRONT_SWEEP_MS);
 }
 

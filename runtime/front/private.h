@@ -89,6 +89,7 @@ struct front {
   uint8_t *read_mem; /* FRONT_READ octets from a client */
   uint8_t *file_mem; /* IPC_CHUNK octets from a message's file */
   struct front_watch *watches;
+  uint64_t gave_back; /* `accepted`, when memory was last given back */
   uint64_t accepted, refused, closed_by[CLOSE_REASONS];
   struct seldom notices;
   struct front_notes *notes; /* NULL: none, or no memory for it */

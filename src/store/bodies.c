@@ -136,9 +136,11 @@ int body_write(struct disk *d, uint64_t id, struct slice octets) {
   char name[BODY_NAME_MAX];
   struct disk_file *f = NULL;
   body_name(name, id);
-  int r = d->ops->open(d, name, DISK_WRITE, &f);
+  int r = d->ops->open(d, name, DISK_CREATE, &f);
+  bool new = r != -EEXIST;
+  if (!new) r = d->ops->open(d, name, DISK_WRITE, &f); /* what a crash left, without a row */
   if (r < 0) return r;
-  r = d->ops->truncate(f, 0);
+  if (!new) r = d->ops->truncate(f, 0);
   if (r == 0) r = d->ops->write(f, octets, 0);
   d->ops->close(&f);
   if (r < 0) d->ops->remove(d, name);
