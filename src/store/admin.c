@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The administrator's commands in the store: finds the verb, checks its arguments, runs it as a job
+ * in slices and sends what it answered (admin.h). An answer is gathered in the job and sent only
+ * after the slice; if the slice fails, none of it is sent but the reason. Invariant: a change of
+ * the owner's directory is applied only after the slice that made it is durable. */
 #include "src/store/admin.h"
 
 #include <stdarg.h>
@@ -84,7 +88,7 @@ static void begin_slice(struct admin_job *a) {
   a->changes_end = &a->changes;
 }
 
-/* Nothing of what was gathered is said, only why. */
+/* Discards what was gathered; only the reason is sent. */
 static void admin_trouble(struct admin_job *a, const char *why) {
   char text[256];
   snprintf(text, sizeof text, "%s", why);

@@ -15,7 +15,7 @@
 enum { ADMIN_WORDS_MAX = 1024 };
 
 enum admin_where {
-  ADMIN_READ,  /* in a reader's thread */
+  ADMIN_READ,  /* by a reader's thread */
   ADMIN_WRITE, /* in the writer's, inside a group's transaction; may be run twice, see job.h */
   ADMIN_OWNER, /* at once, on the owner's thread */
 };
@@ -87,7 +87,7 @@ struct admin_job {
 /* Ends the command with a sentence. Returns DB_OK, so that a handler can return it. */
 enum db_result admin_send(struct admin_job *a, enum cli_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Names separated by spaces; said once, also when slices repeat it. */
+/* Column names separated by spaces; sent once, even if later slices repeat it. */
 void admin_columns(struct admin_job *a, const char *names);
 void admin_row(struct admin_job *a, const struct slice *values, size_t count);
 #define ADMIN_ROW(a, ...)                               \

@@ -36,7 +36,7 @@ static bool next_alias(struct slice *rest, struct slice *ret) {
   return ret->n > 0;
 }
 
-/* What is wrong with it was said in the job's text. */
+/* The job's text says what is wrong with the row. */
 static enum db_result look_at(struct store_engine *e, struct admin_job *a,
                               const struct bulk_row *row) {
   struct admin_address x;

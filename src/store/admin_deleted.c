@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* mail deleted, mail undelete: what can be brought back, and back with it. */
+/* mail deleted, mail undelete: lists the deleted messages that can be brought back, and brings them
+ * back. */
 #include <stdlib.h>
 
 #include "lib/base/num.h"
@@ -94,7 +95,7 @@ static void mail_deleted_ended(struct store *s, struct admin_job *a) {
 
 /* --- mail undelete --- */
 
-/* Which: uids, or all, or all that were deleted in the last so many seconds. */
+/* Which ones: by uid, all, or all that were deleted in the last so many seconds. */
 struct wanted {
   bool all;
   int64_t since_s;
@@ -139,7 +140,7 @@ static enum db_result restore_row(struct store_engine *e, struct admin_job *a, s
   return message_restore(e, f, row, a->job.now_s);
 }
 
-/* All of `rows` become mail again. */
+/* Brings all of `rows` back. */
 static enum db_result restore_rows(struct store_engine *e, struct admin_job *a,
                                    const struct named_account *account,
                                    const struct deleted_row *rows, size_t count) {
@@ -153,7 +154,7 @@ static enum db_result restore_rows(struct store_engine *e, struct admin_job *a,
   return r;
 }
 
-/* Everything is looked at before anything is written: the transaction is shared with other jobs. */
+/* Everything is checked before anything is written: the transaction is shared with other jobs. */
 static enum db_result restore_named(struct store_engine *e, struct admin_job *a,
                                     const struct named_account *account, const struct wanted *w) {
   struct deleted_row *rows = arena_alloc(&a->memory, w->count * sizeof *rows);
@@ -171,7 +172,7 @@ static enum db_result restore_named(struct store_engine *e, struct admin_job *a,
   return restore_rows(e, a, account, rows, w->count);
 }
 
-/* --all is done in slices: those that are back are not found by the next. */
+/* --all is done in slices: a message that is back is not found by the next slice. */
 static enum db_result restore_all(struct store_engine *e, struct admin_job *a,
                                   const struct named_account *account, const struct wanted *w) {
   size_t count;

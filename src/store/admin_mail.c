@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* mail, export, import, and what a migration asks: the messages of one account. */
+/* mail, export, import, and the queries of a migration: the messages of one account. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -160,7 +160,7 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
-/* --- for a migration: what is here, and away with what the old server has no more --- */
+/* --- for a migration: what is here, and removing what the old server no longer has --- */
 
 static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w,
                                  size_t *ret_rows) {
@@ -221,8 +221,8 @@ static enum db_result mail_uidls(struct store_engine *e, struct admin_job *a) {
   return r != DB_OK || a->job.again ? r : uidls_gone(e, a, w);
 }
 
-/* One message with an imported UIDL, as if it had never come: should the other server show it
- * again, it may come again. *ret_size 0: it is not there, or its UIDL was not imported. */
+/* Removes one message with an imported UIDL as if it had never come: if the old server lists it
+ * again, it may be imported again. *ret_size 0: it is not there, or its UIDL was not imported. */
 static enum db_result maildrop_message(struct store_engine *e, struct admin_job *a, uint64_t folder,
                                        uint32_t uid, uint64_t *ret_size) {
   struct db_stmt *s =
@@ -303,7 +303,7 @@ static struct read_job read_of(const struct walk *w) {
                             .octets_only = true };
 }
 
-/* It is over, read or not. */
+/* Ends the export of this message, read or not. */
 static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
   w->inside = false;
   w->next = (uint64_t)w->uid + 1;
@@ -312,8 +312,8 @@ static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
   ADMIN_ROW(a, admin_num(a, w->uid), SLICE("unreadable"), SLICE("0"), SLICE("0"), SLICE_NONE);
 }
 
-/* Some octets of the message. One that can't be read, or is damaged, is taken back before its last
- * octets are out, and the next ones go on. */
+/* Some octets of the message. One that cannot be read, or is damaged, is taken back before its last
+ * octets are out, and the export goes on with the next. */
 static enum db_result export_octets(struct store_engine *e, struct admin_job *a, struct walk *w) {
   struct read_job rd = read_of(w);
   enum db_result r = read_kind.run(e, &rd.job);
@@ -393,7 +393,7 @@ static enum db_result mail_show(struct store_engine *e, struct admin_job *a) {
 
 /* --- mail delete --- */
 
-/* A client that has the maildrop open counts on what it was shown. */
+/* A client that has the maildrop open relies on the list it was given. */
 static void refuse_open(struct store *s, struct admin_job *a) {
   struct buf text;
   buf_init(&text, DIR_ADDRESS_MAX);
@@ -418,7 +418,7 @@ static enum db_result is_message(struct store_engine *e, uint64_t folder, uint64
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Everything is looked at before anything is written: the transaction is shared with other jobs. */
+/* Everything is checked before anything is written: the transaction is shared with other jobs. */
 static enum db_result look_at_uids(struct store_engine *e, struct admin_job *a, uint64_t folder,
                                    uint32_t *uids) {
   for (size_t i = 1; i < a->count; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The queue, seen: queue list, letter (for queue show), body, history; status queue, which counts.
- */
+/* Shows the queue: queue list, letter (for queue show), body, history; status queue, which
+ * counts. */
 #include "src/store/admin_queue.h"
 
 #include "src/store/brake.h"
@@ -29,7 +29,7 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
   return text;
 }
 
-/* Seconds until something is done about it: 0 now, nothing where it is held. */
+/* Seconds until the next action: 0 now, nothing where it is held. */
 static struct slice next_of(struct admin_job *a, const struct selected *s) {
   int64_t at = s->why.until_s ? s->why.until_s : s->due;
   if (s->why.reason == QUEUE_REASON_HELD || s->why.reason == QUEUE_REASON_LIMITS) return SLICE("");
@@ -129,7 +129,7 @@ static void printed(struct store *s, struct admin_job *a) {
 
 /* --- queue history --- */
 
-/* As the rules that are built in have it now. */
+/* By the classification rules that are built in now. */
 static struct slice class_of(struct db_stmt *s, int64_t what) {
   int64_t packed = db_int(s, 11);
   const uint8_t enhanced[3] = { (uint8_t)(packed >> 16), (uint8_t)(packed >> 8), (uint8_t)packed };

@@ -6,9 +6,9 @@
  * reason=WORD (queue_reasons.def, or a class of mail/smtp/classes.def), older=TIME, newer=TIME.
  *
  *   words → the index that narrows it most → numbers of rows, in slices → each row is read, and
- * held against all words
+ *   checked against all words
  *
- * A slice reads a bounded number of rows, so that a million of them hold nobody up. */
+ * A slice reads a bounded number of rows, so that a million of them delay nothing else. */
 #ifndef QASID_STORE_ADMIN_QUEUE_H
 #define QASID_STORE_ADMIN_QUEUE_H
 
@@ -46,7 +46,7 @@ struct selected {
   struct queue_why why;
 };
 
-/* For admin_verb: what is needed of the owner's memory; and the end. */
+/* For admin_verb: copies what is needed from the owner's memory; and the end. */
 void selection_begins(struct store *s, struct admin_job *a);
 void selection_ended(struct store *s, struct admin_job *a);
 /* Brings the selection to where rows can be read. False: the slice is over (again is set), it was

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+/* Selects the recipients that a command of the queue is about, in slices (admin_queue.h).
+ *
+ *   words → filters → the stage (index) that narrows most → gathered row numbers → each row read
+ * and checked against all filters
+ *
+ * Invariants: a slice looks at a bounded number of rows; rows that arrive after the command began
+ * are not selected; a row is returned once. */
 #include "lib/base/units.h"
 #include "src/store/admin_queue.h"
 
@@ -35,7 +42,8 @@ static bool take_age(struct slice value, int64_t now_s, int64_t *ret) {
   return true;
 }
 
-/* An account that is not there selects nothing (0 are those that nobody logged in for). */
+/* An account that does not exist selects nothing (0 would select the rows that came without
+ * login). */
 static bool take_account(struct store_engine *e, struct selection *x, struct slice value,
                          enum db_result *r) {
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The queue, steered: queue hold, release, retry, drop, fail. What is in a sender's hands may end
- * while it is held or dropped.
+/* Changes the queue: queue hold, release, retry, drop, fail. A recipient in a sender's hands may
+ * end although it is held or dropped.
  *
- * A recipient that is to fail gets a time that is over for ever; housekeeping ends it with a report
- * like any other whose time is over, beginning at once. */
+ * A recipient that is to fail gets an expiry time in the past; housekeeping, started at once, ends
+ * it with a report like any other that has expired. */
 #include "src/store/admin_queue.h"
 #include "src/store/brake.h"
 
@@ -113,7 +113,7 @@ static enum db_result change(struct store_engine *e, struct admin_job *a, const 
 static enum db_result queue_hold(struct store_engine *e, struct admin_job *a) {
   return change(e, a, "held", hold_one);
 }
-/* Mail of one account that is released as such: it is well, and counts from nothing again. */
+/* The mail of one account that is released as a whole: its counters are reset. */
 static enum db_result queue_release(struct store_engine *e, struct admin_job *a) {
   enum db_result r = change(e, a, "released", release_one);
   const struct selection *x = a->state;

@@ -15,7 +15,7 @@ static void put_fact(struct admin_job *a, const char *name, uint64_t n) {
 /* disk-full: no new mail is taken. */
 static void put_disk(struct store *s, struct admin_job *a) {
   int64_t space = s->disk->ops->free_space(s->disk);
-  if (space < 0) return; /* the disk does not know; nothing is claimed */
+  if (space < 0) return; /* the disk does not report its free space, so no figure is given */
   put_fact(a, "disk-free", (uint64_t)space);
   put_fact(a, "disk-needed", s->conf->store_free_space);
   put_fact(a, "disk-full", (uint64_t)space < s->conf->store_free_space);
@@ -124,7 +124,7 @@ void whole_ended(struct store *s, struct admin_job *a) {
   bool holding = w->holding;
   free(w);
   struct release_job *r = holding ? job_new(&release_kind, sizeof *r, NULL, 0) : NULL;
-  if (!r) return; /* without memory freed files stay until the next start's sweep */
+  if (!r) return; /* without memory freed files stay until the sweep at the next start */
   s->jobs_out++;
   s->shell.enqueue(s->shell.arg, &r->job, true);
 }

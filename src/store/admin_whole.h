@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* A long command that reads the whole store while mail goes on: on a connection of its own, in one
- * snapshot, with no body file removed meanwhile.
+/* A long command that reads the whole store while mail is delivered: on a connection of its own, in
+ * one snapshot, with no body file removed meanwhile.
  *
  *   first slice   in the writer's thread: whole_begin(), from now on files are held
  *   the others    in a reader's thread: whole_connect(), then some work each
- *   whole_ended   lets go */
+ *   whole_ended   files may be removed again */
 #ifndef QASID_STORE_ADMIN_WHOLE_H
 #define QASID_STORE_ADMIN_WHOLE_H
 
@@ -16,7 +16,7 @@ struct whole {
   struct db *db;
   bool holding;
   uint64_t number;              /* no other such command has it */
-  void (*end)(struct whole *w); /* gives back what the command itself holds; may be NULL */
+  void (*end)(struct whole *w); /* frees what the command itself holds; may be NULL */
 };
 
 /* To be called while a->state is NULL or holding is false; makes the state of `size` octets,

@@ -3,11 +3,11 @@
  * it lies.
  *
  *   words → ids of messages → for each: events of the history, attempts, what still waits, where it
- * lies
+ *   lies
  *
  * A word is an id (it may stand within our reply), a Message-ID, or an address. A reply that
- * refused ("550 5.1.1 …") shows who was refused so. The newest MESSAGES_MAX messages are shown,
- * each with at most ROWS_MAX rows of a kind. */
+ * refused mail ("550 5.1.1 …") shows who was refused with it. The newest MESSAGES_MAX messages are
+ * shown, each with at most ROWS_MAX rows of a kind. */
 #include <stdio.h>
 
 #include "mail/smtp/client.h"
@@ -18,7 +18,7 @@ enum { MESSAGES_MAX = 20, ROWS_MAX = 200, WORD_MAX = 500 };
 struct why {
   struct store_engine *e;
   struct admin_job *a;
-  struct db *history; /* NULL: there is none */
+  struct db *history; /* NULL: not opened, there is no history */
   const struct queue_view *view;
   struct slice names[MESSAGES_MAX];
   size_t count;
@@ -75,7 +75,7 @@ static enum db_result by_address(struct why *w, struct slice word) {
   return r;
 }
 
-/* Without what stands around a word in a sentence. */
+/* A word without the punctuation around it. */
 static struct slice bare(struct slice word) {
   while (word.n && memchr("(\"',;:", word.p[0], 6)) word = slice_from(word, 1);
   while (word.n && memchr(")\"',;:.", word.p[word.n - 1], 7)) word.n--;

@@ -3,8 +3,9 @@
  *
  *   COPY       the database is copied to the spool, some pages a slice
  *   DATABASE   the copy is sent
- *   BODIES     the octets of bodies in the database are held against their checksums, and body
- * files are sent, one after another, and held against theirs (end)      two zero blocks */
+ *   BODIES     the octets of bodies in the database are checked against their checksums; body files
+ *              are sent, one after another, and checked against theirs
+ *   (end)      two zero blocks */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,8 +94,8 @@ static enum db_result begin_database(struct backup *b, struct admin_job *a) {
                 : r;
 }
 
-/* A message that is damaged is in the backup as it is; one whose file is gone can't be. Both are
- * counted, and the rest goes on. */
+/* A damaged message is in the backup as it is; one whose file is gone cannot be. Both are counted,
+ * and the backup goes on. */
 static void found_damage(struct backup *b, uint64_t *count) {
   if (!(b->damaged + b->missing))
     snprintf(b->first, sizeof b->first, "%llu", (unsigned long long)b->body);

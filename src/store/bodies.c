@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Files of message bodies and of the spool. bodies.h has a file's states; every function works
+ * through struct disk, so that the simulated world can fail each step. Invariants: no file stays
+ * open between two writes; a body file is complete before its row is committed, so that a crash
+ * leaves at most a file without a row, which bodies_list() finds. */
 #include "src/store/bodies.h"
 
 #include <errno.h>
@@ -53,7 +57,7 @@ static void note_leftover(void *arg, const char *entry) {
   snprintf(l->names[l->count++], BODY_NAME_MAX, "spool/%s", entry);
 }
 
-/* A folder is listed before anything in it is removed, some names at a time. */
+/* A folder's names are listed before any is removed, some names at a time. */
 static int empty_spool(struct disk *d) {
   for (;;) {
     struct leftovers l = { .count = 0 };

@@ -37,7 +37,7 @@ struct spool {
  */
 struct slice body_lacks(const struct spool *s, struct slice tail);
 
-/* Makes the folders that are missing and removes what an earlier life left in the spool. */
+/* Makes the folders that are missing and removes what an earlier process left in the spool. */
 int bodies_prepare(struct disk *d);
 
 /* All return 0 or a negative errno. spool_open makes the file the first time, and the pieces follow
@@ -70,13 +70,13 @@ struct body_place {
 };
 /* Opens the file; all of the message is in it. 0, or a negative errno: see body_is_damage(). */
 int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret);
-/* Reads all of it, some at a time; `put` may be called and the end be an error all the same. */
+/* Reads all of it, some at a time; an error may be returned after `put` was called. */
 int body_read(struct disk *d, const struct body_place *b,
               void (*put)(void *arg, struct slice piece), void *arg);
 /* Its CRC-32C, read anew. */
 int body_sum(struct disk *d, const struct body_place *b, uint32_t *ret);
-/* Whether such an error says something of the message. All others (no descriptors, no memory, a
- * disk that fails) say something of the moment: whoever asks again may be told otherwise. */
+/* Whether such an error is a property of the message. All others (no descriptors, no memory, a disk
+ * that fails) are of the moment: a retry may succeed. */
 bool body_is_damage(int error);
 
 /* Calls fn for each body file in folder number `folder`; `id` is 0 for a name that is none. */

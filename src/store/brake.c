@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Sending limits of accounts: the owner puts the limits into the job, the writer counts and decides
+ * inside the message's transaction, the owner notifies the postmaster (brake.h). Invariant: counts
+ * and the message that they count are one transaction; a message is counted and held as a whole. */
 #include "src/store/brake.h"
 
 #include <stdlib.h>
@@ -53,7 +56,7 @@ static enum db_result read_sent(struct store_engine *e, uint64_t account, int64_
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r;
   int64_t hour = db_int(s, 0), day = db_int(s, 1);
-  /* A clock that was set back begins anew. */
+  /* If the clock was set back, counting starts again. */
   bool same_hour = now_s >= hour && now_s - hour < HOUR_S,
        same_day = now_s >= day && now_s - day < DAY_S;
   if (same_hour) x->hour = hour;
@@ -111,7 +114,7 @@ static enum db_result make_known(struct store_engine *e, const struct deliver_jo
   return r;
 }
 
-/* Once a day and account: those who were not written to for long. */
+/* Once a day for each account: removes the recipients to whom it has not sent for long. */
 static enum db_result forget_old(struct store_engine *e, const struct deliver_job *d) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM correspondent WHERE account = ? AND sent < ?");
   db_bind_int(s, 1, (int64_t)d->letter.account);

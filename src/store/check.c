@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* check: every invariant of schema.h, and every octet of every message held against its checksum,
- * in one snapshot while mail goes on. */
+/* check: tests every invariant of schema.h, and every octet of every message against its checksum,
+ * in one snapshot while mail is delivered. */
 #include <stdio.h>
 
 #include "lib/base/crc32c.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What the collector asks: which UIDLs are new; keep this message. And auth's grant, without which
- * it may ask nothing: it says into whose inbox and for which collection (ipc/collector_store.h). */
+/* Answers the collector's questions: which UIDLs are new; store this message. And takes auth's
+ * grant, without which the collector may ask nothing: it says into whose inbox and for which
+ * collection (ipc/collector_store.h). */
 #include "ipc/collector_store.h"
 
 #include <stdlib.h>

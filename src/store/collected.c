@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: ISC */
+/* What was collected from other servers: the rows of `collected`, read and written by jobs.
+ * collected.h has a row's states. Invariants: a row counts as the same message only when the digest
+ * of the octets is equal, never by its UIDL alone; a UIDL has at most UIDL_ROWS_MAX rows and one
+ * message at most SIZES_MAX sizes, so a server that lies about either cannot grow the table. */
 #include "src/store/collected.h"
 
-enum { SEEN_IDS_MAX = 8 * 64 * COLLECT_ASK_MAX /* of twins there are several to a UIDL */ };
+enum {
+  SEEN_IDS_MAX =
+      8 * 64 * COLLECT_ASK_MAX /* One UIDL has several rows when several messages share it. */
+};
 
 /* --- rows --- */
 
 struct row {
   uint64_t id, date, size, octets, tries;
   int64_t tried;
-  bool old, missing; /* old: of a version that knew neither size nor digest */
+  bool old, missing; /* old: written by a version that recorded neither size nor digest */
 };
 
 #define ROWS                                                            \
@@ -35,12 +42,12 @@ static struct row row_get(struct db_stmt *s) {
                        .missing = !db_is_null(s, 6) };
 }
 
-/* What a database can have of a size that anybody can claim. */
+/* The size is the other server's claim: limit it to what the database can store. */
 static uint64_t bounded(uint64_t size) { return size > INT64_MAX ? INT64_MAX : size; }
 
-/* --- is it there? --- */
+/* --- which messages are known --- */
 
-/* Whether it came whole, or was tried often enough for now. */
+/* True if the message came whole, or was fetched often enough for now. */
 static bool is_short(const struct row *r) { return !r->old && r->octets < r->size; }
 
 static bool is_due_again(const struct row *r, int64_t now_s) {
@@ -117,7 +124,7 @@ const struct job_kind seen_kind = {
 
 /* --- a message with its row --- */
 
-/* A UIDL that is used again and again by a server that never says that it deleted. */
+/* Limits the rows of a UIDL that a server reuses without ever confirming a deletion. */
 static enum db_result trim_rows(struct store_engine *e, const struct collected_job *c) {
   struct db_stmt *s = db_prepare(
       e->db,
@@ -186,8 +193,8 @@ static enum db_result count_alike(struct store_engine *e, const struct collected
   return count(s, ret);
 }
 
-/* The same octets are listed with another size. Who lists a new one each time gets no row for each.
- */
+/* The same octets are listed with another size. A server that lists a new size each time gets no
+ * row for each of them. */
 static enum db_result put_size(struct store_engine *e, struct collected_job *c) {
   uint32_t rows;
   struct db_stmt *s =
@@ -347,7 +354,7 @@ static enum db_result forget_run(struct store_engine *e, struct store_job *j) {
   return r;
 }
 
-/* A slice that was rolled back is not tried for ever. */
+/* A slice that was rolled back is not retried without end. */
 static void forget_finish(struct store *s, struct store_job *j) {
   (void)s;
   if (j->result != JOB_DONE) j->again = false;

@@ -33,7 +33,7 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
     f->deleted++;
     f->deleted_octets += *ret_size;
   } else {
-    *ret_size = 0; /* not there any more: what was asked for holds */
+    *ret_size = 0; /* already gone: the request is satisfied */
   }
   return r;
 }
@@ -52,7 +52,7 @@ static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t
   db_bind_int(s, 2, uid);
   db_bind_int(s, 3, (int64_t)f->modseq);
   db_bind_int(s, 5, e->surrogates == SURROGATE_6858);
-  db_bind_int(s, 4, now_s); /* the days of EXPIRE begin anew */
+  db_bind_int(s, 4, now_s); /* EXPIRE counts its days from now */
   return db_run(s);
 }
 
@@ -81,7 +81,7 @@ enum db_result message_restore(struct store_engine *e, struct folder *f,
   if (r == DB_OK && row->uidl_n) r = forget_gone(e, f->id, slice_of(row->uidl, row->uidl_n));
   if (r == DB_OK) r = leave_deleted(e, f, row->uid, row->size);
   if (r != DB_OK) return r;
-  e->unmeasured = true; /* it may be: then it is measured now */
+  e->unmeasured = true; /* unmeasured: measured now */
   f->messages++;
   f->octets += row->size;
   return DB_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A message is put into folders: its octets once, an entry for each. */
+/* Delivers one message into folders: the octets are stored once, with an entry for each folder. */
 #include <stdlib.h>
 
 #include "lib/base/crc32c.h"
@@ -37,7 +37,7 @@ static enum db_result is_there(struct db_stmt *s, const struct deliver_job *d, b
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* A UIDL of our own making, of this very maildrop, that comes back: the uid in it tells. */
+/* A UIDL of our own form, from this very maildrop, that is imported again: it contains the uid. */
 static enum db_result look_at_own_uidl(struct store_engine *e, struct deliver_job *d,
                                        bool *ret_own) {
   struct folder *f;
@@ -46,7 +46,7 @@ static enum db_result look_at_own_uidl(struct store_engine *e, struct deliver_jo
   *ret_own = r == DB_OK && f && uidl_is_own(d->uidl, f->uidvalidity, &uid);
   if (!*ret_own) return r;
   d->uidl_found = UIDL_GONE;
-  /* it would be given to another message later */
+  /* otherwise it would be given to another message later */
   if (uid >= f->uidnext) d->job.result = JOB_MISSING;
   struct db_stmt *s =
       db_prepare(e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ? AND uidl IS NULL");
@@ -85,7 +85,7 @@ static enum db_result put_file(struct store_engine *e, struct deliver_job *d, ui
   return db_result_of(r);
 }
 
-/* Of what is stored, whether it is kept in one piece or not. */
+/* The checksum of what is stored, in the database or in a file. */
 static uint32_t sum_of(const struct deliver_job *d) {
   uint32_t sum = crc32c_join(crc32c(0, d->head), d->spool.sum, d->spool.size);
   return crc32c(sum, d->tail);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Reports of successful delivery to mailboxes here: the list of such recipients that a delivery job
+ * carries, and the report written from it. Invariant: the report is part of the message's
+ * transaction, so neither exists without the other. */
 #include "src/store/delivered.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Recipients here whose sender asked to be told of their delivery (NOTIFY=SUCCESS, RFC 3461 §4.1):
- * the report is written with the message itself. A message that some mailbox had no room for comes
- * again, and is reported then. */
+/* Recipients here whose sender requested a report of delivery (NOTIFY=SUCCESS, RFC 3461 §4.1). The
+ * report is written in the message's own transaction. If some mailbox had no room, the client sends
+ * the message again, and it is reported then. */
 #ifndef QASID_STORE_DELIVERED_H
 #define QASID_STORE_DELIVERED_H
 

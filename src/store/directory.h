@@ -14,7 +14,7 @@
 
 enum {
   DIR_DEPTH_MAX = 10, /* aliases that lead to aliases; Postfix's virtual_alias_recursion_limit is
-                         1000, and nobody means it */
+                         1000, far more than any real configuration has */
   DIR_ACCOUNTS_MAX = 10000,  /* accounts that one message reaches */
   DIR_VISITS_MAX = 20000,    /* addresses looked at for one address of a message */
   DIR_ELSEWHERE_MAX = 10000, /* addresses elsewhere, likewise */
@@ -60,7 +60,7 @@ struct dir_account {
   uint8_t waiters;           /* logins that wait for it, at most POP_WAITERS_MAX */
   bool asked;      /* the session that has it was asked whether it is idle, and has not answered */
   int64_t login_s; /* when it was last opened, 0: not since the start */
-  /* when the postmaster was last told that its mail is held; 0: not since the start */
+  /* when the postmaster was last notified that its mail is held; 0: not since the start */
   int64_t braked_s;
   struct dir_grant *grants; /* as whom it may send besides its own addresses */
   uint64_t mark;            /* of the last message that was for it */

@@ -192,7 +192,7 @@ bool engine_low_space(struct store_engine *e, struct store_job *j) {
 static void committed(struct store_engine *e) {
   e->next_body_saved = e->next_body;
   e->uidvalidity_saved = e->uidvalidity;
-  /* Without memory for the list the files stay until the next start's sweep. */
+  /* Without memory for the list the files stay until the sweep at the next start. */
   for (size_t i = 0; i < e->freed_now.count; i++) id_list_add(&e->freed, e->freed_now.ids[i]);
   if (e->folders.count > FOLDERS_REMEMBERED) forget_folders(e);
 }
@@ -217,7 +217,7 @@ static enum db_result run_jobs(struct store_engine *e, struct store_job *first,
   if (r == DB_OK) r = flush_numbers(e);
   if (r == DB_OK && e->files_moved) {
     int failed = e->disk->ops->sync_all(e->disk);
-    r = failed ? DB_IOERR : DB_OK; /* whether the octets are there is not known any more */
+    r = failed ? DB_IOERR : DB_OK; /* the state of the octets on the disk is unknown now */
   }
   return r == DB_OK ? db_commit(e->db) : r;
 }

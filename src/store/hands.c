@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The set of queue rows that a take must leave alone (hands.h): rows in hands by their letter's
+ * tag, and recently freed rows, in two generations, by the number of the last take begun by then.
+ * Invariant: a row that was freed is not given to a take that may have read it before it was freed;
+ * if memory runs out for that record, all takes begun so far are discarded. */
 #include "src/store/hands.h"
 
 void hands_init(struct hands *h) {

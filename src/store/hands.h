@@ -4,11 +4,11 @@
  *
  *   (free) --hands_take--> held by a letter's tag (0: it ends here) --hands_free--> (free)
  *
- * A take reads while others work: what it read may have ended before the take comes back, and then
- * its row is not there any more. So takes are numbered, and a row that becomes free is remembered
- * with the number of the last take that was begun by then: to that one and to earlier ones it is
- * not given. Two sets of such rows are kept, by the generation of the takes; a set is dropped when
- * no take of its generation or an earlier one is out, so both stay small. */
+ * A take reads while other jobs run: a row that it read may have ended, and be gone, before the
+ * take comes back. So takes are numbered, and a freed row is remembered with the number of the last
+ * take begun by then: that take and earlier ones do not get it. Two sets of such rows are kept, by
+ * the generation of the takes; a set is dropped when no take of its generation or an earlier one is
+ * out, so both stay small. */
 #ifndef QASID_STORE_HANDS_H
 #define QASID_STORE_HANDS_H
 
@@ -21,7 +21,7 @@ struct hands {
   uint64_t out[2];     /* takes of that generation that are out */
   unsigned generation; /* of takes that begin now: 0 or 1 */
   uint64_t begun;      /* the number of the last take */
-  uint64_t doubted;    /* memory ran out for a row: takes up to this one are worth nothing */
+  uint64_t doubted;    /* memory ran out for a row: takes up to this one are discarded */
 };
 
 void hands_init(struct hands *h);
@@ -33,7 +33,7 @@ bool hands_has(const struct hands *h, uint64_t row);
 
 /* A take begins. */
 void hands_take_begins(struct hands *h, struct take_job *t);
-/* What it read is looked at, then it ends. Rows that it may not have are left out; false: none is
+/* Checks what the take has read and ends it. Rows that it may not have are left out; false: none is
  * left. */
 bool hands_leave_out(const struct hands *h, const struct take_job *t, struct taken_letter *l);
 bool hands_doubts(const struct hands *h, const struct take_job *t);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The history of mail (history.h): events gather in the owner's memory as octets, one write job at
+ * a time stores them in a database of its own, a reader looks them up for `qasid why`. Invariants:
+ * a failure here never fails the group of the writer in which the job runs; what cannot be stored
+ * is counted as lost; a damaged history database is made anew, for it holds no mail. */
 #include "src/store/history.h"
 
 #include <stdlib.h>
@@ -90,7 +94,7 @@ static enum db_result open_once(struct store_engine *e, struct db **ret) {
     return DB_OK;
   }
   db_close(&db);
-  return version == 0 ? DB_IOERR : DB_OK; /* a reader finds none yet */
+  return version == 0 ? DB_IOERR : DB_OK; /* a reader finds no history yet */
 }
 
 struct db *history_db(struct store_engine *e) {
@@ -121,7 +125,7 @@ static void bind_or_null(struct db_stmt *s, int at, struct slice v) {
     db_bind_null(s, at);
 }
 
-/* The account's address, under which it is looked for. */
+/* The account's address, by which its events can be found. */
 static struct slice account_of(struct store_engine *e, uint64_t account,
                                uint8_t to[static FIELD_MAX]) {
   struct db_stmt *s = db_prepare(e->db, "SELECT name FROM account WHERE id = ?");
@@ -156,7 +160,7 @@ static int64_t number(struct db *db, const char *sql) {
   return n;
 }
 
-/* The oldest go: those past their time, and as many as make it fit. */
+/* Removes the oldest events: those past their time, and as many as exceed the size. */
 static enum db_result trim(struct db *db, const struct history_write *h) {
   enum db_result r = DB_OK;
   for (int i = 0; r == DB_OK && i < TRIM_ROUNDS; i++) {
@@ -198,7 +202,7 @@ static uint64_t count_events(struct slice events) {
   return n;
 }
 
-/* Whatever becomes of it, the group goes on. */
+/* Whatever the result, the group goes on. */
 static enum db_result history_run(struct store_engine *e, struct store_job *j) {
   struct history_write *h = (struct history_write *)j;
   if (h->tried) return DB_OK;
@@ -286,7 +290,7 @@ void history_refused(struct store *s, struct slice sender, struct slice recipien
                                            .text = slice_str(why) });
 }
 
-/* On one line, at most `most` octets. */
+/* Puts it on one line, of at most `most` octets. */
 static size_t keep(struct slice body, uint8_t *to, size_t most) {
   struct buf b;
   buf_init(&b, 8192);

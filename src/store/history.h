@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* The history: what happened to mail, for `qasid why`. A database of its own beside the mail's, so
- * that mail neither waits for it nor is lost with it.
+/* The history: what happened to mail, for `qasid why`. It is a database of its own beside the
+ * mail's, so that mail neither waits for it nor is lost with it.
  *
  *   owner: history_note() → pending → one write job at a time, with all that gathered meanwhile →
- * rows of `event`
+ *   rows of `event`
  *
  * Invariants:
- *  1. No mail is lost or refused for history: a job of it never fails its group. It is written
- * about once a second while there is something, with one sync; a crash loses what was not written
- * yet.
+ *  1. No mail is lost or refused because of the history: a job of it never fails its group. It is
+ *     written about once a second while there is something, with one sync; a crash loses what was
+ *     not written yet.
  *  2. It is bounded: `queue_history` by time, `history_size` by octets (0: none is written),
- * HISTORY_PENDING in memory.
+ *     HISTORY_PENDING in memory.
  *  3. What was not written is counted (`history-lost` in status). */
 #ifndef QASID_STORE_HISTORY_H
 #define QASID_STORE_HISTORY_H
@@ -45,7 +45,7 @@ struct history_event {
 struct history {
   struct buf pending;
   uint64_t lost;     /* did not fit, or could not be written */
-  bool out;          /* its job is */
+  bool out;          /* its job is under way */
   int64_t flushed_s; /* when the last job left */
   int64_t second;    /* of refusals */
   uint32_t refusals;
@@ -54,9 +54,9 @@ void history_init(struct history *h);
 void history_free(struct history *h);
 struct store;
 void history_note(struct store *s, const struct history_event *e);
-/* What gathered is written now: at the stop, each minute, and before somebody asks. */
+/* Writes now what has gathered: at the stop, each minute, and before a query. */
 void history_flush(struct store *s, int64_t now_s);
-/* Somebody was refused. */
+/* Notes that a recipient was refused. */
 void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why,
                      int64_t now_s);
 
@@ -68,7 +68,7 @@ struct history_arrival {
 };
 struct history_arrival *history_arrival_of(struct slice octets);
 struct deliver_job;
-/* It is durable: in mailboxes, in the queue. `from` NULL: made here. */
+/* The message is durable, in mailboxes or in the queue: notes that. `from` NULL: made here. */
 void history_delivered(struct store *s, const struct deliver_job *d,
                        const struct history_arrival *from);
 

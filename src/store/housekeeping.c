@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* What the store does by the clock: old mail is removed where EXPIRE says so (RFC 2449 §6.7);
- * deleted mail that was kept long enough, or is too much, goes for good.
+/* What the store does by the clock: it removes old mail where EXPIRE says so (RFC 2449 §6.7), and
+ * deleted mail that was kept long enough, or is too much, for good.
  *
- * A round begins each minute and is a line of small write jobs, one out at a time, each a slice of
- * work inside one of the writer's groups:
+ * A round begins each minute and is a sequence of small write jobs, one out at a time, each a slice
+ * of work inside one of the writer's groups:
  *
  *   HOUSEKEEPING_EXPIRE  each hour, account after account: messages older than its days. Not from a
- * maildrop that is open; one that is to be opened meanwhile waits for the slice
- * (housekeeping_parks) HOUSEKEEPING_PURGE   what was deleted longer ago than undelete_time
+ *                        maildrop that is open; one that is to be opened meanwhile waits for the
+ *                        slice (housekeeping_parks)
+ *   HOUSEKEEPING_PURGE   what was deleted longer ago than undelete_time
  *   HOUSEKEEPING_SPACE   while the disk is nearly full: what was deleted first, whatever its time
  *   HOUSEKEEPING_TRIM    of an account that keeps more than undelete_space: its oldest, until it
- * does not
+ *                        does not
  *
  * A round with nothing to do costs no job at all. */
 #include "src/store/owner.h"
@@ -54,7 +55,7 @@ static bool purge_row(struct store_engine *e, struct housekeeping_job *t,
                       const struct deleted_row *row, enum db_result *r) {
   struct folder *f;
   *r = engine_folder(e, row->folder, &f);
-  if (*r == DB_OK && !f) *r = DB_CORRUPT; /* `check` tells; nothing else is touched */
+  if (*r == DB_OK && !f) *r = DB_CORRUPT; /* `check` reports it; nothing else is touched */
   if (*r != DB_OK || (t->step == HOUSEKEEPING_TRIM && f->deleted_octets <= t->most)) return false;
   *r = message_purge(e, f, row);
   if (*r == DB_OK) add_effect(t, f, row->size);
@@ -115,7 +116,7 @@ static enum db_result housekeeping_run(struct store_engine *e, struct store_job 
           : deleted_before(e, t->before_s, rows, HOUSEKEEPING_SLICE, &count);
   size_t i = 0;
   while (r == DB_OK && i < count && purge_row(e, t, &rows[i], &r)) i++;
-  /* How much of the disk came free shows only later: one slice of HOUSEKEEPING_SPACE a round. */
+  /* How much disk space came free is known only later: one slice of HOUSEKEEPING_SPACE a round. */
   j->again = r == DB_OK && i == HOUSEKEEPING_SLICE && t->step != HOUSEKEEPING_SPACE;
   return r;
 }

@@ -28,14 +28,14 @@ struct import {
   uint32_t flags;
   uint64_t surrogate; /* its size, as told */
   struct buf uidl;
-  bool again; /* a UIDL that is taken or gone is no reason not to add it */
+  bool again; /* deliver even if the UIDL is taken or gone */
   bool dots;
   uint8_t before;          /* the last octet of the message so far; '\n' at its start */
   enum job_result spoiled; /* not JOB_DONE: the rest of the message is thrown away */
   bool spooling;
-  bool driving;             /* drive() is at work further up */
-  bool ended;               /* cli_input_end was said */
-  bool confused;            /* a line was no message's first line: all the rest is thrown away */
+  bool driving;             /* drive() is active further up the stack */
+  bool ended;               /* cli_input_end has come */
+  bool confused;            /* a line was no message's first line: all further input is discarded */
   unsigned out;             /* deliver jobs */
   uint64_t received, taken; /* octets of input */
   uint64_t unsaid;          /* of them, those that the next row takes along */
@@ -226,7 +226,7 @@ static struct import_job *new_import_job(struct session *session, int64_t now_s)
   return j;
 }
 
-/* All of the message is here: off with it. */
+/* All of the message is here: hands it on. */
 static void deliver(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;
   struct import_job *j = m->spoiled == JOB_DONE ? new_import_job(session, now_s) : NULL;
@@ -300,7 +300,7 @@ static bool step(struct store *s, struct session *session, int64_t now_s) {
   return true;
 }
 
-/* A job may be finished inside session_ask, and its finish comes here again: the outermost goes on.
+/* A job may finish inside session_ask, and its finish calls this again: the outermost call goes on.
  * The command may be over by then. */
 static void drive(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;

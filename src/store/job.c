@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Making and freeing jobs (job.h has their life), and what a database's or a disk's error means for
+ * the job that met it. Invariant: a job's result is JOB_TROUBLE until a run has set another. */
 #include "src/store/job.h"
 
 #include <errno.h>
@@ -10,7 +12,7 @@ void *job_new(const struct job_kind *kind, size_t size, struct session *session,
   j->kind = kind;
   j->session = session;
   j->now_s = now_s;
-  j->result = JOB_TROUBLE; /* unless somebody runs it */
+  j->result = JOB_TROUBLE; /* until a run sets another */
   return j;
 }
 

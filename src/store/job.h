@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* A job: work for a thread that has the database, as passive data with its result in it.
  *
- *   owner     makes it, fills in what is asked, enqueues it            (maker in smtp.c, pop.c, …)
- *   thread    run; for writes also undo or settle                      (deliver.c, maildrop.c, …)
- *   owner     finish: answers, updates what it keeps in memory; then done() gives back what it
- * holds
+ *   owner     makes it, fills in the request, enqueues it           (maker in smtp.c, pop.c, …)
+ *   thread    run; for writes also undo or settle                   (deliver.c, maildrop.c, …)
+ *   owner     finish: answers, updates what it keeps in memory; then done() frees what it holds
  *
  * A write job runs inside the group's transaction and may run twice: once in the group, and once
  * more alone when the group was rolled back. So run() sets its results from the start each time,
- * and whatever it does outside the database is taken back by undo(). */
+ * and undo() takes back whatever it did outside the database. */
 #ifndef QASID_STORE_JOB_H
 #define QASID_STORE_JOB_H
 
@@ -32,8 +31,8 @@ enum job_result {
 struct job_kind {
   const char *name;
   bool is_write;
-  /* DB_OK when the job had its say, whatever its result; else the database's error, after which the
-   * transaction is rolled back. */
+  /* DB_OK when the job has set its result, whatever that is; else the database's error, after which
+   * the transaction is rolled back. */
   enum db_result (*run)(struct store_engine *e, struct store_job *j);
   /* The rest may be NULL. The transaction was rolled back. */
   void (*undo)(struct store_engine *e, struct store_job *j);
@@ -49,8 +48,8 @@ struct store_job {
   struct session *session; /* who waits for it; NULL: nobody */
   enum job_result result;
   int64_t now_s;
-  uint64_t free_least; /* no new mail with less free space */
-  bool low_space;      /* result: it was so */
+  uint64_t free_least; /* new mail is refused when less space than this is free */
+  bool low_space;      /* result: less was free */
   bool again;          /* result: this was one slice of it; the owner enqueues it once more */
   uint64_t group;      /* result: which of the writer's groups it was in, from 1 */
 };
@@ -117,9 +116,9 @@ struct deliver_job {
   enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found;
 };
 extern const struct job_kind deliver_kind;
-/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has one of
- * size `told`: what store adds in front and behind is ASCII. Of a size that can't be, nothing is
- * known. */
+/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has a
+ * surrogate of size `told`: what store adds in front and behind is ASCII. A size that is impossible
+ * counts as unknown. */
 uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets);
 /* What it is made of, for import's own kind. */
 enum db_result deliver_run(struct store_engine *e, struct store_job *j);

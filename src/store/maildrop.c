@@ -85,8 +85,7 @@ static enum db_result read_from_file(struct store_engine *e, struct read_job *rd
   return DB_OK;
 }
 
-/* A file that is missing or short is damage; what else stands in the way may be over the next time.
- */
+/* A file that is missing or short is damage; any other error may be gone the next time. */
 static enum db_result open_file(struct store_engine *e, const struct read_file *m, uint64_t body,
                                 struct disk_file **ret) {
   const struct body_place place = { body, m->start, m->size };
@@ -126,7 +125,7 @@ static enum db_result read_row(struct store_engine *e, struct read_job *rd, stru
   return rd->data.failed ? DB_NOMEM : DB_OK;
 }
 
-/* False: this one is no file, or can't be opened, which is said when it is asked for. */
+/* False if the body is inline or cannot be opened; reading that message reports the error. */
 static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
   struct read_file m = { .fd = -1, .uid = (uint32_t)db_int(s, 0) };
   struct disk_file *f = NULL;
@@ -178,8 +177,8 @@ const struct job_kind read_kind = {
 
 /* --- QUIT --- */
 
-/* An imported UIDL is remembered, so that no other message ever gets it, with what tells its
- * message from another one that a server gives the same UIDL. */
+/* Remembers an imported UIDL, so that no other message ever gets it, with what distinguishes its
+ * message from another one to which a server gives the same UIDL. */
 static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl,
                                     uint64_t size, uint64_t body) {
   struct db_stmt *s =
@@ -207,7 +206,7 @@ static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, uid);
   enum db_result r = db_step(s);
-  if (r != DB_ROW) return r; /* not there any more: what was asked for holds */
+  if (r != DB_ROW) return r; /* already gone: the request is satisfied */
   uint64_t size = (uint64_t)db_int(s, 1);
   *ret_body = (uint64_t)db_int(s, 0);
   r = db_is_null(s, 2) ? DB_OK : remember_uidl(e, folder, db_bytes(s, 2), size, *ret_body);

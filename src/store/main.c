@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The process around the store's core: the loop, the threads with the database, the folder.
  *
- * A disk that failed ends the process: every job that is out is answered ("try later"), then it
- * exits, and the parent starts it anew from what is on the disk. */
+ * If the disk fails, the process answers every job that is out with "try later" and exits; the
+ * parent starts it anew from what is on the disk. */
 #include <stdlib.h>
 #include <string.h>
 

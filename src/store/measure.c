@@ -16,8 +16,8 @@ struct measured {
 
 static void put(void *arg, struct slice piece) { surrogate_put(arg, piece, NULL); }
 
-/* The row is folder, uid, body, start, size, data. A damaged message is never sent: any measure
- * will do for it. 0: not now. */
+/* The row is folder, uid, body, start, size, data. A damaged message is never sent, so it may get
+ * any measure. 0: not now. */
 static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
   const struct body_place place = { (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3),
                                     (uint64_t)db_int(row, 4) };
@@ -76,8 +76,8 @@ enum db_result engine_forget_measures(struct store_engine *e) {
   return db_run(s);
 }
 
-/* What fails for another reason than the disk (no space, a damaged page) is left for the next
- * start. */
+/* A message that cannot be read for a reason other than damage of its own (no space, a damaged
+ * page) is left for the next start. */
 bool engine_measure(struct store_engine *e) {
   struct measured found[MEASURED_A_TURN];
   size_t count = 0;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Checks domains and addresses that an administrator typed (names.h). Pure functions; nothing is
+ * changed or copied, the slices returned point into the text given. */
 #include "src/store/names.h"
 
 #include "lib/base/num.h"

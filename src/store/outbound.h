@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* The owner's side of the queue: which letters are in a sender's hands, and what becomes of what it
- * reports.
+/* The owner's side of the queue: which letters are in a sender's hands, and what follows from what
+ * it reports.
  *
  *   fresh rows, due times → schedule → take job → send_letter → send_result → result job → schedule
  *
  * A letter is in exactly one of these conditions:
  *   in hands   the sender has it; freed by its result, the loss of the sender, or SEND_PATIENCE_S
- *   settling   its result job is out; the schedule hears of it when that is durable
+ *   settling   its result job is out; the schedule is updated when that is durable
  *   overdue    it was taken back by settling it here: settling too until that is durable, then out
- * of hands; what the sender still reports is ignored, and ends it
+ *              of hands; what the sender still reports is ignored, and ends it
  *
- * A row is in one letter in hands at most (`hands`). The schedule's cursor alone does not see to
+ * A row is in one letter in hands at most (`hands`). The schedule's cursor alone does not ensure
  * that: the administrator can make a row due anew while a sender has it, and then it lies beyond
  * the cursor again. */
 #ifndef QASID_STORE_OUTBOUND_H
@@ -21,7 +21,7 @@
 
 enum {
   SEND_PATIENCE_S = 4 * 3600, /* a letter in hands; the sender's own time-outs are far below */
-  /* housekeeping ends what should have been tried and expired by then */
+  /* housekeeping ends recipients that should have been tried and had expired by then */
   SEND_GRACE_S = 3600,
 };
 
@@ -36,13 +36,14 @@ struct outbound {
   uint32_t sender;            /* the process with work, 0: none */
   uint64_t credit;            /* letters that it has room for */
   int64_t now_s;              /* when something happened last */
-  int64_t notice_wake;        /* what the shell was asked for last */
+  int64_t notice_wake;        /* what the shell was last asked for */
   struct map reports_to;      /* hash of a destination → reports of the present day */
   int64_t reports_day;
-  struct result_job *parked; /* results that could not be written: again at the next housekeeping */
-  bool expiring;             /* that job is out */
-  bool more_expired;         /* it found as many as it takes: more may be there */
-  uint64_t ending;           /* letters that end here, by housekeeping, and are not durable yet */
+  struct result_job
+      *parked;       /* results that could not be written: retried by the next housekeeping */
+  bool expiring;     /* that job is out */
+  bool more_expired; /* it found as many as it takes: more may be there */
+  uint64_t ending;   /* letters that end here, by housekeeping, and are not durable yet */
   /* for `status` */
   uint64_t dropped_reports; /* beyond reports_per_destination */
   uint64_t in_hands, delivered, failed, deferred, reports;
@@ -62,7 +63,7 @@ bool outbound_message(struct store *s, struct peer *p, const struct ipc_msg *m, 
 void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s);
 /* Each minute. */
 void outbound_housekeeping(struct store *s, int64_t now_s);
-/* Recipients are to be ended now: as housekeeping does, at once. */
+/* Recipients are to be ended now: runs that part of housekeeping at once. */
 void outbound_expire(struct store *s, int64_t now_s);
 struct view_row;
 /* Rows in a sender's hands: at most `most` of them into `rows`; how many there are. */

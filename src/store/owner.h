@@ -36,9 +36,9 @@ struct ahead {
 
 struct peer {
   struct peer *next;
-  enum role kind; /* ROLE_COUNT: nothing heard from it yet */
+  enum role kind; /* ROLE_COUNT: no message from it yet */
   uint32_t number;
-  bool knows_rules; /* pop3d: it keeps the rules that it was told until pop_rules_changed */
+  bool knows_rules; /* pop3d: it keeps the rules that it was sent until pop_rules_changed */
   struct map by_tag;
   struct session *sessions;
 };
@@ -51,15 +51,15 @@ struct session {
   bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
   uint8_t spoiled_by;
   struct history_arrival *arrival; /* smtpd: of what is spooled */
-  struct spool spool;  /* smtpd, collector; number 0: none. A job's, while that is out */
+  struct spool spool;  /* smtpd, collector; number 0: none. The job's while a job is out */
   uint64_t spooled;    /* smtpd: octets that came for it, written or not */
   struct ahead *ahead; /* smtpd: chunks may come without an answer; NULL: they may not */
   uint64_t account;    /* pop3d, collector: granted by auth; 0: none */
   uint64_t source;     /* collector: which collection of that account; 0: none */
   /* collector: rows of `collected` that the other server still lists, u64 each */
   struct buf listed;
-  bool open;       /* the maildrop is ours */
-  bool waiting;    /* for another session's maildrop: no job is out, though it is pending */
+  bool open;       /* this session has the maildrop's lock */
+  bool waiting;    /* waits for another session's maildrop: no job is out, though it is pending */
   uint32_t wait_s; /* ticks until it waits no longer */
   struct session *next_waiter;
   bool taken;      /* the maildrop, from an idle session */
@@ -81,7 +81,7 @@ enum housekeeping_step {
 };
 struct housekeeping {
   enum housekeeping_step step;
-  bool out; /* its job is */
+  bool out; /* its job is under way */
   int64_t now_s;
   /* HOUSEKEEPING_EXPIRE */
   /* accounts up to this number were looked at in the present walk; 0: none is under way */
@@ -109,8 +109,9 @@ struct store {
   bool stopping;
   struct pop_rules_are rules; /* when rules_known */
   bool rules_known;
-  int64_t low_space_s;   /* when the disk was last seen to be low, 0: never */
-  struct seldom notices; /* what the log was told of: an account by its id, the disk by 0 */
+  int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
+  struct seldom
+      notices; /* the times of the last log line: for an account by its id, for the disk by 0 */
   /* for `status` */
   uint64_t groups, messages_in, deleted, purged, expired, undeleted, jobs_out;
 };
@@ -123,16 +124,16 @@ struct session *session_find(struct peer *p, uint64_t tag);
 struct session *session_get(struct peer *p, uint64_t tag);
 /* Frees it when it holds nothing and nothing is out. */
 void session_release_if_unused(struct session *session);
-/* It is over: what it holds is let go now, or when its job comes back. */
+/* It is over: releases what it holds, now or when its job comes back. */
 void session_end(struct store *s, struct session *session);
 /* smtp.c: it may send nothing ahead any more, and what it has sent is dropped. */
 void session_no_ahead(struct store *s, struct session *session);
-/* What was spooled so far is not wanted: the file goes. */
+/* Discards what was spooled so far, with its file. */
 void session_drop_spool(struct store *s, struct session *session);
 void session_unlock(struct store *s, struct session *session);
 /* The oldest login that waits for the account's maildrop, or NULL. */
 struct session *session_waiter(struct store *s, const struct dir_account *a);
-/* It waits no longer; it is answered by who calls this. */
+/* It no longer waits; the caller answers it. */
 void session_wait_over(struct store *s, struct session *session);
 /* pop.c: the maildrop for which it waited is free. */
 void pop_open_now(struct store *s, struct session *session);
@@ -158,9 +159,9 @@ void rules_changed(struct store *s);
 /* The account (NULL: a new one) gets these limits (NULL: it goes). */
 void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits);
 
-/* --- notices.c: the log is told, at most once a minute of the same --- */
+/* --- notices.c: log lines, at most one a minute of the same kind --- */
 
-/* Causes besides accounts, which no account has as its id. */
+/* Causes besides accounts; no account has one of these as its id. */
 enum { NOTICE_DISK = 0 };
 #define NOTICE_REPORTS (UINT64_MAX)
 
@@ -171,8 +172,8 @@ void notice_mailbox_full(struct store *s, const struct dir_account *a, int64_t n
 
 /* --- housekeeping.c --- */
 
-/* True: the job that opens the account's maildrop was taken, and goes its way when a tidy job that
- * may be removing messages from it is back. */
+/* True: the job that opens the account's maildrop was taken, and is started when a housekeeping job
+ * that may be removing messages from it is back. */
 bool housekeeping_parks(struct store *s, const struct dir_account *a, struct session *session,
                         struct store_job *open);
 
@@ -182,11 +183,11 @@ bool smtp_message(struct store *s, struct peer *p, const struct ipc_msg *m, int6
 bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 bool grant_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
-/* collect.c: what auth says of the collector. */
+/* collect.c: auth's messages about the collector. */
 bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m);
 bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s);
 struct auth_revoke;
-/* False: that number is no collector's. */
+/* False: that process is no collector. */
 bool collect_ungrant(struct store *s, const struct auth_revoke *q);
 /* smtp.c: whether `size` more octets go into the mailbox; 0: any octet. */
 bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Who has a message that is not everybody's yet (partly.h): a map from a hash of fingerprint and
+ * account, and a ring of its keys in the order in which they came. Invariants: at most PARTLY_MAX
+ * keys; a new key evicts the oldest; without memory nothing is remembered, which costs a copy. */
 #include "src/store/partly.h"
 
 #include <stdlib.h>
@@ -49,7 +52,7 @@ void partly_keep(struct partly *p, struct slice name, uint64_t who) {
   p->next = (p->next + 1) % PARTLY_MAX;
 }
 
-/* Its place in the order stays, and means nothing. */
+/* Its place in the ring stays, and has no meaning any more. */
 void partly_forget(struct partly *p, struct slice name, uint64_t who) {
   if (partly_has(p, name, who)) map_remove(&p->who, key_of(name, who));
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages that some of their mailboxes have and others had no room for.
  *
- * The rule: a message goes into every mailbox of its envelope that has room, and to everybody
- * elsewhere. While one is full, the client is told 452 4.2.2 and keeps the message, so its server
- * tries again, and reports to the sender when it gives up. So that nobody gets the message twice
- * meanwhile, this remembers who has it, by a fingerprint of the sender and the octets that came.
+ * The rule: a message is delivered to every mailbox of its envelope that has room, and to all
+ * recipients elsewhere. While one mailbox is full, the client gets 452 4.2.2 and keeps the message,
+ * so its server tries again, and reports to the sender when it gives up. To deliver no second copy
+ * meanwhile, this remembers who has the message, by a fingerprint of the sender and the octets that
+ * came.
  *
- * Only messages with a Message-ID have a fingerprint: what comes again without one may well be
- * another, as the alarms of a device are. Once all have the message it is forgotten.
+ * Only messages with a Message-ID have a fingerprint: a repeated message without one may well be
+ * another one, such as an alarm of a device. Once all recipients have the message it is forgotten.
  *
- * It is kept in memory and has PARTLY_MAX places; the oldest go first. What is forgotten (so, or at
- * a restart) costs a second copy, never a message. */
+ * It is kept in memory and has PARTLY_MAX places; the oldest are evicted first. A forgotten entry
+ * (evicted, or lost at a restart) costs a second copy, never a message. */
 #ifndef QASID_STORE_PARTLY_H
 #define QASID_STORE_PARTLY_H
 
@@ -30,7 +31,7 @@ struct partly {
 
 void partly_init(struct partly *p);
 void partly_free(struct partly *p);
-/* An account's number, or this, for who is elsewhere: never the number of an account. */
+/* An account's number, or this value for recipients elsewhere: it is never an account's number. */
 uint64_t partly_key(struct slice address);
 /* `name` is the fingerprint, PARTLY_NAME octets; any other length names no message. */
 bool partly_has(const struct partly *p, struct slice name, uint64_t who);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What pop3d asks, and auth's grants, without which it may ask nothing. */
+/* Answers pop3d's questions, and takes auth's grants, without which pop3d may ask nothing. */
 #include "ipc/pop3d_store.h"
 
 #include <stdlib.h>
@@ -14,8 +14,8 @@ static bool is_pop3d(const struct peer *front) {
   return front->kind == ROLE_POP3D || front->kind == ROLE_COUNT;
 }
 
-/* The session was over before it heard of its grant. So may its process be: then nothing is kept of
- * that. */
+/* The session ended before its grant arrived. Its process may be gone too: then nothing is kept of
+ * it. */
 static bool take_back(struct store *s, const struct ipc_msg *m) {
   struct auth_revoke q;
   if (!auth_revoke_get(m->payload, &q)) return false;
@@ -37,7 +37,7 @@ static bool take_back(struct store *s, const struct ipc_msg *m) {
   return true;
 }
 
-/* A grant that is refused because the account's last login was too short a while ago. */
+/* Refuses a grant because the account's last login was too recent (LOGIN-DELAY). */
 static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *m,
                       uint32_t wait_s) {
   auth_granted_put(&s->out, &(struct auth_granted){ .known = true, .wait_s = wait_s });
@@ -69,8 +69,8 @@ bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, 
   uint32_t wait_s = a ? rules_wait(s, a, now_s) : 0;
   if (wait_s) return must_wait(s, auth, m, wait_s);
   bool known = a != NULL;
-  /* Whose number this is may not be known yet: the grant comes before the front-end's first word.
-   * An smtpd never opens a maildrop, so there is nothing to remember for it. */
+  /* The role of this process may not be known yet: the grant can precede the front-end's first
+   * message. An smtpd never opens a maildrop, so there is nothing to remember for it. */
   struct peer *front = known ? peer_get(s, ROLE_COUNT, q.front) : NULL;
   if (front && is_pop3d(front)) {
     struct session *session = session_get(front, q.session);
@@ -109,8 +109,8 @@ static void begin_open(struct store *s, struct session *session, struct dir_acco
   if (!housekeeping_parks(s, a, session, &j->job)) session_ask(s, session, &j->job);
 }
 
-/* Asks the session that has it whether it is idle: its front-end alone knows what its client does.
- */
+/* Asks the session that has the maildrop whether it is idle: only its front-end knows what its
+ * client does. */
 static void ask_for_it(struct store *s, struct dir_account *a) {
   struct session *has = a->locked_by;
   if (!s->conf->pop3_steal_after || a->asked || has->gone) return;
@@ -118,8 +118,8 @@ static void ask_for_it(struct store *s, struct dir_account *a) {
   store_send(s, has, pop_wanted_type);
 }
 
-/* The lock is mostly free in a moment: the same user's other device, or the connection that this
- * one replaces. False: it can't wait. */
+/* The lock is usually released in a moment: the other session is the same user's other device, or
+ * the connection that this one replaces. False: this login cannot wait. */
 static bool wait_for_it(struct store *s, struct session *session, struct dir_account *a) {
   bool any = s->conf->pop3_steal_after || s->conf->pop3_lock_wait;
   if (!any || a->waiters >= POP_WAITERS_MAX || s->stopping) return false;
@@ -140,8 +140,8 @@ static void waited_in_vain(struct store *s, struct session *session) {
 
 bool store_waits(const struct store *s) { return s->waiters && !s->stopping; }
 
-/* Who has waited long enough is refused; who has not asks once more, as the other may be idle by
- * now. */
+/* Refuses the logins that have waited long enough; the others ask once more, as the other session
+ * may be idle by now. */
 void store_tick(struct store *s) {
   for (struct session *session = s->waiters, *next; session; session = next) {
     next = session->next_waiter;
@@ -271,7 +271,8 @@ static bool read_message(struct store *s, struct session *session, const struct 
   return true;
 }
 
-/* The descriptor goes to pop3d with its message; without `ss` nobody wants it any more. */
+/* The descriptor goes to pop3d with its message; without `ss` nobody waits for it and it is
+ * closed. */
 static void send_file(struct store *s, struct session *session, struct read_file *f) {
   if (session) {
     pop_file_put(&s->out,
@@ -283,7 +284,7 @@ static void send_file(struct store *s, struct session *session, struct read_file
   f->fd = -1;
 }
 
-/* A POP3 session got the beginning of the message: with TOP too. */
+/* Notes that a POP3 session has read the beginning of the message, by RETR or TOP. */
 static void note_read(struct store *s, const struct session *session, uint64_t folder, uint32_t uid,
                       int64_t now_s) {
   history_note(s, &(struct history_event){ .kind = HISTORY_READ,

@@ -2,13 +2,14 @@
 /* The queue: recipients elsewhere, as rows. docs/design/queue.md has the states.
  *
  *   letter      what the recipients of one message share; it holds one reference of the body
- *   recipient   one recipient that is waiting or held; in hands is known to the owner only
- * (outbound.c) attempt     history: one row for each attempt of each recipient
+ *   recipient   one recipient that is waiting or held; which ones are in a sender's hands is known
+ *               to the owner only (outbound.c)
+ *   attempt     history: one row for each attempt of each recipient
  *
  * Invariants:
  *  1. A recipient leaves the table only in the job that writes its end: delivered, failed (with the
- * report, where one is due, in the same transaction), dropped.
- *  2. A letter and its reference of the body go with its last recipient.
+ *     report, where one is due, in the same transaction), dropped.
+ *  2. A letter and its reference of the body are removed with its last recipient.
  *  3. A row is named by its id; ids are never used twice. */
 #ifndef QASID_STORE_QUEUE_H
 #define QASID_STORE_QUEUE_H
@@ -35,7 +36,7 @@ enum db_result queue_octets(struct store_engine *e, uint64_t body, uint64_t at, 
                             struct buf *out);
 /* How long our own Return-Path: line at the front is; 0: there is none. */
 uint32_t queue_own_line(struct slice octets);
-/* The letter goes, with its reference of the body, when it has no recipient any more. */
+/* Removes the letter, and its reference of the body, if it has no recipient left. */
 enum db_result queue_end_letter(struct store_engine *e, uint64_t body);
 
 /* --- the take: a read job --- */
@@ -104,7 +105,7 @@ enum db_result queue_destinations(struct db *db,
                                   bool (*fn)(void *arg, struct slice destination, int64_t due),
                                   void *arg);
 
-/* Some letters with recipients whose time is over in the state they are in. */
+/* Some letters with recipients that have expired in the state they are in. */
 struct expired_job {
   struct store_job job;
   int64_t waiting_s, held_s; /* expired by then */

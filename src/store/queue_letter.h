@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* What is said of a message and its recipients elsewhere when it is written. */
+/* A message and its recipients elsewhere, as they are described when they are written to the
+ * queue. */
 #ifndef QASID_STORE_QUEUE_LETTER_H
 #define QASID_STORE_QUEUE_LETTER_H
 
 #include "lib/base/slice.h"
 
-/* Beside enum send_flags, and for store alone: the reverse-path is of a domain of ours; it is a
- * report of ours. */
+/* In addition to enum send_flags, in the store only: the reverse-path is in a domain of ours; the
+ * message is a report of ours. */
 enum { QUEUE_PATH_OURS = 0x80, QUEUE_REPORT = 0x40, QUEUE_FLAGS = QUEUE_PATH_OURS | QUEUE_REPORT };
 
 struct queue_letter {
@@ -28,8 +29,8 @@ struct queue_rcpt {
   uint8_t why; /* it is held: enum queue_held_by */
 };
 
-/* Why a recipient is held: the administrator's word, or a limit of the account, in the order of
- * enum dir_sends. */
+/* Why a recipient is held: by the administrator, or by a limit of the account, in the order of enum
+ * dir_sends. */
 enum queue_held_by {
   QUEUE_BY_ADMIN,
   QUEUE_BY_MESSAGES_HOUR,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Recipients elsewhere are written, in the transaction of their message. */
+/* Writes a message's recipients elsewhere into the queue, in the transaction of the message. */
 #include "src/store/queue.h"
 
 static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {

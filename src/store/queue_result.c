@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* What became of recipients is written: rows go or get their next time, history, and the report to
- * the sender of the message, all in one transaction.
+/* Writes the results of recipients: rows are removed or get their next time, the history is
+ * extended, and the report to the sender of the message is written, all in one transaction.
  *
- * The owner has decided everything (outbound_results.c); a row that the administrator dropped
- * meanwhile is left alone: then nothing is changed of it and nothing reported. */
+ * The owner has decided everything (outbound_results.c); for a row that the administrator dropped
+ * meanwhile, nothing is changed and nothing reported. */
 #include "src/store/result.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Rows are read: what is due next at a destination, more octets of a letter, what is past its time.
- */
+/* Reads rows of the queue: what is due next at a destination, more octets of a letter, what has
+ * expired. */
 #include "src/store/queue.h"
 
 #include <errno.h>
@@ -85,7 +85,8 @@ static bool was_forwarded_by(struct slice message, struct slice forwarder) {
   return false;
 }
 
-/* What is sent of the first octets, behind the line that tells the next forwarder of this one. */
+/* What is sent of the first octets, behind the Delivered-To: line by which the next forwarder
+ * recognises this one. */
 static bool put_first(struct arena *a, struct taken_letter *l, struct slice message) {
   struct buf first;
   buf_init(&first, TAKE_OCTETS);
@@ -113,8 +114,8 @@ static enum db_result read_octets(struct store_engine *e, struct arena *a, struc
   return r;
 }
 
-/* A path that can't be rewritten goes as it is: the next server may think ill of it, and the sender
- * still hears of what becomes of it. */
+/* A path that cannot be rewritten is sent as it is: the next server may distrust it, but the sender
+ * still gets the reports. */
 static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice secret,
                           int64_t now_s) {
   struct slice domain = slice_from(l->forwarder, (size_t)(slice_rfind(l->forwarder, '@') + 1));
@@ -261,7 +262,7 @@ static enum db_result take_run(struct store_engine *e, struct store_job *j) {
     if (r != DB_OK) continue;
     enum db_result octets = read_octets(e, &t->memory, l);
     if (octets == DB_IOERR) r = octets;
-    /* the sender asks, and is told that they cannot be read */
+    /* the sender's request for more octets is then answered with an error */
     if (octets != DB_OK) l->octets = SLICE_NONE;
   }
   return r;
@@ -273,7 +274,7 @@ const struct job_kind take_kind = {
   .name = "take", .run = take_run, .finish = take_finish, .done = take_done
 };
 
-/* --- what is past its time --- */
+/* --- expired recipients --- */
 
 static enum db_result expired_rows(struct store_engine *e, struct expired_job *x) {
   struct db_stmt *s = db_prepare(

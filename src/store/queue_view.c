@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Why a recipient waits: takes the copy of the owner's memory (queue_view_new) and finds the one
+ * reason of a row in it. Invariants: rows and heads are sorted, since a reader looks them up by
+ * binary search; the copy never changes once made, so a reader needs no lock. */
 #include "src/store/queue_view.h"
 
 #include <stdlib.h>
@@ -28,7 +31,7 @@ enum queue_reason queue_reason_named(struct slice word) {
   return (enum queue_reason)r;
 }
 
-/* --- made --- */
+/* --- making the copy --- */
 
 static int by_row(const void *a, const void *b) {
   uint64_t x = ((const struct view_row *)a)->row, y = ((const struct view_row *)b)->row;
@@ -97,7 +100,7 @@ void queue_view_free(struct queue_view **v) {
   *v = NULL;
 }
 
-/* --- asked --- */
+/* --- looking up --- */
 
 static const struct view_head *find_head(const struct queue_view *v, struct slice name) {
   struct view_head key = { .name = name };

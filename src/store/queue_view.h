@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Why a recipient waits: exactly one reason for each, named.
+/* Why a recipient waits: exactly one named reason for each.
  *
  * What the database does not have (which rows a sender has, which destinations are dead or full) is
  * copied from the owner's memory when a command begins, for the reader that answers it: the reasons
@@ -17,9 +17,9 @@ enum queue_reason {
   QUEUE_REASONS
 };
 const char *queue_reason_word(enum queue_reason r);
-/* A sender has it. */
+/* True if the reason is that a sender has the row. */
 bool queue_reason_in_hands(enum queue_reason r);
-/* QUEUE_REASONS: it is none. */
+/* QUEUE_REASONS if the word is no reason's name. */
 enum queue_reason queue_reason_named(struct slice word);
 
 struct store;
@@ -40,14 +40,14 @@ struct queue_view {
   size_t row_count;
   struct view_head *heads; /* dead or full ones only, by name */
   size_t head_count;
-  bool sender, room; /* there is one; it has room for more */
+  bool sender, room; /* there is a sender; it has room for more */
   struct arena memory;
 };
 /* On the owner's thread. NULL without memory. */
 struct queue_view *queue_view_new(const struct store *s);
 void queue_view_free(struct queue_view **v);
 
-/* The row's own state. by_limits: it is held since its account sent too much, not by the
+/* The row's own state. by_limits: held because its account exceeded a limit, not by the
  * administrator. */
 struct queue_held {
   bool held, by_limits;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Whether a recipient elsewhere may be accepted, and which reverse-paths and authors a login may
+ * use (relay.h). Stateless: each answer follows from the session's grant, the directory and the
+ * options. Invariant: nothing leaves unless the session has logged in, its client is trusted, or it
+ * is a bounce to a reverse-path that was rewritten here, so this server is no open relay. */
 #include "src/store/relay.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* May this mail leave the house, and as whose? The one place that decides, asked at RCPT and again
- * at commit.
+/* Whether this mail may be relayed, and under which sender address. Only this decides; it is asked
+ * at RCPT and again at commit.
  *
- * What it knows of a session is auth's grant (who logged in), not the front-end's word. */
+ * What it knows of a session is auth's grant (who logged in), not a claim of the front-end. */
 #ifndef QASID_STORE_RELAY_H
 #define QASID_STORE_RELAY_H
 
@@ -18,23 +18,25 @@ struct relay_asked {
 };
 /* Where `address` leads, added to s->found, after dir_begin:
  *   RCPT_OURS       mailboxes here, and the addresses elsewhere to which they or aliases lead
- *   RCPT_LEAVES     *ret_to, elsewhere: somebody has logged in, the client is trusted, or it is a
- * bounce (RFC 5321 §4.5.5) to a reverse-path that was rewritten here, and goes back where that came
- * from RCPT_ELSEWHERE  elsewhere, and it may not; RCPT_UNKNOWN, RCPT_TROUBLE `memory` holds *ret_to
- * where it is not `address`. */
+ *   RCPT_LEAVES     *ret_to, elsewhere, and allowed: the session has logged in, the client is
+ *                   trusted, or it is a bounce (RFC 5321 §4.5.5) to a reverse-path that was
+ *                   rewritten here, and goes back where that came from
+ *   RCPT_ELSEWHERE  elsewhere, and not allowed
+ *   RCPT_UNKNOWN, RCPT_TROUBLE
+ * `memory` holds *ret_to where it is not `address`. */
 enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, struct slice address,
                              struct slice *ret_to, struct buf *memory);
 /* The session's login may use that reverse-path: sender_check is off, nobody logged in, or the path
  * leads to the login's own mailbox (its address, an alias, a subaddress), or is one that was
  * delegated to it (account sendas). */
 bool relay_sender_ok(struct store *s, const struct session *session, struct slice return_path);
-/* The same for all that the message's fields From and Sender name, where sender_check is reject:
- * then a login's message names somebody. */
+/* The same for all addresses in the message's fields From and Sender, where sender_check is reject:
+ * then a login's message must name at least one. */
 bool relay_authors_ok(struct store *s, const struct session *session, struct slice authors);
 /* For a person to read: the addresses that the login may use. */
 void relay_put_yours(struct store *s, const struct session *session, struct buf *out);
-/* Mail with that address in From: may be signed as that account's: by the rule above, but no
- * account (0) may. */
+/* Mail with that address in From: may be signed as that account's: by the rule above, but never for
+ * account 0. */
 bool relay_may_use(struct store *s, uint64_t account, struct slice address);
 /* Adds a recipient elsewhere to the job. `plain`: as front-ends write it; notify, orcpt: RFC 3461;
  * forwarder: see struct queue_rcpt. False without memory. */

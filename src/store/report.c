@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Delivery reports as messages: whom they go to (owner), their text and their place in mailboxes or
+ * in the queue (writer, in the transaction of the result), the counters afterwards (owner).
+ * Invariants: no report for the empty reverse-path or for an address of ours that does not exist;
+ * no report leaves while sending is off; at most reports_per_destination a day leave for one
+ * destination. */
 #include "src/store/report.h"
 
 #include <stdlib.h>
@@ -11,7 +16,7 @@
 enum { REPORT_MAX = 1024 * 1024 };
 static const char own_line[] = "Return-Path: <>\r\n";
 
-/* --- the owner: to whom --- */
+/* --- the owner: recipients of the report --- */
 
 static bool to_mailboxes(struct store *s, struct report_post *p) {
   p->places = calloc(s->found.count ? s->found.count : 1, sizeof *p->places);
@@ -42,7 +47,10 @@ static bool to_elsewhere(struct slice path, struct slice forwarder, struct arena
   return fine;
 }
 
-enum { DESTINATIONS_MAX = 100000 /* of one day that are told apart */, DAY_S = 86400 };
+enum {
+  DESTINATIONS_MAX = 100000 /* destinations of one day that are counted separately */,
+  DAY_S = 86400
+};
 
 void report_dropped(struct store *s, struct slice to) {
   struct log_line l;
@@ -55,9 +63,9 @@ void report_dropped(struct store *s, struct slice to) {
   log_end(&l);
 }
 
-/* One more report to that destination today. A report to a stranger is what backscatter is made of
- * (attacks.md); and too many of them ruin this server's name there. Kept in memory: a restart
- * begins anew. */
+/* Counts one more report to that destination today. Reports to strangers are backscatter
+ * (attacks.md), and too many of them damage this server's reputation there. The count is in memory:
+ * a restart resets it. */
 static bool within_budget(struct store *s, struct slice destination, int64_t now_s) {
   struct outbound *o = &s->outbound;
   uint64_t most = s->conf->reports_per_destination, had = 0, key = slice_hash(destination);
@@ -71,7 +79,7 @@ static bool within_budget(struct store *s, struct slice destination, int64_t now
   return had < most && map_put(&o->reports_to, key, had + 1);
 }
 
-/* Those beyond the budget get none. */
+/* Recipients beyond the budget get no report. */
 static void keep_budget(struct store *s, struct report_post *p, int64_t now_s) {
   size_t kept = 0;
   for (size_t i = 0; i < p->back_count; i++) {
@@ -101,8 +109,8 @@ bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struc
   return fine;
 }
 
-/* Everybody to whom the address leads: gathered by relay_find() in s->found, or the address itself.
- */
+/* The recipients behind the address: those that relay_find() has put into s->found, or the address
+ * itself. */
 static bool gather(struct store *s, enum rcpt_verdict way, struct slice path, struct arena *a,
                    struct report_post *p) {
   size_t count = way == RCPT_LEAVES ? 1 : s->found.elsewhere_count;
@@ -135,10 +143,11 @@ bool report_address(struct store *s, struct slice path, struct arena *a, int64_t
   return fine;
 }
 
-/* --- the writer: what it says --- */
+/* --- the writer: the text --- */
 
-/* The original's header, or all of a small one that is wanted back whole; a report of no failure
- * has the header only (RFC 3461 §4.3). What cannot be read is left out: the report matters more. */
+/* The original's header, or all of a small message if RET=FULL asked for it; a report without a
+ * failure has the header only (RFC 3461 §4.3). What cannot be read is left out: the report matters
+ * more. */
 static bool read_original(struct store_engine *e, const struct report_about *x, bool failed,
                           struct buf *out) {
   bool whole = failed && x->letter->ret == SMTP_RET_FULL && x->size <= REPORT_WHOLE_MAX;
@@ -207,7 +216,7 @@ static struct deliver_job *new_delivery(const struct report_post *p, const struc
   return d;
 }
 
-/* Where it goes: mailboxes here, and the queue with the empty reverse-path. */
+/* Puts it into mailboxes here, and into the queue with the empty reverse-path. */
 static bool address_it(struct report_post *p) {
   struct deliver_job *d = p->job;
   d->elsewhere = p->back_count ? calloc(p->back_count, sizeof *d->elsewhere) : NULL;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Delivery reports (mail/report.h) are written: into a mailbox here, or as a message of the queue
- * with the empty reverse-path, in the transaction that they report of.
+/* Writes delivery reports (mail/report.h) in the transaction that they report on: into a mailbox
+ * here, or as a message of the queue with the empty reverse-path.
  *
- *   owner    report_address(): to whom, or that no one is to have one
+ *   owner    report_address() finds the recipients of the report, or that there are none
  *   writer   report_write(), inside the run of the job that ends or delays recipients;
- * report_undo() and report_settle() with that job's owner    report_finish(), then report_free()
+ *            report_undo() and report_settle() with that job's
+ *   owner    report_finish(), then report_free()
  *
- * Nobody gets a report of a report: there is none for the empty reverse-path. */
+ * A report is never reported on: there is none for the empty reverse-path. */
 #ifndef QASID_STORE_REPORT_H
 #define QASID_STORE_REPORT_H
 
@@ -16,7 +17,7 @@
 enum { REPORT_WHOLE_MAX = 64 * 1024 /* RET=FULL gives the message back up to that size */ };
 
 struct report_post {
-  bool due;              /* somebody is to have it */
+  bool due;              /* there is somebody to send it to */
   struct slice reporter; /* our host name */
   struct slice to;       /* as the To: field has it; empty: the reverse-path */
   uint8_t nonce[8];
@@ -25,10 +26,10 @@ struct report_post {
   size_t place_count;
   struct queue_rcpt *back; /* addresses elsewhere that get it; in the arena of report_address() */
   size_t back_count;
-  struct deliver_job *job; /* once it is written */
+  struct deliver_job *job; /* set when it is written */
 };
 
-/* The message that it is about. */
+/* The message that the report is about. */
 struct report_about {
   const struct queue_letter *letter;
   uint64_t body;
@@ -37,20 +38,22 @@ struct report_about {
   int64_t came_s;
 };
 
-/* Finds who gets it; `p->due` is false where no one does. Texts that are not the store's own live
- * in `a`. False: no memory; then it is due to no one, and report_free() is still to be called. */
+/* Finds the recipients of the report; `p->due` is false if there are none. Texts that the store
+ * does not own live in `a`. False without memory: then `p->due` is false, and report_free() must
+ * still be called. */
 bool report_address(struct store *s, struct slice return_path, struct arena *a, int64_t now_s,
                     struct report_post *p);
-/* The same for a report that itself failed: to the postmaster's mailbox here, or no one. */
+/* The same for a report that itself failed: it goes to the postmaster's mailbox here, or to
+ * nobody. */
 bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struct report_post *p);
-/* A report to `to` is left out: logged and counted. */
+/* Logs and counts that no report to `to` is written. */
 void report_dropped(struct store *s, struct slice to);
 enum db_result report_write(struct store_engine *e, struct report_post *p,
                             const struct report_about *about, const struct report_rcpt *rcpts,
                             size_t count, int64_t now_s);
 void report_undo(struct store_engine *e, struct report_post *p);
 void report_settle(struct store_engine *e, struct report_post *p);
-/* It is durable: mailboxes and the schedule learn of it. */
+/* The report is durable: updates the mailboxes' counters and the schedule. */
 void report_finish(struct store *s, struct report_post *p, int64_t now_s);
 void report_free(struct report_post *p);
 

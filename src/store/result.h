@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What became of recipients in a sender's hands, or of those whose time was over, as a write job.
- */
+/* Results of recipients in a sender's hands, or of recipients that have expired, as a write job. */
 #ifndef QASID_STORE_RESULT_H
 #define QASID_STORE_RESULT_H
 
@@ -17,8 +16,8 @@ struct queue_result {
   struct send_outcome outcome;
   enum queue_move move;
   enum smtp_class class; /* of the outcome; delivered: unknown */
-  bool warn;             /* the sender of the message is told of the delay */
-  bool report;           /* it stands in the report of this job */
+  bool warn;             /* the sender of the message gets a report of the delay */
+  bool report;           /* it is in the report of this job */
   int64_t due;           /* QUEUE_LATER */
   uint32_t delay;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The rules of maildrops, an account's own or the option's: what is enforced, and what CAPA may say
- * of it before anybody has logged in (RFC 2449 §6.5, §6.7). That is worked out when it is asked for
- * the first time after a change. */
+/* The rules of maildrops, an account's own or the option's: what is enforced, and what CAPA may
+ * announce before login (RFC 2449 §6.5, §6.7). The announcement is computed at the first request
+ * after a change. */
 #include "ipc/pop3d_store.h"
 #include "src/store/owner.h"
 
@@ -30,13 +30,14 @@ static bool has_own(const struct dir_limits *l) {
   return l && (l->login_delay != DIR_DEFAULT || l->expire != DIR_DEFAULT);
 }
 
-/* Accounts without limits of their own may come and go by the thousand and change nothing. */
+/* Thousands of accounts without limits of their own may be added and removed without any effect. */
 void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits) {
   if (has_own(limits) || (a && has_own(&a->limits))) rules_changed(s);
 }
 
-/* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). Who has none of
- * his own has the option's, also when that is nobody now: the next account may. */
+/* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). An account without
+ * a limit of its own has the option's; the option counts even if no account has it now, since the
+ * next one may. */
 static void work_out(struct store *s) {
   static const struct dir_account nobody = {
     .limits = { .quota = DIR_QUOTA_DEFAULT, .login_delay = DIR_DEFAULT, .expire = DIR_DEFAULT }
@@ -63,7 +64,7 @@ const struct pop_rules_are *rules_of_all(struct store *s) {
 
 uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s) {
   int64_t due = a->login_s + rules_login_delay(s, a);
-  /* the clock was set back: nothing is known of the last login */
+  /* the clock was set back: the time of the last login is unknown */
   if (now_s < a->login_s) a->login_s = 0;
   return a->login_s && due > now_s ? (uint32_t)(due - now_s) : 0;
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Which destination is sent to next (schedule.h): a map of heads by name, and a heap of those for
+ * which something can be done, by the time of that. Every change of a head ends in settle(),
+ * which restores the invariants of schedule.h. Memory for the heap is reserved when a head is made,
+ * so that only sched_due() can fail. */
 #include "src/store/schedule.h"
 
 #include <stdlib.h>
@@ -172,7 +176,8 @@ int64_t sched_wake(const struct schedule *s) {
 
 uint32_t sched_take(struct schedule *s, struct sched_head *h) {
   h->taking = true;
-  h->due = SCHED_NEVER; /* the take says what it is; what comes meanwhile it may not have seen */
+  h->due =
+      SCHED_NEVER; /* the take reports what it read; what is added meanwhile it may not have seen */
   settle(s, h);
   return h->window - h->in_hands;
 }
@@ -194,7 +199,7 @@ void sched_back(struct schedule *s, struct sched_head *h, enum sched_news news, 
   if (h->in_hands) h->in_hands--;
   switch (news) {
   case SCHED_DELIVERED:
-  case SCHED_REFUSED: /* it speaks to us */
+  case SCHED_REFUSED: /* it answers again */
     h->dead_until = 0;
     grow(s, h);
     break;

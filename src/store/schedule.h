@@ -2,14 +2,14 @@
 /* Which destination is sent to next: pure, in memory, one head for each destination that has rows
  * waiting or in hands. docs/design/queue.md says why it is so.
  *
- *   (none) --sched_due--> WAITING --sched_ready--> TAKING --sched_taken--> IN HANDS ⇄ WAITING -->
- * (none)
+ *   (none) --sched_due--> WAITING --sched_ready--> TAKING --sched_taken--> IN HANDS ⇄ WAITING
+ *   WAITING --nothing left--> (none)
  *
  * Invariants:
- *  1. A head stands in the heap exactly when something can be done for it at some time: it has a
- * due time, its window has room, and no take is under way.
- *  2. The cursor is what was taken last; beyond it nothing is in hands. It is at the beginning
- * whenever nothing is in hands and no take is under way.
+ *  1. A head is in the heap exactly when something can be done for it at some time: it has a due
+ *     time, its window has room, and no take is under way.
+ *  2. The cursor is the last row that was taken; beyond it nothing is in hands. It is at the
+ *     beginning whenever nothing is in hands and no take is under way.
  *  3. A head that has neither rows waiting nor letters in hands, and is not dead, is freed.
  * Times are seconds since 1970. */
 #ifndef QASID_STORE_SCHEDULE_H
@@ -30,7 +30,7 @@ struct sched_head {
   struct sched_head *same_hash;
   struct slice name;  /* owned */
   int64_t due;        /* of the earliest row beyond the cursor; SCHED_NEVER: there is none */
-  int64_t dead_until; /* no server of it could be spoken to; 0: not so */
+  int64_t dead_until; /* no server of it could be reached until then; 0: it is not dead */
   uint32_t in_hands;  /* letters */
   uint32_t window;    /* how many may be */
   bool taking;
@@ -65,14 +65,14 @@ int64_t sched_wake(const struct schedule *s);
 /* A take begins; at most so many letters. */
 uint32_t sched_take(struct schedule *s, struct sched_head *h);
 /* It ended: so many letters are in hands now, `next_due` is that of the first row beyond the
- * cursor. What sched_due() was told meanwhile stays: the take may have read before it was there. */
+ * cursor. What sched_due() added meanwhile stays: the take may have read before it was there. */
 void sched_taken(struct schedule *s, struct sched_head *h, uint32_t letters,
                  struct sched_cursor cursor, int64_t next_due);
 enum sched_news { SCHED_DELIVERED, SCHED_REFUSED, SCHED_DEFERRED, SCHED_UNREACHABLE, SCHED_LOST };
 /* A letter is out of hands. `until`: with SCHED_UNREACHABLE, when to try the destination again. Its
- * rows that wait again are told by sched_due(), before. The head may be freed. */
+ * rows that wait again are added with sched_due(), before this. The head may be freed. */
 void sched_back(struct schedule *s, struct sched_head *h, enum sched_news news, int64_t until);
-/* The administrator: not dead any more. */
+/* The administrator ends the time for which the destination counts as dead. */
 void sched_revive(struct schedule *s, struct sched_head *h);
 
 /* The delay before the next try, in seconds: 1.7 times the last, at least `first`, at most `most`,

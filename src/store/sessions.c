@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
+/* Processes, their sessions, and what a session holds (owner.h has a session's states). Invariants:
+ * a session is freed only when no job is out for it; when its process is lost, its locks, grants
+ * and spools are released, at once or when its job has come back; at most SESSIONS_MAX for one
+ * process. */
 #include <stdlib.h>
 
 #include "src/store/owner.h"
 
 /* --- peers --- */
 
-/* What auth granted to a process that turns out to be no pop3d is of no use to it. */
+/* Frees what auth granted to a process that turns out not to be a pop3d. */
 static void became_known(struct store *s, struct peer *p, enum role kind) {
   p->kind = kind;
   while (kind != ROLE_POP3D && kind != ROLE_COUNT && p->sessions) session_end(s, p->sessions);
@@ -121,7 +125,7 @@ void session_unlock(struct store *s, struct session *session) {
 void session_drop_spool(struct store *s, struct session *session) {
   if (!session->spool.made) return;
   struct drop_job *j = job_new(&drop_kind, sizeof *j, NULL, 0);
-  if (!j) { /* no memory to have it done elsewhere */
+  if (!j) { /* no memory for a job that would do it */
     spool_drop(s->disk, &session->spool);
     return;
   }
@@ -131,7 +135,7 @@ void session_drop_spool(struct store *s, struct session *session) {
   s->shell.enqueue(s->shell.arg, &j->job, false);
 }
 
-/* While a job is out its spool and its maildrop stay as they are: the job works on them. */
+/* While a job is out its spool and its maildrop stay: the job works on them. */
 void session_end(struct store *s, struct session *session) {
   if (session->waiting) session_wait_over(s, session);
   session_no_ahead(s, session);

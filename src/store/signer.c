@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The signer is the domain of the From: field, since that is what readers, and DMARC, look at (RFC
- * 7489 §3.1):
+/* The signer is the domain of the From: field, since readers, and DMARC, look at that (RFC 7489
+ * §3.1):
  *
- *   a login's mail            when each address in From: is one that the login may use
- *   relay_networks' mail      as From: says; those machines, and this one's programs, are trusted
- * to send in our name our reports               their From: has our host name, for which the domain
- * that it is in may sign mail passed on for others never: whoever wrote it may have put our domain
- * there (no SEND_OURS)
+ *   a login's mail        when each address in From: is one that the login may use
+ *   relay_networks' mail  as From: says; those machines, and this one's programs, are trusted to
+ *                         send in our name
+ *   our reports           their From: has our host name, for which the domain that it is in may
+ * sign mail passed on        never: its author may have put our domain there (no SEND_OURS)
  *
  * All addresses must have one domain, which is ours. */
 #include "src/store/signer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What smtpd asks: are these addresses ours; keep this message. */
+/* Answers smtpd's questions: whether these addresses are ours; store this message. */
 #include "ipc/smtpd_store.h"
 
 #include <stdlib.h>
@@ -28,9 +28,10 @@ bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t
   return !quota || (held < quota && size <= quota - held);
 }
 
-/* Whether `size` octets (0: not known) go into one of the mailboxes at least: the others do not
- * stop it (src/store/partly.h). Where they go into none, they may later, or never. A mailbox that
- * the message has by another address already is no reason to refuse this one. */
+/* Whether `size` octets (0: not known) fit into at least one of the mailboxes: full ones do not
+ * stop the delivery to the others (src/store/partly.h). If they fit into none, they may later, or
+ * never. A mailbox that has the message already, by another address, is no reason to refuse this
+ * one. */
 static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size,
                                  int64_t now_s) {
   bool ever = false;
@@ -55,7 +56,7 @@ static enum rcpt_verdict verdict_on(struct store *s, const struct relay_asked *a
                                                      : v;
 }
 
-/* Seen by a commit within this second; then the next commit looks anew. */
+/* A commit within this second uses this value; the next one reads it anew. */
 static bool low_space(const struct store *s, int64_t now_s) {
   return s->low_space_s && now_s - s->low_space_s <= 1 && now_s >= s->low_space_s;
 }
@@ -107,9 +108,9 @@ static void spoil(struct session *session, enum commit_outcome outcome) {
   session->spoiled_by = outcome;
 }
 
-/* A question about each chunk is a job, and a wake-up of three threads, for each; so a session may
- * send some ahead, and they are written with the question's. What waits here is bounded: by
- * AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX chunks and a commit each. */
+/* A question about each chunk would be a job, and a wake-up of three threads, for each; so a
+ * session may send some ahead, and they are written with the question's. What waits here is
+ * bounded: by AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX chunks and a commit each. */
 enum { AHEAD_SESSIONS = 64 };
 
 static uint8_t give_ahead(struct store *s, struct session *session) {
@@ -160,7 +161,7 @@ struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind,
   return j;
 }
 
-/* The message begins: of an earlier one nothing is kept. */
+/* The message begins: discards what is left of an earlier one. */
 static void note_arrival(struct session *session, struct slice octets) {
   free(session->arrival);
   session->arrival = history_arrival_of(octets);
@@ -207,7 +208,7 @@ static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   return true;
 }
 
-/* What goes wrong is said in the next answer. */
+/* An error here is reported in the next answer. */
 static bool more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_more q;
   struct spool_job *j;
@@ -246,7 +247,7 @@ static void answer_committed(struct store *s, struct session *session,
   store_send(s, session, smtp_committed_type);
 }
 
-/* The reverse-path goes into a header line: nothing may end that line. */
+/* The reverse-path goes into a header line: it must not contain anything that ends that line. */
 static bool path_is_clean(struct slice path) {
   for (size_t i = 0; i < path.n; i++)
     if (path.p[i] < 0x20 || path.p[i] == 0x7f) return false;
@@ -325,15 +326,15 @@ static bool find_recipient(struct store *s, const struct relay_asked *asked, str
     fine = add_elsewhere(s, d, s->found.elsewhere[i].target, notify, orcpt,
                          s->found.elsewhere[i].forwarder);
   buf_free(&memory);
-  /* Where it leads elsewhere only, those whom it leads to have the request with them. */
+  /* If it leads elsewhere only, those recipients inherit its NOTIFY and ORCPT. */
   bool here = s->found.count > boxes || s->found.elsewhere_count == before;
   if (fine && v == RCPT_OURS && here && (notify & SMTP_NOTIFY_SUCCESS))
     fine = delivered_add(d, address, orcpt);
   return fine;
 }
 
-/* Each recipient's mailboxes, or its place in the queue. Decided anew, and not by what RCPT was
- * told. */
+/* Each recipient's mailboxes, or its place in the queue. Decided anew, whatever the answer to RCPT
+ * was. */
 static enum commit_outcome find_recipients(struct store *s, const struct session *session,
                                            struct deliver_job *d, const struct smtp_commit *q) {
   struct slice addresses = q->addresses, dsn = q->dsn.n ? q->dsn : SLICE_NONE, address, orcpt;
@@ -371,8 +372,8 @@ static bool set_letter(struct store *s, const struct session *session, struct de
   return !d->kept.failed;
 }
 
-/* The mailboxes that get it. RCPT said that there was room for `size`; one may be filled beyond its
- * quota by one message of unknown size, not by two. */
+/* The mailboxes that get it. RCPT has answered that there was room for `size`; a mailbox may exceed
+ * its quota by one message of unknown size, not by two. */
 static enum commit_outcome choose_places(struct store *s, struct deliver_job *d, uint64_t size) {
   d->places = s->found.count ? calloc(s->found.count, sizeof *d->places) : NULL;
   if (s->found.count && !d->places) return COMMIT_TROUBLE;
@@ -387,11 +388,11 @@ static enum commit_outcome choose_places(struct store *s, struct deliver_job *d,
   }
   if (d->count || d->elsewhere_count) return COMMIT_DONE;
   if (d->full) return d->had ? COMMIT_SOME_FULL : COMMIT_FULL;
-  /* an envelope that leads to no one is never answered 250 */
+  /* an envelope without a deliverable recipient is never answered 250 */
   return d->had ? COMMIT_DONE : COMMIT_TROUBLE;
 }
 
-/* Nobody waits for the message any more: when it comes again it is another. */
+/* The client is gone: if it sends the message again, that is another one. */
 static void forget_who_has_it(struct store *s, const struct deliver_job *d,
                               struct slice addresses) {
   struct slice address;
@@ -428,7 +429,7 @@ static bool check_list(struct slice addresses) {
   return n && !addresses.n;
 }
 
-/* The message is over, and nothing of it is kept; who logged in stays known. */
+/* The message is over and all of it is discarded; the login stays. */
 static void forget_message(struct store *s, struct session *session) {
   if (session->pending) {
     session_end(s, session);
@@ -538,7 +539,7 @@ void deliver_count(struct store *s, const struct deliver_job *d) {
   if (d->job.low_space) s->low_space_s = d->job.now_s;
 }
 
-/* Who has the message is not to get it again with the others. */
+/* A recipient that has the message must not get it again with the others. */
 static void remember(struct store *s, const struct deliver_job *d) {
   if (d->job.result != JOB_DONE || !d->full) return;
   for (size_t i = 0; i < d->count; i++) partly_keep(&s->partly, d->print, d->places[i].account);

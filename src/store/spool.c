@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Chunks of a large message go to its spool file, and spools that nobody wants go away: work for a
- * reader's thread, since it touches no row. */
+/* Appends chunks of a large message to its spool file, and removes spools that are no longer
+ * wanted: work for a reader's thread, since it touches no row. */
 #include "src/store/engine.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The owner's side as a whole: opened, told, lost; the way of a finished job. */
+/* The owner's side as a whole: opening it, messages, the loss of a process, the way of a finished
+ * job. */
 #include "src/store/owner.h"
 
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static bool open_database(struct store *s, struct buf *err) {
   return fine;
 }
 
-/* An answer is never cut short for want of memory: the room for the largest is taken now. */
+/* An answer is never cut short for lack of memory: room for the largest is allocated now. */
 static bool make_room_for_answers(struct store *s) {
   buf_init(&s->out, IPC_PAYLOAD_MAX);
   return buf_reserve(&s->out, IPC_CHUNK + 4096) != NULL;

@@ -56,7 +56,7 @@ void store_due(struct store *s, int64_t now_s);
 /* What the shell does besides: see main.c. */
 /* Jobs that are out, from enqueue() to store_finish(). */
 uint64_t store_jobs_out(const struct store *s);
-/* No command line is served any longer: commands under way end with their present slice. */
+/* Accept no more administrative commands; running ones stop after the current slice. */
 void store_stop(struct store *s);
 
 /* Opens (makes, migrates) the store on `disk`. NULL with a sentence in `err`. */
@@ -69,7 +69,7 @@ void store_reconfigure(struct store *s, const struct conf *conf);
  * now_s: seconds since 1970. */
 bool store_message(struct store *s, enum role kind, uint32_t number, const struct ipc_msg *msg,
                    int64_t now_s);
-/* That process's process is gone: its locks, grants and spools go. */
+/* That process is gone: releases its locks, grants and spools. */
 void store_process_lost(struct store *s, enum role kind, uint32_t number);
 
 /* Connections for the threads; each is used by one thread at a time. NULL with a sentence in `err`.
@@ -88,7 +88,7 @@ enum store_housekeeping_when { STORE_NO_CHORES, STORE_HOUSEKEEPING_IDLE, STORE_H
 enum store_housekeeping_when store_housekeeping_when(struct store_engine *e);
 void store_read(struct store_engine *e, struct store_job *job);
 
-/* The connection met a failing disk; nothing it is asked will work. */
+/* The connection met a failing disk; every further request on it fails. */
 bool store_engine_broken(const struct store_engine *e);
 
 /* A command of the administrator's, which may take long: not for the threads that serve mail. */

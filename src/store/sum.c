@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Checksums of bodies that an earlier version stored without. Made by the writer when nothing
- * waits, some at a time, a transaction each. What is damaged by then can't be told from what came
- * so. */
+/* Computes checksums for bodies that an earlier version stored without one. The writer does this
+ * when nothing waits, some at a time, a transaction each. Damage that happened before that cannot
+ * be recognised. */
 #include <errno.h>
 
 #include "src/store/engine.h"
@@ -73,8 +73,8 @@ static enum db_result keep(struct store_engine *e, const struct summed *found, s
   return r;
 }
 
-/* What fails for another reason than the disk (no space, no descriptors, a damaged page) is left
- * for the next start. */
+/* A body that cannot be read now for a reason other than damage of its own (no space, no
+ * descriptors, a damaged page) is left for the next start. */
 bool engine_sum(struct store_engine *e) {
   struct summed found[SUMMED_A_TURN];
   size_t count = 0;

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* UIDLs of our own making: sixteen lower-case hexadecimal digits, UIDVALIDITY then UID. Since a UID
+ * is never used twice under one UIDVALIDITY, such a UIDL names one message for ever (RFC 1939 §7).
+ * Also the grammar that an imported UIDL must have. */
 #include "src/store/uidl.h"
 
 void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid) {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The store's threads and the queues between them and the owner (workers.h). One mutex protects all
+ * queues, the list of finished jobs and the flags; no database or disk call is made while it is
+ * held. Each engine is used by one thread only; the writer's is the only one that writes. */
 #include "src/store/workers.h"
 
 #include <pthread.h>
@@ -34,7 +37,7 @@ struct workers {
   unsigned reader_count;
 };
 
-/* --- lines --- */
+/* --- queues --- */
 
 void job_line_put(struct job_line *l, struct store_job *job) {
   store_job_link(job, NULL);
@@ -69,7 +72,7 @@ static struct job_line take(struct job_line *l, unsigned most) {
 
 /* --- the threads --- */
 
-/* With the lock held. The owner is woken by the first since it looked. */
+/* Called with the lock held. Wakes the owner for the first job finished since it last looked. */
 static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
   bool first = !p->done.first;
   append(&p->done, jobs);
@@ -79,8 +82,8 @@ static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
   (void)!write(p->fd, &(uint64_t){ 1 }, sizeof(uint64_t)); /* a counter that can't overflow */
 }
 
-/* Housekeeping while nothing waits, and before the next group when it presses. With the lock held,
- * which is let go meanwhile. False: there is none to be done now. */
+/* Housekeeping while nothing waits, and before the next group when it is urgent. Called with the
+ * lock held, which is released meanwhile. False: there is nothing to be done now. */
 static bool do_chore(struct worker *w) {
   struct workers *p = w->all;
   pthread_mutex_unlock(&p->lock);
@@ -205,14 +208,14 @@ void workers_free(struct workers **ws) {
 
 /* --- the owner's side --- */
 
-/* How many of the threads that wait are to wake: none, one, all. */
+/* How many of the waiting threads to wake: none, one, all. */
 static int give(struct queue *q, struct job_line *jobs) {
   int wake = !jobs->first ? 0 : store_job_next(jobs->first) ? 2 : 1;
   append(&q->line, jobs);
   return wake;
 }
 
-/* Without the lock: who wakes would only wait for it. */
+/* Called without the lock, which the woken thread would otherwise have to wait for. */
 static void wake(struct queue *q, int how) {
   if (how == 2) pthread_cond_broadcast(&q->more);
   if (how == 1) pthread_cond_signal(&q->more);
@@ -233,7 +236,8 @@ int workers_fd(const struct workers *p) { return p->fd; }
 
 struct store_job *workers_done(struct workers *p) {
   uint64_t count;
-  (void)!read(p->fd, &count, sizeof count); /* before the look: what comes later wakes us again */
+  (void)!read(p->fd, &count,
+              sizeof count); /* cleared before looking, so that a later job wakes the owner again */
   pthread_mutex_lock(&p->lock);
   struct store_job *jobs = p->done.first;
   p->done = (struct job_line){ NULL, NULL };

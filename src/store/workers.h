@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* The store's threads.
  *
- *   writer    takes whatever writes wait when its last sync has ended, up to GROUP_MAX, as one
- * group: the more mail, the larger the groups; a lone message waits for nothing readers   take
- * reads one by one slow reader     a reader for the administrator's commands, so that a long one
- * holds up no mail
+ *   writer        takes the writes that wait when its last sync has ended, up to GROUP_MAX, as one
+ *                 group: the more mail, the larger the groups; a lone message is not delayed
+ *   readers       take reads one by one
+ *   slow reader   a reader for the administrator's commands, so that a long one does not delay mail
  *
- * The owner hands jobs over once a turn of its loop and is woken once for all that were finished
- * since it looked last. An engine that met a failing disk makes the workers broken; jobs still come
- * back, with "try later" in them. */
+ * The owner hands jobs over once a turn of its loop, and is woken once for all that have finished
+ * since it last looked. An engine that met a failing disk makes the workers broken; jobs still come
+ * back, with JOB_TROUBLE ("try later") as their result. */
 #ifndef QASID_STORE_WORKERS_H
 #define QASID_STORE_WORKERS_H
 
@@ -28,7 +28,7 @@ struct workers *workers_new(struct disk *disk, const struct conf *conf, struct b
 /* Ends the threads once they have done all they were given; closes the engines. Nothing may be left
  * in workers_done(). */
 void workers_free(struct workers **p);
-/* Moves all jobs of the lines to the threads. */
+/* Moves all jobs of the queues to the threads. */
 void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads,
                  struct job_line *slow);
 /* Readable when workers_done() has something. */
