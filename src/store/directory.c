@@ -1,39 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-#include "src/store/directory.h"
-
+/* What the directory consists of: domains, accounts, addresses with their targets, and as whom an
+ * account may send; how each is put in, found and taken out. directory_resolve.c says where an
+ * address leads, directory_load.c reads all of it from the database.
+ *
+ *  1. Entries of one hash are chained from the map; the map has no hash without an entry.
+ *  2. Accounts and domains stand in their lists in the order in which they were put in, by id.
+ *  3. An account's `addresses` is the number of entries that are its own.
+ *  4. Each address whose text is not as it would be prepared by now is in `odd`, no other is.
+ *  5. What the directory keeps of deleted mail is the sum of what its accounts keep. */
 #include <stdlib.h>
 
 #include "lib/unicode/prepare.h"
-
-struct dir_target {
-  struct dir_target *next;
-  size_t n;
-  uint8_t text[];
-};
-
-struct dir_address {
-  struct dir_address *next; /* of the same hash */
-  struct dir_address *odd;  /* the next of d->odd's hash */
-  struct dir_account *account;
-  struct dir_target *targets;
-  uint64_t mark;
-  size_t n;
-  uint8_t text[];
-};
-
-struct dir_grant {
-  struct dir_grant *next;
-  size_t n;
-  uint8_t text[];
-};
-
-struct dir_domain {
-  struct dir_domain *next; /* of the same hash */
-  struct dir_domain *before, *after;
-  uint64_t id;
-  size_t n;
-  uint8_t name[];
-};
+#include "src/store/directory_inside.h"
 
 static void put_lower(struct buf *out, struct slice s) {
   uint8_t *to = buf_reserve(out, s.n);
@@ -68,20 +46,39 @@ void dir_fold_domain(struct buf *out, struct slice address) {
   dir_fold(out, slice_from(address, (size_t)(slice_rfind(address, '@') + 1)));
 }
 
+bool dir_text_put(struct dir_text *t, struct slice s) {
+  if (s.n > sizeof t->mem - t->n) return false;
+  memcpy(t->mem + t->n, s.p, s.n);
+  t->n += s.n;
+  return true;
+}
+
+/* "user+detail@domain" without its detail. False when there is none. */
+bool dir_without_detail(struct slice address, const char *delimiters, struct dir_text *ret) {
+  ptrdiff_t at = slice_rfind(address, '@');
+  for (ptrdiff_t i = 1; i < at; i++) {
+    if (!memchr(delimiters, address.p[i], strlen(delimiters))) continue;
+    ret->n = 0;
+    return dir_text_put(ret, slice_first(address, (size_t)i)) &&
+           dir_text_put(ret, slice_from(address, (size_t)at));
+  }
+  return false;
+}
+
 /* --- domains --- */
 
-static struct dir_domain *find_domain(const struct directory *d, struct slice name) {
+struct dir_domain *dir_find_domain(const struct directory *d, struct slice name) {
   struct dir_domain *x = map_ptr(&d->domains, slice_hash(name));
   while (x && !slice_eq(slice_of(x->name, x->n), name)) x = x->next;
   return x;
 }
 
 bool dir_is_ours(const struct directory *d, struct slice name) {
-  return find_domain(d, name) != NULL;
+  return dir_find_domain(d, name) != NULL;
 }
 
 bool dir_put_domain(struct directory *d, uint64_t id, struct slice name) {
-  if (find_domain(d, name)) return true;
+  if (dir_find_domain(d, name)) return true;
   struct dir_domain *x = calloc(1, sizeof *x + name.n);
   if (!x) return false;
   x->id = id;
@@ -103,7 +100,7 @@ bool dir_put_domain(struct directory *d, uint64_t id, struct slice name) {
 }
 
 void dir_remove_domain(struct directory *d, struct slice name) {
-  struct dir_domain *x = find_domain(d, name), *head = map_ptr(&d->domains, slice_hash(name));
+  struct dir_domain *x = dir_find_domain(d, name), *head = map_ptr(&d->domains, slice_hash(name));
   if (!x) return;
   if (x != head) {
     while (head->next != x) head = head->next;
@@ -212,7 +209,7 @@ void dir_remove_account(struct directory *d, uint64_t id) {
 
 /* --- addresses --- */
 
-static struct dir_address *find_address(const struct directory *d, struct slice text) {
+struct dir_address *dir_find_address(const struct directory *d, struct slice text) {
   struct dir_address *x = map_ptr(&d->addresses, slice_hash(text));
   while (x && !slice_eq(slice_of(x->text, x->n), text)) x = x->next;
   return x;
@@ -249,12 +246,12 @@ static void odd_remove(struct directory *d, struct dir_address *x) {
 }
 
 /* By the text itself, by what it is prepared to, by what one of before is prepared to. */
-static struct dir_address *find_alike(const struct directory *d, struct slice text) {
+struct dir_address *dir_find_alike(const struct directory *d, struct slice text) {
   uint8_t mem[DIR_ADDRESS_MAX], odd_mem[DIR_ADDRESS_MAX];
-  struct dir_address *x = find_address(d, text);
+  struct dir_address *x = dir_find_address(d, text);
   if (x || (prepare_is_ascii(text) && !d->odd.count)) return x;
   struct slice meant = prepared(text, mem), odd;
-  x = meant.n ? find_address(d, meant) : NULL;
+  x = meant.n ? dir_find_address(d, meant) : NULL;
   if (x || !meant.n) return x;
   x = map_ptr(&d->odd, slice_hash(meant));
   while (x && !(odd_text(x, odd_mem, &odd) && slice_eq(odd, meant))) x = x->odd;
@@ -292,7 +289,7 @@ static void set_account(struct dir_address *x, struct dir_account *a) {
 }
 
 bool dir_put_address(struct directory *d, struct slice text, uint64_t account) {
-  struct dir_address *x = find_address(d, text);
+  struct dir_address *x = dir_find_address(d, text);
   if (!x) x = new_address(d, text);
   if (!x) return false;
   free_targets(x);
@@ -302,7 +299,7 @@ bool dir_put_address(struct directory *d, struct slice text, uint64_t account) {
 }
 
 bool dir_add_target(struct directory *d, struct slice text, struct slice target) {
-  struct dir_address *x = find_address(d, text);
+  struct dir_address *x = dir_find_address(d, text);
   if (!x) return true; /* a target of nothing, which `check` tells of */
   struct dir_target *t = calloc(1, sizeof *t + target.n);
   if (!t) return false;
@@ -314,7 +311,7 @@ bool dir_add_target(struct directory *d, struct slice text, struct slice target)
 }
 
 void dir_remove_target(struct directory *d, struct slice text, struct slice target) {
-  struct dir_address *x = find_address(d, text);
+  struct dir_address *x = dir_find_address(d, text);
   if (!x) return;
   for (struct dir_target **at = &x->targets; *at; at = &(*at)->next)
     if (slice_eq(slice_of((*at)->text, (*at)->n), target)) {
@@ -326,7 +323,8 @@ void dir_remove_target(struct directory *d, struct slice text, struct slice targ
 }
 
 void dir_remove_address(struct directory *d, struct slice text) {
-  struct dir_address *x = find_address(d, text), *head = map_ptr(&d->addresses, slice_hash(text));
+  struct dir_address *x = dir_find_address(d, text),
+                     *head = map_ptr(&d->addresses, slice_hash(text));
   if (!x) return;
   if (x != head) {
     while (head->next != x) head = head->next;
@@ -342,230 +340,6 @@ void dir_remove_address(struct directory *d, struct slice text) {
   set_account(x, NULL);
   free_targets(x);
   free(x);
-}
-
-/* --- resolving --- */
-
-void dir_begin(struct directory *d, struct dir_found *f) {
-  d->mark++;
-  f->count = 0;
-  if (f->elsewhere_count) map_free(&f->targets);
-  f->elsewhere_count = 0;
-}
-
-void dir_found_free(struct dir_found *f) {
-  free(f->accounts);
-  free(f->elsewhere);
-  map_free(&f->targets);
-  *f = (struct dir_found){ 0 };
-}
-
-static bool add_account(struct directory *d, struct dir_account *a, struct dir_found *f) {
-  if (a->mark == d->mark) return true;
-  if (f->count == DIR_ACCOUNTS_MAX) return false;
-  if (f->count == f->cap) {
-    size_t cap = f->cap ? 2 * f->cap : 16;
-    struct dir_account **accounts = realloc(f->accounts, cap * sizeof *accounts);
-    if (!accounts) return false;
-    f->accounts = accounts;
-    f->cap = cap;
-  }
-  a->mark = d->mark;
-  f->accounts[f->count++] = a;
-  return true;
-}
-
-/* Two targets of one hash: the second is added as often as it comes, since a copy too many is the
- * smaller harm. */
-static bool add_elsewhere(struct dir_found *f, struct slice target, struct slice forwarder) {
-  uint64_t hash = slice_hash(target), at;
-  if (!f->elsewhere_count) map_init(&f->targets);
-  bool had = map_get(&f->targets, hash, &at);
-  if (had && slice_eq(f->elsewhere[at - 1].target, target)) return true;
-  if (f->elsewhere_count == DIR_ELSEWHERE_MAX) return false;
-  if (f->elsewhere_count == f->elsewhere_cap) {
-    size_t cap = f->elsewhere_cap ? 2 * f->elsewhere_cap : 16;
-    struct dir_elsewhere *more = realloc(f->elsewhere, cap * sizeof *more);
-    if (!more) return false;
-    f->elsewhere = more;
-    f->elsewhere_cap = cap;
-  }
-  if (!had && !map_put(&f->targets, hash, f->elsewhere_count + 1)) return false;
-  f->elsewhere[f->elsewhere_count++] = (struct dir_elsewhere){ target, forwarder };
-  return true;
-}
-
-struct text {
-  size_t n;
-  uint8_t mem[DIR_ADDRESS_MAX];
-};
-
-static bool text_put(struct text *t, struct slice s) {
-  if (s.n > sizeof t->mem - t->n) return false;
-  memcpy(t->mem + t->n, s.p, s.n);
-  t->n += s.n;
-  return true;
-}
-
-/* "user+detail@domain" without its detail. False when there is none. */
-static bool without_detail(struct slice address, const char *delimiters, struct text *ret) {
-  ptrdiff_t at = slice_rfind(address, '@');
-  for (ptrdiff_t i = 1; i < at; i++) {
-    if (!memchr(delimiters, address.p[i], strlen(delimiters))) continue;
-    ret->n = 0;
-    return text_put(ret, slice_first(address, (size_t)i)) &&
-           text_put(ret, slice_from(address, (size_t)at));
-  }
-  return false;
-}
-
-static struct slice from_at(struct slice address) {
-  ptrdiff_t at = slice_rfind(address, '@');
-  return at < 0 ? SLICE_NONE : slice_from(address, (size_t)at);
-}
-
-/* The address itself, without its detail, or what catches all of its domain. */
-static struct dir_address *look_up(struct directory *d, struct slice folded,
-                                   const char *delimiters) {
-  struct dir_address *x = find_alike(d, folded);
-  struct text base;
-  if (!x && delimiters && without_detail(folded, delimiters, &base))
-    x = find_alike(d, slice_of(base.mem, base.n));
-  return x ? x : find_address(d, from_at(folded));
-}
-
-struct visits {
-  struct dir_address **list;
-  size_t count, cap;
-};
-
-static bool visit(struct directory *d, struct visits *v, struct dir_address *x) {
-  if (x->mark == d->follow) return true;
-  if (v->count == DIR_VISITS_MAX) return false;
-  if (v->count == v->cap) {
-    size_t cap = v->cap ? 2 * v->cap : 64;
-    struct dir_address **list = realloc(v->list, cap * sizeof *list);
-    if (!list) return false;
-    v->list = list;
-    v->cap = cap;
-  }
-  x->mark = d->follow;
-  v->list[v->count++] = x;
-  return true;
-}
-
-static struct slice text_of(const struct dir_address *x) { return slice_of(x->text, x->n); }
-
-/* An account keeps what is not forwarded, and what is forwarded to itself too. */
-static bool keeps(const struct dir_address *x) {
-  const struct dir_target *t = x->targets;
-  while (t && !slice_eq(slice_of(t->text, t->n), text_of(x))) t = t->next;
-  return x->account && (t || !x->targets);
-}
-
-/* Its mailbox and its targets. *ret_anybody: at least one that is no alias. */
-static bool follow(struct directory *d, struct dir_address *x, const char *delimiters,
-                   struct visits *v, struct dir_found *f, bool *ret_anybody) {
-  bool fine = true;
-  if (keeps(x)) fine = *ret_anybody = add_account(d, x->account, f);
-  for (struct dir_target *t = x->targets; fine && t; t = t->next) {
-    struct slice target = slice_of(t->text, t->n);
-    struct dir_address *next = look_up(d, target, delimiters);
-    if (find_domain(d, slice_from(from_at(target), 1)))
-      fine = !next || visit(d, v, next); /* none: `check` tells, and nobody can make one */
-    else
-      fine = *ret_anybody = add_elsewhere(f, target, text_of(x));
-  }
-  return fine;
-}
-
-/* An alias and the aliases it leads to, level by level; each is visited once, so a circle ends.
- * Whether it leads to anybody does not depend on what other addresses of the message lead to. */
-static enum dir_result expand(struct directory *d, struct dir_address *alias,
-                              const char *delimiters, struct dir_found *f) {
-  struct visits v = { 0 };
-  size_t at = 0, level_end = 1;
-  bool anybody = false;
-  d->follow++;
-  bool fine = visit(d, &v, alias);
-  for (int depth = 0; fine && at < v.count; depth++, level_end = v.count) {
-    if (depth > DIR_DEPTH_MAX) fine = false;
-    for (; fine && at < level_end; at++) fine = follow(d, v.list[at], delimiters, &v, f, &anybody);
-  }
-  free(v.list);
-  return !fine ? DIR_TROUBLE : anybody ? DIR_FOUND : DIR_UNKNOWN;
-}
-
-static enum dir_result reach(struct directory *d, struct dir_address *x, const char *delimiters,
-                             struct dir_found *f) {
-  if (x->account && !x->targets) return add_account(d, x->account, f) ? DIR_FOUND : DIR_TROUBLE;
-  return expand(d, x, delimiters, f);
-}
-
-static struct dir_address *any_postmaster(struct directory *d) {
-  if (d->postmaster_known) return d->postmaster;
-  d->postmaster = NULL;
-  for (struct dir_domain *x = d->first_domain; x && !d->postmaster; x = x->after) {
-    struct text t = { .n = 0 };
-    if (text_put(&t, SLICE("postmaster@")) && text_put(&t, slice_of(x->name, x->n)))
-      d->postmaster = find_address(d, slice_of(t.mem, t.n));
-  }
-  d->postmaster_known = true;
-  return d->postmaster;
-}
-
-static enum dir_result to_postmaster(struct directory *d, const char *delimiters,
-                                     struct dir_found *f) {
-  struct dir_address *x = any_postmaster(d);
-  enum dir_result r = x ? reach(d, x, delimiters, f) : DIR_UNKNOWN;
-  if (r != DIR_UNKNOWN) return r;
-  struct dir_account *a = d->oldest;
-  while (a && !a->addresses) a = a->newer;
-  return a && add_account(d, a, f) ? DIR_FOUND : DIR_TROUBLE;
-}
-
-static bool is_postmaster(struct slice address, const char *delimiters) {
-  struct text base;
-  if (delimiters && without_detail(address, delimiters, &base))
-    address = slice_of(base.mem, base.n);
-  return slice_starts(address, SLICE("postmaster@"));
-}
-
-/* Of no domain that was added, but this very machine. */
-static bool is_here(const struct directory *d, struct slice domain) {
-  return slice_at(domain, 0) == '[' ||
-         (d->hostname && domain.n && slice_caseeq(domain, slice_str(d->hostname)));
-}
-
-static enum dir_result resolve_folded(struct directory *d, struct slice address,
-                                      const char *delimiters, struct dir_found *f) {
-  if (slice_eq(address, SLICE("postmaster"))) return to_postmaster(d, delimiters, f);
-  ptrdiff_t at = slice_rfind(address, '@');
-  struct slice domain = at < 0 ? SLICE_NONE : slice_from(address, (size_t)at + 1);
-  bool postmaster = is_postmaster(address, delimiters);
-  if (!find_domain(d, domain))
-    return postmaster && is_here(d, domain) ? to_postmaster(d, delimiters, f) : DIR_ELSEWHERE;
-  struct dir_address *x = look_up(d, address, delimiters);
-  enum dir_result r = x ? reach(d, x, delimiters, f) : DIR_UNKNOWN;
-  return r == DIR_UNKNOWN && postmaster ? to_postmaster(d, delimiters, f) : r;
-}
-
-enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters,
-                            struct dir_found *f) {
-  uint8_t mem[DIR_ADDRESS_MAX];
-  if (address.n > sizeof mem) return DIR_UNKNOWN;
-  for (size_t i = 0; i < address.n; i++) mem[i] = ascii_lower(address.p[i]);
-  return resolve_folded(d, slice_of(mem, address.n), delimiters, f);
-}
-
-struct slice dir_entry(struct directory *d, struct slice address, const char *delimiters,
-                       bool *ret_forwards) {
-  struct text folded = { .n = 0 };
-  for (size_t i = 0; i < address.n && i < sizeof folded.mem; i++)
-    folded.mem[folded.n++] = ascii_lower(address.p[i]);
-  const struct dir_address *x = look_up(d, slice_of(folded.mem, folded.n), delimiters);
-  *ret_forwards = x && x->targets;
-  return x ? text_of(x) : SLICE_NONE;
 }
 
 /* --- as whom an account may send --- */
@@ -604,7 +378,7 @@ void dir_remove_grant(struct directory *d, uint64_t account, struct slice text) 
 }
 
 bool dir_is_granted(const struct dir_account *a, struct slice address, const char *delimiters) {
-  struct text folded = { .n = address.n }, base;
+  struct dir_text folded = { .n = address.n }, base;
   if (!address.n) return has_grant(a, SLICE("<>"));
   if (address.n > sizeof folded.mem) return false;
   for (size_t i = 0; i < address.n; i++) folded.mem[i] = ascii_lower(address.p[i]);
@@ -612,7 +386,7 @@ bool dir_is_granted(const struct dir_account *a, struct slice address, const cha
   ptrdiff_t at = slice_rfind(whole, '@');
   if (at < 0) return false;
   if (has_grant(a, whole) || has_grant(a, slice_from(whole, (size_t)at))) return true;
-  return delimiters && without_detail(whole, delimiters, &base) &&
+  return delimiters && dir_without_detail(whole, delimiters, &base) &&
          has_grant(a, slice_of(base.mem, base.n));
 }
 
@@ -626,7 +400,7 @@ static void put_name(struct buf *out, struct slice text) {
 static bool leads_straight(const struct directory *d, const struct dir_address *x,
                            const struct dir_account *a) {
   for (const struct dir_target *t = x->targets; t; t = t->next) {
-    const struct dir_address *to = find_address(d, slice_of(t->text, t->n));
+    const struct dir_address *to = dir_find_address(d, slice_of(t->text, t->n));
     if (to && to->account == a) return true;
   }
   return x->account == a;
@@ -679,89 +453,4 @@ void dir_free(struct directory *d) {
   map_free(&d->addresses);
   map_free(&d->odd);
   map_free(&d->domains);
-}
-
-static enum db_result load_domains(struct directory *d, struct db *db) {
-  struct db_stmt *s = db_prepare(db, "SELECT id, name FROM domain ORDER BY id");
-  enum db_result r = DB_ROW;
-  while (r == DB_ROW && (r = db_step(s)) == DB_ROW)
-    if (!dir_put_domain(d, (uint64_t)db_int(s, 0), db_bytes(s, 1))) r = DB_NOMEM;
-  db_reset(s);
-  return r;
-}
-
-struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
-  int64_t quota = db_int(s, column), delay = db_int(s, column + 1), expire = db_int(s, column + 2);
-  struct dir_limits l = {
-    .quota = db_is_null(s, column) ? DIR_QUOTA_DEFAULT : (uint64_t)quota,
-    .login_delay = db_is_null(s, column + 1) ? DIR_DEFAULT : (uint32_t)delay,
-    .expire = db_is_null(s, column + 2) ? DIR_DEFAULT
-              : expire < 0              ? DIR_NEVER
-                                        : (uint32_t)expire,
-  };
-  for (int i = 0; i < DIR_SENDS; i++)
-    l.sends[i] = db_is_null(s, column + 3 + i) ? DIR_DEFAULT : (uint32_t)db_int(s, column + 3 + i);
-  return l;
-}
-
-static enum db_result load_accounts(struct directory *d, struct db *db) {
-  struct db_stmt *s = db_prepare(
-      db, "SELECT a.id, coalesce((SELECT id FROM folder WHERE account = a.id AND name = "
-          "'INBOX'), 0),"
-          " coalesce((SELECT sum(octets) FROM folder WHERE account = a.id), 0),"
-          " coalesce((SELECT sum(messages) FROM folder WHERE account = a.id), 0), " DIR_LIMITS
-          ", coalesce((SELECT sum(deleted) FROM folder WHERE account = a.id), 0),"
-          " coalesce((SELECT sum(deleted_octets) FROM folder WHERE account = a.id), 0)"
-          " FROM account a ORDER BY a.id");
-  enum db_result r = DB_ROW;
-  while (r == DB_ROW && (r = db_step(s)) == DB_ROW) {
-    uint64_t id = (uint64_t)db_int(s, 0);
-    struct dir_limits limits = dir_limits_of(s, 4);
-    if (!dir_put_account(d, id, (uint64_t)db_int(s, 1), &limits)) r = DB_NOMEM;
-    struct dir_account *a = dir_account(d, id);
-    if (!a) break;
-    a->octets = (uint64_t)db_int(s, 2);
-    a->messages = (uint64_t)db_int(s, 3);
-    dir_deleted(d, id, db_int(s, 4 + DIR_LIMIT_COLUMNS), db_int(s, 5 + DIR_LIMIT_COLUMNS));
-  }
-  db_reset(s);
-  return r;
-}
-
-static enum db_result load_addresses(struct directory *d, struct db *db) {
-  struct db_stmt *s =
-      db_prepare(db, "SELECT a.local || '@' || d.name, coalesce(a.account, 0) FROM address a"
-                     " JOIN domain d ON d.id = a.domain");
-  enum db_result r = DB_ROW;
-  while (r == DB_ROW && (r = db_step(s)) == DB_ROW)
-    if (!dir_put_address(d, db_bytes(s, 0), (uint64_t)db_int(s, 1))) r = DB_NOMEM;
-  db_reset(s);
-  return r;
-}
-
-static enum db_result load_targets(struct directory *d, struct db *db) {
-  struct db_stmt *s = db_prepare(db, "SELECT t.local || '@' || d.name, t.target FROM target t"
-                                     " JOIN domain d ON d.id = t.domain");
-  enum db_result r = DB_ROW;
-  while (r == DB_ROW && (r = db_step(s)) == DB_ROW)
-    if (!dir_add_target(d, db_bytes(s, 0), db_bytes(s, 1))) r = DB_NOMEM;
-  db_reset(s);
-  return r;
-}
-
-static enum db_result load_grants(struct directory *d, struct db *db) {
-  struct db_stmt *s = db_prepare(db, "SELECT account, address FROM sendas");
-  enum db_result r = DB_ROW;
-  while (r == DB_ROW && (r = db_step(s)) == DB_ROW)
-    if (!dir_put_grant(d, (uint64_t)db_int(s, 0), db_bytes(s, 1))) r = DB_NOMEM;
-  db_reset(s);
-  return r;
-}
-
-enum db_result dir_load(struct directory *d, struct db *db) {
-  enum db_result r = load_domains(d, db);
-  if (r == DB_OK) r = load_accounts(d, db);
-  if (r == DB_OK) r = load_addresses(d, db);
-  if (r == DB_OK) r = load_targets(d, db);
-  return r == DB_OK ? load_grants(d, db) : r;
 }
