@@ -16,7 +16,8 @@ for ports_block in $(shuf -i 80-249); do
   exec {ports_lock}>&-
 done
 : >"/tmp/qasid-ports.$ports_block"
-free_ports() { "${BASH_SOURCE[0]%/*}/ports.py" "/tmp/qasid-ports.$ports_block" "$1"; } # COUNT
+ports_py=$(readlink -f "${BASH_SOURCE[0]%/*}/ports.py") # tests change their folder
+free_ports() { "$ports_py" "/tmp/qasid-ports.$ports_block" "$1"; } # COUNT
 
 begin() {
   dir=$(mktemp -d /tmp/qasid-test.XXXXXX)

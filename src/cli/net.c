@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/sys.h"
 #include "lib/dns/dns.h"
 #include "src/cli/terminal.h"
 
@@ -26,10 +28,16 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct net *n, const char
   return false;
 }
 
-static bool wait_for(struct net *n, short events, int ms) {
+/* What is done from here on has so much time in all: a server that says an octet now and then does
+ * not hold us. */
+static void allow(struct net *n, uint64_t ms) { n->end_ms = sys_mono_ms() + ms; }
+
+static bool wait_for(struct net *n, short events) {
   struct pollfd p = { .fd = n->fd, .events = events };
   for (;;) {
-    int r = poll(&p, 1, ms);
+    uint64_t now = sys_mono_ms(), left = n->end_ms > now ? n->end_ms - now : 0;
+    /* also when something is there again */
+    int r = left ? poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
     if (r < 0 && errno == EINTR) continue;
     if (r > 0) return true;
     n->late = r == 0;
@@ -57,7 +65,8 @@ static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n
   setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   bool ok = bind_to(n) && connect(n->fd, to, to_n) == 0;
   if (!ok && errno == EINPROGRESS) {
-    if (!wait_for(n, POLLOUT, n->connect_ms))
+    allow(n, (uint64_t)n->connect_ms);
+    if (!wait_for(n, POLLOUT))
       why = ETIMEDOUT;
     else
       getsockopt(n->fd, SOL_SOCKET, SO_ERROR, &why, &len);
@@ -178,6 +187,7 @@ int net_try_at(struct net *n, const struct cli *c, const struct url *url, const 
                const struct dns_host *at, int connect_ms, const struct dns_address *from) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
   n->timeout_ms = NET_TIMEOUT_MS;
+  n->least_rate = NET_LEAST_RATE;
   n->connect_ms = connect_ms;
   n->from = from;
   n->strict = cli_given(c, "starttls") != NULL;
@@ -213,8 +223,8 @@ void net_close(struct net *n) {
 
 /* Waits for what the last call wanted. False: it is over. */
 static bool wait_tls(struct net *n, enum tls_result r) {
-  if (r == TLS_WANT_READ) return wait_for(n, POLLIN, NET_TIMEOUT_MS);
-  if (r == TLS_WANT_WRITE) return wait_for(n, POLLOUT, NET_TIMEOUT_MS);
+  if (r == TLS_WANT_READ) return wait_for(n, POLLIN);
+  if (r == TLS_WANT_WRITE) return wait_for(n, POLLOUT);
   return fail(n, "%s: TLS: %s", n->url.host, tls_reason(n->tls));
 }
 
@@ -224,6 +234,7 @@ bool net_start_tls(struct net *n) {
   n->tls = tls_connect(n->client, n->fd, n->url.host);
   if (!n->tls) return fail(n, "TLS: no memory");
   enum tls_result r;
+  allow(n, (uint64_t)n->timeout_ms);
   while ((r = tls_handshake(n->tls)) != TLS_DONE)
     if (!wait_tls(n, r)) return false;
   if (n->verbose)
@@ -235,6 +246,7 @@ bool net_start_tls(struct net *n) {
 /* --- octets --- */
 
 bool net_write(struct net *n, struct slice s) {
+  allow(n, (uint64_t)n->timeout_ms + s.n * 1000 / n->least_rate);
   while (s.n && !n->over) {
     size_t done = 0;
     if (n->tls) {
@@ -243,7 +255,7 @@ bool net_write(struct net *n, struct slice s) {
       if (!wait_tls(n, r)) return false;
     } else {
       ssize_t r = send(n->fd, s.p, s.n, MSG_NOSIGNAL);
-      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLOUT, NET_TIMEOUT_MS)) return false;
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLOUT)) return false;
       if (r < 0 && errno != EAGAIN && errno != EINTR)
         return fail(n, "%s: %s", n->url.host, strerror(errno));
       done = r > 0 ? (size_t)r : 0;
@@ -258,16 +270,17 @@ bool net_fill(struct net *n) {
   uint8_t *to = buf_reserve(&n->in, PIECE);
   if (n->over) return false;
   if (!to) return fail(n, "%s sends more than is asked for", n->url.host);
+  allow(n, (uint64_t)n->timeout_ms);
   for (;;) {
     size_t got = 0;
     if (n->tls) {
       enum tls_result r = tls_read(n->tls, to, PIECE, &got);
-      if (r == TLS_WANT_READ && !wait_for(n, POLLIN, n->timeout_ms)) return false;
+      if (r == TLS_WANT_READ && !wait_for(n, POLLIN)) return false;
       if (r != TLS_DONE && r != TLS_WANT_READ && !wait_tls(n, r)) return false;
     } else {
       ssize_t r = recv(n->fd, to, PIECE, 0);
       if (r == 0) return fail(n, "%s closed the connection", n->url.host);
-      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN, n->timeout_ms)) return false;
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN)) return false;
       if (r < 0 && errno != EAGAIN && errno != EINTR)
         return fail(n, "%s: %s", n->url.host, strerror(errno));
       got = r > 0 ? (size_t)r : 0;

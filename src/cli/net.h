@@ -12,6 +12,7 @@ enum {
   NET_IN_MAX = 256 * 1024,
   NET_TIMEOUT_MS = 5 * 60 * 1000 /* RFC 5321 §4.5.3.2 */,
   NET_CONNECT_MS = 60 * 1000,
+  NET_LEAST_RATE = 1024,
   KEY_FILE_MAX = 64 * 1024, /* a certificate with its chain, or a key */
 };
 
@@ -26,8 +27,12 @@ struct net {
   struct buf authorities;
   struct tls_client *client;
   struct tls_conn *tls;
-  struct buf in;  /* read, not yet taken: net_taken() */
-  int timeout_ms; /* how long net_fill() waits */
+  struct buf in; /* read, not yet taken: net_taken() */
+  /* for a handshake, for the next octets, and (smtp_client.h) for a reply: each in all, however it
+   * trickles */
+  int timeout_ms;
+  unsigned least_rate; /* octets a second that the other side takes, besides that time */
+  uint64_t end_ms;     /* of what is being done */
   int connect_ms;
   const struct dns_address *from; /* NULL: any of our addresses */
   bool late;                      /* it is over because nothing came in that time */

@@ -74,8 +74,10 @@ void pop3_shell_run(struct net *n, struct pop3_client *p, void (*settle)(void *a
     } else if (p->settling && settle) {
       settle(arg);
     } else if (!feed(n, p)) {
+      int whole = n->timeout_ms;
       n->timeout_ms = patience(p);
       bool more = net_fill(n);
+      n->timeout_ms = whole;
       p->proto.now_ms = sys_mono_ms();
       if (!more) pop3_client_gone(p, n->late ? POP3_END_IDLE : POP3_END_GONE);
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/num.h"
+#include "lib/base/sys.h"
 #include "mail/smtp/data.h"
 #include "src/cli/login.h"
 
@@ -30,8 +31,19 @@ static void show_reply(struct smtp_client *s) {
   buf_free(&line);
 }
 
+/* More of a reply that has to be whole at `end_ms`. */
+static bool fill(struct net *n, uint64_t end_ms) {
+  int whole = n->timeout_ms;
+  uint64_t now = sys_mono_ms();
+  n->timeout_ms = end_ms > now ? (int)(end_ms - now) : 0;
+  bool more = net_fill(n);
+  n->timeout_ms = whole;
+  return more;
+}
+
 /* The next reply. False: the connection is over. */
 static bool receive_reply(struct smtp_client *s) {
+  uint64_t end_ms = sys_mono_ms() + (uint64_t)s->net.timeout_ms;
   smtp_reply_reset(&s->reply);
   for (;;) {
     struct slice in = buf_slice(&s->net.in);
@@ -41,7 +53,7 @@ static bool receive_reply(struct smtp_client *s) {
       show_reply(s);
       return true;
     }
-    if (r == SMTP_READ_MORE && net_fill(&s->net)) continue;
+    if (r == SMTP_READ_MORE && fill(&s->net, end_ms)) continue;
     if (!s->net.over)
       snprintf(s->net.error, sizeof s->net.error, "%s does not speak it as it is meant",
                s->net.url.host);
