@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* auth tells store what it has just proved: session 17 of front-end 5 is account 42.
+/* auth sends store the identity that it has just verified: session 17 of front-end 5 is account 42.
  *
- * This is the only way by which a session comes to a maildrop. `front` is the number that the
- * parent gave the front-end's process; it is never used twice, so a grant for a process that died
- * opens nothing. store answers before auth says yes to the front-end, so the grant is always there
- * first. The tag is auth's own number for the question.
+ * This is the only way in which a session gets access to a maildrop. `front` is the number that the
+ * parent gave the front-end's process; numbers are never reused, so a grant for a process that died
+ * opens nothing. store replies before auth accepts the login at the front-end, so the grant always
+ * arrives first. The tag is auth's own number for the request.
  *
- * A session may be over, or auth's patience, before it has heard yes: auth_revoke takes the grant
- * back. A maildrop that is open by then stays open; it is its session's to close. */
+ * The session may end, or auth may time out, before the login is accepted: auth_revoke then
+ * withdraws the grant. A maildrop that is open by then stays open; its session closes it. */
 #ifndef QASID_IPC_AUTH_STORE_H
 #define QASID_IPC_AUTH_STORE_H
 
@@ -16,18 +16,18 @@
 /* clang-format off */
 #define auth_grant_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, )
 /* The collector's run `session` may deliver into that account's inbox, for the collection `source`
- * (a random number, never used for another): ipc/collector_store.h. Answered and revoked as
- * auth_grant is. */
+ * (a random number, never used for another): ipc/collector_store.h. The reply and the revocation
+ * are those of auth_grant. */
 #define auth_collect_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, ) F(u64, source, )
-/* The smtpd session is that account's: what it submits may leave. Answered and revoked as
- * auth_grant is. */
+/* The smtpd session has logged in as that account: mail that it submits may be relayed. The reply
+ * and the revocation are those of auth_grant. */
 #define auth_submit_FIELDS(F) F(u32, front, ) F(u64, session, ) F(u64, account, )
-/* The collection is no more: what store remembers of it may go. No answer. */
+/* The collection was removed: store may discard what it remembers of it. No reply. */
 #define auth_uncollect_FIELDS(F) F(u64, account, ) F(u64, source, )
-/* No answer. */
+/* No reply. */
 #define auth_revoke_FIELDS(F) F(u32, front, ) F(u64, session, )
-/* known: store has such an account. wait_s not 0: it opened its maildrop so recently that it has to
- * wait so many seconds (LOGIN-DELAY, RFC 2449 §6.5); nothing was granted. */
+/* known: store has such an account. wait_s not 0: the account opened its maildrop so recently that
+ * it has to wait this many seconds (LOGIN-DELAY, RFC 2449 §6.5); nothing was granted. */
 #define auth_granted_FIELDS(F) F(flag, known, ) F(u32, wait_s, )
 
 #define AUTH_STORE_MESSAGES(M) \

@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: ISC */
-/* The command line asks a process to administer what the process owns.
+/* The command line asks a process to administer what that process owns.
  *
  * `qasid` connects to the parent's control socket (mode 0600, peer credentials checked); the parent
- * hands each side one end of a fresh channel. A command is a list of words, as typed; its answer is
- * a table (columns, rows), or a stream of octets, and always ends in one `cli_done`. One command at
- * a time on a channel. The tag is unused (0).
+ * gives each side one end of a new channel. A command is a list of words, as typed; its reply is a
+ * table (columns, rows), or a stream of octets, and always ends in one `cli_done`. A channel
+ * carries one command at a time. The tag is unused (0).
  *
  * The store's commands with streams:
- *   export USER   For each message a row (uid, size, date, flags, uidl), then its octets: `size` of
- *                 them in cli_output parts. date: seconds since 1970; uidl: as POP3 shows it. A row
- *                 whose size is "unreadable" takes that message back, with what came of it.
- *   import USER   cli_input carries messages one after another, each a line "SIZE DATE FLAGS
- * UIDL\n" (FLAGS a number, UIDL "-" for none) and SIZE octets, cut into parts anywhere;
- *                 cli_input_end ends it. A fifth word may tell the size of the message's surrogate
- *                 (mail/surrogate.h); without it the store looks itself, later. A sixth word,
- * "again", has a message that would be "there" or "gone" added with another UIDL. A row (outcome,
- * uid, taken) comes for each message, in order, once it is durable: "added", "there" (that UIDL is
- * in the maildrop already), "gone" (it was and its owner deleted it), "no-space" or "trouble"; and
- * rows "more" in the middle of large ones. `taken` is how many octets of input the store has dealt
- * with in all: never be more than CLI_IMPORT_WINDOW octets ahead of it. mail uidls USER      A row
- * (uidl, uid, imported, size, sum) for each message, and with uid 0 for each imported UIDL whose
- * message its owner deleted: those have the octets' CRC-32C too. What is not known is empty. mail
- * drop USER UID…  Deletes those whose UIDL was imported, and forgets the UIDLs. backup cli_output
- * is a ustar archive (POSIX.1-1988) of a data folder: the database as it was at one moment, and the
- * body files it refers to. */
+ *
+ *   export USER
+ *     For each message a row (uid, size, date, flags, uidl), then its octets: `size` of them in
+ *     cli_output parts. date: seconds since 1970; uidl: as POP3 shows it. A row whose size is
+ *     "unreadable" withdraws that message and the octets already sent for it.
+ *   import USER
+ *     cli_input carries messages one after another, each a line "SIZE DATE FLAGS UIDL\n" (FLAGS a
+ *     number, UIDL "-" for none) and SIZE octets, cut into parts anywhere; cli_input_end ends it.
+ *     An optional fifth word is the size of the message's surrogate (mail/surrogate.h); without
+ *     it the store measures later. With a sixth word "again", a message that would be "there" or
+ *     "gone" is added with another UIDL.
+ *     The store sends a row (outcome, uid, taken) for each message, in order, once it is durable:
+ *     "added", "there" (that UIDL is in the maildrop already), "gone" (it was, and its owner
+ *     deleted it), "no-space" or "trouble"; and rows "more" in the middle of large messages.
+ *     `taken` is how many octets of input the store has processed in all: the client must never be
+ *     more than CLI_IMPORT_WINDOW octets ahead of it.
+ *   mail uidls USER
+ *     A row (uidl, uid, imported, size, sum) for each message, and one with uid 0 for each imported
+ *     UIDL whose message its owner deleted: those have the octets' CRC-32C too. Unknown values are
+ *     empty.
+ *   mail drop USER UID…
+ *     Deletes those whose UIDL was imported, and forgets the UIDLs.
+ *   backup
+ *     cli_output is a ustar archive (POSIX.1-1988) of a data folder: the database as it was at one
+ *     moment, and the body files it refers to. */
 #ifndef QASID_IPC_CLI_PROCESS_H
 #define QASID_IPC_CLI_PROCESS_H
 
@@ -33,22 +41,22 @@ enum { CLI_AT_REST, CLI_BUSY };
 
 enum cli_code {
   CLI_OK,
-  CLI_USAGE,     /* the words are wrong */
+  CLI_USAGE,     /* the command or its arguments are wrong */
   CLI_NOT_FOUND, /* no such account, domain, message */
   CLI_EXISTS,
   CLI_TROUBLE, /* try later */
-  CLI_DAMAGE,  /* store check found something */
-  CLI_REFUSED, /* the configuration, or something that it names, is no good */
+  CLI_DAMAGE,  /* `store check` found damage */
+  CLI_REFUSED, /* the configuration, or a file that it names, is invalid */
   CLI_CODES
 };
 
 enum { CLI_IMPORT_WINDOW = 1024 * 1024 };
 
 /* clang-format off */
-/* To the parent, on the control socket: be joined to the process of that kind and index (0 =
+/* To the parent, on the control socket: connect me to the process of that role and index (0 =
  * first). */
 #define cli_connect_FIELDS(F) F(u8, kind, ) F(u8, index, )
-/* The parent's answer: your end of the channel. */
+/* The parent's reply: the client's end of the channel. */
 #define cli_connected_FIELDS(F) F(u32, number, )
 
 #define cli_command_FIELDS(F) F(list, words, 64 * 1024)
@@ -58,7 +66,7 @@ enum { CLI_IMPORT_WINDOW = 1024 * 1024 };
 #define cli_columns_FIELDS(F) F(list, names, 4096)
 #define cli_row_FIELDS(F) F(list, values, 64 * 1024)
 #define cli_output_FIELDS(F) F(bytes, data, IPC_CHUNK)
-/* text: one sentence for the person, empty when the table says it all. */
+/* text: one sentence for the user, empty when the table says it all. */
 #define cli_done_FIELDS(F) F(u8, code, ) F(bytes, text, 4096)
 
 #define CLI_PROCESS_MESSAGES(M) \
@@ -75,8 +83,8 @@ enum { CLI_IMPORT_WINDOW = 1024 * 1024 };
 
 CLI_PROCESS_MESSAGES(IPC_DECLARE)
 
-/* The payload of a table's line, or of its head: cli_columns and cli_row are laid out alike. Values
- * that don't fit in `b` or in a message make `b` failed. */
+/* The payload of a table's row, or of its header: cli_columns and cli_row are laid out alike.
+ * Values that do not fit in `b` or in a message set `b->failed`. */
 void cli_table_put(struct buf *b, const struct slice *values, size_t n);
 
 extern const struct ipc_pair ipc_cli_process;

@@ -2,10 +2,10 @@
 /* The collector asks auth for work: auth knows what is collected from where, with which password,
  * and when.
  *
- * `collect_ready` is answered when something is due, which may be hours later; the tag is the run's
- * number, which the collector never gives twice. Before the answer auth has told store into whose
- * inbox this run may deliver (ipc/auth_store.h), so the collector names no account to anybody. It
- * holds the password of a run while the run lasts, and of no other. */
+ * auth replies to `collect_ready` when a collection is due, which may be hours later; the tag is
+ * the run's number, which the collector never reuses. Before it replies, auth has sent store the
+ * grant that says into whose inbox this run may deliver (ipc/auth_store.h), so the collector names
+ * no account in any message. It holds the password of a collection only during its run. */
 #ifndef QASID_IPC_COLLECTOR_AUTH_H
 #define QASID_IPC_COLLECTOR_AUTH_H
 
@@ -23,7 +23,7 @@ enum {
   COLLECT_RUNS_MAX = 200,   /* waiting and running, in one collector */
 };
 
-/* How TLS is used; the certificate is always held against the host's name. */
+/* How TLS is used; the certificate is always verified against the host's name. */
 enum collect_tls {
   COLLECT_TLS_IMPLICIT,
   COLLECT_TLS_STARTED /* STLS or nothing */,
@@ -32,34 +32,34 @@ enum collect_tls {
 };
 
 enum collect_verdict {
-  COLLECT_WENT_WELL, /* all that was there was looked at */
-  COLLECT_LATER,     /* the other server or the way to it has a trouble that may pass */
-  COLLECT_HERE,      /* we have one: no space, a process that restarts */
-  /* the login was refused, and it was not said that it is the password's fault */
+  COLLECT_WENT_WELL, /* every message in the maildrop was examined */
+  COLLECT_LATER,     /* the other server, or the network, has a temporary failure */
+  COLLECT_HERE,      /* a temporary failure on this side: no space, a process that restarts */
+  /* the login was refused, without a statement that the credentials are wrong */
   COLLECT_DOUBTED,
-  /* the name or the password is wrong: trying on would lock the account there */
+  /* the name or the password is wrong: further attempts would lock the account there */
   COLLECT_LOGIN_WRONG,
-  COLLECT_BROKEN, /* somebody must change something */
+  COLLECT_BROKEN, /* a permanent failure: the configuration here or there must change */
   COLLECT_VERDICTS
 };
 
 /* clang-format off */
 #define collect_ready_FIELDS(F)
-/* account: whose mail it becomes, for the trace line. leave_s: how long a collected message stays
- * at the other server, COLLECT_LEAVE: for good, 0: until it is safe here. discover: `host` is a
- * domain whose SRV records say where (RFC 6186). number: as `collect list` shows it. left_out:
- * UIDLs that people said to leave alone. stepped: those at which earlier runs were stuck, or that
- * came short: each is tried in a session of its own, after all others. */
+/* account: the owner of the collected mail, for the trace line. leave_s: how long a collected
+ * message stays at the other server; COLLECT_LEAVE: for good; 0: until it is durable here.
+ * discover: `host` is a domain whose SRV records name the server (RFC 6186). number: as `collect
+ * list` shows it. left_out: UIDLs that the operator excluded. stepped: UIDLs at which earlier runs
+ * were stuck, or that came short: each is tried in a session of its own, after all others. */
 #define COLLECT_LEAVE UINT64_MAX
 #define collect_job_FIELDS(F) \
   F(u64, number, ) F(bytes, account, 320) F(bytes, host, COLLECT_HOST_MAX) F(u16, port, ) \
   F(flag, discover, ) F(u8, tls, ) F(bytes, user, COLLECT_USER_MAX) F(bytes, mechanism, 32) \
   F(bytes, secret, COLLECT_SECRET_MAX) F(u64, leave_s, ) \
   F(bytes, left_out, COLLECT_UIDLS_MAX) F(bytes, stepped, COLLECT_UIDLS_MAX)
-/* The collection is no more, or paused: end the run. Its result is still said. */
+/* The collection was removed or paused: end the run. Its result is still reported. */
 #define collect_halt_FIELDS(F)
-/* words: one sentence for the operator, with the other server's own words where it said some.
- * stepped: as in the job, for the next one. */
+/* words: one sentence for the operator, including the other server's text where it sent any.
+ * stepped: as in the job, for the next run. */
 #define collect_result_FIELDS(F) \
   F(u8, verdict, ) F(u32, fetched, ) F(u32, deleted, ) F(u32, left, ) F(u64, octets, ) \
   F(bytes, words, COLLECT_TEXT_MAX) F(bytes, stepped, COLLECT_UIDLS_MAX)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* A process that dials asks the resolver: which hosts, at which addresses, in which order?
+/* A process that makes outgoing connections asks the resolver for a domain's hosts: which, at which
+ * addresses, in which order.
  *
- * The tag is the question. Each question gets one answer, within `dns_timeout` and a little:
- * whoever has no use for it any more drops it. When the resolver is gone, what was open there is
- * "try later". A process that asks more than it may (the options dns_questions_per_second,
- * dns_open_questions) is told "try later" at once. */
+ * The tag is the question. Each question gets one reply, within `dns_timeout` and a short margin;
+ * an asker that no longer needs it ignores the reply. When the resolver is lost, the asker treats
+ * its open questions as "try later". A process that exceeds its limits (the options
+ * dns_questions_per_second, dns_open_questions) gets "try later" at once. */
 #ifndef QASID_IPC_DIALER_RESOLVER_H
 #define QASID_IPC_DIALER_RESOLVER_H
 
@@ -14,10 +15,10 @@
 enum { DNS_AT_REST, DNS_ASKED };
 
 /* clang-format off */
-/* kind: enum dns_kind. name: what is to be looked up, as somebody wrote it; a wrong one is answered
+/* kind: enum dns_kind. name: the name to look up, unchecked; an invalid one gets a reply that says
  * so. */
 #define dns_ask_FIELDS(F) F(u8, kind, ) F(bytes, name, 254)
-/* answer: lib/dns/dns.h, dns_answer_get(). */
+/* answer: encoded by dns_answer_put(), decoded by dns_answer_get() (lib/dns/dns.h). */
 #define dns_reply_FIELDS(F) F(bytes, answer, 8192)
 
 #define DIALER_RESOLVER_MESSAGES(M) \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* A front-end (smtpd, pop3d) asks auth: who is this?
+/* A front-end (smtpd, pop3d) asks auth to authenticate a client.
  *
- * The front-end carries the client's SASL octets (already out of base64) to and fro and learns only
- * yes or no. On yes, auth has by then told store which maildrop the session may open; the front-end
- * never hands an identity to store itself. The tag is the session. */
+ * The front-end relays the client's SASL octets (already decoded from base64) in both directions
+ * and learns only whether the login succeeded. When it succeeds, auth has already granted store's
+ * maildrop to the session; the front-end never passes an identity to store. The tag is the
+ * session. */
 #ifndef QASID_IPC_FRONT_AUTH_H
 #define QASID_IPC_FRONT_AUTH_H
 
@@ -26,24 +27,23 @@ enum auth_failure {
   AUTH_MALFORMED,   /* the mechanism's grammar was broken: 501 5.5.2 */
   AUTH_UNAVAILABLE, /* no such mechanism, or not for this account: 504 5.5.4 */
   AUTH_TROUBLE,     /* try later: 454 4.7.0, [SYS/TEMP] */
-  AUTH_TOO_SOON,    /* right, but too soon after the last login: [LOGIN-DELAY]. POP3 only */
+  AUTH_TOO_SOON,    /* correct, but too soon after the last login: [LOGIN-DELAY]. POP3 only */
   AUTH_FAILURES
 };
 
 /* clang-format off */
 /* peer: the client's address, 4 or 16 octets. secure: TLS is on. mechanism: its IANA name. service:
- * as in the log
- * ("submission"); one that this kind of front-end has.
- * `response` is the initial response when has_response. exporter, end_point: the TLS channel's
- * bindings (RFC 9266, RFC 5929 §4), certificate: the SHA-256 fingerprint of the one that the client
- * showed in the handshake; each empty where there is none. The front-end vouches for these: auth
- * has nobody else to ask. */
+ * as in the log ("submission"); one that this kind of front-end has. `response` is the initial
+ * response when has_response. exporter, end_point: the TLS channel bindings (RFC 9266, RFC 5929
+ * §4); certificate: the SHA-256 fingerprint of the certificate that the client presented in the
+ * handshake; each empty if there is none. auth relies on the front-end for these: it has no other
+ * source. */
 #define auth_start_FIELDS(F) \
   F(bytes, mechanism, 32) F(flag, has_response, ) F(bytes, response, AUTH_SASL_MAX) \
   F(bytes, peer, 16) F(flag, secure, ) F(bytes, exporter, 64) F(bytes, end_point, 64) \
   F(bytes, certificate, 32) F(bytes, service, AUTH_SERVICE_MAX)
 #define auth_step_FIELDS(F) F(bytes, response, AUTH_SASL_MAX)
-/* The client cancelled with "*", or is gone. No answer. */
+/* The client cancelled with "*", or disconnected. No reply. */
 #define auth_cancel_FIELDS(F)
 /* POP3's USER/PASS. */
 #define auth_login_FIELDS(F) \
@@ -57,11 +57,11 @@ enum auth_failure {
 #define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
 /* name: the account's canonical name, for logs and Received:. */
 #define auth_ok_FIELDS(F) F(bytes, name, AUTH_NAME_MAX) F(u64, account, )
-/* wait_s: with AUTH_TOO_SOON, how long it still is. */
+/* wait_s: with AUTH_TOO_SOON, the seconds that remain. */
 #define auth_fail_FIELDS(F) F(u8, why, ) F(u32, wait_s, )
 
-/* To pop3d, without a session (tag 0), when it is joined and at each change. apop: some account
- * could log in by APOP. */
+/* To pop3d, without a session (tag 0), when it connects and at each change. apop: at least one
+ * account could log in by APOP. */
 #define auth_offers_FIELDS(F) F(flag, apop, )
 
 #define FRONT_AUTH_MESSAGES(M) \

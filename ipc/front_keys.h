@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* A front-end asks keys: one private-key operation for a TLS handshake.
+/* A front-end asks keys for one private-key operation of a TLS handshake.
  *
- * Asked and answered synchronously: the front-end sends and waits (at most KEYS_WAIT_MS). A P-256
- * signature takes less time than the round trip, resumed handshakes need none, and OpenSSL's
- * callbacks then stay ordinary function calls. The tag counts questions. */
+ * The request is synchronous: the front-end sends it and waits for the reply (at most
+ * KEYS_WAIT_MS). A P-256 signature takes less time than the round trip, resumed handshakes need
+ * none, and OpenSSL's callbacks remain ordinary function calls. The tag counts requests. */
 #ifndef QASID_IPC_FRONT_KEYS_H
 #define QASID_IPC_FRONT_KEYS_H
 
@@ -13,7 +13,7 @@
 enum { KEYS_WAIT_MS = 2000 };
 
 /* clang-format off */
-/* key: the certificate's place in the configuration, from 0. */
+/* key: the certificate's index in the configuration, from 0. */
 #define key_sign_FIELDS(F) F(u16, key, ) F(u8, use, ) F(bytes, input, 4096)
 /* Empty when keys refuses. */
 #define key_signed_FIELDS(F) F(bytes, output, 4096)

@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: ISC */
-/* What one process may say to another.
+/* The messages that processes may exchange, and their encoding.
  *
- * A channel joins two processes: one SOCK_SEQPACKET pair. A packet carries one or more whole
- * messages (whatever was said during one turn of the loop travels together: one system call, one
+ * A channel connects two processes: one SOCK_SEQPACKET pair. A packet carries one or more whole
+ * messages (everything sent during one turn of the loop travels together: one system call, one
  * wake-up). A message is a 16-octet head and a payload of typed fields:
  *
  *     type u16 | descriptors u8 | zero u8 | payload length u32 | tag u64 | payload
  *
- * `tag` names the session (or question) the message belongs to; it is a number that only its
- * sender gives meaning to, never a pointer.
+ * `tag` names the session (or question) the message belongs to; it is a number that only its sender
+ * gives meaning to, never a pointer.
  *
  * Each pair has one file here. It lists the messages of both directions once, as rows; the struct,
  * the encoder, the decoder and the receiver's rule for each come from that row. The receiver
- * enforces: known type, right direction, payload size, number of descriptors, and whether this
- * session may say it in the state it is in. What breaks a rule ends the channel, and with it the
- * sending process, never the receiver.
+ * enforces: known type, right direction, payload size, number of descriptors, and whether the state
+ * of this session allows the message. A message that breaks a rule ends the channel, and with it
+ * the sending process, never the receiver.
  *
  * A row is
+ *
  *     M(type, name, from, allowed, next, payload max, descriptors)
- *   type         unique in the pair
- *   name         struct `name`, functions `name_put` and `name_get`
- *   from         the process (IPC_LEFT or IPC_RIGHT of the pair) that may send it
- *   allowed      the states (bits) of the tag's session in which it may be sent
- *   next         the state it leads to; IPC_SAME leaves it
+ *       type      unique in the pair
+ *       name      struct `name`, functions `name_put` and `name_get`
+ *       from      the side (IPC_LEFT or IPC_RIGHT of the pair) that may send it
+ *       allowed   the states (bits) of the tag's session in which it may be sent
+ *       next      the state it leads to; IPC_SAME leaves it
+ *
  * and its fields are `#define name_FIELDS(F)` with rows F(kind, field, max):
- *   u8 u16 u32 u64 flag     integers, and a bool
- *   bytes                   a slice of at most `max` octets, borrowed from the packet when decoded
- *   rest                    the last field: a slice of at most `max` octets, all that is left of
- * the payload list                    a slice of at most `max` octets holding octet strings; see
- * ipc_list_* State 0 is every session's first. A session whose state returns to 0 is forgotten. */
+ *
+ *       u8 u16 u32 u64 flag   integers, and a bool
+ *       bytes                 a slice of at most `max` octets, borrowed from the packet
+ *       rest                  the last field: all that is left of the payload, at most `max` octets
+ *       list                  a slice of at most `max` octets holding octet strings; ipc_list_*
+ *
+ * State 0 is every session's first. A session whose state returns to 0 is forgotten. */
 #ifndef QASID_IPC_H
 #define QASID_IPC_H
 
@@ -36,7 +40,7 @@
 
 enum {
   IPC_HEAD = 16,
-  IPC_PACKET_MAX = 160 * 1024, /* one packet; a socket pair takes it with the default buffers */
+  IPC_PACKET_MAX = 160 * 1024, /* one packet; a socket pair accepts it with the default buffers */
   IPC_PAYLOAD_MAX = 144 * 1024,
   IPC_CHUNK = 64 * 1024, /* the most octets of a message body that one message carries */
   IPC_FDS_MAX = 16,      /* descriptors in one packet */
@@ -67,7 +71,7 @@ struct ipc_msg {
   uint16_t type;
   uint64_t tag;
   struct slice payload;
-  int fd; /* the message's descriptor, or -1; whoever handles the message owns it */
+  int fd; /* the message's descriptor, or -1; the handler of the message owns it */
 };
 
 /* The rule for `type` sent from `from` in a session that is in `state`, or NULL: not allowed. */

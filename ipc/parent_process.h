@@ -1,57 +1,61 @@
 /* SPDX-License-Identifier: ISC */
-/* The parent sets a process up and stops it; the process says when it is ready.
+/* The parent sets a process up and stops it; the process reports when it is ready.
  *
  * Before `process_go` the process has its full rights; it uses them to open what it was given,
- * confines itself, and answers `process_ready`. Channels to other processes come and go while it
- * runs: when a process is restarted, each of its neighbours gets a new `process_channel`. The tag
- * is unused (0). */
+ * confines itself, and replies with `process_ready`. Channels to other processes come and go while
+ * it runs: when a process is restarted, each of its neighbours gets a new `process_channel`. The
+ * tag is unused (0). */
 #ifndef QASID_IPC_PARENT_PROCESS_H
 #define QASID_IPC_PARENT_PROCESS_H
 
 #include "ipc/ipc.h"
 
-/* A process, as both sides see it. It is ready once, and fails once: a second time is a breach. */
+/* A process, as both sides see it. It becomes ready once, and fails once: a second time is a
+ * breach. */
 enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 
 /* clang-format off */
-/* Who you are: the process's kind, and its number, unique over the life of the parent. Started by
- * root, the process becomes uid and gid and `root_dir` its root folder; `folder` is the one folder
- * it works in (empty: none). started_s: when the parent started, seconds since 1970. */
+/* The receiver's identity: its role, and its number, unique over the life of the parent. If started
+ * by root, the process switches to uid and gid and makes `root_dir` its root folder; `folder` is
+ * the one folder it works in (empty: none). started_s: when the parent started, seconds since
+ * 1970. */
 #define process_hello_FIELDS(F) \
   F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, ) F(u32, uid, ) F(u32, gid, ) \
   F(bytes, folder, 1100) F(bytes, root_dir, 1100) F(u32, started_s, )
-/* The whole configuration, as conf_pack() lays it out; again at each reload. */
+/* The whole configuration, as conf_pack() encodes it; sent again at each reload. */
 #define process_config_FIELDS(F) F(bytes, packed, IPC_PAYLOAD_MAX - 64)
 /* A bound, listening socket. service: the option that named it ("smtp", "submission", …). */
 #define process_listener_FIELDS(F) F(bytes, service, 32) F(flag, implicit_tls, )
-/* One end of a channel to another process (or to a `qasid` command line), and which one it is. */
+/* One end of a channel to another process (or to a `qasid` command line), and the role and number
+ * of that process. */
 #define process_channel_FIELDS(F) F(u8, kind, ) F(u32, number, )
 /* Certificate `index`: the PEM chain for front-ends, the PEM private key for keys. A reload sends
  * all of them again; `last` makes the set take effect. */
 #define process_certificate_FIELDS(F) F(u16, index, ) F(flag, last, ) F(bytes, pem, 64 * 1024)
 /* Session-ticket keys of this service, newest first, TICKET_KEY_SIZE octets each. */
 #define process_tickets_FIELDS(F) F(bytes, keys, 256)
-/* To auth: the key set that access tokens are verified with (RFC 7517), as it stands in the file
- * that oauth_keys names; empty: no tokens are taken. Again at each reload. */
+/* To auth: the key set that access tokens are verified with (RFC 7517), as read from the file that
+ * oauth_keys names; empty: no tokens are accepted. Sent again at each reload. */
 #define process_token_keys_FIELDS(F) F(bytes, keys, 64 * 1024)
-/* All of reload `number` has been said: answer once it has taken effect. */
+/* Everything that belongs to reload `number` was sent: reply once it has taken effect. */
 #define process_apply_FIELDS(F) F(u32, number, )
-/* To a front-end, before `process_go`: where it notes whom it serves (ipc/front_notes.h). */
+/* To a front-end, before `process_go`: the page where it records whom it serves
+ * (ipc/front_notes.h). */
 #define process_notes_FIELDS(F)
-/* To a front-end: nothing is to be taken from that address (IPv6: its /64) for so long. */
+/* To a front-end: refuse connections from that address (IPv6: its /64) for so long. */
 #define process_refuse_FIELDS(F) F(bytes, address, 16) F(u32, seconds, )
-/* Everything you need has been said. */
+/* Set-up is complete: confine yourself and start. */
 #define process_go_FIELDS(F)
-/* Finish what was acknowledged, then exit. */
+/* Finish what was acknowledged to clients, then exit. */
 #define process_stop_FIELDS(F)
 
-/* missing: the sandbox facilities that this system did not give, in words; empty when all hold. */
+/* missing: the sandbox facilities that this system lacks, in words; empty when all are in force. */
 #define process_ready_FIELDS(F) F(bytes, missing, 512)
-/* The process can't work: what is wrong and what to do. It exits after this. */
+/* The process cannot work: what is wrong and what to do. It exits after this message. */
 #define process_failed_FIELDS(F) F(bytes, text, 1024)
-/* A channel broke a rule: the process at its other end is to be ended. */
+/* The process at the other end of a channel broke a rule: the parent is to end it. */
 #define process_breach_FIELDS(F) F(u8, kind, ) F(u32, number, ) F(bytes, text, 256)
-/* It has taken effect, but for what `refused` says; empty: nothing was refused. */
+/* The reload has taken effect, except for what `refused` names; empty: nothing was refused. */
 #define process_applied_FIELDS(F) F(u32, number, ) F(bytes, refused, 1024)
 
 #define PARENT_PROCESS_MESSAGES(M) \

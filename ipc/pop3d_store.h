@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* pop3d asks store: open the maildrop that auth granted to this session, read it, delete at QUIT.
+/* pop3d asks store to open the maildrop that auth granted to this session, to read it, and to
+ * delete messages at QUIT.
  *
- * pop3d never names an account: `pop_open` opens whatever auth granted to the tag's session on this
+ * pop3d never names an account: `pop_open` opens what auth granted to the tag's session on this
  * very channel, and without a grant it is a breach. Messages are named by their uid in that
  * maildrop. */
 #ifndef QASID_IPC_POP3D_STORE_H
@@ -20,64 +21,65 @@ enum pop_outcome {
   POP_OUTCOMES
 };
 
-/* A time that nobody has to wait: LOGIN-DELAY is not announced. */
+/* Instead of a delay: LOGIN-DELAY is not announced. */
 #define POP_NO_DELAY UINT32_MAX
-/* A number of days: messages are not removed by age. */
+/* Instead of a number of days: messages are not removed by age. */
 #define POP_NEVER UINT32_MAX
 
-/* A row of pop_listing: what the octet with the UIDL's length says besides. */
+/* A row of pop_listing: the bits of the octet that has the UIDL's length. */
 enum { POP_ROW_UIDL = 0x7f, POP_ROW_SURROGATE = 0x80 };
 
 enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
 
 /* clang-format off */
-/* What CAPA says of the maildrop's rules before anybody has logged in (RFC 2449 §6.5, §6.7). The
- * answer holds until pop_rules_changed, which has no session (tag 0). */
+/* What CAPA announces about maildrops before the login (RFC 2449 §6.5, §6.7). The reply is valid
+ * until pop_rules_changed, which has no session (tag 0). */
 #define pop_rules_FIELDS(F)
 #define pop_rules_changed_FIELDS(F)
-/* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; _differs: an account's own,
- * which pop_opened tells, may be another. expire: likewise the shortest, in days, or POP_NEVER. */
+/* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; _differs: an account may
+ * have another value, which pop_opened gives. expire: likewise the shortest, in days, or
+ * POP_NEVER. */
 #define pop_rules_are_FIELDS(F) \
   F(u32, login_delay, ) F(flag, login_delay_differs, ) F(u32, expire, ) F(flag, expire_differs, )
 
 #define pop_open_FIELDS(F)
 /* When outcome is POP_DONE, `count` messages follow in pop_listing parts: at least one part, also
- * when there is no message. When it is not, the grant is spent: the session must log in again.
- * login_delay: the account's own; POP_NO_DELAY when no account has to wait. expire: its own, 0:
- * what was fetched is to be deleted by QUIT. taken: an idle session had it until now. */
+ * when there is no message. Otherwise the grant is used up: the session must log in again.
+ * login_delay: the account's own; POP_NO_DELAY when no account has to wait. expire: its own; 0:
+ * QUIT is to delete what was fetched. taken: the maildrop was taken over from an idle session. */
 #define pop_opened_FIELDS(F) \
   F(u8, outcome, ) F(u32, count, ) F(u64, octets, ) F(u32, uidvalidity, ) F(u32, login_delay, ) \
   F(u32, expire, ) F(flag, taken, )
-/* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before
- * dot-stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in
- * hexadecimal, eight digits each), that UIDL. With POP_ROW_SURROGATE in that octet a u64 follows
- * it: the size of the message's surrogate as mail/surrogate.h tells it, or 0, not known; without,
- * the message is its own surrogate. `last` on the last part. */
+/* rows: for each message, oldest first: uid u32, size in octets as RETR sends them before dot-
+ * stuffing u64, length of an imported UIDL u8 (0: the UIDL is uidvalidity and uid in hexadecimal,
+ * eight digits each), that UIDL. With POP_ROW_SURROGATE in that octet a u64 follows it: the size of
+ * the message's surrogate in the encoding of mail/surrogate.h, or 0 for unknown; without it, the
+ * message is its own surrogate. `last` is set on the last part. */
 #define pop_listing_FIELDS(F) F(flag, last, ) F(bytes, rows, IPC_CHUNK)
-/* Up to `most` octets of message `uid` from `offset`. A client that fetches one message after the
- * other reads `ahead`: so many that follow may come along, if they are files. */
+/* Reads up to `most` octets of message `uid` from `offset`. A client that fetches one message after
+ * another reads `ahead`: that many of the following messages may be sent along, if they are
+ * files. */
 #define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(u8, ahead, )
-/* Empty data only at the end of the message. `dots`: some line begins with ".". sum: the CRC-32C of
- * the whole message, when it is `summed`. */
+/* `data` is empty only at the end of the message. `dots`: some line begins with ".". sum: the
+ * CRC-32C of the whole message, if `summed`. */
 #define pop_chunk_FIELDS(F) \
   F(u8, outcome, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, ) F(bytes, data, IPC_CHUNK)
-/* In place of a pop_chunk for a message kept as a file: the file itself, read-only, `size` octets
- * from `start`. Those read ahead come in front of the one that was asked for: it ends the answer.
- */
+/* In place of a pop_chunk for a message stored as a file: the file itself, read-only, `size` octets
+ * from `start`. Files read ahead precede the requested one, which ends the reply. */
 #define pop_file_FIELDS(F) \
   F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, )
-/* uids (u32 each) to be deleted by the pop_quit that follows; may be said several times. */
+/* uids (u32 each) that the pop_quit which follows is to delete; may be sent several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
 /* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
 #define pop_quit_FIELDS(F)
 #define pop_done_FIELDS(F) F(u8, outcome, ) F(u32, deleted, )
-/* The session ends without QUIT: nothing is deleted, the maildrop is released. Also ends a grant.
- */
+/* The session ends without QUIT: nothing is deleted, the maildrop is released. Also ends a
+ * grant. */
 #define pop_close_FIELDS(F)
 
-/* To the session that has the maildrop: another login waits for it (the option pop3_steal_after).
- * One that was idle for so long answers with pop_close, one that was not with pop_keep; one that is
- * leaving, with nothing. */
+/* To the session that has the maildrop: another login waits for it (the option pop3_steal_after). A
+ * session that was idle for so long replies with pop_close, one that was not with pop_keep; one
+ * that is closing does not reply. */
 #define pop_wanted_FIELDS(F)
 #define pop_keep_FIELDS(F)
 

@@ -22,7 +22,7 @@ static const char *const names[ROLE_COUNT] = { "parent", "smtpd",    "pop3d",   
 
 const char *role_name(enum role kind) { return kind < ROLE_COUNT ? names[kind] : "unknown"; }
 
-/* The process graph. Who is not in a row together can't talk. */
+/* The process graph. Roles that share no row have no channel. */
 const struct ipc_wire ipc_wires[] = {
   { ROLE_SMTPD, ROLE_AUTH, &ipc_front_auth, false },
   { ROLE_SMTPD, ROLE_STORE, &ipc_smtpd_store, false },

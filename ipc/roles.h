@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The processes by name, and which of them are joined by a channel. */
+/* The roles by name, and which of them are connected by a channel. */
 #ifndef QASID_IPC_ROLES_H
 #define QASID_IPC_ROLES_H
 
@@ -25,11 +25,11 @@ const char *role_name(enum role kind);
 struct ipc_wire {
   enum role left, right;
   const struct ipc_pair *pair;
-  bool blocking; /* the left process asks synchronously, on the bare descriptor */
+  bool blocking; /* the left process sends requests synchronously, on the bare descriptor */
 };
 extern const struct ipc_wire ipc_wires[];
 extern const size_t ipc_wire_count;
-/* The row that joins the two, either way round, or NULL. */
+/* The row of the two roles, in either order, or NULL. */
 const struct ipc_wire *ipc_wire_between(enum role a, enum role b);
 
 #endif

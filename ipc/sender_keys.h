@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The sender asks keys: sign this message for a domain of ours.
+/* The sender asks keys to sign a message for one of our domains.
  *
- * keys makes the DKIM-Signature fields itself, dated and with its own selectors, and signs the
- * SHA-256 of what it is given with such a field behind it: so what a sender gets is a DKIM
- * signature in the name of a domain that has keys here, and never anything else. The tag is the
- * question's number, never given twice. */
+ * keys makes the DKIM-Signature fields itself, with its own date and selectors, and signs the
+ * SHA-256 of its input followed by such a field: so a sender can obtain a DKIM signature in the
+ * name of a domain that has keys here, and nothing else. The tag is the request's number, never
+ * reused. */
 #ifndef QASID_IPC_SENDER_KEYS_H
 #define QASID_IPC_SENDER_KEYS_H
 
@@ -14,10 +14,10 @@
 enum { SIGN_FIELDS_MAX = DKIM_ALGORITHMS * DKIM_FIELD_MAX };
 
 enum sign_outcome {
-  SIGN_DONE,       /* `fields`: to be put in front of the message */
+  SIGN_DONE,       /* `fields` is to be put in front of the message */
   SIGN_NO_KEY,     /* the domain has no keys */
-  SIGN_UNREADABLE, /* it has, and they cannot be used */
-  SIGN_BUSY,       /* too many questions in this second; ask again */
+  SIGN_UNREADABLE, /* it has keys, but they cannot be used */
+  SIGN_BUSY,       /* too many requests in this second; ask again */
   SIGN_OUTCOMES
 };
 

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* store hands letters to a sender; the sender reports what became of each recipient.
+/* store hands letters to a sender; the sender reports the outcome of each recipient.
  *
- * A letter is one message for recipients at one destination. store numbers letters (the tag), never
- * twice. The sender reads the octets of letters that it has, and of no others; it names rows of
- * those letters, and no others: anything else is a breach. A sender that was taken over can read
- * and mark mail that is in its hands.
+ * A letter is one message for recipients at one destination. store numbers letters (the tag) and
+ * never reuses a number. The sender may read the octets only of letters that it holds, and may name
+ * only the rows of those letters: anything else is a breach. A compromised sender can read, and
+ * mark as sent, the mail that it holds, and no other.
  *
  *   sender: send_ready, as it has room        store: send_letter … send_letter
  *   sender: send_read (what did not fit)      store: send_octets
  *   sender: send_where, when it waits there   (no reply; only for `queue list`)
- *   sender: send_result                       (no reply: the row is store's again)
+ *   sender: send_result                       (no reply: the letter belongs to store again)
  *
- * A result comes when no octets are awaited: else they would come for a letter that is given back.
+ * The sender sends a result only when it awaits no octets: otherwise they would arrive for a letter
+ * that it has returned.
  *
- * A letter whose sender is lost is waiting again at once. send_recall asks for a letter back that
- * took too long; the sender then ends with it and reports as ever. */
+ * When a sender is lost, its letters wait in the queue again at once. send_recall asks for the
+ * return of a letter that took too long; the sender then stops working on it and reports as
+ * usual. */
 #ifndef QASID_IPC_SENDER_STORE_H
 #define QASID_IPC_SENDER_STORE_H
 
@@ -35,12 +37,13 @@ enum {
   SEND_CREDIT_MAX = 20000,
 };
 
-/* SEND_UTF8: it came with SMTPUTF8 (RFC 6531); SEND_UTF8_HEADER: and a header of it is not ASCII.
- * SEND_OURS: somebody who may send here wrote it, or we did; it is not passed on for a stranger. */
+/* SEND_UTF8: it was received with SMTPUTF8 (RFC 6531); SEND_UTF8_HEADER: in addition, one of its
+ * headers is not ASCII. SEND_OURS: written by a user who may send here, or by the server itself;
+ * not forwarded for a third party. */
 enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HEADER = 8 };
 
 /* clang-format off */
-/* letters: how many more than were announced before. */
+/* letters: how many the sender can take in addition to those announced before. */
 #define send_ready_FIELDS(F) F(u32, letters, )
 /* id: the queue id for logs. recipients: a list of struct send_rcpt. size: octets of the whole
  * message in wire form. octets: its beginning. ret: enum smtp_ret. signer: the domain of ours that
@@ -51,19 +54,19 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
   F(bytes, envid, SEND_ENVID_MAX) F(u8, ret, ) F(u8, flags, ) F(u64, size, ) \
   F(bytes, signer, SEND_DESTINATION_MAX) \
   F(list, recipients, SEND_ROWS_MAX) F(bytes, octets, IPC_CHUNK - 1024)
-/* Where in the message, counted from its first octet. */
+/* offset: from the message's first octet. */
 #define send_read_FIELDS(F) F(u64, offset, )
-/* Empty: it cannot be read. */
+/* Empty: the message cannot be read. */
 #define send_octets_FIELDS(F) F(bytes, octets, IPC_CHUNK)
 /* results: a list of struct send_outcome, one for each recipient of the letter. host, address, tls:
- * of the server that decided last; empty where there was none. unreachable: no server of the
- * destination could be spoken to, so its other letters need not be tried now. */
+ * of the server that decided last; empty if none did. unreachable: no session with any server of
+ * the destination was possible, so its other letters need not be tried now. */
 #define send_result_FIELDS(F) \
   F(bytes, host, SEND_HOST_MAX) F(bytes, address, 64) F(bytes, tls, 64) F(flag, unreachable, ) \
   F(list, results, SEND_ROWS_MAX)
 #define send_recall_FIELDS(F)
 /* where: enum send_place. session: the number of the sender's connection, with SEND_IN_SESSION.
- * Told of letters that have been at the same place for a second or more. */
+ * Sent for letters that have been at the same place for a second or more. */
 #define send_where_FIELDS(F) F(u8, where, ) F(u64, session, )
 
 #define SENDER_STORE_MESSAGES(M) \
@@ -109,7 +112,7 @@ struct send_outcome {
   uint8_t stage;       /* enum smtp_stage */
   uint16_t code;       /* 0: no reply decided it */
   uint8_t enhanced[3]; /* class 0: none */
-  bool dsn;            /* the next server reports what NOTIFY=SUCCESS asks for */
+  bool dsn;            /* the next server takes over the reports that NOTIFY=SUCCESS asks for */
   struct slice text;   /* at most SEND_TEXT_MAX */
 };
 void send_outcome_put(struct buf *list, const struct send_outcome *o);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* smtpd asks store: are these addresses ours; keep this message.
+/* smtpd asks store whether addresses are local, and delivers messages to it.
  *
- * An SMTP front-end can add mail and nothing else: no row of this table reads a mailbox. The tag is
- * the SMTP session. One question is open at a time; `smtp_spool` and `smtp_commit` wait for their
- * answer, so a large message is held back by its own answers and never piles up in memory. An
- * answer may give leave for some chunks without one of their own (`smtp_more`): one wake-up for all
- * of them. */
+ * An SMTP front-end can add mail and nothing else: no message of this pair reads a mailbox. The tag
+ * is the SMTP session. One request is open at a time; `smtp_spool` and `smtp_commit` wait for their
+ * reply, so a large message is paced by the replies and never accumulates in memory. A reply may
+ * permit some chunks without a reply of their own (`smtp_more`): one wake-up for all of them. */
 #ifndef QASID_IPC_SMTPD_STORE_H
 #define QASID_IPC_SMTPD_STORE_H
 
@@ -14,15 +13,16 @@
 /* A session, as store sees it. */
 enum { SMTP_AT_REST, SMTP_SPOOLING };
 
-/* Of a path without its brackets; of all recipients and what they ask for (`addresses` and `dsn`
- * together): 1,000 with addresses of 64 octets, or 100 with an ORCPT of 500, and a tail fit one
- * commit. */
+/* SMTP_PATH_MAX: a path without its brackets. SMTP_RCPTS_MAX: all recipients and their DSN
+ * parameters (`addresses` and `dsn` together): 1,000 with addresses of 64 octets, or 100 with an
+ * ORCPT of 500, and a tail fit one commit. */
 enum { SMTP_PATH_MAX = 512, SMTP_RCPTS_MAX = 72 * 1024, SMTP_DSN_MAX = SMTP_RCPTS_MAX };
 
-/* Chunks without an answer: with the one that is answered a quarter of a megabyte. */
+/* Chunks without a reply of their own: with the one that gets a reply, a quarter of a megabyte. */
 enum { SMTP_AHEAD_MAX = 3 };
 
-/* Octets of a message's authors; of the addresses that a login may use, for a person to read. */
+/* Octets of a message's authors; of the list of addresses that a login may use, to be shown to a
+ * user. */
 enum { SMTP_AUTHORS_MAX = 4096, SMTP_YOURS_MAX = 400 };
 
 enum rcpt_verdict {
@@ -31,8 +31,8 @@ enum rcpt_verdict {
   RCPT_ELSEWHERE, /* not our domain, and this session may not send there: 550 5.7.1 */
   RCPT_LEAVES,    /* not our domain: queued for it, 250 */
   RCPT_NOT_YOURS, /* the login may not use this reverse-path: 553 5.7.1 */
-  RCPT_FULL,      /* over quota with this message: 452 4.2.2 */
-  RCPT_TOO_BIG,   /* more than the whole quota: 552 5.2.2 */
+  RCPT_FULL,      /* this message would put it over quota: 452 4.2.2 */
+  RCPT_TOO_BIG,   /* larger than the whole quota: 552 5.2.2 */
   RCPT_NO_SPACE,  /* the disk is nearly full: 452 4.3.1 */
   RCPT_TROUBLE,   /* could not be looked up now: 451 4.3.0 */
   RCPT_VERDICTS
@@ -40,13 +40,13 @@ enum rcpt_verdict {
 
 enum commit_outcome {
   COMMIT_DONE,      /* durable, and in every recipient's mailbox: 250 2.0.0 */
-  COMMIT_TROUBLE,   /* nothing kept, try again: 451 4.3.0 */
-  COMMIT_NO_SPACE,  /* nothing kept, the disk is full: 452 4.3.1 */
-  COMMIT_TOO_BIG,   /* nothing kept, above the store's limit: 552 5.3.4 */
-  COMMIT_FULL,      /* nothing kept, every mailbox is full: 452 4.2.2 */
-  COMMIT_SOME_FULL, /* durable in every mailbox that has room, and none of those gets it twice when
-                       it comes again: 452 4.2.2 */
-  COMMIT_NOT_YOURS, /* nothing kept, an author is none of the login's addresses: 550 5.7.1 */
+  COMMIT_TROUBLE,   /* nothing stored, try again: 451 4.3.0 */
+  COMMIT_NO_SPACE,  /* nothing stored, the disk is full: 452 4.3.1 */
+  COMMIT_TOO_BIG,   /* nothing stored, above the store's limit: 552 5.3.4 */
+  COMMIT_FULL,      /* nothing stored, every mailbox is full: 452 4.2.2 */
+  COMMIT_SOME_FULL, /* durable in every mailbox that has room; none of those gets it twice when it
+                       is sent again: 452 4.2.2 */
+  COMMIT_NOT_YOURS, /* nothing stored, an author is not one of the login's addresses: 550 5.7.1 */
   COMMIT_OUTCOMES
 };
 
@@ -57,25 +57,26 @@ enum commit_outcome {
 #define smtp_rcpt_FIELDS(F) \
   F(list, addresses, SMTP_RCPTS_MAX) F(u64, size, ) F(bytes, return_path, SMTP_PATH_MAX) \
     F(flag, trusted, )
-/* One octet, an enum rcpt_verdict, for each address in its order. yours: with RCPT_NOT_YOURS, what
- * the login may use. */
+/* One octet, an enum rcpt_verdict, for each address, in order. yours: with RCPT_NOT_YOURS, the
+ * addresses that the login may use. */
 #define smtp_verdicts_FIELDS(F) F(bytes, verdicts, 1024) F(bytes, yours, SMTP_YOURS_MAX)
-/* The next octets of the message now coming in, beyond what fits a commit. */
+/* The next octets of the message being received, beyond what fits a commit. */
 #define smtp_spool_FIELDS(F) F(rest, chunk, IPC_CHUNK)
-/* ahead: how many chunks may follow as smtp_more before the next smtp_spool or smtp_commit,
- * SMTP_AHEAD_MAX at most. What went wrong with one of them is said in the next answer. */
+/* ahead: how many chunks may follow as smtp_more before the next smtp_spool or smtp_commit, at most
+ * SMTP_AHEAD_MAX. The next reply reports an error with any of them. */
 #define smtp_spooled_FIELDS(F) F(u8, outcome, ) F(u8, ahead, )
 #define smtp_more_FIELDS(F) F(rest, chunk, IPC_CHUNK)
-/* The whole message: everything spooled before, then `tail`. `dots`: some line begins with ".".
- * `id` is the queue id given to the client; `return_path` the reverse-path without brackets, empty
- * for <>. `dsn` is empty, or has an item for each address: NOTIFY (an octet, enum smtp_notify) and
- * ORCPT. `envid`, `ret`: RFC 3461. `eight_bit`: some octet is above 127. `utf8`: SMTPUTF8 was given
- * (RFC 6531); `utf8_header`: and one of its headers, of the message or of a part, is not ASCII.
- * `account` is whoever logged in, 0 for nobody. `size`: what SIZE= announced, or 0. `print`: the
- * fingerprint of return_path and of what the client sent, empty for a message without Message-ID:
- * by it store knows a message that comes again (src/store/partly.h). `authors`: who its fields From
- * and Sender name, of a login's message. `surrogate`: the size of the surrogate of these octets, as
- * mail/surrogate.h tells it. */
+/* The message is complete: everything spooled before, then `tail`. `dots`: some line begins with
+ * ".". `id` is the queue id given to the client; `return_path` the reverse-path without brackets,
+ * empty for <>. `dsn` is empty, or has an item for each address: NOTIFY (an octet, enum
+ * smtp_notify) and ORCPT. `envid`, `ret`: RFC 3461. `eight_bit`: some octet is above 127. `utf8`:
+ * the client gave SMTPUTF8 (RFC 6531); `utf8_header`: in addition, one of its headers, of the
+ * message or of a part, is not ASCII. `account` is the login's account, 0 if there is none. `size`:
+ * the value of SIZE=, or 0. `print`: the fingerprint of return_path and of what the client sent,
+ * empty for a message without Message-ID: store recognises by it a message that is sent again
+ * (src/store/partly.h). `authors`: the addresses in the From and Sender fields of a login's
+ * message. `surrogate`: the size of the surrogate of these octets, in the encoding of
+ * mail/surrogate.h. */
 #define smtp_commit_FIELDS(F) \
   F(bytes, id, 64) \
   F(bytes, return_path, SMTP_PATH_MAX) \
@@ -90,15 +91,15 @@ enum commit_outcome {
   F(list, authors, SMTP_AUTHORS_MAX) \
   F(bytes, envid, 300) F(u8, ret, ) F(flag, eight_bit, ) F(flag, trusted, ) \
   F(flag, utf8, ) F(flag, utf8_header, )
-/* yours: with COMMIT_NOT_YOURS, what the login may use. */
+/* yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
 #define smtp_committed_FIELDS(F) F(u8, outcome, ) F(bytes, yours, SMTP_YOURS_MAX)
-/* A session on which somebody logged in is over: the grant goes. */
+/* A session with a login is over: the grant ends. */
 #define smtp_bye_FIELDS(F)
-/* What was spooled is not wanted any more (RSET, lost connection). */
+/* Discard what was spooled (RSET, lost connection). */
 #define smtp_discard_FIELDS(F)
 
-/* Any octets are a chunk: so no message of another pair has the number of smtp_spool or smtp_more.
- */
+/* Any octets are a valid chunk; therefore no message of another pair has the number of smtp_spool
+ * or smtp_more. */
 #define SMTPD_STORE_MESSAGES(M) \
   /* type name from allowed in next max fds */ \
   M(1, smtp_rcpt, IPC_LEFT, 1 << SMTP_AT_REST, IPC_SAME, 73 * 1024, 0) \
