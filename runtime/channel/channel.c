@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* Invariants:
- *  1. `lost` is called at most once, never from inside a call of the owner's; after it nothing is
- *     sent or received.
- *  2. A packet holds whole messages; descriptors travel with the packet of their message, in order.
- *  3. A session's state moves by the rules of both directions, so it is the same at both ends.
- *  4. What the other side can make us keep is bounded: answers by CHANNEL_HIGH and what is being
- *     answered already, states by CHANNEL_SESSIONS_MAX. What it said is wiped once it was heard. */
+/* One end of a channel: packets received and checked by the pair's rules, output gathered and sent.
+ *
+ * Invariants:
+ *   1. `lost` is called at most once, never from inside a call of the owner's; after it nothing is
+ *      sent or received.
+ *   2. A packet holds whole messages; descriptors travel with their message's packet, in order.
+ *   3. A session's state moves by the rules of both directions, so it is the same at both ends.
+ *   4. The memory that the other side can occupy is bounded: replies by CHANNEL_HIGH and the one
+ *      request being answered, states by CHANNEL_SESSIONS_MAX. Input is wiped once it was
+ * handled. */
 #include "runtime/channel/channel.h"
 
 #include "lib/base/map.h"
@@ -57,7 +60,7 @@ static void drop_output(struct channel *ch) {
   ch->backlog = 0;
 }
 
-/* Ends the channel; the owner hears of it at the end of the turn. */
+/* Ends the channel; the owner is notified at the end of the turn. */
 static void end(struct channel *ch, const char *breach) {
   if (ch->over) return;
   ch->over = true;

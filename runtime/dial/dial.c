@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Invariants:
- *  1. over() is called once, as the last thing of a turn; after it nothing is.
- *  2. The session is never called from inside dial_new() or dial_wake().
- *  3. Octets that came before a handshake never reach the session after it.
- *  4. A turn handles a bounded number of octets, then lets others have theirs. */
+/* An outgoing connection: the shell around a client session. The states are in dial.h.
+ *
+ * Invariants:
+ *   1. over() is called once, as the last act of a turn; it is the last call of dial_ops.
+ *   2. The session is never called from inside dial_new() or dial_wake().
+ *   3. Octets that were received before a handshake never reach the session after it.
+ *   4. A turn handles a bounded number of octets, then yields to other connections. */
 #include "runtime/dial/dial.h"
 
 #include <errno.h>

@@ -28,7 +28,7 @@ static socklen_t name_size(const struct dial_address *a) {
   return a->n == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
-/* tools/link-check looks that no other function of a process makes a socket. */
+/* tools/link-check verifies that no other function of a process makes a socket. */
 __attribute__((noinline)) int dial_connect(const struct dial_address *to,
                                            const struct dial_address *from) {
   union name at = name_of(to);

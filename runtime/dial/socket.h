@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The descriptor below an outgoing connection: the only system calls of runtime/dial. The simulated
- * world links its own in place of socket.c, and with it whatever dials runs there unchanged. */
+/* The socket below an outgoing connection: the only system calls of runtime/dial. The simulated
+ * world links its own implementation in place of socket.c, so that every user of runtime/dial runs
+ * there unchanged. */
 #ifndef QASID_DIAL_SOCKET_H
 #define QASID_DIAL_SOCKET_H
 
@@ -8,10 +9,10 @@
 
 #include "runtime/dial/dial.h"
 
-/* A socket that is connecting, non-blocking, or -1 with errno. from: the address that it comes
- * from, port 0; NULL: any. */
+/* A non-blocking socket that is connecting, or -1 with errno. from: the local address, port 0;
+ * NULL: any. */
 int dial_connect(const struct dial_address *to, const struct dial_address *from);
-/* How connecting went, once the socket is writable: 0 or an errno. */
+/* The result of connecting, once the socket is writable: 0 or an errno. */
 int dial_socket_error(int fd);
 /* As recv(2) and send(2) without waiting and without a signal. */
 ssize_t dial_socket_read(int fd, void *to, size_t n);

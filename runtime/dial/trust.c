@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Whom certificates are held against: one file, read before the process gives up the right to. */
+/* The certificate authorities: one file, read before the process gives up the right to open
+ * files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>

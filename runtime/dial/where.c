@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Addresses: which of them are for everybody. */
+/* Addresses of hosts: parsed, printed, and classified as public or not (RFC 6890). Pure. */
 #include <arpa/inet.h>
 
 #include "runtime/dial/dial.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Who is a client of this process: connections come in, are counted, and make room for others.
+/* The clients of this process: connections are accepted, counted, and closed to make room for
+ * others.
  *
  * Invariants:
- *  1. A connection is in the list, in by_id and in per_address from conn_new() to conn_unlink(),
- * which conn.c calls once.
- *  2. There are `most` at a time, and conf->connections_per_address of one address; octets that
- * wait for clients are parked_limit in all. Who has shown least makes room. */
+ *   1. A connection is in the list, in by_id and in per_address from conn_new() to conn_unlink(),
+ *      which conn.c calls once.
+ *   2. There are at most `most` connections, and at most conf->connections_per_address from one
+ *      address; at most parked_limit octets are held for clients. The least valuable makes room. */
 #include "runtime/front/private.h"
 
 #include <arpa/inet.h>
@@ -34,7 +35,7 @@ uint64_t conn_address_key(const struct conn *c) {
   return c->peer_len == 4 ? key | 0xff00000000000000u : key;
 }
 
-/* What can't be told is nobody's: the user that is none. */
+/* If the user cannot be determined: the user id of no user. */
 static void set_local_peer(struct conn *c) {
   static const uint8_t loopback[] = { 127, 0, 0, 1 };
   struct ucred who = { .uid = (uid_t)-1 };

@@ -137,8 +137,8 @@ static void put_question(struct conn *c) {
   process_send_buf(r, role, process_single(r, role), p->ask.type, c->id, &p->ask.body);
 }
 
-/* The client or the server ends it. What the session still says ("421 …") is sent if the socket
- * takes it at once: nobody waits for a client that is to go. */
+/* The client or the server ends it. The session's last output ("421 …") is sent if the socket
+ * accepts it at once: the shell does not wait for a client that is being closed. */
 static enum step lose(struct conn *c, enum close_reason why) {
   struct proto *p = c->proto;
   if (!p) return finish(c, why);
@@ -243,7 +243,8 @@ static enum step tls_step(struct conn *c, struct slice *work) {
   if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
   if (flow == FLOW_BLOCKED) return STEP_PARK;
   if (work->n == 0) return start_tls(c);
-  /* RFC 3207 §6 and attack TL-1: nothing said in the clear may be taken as said inside. */
+  /* RFC 3207 §6 and attack TL-1: octets received in the clear must not be taken as sent under TLS.
+   */
   *work = SLICE_NONE;
   proto_close(c->proto, CLOSE_TLS_INJECTION);
   return STEP_AGAIN;
@@ -398,7 +399,7 @@ void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type,
 
 void conn_wanted(struct front *f, uint64_t id) {
   struct conn *c = map_ptr(&f->by_id, id);
-  if (!c || !c->proto) return; /* it left meanwhile, and let go */
+  if (!c || !c->proto) return; /* the client left meanwhile, and its session released everything */
   set_clock(c);
   if (!c->blocked && f->role->ops->yield && f->role->ops->yield(c->proto))
     conn_go(c);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* A message that store keeps as a file comes to pop3d as a read-only descriptor (pop_file) in place
- * of its first piece. From then on the session's reads of that message are answered here, without
- * store; the session sees the same pop_chunk answers either way. The descriptor goes with the last
- * piece.
+/* Messages that store keeps as files: store sends pop3d a read-only descriptor (pop_file) in place
+ * of the first piece. From then on the session's reads of that message are answered here, without
+ * store; the session sees the same pop_chunk answers either way. The descriptor is closed with the
+ * last piece.
  *
- * Whoever fetches a second message behind the first will want the next ones too: store is asked to
- * send some ahead, so that eight messages cost one question. A descriptor that was sent ahead goes
- * when a later message is read, or with the connection. Few connections at a time have this right,
- * by `readers_ahead_most`, and never at the cost of descriptors for clients. */
+ * A client that fetches a second message behind the first is likely to fetch the next ones too:
+ * store is asked to send some ahead, so that eight messages cost one request. A descriptor that was
+ * sent ahead is closed when a later message is read, or with the connection. At most
+ * `readers_ahead_most` connections may do this at a time, and never at the cost of descriptors for
+ * clients. */
 #include "runtime/front/private.h"
 
 #include <errno.h>

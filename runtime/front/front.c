@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The process around the connections: what the parent gives, what auth and store answer, the sweep.
- */
+/* The front-end process around its connections: set-up by the parent, replies from auth and store,
+ * and the periodic sweep over deadlines. */
 #include "runtime/front/private.h"
 
 #include "ipc/cli_process.h"
@@ -138,8 +138,8 @@ static bool start(struct process *r, struct buf *err) {
 static void reload(struct process *r, const struct conf *before) { new_generation(r->arg); }
 
 /* Sessions with mail under way finish; the others go. */
-/* A login is not waited for: nobody was promised anything, and under guessers the line at auth is
- * long. */
+/* Stopping does not wait for a login: the client was promised nothing, and under password guessing
+ * the queue at auth is long. */
 static bool under_way(const struct conn *c) {
   return c->proto && c->proto->ask.type && c->proto->ask.role != PROTO_ASK_AUTH;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The log lines of a turn, in one write: each write of one is a system call here and a wake-up of
- * the parent, and a message has two or three lines.
+/* The log lines of a turn, gathered into one write: each write costs a system call here and a wake-
+ * up of the parent, and a message has two or three lines.
  *
  * Invariants:
- *  1. What is gathered fits PIPE_BUF: the pipe takes it whole or not at all, and then it is counted
- * as lost.
- *  2. A warning or an error waits for nothing, and what was gathered before it goes with it. A
- * process that dies in the middle of a turn takes this turn's other lines with it. */
+ *   1. The gathered lines fit PIPE_BUF: the pipe takes them whole or not at all; then they are
+ *      counted as lost.
+ *   2. A warning or an error is written at once, together with what was gathered before it. A
+ *      process that dies in the middle of a turn loses the other lines of this turn. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a front-end that was taken over might try: system calls it must not make, and words its
+/* What a compromised front-end might try: system calls that it must not make, and messages that its
  * neighbours must not believe. In test builds only, for tests/real/sandbox.sh, by the command
  * `misbehave WHAT`. */
 #include "runtime/front/private.h"
@@ -118,7 +118,7 @@ static void ready_again(struct front *f) {
   buf_free(&b);
 }
 
-/* All of it allowed: nobody may be hurt by it. */
+/* All of it is allowed and must harm no one. */
 static void flood(struct front *f) {
   bool smtp = f->role->kind == ROLE_SMTPD;
   for (uint64_t i = 0; i < FLOOD; i++)

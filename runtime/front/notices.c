@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Limits that were hit, in the log. */
+/* Log lines for limits that were reached, at most one a minute for each cause. */
 #include "runtime/front/private.h"
 
 /* Limits of the process or of an address. What one session does to itself (too many errors, too

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Input that ends processes: notes of who is served, for the parent to look at when this process is
- * dead (src/parent/offender.h), and who is to be refused for it. */
+/* Input that crashes processes: records of the clients being served, for the parent to read when
+ * this process is dead (src/parent/offender.h), and the addresses that are refused as a result. */
 #include "runtime/front/private.h"
 
 #include <sys/mman.h>
@@ -10,12 +10,14 @@ void front_notes_open(struct process *r, int fd) {
   struct front *f = r->arg;
   void *at = mmap(NULL, sizeof *f->notes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
-  if (at == MAP_FAILED) return; /* nobody will be found, that is all */
+  if (at == MAP_FAILED)
+    return; /* without the page the parent finds no offender; nothing else is lost */
   if (f->notes) munmap(f->notes, sizeof *f->notes);
   f->notes = at;
 }
 
-/* Written octet by octet as it is said: what kills us may come at the next instruction. */
+/* Written octet by octet through volatile, so that the page is current when the next instruction
+ * crashes. */
 static void write_note(volatile struct front_note *to, const struct conn *c) {
   to->n = 0;
   for (size_t i = 0; i < c->peer_len; i++) to->address[i] = c->peer[i];
@@ -39,7 +41,7 @@ void front_note(struct front *f, const struct conn *c) {
   write_note(&f->notes->recent[f->noted], c);
 }
 
-/* --- who is refused --- */
+/* --- refused addresses --- */
 
 void front_offender(struct process *r, struct slice address, uint32_t seconds) {
   struct front *f = r->arg;

@@ -15,20 +15,20 @@ enum {
   FRONT_LISTENERS_MAX = 64,
   FRONT_READ = 64 * 1024,       /* octets taken from a socket at once */
   FRONT_IN_MAX = 96 * 1024,     /* parked input of one connection: one read, and a line before it */
-  FRONT_BLOCKED_MS = 5 * 60000, /* a client that takes nothing for so long is given up */
-  FRONT_LINGER_MS = 10000,      /* the same for the last words of a session */
-  FRONT_SWEEP_MS = 1000,        /* how often deadlines are looked at */
-  FRONT_STOP_MS = 10000,        /* what is under way when the server stops has this long */
-  FRONT_ACCEPTS = 64,           /* connections taken in one turn */
+  FRONT_BLOCKED_MS = 5 * 60000, /* a client that reads nothing for so long is closed */
+  FRONT_LINGER_MS = 10000,      /* the same for the last output of a session */
+  FRONT_SWEEP_MS = 1000,        /* how often deadlines are checked */
+  FRONT_STOP_MS = 10000,        /* how long sessions may go on after the server is told to stop */
+  FRONT_ACCEPTS = 64,           /* connections accepted in one turn */
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
   FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
-  /* addresses; a later one takes the place of the one that is over first */
+  /* addresses; a new one replaces the one that expires first */
   FRONT_REFUSED_MAX = 64,
-  FRONT_NONCES = 256,   /* what getrandom(2) gives at once without being interrupted */
+  FRONT_NONCES = 256,   /* getrandom(2) never interrupts a request of this size */
   FRONT_AHEAD_MAX = 64, /* connections for which files are opened ahead */
 };
 
-/* The configuration that new sessions get. A reload makes another; this one lives as long as its
+/* The configuration that new sessions get. A reload makes a new one; this one lives as long as its
  * last session. */
 struct front_generation {
   unsigned refs;
@@ -81,7 +81,8 @@ struct front {
   struct map per_address; /* address key → open connections */
   struct conn *oldest, *newest;
   size_t count, most;
-  size_t parked; /* octets of memory that wait for clients: the sum over all connections */
+  size_t parked; /* octets of memory that hold input or output of clients: the sum over all
+                    connections */
   size_t readers_ahead, readers_ahead_most; /* connections that have files opened ahead */
   uint64_t next_id;
   struct loop_timer *sweep;
@@ -100,7 +101,7 @@ struct front {
   size_t nonces_left;
 };
 
-/* A message that store handed over as an open file: the session's reads are answered from it. */
+/* A message that store passed as an open file: the session's reads are answered from it. */
 struct conn_file {
   int fd;
   struct pop_file is;
@@ -128,8 +129,8 @@ struct conn {
   char name[PROCESS_SESSION_NAME];
   uint8_t peer[16];
   uint8_t peer_len;
-  bool local;    /* a program of this machine, over a Unix socket: peer is the loopback */
-  uint32_t uid;  /* whose, when local */
+  bool local;    /* a local program, over a Unix socket: peer is the loopback */
+  uint32_t uid;  /* the program's user, when local */
   size_t parked; /* its part of front.parked */
   bool handshaking, readable, blocked;
   uint16_t peer_port;
@@ -138,61 +139,63 @@ struct conn {
   uint64_t deadline_ms; /* of the handshake */
   uint64_t octets_in, octets_out;
   struct conn_files *files; /* NULL until there is one */
-  struct pop_read reading;  /* the last one that was asked */
+  struct pop_read reading;  /* the last request */
 };
 
 /* conn.c */
-/* A new one: its handshake, or its greeting. It may be gone when it returns. */
+/* Starts a new connection: its handshake, or its greeting. It may be freed when this returns. */
 void conn_begin(struct conn *c);
 void conn_on_io(void *conn, int ready);
 void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type, struct slice payload);
-/* Goes on with whatever can be done. The connection may be gone when it returns. */
+/* Does all that can be done now. The connection may be freed when it returns. */
 void conn_go(struct conn *c);
-/* Looks at the clocks. The connection may be gone when it returns. */
+/* Checks the deadlines. The connection may be freed when it returns. */
 void conn_tick(struct conn *c);
 /* Ends it because of `why`, without waiting for the client. */
 void conn_end(struct conn *c, enum close_reason why);
 /* The same for one that has no session yet. */
 void conn_finish(struct conn *c, enum close_reason why);
 void conn_role_lost(struct conn *c, enum proto_role role);
-/* Another session waits for what this one has at store. */
+/* Another session waits for the maildrop that this session holds. */
 void conn_wanted(struct front *f, uint64_t id);
-/* Begins a log line with what names the connection. */
+/* Begins a log line with the fields that identify the connection. */
 void conn_log_open(void *conn, struct log_line *l, enum log_event event);
 
 /* clients.c */
 void conn_accept(struct front_listener *l);
-/* It is no client any more. */
+/* Removes it from the list and the counts. */
 void conn_unlink(struct conn *c);
-/* Ends connections until less than parked_limit waits for clients that take nothing. */
+/* Ends connections of clients that read nothing until less than parked_limit is held for
+ * clients. */
 void conn_relieve(struct front *f);
 void conn_address_text(const struct conn *c, char *to, size_t n);
 /* One for each address; an IPv6 host owns its /64. */
 uint64_t conn_address_key(const struct conn *c);
 
-/* gather.c: from here on the log's lines of a turn are written together; until the end. */
+/* gather.c: from front_gather_logs() on, the log lines of a turn are written together, until
+ * front_gather_end(). */
 void front_gather_logs(struct front *f);
 void front_gather_end(struct front *f);
 
-/* notices.c: the log is told, at most once a minute of the same */
-/* A connection ended, or was not taken (then `c` is NULL), for that reason. */
+/* notices.c: log lines, at most one a minute for the same cause */
+/* A connection ended, or was not accepted (then `c` is NULL), for that reason. */
 void notice_limit(struct front *f, struct conn *c, const char *service, enum close_reason why);
-/* Clients refuse the certificate: whoever can mend that should know. */
+/* Clients refuse the certificate: logs it for the administrator. */
 void told_refused(struct conn *c, enum close_reason why);
 void notice_no_descriptors(struct front *f);
 
 /* file.c */
-/* Takes note of a question that is to be sent. True when it was answered from an open file. */
+/* Remembers a request that is about to be sent. True when it was answered from an open file. */
 bool conn_file_read(struct conn *c);
-/* A pop_file: takes `fd`, and answers the open question when it is about this message. False:
- * malformed, `fd` is not taken. */
+/* A pop_file: takes `fd`, and answers the pending request if it is for this message. False:
+ * malformed; `fd` is not taken. */
 bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
 /* Closes them all. */
 void conn_files_close(struct conn *c);
 
 /* offender.c */
 void front_notes_open(struct process *r, int fd);
-/* This connection is worked at from here on; NULL: none is. */
+/* This connection is processed from here on; NULL: none is. */
 void front_note(struct front *f, const struct conn *c);
 void front_offender(struct process *r, struct slice address, uint32_t seconds);
 bool conn_is_offender(const struct conn *c);
@@ -206,12 +209,11 @@ bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg);
 void front_watch_session(struct conn *c);
 /* A session begins: the state of its TLS, and the greeting. */
 void front_trace_greeting(struct conn *c);
-/* A remark about the connection; it need not have a session. */
+/* A remark about the connection, which need not have a session. */
 void front_trace(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void front_unwatch(struct front *f, uint32_t cli);
 #ifdef QASID_TEST_HOOKS
-/* misbehave.c: does the thing that `what` names; `told`: what came of it. Without a name: the
- * names. */
+/* misbehave.c: does what `what` names; `notices`: the result. Without a name: lists the names. */
 void front_misbehave(struct front *f, struct slice what, struct buf *notices);
 #endif
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What the command line may see of the sessions: `ps`, `status`, and `trace` of one client. A trace
- * line comes from the session itself, which has taken out passwords and message bodies. */
+ * line comes from the session itself, which has removed passwords and message bodies. */
 #include "runtime/front/private.h"
 
 #include "lib/base/sys.h"
@@ -125,8 +125,8 @@ static const char *doing(const struct conn *c) {
   return c->blocked ? "client does not read" : "waits for the client";
 }
 
-/* Out of what the session says at its end: who is logged in, and (a POP3 session counts marks from
- * then on) whether it has the maildrop, which nobody else can open meanwhile. */
+/* From the session's summary: the login, and (a POP3 session counts marks once it has one) whether
+ * it holds the maildrop, which no other session can open meanwhile. */
 struct seen {
   char login[321];
   bool maildrop;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 /* A protocol session as a pure machine, and the contract between it and the shell around it.
  *
- * A session never touches a socket, a file, a clock or a random source. Into it go octets, answers
- * and ticks; out of it come octets, one question at a time to another process, and "close, because
+ * A session never uses a socket, a file, a clock or a random source. Its input is octets, answers
+ * and ticks; its output is octets, one question at a time to another process, and "close, because
  * X". The same compiled session runs in the server (runtime/front), in the fuzzers and in the
  * simulated world (tests/world). It embeds `struct proto` as its first member and offers `struct
  * proto_ops`.
  *
- * The shell's loop, which every shell follows to the letter:
+ * The shell's loop, which every shell follows exactly:
  *
- *   1. while ask.type != 0                     the question is out; wait for answer()
- *   2. while out holds more than out_high: flush it first (back-pressure parks input)
- *   3. more == true                            call produce() until it is false (see 2)
- *   4. want == PROTO_CLOSE                     flush, close, log `reason`, free
- *   5. want == PROTO_TLS                       flush; octets waiting in `in`? close TLS_INJECTION;
- *                                              else handshake, then secured()
- *   6. octets in `in`                          call input(); when it takes nothing and asks nothing
- *                                              it needs more: flush and read
- *   7. nothing in `in`                         flush and read
+ *   1. while ask.type != 0                    the question is out; wait for answer()
+ *   2. while out holds more than out_high     flush it first (back-pressure parks input)
+ *   3. more == true                           call produce() until it is false (see 2)
+ *   4. want == PROTO_CLOSE                    flush, close, log `reason`, free
+ *   5. want == PROTO_TLS                      flush; octets waiting in `in`? close TLS_INJECTION;
+ *                                             else handshake, then secured()
+ *   6. octets in `in`                         call input(); when it takes nothing and asks nothing
+ *                                             it needs more: flush and read
+ *   7. nothing in `in`                        flush and read
  *
- * So replies to a pipelined group leave together, and a question never forces a flush.
- * Every call is given `now` by the shell in proto.now_ms before it is made.
+ * So replies to a pipelined group leave together, and a question never forces a flush. The shell
+ * sets proto.now_ms before every call.
  *
  * Ownership: slices given to input() and answer() are borrowed for the call. The session is freed
  * only by the shell, never inside a call. */
@@ -30,13 +30,14 @@
 #include "lib/base/buf.h"
 #include "lib/base/log.h"
 
-/* What may wait for a client: a stranger, who has shown nothing yet, holds a tenth of what a reader
- * of mail does. A buffer doubles, so the memory is at most twice the mark. */
+/* Output that may wait for a client: a stranger, who has not logged in or sent mail yet, gets a
+ * tenth of what a reader of mail does. A buffer doubles, so the memory is at most twice the
+ * mark. */
 enum {
   PROTO_OUT_HIGH = 64 * 1024,
   PROTO_OUT_STRANGER = 8 * 1024,
   PROTO_OUT_MAX = 256 * 1024,
-  PROTO_IN_HIGH = 64 * 1024, /* octets taken from the client at once */
+  PROTO_IN_HIGH = 64 * 1024, /* octets read from the client at once */
   PROTO_IN_STRANGER = 8 * 1024,
   PROTO_ASK_MAX = 144 * 1024, /* octets of a question: what a message between processes may carry */
 };
@@ -54,20 +55,20 @@ enum proto_want { PROTO_READ, PROTO_TLS, PROTO_CLOSE };
 enum proto_role { PROTO_ASK_STORE, PROTO_ASK_AUTH };
 
 /* The one pending question: type 0 when there is none. `body` is the encoded payload; the tag is
- * the session's id. A question with `wants_answer` false (drop, cancel, close) is sent and
- * forgotten: the shell clears it at once. */
+ * the session's id. A question with `wants_answer` false (drop, cancel, close) is sent without
+ * waiting: the shell clears it at once. */
 struct proto_ask {
   enum proto_role role;
   uint16_t type;
   bool wants_answer;
-  bool sent; /* the shell's: it is on its way */
+  bool sent; /* set by the shell: it was sent */
   struct buf body;
 };
 
-/* One line of a wire trace, given to `trace` when it is set. `line` has no secret in it: the
- * session replaces passwords and message bodies by a note before it calls. */
+/* One line of a wire trace, passed to `trace` if that is set. `line` contains no secret: the
+ * session replaces passwords and message bodies by a note before the call. */
 struct proto_trace {
-  /* 'C', 'S', or '*' for a remark of ours */
+  /* 'C', 'S', or '*' for a remark of the server's own */
   void (*fn)(void *arg, char direction, struct slice line);
   void *arg;
 };
@@ -79,22 +80,23 @@ struct proto_log {
   void *arg;
 };
 
-/* What binds the TLS channel under a session (RFC 5056): it is asked for when a login needs it. */
+/* The TLS channel bindings of a session (RFC 5056), requested when a login needs them. */
 struct proto_bindings {
   uint8_t exporter[64], end_point[64]; /* RFC 9266; RFC 5929 §4 */
-  uint8_t certificate[32];             /* SHA-256 of what the client showed in the handshake */
+  uint8_t
+      certificate[32]; /* SHA-256 of the certificate that the client presented in the handshake */
   size_t exporter_n, end_point_n, certificate_n; /* 0: there is none */
 };
 struct proto_channel {
   void (*bindings)(void *arg, struct proto_bindings *ret);
   void *arg;
-  /* Puts the fingerprint of the client's certificate; NULL where it showed none. */
+  /* Puts the fingerprint of the client's certificate; NULL if it presented none. */
   size_t (*certificate)(void *arg, uint8_t to[32]);
 };
 
 struct proto {
   struct buf out;
-  size_t out_high; /* no more is taken from the client while `out` holds more than this */
+  size_t out_high; /* no more is read from the client while `out` holds more than this */
   size_t in_most;  /* octets that the shell reads from the client at once */
   enum proto_want want;
   enum close_reason reason;
@@ -105,29 +107,29 @@ struct proto {
   uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
   struct proto_trace trace;
   struct proto_log log; /* `open` is NULL: nothing is logged */
-  /* the shell's; `bindings` is NULL where there is nothing to bind to */
+  /* set by the shell; `bindings` is NULL if there is no TLS channel */
   struct proto_channel channel;
 };
 
-/* What a session is told when it is made. */
+/* The parameters of a new session. */
 struct proto_start {
   uint64_t id;         /* the session's number, unique in its process and never reused */
   const char *session; /* the name of the session in logs and Received:, unique for good */
   uint8_t peer[16];    /* the client's address */
   uint8_t peer_len;    /* 4 or 16 */
   uint16_t peer_port;
-  /* of the service "local": the user of this machine; peer is then the loopback */
+  /* of the service "local": the client's user id; peer is then the loopback */
   uint32_t uid;
   const char *service;     /* "smtp", "submission", "submissions", "local", "pop3", "pop3s" */
   bool secure;             /* implicit TLS: the handshake is already done */
   const char *tls_version; /* "TLSv1.3" when secure */
   const char *tls_cipher;
-  uint8_t nonce[16]; /* octets nobody can guess: APOP's timestamp, ids */
+  uint8_t nonce[16]; /* unpredictable octets: for APOP's timestamp, ids */
   uint64_t now_ms;
   int64_t wall_s;
 };
 
-/* After a handshake that the session wanted. */
+/* After a handshake that the session requested. */
 struct proto_secured {
   const char *tls_version;
   const char *tls_cipher;
@@ -135,12 +137,12 @@ struct proto_secured {
 
 struct proto_ops {
   const char *name;
-  /* Makes a session; it has its greeting in `out`. NULL without memory. `service` is what the
-   * role made of its configuration, shared by all sessions and outliving them. */
+  /* Makes a session, with its greeting in `out`. NULL without memory. `service` is what the role
+   * made of its configuration, shared by all sessions and outliving them. */
   struct proto *(*new)(const void *service, const struct proto_start *start);
   void (*free)(struct proto **p);
-  /* Takes octets off the front of `*in`. It need not take all; what it leaves comes again with more
-   * behind it. It leaves everything once it asks, wants TLS or closes. */
+  /* Takes octets off the front of `*in`. It need not take all; what it leaves is passed again with
+   * more behind it. It leaves everything once it asks a question, wants TLS or closes. */
   void (*input)(struct proto *p, struct slice *in);
   /* The answer to the open question (several pop_listing parts are several calls; ask.type is
    * cleared by the session with the last). type 0: the process was lost and no answer will come. */
@@ -148,40 +150,41 @@ struct proto_ops {
   /* Writes some more into `out`, at least one octet, or clears `more`. */
   void (*produce)(struct proto *p);
   void (*secured)(struct proto *p, const struct proto_secured *tls);
-  /* The deadline came, or nothing in particular: looks at its clocks. */
+  /* The deadline has come, or a periodic check: the session checks its clocks. */
   void (*tick)(struct proto *p);
-  /* The client is gone (reason: why); the session may still `ask` something that wants no answer,
-   * to let go of what it holds elsewhere. It must end with want == PROTO_CLOSE. */
+  /* The client is gone (reason: why); the session may still `ask` a question that wants no answer,
+   * to release what it holds in other processes. It must end with want == PROTO_CLOSE. */
   void (*gone)(struct proto *p, enum close_reason why);
   /* A process this session depends on was restarted while nothing was asked. */
   void (*role_lost)(struct proto *p, enum proto_role role);
   /* Puts key=value pairs for the closing log line: what the session did. */
   void (*summary)(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
                   void *arg);
-  /* True when the session has logged in or brings mail just now: not the first to be dropped when
-   * connections run out. Octets that cost nothing, and what was done long ago, are no reason. */
+  /* True when the session has logged in or is delivering mail now: such a session is not the first
+   * to be closed when connections run out. Octets that cost the client nothing, and what was done
+   * long ago, do not count. */
   bool (*valuable)(const struct proto *p);
-  /* Another session waits for what this one has for itself. True: it lets go of it, or does so
-   * already; it then mostly has closed. False: it is in use. NULL: there is nothing of that kind.
-   */
+  /* Another session waits for a resource that this one holds exclusively. True: this session
+   * releases it, or is doing so already; in most cases it has then closed. False: it is in use.
+   * NULL: sessions of this kind hold nothing. */
   bool (*yield)(struct proto *p);
 };
 
 void proto_init(struct proto *p, const struct proto_start *start);
-/* Gives back what proto_init made; the session's own free calls it. */
+/* Frees what proto_init() made; the session's own free() calls it. */
 void proto_done(struct proto *p);
-/* Starts a question and returns the buffer its payload goes to. */
+/* Starts a question and returns the buffer for its payload. */
 struct buf *proto_ask(struct proto *p, enum proto_role role, uint16_t type, bool wants_answer);
-/* Ends the session after what is in `out` was flushed. The first reason stays. */
+/* Ends the session once `out` was flushed. The first reason is kept. */
 void proto_close(struct proto *p, enum close_reason reason);
 /* For sessions: the channel's bindings, empty where there are none. */
 struct proto_bindings proto_bindings(const struct proto *p);
-/* For sessions: begins a line of the log; the session adds its fields, then log_end(). False:
+/* For sessions: begins a log line; the session adds its fields, then calls log_end(). False:
  * nothing is logged. */
 bool proto_log(struct proto *p, struct log_line *l, enum log_event event);
 /* For sessions: writes a trace line when tracing is on. */
 void proto_trace(struct proto *p, char direction, struct slice line);
-/* Remarks that are worded alike in every protocol: "state sasl > ready", "TLSv1.3
+/* Remarks that have the same wording in every protocol: "state sasl > ready", "TLSv1.3
  * TLS_AES_256_GCM_SHA384", "logged in as alice@example.org". */
 void proto_trace_state(struct proto *p, const char *from, const char *to);
 void proto_trace_tls(struct proto *p, const struct proto_secured *tls);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* How much of the machine each role may take (setrlimit(2)): sized by what the role does and by the
- * options, so that a process which was taken over, or has a bug, runs into its own limit and not
- * into the machine's.
+/* The resource limits of each role (setrlimit(2)): sized by what the role does and by the options,
+ * so that a process which was compromised, or has a bug, reaches its own limit and not the
+ * machine's.
  *
  * A limit that is reached fails the one allocation, file or connection that wanted more; the
- * process goes on. The system's hard limits hold too: of both the smaller. */
+ * process goes on. The system's hard limits apply too: the smaller of the two is in force. */
 #include "runtime/role/limits.h"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The limits on resources of a role (RLIMIT_NOFILE, _AS, _FSIZE, _NPROC). */
+/* The resource limits of a role (RLIMIT_NOFILE, _AS, _FSIZE, _NPROC). */
 #ifndef QASID_ROLE_LIMITS_H
 #define QASID_ROLE_LIMITS_H
 

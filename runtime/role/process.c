@@ -152,7 +152,8 @@ static void peer_lost(void *arg, struct channel *ch, const char *breach) {
   struct process_peer *p = arg;
   struct process *r = p->process;
   if (breach) report_breach(r, p, breach);
-  /* The parent joins only processes that were started anew. A command line asks again by itself. */
+  /* The parent connects only processes that were started anew. A command line connects again by
+   * itself. */
   if (channel_failed(ch) && p->kind != ROLE_CLI && !r->over)
     process_fail(r, "no memory or descriptors for the channel to %s-%u", role_name(p->kind),
                  p->number);
@@ -161,8 +162,8 @@ static void peer_lost(void *arg, struct channel *ch, const char *breach) {
 
 static const struct channel_ops peer_channel_ops = { peer_message, peer_lost };
 
-/* A neighbour that was quicker is heard only once the process runs: until then its words wait in
- * the socket. */
+/* A neighbour may be ready earlier; its messages are read only once this process runs, and wait in
+ * the socket until then. */
 static void open_peer(struct process_peer *p) {
   struct process *r = p->process;
   const struct ipc_wire *w = ipc_wire_between(r->kind, p->kind);
@@ -175,8 +176,9 @@ static void open_peer(struct process_peer *p) {
   if (r->ops->peer_connected) r->ops->peer_connected(r, p->kind, p->number, -1);
 }
 
-/* There is one of them at a time. A new one may be announced before the end of the former is seen:
- * what was asked there is lost first, so that no answer of one is taken for the other's. */
+/* There is one process of these roles at a time. A new one may be announced before the end of the
+ * former is seen: its open requests are then failed first, so that no reply of one is taken for the
+ * other's. */
 static bool is_single(enum role kind) {
   return kind == ROLE_AUTH || kind == ROLE_STORE || kind == ROLE_RESOLVER || kind == ROLE_KEYS;
 }
@@ -207,7 +209,7 @@ static bool on_channel(struct process *r, const struct ipc_msg *msg) {
   return true;
 }
 
-/* --- what the parent says --- */
+/* --- messages from the parent --- */
 
 static bool on_hello(struct process *r, const struct ipc_msg *msg) {
   struct process_hello m;
@@ -354,7 +356,7 @@ static bool on_apply(struct process *r, const struct ipc_msg *msg) {
 }
 
 static bool on_stop(struct process *r, const struct ipc_msg *msg) {
-  if (r->stopping) return true; /* said already */
+  if (r->stopping) return true; /* sent before */
   r->stopping = true;
   if (r->ops->stop && r->running)
     r->ops->stop(r);

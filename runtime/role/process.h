@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* What every process is besides its work: a process that the parent set up over one inherited
- * channel.
+/* What all processes share: each is set up by the parent over one inherited channel.
  *
- *   SET-UP   the parent says hello, config, listeners, certificates, channels …
- *   process_go  the process confines itself (runtime/sandbox), then start(); process_ready
- *   RUNNING  messages from the other processes; new channels when a neighbour was restarted;
- * reloads stop()   the process finishes what was acknowledged and calls process_exit()
+ *   SET-UP       the parent sends hello, config, listeners, certificates, channels …
+ *   process_go   the process confines itself (runtime/sandbox), then start(); process_ready
+ *   RUNNING      messages from the other processes; new channels when a neighbour was restarted;
+ *                reloads
+ *   stop()       the process finishes what was acknowledged and calls process_exit()
  *
  * When the parent is gone the process ends at once. When a neighbour breaks a rule the process
- * tells the parent, which decides who is ended. A channel that fails for want of memory or
- * descriptors on this side ends the process: it starts again with whole channels. After
- * process_exit() nothing is handed to the process any more, and stop() is called once at most. */
+ * reports it to the parent, which decides which process to end. A channel that fails for lack of
+ * memory or descriptors on this side ends the process: it is restarted with new channels. After
+ * process_exit() no handler is called, and stop() is called at most once. */
 #ifndef QASID_ROLE_PROCESS_H
 #define QASID_ROLE_PROCESS_H
 
@@ -26,18 +26,18 @@ struct process;
 
 struct role_ops {
   enum role kind;
-  /* Everything was said, and the process may still do all that it was started with: opens what it
-   * was given. Sets r->dials. NULL: there is nothing to open. False with a sentence in `err`: the
-   * process can't work. */
+  /* Set-up is complete, and the process still has all its rights: opens what it was given. Sets
+   * r->dials. NULL: there is nothing to open. False with a sentence in `err`: the process cannot
+   * work. */
   bool (*prepare)(struct process *r, struct buf *err);
-  /* Everything was said and the process is confined. False with a sentence in `err`: the process
-   * can't work. r->conf is set. */
+  /* Set-up is complete and the process is confined. False with a sentence in `err`: the process
+   * cannot work. r->conf is set. */
   bool (*start)(struct process *r, struct buf *err);
   /* A message that the pair's rules allow; false: its payload was malformed. */
   bool (*message)(struct process *r, enum role kind, uint32_t number, const struct ipc_msg *msg,
                   uint8_t state);
-  /* A neighbour is joined, or gone. For a blocking wire `fd` is the bare descriptor, owned by the
-   * process from now on; else -1. */
+  /* A neighbour was connected, or is gone. For a blocking wire `fd` is the bare descriptor, owned
+   * by the process from now on; else -1. */
   void (*peer_connected)(struct process *r, enum role kind, uint32_t number, int fd);
   void (*peer_lost)(struct process *r, enum role kind, uint32_t number);
   /* The following may be NULL. */
@@ -45,7 +45,7 @@ struct role_ops {
   void (*certificate)(struct process *r, uint16_t index, bool last, struct slice pem);
   void (*tickets)(struct process *r, struct slice keys);
   void (*token_keys)(struct process *r, struct slice keys);
-  /* Takes `fd`. */
+  /* Takes ownership of `fd`. */
   void (*notes)(struct process *r, int fd);
   void (*refuse)(struct process *r, struct slice address, uint32_t seconds);
   /* r->conf is the new configuration, `before` is freed after the call. */
@@ -64,9 +64,9 @@ struct process {
   bool started_as_root;
   uint32_t started_s; /* when the parent started */
   uint32_t uid, gid;
-  char folder[1101];   /* the process's folder, as it is to be opened once confined; "" for none */
+  char folder[1101];   /* the process's folder, as it is opened once confined; "" for none */
   char root_dir[1101]; /* the root folder it gets when started by root */
-  /* the TCP ports it may connect to, where its system calls let it at all */
+  /* the TCP ports it may connect to, if its system calls permit connecting at all */
   uint16_t dials[PROCESS_PORTS_MAX];
   size_t dial_count;
   bool binds; /* it binds sockets to an address of this machine, at any port */
@@ -85,27 +85,27 @@ struct process {
 /* Runs the process on descriptor PROCESS_PARENT_FD until it ends; returns the exit code. */
 int process_run(const struct role_ops *ops, void *arg);
 void process_exit(struct process *r, int code);
-/* Says to the parent what is wrong, then ends the process with 75 (try again). */
+/* Reports to the parent what is wrong, then ends the process with 75 (EX_TEMPFAIL). */
 void process_fail(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A part of the present reload can't take effect, and what was there before stays: the log and
- * whoever asked for the reload are told so. */
+/* A part of the current reload cannot take effect, and the previous state stays: it is logged, and
+ * reported to whoever requested the reload. */
 void process_refused(struct process *r, enum log_event event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A message for the neighbour `number` of that kind; dropped when it is gone. `fd` is taken. */
+/* Sends a message to the neighbour `number` of that role; discarded if it is gone. `fd` is
+ * taken. */
 void process_send(struct process *r, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                   struct slice payload, int fd);
-/* The same with a payload that is emptied, and not copied when it is large. */
+/* The same with a buffer, which is emptied, and not copied when it is large. */
 void process_send_buf(struct process *r, enum role kind, uint32_t number, uint16_t type,
                       uint64_t tag, struct buf *payload);
 /* The channel to it, or NULL. */
 struct channel *process_channel_to(struct process *r, enum role kind, uint32_t number);
-/* The number of the neighbour of a kind that has only one process; 0: none now. */
+/* The number of the neighbour in a role that has only one process; 0: none now. */
 uint32_t process_single(struct process *r, enum role kind);
 
-/* The name of session `id` of the front-end `number`: the same in every process, never given twice.
- */
+/* The name of session `id` of the front-end `number`: the same in every process, never reused. */
 void process_session_name(const struct process *r, uint32_t number, uint64_t id,
                           char to[PROCESS_SESSION_NAME]);
 

@@ -4,7 +4,7 @@
 #ifndef QASID_SANDBOX_FOLDER_H
 #define QASID_SANDBOX_FOLDER_H
 
-/* A handle on the folder (O_PATH: nothing can be read or written by it), or -1 with errno set. */
+/* A handle on the folder (O_PATH: it permits no reading or writing), or -1 with errno set. */
 int sandbox_folder(const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The numbers are the kernel's (include/uapi/linux/landlock.h), written here because the headers of
- * an older system lack the newer ones. */
+/* Landlock rules by the raw system calls. The numbers are the kernel's
+ * (include/uapi/linux/landlock.h), written here because the headers of an older system lack the
+ * newer ones. */
 #include "runtime/sandbox/landlock.h"
 
 #include <stddef.h>

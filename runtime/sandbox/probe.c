@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Forbidden things to try from inside a sandbox. In test builds only. */
+/* Forbidden operations, attempted from inside a sandbox. In test builds only. */
 #include "runtime/sandbox/sandbox.h"
 
 #ifdef QASID_TEST_HOOKS

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-/* Which process may make which system call. What is not here ends the process.
+/* Which role may make which system call. Any other call ends the process.
  *
- * The lists grew from what the processes do, not from what might come in handy: a new row needs a
+ * The lists were built from what the processes do, not from what might be useful: a new row needs a
  * reason, and the numbers in tests/unit/test_sandbox.c and SECURITY.md change with it, so that a
  * review sees it. A front-end, which reads what strangers send, may make 28 at most.
  *
- *   fronts (smtpd, pop3d)  take connections that come through an inherited listener; make no
- * socket, open no file, start no process or thread keys                   files below its own
- * folder, the keys that mail is signed with (Landlock says which) auth, store            threads,
- * and files below their own folder (Landlock says which) collector, sender      TCP sockets of its
- * own that connect (Landlock says to which ports); never listens resolver               UDP and TCP
- * sockets to ask name servers with (Landlock says at which TCP ports); never listens
+ *   front-ends          take connections through an inherited listener; make no socket, open no
+ *   (smtpd, pop3d)      file, start no process or thread
+ *   keys                files below its own folder, the keys that mail is signed with (Landlock)
+ *   auth, store         threads, and files below their own folder (Landlock)
+ *   collector, sender   TCP sockets of their own that connect (Landlock restricts the ports);
+ *                       never listen
+ *   resolver            UDP and TCP sockets to name servers (Landlock restricts the TCP ports);
+ *                       never listens
  *
- * No process may make memory executable, start a program, or reach another process but by its
- * channels. */
+ * No process may make memory executable, start a program, or reach another process except through
+ * its channels. */
 #include "runtime/sandbox/profiles.h"
 
 #include <asm/ioctls.h>

@@ -25,7 +25,7 @@ struct sandbox_condition {
   uint64_t value, but;
 };
 
-/* A system call that some processes may make when both conditions hold. Rows of the same call are
+/* A system call that some roles may make if both conditions hold. Rows of the same call are
  * alternatives. */
 struct sandbox_call {
   int number;
