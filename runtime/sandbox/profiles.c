@@ -142,7 +142,8 @@ static const struct sandbox_call calls[] = {
   CALL(connect, DIALS),
   /* each question over UDP has a port drawn by chance; TCP is Landlock's to refuse */
   CALL(bind, RESOLVER),
-  /* to one of source_addresses, at a port that is drawn (Landlock); it has TCP only, and cannot listen */
+  /* bind(2) to one of source_addresses, at a port that the kernel chooses (Landlock); it has TCP
+   * only, and cannot listen */
   CALL(bind, SENDER),
   SOCKET_OPTION(setsockopt, SENDER, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
   { .number = SCMP_SYS(fcntl), .roles = RESOLVER, .a = { EQUAL, 1, F_SETFL, 0 },
