@@ -3,7 +3,7 @@
  *
  * A login's states, and who moves it on (login.c unless said otherwise):
  *
- *   TALKING   the mechanism waits for the client         → credential()
+ *   TALKING   the mechanism waits for the client         → login_credential() (login_credential.c)
  *   WAITING   a hash is needed, in the queue             → dispatch() (dispatch.c)
  *   HASHING   the shell computes it                      → auth_finish() (dispatch.c)
  *   HELD      decided; the answer waits for its time     → auth_tick() (auth.c)
@@ -154,9 +154,6 @@ bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice 
                     uint64_t now_ms);
 bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
                 uint64_t now_ms);
-/* A verifier's word: is the token good, and what account does it name? */
-void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
-                        uint64_t now_ms);
 void login_cancel(struct auth *a, struct login *l);
 /* Takes back what was granted to a session, if it was. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);
@@ -169,6 +166,18 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s);
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);
+
+/* login_credential.c */
+/* All that the client has to say was said. The login may be over when this returns. */
+void login_credential(struct auth *a, struct login *l, uint64_t now_ms);
+/* A verifier's word: is the token good, and what account does it name? */
+void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
+                        uint64_t now_ms);
+/* The option login_domain: a login without a domain is of this one. */
+void login_qualify(const struct auth *a, struct buf *name);
+/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as
+ * it would be. False: it cannot be said now. */
+bool login_scram_salt(struct auth *a, const struct login *l, struct scram_verifier *ret);
 
 /* auth.c: the accounts may have changed. */
 void auth_offers_look(struct auth *a);
