@@ -206,6 +206,42 @@ static const char *wrong_source(struct slice text) {
   return "is no address with a name; \"192.0.2.1 mail.example.org\" or \"2001:db8::1\" is meant";
 }
 
+static struct slice word_of(struct slice *line) {
+  struct slice word;
+  do word = slice_split(line, ' ');
+  while (!word.n && line->p);
+  return word;
+}
+
+/* "HOST", "HOST:PORT", "[HOST]:PORT", "srv:SERVICE:PORT"; the sender says what they stand for. */
+static bool is_route_host(struct slice text) {
+  bool service = slice_starts(text, SLICE("srv:"));
+  if (service) text = slice_from(text, 4);
+  ptrdiff_t colon = slice_rfind(text, ':'), close = slice_rfind(text, ']');
+  uint64_t port = 1;
+  if (colon > close && !num_parse(slice_from(text, (size_t)colon + 1), 65535, &port)) return false;
+  if (colon > close) text = slice_first(text, (size_t)colon);
+  return port && text.n && text.n < 256 && (!service || text.p[0] == '_');
+}
+
+/* "DESTINATION HOST [tls=…] [lmtp]" */
+static const char *wrong_route(struct slice text) {
+  static const char *const words[] = { "tls=opportunistic", "tls=required", "tls=verified",
+                                       "tls=none",          "tls=implicit", "lmtp" };
+  struct slice pattern = word_of(&text), host = word_of(&text);
+  bool good = pattern.n && is_route_host(host);
+  while (good && text.p) {
+    struct slice word = word_of(&text);
+    good = !word.n;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+      good |= slice_eq(word, slice_str(words[i]));
+  }
+  if (good) return NULL;
+  return "is no route; \"DESTINATION HOST[:PORT] "
+         "[tls=opportunistic|required|verified|none|implicit] "
+         "[lmtp]\" is meant, such as \"* smtp.example.net:587\"";
+}
+
 static const char *wrong_log(struct slice text) {
   if (slice_eq(text, SLICE("stderr")) || slice_eq(text, SLICE("syslog")) || !wrong_path(text))
     return NULL;
@@ -239,6 +275,7 @@ static const struct meaning {
   { "dns_servers", wrong_server },
   { "reply_classes", wrong_class },
   { "source_addresses", wrong_source },
+  { "routes", wrong_route },
   { "log_to", wrong_log },
   { "dns_trust_anchor", wrong_anchor },
 };

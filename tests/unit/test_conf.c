@@ -179,6 +179,16 @@ static void mistakes_of_value(void **state) {
     { "listen_smtp = \"mail.example.org:25\"\n", "no address" },
     { "listen_smtp = *:25\n", "no address" }, /* libconfuse's grammar drops an unquoted * */
     { "listen_smtp = \"[fe80::1]:25\"\n", NULL },
+    { "routes = { \"*\" }\n", "is no route" },
+    { "routes = { \"* smtp.example.net:0\" }\n", "is no route" },
+    { "routes = { \"* smtp.example.net:587 tls=sometimes\" }\n", "is no route" },
+    { "routes = { \"* srv:submission.example.net\" }\n", "is no route" },
+    { "routes = { \"a.example direct\", \".b.example [::1]:25 lmtp\", \"* h.example tls=none\" }\n",
+      NULL },
+    { "routes = { \"* srv:_submission._tcp.example.net:2587  tls=verified\" }\n", NULL },
+    { "source_addresses = { \"mail.example.org\" }\n", "is no address with a name" },
+    { "source_addresses = { \"192.0.2.1 a..b\" }\n", "is no address with a name" },
+    { "source_addresses = { \"192.0.2.1 a.example\", \"2001:db8::1\" }\n", NULL },
   };
   check_says(rows, sizeof rows / sizeof *rows);
 }
