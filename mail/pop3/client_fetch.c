@@ -146,7 +146,7 @@ static void finish(struct session *s, struct pop3_item *m) {
   if (s->drain) return;
   bool look = m->wish == POP3_LOOK;
   m->doubtful = !look && s->last_short;
-  m->is_short = !look && m->octets < m->size;
+  m->is_short = !look && (m->octets < m->size || !m->octets); /* nothing proves nothing */
   if (m->is_short) s->last_short = m;
   m->state = look ? POP3_LISTED : POP3_WHOLE;
   if (!look) s->unsettled++;

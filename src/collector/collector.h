@@ -101,6 +101,9 @@ struct run {
   struct pop3_item *item; /* the one whose octets come, or that is being committed */
   struct buf hold;        /* of it, not yet at store */
   /* store has a part of it; that is to be dropped when store has answered */
+  /* what store has of a message is to go before anything else is asked of it; the run's end does
+   * that by itself, and may be heard from auth first */
+  bool discard_due;
   bool spooled, drop;
   struct mail_clean clean;
   size_t front; /* octets of ours in front of it */

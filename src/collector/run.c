@@ -37,6 +37,11 @@ void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...) {
 
 void run_notify_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks) {
   struct slice octets = payload ? buf_slice(payload) : SLICE_NONE;
+  bool discard = r->discard_due && type != collect_end_type;
+  r->discard_due = false;
+  if (discard)
+    process_send(r->collector->process, ROLE_STORE, r->store, collect_discard_type, r->tag,
+                 SLICE_NONE, -1);
   r->asks = asks;
   process_send(r->collector->process, ROLE_STORE, r->store, type, r->tag, octets, -1);
 }

@@ -145,7 +145,7 @@ static void spool(struct run *r) {
 
 /* Not this one, whatever else comes of it: what store has of it goes. */
 static enum pop3_sink_verdict turn_away(struct run *r) {
-  if (r->spooled) run_notify_store(r, collect_discard_type, NULL, ASKS_NOTHING);
+  if (r->spooled) r->discard_due = true;
   r->spooled = false;
   forget_message(r);
   return POP3_SINK_NO;
@@ -197,7 +197,7 @@ static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
   if (!collect_spooled_get(msg->payload, &m) || m.outcome >= COLLECT_OUTCOMES) return false;
   if (r->drop) {
     r->drop = false;
-    run_notify_store(r, collect_discard_type, NULL, ASKS_NOTHING);
+    r->discard_due = true;
     return true;
   }
   if (!r->pop || r->pop->proto.want == PROTO_CLOSE) return true;
@@ -213,7 +213,7 @@ static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   struct buf b, id;
   uint8_t digest[DIGEST_SHA256_SIZE];
-  if (!item->octets && item->size) { /* nothing came of something: there is nothing to keep */
+  if (!item->octets) { /* whatever is listed: there is nothing to keep */
     forget_message(r);
     pop3_client_settle(r->pop, item, false);
     return POP3_SINK_ON;
@@ -268,7 +268,7 @@ static void on_cut(void *arg, struct pop3_item *item) {
   if (r->asks == ASKS_SPOOL)
     r->drop = true;
   else if (r->spooled)
-    run_notify_store(r, collect_discard_type, NULL, r->asks);
+    r->discard_due = true;
   r->left += r->refused == COLLECT_TOO_BIG;
   r->spooled = false;
   forget_message(r);
