@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* The accounts database, auth.db, and the key that seals its secrets (accounts.h). Synchronous:
+ * each change, or all between accounts_begin() and accounts_end(), is one durable transaction.
+ * Invariants: a schema step that was released never changes; after an error of the disk the
+ * connection is closed and opened anew before it is used; a sealed secret is bound to its row's key
+ * and its column. */
 #include "src/auth/accounts.h"
 
 #include "mail/sasl/sasl.h"
@@ -65,7 +70,7 @@ struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
   return slice_of(ret, n);
 }
 
-/* The key that a row of before has. */
+/* The key under which an earlier version stored the name. */
 static struct slice fold_ascii(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
   if (name.n > AUTH_NAME_MAX) return SLICE_NONE;
   for (size_t i = 0; i < name.n; i++) ret[i] = ascii_lower(name.p[i]);

@@ -69,8 +69,8 @@ struct accounts {
 bool accounts_open(struct accounts *a, struct disk *disk, const uint8_t random[SEAL_KEY],
                    struct buf *err);
 void accounts_close(struct accounts *a);
-/* After an error of the disk the database is closed; this opens it again. False: it still can't be.
- */
+/* After an error of the disk the database is closed; this opens it again. False if it still
+ * cannot. */
 bool accounts_ready(struct accounts *a);
 
 /* A name that can be a new account's: local part, "@", domain; UTF-8 without space or control
@@ -137,7 +137,7 @@ bool account_seal(const struct accounts *a, struct account *row, struct slice se
  * False: it has none, or it was sealed under another key. */
 bool account_unseal(const struct accounts *a, const struct account *row, struct buf *out);
 
-/* The same for SCRAM's verifiers. */
+/* The same for the verifiers of SCRAM. */
 bool account_seal_scram(const struct accounts *a, struct account *row,
                         const struct scram_verifiers *v, const uint8_t nonce[SEAL_NONCE]);
 bool account_unseal_scram(const struct accounts *a, const struct account *row,

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* What is remembered of the networks of logins (addresses.h, the rules): a map by network, and a
+ * list in the order of use, whose oldest entry is evicted.
+ * Invariants: a network with pending logins is never evicted; there are at most
+ * AUTH_ADDRESSES entries; a /48 has one only once one of its /64s has failed. */
 #include "src/auth/addresses.h"
 
 #include <stdlib.h>
@@ -98,7 +102,7 @@ struct address *addresses_counting(struct addresses *t, uint64_t network, uint64
   return wide && wide->parts >= AUTH_WIDE_BAD ? wide : addresses_get(t, network);
 }
 
-/* Without memory for the /48 its /64s go on counting alone. */
+/* Without memory for the /48, its /64s are counted each alone. */
 void addresses_note_failing(struct addresses *t, const struct address *a, uint64_t now_ms) {
   uint64_t of = network_wide(a->network);
   bool did = a->failed_ms && now_ms - a->failed_ms < ADDRESS_BAD_MS;

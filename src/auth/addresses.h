@@ -3,32 +3,31 @@
  * IPv6 /48 as one, while many of its /64s fail.
  *
  * The rules:
- *  1. The n-th failed login of a network is answered 2, 4, 8, 15 s after it was asked (at most
- *     auth_penalty_most). A right password that needed a hash, of somebody who is not known in this
- * network (visits.h), waits 0, 2, 4, 8, 15 s after n failures: were only failures held back, a
- * guesser would hang up on every silence and try the next password.
- *  2. Failures are forgotten together, 29 s after the last (2+4+8+15). A success does not forget
- * them: a guesser has an account of his own.
- *  3. What was proved right by anything cheaper than the wait is not held back: a password that is
- * remembered (the cache), SCRAM, CRAM-MD5, APOP, a token, a certificate, or any way of a user who
- * has logged in from this network before. So an office behind one address goes on working while one
- * of its machines fails. A guesser has no more tries by it: each takes a place until its answer
- * would have been due (rule 6).
+ *  1. The n-th failed login of a network is answered 2, 4, 8, 15 s after the request (at most
+ *     auth_penalty_most). A right password that needed a hash, of a user who is not known in this
+ *     network (visits.h), waits 0, 2, 4, 8, 15 s after n failures: if only failures were delayed, a
+ *     guesser would hang up after a moment of silence and try the next password.
+ *  2. Failures are forgotten together, 29 s after the last (2+4+8+15). A success does not clear
+ *     them: a guesser may have an account of his own.
+ *  3. Credentials that were verified by anything cheaper than the delay are not delayed: a password
+ *     that is remembered (the cache), SCRAM, CRAM-MD5, APOP, a token, a certificate, or any
+ *     mechanism of a user who has logged in from this network before. So an office behind one
+ *     address goes on working while one of its machines fails. A guesser gains no tries by this:
+ *     each takes a place until its answer would have been due (rule 6).
  *  4. The same wrong password for the same account again (a forgotten client that polls) is
- * answered as late as before, costs no hash, and does not count again; for ADDRESS_WRONG_MS, then
- * it is tried anew. Who asks to act for somebody else is refused, late too, but that is no wrong
- * password and does not count.
- *  5. The time an answer takes counts from the question, not from the hash: it tells nothing of the
- * hash.
- *  6. At most AUTH_PENDING logins of a network are in work or held back, fewer once it fails; the
- * next are told to try later. A client that hung up keeps its place until its answer would have
- * been due. A user who has logged in from there before has places of his own (visits.h).
+ * answered as late as before, costs no hash, and does not count again; after ADDRESS_WRONG_MS it is
+ *     verified anew. A request to act for another user is refused, late too, but it is no wrong
+ *     password and does not count.
+ *  5. The delay counts from the request, not from the hash: it reveals nothing of the hash.
+ *  6. At most AUTH_PENDING logins of a network are in work or delayed, fewer once it fails; further
+ *     ones are answered "try later". A client that hung up keeps its place until its answer would
+ *     have been due. A user who has logged in from there before has places of his own (visits.h).
  *  7. Once AUTH_WIDE_BAD /64s of an IPv6 /48 have failed, with less than ADDRESS_BAD_MS between
  * them, logins from all of it count as one network's.
- *  8. Networks that auth_trusted_networks names are not counted and never wait (webmail: all of its
+ *  8. Networks in auth_trusted_networks are not counted and never delayed (webmail: all of its
  * users come from one address).
  *
- * The table is bounded; the network that was quiet for longest makes room. */
+ * The table is bounded; the network that was quiet for longest is evicted. */
 #ifndef QASID_AUTH_ADDRESSES_H
 #define QASID_AUTH_ADDRESSES_H
 
@@ -86,17 +85,17 @@ struct address *addresses_counting(struct addresses *t, uint64_t network, uint64
 /* To be called before address_failed(): notes in the /48 that this /64 fails, when it did not
  * before. */
 void addresses_note_failing(struct addresses *t, const struct address *a, uint64_t now_ms);
-/* Moves it behind all others: it was heard of now. */
+/* Moves it behind all others: it was used now. */
 void addresses_touch(struct addresses *t, struct address *a);
 
-/* May one more login of it be taken on? */
+/* May one more login of it be accepted? */
 bool address_has_room(struct address *a, uint64_t most_s, uint64_t now_ms);
-/* Notes a failure; `key` identifies what was wrong (or empty). Returns how long the answer waits,
- * ms. */
+/* Notes a failure; `key` identifies the wrong credential (or is empty). Returns the answer's delay
+ * in ms. */
 uint64_t address_failed(struct address *a, struct slice key, uint64_t most_s, uint64_t now_ms);
 /* Notes a success and returns how long its answer waits. */
 uint64_t address_succeeded(struct address *a, uint64_t most_s, uint64_t now_ms);
-/* How long the answer to something that is refused and does not count waits. */
+/* The delay of an answer to a request that is refused and does not count. */
 uint64_t address_refused(struct address *a, uint64_t most_s, uint64_t now_ms);
 bool address_knows_wrong(const struct address *a, struct slice key, uint64_t now_ms);
 /* Its place in the order of hashes: 0 first. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What the administrator may ask of auth: `qasid account …` and auth's part of `qasid status`. A
- * row of the table is one command. A command that needs a hash goes on in admin_finish(). */
+/* The administrative commands that auth answers: `qasid account …` and auth's part of `qasid
+ * status`. A row of the table is one command. A command that needs a hash goes on in
+ * admin_finish(). */
 #include "src/auth/admin.h"
 #include "src/auth/backup.h"
 #include "src/auth/core.h"
@@ -147,7 +148,7 @@ static bool seal(struct auth *a, struct account *r, struct slice secret) {
   return account_seal(&a->accounts, r, secret, nonce);
 }
 
-/* The verifiers that the job made, or none: those of the password before are of no use. */
+/* The verifiers that the job made, or none: those of the previous password are void. */
 static bool seal_scram(struct auth *a, struct account *r, const struct auth_job *job) {
   uint8_t nonce[SEAL_NONCE];
   explicit_bzero(r->scram, sizeof r->scram);
@@ -234,7 +235,7 @@ static bool account_add(struct auth *a, struct admin_call *c) {
   return go_on_after(a, c, AFTER_ADD, JOB_HASH, password, SLICE_NONE);
 }
 
-/* A hash is what it is: its form is looked at, and nothing is computed. */
+/* A hash is stored as given: its form is checked, and nothing is computed. */
 static bool import_hash(struct auth *a, struct admin_call *c, struct slice hash) {
   struct account *r = &c->row;
   if (!password_is_whole(hash)) {
@@ -302,7 +303,7 @@ static bool account_legacy(struct auth *a, struct admin_call *c) {
   return false;
 }
 
-/* After the hash: the row goes to the disk. What else changed in it meanwhile is kept. */
+/* After the hash: the row is written. Other changes of it meanwhile are kept. */
 static enum account_result apply(struct auth *a, struct admin_call *c, const struct auth_job *job) {
   struct account *r = &c->row;
   if (c->after != AFTER_ADD) {

@@ -19,8 +19,8 @@ struct admin_call {
   uint64_t now_ms;
   /* when it goes on after a hash */
   enum after after;
-  bool legacy; /* the password is to be kept under seal too */
-  bool wishes; /* `wish` was said; else it stays as it is */
+  bool legacy; /* the password is to be stored sealed too */
+  bool wishes; /* `wish` was given; else it stays as it is */
   enum account_scram wish;
   struct account row;
   struct buf password;
@@ -39,11 +39,11 @@ struct call_listing {
 
 /* The command's word, an empty slice behind the last. */
 struct slice call_word(const struct admin_call *c, size_t i);
-/* The name as it is kept, into c->row. False: it can't be one, which was said. */
+/* The name as it is kept, into c->row. False if it cannot be an account's, which was answered. */
 bool call_take_name(struct auth *a, struct admin_call *c, struct slice name);
-/* The row as it is, into c->row. False: that there is none was said. */
+/* The row as it is, into c->row. False if there is none, which was answered. */
 bool call_find(struct auth *a, struct admin_call *c, struct slice name);
-/* Writes c->row under a new stamp, and says how that went. */
+/* Writes c->row under a new stamp, and answers with the result. */
 void call_update(struct auth *a, struct admin_call *c);
 /* Ends the command with what that result means. */
 void call_done_account(struct auth *a, struct admin_call *c, enum account_result r);

@@ -111,7 +111,7 @@ static enum account_result write_row(struct auth *a, const struct bulk_row *r, b
   } else {
     enum account_result found = accounts_find(&a->accounts, r->name, &row);
     if (found != ACCOUNT_OK) return found;
-    /* They are of the password before. */
+    /* They belong to the previous password. */
     explicit_bzero(row.sealed, sizeof row.sealed);
     explicit_bzero(row.scram, sizeof row.scram);
     row.sealed_n = row.scram_n = 0;

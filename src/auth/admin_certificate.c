@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid account certificate`: which certificates stand for an account's password. */
+/* `qasid account certificate`: which certificates authenticate an account in place of its
+ * password. */
 #include "lib/base/codec.h"
 #include "src/auth/admin.h"
 
@@ -39,7 +40,7 @@ static void add(struct auth *a, struct admin_call *c, const uint8_t *fingerprint
     call_done_account(a, c, r);
 }
 
-/* A login under way that was proved by it is not let in any more: the row gets another stamp. */
+/* Refuses a login under way that it authenticated: the row gets another stamp. */
 static void delete (struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
   enum account_result r = accounts_delete_certificate(&a->accounts, call_word(c, 3), fingerprint);
   if (r == ACCOUNT_OK)
@@ -80,7 +81,7 @@ bool admin_certificate(struct auth *a, struct admin_call *c) {
         a, c, CLI_USAGE,
         "account certificate add|delete NAME FINGERPRINT, or account certificate list [NAME]");
   else if (c->count > 3 && !call_find(a, c, call_word(c, 3)))
-    return false; /* it was said */
+    return false; /* already answered */
   else if (lists)
     list(a, c);
   else if (!take_fingerprint(call_word(c, 4), fingerprint))

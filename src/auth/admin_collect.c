@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid account collect …`: what people ask of the collections. */
+/* `qasid account collect …`: the administrator's commands on collections. */
 #include <time.h>
 
 #include "lib/base/num.h"
@@ -309,7 +309,7 @@ static void drop_word(uint8_t *to, size_t *n, struct slice w) {
   *n -= end - from;
 }
 
-/* A message of the other server that is to be left alone, or is no more. */
+/* A message of the other server that is to be left alone, or no longer is. */
 static bool leave_out(struct auth *a, struct admin_call *c, struct collection *x) {
   struct slice uidl = word(c, 3);
   bool out = slice_eq(word(c, 1), SLICE("leave-out"));

@@ -8,7 +8,7 @@ static void fresh_nonce(struct auth *a, uint8_t nonce[SEAL_NONCE]) {
   a->shell.random(a->shell.arg, nonce, SEAL_NONCE);
 }
 
-/* What cannot be opened (another key) would be of no use under the new name either. */
+/* What cannot be opened (another key) could not be used under the new name either. */
 static bool reseal(struct auth *a, const struct account *old, struct account *row) {
   uint8_t nonce[SEAL_NONCE];
   struct scram_verifiers v;

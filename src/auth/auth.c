@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* auth's front door: makes it, sorts messages by who sent them, keeps time. */
+/* auth's entry points: creates it, dispatches messages by their sender, keeps time. */
 #include "src/auth/core.h"
 
 #include "lib/base/codec.h"
@@ -10,9 +10,9 @@
 
 /* --- life --- */
 
-/* The row that stands for names without an account: a hash like any other that no password has, a
- * secret that nobody was told, and verifiers of no password. Verifying against it costs the same.
- */
+/* The row that stands in for names without an account: a hash like any other that no password
+ * matches, a secret that was never given out, and verifiers of no password. Verifying against it
+ * costs the same. */
 static bool make_nobody(struct auth *a) {
   uint8_t random[PASSWORD_RANDOM], nonce[SEAL_NONCE];
   struct buf hash, secret;
@@ -142,11 +142,11 @@ static bool from_front(struct auth *a, enum role kind, uint32_t number, const st
   if (l)
     login_cancel(a, l);
   else if (kind == ROLE_POP3D)
-    login_revoke(a, number, msg->tag); /* our yes and its end crossed */
+    login_revoke(a, number, msg->tag); /* our success and the client's cancellation crossed */
   return true;
 }
 
-/* An answer to a grant that is not waited for any more is nothing wrong: its client hung up. */
+/* An answer to a grant for which nothing waits any more is no error: its client hung up. */
 static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   struct auth_granted m;
   if (msg->type != auth_granted_type || !auth_granted_get(msg->payload, &m)) return false;
@@ -168,7 +168,7 @@ bool auth_message(struct auth *a, enum role kind, uint32_t number, const struct 
   return msg->type == cli_input_type || msg->type == cli_input_end_type;
 }
 
-/* --- what front-ends show to clients --- */
+/* --- what front-ends announce to clients --- */
 
 static void send_offers(struct auth *a, const struct front *f) {
   struct buf b;
@@ -201,7 +201,8 @@ static void front_lost(struct auth *a, uint32_t number) {
   if (!f) return;
   *at = f->next;
   struct map logins = f->logins;
-  map_init(&f->logins); /* login_cancel() takes each out of the map: let it be another one */
+  map_init(
+      &f->logins); /* login_cancel() takes each out of the map: start again with the next one */
   uint64_t tag, value;
   for (size_t i = 0; map_each(&logins, &i, &tag, &value);)
     login_cancel(a, (struct login *)(uintptr_t)value);
@@ -210,7 +211,7 @@ static void front_lost(struct auth *a, uint32_t number) {
   free(f);
 }
 
-/* Nobody will answer the grants: what was proved has to be proved again. */
+/* The grants will not be answered: what was verified has to be verified again. */
 static void store_lost(struct auth *a) {
   struct map grants = a->grants;
   map_init(&a->grants);

@@ -2,11 +2,11 @@
 /* auth without its threads and sockets: the logins under way, and the hashes they need.
  *
  * One thread (the process's loop) owns `struct auth`. A password hash takes milliseconds, so it is
- * a job for a pool of threads; everything else is done at once. An answer that was earned by
- * failing is held back (auth_tick) and so costs the failing address time, nobody else.
+ * a job for a pool of threads; everything else is done at once. The answer to a failing network is
+ * delayed (auth_tick), which costs that network time and no other.
  *
- * Yes is said in two steps: the verified account is granted to the session at store (auth_grant),
- * and only when store has answered is auth_ok sent to the front-end. */
+ * A login succeeds in two steps: the verified account is granted to the session at store
+ * (auth_grant), and only when store has answered is auth_ok sent to the front-end. */
 #ifndef QASID_AUTH_H
 #define QASID_AUTH_H
 
@@ -54,21 +54,20 @@ struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct a
 /* To be called when no job is out. */
 void auth_free(struct auth **a);
 void auth_reconfigure(struct auth *a, const struct conf *conf);
-/* The key set that access tokens are verified with (lib/jwt/keys.h); empty: no tokens are taken.
- * False with a sentence in `err`: what was there before stays. */
+/* The key set that access tokens are verified with (lib/jwt/keys.h); empty: tokens are not
+ * accepted. False with a sentence in `err`: the former set stays. */
 bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err);
 /* A message from a process, checked against the pair's rules. False: malformed payload. */
 bool auth_message(struct auth *a, enum role kind, uint32_t number, const struct ipc_msg *msg,
                   uint64_t now_ms);
-/* A front-end is joined: it is told what it shows to clients. */
+/* A front-end is connected: sends it what it announces to clients. */
 void auth_process_connected(struct auth *a, enum role kind, uint32_t number);
 void auth_process_lost(struct auth *a, enum role kind, uint32_t number);
 /* Computes one hash. Thread-safe; touches the job only. */
 void auth_work(struct auth_job *job);
 /* Takes the job back and frees it; may be called from inside enqueue(). */
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms);
-/* Sends the answers whose waiting time is over. Returns when it is to be called next, 0: not
- * needed. */
+/* Sends the answers whose delay is over. Returns when it is to be called next, 0: not needed. */
 uint64_t auth_tick(struct auth *a, uint64_t now_ms);
 
 #endif

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* auth's part of a backup: copies the database as of one moment to a file beside it, sends a ustar
+ * archive of that copy and of auth.key, and removes the copy. Invariant: the buffer that held the
+ * key is wiped. */
 #include "src/auth/backup.h"
 
 #include "lib/tar/tar.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Remembered passwords (cache.h): a fixed array of entries, a map from the first octets of an
+ * entry's id to its place, and a CLOCK hand. Invariants: ids are compared in full and in constant
+ * time; the HMAC key is random, made for each start, and never leaves this process; without memory
+ * nothing is remembered. */
 #include "src/auth/cache.h"
 
 #include "lib/base/buf.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Passwords that were right a short while ago.
+/* Passwords that were verified a short while ago.
  *
  * An entry is an HMAC-SHA256, under a key that only this process has, over the account's name, its
- * stamp and the password; never the password. Whoever reads this memory has to guess passwords as
- * slowly as the key is long. A changed account has a new stamp, so its old entries match nothing;
- * they are also removed at once. The oldest unused entry makes room (CLOCK). */
+ * stamp and the password; never the password. The entries are of no use for guessing passwords
+ * without that key. A changed account has a new stamp, so its old entries match nothing; they are
+ * also removed at once. The oldest unused entry is evicted (CLOCK). */
 #ifndef QASID_AUTH_CACHE_H
 #define QASID_AUTH_CACHE_H
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The collections' rows in auth.db (collections.h), read and written through accounts.c.
+ * Invariants: a password is sealed for exactly its account, server and user, so it cannot be moved
+ * into a row that sends it elsewhere; each change is one transaction; no statement outlives the
+ * call that prepared it. */
 #include "src/auth/collections.h"
 
 #define COLUMNS                                                                             \
@@ -138,7 +142,7 @@ enum account_result collections_delete(struct accounts *a, uint64_t id) {
 
 enum { CONTEXT_MAX = 64 + AUTH_NAME_MAX + COLLECT_HOST_MAX + COLLECT_USER_MAX };
 
-/* Everything that says where the password goes. */
+/* The context of the seal: everything that determines where the password is sent. */
 static void context_of(const struct collection *c, struct buf *out) {
   buf_init(out, CONTEXT_MAX);
   buf_put_str(out, "collection");
@@ -178,7 +182,7 @@ bool collection_unseal(const struct accounts *a, const struct collection *c, str
   return ok;
 }
 
-/* --- for people --- */
+/* --- for the administrator --- */
 
 void collection_url(const struct collection *c, struct buf *out) {
   bool v6 = slice_find(slice_of(c->host, c->host_n), ':') >= 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* What is collected from where: rows of auth.db beside the accounts, each with a sealed password.
  *
- * `id` is the number that people use. `source` names the collection to store: a random number, so
- * that no restored backup gives one to another collection. The password is sealed for exactly this
- * account, server and user: it can't be moved into a row that sends it elsewhere. */
+ * `id` is the number that the administrator uses. `source` names the collection to store: a random
+ * number, so that no restored backup gives one to another collection. The password is sealed for
+ * exactly this account, server and user: it cannot be moved into a row that sends it elsewhere. */
 #ifndef QASID_AUTH_COLLECTIONS_H
 #define QASID_AUTH_COLLECTIONS_H
 

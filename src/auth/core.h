@@ -75,11 +75,11 @@ struct login {
   struct sasl_server sasl;
   struct buf last; /* what the mechanism sends with success, or (tokens) with failure */
   uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the front-end says the client showed */
-  bool reported;                            /* to the log, that it failed */
-  bool mismatch;                            /* it asked to act for somebody else */
+  bool reported;                            /* its failure was logged */
+  bool mismatch;                            /* it asked to act for another user */
   uint8_t key[CACHE_KEY];
-  /* what it is held against */
-  struct account *row; /* nobody's when there is no such account */
+  /* what it is verified against */
+  struct account *row; /* the stand-in row when there is no such account */
   bool known, right;
   struct address *address; /* whose queue it waits in */
   unsigned *place;         /* the count of places that it is in; NULL: it takes none */
@@ -117,11 +117,11 @@ struct auth {
   struct visits visits;
   size_t left; /* logins that live on although their clients have hung up */
   struct queue queue;
-  struct token_verifier *verifier; /* NULL: no tokens are taken */
+  struct token_verifier *verifier; /* NULL: tokens are not accepted */
   struct delay delay;
   struct front *fronts;
   struct map grants; /* serial → login */
-  bool apop;         /* some account could log in by APOP: what front-ends were told */
+  bool apop;         /* some account could log in by APOP: what front-ends were last sent */
   uint64_t serial;
   unsigned running; /* jobs at the shell */
   bool dispatching;
@@ -139,7 +139,7 @@ struct front *auth_front(const struct auth *a, uint32_t number);
 /* refusal.c */
 /* The service of that name, NULL where `kind` has none such. */
 const char *auth_service(enum role kind, struct slice name);
-/* For the log: who was tried, from where, how, and why not. */
+/* Logs a failed login: the account, from where, how, and why. */
 void auth_report(struct auth *a, const struct login *l, const char *why);
 /* Why a credential did not do. */
 const char *auth_wrong_words(const struct login *l);
@@ -157,12 +157,12 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
 void login_cancel(struct auth *a, struct login *l);
 /* Takes back what was granted to a session, if it was. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);
-/* True when no hash is needed to decide it (any more); it then is decided. */
+/* True when no hash is needed (any more) to decide it; it then is decided. */
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
 /* at_once: it was proved by something cheap; a right answer is not held back (addresses.h, rule 3).
  */
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
-/* Its time has come: the answer, or for GRANTING the end of patience. */
+/* Its delay is over: sends the answer, or for GRANTING gives up waiting. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s);
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Delayed answers as a binary heap of logins by due time. Invariant: a login's slot has its place
+ * in the array, from 1, or 0 when it is not in the heap; so it can be removed from the middle. */
 #include "src/auth/delay.h"
 
 #include "src/auth/core.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers that wait for their time: a binary heap by due time. */
+/* Answers that are delayed: a binary heap by due time. */
 #ifndef QASID_AUTH_DELAY_H
 #define QASID_AUTH_DELAY_H
 

@@ -18,7 +18,7 @@ static struct auth_job *job_for(struct auth *a, struct login *l) {
   return j;
 }
 
-/* The next login's job. Those that need none any more (a like one was decided meanwhile) are
+/* The next login's job. Logins that need none any more (an equal one was decided meanwhile) are
  * answered. */
 static struct auth_job *next_login_job(struct auth *a, uint64_t now_ms) {
   struct login *l;
@@ -47,8 +47,8 @@ void dispatch(struct auth *a, uint64_t now_ms) {
   a->dispatching = false;
 }
 
-/* The account was to have verifiers and had none: its password was there just now. What can't be
- * kept today is made again at another login. */
+/* The account was to have verifiers and had none: its password was available just now. If they
+ * cannot be stored, another login makes them. */
 static void keep_scram(struct auth *a, struct account *row, const struct scram_verifiers *v) {
   uint8_t nonce[SEAL_NONCE];
   a->shell.random(a->shell.arg, nonce, sizeof nonce);

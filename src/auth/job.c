@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* One password hash as a job: made and freed on the loop's thread, computed by auth_work() in
+ * another. Invariants: auth_work() touches the job only; a job holds its secrets in buffers that
+ * never move, and they are wiped when it is freed; a job not computed has PASSWORD_TROUBLE. */
 #include "src/auth/job.h"
 
 #include "src/auth/auth.h"
@@ -12,8 +15,9 @@ struct auth_job *auth_job_new(enum job_kind kind, struct slice password, struct 
   j->result = PASSWORD_TROUBLE;
   buf_init(&j->password, SASL_PASSWORD_MAX);
   buf_init(&j->hash, PASSWORD_HASH_MAX);
-  buf_reserve(&j->password,
-              password.n); /* one piece of memory: a secret is not to be left behind in another */
+  buf_reserve(
+      &j->password,
+      password.n); /* allocated at its full size: growing would leave a copy of the secret behind */
   buf_put(&j->password, password);
   buf_put(&j->hash, hash);
   if (j->password.failed || j->hash.failed) auth_job_free(&j);

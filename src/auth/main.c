@@ -109,7 +109,7 @@ static bool start_pool(struct auth_process *s, struct buf *err) {
   return false;
 }
 
-/* Keys that are no good are said so and leave what was there: logins with passwords go on. */
+/* A key set with errors is logged and the former one stays: logins with passwords go on. */
 static void use_token_keys(struct auth_process *s) {
   struct buf err;
   buf_init(&err, 512);
@@ -174,7 +174,8 @@ static void reload(struct process *r, const struct conf *before) {
   auth_reconfigure(s->auth, r->conf);
 }
 
-/* The hashes at hand are finished and answered; what only waits is told to try later. */
+/* Hashes being computed are finished and answered; logins that only wait are answered "try
+ * later". */
 static void stop(struct process *r) {
   struct auth_process *s = r->arg;
   struct auth_job *job;
@@ -189,8 +190,8 @@ static void stop(struct process *r) {
   process_exit(r, 0);
 }
 
-/* What reads files at its first use is used once before the process can't open any: OpenSSL's
- * configuration, the time zone. */
+/* Everything that reads files at its first use is used once before the process can no longer open
+ * any: OpenSSL's configuration, the time zone. */
 static void warm_up(struct auth_process *s) {
   uint8_t key[SEAL_KEY] = { 0 }, nonce[SEAL_NONCE] = { 0 }, digest[DIGEST_MAX];
   struct buf b;

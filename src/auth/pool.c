@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Threads that compute password hashes: jobs go in on the loop's thread, are computed by one of the
+ * threads, and come back through an eventfd.
+ * Invariants: `todo`, `done` and `stopping` are touched under `lock` only, and no hash is computed
+ * while it is held; after pool_stop() no thread takes a job, and every job put comes out once. */
 #include "src/auth/pool.h"
 
 #include "src/auth/auth.h"
@@ -116,7 +120,7 @@ void pool_put(struct pool *p, struct auth_job *job) {
 
 struct auth_job *pool_done(struct pool *p) {
   uint64_t count;
-  /* before the look: what is put afterwards wakes us again */
+  /* cleared before looking: a job that is done later wakes the loop again */
   (void)!read(p->fd, &count, sizeof count);
   pthread_mutex_lock(&p->lock);
   struct auth_job *job = job_queue_take(&p->done);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The queue of logins that wait for a hash (queue.h): a ring of networks for each class, a list of
+ * logins for each network. Invariant: a network is in the ring of one class exactly while logins of
+ * it wait; a login is in one queue at most, so it can be taken out of the middle at any time. */
 #include "src/auth/queue.h"
 
 #include "src/auth/core.h"

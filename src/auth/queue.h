@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Which login's hash is computed next.
  *
- * Each network has its own line; the networks of a class take turns, so a network that asks for a
- * hundred hashes delays another by one. Classes by what is known of the network: logged in before;
- * not known; failing lately. A better class goes first, but each fourth turn goes to the worst, so
- * nobody waits for ever. When the queue is full, the newest login of the worst class gives up its
- * place. */
+ * Each network has a queue of its own; the networks of a class take turns, so a network that asks
+ * for a hundred hashes delays another by one. Classes by what is known of the network: logged in
+ * before; not known; failing lately. A better class goes first, but each fourth turn goes to the
+ * worst, so no network waits for ever. When the queue is full, the newest login of the worst class
+ * is removed. */
 #ifndef QASID_AUTH_QUEUE_H
 #define QASID_AUTH_QUEUE_H
 
@@ -21,9 +21,8 @@ struct queue {
   unsigned turn;
 };
 
-/* Puts `l` at the end of its network's line. Returns the login that had to go for it, out of the
- * queue
- * (`l` itself when nobody is worse), or NULL. */
+/* Puts `l` at the end of its network's queue. Returns the login that was removed for it (`l` itself
+ * when no login is in a worse class), or NULL. */
 struct login *queue_put(struct queue *q, struct login *l, uint64_t now_ms);
 /* Takes the next out, or NULL. */
 struct login *queue_take(struct queue *q);

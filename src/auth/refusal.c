@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the log is told of a login that failed: who, from where, at which service, by which
- * mechanism, and why. Never the secret, nor anything made from it. */
+/* The log line of a failed login: who, from where, at which service, by which mechanism, and why.
+ * Never the secret, nor anything derived from it. */
 #include "src/auth/core.h"
 
 const char *auth_service(enum role kind, struct slice name) {

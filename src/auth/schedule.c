@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* When which collection runs (schedule.h has the states): entries in memory, one for each row of
+ * auth.db, and the queue of the collector's runs that wait for work.
+ * Invariants: the result of a run is written before the entry can run again; at most
+ * SCHEDULE_PER_HOST entries of one host are granted or running; an entry deleted while it runs
+ * stays until its run has ended; the end of a run revokes its grant at store. */
 #include "src/auth/schedule.h"
 
 #include <stdlib.h>
@@ -12,7 +17,7 @@ static int64_t wall(const struct auth *a) {
 
 /* --- the entries --- */
 
-/* FNV-1a: equal names meet; a meeting of others only makes one wait for the other. */
+/* FNV-1a. Two hosts with the same hash only share the limit of runs for a host. */
 static uint64_t hash(const uint8_t *p, size_t n) {
   uint64_t h = 14695981039346656037u;
   for (size_t i = 0; i < n; i++) h = (h ^ ascii_lower(p[i])) * 1099511628211u;
@@ -68,7 +73,7 @@ void schedule_free(struct auth *a) {
   a->schedule = (struct schedule){ 0 };
 }
 
-/* --- what is said to the others --- */
+/* --- messages to the other processes --- */
 
 #define SAY(a, kind, number, name, tag, ...)                                              \
   do {                                                                                    \
@@ -81,7 +86,7 @@ void schedule_free(struct auth *a) {
     buf_wipe(&say_b);                                                                     \
   } while (0)
 
-/* The run's right at store ends, whatever the collector says of it. */
+/* Revokes the run's grant at store, whatever the collector reports of it. */
 static void revoke(struct auth *a, uint64_t tag) {
   SAY(a, ROLE_STORE, 0, auth_revoke, 0, .front = a->schedule.number, .session = tag);
 }
@@ -102,7 +107,7 @@ static bool is_stop(enum collect_verdict v, uint64_t failures) {
   return v == COLLECT_LOGIN_WRONG || (v == COLLECT_DOUBTED && failures >= SCHEDULE_DOUBTS);
 }
 
-/* Some spread, so that what was added together is not collected together for ever. */
+/* Some spread, so that collections that were added together do not run together for ever. */
 static int64_t spread(struct auth *a, uint64_t every_s) {
   uint32_t chance;
   a->shell.random(a->shell.arg, &chance, sizeof chance);
@@ -121,7 +126,7 @@ static void plan_next(struct auth *a, struct collection *c, enum collect_verdict
   c->paused |= is_stop(v, c->failures);
 }
 
-/* Words from outside: one line, no control characters, whole UTF-8 or none but ASCII. */
+/* Text from outside: one line, no control characters, valid UTF-8 or else only its ASCII. */
 static void take_words(struct collection *c, struct slice words) {
   bool utf8 = sasl_safe_utf8(words);
   words = slice_first(words, sizeof c->last_words);
@@ -142,21 +147,21 @@ static void take_stepped(struct collection *c, struct slice stepped) {
   c->stepped_n = stepped.n;
 }
 
-/* It was deleted, and nothing of it runs. */
+/* It was deleted, and no run of it is left. */
 static void forget(struct auth *a, struct schedule_entry *e) {
   struct schedule *x = &a->schedule;
   SAY(a, ROLE_STORE, 0, auth_uncollect, 0, .account = e->account, .source = e->source);
   *e = x->entries[--x->count];
 }
 
-/* The run of `e` is over; `stepped` p NULL: as it was. The row carries what happened before
- * anything else is begun. */
+/* The run of `e` is over; `stepped` p NULL: unchanged. The row is written before anything else is
+ * begun. */
 static void finish(struct auth *a, struct schedule_entry *e, enum collect_verdict v,
                    uint64_t fetched, struct slice words, struct slice stepped) {
   struct collection c;
   int64_t now_s = wall(a);
   e->state = SCHEDULE_ASLEEP;
-  e->next = now_s + SCHEDULE_HERE_S; /* should the row not be readable now */
+  e->next = now_s + SCHEDULE_HERE_S; /* if the row cannot be read now */
   bool unwanted = e->halted && e->paused;
   e->halted = false;
   if (e->gone) {
@@ -257,12 +262,12 @@ static void put_back(struct auth *a, uint64_t tag) {
   if (x->number && x->waiting_n < COLLECT_RUNS_MAX) x->waiting[x->waiting_n++] = tag;
 }
 
-/* Looks again at `ms`, or earlier when that was said already. */
+/* Calls the tick again at `ms`, or earlier if that was requested already. */
 static void look_at(struct schedule *x, uint64_t ms) {
   if (!x->due_ms || ms < x->due_ms) x->due_ms = ms;
 }
 
-/* Gives out what is due, while runs wait for work. */
+/* Starts what is due, while runs of the collector wait for work. */
 static void give_out(struct auth *a, uint64_t now_ms) {
   struct schedule *x = &a->schedule;
   int64_t now_s = wall(a), next;
@@ -283,7 +288,7 @@ static void give_out(struct auth *a, uint64_t now_ms) {
   }
 }
 
-/* A store that is being restarted may never have heard the question. */
+/* A store that is being restarted may never have received the question. */
 static void end_patience(struct auth *a, uint64_t now_ms) {
   struct schedule *x = &a->schedule;
   for (size_t i = x->count; i-- > 0;) {
@@ -316,7 +321,7 @@ static void send_job(struct auth *a, struct schedule_entry *e, const struct coll
   e->state = SCHEDULE_RUNNING;
 }
 
-/* It was paused or deleted while store was asked. */
+/* It was paused or deleted while the question was at store. */
 static void call_off(struct auth *a, struct schedule_entry *e) {
   revoke(a, e->tag);
   put_back(a, e->tag);
@@ -383,7 +388,7 @@ void schedule_collector_lost(struct auth *a, uint32_t number) {
   struct schedule *x = &a->schedule;
   if (x->number != number) return;
   x->waiting_n = 0;
-  for (size_t i = x->count; i-- > 0;) { /* backwards: what was deleted goes */
+  for (size_t i = x->count; i-- > 0;) { /* backwards: an entry may be removed on the way */
     struct schedule_entry *e = &x->entries[i];
     if (e->state == SCHEDULE_ASLEEP) continue;
     if (e->state == SCHEDULE_GRANTING) revoke(a, e->tag);
@@ -392,7 +397,7 @@ void schedule_collector_lost(struct auth *a, uint32_t number) {
   x->number = 0;
 }
 
-/* Nobody will answer what was asked there; what was granted there is granted no more. */
+/* The questions there will not be answered, and what was granted there is void. */
 void schedule_store_lost(struct auth *a) {
   struct schedule *x = &a->schedule;
   x->changed = true;
@@ -405,7 +410,7 @@ void schedule_store_lost(struct auth *a) {
   }
 }
 
-/* --- changes by people --- */
+/* --- changes by the administrator --- */
 
 bool schedule_added(struct auth *a, const struct collection *c) {
   a->schedule.changed = true;
@@ -428,8 +433,8 @@ void schedule_changed(struct auth *a, const struct collection *c) {
   if (c->paused) halt(a, e);
 }
 
-/* While its run goes on, the entry stays: the run may still bring a message, and its end is waited
- * for. */
+/* While its run goes on, the entry stays: the run may still bring a message, and its end has to be
+ * received. */
 void schedule_deleted(struct auth *a, const struct collection *c) {
   struct schedule_entry *e = entry_of(&a->schedule, c->id);
   struct account row;

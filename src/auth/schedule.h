@@ -20,10 +20,11 @@ struct ipc_msg;
 enum {
   SCHEDULE_PER_HOST = 2,
   SCHEDULE_DAY_S = 24 * 3600,
-  SCHEDULE_HERE_S = 10,     /* the first pause after a trouble of ours; doubled */
-  SCHEDULE_DOUBTS = 3,      /* refused logins in a row until it is taken for a wrong password */
+  SCHEDULE_HERE_S = 10,     /* the first pause after a temporary failure here; doubled */
+  SCHEDULE_DOUBTS = 3,      /* refused logins in a row before the password counts as wrong */
   SCHEDULE_LOOK_MS = 60000, /* the wall's clock may be moved: looked at so often */
-  SCHEDULE_GRANT_MS = 3000, /* store answers at once, or it is being restarted and never heard */
+  SCHEDULE_GRANT_MS = 3000, /* store answers at once, unless it is being restarted and never
+                               received the question */
 };
 
 enum schedule_state { SCHEDULE_ASLEEP, SCHEDULE_GRANTING, SCHEDULE_RUNNING };
@@ -35,7 +36,7 @@ struct schedule_entry {
   int64_t next;
   enum schedule_state state;
   bool paused, gone;    /* gone: deleted while it ran */
-  bool halted;          /* the run's result is not written down, people paused it */
+  bool halted;          /* the run's result is not stored, since the administrator paused it */
   uint64_t tag, serial; /* the run's, and our question's at store */
   uint64_t patience_ms; /* GRANTING: store must have answered by then */
   int64_t began;
@@ -55,13 +56,13 @@ struct schedule {
 /* From the database, at start. False: it can't be read. */
 bool schedule_load(struct auth *a);
 void schedule_free(struct auth *a);
-/* A message of the collector's. False: malformed. */
+/* A message from the collector. False: malformed. */
 bool schedule_message(struct auth *a, uint32_t number, const struct ipc_msg *msg);
 /* store's answer to our question `serial`. False: it was none of ours. */
 bool schedule_granted(struct auth *a, uint64_t serial, bool known);
 void schedule_collector_lost(struct auth *a, uint32_t number);
 void schedule_store_lost(struct auth *a);
-/* Gives out what is due. Returns when to be called next, 0: not needed. */
+/* Starts what is due. Returns when to be called next, 0: not needed. */
 uint64_t schedule_tick(struct auth *a, uint64_t now_ms);
 
 /* --- for admin_collect.c: the row is changed already, or gone --- */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* SCRAM's stored keys (scram.h): derives the salts of a name and the keys of a password, and
+ * encodes both for the row. Pure apart from OpenSSL. Invariant: the salt depends on the name and
+ * this server's key only, so that a name without an account looks like one that has an account. */
 #include "src/auth/scram.h"
 
 #include "lib/base/wire.h"

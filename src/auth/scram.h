@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* What an account keeps for SCRAM (RFC 5802 §3): for each digest a salt, a count, StoredKey and
- * ServerKey. A client can't log in with them, but whoever has them can try passwords against them,
- * and faster than against yescrypt: PBKDF2 needs no memory. So an account has them only when it is
- * told to, and they are under seal.
+ * ServerKey. A client cannot log in with them, but an attacker who has them can try passwords
+ * against them, and faster than against yescrypt: PBKDF2 needs no memory. So an account has them
+ * only if that was requested, and they are sealed.
  *
- * The salt is made from the name and a key of this server. So it is there for names without an
- * account too, and is the same whatever happens to the account. */
+ * The salt is made from the name and a key of this server. So a name without an account has one
+ * too, and it stays the same whatever happens to the account. */
 #ifndef QASID_AUTH_SCRAM_H
 #define QASID_AUTH_SCRAM_H
 
@@ -28,7 +28,7 @@ struct scram_verifiers {
 
 /* The one for a mechanism's digest. */
 struct scram_verifier *scram_verifier_of(struct scram_verifiers *v, enum digest_kind kind);
-/* Salts for `name` (folded), and the count. False: OpenSSL failed. */
+/* The one for a mechanism's digest. */
 bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name,
                  struct scram_verifiers *ret);
 /* The keys, for salts that are there. Some milliseconds; touches nothing else. False: see

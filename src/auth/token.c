@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The verifier for access tokens that are JSON Web Tokens: checks signature, issuer, audience and
+ * time with the key set of `oauth_keys`, and reports the account's name to login.c. It queries
+ * nobody and reports within the call. Invariant: only a token that the issuer signed is worth a log
+ * line; anything that a stranger can send is counted, not logged. */
 #include "src/auth/token.h"
 
 #include "lib/jwt/jwt.h"
@@ -11,8 +15,8 @@ struct jwt_verifier {
   struct jwt_keys *keys;
 };
 
-/* A token that was really issued and is refused all the same is worth a line in the log: who holds
- * it can't make many of them. What anybody can send is only counted. */
+/* Logs a refused token that was really issued: a client cannot obtain many of them. Tokens that
+ * anybody can make up are only counted. */
 static void warn(struct auth *a, enum jwt_result r) {
   if (r < JWT_EXPIRED || !a->shell.warn) return;
   struct buf what;

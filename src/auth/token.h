@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Who says whether an OAuth access token is good, and whose it is. One interface, so that a
- * verifier that has to ask somebody (introspection, RFC 7662) can stand beside the one that only
- * needs the issuer's public keys. */
+/* Verifies OAuth access tokens and finds whose they are. One interface, so that a verifier that has
+ * to query another server (introspection, RFC 7662) can be added beside the one that only needs the
+ * issuer's public keys. */
 #ifndef QASID_AUTH_TOKEN_H
 #define QASID_AUTH_TOKEN_H
 
@@ -11,7 +11,7 @@ struct auth;
 struct login;
 
 struct token_verifier {
-  /* Looks at l->sasl.token and says what it is by login_token_judged(), once: in this call, or
+  /* Verifies l->sasl.token and reports the result with login_token_judged(), once: in this call, or
    * later, unless the login was freed meanwhile. */
   void (*verify)(struct token_verifier *v, struct auth *a, struct login *l, uint64_t now_ms);
   void (*free)(struct token_verifier *v);

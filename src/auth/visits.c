@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Which users logged in from which networks (visits.h): a fixed array of pairs, a map from a pair's
+ * key to its place, and a CLOCK hand.
+ * Invariants: a pair with pending logins is never evicted; two pairs with one key share a place, so
+ * a pair that is found is compared in full; without memory nobody is known, which is the safe side.
+ */
 #include "src/auth/visits.h"
 
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Who logged in from where: pairs of an account and a network, in memory only. A pair is made by a
- * login that was right, and it counts for VISIT_MS after the last one.
+/* Which users logged in from which networks: pairs of an account and a network, in memory only. A
+ * successful login makes a pair, which counts for VISIT_MS after the last one.
  *
- * What it is good for: its user is not a stranger there. A right login of his waits for nobody
- * else's failures, he has places of his own (addresses.h, rule 6), and a password of his that is
- * remembered is looked at even when every place is taken. The last is bounded by VISIT_LOOKS and
+ * A known user has these advantages in that network: his successful login is not delayed by other
+ * clients' failures, he has places of his own (addresses.h, rule 6), and his password is compared
+ * with the remembered ones even when every place is taken. The last is bounded by VISIT_LOOKS and
  * VISIT_LOOKS_MS, or a guesser at the same address could try passwords as fast as he can send them.
  *
- * The table is bounded; the pair that was not used for longest makes room (CLOCK). */
+ * The table is bounded; the pair that was not used for longest is evicted (CLOCK). */
 #ifndef QASID_AUTH_VISITS_H
 #define QASID_AUTH_VISITS_H
 
@@ -29,7 +29,7 @@ struct visit {
 };
 
 struct visits {
-  struct visit *entries; /* VISITS of them, or NULL: without memory nobody is known */
+  struct visit *entries; /* VISITS of them, or NULL: without memory every user counts as unknown */
   size_t hand;
   struct map places; /* key of the pair → place */
 };
@@ -39,7 +39,7 @@ void visits_free(struct visits *v);
 /* The pair, if it counts; good until the next visits_put(), or as long as its `pending` is not 0.
  */
 struct visit *visits_find(struct visits *v, uint64_t account, uint64_t network, uint64_t now_ms);
-/* Notes a right login. */
+/* Notes a successful login. */
 void visits_put(struct visits *v, uint64_t account, uint64_t network, uint64_t now_ms);
 /* May the remembered passwords be asked once more, without a place? Counts it. */
 bool visit_may_look(struct visit *v, uint64_t now_ms);
