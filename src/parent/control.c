@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The socket of the command line: run_dir/control, mode 0600. Whoever connects must be root or the
- * user who started the server. Each connection may be joined to a process, or ask the parent
- * itself. */
+/* The socket of the command line: run_dir/control, mode 0600. Only root or the user who started the
+ * server may connect. A connection is either connected to a process or sends commands to the
+ * parent. */
 #include "src/parent/parent.h"
 
 #include "ipc/cli_process.h"
@@ -214,8 +214,7 @@ static void on_connect(void *arg, int ready) {
   p->clients = c;
 }
 
-/* A socket that somebody answers on belongs to a running server; one that nobody does is a relic.
- */
+/* A socket on which a server answers belongs to a running one; otherwise it is stale. */
 static bool is_alive(const struct sockaddr_un *at) {
   int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   bool alive = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof *at) == 0;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Where log lines go: standard error, the journal, syslog or a file, in the formats of `log_format`
+ * (log_out.h). Invariants: no write ever waits; lines that the other end does not accept are kept
+ * up to LOG_OUT_MAX octets and retried with a growing pause; beyond that they are counted and the
+ * count is logged. A line is written whole or, across several writes, continued before the next. */
 #include "src/parent/log_out.h"
 
 #include "lib/base/sys.h"
@@ -26,7 +30,7 @@ enum {
 enum way {
   WAY_PLAIN,  /* a file on a disk, or a descriptor of ours that does not block */
   WAY_SOCKET, /* MSG_DONTWAIT */
-  /* one that others share, and can't be opened again: asked first, PIPE_BUF octets at a time */
+  /* shared with others, and cannot be opened anew: polled first, PIPE_BUF octets at a time */
   WAY_POLLED,
   WAY_SYSLOG, /* a datagram a line */
 };
@@ -48,7 +52,7 @@ struct log_out {
 
 /* --- where --- */
 
-/* systemd tells which descriptor is the journal: "DEVICE:INODE" (systemd.exec(5)). */
+/* systemd names the descriptor that is the journal: "DEVICE:INODE" (systemd.exec(5)). */
 static bool is_journal(int fd) {
   const char *stream = getenv("JOURNAL_STREAM");
   char mine[64];
@@ -111,7 +115,7 @@ bool log_out_aim(struct log_out *o, const struct conf *conf, struct buf *err) {
     if (syslog) buf_printf(err, "log_to: /dev/log: %s", strerror(errno));
     return false;
   }
-  flush(o); /* what was logged before goes where it was meant to */
+  flush(o); /* lines logged before go to the former destination */
   let_go(o);
   o->format = (enum log_format)conf->log_format;
   if (to_stderr) {
@@ -135,7 +139,7 @@ static ssize_t write_polled(int fd, struct slice s) {
   return -1;
 }
 
-/* A datagram for the first line. A syslog daemon that was started anew has another socket. */
+/* A datagram for the first line. A syslog daemon that was restarted has another socket. */
 static ssize_t write_syslog(struct log_out *o, struct slice s) {
   ptrdiff_t end = slice_find(s, '\n');
   size_t n = end < 0 ? s.n : (size_t)end;

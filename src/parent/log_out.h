@@ -20,8 +20,8 @@ struct log_out;
 struct log_out *log_out_new(struct loop *loop);
 /* Writes what is left, for LOG_OUT_LINGER_MS at most. */
 void log_out_free(struct log_out **o);
-/* What `log_to` and `log_format` say; a file is opened anew, so that one that was moved is let go.
- * False: it can't be, and the lines go where they went. */
+/* What `log_to` and `log_format` say; a file is opened anew, so that one that was moved is
+ * released. False if it cannot be opened: the lines go where they went. */
 bool log_out_aim(struct log_out *o, const struct conf *conf, struct buf *err);
 /* One line; the record is well formed. */
 void log_out_put(struct log_out *o, const char *process, struct slice record);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads the log pipes of the processes (logs.h): one source for each process, whose records are
+ * split, rate-limited and passed to log_out.c under the process's name.
+ * Invariants: a source names its process itself, whatever the record says; it is freed when the
+ * last writer has closed the pipe and all was read; lines above the rate are counted, and the count
+ * is logged. */
 #include "src/parent/logs.h"
 
 #include <errno.h>
@@ -19,7 +24,7 @@ struct source {
   struct buf in;
   uint64_t allowed; /* lines, in thousandths, as of since_ms */
   uint64_t since_ms;
-  uint64_t lost; /* lines beyond what is allowed, not yet told */
+  uint64_t lost; /* lines beyond the rate, not yet logged */
 };
 
 struct logs {
@@ -96,11 +101,11 @@ static void take_all(struct source *s, bool last) {
   for (int kind; (kind = log_next_record(&rest, &record)) != 0;) take(s, record, kind == 1);
   buf_drop(&s->in, buf_len(&s->in) - rest.n);
   if (!last) return;
-  take(s, buf_slice(&s->in), false); /* words without an end, or half a record */
+  take(s, buf_slice(&s->in), false); /* text without a line end, or half a record */
   tell_lost(s);
 }
 
-/* Reads once: READ_ENDED when nobody can write to it any more. */
+/* Reads once: READ_ENDED when the last writer has closed it. */
 enum reading { READ_SOME, READ_NOTHING, READ_ENDED };
 
 static enum reading read_source(struct source *s) {
@@ -134,7 +139,7 @@ int logs_source(struct logs *l, const char *process) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
   struct source *s = calloc(1, sizeof *s);
-  fcntl(ends[0], F_SETPIPE_SZ, LOGS_PIPE); /* what the system does not give is done without */
+  fcntl(ends[0], F_SETPIPE_SZ, LOGS_PIPE); /* a smaller pipe than asked for will do */
   if (s) s->io = loop_io_new(l->loop, ends[0], on_readable, s);
   if (!s || !s->io) {
     close(ends[0]);

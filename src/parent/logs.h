@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* What the processes log: each writes records into a pipe of its own, which is its standard error.
- * The parent reads them, says whose they are, and passes them on. A process can say wrong things
- * about its own work, never in another's name; what it writes that is no record is shown as the
- * words it is.
+ * The parent reads them, adds whose they are, and passes them on. A process can log false
+ * statements about its own work, never in another's name; output that is no record is logged as
+ * plain text.
  *
- * A process that logs more than log_lines_per_second for long has its lines counted in place of
- * written. */
+ * Above log_lines_per_second, a process's lines are counted instead of written. */
 #ifndef QASID_PARENT_LOGS_H
 #define QASID_PARENT_LOGS_H
 
@@ -19,9 +18,9 @@ enum {
 struct logs;
 
 struct logs *logs_new(struct loop *loop);
-/* Takes what the processes wrote until now, then ends. */
+/* Passes on what the processes have written so far, then ends. */
 void logs_free(struct logs **l);
-/* At the start and at each reload. False: where lines go stays as it was. */
+/* At the start and at each reload. False: the destination stays as it was. */
 bool logs_configure(struct logs *l, const struct conf *conf, struct buf *err);
 /* The parent's own log. */
 void logs_own(struct logs *l, struct log *log);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* systemd's notification protocol, sd_notify(3): one datagram to $NOTIFY_SOCKET for each state.
+ * Stateless; without that variable, or if nobody receives it, nothing happens. */
 #include "src/parent/parent.h"
 
 #include <stdlib.h>
@@ -17,6 +19,6 @@ void notify_state(const char *state) {
   if (fd < 0) return;
   ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
                         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-  (void)sent; /* a supervisor that does not listen is not our trouble */
+  (void)sent; /* nobody receives it: not an error here */
   close(fd);
 }

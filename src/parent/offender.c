@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
+/* Which client address makes front-ends crash (offender.h has states and rules). Pure: a fixed
+ * array of rows, searched in full at each crash. When the array is full, the row that was present
+ * longest ago is evicted; once an address is refused, the other rows are cleared. */
 #include "src/parent/offender.h"
 
 #include <string.h>
 
 static bool is_address(const struct front_note *a) { return a->n == 4 || a->n == 16; }
 
-/* Of what the notes name: a network of one host (IPv6: /64). */
+/* The network of an address in the notes: a host's (IPv6: /64). */
 static struct front_note network_of(const struct front_note *a) {
   struct front_note n = { .n = a->n };
   memcpy(n.address, a->address, a->n == 4 ? 4 : 8);
@@ -39,7 +42,8 @@ static void be_present(struct offenders *o, const struct front_note *a, uint64_t
   if (!is_address(a)) return;
   struct offender *r = row_of(o, a);
   r->caught += caught;
-  if (r->last_ms == now_ms && r->present) return; /* in this death, by another place of the notes */
+  if (r->last_ms == now_ms && r->present)
+    return; /* counted in this crash already, from another place of the notes */
   r->last_ms = now_ms;
   r->present++;
 }
@@ -65,7 +69,7 @@ static struct offender *always_there(struct offenders *o) {
 const struct offender *find_offender(struct offenders *o, const struct front_notes *notes,
                                      uint64_t now_ms, uint64_t time_ms) {
   forget(o, now_ms);
-  if (now_ms == o->death_ms) now_ms++; /* a death of its own */
+  if (now_ms == o->death_ms) now_ms++; /* a crash has a time of its own */
   o->deaths++;
   o->death_ms = now_ms;
   be_present(o, &notes->now, now_ms, true);
@@ -74,7 +78,7 @@ const struct offender *find_offender(struct offenders *o, const struct front_not
   if (!r || r->caught < OFFENDER_CAUGHT) r = always_there(o);
   if (!r || r->until_ms || !time_ms) return NULL;
   r->until_ms = now_ms + time_ms;
-  o->deaths = 0; /* with it gone the search begins anew */
+  o->deaths = 0; /* with that address refused the search begins again */
   for (size_t i = 0; i < OFFENDERS_MAX; i++)
     if (!o->rows[i].until_ms) o->rows[i] = (struct offender){ .who.n = 0 };
   return r;

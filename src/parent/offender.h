@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* find_offender: who sends what ends front-ends?
+/* find_offender: which client address makes front-ends crash.
  *
- *   unknown --present at a death--> suspected --by the rules--> refused --its time is over-->
+ *   unknown --present at a crash--> suspected --by the rules--> refused --its time is over-->
  * unknown
  *                                       |
- *                                       +--no death for OFFENDER_FORGET_MS--> unknown
+ *                                       +--no crash for OFFENDER_FORGET_MS--> unknown
  *
  * An address is refused when
- *   1. it was being worked at in OFFENDER_CAUGHT deaths, or
- *   2. it was among those lately worked at in each of the last OFFENDER_DEATHS deaths or more, no
- * other was, and OFFENDER_OTHERS others were in some of them: what damages memory may kill later,
- * in another's turn. A front-end that was taken over can name whom it likes: an innocent address is
- * then refused, for a while, at the price of a process each time.
+ *   1. its input was being processed in OFFENDER_CAUGHT crashes, or
+ *   2. it was among the recently served ones in each of the last OFFENDER_DEATHS crashes or more,
+ * no other address was, and OFFENDER_OTHERS others were in some of them: damaged memory may cause
+ *      the crash later, while another client is served. A compromised front-end can name any
+ *      address: an innocent one is then refused, for a while, at the price of a process each time.
  *
- * Pure. Memory: OFFENDERS_MAX rows; the one that was present longest ago makes room. */
+ * Pure. Memory: OFFENDERS_MAX rows; the one that was present longest ago is evicted. */
 #ifndef QASID_PARENT_OFFENDER_H
 #define QASID_PARENT_OFFENDER_H
 
@@ -43,8 +43,8 @@ struct offenders {
   uint64_t death_ms;
 };
 
-/* A front-end was ended by a fault. Who is to be refused for `time_ms` now, and was not before;
- * NULL: nobody new. */
+/* A front-end has crashed. Returns the address to refuse for `time_ms` from now, if it was not
+ * refused before; NULL: none. */
 const struct offender *find_offender(struct offenders *o, const struct front_notes *notes,
                                      uint64_t now_ms, uint64_t time_ms);
 

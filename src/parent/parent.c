@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The whole: start, reload, stop. What states there are stands in parent.h. */
+/* The server as a whole: start, reload, stop. parent.h has the states. */
 #include "src/parent/parent.h"
 
 #include "lib/base/sys.h"
@@ -35,7 +35,7 @@ void parent_name_host(struct parent *p, struct conf *conf) {
     log_print(&p->log, LOG_E_NO_MEMORY, "the host's name is lost");
 }
 
-/* What changes something last: whichever can't be read, all stay as they are. */
+/* Read everything before changing anything: one unreadable file leaves the old set in force. */
 bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err) {
   return setup_anchor(conf, err) && setup_token_keys(p, conf, err) &&
          setup_certificates(p, conf, err);
@@ -114,8 +114,8 @@ static bool prepare(struct parent *p, struct buf *err) {
          (p->offline || logs_configure(p->logs, p->conf, err));
 }
 
-/* The private keys stand in this process' memory: no core file has them, no other process reads
- * them. */
+/* The private keys are in this process's memory: no core file contains them, no other process can
+ * read them. */
 static void hide_memory(void) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

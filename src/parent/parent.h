@@ -27,7 +27,7 @@ enum {
   PARENT_PROCS_MAX = 160,
   PARENT_LISTENERS_MAX = 64,
   PARENT_CERTS_MAX = 256,
-  /* a process that lived so long died of something else than its start */
+  /* a process that lived this long did not die of its start */
   PARENT_STEADY_MS = 10000,
   PARENT_PAUSE_MS = 20, /* before the first restart */
   PARENT_PAUSE_MOST_MS = 10000,
@@ -53,7 +53,7 @@ struct proc {
   int notes; /* of a front-end: ipc/front_notes.h, plus one; 0: none */
   bool ready;
   bool renewed; /* it was asked to end, so that it starts anew */
-  bool applies; /* it was told of a reload, and has not answered */
+  bool applies; /* it was sent a reload, and has not answered */
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
@@ -102,7 +102,7 @@ struct parent {
     uint32_t number;   /* of the last one */
     bool waits;        /* for processes */
     bool refused;      /* something of it was */
-    struct buf report; /* what came of it, a line each */
+    struct buf report; /* its result, one item a line */
     struct loop_timer *timer;
   } reload;
   int control_fd;
@@ -118,35 +118,35 @@ void procs_reap(struct parent *p);
  * answered, or lives anew. */
 void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
-/* Who is ended when `accuser` says that the process `number` of that kind broke a rule; NULL:
- * nobody. A front-end, which reads what strangers send, is not believed against the processes
- * behind it: it is ended itself, and comes back with whole channels. So is who accuses a process
- * that it has no channel to. */
+/* Which process is ended when `accuser` says that the process `number` of that kind broke a rule;
+ * NULL: none. A front-end, which reads what strangers send, is not believed against the processes
+ * behind it: it is ended itself, and comes back with new channels. So is an accuser that has no
+ * channel to that process. */
 struct proc *procs_blame(struct parent *p, struct proc *accuser, enum role kind, uint32_t number);
-/* How long a process that died waits until it is started again: longer with each quick death. But a
- * front-end comes back at once while another of its kind serves: that one shows that it can be
- * started, and a client that has found out how to end a process is not to end the service by the
+/* How long a process that died waits until it is restarted: longer with each quick death. But a
+ * front-end is restarted at once while another of its kind serves: that one proves that it can be
+ * started, and a client that has found out how to crash a process must not stop the service by the
  * pauses. */
 uint64_t procs_pause(const struct parent *p, const struct proc *proc);
-/* Asks one stage of the house to end; true when none of it is left. */
+/* Requests the end of one stage of the processes; true when none of it is left. */
 bool procs_stop_stage(struct parent *p, int stage);
 /* Whether every process is ready. Those for which no client waits are started here, once the others
  * are. */
 bool procs_ready(struct parent *p);
 void procs_kill(struct parent *p);
-/* Makes a channel between the process and somebody outside (the command line): the returned
- * descriptor is the left end; -1 on failure. */
+/* Makes a channel between the process and the command line: the returned descriptor is the left
+ * end; -1 on failure. */
 int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t number);
 
 /* setup.c: what the processes are given */
 bool setup_listeners(struct parent *p, struct buf *err);
-/* After control_open(), which tells of a server that runs. */
+/* After control_open(), which detects a running server. */
 bool setup_local_listener(struct parent *p, struct buf *err);
 /* The resolver reads the file itself; that it is there is seen here, before a reload has stopped
  * the former one. */
 bool setup_anchor(const struct conf *conf, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
-/* Reads the file of oauth_keys; what is in it is auth's to look at. False: the one before stays. */
+/* Reads the file of oauth_keys; auth checks its contents. False: the former one stays. */
 bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err);
 bool setup_identities(struct parent *p, struct buf *err);
 bool setup_folders(struct parent *p, struct buf *err);
@@ -159,10 +159,10 @@ bool rights_reduce(struct buf *err);
 
 /* control.c: the socket of the command line */
 bool control_open(struct parent *p, struct buf *err);
-/* Looked at before any port is bound. False: another server answers there; its exit code is set. */
+/* Checked before any port is bound. False: another server answers there; its exit code is set. */
 bool control_is_free(struct parent *p, struct buf *err);
 void control_close(struct parent *p);
-/* Tells who asked for it what came of the reload. */
+/* Reports the result of the reload to whoever requested it. */
 void control_reloaded(struct parent *p, bool refused, struct slice report);
 
 /* notify.c: systemd's notification protocol, sd_notify(3) */
@@ -178,7 +178,7 @@ void reload_progress(struct parent *p);
 /* parent.c */
 void parent_log_lines(struct parent *p, enum log_event event, struct slice text);
 void parent_name_host(struct parent *p, struct conf *conf);
-/* Reads the files that the configuration names; whichever is no good, all stay as they are. */
+/* Reads all files that the configuration names; if one of them is unusable, the old set stays. */
 bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err);
 void parent_stop(struct parent *p, int exit_code);
 /* A process is ready, or gone: moves the state of the whole. */

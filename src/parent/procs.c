@@ -37,7 +37,7 @@ static bool listens(const struct parent *p, enum role kind) {
   return false;
 }
 
-/* In the order of starting: whoever is asked before whoever asks. */
+/* In the order of starting: a process that answers questions before those that ask it. */
 void procs_plan(struct parent *p) {
   plan(p, ROLE_STORE, 1);
   plan(p, ROLE_AUTH, 1);
@@ -50,7 +50,7 @@ void procs_plan(struct parent *p) {
   if (listens(p, ROLE_POP3D)) plan(p, ROLE_POP3D, how_many(p->conf->pop3d_processes));
 }
 
-/* --- what a process is told --- */
+/* --- what a process is sent --- */
 
 #define SAY(proc, name, most, fd, ...)                                         \
   do {                                                                         \
@@ -107,8 +107,8 @@ static void send_refused(struct proc *to, const struct offender *o) {
       (uint32_t)((o->until_ms - now + 999) / 1000));
 }
 
-/* A page that the process can make no smaller, which would be the parent's end if it were mapped
- * here: it is read. */
+/* A page that the process could truncate would crash the parent if it were mapped here: it is read
+ * instead. */
 static void send_notes(struct proc *proc) {
   if (!is_front(proc->kind)) return;
   int fd = memfd_create("qasid-notes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -137,7 +137,7 @@ static void say_hello(struct proc *proc) {
       slice_str(folder), slice_str(root), p->started_s);
 }
 
-/* --- joining --- */
+/* --- connecting --- */
 
 static bool make_pair(int ends[2]) {
   int size = 1024 * 1024; /* the kernel caps it; more packets can wait, fewer turns are needed */
@@ -151,7 +151,7 @@ static void join(struct proc *a, struct proc *b) {
   if (!make_pair(ends)) {
     log_print(&a->parent->log, LOG_E_JOIN, "%s and %s could not be joined: %s", role_name(a->kind),
               role_name(b->kind), strerror(errno));
-    kill(a->pid, SIGKILL); /* it is started again, and then joined */
+    kill(a->pid, SIGKILL); /* it is restarted, and then connected */
     return;
   }
   SAY(a, process_channel, 0, ends[0], (uint8_t)b->kind, b->number);
@@ -211,7 +211,8 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
   if (msg->type == process_applied_type) {
     struct process_applied m;
     if (!process_applied_get(msg->payload, &m)) return false;
-    if (m.number != p->reload.number || !proc->applies) return true; /* an answer to a former one */
+    if (m.number != p->reload.number || !proc->applies)
+      return true; /* an answer to an earlier reload */
     proc->applies = false;
     reload_answered(p, proc, m.refused);
     reload_progress(p);
@@ -238,7 +239,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
   return true;
 }
 
-/* The process is gone or nearly; SIGCHLD tells the rest. */
+/* The process is gone or nearly so; SIGCHLD does the rest. */
 static void on_lost(void *arg, struct channel *ch, const char *breach) {
   struct proc *proc = arg;
   if (breach)
@@ -255,7 +256,7 @@ static void child(struct parent *p, enum role kind, int fd, int log) {
   char program[] = "qasid", option[] = "--role";
   char *argv[] = { program, option, (char *)(uintptr_t)role_name(kind), NULL };
 #ifdef QASID_TEST_HOOKS
-  /* Sanitizers and coverage are steered by their environment; a release has none. */
+  /* Sanitizers and coverage are configured by environment variables; a release build has none. */
   char **env = environ;
 #else
   char *env[] = { NULL };
@@ -267,7 +268,7 @@ static void child(struct parent *p, enum role kind, int fd, int log) {
   if (dup2(log, STDERR_FILENO) < 0) _exit(71); /* both are close-on-exec; the copy is not */
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  /* whatever the server was started with is not for processes */
+  /* whatever descriptors the server was started with are not for the processes */
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
   if (fd == 3)
     fcntl(fd, F_SETFD, 0);
@@ -297,8 +298,7 @@ static void plan_restart(struct proc *proc) {
   loop_timer_set(proc->restart, now + procs_pause(proc->parent, proc));
 }
 
-/* The process and its channel. False: there is neither, or a process that ends for want of a
- * channel. */
+/* The process and its channel. False: neither exists, or the process ends for lack of a channel. */
 static bool make_process(struct proc *proc) {
   int ends[2], log;
   char name[24];
@@ -338,7 +338,7 @@ static void start(struct proc *proc) {
   if (!make_process(proc)) {
     log_print(&p->log, LOG_E_START, "%s: %s; it is tried again", role_name(proc->kind),
               strerror(errno));
-    if (!proc->pid) plan_restart(proc); /* else its end is seen */
+    if (!proc->pid) plan_restart(proc); /* otherwise its end will be noticed */
     return;
   }
   say_hello(proc);
@@ -359,14 +359,14 @@ static void restart(void *arg) {
     log_print(&proc->parent->log, LOG_E_START,
               "%s-%u was not ready %ju ms after its start; it is ended and started again",
               role_name(proc->kind), proc->number, (uintmax_t)start_time(proc));
-  /* or it closed its channel and lives on: nobody could tell it anything */
+  /* or it closed its channel and lives on: nothing can be sent to it */
   if (proc->pid) kill(proc->pid, SIGKILL);
   if (proc->parent->stopping || proc->pid) return;
   proc->restarts += !proc->renewed;
   start(proc);
 }
 
-/* No client waits for these, and they take processor time from those that one does wait for. */
+/* No client waits for these, and they would take processor time from those for which one does. */
 static bool is_late(const struct proc *proc) {
   return proc->kind == ROLE_RESOLVER || proc->kind == ROLE_COLLECTOR || proc->kind == ROLE_SENDER;
 }
@@ -460,8 +460,8 @@ void procs_reap(struct parent *p) {
   parent_progress(p);
 }
 
-/* A process that reads the machine's own files before it is confined reads them again in its next
- * life. */
+/* A process that reads the machine's own files before it is confined reads them again when it is
+ * restarted. */
 static bool renew(struct proc *proc) {
   if (proc->kind != ROLE_RESOLVER && proc->kind != ROLE_SENDER) return false;
   proc->renewed = true;
@@ -492,8 +492,8 @@ static int stage_of(enum role kind) {
                                                                          : 1;
 }
 
-/* Who is not ready has promised nobody anything, and may have long to go, with an index to build or
- * a log to read: it finds in its next life what any crash leaves. */
+/* A process that is not ready has acknowledged nothing, and may need long, with an index to build
+ * or a log to read: its successor finds what any crash leaves. */
 bool procs_stop_stage(struct parent *p, int stage) {
   bool left = false;
   for (size_t i = 0; i < p->proc_count; i++) {

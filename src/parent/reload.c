@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* A reload: looked at first, then told to every process, then waited for.
+/* A reload: checked first, then sent to every process, then waited for.
  *
  *   at rest → parent_reload(): a mistake in the file, in a certificate or a key refuses all of it
- *           → else every process is told, with process_apply as the last word
- *   waits   until each has answered or lives anew, or for PARENT_RELOAD_MS at most; then whoever
- * asked is told
+ *           → otherwise it is sent to every process, with process_apply as the last message
+ *   waits   until each has answered or was restarted, or for PARENT_RELOAD_MS at most; then its
+ *           result is reported
  *
- * One that is asked for while another is waited for begins anew; answers to the former count no
- * more. */
+ * A reload that is requested while another is under way starts again; answers to the former one are
+ * ignored. */
 #include "src/parent/parent.h"
 
 #include "lib/base/crc32c.h"
@@ -29,7 +29,7 @@ static void report(struct parent *p, enum log_event event, const char *fmt, ...)
   if (event == LOG_E_RELOAD_REFUSED) p->reload.refused = true;
 }
 
-/* A comma-separated list of names of options, with words before it; nothing when it is empty. */
+/* A comma-separated list of names of options, with text before it; nothing when it is empty. */
 static void log_options(struct parent *p, enum log_event event, const char *before,
                         void (*list)(const struct conf *, const struct conf *, struct buf *),
                         const struct conf *next) {
@@ -119,8 +119,8 @@ static bool prepare(struct parent *p, struct conf *next, struct buf *err) {
   return true;
 }
 
-/* The log's file is opened anew in any case: whoever moved it wants nothing more written into it.
- */
+/* The log's file is opened anew in any case: if it was moved, nothing more should be written
+ * into it. */
 static void reopen_log(struct parent *p, const struct conf *conf) {
   struct buf err;
   buf_init(&err, 2048);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Root's rights, cut down to what the parent still needs once its ports are bound and its folders
- * made. What is gone does not come back: it leaves the bounding set too, so processes, which are
- * started by executing this program as root, never have it either. */
+/* Reduces root's capabilities to what the parent still needs once its ports are bound and its
+ * folders made. They cannot be regained: they leave the bounding set too, so processes, which are
+ * started by executing this program as root, never have them either. */
 #include "src/parent/parent.h"
 
 #include <errno.h>

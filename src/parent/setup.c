@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What the processes are given: sockets, certificates, users, folders. Everything that needs rights
- * is done here, before or between the processes' lives. */
+ * is done here, before a process is started. */
 #include "src/parent/parent.h"
 
 #include "lib/base/sys.h"
@@ -26,8 +26,8 @@
 
 enum {
   BACKLOG = 1024,
-  /* A client that vanished holds its maildrop until it is missed: after a minute of silence it is
-   * asked three times, 20 seconds apart, if it is still there. */
+  /* A client that vanished keeps its maildrop locked until that is noticed: after a minute of
+   * silence TCP probes it three times, 20 seconds apart. */
   ALIVE_IDLE_S = 60,
   ALIVE_EVERY_S = 20,
   ALIVE_TIMES = 3,
@@ -78,7 +78,7 @@ static int bind_names(const char *host, const char *port, int family, const char
   return fd;
 }
 
-/* What to do about it, for the usual mistakes. */
+/* Advice for the usual mistakes. */
 static const char *bind_hint(int error) {
   if (error == EADDRINUSE)
     return ": another server has this port; stop it or change the listen_* option";
@@ -135,8 +135,8 @@ bool setup_listeners(struct parent *p, struct buf *err) {
   return true;
 }
 
-/* The socket of this machine's programs. The control socket is made first, and tells of a server
- * that runs: what lies here is a relic. */
+/* The socket for this machine's programs. The control socket is made first and detects a running
+ * server: a file found here is stale. */
 bool setup_local_listener(struct parent *p, struct buf *err) {
   struct sockaddr_un at = { .sun_family = AF_UNIX };
   size_t n = (size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s/submit", p->conf->run_dir);
@@ -176,7 +176,7 @@ static bool signs_nothing(void *arg, unsigned key, enum key_use use, struct slic
   return false;
 }
 
-/* Whether keys and front-ends would take them: by the same code. */
+/* Whether keys and front-ends would accept them: by the same code. */
 static bool certificates_are_good(const struct buf *chains, const struct buf *keys,
                                   const struct conf *conf, struct buf *err) {
   size_t n = conf->tls_certificates.count;
@@ -247,8 +247,8 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
     good = read_file(conf->tls_certificates.items[i], &chains[i], err) &&
            read_file(conf->tls_keys.items[i], &keys[i], err);
   }
-  /* All or nothing: a reload with one bad file keeps the old set. At the start the processes say it
-   * themselves. */
+  /* All or nothing: a reload with one bad file keeps the old set. At the start the processes report
+   * it themselves. */
   if (good && p->was_ready) good = check_certificates(chains, keys, conf, err);
   for (size_t i = 0; good && i < p->cert_count; i++) {
     buf_free(&p->chains[i]);
@@ -310,8 +310,8 @@ void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n)
     to[0] = 0;
 }
 
-/* The folder's owner comes first: whoever has the mail keeps it, whatever users were made since.
- * Then <user>-<process>, then <user>, then a number of our own. */
+/* The folder's owner comes first: the user who owns the mail keeps it, whatever users were made
+ * since. Then <user>-<process>, then <user>, then a number of our own. */
 static struct identity identity_of(const struct parent *p, enum role kind) {
   char name[80], folder[1101];
   struct stat st;
