@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Answers `qasid dkim …`: a table of commands over mail_keys.h. Each is carried out at once and
+ * ends with one cli_done. Invariant: rows have public keys only. */
 #include "src/keys/admin.h"
 
 #include <stdio.h>

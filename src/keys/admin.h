@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* What the administrator may ask of keys: `qasid dkim …`. The words:
+/* The administrator's commands to keys: `qasid dkim …`. The words:
  *
  *   dkim list [DOMAIN]             a row for each key
  *   dkim make DOMAIN               a new pair: current when it is the first, else next
  *   dkim switch DOMAIN             next becomes current
- *   dkim retire DOMAIN [--force]   old ones go
- *   dkim forget DOMAIN             all go */
+ *   dkim retire DOMAIN [--force]   removes the old ones
+ *   dkim forget DOMAIN             removes all */
 #ifndef QASID_KEYS_ADMIN_H
 #define QASID_KEYS_ADMIN_H
 

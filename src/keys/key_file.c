@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads, checks and writes a domain's file of keys (key_file.h). Invariants: a file is accepted
+ * only if every line of it is good and its `end` is there; it is replaced whole, by a synced
+ * temporary file and a rename; buffers that held secrets are wiped. */
 #include "src/keys/key_file.h"
 
 #include <errno.h>
@@ -153,7 +156,7 @@ static int write_text(struct disk *disk, const char *domain, struct slice text) 
   struct disk_file *file;
   file_name(name, PREFIX, domain);
   file_name(fresh, "new.", domain);
-  disk->ops->remove(disk, fresh); /* of a life that ended here */
+  disk->ops->remove(disk, fresh); /* left by a process that was interrupted here */
   int e = disk->ops->open(disk, fresh, DISK_CREATE, &file);
   if (e) return e;
   e = disk->ops->write(file, text, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A domain's file of keys, taken apart and put together.
+/* A domain's file of keys, parsed and formatted.
  *
  *   qasid-dkim 1
  *   STATE ALGORITHM SELECTOR SINCE PUBLIC SECRET        one line a key, in base64; "-": no secret

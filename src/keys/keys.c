@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: ISC */
+/* The private keys for TLS and the signatures that front-ends request (keys.h has the invariants):
+ * the set in use, the set being received, and a token bucket for each front-end and for the sender.
+ *
+ *   receiving --last key, all good--> in use        receiving --any bad--> discarded up to `last`
+ */
 #include "src/keys/keys.h"
 
 #include <stdlib.h>
 
 #include "lib/tls/key.h"
 
-/* A bucket that fills with so many drops a second, and holds those of one second. */
+/* A token bucket: it fills with so many a second, and holds those of one second. */
 struct front {
   uint32_t number; /* 0: free */
   uint64_t drops;  /* thousandths of an operation */
@@ -15,7 +20,7 @@ struct front {
 struct keys {
   struct tls_key *keys[KEYS_MAX], *next[KEYS_MAX];
   size_t count, next_count;
-  bool spoiled; /* something was wrong with the set being told */
+  bool spoiled; /* part of the set being received was unusable */
   struct front fronts[KEYS_FRONTS_MAX];
   struct front mail; /* the sender's */
 };

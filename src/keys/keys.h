@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* keys without its socket: the private keys, and the operations that front-ends ask for.
+/* keys without its socket: the private keys, and the operations that front-ends request.
  *
  * Invariants:
  *  1. A private key comes in once, from the parent, and nothing derived from it goes out but
- * signatures.
- *  2. What a front-end says is a place, a use and octets of bounded length; none of it is parsed
- * any further than "is this block padded as a signature" (lib/tls/key.h).
- *  3. A front-end gets KEYS_PER_SECOND operations a second and no more: one that was taken over
- * can't use the key as fast as the machine goes, and can't starve its neighbours. The sender's
- * questions for signatures on mail (src/keys/mail_keys.h) are counted likewise.
+ *     signatures.
+ *  2. A front-end's request is a place, a use and octets of bounded length; they are parsed no
+ *     further than "is this block padded as a signature" (lib/tls/key.h).
+ *  3. A front-end gets KEYS_PER_SECOND operations a second and no more: a compromised one cannot
+ * use the key as fast as the machine could, and cannot starve the others. The sender's requests for
+ *     signatures on mail (src/keys/mail_keys.h) are limited likewise.
  *  4. A new set of keys takes effect whole or not at all. */
 #ifndef QASID_KEYS_H
 #define QASID_KEYS_H
@@ -29,9 +29,9 @@ struct keys *keys_new(void);
 /* Wipes. */
 void keys_free(struct keys **k);
 
-/* Key number `index` of the set now being told; `last` makes the set take effect. False with a
- * sentence in `err`: a key can't be used, or places are missing. The set in use then stays, and
- * what was told is forgotten up to the next `last`. */
+/* Key number `index` of the set being received; `last` makes the set take effect. False with a
+ * sentence in `err`: a key cannot be used, or places are missing. The set in use then stays, and
+ * the rest of the new one is ignored up to the next `last`. */
 bool keys_add(struct keys *k, uint16_t index, bool last, struct slice pem, struct buf *err);
 /* How many keys are in use. */
 size_t keys_count(const struct keys *k);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The keys that sign mail, by domain (mail_keys.h has invariants and a key's states). A change is
+ * made in the file first, durably, then in memory; after an error the file is read again, and if
+ * that fails the keys in memory stay in use. The domains are sorted by name. */
 #include "src/keys/mail_keys.h"
 
 #include <errno.h>
@@ -19,7 +22,7 @@ struct mail_keys {
   struct disk *disk;
   struct mail_domain *domains[MAIL_DOMAINS_MAX]; /* in the order of names */
   size_t count;
-  bool unreadable; /* the folder could not be listed: nobody knows which domains have keys */
+  bool unreadable; /* the folder could not be listed: which domains have keys is unknown */
 };
 
 /* --- domains --- */
@@ -178,7 +181,7 @@ enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q,
   return ok ? SIGN_DONE : SIGN_UNREADABLE;
 }
 
-/* --- what the administrator asks --- */
+/* --- the administrator's commands --- */
 
 static enum cli_code fail_because(struct buf *why, enum cli_code code, const char *words,
                                   struct slice domain) {
@@ -251,8 +254,8 @@ static bool has_selector(const struct key_file *f, struct slice selector) {
   return false;
 }
 
-/* "20261128a7-rsa": of one that was retired, or forgotten with its domain, the name does not come
- * again soon. */
+/* "20261128a7-rsa": the name of one that was retired, or forgotten with its domain, is not soon
+ * used again. */
 static void choose_selector(const struct key_file *f, enum dkim_algorithm a, int64_t now_s,
                             uint8_t chance, char to[static DKIM_SELECTOR_MAX + 1]) {
   struct buf text;
@@ -373,7 +376,7 @@ static enum cli_code list_one(struct mail_keys *m, struct slice domain,
   return CLI_OK;
 }
 
-/* A domain whose file is no good does not hide the others; the last sentence is what is said. */
+/* A domain whose file is unusable does not hide the others; the last error is reported. */
 enum cli_code mail_keys_list(struct mail_keys *m, struct slice domain,
                              void (*fn)(void *arg, const struct mail_key_row *row), void *arg,
                              struct buf *why) {

@@ -61,7 +61,7 @@ size_t mail_keys_count(const struct mail_keys *m, size_t *ret_unreadable);
 enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q, int64_t now_s,
                                  struct buf *fields);
 
-/* What the administrator may ask. The code is an enum cli_code; with any but CLI_OK `why` has a
+/* The administrator's commands. The code is an enum cli_code; with any but CLI_OK `why` has a
  * sentence. */
 
 /* A new pair: current, when there was none, else next. Takes some tenths of a second. `chance`: for
@@ -71,8 +71,8 @@ enum cli_code mail_keys_make(struct mail_keys *m, struct slice domain, int64_t n
 /* The next pair becomes current, the current one old. */
 enum cli_code mail_keys_switch(struct mail_keys *m, struct slice domain, int64_t now_s,
                                struct buf *why);
-/* Old pairs go, those that became old MAIL_RETIRE_S ago, or all when `forced`; refused when that
- * leaves any. */
+/* Removes old pairs, those that became old MAIL_RETIRE_S ago, or all when `forced`; refused when
+ * that leaves any. */
 enum cli_code mail_keys_retire(struct mail_keys *m, struct slice domain, bool forced, int64_t now_s,
                                struct buf *why);
 enum cli_code mail_keys_forget(struct mail_keys *m, struct slice domain, struct buf *why);
