@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Answers the command line: `dns lookup`, whose question goes the way of all others, and the
+ * counters for `status`. Stateless; each command ends with one cli_done. */
 #include "src/resolver/admin.h"
 
 #include "ipc/cli_process.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the command line may ask of the resolver: `dns lookup NAME KIND`, whose answer comes as
- * octets (dns_answer_put), and its part of `status`. */
+/* The command line's requests to the resolver: `dns lookup NAME KIND`, whose answer comes as octets
+ * (dns_answer_put), and its part of `status`. */
 #ifndef QASID_RESOLVER_ADMIN_H
 #define QASID_RESOLVER_ADMIN_H
 

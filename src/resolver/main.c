@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The process that hears DNS: it dials the name servers and nobody else, opens no file, holds no
- * secret. What it reads of the machine (resolv.conf, hosts, the trust anchor) it reads before it is
- * confined; the parent starts it anew at a reload, so that it reads them again. */
+/* The process that talks to DNS: it connects to the name servers and to nothing else, opens no
+ * file, holds no secret. It reads the machine's files (resolv.conf, hosts, the trust anchor) before
+ * it is confined; the parent restarts it at a reload, so that it reads them again. */
 #include "ipc/dialer_resolver.h"
 #include "src/resolver/admin.h"
 #include "src/roles.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Passes questions on to lib/dns within each asker's limits (resolver.h has the invariants): a
+ * fixed table of askers with a token bucket each, and a record of each open question, which leads
+ * its answer back to its asker. */
 #include "src/resolver/resolver.h"
 
 #include <stdlib.h>

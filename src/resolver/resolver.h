@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* The resolver without its socket to the parent: questions of processes that dial, put to lib/dns.
+/* The resolver without its socket to the parent: passes the questions of processes that connect out
+ * to lib/dns.
  *
  * Invariants:
  *  1. Each question is answered once, unless its asker is gone.
  *  2. What comes in from a process is a kind and at most 254 octets; what goes out was parsed and
- * checked here, so that no process behind this one reads a stranger's DNS.
+ *     checked here, so that no other process reads DNS packets of strangers.
  *  3. An asker has so many open questions and so many new ones a second (struct resolver_limits),
- * no more: one that was taken over neither takes the others' share nor makes this process a flood
- * for the name servers. The sender never meets its own: it keeps to them by itself, since mail for
- * thousands of destinations is not to be put off because names were asked for too fast.
+ * no more: a compromised one neither takes the others' share nor makes this process flood the name
+ *     servers. The sender never reaches its limit: it limits itself, since mail for thousands of
+ *     destinations must not be delayed because names were asked for too fast.
  *  4. Of all DNS_OPEN_MAX places the others together leave the sender's free. */
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H
