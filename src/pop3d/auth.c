@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* AUTH (RFC 5034): this side carries base64 to and fro; the mechanisms themselves run in auth.
  *
- *   AUTH mech [initial] ──auth_start──> challenge: "+ ..." ; SASL: a line, auth_step ──> ... yes or
- * no */
+ *   AUTH mech [initial] ──auth_start──> challenge: "+ ..."; SASL: a line, auth_step ──> ... ok or
+ * fail */
 #include "ipc/front_auth.h"
 #include "lib/base/codec.h"
 #include "mail/sasl/sasl.h"
@@ -106,7 +106,7 @@ void auth_challenged(struct session *s, struct slice payload) {
   proto_trace(&s->proto, 'S', SLICE("+ ***"));
 }
 
-/* The exchange ends here, without a yes or no from auth. */
+/* The exchange ends here, without a result from auth. */
 static void cancel(struct session *s, const char *text) {
   if (!s->auth_lost) proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
   session_to(s, ST_AUTHORIZATION);

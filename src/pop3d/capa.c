@@ -56,8 +56,8 @@ static void list_capabilities(struct session *s, const struct pop_rules_are *rul
   end_of_lines(s);
 }
 
-/* Before the login store has to say what is true of every account, behind it what is true of this
- * one is known. */
+/* Before the login CAPA announces what is true of every account, as store reports it; after it,
+ * what is true of this account. */
 void pop3_capa(struct session *s, const struct pop3_args *a) {
   if (s->state == ST_TRANSACTION) {
     list_capabilities(
@@ -83,7 +83,7 @@ void rules_answer(struct session *s, struct slice payload) {
 
 void capa_no_store(struct session *s) { list_capabilities(s, NULL); }
 
-/* RFC 2595 §4. What waits behind it in the clear is the shell's to refuse. */
+/* RFC 2595 §4. The shell refuses input that follows it in the clear. */
 void pop3_stls(struct session *s, const struct pop3_args *a) {
   if (s->secure) {
     refuse(s, "Command not permitted when TLS active");

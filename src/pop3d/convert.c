@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* A message made over for a client that did not say UTF8 (RFC 6856 §2.1): its pieces become its
- * surrogate (mail/surrogate.h), and that, some at a time, goes to the stuffer, which holds it
+/* Converts a message for a client that did not say UTF8 (RFC 6856 §2.1): its pieces become its
+ * surrogate (mail/surrogate.h), and that, some at a time, goes to the stuffer, which checks it
  * against the size that LIST announced.
  *
- * A message of unknown measure goes this way too. If its headers are ASCII it comes out as it is,
+ * A message of unknown measure goes this way too. If its headers are ASCII it comes out unchanged,
  * of the size that was announced. If not, it is refused with [UTF8], before a line of it is out
  * where its first piece shows it, as it nearly always does. */
 #include <stdlib.h>

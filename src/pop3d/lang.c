@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The languages of replies and the catalogue from messages.def (RFC 6856 §3). Constant tables, pure
+ * functions. Invariant: a text that has no translation is returned in English, so every reply
+ * exists in every language. */
 #include "src/pop3d/lang.h"
 
 static unsigned form_same(uint64_t n) { return 0; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* STAT, LIST, UIDL, LAST: what the snapshot says. Long listings leave in steps. */
+/* STAT, LIST, UIDL, LAST: answered from the snapshot. Long listings are sent in steps. */
 #include "src/pop3d/state.h"
 
 enum { LISTING_STEP = 16 * 1024 }; /* octets that one step adds */

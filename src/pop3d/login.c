@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* USER and PASS, APOP, and what every login has in common: auth says who it is and grants the
- * session its maildrop at store; store opens it and lists it; then the client is in.
+/* USER and PASS, APOP, and what every login has in common: auth verifies the client and grants the
+ * session its maildrop at store; store opens it and lists it; then the session is in TRANSACTION.
  *
  *   PASS | APOP | AUTH ──auth──> login_ok ──store──> open_answer ──> listing_answer ... ──> "+OK"
  *                          └──> login_fail: -ERR, still in AUTHORIZATION */
@@ -9,7 +9,7 @@
 #include "src/pop3d/state.h"
 
 /* RFC 1939 §7 has <process-ID.clock@hostname> as an example of a timestamp that is never the same
- * twice; ours are two random numbers of 64 bits, so that nobody can foretell it either. */
+ * twice; ours are two random numbers of 64 bits, so that it cannot be predicted either. */
 void put_timestamp(const struct session *s, struct buf *out) {
   buf_put_u8(out, '<');
   buf_put_dec(out, s->nonce[0]);
@@ -20,7 +20,7 @@ void put_timestamp(const struct session *s, struct buf *out) {
   buf_put_u8(out, '>');
 }
 
-/* RFC 1939 §7, USER. Always yes: "no" would tell who exists (§13). */
+/* RFC 1939 §7, USER. Always +OK: -ERR would reveal which accounts exist (§13). */
 void pop3_user(struct session *s, const struct pop3_args *a) {
   buf_put(&s->user, a->name);
   ok(s, "User accepted");
@@ -89,8 +89,8 @@ void pop3_apop(struct session *s, const struct pop3_args *a) {
   wait_for_login(s, LOGIN_APOP);
 }
 
-/* Back to AUTHORIZATION, as if nothing had been said (RFC 5034 §4). The question may hold a
- * password. */
+/* Back to AUTHORIZATION, with the client's credentials discarded (RFC 5034 §4). The question may
+ * hold a password. */
 static void login_over(struct session *s) {
   answered(s);
   buf_wipe(&s->proto.ask.body);
@@ -178,8 +178,8 @@ static void enter(struct session *s) {
   session_forget_user(s);
 }
 
-/* Some clients take [IN-USE] for a wrong password: the administrator is asked, and finds it here.
- */
+/* Some clients take [IN-USE] for a wrong password and send the user to the administrator, who finds
+ * the cause in this log line. */
 static void log_locked(struct session *s) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_LOCKED)) return;

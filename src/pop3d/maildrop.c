@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* The snapshot of an open maildrop (maildrop.h): an array of messages of 16 octets each, and an
+ * area of imported UIDLs. Invariants: once complete, numbers, sizes and UIDLs do not change until
+ * the session ends (RFC 1939 §5); only the marks do, and `left` and `octets_left` always agree with
+ * them. */
 #include "src/pop3d/maildrop.h"
 
 #include <stdlib.h>

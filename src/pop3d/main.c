@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-/* Until auth has told: a client that knows APOP alone must not be turned away by a process that has
- * just begun. */
+/* Assumed until auth reports it: a client that only supports APOP must not be turned away by a
+ * process that has just started. */
 static struct pop3d_facts facts = { .apop = true };
 
 static void notice(enum proto_role role, uint16_t type, struct slice payload) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* DELE, RSET, NOOP. A mark is in this session's memory only; QUIT makes it true. */
+/* DELE, RSET, NOOP. A mark is in this session's memory only; QUIT carries it out. */
 #include "src/pop3d/state.h"
 
 void pop3_dele(struct session *s, const struct pop3_args *a) {

@@ -3,8 +3,8 @@
  *
  *   QUIT ──pop_delete (as many as it takes)──> pop_quit ──> pop_done: "+OK" or "-ERR", close
  *
- * Store is asked also when nothing is marked: who hears "+OK" may come again at once, through
- * another front-end, and must find the maildrop released. */
+ * Store is asked even when nothing is marked: after "+OK" a client may connect again at once,
+ * through another front-end, and must find the maildrop released. */
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/state.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the server says, and what of it stands in a trace. */
+/* The replies, and what of them and of the commands is traced. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -66,7 +66,7 @@ void remark(struct session *s, const char *fmt, ...) {
                 slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
-/* An unknown command may be a password that lost its way, so only its length is shown. */
+/* An unknown command may be a password sent at the wrong moment, so only its length is shown. */
 void trace_command(struct session *s, const struct verb *v, struct slice line) {
   if (!s->proto.trace.fn) return;
   if (!v) {

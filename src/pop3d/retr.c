@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* RETR and TOP: the message comes from store in pieces, one question each, and leaves stuffed. The
- * next piece is asked for when what is written has mostly left, so a session holds two pieces at
- * most however large the message and however slow the client.
+ * next piece is requested when most of the output has been sent, so a session holds two pieces at
+ * most, however large the message and however slow the client.
  *
- * All knowledge of how far the message is stands in the stuffer; what takes a piece (piece_taken)
- * is apart from where it came from.
+ * Only the stuffer knows how much of the message was sent; the function that takes a piece
+ * (piece_taken) does not depend on where it came from.
  *
- * What was read is held against the checksum that was made when the message was stored. A message
- * that was damaged since is never sent to its end: the connection goes before the final ".".
+ * What was read is checked against the checksum that was made when the message was stored. A
+ * message that was damaged since is never sent to its end: the connection is closed before the
+ * final ".".
  *
- * A client that did not say UTF8 gets a message with other headers than ASCII as its surrogate:
- * then each piece, a smaller one, is made over first, and the stuffer takes what came of it
- * (convert.c). Ordinary mail never comes that way. */
+ * A client that did not say UTF8 gets the surrogate of a message whose headers are not ASCII: then
+ * each piece, a smaller one, is converted first, and the stuffer takes the result (convert.c).
+ * Ordinary mail never goes that way. */
 #include "ipc/pop3d_store.h"
 #include "lib/base/crc32c.h"
 #include "src/pop3d/state.h"
@@ -83,8 +84,8 @@ static void finish(struct session *s) {
   if (s->reading > s->maildrop.last) s->maildrop.last = s->reading;
 }
 
-/* Nothing of the message is out: it can be said. Else the connection goes before the final "."
- * could make a part look like the whole. */
+/* If nothing of the message was sent, an -ERR can be. Otherwise the connection is closed before the
+ * final "." could make a part look like the whole. */
 static void fail(struct session *s, enum pop_outcome why) {
   converted_free(s);
   if (s->begun) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The driver: octets, answers and ticks come in here and go to the verb, the answer or the work
- * that they are for. Everything that POP3 means is in the other files. */
+/* The driver: passes octets, answers and ticks to the verb, the answer's handler or the work that
+ * they are for. The meaning of POP3's commands is in the other files. */
 #include "src/pop3d/session.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static struct session *session_of(struct proto *p) { return (struct session *)p;
 void pop3d_facts_take(struct pop3d_facts *f, enum proto_role role, uint16_t type,
                       struct slice payload) {
   struct auth_offers offers;
-  /* they changed, or nobody would say when they do */
+  /* they changed, or nothing would report a change */
   if (role == PROTO_ASK_STORE)
     f->rules_known = false;
   else if (type == auth_offers_type && auth_offers_get(payload, &offers))
@@ -77,7 +77,8 @@ void work_done(struct session *s) {
 
 void let_go(struct session *s) {
   bool auth_busy = s->wait == WAIT_LOGIN || (s->state == ST_SASL && !s->auth_lost);
-  if (s->wait == WAIT_QUIT) return; /* store is at it, and lets go by itself */
+  if (s->wait == WAIT_QUIT)
+    return; /* store is executing the QUIT, and releases the maildrop itself */
   answered(s);
   if (auth_busy)
     proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
@@ -119,7 +120,7 @@ static void finish_call(struct session *s) {
 
 /* --- input --- */
 
-/* Who opens with one of these talks to the wrong port, or was made to (ALPACA). */
+/* A client that begins with one of these talks to the wrong port, or was made to (ALPACA). */
 static bool is_foreign(struct slice line) {
   static const char *const openings[] = { "GET ",    "POST ",    "PUT ",   "HEAD ",  "OPTIONS ",
                                           "DELETE ", "CONNECT ", "PRI * ", "PROXY ", "SSH-",
@@ -161,7 +162,7 @@ void session_dispatch(struct session *s, struct slice line) {
   }
 }
 
-/* Each costs a line of the trace and mostly a question, and nobody has shown who it is. */
+/* Each costs a line of the trace and mostly a question, and the client has not authenticated. */
 static bool too_many_commands(struct session *s) {
   bool early = s->state == ST_AUTHORIZATION || s->state == ST_SASL;
   if (!early || ++s->early <= s->service->conf->pop3_login_commands) return false;
@@ -243,7 +244,7 @@ static const struct answer answers[] = {
   { WAIT_RULES, pop_rules_are_type, rules_answer },
 };
 
-/* The process went while it was asked. */
+/* The process was lost before it answered. */
 static void no_answer(struct session *s) {
   enum pop3d_wait wait = s->wait;
   answered(s);
@@ -303,7 +304,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   struct session *s = session_of(p);
   p->want = PROTO_READ;
   s->secure = true;
-  session_forget_user(s); /* what was said in the clear may have been said by someone else */
+  session_forget_user(s); /* what was sent in the clear may have been sent by an attacker */
   s->language = 0;
   s->utf8 = false;
   proto_trace_tls(p, tls);
@@ -315,17 +316,17 @@ static void session_tick(struct proto *p) {
   struct session *s = session_of(p);
   if (p->want == PROTO_CLOSE || p->now_ms < p->deadline_ms) return;
   bool logged_in = s->state == ST_TRANSACTION || s->state == ST_UPDATE;
-  if (logged_in && p->ask.type) { /* store is slow: not the client's fault */
+  if (logged_in && p->ask.type) { /* store is slow: the client must not be disconnected for that */
     set_deadline(s);
     return;
   }
-  /* RFC 1939 §3: nothing is deleted, nothing is said. */
+  /* RFC 1939 §3: no message is deleted, no reply is sent. */
   let_go(s);
   proto_close(p, buf_len(&p->out) > 0 ? CLOSE_TOO_SLOW : CLOSE_IDLE);
 }
 
-/* An end that is the server's doing is told to a client that can still hear it. Of a QUIT that is
- * under way nothing is known, so nothing is said. */
+/* If the server ends the session, it sends the reason to a client that can still receive it. The
+ * result of a QUIT that is under way is unknown, so nothing is sent. */
 static void last_words(struct session *s, enum close_reason why) {
   bool ours = why == CLOSE_STOPPING || why == CLOSE_CONNECTION_LIMIT || why == CLOSE_NO_DESCRIPTORS;
   if (!ours || s->proto.want != PROTO_READ || s->wait == WAIT_QUIT || inside_response(s)) return;
@@ -347,7 +348,7 @@ static bool is_idle(const struct session *s) {
          p->want == PROTO_READ && !p->ask.type && !p->more && !s->begun && !buf_len(&p->out);
 }
 
-/* Another login to this maildrop. What is at its QUIT lets go by itself. */
+/* Another login wants this maildrop. A session at its QUIT releases it by itself. */
 static bool session_yield(struct proto *p) {
   struct session *s = session_of(p);
   if (s->state == ST_UPDATE || p->want == PROTO_CLOSE) return true;
@@ -362,7 +363,7 @@ static void session_role_lost(struct proto *p, enum proto_role role) {
   struct session *s = session_of(p);
   if (p->want == PROTO_CLOSE) return;
   if (role == PROTO_ASK_AUTH) {
-    if (s->state == ST_SASL) s->auth_lost = true; /* said when the client has sent its response */
+    if (s->state == ST_SASL) s->auth_lost = true; /* sent when the client has sent its response */
     return;
   }
   s->granted = false;
@@ -370,8 +371,9 @@ static void session_role_lost(struct proto *p, enum proto_role role) {
   if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_PROCESS_LOST);
 }
 
-/* Marks that no QUIT made true: the mail that comes back. Of a QUIT whose answer was not heard
- * nothing is known: "marked" is then above "deleted", and nothing is said to be forgotten. */
+/* Marks that no QUIT carried out: that mail will be there again. The result of a QUIT whose answer
+ * did not arrive is unknown: "marked" is then above "deleted", and no mark is logged as forgotten.
+ */
 static uint64_t marks_forgotten(const struct session *s) {
   return s->wait == WAIT_QUIT || s->quit_unheard ? 0 : maildrop_deleted(&s->maildrop) - s->deleted;
 }

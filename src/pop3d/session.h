@@ -2,18 +2,19 @@
 /* A POP3 session as a pure machine (runtime/proto/proto.h).
  *
  *   AUTHORIZATION ──AUTH──> SASL ──> AUTHORIZATION
- *        │ USER+PASS, APOP, AUTH: auth says yes, store opens and lists the maildrop
+ *        │ USER+PASS, APOP, AUTH: auth accepts it, store opens and lists the maildrop
  *        v
  *   TRANSACTION ──QUIT──> UPDATE: deletions are made, all or none, then +OK
  *
  * Invariants:
  *  1. A message's number, size and UIDL are those of the moment the maildrop was opened, until the
- * end.
- *  2. Nothing is deleted but by QUIT; "+OK" to it is said only after store said that it is durable.
+ *     end.
+ *  2. Only QUIT deletes; "+OK" to it is sent only after store has answered that it is durable.
  *  3. A multi-line response has its final "." only when every octet that was announced went before
- * it.
- *  4. What was said before STLS is forgotten by it, but for what was spent of the limits.
- *  5. Who exists can't be learned: USER always says yes, and each failed login reads the same. */
+ *     it.
+ *  4. STLS discards everything received before it, except what was spent of the limits.
+ *  5. Which accounts exist cannot be learned: USER always gets +OK, and each failed login reads the
+ *     same. */
 #ifndef QASID_POP3D_SESSION_H
 #define QASID_POP3D_SESSION_H
 
@@ -21,10 +22,10 @@
 #include "ipc/pop3d_store.h"
 #include "runtime/proto/proto.h"
 
-/* What other processes said of no session in particular: one for all sessions of a process. */
+/* What other processes reported of no session in particular: one for all sessions of a process. */
 struct pop3d_facts {
   bool apop;        /* auth: some account could log in by APOP */
-  bool rules_known; /* store: the rules are these, until it says that they changed */
+  bool rules_known; /* store: the rules are these, until it reports that they changed */
   struct pop_rules_are rules;
 };
 /* A message without a session; type 0: the process was lost. */

@@ -17,7 +17,7 @@ enum pop3d_state {
   ST_AUTHORIZATION = 1,
   ST_SASL = 2, /* inside AUTH: lines are responses, not commands */
   ST_TRANSACTION = 4,
-  ST_UPDATE = 8 /* QUIT was said; nothing is read any more */
+  ST_UPDATE = 8 /* QUIT was received; nothing is read any more */
 };
 
 /* What the pending question's answer is for. */
@@ -38,12 +38,11 @@ enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WO
 /* How the login was asked for: it decides the wording of "+OK". */
 enum pop3d_login { LOGIN_PASS, LOGIN_APOP, LOGIN_AUTH };
 
-/* A message on its way out that is not sent as it is: its octets, made over, wait here for the
- * stuffer. */
+/* A message that is converted on its way out: its converted octets wait here for the stuffer. */
 struct converted {
   struct surrogate made;
   struct buf text;
-  bool unknown; /* nobody knew whether it has to be made over: when it has, it is refused */
+  bool unknown; /* whether it must be converted was unknown: if it must, it is refused */
   bool ended;   /* all of the message was read */
 };
 
@@ -125,15 +124,16 @@ const struct verb *verb_at(size_t i); /* NULL behind the last */
 
 /* session.c */
 void session_dispatch(struct session *s, struct slice line);
-/* Forgets who the client said to be. */
+/* Discards the client's identity. */
 void session_forget_user(struct session *s);
 /* Moves on, and traces it. */
 void session_to(struct session *s, enum pop3d_state state);
-/* The question is answered: nothing is asked any more. */
+/* The question is answered: none is open. */
 void answered(struct session *s);
-/* Tells auth or store, if one holds something for this session, that it ends without QUIT. */
+/* Notifies auth or store, if it holds something for this session, that it ends without QUIT. */
 void let_go(struct session *s);
-/* A process failed: says so, unless that would stand inside a multi-line response, and closes. */
+/* A process failed: reports it, unless that would stand inside a multi-line response, and
+ * closes. */
 void session_abort(struct session *s, enum close_reason reason);
 bool plaintext_allowed(const struct session *s);
 /* Is a login possible here at all? (The option require_tls_login; auth.c.) */
@@ -160,7 +160,7 @@ const char *octets_word(const struct session *s, uint64_t n);
 struct maildrop_message *named_message(struct session *s, uint64_t number);
 
 /* login.c */
-/* A login that auth was not asked about, to the log. */
+/* Logs a login that auth was not asked about. */
 void log_login(struct session *s, struct slice name, const char *mechanism, const char *why);
 void pop3_user(struct session *s, const struct pop3_args *a);
 void pop3_pass(struct session *s, const struct pop3_args *a);
@@ -210,19 +210,19 @@ void read_more(struct session *s);
 enum converted_taken {
   CONVERTED_SOME, /* there is something to send, or the end */
   CONVERTED_NONE, /* nothing to send before more of the message is there */
-  /* a message nobody knew of has to be made over: its size is not what was announced */
+  /* a message of unknown measure must be converted: its size is not what was announced */
   CONVERTED_REFUSED,
   CONVERTED_FAILED /* no memory */
 };
-/* The message that is about to be read is to be made over. False without memory. */
+/* The message that is about to be read must be converted. False without memory. */
 bool converted_open(struct session *s, const struct maildrop_message *m);
 /* The next octets of it; none at its end. */
 enum converted_taken converted_take(struct session *s, struct slice piece);
-/* Gives the stuffer some of what waits; the end behind the last. */
+/* Gives the stuffer some of what waits; the end after the last. */
 enum pop3_stuff converted_stuff(struct session *s);
 /* Whether there is something for the stuffer. */
 bool converted_waits(const struct session *s);
-/* Gives back what it held. */
+/* Frees what it held. */
 void converted_free(struct session *s);
 /* All of the message was read: whether it is what was stored, as far as that is known. */
 bool read_is_right(const struct session *s);
