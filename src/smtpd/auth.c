@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* AUTH: RFC 4954. The session carries octets between the client and auth, in and out of base64, and
- * learns yes or no. Nothing of them is kept or traced here.
+ * receives the result. Nothing of them is kept or traced here.
  *
  *   AUTH ──auth_start──▶ challenge ──▶ ST_SASL ──line──auth_step──▶ challenge … ──▶ ok | fail
  *
- * `s->exchange` says that auth knows of an exchange with us: it is ended by its answer, by
- * auth_cancel, or with auth itself. */
+ * `s->exchange` means that an exchange of this session is open at auth: it is ended by its answer,
+ * by auth_cancel, or with auth itself. */
 #include "src/smtpd/private.h"
 
 #include "lib/base/codec.h"
 
-/* Whoever listens on a plain connection would have the password. */
+/* An eavesdropper on a plain connection would learn the password. */
 static struct sasl_channel channel(const struct session *s) {
   const struct smtpd_service *service = s->service;
   return (struct sasl_channel){
@@ -22,16 +22,15 @@ static struct sasl_channel channel(const struct session *s) {
   };
 }
 
-/* The option require_tls_login: without TLS nothing is announced or taken, but where passwords may
- * be shown. */
+/* The option require_tls_login: without TLS nothing is announced or accepted, except from networks
+ * where passwords may be sent in the clear. */
 sasl_set smtpd_mechanisms(const struct session *s) {
   const struct sasl_channel ch = channel(s);
   return s->service->require_tls_login && !ch.may_show ? 0
                                                        : sasl_announced(s->service->mechanisms, ch);
 }
 
-/* Not by this mechanism (NULL: one that nobody knows). RFC 4954 §4: 538 says that TLS would help.
- */
+/* Not by this mechanism (NULL: unknown). RFC 4954 §4: 538 means that TLS would help. */
 static enum smtp_outcome not_taken(struct session *s, const struct sasl_mechanism *mech) {
   bool hides = mech && sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
   bool helps = mech && !s->secure && !hides;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* DATA: RFC 5321 §4.1.1.4. From the command to the message's durable end.
  *
- * The message collects, with our Received: field in front, in tx->body; a full chunk goes to store
- * (smtp_spool), the rest with the commit. Whatever speaks against the message is noted in
- * tx->verdict when it is seen and said at the end: until then the octets are a message, not
- * commands. A refused message is not kept any more but read on, up to a bound. */
+ * The message gathers, with our Received: field in front, in tx->body; a full chunk goes to store
+ * (smtp_spool), the rest with the commit. A reason against the message is noted in tx->verdict when
+ * it is found and replied at the end: until then the octets are a message, not commands. The rest
+ * of a refused message is read, up to a bound, and discarded. */
 #include "src/smtpd/private.h"
 
 #include <stdlib.h>
 
-/* All smtpd processes name a message alike, whichever it comes to. */
+/* All smtpd processes give a message the same name, whichever of them it comes to. */
 static const uint8_t no_key[SIPHASH_KEY];
 
 static void drain(struct session *s);
@@ -43,7 +43,7 @@ enum smtp_outcome smtpd_data(struct session *s, struct slice argument) {
   return SMTP_GO_DATA;
 }
 
-/* The message will not be kept: nothing of it is held any more. */
+/* The message will not be kept: discards what was held of it. */
 static void refuse(struct session *s, enum smtp_outcome why) {
   struct transaction *transaction = s->transaction;
   if (transaction->verdict == SMTP_OK) transaction->verdict = why;
@@ -54,7 +54,7 @@ static void refuse(struct session *s, enum smtp_outcome why) {
   smtpd_notify(s, PROTO_ASK_STORE, smtp_discard_type);
 }
 
-/* What speaks against the message as far as it has come; SMTP_OK: nothing. */
+/* The reason against the message as far as it has come; SMTP_OK: none. */
 static enum smtp_outcome judge(const struct session *s) {
   const struct transaction *transaction = s->transaction;
   if (transaction->data.clean.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
@@ -108,8 +108,8 @@ static size_t move_chunk(struct buf *body, struct buf *to) {
   return n;
 }
 
-/* One chunk; what is behind it stays. Behind the end mark nobody would go on after one that has no
- * answer. */
+/* One chunk; what follows it stays. After the end mark a chunk without an answer would leave
+ * nothing to continue the message. */
 static void spool(struct session *s) {
   struct transaction *transaction = s->transaction;
   bool asks = !transaction->ahead || transaction->ended;
@@ -136,7 +136,7 @@ static void spool_answer(struct session *s, uint16_t type, struct slice payload)
   drain(s);
 }
 
-/* What store had is gone with it: a commit would keep the tail alone. (The drop that this sends
+/* What store had is gone with it: a commit would keep the rest alone. (The drop that this sends
  * finds nothing in a new store.) */
 void smtpd_body_lost(struct session *s) {
   if (s->transaction && s->transaction->spooled) refuse(s, SMTP_TROUBLE);
@@ -196,7 +196,8 @@ static void commit(struct session *s) {
     not_kept(s, SMTP_TROUBLE);
 }
 
-/* Accepted: 250 is said here and nowhere else, and only because store says that it is durable. */
+/* Accepted: 250 is sent here and nowhere else, and only because store answers that it is
+ * durable. */
 static void accepted(struct session *s) {
   struct buf text;
   buf_init(&text, 128);
@@ -208,7 +209,7 @@ static void accepted(struct session *s) {
   mail_changes_add(&s->changed, &s->transaction->data.clean.changed);
   s->kept_ms = s->proto.now_ms;
   s->junk = 0;
-  /* Who brings mail may be refused now and then. */
+  /* A client that brings mail may have a refusal now and then. */
   s->errors_made_up += (s->errors - s->errors_made_up + 1) / 2;
   s->unknown_made_up += (s->unknown - s->unknown_made_up + 1) / 2;
   smtpd_reset(s);
@@ -230,8 +231,8 @@ static void commit_answer(struct session *s, uint16_t type, struct slice payload
 
 /* --- octets --- */
 
-/* The end mark was there. Of all that speaks against the message, the same is said however its
- * octets came in pieces; and what will be wrong with it the next time too goes first. */
+/* The end mark was there. The reply does not depend on how the octets were divided into pieces; a
+ * permanent reason comes before a temporary one. */
 static void finish(struct session *s) {
   enum smtp_outcome verdict = s->transaction->verdict;
   if (verdict != SMTP_OK && judge(s) != SMTP_OK) verdict = judge(s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the log says of mail: one line for each recipient, one for each message, one for each other
+/* The log lines about mail: one for each recipient, one for each message, one for each other
  * refusal, so that who, to whom and why can be read from any of them alone. */
 #include "src/smtpd/private.h"
 
@@ -73,8 +73,8 @@ static void log_message(struct session *s, enum smtp_outcome o, const char *why)
   log_end(&l);
 }
 
-/* All that the client was told would be taken, and (`why`) what it asked about and left before the
- * answer. */
+/* All recipients that were accepted, and (`why`) those that the client asked about but did not wait
+ * for. */
 static void log_transaction(struct session *s, enum smtp_outcome o, const char *why) {
   struct transaction *transaction = s->transaction;
   struct slice to, list = buf_slice(&transaction->rcpts), asked = buf_slice(&transaction->asked);

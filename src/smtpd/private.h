@@ -31,9 +31,9 @@ enum smtpd_state {
   ST_BODY = 16, /* between DATA and the end of the message */
   ST_SASL = 32, /* the next line is a response in an AUTH exchange */
   ST_TLS = 64,  /* the handshake is awaited */
-  ST_END = 128, /* said its last words */
+  ST_END = 128, /* sent its last reply */
   ST_TRANSACTION = ST_MAIL | ST_RCPT,
-  ST_MET = ST_READY | ST_TRANSACTION, /* has introduced itself */
+  ST_MET = ST_READY | ST_TRANSACTION, /* has sent EHLO or HELO */
   ST_ANY = ST_START | ST_MET,
 };
 
@@ -117,9 +117,9 @@ struct session {
   /* the one pending question: who takes its answer; type 0 is none */
   void (*on_answer)(struct session *s, uint16_t type, struct slice payload);
   uint64_t asked_ms;
-  bool exchange; /* auth knows of an exchange with us */
+  bool exchange; /* an AUTH exchange of this session is open at auth */
 
-  /* who it is: survives RSET, not STARTTLS */
+  /* identity: survives RSET, not STARTTLS */
   struct buf helo;
   bool esmtp;
   bool logged_in;
@@ -140,16 +140,16 @@ struct session {
 
 /* Replies, traces, and counts against the limits; ends the session when one is passed. */
 void smtpd_reply(struct session *s, enum smtp_outcome o);
-/* A reply of the same kind with words of its own. */
+/* A reply of the same kind with a text of its own. */
 void smtpd_reply_text(struct session *s, enum smtp_outcome o, struct slice text);
 /* A reply of the same kind, with the addresses that the login may use. Counts as smtpd_reply()
  * does. */
 void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice yours);
-/* The last words. */
+/* The last reply. */
 void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why);
 /* The only way from one state to another. */
 void smtpd_move(struct session *s, enum smtpd_state to);
-/* The end of a transaction, if there is one: nothing of it is left, here or with store. Then
+/* Ends the transaction, if there is one: nothing of it is left, here or with store. Then
  * ST_READY. */
 void smtpd_reset(struct session *s);
 /* Starts a question; `on_answer` gets what comes back. Its payload goes to the buffer, then
@@ -157,8 +157,8 @@ void smtpd_reset(struct session *s);
 bool smtpd_asked(struct session *s);
 struct buf *smtpd_ask(struct session *s, enum proto_role role, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
-/* Tells a process something that has no answer; a payload goes to the buffer, then smtpd_asked().
- */
+/* Sends a process a message that has no answer; a payload goes to the buffer, then
+ * smtpd_asked(). */
 struct buf *smtpd_notify(struct session *s, enum proto_role role, uint16_t type);
 /* Traces what was put into `out` since it held `before` octets. */
 void smtpd_trace_out(struct session *s, size_t before);
@@ -189,7 +189,7 @@ void smtpd_rcpt_group_end(struct session *s);
 enum smtp_outcome smtpd_data(struct session *s, struct slice argument);
 /* Octets in ST_BODY. */
 void smtpd_body(struct session *s, struct slice *in);
-/* store forgot what was spooled. */
+/* store lost what was spooled. */
 void smtpd_body_lost(struct session *s);
 enum smtp_outcome smtpd_auth(struct session *s, struct slice argument);
 /* A line in ST_SASL. */
@@ -208,8 +208,8 @@ void smtpd_put_mechanisms(const struct session *s, struct buf *out);
 struct slice smtpd_login_domain(const struct session *s);
 /* The message begins: it is held when it is a login's. */
 void smtpd_submit_begin(struct session *s);
-/* Octets of it have come behind `before`, or (`end`) the last. Its header is mended once it is
- * whole, and it is no longer held. SMTP_OK, or what speaks against it. */
+/* Octets of it have come behind `before`, or (`end`) the last. Its header is completed once it is
+ * whole, and it is no longer held. SMTP_OK, or the reason against it. */
 enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end);
 
 /* --- log.c --- */

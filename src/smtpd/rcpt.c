@@ -10,14 +10,14 @@ enum { GROUP_ASKED = 0xff };
 _Static_assert((int)SMTP_OUTCOMES < (int)GROUP_ASKED, "an outcome fits an octet of the group");
 
 /* Beyond the limit: 452, so that the client sends the rest in another transaction (§4.5.3.1.10).
- * Most clients name all of their recipients before they look at an answer, and those that were
- * accepted are to get the message: only a client that never stops is in error. */
+ * Most clients name all of their recipients before they look at an answer, and the accepted ones
+ * should get the message: only a client that never stops is in error. */
 static enum smtp_outcome too_many(struct session *s) {
   if (++s->transaction->overshoot > SMTPD_OVERSHOOT_MAX) s->errors++;
   return SMTP_RCPT_MANY;
 }
 
-/* Octets that the recipients and what they ask for may still have together: all of it goes into one
+/* Octets that the recipients and their parameters may still have together: all of it goes into one
  * commit. */
 static size_t room_left(const struct transaction *transaction) {
   return SMTP_RCPTS_MAX - buf_len(&transaction->rcpts) - buf_len(&transaction->asked) -
@@ -89,8 +89,8 @@ static enum smtp_outcome settle(struct session *s, struct slice address, struct 
                                 uint8_t verdict) {
   struct transaction *transaction = s->transaction;
   enum smtp_outcome o = outcome_of(verdict);
-  /* Whoever logged in may send anywhere: a store that does not know of it was restarted meanwhile.
-   */
+  /* A session that has logged in may send anywhere: a store that does not know of it was restarted
+   * meanwhile. */
   if (o == SMTP_RCPT_ELSEWHERE && s->logged_in && s->service->sends) o = SMTP_RCPT_TROUBLE;
   if (o == SMTP_RCPT_OK) {
     ipc_list_put(&transaction->rcpts, address);
@@ -153,7 +153,7 @@ void smtpd_rcpt_group_end(struct session *s) {
   if (!smtpd_asked(s)) answer_group(s, SLICE_NONE, SLICE_NONE);
 }
 
-/* A store that is lost, or answers nonsense, has looked nothing up: 451 for each. */
+/* A store that is lost, or answers nonsense, has looked up nothing: 451 for each. */
 static void rcpt_answer(struct session *s, uint16_t type, struct slice payload) {
   struct smtp_verdicts a = { .verdicts = SLICE_NONE, .yours = SLICE_NONE };
   if (type != smtp_verdicts_type || !smtp_verdicts_get(payload, &a) ||

@@ -6,10 +6,10 @@
  *   	id 66a1b2-3-1-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
  *
- * "for" stands there only when there is one recipient, so that nobody learns of another (§7.2), and
- * it is ASCII: else a message that is forwarded to an ASCII address would need SMTPUTF8 for this
- * field. The login's name never. What the client called itself goes in only as far as the grammar
- * lets it (attack IN-1). */
+ * "for" is there only when there is one recipient, so that no recipient learns of another (§7.2),
+ * and it is ASCII: else a message that is forwarded to an ASCII address would need SMTPUTF8 for
+ * this field. The login's name is never there. The client's own name is copied only as far as the
+ * grammar allows it (attack IN-1). */
 #include "src/smtpd/private.h"
 
 #include "mail/date.h"
@@ -20,8 +20,8 @@ void smtpd_put_id(const struct session *s, struct buf *out) {
   buf_put_dec(out, s->messages + 1);
 }
 
-/* A comment may not hold every octet (RFC 5322 §3.2.2): what could end it, or is not plain, is "?".
- */
+/* A comment may not hold every octet (RFC 5322 §3.2.2): an octet that could end it, or is not
+ * plain, becomes "?". */
 static void put_in_comment(struct buf *out, struct slice s) {
   for (size_t i = 0; i < s.n; i++) {
     uint8_t c = s.p[i];
@@ -29,8 +29,8 @@ static void put_in_comment(struct buf *out, struct slice s) {
   }
 }
 
-/* From-domain: the name if it is one, else the address. TCP-info has no room for what else was
- * said: that is a comment of its own behind it. */
+/* From-domain: the name if it is one, else the address. TCP-info has no room for what else the
+ * client sent: that is a comment of its own behind it. */
 static void put_from(const struct session *s, struct buf *out) {
   struct slice helo = buf_slice(&s->helo);
   bool good = address_is_domain(helo) || address_is_literal(helo);

@@ -88,7 +88,7 @@ void smtpd_move(struct session *s, enum smtpd_state to) {
   s->proto.in_most = to == ST_BODY ? PROTO_IN_HIGH : PROTO_IN_STRANGER;
 }
 
-/* Gives back what the transaction holds; store is told to forget its part. */
+/* Frees what the transaction holds; store is notified to discard its part. */
 static void transaction_end(struct session *s) {
   struct transaction *transaction = s->transaction;
   if (!transaction) return;
@@ -154,7 +154,7 @@ void smtpd_trace_out(struct session *s, size_t before) {
 
 static struct slice host_of(const struct session *s) { return slice_str(s->service->hostname); }
 
-/* What other processes hold for this session is given back: one message does it, for store ends the
+/* What other processes hold for this session is released: one message does it, for store ends the
  * message too. */
 static void let_go(struct session *s) {
   transaction_end(s);
@@ -218,16 +218,16 @@ void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice your
 /* When the average since the data began falls below the least rate. */
 static uint64_t rate_deadline(const struct session *s) {
   uint64_t ms;
-  if (s->service->data_rate == 0) return s->end_ms; /* no rate vouches for the message */
+  if (s->service->data_rate == 0) return s->end_ms; /* no rate applies to the message */
   if (__builtin_mul_overflow(s->transaction->data.clean.octets, 1000u, &ms)) return UINT64_MAX;
   return s->transaction->began_ms + SMTPD_RATE_GRACE_MS + ms / s->service->data_rate;
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* When the client must have done something: said a whole command, or more of its message. While a
- * process is asked it owes nothing; the shell answers for a lost process. The session's time cuts
- * no message that keeps the least rate: it has then a size, so it ends. */
+/* When the client must have done something: sent a whole command, or more of its message. While an
+ * answer of another process is awaited it owes nothing; the shell answers for a lost process. The
+ * session's time ends no message that keeps the least rate: that is bounded by its size. */
 static uint64_t deadline(const struct session *s) {
   if (is_asking(s) || s->proto.want != PROTO_READ) return 0;
   if (s->state != ST_BODY) return min(s->end_ms, s->waiting_ms + s->service->command_ms);
@@ -313,8 +313,8 @@ static void good_line(struct session *s, struct slice line, struct slice rest) {
   if (buf_room(&s->transaction->group) == 0 || !next_is_rcpt(s, rest)) smtpd_rcpt_group_end(s);
 }
 
-/* No mail client begins with such an octet: TLS in the clear (0x16), other protocols (attack W-1).
- */
+/* No mail client begins with such an octet: TLS in the clear (0x16), other protocols (attack
+ * W-1). */
 static bool is_other_protocol(const struct session *s, struct slice in) {
   int c = slice_at(in, 0);
   return s->lines == 0 && !s->line.discarding && !ascii_is_alpha(c) && c != '\r' && c != '\n';
@@ -372,7 +372,7 @@ static void set_tls(struct session *s, const char *version, const char *cipher) 
   snprintf(s->tls, sizeof s->tls, "%s %s", version ? version : "TLS", cipher ? cipher : "");
 }
 
-/* RFC 3207 §4.2: nothing that was said before counts. */
+/* RFC 3207 §4.2: nothing that was received before counts. */
 static void session_secured(struct proto *p, const struct proto_secured *tls) {
   struct session *s = of(p);
   set_tls(s, tls->tls_version, tls->tls_cipher);
@@ -397,7 +397,7 @@ static void session_role_lost(struct proto *p, enum proto_role role) {
   p->deadline_ms = deadline(s);
 }
 
-/* The last words for an end that is not the client's doing, when it can still hear them. */
+/* The last reply for an end that is not the client's doing, when it can still receive it. */
 static enum smtp_outcome words_for(enum close_reason why) {
   switch (why) {
   case CLOSE_STOPPING: return SMTP_STOPPING;
@@ -409,8 +409,9 @@ static enum smtp_outcome words_for(enum close_reason why) {
   }
 }
 
-/* A commit that is under way stays under way: store answers nobody, and the message is in the
- * mailbox although the client has not heard it. RFC 5321 §4.5.4.1 has it send again. */
+/* A commit that is under way stays under way: nobody waits for store's answer, and the message is
+ * in the mailbox although the client has no reply. By RFC 5321 §4.5.4.1 it sends the message again.
+ */
 static void session_gone(struct proto *p, enum close_reason why) {
   static const char left_early[] =
       "the connection ended before store answered: the message may be in the mailbox";
@@ -456,8 +457,8 @@ static void session_summary(struct proto *p,
 
 /* Commands cost their sender nothing, so what counts is mail: octets of a message now coming in, a
  * message that store is keeping, a message that was kept a short while ago. (One that stops coming
- * is ended by its clocks.) A login had to be proven, and a mail client keeps it open between two
- * messages. */
+ * is ended by its time-outs.) A login had to be verified, and a mail client keeps its connection
+ * open between two messages. */
 static bool session_valuable(const struct proto *p) {
   const struct session *s = of_const(p);
   if (s->logged_in) return true;

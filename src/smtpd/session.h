@@ -32,12 +32,12 @@ struct smtpd_service {
   struct conf_list lenient_networks;   /* likewise */
   char address_domain[256];            /* of an address without one, from those networks */
   sasl_set mechanisms;                 /* that EHLO names */
-  bool tokens;                         /* somebody's access tokens are taken */
+  bool tokens;                         /* access tokens of some issuer are accepted */
   bool fix_bare_lf;
-  /* From and Sender of a login's message must be readable in one way */
+  /* From and Sender of a login's message must have only one reading */
   bool check_authors;
-  bool add_from;                   /* a missing From is added */
-  bool sends;                      /* mail for other domains is taken, from those who may */
+  bool add_from; /* a missing From is added */
+  bool sends;    /* mail for other domains is accepted, from clients that may send it */
   struct conf_list relay_networks; /* the configuration's */
   enum surrogate_way surrogates;
   uint64_t message_size_limit;

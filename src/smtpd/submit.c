@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A message that somebody who has logged in submits (RFC 6409). Its header waits in tx->body until
- * it is whole; then it is mended and read at once (mail/submit.h), so that nothing of it has gone
- * to store before. */
+/* A message that a logged-in client submits (RFC 6409). Its header waits in tx->body until it is
+ * whole; then it is completed and read at once (mail/submit.h), so that no part of it has gone to
+ * store before. */
 #include "src/smtpd/private.h"
 
 #include "mail/submit.h"
@@ -44,7 +44,7 @@ static void keep_authors(struct transaction *transaction, struct slice lines) {
   while (lines.n) ipc_list_put(&transaction->authors, slice_split(&lines, '\n'));
 }
 
-/* The mended message takes the place of the one that came. */
+/* The completed message replaces the one that came. */
 static void replace(struct transaction *transaction, struct slice mended) {
   buf_truncate(&transaction->body, transaction->own);
   transaction->body.max =

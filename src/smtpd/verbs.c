@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The protocol as tables: what a client may say, when, and what EHLO offers. */
+/* The protocol as tables: what a client may send, when, and what EHLO offers. */
 #include "src/smtpd/private.h"
 
 enum argument { ARG_NONE, ARG_MAYBE, ARG_NEEDED };
@@ -163,7 +163,7 @@ bool smtpd_is_secret(struct slice line) {
 
 /* --- the small verbs --- */
 
-/* A name that is not one is refused; any that is, whatever it says, is taken (§4.1.4). */
+/* A name that violates the grammar is refused; any other is accepted, whatever it is (§4.1.4). */
 static enum smtp_outcome introduce(struct session *s, struct slice name, bool esmtp) {
   if (!smtp_helo_ok(name)) return SMTP_HELO_NAME;
   smtpd_reset(s); /* §4.1.4: EHLO in a session has RSET's effect */
@@ -232,7 +232,7 @@ static enum smtp_outcome quit(struct session *s, struct slice argument) {
   return SMTPD_REPLIED;
 }
 
-/* Says nothing about any address, and touches nothing (§7.3, attack ST-5). */
+/* Reveals nothing about any address, and changes nothing (§7.3, attack ST-5). */
 static enum smtp_outcome vrfy(struct session *s, struct slice argument) {
   return SMTP_NOT_VERIFIED;
 }
@@ -256,8 +256,8 @@ static enum smtp_outcome starttls_allowed(const struct session *s) {
   return s->service->has_certificate ? SMTP_OK : SMTP_NOT_OFFERED;
 }
 
-/* What was said before is forgotten when the handshake is done (session.c, secured()). The shell
- * drops a connection that has octets waiting behind this command. */
+/* What was received before is discarded when the handshake is done (session.c, secured()). The
+ * shell drops a connection that has octets waiting behind this command. */
 static enum smtp_outcome starttls(struct session *s, struct slice argument) {
   smtpd_reset(s);
   if (s->logged_in) smtpd_notify(s, PROTO_ASK_STORE, smtp_bye_type);
