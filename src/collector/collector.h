@@ -32,13 +32,13 @@ enum {
   RUN_SESSION_MS = 2 * 3600 * 1000,
   RUN_PER_ADDRESS = 16,
   RUN_SESSIONS = 6,           /* in one run */
-  RUN_SESSION_PAUSE_MS = 500, /* between two: the other server lets go of its lock */
+  RUN_SESSION_PAUSE_MS = 500, /* between two sessions: the other server releases its lock */
   STEP_WORDS_MAX = 240,
 };
 
 struct collector {
   struct process *process;
-  struct buf authorities; /* PEM: who may sign a server's certificate */
+  struct buf authorities; /* PEM: the authorities that may sign a server's certificate */
   struct tls_client
       /* made when the first run needs it, freed when none is left: parsed they take megabytes */
       *tls;
@@ -130,21 +130,21 @@ bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job)
 bool run_store_message(struct run *r, const struct ipc_msg *msg);
 /* The resolver's answer. False: malformed, or nobody asked. */
 bool run_notified(struct run *r, const struct ipc_msg *msg);
-/* It is over, for this reason; the first one stays. */
+/* Record why the run ends; the first reason is kept. */
 void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* No more messages; what is safe is still deleted. */
 void run_halt(struct run *r);
 void run_free(struct run *r);
-/* It is over: the result is said, and it is freed at the end of this turn. */
+/* It is over: reports the result; the run is freed at the end of this turn. */
 void run_end(struct run *r);
-/* The note of what stopped it, kept for the end; the session goes on to its own end. */
+/* Records what stopped the session, for its end; the session goes on to its own end. */
 void run_note(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void run_notify_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks);
 /* Connects to where it connected before. */
 void run_connect(struct run *r);
-/* What the session's end means for people. */
+/* What the session's end means, for the administrator. */
 enum collect_verdict run_verdict(const struct pop3_client *p);
 
 /* steps.c */
@@ -162,7 +162,7 @@ void steps_put(const struct run *r, struct buf *out);
 
 /* loop.c */
 void loop_look_begin(struct loop_look *l);
-/* The next octets of a message. True: it has been here. */
+/* The next octets of a message. True: it has been through this collection before. */
 bool loop_look_at(struct run *r, struct slice octets);
 
 /* sink.c */
@@ -175,7 +175,7 @@ void trace_put(const struct run *r, int64_t now_s, struct buf *out);
 /* main.c */
 extern const struct role_ops collector_ops;
 void collector_open(struct collector *c);
-/* Gives back everything of one that was started, and says nothing to anybody. */
+/* Frees one that was started, and reports nothing. */
 void collector_close(struct collector *c);
 void collector_sent_result(struct run *r);
 void collector_reap(struct collector *c);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* A collection that fetches from the account that it delivers to, by itself or through others,
- * would double that account's mail in each run. Each message that was collected has our trace field
- * (trace.c): one that has the field of this very collection is left where it is.
+/* Detects mail loops. A collection that fetches from the account that it delivers to, directly or
+ * through others, would double that account's mail in each run. Each message that was collected has
+ * our trace field (trace.c): one that has the field of this very collection is left where it is.
  *
  *   Received: from …
  *   \tby mx.example.org (Qasid) with POP3S
- *   \tid c3-17-1 for <alice@example.org>;
- */
+ *   \tid c3-17-1 for <alice@example.org>; */
 #include "src/collector/collector.h"
 
 enum { LINE_KEPT = 512 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The process that fetches mail from other servers: it asks auth what is due, one question ahead of
  * what it can do, and runs it. It makes outgoing TCP connections and nothing else; it has no file,
- * listens nowhere, and names no account to anybody. */
+ * listens nowhere, and names no account. */
 #include <string.h>
 
 #include "lib/base/num.h"
@@ -28,15 +28,15 @@ struct tls_client *collector_tls(struct collector *c, struct buf *err) {
   return c->tls = tls_client_new(&o, err);
 }
 
-/* Before the process is confined. Without the file the process runs all the same: there is mail to
- * be had without TLS. */
+/* Before the process is confined. Without the file the process runs all the same: some servers are
+ * used without TLS. */
 static bool prepare(struct process *r, struct buf *err) {
   struct collector *c = r->arg;
   uint64_t port;
   for (size_t i = 0; i < r->conf->collect_ports.count && r->dial_count < PROCESS_PORTS_MAX; i++)
     if (num_parse(slice_str(r->conf->collect_ports.items[i]), 65535, &port) && port)
       r->dials[r->dial_count++] = (uint16_t)port;
-  digest_start(); /* the first thing may be APOP or CRAM-MD5 without TLS */
+  digest_start(); /* the first login may be APOP or CRAM-MD5 without TLS */
   int why = dial_trust_read(r->conf->tls_authorities, &c->authorities);
   if (why)
     log_print(&r->log, LOG_E_AUTHORITIES, "%s: %s; nothing can be collected over TLS",
@@ -149,14 +149,14 @@ static bool message(struct process *r, enum role kind, uint32_t number, const st
   struct run *run = find(c, msg->tag);
   if (kind == ROLE_RESOLVER) return !run || run_notified(run, msg);
   if (kind != ROLE_STORE) return false;
-  return !run || run_store_message(run, msg); /* the answer to what is over is dropped */
+  return !run || run_store_message(run, msg); /* the answer to a run that is over is dropped */
 }
 
 static void peer_connected(struct process *r, enum role kind, uint32_t number, int fd) {
   if (kind == ROLE_AUTH) ask_for_work(r->arg);
 }
 
-/* Nobody is there to hear of the runs, to take their mail, to find their server. */
+/* The process that the runs report to, deliver to, or resolve names with is gone. */
 static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct collector *c = r->arg;
   if (kind == ROLE_AUTH) c->waits = false;
@@ -207,7 +207,8 @@ void collector_close(struct collector *c) {
 int collector_main(int argc, char **argv) {
   struct collector c;
   collector_open(&c);
-  int code = process_run(&collector_ops, &c); /* the loop is gone then, and nothing of it is left */
+  int code =
+      process_run(&collector_ops, &c); /* the loop is gone then, and all its resources with it */
   buf_free(&c.authorities);
   return code;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A run from its job to its result. */
+/* One run, from its job to its result: name, connection, session, and the report to auth.
+ * collector.h has the states. Invariants: a run ends once, with the first reason recorded; it is
+ * freed at the end of the turn, never under a callback of its session or connection. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,7 +265,7 @@ static size_t addresses_of(const struct run *r, const struct dns_answer *a, stru
 
 static void found(struct run *r, const struct dns_answer *a) {
   struct dial_address addresses[DIAL_ADDRESSES_MAX];
-  /* Who answers for the domain is believed only where DNSSEC proves it (RFC 6186 §6): else the
+  /* The SRV answer of a domain is trusted only if DNSSEC proves it (RFC 6186 §6): otherwise the
    * certificate must be the domain's own. */
   struct dns_answer first = *a;
   if (a->kind == DNS_SRV && a->secure && a->hosts[0].address_count) {

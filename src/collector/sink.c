@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The session's sink: which messages are wanted is asked of store, a thousand UIDLs at a time; each
- * one's octets go to store in chunks and are committed with their UIDL.
+/* The session's sink: asks store which messages are wanted, a thousand UIDLs at a time; each
+ * message's octets go to store in chunks and are committed with their UIDL.
  *
  *   listed: HOLD ──collect_ask──► dates → wishes ──► … → resume
  *   piece:  HOLD ──collect_spool─► spooled → resume
- *   end:    HOLD ──collect_commit► committed: DONE or THERE → settle(safe), resume
- */
+ *   end:    HOLD ──collect_commit► committed: DONE or THERE → settle(safe), resume */
 #include "lib/base/sys.h"
 #include "mail/header.h"
 #include "src/collector/collector.h"
@@ -47,8 +46,8 @@ static bool ask_dates(struct run *r) {
   return n > 0;
 }
 
-/* What is here already and is to go there is fetched once more: only its octets prove what it is.
- */
+/* A message that is here already and is to be deleted there is fetched once more: only its octets
+ * prove that it is the same. */
 static enum pop3_wish wish_of(struct run *r, const struct pop3_item *item, uint64_t date,
                               int64_t now_s) {
   uint64_t age = now_s > 0 && (uint64_t)now_s > date ? (uint64_t)now_s - date : 0;
@@ -143,7 +142,7 @@ static void spool(struct run *r) {
   buf_free(&b);
 }
 
-/* Not this one, whatever else comes of it: what store has of it goes. */
+/* Gives up this message, whatever else happens: store discards what it has of it. */
 static enum pop3_sink_verdict turn_away(struct run *r) {
   if (r->spooled) r->discard_due = true;
   r->spooled = false;
@@ -171,7 +170,7 @@ static enum pop3_sink_verdict on_piece(void *arg, struct pop3_item *item, struct
   return POP3_SINK_HOLD;
 }
 
-/* What can last is tried again no sooner than a trouble of the other server. */
+/* A failure that may last is retried no sooner than one of the other server. */
 static const struct refusal {
   enum collect_verdict verdict;
   const char *words;
@@ -183,8 +182,8 @@ static const struct refusal {
   [COLLECT_GONE] = { COLLECT_LATER, "the account is no more" },
 };
 
-/* store will not have it. A message that is too large is left at the server; everything else ends
- * the run. */
+/* store refuses it. A message that is too large is left at the server; everything else ends the
+ * run. */
 static void take_refusal(struct run *r, enum collect_outcome o) {
   r->refused = o;
   if (!refusals[o].words) return;
@@ -262,7 +261,7 @@ static bool on_committed(struct run *r, const struct ipc_msg *msg) {
   return true;
 }
 
-/* A message that was begun ends without its end: what store has of it goes. */
+/* A message that was begun ends without its end: store discards what it has of it. */
 static void on_cut(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   if (r->asks == ASKS_SPOOL)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* From one session of a run to the next, and what is left to be said at its end.
+/* From one session of a run to the next, and the report at its end.
  *
- * One message can end every session: the other server does not stuff its dots, or dies of it. It is
- * stepped over: a new session fetches the others. So is what came shorter than announced: nothing
- * that comes behind it in the same session is deleted (mail/pop3/client.h), so it is kept out of
- * the way. auth keeps the UIDLs of both, and the next run tries each again, alone, in a session of
- * its own after all the others.
+ * One message can end every session: the other server does not stuff its dots, or crashes on it. It
+ * is stepped over: a new session fetches the others. A message that came shorter than announced is
+ * treated likewise: nothing that comes behind it in the same session is deleted
+ * (mail/pop3/client.h), so it is left out. auth keeps the UIDLs of both, and the next run tries
+ * each again, alone, in a session of its own after all the others.
  *
  *   session for all but the suspects --stuck at a message--> it is a suspect now --+
  *      ^     |                                                                     |
  *      +-----|---------------------------------------------------------------------+
- *            +--done--> what was deleted is forgotten → the listing was whole → a session for the
- * next suspect …
+ *            +--done--> rows of deleted messages are removed → the listing was whole → a session
+ * for the next suspect …
  *
  * A run has RUN_SESSIONS at most, and a list of UIDLs COLLECT_UIDLS_MAX octets; what is beyond
  * comes with later runs. */
@@ -103,8 +103,7 @@ static void take_deleted(struct run *r) {
   }
 }
 
-/* What came short is out of the way from now on. True: another session may delete what came behind
- * it. */
+/* What came short is left out from now on. True: another session may delete what came behind it. */
 static bool take_shorts(struct run *r) {
   bool some = false, held_up = false;
   for (size_t i = 0; i < r->pop->count; i++) {
@@ -119,7 +118,7 @@ static bool take_shorts(struct run *r) {
   return some && held_up;
 }
 
-/* It came whole, or is not there any more. */
+/* It came whole, or is not listed any more. */
 static void take_probe(struct run *r) {
   bool there = false;
   for (size_t i = 0; i < r->pop->count; i++) {
@@ -156,7 +155,7 @@ static bool session_done(struct run *r) {
   return (again && !is_probe(r)) || plan_probe(r);
 }
 
-/* Stuck at a message: over it. */
+/* Stuck at a message: steps over it. */
 static bool step_over(struct run *r) {
   const struct pop3_item *stuck = r->pop->stuck;
   if (stuck && stuck->uidl.n) name_step(r, stuck, pop3_end_meaning(r->pop->end));
@@ -248,7 +247,7 @@ static void notify_deleted(struct run *r) {
   buf_free(&b);
 }
 
-/* What store has not noted, it does not lose: it fetches once more. */
+/* What store has not noted, it does not lose: the message is fetched once more. */
 void steps_wind_up(struct run *r) {
   if (r->over) return;
   r->winding = true;

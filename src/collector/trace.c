@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The trace field that says how a message came into this house (RFC 5321 §4.4; §3.7.2 asks it of
+/* The trace field that records how a message was collected (RFC 5321 §4.4; §3.7.2 requires it of
  * gateways): the fields that it had are left as they are.
  *
  *   Received: from pop.example.net ([192.0.2.1])
  *   	by mx.example.org (Qasid) with POP3S
  *   	id c3-17-1 for <alice@example.org>;
- *   	Thu, 01 Jan 1970 00:00:00 +0000
- */
+ *   	Thu, 01 Jan 1970 00:00:00 +0000 */
 #include "mail/date.h"
 #include "src/collector/collector.h"
 
