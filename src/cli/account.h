@@ -13,11 +13,11 @@ struct account_wish {
   bool is_hash;      /* `password` is a hash out of another server's database */
 };
 
-/* Makes both; when the login can't be made, the mailbox is taken back. A mailbox that is there
- * without a login gets one. Returns the exit code; what was wrong was said. */
+/* Makes both; when the login cannot be made, the mailbox is removed again. A mailbox that is there
+ * without a login gets one. Returns the exit code; errors were printed. */
 int account_make(struct cli *c, const struct account_wish *w);
-/* Both go; the login first: nobody comes in while the mail goes. Aliases that lost a target are
- * printed. */
+/* Deletes both; the login first, so that nobody logs in while the mail is deleted. Aliases that
+ * lost a target are printed. */
 int account_delete(struct cli *c, struct slice address);
 
 /* cmd_bulk.c: account passwd and delete with --from FILE. */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* One command to one process and its answer (ask.h): opens the link, sends the words, gathers rows
+ * in a table, prints them, and turns the result into an exit code. Texts from a process are printed
+ * with control characters escaped. */
 #include "src/cli/ask.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* A file of accounts (bulk.h): reads and checks all rows, hashes passwords on all processors, and
+ * sends the rows to auth and store. Invariants: all mistakes of form are found before anything is
+ * sent; only the first few are printed, all are counted; passwords are wiped with the text. */
 #include "src/cli/bulk.h"
 
 #include <errno.h>
@@ -24,7 +27,7 @@ enum {
   MEMORY_MAX = 256 * 1024 * 1024,
   PART_MAX = 48 * 1024, /* of rows in one command */
   THREADS_MAX = 64,
-  STDERR_MAX = 100, /* mistakes that are said one by one */
+  STDERR_MAX = 100, /* mistakes that are printed one by one */
 };
 
 void bulk_mistake(struct bulk_file *f, unsigned line, const char *fmt, ...) {
@@ -325,7 +328,7 @@ static int put_all(struct link *l, struct bulk_file *f,
   return code;
 }
 
-/* The process's sentence is not said when its rows say what is wrong. */
+/* The process's sentence is not printed when its rows name the mistakes. */
 static int answer(struct link *l, struct table *t, struct bulk_file *f) {
   struct link_reply reported;
   for (;;) {

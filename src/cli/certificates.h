@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* When a certificate is near its end. certbot renews 30 days before; what is not renewed a week
- * later is not going to be by itself. */
+/* When a certificate is near its end. certbot renews 30 days before; a certificate that is not
+ * renewed a week later will not be without help. */
 #ifndef QASID_CLI_CERTIFICATES_H
 #define QASID_CLI_CERTIFICATES_H
 

@@ -83,18 +83,18 @@ const char *cli_given(const struct cli *c, const char *name);
 /* The same for one that may be given often: `*at` begins with 0. */
 const char *cli_given_next(const struct cli *c, const char *name, size_t *at);
 
-/* The configuration, read at first use. NULL: it was said on standard error why not. */
+/* The configuration, read at first use. NULL: the reason was printed on standard error. */
 const struct conf *cli_conf(struct cli *c);
 void cli_close(struct cli *c);
 
-/* Says "qasid: …" on standard error and returns the code. */
+/* Prints "qasid: …" on standard error and returns the code. */
 int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- help.c: from the table --- */
 void cli_usage(struct buf *out, const struct cmd *command);
 void cli_help(struct buf *out, const struct cmd *command);
 void cli_overview(struct buf *out);
-/* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, said, when there are none. */
+/* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, printed, when there are none. */
 int cli_help_group(struct buf *out, const char *word);
 /* Are there commands that begin with `word` and go on? With `list`, says which, without a line end
  * behind the last. */

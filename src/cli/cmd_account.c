@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* `qasid account`: add, passwd, enable, disable, certificate, delete, rename, list. An account is a
+ * mailbox of store's and a login of auth's; add and delete ask both, in an order in which an
+ * interruption leaves at most a mailbox without a login, which the same command completes. */
 #include "src/cli/account.h"
 
 #include <stdio.h>
@@ -43,7 +46,7 @@ static int add_login(struct cli *c, const struct account_wish *w, struct slice i
   return code;
 }
 
-/* A mailbox without a login was left by a command that was interrupted: it is taken up. */
+/* A mailbox without a login was left by a command that was interrupted: it gets its login now. */
 static bool is_left_over(struct cli *c, struct slice address, struct table *logins,
                          struct table *mailboxes) {
   struct slice words[] = { SLICE("account"), SLICE("list") };
@@ -71,7 +74,7 @@ int account_make(struct cli *c, const struct account_wish *w) {
   return code;
 }
 
-/* The word for auth; NULL: nothing was said. */
+/* The option for auth; NULL: none was given. */
 static const char *scram_wish(const struct cli *c) {
   return cli_given(c, "scram") ? "--scram" : cli_given(c, "no-scram") ? "--no-scram" : NULL;
 }

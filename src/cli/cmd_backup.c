@@ -19,7 +19,7 @@ struct joiner {
   uint64_t left;   /* octets of the file under way with its padding */
   bool ended;
   uint64_t files, octets;
-  bool damaged; /* what is in it, as it was said; the backup itself is whole */
+  bool damaged; /* a process's sentence about what is in it; the backup itself is whole */
   const char *error;
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* account import, account passwd --from, account delete --from: many accounts out of one file. All
- * or none: everything is looked at by both who keep accounts (auth the logins, store the mailboxes)
- * before either writes, and each writes in one transaction. Should auth not take what store has
- * made, it is taken back; what a death in between leaves, mailboxes without logins, is taken up
- * when the command is given again. */
+ * or none: auth (the logins) and store (the mailboxes) both check everything before either writes,
+ * and each writes in one transaction. If auth refuses the accounts that store has made, they are
+ * removed again; mailboxes without logins, which a crash in between leaves, are completed when the
+ * command is given again. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

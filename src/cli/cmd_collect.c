@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* account collect …: mail of other servers that the server fetches by itself. auth keeps the list.
- */
+/* account collect …: mail that the server itself fetches from other servers. auth keeps the
+ * list. */
 #include <stdio.h>
 
 #include "conf/conf.h"

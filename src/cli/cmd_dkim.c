@@ -171,8 +171,8 @@ int cmd_dkim_rotate(struct cli *c) {
            domain);
     dkim_print_records(&t, "current", "  ");
   } else if (code == CLI_EXIT_OK) {
-    /* Nobody can have published what was made just now, and who asks too early has name servers
-     * remember the "no". */
+    /* Records made just now cannot have been published, and a query too early makes name servers
+     * cache the "no". */
     bool there = cli_given(c, "confirmed") || (!made && next_are_published(c, &t));
     code = there ? switch_keys(c, domain) : wait_for_dns(&t, domain);
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid dns lookup`: what the server would hear from DNS. */
+/* `qasid dns lookup`: what the server would get from DNS. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -4,8 +4,7 @@
 
 #include "src/cli/dkim.h"
 
-/* A domain without keys receives and sends all the same, so that they are missing is said and does
- * not undo it. */
+/* A domain without keys can receive and send, so missing keys are reported and do not undo it. */
 int cmd_domain_add(struct cli *c) {
   struct slice words[CLI_WORDS_MAX + 2];
   int code = ask_print(c, ROLE_STORE, words, ask_words(c, words));

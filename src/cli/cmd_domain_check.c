@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid domain check`: what DNS says of our host and our domains, held against what it should say.
- * Each line is one record: it is right, or what to publish stands below it. */
+/* `qasid domain check`: compares what DNS has of our host and our domains with what it should have.
+ * Each line is one record: it is right, or the record to publish is below it. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +109,7 @@ static void check_host(struct check *x) {
 
 /* --- source_addresses --- */
 
-/* The name that is said from it must lead to the address, and the address to the name. */
+/* The host name used from that address must lead to the address, and the address to the name. */
 static void check_source(struct check *x, const struct dns_address *a, const char *name) {
   char text[DNS_ADDRESS_TEXT];
   bool there = false;

@@ -59,7 +59,7 @@ static bool is_unreadable(struct export *x, struct slice values) {
          slice_eq(size, SLICE("unreadable")) && maildrop_message(x, uid);
 }
 
-/* False: what the store said makes no sense, or the mailbox can't be written. */
+/* False: the store's answer is malformed, or the mailbox cannot be written. */
 static bool begin_message(struct export *x, struct slice values) {
   uint64_t size, date, flags;
   struct table one = { .columns = x->columns.columns, .column_count = x->columns.column_count };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid fetch`: a POP3 client for people. What is deleted at the server is first safe here. */
+/* `qasid fetch`: a POP3 client for people. A message is deleted at the server only when it is safe
+ * here. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,7 +192,7 @@ static int print_sum(struct fetch *f, int code) {
   return code;
 }
 
-/* A server that had TLS and has it no longer is another one, or somebody sits in between. */
+/* A server that had TLS and has it no longer is another one, or an attacker is in between. */
 static int look_for_tls(struct fetch *f) {
   if (!f->memory || !f->net.plain || f->net.tls || !memory_had_tls(f->memory)) return CLI_EXIT_OK;
   if (cli_given(f->c, "tls-is-gone")) return CLI_EXIT_OK;
@@ -217,7 +218,7 @@ static int run_all(struct fetch *f, struct slice password) {
   }
 }
 
-/* The memory is tidied up when the server has shown its whole list. */
+/* The memory is cleaned up when the server has listed everything. */
 static int fetch(struct fetch *f, struct slice password) {
   if (!fetch_take_up(f)) return f->code;
   int code = run_all(f, password);

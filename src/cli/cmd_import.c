@@ -28,7 +28,7 @@ struct import {
   struct progress progress;
   uint64_t there;    /* known before the store was asked */
   uint64_t gone;     /* likewise */
-  uint64_t left_out; /* could not be read, or is no message */
+  uint64_t left_out; /* could not be read, or is not a message */
   uint64_t internal, marked, renamed, without, with;
   int code; /* what ended it */
   /* the message under way */
@@ -38,7 +38,7 @@ struct import {
   bool eight_bit;
 };
 
-/* --- what is said --- */
+/* --- messages to the user --- */
 
 static void print_note(struct import *i, const char *name, const char *what) {
   struct buf line, safe;
@@ -79,7 +79,7 @@ static bool take_piece(void *arg, struct slice wire) {
   return spooled_put(&i->wire, wire);
 }
 
-/* It is in i->wire, whole; *ret_size: as the store will keep it. False: it was said why not. */
+/* It is in i->wire, whole; *ret_size: as the store will keep it. False: the reason was printed. */
 static bool read_message(struct import *i, const struct mail_item *m, uint64_t *ret_size,
                          uint8_t digest[static DIGEST_MAX]) {
   uint8_t unused[DIGEST_MAX];

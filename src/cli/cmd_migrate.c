@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid migrate pop3`: accounts are made when wished, then each is worked on by a process of its
- * own, some at a time. What one of them says on standard error is kept until it ends; the last of
- * it is why it failed. Their results lie in memory that all share. */
+/* `qasid migrate pop3`: accounts are made when requested, then each is worked on by a process of
+ * its own, some at a time. What a process writes on standard error is kept until it ends; the last
+ * line of it is the reason why it failed. Their results are in memory that all share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -153,8 +153,8 @@ static void keep_reason(struct migrate_result *r, struct slice err_text) {
   }
 }
 
-/* It is made by its process, once the old server has let it in: nobody gets an account for a wrong
- * password. */
+/* The account is made by its process, once the old server has accepted the login: a wrong password
+ * makes no account. */
 static void look_at_missing(struct migrate *m, size_t at) {
   struct migrate_account *a = &m->accounts.list[at];
   a->make = cli_given(m->c, "create") && a->password.p;
@@ -187,9 +187,9 @@ static int look_at_accounts(struct migrate *m) {
   return code;
 }
 
-/* --- what is said --- */
+/* --- messages to the user --- */
 
-/* What the person is to do about it. */
+/* What the user should do about it. */
 static const char *advice(int code) {
   switch (code) {
   case CLI_EXIT_REFUSED: return "; is its line in the file right?";
@@ -280,7 +280,7 @@ static void start(struct migrate *m, size_t at) {
   print_account(m, at);
 }
 
-/* What it said besides the reason is the conversation (--verbose). */
+/* Its output besides the reason is the conversation (--verbose). */
 static void show_stderr(const struct migrate *m, const struct running *r, struct slice err_text) {
   while (err_text.n) {
     struct slice line = slice_split(&err_text, '\n');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid plan`: what would be done with a message to an address. The store says whom it leads to,
- * the sender where it would go;
- * --probe asks the servers. One table, which is printed for people or as JSON. */
+/* `qasid plan`: what would be done with a message to an address. The store answers whom it leads
+ * to, the sender where it would go; --probe asks the servers. One table, which is printed for
+ * people or as JSON. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

@@ -52,7 +52,7 @@ static bool write_all(int fd, const uint8_t *p, size_t n) {
   return true;
 }
 
-/* --- whose the files are --- */
+/* --- the owners of the files --- */
 
 /* As the parent chooses it when it is root (src/parent/setup.c): <user>-<process>, else <user>,
  * else a number of its own. */

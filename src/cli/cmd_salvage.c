@@ -202,7 +202,7 @@ static void body_path(const struct work *w, uint64_t id, char path[PATH_ROOM]) {
            (unsigned long long)id);
 }
 
-/* A message with some octets wrong is better than none, as long as its owner knows. */
+/* A message with some damaged octets is better than none, as long as its owner is informed. */
 static void compare_sum(struct work *w, const struct salvage_body *b) {
   uint32_t stored;
   if (!salvage_sum(&w->salvage, b, &stored) || stored == w->sum) return;
@@ -358,7 +358,7 @@ static bool write_unknown_files(struct work *w) {
   return ok;
 }
 
-/* --- what is said --- */
+/* --- the report --- */
 
 static bool is_lock_page(const struct pages *p, uint32_t page) {
   return page == (UINT32_C(1) << 30) / p->size + 1; /* [1.4] never used */

@@ -121,7 +121,7 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
 
 /* --- the transaction --- */
 
-/* All or none: one that is refused is told, and the others too. */
+/* All or none: a refused recipient is reported, and so are the others. */
 static int print_recipient(struct sender *s, const char *to, int code) {
   int one = s->smtp.net.over ? CLI_EXIT_UNAVAILABLE : smtp_client_rcpt(&s->smtp, to);
   return one != CLI_EXIT_OK ? one : code;

@@ -64,9 +64,9 @@ int cmd_parent(struct cli *c) {
   return code;
 }
 
-/* The server is asked although the file has a mistake: it says which, and opens its log anew all
- * the same, for whoever moved that (logrotate). Where it has nothing to say about this file, the
- * mistakes are said here. */
+/* The server is asked even if the file has a mistake: it reports which, and reopens its log all the
+ * same, for whoever moved that (logrotate). If it reports nothing about this file, the mistakes are
+ * printed here. */
 int cmd_reload(struct cli *c) {
   struct buf mistakes;
   buf_init(&mistakes, 64 * 1024);

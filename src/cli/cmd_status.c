@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid status`: everything that says how the server is; `--check`: the same, judged, as a Nagios
- * plugin (one line, exit code 0, 1 or 2: https://nagios-plugins.org/doc/guidelines.html). The
- * thresholds are in `judges`. */
+/* `qasid status`: the state of the server; `--check`: the same, judged, as a Nagios plugin (one
+ * line, exit code 0, 1 or 2: https://nagios-plugins.org/doc/guidelines.html). The thresholds are in
+ * `judges`. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -208,7 +208,8 @@ static void judge_certificates(struct verdict *v, const struct status *s) {
 
 static void judge_disk(struct verdict *v, const struct status *s) {
   uint64_t space, least = 0, full = 0;
-  if (!store_counter(s, "disk-free", &space)) return; /* store is away, or its disk does not know */
+  if (!store_counter(s, "disk-free", &space))
+    return; /* store is away, or its disk does not report its free space */
   store_counter(s, "disk-needed", &least);
   store_counter(s, "disk-full", &full);
   if (full)

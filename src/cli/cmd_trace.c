@@ -86,7 +86,7 @@ static void print_row(struct cli *c, struct slice row) {
   fflush(stdout);
 }
 
-/* All that has been said on the link. */
+/* Everything received on the link. */
 static int read_link(struct cli *c, struct link *l) {
   struct link_reply reply;
   do {

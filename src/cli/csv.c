@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Comma-separated values, row by row (csv.h). Fields point into the text, unquoted ones into an
+ * arena of CSV_MEMORY_MAX. Invariant: after a malformed row reading goes on with the next line, so
+ * that one mistake does not hide the others. */
 #include "src/cli/csv.h"
 
 enum { CSV_MEMORY_MAX = 128 * 1024 * 1024 };

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads cyrus.index (cyrus.h): a table of the layouts of its versions, and one record after
+ * another. Pure: the whole file is in memory. Invariant: octets beyond the file's end are
+ * never read (slice_at); the version decides the layout. */
 #include "src/cli/cyrus.h"
 
 /* Where a version keeps what is wanted here. */

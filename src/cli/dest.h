@@ -5,12 +5,12 @@
  * Messages come one after another: begin, its octets in wire form, end. Ended ones gather until the
  * fetcher wants them safe:
  *
- *   ready   they are on the disk, or acknowledged; what was refused is told
+ *   ready   they are on the disk, or acknowledged; refused ones are reported
  *           (the fetcher writes its memory, each with its mark)
- *   show    they are to be seen
+ *   show    makes them visible
  *
- * so a process that dies between the two finds, by the mark in its memory, what it still has to
- * show. */
+ * so that the next process finds, by the mark in its memory, which messages it still has to show if
+ * this one dies between the two. */
 #ifndef QASID_CLI_DEST_H
 #define QASID_CLI_DEST_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* An account of ours: the store is given each message as it came, its trace lines untouched, with
- * the message's id as its UIDL. So the store itself knows what it has had: a message comes once,
- * whatever is killed when, and one that its owner deleted does not come back. */
+ * the message's id as its UIDL. So the store itself knows which messages it has had: a message is
+ * delivered once, whatever process is killed, and one that its owner deleted does not come back. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ static bool no_room(struct dest *d) {
   return dest_fail(d, CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
 }
 
-/* The store has said its last, and why. */
+/* The store's last answer, and why. */
 static bool store_over(struct dest *d) {
   struct dest_account *a = of(d);
   int code = a->to.ended ? link_finish(&a->to.last) : CLI_EXIT_OK;
@@ -56,7 +56,7 @@ static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
 
 static void cut(struct dest *d) { spooled_reset(&of(d)->message); }
 
-/* What was refused for want of space stays at the server. */
+/* A message that was refused for lack of space stays at the server. */
 static bool ready(struct dest *d, bool *safe, size_t count) {
   struct dest_account *a = of(d);
   bool all = importer_wait(&a->to, a->given);

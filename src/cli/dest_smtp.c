@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* An SMTP or LMTP server: each message in a transaction of its own, to one recipient, from whom its
- * Return-Path: says. 250 is what makes it safe. A process that is killed between the 250 and its
+/* An SMTP or LMTP server: each message in a transaction of its own, to one recipient, from the
+ * sender in its Return-Path:. 250 makes it safe. A process that is killed between the 250 and its
  * note of it sends that one again. */
 #include <errno.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   if (code == CLI_EXIT_OK) code = smtp_client_data(&t->smtp, octets);
   if (code == CLI_EXIT_OK) return DEST_TAKEN;
   dest_fail(d, code, "%s does not take it", t->smtp.net.url.host);
-  /* nobody there to take anything */
+  /* no server to deliver to */
   if (t->smtp.net.over || code == CLI_EXIT_NOT_FOUND) return DEST_BROKEN;
   return smtp_client_ask(&t->smtp, "RSET", 2) == CLI_EXIT_OK ? DEST_REFUSED : DEST_BROKEN;
 }

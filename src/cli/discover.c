@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Finds the POP3 servers of an address's domain by SRV records (discover.h, RFC 6186). Invariant: a
+ * host outside of the domain is used only if DNSSEC proves the answer, the command line names the
+ * host, or the person at the terminal agrees. */
 #include "src/cli/discover.h"
 
 #include <stdio.h>
@@ -12,7 +15,8 @@ bool discover_is_within(struct slice host, struct slice domain) {
   return host.n == domain.n || slice_at(host, host.n - domain.n - 1) == '.';
 }
 
-/* Whoever can lie about DNS sends us to a host of his own, with a certificate that holds for it. */
+/* A forged answer would name a host of the attacker's, which has a valid certificate for its
+ * name. */
 static bool may_go_to(struct cli *c, const struct dns_answer *a, const char *host,
                       const char *domain) {
   const char *named = cli_given(c, "server");
@@ -32,7 +36,7 @@ static int no_host(const char *domain, const char *refused) {
                   domain, refused, refused);
 }
 
-/* Those that may be gone to stay. */
+/* Leaves out the hosts that may not be used. */
 static int sift(struct cli *c, struct dns_answer *a, const char *domain) {
   char refused[DNS_NAME_MAX + 1] = "";
   uint8_t kept = 0;
@@ -51,7 +55,7 @@ static int sift(struct cli *c, struct dns_answer *a, const char *domain) {
                     : cli_fail(CLI_EXIT_TEMPORARY, "the hosts of %s have no addresses now", domain);
 }
 
-/* True when the search is over: found, or nothing can be known. */
+/* True when the search is over: found, or DNS gives no answer. */
 static bool look(struct cli *c, const struct dns_settings *settings, const char *service,
                  const char *domain, struct dns_answer *a, int *ret_code) {
   char name[DNS_NAME_MAX + 32];

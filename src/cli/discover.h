@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Where an address's mail is fetched: RFC 6186, and what its §6 asks of whoever believes DNS. */
+/* Finds where an address's mail is fetched: RFC 6186, with the checks of its §6 against forged
+ * DNS. */
 #ifndef QASID_CLI_DISCOVER_H
 #define QASID_CLI_DISCOVER_H
 
@@ -11,8 +12,8 @@ struct discovered {
 };
 
 /* Asks for _pop3s._tcp of the address's domain, then _pop3._tcp. A host outside of the domain is
- * taken when DNSSEC proves the answer, when --server names it, or when the person at the terminal
- * says yes; others are left out. The exit code: it was said why there is none. */
+ * used when DNSSEC proves the answer, when --server names it, or when the person at the terminal
+ * says yes; others are left out. The exit code; the reason was printed if there is no host. */
 int discover_pop3(struct cli *c, const char *address, struct discovered *ret);
 /* `host` is the domain or below it. */
 bool discover_is_within(struct slice host, struct slice domain);

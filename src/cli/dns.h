@@ -6,8 +6,8 @@
 #include "lib/dns/dns.h"
 #include "src/cli/cli.h"
 
-/* From the configuration when there is one, else the defaults: whoever fetches mail need not run a
- * server. Valid as long as `c`. False: the configuration is wrong, and it was said. */
+/* From the configuration when there is one, else the defaults: fetching mail needs no server here.
+ * Valid as long as `c`. False: the configuration is wrong, which was printed. */
 bool cli_dns_settings(struct cli *c, struct dns_settings *ret);
 /* The exit code for an answer. */
 int cli_dns_code(const struct dns_answer *a);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads an account's messages from the store's `export` and gives size, lines and SHA-256 of each
+ * (exported.h). One message is under way at a time, as a running digest; its octets are not kept.
+ */
 #include "src/cli/exported.h"
 
 #include "lib/base/num.h"

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+/* Fetches mail (fetch.h): the sink of a POP3 client session between memory and destination.
+ *
+ *   listed → wished | known → octets → ended → ready → noted → shown → settled (may be deleted)
+ *
+ * Invariants: a message may be deleted at the server only after its destination has it durably and,
+ * where there is a memory, that was noted; a known message is deleted only if its octets are the
+ * noted ones; after the first reason to end, nothing more is begun. */
 #include "src/cli/fetch.h"
 
 #include <errno.h>
@@ -11,7 +18,7 @@
 #include "lib/tls/digest.h"
 #include "src/cli/terminal.h"
 
-/* Something that ends the fetch; the first thing counts. */
+/* Record why the fetch ends; the first reason is kept. */
 static enum pop3_sink_verdict over(struct fetch *f, int code, const char *why) {
   progress_clear(&f->progress);
   if (f->code == CLI_EXIT_OK) f->code = cli_fail(code, "%s", why);
@@ -22,7 +29,7 @@ static enum pop3_sink_verdict dest_over(struct fetch *f) {
   return over(f, f->dest->code, f->dest->error);
 }
 
-/* --- what is wished --- */
+/* --- what to fetch --- */
 
 /* In the memory. What is to go is fetched once more: only its octets prove what it is. */
 static uint8_t wish_known(struct fetch *f, int64_t since) {

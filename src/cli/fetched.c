@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* What this run of `fetch` has made safe (fetched.h): a map from a message's number to its size and
+ * the digests of its UIDL and octets. Invariant: number, size and UIDL must all agree for a message
+ * to count as fetched. */
 #include "src/cli/fetched.h"
 
 #include <stdlib.h>

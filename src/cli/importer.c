@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Gives messages to the store's `import` over a link (importer.h). Invariants: never more than
+ * CLI_IMPORT_WINDOW octets are sent beyond what the store has taken; answers are read whenever they
+ * are there, so neither side blocks the other; a message's size is sent first, so it is cleaned and
+ * measured before. */
 #include "src/cli/importer.h"
 
 #include <errno.h>
@@ -15,7 +19,7 @@ enum { PIECE = 32 * 1024, LINE_ROOM = 256 };
 const char *const importer_words[IMPORTER_OUTCOMES] = { "added", "there", "gone", "no-space",
                                                         "trouble" };
 
-/* --- what the store says --- */
+/* --- the store's answers --- */
 
 /* outcome, uid, taken; see ipc/cli_process.h. */
 static bool take_row(struct importer *x, struct slice values) {
@@ -34,7 +38,7 @@ static bool take_row(struct importer *x, struct slice values) {
   return true;
 }
 
-/* One thing it says. False: it has said its last. */
+/* Reads one message of the store. False: it was the last one. */
 static bool receive_reply(struct importer *x) {
   struct link_reply reply;
   enum link_event event = link_next(x->link, &reply);
@@ -49,9 +53,9 @@ static bool receive_reply(struct importer *x) {
   return false;
 }
 
-/* --- what we say --- */
+/* --- sending --- */
 
-/* Sends it, hearing what is said meanwhile; waits while it would pass the window. */
+/* Sends it and reads the answers that have come; waits while it would exceed the window. */
 static bool send_all(struct importer *x, struct slice s) {
   while (link_received(x->link) || x->sent + s.n > x->taken + CLI_IMPORT_WINDOW)
     if (!receive_reply(x)) return false;
@@ -101,7 +105,7 @@ static bool each_piece(const struct source *from, bool (*take)(void *arg, struct
   return true;
 }
 
-/* What comes out of the door goes on to `take`; NULL: it is counted only. */
+/* Passes the result of mail/clean.h on to `take`; NULL: it is only counted. */
 struct door {
   struct mail_clean clean;
   struct buf out;
@@ -164,7 +168,7 @@ static uint64_t measure(const struct source *from) {
   return good ? surrogate_size(&s) : SURROGATE_UNKNOWN;
 }
 
-/* Its size is said before its octets are: what the door makes of it is counted first. */
+/* Its size is sent before its octets: the cleaned message is counted first. */
 static bool put_from(struct importer *x, const struct source *from, bool eight_bit,
                      const struct mail_meta *meta) {
   struct door count = { .take = NULL }, d = { .take = send_piece, .arg = x };
@@ -223,7 +227,7 @@ bool importer_wait(struct importer *x, uint64_t messages) {
   }
 }
 
-/* Nothing is changed without a word. */
+/* Every change of the messages is reported. */
 static void print_changes(const struct importer *x) {
   struct buf b;
   if (!x->changed_messages) return;

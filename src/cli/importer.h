@@ -25,19 +25,19 @@ extern const char *const importer_words[IMPORTER_OUTCOMES];
 struct importer {
   struct link *link;
   uint64_t sent, taken, counts[IMPORTER_OUTCOMES];
-  bool ended; /* the store has said its last */
+  bool ended; /* the store has sent its last answer */
   /* Called for each answer, in the order of the messages. May be NULL; set after importer_begin().
    */
   void (*answered)(void *arg, enum importer_outcome outcome);
   void *arg;
-  uint64_t changed_messages;   /* in which the door (mail/clean.h) */
-  struct mail_changes changed; /* made over so much; importer_end() says it */
+  uint64_t changed_messages;   /* in which mail/clean.h cleans a message */
+  struct mail_changes changed; /* so many were changed by it; importer_end() reports the number */
   struct link_reply last;
   /* set after importer_begin(): a message whose UIDL is taken or gone is added with another */
   bool again;
 };
 
-/* False with *ret_code: it was said why. importer_free() is to be called either way. */
+/* False with *ret_code; the reason was printed. importer_free() is to be called either way. */
 bool importer_begin(struct importer *x, struct cli *c, const char *address, int *ret_code);
 /* A message as it came: the door (mail/clean.h) is passed here. False: the store takes no more;
  * importer_end() has the reason. */
@@ -54,9 +54,9 @@ struct importer_kept {
   uint8_t digest[DIGEST_SHA256_SIZE];
 };
 bool importer_keeps(struct slice message, struct importer_kept *ret);
-/* Waits until that many messages in all are answered. False: the store has said its last before. */
+/* Waits until that many messages in all are answered. False: the store ended before. */
 bool importer_wait(struct importer *x, uint64_t messages);
-/* Waits until all are answered. The exit code, said: CLI_EXIT_TEMPORARY when some could not be
+/* Waits until all are answered. The exit code, printed: CLI_EXIT_TEMPORARY when some could not be
  * added. */
 int importer_end(struct importer *x);
 void importer_free(struct importer *x);

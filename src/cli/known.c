@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* What an account has already (known.h): a list of messages with two maps of chains, by UIDL and by
+ * size. Invariants: a message of the mailbox stands for one of the source at most; digests are read
+ * only once, and only when sizes leave a doubt; texts are bounded by KNOWN_MEMORY_MAX. */
 #include "src/cli/known.h"
 
 #include <stdlib.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* A connection of the command line to a process (link.h): packets of messages over a socket that
+ * blocks. Invariants: a message is accepted only where the pair's table allows it from a process;
+ * everything else, and a lost process, ends the link as LINK_LOST; buffers that may have carried a
+ * password are wiped. */
 #include "src/cli/link.h"
 
 #include <errno.h>
@@ -150,7 +154,7 @@ static struct link *open_control(struct cli *c, bool start, int *ret_code) {
   return NULL;
 }
 
-/* On the control socket: be joined. The link that comes back replaces it. */
+/* On the control socket: asks to be connected to the process. The new channel replaces it. */
 static struct link *join(struct link *control, enum role kind, uint8_t index, int *ret_code) {
   struct ipc_msg m;
   struct cli_connected joined;
@@ -191,7 +195,7 @@ struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int
   return open_process(c, kind, index, false, ret_code);
 }
 
-/* --- speaking --- */
+/* --- sending --- */
 
 bool link_ask(struct link *l, const struct slice *words, size_t n) {
   struct buf list;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* To a process of the running server, or of one that was started for this command.
+/* A connection to a process of the running server, or of one that was started for this command.
  *
- *   link_open   connects to run_dir/control, asks to be joined to the process, gets its descriptor
+ *   link_open   connects to run_dir/control, asks to be connected to the process, gets a
+ *               descriptor
  *   link_ask    one command; then link_next() until LINK_DONE (or LINK_LOST)
  * The parent itself answers on the control socket. Synchronous: nothing else happens meanwhile. */
 #ifndef QASID_CLI_LINK_H
@@ -18,7 +19,7 @@ enum link_event {
   LINK_ROW,     /* a list of values */
   LINK_OUTPUT,  /* octets */
   LINK_DONE,    /* code and a sentence */
-  LINK_LOST,    /* the server is gone, or spoke out of turn */
+  LINK_LOST,    /* the server is gone, or broke the protocol */
 };
 
 struct link_reply {
@@ -32,7 +33,7 @@ struct link_reply {
 struct link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code);
 /* As link_open, but never starts a server: NULL with CLI_EXIT_UNAVAILABLE when none runs. */
 struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code);
-/* True when a server answers on the control socket. Says nothing. */
+/* True when a server answers on the control socket. Prints nothing. */
 bool link_probe(struct cli *c);
 void link_free(struct link **l);
 
@@ -41,13 +42,13 @@ bool link_ask(struct link *l, const struct slice *words, size_t n);
 bool link_input(struct link *l, struct slice s);
 bool link_input_end(struct link *l);
 enum link_event link_next(struct link *l, struct link_reply *ret);
-/* Something has been said that link_next() would give without waiting. */
+/* There is a message that link_next() would return without waiting. */
 bool link_received(struct link *l);
 int link_fd(const struct link *l);
 
 /* The exit code for a process's answer. */
 int link_exit(enum cli_code code);
-/* Says a process's closing sentence on standard error when it failed; the exit code. */
+/* Prints a process's closing sentence on standard error when it failed; the exit code. */
 int link_finish(const struct link_reply *done);
 
 /* --- server.c: a server without listeners for the length of a command --- */

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* A SASL login over a blocking connection (login.h): AUTH, then challenge and response until the
+ * server accepts or refuses. mail/sasl chooses and computes; this carries the lines. Invariants:
+ * credentials are wiped and never shown; an accepted login counts only if the server has proved
+ * what the mechanism lets it prove. */
 #include "src/cli/login.h"
 
 #include <stdio.h>

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+/* Writes mailboxes message by message (mailbox.h): a Maildir, an mbox or standard output.
+ *
+ *   Maildir: tmp/NAME --synced--> (hidden) --> new/NAME or cur/NAME:2,FLAGS
+ *   mbox:    end of the file --whole--> stays | --not ended--> cut off again
+ *
+ * Invariants: a message that was not ended is never left in the mailbox; folders are held open and
+ * nothing is followed through a link (place.h); an existing mbox is extended only with `append`. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +90,7 @@ struct mailbox_out *mailbox_out_open(bool maildir, const char *path, bool append
   return NULL;
 }
 
-/* A message that was not ended never was. */
+/* A message that was not ended is removed. */
 static bool take_back(struct mailbox_out *o) {
   if (o->maildir) return unlinkat(o->in[IN_TMP], o->name, 0) == 0;
   if (o->start < 0) return false;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Converts messages between wire form and the form in mailbox files (mbox.h), in pieces of any
+ * size. Pure. Invariant: what is held back between two pieces is bounded (a CR, and up to
+ * QUOTES_MAX octets of a line's begin), so the result does not depend on where the pieces were cut.
+ */
 #include "src/cli/mbox.h"
 
 #include <time.h>

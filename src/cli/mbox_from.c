@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The line that begins a message of an mbox (mbox_from.h): taken apart word by word, with a table
+ * of date forms that are tried in turn. Pure. Invariant: a line is accepted only if one form
+ * matches to its last word, so that text such as "From now on" never begins a message. */
 #include "src/cli/mbox_from.h"
 
 #include <time.h>
@@ -15,7 +18,7 @@ static struct slice word_at(const struct words *w, size_t i) {
   return i < w->count ? w->word[i] : SLICE_NONE;
 }
 
-/* The last words of a long line are the ones that count. */
+/* Of a long line only the last words are kept: the date is at its end. */
 static void cut(struct words *w, struct slice line) {
   *w = (struct words){ .count = 0 };
   while (line.n) {

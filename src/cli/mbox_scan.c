@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+/* Cuts an mbox into messages (mbox_scan.h) through a window of the file.
+ *
+ *   start: the line end, whether Content-Length counts → From line → header → end → next From line
+ *
+ * Invariants: a message is never held whole; every position moves forward, but for the look-ahead
+ * that finds an end, so a file is read a bounded number of times; a read error ends the scan. */
 #include "src/cli/mbox_scan.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* The memory of `qasid fetch` (memory.h has the file's form and states). The file is read whole at
+ * the start, and lines are appended; forgetting writes it anew and renames. Invariants: the file is
+ * locked while it is open; nothing counts as noted before memory_sync() was true; a file that is
+ * not this memory's is not changed; a line that is not understood is ignored, which at worst costs
+ * fetching a message again. */
 #include "src/cli/memory.h"
 
 #include <ctype.h>
@@ -53,8 +58,7 @@ static bool make_folders(const char *path) {
   return true;
 }
 
-/* The file under its name, locked. A rename may have put another there while we waited for nothing.
- */
+/* The file under its name, locked. A rename may have replaced it while we waited for the lock. */
 static bool open_locked(struct memory *m) {
   struct stat ours, named;
   for (int i = 0; i < OPENS_MAX; i++) {
@@ -149,7 +153,7 @@ static bool take_tls(struct memory *m, struct slice line) {
   return true;
 }
 
-/* A line that is not understood is passed over: better fetched twice than not at all. */
+/* A line that is not understood is ignored: fetching twice is better than not at all. */
 static bool take_lines(struct memory *m, struct slice text, bool first_version) {
   size_t lines = 1;
   for (size_t i = 0; i < text.n; i++) lines += text.p[i] == '\n';
@@ -179,8 +183,7 @@ static bool begin_file(struct memory *m) {
   return memory_sync(m);
 }
 
-/* Of a file that is not ours nothing is touched. `first` may be half a line when there is no other.
- */
+/* A file that is not ours is not changed. `first` may be half a line when there is no other. */
 static bool is_ours(struct slice h, struct slice first, bool whole_line, struct slice of) {
   struct slice rest = slice_from(first, h.n);
   if (first.n <= h.n) return !whole_line && slice_starts(h, first);

@@ -63,11 +63,11 @@ bool memory_sync(struct memory *m);
 /* What its mark says cannot be done any more, or the server has deleted it: it is as if it had
  * never been noted. */
 void memory_lose(struct memory *m, size_t number);
-/* The server has it: it is not to be forgotten. */
+/* The server still has it: it is not to be forgotten. */
 void memory_keep(struct memory *m, struct slice uidl, uint64_t size);
 /* Forgets what was not kept, and all marks. False: the old file stays. */
 bool memory_forget(struct memory *m);
-/* The server had TLS once: whoever shows it none now may be somebody else. */
+/* The server had TLS once: a server that offers none now may be an attacker's. */
 bool memory_had_tls(const struct memory *m);
 bool memory_note_tls(struct memory *m, int64_t now);
 void memory_free(struct memory **m);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The file of accounts of a migration (migrate.h): read whole, cut into lines and fields in place,
+ * sorted copies compared to find an address that is listed twice. Invariant: the text, which has
+ * passwords, is allocated once and wiped at the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,7 +63,7 @@ static int by_address(const void *x, const void *y) {
   return order ? order : (a->line > b->line) - (a->line < b->line);
 }
 
-/* An account that stood there twice would be worked on by two at once. */
+/* An account that is listed twice would be worked on by two processes at once. */
 static bool are_different(struct migrate_accounts *a, struct buf *err) {
   struct migrate_account **sorted = arena_alloc(&a->mem, (a->count + 1) * sizeof *sorted);
   if (!sorted) return wrong(err, 1, "no memory");

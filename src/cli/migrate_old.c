@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The old server of a migration (migrate.h): one POP3 session that lists into the plan and fetches
+ * what the sink wants. Invariant: nothing is deleted there; no message is marked for deletion and
+ * the session ends without QUIT. */
 #include <stdio.h>
 
 #include "src/cli/migrate.h"
@@ -49,7 +52,7 @@ static enum pop3_sink_verdict piece(void *arg, struct pop3_item *item, struct sl
   return r->sink->piece(r->sink->arg, octets) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
-/* Whether it is durable here matters to nobody there: nothing is deleted. */
+/* Whether it is durable here does not matter there: nothing is deleted. */
 static enum pop3_sink_verdict end(void *arg, struct pop3_item *item) {
   const struct reading *r = arg;
   pop3_client_settle(r->session, item, true);

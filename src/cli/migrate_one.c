@@ -116,7 +116,7 @@ static int read_octets_here(struct one *o) {
   return code;
 }
 
-/* Who is in doubt because of a size may not be when the lines are known. */
+/* A message that is in doubt because of its size may not be once the lines are known. */
 static int compare_lists(struct one *o) {
   int code = read_here(o);
   if (code != CLI_EXIT_OK || !o->plan.doubt_count) return code;
@@ -130,7 +130,7 @@ static int compare_lists(struct one *o) {
 
 static bool is_wanted(enum migrate_state s) { return s == MIGRATE_NEW || s == MIGRATE_DOUBT; }
 
-/* The old server has let it in, and has listed its mail. */
+/* The old server has accepted the login, and has listed its mail. */
 static int make_account(struct one *o) {
   const struct migrate_account *a = o->job->account;
   struct account_wish w = { .address = slice_str(a->address),
@@ -210,7 +210,7 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
   return spooled_reset(&o->message) && ok;
 }
 
-/* Too large, say: nothing was heard of them. */
+/* Messages that were never received: too large, for example. */
 static void count_passed_over(struct one *o) {
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];

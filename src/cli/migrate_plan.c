@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+/* Compares what the old server lists with what is here (migrate.h). Pure.
+ *
+ *   listed → new | here | gone | in doubt        in doubt --octets compared--> here | gone | new
+ *
+ * Invariants: a UIDL is kept by one message only; only a comparison of octets
+ * settles a doubt; a message that came from elsewhere, or whose UIDL cannot be kept, is never left
+ * over, and so never deleted. */
 #include <stdlib.h>
 
 #include "lib/base/codec.h"

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+/* A client's blocking connection (net.h): connecting, TLS by OpenSSL, lines and octets with a
+ * time-out.
+ *
+ *   connect → (TLS from the start) → lines → (net_start_tls) → lines → over
+ *
+ * Invariants: once `over`, every call fails and `error` has the reason; what was received before
+ * TLS is never read as if it came under TLS; a certificate is verified unless --insecure. */
 #include "src/cli/net.h"
 
 #include <errno.h>
@@ -95,7 +102,7 @@ static bool connect_at(struct net *n, const struct dns_host *at) {
   return ok;
 }
 
-/* The loopback's addresses, without asking anybody: a machine may have no /etc/hosts. */
+/* The loopback's addresses, without DNS or /etc/hosts: a machine may have no such file. */
 static bool connect_to_localhost(struct net *n) {
   static const struct dns_host self = { .addresses = { { .octets = { [15] = 1 }, .n = 16 },
                                                        { .octets = { 127, 0, 0, 1 }, .n = 4 } },
@@ -169,7 +176,7 @@ static bool show_certificate(struct net *n, const struct cli *c) {
   struct buf chain, key, err;
   if (!certificate) return !key_file || fail(n, "--client-key needs a --client-cert");
   buf_init(&chain, KEY_FILE_MAX), buf_init(&key, KEY_FILE_MAX), buf_init(&err, 1024);
-  /* at once: growing leaves copies behind */
+  /* allocated at full size: growing leaves copies behind */
   buf_reserve(&chain, KEY_FILE_MAX), buf_reserve(&key, KEY_FILE_MAX);
   bool ok =
       read_file(n, certificate, &chain) && read_file(n, key_file ? key_file : certificate, &key);

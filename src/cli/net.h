@@ -47,12 +47,12 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
 struct dns_host;
 int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
                 const struct dns_host *at);
-/* The same without a word: why it failed is in n->error. So many milliseconds for each address;
- * from that one of ours (NULL: any). */
+/* The same without printing: the reason for a failure is in n->error. So many milliseconds for each
+ * address; from that one of ours (NULL: any). */
 int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
                const struct dns_host *at, int connect_ms, const struct dns_address *from);
 void net_close(struct net *n);
-/* TLS from here on. False, with n->error: also when the other side had already said something that
+/* TLS from here on. False, with n->error: also when the other side had already sent something that
  * would be taken for a part of the secured conversation (CVE-2011-0411). */
 bool net_start_tls(struct net *n);
 /* Sends it all. */

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+/* SQLite's file format, read page by page without its library (pages.h; [n] are sections of the
+ * format description). Invariants: nothing is written; every offset and length from the file is
+ * checked before it is used, for the file is damaged; a page is taken from the log only if its
+ * frame is committed and its checksum is right; a chain of pages ends after as many as the file
+ * has. */
 #include "src/cli/pages.h"
 
 #include <errno.h>

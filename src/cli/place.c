@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/* Opens files where somebody else can write (place.h has the rules). A path is walked name by name,
+ * each opened relative to the folder before it with O_NOFOLLOW, and links are followed here, after
+ * their owner was checked. Invariant: what is opened is checked on its descriptor, never by its
+ * name, so nothing can be exchanged in between. */
 #include "src/cli/place.h"
 
 #include <errno.h>
@@ -139,7 +143,7 @@ static int regular(int fd, struct stat *ret) {
   return S_ISREG(ret->st_mode) ? fd : refuse(fd, EINVAL);
 }
 
-/* To one's own files nobody led anybody; root's are what others would like to be led to. */
+/* One's own files are always opened; root's are what an attacker would want to have opened. */
 static bool is_owners(uid_t file, uid_t folder) {
   return file == folder || (file == geteuid() && file != 0);
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* The blocking shell of a POP3 client session (pop3_shell.h): runs what the session asks for (send,
+ * read, TLS, close) over a struct net until it ends. Invariant: what the server sent before TLS is
+ * never given to the session after it. */
 #include "src/cli/pop3_shell.h"
 
 #include <stdio.h>
@@ -20,8 +23,8 @@ void pop3_shell_start(struct net *n, const struct cli *c, struct pop3_client_sta
   ret->host = n->url.host;
   ret->port = n->url.port;
   ret->mechanism = cli_given(c, "auth");
-  /* Who sits in between can strip STLS off: without --no-tls nothing of a login goes in the clear.
-   */
+  /* An attacker between client and server can strip STLS: without --no-tls no credentials are sent
+   * in the clear. */
   ret->policy.tls = n->tls ? POP3_TLS_IMPLICIT : n->plain ? POP3_TLS_NEVER : POP3_TLS_MUST;
   ret->policy.may_show = n->plain;
   ret->policy.second_try = !n->insecure;
@@ -83,7 +86,7 @@ void pop3_shell_run(struct net *n, struct pop3_client *p, void (*settle)(void *a
     }
     if (p->proto.deadline_ms && p->proto.now_ms >= p->proto.deadline_ms) pop3_client_tick(p);
   }
-  flush(n, p); /* a QUIT that nobody answers */
+  flush(n, p); /* a QUIT without an answer */
 }
 
 static int exit_code(enum pop3_end end) {
@@ -107,7 +110,7 @@ static int exit_code(enum pop3_end end) {
   }
 }
 
-/* The server's words belong to these; to others what the network said does. */
+/* Errors of the connection are reported by n->error, replies of the server by the session. */
 static bool has_words(enum pop3_end end) {
   return end != POP3_END_GONE && end != POP3_END_IDLE && end != POP3_END_TLS_FAILED &&
          end != POP3_END_NO_TLS && end != POP3_END_NO_MECHANISM && end != POP3_END_UNSENDABLE &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid plan --probe`: EHLO … RCPT, then RSET and QUIT; DATA is never said. The connection is this
- * process's own, as that of `qasid send`. What the server says is shown, whatever it is. */
+/* `qasid plan --probe`: EHLO … RCPT, then RSET and QUIT; DATA is never sent. The connection is this
+ * process's own, as that of `qasid send`. The server's replies are shown whatever they are. */
 #include "src/cli/probe.h"
 
 #include <stdio.h>

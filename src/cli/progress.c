@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Progress of a long command on standard error (progress.h): a line that is redrawn on a terminal
+ * at most every REDRAW_MS, else a line every LINE_MS. Invariant: nothing is written when quiet, and
+ * a drawn line is removed before anything else is printed. */
 #include "src/cli/progress.h"
 
 #include <stdio.h>
@@ -28,7 +31,7 @@ void progress_start(struct progress *p, bool quiet, uint64_t all_messages, uint6
   p->last_ms = p->started_ms;
 }
 
-/* What was announced may be less than what comes. */
+/* The announced number may be smaller than the real one. */
 static double share(const struct progress *p) {
   bool by_octets = p->all_octets > 0;
   double all = by_octets ? (double)p->all_octets : (double)p->all_messages,

@@ -17,7 +17,7 @@ struct progress {
 void progress_start(struct progress *p, bool quiet, uint64_t all_messages, uint64_t all_octets);
 /* After `messages` or `octets` have grown. */
 void progress_step(struct progress *p);
-/* The terminal's line is taken away; what is said next stands alone. */
+/* Clears the terminal's line, for other output. */
 void progress_clear(struct progress *p);
 /* "1.4 MB" into `to`. */
 enum { PROGRESS_SIZE_ROOM = 24 };

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* What is left of a store (salvage.h): rows of all tables, recognised by their shape, sorted and
+ * put together by their numbers. Invariants: the file is only read; a row that matches no shape is
+ * ignored; of several rows with one key one is kept; nothing depends on a row being there. */
 #include "src/cli/salvage.h"
 
 #include <stdlib.h>
@@ -86,7 +89,7 @@ static void take_entry(struct salvage *s, const struct row *r) {
   if (uidl.n) e->uidl = arena_copy(&s->mem, uidl);
 }
 
-/* A deleted message that is kept: its body is nobody's loss. Marked once all bodies are known. */
+/* A deleted message that is kept: its body has an owner. Marked once all bodies are known. */
 static void take_kept(struct salvage *s, const struct row *r) {
   struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
   if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, 2) };

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Passwords for a command (secret.h): read from standard input, typed at the terminal, or made at
+ * random without bias. Invariant: a password lies only in the caller's buffer, which is allocated
+ * at its full size before, so that no copy is left behind. */
 #include "src/cli/secret.h"
 
 #include <unistd.h>

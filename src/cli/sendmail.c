@@ -359,7 +359,7 @@ static int pump(int server) {
       ssize_t n = read(p[i].fd, octets, sizeof octets);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       if (n <= 0 && i == 1) return CLI_EXIT_OK;
-      if (n <= 0) p[i].fd = -1; /* the server still has something to say */
+      if (n <= 0) p[i].fd = -1; /* the server has not finished */
       if (n <= 0 && shutdown(server, SHUT_WR) < 0)
         return cli_fail(CLI_EXIT_IO, "shutdown: %s", strerror(errno));
       for (ssize_t done = 0, one; done < n; done += one) {

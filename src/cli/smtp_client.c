@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* RFC 5321, 3207, 4954; RFC 2033 for LMTP. */
+/* The SMTP client of the command line (smtp_client.h): RFC 5321, 3207, 4954; RFC 2033 for LMTP. */
 #include "src/cli/smtp_client.h"
 
 #include <stdio.h>
@@ -158,8 +158,8 @@ int smtp_client_login(struct smtp_client *s, const char *named, struct slice pas
     .may_show = s->net.plain,
     .second_try = !s->net.insecure,
   };
-  /* A proof is something to guess at too, over a challenge that whoever took STARTTLS out of the
-   * list chose. */
+  /* A proof can be guessed at too, over a challenge chosen by an attacker who took STARTTLS out of
+   * the list. */
   if (!sasl_login_allowed(&r))
     return cli_fail(
         CLI_EXIT_REFUSED,

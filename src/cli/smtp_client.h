@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* An SMTP or LMTP client, one command after another. Each step says on standard error what was
+/* An SMTP or LMTP client, one command after another. Each step prints on standard error what was
  * refused and returns an exit code: CLI_EXIT_TEMPORARY for 4xx, CLI_EXIT_UNAVAILABLE for 5xx and
  * when the connection is over (net.over). */
 #ifndef QASID_CLI_SMTP_CLIENT_H
@@ -16,8 +16,8 @@ struct smtp_client {
   char mechanisms[512];
 };
 
-/* Connects, hears the greeting, says EHLO (LHLO). smtp_client_close() is to be called either way.
- */
+/* Connects, reads the greeting, sends EHLO (LHLO). smtp_client_close() is to be called either
+ * way. */
 int smtp_client_open(struct smtp_client *s, const struct cli *c, const struct url *url, bool lmtp);
 /* STARTTLS where it is offered, as --starttls and --no-starttls have it. */
 int smtp_client_secure(struct smtp_client *s);
@@ -27,14 +27,14 @@ int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, b
 int smtp_client_rcpt(struct smtp_client *s, const char *to);
 /* The message in wire form; the last reply is in `reply`. */
 int smtp_client_data(struct smtp_client *s, struct slice message);
-/* One line and its reply, or (NULL) a reply alone, neither judged nor told of. False: the
+/* One line and its reply, or (NULL) a reply alone, neither judged nor printed. False: the
  * connection is over, see net.error. */
 bool smtp_client_exchange(struct smtp_client *s, const char *line);
 /* After a reply of 2yz to EHLO: what it offers. */
 void smtp_client_take_ehlo(struct smtp_client *s);
 /* A command and a reply of that class (2 or 3). */
 int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class);
-/* Says QUIT where it can, and frees. */
+/* Sends QUIT where it can, and frees. */
 void smtp_client_close(struct smtp_client *s);
 
 #endif

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Evaluates an SPF record (spf.h, RFC 7208 §4) for one address, term after term, with include and
+ * redirect by recursion. Invariant: at most LOOKUPS_MAX DNS look-ups; beyond, and for anything that
+ * is not evaluated here, the result is "unsure", never a pass. */
 #include "src/cli/spf.h"
 
 #include <arpa/inet.h>
@@ -134,7 +137,7 @@ static enum spf_result check_domain(struct spf *s, const char *domain, struct bu
   if (r != SPF_PASS) return r;
   r = check_terms(s, domain, buf_slice(record), &redirect);
   if (r != SPF_NONE) return r;
-  if (!redirect.n) return SPF_FAIL; /* neutral (§4.7): it does not say that the address may */
+  if (!redirect.n) return SPF_FAIL; /* neutral (§4.7): it makes no statement about the address */
   if (s->lookups++ == LOOKUPS_MAX) return SPF_UNSURE;
   snprintf(target, sizeof target, "%.*s", SLICE_ARG(slice_first(redirect, DNS_NAME_MAX)));
   buf_init(&other, 4096);

@@ -11,8 +11,8 @@ enum spf_result {
   SPF_FAIL,   /* it does not */
   SPF_NONE,   /* there is no record */
   SPF_DOUBLE, /* there is more than one, so none counts (§4.5) */
-  /* it has what is not looked at here (exists, ptr, macros, masks on a and mx), or too many
-     look-ups (§4.6.4) */
+  /* it has terms that are not evaluated here (exists, ptr, macros, masks on a and mx), or too many
+   * look-ups (§4.6.4) */
   SPF_UNSURE,
   SPF_LATER, /* DNS gave no answer */
 };

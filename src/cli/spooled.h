@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One message at a time, kept outside the heap until it is whole: its size is known only then. In
- * memory that the kernel can swap; nothing of it is ever in a file system. */
+/* One message at a time, kept outside the heap until it is whole: its size is known only then. It
+ * is in memory that the kernel can swap; nothing of it is ever in a file system. */
 #ifndef QASID_CLI_SPOOLED_H
 #define QASID_CLI_SPOOLED_H
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Messages at which a session ended, to be stepped over by the next one (stepped.h): a list of at
+ * most STEPPED_MAX, compared by number, size and a digest of the UIDL. */
 #include "src/cli/stepped.h"
 
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages at which a session with another server ended: the server does not stuff their dots, or
- * dies of them. A new session steps over each, so that it costs none of those behind it. For
+ * crashes on them. A new session steps over each, so that the messages behind it are not lost. For
  * `fetch` and `migrate`; the collector has to remember them from run to run
  * (src/collector/steps.c). */
 #ifndef QASID_CLI_STEPPED_H
@@ -8,7 +8,7 @@
 
 #include "lib/tls/digest.h"
 
-/* In one run, and so the sessions that are begun anew for them. */
+/* In one run, and so the number of sessions begun again because of them. */
 enum { STEPPED_MAX = 8 };
 
 /* The same number, size and UIDL (a digest of it) is the same message: none of them alone is enough
@@ -22,8 +22,8 @@ struct stepped {
 };
 
 bool stepped_has(const struct stepped *s, uint64_t number, uint64_t size, struct slice uidl);
-/* False: there were as many as may be, or memory is missing; then there is no use in a new session.
- * True after a short pause, in which the other server lets go of the maildrop. */
+/* False: there were as many as may be, or memory is missing; then a new session would not help.
+ * True after a short pause, in which the other server releases the maildrop. */
 bool stepped_over(struct stepped *s, uint64_t number, uint64_t size, struct slice uidl);
 
 #endif

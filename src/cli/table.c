@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* An answer as a table: cells copied into one arena, printed aligned for a person or as JSON
+ * (table.h). Invariants: at most TABLE_COLUMNS_MAX columns and TABLE_MEMORY_MAX octets; every row
+ * has as many cells as there are columns; no control character reaches the terminal. */
 #include "src/cli/table.h"
 
 #include <stdio.h>

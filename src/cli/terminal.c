@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Output for a person's eyes (terminal.h): colours, text without control characters, passwords
+ * without echo. Invariant: text from mail or from the network reaches the terminal through
+ * text_put_safe() only, and echo is restored when a password was read. */
 #include "src/cli/terminal.h"
 
 #include <errno.h>
@@ -60,7 +63,7 @@ void out_put(const struct buf *b) {
   if (buf_len(b)) fwrite(buf_slice(b).p, 1, buf_len(b), stdout);
 }
 
-/* Octet by octet, so that nothing behind the line is taken. */
+/* Octet by octet, so that nothing behind the line is consumed. */
 bool read_secret_line(int fd, struct buf *ret) {
   for (;;) {
     char c;

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads the lists of UIDLs that other servers keep (uidls.h): Dovecot's, Courier's, and plain
+ * lines. A list with names is sorted by name after reading and searched by bisection; one without
+ * stays in the messages' order. Memory: one arena of UIDLS_MEMORY_MAX. */
 #include "src/cli/uidls.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* Takes apart "pop3s://user@host:port" (url.h). Pure. Invariants: no part has a control character
+ * or exceeds its room; a password in a URL is refused, since the process list would show it. */
 #include "src/cli/url.h"
 
 #include <arpa/inet.h>

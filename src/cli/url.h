@@ -22,8 +22,8 @@ bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_
 /* "localhost" and every name below it: they are this machine, and DNS is not asked (RFC 6761 §6.3).
  */
 bool url_is_localhost(const char *host);
-/* The same, or an address of the loopback: nobody listens between. A name like "127.example.org" is
- * neither. */
+/* The same, or an address of the loopback: nobody can listen in between. A name like
+ * "127.example.org" is neither. */
 bool url_is_loopback(const char *host);
 
 #endif
