@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+/* Detects a network that drops connections to the mail port (blocked.h). Pure.
+ *
+ *   no evidence --an address did not answer--> counting
+ *   counting    --BLOCKED_HOSTS of them, over BLOCKED_MS--> blocked
+ *   any         --one connection, or BLOCKED_FORGET_MS without a failure--> no evidence
+ *
+ * Invariant: an address counts once, and a refused connection (RST) not at all. */
 #include "src/sender/blocked.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Does somebody between here and the world drop connections to the mail port? Most homes and many
- * hosters do. Pure.
+/* Detects whether the network between here and the world drops connections to the mail port, as for
+ * most homes and at many hosters. Pure.
  *
- * It is said when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and none was
+ * It is so when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and none was
  * connected to meanwhile. One connection is proof of the contrary. A refusal (RST) proves neither:
  * that may be the host's own. */
 #ifndef QASID_SENDER_BLOCKED_H
@@ -20,10 +20,10 @@ struct blocked {
   uint64_t first_ms, last_ms;
   struct dial_address hosts[BLOCKED_HOSTS];
   size_t count; /* of hosts: the first ones that did not answer */
-  bool told;    /* the log was */
+  bool told;    /* it was logged */
 };
 
-/* A connection came to be. */
+/* A connection was established. */
 void blocked_connected(struct blocked *b);
 /* `why`: the errno with which a connection failed. */
 void blocked_failed(struct blocked *b, const struct dial_address *to, int why, uint64_t now_ms);
