@@ -15,17 +15,17 @@
  *     address goes on working while one of its machines fails. A guesser gains no tries by this:
  *     each takes a place until its answer would have been due (rule 6).
  *  4. The same wrong password for the same account again (a forgotten client that polls) is
- * answered as late as before, costs no hash, and does not count again; after ADDRESS_WRONG_MS it is
- *     verified anew. A request to act for another user is refused, late too, but it is no wrong
- *     password and does not count.
+ *     answered as late as before, costs no hash, and does not count again; after ADDRESS_WRONG_MS
+ *     it is verified anew. A request to act for another user is refused, late too, but it is no
+ *     wrong password and does not count.
  *  5. The delay counts from the request, not from the hash: it reveals nothing of the hash.
  *  6. At most AUTH_PENDING logins of a network are in work or delayed, fewer once it fails; further
  *     ones are answered "try later". A client that hung up keeps its place until its answer would
  *     have been due. A user who has logged in from there before has places of his own (visits.h).
  *  7. Once AUTH_WIDE_BAD /64s of an IPv6 /48 have failed, with less than ADDRESS_BAD_MS between
- * them, logins from all of it count as one network's.
+ *     them, logins from all of it count as one network's.
  *  8. Networks in auth_trusted_networks are not counted and never delayed (webmail: all of its
- * users come from one address).
+ *     users come from one address).
  *
  * The table is bounded; the network that was quiet for longest is evicted. */
 #ifndef QASID_AUTH_ADDRESSES_H

@@ -11,7 +11,7 @@
  *      ^     |                                                                     |
  *      +-----|---------------------------------------------------------------------+
  *            +--done--> rows of deleted messages are removed → the listing was whole → a session
- * for the next suspect …
+ *                       for the next suspect …
  *
  * A run has RUN_SESSIONS at most, and a list of UIDLs COLLECT_UIDLS_MAX octets; what is beyond
  * comes with later runs. */

@@ -2,8 +2,9 @@
 /* A domain's file of keys, parsed and formatted.
  *
  *   qasid-dkim 1
- *   STATE ALGORITHM SELECTOR SINCE PUBLIC SECRET        one line a key, in base64; "-": no secret
- * any more end */
+ *   STATE ALGORITHM SELECTOR SINCE PUBLIC SECRET        one line a key, in base64; "-": the secret
+ *                                                       is gone
+ *   end */
 #ifndef QASID_KEYS_KEY_FILE_H
 #define QASID_KEYS_KEY_FILE_H
 

@@ -7,8 +7,8 @@
  *  2. A front-end's request is a place, a use and octets of bounded length; they are parsed no
  *     further than "is this block padded as a signature" (lib/tls/key.h).
  *  3. A front-end gets KEYS_PER_SECOND operations a second and no more: a compromised one cannot
- * use the key as fast as the machine could, and cannot starve the others. The sender's requests for
- *     signatures on mail (src/keys/mail_keys.h) are limited likewise.
+ *     use the key as fast as the machine could, and cannot starve the others. The sender's requests
+ *     for signatures on mail (src/keys/mail_keys.h) are limited likewise.
  *  4. A new set of keys takes effect whole or not at all. */
 #ifndef QASID_KEYS_H
 #define QASID_KEYS_H

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* find_offender: which client address makes front-ends crash.
  *
- *   unknown --present at a crash--> suspected --by the rules--> refused --its time is over-->
- * unknown
+ *   unknown --present at a crash--> suspected --by the rules--> refused --its time over--> unknown
  *                                       |
  *                                       +--no crash for OFFENDER_FORGET_MS--> unknown
  *
  * An address is refused when
  *   1. its input was being processed in OFFENDER_CAUGHT crashes, or
  *   2. it was among the recently served ones in each of the last OFFENDER_DEATHS crashes or more,
- * no other address was, and OFFENDER_OTHERS others were in some of them: damaged memory may cause
- *      the crash later, while another client is served. A compromised front-end can name any
+ *      no other address was, and OFFENDER_OTHERS others were in some of them: damaged memory may
+ *      cause the crash later, while another client is served. A compromised front-end can name any
  *      address: an innocent one is then refused, for a while, at the price of a process each time.
  *
  * Pure. Memory: OFFENDERS_MAX rows; the one that was present longest ago is evicted. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* AUTH (RFC 5034): this side carries base64 to and fro; the mechanisms themselves run in auth.
  *
- *   AUTH mech [initial] ──auth_start──> challenge: "+ ..."; SASL: a line, auth_step ──> ... ok or
- * fail */
+ *   AUTH mech [initial] ──auth_start──> challenge: "+ ..."
+ *   SASL: a line, auth_step ──> challenge | ok | fail */
 #include "ipc/front_auth.h"
 #include "lib/base/codec.h"
 #include "mail/sasl/sasl.h"

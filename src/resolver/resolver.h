@@ -7,9 +7,9 @@
  *  2. What comes in from a process is a kind and at most 254 octets; what goes out was parsed and
  *     checked here, so that no other process reads DNS packets of strangers.
  *  3. An asker has so many open questions and so many new ones a second (struct resolver_limits),
- * no more: a compromised one neither takes the others' share nor makes this process flood the name
- *     servers. The sender never reaches its limit: it limits itself, since mail for thousands of
- *     destinations must not be delayed because names were asked for too fast.
+ *     no more: a compromised one neither takes the others' share nor makes this process flood the
+ *     name servers. The sender never reaches its limit: it limits itself, since mail for thousands
+ *     of destinations must not be delayed because names were asked for too fast.
  *  4. Of all DNS_OPEN_MAX places the others together leave the sender's free. */
 #ifndef QASID_RESOLVER_H
 #define QASID_RESOLVER_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Selects the recipients that a command of the queue is about, in slices (admin_queue.h).
  *
- *   words → filters → the stage (index) that narrows most → gathered row numbers → each row read
- * and checked against all filters
+ *   words → filters → the stage (index) that narrows most → gathered row numbers
+ *   → each row is read and checked against all filters
  *
  * Invariants: a slice looks at a bounded number of rows; rows that arrive after the command began
  * are not selected; a row is returned once. */

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /* The shape of the database, by version, and how an older one is brought forward.
  *
- *   store      one row: the next body's number, the last UIDVALIDITY given, the secret of
- * mail/srs.h domain     the domains that are ours account    a person's mail; its address is also
- * its name address    who receives "local@domain": an account, or (account NULL) an alias; local ''
- * catches all of the domain target     where an alias leads, as an address; or where an account is
- * forwarded, and it keeps its mail when that is one of them folder     a mailbox of an account with
- * its counters; POP3 sees INBOX entry      one message in one folder body       a message's octets,
- * once, however many entries refer to it: in `data`, or when `start` is not NULL in the file
- * bodies/xx/id from that octet on deleted    messages that were deleted and can still be brought
- * back gone       imported UIDLs whose message was deleted, so that none is ever given twice
+ *   store      one row: the next body's number, the last UIDVALIDITY given, and the secret of
+ *              mail/srs.h
+ *   domain     the domains that are ours
+ *   account    a person's mail; its address is also its name
+ *   address    who receives "local@domain": an account, or (account NULL) an alias; local ''
+ *              catches all of the domain
+ *   target     where an alias leads, as an address; or where an account is forwarded, and it keeps
+ *              its mail when that is one of them
+ *   folder     a mailbox of an account with its counters; POP3 sees INBOX
+ *   entry      one message in one folder
+ *   body       a message's octets, once, however many entries refer to it: in `data`, or when
+ *              `start` is not NULL in the file bodies/xx/id from that octet on
+ *   deleted    messages that were deleted and can still be brought back
+ *   gone       imported UIDLs whose message was deleted, so that none is ever given twice
  *   collected  UIDLs of other servers whose message was collected (collected.h)
  *
  * Invariants (each is tested by `qasid check`):
  *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file
- * has its file.
+ *     has its file.
  *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries;
  *     folder.deleted and folder.deleted_octets those of its deleted messages.
  *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never

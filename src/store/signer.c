@@ -6,7 +6,8 @@
  *   relay_networks' mail  as From: says; those machines, and this one's programs, are trusted to
  *                         send in our name
  *   our reports           their From: has our host name, for which the domain that it is in may
- * sign mail passed on        never: its author may have put our domain there (no SEND_OURS)
+ *                         sign
+ *   mail passed on        never: its author may have put our domain there (no SEND_OURS)
  *
  * All addresses must have one domain, which is ours. */
 #include "src/store/signer.h"
