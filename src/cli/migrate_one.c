@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* One account's way over:
+/* Migrates one account:
  *
- *   the old server's list (the account is made, if it has to be), and ours  →  plan  →  what is new
- * or in doubt: fetched, compared, and imported with its UIDL  →  durable  →  perhaps: what the old
- * server has no more is deleted here  → perhaps: the proof
+ *   the old server's list (the account is made, if necessary), and ours
+ *   → plan
+ *   → what is new or in doubt: fetched, compared, and imported with its UIDL → durable
+ *   → if requested: what the old server no longer has is deleted here
+ *   → if requested: the proof
  *
  * A message at which the session ends is stepped over by another session, and counts as one that
  * could not be moved.
  *
- * The proof reads what is here anew, from the store, and holds it against the list that the old
+ * The proof reads what is here anew, from the store, and compares it with the list that the old
  * server gave at the beginning: the same UIDLs and sizes, or (--prove=full) the same UIDLs and
  * octets. */
 #include <errno.h>
@@ -29,7 +31,7 @@
 
 enum {
   DELETES_A_TIME = 500,
-  /* Servers exist that count the final "." and a CRLF before it. */
+  /* Some servers count the final "." and a CRLF before it. */
   SHORT_IS_FINE = 5,
 };
 
@@ -54,7 +56,7 @@ static void note(struct one *o, const char *fmt, ...) {
   va_end(ap);
 }
 
-/* UIDLs may have any length, and octets that are none of a terminal's business. */
+/* UIDLs may have any length, and octets that must not reach a terminal. */
 static struct slice brief(struct slice uidl) { return slice_first(uidl, 80); }
 
 /* --- what is here --- */
@@ -285,7 +287,7 @@ static int drop_some(struct one *o, size_t *at) {
 }
 
 /* An empty mailbox at the old server where there was mail before is more likely a disk that is not
- * mounted there than a user who tidied up. */
+ * mounted there than a user who deleted everything. */
 static int mirror(struct one *o) {
   int code = CLI_EXIT_OK;
   if (!o->plan.left_over) return code;

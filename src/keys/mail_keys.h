@@ -4,21 +4,21 @@
  *
  * Invariants:
  *  1. A private key is made here and never leaves; what goes out is signatures and public keys.
- *  2. A file is replaced whole or not at all, and durably, before anything is said to be done.
+ *  2. A file is replaced whole or not at all, and durably, before the command is answered.
  *  3. Only the keys in use are in memory. The private part of a key that was replaced is gone for
- * good.
- *  4. What is signed ends in a DKIM-Signature field that was made here (mail/dkim.h), and is hashed
- * here.
+ *     good.
+ *  4. What is signed ends in a DKIM-Signature field that was made here (mail/dkim.h), and is
+ *     hashed here.
  *
  * The keys of a domain come in pairs, RSA and Ed25519, each with a selector of its own:
  *
  *   make ──► next ──switch──► current ──switch──► old ──retire──► gone
- *      └─ the first pair ──────►                                            forget: all of them
+ *      └─ the first pair ──────►                          forget: all of them
  *
- *   next     published before it is used          old   signs no more, but what it signed is still
- * under way current  signs                                      or read: its record stays until it
- * is retired
- */
+ *   next     published before it is used
+ *   current  signs
+ *   old      signs no more, but what it signed is still under way or read: its record stays until
+ *            it is retired */
 #ifndef QASID_KEYS_MAIL_KEYS_H
 #define QASID_KEYS_MAIL_KEYS_H
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* The parent: reads the configuration, binds ports, opens key files, starts the processes, joins
+/* The parent: reads the configuration, binds ports, opens key files, starts the processes, connects
  * them, restarts them, stops them. It reads nothing that a stranger sent.
  *
  * It keeps the private keys in memory for as long as it runs, so that a keys process that is
- * started again gets the ones whose certificates the front-ends show: the files may have been
- * replaced since. Its memory can't be dumped or attached to, and what carries keys to the process
- * is wiped.
+ * restarted gets the ones whose certificates the front-ends show: the files may have been replaced
+ * since. Its memory cannot be dumped or attached to, and buffers that carry keys to the process are
+ * wiped.
  *
  * States of the whole: STARTING (until each process was ready once) → SERVING → STOPPING
- * (front-ends, then auth and keys, then store, so that what was acknowledged is finished). States
- * of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows with
- * quick deaths, set up again under a new number. */
+ * (front-ends, then auth and keys, then store, so that what was acknowledged is finished).
+ *
+ * States of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows
+ * with quick deaths, set up again under a new number. */
 #ifndef QASID_PARENT_H
 #define QASID_PARENT_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What the command line asks the sender: where mail for a destination would go, and what is
+/* The command line's requests to the sender: where mail for a destination would go, and what is
  * remembered of servers.
  *
- * A plan walks the way of a letter (route, hosts, addresses, TLS) with the same functions, and
- * connects to nobody. It has one question open at the resolver; a command line that goes takes its
- * plan with it. */
+ * A plan takes the way of a letter (route, hosts, addresses, TLS) with the same functions, and
+ * connects to nothing. It has one question open at the resolver; when a command line is gone, its
+ * plan is freed. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Which addresses a destination's mail goes to (RFC 5321 §5.1), without those that are ours or
- * nobody's business.
+/* Which addresses a destination's mail goes to (RFC 5321 §5.1), without those that are ours or not
+ * public.
  *
  * Hosts come in the order of their preference, drawn within one. Mail for a host that we are
  * ourselves, or that has no better preference than we have, would come back: those hosts are left
@@ -38,7 +38,7 @@ void hosts_read_own(struct sender *s) {
   freeifaddrs(list);
 }
 
-/* Do we take mail at that port ourselves? "*:25", "[::]:25", "192.0.2.1:25". */
+/* Do we accept mail at that port ourselves? "*:25", "[::]:25", "192.0.2.1:25". */
 static bool listens_at(const struct conf *c, uint16_t port) {
   for (size_t i = 0; i < c->listen_smtp.count; i++) {
     struct slice text = slice_str(c->listen_smtp.items[i]);
@@ -76,7 +76,7 @@ static bool is_us(const struct sender *s, const struct dns_host *h, uint16_t por
   return false;
 }
 
-/* The preference at which we stand ourselves; 65536: nowhere. */
+/* Our own preference; 65536: we are not among the hosts. */
 static uint32_t own_preference(const struct sender *s, const struct dns_answer *a, uint16_t port) {
   uint32_t own = 65536;
   for (size_t i = 0; i < a->host_count; i++)

@@ -3,9 +3,9 @@
  *
  *   WAITS_FOR_DNS → ASKS → READY ⇄ (links) → at rest → freed
  *
- * Letters for destinations that one route sends to the same host share a lane. How many connections
- * a lane has grows with what they deliver, and falls with what fails; a lane whose servers cannot
- * be spoken to gives all its letters back at once, so that it holds nobody's place. */
+ * Letters for destinations that one route sends to the same host share a lane. The number of its
+ * connections grows with deliveries and shrinks with failures; a lane whose servers cannot be
+ * reached returns all its letters at once, so that they take no place from others. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -226,7 +226,7 @@ static void not_found(struct lane *l, const struct hosts_verdict *v) {
   }
 }
 
-/* Those who refused it may be others now, or in another order. */
+/* The hosts that refused it may be others now, or in another order. */
 static void forget_refusals(struct lane *l) {
   struct letter *x;
   while ((x = l->picky) != NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A letter from store's message to the result. */
+/* A letter, from store's message to its result: its octets for the session, its outcomes, the
+ * report. */
 #include <stdlib.h>
 
 #include "mail/smtp/class.h"
@@ -106,7 +107,7 @@ static void tell_place(struct letter *l) {
   l->told = l->seen;
 }
 
-/* Most letters are gone before they are told of: that costs them nothing. */
+/* Most letters are gone before store is notified: they cost no message. */
 void letters_sweep(struct sender *s) {
   uint64_t key, value;
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
@@ -247,8 +248,8 @@ static struct send_outcome outcome_of(const struct smtp_verdict *v) {
 
 static uint8_t family_bit(uint8_t n) { return n == 4 ? 1 : 2; }
 
-/* A rule of theirs that may be about the address from which we come: x.7.z, or 554 without more
- * before any recipient was named. */
+/* A policy refusal that may be about the address from which we connect: x.7.z, or 554 without an
+ * enhanced code before any recipient was named. */
 static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
   const struct conf_list *own = &l->sender->process->conf->reply_classes;
   const struct smtp_class_rules rules = { own->items, own->count };
@@ -258,8 +259,8 @@ static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
   return c == SMTP_CLASS_POLICY || c == SMTP_CLASS_REPUTATION || c == SMTP_CLASS_AUTHENTICITY;
 }
 
-/* It does not count yet: addresses of the other family are asked first. What was said is kept, for
- * the case that they cannot be spoken to. */
+/* It does not count yet: addresses of the other family are tried first. The reply is kept, in case
+ * they cannot be reached. */
 static bool asks_other_family(struct letter *l, size_t i, const struct send_outcome *o) {
   const struct link *k = l->link;
   const struct smtp_verdict *v = &l->smtp.rcpts[i].verdict;

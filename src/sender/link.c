@@ -57,7 +57,7 @@ static void grow(struct lane *l) {
   if (l->want < l->sender->process->conf->destination_connections) l->want++;
 }
 
-/* What was not tried comes again; not without end, should every server behave so. */
+/* What was not tried is tried again, but not without end, should every server behave so. */
 static void on_done(void *arg, struct smtp_letter *smtp) {
   struct link *k = arg;
   struct letter *x = smtp->own;
@@ -151,7 +151,7 @@ static void note_why(struct link *k, enum smtp_stage stage, const char *why) {
   buf_put_str(&k->why.text, why);
 }
 
-/* What the session says of its end, as the verdict on this address. */
+/* The end of the session as a verdict on this address. */
 static void note_session(struct link *k, const char *why) {
   const struct smtp_client *c = k->client;
   if (c->last.code || buf_len(&c->last.text)) {
@@ -178,9 +178,9 @@ static void note_address(struct link *k) {
   buf_free(&b);
 }
 
-/* TLS that nobody asked for failed, stood still, or was rubbish from the first octet on: the same
- * address without, and for some days so. Who could bring that about could as well have left
- * STARTTLS out of the list. */
+/* Opportunistic TLS failed, stalled, or was garbage from the first octet on: retry the same address
+ * without TLS, and remember that for some days. An attacker who could cause that could as well have
+ * removed STARTTLS from the list. */
 static bool tls_is_to_blame(const struct link *k) {
   enum smtp_end end = k->client->end;
   bool failed =

@@ -251,7 +251,7 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
   sender_turn(s);
 }
 
-/* What store gave is its own again; a new store gives anew. */
+/* Letters return to store; a new store sends them anew. */
 static void forget_all(struct sender *s) {
   while (s->oldest) {
     struct lane *l = s->oldest;

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /* The role that sends mail to other servers: it takes letters from store, finds their servers
- * through the resolver, hands them over by SMTP or LMTP, and reports to store what became of each
+ * through the resolver, delivers them by SMTP or LMTP, and reports to store what became of each
  * recipient.
  *
- *   store ──letter──► (sign: body hash, keys) ──► lane (one for each next hop) ──► link (one
- * connection) ──verdicts──► result ──► store │ resolver: which hosts?          │ runtime/dial,
- * mail/smtp/client
+ *   store ──letter──► sign ──► lane ──► link ──verdicts──► result ──► store
+ *
+ *   sign   body hash here, signature from keys (sign.c)
+ *   lane   one for each next hop; asks the resolver for its hosts (lane.c, hosts.c)
+ *   link   one connection, by runtime/dial and mail/smtp/client (link.c)
  *
  * Invariants:
  *  1. A letter is in exactly one place: being signed (or converted), a queue of its lane, a link's
- * session, or on its way into a result.
+ *     session, or on its way into a result.
  *  2. Every letter is reported once, with an outcome for each recipient, unless store is lost
- * first.
- *  3. store is told of room for as many letters as were reported; letters here never exceed
- * SEND_CREDIT_MAX.
- *  4. A lane without letters and links is freed LANE_REST_MS later; a link without letters says
- * QUIT after LINK_IDLE_MS. It opens no file after its start, listens nowhere, and dials the ports
- * that `remote_port` and `routes` name. */
+ *     first.
+ *  3. store is offered room for as many letters as were reported; letters here never exceed
+ *     SEND_CREDIT_MAX.
+ *  4. A lane without letters and links is freed LANE_REST_MS later; a link without letters sends
+ *     QUIT after LINK_IDLE_MS.
+ * It opens no file after its start, listens nowhere, and connects to the ports that `remote_port`
+ * and `routes` name. */
 #ifndef QASID_SENDER_H
 #define QASID_SENDER_H
 
@@ -94,7 +97,7 @@ struct letter {
    * too */
   bool other_family;
   uint8_t families; /* that were asked so: bits of family_bit() */
-  /* what the first family said of smtp.rcpts, in their order; code 0: nothing */
+  /* the replies of the first family to smtp.rcpts, in their order; code 0: none */
   struct send_outcome *replied;
   uint16_t refused;  /* addresses of the lane that need not be asked for it: a bit each */
   uint8_t obstacles; /* and what: a bit for each enum smtp_obstacle */
@@ -118,19 +121,18 @@ void letter_rewind(struct letter *l);
 /* A session gave it back: outcomes are noted. False: some recipients are to be tried again;
  * `obstructed`: at another host. */
 bool letter_take_verdicts(struct letter *l);
-/* No host is left: what some recipient needs none has, and `why` more is to be said. Reported, too.
- */
+/* No host is left: each lacks what some recipient needs, and `why` gives more. Reported, too. */
 void letter_give_up(struct letter *l, const char *why);
 /* Every recipient without an outcome gets this one. */
 void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage, uint16_t code,
                    const uint8_t enhanced[3], struct slice text);
-/* All outcomes are there: store is told, the letter freed; when octets are on their way, as soon as
- * they have come. */
+/* All outcomes are there: reports the letter to store and frees it; if octets are on their way, as
+ * soon as they have come. */
 void letter_report(struct letter *l);
 /* store's octets. False: nobody asked. */
 bool letter_octets(struct letter *l, struct slice octets);
 
-/* Store hears of letters that have not moved since the last sweep. */
+/* Notifies store of letters that have not moved since the last sweep. */
 void letters_sweep(struct sender *s);
 
 /* More octets from the message's `offset` on. */
@@ -275,7 +277,7 @@ bool lane_has_work(const struct link *k);
 void lane_put_back(struct lane *l, struct letter *x);
 /* Connects, asks, wakes: whatever there is to be done. */
 void lane_go(struct lane *l);
-/* No address could be spoken to: what waits for them is put off, unless another link goes on. */
+/* No address could be reached: what waits for them is put off, unless another link goes on. */
 void lane_failed(struct link *k);
 void lane_free(struct lane *l);
 /* The name of the lane by which mail for the destination goes. */
@@ -381,7 +383,7 @@ struct sender {
   unsigned connections;
   uint64_t sessions; /* numbers given */
   unsigned sweeps;
-  uint32_t freed;                 /* letters reported since store was told of process */
+  uint32_t freed;                 /* letters reported since store was last offered room */
   uint32_t store, resolver, keys; /* process numbers; 0: none now */
   struct signing *first_signing, **last_signing; /* hashed, waiting for a place at keys */
   struct {
@@ -417,12 +419,12 @@ void sender_free(struct sender **s);
 /* Whatever is under way is store's again; nothing is left on the loop. Before sender_free(), if
  * start() was called. */
 void sender_give_up(struct sender *s);
-/* At the end of this turn: store hears of process, lanes go on. */
+/* At the end of this turn: notifies store of the room there is, and lets lanes go on. */
 void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
 /* What is remembered of that address; NULL: nothing, or it is over. */
 const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
-/* What became of a connection; why 0: it came to be. */
+/* The result of a connection attempt; why 0: it was established. */
 void sender_note_port(struct sender *s, const struct dial_address *to, int why);
 void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
                             const char *why);

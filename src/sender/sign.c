@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* A letter is signed before it goes to its lane (DKIM, RFC 6376; docs/design/dkim.md):
+/* Signs a letter before it goes to its lane (DKIM, RFC 6376; docs/design/dkim.md):
  *
- *   PLANS    a letter that has to become one of seven bits (mail/seven.h): its octets are looked
- * through first HASHES   its octets, as they will be sent, go through dkim_scan: those that came
- * with it, then what store sends (send_read) WAITS    the hash and the canonical header are there;
- * at most SIGN_QUESTIONS are open at keys ASKED    keys makes the fields
+ *   PLANS    a letter that must become 7-bit (mail/seven.h): its octets are read through first
+ *   HASHES   its octets, as they will be sent, go through dkim_scan: those that came with it, then
+ *            what store sends (send_read)
+ *   WAITS    the hash and the canonical header are there; at most SIGN_QUESTIONS are open at keys
+ *   ASKED    keys makes the fields
  *
  * What cannot be signed (no From:, a limit of mail/dkim.h) goes unsigned; when the keys of its
  * domain cannot be used, `dkim_key_trouble` decides. */

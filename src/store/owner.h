@@ -2,8 +2,8 @@
 /* What the owner's thread keeps: the processes that talk to the store, their sessions, the
  * directory.
  *
- *   process      a process with a channel to us, known from its first message (or auth's grant for
- * it) session   one of its tags with something to remember: a spool, a grant, an open maildrop, a
+ *   process   a process with a channel to us, known from its first message (or auth's grant for it)
+ *   session   one of its tags with something to remember: a spool, a grant, an open maildrop, a
  *             running command, or a question under way
  *
  * A session is in exactly one of these conditions:
