@@ -230,6 +230,7 @@ static const struct {
 } tables[] = {
   /* clang-format off */
   { admin_directory_verbs, &admin_directory_count },
+  { admin_account_verbs, &admin_account_count },
   { admin_mail_verbs, &admin_mail_count },
   { admin_deleted_verbs, &admin_deleted_count },
   { admin_queue_verbs, &admin_queue_count },

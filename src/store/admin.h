@@ -126,13 +126,13 @@ void import_begin(struct store *s, struct admin_job *a);
 
 /* --- the tables --- */
 
-extern const struct admin_verb admin_directory_verbs[], admin_mail_verbs[], admin_deleted_verbs[],
-    admin_whole_verbs[], admin_queue_verbs[], admin_alias_verbs[], admin_bulk_verbs[],
-    admin_rename_verbs[], admin_steer_verbs[], admin_sendas_verbs[], admin_why_verbs[],
-    admin_plan_verbs[];
-extern const size_t admin_directory_count, admin_mail_count, admin_deleted_count, admin_whole_count,
-    admin_queue_count, admin_alias_count, admin_bulk_count, admin_rename_count, admin_steer_count,
-    admin_sendas_count, admin_why_count, admin_plan_count;
+extern const struct admin_verb admin_directory_verbs[], admin_account_verbs[], admin_mail_verbs[],
+    admin_deleted_verbs[], admin_whole_verbs[], admin_queue_verbs[], admin_alias_verbs[],
+    admin_bulk_verbs[], admin_rename_verbs[], admin_steer_verbs[], admin_sendas_verbs[],
+    admin_why_verbs[], admin_plan_verbs[];
+extern const size_t admin_directory_count, admin_account_count, admin_mail_count,
+    admin_deleted_count, admin_whole_count, admin_queue_count, admin_alias_count, admin_bulk_count,
+    admin_rename_count, admin_steer_count, admin_sendas_count, admin_why_count, admin_plan_count;
 extern const struct job_kind admin_read_kind, admin_write_kind;
 
 #endif

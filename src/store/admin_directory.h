@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the commands about accounts and aliases share: admin_directory.c, admin_alias.c,
- * admin_bulk.c, admin_rename.c. */
+/* What the commands about domains, accounts and aliases share: admin_directory.c, admin_account.c,
+ * admin_alias.c, admin_bulk.c, admin_rename.c. */
 #ifndef QASID_STORE_ADMIN_DIRECTORY_H
 #define QASID_STORE_ADMIN_DIRECTORY_H
 
