@@ -51,6 +51,8 @@ extern const struct cmd cmds[];
 extern const size_t cmd_count;
 /* Options that every command has. */
 extern const struct cmd_option cmd_common_options[];
+/* commands_client.c */
+extern const struct cmd_option cmd_fetch_options[], cmd_migrate_options[], cmd_send_options[];
 
 enum { CLI_WORDS_MAX = 256, CLI_GIVEN_MAX = 64 };
 
