@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* The roles that this binary can run as: name, number (ipc/roles.h) and main function. A constant
+ * table with one row for each role; a name that is in no row is no role. */
 #include "src/roles.h"
 
 #include <string.h>

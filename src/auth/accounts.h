@@ -106,10 +106,10 @@ enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint6
 enum account_result accounts_begin(struct accounts *a);
 enum account_result accounts_end(struct accounts *a, enum account_result r);
 enum account_result accounts_delete(struct accounts *a, struct slice name);
-/* Certificates that stand for an account, by fingerprint; each for one account only, gone with it.
- */
+/* Certificates that authenticate an account, by fingerprint; each for one account only, removed
+ * with it. */
 typedef void certificate_fn(void *arg, struct slice name, struct slice fingerprint, int64_t added);
-/* OK: `ret_name` has the account's name as it is looked up. NONE: it is nobody's. */
+/* OK: `ret_name` has the account's name as it is looked up. NONE: it is no account's. */
 enum account_result accounts_by_certificate(struct accounts *a,
                                             const uint8_t fingerprint[ACCOUNT_FINGERPRINT],
                                             struct buf *ret_name);

@@ -67,8 +67,8 @@ struct collection {
 enum account_result collections_find(struct accounts *a, uint64_t id, struct collection *ret);
 /* EXISTS when that account collects from there already. Sets c->id. */
 enum account_result collections_add(struct accounts *a, struct collection *c);
-/* Replaces what runs and people change: sealed, said, paused, last, next, failures, fetched, total,
- * stepped, left_out. */
+/* Replaces what runs and the administrator change: sealed, said, paused, last, next, failures,
+ * fetched, total, stepped, left_out. */
 enum account_result collections_update(struct accounts *a, const struct collection *c);
 /* Replaces what the renaming of its account changes: account, sealed. */
 enum account_result collections_move(struct accounts *a, const struct collection *c);

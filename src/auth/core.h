@@ -55,7 +55,7 @@ enum login_proof {
 
 struct login {
   /* who asks */
-  struct front *front; /* NULL: nobody waits for the answer any more */
+  struct front *front; /* NULL: the client is gone, no answer is sent */
   uint32_t left;       /* then: the number of the front-end whose client it was */
   bool uncounted;      /* its network is one of auth_trusted_networks */
   uint64_t tag, network;
@@ -74,7 +74,8 @@ struct login {
   const char *mechanism; /* as in the log: a SASL name, USER or APOP; NULL: none that is known */
   struct sasl_server sasl;
   struct buf last; /* what the mechanism sends with success, or (tokens) with failure */
-  uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the front-end says the client showed */
+  uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the client showed, as the front-end
+                                               reports it */
   bool reported;                            /* its failure was logged */
   bool mismatch;                            /* it asked to act for another user */
   uint8_t key[CACHE_KEY];
@@ -168,15 +169,15 @@ void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s)
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);
 
 /* login_credential.c */
-/* All that the client has to say was said. The login may be over when this returns. */
+/* The client has sent everything. The login may be over when this returns. */
 void login_credential(struct auth *a, struct login *l, uint64_t now_ms);
-/* A verifier's word: is the token good, and what account does it name? */
+/* A verifier's result: is the token good, and which account does it name? */
 void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
                         uint64_t now_ms);
 /* The option login_domain: a login without a domain is of this one. */
 void login_qualify(const struct auth *a, struct buf *name);
 /* How the name's password is salted: as its row says, or, when there is none or nothing in it, as
- * it would be. False: it cannot be said now. */
+ * it would be. False: unknown now. */
 bool login_scram_salt(struct auth *a, const struct login *l, struct scram_verifier *ret);
 
 /* auth.c: the accounts may have changed. */

@@ -9,7 +9,7 @@
 /* The command's words and arguments, as typed, for a process: at most CLI_WORDS_MAX + 2. */
 size_t ask_words(const struct cli *c, struct slice *ret);
 /* Asks the first process of that kind; the table is filled, output octets are dropped. Returns the
- * exit code; what failed was said. `say` gets the closing sentence (NULL: dropped when all is
+ * exit code; a failure was printed. `say` gets the closing sentence (NULL: dropped when all is
  * well). */
 int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n, struct table *t,
               struct buf *text);

@@ -29,13 +29,13 @@ struct bulk_file {
 
 /* Reads the file ("-": standard input). `columns` are those that it may have, in one word:
  * "address|password|hash"; address must be there, or the file has no header and each line is one
- * address. CLI_EXIT_OK, also with mistakes in it: they are counted and said with their lines. To be
- * closed in any case. */
+ * address. CLI_EXIT_OK, also with mistakes in it: they are counted and printed with their lines. To
+ * be closed in any case. */
 int bulk_read(struct bulk_file *f, const struct cli *c, const char *name, const char *columns);
 void bulk_close(struct bulk_file *f);
 void bulk_mistake(struct bulk_file *f, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The code for a file with mistakes; says that nothing was changed. */
+/* The code for a file with mistakes; prints that nothing was changed. */
 int bulk_refuse(struct bulk_file *f);
 /* Hashes every password that has none, on all processors. False: no memory. */
 bool bulk_hash(struct bulk_file *f);

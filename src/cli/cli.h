@@ -22,7 +22,7 @@ enum cli_exit {
   CLI_EXIT_EXISTS = 73,      /* it is there already */
   CLI_EXIT_IO = 74,          /* reading or writing failed */
   CLI_EXIT_TEMPORARY = 75,   /* try later */
-  CLI_EXIT_PROTOCOL = 76,    /* the other side said something impossible */
+  CLI_EXIT_PROTOCOL = 76,    /* the other side broke the protocol */
   CLI_EXIT_REFUSED = 77,     /* permission, a wrong password, a certificate that does not hold */
   CLI_EXIT_CONFIG = 78,      /* the configuration is wrong */
 };
@@ -98,8 +98,8 @@ void cli_help(struct buf *out, const struct cmd *command);
 void cli_overview(struct buf *out);
 /* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, printed, when there are none. */
 int cli_help_group(struct buf *out, const char *word);
-/* Are there commands that begin with `word` and go on? With `list`, says which, without a line end
- * behind the last. */
+/* Are there commands that begin with `word` and go on? With `list`, prints which, without a line
+ * end behind the last. */
 bool cli_put_group(struct buf *out, const char *word, bool list);
 void cli_manual(struct buf *out);     /* docs/man/qasid.1 */
 void cli_completion(struct buf *out); /* packaging/qasid.bash-completion */

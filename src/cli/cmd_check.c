@@ -151,7 +151,7 @@ static void check_token_keys(struct findings *f) {
   buf_free(&text), buf_free(&err);
 }
 
-/* Name servers and trust anchor as the resolver would read them; nobody is asked anything. */
+/* Name servers and trust anchor as the resolver would read them; no server is queried. */
 static void check_dns(struct findings *f) {
   struct dns_settings settings;
   struct buf err;

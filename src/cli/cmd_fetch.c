@@ -272,7 +272,7 @@ static void take_old_file(struct slice was, const char *path) {
   if (was.n && access(path, F_OK) != 0 && fetch_state_path(was, old, sizeof old)) rename(old, path);
 }
 
-/* What the memory is of: whoever fetches the same mail to another place starts anew. */
+/* What the memory is of: a user who fetches the same mail to another place starts anew. */
 static int open_memory(struct fetch *f, const char *place) {
   const char *given = cli_given(f->c, "state");
   char path[4096], here[4096] = "";

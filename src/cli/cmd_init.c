@@ -127,7 +127,7 @@ static void put_config(struct buf *out, const struct init *x) {
   buf_printf(out, "%-19s= \"%s\"\n", "run_dir", x->run);
   buf_printf(out, "%-19s= {\"%s\"}\n", "tls_certificates", x->cert);
   buf_printf(out, "%-19s= {\"%s\"}\n\n", "tls_keys", x->key);
-  bool usual = x->standard && strcmp(x->listen, "*") == 0; /* the defaults say it already */
+  bool usual = x->standard && strcmp(x->listen, "*") == 0; /* the defaults have it already */
   for (size_t i = 0; !usual && i < PORTS; i++) put_listen(out, x, i);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The server as a whole: run it, look at it, tell it what to do. */
+/* The server as a whole: run it, show its state, send it commands. */
 #include <stdio.h>
 #include <string.h>
 

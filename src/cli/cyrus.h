@@ -7,8 +7,8 @@
 
 #include "src/cli/mailbox.h"
 
-/* Its option uidl_format. A mailbox that has lived since Cyrus 2.0 shows UIDs alone, whatever that
- * says. */
+/* Its option uidl_format. A mailbox that has existed since Cyrus 2.0 shows UIDs alone, whatever the
+ * option. */
 enum cyrus_form {
   CYRUS_FORM_CYRUS,   /* UIDVALIDITY.UID: the default */
   CYRUS_FORM_UIDONLY, /* UID */

@@ -11,8 +11,8 @@
 bool cli_dns_settings(struct cli *c, struct dns_settings *ret);
 /* The exit code for an answer. */
 int cli_dns_code(const struct dns_answer *a);
-/* Asks DNS here, past whatever the running server has in its cache. The exit code of the asking;
- * what failed was said. */
+/* Queries DNS here, past whatever the running server has in its cache. The exit code of the query;
+ * a failure was printed. */
 int cli_dns_ask(const struct dns_settings *settings, const char *name, enum dns_kind kind,
                 struct dns_answer *ret);
 

@@ -3,8 +3,8 @@
  *
  * A message is deleted at the server only after it was safe at its destination, and (where there is
  * a memory) after it was noted. What was noted in an earlier run is fetched once more before it is
- * deleted, and held against the digest that was noted: under its UIDL there may be another one by
- * now. */
+ * deleted, and compared with the digest that was noted: its UIDL may belong to another one by now.
+ */
 #ifndef QASID_CLI_FETCH_H
 #define QASID_CLI_FETCH_H
 
@@ -57,7 +57,7 @@ void fetch_settle(void *fetch);
 /* The session is over, and what it fetched is settled: did it end at a message that another session
  * can step over? Says which. */
 bool fetch_step_over(struct fetch *f);
-/* Finishes what an earlier process began. False: it was said why not. */
+/* Finishes what an earlier process began. False: the reason was printed. */
 bool fetch_take_up(struct fetch *f);
 /* What the server has answered that it deleted is forgotten: its UIDL may come again (RFC 1939 §7).
  */

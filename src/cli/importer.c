@@ -86,7 +86,7 @@ struct source {
   uint64_t size;
 };
 
-/* Gives `take` its octets, some at a time, as long as it says true. */
+/* Gives `take` its octets, some at a time, as long as it returns true. */
 static bool each_piece(const struct source *from, bool (*take)(void *arg, struct slice piece),
                        void *arg) {
   uint8_t room[PIECE];

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* Moving in from another POP3 server, account by account, so that no client notices.
+/* Migrates mail from another POP3 server, account by account, so that no client notices.
  *
  *   migrate_accounts.c  the file of accounts
  *   migrate_old.c       the old server, as a client sees it
- *   migrate_plan.c      what the old server lists beside what is here: pure
+ *   migrate_plan.c      compares what the old server lists with what is here: pure
  *   migrate_one.c       one account: log in, list, fetch what is new, perhaps delete, perhaps prove
- *   cmd_migrate.c       the command: several accounts at once, a process each; what is said of them
+ *   cmd_migrate.c       the command: several accounts at once, a process each; its output
  *
- * Nothing is deleted at the old server: no DELE is ever said, and no QUIT, without which a server
+ * Nothing is deleted at the old server: neither DELE nor QUIT is ever sent, without which a server
  * must not remove anything (RFC 1939 §6). (Some mark a message as read when it is fetched.) A
  * message is counted as moved once it is durable here; whatever ends a run in the middle, the next
  * one takes up what is missing.
  *
- * A UIDL alone proves nothing: a server may use it again (RFC 1939 §7), and some give two messages
- * the same one. A message counts as here, unread, while no other has its UIDL and the size that the
- * old server lists is that of the message here (or its size with line feeds alone, which some
- * servers count). Whatever is in doubt is fetched, and the octets decide: the same, or another
- * message, which comes over under another UIDL. */
+ * A UIDL alone does not identify a message: a server may use it again (RFC 1939 §7), and some give
+ * two messages the same one. A message counts as here, unread, while no other has its UIDL and the
+ * size that the old server lists is that of the message here (or its size with line feeds alone,
+ * which some servers count). Whatever is in doubt is fetched, and the octets decide: the same, or
+ * another message, which comes over under another UIDL. */
 #ifndef QASID_CLI_MIGRATE_H
 #define QASID_CLI_MIGRATE_H
 
@@ -139,8 +139,8 @@ struct migrate_sink {
   void *arg;
 };
 /* Logs in as the account, lists into the plan, and gives the sink what it wants, in the old
- * server's order. The exit code; what went wrong was said. *ret_stuck: the message at which the
- * session ended before its time. */
+ * server's order. The exit code; errors were printed. *ret_stuck: the message at which the session
+ * ended before its time. */
 int migrate_old_read(struct cli *c, const struct migrate_from *from,
                      const struct migrate_account *account, struct migrate_plan *plan,
                      const struct migrate_sink *sink, struct migrate_message **ret_stuck);
@@ -175,7 +175,7 @@ struct migrate_job {
   bool hashes; /* an account that is made: its password is a hash */
   struct migrate_result *result;
 };
-/* The exit code; what failed was said on standard error, the last line of which is the reason. */
+/* The exit code; errors were printed on standard error, the last line of which is the reason. */
 int migrate_one(struct migrate_job *j);
 
 #endif

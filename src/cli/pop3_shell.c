@@ -41,7 +41,7 @@ static bool flush(struct net *n, struct pop3_client *p) {
   return ok;
 }
 
-/* TL-12: what the server had said already is no part of what it says under TLS. */
+/* TL-12: what the server sent before is no part of what it sends under TLS. */
 static void secure(struct net *n, struct pop3_client *p) {
   bool spoke = buf_len(&n->in) > 0;
   if (net_start_tls(n))

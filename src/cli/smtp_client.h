@@ -12,7 +12,7 @@ struct smtp_client {
   struct net net; /* first: see receive_sasl() */
   struct smtp_reply reply;
   bool lmtp, starttls, eight_bit, has_size;
-  uint64_t size_limit; /* 0: it says none */
+  uint64_t size_limit; /* 0: it announces none */
   char mechanisms[512];
 };
 

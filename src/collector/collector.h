@@ -101,8 +101,8 @@ struct run {
   struct pop3_item *item; /* the one whose octets come, or that is being committed */
   struct buf hold;        /* of it, not yet at store */
   /* store has a part of it; that is to be dropped when store has answered */
-  /* what store has of a message is to go before anything else is asked of it; the run's end does
-   * that by itself, and may be heard from auth first */
+  /* store must discard what it has of a message before anything else is asked of it; the run's end
+   * does that by itself, and auth may learn of that end first */
   bool discard_due;
   bool spooled, drop;
   struct mail_clean clean;
@@ -126,9 +126,9 @@ struct run {
 
 /* run.c */
 bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job);
-/* store's answer. False: malformed, or nobody asked. */
+/* store's answer. False: malformed, or no question is open. */
 bool run_store_message(struct run *r, const struct ipc_msg *msg);
-/* The resolver's answer. False: malformed, or nobody asked. */
+/* The resolver's answer. False: malformed, or no question is open. */
 bool run_notified(struct run *r, const struct ipc_msg *msg);
 /* Record why the run ends; the first reason is kept. */
 void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...)

@@ -62,8 +62,8 @@ static bool is_journal(int fd) {
   return strcmp(stream, mine) == 0;
 }
 
-/* O_NONBLOCK belongs to the open file, which whoever started us has too: a pipe or a terminal is
- * opened anew. */
+/* O_NONBLOCK belongs to the open file, which the process that started us shares: a pipe or a
+ * terminal is opened anew. */
 static void aim_stderr(struct log_out *o) {
   struct stat st;
   o->fd = STDERR_FILENO;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The processes: planned from the configuration, started by re-execution, joined as the graph in
- * ipc/roles.c says, started again when they die.
+/* The processes: planned from the configuration, started by re-execution, connected as the graph in
+ * ipc/roles.c shows, restarted when they die.
  *
- * A process that is restarted gets a new number, so nothing that was granted to its former life
+ * A process that is restarted gets a new number, so nothing that was granted to its predecessor
  * holds; each of its neighbours gets a new channel to it. */
 #include "src/parent/parent.h"
 

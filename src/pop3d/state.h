@@ -65,14 +65,14 @@ struct session {
   bool auth_lost;    /* auth was restarted inside AUTH */
   bool store_lost;   /* store was restarted while auth was asked: a grant is gone with it */
   uint8_t language;  /* of replies; an index of languages */
-  bool utf8;         /* UTF8 was said: messages are sent as they are */
+  bool utf8;         /* the client sent UTF8: messages are sent as they are */
   bool granted;      /* store may hold a grant or a lock of this session */
   bool took_over;    /* from an idle session */
   bool quit_unheard; /* store was lost while it was at the QUIT */
 
   /* identity */
   struct buf user;    /* the name that the client gave */
-  struct buf account; /* the canonical name, once auth has said yes */
+  struct buf account; /* the canonical name, once auth has accepted the login */
   enum pop3d_login login;
 
   /* the open maildrop */
@@ -92,7 +92,7 @@ struct session {
 
   /* what was spent, and counted */
   uint64_t login_deadline_ms;
-  uint64_t active_ms;               /* when the client last said something, or was sent something */
+  uint64_t active_ms;               /* when the client last sent something, or was sent something */
   uint32_t errors, failures, early; /* early: commands before the login */
   uint32_t retrieved, deleted;
   uint64_t octets;

@@ -17,7 +17,8 @@ enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_LANE
  * the start, and megabytes. */
 static struct tls_client *tls_verified(struct sender *s) {
   struct buf err;
-  if (s->tls_verified || !buf_len(&s->authorities)) return s->tls_verified; /* said in prepare() */
+  if (s->tls_verified || !buf_len(&s->authorities))
+    return s->tls_verified; /* logged in prepare() */
   const struct tls_client_options o = { .trust = TLS_TRUST_GIVEN,
                                         .authorities = buf_slice(&s->authorities),
                                         .least = TLS_LEAST_1_2 };

@@ -129,7 +129,7 @@ void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage,
 /* All outcomes are there: reports the letter to store and frees it; if octets are on their way, as
  * soon as they have come. */
 void letter_report(struct letter *l);
-/* store's octets. False: nobody asked. */
+/* store's octets. False: not asked for. */
 bool letter_octets(struct letter *l, struct slice octets);
 
 /* Notifies store of letters that have not moved since the last sweep. */

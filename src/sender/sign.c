@@ -179,7 +179,7 @@ static void take_answer(struct sender *s, struct letter *l, const struct dkim_si
   }
 }
 
-/* False: nobody asked. */
+/* False: not asked for. */
 bool sign_answer(struct sender *s, uint64_t question, const struct dkim_signed *a) {
   for (size_t i = 0; i < SIGN_QUESTIONS; i++) {
     if (!question || s->signings[i].number != question) continue;

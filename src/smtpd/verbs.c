@@ -82,7 +82,8 @@ static const struct {
   /* clang-format on */
 };
 
-/* First words of other protocols: a browser or a scanner that was led here (ALPACA, attack W-1). */
+/* First words of other protocols: a browser or a scanner that was made to connect here (ALPACA,
+ * attack W-1). */
 static const struct slice foreign[] = {
   V("GET"),      V("HEAD"),     V("POST"),  V("PUT"),  V("DELETE"), V("CONNECT"),
   V("OPTIONS"),  V("TRACE"),    V("PATCH"), V("PRI"),  V("PROXY"),  V("INVITE"),

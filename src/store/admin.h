@@ -107,7 +107,7 @@ struct named_account {
   uint64_t id, inbox;
   uint32_t uidvalidity;
 };
-/* `address` as typed. DB_OK with id 0: there is none (and admin_send has said so). */
+/* `address` as typed. DB_OK with id 0: there is none (and admin_send has answered so). */
 enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct slice address,
                              struct named_account *ret);
 

@@ -26,7 +26,7 @@ bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice t
 enum db_result admin_find_address(struct store_engine *e, struct admin_address *x);
 /* Answers that it is none. False. */
 bool admin_is_no_address(struct admin_job *a, struct slice typed);
-/* "*@example.org" would be an address like any other, which nobody means. False: answered. */
+/* "*@example.org" would be an address like any other, which is never meant. False: answered. */
 bool admin_is_no_star(struct admin_job *a, const struct admin_address *x);
 /* A size, "none" or "default". False: answered. */
 bool admin_quota(struct admin_job *a, struct slice word, int64_t *ret);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /* What was collected: a row for each message of each collection, so that none is collected twice.
  *
- * A UIDL alone proves nothing (RFC 1939 §7): a row has the size that the other server lists and a
- * digest of what came. A message is known, and not fetched, while UIDL and size are those of a row;
- * it is the same as that row's only when it has been fetched again and has the same digest.
+ * A UIDL alone does not identify a message (RFC 1939 §7): a row has the size that the other server
+ * lists and a digest of what came. A message is known, and not fetched, while UIDL and size are
+ * those of a row; it is the same as that row's only when it has been fetched again and has the same
+ * digest.
  *
  *   (none) --collected_job--> remembered --listed no longer--> missing --COLLECTED_KEEP_S--> (none)
  *                                 ^                               |
  *                                 +--------- listed again --------+
  *
  * A row outlives its UIDL on the other server for a while: a listing that was wrongly empty for a
- * day must not bring everything a second time. What is listed again is fetched again, and held
- * against the digest. A row goes at once when the other server has answered that it deleted the
- * message. Rows of an earlier version of this table have neither size nor digest: they say that a
+ * day must not bring everything a second time. What is listed again is fetched again, and compared
+ * with the digest. A row is removed at once when the other server has answered that it deleted the
+ * message. Rows of an earlier version of this table have neither size nor digest: they show that a
  * UIDL is known, and never that a message is the same. */
 #ifndef QASID_STORE_COLLECTED_H
 #define QASID_STORE_COLLECTED_H
@@ -72,14 +73,14 @@ struct deleted_job {
 };
 extern const struct job_kind deleted_kind;
 
-/* A collection is no more. */
+/* A collection was deleted. */
 struct forget_job {
   struct store_job job;
   uint64_t account, source;
 };
 extern const struct job_kind forget_kind;
 
-/* Some hundreds of the account's rows go; *ret_left: there are more. */
+/* Removes some hundreds of the account's rows; *ret_left: there are more. */
 enum db_result collected_drop_account(struct store_engine *e, int64_t account, bool *ret_left);
 
 /* --- collect.c --- */

@@ -166,7 +166,8 @@ enum db_result engine_unref_body(struct store_engine *e, uint64_t body) {
   struct db_stmt *s = db_prepare(e->db, "SELECT refs, start IS NOT NULL FROM body WHERE id = ?");
   db_bind_int(s, 1, (int64_t)body);
   enum db_result r = db_step(s);
-  if (r != DB_ROW) return r; /* no such body: `check` tells; the entry goes all the same */
+  if (r != DB_ROW)
+    return r; /* no such body: `check` reports it; the entry is removed all the same */
   bool last = db_int(s, 0) <= 1, in_file = db_int(s, 1);
   db_reset(s);
   s = last ? db_prepare(e->db, "DELETE FROM body WHERE id = ?")

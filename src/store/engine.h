@@ -79,7 +79,7 @@ bool engine_low_space(struct store_engine *e, struct store_job *j);
 
 /* Forgets the sizes of surrogates of the other way. */
 enum db_result engine_forget_measures(struct store_engine *e);
-/* Measures some entries that nobody measured and clears `unmeasured` when there are no more. False:
+/* Measures some entries that are unmeasured and clears `unmeasured` when there are no more. False:
  * the disk failed. */
 bool engine_measure(struct store_engine *e);
 

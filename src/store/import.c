@@ -26,7 +26,7 @@ struct import {
   uint64_t left;   /* octets of the message still to come */
   uint64_t date, size;
   uint32_t flags;
-  uint64_t surrogate; /* its size, as told */
+  uint64_t surrogate; /* its size, as announced */
   struct buf uidl;
   bool again; /* deliver even if the UIDL is taken or gone */
   bool dots;

@@ -61,8 +61,8 @@ void job_free(struct store_job **j);
 enum job_result job_result_of(enum db_result r);
 /* A disk's errno as a database's error, to be handled alike. */
 enum db_result db_result_of(int negative_errno);
-/* The same for a body's file, of which a failure says nothing about the database: it is damaged, or
- * try later. */
+/* The same for a body's file, of which a failure proves nothing about the database: it is damaged,
+ * or try later. */
 enum db_result db_result_of_body(int negative_errno);
 
 /* --- deliver.c: one message into folders --- */
@@ -104,8 +104,8 @@ struct deliver_job {
   bool had;                        /* some recipient has the message already (partly.h) */
   struct slice print;              /* the message's fingerprint; p NULL: none */
   uint64_t size;                   /* of the stored octets: head, spooled, tail */
-  uint64_t surrogate;              /* the size of their surrogate, as mail/surrogate.h tells it */
-  uint64_t body;                   /* result, while in a transaction */
+  uint64_t surrogate; /* the size of their surrogate, as mail/surrogate.h computes it */
+  uint64_t body;      /* result, while in a transaction */
   bool in_file;
   /* an import's: one place */
   int64_t date; /* 0: now */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Measuring the surrogates of messages that came unmeasured: those of older versions, of backups
- * made by them, and of whoever hands in messages without their measure. Done by the writer when
- * nothing waits, some at a time, a transaction each. Until it is done such a message is of unknown
+/* Measures the surrogates of messages that came unmeasured: those of older versions, of backups
+ * made by them, and of processes that hand in messages without their measure. The writer does this
+ * when nothing waits, some at a time, a transaction each. Until then such a message is of unknown
  * measure to pop3d. */
 #include <errno.h>
 

@@ -74,7 +74,7 @@ static const struct step steps[] = {
        " size INTEGER NOT NULL,"
        " dots INTEGER NOT NULL," /* 1: some line begins with \".\" */
        " start INTEGER,"
-       " name TEXT NOT NULL," /* the queue id that the client was told */
+       " name TEXT NOT NULL," /* the queue id that the client was given */
        " data BLOB"
        ") STRICT;"
 
