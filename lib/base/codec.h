@@ -9,7 +9,7 @@ void base64_put(struct buf *out, struct slice s);
 /* Strict: whole groups of four, padding only at the end, unused bits zero. False for anything
  * else; then what `out` holds is undefined. */
 bool base64_decode(struct buf *out, struct slice s);
-/* The alphabet of §5, without padding: as JSON Web Tokens have it (RFC 7515 §2). As strict. */
+/* The alphabet of RFC 4648 §5, without padding, as in JSON Web Tokens (RFC 7515 §2). As strict. */
 bool base64url_decode(struct buf *out, struct slice s);
 void hex_put(struct buf *out, struct slice s);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The polynomial is 0x1EDC6F41 with its bits reversed, as the octets come lowest bit first.
- * Processors have it as an instruction: SSE 4.2 takes eight octets in three cycles. Without it, a
- * table takes them one by one. */
+/* CRC-32C by the processor's instruction, or by a table. The polynomial is 0x1EDC6F41 with its bits
+ * reversed, as the octets come lowest bit first. SSE 4.2 takes eight octets in three cycles;
+ * without it the table takes them one by one. Both give the same sum. */
 #include "lib/base/crc32c.h"
 
 #include <string.h>

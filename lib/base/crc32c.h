@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* CRC-32C (Castagnoli), the checksum of RFC 3720 §12.1 and Appendix B.4: any burst of up to 32 bits
- * and nearly every other change of a message shows. It guards against disks and memory, not against
- * people. */
+/* CRC-32C (Castagnoli), the checksum of RFC 3720 §12.1 and Appendix B.4: it detects any burst of up
+ * to 32 bits and nearly every other change of a message. It guards against faults of disks and
+ * memory, not against attackers. */
 #ifndef QASID_BASE_CRC32C_H
 #define QASID_BASE_CRC32C_H
 
 #include "lib/base/slice.h"
 
-/* Of octets that come in pieces: `sum` is that of the octets before, 0 at their start. */
+/* Of octets that come in pieces: `sum` is the sum of the octets before, 0 at the start. */
 uint32_t crc32c(uint32_t sum, struct slice octets);
-/* Of one text behind another: the first's sum, the second's, and the second's length. */
+/* Of two concatenated texts: the first's sum, the second's, and the second's length. */
 uint32_t crc32c_join(uint32_t first, uint32_t second, uint64_t second_octets);
 /* As crc32c(), without the processor's own instruction. */
 uint32_t crc32c_by_table(uint32_t sum, struct slice octets);

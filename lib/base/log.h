@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What is logged: one event, with fields, in one write that never blocks.
+/* The log: each event, with its fields, is one write that never blocks.
  *
  * A process does not make log lines. It writes *records* into a pipe that the parent reads; the
- * parent makes lines of them and puts time, level and its own name for the process in front
- * (src/parent/logs.c). So a process can't log in another's name, can't end a line early, and can't
- * stand still because somebody does not read the log: what finds the pipe full is lost and counted.
+ * parent renders them as lines and puts time, level and its own name for the process in front
+ * (src/parent/logs.c). So a process cannot log in another's name, cannot end a line early, and
+ * cannot block because nobody reads the log: a record that finds the pipe full is lost and counted.
  *
  * Events and fields are the rows of log_events.def. Only a role logs; library code returns. No
  * password and no message body is ever a value. */
@@ -55,8 +55,8 @@ enum {
 struct log {
   int fd; /* a pipe to the parent that does not block */
   enum log_level least;
-  uint64_t lost; /* records that the pipe did not take, not yet told */
-  /* Takes the records in place of `fd`: the parent's own, the tests'. */
+  uint64_t lost; /* records that the pipe did not take and that are not reported yet */
+  /* Receives the records in place of `fd`: for the parent's own log, and for tests. */
   void (*take)(void *arg, struct slice record);
   void *arg;
 };
@@ -79,25 +79,25 @@ void log_cstr(struct log_line *l, enum log_field field, const char *value);
 void log_num(struct log_line *l, enum log_field field, uint64_t value);
 void log_end(struct log_line *l);
 
-/* An event with a printf-made `msg` and nothing else: start, stop, trouble with the environment. */
+/* An event with a formatted `msg` and nothing else: start, stop, failures of the environment. */
 void log_print(struct log *log, enum log_event event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* --- from records to lines --- */
 
-/* Takes one record off `*in`. 1: `*ret` is it. 0: more has to come. -1: the octets are no record;
- * `*ret` is text, up to the next LF or record mark, that somebody wrote to standard error. */
+/* Takes one record off `*in`. 1: `*ret` is it. 0: more octets are needed. -1: the octets are no
+ * record; `*ret` is text, up to the next LF or record mark, that was written to standard error. */
 int log_next_record(struct slice *in, struct slice *ret);
 
-/* What stands in front of a line; an empty `time` is left out. */
+/* What precedes a line; an empty `time` is omitted. */
 struct log_stamp {
   const char *time, *process;
 };
 /* The level of a record; false: it is malformed (an unknown event or field, a field that the event
- * does not have, lengths that don't fit). */
+ * does not have, lengths that do not add up). */
 bool log_record_level(struct slice record, enum log_level *ret);
-/* The line of a record that is well formed, without LF: logfmt or JSON, every value quoted where it
- * needs to be and escaped, so that nothing in it ends a line or makes a field. */
+/* Renders a well-formed record as a line, without LF: logfmt or JSON. Every value is quoted where
+ * necessary and escaped, so that no value can end the line or start a field. */
 void log_render(struct buf *out, enum log_format format, const struct log_stamp *stamp,
                 struct slice record);
 const char *log_level_word(enum log_level level);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A map from 64-bit numbers to 64-bit values or pointers. Open addressing; the hash is seeded, so
- * that whoever chooses the keys cannot choose collisions. */
+ * that an attacker who chooses the keys cannot choose collisions. */
 #ifndef QASID_BASE_MAP_H
 #define QASID_BASE_MAP_H
 
@@ -35,8 +35,8 @@ static inline void *map_ptr(const struct map *m, uint64_t key) {
   uint64_t v = 0;
   return map_get(m, key, &v) ? (void *)(uintptr_t)v : NULL;
 }
-/* All entries: for (size_t i = 0; map_each(m, &i, &key, &value);) — the map must not change
- * meanwhile. */
+/* All entries: for (size_t i = 0; map_each(m, &i, &key, &value);) — the map must not change during
+ * the loop. */
 bool map_each(const struct map *m, size_t *at, uint64_t *ret_key, uint64_t *ret_value);
 
 #endif

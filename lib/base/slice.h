@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* A borrowed run of octets: pointer and length, never NUL-terminated by promise.
+/* A borrowed run of octets: pointer and length; a terminating NUL is never guaranteed.
  *
  * Everything that came from a network, a file or another process is handled as a slice. NUL is
- * data. A slice owns nothing; it is valid as long as the buffer it was cut from. The functions here
- * are the only place where such pointers are moved, and none reads outside [p, p+n). */
+ * data. A slice owns nothing; it is valid as long as the buffer it was cut from. Only the functions
+ * here advance such pointers, and none reads outside [p, p+n). */
 #ifndef QASID_BASE_SLICE_H
 #define QASID_BASE_SLICE_H
 
@@ -45,7 +45,7 @@ static inline size_t slice_offset(struct slice whole, struct slice part) {
 }
 
 bool slice_eq(struct slice a, struct slice b);
-/* FNV-1a, for tables that chain what falls together; struct map adds a seed of its own. */
+/* FNV-1a, for tables with chained collisions; struct map adds a seed of its own. */
 uint64_t slice_hash(struct slice s);
 /* Some octet is above 127. */
 bool slice_has_high(struct slice s);

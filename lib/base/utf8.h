@@ -5,8 +5,8 @@
 
 #include "lib/base/slice.h"
 
-/* How many octets the character at the front of `s` has, 1 to 4; 0 when none stands there. `*ret`
- * is its code point. */
+/* How many octets the character at the front of `s` has, 1 to 4; 0 when there is no valid one.
+ * `*ret` is its code point. */
 size_t utf8_first(struct slice s, uint32_t *ret);
 bool utf8_is_valid(struct slice s);
 

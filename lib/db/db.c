@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* A connection: opening, errors, transactions, the log, and what is asked about the database as a
- * whole.
+/* A connection: opening, errors, transactions, the log, and queries about the database as a whole.
  *
  * States of a connection: idle; in a transaction; in a transaction that has failed (`sticky` is
  * set, every call returns it, db_rollback leads back to idle); dead (after DB_IOERR, for good).
- * SQLite ends a transaction by itself after some errors; that is hidden here: it stays "failed"
- * until db_rollback. */
+ * SQLite ends a transaction by itself after some errors; this is hidden from the caller: the state
+ * stays "failed" until db_rollback. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -152,7 +151,7 @@ static void harden(sqlite3 *h) {
   sqlite3_db_config(h, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 }
 
-/* journal_mode tells what it is now, and fails by staying as it was. */
+/* The pragma returns the mode in force; on failure that is the old one. */
 static enum db_result use_wal(struct db *db) {
   struct db_stmt *s = db_prepare(db, "PRAGMA journal_mode=WAL");
   enum db_result r = db_step(s);

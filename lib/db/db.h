@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* A database on a `struct disk`. SQLite behind it; its types appear only in lib/db.
+/* A database on a `struct disk`. Implemented with SQLite, whose types appear only in lib/db.
  *
- * One process opens a database, with any number of connections, one a thread. Journal mode WAL,
+ * One process opens a database, with any number of connections, one per thread. Journal mode WAL,
  * synchronous=FULL: a commit that returned DB_OK is durable. The VFS is ours (vfs.c): it runs on
- * the real and on the simulated disk alike, joins the write-ahead log's writes of one commit into
- * one, keeps the shared index in memory, and holds a lock on the file for as long as it is open, so
- * that no other program can open it meanwhile.
+ * the real and on the simulated disk alike, combines the write-ahead log's writes of one commit
+ * into one, keeps the shared index in memory, and locks the file for as long as it is open, so that
+ * no other program can open it.
  *
  * Errors are sticky within a transaction: after the first, every call returns the same until
  * db_rollback() or a successful db_commit(). A connection that returned DB_IOERR must not be used
@@ -18,11 +18,11 @@
 
 enum db_result {
   DB_OK,
-  DB_ROW,     /* db_step: a row is there */
-  DB_FULL,    /* the disk is full; nothing changed after the rollback. Reading goes on; writing, and
-               * deleting too, which needs process in the log, when there is room again */
-  DB_IOERR,   /* the disk failed: reopen */
-  DB_CORRUPT, /* a page is damaged: this query fails, others may not */
+  DB_ROW,  /* db_step: a row is there */
+  DB_FULL, /* the disk is full; nothing changed after the rollback. Reading continues; writing works
+              again when there is space, and so does deleting, which needs space in the log */
+  DB_IOERR,      /* the disk failed: reopen */
+  DB_CORRUPT,    /* a page is damaged: this query fails, others may not */
   DB_CONSTRAINT, /* a UNIQUE or other constraint of the schema */
   DB_NOMEM,
   DB_BUSY,     /* another program holds the database (at open) */
@@ -30,7 +30,7 @@ enum db_result {
   DB_ERROR,    /* a mistake of ours: bad SQL, misuse */
 };
 
-/* What a result means, in words, for a log. */
+/* The meaning of a result in words, for a log. */
 const char *db_result_text(enum db_result r);
 
 struct db;      /* a connection; used by one thread at a time */
@@ -40,7 +40,8 @@ struct db_options {
   unsigned page_size; /* octets, when the database is made: 16384 */
   unsigned cache_kib; /* page cache of this connection */
   bool read_only;
-  unsigned log_kept; /* octets of the log's file that stay when its next round begins; 0: 48 MB */
+  unsigned
+      log_kept; /* octets of the log's file that are kept when its next round begins; 0: 48 MB */
 };
 
 /* Opens (and makes, unless read_only) the database file `name` on `disk`. All connections of one
@@ -48,27 +49,27 @@ struct db_options {
 enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options,
                        struct db **ret);
 void db_close(struct db **db);
-/* What went wrong last, in words, for a log; "" when nothing did. Valid until the next error. */
+/* The last error in words, for a log; "" if there was none. Valid until the next error. */
 const char *db_error(struct db *db);
 
 /* One or more statements without parameters or rows. */
 enum db_result db_exec(struct db *db, const char *sql);
-/* The prepared form of `sql` (one statement), made at first use and kept; a row it still held is
- * let go. `sql` must be a string literal: its address is the key. Never NULL: when it can't be
- * made, what is returned takes every bind and gives the error at the first step. */
+/* The prepared form of `sql` (one statement), made at first use and kept; a row that it still holds
+ * is released. `sql` must be a string literal: its address is the key. Never NULL: when it cannot
+ * be prepared, the returned statement accepts every bind and gives the error at the first step. */
 struct db_stmt *db_prepare(struct db *db, const char *sql);
-/* Parameters from 1. The octets must stay until the next db_reset. */
+/* Parameters count from 1. The octets must stay valid until the next db_reset. */
 void db_bind_int(struct db_stmt *s, int at, int64_t v);
 void db_bind_text(struct db_stmt *s, int at, struct slice v);
 void db_bind_blob(struct db_stmt *s, int at, struct slice v);
 void db_bind_null(struct db_stmt *s, int at);
 /* DB_ROW, or DB_OK at the end (the statement is then reset), or an error. */
 enum db_result db_step(struct db_stmt *s);
-/* Columns from 0, of the current row; slices are valid until the next step or reset. */
+/* Columns count from 0, of the current row; slices are valid until the next step or reset. */
 int64_t db_int(struct db_stmt *s, int at);
 struct slice db_bytes(struct db_stmt *s, int at);
 bool db_is_null(struct db_stmt *s, int at);
-/* Lets go of the row; bindings are cleared. To be called when a statement is not stepped to its
+/* Releases the row and clears the bindings. To be called when a statement is not stepped to its
  * end. */
 void db_reset(struct db_stmt *s);
 /* Steps a statement that returns no row. */
@@ -82,20 +83,21 @@ enum db_result db_begin(struct db *db);
 /* A read snapshot over several statements, as of the first of them. Ends with db_commit or
  * db_rollback. */
 enum db_result db_begin_read(struct db *db);
-/* Both let go of all rows. A commit that does not return DB_OK has changed nothing, except that
- * after DB_IOERR only the reopened database can tell; db_rollback is still to be called. */
+/* Both release all rows. A commit that does not return DB_OK has changed nothing, except that after
+ * DB_IOERR the outcome is known only from the reopened database; db_rollback is still to be
+ * called. */
 enum db_result db_commit(struct db *db);
 void db_rollback(struct db *db);
-/* Inside a write transaction: a point to go back to; they nest. Going back also takes back a sticky
- * error, unless the whole transaction is lost (DB_FULL, DB_IOERR, often DB_NOMEM). */
+/* Sets a savepoint inside a write transaction; savepoints nest. Rolling back to one also clears a
+ * sticky error, unless the whole transaction is lost (DB_FULL, DB_IOERR, often DB_NOMEM). */
 enum db_result db_savepoint(struct db *db);
-/* Keeps what was done since the newest point, and forgets the point. */
+/* Keeps the changes since the newest savepoint, and removes the savepoint. */
 enum db_result db_release(struct db *db);
-/* Undoes what was done since the newest point, and forgets the point. */
+/* Undoes the changes since the newest savepoint, and removes the savepoint. */
 enum db_result db_rollback_to(struct db *db);
 
-/* Reads `n` octets from `at` of a blob without loading all of it. DB_ERROR when there are not so
- * many, or no such row. */
+/* Reads `n` octets from `at` of a blob without loading all of it. DB_ERROR when the blob is
+ * shorter, or there is no such row. */
 enum db_result db_blob_read(struct db *db, const char *table, const char *column, int64_t rowid,
                             void *to, size_t n, uint64_t at);
 /* Moves the write-ahead log's pages into the database, as far as readers' snapshots allow; the

@@ -2,10 +2,9 @@
 /* A copy of a database that is in use.
  *
  * The source's connection holds a read snapshot for the whole copy, so that writers on other
- * connections don't make it begin again, and the copy is of one moment. The copy is written without
- * a journal: until it is complete it is worth nothing, and is removed. Its last step syncs the file
- * and its name. Trouble with the copy is returned, but does not make the source's connection
- * unusable. */
+ * connections do not restart it, and the copy is of one moment. The copy is written without a
+ * journal: an incomplete copy is useless, and is removed. The last step syncs the file and its
+ * name. An error of the copy is returned, but does not make the source's connection unusable. */
 #include <stdio.h>
 #include <stdlib.h>
 

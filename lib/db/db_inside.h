@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What db.c, db_stmt.c and db_backup.c share: the insides of a connection. */
+/* The inside of a connection, shared by db.c, db_stmt.c and db_backup.c. */
 #ifndef QASID_DB_INSIDE_H
 #define QASID_DB_INSIDE_H
 
@@ -30,26 +30,25 @@ struct db {
   unsigned wal_pages;
   struct db_stmt *stmts[DB_STMT_SLOTS]; /* open addressing by the literal's address */
   unsigned stmt_count;
-  struct db_stmt broken; /* stands in for a statement that could not be prepared */
+  struct db_stmt broken; /* returned in place of a statement that could not be prepared */
   char words[256];
 };
 
-/* An SQLite result code in our terms. */
+/* Translates an SQLite result code. */
 enum db_result db_translate(int rc);
-/* The same, after putting the words for it into `words`, and whatever must stick into the
- * connection. */
+/* The same; also stores the error text in `words`, and the sticky state in the connection. */
 enum db_result db_note(struct db *db, int rc);
-/* A mistake found by ourselves. */
+/* A misuse detected by this library, not by SQLite. */
 enum db_result db_mistake(struct db *db, const char *words);
 /* The words for the last error of `h`. */
 void db_words(sqlite3 *h, int rc, char *to, size_t n);
-/* What every call returns without trying: DB_OK to go on. */
+/* The error that every call must return at once; DB_OK: continue. */
 enum db_result db_stuck(const struct db *db);
-/* SQLite's handle for a file of a disk, and its end. */
+/* Opens SQLite's handle for a file of a disk, and closes it. */
 int db_sqlite_open(struct disk *disk, const char *name, int flags, sqlite3 **ret);
 void db_sqlite_close(struct disk *disk, sqlite3 **h);
 
-/* All statements let go of their rows; all are freed. */
+/* db_stmts_reset: all statements release their rows. db_stmts_free: all are freed. */
 void db_stmts_reset(struct db *db);
 void db_stmts_free(struct db *db);
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Prepared statements, kept by the address of the literal they were made from. */
+/* Prepared statements, in a hash table keyed by the address of the literal they were made from.
+ *
+ * Invariants: a statement belongs to its connection and is freed with it; a connection has at most
+ * DB_STMTS_MAX; an error at a step or bind is noted in the connection, where it sticks inside a
+ * transaction. */
 #include <stdlib.h>
 
 #include "lib/db/db_inside.h"
@@ -59,7 +63,7 @@ struct db_stmt *db_prepare(struct db *db, const char *sql) {
 
 /* -- parameters -- */
 
-/* A statement still holding a row takes no parameters: whoever binds begins anew. */
+/* A statement that still holds a row accepts no parameters: binding starts it anew. */
 static sqlite3_stmt *to_bind(struct db_stmt *s) {
   if (s->row) db_reset(s);
   return s->h;

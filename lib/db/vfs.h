@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* SQLite's view of a `struct disk`: inside lib/db only.
  *
- *   vfs.c       the tables SQLite calls; one VFS per disk, registered while a database of it is
- * open vfs_node.c  a file, opened once however many connections use it; what is broken stays broken
- *   vfs_wal.c   the write-ahead log: its writes joined in memory
- *   vfs_lock.c  locks between our connections, and the shared index of the log, both in memory
+ *   vfs.c        the tables SQLite calls; one VFS per disk, registered while one is open
+ *   vfs_node.c   a file, opened once for all connections that use it; a failure is permanent
+ *   vfs_wal.c    the write-ahead log: its writes combined in memory
+ *   vfs_lock.c   locks between our connections, and the shared index of the log, both in memory
  *
  * Lock order: registry (SQLITE_MUTEX_STATIC_APP1), vfs.mu, wal.writing, wal.view. node.mu is a
  * leaf. */
@@ -19,7 +19,7 @@
 
 enum {
   VFS_NAME_MAX = 200,    /* octets of a file's name */
-  VFS_SECTOR = 4096,     /* what a power cut may spoil around a write: see file_characteristics */
+  VFS_SECTOR = 4096,     /* what a power cut may damage around a write: see file_characteristics */
   VFS_WAL_MAX = 4 << 20, /* octets of the log held in memory */
 };
 
@@ -39,12 +39,12 @@ struct vfs {
 
 /* The write-ahead log's newest octets, on their way to the disk. */
 struct vfs_wal {
-  pthread_mutex_t writing; /* held by whoever changes anything here or writes the file */
+  pthread_mutex_t writing; /* held by the thread that changes anything here or writes the file */
   pthread_mutex_t view;    /* held, besides, for the moment of each change; and by readers */
   uint8_t *mem;
   size_t n, cap;
   uint64_t at;    /* where mem[0] belongs in the file */
-  uint64_t turn;  /* whose transaction writes, or wrote last: vfs_file.turn */
+  uint64_t turn;  /* the turn whose transaction writes, or wrote last: vfs_file.turn */
   uint64_t began; /* where its first octet went */
 };
 
@@ -63,7 +63,7 @@ struct vfs_node {
   struct {
     void **regions;
     int count, users;
-    int held[SQLITE_SHM_NLOCK]; /* how many share it; -1: one has it alone */
+    int held[SQLITE_SHM_NLOCK]; /* the number of holders; -1: held exclusively */
     uint64_t turns;             /* how often the log's write lock was taken */
   } shm;
   struct vfs_wal wal;
@@ -78,7 +78,7 @@ struct vfs_file {
   int lock;
   bool shm;
   uint16_t shared, alone; /* bits of the shm locks it has */
-  uint64_t turn;          /* the number of its turn, while it has the log's write lock; else 0 */
+  uint64_t turn;          /* the number of its turn while it holds the log's write lock; else 0 */
 };
 
 /* The VFS for `disk`, registered if need be: for sqlite3_open_v2. NULL without memory. Each success
@@ -90,7 +90,7 @@ void vfs_release(struct disk *disk);
 int vnode_open(struct vfs *v, const char *name, int sqlite_flags, struct vfs_node *db,
                struct vfs_node **ret);
 void vnode_close(struct vfs_node **node);
-/* SQLITE_IOERR when the node's database has failed: nothing is tried on it any more. */
+/* SQLITE_IOERR when the node's database has failed: no operation on it is attempted any more. */
 int vnode_usable(struct vfs_node *n);
 /* Turns what a disk operation returned into a result code: -ENOSPC is SQLITE_FULL, anything else
  * `ioerr`. `fatal`: the database is not to be used again. */

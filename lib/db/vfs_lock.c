@@ -143,7 +143,7 @@ int shm_lock(struct vfs_file *f, int at, int count, int flags) {
   return rc;
 }
 
-/* All that this thread wrote to the index is seen by whoever passes here after it. */
+/* A thread that passes here later sees everything that this thread wrote to the index before. */
 void shm_barrier(struct vfs_file *f) {
   atomic_thread_fence(memory_order_seq_cst);
   pthread_mutex_lock(&f->node->mu);

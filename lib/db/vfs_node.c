@@ -145,7 +145,7 @@ static const char *folder_of(const char *name, char *space) {
   return space;
 }
 
-/* A failed sync is fatal even when it says that the disk is full: what was to be synced is gone. */
+/* A failed sync is fatal even when the error is a full disk: the octets to be synced are lost. */
 static int fatal_sync(struct vfs_node *n, int e, int ioerr) {
   return vnode_result(n, e ? -EIO : 0, ioerr, true);
 }

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: ISC */
-/* The write-ahead log's writes, joined.
+/* The write-ahead log's writes, combined.
  *
  * SQLite writes a commit as many small pieces: 24 octets of frame header, a page, and so on, then
- * syncs. Here pieces that follow one another gather in `mem` and go to the disk as one write when
- * SQLite syncs, when a piece does not continue the others, or when the buffer is full. Nothing
- * is promised before the sync, so nothing is lost by waiting.
+ * syncs. Here adjacent pieces are gathered in `mem` and go to the disk as one write when SQLite
+ * syncs, when a piece does not continue the others, or when the buffer is full. Nothing is promised
+ * before the sync, so nothing is lost by waiting.
  *
- * 1. Octets [at, at+n) of the file are those in `mem`, whatever the disk has. Readers look here
- * first: SQLite fills the sector behind a commit with a copy of its last page (see
- *    file_characteristics), whose end stays in memory until the next commit takes it along. The
- *    disk can do without it: the commit itself is complete before.
- * 2. A turn is the time a connection has the log's write lock: one transaction. Only the connection
- *    whose turn it is writes the buffer to the disk. A checkpoint's sync from another connection
- * finds all that was ever promised in the file (synchronous=FULL: a commit is synced before a
- * reader can see it) and leaves the unfinished transaction alone.
- * 3. When the disk is full the transaction is refused as a whole. Some of it may be in the file,
- * even its commit, and must not come back to life after a crash when its author was told "full". So
- *    refuse() cuts the file where the transaction began, durably, before the error is returned.
- *    What else was behind that place is from an older round of the log, which nobody reads.
- * 4. A write at 0 starts the log's next round; what the buffer still has is of the last one,
- *    of which every page is in the database, durable.
+ *   1. Octets [at, at+n) of the file are those in `mem`, whatever the disk has. Readers look here
+ *      first: SQLite fills the sector behind a commit with a copy of its last page (see
+ *      file_characteristics), whose end stays in memory until the next commit is written. The disk
+ *      can do without it: the commit itself is complete before.
+ *   2. A turn is the time a connection holds the log's write lock: one transaction. Only the
+ *      connection whose turn it is writes the buffer to the disk. A checkpoint's sync from another
+ *      connection finds all that was ever promised in the file (synchronous=FULL: a commit is
+ *      synced before a reader can see it) and leaves the unfinished transaction alone.
+ *   3. When the disk is full the transaction is refused as a whole. Some of it may be in the file,
+ *      even its commit, and must not reappear after a crash when the writer was told "full". So
+ *      refuse() truncates the file where the transaction began, durably, before the error is
+ *      returned. What else was behind that place is from an older round of the log and is not read.
+ *   4. A write at 0 starts the log's next round; the buffer still holds octets of the last one, of
+ *      which every page is in the database, durable.
  *
- * `writing` is between the writer and a checkpoint. Readers take only `view`; no disk write or sync
- * happens under it. */
+ * `writing` is held by the writer or by a checkpoint. Readers take only `view`; no disk write or
+ * sync happens under it. */
 #include <errno.h>
 #include <stdlib.h>
 

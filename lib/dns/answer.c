@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers: their words, the order of their hosts, how they travel between processes. Pure. */
+/* Answers: the words of results and kinds, the order of hosts, the encoding between processes.
+ * Pure. */
 #include "lib/dns/dns.h"
 
 #include "lib/base/wire.h"

@@ -20,7 +20,7 @@ enum state { Q_NEW, Q_MAIN, Q_HOSTS, Q_ANSWERED };
 struct query {
   struct unbound_query super;
   struct query *next;
-  struct dns_question *owner; /* NULL: nobody waits any more */
+  struct dns_question *owner; /* NULL: the question was cancelled */
   struct dns *dns;
   uint8_t host;
   enum dns_type type;

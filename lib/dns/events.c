@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* An event is a descriptor, a time-out, or both; it fires once unless it persists. libunbound may
- * free an event inside its callback, so nothing of it is touched afterwards. */
+/* libunbound's event interface on our loop. An event is a descriptor, a time-out, or both; it fires
+ * once unless it persists. libunbound may free an event inside its callback, so the event is not
+ * touched after the call. */
 #include "lib/dns/events.h"
 
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* libunbound's pluggable event loop, on ours. */
+/* libunbound's pluggable event loop, implemented on lib/ev. */
 #ifndef QASID_DNS_EVENTS_H
 #define QASID_DNS_EVENTS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Both files have lines of words; "#" (and ";" in resolv.conf) begins a comment. */
+/* Readers for resolv.conf(5) and hosts(5). Both files have lines of words; "#" (and ";" in
+ * resolv.conf) begins a comment. Malformed lines are skipped; sizes and counts are bounded. */
 #include "lib/dns/files.h"
 
 #include <arpa/inet.h>

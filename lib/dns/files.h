@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The machine's own files: who is asked (resolv.conf(5)), which addresses are known without asking
- * (hosts(5)). Read once. */
+/* The machine's own files: the name servers (resolv.conf(5)) and the addresses known without a
+ * query (hosts(5)). Read once. */
 #ifndef QASID_DNS_FILES_H
 #define QASID_DNS_FILES_H
 
@@ -8,11 +8,12 @@
 
 struct dns_hosts;
 
-/* The one place that opens a file here: tools/link-check knows it by name. -1 with errno set. */
+/* The only function of this folder that opens a file: tools/link-check knows it by name. -1 with
+ * errno set. */
 int dns_file_open(const char *path);
 
-/* A file that is not there, or can't be read, knows nobody. NULL: no memory. Of a large file the
- * first 256 KB and 4,000 names count. */
+/* A file that is missing or unreadable gives an empty table. NULL: no memory. Of a large file the
+ * first 256 KB and 4,000 names are used. */
 struct dns_hosts *dns_hosts_read(const char *path);
 void dns_hosts_free(struct dns_hosts **h);
 /* The addresses of a name (as dns_name_check makes it), of one family. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One question on a loop of its own. */
+/* A blocking lookup for the command line: one question on a loop of its own, which ends with the
+ * answer or the time-out. */
 #include "lib/dns/dns.h"
 
 struct lookup {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What may stand for a name, in a question, in an answer and in the hosts file: one rule. */
+/* The one rule of what a valid name is, for questions, answers and the hosts file. */
 #include "lib/dns/dns.h"
 
 #include "lib/base/num.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The reader goes once through the message: header, question, answer records. A name may point back
- * into the message (RFC 1035 §4.1.4); each jump must lead before the last one, so no chain of
- * pointers lasts. */
+/* A reader of DNS messages. It passes once through the message: header, question, answer records. A
+ * name may point back into the message (RFC 1035 §4.1.4); each jump must lead before the last one,
+ * so every chain of pointers ends. */
 #include "lib/dns/packet.h"
 
 #include <string.h>

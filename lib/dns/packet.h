@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A DNS message as libunbound hands it out: the records that a question was for, at the end of
- * their chain of CNAMEs. libunbound has taken the message apart and put it together again, so it
- * should be well-formed; it is read as if it were not. */
+/* A DNS message as libunbound returns it: the records that answer a question, at the end of their
+ * chain of CNAMEs. libunbound has parsed and rebuilt the message, so it should be well-formed; this
+ * code does not rely on that. */
 #ifndef QASID_DNS_PACKET_H
 #define QASID_DNS_PACKET_H
 
@@ -24,12 +24,12 @@ struct dns_found {
   struct dns_address addresses[DNS_ADDRESSES_MAX];
 };
 
-/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for whatever is of no use.
- * Addresses past what fits are left out. */
+/* `name` as dns_name_check() makes it. FOUND, NONE, NO_NAME, or LATER for anything unusable.
+ * Addresses that do not fit are omitted. */
 enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type,
                                      struct dns_found *ret);
-/* The hosts of SRV or MX records, without addresses, sorted by priority; where there are too many
- * the best stay. Also REFUSED. */
+/* The hosts of SRV or MX records, without addresses, sorted by priority; if there are too many, the
+ * best are kept. Also REFUSED. */
 enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type,
                                  struct dns_answer *ret);
 /* The texts of TXT records, the names of PTR records. FOUND, NONE, NO_NAME, LATER. */

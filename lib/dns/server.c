@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A name server as the configuration and resolv.conf(5) name it. In a file of its own, so that the
- * check of the configuration needs nothing else from here. */
+/* A name server as the configuration and resolv.conf(5) name it. It is a file of its own so that
+ * the check of the configuration links nothing else of this folder. */
 #include "lib/dns/dns.h"
 
 #include "lib/base/num.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* One context, one thread: with a loop given, libunbound starts neither threads nor processes. The
- * caches are held small: a mail server asks little, and its name server caches too. */
+/* libunbound's context. One context, one thread: on an external loop, libunbound starts neither
+ * threads nor processes. The caches are small: a mail server asks little, and its name server
+ * caches too. */
 #include "lib/dns/unbound.h"
 
 #include "lib/dns/events.h"
@@ -53,8 +54,8 @@ static const struct {
   { "target-fetch-policy:", "0 0 0 0 0" },
 };
 
-/* libunbound knows without asking that nobody is in .test; a private name server may know better.
- */
+/* libunbound answers by itself that nothing exists below .test; a private name server may know
+ * better. */
 static const char *const not_special[] = { "test.", "home.arpa." };
 
 static bool failed(struct buf *err, const char *what, int code) {

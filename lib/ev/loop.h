@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The event loop: readiness of descriptors, timers, signals. libevent's core behind it; its types
- * appear only in loop.c. One loop a process, one thread. Callbacks run from loop_run() only. */
+/* The event loop: readiness of descriptors, timers, signals. Implemented with libevent's core,
+ * whose types appear only in loop.c. One loop per process, in one thread. Callbacks run from
+ * loop_run() only. */
 #ifndef QASID_EV_LOOP_H
 #define QASID_EV_LOOP_H
 
@@ -15,7 +16,7 @@ struct loop_signal;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* NULL when the system gives no epoll. */
+/* NULL when the system provides no epoll. */
 struct loop *loop_new(void);
 void loop_free(struct loop **l);
 /* Runs until loop_stop(). */
@@ -26,13 +27,13 @@ uint64_t loop_now(struct loop *l);
 /* Makes loop_now() current after a long computation. */
 void loop_refresh(struct loop *l);
 
-/* At least `n` octets that belong to the loop, for one read or packet at a time: what stands there
- * is gone with the next call. NULL without memory. */
+/* At least `n` octets of scratch memory that belongs to the loop, for one read or packet at a time:
+ * the next call invalidates its contents. NULL without memory. */
 void *loop_scratch(struct loop *l, size_t n);
 
-/* Watches `fd` (not owned) for LOOP_READ at first; fn gets what is ready. */
+/* Watches `fd` (not owned) for LOOP_READ at first; fn is called with what is ready. */
 struct loop_io *loop_io_new(struct loop *l, int fd, void (*fn)(void *arg, int ready), void *arg);
-/* What to watch for from now on: LOOP_READ, LOOP_WRITE, both or 0. */
+/* Sets what to watch for: LOOP_READ, LOOP_WRITE, both or 0. */
 void loop_io_want(struct loop_io *io, int want);
 /* Stops watching. To be called before the descriptor is closed; safe inside its own callback. */
 void loop_io_free(struct loop_io **io);
@@ -48,8 +49,8 @@ struct loop_signal *loop_signal_new(struct loop *l, int signo, void (*fn)(void *
                                     void *arg);
 void loop_signal_free(struct loop_signal **s);
 
-/* Calls fn once at the end of this turn, after every callback that is ready now: where channels
- * send what gathered. `d` belongs to the caller and must stay in place until then. */
+/* Calls fn once at the end of this turn, after every callback that is ready now: channels send
+ * their gathered output there. `d` belongs to the caller and must stay in place until then. */
 struct loop_later {
   void (*fn)(void *arg);
   void *arg;

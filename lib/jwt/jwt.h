@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* JSON Web Tokens (RFC 7519) that are signed (RFC 7515, compact serialization), with the rules of
- * RFC 8725: the algorithm must be one that is taken here and fit the key; the key comes out of the
- * local set, never out of the token or from an address in it; who issued it, whom it is for and
- * until when are looked at each time. */
+ * RFC 8725: the algorithm must be accepted here and fit the key; the key comes from the local set,
+ * never from the token or an address in it; issuer, audience and expiry are checked each time. */
 #ifndef QASID_JWT_JWT_H
 #define QASID_JWT_JWT_H
 
@@ -10,7 +9,7 @@
 
 enum {
   JWT_TOKEN_MAX = 12288, /* what SASL carries (RFC 4954 §4) */
-  JWT_HEADER_MAX = 2048, /* octets, out of base64 */
+  JWT_HEADER_MAX = 2048, /* octets, decoded from base64 */
   JWT_NAME_MAX = 320,
   JWT_LEEWAY_S = 60, /* how far clocks may differ (RFC 7519 §4.1.4 allows "a few minutes") */
 };
@@ -22,19 +21,20 @@ struct jwt_rules {
   int64_t now_s;         /* seconds since 1970 */
 };
 
-/* What is wrong with a token. From JWT_EXPIRED on its signature was right. */
+/* Why a token is refused. From JWT_EXPIRED on its signature was valid. */
 enum jwt_result {
   JWT_GOOD,
-  JWT_MALFORMED, /* no token at all */
-  /* one that is not taken, or an extension that must be understood (RFC 7515 §4.1.11) */
+  JWT_MALFORMED, /* not a token */
+  /* an algorithm that is not accepted, or an extension that must be understood (RFC 7515 §4.1.11)
+   */
   JWT_ALGORITHM,
-  JWT_NO_KEY, /* none of that name and kind in the set */
+  JWT_NO_KEY, /* no key of that name and kind in the set */
   JWT_SIGNATURE,
   JWT_EXPIRED,   /* or without "exp" */
   JWT_TOO_EARLY, /* "nbf" */
   JWT_ISSUER,
   JWT_AUDIENCE,
-  /* the claim is missing, no string or too long, or the issuer has not verified it */
+  /* the claim is missing, not a string or too long, or the issuer has not verified it */
   JWT_NAME,
   JWT_RESULTS
 };

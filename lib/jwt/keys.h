@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The public keys of who issues tokens: a JSON Web Key Set (RFC 7517 §5). Read-only once made. */
+/* The public keys of token issuers: a JSON Web Key Set (RFC 7517 §5). Read-only once made. */
 #ifndef QASID_JWT_KEYS_H
 #define QASID_JWT_KEYS_H
 
@@ -7,26 +7,26 @@
 #include "lib/tls/verify.h"
 
 enum {
-  JWT_KEYS_MAX = 64, /* issuers have two or three, and turn them */
+  JWT_KEYS_MAX = 64, /* issuers have two or three, and rotate them */
   JWT_KEYS_TEXT_MAX = 64 * 1024,
   JWT_KID_MAX = 256,
 };
 
 struct jwt_keys;
 
-/* The algorithm of a name in "alg"; SIGNATURE_KINDS: not one that is taken here. Those are RS256,
- * PS256, ES256 and EdDSA; never "none", and never one where who verifies could sign (HS256). */
+/* The algorithm of a name in "alg"; SIGNATURE_KINDS: not accepted. Accepted are RS256, PS256, ES256
+ * and EdDSA; never "none", and never an algorithm whose verifier could sign (HS256). */
 enum signature_kind jwt_algorithm(struct slice name);
 
-/* From the text of a key set. Keys for other purposes ("use" other than "sig") and of kinds that
- * are not taken here are passed over (§5). NULL with a sentence in `err`: when it is no key set,
- * when no key is left, when a key that is meant is wrong, when two have one "kid", and when a
- * private key is in it, which has no business on a mail server. */
+/* Reads a key set. Keys for other purposes ("use" other than "sig") and of kinds that are not
+ * accepted are skipped (§5). NULL with a sentence in `err`: when the text is not a key set, no key
+ * is left, a key for signatures is invalid, two keys have one "kid", or the set contains a private
+ * key, which must not be stored on a mail server. */
 struct jwt_keys *jwt_keys_read(struct slice text, struct buf *err);
 void jwt_keys_free(struct jwt_keys **k);
 size_t jwt_keys_count(const struct jwt_keys *k);
-/* The key of that "kid"; with an empty one, the only key there is for the algorithm. It takes the
- * algorithm. NULL: there is none. */
+/* The key of that "kid"; with an empty one, the only key that fits the algorithm. The key is of the
+ * algorithm's kind. NULL: there is none. */
 const struct public_key *jwt_keys_find(const struct jwt_keys *k, struct slice kid,
                                        enum signature_kind kind);
 

@@ -18,7 +18,7 @@ struct tar_entry {
   int64_t mtime;
 };
 
-/* Octets that fill the last block of a file of that size. */
+/* The padding after a file of that size. */
 static inline size_t tar_padding(uint64_t size) {
   return (size_t)((TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
 }
@@ -29,9 +29,9 @@ bool tar_put_header(struct buf *out, const struct tar_entry *e);
 void tar_put_end(struct buf *out);
 
 enum tar_read { TAR_ENTRY, TAR_END, TAR_BAD };
-/* Reads one header block. BAD: no header, a wrong sum, a kind that is neither file nor folder, or a
- * path that could lead out of the folder it is unpacked in (absolute, or with an empty, "." or ".."
- * part; a folder's one "/" at the end is taken away). */
+/* Reads one header block. BAD: not a header, a wrong checksum, an entry that is neither file nor
+ * folder, or a path that could lead out of the folder it is unpacked in (absolute, or with an
+ * empty, "." or ".." part; a folder's one trailing "/" is removed). */
 enum tar_read tar_read_header(const uint8_t block[TAR_BLOCK], struct tar_entry *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The client's side of TLS: whom it trusts and whom it expects. */
+/* The client's side of TLS: which authorities it trusts, and which name it expects. */
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>

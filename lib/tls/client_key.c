@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A client's own certificate. A file of its own: what never shows one links no private key. */
+/* A client's own certificate. It is a file of its own so that a program which presents none links
+ * no private-key code. */
 #include <openssl/pem.h>
 
 #include "lib/tls/internal.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What both sides speak: the versions, ciphers and groups of Mozilla's "intermediate" profile
+/* Settings of both sides: the versions, ciphers and groups of Mozilla's "intermediate" profile
  * without finite-field Diffie-Hellman, and the modes that keep an idle connection small. */
 #include "lib/tls/internal.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One TLS connection: see the states in tls.h. Every way out of OpenSSL passes outcome(). */
+/* One TLS connection: see the states in tls.h. Every result of OpenSSL passes through outcome(). */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -222,7 +222,7 @@ enum tls_result tls_read(struct tls_conn *c, void *to, size_t n, size_t *ret_n) 
   } while (rc == 1 && *ret_n < n && SSL_has_pending(c->ssl));
   if (rc == 1) return TLS_DONE;
   enum tls_result result = outcome(c, rc);
-  /* an end that came behind octets is told by the next call */
+  /* an end that followed octets is reported by the next call */
   return *ret_n > 0 ? TLS_DONE : result;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Private keys that are elsewhere: OpenSSL's RSA and EC methods with the private operation replaced
- * by a question to the signer.
+/* Private keys in another process: OpenSSL's RSA and EC methods with the private operation replaced
+ * by a request to the signer.
  *
- * These method tables are the one way that OpenSSL 3.0 offers for this short of a provider of our
- * own; they are deprecated and work, hence the define below, in this file only. Keys with a method
- * that is not OpenSSL's own never reach a provider, so nothing but these functions is ever asked
- * for a signature. Ed25519 has no such table; its certificates are refused (tls_remote_pkey). */
+ * These method tables are the only way that OpenSSL 3.0 offers for this short of a provider of our
+ * own; they are deprecated but work, hence the define below, in this file only. Keys with a method
+ * that is not OpenSSL's own never reach a provider, so no other function is ever asked for a
+ * signature. Ed25519 has no such table; its certificates are refused (tls_remote_pkey). */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/ec.h>
 #include <openssl/rsa.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a certificate says of itself, for those who watch over a server: its time and its names. No
- * certificate of a stranger's comes here. */
+/* A certificate's validity and names, for monitoring. Only the server's own certificates are read
+ * here. */
 #ifndef QASID_TLS_FACTS_H
 #define QASID_TLS_FACTS_H
 
@@ -11,8 +11,8 @@ struct tls_facts {
   bool fits;                /* its subjectAltName covers `host` (RFC 9525 §6.3; never its CN) */
 };
 
-/* Of the first certificate in a PEM text. The host names of its subjectAltName go into `names`
- * (NULL: not wanted), separated by ", ". False: there is no certificate that can be read. */
+/* Reads the first certificate in a PEM text. The host names of its subjectAltName go into `names`
+ * (NULL: not wanted), separated by ", ". False: there is no readable certificate. */
 bool tls_facts(struct slice pem, const char *host, struct tls_facts *ret, struct buf *names);
 
 #endif

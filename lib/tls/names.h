@@ -23,14 +23,14 @@ struct tls_names {
 
 void tls_names_init(struct tls_names *t);
 void tls_names_done(struct tls_names *t);
-/* Adds a name of a certificate; what can't be a host name is left out. False without memory. */
+/* Adds a name of a certificate; one that cannot be a host name is omitted. False without memory. */
 bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kind,
                    unsigned certificate);
 /* To be called after the last add and before the first find. */
 void tls_names_sort(struct tls_names *t);
 /* For each kind of key, the lowest certificate that serves `host`, or -1. False: none does. */
 bool tls_names_find(const struct tls_names *t, struct slice host, int ret[TLS_KEY_KINDS]);
-/* Nothing but letters, digits and "-_.:" in 1 … 255 octets: what a client may name at all. */
+/* Only letters, digits and "-_.:", 1 to 255 octets: the names that a client may send at all. */
 bool tls_name_is_sane(struct slice host);
 
 #endif

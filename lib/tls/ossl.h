@@ -9,11 +9,11 @@
 
 #include "lib/base/buf.h"
 
-/* Starts OpenSSL with our settings, not those of the machine's openssl.cnf, which it would
- * otherwise read at its first use: inside a sandbox that is the end. To be called by whatever may
- * be the first. */
+/* Initialises OpenSSL with our settings, not those of the machine's openssl.cnf, which it would
+ * otherwise read at its first use; in a sandbox that would end the process. To be called by every
+ * function that may be the first to use OpenSSL. */
 void ossl_start(void);
-/* Empties OpenSSL's error queue into words: the reason of the first error, or `otherwise`. A static
+/* Empties OpenSSL's error queue and returns the reason of the first error, or `otherwise`. A static
  * string. */
 const char *ossl_reason(const char *otherwise);
 /* A memory BIO that reads `s` in place; NULL without memory. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What single characters are: RFC 8264 §8 and §9, RFC 5892 §2.6 and appendix A, RFC 5893 §2, RFC
- * 4013 §2. */
+/* Properties of single characters: RFC 8264 §8 and §9, RFC 5892 §2.6 and appendix A, RFC 5893 §2,
+ * RFC 4013 §2. */
 #include "lib/unicode/inside.h"
 
 #include <stdlib.h>

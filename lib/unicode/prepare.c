@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Text here is code points: `struct points`, wiped when it goes, since it may be a password. */
+/* The preparation of names and passwords. Text is handled as code points: `struct points`, wiped
+ * when it is freed, since it may be a password. */
 #include "lib/unicode/prepare.h"
 
 #include <stdlib.h>
