@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a configuration may say: each value by its kind, range and meaning, then the whole. A
- * mistake is one line that says where, what is wrong, and what was meant. */
+/* Checks of a configuration: each value by its kind, range and meaning, then the whole. A mistake
+ * is reported as one line: where it is, what is wrong, and what was meant. */
 #include "conf/internal.h"
 
 #include <arpa/inet.h>

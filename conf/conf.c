@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* One configuration file into one struct conf. libconfuse reads the grammar (it is used in this
- * file only); what a value may be is in check.c.
+/* Reads one configuration file into one struct conf. libconfuse parses the grammar (it is used in
+ * this file only); check.c checks the values.
  *
  * Every option is a string or a list of strings to libconfuse, so that sizes, times and ranges are
- * ours and every mistake of a file is reported, not the first one. libconfuse stops at a name that
- * it does not know: that name is then declared as a list nobody wants, and the text is read again.
+ * parsed here and every mistake of a file is reported, not only the first. libconfuse stops at a
+ * name that it does not know: that name is then declared as a list whose value is ignored, and the
+ * text is parsed again.
  *
  * libconfuse miscounts lines at comments in the C style and allows no comment inside a list, so
  * comments are blanked out before it sees the text. */

@@ -30,32 +30,32 @@ struct conf {
 /* Reads and checks the file at `path`. NULL when anything is wrong; `err` then has one line for
  * each mistake: "file:line: option: what is wrong, what was meant". */
 struct conf *conf_load(const char *path, struct buf *err);
-/* For a file with mistakes: defaults, but for run_dir, so that the server which runs with the file
- * can be asked. NULL when the file can't be read, or run_dir is what is wrong, or not to be made
- * out. Says nothing. */
+/* For a file with mistakes: the defaults with the file's run_dir, so that the command line can
+ * reach the server that runs with this file. NULL when the file cannot be read, or its run_dir is
+ * wrong or cannot be determined. Reports nothing. */
 struct conf *conf_load_run_dir(const char *path);
-/* The same from text (what conf_dump made); `name` stands for the file in messages. */
+/* The same from text (as conf_dump() makes it); `name` stands for the file in messages. */
 struct conf *conf_parse(struct slice text, const char *name, struct buf *err);
 /* All defaults. */
 struct conf *conf_defaults(void);
 void conf_free(struct conf **c);
-/* Fills in the machine's own name where the file gives none. False without memory. */
+/* Sets the machine's own name if the file gives none. False without memory. */
 bool conf_set_hostname(struct conf *c, const char *name);
 /* The whole configuration as a file that conf_parse reads back to the same values. */
 void conf_dump(const struct conf *c, struct buf *out);
-/* The same in the form that processes get it, and back; NULL when it is malformed or memory is
- * missing. */
+/* Encodes the configuration for other processes, and decodes it; NULL when it is malformed or
+ * memory is missing. */
 void conf_pack(const struct conf *c, struct buf *out);
 struct conf *conf_unpack(struct slice packed);
-/* What a reload makes of a new file: `next`, but options that need a restart as they are in
- * `running`. A process that is started again then finds the folders and limits that its neighbours
- * have. NULL without memory. */
+/* The configuration after a reload: `next`, but with the options that need a restart as they are in
+ * `running`. A process that is restarted later then has the same folders and limits as its
+ * neighbours. NULL without memory. */
 struct conf *conf_reloaded(const struct conf *running, const struct conf *next);
 /* Names, comma-separated, of options that differ and take effect by a reload. */
 void conf_changes(const struct conf *before, const struct conf *after, struct buf *out);
 /* Names, comma-separated, of options that differ and need a restart. */
 void conf_restart_needed(const struct conf *before, const struct conf *after, struct buf *out);
-/* The words of WORD options, as places in their lists. */
+/* The words of WORD options, as indexes into their lists. */
 enum { CONF_BARE_LF_REJECT, CONF_BARE_LF_FIX };
 enum { CONF_SENDER_CHECK_REJECT, CONF_SENDER_CHECK_ENVELOPE, CONF_SENDER_CHECK_OFF };
 enum { CONF_SUBMISSION_FROM_REFUSE, CONF_SUBMISSION_FROM_ADD };
@@ -64,8 +64,8 @@ enum { CONF_DKIM_KEY_TROUBLE_DEFER, CONF_DKIM_KEY_TROUBLE_SEND };
 enum { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum { CONF_APOP_AUTO, CONF_APOP_YES, CONF_APOP_NO };
 
-/* One row of options.def, for whoever walks over all options: the parser, the dump, the documents.
- */
+/* One row of options.def, for code that handles all options: the parser, the dump, the
+ * documents. */
 enum conf_kind {
   CONF_KIND_NUM,
   CONF_KIND_SIZE,
@@ -88,18 +88,18 @@ struct conf_option {
 extern const struct conf_option conf_options[];
 extern const size_t conf_option_count;
 
-/* What stands behind "name = " in a file for this option's value in `c`. */
+/* Puts the text of this option's value in `c`, as it would follow "name = " in a file. */
 void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out);
-/* "HOST:PORT", HOST an IPv4 address, an IPv6 address in brackets, or *. Port 1 to 65535.
- * `ret_host` comes without brackets. */
-/* Networks are "192.0.2.0/24", "2001:db8::/32" or an address alone. Is `peer` (4 or 16 octets) in
- * one of them? */
+/* Networks are "192.0.2.0/24", "2001:db8::/32" or an address alone. Whether `peer` (4 or
+ * 16 octets) is in one of them. */
 bool conf_in_networks(const struct conf_list *networks, struct slice peer);
 bool conf_is_network(struct slice text);
+/* "HOST:PORT", HOST an IPv4 address, an IPv6 address in brackets, or *. Port 1 to 65535.
+ * `ret_host` is without brackets. */
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
-/* How many letters one word has to change, lose or gain to be the other; UINT32_MAX for words above
- * 48 octets. */
+/* The edit distance: how many letters one word has to change, lose or gain to become the other;
+ * UINT32_MAX for words above 48 octets. */
 unsigned conf_distance(struct slice a, struct slice b);
 
 /* Seconds out of "90", "15m", "6h", "14d". False (and *ret untouched) for anything else. */

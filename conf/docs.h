@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What is written about the options, made from their rows: help text, sample file, manual page. */
+/* Documentation of the options, generated from their rows: help text, sample file, manual page. */
 #ifndef QASID_CONF_DOCS_H
 #define QASID_CONF_DOCS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A configuration back as text. What is written here, conf_parse() reads to the same values. */
+/* Writes a configuration as text that conf_parse() reads back to the same values. */
 #include "conf/internal.h"
 
 /* In double quotes, with what libconfuse gives a meaning escaped ("$" begins an environment

@@ -9,7 +9,7 @@
 
 enum { CONF_TEXT_MAX = 1024 * 1024, CONF_MEMORY_MAX = 4 * CONF_TEXT_MAX };
 
-/* What a struct conf is the first member of. */
+/* The allocation of which a struct conf is the first member. */
 struct conf_owned {
   struct conf conf;
   struct arena mem; /* all strings and lists */
@@ -33,21 +33,21 @@ void conf_mistake(struct conf_read *r, unsigned line, const char *option, const 
 /* True when `text` is a value of option `o`; otherwise the mistake is in `r`. A list's one item. */
 bool conf_check_value(struct conf_read *r, const struct conf_option *o, unsigned line,
                       struct slice text);
-/* What only the whole shows: options that must agree with each other. */
+/* Checks of the whole configuration: options that must agree with each other. */
 void conf_check_whole(struct conf_read *r, const struct conf *c);
 
-/* "10M" → 10485760; "5m" → 300. False when it is no such thing or passes 2^64. */
+/* "10M" → 10485760. False when it is malformed or passes 2^64 - 1. */
 bool conf_parse_size(struct slice text, uint64_t *ret);
 bool conf_parse_days(struct slice text, uint64_t *ret);
 void conf_put_days(struct buf *out, uint64_t n);
 void conf_put_size(struct buf *out, uint64_t n);
 void conf_put_time(struct buf *out, uint64_t n);
-/* The place of `text` in "a|b|c", or -1. */
+/* The index of `text` in "a|b|c", or -1. */
 int conf_word_place(const char *words, struct slice text);
 struct slice conf_word_at(const char *words, unsigned place);
 /* The option whose name is nearest to `name`, NULL when none is near. */
 const struct conf_option *conf_nearest(const char *name);
-/* The option's place in conf_options. */
+/* The option's index in conf_options. */
 static inline size_t conf_place(const struct conf_option *o) { return (size_t)(o - conf_options); }
 
 #endif

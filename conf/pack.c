@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A configuration's memory, and its way from the parent to the processes: the values in the order
- * of options.def, as ipc/ lays values out. A confined process so needs no parser of a file. */
+/* The memory of a configuration, and its encoding for the processes: the values in the order of
+ * options.def, encoded as in ipc/. A confined process therefore needs no parser of configuration
+ * files. */
 #include "conf/internal.h"
 
 #include <stdlib.h>
