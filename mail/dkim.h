@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* Signing a message with DKIM (RFC 6376, 8301, 8463): what is hashed and what the field says. Pure:
- * the digest and the signature are the caller's.
+/* Signing a message with DKIM (RFC 6376, 8301, 8463): the octets to hash and the text of the field.
+ * Pure: the caller computes the digest and the signature.
  *
- *   dkim_scan    a message streams by, cut anywhere: its header is gathered, its canonical body put
- * out dkim_choose  which header fields are signed: the tag h= dkim_input   those fields in
- * canonical form dkim_open    the DKIM-Signature field up to its empty b=, and the same in
- * canonical form behind the input dkim_close   the signature behind b=
+ *   dkim_scan     takes a message in pieces, cut anywhere: collects its header, puts out its
+ *                 canonical body
+ *   dkim_choose   chooses the header fields to sign: the tag h=
+ *   dkim_input    those fields in canonical form
+ *   dkim_open     the DKIM-Signature field up to its empty b=, and the same in canonical form
+ *                 behind the input
+ *   dkim_close    the signature behind b=
  *
- * The canonicalization is relaxed/relaxed always. Messages have CRLF line ends; a CR or LF that
+ * The canonicalization is always relaxed/relaxed. Messages have CRLF line ends; a CR or LF that
  * stands alone is an octet like any other. */
 #ifndef QASID_MAIL_DKIM_H
 #define QASID_MAIL_DKIM_H
@@ -36,7 +39,7 @@ struct dkim_body {
   dkim_put_fn *put;
   void *arg;
   uint64_t held;       /* line ends that are put when more text follows */
-  bool space, cr, any; /* a space, a CR not yet judged; something was put */
+  bool space, cr, any; /* a pending space; a pending CR; something was put */
   size_t n;
   uint8_t out[1024];
 };
@@ -49,7 +52,7 @@ void dkim_body_end(struct dkim_body *b);
 struct dkim_scan {
   /* with the empty line, when there was one; `failed`: longer than DKIM_HEADER_MAX */
   struct buf header;
-  size_t seen; /* octets of it in which no end was found */
+  size_t seen; /* octets of it already searched for its end */
   bool in_body;
   struct dkim_body body;
 };
@@ -66,14 +69,14 @@ enum dkim_fit {
   DKIM_TOO_BIG, /* one of the limits above was passed */
 };
 
-/* The value of h= for a header: each of the fields named in dkim.c as often as it is there, and
- * those that must not be added to once more (RFC 6376 §8.15), in lower case, separated by colons.
- */
+/* The value of h= for a header: each of the fields named in dkim.c as often as it occurs, and those
+ * that must not be added to once more (RFC 6376 §8.15), in lower case, separated by colons. */
 enum dkim_fit dkim_choose(struct slice header, struct buf *names);
-/* The fields that `names` (a value of h=, blanks let pass) stands for, in canonical form: of fields
- * with one name the last comes first; what is not there is left out (RFC 6376 §5.4.2, §3.4.2). */
+/* The fields that `names` (a value of h=, blanks permitted) stands for, in canonical form: of
+ * fields with one name the last comes first; missing fields are omitted (RFC 6376 §5.4.2,
+ * §3.4.2). */
 enum dkim_fit dkim_input(struct slice header, struct slice names, struct buf *input);
-/* A value of h= as dkim_choose() makes it: names of fields in lower case, with "from" among them,
+/* Checks for a value of h= as dkim_choose() makes it: field names in lower case, "from" among them,
  * no blanks. */
 bool dkim_names_ok(struct slice names);
 

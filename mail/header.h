@@ -22,15 +22,15 @@ bool header_next(struct slice *rest, struct header_field *ret);
 bool header_find(struct slice message, struct slice name, struct header_field *ret);
 /* How many fields of that name the header has. */
 size_t header_count(struct slice message, struct slice name);
-/* A field's body on one line: each CRLF before a space or tab goes (RFC 5322 §2.2.3), and the space
- * around all of it. */
+/* Puts a field's body on one line: removes each CRLF before a space or tab (RFC 5322 §2.2.3), and
+ * the space around the whole. */
 void header_unfold(struct buf *out, struct slice body);
 
-/* Fields of ours are put in front of a message, and what it begins with must not become part of
- * them, nor of the header when it is no header (RFC 5321 §4.4): in `b` the message's first octets
- * begin at `at`. A first line that begins with a space or tab, or is no field, gets an empty line
- * in front; a "From " line, of an mbox, becomes a field "X-Mailbox-Line". `whole`: there are no
- * more octets. False: more are needed to tell, and nothing was done. */
+/* Prepares a message for our fields in front of it, so that its beginning does not become part of
+ * them, nor of the header if it is not a header field (RFC 5321 §4.4). In `b` the message's first
+ * octets begin at `at`. A first line that begins with a space or tab, or is no field, gets an empty
+ * line in front; a "From " line, of an mbox, becomes a field "X-Mailbox-Line". `whole`: there are
+ * no more octets. False: more are needed to decide, and nothing was done. */
 bool header_settle(struct buf *b, size_t at, bool whole);
 
 /* Counts the Received: fields of a message that comes in pieces, however it is cut. Start with all
@@ -39,7 +39,7 @@ struct header_hops {
   size_t count;
   uint8_t matched; /* octets of "received" that this line has begun with */
   uint8_t line;    /* where in the line the next octet stands; see header.c */
-  bool over;       /* the empty line was there */
+  bool over;       /* the empty line was seen */
 };
 void header_hops(struct header_hops *h, struct slice piece);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The pieces that a structured field is made of (RFC 5322 §3.2), cut off one after another. Nothing
- * is ever wrong: what is not closed goes to the end, so whatever a stranger writes falls into
- * pieces whose sum is the text. */
+/* The tokens of a structured field (RFC 5322 §3.2), cut off one after another. There are no errors:
+ * an unclosed token extends to the end, so any input is cut into tokens whose concatenation is the
+ * text. */
 #ifndef QASID_MAIL_LEX_H
 #define QASID_MAIL_LEX_H
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The addresses in a message's own header, for who sends a message to those it names: RFC 5322
- * §3.4.
+/* The addresses in a message's own header, for sending a message to those it names: RFC 5322 §3.4.
  *
  *   address-list = address *("," address)      address = mailbox / group
  *   mailbox = [display-name] "<" addr-spec ">" / addr-spec      group = display-name ":" [list] ";"
  *
- * Comments, quoted names, folding and empty places in the list (§4.4) are read past. An address is
- * taken as an envelope takes it (mail/address.h); what is none is an error, never a guess. */
+ * Comments, quoted names, folding and empty places in the list (§4.4) are skipped. An address is
+ * parsed as in an envelope (mail/address.h); anything else is an error, never a guess. */
 #ifndef QASID_MAIL_MAILBOXES_H
 #define QASID_MAIL_MAILBOXES_H
 
@@ -17,9 +16,9 @@
  * first part of the list that is no address. Linear; comments may be nested to any depth. */
 bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct address *a), void *arg,
                     struct slice *ret_wrong);
-/* The header's fields To, Cc and Bcc (RFC 5322 §3.6.3), each address once as a path has it, ended
- * by a line feed. An address without a domain gets `domain`; empty: it is none. False: `wrong` has
- * what is no address. */
+/* The header's fields To, Cc and Bcc (RFC 5322 §3.6.3), each address once, as in a path, ended by a
+ * line feed. An address without a domain gets `domain`; if that is empty, it is an error. False:
+ * `wrong` receives what is not an address. */
 bool mailboxes_of_header(struct slice message, struct slice domain, struct buf *ret,
                          struct buf *wrong);
 /* The message without its Bcc: fields, which its recipients are not to see. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Delivery status notifications (RFC 3464 in RFC 6522's multipart/report): what is sent to the
- * sender of a message when recipients failed, are late, or were delivered and that was asked for
+/* Delivery status notifications (RFC 3464 in RFC 6522's multipart/report): sent to the sender of a
+ * message when recipients failed, are late, or were delivered and the sender asked for a report
  * (RFC 3461).
  *
- * Pure: the caller gives what is to be said. The text is wire form (CRLF), 7-bit but for the
- * original's header and the reverse-path where those are not. Addresses beyond ASCII stand in
+ * Pure: the caller supplies the facts. The text is in wire form (CRLF), 7-bit except for the
+ * original's header and the reverse-path where those are not. Addresses beyond ASCII appear in
  * message/delivery-status in their 7-bit form, and an original with UTF-8 in its header is
  * message/global or message/global-headers (RFC 6533 §3, §6). Strings from other servers are made
  * printable ASCII, on one line. */
@@ -27,10 +27,10 @@ struct report_rcpt {
   enum report_action action;
   struct slice address; /* as it was tried */
   struct slice orcpt;   /* "rfc822;xtext" as the sender gave it, or empty */
-  uint8_t enhanced[3];  /* class 0: made of the action */
-  uint16_t code;        /* of the other server's reply; 0: it is our own finding */
-  struct slice text;    /* its words, or ours */
-  struct slice host;    /* the server that was spoken to; empty: none */
+  uint8_t enhanced[3];  /* class 0: derived from the action */
+  uint16_t code;        /* of the other server's reply; 0: decided here */
+  struct slice text;    /* the text of its reply, or ours */
+  struct slice host;    /* the server that replied; empty: none */
   int64_t tried_s;
   int64_t until_s; /* DELAYED: how long it is tried */
 };
@@ -44,7 +44,7 @@ struct report {
   int64_t came_s, now_s; /* the message; this report */
   struct slice header;   /* of the original, or the whole of it */
   bool whole;            /* `header` is the whole message (RET=FULL) */
-  /* the original came with SMTPUTF8 and has UTF-8 in its header (RFC 6532) */
+  /* the original was received with SMTPUTF8 and has UTF-8 in its header (RFC 6532) */
   bool utf8;
   const struct report_rcpt *rcpts;
   size_t count; /* at least one */

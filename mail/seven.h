@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* A message with 8-bit octets for a server that takes 7-bit only (RFC 6152 §3): each MIME part that
- * has such octets is put into quoted-printable or base64 (RFC 2045 §6), so that what a reader
- * decodes is the same, octet for octet.
+/* Conversion of a message with 8-bit octets for a server that accepts 7-bit only (RFC 6152 §3):
+ * each MIME part that has such octets is encoded in quoted-printable or base64 (RFC 2045 §6), so
+ * that a reader decodes the same octets.
  *
  * Two passes over the message in wire form, in pieces of any size. The first scans: it makes a
- * plan, an octet for each header in the message. The second writes what the plan says. How the
- * pieces were cut makes no difference to either.
+ * plan, an octet for each header in the message. The second writes what the plan says. Neither
+ * depends on how the octets are cut into pieces.
  *
- *   multipart/…, message/rfc822   are followed; a label "8bit" or "binary" of theirs becomes "7bit"
+ *   multipart/…, message/rfc822   are followed; their label "8bit" or "binary" becomes "7bit"
  *   all other parts               quoted-printable, or base64 where more than a sixth is 8-bit
- *   preambles and epilogues       no part of the message (RFC 2046 §5.1.1): "?" for each 8-bit
- * octet
+ *   preambles and epilogues       not in the message (RFC 2046 §5.1.1): "?" for each 8-bit octet
  *
- * What cannot be converted is told: 8-bit octets below multipart/signed or multipart/encrypted,
+ * What cannot be converted is reported: 8-bit octets below multipart/signed or multipart/encrypted,
  * whose signature would break; in a header, where no transfer encoding applies; in message/partial
- * (RFC 2046 §5.2.2), in a part in an encoding that is not known, or beyond the limits.
+ * (RFC 2046 §5.2.2), in a part with an unknown encoding, or beyond the limits.
  *
  * Memory: this struct, a header, a line's beginning; the plan. */
 #ifndef QASID_MAIL_SEVEN_H
@@ -27,9 +26,9 @@ enum {
   SEVEN_BOUNDARY_MAX = 200,      /* RFC 2046 §5.1.1 has 70 */
   SEVEN_HEADER_MAX = 256 * 1024, /* of one part */
   SEVEN_PLAN_MAX = 10000,        /* headers of a message */
-  SEVEN_LINE = 1000,             /* of a line so much is held at most */
-  SEVEN_GROWTH = 4,              /* what is written is at most so many times what came … */
-  SEVEN_FIELDS_MAX = 256,        /* … and so much for each header */
+  SEVEN_LINE = 1000,             /* octets of a line that are held at most */
+  SEVEN_GROWTH = 4,              /* the output is at most so many times the input … */
+  SEVEN_FIELDS_MAX = 256,        /* … plus so much for each header */
 };
 
 enum seven_verdict {
@@ -40,7 +39,7 @@ enum seven_verdict {
   SEVEN_BEYOND,
   SEVEN_VERDICTS
 };
-/* Words that end "… cannot be converted to 7 bits: ". */
+/* The reason, to follow "… cannot be converted to 7 bits: ". */
 const char *seven_why(enum seven_verdict v);
 
 struct seven_level {
@@ -53,7 +52,7 @@ struct seven_level {
 struct seven {
   struct buf *plan;
   bool writes;
-  enum seven_verdict verdict; /* the first thing that speaks against it */
+  enum seven_verdict verdict; /* the first obstacle */
   bool eight_bit;             /* some octet was above 127 */
   /* one in a header, at any level: what SMTPUTF8 is needed for (RFC 6531 §3.2) */
   bool header_high;
@@ -62,7 +61,7 @@ struct seven {
   enum { SEVEN_HEADER, SEVEN_LEAF, SEVEN_BETWEEN } in;
   /* the beginning of a line that is not whole, or octets held back from a long one */
   struct buf line;
-  bool mid;   /* the beginning of this line was dealt with */
+  bool mid;   /* the beginning of this line was processed */
   bool whole; /* the header is one of a message, not of a part */
   struct buf head;
 
@@ -86,7 +85,7 @@ void seven_begin(struct seven *s, struct buf *plan, bool writes);
 void seven_put(struct seven *s, struct slice piece, struct buf *out);
 /* The message has ended. */
 void seven_end(struct seven *s, struct buf *out);
-/* Gives back what it holds; `plan` stays. */
+/* Frees what it holds; `plan` stays. */
 void seven_free(struct seven *s);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* The sender rewriting scheme: a reverse-path of a domain of ours for mail that is forwarded, which
- * leads back to the one that it stands for. Without it the next server holds the sender's SPF
- * record (RFC 7208) against this machine.
+/* The sender rewriting scheme: a reverse-path of a domain of ours for forwarded mail, which leads
+ * back to the original one. Without it the next server checks the original sender's SPF record (RFC
+ * 7208) against this machine.
  *
- *   alice@example.net, forwarded by example.org          SRS0=HASH=TT=example.net=alice@example.org
- *   SRS0=…@example.org, forwarded once more by ours      SRS1=HASH=example.org==…@ours
+ *   alice@example.net, forwarded by example.org         SRS0=HASH=TT=example.net=alice@example.org
+ *   SRS0=…@example.org, forwarded once more by ours     SRS1=HASH=example.org==…@ours
  *
- * TT is the day, in base 32, modulo 1024; HASH is of the rest, so that nobody else makes such an
- * address: mail to it leaves for wherever it says. The forms and the digest are those of libsrs2
- * and postsrsd, with a longer hash. */
+ * TT is the day, in base 32, modulo 1024; HASH is computed over the rest with the secret, so that
+ * no one else can make such an address: mail to it is sent to the address inside. The forms and the
+ * digest are those of libsrs2 and postsrsd, with a longer hash. */
 #ifndef QASID_MAIL_SRS_H
 #define QASID_MAIL_SRS_H
 
@@ -18,18 +18,18 @@
 
 enum {
   SRS_SECRET = 32,   /* octets */
-  SRS_HASH = 8,      /* digits of base 64: 48 bits, a little less as their case is not looked at */
-  SRS_DAYS_MAX = 21, /* that a path leads back */
+  SRS_HASH = 8,      /* digits of base 64: 48 bits, a little less as their case is ignored */
+  SRS_DAYS_MAX = 21, /* days that a path stays valid */
 };
 
-/* `path` ("" is left as it is) as `domain` forwards it. False, with nothing put: it is no address,
- * would be longer than `most`, or memory is missing. */
+/* `path` ("" is left unchanged) as `domain` forwards it. False, with nothing put: not an address,
+ * the result would be longer than `most`, or no memory. */
 bool srs_forward(struct buf *out, struct slice secret, struct slice path, struct slice domain,
                  int64_t now_s, size_t most);
-/* It has the form of one, in any case of letters. */
+/* Whether it has the form of an SRS address, in any case of letters. */
 bool srs_is(struct slice address);
-/* What the local part of `address` stands for. False, with nothing put: it was not made with that
- * secret, or too long ago. */
+/* The address that the local part of `address` stands for. False, with nothing put: it was not made
+ * with that secret, or too long ago. */
 bool srs_back(struct buf *out, struct slice secret, struct slice address, int64_t now_s);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* The header of a message that a mail client submits: whose it is (RFC 6409 §6.1), and what it
- * lacks (§8). Pure.
+/* The header of a message that a mail client submits: its authors (RFC 6409 §6.1), and repairs
+ * (§8). Pure.
  *
- * Whose it is: all addresses of From and Sender. Who reads the message shows one of them, so a
- * header is taken only if every reader finds the same: one From field and at most one Sender, of a
- * bounded length, in which each address is in the grammar's plain form. Anything that readers
+ * Authors: all addresses of From and Sender. A reader's program shows one of them, so a header is
+ * accepted only if every program finds the same: one From field and at most one Sender, of a
+ * bounded length, in which each address is in the grammar's plain form. Anything that programs
  * disagree about makes it SUBMIT_UNCLEAR: a second From field, a line that is no field, an "@" in
  * front of brackets, a source route, an encoded-word in an address, octets that are not UTF-8,
  * quotes and comments that do not end, no address at all.
  *
- * What it lacks: Date, the time zone in it, Message-ID, a domain in an address. Fields that are
- * there are otherwise left as they are, Bcc too, which is the client's business. */
+ * Repairs: Date, the time zone in it, Message-ID, a domain in an address are added if missing.
+ * Existing fields are otherwise left unchanged, Bcc too, which is the client's responsibility. */
 #ifndef QASID_MAIL_SUBMIT_H
 #define QASID_MAIL_SUBMIT_H
 
@@ -22,7 +22,7 @@ enum {
 
 struct submit_with {
   struct slice domain;   /* of addresses that lack one */
-  struct slice author;   /* for a missing From; empty: there is to be none */
+  struct slice author;   /* for a missing From; empty: none is added */
   struct slice hostname; /* of a missing Message-ID, */
   struct slice id;       /* and what names the message in it */
   int64_t now_s;
@@ -30,9 +30,9 @@ struct submit_with {
 
 enum submit_verdict { SUBMIT_OK, SUBMIT_NO_FROM, SUBMIT_UNCLEAR };
 
-/* `header` is all of it, with or without the empty line, in whole lines; the mended one is appended
- * to `out`, its authors to `authors`, each as "local@domain" with a line feed behind it. The header
- * is appended in any case. */
+/* `header` is the whole header, with or without the empty line, in whole lines; the repaired one is
+ * appended to `out`, its authors to `authors`, each as "local@domain" followed by a line feed. The
+ * header is appended in any case. */
 enum submit_verdict submit_header(struct slice header, const struct submit_with *with,
                                   struct buf *out, struct buf *authors);
 

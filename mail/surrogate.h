@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: ISC */
-/* The surrogate of a message: what a client gets that did not say that it reads UTF-8 (RFC 6856
+/* The surrogate of a message: what a client gets that did not declare that it reads UTF-8 (RFC 6856
  * §2.1). Fields with valid UTF-8 in them become ASCII: the message's own, those of its MIME parts,
  * those of messages in it. All else is the message's, octet for octet; a message without such
  * fields is its own surrogate.
  *
- * In: the message in wire form, in pieces of any size. Out: its surrogate; how the pieces were cut
- * makes no difference. Fields are converted one at a time in one of two ways (surrogate_field.h).
- * What is not understood passes as it is, because a client may know better what to do with it:
+ * Input: the message in wire form, in pieces of any size. Output: its surrogate, which does not
+ * depend on how the octets were cut. Fields are converted one at a time in one of two ways
+ * (surrogate_field.h). What is not understood passes unchanged, because a client may be able to
+ * handle it:
  *
  *   - a field that is not all UTF-8 (raw GBK, Shift-JIS, KOI8-R, Latin-1), or has a NUL;
  *   - a line in a header that is no field;
  *   - below multipart/signed and multipart/encrypted everything, or the signature would break (the
- * fields of the header that says multipart/signed stand outside of it);
+ *     fields of the header that says multipart/signed stand outside of it);
  *   - a field of more than SURROGATE_FIELD_MAX octets;
  *   - everything in parts nested deeper than SURROGATE_DEPTH, or of a multipart whose boundary
- * can't be read.
+ *     cannot be read.
  *
- * Bodies are not looked into, but for the lines that part them: a body with eight bits is
- * 8BITMIME's matter; and but for Original-Recipient and Final-Recipient in a
+ * Bodies are not examined, except for the delimiter lines between parts (a body with eight bits is
+ * a matter of 8BITMIME), and except for Original-Recipient and Final-Recipient in a
  * message/delivery-status or message/global-delivery-status (RFC 6857 §4.2). A message/rfc822 or
- * message/global in a transfer encoding is a body like any other, and its Content-Type stays what
- * it is.
+ * message/global in a transfer encoding is a body like any other, and its Content-Type is
+ * unchanged.
  *
- * Sizes are kept (src/store): whoever changes what comes out for any message adds a step to
+ * Sizes are stored (src/store): a change of the output for any message needs a step in
  * src/store/schema.c, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1", and the same for
- * `deleted`, so that they are taken anew.
+ * `deleted`, so that they are measured anew.
  *
  * Memory: this struct, and a field of which an octet is still to come. */
 #ifndef QASID_MAIL_SURROGATE_H
@@ -38,19 +39,19 @@ enum {
   SURROGATE_DEPTH = 100,
   SURROGATE_BOUNDARY_MAX = 990,         /* RFC 2046 §5.1.1 has 70, but a line 998 */
   SURROGATE_BOUNDARIES_MAX = 16 * 1024, /* of all that are open at one time */
-  SURROGATE_LINE = 1000,                /* of a delimiter line that much is looked at */
+  SURROGATE_LINE = 1000,                /* octets of a delimiter line that are examined */
 };
 
-/* How a surrogate's size is told: 0 by who did not measure, 1 for a message that is its own
- * surrogate, else twice the size, and one more where it is RFC 6858's. (No whole message has fewer
- * than 2 octets.) */
+/* The encoding of a surrogate's size: 0 if it was not measured, 1 for a message that is its own
+ * surrogate, else twice the size, plus one if it is RFC 6858's. (No complete message has fewer than
+ * 2 octets.) */
 enum { SURROGATE_UNKNOWN = 0, SURROGATE_SAME = 1 };
-/* What is told, for who wants the surrogates of that way: UNKNOWN when it is of the other. */
+/* The value for a user of surrogates of that way: UNKNOWN when it is of the other. */
 static inline uint64_t surrogate_known(uint64_t known, enum surrogate_way way) {
   return known <= SURROGATE_SAME || (known & 1) == (way == SURROGATE_6858) ? known
                                                                            : SURROGATE_UNKNOWN;
 }
-/* The size itself, of what is neither UNKNOWN nor SAME. */
+/* The size itself, from a value that is neither UNKNOWN nor SAME. */
 static inline uint64_t surrogate_octets(uint64_t known) { return known >> 1; }
 /* The same for a message with `more` octets of ASCII around it. */
 static inline uint64_t surrogate_with(uint64_t known, uint64_t more) { return known + 2 * more; }
@@ -64,23 +65,23 @@ struct surrogate {
   enum surrogate_way way;
   uint64_t taken, put; /* octets */
   bool changed;        /* some field came out differently */
-  bool failed;         /* no memory: what was put is of no use */
+  bool failed;         /* no memory: the output is unusable */
 
   /* the line, and the field it belongs to */
   enum mail_at at;
   struct buf field; /* octets of a field that came in earlier pieces */
   bool spilled;     /* the field is too long: it passes as it comes */
-  bool single;      /* its first line is whole, and was looked at */
+  bool single;      /* its first line is complete, and was examined */
 
   /* where in the message */
   enum { SURROGATE_HEADER, SURROGATE_PARTS, SURROGATE_REST } in;
-  bool deep; /* in parts that nobody tracks */
+  bool deep; /* in parts that are not tracked */
   /* depth of the outermost multipart/signed or /encrypted that is open; 0: none */
   uint8_t sealed;
   uint8_t line[SURROGATE_LINE];
   uint16_t line_n;
 
-  /* what this header said so far */
+  /* what this header contained so far */
   enum { SURROGATE_LEAF, SURROGATE_MULTIPART, SURROGATE_MESSAGE, SURROGATE_STATUS } type;
   bool has_type, encoded;
   bool status;                 /* these fields are a delivery report's */
@@ -97,11 +98,11 @@ void surrogate_open(struct surrogate *s, enum surrogate_way way);
 /* The next piece. With `out` NULL it is only measured; else `out` needs room for SURROGATE_GROWTH
  * times the piece and SURROGATE_FIELD_MAX. */
 void surrogate_put(struct surrogate *s, struct slice piece, struct buf *out);
-/* The message has ended: what was still held. s->put is then the size of the surrogate. */
+/* The message has ended: puts what was held. s->put is then the size of the surrogate. */
 void surrogate_end(struct surrogate *s, struct buf *out);
-/* After the end: the size, told as above. */
+/* After the end: the size, encoded as above. */
 uint64_t surrogate_size(const struct surrogate *s);
-/* Gives back what it holds. */
+/* Frees what it holds. */
 void surrogate_close(struct surrogate *s);
 
 #endif

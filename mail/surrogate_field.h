@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: ISC */
-/* One header field with valid UTF-8 in it, as a client gets it that reads ASCII only. There are two
- * ways.
+/* One header field with valid UTF-8 in it, converted for a client that reads ASCII only. There are
+ * two ways.
  *
- * SURROGATE_6857 keeps what there is to know (RFC 6857 §3):
- *   unstructured text         encoded-words, from the first such word to the last           §3.1.1
- *   display names, keywords   the phrase as encoded-words                                   §3.1.2,
- * §3.1.5 comments                  encoded-words inside the parentheses §3.1.3 MIME parameters RFC
- * 2231, in sections where they are long                     §3.1.4 domain of an address A-labels
- * §3.1.6 local part of an address  the mailbox becomes an empty group that is named after it: "Name
- * =?UTF-8?Q?user=40example=2Eorg?= :;"; in a group, all of the group does §3.1.7, §3.1.8 recipient
- * of a report     "utf-8; \x{E9}@example.org"                                   §3.1.9 Message-ID
- * and the like   "Downgraded-Message-ID:" with all of it encoded               §3.1.10 for and id
- * of Received:   left out                                                      §3.2.4
+ * SURROGATE_6857 keeps all information (RFC 6857 §3):
+ *
+ *   unstructured text         encoded-words, from the first such word to the last        §3.1.1
+ *   display names, keywords   the phrase as encoded-words                        §3.1.2, §3.1.5
+ *   comments                  encoded-words inside the parentheses                       §3.1.3
+ *   MIME parameters           RFC 2231, in sections where they are long                  §3.1.4
+ *   domain of an address      A-labels                                                   §3.1.6
+ *   local part of an address  the mailbox becomes an empty group that is named after it:
+ *                             "Name =?UTF-8?Q?user=40example=2Eorg?= :;"; in a group, all of the
+ *                             group does                                         §3.1.7, §3.1.8
+ *   recipient of a report     "utf-8; \x{E9}@example.org"                                §3.1.9
+ *   Message-ID and the like   "Downgraded-Message-ID:" with all of it encoded           §3.1.10
+ *   for and id of Received:   left out                                                   §3.2.4
  *
  * SURROGATE_6858 is simpler, and loses more (RFC 6858 §2):
  *
  *   an address beyond ASCII   "Name and address" <invalid@internationalized.invalid>, so that
- * clients which show no empty group show a sender; a reply to it goes to nobody   §2.1 display
- * names, subject    encoded-words                                                   §2.1, §2.3 MIME
- * parameters           left out                                                        §2.2 any
- * other field           left out                                                        §2.4
+ *                             clients which show no empty group show a sender; a reply to it
+ *                             reaches nobody                                               §2.1
+ *   display names, subject    encoded-words                                          §2.1, §2.3
+ *   MIME parameters           left out                                                     §2.2
+ *   any other field           left out                                                     §2.4
  *
- * A line that is no field comes out as it is. Where a field doesn't follow its grammar, what can't
- * be told apart is encoded as text or passes. The same comes out for the same field, and at most
- * SURROGATE_GROWTH times as much. */
+ * A line that is no field is unchanged. Where a field does not follow its grammar, what cannot be
+ * parsed is encoded as text or passes. The conversion is deterministic, and the output at most
+ * SURROGATE_GROWTH times as long. */
 #ifndef QASID_MAIL_SURROGATE_FIELD_H
 #define QASID_MAIL_SURROGATE_FIELD_H
 
@@ -41,8 +45,8 @@ void surrogate_field(struct buf *out, struct slice raw, enum surrogate_way way);
 /* Of a Content-Type's body: "multipart" and "mixed" of "multipart/mixed; boundary=x". */
 void surrogate_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype);
 /* The value of the first parameter `name` that has one in printable ASCII, without its quotes, put
- * into `out`, which is empty. (To whom gets the surrogate another is none: it has another name
- * there.) False when there is none, or it has no room. */
+ * into `out`, which is empty. (For the client of the surrogate a parameter that is not ASCII is
+ * none: it has another name there.) False when there is none, or it does not fit. */
 bool surrogate_parameter(struct slice body, struct slice name, struct buf *out);
 
 #endif

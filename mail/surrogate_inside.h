@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the parts of surrogate_field.c share; only they include this. */
+/* Shared by the parts of surrogate_field.c; only they include this. */
 #ifndef QASID_MAIL_SURROGATE_INSIDE_H
 #define QASID_MAIL_SURROGATE_INSIDE_H
 
@@ -18,7 +18,7 @@ void gather(struct buf *text, struct slice s, bool quoted_pairs);
 /* The inside of a quoted string. */
 struct slice unquoted(struct slice quoted);
 struct slice trim_space(struct slice s);
-/* Puts what was gathered as encoded-words, and gives it back. */
+/* Puts what was gathered as encoded-words, and frees it. */
 void put_text(struct field_writer *w, struct buf *text);
 void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs);
 void put_comment(struct field_writer *w, struct slice comment);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Writing a header field anew: text with octets outside ASCII as encoded-words (RFC 2047), in lines
- * that stay within 76 columns where the text lets them.
+/* A writer of header fields: text with octets outside ASCII as encoded-words (RFC 2047), in lines
+ * that stay within 76 columns where the text permits.
  *
- * Text is UTF-8: whatever is not is nothing that could be named. A control character becomes "?":
- * what comes out of an encoded-word must not end a line. */
+ * Text is UTF-8: octets in any other encoding could not be labelled. A control character becomes
+ * "?", because the decoded text must not end a line. */
 #ifndef QASID_MAIL_WORDS_H
 #define QASID_MAIL_WORDS_H
 
@@ -20,16 +20,16 @@ static inline struct field_writer field_writer(struct buf *out) {
   return (struct field_writer){ out, 0 };
 }
 
-/* As it is: ASCII, with its own folding. */
+/* Unchanged: ASCII, with its own folding. */
 void field_put(struct field_writer *w, struct slice ascii);
-/* White space in front of something that wants `next` columns: in a new line when it doesn't fit.
- */
+/* White space in front of something that needs `next` columns: on a new line when it does not
+ * fit. */
 void field_put_space(struct field_writer *w, struct slice space, size_t next);
 /* `text` in encoded-words, as many as it takes; safe wherever RFC 2047 §5 allows them. One that is
  * only ASCII is encoded too. Puts nothing for empty text. */
 void field_put_words(struct field_writer *w, struct slice text);
 
-/* How many columns the first encoded-word of that text wants, at least. */
+/* How many columns the first encoded-word of a text needs, at least. */
 enum { WORDS_WANT = 32 };
 
 #endif

@@ -6,10 +6,10 @@
 
 #include "lib/base/buf.h"
 
-/* Appends what it stands for. False: malformed; nothing was put. */
+/* Appends the decoded octets. False: malformed; nothing was put. */
 bool xtext_decode(struct buf *out, struct slice xtext);
-/* Well-formed, and it stands for at most `most` octets, all printable ASCII or space: what a
- * delivery report can repeat (RFC 3461 §4.2, §4.4). Empty is not. */
+/* Well-formed, and it decodes to at most `most` octets, all printable ASCII or space: what a
+ * delivery report can repeat (RFC 3461 §4.2, §4.4). Not empty. */
 bool xtext_is_printable(struct slice xtext, size_t most);
 /* An address in the 7-bit form of RFC 6533 §3 (utf-8-addr-xtext): "\x{E9}" for a character that is
  * not ASCII, or is special there. What is not UTF-8 becomes "?". */

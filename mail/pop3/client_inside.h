@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the parts of the client session share: client.c (the wire, the phases), client_login.c,
+/* The inside of the client session, shared by client.c (the wire, the phases), client_login.c,
  * client_list.c, client_fetch.c. Only they include this. */
 #ifndef QASID_POP3_CLIENT_INSIDE_H
 #define QASID_POP3_CLIENT_INSIDE_H
@@ -10,7 +10,7 @@
 #include "mail/pop3/reply.h"
 #include "mail/sasl/login.h"
 
-/* What the server has been asked, in the order in which it answers. */
+/* The commands sent, in the order in which the server replies. */
 enum verb {
   VERB_GREETING,
   VERB_CAPA,
@@ -49,7 +49,7 @@ struct session {
   struct pop3_client pub; /* first: what the shell sees */
   enum phase phase;
 
-  /* what it was told */
+  /* its parameters */
   struct pop3_client_policy policy;
   struct pop3_client_limits limits;
   struct pop3_sink sink;
@@ -60,12 +60,12 @@ struct session {
   struct pop3_framer framer;
   struct asked asked[POP3_CLIENT_WINDOW]; /* a ring */
   size_t asked_at, asked_n;
-  bool inside;    /* in the lines or octets of a multi-line answer */
+  bool inside;    /* inside the lines or octets of a multi-line reply */
   uint64_t lines; /* of this answer */
-  bool busy;      /* in a call of the shell: what the sink says is looked at when it ends */
-  uint64_t idle_at, session_at, sink_at; /* deadlines; sink_at 0: the sink is not waited for */
+  bool busy; /* inside a call of the shell: what the sink requests is handled when the call ends */
+  uint64_t idle_at, session_at, sink_at; /* deadlines; sink_at 0: not waiting for the sink */
 
-  /* what the server can */
+  /* the server's capabilities */
   bool secure;  /* TLS is there */
   bool capable; /* it knows CAPA */
   bool stls, user_pass, auth_codes, utf8;
@@ -75,7 +75,7 @@ struct session {
   /* the login */
   struct sasl_client sasl;
   bool sasl_on, first_sent, cancelled;
-  const struct sasl_way *way; /* under way, or the last */
+  const struct sasl_way *way; /* in progress, or the last */
   struct sasl_login_past tried;
   struct buf response;
   struct proto_bindings bindings; /* what `sasl` binds to */
@@ -86,8 +86,8 @@ struct session {
 
   /* fetching */
   bool finishing, marked; /* marked: some DELE was said */
-  bool drain;             /* the rest of this message is nobody's */
-  bool end_waits;         /* the end of this message is here, and the sink holds */
+  bool drain;             /* the rest of this message is discarded */
+  bool end_waits;         /* this message is complete, and the sink holds */
   size_t next;            /* the item to ask for next */
   size_t unsettled;
   struct pop3_item *last_short; /* the last message that came short; NULL: none did */
@@ -98,21 +98,21 @@ struct session {
 };
 
 /* --- client.c --- */
-/* Says a line, of which `shown` goes to the trace (NULL: all), and waits for the answer. */
+/* Sends a line, of which `shown` goes to the trace (NULL: all), and expects a reply. */
 void client_send(struct session *s, enum verb verb, size_t item, struct slice line,
                  const char *shown);
-/* A line of an exchange that is under way; nothing more is waited for. */
+/* Sends a line of an exchange in progress; no further reply is expected. */
 void client_send_more(struct session *s, struct slice line, const char *shown);
 void client_end(struct session *s, enum pop3_end end);
-/* The same after a QUIT that nobody waits for. */
+/* The same after a QUIT whose reply is not awaited. */
 void client_end_politely(struct session *s, enum pop3_end end);
-/* What a refusal means by its response code; `plain` when it has none. */
+/* The result for a refusal by its response code; `plain` when it has none. */
 enum pop3_end client_refusal(const struct pop3_reply *r, enum pop3_end plain);
 void client_capa(struct session *s);
 void client_quit(struct session *s);
-/* The commands that may be under way. */
+/* How many commands may be outstanding. */
 size_t client_window(const struct session *s);
-/* What the sink said, of `item` (NULL: of the list). False: nothing more of this call. */
+/* Handles the sink's verdict on `item` (NULL: on the list). False: nothing more in this call. */
 bool client_heed(struct session *s, struct pop3_item *item, enum pop3_sink_verdict verdict);
 
 /* --- client_login.c --- */
@@ -130,22 +130,21 @@ void uidl_line(struct session *s, struct slice line);
 void uidl_end(struct session *s);
 
 /* --- client_fetch.c --- */
-/* Asks for what may be asked for now; goes on to DELE and QUIT. Called whenever something has
- * changed. */
+/* Sends the commands that may be sent now; goes on to DELE and QUIT. Called after every change. */
 void fetch_advance(struct session *s);
 void fetch_answer(struct session *s, const struct pop3_reply *r); /* to RETR, TOP */
 void dele_answer(struct session *s, const struct pop3_reply *r);
 /* Octets of a message. False: no more is taken now. */
 bool fetch_body(struct session *s, struct slice *in);
-/* The sink goes on. */
+/* The sink resumes. */
 void fetch_resume(struct session *s);
-/* The message at which a session that ends so has been stuck; NULL: none. */
+/* The message at which a session with this result was stuck; NULL: none. */
 struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end);
-/* The session ends: what is half here is cut. */
+/* The session ends: incomplete messages are cut. */
 void fetch_cut(struct session *s);
 
 static inline struct asked *client_head(struct session *s) { return &s->asked[s->asked_at]; }
-/* The answer to the oldest command is whole. */
+/* The reply to the oldest command is complete. */
 void client_answered(struct session *s);
 
 #endif

@@ -3,8 +3,9 @@
  *
  *    command = keyword *(SP param) CRLF      keyword = 3*4VCHAR      param = 1*VCHAR
  *
- * One kind for each shape of arguments; a verb names its kind, and what a handler gets has passed
- * that kind's rule. Numbers are plain decimal without sign, space or leading zero. */
+ * There is one kind for each shape of arguments; a verb names its kind, and a handler receives only
+ * arguments that passed that kind's rule. Numbers are plain decimal without sign, space or leading
+ * zero. */
 #ifndef QASID_POP3_COMMAND_H
 #define QASID_POP3_COMMAND_H
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* POP3 lines off a stream, for server and client.
+/* POP3 lines cut off a stream, for server and client.
  *
  * CRLF ends a line and nothing else does: a CR or LF alone is an octet of the line (and no keyword
- * or argument may have it, so such a line is refused). A line over its limit is thrown away as it
- * comes, without being kept, and reported when its CRLF is there; one that does not end is reported
- * as endless. Linear in the octets; keeps nothing but counters.
+ * or argument may contain it, so such a line is refused). A line over its limit is discarded as it
+ * comes, without being kept, and reported when its CRLF arrives; one that does not end is reported
+ * as endless. Linear in the octets; keeps only counters.
  *
- * A server does not let a client wait that ends its lines in LF: pop3_command_next() gives each LF
- * alone as a line to refuse, and nothing up to the next CRLF is a command (as mail/smtp/line.h has
- * it). */
+ * A client that ends its lines in LF must not wait for a reply in vain: pop3_command_next() returns
+ * each LF alone as a line to refuse, and nothing up to the next CRLF is a command (as in
+ * mail/smtp/line.h). */
 #ifndef QASID_POP3_LINE_H
 #define QASID_POP3_LINE_H
 
@@ -25,7 +25,7 @@ enum pop3_line {
   POP3_LINE_MORE,     /* no whole line yet */
   POP3_LINE_READY,    /* *ret is the line without its CRLF */
   POP3_LINE_TOO_LONG, /* a line passed the limit and has ended; its octets are gone */
-  POP3_LINE_BARE,     /* an LF alone ended what is no command; its octets are gone */
+  POP3_LINE_BARE,     /* an LF alone ended what is not a command; its octets are gone */
   POP3_LINE_ENDLESS   /* a line passed POP3_ENDLESS and has not ended */
 };
 
@@ -38,7 +38,7 @@ struct pop3_framer {
 /* Takes the next line off `*in`. `max` counts the CRLF. The line is borrowed from `*in`. */
 enum pop3_line pop3_line_next(struct pop3_framer *f, struct slice *in, size_t max,
                               struct slice *ret);
-/* The same of a client's commands, where an LF alone is answered. */
+/* The same for a client's commands, where an LF alone gets a reply. */
 enum pop3_line pop3_command_next(struct pop3_framer *f, struct slice *in, size_t max,
                                  struct slice *ret);
 /* The limit for the command that `in` begins with: AUTH may carry an initial response. */

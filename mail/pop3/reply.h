@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* What a POP3 server says, as a client reads it. Everything is taken as hostile: sizes are bounded,
- * nothing is kept, and what does not follow the grammar is an error, never a guess. Blanks are
- * taken as other clients take them: several, TABs, in front and behind; "+ok" is "+OK".
+/* Replies of a POP3 server, as a client reads them. All input is treated as hostile: sizes are
+ * bounded, nothing is kept, and what does not follow the grammar is an error, never a guess. Blanks
+ * are accepted as other clients accept them: several, TABs, in front and behind; "+ok" is "+OK".
  *
  *    response = greeting / single-line / multi-line      status = "+OK" / "-ERR"
  *    resp-code = "[" resp-level *("/" resp-level) "]"    continue-req = "+" SP [base64]
  *
- * Lines come from pop3_line_next() with POP3_REPLY_MAX (POP3_SASL_MAX while a SASL exchange runs).
- */
+ * Lines come from pop3_line_next() with POP3_REPLY_MAX (POP3_SASL_MAX while a SASL exchange
+ * runs). */
 #ifndef QASID_POP3_REPLY_H
 #define QASID_POP3_REPLY_H
 
@@ -42,13 +42,13 @@ enum pop3_unstuff {
 };
 
 struct pop3_unstuffer {
-  uint64_t octets, max; /* put so far, before which limit */
+  uint64_t octets, max; /* octets put so far, and their limit */
   uint8_t at;
 };
 
 void pop3_unstuff_open(struct pop3_unstuffer *u, uint64_t max);
-/* Moves what fits from `*in` to `out`. After END, `out` has had the whole text, last CRLF included.
- */
+/* Moves what fits from `*in` to `out`. After END, `out` has received the whole text, last CRLF
+ * included. */
 enum pop3_unstuff pop3_unstuff_put(struct pop3_unstuffer *u, struct slice *in, struct buf *out);
 
 #endif

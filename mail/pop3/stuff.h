@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* A message on its way out as a multi-line response (RFC 1939 §3), piece by piece.
+/* Writes a message as a multi-line response (RFC 1939 §3), piece by piece.
  *
- * In: the message as it is kept, in pieces of any size. Out: its lines, byte-stuffed, and the final
- * ".". What leaves always has the size that LIST announced for it:
+ * Input: the stored message, in pieces of any size. Output: its lines, byte-stuffed, and the final
+ * ".". What is sent always has the size that LIST announced for it:
  *
  *   1. The announced size counts the octets that are sent before stuffing, without the final ".".
  *   2. Each octet of the message counts as itself. A NUL is sent as 0x80: same length.
- *   3. A message that doesn't end with CRLF gets one: two octets more.
+ *   3. A message that does not end with CRLF gets one: two octets more.
  *   4. A message whose header is not ended by an empty line gets one at its end (so that what a
  *      client appends or shows has a header and an empty body): two octets more.
- *   5. mail_measure_*() (mail/measure.h) computes that size; store keeps messages whole, so that it
- * is the size of what is kept. When an announced size leaves out rule 4's line, RETR leaves it out
- *      too. Any other difference is a damaged message: POP3_STUFF_WRONG, and the connection has to
- * go before the final ".".
+ *   5. mail_measure_*() (mail/measure.h) computes that size; store keeps messages complete, so it
+ *      is the size of what is stored. When an announced size omits rule 4's line, RETR omits it
+ *      too. Any other difference is a damaged message: POP3_STUFF_WRONG, and the connection must
+ *      be closed before the final ".".
  *   6. More octets than announced are never sent.
  *
- * A line begins after CRLF only, as RFC 1939 has it. One pass with memchr; no copy but into `out`.
- */
+ * A line begins after CRLF only, as in RFC 1939. One pass with memchr; no copy except into
+ * `out`. */
 #ifndef QASID_POP3_STUFF_H
 #define QASID_POP3_STUFF_H
 
@@ -42,10 +42,9 @@ struct pop3_stuffer {
 void pop3_stuff_open(struct pop3_stuffer *st, uint64_t announced);
 /* For TOP: the header, its empty line, and `lines` lines of the body (RFC 1939 §7). */
 void pop3_stuff_open_top(struct pop3_stuffer *st, uint64_t announced, uint64_t lines);
-/* The next piece, at most half of the process in `out`. DONE only for TOP, when its lines are out.
- */
+/* The next piece, at most half of the room in `out`. DONE only for TOP, when its lines are out. */
 enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, struct buf *out);
-/* The message has ended: what is missing, and the final ".". DONE or WRONG. */
+/* The message has ended: puts what is missing, and the final ".". DONE or WRONG. */
 enum pop3_stuff pop3_stuff_end(struct pop3_stuffer *st, struct buf *out);
 
 #endif

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-/* How our own clients log in: which way is tried first, and which after a refusal. One table and
- * one function for the POP3 session (fetch, migrate, the collector), the SMTP session (the sender)
- * and the command line's SMTP client (send, sendmail, fetch to another server).
+/* How our own clients choose a login mechanism: which is tried first, and which after a refusal.
+ * One table and one function for the POP3 session (fetch, migrate, the collector), the SMTP session
+ * (the sender) and the command line's SMTP client (send, sendmail, fetch to another server).
  *
- * A way is a SASL mechanism, or one of POP3's own commands. In the order of preference, of what is
+ * A way is a SASL mechanism, or one of POP3's own commands. The order of preference, among what is
  * offered:
- *   1. what shows nothing and proves the server too: SCRAM, bound to the channel first
- *   2. what shows the password: PLAIN, LOGIN, USER; they work with every account
+ *
+ *   1. mechanisms that do not show the password and prove the server too: SCRAM, with channel
+ *      binding first
+ *   2. those that show the password: PLAIN, LOGIN, USER; they work with every account
  *   3. CRAM-MD5, APOP
+ *
  * Tokens and certificates are used only when they are named: a password is no token.
  *
- * Without TLS: nothing, unless the rules have `clear` (what shows nothing may be tried) or
- * `may_show` (everything). Whoever strips TLS off would otherwise get a digest over a challenge of
- * his own. */
+ * Without TLS: none, unless the rules have `clear` (mechanisms that do not show the password) or
+ * `may_show` (all). Otherwise an attacker who strips TLS would get a digest over a challenge of his
+ * own. */
 #ifndef QASID_SASL_LOGIN_H
 #define QASID_SASL_LOGIN_H
 
@@ -32,13 +35,13 @@ extern const struct sasl_way sasl_ways[];
 const struct sasl_mechanism *sasl_way_mechanism(const struct sasl_way *w);
 
 struct sasl_login_rules {
-  struct slice named; /* the only way that is to be used, announced or not: some servers do not know
-                       * themselves; empty: the best that is offered */
+  struct slice named; /* the only way to use, announced or not: some servers announce incompletely;
+                         empty: the best that is offered */
   bool secure;        /* TLS is there */
   bool binds;         /* its exporter is known */
   bool clear, may_show;
-  bool second_try; /* when a way that shows nothing is refused, try one that shows the password: the
-                    * server may keep only a hash of it. Where the certificate was verified */
+  bool second_try; /* when a way that does not show the password is refused, try one that does: the
+                      server may keep only a hash of it. Only where the certificate was verified */
 };
 struct sasl_login_offer {
   struct slice mechanisms; /* announced for AUTH, separated by spaces */
@@ -47,27 +50,27 @@ struct sasl_login_offer {
 /* What was tried; all zero at first. */
 struct sasl_login_past {
   uint32_t out;    /* bit i: row i was refused */
-  uint8_t unknown; /* refusals that said so */
-  bool second;     /* only what shows the password is tried any more */
+  uint8_t unknown; /* refusals of an unknown mechanism */
+  bool second;     /* only ways that show the password are still tried */
 };
 
 enum sasl_refusal {
-  SASL_REFUSED_WRONG,     /* the credentials, or nothing that is known */
-  SASL_REFUSED_MECHANISM, /* announced, and not known or not possible for this account */
+  SASL_REFUSED_WRONG,     /* wrong credentials, or an unknown reason */
+  SASL_REFUSED_MECHANISM, /* announced, but not known or not possible for this account */
   SASL_REFUSED_COMMAND,   /* AUTH itself is not known */
-  SASL_REFUSED_HERE,      /* nothing was sent: this name or password does not fit into it */
-  SASL_REFUSED_OTHERWISE, /* for a reason that another way does not change */
+  SASL_REFUSED_HERE,      /* nothing was sent: the mechanism cannot carry this name or password */
+  SASL_REFUSED_OTHERWISE, /* for a reason that another way would not change */
 };
 
-/* May anything of a login be sent here? */
+/* Whether any part of a login may be sent here. */
 bool sasl_login_allowed(const struct sasl_login_rules *r);
-/* The way to try now; NULL: none (any more). */
+/* The way to try now; NULL: none is left. */
 const struct sasl_way *sasl_login_choose(const struct sasl_login_rules *r,
                                          const struct sasl_login_offer *o,
                                          const struct sasl_login_past *past);
-/* `w` was refused: the way to try after it, noted in `past`; NULL: this was the last word. What was
- * named is tried once. Ends: each call takes a way out, and a second unknown one takes all of AUTH
- * out. */
+/* `w` was refused: records it in `past` and returns the way to try next; NULL: none. A named way is
+ * tried once. The sequence ends: each call excludes a way, and a second unknown mechanism excludes
+ * all of AUTH. */
 const struct sasl_way *sasl_login_again(const struct sasl_login_rules *r,
                                         const struct sasl_login_offer *o,
                                         struct sasl_login_past *past, const struct sasl_way *w,

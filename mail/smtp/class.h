@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* What kind of trouble a reply speaks of: a class from its code, enhanced code and words
- * (classes.def). Pure.
+/* The class of a failure that a reply reports, from its code, enhanced code and text (classes.def).
+ * Pure.
  *
- * The class drives the back-off, and is shown to who asks why mail waits. It never makes a
- * temporary reply permanent, nor the other way round: that is the code's first digit alone. */
+ * The class controls the back-off, and is shown to those who ask why mail waits. It never makes a
+ * temporary reply permanent, nor the reverse: only the code's first digit decides that. */
 #ifndef QASID_SMTP_CLASS_H
 #define QASID_SMTP_CLASS_H
 
@@ -16,11 +16,11 @@ enum smtp_class {
   SMTP_CLASSES
 };
 
-enum { SMTP_CLASS_TEXT_MAX = 512 /* octets of the words that are looked at */ };
+enum { SMTP_CLASS_TEXT_MAX = 512 /* octets of the text that are examined */ };
 
 const char *smtp_class_word(enum smtp_class c);
 const char *smtp_class_meaning(enum smtp_class c);
-/* SMTP_CLASSES: it is none. */
+/* SMTP_CLASSES: not a class. */
 enum smtp_class smtp_class_named(struct slice word);
 
 /* The delay after a temporary reply of the class: `first` at least, and at most `most`, in
@@ -38,12 +38,12 @@ struct smtp_class_rules {
 };
 bool smtp_class_rule_is_good(struct slice line);
 
-/* code 0: no reply decided, `text` is ours. enhanced[0] 0: none was given; one within the words is
- * then looked for. */
+/* code 0: no reply decided, `text` is ours. enhanced[0] 0: none was given; the text is then
+ * searched for one. */
 enum smtp_class smtp_class_of(const struct smtp_class_rules *own, uint16_t code,
                               const uint8_t enhanced[static 3], struct slice text);
-/* The same for a reply as it came over the wire, "550 5.1.1 …" or "550-5.1.1 …": takes it apart.
- * False: it does not begin with a code. `enhanced` gets zeros where there is none. */
+/* Splits a reply as received, "550 5.1.1 …" or "550-5.1.1 …". False: it does not begin with a code.
+ * `enhanced` gets zeros if there is none. */
 bool smtp_class_split(struct slice line, uint16_t *ret_code, uint8_t ret_enhanced[static 3],
                       struct slice *ret_text);
 

@@ -5,39 +5,40 @@
  * It is a `struct proto` that talks to a server. The shell (runtime/dial, the command line's, the
  * world's) carries octets and calls, in this order of precedence:
  *
- *   1. out has octets             send them (all of them before TLS)
- *   2. want == PROTO_CLOSE        close; `end` says why; free
- *   3. want == PROTO_TLS          octets of the server in hand: smtp_client_gone(c,
- * SMTP_END_INJECTION); else handshake, then smtp_client_secured() or _gone(c, SMTP_END_TLS_FAILED)
- *   4. proto.more                 out is empty: smtp_client_produce() writes the next octets of a
- * message
- *   5. octets in hand             smtp_client_input(); what it leaves comes again with more behind
- * it
- *   6. nothing                    wait for octets, smtp_client_wake(), or deadline_ms →
- * smtp_client_tick()
- *   7. the connection ends        smtp_client_gone(c, SMTP_END_GONE)
+ *   1. out has octets          send them (all of them before TLS)
+ *   2. want == PROTO_CLOSE     close; `end` is the result; free
+ *   3. want == PROTO_TLS       octets of the server in hand:
+ *                              smtp_client_gone(c, SMTP_END_INJECTION); else handshake,
+ *                              then smtp_client_secured() or _gone(c, SMTP_END_TLS_FAILED)
+ *   4. proto.more              out is empty: smtp_client_produce() writes the next octets of a
+ *                              message
+ *   5. octets in hand          smtp_client_input(); what it leaves comes again with more behind it
+ *   6. nothing                 wait for octets, smtp_client_wake(), or deadline_ms →
+ *                              smtp_client_tick()
+ *   7. the connection ends     smtp_client_gone(c, SMTP_END_GONE)
  *
- * The session takes letters from a *source* and hands each back, with a verdict for each recipient:
+ * The session takes letters from a *source* and returns each, with a verdict for each recipient:
  *
  *   GREETING → EHLO (→ HELO) → STARTTLS → (TLS) → EHLO → AUTH → READY
  *   READY → ENVELOPE (MAIL, RCPT …, DATA) → BODY → END → READY …      → QUIT → CLOSE
  *
  * With PIPELINING (RFC 2920) an envelope is one write, and the next letter's envelope follows the
- * end of data of the present one.
+ * end of data of the current one.
  *
- * What holds, whatever the server does:
+ * Invariants, whatever the server does:
+ *
  *   1. A recipient is DELIVERED only by a complete 2yz reply to the end of data of its own letter
- * (LMTP: to its own recipient). No other reply, no lost connection, no 221 counts.
- *   2. Every letter that source.next() gave comes back by source.done() exactly once, with a
- * verdict for each recipient; what the server did not decide is TEMPORARY, or UNTRIED where the end
- * of data was not sent, so that it may be tried at another address at once.
- *   3. No argument that holds CR, LF or NUL is put on the wire; such a recipient fails here
- * (5.1.3).
+ *      (LMTP: to its own recipient). No other reply, no lost connection, no 221 counts.
+ *   2. Every letter that source.next() gave is returned by source.done() exactly once, with a
+ *      verdict for each recipient; what the server did not decide is TEMPORARY, or UNTRIED if the
+ *      end of data was not sent, so that it may be tried at another address at once.
+ *   3. No argument that contains CR, LF or NUL is sent; such a recipient fails here (5.1.3).
  *   4. A session is not used again after a reply that does not fit its command, nor after 421.
- *   5. What the server can do is asked of this session, for each letter (SIZE, 8BITMIME, SMTPUTF8,
- * DSN). What a letter needs and this server lacks leaves its recipients UNTRIED, with the obstacle.
- *   6. What the server said before TLS counts for nothing after it (RFC 3207 §4.2). Without TLS
- * nothing of a login is sent unless the policy has `may_show`.
+ *   5. The server's extensions (SIZE, 8BITMIME, SMTPUTF8, DSN) are those it announced in this
+ *      session. If a letter needs one that this server lacks, its recipients are UNTRIED, with the
+ *      obstacle.
+ *   6. What the server sent before TLS is discarded (RFC 3207 §4.2). Without TLS nothing of a login
+ *      is sent unless the policy has `may_show`.
  *   7. Each wait has a time-out (RFC 5321 §4.5.3.2), and a body must keep a least rate.
  *   8. Memory: one reply (SMTP_REPLY_MAX), one envelope being written, PROTO_OUT_HIGH of body. */
 #ifndef QASID_SMTP_CLIENT_H
@@ -51,10 +52,10 @@ enum {
   SMTP_CLIENT_IN = 32 * 1024,    /* unread octets a shell keeps at least */
   SMTP_CLIENT_TEXT_MAX = 512,    /* octets kept of a reply */
   SMTP_CLIENT_RCPTS_MAX = 1000,  /* recipients of a letter */
-  SMTP_CLIENT_PIECE = 32 * 1024, /* octets of a message asked for at once */
+  SMTP_CLIENT_PIECE = 32 * 1024, /* octets of a message requested at once */
 };
 
-/* --- how it ends --- */
+/* --- results --- */
 enum smtp_end {
 #define E(name, word, class, meaning) SMTP_END_##name,
 #include "mail/smtp/client_ends.def"
@@ -68,7 +69,7 @@ enum smtp_end_class smtp_end_class(enum smtp_end e);
 
 /* --- letters --- */
 
-/* What was being said when it was decided. */
+/* The command or event at which it was decided. */
 enum smtp_stage {
   SMTP_STAGE_CONNECT,
   SMTP_STAGE_GREETING,
@@ -84,20 +85,20 @@ enum smtp_stage {
 };
 
 enum smtp_fate {
-  /* nothing was decided, and the server has not had the message: try elsewhere at once */
+  /* nothing was decided, and the server has not received the message: try elsewhere at once */
   SMTP_UNTRIED,
   SMTP_DELIVERED,
   SMTP_TEMPORARY,
   SMTP_PERMANENT,
 };
 
-/* Something that the server lacks and the letter needs: the fate is UNTRIED then, since another
- * server of the destination may have it. Only who has tried them all can say that it is for good.
- */
+/* An extension that the server lacks and the letter needs: the fate is then UNTRIED, since another
+ * server of the destination may have it. Only a sender that has tried them all can make it
+ * permanent. */
 enum smtp_obstacle { SMTP_NO_OBSTACLE, SMTP_LACKS_UTF8, SMTP_LACKS_8BITMIME, SMTP_LACKS_SIZE };
 
-/* What became of a recipient. code 0: no reply decided it (the server lacks an extension, the
- * connection was lost); `enhanced` is then ours. text: the reply's words, lines separated by LF, or
+/* The result for a recipient. code 0: no reply decided it (the server lacks an extension, the
+ * connection was lost); `enhanced` is then ours. text: the reply's text, lines separated by LF, or
  * ours. */
 struct smtp_verdict {
   uint8_t fate;  /* enum smtp_fate */
@@ -122,27 +123,27 @@ struct smtp_letter {
   struct slice return_path; /* empty: <> */
   struct slice envid;       /* xtext as on the wire, or empty */
   uint8_t ret;              /* enum smtp_ret */
-  /* its octets need 8BITMIME (RFC 6152), its header SMTPUTF8 (RFC 6531); addresses say themselves
-   */
+  /* its octets need 8BITMIME (RFC 6152), its header SMTPUTF8 (RFC 6531); addresses are examined
+   * separately */
   bool eight_bit, utf8;
   uint64_t size; /* octets in wire form, without stuffing */
   struct smtp_letter_rcpt *rcpts;
   size_t count; /* 1 … SMTP_CLIENT_RCPTS_MAX */
   void *own;    /* the source's */
 };
-/* Gives back the verdicts' texts. */
+/* Frees the verdicts' texts. */
 void smtp_letter_free_verdicts(struct smtp_letter *l);
 
 enum smtp_source_verdict {
-  SMTP_SOURCE_MORE, /* octets were put, or none; ask again */
-  SMTP_SOURCE_END,  /* that was the last of it */
+  SMTP_SOURCE_MORE, /* octets were put, or none; call again */
+  SMTP_SOURCE_END,  /* those were the last octets */
   SMTP_SOURCE_WAIT, /* none now: smtp_client_wake() when there are */
   SMTP_SOURCE_BROKEN,
 };
 
 struct smtp_source {
-  /* The next letter, or NULL: none now. Then the session waits for smtp_client_wake() for idle_ms,
-   * and says QUIT. */
+  /* The next letter, or NULL: none now. Then the session waits idle_ms for smtp_client_wake(), and
+   * sends QUIT. */
   struct smtp_letter *(*next)(void *arg);
   /* Puts some of the letter's octets, in wire form (CRLF, last line complete), at most `most`. */
   enum smtp_source_verdict (*read)(void *arg, struct smtp_letter *l, struct buf *out, size_t most);
@@ -156,17 +157,17 @@ enum smtp_client_tls {
   SMTP_TLS_IF_OFFERED, /* STARTTLS when it is announced */
   SMTP_TLS_MUST,
   SMTP_TLS_NEVER,
-  SMTP_TLS_IMPLICIT, /* the handshake is done already */
+  SMTP_TLS_IMPLICIT, /* the handshake is already done */
 };
 
 struct smtp_client_policy {
   enum smtp_client_tls tls;
   bool lmtp;
   bool may_show;   /* a login may go without TLS */
-  bool second_try; /* when a mechanism that shows nothing is refused, try one that shows the
-                    * password: where the certificate was verified (mail/sasl/login.h) */
+  bool second_try; /* when a mechanism that does not show the password is refused, try one that
+                      does: only where the certificate was verified (mail/sasl/login.h) */
   bool no_pipeline;
-  bool plain_eight; /* send 8-bit octets to a server without 8BITMIME all the same */
+  bool plain_eight; /* send 8-bit octets even to a server without 8BITMIME */
 };
 
 /* Milliseconds; 0: the default, which is RFC 5321 §4.5.3.2's. */
@@ -175,7 +176,7 @@ struct smtp_client_limits {
   uint64_t data_ms;                 /* reply to DATA: 2 minutes */
   uint64_t block_ms;                /* for each piece of a body to be taken: 3 minutes */
   uint64_t end_ms;                  /* reply to the end of data: 10 minutes */
-  uint64_t quit_ms;                 /* 5 seconds: nothing hangs on it */
+  uint64_t quit_ms;                 /* 5 seconds: nothing depends on it */
   uint64_t idle_ms;                 /* with no letter at hand: 0, QUIT at once */
   uint64_t session_ms;              /* no new letter after that: 1 hour */
   uint32_t letters;                 /* of one session: 1,000 */
@@ -199,17 +200,17 @@ struct smtp_client_start {
 struct smtp_client {
   struct proto proto;
   enum smtp_end end;     /* NONE until proto.want is PROTO_CLOSE */
-  enum smtp_stage stage; /* where it ended, or is */
-  bool ready;            /* it got as far as READY: the server is good to send to */
-  bool idle;             /* nothing is under way and no letter was there */
+  enum smtp_stage stage; /* where it ended, or is now */
+  bool ready;            /* it reached READY: the server can be sent to */
+  bool idle;             /* no transaction is open and no letter was available */
   bool offers_tls;
   uint32_t letters; /* handed over so far */
   uint64_t octets;  /* of bodies */
-  /* The reply that ended the session before READY, or the last that was no success. */
+  /* The reply that ended the session before READY, or the last that was not a success. */
   struct smtp_verdict last;
   const char *mechanism;
   bool pipelining, eight_bit, has_size, dsn, utf8, enhanced; /* what the server offers */
-  uint64_t size_limit;                                       /* 0: none said */
+  uint64_t size_limit;                                       /* 0: not announced */
 };
 
 /* NULL without memory. */
@@ -220,9 +221,9 @@ void smtp_client_produce(struct smtp_client *c);
 void smtp_client_secured(struct smtp_client *c);
 void smtp_client_tick(struct smtp_client *c);
 void smtp_client_gone(struct smtp_client *c, enum smtp_end why);
-/* The source has a letter, or octets that it lacked. */
+/* The source has a letter, or the octets that it lacked. */
 void smtp_client_wake(struct smtp_client *c);
-/* No more letters; QUIT once those under way are done. */
+/* No more letters; QUIT once the open transactions are done. */
 void smtp_client_finish(struct smtp_client *c);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the parts of the client session share: client.c (the wire, the clocks, the opening),
+/* The inside of the client session, shared by client.c (the wire, the clocks, the opening),
  * client_login.c, client_send.c (letters). Only they include this. */
 #ifndef QASID_SMTP_CLIENT_INSIDE_H
 #define QASID_SMTP_CLIENT_INSIDE_H
@@ -14,18 +14,18 @@ enum smtp_phase {
   SMTP_PHASE_HELO,
   SMTP_PHASE_STARTTLS,
   SMTP_PHASE_AUTH,
-  SMTP_PHASE_SEND, /* letters; idle when none is under way */
+  SMTP_PHASE_SEND, /* letters; idle when no transaction is open */
   SMTP_PHASE_RSET,
   SMTP_PHASE_QUIT,
   SMTP_PHASE_OVER,
 };
 
-/* A letter under way. Replies come in the order MAIL, RCPT of each recipient that is not refused
+/* An open transaction. Replies come in the order MAIL, RCPT of each recipient that is not refused
  * here, DATA, end of data (LMTP: one for each accepted recipient). */
 enum smtp_step { SMTP_STEP_MAIL, SMTP_STEP_RCPT, SMTP_STEP_DATA, SMTP_STEP_END, SMTP_STEP_DONE };
 struct smtp_transaction {
   struct smtp_letter *letter; /* NULL: the slot is free */
-  enum smtp_step to_send;     /* what is to be said next; END: the body */
+  enum smtp_step to_send;     /* what is to be sent next; END: the body */
   size_t to_send_rcpt;
   enum smtp_step to_receive; /* what the next reply belongs to */
   size_t to_receive_rcpt;
@@ -39,7 +39,7 @@ struct smtp_session {
   struct smtp_client pub; /* first: what the shell sees */
   enum smtp_phase phase;
 
-  /* what it was told */
+  /* its parameters */
   struct smtp_client_policy policy;
   struct smtp_client_limits limits;
   struct smtp_source source;
@@ -58,12 +58,12 @@ struct smtp_session {
   /* the login */
   struct sasl_client sasl;
   bool sasl_on, first_sent, cancelled, logged_in;
-  const struct sasl_way *way; /* under way, or the last */
+  const struct sasl_way *way; /* in progress, or the last */
   struct sasl_login_past tried;
   struct buf response;
   struct proto_bindings bindings;
 
-  /* letters: tx[0] is the one whose replies come next, tx[1] follows it */
+  /* transactions[0] is the one whose replies come next, transactions[1] follows it */
   struct smtp_transaction transactions[2];
   bool good;  /* the last end of data was answered 2yz */
   bool waits; /* the source has no octets now */
@@ -74,14 +74,14 @@ struct smtp_session {
 
 /* --- client.c --- */
 void smtp_client_send(struct smtp_session *s, struct slice line, const char *shown);
-/* A reply is awaited within `ms`. */
+/* Expects a reply within `ms`. */
 void smtp_client_await(struct smtp_session *s, uint64_t ms);
-/* The end; letters under way get their verdicts. */
+/* Ends the session; the letters of open transactions get their verdicts. */
 void smtp_client_end(struct smtp_session *s, enum smtp_end end);
 void smtp_client_quit(struct smtp_session *s);
 /* Keeps the reply as `last`. */
 void smtp_client_keep(struct smtp_session *s, enum smtp_stage stage, enum smtp_fate fate);
-/* EHLO is done, TLS and the login too. */
+/* EHLO, TLS and the login are done. */
 void smtp_client_ready(struct smtp_session *s);
 
 /* --- client_login.c --- */
@@ -90,12 +90,12 @@ void smtp_login_reply(struct smtp_session *s);
 void smtp_login_forget(struct smtp_session *s);
 
 /* --- client_send.c --- */
-/* Says what may be said now: the next letter, the next command. */
+/* Sends what may be sent now: the next letter, the next command. */
 void smtp_send_advance(struct smtp_session *s);
 void smtp_send_reply(struct smtp_session *s);
 void smtp_send_rset_reply(struct smtp_session *s);
 void smtp_send_body(struct smtp_session *s);
-/* The session is over: letters under way go back. */
+/* The session is over: returns the letters of open transactions. */
 void smtp_send_abandon(struct smtp_session *s, enum smtp_end why);
 
 #endif

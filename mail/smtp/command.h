@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The grammar of commands: RFC 5321 §4.1.1 and §4.1.2, the parameters of RFC 1870, 6152, 4954 and
- * 3461, 6531.
- * Shared by the side that reads commands and the side that will write them.
+/* The grammar of commands: RFC 5321 §4.1.1 and §4.1.2, the parameters of RFC 1870, 6152, 4954, 3461
+ * and 6531. Shared by the server, which reads commands, and code that writes them.
  *
- * Parsers return SMTP_OK or the outcome the command gets; then what they return is not to be used.
- */
+ * Parsers return SMTP_OK, or the outcome with which the command is refused; the result must then
+ * not be used. */
 #ifndef QASID_SMTP_COMMAND_H
 #define QASID_SMTP_COMMAND_H
 
@@ -15,9 +14,9 @@
 /* AUTH lines with their CRLF, and the lines of its exchange (RFC 4954 §4). */
 enum { SMTP_AUTH_LINE_MAX = 12288, SMTP_MECHANISM_MAX = 20, SMTP_DOMAIN_MAX = 255 };
 
-/* A line cut in two: the verb, and what stands behind the blanks that follow it. White space at the
+/* A line cut in two: the verb, and the text behind the blanks that follow it. White space at the
  * line's end is not part of it (§4.1.1: "receivers SHOULD tolerate trailing white space"); a TAB,
- * or more blanks than one, divide as one space does. */
+ * or several blanks, divide as one space does. */
 struct smtp_command {
   struct slice verb;
   struct slice argument; /* empty: none */
@@ -33,19 +32,19 @@ enum smtp_param {
   SMTP_PARAM_ENVID = 16, /* of MAIL */
   SMTP_PARAM_NOTIFY = 32,
   SMTP_PARAM_ORCPT = 64, /* of RCPT */
-  SMTP_PARAM_UTF8 = 128, /* of MAIL; to RCPT it says that MAIL had it */
+  SMTP_PARAM_UTF8 = 128, /* of MAIL; for RCPT: MAIL had it */
   SMTP_PARAMS_DSN = SMTP_PARAM_RET | SMTP_PARAM_ENVID | SMTP_PARAM_NOTIFY | SMTP_PARAM_ORCPT,
 };
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 
-/* "FROM:" Reverse-path [SP Mail-parameters]. Spaces behind the colon are against the letter (§3.3)
- * and common. With a `domain` the client may write as freely as mail/address.h's *_free() read,
- * with blanks and TABs around the colon; SLICE_NONE for all others. */
+/* "FROM:" Reverse-path [SP Mail-parameters]. Spaces behind the colon violate the RFC (§3.3) but are
+ * common. With a `domain` the client may write as freely as the *_free() functions of
+ * mail/address.h permit, with blanks and TABs around the colon; SLICE_NONE for all others. */
 struct smtp_mail {
   struct address sender;
   unsigned given; /* bits of enum smtp_param */
-  uint64_t size;  /* SIZE=, or 0; UINT64_MAX for more than that */
+  uint64_t size;  /* SIZE=, or 0; UINT64_MAX for larger values */
   enum smtp_body body;
   uint8_t ret;        /* enum smtp_ret */
   bool utf8;          /* SMTPUTF8 (RFC 6531 §3.4) */
@@ -73,10 +72,10 @@ struct smtp_auth {
 };
 enum smtp_outcome smtp_auth_parse(struct slice argument, struct smtp_auth *ret);
 
-/* EHLO's and HELO's name. Far more is let pass than the grammar has, because hosts that call
- * themselves "my_pc", "PC de Jean" or "J\xfcrgen-PC" bring mail too (§4.1.4: the name is no ground
- * for refusal): 1 to 255 octets without control characters other than TAB. Whoever shows it has to
- * make it safe. */
+/* EHLO's and HELO's name. Far more is accepted than the grammar permits, because hosts that call
+ * themselves "my_pc", "PC de Jean" or "J\xfcrgen-PC" send mail too (§4.1.4: the name is no ground
+ * for refusal): 1 to 255 octets without control characters other than TAB. Code that displays it
+ * must sanitise it. */
 bool smtp_helo_ok(struct slice name);
 
 #endif

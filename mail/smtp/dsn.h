@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a client may ask about delivery reports: RFC 3461. Both sides of the protocol and the queue
- * use these. */
+/* Parameters for delivery reports: RFC 3461. Used by both sides of the protocol and by the
+ * queue. */
 #ifndef QASID_SMTP_DSN_H
 #define QASID_SMTP_DSN_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Command lines out of a stream. <CRLF> ends a line and nothing else does (RFC 5321 §2.3.8): a CR
- * or LF alone, or a NUL, spoils the line it stands in. Such a line is answered at once, so that a
- * client that ends its lines with LF learns why; what comes behind is thrown away up to its CRLF,
- * and each LF in that is answered in the same way: whoever ends lines with LF gets a reply to each
- * line, and nothing is obeyed. */
+/* Command lines cut off a stream. <CRLF> ends a line and nothing else does (RFC 5321 §2.3.8): a CR
+ * or LF alone, or a NUL, spoils the line that contains it. Such a line gets a reply at once, so
+ * that a client that ends its lines with LF learns why; what follows is discarded up to the next
+ * CRLF, and each LF in that gets the same reply: a client that ends lines with LF gets a reply to
+ * each line, and no command is executed. */
 #ifndef QASID_SMTP_LINE_H
 #define QASID_SMTP_LINE_H
 
@@ -17,20 +17,20 @@ enum smtp_line_result {
   SMTP_LINE_OK,      /* `*ret` is the line without its CRLF */
   SMTP_LINE_BAD,     /* a bare CR or LF, or a NUL: refuse */
   SMTP_LINE_LONG,    /* longer than `limit` with its CRLF: refuse */
-  SMTP_LINE_SKIPPED, /* octets of a line that was refused before; nothing to answer */
+  SMTP_LINE_SKIPPED, /* octets of a line that was refused before; no reply */
   SMTP_LINE_ENDLESS, /* SMTP_DISCARD_MAX passed: close */
 };
 
-/* Where in a spoilt line the stream stands. Zero: in none. */
+/* The position in a spoilt line. Zero: in none. */
 struct smtp_line {
   uint32_t discarded;
   bool discarding;
   bool after_cr; /* the last octet thrown away was a CR */
 };
 
-/* Takes one line (or what is thrown away of one) off `*in`. Nothing is kept between calls but `*l`;
- * an unfinished line of at most `limit` octets (itself at most
- * half of SMTP_DISCARD_MAX) is left in `*in`, to come again with more behind it. */
+/* Takes one line (or a discarded part of one) off `*in`. Nothing is kept between calls but `*l`; an
+ * unfinished line of at most `limit` octets (itself at most half of SMTP_DISCARD_MAX) is left in
+ * `*in`, to be passed again with more behind it. */
 enum smtp_line_result smtp_line_take(struct smtp_line *l, struct slice *in, size_t limit,
                                      struct slice *ret);
 /* The next line as smtp_line_take would give it, if it is whole and good; nothing is taken. */

@@ -52,11 +52,12 @@ void smtp_reply_init(struct smtp_reply *r);
 void smtp_reply_free(struct smtp_reply *r);
 /* For the next reply. */
 void smtp_reply_reset(struct smtp_reply *r);
-/* Takes lines off `*in` until the reply is whole. BAD: it breaks the grammar or a bound above; what
- * the stream holds then has no meaning any more and the connection is to be ended. */
+/* Takes lines off `*in` until the reply is complete. BAD: it breaks the grammar or a bound above;
+ * the rest of the stream is then meaningless and the connection is to be closed. */
 enum smtp_read smtp_reply_read(struct smtp_reply *r, struct slice *in);
 
-/* What a reply that refuses AUTH (RFC 4954 §4, §6) means for the way that was tried. */
+/* The meaning of a reply that refuses AUTH (RFC 4954 §4, §6) for the choice of the next
+ * mechanism. */
 enum sasl_refusal smtp_login_refusal(unsigned code);
 
 #endif
