@@ -42,8 +42,8 @@ void buf_release_if_empty(struct buf *b) {
   if (b->mem && buf_len(b) == 0 && !b->failed) buf_free(b);
 }
 
-/* At least twice as much as before, so that growing costs little; and no more than that or than
- * what is asked for: a chunk with its head must not become two chunks. */
+/* At least twice the old capacity, so that growing is cheap; and no more than that or than what is
+ * requested: a chunk with its head must not become two chunks. */
 static size_t next_cap(const struct buf *b, size_t needed) {
   size_t cap = b->cap ? b->cap > SIZE_MAX / 2 ? needed : b->cap * 2 : BUF_FIRST;
   if (cap > b->max) cap = b->max;
@@ -63,7 +63,7 @@ static bool make_room(struct buf *b, size_t n) {
   uint8_t *mem = malloc(cap);
   if (!mem) return false;
   if (live) memcpy(mem, b->mem + b->head, live);
-  /* whoever wipes the buffer later can't reach this memory any more */
+  /* a later buf_wipe() cannot reach this memory any more */
   if (b->mem) explicit_bzero(b->mem, b->used);
   free(b->mem);
   *b = (struct buf){ .mem = mem, .tail = live, .cap = cap, .max = b->max, .used = live };

@@ -10,7 +10,7 @@ uint64_t slice_hash(struct slice s) {
   return h;
 }
 
-/* Eight octets at a time: every octet of every message goes through here. */
+/* Eight octets at a time: every octet of every message is examined here. */
 bool slice_has_high(struct slice s) {
   size_t i = 0;
   for (; i + 8 <= s.n; i += 8) {

@@ -22,7 +22,7 @@ enum { WAL_WRITE_LOCK = 0 };
 
 /* With mu held. */
 static int take(struct vfs_node *n, struct vfs_file *f, int want) {
-  bool other = n->highest != f->lock; /* somebody else has the highest lock */
+  bool other = n->highest != f->lock; /* another connection has the highest lock */
   if (other && (n->highest >= SQLITE_LOCK_PENDING ||
                 (want > SQLITE_LOCK_SHARED && n->highest > SQLITE_LOCK_SHARED)))
     return SQLITE_BUSY;
@@ -150,7 +150,7 @@ void shm_barrier(struct vfs_file *f) {
   pthread_mutex_unlock(&f->node->mu);
 }
 
-/* With the last user the index goes; the next connection builds it from the log. */
+/* The last user frees the index; the next connection builds it from the log. */
 void shm_unmap(struct vfs_file *f) {
   struct vfs_node *n = f->node;
   if (!f->shm) return;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* The real disk: everything below one folder, which is held open.
  *
- * 1. A name never leads out of the folder and never through a symbolic link: openat2(2) with
- *    RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS opens files and, for the calls that work on names, the
- *    folder a name is in. Where the kernel has no openat2 (ENOSYS) each component is opened by
- * itself with O_NOFOLLOW.
- * 2. A sync is tried once. If it fails for whatever reason, the file (or, for sync_all, the disk)
- *    is poisoned: Linux reports a failed write-back once, drops the octets and calls the pages
- *    clean, so a second fsync would lie. The clean pages are dropped from the cache, so that
- *    whoever opens the file anew reads what the disk has.
- * 3. Files are 0600, folders 0700, whatever the umask allows.
- * 4. Nothing is looked at by its name, only by a descriptor: the sandbox does not allow stat(2) of
+ *   1. A name never leads out of the folder and never through a symbolic link: openat2(2) with
+ *      RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS opens files and, for the calls that work on names,
+ *      the folder a name is in. Where the kernel has no openat2 (ENOSYS) each component is opened
+ * by itself with O_NOFOLLOW.
+ *   2. A sync is tried once. If it fails for whatever reason, the file (or, for sync_all, the disk)
+ *      is poisoned: Linux reports a failed write-back once, drops the octets and marks the pages
+ *      clean, so a second fsync would succeed falsely. The clean pages are dropped from the cache,
+ * so that the next opening of the file reads what the disk has.
+ *   3. Files are 0600, folders 0700, whatever the umask allows.
+ *   4. Files are examined only by descriptor, never by name: the sandbox does not allow stat(2) of
  * a path, which Landlock does not restrict (runtime/sandbox/profiles.c).
  *
  * struct disk_file keeps its name only to open it once more, read-only, for another process. */
@@ -153,7 +153,7 @@ static int posix_open(struct disk *disk, const char *name, enum disk_open how,
   if (!good_name(slice_of(name, n))) return -EINVAL;
   struct disk_file *f = calloc(1, sizeof *f + n + 1);
   if (!f) return -ENOMEM;
-  /* O_NONBLOCK: a FIFO put there by somebody must not hold us; it means nothing for a file. */
+  /* O_NONBLOCK: a FIFO in that place must not block us; it has no effect on a file. */
   f->fd = open_below(d, name, flags[how] | O_NOCTTY | O_NONBLOCK);
   struct stat st;
   bool ours = how == DISK_CREATE; /* what O_EXCL made is a file */

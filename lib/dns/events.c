@@ -136,7 +136,7 @@ static struct ub_event *new_event(struct ub_event_base *base, int fd, short bits
   return &e->super;
 }
 
-/* libunbound says that it never calls these. */
+/* According to its documentation libunbound never calls these. */
 static struct ub_event *no_signal(struct ub_event_base *base, int fd,
                                   void (*fn)(int, short, void *), void *arg) {
   (void)base, (void)fd, (void)fn, (void)arg;

@@ -44,9 +44,9 @@ static const struct {
   { "outgoing-num-tcp:", "4" },
   { "incoming-num-tcp:", "0" },
   { "num-queries-per-thread:", "1024" },
-  /* There may be no other name server than the one that is silent, and it may be silent about one
-   * domain only, whose own servers are dead: no server is ever taken for dead. (With the default it
-   * takes two minutes of silence, which are forgotten after five seconds.) */
+  /* The silent name server may be the only one, and it may be silent about one domain only, whose
+   * own servers are dead: no server is ever marked as dead. (With the default that happens after
+   * two minutes of silence, and is reset after five seconds.) */
   { "infra-host-ttl:", "5" },
   { "infra-keep-probing:", "yes" },
   { "cache-max-negative-ttl:", "300" },
@@ -63,7 +63,7 @@ static bool failed(struct buf *err, const char *what, int code) {
   return code != 0;
 }
 
-/* libunbound would only say that it can't start. */
+/* libunbound would report only that it cannot start. */
 static bool can_read(const char *anchor, struct buf *err) {
   int fd = dns_file_open(anchor);
   if (fd < 0)
@@ -88,7 +88,7 @@ static bool configure(struct ub_ctx *ctx, const char *const *servers, size_t cou
          (can_read(anchor, err) && !failed(err, anchor, ub_ctx_add_ta_file(ctx, anchor)));
 }
 
-/* It does not say why; a file without a key is what it stumbles over. */
+/* libunbound gives no reason; a file without a key is the usual one. */
 static bool does_not_start(const char *anchor, struct buf *err) {
   if (anchor)
     buf_printf(err, "libunbound can't use the trust anchor in %s", anchor);
@@ -97,7 +97,7 @@ static bool does_not_start(const char *anchor, struct buf *err) {
   return false;
 }
 
-/* Makes libunbound read its files; it takes no more options then. */
+/* Makes libunbound read its files; it accepts no options after that. */
 static bool close_options(struct ub_ctx *ctx, const char *anchor, struct buf *err) {
   for (size_t i = 0; i < sizeof not_special / sizeof *not_special; i++)
     if (ub_ctx_zone_remove(ctx, not_special[i]) != 0) return does_not_start(anchor, err);
@@ -123,8 +123,8 @@ bool unbound_ask(struct unbound *u, const char *name, enum dns_type type, struct
   return ub_resolve_event(u->ctx, absolute, (int)type, CLASS_IN, q, on_reply, NULL) == 0;
 }
 
-/* The first question makes libunbound open what else it needs; this one it answers itself, at once.
- */
+/* The first question makes libunbound open what else it needs; it answers this one itself, at
+ * once. */
 struct first_query {
   struct unbound_query super;
   bool answered;

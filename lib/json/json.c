@@ -12,7 +12,7 @@ static struct json_value *wrapped(json_t *v) { return (struct json_value *)v; }
 
 void json_start(uint64_t seed) { json_object_seed(seed ? (size_t)seed : 1); }
 
-/* Jansson calls itself for what lies inside; how deep is looked at before it is let loose. */
+/* Jansson recurses into nested values; the depth is checked before it parses. */
 static bool is_shallow(struct slice text) {
   size_t depth = 0;
   bool inside = false;

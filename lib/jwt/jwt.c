@@ -51,7 +51,7 @@ static struct json_value *read_part(struct slice text, size_t most) {
   return v;
 }
 
-/* RFC 7519 §5.1, RFC 9068 §2.1; a token that says it is for something else is no login (RFC 8725
+/* RFC 7519 §5.1, RFC 9068 §2.1; a token of another type is not valid for a login (RFC 8725
  * §3.11). */
 static bool is_login(struct slice typ) {
   return slice_caseeq(typ, SLICE("JWT")) || slice_caseeq(typ, SLICE("at+jwt")) ||
@@ -128,7 +128,7 @@ enum jwt_result jwt_verify(const struct jwt_keys *keys, const struct jwt_rules *
   enum jwt_result r = header ? judge_header(header, &kid, &kind) : JWT_MALFORMED;
   if (r == JWT_GOOD) r = judge_signature(keys, &p, kid, kind);
   json_done(&header);
-  /* What was not signed by a known key is not looked into. */
+  /* The payload is parsed only after its signature was verified. */
   if (r == JWT_GOOD && !(claims = read_part(p.payload, JWT_TOKEN_MAX))) r = JWT_MALFORMED;
   if (r == JWT_GOOD) r = judge_claims(claims, rules, ret_name);
   json_done(&claims);

@@ -22,7 +22,7 @@ static bool bcrypt_cost_ok(struct slice rest) {
   return num_parse(slice_first(rest, 2), 16, &cost) && cost >= 4 && slice_at(rest, 2) == '$';
 }
 
-/* SHA-crypt's "rounds=N$", 5000 when it is not said. */
+/* SHA-crypt's "rounds=N$", 5000 by default. */
 static bool sha_cost_ok(struct slice rest) {
   uint64_t rounds = 0;
   if (!slice_starts(rest, SLICE("rounds="))) return true;
@@ -176,8 +176,8 @@ static enum password_result verify_octets(struct slice password, struct slice ha
   return r;
 }
 
-/* RFC 8265 §4.2, where it can be applied and does not make more of it than libcrypt takes. Else as
- * it is. */
+/* RFC 8265 §4.2, if it applies and the result is not longer than libcrypt accepts. Otherwise
+ * unchanged. */
 static struct slice prepared(struct slice password, struct buf *room) {
   buf_init(room, PASSWORD_MAX);
   return prepare_password(password, room) ? buf_slice(room) : password;

@@ -7,7 +7,7 @@
 #include "lib/tls/internal.h"
 #include "lib/tls/ossl.h"
 
-/* --- what OpenSSL takes without giving any data --- */
+/* --- input that gives OpenSSL work without data --- */
 
 static bool floods(const struct tls_conn *c) { return c->idle_records > TLS_IDLE_RECORDS; }
 
@@ -114,7 +114,7 @@ void tls_conn_free(struct tls_conn **c) {
   *c = NULL;
 }
 
-/* --- what a call came to --- */
+/* --- the result of a call --- */
 
 static enum tls_result over(struct tls_conn *c, enum tls_result end, const char *reason) {
   c->over = true;
@@ -124,7 +124,7 @@ static enum tls_result over(struct tls_conn *c, enum tls_result end, const char 
   return end;
 }
 
-/* The other side sends no more; what is due to it can still be sent. */
+/* The peer sends no more; pending output can still be sent. */
 static enum tls_result ended(struct tls_conn *c, const char *reason) {
   if (!c->open) return over(c, TLS_CLOSED, reason);
   c->ended = true;
@@ -165,8 +165,8 @@ static const char *refusal(const struct tls_conn *c) {
 
 bool tls_refused(const struct tls_conn *c) { return c->over && c->end == TLS_ERROR && refusal(c); }
 
-/* The octets ended inside the handshake: a scan of ports says nothing at all, a client that the
- * certificate does not please may go without an alert. */
+/* The stream ended inside the handshake: a port scan sends nothing at all, a client that rejects
+ * the certificate may close without an alert. */
 static const char *cut_words(const struct tls_conn *c) {
   if (c->open || !c->server) return "cut off without close_notify";
   if (!c->heard) return "the client sent nothing: TLS never began";

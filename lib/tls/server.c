@@ -232,8 +232,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Whose certificate it is, auth says by its fingerprint; that the client has its key, OpenSSL has
- * seen or will see. TLS 1.3 tickets are sent after this. */
+/* auth finds the certificate's owner by its fingerprint; OpenSSL verifies that the client has its
+ * key. TLS 1.3 tickets are sent after this. */
 static int on_client_certificate(X509_STORE_CTX *ctx, void *arg) {
   (void)arg;
   SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());

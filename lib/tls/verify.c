@@ -15,7 +15,7 @@
 
 enum {
   MODULUS_LEAST = 2048 / 8, /* RFC 7518 §3.3: "A key of size 2048 bits or larger MUST be used" */
-  MODULUS_MOST = 8192 / 8,  /* what a signature may cost to verify */
+  MODULUS_MOST = 8192 / 8,  /* bounds the cost of a verification */
   EXPONENT_MOST = 8,
   COORDINATE = 32,
   SIGNATURE_DER_MAX = 80,
