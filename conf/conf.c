@@ -331,8 +331,8 @@ struct conf *conf_load(const char *path, struct buf *err) {
   return c;
 }
 
-/* Lines are looked at as they are: what a mistake (a quote that is not closed) makes of those
- * behind it is no matter. conf_parse() refuses what names run_dir twice. */
+/* Lines are examined one by one: an unclosed quote, for instance, does not affect the lines behind
+ * it. conf_parse() refuses a file that sets run_dir twice. */
 struct conf *conf_load_run_dir(const char *path) {
   struct buf text, lines, err;
   buf_init(&text, CONF_TEXT_MAX + 4096), buf_init(&lines, CONF_TEXT_MAX), buf_init(&err, 64 * 1024);
