@@ -194,7 +194,7 @@ static void keep_domain(struct address *a, struct slice domain) {
   a->kind = ADDRESS_MAILBOX;
 }
 
-/* U-labels become A-labels (RFC 6531 §3.2), so that a domain has one form, whoever wrote it. */
+/* U-labels become A-labels (RFC 6531 §3.2), so that a domain has only one form. */
 static bool keep_unicode(struct cursor *c, struct address *a, struct slice domain) {
   struct buf ascii;
   buf_init(&ascii, ADDRESS_DOMAIN_MAX);

@@ -123,9 +123,10 @@ void dkim_scan_free(struct dkim_scan *s) { buf_free(&s->header); }
 
 /* --- which fields --- */
 
-/* RFC 6376 §5.4.1, the fields of MIME, and what RFC 8058 §4 asks for. `closed`: a field that is
- * added on the way would change what the reader sees, so one more than there are is signed. Trace
- * fields, Return-Path and signatures of others are not (§5.4.1); a relay may add to them. */
+/* RFC 6376 §5.4.1, the fields of MIME, and those that RFC 8058 §4 requires. `closed`: a field that
+ * is added in transit would change what the reader sees, so one more than there are is signed.
+ * Trace fields, Return-Path and signatures of others are not signed (§5.4.1); a relay may add to
+ * them. */
 static const struct dkim_rule {
   struct slice name;
   bool closed;
@@ -243,7 +244,7 @@ static void put_field(const struct header_field *f, struct buf *out) {
   put_relaxed(f->body, out);
 }
 
-/* The last field of that name. Whoever takes it empties its name, so that it is taken once. */
+/* The last field of that name. The caller empties its name, so that each field is taken once. */
 static struct header_field *last_named(struct dkim_header *f, struct slice name) {
   for (size_t i = f->count; i > 0; i--)
     if (f->items[i - 1].name.n && slice_caseeq(f->items[i - 1].name, name)) return &f->items[i - 1];
@@ -269,8 +270,8 @@ enum dkim_fit dkim_input(struct slice header, struct slice names, struct buf *in
 
 enum { LINE = 76 };
 
-/* The names with a line's end where one would grow too long (RFC 6376 §3.2: blanks may stand at
- * each colon). */
+/* The names, folded where a line would grow too long (RFC 6376 §3.2: blanks are permitted at each
+ * colon). */
 static void put_names(struct slice names, size_t column, struct buf *out) {
   bool first = true;
   while (names.p) {

@@ -118,7 +118,7 @@ void header_hops(struct header_hops *h, struct slice piece) {
   }
 }
 
-/* --- what a message begins with --- */
+/* --- the beginning of a message --- */
 
 enum { FIRST_NAME_MAX = 998 /* RFC 5322 §2.1.1 */ };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* One pass over the list. Outside of quotes, comments, literals and brackets "," and ";" end an
- * address, ":" ends a group's name. What is collected is the address as written, white space
- * between its parts as one space, which no address has inside it. */
+/* The mailboxes of an address list, in one pass. Outside of quotes, comments, literals and brackets
+ * "," and ";" end an address, ":" ends a group's name. What is collected is the address as written,
+ * with white space between its parts reduced to one space, which no address contains. */
 #include "mail/mailboxes.h"
 
 #include "mail/header.h"
@@ -31,7 +31,7 @@ static void put(struct walk *w, uint8_t c) {
   }
 }
 
-/* "@a,@b:user@host": the route is nobody's business any more (RFC 5322 §4.4). */
+/* "@a,@b:user@host": the route is obsolete and ignored (RFC 5322 §4.4). */
 static struct slice without_route(struct slice s) {
   if (slice_at(s, 0) != '@') return s;
   ptrdiff_t colon = slice_find(s, ':');
@@ -124,7 +124,7 @@ bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct addr
 
 /* --- a whole header --- */
 
-/* Linear search: a header has few recipients, and who writes it is who sends it. */
+/* Linear search: a header has few recipients, and its author is the sender himself. */
 static void add_once(void *arg, const struct address *a) {
   struct buf *list = arg, one;
   buf_init(&one, 2 * ADDRESS_PATH_MAX);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* States of the next octet:
+/* The Message-ID field, found in a message that comes in pieces. States, for the next octet:
  *
- *   LINE_START → NAME (of a field that may be ours) → VALUE → VALUE_END (its line has ended: a
- * space or tab goes on with it) → OVER (found, or the header's end) LINE_START → OTHER (the rest of
- * a line that is not ours) → LINE_START */
+ *   LINE_START → NAME      the line may be a Message-ID field
+ *   NAME       → VALUE     the name and its colon matched
+ *   VALUE      ⇄ VALUE_END the line has ended; a space or tab continues the value
+ *   VALUE_END  → OVER      found; LINE_START → OVER: the end of the header
+ *   LINE_START, NAME → OTHER → LINE_START      the rest of a line of another field
+ *
+ * Invariants: the result does not depend on how the octets were cut; at most MESSAGE_ID_MAX octets
+ * are kept. */
 #include "mail/message_id.h"
 
 enum { LINE_START, NAME, VALUE, VALUE_END, OTHER, OVER };
@@ -12,7 +17,7 @@ static const struct slice wanted = { (const uint8_t *)"message-id", 10 };
 
 static bool is_blank(uint8_t c) { return c == ' ' || c == '\t'; }
 
-/* What goes on with a field at the beginning of a line goes on with one that is not ours. */
+/* A continuation line of another field is treated as a line of another field. */
 static uint8_t line_start(struct message_id *m, uint8_t c) {
   m->matched = 0;
   if (c == '\r' || c == '\n') return OVER;

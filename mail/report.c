@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/*   header           From, To, Subject, Date, Message-ID, Auto-Submitted (RFC 3834 §5), MIME
- *   text/plain       what happened, for people
- *   message/delivery-status   the same, for programs (RFC 3464 §2)
- *   text/rfc822-headers, or message/rfc822   what it is about
+/* Writes a delivery status notification:
  *
- * The boundary has `id` in it, which nobody could know when the original was written. */
+ *   header                      From, To, Subject, Date, Message-ID, Auto-Submitted (RFC 3834 §5),
+ *                               MIME
+ *   text/plain                  what happened, for humans
+ *   message/delivery-status     the same, for programs (RFC 3464 §2)
+ *   text/rfc822-headers,        the original message
+ *     or message/rfc822
+ *
+ * The boundary contains `id`, which was unpredictable when the original was written. */
 #include "mail/report.h"
 
 #include "mail/date.h"
@@ -152,7 +156,7 @@ static void put_boundary(struct buf *out, const struct report *r, const char *be
   buf_put_str(out, after);
 }
 
-/* The gravest: a report says in its subject what matters most. */
+/* The gravest action among the recipients, for the report's subject. */
 static enum report_action gravest(const struct report *r) {
   enum report_action a = REPORT_RELAYED;
   for (size_t i = 0; i < r->count; i++)

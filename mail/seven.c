@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Lines are looked at whole as far as SEVEN_LINE, because a delimiter must be told from text. A
- * header is gathered, and put when it is whole.
+/* Conversion of a message to 7 bits, in two passes: a plan, then the output. Up to SEVEN_LINE
+ * octets of a line are examined whole, because a delimiter must be distinguished from text. A
+ * header is collected, and put when it is complete.
  *
  *   HEADER --empty line--> LEAF | BETWEEN (multipart: its preamble) | HEADER (message/rfc822)
  *   any    --delimiter---> HEADER, or BETWEEN behind the closing one */
@@ -100,7 +101,7 @@ static void put_base64(struct seven *s, struct slice line, bool ends, struct buf
   base64_octets(s, line, out);
 }
 
-/* Characters outside of its alphabet are passed over by who decodes base64 (RFC 2045 §6.8). */
+/* A decoder of base64 ignores characters outside of its alphabet (RFC 2045 §6.8). */
 static void put_low(struct slice line, struct buf *out) {
   for (size_t i = 0; i < line.n; i++)
     if (line.p[i] < 0x80) buf_put_u8(out, line.p[i]);
@@ -190,8 +191,8 @@ static void put_label(struct buf *out, uint8_t action) {
                                           : "7bit\r\n");
 }
 
-/* The header with its new label. A message that said nothing of MIME has to say it now; of its
- * charset nothing is known (RFC 1428 §3). */
+/* The header with its new label. A message without MIME fields gets them; its charset is unknown
+ * (RFC 1428 §3). */
 static void put_head(struct seven *s, struct slice header, uint8_t action, struct buf *out) {
   struct header_field f;
   struct slice rest = header;
@@ -273,7 +274,7 @@ static bool enter(struct seven *s, const struct kind *k) {
 static void begin_leaf(struct seven *s, uint8_t action, bool opaque) {
   s->in = SEVEN_LEAF;
   s->action = action;
-  s->partial |= opaque; /* a multipart that cannot be followed takes no encoding */
+  s->partial |= opaque; /* a multipart that cannot be followed must not be encoded */
   s->size = s->high = 0;
   s->width = s->longest = s->column = 0;
   s->triples = 0;
@@ -370,8 +371,8 @@ static void take_line(struct seven *s, struct slice line, bool ends, struct buf 
   s->mid = !ends;
 }
 
-/* Octets at the end that what follows may give another meaning: CR, a blank before it or before a
- * line end. */
+/* Octets at the end whose meaning depends on what follows: CR, a blank before it or before a line
+ * end. */
 static size_t held_back(struct slice s) {
   size_t n = slice_at(s, s.n - 1) == '\r';
   int c = s.n > n ? s.p[s.n - n - 1] : 0;
@@ -392,7 +393,8 @@ void seven_free(struct seven *s) {
   buf_free(&s->head);
 }
 
-/* A line that began in an earlier piece goes on: up to its end, or as much as is looked at. */
+/* Continues a line that began in an earlier piece: up to its end, or as far as lines are
+ * examined. */
 static struct slice complete(struct seven *s, struct slice piece, struct buf *out) {
   ptrdiff_t lf = slice_find(piece, '\n');
   size_t want = SEVEN_LINE > buf_len(&s->line) ? SEVEN_LINE - buf_len(&s->line) : 1;

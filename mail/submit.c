@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Each field passes once: mended, then, when it says who wrote the message, read. */
+/* The header of a submitted message, repaired, and its authors, collected. Each field passes once:
+ * it is repaired, then, if it names an author, parsed.
+ *
+ * Invariants: a header whose authors programs could read differently is SUBMIT_UNCLEAR; the header
+ * is put out in any case. */
 #include "mail/submit.h"
 
 #include "lib/base/utf8.h"
@@ -96,7 +100,7 @@ static bool is_time(struct slice s) {
   return true;
 }
 
-/* "-0000" says that nothing is known of the zone (RFC 5322 §3.3). */
+/* "-0000" means that the zone is unknown (RFC 5322 §3.3). */
 static void put_date(struct slice body, struct buf *out) {
   struct slice value = body;
   while (value.n && strchr(" \t\r\n", value.p[value.n - 1])) value.n--;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/*                       empty line                          delimiter
- *   SURROGATE_HEADER ──────────────▶ leaf, in no multipart: SURROGATE_REST      (to the end)
- *        ▲   ▲                 └───▶ else:                  SURROGATE_PARTS ──┐
- *        │   └── empty line of a message/rfc822                  │            │
- *        └─────────────── delimiter of any level that is open ◀──┴────────────┘
+/* The surrogate of a message that comes in pieces: where in the message the octets are, and which
+ * fields are converted.
+ *
+ *                         empty line                          delimiter
+ *     SURROGATE_HEADER ──────────────▶ leaf, in no multipart: SURROGATE_REST      (to the end)
+ *          ▲   ▲                 └───▶ else:                  SURROGATE_PARTS ──┐
+ *          │   └── empty line of a message/rfc822                  │            │
+ *          └─────────────── delimiter of any level that is open ◀──┴────────────┘
  *
  * Invariants:
- *  1. Octets leave in their order: a field when the octet behind it was seen, all else at once.
- *  2. Whether a field is converted depends on it and on where it stands, never on the pieces.
- *  3. Nothing is held but a field (at most SURROGATE_FIELD_MAX) and a line's first SURROGATE_LINE
- * octets. */
+ *   1. Octets leave in order: a field when the octet behind it was seen, all else at once.
+ *   2. Whether a field is converted depends on it and on its place, never on the pieces.
+ *   3. Held are a field (SURROGATE_FIELD_MAX at most) and a line's first SURROGATE_LINE octets. */
 #include "mail/surrogate.h"
 
 #include "lib/base/utf8.h"
@@ -42,7 +44,7 @@ static void emit_converted(struct surrogate *s, struct slice field, struct buf *
   buf_free(&text);
 }
 
-/* --- what a header says --- */
+/* --- the contents of a header --- */
 
 static void begin_header(struct surrogate *s, bool message) {
   s->in = SURROGATE_HEADER;
@@ -149,7 +151,7 @@ static bool delimits(const struct surrogate *s, const struct surrogate_level *l,
   return !exact || is_blank(slice_starts(rest, SLICE("--")) ? slice_from(rest, 2) : rest);
 }
 
-/* The line ended and belongs to a level: goes there. */
+/* The line ended and is a delimiter of a level: goes to that level. */
 static bool delimiter(struct surrogate *s, struct slice line) {
   int level = -1;
   for (int pass = 0; pass < 2 && level < 0; pass++)
@@ -171,7 +173,7 @@ static bool delimiter(struct surrogate *s, struct slice line) {
 
 /* --- a header's lines --- */
 
-/* Whether this is to be made over: see surrogate.h for what is not. */
+/* Whether this field is to be converted: see surrogate.h for those that are not. */
 static bool is_wanted(const struct surrogate *s, struct slice field) {
   if (s->sealed || !surrogate_wants(field) || !utf8_is_valid(field) || slice_find(field, 0) >= 0)
     return false;
@@ -212,7 +214,7 @@ static void field_over(struct surrogate *s, struct slice here, struct buf *out) 
   buf_reset(&s->field);
 }
 
-/* Octets of a field that goes on in the next piece. */
+/* Octets of a field that continues in the next piece. */
 static void hold(struct surrogate *s, struct slice here, struct buf *out) {
   if (!s->spilled && here.n > buf_room(&s->field)) {
     emit(s, buf_slice(&s->field), out);

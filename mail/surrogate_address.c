@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Fields with addresses in them as ASCII: lists of mailboxes and groups (RFC 6857 §3.1.6 to §3.1.8,
- * RFC 6858 §2.1), the recipients of a delivery report (RFC 6857 §3.1.9), and Received: (§3.2.4). */
+/* Fields with addresses converted to ASCII: lists of mailboxes and groups (RFC 6857 §3.1.6 to
+ * §3.1.8, RFC 6858 §2.1), the recipients of a delivery report (RFC 6857 §3.1.9), and Received:
+ * (§3.2.4). */
 #include "lib/base/utf8.h"
 #include "mail/alabel.h"
 #include "mail/surrogate_inside.h"
@@ -22,7 +23,8 @@ static struct addr addr_split(struct slice spec) {
                         mail_strip(slice_from(spec, at + 1)) };
 }
 
-/* Puts the address in ASCII. False when only its local part's owner could say how. */
+/* Puts the address in ASCII. False when its local part is not ASCII: only its owner could convert
+ * that. */
 static bool addr_put(struct buf *out, const struct addr *a) {
   if (surrogate_wants(a->local)) return false;
   buf_put(out, a->local);
@@ -67,11 +69,11 @@ static bool mailbox_is_lost(struct field_writer *w, struct slice s) {
   return lost;
 }
 
-/* What stands for an address that is lost, behind its name. */
+/* Put in place of an address that is lost, behind its name. */
 #define NO_GROUP SLICE(" :;")                                    /* RFC 6857 §3.1.8 */
 #define NO_MAILBOX SLICE(" <invalid@internationalized.invalid>") /* RFC 6858 §2.1 */
 
-/* `text` in encoded-words, and who it is then. `name` is the phrase in front of it. */
+/* `text` in encoded-words, followed by the address. `name` is the phrase in front of it. */
 static void put_lost(struct field_writer *w, struct slice name, struct slice text,
                      struct slice who) {
   struct slice words = trim_space(name);
@@ -173,8 +175,7 @@ bool recipient_is_utf8(struct slice body) {
   return body.p && slice_caseeq(mail_strip(type), SLICE("utf-8")) && !surrogate_wants(type);
 }
 
-/* utf-8-addr-xtext (RFC 6533 §3): "\x{E9}" for what is not ASCII, and for what has a meaning
- * itself. */
+/* utf-8-addr-xtext (RFC 6533 §3): "\x{E9}" for characters that are not ASCII, or special there. */
 void put_recipient(struct field_writer *w, struct slice body) {
   struct slice address = body, type = slice_split(&address, ';');
   size_t before = buf_len(w->out);
@@ -211,8 +212,8 @@ static size_t clause_length(struct slice s) {
   return s.n;
 }
 
-/* §3.2.4: "for" goes where its local part wants it, its domain can be said otherwise; "id" goes
- * where it wants it at all. */
+/* §3.2.4: "for" is removed if its local part is not ASCII, while its domain can be converted; "id"
+ * is removed if any of it is not ASCII. */
 static bool clause_is_lost(struct slice word, struct slice clause) {
   if (slice_caseeq(word, SLICE("id"))) return surrogate_wants(clause);
   struct slice spec = mail_strip(mailbox_split(clause).spec);

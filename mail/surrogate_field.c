@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Which field is of which kind: RFC 6857 §3.2, RFC 6858 §2. */
+/* The table of header fields, which says how each is converted (RFC 6857 §3.2, RFC 6858 §2), and
+ * the conversion of one field. A field that is not in the table is unstructured text by RFC 6857,
+ * and left out by RFC 6858. */
 #include "mail/surrogate_inside.h"
 
 /* All of the body as encoded-words. */
@@ -10,7 +12,7 @@ static void put_encapsulated(struct field_writer *w, struct slice body) {
 
 typedef void put_body(struct field_writer *w, struct slice body);
 
-/* `simply` is the other way's; NULL: the field is left out. */
+/* `put` converts by RFC 6857, `simply` by RFC 6858; NULL: the field is left out. */
 static const struct field_kind {
   const char *name;
   put_body *put, *simply;
@@ -58,7 +60,7 @@ static struct field_kind kind_of(struct slice name) {
   return (struct field_kind){ "", put_plain, NULL };
 }
 
-/* Of the ways of RFC 6857 the one for this body: the last resort only where it must be. */
+/* The conversion of RFC 6857 for this body: encapsulation only as the last resort. */
 static put_body *way_of(struct field_kind kind, struct slice body) {
   /* §3.2.3 */
   if (kind.put == put_encapsulated && only_comments_want(body)) return put_comments;

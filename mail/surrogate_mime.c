@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The parameters of MIME fields: as ASCII (RFC 6857 §3.1.4, RFC 2231), and read. */
+/* The parameters of MIME fields, converted to ASCII (RFC 6857 §3.1.4, RFC 2231), and parsed. */
 #include "mail/surrogate_inside.h"
 
 static bool is_attribute_char(uint8_t c) {
@@ -56,7 +56,7 @@ static void put_extended(struct field_writer *w, struct slice name, struct slice
   }
 }
 
-/* A value that says that it is extended already: what it left raw. */
+/* A value whose name marks it as extended already: encodes the octets that it left raw. */
 static void put_raw_extended(struct field_writer *w, struct slice value) {
   for (size_t i = 0; i < value.n; i++)
     if (is_wanted(value.p[i]))
@@ -66,8 +66,8 @@ static void put_raw_extended(struct field_writer *w, struct slice value) {
   w->column += value.n;
 }
 
-/* The value as it is meant: a quoted string without its quotes, else whatever stands there; without
- * the comments around it (RFC 6857 §3.1.4). */
+/* The value itself: a quoted string without its quotes, else the text as written; without the
+ * comments around it (RFC 6857 §3.1.4). */
 static void gather_value(struct buf *text, struct slice s) {
   struct slice v = mail_strip(s);
   bool quoted = slice_at(v, 0) == '"';

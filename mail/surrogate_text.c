@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Text of a header field as ASCII: words, phrases, comments (RFC 6857 §3.1.1 to §3.1.3, §3.1.5). */
+/* Text of a header field converted to ASCII: words, phrases, comments (RFC 6857 §3.1.1 to §3.1.3,
+ * §3.1.5). */
 #include "mail/surrogate_inside.h"
 
 bool surrogate_wants(struct slice s) {
@@ -151,8 +152,8 @@ static void put_ascii(struct field_writer *w, struct slice space, struct slice s
   field_put(w, space);
 }
 
-/* Between two encoded-words white space is nothing (RFC 2047 §6.2): where it was something, it goes
- * into the new one. */
+/* White space between two encoded-words is ignored (RFC 2047 §6.2): where it is significant, it is
+ * moved into the new one. */
 static void put_run(struct field_writer *w, struct slice run, const struct style *style,
                     struct slice before, struct slice after) {
   struct buf text;

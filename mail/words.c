@@ -29,7 +29,7 @@ void field_put_space(struct field_writer *w, struct slice space, size_t next) {
   field_put(w, space);
 }
 
-/* RFC 2047 §5 (3): what may stand for itself in a phrase, which is the narrowest place. */
+/* RFC 2047 §5 (3): characters that need no encoding in a phrase, which is the strictest place. */
 static bool is_plain(uint8_t c) { return ascii_is_alnum(c) || (c && strchr("!*+-/", c)); }
 
 static uint8_t shown(uint8_t c) { return c < 0x20 || c == 0x7f ? '?' : c; }
@@ -64,8 +64,8 @@ static void put_b(struct buf *out, struct slice s) {
   base64_put(out, slice_of(clean, s.n));
 }
 
-/* How much of `text`, whole characters of it, goes into `process` columns; at least one. RFC 2047
- * §5: "each encoded-word MUST represent an integral number of characters". */
+/* How much of `text`, in whole characters, fits into `room` columns; at least one. RFC 2047 §5:
+ * "each encoded-word MUST represent an integral number of characters". */
 static size_t fitting(struct slice text, bool q, size_t room) {
   size_t n = 0, cost = 0;
   while (n < text.n) {

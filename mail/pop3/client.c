@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The session's wire and its opening: which answer belongs to which command, lines, clocks,
+/* The session's wire and its opening: which reply belongs to which command, lines, clocks,
  * capabilities, TLS.
  *
- * Invariants: answers come in the order of `asked`; the head of that ring is what the next line, or
- * the lines or octets of a multi-line answer (`inside`), belong to. When nothing is asked the
- * server has nothing to say. Only client_end() closes; after it nothing is put, and the sink hears
- * of nothing but what was half there. */
+ * Invariants: replies come in the order of `asked`; the next line, or the lines or octets of a
+ * multi-line reply (`inside`), belong to the head of that ring. When no command is outstanding the
+ * server has nothing to send. Only client_end() closes; after it nothing is sent, and the sink is
+ * called only to cut a message that was begun. */
 #include "mail/pop3/client.h"
 
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static const struct {
 
 static uint64_t sooner(uint64_t a, uint64_t b) { return a && (!b || a < b) ? a : b; }
 
-/* Whenever something was said or heard. */
+/* Called whenever octets were sent or received. */
 static void set_deadline(struct session *s) {
   uint64_t at = s->session_at;
   if (s->phase == PHASE_OVER)
@@ -81,8 +81,7 @@ static void set_deadline(struct session *s) {
 
 static void progress(struct session *s) { s->idle_at = s->pub.proto.now_ms + s->limits.idle_ms; }
 
-/* The sink is waited for while it holds, and while nothing is left to do but to hear what is safe.
- */
+/* The session waits for the sink while it holds, and while only unsettled messages are left. */
 static void watch_sink(struct session *s) {
   s->pub.settling = s->phase == PHASE_FETCH && !s->asked_n && s->unsettled && !s->pub.holds;
   if (!s->pub.holds && !s->pub.settling)
@@ -202,14 +201,13 @@ static void status_line(struct session *s, struct slice line) {
     return;
   }
   if (r.status == POP3_ERR) keep_text(s, slice_from(line, sizeof "-ERR"));
-  if (verb == VERBS) /* nobody asked: some say so before they hang up */
+  if (verb == VERBS) /* unsolicited: some servers announce so that they disconnect */
     client_end(s, r.status == POP3_ERR ? POP3_END_GONE : POP3_END_PROTOCOL);
   else
     verbs[verb].answer(s, &r);
 }
 
-/* Lines that hold no more than a hostile server has to say: an honest one has one for each message.
- */
+/* Lines beyond what an honest server sends, which is one for each message. */
 static bool too_many_lines(const struct session *s) {
   return s->lines > (uint64_t)s->limits.messages * 2 + 1000;
 }
@@ -242,10 +240,10 @@ static bool take_line(struct session *s, struct slice *in) {
       inside_line(s, line);
     else
       status_line(s, line);
-    /* TL-12: what came before TLS is no part of what is said under it. */
+    /* TL-12: octets received before TLS must not be taken as sent under it. */
     if (s->pub.proto.want == PROTO_TLS && in->n) client_end(s, POP3_END_INJECTION);
     return true;
-  case POP3_LINE_TOO_LONG: /* a row of a list that nobody can use; a status that nobody can read */
+  case POP3_LINE_TOO_LONG: /* an unusable row of a list; an unreadable status */
     s->lines++;
     if (!s->inside || too_many_lines(s)) client_end(s, POP3_END_TOO_MUCH);
     return true;
@@ -333,8 +331,8 @@ static void capa_end(struct session *s) {
     login_begin(s);
 }
 
-/* RFC 6856 §2.1: messages are wanted as they are, not made over for who reads ASCII only. A server
- * that refuses gives what it has. */
+/* RFC 6856 §2.1: requests messages unchanged, not as surrogates for clients that read ASCII only. A
+ * server that refuses sends what it has. */
 static void utf8_answer(struct session *s, const struct pop3_reply *r) {
   client_answered(s);
   login_begin(s);
@@ -349,7 +347,7 @@ static void stls_answer(struct session *s, const struct pop3_reply *r) {
 }
 
 /* RFC 2595 §4: "the client MUST discard information about server capabilities obtained prior to the
- * TLS negotiation". So goes APOP's timestamp: whoever chose it may be somebody else. */
+ * TLS negotiation". APOP's timestamp is discarded too: an attacker may have chosen it. */
 void pop3_client_secured(struct pop3_client *c) {
   struct session *s = (struct session *)c;
   if (s->phase == PHASE_OVER || c->proto.want != PROTO_TLS) return;
@@ -387,7 +385,7 @@ void pop3_client_tick(struct pop3_client *c) {
   else if (now >= s->session_at && s->finishing)
     pop3_client_gone(c, POP3_END_SESSION_TIME);
   else if (now >= s->session_at) {
-    s->session_at = now + s->limits.idle_ms; /* to settle and to say QUIT */
+    s->session_at = now + s->limits.idle_ms; /* to settle and to send QUIT */
     pop3_client_finish(c);
   }
   settle_down(s);

@@ -10,8 +10,8 @@
 
 #include "mail/pop3/client_inside.h"
 
-/* A message may be this much longer than twice what was announced: servers exist that count a line
- * end as one octet. Beyond it is thrown away. */
+/* A message may be this much longer than twice the announced size: some servers count a line end as
+ * one octet. Octets beyond it are discarded. */
 enum { SLACK = 64 * 1024 };
 
 static struct pop3_item *item_of(struct session *s, size_t i) { return &s->pub.items[i]; }
@@ -118,7 +118,7 @@ void fetch_answer(struct session *s, const struct pop3_reply *r) {
   s->drain = !client_heed(s, m, s->sink.begin(s->sink.arg, m));
 }
 
-/* It is too long for what was announced: not wanted any more. */
+/* It is longer than announced: rejected. */
 static bool overlong(const struct session *s, const struct pop3_item *m) {
   return m->size < (UINT64_MAX - SLACK) / 2 && s->unstuff.octets > 2 * m->size + SLACK;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The list of the maildrop: LIST, then UIDL, joined by the messages' numbers.
+/* The list of the maildrop: LIST, then UIDL, matched by the messages' numbers.
  *
- * Taken from a server that may lie: numbers in any order are sorted, one that comes twice ends the
- * session, since nobody could say which message DELE would hit. Of a UIDL that breaks RFC 1939 §7
- * (too long, say) its digest is taken instead. What it costs is in proportion to what was sent: a
+ * The server may send false data: numbers in any order are sorted; one that occurs twice ends the
+ * session, since it would be unknown which message DELE affects. A UIDL that breaks RFC 1939 §7
+ * (too long, say) is replaced by its digest. The cost is proportional to the octets received: a
  * size or number of 2^64 is no more than a line. */
 #include <stdlib.h>
 
@@ -139,8 +139,8 @@ static int by_uidl(const void *a, const void *b) {
   return x->number < y->number ? -1 : 1;
 }
 
-/* What must tell messages apart looks at each of a UIDL's: it is a square that the server would
- * choose. */
+/* Distinguishing messages compares all those of one UIDL: the cost is quadratic in a number that
+ * the server chooses. */
 static void unname_crowds(struct pop3_item **sorted, size_t n) {
   for (size_t i = 0, end; i < n; i = end) {
     struct slice uidl = sorted[i]->uidl;

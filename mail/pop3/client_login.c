@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The login: the exchange of the way that mail/sasl/login.h chooses, and of the next one when it is
- * refused. */
+/* The login: the exchange of the mechanism that mail/sasl/login.h chooses, and of the next one when
+ * it is refused. Invariant: no password is sent unless the policy permits it for this channel. */
 #include <stdio.h>
 
 #include "lib/base/codec.h"
@@ -85,8 +85,8 @@ static void send_response(struct session *s) {
   buf_wipe(&line);
 }
 
-/* One who breaks the mechanism, or can't prove that it knows the password, hears "*" (RFC 5034 §4).
- */
+/* A server that breaks the mechanism, or cannot prove that it knows the password, is sent "*" (RFC
+ * 5034 §4). */
 static void challenged(struct session *s, struct slice base64) {
   struct buf plain;
   bool ok = true;
@@ -208,7 +208,7 @@ static void logged_in(struct session *s) {
   if (s->policy.login_only)
     client_quit(s);
   else if (s->capable && !s->pub.pipelines && !s->policy.no_pipeline)
-    client_capa(s); /* RFC 2449 §5: some tell more to those they know */
+    client_capa(s); /* RFC 2449 §5: some servers announce more after the login */
   else
     list_begin(s);
 }
@@ -220,8 +220,8 @@ static bool verdict(struct slice text, const char *word) {
   return false;
 }
 
-/* Without a code: by RFC 3206 §3 it is not the password where the server says that it would say so.
- * Where it does not, RFC 1939's own words for a locked maildrop have "lock" in them. */
+/* Without a response code: by RFC 3206 §3 the password is not at fault if the server announced that
+ * it would say so. Otherwise RFC 1939's own words for a locked maildrop contain "lock". */
 static enum pop3_end no_code(const struct session *s, const struct pop3_reply *r) {
   if (s->auth_codes) return POP3_END_TROUBLE;
   return verdict(r->text, "lock") || verdict(r->text, "in use") ? POP3_END_IN_USE
@@ -234,9 +234,9 @@ static bool contains_any(struct slice text, const char *const *words) {
   return false;
 }
 
-/* Servers exist that announce what they do not know: the refusal is about the command or the
- * mechanism, not about the login. There is no code for it in POP3 (RFC 5034 has none but RFC
- * 2449's), only words. */
+/* Some servers announce mechanisms that they do not support: the refusal then concerns the command
+ * or the mechanism, not the login. POP3 has no code for it (RFC 5034 has only RFC 2449's), only
+ * words. */
 static enum sasl_refusal refusal_of(const struct session *s, const struct pop3_reply *r,
                                     enum pop3_end end) {
   static const char *const command[] = { "unknown command",

@@ -128,8 +128,8 @@ static const struct {
   [POP3_ARG_AUTH] = { " [mechanism [initial-response]]", true, arg_auth },
 };
 
-/* Clients in use send "QUIT ", "LIST ", "AUTH ": RFC 1939 §3 knows no such blank, and refusing QUIT
- * would undo what the session had deleted. */
+/* Some clients send "QUIT ", "LIST ", "AUTH ": RFC 1939 §3 permits no such blank, but refusing QUIT
+ * would undo the deletions of the session. */
 static struct slice without_blanks(struct slice s) {
   while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t')) s.n--;
   return s;

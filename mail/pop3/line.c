@@ -6,7 +6,7 @@
  * limit; more than POP3_ENDLESS octets without an end are reported as endless. */
 #include "mail/pop3/line.h"
 
-/* Throws away what belongs to a line that is too long. A CR at the end stays: its LF may follow. */
+/* Discards the octets of a line that is too long. A CR at the end stays: its LF may follow. */
 static enum pop3_line skip(struct pop3_framer *f, struct slice *in) {
   ptrdiff_t end = slice_search(*in, SLICE("\r\n"));
   if (end >= 0) {

@@ -25,7 +25,7 @@ static bool line_done(struct pop3_stuffer *st, bool empty) {
   return st->top && !st->in_header && st->lines_left == 0;
 }
 
-/* NUL is the one octet that clients written in C can't take. */
+/* NUL is the one octet that clients written in C cannot handle. */
 static void put_clean(struct buf *out, struct slice s) {
   if (s.n == 0) return;
   uint8_t *to = buf_reserve(out, s.n);
@@ -44,7 +44,7 @@ static size_t plain_body(struct slice piece, size_t at) {
   return piece.n - at;
 }
 
-/* The same for where a line stands. */
+/* The same for the position in the line. */
 static enum mail_at after_body(enum mail_at at, struct slice run) {
   int last = slice_at(run, run.n - 1);
   if (last == '\n' && run.n > 1 && slice_at(run, run.n - 2) == '\r') return MAIL_AT_START;

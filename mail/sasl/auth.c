@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The client's AUTH command, which SMTP (RFC 4954 §4) and POP3 (RFC 5034 §4) have alike. */
+/* The client's AUTH command, which is the same in SMTP (RFC 4954 §4) and POP3 (RFC 5034 §4). */
 #include "lib/base/codec.h"
 #include "mail/sasl/sasl.h"
 

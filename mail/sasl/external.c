@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* EXTERNAL (RFC 4422 Appendix A): the channel below has shown who the client is, by a certificate
- * in the TLS handshake; the client says at most as whom it wants to act. */
+/* EXTERNAL (RFC 4422 Appendix A): the channel below has authenticated the client, by a certificate
+ * in the TLS handshake; the client sends at most the identity that it wants to act as. */
 #include "mail/sasl/mechanisms.h"
 
 enum { START, ASKED, SENT };
 
-/* extern-initial-resp = *( UTF8-char-no-nul ); empty: as whoever the certificate is. */
+/* extern-initial-resp = *( UTF8-char-no-nul ); empty: acts as the owner of the certificate. */
 enum sasl_verdict external_server(struct sasl_server *s, bool has, struct slice response,
                                   struct buf *out) {
   if (s->at == START && !has) {

@@ -33,7 +33,7 @@ static bool may_show(const struct sasl_login_rules *r) { return r->secure || r->
 
 bool sasl_login_allowed(const struct sasl_login_rules *r) { return may_show(r) || r->clear; }
 
-/* By what lies between the server and us, whatever is offered. */
+/* Whether the channel permits it, whatever is offered. */
 static bool is_possible(const struct sasl_login_rules *r, const struct sasl_way *w) {
   const struct sasl_mechanism *m = sasl_way_mechanism(w);
   return sasl_login_allowed(r) && (may_show(r) || !w->shows) && (!m || !m->binds || r->binds);

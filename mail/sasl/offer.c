@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a server announces and what it takes, the same for every protocol. */
+/* The mechanisms that a server announces and accepts, the same for every protocol. */
 #include "mail/sasl/sasl.h"
 
 static sasl_set bit_of(const struct sasl_mechanism *m) { return 1u << (m - sasl_mechanisms); }

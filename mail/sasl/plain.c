@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The two mechanisms that hand over the password: PLAIN (RFC 4616) and LOGIN
- * (draft-murchison-sasl-login-00, obsolete and still what some clients speak). */
+/* The two mechanisms that transmit the password: PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-
+ * login-00, obsolete and still used by some clients). */
 #include "mail/sasl/mechanisms.h"
 
 enum { PLAIN_START, PLAIN_SENT };

@@ -27,7 +27,8 @@ enum {
   CLIENT_NONCE_MAX = 256,
   /* RFC 7677 §4; a server that asks for less weakens the password's protection */
   ITERATIONS_LEAST = 4096,
-  ITERATIONS_MOST = 200000, /* what a server may make our client compute: a tenth of a second */
+  ITERATIONS_MOST =
+      200000, /* the work that a server may demand of our client: a tenth of a second */
 };
 
 /* --- shared --- */
@@ -208,8 +209,8 @@ enum sasl_verdict scram_secret(struct sasl_server *s, const struct sasl_secret *
   return out->failed ? SASL_WRONG : SASL_CHALLENGE;
 }
 
-/* RFC 4954 §4 and RFC 5034 §4: the server's last data goes as a challenge, which the client answers
- * with an empty response. */
+/* RFC 4954 §4 and RFC 5034 §4: the server's last data is sent as a challenge, which the client
+ * answers with an empty response. */
 enum sasl_verdict scram_server(struct sasl_server *s, bool has, struct slice response,
                                struct buf *out) {
   if (s->at == SERVER_START && !has) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The two mechanisms that hand over an OAuth 2.0 bearer token (RFC 6750): OAUTHBEARER (RFC 7628),
- * and the XOAUTH2 that Google had before it and most clients still speak. They differ in the first
- * message and in what the client says once it was refused.
+/* The two mechanisms that transmit an OAuth 2.0 bearer token (RFC 6750): OAUTHBEARER (RFC 7628),
+ * and XOAUTH2, which Google had before it and most clients still use. They differ in the first
+ * message and in the client's response to a refusal.
  *
- * Server: START (→ ASKED) → SENT → OK, or → REFUSED: RFC 4422 §3.6 allows no words with a refusal,
- * so they go as a challenge, the client answers with next to nothing, and only then is it refused
- * (RFC 7628 §3.2.3). */
+ * Server: START (→ ASKED) → SENT → OK, or → REFUSED: RFC 4422 §3.6 allows no data with a refusal,
+ * so the reason is sent as a challenge, the client sends a dummy response, and only then is it
+ * refused (RFC 7628 §3.2.3). */
 #include "lib/base/num.h"
 #include "mail/sasl/mechanisms.h"
 
@@ -34,9 +34,9 @@ static bool is_port(struct slice s) {
   return slice_at(s, 0) != '0' && num_parse(s, UINT16_MAX, &port);
 }
 
-/* What we know of host and port is behind address translation and many names of one server: only
- * their form is looked at. Unknown keys are ignored (RFC 7628 §3.1); a known one that comes twice
- * has no meaning. */
+/* Host and port may differ from ours (address translation, several names of one server): only their
+ * form is checked. Unknown keys are ignored (RFC 7628 §3.1); a known one that occurs twice is
+ * malformed. */
 static bool pair(struct slice p, struct slice *auth, struct slice *port) {
   if (slice_find(p, '=') < 0) return false;
   struct slice value = p, key = slice_split(&value, '=');
@@ -133,7 +133,7 @@ enum sasl_verdict token_judged(struct sasl_server *s, bool right, struct buf *ou
   return out->failed ? SASL_WRONG : SASL_CHALLENGE;
 }
 
-/* --- the client: the token stands in the password's place --- */
+/* --- the client: the token takes the password's place --- */
 
 static void put_authorization(struct sasl_client *c, struct buf *out) {
   buf_put_str(out, "auth=Bearer ");
@@ -147,8 +147,8 @@ static bool can_send(const struct sasl_client *c) {
          slice_find(c->name, KVSEP) < 0;
 }
 
-/* A challenge behind the token is a refusal: `dummy` lets the server say so, and a yes is not
- * believed any more. */
+/* A challenge after the token is a refusal: `dummy` lets the server report it, and a later success
+ * is not believed. */
 static enum sasl_advice client_refused(struct sasl_client *c, const char *dummy, struct buf *out) {
   if (c->at != CLIENT_SENT) return SASL_GIVE_UP;
   c->at = CLIENT_DONE;

@@ -89,7 +89,7 @@ static bool take_enhanced(struct slice *s, uint8_t ret[static 3]) {
   return true;
 }
 
-/* The first one in the words, for servers that give it somewhere else: "(#5.1.1)". */
+/* The first one in the text, for servers that put it elsewhere: "(#5.1.1)". */
 static void find_enhanced(struct slice text, uint8_t ret[static 3]) {
   int before = ' ';
   for (; text.n; before = text.p[0], text = slice_from(text, 1)) {

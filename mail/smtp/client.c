@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The client session's wire and opening: replies to the part that awaits them, clocks, EHLO,
+/* The client session's wire and opening: replies passed to the part that awaits them, clocks, EHLO,
  * STARTTLS.
  *
  *   GREETING → EHLO (→ HELO) → STARTTLS → (TLS) → EHLO → AUTH → SEND ⇄ RSET → QUIT → OVER
  *
- * Invariants: a reply belongs to what `phase` (in SEND: the first transaction) awaits; a reply that
- * nobody awaits ends the session. Only smtp_client_end() closes; after it nothing is put and no
+ * Invariants: a reply belongs to what `phase` (in SEND: the first transaction) awaits; an
+ * unexpected reply ends the session. Only smtp_client_end() closes; after it nothing is sent and no
  * letter is held. */
 #include "mail/smtp/client.h"
 
@@ -97,7 +97,7 @@ void smtp_client_end(struct smtp_session *s, enum smtp_end end) {
   proto_close(&s->pub.proto, CLOSE_NONE);
 }
 
-/* The server is not usable, but hears a QUIT: nobody waits for its reply. */
+/* The server is not usable, but is sent a QUIT, whose reply is not awaited. */
 static void end_politely(struct smtp_session *s, enum smtp_end end) {
   smtp_client_send(s, SLICE("QUIT"), NULL);
   smtp_client_end(s, end);
@@ -170,7 +170,7 @@ static void start_tls(struct smtp_session *s) {
   smtp_client_await(s, s->limits.command_ms);
 }
 
-/* The server is known as far as this channel tells. */
+/* The server's capabilities on this channel are known. */
 static void after_ehlo(struct smtp_session *s) {
   if (!s->secure && s->starttls && s->policy.tls != SMTP_TLS_NEVER)
     start_tls(s);
@@ -217,7 +217,7 @@ static void starttls_reply(struct smtp_session *s) {
     end_politely(s, SMTP_END_TLS_REFUSED);
     return;
   }
-  s->starttls = false; /* 454: it goes on in the clear (RFC 3207 §4) */
+  s->starttls = false; /* 454: the session continues in the clear (RFC 3207 §4) */
   after_ehlo(s);
 }
 
@@ -256,7 +256,7 @@ static void trace_reply(struct smtp_session *s) {
 }
 
 /* 421 may come at any time, in place of any reply (RFC 5321 §3.8). So may the 221 of a server that
- * closes unasked: it is no success of anything. */
+ * closes unasked: it confirms nothing. */
 static void shut_down(struct smtp_session *s) {
   smtp_client_keep(s, s->pub.stage, SMTP_TEMPORARY);
   smtp_client_end(s, SMTP_END_SHUT_DOWN);
@@ -292,7 +292,7 @@ static bool step(struct smtp_session *s, struct slice *in) {
   take_reply(s);
   smtp_reply_reset(&s->reply);
   if (s->phase == SMTP_PHASE_SEND) smtp_send_advance(s);
-  /* What came before TLS is no part of what is said under it (RFC 3207 §6). */
+  /* Octets received before TLS must not be taken as sent under it (RFC 3207 §6). */
   if (s->pub.proto.want == PROTO_TLS && in->n) smtp_client_end(s, SMTP_END_INJECTION);
   return s->pub.proto.want == PROTO_READ;
 }
@@ -313,7 +313,7 @@ void smtp_client_produce(struct smtp_client *c) {
   settle_down(s);
 }
 
-/* RFC 3207 §4.2: what was learnt before is forgotten. */
+/* RFC 3207 §4.2: what was learnt before TLS is discarded. */
 void smtp_client_secured(struct smtp_client *c) {
   struct smtp_session *s = (struct smtp_session *)c;
   if (s->phase != SMTP_PHASE_STARTTLS || c->proto.want != PROTO_TLS) return;

@@ -6,12 +6,12 @@
  *                        +-------+-------+-- all refused --> RSET → (free)
  *
  * Invariants:
- *  1. tx[0] is the transaction whose replies come next; tx[1] is used only while tx[0] awaits the
- * reply to its end of data, and has an envelope on the way.
- *  2. A verdict is written once, but for that of an accepted recipient: it has the fate UNTRIED and
- * a 2yz code until the end of data is answered.
- *  3. The end of data counts as said only when it has left `out`; a reply that comes before decides
- *     nothing good, and ends the session. */
+ *   1. transactions[0] is the one whose replies come next; transactions[1] is used only while [0]
+ *      awaits the reply to its end of data, and its envelope is being sent.
+ *   2. A verdict is written once, except that of an accepted recipient: it has the fate UNTRIED and
+ *      a 2yz code until the end of data is answered.
+ *   3. The end of data counts as sent only when it has left `out`; a reply that comes before it
+ *      means no success, and ends the session. */
 #include "mail/smtp/client_inside.h"
 
 /* --- verdicts --- */
@@ -21,7 +21,7 @@ void smtp_letter_free_verdicts(struct smtp_letter *l) {
 }
 
 static bool is_accepted(const struct smtp_verdict *v) { return v->fate == SMTP_UNTRIED && v->code; }
-/* Decided here, before anything was said. */
+/* Decided here, before any command was sent. */
 static bool is_local(const struct smtp_verdict *v) {
   return !v->code && (v->fate != SMTP_UNTRIED || v->obstacle);
 }
@@ -33,7 +33,7 @@ static bool is_open(const struct smtp_verdict *v) {
 static void put_text(struct smtp_verdict *v, struct slice text) {
   buf_init(&v->text, SMTP_CLIENT_TEXT_MAX);
   buf_put(&v->text, slice_first(text, SMTP_CLIENT_TEXT_MAX));
-  v->text.failed = false; /* without memory for the words the verdict stands */
+  v->text.failed = false; /* without memory for the text the verdict stands */
 }
 
 /* The reply decides this recipient. */
@@ -110,7 +110,7 @@ static void decide_obstacle(struct smtp_verdict *v, enum smtp_stage stage, enum 
   v->obstacle = (uint8_t)o;
 }
 
-/* Decides what is decided without a word. False: no recipient is left. */
+/* Decides what needs no command. False: no recipient is left. */
 static bool look_at_letter(struct smtp_session *s, struct smtp_letter *l) {
   enum smtp_obstacle whole = obstacle_of(s, l);
   size_t open = 0;
@@ -134,7 +134,7 @@ static bool look_at_letter(struct smtp_session *s, struct smtp_letter *l) {
   return open > 0;
 }
 
-/* --- letters come and go --- */
+/* --- letters taken and returned --- */
 
 static void give_back(struct smtp_session *s, struct smtp_transaction *t) {
   struct smtp_letter *l = t->letter;
@@ -164,7 +164,7 @@ static bool take_letter(struct smtp_session *s, struct smtp_transaction *t) {
 
 /* --- the envelope --- */
 
-/* RFC 6531 §3.4: a message that needs nothing of SMTPUTF8 goes without. */
+/* RFC 6531 §3.4: a message that does not need SMTPUTF8 is sent without it. */
 static bool uses_utf8(const struct smtp_session *s, const struct smtp_letter *l) {
   bool any = l->utf8 || slice_has_high(l->return_path);
   for (size_t i = 0; !any && i < l->count; i++)
@@ -249,7 +249,7 @@ static bool may_send(const struct smtp_session *s, const struct smtp_transaction
          (t->to_send != SMTP_STEP_RCPT || t->to_send_rcpt == t->to_receive_rcpt);
 }
 
-/* No recipient is accepted and none can be any more. Those to whom "too many" was said stay
+/* No recipient is accepted and none can be any more. Those that got "too many recipients" stay
  * UNTRIED. */
 static bool is_refused(const struct smtp_transaction *t) {
   if (t->body_begun) return false;
@@ -303,8 +303,8 @@ static void begin(struct smtp_session *s) {
   smtp_client_await(s, s->limits.command_ms);
 }
 
-/* The envelope of the letter behind, with the end of data of this one: only in a session in which
- * all went well so far, so that what it does to the next is known. */
+/* The envelope of the next letter, with the end of data of this one: only in a session without a
+ * failure so far, so that its effect on the next letter is known. */
 static void look_ahead(struct smtp_session *s) {
   struct smtp_transaction *t = &s->transactions[0];
   if (t->body_ended && !t->void_body && !s->transactions[1].letter && s->pub.pipelining &&
@@ -314,7 +314,7 @@ static void look_ahead(struct smtp_session *s) {
     send_step(s, &s->transactions[1]);
 }
 
-/* A long envelope is said in pieces: the rest when `out` is empty. */
+/* A long envelope is sent in pieces: the rest when `out` is empty. */
 static void go_on_later(struct smtp_session *s) {
   bool full = buf_len(&s->pub.proto.out) > PROTO_OUT_HIGH;
   for (int i = 0; full && i < 2; i++) {
@@ -478,7 +478,7 @@ void smtp_send_reply(struct smtp_session *s) {
       t->letter && (t->to_receive != t->to_send ||
                     (t->to_receive == SMTP_STEP_RCPT && t->to_receive_rcpt < t->to_send_rcpt) ||
                     (t->to_receive == SMTP_STEP_END && t->body_begun));
-  if (!asked) { /* nothing was asked: whatever it says fits nothing */
+  if (!asked) { /* no command is outstanding: any reply is out of step */
     odd_reply(s, s->pub.stage);
     return;
   }
@@ -514,7 +514,8 @@ void smtp_send_body(struct smtp_session *s) {
   s->pub.octets += buf_len(&s->piece);
   smtp_client_await(s, s->limits.block_ms);
   if (s->piece.failed || verdict == SMTP_SOURCE_BROKEN)
-    smtp_client_end(s, SMTP_END_SOURCE); /* the end of data is not said: the server keeps nothing */
+    smtp_client_end(
+        s, SMTP_END_SOURCE); /* the end of data is not sent: the server discards the message */
   else if (verdict == SMTP_SOURCE_END)
     end_body(s, t);
   else if (verdict == SMTP_SOURCE_WAIT)

@@ -40,7 +40,7 @@ static bool take_keyword(struct slice *argument, struct slice keyword, bool free
 
 /* --- parameters --- */
 
-/* What the parameters of one command say; each parser sets its own. */
+/* The parameters of one command; each parser sets its own. */
 struct params {
   unsigned given;
   uint64_t size;
@@ -50,7 +50,8 @@ struct params {
   struct slice envid, orcpt;
 };
 
-/* size-value = 1*20DIGIT (RFC 1870 §3). A number that has no room is a size that nobody takes. */
+/* size-value = 1*20DIGIT (RFC 1870 §3). A number that overflows is a size that is always
+ * refused. */
 static bool param_size(struct slice value, struct params *p) {
   for (size_t i = 0; i < value.n; i++)
     if (!ascii_is_digit(value.p[i])) return false;
@@ -65,8 +66,8 @@ static bool param_body(struct slice value, struct params *p) {
   return p->body == SMTP_BODY_8BITMIME || slice_caseeq(value, SLICE("7BIT"));
 }
 
-/* What it stands for, a mailbox or "<>", is not used: a server may treat every AUTH= as AUTH=<>
- * (RFC 4954 §5). */
+/* Its value, a mailbox or "<>", is not used: a server may treat every AUTH= as AUTH=<> (RFC 4954
+ * §5). */
 static bool param_auth(struct slice value, struct params *p) {
   return value.n > 0 && value.n <= 500 && xtext_is_valid(value);
 }
@@ -82,8 +83,8 @@ static bool param_envid(struct slice value, struct params *p) {
   return xtext_is_printable(value, SMTP_ENVID_MAX);
 }
 
-/* "NEVER" / 1#("SUCCESS" / "FAILURE" / "DELAY") (RFC 3461 §4.1). A word that comes twice means what
- * it means once. */
+/* "NEVER" / 1#("SUCCESS" / "FAILURE" / "DELAY") (RFC 3461 §4.1). A repeated word has no further
+ * effect. */
 static bool param_notify(struct slice value, struct params *p) {
   static const struct {
     struct slice word;

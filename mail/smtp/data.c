@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-/* Invariants:
- *  1. AT_START is entered by a CRLF and by DATA itself, and by nothing else.
- *  2. Only AT_DOT_CR can end the message, and only with LF; AT_DOT is only entered from AT_START.
- *  3. An octet goes to the door when it is taken, but for the dot at a line's start (never) and the
- * CR behind it (when it turns out not to belong to the end mark).
+/* The end of a message found in the octets behind DATA, and dot-stuffing removed.
  *
- *                   "."              CR               LF
- *    AT_START ───────────▶ AT_DOT ───────▶ AT_DOT_CR ─────▶ the end
- *       ▲ ╲ other             │ other           │ other
- *    LF │   ╲                 ▼                 │
- *  AT_TEXT_CR ◀──── CR ──── AT_TEXT ◀───────────┘
+ * Invariants:
+ *   1. AT_START is entered by a CRLF and by DATA itself, and by nothing else.
+ *   2. Only AT_DOT_CR can end the message, and only with LF; AT_DOT is only entered from AT_START.
+ *   3. An octet goes to mail/clean.h when it is taken, except for the dot at a line's start (never)
+ *      and the CR behind it (when it turns out not to belong to the end mark).
  *
- * Behind a bare CR or LF the text goes on, AT_LOOSE, and behind a dot there, AT_LOOSE_DOT, another
- * dot is taken away. From both, everything else is text as from AT_TEXT. */
+ *                     "."              CR               LF
+ *      AT_START ───────────▶ AT_DOT ───────▶ AT_DOT_CR ─────▶ the end
+ *         ▲ ╲ other             │ other           │ other
+ *      LF │   ╲                 ▼                 │
+ *    AT_TEXT_CR ◀──── CR ──── AT_TEXT ◀───────────┘
+ *
+ * Behind a bare CR or LF the text continues in AT_LOOSE, and behind a dot there, in AT_LOOSE_DOT,
+ * another dot is removed. From both, everything else is text as from AT_TEXT. */
 #include "mail/smtp/data.h"
 
 enum { AT_START, AT_DOT, AT_DOT_CR, AT_TEXT, AT_TEXT_CR, AT_LOOSE, AT_LOOSE_DOT };

@@ -7,7 +7,7 @@
  * SMTP_DISCARD_MAX octets without an end close the connection. */
 #include "mail/smtp/line.h"
 
-/* Where the line at the front of `in` ends or goes wrong. */
+/* Where the line at the front of `in` ends, or is spoilt. */
 enum find { FOUND_NOTHING, FOUND_END, FOUND_SPOIL };
 
 /* `*ret_at`: the index of the line's CR, or of the octet behind which it is spoilt. */
