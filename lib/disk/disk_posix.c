@@ -3,15 +3,15 @@
  *
  *   1. A name never leads out of the folder and never through a symbolic link: openat2(2) with
  *      RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS opens files and, for the calls that work on names,
- *      the folder a name is in. Where the kernel has no openat2 (ENOSYS) each component is opened
- * by itself with O_NOFOLLOW.
+ *      the folder a name is in. Where the kernel has no openat2 (ENOSYS) each component is
+ *      opened by itself with O_NOFOLLOW.
  *   2. A sync is tried once. If it fails for whatever reason, the file (or, for sync_all, the disk)
  *      is poisoned: Linux reports a failed write-back once, drops the octets and marks the pages
- *      clean, so a second fsync would succeed falsely. The clean pages are dropped from the cache,
- * so that the next opening of the file reads what the disk has.
+ *      clean, so a second fsync would succeed falsely. The clean pages are dropped from the
+ *      cache, so that the next opening of the file reads what the disk has.
  *   3. Files are 0600, folders 0700, whatever the umask allows.
- *   4. Files are examined only by descriptor, never by name: the sandbox does not allow stat(2) of
- * a path, which Landlock does not restrict (runtime/sandbox/profiles.c).
+ *   4. Files are examined only by descriptor, never by name: the sandbox does not allow stat(2)
+ *      of a path, which Landlock does not restrict (runtime/sandbox/profiles.c).
  *
  * struct disk_file keeps its name only to open it once more, read-only, for another process. */
 #include <dirent.h>
