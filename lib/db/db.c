@@ -18,8 +18,8 @@ enum { BUSY_MS = 5000 };
 /* -- once a process -- */
 
 /* No connection is used by two threads at once, so SQLite needs mutexes only for what connections
- * share. Counting memory would take a lock at each allocation. Refusals mean that somebody has
- * started SQLite before us; then it works with its defaults, only slower. */
+ * share. Counting memory would take a lock at each allocation. A refusal means that SQLite was
+ * started before; then it works with its defaults, only slower. */
 static void configure(void) {
   sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -141,8 +141,8 @@ static int after_commit(void *arg, sqlite3 *h, const char *which, int pages) {
   return SQLITE_OK;
 }
 
-/* The schema comes from a file that somebody may have changed: its functions are not trusted, and
- * no statement of ours may touch the file's insides. */
+/* The schema comes from a file that may have been tampered with: its functions are not trusted, and
+ * no statement of ours may modify the file's internal structure. */
 static void harden(sqlite3 *h) {
   static const int off[] = { SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML,
                              SQLITE_DBCONFIG_DQS_DDL };
