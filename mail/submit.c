@@ -111,7 +111,7 @@ static void put_date(struct slice body, struct buf *out) {
   buf_put(out, slice_from(body, value.n));
 }
 
-/* --- who wrote it --- */
+/* --- the authors --- */
 
 /* Control characters, and quoting outside of quotes, are read in many ways. */
 static bool is_clear(struct slice s) {

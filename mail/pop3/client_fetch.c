@@ -180,8 +180,8 @@ bool fetch_body(struct session *s, struct slice *in) {
   return in->n < before;
 }
 
-/* Whose fault is it? The rest of a message that ended too early is read as answers; else it is the
- * message that was under way, or whose RETR was to be answered. */
+/* The item at fault: the rest of a message that ended too early is read as replies; otherwise it is
+ * the message being received, or whose RETR was to be answered. */
 struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end) {
   bool out_of_step = end == POP3_END_PROTOCOL || end == POP3_END_TOO_MUCH;
   bool broken = out_of_step || end == POP3_END_GONE || end == POP3_END_IDLE;

@@ -107,8 +107,8 @@ void smtp_login_begin(struct smtp_session *s) {
     fail(s, SMTP_END_NO_MECHANISM, "no mechanism that is offered may be used here");
 }
 
-/* One who breaks the mechanism, or cannot prove that it knows the password, is sent "*" (RFC 4954
- * §4). */
+/* A server that breaks the mechanism, or cannot prove that it knows the password, is sent "*" (RFC
+ * 4954 §4). */
 static void challenged(struct smtp_session *s) {
   struct buf plain, line;
   bool ok = true;
