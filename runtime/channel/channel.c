@@ -266,7 +266,7 @@ static const char *hand_out(struct channel *ch, struct arrival *a) {
   return NULL;
 }
 
-/* Descriptors are cut off a packet when it has more than may be, or when this process can't have
+/* The kernel drops descriptors of a packet that has too many, or when this process cannot have
  * more. */
 static bool out_of_descriptors(const struct msghdr *msg, const struct arrival *a) {
   return msg->msg_flags & MSG_CTRUNC && a->fd_count < IPC_FDS_MAX;

@@ -120,10 +120,10 @@ static struct conn *conn_new(struct front_listener *l, int fd,
   return c;
 }
 
-/* --- who makes room --- */
+/* --- connections closed to make room --- */
 
-/* Of those that hold something and take nothing, the one blocked for longest; who has not logged in
- * nor has mail under way goes before all others. */
+/* Of the clients that occupy memory and do not read, the one blocked for longest; one that has
+ * neither logged in nor a message under way is chosen first. */
 static struct conn *holds_most_idly(struct front *f) {
   struct conn *worst = NULL;
   bool worst_valuable = false;
@@ -147,7 +147,8 @@ void conn_relieve(struct front *f) {
   }
 }
 
-/* The oldest that has neither logged in nor begun a message makes room; NULL: there is none. */
+/* The oldest that has neither logged in nor begun a message is closed to make room; NULL: there is
+ * none. */
 static struct conn *least_valuable(struct front *f) {
   for (struct conn *c = f->oldest; c; c = c->newer) {
     if (!c->proto) return c;

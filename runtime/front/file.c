@@ -55,8 +55,8 @@ void conn_files_close(struct conn *c) {
   c->files = NULL;
 }
 
-/* The piece of `f` that c->reading asks for. A file that is shorter than it was said to be is
- * damaged; a disk that fails may be better the next time. */
+/* The piece of `f` that c->reading requests. A file that is shorter than announced is damaged; a
+ * read error may be temporary. */
 static enum pop_outcome read_piece(struct conn *c, const struct conn_file *f, struct slice *ret) {
   uint64_t left = c->reading.offset < f->is.size ? f->is.size - c->reading.offset : 0;
   size_t n = c->reading.most < IPC_CHUNK ? c->reading.most : IPC_CHUNK;

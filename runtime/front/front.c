@@ -77,7 +77,8 @@ static void on_tickets(struct process *r, struct slice keys) {
 
 /* --- start, sweep, stop --- */
 
-/* When nobody is left, what a burst needed goes back (process.c keeps some of it until then). */
+/* When no client is left, the memory that a burst needed is freed (process.c keeps some of it until
+ * then). */
 static void give_back(struct front *f) {
   if (f->count || f->accepted == f->gave_back) return;
   f->gave_back = f->accepted;
@@ -137,7 +138,7 @@ static bool start(struct process *r, struct buf *err) {
 
 static void reload(struct process *r, const struct conf *before) { new_generation(r->arg); }
 
-/* Sessions with mail under way finish; the others go. */
+/* Sessions with a message under way finish; the others are closed. */
 /* Stopping does not wait for a login: the client was promised nothing, and under password guessing
  * the queue at auth is long. */
 static bool under_way(const struct conn *c) {

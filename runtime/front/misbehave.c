@@ -21,8 +21,7 @@ static void misbehave_send(struct front *f, enum role kind, uint16_t type, uint6
   process_send(f->process, kind, process_single(f->process, kind), type, tag, payload, -1);
 }
 
-/* A maildrop that nobody logged in to; for a client that is there and has not logged in, if one is.
- */
+/* A maildrop without a login; for a connected client that has not logged in, if there is one. */
 static void steal(struct front *f) {
   uint64_t tag = NOBODYS_TAG;
   for (struct conn *c = f->oldest; c; c = c->newer)
