@@ -429,7 +429,10 @@ const struct cmd cmds[] = {
     "again.",
     .no_json = true },
   { "queue retry", "SELECTOR …", 0, 20, cmd_queue, queue_options, "try waiting mail now",
-    "Selectors are those of queue list.", .no_json = true },
+    "Selectors are those of queue list. Held mail stays held, and is counted: queue release lets "
+    "it "
+    "go. Ends with 67 if nothing that fits waits.",
+    .no_json = true },
   { "queue fail", "SELECTOR …", 0, 20, cmd_queue, queue_options,
     "give mail up, and tell its sender",
     "Selectors are those of queue list. Its sender gets a report as for any mail that could not be "

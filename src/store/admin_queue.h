@@ -35,7 +35,7 @@ struct selection {
   bool gathered;
   /* going through them */
   size_t at;
-  uint64_t done;
+  uint64_t done, held; /* held: left as they are, since they are held */
 };
 
 /* A row that fits, until the next call. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Changes the queue: queue hold, release, retry, drop, fail. A recipient in a sender's hands may
- * end although it is held or dropped.
+ * end although it is held or dropped. Only release lets go what is held: retry counts it.
  *
  * A recipient that is to fail gets an expiry time in the past; housekeeping, started at once, ends
  * it with a report like any other that has expired. */
 #include "src/store/admin_queue.h"
 #include "src/store/brake.h"
+
+#include <stdio.h>
 
 enum { CHANGES_A_SLICE = 200 };
 
@@ -53,7 +55,7 @@ static enum db_result release_one(struct store_engine *e, struct admin_job *a,
 
 static enum db_result retry_one(struct store_engine *e, struct admin_job *a,
                                 const struct selected *c, bool *ret_changed) {
-  enum db_result r = run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1", c->row,
+  enum db_result r = run_on(e, "UPDATE recipient SET due = ?2 WHERE id = ?1 AND state = 0", c->row,
                             a->job.now_s, ret_changed);
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
@@ -79,56 +81,76 @@ static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
   return r == DB_OK ? queue_end_letter(e, (uint64_t)c->body) : r;
 }
 
-static enum db_result end_of(struct admin_job *a, const struct selection *x, const char *done) {
+/* What a command does to a row, and how its answer begins. */
+struct steering {
+  change_fn *one;
+  const char *done;
+  bool skips_held; /* held recipients are counted and stay as they are */
+};
+
+#define RECIPIENTS(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
+
+static enum db_result end_of(struct admin_job *a, const struct selection *x,
+                             const struct steering *v) {
+  char held[160] = "";
+  bool one = x->held == 1;
+  if (x->held)
+    snprintf(held, sizeof held, "; %llu recipient%s that fit%s %s held: queue release lets %s go",
+             RECIPIENTS(x->held), one ? "s" : "", one ? "is" : "are", one ? "it" : "them");
   if (x->done)
-    return admin_send(a, CLI_OK, "%llu recipient%s %s", (unsigned long long)x->done,
-                      x->done == 1 ? "" : "s", done);
+    return admin_send(a, CLI_OK, "%llu recipient%s %s%s", RECIPIENTS(x->done), v->done, held);
+  if (x->held) return admin_send(a, CLI_NOT_FOUND, "nothing was changed%s", held);
   return admin_send(a, CLI_NOT_FOUND, "nothing in the queue fits, or all of it is so already");
+}
+
+static enum db_result change_row(struct store_engine *e, struct admin_job *a, struct selection *x,
+                                 const struct selected *s, const struct steering *v) {
+  bool changed = false, skipped = v->skips_held && s->held;
+  enum db_result r = skipped ? DB_OK : v->one(e, a, s, &changed);
+  x->done += r == DB_OK && changed;
+  x->held += skipped;
+  return r;
 }
 
 /* A slice may be run again, alone, when its group was rolled back: it then begins where it began.
  */
-static enum db_result change(struct store_engine *e, struct admin_job *a, const char *done,
-                             change_fn *one) {
+static enum db_result change(struct store_engine *e, struct admin_job *a,
+                             const struct steering *v) {
   struct selection *x;
   struct selected s;
   enum db_result r;
   size_t looked = 0;
   if (!selection_ready(e, a, &x, &r))
-    return r != DB_OK || a->job.again || !x || !x->gathered || x->count ? r : end_of(a, x, done);
-  size_t at = x->at;
-  uint64_t count = x->done;
-  bool changed;
+    return r != DB_OK || a->job.again || !x || !x->gathered || x->count ? r : end_of(a, x, v);
+  const struct selection before = *x;
   while (selection_next(e, a, x, CHANGES_A_SLICE, &looked, &s, &r)) {
-    r = one(e, a, &s, &changed);
+    r = change_row(e, a, x, &s, v);
     if (r != DB_OK) break;
-    x->done += changed;
   }
-  if (r == DB_OK) return a->job.again ? r : end_of(a, x, done);
-  x->at = at;
-  x->done = count;
+  if (r == DB_OK) return a->job.again ? r : end_of(a, x, v);
+  *x = before;
   return r;
 }
 
 static enum db_result queue_hold(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "held", hold_one);
+  return change(e, a, &(struct steering){ hold_one, "held" });
 }
 /* The mail of one account that is released as a whole: its counters are reset. */
 static enum db_result queue_release(struct store_engine *e, struct admin_job *a) {
-  enum db_result r = change(e, a, "released", release_one);
+  enum db_result r = change(e, a, &(struct steering){ release_one, "released" });
   const struct selection *x = a->state;
   bool over = r == DB_OK && !a->job.again && x && x->account > 0 && x->account < INT64_MAX;
   return over ? brake_forget(e, (uint64_t)x->account) : r;
 }
 
 static enum db_result queue_retry(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "due now", retry_one);
+  return change(e, a, &(struct steering){ retry_one, "due now", .skips_held = true });
 }
 static enum db_result queue_drop(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "dropped", drop_one);
+  return change(e, a, &(struct steering){ drop_one, "dropped" });
 }
 static enum db_result queue_fail(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "failed, with a report", fail_one);
+  return change(e, a, &(struct steering){ fail_one, "failed, with a report" });
 }
 
 static void failing(struct store *s, struct admin_job *a) {

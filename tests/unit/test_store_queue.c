@@ -466,6 +466,35 @@ static void steering(void **state) {
   assert_sound(k);
 }
 
+/* Only release lets go what is held, by hand or by the limits of accounts: retry counts it. */
+static void retry_leaves_held(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(kit_command(k, "account set alice@example.org messages-per-hour 1").code,
+                   CLI_OK);
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
+  assert_int_equal(commit(k, "eve@other.example"), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue list reason=account-limit").count, 1);
+  assert_int_equal(kit_command(k, "queue hold bob@elsewhere.example").code, CLI_OK);
+  struct answer a = kit_command(k, "queue retry from=example.org");
+  assert_int_equal(a.code, CLI_OK);
+  assert_string_equal(a.text, "1 recipient due now; 2 recipients that fit are held: queue release "
+                              "lets them go");
+  a = kit_command(k, "queue retry eve@other.example");
+  assert_int_equal(a.code, CLI_NOT_FOUND);
+  assert_string_equal(
+      a.text, "nothing was changed; 1 recipient that fits is held: queue release lets it go");
+  assert_int_equal(kit_command(k, "queue list state=held").count, 2);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_string_equal(g.to[0], "dora@other.example");
+  nothing(k);
+  assert_int_equal(kit_command(k, "queue release from=example.org").code, CLI_OK);
+  letter(k), letter(k);
+  assert_int_equal(kit_command(k, "queue list state=held").count, 0);
+  assert_sound(k);
+}
+
 /* Each recipient has one reason, and it is the right one. */
 static bool says(struct kit *k, const char *words, const char *what) {
   struct answer a = kit_command(k, words);
@@ -744,6 +773,7 @@ int main(void) {
     TEST(breaches),
     TEST(large),
     TEST(steering),
+    TEST(retry_leaves_held),
     TEST(reasons),
     TEST(selectors),
     TEST(given_up),
