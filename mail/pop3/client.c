@@ -59,6 +59,7 @@ static const struct {
   [VERB_UIDL] = { uidl_answer, uidl_line, uidl_end },
   [VERB_RETR] = { fetch_answer, NULL, NULL },
   [VERB_TOP] = { fetch_answer, NULL, NULL },
+  [VERB_STEP] = { step_answer, NULL, NULL },
   [VERB_DELE] = { dele_answer, NULL, NULL },
   [VERB_QUIT] = { quit_answer, NULL, NULL },
 };

@@ -34,9 +34,10 @@
  *      one that was begun and will not be. Never both; neither only after the sink returned NO or
  *      OVER.
  *   3. A message shorter than the server announced is not deleted unless the policy permits it:
- *      some servers end a message with "." when they cannot read on. Nor is a message that came
- *      behind it in the same session: some servers do not stuff a dot, so that the rest of the
- *      message looks like replies.
+ *      some servers end a message with "." when they cannot read on. Some
+ *      servers do not stuff a dot, so that the rest of the message looks like replies: behind a
+ *      short one nothing is taken until the server has named a UIDL of its list; a server without
+ *      UIDLs can be asked for none, and what it sends then is not deleted either.
  *   4. Nothing of a login is sent in the clear unless the policy has `clear` or `may_show`; a
  *      password only if it has `may_show`.
  *   5. What the server sent before TLS is discarded (RFC 2595 §4).
@@ -114,7 +115,7 @@ struct pop3_item {
   /* the server's UIDL violates RFC 1939 §7: `uidl` is a digest of it */
   bool made;
   bool is_short; /* fewer octets came than were announced */
-  bool doubtful; /* it was received behind one that was short */
+  bool doubtful; /* it was received behind one that was short, and no UIDL proved it */
 };
 
 /* --- the receiver of the messages --- */

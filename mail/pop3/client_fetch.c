@@ -19,7 +19,7 @@ static struct pop3_item *item_of(struct session *s, size_t i) { return &s->pub.i
 static void say_number(struct session *s, enum verb verb, size_t i) {
   const struct pop3_item *m = item_of(s, i);
   static const char *const words[VERBS] = {
-    [VERB_RETR] = "RETR", [VERB_TOP] = "TOP", [VERB_DELE] = "DELE"
+    [VERB_RETR] = "RETR", [VERB_TOP] = "TOP", [VERB_STEP] = "UIDL", [VERB_DELE] = "DELE"
   };
   char line[64];
   int n = snprintf(line, sizeof line, "%s %" PRIu64, words[verb], m->number);
@@ -46,11 +46,45 @@ static bool has_room(const struct session *s, const struct pop3_item *m) {
          weight(m) <= s->limits.window_octets - s->under_way;
 }
 
+/* A message with a UIDL, from the one that is asked for next on; NULL: none has one. */
+static const struct pop3_item *named_item(const struct session *s) {
+  for (size_t n = 0; n < s->pub.count; n++) {
+    const struct pop3_item *m = &s->pub.items[(s->next + n) % s->pub.count];
+    if (m->uidl.n) return m;
+  }
+  return NULL;
+}
+
+/* A server that does not stuff a line "." ends the message there, and sends the rest as if it were
+ * replies: whoever wrote the message chose them, and could have the client take them for the next
+ * messages. So behind a message that came short the server first names a UIDL, which the writer
+ * cannot know. Without UIDLs what follows stays doubtful. */
+static bool is_doubted(const struct session *s) { return s->in_doubt && named_item(s); }
+
+static bool is_in_step(struct session *s) {
+  if (!is_doubted(s)) return true;
+  if (!s->asked_n) say_number(s, VERB_STEP, (size_t)(named_item(s) - s->pub.items));
+  return false;
+}
+
+void step_answer(struct session *s, const struct pop3_reply *r) {
+  const struct pop3_item *m = item_of(s, client_head(s)->item);
+  uint64_t number;
+  struct slice uidl;
+  bool right = r->status == POP3_OK && pop3_reply_uidl(r->text, &number, &uidl) &&
+               number == m->number && uidl_is(s, m, uidl);
+  client_answered(s);
+  if (right)
+    s->in_doubt = false;
+  else
+    client_end(s, POP3_END_PROTOCOL);
+}
+
 static void ask_messages(struct session *s) {
   for (; s->next < s->pub.count && s->phase == PHASE_FETCH; s->next++) {
     struct pop3_item *m = item_of(s, s->next);
     if (s->finishing || !wanted(s, m)) continue;
-    if (!has_room(s, m)) return;
+    if (!is_in_step(s) || !has_room(s, m)) return;
     m->state = POP3_ASKED;
     s->under_way += weight(m);
     say_number(s, m->wish == POP3_LOOK ? VERB_TOP : VERB_RETR, s->next);
@@ -103,19 +137,23 @@ void fetch_advance(struct session *s) {
 /* --- a message --- */
 
 void fetch_answer(struct session *s, const struct pop3_reply *r) {
-  struct pop3_item *m = item_of(s, client_head(s)->item);
+  size_t i = client_head(s)->item;
+  struct pop3_item *m = item_of(s, i);
+  bool doubted = is_doubted(s);
+  if (doubted && i < s->next) s->next = i; /* it is asked for again */
   if (r->status != POP3_OK) {
     s->under_way -= weight(m);
     client_answered(s);
-    m->state = POP3_REFUSED;
+    m->state = doubted ? POP3_LISTED : POP3_REFUSED;
+    if (doubted) return;
     if (s->sink.refused) s->sink.refused(s->sink.arg, m, r->text);
     return;
   }
   s->inside = true;
   s->credited = 0;
   pop3_unstuff_open(&s->unstuff, s->limits.message);
-  m->state = POP3_COMING;
-  s->drain = !client_heed(s, m, s->sink.begin(s->sink.arg, m));
+  m->state = doubted ? POP3_LISTED : POP3_COMING;
+  s->drain = doubted || !client_heed(s, m, s->sink.begin(s->sink.arg, m));
 }
 
 /* It is longer than announced: rejected. */
@@ -145,9 +183,12 @@ static void finish(struct session *s, struct pop3_item *m) {
   s->unstuff.octets = s->credited = 0;
   if (s->drain) return;
   bool look = m->wish == POP3_LOOK;
-  m->doubtful = !look && s->last_short;
+  m->doubtful = !look && s->in_doubt;
   m->is_short = !look && (m->octets < m->size || !m->octets); /* nothing proves nothing */
-  if (m->is_short) s->last_short = m;
+  if (m->is_short) {
+    s->last_short = m;
+    s->in_doubt = !s->policy.delete_short;
+  }
   m->state = look ? POP3_LISTED : POP3_WHOLE;
   if (!look) s->unsettled++;
   enum pop3_sink_verdict verdict = s->sink.end(s->sink.arg, m);

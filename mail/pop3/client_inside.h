@@ -24,6 +24,7 @@ enum verb {
   VERB_UIDL,
   VERB_RETR,
   VERB_TOP,
+  VERB_STEP, /* UIDL of one message: is the server in step? */
   VERB_DELE,
   VERB_QUIT,
   VERBS
@@ -42,7 +43,7 @@ enum phase {
 
 struct asked {
   enum verb verb;
-  size_t item; /* of RETR, TOP, DELE */
+  size_t item; /* of RETR, TOP, STEP, DELE */
 };
 
 struct session {
@@ -91,6 +92,7 @@ struct session {
   size_t next;            /* the item to ask for next */
   size_t unsettled;
   struct pop3_item *last_short; /* the last message that came short; NULL: none did */
+  bool in_doubt;                /* replies behind it may be its rest: see is_in_step() */
   uint64_t under_way;           /* octets of messages asked for, by LIST */
   uint64_t credited;            /* octets of the message when the idle time was last counted anew */
   struct pop3_unstuffer unstuff;
@@ -128,11 +130,14 @@ void list_end(struct session *s);
 void uidl_answer(struct session *s, const struct pop3_reply *r);
 void uidl_line(struct session *s, struct slice line);
 void uidl_end(struct session *s);
+/* Whether the server's UIDL is the item's. */
+bool uidl_is(struct session *s, const struct pop3_item *item, struct slice uidl);
 
 /* --- client_fetch.c --- */
 /* Sends the commands that may be sent now; goes on to DELE and QUIT. Called after every change. */
 void fetch_advance(struct session *s);
 void fetch_answer(struct session *s, const struct pop3_reply *r); /* to RETR, TOP */
+void step_answer(struct session *s, const struct pop3_reply *r);
 void dele_answer(struct session *s, const struct pop3_reply *r);
 /* Octets of a message. False: no more is taken now. */
 bool fetch_body(struct session *s, struct slice *in);

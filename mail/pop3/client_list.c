@@ -116,6 +116,11 @@ static struct slice made_uidl(struct session *s, struct slice uidl) {
   return kept;
 }
 
+bool uidl_is(struct session *s, const struct pop3_item *item, struct slice uidl) {
+  if (item->made == pop3_uidl_ok(uidl)) return false;
+  return slice_eq(item->made ? made_uidl(s, uidl) : uidl, item->uidl);
+}
+
 void uidl_line(struct session *s, struct slice line) {
   uint64_t number;
   struct slice uidl;

@@ -106,6 +106,9 @@ class Session:
 
     def do_UIDL(self, rest):
         if self.fault == "nouidl": return self.unknown(rest)
+        if rest:
+            self.put("+OK %s %s\r\n" % (rest, self.drop[int(rest) - 1][0]))
+            return True
         self.put("+OK\r\n" + "".join("%d %s\r\n" % (i + 1, u) for i, (u, _) in enumerate(self.drop)) + ".\r\n")
         return True
 

@@ -172,10 +172,24 @@ static void a_sink_that_never_answers_ends_it(void **state) {
 static void short_ones_are_kept(void **state) {
   struct script like = { .wish = POP3_MOVE };
   struct pop3_client_start s;
-  /* What comes behind a short one is left too: its octets may be the rest of that one. */
+  /* What comes behind a short one may be the rest of it: the reply to a RETR that was under way is
+   * not taken, and the message is asked for again once a UIDL was named. */
   const char *text = OPEN CAPA_USER LOGIN TWO
-      "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: x: y\nS: .\n" QUIT;
+      "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: forged\nS: .\n"
+      "C: UIDL 2\nS: +OK 2 QhdPYR:00WBw1Ph7x7\n"
+      "C: RETR 2\nS: +OK\nS: x: y\nS: .\nC: DELE 2\nS: +OK\n" QUIT;
   check(NULL, &like, text, POP3_END_DONE, NULL);
+  /* A forger does not know the UIDL. */
+  static const char *const forged[] = { "+OK", "+OK 2 x", "+OK 1 QhdPYR:00WBw1Ph7x7",
+                                        "-ERR no such message" };
+  for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
+    char line[512];
+    snprintf(line, sizeof line,
+             OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: -ERR\n"
+                                      "C: UIDL 2\nS: %s\n",
+             forged[i]);
+    check(NULL, &like, line, POP3_END_PROTOCOL, NULL);
+  }
   /* What came before it goes. */
   check(NULL, &like,
         OPEN CAPA_USER LOGIN TWO
