@@ -36,9 +36,10 @@ enum work { WORK_SEND, WORK_SMTP, WORK_LIST, WORK_RETRY, WORK_NOTHING };
 
 struct call {
   enum work work;
-  bool of_header; /* -t */
-  bool dots;      /* -i: a line with a dot alone is one like any other */
-  const char *from, *name, *notify, *ret, *envid, *config;
+  bool of_header;   /* -t */
+  bool dots;        /* -i: a line with a dot alone is one like any other */
+  const char *from; /* "": the empty reverse-path */
+  const char *name, *notify, *ret, *envid, *config;
   char *const *to;
   size_t to_count;
 };
@@ -78,7 +79,7 @@ static bool take_mode(struct call *k, const char *mode) {
 static void take_value(struct call *k, char letter, const char *value) {
   switch (letter) {
   case 'f':
-  case 'r': k->from = value; break;
+  case 'r': k->from = strcmp(value, "<>") == 0 ? "" : value; break;
   case 'F': k->name = value; break;
   case 'N': k->notify = value; break;
   case 'R': k->ret = value; break;
@@ -138,10 +139,13 @@ static void find_server(struct submission *s, struct cli *c, struct url *url) {
   if (conf && *conf->login_domain) buf_put_str(&s->domain, conf->login_domain);
 }
 
-/* "220 mx.example.org ESMTP": the domain of last resort. */
+/* The domain of last resort is the server's own name: the first word of its reply to EHLO, which
+ * has a line for each extension behind it (RFC 5321 §4.1.1.1). */
 static void take_domain(struct submission *s) {
   struct slice text = buf_slice(&s->smtp.reply.text);
-  if (!buf_len(&s->domain)) buf_put(&s->domain, slice_split(&text, ' '));
+  size_t n = 0;
+  while (n < text.n && text.p[n] > ' ' && text.p[n] != 0x7f) n++;
+  if (!buf_len(&s->domain)) buf_put(&s->domain, slice_first(text, n));
 }
 
 /* --- the message --- */
@@ -233,13 +237,28 @@ static int take_recipients(struct submission *s, const struct call *k, struct sl
   return code;
 }
 
-/* The message as it is sent: line ends, missing fields, no Bcc. */
+/* How many octets the "From " lines of an mbox take that a program has left in front of the header;
+ * Postfix's sendmail drops them too, quoted or not. */
+static size_t measure_mbox_lines(struct slice message) {
+  struct slice rest = message, line;
+  size_t n = 0;
+  do {
+    n = slice_offset(message, rest);
+    line = slice_split(&rest, '\n');
+    while (slice_starts(line, SLICE(">"))) line = slice_from(line, 1);
+  } while (slice_starts(line, SLICE("From ")));
+  return n;
+}
+
+/* The message as it is sent: line ends, missing fields, no mbox line, no Bcc. */
 static int make_message(struct submission *s, const struct call *k, struct slice raw) {
   struct buf wire;
   buf_init(&wire, 2 * MESSAGE_MAX);
   struct to_wire w = to_wire_open(MBOX_QUOTES_NONE);
   to_wire_put(&w, raw, &wire);
   to_wire_end(&w, &wire);
+  buf_drop(&wire, measure_mbox_lines(buf_slice(&wire)));
+  header_settle(&wire, 0, true);
   struct slice m = buf_slice(&wire);
   bool whole = !wire.failed;
   int code = take_recipients(s, k, m);
@@ -268,7 +287,6 @@ static bool is_parameter(const char *text) {
 static int send_mail(struct submission *s, const struct call *k) {
   struct buf line;
   const char *from = k->from;
-  if (from && strcmp(from, "<>") == 0) from = "";
   buf_init(&line, 2048);
   buf_put_str(&line, "MAIL FROM:<");
   struct slice path = from ? slice_str(from) : buf_slice(&s->user);

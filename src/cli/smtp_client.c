@@ -72,8 +72,10 @@ bool smtp_client_exchange(struct smtp_client *s, const char *line) {
   return (!line || net_line(&s->net, slice_str(line), NULL)) && receive_reply(s);
 }
 
-/* A command and a reply of that class (2 or 3). */
+/* A command and a reply of that class (2 or 3). No argument can end the command's line. */
 int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class) {
+  if (line[strcspn(line, "\r\n")])
+    return cli_fail(CLI_EXIT_USAGE, "%s: a command is one line", line);
   if (!net_line(&s->net, slice_str(line), NULL) || !receive_reply(s)) return over(s);
   return s->reply.code / 100 == class ? CLI_EXIT_OK : refused(s, line);
 }

@@ -32,7 +32,8 @@ int smtp_client_data(struct smtp_client *s, struct slice message);
 bool smtp_client_exchange(struct smtp_client *s, const char *line);
 /* After a reply of 2yz to EHLO: what it offers. */
 void smtp_client_take_ehlo(struct smtp_client *s);
-/* A command and a reply of that class (2 or 3). */
+/* A command and a reply of that class (2 or 3). CLI_EXIT_USAGE, and nothing sent: `line` has a CR
+ * or LF. */
 int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class);
 /* Sends QUIT where it can, and frees. */
 void smtp_client_close(struct smtp_client *s);

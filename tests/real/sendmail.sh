@@ -52,4 +52,37 @@ ok "no server: to be tried again, and that is said" code 75 sm -i alice < <(text
 option local_submission no
 serve
 ok "local_submission = no" code 75 sm -i alice < <(text off)
+stop
+
+# A server as `qasid init` makes it: without login_domain an address gets the server's own name.
+init() { env -u QASID_CONF "$qasid_bin" init n1@d1.test --dir "$dir/fresh" --hostname mail.ours.example --address 127.0.0.1 --password-stdin <<<secret-n1; }
+ok "qasid init" init
+{ grep -v ^listen_ "$dir/fresh/qasid.conf"; grep -E '^(listen_|dns_servers)' "$dir/qasid.conf"; } >"$dir/conf" && mv "$dir/conf" "$dir/qasid.conf"
+serve
+# The message that sendmail, which has to say nothing, makes of standard input, behind Received:, and without what differs.
+makes() { # TEXT WANTED ARGUMENT…
+  local text=$1 wanted=$2 got
+  shift 2
+  printf "$text" | sm "$@" >"$dir/said" 2>&1 || { cat "$dir/said"; return 1; }
+  is "$(cat "$dir/said")" '' || return 1
+  rm -rf "$dir/mails"
+  q export n1@d1.test "$dir/mails" >/dev/null || return 1
+  got=$(cat "$(printf "%s\n" "$dir/mails/new/"* | sort -V | tail -1)" | sed -E '/^Received:/,/;$/d; /^\t.* [0-9:]{8} /d; /^Date: /d; s/<[0-9a-f]{32}@/<ID@/')
+  is "$got" "$(printf "$wanted")"
+}
+me=$(id -un)@mail.ours.example
+ours="Return-Path: <$me>\nFrom: <$me>\nMessage-ID: <ID@mail.ours.example>\n"
+ok "no login_domain: sender, From: and Message-ID: have the server's name, nothing else of its EHLO" \
+  makes 'Subject: x\n\nx\n' "${ours}Subject: x\n\nx" n1@d1.test
+ok "-t with a recipient of no domain" all 'code 0 sm -t -i < <(printf "To: n2\n\nx\n")' '"$dir/bin/mailq" | grep -q n2@mail.ours.example'
+ok "lines that end in CRLF" makes 'Subject: x\r\n\r\nx\r\n' "${ours}Subject: x\n\nx" n1@d1.test
+ok "a name of several lines is one" makes 'Subject: x\n\nx\n' "${ours/From: /From: \"aX: b\" }Subject: x\n\nx" -F $'a\r\nX: b' n1@d1.test
+ok "the empty reverse-path is nobody's From:" makes 'Subject: x\n\nx\n' "${ours/$me/}Subject: x\n\nx" -f '<>' n1@d1.test
+ok "an mbox's line in front is left out, one in the body is not" \
+  makes 'From x Mon Nov 23 20:07:00 2026\nSubject: x\n\nFrom x\n' "${ours}Subject: x\n\nFrom x" n1@d1.test
+ok "so are quoted ones, with CRLF and with -t" \
+  makes '>From x\r\nFrom y\r\nTo: n1@d1.test\r\n\r\nx\r\n' "${ours}To: n1@d1.test\n\nx" -t
+ok "a message of an mbox's line alone is empty" makes 'From x' "${ours}" n1@d1.test
+ok "a text without a header is a body" makes 'just words\nFrom x\n' "${ours}\njust words\nFrom x" n1@d1.test
+ok "nor does it continue our header" makes '  indented\n' "${ours}\n  indented" n1@d1.test
 finish
