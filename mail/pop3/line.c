@@ -72,5 +72,16 @@ enum pop3_line pop3_command_next(struct pop3_framer *f, struct slice *in, size_t
 }
 
 size_t pop3_command_limit(struct slice in) {
-  return slice_case_starts(in, SLICE("AUTH ")) ? POP3_SASL_MAX : POP3_COMMAND_MAX;
+  static const struct {
+    const char *verb;
+    size_t limit;
+  } longer[] = {
+    { "AUTH ", POP3_SASL_MAX },
+    { "USER ", sizeof "USER \r\n" - 1 + POP3_NAME_MAX },
+    { "PASS ", sizeof "PASS \r\n" - 1 + POP3_PASSWORD_MAX },
+    { "APOP ", sizeof "APOP  \r\n" - 1 + POP3_NAME_MAX + 2 * 16 /* the digest in hexadecimal */ },
+  };
+  for (size_t i = 0; i < sizeof longer / sizeof *longer; i++)
+    if (slice_case_starts(in, slice_str(longer[i].verb))) return longer[i].limit;
+  return POP3_COMMAND_MAX;
 }

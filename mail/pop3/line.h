@@ -16,6 +16,8 @@
 
 enum {
   POP3_COMMAND_MAX = 255,  /* RFC 2449 §4: a command with its CRLF */
+  POP3_NAME_MAX = 320,     /* octets of a user name: a longer command line for it (USER, APOP) */
+  POP3_PASSWORD_MAX = 511, /* likewise of a password (PASS) */
   POP3_REPLY_MAX = 512,    /* RFC 2449 §4: the first line of a response with its CRLF */
   POP3_SASL_MAX = 12288,   /* a SASL line with its CRLF, as SMTP has it (RFC 4954 §4) */
   POP3_ENDLESS = 32 * 1024 /* octets of one line that are thrown away before it counts as endless */
@@ -41,7 +43,9 @@ enum pop3_line pop3_line_next(struct pop3_framer *f, struct slice *in, size_t ma
 /* The same for a client's commands, where an LF alone gets a reply. */
 enum pop3_line pop3_command_next(struct pop3_framer *f, struct slice *in, size_t max,
                                  struct slice *ret);
-/* The limit for the command that `in` begins with: AUTH may carry an initial response. */
+/* The limit for the command that `in` begins with: AUTH may carry an initial response; USER, PASS
+ * and APOP the longest name and password that an account may have (RFC 2449 §4 demands 255 octets
+ * and forbids no more). */
 size_t pop3_command_limit(struct slice in);
 
 #endif

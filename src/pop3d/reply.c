@@ -86,7 +86,7 @@ void trace_command(struct session *s, const struct verb *v, struct slice line) {
     return;
   }
   struct slice rest = line, verb = slice_split(&rest, ' '), word = slice_split(&rest, ' ');
-  char text[POP3_COMMAND_MAX + 8];
+  char text[POP3_NAME_MAX + 16];
   bool names = v->arg != POP3_ARG_PASSWORD && rest.n > 0; /* user name, then the secret */
   int n = snprintf(text, sizeof text, "%.*s %.*s%s***", SLICE_ARG(verb), names ? (int)word.n : 0,
                    (const char *)word.p, names ? " " : "");

@@ -7,6 +7,7 @@
 
 #include "ipc/front_auth.h"
 #include "ipc/pop3d_store.h"
+#include "lib/password/password.h"
 #include "src/pop3d/state.h"
 
 static struct session *session_of(struct proto *p) { return (struct session *)p; }
@@ -119,6 +120,10 @@ static void finish_call(struct session *s) {
 }
 
 /* --- input --- */
+
+/* Whatever name and password `account add` takes, USER and PASS take. */
+_Static_assert((int)POP3_NAME_MAX == (int)AUTH_NAME_MAX, "a login line holds every name");
+_Static_assert((int)POP3_PASSWORD_MAX >= (int)PASSWORD_MAX, "and every password");
 
 /* A client that begins with one of these talks to the wrong port, or was made to (ALPACA). */
 static bool is_foreign(struct slice line) {

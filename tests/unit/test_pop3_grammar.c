@@ -127,7 +127,15 @@ static void an_endless_line_is_given_up(void **state) {
 static void auth_lines_may_be_long(void **state) {
   assert_int_equal(pop3_command_limit(S("auth PLAIN x")), POP3_SASL_MAX);
   assert_int_equal(pop3_command_limit(S("AUTHX")), POP3_COMMAND_MAX);
-  assert_int_equal(pop3_command_limit(S("PASS ")), POP3_COMMAND_MAX);
+  assert_int_equal(pop3_command_limit(S("USERX")), POP3_COMMAND_MAX);
+  assert_int_equal(pop3_command_limit(S("NOOP ")), POP3_COMMAND_MAX);
+}
+
+/* A line of each login command with the longest name and password of an account. */
+static void login_lines_hold_every_name(void **state) {
+  assert_int_equal(pop3_command_limit(S("user x")), strlen("USER \r\n") + 320);
+  assert_int_equal(pop3_command_limit(S("PASS ")), strlen("PASS \r\n") + 511);
+  assert_int_equal(pop3_command_limit(S("Apop x")), strlen("APOP  \r\n") + 320 + 32);
 }
 
 /* --- arguments --- */
@@ -505,6 +513,7 @@ int main(void) {
     cmocka_unit_test(a_command_has_255_octets),
     cmocka_unit_test(an_endless_line_is_given_up),
     cmocka_unit_test(auth_lines_may_be_long),
+    cmocka_unit_test(login_lines_hold_every_name),
     cmocka_unit_test(arguments_follow_their_kind),
     cmocka_unit_test(arguments_have_their_values),
     cmocka_unit_test(replies_are_read),
