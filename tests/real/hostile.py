@@ -142,7 +142,7 @@ def stream(w, octets, most):
     return False
 
 def too_big_unannounced():
-    base = {pid: rss(pid) for pid in processes("smtpd")}
+    base = {pid: rss(pid) for pid in role_pids("smtpd")}
     peak = dict(base)
     over = threading.Event()
     def watch():

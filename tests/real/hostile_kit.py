@@ -117,7 +117,7 @@ def stat(name="alice"):
         return n
 
 
-def processes(kind):
+def role_pids(kind):
     """The processes of one kind."""
     pids = subprocess.run(["pgrep", "-P", str(server)], capture_output=True, text=True).stdout.split()
     found = []

@@ -107,11 +107,11 @@ def call(word):
 def deed(word, kind):
     def test():
         index = victim(kind)
-        before, store, auth = processes(), processes("store"), processes("auth")
+        before, store, auth = processes(), role_pids("store"), role_pids("auth")
         client = Wire(pop3)  # someone who has not logged in
         misbehave(kind, index, word)
         replaced(kind, index, before[(kind, index)])
-        assert processes("store") == store and processes("auth") == auth, "a process was ended that did nothing"
+        assert role_pids("store") == store and role_pids("auth") == auth, "a process was ended that did nothing"
         client.close()
         logged(r"event=breach msg=\"[^\"]*%s-%d" % (kind, before[(kind, index)][0]))
         works()
@@ -120,11 +120,11 @@ def deed(word, kind):
 
 def flood(kind):
     def test():
-        index, store = victim(kind), processes("store")
+        index, store = victim(kind), role_pids("store")
         size = rss(store[0])
         misbehave(kind, index, "ipc-flood")
         within(5, works)
-        assert processes("store") == store and rss(store[0]) - size < 32 << 20
+        assert role_pids("store") == store and rss(store[0]) - size < 32 << 20
     return test
 
 
