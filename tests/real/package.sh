@@ -80,6 +80,10 @@ step() { # NAME COMMAND…: what systemctl is asked meanwhile goes to NAME
   chroot "$r" env DEBIAN_FRONTEND=noninteractive "$@" >>"$dir/dpkg.log" 2>&1 || echo "$name: $*" >>"$dir/failed"
   cp "$r/systemctl.log" "$dir/$name"
 }
+# There is but one mail-transport-agent: what this machine has goes first.
+for p in $(dpkg-query -W -f='${db:Status-Status} ${Package} ${Provides}\n' | awk '$1 == "installed" && /mail-transport-agent/ && $2 != "qasid" {print $2}'); do
+  step other dpkg -r --force-depends "$p"
+done
 step install dpkg -i --force-depends /root/qasid.deb
 grep '^qasid' "$r/etc/passwd" >"$dir/passwd" || :
 ls "$r"/etc/systemd/system/*/qasid.service >"$dir/enabled" 2>/dev/null || :
