@@ -4,6 +4,7 @@
  * Selectors are words, all of which must fit: an id (of the message), an address (of the recipient
  * or the sender), to=ADDRESS|DOMAIN, from=ADDRESS|DOMAIN, account=ADDRESS, state=waiting|held,
  * reason=WORD (queue_reasons.def, or a class of mail/smtp/classes.def), older=TIME, newer=TIME.
+ * Each may be given once.
  *
  *   words → the index that narrows it most → numbers of rows, in slices → each row is read, and
  *   checked against all words
@@ -21,6 +22,7 @@ enum { SELECT_STAGES = 3 };
 struct selection {
   struct queue_view *view;
   bool parsed;
+  unsigned given;                     /* a bit for each selector that was given */
   struct slice id, address, to, from; /* p NULL: any; they lie in the command */
   int64_t account;                    /* -1: any */
   int64_t state;                      /* -1: any */

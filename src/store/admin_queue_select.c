@@ -17,23 +17,9 @@ enum { GATHER_A_SLICE = 5000, CLOCK_SLACK_S = 3600 };
 
 /* --- words --- */
 
-static bool is_key(struct slice word, struct slice key, struct slice *ret) {
-  if (!slice_starts(word, key)) return false;
-  *ret = slice_from(word, key.n);
-  return true;
-}
-
-static bool take_state(struct selection *x, struct slice value) {
-  x->state = slice_eq(value, SLICE("held")) ? QUEUE_HELD : QUEUE_WAITING;
-  return slice_eq(value, SLICE("held")) || slice_eq(value, SLICE("waiting"));
-}
-
-static bool take_reason(struct selection *x, struct slice value) {
-  x->reason = queue_reason_named(value);
-  if (x->reason < QUEUE_REASONS) return true;
-  x->class = value;
-  return smtp_class_named(value) < SMTP_CLASSES;
-}
+/* False: the value is none of that selector's, or *r is an error. */
+typedef bool take_fn(struct store_engine *e, struct selection *x, struct slice value, int64_t now_s,
+                     enum db_result *r);
 
 static bool take_age(struct slice value, int64_t now_s, int64_t *ret) {
   uint64_t seconds;
@@ -42,10 +28,24 @@ static bool take_age(struct slice value, int64_t now_s, int64_t *ret) {
   return true;
 }
 
+static bool take_state(struct store_engine *e, struct selection *x, struct slice value,
+                       int64_t now_s, enum db_result *r) {
+  x->state = slice_eq(value, SLICE("held")) ? QUEUE_HELD : QUEUE_WAITING;
+  return slice_eq(value, SLICE("held")) || slice_eq(value, SLICE("waiting"));
+}
+
+static bool take_reason(struct store_engine *e, struct selection *x, struct slice value,
+                        int64_t now_s, enum db_result *r) {
+  x->reason = queue_reason_named(value);
+  if (x->reason < QUEUE_REASONS) return true;
+  x->class = value;
+  return smtp_class_named(value) < SMTP_CLASSES;
+}
+
 /* An account that does not exist selects nothing (0 would select the rows that came without
  * login). */
 static bool take_account(struct store_engine *e, struct selection *x, struct slice value,
-                         enum db_result *r) {
+                         int64_t now_s, enum db_result *r) {
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, value);
   *r = db_step(s);
@@ -55,28 +55,75 @@ static bool take_account(struct store_engine *e, struct selection *x, struct sli
   return *r == DB_OK;
 }
 
-static bool take_word(struct store_engine *e, struct selection *x, struct slice word, int64_t now_s,
-                      enum db_result *r) {
-  struct slice value;
-  if (is_key(word, SLICE("to="), &value))
-    x->to = value;
-  else if (is_key(word, SLICE("from="), &value))
-    x->from = value;
-  else if (is_key(word, SLICE("older="), &value))
-    return take_age(value, now_s, &x->came_by);
-  else if (is_key(word, SLICE("newer="), &value))
-    return take_age(value, now_s, &x->came_from);
-  else if (is_key(word, SLICE("state="), &value))
-    return take_state(x, value);
-  else if (is_key(word, SLICE("reason="), &value))
-    return take_reason(x, value);
-  else if (is_key(word, SLICE("account="), &value))
-    return take_account(e, x, value, r);
-  else if (slice_find(word, '@') >= 0)
-    x->address = word;
-  else
-    x->id = word;
-  return word.n > 0;
+static bool take_to(struct store_engine *e, struct selection *x, struct slice value, int64_t now_s,
+                    enum db_result *r) {
+  return (x->to = value).p != NULL;
+}
+static bool take_from(struct store_engine *e, struct selection *x, struct slice value,
+                      int64_t now_s, enum db_result *r) {
+  return (x->from = value).p != NULL;
+}
+static bool take_older(struct store_engine *e, struct selection *x, struct slice value,
+                       int64_t now_s, enum db_result *r) {
+  return take_age(value, now_s, &x->came_by);
+}
+static bool take_newer(struct store_engine *e, struct selection *x, struct slice value,
+                       int64_t now_s, enum db_result *r) {
+  return take_age(value, now_s, &x->came_from);
+}
+static bool take_address(struct store_engine *e, struct selection *x, struct slice value,
+                         int64_t now_s, enum db_result *r) {
+  return (x->address = value).n > 0;
+}
+static bool take_id(struct store_engine *e, struct selection *x, struct slice value, int64_t now_s,
+                    enum db_result *r) {
+  return (x->id = value).n > 0;
+}
+
+/* The last two have no key: a word with an @, and any other. */
+static const struct selector {
+  const char *key;
+  take_fn *take;
+} selectors[] = {
+  { "to=", take_to },       { "from=", take_from },     { "account=", take_account },
+  { "state=", take_state }, { "reason=", take_reason }, { "older=", take_older },
+  { "newer=", take_newer }, { "", take_address },       { "", take_id },
+};
+enum { SELECTORS = sizeof selectors / sizeof *selectors, ADDRESS_AT = SELECTORS - 2, ID_AT };
+
+/* SELECTORS: none. An address may have = in it, an id never has. */
+static size_t selector_of(struct slice word, struct slice *ret_value) {
+  for (size_t i = 0; i < ADDRESS_AT; i++) {
+    struct slice key = slice_str(selectors[i].key);
+    if (!slice_starts(word, key)) continue;
+    *ret_value = slice_from(word, key.n);
+    return i;
+  }
+  *ret_value = word;
+  if (slice_find(word, '@') >= 0) return ADDRESS_AT;
+  return slice_find(word, '=') >= 0 ? SELECTORS : ID_AT;
+}
+
+/* False: the command has been answered, or *r is an error. */
+static bool take_word(struct store_engine *e, struct admin_job *a, struct selection *x,
+                      struct slice word, enum db_result *r) {
+  struct slice value, shown = slice_first(word, 200);
+  size_t at = selector_of(word, &value);
+  bool again = at < SELECTORS && (x->given & 1u << at);
+  if (!again && at < SELECTORS && selectors[at].take(e, x, value, a->job.now_s, r)) {
+    x->given |= 1u << at;
+    return true;
+  }
+  if (*r == DB_OK && again)
+    *r = admin_send(a, CLI_USAGE, "\"%.*s\": each selector may be given once only",
+                    SLICE_ARG(shown));
+  else if (*r == DB_OK)
+    *r = admin_send(a, CLI_USAGE,
+                    "\"%.*s\" is no selector: these are the id of a message, an address, "
+                    "to=ADDRESS|DOMAIN, from=ADDRESS|DOMAIN, account=ADDRESS, state=held|waiting, "
+                    "reason=REASON|CLASS, older=TIME, newer=TIME",
+                    SLICE_ARG(shown));
+  return false;
 }
 
 /* --- stages: each an index --- */
@@ -191,13 +238,9 @@ static bool parse(struct store_engine *e, struct admin_job *a, struct selection 
   x->account = x->state = -1;
   x->came_by = INT64_MAX;
   x->reason = QUEUE_REASONS;
-  for (size_t i = 0; i < a->count; i++) {
-    if (take_word(e, x, a->words[i], a->job.now_s, r)) continue;
-    if (*r == DB_OK)
-      *r = admin_send(a, CLI_USAGE, "\"%.*s\" selects nothing",
-                      SLICE_ARG(slice_first(a->words[i], 200)));
-    return false;
-  }
+  x->given = 0;
+  for (size_t i = 0; i < a->count; i++)
+    if (!take_word(e, a, x, a->words[i], r)) return false;
   choose(x);
   x->parsed = true;
   *r = find_last(e, x);

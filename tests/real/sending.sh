@@ -125,6 +125,8 @@ submit given-up a@dead.test
 ok "queue fail: its sender is told" eval 'within 10 queued dead.test dead.test && q queue fail to=dead.test && within 20 told "administrator ended"'
 submit dead a@dead.test
 within 10 queued dead.test dead.test
+usage() { "$@" >"$dir/usage" 2>&1; [ $? = 64 ]; }
+ok "an unknown selector, and one given twice, are mistakes: nothing is dropped" all 'usage q queue drop bogus=1' 'grep -q older=TIME "$dir/usage"' 'usage q queue drop to=a to=dead.test' 'queued dead.test dead.test'
 ok "dropped mail is gone" eval 'q queue drop to=dead.test >/dev/null && q queue drop to=endless.test >/dev/null && gone dead.test'
 ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 

@@ -584,7 +584,23 @@ static void selectors(void **state) {
   }
   assert_int_equal(kit_command(k, "queue hold to=other.example").code, CLI_OK);
   assert_int_equal(kit_command(k, "queue list to=other.example").count, 2); /* the held ones too */
-  assert_int_equal(kit_command(k, "queue list older=").code, CLI_USAGE);
+  static const char *const refused[] = {
+    "queue list older=",
+    "queue drop bogus=1",
+    "queue drop from=other.example from=example.org",
+    "queue drop Q1 Q1",
+    "queue drop bob@elsewhere.example dora@other.example",
+    "queue drop reason=held reason=network",
+    "queue drop account=alice@example.org account=alice@example.org",
+  };
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    enum cli_code code = kit_command(k, refused[i]).code;
+    if (code != CLI_USAGE) fail_msg("%s: %d", refused[i], code);
+  }
+  assert_true(strstr(kit_command(k, "queue drop bogus=1").text, "account=ADDRESS, state=held|"));
+  /* an address with = in it is one */
+  assert_int_equal(kit_command(k, "queue list prvs=1=bob@elsewhere.example").code, CLI_OK);
+  assert_int_equal(waiting(k), 4);
   assert_int_equal(kit_command(k, "queue drop older=1h state=waiting").code, CLI_OK);
   assert_int_equal(waiting(k), 3);
   assert_sound(k);
