@@ -124,3 +124,10 @@ void mail_changes_put(struct buf *out, const struct mail_changes *c) {
     left--;
   }
 }
+
+void mail_changes_report(struct buf *out, uint64_t messages, const struct mail_changes *c) {
+  buf_printf(out, "%llu message%s had what no message may have and %s made over: ",
+             (unsigned long long)messages, messages == 1 ? "" : "s",
+             messages == 1 ? "was" : "were");
+  mail_changes_put(out, c);
+}

@@ -50,5 +50,7 @@ bool mail_changes_any(const struct mail_changes *c);
 void mail_changes_add(struct mail_changes *to, const struct mail_changes *more);
 /* "2 bare LFs, 1 bare CR and 3 NULs". */
 void mail_changes_put(struct buf *out, const struct mail_changes *c);
+/* "5 messages had what no message may have and were made over: 2 bare LFs and 1 bare CR". */
+void mail_changes_report(struct buf *out, uint64_t messages, const struct mail_changes *c);
 
 #endif

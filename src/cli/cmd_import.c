@@ -15,7 +15,10 @@
 #include "src/cli/spooled.h"
 #include "src/cli/terminal.h"
 
-enum { NAMES_MAX = 64 * 1024 * 1024 /* of what is under way: the window holds far fewer */ };
+enum {
+  NAMES_MAX = 64 * 1024 * 1024, /* of what is under way: the window holds far fewer */
+  PIECE_MAX = 4 * 1024 * 1024,  /* twice one of mail_item_read() */
+};
 
 struct import {
   struct cli *c;
@@ -35,6 +38,8 @@ struct import {
   struct spooled wire;
   struct mail_measure measure;
   struct digest_run *digest;
+  struct mail_clean clean;
+  struct buf piece; /* of it, clean */
   bool eight_bit;
 };
 
@@ -71,29 +76,37 @@ static void answered(void *arg, enum importer_outcome outcome) {
 
 /* --- one message --- */
 
-static bool take_piece(void *arg, struct slice wire) {
+/* Whole lines, or a part of one without its end. It is made clean before it is compared, so that
+ * the same file is known again in the next import. */
+static bool take_piece(void *arg, struct slice octets) {
   struct import *i = arg;
+  buf_reset(&i->piece);
+  mail_clean_put(&i->clean, octets, &i->piece);
+  struct slice wire = buf_slice(&i->piece);
   for (size_t at = 0; !i->eight_bit && at < wire.n; at++) i->eight_bit = wire.p[at] >= 0x80;
   mail_measure_put(&i->measure, wire);
   digest_put(i->digest, wire);
-  return spooled_put(&i->wire, wire);
+  return !i->piece.failed && spooled_put(&i->wire, wire);
 }
 
 /* It is in i->wire, whole; *ret_size: as the store will keep it. False: the reason was printed. */
 static bool read_message(struct import *i, const struct mail_item *m, uint64_t *ret_size,
                          uint8_t digest[static DIGEST_MAX]) {
   uint8_t unused[DIGEST_MAX];
+  uint64_t crs = 0;
   i->eight_bit = false;
+  i->clean = (struct mail_clean){ .octets = 0 };
   mail_measure_open(&i->measure);
   digest_end(&i->digest, unused);
   i->digest = digest_begin(DIGEST_SHA256);
-  if (!spooled_reset(&i->wire) || !mail_item_read(m, take_piece, i)) {
+  if (!spooled_reset(&i->wire) || !mail_item_read(m, take_piece, i, &crs)) {
     i->left_out++;
     print_note(i, m->name,
                errno == ENODATA ? "left out: it became shorter while it was read"
                                 : strerror(errno));
     return false;
   }
+  i->clean.changed.crs += crs;
   *ret_size = mail_measure_end(&i->measure);
   digest_put(i->digest, slice_first(SLICE("\r\n\r\n"), (size_t)(*ret_size - i->measure.octets)));
   if (digest_end(&i->digest, digest)) return true;
@@ -133,7 +146,8 @@ static bool put_message(struct import *i, const struct mail_item *m) {
   *(meta.uidl.n ? &i->with : &i->without) += 1;
   i->marked += (meta.flags & MAIL_DELETED) != 0;
   buf_put(&i->names, slice_of(m->name, strlen(m->name) + 1));
-  return importer_put_file(&i->to, i->wire.fd, i->wire.size, i->eight_bit, &meta);
+  return importer_put_file(&i->to, i->wire.fd, i->wire.size, i->eight_bit, &i->clean.changed,
+                           &meta);
 }
 
 static bool put_item(struct import *i, const struct mail_item *m) {
@@ -213,6 +227,7 @@ static int import(struct import *i, struct buf *err) {
   while (mailbox_in_next(i->in, &m, err) && put_item(i, &m)) step(i);
   int code = importer_end(&i->to);
   progress_clear(&i->progress);
+  importer_print_changes(&i->to);
   digest_end(&i->digest, unused);
   put_notes(i);
   if (buf_len(err)) code = cli_fail(CLI_EXIT_DATA, "%.*s", SLICE_ARG(buf_slice(err)));
@@ -251,10 +266,10 @@ int cmd_import(struct cli *c) {
   struct buf err;
   int code = take_options(c, &how);
   if (code != CLI_EXIT_OK) return code;
-  buf_init(&err, 4096), buf_init(&i.names, NAMES_MAX);
+  buf_init(&err, 4096), buf_init(&i.names, NAMES_MAX), buf_init(&i.piece, PIECE_MAX);
   i.in = mailbox_in_open(c->args[1], &how, &err);
   code = i.in ? begin(&i, &err) : cli_fail(CLI_EXIT_NO_INPUT, "%.*s", SLICE_ARG(buf_slice(&err)));
   mailbox_in_free(&i.in);
-  buf_free(&err), buf_free(&i.names);
+  buf_free(&err), buf_free(&i.names), buf_free(&i.piece);
   return code;
 }

@@ -202,10 +202,22 @@ static const char *advice(int code) {
 
 static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
 
+/* " (3 messages had … and were made over: 2 bare LFs)". */
+static void put_changes(struct buf *b, const struct migrate_result *r) {
+  if (!r->changed_messages) return;
+  buf_put_str(b, " (");
+  mail_changes_report(b, r->changed_messages, &r->changed);
+  buf_put_str(b, ")");
+}
+
 static void put_proof(struct buf *b, const struct migrate_result *r) {
   if (!r->compared) return;
   buf_printf(b, "; %llu of %llu the same by UIDL and %s", (unsigned long long)r->same,
-             (unsigned long long)r->messages, r->octets_compared ? "every octet" : "size");
+             (unsigned long long)r->messages,
+             !r->octets_compared   ? "size"
+             : r->changed_messages ? "every octet as it is kept"
+                                   : "every octet");
+  if (r->octets_compared) put_changes(b, r);
   if (r->gone)
     buf_printf(b, ", %llu that were deleted here by their owner", (unsigned long long)r->gone);
   if (migrate_is_proven(r)) {
@@ -231,11 +243,13 @@ static void put_account(struct buf *b, const struct migrate_account *a,
     buf_printf(b, "FAILED: %s%s", r->reason[0] ? r->reason : "it ended without a reason",
                advice(r->code));
     if (r->fetched) buf_printf(b, " (%llu came before)", (unsigned long long)r->fetched);
+    put_changes(b, r);
     return;
   }
   buf_printf(b, "%llu message%s, %llu fetched", (unsigned long long)r->messages,
              plural(r->messages), (unsigned long long)r->fetched);
   if (r->fetched) buf_printf(b, " (%llu octets)", (unsigned long long)r->octets);
+  if (!r->octets_compared) put_changes(b, r);
   if (r->deleted) buf_printf(b, ", %llu deleted here", (unsigned long long)r->deleted);
   put_proof(b, r);
 }

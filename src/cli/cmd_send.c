@@ -22,6 +22,7 @@ struct sender {
   struct smtp_client smtp;
   struct buf message; /* in wire form */
   bool has_eight_bit;
+  uint64_t crs;     /* lone ones in what was read */
   struct buf named; /* recipients out of its header, a line each */
   struct buf from;  /* the first address of From:, when nothing else says who sends */
 };
@@ -108,6 +109,7 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
   struct to_wire w = to_wire_open(MBOX_QUOTES_NONE);
   to_wire_put(&w, buf_slice(&raw), &s->message);
   to_wire_end(&w, &s->message);
+  s->crs = w.crs;
   struct slice m = buf_slice(&s->message);
   for (size_t i = 0; i < m.n && !s->has_eight_bit; i++)
     s->has_eight_bit = m.p[i] >= 0x80 || !m.p[i];
@@ -143,6 +145,7 @@ static int print_recipients(struct cli *c, struct sender *s) {
 
 static int converse(struct cli *c, struct sender *s, const char *from, struct slice password) {
   struct smtp_client *smtp = &s->smtp;
+  smtp->changed.crs = s->crs;
   int code = smtp_client_secure(smtp);
   if (code == CLI_EXIT_OK && smtp->net.url.user[0])
     code = smtp_client_login(smtp, cli_given(c, "auth"), password);

@@ -70,6 +70,7 @@ static bool show(struct dest *d) { return true; }
 
 static void free_all(struct dest *d) {
   struct dest_account *a = of(d);
+  importer_print_changes(&a->to);
   if (a->to.link && !a->to.ended) importer_end(&a->to);
   importer_free(&a->to);
   spooled_close(&a->message);

@@ -170,27 +170,28 @@ static uint64_t measure(const struct source *from) {
 
 /* Its size is sent before its octets: the cleaned message is counted first. */
 static bool put_from(struct importer *x, const struct source *from, bool eight_bit,
-                     const struct mail_meta *meta) {
+                     const struct mail_changes *before, const struct mail_meta *meta) {
   struct door count = { .take = NULL }, d = { .take = send_piece, .arg = x };
   if (x->ended || !each_clean_piece(from, &count)) return false;
   bool clean = !mail_changes_any(&count.clean.changed);
   uint64_t surrogate = eight_bit || count.clean.changed.nuls ? measure(from) : SURROGATE_SAME;
   bool ok = send_line(x, count.clean.octets, meta, surrogate) &&
             (clean ? each_piece(from, send_piece, x) : each_clean_piece(from, &d));
-  x->changed_messages += !clean;
+  x->changed_messages += !clean || mail_changes_any(before);
+  mail_changes_add(&x->changed, before);
   mail_changes_add(&x->changed, &count.clean.changed);
   return ok;
 }
 
 bool importer_put(struct importer *x, struct slice message, const struct mail_meta *meta) {
   const struct source from = { -1, message, message.n };
-  return put_from(x, &from, surrogate_wants(message), meta);
+  return put_from(x, &from, surrogate_wants(message), &(struct mail_changes){ 0 }, meta);
 }
 
 bool importer_put_file(struct importer *x, int fd, uint64_t size, bool eight_bit,
-                       const struct mail_meta *meta) {
+                       const struct mail_changes *before, const struct mail_meta *meta) {
   const struct source from = { fd, SLICE_NONE, size };
-  return put_from(x, &from, eight_bit, meta);
+  return put_from(x, &from, eight_bit, before, meta);
 }
 
 static bool keep_piece(void *arg, struct slice piece) {
@@ -212,6 +213,7 @@ bool importer_keeps(struct slice message, struct importer_kept *ret) {
   struct slice parts[] = { kept, slice_first(SLICE("\r\n\r\n"),
                                              (size_t)(mail_measure_end(&m) - m.octets)) };
   ok = ok && !copy.failed && digest_parts(DIGEST_SHA256, parts, 2, ret->digest);
+  ret->changed = d.clean.changed;
   ret->size = parts[0].n + parts[1].n;
   ret->sum = crc32c(crc32c(0, parts[0]), parts[1]);
   buf_free(&copy);
@@ -227,19 +229,16 @@ bool importer_wait(struct importer *x, uint64_t messages) {
   }
 }
 
-/* Every change of the messages is reported. */
-static void print_changes(const struct importer *x) {
+void importer_print_changes(const struct importer *x) {
   struct buf b;
   if (!x->changed_messages) return;
   buf_init(&b, 256);
-  mail_changes_put(&b, &x->changed);
-  cli_fail(0, "%llu messages had what no message may have and were made over: %.*s",
-           (unsigned long long)x->changed_messages, SLICE_ARG(buf_slice(&b)));
+  mail_changes_report(&b, x->changed_messages, &x->changed);
+  cli_fail(0, "%.*s", SLICE_ARG(buf_slice(&b)));
   buf_free(&b);
 }
 
 int importer_end(struct importer *x) {
-  print_changes(x);
   bool ok = !x->ended && link_input_end(x->link);
   while (!x->ended && receive_reply(x)) {
   }

@@ -30,8 +30,8 @@ struct importer {
    */
   void (*answered)(void *arg, enum importer_outcome outcome);
   void *arg;
-  uint64_t changed_messages;   /* in which mail/clean.h cleans a message */
-  struct mail_changes changed; /* so many were changed by it; importer_end() reports the number */
+  uint64_t changed_messages; /* those that were not as they are kept */
+  struct mail_changes changed;
   struct link_reply last;
   /* set after importer_begin(): a message whose UIDL is taken or gone is added with another */
   bool again;
@@ -42,16 +42,17 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
 /* A message as it came: the door (mail/clean.h) is passed here. False: the store takes no more;
  * importer_end() has the reason. */
 bool importer_put(struct importer *x, struct slice message, const struct mail_meta *meta);
-/* The same out of a file that nobody else writes to; `eight_bit`: some of its octets are not ASCII.
- */
+/* The same out of a file that nobody else writes to; `eight_bit`: some of its octets are not ASCII;
+ * `before`: what was changed in it already. */
 bool importer_put_file(struct importer *x, int fd, uint64_t size, bool eight_bit,
-                       const struct mail_meta *meta);
+                       const struct mail_changes *before, const struct mail_meta *meta);
 /* What the store will keep of a message: what the door makes of it, and with the ends it lacks
  * (mail/measure.h). False without memory. */
 struct importer_kept {
   uint64_t size;
   uint32_t sum; /* CRC-32C */
   uint8_t digest[DIGEST_SHA256_SIZE];
+  struct mail_changes changed; /* by the door */
 };
 bool importer_keeps(struct slice message, struct importer_kept *ret);
 /* Waits until that many messages in all are answered. False: the store ended before. */
@@ -59,6 +60,8 @@ bool importer_wait(struct importer *x, uint64_t messages);
 /* Waits until all are answered. The exit code, printed: CLI_EXIT_TEMPORARY when some could not be
  * added. */
 int importer_end(struct importer *x);
+/* Prints what was changed in the messages, if anything was. */
+void importer_print_changes(const struct importer *x);
 void importer_free(struct importer *x);
 
 #endif

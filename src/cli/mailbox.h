@@ -91,9 +91,9 @@ struct mailbox_in *mailbox_in_open(const char *path, const struct mailbox_how *h
 /* False at the end, and with something in `err` when it cannot go on. */
 bool mailbox_in_next(struct mailbox_in *in, struct mail_item *ret, struct buf *err);
 /* Its octets in wire form, some at a time. False when `take` says so, and with errno when it can't
- * be read. */
+ * be read. *ret_crs: lone CRs in it, each of which became a line's end. */
 bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct slice wire),
-                    void *arg);
+                    void *arg, uint64_t *ret_crs);
 /* How far it is: of how many messages (0: not known), of how many octets (0: not known). */
 struct mailbox_progress {
   uint64_t all_messages, octets, all_octets;

@@ -167,7 +167,7 @@ static ssize_t read_octets(void *arg, uint64_t at, void *to, size_t n) {
 }
 
 bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct slice wire),
-                    void *arg) {
+                    void *arg, uint64_t *ret_crs) {
   struct to_wire w = to_wire_open(item->quoting);
   struct buf out;
   uint8_t piece[PIECE];
@@ -186,6 +186,7 @@ bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct
   }
   if (ok) to_wire_end(&w, &out);
   ok = ok && (!buf_len(&out) || take(arg, buf_slice(&out)));
+  *ret_crs = w.crs;
   buf_free(&out);
   return ok;
 }

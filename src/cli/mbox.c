@@ -57,6 +57,7 @@ void to_wire_put(struct to_wire *w, struct slice piece, struct buf *out) {
       piece = slice_from(piece, 1);
       continue;
     }
+    w->crs += w->cr;
     w->cr = c == '\r';
     if (c == '\n') end_line(w, out);
     if (c == '\n' || c == '\r' || (w->at_start && hold(w, c, out))) {
@@ -72,6 +73,7 @@ void to_wire_put(struct to_wire *w, struct slice piece, struct buf *out) {
 
 void to_wire_end(struct to_wire *w, struct buf *out) {
   if (w->cr || !w->at_start || w->quotes || w->matched) end_line(w, out);
+  w->crs += w->cr;
   w->cr = false;
 }
 

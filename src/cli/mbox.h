@@ -19,6 +19,7 @@ struct to_wire {
   enum mbox_quoting quoting;
   bool cr, at_start;      /* cr: a CR is held back */
   size_t quotes, matched; /* held back at a line's begin: ">"s, and octets of "From " */
+  uint64_t crs;           /* lone CRs so far */
 };
 struct to_wire to_wire_open(enum mbox_quoting quoting);
 void to_wire_put(struct to_wire *w, struct slice piece, struct buf *out);

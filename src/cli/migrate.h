@@ -161,6 +161,10 @@ struct migrate_result {
   uint64_t same, missing, renamed, doubtful, left_over;
   bool octets_compared;
   uint64_t octets_same, octets_differ;
+  /* what the door changed (mail/clean.h): in those that came, or in those whose octets were
+   * compared */
+  uint64_t changed_messages;
+  struct mail_changes changed;
   char note[MIGRATE_NOTE]; /* the first that is not as it should be */
   char reason[MIGRATE_NOTE];
 };

@@ -223,6 +223,12 @@ static void count_passed_over(struct one *o) {
   }
 }
 
+static void count_changed(struct migrate_result *r, uint64_t messages,
+                          const struct mail_changes *c) {
+  r->changed_messages += messages;
+  mail_changes_add(&r->changed, c);
+}
+
 /* One session. *ret_again: it ended at a message, and another one can step over that. */
 static int fetch_once(struct one *o, bool *ret_again) {
   const struct migrate_sink sink = { sink_listed, sink_wants, sink_piece, sink_end, o };
@@ -235,6 +241,7 @@ static int fetch_once(struct one *o, bool *ret_again) {
   /* What has come is kept, whatever became of the rest. */
   int kept = o->importing ? importer_end(&o->to) : CLI_EXIT_OK;
   if (o->importing) r->fetched = before + o->to.counts[IMPORTER_ADDED];
+  if (o->importing) count_changed(r, o->to.changed_messages, &o->to.changed);
   if (o->importing) importer_free(&o->to);
   o->importing = false;
   if (o->code != CLI_EXIT_OK || kept != CLI_EXIT_OK) return o->code != CLI_EXIT_OK ? o->code : kept;
@@ -342,6 +349,8 @@ static void compare_uidls(struct one *o) {
 static void compare_octets(struct one *o) {
   struct migrate_result *r = o->job->result;
   r->octets_compared = true;
+  r->changed_messages = 0;
+  r->changed = (struct mail_changes){ 0 };
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
     if (m->state != MIGRATE_HERE) continue;
@@ -349,6 +358,7 @@ static void compare_octets(struct one *o) {
                 memcmp(m->kept.digest, m->here->hash, sizeof m->here->hash) == 0;
     r->octets_same += same;
     r->octets_differ += !same;
+    if (same) count_changed(r, mail_changes_any(&m->kept.changed), &m->kept.changed);
     r->same -= !same && !m->renamed;
     if (!same)
       note(o, "%.*s does not have the octets that it has there", SLICE_ARG(brief(m->shown)));

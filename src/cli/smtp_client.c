@@ -206,9 +206,8 @@ static void print_changes(const struct mail_changes *c) {
   struct buf b;
   if (!mail_changes_any(c)) return;
   buf_init(&b, 256);
-  mail_changes_put(&b, c);
-  cli_fail(0, "the message had what no message may have and was made over: %.*s",
-           SLICE_ARG(buf_slice(&b)));
+  mail_changes_report(&b, 1, c);
+  cli_fail(0, "%.*s", SLICE_ARG(buf_slice(&b)));
   buf_free(&b);
 }
 
@@ -231,6 +230,8 @@ int smtp_client_data(struct smtp_client *s, struct slice message) {
     buf_reset(&out);
   }
   buf_free(&piece);
+  mail_changes_add(&clean.changed, &s->changed);
+  s->changed = (struct mail_changes){ 0 };
   print_changes(&clean.changed);
   smtp_stuff_end(&stuff, &out);
   net_show_text(&s->net, "C", message);

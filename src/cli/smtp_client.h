@@ -5,6 +5,7 @@
 #ifndef QASID_CLI_SMTP_CLIENT_H
 #define QASID_CLI_SMTP_CLIENT_H
 
+#include "mail/clean.h"
 #include "mail/smtp/reply.h"
 #include "src/cli/net.h"
 
@@ -14,6 +15,7 @@ struct smtp_client {
   bool lmtp, starttls, eight_bit, has_size;
   uint64_t size_limit; /* 0: it announces none */
   char mechanisms[512];
+  struct mail_changes changed; /* in the message, before smtp_client_data() reports them */
 };
 
 /* Connects, reads the greeting, sends EHLO (LHLO). smtp_client_close() is to be called either
@@ -25,7 +27,7 @@ int smtp_client_login(struct smtp_client *s, const char *named, struct slice pas
 int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, bool eight_bit);
 /* CLI_EXIT_NOT_FOUND: not this recipient. */
 int smtp_client_rcpt(struct smtp_client *s, const char *to);
-/* The message in wire form; the last reply is in `reply`. */
+/* The message in wire form; what is changed in it is printed; the last reply is in `reply`. */
 int smtp_client_data(struct smtp_client *s, struct slice message);
 /* One line and its reply, or (NULL) a reply alone, neither judged nor printed. False: the
  * connection is over, see net.error. */

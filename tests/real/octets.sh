@@ -11,7 +11,7 @@ option collect_private_addresses yes
 option collect_ports "{ \"$olds\" }"
 option tls_authorities "\"$dir/cert.pem\""
 option bare_lf '"fix"'
-add fetched collected migrated sent
+add fetched collected migrated moved imported sent
 serve
 cd "$dir" || exit 1
 python3 "$here/octets_peers.py" "$old" "$olds" "$sink" cert.pem key.pem "$dir/kept" >peers.out 2>peers.err </dev/null &
@@ -52,7 +52,15 @@ q fetch "pop3://u@localhost:$old" --no-starttls --password-stdin --to account:fe
 ok "fetch to an account says what it changed" grep -qE 'made over: [0-9]+ bare LFs, [0-9]+ bare CRs and [0-9]+ NULs' fetch.out
 ok "and a client reads it right" is "$(look fetched)" "$count"
 printf 'migrated@example.org\tu\tsecret\n' >accounts
-ok "a migration proves every octet, by the same rule" q migrate pop3 --from "localhost:$old" --no-starttls --accounts accounts --prove=full
+printf 'moved@example.org\tu\tsecret\n' >again
+move() { q migrate pop3 --from "localhost:$old" --no-starttls "$@" >migrate.out 2>&1; }
+ok "a migration proves every octet, by the same rule" move --accounts accounts --prove=full
+told="$count of $count the same by UIDL and every octet as it is kept \([0-9]+ messages had what no message may have and were made over: [0-9]+ bare LFs, [0-9]+ bare CRs and [0-9]+ NULs\)"
+ok "and says what it changed" grep -qE "$told" migrate.out
+move --accounts accounts --prove=full
+ok "and in the next run, of what is compared" grep -qE " 0 fetched; $told" migrate.out
+move --accounts again
+ok "and without a proof" grep -qE '[0-9]+ fetched \([0-9]+ octets\) \([0-9]+ messages had .* made over: [0-9]+ bare LFs' migrate.out
 ok "and a client reads it right" is "$(look migrated)" "$count"
 q account collect add collected@example.org "pop3s://u@localhost:$olds" --password-stdin <<<secret >collect.out 2>&1
 for ((i = 0; i < 300; i++)); do [ "$(count_of collected)" = "$count" ] && break; sleep 0.1; done
@@ -74,6 +82,15 @@ import glob
 t = open(glob.glob("kept.*")[0], "rb").read()
 assert b"\0" not in t and not re.search(rb"\r(?!\n)|(?<!\r)\n", t), t
 assert t.count(b"\r\n.\r\n") == 1 and b"\r\n..\r\n" in t, t'
+
+ok "and says what it changed" grep -q '1 message had what no message may have and was made over: 1 bare CR and 1 NUL' send.out
+mkdir -p box/cur box/new box/tmp
+printf 'Subject: x\n\na\rb\0\n' >box/new/1
+printf 'Subject: y\n\nplain\r\n' >box/new/2
+printf 'Subject: z\n\nc\r\r\nd\r' >box/new/3
+q import imported@example.org box >import.out 2>&1
+ok "import too" grep -q '2 messages had what no message may have and were made over: 3 bare CRs and 1 NUL' import.out
+ok "and knows them again" grep -q '^0 messages added, 3 there' <(q import imported@example.org box 2>&1)
 
 # SMTP with bare_lf = fix: what is sent with LF, or with ends made twice, is what was meant.
 cat >smtp.py <<'EOF2'

@@ -76,7 +76,8 @@ static void read_all(const char *path, const char *uidls, bool flags,
   for (; mailbox_in_next(in, &m, &err); n++) {
     buf_reset(&wire);
     assert_null(m.left_out);
-    assert_true(mail_item_read(&m, put_wire, &wire));
+    uint64_t crs;
+    assert_true(mail_item_read(&m, put_wire, &wire, &crs));
     assert_true(n < MESSAGES);
     assert_string_equal(buf_cstr(&wire), messages[n]);
     assert_int_equal(m.meta.date, 1795723629 + n);
@@ -476,7 +477,8 @@ static void cut_while_read(void **state) {
   assert_true(mailbox_in_next(in, &m, &err));
   char path[200];
   snprintf(path, sizeof path, "%s", path_of("cutting/new/1.x"));
-  assert_false(mail_item_read(&m, cut_it, path));
+  uint64_t crs;
+  assert_false(mail_item_read(&m, cut_it, path, &crs));
   assert_int_equal(errno, ENODATA);
   assert_false(mailbox_in_next(in, &m, &err));
   mailbox_in_free(&in);
