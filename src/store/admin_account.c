@@ -29,7 +29,7 @@ static const struct limit limits[] = {
     INT64_MAX, "none", 0 },
   { "login-delay", "UPDATE account SET login_delay = ?1 WHERE id = ?2", "a time such as 60 or 5m",
     units_time, 86400, "none", 0 },
-  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days, such as 30d,",
+  { "expire", "UPDATE account SET expire = ?1 WHERE id = ?2", "a number of days such as 30d",
     units_days, 36500, "never", -1 },
 #define SENDS(word, column)                                                                       \
   {                                                                                               \

@@ -111,8 +111,12 @@ static bool wanted_of_words(struct admin_job *a, struct wanted *w) {
     struct slice word = a->words[i];
     if (slice_eq(word, SLICE("--all"))) {
       w->all = true;
-    } else if (slice_eq(word, SLICE("--since")) && i + 1 < a->count &&
-               units_time(a->words[i + 1], &n) && n <= INT32_MAX) {
+    } else if (slice_eq(word, SLICE("--since")) && i + 1 < a->count) {
+      if (!units_time(a->words[i + 1], &n) || n > INT32_MAX) {
+        admin_send(a, CLI_USAGE, "--since %.*s: a time such as 3h or 2d is meant",
+                   SLICE_ARG(a->words[i + 1]));
+        return false;
+      }
       w->all = true;
       w->since_s = a->job.now_s - (int64_t)n;
       i++;
