@@ -327,7 +327,7 @@ const struct cmd cmds[] = {
     "show the keys that mail is signed with",
     "In the state current they sign; next: to be published before they do; old: they sign no more, "
     "but their records must stay "
-    "until what they signed has been read. Since when, in seconds since 1970. The private parts "
+    "until what they signed has been read. The private parts "
     "leave the server nowhere." },
   { "dkim rotate", "DOMAIN", 1, 1, cmd_dkim_rotate, dkim_rotate_options,
     "replace a domain's keys by new ones, in two steps",
@@ -483,7 +483,8 @@ const struct cmd cmds[] = {
     "has come with that "
     "UIDL. Of messages with the same UIDL the first keeps it. What is not taken over (a link, a "
     "folder, a file "
-    "of somebody else among the messages; what its owner deleted here) is named, and the command "
+    "of somebody else among the messages; what its owner deleted here, known by its UIDL alone) is "
+    "named, and the command "
     "then ends with "
     "65. Links that somebody else made are followed nowhere: a user's Maildir can be imported by "
     "root." },

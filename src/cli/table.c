@@ -65,10 +65,10 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 /* Whether a column holds numbers is a fact of the column, not of the row. */
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
-    "pid",        "uid",    "size",     "octets", "messages", "quota",      "date",     "made",
-    "seconds",    "in",     "out",      "value",  "fetched",  "unreadable", "deleted",  "same",
-    "number",     "uptime", "restarts", "flags",  "count",    "taken",      "sessions", "percent",
-    "recipients", "age",    "late",     "next",   "tries",
+    "pid",      "uid",     "size",       "octets",   "messages", "quota",      "made",
+    "seconds",  "in",      "out",        "value",    "fetched",  "unreadable", "deleted",
+    "same",     "number",  "uptime",     "restarts", "flags",    "count",      "taken",
+    "sessions", "percent", "recipients", "age",      "late",     "next",       "tries",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;
@@ -96,20 +96,33 @@ static bool put_limit(struct buf *to, struct slice kind, uint64_t n) {
   return true;
 }
 
+/* "deleted" is a count where nothing else of the row is a time. */
+static bool is_time(const struct table *t, struct slice column) {
+  return slice_eq(column, SLICE("date")) || slice_eq(column, SLICE("since")) ||
+         slice_eq(column, SLICE("expires")) ||
+         (slice_eq(column, SLICE("deleted")) && table_column(t, "date") >= 0);
+}
+
+/* Seconds since 1970 in UTC, as everywhere else. False: it is no such number. */
+static bool put_time(struct buf *to, struct slice cell) {
+  uint64_t seconds;
+  char date[32];
+  struct tm tm;
+  bool ok = num_parse(cell, UINT32_MAX, &seconds) && gmtime_r(&(time_t){ (time_t)seconds }, &tm) &&
+            strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  if (ok) buf_put_str(to, date);
+  return ok;
+}
+
 /* A cell as a person reads it: seconds since 1970 as a date, in UTC; limits and waits as they are
  * typed. */
 static struct slice shown(struct buf *room, const struct table *t, const struct table_row *row,
                           size_t at) {
   struct slice column = t->columns[at], cell = row->cells[at];
   uint64_t seconds;
-  char date[32];
-  struct tm tm;
   buf_reset(room);
-  if (slice_eq(column, SLICE("date")) && num_parse(cell, UINT32_MAX, &seconds) &&
-      gmtime_r(&(time_t){ (time_t)seconds }, &tm) &&
-      strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm))
-    buf_put_str(room, date);
-  else if (slice_eq(column, SLICE("quota")) && num_parse(cell, UINT64_MAX, &seconds))
+  if (is_time(t, column) && put_time(room, cell)) return buf_slice(room);
+  if (slice_eq(column, SLICE("quota")) && num_parse(cell, UINT64_MAX, &seconds))
     units_put_size(room, seconds);
   else if (slice_eq(column, SLICE("value")) && num_parse(cell, UINT64_MAX, &seconds) &&
            put_limit(room, table_cell(t, row, "limit"), seconds))
@@ -158,7 +171,11 @@ static void print_text(const struct table *t) {
 }
 
 /* JSON has only UTF-8 (RFC 8259 §8.1): what is not becomes \xNN inside the string. */
-static void json_cell(struct json_value *object, struct slice column, struct slice cell) {
+static void json_cell(struct json_value *object, const struct table *t, struct slice column,
+                      struct slice cell) {
+  struct buf date;
+  buf_init(&date, 32);
+  if (is_time(t, column) && put_time(&date, cell)) cell = buf_slice(&date);
   char name[64];
   uint64_t n;
   snprintf(name, sizeof name, "%.*s", SLICE_ARG(slice_first(column, sizeof name - 1)));
@@ -171,11 +188,12 @@ static void json_cell(struct json_value *object, struct slice column, struct sli
     json_put_text(object, name, buf_slice(&safe));
     buf_free(&safe);
   }
+  buf_free(&date);
 }
 
 static struct json_value *json_row(const struct table *t, const struct table_row *r) {
   struct json_value *object = json_new_object();
-  for (size_t i = 0; i < t->column_count; i++) json_cell(object, t->columns[i], r->cells[i]);
+  for (size_t i = 0; i < t->column_count; i++) json_cell(object, t, t->columns[i], r->cells[i]);
   return object;
 }
 

@@ -69,6 +69,10 @@ ok "and of the other" wait_log 'why=quit .*login=alice@example.org .*took_over=i
 grep -q Traceback "$dir/said2" && cat "$dir/said2"
 counts() { echo "$(q --json mail list alice@example.org | grep -o '"uid"' | wc -l) $(q --json mail deleted alice@example.org | grep -o '"uid"' | wc -l)"; }
 ok "what QUIT deleted is kept" test "$(counts)" = "2 1"
+ok "times are ISO in the table" eval 'q mail deleted alice@example.org | tail -1 | grep -qE "( +20[0-9]{2}-[0-9-]+T[0-9:]+Z){2}"'
+ok "and in JSON" eval 'q --json mail deleted alice@example.org | grep -qE "\"deleted\": *\"20[0-9]{2}-[0-9-]+T[0-9:]+Z\""'
+ok "a wrong time is named as that" eval 'q mail undelete alice@example.org --since 3x 2>&1 | grep -q -e "--since 3x: a time such as 3h or 2d is meant"'
+ok "and a wrong number of days" eval 'q account set alice@example.org expire 2G 2>&1 | grep -q "a number of days such as 30d, never or default is meant"'
 ok "the deleted message is brought back" q mail undelete alice@example.org --since 1h
 ok "and is there again" test "$(counts)" = "3 0"
 ok "nothing is left to be brought back" q mail undelete alice@example.org --all
