@@ -2,16 +2,18 @@
 /* Log lines for limits that were reached, at most one a minute for each cause. */
 #include "runtime/front/private.h"
 
-/* Limits of the process or of an address. What one session does to itself (too many errors, too
- * slow) stands in its closing line. */
+/* Limits of the process or of an address, and clients that only keep the server busy. What else one
+ * session does to itself (too many errors, too slow) stands in its closing line. */
 static bool is_limit(enum close_reason why) {
   return why == CLOSE_ADDRESS_LIMIT || why == CLOSE_CONNECTION_LIMIT ||
-         why == CLOSE_NO_DESCRIPTORS || why == CLOSE_PARKED || why == CLOSE_OFFENDER;
+         why == CLOSE_NO_DESCRIPTORS || why == CLOSE_PARKED || why == CLOSE_OFFENDER ||
+         why == CLOSE_NO_PROGRESS;
 }
 
 void notice_limit(struct front *f, struct conn *c, const char *service, enum close_reason why) {
   struct log_line l;
-  uint64_t times, address = c && (why == CLOSE_ADDRESS_LIMIT || why == CLOSE_OFFENDER)
+  uint64_t times, address = c && (why == CLOSE_ADDRESS_LIMIT || why == CLOSE_OFFENDER ||
+                                  why == CLOSE_NO_PROGRESS)
                                 ? conn_address_key(c)
                                 : 0;
   if (!is_limit(why)) return;

@@ -12,6 +12,8 @@ option message_size_limit 100M
 option smtpd_processes 1
 option pop3d_processes 1
 option auth_threads 2
+option smtp_junk_limit 10
+option pop3_login_commands 10
 mkfifo "$dir/pipe"
 cat "$dir/pipe" >>"$dir/log" & # a log that is no file, so that no file may grow
 exec 18>"$dir/pipe"
@@ -60,6 +62,16 @@ ok "one above is refused as the disk's fault" is "$(deliver 20)" 452
 ok "and the next is kept" is "$(deliver 1)" taken
 ok "by the same process" is "$(pid_of store)" "$before"
 ok "two messages are there" is "$(count_of alice)" 2
+ok "clients that get nowhere are ended" python3 - "$smtp" "$pop3" <<'END'
+import socket, sys
+for port, end in (sys.argv[1], b"421 "), (sys.argv[2], b"-ERR too many commands"):
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=30) as s:
+        s.sendall(b"NOOP\r\n" * 11)
+        said = s.makefile("rb").read().splitlines()
+        assert said[-1].startswith(end), said
+END
+ok "smtpd logs it" wait_log 'event=limit session=.* service=smtp .*limit=no-progress .*count=1$'
+ok "pop3d logs it" wait_log 'event=limit session=.* service=pop3 .*limit=no-progress .*count=1$'
 ok "the server stops" stop
 ok "the store is sound" q check
 
