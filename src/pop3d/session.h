@@ -20,6 +20,7 @@
 
 #include "conf/conf.h"
 #include "ipc/pop3d_store.h"
+#include "lib/base/seldom.h"
 #include "runtime/proto/proto.h"
 
 /* What other processes reported of no session in particular: one for all sessions of a process. */
@@ -27,6 +28,7 @@ struct pop3d_facts {
   bool apop;        /* auth: some account could log in by APOP */
   bool rules_known; /* store: the rules are these, until it reports that they changed */
   struct pop_rules_are rules;
+  struct seldom damages; /* the times of the last log lines, by account */
 };
 /* A message without a session; type 0: the process was lost. */
 void pop3d_facts_take(struct pop3d_facts *f, enum proto_role role, uint16_t type,

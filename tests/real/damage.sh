@@ -60,6 +60,7 @@ for number in sys.argv[2].split():
 EOF2
 retr() { python3 "$dir/retr.py" "$pop3" "$1"; }
 ok "RETR never ends a damaged message" is "$(retr '1 2 3 4 5 6 7')" "refused refused refused cut whole whole refused "
+ok "the log names the first of an account" grep -qE 'level=error .*event=damage session=[^ ]+ service=pop3 .*login=alice@example.org uid=1 msg="the message is damaged: refused" count=1$' log
 q check >check.out 2>&1
 ok "check says that there is damage" is "$?" 65
 ok "and names each" is "$(grep -c 'other octets than were stored' check.out)" 5

@@ -753,6 +753,43 @@ static void read_errors(void **state) {
     }
 }
 
+static void count_damage(void *arg, struct slice record) {
+  unsigned *lines = arg;
+  assert_int_equal(record.p[LOG_RECORD_HEAD - 1], LOG_E_DAMAGE);
+  assert_true(slice_search(record, SLICE("mrose@dbc.mtview.ca.us")) > 0);
+  ++*lines;
+}
+
+static void open_log(void *arg, struct log_line *l, enum log_event event) {
+  log_open(l, arg, event);
+}
+
+/* Damage is named in the log, at most once a minute for an account; what may pass is not. */
+static void damage_is_logged(void **state) {
+  unsigned lines = 0;
+  struct log log = { .fd = -1, .take = count_damage, .arg = &lines };
+  struct pop3_world *w = world_new();
+  world_message(w, SLICE("A: b\r\n\r\nx\r\n"));
+  w->fail_at = 0;
+  start(w);
+  w->p->log = (struct proto_log){ open_log, &log };
+  says(w, APOP, "+OK");
+  w->read_outcome = POP_TROUBLE;
+  says(w, "RETR 1\r\n", "-ERR [SYS/TEMP]");
+  assert_int_equal(lines, 0);
+  w->read_outcome = POP_DAMAGED;
+  says(w, "RETR 1\r\n", "-ERR [SYS/PERM]");
+  says(w, "TOP 1 1\r\n", "-ERR [SYS/PERM]");
+  assert_int_equal(lines, 1);
+  w->p->now_ms += SELDOM_EVERY_MS;
+  w->fail_at = UINT64_MAX;
+  says(w, "RETR 1\r\n", "+OK");
+  w->fail_at = 0;
+  says(w, "RETR 1\r\n", "-ERR [SYS/PERM]");
+  assert_int_equal(lines, 2);
+  world_end(&w);
+}
+
 static void top_reads_little(void **state) {
   static char text[1 << 20];
   memset(text, 'z', sizeof text);
@@ -1284,6 +1321,7 @@ int main(void) {
     cmocka_unit_test(sizes_are_exact),
     cmocka_unit_test(wrong_sizes_never_get_their_dot),
     cmocka_unit_test(read_errors),
+    cmocka_unit_test(damage_is_logged),
     cmocka_unit_test(top_reads_little),
     cmocka_unit_test(a_thousand_pipelined_retrs),
     cmocka_unit_test(large_sizes),
