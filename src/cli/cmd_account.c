@@ -140,6 +140,8 @@ static int passwd_one(struct cli *c) {
 int cmd_account_passwd(struct cli *c) {
   if ((c->arg_count == 1) == (cli_given(c, "from") != NULL))
     return cli_fail(CLI_EXIT_USAGE, "an ADDRESS is meant, or --from FILE");
+  if (!cli_given(c, "from") && c->json)
+    return cli_fail(CLI_EXIT_USAGE, "--json means nothing to account passwd without --from");
   if (!cli_given(c, "from")) return passwd_one(c);
   if (c->given_count > 1 && (cli_given(c, "legacy-auth") || cli_given(c, "no-legacy-auth") ||
                              scram_wish(c) || cli_given(c, "password-stdin")))

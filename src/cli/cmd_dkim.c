@@ -141,9 +141,18 @@ static int make_missing(struct cli *c, const char *domain, struct table *t, bool
   return dkim_make(c, domain, t);
 }
 
+/* --json: the keys as they are after this step, as dkim list has them. */
+static int print_keys(struct cli *c, const char *domain) {
+  struct table t;
+  int code = dkim_rows(c, domain, &t);
+  if (code == CLI_EXIT_OK) table_print(&t, true);
+  table_free(&t);
+  return code;
+}
+
 static int switch_keys(struct cli *c, const char *domain) {
   int code = order(c, "switch", domain, false);
-  if (code == CLI_EXIT_OK)
+  if (code == CLI_EXIT_OK && !c->json)
     printf("%s: mail is signed with the new keys from now on. Leave the records of the old ones in "
            "DNS until `qasid dkim retire %s`, "
            "a week from now.\n",
@@ -152,7 +161,8 @@ static int switch_keys(struct cli *c, const char *domain) {
 }
 
 /* Not yet: what is to be published, and how to go on. */
-static int wait_for_dns(const struct table *t, const char *domain) {
+static int wait_for_dns(const struct cli *c, const struct table *t, const char *domain) {
+  if (c->json) return CLI_EXIT_TEMPORARY;
   printf("Publish these records:\n");
   dkim_print_records(t, "next", "  ");
   printf("and say `qasid dkim rotate %s` again once every name server of the domain has them. "
@@ -166,18 +176,21 @@ int cmd_dkim_rotate(struct cli *c) {
   bool first = false, made = false;
   struct table t;
   int code = make_missing(c, domain, &t, &first, &made);
-  if (code == CLI_EXIT_OK && first) {
+  bool known = code == CLI_EXIT_OK;
+  if (code == CLI_EXIT_OK && first && !c->json) {
     printf("%s has its first keys, and its mail is signed from now on. Publish these records:\n",
            domain);
     dkim_print_records(&t, "current", "  ");
-  } else if (code == CLI_EXIT_OK) {
+  } else if (code == CLI_EXIT_OK && !first) {
     /* Records made just now cannot have been published, and a query too early makes name servers
      * cache the "no". */
     bool there = cli_given(c, "confirmed") || (!made && next_are_published(c, &t));
-    code = there ? switch_keys(c, domain) : wait_for_dns(&t, domain);
+    code = there ? switch_keys(c, domain) : wait_for_dns(c, &t, domain);
   }
   table_free(&t);
-  return code;
+  if (!c->json || !known) return code;
+  int shown = print_keys(c, domain);
+  return shown == CLI_EXIT_OK ? code : shown;
 }
 
 int cmd_dkim_retire(struct cli *c) {

@@ -228,7 +228,8 @@ const struct cmd cmds[] = {
   { "account list", "[DOMAIN]", 0, 1, cmd_account_list, NULL, "list the accounts", NULL },
   { "account passwd", "[ADDRESS]", 0, 1, cmd_account_passwd, passwd_options,
     "change an account's password",
-    "A recoverable password, where one is kept, changes with it; with --from none is kept." },
+    "A recoverable password, where one is kept, changes with it; with --from none is kept. --json "
+    "shapes what --from reports." },
   { "account rename", "OLD NEW", 2, 2, cmd_account_rename, rename_options,
     "give an account another address",
     "Its mail, UIDLs, limits, password, certificates and collections stay, and aliases lead to the "
@@ -334,12 +335,14 @@ const struct cmd cmds[] = {
     "The first makes the next keys, and prints their records. Said again, it looks whether DNS has "
     "these, and then lets them sign; "
     "the old ones stay listed until dkim retire. Ends with 75 as long as the second step is still "
-    "to come. A domain that has no keys gets its first." },
+    "to come. A domain that has no keys gets its first. With --json the keys after the step are "
+    "printed, as by dkim list." },
   { "dkim retire", "DOMAIN", 1, 1, cmd_dkim_retire, dkim_retire_options,
     "forget a domain's old keys",
     "Refused for a week after they were replaced, since mail that they signed may still be under "
     "way. Their records can then go "
-    "from DNS." },
+    "from DNS.",
+    .no_json = true },
   { "alias add", "ADDRESS TARGET …", 2, 64, cmd_process, NULL, "let an address lead to others",
     "Targets are accounts or aliases of this server, or addresses elsewhere. ADDRESS can be "
     "@DOMAIN: what comes for an address "

@@ -47,6 +47,10 @@ ok "a domain's accounts alone" all "q domain add example.net" "code 0 q --json a
 printf 'address,password\nalice@example.org,new-alice\nnobody@example.org,x\n' >"$dir/pass.csv"
 ok "one unknown name, no password is changed" all "code 65 q account passwd --from $dir/pass.csv" "err 'pass.csv:3: there is no such account'" "logs_in alice secret-alice"
 sed -i '$d' "$dir/pass.csv"
+ok "--json is refused where nothing is printed" all "code 64 q --json account passwd alice@example.org --password-stdin" "err '^qasid: --json means nothing to account passwd without --from'"
+ok "dkim rotate has JSON: the next keys, not yet in DNS" all "code 75 q --json dkim rotate example.org" "json '{x[\"state\"] for x in r} == {\"current\", \"next\"} and all(x[\"record\"] for x in r)' <$dir/said"
+ok "and when they sign" all "code 0 q --json dkim rotate example.org --confirmed" "json '{x[\"state\"] for x in r} == {\"current\", \"old\"}' <$dir/said"
+ok "dkim list has ISO times" all "code 0 q dkim list" "grep -qE ' 20[0-9]{2}-[0-9-]+T[0-9:]+Z' $dir/said"
 ok "passwords from a file" all "code 0 q account passwd --from $dir/pass.csv" "logs_in alice new-alice"
 
 # --- rename ---
