@@ -381,7 +381,7 @@ const struct cmd cmds[] = {
   { "queue list", "[SELECTOR …]", 0, 20, cmd_queue, queue_options,
     "list the mail that waits to be sent",
     "One line for each recipient: when it is tried next (in seconds), and the one reason why it "
-    "waits: held, account-limit, sending, "
+    "waits: held, account-limit, to-be-failed, sending, "
     "waiting-for-dns, connecting, in-session, host-dead, back-off, no-sender, destination-limit, "
     "sender-full or due; with the class and the words of the last attempt. Selectors, each at most "
     "once, all of which must fit: the id of a message, an address (of the recipient or the "
@@ -426,7 +426,10 @@ const struct cmd cmds[] = {
     "option queue_history." },
   { "queue hold", "SELECTOR …", 0, 20, cmd_queue, queue_options,
     "keep mail in the queue without sending it",
-    "Selectors are those of queue list. Held mail still ends when its time is over.",
+    "Selectors are those of queue list. Held mail still ends when its time is over. What the "
+    "sender has "
+    "now is held when it gives it back, unless it is delivered or refused by then: the answer "
+    "counts it apart.",
     .no_json = true },
   { "queue release", "SELECTOR …", 0, 20, cmd_queue, queue_options, "send held mail again",
     "Selectors are those of queue list. With an account, that account's limits count from nothing "
@@ -440,10 +443,13 @@ const struct cmd cmds[] = {
   { "queue fail", "SELECTOR …", 0, 20, cmd_queue, queue_options,
     "give mail up, and tell its sender",
     "Selectors are those of queue list. Its sender gets a report as for any mail that could not be "
-    "delivered.",
+    "delivered. What the sender has now ends when it gives it back, and is delivered or refused "
+    "if that is so by then: the answer counts it apart, and queue list shows it as to-be-failed.",
     .no_json = true },
   { "queue drop", "SELECTOR …", 0, 20, cmd_queue, queue_options, "throw mail out of the queue",
-    "Selectors are those of queue list. Nobody is told; the history says that it was dropped.",
+    "Selectors are those of queue list. Nobody is told; the history says that it was dropped. What "
+    "the sender "
+    "has now is out of the queue too, but may still be delivered: the answer counts it apart.",
     .no_json = true },
   { "status", "", 0, 0, cmd_status, status_options, "is it running, and how well",
     "The server's own line, its processes, the certificates in use and when they end, mailboxes "

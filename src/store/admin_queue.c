@@ -19,6 +19,7 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
   struct buf b;
   buf_init(&b, 700);
   if (s->held && s->held_by) buf_printf(&b, "held for %s; ", brake_words(s->held_by));
+  if (s->to_fail && s->why.in_hands) buf_put_str(&b, "when the sender gives it back; ");
   if (s->why.reason == QUEUE_REASON_SESSION)
     buf_printf(&b, "in session %llu; ", (unsigned long long)s->why.session);
   if (!s->tries) buf_put_str(&b, "not tried yet");
@@ -32,7 +33,7 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
 /* Seconds until the next action: 0 now, nothing where it is held. */
 static struct slice next_of(struct admin_job *a, const struct selected *s) {
   int64_t at = s->why.until_s ? s->why.until_s : s->due;
-  if (s->why.reason == QUEUE_REASON_HELD || s->why.reason == QUEUE_REASON_LIMITS) return SLICE("");
+  if (s->held || s->to_fail) return SLICE("");
   return admin_num(a, at > a->job.now_s ? (uint64_t)(at - a->job.now_s) : 0);
 }
 
@@ -48,7 +49,7 @@ static enum db_result queue_list(struct store_engine *e, struct admin_job *a) {
               admin_num(a, (uint64_t)s.size), admin_num(a, (uint64_t)s.came),
               admin_num(a, (uint64_t)s.tries), next_of(a, &s),
               slice_str(queue_reason_word(s.why.reason)), s.class, last_of(a, &s),
-              admin_num(a, (uint64_t)s.expires));
+              s.to_fail ? SLICE("") : admin_num(a, (uint64_t)s.expires));
   return r;
 }
 
@@ -163,27 +164,36 @@ static enum db_result queue_history(struct store_engine *e, struct admin_job *a)
 
 /* --- status queue --- */
 
-/* A row for each state: how many, since when the oldest is here, and by how much the longest due is
- * late. What is in a sender's hands is counted too: it may be late because the other server is
- * slow. */
+/* A row for each state (to-be-failed: if there are any): how many, since when the oldest is here,
+ * and by how much the longest due is late. What is in a sender's hands is counted too: it may be
+ * late because the other server is slow. */
 static enum db_result status_queue(struct store_engine *e, struct admin_job *a) {
-  static const char *const states[] = { [QUEUE_WAITING] = "waiting", [QUEUE_HELD] = "held" };
+  static const struct {
+    const char *word;
+    enum queue_state state;
+    bool to_fail;
+  } states[] = { { "waiting", QUEUE_WAITING, false },
+                 { "held", QUEUE_HELD, false },
+                 { "to-be-failed", QUEUE_HELD, true } };
   admin_columns(a, "state recipients messages age late next");
-  for (int state = QUEUE_WAITING; state <= QUEUE_HELD; state++) {
+  for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
     struct db_stmt *s = db_prepare(
         e->db, "SELECT count(*), count(DISTINCT r.body), coalesce(min(l.came), ?2),"
                " coalesce(min(r.due), ?2) FROM recipient r JOIN letter l ON l.body = r.body"
-               " WHERE r.state = ?1");
-    db_bind_int(s, 1, state);
+               " WHERE r.state = ?1 AND (r.expires = ?3) = ?4");
+    db_bind_int(s, 1, states[i].state);
     db_bind_int(s, 2, a->job.now_s);
+    db_bind_int(s, 3, QUEUE_TO_FAIL);
+    db_bind_int(s, 4, states[i].to_fail);
     enum db_result r = db_step(s);
     if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
     int64_t age = a->job.now_s - db_int(s, 2),
-            late = state == QUEUE_WAITING ? a->job.now_s - db_int(s, 3) : 0;
-    ADMIN_ROW(a, slice_str(states[state]), admin_num(a, (uint64_t)db_int(s, 0)),
-              admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, age > 0 ? (uint64_t)age : 0),
-              admin_num(a, late > 0 ? (uint64_t)late : 0),
-              admin_num(a, late < 0 ? (uint64_t)-late : 0));
+            late = states[i].state == QUEUE_WAITING ? a->job.now_s - db_int(s, 3) : 0;
+    if (!states[i].to_fail || db_int(s, 0))
+      ADMIN_ROW(a, slice_str(states[i].word), admin_num(a, (uint64_t)db_int(s, 0)),
+                admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, age > 0 ? (uint64_t)age : 0),
+                admin_num(a, late > 0 ? (uint64_t)late : 0),
+                admin_num(a, late < 0 ? (uint64_t)-late : 0));
     db_reset(s);
   }
   return DB_OK;

@@ -37,13 +37,15 @@ struct selection {
   bool gathered;
   /* going through them */
   size_t at;
-  uint64_t done, held; /* held: left as they are, since they are held */
+  uint64_t done;  /* changed */
+  uint64_t hands; /* of those: in a sender's hands */
+  uint64_t held;  /* left as they are, since they are held */
 };
 
 /* A row that fits, until the next call. */
 struct selected {
   int64_t row, body, came, due, tries, code, size, expires, held_by;
-  bool held, warned;
+  bool held, to_fail, warned; /* held: and not to be failed */
   struct slice name, return_path, address, reply, class, destination;
   struct queue_why why;
 };

@@ -188,7 +188,7 @@ static void choose(struct selection *x) {
   else if (queue_reason_in_hands(x->reason))
     use(x, BY_VIEW);
   else if (x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD ||
-           x->reason == QUEUE_REASON_LIMITS)
+           x->reason == QUEUE_REASON_LIMITS || x->reason == QUEUE_REASON_TO_FAIL)
     use(x, BY_HELD);
   else if (x->to.p)
     use(x, BY_DUE), use(x, BY_HELD);
@@ -347,7 +347,8 @@ static bool fits(const struct selection *x, const struct selected *s, int64_t ac
     return false;
   if (x->class.p && !slice_eq(x->class, s->class)) return false;
   if (x->reason < QUEUE_REASONS && x->reason != s->why.reason) return false;
-  if (x->state >= 0 && x->state != (s->held ? QUEUE_HELD : QUEUE_WAITING)) return false;
+  if (x->state >= 0 && (s->to_fail || x->state != (s->held ? QUEUE_HELD : QUEUE_WAITING)))
+    return false;
   return place_fits(x->to, s->address) && place_fits(x->from, s->return_path) &&
          (x->account < 0 || x->account == account) && s->came <= x->came_by &&
          s->came >= x->came_from;
@@ -361,7 +362,8 @@ static void take_row(struct admin_job *a, struct selection *x, struct db_stmt *s
     .came = db_int(s, 2),
     .due = db_int(s, 3),
     .tries = db_int(s, 4),
-    .held = db_int(s, 5) == QUEUE_HELD,
+    .held = db_int(s, 5) == QUEUE_HELD && db_int(s, 8) != QUEUE_TO_FAIL,
+    .to_fail = db_int(s, 8) == QUEUE_TO_FAIL,
     .code = db_int(s, 6),
     .size = db_int(s, 7),
     .expires = db_int(s, 8),
@@ -374,7 +376,7 @@ static void take_row(struct admin_job *a, struct selection *x, struct db_stmt *s
     .destination = db_bytes(s, 15),
     .held_by = db_int(s, 17),
   };
-  const struct queue_held held = { ret->held, ret->held_by != 0 };
+  const struct queue_held held = { ret->held, ret->held_by != 0, ret->to_fail };
   ret->why =
       queue_view_why(x->view, (uint64_t)ret->row, ret->destination, &held, ret->due, a->job.now_s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Changes the queue: queue hold, release, retry, drop, fail. A recipient in a sender's hands may
  * end although it is held or dropped. Only release lets go what is held: retry counts it.
+ * Of a recipient that is to fail only drop changes anything.
  *
  * A recipient that is to fail gets an expiry time in the past; housekeeping, started at once, ends
  * it with a report like any other that has expired. */
@@ -85,20 +86,26 @@ static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
 struct steering {
   change_fn *one;
   const char *done;
-  bool skips_held; /* held recipients are counted and stay as they are */
+  const char *hands;  /* what becomes of those that a sender has now; NULL: nothing else */
+  bool skips_held;    /* held recipients are counted and stay as they are */
+  bool takes_to_fail; /* those that are to fail are changed too */
 };
 
 #define RECIPIENTS(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
 
 static enum db_result end_of(struct admin_job *a, const struct selection *x,
                              const struct steering *v) {
-  char held[160] = "";
+  char held[160] = "", hands[200] = "";
   bool one = x->held == 1;
   if (x->held)
     snprintf(held, sizeof held, "; %llu recipient%s that fit%s %s held: queue release lets %s go",
              RECIPIENTS(x->held), one ? "s" : "", one ? "is" : "are", one ? "it" : "them");
+  if (x->hands)
+    snprintf(hands, sizeof hands, "; %llu more in the sender's hands: %s",
+             (unsigned long long)x->hands, v->hands);
   if (x->done)
-    return admin_send(a, CLI_OK, "%llu recipient%s %s%s", RECIPIENTS(x->done), v->done, held);
+    return admin_send(a, CLI_OK, "%llu recipient%s %s%s%s", RECIPIENTS(x->done - x->hands), v->done,
+                      hands, held);
   if (x->held) return admin_send(a, CLI_NOT_FOUND, "nothing was changed%s", held);
   return admin_send(a, CLI_NOT_FOUND, "nothing in the queue fits, or all of it is so already");
 }
@@ -106,8 +113,10 @@ static enum db_result end_of(struct admin_job *a, const struct selection *x,
 static enum db_result change_row(struct store_engine *e, struct admin_job *a, struct selection *x,
                                  const struct selected *s, const struct steering *v) {
   bool changed = false, skipped = v->skips_held && s->held;
-  enum db_result r = skipped ? DB_OK : v->one(e, a, s, &changed);
+  bool left = skipped || (s->to_fail && !v->takes_to_fail);
+  enum db_result r = left ? DB_OK : v->one(e, a, s, &changed);
   x->done += r == DB_OK && changed;
+  x->hands += r == DB_OK && changed && v->hands && s->why.in_hands;
   x->held += skipped;
   return r;
 }
@@ -133,7 +142,10 @@ static enum db_result change(struct store_engine *e, struct admin_job *a,
 }
 
 static enum db_result queue_hold(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, &(struct steering){ hold_one, "held" });
+  return change(
+      e, a,
+      &(struct steering){ hold_one, "held",
+                          .hands = "held when it gives them back, unless they ended by then" });
 }
 /* The mail of one account that is released as a whole: its counters are reset. */
 static enum db_result queue_release(struct store_engine *e, struct admin_job *a) {
@@ -147,10 +159,16 @@ static enum db_result queue_retry(struct store_engine *e, struct admin_job *a) {
   return change(e, a, &(struct steering){ retry_one, "due now", .skips_held = true });
 }
 static enum db_result queue_drop(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, &(struct steering){ drop_one, "dropped" });
+  return change(e, a,
+                &(struct steering){ drop_one, "dropped",
+                                    .hands = "out of the queue too, but it may still deliver them",
+                                    .takes_to_fail = true });
 }
 static enum db_result queue_fail(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, &(struct steering){ fail_one, "failed, with a report" });
+  return change(
+      e, a,
+      &(struct steering){ fail_one, "failed, with a report",
+                          .hands = "failed when it gives them back, unless they ended by then" });
 }
 
 static void failing(struct store *s, struct admin_job *a) {

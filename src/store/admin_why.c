@@ -214,14 +214,16 @@ static enum db_result attempts_of(struct why *w, struct slice name) {
 static enum db_result waiting_of(struct why *w, struct slice name) {
   struct db_stmt *s = db_prepare(
       w->e->db,
-      "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, ''), r.held_by "
+      "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, ''), r.held_by, "
+      "r.expires "
       "FROM letter l"
       " CROSS JOIN recipient r ON r.body = l.body WHERE l.name = ? ORDER BY r.id LIMIT 200");
   enum db_result r;
   char text[200];
   db_bind_text(s, 1, name);
   while ((r = db_step(s)) == DB_ROW) {
-    const struct queue_held held = { db_int(s, 3) == QUEUE_HELD, db_int(s, 6) != 0 };
+    const struct queue_held held = { db_int(s, 3) == QUEUE_HELD, db_int(s, 6) != 0,
+                                     db_int(s, 7) == QUEUE_TO_FAIL };
     struct queue_why y = queue_view_why(w->view, (uint64_t)db_int(s, 0), db_bytes(s, 2), &held,
                                         db_int(s, 4), w->a->job.now_s);
     struct slice class = db_bytes(s, 5);

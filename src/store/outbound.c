@@ -338,6 +338,7 @@ void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s) {
     outbound_sending_free(s, x);
   }
   id_list_free(&lost);
+  if (o->expired_away) outbound_expire(s, now_s);
   outbound_run(s, now_s);
 }
 
@@ -383,6 +384,13 @@ static void take_back_overdue(struct store *s, int64_t now_s) {
   id_list_free(&late);
 }
 
+static void leave_out_in_hands(const struct store *s, struct taken_letter *l) {
+  size_t kept = 0;
+  for (size_t i = 0; i < l->count; i++)
+    if (!outbound_has_row(s, l->rcpts[i].row)) l->rcpts[kept++] = l->rcpts[i];
+  l->count = kept;
+}
+
 void expired_finish(struct store *s, struct store_job *j) {
   const struct send_outcome over = { .fate = SEND_TEMPORARY,
                                      .enhanced = { 4, 4, 7 },
@@ -391,11 +399,12 @@ void expired_finish(struct store *s, struct store_job *j) {
   s->outbound.expiring = false;
   s->outbound.more_expired = x->full;
   if (j->result != JOB_DONE || s->stopping) return;
+  s->outbound.expired_away = false;
   for (struct taken_letter *l = x->letters; l; l = l->next) {
-    bool in_hands = false;
-    for (size_t i = 0; i < l->count && !in_hands; i++)
-      in_hands = outbound_has_row(s, l->rcpts[i].row);
-    if (!in_hands) outbound_settle_here(s, 0, l, &over, j->now_s);
+    size_t all = l->count;
+    leave_out_in_hands(s, l);
+    s->outbound.expired_away |= l->count < all;
+    if (l->count) outbound_settle_here(s, 0, l, &over, j->now_s);
   }
 }
 

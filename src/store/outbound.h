@@ -42,6 +42,7 @@ struct outbound {
   struct result_job
       *parked;       /* results that could not be written: retried by the next housekeeping */
   bool expiring;     /* that job is out */
+  bool expired_away; /* some that have expired are in hands: looked for again when they are back */
   bool more_expired; /* it found as many as it takes: more may be there */
   uint64_t ending;   /* letters that end here, by housekeeping, and are not durable yet */
   /* for `status` */

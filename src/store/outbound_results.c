@@ -261,6 +261,7 @@ void result_finish(struct store *s, struct store_job *j) {
     outbound_back_to_schedule(s, x, r, news_of(r), 0);
     x->settling = false;
     if (!x->overdue) outbound_sending_free(s, x); /* else the sender has it still */
+    if (s->outbound.expired_away) outbound_expire(s, j->now_s);
   }
   report_finish(s, &r->report, j->now_s);
   outbound_run(s, j->now_s);

@@ -114,9 +114,9 @@ static struct queue_why why_in_hands(const struct view_row *r) {
                                                               QUEUE_REASON_CONNECTING,
                                                           [SEND_IN_SESSION] =
                                                               QUEUE_REASON_SESSION };
-  return (struct queue_why){ .reason = reasons[r->where],
-                             .since_s = r->since_s,
-                             .session = r->session };
+  return (struct queue_why){
+    .reason = reasons[r->where], .in_hands = true, .since_s = r->since_s, .session = r->session
+  };
 }
 
 struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination,
@@ -125,6 +125,8 @@ struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct
   const struct view_row *hands =
       v->row_count ? bsearch(&key, v->rows, v->row_count, sizeof key, by_row) : NULL;
   const struct view_head *head = find_head(v, destination);
+  if (held->to_fail)
+    return (struct queue_why){ .reason = QUEUE_REASON_TO_FAIL, .in_hands = hands != NULL };
   if (hands) return why_in_hands(hands);
   if (held->held)
     return (struct queue_why){ .reason =

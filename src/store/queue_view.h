@@ -48,12 +48,13 @@ struct queue_view *queue_view_new(const struct store *s);
 void queue_view_free(struct queue_view **v);
 
 /* The row's own state. by_limits: held because its account exceeded a limit, not by the
- * administrator. */
+ * administrator. to_fail: the administrator failed it (QUEUE_TO_FAIL). */
 struct queue_held {
-  bool held, by_limits;
+  bool held, by_limits, to_fail;
 };
 struct queue_why {
   enum queue_reason reason;
+  bool in_hands;            /* a sender has it, whatever the reason */
   int64_t since_s, until_s; /* 0: not known, or there is none */
   uint64_t session;         /* QUEUE_REASON_SESSION: its number */
 };

@@ -699,6 +699,49 @@ static void given_up(void **state) {
   assert_sound(k);
 }
 
+/* Steering what a sender has: the answer says what is done now, and what ends when it is back. */
+static void steered_in_hands(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue hold dora@other.example").code, CLI_OK);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_string_equal(kit_command(k, "queue fail Q1").text,
+                      "1 recipient failed, with a report; 1 more in the sender's hands: failed "
+                      "when it gives them back, unless they ended by then");
+  kit_pump(k);
+  struct answer a = kit_command(k, "queue list");
+  assert_int_equal(a.count, 1); /* dora's is over: bob's holds nobody up */
+  assert_non_null(strstr(a.rows, " to-be-failed  when the sender gives it back; "));
+  assert_null(strstr(a.rows, "18446744073709551615"));
+  assert_true(says(k, "why Q1", "to-be-failed"));
+  assert_true(says(k, "status queue", "held 0 0 "));
+  assert_true(says(k, "status queue", "to-be-failed 1 1 "));
+  assert_int_equal(kit_command(k, "queue list reason=to-be-failed").count, 1);
+  static const char *const left[] = { "queue hold Q1", "queue release Q1", "queue retry Q1",
+                                      "queue fail Q1", "queue hold state=held" };
+  for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+    assert_int_equal(kit_command(k, left[i]).code, CLI_NOT_FOUND);
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "later"));
+  kit_pump(k);
+  assert_int_equal(waiting(k), 0); /* at once, not with the next housekeeping */
+  assert_int_equal(mails(k, "alice@example.org"), 2);
+  assert_true(says(k, "queue history bob@elsewhere.example", "administrator"));
+  assert_int_equal(commit(k, "eve@elsewhere.example"), COMMIT_DONE);
+  g = letter(k);
+  assert_string_equal(kit_command(k, "queue hold eve@elsewhere.example").text,
+                      "0 recipients held; 1 more in the sender's hands: held when it gives them "
+                      "back, unless they ended by then");
+  assert_string_equal(kit_command(k, "queue drop eve@elsewhere.example").text,
+                      "0 recipients dropped; 1 more in the sender's hands: out of the queue too, "
+                      "but it may still deliver them");
+  assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
 /* What a sender has for hours is taken back: not handed over again before that is written down and
  * due, and what the sender says of it late is nobody's, whenever it comes. */
 static void overdue(void **state) {
@@ -797,6 +840,7 @@ int main(void) {
     TEST(history_bounds),
     TEST(held_expires),
     TEST(overdue),
+    TEST(steered_in_hands),
     TEST(overdue_meanwhile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
