@@ -58,6 +58,7 @@ struct proc {
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
+  struct buf reads;  /* of a sender: what it read at its start (procs.c) */
   char missing[512]; /* sandbox facilities this system did not give */
 };
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -330,6 +331,33 @@ static uint64_t start_time(const struct proc *proc) {
                                                              : PARENT_START_MS;
 }
 
+/* What a sender reads before it is confined, as it is now. When nothing of it has changed since the
+ * process was started, a reload leaves the process alone, and with it the sessions that it has open
+ * and what it remembers of other servers. A file that changes between this look and the process's
+ * own is found changed at the next reload. */
+static void put_file(struct buf *to, const char *path) {
+  struct stat st;
+  if (!*path || stat(path, &st) < 0) memset(&st, 0, sizeof st);
+  buf_printf(to, " %ju %ju %jd %jd.%09ld", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+             (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+static void put_reads(const struct parent *p, struct buf *to) {
+  buf_init(to, IPC_PAYLOAD_MAX);
+  conf_pack(p->conf, to);
+  put_file(to, p->conf->route_passwords);
+  put_file(to, p->conf->tls_authorities);
+}
+
+static bool reads_same(const struct proc *proc) {
+  struct buf now;
+  put_reads(proc->parent, &now);
+  bool same = !now.failed && !proc->reads.failed && buf_len(&now) &&
+              slice_eq(buf_slice(&now), buf_slice(&proc->reads));
+  buf_free(&now);
+  return same;
+}
+
 static void start(struct proc *proc) {
   struct parent *p = proc->parent;
   proc->number = ++p->last_number;
@@ -340,6 +368,10 @@ static void start(struct proc *proc) {
               strerror(errno));
     if (!proc->pid) plan_restart(proc); /* otherwise its end will be noticed */
     return;
+  }
+  if (proc->kind == ROLE_SENDER) {
+    buf_free(&proc->reads);
+    put_reads(p, &proc->reads);
   }
   say_hello(proc);
   say_config(proc);
@@ -464,6 +496,10 @@ void procs_reap(struct parent *p) {
  * restarted. */
 static bool renew(struct proc *proc) {
   if (proc->kind != ROLE_RESOLVER && proc->kind != ROLE_SENDER) return false;
+  if (proc->kind == ROLE_SENDER && reads_same(proc)) {
+    proc->applies = false;
+    return true;
+  }
   proc->renewed = true;
   SAY(proc, process_stop, 0, -1, );
   return true;
