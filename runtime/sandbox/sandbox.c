@@ -40,7 +40,7 @@ static void warm_up(void) {
   gmtime_r(&now, &tm);
 }
 
-static bool change_root(const struct sandbox_profile *p, struct buf *missing, struct buf *err) {
+static bool change_root(struct sandbox_profile *p, struct buf *missing, struct buf *err) {
   if (!p->root_dir) return true;
   if (chroot(p->root_dir) == 0)
     return chdir("/") == 0 || failed(err, "can't enter the new root folder");
@@ -49,6 +49,7 @@ static bool change_root(const struct sandbox_profile *p, struct buf *missing, st
     return false;
   }
   put_missing(missing, "a root folder of its own (root lacks CAP_SYS_CHROOT)");
+  p->root_dir = NULL; /* paths stay what they are */
   return true;
 }
 

@@ -22,8 +22,8 @@ struct sandbox_profile {
   enum role role;       /* chooses the row of runtime/sandbox/profiles.c */
   bool started_as_root; /* then: root folder, user and group below */
   /* the new root folder: an empty one, or `folder` itself. NULL: not changed */
-  const char *root_dir;
-  uid_t uid; /* never 0 */
+  const char *root_dir; /* sandbox_enter() clears it where the system gives none */
+  uid_t uid;            /* never 0 */
   gid_t gid;
   const char *folder; /* auth, store: the one folder that may be read and written, as a path before
                          the root folder changes; it must exist. NULL: no file can be opened */

@@ -91,5 +91,6 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   setpriv --bounding-set -sys_chroot "$qasid_bin" -c "$dir/qasid.conf" serve 2>>"$dir/log" &
   server=$!
   ok "without it, what is missing is a warning" wait_log 'event=sandbox .*this system lacks'
+  ok "and the server serves" wait_log 'event=ready'
 fi
 finish
