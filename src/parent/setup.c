@@ -336,7 +336,8 @@ static bool make_folder(const char *path, mode_t mode, const struct identity *ow
                         struct buf *err) {
   struct stat st;
   if (mkdir(path, mode) == 0) {
-    if (!owner || chown(path, owner->uid, owner->gid) == 0) return true;
+    bool ok = chmod(path, mode) == 0; /* the umask hides what the parent makes from everybody */
+    if (ok && (!owner || chown(path, owner->uid, owner->gid) == 0)) return true;
   } else if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
     return true;
   }
