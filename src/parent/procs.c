@@ -331,10 +331,7 @@ static uint64_t start_time(const struct proc *proc) {
                                                              : PARENT_START_MS;
 }
 
-/* What a sender reads before it is confined, as it is now. When nothing of it has changed since the
- * process was started, a reload leaves the process alone, and with it the sessions that it has open
- * and what it remembers of other servers. A file that changes between this look and the process's
- * own is found changed at the next reload. */
+/* Which file this is, and of when; zeros: there is none. */
 static void put_file(struct buf *to, const char *path) {
   struct stat st;
   if (!*path || stat(path, &st) < 0) memset(&st, 0, sizeof st);
@@ -342,6 +339,10 @@ static void put_file(struct buf *to, const char *path) {
              (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+/* What a sender reads before it is confined, as it is now. When nothing of it has changed since the
+ * process was started, a reload leaves the process alone, and with it the sessions that it has open
+ * and what it remembers of other servers. A file that changes between this look and the process's
+ * own is found changed at the next reload. */
 static void put_reads(const struct parent *p, struct buf *to) {
   buf_init(to, IPC_PAYLOAD_MAX);
   conf_pack(p->conf, to);
