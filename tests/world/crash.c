@@ -7,24 +7,12 @@
 #include "lib/base/num.h"
 #include "tests/world/must.h"
 #include "tests/world/people.h"
+#include "tests/world/trouble.h"
 
 enum {
   LIFE_MS = 10 * 60 * 1000, /* by then every client of a life has gone (virtual time) */
   BOOTS_MAX = 8,            /* deaths in a row in start-up */
   ACCOUNT_FIRST = 1,
-};
-
-enum trouble {
-  TROUBLE_POWER,
-  TROUBLE_PROCESS,
-  TROUBLE_ROOM,
-  TROUBLE_SYNC,
-  TROUBLE_WRITE,
-  TROUBLE_FULL,
-  TROUBLES
-};
-static const char *const trouble_names[] = {
-  "power", "process", "process", "sync", "write", "full"
 };
 
 struct story {
@@ -77,7 +65,7 @@ static void plan_trouble(struct story *s) {
   struct disk_plan plan = { 0 };
   static const enum trouble often[] = {
     TROUBLE_POWER,   TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER, TROUBLE_PROCESS,
-    TROUBLE_PROCESS, TROUBLE_ROOM,  TROUBLE_SYNC,  TROUBLE_WRITE, TROUBLE_FULL,
+    TROUBLE_PROCESS, TROUBLE_ONE,   TROUBLE_SYNC,  TROUBLE_WRITE, TROUBLE_FULL,
   };
   s->trouble = often[rng_below(&s->rng, sizeof often / sizeof *often)];
   uint64_t at = some_operation(&s->rng);
@@ -89,7 +77,7 @@ static void plan_trouble(struct story *s) {
     plan.die_at = at + rng_below(&s->rng, 100);
   disk_sim_plan(world_disk(s->w), &plan);
   s->crowd.unsure =
-      s->trouble == TROUBLE_SYNC || s->trouble == TROUBLE_WRITE || s->trouble == TROUBLE_ROOM;
+      s->trouble == TROUBLE_SYNC || s->trouble == TROUBLE_WRITE || s->trouble == TROUBLE_ONE;
 }
 
 static void come_mailer(void *arg) {
@@ -126,7 +114,7 @@ static void schedule_life(struct story *s) {
   while (mailers--) world_after(s->w, rng_below(&s->rng, 600), come_mailer, s);
   while (readers--) world_after(s->w, rng_below(&s->rng, 1200), come_reader, s);
   while (movers--) world_after(s->w, rng_below(&s->rng, 1500), come_mover, s);
-  if (s->trouble == TROUBLE_ROOM)
+  if (s->trouble == TROUBLE_ONE)
     for (unsigned i = 0; i < 3; i++) world_after(s->w, rng_below(&s->rng, 800), kill_process, s);
   if (s->trouble == TROUBLE_FULL) world_after(s->w, rng_below(&s->rng, 500), fill_disk, s);
 }
@@ -281,7 +269,7 @@ bool crash_story(const struct disk_sim *start, uint64_t seed, unsigned lives, bo
     ok = !world_failure(s->w);
     if (!ok)
       buf_printf(err, "seed %llu, life %u (%s), operation %llu: %s", (unsigned long long)seed,
-                 s->life - 1, trouble_names[s->trouble],
+                 s->life - 1, trouble_name(s->trouble),
                  (unsigned long long)disk_sim_ops(world_disk(s->w)), world_failure(s->w));
     world_cancel(s->w, s);
   }

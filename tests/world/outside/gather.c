@@ -9,6 +9,7 @@
 #include "tests/world/outside/drops.h"
 #include "tests/world/outside/guest.h"
 #include "tests/world/people.h"
+#include "tests/world/trouble.h"
 
 enum {
   BOOTS_MAX = 8,
@@ -18,18 +19,6 @@ enum {
   CALM_SOON_MS = 5 * 60 * 1000,
   CALM_ROUNDS = 40,
   CALM_ROUND_MS = 4 * 3600 * 1000,
-};
-
-enum trouble {
-  TROUBLE_POWER,
-  TROUBLE_PROCESS,
-  TROUBLE_ROOM,
-  TROUBLE_SYNC,
-  TROUBLE_WRITE,
-  TROUBLE_FULL
-};
-static const char *const trouble_names[] = {
-  "power", "process", "process", "sync", "write", "full"
 };
 
 struct gather {
@@ -105,7 +94,7 @@ static void end_collector(struct guest *p) { collector_close(p->process.arg); }
 static void plan_trouble(struct gather *g) {
   static const enum trouble often[] = { TROUBLE_POWER, TROUBLE_POWER,   TROUBLE_POWER,
                                         TROUBLE_POWER, TROUBLE_PROCESS, TROUBLE_PROCESS,
-                                        TROUBLE_ROOM,  TROUBLE_ROOM,    TROUBLE_ROOM,
+                                        TROUBLE_ONE,   TROUBLE_ONE,     TROUBLE_ONE,
                                         TROUBLE_SYNC,  TROUBLE_WRITE,   TROUBLE_FULL };
   static const uint64_t most[] = { 8, 30, 80, 200 };
   struct disk_plan plan = { 0 };
@@ -139,7 +128,7 @@ static void fill_disk(void *arg) {
 static void schedule_life(struct gather *g) {
   for (uint64_t n = rng_below(&g->rng, 4); n; n--)
     world_after(g->w, rng_below(&g->rng, 90000), come_mail, g);
-  if (g->trouble == TROUBLE_ROOM)
+  if (g->trouble == TROUBLE_ONE)
     for (unsigned i = 0; i < 3; i++)
       world_after(g->w, rng_below(&g->rng, rng_chance(&g->rng, 1, 2) ? 3000 : 180000), kill_process,
                   g);
@@ -275,7 +264,7 @@ bool gather_story(const struct disk_sim *start, uint64_t seed, unsigned lives, b
     ok = !world_failure(g->w);
     if (!ok)
       buf_printf(err, "gather, seed %llu, life %u (%s), operation %llu, %llu ms: %s",
-                 (unsigned long long)seed, g->life, trouble_names[g->trouble],
+                 (unsigned long long)seed, g->life, trouble_name(g->trouble),
                  (unsigned long long)disk_sim_ops(world_disk(g->w)),
                  (unsigned long long)world_now(g->w), world_failure(g->w));
     world_cancel(g->w, g);

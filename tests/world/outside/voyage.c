@@ -8,6 +8,7 @@
 #include "tests/world/outside/mailer.h"
 #include "tests/world/outside/roles.h"
 #include "tests/world/people.h"
+#include "tests/world/trouble.h"
 
 enum {
   BOOTS_MAX = 8,
@@ -15,18 +16,6 @@ enum {
   ACCOUNT_FIRST = 1,
   CALM_ROUNDS = 24, /* looks at a queue that must come to its end */
   CALM_ROUND_MS = 5 * 60 * 1000,
-};
-
-enum trouble {
-  TROUBLE_POWER,
-  TROUBLE_PROCESS,
-  TROUBLE_ROOM,
-  TROUBLE_SYNC,
-  TROUBLE_WRITE,
-  TROUBLE_FULL
-};
-static const char *const trouble_names[] = {
-  "power", "process", "process", "sync", "write", "full"
 };
 
 struct voyage {
@@ -95,7 +84,7 @@ static void plan_trouble(struct voyage *v) {
   struct disk_plan plan = { 0 };
   static const enum trouble often[] = {
     TROUBLE_POWER,   TROUBLE_POWER,   TROUBLE_POWER, TROUBLE_POWER, TROUBLE_POWER,
-    TROUBLE_PROCESS, TROUBLE_PROCESS, TROUBLE_ROOM,  TROUBLE_ROOM,  TROUBLE_ROOM,
+    TROUBLE_PROCESS, TROUBLE_PROCESS, TROUBLE_ONE,   TROUBLE_ONE,   TROUBLE_ONE,
     TROUBLE_SYNC,    TROUBLE_WRITE,   TROUBLE_FULL,
   };
   v->trouble = often[rng_below(&v->rng, sizeof often / sizeof *often)];
@@ -105,7 +94,7 @@ static void plan_trouble(struct voyage *v) {
   if (v->trouble == TROUBLE_WRITE) plan.fail_write_at = at;
   disk_sim_plan(world_disk(v->w), &plan);
   post_life(&v->post, v->trouble >= TROUBLE_SYNC);
-  v->mailers.unsure = v->trouble >= TROUBLE_ROOM;
+  v->mailers.unsure = v->trouble >= TROUBLE_ONE;
 }
 
 static void come_mailer(void *arg) {
@@ -141,7 +130,7 @@ static void schedule_life(struct voyage *v) {
   for (uint64_t n = rng_below(&v->rng, 4); n; n--)
     world_after(v->w, rng_below(&v->rng, 2000), come_mailer, v);
   v->steer_ms = rng_chance(&v->rng, 1, 3) ? world_now(v->w) + rng_below(&v->rng, 5000) : 0;
-  if (v->trouble == TROUBLE_ROOM)
+  if (v->trouble == TROUBLE_ONE)
     for (unsigned i = 0; i < KILLS_MAX; i++)
       world_after(v->w, rng_below(&v->rng, rng_chance(&v->rng, 1, 2) ? 1500 : 90000), kill_process,
                   v);
@@ -348,7 +337,7 @@ bool voyage_story(const struct disk_sim *start, uint64_t seed, unsigned lives, b
     ok = !world_failure(v->w);
     if (!ok)
       buf_printf(err, "voyage, seed %llu, life %u (%s), operation %llu, %llu ms: %s",
-                 (unsigned long long)seed, v->life, trouble_names[v->trouble],
+                 (unsigned long long)seed, v->life, trouble_name(v->trouble),
                  (unsigned long long)disk_sim_ops(world_disk(v->w)),
                  (unsigned long long)world_now(v->w), world_failure(v->w));
     world_cancel(v->w, v);
