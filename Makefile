@@ -44,7 +44,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DQASID_VERSION='"$(VERSION)"' -I. $(WARN)
 ALL_LDFLAGS = $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 
 # Everything but main.c is one archive, so a test links just what it uses.
-LIB_SRC  := $(filter-out src/main.c,$(wildcard lib/*/*.c mail/*.c mail/*/*.c ipc/*.c conf/*.c runtime/*/*.c src/*.c src/*/*.c))
+LIB_SRC  := $(filter-out src/main.c,$(wildcard lib/*/*.c mail/*.c mail/*/*.c ipc/*.c conf/*.c runtime/*/*.c src/*.c src/*/*.c src/*/*/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(OUT)/%.o)
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 WORLD_SRC := $(filter-out tests/world/main_%.c,$(wildcard tests/world/*.c))

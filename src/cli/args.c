@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A command line taken apart by the table of commands. Options may stand anywhere; what follows
  * "--" is never one. */
-#include "src/cli/cli.h"
+#include "src/cli/command_line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,18 +212,4 @@ enum cli_exit cli_parse(struct cli *c, int argc, char *const *argv, struct buf *
   buf_put_str(err, ": ");
   cli_usage(err, c->command);
   return CLI_EXIT_USAGE;
-}
-
-const char *cli_given_next(const struct cli *c, const char *name, size_t *at) {
-  while (*at < c->given_count) {
-    const struct cli_given *g = &c->given[(*at)++];
-    if (strcmp(g->name, name) == 0) return g->value;
-  }
-  return NULL;
-}
-
-const char *cli_given(const struct cli *c, const char *name) {
-  const char *last = NULL, *value;
-  for (size_t at = 0; (value = cli_given_next(c, name, &at));) last = value;
-  return last;
 }

@@ -5,7 +5,12 @@
  *  1. No command has the words of another.
  *  2. A list of options ends with a row without a name, and none has a name that every command has
  * (cmd_common_options). */
-#include "src/cli/cli.h"
+#include "src/cli/command_line.h"
+
+#include "src/cli/admin/commands.h"
+#include "src/cli/client/commands.h"
+#include "src/cli/migrate/commands.h"
+#include "src/cli/salvage/commands.h"
 
 static const struct cmd_option dkim_list_options[] = {
   { "records", NULL,

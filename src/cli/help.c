@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Usage, help and the manual page, from the table of commands. */
-#include "src/cli/cli.h"
+#include "src/cli/command_line.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "src/cli/base/terminal.h"
 
 enum { HELP_WIDTH = 80, HELP_COLUMN = 30 };
 
@@ -95,26 +98,6 @@ void cli_overview(struct buf *out) {
 }
 
 /* --- mdoc --- */
-
-void cli_put_roff(struct buf *out, const char *text) {
-  for (const char *first = text; *text; text++) {
-    bool sentence =
-        text > first && text[0] == ' ' && text[-1] == '.' && text[1] >= 'A' && text[1] <= 'Z';
-    if (sentence)
-      buf_put_u8(out, '\n');
-    else if ((text == first || text[-1] == '\n') && (*text == '.' || *text == '\''))
-      buf_printf(out, "\\&%c", *text);
-    else if (*text == '\\')
-      buf_put_str(out, "\\e");
-    else if (*text == '"')
-      buf_put_str(out, "\\(dq");
-    else if (strncmp(text, "…", sizeof "…" - 1) == 0)
-      buf_put_str(out, "..."), text += sizeof "…" - 2;
-    else
-      buf_put_u8(out, (uint8_t)*text);
-  }
-  buf_put_u8(out, '\n');
-}
 
 /* "ADDRESS [FILE …]" → ADDRESS Op Ar FILE ...; capitals are arguments, the rest is typed as it is.
  */
@@ -320,4 +303,32 @@ void cli_completion(struct buf *out) {
     buf_put_u8(out, '\n');
   }
   buf_put_str(out, completion_tail);
+}
+
+/* --- the commands --- */
+
+int cmd_version(struct cli *c) {
+  printf("qasid %s\n", QASID_VERSION);
+  return CLI_EXIT_OK;
+}
+
+int cmd_help(struct cli *c) {
+  struct buf out;
+  size_t n = 0;
+  buf_init(&out, 1024 * 1024);
+  const struct cmd *about = c->arg_count ? cli_find(c->args, c->arg_count, &n) : NULL;
+  int code = CLI_EXIT_OK;
+  if (strcmp(c->command->words, "help manual") == 0)
+    cli_manual(&out);
+  else if (strcmp(c->command->words, "help completion") == 0)
+    cli_completion(&out);
+  else if (c->arg_count == 0)
+    cli_overview(&out);
+  else if (about)
+    cli_help(&out, about);
+  else
+    code = cli_help_group(&out, c->args[0]);
+  out_put(&out);
+  buf_free(&out);
+  return code;
 }

@@ -1,51 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* From the arguments to the exit code. */
-#include "src/cli/cli.h"
+#include "src/cli/command_line.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "conf/docs.h"
-#include "src/cli/link.h"
-#include "src/cli/terminal.h"
+#include "src/cli/admin/commands.h"
+#include "src/cli/base/terminal.h"
+#include "src/cli/link/link.h"
 #include "src/roles.h"
-
-int cli_fail(int code, const char *fmt, ...) {
-  char text[1024];
-  struct buf line;
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
-  va_end(ap);
-  buf_init(&line, 8192);
-  buf_put_str(&line, "qasid: ");
-  text_put_safe(&line, slice_str(text));
-  buf_put_u8(&line, '\n');
-  fwrite(buf_slice(&line).p, 1, buf_len(&line), stderr);
-  buf_free(&line);
-  return code;
-}
-
-const struct conf *cli_conf(struct cli *c) {
-  if (c->conf) return c->conf;
-  struct buf err;
-  buf_init(&err, 64 * 1024);
-  c->conf = conf_load(c->config, &err);
-  if (!c->conf) {
-    fwrite(buf_slice(&err).p, 1, buf_len(&err), stderr);
-    if (!c->config_named)
-      fprintf(stderr,
-              "qasid: `qasid init you@example.org` makes a configuration, -c FILE names one\n");
-  }
-  buf_free(&err);
-  return c->conf;
-}
-
-void cli_close(struct cli *c) {
-  server_stop(&c->server);
-  conf_free(&c->conf);
-}
 
 static int print_help(const struct cli *c) {
   struct buf out;
@@ -87,6 +51,7 @@ int cli_main(int argc, char **argv) {
     if (more.n) fprintf(stderr, "%.*s\n", SLICE_ARG(more)); /* out of the table of commands */
   } else {
     code = c.help ? print_help(&c) : c.command->run(&c);
+    server_stop(&c.server);
     cli_close(&c);
   }
   buf_free(&err);

@@ -25,9 +25,10 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/mailboxes.h"
-#include "src/cli/cli.h"
-#include "src/cli/mbox.h"
-#include "src/cli/smtp_client.h"
+#include "src/cli/command_line.h"
+#include "src/cli/mailbox/mbox.h"
+#include "src/cli/client/smtp_client.h"
+#include "src/cli/link/link.h"
 
 #define MESSAGE_MAX (1024ull * 1024 * 1024)
 enum { RECIPIENTS_MAX = 10000 };
@@ -447,6 +448,7 @@ int sendmail_main(const char *name, int argc, char **argv) {
     case WORK_RETRY: code = command(&c, retry, 4); break;
     case WORK_NOTHING: break; /* aliases are the server's own, and need no making */
     }
+  server_stop(&c.server);
   cli_close(&c);
   return fflush(stdout) != 0 && code == CLI_EXIT_OK ? CLI_EXIT_IO : code;
 }

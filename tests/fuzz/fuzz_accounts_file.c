@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/cli/csv.h"
-#include "src/cli/migrate.h"
+#include "src/cli/base/csv.h"
+#include "src/cli/migrate/migrate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,9 +3,9 @@
  * again is the same. */
 #include <stdlib.h>
 
-#include "src/cli/cyrus.h"
-#include "src/cli/mbox.h"
-#include "src/cli/uidls.h"
+#include "src/cli/mailbox/cyrus.h"
+#include "src/cli/mailbox/mbox.h"
+#include "src/cli/mailbox/uidls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * read, without harm. The first two octets say how much of the input is the log. */
 #include <stdlib.h>
 
-#include "src/cli/salvage.h"
+#include "src/cli/salvage/salvage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "src/cli/cli.h"
-#include "src/cli/terminal.h"
-#include "src/cli/url.h"
+#include "src/cli/command_line.h"
+#include "src/cli/base/terminal.h"
+#include "src/cli/base/url.h"
 
 /* Words separated by "|". */
 static int parse(struct cli *c, const char *line, char *room, size_t n, struct buf *err) {

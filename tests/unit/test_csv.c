@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/password/password.h"
-#include "src/cli/csv.h"
+#include "src/cli/base/csv.h"
 
 /* All rows: "line[a|b] line[c]", "!line" for a malformed one. */
 static void rows_are(const char *text, const char *want) {

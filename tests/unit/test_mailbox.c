@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "src/cli/mailbox.h"
-#include "src/cli/mbox.h"
-#include "src/cli/uidls.h"
+#include "src/cli/mailbox/mailbox.h"
+#include "src/cli/mailbox/mbox.h"
+#include "src/cli/mailbox/uidls.h"
 
 static char dir[64];
 

@@ -9,8 +9,8 @@
 
 #include <stdio.h>
 
-#include "src/cli/mbox.h"
-#include "src/cli/mbox_from.h"
+#include "src/cli/mailbox/mbox.h"
+#include "src/cli/mailbox/mbox_from.h"
 
 static void to_wire(struct slice raw, enum mbox_quoting quoting, size_t step, struct buf *out) {
   struct to_wire w = to_wire_open(quoting);

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/cli/cli.h"
-#include "src/cli/memory.h"
+#include "src/cli/base/cli.h"
+#include "src/cli/client/memory.h"
 
 static char folder[] = "/tmp/qasid-memory.XXXXXX", path[128];
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "src/cli/migrate.h"
-#include "src/cli/uidls.h"
+#include "src/cli/migrate/migrate.h"
+#include "src/cli/mailbox/uidls.h"
 
 static bool parse(struct migrate_accounts *a, const char *text, struct buf *err) {
   *a = (struct migrate_accounts){ .count = 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* src/cli/net.c, smtp_client.c: servers that say an octet now and then, or take one. The time is
- * for the whole of it. */
+/* src/cli/client/net.c, smtp_client.c: servers that say an octet now and then, or take one. The
+ * time is for the whole of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "lib/base/sys.h"
-#include "src/cli/smtp_client.h"
+#include "src/cli/client/smtp_client.h"
 
 enum { TIME_MS = 300, STEP_MS = 20, MOST_MS = 5000 };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "src/cli/spf.h"
+#include "src/cli/admin/spf.h"
 
 /* The world: one TXT record for a name of this table; the hosts of a and mx have 192.0.2.1. */
 struct zone {

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+/* account import, account passwd --from, account delete --from: many accounts out of one file. All
+ * or none: auth (the logins) and store (the mailboxes) both check everything before either writes,
+ * and each writes in one transaction. If auth refuses the accounts that store has made, they are
+ * removed again; mailboxes without logins, which a crash in between leaves, are completed when the
+ * command is given again. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/cli/admin/account.h"
+#include "src/cli/admin/bulk.h"
+#include "src/cli/admin/commands.h"
+#include "src/cli/base/terminal.h"
+
+static void put_row(struct buf *out, const struct bulk_account *a, struct slice second,
+                    struct slice third, struct slice fourth) {
+  char line[16];
+  snprintf(line, sizeof line, "%u", a->line);
+  ipc_list_put(out, slice_str(line));
+  ipc_list_put(out, second), ipc_list_put(out, third), ipc_list_put(out, fourth);
+}
+
+static void login_row(const struct bulk_account *a, struct buf *out) {
+  put_row(out, a, a->address, a->id, a->hash);
+}
+static void mailbox_row(const struct bulk_account *a, struct buf *out) {
+  put_row(out, a, a->address, a->quota, a->aliases);
+}
+
+/* --- account import --- */
+
+/* The numbers of the mailboxes, in the rows' order. */
+static int take_ids(struct bulk_file *f, const struct table *t) {
+  const struct table_row *r = t->first;
+  for (size_t i = 0; i < f->count; i++, r = r ? r->next : NULL) {
+    struct slice id = r ? table_cell(t, r, "id") : SLICE_NONE;
+    if (!id.n) return cli_fail(CLI_EXIT_PROTOCOL, "the store did not say every account's number");
+    f->accounts[i].id = arena_copy(&f->mem, id);
+    f->accounts[i].is_new = slice_eq(table_cell(t, r, "new"), SLICE("yes"));
+  }
+  return CLI_EXIT_OK;
+}
+
+static void take_back(struct cli *c, const struct bulk_file *f) {
+  size_t left = 0;
+  for (size_t i = 0; i < f->count; i++) {
+    struct slice words[] = { SLICE("account"), SLICE("delete"), f->accounts[i].address };
+    struct table t;
+    if (!f->accounts[i].is_new) continue;
+    table_init(&t);
+    left += ask_table(c, ROLE_STORE, words, 3, &t, NULL) != CLI_EXIT_OK;
+    table_free(&t);
+  }
+  if (left)
+    cli_fail(0, "%zu mailboxes without logins are left; the same command again takes them up",
+             left);
+}
+
+static int write_all(struct cli *c, struct bulk_file *f) {
+  struct table t;
+  table_init(&t);
+  int code = bulk_ask(c, f, ROLE_STORE, "add", mailbox_row, &t);
+  if (code == CLI_EXIT_OK && !f->mistakes) code = take_ids(f, &t);
+  if (code == CLI_EXIT_OK && !f->mistakes) {
+    code = bulk_ask(c, f, ROLE_AUTH, "add", login_row, NULL);
+    if (code != CLI_EXIT_OK || f->mistakes) take_back(c, f);
+  }
+  table_free(&t);
+  return code;
+}
+
+/* "address,password" of those that were made here; with --json all accounts. */
+static void print_made(const struct cli *c, const struct bulk_file *f) {
+  struct table t;
+  struct buf list;
+  size_t made = 0;
+  table_init(&t);
+  buf_init(&list, 64 * 1024);
+  ipc_list_put(&list, SLICE("address")), ipc_list_put(&list, SLICE("password"));
+  table_columns(&t, buf_slice(&list));
+  for (size_t i = 0; i < f->count; i++) {
+    const struct bulk_account *a = &f->accounts[i];
+    made += a->generated;
+    if (!a->generated && !c->json) continue;
+    buf_reset(&list);
+    ipc_list_put(&list, a->address), ipc_list_put(&list, a->generated ? a->password : SLICE_NONE);
+    table_add(&t, buf_slice(&list));
+    if (!c->json)
+      printf("%s%.*s,%.*s\n", made == 1 ? "address,password\n" : "", SLICE_ARG(a->address),
+             SLICE_ARG(a->password));
+  }
+  if (c->json) table_print(&t, true);
+  table_free(&t);
+  buf_wipe(&list);
+}
+
+static int hash_passwords(struct bulk_file *f) {
+  size_t left = 0;
+  for (size_t i = 0; i < f->count; i++) left += !f->accounts[i].hash.n;
+  if (left > 200 && isatty(STDERR_FILENO)) fprintf(stderr, "hashing %zu passwords …\n", left);
+  return bulk_hash(f) ? CLI_EXIT_OK
+                      : cli_fail(CLI_EXIT_SYSTEM, "a password could not be hashed: no memory");
+}
+
+static int import(struct cli *c, struct bulk_file *f) {
+  bool dry = cli_given(c, "dry-run") != NULL;
+  int code = bulk_ask(c, f, ROLE_AUTH, "check", login_row, NULL);
+  if (code == CLI_EXIT_OK) code = bulk_ask(c, f, ROLE_STORE, "check", mailbox_row, NULL);
+  if (code != CLI_EXIT_OK) return code;
+  if (f->mistakes) return bulk_refuse(f);
+  if (!dry) code = hash_passwords(f);
+  if (code == CLI_EXIT_OK && !dry) code = write_all(c, f);
+  if (code != CLI_EXIT_OK) return code;
+  if (f->mistakes) return bulk_refuse(f);
+  if (!dry) print_made(c, f);
+  fprintf(stderr, "%zu account%s %s\n", f->count, f->count == 1 ? "" : "s",
+          dry ? "would be added" : "added");
+  return CLI_EXIT_OK;
+}
+
+int cmd_account_import(struct cli *c) {
+  struct bulk_file f;
+  int code = bulk_read(&f, c, c->args[0], "address|password|hash|quota|aliases");
+  if (code == CLI_EXIT_OK) code = f.count || !f.mistakes ? import(c, &f) : bulk_refuse(&f);
+  bulk_close(&f);
+  return code;
+}
+
+/* --- account passwd --from --- */
+
+int account_passwd_from(struct cli *c, const char *file) {
+  struct bulk_file f;
+  int code = bulk_read(&f, c, file, "address|password|hash");
+  if (code == CLI_EXIT_OK) code = bulk_ask(c, &f, ROLE_AUTH, "check-passwd", login_row, NULL);
+  if (code == CLI_EXIT_OK && !f.mistakes) code = hash_passwords(&f);
+  if (code == CLI_EXIT_OK && !f.mistakes)
+    code = bulk_ask(c, &f, ROLE_AUTH, "passwd", login_row, NULL);
+  if (code == CLI_EXIT_OK && f.mistakes)
+    code = bulk_refuse(&f);
+  else if (code == CLI_EXIT_OK) {
+    print_made(c, &f);
+    fprintf(stderr, "%zu password%s changed\n", f.count, f.count == 1 ? "" : "s");
+  }
+  bulk_close(&f);
+  return code;
+}
+
+/* --- account delete --from --- */
+
+static bool has_address(const struct table *t, const char *column, struct slice address) {
+  for (const struct table_row *r = t->first; r; r = r->next)
+    if (slice_caseeq(table_cell(t, r, column), address)) return true;
+  return false;
+}
+
+/* Every address must be an account, as a mailbox or (what a death in between left) a login. */
+static int look_for_all(struct cli *c, struct bulk_file *f) {
+  struct table mailboxes, logins;
+  struct slice words[] = { SLICE("account"), SLICE("list") };
+  table_init(&mailboxes), table_init(&logins);
+  int code = ask_table(c, ROLE_STORE, words, 2, &mailboxes, NULL);
+  if (code == CLI_EXIT_OK) code = ask_table(c, ROLE_AUTH, words, 2, &logins, NULL);
+  for (size_t i = 0; code == CLI_EXIT_OK && i < f->count; i++)
+    if (!has_address(&mailboxes, "address", f->accounts[i].address) &&
+        !has_address(&logins, "name", f->accounts[i].address))
+      bulk_mistake(f, f->accounts[i].line, "there is no account %.*s",
+                   SLICE_ARG(slice_first(f->accounts[i].address, 330)));
+  table_free(&mailboxes), table_free(&logins);
+  return code;
+}
+
+/* One that can't be deleted does not stop the rest; its code is the command's. */
+static int delete_all(struct cli *c, const struct bulk_file *f) {
+  int code = CLI_EXIT_OK;
+  size_t done = 0;
+  for (size_t i = 0; i < f->count; i++) {
+    int one = account_delete(c, f->accounts[i].address);
+    if (one == CLI_EXIT_OK)
+      done++;
+    else
+      code = cli_fail(one, "%.*s was not deleted", SLICE_ARG(f->accounts[i].address));
+  }
+  fprintf(stderr, "%zu account%s deleted\n", done, done == 1 ? "" : "s");
+  return code;
+}
+
+int account_delete_from(struct cli *c, const char *file) {
+  struct bulk_file f;
+  char question[64];
+  int code = bulk_read(&f, c, file, "address");
+  if (code == CLI_EXIT_OK) code = look_for_all(c, &f);
+  snprintf(question, sizeof question, "Delete %zu accounts and all their mail?", f.count);
+  if (code == CLI_EXIT_OK && f.mistakes)
+    code = bulk_refuse(&f);
+  else if (code == CLI_EXIT_OK && !cli_given(c, "yes") &&
+           (strcmp(file, "-") == 0 || !ask_yes(question)))
+    code = cli_fail(CLI_EXIT_USAGE, "nothing was deleted (--yes says yes)");
+  else if (code == CLI_EXIT_OK)
+    code = delete_all(c, &f);
+  bulk_close(&f);
+  return code;
+}

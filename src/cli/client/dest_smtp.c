@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/* An SMTP or LMTP server: each message in a transaction of its own, to one recipient, from the
+ * sender in its Return-Path:. 250 makes it safe. A process that is killed between the 250 and its
+ * note of it sends that one again. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mail/clean.h"
+#include "src/cli/client/dest.h"
+#include "src/cli/client/smtp_client.h"
+#include "src/cli/link/spooled.h"
+
+struct dest_smtp {
+  struct dest d;
+  struct smtp_client smtp;
+  struct spooled message;
+  char rcpt[321];
+  bool eight_bit;
+};
+
+static struct dest_smtp *of(struct dest *d) { return (struct dest_smtp *)d; }
+
+static bool no_room(struct dest *d) {
+  return dest_fail(d, CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
+}
+
+static bool begin(struct dest *d) {
+  of(d)->eight_bit = false;
+  return spooled_reset(&of(d)->message) || no_room(d);
+}
+
+static bool put(struct dest *d, struct slice piece) {
+  for (size_t i = 0; i < piece.n && !of(d)->eight_bit; i++)
+    of(d)->eight_bit = piece.p[i] >= 0x80 || !piece.p[i];
+  return spooled_put(&of(d)->message, piece) || no_room(d);
+}
+
+/* "Return-Path: <a@b>" is the first line, where the last server has put it (RFC 5321 §4.4). Empty:
+ * none. */
+static void take_sender(struct slice message, char *to, size_t room) {
+  struct slice line = slice_split(&message, '\n');
+  to[0] = 0;
+  if (!slice_case_starts(line, SLICE("Return-Path:"))) return;
+  ptrdiff_t open = slice_find(line, '<'), close = slice_find(line, '>');
+  if (open < 0 || close <= open) return;
+  struct slice path = slice_from(slice_first(line, (size_t)close), (size_t)open + 1);
+  for (size_t i = 0; i < path.n; i++)
+    if (path.p[i] <= ' ' || path.p[i] >= 0x7f || path.p[i] == '<') return;
+  if (path.n < room) snprintf(to, room, "%.*s", SLICE_ARG(path));
+}
+
+static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
+  struct dest_smtp *t = of(d);
+  char from[321];
+  struct slice octets;
+  uint64_t size;
+  if (!spooled_get(&t->message, &octets)) return no_room(d), DEST_BROKEN;
+  take_sender(octets, from, sizeof from);
+  mail_is_clean(octets, &size);
+  int code = smtp_client_mail(&t->smtp, from, size, t->eight_bit);
+  if (code == CLI_EXIT_OK) code = smtp_client_rcpt(&t->smtp, t->rcpt);
+  if (code == CLI_EXIT_OK) code = smtp_client_data(&t->smtp, octets);
+  if (code == CLI_EXIT_OK) return DEST_TAKEN;
+  dest_fail(d, code, "%s does not take it", t->smtp.net.url.host);
+  /* no server to deliver to */
+  if (t->smtp.net.over || code == CLI_EXIT_NOT_FOUND) return DEST_BROKEN;
+  return smtp_client_ask(&t->smtp, "RSET", 2) == CLI_EXIT_OK ? DEST_REFUSED : DEST_BROKEN;
+}
+
+static void cut(struct dest *d) { spooled_reset(&of(d)->message); }
+static bool ready(struct dest *d, bool *safe, size_t count) { return true; }
+static bool show(struct dest *d) { return true; }
+
+static void free_all(struct dest *d) {
+  smtp_client_close(&of(d)->smtp);
+  spooled_close(&of(d)->message);
+  free(d);
+}
+
+static const struct dest_ops ops = { begin, put, end, cut, ready, show, NULL, free_all };
+
+/* lmtp://host:port/recipient */
+static bool take_url(struct dest_smtp *t, const char *text, bool lmtp, struct url *url,
+                     struct buf *err) {
+  const char *host = strstr(text, "://") + 3, *slash = strchr(host, '/');
+  char place[400];
+  if (!slash || !slash[1] || strlen(slash + 1) >= sizeof t->rcpt ||
+      slash[1 + strcspn(slash + 1, "<>\r\n ")]) {
+    buf_printf(err, "%s: %.4s://HOST[:PORT]/RECIPIENT is meant", text, text);
+    return false;
+  }
+  snprintf(place, sizeof place, "%.*s", (int)(slash - text), text);
+  snprintf(t->rcpt, sizeof t->rcpt, "%s", slash + 1);
+  if (!url_parse(place, lmtp ? "lmtp" : "smtp", lmtp ? 24 : 25, 465, url, err)) return false;
+  if (!url->user[0]) return true;
+  buf_put_str(err, "mail is handed on without a login: no USER@ in --to");
+  return false;
+}
+
+struct dest *dest_smtp_open(struct cli *c, const char *text, int *ret_code) {
+  struct dest_smtp *t = calloc(1, sizeof *t);
+  bool lmtp = strncmp(text, "lmtp", 4) == 0;
+  struct url url;
+  struct buf err;
+  *ret_code = CLI_EXIT_SYSTEM;
+  if (!t) return cli_fail(CLI_EXIT_SYSTEM, "no memory"), NULL;
+  buf_init(&err, 4096);
+  t->d.ops = &ops;
+  t->smtp.net.fd = t->message.fd = -1;
+  if (!take_url(t, text, lmtp, &url, &err)) {
+    *ret_code = cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
+  } else if (!spooled_open(&t->message)) {
+    cli_fail(CLI_EXIT_SYSTEM, "no memory: %s", strerror(errno));
+  } else {
+    *ret_code = smtp_client_open(&t->smtp, c, &url, lmtp);
+    t->smtp.net.strict = false;
+    t->smtp.net.plain = url_is_loopback(url.host);
+    if (*ret_code == CLI_EXIT_OK) *ret_code = smtp_client_secure(&t->smtp);
+  }
+  buf_free(&err);
+  struct dest *d = &t->d;
+  if (*ret_code != CLI_EXIT_OK) dest_free(&d);
+  return d;
+}

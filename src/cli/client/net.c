@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: ISC */
+/* A client's blocking connection (net.h): connecting, TLS by OpenSSL, lines and octets with a
+ * time-out.
+ *
+ *   connect → (TLS from the start) → lines → (net_start_tls) → lines → over
+ *
+ * Invariants: once `over`, every call fails and `error` has the reason; what was received before
+ * TLS is never read as if it came under TLS; a certificate is verified unless --insecure. */
+#include "src/cli/client/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/sys.h"
+#include "lib/dns/dns.h"
+#include "src/cli/base/terminal.h"
+
+__attribute__((format(printf, 2, 3))) static bool fail(struct net *n, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  if (!n->over) vsnprintf(n->error, sizeof n->error, fmt, ap);
+  va_end(ap);
+  n->over = true;
+  return false;
+}
+
+/* What is done from here on has so much time in all: a server that says an octet now and then does
+ * not hold us. */
+static void allow(struct net *n, uint64_t ms) { n->end_ms = sys_mono_ms() + ms; }
+
+static bool wait_for(struct net *n, short events) {
+  struct pollfd p = { .fd = n->fd, .events = events };
+  for (;;) {
+    uint64_t now = sys_mono_ms(), left = n->end_ms > now ? n->end_ms - now : 0;
+    /* also when something is there again */
+    int r = left ? poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
+    if (r < 0 && errno == EINTR) continue;
+    if (r > 0) return true;
+    n->late = r == 0;
+    return fail(n, r ? "poll: %s" : "%s did not answer in time", r ? strerror(errno) : n->url.host);
+  }
+}
+
+/* --- connecting --- */
+
+static bool bind_to(const struct net *n) {
+  struct sockaddr_in v4 = { .sin_family = AF_INET };
+  struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+  if (!n->from) return true;
+  bool four = n->from->n == sizeof v4.sin_addr;
+  memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, n->from->octets, n->from->n);
+  return bind(n->fd, four ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+              four ? sizeof v4 : sizeof v6) == 0;
+}
+
+static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n) {
+  int on = 1, why = 0;
+  socklen_t len = sizeof why;
+  n->fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (n->fd < 0) return fail(n, "socket: %s", strerror(errno));
+  setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  bool ok = bind_to(n) && connect(n->fd, to, to_n) == 0;
+  if (!ok && errno == EINPROGRESS) {
+    allow(n, (uint64_t)n->connect_ms);
+    if (!wait_for(n, POLLOUT))
+      why = ETIMEDOUT;
+    else
+      getsockopt(n->fd, SOL_SOCKET, SO_ERROR, &why, &len);
+    ok = why == 0;
+    errno = why;
+  }
+  if (ok) return true;
+  fail(n, "%s port %u: %s", n->url.host, n->url.port, strerror(errno));
+  close(n->fd);
+  n->fd = -1;
+  return false;
+}
+
+static bool connect_at(struct net *n, const struct dns_host *at) {
+  bool ok = false;
+  for (uint8_t i = 0; i < at->address_count && !ok; i++) {
+    const struct dns_address *a = &at->addresses[i];
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(n->url.port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(n->url.port) };
+    bool four = a->n == sizeof v4.sin_addr;
+    n->over = false;
+    memcpy(four ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, a->octets, a->n);
+    ok = four ? try_address(n, (struct sockaddr *)&v4, sizeof v4)
+              : try_address(n, (struct sockaddr *)&v6, sizeof v6);
+  }
+  return ok;
+}
+
+/* The loopback's addresses, without DNS or /etc/hosts: a machine may have no such file. */
+static bool connect_to_localhost(struct net *n) {
+  static const struct dns_host self = { .addresses = { { .octets = { [15] = 1 }, .n = 16 },
+                                                       { .octets = { 127, 0, 0, 1 }, .n = 4 } },
+                                        .address_count = 2 };
+  return connect_at(n, &self);
+}
+
+/* A path in place of a host: a Unix socket. */
+static bool connect_to_path(struct net *n) {
+  struct sockaddr_un to = { .sun_family = AF_UNIX };
+  n->fd = strlen(n->url.host) < sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+                                                   : -1;
+  if (n->fd < 0) return fail(n, "%s: no socket", n->url.host);
+  memcpy(to.sun_path, n->url.host, strlen(n->url.host));
+  if (connect(n->fd, (struct sockaddr *)&to, sizeof to) < 0)
+    return fail(n, "%s: %s", n->url.host, strerror(errno));
+  return fcntl(n->fd, F_SETFL, O_NONBLOCK) == 0 || fail(n, "%s: %s", n->url.host, strerror(errno));
+}
+
+static bool connect_to(struct net *n) {
+  if (n->url.host[0] == '/') return connect_to_path(n);
+  if (url_is_localhost(n->url.host)) return connect_to_localhost(n);
+  char port[8];
+  struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+  snprintf(port, sizeof port, "%u", n->url.port);
+  int code = getaddrinfo(n->url.host, port, &hints, &list);
+  if (code) return fail(n, "%s: %s", n->url.host, gai_strerror(code));
+  bool ok = false;
+  for (struct addrinfo *a = list; a && !ok; a = a->ai_next) {
+    n->over = false;
+    ok = try_address(n, a->ai_addr, a->ai_addrlen);
+  }
+  freeaddrinfo(list);
+  return ok;
+}
+
+static bool read_file(struct net *n, const char *path, struct buf *to) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t got = -1;
+  while (fd >= 0) {
+    uint8_t *at = buf_reserve(to, 4096);
+    got = at ? read(fd, at, 4096) : -1;
+    if (got <= 0) break;
+    buf_added(to, (size_t)got);
+  }
+  int why = to->failed ? EFBIG : errno;
+  if (fd >= 0) close(fd);
+  return got == 0 || fail(n, "%s: %s", path, strerror(why));
+}
+
+static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
+  const char *ca = cli_given(c, "ca");
+  struct buf err;
+  buf_init(&err, 1024);
+  if (ca && !read_file(n, ca, &n->authorities)) return false;
+  struct tls_client_options o = { .trust = ca ? TLS_TRUST_GIVEN : TLS_TRUST_SYSTEM,
+                                  .authorities = buf_slice(&n->authorities),
+                                  .least = TLS_LEAST_1_2,
+                                  .alpn = alpn };
+  n->insecure = cli_given(c, "insecure") != NULL;
+  if (n->insecure) o.trust = TLS_TRUST_ANYONE;
+  n->client = tls_client_new(&o, &err);
+  if (!n->client) fail(n, "TLS cannot be used: %.*s", SLICE_ARG(buf_slice(&err)));
+  buf_free(&err);
+  return n->client != NULL;
+}
+
+/* The key may stand in the certificate's file. */
+static bool show_certificate(struct net *n, const struct cli *c) {
+  const char *certificate = cli_given(c, "client-cert"), *key_file = cli_given(c, "client-key");
+  struct buf chain, key, err;
+  if (!certificate) return !key_file || fail(n, "--client-key needs a --client-cert");
+  buf_init(&chain, KEY_FILE_MAX), buf_init(&key, KEY_FILE_MAX), buf_init(&err, 1024);
+  /* allocated at full size: growing leaves copies behind */
+  buf_reserve(&chain, KEY_FILE_MAX), buf_reserve(&key, KEY_FILE_MAX);
+  bool ok =
+      read_file(n, certificate, &chain) && read_file(n, key_file ? key_file : certificate, &key);
+  if (ok && !(ok = tls_client_show(n->client, buf_slice(&chain), buf_slice(&key), &err)))
+    fail(n, "%s: %.*s", certificate, SLICE_ARG(buf_slice(&err)));
+  buf_wipe(&chain), buf_wipe(&key), buf_free(&err);
+  return ok;
+}
+
+int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn) {
+  return net_open_at(n, c, url, alpn, NULL);
+}
+
+int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
+               const struct dns_host *at, int connect_ms, const struct dns_address *from) {
+  *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
+  n->timeout_ms = NET_TIMEOUT_MS;
+  n->least_rate = NET_LEAST_RATE;
+  n->connect_ms = connect_ms;
+  n->from = from;
+  n->strict = cli_given(c, "starttls") != NULL;
+  n->plain = cli_given(c, "no-starttls") != NULL || cli_given(c, "no-tls") != NULL;
+  buf_init(&n->in, NET_IN_MAX);
+  buf_init(&n->authorities, 4 * 1024 * 1024);
+  if (n->strict && n->plain) {
+    fail(n, "--starttls and --no-starttls are opposites");
+    return CLI_EXIT_USAGE;
+  }
+  if (!make_client(n, c, alpn) || !show_certificate(n, c)) return CLI_EXIT_NO_INPUT;
+  if (!(at ? connect_at(n, at) : connect_to(n))) return CLI_EXIT_UNAVAILABLE;
+  if (url->tls && !net_start_tls(n)) return CLI_EXIT_REFUSED;
+  return CLI_EXIT_OK;
+}
+
+int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
+                const struct dns_host *at) {
+  int code = net_try_at(n, c, url, alpn, at, NET_CONNECT_MS, NULL);
+  return code == CLI_EXIT_OK ? code : cli_fail(code, "%s", n->error);
+}
+
+void net_close(struct net *n) {
+  if (n->tls) tls_shutdown(n->tls); /* RFC 8446 §6.1: also in answer to the server's */
+  tls_conn_free(&n->tls);
+  tls_client_free(&n->client);
+  if (n->fd >= 0) close(n->fd);
+  buf_wipe(&n->in);
+  buf_free(&n->authorities);
+}
+
+/* --- TLS --- */
+
+/* Waits for what the last call wanted. False: it is over. */
+static bool wait_tls(struct net *n, enum tls_result r) {
+  if (r == TLS_WANT_READ) return wait_for(n, POLLIN);
+  if (r == TLS_WANT_WRITE) return wait_for(n, POLLOUT);
+  return fail(n, "%s: TLS: %s", n->url.host, tls_reason(n->tls));
+}
+
+bool net_start_tls(struct net *n) {
+  if (buf_len(&n->in))
+    return fail(n, "%s spoke before TLS was there; someone may sit in between", n->url.host);
+  n->tls = tls_connect(n->client, n->fd, n->url.host);
+  if (!n->tls) return fail(n, "TLS: no memory");
+  enum tls_result r;
+  allow(n, (uint64_t)n->timeout_ms);
+  while ((r = tls_handshake(n->tls)) != TLS_DONE)
+    if (!wait_tls(n, r)) return false;
+  if (n->verbose)
+    fprintf(stderr, "%s   (%s, %s)%s\n", tint(stderr, TINT_DIM), tls_version_name(n->tls),
+            tls_cipher_name(n->tls), tint(stderr, TINT_NONE));
+  return true;
+}
+
+/* --- octets --- */
+
+bool net_write(struct net *n, struct slice s) {
+  allow(n, (uint64_t)n->timeout_ms + s.n * 1000 / n->least_rate);
+  while (s.n && !n->over) {
+    size_t done = 0;
+    if (n->tls) {
+      enum tls_result r = tls_write(n->tls, s, &done);
+      if (r == TLS_DONE) return true;
+      if (!wait_tls(n, r)) return false;
+    } else {
+      ssize_t r = send(n->fd, s.p, s.n, MSG_NOSIGNAL);
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLOUT)) return false;
+      if (r < 0 && errno != EAGAIN && errno != EINTR)
+        return fail(n, "%s: %s", n->url.host, strerror(errno));
+      done = r > 0 ? (size_t)r : 0;
+    }
+    s = slice_from(s, done);
+  }
+  return !n->over;
+}
+
+bool net_fill(struct net *n) {
+  enum { PIECE = 32 * 1024 };
+  uint8_t *to = buf_reserve(&n->in, PIECE);
+  if (n->over) return false;
+  if (!to) return fail(n, "%s sends more than is asked for", n->url.host);
+  allow(n, (uint64_t)n->timeout_ms);
+  for (;;) {
+    size_t got = 0;
+    if (n->tls) {
+      enum tls_result r = tls_read(n->tls, to, PIECE, &got);
+      if (r == TLS_WANT_READ && !wait_for(n, POLLIN)) return false;
+      if (r != TLS_DONE && r != TLS_WANT_READ && !wait_tls(n, r)) return false;
+    } else {
+      ssize_t r = recv(n->fd, to, PIECE, 0);
+      if (r == 0) return fail(n, "%s closed the connection", n->url.host);
+      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN)) return false;
+      if (r < 0 && errno != EAGAIN && errno != EINTR)
+        return fail(n, "%s: %s", n->url.host, strerror(errno));
+      got = r > 0 ? (size_t)r : 0;
+    }
+    if (got == 0) continue;
+    buf_added(&n->in, got);
+    return true;
+  }
+}
+
+void net_show(const struct net *n, const char *who, struct slice line) {
+  if (!n->verbose) return;
+  struct buf out;
+  buf_init(&out, 64 * 1024);
+  buf_printf(&out, "%s%s: ", tint(stderr, who[0] == 'C' ? TINT_CYAN : TINT_GREEN), who);
+  text_put_safe(&out, slice_first(line, 8192));
+  buf_printf(&out, "%s\n", tint(stderr, TINT_NONE));
+  fwrite(buf_slice(&out).p, 1, buf_len(&out), stderr);
+  buf_free(&out);
+}
+
+void net_show_text(const struct net *n, const char *who, struct slice text) {
+  enum { LINES_SHOWN = 40 };
+  for (int i = 0; n->verbose && text.n; i++) {
+    struct slice line = slice_split(&text, '\n');
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    struct buf stuffed;
+    buf_init(&stuffed, 8192);
+    if (slice_at(line, 0) == '.') buf_put_u8(&stuffed, '.');
+    buf_put(&stuffed, slice_first(line, 4096));
+    net_show(n, who, i < LINES_SHOWN ? buf_slice(&stuffed) : SLICE("(and so on)"));
+    buf_free(&stuffed);
+    if (i == LINES_SHOWN) return;
+  }
+}
+
+bool net_line(struct net *n, struct slice line, const char *shown) {
+  struct buf out;
+  buf_init(&out, 64 * 1024);
+  buf_reserve(&out, line.n + 2); /* at once: it may be a password */
+  net_show(n, "C", shown ? slice_str(shown) : line);
+  buf_put(&out, line);
+  buf_put(&out, SLICE("\r\n"));
+  bool ok = !out.failed ? net_write(n, buf_slice(&out)) : fail(n, "no memory");
+  buf_wipe(&out);
+  return ok;
+}

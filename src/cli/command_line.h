@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* The command line: one table of commands, its parser, and the texts that are made from it. */
+#ifndef QASID_CLI_COMMAND_LINE_H
+#define QASID_CLI_COMMAND_LINE_H
+
+#include "src/cli/base/cli.h"
+
+extern const struct cmd cmds[];
+extern const size_t cmd_count;
+/* Options that every command has. */
+extern const struct cmd_option cmd_common_options[];
+/* commands_client.c */
+extern const struct cmd_option cmd_fetch_options[], cmd_migrate_options[], cmd_send_options[];
+
+/* Takes a command line apart. CLI_EXIT_OK, or CLI_EXIT_USAGE with a sentence in `err`. */
+enum cli_exit cli_parse(struct cli *c, int argc, char *const *argv, struct buf *err);
+/* The command that begins with these words, and how many words it has; NULL: there is none. */
+const struct cmd *cli_find(const char *const *words, size_t n, size_t *ret_words);
+
+/* --- help.c: from the table --- */
+void cli_usage(struct buf *out, const struct cmd *command);
+void cli_help(struct buf *out, const struct cmd *command);
+void cli_overview(struct buf *out);
+/* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, printed, when there are none. */
+int cli_help_group(struct buf *out, const char *word);
+/* Are there commands that begin with `word` and go on? With `list`, prints which, without a line
+ * end behind the last. */
+bool cli_put_group(struct buf *out, const char *word, bool list);
+void cli_manual(struct buf *out);     /* docs/man/qasid.1 */
+void cli_completion(struct buf *out); /* packaging/qasid.bash-completion */
+struct cli_exit_row {
+  int code;
+  const char *text;
+};
+extern const struct cli_exit_row cli_exits[];
+extern const size_t cli_exit_count;
+int cmd_version(struct cli *c);
+int cmd_help(struct cli *c);
+
+/* --- sendmail.c: by the names sendmail, mailq, newaliases --- */
+int sendmail_main(const char *name, int argc, char **argv);
+
+#endif

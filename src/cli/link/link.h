@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/* A connection to a process of the running server, or of one that was started for this command.
+ *
+ *   link_open   connects to run_dir/control, asks to be connected to the process, gets a
+ *               descriptor
+ *   link_ask    one command; then link_next() until LINK_DONE (or LINK_LOST)
+ * The parent itself answers on the control socket. Synchronous: nothing else happens meanwhile. */
+#ifndef QASID_CLI_LINK_H
+#define QASID_CLI_LINK_H
+
+#include "ipc/cli_process.h"
+#include "ipc/roles.h"
+#include "src/cli/base/cli.h"
+
+struct link;
+
+enum link_event {
+  LINK_COLUMNS, /* a list of names */
+  LINK_ROW,     /* a list of values */
+  LINK_OUTPUT,  /* octets */
+  LINK_DONE,    /* code and a sentence */
+  LINK_LOST,    /* the server is gone, or broke the protocol */
+};
+
+struct link_reply {
+  enum link_event event;
+  struct slice data; /* valid until the next link_next() */
+  enum cli_code code;
+};
+
+/* NULL with *ret_code set: said on standard error, but for a process that is not there
+ * (CLI_EXIT_NOT_FOUND, for who counts how many there are). */
+struct link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code);
+/* As link_open, but never starts a server: NULL with CLI_EXIT_UNAVAILABLE when none runs. */
+struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code);
+/* True when a server answers on the control socket. Prints nothing. */
+bool link_probe(struct cli *c);
+void link_free(struct link **l);
+
+bool link_ask(struct link *l, const struct slice *words, size_t n);
+/* Octets that belong to the command that runs, and their end. */
+bool link_input(struct link *l, struct slice s);
+bool link_input_end(struct link *l);
+enum link_event link_next(struct link *l, struct link_reply *ret);
+/* There is a message that link_next() would return without waiting. */
+bool link_received(struct link *l);
+int link_fd(const struct link *l);
+
+/* The exit code for a process's answer. */
+int link_exit(enum cli_code code);
+/* Prints a process's closing sentence on standard error when it failed; the exit code. */
+int link_finish(const struct link_reply *done);
+
+/* --- server.c: a server without listeners for the length of a command --- */
+struct server;
+/* Starts it and waits until it is ready. NULL: it was said why. */
+struct server *server_start(const char *config);
+/* Ends it and waits for its end. */
+void server_stop(struct server **s);
+
+#endif

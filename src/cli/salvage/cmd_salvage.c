@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: ISC */
+/* `qasid salvage`: every message of a damaged store that can still be read, into Maildirs.
+ *
+ *   PLACE/ADDRESS, with PLACE/ADDRESS.uidls   whose account and folder are known
+ *   PLACE/folder-N …                          whose account's row is lost
+ *   PLACE/unknown                             messages that no row says whose they are
+ * Nothing is ever changed in what is read. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/ipc.h"
+#include "lib/base/crc32c.h"
+#include "lib/base/num.h"
+#include "src/cli/mailbox/mailbox.h"
+#include "src/cli/mailbox/place.h"
+#include "src/cli/salvage/commands.h"
+#include "src/cli/salvage/salvage.h"
+#include "src/cli/base/table.h"
+
+enum { PATH_ROOM = 4200, NAME_ROOM = 400, PIECE = 64 * 1024, NAMED_MAX = 1000, STORE_PAGE = 16384 };
+#define DATABASE "database.sqlite"
+
+struct box {
+  char name[NAME_ROOM];
+  struct mailbox_out *out;
+  FILE *uidls;
+  uint64_t messages, octets, damaged, unreadable;
+};
+
+struct work {
+  struct salvage salvage;
+  char database[PATH_ROOM], bodies[PATH_ROOM];
+  const char *place;
+  bool no_database;
+  struct map rowless; /* bodies whose file was found and whose row was not */
+  struct box box;
+  struct table report;
+  uint64_t damaged, unreadable, named;
+  /* the message under way */
+  uint8_t last[2];
+  uint64_t got;
+  uint32_t sum;
+  bool leading; /* NULs in front are no part of it */
+};
+
+static int trouble(const char *what) {
+  return cli_fail(CLI_EXIT_IO, "%s: %s", what, strerror(errno));
+}
+
+/* --- where things are --- */
+
+static bool is_there(const char *path) { return access(path, F_OK) == 0; }
+
+/* A data folder has store/, which has the database and bodies/. */
+static int find(struct work *w, const char *from) {
+  struct stat st;
+  if (stat(from, &st) != 0) return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", from, strerror(errno));
+  char folder[PATH_ROOM - 100];
+  snprintf(folder, sizeof folder, "%s", from);
+  if (S_ISDIR(st.st_mode)) {
+    snprintf(w->database, sizeof w->database, "%s/store", from);
+    if (is_there(w->database)) snprintf(folder, sizeof folder, "%s/store", from);
+    snprintf(w->database, sizeof w->database, "%s/" DATABASE, folder);
+  } else {
+    char *slash = strrchr(folder, '/');
+    snprintf(w->database, sizeof w->database, "%s", from);
+    if (slash)
+      slash[1] = 0;
+    else
+      snprintf(folder, sizeof folder, ".");
+  }
+  snprintf(w->bodies, sizeof w->bodies, "%s/bodies", folder);
+  w->no_database = !is_there(w->database);
+  if (w->no_database && !is_there(w->bodies))
+    return cli_fail(CLI_EXIT_NO_INPUT,
+                    "%s has neither " DATABASE " nor bodies; a data folder, its store, or the "
+                    "database itself is meant",
+                    from);
+  return CLI_EXIT_OK;
+}
+
+/* The server holds a lock for as long as it runs. */
+static int is_free(const struct work *w) {
+  int fd = open(w->database, O_RDONLY | O_CLOEXEC);
+  struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  if (fd < 0) return w->no_database ? CLI_EXIT_OK : trouble(w->database);
+  bool held = fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+  close(fd);
+  return held ? cli_fail(CLI_EXIT_TEMPORARY, "%s: a server has it open; `qasid stop` first",
+                         w->database)
+              : CLI_EXIT_OK;
+}
+
+/* An empty folder, made when missing. */
+static int make_place(const char *path) {
+  if (mkdir(path, 0700) == 0) return CLI_EXIT_OK;
+  if (errno != EEXIST) return trouble(path);
+  DIR *d = opendir(path);
+  if (!d) return trouble(path);
+  bool empty = true;
+  for (struct dirent *e; (e = readdir(d));)
+    if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) empty = false;
+  closedir(d);
+  return empty ? CLI_EXIT_OK : cli_fail(CLI_EXIT_EXISTS, "%s is not empty", path);
+}
+
+/* --- a Maildir --- */
+
+static bool open_box(struct work *w, const char *name) {
+  char path[PATH_ROOM];
+  struct buf err;
+  w->box = (struct box){ .messages = 0 };
+  snprintf(w->box.name, sizeof w->box.name, "%s", name);
+  for (char *p = w->box.name; *p; p++)
+    if (*p == '/' || (uint8_t)*p < 0x20 || (p == w->box.name && *p == '.')) *p = '_';
+  buf_init(&err, 4096);
+  snprintf(path, sizeof path, "%s/%s", w->place, w->box.name);
+  w->box.out = mailbox_out_open(true, path, false, &err);
+  if (!w->box.out) cli_fail(0, "%.*s", SLICE_ARG(buf_slice(&err)));
+  snprintf(path, sizeof path, "%s/%s.uidls", w->place, w->box.name);
+  int fd = w->box.out ? place_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
+  if (fd >= 0) w->box.uidls = fdopen(fd, "w");
+  if (w->box.out && !w->box.uidls) trouble(path);
+  buf_free(&err);
+  return w->box.out && w->box.uidls;
+}
+
+static bool close_box(struct work *w) {
+  struct box *b = &w->box;
+  bool ok = !b->out || mailbox_out_sync(b->out);
+  if (!ok) cli_fail(0, "%s", mailbox_out_error(b->out));
+  if (b->uidls && fclose(b->uidls) != 0) ok = false;
+  mailbox_out_free(&b->out);
+  b->uidls = NULL;
+  if (!b->name[0]) return ok;
+  struct buf list;
+  char number[24];
+  buf_init(&list, 4096);
+  const uint64_t numbers[] = { b->messages, b->octets, b->damaged, b->unreadable };
+  ipc_list_put(&list, slice_str(b->name));
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    snprintf(number, sizeof number, "%llu", (unsigned long long)numbers[i]);
+    ipc_list_put(&list, slice_str(number));
+  }
+  ok = table_add(&w->report, buf_slice(&list)) && ok;
+  buf_free(&list);
+  b->name[0] = 0;
+  return ok;
+}
+
+static void name(struct work *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void name(struct work *w, const char *fmt, ...) {
+  char text[600];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  if (w->named++ < NAMED_MAX) cli_fail(0, "%s: %s", w->box.name, text);
+}
+
+static void lost(struct work *w) {
+  w->box.unreadable++;
+  w->unreadable++;
+}
+
+/* --- a message --- */
+
+static bool put(void *arg, struct slice piece) {
+  struct work *w = arg;
+  while (w->leading && slice_at(piece, 0) == 0) piece = slice_from(piece, 1);
+  if (!piece.n) return true;
+  w->leading = false;
+  w->last[0] = piece.n > 1 ? piece.p[piece.n - 2] : w->last[1];
+  w->last[1] = piece.p[piece.n - 1];
+  w->got += piece.n;
+  w->sum = crc32c(w->sum, piece);
+  return mailbox_out_put(w->box.out, piece);
+}
+
+static bool put_file(struct work *w, const char *path, uint64_t start, uint64_t size) {
+  uint8_t room[PIECE];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool ok = fd >= 0;
+  while (ok && size) {
+    ssize_t n = pread(fd, room, size < PIECE ? (size_t)size : PIECE, (off_t)start);
+    if (n < 0 && errno == EINTR) continue;
+    ok = n > 0 && put(w, slice_of(room, (size_t)n));
+    if (n > 0) start += (uint64_t)n, size -= (uint64_t)n;
+  }
+  if (fd >= 0) close(fd);
+  return ok;
+}
+
+static void body_path(const struct work *w, uint64_t id, char path[PATH_ROOM]) {
+  snprintf(path, PATH_ROOM, "%.4000s/%02x/%llu", w->bodies, (unsigned)(id & 0xff),
+           (unsigned long long)id);
+}
+
+/* A message with some damaged octets is better than none, as long as its owner is informed. */
+static void compare_sum(struct work *w, const struct salvage_body *b) {
+  uint32_t stored;
+  if (!salvage_sum(&w->salvage, b, &stored) || stored == w->sum) return;
+  w->box.damaged++;
+  w->damaged++;
+  name(w, "%s has other octets than were stored as message %llu: damaged",
+       mailbox_out_name(w->box.out), (unsigned long long)b->id);
+}
+
+/* 1: it is written; 0: it can't be read; -1: nothing can be written any more. */
+static int write_message(struct work *w, const struct salvage_body *b,
+                         const struct mail_meta *meta) {
+  char path[PATH_ROOM];
+  w->got = 0, w->sum = 0, w->leading = false, w->last[0] = w->last[1] = 0;
+  if (!mailbox_out_begin(w->box.out, meta)) return -1;
+  body_path(w, b->id, path);
+  bool whole =
+      b->in_file ? put_file(w, path, b->start, b->size) : salvage_octets(&w->salvage, b, put, w);
+  /* Every body ends so: one that does not is not what was kept (schema.h, 4). */
+  whole = whole && w->got == b->size && w->last[0] == '\r' && w->last[1] == '\n';
+  if (mailbox_out_error(w->box.out)[0]) return -1;
+  if (!whole) return mailbox_out_cut(w->box.out), 0;
+  if (!mailbox_out_end(w->box.out)) return -1;
+  compare_sum(w, b);
+  w->box.messages++;
+  w->box.octets += w->got;
+  return 1;
+}
+
+static void put_uidl(struct buf *out, const struct salvage_folder *f,
+                     const struct salvage_entry *e) {
+  if (e->uidl.n)
+    buf_put(out, e->uidl);
+  else if (f)
+    buf_printf(out, "%08x%08x", f->uidvalidity, e->uid); /* as POP3 showed it */
+}
+
+/* The row is lost, but there is a file of that number, and a message ends where its file does. */
+static bool body_without_row(struct work *w, const struct salvage_entry *e,
+                             struct salvage_body *ret) {
+  char path[PATH_ROOM];
+  struct stat st;
+  body_path(w, e->body, path);
+  if (stat(path, &st) != 0 || (uint64_t)st.st_size < e->size) return false;
+  *ret = (struct salvage_body){ .id = e->body, .size = e->size, .in_file = true };
+  ret->start = (uint64_t)st.st_size - e->size;
+  return map_put(&w->rowless, e->body, 1);
+}
+
+static bool write_entry(struct work *w, const struct salvage_folder *f,
+                        const struct salvage_entry *e) {
+  struct mail_meta meta = { .date = e->date, .flags = e->flags };
+  const struct salvage_body *b = salvage_body(&w->salvage, e->body);
+  struct salvage_body by_file;
+  if (!b && body_without_row(w, e, &by_file)) b = &by_file;
+  struct buf uidl;
+  buf_init(&uidl, 1024);
+  put_uidl(&uidl, f, e);
+  int done = b ? write_message(w, b, &meta) : 0;
+  if (done == 0) lost(w);
+  if (done == 0)
+    name(w, "message %u (UIDL %.*s, %llu octets) can't be read%s", e->uid,
+         SLICE_ARG(buf_slice(&uidl)), (unsigned long long)e->size,
+         b ? "" : ": the row of its octets is lost");
+  if (done == 1 && buf_len(&uidl))
+    fprintf(w->box.uidls, "%.*s\t%s\n", SLICE_ARG(buf_slice(&uidl)), mailbox_out_name(w->box.out));
+  if (done < 0) cli_fail(0, "%s", mailbox_out_error(w->box.out));
+  buf_free(&uidl);
+  return done >= 0;
+}
+
+/* --- all messages --- */
+
+static void name_of(const struct salvage *s, uint64_t folder, const struct salvage_folder *f,
+                    char name[NAME_ROOM]) {
+  const struct salvage_account *a = f ? salvage_account(s, f->account) : NULL;
+  bool inbox = !f || !f->name || strcmp(f->name, "INBOX") == 0;
+  if (!a || !a->name)
+    snprintf(name, NAME_ROOM, "folder-%llu", (unsigned long long)folder);
+  else
+    snprintf(name, NAME_ROOM, "%s%s%.60s", a->name, inbox ? "" : ".", inbox ? "" : f->name);
+}
+
+static bool write_entries(struct work *w) {
+  const struct salvage *s = &w->salvage;
+  char name[NAME_ROOM];
+  bool ok = true;
+  for (size_t i = 0; ok && i < s->entry_count;) {
+    uint64_t folder = s->entries[i].folder;
+    const struct salvage_folder *f = salvage_folder(s, folder);
+    name_of(s, folder, f, name);
+    ok = open_box(w, name);
+    for (; ok && i < s->entry_count && s->entries[i].folder == folder; i++)
+      ok = write_entry(w, f, &s->entries[i]);
+    ok = close_box(w) && ok;
+  }
+  return ok;
+}
+
+/* Opened when the first message comes. */
+static bool open_unknown(struct work *w) { return w->box.name[0] || open_box(w, "unknown"); }
+
+static bool write_unknown_bodies(struct work *w) {
+  bool ok = true;
+  for (size_t i = 0; ok && i < w->salvage.body_count; i++) {
+    const struct salvage_body *b = &w->salvage.bodies[i];
+    struct mail_meta meta = { 0 };
+    if (b->wanted) continue;
+    ok = open_unknown(w);
+    int done = ok ? write_message(w, b, &meta) : 1;
+    if (done == 0) lost(w), name(w, "message %llu can't be read", (unsigned long long)b->id);
+    ok = ok && done >= 0;
+  }
+  return ok;
+}
+
+/* A file without a row: where the message begins in it is not known, but NULs are in front of it
+ * only. */
+static bool write_file(struct work *w, const char *path) {
+  struct mail_meta meta = { 0 };
+  struct stat st;
+  if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return true;
+  if (!open_unknown(w) || !mailbox_out_begin(w->box.out, &meta)) return false;
+  meta.date = st.st_mtime;
+  w->got = 0, w->leading = true;
+  if (!put_file(w, path, 0, (uint64_t)st.st_size) || !w->got) {
+    mailbox_out_cut(w->box.out);
+    lost(w), name(w, "%s can't be read", path);
+    return !mailbox_out_error(w->box.out)[0];
+  }
+  w->box.messages++;
+  w->box.octets += w->got;
+  return mailbox_out_end(w->box.out);
+}
+
+static bool write_unknown_files(struct work *w) {
+  char folder[PATH_ROOM], path[PATH_ROOM];
+  bool ok = true;
+  for (unsigned i = 0; ok && i < 256; i++) {
+    snprintf(folder, sizeof folder, "%.4000s/%02x", w->bodies, i);
+    DIR *d = opendir(folder);
+    if (!d) continue;
+    for (struct dirent *e; ok && (e = readdir(d));) {
+      uint64_t id;
+      if (!num_parse(slice_str(e->d_name), INT64_MAX, &id) || salvage_body(&w->salvage, id) ||
+          map_get(&w->rowless, id, NULL))
+        continue;
+      body_path(w, id, path);
+      ok = write_file(w, path);
+    }
+    closedir(d);
+  }
+  return ok;
+}
+
+/* --- the report --- */
+
+static bool is_lock_page(const struct pages *p, uint32_t page) {
+  return page == (UINT32_C(1) << 30) / p->size + 1; /* [1.4] never used */
+}
+
+/* The number of pages that are damaged. */
+static uint32_t print_pages(const struct pages *p) {
+  uint32_t rows = 0, other = 0, first = 0;
+  for (uint32_t i = 1; i <= p->count; i++) {
+    rows += p->seen[i] == PAGE_ROWS_DAMAGED;
+    other += p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i);
+    if (!first &&
+        (p->seen[i] == PAGE_ROWS_DAMAGED || (p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i))))
+      first = i;
+  }
+  if (rows + other)
+    cli_fail(0, "of %u pages %u are damaged or belong to a message that is, the first is %u",
+             p->count, rows + other, first);
+  if (p->log_broken) cli_fail(0, "%u pages of the write-ahead log are damaged", p->log_broken);
+  if (p->count && !p->free_known)
+    cli_fail(0, "the list of free pages is damaged: messages that were deleted may be among those "
+                "that were found");
+  return rows + other + p->log_broken + (p->count && !p->free_known);
+}
+
+static int report(const struct cli *c, const struct work *w, bool ok) {
+  table_print(&w->report, c->json);
+  uint32_t damaged = print_pages(&w->salvage.pages);
+  if (w->named > NAMED_MAX)
+    cli_fail(0, "and %llu more that can't be read", (unsigned long long)(w->named - NAMED_MAX));
+  if (w->salvage.kept_count)
+    fprintf(stderr, "%zu deleted messages that were kept for undelete are left out\n",
+            w->salvage.kept_count);
+  if (!ok) return cli_fail(CLI_EXIT_IO, "not all that can be read could be written");
+  if (w->unreadable)
+    return cli_fail(CLI_EXIT_DATA, "%llu messages can't be read, %llu are damaged",
+                    (unsigned long long)w->unreadable, (unsigned long long)w->damaged);
+  if (w->damaged)
+    return cli_fail(CLI_EXIT_DATA, "%llu messages are damaged", (unsigned long long)w->damaged);
+  if (damaged || w->no_database)
+    return cli_fail(CLI_EXIT_DATA, "no message is known to be lost, but the database is damaged");
+  return CLI_EXIT_OK;
+}
+
+static int salvage(struct cli *c, struct work *w) {
+  static const char *const names[] = { "mailbox", "messages", "octets", "damaged", "unreadable" };
+  struct buf list;
+  bool opened = w->no_database ? pages_take(&w->salvage.pages, SLICE_NONE, SLICE_NONE, STORE_PAGE)
+                               : pages_open(&w->salvage.pages, w->database, STORE_PAGE);
+  if (!opened) return trouble(w->database);
+  if (!salvage_read(&w->salvage)) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
+  buf_init(&list, 1024);
+  table_init(&w->report);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ipc_list_put(&list, slice_str(names[i]));
+  bool ok = table_columns(&w->report, buf_slice(&list)) && write_entries(w);
+  ok = ok && write_unknown_bodies(w) && write_unknown_files(w);
+  ok = close_box(w) && ok;
+  int code = report(c, w, ok);
+  buf_free(&list);
+  table_free(&w->report);
+  return code;
+}
+
+int cmd_salvage(struct cli *c) {
+  struct work w = { .place = c->args[1] };
+  map_init(&w.rowless);
+  int code = find(&w, c->args[0]);
+  if (code == CLI_EXIT_OK) code = is_free(&w);
+  if (code == CLI_EXIT_OK) code = make_place(w.place);
+  if (code == CLI_EXIT_OK) code = salvage(c, &w);
+  salvage_free(&w.salvage);
+  map_free(&w.rowless);
+  pages_close(&w.salvage.pages);
+  return code;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+/* What is left of a store (salvage.h): rows of all tables, recognised by their shape, sorted and
+ * put together by their numbers. Invariants: the file is only read; a row that matches no shape is
+ * ignored; of several rows with one key one is kept; nothing depends on a row being there. */
+#include "src/cli/salvage/salvage.h"
+
+#include <stdlib.h>
+
+enum { FIRST_ROOM = 256 };
+#define MEMORY_MAX (UINT64_C(8) << 30)
+#define NUMBER_MAX (INT64_C(1) << 48)
+
+/* --- lists --- */
+
+/* Room for one more: lists double, at powers of two. */
+static void *one_more(struct salvage *s, void **list, size_t *count, size_t each) {
+  bool full = *count == 0 || (*count >= FIRST_ROOM && (*count & (*count - 1)) == 0);
+  if (full) {
+    void *bigger = realloc(*list, (*count ? 2 * *count : FIRST_ROOM) * each);
+    if (!bigger) {
+      s->no_memory = true;
+      return NULL;
+    }
+    *list = bigger;
+  }
+  return (uint8_t *)*list + (*count)++ * each;
+}
+
+void salvage_free(struct salvage *s) {
+  free(s->accounts), free(s->folders), free(s->entries), free(s->bodies);
+  arena_reset(&s->mem);
+}
+
+/* --- shapes --- */
+
+/* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob
+ * or NULL.
+ */
+static bool is_shape(const struct row *r, const char *shape) {
+  size_t i = 0;
+  for (; shape[i]; i++) {
+    if (i >= r->columns) return false;
+    enum column_kind k = r->column[i].kind;
+    bool fine = false;
+    switch (shape[i]) {
+    case 'i': fine = k == COLUMN_INT; break;
+    case 'I': fine = k == COLUMN_INT || k == COLUMN_NULL; break;
+    case 'n': fine = k == COLUMN_NULL; break;
+    case 't': fine = k == COLUMN_TEXT; break;
+    case 'T': fine = k == COLUMN_TEXT || k == COLUMN_NULL; break;
+    case 'b': fine = k == COLUMN_BLOB || k == COLUMN_NULL; break;
+    }
+    if (!fine) return false;
+    if (k == COLUMN_INT && (r->column[i].number < 0 || r->column[i].number > NUMBER_MAX))
+      return false;
+  }
+  return true;
+}
+
+static uint64_t value(const struct row *r, size_t column) {
+  return (uint64_t)r->column[column].number;
+}
+
+static void take_account(struct salvage *s, const struct row *r) {
+  struct slice name = row_text(r, 1);
+  if (slice_find(name, '@') <= 0) return;
+  struct salvage_account *a = one_more(s, (void **)&s->accounts, &s->account_count, sizeof *a);
+  if (a) *a = (struct salvage_account){ (uint64_t)r->id, arena_cstr(&s->mem, name) };
+}
+
+static void take_folder(struct salvage *s, const struct row *r) {
+  struct salvage_folder *f = one_more(s, (void **)&s->folders, &s->folder_count, sizeof *f);
+  if (f)
+    *f = (struct salvage_folder){ (uint64_t)r->id, value(r, 1), arena_cstr(&s->mem, row_text(r, 2)),
+                                  (uint32_t)value(r, 3) };
+}
+
+static void take_entry(struct salvage *s, const struct row *r) {
+  if (!value(r, 0) || !value(r, 1) || value(r, 1) > UINT32_MAX || !value(r, 2)) return;
+  struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
+  if (!e) return;
+  *e = (struct salvage_entry){ .folder = value(r, 0),
+                               .uid = (uint32_t)value(r, 1),
+                               .body = value(r, 2),
+                               .size = value(r, 3),
+                               .flags = (uint32_t)value(r, 4),
+                               .date = r->column[5].number };
+  struct slice uidl = row_text(r, 7);
+  if (uidl.n) e->uidl = arena_copy(&s->mem, uidl);
+}
+
+/* A deleted message that is kept: its body has an owner. Marked once all bodies are known. */
+static void take_kept(struct salvage *s, const struct row *r) {
+  struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
+  if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, 2) };
+}
+
+static void take_body(struct salvage *s, const struct row *r) {
+  bool in_file = r->column[4].kind == COLUMN_INT;
+  bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[6].kind == COLUMN_BLOB);
+  if (!fine || (!in_file && r->column[6].n != value(r, 2))) return;
+  struct salvage_body *b = one_more(s, (void **)&s->bodies, &s->body_count, sizeof *b);
+  if (b)
+    *b = (struct salvage_body){ (uint64_t)r->id, value(r, 2), value(r, 4), r->page,
+                                r->cell,         in_file,     false };
+}
+
+static const struct shape {
+  bool has_id;
+  const char *columns;
+  void (*take)(struct salvage *s, const struct row *r);
+} shapes[] = {
+  /* store/schema.c; the first that fits. A column that is the rowid is NULL in the row. */
+  { true, "niiiItb", take_body },    { true, "nitiiiii", take_folder },
+  { true, "ntiI", take_account },    { false, "iiiiiiTi", take_kept },
+  { false, "iiiiiiiT", take_entry },
+};
+
+static void take(void *arg, const struct row *r) {
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    if (shapes[i].has_id != r->has_id || !is_shape(r, shapes[i].columns)) continue;
+    shapes[i].take(arg, r);
+    return;
+  }
+}
+
+/* --- in order, each once --- */
+
+static int by_number(uint64_t a, uint64_t b) { return (a > b) - (a < b); }
+static int account_order(const void *a, const void *b) {
+  return by_number(((const struct salvage_account *)a)->id,
+                   ((const struct salvage_account *)b)->id);
+}
+static int folder_order(const void *a, const void *b) {
+  return by_number(((const struct salvage_folder *)a)->id, ((const struct salvage_folder *)b)->id);
+}
+static int body_order(const void *a, const void *b) {
+  return by_number(((const struct salvage_body *)a)->id, ((const struct salvage_body *)b)->id);
+}
+static int entry_order(const void *a, const void *b) {
+  const struct salvage_entry *x = a, *y = b;
+  int order = by_number(x->folder, y->folder);
+  return order ? order : by_number(x->uid, y->uid);
+}
+
+static void settle(void *list, size_t *count, size_t each,
+                   int (*order)(const void *, const void *)) {
+  uint8_t *p = list;
+  size_t kept = 0;
+  if (*count) qsort(list, *count, each, order);
+  for (size_t i = 0; i < *count; i++) {
+    if (kept && order(p + (kept - 1) * each, p + i * each) == 0) continue;
+    if (kept != i) memcpy(p + kept * each, p + i * each, each);
+    kept++;
+  }
+  *count = kept;
+}
+
+#define FIND(list, count, order, ...) \
+  ((count) ? bsearch(&(__VA_ARGS__), (list), (count), sizeof *(list), (order)) : NULL)
+
+const struct salvage_account *salvage_account(const struct salvage *s, uint64_t id) {
+  return FIND(s->accounts, s->account_count, account_order, (struct salvage_account){ .id = id });
+}
+const struct salvage_folder *salvage_folder(const struct salvage *s, uint64_t id) {
+  return FIND(s->folders, s->folder_count, folder_order, (struct salvage_folder){ .id = id });
+}
+struct salvage_body *salvage_body(const struct salvage *s, uint64_t id) {
+  return FIND(s->bodies, s->body_count, body_order, (struct salvage_body){ .id = id });
+}
+
+/* Takes the deleted ones out of the entries; marks the bodies that have an owner. */
+static void mark(struct salvage *s) {
+  size_t kept = 0;
+  for (size_t i = 0; i < s->entry_count; i++) {
+    struct salvage_body *b = salvage_body(s, s->entries[i].body);
+    if (b) b->wanted = true;
+    if (s->entries[i].folder) s->entries[kept++] = s->entries[i];
+  }
+  s->kept_count = s->entry_count - kept;
+  s->entry_count = kept;
+}
+
+bool salvage_read(struct salvage *s) {
+  arena_init(&s->mem, MEMORY_MAX);
+  pages_rows(&s->pages, take, s);
+  settle(s->accounts, &s->account_count, sizeof *s->accounts, account_order);
+  settle(s->folders, &s->folder_count, sizeof *s->folders, folder_order);
+  settle(s->bodies, &s->body_count, sizeof *s->bodies, body_order);
+  mark(s);
+  settle(s->entries, &s->entry_count, sizeof *s->entries, entry_order);
+  return !s->no_memory && !s->mem.failed;
+}
+
+bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret) {
+  struct row r;
+  int64_t sum;
+  if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) ||
+      !row_number(&s->pages, &r, 7, &sum))
+    return false;
+  *ret = (uint32_t)sum;
+  return sum >= 0 && sum <= UINT32_MAX;
+}
+
+bool salvage_octets(struct salvage *s, const struct salvage_body *b,
+                    bool (*put)(void *arg, struct slice piece), void *arg) {
+  struct row r;
+  return !b->in_file && pages_row(&s->pages, b->page, b->cell, &r) && r.columns > 6 &&
+         pages_octets(&s->pages, &r, &r.column[6], put, arg);
+}
