@@ -77,7 +77,7 @@ static bool count_address(struct conn *c, int by) {
 
 static bool link_conn(struct conn *c) {
   struct front *f = c->front;
-  if (!map_put_ptr(&f->by_id, c->id, c)) return false;
+  if (!conn_wait_reserve(f) || !map_put_ptr(&f->by_id, c->id, c)) return false;
   if (!count_address(c, 1)) {
     map_remove(&f->by_id, c->id);
     return false;
@@ -96,7 +96,9 @@ void conn_unlink(struct conn *c) {
   *(c->newer ? &c->newer->older : &f->newest) = c->older;
   map_remove(&f->by_id, c->id);
   count_address(c, -1);
+  conn_wait_no_more(c);
   f->count--;
+  if (!f->count) front_housekeeping(f);
 }
 
 static struct conn *conn_new(struct front_listener *l, int fd,
@@ -215,7 +217,8 @@ void conn_accept(struct front_listener *l) {
       struct conn *worst = least_valuable(l->front);
       if (worst) conn_end(worst, CLOSE_NO_DESCRIPTORS);
       if (worst) continue;
-      loop_io_want(l->io, 0); /* the sweep listens again */
+      loop_io_want(l->io, 0); /* housekeeping listens again */
+      front_housekeeping(l->front);
       notice_no_descriptors(l->front);
     }
     return;

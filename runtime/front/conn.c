@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One client's connection: the loop of runtime/proto/proto.h around a session.
+/* One client's connection: carries out what proto_next() says for its session.
  *
  * Invariants:
  *  1. Nothing is read while a question is open, output is above its mark, or the session closes:
@@ -20,6 +20,14 @@ _Static_assert((int)PROTO_ASK_MAX <= (int)IPC_PAYLOAD_MAX, "a question fits into
 
 enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
 enum step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
+
+/* From the entry into the loop until it waits: the octets that the session has not taken, which
+ * are at the end of conn.in or of the front's read memory. */
+struct turn {
+  struct proto_turn next;
+  struct slice work;
+  bool from_in;
+};
 
 /* --- the end --- */
 
@@ -214,11 +222,10 @@ static enum step start_tls(struct conn *c) {
   return handshake(c);
 }
 
-/* --- the session's loop --- */
+/* --- what proto_next() asks for --- */
 
-static enum step ask(struct conn *c) {
+static enum step do_ask(struct conn *c, struct turn *t) {
   struct proto *p = c->proto;
-  if (p->ask.sent) return STEP_PARK;
   struct process *r = c->front->process;
   if (conn_file_read(c)) return STEP_AGAIN;
   bool there = process_single(r, role_asked(p)) != 0;
@@ -231,47 +238,45 @@ static enum step ask(struct conn *c) {
   return STEP_AGAIN;
 }
 
-static enum step close_step(struct conn *c) {
+static enum step do_wait(struct conn *c, struct turn *t) { return STEP_PARK; }
+
+static enum step do_flush(struct conn *c, struct turn *t) {
   enum flow flow = flush(c);
-  if (flow == FLOW_BLOCKED) return STEP_PARK;
-  if (c->tls && flow == FLOW_DONE) tls_shutdown(c->tls);
-  return finish(c, c->proto->reason);
+  t->next.blocked = flow == FLOW_BLOCKED;
+  return flow == FLOW_DEAD ? lose(c, CLOSE_SOCKET_ERROR) : STEP_AGAIN;
 }
 
-static enum step tls_step(struct conn *c, struct slice *work) {
-  enum flow flow = flush(c);
-  if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
-  if (flow == FLOW_BLOCKED) return STEP_PARK;
-  if (work->n == 0) return start_tls(c);
-  /* RFC 3207 §6 and attack TL-1: octets received in the clear must not be taken as sent under TLS.
-   */
-  *work = SLICE_NONE;
-  proto_close(c->proto, CLOSE_TLS_INJECTION);
+static enum step do_produce(struct conn *c, struct turn *t) {
+  c->front->role->ops->produce(c->proto);
+  t->next.fed = false;
   return STEP_AGAIN;
 }
 
-static enum step step(struct conn *c, struct slice *work) {
-  struct proto *p = c->proto;
-  const struct proto_ops *ops = c->front->role->ops;
-  /* A question cut short would be taken for a breach, and end everybody's sessions. */
-  if (p->out.failed || (p->ask.type && p->ask.body.failed)) return lose(c, CLOSE_NO_MEMORY);
-  if (p->ask.type) return ask(c);
-  if (buf_len(&p->out) > p->out_high) {
-    if (flush(c) == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
-    if (buf_len(&p->out) > p->out_high) return STEP_PARK;
-  }
-  if (p->more) {
-    ops->produce(p);
-    return STEP_AGAIN;
-  }
-  if (p->want == PROTO_CLOSE) return close_step(c);
-  if (p->want == PROTO_TLS) return tls_step(c, work);
-  size_t before = work->n;
-  if (work->n) ops->input(p, work);
-  if (work->n < before || p->ask.type || p->more || p->want != PROTO_READ) return STEP_AGAIN;
-  enum flow flow = flush(c);
-  if (flow == FLOW_DEAD) return lose(c, CLOSE_SOCKET_ERROR);
-  return flow == FLOW_BLOCKED ? STEP_PARK : STEP_READ;
+static enum step do_input(struct conn *c, struct turn *t) {
+  size_t before = t->work.n;
+  c->front->role->ops->input(c->proto, &t->work);
+  t->next.in = t->work.n;
+  t->next.fed = t->work.n == before;
+  return STEP_AGAIN;
+}
+
+static enum step do_tls(struct conn *c, struct turn *t) { return start_tls(c); }
+
+static enum step do_injected(struct conn *c, struct turn *t) {
+  t->work = SLICE_NONE;
+  return lose(c, CLOSE_TLS_INJECTION);
+}
+
+static enum step do_close(struct conn *c, struct turn *t) {
+  if (c->tls) tls_shutdown(c->tls);
+  return finish(c, c->proto->reason);
+}
+
+static enum step do_fail(struct conn *c, struct turn *t) { return lose(c, CLOSE_NO_MEMORY); }
+
+static enum step do_pause(struct conn *c, struct turn *t) {
+  conn_pause(c);
+  return STEP_PARK;
 }
 
 /* TLS has something of its own to send first (RFC 8446 §4.6.3: the answer to a KeyUpdate). */
@@ -317,60 +322,77 @@ static enum step read_some(struct conn *c, struct slice *ret) {
   return STEP_AGAIN;
 }
 
-/* Keeps what the session did not take. `work` is what is left of `from_in` (the parked octets) or
- * of the read memory. */
-static bool park_input(struct conn *c, struct slice work, bool from_in) {
-  if (from_in)
-    buf_drop(&c->in, buf_len(&c->in) - work.n);
+/* Keeps what the session did not take, before the read memory is used again. */
+static bool park_input(struct conn *c, struct turn *t) {
+  if (t->from_in)
+    buf_drop(&c->in, buf_len(&c->in) - t->work.n);
   else
-    buf_put(&c->in, work);
+    buf_put(&c->in, t->work);
+  t->work = SLICE_NONE;
+  t->from_in = buf_len(&c->in) > 0;
   /* a password may have waited there */
-  if (buf_len(&c->in) == 0 && !c->in.failed) buf_wipe(&c->in);
+  if (!t->from_in && !c->in.failed) buf_wipe(&c->in);
   return !c->in.failed;
 }
 
-/* Runs the session over what is parked and what has just come. */
-static enum step run(struct conn *c, struct slice fresh) {
-  bool from_in = buf_len(&c->in) > 0;
-  if (from_in) buf_put(&c->in, fresh);
-  if (c->in.failed) return lose(c, CLOSE_NO_MEMORY);
-  struct slice work = from_in ? buf_slice(&c->in) : fresh;
-  enum step s;
-  do s = step(c, &work);
-  while (s == STEP_AGAIN && !c->handshaking);
-  if (s == STEP_GONE) return s;
-  return park_input(c, work, from_in) ? s : lose(c, CLOSE_NO_MEMORY);
+/* Gives the session what is parked and, behind it, what has just come. */
+static bool take_input(struct conn *c, struct turn *t, struct slice fresh) {
+  t->from_in = buf_len(&c->in) > 0;
+  if (t->from_in) buf_put(&c->in, fresh);
+  t->work = t->from_in ? buf_slice(&c->in) : fresh;
+  t->next.in = t->work.n;
+  t->next.fed = false;
+  return !c->in.failed;
 }
 
-static void go(struct conn *c) {
-  if (c->handshaking && handshake(c) != STEP_AGAIN) return;
+static enum step do_read(struct conn *c, struct turn *t) {
   struct slice fresh = SLICE_NONE;
-  enum step s;
-  do {
-    set_clock(c);
-    s = run(c, fresh);
-    fresh = SLICE_NONE;
-    if (s == STEP_AGAIN && c->handshaking) s = STEP_PARK;
-    if (s == STEP_READ && c->readable) s = read_some(c, &fresh);
-  } while (s == STEP_AGAIN);
-  if (s == STEP_GONE || c->handshaking) return;
+  if (!park_input(c, t)) return lose(c, CLOSE_NO_MEMORY);
+  enum step s = c->readable ? read_some(c, &fresh) : STEP_READ;
+  if (s == STEP_GONE) return s;
   /* what was under way when the server was told to stop is done */
-  if (s == STEP_READ && c->front->stop_at) {
-    lose(c, CLOSE_STOPPING);
-    return;
-  }
+  if (s == STEP_READ && c->front->stop_at) return lose(c, CLOSE_STOPPING);
+  if (!take_input(c, t, fresh)) return lose(c, CLOSE_NO_MEMORY);
+  return s;
+}
+
+static enum step (*const actions[PROTO_ACTIONS])(struct conn *c, struct turn *t) = {
+  [PROTO_DO_ASK] = do_ask,     [PROTO_DO_AWAIT] = do_wait,      [PROTO_DO_FLUSH] = do_flush,
+  [PROTO_DO_DRAIN] = do_wait,  [PROTO_DO_PRODUCE] = do_produce, [PROTO_DO_INPUT] = do_input,
+  [PROTO_DO_READ] = do_read,   [PROTO_DO_TLS] = do_tls,         [PROTO_DO_INJECTED] = do_injected,
+  [PROTO_DO_CLOSE] = do_close, [PROTO_DO_FAIL] = do_fail,       [PROTO_DO_PAUSE] = do_pause,
+};
+
+static enum step run(struct conn *c) {
+  struct turn t = { 0 };
+  enum step s;
+  if (!take_input(c, &t, SLICE_NONE)) return lose(c, CLOSE_NO_MEMORY);
+  set_clock(c);
+  do s = actions[proto_next(c->proto, &t.next)](c, &t);
+  while (s == STEP_AGAIN && !c->handshaking);
+  if (s == STEP_GONE) return s;
+  return park_input(c, &t) ? s : lose(c, CLOSE_NO_MEMORY);
+}
+
+/* False: it is gone. */
+static bool go(struct conn *c) {
+  enum step s = c->handshaking ? handshake(c) : STEP_AGAIN;
+  if (s == STEP_AGAIN) s = run(c);
+  if (s == STEP_GONE) return false;
+  if (c->handshaking) return true;
   /* While a question is open the descriptor stays watched for reading: mostly the answer is there
    * before the client says more, and two system calls are saved. on_io() unwatches when not. */
   int want = c->blocked ? LOOP_WRITE : 0;
   if (!c->blocked && (s == STEP_READ || !c->readable)) want |= LOOP_READ;
   loop_io_want(c->io, want);
   count_parked(c);
+  return true;
 }
 
 void conn_go(struct conn *c) {
   struct front *f = c->front;
   front_note(f, c);
-  go(c);
+  if (go(c)) conn_wait(c);
   front_note(f, NULL);
 }
 
@@ -419,22 +441,30 @@ void conn_role_lost(struct conn *c, enum proto_role role) {
   if (!c->handshaking) conn_go(c);
 }
 
+/* How long a client may take none of our output. */
+static uint64_t blocked_until(const struct conn *c) {
+  return c->blocked_ms + (c->proto->want == PROTO_CLOSE ? FRONT_LINGER_MS : FRONT_BLOCKED_MS);
+}
+
+uint64_t conn_deadline(const struct conn *c) {
+  if (c->handshaking) return c->deadline_ms;
+  uint64_t at = c->proto && c->proto->deadline_ms ? c->proto->deadline_ms : UINT64_MAX;
+  return c->blocked && blocked_until(c) < at ? blocked_until(c) : at;
+}
+
 void conn_tick(struct conn *c) {
   uint64_t now = loop_now(c->front->process->loop);
-  struct proto *p = c->proto;
-  if (c->handshaking) {
-    if (now >= c->deadline_ms) lose(c, CLOSE_TLS_FAILED);
-    return;
-  }
-  uint64_t patience = p->want == PROTO_CLOSE ? FRONT_LINGER_MS : FRONT_BLOCKED_MS;
-  if (c->blocked && now - c->blocked_ms >= patience) {
+  if (now < conn_deadline(c)) {
+    conn_wait(c);
+  } else if (c->handshaking) {
+    lose(c, CLOSE_TLS_FAILED);
+  } else if (c->blocked && now >= blocked_until(c)) {
     lose(c, CLOSE_TOO_SLOW);
-    return;
+  } else {
+    set_clock(c);
+    c->front->role->ops->tick(c->proto);
+    conn_go(c);
   }
-  if (!p->deadline_ms || now < p->deadline_ms) return;
-  set_clock(c);
-  c->front->role->ops->tick(p);
-  conn_go(c);
 }
 
 /* --- the beginning --- */
@@ -482,11 +512,10 @@ void conn_begin(struct conn *c) {
   char address[64];
   conn_address_text(c, address, sizeof address);
   front_trace(c, "%s from %s", c->front->listeners[c->listener].service, address);
-  if (c->front->listeners[c->listener].implicit_tls) {
-    if (start_tls(c) == STEP_AGAIN) conn_go(c);
-  } else if (!start_session(c)) {
-    finish(c, CLOSE_NO_MEMORY);
-  } else {
+  bool tls = c->front->listeners[c->listener].implicit_tls;
+  enum step s = tls ? start_tls(c) : start_session(c) ? STEP_AGAIN : finish(c, CLOSE_NO_MEMORY);
+  if (s == STEP_AGAIN)
     conn_go(c);
-  }
+  else if (s != STEP_GONE)
+    conn_wait(c);
 }

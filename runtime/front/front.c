@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The front-end process around its connections: set-up by the parent, replies from auth and store,
- * and the periodic sweep over deadlines. */
+ * housekeeping when there is a reason for it, and stopping. */
 #include "runtime/front/private.h"
 
 #include "ipc/cli_process.h"
@@ -75,7 +75,7 @@ static void on_tickets(struct process *r, struct slice keys) {
   if (f->generation && f->generation->tls) tls_server_tickets(f->generation->tls, keys);
 }
 
-/* --- start, sweep, stop --- */
+/* --- start, housekeeping, stop --- */
 
 /* When no client is left, the memory that a burst needed is freed (process.c keeps some of it until
  * then). */
@@ -85,22 +85,22 @@ static void give_back(struct front *f) {
   malloc_trim(0);
 }
 
-static void sweep(void *arg) {
+static void on_later(void *arg) {
   struct front *f = arg;
-  uint64_t now = loop_now(f->process->loop);
-  for (struct conn *c = f->oldest, *next; c; c = next) {
-    next = c->newer;
-    conn_tick(c);
-  }
-  if (f->stop_at && now >= f->stop_at) {
+  f->later_set = false;
+  if (f->stop_at) {
     while (f->oldest) conn_end(f->oldest, CLOSE_STOPPING);
     process_exit(f->process, 0);
     return;
   }
-  for (size_t i = 0; !f->stop_at && i < f->listener_count; i++)
-    loop_io_want(f->listeners[i].io, LOOP_READ);
+  for (size_t i = 0; i < f->listener_count; i++) loop_io_want(f->listeners[i].io, LOOP_READ);
   give_back(f);
-  loop_timer_set(f->sweep, now + FRONT_SWEEP_MS);
+}
+
+void front_housekeeping(struct front *f) {
+  if (f->later_set || f->stop_at) return;
+  f->later_set = true;
+  loop_timer_set(f->later, loop_now(f->process->loop) + FRONT_LATER_MS);
 }
 
 /* How many clients. A POP3 session may hold an open message beside its socket, and a few of them
@@ -123,15 +123,15 @@ static bool start(struct process *r, struct buf *err) {
   set_limits(f, r->conf);
   f->read_mem = malloc(FRONT_READ);
   f->file_mem = malloc(IPC_CHUNK);
-  f->sweep = loop_timer_new(r->loop, sweep, f);
-  f->generation = f->read_mem && f->file_mem && f->sweep ? front_generation_new(f, err) : NULL;
+  f->later = loop_timer_new(r->loop, on_later, f);
+  bool ready = f->read_mem && f->file_mem && f->later && front_waiting_init(f);
+  f->generation = ready ? front_generation_new(f, err) : NULL;
   if (!f->generation) return false;
   for (size_t i = 0; i < f->listener_count; i++) {
     struct front_listener *l = &f->listeners[i];
     l->io = loop_io_new(r->loop, l->fd, on_listener_ready, l);
     if (!l->io) return false;
   }
-  loop_timer_set(f->sweep, loop_now(r->loop) + FRONT_SWEEP_MS);
   front_gather_logs(f);
   return true;
 }
@@ -148,6 +148,7 @@ static bool under_way(const struct conn *c) {
 static void stop(struct process *r) {
   struct front *f = r->arg;
   f->stop_at = loop_now(r->loop) + FRONT_STOP_MS;
+  loop_timer_set(f->later, f->stop_at);
   for (size_t i = 0; i < f->listener_count; i++) {
     loop_io_free(&f->listeners[i].io);
     close(f->listeners[i].fd);

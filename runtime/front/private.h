@@ -5,6 +5,7 @@
 
 #include "ipc/front_notes.h"
 #include "ipc/pop3d_store.h"
+#include "lib/base/heap.h"
 #include "lib/base/map.h"
 #include "lib/base/seldom.h"
 #include "runtime/front/front.h"
@@ -17,7 +18,8 @@ enum {
   FRONT_IN_MAX = 96 * 1024,     /* parked input of one connection: one read, and a line before it */
   FRONT_BLOCKED_MS = 5 * 60000, /* a client that reads nothing for so long is closed */
   FRONT_LINGER_MS = 10000,      /* the same for the last output of a session */
-  FRONT_SWEEP_MS = 1000,        /* how often deadlines are checked */
+  FRONT_LATER_MS = 1000,        /* until a listener that met a limit is tried again, and until an
+                                   idle process gives memory back */
   FRONT_STOP_MS = 10000,        /* how long sessions may go on after the server is told to stop */
   FRONT_ACCEPTS = 64,           /* connections accepted in one turn */
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
@@ -85,7 +87,13 @@ struct front {
                     connections */
   size_t readers_ahead, readers_ahead_most; /* connections that have files opened ahead */
   uint64_t next_id;
-  struct loop_timer *sweep;
+  struct heap due;          /* the connections, by the time when their deadlines are looked at */
+  struct loop_timer *timer; /* for the first of them */
+  uint64_t timer_at;        /* what it is set to; UINT64_MAX: nothing */
+  struct conn *paused_first, *paused_last;
+  struct loop_timer *turn;  /* for those */
+  struct loop_timer *later; /* housekeeping, once it is due */
+  bool later_set;
   uint64_t stop_at;  /* 0: not stopping */
   uint8_t *read_mem; /* FRONT_READ octets from a client */
   uint8_t *file_mem; /* IPC_CHUNK octets from a message's file */
@@ -125,6 +133,9 @@ struct conn {
   struct proto *proto;
   struct front_generation *generation;
   size_t listener;
+  struct heap_node due; /* in front.due */
+  struct conn *paused_before, *paused_after;
+  bool paused;
   struct buf in; /* octets not yet taken by the session */
   char name[PROCESS_SESSION_NAME];
   uint8_t peer[16];
@@ -149,6 +160,8 @@ void conn_on_io(void *conn, int ready);
 void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type, struct slice payload);
 /* Does all that can be done now. The connection may be freed when it returns. */
 void conn_go(struct conn *c);
+/* When conn_tick() has something to do, if nothing else happens. */
+uint64_t conn_deadline(const struct conn *c);
 /* Checks the deadlines. The connection may be freed when it returns. */
 void conn_tick(struct conn *c);
 /* Ends it because of `why`, without waiting for the client. */
@@ -160,6 +173,19 @@ void conn_role_lost(struct conn *c, enum proto_role role);
 void conn_wanted(struct front *f, uint64_t id);
 /* Begins a log line with the fields that identify the connection. */
 void conn_log_open(void *conn, struct log_line *l, enum log_event event);
+
+/* waiting.c */
+bool front_waiting_init(struct front *f);
+/* Room for one more connection. False without memory. */
+bool conn_wait_reserve(struct front *f);
+/* It waits: conn_tick() is called when its deadline comes. */
+void conn_wait(struct conn *c);
+/* It has more to do, and goes on after the others. */
+void conn_pause(struct conn *c);
+void conn_wait_no_more(struct conn *c);
+
+/* front.c: housekeeping is due, some time from now. */
+void front_housekeeping(struct front *f);
 
 /* clients.c */
 void conn_accept(struct front_listener *l);

@@ -63,6 +63,37 @@ void proto_close(struct proto *p, enum close_reason reason) {
   if (p->reason == CLOSE_NONE) p->reason = reason;
 }
 
+/* A session that works for long gives way, whether it reads, is read to or makes output. */
+static enum proto_action work(struct proto_turn *t, enum proto_action action) {
+  if (t->work == PROTO_TURN_MOST) return PROTO_DO_PAUSE;
+  t->work++;
+  return action;
+}
+
+/* What was said last is on its way before the connection changes. */
+static enum proto_action change(const struct proto *p, const struct proto_turn *t) {
+  if (p->want == PROTO_CLOSE) return PROTO_DO_CLOSE;
+  /* RFC 3207 §6 and attack TL-1: octets received in the clear must not be taken as sent under
+   * TLS. */
+  return t->in ? PROTO_DO_INJECTED : PROTO_DO_TLS;
+}
+
+enum proto_action proto_next(const struct proto *p, struct proto_turn *t) {
+  size_t waits = buf_len(&p->out);
+  enum proto_action flush = t->blocked ? PROTO_DO_DRAIN : PROTO_DO_FLUSH;
+  bool full = waits > p->out_high, stopped = t->blocked && p->duplex;
+  /* A question cut short would be taken for a breach, and end everybody's sessions. */
+  if (p->out.failed || (p->ask.type && p->ask.body.failed)) return PROTO_DO_FAIL;
+  if (p->ask.type) return p->ask.sent ? PROTO_DO_AWAIT : PROTO_DO_ASK;
+  if (full && !stopped) return flush;
+  if (p->more && !stopped) return work(t, PROTO_DO_PRODUCE);
+  if (p->want != PROTO_READ) return waits ? flush : change(p, t);
+  if (p->holds) return waits && !stopped ? flush : PROTO_DO_AWAIT;
+  if (t->in && !t->fed) return work(t, PROTO_DO_INPUT);
+  if (waits && !stopped) return flush;
+  return work(t, PROTO_DO_READ);
+}
+
 void proto_trace(struct proto *p, char direction, struct slice line) {
   if (p->trace.fn) p->trace.fn(p->trace.arg, direction, line);
 }

@@ -7,20 +7,12 @@
  * simulated world (tests/world). It embeds `struct proto` as its first member and offers `struct
  * proto_ops`.
  *
- * The shell's loop, which every shell follows exactly:
+ * A shell carries out what proto_next() says, one action after another, until that is to wait. The
+ * order of the actions, and so what may be done when, is decided there and nowhere else; the shell
+ * owns the connection, TLS, the clock and the channels. It sets proto.now_ms before every call.
  *
- *   1. while ask.type != 0                    the question is out; wait for answer()
- *   2. while out holds more than out_high     flush it first (back-pressure parks input)
- *   3. more == true                           call produce() until it is false (see 2)
- *   4. want == PROTO_CLOSE                    flush, close, log `reason`, free
- *   5. want == PROTO_TLS                      flush; octets waiting in `in`? close TLS_INJECTION;
- *                                             else handshake, then secured()
- *   6. octets in `in`                         call input(); when it takes nothing and asks nothing
- *                                             it needs more: flush and read
- *   7. nothing in `in`                        flush and read
- *
- * So replies to a pipelined group leave together, and a question never forces a flush. The shell
- * sets proto.now_ms before every call.
+ * So replies to a pipelined group leave together, a question never forces a flush, output above
+ * out_high parks the input, and a session that has much to do gives way to the others.
  *
  * Ownership: slices given to input() and answer() are borrowed for the call. The session is freed
  * only by the shell, never inside a call. */
@@ -102,6 +94,9 @@ struct proto {
   enum close_reason reason;
   struct proto_ask ask;
   bool more;            /* produce() has more to write */
+  bool holds;           /* a client session: takes no input until its sink goes on */
+  bool duplex;          /* a client session: takes input while `out` waits, as servers may speak at
+                           any time */
   uint64_t now_ms;      /* set by the shell before each call; never goes back */
   int64_t wall_s;       /* likewise: seconds since 1970, for date headers */
   uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
@@ -169,6 +164,36 @@ struct proto_ops {
    * NULL: sessions of this kind hold nothing. */
   bool (*yield)(struct proto *p);
 };
+
+/* What a shell does next. */
+enum proto_action {
+  PROTO_DO_ASK,      /* send the question; one that wants no answer is over with that */
+  PROTO_DO_AWAIT,    /* nothing, until answer() was called or `holds` is false */
+  PROTO_DO_FLUSH,    /* send `out`; when the peer takes no more, set turn.blocked */
+  PROTO_DO_DRAIN,    /* nothing, until the peer takes more of `out` */
+  PROTO_DO_PRODUCE,  /* call produce() */
+  PROTO_DO_INPUT,    /* call input(); when it takes nothing, set turn.fed */
+  PROTO_DO_READ,     /* read from the peer; when nothing is there, wait for it */
+  PROTO_DO_TLS,      /* handshake, then clear `want` and call secured() */
+  PROTO_DO_INJECTED, /* octets came in the clear where TLS was to begin: gone() with that reason */
+  PROTO_DO_CLOSE,    /* close the connection, log `reason`, free the session */
+  PROTO_DO_FAIL,     /* gone(), as memory ran out: `out` or the question is incomplete */
+  PROTO_DO_PAUSE,    /* give way to other sessions, and go on in the loop's next turn */
+  PROTO_ACTIONS
+};
+
+/* What a shell knows about its side, from its entry into the loop until it waits. Zeroed at the
+ * entry. */
+struct proto_turn {
+  size_t in;     /* octets at hand that the session has not taken */
+  bool fed;      /* the session has seen these, and needs more before it takes any */
+  bool blocked;  /* the peer takes no output now */
+  unsigned work; /* calls of input() and produce(), and reads; proto_next() counts them */
+};
+
+enum { PROTO_TURN_MOST = 32 /* of `work`, then PROTO_DO_PAUSE */ };
+
+enum proto_action proto_next(const struct proto *p, struct proto_turn *t);
 
 void proto_init(struct proto *p, const struct proto_start *start);
 /* Frees what proto_init() made; the session's own free() calls it. */

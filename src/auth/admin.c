@@ -431,7 +431,7 @@ static bool status(struct auth *a, struct admin_call *c) {
   count_row(a, c, "collections run that failed", a->schedule.failed);
   count_row(a, c, "messages collected", a->schedule.fetched);
   count_row(a, c, "waiting for a hash", a->queue.count);
-  count_row(a, c, "answers held back", a->delay.count);
+  count_row(a, c, "answers held back", a->delayed.count);
   count_row(a, c, "passwords in memory", a->cache.places.count);
   count_row(a, c, "networks in memory", a->addresses.by_network.count);
   done(a, c, CLI_OK, "");

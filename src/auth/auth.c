@@ -75,12 +75,12 @@ void auth_free(struct auth **ptr) {
   struct auth *a = *ptr;
   if (!a) return;
   while (a->fronts) auth_process_lost(a, a->fronts->kind, a->fronts->number);
-  while (delay_first(&a->delay)) /* held for clients that hung up: freed, nothing is sent */
-    login_due(a, delay_first(&a->delay), 0);
+  for (struct login *l; (l = login_first_due(a));) /* of clients that hung up: nothing is sent */
+    login_due(a, l, 0);
   admin_free(a);
   if (a->verifier) a->verifier->free(a->verifier);
   schedule_free(a);
-  delay_free(&a->delay);
+  heap_free(&a->delayed);
   cache_free(&a->cache);
   addresses_free(&a->addresses);
   visits_free(&a->visits);
@@ -233,7 +233,7 @@ void auth_process_lost(struct auth *a, enum role kind, uint32_t number) {
 
 uint64_t auth_tick(struct auth *a, uint64_t now_ms) {
   struct login *l;
-  while ((l = delay_first(&a->delay)) && l->delay.due_ms <= now_ms) login_due(a, l, now_ms);
-  uint64_t collect = schedule_tick(a, now_ms), login = l ? l->delay.due_ms : 0;
+  while ((l = login_first_due(a)) && l->delay.key <= now_ms) login_due(a, l, now_ms);
+  uint64_t collect = schedule_tick(a, now_ms), login = l ? l->delay.key : 0;
   return login && (!collect || login < collect) ? login : collect;
 }

@@ -15,12 +15,12 @@
 #ifndef QASID_AUTH_CORE_H
 #define QASID_AUTH_CORE_H
 
+#include "lib/base/heap.h"
 #include "src/auth/accounts.h"
 #include "src/auth/addresses.h"
 #include "src/auth/auth.h"
 #include "src/auth/cache.h"
 #include "src/auth/schedule.h"
-#include "src/auth/delay.h"
 #include "src/auth/job.h"
 #include "src/auth/queue.h"
 #include "src/auth/token.h"
@@ -65,9 +65,9 @@ struct login {
   uint8_t peer_n;
   /* state */
   enum login_state state;
-  uint64_t asked_ms; /* when the credential was there */
-  uint64_t serial;   /* GRANTING: our tag at store */
-  struct delay_slot delay;
+  uint64_t asked_ms;      /* when the credential was there */
+  uint64_t serial;        /* GRANTING: our tag at store */
+  struct heap_node delay; /* in auth.delayed, by the time when its answer is due */
   /* the credential; name and password are in `sasl` whatever they came by */
   enum login_proof proof;
   const char *service;   /* that the client came to, as in the log */
@@ -119,7 +119,7 @@ struct auth {
   size_t left; /* logins that live on although their clients have hung up */
   struct queue queue;
   struct token_verifier *verifier; /* NULL: tokens are not accepted */
-  struct delay delay;
+  struct heap delayed;             /* logins whose answer is delayed, or that wait for store's */
   struct front *fronts;
   struct map grants; /* serial → login */
   bool apop;         /* some account could log in by APOP: what front-ends were last sent */
@@ -165,6 +165,8 @@ bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
 /* Its delay is over: sends the answer, or for GRANTING gives up waiting. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
+/* The login whose delay ends first (delay.key is when), or NULL. */
+struct login *login_first_due(const struct auth *a);
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s);
 void login_failed(struct auth *a, struct login *l, enum auth_failure why);
 

@@ -61,7 +61,7 @@ static void login_free(struct auth *a, struct login *l) {
   leave_front(l);
   if (l->state == LOGIN_WAITING) queue_remove(&a->queue, l);
   if (l->state == LOGIN_GRANTING) map_remove(&a->grants, l->serial);
-  delay_remove(&a->delay, l);
+  heap_remove(&a->delayed, &l->delay);
   leave_address(a, l);
   sasl_server_end(&l->sasl);
   buf_wipe(&l->last);
@@ -147,7 +147,7 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
     auth_submit_put(&b, &(struct auth_submit){ l->front->number, l->tag, l->row->id });
   l->serial = ++a->serial;
   if (b.failed || !map_put_ptr(&a->grants, l->serial, l) ||
-      !delay_put(&a->delay, l, now_ms + AUTH_GRANT_MS)) {
+      !heap_put(&a->delayed, &l->delay, now_ms + AUTH_GRANT_MS)) {
     map_remove(&a->grants, l->serial);
     login_failed(a, l, AUTH_TROUBLE);
   } else {
@@ -231,12 +231,17 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
   l->state = LOGIN_HELD;
   if (due <= now_ms)
     login_release(a, l, waited, now_ms);
-  else if (!delay_put(&a->delay, l, due))
+  else if (!heap_put(&a->delayed, &l->delay, due))
     login_failed(a, l, AUTH_TROUBLE);
 }
 
+struct login *login_first_due(const struct auth *a) {
+  struct heap_node *n = heap_first(&a->delayed);
+  return n ? (struct login *)(void *)((char *)n - offsetof(struct login, delay)) : NULL;
+}
+
 void login_due(struct auth *a, struct login *l, uint64_t now_ms) {
-  delay_remove(&a->delay, l);
+  heap_remove(&a->delayed, &l->delay);
   if (l->state != LOGIN_GRANTING) {
     login_release(a, l, true, now_ms);
     return;

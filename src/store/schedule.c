@@ -27,52 +27,12 @@ void sched_free(struct schedule *s) {
     }
   }
   map_free(&s->by_hash);
-  free(s->heap);
+  heap_free(&s->ready);
   *s = (struct schedule){ 0 };
 }
 
-/* --- the heap, by heap_key --- */
-
-static void put(struct schedule *s, size_t at, struct sched_head *h) {
-  s->heap[at] = h;
-  h->heap_at = at;
-}
-
-static void sift_up(struct schedule *s, size_t at) {
-  struct sched_head *h = s->heap[at];
-  for (; at > 1 && s->heap[at / 2]->heap_key > h->heap_key; at /= 2) put(s, at, s->heap[at / 2]);
-  put(s, at, h);
-}
-
-static void sift_down(struct schedule *s, size_t at) {
-  struct sched_head *h = s->heap[at];
-  for (size_t child; (child = at * 2) <= s->heap_count; at = child) {
-    if (child < s->heap_count && s->heap[child + 1]->heap_key < s->heap[child]->heap_key) child++;
-    if (s->heap[child]->heap_key >= h->heap_key) break;
-    put(s, at, s->heap[child]);
-  }
-  put(s, at, h);
-}
-
-static void heap_remove(struct schedule *s, struct sched_head *h) {
-  size_t at = h->heap_at;
-  h->heap_at = 0;
-  struct sched_head *last = s->heap[s->heap_count--];
-  if (last == h) return;
-  put(s, at, last);
-  sift_up(s, at);
-  sift_down(s, last->heap_at);
-}
-
-/* Room for every head, so that no later step can fail. */
-static bool heap_reserve(struct schedule *s, size_t heads) {
-  if (heads + 1 <= s->heap_cap) return true;
-  size_t cap = s->heap_cap ? s->heap_cap * 2 : 64;
-  struct sched_head **heap = realloc(s->heap, cap * sizeof *heap);
-  if (!heap) return false;
-  s->heap = heap;
-  s->heap_cap = cap;
-  return true;
+static struct sched_head *head_of(struct heap_node *n) {
+  return (struct sched_head *)(void *)((char *)n - offsetof(struct sched_head, ready));
 }
 
 /* When something can be done for it; SCHED_NEVER: not before something else has happened. */
@@ -93,7 +53,7 @@ static struct sched_head *head_new(struct schedule *s, struct slice destination)
   uint64_t hash = slice_hash(destination);
   struct sched_head *h = calloc(1, sizeof *h);
   uint8_t *name = malloc(destination.n + 1);
-  if (h && name && heap_reserve(s, s->heads + 1)) {
+  if (h && name && heap_reserve(&s->ready, s->heads + 1)) {
     memcpy(name, destination.p, destination.n);
     *h = (struct sched_head){ .same_hash = map_ptr(&s->by_hash, hash),
                               .name = slice_of(name, destination.n),
@@ -132,17 +92,11 @@ static void settle(struct schedule *s, struct sched_head *h) {
   }
   int64_t key = key_of(h);
   if (key == SCHED_NEVER) {
-    if (h->heap_at) heap_remove(s, h);
+    heap_remove(&s->ready, &h->ready);
     if (h->due == SCHED_NEVER && !h->in_hands && !h->taking) head_remove(s, h);
     return;
   }
-  h->heap_key = key;
-  if (!h->heap_at) {
-    s->heap[++s->heap_count] = h;
-    h->heap_at = s->heap_count;
-  }
-  sift_up(s, h->heap_at);
-  sift_down(s, h->heap_at);
+  heap_put(&s->ready, &h->ready, (uint64_t)key); /* memory was reserved with the head */
 }
 
 bool sched_due(struct schedule *s, struct slice destination, int64_t due) {
@@ -166,12 +120,13 @@ const struct sched_head *sched_next(const struct schedule *s, struct sched_walk 
 }
 
 struct sched_head *sched_ready(struct schedule *s, int64_t now_s) {
-  struct sched_head *h = s->heap_count ? s->heap[1] : NULL;
-  return h && h->heap_key <= now_s ? h : NULL;
+  struct heap_node *n = heap_first(&s->ready);
+  return n && (int64_t)n->key <= now_s ? head_of(n) : NULL;
 }
 
 int64_t sched_wake(const struct schedule *s) {
-  return s->heap_count ? s->heap[1]->heap_key : SCHED_NEVER;
+  const struct heap_node *n = heap_first(&s->ready);
+  return n ? (int64_t)n->key : SCHED_NEVER;
 }
 
 uint32_t sched_take(struct schedule *s, struct sched_head *h) {

@@ -15,6 +15,7 @@
 #ifndef QASID_STORE_SCHEDULE_H
 #define QASID_STORE_SCHEDULE_H
 
+#include "lib/base/heap.h"
 #include "lib/base/map.h"
 #include "lib/base/slice.h"
 
@@ -35,14 +36,13 @@ struct sched_head {
   uint32_t window;    /* how many may be */
   bool taking;
   struct sched_cursor cursor;
-  size_t heap_at; /* its place, from 1; 0: not in the heap */
-  int64_t heap_key;
+  struct heap_node ready; /* in schedule.ready, by the time when something can be done for it */
 };
 
 struct schedule {
   struct map by_hash;
-  struct sched_head **heap; /* heap[0] is unused */
-  size_t heap_count, heap_cap, heads;
+  struct heap ready;
+  size_t heads;
   uint32_t window_most;
 };
 

@@ -274,7 +274,7 @@ static void test_front_lost(void **state) {
   run();
   at(now + 60000);
   assert_int_equal(said_n, before); /* nothing is said to whoever has that number next */
-  assert_int_equal(auth->delay.count, 0);
+  assert_int_equal(auth->delayed.count, 0);
   assert_int_equal(auth->grants.count, 0);
 }
 

@@ -257,7 +257,7 @@ static void test_left_logins_are_bounded(void **state) {
     assert_true(tell(ROLE_POP3D, FRONT, auth_apop_type, ++tags, &b));
     buf_free(&b);
     cancel(ROLE_POP3D, FRONT, tags);
-    if (auth->delay.count > most) most = auth->delay.count;
+    if (auth->delayed.count > most) most = auth->delayed.count;
   }
   assert_int_equal(most, AUTH_LEFT_PER_FRONT);
   assert_int_equal(auth->left, AUTH_LEFT_PER_FRONT);
@@ -269,7 +269,7 @@ static void test_left_logins_are_bounded(void **state) {
   auth_process_lost(auth, ROLE_POP3D, FRONT);
   at(now + 2000);
   assert_int_equal(auth->left, 0);
-  assert_int_equal(auth->delay.count, 0);
+  assert_int_equal(auth->delayed.count, 0);
 }
 
 /* A forgotten client with the old password: late each time, never worse, and no hash. */
@@ -311,7 +311,7 @@ static void test_one_address_is_bounded(void **state) {
   assert_int_equal(answer(ok), NOTHING);
   at(now + 15000);
   assert_int_equal(answer(ok), YES);
-  assert_int_equal(auth->delay.count, 0);
+  assert_int_equal(auth->delayed.count, 0);
 }
 
 /* AU-1: ten thousand addresses guess; who logged in before is not behind them. */

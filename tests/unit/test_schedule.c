@@ -32,12 +32,12 @@ static struct slice name(char to[32], int i) {
 static void order(void **state) {
   char n[32];
   for (int i = 0; i < 1000; i++) assert_true(sched_due(&s, name(n, i), 1000 + (i * 7919) % 1000));
-  int64_t last = 0;
+  uint64_t last = 0;
   for (int i = 0; i < 1000; i++) {
-    assert_int_equal(sched_wake(&s), sched_ready(&s, INT64_MAX - 1)->heap_key);
+    assert_int_equal(sched_wake(&s), sched_ready(&s, INT64_MAX - 1)->ready.key);
     struct sched_head *h = sched_ready(&s, 5000);
-    assert_true(h->heap_key >= last);
-    last = h->heap_key;
+    assert_true(h->ready.key >= last);
+    last = h->ready.key;
     assert_int_equal(sched_take(&s, h), SCHED_WINDOW_FIRST);
     sched_taken(&s, h, 0, (struct sched_cursor){ 0, 0 }, SCHED_NEVER);
   }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The shell around a session, by the letter of runtime/proto/proto.h, and the network between it
- * and a client. The numbers in pump() are those of the contract's loop.
+/* The shell around a session, which carries out what proto_next() says as runtime/front does, and
+ * the network between it and a client.
  *
  * Octets of a client wait in `to_server` (the network), then in `in` (the shell); the server's in
  * proto.out, then in `to_client` (the kernel), then in `received` (the client). */
@@ -242,49 +242,42 @@ static void end_session(struct world_conn *c, enum close_reason why) {
   server_closes(c);
 }
 
-/* One pass of the contract's loop. False: nothing to do until something comes. */
-static bool turn(struct world_conn *c) {
+static void produce(struct world_conn *c) {
   struct proto *p = c->p;
-  if (p->out.failed) { /* memory, or the session's own limit */
-    if (!alloc_fail.armed) world_fail(c->w, "%s: the output buffer failed", c->name);
-    end_session(c, CLOSE_NO_MEMORY);
-    return false;
-  }
-  if (p->ask.type) { /* 1 */
-    if (p->ask.sent) return false;
-    send_question(c);
+  size_t before = buf_len(&p->out);
+  before_call(c);
+  c->service->ops->produce(p);
+  after_call(c);
+  if (p->more && buf_len(&p->out) == before && !p->ask.type && !p->out.failed)
+    world_fail(c->w, "%s: produce() wrote nothing and wants more", c->name);
+}
+
+static void fail(struct world_conn *c) { /* memory, or the session's own limit */
+  if (!alloc_fail.armed) world_fail(c->w, "%s: the output buffer failed", c->name);
+  end_session(c, CLOSE_NO_MEMORY);
+}
+
+/* One action. False: nothing to do until something comes, or it is over. */
+static bool act(struct world_conn *c, struct proto_turn *t) {
+  t->in = buf_len(&c->in);
+  switch (proto_next(c->p, t)) {
+  case PROTO_DO_ASK: send_question(c); return true;
+  case PROTO_DO_FLUSH:
+    flush(c);
+    t->blocked = buf_len(&c->p->out) > 0;
     return true;
-  }
-  if (buf_len(&p->out) > p->out_high) { /* 2 */
-    flush(c);
-    if (buf_len(&p->out) > p->out_high) return false;
-  }
-  if (p->more) { /* 3 */
-    size_t before = buf_len(&p->out);
-    before_call(c);
-    c->service->ops->produce(p);
-    after_call(c);
-    if (p->more && buf_len(&p->out) == before && !p->ask.type && !p->out.failed)
-      world_fail(c->w, "%s: produce() wrote nothing and wants more", c->name);
+  case PROTO_DO_PRODUCE:
+    produce(c);
+    t->fed = false;
     return true;
+  case PROTO_DO_INPUT: t->fed = !feed(c); return true;
+  case PROTO_DO_PAUSE: t->work = 0; return true;
+  case PROTO_DO_TLS: c->handshake = true; return false;
+  case PROTO_DO_INJECTED: end_session(c, CLOSE_TLS_INJECTION); return false;
+  case PROTO_DO_CLOSE: server_closes(c); return false;
+  case PROTO_DO_FAIL: fail(c); return false;
+  default: return false;
   }
-  if (p->want == PROTO_CLOSE) { /* 4 */
-    flush(c);
-    if (!buf_len(&p->out)) server_closes(c);
-    return false;
-  }
-  if (p->want == PROTO_TLS) { /* 5 */
-    flush(c);
-    if (buf_len(&c->in))
-      end_session(c, CLOSE_TLS_INJECTION);
-    else
-      c->handshake = !buf_len(&p->out);
-    return false;
-  }
-  if (buf_len(&c->in) && feed(c)) return true; /* 6 */
-  if (p->ask.type || p->more || p->want != PROTO_READ) return true;
-  flush(c); /* 7 */
-  return false;
 }
 
 static void tick(void *arg);
@@ -310,7 +303,8 @@ static void set_arrival(struct world_conn *c) {
 static void pump(struct world_conn *c) {
   uint64_t id = c->id;
   struct world *w = c->w;
-  for (size_t i = 0; turn(c); i++)
+  struct proto_turn t = { 0 };
+  for (size_t i = 0; act(c, &t); i++)
     if (i > WORLD_STEPS_MAX) {
       world_fail(w, "%s: no end of turns", c->name);
       break;
