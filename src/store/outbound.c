@@ -136,19 +136,19 @@ bool outbound_copy_letter(struct arena *a, const struct taken_letter *from,
          copy_rcpts(a, to);
 }
 
-/* The letter is the sender's from now on. */
-static bool hand_over(struct store *s, struct sched_head *h, const struct taken_letter *l,
-                      int64_t now_s) {
+/* The letter has a tag from now on. NULL without memory. */
+static struct sending *hand_over(struct store *s, struct sched_head *h,
+                                 const struct taken_letter *l, int64_t now_s) {
   struct outbound *o = &s->outbound;
   struct sending *x = calloc(1, sizeof *x);
-  if (!x) return false;
+  if (!x) return NULL;
   *x = (struct sending){ .tag = ++o->next_tag, .head = h, .since_s = now_s };
   arena_init(&x->memory, SENDING_MEMORY);
   if (outbound_copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) &&
       hands_take(&o->hands, &x->letter, x->tag))
-    return true;
+    return x;
   outbound_sending_free(s, x);
-  return false;
+  return NULL;
 }
 
 /* A forwarder beyond ASCII stands in a field of its own in front of the message (queue_take.c). */
@@ -187,29 +187,47 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
   buf_free(&signer);
 }
 
-void take_finish(struct store *s, struct store_job *j) {
-  const struct send_outcome loops_outcome = {
+enum given { GIVEN_NOT, GIVEN_SENT, GIVEN_ENDED };
+
+/* To the sender; or it has a tag and ends here. GIVEN_NOT: no memory. */
+static enum given give(struct store *s, struct sched_head *h, const struct taken_letter *l,
+                       int64_t now_s) {
+  const struct send_outcome loops = {
     .fate = SEND_PERMANENT,
     .enhanced = { 5, 4, 6 },
     .text = SLICE("it was forwarded by the same address before, and came back"),
   };
+  struct sending *x = hand_over(s, h, l, now_s);
+  if (!x) return GIVEN_NOT;
+  if (!l->over && !l->loops) {
+    send_letter_to(s, x->tag, h, l);
+  } else {
+    x->settling = true;
+    if (!outbound_settle_here(s, x->tag, &x->letter, l->over ? &outbound_over : &loops, now_s)) {
+      outbound_sending_free(s, x);
+      return GIVEN_NOT;
+    }
+  }
+  s->outbound.in_hands++;
+  return l->over || l->loops ? GIVEN_ENDED : GIVEN_SENT;
+}
+
+void take_finish(struct store *s, struct store_job *j) {
   struct take_job *t = (struct take_job *)j;
   struct outbound *o = &s->outbound;
   struct sched_head *h = sched_find(&o->schedule, t->destination);
-  uint32_t given = 0;
+  uint32_t given = 0, sent = 0;
   bool same = o->sender == t->sender; /* another one has not the process that this was taken for */
   bool fine = j->result == JOB_DONE && same && !s->stopping && !hands_doubts(&o->hands, t);
   for (struct taken_letter *l = t->letters; fine && h && l; l = l->next) {
     if (!hands_leave_out(&o->hands, t, l)) continue;
-    if (l->loops && outbound_settle_here(s, 0, l, &loops_outcome, j->now_s)) continue;
-    fine = hand_over(s, h, l, j->now_s);
-    if (!fine) continue;
-    given++;
-    o->in_hands++;
-    send_letter_to(s, o->next_tag, h, l);
+    enum given way = give(s, h, l, j->now_s);
+    fine = way != GIVEN_NOT;
+    given += fine;
+    sent += way == GIVEN_SENT;
   }
   hands_take_ends(&o->hands, t);
-  if (same && t->most > given) o->credit += t->most - given;
+  if (same && t->most > sent) o->credit += t->most - sent;
   if (!h) return;
   if (fine)
     sched_taken(&o->schedule, h, given, t->cursor, t->next_due);
@@ -338,7 +356,7 @@ void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s) {
     outbound_sending_free(s, x);
   }
   id_list_free(&lost);
-  if (o->expired_away) outbound_expire(s, now_s);
+  if (o->expire.away) outbound_expire(s, now_s);
   outbound_run(s, now_s);
 }
 
@@ -382,42 +400,6 @@ static void take_back_overdue(struct store *s, int64_t now_s) {
   }
   for (size_t i = 0; i < late.count; i++) take_back(s, outbound_sending_of(s, late.ids[i]), now_s);
   id_list_free(&late);
-}
-
-static void leave_out_in_hands(const struct store *s, struct taken_letter *l) {
-  size_t kept = 0;
-  for (size_t i = 0; i < l->count; i++)
-    if (!outbound_has_row(s, l->rcpts[i].row)) l->rcpts[kept++] = l->rcpts[i];
-  l->count = kept;
-}
-
-void expired_finish(struct store *s, struct store_job *j) {
-  const struct send_outcome over = { .fate = SEND_TEMPORARY,
-                                     .enhanced = { 4, 4, 7 },
-                                     .text = SLICE("its time in the queue is over") };
-  struct expired_job *x = (struct expired_job *)j;
-  s->outbound.expiring = false;
-  s->outbound.more_expired = x->full;
-  if (j->result != JOB_DONE || s->stopping) return;
-  s->outbound.expired_away = false;
-  for (struct taken_letter *l = x->letters; l; l = l->next) {
-    size_t all = l->count;
-    leave_out_in_hands(s, l);
-    s->outbound.expired_away |= l->count < all;
-    if (l->count) outbound_settle_here(s, 0, l, &over, j->now_s);
-  }
-}
-
-void outbound_expire(struct store *s, int64_t now_s) {
-  struct expired_job *x = s->outbound.expiring || s->outbound.ending || s->stopping
-                              ? NULL
-                              : job_new(&expired_kind, sizeof *x, NULL, now_s);
-  if (!x) return;
-  x->held_s = now_s;
-  x->waiting_s = now_s - SEND_GRACE_S;
-  s->outbound.expiring = true;
-  s->jobs_out++;
-  s->shell.enqueue(s->shell.arg, &x->job, false);
 }
 
 static void retry_parked(struct store *s) {

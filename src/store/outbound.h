@@ -10,6 +10,9 @@
  *   overdue    it was taken back by settling it here: settling too until that is durable, then out
  *              of hands; what the sender still reports is ignored, and ends it
  *
+ * A letter whose recipients' time is over when it is taken is never handed over: it is settling at
+ * once. So nothing is tried past its deadline, whoever gave it back.
+ *
  * A row is in one letter in hands at most (`hands`). The schedule's cursor alone does not ensure
  * that: the administrator can make a row due anew while a sender has it, and then it lies beyond
  * the cursor again. */
@@ -21,8 +24,19 @@
 
 enum {
   SEND_PATIENCE_S = 4 * 3600, /* a letter in hands; the sender's own time-outs are far below */
-  /* housekeeping ends recipients that should have been tried and had expired by then */
-  SEND_GRACE_S = 3600,
+};
+
+/* The walk over what has expired (outbound_expire.c), in slices:
+ *
+ *   resting --outbound_expire--> reading --its letters end here--> writing --durable--> reading the
+ *   next slice, or resting */
+struct expire_walk {
+  bool reading;     /* its job is out */
+  uint64_t writing; /* letters that end here and are not durable yet */
+  bool more;        /* behind `from` there may be more */
+  bool again;       /* asked for meanwhile: from the beginning, once more */
+  bool away;        /* some are in hands: looked for again when they are back */
+  struct queue_cursor from;
 };
 
 struct peer;
@@ -40,11 +54,8 @@ struct outbound {
   struct map reports_to;      /* hash of a destination → reports of the present day */
   int64_t reports_day;
   struct result_job
-      *parked;       /* results that could not be written: retried by the next housekeeping */
-  bool expiring;     /* that job is out */
-  bool expired_away; /* some that have expired are in hands: looked for again when they are back */
-  bool more_expired; /* it found as many as it takes: more may be there */
-  uint64_t ending;   /* letters that end here, by housekeeping, and are not durable yet */
+      *parked; /* results that could not be written: retried by the next housekeeping */
+  struct expire_walk expire;
   /* for `status` */
   uint64_t dropped_reports; /* beyond reports_per_destination */
   uint64_t in_hands, delivered, failed, deferred, reports;
@@ -66,6 +77,8 @@ void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s);
 void outbound_housekeeping(struct store *s, int64_t now_s);
 /* Recipients are to be ended now: runs that part of housekeeping at once. */
 void outbound_expire(struct store *s, int64_t now_s);
+/* A letter that ended by it is durable. */
+void outbound_expired(struct store *s, int64_t now_s);
 struct view_row;
 /* Rows in a sender's hands: at most `most` of them into `rows`; how many there are. */
 size_t outbound_rows(const struct outbound *o, struct view_row *rows, size_t most);

@@ -34,12 +34,15 @@ bool outbound_copy_letter(struct arena *a, const struct taken_letter *from,
 void outbound_back_to_schedule(struct store *s, struct sending *x, const struct result_job *r,
                                enum sched_news news, int64_t due);
 
+/* What is said of recipients whose time is over. */
+extern const struct send_outcome outbound_over;
+
 /* --- outbound_results.c --- */
 
 /* send_result. False: the sender has broken the rules. */
 bool outbound_result(struct store *s, const struct ipc_msg *m, int64_t now_s);
-/* Nobody tried: the recipients of `l` end, or wait on, by the outcome `o`. `tag` 0: the letter was
- * not in hands. False without memory. */
+/* Nobody tried: the recipients of `l` end, or wait on, by the outcome `o`. `tag` 0: the letter has
+ * none. False without memory. */
 bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
                           const struct send_outcome *o, int64_t now_s);
 

@@ -44,18 +44,28 @@ static enum smtp_class class_of(const struct store *s, const struct send_outcome
                                    : smtp_class_of(&own, o->code, o->enhanced, o->text);
 }
 
+enum { LAST_TRY_BEFORE_S = 300, LAST_TRY_PART = 20 };
+
+/* At the deadline nothing is tried any more, so the last try is a little before it. */
+static int64_t last_try(const struct taken_letter *l, int64_t expires) {
+  int64_t before = (expires - l->came_s) / LAST_TRY_PART;
+  if (before > LAST_TRY_BEFORE_S) before = LAST_TRY_BEFORE_S;
+  return expires - (before > 1 ? before : 1);
+}
+
 /* What a temporary result leads to: the next try, or the end. */
 static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q,
                     int64_t now_s) {
   const struct conf *c = s->conf;
-  if (now_s >= q->rcpt.expires) {
+  int64_t last = last_try(l, q->rcpt.expires);
+  if (now_s >= last) {
     q->move = QUEUE_FAILED;
     q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
     return;
   }
   q->move = QUEUE_LATER;
   q->delay = delay_after(s, q);
-  q->due = now_s + q->delay < q->rcpt.expires ? now_s + q->delay : q->rcpt.expires;
+  q->due = now_s + q->delay < last ? now_s + q->delay : last;
   bool late = c->queue_warn_after && now_s - l->came_s >= (int64_t)c->queue_warn_after;
   q->warn = late && !q->rcpt.warned && wants(q->rcpt.notify, SMTP_NOTIFY_DELAY, true);
   q->report = q->warn;
@@ -165,7 +175,7 @@ bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_lett
     r->results[i].outcome = !tag && r->results[i].rcpt.expires == QUEUE_TO_FAIL ? by_hand : *o;
     r->results[i].outcome.row = r->results[i].rcpt.row;
   }
-  s->outbound.ending += !tag;
+  s->outbound.expire.writing += !tag;
   settle(s, r, now_s);
   return true;
 }
@@ -254,14 +264,13 @@ void result_finish(struct store *s, struct store_job *j) {
   }
   count_results(s, r);
   if (!r->tag) hands_free(&s->outbound.hands, r->letter, 0);
-  if (!r->tag && s->outbound.ending && !--s->outbound.ending && s->outbound.more_expired)
-    outbound_expire(s, j->now_s);
+  if (!r->tag) outbound_expired(s, j->now_s);
   if (x) {
     hands_free(&s->outbound.hands, &x->letter, x->tag);
     outbound_back_to_schedule(s, x, r, news_of(r), 0);
     x->settling = false;
     if (!x->overdue) outbound_sending_free(s, x); /* else the sender has it still */
-    if (s->outbound.expired_away) outbound_expire(s, j->now_s);
+    if (s->outbound.expire.away) outbound_expire(s, j->now_s);
   }
   report_finish(s, &r->report, j->now_s);
   outbound_run(s, j->now_s);

@@ -59,6 +59,7 @@ struct taken_letter {
   /* the reverse-path that is sent: letter.return_path, or a rewritten one (mail/srs.h) */
   struct slice wire_path;
   bool loops;        /* it was forwarded by that address before */
+  bool over;         /* the time of its recipients is over: they are not tried any more */
   struct slice name; /* the queue id */
   struct queue_letter letter;
   int64_t came_s;
@@ -105,10 +106,15 @@ enum db_result queue_destinations(struct db *db,
                                   bool (*fn)(void *arg, struct slice destination, int64_t due),
                                   void *arg);
 
-/* Some letters with recipients that have expired in the state they are in. */
+/* A place in the order (expires, id) of rows. */
+struct queue_cursor {
+  int64_t expires, row;
+};
+/* The next letters with recipients that have expired, whatever state they are in. */
 struct expired_job {
   struct store_job job;
-  int64_t waiting_s, held_s; /* expired by then */
+  struct queue_cursor from; /* result: the last row that was read */
+  /* results */
   struct arena memory;
   struct taken_letter *letters;
   bool full; /* there may be more */

@@ -181,18 +181,20 @@ static bool has_room(const struct taken_letter *l) {
   return l->count < SEND_RCPTS_MAX && l->row_octets + ROW_MAX <= SEND_ROWS_MAX;
 }
 
-static bool fits(const struct taken_letter *l, uint64_t body, struct slice forwarder) {
-  return l && l->body == body && has_room(l) && slice_eq(l->forwarder, forwarder);
+static bool fits(const struct taken_letter *l, uint64_t body, struct slice forwarder, bool over) {
+  return l && l->body == body && l->over == over && has_room(l) &&
+         slice_eq(l->forwarder, forwarder);
 }
 
 /* The letter to which a row of `body` is to be added: the present one, or a new one behind it. */
 static struct taken_letter *letter_for(struct arena *a, struct taken_letter ***end,
                                        struct taken_letter *present, uint64_t body,
-                                       struct slice forwarder) {
-  if (fits(present, body, forwarder)) return make_room(a, present) ? present : NULL;
+                                       struct slice forwarder, bool over) {
+  if (fits(present, body, forwarder, over)) return make_room(a, present) ? present : NULL;
   struct taken_letter *l = arena_alloc(a, sizeof *l);
   if (!l || !make_room(a, l) || !copy(a, forwarder, &l->forwarder)) return NULL;
   l->body = body;
+  l->over = over;
   **end = l;
   *end = &l->next;
   return l;
@@ -225,9 +227,11 @@ static enum db_result take_rows(struct store_engine *e, struct take_job *t) {
     int64_t due = db_int(s, 6);
     uint64_t body = (uint64_t)db_int(s, 1);
     struct slice forwarder = forwarder_of(s);
-    bool stop = due > t->job.now_s || (!fits(l, body, forwarder) && t->count == t->most) ||
+    bool over = db_int(s, 7) <= t->job.now_s;
+    bool stop = due > t->job.now_s || (!fits(l, body, forwarder, over) && t->count == t->most) ||
                 t->memory.used > TAKE_MEMORY / 2;
-    struct taken_letter *next = stop ? NULL : letter_for(&t->memory, &end, l, body, forwarder);
+    struct taken_letter *next =
+        stop ? NULL : letter_for(&t->memory, &end, l, body, forwarder, over);
     if (!next || !read_row(&t->memory, s, &row)) {
       t->next_due = due;
       break;
@@ -276,25 +280,29 @@ const struct job_kind take_kind = {
 
 /* --- expired recipients --- */
 
+/* By the cursor, not from the beginning: what is in a sender's hands stays in the table, and must
+ * not hide what lies behind it. Rows of a message have one deadline, so they come together. */
 static enum db_result expired_rows(struct store_engine *e, struct expired_job *x) {
-  struct db_stmt *s = db_prepare(
-      e->db, "SELECT " ROW_COLUMNS " FROM recipient"
-             " WHERE expires <= ? AND (state <> 0 OR expires <= ?) ORDER BY body, id LIMIT ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE (expires, id) > (?, ?)"
+                        " AND expires <= ? ORDER BY expires, id LIMIT ?");
   struct taken_letter **end = &x->letters, *l = NULL;
   enum db_result r;
-  db_bind_int(s, 1, x->held_s);
-  db_bind_int(s, 2, x->waiting_s);
-  db_bind_int(s, 3, EXPIRED_A_SLICE);
+  db_bind_int(s, 1, x->from.expires);
+  db_bind_int(s, 2, x->from.row);
+  db_bind_int(s, 3, x->job.now_s);
+  db_bind_int(s, 4, EXPIRED_A_SLICE);
   size_t n = 0;
   while ((r = db_step(s)) == DB_ROW) {
     struct taken_rcpt row;
     x->full = ++n == EXPIRED_A_SLICE;
-    l = letter_for(&x->memory, &end, l, (uint64_t)db_int(s, 1), SLICE_NONE);
+    l = letter_for(&x->memory, &end, l, (uint64_t)db_int(s, 1), SLICE_NONE, true);
     if (!l || !read_row(&x->memory, s, &row)) break;
+    x->from = (struct queue_cursor){ row.expires, (int64_t)row.row };
     add_row(l, &row);
   }
   db_reset(s);
-  return r == DB_ROW ? DB_OK : r;
+  return r == DB_ROW ? DB_NOMEM : r;
 }
 
 static enum db_result expired_run(struct store_engine *e, struct store_job *j) {
