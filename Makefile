@@ -166,7 +166,7 @@ fuzz: test-deps
 # Every conversation with every allocation and every question failed in turn: ten thousand runs, some minutes.
 conv: test-deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
-	@$(BUILD)/asan/world/conv-world --all tests/conv
+	@$(BUILD)/asan/world/conv-world --all tests/conv/*/
 
 world: test-deps
 	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan

@@ -5,7 +5,7 @@ usage: conv.py QASID [FILE…]
 
 The language is described in tests/world/conv.h. What only the simulated world can do (a clock that is moved,
 a disk that fails, a client that stops reading) makes a file skipped here; everything else is run to the letter."""
-import base64, concurrent.futures, hashlib, hmac, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
+import base64, concurrent.futures, glob, hashlib, hmac, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
@@ -435,7 +435,7 @@ class Play:
                     self.step(line)
         except (Failed, OSError, subprocess.SubprocessError, AttributeError) as e:
             extra = getattr(e, "stderr", b"") or b""
-            return "%s:%d: %s\n        %s%s" % (os.path.basename(self.path), at, self.lines[at - 1][:120], e, extra.decode(errors="replace"))
+            return "%s:%d: %s\n        %s%s" % (os.path.relpath(self.path, CONV), at, self.lines[at - 1][:120], e, extra.decode(errors="replace"))
         finally:
             for c in self.clients.values():
                 c.sock.close()
@@ -443,14 +443,14 @@ class Play:
                 try:
                     self.server.stop()
                 except Failed as e:
-                    return "%s: %s" % (os.path.basename(self.path), e)
+                    return "%s: %s" % (os.path.relpath(self.path, CONV), e)
         return None
 
 
 def main():
     global CERTIFICATE
     binary = os.path.abspath(sys.argv[1])
-    files = sys.argv[2:] or [os.path.join(CONV, f) for f in sorted(os.listdir(CONV)) if f.endswith(".conv")]
+    files = sys.argv[2:] or sorted(glob.glob(os.path.join(CONV, "*", "*.conv")))
     os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=16")
     with tempfile.TemporaryDirectory(prefix="qasid-conv-cert.") as folder:
         CERTIFICATE = (folder + "/cert.pem", folder + "/key.pem")

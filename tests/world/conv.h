@@ -7,38 +7,46 @@
  *
  * Setting the scene (before the first connection):
  *   option NAME VALUE             a line of the configuration; a file in it, such as
- * "/issuer.jwks", is in tests/conv account NAME PASSWORD [legacy]     the domain is made with it;
- * legacy: APOP and CRAM-MD5 work; a password with spaces stands in double quotes alias NAME TARGET…
+ *                 "/issuer.jwks", is in tests/conv
+ *   account NAME PASSWORD [legacy]     the domain is made with it; legacy: APOP and CRAM-MD5 work;
+ *                 a password with spaces stands in double quotes
+ *   alias NAME TARGET…
  *   message NAME [uidl=UIDL]      a message that is already there; its lines follow as `| line`
  *
  * The conversation. A line may begin with the name of a connection ("bob C: STAT"); without one it
- * is the first, nameless connection: connect SERVICE [from A.B.C.D]     smtp submission submissions
- * pop3 pop3s C: text      the client sends text and CRLF          C(20): text     twenty times C-
- * text      sends text as it is, with \r \n \0 \t \\ and \xNN S: text      the server's next line
- * is this          S(20): text     so are the next twenty S*: text     the whole reply that ends
- * so: SMTP's "250-…" lines up to "250 …", or POP3's "+OK" line and what follows it up to "." has
- * TEXT     some line of that reply is this         hasnt TEXT      none is secure [with FILE] the
- * TLS handshake that STARTTLS or STLS promised; the client shows the certificate of that file of
- * tests/conv drop         the client closes                       pause, resume   it stops reading,
- * goes on expect closed WORD[|WORD]     the server closes, for one of these reasons, having said no
- * more expect open                   it does not expect mailbox NAME N         N messages are in it
+ * is the first, nameless connection:
+ *   connect SERVICE [from A.B.C.D]     smtp submission submissions pop3 pop3s
+ *   C: text      the client sends text and CRLF          C(20): text     twenty times
+ *   C- text      sends text as it is, with \r \n \0 \t \\ and \xNN
+ *   S: text      the server's next line is this          S(20): text     so are the next twenty
+ *   S*: text     the whole reply that ends so: SMTP's "250-…" lines up to "250 …", or POP3's
+ *                "+OK" line and what follows it up to "."
+ *   has TEXT     some line of that reply is this         hasnt TEXT      none is
+ *   secure [with FILE]            the TLS handshake that STARTTLS or STLS promised; the
+ *                 client shows the certificate of that file of tests/conv
+ *   drop         the client closes                       pause, resume   it stops reading, goes on
+ *   expect closed WORD[|WORD]     the server closes, for one of these reasons, having said no more
+ *   expect open                   it does not
+ *   expect mailbox NAME N         N messages are in it
  *   expect mail NAME N TEXT       its Nth message has such a line
  *   expect nomail NAME TEXT       no message of it has such a line
  *   log PATTERN, nolog PATTERN    such a line was logged since the beginning; none was
  *   qasid WORDS…                  a command of the administrator's that is answered with success
- * (by auth: account certificate, legacy, enable, disable; else by store); `has` and `hasnt` then
- * look at its rows, values with spaces between clock +5m                     time passes (s, m, h,
- * d) kill ROOM                     kill -9 of store, auth, smtpd, pop3d; it is started again
+ *                 (by auth: account certificate, legacy, enable, disable; else by store); `has`
+ *                 and `hasnt` then look at its rows, values with spaces between
+ *   clock +5m                     time passes (s, m, h, d)
+ *   kill ROLE                     kill -9 of store, auth, smtpd, pop3d; it is started again
  *   restart                       the machine loses its power and comes back
  *   disk full                     512 KB are left: less than the store keeps for reading and
- * deleting disk brimful | disk process      not one octet is left; there is room again disk
- * fail-sync                the next sync answers EIO
+ *                 deleting
+ *   disk brimful | disk room      not one octet is left; there is room again
+ *   disk fail-sync                the next sync answers EIO
  *
  * In what the server says, "..." stands for anything, {=NAME} for anything that is remembered as
  * NAME. In what either side says, {NAME} is that. In what the client says also {repeat N TEXT},
- * {base64 TEXT} with the escapes of C-, {apop PASSWORD}, {cram USER PASSWORD} and {scram USER
- * PASSWORD}, made from the server's greeting or last challenge; scram with SHA-256, for a client
- * whose first message was "n,,n=USER,r=" CONV_NONCE. */
+ * {base64 TEXT} with the escapes of C-, {apop PASSWORD}, {cram USER PASSWORD} and
+ * {scram USER PASSWORD}, made from the server's greeting or last challenge; scram with SHA-256, for
+ * a client whose first message was "n,,n=USER,r=" CONV_NONCE. */
 #ifndef QASID_WORLD_CONV_H
 #define QASID_WORLD_CONV_H
 
