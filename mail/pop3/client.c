@@ -84,8 +84,8 @@ static void progress(struct session *s) { s->idle_at = s->pub.proto.now_ms + s->
 
 /* The session waits for the sink while it holds, and while only unsettled messages are left. */
 static void watch_sink(struct session *s) {
-  s->pub.settling = s->phase == PHASE_FETCH && !s->asked_n && s->unsettled && !s->pub.holds;
-  if (!s->pub.holds && !s->pub.settling)
+  s->pub.settling = s->phase == PHASE_FETCH && !s->asked_n && s->unsettled && !s->pub.proto.holds;
+  if (!s->pub.proto.holds && !s->pub.settling)
     s->sink_at = 0;
   else if (!s->sink_at)
     s->sink_at = s->pub.proto.now_ms + s->limits.sink_ms;
@@ -94,7 +94,7 @@ static void watch_sink(struct session *s) {
 /* Every call of the shell's ends here. */
 static void settle_down(struct session *s) {
   s->busy = false;
-  if (s->phase >= PHASE_FETCH && s->phase < PHASE_QUIT && !s->pub.holds) fetch_advance(s);
+  if (s->phase >= PHASE_FETCH && s->phase < PHASE_QUIT && !s->pub.proto.holds) fetch_advance(s);
   watch_sink(s);
   set_deadline(s);
 }
@@ -106,7 +106,7 @@ void client_end(struct session *s, enum pop3_end end) {
   s->pub.stuck = fetch_stuck(s, end);
   s->phase = PHASE_OVER;
   s->pub.end = end;
-  s->pub.holds = false;
+  s->pub.proto.holds = false;
   s->asked_n = 0;
   if (end != POP3_END_SINK) fetch_cut(s);
   login_forget(s);
@@ -180,7 +180,7 @@ void client_quit(struct session *s) {
 bool client_heed(struct session *s, struct pop3_item *item, enum pop3_sink_verdict verdict) {
   switch (verdict) {
   case POP3_SINK_ON: return true;
-  case POP3_SINK_HOLD: s->pub.holds = true; return true;
+  case POP3_SINK_HOLD: s->pub.proto.holds = true; return true;
   case POP3_SINK_NO:
     if (item) item->state = POP3_FAILED;
     return false;
@@ -260,7 +260,7 @@ void pop3_client_input(struct pop3_client *c, struct slice *in) {
   struct session *s = (struct session *)c;
   bool more = true;
   s->busy = true;
-  while (more && in->n && c->proto.want == PROTO_READ && !c->holds) {
+  while (more && in->n && c->proto.want == PROTO_READ && !c->proto.holds) {
     more = in_message(s) ? fetch_body(s, in) : take_line(s, in);
     if (s->unstuff.octets >= s->credited + CREDIT) {
       s->credited = s->unstuff.octets;
@@ -381,7 +381,7 @@ void pop3_client_tick(struct pop3_client *c) {
   s->busy = true;
   if (s->sink_at && now >= s->sink_at)
     client_end(s, POP3_END_SINK);
-  else if (s->asked_n && !c->holds && now >= s->idle_at)
+  else if (s->asked_n && !c->proto.holds && now >= s->idle_at)
     pop3_client_gone(c, POP3_END_IDLE);
   else if (now >= s->session_at && s->finishing)
     pop3_client_gone(c, POP3_END_SESSION_TIME);
@@ -392,12 +392,47 @@ void pop3_client_tick(struct pop3_client *c) {
   settle_down(s);
 }
 
+/* --- for shells that know no protocol --- */
+
+static void ops_free(struct proto **p) {
+  struct pop3_client *c = (struct pop3_client *)*p;
+  pop3_client_free(&c);
+  *p = NULL;
+}
+
+static void ops_input(struct proto *p, struct slice *in) {
+  pop3_client_input((struct pop3_client *)p, in);
+}
+
+static void ops_secured(struct proto *p, const struct proto_secured *tls) {
+  pop3_client_secured((struct pop3_client *)p);
+}
+
+static void ops_tick(struct proto *p) { pop3_client_tick((struct pop3_client *)p); }
+
+static void ops_gone(struct proto *p, enum close_reason why) {
+  enum pop3_end end = why == CLOSE_TLS_INJECTION ? POP3_END_INJECTION
+                      : why == CLOSE_TLS_FAILED  ? POP3_END_TLS_FAILED
+                      : why == CLOSE_NO_MEMORY   ? POP3_END_NO_MEMORY
+                                                 : POP3_END_GONE;
+  pop3_client_gone((struct pop3_client *)p, end);
+}
+
+const struct proto_ops pop3_client_ops = {
+  .name = "POP3 client",
+  .free = ops_free,
+  .input = ops_input,
+  .secured = ops_secured,
+  .tick = ops_tick,
+  .gone = ops_gone,
+};
+
 /* --- from the sink --- */
 
 void pop3_client_resume(struct pop3_client *c) {
   struct session *s = (struct session *)c;
-  if (!c->holds) return;
-  c->holds = false;
+  if (!c->proto.holds) return;
+  c->proto.holds = false;
   s->sink_at = 0;
   progress(s);
   s->busy = true;
@@ -451,7 +486,7 @@ struct pop3_client *pop3_client_new(const struct pop3_client_start *start) {
   struct session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   struct proto_start p = { .now_ms = start->now_ms };
-  proto_init(&s->pub.proto, &p);
+  proto_client_init(&s->pub.proto, &p);
   s->pub.proto.trace = start->trace;
   s->pub.proto.channel = start->channel;
   s->policy = start->policy;

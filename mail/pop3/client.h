@@ -2,23 +2,10 @@
 /* A POP3 client session (RFC 1939, 2449, 2595, 3206, 5034) as a pure machine, for the command line,
  * the collector, migrations, the simulated world and the fuzzers.
  *
- * It is a `struct proto` (runtime/proto/proto.h) that talks to a server: octets in by
- * pop3_client_input(), octets out in proto.out, PROTO_READ / PROTO_TLS / PROTO_CLOSE in proto.want,
- * a deadline. It asks no other process; it gives the messages to the *sink*. A shell does this, in
- * a loop:
- *
- *   1. out has octets          send them (all before TLS)
- *   2. want == PROTO_CLOSE     close; `end` is the result; free
- *   3. want == PROTO_TLS       octets of the server in hand, or any before the handshake's own:
- *                              pop3_client_gone(c, POP3_END_INJECTION); else handshake, and
- *                              pop3_client_secured(), or _gone(c, POP3_END_TLS_FAILED)
- *   4. holds == true           read nothing and call no input() until the sink resumes
- *   5. octets in hand          input(); what it leaves comes again with more behind it
- *   6. nothing in hand         wait for octets, the sink, or deadline_ms → pop3_client_tick()
- *   7. the connection ends     pop3_client_gone(c, POP3_END_GONE)
- *
- * proto.now_ms is set before each call, and never goes back. After every call check 1 to 4 again. A
- * shell keeps at least POP3_CLIENT_IN of unread octets, and never needs more.
+ * It is a `struct proto` (runtime/proto/proto.h) that talks to a server: a shell carries out what
+ * proto_next() says. It asks no other process; it gives the messages to the *sink*, and while that
+ * holds (proto.holds) takes no input. When `settling` is set the sink should settle. At the end
+ * `end` is the result. A shell keeps at least POP3_CLIENT_IN of unread octets.
  *
  *   GREETING → CAPA → STLS → (TLS) → CAPA → UTF8 → LOGIN → LIST, UIDL → sink.listed →
  *   RETR, TOP … → settled → DELE … → QUIT → CLOSE
@@ -213,7 +200,6 @@ struct pop3_client_start {
 
 struct pop3_client {
   struct proto proto;
-  bool holds; /* waiting for the sink; nothing is read meanwhile */
   bool
       settling; /* nothing is outstanding but unsettled messages: the sink should settle them now */
   enum pop3_end end; /* NONE until proto.want is PROTO_CLOSE */
@@ -244,6 +230,8 @@ void pop3_client_secured(struct pop3_client *c);
 void pop3_client_tick(struct pop3_client *c);
 /* The connection ended, because of `why`; after QUIT was sent everything may have been done. */
 void pop3_client_gone(struct pop3_client *c, enum pop3_end why);
+/* The same functions, for a shell that knows no protocol (runtime/dial). */
+extern const struct proto_ops pop3_client_ops;
 
 /* --- from the sink --- */
 /* Continues after HOLD. */

@@ -216,7 +216,7 @@ bool fetch_body(struct session *s, struct slice *in) {
   }
   give(s, m);
   if (s->phase == PHASE_OVER) return false;
-  s->end_waits = how == POP3_UNSTUFF_END && s->pub.holds;
+  s->end_waits = how == POP3_UNSTUFF_END && s->pub.proto.holds;
   if (how == POP3_UNSTUFF_END && !s->end_waits) finish(s, m);
   return in->n < before;
 }

@@ -77,7 +77,7 @@ void list_end(struct session *s) {
 static void ask_sink(struct session *s) {
   s->phase = PHASE_WISHES;
   if (client_heed(s, NULL, s->sink.listed(s->sink.arg, s->pub.items, s->pub.count)) &&
-      !s->pub.holds)
+      !s->pub.proto.holds)
     s->phase = PHASE_FETCH;
 }
 

@@ -354,6 +354,44 @@ void smtp_client_finish(struct smtp_client *c) {
   settle_down((struct smtp_session *)c);
 }
 
+/* --- for shells that know no protocol --- */
+
+static void ops_free(struct proto **p) {
+  struct smtp_client *c = (struct smtp_client *)*p;
+  smtp_client_free(&c);
+  *p = NULL;
+}
+
+static void ops_input(struct proto *p, struct slice *in) {
+  smtp_client_input((struct smtp_client *)p, in);
+}
+
+static void ops_produce(struct proto *p) { smtp_client_produce((struct smtp_client *)p); }
+
+static void ops_secured(struct proto *p, const struct proto_secured *tls) {
+  smtp_client_secured((struct smtp_client *)p);
+}
+
+static void ops_tick(struct proto *p) { smtp_client_tick((struct smtp_client *)p); }
+
+static void ops_gone(struct proto *p, enum close_reason why) {
+  enum smtp_end end = why == CLOSE_TLS_INJECTION ? SMTP_END_INJECTION
+                      : why == CLOSE_TLS_FAILED  ? SMTP_END_TLS_FAILED
+                      : why == CLOSE_NO_MEMORY   ? SMTP_END_NO_MEMORY
+                                                 : SMTP_END_GONE;
+  smtp_client_gone((struct smtp_client *)p, end);
+}
+
+const struct proto_ops smtp_client_ops = {
+  .name = "SMTP client",
+  .free = ops_free,
+  .input = ops_input,
+  .produce = ops_produce,
+  .secured = ops_secured,
+  .tick = ops_tick,
+  .gone = ops_gone,
+};
+
 /* --- life --- */
 
 static uint64_t or_else(uint64_t given, uint64_t otherwise) { return given ? given : otherwise; }
@@ -383,7 +421,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_start *start) {
   struct smtp_session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   struct proto_start p = { .now_ms = start->now_ms };
-  proto_init(&s->pub.proto, &p);
+  proto_client_init(&s->pub.proto, &p);
   s->pub.proto.trace = start->trace;
   s->pub.proto.channel = start->channel;
   s->pub.stage = SMTP_STAGE_GREETING;

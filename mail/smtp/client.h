@@ -2,20 +2,9 @@
 /* An SMTP (RFC 5321) and LMTP (RFC 2033) client session as a pure machine: for the sender, the
  * command line, the simulated world and the fuzzers.
  *
- * It is a `struct proto` that talks to a server. The shell (runtime/dial, the command line's, the
- * world's) carries octets and calls, in this order of precedence:
- *
- *   1. out has octets          send them (all of them before TLS)
- *   2. want == PROTO_CLOSE     close; `end` is the result; free
- *   3. want == PROTO_TLS       octets of the server in hand:
- *                              smtp_client_gone(c, SMTP_END_INJECTION); else handshake,
- *                              then smtp_client_secured() or _gone(c, SMTP_END_TLS_FAILED)
- *   4. proto.more              out is empty: smtp_client_produce() writes the next octets of a
- *                              message
- *   5. octets in hand          smtp_client_input(); what it leaves comes again with more behind it
- *   6. nothing                 wait for octets, smtp_client_wake(), or deadline_ms →
- *                              smtp_client_tick()
- *   7. the connection ends     smtp_client_gone(c, SMTP_END_GONE)
+ * It is a `struct proto` (runtime/proto/proto.h) that talks to a server: a shell carries out what
+ * proto_next() says, and calls smtp_client_wake() when the source has something. At the end `end`
+ * is the result.
  *
  * The session takes letters from a *source* and returns each, with a verdict for each recipient:
  *
@@ -221,6 +210,8 @@ void smtp_client_produce(struct smtp_client *c);
 void smtp_client_secured(struct smtp_client *c);
 void smtp_client_tick(struct smtp_client *c);
 void smtp_client_gone(struct smtp_client *c, enum smtp_end why);
+/* The same functions, for a shell that knows no protocol (runtime/dial). */
+extern const struct proto_ops smtp_client_ops;
 /* The source has a letter, or the octets that it lacked. */
 void smtp_client_wake(struct smtp_client *c);
 /* No more letters; QUIT once the open transactions are done. */

@@ -5,7 +5,7 @@
  *   1. over() is called once, as the last act of a turn; it is the last call of dial_ops.
  *   2. The session is never called from inside dial_new() or dial_wake().
  *   3. Octets that were received before a handshake never reach the session after it.
- *   4. A turn handles a bounded number of octets, then yields to other connections. */
+ *   4. A turn does a bounded amount of work, then yields to other connections. */
 #include "runtime/dial/dial.h"
 
 #include <errno.h>
@@ -15,10 +15,7 @@
 
 #include "runtime/dial/socket.h"
 
-enum {
-  READ_MOST = 32 * 1024,
-  STEPS_A_TURN = 16, /* reads */
-};
+enum { READ_MOST = 32 * 1024 };
 
 enum state { CONNECTING, SECURING, TALKING, CLOSING, OVER };
 
@@ -41,7 +38,8 @@ struct dial {
   bool lost;             /* nothing more can be read or sent */
   struct proto *session; /* its owner frees it */
   struct buf in;
-  int read_wants;    /* what the last read waits for */
+  int read_wants, write_wants; /* what the last read and the last write wait for */
+  char tls_version[16];
   uint64_t until_ms; /* of the state */
   int failure;       /* errno of the last connect() that failed */
   char why[DIAL_WHY_MAX];
@@ -99,6 +97,7 @@ static void on_io(void *arg, int ready) { drive(arg); }
 static void try_next(struct dial *d) {
   while (d->next < d->count) {
     close_socket(d);
+    d->tls_version[0] = 0;
     d->peer = d->addresses[d->next++];
     d->fd = dial_connect(&d->peer, d->source.n ? &d->source : NULL);
     if (d->fd >= 0) d->io = loop_io_new(d->loop, d->fd, on_io, d);
@@ -117,7 +116,8 @@ static void try_next(struct dial *d) {
 static void talk(struct dial *d) {
   d->state = TALKING;
   if (d->session) {
-    d->ops.secured(d->ops.arg);
+    const struct proto_secured tls = { tls_version_name(d->tls), tls_cipher_name(d->tls) };
+    d->ops.session->secured(d->session, &tls);
     return;
   }
   d->session = d->ops.ready(d->ops.arg);
@@ -147,7 +147,7 @@ static void not_secure(struct dial *d, const char *why) {
   }
   d->lost = true;
   d->state = TALKING;
-  d->ops.gone(d->ops.arg, DIAL_GONE_TLS);
+  d->ops.session->gone(d->session, CLOSE_TLS_FAILED);
 }
 
 /* False: it waits. */
@@ -164,6 +164,7 @@ static bool secure(struct dial *d) {
   }
   if (r == TLS_DONE) {
     d->secure = true;
+    snprintf(d->tls_version, sizeof d->tls_version, "%s", tls_version_name(d->tls));
     talk(d);
   } else {
     not_secure(d, tls_reason(d->tls));
@@ -178,141 +179,155 @@ void dial_bindings(struct dial *d, struct proto_bindings *ret) {
   ret->end_point_n = tls_binding_end_point(d->tls, ret->end_point);
 }
 
-const char *dial_tls_version(const struct dial *d) {
-  return d->secure ? tls_version_name(d->tls) : "";
-}
+const char *dial_tls_version(const struct dial *d) { return d->tls_version; }
 
 /* --- octets --- */
 
-static void lose(struct dial *d, const char *why) {
+/* Nothing more can be read or sent. */
+static void lose(struct dial *d, enum close_reason reason, const char *why) {
   if (d->lost) return;
   d->lost = true;
   set_error(d, "%s: %s", d->host, why);
-  if (d->session && d->session->want != PROTO_CLOSE) d->ops.gone(d->ops.arg, DIAL_GONE_LOST);
+  if (d->session->want != PROTO_CLOSE) d->ops.session->gone(d->session, reason);
 }
 
-/* What of `s` the connection took; *ret_want: what it waits for when that is not all. */
-static size_t write_some(struct dial *d, struct slice s, int *ret_want) {
-  *ret_want = LOOP_WRITE;
+/* What of `s` the connection took. */
+static size_t write_some(struct dial *d, struct slice s) {
+  d->write_wants = LOOP_WRITE;
   if (d->secure) {
     size_t n = 0;
     enum tls_result r = tls_write(d->tls, s, &n);
-    if (r == TLS_WANT_READ) *ret_want = LOOP_READ;
-    if (r == TLS_ERROR || r == TLS_CLOSED) lose(d, tls_reason(d->tls));
+    if (r == TLS_WANT_READ) d->write_wants = LOOP_READ;
+    if (r == TLS_ERROR || r == TLS_CLOSED) lose(d, CLOSE_PEER_GONE, tls_reason(d->tls));
     return r == TLS_DONE ? s.n : n;
   }
   ssize_t n = dial_socket_write(d->fd, s);
   if (n >= 0) return (size_t)n;
-  if (errno != EAGAIN && errno != EINTR) lose(d, strerror(errno));
+  if (errno != EAGAIN && errno != EINTR) lose(d, CLOSE_PEER_GONE, strerror(errno));
   return 0;
 }
 
-/* True: nothing is left to send. */
-static bool flush(struct dial *d, int *ret_want) {
-  struct buf *out = &d->session->out;
-  *ret_want = 0;
-  while (buf_len(out) && !d->lost) {
-    size_t n = write_some(d, buf_slice(out), ret_want);
-    buf_drop(out, n);
-    if (buf_len(out)) return false;
-    *ret_want = 0;
-  }
-  return true;
-}
-
-enum got { GOT_SOME, GOT_NOTHING, GOT_END };
-
-static enum got read_plain(struct dial *d, uint8_t *to, size_t *ret_n) {
+/* True: there is something, or the connection is lost. */
+static bool read_plain(struct dial *d, uint8_t *to, size_t *ret_n) {
   ssize_t n = dial_socket_read(d->fd, to, READ_MOST);
   d->read_wants = LOOP_READ;
   *ret_n = n > 0 ? (size_t)n : 0;
-  if (n > 0) return GOT_SOME;
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return GOT_NOTHING;
-  lose(d, n == 0 ? "the server closed the connection" : strerror(errno));
-  return GOT_END;
+  if (n > 0) return true;
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  lose(d, CLOSE_PEER_GONE, n == 0 ? "the server closed the connection" : strerror(errno));
+  return true;
 }
 
-static enum got read_tls(struct dial *d, uint8_t *to, size_t *ret_n) {
+static bool read_tls(struct dial *d, uint8_t *to, size_t *ret_n) {
   enum tls_result r = tls_read(d->tls, to, READ_MOST, ret_n);
   d->read_wants = r == TLS_WANT_WRITE ? LOOP_WRITE : LOOP_READ;
-  if (r == TLS_DONE) return GOT_SOME;
-  if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) return GOT_NOTHING;
-  lose(d, tls_reason(d->tls));
-  return GOT_END;
+  if (r == TLS_DONE) return true;
+  if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) return false;
+  lose(d, CLOSE_PEER_GONE, tls_reason(d->tls));
+  return true;
 }
 
-static enum got read_some(struct dial *d) {
+static bool read_some(struct dial *d) {
+  size_t n = 0;
   if (buf_room(&d->in) < READ_MOST) {
-    lose(d, "it sends lines without end");
-    return GOT_END;
+    lose(d, CLOSE_PEER_GONE, "it sends lines without end");
+    return true;
   }
   uint8_t *to = buf_reserve(&d->in, READ_MOST);
-  size_t n = 0;
   if (!to) {
-    lose(d, "no memory");
-    return GOT_END;
+    lose(d, CLOSE_NO_MEMORY, "no memory");
+    return true;
   }
-  enum got g = d->secure ? read_tls(d, to, &n) : read_plain(d, to, &n);
+  bool got = d->secure ? read_tls(d, to, &n) : read_plain(d, to, &n);
   buf_added(&d->in, n);
-  return g;
+  return got;
 }
 
-/* Gives the session what is there. True: it took some, or it goes on or ends by what it saw and
- * left: nothing else might ever bring it to mind again. */
-static bool give(struct dial *d) {
-  struct slice in = buf_slice(&d->in);
-  const struct proto *p = d->session;
-  enum proto_want wanted = p->want;
-  size_t sent = buf_len(&p->out);
-  bool more = p->more;
-  if (!in.n) return false;
-  d->ops.input(d->ops.arg, &in);
-  size_t taken = buf_len(&d->in) - in.n;
-  buf_drop(&d->in, taken);
-  return taken > 0 || p->want != wanted || buf_len(&p->out) > sent || (p->more && !more);
+/* --- what proto_next() asks for; false: it waits, or is over --- */
+
+static bool do_wait(struct dial *d, struct proto_turn *t) {
+  wait_for(d, t->blocked ? d->write_wants : 0);
+  return false;
 }
+
+static bool do_flush(struct dial *d, struct proto_turn *t) {
+  struct buf *out = &d->session->out;
+  size_t before = buf_len(out);
+  buf_drop(out, write_some(d, buf_slice(out)));
+  t->blocked = buf_len(out) == before;
+  return true;
+}
+
+static bool do_produce(struct dial *d, struct proto_turn *t) {
+  d->ops.session->produce(d->session);
+  t->fed = false;
+  return true;
+}
+
+static bool do_input(struct dial *d, struct proto_turn *t) {
+  struct slice in = buf_slice(&d->in);
+  size_t before = in.n;
+  d->ops.session->input(d->session, &in);
+  buf_drop(&d->in, before - in.n);
+  t->fed = in.n == before;
+  return true;
+}
+
+static bool do_read(struct dial *d, struct proto_turn *t) {
+  if (read_some(d)) {
+    t->fed = false;
+    return true;
+  }
+  wait_for(d, (t->blocked ? d->write_wants : 0) | d->read_wants);
+  return false;
+}
+
+static bool do_tls(struct dial *d, struct proto_turn *t) {
+  enter(d, SECURING, DIAL_SECURE_MS);
+  return true;
+}
+
+static bool do_injected(struct dial *d, struct proto_turn *t) {
+  d->lost = true;
+  d->ops.session->gone(d->session, CLOSE_TLS_INJECTION);
+  return true;
+}
+
+static bool do_close(struct dial *d, struct proto_turn *t) {
+  if (d->secure) tls_shutdown(d->tls); /* RFC 8446 §6.1: also in answer to the server's */
+  end(d, DIAL_SESSION_ENDED);
+  return false;
+}
+
+static bool do_fail(struct dial *d, struct proto_turn *t) {
+  lose(d, CLOSE_NO_MEMORY, "no memory");
+  buf_free(&d->session->out);
+  return true;
+}
+
+static bool (*const actions[PROTO_ACTIONS])(struct dial *d, struct proto_turn *t) = {
+  [PROTO_DO_ASK] = do_wait, /* a client session asks nothing */
+  [PROTO_DO_AWAIT] = do_wait,      [PROTO_DO_FLUSH] = do_flush,       [PROTO_DO_DRAIN] = do_wait,
+  [PROTO_DO_PRODUCE] = do_produce, [PROTO_DO_INPUT] = do_input,       [PROTO_DO_READ] = do_read,
+  [PROTO_DO_TLS] = do_tls,         [PROTO_DO_INJECTED] = do_injected, [PROTO_DO_CLOSE] = do_close,
+  [PROTO_DO_FAIL] = do_fail,
+};
 
 /* --- the loop around the session --- */
 
-static void begin_tls(struct dial *d) {
-  if (buf_len(&d->in)) {
-    d->lost = true;
-    d->ops.gone(d->ops.arg, DIAL_GONE_INJECTION);
-    return;
-  }
-  enter(d, SECURING, DIAL_SECURE_MS);
-}
-
-/* One step with the session. False: it waits (the descriptor is watched for what it waits for). */
-static bool step(struct dial *d) {
-  int want;
-  bool flushed = flush(d, &want);
-  if (d->session->want == PROTO_CLOSE) {
-    if (d->state != CLOSING) enter(d, CLOSING, DIAL_CLOSE_MS);
-    if (flushed || d->lost) {
-      if (d->secure) tls_shutdown(d->tls); /* RFC 8446 §6.1: also in answer to the server's */
-      end(d, DIAL_SESSION_ENDED);
-    } else {
-      wait_for(d, want);
-    }
+/* One action. *ret_pause: it has more to do, in the loop's next turn. */
+static bool step(struct dial *d, struct proto_turn *t, bool *ret_pause) {
+  struct proto *p = d->session;
+  if (d->lost) buf_reset(&p->out);
+  if (p->want == PROTO_CLOSE && d->state != CLOSING) enter(d, CLOSING, DIAL_CLOSE_MS);
+  if (d->lost && p->want != PROTO_CLOSE) { /* until its sink lets it end */
+    wait_for(d, 0);
     return false;
   }
-  if (d->session->want == PROTO_TLS && flushed) {
-    begin_tls(d);
-    return true;
-  }
-  if (d->session->more && flushed && !d->lost) {
-    d->ops.produce(d->ops.arg);
-    return true;
-  }
-  if (d->lost || d->ops.holds(d->ops.arg)) {
-    wait_for(d, want);
-    return false;
-  }
-  if (give(d)) return true;
-  if (read_some(d) != GOT_NOTHING) return true;
-  wait_for(d, want | d->read_wants);
-  return false;
+  t->in = buf_len(&d->in);
+  enum proto_action next = proto_next(p, t);
+  *ret_pause = next == PROTO_DO_PAUSE;
+  return !*ret_pause && actions[next](d, t);
 }
 
 static uint64_t session_deadline(const struct dial *d) {
@@ -338,24 +353,24 @@ static void late(struct dial *d) {
   } else if (d->state == CLOSING) {
     d->lost = true;
   } else if (d->session) {
-    d->ops.tick(d->ops.arg);
+    d->ops.session->tick(d->session);
   }
 }
 
 static void drive(struct dial *d) {
-  bool goes_on = true;
-  if (d->session) d->session->now_ms = loop_now(d->loop);
-  for (int i = 0; goes_on && i < STEPS_A_TURN && d->state != OVER; i++) {
+  struct proto_turn turn = { 0 };
+  bool goes_on = true, pause = false;
+  while (goes_on && d->state != OVER) {
+    if (d->session) d->session->now_ms = loop_now(d->loop);
     if (d->state == CONNECTING)
       connected(d);
     else if (d->state == SECURING)
       goes_on = secure(d);
     else
-      goes_on = step(d);
+      goes_on = step(d, &turn, &pause);
     if (d->state == CONNECTING) goes_on = false; /* another address was begun */
-    if (d->state != OVER && d->session) d->session->now_ms = loop_now(d->loop);
   }
-  keep_time(d, goes_on);
+  keep_time(d, pause);
 }
 
 static void on_timer(void *arg) {

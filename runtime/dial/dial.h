@@ -21,7 +21,7 @@ enum {
   DIAL_CONNECT_MS = 15000, /* for each address */
   DIAL_SECURE_MS = 30000,  /* a TLS handshake */
   DIAL_CLOSE_MS = 5000,    /* for the remaining output at the end */
-  DIAL_IN = 64 * 1024,     /* most unread octets that are kept */
+  DIAL_IN = 64 * 1024,     /* most unread octets that are kept; more than any session leaves */
   DIAL_ADDRESSES_MAX = 64,
   DIAL_WHY_MAX = 240,
 };
@@ -40,24 +40,16 @@ enum dial_end {
   DIAL_NO_SESSION,    /* ready() had none, or memory ran out */
 };
 
-/* Why the connection ended under a session. */
-enum dial_gone { DIAL_GONE_LOST, DIAL_GONE_INJECTION, DIAL_GONE_TLS };
-
+/* Who wanted the connection, and what it is for. */
 struct dial_ops {
   /* Connected, and TLS established if tls_first: makes the session. NULL: the connection ends. */
   struct proto *(*ready)(void *arg);
-  void (*input)(void *arg, struct slice *in);
-  /* The session has `more` output, and all earlier output is sent. NULL: this kind of session never
-   * has. */
-  void (*produce)(void *arg);
-  void (*secured)(void *arg);
-  void (*tick)(void *arg);
-  void (*gone)(void *arg, enum dial_gone why);
-  /* The session accepts no input until dial_wake(). */
-  bool (*holds)(void *arg);
   /* The last call; the connection is closed, and is to be freed later. why: a short text, or "". */
   void (*over)(void *arg, enum dial_end end, const char *why);
   void *arg;
+  /* What the session is driven by. gone() has one of CLOSE_PEER_GONE, CLOSE_TLS_FAILED,
+   * CLOSE_TLS_INJECTION, CLOSE_NO_MEMORY. */
+  const struct proto_ops *session;
 };
 
 struct dial_target {
@@ -86,7 +78,7 @@ struct dial_address dial_peer(const struct dial *d);
 int dial_failure(const struct dial *d);
 /* The TLS channel bindings, for proto_channel. */
 void dial_bindings(struct dial *d, struct proto_bindings *ret);
-/* "TLSv1.3", or "" without TLS. */
+/* "TLSv1.3", or "" without TLS; kept when the connection has ended. */
 const char *dial_tls_version(const struct dial *d);
 
 /* --- trust.c --- */

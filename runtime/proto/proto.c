@@ -35,6 +35,12 @@ void proto_init(struct proto *p, const struct proto_start *start) {
   buf_init(&p->ask.body, PROTO_ASK_MAX);
 }
 
+void proto_client_init(struct proto *p, const struct proto_start *start) {
+  proto_init(p, start);
+  p->out_high = 0;
+  p->duplex = true;
+}
+
 void proto_done(struct proto *p) {
   buf_wipe(&p->out);
   buf_wipe(&p->ask.body); /* it may have carried a password */

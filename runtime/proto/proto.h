@@ -130,6 +130,8 @@ struct proto_secured {
   const char *tls_cipher;
 };
 
+/* A client session has no `new` (its owner makes it, with more than proto_start), asks nothing, and
+ * leaves out what belongs to that: answer, role_lost, summary, valuable, yield. */
 struct proto_ops {
   const char *name;
   /* Makes a session, with its greeting in `out`. NULL without memory. `service` is what the role
@@ -142,7 +144,8 @@ struct proto_ops {
   /* The answer to the open question (several pop_listing parts are several calls; ask.type is
    * cleared by the session with the last). type 0: the process was lost and no answer will come. */
   void (*answer)(struct proto *p, uint16_t type, struct slice payload);
-  /* Writes some more into `out`, at least one octet, or clears `more`. */
+  /* Writes some more into `out`, at least one octet, or clears `more`. NULL: there is never more.
+   */
   void (*produce)(struct proto *p);
   void (*secured)(struct proto *p, const struct proto_secured *tls);
   /* The deadline has come, or a periodic check: the session checks its clocks. */
@@ -196,6 +199,9 @@ enum { PROTO_TURN_MOST = 32 /* of `work`, then PROTO_DO_PAUSE */ };
 enum proto_action proto_next(const struct proto *p, struct proto_turn *t);
 
 void proto_init(struct proto *p, const struct proto_start *start);
+/* The same for a session that talks to a server, which may speak at any time: what it says is sent
+ * at once, and while the server takes none of that it is still read from. */
+void proto_client_init(struct proto *p, const struct proto_start *start);
 /* Frees what proto_init() made; the session's own free() calls it. */
 void proto_done(struct proto *p);
 /* Starts a question and returns the buffer for its payload. */

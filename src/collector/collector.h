@@ -90,7 +90,6 @@ struct run {
   /* the connection */
   struct dial *dial;
   struct pop3_client *pop;
-  char tls_version[16];
   /* the listing */
   size_t asked,
       /* items before `asked` have their dates or have no UIDL; ask_count are being asked */

@@ -87,7 +87,7 @@ static void log_run(const struct run *r) {
   log_num(&l, LOG_F_COLLECTION, r->number);
   log_str(&l, LOG_F_ACCOUNT, buf_slice(&r->account));
   log_cstr(&l, LOG_F_SERVER, r->host);
-  if (r->tls_version[0]) log_cstr(&l, LOG_F_TLS, r->tls_version);
+  if (r->dial && dial_tls_version(r->dial)[0]) log_cstr(&l, LOG_F_TLS, dial_tls_version(r->dial));
   if (r->pop && r->pop->mechanism) log_cstr(&l, LOG_F_MECHANISM, r->pop->mechanism);
   log_cstr(&l, LOG_F_WENT, verdicts[r->verdict]);
   log_num(&l, LOG_F_FETCHED, r->fetched);

@@ -152,30 +152,8 @@ static struct proto *on_ready(void *arg) {
   };
   sys_random(s.nonce, sizeof s.nonce);
   r->pop = pop3_client_new(&s);
-  snprintf(r->tls_version, sizeof r->tls_version, "%s", dial_tls_version(r->dial));
   return r->pop ? &r->pop->proto : NULL;
 }
-
-static void on_input(void *arg, struct slice *in) {
-  pop3_client_input(((struct run *)arg)->pop, in);
-}
-
-static void on_secured(void *arg) {
-  struct run *r = arg;
-  snprintf(r->tls_version, sizeof r->tls_version, "%s", dial_tls_version(r->dial));
-  pop3_client_secured(r->pop);
-}
-
-static void on_tick(void *arg) { pop3_client_tick(((struct run *)arg)->pop); }
-
-static void on_gone(void *arg, enum dial_gone why) {
-  static const enum pop3_end ends[] = { [DIAL_GONE_LOST] = POP3_END_GONE,
-                                        [DIAL_GONE_INJECTION] = POP3_END_INJECTION,
-                                        [DIAL_GONE_TLS] = POP3_END_TLS_FAILED };
-  pop3_client_gone(((struct run *)arg)->pop, ends[why]);
-}
-
-static bool on_holds(void *arg) { return ((struct run *)arg)->pop->holds; }
 
 static void on_over(void *arg, enum dial_end end, const char *why) {
   struct run *r = arg;
@@ -192,8 +170,7 @@ void run_connect(struct run *r) {
   struct collector *c = r->collector;
   struct buf err;
   buf_init(&err, 256);
-  const struct dial_ops ops = { on_ready, on_input, NULL,    on_secured, on_tick,
-                                on_gone,  on_holds, on_over, r };
+  const struct dial_ops ops = { on_ready, on_over, r, &pop3_client_ops };
   struct dial_target t = { r->addresses, r->address_count, r->host, r->tls == COLLECT_TLS_IMPLICIT,
                            NULL };
   t.tls = r->tls == COLLECT_TLS_NONE ? NULL : collector_tls(c, &err);

@@ -29,9 +29,8 @@ void trace_put(const struct run *r, int64_t now_s, struct buf *out) {
   dial_address_put(&peer, out);
   buf_put_str(out, "])\r\n\tby ");
   buf_put_str(out, r->collector->process->conf->hostname);
-  buf_put_str(out, r->tls_version[0] || dial_tls_version(r->dial)[0]
-                       ? " (Qasid) with POP3S\r\n\tid "
-                       : " (Qasid) with POP3\r\n\tid ");
+  buf_put_str(out, dial_tls_version(r->dial)[0] ? " (Qasid) with POP3S\r\n\tid "
+                                                : " (Qasid) with POP3\r\n\tid ");
   put_id(r, out);
   if (is_ascii_atomish(buf_slice(&r->account))) {
     buf_put_str(out, " for <");

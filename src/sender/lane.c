@@ -197,6 +197,11 @@ void lane_put_back(struct lane *l, struct letter *x) {
   lane_mark(l);
 }
 
+/* A session of it was ready, now or before. */
+static bool link_worked(const struct link *k) {
+  return k->worked || (k->client && k->client->ready);
+}
+
 void lane_failed(struct link *k) {
   struct lane *l = k->lane;
   const struct smtp_verdict *v = &k->why;
@@ -204,7 +209,7 @@ void lane_failed(struct link *k) {
   if (!k->avoids && l->want > 1) l->want /= 2;
   for (const struct link *other = l->links; other; other = other->next)
     /* another one serves the queue */
-    if (!other->over && other->worked && other->avoids == k->avoids) return;
+    if (!other->over && link_worked(other) && other->avoids == k->avoids) return;
   while ((x = lane_next(k)) != NULL) {
     snprintf(x->host, sizeof x->host, "%s", k->why_host);
     snprintf(x->address, sizeof x->address, "%s", k->why_address);

@@ -114,24 +114,6 @@ static struct proto *on_ready(void *arg) {
   return k->client ? &k->client->proto : NULL;
 }
 
-static void on_input(void *arg, struct slice *in) {
-  struct link *k = arg;
-  smtp_client_input(k->client, in);
-  k->worked |= k->client->ready;
-}
-
-static void on_produce(void *arg) { smtp_client_produce(((struct link *)arg)->client); }
-static void on_secured(void *arg) { smtp_client_secured(((struct link *)arg)->client); }
-static void on_tick(void *arg) { smtp_client_tick(((struct link *)arg)->client); }
-static bool on_holds(void *arg) { return false; }
-
-static void on_gone(void *arg, enum dial_gone why) {
-  static const enum smtp_end ends[] = { [DIAL_GONE_LOST] = SMTP_END_GONE,
-                                        [DIAL_GONE_INJECTION] = SMTP_END_INJECTION,
-                                        [DIAL_GONE_TLS] = SMTP_END_TLS_FAILED };
-  smtp_client_gone(((struct link *)arg)->client, ends[why]);
-}
-
 /* --- the end of a connection --- */
 
 static void link_over(struct link *k) {
@@ -207,6 +189,7 @@ static void session_over(struct link *k, const char *why) {
   bool done = smtp_end_class(c->end) == SMTP_END_IS_DONE, ready = c->ready,
        again = tls_is_to_blame(k);
   bool worked_here = k->sent > 0;
+  k->worked |= ready;
   note_session(k, why);
   smtp_client_free(&k->client);
   if (again) {
@@ -255,15 +238,7 @@ static bool find_address(struct link *k) {
 void sender_link_go(struct link *k) {
   struct lane *l = k->lane;
   k->again = false;
-  const struct dial_ops ops = { .ready = on_ready,
-                                .input = on_input,
-                                .produce = on_produce,
-                                .secured = on_secured,
-                                .tick = on_tick,
-                                .gone = on_gone,
-                                .holds = on_holds,
-                                .over = on_over,
-                                .arg = k };
+  const struct dial_ops ops = { on_ready, on_over, k, &smtp_client_ops };
   dial_free(&k->dial);
   bool work = lane_has_work(k);
   if (!find_address(k) || !work) { /* others may have sent all meanwhile */

@@ -318,7 +318,7 @@ struct link {
   bool again;                  /* to be connected at the end of this turn */
   bool no_tls;                 /* its TLS failed, or did before: without */
   bool over;
-  bool worked;             /* a session of it was ready */
+  bool worked;             /* a session of it that has ended was ready */
   unsigned sent;           /* letters of the present session that it decided */
   struct smtp_verdict why; /* of the last address that failed */
   char why_host[256], why_address[64];

@@ -118,13 +118,13 @@ static inline bool script_wrong(struct script *t, const char *why) {
 static inline void script_feed(struct script *t) {
   for (size_t quiet = 0; quiet < 2;) {
     struct slice whole = buf_slice(&t->in), in = whole;
-    if (t->c->holds) pop3_client_resume(t->c);
+    if (t->c->proto.holds) pop3_client_resume(t->c);
     if (t->c->proto.want != PROTO_READ || !in.n) break;
     pop3_client_input(t->c, &in);
     buf_drop(&t->in, whole.n - in.n);
-    quiet = whole.n != in.n || t->c->holds ? 0 : quiet + 1;
+    quiet = whole.n != in.n || t->c->proto.holds ? 0 : quiet + 1;
   }
-  if (t->c->holds) pop3_client_resume(t->c);
+  if (t->c->proto.holds) pop3_client_resume(t->c);
 }
 
 static inline void script_say(struct script *t, struct slice s) {

@@ -111,11 +111,11 @@ static void no_addresses(void **state) {
 /* --- connections --- */
 
 struct test {
+  struct proto proto; /* the session */
   struct loop *loop;
-  struct proto proto;
   struct loop_timer *patience;
   struct buf heard;
-  bool hold, was_gone;
+  bool was_gone;
   size_t leave; /* octets that the session does not take */
   bool ends;    /* it ends by what it saw and left */
   enum dial_end end;
@@ -126,32 +126,30 @@ struct test {
 
 static struct proto *on_ready(void *arg) {
   struct test *t = arg;
-  proto_init(&t->proto, &(struct proto_start){ .now_ms = loop_now(t->loop) });
+  proto_client_init(&t->proto, &(struct proto_start){ .now_ms = loop_now(t->loop) });
   buf_put(&t->proto.out, SLICE("hello"));
   return &t->proto;
 }
 
-static void on_input(void *arg, struct slice *in) {
-  struct test *t = arg;
-  if (t->ends) proto_close(&t->proto, CLOSE_PEER_GONE);
+static void session_input(struct proto *p, struct slice *in) {
+  struct test *t = (struct test *)p;
+  if (t->ends) proto_close(p, CLOSE_PEER_GONE);
   if (in->n <= t->leave) return;
   buf_put(&t->heard, slice_first(*in, in->n - t->leave));
   *in = slice_from(*in, in->n - t->leave);
-  if (slice_search(buf_slice(&t->heard), SLICE("bye")) >= 0) proto_close(&t->proto, CLOSE_QUIT);
-  if (slice_search(buf_slice(&t->heard), SLICE("hold")) >= 0) t->hold = true;
+  if (slice_search(buf_slice(&t->heard), SLICE("bye")) >= 0) proto_close(p, CLOSE_QUIT);
 }
 
-static void on_nothing(void *arg) {}
+static void session_tick(struct proto *p) { proto_close(p, CLOSE_IDLE); }
 
-static void on_tick(void *arg) { proto_close(&((struct test *)arg)->proto, CLOSE_IDLE); }
-
-static void on_gone(void *arg, enum dial_gone why) {
-  struct test *t = arg;
-  t->was_gone = true;
-  proto_close(&t->proto, CLOSE_PEER_GONE);
+static void session_gone(struct proto *p, enum close_reason why) {
+  ((struct test *)p)->was_gone = true;
+  proto_close(p, why);
 }
 
-static bool on_holds(void *arg) { return ((struct test *)arg)->hold; }
+static const struct proto_ops session = { .input = session_input,
+                                          .tick = session_tick,
+                                          .gone = session_gone };
 
 static void on_over(void *arg, enum dial_end end, const char *why) {
   struct test *t = arg;
@@ -164,8 +162,7 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
 static void too_long(void *arg) { fail_msg("nothing happens"); }
 
 static void play(struct test *t, const struct dial_address *addresses, size_t count) {
-  const struct dial_ops ops = { on_ready, on_input, NULL,    on_nothing, on_tick,
-                                on_gone,  on_holds, on_over, t };
+  const struct dial_ops ops = { on_ready, on_over, t, &session };
   t->loop = loop_new();
   buf_init(&t->heard, 1024 * 1024);
   t->patience = loop_timer_new(t->loop, too_long, NULL);

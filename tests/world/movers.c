@@ -135,7 +135,7 @@ static void pump(struct mover *m);
 
 static void resume(void *arg) {
   struct mover *m = arg;
-  if (!m->pop || !m->pop->holds) return;
+  if (!m->pop || !m->pop->proto.holds) return;
   m->pop->proto.now_ms = world_now(world_of(m));
   pop3_client_resume(m->pop);
   pump(m);
@@ -173,7 +173,7 @@ static bool feed(struct mover *m) {
   struct buf *received = world_received(m->conn);
   struct slice in = buf_slice(received);
   size_t before = in.n;
-  if (!before || m->pop->holds || m->pop->proto.want != PROTO_READ) return false;
+  if (!before || m->pop->proto.holds || m->pop->proto.want != PROTO_READ) return false;
   pop3_client_input(m->pop, &in);
   buf_drop(received, before - in.n);
   return in.n < before;
@@ -195,7 +195,7 @@ static void pump(struct mover *m) {
   }
   world_cancel(w, m);
   world_after(w, TICK_MS, tick, m);
-  if (m->pop->holds) world_after(w, rng_below(chance(m), 20), resume, m);
+  if (m->pop->proto.holds) world_after(w, rng_below(chance(m), 20), resume, m);
   if (m->ended_n) world_after(w, rng_below(chance(m), 30), settle, m);
 }
 

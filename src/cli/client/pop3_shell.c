@@ -72,7 +72,7 @@ void pop3_shell_run(struct net *n, struct pop3_client *p, void (*settle)(void *a
       pop3_client_gone(p, POP3_END_GONE);
     } else if (p->proto.want == PROTO_TLS) {
       secure(n, p);
-    } else if (p->holds) {
+    } else if (p->proto.holds) {
       pop3_client_resume(p);
     } else if (p->settling && settle) {
       settle(arg);

@@ -313,6 +313,7 @@ enum tls_result tls_write(struct tls_conn *t, struct slice s, size_t *ret_n) {
 
 enum tls_result tls_shutdown(struct tls_conn *t) { return TLS_DONE; }
 const char *tls_reason(const struct tls_conn *t) { return "the connection was lost"; }
+const char *tls_cipher_name(const struct tls_conn *t) { return "TLS_AES_256_GCM_SHA384"; }
 const char *tls_version_name(const struct tls_conn *t) { return "TLSv1.3"; }
 bool tls_binds(const struct tls_conn *t) { return false; }
 size_t tls_binding_exporter(struct tls_conn *t, uint8_t *to) { return 0; }
