@@ -82,11 +82,25 @@ static void put_original(struct buf *out, struct slice orcpt) {
   buf_put_str(out, "\r\n");
 }
 
+void report_put_age(struct buf *out, int64_t seconds) {
+  static const struct {
+    int64_t seconds;
+    const char *word;
+  } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+  size_t i = 0;
+  while (i < 3 && seconds < units[i].seconds) i++;
+  int64_t n = (seconds + units[i].seconds / 2) / units[i].seconds;
+  buf_printf(out, "%lld %s%s", (long long)n, units[i].word, n == 1 ? "" : "s");
+}
+
 static void put_enhanced(struct buf *out, const struct report_rcpt *r) {
   uint8_t class = actions[r->action].class;
-  if (r->enhanced[0] == class)
+  /* given up: whoever tries again may succeed, so it is of class 4 (RFC 3463 §2, §3.5) */
+  if (r->over_s)
+    buf_put_str(out, "4.4.7");
+  else if (r->enhanced[0] == class)
     buf_printf(out, "%u.%u.%u", r->enhanced[0], r->enhanced[1], r->enhanced[2]);
-  /* a temporary trouble that lasted too long */
+  /* a reply 5yz with an enhanced code that does not fit */
   else if (r->enhanced[0] && r->action == REPORT_FAILED)
     buf_printf(out, "5.%u.%u", r->enhanced[1], r->enhanced[2]);
   else
@@ -129,6 +143,12 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
     buf_put_str(out, "    <");
     put_printable(out, slice_first(x->address, TEXT_MAX));
     buf_put_str(out, ">\r\n");
+    if (x->over_s) {
+      buf_put_str(out, "    It could not be delivered for ");
+      report_put_age(out, x->over_s);
+      buf_put_str(out, x->text.n ? ", and is not tried any more. The last thing that was said:\r\n"
+                                 : ", and is not tried any more.\r\n");
+    }
     if (x->text.n && action != REPORT_DELIVERED) {
       buf_put_str(out, "    ");
       if (x->host.n) put_printable(out, slice_first(x->host, 255));
@@ -156,12 +176,15 @@ static void put_boundary(struct buf *out, const struct report *r, const char *be
   buf_put_str(out, after);
 }
 
-/* The gravest action among the recipients, for the report's subject. */
-static enum report_action gravest(const struct report *r) {
+static enum report_action gravest(const struct report_rcpt *rcpts, size_t count) {
   enum report_action a = REPORT_RELAYED;
-  for (size_t i = 0; i < r->count; i++)
-    if (r->rcpts[i].action < a) a = r->rcpts[i].action;
+  for (size_t i = 0; i < count; i++)
+    if (rcpts[i].action < a) a = rcpts[i].action;
   return a;
+}
+
+const char *report_word(const struct report_rcpt *rcpts, size_t count) {
+  return actions[gravest(rcpts, count)].word;
 }
 
 /* Whole lines, so that nothing of it is taken for the closing boundary's line. */
@@ -183,7 +206,7 @@ static void put_header(struct buf *out, const struct report *r) {
   put_printable(out, r->reporter);
   buf_put_str(out, ">\r\nTo: <");
   buf_put(out, r->to);
-  buf_printf(out, ">\r\nSubject: %s\r\n", actions[gravest(r)].subject);
+  buf_printf(out, ">\r\nSubject: %s\r\n", actions[gravest(r->rcpts, r->count)].subject);
   put_date_field(out, "Date", r->now_s);
   buf_put_str(out, "Message-ID: <");
   buf_put(out, r->id);

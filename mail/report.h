@@ -31,7 +31,10 @@ struct report_rcpt {
   uint16_t code;        /* of the other server's reply; 0: decided here */
   struct slice text;    /* the text of its reply, or ours */
   struct slice host;    /* the server that replied; empty: none */
-  int64_t tried_s;
+  int64_t tried_s;      /* 0: it was not tried now */
+  /* FAILED, since it was too long in the queue: for so long; `code` and `text` are what was said
+   * last. 0: no */
+  int64_t over_s;
   int64_t until_s; /* DELAYED: how long it is tried */
 };
 
@@ -51,5 +54,9 @@ struct report {
 };
 
 void report_put(struct buf *out, const struct report *r);
+/* "5 days", "3 hours", "10 minutes": rounded. */
+void report_put_age(struct buf *out, int64_t seconds);
+/* "failed", …: the gravest action among the recipients. */
+const char *report_word(const struct report_rcpt *rcpts, size_t count);
 
 #endif

@@ -3,6 +3,7 @@
  * counts. */
 #include "src/store/admin_queue.h"
 
+#include "src/store/attempt.h"
 #include "src/store/brake.h"
 
 #include <stdlib.h>
@@ -134,13 +135,12 @@ static void printed(struct store *s, struct admin_job *a) {
 static struct slice class_of(struct db_stmt *s, int64_t what) {
   int64_t packed = db_int(s, 11);
   const uint8_t enhanced[3] = { (uint8_t)(packed >> 16), (uint8_t)(packed >> 8), (uint8_t)packed };
-  if (what != QUEUE_FAILED && what != QUEUE_LATER) return SLICE("");
+  if (!attempt_was_in_vain(what)) return SLICE("");
   return slice_str(
       smtp_class_word(smtp_class_of(NULL, (uint16_t)db_int(s, 6), enhanced, db_bytes(s, 7))));
 }
 
 static enum db_result queue_history(struct store_engine *e, struct admin_job *a) {
-  static const char *const whats[] = { "sent", "failed", "deferred", "dropped" };
   struct db_stmt *s =
       db_prepare(e->db, "SELECT at, name, return_path, address, what, stage, code, reply, host, "
                         "ip, tls, enhanced, due FROM attempt"
@@ -152,10 +152,9 @@ static enum db_result queue_history(struct store_engine *e, struct admin_job *a)
     int64_t what = db_int(s, 4);
     ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1),
               db_bytes(s, 2).n ? db_bytes(s, 2) : SLICE("<>"), db_bytes(s, 3),
-              slice_str(what >= 0 && what < 4 ? whats[what] : "unknown"),
-              slice_str(send_stage_word((uint8_t)db_int(s, 5))), db_bytes(s, 8), db_bytes(s, 9),
-              db_bytes(s, 10), admin_num(a, (uint64_t)db_int(s, 6)), class_of(s, what),
-              db_bytes(s, 7),
+              slice_str(attempt_word(what)), slice_str(attempt_stage_word(db_int(s, 5))),
+              db_bytes(s, 8), db_bytes(s, 9), db_bytes(s, 10), admin_num(a, (uint64_t)db_int(s, 6)),
+              class_of(s, what), db_bytes(s, 7),
               db_is_null(s, 12) ? SLICE("") : admin_num(a, (uint64_t)db_int(s, 12)));
   }
   db_reset(s);

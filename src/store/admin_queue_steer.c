@@ -6,6 +6,7 @@
  * A recipient that is to fail gets an expiry time in the past; housekeeping, started at once, ends
  * it with a report like any other that has expired. */
 #include "src/store/admin_queue.h"
+#include "src/store/attempt.h"
 #include "src/store/brake.h"
 
 #include <stdio.h>
@@ -26,10 +27,18 @@ static enum db_result run_on(struct store_engine *e, const char *sql, int64_t fi
   return r;
 }
 
+/* The history has each act that changed something. */
+static enum db_result note(struct store_engine *e, struct admin_job *a, const struct selected *c,
+                           enum attempt_what what, bool changed) {
+  return changed ? attempt_put_act(e, c->row, what, a->job.now_s) : DB_OK;
+}
+
 static enum db_result hold_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
-  return run_on(e, "UPDATE recipient SET state = ?2, held_by = 0 WHERE id = ?1 AND state <> ?2",
-                c->row, QUEUE_HELD, ret_changed);
+  enum db_result r =
+      run_on(e, "UPDATE recipient SET state = ?2, held_by = 0 WHERE id = ?1 AND state <> ?2",
+             c->row, QUEUE_HELD, ret_changed);
+  return r == DB_OK ? note(e, a, c, ATTEMPT_HELD, *ret_changed) : r;
 }
 
 /* Its destination is looked at once for a run of rows. */
@@ -51,6 +60,7 @@ static enum db_result release_one(struct store_engine *e, struct admin_job *a,
   enum db_result r =
       run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1 AND state = 1", c->row,
              a->job.now_s, ret_changed);
+  if (r == DB_OK) r = note(e, a, c, ATTEMPT_RELEASED, *ret_changed);
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
 
@@ -58,25 +68,21 @@ static enum db_result retry_one(struct store_engine *e, struct admin_job *a,
                                 const struct selected *c, bool *ret_changed) {
   enum db_result r = run_on(e, "UPDATE recipient SET due = ?2 WHERE id = ?1 AND state = 0", c->row,
                             a->job.now_s, ret_changed);
+  if (r == DB_OK) r = note(e, a, c, ATTEMPT_RETRIED, *ret_changed);
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
 
+/* The end that follows is a row of its own: this one tells of the word where the end is later. */
 static enum db_result fail_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
-  return run_on(e, "UPDATE recipient SET state = 1, expires = ?2 WHERE id = ?1", c->row,
-                QUEUE_TO_FAIL, ret_changed);
+  enum db_result r = run_on(e, "UPDATE recipient SET state = 1, expires = ?2 WHERE id = ?1", c->row,
+                            QUEUE_TO_FAIL, ret_changed);
+  return r == DB_OK ? note(e, a, c, ATTEMPT_TO_FAIL, *ret_changed && c->why.in_hands) : r;
 }
 
 static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
-  enum db_result r = run_on(e,
-                            "INSERT INTO attempt (at, name, return_path, address, what, stage, "
-                            "code, enhanced, reply, host,"
-                            " ip, tls) SELECT ?2, b.name, l.return_path, r.address, 3, 0, 0, 0, "
-                            "'by the administrator', '', '', ''"
-                            " FROM recipient r JOIN letter l ON l.body = r.body JOIN body b ON "
-                            "b.id = r.body WHERE r.id = ?1",
-                            c->row, a->job.now_s, ret_changed);
+  enum db_result r = attempt_put_act(e, c->row, ATTEMPT_DROPPED, a->job.now_s);
   if (r == DB_OK)
     r = run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
   return r == DB_OK ? queue_end_letter(e, (uint64_t)c->body) : r;

@@ -12,6 +12,7 @@
 
 #include "mail/smtp/client.h"
 #include "src/store/admin_queue.h"
+#include "src/store/attempt.h"
 
 enum { MESSAGES_MAX = 20, ROWS_MAX = 200, WORD_MAX = 500 };
 
@@ -185,11 +186,10 @@ static enum db_result events_of(struct why *w, struct slice name) {
 }
 
 static enum db_result attempts_of(struct why *w, struct slice name) {
-  static const char *const whats[] = { "sent", "failed", "deferred", "dropped" };
   struct db_stmt *s = db_prepare(
       w->e->db,
-      "SELECT at, address, what, stage, code, reply, host, ip, tls FROM attempt WHERE name = ?"
-      " ORDER BY id LIMIT 200");
+      "SELECT at, address, what, stage, code, reply, host, ip, tls FROM (SELECT * FROM attempt"
+      " WHERE name = ? ORDER BY id DESC LIMIT 200) ORDER BY id");
   enum db_result r;
   char text[800], where[400];
   db_bind_text(s, 1, name);
@@ -201,11 +201,11 @@ static enum db_result attempts_of(struct why *w, struct slice name) {
     snprintf(where, sizeof where, "%.*s %.*s%s%.*s", SLICE_ARG(slice_first(db_bytes(s, 6), 255)),
              SLICE_ARG(slice_first(db_bytes(s, 7), 60)), tls.n ? " " : "",
              SLICE_ARG(slice_first(tls, 40)));
-    snprintf(text, sizeof text, "%s%.*s (%s)", number, SLICE_ARG(slice_first(db_bytes(s, 5), 600)),
-             send_stage_word((uint8_t)db_int(s, 3)));
-    row(w, db_int(s, 0), name, what >= 0 && what < 4 ? whats[what] : "unknown",
-        admin_copy(w->a, db_bytes(s, 1)), admin_copy(w->a, slice_trim(slice_str(where))),
-        admin_copy(w->a, slice_str(text)));
+    const char *stage = attempt_stage_word(db_int(s, 3));
+    snprintf(text, sizeof text, "%s%.*s%s%s%s", number, SLICE_ARG(slice_first(db_bytes(s, 5), 600)),
+             *stage ? " (" : "", stage, *stage ? ")" : "");
+    row(w, db_int(s, 0), name, attempt_word(what), admin_copy(w->a, db_bytes(s, 1)),
+        admin_copy(w->a, slice_trim(slice_str(where))), admin_copy(w->a, slice_str(text)));
   }
   db_reset(s);
   return r;

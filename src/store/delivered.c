@@ -36,6 +36,7 @@ bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt
 enum db_result delivered_write(struct store_engine *e, struct deliver_job *d) {
   if (!d->dsn || !d->dsn->post.due || d->full) return DB_OK;
   struct report_about about = {
+    .name = d->name,
     .letter = &d->letter,
     .body = d->body,
     .skip = (uint32_t)d->head.n,

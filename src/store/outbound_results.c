@@ -60,6 +60,7 @@ static void put_off(const struct store *s, const struct taken_letter *l, struct 
   int64_t last = last_try(l, q->rcpt.expires);
   if (now_s >= last) {
     q->move = QUEUE_FAILED;
+    q->over = true;
     q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
     return;
   }
@@ -129,6 +130,7 @@ static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
     if (q->report && q->move == QUEUE_DELIVERED) report_dropped(s, r->letter->letter.return_path);
     if (q->report && q->move == QUEUE_FAILED) {
       q->move = QUEUE_LATER;
+      q->over = false;
       q->due = now_s + REPORT_AGAIN_S;
     }
     q->report = q->warn = false;
@@ -165,6 +167,7 @@ bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_lett
   struct result_job *r = new_result(s, l, now_s);
   if (!r) return false;
   r->tag = tag;
+  r->here = true;
   if (!tag && !hands_take(&s->outbound.hands, l, 0)) {
     struct store_job *j = &r->job;
     hands_free(&s->outbound.hands, l, 0);
@@ -224,6 +227,34 @@ static void count_results(struct store *s, const struct result_job *r) {
   s->outbound.reports += r->report.job != NULL;
 }
 
+/* The sender logs its attempts; an end that was decided here is logged here. */
+static void log_end_of(struct store *s, const struct result_job *r, const struct queue_result *q) {
+  struct log_line l;
+  log_open(&l, s->shell.log, q->over ? LOG_E_EXPIRED : LOG_E_UNDELIVERABLE);
+  log_str(&l, LOG_F_ID, r->letter->name);
+  struct slice path = r->letter->letter.return_path;
+  log_str(&l, LOG_F_FROM, path.n ? path : SLICE("<>"));
+  log_str(&l, LOG_F_TO, q->rcpt.address);
+  if (q->over) {
+    struct buf age;
+    buf_init(&age, 40);
+    report_put_age(&age, r->job.now_s - r->letter->came_s);
+    log_str(&l, LOG_F_TRIED, buf_slice(&age));
+    buf_free(&age);
+  }
+  if (q->code) log_num(&l, LOG_F_CODE, q->code);
+  log_str(&l, LOG_F_REASON, q->reply);
+  if (r->host.n) log_str(&l, LOG_F_HOST, r->host);
+  log_end(&l);
+}
+
+static void log_ends(struct store *s, const struct result_job *r) {
+  for (size_t i = 0; i < r->count; i++) {
+    const struct queue_result *q = &r->results[i];
+    if (q->there && q->move == QUEUE_FAILED && (q->over || r->here)) log_end_of(s, r, q);
+  }
+}
+
 /* It is about one mailbox or one message: the destination itself is well. */
 static bool speaks_of_one(enum smtp_class c) {
   return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE ||
@@ -235,6 +266,7 @@ static enum sched_news news_of(const struct result_job *r) {
   enum sched_news news = SCHED_DEFERRED;
   if (r->unreachable) return SCHED_UNREACHABLE;
   for (size_t i = 0; i < r->count; i++) {
+    if (r->here && r->results[i].move == QUEUE_FAILED) return SCHED_LOST; /* it says nothing */
     if (r->results[i].move == QUEUE_DELIVERED) return SCHED_DELIVERED;
     if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class))
       news = SCHED_REFUSED;
@@ -263,6 +295,7 @@ void result_finish(struct store *s, struct store_job *j) {
     return;
   }
   count_results(s, r);
+  if (j->result == JOB_DONE) log_ends(s, r);
   if (!r->tag) hands_free(&s->outbound.hands, r->letter, 0);
   if (!r->tag) outbound_expired(s, j->now_s);
   if (x) {

@@ -8,57 +8,87 @@
 
 #include <stdlib.h>
 
+#include "src/store/attempt.h"
+
 /* --- rows --- */
 
-/* *ret_there: the row was there. */
-static enum db_result change_row(struct store_engine *e, struct result_job *j,
-                                 const struct queue_result *q, bool *ret_there) {
-  struct db_stmt *s;
-  if (q->move == QUEUE_LATER) {
-    s = db_prepare(
-        e->db,
-        "UPDATE recipient SET due = ?, delay = ?, tries = tries + 1, warned = max(warned, ?),"
-        " code = ?, reply = ?, class = ? WHERE id = ?");
-    db_bind_int(s, 1, q->due);
-    db_bind_int(s, 2, q->delay);
-    db_bind_int(s, 3, q->warn);
-    db_bind_int(s, 4, q->outcome.code);
-    db_bind_text(s, 5, q->outcome.text.n ? q->outcome.text : SLICE(""));
-    db_bind_text(s, 6, slice_str(smtp_class_word(q->class)));
-    db_bind_int(s, 7, (int64_t)q->rcpt.row);
-  } else {
-    s = db_prepare(e->db, "DELETE FROM recipient WHERE id = ?");
-    db_bind_int(s, 1, (int64_t)q->rcpt.row);
+static enum db_result put_off(struct store_engine *e, const struct result_job *j,
+                              const struct queue_result *q) {
+  /* what was decided here does not hide what a server said */
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, warned = max(warned, ?3),"
+      " code = iif(?8 AND code, code, ?4), reply = iif(?8 AND code, reply, ?5), class = ?6"
+      " WHERE id = ?7");
+  db_bind_int(s, 1, q->due);
+  db_bind_int(s, 2, q->delay);
+  db_bind_int(s, 3, q->warn);
+  db_bind_int(s, 4, q->outcome.code);
+  db_bind_text(s, 5, q->outcome.text.n ? q->outcome.text : SLICE(""));
+  db_bind_text(s, 6, slice_str(smtp_class_word(q->class)));
+  db_bind_int(s, 7, (int64_t)q->rcpt.row);
+  db_bind_int(s, 8, j->here);
+  return db_run(s);
+}
+
+static enum db_result end_row(struct store_engine *e, const struct queue_result *q) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM recipient WHERE id = ?");
+  db_bind_int(s, 1, (int64_t)q->rcpt.row);
+  return db_run(s);
+}
+
+/* What is told of the end: this attempt's reply; where nobody tried now, that of the last attempt,
+ * which the row has. */
+static enum db_result find_reply(struct store_engine *e, struct result_job *j,
+                                 struct queue_result *q) {
+  q->code = q->outcome.code;
+  q->reply = q->outcome.text;
+  if (!j->here || !q->over) return DB_OK;
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT code, reply FROM recipient WHERE id = ? AND length(reply)");
+  db_bind_int(s, 1, (int64_t)q->rcpt.row);
+  enum db_result r = db_step(s);
+  if (r == DB_ROW) {
+    struct slice reply = arena_copy(&j->memory, db_bytes(s, 1));
+    if (reply.p) {
+      q->code = (uint16_t)db_int(s, 0);
+      q->reply = reply;
+    }
   }
-  enum db_result r = db_run(s);
-  *ret_there = db_changes(e->db) > 0;
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result change_row(struct store_engine *e, struct result_job *j,
+                                 struct queue_result *q) {
+  enum db_result r = find_reply(e, j, q);
+  if (r == DB_OK) r = q->move == QUEUE_LATER ? put_off(e, j, q) : end_row(e, q);
+  q->there = r == DB_OK && db_changes(e->db) > 0;
   return r;
 }
 
 static enum db_result put_history(struct store_engine *e, const struct result_job *j,
                                   const struct queue_result *q) {
-  struct db_stmt *s = db_prepare(
-      e->db,
-      "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced, reply,"
-      " host, ip, tls, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  static const enum attempt_what whats[] = { [QUEUE_DELIVERED] = ATTEMPT_SENT,
+                                             [QUEUE_FAILED] = ATTEMPT_FAILED,
+                                             [QUEUE_LATER] = ATTEMPT_DEFERRED };
   const struct send_outcome *o = &q->outcome;
-  db_bind_int(s, 1, j->job.now_s);
-  db_bind_text(s, 2, j->letter->name);
-  db_bind_text(s, 3, j->letter->letter.return_path.n ? j->letter->letter.return_path : SLICE(""));
-  db_bind_text(s, 4, q->rcpt.address);
-  db_bind_int(s, 5, q->move);
-  db_bind_int(s, 6, o->stage);
-  db_bind_int(s, 7, o->code);
-  db_bind_int(s, 8, o->enhanced[0] << 16 | o->enhanced[1] << 8 | o->enhanced[2]);
-  db_bind_text(s, 9, o->text.n ? o->text : SLICE(""));
-  db_bind_text(s, 10, j->host.n ? j->host : SLICE(""));
-  db_bind_text(s, 11, j->address.n ? j->address : SLICE(""));
-  db_bind_text(s, 12, j->tls.n ? j->tls : SLICE(""));
-  if (q->move == QUEUE_LATER)
-    db_bind_int(s, 13, q->due);
-  else
-    db_bind_null(s, 13);
-  return db_run(s);
+  struct attempt a = {
+    .at_s = j->job.now_s,
+    .due_s = q->move == QUEUE_LATER ? q->due : 0,
+    .name = j->letter->name,
+    .return_path = j->letter->letter.return_path,
+    .address = q->rcpt.address,
+    .what = q->over ? ATTEMPT_EXPIRED : whats[q->move],
+    .stage = j->here ? ATTEMPT_NO_STAGE : o->stage,
+    .code = q->code,
+    .reply = q->reply,
+    .host = j->host,
+    .ip = j->address,
+    .tls = j->tls,
+  };
+  memcpy(a.enhanced, o->enhanced, sizeof a.enhanced);
+  return attempt_put(e, &a);
 }
 
 /* The letter goes with its last recipient. */
@@ -87,11 +117,12 @@ static struct report_rcpt report_of(const struct result_job *j, const struct que
     .action = action_of(q),
     .address = q->rcpt.address,
     .orcpt = q->rcpt.orcpt,
-    .code = q->outcome.code,
-    .text = q->outcome.text,
+    .code = q->code,
+    .text = q->reply,
     .host = j->host,
-    .tried_s = j->job.now_s,
+    .tried_s = j->here ? 0 : j->job.now_s,
     .until_s = q->rcpt.expires,
+    .over_s = q->over ? j->job.now_s - j->letter->came_s : 0,
   };
   memcpy(r.enhanced, q->outcome.enhanced, sizeof r.enhanced);
   return r;
@@ -100,9 +131,12 @@ static struct report_rcpt report_of(const struct result_job *j, const struct que
 static enum db_result report(struct store_engine *e, struct result_job *j,
                              struct report_rcpt *rcpts, size_t count) {
   const struct taken_letter *l = j->letter;
-  struct report_about about = {
-    .letter = &l->letter, .body = l->body, .skip = l->skip, .size = l->size, .came_s = l->came_s
-  };
+  struct report_about about = { .name = l->name,
+                                .letter = &l->letter,
+                                .body = l->body,
+                                .skip = l->skip,
+                                .size = l->size,
+                                .came_s = l->came_s };
   return report_write(e, &j->report, &about, rcpts, count, j->job.now_s);
 }
 
@@ -112,12 +146,11 @@ static enum db_result run_results(struct store_engine *e, struct result_job *j,
                                   struct report_rcpt *rcpts, size_t *ret_count) {
   *ret_count = 0;
   for (size_t i = 0; i < j->count; i++) {
-    const struct queue_result *q = &j->results[i];
-    bool there;
-    enum db_result r = change_row(e, j, q, &there);
-    if (r == DB_OK && there) r = put_history(e, j, q);
+    struct queue_result *q = &j->results[i];
+    enum db_result r = change_row(e, j, q);
+    if (r == DB_OK && q->there) r = put_history(e, j, q);
     if (r != DB_OK) return r;
-    if (there && q->report && j->report.due) rcpts[(*ret_count)++] = report_of(j, q);
+    if (q->there && q->report && j->report.due) rcpts[(*ret_count)++] = report_of(j, q);
   }
   return DB_OK;
 }

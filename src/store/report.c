@@ -11,6 +11,7 @@
 #include "lib/base/codec.h"
 #include "mail/header.h"
 #include "mail/smtp/dsn.h"
+#include "src/store/attempt.h"
 #include "src/store/relay.h"
 
 enum { REPORT_MAX = 1024 * 1024 };
@@ -184,7 +185,7 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
     .utf8 = (x->letter->flags & SEND_UTF8_HEADER) != 0,
   };
   r.whole = read_original(e, x, failed, &original);
-  r.header = buf_slice(&original);
+  r.header = slice_from(buf_slice(&original), x->skip ? 0 : queue_own_line(buf_slice(&original)));
   buf_put_str(text, own_line);
   report_put(text, &r);
   bool fine = !text->failed && !id.failed;
@@ -233,6 +234,27 @@ static bool address_it(struct report_post *p) {
   return true;
 }
 
+static enum db_result put_history(struct store_engine *e, const struct report_post *p,
+                                  const struct report_about *about, const struct report_rcpt *rcpts,
+                                  size_t count, int64_t now_s) {
+  struct buf text;
+  buf_init(&text, 1024);
+  buf_printf(&text, "a report (%s", report_word(rcpts, count));
+  if (count > 1) buf_printf(&text, ", %zu recipients", count);
+  buf_printf(&text, "), %s: its id is %.*s", p->job->count ? "put into a mailbox" : "queued",
+             SLICE_ARG(p->job->name));
+  struct attempt a = { .at_s = now_s,
+                       .name = about->name,
+                       .return_path = about->letter->return_path,
+                       .address = p->to.n ? p->to : about->letter->return_path,
+                       .what = ATTEMPT_REPORTED,
+                       .stage = ATTEMPT_NO_STAGE,
+                       .reply = buf_slice(&text) };
+  enum db_result r = attempt_put(e, &a);
+  buf_free(&text);
+  return r;
+}
+
 enum db_result report_write(struct store_engine *e, struct report_post *p,
                             const struct report_about *about, const struct report_rcpt *rcpts,
                             size_t count, int64_t now_s) {
@@ -246,7 +268,8 @@ enum db_result report_write(struct store_engine *e, struct report_post *p,
   buf_free(&text);
   if (r != DB_OK) return r;
   p->job->job.result = JOB_DONE;
-  return deliver_run(e, &p->job->job);
+  r = deliver_run(e, &p->job->job);
+  return r == DB_OK ? put_history(e, p, about, rcpts, count, now_s) : r;
 }
 
 void report_undo(struct store_engine *e, struct report_post *p) {

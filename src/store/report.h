@@ -31,6 +31,7 @@ struct report_post {
 
 /* The message that the report is about. */
 struct report_about {
+  struct slice name; /* its queue id */
   const struct queue_letter *letter;
   uint64_t body;
   uint32_t skip; /* octets of our own Return-Path: line in it */

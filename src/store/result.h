@@ -18,13 +18,20 @@ struct queue_result {
   enum smtp_class class; /* of the outcome; delivered: unknown */
   bool warn;             /* the sender of the message gets a report of the delay */
   bool report;           /* it is in the report of this job */
+  bool over;             /* QUEUE_FAILED, since its time in the queue is over */
   int64_t due;           /* QUEUE_LATER */
   uint32_t delay;
+  /* results */
+  bool there; /* the row was there: what is said above has become true */
+  /* what another server said last: the outcome's, or what the row kept of an earlier attempt */
+  uint16_t code;
+  struct slice reply;
 };
 
 struct result_job {
   struct store_job job;
   uint64_t tag;        /* 0: housekeeping's, nothing was in hands */
+  bool here;           /* nobody tried: the outcome was decided here */
   struct arena memory; /* of what the slices here point to */
   struct taken_letter *letter;
   struct queue_result *results;

@@ -94,13 +94,129 @@ static void behind_hands(void **state) {
   assert_sound(k);
 }
 
+/* --- what is told --- */
+
+static bool says(struct kit *k, const char *words, const char *what) {
+  return strstr(kit_command(k, words).rows, what) != NULL;
+}
+
+/* Message `uid` of the account has it. */
+static bool mail_has(struct kit *k, uint64_t account, uint32_t uid, const char *what) {
+  struct buf text;
+  buf_init(&text, 300000);
+  kit_open_drop(k, 78, account);
+  assert_int_equal(kit_read(k, 78, uid, &text), POP_DONE);
+  kit_quit(k, 78);
+  bool has = slice_search(buf_slice(&text), slice_str(what)) >= 0;
+  buf_free(&text);
+  return has;
+}
+
+static void take_log(void *arg, struct slice record) {
+  buf_put((struct buf *)arg, record);
+  buf_put_u8((struct buf *)arg, '\n');
+}
+
+static const char over_words[] =
+    "    It could not be delivered for 5 days, and is not tried any more. The last thing that was "
+    "said:\r\n    ";
+static const char over_fields[] =
+    "Action: failed\r\nStatus: 4.4.7\r\nRemote-MTA: dns; mx.elsewhere.example\r\n"
+    "Diagnostic-Code: smtp; 450 busy\r\nLast-Attempt-Date: ";
+
+/* The last attempt fails: the report says for how long it was tried, and has the server's words;
+ * so do the log and the history. */
+static void told(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  struct buf lines;
+  struct log log = { .fd = -1, .least = LOG_DEBUG_, .take = take_log, .arg = &lines };
+  buf_init(&lines, 100000);
+  k->log = &log;
+  kit_reopen(k);
+  submit_grant(k, SESSION, id);
+  k->conf->queue_warn_after = 0;
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  k->now_s += LIFETIME - 300;
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "busy"));
+  assert_int_equal(waiting(k), 0);
+  assert_true(mail_has(k, id, 1, over_words));
+  assert_true(mail_has(k, id, 1, "mx.elsewhere.example said: 450 busy\r\n"));
+  assert_true(mail_has(k, id, 1, over_fields));
+  assert_true(says(k, "queue history bob@elsewhere.example", "expired rcpt mx.elsewhere.example"));
+  assert_true(says(k, "why Q1", "expired bob@elsewhere.example"));
+  assert_true(slice_search(buf_slice(&lines), SLICE("5 days")) > 0);
+  assert_true(slice_search(buf_slice(&lines), SLICE("busy")) > 0);
+  k->log = NULL;
+  kit_reopen(k);
+  buf_free(&lines);
+}
+
+/* It ends while nobody tries it: what a server said last is told all the same. */
+static void told_later(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  k->conf->queue_warn_after = 0;
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "busy"));
+  store_process_lost(k->store, ROLE_SENDER, SENDER);
+  k->now_s += LIFETIME;
+  minute(k);
+  assert_true(mail_has(k, id, 1, over_words));
+  assert_true(mail_has(k, id, 1,
+                       "Action: failed\r\nStatus: 4.4.7\r\n"
+                       "Diagnostic-Code: smtp; 450 busy\r\n\r\n"));
+  /* never tried: nothing is made up */
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  k->now_s += LIFETIME;
+  minute(k);
+  assert_true(mail_has(k, id, 2, "Diagnostic-Code: x-qasid; its time in the queue is over\r\n"));
+}
+
+/* The history has what the administrator did, and the reports. */
+static void acts(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  assert_int_equal(commit(k, "bob@elsewhere.example carl@other.example"), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue hold bob@elsewhere.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue hold bob@elsewhere.example").code, CLI_NOT_FOUND);
+  assert_int_equal(kit_command(k, "queue release bob@elsewhere.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue retry bob@elsewhere.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue drop carl@other.example").code, CLI_OK);
+  assert_int_equal(kit_command(k, "queue history carl@other.example").count, 1);
+  assert_int_equal(kit_command(k, "queue history bob@elsewhere.example").count, 3);
+  assert_true(says(k, "why Q1", "held bob@elsewhere.example  by the administrator\n"));
+  assert_true(says(k, "why Q1", "released bob@elsewhere.example  by the administrator\n"));
+  assert_true(says(k, "why Q1", "retried bob@elsewhere.example  by the administrator\n"));
+  assert_true(says(k, "why Q1", "dropped carl@other.example  by the administrator\n"));
+  ready(k, SENDER, 10);
+  struct got g = letter(k);
+  assert_int_equal(kit_command(k, "queue fail Q1").code, CLI_OK);
+  assert_true(says(k, "why Q1", "to-be-failed bob@elsewhere.example  by the administrator\n"));
+  assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "busy"));
+  kit_pump(k);
+  kit_pump(k);
+  struct answer a = kit_command(k, "why Q1");
+  const char *at = strstr(a.rows, "reported alice@example.org  a report (failed), put into a "
+                                  "mailbox: its id is report");
+  assert_non_null(at);
+  assert_non_null(strstr(a.rows, "failed bob@elsewhere.example  the administrator ended"));
+  char words[80]; /* which can be followed */
+  snprintf(words, sizeof words, "why %.22s", strstr(at, "is report") + 3);
+  assert_true(says(k, words, "mailbox alice@example.org"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(lost_in_hands),
-    TEST(back_late),
-    TEST(taken_late),
-    TEST(behind_hands),
+    TEST(lost_in_hands), TEST(back_late),  TEST(taken_late), TEST(behind_hands),
+    TEST(told),          TEST(told_later), TEST(acts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/* Writes rows of the queue's history (attempt.h), and names them. Invariant: rows are only added
+ * here, in the job that does what they tell. */
+#include "src/store/attempt.h"
+
+#include "ipc/sender_store.h"
+
+static const char *const words[] = {
+  [ATTEMPT_SENT] = "sent",
+  [ATTEMPT_FAILED] = "failed",
+  [ATTEMPT_DEFERRED] = "deferred",
+  [ATTEMPT_DROPPED] = "dropped",
+  [ATTEMPT_EXPIRED] = "expired",
+  [ATTEMPT_HELD] = "held",
+  [ATTEMPT_RELEASED] = "released",
+  [ATTEMPT_RETRIED] = "retried",
+  [ATTEMPT_TO_FAIL] = "to-be-failed",
+  [ATTEMPT_REPORTED] = "reported",
+};
+enum { WORDS = sizeof words / sizeof *words };
+
+const char *attempt_word(int64_t what) {
+  return what >= 0 && what < WORDS ? words[what] : "unknown";
+}
+
+const char *attempt_stage_word(int64_t stage) {
+  return stage == ATTEMPT_NO_STAGE ? "" : send_stage_word((uint8_t)stage);
+}
+
+bool attempt_was_in_vain(int64_t what) {
+  return what == ATTEMPT_FAILED || what == ATTEMPT_DEFERRED || what == ATTEMPT_EXPIRED;
+}
+
+static struct slice text_of(struct slice s) { return s.n ? s : SLICE(""); }
+
+enum db_result attempt_put(struct store_engine *e, const struct attempt *a) {
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced, reply,"
+      " host, ip, tls, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  db_bind_int(s, 1, a->at_s);
+  db_bind_text(s, 2, a->name);
+  db_bind_text(s, 3, text_of(a->return_path));
+  db_bind_text(s, 4, text_of(a->address));
+  db_bind_int(s, 5, a->what);
+  db_bind_int(s, 6, a->stage);
+  db_bind_int(s, 7, a->code);
+  db_bind_int(s, 8, a->enhanced[0] << 16 | a->enhanced[1] << 8 | a->enhanced[2]);
+  db_bind_text(s, 9, text_of(a->reply));
+  db_bind_text(s, 10, text_of(a->host));
+  db_bind_text(s, 11, text_of(a->ip));
+  db_bind_text(s, 12, text_of(a->tls));
+  if (a->due_s)
+    db_bind_int(s, 13, a->due_s);
+  else
+    db_bind_null(s, 13);
+  return db_run(s);
+}
+
+enum db_result attempt_put_act(struct store_engine *e, int64_t row, enum attempt_what what,
+                               int64_t now_s) {
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced,"
+             " reply, host, ip, tls) SELECT ?2, b.name, l.return_path, r.address, ?3, ?4, 0, 0,"
+             " 'by the administrator', '', '', '' FROM recipient r JOIN letter l ON l.body = r.body"
+             " JOIN body b ON b.id = r.body WHERE r.id = ?1");
+  db_bind_int(s, 1, row);
+  db_bind_int(s, 2, now_s);
+  db_bind_int(s, 3, what);
+  db_bind_int(s, 4, ATTEMPT_NO_STAGE);
+  return db_run(s);
+}
