@@ -47,6 +47,11 @@ void conf_dump(const struct conf *c, struct buf *out);
  * memory is missing. */
 void conf_pack(const struct conf *c, struct buf *out);
 struct conf *conf_unpack(struct slice packed);
+/* The same with only those options that are named, separated by spaces; the others are as in a file
+ * without them. */
+void conf_pack_only(const struct conf *c, const char *names, struct buf *out);
+/* The value of the number option of that name; 0: there is none. */
+uint64_t conf_number(const struct conf *c, const char *name);
 /* The configuration after a reload: `next`, but with the options that need a restart as they are in
  * `running`. A process that is restarted later then has the same folders and limits as its
  * neighbours. NULL without memory. */

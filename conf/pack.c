@@ -5,6 +5,7 @@
 #include "conf/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/wire.h"
 
@@ -75,6 +76,32 @@ static void pack_value(const struct conf_option *o, const void *at, struct buf *
 void conf_pack(const struct conf *c, struct buf *out) {
   for (size_t i = 0; i < conf_option_count; i++)
     pack_value(&conf_options[i], (const char *)c + conf_options[i].offset, out);
+}
+
+static bool is_named(const char *names, const char *name) {
+  struct slice rest = slice_str(names);
+  while (rest.n)
+    if (slice_eq(slice_split(&rest, ' '), slice_str(name))) return true;
+  return false;
+}
+
+void conf_pack_only(const struct conf *c, const char *names, struct buf *out) {
+  struct conf *defaults = conf_defaults();
+  out->failed |= !defaults;
+  for (size_t i = 0; defaults && i < conf_option_count; i++) {
+    const struct conf_option *o = &conf_options[i];
+    pack_value(o, (const char *)(is_named(names, o->name) ? c : defaults) + o->offset, out);
+  }
+  conf_free(&defaults);
+}
+
+uint64_t conf_number(const struct conf *c, const char *name) {
+  for (size_t i = 0; i < conf_option_count; i++) {
+    const struct conf_option *o = &conf_options[i];
+    if (o->kind == CONF_KIND_NUM && strcmp(o->name, name) == 0)
+      return *(const uint64_t *)(const void *)((const char *)c + o->offset);
+  }
+  return 0;
 }
 
 static const char *unpack_text(struct conf_owned *c, struct wire *w) {

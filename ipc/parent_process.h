@@ -22,7 +22,8 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 #define process_hello_FIELDS(F) \
   F(u8, kind, ) F(u32, number, ) F(flag, started_as_root, ) F(u32, uid, ) F(u32, gid, ) \
   F(bytes, folder, 1100) F(bytes, root_dir, 1100) F(u32, started_s, )
-/* The whole configuration, as conf_pack() encodes it; sent again at each reload. */
+/* The options that the role is sent (roles.def), as conf_pack_only() encodes them; sent again at
+ * each reload. */
 #define process_config_FIELDS(F) F(bytes, packed, IPC_PAYLOAD_MAX - 64)
 /* A bound, listening socket. service: the option that named it ("smtp", "submission", …). */
 #define process_listener_FIELDS(F) F(bytes, service, 32) F(flag, implicit_tls, )

@@ -1,25 +1,76 @@
 /* SPDX-License-Identifier: ISC */
-/* The roles by name, and which of them are connected by a channel. */
+/* The roles (roles.def), and which of them are connected by a channel (roles.c). */
 #ifndef QASID_IPC_ROLES_H
 #define QASID_IPC_ROLES_H
 
 #include "ipc/ipc.h"
 
 enum role {
-  ROLE_PARENT,
-  ROLE_SMTPD,
-  ROLE_POP3D,
-  ROLE_AUTH,
-  ROLE_KEYS,
-  ROLE_STORE,
-  ROLE_RESOLVER,
-  ROLE_COLLECTOR,
-  ROLE_SENDER,
-  ROLE_CLI,
+#define ROLE(id, ...) ROLE_##id,
+#include "ipc/roles.def"
+#undef ROLE
   ROLE_COUNT
 };
 
+/* Of the sandbox. */
+enum role_class {
+  ROLE_CLASS_NONE,  /* not confined */
+  ROLE_CLASS_FRONT, /* reads what strangers send, on sockets that it is given */
+  ROLE_CLASS_FILES, /* threads, and files in its folder */
+  ROLE_CLASS_KEYS,  /* small files in its folder */
+  ROLE_CLASS_DIALS, /* makes connections */
+};
+
+/* What has to be there for the role to be started; 0: nothing. One of them suffices. */
+enum { ROLE_NEEDS_LISTENER = 1, ROLE_NEEDS_COLLECT = 2, ROLE_NEEDS_SEND = 4 };
+
+/* What the parent hands it, beside its options and its channels. */
+enum {
+  ROLE_GIVEN_LISTENERS = 1,
+  ROLE_GIVEN_CERTIFICATES = 2, /* the chains; the keys process has the private keys instead */
+  ROLE_GIVEN_PRIVATE_KEYS = 4,
+  ROLE_GIVEN_TICKETS = 8,
+  ROLE_GIVEN_TOKEN_KEYS = 16, /* the file of oauth_keys */
+  ROLE_GIVEN_NOTES = 32,      /* the page of ipc/front_notes.h, and who is refused */
+};
+
+/* A process that reads files of the machine before it is confined cannot do so again: at a reload
+ * it is restarted. */
+enum role_renewal { ROLE_RELOADED, ROLE_RENEWED, ROLE_RENEWED_IF_CHANGED };
+
+struct role_row {
+  const char *name;
+  enum role_class class;
+  bool several;        /* as many processes as the option NAME_processes says; else one */
+  bool answers;        /* questions of others: a new process takes the former one's place at once */
+  bool late;           /* no client waits for it: it starts when the others are ready */
+  bool folder;         /* it has a folder of its name in data_dir */
+  unsigned needs;      /* ROLE_NEEDS_…; without the server's --offline */
+  unsigned given;      /* ROLE_GIVEN_… */
+  uint8_t start, stop; /* the order of starting, from 1, and of stopping, from 0 */
+  uint16_t ready_s;    /* it has to be ready so soon after its start */
+  enum role_renewal renewal;
+  const char *dials;   /* the TCP ports that it may connect to, in words; NULL: none */
+  const char *options; /* the options that it is sent; the others have their defaults there */
+  const char *without; /* the folders whose code it may not have, as extended regular expressions */
+  const char *user;    /* the full name of its user, behind "Qasid" */
+};
+
+#define ROLE_OPTIONS_ALL "hostname largest_file log_level process_memory strict_sandbox"
+#define ROLE_OPTIONS_FRONT                                                                \
+  ROLE_OPTIONS_ALL " auth_mechanisms client_certificates connections_per_address"         \
+                   " connections_per_process login_failures oauth_keys parked_limit"      \
+                   " plaintext_auth plaintext_networks pop3_surrogates require_tls_login" \
+                   " tls_ciphers tls_handshake_timeout tls_least tls_ticket_life"
+
+extern const struct role_row role_rows[ROLE_COUNT];
 const char *role_name(enum role kind);
+/* Does the parent start processes of it? */
+bool role_has_processes(enum role kind);
+
+/* For packaging/qasid.sysusers, and for SECURITY.md: a row for each role. */
+void role_put_sysusers(struct buf *out);
+void role_put_table(struct buf *out);
 
 /* One row of the process graph. */
 struct ipc_wire {

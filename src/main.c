@@ -7,8 +7,8 @@
 
 int main(int argc, char **argv) {
   if (argc < 3 || strcmp(argv[1], "--role") != 0) return cli_main(argc, argv);
-  const struct role_row *role = role_row_named(argv[2]);
-  if (role) return role->main(argc - 2, argv + 2);
-  fprintf(stderr, "qasid: there is no room called %s\n", argv[2]);
+  role_main_fn *role_main = role_main_named(argv[2]);
+  if (role_main) return role_main(argc - 2, argv + 2);
+  fprintf(stderr, "qasid: there is no role %s\n", argv[2]);
   return 64;
 }

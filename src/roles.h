@@ -6,24 +6,14 @@
 
 #include "ipc/roles.h"
 
-struct role_row {
-  const char *name;
-  enum role kind;
-  int (*main)(int argc, char **argv);
-};
+typedef int role_main_fn(int argc, char **argv);
 
-int parent_main(int argc, char **argv);
-int smtpd_main(int argc, char **argv);
-int pop3d_main(int argc, char **argv);
-int auth_main(int argc, char **argv);
-int keys_main(int argc, char **argv);
-int store_main(int argc, char **argv);
-int resolver_main(int argc, char **argv);
-int collector_main(int argc, char **argv);
-int sender_main(int argc, char **argv);
-int cli_main(int argc, char **argv);
+/* parent_main(), smtpd_main(), … */
+#define ROLE(id, name, ...) int name##_main(int argc, char **argv);
+#include "ipc/roles.def"
+#undef ROLE
 
 /* NULL when there is no such role. */
-const struct role_row *role_row_named(const char *name);
+role_main_fn *role_main_named(const char *name);
 
 #endif

@@ -176,13 +176,9 @@ static void open_peer(struct process_peer *p) {
   if (r->ops->peer_connected) r->ops->peer_connected(r, p->kind, p->number, -1);
 }
 
-/* There is one process of these roles at a time. A new one may be announced before the end of the
- * former is seen: its open requests are then failed first, so that no reply of one is taken for the
- * other's. */
-static bool is_single(enum role kind) {
-  return kind == ROLE_AUTH || kind == ROLE_STORE || kind == ROLE_RESOLVER || kind == ROLE_KEYS;
-}
-
+/* Of a role that answers there is one process at a time. A new one may be announced before the end
+ * of the former is seen: its open requests are then failed first, so that no reply of one is taken
+ * for the other's. */
 static bool on_channel(struct process *r, const struct ipc_msg *msg) {
   struct process_channel m;
   if (!process_channel_get(msg->payload, &m)) return false;
@@ -193,7 +189,7 @@ static bool on_channel(struct process *r, const struct ipc_msg *msg) {
     r->ops->peer_connected(r, kind, m.number, msg->fd);
     return true;
   }
-  struct process_peer *former = is_single(kind) && r->running ? first_of(r, kind) : NULL;
+  struct process_peer *former = role_rows[kind].answers && r->running ? first_of(r, kind) : NULL;
   if (former) drop_peer(former);
   struct process_peer *p = calloc(1, sizeof *p);
   if (!p) {
@@ -327,8 +323,9 @@ static bool on_go(struct process *r, const struct ipc_msg *msg) {
   buf_init(&err, 1000);
   buf_init(&b, 1024);
   if (!r->conf) return false;
-  if ((r->ops->prepare && !r->ops->prepare(r, &err)) || !confine(r, &missing, &err) ||
-      !r->ops->start(r, &err)) {
+  bool prepared = !r->ops->prepare || r->ops->prepare(r, &err);
+  if (!role_rows[r->kind].dials) r->dial_count = 0;
+  if (!prepared || !confine(r, &missing, &err) || !r->ops->start(r, &err)) {
     process_fail(r, "%.*s", SLICE_ARG(buf_slice(&err)));
   } else {
     r->running = true;

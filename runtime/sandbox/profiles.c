@@ -30,21 +30,33 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+/* clang-format off */
 #define SMTPD (1u << ROLE_SMTPD)
 #define POP3D (1u << ROLE_POP3D)
-#define AUTH (1u << ROLE_AUTH)
 #define KEYS (1u << ROLE_KEYS)
-#define STORE (1u << ROLE_STORE)
 #define RESOLVER (1u << ROLE_RESOLVER)
 #define COLLECTOR (1u << ROLE_COLLECTOR)
 #define SENDER (1u << ROLE_SENDER)
-#define FRONTS (SMTPD | POP3D)
-#define DIALS (RESOLVER | COLLECTOR | SENDER)
-#define FILES (AUTH | STORE)
+/* The classes, by ipc/roles.def. */
+enum {
+  FRONTS = 0
+#define ROLE(id, name, class, ...) | (ROLE_CLASS_##class == ROLE_CLASS_FRONT) << ROLE_##id
+#include "ipc/roles.def"
+#undef ROLE
+  ,
+  FILES = 0
+#define ROLE(id, name, class, ...) | (ROLE_CLASS_##class == ROLE_CLASS_FILES) << ROLE_##id
+#include "ipc/roles.def"
+#undef ROLE
+  ,
+  DIALS = 0
+#define ROLE(id, name, class, ...) | (ROLE_CLASS_##class == ROLE_CLASS_DIALS) << ROLE_##id
+#include "ipc/roles.def"
+#undef ROLE
+};
 #define NO_FILES (FRONTS | KEYS | DIALS)
 #define ALL (FILES | NO_FILES)
 
-/* clang-format off */
 #define CALL(name, who) { .number = SCMP_SYS(name), .roles = (who) }
 #define CALL_IF(name, who, ...) { .number = SCMP_SYS(name), .roles = (who), .a = { __VA_ARGS__ } }
 /* Does nothing and fails: what the library asks for where it can do without. */

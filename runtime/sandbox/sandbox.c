@@ -86,7 +86,7 @@ static bool logs_to_a_file(void) {
 
 static bool set_limits(struct sandbox_profile *p, struct buf *err) {
   uint64_t core = 0, size = p->folder ? p->file_size : 0;
-  bool whole = p->role != ROLE_PARENT && p->role != ROLE_CLI;
+  bool whole = role_rows[p->role].class != ROLE_CLASS_NONE;
   bool threads = p->threads || !p->folder || p->role == ROLE_KEYS;
   bool ok = limit(RLIMIT_CORE, &core) &&
             (p->descriptors == 0 || limit(RLIMIT_NOFILE, &p->descriptors)) &&
@@ -204,7 +204,7 @@ void sandbox_put_counts(struct buf *to) {
 
 static bool confine(struct sandbox_profile *p, int folder_fd, struct buf *missing,
                     struct buf *err) {
-  bool whole = p->role != ROLE_PARENT && p->role != ROLE_CLI;
+  bool whole = role_rows[p->role].class != ROLE_CLASS_NONE;
   if (whole && p->started_as_root && (!change_root(p, missing, err) || !change_user(p, err)))
     return false;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

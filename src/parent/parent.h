@@ -32,9 +32,6 @@ enum {
   PARENT_STEADY_MS = 10000,
   PARENT_PAUSE_MS = 20, /* before the first restart */
   PARENT_PAUSE_MOST_MS = 10000,
-  PARENT_START_MS = 60000, /* from its birth until a process has to be ready */
-  /* where a database may have to be recovered or brought to a new schema first */
-  PARENT_START_FILES_MS = 900000,
   PARENT_LINGER_MS = 5000,  /* how long a process may live on without its channel */
   PARENT_RELOAD_MS = 30000, /* then a reload is over without the answers that are missing */
   PARENT_STOP_MS = 20000,   /* then what is left is killed */
@@ -58,7 +55,7 @@ struct proc {
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
-  struct buf reads;  /* of a sender: what it read at its start (procs.c) */
+  struct buf reads;  /* of one that is renewed if changed: what it read at its start (procs.c) */
   char missing[512]; /* sandbox facilities this system did not give */
 };
 

@@ -21,15 +21,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static unsigned how_many(uint64_t wanted) {
+static uint64_t how_many(const struct conf *conf, enum role kind) {
+  char option[64];
   long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-  if (wanted) return (unsigned)wanted;
-  return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
-}
-
-static void plan(struct parent *p, enum role kind, unsigned count) {
-  for (unsigned i = 0; i < count && p->proc_count < PARENT_PROCS_MAX; i++)
-    p->procs[p->proc_count++] = (struct proc){ .parent = p, .kind = kind, .index = i };
+  if (!role_rows[kind].several) return 1;
+  snprintf(option, sizeof option, "%s_processes", role_name(kind));
+  uint64_t wanted = conf_number(conf, option);
+  if (wanted) return wanted;
+  return cpus < 1 ? 1 : cpus > 4 ? 4 : (uint64_t)cpus;
 }
 
 static bool listens(const struct parent *p, enum role kind) {
@@ -38,57 +37,68 @@ static bool listens(const struct parent *p, enum role kind) {
   return false;
 }
 
+static bool is_needed(const struct parent *p, enum role kind) {
+  unsigned needs = role_rows[kind].needs;
+  if (!needs || p->offline) return !needs;
+  return (needs & ROLE_NEEDS_LISTENER && listens(p, kind)) ||
+         (needs & ROLE_NEEDS_COLLECT && p->conf->collect) ||
+         (needs & ROLE_NEEDS_SEND && p->conf->send);
+}
+
+static void plan(struct parent *p, enum role kind) {
+  uint64_t count = is_needed(p, kind) ? how_many(p->conf, kind) : 0;
+  for (unsigned i = 0; i < count && p->proc_count < PARENT_PROCS_MAX; i++)
+    p->procs[p->proc_count++] = (struct proc){ .parent = p, .kind = kind, .index = i };
+}
+
 /* In the order of starting: a process that answers questions before those that ask it. */
 void procs_plan(struct parent *p) {
-  plan(p, ROLE_STORE, 1);
-  plan(p, ROLE_AUTH, 1);
-  plan(p, ROLE_KEYS, 1);
-  if (p->offline) return;
-  if (p->conf->collect || p->conf->send) plan(p, ROLE_RESOLVER, 1);
-  if (p->conf->collect) plan(p, ROLE_COLLECTOR, 1);
-  if (p->conf->send) plan(p, ROLE_SENDER, 1);
-  if (listens(p, ROLE_SMTPD)) plan(p, ROLE_SMTPD, how_many(p->conf->smtpd_processes));
-  if (listens(p, ROLE_POP3D)) plan(p, ROLE_POP3D, how_many(p->conf->pop3d_processes));
+  for (unsigned turn = 1; turn <= ROLE_COUNT; turn++)
+    for (enum role kind = 0; kind < ROLE_COUNT; kind++)
+      if (role_rows[kind].start == turn) plan(p, kind);
 }
 
 /* --- what a process is sent --- */
 
-#define SAY(proc, name, most, fd, ...)                                         \
-  do {                                                                         \
-    struct buf *say_b = channel_begin_fd((proc)->channel, name##_type, 0, fd); \
-    if (say_b) name##_put(say_b, &(struct name){ __VA_ARGS__ });               \
-    channel_end((proc)->channel);                                              \
+#define SEND(proc, name, most, fd, ...)                                         \
+  do {                                                                          \
+    struct buf *send_b = channel_begin_fd((proc)->channel, name##_type, 0, fd); \
+    if (send_b) name##_put(send_b, &(struct name){ __VA_ARGS__ });              \
+    channel_end((proc)->channel);                                               \
   } while (0)
 
-static void say_config(struct proc *proc) {
+static void send_config(struct proc *proc) {
   struct buf packed;
   buf_init(&packed, IPC_PAYLOAD_MAX - 64);
-  conf_pack(proc->parent->conf, &packed);
-  SAY(proc, process_config, IPC_PAYLOAD_MAX, -1, buf_slice(&packed));
+  conf_pack_only(proc->parent->conf, role_rows[proc->kind].options, &packed);
+  SEND(proc, process_config, IPC_PAYLOAD_MAX, -1, buf_slice(&packed));
   buf_free(&packed);
 }
 
-static bool is_front(enum role kind) { return kind == ROLE_SMTPD || kind == ROLE_POP3D; }
+static bool is_given(const struct proc *proc, unsigned what) {
+  return role_rows[proc->kind].given & what;
+}
 
 static void send_certificates(struct proc *proc) {
   struct parent *p = proc->parent;
-  if (!is_front(proc->kind) && proc->kind != ROLE_KEYS) return;
+  bool keys = is_given(proc, ROLE_GIVEN_PRIVATE_KEYS);
+  if (!keys && !is_given(proc, ROLE_GIVEN_CERTIFICATES)) return;
   for (size_t i = 0; i < p->cert_count; i++) {
-    struct slice pem = buf_slice(proc->kind == ROLE_KEYS ? &p->keys[i] : &p->chains[i]);
-    SAY(proc, process_certificate, 0, -1, (uint16_t)i, i + 1 == p->cert_count, pem);
+    struct slice pem = buf_slice(keys ? &p->keys[i] : &p->chains[i]);
+    SEND(proc, process_certificate, 0, -1, (uint16_t)i, i + 1 == p->cert_count, pem);
   }
 }
 
 static void send_token_keys(struct proc *proc) {
-  if (proc->kind == ROLE_AUTH)
-    SAY(proc, process_token_keys, 0, -1, buf_slice(&proc->parent->token_keys));
+  if (is_given(proc, ROLE_GIVEN_TOKEN_KEYS))
+    SEND(proc, process_token_keys, 0, -1, buf_slice(&proc->parent->token_keys));
 }
 
 static void send_tickets(struct proc *proc) {
   struct parent *p = proc->parent;
-  if (is_front(proc->kind))
-    SAY(proc, process_tickets, 0, -1,
-        slice_of(p->tickets[proc->kind], p->ticket_keys * PARENT_TICKET_KEY_SIZE));
+  if (is_given(proc, ROLE_GIVEN_TICKETS))
+    SEND(proc, process_tickets, 0, -1,
+         slice_of(p->tickets[proc->kind], p->ticket_keys * PARENT_TICKET_KEY_SIZE));
 }
 
 static void send_listeners(struct proc *proc) {
@@ -96,22 +106,22 @@ static void send_listeners(struct proc *proc) {
   for (size_t i = 0; i < p->listener_count; i++) {
     const struct listener *l = &p->listeners[i];
     if (l->kind != proc->kind) continue;
-    SAY(proc, process_listener, 0, fcntl(l->fd, F_DUPFD_CLOEXEC, 0), slice_str(l->service),
-        l->implicit_tls);
+    SEND(proc, process_listener, 0, fcntl(l->fd, F_DUPFD_CLOEXEC, 0), slice_str(l->service),
+         l->implicit_tls);
   }
 }
 
 static void send_refused(struct proc *to, const struct offender *o) {
   uint64_t now = loop_now(to->parent->loop);
-  if (!is_front(to->kind) || !to->channel || o->until_ms <= now) return;
-  SAY(to, process_refuse, 0, -1, slice_of(o->who.address, o->who.n),
-      (uint32_t)((o->until_ms - now + 999) / 1000));
+  if (!is_given(to, ROLE_GIVEN_NOTES) || !to->channel || o->until_ms <= now) return;
+  SEND(to, process_refuse, 0, -1, slice_of(o->who.address, o->who.n),
+       (uint32_t)((o->until_ms - now + 999) / 1000));
 }
 
 /* A page that the process could truncate would crash the parent if it were mapped here: it is read
  * instead. */
 static void send_notes(struct proc *proc) {
-  if (!is_front(proc->kind)) return;
+  if (!is_given(proc, ROLE_GIVEN_NOTES)) return;
   int fd = memfd_create("qasid-notes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd >= 0 && (ftruncate(fd, sizeof(struct front_notes)) != 0 ||
                   fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
@@ -119,13 +129,13 @@ static void send_notes(struct proc *proc) {
     fd = -1;
   }
   int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-  if (copy >= 0) SAY(proc, process_notes, 0, copy, );
+  if (copy >= 0) SEND(proc, process_notes, 0, copy, );
   if (copy < 0 && fd >= 0) close(fd);
   proc->notes = copy < 0 ? 0 : fd + 1;
   for (size_t i = 0; i < OFFENDERS_MAX; i++) send_refused(proc, &proc->parent->offenders.rows[i]);
 }
 
-static void say_hello(struct proc *proc) {
+static void send_hello(struct proc *proc) {
   struct parent *p = proc->parent;
   char folder[1101], root[1101];
   setup_folder_of(p, proc->kind, folder, sizeof folder);
@@ -134,8 +144,8 @@ static void say_hello(struct proc *proc) {
   else
     snprintf(root, sizeof root, "%s/empty", p->conf->data_dir);
   const struct identity *who = &p->identities[proc->kind];
-  SAY(proc, process_hello, 0, -1, (uint8_t)proc->kind, proc->number, p->as_root, who->uid, who->gid,
-      slice_str(folder), slice_str(root), p->started_s);
+  SEND(proc, process_hello, 0, -1, (uint8_t)proc->kind, proc->number, p->as_root, who->uid,
+       who->gid, slice_str(folder), slice_str(root), p->started_s);
 }
 
 /* --- connecting --- */
@@ -155,8 +165,8 @@ static void join(struct proc *a, struct proc *b) {
     kill(a->pid, SIGKILL); /* it is restarted, and then connected */
     return;
   }
-  SAY(a, process_channel, 0, ends[0], (uint8_t)b->kind, b->number);
-  SAY(b, process_channel, 0, ends[1], (uint8_t)a->kind, a->number);
+  SEND(a, process_channel, 0, ends[0], (uint8_t)b->kind, b->number);
+  SEND(b, process_channel, 0, ends[1], (uint8_t)a->kind, a->number);
 }
 
 static void connect_neighbours(struct proc *proc) {
@@ -174,7 +184,7 @@ int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t
     int ends[2];
     if (proc->kind != kind || proc->index != index || !proc->channel) continue;
     if (!ipc_wire_between(ROLE_CLI, kind) || !make_pair(ends)) return -1;
-    SAY(proc, process_channel, 0, ends[1], ROLE_CLI, number);
+    SEND(proc, process_channel, 0, ends[1], ROLE_CLI, number);
     return ends[0];
   }
   return -1;
@@ -186,7 +196,8 @@ struct proc *procs_blame(struct parent *p, struct proc *accuser, enum role kind,
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *proc = &p->procs[i];
     if (proc->kind != kind || proc->number != number || !proc->pid) continue;
-    return is_front(accuser->kind) || !ipc_wire_between(accuser->kind, kind) ? accuser : proc;
+    bool front = role_rows[accuser->kind].class == ROLE_CLASS_FRONT;
+    return front || !ipc_wire_between(accuser->kind, kind) ? accuser : proc;
   }
   return NULL;
 }
@@ -287,7 +298,7 @@ static bool others_serve(const struct parent *p, const struct proc *proc) {
 
 uint64_t procs_pause(const struct parent *p, const struct proc *proc) {
   uint64_t pause = PARENT_PAUSE_MS;
-  if (is_front(proc->kind) && others_serve(p, proc)) return pause;
+  if (others_serve(p, proc)) return pause;
   for (unsigned i = 1; i < proc->quick_deaths && pause < PARENT_PAUSE_MOST_MS; i++) pause *= 2;
   return pause < PARENT_PAUSE_MOST_MS ? pause : PARENT_PAUSE_MOST_MS;
 }
@@ -325,10 +336,9 @@ static uint64_t start_time(const struct proc *proc) {
 #ifdef QASID_TEST_HOOKS
   const char *ms = getenv("QASID_TEST_START_MS");
   uint64_t n;
-  if (ms && num_parse(slice_str(ms), PARENT_START_MS, &n)) return n;
+  if (ms && num_parse(slice_str(ms), 60000, &n)) return n;
 #endif
-  return proc->kind == ROLE_STORE || proc->kind == ROLE_AUTH ? PARENT_START_FILES_MS
-                                                             : PARENT_START_MS;
+  return role_rows[proc->kind].ready_s * 1000ull;
 }
 
 /* Which file this is, and of when; zeros: there is none. */
@@ -343,16 +353,17 @@ static void put_file(struct buf *to, const char *path) {
  * process was started, a reload leaves the process alone, and with it the sessions that it has open
  * and what it remembers of other servers. A file that changes between this look and the process's
  * own is found changed at the next reload. */
-static void put_reads(const struct parent *p, struct buf *to) {
+static void put_reads(const struct proc *proc, struct buf *to) {
+  const struct parent *p = proc->parent;
   buf_init(to, IPC_PAYLOAD_MAX);
-  conf_pack(p->conf, to);
+  conf_pack_only(p->conf, role_rows[proc->kind].options, to);
   put_file(to, p->conf->route_passwords);
   put_file(to, p->conf->tls_authorities);
 }
 
 static bool reads_same(const struct proc *proc) {
   struct buf now;
-  put_reads(proc->parent, &now);
+  put_reads(proc, &now);
   bool same = !now.failed && !proc->reads.failed && buf_len(&now) &&
               slice_eq(buf_slice(&now), buf_slice(&proc->reads));
   buf_free(&now);
@@ -370,19 +381,19 @@ static void start(struct proc *proc) {
     if (!proc->pid) plan_restart(proc); /* otherwise its end will be noticed */
     return;
   }
-  if (proc->kind == ROLE_SENDER) {
+  if (role_rows[proc->kind].renewal == ROLE_RENEWED_IF_CHANGED) {
     buf_free(&proc->reads);
-    put_reads(p, &proc->reads);
+    put_reads(proc, &proc->reads);
   }
-  say_hello(proc);
-  say_config(proc);
+  send_hello(proc);
+  send_config(proc);
   send_listeners(proc);
   send_certificates(proc);
   send_tickets(proc);
   send_token_keys(proc);
   send_notes(proc);
   connect_neighbours(proc);
-  SAY(proc, process_go, 0, -1, );
+  SEND(proc, process_go, 0, -1, );
   loop_timer_set(proc->restart, proc->started_ms + start_time(proc));
 }
 
@@ -400,9 +411,7 @@ static void restart(void *arg) {
 }
 
 /* No client waits for these, and they would take processor time from those for which one does. */
-static bool is_late(const struct proc *proc) {
-  return proc->kind == ROLE_RESOLVER || proc->kind == ROLE_COLLECTOR || proc->kind == ROLE_SENDER;
-}
+static bool is_late(const struct proc *proc) { return role_rows[proc->kind].late; }
 
 void procs_start(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
@@ -496,13 +505,14 @@ void procs_reap(struct parent *p) {
 /* A process that reads the machine's own files before it is confined reads them again when it is
  * restarted. */
 static bool renew(struct proc *proc) {
-  if (proc->kind != ROLE_RESOLVER && proc->kind != ROLE_SENDER) return false;
-  if (proc->kind == ROLE_SENDER && reads_same(proc)) {
+  enum role_renewal renewal = role_rows[proc->kind].renewal;
+  if (renewal == ROLE_RELOADED) return false;
+  if (renewal == ROLE_RENEWED_IF_CHANGED && reads_same(proc)) {
     proc->applies = false;
     return true;
   }
   proc->renewed = true;
-  SAY(proc, process_stop, 0, -1, );
+  SEND(proc, process_stop, 0, -1, );
   return true;
 }
 
@@ -511,10 +521,10 @@ void procs_reconfigure(struct parent *p) {
     struct proc *proc = &p->procs[i];
     proc->applies = proc->channel;
     if (!proc->channel || renew(proc)) continue;
-    say_config(proc);
+    send_config(proc);
     send_certificates(proc);
     send_token_keys(proc);
-    SAY(proc, process_apply, 0, -1, p->reload.number);
+    SEND(proc, process_apply, 0, -1, p->reload.number);
   }
 }
 
@@ -523,24 +533,18 @@ void procs_send_tickets(struct parent *p) {
     if (p->procs[i].channel) send_tickets(&p->procs[i]);
 }
 
-static int stage_of(enum role kind) {
-  return is_front(kind) || kind == ROLE_COLLECTOR || kind == ROLE_SENDER ? 0
-         : kind == ROLE_STORE                                            ? 2
-                                                                         : 1;
-}
-
 /* A process that is not ready has acknowledged nothing, and may need long, with an index to build
  * or a log to read: its successor finds what any crash leaves. */
 bool procs_stop_stage(struct parent *p, int stage) {
   bool left = false;
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *proc = &p->procs[i];
-    if (stage_of(proc->kind) != stage || !proc->pid) continue;
+    if (role_rows[proc->kind].stop != stage || !proc->pid) continue;
     left = true;
     if (!proc->ready)
       kill(proc->pid, SIGKILL);
     else if (proc->channel)
-      SAY(proc, process_stop, 0, -1, );
+      SEND(proc, process_stop, 0, -1, );
   }
   return !left;
 }

@@ -303,8 +303,7 @@ void setup_tickets(struct parent *p) {
 enum { IDENTITY_BASE = 64240 }; /* where no package manager and no systemd hands out ids */
 
 void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n) {
-  bool has = kind == ROLE_STORE || kind == ROLE_AUTH || kind == ROLE_KEYS;
-  if (has)
+  if (role_rows[kind].folder)
     snprintf(to, n, "%s/%s", p->conf->data_dir, role_name(kind));
   else
     to[0] = 0;

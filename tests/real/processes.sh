@@ -111,7 +111,8 @@ EOF
 ok "the store checks clean after it" q check
 
 # --- reload ---
-before=$(pid_of smtpd)
+before=
+while [ -z "$before" ]; do before=$(pid_of smtpd); sleep 0.1; done # the last one may just have died
 ok "a mistake in the configuration is named" bash -c "cp $dir/qasid.conf $dir/good.conf; echo 'message_size_limit = banana' >>$dir/qasid.conf; ! $qasid_bin -c $dir/qasid.conf check-config"
 kill -HUP "$server"
 ok "the reload says so and keeps the old configuration" wait_log 'message_size_limit.*banana|banana.*message_size_limit|nothing changed' 30

@@ -154,7 +154,7 @@ ok "one name a second, one at a time: all go, none is put off" all 'within 30 al
 pid=$(role sender)
 q reload >/dev/null
 ok "a reload without a change leaves the sender alone" all 'sleep 1' 'is "$(role sender)" "$pid"'
-option queue_warn_after 3h
+option sender_connections 50
 q reload >/dev/null
 renewed() { local now; now=$(role sender 2>/dev/null) && [ -n "$now" ] && [ "$now" != "$pid" ]; }
 ok "with a change it starts anew" within 20 renewed

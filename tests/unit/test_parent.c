@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Who is ended when one process accuses another. */
+/* The parent: who is ended when one process accuses another, and what a role is sent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ static int blame(struct parent *p, size_t accuser, size_t accused) {
   return guilty ? (int)(guilty - p->procs) : -1;
 }
 
-static void a_front_end_is_not_believed_against_the_rooms_behind_it(void **state) {
+static void a_front_end_is_not_believed_against_the_processes_behind_it(void **state) {
   struct parent *p = house();
   assert_int_equal(blame(p, SMTPD, STORE), SMTPD);
   assert_int_equal(blame(p, POP3D, AUTH), POP3D);
@@ -40,7 +40,7 @@ static void a_front_end_is_not_believed_against_the_rooms_behind_it(void **state
   free(p);
 }
 
-static void the_rooms_behind_are_believed(void **state) {
+static void the_processes_behind_are_believed(void **state) {
   struct parent *p = house();
   assert_int_equal(blame(p, STORE, SMTPD_2), SMTPD_2);
   assert_int_equal(blame(p, AUTH, POP3D), POP3D);
@@ -48,7 +48,7 @@ static void the_rooms_behind_are_believed(void **state) {
   free(p);
 }
 
-static void who_accuses_a_room_it_can_not_know_lies(void **state) {
+static void who_accuses_a_process_it_can_not_know_lies(void **state) {
   struct parent *p = house();
   assert_int_equal(blame(p, SMTPD, SMTPD_2), SMTPD);
   assert_int_equal(blame(p, SMTPD, POP3D), SMTPD);
@@ -79,7 +79,7 @@ static void a_front_end_comes_back_at_once_while_another_serves(void **state) {
   free(p);
 }
 
-static void the_rooms_behind_wait_longer_with_each_quick_death(void **state) {
+static void the_processes_behind_wait_longer_with_each_quick_death(void **state) {
   struct parent *p = house();
   p->procs[STORE].quick_deaths = 1;
   assert_int_equal(procs_pause(p, &p->procs[STORE]), PARENT_PAUSE_MS);
@@ -90,14 +90,55 @@ static void the_rooms_behind_wait_longer_with_each_quick_death(void **state) {
   free(p);
 }
 
+/* Only the sender knows which file has the passwords for other servers. */
+static void a_role_is_sent_only_the_options_that_its_row_names(void **state) {
+  const char *text = "route_passwords = \"/etc/secret\"\nhostname = \"mx.example.org\"\n"
+                     "send = no\nroutes = { \"* relay.example.org\" }\n"
+                     "data_dir = \"/srv/mail\"\n";
+  struct buf err, packed;
+  buf_init(&err, 4096), buf_init(&packed, 1024 * 1024);
+  struct conf *conf = conf_parse(slice_str(text), "test", &err);
+  assert_non_null(conf);
+  for (enum role r = 0; r < ROLE_COUNT; r++) {
+    if (!role_has_processes(r)) continue;
+    buf_truncate(&packed, 0);
+    conf_pack_only(conf, role_rows[r].options, &packed);
+    struct conf *sent = conf_unpack(buf_slice(&packed));
+    assert_non_null(sent);
+    assert_string_equal(sent->route_passwords, r == ROLE_SENDER ? "/etc/secret" : "");
+    assert_string_equal(sent->hostname, "mx.example.org");
+    assert_string_equal(sent->data_dir, "/var/lib/qasid");
+    assert_int_equal(sent->send, r != ROLE_SMTPD && r != ROLE_STORE);
+    assert_int_equal(sent->routes.count, r == ROLE_SENDER ? 1 : 0);
+    conf_free(&sent);
+  }
+  conf_free(&conf);
+  buf_free(&err), buf_free(&packed);
+}
+
+static bool is_option(struct slice name) {
+  for (size_t i = 0; i < conf_option_count; i++)
+    if (slice_eq(name, slice_str(conf_options[i].name))) return true;
+  return false;
+}
+
+static void each_role_names_options_that_there_are(void **state) {
+  for (enum role r = 0; r < ROLE_COUNT; r++) {
+    struct slice rest = slice_str(role_has_processes(r) ? role_rows[r].options : "");
+    while (rest.n) assert_true(is_option(slice_split(&rest, ' ')));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_front_end_is_not_believed_against_the_rooms_behind_it),
-    cmocka_unit_test(the_rooms_behind_are_believed),
-    cmocka_unit_test(who_accuses_a_room_it_can_not_know_lies),
+    cmocka_unit_test(a_front_end_is_not_believed_against_the_processes_behind_it),
+    cmocka_unit_test(the_processes_behind_are_believed),
+    cmocka_unit_test(who_accuses_a_process_it_can_not_know_lies),
     cmocka_unit_test(who_is_not_there_is_left_alone),
     cmocka_unit_test(a_front_end_comes_back_at_once_while_another_serves),
-    cmocka_unit_test(the_rooms_behind_wait_longer_with_each_quick_death),
+    cmocka_unit_test(the_processes_behind_wait_longer_with_each_quick_death),
+    cmocka_unit_test(a_role_is_sent_only_the_options_that_its_row_names),
+    cmocka_unit_test(each_role_names_options_that_there_are),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

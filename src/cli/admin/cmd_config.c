@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/docs.h"
+#include "ipc/roles.h"
 #include "runtime/sandbox/sandbox.h"
 #include "src/cli/admin/commands.h"
 #include "src/cli/admin/log_manual.h"
@@ -45,6 +46,12 @@ int cmd_config(struct cli *c) {
     code = print(&out);
   } else if (strcmp(what, "system-calls") == 0) {
     sandbox_put_counts(&out);
+    code = print(&out);
+  } else if (strcmp(what, "roles") == 0) {
+    role_put_table(&out);
+    code = print(&out);
+  } else if (strcmp(what, "sysusers") == 0) {
+    role_put_sysusers(&out);
     code = print(&out);
   } else {
     code = explain(what, &out);
