@@ -5,33 +5,12 @@
 
 #include "lib/base/sys.h"
 
-#include "ipc/cli_process.h"
+#include "runtime/admin/admin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void send_list(struct front *f, uint32_t cli, uint16_t type, const struct slice *items,
-                      size_t n) {
-  struct buf b;
-  buf_init(&b, IPC_PAYLOAD_MAX);
-  cli_table_put(&b, items, n);
-  if (!b.failed) process_send(f->process, ROLE_CLI, cli, type, 0, buf_slice(&b), -1);
-  buf_free(&b);
-}
-
-static void done_with(struct front *f, uint32_t cli, enum cli_code code, struct slice text) {
-  struct buf b;
-  buf_init(&b, 8192);
-  cli_done_put(&b, &(struct cli_done){ (uint8_t)code, text });
-  process_send(f->process, ROLE_CLI, cli, cli_done_type, 0, buf_slice(&b), -1);
-  buf_free(&b);
-}
-
-static void done(struct front *f, uint32_t cli, enum cli_code code, const char *text) {
-  done_with(f, cli, code, slice_str(text));
-}
 
 static bool matches(const struct conn *c, const char *filter) {
   char address[64];
@@ -45,6 +24,11 @@ static bool takes_more(struct front *f, uint32_t cli) {
   return ch && channel_backlog(ch) < FRONT_TRACE_MAX;
 }
 
+static void send_trace(struct front *f, uint32_t cli, const struct slice row[static 4]) {
+  const struct admin_answer to = admin_answer_of(f->process, cli);
+  admin_answer_row(&to, row, 4);
+}
+
 static void trace_line(void *arg, char direction, struct slice line) {
   struct conn *c = arg;
   char from[2] = { direction, 0 }, time[24];
@@ -52,8 +36,7 @@ static void trace_line(void *arg, char direction, struct slice line) {
   struct slice row[] = { slice_str(time), slice_str(c->name), slice_str(from),
                          slice_first(line, 8192) };
   for (struct front_watch *w = c->front->watches; w; w = w->next)
-    if (matches(c, w->filter) && takes_more(c->front, w->cli))
-      send_list(c->front, w->cli, cli_row_type, row, 4);
+    if (matches(c, w->filter) && takes_more(c->front, w->cli)) send_trace(c->front, w->cli, row);
 }
 
 void front_trace(struct conn *c, const char *fmt, ...) {
@@ -103,18 +86,19 @@ void front_unwatch(struct front *f, uint32_t cli) {
 }
 
 /* `trace ADDRESS|SESSION`: rows until the command line goes away. */
-static void command_trace(struct front *f, uint32_t cli, struct slice filter) {
+static void command_trace(void *arg, const struct admin_command *q) {
+  struct front *f = arg;
+  struct slice filter = q->args[0];
   struct front_watch *w = calloc(1, sizeof *w);
   if (!w || filter.n == 0 || filter.n >= sizeof w->filter) {
     free(w);
-    done(f, cli, CLI_USAGE, "trace ADDRESS or trace SESSION");
+    admin_answer_done(&q->to, CLI_USAGE, SLICE("trace ADDRESS or trace SESSION"));
     return;
   }
-  *w = (struct front_watch){ .cli = cli, .next = f->watches };
+  *w = (struct front_watch){ .cli = q->to.number, .next = f->watches };
   memcpy(w->filter, filter.p, filter.n);
   f->watches = w;
-  struct slice columns[] = { SLICE("time"), SLICE("session"), SLICE("from"), SLICE("line") };
-  send_list(f, cli, cli_columns_type, columns, 4);
+  admin_answer_columns(&q->to, "time session from line");
   watch_all_again(f);
 }
 
@@ -139,11 +123,9 @@ static void see(void *arg, const char *key, struct slice value) {
   if (strcmp(key, "marked") == 0) s->maildrop = true;
 }
 
-static void command_ps(struct front *f, uint32_t cli, struct slice rest) {
-  struct slice columns[] = { SLICE("session"), SLICE("service"),  SLICE("client"),
-                             SLICE("login"),   SLICE("maildrop"), SLICE("seconds"),
-                             SLICE("in"),      SLICE("out"),      SLICE("now") };
-  send_list(f, cli, cli_columns_type, columns, 9);
+static void command_ps(void *arg, const struct admin_command *q) {
+  struct front *f = arg;
+  admin_answer_columns(&q->to, "session service client login maildrop seconds in out now");
   for (struct conn *c = f->oldest; c; c = c->newer) {
     char address[64], seconds[24], in[24], out[24];
     conn_address_text(c, address, sizeof address);
@@ -162,65 +144,45 @@ static void command_ps(struct front *f, uint32_t cli, struct slice rest) {
                            slice_str(in),
                            slice_str(out),
                            slice_str(doing(c)) };
-    send_list(f, cli, cli_row_type, row, 9);
+    admin_answer_row(&q->to, row, 9);
   }
-  done(f, cli, CLI_OK, "");
+  admin_answer_done(&q->to, CLI_OK, SLICE_NONE);
 }
 
-static void counter(struct front *f, uint32_t cli, const char *name, uint64_t value,
-                    const char *meaning) {
-  char text[24];
-  snprintf(text, sizeof text, "%ju", (uintmax_t)value);
-  struct slice row[] = { slice_str(f->process->name), slice_str(name), slice_str(text),
-                         slice_str(meaning) };
-  send_list(f, cli, cli_row_type, row, 4);
-}
-
-static void command_status(struct front *f, uint32_t cli, struct slice rest) {
-  struct slice columns[] = { SLICE("process"), SLICE("counter"), SLICE("value"), SLICE("meaning") };
-  send_list(f, cli, cli_columns_type, columns, 4);
-  counter(f, cli, "open", f->count, "connections now");
-  counter(f, cli, "accepted", f->accepted, "connections since the start");
-  counter(f, cli, "refused", f->refused, "connections turned away");
+static void command_status(void *arg, const struct admin_command *q) {
+  const struct front *f = arg;
+  const char *name = f->process->name;
+  admin_answer_columns(&q->to, ADMIN_COUNTER_COLUMNS);
+  admin_answer_counter(&q->to, name, "open", f->count, "connections now");
+  admin_answer_counter(&q->to, name, "accepted", f->accepted, "connections since the start");
+  admin_answer_counter(&q->to, name, "refused", f->refused, "connections turned away");
   for (int why = CLOSE_NONE + 1; why < CLOSE_REASONS; why++)
     if (f->closed_by[why])
-      counter(f, cli, close_reason_word(why), f->closed_by[why], close_reason_meaning(why));
-  done(f, cli, CLI_OK, "");
+      admin_answer_counter(&q->to, name, close_reason_word(why), f->closed_by[why],
+                           close_reason_meaning(why));
+  admin_answer_done(&q->to, CLI_OK, SLICE_NONE);
 }
 
 #ifdef QASID_TEST_HOOKS
-static void command_misbehave(struct front *f, uint32_t cli, struct slice what) {
+static void command_misbehave(void *arg, const struct admin_command *q) {
   struct buf notices;
   buf_init(&notices, 4096);
-  front_misbehave(f, what, &notices);
-  done_with(f, cli, CLI_OK, buf_slice(&notices));
+  front_misbehave(arg, q->args[0], &notices);
+  admin_answer_done(&q->to, CLI_OK, buf_slice(&notices));
   buf_free(&notices);
 }
 #endif
 
-static const struct {
-  const char *word;
-  void (*fn)(struct front *f, uint32_t cli, struct slice argument);
-} commands[] = {
-  { "ps", command_ps },
-  { "status", command_status },
-  { "trace", command_trace },
+static const struct admin_row rows[] = {
+  { "ps", "", 0, 0, command_ps },
+  { "status", "", 0, 0, command_status },
+  { "trace", "ADDRESS|SESSION", 1, 1, command_trace },
 #ifdef QASID_TEST_HOOKS
-  { "misbehave", command_misbehave },
+  { "misbehave", "WHAT", 1, 1, command_misbehave },
 #endif
 };
 
 bool front_command(struct front *f, uint32_t cli, const struct ipc_msg *msg) {
-  struct cli_command m;
-  struct slice word, argument = SLICE_NONE;
-  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m)) return false;
-  if (!ipc_list_next(&m.words, &word)) return false;
-  ipc_list_next(&m.words, &argument);
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-    if (!slice_eq(word, slice_str(commands[i].word))) continue;
-    commands[i].fn(f, cli, argument);
-    return true;
-  }
-  done(f, cli, CLI_USAGE, "this process knows: ps, status, trace ADDRESS|SESSION");
-  return true;
+  const struct admin_answer to = admin_answer_of(f->process, cli);
+  return admin_run(rows, sizeof rows / sizeof *rows, f, &to, msg);
 }

@@ -16,38 +16,28 @@
 
 /* --- answers --- */
 
-static void send_to_cli(struct auth *a, struct admin_call *c, uint16_t type,
-                        const struct buf *payload) {
-  if (c->number && !payload->failed)
-    a->shell.send(a->shell.arg, ROLE_CLI, c->number, type, 0, buf_slice(payload));
+static void send_to_cli(void *arg, uint32_t number, uint16_t type, struct slice payload) {
+  const struct auth *a = arg;
+  if (number) a->shell.send(a->shell.arg, ROLE_CLI, number, type, 0, payload);
 }
 
-static void done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
-  struct buf b;
-  buf_init(&b, 8192);
-  cli_done_put(&b, &(struct cli_done){ .code = (uint8_t)code, .text = slice_str(text) });
-  send_to_cli(a, c, cli_done_type, &b);
-  buf_free(&b);
+static struct admin_answer answer_of(struct auth *a, const struct admin_call *c) {
+  return (struct admin_answer){ send_to_cli, a, c->number, NULL };
 }
 
-static void table(struct auth *a, struct admin_call *c, uint16_t type, const struct slice *values,
-                  size_t n) {
-  struct buf b;
-  buf_init(&b, 16384);
-  cli_table_put(&b, values, n);
-  send_to_cli(a, c, type, &b);
-  buf_free(&b);
+void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
+  const struct admin_answer to = answer_of(a, c);
+  admin_answer_done(&to, code, slice_str(text));
 }
 
-static void columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) {
-  struct slice head[16];
-  n = n < sizeof head / sizeof *head ? n : sizeof head / sizeof *head;
-  for (size_t i = 0; i < n; i++) head[i] = slice_str(names[i]);
-  table(a, c, cli_columns_type, head, n);
+void call_columns(struct auth *a, struct admin_call *c, const char *names) {
+  const struct admin_answer to = answer_of(a, c);
+  admin_answer_columns(&to, names);
 }
 
-static void row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) {
-  table(a, c, cli_row_type, values, n);
+void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) {
+  const struct admin_answer to = answer_of(a, c);
+  admin_answer_row(&to, values, n);
 }
 
 void call_done_account(struct auth *a, struct admin_call *c, enum account_result r) {
@@ -62,19 +52,7 @@ void call_done_account(struct auth *a, struct admin_call *c, enum account_result
     [ACCOUNT_TROUBLE] = { CLI_TROUBLE,
                           "the accounts database can't be used now; nothing was changed" },
   };
-  done(a, c, says[r].code, says[r].text);
-}
-
-void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text) {
-  done(a, c, code, text);
-}
-
-void call_columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n) {
-  columns(a, c, names, n);
-}
-
-void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n) {
-  row(a, c, values, n);
+  call_done(a, c, says[r].code, says[r].text);
 }
 
 /* --- a command's life --- */
@@ -96,7 +74,7 @@ static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, 
   buf_put(&c->password, password);
   if (!j || c->password.failed) {
     auth_job_free(&j);
-    done(a, c, CLI_TROUBLE, "no memory");
+    call_done(a, c, CLI_TROUBLE, "no memory");
     return false;
   }
   a->shell.random(a->shell.arg, j->random, sizeof j->random);
@@ -176,13 +154,13 @@ bool call_take_name(struct auth *a, struct admin_call *c, struct slice name) {
 
 static bool take_id(struct auth *a, struct admin_call *c, struct slice id) {
   if (num_parse(id, INT64_MAX, &c->row.id) && c->row.id) return true;
-  done(a, c, CLI_USAGE, "the account's number must be a number from 1");
+  call_done(a, c, CLI_USAGE, "the account's number must be a number from 1");
   return false;
 }
 
 static bool password_ok(struct auth *a, struct admin_call *c, struct slice password) {
   if (password.n && password.n <= PASSWORD_MAX && slice_find(password, 0) < 0) return true;
-  done(a, c, CLI_USAGE, "a password has 1 to 511 octets and no NUL");
+  call_done(a, c, CLI_USAGE, "a password has 1 to 511 octets and no NUL");
   return false;
 }
 
@@ -216,14 +194,15 @@ static bool take_flag(struct admin_call *c, struct slice flag) {
 static bool take_flags(struct auth *a, struct admin_call *c, size_t at) {
   for (; at + 1 < c->count; at++) {
     if (take_flag(c, call_word(c, at))) continue;
-    done(a, c, CLI_USAGE, "that is none of --legacy-auth, --scram, --no-scram");
+    call_done(a, c, CLI_USAGE, "that is none of --legacy-auth, --scram, --no-scram");
     return false;
   }
   if (c->wish != SCRAM_ALWAYS || scram_takes(call_word(c, at))) return true;
-  done(a, c, CLI_USAGE,
-       "SCRAM takes no password with control characters, with others that cannot be seen, or with "
-       "letters of both "
-       "directions (RFC 4013 §2); this one goes without --scram");
+  call_done(
+      a, c, CLI_USAGE,
+      "SCRAM takes no password with control characters, with others that cannot be seen, or with "
+      "letters of both "
+      "directions (RFC 4013 §2); this one goes without --scram");
   return false;
 }
 
@@ -239,7 +218,7 @@ static bool account_add(struct auth *a, struct admin_call *c) {
 static bool import_hash(struct auth *a, struct admin_call *c, struct slice hash) {
   struct account *r = &c->row;
   if (!password_is_whole(hash)) {
-    done(a, c, CLI_USAGE, "libcrypt does not take that hash, or it is not whole");
+    call_done(a, c, CLI_USAGE, "libcrypt does not take that hash, or it is not whole");
     return false;
   }
   r->hash_n = hash.n;
@@ -258,11 +237,12 @@ static bool account_import(struct auth *a, struct admin_call *c) {
   if (!call_take_name(a, c, call_word(c, 2)) || !take_id(a, c, call_word(c, 3)) || !is_free(a, c))
     return false;
   if (kind == IMPORT_UNKNOWN) {
-    done(a, c, CLI_USAGE,
-         "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and "
-         "MD5-crypt "
-         "are, with {CRYPT}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT} or without; "
-         "{PLAIN} is hashed anew");
+    call_done(
+        a, c, CLI_USAGE,
+        "that hash is not verified here: yescrypt, bcrypt, SHA-512-crypt, SHA-256-crypt and "
+        "MD5-crypt "
+        "are, with {CRYPT}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT} or without; "
+        "{PLAIN} is hashed anew");
     return false;
   }
   if (kind == IMPORT_CLEAR)
@@ -287,7 +267,7 @@ void call_update(struct auth *a, struct admin_call *c) {
 static bool account_legacy(struct auth *a, struct admin_call *c) {
   bool on = slice_eq(call_word(c, 3), SLICE("on")), off = slice_eq(call_word(c, 3), SLICE("off"));
   if ((!on && !off) || (on && c->count != 5)) {
-    done(a, c, CLI_USAGE, "account legacy NAME on PASSWORD, or account legacy NAME off");
+    call_done(a, c, CLI_USAGE, "account legacy NAME on PASSWORD, or account legacy NAME off");
     return false;
   }
   if (!call_find(a, c, call_word(c, 2))) return false;
@@ -330,9 +310,9 @@ static enum account_result apply(struct auth *a, struct admin_call *c, const str
 void admin_finish(struct auth *a, struct admin_call *c, struct auth_job *job) {
   bool wrong = job->result == PASSWORD_WRONG || job->result == PASSWORD_REFUSED;
   if (job->result == PASSWORD_TROUBLE)
-    done(a, c, CLI_TROUBLE, "the password could not be hashed: no memory");
+    call_done(a, c, CLI_TROUBLE, "the password could not be hashed: no memory");
   else if (c->after == AFTER_LEGACY && wrong)
-    done(a, c, CLI_USAGE, "that is not the account's password");
+    call_done(a, c, CLI_USAGE, "that is not the account's password");
   else
     call_done_account(a, c, apply(a, c, job));
   auth_offers_look(a);
@@ -396,16 +376,14 @@ static void list_one(void *arg, const struct account *r) {
     buf_slice(&created),
     buf_slice(&since),
   };
-  row(l->auth, l->call, values, sizeof values / sizeof *values);
+  call_row(l->auth, l->call, values, sizeof values / sizeof *values);
   buf_free(&id);
   buf_free(&created);
   buf_free(&since);
 }
 
 static bool account_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[] = { "name",  "id",   "enabled", "legacy",
-                                       "scram", "hash", "created", "changed" };
-  columns(a, c, names, sizeof names / sizeof *names);
+  call_columns(a, c, "name id enabled legacy scram hash created changed");
   call_done_account(a, c, accounts_each(&a->accounts, list_one, &(struct call_listing){ a, c }));
   return false;
 }
@@ -415,13 +393,12 @@ static void count_row(struct auth *a, struct admin_call *c, const char *what, ui
   buf_init(&number, 32);
   buf_put_dec(&number, n);
   const struct slice values[] = { slice_str(what), buf_slice(&number) };
-  row(a, c, values, 2);
+  call_row(a, c, values, 2);
   buf_free(&number);
 }
 
 static bool status(struct auth *a, struct admin_call *c) {
-  static const char *const names[] = { "what", "count" };
-  columns(a, c, names, 2);
+  call_columns(a, c, "what count");
   count_row(a, c, "accounts", accounts_count(&a->accounts));
 #define C(id, words) count_row(a, c, words, a->count.id);
   AUTH_COUNTERS(C)
@@ -434,7 +411,7 @@ static bool status(struct auth *a, struct admin_call *c) {
   count_row(a, c, "answers held back", a->delayed.count);
   count_row(a, c, "passwords in memory", a->cache.places.count);
   count_row(a, c, "networks in memory", a->addresses.by_network.count);
-  done(a, c, CLI_OK, "");
+  call_done(a, c, CLI_OK, "");
   return false;
 }
 
@@ -442,11 +419,8 @@ static bool status(struct auth *a, struct admin_call *c) {
 
 static void put_output(void *arg, struct slice octets) {
   struct call_listing *l = arg;
-  struct buf b;
-  buf_init(&b, IPC_CHUNK + 64);
-  cli_output_put(&b, &(struct cli_output){ .data = octets });
-  send_to_cli(l->auth, l->call, cli_output_type, &b);
-  buf_wipe(&b);
+  const struct admin_answer to = answer_of(l->auth, l->call);
+  admin_answer_output(&to, octets);
 }
 
 static bool backup(struct auth *a, struct admin_call *c) {
@@ -456,7 +430,7 @@ static bool backup(struct auth *a, struct admin_call *c) {
   bool ok =
       backup_put(&a->accounts, now, IPC_CHUNK, put_output, &(struct call_listing){ a, c }, &err);
   const char *text = buf_cstr(&err);
-  done(a, c, ok ? CLI_OK : CLI_TROUBLE, text ? text : "");
+  call_done(a, c, ok ? CLI_OK : CLI_TROUBLE, text ? text : "");
   buf_free(&err);
   return false;
 }
@@ -464,51 +438,48 @@ static bool backup(struct auth *a, struct admin_call *c) {
 /* --- the table --- */
 
 static const struct admin_verb {
-  const char *first, *second; /* second NULL: the command is one word */
-  uint8_t least, most;        /* words in all */
+  const char *words;
+  uint8_t least, most; /* words in all */
   /* True: the command goes on after a hash; else it is done. */
   bool (*run)(struct auth *a, struct admin_call *c);
   const char *usage;
 } verbs[] = {
-  { "account", "add", 5, 7, account_add,
+  { "account add", 5, 7, account_add,
     "account add NAME ID [--legacy-auth] [--scram|--no-scram] PASSWORD" },
-  { "account", "import", 5, 5, account_import, "account import NAME ID {SCHEME}HASH" },
-  { "account", "passwd", 4, 5, account_passwd,
-    "account passwd NAME [--scram|--no-scram] PASSWORD" },
-  { "account", "legacy", 4, 5, account_legacy,
+  { "account import", 5, 5, account_import, "account import NAME ID {SCHEME}HASH" },
+  { "account passwd", 4, 5, account_passwd, "account passwd NAME [--scram|--no-scram] PASSWORD" },
+  { "account legacy", 4, 5, account_legacy,
     "account legacy NAME on PASSWORD | account legacy NAME off" },
-  { "account", "enable", 3, 3, account_enable, "account enable NAME" },
-  { "account", "disable", 3, 3, account_enable, "account disable NAME" },
-  { "account", "delete", 3, 3, account_delete, "account delete NAME" },
-  { "account", "rename", 4, 4, admin_rename, "account rename OLD NEW" },
-  { "account", "certificate", 3, 5, admin_certificate,
+  { "account enable", 3, 3, account_enable, "account enable NAME" },
+  { "account disable", 3, 3, account_enable, "account disable NAME" },
+  { "account delete", 3, 3, account_delete, "account delete NAME" },
+  { "account rename", 4, 4, admin_rename, "account rename OLD NEW" },
+  { "account certificate", 3, 5, admin_certificate,
     "account certificate add|delete NAME FINGERPRINT | account certificate list [NAME]" },
-  { "account", "list", 2, 2, account_list, "account list" },
-  { "collect", "add", 12, 12, admin_collect_add,
+  { "account list", 2, 2, account_list, "account list" },
+  { "collect add", 12, 12, admin_collect_add,
     "collect add NAME HOST PORT implicit|started|none DISCOVER USER MECHANISM EVERY LEAVE "
     "PASSWORD" },
-  { "collect", "list", 2, 3, admin_collect_list, "collect list [NAME]" },
-  { "collect", "delete", 3, 3, admin_collect_change, "collect delete ID" },
-  { "collect", "pause", 3, 3, admin_collect_change, "collect pause ID" },
-  { "collect", "resume", 3, 3, admin_collect_change, "collect resume ID" },
-  { "collect", "run", 3, 3, admin_collect_change, "collect run ID" },
-  { "collect", "leave-out", 4, 4, admin_collect_change, "collect leave-out ID UIDL" },
-  { "collect", "take-in", 4, 4, admin_collect_change, "collect take-in ID UIDL" },
-  { "collect", "password", 4, 4, admin_collect_change, "collect password ID PASSWORD" },
-  { "bulk", "put", 3, 3, admin_bulk_put, "bulk put ROWS" },
-  { "bulk", "check", 2, 2, admin_bulk_apply, "bulk check" },
-  { "bulk", "add", 2, 2, admin_bulk_apply, "bulk add" },
-  { "bulk", "check-passwd", 2, 2, admin_bulk_apply, "bulk check-passwd" },
-  { "bulk", "passwd", 2, 2, admin_bulk_apply, "bulk passwd" },
-  { "status", NULL, 1, 1, status, "status" },
-  { "backup", NULL, 1, 1, backup, "backup" },
+  { "collect list", 2, 3, admin_collect_list, "collect list [NAME]" },
+  { "collect delete", 3, 3, admin_collect_change, "collect delete ID" },
+  { "collect pause", 3, 3, admin_collect_change, "collect pause ID" },
+  { "collect resume", 3, 3, admin_collect_change, "collect resume ID" },
+  { "collect run", 3, 3, admin_collect_change, "collect run ID" },
+  { "collect leave-out", 4, 4, admin_collect_change, "collect leave-out ID UIDL" },
+  { "collect take-in", 4, 4, admin_collect_change, "collect take-in ID UIDL" },
+  { "collect password", 4, 4, admin_collect_change, "collect password ID PASSWORD" },
+  { "bulk put", 3, 3, admin_bulk_put, "bulk put ROWS" },
+  { "bulk check", 2, 2, admin_bulk_apply, "bulk check" },
+  { "bulk add", 2, 2, admin_bulk_apply, "bulk add" },
+  { "bulk check-passwd", 2, 2, admin_bulk_apply, "bulk check-passwd" },
+  { "bulk passwd", 2, 2, admin_bulk_apply, "bulk passwd" },
+  { "status", 1, 1, status, "status" },
+  { "backup", 1, 1, backup, "backup" },
 };
 
 static const struct admin_verb *verb_of(const struct admin_call *c) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-    if (slice_eq(call_word(c, 0), slice_str(verbs[i].first)) &&
-        (!verbs[i].second || slice_eq(call_word(c, 1), slice_str(verbs[i].second))))
-      return &verbs[i];
+    if (admin_matches(verbs[i].words, c->words, c->count)) return &verbs[i];
   return NULL;
 }
 
@@ -519,7 +490,7 @@ static void usage(struct auth *a, struct admin_call *c, const struct admin_verb 
     buf_printf(&b, "%s%s", i ? "; " : "", verbs[i].usage);
   if (v) buf_put_str(&b, v->usage);
   const char *text = buf_cstr(&b);
-  done(a, c, CLI_USAGE, text ? text : "");
+  call_done(a, c, CLI_USAGE, text ? text : "");
   buf_free(&b);
 }
 

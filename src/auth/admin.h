@@ -4,7 +4,7 @@
 #ifndef QASID_AUTH_ADMIN_H
 #define QASID_AUTH_ADMIN_H
 
-#include "ipc/cli_process.h"
+#include "runtime/admin/admin.h"
 #include "src/auth/core.h"
 
 enum { WORDS_MAX = 16 };
@@ -29,7 +29,8 @@ struct admin_call {
 
 /* Ends the command. */
 void call_done(struct auth *a, struct admin_call *c, enum cli_code code, const char *text);
-void call_columns(struct auth *a, struct admin_call *c, const char *const *names, size_t n);
+/* Names, separated by spaces. */
+void call_columns(struct auth *a, struct admin_call *c, const char *names);
 void call_row(struct auth *a, struct admin_call *c, const struct slice *values, size_t n);
 
 struct call_listing {

@@ -87,10 +87,9 @@ static const char *wrong_row(struct auth *a, const struct bulk_row *r, bool is_n
 /* How many are wrong; each is named. */
 static size_t look_at_all(struct auth *a, struct admin_call *c, struct slice rows, bool is_new,
                           bool check) {
-  static const char *const names[] = { "line", "what" };
   struct bulk_row r;
   size_t wrong = 0;
-  call_columns(a, c, names, 2);
+  call_columns(a, c, "line what");
   while (next_row(&rows, &r)) {
     const char *what = wrong_row(a, &r, is_new, check);
     if (!what) continue;

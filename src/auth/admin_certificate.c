@@ -65,9 +65,8 @@ static void list_one(void *arg, struct slice name, struct slice fingerprint, int
 }
 
 static void list(struct auth *a, struct admin_call *c) {
-  static const char *const names[] = { "name", "fingerprint", "added" };
   struct call_listing l = { a, c };
-  call_columns(a, c, names, 3);
+  call_columns(a, c, "name fingerprint added");
   call_done_account(a, c, accounts_each_certificate(&a->accounts, call_word(c, 3), list_one, &l));
 }
 

@@ -148,12 +148,11 @@ bool admin_collect_add(struct auth *a, struct admin_call *c) {
     r = ACCOUNT_TROUBLE;
   }
   if (r == ACCOUNT_OK) {
-    static const char *const names[] = { "id" };
     struct buf id;
     buf_init(&id, 32);
     buf_put_dec(&id, x.id);
     const struct slice values[] = { buf_slice(&id) };
-    call_columns(a, c, names, 1);
+    call_columns(a, c, "id");
     call_row(a, c, values, 1);
     buf_free(&id);
   }
@@ -225,14 +224,12 @@ static void list_one(void *arg, const struct collection *x) {
 }
 
 bool admin_collect_list(struct auth *a, struct admin_call *c) {
-  static const char *const names[LIST_COLUMNS] = {
-    "id",       "account", "server", "every",        "mail-there", "state", "last-run",
-    "next-run", "fetched", "in-all", "stepped-over", "left-out",   "result"
-  };
   uint8_t folded[AUTH_NAME_MAX];
   struct listing l = { a, c, SLICE_NONE };
   if (c->count == 3) l.account = accounts_key(&a->accounts, word(c, 2), folded);
-  call_columns(a, c, names, LIST_COLUMNS);
+  call_columns(a, c,
+               "id account server every mail-there state last-run next-run fetched in-all "
+               "stepped-over left-out result");
   answer(a, c, collections_each(&a->accounts, list_one, &l));
   return false;
 }

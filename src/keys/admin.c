@@ -5,29 +5,18 @@
 
 #include <stdio.h>
 
-#include "ipc/cli_process.h"
 #include "lib/base/sys.h"
+#include "runtime/admin/admin.h"
 
-enum { WORDS_MAX = 4 };
-
-struct call {
-  struct process *process;
+/* What a command is run with. */
+struct keys_owner {
   struct mail_keys *keys;
-  uint32_t number; /* the command line's */
-  struct slice words[WORDS_MAX];
-  size_t count;
+  const struct admin_command *command;
   struct buf why;
 };
 
-static void send_table(struct call *c, uint16_t type, const struct slice *values, size_t n) {
-  struct buf b;
-  buf_init(&b, 8192);
-  cli_table_put(&b, values, n);
-  if (!b.failed) process_send(c->process, ROLE_CLI, c->number, type, 0, buf_slice(&b), -1);
-  buf_free(&b);
-}
-
 static void send_row(void *arg, const struct mail_key_row *row) {
+  const struct keys_owner *c = arg;
   char since[24];
   struct buf record, name;
   buf_init(&record, 2048);
@@ -41,75 +30,65 @@ static void send_row(void *arg, const struct mail_key_row *row) {
                                   slice_str(since),
                                   buf_slice(&name),
                                   buf_slice(&record) };
-  send_table(arg, cli_row_type, values, sizeof values / sizeof *values);
+  admin_answer_row(&c->command->to, values, sizeof values / sizeof *values);
   buf_free(&record);
   buf_free(&name);
 }
 
-static enum cli_code list(struct call *c, struct slice domain) {
-  const struct slice head[] = { SLICE("domain"), SLICE("algorithm"), SLICE("state"),
-                                SLICE("since"),  SLICE("name"),      SLICE("record") };
-  send_table(c, cli_columns_type, head, sizeof head / sizeof *head);
+static enum cli_code list(struct keys_owner *c, struct slice domain) {
+  admin_answer_columns(&c->command->to, "domain algorithm state since name record");
   return mail_keys_list(c->keys, domain, send_row, c, &c->why);
 }
 
-static enum cli_code make(struct call *c, struct slice domain) {
+static enum cli_code make(struct keys_owner *c, struct slice domain) {
   uint8_t chance;
   sys_random(&chance, 1);
   return mail_keys_make(c->keys, domain, sys_wall_s(), chance, &c->why);
 }
 
-static enum cli_code replace(struct call *c, struct slice domain) {
+static enum cli_code replace(struct keys_owner *c, struct slice domain) {
   return mail_keys_switch(c->keys, domain, sys_wall_s(), &c->why);
 }
 
-static enum cli_code retire(struct call *c, struct slice domain) {
-  return mail_keys_retire(c->keys, domain, slice_eq(c->words[3], SLICE("--force")), sys_wall_s(),
-                          &c->why);
+static enum cli_code retire(struct keys_owner *c, struct slice domain) {
+  return mail_keys_retire(c->keys, domain, slice_eq(c->command->args[1], SLICE("--force")),
+                          sys_wall_s(), &c->why);
 }
 
-static enum cli_code forget(struct call *c, struct slice domain) {
+static enum cli_code forget(struct keys_owner *c, struct slice domain) {
   return mail_keys_forget(c->keys, domain, &c->why);
 }
 
-static const struct command {
-  const char *word;
-  bool needs_domain;
-  enum cli_code (*fn)(struct call *, struct slice domain);
-} commands[] = {
-  { "list", false, list },    { "make", true, make },     { "switch", true, replace },
-  { "retire", true, retire }, { "forget", true, forget },
-};
-
-static enum cli_code run(struct call *c) {
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-    if (!slice_eq(c->words[0], SLICE("dkim")) ||
-        !slice_eq(c->words[1], slice_str(commands[i].word)))
-      continue;
-    if (commands[i].needs_domain && c->count < 3) break;
-    if (c->keys) return commands[i].fn(c, c->words[2]);
-    buf_put_str(&c->why, "the folder of the keys cannot be opened");
-    return CLI_TROUBLE;
-  }
-  buf_put_str(&c->why, "keys knows no such command");
-  return CLI_USAGE;
+static void run(void *arg, const struct admin_command *command,
+                enum cli_code (*fn)(struct keys_owner *, struct slice domain)) {
+  struct keys_owner *c = arg;
+  c->command = command;
+  if (!c->keys) buf_put_str(&c->why, "the folder of the keys cannot be opened");
+  enum cli_code code = c->keys ? fn(c, command->args[0]) : CLI_TROUBLE;
+  admin_answer_done(&command->to, code, buf_slice(&c->why));
 }
+
+static void run_list(void *arg, const struct admin_command *c) { run(arg, c, list); }
+static void run_make(void *arg, const struct admin_command *c) { run(arg, c, make); }
+static void run_switch(void *arg, const struct admin_command *c) { run(arg, c, replace); }
+static void run_retire(void *arg, const struct admin_command *c) { run(arg, c, retire); }
+static void run_forget(void *arg, const struct admin_command *c) { run(arg, c, forget); }
+
+static const struct admin_row rows[] = {
+  { "dkim list", "[DOMAIN]", 0, 1, run_list },
+  { "dkim make", "DOMAIN", 1, 1, run_make },
+  { "dkim switch", "DOMAIN", 1, 1, run_switch },
+  { "dkim retire", "DOMAIN [--force]", 1, 2, run_retire },
+  { "dkim forget", "DOMAIN", 1, 1, run_forget },
+};
 
 bool keys_admin(struct process *r, struct mail_keys *m, uint32_t number,
                 const struct ipc_msg *msg) {
-  struct cli_command q;
-  struct call c = { .process = r, .keys = m, .number = number };
-  struct buf b;
-  if (msg->type != cli_command_type)
-    return msg->type == cli_input_type || msg->type == cli_input_end_type;
-  if (!cli_command_get(msg->payload, &q)) return false;
-  while (c.count < WORDS_MAX && ipc_list_next(&q.words, &c.words[c.count])) c.count++;
+  if (msg->type == cli_input_type || msg->type == cli_input_end_type) return true;
+  struct keys_owner c = { .keys = m };
+  const struct admin_answer to = admin_answer_of(r, number);
   buf_init(&c.why, 1024);
-  buf_init(&b, 2048);
-  enum cli_code code = q.words.n ? CLI_USAGE : run(&c);
-  cli_done_put(&b, &(struct cli_done){ .code = (uint8_t)code, .text = buf_slice(&c.why) });
-  process_send(r, ROLE_CLI, number, cli_done_type, 0, buf_slice(&b), -1);
-  buf_free(&b);
+  bool ok = admin_run(rows, sizeof rows / sizeof *rows, &c, &to, msg);
   buf_free(&c.why);
-  return true;
+  return ok;
 }

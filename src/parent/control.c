@@ -4,7 +4,7 @@
  * parent. */
 #include "src/parent/parent.h"
 
-#include "ipc/cli_process.h"
+#include "runtime/admin/admin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,29 +24,22 @@ struct client {
   bool waits; /* for a reload */
 };
 
-static void send_list(struct client *c, uint16_t type, const struct slice *items, size_t n) {
-  struct buf *b = channel_begin(c->channel, type, 0);
-  if (b) cli_table_put(b, items, n);
-  channel_end(c->channel);
+static void send_by_client(void *arg, uint32_t number, uint16_t type, struct slice payload) {
+  struct client *c = arg;
+  channel_send(c->channel, type, 0, payload);
 }
 
-static void done(struct client *c, enum cli_code code, const char *text) {
-  struct buf *b = channel_begin(c->channel, cli_done_type, 0);
-  if (b) cli_done_put(b, &(struct cli_done){ (uint8_t)code, slice_str(text) });
-  channel_end(c->channel);
+static struct admin_answer answer_of(struct client *c) {
+  return (struct admin_answer){ send_by_client, c, 0, NULL };
 }
 
 static const char *state_of(const struct proc *proc) {
   return proc->ready ? "ready" : proc->pid ? "starting" : "waits for its restart";
 }
 
-static void command_ps(struct client *c) {
-  struct parent *p = c->parent;
-  struct slice columns[] = {
-    SLICE("role"),  SLICE("index"),   SLICE("number"),   SLICE("pid"),
-    SLICE("state"), SLICE("seconds"), SLICE("restarts"), SLICE("sandbox")
-  };
-  send_list(c, cli_columns_type, columns, 8);
+static void command_ps(void *arg, const struct admin_command *q) {
+  struct parent *p = ((struct client *)arg)->parent;
+  admin_answer_columns(&q->to, "role index number pid state seconds restarts sandbox");
   for (size_t i = 0; i < p->proc_count; i++) {
     const struct proc *proc = &p->procs[i];
     char index[16], number[16], pid[16], seconds[24], restarts[16];
@@ -64,13 +57,13 @@ static void command_ps(struct client *c) {
                            slice_str(seconds),
                            slice_str(restarts),
                            slice_str(proc->missing[0] ? proc->missing : "complete") };
-    send_list(c, cli_row_type, row, 8);
+    admin_answer_row(&q->to, row, 8);
   }
-  done(c, CLI_OK, "");
+  admin_answer_done(&q->to, CLI_OK, SLICE_NONE);
 }
 
-static void command_status(struct client *c) {
-  struct parent *p = c->parent;
+static void command_status(void *arg, const struct admin_command *q) {
+  struct parent *p = ((struct client *)arg)->parent;
   size_t ready = 0;
   char text[200], started[24];
   const char *least = "complete";
@@ -81,22 +74,20 @@ static void command_status(struct client *c) {
   snprintf(text, sizeof text, "%zu of %zu processes ready%s", ready, p->proc_count,
            p->stopping ? ", stopping" : "");
   snprintf(started, sizeof started, "%ju", (uintmax_t)((loop_now(p->loop) - p->start_ms) / 1000));
-  struct slice columns[] = { SLICE("version"), SLICE("hostname"), SLICE("processes"),
-                             SLICE("seconds"), SLICE("config"),   SLICE("sandbox") };
   struct slice row[] = { SLICE(QASID_VERSION), slice_str(p->conf->hostname), slice_str(text),
                          slice_str(started),   slice_str(p->config_path),    slice_str(least) };
-  send_list(c, cli_columns_type, columns, 6);
-  send_list(c, cli_row_type, row, 6);
-  done(c, CLI_OK, "");
+  admin_answer_columns(&q->to, "version hostname processes seconds config sandbox");
+  admin_answer_row(&q->to, row, 6);
+  admin_answer_done(&q->to, CLI_OK, SLICE_NONE);
 }
 
 /* The certificates that are in use, which those on the disk may not be: each as PEM, for the
  * command line to read. */
-static void command_certificates(struct client *c) {
+static void command_certificates(void *arg, const struct admin_command *q) {
+  struct client *c = arg;
   static const struct slice end = { (const uint8_t *)"-----END CERTIFICATE-----\n", 26 };
   struct parent *p = c->parent;
-  struct slice columns[] = { SLICE("file"), SLICE("hostname"), SLICE("pem") };
-  send_list(c, cli_columns_type, columns, 3);
+  admin_answer_columns(&q->to, "file hostname pem");
   for (size_t i = 0; i < p->cert_count; i++) {
     struct slice pem = buf_slice(&p->chains[i]);
     ptrdiff_t first = slice_search(pem, end);
@@ -106,12 +97,13 @@ static void command_certificates(struct client *c) {
       first = CERTIFICATE_SHOWN_MAX - (ptrdiff_t)end.n;
     struct slice row[] = { slice_str(file), slice_str(p->conf->hostname),
                            slice_first(pem, (size_t)first + end.n) };
-    send_list(c, cli_row_type, row, 3);
+    admin_answer_row(&q->to, row, 3);
   }
-  done(c, CLI_OK, "");
+  admin_answer_done(&q->to, CLI_OK, SLICE_NONE);
 }
 
-static void command_reload(struct client *c) {
+static void command_reload(void *arg, const struct admin_command *q) {
+  struct client *c = arg;
   c->waits = true;
   parent_reload(c->parent);
 }
@@ -121,41 +113,25 @@ void control_reloaded(struct parent *p, bool refused, struct slice report) {
   for (struct client *c = p->clients; c; c = c->next) {
     if (!c->waits) continue;
     c->waits = false;
-    struct buf *b = channel_begin(c->channel, cli_done_type, 0);
-    if (b) cli_done_put(b, &(struct cli_done){ refused ? CLI_REFUSED : CLI_OK, report });
-    channel_end(c->channel);
+    const struct admin_answer to = answer_of(c);
+    admin_answer_done(&to, refused ? CLI_REFUSED : CLI_OK, report);
   }
 }
 
-static void command_stop(struct client *c) {
-  done(c, CLI_OK, "stopping");
+static void command_stop(void *arg, const struct admin_command *q) {
+  struct client *c = arg;
+  admin_answer_done(&q->to, CLI_OK, SLICE("stopping"));
   channel_flush(c->channel);
   parent_stop(c->parent, 0);
 }
 
-static const struct {
-  const char *word;
-  void (*fn)(struct client *);
-} commands[] = {
-  { "ps", command_ps },
-  { "status", command_status },
-  { "certificates", command_certificates },
-  { "reload", command_reload },
-  { "stop", command_stop },
+static const struct admin_row rows[] = {
+  { "ps", "", 0, 0, command_ps },
+  { "status", "", 0, 0, command_status },
+  { "certificates", "", 0, 0, command_certificates },
+  { "reload", "", 0, 0, command_reload },
+  { "stop", "", 0, 0, command_stop },
 };
-
-static bool on_command(struct client *c, const struct ipc_msg *msg) {
-  struct cli_command m;
-  struct slice word;
-  if (!cli_command_get(msg->payload, &m) || !ipc_list_next(&m.words, &word)) return false;
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-    if (!slice_eq(word, slice_str(commands[i].word))) continue;
-    commands[i].fn(c);
-    return true;
-  }
-  done(c, CLI_USAGE, "the parent knows: ps, status, certificates, reload, stop");
-  return true;
-}
 
 static bool on_connect_request(struct client *c, const struct ipc_msg *msg) {
   struct cli_connect m;
@@ -164,7 +140,8 @@ static bool on_connect_request(struct client *c, const struct ipc_msg *msg) {
   int fd =
       m.kind < ROLE_COUNT ? procs_connect_cli(c->parent, (enum role)m.kind, m.index, number) : -1;
   if (fd < 0) {
-    done(c, CLI_NOT_FOUND, "there is no such process now");
+    const struct admin_answer to = answer_of(c);
+    admin_answer_done(&to, CLI_NOT_FOUND, SLICE("there is no such process now"));
     return true;
   }
   struct buf *b = channel_begin_fd(c->channel, cli_connected_type, 0, fd);
@@ -174,9 +151,9 @@ static bool on_connect_request(struct client *c, const struct ipc_msg *msg) {
 }
 
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
+  const struct admin_answer to = answer_of(arg);
   if (msg->type == cli_connect_type) return on_connect_request(arg, msg);
-  if (msg->type == cli_command_type) return on_command(arg, msg);
-  return false;
+  return admin_run(rows, sizeof rows / sizeof *rows, arg, &to, msg);
 }
 
 static void on_lost(void *arg, struct channel *ch, const char *breach) {

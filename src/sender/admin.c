@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/cli_process.h"
 #include "ipc/dialer_resolver.h"
+#include "runtime/admin/admin.h"
 #include "src/sender/sender.h"
 
 struct plan {
@@ -26,35 +26,9 @@ struct plan {
   const struct dns_host *last;
 };
 
-/* --- answers --- */
-
-static void admin_send(struct sender *s, uint32_t number, uint16_t type,
-                       const struct buf *payload) {
-  if (!payload->failed) process_send(s->process, ROLE_CLI, number, type, 0, buf_slice(payload), -1);
-}
-
 static void admin_done(struct sender *s, uint32_t number, enum cli_code code, const char *text) {
-  struct buf b;
-  buf_init(&b, 1024);
-  cli_done_put(&b, &(struct cli_done){ .code = (uint8_t)code, .text = slice_str(text) });
-  admin_send(s, number, cli_done_type, &b);
-  buf_free(&b);
-}
-
-static void admin_line(struct sender *s, uint32_t number, uint16_t type, const struct slice *values,
-                       size_t n) {
-  struct buf b;
-  buf_init(&b, 8192);
-  cli_table_put(&b, values, n);
-  admin_send(s, number, type, &b);
-  buf_free(&b);
-}
-
-static void admin_columns(struct sender *s, uint32_t number, const char *names) {
-  struct slice head[16], rest = slice_str(names);
-  size_t n = 0;
-  while (rest.p && n < sizeof head / sizeof *head) head[n++] = slice_split(&rest, ' ');
-  admin_line(s, number, cli_columns_type, head, n);
+  const struct admin_answer to = admin_answer_of(s->process, number);
+  admin_answer_done(&to, code, slice_str(text));
 }
 
 /* --- a plan --- */
@@ -87,7 +61,8 @@ static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt,
                          slice_str(l->tls ? l->tls : ""),
                          buf_slice(&source),
                          slice_str(l->from ? l->from->hello : p->sender->process->conf->hostname) };
-  admin_line(p->sender, p->cli, cli_row_type, row, sizeof row / sizeof *row);
+  const struct admin_answer to = admin_answer_of(p->sender->process, p->cli);
+  admin_answer_row(&to, row, sizeof row / sizeof *row);
   buf_free(&source);
 }
 
@@ -248,7 +223,10 @@ static void plan_free(struct sender *s, struct plan **at) {
   free(p);
 }
 
-static void plan_begin(struct sender *s, uint32_t number, struct slice destination) {
+static void plan_begin(void *arg, const struct admin_command *c) {
+  struct sender *s = arg;
+  uint32_t number = c->to.number;
+  struct slice destination = c->args[0];
   struct plan *p = NULL;
   if (!destination.n || destination.n > SEND_DESTINATION_MAX)
     admin_done(s, number, CLI_USAGE, "a domain is meant");
@@ -259,7 +237,7 @@ static void plan_begin(struct sender *s, uint32_t number, struct slice destinati
   snprintf(p->name, sizeof p->name, "%.*s", SLICE_ARG(destination));
   s->plans = p;
   s->plan_count++;
-  admin_columns(s, number, "step name state what host port tls source hello");
+  admin_answer_columns(&c->to, "step name state what host port tls source hello");
   if (!route_for(s, destination, &p->route)) {
     plan_say(p, &(struct plan_line){ .step = "route", .name = p->name, .state = "wrong" },
              "the option routes has a wrong line for this destination: its mail waits");
@@ -317,19 +295,17 @@ static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct 
 }
 
 static bool tls_is_wanted(const struct sender *s, const struct no_tls *t, struct slice address,
-                          struct slice words) {
-  struct slice word;
-  bool any = false;
-  while (ipc_list_next(&words, &word)) {
-    if (word.n <= SEND_DESTINATION_MAX && tls_is_about(s, t, address, word)) return true;
-    any = true;
-  }
-  return !any;
+                          const struct admin_command *c) {
+  for (size_t i = 0; i < c->count; i++)
+    if (c->args[i].n <= SEND_DESTINATION_MAX && tls_is_about(s, t, address, c->args[i]))
+      return true;
+  return !c->count;
 }
 
-static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
+static void tls_memory(void *arg, const struct admin_command *c) {
+  const struct sender *s = arg;
   uint64_t now = loop_now(s->process->loop);
-  admin_columns(s, number, "address port next why");
+  admin_answer_columns(&c->to, "address port next why");
   for (size_t i = 0; i < s->no_tls_count; i++) {
     const struct no_tls *t = &s->no_tls[i];
     struct buf b;
@@ -339,38 +315,32 @@ static void tls_memory(struct sender *s, uint32_t number, struct slice words) {
     snprintf(port, sizeof port, "%u", t->at.port);
     snprintf(next, sizeof next, "%llu", (unsigned long long)(t->until_ms - now) / 1000);
     struct slice row[] = { buf_slice(&b), slice_str(port), slice_str(next), slice_str(t->why) };
-    if (now < t->until_ms && tls_is_wanted(s, t, row[0], words))
-      admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
+    if (now < t->until_ms && tls_is_wanted(s, t, row[0], c))
+      admin_answer_row(&c->to, row, sizeof row / sizeof *row);
     buf_free(&b);
   }
-  admin_done(s, number, CLI_OK, "");
+  admin_answer_done(&c->to, CLI_OK, SLICE_NONE);
 }
 
 /* --- status --- */
 
-static void status_row(struct sender *s, uint32_t number, const char *name, uint64_t value,
-                       const char *meaning) {
-  char text[24];
-  snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-  struct slice row[] = { slice_str(s->process->name), slice_str(name), slice_str(text),
-                         slice_str(meaning) };
-  admin_line(s, number, cli_row_type, row, sizeof row / sizeof *row);
-}
-
-static void sender_status(struct sender *s, uint32_t number) {
+static void sender_status(void *arg, const struct admin_command *c) {
+  struct sender *s = arg;
+  const char *process = s->process->name;
   uint64_t now = loop_now(s->process->loop), no_tls = 0;
   bool blocked = blocked_is(&s->blocked, now);
   for (size_t i = 0; i < s->no_tls_count; i++) no_tls += now < s->no_tls[i].until_ms;
-  admin_columns(s, number, "process counter value meaning");
-  status_row(s, number, "letters", s->letters.count, "messages in hand");
-  status_row(s, number, "connections", s->connections,
-             "connections to other servers, and on their way to one");
-  status_row(s, number, "no-tls", no_tls,
-             "servers whose TLS failed within three days (qasid queue show, qasid plan)");
-  status_row(s, number, "port-blocked", blocked,
-             blocked ? "no server elsewhere answers at the mail port: the provider seems to block "
-                       "it; send through a smarthost (the option routes)"
-                     : "1: no server elsewhere answers at the mail port");
+  admin_answer_columns(&c->to, ADMIN_COUNTER_COLUMNS);
+  admin_answer_counter(&c->to, process, "letters", s->letters.count, "messages in hand");
+  admin_answer_counter(&c->to, process, "connections", s->connections,
+                       "connections to other servers, and on their way to one");
+  admin_answer_counter(&c->to, process, "no-tls", no_tls,
+                       "servers whose TLS failed within three days (qasid queue show, qasid plan)");
+  admin_answer_counter(
+      &c->to, process, "port-blocked", blocked,
+      blocked ? "no server elsewhere answers at the mail port: the provider seems to block "
+                "it; send through a smarthost (the option routes)"
+              : "1: no server elsewhere answers at the mail port");
   for (size_t i = 0; i < s->source_count; i++) {
     struct buf b, what;
     char name[80];
@@ -379,29 +349,21 @@ static void sender_status(struct sender *s, uint32_t number) {
     source_put(&s->sources[i], &what);
     snprintf(name, sizeof name, "source %.*s", SLICE_ARG(buf_slice(&b)));
     const char *words = buf_cstr(&what);
-    status_row(s, number, name, source_is_used(&s->sources[i]), words ? words : "");
+    admin_answer_counter(&c->to, process, name, source_is_used(&s->sources[i]), words ? words : "");
     buf_free(&b), buf_free(&what);
   }
-  admin_done(s, number, CLI_OK, "");
+  admin_answer_done(&c->to, CLI_OK, SLICE_NONE);
 }
 
 /* --- the commands --- */
 
+static const struct admin_row rows[] = {
+  { "plan", "DOMAIN", 1, 1, plan_begin },
+  { "status", "", 0, 0, sender_status },
+  { "tls", "[ADDRESS|DOMAIN …]", 0, ADMIN_ARGS_MAX, tls_memory },
+};
+
 bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) {
-  struct cli_command m;
-  struct slice verb, word = SLICE_NONE;
-  if (msg->type != cli_command_type || !cli_command_get(msg->payload, &m) ||
-      !ipc_list_next(&m.words, &verb))
-    return false;
-  if (slice_eq(verb, SLICE("plan"))) {
-    ipc_list_next(&m.words, &word);
-    plan_begin(s, number, word);
-  } else if (slice_eq(verb, SLICE("status"))) {
-    sender_status(s, number);
-  } else if (slice_eq(verb, SLICE("tls"))) {
-    tls_memory(s, number, m.words);
-  } else {
-    admin_done(s, number, CLI_USAGE, "the sender knows no such command");
-  }
-  return true;
+  const struct admin_answer to = admin_answer_of(s->process, number);
+  return admin_run(rows, sizeof rows / sizeof *rows, s, &to, msg);
 }

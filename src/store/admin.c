@@ -5,6 +5,8 @@
  * the owner's directory is applied only after the slice that made it is durable. */
 #include "src/store/admin.h"
 
+#include "runtime/admin/admin.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,6 @@ enum {
   ANSWER_MAX = 256 * 1024 * 1024, /* of one slice */
   SLICE_MEMORY_MAX = 16 * 1024 * 1024,
   VERB_WORDS_MAX = 2,
-  COLUMNS_MAX = 16,
 };
 
 /* --- an answer in the making --- */
@@ -30,23 +31,26 @@ enum db_result admin_send(struct admin_job *a, enum cli_code code, const char *f
   return DB_OK;
 }
 
-static void table(struct admin_job *a, uint16_t type, const struct slice *values, size_t count) {
+static void put_message(void *arg, uint32_t number, uint16_t type, struct slice payload) {
+  struct admin_job *a = arg;
   size_t at = ipc_open(&a->out, type, 0, 0);
-  cli_table_put(&a->out, values, count);
+  buf_put(&a->out, payload);
   ipc_close(&a->out, at);
 }
 
+static struct admin_answer answer_of(struct admin_job *a) {
+  return (struct admin_answer){ put_message, a, 0, &a->out.failed };
+}
+
 void admin_columns(struct admin_job *a, const char *names) {
-  struct slice head[COLUMNS_MAX], rest = slice_str(names);
-  size_t n = 0;
-  if (a->columns_sent) return;
+  const struct admin_answer to = answer_of(a);
+  if (!a->columns_sent) admin_answer_columns(&to, names);
   a->columns_sent = true;
-  while (rest.p && n < COLUMNS_MAX) head[n++] = slice_split(&rest, ' ');
-  table(a, cli_columns_type, head, n);
 }
 
 void admin_row(struct admin_job *a, const struct slice *values, size_t count) {
-  table(a, cli_row_type, values, count);
+  const struct admin_answer to = answer_of(a);
+  admin_answer_row(&to, values, count);
 }
 
 struct slice admin_num(struct admin_job *a, uint64_t n) {
@@ -59,9 +63,8 @@ struct slice admin_num(struct admin_job *a, uint64_t n) {
 }
 
 void admin_output(struct admin_job *a, struct slice octets) {
-  size_t at = ipc_open(&a->out, cli_output_type, 0, 0);
-  cli_output_put(&a->out, &(struct cli_output){ octets });
-  ipc_close(&a->out, at);
+  const struct admin_answer to = answer_of(a);
+  admin_answer_output(&to, octets);
 }
 
 struct slice admin_copy(struct admin_job *a, struct slice s) {
@@ -96,7 +99,7 @@ static void admin_trouble(struct admin_job *a, const char *why) {
   admin_send(a, CLI_TROUBLE, "nothing was changed: %s", text);
 }
 
-static enum db_result admin_run(struct store_engine *e, struct store_job *j) {
+static enum db_result run_slice(struct store_engine *e, struct store_job *j) {
   struct admin_job *a = (struct admin_job *)j;
   bool said = a->columns_sent;
   begin_slice(a);
@@ -203,14 +206,14 @@ static void admin_done(struct store_job *j) {
 
 const struct job_kind admin_read_kind = {
   .name = "admin",
-  .run = admin_run,
+  .run = run_slice,
   .finish = admin_finish,
   .done = admin_done,
 };
 const struct job_kind admin_write_kind = {
   .name = "admin",
   .is_write = true,
-  .run = admin_run,
+  .run = run_slice,
   .finish = admin_finish,
   .done = admin_done,
 };
@@ -245,23 +248,11 @@ static const struct {
   /* clang-format on */
 };
 
-/* How many words of the verb the command begins with; 0: it is another. */
-static size_t matches(const struct admin_verb *v, const struct slice *words, size_t count) {
-  struct slice rest = slice_str(v->words);
-  size_t n = 0;
-  while (rest.p) {
-    struct slice word = slice_split(&rest, ' ');
-    if (n == count || !slice_eq(words[n], word)) return 0;
-    n++;
-  }
-  return n;
-}
-
 static const struct admin_verb *find_verb(const struct slice *words, size_t count,
                                           size_t *ret_used) {
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
     for (size_t i = 0; i < *tables[t].count; i++) {
-      *ret_used = matches(&tables[t].verbs[i], words, count);
+      *ret_used = admin_matches(tables[t].verbs[i].words, words, count);
       if (*ret_used) return &tables[t].verbs[i];
     }
   return NULL;
