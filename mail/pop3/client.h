@@ -24,7 +24,9 @@
  *      some servers end a message with "." when they cannot read on. Some
  *      servers do not stuff a dot, so that the rest of the message looks like replies: behind a
  *      short one nothing is taken until the server has named a UIDL of its list; a server without
- *      UIDLs can be asked for none, and what it sends then is not deleted either.
+ *      UIDLs can be asked for none, and what it sends then is not deleted either. The same holds
+ *      for a message that may be short (the server counts line ends as one octet, say), and its
+ *      own end waits for the proof.
  *   4. Nothing of a login is sent in the clear unless the policy has `clear` or `may_show`; a
  *      password only if it has `may_show`.
  *   5. What the server sent before TLS is discarded (RFC 2595 §4).

@@ -41,6 +41,7 @@ static bool wanted(struct session *s, struct pop3_item *m) {
 
 static bool has_room(const struct session *s, const struct pop3_item *m) {
   if (s->asked_n == 0) return s->unsettled < s->limits.unsettled;
+  if (s->one_by_one) return false;
   return s->asked_n < client_window(s) && s->unsettled + s->asked_n < s->limits.unsettled &&
          s->under_way <= s->limits.window_octets &&
          weight(m) <= s->limits.window_octets - s->under_way;
@@ -65,19 +66,6 @@ static bool is_in_step(struct session *s) {
   if (!is_doubted(s)) return true;
   if (!s->asked_n) say_number(s, VERB_STEP, (size_t)(named_item(s) - s->pub.items));
   return false;
-}
-
-void step_answer(struct session *s, const struct pop3_reply *r) {
-  const struct pop3_item *m = item_of(s, client_head(s)->item);
-  uint64_t number;
-  struct slice uidl;
-  bool right = r->status == POP3_OK && pop3_reply_uidl(r->text, &number, &uidl) &&
-               number == m->number && uidl_is(s, m, uidl);
-  client_answered(s);
-  if (right)
-    s->in_doubt = false;
-  else
-    client_end(s, POP3_END_PROTOCOL);
 }
 
 static void ask_messages(struct session *s) {
@@ -118,10 +106,16 @@ void dele_answer(struct session *s, const struct pop3_reply *r) {
     s->sink.refused(s->sink.arg, m, r->text);
 }
 
+/* The last message may be cut, by its size: nothing but a UIDL shows whether it is. */
+static bool is_end_proven(struct session *s) {
+  return !s->last_cut || s->last_cut->is_short || is_in_step(s);
+}
+
 void fetch_advance(struct session *s) {
   if (s->phase == PHASE_FETCH) {
     ask_messages(s);
     if (s->phase != PHASE_FETCH || s->next < s->pub.count || s->asked_n || s->unsettled) return;
+    if (!is_end_proven(s)) return;
     if (s->policy.no_quit) {
       client_end(s, POP3_END_DONE);
       return;
@@ -150,7 +144,7 @@ void fetch_answer(struct session *s, const struct pop3_reply *r) {
     return;
   }
   s->inside = true;
-  s->credited = 0;
+  s->credited = s->line_ends = 0;
   pop3_unstuff_open(&s->unstuff, s->limits.message);
   m->state = doubted ? POP3_LISTED : POP3_COMING;
   s->drain = doubted || !client_heed(s, m, s->sink.begin(s->sink.arg, m));
@@ -161,8 +155,16 @@ static bool overlong(const struct session *s, const struct pop3_item *m) {
   return m->size < (UINT64_MAX - SLACK) / 2 && s->unstuff.octets > 2 * m->size + SLACK;
 }
 
+static uint64_t count_line_ends(struct slice octets) {
+  uint64_t n = 0;
+  for (ptrdiff_t at; (at = slice_find(octets, '\n')) >= 0; n++)
+    octets = slice_from(octets, (size_t)at + 1);
+  return n;
+}
+
 static void give(struct session *s, struct pop3_item *m) {
   m->octets = s->unstuff.octets;
+  s->line_ends += count_line_ends(buf_slice(&s->piece));
   if (!s->drain && overlong(s, m)) {
     s->drain = true;
     m->state = POP3_FAILED;
@@ -171,6 +173,59 @@ static void give(struct session *s, struct pop3_item *m) {
   if (!s->drain && buf_len(&s->piece))
     s->drain = !client_heed(s, m, s->sink.piece(s->sink.arg, m, buf_slice(&s->piece)));
   buf_reset(&s->piece);
+}
+
+/* Some servers count a line end as one octet in LIST. Of such a server a message can be cut and
+ * still have as many octets as announced: its size proves it whole only when it agrees without the
+ * CRs too. */
+static bool may_be_cut(struct session *s, const struct pop3_item *m) {
+  uint64_t least = m->octets - s->line_ends;
+  s->last_whole = m->size && least == m->size;
+  s->counts_lf |= s->last_whole && s->line_ends;
+  return least < m->size && (m->octets > m->size || s->counts_lf);
+}
+
+/* Behind a message that is or may be cut, the session is in doubt. */
+static void look_at_size(struct session *s, struct pop3_item *m) {
+  s->last_came = m;
+  m->doubtful = s->in_doubt;
+  m->is_short = m->octets < m->size || !m->octets; /* nothing proves nothing */
+  bool unsure = may_be_cut(s, m) && !m->is_short;
+  if (!m->is_short && !unsure) return;
+  s->last_cut = m;
+  s->in_doubt = !s->policy.delete_short;
+  if (!unsure) return;
+  s->one_by_one = true;
+  if (is_doubted(s))
+    s->unproven = m;
+  else
+    m->doubtful = true;
+}
+
+static void give_end(struct session *s, struct pop3_item *m) {
+  bool look = m->wish == POP3_LOOK;
+  m->state = look ? POP3_LISTED : POP3_WHOLE;
+  if (!look) s->unsettled++;
+  enum pop3_sink_verdict verdict = s->sink.end(s->sink.arg, m);
+  if (verdict == POP3_SINK_NO && m->state == POP3_WHOLE) s->unsettled--;
+  client_heed(s, m, verdict);
+}
+
+void step_answer(struct session *s, const struct pop3_reply *r) {
+  const struct pop3_item *m = item_of(s, client_head(s)->item);
+  uint64_t number;
+  struct slice uidl;
+  bool right = r->status == POP3_OK && pop3_reply_uidl(r->text, &number, &uidl) &&
+               number == m->number && uidl_is(s, m, uidl);
+  client_answered(s);
+  if (!right) {
+    client_end(s, POP3_END_PROTOCOL);
+    return;
+  }
+  s->in_doubt = false;
+  struct pop3_item *proven = s->unproven;
+  s->unproven = NULL;
+  if (proven) give_end(s, proven);
 }
 
 static void finish(struct session *s, struct pop3_item *m) {
@@ -182,18 +237,8 @@ static void finish(struct session *s, struct pop3_item *m) {
   client_answered(s);
   s->unstuff.octets = s->credited = 0;
   if (s->drain) return;
-  bool look = m->wish == POP3_LOOK;
-  m->doubtful = !look && s->in_doubt;
-  m->is_short = !look && (m->octets < m->size || !m->octets); /* nothing proves nothing */
-  if (m->is_short) {
-    s->last_short = m;
-    s->in_doubt = !s->policy.delete_short;
-  }
-  m->state = look ? POP3_LISTED : POP3_WHOLE;
-  if (!look) s->unsettled++;
-  enum pop3_sink_verdict verdict = s->sink.end(s->sink.arg, m);
-  if (verdict == POP3_SINK_NO && m->state == POP3_WHOLE) s->unsettled--;
-  client_heed(s, m, verdict);
+  if (m->wish != POP3_LOOK) look_at_size(s, m);
+  if (s->unproven != m) give_end(s, m);
 }
 
 /* The sink held while the message's end was here already. */
@@ -222,12 +267,14 @@ bool fetch_body(struct session *s, struct slice *in) {
 }
 
 /* The item at fault: the rest of a message that ended too early is read as replies; otherwise it is
- * the message being received, or whose RETR was to be answered. */
+ * the message being received, or whose RETR was to be answered. What is no reply blames the message
+ * before it, unless its size proves that one whole. */
 struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end) {
   bool out_of_step = end == POP3_END_PROTOCOL || end == POP3_END_TOO_MUCH;
   bool broken = out_of_step || end == POP3_END_GONE || end == POP3_END_IDLE;
   if (!broken || s->phase < PHASE_FETCH || s->phase > PHASE_QUIT) return NULL;
-  if (s->last_short && !s->inside) return s->last_short;
+  if (s->last_cut && !s->inside) return s->last_cut;
+  if (out_of_step && !s->inside && s->last_came && !s->last_whole) return s->last_came;
   if (!s->asked_n) return NULL;
   const struct asked *head = client_head(s);
   return head->verb == VERB_RETR || head->verb == VERB_TOP ? item_of(s, head->item) : NULL;

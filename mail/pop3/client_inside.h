@@ -91,10 +91,16 @@ struct session {
   bool end_waits;         /* this message is complete, and the sink holds */
   size_t next;            /* the item to ask for next */
   size_t unsettled;
-  struct pop3_item *last_short; /* the last message that came short; NULL: none did */
-  bool in_doubt;                /* replies behind it may be its rest: see is_in_step() */
-  uint64_t under_way;           /* octets of messages asked for, by LIST */
-  uint64_t credited;            /* octets of the message when the idle time was last counted anew */
+  struct pop3_item *last_cut; /* the last message that is, or by its size may be, cut; NULL: none */
+  struct pop3_item *last_came; /* the last one that was received, but for POP3_LOOK */
+  bool last_whole;             /* its size proves it whole */
+  struct pop3_item *unproven;  /* may be cut; the sink has its octets, and its end with the proof */
+  bool in_doubt;               /* replies behind `last_cut` may be its rest: see is_in_step() */
+  bool counts_lf;              /* the server counts a line end as one octet */
+  bool one_by_one;             /* sizes prove little here: no RETR behind one that is outstanding */
+  uint64_t line_ends;          /* of the message being received */
+  uint64_t under_way;          /* octets of messages asked for, by LIST */
+  uint64_t credited;           /* octets of the message when the idle time was last counted anew */
   struct pop3_unstuffer unstuff;
   struct buf piece;
 };

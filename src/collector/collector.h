@@ -79,6 +79,9 @@ struct run {
   /* lists of UIDLs with a blank between two: not wanted; those to step over, of earlier runs; of
    * these that are there still; those that were tried now; those that this run stepped over */
   struct buf left_out, suspects, waiting, probed, stepped;
+  /* the numbers of those at which its sessions were stuck: another may have the same UIDL */
+  uint64_t stuck[RUN_SESSIONS];
+  size_t stuck_count;
   /* the only one that this session is for; empty: it is for all others */
   char probe[COLLECT_UIDL_MAX + 1];
   char step_words[STEP_WORDS_MAX]; /* of the first that was stepped over */

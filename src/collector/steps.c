@@ -71,14 +71,21 @@ void steps_listed(struct run *r) {
   buf_reset(&r->waiting);
 }
 
-/* A suspect that is known whole, or is to be left for now, is not tried. */
+static bool was_stuck_at(const struct run *r, const struct pop3_item *item) {
+  bool was = false;
+  for (size_t i = 0; i < r->stuck_count; i++) was |= r->stuck[i] == item->number;
+  return was;
+}
+
+/* A suspect that is known whole, or is to be left for now, is not tried; its twin is. */
 bool steps_wants(struct run *r, const struct pop3_item *item, uint64_t date) {
+  if (was_stuck_at(r, item)) return false;
   if (is_probe(r)) return slice_eq(item->uidl, slice_str(r->probe));
   if (steps_has(&r->left_out, item->uidl)) {
     r->out++;
     return false;
   }
-  if (steps_has(&r->stepped, item->uidl)) return false;
+  if (steps_has(&r->stepped, item->uidl)) return item->twin;
   if (!steps_has(&r->suspects, item->uidl)) return true;
   add(&r->waiting, item->uidl);
   if (date == COLLECT_SHORT) add(&r->probed, item->uidl);
@@ -118,13 +125,19 @@ static bool take_shorts(struct run *r) {
   return some && held_up;
 }
 
+/* It is known: the suspect is the other one. */
+static bool is_other_twin(const struct run *r, const struct pop3_item *item) {
+  return item->twin && item->wish == POP3_LEAVE && !was_stuck_at(r, item);
+}
+
 /* It came whole, or is not listed any more. */
 static void take_probe(struct run *r) {
   bool there = false;
   for (size_t i = 0; i < r->pop->count; i++) {
     const struct pop3_item *item = &r->pop->items[i];
     bool safe = item->state == POP3_SAFE || item->state == POP3_DELETED;
-    there |= slice_eq(item->uidl, slice_str(r->probe)) && (item->is_short || !safe);
+    there |= slice_eq(item->uidl, slice_str(r->probe)) &&
+             (item->is_short || (!safe && !is_other_twin(r, item)));
   }
   if (!there) drop(&r->waiting, slice_str(r->probe));
 }
@@ -159,7 +172,8 @@ static bool session_done(struct run *r) {
 static bool step_over(struct run *r) {
   const struct pop3_item *stuck = r->pop->stuck;
   if (stuck && stuck->uidl.n) name_step(r, stuck, pop3_end_meaning(r->pop->end));
-  if (is_probe(r)) return stuck && plan_probe(r);
+  if (stuck && r->stuck_count < RUN_SESSIONS) r->stuck[r->stuck_count++] = stuck->number;
+  if (is_probe(r)) return stuck && (stuck->twin || plan_probe(r));
   return stuck && add(&r->stepped, stuck->uidl);
 }
 

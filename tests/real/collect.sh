@@ -254,6 +254,30 @@ ok "in the next run too" comes_to "$id" result '^1 stepped over: message 1 \(u1\
 ok "and nothing of it is here" is "$(count_of twelve)" 2
 q account collect delete "$id"
 
+# A server whose sizes hide that a message is cut at its dot: as many octets come as LIST says (six lines), or more.
+for how in '' --delete; do
+  CUT="Subject: cut\\r\\n\\r\\n$(printf '%s\\r\\n' 1 2 3 4 5 6 ${how:+7 8 9}).\\r\\n+OK\\r\\nx\\r\\n"
+  add "cut$how"
+  box "raw-$how" u1 "$M1" u2 "$CUT" u3 "$M3"
+  id=$(collect "cut$how" "pop3s://raw-$how@127.0.0.1:$tls" secret $how)
+  ok "a message that is cut at its dot is named though its size is right ($how)" \
+    comes_to "$id" result '1 stepped over: message 2 \(u2\): '
+  ok "(in the list too)" comes_to "$id" stepped-over '^u2$'
+  ok "(and what stands behind it came)" test "$(retrieved "raw-$how" u3)" -ge 1
+  q account collect delete "$id"
+done
+ok "it is there still" left_there raw---delete 1
+
+add thirteen
+box raw-twins u1 '.\r\n..\r\nx\r\n' u2 "$M2" u1 "$M3"
+id=$(collect thirteen "pop3s://raw-twins@127.0.0.1:$tls" secret --delete)
+ok "what shares its UIDL with a message that is stepped over comes" \
+  comes_to "$id" result '^2 fetched, 2 deleted there, 1 stepped over: message 1 \(u1\): '
+box raw-twins u1 '.\r\n..\r\nx\r\n' u1 "$M1"
+again "$id"
+ok "in the next run too" comes_to "$id" result '^1 fetched, 1 deleted there, 1 stepped over: message 1 \(u1\): '
+q account collect delete "$id"
+
 box good-long "$(printf 'x%.0s' {1..90})" "$M1" 'b l a n k' "$M2"
 id=$(collect twelve "pop3s://good-long@127.0.0.1:$tls" secret --delete)
 ok "UIDLs that are none by RFC 1939 are known by their digests" comes_to "$id" result '^2 fetched, 2 deleted there$'

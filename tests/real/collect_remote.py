@@ -12,6 +12,7 @@ Prints its ports: plain (with STLS), TLS, TLS with the other certificate. FOLDER
     apop     takes APOP alone             slow     a little pause before each message
     liar     LIST says 5000 of a message that has "short" in its UIDL
     dots     does not stuff the first line of a message
+    raw      stuffs no line at all, and LIST counts a line end as one octet
 """
 import hashlib, json, os, socket, ssl, sys, threading, time
 
@@ -100,8 +101,12 @@ class Session:
         self.put("+OK %d %d\r\n" % (len(self.drop), sum(len(t) for _, t in self.drop)))
         return True
 
+    def size(self, uidl, text):
+        if self.fault == "liar" and "short" in uidl: return 5000
+        return len(text) - (text.count("\n") if self.fault == "raw" else 0)
+
     def do_LIST(self, rest):
-        self.put("+OK\r\n" + "".join("%d %d\r\n" % (i + 1, 5000 if self.fault == "liar" and "short" in u else len(t)) for i, (u, t) in enumerate(self.drop)) + ".\r\n")
+        self.put("+OK\r\n" + "".join("%d %d\r\n" % (i + 1, self.size(u, t)) for i, (u, t) in enumerate(self.drop)) + ".\r\n")
         return True
 
     def do_UIDL(self, rest):
@@ -121,7 +126,7 @@ class Session:
             self.put(b"+OK\r\n" + text[: len(text) // 2])
             return False
         lines = text.splitlines(True)
-        first = lines[:1] if self.fault == "dots" else []
+        first = lines[:1] if self.fault == "dots" else lines if self.fault == "raw" else []
         self.put(b"+OK\r\n" + b"".join(first) + b"".join(b"." + l if l.startswith(b".") else l for l in lines[len(first):]) + b".\r\n")
         return True
 

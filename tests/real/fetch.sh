@@ -213,6 +213,10 @@ ok "each run says so" is "$(odd dots --to odd)" "75 2"
 ok "and fetches nothing twice" is "$(came odd)" "Subject: odd 1 Subject: odd 3 Subject: odd 4"
 ok "--delete: the others go" is "$(odd dots --to odd --delete)" "75 2"
 ok "and it stays" is "$(came odd) $(there dots)" "Subject: odd 1 Subject: odd 3 Subject: odd 4 1"
+ok "so is one whose size hides that it is cut" is "$(odd hides --to odd4 --delete)" "75 2"
+ok "named" grep -q '^qasid: message 2 (hides-2) ends the session; it is left there' words
+ok "and it stays, alone" is "$(there hides)" 1
+ok "(what stands behind it is here)" is "$(came odd4 | grep -c 'odd 3 Subject: odd 4')" 1
 ok "without a memory: to standard output" is "$(odd dots-b --to -)" "75 2"
 ok "each once" is "$(came words)" "Subject: odd 1 Subject: odd 3 Subject: odd 4"
 ok "without UIDL: with --delete" is "$(odd dotsnone --to odd2 --delete)" "75 2"

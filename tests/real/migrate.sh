@@ -184,6 +184,8 @@ ok "sizes with LF alone are known again" is "$(one lf --create --prove; echo $?;
 ok "dots that are not stuffed" is "$(one dots --create --json; echo $?) $(result dots@example.org fetched)" "75 3"
 ok "cost that message alone" says 'dots@example.org: FAILED: 1 of 4 messages could not be fetched: message 2 (dots-2)'
 ok "in each run" is "$(one dots --json; echo $?) $(result dots@example.org fetched)" "75 0"
+ok "a size that hides that a message is cut costs that one alone" is "$(one hides --create --json; echo $?) $(result hides@example.org fetched)" "75 3"
+ok "and it is named" says 'hides@example.org: FAILED: 1 of 4 messages could not be fetched: message 2 (hides-2)'
 kill "$odd_pid"
 wait "$odd_pid" 2>/dev/null
 

@@ -4,7 +4,9 @@ long   a UIDL of 80 octets, and two messages that share one     short  a message
 refuse RETR of the second is refused                            none   no UIDL at all
 drop   the connection goes in the third message, once           lie    LIST says one octet for everything
 quit   all that was fetched is gone after QUIT                   reuse  one message; another one under its UIDL once ./reuse.step is there
-lf     LIST counts LF alone; ./lf.retrs has how many were fetched dots…  the second message's lines are not stuffed: …none without UIDL, …all of 20 messages each
+lf     LIST counts LF alone; ./lf.retrs has how many were fetched 
+hides  LIST counts LF alone, the second message's lines are not stuffed, and as many octets as announced come before its line "."
+dots…  the second message's lines are not stuffed: …none without UIDL, …all of 20 messages each
 DELE is done at QUIT. ./sessions has how many logins there were.
 """
 import os, socket, sys, threading
@@ -15,7 +17,13 @@ lfs = []
 logins = []
 
 
+HIDES = b"Subject: odd 2\r\n\r\n" + b"1\r\n" * 20 + b".\r\n+OK\r\nx\r\n"
+
+
 def mail(n): return b"Subject: odd %d\r\n\r\nmessage %d\r\n.dots\r\n" % (n, n) + b"x" * 60 * n + b"\r\n"
+
+
+def lf_size(text): return len(text) - text.count(b"\n")
 
 
 def session(c):
@@ -36,12 +44,13 @@ def session(c):
             with open("sessions", "w") as out: print(len(logins), file=out)
             say(b"+OK")
         elif verb == b"STAT": say(b"+OK %d %d" % (len(box), sum(len(mail(n)) for n in box)))
-        elif verb == b"LIST": many([b"%d %d" % (n, 1 if user == "lie" else 5000 if user == "short" and n == 2 else len(mail(n)) - (user == "lf" and mail(n).count(b"\n"))) for n in box])
+        elif verb == b"LIST": many([b"%d %d" % (n, 1 if user == "lie" else 5000 if user == "short" and n == 2 else len(mail(n)) - (user == "lf" and mail(n).count(b"\n")) if user != "hides" else lf_size(HIDES if n == 2 else mail(n))) for n in box])
         elif verb == b"UIDL":
             if user.endswith("none"): say(b"-ERR never heard of it"); continue
             ids = {n: b"%s-%d" % (user.encode(), n) for n in box}
             if user == "reuse": ids = {n: b"reuse" for n in box}
             if user == "long": ids[2] = b"u" * 80; ids[4] = ids[3]
+            if args: say(b"+OK %s %s" % (args[0], ids[int(args[0])])); continue
             many([b"%d %s" % (n, ids[n]) for n in box])
         elif verb == b"RETR":
             n = int(args[0])
@@ -51,6 +60,7 @@ def session(c):
                 lfs.append(n)
                 with open("lf.retrs", "w") as out: print(len(lfs), file=out)
             if user[:4] == "dots" and (n == 2 or user == "dotsall"): body = b".\r\n..\r\nx\r\n"
+            if user == "hides" and n == 2: body = HIDES
             if user == "drop" and n == 3 and user not in dropped:
                 dropped.add(user)
                 c.sendall(b"+OK\r\n" + body[:40])

@@ -61,15 +61,15 @@ static void init_start(struct pop3_client_start *s) {
 static void fetches_and_keeps(void **state) {
   check(NULL, NULL,
         OPEN CAPA_USER LOGIN TWO
-        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: \nS: ..\nS: .\nS: +OK\nS: x: y\nS: .\n" QUIT,
-        POP3_END_DONE, TWO_LISTED "begin 1\na: b\r\n\r\n.\r\nend 1 11\nbegin 2\nx: y\r\nend 2 6\n");
+        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a:b\nS: \nS: ..\nS: .\nS: +OK\nS: x: y\nS: .\n" QUIT,
+        POP3_END_DONE, TWO_LISTED "begin 1\na:b\r\n\r\n.\r\nend 1 10\nbegin 2\nx: y\r\nend 2 6\n");
 }
 
 static void moves_what_is_safe(void **state) {
   struct script like = { .wish = POP3_MOVE };
   check(NULL, &like,
         OPEN CAPA_USER LOGIN TWO
-        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: \nS: ..\nS: .\nS: +OK\nS: x: y\nS: .\n"
+        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a:b\nS: \nS: ..\nS: .\nS: +OK\nS: x: y\nS: .\n"
         "C: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\n" QUIT,
         POP3_END_DONE, NULL);
 }
@@ -137,7 +137,7 @@ static void unsafe_is_not_deleted(void **state) {
   struct script like = { .wish = POP3_MOVE, .unsafe = true };
   check(NULL, &like,
         OPEN CAPA_USER LOGIN TWO
-        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: \nS: ..\nS: .\nS: +OK\nS: x: y\nS: .\n" QUIT,
+        "C: RETR 1\nC: RETR 2\nS: +OK\nS: a:b\nS: \nS: ..\nS: .\nS: +OK\nS: x: y\nS: .\n" QUIT,
         POP3_END_DONE, NULL);
 }
 
@@ -224,6 +224,40 @@ static void out_of_step(void **state) {
   }
 }
 
+/* Sizes that count a line end as one octet, or somehow: a message may be cut though as many octets
+ * came as announced. Its end, and what stands behind it, waits until the server has named a UIDL;
+ * what was on its way is asked for again. */
+static void size_proves_nothing(void **state) {
+  struct script like = { .wish = POP3_MOVE };
+  const char *begun = OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\n"
+                                               "S: +OK\nS: a: b\nS: \nS: x\nS: .\n";
+  struct buf b;
+  buf_init(&b, 65536);
+  buf_printf(&b,
+             "%sS: +OK\nS: x: y\nS: .\nC: UIDL 2\nS: +OK 2 QhdPYR:00WBw1Ph7x7\n"
+             "C: RETR 2\nS: +OK\nS: x: y\nS: .\nC: DELE 1\nC: DELE 2\nS: +OK\nS: +OK\n" QUIT,
+             begun);
+  check(NULL, &like, buf_cstr(&b), POP3_END_DONE,
+        TWO_LISTED "begin 1\na: b\r\n\r\nx\r\nend 1 11\nbegin 2\nx: y\r\nend 2 6\n");
+  buf_reset(&b);
+  buf_printf(&b, "%sS: +OK\nS: forged\nS: .\nC: UIDL 2\nS: +OK\n", begun);
+  check(NULL, &like, buf_cstr(&b), POP3_END_PROTOCOL,
+        TWO_LISTED "begin 1\na: b\r\n\r\nx\r\ncut 1\n");
+  buf_free(&b);
+}
+
+/* The second has as many octets as announced, from a server that counted less for the first. */
+static void size_is_right_and_it_is_cut(void **state) {
+  struct script like = { .wish = POP3_MOVE };
+  check(NULL, &like,
+        OPEN CAPA_USER LOGIN "C: LIST\nC: UIDL\nS: +OK\nS: 1 5\nS: 2 6\nS: .\nS: +OK\nS: 1 a\nS: 2 "
+                             "b\nS: .\n"
+                             "C: RETR 1\nC: RETR 2\nS: +OK\nS: x: y\nS: .\nS: +OK\nS: x: y\nS: .\n"
+                             "C: UIDL 1\nS: +OK\n",
+        POP3_END_PROTOCOL,
+        "listed 2\n  1 5 a\n  2 6 b\nbegin 1\nx: y\r\nend 1 6\nbegin 2\nx: y\r\ncut 2\n");
+}
+
 /* Where the server died, or stands still. */
 static void stuck_at(void **state) {
   static const struct {
@@ -233,6 +267,11 @@ static void stuck_at(void **state) {
                { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaa\nX:\n", 0 },
                { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nX:\n", 1 },
                { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x\n+: 200\n", 1 },
+               { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: x\n", 0 },
+               { "C: RETR 1\nC: RETR 2\nS: x\n", 0 },
+               { "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\nS: +OK\nS: x: y\nS: .\nC: "
+                 "QUIT\nS: x\n",
+                 -1 },
                { "C: RETR 1\nC: RETR 2\nS: -ERR a\nS: -ERR b\nC: QUIT\nX:\n", -1 } };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct script t;
@@ -900,6 +939,8 @@ int main(void) {
     cmocka_unit_test(a_sink_that_never_answers_ends_it),
     cmocka_unit_test(short_ones_are_kept),
     cmocka_unit_test(out_of_step),
+    cmocka_unit_test(size_proves_nothing),
+    cmocka_unit_test(size_is_right_and_it_is_cut),
     cmocka_unit_test(stuck_at),
     cmocka_unit_test(broken_off),
     cmocka_unit_test(the_sink_says_no),

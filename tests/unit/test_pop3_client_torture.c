@@ -19,14 +19,14 @@ static const char *const talks[] = {
   "|+OK\r\nUSER\r\nUIDL\r\nPIPELINING\r\nSASL CRAM-MD5\r\n.\r\n"
   "|+OK\r\n|+OK\r\n"
   "|+OK\r\n1 10\r\n2 5\r\n.\r\n+OK\r\n1 abc\r\n2 def\r\n.\r\n"
-  "|+OK\r\na: b\r\n\r\n..\r\n.\r\n+OK\r\nx: y\r\n.\r\n"
+  "|+OK\r\na:b\r\n\r\n..\r\n.\r\n+OK\r\nx: y\r\n.\r\n"
   "|+OK\r\n+OK\r\n|+OK bye\r\n",
   "+OK ready\r\n"
   "|+OK\r\nUIDL\r\nSASL LOGIN\r\n.\r\n"
   "|+ VXNlcm5hbWU6\r\n|+ UGFzc3dvcmQ6\r\n|+OK\r\n"
   "|+OK\r\nUIDL\r\n.\r\n"
   "|+OK\r\n2 5\r\n1 10\r\n.\r\n|+OK\r\n1 abc\r\n2 abc\r\n.\r\n"
-  "|+OK\r\na: b\r\n\r\n..\r\n.\r\n|+OK\r\nx: y\r\n.\r\n"
+  "|+OK\r\na: b\r\n\r\n..\r\n.\r\n|+OK 2 abc\r\n|+OK\r\nx: y\r\n.\r\n"
   "|+OK\r\n|+OK\r\n|+OK bye\r\n",
 };
 enum { TALKS = sizeof talks / sizeof *talks };
