@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Which client address makes front-ends crash (offender.h has states and rules). Pure: a fixed
- * array of rows, searched in full at each crash. When the array is full, the row that was present
- * longest ago is evicted; once an address is refused, the other rows are cleared. */
+ * array of rows, searched in full at each crash. When the array is full, the suspect that was
+ * present longest ago is evicted; once an address is refused, the suspects are cleared. */
 #include "src/parent/offender.h"
 
 #include <string.h>
@@ -15,16 +15,41 @@ static struct front_note network_of(const struct front_note *a) {
   return n;
 }
 
+static bool is_at(const struct offender *r, const struct front_note *who) {
+  return r->who.n == who->n && memcmp(r->who.address, who->address, sizeof who->address) == 0;
+}
+
+/* Does `a` make room before `b`? An empty row before a suspect, the one present longest ago before
+ * others. */
+static bool goes_before(const struct offender *a, const struct offender *b) {
+  return b->who.n && (!a->who.n || a->last_ms < b->last_ms);
+}
+
+/* Its row; a new one takes an empty row's place or a suspect's. At least OFFENDERS_SUSPECTED rows
+ * are one or the other. */
 static struct offender *row_of(struct offenders *o, const struct front_note *a) {
   struct front_note who = network_of(a);
-  struct offender *oldest = NULL;
+  struct offender *place = NULL;
   for (size_t i = 0; i < OFFENDERS_MAX; i++) {
     struct offender *r = &o->rows[i];
-    if (r->who.n == who.n && memcmp(r->who.address, who.address, sizeof who.address) == 0) return r;
-    if (!oldest || (oldest->who.n && (!r->who.n || r->last_ms < oldest->last_ms))) oldest = r;
+    if (is_at(r, &who)) return r;
+    if (!r->until_ms && (!place || goes_before(r, place))) place = r;
   }
-  *oldest = (struct offender){ .who = who };
-  return oldest;
+  *place = (struct offender){ .who = who };
+  return place;
+}
+
+/* So many are refused that the one whose time is over first makes room. */
+static void bound_refused(struct offenders *o) {
+  struct offender *first = NULL;
+  size_t n = 0;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) {
+    struct offender *r = &o->rows[i];
+    if (!r->until_ms) continue;
+    n++;
+    if (!first || r->until_ms < first->until_ms) first = r;
+  }
+  if (n == OFFENDERS_MAX - OFFENDERS_SUSPECTED) *first = (struct offender){ .who.n = 0 };
 }
 
 static void forget(struct offenders *o, uint64_t now_ms) {
@@ -77,6 +102,7 @@ const struct offender *find_offender(struct offenders *o, const struct front_not
   struct offender *r = is_address(&notes->now) ? row_of(o, &notes->now) : NULL;
   if (!r || r->caught < OFFENDER_CAUGHT) r = always_there(o);
   if (!r || r->until_ms || !time_ms) return NULL;
+  bound_refused(o);
   r->until_ms = now_ms + time_ms;
   o->deaths = 0; /* with that address refused the search begins again */
   for (size_t i = 0; i < OFFENDERS_MAX; i++)

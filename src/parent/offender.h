@@ -12,7 +12,9 @@
  *      cause the crash later, while another client is served. A compromised front-end can name any
  *      address: an innocent one is then refused, for a while, at the price of a process each time.
  *
- * Pure. Memory: OFFENDERS_MAX rows; the one that was present longest ago is evicted. */
+ * Pure. Memory: OFFENDERS_MAX rows. The suspect that was present longest ago is evicted, never for a
+ * suspect one that is refused; only of more than OFFENDERS_MAX - OFFENDERS_SUSPECTED refused ones the
+ * one whose time is over first. */
 #ifndef QASID_PARENT_OFFENDER_H
 #define QASID_PARENT_OFFENDER_H
 
@@ -23,6 +25,7 @@
 
 enum {
   OFFENDERS_MAX = 256,
+  OFFENDERS_SUSPECTED = 64, /* rows that no refused one takes; more than one crash names */
   OFFENDER_CAUGHT = 2,
   OFFENDER_DEATHS = 4,
   OFFENDER_OTHERS = 3,

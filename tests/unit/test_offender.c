@@ -102,18 +102,55 @@ static void no_innocents(void **state) {
   free(o);
 }
 
-/* More addresses than there are rows: the latest are known, and who is refused is not lost before
- * its time. */
+/* The table filled with suspects again and again: each crash names others. */
+static void fill(struct offenders *o, uint64_t t, unsigned crashes) {
+  unsigned recent[FRONT_NOTES_RECENT + 1] = { 0 };
+  for (unsigned k = 0; k < crashes; k++) {
+    for (unsigned i = 0; i < FRONT_NOTES_RECENT; i++)
+      recent[i] = 1000 + (k + 1) * FRONT_NOTES_RECENT + i;
+    assert_null(death(o, t + k, 100000 + k, recent));
+  }
+}
+
+static size_t count_refused(const struct offenders *o) {
+  size_t n = 0;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) n += o->rows[i].until_ms != 0;
+  return n;
+}
+
+/* More addresses than there are rows: the latest are known, and who is refused is so until its time
+ * is over. */
 static void bounded(void **state) {
   struct offenders *o = none();
-  unsigned recent[FRONT_NOTES_RECENT + 1] = { 0 };
+  const unsigned crashes = 2 * OFFENDERS_MAX / FRONT_NOTES_RECENT + 2;
   assert_null(death(o, 1, 7, NULL));
   assert_non_null(death(o, 2, 7, NULL));
-  for (unsigned t = 1; t < 200; t++) {
-    for (unsigned i = 0; i < FRONT_NOTES_RECENT; i++) recent[i] = 1000 + t * FRONT_NOTES_RECENT + i;
-    assert_null(death(o, 2 + t, 100000 + t, recent));
+  fill(o, 3, crashes);
+  size_t rows = 0;
+  for (size_t i = 0; i < OFFENDERS_MAX; i++) rows += o->rows[i].who.n != 0;
+  assert_int_equal(rows, OFFENDERS_MAX); /* the bound was reached */
+  assert_int_equal(count_refused(o), 1);
+  assert_null(death(o, 300, 7, NULL)); /* it is refused already */
+  assert_non_null(death(o, 301, 100000 + crashes - 1, NULL));
+  assert_int_equal(count_refused(o), 2);
+  free(o);
+}
+
+/* More offenders than there are rows for them: there is always room for suspects. */
+static void bounded_refused(void **state) {
+  struct offenders *o = none();
+  const unsigned most = OFFENDERS_MAX - OFFENDERS_SUSPECTED;
+  for (unsigned n = 1; n <= most + 10; n++) {
+    assert_null(death(o, 2 * n, n, NULL));
+    assert_non_null(death(o, 2 * n + 1, n, NULL));
+    assert_int_equal(count_refused(o), n < most ? n : most);
   }
-  assert_non_null(death(o, 300, 100000 + 199, NULL));
+  fill(o, 2 * most + 100, OFFENDERS_MAX);
+  assert_int_equal(count_refused(o), most);
+  assert_null(death(o, 30000, most + 10, NULL)); /* the latest are refused still */
+  assert_int_equal(count_refused(o), most);
+  assert_null(death(o, 30001, 1, NULL)); /* the first made room */
+  assert_non_null(death(o, 30002, 1, NULL));
   free(o);
 }
 
@@ -122,6 +159,7 @@ int main(void) {
     cmocka_unit_test(twice_caught),           cmocka_unit_test(long_ago),
     cmocka_unit_test(an_ipv6_network_is_one), cmocka_unit_test(alone_in_each_death),
     cmocka_unit_test(no_innocents),           cmocka_unit_test(bounded),
+    cmocka_unit_test(bounded_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
