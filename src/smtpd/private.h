@@ -43,6 +43,7 @@ enum {
   SMTPD_RATE_GRACE_MS = 30 * 1000, /* before the least rate is asked for */
   /* how long octets of a message, or its end, make a session worth keeping */
   SMTPD_PROGRESS_MS = 30 * 1000,
+  SMTPD_VALUED_RATE = 500, /* octets a second of such a message, where smtp_data_rate asks none */
   SMTPD_HEADER_MAX = 256 * 1024, /* of a login's message: it waits here until it is whole */
   /* RCPTs beyond the limit, in one transaction, until it counts as an error */
   SMTPD_OVERSHOOT_MAX = 50 * 1000,

@@ -455,17 +455,24 @@ static void session_summary(struct proto *p,
   if (s->failed_logins) put_count(put, arg, "failed_logins", s->failed_logins);
 }
 
-/* Commands cost their sender nothing, so what counts is mail: octets of a message now coming in, a
+/* The message comes at the least rate: since DATA (the first second counts whole), and not all of it
+ * long ago. */
+static bool keeps_coming(const struct session *s) {
+  const struct transaction *t = s->transaction;
+  uint64_t ms = s->proto.now_ms - t->began_ms, quiet_ms = s->proto.now_ms - t->last_ms;
+  uint64_t rate = s->service->data_rate ? s->service->data_rate : SMTPD_VALUED_RATE;
+  return quiet_ms < SMTPD_PROGRESS_MS &&
+         t->data.clean.octets >= rate * ((ms < 1000 ? 1000 : ms) / 1000);
+}
+
+/* Commands cost their sender nothing, so what counts is mail: a message that keeps coming in, a
  * message that store is keeping, a message that was kept a short while ago. (One that stops coming
  * is ended by its time-outs.) A login had to be verified, and a mail client keeps its connection
  * open between two messages. */
 static bool session_valuable(const struct proto *p) {
   const struct session *s = of_const(p);
   if (s->logged_in) return true;
-  if (s->state == ST_BODY && is_asking(s)) return true;
-  if (s->state == ST_BODY)
-    return s->transaction->data.clean.octets > 0 &&
-           p->now_ms - s->transaction->last_ms < SMTPD_PROGRESS_MS;
+  if (s->state == ST_BODY) return is_asking(s) || keeps_coming(s);
   return s->messages && p->now_ms - s->kept_ms < SMTPD_PROGRESS_MS;
 }
 

@@ -344,6 +344,31 @@ static void idle_memory(void **state) {
   kit_free(k);
 }
 
+/* Octets that keep the required rate, not those that were sent once. */
+static void valuable_by_progress(void **state) {
+  struct kit *k = kit_met("smtp");
+  const struct session *s = (const struct session *)k->p;
+  uint64_t rate = s->service->data_rate;
+  assert_true(rate > 100);
+  kit_expect(k, MAIL RCPT, "250 250 ");
+  assert_false(smtpd_session_ops.valuable(k->p));
+  kit_expect(k, "DATA\r\n", "354 ");
+  kit_send(k, SLICE("A: b\r\n\r\n"));
+  assert_false(smtpd_session_ops.valuable(k->p)); /* as in an attack: a few octets, and silence */
+  kit_say_much(k, rate);
+  assert_true(smtpd_session_ops.valuable(k->p));
+  k->p->now_ms += 3500;
+  assert_false(smtpd_session_ops.valuable(k->p));
+  kit_say_much(k, 2 * rate);
+  assert_true(smtpd_session_ops.valuable(k->p));
+  kit_say_much(k, 100 * rate); /* that much at once pays for half a minute */
+  k->p->now_ms += SMTPD_PROGRESS_MS - 1;
+  assert_true(smtpd_session_ops.valuable(k->p));
+  k->p->now_ms++;
+  assert_false(smtpd_session_ops.valuable(k->p));
+  kit_free(k);
+}
+
 static void summary_put(void *arg, const char *key, struct slice value) {
   buf_printf(arg, "%s=%.*s ", key, SLICE_ARG(value));
 }
@@ -425,6 +450,7 @@ int main(void) {
     cmocka_unit_test(cuts_change_no_verdict),
     cmocka_unit_test(idle_memory),
     cmocka_unit_test(summary),
+    cmocka_unit_test(valuable_by_progress),
     cmocka_unit_test(dsn),
     cmocka_unit_test(dsn_without_sending),
   };
