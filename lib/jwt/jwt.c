@@ -11,18 +11,19 @@
 
 const char *jwt_result_text(enum jwt_result r) {
   static const char *const texts[JWT_RESULTS] = {
-    [JWT_GOOD] = "good",
-    [JWT_MALFORMED] = "not a signed token",
-    [JWT_ALGORITHM] = "signed in a way that is not taken",
-    [JWT_NO_KEY] = "signed with a key that is not in oauth_keys",
-    [JWT_SIGNATURE] = "its signature is wrong",
-    [JWT_EXPIRED] = "expired",
-    [JWT_TOO_EARLY] = "not valid yet",
-    [JWT_ISSUER] = "not from oauth_issuer",
-    [JWT_AUDIENCE] = "not for oauth_audience",
-    [JWT_NAME] = "it names no account in oauth_claim",
+    [JWT_GOOD] = "token taken",
+    [JWT_MALFORMED] = "token refused: not a signed token",
+    [JWT_ALGORITHM] = "token refused: signed in a way that is not taken",
+    [JWT_NO_KEY] = "token refused: signed with a key that is not in oauth_keys",
+    [JWT_SIGNATURE] = "token refused: its signature is wrong",
+    [JWT_EXPIRED] = "token refused: expired",
+    [JWT_TOO_EARLY] = "token refused: not valid yet",
+    [JWT_ISSUER] = "token refused: not from oauth_issuer",
+    [JWT_AUDIENCE] = "token refused: not for oauth_audience",
+    [JWT_NAME] = "token refused: it names no account in oauth_claim",
+    [JWT_UNVERIFIED] = "token refused: the issuer has not verified its email (email_verified)",
   };
-  return r < JWT_RESULTS ? texts[r] : "unknown";
+  return texts[r < JWT_RESULTS ? r : JWT_MALFORMED];
 }
 
 /* header "." payload "." signature; each in base64url */
@@ -100,7 +101,6 @@ static bool name_of(const struct json_value *claims, struct slice claim, struct 
   if (claim.n >= sizeof name) return false;
   memcpy(name, claim.p, claim.n);
   name[claim.n] = 0;
-  if (slice_eq(claim, SLICE("email")) && json_denies(claims, "email_verified")) return false;
   return json_text(claims, name, ret) && ret->n && ret->n <= JWT_NAME_MAX;
 }
 
@@ -114,6 +114,7 @@ static enum jwt_result judge_claims(const struct json_value *c, const struct jwt
   if (!json_text(c, "iss", &issuer) || !issuer.n || !slice_eq(issuer, r->issuer)) return JWT_ISSUER;
   if (!r->audience.n || !is_for_us(c, r->audience)) return JWT_AUDIENCE;
   if (!name_of(c, r->claim, &name)) return JWT_NAME;
+  if (slice_eq(r->claim, SLICE("email")) && json_denies(c, "email_verified")) return JWT_UNVERIFIED;
   buf_put(ret_name, name);
   return ret_name->failed ? JWT_NAME : JWT_GOOD;
 }

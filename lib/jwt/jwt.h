@@ -34,10 +34,11 @@ enum jwt_result {
   JWT_TOO_EARLY, /* "nbf" */
   JWT_ISSUER,
   JWT_AUDIENCE,
-  /* the claim is missing, not a string or too long, or the issuer has not verified it */
-  JWT_NAME,
+  JWT_NAME,       /* the claim is missing, not a string or too long */
+  JWT_UNVERIFIED, /* it is the email, and the issuer has not verified that */
   JWT_RESULTS
 };
+/* For a log: "token refused: expired". */
 const char *jwt_result_text(enum jwt_result r);
 
 /* On GOOD the claim that names the account is put into ret_name. */

@@ -73,7 +73,8 @@ struct login {
   const char *service;   /* that the client came to, as in the log */
   const char *mechanism; /* as in the log: a SASL name, USER or APOP; NULL: none that is known */
   struct sasl_server sasl;
-  struct buf last; /* what the mechanism sends with success, or (tokens) with failure */
+  const char *token_why; /* why the token was refused; NULL: it was not */
+  struct buf last;       /* what the mechanism sends with success, or (tokens) with failure */
   uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the client showed, as the front-end
                                                reports it */
   bool reported;                            /* its failure was logged */
@@ -173,8 +174,9 @@ void login_failed(struct auth *a, struct login *l, enum auth_failure why);
 /* login_credential.c */
 /* The client has sent everything. The login may be over when this returns. */
 void login_credential(struct auth *a, struct login *l, uint64_t now_ms);
-/* A verifier's result: is the token good, and which account does it name? */
-void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
+/* A verifier's result: why the token is refused (static; NULL: it is good), and which account it
+ * names. */
+void login_token_judged(struct auth *a, struct login *l, const char *why, struct slice name,
                         uint64_t now_ms);
 /* The option login_domain: a login without a domain is of this one. */
 void login_qualify(const struct auth *a, struct buf *name);

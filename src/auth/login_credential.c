@@ -174,7 +174,7 @@ static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
 
 /* A good token for an account that is not there, and one for another than was asked for, are wrong
  * ones. */
-void login_token_judged(struct auth *a, struct login *l, bool good, struct slice name,
+void login_token_judged(struct auth *a, struct login *l, const char *why, struct slice name,
                         uint64_t now_ms) {
   buf_put(&l->sasl.name, name);
   login_qualify(a, &l->sasl.name);
@@ -182,7 +182,8 @@ void login_token_judged(struct auth *a, struct login *l, bool good, struct slice
     login_failed(a, l, AUTH_TROUBLE);
     return;
   }
-  bool right = good && l->known && !l->mismatch;
+  l->token_why = why;
+  bool right = !why && l->known && !l->mismatch;
   a->count.tokens += !right;
   sasl_server_token(&l->sasl, right, &l->last);
   buf_wipe(&l->sasl.token);

@@ -17,6 +17,12 @@ const char *auth_service(enum role kind, struct slice name) {
   return NULL;
 }
 
+/* A refused token names nobody: whom the client asked for, then. */
+static struct slice name_tried(const struct login *l) {
+  if (!l->sasl.mech) return SLICE_NONE;
+  return buf_slice(buf_len(&l->sasl.name) ? &l->sasl.name : &l->sasl.authzid);
+}
+
 void auth_report(struct auth *a, const struct login *l, const char *why) {
   if (!a->shell.refused) return;
   const struct auth_refusal r = {
@@ -25,7 +31,7 @@ void auth_report(struct auth *a, const struct login *l, const char *why) {
     .session = l->tag,
     .peer = slice_of(l->peer, l->peer_n),
     .service = l->service,
-    .name = l->sasl.mech ? buf_slice(&l->sasl.name) : SLICE_NONE,
+    .name = name_tried(l),
     .mechanism = l->mechanism ? l->mechanism : "",
     .why = why,
   };
@@ -33,7 +39,7 @@ void auth_report(struct auth *a, const struct login *l, const char *why) {
 }
 
 const char *auth_wrong_words(const struct login *l) {
-  if (l->proof == PROOF_TOKEN) return "token refused";
+  if (l->token_why) return l->token_why;
   if (!l->known) return "no such account, or it is disabled or has no secret for this mechanism";
   return l->mismatch ? "asked to act for another account" : "wrong password";
 }

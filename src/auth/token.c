@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The verifier for access tokens that are JSON Web Tokens: checks signature, issuer, audience and
  * time with the key set of `oauth_keys`, and reports the account's name to login.c. It queries
- * nobody and reports within the call. Invariant: only a token that the issuer signed is worth a log
- * line; anything that a stranger can send is counted, not logged. */
+ * nobody and reports within the call. */
 #include "src/auth/token.h"
 
 #include "lib/jwt/jwt.h"
@@ -15,18 +14,6 @@ struct jwt_verifier {
   struct jwt_keys *keys;
 };
 
-/* Logs a refused token that was really issued: a client cannot obtain many of them. Tokens that
- * anybody can make up are only counted. */
-static void warn(struct auth *a, enum jwt_result r) {
-  if (r < JWT_EXPIRED || !a->shell.warn) return;
-  struct buf what;
-  buf_init(&what, 128);
-  buf_printf(&what, "an access token was refused: %s", jwt_result_text(r));
-  const char *text = buf_cstr(&what);
-  if (text) a->shell.warn(a->shell.arg, text, SLICE_NONE);
-  buf_free(&what);
-}
-
 static void verify(struct token_verifier *v, struct auth *a, struct login *l, uint64_t now_ms) {
   const struct jwt_verifier *j = (const struct jwt_verifier *)v;
   const struct jwt_rules rules = {
@@ -38,8 +25,7 @@ static void verify(struct token_verifier *v, struct auth *a, struct login *l, ui
   struct buf name;
   buf_init(&name, JWT_NAME_MAX);
   enum jwt_result r = jwt_verify(j->keys, &rules, buf_slice(&l->sasl.token), &name);
-  warn(a, r);
-  login_token_judged(a, l, r == JWT_GOOD, buf_slice(&name), now_ms);
+  login_token_judged(a, l, r == JWT_GOOD ? NULL : jwt_result_text(r), buf_slice(&name), now_ms);
   buf_free(&name);
 }
 

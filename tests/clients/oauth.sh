@@ -99,7 +99,9 @@ for m in oauthbearer xoauth2; do
   ok "qasid fetch $m" q_fetch $m "$good"
   ok "qasid fetch $m, changed" no q_fetch $m "${good%??????}AAAAAA"
 done
-ok "the log says why, where the token was an issuer's" wait_log 'an access token was refused: expired'
+refused_line() { wait_log "event=login-failed session=[^ ]* service=$1 client=[^ ]* name=$2 mechanism=$3 why=\"token refused: $4\""; }
+ok "the log says why a token was refused, as of any login" refused_line submission 'alice@example\.org' OAUTHBEARER expired
+ok "(whatever it is)" refused_line pop3 'alice@example\.org' XOAUTH2 'its signature is wrong'
 ok "and has no token in it" no grep -q "${good:0:40}" log
 
 # --- the issuer turns its keys ---

@@ -80,9 +80,14 @@ static inline void fill(void *arg, void *to, size_t n) {
 
 static inline int64_t wall(void *arg) { return 1700000000; }
 static inline void warn(void *arg, const char *what, struct slice name) { warned++; }
+static char refused_line[400]; /* the last failed login, as its log line has it */
+static inline void refused(void *arg, const struct auth_refusal *r) {
+  snprintf(refused_line, sizeof refused_line, "%s <%.*s> %s %s", r->service, SLICE_ARG(r->name),
+           r->mechanism, r->why);
+}
 
 static inline void open_auth(void) {
-  struct auth_shell shell = { NULL, say, enqueue, fill, wall, warn, 0 };
+  struct auth_shell shell = { NULL, say, enqueue, fill, wall, warn, 0, refused };
   struct buf err;
   buf_init(&err, 1024);
   auth = auth_new(disk, conf, &shell, &err);

@@ -76,12 +76,20 @@ static struct refusal refusal(uint64_t t) {
 static void test_wrong(void **state) {
   const struct refusal expired =
       refusal(bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS ",\"nbf\":1800000000}"));
-  assert_int_equal(warned, 1); /* it was really issued */
+  assert_string_equal(refused_line, "submission <> OAUTHBEARER token refused: not valid yet");
+  const struct refusal unverified =
+      refusal(bearer(6, "XOAUTH2", "tim@example.org", "{" CLAIMS ",\"email_verified\":false}"));
+  assert_string_equal(refused_line,
+                      "submission <tim@example.org> XOAUTH2 token refused: the issuer has not "
+                      "verified its email (email_verified)");
+  assert_int_equal(unverified.last, AUTH_WRONG);
   const struct refusal unknown = refusal(bearer(
       2, "OAUTHBEARER", NULL,
       "{\"iss\":\"https://"
       "id.example.org\",\"aud\":\"mail\",\"exp\":1700000300,\"email\":\"nobody@example.org\"}"));
   const struct refusal other = refusal(bearer(3, "OAUTHBEARER", "tom@example.org", "{" CLAIMS "}"));
+  assert_string_equal(refused_line,
+                      "submission <Tim@Example.org> OAUTHBEARER asked to act for another account");
   assert_int_equal(admin("account", "disable", "tim@example.org"), CLI_OK);
   const struct refusal off = refusal(bearer(4, "OAUTHBEARER", NULL, "{" CLAIMS "}"));
   assert_int_equal(admin("account", "enable", "tim@example.org"), CLI_OK);
@@ -93,7 +101,7 @@ static void test_wrong(void **state) {
   assert_memory_equal(&expired, &off, sizeof expired);
   const struct refusal xoauth2 = refusal(bearer(5, "XOAUTH2", "tom@example.org", "{" CLAIMS "}"));
   assert_string_equal(xoauth2.words, "{\"status\":\"401\",\"schemes\":\"bearer\"}");
-  assert_int_equal(auth->count.tokens, 5);
+  assert_int_equal(auth->count.tokens, 6);
   assert_int_equal(answer(bearer(1, "OAUTHBEARER", NULL, "{" CLAIMS "}")), YES);
 }
 
