@@ -6,6 +6,7 @@
  *                          └──> login_fail: -ERR, still in AUTHORIZATION */
 #include "ipc/front_auth.h"
 #include "ipc/pop3d_store.h"
+#include "lib/base/crc32c.h"
 #include "src/pop3d/state.h"
 
 /* RFC 1939 §7 has <process-ID.clock@hostname> as an example of a timestamp that is never the same
@@ -188,6 +189,19 @@ static void log_locked(struct session *s) {
   log_end(&l);
 }
 
+/* The client may not show its user why; the administrator finds it in this line. */
+void log_damage(struct session *s, uint32_t uid, const char *what) {
+  struct log_line l;
+  uint64_t times, account = crc32c(0, buf_slice(&s->account));
+  if (!seldom_due(&s->service->facts->damages, account, s->proto.now_ms, &times)) return;
+  if (!proto_log(&s->proto, &l, LOG_E_DAMAGE)) return;
+  log_str(&l, LOG_F_LOGIN, buf_slice(&s->account));
+  if (uid) log_num(&l, LOG_F_UID, uid);
+  log_cstr(&l, LOG_F_MSG, what);
+  log_num(&l, LOG_F_COUNT, times);
+  log_end(&l);
+}
+
 /* The option pop3_surrogates. */
 static bool sends_as_is(const struct session *s) {
   return s->utf8 || s->service->conf->pop3_surrogates == CONF_POP3_SURROGATES_AS_IS;
@@ -212,6 +226,8 @@ void open_answer(struct session *s, struct slice payload) {
     answered(s);
     s->granted = false; /* a grant is for one try */
     if (m.outcome == POP_IN_USE) log_locked(s);
+    if (m.outcome == POP_DAMAGED)
+      log_damage(s, 0, "the maildrop is damaged: its login was refused");
     session_forget_user(s);
     refuse(s, "%s", translated(s->language, refusals[m.outcome]));
   } else if (!maildrop_open(&s->maildrop, m.count, m.uidvalidity, sends_as_is(s), way_of(s))) {

@@ -71,9 +71,11 @@ void quit_answer(struct session *s, struct slice payload) {
     return;
   }
   /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here it is none of them. */
-  if (m.outcome == POP_DAMAGED)
+  if (m.outcome == POP_DAMAGED) {
+    log_damage(s, 0, "the mailbox is damaged: deleted messages were not removed");
     err(s, "[SYS/PERM] deleted messages not removed");
-  else
+  } else {
     err(s, "[SYS/TEMP] deleted messages not removed");
+  }
   proto_close(&s->proto, CLOSE_QUIT);
 }

@@ -84,26 +84,14 @@ static void finish(struct session *s) {
   if (s->reading > s->maildrop.last) s->maildrop.last = s->reading;
 }
 
-/* The client may not show its user why; the administrator finds it in this line. */
-static void log_damage(struct session *s) {
-  struct log_line l;
-  uint64_t times, account = crc32c(0, buf_slice(&s->account));
-  if (!seldom_due(&s->service->facts->damages, account, s->proto.now_ms, &times)) return;
-  if (!proto_log(&s->proto, &l, LOG_E_DAMAGE)) return;
-  log_str(&l, LOG_F_LOGIN, buf_slice(&s->account));
-  log_num(&l, LOG_F_UID, maildrop_at(&s->maildrop, s->reading)->uid);
-  log_cstr(&l, LOG_F_MSG,
-           s->begun ? "the message is damaged: closed before its end"
-                    : "the message is damaged: refused");
-  log_num(&l, LOG_F_COUNT, times);
-  log_end(&l);
-}
-
 /* If nothing of the message was sent, an -ERR can be. Otherwise the connection is closed before the
  * final "." could make a part look like the whole. */
 static void fail(struct session *s, enum pop_outcome why) {
   converted_free(s);
-  if (why == POP_DAMAGED) log_damage(s);
+  if (why == POP_DAMAGED)
+    log_damage(s, maildrop_at(&s->maildrop, s->reading)->uid,
+               s->begun ? "the message is damaged: closed before its end"
+                        : "the message is damaged: refused");
   if (s->begun) {
     remark(s, "message %u can't be read on", s->reading);
     session_abort(s, CLOSE_READ_ERROR);

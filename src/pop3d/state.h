@@ -162,6 +162,9 @@ struct maildrop_message *named_message(struct session *s, uint64_t number);
 /* login.c */
 /* Logs a login that auth was not asked about. */
 void log_login(struct session *s, struct slice name, const char *mechanism, const char *why);
+/* Logs damage of the session's account, at most once a minute. uid: the message's; 0: none is
+ * known. */
+void log_damage(struct session *s, uint32_t uid, const char *what);
 void pop3_user(struct session *s, const struct pop3_args *a);
 void pop3_pass(struct session *s, const struct pop3_args *a);
 void pop3_apop(struct session *s, const struct pop3_args *a);

@@ -790,6 +790,18 @@ static void damage_is_logged(void **state) {
   world_end(&w);
 }
 
+static void damage_at_login_is_logged(void **state) {
+  unsigned lines = 0;
+  struct log log = { .fd = -1, .take = count_damage, .arg = &lines };
+  struct pop3_world *w = rfc_world();
+  w->p->log = (struct proto_log){ open_log, &log };
+  w->open_outcome = POP_DAMAGED;
+  says(w, APOP, "-ERR [SYS/PERM] maildrop is damaged");
+  says(w, APOP, "-ERR [SYS/PERM] maildrop is damaged");
+  assert_int_equal(lines, 1);
+  world_end(&w);
+}
+
 static void top_reads_little(void **state) {
   static char text[1 << 20];
   memset(text, 'z', sizeof text);
@@ -1322,6 +1334,7 @@ int main(void) {
     cmocka_unit_test(wrong_sizes_never_get_their_dot),
     cmocka_unit_test(read_errors),
     cmocka_unit_test(damage_is_logged),
+    cmocka_unit_test(damage_at_login_is_logged),
     cmocka_unit_test(top_reads_little),
     cmocka_unit_test(a_thousand_pipelined_retrs),
     cmocka_unit_test(large_sizes),
