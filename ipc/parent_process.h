@@ -47,6 +47,9 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 #define process_refuse_FIELDS(F) F(bytes, address, 16) F(u32, seconds, )
 /* Set-up is complete: confine yourself and start. */
 #define process_go_FIELDS(F)
+/* Another process has taken your place: take no new work, give back at once what is not begun,
+ * finish the rest, then exit. process_stop may follow. */
+#define process_retire_FIELDS(F)
 /* Finish what was acknowledged to clients, then exit. */
 #define process_stop_FIELDS(F)
 
@@ -71,6 +74,7 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
   M(10, process_apply, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 0) \
   M(11, process_notes, IPC_LEFT, 1 << PROCESS_STARTS, IPC_SAME, 0, 1) \
   M(12, process_refuse, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 0) \
+  M(13, process_retire, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0) \
   M(7, process_go, IPC_LEFT, 1 << PROCESS_STARTS | 1 << PROCESS_FAILS, IPC_SAME, 0, 0) \
   M(8, process_stop, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0) \
   M(64, process_ready, IPC_RIGHT, 1 << PROCESS_STARTS, PROCESS_RUNS, 1024, 0) \

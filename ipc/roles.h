@@ -34,9 +34,10 @@ enum {
   ROLE_GIVEN_NOTES = 32,      /* the page of ipc/front_notes.h, and who is refused */
 };
 
-/* A process that reads files of the machine before it is confined cannot do so again: at a reload
- * it is restarted. */
-enum role_renewal { ROLE_RELOADED, ROLE_RENEWED, ROLE_RENEWED_IF_CHANGED };
+/* A process that reads files before it is confined cannot do so again. At a reload that changes
+ * `reads` or `files` it ends and is started again, or another is put beside it and it finishes what
+ * it has (src/parent/renew.c). */
+enum role_renewal { ROLE_RELOADED, ROLE_RENEWED, ROLE_PUT_BESIDE };
 
 struct role_row {
   const char *name;
@@ -50,6 +51,8 @@ struct role_row {
   uint8_t start, stop; /* the order of starting, from 1, and of stopping, from 0 */
   uint16_t ready_s;    /* it has to be ready so soon after its start */
   enum role_renewal renewal;
+  const char *reads;   /* the options that count at its start only */
+  const char *files;   /* names of files, or of options that name one; at most 100 octets each */
   const char *dials;   /* the TCP ports that it may connect to, in words; NULL: none */
   const char *options; /* the options that it is sent; the others have their defaults there */
   const char *without; /* the folders whose code it may not have, as extended regular expressions */

@@ -8,11 +8,17 @@
  *
  *   sender: send_ready, as it has room        store: send_letter … send_letter
  *   sender: send_read (what did not fit)      store: send_octets
- *   sender: send_where, when it waits there   (no reply; only for `queue list`)
+ *   sender: send_where, when it waits there   (no reply; for `queue list` and the history)
  *   sender: send_result                       (no reply: the letter belongs to store again)
+ *   sender: send_no_tls, as TLS fails         store: send_known_no_tls, to a sender that is new
  *
  * The sender sends a result only when it awaits no octets: otherwise they would arrive for a letter
  * that it has returned.
+ *
+ * There may be several senders: the one that was started last, which takes letters, and those that
+ * finish their sessions after a reload (each only its own letters). A sender that says send_ready
+ * is the one that takes letters from then on; a send_ready of one with a smaller number is too late
+ * and means nothing.
  *
  * When a sender is lost, its letters wait in the queue again at once. send_recall asks for the
  * return of a letter that took too long; the sender then stops working on it and reports as
@@ -35,6 +41,9 @@ enum {
   SEND_TEXT_MAX = 512,           /* octets of a reply that are kept */
   SEND_HOST_MAX = 320,
   SEND_CREDIT_MAX = 20000,
+  SEND_NO_TLS_MAX = 1000,        /* addresses whose TLS is remembered as broken, */
+  SEND_NO_TLS_S = 3 * 24 * 3600, /* and for how long */
+  SEND_NO_TLS_WHY_MAX = 160,
 };
 
 /* SEND_UTF8: it was received with SMTPUTF8 (RFC 6531); SEND_UTF8_HEADER: in addition, one of its
@@ -68,6 +77,13 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
 /* where: enum send_place. session: the number of the sender's connection, with SEND_IN_SESSION.
  * Sent for letters that have been at the same place for a second or more. */
 #define send_where_FIELDS(F) F(u8, where, ) F(u64, session, )
+/* TLS with that address failed: for so many seconds from now, mail goes there in the clear.
+ * destination: whose mail was going there. why: in words. */
+#define SEND_NO_TLS_FIELDS(F) \
+  F(bytes, address, 16) F(u16, port, ) F(bytes, destination, SEND_DESTINATION_MAX) \
+  F(bytes, why, SEND_NO_TLS_WHY_MAX) F(u32, seconds, )
+#define send_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
+#define send_known_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
 
 #define SENDER_STORE_MESSAGES(M) \
   /* type name from allowed in next max fds */ \
@@ -75,9 +91,11 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
   M(2, send_read, IPC_LEFT, 1 << SEND_GIVEN, SEND_READING, 16, 0) \
   M(3, send_result, IPC_LEFT, 1 << SEND_GIVEN, SEND_NOT_GIVEN, 64 * 1024, 0) \
   M(4, send_where, IPC_LEFT, 1 << SEND_GIVEN | 1 << SEND_READING, IPC_SAME, 16, 0) \
+  M(5, send_no_tls, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0) \
   M(64, send_letter, IPC_RIGHT, 1 << SEND_NOT_GIVEN, SEND_GIVEN, IPC_PAYLOAD_MAX, 0) \
   M(65, send_octets, IPC_RIGHT, 1 << SEND_READING, SEND_GIVEN, 66 * 1024, 0) \
-  M(66, send_recall, IPC_RIGHT, IPC_ANY, IPC_SAME, 0, 0)
+  M(66, send_recall, IPC_RIGHT, IPC_ANY, IPC_SAME, 0, 0) \
+  M(67, send_known_no_tls, IPC_RIGHT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0)
 
 SENDER_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_sender_store;
@@ -87,6 +105,7 @@ enum send_place {
   SEND_WAITS_FOR_DNS,
   SEND_WAITS_FOR_CONNECTION,
   SEND_IN_SESSION,
+  SEND_AT_END_OF_DATA, /* in session, and the reply to its end of data is awaited */
   SEND_WHERES
 };
 
@@ -105,7 +124,16 @@ bool send_rcpt_next(struct slice *list, struct send_rcpt *ret);
 /* "connect", "rcpt", …: an enum smtp_stage (mail/smtp/client.h) in logs and histories. */
 const char *send_stage_word(uint8_t stage);
 
-enum send_fate { SEND_DELIVERED, SEND_TEMPORARY, SEND_PERMANENT, SEND_FATES };
+/* SEND_UNTRIED: nothing was decided and nothing was sent: it is due at once, and no attempt counts.
+ * SEND_CUT: likewise, but an attempt was under way and was cut here: the history tells it. */
+enum send_fate {
+  SEND_DELIVERED,
+  SEND_TEMPORARY,
+  SEND_PERMANENT,
+  SEND_UNTRIED,
+  SEND_CUT,
+  SEND_FATES
+};
 struct send_outcome {
   uint64_t row;
   uint8_t fate;        /* enum send_fate */

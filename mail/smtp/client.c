@@ -354,6 +354,11 @@ void smtp_client_finish(struct smtp_client *c) {
   settle_down((struct smtp_session *)c);
 }
 
+const struct smtp_letter *smtp_client_at_end(const struct smtp_client *c) {
+  const struct smtp_transaction *t = ((const struct smtp_session *)c)->transactions;
+  return t->letter && t->body_ended && !t->void_body ? t->letter : NULL;
+}
+
 /* --- for shells that know no protocol --- */
 
 static void ops_free(struct proto **p) {

@@ -216,5 +216,8 @@ extern const struct proto_ops smtp_client_ops;
 void smtp_client_wake(struct smtp_client *c);
 /* No more letters; QUIT once the open transactions are done. */
 void smtp_client_finish(struct smtp_client *c);
+/* The letter whose end of data has been sent and is not answered; NULL: there is none. Whether the
+ * server has taken it is not known until then. */
+const struct smtp_letter *smtp_client_at_end(const struct smtp_client *c);
 
 #endif

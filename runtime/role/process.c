@@ -3,7 +3,8 @@
  *
  *   set-up → running     on_go(): prepare(), the sandbox, start(), then the channels are opened
  *   set-up → over        on_go() fails; process_stop; the parent is gone
- *   running → stopping   on_stop(): stop() is called once
+ *   running → retired    on_retire(): retire() is called once; what has no retire() ends
+ *   running → stopping   on_stop(): stop() is called once, after retire() too
  *   any → over           process_exit(): the loop ends; no handler is called any more
  *
  * Invariants: nothing but the parent's messages is read before the sandbox is entered; a process
@@ -352,6 +353,14 @@ static bool on_apply(struct process *r, const struct ipc_msg *msg) {
   return true;
 }
 
+static bool on_retire(struct process *r, const struct ipc_msg *msg) {
+  if (!r->stopping && r->ops->retire && r->running)
+    r->ops->retire(r);
+  else if (!r->stopping)
+    process_exit(r, 0);
+  return true;
+}
+
 static bool on_stop(struct process *r, const struct ipc_msg *msg) {
   if (r->stopping) return true; /* sent before */
   r->stopping = true;
@@ -377,6 +386,7 @@ static const struct {
   { process_refuse_type, on_refuse },
   { process_apply_type, on_apply },
   { process_go_type, on_go },
+  { process_retire_type, on_retire },
   { process_stop_type, on_stop },
 };
 

@@ -5,6 +5,8 @@
  *   process_go   the process confines itself (runtime/sandbox), then start(); process_ready
  *   RUNNING      messages from the other processes; new channels when a neighbour was restarted;
  *                reloads
+ *   retire()     another process has its place: the process finishes what it has and calls
+ *                process_exit()
  *   stop()       the process finishes what was acknowledged and calls process_exit()
  *
  * When the parent is gone the process ends at once. When a neighbour breaks a rule the process
@@ -50,6 +52,8 @@ struct role_ops {
   void (*refuse)(struct process *r, struct slice address, uint32_t seconds);
   /* r->conf is the new configuration, `before` is freed after the call. */
   void (*reload)(struct process *r, const struct conf *before);
+  /* Another process has its place: no new work, then process_exit(). stop() may follow. */
+  void (*retire)(struct process *r);
   /* Finish, then process_exit(). NULL: the process may end at once. */
   void (*stop)(struct process *r);
   /* The loop has ended and is about to be freed. */

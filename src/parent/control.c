@@ -34,6 +34,7 @@ static struct admin_answer answer_of(struct client *c) {
 }
 
 static const char *state_of(const struct proc *proc) {
+  if (proc->retired) return "finishing";
   return proc->ready ? "ready" : proc->pid ? "starting" : "waits for its restart";
 }
 
@@ -42,6 +43,7 @@ static void command_ps(void *arg, const struct admin_command *q) {
   admin_answer_columns(&q->to, "role index number pid state seconds restarts sandbox");
   for (size_t i = 0; i < p->proc_count; i++) {
     const struct proc *proc = &p->procs[i];
+    if (proc->spare) continue;
     char index[16], number[16], pid[16], seconds[24], restarts[16];
     snprintf(index, sizeof index, "%u", proc->index);
     snprintf(number, sizeof number, "%u", proc->number);
@@ -64,14 +66,16 @@ static void command_ps(void *arg, const struct admin_command *q) {
 
 static void command_status(void *arg, const struct admin_command *q) {
   struct parent *p = ((struct client *)arg)->parent;
-  size_t ready = 0;
+  size_t ready = 0, all = 0;
   char text[200], started[24];
   const char *least = "complete";
   for (size_t i = 0; i < p->proc_count; i++) {
+    if (p->procs[i].spare || p->procs[i].retired) continue;
+    all++;
     ready += p->procs[i].ready;
     if (p->procs[i].missing[0]) least = p->procs[i].missing;
   }
-  snprintf(text, sizeof text, "%zu of %zu processes ready%s", ready, p->proc_count,
+  snprintf(text, sizeof text, "%zu of %zu processes ready%s", ready, all,
            p->stopping ? ", stopping" : "");
   snprintf(started, sizeof started, "%ju", (uintmax_t)((loop_now(p->loop) - p->start_ms) / 1000));
   struct slice row[] = { SLICE(QASID_VERSION), slice_str(p->conf->hostname), slice_str(text),

@@ -77,7 +77,9 @@ void parent_stop(struct parent *p, int exit_code) {
   notify_state("STOPPING=1");
   log_print(&p->log, LOG_E_STOP, "finishing what was acknowledged");
   p->stop_timer = loop_timer_new(p->loop, stop_late, p);
-  if (p->stop_timer) loop_timer_set(p->stop_timer, loop_now(p->loop) + PARENT_STOP_MS);
+  if (p->stop_timer)
+    loop_timer_set(p->stop_timer,
+                   loop_now(p->loop) + PARENT_STOP_MS + p->conf->sender_stop_time * 1000);
   parent_progress(p);
 }
 

@@ -11,7 +11,9 @@
  * (front-ends, then auth and keys, then store, so that what was acknowledged is finished).
  *
  * States of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows
- * with quick deaths, set up again under a new number. */
+ * with quick deaths, set up again under a new number. A sender may be replaced while it runs: once
+ * the new one is ready, the former one is retired, finishes what is in its hands, and its place is
+ * spare (renew.c). */
 #ifndef QASID_PARENT_H
 #define QASID_PARENT_H
 
@@ -34,7 +36,11 @@ enum {
   PARENT_PAUSE_MOST_MS = 10000,
   PARENT_LINGER_MS = 5000,  /* how long a process may live on without its channel */
   PARENT_RELOAD_MS = 30000, /* then a reload is over without the answers that are missing */
-  PARENT_STOP_MS = 20000,   /* then what is left is killed */
+  /* then what is left is killed; sender_stop_time comes on top of it */
+  PARENT_STOP_MS = 20000,
+  /* senders that finish their sessions: an end of data takes ten minutes at most, and more reloads
+   * than this in that time leave the sender as it is */
+  PARENT_RETIRED_MAX = 8,
   PARENT_TICKET_KEYS = 3,
   PARENT_TICKET_KEY_SIZE = 80,
 };
@@ -55,8 +61,11 @@ struct proc {
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
-  struct buf reads;  /* of one that is renewed if changed: what it read at its start (procs.c) */
-  char missing[512]; /* sandbox facilities this system did not give */
+  struct buf reads;       /* of one that may be renewed: what it read at its start (renew.c) */
+  struct proc *successor; /* a process that is being started in its place; NULL: none */
+  bool retired;           /* its successor is ready */
+  bool spare;             /* it was, and has ended: the place is free */
+  char missing[512];      /* sandbox facilities this system did not give */
 };
 
 struct listener {
@@ -117,6 +126,9 @@ void procs_reap(struct parent *p);
  * answered, or lives anew. */
 void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
+void procs_start_one(struct proc *proc);
+/* A place for another process of that kind; NULL: there is none. */
+struct proc *procs_place_like(struct proc *like);
 /* Which process is ended when `accuser` says that the process `number` of that kind broke a rule;
  * NULL: none. A front-end, which reads what strangers send, is not believed against the processes
  * behind it: it is ended itself, and comes back with new channels. So is an accuser that has no
@@ -136,6 +148,17 @@ void procs_kill(struct parent *p);
 /* Makes a channel between the process and the command line: the returned descriptor is the left
  * end; -1 on failure. */
 int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t number);
+
+/* renew.c: processes that a reload replaces */
+
+/* False: the process stays, and is sent the configuration. */
+bool renew(struct proc *proc);
+/* The process is being started: what it reads is noted. */
+void renew_note_reads(struct proc *proc);
+/* It is ready: the one whose successor it is retires. */
+void renew_ready(struct proc *proc);
+/* It has ended. False: it is to be restarted. */
+bool renew_ended(struct proc *proc);
 
 /* setup.c: what the processes are given */
 bool setup_listeners(struct parent *p, struct buf *err);

@@ -3,7 +3,8 @@
  * ipc/roles.c shows, restarted when they die.
  *
  * A process that is restarted gets a new number, so nothing that was granted to its predecessor
- * holds; each of its neighbours gets a new channel to it. */
+ * holds; each of its neighbours gets a new channel to it. A reload may put another process beside
+ * one (renew.c). */
 #include "src/parent/parent.h"
 
 #include "ipc/parent_process.h"
@@ -182,7 +183,7 @@ int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *proc = &p->procs[i];
     int ends[2];
-    if (proc->kind != kind || proc->index != index || !proc->channel) continue;
+    if (proc->kind != kind || proc->index != index || !proc->channel || proc->retired) continue;
     if (!ipc_wire_between(ROLE_CLI, kind) || !make_pair(ends)) return -1;
     SEND(proc, process_channel, 0, ends[1], ROLE_CLI, number);
     return ends[0];
@@ -211,6 +212,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
     snprintf(proc->missing, sizeof proc->missing, "%.*s", SLICE_ARG(m.missing));
     proc->ready = true;
     proc->applies = false; /* it began with the new configuration */
+    renew_ready(proc);
     loop_timer_cancel(proc->restart);
     reload_progress(p);
     if (m.missing.n)
@@ -341,36 +343,7 @@ static uint64_t start_time(const struct proc *proc) {
   return role_rows[proc->kind].ready_s * 1000ull;
 }
 
-/* Which file this is, and of when; zeros: there is none. */
-static void put_file(struct buf *to, const char *path) {
-  struct stat st;
-  if (!*path || stat(path, &st) < 0) memset(&st, 0, sizeof st);
-  buf_printf(to, " %ju %ju %jd %jd.%09ld", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-             (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-}
-
-/* What a sender reads before it is confined, as it is now. When nothing of it has changed since the
- * process was started, a reload leaves the process alone, and with it the sessions that it has open
- * and what it remembers of other servers. A file that changes between this look and the process's
- * own is found changed at the next reload. */
-static void put_reads(const struct proc *proc, struct buf *to) {
-  const struct parent *p = proc->parent;
-  buf_init(to, IPC_PAYLOAD_MAX);
-  conf_pack_only(p->conf, role_rows[proc->kind].options, to);
-  put_file(to, p->conf->route_passwords);
-  put_file(to, p->conf->tls_authorities);
-}
-
-static bool reads_same(const struct proc *proc) {
-  struct buf now;
-  put_reads(proc, &now);
-  bool same = !now.failed && !proc->reads.failed && buf_len(&now) &&
-              slice_eq(buf_slice(&now), buf_slice(&proc->reads));
-  buf_free(&now);
-  return same;
-}
-
-static void start(struct proc *proc) {
+void procs_start_one(struct proc *proc) {
   struct parent *p = proc->parent;
   proc->number = ++p->last_number;
   proc->started_ms = loop_now(p->loop);
@@ -381,10 +354,7 @@ static void start(struct proc *proc) {
     if (!proc->pid) plan_restart(proc); /* otherwise its end will be noticed */
     return;
   }
-  if (role_rows[proc->kind].renewal == ROLE_RENEWED_IF_CHANGED) {
-    buf_free(&proc->reads);
-    put_reads(proc, &proc->reads);
-  }
+  renew_note_reads(proc);
   send_hello(proc);
   send_config(proc);
   send_listeners(proc);
@@ -405,9 +375,9 @@ static void restart(void *arg) {
               role_name(proc->kind), proc->number, (uintmax_t)start_time(proc));
   /* or it closed its channel and lives on: nothing can be sent to it */
   if (proc->pid) kill(proc->pid, SIGKILL);
-  if (proc->parent->stopping || proc->pid) return;
+  if (proc->parent->stopping || proc->pid || proc->spare) return;
   proc->restarts += !proc->renewed;
-  start(proc);
+  procs_start_one(proc);
 }
 
 /* No client waits for these, and they would take processor time from those for which one does. */
@@ -416,25 +386,42 @@ static bool is_late(const struct proc *proc) { return role_rows[proc->kind].late
 void procs_start(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
     p->procs[i].restart = loop_timer_new(p->loop, restart, &p->procs[i]);
-    if (!is_late(&p->procs[i])) start(&p->procs[i]);
+    if (!is_late(&p->procs[i])) procs_start_one(&p->procs[i]);
   }
+}
+
+struct proc *procs_place_like(struct proc *like) {
+  struct parent *p = like->parent;
+  struct proc *place = NULL;
+  for (size_t i = 0; i < p->proc_count && !place; i++)
+    if (p->procs[i].spare && p->procs[i].kind == like->kind) place = &p->procs[i];
+  if (!place && p->proc_count == PARENT_PROCS_MAX) return NULL;
+  struct loop_timer *timer =
+      place ? place->restart : loop_timer_new(p->loop, restart, &p->procs[p->proc_count]);
+  if (!timer) return NULL;
+  if (!place) place = &p->procs[p->proc_count++];
+  buf_free(&place->reads);
+  *place = (struct proc){ .parent = p, .kind = like->kind, .index = like->index, .restart = timer };
+  return place;
 }
 
 bool procs_ready(struct parent *p) {
   bool early = true, all = true;
   for (size_t i = 0; i < p->proc_count; i++) {
+    if (p->procs[i].spare) continue;
     all &= p->procs[i].ready;
     early &= p->procs[i].ready || is_late(&p->procs[i]);
   }
   for (size_t i = 0; early && !p->late_started && i < p->proc_count; i++)
-    if (is_late(&p->procs[i])) start(&p->procs[i]);
+    if (is_late(&p->procs[i])) procs_start_one(&p->procs[i]);
   p->late_started |= early;
   return all;
 }
 
 static void log_death(struct proc *proc, int status) {
   struct parent *p = proc->parent;
-  bool expected = (p->stopping || proc->renewed) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  bool expected = (p->stopping || proc->renewed || proc->retired) && WIFEXITED(status) &&
+                  WEXITSTATUS(status) == 0;
   const char *hint = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
                          ? ": a system call that its sandbox forbids"
                          : "";
@@ -495,32 +482,18 @@ void procs_reap(struct parent *p) {
       proc->ready = false;
       proc->number = 0;
       if (!proc->renewed) proc->applies = false; /* its next life has the new configuration */
-      if (!p->stopping) plan_restart(proc);
+      if (!p->stopping && !renew_ended(proc)) plan_restart(proc);
     }
   }
   reload_progress(p);
   parent_progress(p);
 }
 
-/* A process that reads the machine's own files before it is confined reads them again when it is
- * restarted. */
-static bool renew(struct proc *proc) {
-  enum role_renewal renewal = role_rows[proc->kind].renewal;
-  if (renewal == ROLE_RELOADED) return false;
-  if (renewal == ROLE_RENEWED_IF_CHANGED && reads_same(proc)) {
-    proc->applies = false;
-    return true;
-  }
-  proc->renewed = true;
-  SEND(proc, process_stop, 0, -1, );
-  return true;
-}
-
 void procs_reconfigure(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *proc = &p->procs[i];
-    proc->applies = proc->channel;
-    if (!proc->channel || renew(proc)) continue;
+    proc->applies = proc->channel && !proc->retired;
+    if (!proc->applies || renew(proc)) continue;
     send_config(proc);
     send_certificates(proc);
     send_token_keys(proc);

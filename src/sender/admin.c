@@ -159,7 +159,7 @@ static void plan_answer(struct plan *p, const struct dns_answer *a) {
 static void plan_route(struct plan *p) {
   struct buf b;
   buf_init(&b, 1024);
-  route_put(&p->route, &b);
+  route_put(&p->route, p->sender->process->conf, &b);
   const char *words = buf_cstr(&b);
   const struct plan_line line = { .step = "route",
                                   .name = p->name,

@@ -298,13 +298,17 @@ void lane_ask_next(struct sender *s) {
   }
 }
 
-static void resolve(struct lane *l) {
+static void wait_for_dns(struct lane *l) {
   struct sender *s = l->sender;
-  if (is_address(l)) return;
   l->state = LANE_WAITS_FOR_DNS;
   *s->last_asking = l;
   s->last_asking = &l->next_asking;
-  lane_ask_next(s);
+}
+
+static void resolve(struct lane *l) {
+  if (is_address(l)) return;
+  wait_for_dns(l);
+  lane_ask_next(l->sender);
 }
 
 void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a) {
@@ -312,16 +316,27 @@ void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a
   if (!l) return; /* it gave up */
   map_remove(&s->asking, question);
   s->questions--;
+  l->resolvers_lost = 0;
   lane_ask_next(s);
   found(l, a);
 }
 
+/* The next resolver is asked again, but not without end: the question itself may be what ends
+ * them. */
 void lanes_resolver_lost(struct sender *s) {
   static const struct dns_answer later = { .kind = DNS_MX,
                                            .result = DNS_LATER,
                                            .why = "the resolver was restarted" };
   uint64_t key, value;
-  for (size_t i = 0; map_each(&s->asking, &i, &key, &value); i = 0) lane_answer(s, key, &later);
+  for (size_t i = 0; map_each(&s->asking, &i, &key, &value); i = 0) {
+    struct lane *l = (struct lane *)(uintptr_t)value;
+    if (l->resolvers_lost++ >= LANE_RESOLVERS_MAX) {
+      lane_answer(s, key, &later);
+      continue;
+    }
+    forget_question(l);
+    wait_for_dns(l);
+  }
 }
 
 /* --- letters and connections --- */
@@ -398,7 +413,7 @@ static void go_picky(struct lane *l) {
 
 void lane_go(struct lane *l) {
   struct sender *s = l->sender;
-  if (l->state != LANE_READY || !l->hosts.count || s->stop_ms) return;
+  if (l->state != LANE_READY || !l->hosts.count || s->ending) return;
   if (l->picky) go_picky(l);
   if (!l->first) return;
   unsigned idle = idle_links(l);
@@ -461,11 +476,16 @@ void lane_drop_letters(struct lane *l) {
 
 void lanes_finish(struct sender *s) {
   for (struct lane *l = s->oldest; l; l = l->newer) {
-    lane_drop_letters(l);
-    for (struct link *k = l->links; k; k = k->next)
-      if (k->client) smtp_client_finish(k->client);
-    for (struct link *k = l->links; k; k = k->next) sender_link_wake(k);
+    struct letter *x;
+    while ((x = take_any(l)) != NULL) letter_return(x);
+    for (struct link *k = l->links; k; k = k->next) sender_link_finish(k);
   }
+}
+
+void lanes_cut(struct sender *s, bool end) {
+  for (struct lane *l = s->oldest; l; l = l->newer)
+    for (struct link *k = l->links; k; k = k->next)
+      if (!k->over && (end || !k->client || !smtp_client_at_end(k->client))) sender_link_cut(k);
 }
 
 void lanes_sweep(struct sender *s) {

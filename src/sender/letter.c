@@ -85,7 +85,9 @@ void letter_free(struct letter *l) {
 /* --- where it is --- */
 
 static struct letter_place place_of(const struct letter *l) {
-  if (l->link) return (struct letter_place){ SEND_IN_SESSION, l->link->number };
+  const struct link *k = l->link;
+  bool at_end = k && k->client && smtp_client_at_end(k->client) == &l->smtp;
+  if (k) return (struct letter_place){ at_end ? SEND_AT_END_OF_DATA : SEND_IN_SESSION, k->number };
   if (!l->lane || l->signing) return (struct letter_place){ SEND_HANDED_OVER, 0 };
   return (struct letter_place){ l->lane->state == LANE_READY ? SEND_WAITS_FOR_CONNECTION
                                                              : SEND_WAITS_FOR_DNS,
@@ -227,7 +229,7 @@ static void put_outcome(struct letter *l, uint64_t row, const struct smtp_letter
   x.row = row;
   x.text = slice_first(o->text, SEND_TEXT_MAX);
   send_outcome_put(&l->outcomes, &x);
-  sender_log(l, &x, r->address);
+  if (x.fate != SEND_UNTRIED) sender_log(l, &x, r->address);
 }
 
 static struct send_outcome outcome_of(const struct smtp_verdict *v) {
@@ -274,13 +276,19 @@ static bool asks_other_family(struct letter *l, size_t i, const struct send_outc
   return true;
 }
 
-bool letter_take_verdicts(struct letter *l) {
+/* An attempt that we have cut: what the server did not say is no failure. */
+static bool was_cut(const struct smtp_verdict *v) {
+  return v->fate == SMTP_TEMPORARY && !v->code && v->stage >= SMTP_STAGE_BODY;
+}
+
+bool letter_take_verdicts(struct letter *l, bool cut) {
   size_t kept = 0;
   uint8_t asked = l->link ? family_bit(l->link->address.n) : 0;
   l->obstructed = l->other_family = false;
   for (size_t i = 0; i < l->smtp.count; i++) {
     struct smtp_letter_rcpt *r = &l->smtp.rcpts[i];
     struct send_outcome o = outcome_of(&r->verdict);
+    if (cut && was_cut(&r->verdict)) o.fate = SEND_CUT;
     bool other = asks_other_family(l, i, &o), again = r->verdict.fate == SMTP_UNTRIED || other;
     l->other_family |= other;
     if (!again) put_outcome(l, l->rows[i], r, &o);
@@ -325,6 +333,15 @@ static struct send_outcome final_outcome(const struct smtp_verdict *v, const cha
   return o;
 }
 
+void letter_return(struct letter *l) {
+  const struct send_outcome untried = { .fate = SEND_UNTRIED };
+  for (size_t i = 0; i < l->smtp.count; i++)
+    put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &untried);
+  l->smtp.count = 0;
+  l->sender->returned++;
+  letter_report(l);
+}
+
 void letter_give_up(struct letter *l, const char *why) {
   for (size_t i = 0; i < l->smtp.count; i++) {
     struct buf text;
@@ -353,6 +370,7 @@ void letter_report(struct letter *l) {
   struct sender *s = l->sender;
   struct buf b;
   l->ended = true;
+  l->lane = NULL; /* it may be freed before the octets come */
   if (l->asked) return;
   buf_init(&b, 64 * 1024);
   send_result_put(&b, &(struct send_result){ slice_str(l->host), slice_str(l->address),

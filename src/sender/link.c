@@ -62,8 +62,12 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
   struct link *k = arg;
   struct letter *x = smtp->own;
   static const uint8_t enhanced[3] = { 4, 4, 2 };
-  bool all = letter_take_verdicts(x);
+  bool cut = k->client && k->client->end == SMTP_END_CUT, all = letter_take_verdicts(x, cut);
   k->sent += all || x->obstructed;
+  if (!all && k->lane->sender->ending) {
+    letter_return(x);
+    return;
+  }
   if (!all && x->obstructed && !x->recalled) {
     x->rounds--; /* so many hosts there are, and each is asked once */
     lane_refused(k->lane, x, k->host, x->other_family ? k->address.n : 0);
@@ -287,6 +291,23 @@ void sender_link_wake(struct link *k) {
   k->client->proto.now_ms = loop_now(k->lane->sender->process->loop);
   smtp_client_wake(k->client);
   dial_wake(k->dial);
+}
+
+void sender_link_finish(struct link *k) {
+  if (k->client && k->client->ready) {
+    smtp_client_finish(k->client);
+    sender_link_wake(k);
+  } else {
+    sender_link_cut(k);
+  }
+}
+
+void sender_link_cut(struct link *k) {
+  if (k->over) return;
+  if (k->client) smtp_client_gone(k->client, SMTP_END_CUT);
+  smtp_client_free(&k->client);
+  dial_free(&k->dial);
+  link_over(k);
 }
 
 void sender_link_free(struct link *k) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The sender's process: messages in, the turn's work, what it remembers of TLS. */
+/* The sender's process: messages in, the turn's work, its end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,45 +35,6 @@ struct tls_client *sender_tls(struct sender *s, bool verified) {
   return verified ? tls_verified(s) : s->tls_any;
 }
 
-static bool same_address(const struct dial_address *a, const struct dial_address *b) {
-  return a->n == b->n && a->port == b->port && memcmp(a->octets, b->octets, a->n) == 0;
-}
-
-const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at) {
-  uint64_t now = loop_now(s->process->loop);
-  for (size_t i = 0; i < s->no_tls_count; i++)
-    if (same_address(&s->no_tls[i].at, at))
-      return now < s->no_tls[i].until_ms ? &s->no_tls[i] : NULL;
-  return NULL;
-}
-
-static struct no_tls *first_to_end(struct sender *s) {
-  struct no_tls *first = &s->no_tls[0];
-  for (size_t i = 1; i < s->no_tls_count; i++)
-    if (s->no_tls[i].until_ms < first->until_ms) first = &s->no_tls[i];
-  return first;
-}
-
-/* When the table is full the one that ends first makes room. */
-void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
-                            const char *why) {
-  struct no_tls *place = NULL;
-  for (size_t i = 0; i < s->no_tls_count && !place; i++)
-    if (same_address(&s->no_tls[i].at, at)) place = &s->no_tls[i];
-  if (!place && s->no_tls_count < NO_TLS_MAX) place = &s->no_tls[s->no_tls_count++];
-  if (!place) place = first_to_end(s);
-  *place = (struct no_tls){ .at = *at, .until_ms = loop_now(s->process->loop) + NO_TLS_MS };
-  snprintf(place->lane, sizeof place->lane, "%s", l->name);
-  snprintf(place->why, sizeof place->why, "%s", why);
-  struct buf b;
-  buf_init(&b, 64);
-  dial_address_put(at, &b);
-  log_print(&s->process->log, LOG_E_NO_TLS,
-            "TLS with %.*s port %u failed; for three days mail goes there in the clear",
-            SLICE_ARG(buf_slice(&b)), at->port);
-  buf_free(&b);
-}
-
 void sender_note_port(struct sender *s, const struct dial_address *to, int why) {
   uint64_t now = loop_now(s->process->loop);
   if (to->port != s->process->conf->remote_port ||
@@ -102,7 +63,8 @@ static bool make_tls(struct sender *s, struct buf *err) {
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address) {
   static const enum log_event events[SEND_FATES] = { [SEND_DELIVERED] = LOG_E_SENT,
                                                      [SEND_TEMPORARY] = LOG_E_DEFERRED,
-                                                     [SEND_PERMANENT] = LOG_E_UNDELIVERABLE };
+                                                     [SEND_PERMANENT] = LOG_E_UNDELIVERABLE,
+                                                     [SEND_CUT] = LOG_E_CUT };
   const struct conf_list *own = &l->sender->process->conf->reply_classes;
   const struct smtp_class_rules rules = { own->items, own->count };
   struct log_line line;
@@ -113,7 +75,7 @@ void sender_log(const struct letter *l, const struct send_outcome *o, struct sli
   log_cstr(&line, LOG_F_STAGE, send_stage_word(o->stage));
   if (l->session) log_num(&line, LOG_F_SESSION, l->session);
   if (o->code) log_num(&line, LOG_F_CODE, o->code);
-  if (o->fate != SEND_DELIVERED)
+  if (o->fate == SEND_TEMPORARY || o->fate == SEND_PERMANENT)
     log_cstr(&line, LOG_F_CLASS,
              smtp_class_word(smtp_class_of(&rules, o->code, o->enhanced, o->text)));
   log_str(&line, LOG_F_REASON, o->text);
@@ -147,11 +109,11 @@ static void on_turn(void *arg) {
   struct sender *s = arg;
   if (s->starved && s->connections < s->process->conf->sender_connections) lanes_sweep(s);
   lanes_turn(s);
-  if (s->stop_ms && !s->connections) {
+  if (s->ending && !s->connections && !s->letters.count) {
     leave(s);
     return;
   }
-  if (!s->freed || !s->store || s->stop_ms) return;
+  if (!s->freed || !s->store || s->ending) return;
   struct buf b;
   buf_init(&b, 8);
   send_ready_put(&b, &(struct send_ready){ s->freed });
@@ -164,12 +126,18 @@ static void on_turn(void *arg) {
 
 void sender_turn(struct sender *s) { loop_later(s->process->loop, &s->turn); }
 
+static void cut_late(struct sender *s) {
+  uint64_t now = loop_now(s->process->loop);
+  if (now >= s->cut_end_ms)
+    lanes_cut(s, true);
+  else if (now >= s->cut_ms)
+    lanes_cut(s, false);
+  sender_turn(s);
+}
+
 static void on_sweep(void *arg) {
   struct sender *s = arg;
-  if (s->stop_ms) {
-    leave(s);
-    return;
-  }
+  if (s->ending) cut_late(s);
   s->asked = 0;
   lane_ask_next(s);
   letters_sweep(s);
@@ -189,8 +157,8 @@ static bool take_letter(struct sender *s, const struct ipc_msg *msg) {
   struct letter *l =
       send_letter_get(msg->payload, &m) ? letter_new(s, msg->tag, &m, &malformed) : NULL;
   if (malformed) return false;
-  if (l && s->stop_ms)
-    letter_free(l);
+  if (l && s->ending)
+    letter_return(l);
   else if (l)
     sign_begin(l);
   else
@@ -208,6 +176,7 @@ static bool from_store(struct sender *s, const struct ipc_msg *msg) {
   case send_recall_type:
     if (l) l->recalled = true;
     return true;
+  case send_known_no_tls_type: return sender_known_no_tls(s, msg);
   default: return false;
   }
 }
@@ -249,6 +218,7 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
   s->store = number;
   s->freed = (uint32_t)(r->conf->sender_connections < SEND_CREDIT_MAX ? r->conf->sender_connections
                                                                       : SEND_CREDIT_MAX);
+  sender_tell_no_tls(s);
   sender_turn(s);
 }
 
@@ -282,6 +252,7 @@ static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   if (kind != ROLE_STORE || number != s->store) return;
   s->store = 0;
   forget_all(s);
+  if (s->ending) sender_turn(s);
 }
 
 /* --- life --- */
@@ -312,12 +283,36 @@ static bool start(struct process *r, struct buf *err) {
   return make_tls(s, err);
 }
 
-static void stop(struct process *r) {
-  struct sender *s = r->arg;
-  s->stop_ms = loop_now(r->loop) + STOP_MS;
-  lanes_finish(s);
-  loop_timer_set(s->sweep, s->stop_ms);
+/* Letters that are signed, or converted, are in no lane. */
+static void return_unsigned(struct sender *s) {
+  uint64_t key, value;
+  for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
+    struct letter *l = (struct letter *)(uintptr_t)value;
+    if (!l->signing || l->ended) continue;
+    sign_drop(l);
+    letter_return(l);
+    i = 0; /* the table has changed */
+  }
+}
+
+static void end_by(struct sender *s, uint64_t cut_ms, uint64_t cut_end_ms) {
+  uint64_t now = loop_now(s->process->loop);
+  s->cut_ms = now + cut_ms;
+  s->cut_end_ms = now + cut_end_ms;
   sender_turn(s);
+  if (s->ending) return;
+  s->ending = true;
+  return_unsigned(s);
+  lanes_finish(s);
+  log_print(&s->process->log, LOG_E_SENDER_ENDS, "it finishes %zu messages, %u went back",
+            s->letters.count, s->returned);
+}
+
+static void retire(struct process *r) { end_by(r->arg, RETIRE_MS, RETIRE_END_MS); }
+
+static void stop(struct process *r) {
+  uint64_t most = r->conf->sender_stop_time * 1000;
+  end_by(r->arg, STOP_MS < most ? STOP_MS : most, most);
 }
 
 const struct role_ops sender_ops = {
@@ -327,6 +322,7 @@ const struct role_ops sender_ops = {
   .message = message,
   .peer_connected = peer_connected,
   .peer_lost = peer_lost,
+  .retire = retire,
   .stop = stop,
 };
 

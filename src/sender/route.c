@@ -151,7 +151,7 @@ bool route_for(const struct sender *s, struct slice destination, struct route *r
     bool fine = parse_line(slice_str(c->routes.items[i]), usual, &pattern, ret);
     if (!pattern.n || !fits(pattern, destination)) continue;
     if (!fine) return false;
-    ret->line = c->routes.items[i];
+    ret->line = i + 1;
     if (!ret->direct) find_login(s, ret);
     return true;
   }
@@ -176,7 +176,7 @@ const char *route_certificate(const struct route *r, const char *host) {
   return r->srv[0] ? r->host : host;
 }
 
-void route_put(const struct route *r, struct buf *out) {
+void route_put(const struct route *r, const struct conf *c, struct buf *out) {
   if (r->direct)
     buf_put_str(out, "by its MX records");
   else if (r->srv[0])
@@ -185,7 +185,8 @@ void route_put(const struct route *r, struct buf *out) {
     buf_put_str(out, r->host);
   buf_printf(out, " port %u%s%s", r->port, r->lmtp ? ", by LMTP" : "",
              r->user.n ? ", with a login" : "");
-  if (r->line) buf_printf(out, ", by \"%s\"", r->line);
+  if (r->line && r->line <= c->routes.count)
+    buf_printf(out, ", by \"%s\"", c->routes.items[r->line - 1]);
 }
 
 void route_ports(struct process *r) {

@@ -16,7 +16,10 @@
  *     first.
  *  3. store is offered room for as many letters as were reported; letters here never exceed
  *     SEND_CREDIT_MAX.
- *  4. A lane without letters and links is freed LANE_REST_MS later; a link without letters sends
+ *  4. When it ends (retire(), stop()), letters that are in no session return to store at once;
+ *     sessions finish the letters that they have, those that await the reply to their end of data
+ *     for longest.
+ *  5. A lane without letters and links is freed LANE_REST_MS later; a link without letters sends
  *     QUIT after LINK_IDLE_MS.
  * It opens no file after its start, listens nowhere, and connects to the ports that `remote_port`
  * and `routes` name. */
@@ -40,6 +43,7 @@ enum {
   LANE_REST_MS = 60 * 1000,
   LANE_HOSTS_MS = 10 * 60 * 1000, /* then its hosts are looked up again */
   LANE_CONNECTIONS_FIRST = 2,
+  LANE_RESOLVERS_MAX = 3, /* resolvers that a question is put to, as they die */
   LINK_IDLE_MS = 2000,
   LETTER_ROUNDS_MAX = 5, /* connections that one letter is taken along by */
   LETTER_MEMORY = 512 * 1024,
@@ -48,10 +52,12 @@ enum {
   /* for octets from store and a signature; then the message waits in the queue */
   SIGN_PATIENCE_MS = 60 * 1000,
   SIGN_PAUSE_MS = 50, /* after "busy" */
-  STOP_MS = 5000,     /* for sessions under way to end, when the process is to stop */
-  NO_TLS_MAX = 1000,  /* addresses whose TLS is remembered as broken */
-  NO_TLS_MS = 3 * 24 * 3600 * 1000,
-  NO_TLS_WHY_MAX = 160,
+  /* when the process is to stop, for sessions under way to end, but those at the end of data */
+  STOP_MS = 5000,
+  /* likewise after a reload: a long message may take so long; what then awaits the reply to its end
+   * of data has the time-out of that (RFC 5321 §4.5.3.2.6) */
+  RETIRE_MS = 20 * 60 * 1000,
+  RETIRE_END_MS = RETIRE_MS + 15 * 60 * 1000,
   PLANS_MAX = 8, /* command lines that wait for DNS */
   OWN_ADDRESSES_MAX = 256,
   SOURCES_MAX = 32,
@@ -119,8 +125,8 @@ enum smtp_source_verdict letter_read(struct letter *l, struct buf *out, size_t m
 /* It is read from the beginning again. */
 void letter_rewind(struct letter *l);
 /* A session gave it back: outcomes are noted. False: some recipients are to be tried again;
- * `obstructed`: at another host. */
-bool letter_take_verdicts(struct letter *l);
+ * `obstructed`: at another host. `cut`: we have ended the session. */
+bool letter_take_verdicts(struct letter *l, bool cut);
 /* No host is left: each lacks what some recipient needs, and `why` gives more. Reported, too. */
 void letter_give_up(struct letter *l, const char *why);
 /* Every recipient without an outcome gets this one. */
@@ -129,6 +135,9 @@ void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage,
 /* All outcomes are there: reports the letter to store and frees it; if octets are on their way, as
  * soon as they have come. */
 void letter_report(struct letter *l);
+/* The process is to end: recipients without an outcome are store's to hand out anew. Reported,
+ * too. */
+void letter_return(struct letter *l);
 /* store's octets. False: not asked for. */
 bool letter_octets(struct letter *l, struct slice octets);
 
@@ -171,7 +180,7 @@ struct route {
   enum route_tls tls;
   bool implicit_tls, lmtp;
   struct slice user, secret; /* borrowed from the sender */
-  const char *line;          /* of the option, NULL: none; borrowed likewise */
+  size_t line;               /* of the option, from 1; 0: none */
 };
 struct credentials {
   struct buf file; /* lines "HOST USER PASSWORD" */
@@ -184,7 +193,7 @@ enum dns_kind route_question(const struct route *r, const char *lane, const char
 const char *route_certificate(const struct route *r, const char *host);
 /* "by its MX records, port 25", "smtp.example.net port 587, by \"* smtp.example.net:587\"", …, and
  * the words of its TLS. */
-void route_put(const struct route *r, struct buf *out);
+void route_put(const struct route *r, const struct conf *c, struct buf *out);
 const char *route_tls_word(const struct route *r);
 /* The port of each route, for the sandbox. */
 void route_ports(struct process *r);
@@ -247,7 +256,8 @@ struct lane {
   char name[SEND_DESTINATION_MAX + 1];
   struct route route;
   enum lane_state state;
-  uint64_t question; /* the tag at the resolver */
+  uint64_t question;       /* the tag at the resolver */
+  unsigned resolvers_lost; /* in a row, while they had the question */
   struct hosts hosts;
   struct letter *first, **last; /* waiting */
   size_t waiting;
@@ -293,8 +303,11 @@ void lane_mark(struct lane *l);
 void lanes_turn(struct sender *s);
 /* All lanes: those at rest are freed, those that lacked a connection get one. */
 void lanes_sweep(struct sender *s);
-/* The process is to stop: letters that wait are dropped, sessions end after the one under way. */
+/* The process is to end: letters that wait return to store, sessions end after the ones that they
+ * have. */
 void lanes_finish(struct sender *s);
+/* Sessions are cut: all (`end`), or those that do not await the reply to an end of data. */
+void lanes_cut(struct sender *s, bool end);
 void lanes_resolver_lost(struct sender *s);
 /* What was found may be used otherwise now: it is looked up again with the next letter. */
 void lanes_forget_hosts(struct sender *s);
@@ -328,6 +341,10 @@ bool sender_link_open(struct lane *l, uint16_t avoids);
 void sender_link_go(struct link *k);
 void sender_link_free(struct link *k);
 void sender_link_wake(struct link *k);
+/* The process is to end: no new letter; a connection without a session is closed. */
+void sender_link_finish(struct link *k);
+/* It ends now; its letters return to store as attempts that were cut. */
+void sender_link_cut(struct link *k);
 
 /* --- admin.c: what the command line asks --- */
 struct plan;
@@ -362,13 +379,23 @@ bool source_answer(struct sender *s, uint64_t question, const struct dns_answer 
 void sources_resolver_lost(struct sender *s);
 void source_put(const struct source *x, struct buf *out);
 
-/* --- main.c --- */
+/* --- no_tls.c --- */
 struct no_tls {
   struct dial_address at;
   char lane[SEND_DESTINATION_MAX + 1]; /* where mail was going last */
   uint64_t until_ms;
-  char why[NO_TLS_WHY_MAX];
+  char why[SEND_NO_TLS_WHY_MAX + 1];
 };
+/* What is remembered of that address; NULL: nothing, or it is over. */
+const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
+void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
+                            const char *why);
+/* All that is remembered, to a store that is new. */
+void sender_tell_no_tls(struct sender *s);
+/* send_known_no_tls. False: malformed. */
+bool sender_known_no_tls(struct sender *s, const struct ipc_msg *msg);
+
+/* --- main.c --- */
 struct sender {
   struct process *process;
   struct map letters; /* by tag */
@@ -403,13 +430,16 @@ struct sender {
   struct credentials credentials;
   struct dial_address own[OWN_ADDRESSES_MAX];
   size_t own_count;
-  struct no_tls no_tls[NO_TLS_MAX];
+  struct no_tls no_tls[SEND_NO_TLS_MAX];
   size_t no_tls_count;
   struct plan *plans;
   size_t plan_count;
   struct loop_later turn;
   struct loop_timer *sweep;
-  uint64_t stop_ms; /* stopping: what is under way is given up then; 0: not so */
+  bool ending; /* retired or stopping: no new work */
+  /* then what is under way is cut: all but those at the end of data; those too */
+  uint64_t cut_ms, cut_end_ms;
+  unsigned returned; /* letters, since it is ending */
 };
 /* The process without the shell that runs it (runtime/role): the simulated world has its own. NULL
  * without memory. */
@@ -422,12 +452,8 @@ void sender_give_up(struct sender *s);
 /* At the end of this turn: notifies store of the room there is, and lets lanes go on. */
 void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
-/* What is remembered of that address; NULL: nothing, or it is over. */
-const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
 /* The result of a connection attempt; why 0: it was established. */
 void sender_note_port(struct sender *s, const struct dial_address *to, int why);
-void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
-                            const char *why);
 /* One attempt at one recipient, in the log. */
 void sender_log(const struct letter *l, const struct send_outcome *o, struct slice address);
 

@@ -76,8 +76,8 @@ static void go_on(struct letter *l) {
   struct sender *s = l->sender;
   sign_drop(l);
   letter_rewind(l);
-  if (s->stop_ms)
-    letter_free(l); /* it is store's again */
+  if (s->ending)
+    letter_return(l);
   else
     lane_take(s, l, l->destination);
 }

@@ -16,6 +16,7 @@ static const char *const words[] = {
   [ATTEMPT_RETRIED] = "retried",
   [ATTEMPT_TO_FAIL] = "to-be-failed",
   [ATTEMPT_REPORTED] = "reported",
+  [ATTEMPT_CUT] = "cut",
 };
 enum { WORDS = sizeof words / sizeof *words };
 

@@ -18,7 +18,8 @@ enum attempt_what {
   ATTEMPT_RELEASED,
   ATTEMPT_RETRIED,
   ATTEMPT_TO_FAIL, /* the administrator's word; ATTEMPT_FAILED follows */
-  ATTEMPT_REPORTED /* address: who gets the report */
+  ATTEMPT_REPORTED, /* address: who gets the report */
+  ATTEMPT_CUT       /* it was cut here, as its sender ended */
 };
 const char *attempt_word(int64_t what);
 /* Of what was no attempt. */

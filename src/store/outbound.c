@@ -42,10 +42,12 @@ static enum db_result load_secret(struct store *s, struct db *db) {
 
 enum db_result outbound_load(struct store *s, struct db *db) {
   enum db_result r = load_secret(s, db);
+  if (r == DB_OK) r = tls_failures_load(s, db);
   return r == DB_OK ? queue_destinations(db, load_destination, s) : r;
 }
 
 void outbound_sending_free(struct store *s, struct sending *x) {
+  if (x->sender && x->sender == s->outbound.sender) s->outbound.given--;
   hands_free(&s->outbound.hands, &x->letter, x->tag);
   map_remove(&s->outbound.by_tag, x->tag);
   arena_reset(&x->memory);
@@ -67,6 +69,7 @@ void outbound_free(struct store *s) {
   }
   map_free(&o->by_tag);
   hands_done(&o->hands);
+  tls_failures_free(&s->tls_failures);
   map_free(&o->reports_to);
   sched_free(&o->schedule);
 }
@@ -142,7 +145,8 @@ static struct sending *hand_over(struct store *s, struct sched_head *h,
   struct outbound *o = &s->outbound;
   struct sending *x = calloc(1, sizeof *x);
   if (!x) return NULL;
-  *x = (struct sending){ .tag = ++o->next_tag, .head = h, .since_s = now_s };
+  *x = (struct sending){ .tag = ++o->next_tag, .sender = o->sender, .head = h, .since_s = now_s };
+  o->given++;
   arena_init(&x->memory, SENDING_MEMORY);
   if (outbound_copy_letter(&x->memory, l, &x->letter) && map_put_ptr(&o->by_tag, x->tag, x) &&
       hands_take(&o->hands, &x->letter, x->tag))
@@ -232,7 +236,8 @@ void take_finish(struct store *s, struct store_job *j) {
   if (fine)
     sched_taken(&o->schedule, h, given, t->cursor, t->next_due);
   else /* some are left: they come again, a little later, when what is in hands is back */
-    sched_taken(&o->schedule, h, given, t->cursor, same ? j->now_s + 5 : j->now_s);
+    sched_taken(&o->schedule, h, given, given ? t->cursor : h->cursor,
+                same ? j->now_s + 5 : j->now_s);
   outbound_run(s, j->now_s);
 }
 
@@ -256,14 +261,23 @@ struct sending *outbound_sending_of(struct store *s, uint64_t tag) {
   return map_ptr(&s->outbound.by_tag, tag);
 }
 
+struct sending *outbound_sending_by(struct store *s, uint32_t sender, uint64_t tag) {
+  struct sending *x = outbound_sending_of(s, tag);
+  return x && x->sender == sender ? x : NULL;
+}
+
 static bool ready(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct outbound *o = &s->outbound;
   struct send_ready q;
   if (m->tag || !send_ready_get(m->payload, &q)) return false;
-  if (o->sender != p->number) o->credit = 0;
-  o->sender = p->number;
+  if (p->number < o->newest) return true; /* a newer one has its place */
+  if (o->sender != p->number) {
+    o->credit = o->given = 0;
+    tls_failures_tell(s, p, now_s);
+  }
+  o->sender = o->newest = p->number;
   o->credit += q.letters;
-  if (o->credit + o->in_hands > 2 * (uint64_t)SEND_CREDIT_MAX) return false;
+  if (o->credit + o->given > 2 * (uint64_t)SEND_CREDIT_MAX) return false;
   outbound_run(s, now_s);
   return true;
 }
@@ -276,7 +290,7 @@ static void answer_octets(struct store *s, uint32_t sender, uint64_t tag, struct
 
 static bool read_more(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct send_read q;
-  struct sending *x = outbound_sending_of(s, m->tag);
+  struct sending *x = outbound_sending_by(s, p->number, m->tag);
   if (!send_read_get(m->payload, &q) || !x || q.offset > x->letter.size ||
       q.offset < x->letter.before)
     return false;
@@ -296,13 +310,13 @@ static bool read_more(struct store *s, struct peer *p, const struct ipc_msg *m, 
 
 void octets_finish(struct store *s, struct store_job *j) {
   struct octets_job *o = (struct octets_job *)j;
-  if (outbound_sending_of(s, o->tag) && o->sender == s->outbound.sender)
+  if (outbound_sending_by(s, o->sender, o->tag))
     answer_octets(s, o->sender, o->tag, j->result == JOB_DONE ? buf_slice(&o->octets) : SLICE_NONE);
 }
 
-static bool take_where(struct store *s, const struct ipc_msg *m) {
+static bool take_where(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct send_where w;
-  struct sending *x = outbound_sending_of(s, m->tag);
+  struct sending *x = outbound_sending_by(s, p->number, m->tag);
   if (!send_where_get(m->payload, &w) || w.where >= SEND_WHERES || !x) return false;
   x->where = w.where;
   x->session = w.session;
@@ -313,13 +327,20 @@ bool outbound_message(struct store *s, struct peer *p, const struct ipc_msg *m, 
   switch (m->type) {
   case send_ready_type: return ready(s, p, m, now_s);
   case send_read_type: return read_more(s, p, m, now_s);
-  case send_result_type: return outbound_result(s, m, now_s);
-  case send_where_type: return take_where(s, m);
+  case send_result_type: return outbound_result(s, p, m, now_s);
+  case send_where_type: return take_where(s, p, m);
+  case send_no_tls_type: return tls_failures_take(s, m, now_s);
   default: return false;
   }
 }
 
 /* --- out of hands --- */
+
+static bool has_returned(const struct result_job *r) {
+  for (size_t i = 0; i < r->count; i++)
+    if (r->results[i].move >= QUEUE_CUT) return true;
+  return false;
+}
 
 /* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result says.
  */
@@ -328,33 +349,38 @@ void outbound_back_to_schedule(struct store *s, struct sending *x, const struct 
   struct outbound *o = &s->outbound;
   int64_t first = due ? due : SCHED_NEVER;
   for (size_t i = 0; r && i < r->count; i++)
-    if (r->results[i].move == QUEUE_LATER && r->results[i].due < first) first = r->results[i].due;
+    if (queue_stays(r->results[i].move) && r->results[i].due < first) first = r->results[i].due;
   if (first != SCHED_NEVER) sched_due(&o->schedule, x->head->name, first);
   o->in_hands--;
+  if (!r || has_returned(r)) sched_rewind(&o->schedule, x->head);
   sched_back(&o->schedule, x->head, news, r ? r->dead_until : 0);
 }
 
 /* --- the sender is gone --- */
 
+/* The letter of a sender that is gone: back at once, or as soon as the history tells that an
+ * attempt was cut. */
+static void lose(struct store *s, struct sending *x, int64_t now_s) {
+  x->sender = 0;
+  if (!x->overdue && outbound_settle_cut(s, x, now_s)) return;
+  if (!x->overdue) outbound_back_to_schedule(s, x, NULL, SCHED_LOST, now_s);
+  outbound_sending_free(s, x);
+}
+
 void outbound_sender_lost(struct store *s, uint32_t number, int64_t now_s) {
   struct outbound *o = &s->outbound;
-  if (o->sender != number) return;
-  o->sender = 0;
-  o->credit = 0;
+  if (o->sender == number) o->sender = 0, o->credit = o->given = 0;
   struct id_list lost = { 0 };
   uint64_t key, value;
   for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
     struct sending *x = (struct sending *)(uintptr_t)value;
+    if (x->sender != number) continue;
     if (!x->settling)
       id_list_add(&lost, key);
     else
-      x->overdue = false; /* it ends with its result job */
+      x->overdue = false, x->sender = 0; /* it ends with its result job */
   }
-  for (size_t i = 0; i < lost.count; i++) {
-    struct sending *x = outbound_sending_of(s, lost.ids[i]);
-    if (!x->overdue) outbound_back_to_schedule(s, x, NULL, SCHED_LOST, now_s);
-    outbound_sending_free(s, x);
-  }
+  for (size_t i = 0; i < lost.count; i++) lose(s, outbound_sending_of(s, lost.ids[i]), now_s);
   id_list_free(&lost);
   if (o->expire.away) outbound_expire(s, now_s);
   outbound_run(s, now_s);
@@ -380,8 +406,7 @@ bool outbound_has_row(const struct store *s, uint64_t row) {
 
 /* The schedule hears of it when that is durable: until then its rows count as in hands. */
 static void take_back(struct store *s, struct sending *x, int64_t now_s) {
-  s->shell.send(s->shell.arg, ROLE_SENDER, s->outbound.sender, send_recall_type, x->tag, SLICE_NONE,
-                -1);
+  s->shell.send(s->shell.arg, ROLE_SENDER, x->sender, send_recall_type, x->tag, SLICE_NONE, -1);
   x->settling = x->overdue = true;
   const struct send_outcome too_long = { .fate = SEND_TEMPORARY,
                                          .enhanced = { 4, 4, 7 },

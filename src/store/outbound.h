@@ -6,12 +6,17 @@
  *
  * A letter is in exactly one of these conditions:
  *   in hands   the sender has it; freed by its result, the loss of the sender, or SEND_PATIENCE_S
- *   settling   its result job is out; the schedule is updated when that is durable
+ *   settling   its result job is out; the schedule is updated when that is durable. A letter whose
+ *              sender is lost settles here too, when an attempt may have been under way: the
+ *              history tells that it was cut
  *   overdue    it was taken back by settling it here: settling too until that is durable, then out
  *              of hands; what the sender still reports is ignored, and ends it
  *
  * A letter whose recipients' time is over when it is taken is never handed over: it is settling at
  * once. So nothing is tried past its deadline, whoever gave it back.
+ *
+ * After a reload the sender from before it finishes its sessions beside the new one, which has the
+ * work (ipc/sender_store.h); each has its own letters, and reports those.
  *
  * A row is in one letter in hands at most (`hands`). The schedule's cursor alone does not ensure
  * that: the administrator can make a row due anew while a sender has it, and then it lies beyond
@@ -47,8 +52,10 @@ struct outbound {
   struct hands hands; /* rows of letters in hands or settling, and what ends here */
   uint64_t next_tag;
   uint8_t secret[SRS_SECRET]; /* of rewritten reverse-paths */
-  uint32_t sender;            /* the process with work, 0: none */
+  uint32_t sender;            /* the process that takes letters, 0: none */
+  uint32_t newest;            /* the greatest number of such a process so far */
   uint64_t credit;            /* letters that it has room for */
+  uint64_t given;             /* letters that it has */
   int64_t now_s;              /* when something happened last */
   int64_t notice_wake;        /* what the shell was last asked for */
   struct map reports_to;      /* hash of a destination → reports of the present day */

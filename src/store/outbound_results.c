@@ -8,7 +8,7 @@
  * accepted must not be sent twice. */
 #include <stdlib.h>
 
-#include "mail/smtp/dsn.h"
+#include "mail/smtp/client.h"
 #include "src/store/outbound_inside.h"
 #include "src/store/owner.h"
 
@@ -72,6 +72,12 @@ static void put_off(const struct store *s, const struct taken_letter *l, struct 
   q->report = q->warn;
 }
 
+/* No attempt counts: it is due at once. */
+static void put_back(struct queue_result *q, enum queue_move move, int64_t now_s) {
+  q->move = move;
+  q->due = now_s;
+}
+
 static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q,
                    int64_t now_s) {
   q->class = class_of(s, &q->outcome);
@@ -84,6 +90,8 @@ static void decide(const struct store *s, const struct taken_letter *l, struct q
     q->move = QUEUE_FAILED;
     q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
     break;
+  case SEND_UNTRIED: put_back(q, QUEUE_UNTOUCHED, now_s); break;
+  case SEND_CUT: put_back(q, QUEUE_CUT, now_s); break;
   default: put_off(s, l, q, now_s);
   }
 }
@@ -157,6 +165,26 @@ static void settle(struct store *s, struct result_job *r, int64_t now_s) {
   s->shell.enqueue(s->shell.arg, &r->job, true);
 }
 
+bool outbound_settle_cut(struct store *s, struct sending *x, int64_t now_s) {
+  static const struct {
+    enum smtp_stage stage;
+    struct slice text; /* empty: no attempt was under way */
+  } cuts[SEND_WHERES] = {
+    [SEND_HANDED_OVER] = { SMTP_STAGE_CONNECT, SLICE("the sender ended while it had the message") },
+    [SEND_IN_SESSION] = { SMTP_STAGE_MAIL, SLICE("the sender ended while it sent the message") },
+    [SEND_AT_END_OF_DATA] = { SMTP_STAGE_END,
+                              SLICE("the sender ended while it awaited the reply to the end of "
+                                    "data: the server may have taken the message") },
+  };
+  const struct send_outcome o = { .fate = SEND_CUT,
+                                  .stage = (uint8_t)cuts[x->where].stage,
+                                  .text = cuts[x->where].text };
+  if (!o.text.n || s->stopping || !outbound_settle_here(s, x->tag, &x->letter, &o, now_s))
+    return false;
+  x->settling = true;
+  return true;
+}
+
 /* Nobody tried: the recipients end, or wait on, by what is said here. */
 bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
                           const struct send_outcome *o, int64_t now_s) {
@@ -194,9 +222,9 @@ static bool sent_late(struct store *s, struct sending *x) {
   return true;
 }
 
-bool outbound_result(struct store *s, const struct ipc_msg *m, int64_t now_s) {
+bool outbound_result(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct send_result q;
-  struct sending *x = outbound_sending_of(s, m->tag);
+  struct sending *x = outbound_sending_by(s, p->number, m->tag);
   if (!send_result_get(m->payload, &q) || !x || (x->settling && !x->overdue)) return false;
   if (x->overdue) return sent_late(s, x);
   struct result_job *r = new_result(s, &x->letter, now_s);
@@ -263,11 +291,13 @@ static bool speaks_of_one(enum smtp_class c) {
 }
 
 static enum sched_news news_of(const struct result_job *r) {
-  enum sched_news news = SCHED_DEFERRED;
+  enum sched_news news = SCHED_LOST;
   if (r->unreachable) return SCHED_UNREACHABLE;
   for (size_t i = 0; i < r->count; i++) {
     if (r->here && r->results[i].move == QUEUE_FAILED) return SCHED_LOST; /* it says nothing */
     if (r->results[i].move == QUEUE_DELIVERED) return SCHED_DELIVERED;
+    if (r->results[i].move >= QUEUE_CUT) continue;
+    if (news == SCHED_LOST) news = SCHED_DEFERRED;
     if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class))
       news = SCHED_REFUSED;
   }

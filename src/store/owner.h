@@ -19,6 +19,7 @@
 #include "src/store/job.h"
 #include "src/store/outbound.h"
 #include "src/store/partly.h"
+#include "src/store/tls_failures.h"
 
 enum {
   SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */
@@ -105,6 +106,7 @@ struct store {
   size_t aheads;   /* sessions that may send ahead */
   struct housekeeping housekeeping;
   struct outbound outbound;
+  struct tls_failures tls_failures;
   struct history history;
   bool stopping;
   struct pop_rules_are rules; /* when rules_known */

@@ -59,9 +59,19 @@ static enum db_result find_reply(struct store_engine *e, struct result_job *j,
   return r == DB_ROW ? DB_OK : r;
 }
 
+static enum db_result look_for_row(struct store_engine *e, struct queue_result *q) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM recipient WHERE id = ?");
+  db_bind_int(s, 1, (int64_t)q->rcpt.row);
+  enum db_result r = db_step(s);
+  db_reset(s);
+  q->there = r == DB_ROW;
+  return r == DB_ROW ? DB_OK : r;
+}
+
 static enum db_result change_row(struct store_engine *e, struct result_job *j,
                                  struct queue_result *q) {
   enum db_result r = find_reply(e, j, q);
+  if (q->move == QUEUE_CUT) return r == DB_OK ? look_for_row(e, q) : r;
   if (r == DB_OK) r = q->move == QUEUE_LATER ? put_off(e, j, q) : end_row(e, q);
   q->there = r == DB_OK && db_changes(e->db) > 0;
   return r;
@@ -71,16 +81,17 @@ static enum db_result put_history(struct store_engine *e, const struct result_jo
                                   const struct queue_result *q) {
   static const enum attempt_what whats[] = { [QUEUE_DELIVERED] = ATTEMPT_SENT,
                                              [QUEUE_FAILED] = ATTEMPT_FAILED,
-                                             [QUEUE_LATER] = ATTEMPT_DEFERRED };
+                                             [QUEUE_LATER] = ATTEMPT_DEFERRED,
+                                             [QUEUE_CUT] = ATTEMPT_CUT };
   const struct send_outcome *o = &q->outcome;
   struct attempt a = {
     .at_s = j->job.now_s,
-    .due_s = q->move == QUEUE_LATER ? q->due : 0,
+    .due_s = queue_stays(q->move) ? q->due : 0,
     .name = j->letter->name,
     .return_path = j->letter->letter.return_path,
     .address = q->rcpt.address,
     .what = q->over ? ATTEMPT_EXPIRED : whats[q->move],
-    .stage = j->here ? ATTEMPT_NO_STAGE : o->stage,
+    .stage = j->here && q->move != QUEUE_CUT ? ATTEMPT_NO_STAGE : o->stage,
     .code = q->code,
     .reply = q->reply,
     .host = j->host,
@@ -147,6 +158,7 @@ static enum db_result run_results(struct store_engine *e, struct result_job *j,
   *ret_count = 0;
   for (size_t i = 0; i < j->count; i++) {
     struct queue_result *q = &j->results[i];
+    if (q->move == QUEUE_UNTOUCHED) continue;
     enum db_result r = change_row(e, j, q);
     if (r == DB_OK && q->there) r = put_history(e, j, q);
     if (r != DB_OK) return r;

@@ -112,7 +112,8 @@ static struct queue_why why_in_hands(const struct view_row *r) {
                                                           [SEND_WAITS_FOR_DNS] = QUEUE_REASON_DNS,
                                                           [SEND_WAITS_FOR_CONNECTION] =
                                                               QUEUE_REASON_CONNECTING,
-                                                          [SEND_IN_SESSION] =
+                                                          [SEND_IN_SESSION] = QUEUE_REASON_SESSION,
+                                                          [SEND_AT_END_OF_DATA] =
                                                               QUEUE_REASON_SESSION };
   return (struct queue_why){
     .reason = reasons[r->where], .in_hands = true, .since_s = r->since_s, .session = r->session

@@ -9,7 +9,13 @@ enum queue_move {
   QUEUE_DELIVERED, /* the row goes */
   QUEUE_FAILED,    /* the row goes */
   QUEUE_LATER,     /* due and delay are stored */
+  QUEUE_CUT,       /* the attempt was cut here: due at once, and only the history tells it */
+  QUEUE_UNTOUCHED, /* nobody tried: due at once */
 };
+/* The row stays in the queue. */
+static inline bool queue_stays(enum queue_move m) {
+  return m == QUEUE_LATER || m == QUEUE_CUT || m == QUEUE_UNTOUCHED;
+}
 
 struct queue_result {
   struct taken_rcpt rcpt;

@@ -141,13 +141,24 @@ void sched_taken(struct schedule *s, struct sched_head *h, uint32_t letters,
                  struct sched_cursor cursor, int64_t next_due) {
   h->taking = false;
   h->in_hands += letters;
-  if (letters) h->cursor = cursor;
+  if (h->rewinds)
+    h->cursor = (struct sched_cursor){ 0, 0 };
+  else if (h->in_hands) /* what it met may all have been in hands */
+    h->cursor = cursor;
+  h->rewinds = false;
   if (next_due < h->due) h->due = next_due;
   settle(s, h);
 }
 
 static void grow(struct schedule *s, struct sched_head *h) {
   if (h->window < s->window_most) h->window++;
+}
+
+void sched_rewind(struct schedule *s, struct sched_head *h) {
+  if (h->taking)
+    h->rewinds = true;
+  else
+    h->cursor = (struct sched_cursor){ 0, 0 };
 }
 
 void sched_back(struct schedule *s, struct sched_head *h, enum sched_news news, int64_t until) {

@@ -8,8 +8,9 @@
  * Invariants:
  *  1. A head is in the heap exactly when something can be done for it at some time: it has a due
  *     time, its window has room, and no take is under way.
- *  2. The cursor is the last row that was taken; beyond it nothing is in hands. It is at the
- *     beginning whenever nothing is in hands and no take is under way.
+ *  2. The cursor is the last row that was looked at. It is at the beginning whenever nothing is in
+ *     hands and no take is under way, and when a row before it came back untried: then a take meets
+ *     rows in hands, which it leaves out (hands.h), and goes on behind them.
  *  3. A head that has neither rows waiting nor letters in hands, and is not dead, is freed.
  * Times are seconds since 1970. */
 #ifndef QASID_STORE_SCHEDULE_H
@@ -35,6 +36,7 @@ struct sched_head {
   uint32_t in_hands;  /* letters */
   uint32_t window;    /* how many may be */
   bool taking;
+  bool rewinds; /* the cursor goes to the beginning when the take ends */
   struct sched_cursor cursor;
   struct heap_node ready; /* in schedule.ready, by the time when something can be done for it */
 };
@@ -72,6 +74,8 @@ enum sched_news { SCHED_DELIVERED, SCHED_REFUSED, SCHED_DEFERRED, SCHED_UNREACHA
 /* A letter is out of hands. `until`: with SCHED_UNREACHABLE, when to try the destination again. Its
  * rows that wait again are added with sched_due(), before this. The head may be freed. */
 void sched_back(struct schedule *s, struct sched_head *h, enum sched_news news, int64_t until);
+/* A row of it that was taken is due as it was before. Before sched_back(). */
+void sched_rewind(struct schedule *s, struct sched_head *h);
 /* The administrator ends the time for which the destination counts as dead. */
 void sched_revive(struct schedule *s, struct sched_head *h);
 

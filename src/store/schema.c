@@ -241,6 +241,15 @@ static const struct step steps[] = {
   /* domains that are none come out differently */
   { 16, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1;"
         "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1" },
+  /* Addresses whose TLS failed: tls_failures.h */
+  { 17, "CREATE TABLE no_tls ("
+        " address BLOB NOT NULL,"
+        " port INTEGER NOT NULL,"
+        " destination BLOB NOT NULL," /* whose mail was going there */
+        " why BLOB NOT NULL,"
+        " until INTEGER NOT NULL," /* seconds since 1970 */
+        " PRIMARY KEY (address, port)"
+        ") STRICT, WITHOUT ROWID" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

@@ -150,14 +150,6 @@ submit slowly f@good.test f@notls.test f@half.test f@backup.test
 all_names() { taken f@good.test && taken f@notls.test && taken f@half.test && taken f@backup.test; }
 ok "one name a second, one at a time: all go, none is put off" all 'within 30 all_names' '! grep -q "too much to do" "$dir/log"'
 
-# A reload that changes nothing for the sender leaves it alone, with its sessions and what it remembers.
-pid=$(role sender)
-q reload >/dev/null
-ok "a reload without a change leaves the sender alone" all 'sleep 1' 'is "$(role sender)" "$pid"'
-option sender_connections 50
-q reload >/dev/null
-renewed() { local now; now=$(role sender 2>/dev/null) && [ -n "$now" ] && [ "$now" != "$pid" ]; }
-ok "with a change it starts anew" within 20 renewed
 submit again g@good.test
 ok "and sends" within 20 taken '127.0.0.61 g@good.test'
 finish

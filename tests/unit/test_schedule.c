@@ -68,6 +68,33 @@ static void windows(void **state) {
   assert_int_equal(h->window, 50);
 }
 
+/* A row that comes back untried lies before the cursor: the next take begins at the beginning, and
+ * goes on behind the rows in hands that it meets. */
+static void rewinds(void **state) {
+  struct slice d = SLICE("d.example");
+  sched_due(&s, d, 10);
+  struct sched_head *h = sched_ready(&s, 10);
+  sched_take(&s, h);
+  sched_taken(&s, h, 3, (struct sched_cursor){ 10, 3 }, SCHED_NEVER);
+  sched_due(&s, d, 20);
+  sched_rewind(&s, h);
+  sched_back(&s, h, SCHED_LOST, 0);
+  assert_int_equal(h->cursor.row, 0);
+  assert_ptr_equal(sched_ready(&s, 20), h);
+  sched_take(&s, h);
+  sched_taken(&s, h, 0, (struct sched_cursor){ 10, 2 }, 10); /* those were in hands */
+  assert_int_equal(h->cursor.row, 2);
+  assert_int_equal(h->in_hands, 2);
+  /* while a take is under way, which may have passed it */
+  sched_take(&s, h);
+  sched_due(&s, d, 20);
+  sched_rewind(&s, h);
+  sched_back(&s, h, SCHED_LOST, 0);
+  sched_taken(&s, h, 1, (struct sched_cursor){ 10, 3 }, SCHED_NEVER);
+  assert_int_equal(h->cursor.row, 0);
+  assert_ptr_equal(sched_ready(&s, 20), h);
+}
+
 /* A dead destination is left alone until its time; the others go on. */
 static void dead(void **state) {
   sched_due(&s, SLICE("dead.example"), 10);
@@ -149,6 +176,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(order, setup, teardown),
     cmocka_unit_test_setup_teardown(windows, setup, teardown),
+    cmocka_unit_test_setup_teardown(rewinds, setup, teardown),
     cmocka_unit_test_setup_teardown(dead, setup, teardown),
     cmocka_unit_test_setup_teardown(clock_back, setup, teardown),
     cmocka_unit_test_setup_teardown(due_meanwhile, setup, teardown),

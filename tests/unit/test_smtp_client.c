@@ -197,6 +197,30 @@ static void lost_behind_end(void **state) {
   finish(&k);
 }
 
+/* We cut it: which letter the server may have is known, the other was not tried. */
+static void cut(void **state) {
+  struct kit k;
+  setup(&k);
+  for (int i = 0; i < 3; i++) add(&k, "a@us.example", "b@mx.example", NULL);
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  hears(&k, EHLO_ALL);
+  assert_null(smtp_client_at_end(k.c));
+  hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n");
+  assert_ptr_equal(smtp_client_at_end(k.c), &k.letters[0].l);
+  hears(&k, "250 one\r\n250 ok\r\n250 ok\r\n");
+  assert_null(smtp_client_at_end(k.c));
+  hears(&k, "354 go\r\n");
+  assert_ptr_equal(smtp_client_at_end(k.c), &k.letters[1].l);
+  smtp_client_gone(k.c, SMTP_END_CUT);
+  assert_int_equal(k.c->end, SMTP_END_CUT);
+  assert_null(smtp_client_at_end(k.c));
+  assert_fate(&k, 0, 0, SMTP_DELIVERED, SMTP_STAGE_END, 250);
+  assert_fate(&k, 1, 0, SMTP_TEMPORARY, SMTP_STAGE_END, 0);
+  assert_fate(&k, 2, 0, SMTP_UNTRIED, SMTP_STAGE_MAIL, 0);
+  finish(&k);
+}
+
 /* Only a complete 2yz reply to this end of data is success. */
 static void no_other_success(void **state) {
   static const struct {
@@ -607,6 +631,7 @@ int main(void) {
     cmocka_unit_test(plain),
     cmocka_unit_test(pipelined),
     cmocka_unit_test(lost_behind_end),
+    cmocka_unit_test(cut),
     cmocka_unit_test(no_other_success),
     cmocka_unit_test(early_success),
     cmocka_unit_test(data_without_recipient),

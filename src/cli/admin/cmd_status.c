@@ -170,10 +170,12 @@ static void find(struct verdict *v, enum level level, const char *about, const c
 
 static void judge_processes(struct verdict *v, const struct status *s) {
   const struct table *t = &s->roles;
-  size_t ready = 0;
+  size_t ready = 0, all = 0;
   for (const struct table_row *r = t->first; r; r = r->next) {
     struct slice kind = table_cell(t, r, "role");
     bool is_ready = slice_eq(table_cell(t, r, "state"), SLICE("ready")), other = false;
+    if (slice_eq(table_cell(t, r, "state"), SLICE("finishing"))) continue; /* after a reload */
+    all++;
     ready += is_ready;
     for (const struct table_row *x = t->first; x; x = x->next)
       other |= slice_eq(table_cell(t, x, "role"), kind) &&
@@ -183,7 +185,7 @@ static void judge_processes(struct verdict *v, const struct status *s) {
            SLICE_ARG(kind), SLICE_ARG(table_cell(t, r, "index")),
            SLICE_ARG(table_cell(t, r, "state")));
   }
-  buf_printf(&v->facts, "%zu of %zu processes ready", ready, t->row_count);
+  buf_printf(&v->facts, "%zu of %zu processes ready", ready, all);
 }
 
 static void judge_certificates(struct verdict *v, const struct status *s) {

@@ -11,6 +11,14 @@
 
 /* --- turns --- */
 
+/* What it sent before it ended arrives: the kernel keeps it. */
+enum { LAST_WORDS_MS = 1000 };
+
+static void has_ended(void *arg) {
+  struct guest *p = arg;
+  world_kill(p->world, p->ops->kind);
+}
+
 bool guest_in(struct guest *p) { return p->lives && !p->process.over && !world_died(p->world); }
 
 void guest_out(struct guest *p) {
@@ -26,7 +34,12 @@ void guest_out(struct guest *p) {
       return;
     }
   }
-  if (p->process.over) world_kill_soon(p->world, p->ops->kind);
+  if (!p->process.over) return;
+  world_cancel(p->world, p);
+  if (p->process.exit_code)
+    world_kill_soon(p->world, p->ops->kind);
+  else
+    world_after(p->world, LAST_WORDS_MS, has_ended, p);
 }
 
 /* --- the world's guest --- */
@@ -46,6 +59,7 @@ static void boot(void *arg) {
 
 static void halt(void *arg) {
   struct guest *p = arg;
+  world_cancel(p->world, p);
   if (!p->lives) return;
   p->lives = false;
   p->end(p);

@@ -166,6 +166,12 @@ static void keys_neighbour(void *arg, enum role kind, uint32_t number) {}
 
 /* --- all --- */
 
+void roles_retire_sender(struct roles *r) {
+  if (!guest_in(&r->sender)) return;
+  sender_ops.retire(&r->sender.process);
+  guest_out(&r->sender);
+}
+
 void roles_join(struct roles *r, struct world *w, struct mx *mx) {
   roles = r;
   *r = (struct roles){ .w = w, .mx = mx };

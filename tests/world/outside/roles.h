@@ -21,5 +21,7 @@ struct roles {
 
 /* Before world_boot(). */
 void roles_join(struct roles *r, struct world *w, struct mx *mx);
+/* A reload has put another in the sender's place: it finishes, and then the other begins. */
+void roles_retire_sender(struct roles *r);
 
 #endif

@@ -108,6 +108,10 @@ static void kill_process(void *arg) {
                                      ROLE_RESOLVER, ROLE_KEYS,   ROLE_SMTPD };
   struct voyage *v = arg;
   enum role role = roles[rng_below(&v->rng, sizeof roles / sizeof *roles)];
+  if (role == ROLE_SENDER && rng_chance(&v->rng, 1, 3)) { /* nothing is sent twice for it */
+    roles_retire_sender(&v->roles);
+    return;
+  }
   if (role == ROLE_STORE || role == ROLE_SENDER) post_loss(&v->post);
   v->tally->kills++;
   world_kill(v->w, role);
