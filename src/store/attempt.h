@@ -17,7 +17,7 @@ enum attempt_what {
   ATTEMPT_HELD,
   ATTEMPT_RELEASED,
   ATTEMPT_RETRIED,
-  ATTEMPT_TO_FAIL, /* the administrator's word; ATTEMPT_FAILED follows */
+  ATTEMPT_TO_FAIL,  /* the administrator's word; ATTEMPT_FAILED follows */
   ATTEMPT_REPORTED, /* address: who gets the report */
   ATTEMPT_CUT       /* it was cut here, as its sender ended */
 };
