@@ -56,11 +56,12 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
 #define send_ready_FIELDS(F) F(u32, letters, )
 /* id: the queue id for logs. recipients: a list of struct send_rcpt. size: octets of the whole
  * message in wire form. octets: its beginning. ret: enum smtp_ret. signer: the domain of ours that
- * is to sign it (DKIM); empty: none. */
+ * is to sign it (DKIM); empty: none. doubts: how often a server's reply to the end of data left
+ * doubt whether it has taken the message; from the first on, another server is to be asked then. */
 #define send_letter_FIELDS(F) \
   F(bytes, id, 64) F(bytes, destination, SEND_DESTINATION_MAX) \
     F(bytes, return_path, SEND_PATH_MAX) \
-  F(bytes, envid, SEND_ENVID_MAX) F(u8, ret, ) F(u8, flags, ) F(u64, size, ) \
+  F(bytes, envid, SEND_ENVID_MAX) F(u8, ret, ) F(u8, flags, ) F(u8, doubts, ) F(u64, size, ) \
   F(bytes, signer, SEND_DESTINATION_MAX) \
   F(list, recipients, SEND_ROWS_MAX) F(bytes, octets, IPC_CHUNK - 1024)
 /* offset: from the message's first octet. */

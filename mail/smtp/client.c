@@ -258,6 +258,7 @@ static void trace_reply(struct smtp_session *s) {
 /* 421 may come at any time, in place of any reply (RFC 5321 §3.8). So may the 221 of a server that
  * closes unasked: it confirms nothing. */
 static void shut_down(struct smtp_session *s) {
+  if (s->phase == SMTP_PHASE_SEND) smtp_send_shut_down(s);
   smtp_client_keep(s, s->pub.stage, SMTP_TEMPORARY);
   smtp_client_end(s, SMTP_END_SHUT_DOWN);
 }
@@ -270,14 +271,34 @@ static void take_reply(struct smtp_session *s) {
     replies[s->phase](s);
 }
 
+static void put_escaped(struct buf *b, struct slice in) {
+  for (size_t i = 0; i < in.n && i < SMTP_CLIENT_SHOWN; i++) {
+    uint8_t c = in.p[i];
+    if (c == '\r' || c == '\n')
+      buf_put_str(b, c == '\r' ? "\\r" : "\\n");
+    else if (ascii_is_print(c) && c != '\\' && c != '"')
+      buf_put_u8(b, c);
+    else
+      buf_printf(b, "\\x%02x", c);
+  }
+}
+
+/* No reply: the words are kept as they came, with what was read of it before. */
 static void unreadable(struct smtp_session *s, struct slice in) {
   struct smtp_verdict *v = &s->pub.last;
   *v = (struct smtp_verdict){
     .fate = SMTP_TEMPORARY, .stage = (uint8_t)s->pub.stage, .enhanced = { 4, 5, 0 }, .text = v->text
   };
   buf_reset(&v->text);
-  for (size_t i = 0; i < in.n && i < 80; i++)
-    buf_put_u8(&v->text, ascii_is_print(in.p[i]) ? in.p[i] : '?');
+  buf_put_str(&v->text, "not a reply of SMTP: \"");
+  for (struct slice rest = buf_slice(&s->reply.text); s->reply.lines && rest.p;) {
+    buf_printf(&v->text, "%u-", s->reply.code);
+    put_escaped(&v->text, slice_split(&rest, '\n'));
+    buf_put_str(&v->text, "\\r\\n");
+  }
+  put_escaped(&v->text, in);
+  buf_put_u8(&v->text, '"');
+  v->text.failed = false;
   smtp_client_end(s, SMTP_END_PROTOCOL);
 }
 

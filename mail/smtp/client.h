@@ -20,7 +20,8 @@
  *      (LMTP: to its own recipient). No other reply, no lost connection, no 221 counts.
  *   2. Every letter that source.next() gave is returned by source.done() exactly once, with a
  *      verdict for each recipient; what the server did not decide is TEMPORARY, or UNTRIED if the
- *      end of data was not sent, so that it may be tried at another address at once.
+ *      end of data was not sent, so that it may be tried at another address at once. A reply is the
+ *      reason of those only whom it answers: of one recipient (RCPT), or of the letter.
  *   3. No argument that contains CR, LF or NUL is sent; such a recipient fails here (5.1.3).
  *   4. A session is not used again after a reply that does not fit its command, nor after 421.
  *   5. The server's extensions (SIZE, 8BITMIME, SMTPUTF8, DSN) are those it announced in this
@@ -42,6 +43,7 @@ enum {
   SMTP_CLIENT_TEXT_MAX = 512,    /* octets kept of a reply */
   SMTP_CLIENT_RCPTS_MAX = 1000,  /* recipients of a letter */
   SMTP_CLIENT_PIECE = 32 * 1024, /* octets of a message requested at once */
+  SMTP_CLIENT_SHOWN = 200,       /* octets of what is no reply that are shown, escaped */
 };
 
 /* --- results --- */
@@ -88,13 +90,18 @@ enum smtp_obstacle { SMTP_NO_OBSTACLE, SMTP_LACKS_UTF8, SMTP_LACKS_8BITMIME, SMT
 
 /* The result for a recipient. code 0: no reply decided it (the server lacks an extension, the
  * connection was lost); `enhanced` is then ours. text: the reply's text, lines separated by LF, or
- * ours. */
+ * ours. UNTRIED: why it was not tried, where the session has ended under it; code 0 and no text:
+ * it was never begun. */
 struct smtp_verdict {
   uint8_t fate;  /* enum smtp_fate */
   uint8_t stage; /* enum smtp_stage */
   uint16_t code;
   uint8_t enhanced[3]; /* class 0: none */
   uint8_t obstacle;    /* UNTRIED: enum smtp_obstacle; enhanced and text say it in words */
+  /* the reply to the end of data was none that SMTP knows: the server may have taken the message */
+  bool doubtful;
+  bool
+      accepted; /* the session's: the server takes the recipient, and may still refuse the message */
   /* DELIVERED: the next server takes over what NOTIFY asks for (RFC 3461 §5.2.1) */
   bool dsn;
   struct buf text; /* of SMTP_CLIENT_TEXT_MAX; empty for DELIVERED without words */

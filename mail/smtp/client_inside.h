@@ -49,7 +49,8 @@ struct smtp_session {
   /* the wire */
   struct smtp_reply reply;
   uint64_t wait_at, session_at;
-  bool secure, finishing, odd; /* odd: a reply did not fit, the session is not used again */
+  bool secure, finishing, odd;   /* odd: a reply did not fit, the session is not used again */
+  struct smtp_verdict *answered; /* the recipient whose RCPT a 421 answered */
 
   /* what the server offers */
   bool starttls;
@@ -94,6 +95,8 @@ void smtp_login_forget(struct smtp_session *s);
 void smtp_send_advance(struct smtp_session *s);
 void smtp_send_reply(struct smtp_session *s);
 void smtp_send_rset_reply(struct smtp_session *s);
+/* The reply closes the session: who it answers is noted. */
+void smtp_send_shut_down(struct smtp_session *s);
 void smtp_send_body(struct smtp_session *s);
 /* The session is over: returns the letters of open transactions. */
 void smtp_send_abandon(struct smtp_session *s, enum smtp_end why);

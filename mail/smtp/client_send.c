@@ -8,8 +8,8 @@
  * Invariants:
  *   1. transactions[0] is the one whose replies come next; transactions[1] is used only while [0]
  *      awaits the reply to its end of data, and its envelope is being sent.
- *   2. A verdict is written once, except that of an accepted recipient: it has the fate UNTRIED and
- *      a 2yz code until the end of data is answered.
+ *   2. A verdict is written once, except that of an accepted recipient: it has the fate UNTRIED
+ *      until the end of data is answered.
  *   3. The end of data counts as sent only when it has left `out`; a reply that comes before it
  *      means no success, and ends the session. */
 #include "mail/smtp/client_inside.h"
@@ -20,7 +20,7 @@ void smtp_letter_free_verdicts(struct smtp_letter *l) {
   for (size_t i = 0; i < l->count; i++) buf_free(&l->rcpts[i].verdict.text);
 }
 
-static bool is_accepted(const struct smtp_verdict *v) { return v->fate == SMTP_UNTRIED && v->code; }
+static bool is_accepted(const struct smtp_verdict *v) { return v->accepted; }
 /* Decided here, before any command was sent. */
 static bool is_local(const struct smtp_verdict *v) {
   return !v->code && (v->fate != SMTP_UNTRIED || v->obstacle);
@@ -42,6 +42,7 @@ static void decide(struct smtp_session *s, struct smtp_verdict *v, enum smtp_sta
   v->fate = (uint8_t)fate;
   v->stage = (uint8_t)stage;
   v->code = s->reply.code;
+  v->accepted = false;
   memcpy(v->enhanced, s->reply.enhanced, sizeof v->enhanced);
   buf_free(&v->text);
   put_text(v, buf_slice(&s->reply.text));
@@ -139,8 +140,7 @@ static bool look_at_letter(struct smtp_session *s, struct smtp_letter *l) {
 static void give_back(struct smtp_session *s, struct smtp_transaction *t) {
   struct smtp_letter *l = t->letter;
   *t = (struct smtp_transaction){ 0 };
-  for (size_t i = 0; i < l->count; i++)
-    if (is_accepted(&l->rcpts[i].verdict)) l->rcpts[i].verdict.code = 0;
+  for (size_t i = 0; i < l->count; i++) l->rcpts[i].verdict.accepted = false;
   s->source.done(s->source.arg, l);
 }
 
@@ -391,7 +391,7 @@ static void rcpt_reply(struct smtp_session *s, struct smtp_transaction *t) {
   if (!next_rcpt(t->letter, &t->to_receive_rcpt)) t->to_receive = SMTP_STEP_DATA;
   if (!t->mail_taken) return; /* decided by MAIL's reply; a reply behind it means nothing */
   if (s->reply.code / 100 == 2) {
-    v->code = s->reply.code;
+    v->accepted = true;
     t->accepted++;
   } else if (!is_refusal(s)) {
     odd_reply(s, SMTP_STAGE_RCPT);
@@ -526,18 +526,55 @@ void smtp_send_body(struct smtp_session *s) {
 
 /* --- the session ends under letters --- */
 
+/* A reply that is none: what the server has done with the message is not known. */
+static void decide_doubtful(struct smtp_session *s, struct smtp_verdict *v, bool at_end) {
+  struct buf why;
+  buf_init(&why, SMTP_CLIENT_TEXT_MAX);
+  buf_put(&why, buf_slice(&s->pub.last.text));
+  if (s->pub.last.code) buf_printf(&why, " (%u)", s->pub.last.code);
+  if (at_end) buf_put_str(&why, "; the server may have taken the message");
+  const char *words = why.failed ? NULL : buf_cstr(&why);
+  decide_here(v, at_end ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.5.0",
+              words ? words : smtp_end_meaning(SMTP_END_PROTOCOL));
+  v->doubtful = at_end;
+  buf_free(&why);
+}
+
+/* The message itself was not sent. The recipient whose RCPT was answered by the 421 has that reply;
+ * a 421 to MAIL or DATA is the letter's; otherwise they know only that the session was closed. */
+static void say_closed(struct smtp_session *s, struct smtp_transaction *t, struct smtp_verdict *v) {
+  struct buf why;
+  if (v == s->answered) {
+    decide(s, v, SMTP_STAGE_RCPT, SMTP_TEMPORARY);
+  } else if (!s->answered && t == &s->transactions[0] && s->reply.code == 421) {
+    decide(s, v, s->pub.stage, SMTP_UNTRIED);
+  } else {
+    buf_init(&why, SMTP_CLIENT_TEXT_MAX);
+    buf_printf(&why, "the server closed the session before it answered for this recipient: %u %.*s",
+               s->reply.code, SLICE_ARG(slice_first(buf_slice(&s->reply.text), 300)));
+    const char *words = buf_cstr(&why);
+    decide_here(v, s->pub.stage, SMTP_UNTRIED, "4.4.2", words ? words : "the server closed it");
+    buf_free(&why);
+  }
+}
+
 static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smtp_end why) {
+  enum smtp_stage stage = t->body_ended ? SMTP_STAGE_END : SMTP_STAGE_BODY;
+  bool sent = t->body_begun && !t->void_body;
   for (size_t i = 0; i < t->letter->count; i++) {
     struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
     if (!is_open(v)) continue;
-    v->code = 0;
+    v->accepted = false;
     if (why == SMTP_END_SOURCE && t->body_begun)
       decide_here(v, SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.3.0", smtp_end_meaning(why));
-    else if (t->body_begun && !t->void_body && why == SMTP_END_SHUT_DOWN)
-      decide(s, v, t->body_ended ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY);
-    else if (t->body_begun && !t->void_body)
-      decide_here(v, t->body_ended ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.4.2",
-                  smtp_end_meaning(why));
+    else if (sent && why == SMTP_END_SHUT_DOWN)
+      decide(s, v, stage, SMTP_TEMPORARY);
+    else if (sent && why == SMTP_END_PROTOCOL)
+      decide_doubtful(s, v, t->body_ended);
+    else if (sent)
+      decide_here(v, stage, SMTP_TEMPORARY, "4.4.2", smtp_end_meaning(why));
+    else if (why == SMTP_END_SHUT_DOWN)
+      say_closed(s, t, v);
   }
   give_back(s, t);
 }
@@ -545,4 +582,14 @@ static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smt
 void smtp_send_abandon(struct smtp_session *s, enum smtp_end why) {
   for (int i = 0; i < 2; i++)
     if (s->transactions[i].letter) abandon(s, &s->transactions[i], why);
+}
+
+void smtp_send_shut_down(struct smtp_session *s) {
+  struct smtp_transaction *t = &s->transactions[0];
+  bool rcpt = t->letter && t->to_receive == SMTP_STEP_RCPT && t->mail_taken &&
+              next_rcpt(t->letter, &t->to_receive_rcpt) && t->to_receive_rcpt < t->to_send_rcpt;
+  if (t->letter && t->to_receive == SMTP_STEP_MAIL) s->pub.stage = SMTP_STAGE_MAIL;
+  if (t->letter && t->to_receive == SMTP_STEP_DATA) s->pub.stage = SMTP_STAGE_DATA;
+  if (rcpt) s->pub.stage = SMTP_STAGE_RCPT;
+  if (rcpt && s->reply.code == 421) s->answered = &t->letter->rcpts[t->to_receive_rcpt].verdict;
 }

@@ -8,6 +8,7 @@
  * reached returns all its letters at once, so that they take no place from others. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ipc/dialer_resolver.h"
 #include "src/sender/sender.h"
@@ -160,6 +161,13 @@ bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t
   return false;
 }
 
+bool lane_has_other_host(const struct lane *l, const struct letter *x, const char *host) {
+  for (size_t i = 0; i < l->hosts.count; i++)
+    if (!(x->refused >> i & 1) && strcmp(l->hosts.names[l->hosts.addresses[i].host], host) != 0)
+      return true;
+  return false;
+}
+
 void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t family) {
   bool left = false;
   for (size_t i = 0; i < l->hosts.count; i++) {
@@ -204,7 +212,6 @@ static bool link_worked(const struct link *k) {
 
 void lane_failed(struct link *k) {
   struct lane *l = k->lane;
-  const struct smtp_verdict *v = &k->why;
   struct letter *x;
   if (!k->avoids && l->want > 1) l->want /= 2;
   for (const struct link *other = l->links; other; other = other->next)
@@ -214,7 +221,7 @@ void lane_failed(struct link *k) {
     snprintf(x->host, sizeof x->host, "%s", k->why_host);
     snprintf(x->address, sizeof x->address, "%s", k->why_address);
     x->unreachable = !k->avoids;
-    letter_decide(x, SEND_TEMPORARY, v->stage, v->code, v->enhanced, buf_slice(&v->text));
+    letter_put_off(x, &k->why);
     letter_report(x);
   }
 }

@@ -35,6 +35,7 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
   l->rcpts = arena_alloc(&l->memory, count * sizeof *l->rcpts);
   l->rows = arena_alloc(&l->memory, count * sizeof *l->rows);
   l->replied = arena_alloc(&l->memory, count * sizeof *l->replied);
+  l->undecided = arena_alloc(&l->memory, count * sizeof *l->undecided);
   l->smtp = (struct smtp_letter){
     .ret = m->ret,
     .eight_bit = (m->flags & SEND_EIGHT_BIT) != 0,
@@ -45,7 +46,8 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
     .own = l,
   };
   l->size = m->size;
-  return l->rcpts && l->rows && l->replied && take_rcpts(l, m->recipients) &&
+  l->doubts = m->doubts;
+  return l->rcpts && l->rows && l->replied && l->undecided && take_rcpts(l, m->recipients) &&
          copy(l, m->id, &l->id) && copy(l, m->octets, &l->first) &&
          copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) &&
          copy(l, m->return_path, &l->smtp.return_path) && copy(l, m->envid, &l->smtp.envid);
@@ -246,7 +248,17 @@ static struct send_outcome outcome_of(const struct smtp_verdict *v) {
   return o;
 }
 
-/* --- the other family --- */
+static bool has_replied(const struct letter *l, size_t i) { return l->replied[i].text.n > 0; }
+
+static bool keep_outcome(struct letter *l, const struct send_outcome *o, struct send_outcome *to) {
+  struct slice text;
+  if (!copy(l, slice_first(o->text, SEND_TEXT_MAX), &text)) return false;
+  *to = *o;
+  to->text = text.n ? text : SLICE(" ");
+  return true;
+}
+
+/* --- the other family, another host --- */
 
 static uint8_t family_bit(uint8_t n) { return n == 4 ? 1 : 2; }
 
@@ -266,14 +278,17 @@ static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
 static bool asks_other_family(struct letter *l, size_t i, const struct send_outcome *o) {
   const struct link *k = l->link;
   const struct smtp_verdict *v = &l->smtp.rcpts[i].verdict;
-  if (!k || l->replied[i].code || l->recalled || (l->families & ~family_bit(k->address.n)) ||
+  if (!k || has_replied(l, i) || l->recalled || (l->families & ~family_bit(k->address.n)) ||
       !is_policy(l, v))
     return false;
-  struct slice text = slice_first(o->text, SEND_TEXT_MAX);
-  if (!lane_has_other_family(k->lane, l, k->address.n) || !copy(l, text, &text)) return false;
-  l->replied[i] = *o;
-  l->replied[i].text = text;
-  return true;
+  return lane_has_other_family(k->lane, l, k->address.n) && keep_outcome(l, o, &l->replied[i]);
+}
+
+/* It has left doubt before, whether the server took the message: another server is asked. */
+static bool asks_other_host(struct letter *l, size_t i, const struct send_outcome *o) {
+  const struct link *k = l->link;
+  return k && l->doubts && l->smtp.rcpts[i].verdict.doubtful && !l->recalled &&
+         lane_has_other_host(k->lane, l, k->host) && keep_outcome(l, o, &l->replied[i]);
 }
 
 /* An attempt that we have cut: what the server did not say is no failure. */
@@ -289,17 +304,25 @@ bool letter_take_verdicts(struct letter *l, bool cut) {
     struct smtp_letter_rcpt *r = &l->smtp.rcpts[i];
     struct send_outcome o = outcome_of(&r->verdict);
     if (cut && was_cut(&r->verdict)) o.fate = SEND_CUT;
-    bool other = asks_other_family(l, i, &o), again = r->verdict.fate == SMTP_UNTRIED || other;
-    l->other_family |= other;
-    if (!again) put_outcome(l, l->rows[i], r, &o);
+    bool family = asks_other_family(l, i, &o), other = family || asks_other_host(l, i, &o);
+    bool again = r->verdict.fate == SMTP_UNTRIED || other;
+    l->other_family |= family;
+    if (!again) {
+      put_outcome(l, l->rows[i], r, &o);
+      buf_free(&r->verdict.text);
+      continue;
+    }
+    struct send_outcome undecided = { 0 };
+    if (!other && !r->verdict.obstacle && o.text.n) keep_outcome(l, &o, &undecided);
     buf_free(&r->verdict.text);
-    if (!again) continue;
     if (r->verdict.obstacle) l->obstacles |= (uint8_t)(1u << r->verdict.obstacle);
     l->obstructed |= other || r->verdict.obstacle != SMTP_NO_OBSTACLE;
     l->smtp.rcpts[kept] = *r;
     l->replied[kept] = l->replied[i];
+    l->undecided[kept] = undecided;
     l->rows[kept++] = l->rows[i];
   }
+  l->progress = kept < l->smtp.count;
   l->smtp.count = kept;
   if (l->other_family) l->families |= asked;
   l->link = NULL;
@@ -347,7 +370,7 @@ void letter_give_up(struct letter *l, const char *why) {
     struct buf text;
     buf_init(&text, SEND_TEXT_MAX);
     struct send_outcome o =
-        l->replied[i].code ? l->replied[i] : final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
+        has_replied(l, i) ? l->replied[i] : final_outcome(&l->smtp.rcpts[i].verdict, why, &text);
     put_outcome(l, l->rows[i], &l->smtp.rcpts[i], &o);
     buf_free(&text);
   }
@@ -362,7 +385,20 @@ void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage,
   };
   memcpy(o.enhanced, enhanced, sizeof o.enhanced);
   for (size_t i = 0; i < l->smtp.count; i++)
-    put_outcome(l, l->rows[i], &l->smtp.rcpts[i], l->replied[i].code ? &l->replied[i] : &o);
+    put_outcome(l, l->rows[i], &l->smtp.rcpts[i], has_replied(l, i) ? &l->replied[i] : &o);
+  l->smtp.count = 0;
+}
+
+void letter_put_off(struct letter *l, const struct smtp_verdict *why) {
+  struct send_outcome o = outcome_of(why);
+  o.fate = SEND_TEMPORARY;
+  for (size_t i = 0; i < l->smtp.count; i++) {
+    const struct send_outcome *own = &l->undecided[i];
+    put_outcome(l, l->rows[i], &l->smtp.rcpts[i],
+                has_replied(l, i) ? &l->replied[i]
+                : own->text.n     ? own
+                                  : &o);
+  }
   l->smtp.count = 0;
 }
 

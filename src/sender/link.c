@@ -61,9 +61,8 @@ static void grow(struct lane *l) {
 static void on_done(void *arg, struct smtp_letter *smtp) {
   struct link *k = arg;
   struct letter *x = smtp->own;
-  static const uint8_t enhanced[3] = { 4, 4, 2 };
   bool cut = k->client && k->client->end == SMTP_END_CUT, all = letter_take_verdicts(x, cut);
-  k->sent += all || x->obstructed;
+  k->sent += all || x->obstructed || x->progress;
   if (!all && k->lane->sender->ending) {
     letter_return(x);
     return;
@@ -78,12 +77,13 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
     return;
   }
   if (!all) {
+    struct smtp_verdict ended = { .stage = SMTP_STAGE_MAIL, .enhanced = { 4, 4, 2 } };
     const struct smtp_verdict *v = k->client ? &k->client->last : &k->why;
     bool replied = v->code || buf_len(&v->text);
-    letter_decide(x, SEND_TEMPORARY, replied ? v->stage : SMTP_STAGE_MAIL, v->code,
-                  replied ? v->enhanced : enhanced,
-                  replied ? buf_slice(&v->text)
-                          : SLICE("the connection ended before the message was taken"));
+    buf_init(&ended.text, SMTP_CLIENT_TEXT_MAX);
+    buf_put_str(&ended.text, "the connection ended before the message was taken");
+    letter_put_off(x, replied ? v : &ended);
+    buf_free(&ended.text);
   }
   grow(k->lane);
   letter_report(x);
@@ -140,7 +140,12 @@ static void note_why(struct link *k, enum smtp_stage stage, const char *why) {
 /* The end of the session as a verdict on this address. */
 static void note_session(struct link *k, const char *why) {
   const struct smtp_client *c = k->client;
-  if (c->last.code || buf_len(&c->last.text)) {
+  if (c->ready && c->end == SMTP_END_SHUT_DOWN && c->last.stage == SMTP_STAGE_RCPT) {
+    note_why(k, SMTP_STAGE_MAIL,
+             "the server closed the session over a recipient of another message: ");
+    buf_printf(&k->why.text, "%u %.*s", c->last.code,
+               SLICE_ARG(slice_first(buf_slice(&c->last.text), 300)));
+  } else if (c->last.code || buf_len(&c->last.text)) {
     struct buf text = k->why.text;
     k->why = c->last;
     k->why.text = text;

@@ -103,8 +103,11 @@ struct letter {
    * too */
   bool other_family;
   uint8_t families; /* that were asked so: bits of family_bit() */
-  /* the replies of the first family to smtp.rcpts, in their order; code 0: none */
-  struct send_outcome *replied;
+  /* of smtp.rcpts, in their order: replies that do not count until others were asked (of the first
+   * family; one that leaves doubt); why the last session did not decide them. No text: none */
+  struct send_outcome *replied, *undecided;
+  bool progress;     /* the last session decided some */
+  uint8_t doubts;    /* sessions so far whose reply to the end of data left doubt */
   uint16_t refused;  /* addresses of the lane that need not be asked for it: a bit each */
   uint8_t obstacles; /* and what: a bit for each enum smtp_obstacle */
   bool unreachable;
@@ -132,6 +135,9 @@ void letter_give_up(struct letter *l, const char *why);
 /* Every recipient without an outcome gets this one. */
 void letter_decide(struct letter *l, enum send_fate fate, enum smtp_stage stage, uint16_t code,
                    const uint8_t enhanced[3], struct slice text);
+/* Every recipient without an outcome is put off: for what the last session said of it, or else for
+ * this. */
+void letter_put_off(struct letter *l, const struct smtp_verdict *why);
 /* All outcomes are there: reports the letter to store and frees it; if octets are on their way, as
  * soon as they have come. */
 void letter_report(struct letter *l);
@@ -279,6 +285,8 @@ struct letter *lane_next(struct link *k);
 /* A letter that this host of the lane cannot take, or (`family`: 4 or 16) none of these addresses:
  * others may. */
 void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t family);
+/* The lane has another host, and the letter may go there. */
+bool lane_has_other_host(const struct lane *l, const struct letter *x, const char *host);
 /* Some address of the lane is of another family than that, and the letter may go there. */
 bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t family);
 /* There is something for such a link. */

@@ -162,6 +162,13 @@ static uint8_t send_flags_of(const struct taken_letter *l) {
                                       : flags;
 }
 
+static uint8_t most_doubts(const struct taken_letter *l) {
+  uint32_t most = 0;
+  for (size_t i = 0; i < l->count; i++)
+    if (l->rcpts[i].doubts > most) most = l->rcpts[i].doubts;
+  return most < UINT8_MAX ? (uint8_t)most : UINT8_MAX;
+}
+
 static void send_letter_to(struct store *s, uint64_t tag, const struct sched_head *h,
                            const struct taken_letter *l) {
   struct buf list, signer;
@@ -178,6 +185,7 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
     .envid = l->letter.envid,
     .ret = l->letter.ret,
     .flags = send_flags_of(l),
+    .doubts = most_doubts(l),
     .size = l->size,
     .signer = buf_slice(&signer),
     .recipients = buf_slice(&list),

@@ -12,7 +12,11 @@
 #include "src/store/outbound_inside.h"
 #include "src/store/owner.h"
 
-enum { REPORT_AGAIN_S = 60 };
+enum {
+  REPORT_AGAIN_S = 60,
+  /* so often a message is sent where it may have been taken: each may be one more copy */
+  DOUBTS_MAX = 3,
+};
 
 /* --- what a result leads to --- */
 
@@ -78,9 +82,22 @@ static void put_back(struct queue_result *q, enum queue_move move, int64_t now_s
   q->due = now_s;
 }
 
+/* No reply decided it, though the server had all of the message and said something. */
+static bool is_doubtful(const struct queue_result *q) {
+  return q->outcome.fate == SEND_TEMPORARY && q->outcome.stage == SMTP_STAGE_END &&
+         !q->outcome.code && q->class == SMTP_CLASS_PROTOCOL;
+}
+
 static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q,
                    int64_t now_s) {
   q->class = class_of(s, &q->outcome);
+  q->doubtful = is_doubtful(q);
+  if (q->doubtful && q->rcpt.doubts + 1 >= DOUBTS_MAX) {
+    q->move = QUEUE_FAILED;
+    q->outcome.enhanced[0] = 5;
+    q->report = wants(q->rcpt.notify, SMTP_NOTIFY_FAILURE, true);
+    return;
+  }
   switch (q->outcome.fate) {
   case SEND_DELIVERED:
     q->move = QUEUE_DELIVERED;

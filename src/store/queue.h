@@ -48,6 +48,7 @@ struct taken_rcpt {
   bool warned;
   int64_t due, expires;
   uint32_t tries, delay;
+  uint32_t doubts; /* attempts after which some server may have had the message */
 };
 
 /* Rows of one body, all with the same forwarder. */

@@ -18,6 +18,7 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   struct db_stmt *s = db_prepare(
       e->db,
       "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, warned = max(warned, ?3),"
+      " doubts = doubts + ?9,"
       " code = iif(?8 AND code, code, ?4), reply = iif(?8 AND code, reply, ?5), class = ?6"
       " WHERE id = ?7");
   db_bind_int(s, 1, q->due);
@@ -28,6 +29,7 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   db_bind_text(s, 6, slice_str(smtp_class_word(q->class)));
   db_bind_int(s, 7, (int64_t)q->rcpt.row);
   db_bind_int(s, 8, j->here);
+  db_bind_int(s, 9, q->doubtful);
   return db_run(s);
 }
 

@@ -19,7 +19,7 @@ enum {
 };
 
 #define ROW_COLUMNS \
-  "id, body, address, orcpt, notify, warned, due, expires, tries, delay, forwarder"
+  "id, body, address, orcpt, notify, warned, due, expires, tries, delay, forwarder, doubts"
 
 /* --- octets --- */
 
@@ -156,6 +156,7 @@ static bool read_row(struct arena *a, struct db_stmt *s, struct taken_rcpt *r) {
     .due = db_int(s, 6),
     .expires = db_int(s, 7),
     .tries = (uint32_t)db_int(s, 8),
+    .doubts = (uint32_t)db_int(s, 11),
     .delay = (uint32_t)db_int(s, 9),
   };
   return copy(a, db_bytes(s, 2), &r->address) && copy(a, db_bytes(s, 3), &r->orcpt);

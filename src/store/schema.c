@@ -250,6 +250,8 @@ static const struct step steps[] = {
         " until INTEGER NOT NULL," /* seconds since 1970 */
         " PRIMARY KEY (address, port)"
         ") STRICT, WITHOUT ROWID" },
+  /* Attempts whose reply to the end of data was none: the message may have been taken. */
+  { 18, "ALTER TABLE recipient ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

@@ -11,6 +11,8 @@ Each notes "ADDRESS PEER NAME" (of EHLO) in FOLDER/peers. Each listens at an add
     127.0.0.67  a reply of lines without end, always
     127.0.0.69  (nobody)
     127.0.0.70  never replies to MAIL
+    127.0.0.72  421 to recipients "busy…", and closes; others are taken
+    127.0.0.73  takes each message, and answers the end of data with a bare LF, always
     127.0.0.71  takes mail, but for recipients "no…": 550 5.7.1
     ::1         550 5.7.1 to every recipient, as to who comes by IPv6 without a PTR record
     127.0.0.68  354 although no recipient was taken; the message behind it must be empty
@@ -63,6 +65,10 @@ def session(conn, who):
             to = line.split(b"<")[1].split(b">")[0].decode()
             if n == 63 and first(("rcpt", to)): say("451 4.7.1 greylisted, come back")
             elif n == 68: say("550 5.1.1 nobody")
+            elif n == 72 and to.startswith("busy"):
+                taken("%s busy %s" % (who, to))
+                say("421 4.7.0 %s has too many connections" % to)
+                return
             elif n == 0 or n == 71 and to.startswith("no"):
                 taken("%s refused %s" % (who, to))
                 say("550 5.7.1 %s is not welcome here" % who)
@@ -89,7 +95,8 @@ def session(conn, who):
                 say("250-almost\r\n550 no")
                 continue
             for to in rcpts: taken("%s %s %s" % (who, to, subject))
-            say("250 2.0.0 taken")
+            if n == 73: conn.sendall(b"250 2.0.0 \x1b taken\n")
+            else: say("250 2.0.0 taken")
         elif verb.startswith(b"RSET"): say("250 ok")
         elif verb.startswith(b"QUIT"):
             say("221 bye")
@@ -110,6 +117,6 @@ def serve(who):
 
 try: serve("::1")
 except OSError: pass # no IPv6 on this machine
-for last in [*range(61, 69), 70, 71]: serve("127.0.0.%d" % last)
+for last in [*range(61, 69), *range(70, 74)]: serve("127.0.0.%d" % last)
 print("ready", flush=True)
 threading.Event().wait()

@@ -9,9 +9,11 @@ read -r dns port < <(free_ports 2)
 # --- the outside: DNS, odd servers, and another Qasid at 127.0.0.60 ---
 zone=()
 host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0.$2"); }
-host far 60; host good 61; host notls 62; host grey 63; host half 64; host cut 65; host endless 67; host empty 68; host dead 69
+host far 60; host good 61; host notls 62; host grey 63; host half 64; host cut 65; host endless 67; host empty 68; host dead 69; host busy 72; host odd 73
 zone+=("--mx-host=backup.test,mx1.backup.test,10" "--address=/mx1.backup.test/127.0.0.66")
 zone+=("--mx-host=backup.test,mx2.backup.test,20" "--address=/mx2.backup.test/127.0.0.61")
+zone+=("--mx-host=oddly.test,mx1.oddly.test,10" "--address=/mx1.oddly.test/127.0.0.73")
+zone+=("--mx-host=oddly.test,mx2.oddly.test,20" "--address=/mx2.oddly.test/127.0.0.61")
 zone+=("--mx-host=both.test,mx.both.test,10" "--address=/mx.both.test/::1" "--address=/mx.both.test/127.0.0.71")
 zone+=("--mx-host=half6.test,mx.half6.test,10" "--address=/mx.half6.test/::1" "--address=/mx.half6.test/127.0.0.69")
 zone+=("--srv-host=_submission._tcp.mx.example.org,odd.srv.test,9,1" "--srv-host=_submission._tcp.mx.example.org,target.srv.test,$port,10"
@@ -104,6 +106,19 @@ if grep -q . /proc/net/if_inet6 2>/dev/null; then
   ok "nobody answers by IPv4: what IPv6 said counts" within 20 told 'Final-Recipient: rfc822; a@half6.test'
   ok "with its words" told 'not welcome here'
 fi
+submit busy a@busy.test busy@busy.test b@busy.test
+ok "421 to one of several recipients: the others have theirs" within 20 all 'taken "127.0.0.72 a@busy.test"' 'taken "127.0.0.72 b@busy.test"'
+ok "and that one has its own reason" all 'queued busy@busy.test "421 4.7.0|too many connections"' 'grep -qE "event=deferred .*to=busy@busy.test .*stage=rcpt .*code=421" "$dir/log"' \
+  '! grep -E "event=deferred .*to=[ab]@busy.test" "$dir/log"'
+q queue drop to=busy.test >/dev/null
+submit odd a@odd.test
+ok "a reply that is none, each time: bounded, and its sender is told that it may be there" within 30 told 'may have taken the message'
+ok "so often, and no more" eval 'sleep 3; [ "$(grep -c "127.0.0.73 a@odd.test" "$dir/odd/taken")" = 3 ] && gone odd.test'
+ok "with the words, visibly" eval 'told "250 2.0.0 .x1b taken.n" && q queue history a@odd.test | grep -q "protocol.*not a reply of SMTP: .250 2.0.0"'
+ok "the class is told" grep -qE 'event=deferred .*to=a@odd.test .*class=protocol' "$dir/log"
+submit oddly a@oddly.test
+ok "another server of the destination is asked, the second time" within 20 taken '127.0.0.61 a@oddly.test'
+ok "then it is there" all 'within 10 gone oddly.test' '[ "$(grep -c "127.0.0.73 a@oddly.test" "$dir/odd/taken")" = 2 ]'
 submit none a@no-such-domain.test
 ok "a domain that is not there: returned at once" within 20 told 'Final-Recipient: rfc822; a@no-such-domain.test'
 submit endless a@endless.test

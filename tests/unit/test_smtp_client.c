@@ -626,6 +626,91 @@ static void shut_down(void **state) {
   finish(&k);
 }
 
+static void assert_words(const struct smtp_verdict *v, const char *words) {
+  struct slice text = buf_slice(&v->text);
+  if (slice_search(text, slice_str(words)) < 0)
+    fail_msg("\"%.*s\" has no \"%s\"", SLICE_ARG(text), words);
+}
+
+/* A 421 to one of several recipients is that one's reply; the others know that the session was
+ * closed, or have what was said of them. */
+static void shut_down_for_one(void **state) {
+  struct kit k;
+  setup(&k);
+  struct letter *x = add(&k, "a@us.example", "b@mx.example", "c@mx.example");
+  x->rcpts[2].address = SLICE("d@mx.example");
+  x->l.count = 3;
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  hears(&k, EHLO_ALL);
+  hears(&k, "250 ok\r\n250 ok\r\n421 4.7.0 too many for c\r\n");
+  assert_int_equal(k.c->end, SMTP_END_SHUT_DOWN);
+  assert_int_equal(k.c->last.stage, SMTP_STAGE_RCPT);
+  assert_fate(&k, 0, 1, SMTP_TEMPORARY, SMTP_STAGE_RCPT, 421);
+  assert_words(verdict(&k, 0, 1), "4.7.0 too many for c");
+  for (size_t i = 0; i < 3; i += 2) {
+    assert_fate(&k, 0, i, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
+    assert_int_equal(verdict(&k, 0, i)->code, 0);
+    assert_words(verdict(&k, 0, i), "closed the session");
+  }
+  finish(&k);
+  /* what was refused keeps its own reply; what is answered by nothing (221) is nobody's reply */
+  setup(&k);
+  add(&k, "a@us.example", "b@mx.example", "c@mx.example");
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  hears(&k, EHLO_ALL);
+  hears(&k, "250 ok\r\n550 5.1.1 no b\r\n221 2.0.0 bye\r\n");
+  assert_fate(&k, 0, 0, SMTP_PERMANENT, SMTP_STAGE_RCPT, 550);
+  assert_fate(&k, 0, 1, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
+  assert_words(verdict(&k, 0, 1), "closed the session");
+  finish(&k);
+  /* to MAIL, it is the letter's; of the next letter it says nothing */
+  setup(&k);
+  add(&k, "a@us.example", "b@mx.example", "c@mx.example");
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  hears(&k, EHLO_ALL);
+  hears(&k, "421 4.7.0 too often\r\n");
+  for (size_t i = 0; i < 2; i++) {
+    assert_fate(&k, 0, i, SMTP_UNTRIED, SMTP_STAGE_MAIL, 421);
+    assert_int_equal(verdict(&k, 0, i)->code, 421);
+    assert_words(verdict(&k, 0, i), "too often");
+  }
+  finish(&k);
+}
+
+/* What is no reply, behind the end of data: nobody knows what became of the message. The words are
+ * kept, each octet of them visible. */
+static void doubtful(void **state) {
+  static const struct {
+    const char *reply, *words;
+  } cases[] = {
+    { "250 2.0.0 taken\n", "\"250 2.0.0 taken\\n\"" },
+    { "250-almost\r\n550 no\r\n", "\"250-almost\\r\\n550 no\\r\\n\"" },
+    { "299 fine\r\n", "\"299 fine\\r\\n\"" },
+    { "250ok\r\n", "\"250ok\\r\\n\"" },
+    { "\x1b[2J\r\n", "\"\\x1b[2J\\r\\n\"" },
+    { "354 more\r\n", "more (354)" },
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct kit k;
+    setup(&k);
+    add(&k, "a@us.example", "b@mx.example", NULL);
+    begin(&k);
+    hears(&k, "220 mx\r\n250 mx\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    hears(&k, cases[i].reply);
+    assert_int_equal(k.c->end, SMTP_END_PROTOCOL);
+    assert_fate(&k, 0, 0, SMTP_TEMPORARY, SMTP_STAGE_END, 0);
+    const struct smtp_verdict *v = verdict(&k, 0, 0);
+    assert_true(v->doubtful);
+    assert_memory_equal(v->enhanced, "\4\5\0", 3);
+    assert_words(v, cases[i].words);
+    assert_words(v, "may have taken the message");
+    finish(&k);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(plain),
@@ -652,6 +737,8 @@ int main(void) {
     cmocka_unit_test(broken_source),
     cmocka_unit_test(idle),
     cmocka_unit_test(shut_down),
+    cmocka_unit_test(shut_down_for_one),
+    cmocka_unit_test(doubtful),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
