@@ -104,6 +104,16 @@ void proto_trace(struct proto *p, char direction, struct slice line) {
   if (p->trace.fn) p->trace.fn(p->trace.arg, direction, line);
 }
 
+void proto_trace_out(struct proto *p, size_t before) {
+  if (!p->trace.fn) return;
+  struct slice rest = slice_from(buf_slice(&p->out), before);
+  while (rest.n) {
+    struct slice line = slice_split(&rest, '\n');
+    if (line.n) line.n--;
+    proto_trace(p, 'S', line);
+  }
+}
+
 static void remark(struct proto *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void remark(struct proto *p, const char *fmt, ...) {
   char text[512];

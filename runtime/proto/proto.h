@@ -217,6 +217,8 @@ bool proto_log(struct proto *p, struct log_line *l, enum log_event event);
 void proto_trace(struct proto *p, char direction, struct slice line);
 /* Remarks that have the same wording in every protocol: "state sasl > ready", "TLSv1.3
  * TLS_AES_256_GCM_SHA384", "logged in as alice@example.org". */
+/* The lines in `out` from octet `before` on. */
+void proto_trace_out(struct proto *p, size_t before);
 void proto_trace_state(struct proto *p, const char *from, const char *to);
 void proto_trace_tls(struct proto *p, const struct proto_secured *tls);
 void proto_trace_login(struct proto *p, struct slice name);

@@ -71,7 +71,9 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
 void pop3_auth(struct session *s, const struct pop3_args *a) {
   if (!a->present) { /* not in RFC 5034; what Outlook asks before it logs in */
     ok(s, "mechanisms follow");
+    size_t before = buf_len(&s->proto.out);
     put_mechanisms(s, &s->proto.out, "", "\r\n");
+    proto_trace_out(&s->proto, before);
     end_of_lines(s);
     return;
   }

@@ -39,6 +39,7 @@ static void put_expire(struct buf *out, const struct pop_rules_are *r) {
 static void list_capabilities(struct session *s, const struct pop_rules_are *rules) {
   struct buf *out = &s->proto.out;
   ok(s, "Capability list follows");
+  size_t before = buf_len(out);
   for (size_t i = 0; verb_at(i); i++) {
     const struct verb *v = verb_at(i);
     if (!announced(s, v)) continue;
@@ -53,6 +54,7 @@ static void list_capabilities(struct session *s, const struct pop_rules_are *rul
   if (rules) put_login_delay(out, rules);
   if (rules) put_expire(out, rules);
   buf_put_str(out, "IMPLEMENTATION Qasid\r\n");
+  proto_trace_out(&s->proto, before);
   end_of_lines(s);
 }
 
@@ -111,12 +113,14 @@ void pop3_lang(struct session *s, const struct pop3_args *a) {
   unsigned found;
   if (!a->present) {
     ok(s, "language listing follows");
+    size_t before = buf_len(&s->proto.out);
     for (size_t i = 0; i < LANGUAGES; i++) {
       buf_put_str(&s->proto.out, languages[i].tag);
       buf_put_u8(&s->proto.out, ' ');
       buf_put_str(&s->proto.out, languages[i].name);
       buf_put_str(&s->proto.out, "\r\n");
     }
+    proto_trace_out(&s->proto, before);
     end_of_lines(s);
   } else if (language_find(a->name, &found)) {
     s->language = (uint8_t)found;

@@ -2,7 +2,7 @@
 /* AUTH: RFC 4954. The session carries octets between the client and auth, in and out of base64, and
  * receives the result. Nothing of them is kept or traced here.
  *
- *   AUTH ──auth_start──▶ challenge ──▶ ST_SASL ──line──auth_step──▶ challenge … ──▶ ok | fail
+ *   AUTH ──auth_start──▶ ST_SASL ──▶ challenge ──line──auth_step──▶ challenge … ──▶ ok | fail
  *
  * `s->exchange` means that an exchange of this session is open at auth: it is ended by its answer,
  * by auth_cancel, or with auth itself. */
@@ -63,7 +63,6 @@ static void challenged(struct session *s, struct slice payload) {
   base64_put(&s->proto.out, a.challenge);
   buf_put_str(&s->proto.out, "\r\n");
   proto_trace(&s->proto, 'S', SLICE("334 ***"));
-  if (s->state != ST_SASL) smtpd_move(s, ST_SASL);
 }
 
 static void logged_in(struct session *s, const struct auth_ok *a) {
@@ -137,6 +136,7 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
     };
     auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
     s->exchange = smtpd_asked(s);
+    if (s->exchange) smtpd_move(s, ST_SASL);
     o = s->exchange ? SMTPD_REPLIED : SMTP_AUTH_TROUBLE;
   } else {
     o = response.failed ? SMTP_AUTH_TROUBLE : SMTP_AUTH_BASE64;

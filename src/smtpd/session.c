@@ -142,16 +142,6 @@ static bool is_asking(const struct session *s) {
 
 /* --- replies --- */
 
-void smtpd_trace_out(struct session *s, size_t before) {
-  if (!s->proto.trace.fn) return;
-  struct slice rest = slice_from(buf_slice(&s->proto.out), before);
-  while (rest.n) {
-    struct slice line = slice_split(&rest, '\n');
-    if (line.n) line.n--;
-    proto_trace(&s->proto, 'S', line);
-  }
-}
-
 static struct slice host_of(const struct session *s) { return slice_str(s->service->hostname); }
 
 /* What other processes hold for this session is released: one message does it, for store ends the
@@ -169,7 +159,7 @@ void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
   if (s->transaction) smtpd_log_transaction(s, o);
   let_go(s);
   smtp_reply_put(&s->proto.out, o, host_of(s));
-  smtpd_trace_out(s, before);
+  proto_trace_out(&s->proto, before);
   smtpd_move(s, ST_END);
   proto_close(&s->proto, why);
 }
@@ -190,14 +180,14 @@ void smtpd_reply(struct session *s, enum smtp_outcome o) {
   size_t before = buf_len(&s->proto.out);
   if (s->state == ST_END) return;
   smtp_reply_put(&s->proto.out, o, host_of(s));
-  smtpd_trace_out(s, before);
+  proto_trace_out(&s->proto, before);
   count(s, o);
 }
 
 void smtpd_reply_text(struct session *s, enum smtp_outcome o, struct slice text) {
   size_t before = buf_len(&s->proto.out);
   smtp_reply_put_text(&s->proto.out, o, text);
-  smtpd_trace_out(s, before);
+  proto_trace_out(&s->proto, before);
 }
 
 /* In ASCII: a client that did not say SMTPUTF8 gets nothing else (RFC 6531 §3.7.4). */

@@ -210,7 +210,7 @@ static enum smtp_outcome ehlo(struct session *s, struct slice name) {
     smtp_reply_put_line(&s->proto.out, 250, rest.n == 0, line);
   }
   buf_free(&list);
-  smtpd_trace_out(s, before);
+  proto_trace_out(&s->proto, before);
   return SMTPD_REPLIED;
 }
 
@@ -248,7 +248,7 @@ static enum smtp_outcome help(struct session *s, struct slice argument) {
     buf_put(out, verbs[i].name);
   }
   buf_put_str(out, "\r\n");
-  smtpd_trace_out(s, before);
+  proto_trace_out(&s->proto, before);
   return SMTPD_REPLIED;
 }
 

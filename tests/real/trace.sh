@@ -28,6 +28,9 @@ done
 for mech in PLAIN LOGIN CRAM-MD5; do
   curl -sS --cacert cert.pem --ssl-reqd --url "pop3://localhost:$pop3/1" --login-options "AUTH=$mech" -u alice@example.org:secret-alice >/dev/null
 done
+curl -sS --sasl-ir --cacert cert.pem --ssl-reqd --url "pop3://localhost:$pop3/1" --login-options AUTH=PLAIN -u alice@example.org:secret-alice >/dev/null
+curl -sS --sasl-ir --cacert cert.pem --ssl-reqd --url "smtp://localhost:$submission" --login-options AUTH=PLAIN -u alice@example.org:secret-alice \
+  --mail-from alice@example.org --mail-rcpt alice@example.org -T mail
 python3 - "$pop3" "$submission" "$pop3s" <<'END'
 import base64, poplib, socket, ssl, sys
 p = poplib.POP3("127.0.0.1", int(sys.argv[1]))
@@ -65,15 +68,18 @@ ok "every line has a time, a session and who says it" no grep -qvE "${line}[CS*]
 ok "where a connection comes to" all 'has "\*: submission from 127\.0\.0\.1$"' 'has "\*: pop3s from 127\.0\.0\.1$"'
 ok "the greetings" all 'has "S: 220 mx\.example\.org ESMTP"' 'has "S: \+OK POP3 server ready"'
 for mech in PLAIN LOGIN CRAM-MD5; do
-  ok "$mech by its name, twice" is "$(grep -cE "${line}C: AUTH $mech( \*\*\*)?$" trace.out)" 2
+  ok "$mech by its name" is "$(grep -cE "${line}C: AUTH $mech( \*\*\*)?$" trace.out)" "$([ $mech = PLAIN ] && echo 4 || echo 2)"
 done
 ok "APOP, its user and no digest" has 'C: APOP alice@example\.org \*\*\*$'
 ok "challenges and responses are hidden" all 'has "S: 334 \*\*\*$"' 'has "S: \+ \*\*\*$"' 'has "C: \*\*\*$"'
 ok "so is a password where a mechanism is meant" is "$(grep -cE "${line}C: AUTH \*\*\*$" trace.out)" 2
-ok "who logged in, alike" is "$(grep -cE "${line}\*: logged in as alice@example\.org$" trace.out)" 8
+ok "who logged in, alike" is "$(grep -cE "${line}\*: logged in as alice@example\.org$" trace.out)" 10
 ok "states, alike" all 'has "\*: state start > ready$"' 'has "\*: state ready > tls$"' 'has "\*: state sasl > ready$"' \
   'has "\*: state authorization > tls$"' 'has "\*: state tls > authorization$"' 'has "\*: state sasl > authorization$"' \
   'has "\*: state authorization > transaction$"'
+ok "each AUTH is a state of its own, alike" is "$(grep -A1 -E 'C: AUTH [A-Z]' trace.out | grep -oE 'state (ready|authorization) > sasl' | sort | uniq -c | xargs)" \
+  "4 state authorization > sasl 4 state ready > sasl"
+ok "the list of capabilities" all 'has "S: SASL PLAIN LOGIN CRAM-MD5$"' 'has "S: PIPELINING$"' 'has "S: IMPLEMENTATION Qasid$"' 'has "S: 250-AUTH PLAIN LOGIN CRAM-MD5$"'
 ok "TLS, alike" [ "$(grep -cE "${line}\*: TLSv1\.3 TLS_AES" trace.out)" -ge 6 ]
 ok "the end" has '\*: closed: quit$'
 ok "no secret, no mail" no grep -qE "secret|body-of|$(printf 'secret-alice' | base64)|$(printf '\0alice@example.org\0secret-alice' | base64 | cut -c1-20)" trace.out trace.json
