@@ -93,7 +93,7 @@ static enum step finish(struct conn *c, enum close_reason why) {
   loop_io_free(&c->io);
   close(c->fd);
   buf_wipe(&c->in);
-  conn_files_close(c);
+  if (f->role->files.free) f->role->files.free(&f->readers, &c->own);
   front_generation_unref(&c->generation, f->role);
   free(c);
   if (f->stop_at && f->count == 0) process_exit(f->process, 0);
@@ -133,13 +133,9 @@ static enum flow flush(struct conn *c) {
 
 /* --- the end from outside the session's own flow --- */
 
-static enum role role_asked(const struct proto *p) {
-  return p->ask.role == PROTO_ASK_AUTH ? ROLE_AUTH : ROLE_STORE;
-}
-
 static void put_question(struct conn *c) {
   struct proto *p = c->proto;
-  enum role role = role_asked(p);
+  enum role role = (enum role)p->ask.role;
   struct process *r = c->front->process;
   p->ask.sent = true;
   process_send_buf(r, role, process_single(r, role), p->ask.type, c->id, &p->ask.body);
@@ -224,11 +220,17 @@ static enum step start_tls(struct conn *c) {
 
 /* --- what proto_next() asks for --- */
 
+static bool answered_from_file(struct conn *c) {
+  struct front *f = c->front;
+  return f->role->files.ask && c->proto->ask.role == ROLE_STORE &&
+         f->role->files.ask(&f->readers, &c->own, c->proto);
+}
+
 static enum step do_ask(struct conn *c, struct turn *t) {
   struct proto *p = c->proto;
   struct process *r = c->front->process;
-  if (conn_file_read(c)) return STEP_AGAIN;
-  bool there = process_single(r, role_asked(p)) != 0;
+  if (answered_from_file(c)) return STEP_AGAIN;
+  bool there = process_single(r, (enum role)p->ask.role) != 0;
   if (there) put_question(c);
   if (there && p->ask.wants_answer) return STEP_PARK;
   p->ask.sent = true;
@@ -412,11 +414,24 @@ void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type,
                  struct slice payload) {
   struct conn *c = map_ptr(&f->by_id, id);
   if (!c || !c->proto || !c->proto->ask.type || !c->proto->ask.sent) return; /* it left meanwhile */
-  if (role_asked(c->proto) != from) return; /* each pair counts its types from the same number */
+  if (c->proto->ask.role != from) return; /* each pair counts its types from the same number */
   set_clock(c);
   front_note(f, c);
   f->role->ops->answer(c->proto, type, payload);
   conn_go(c);
+}
+
+bool conn_take_file(struct front *f, uint64_t id, struct slice payload, int fd) {
+  struct conn *c = map_ptr(&f->by_id, id);
+  if (!f->role->files.take) return false;
+  if (!c || !c->proto) { /* it left meanwhile */
+    close(fd);
+    return true;
+  }
+  set_clock(c);
+  enum front_file what = f->role->files.take(&f->readers, &c->own, c->proto, payload, fd);
+  if (what == FRONT_FILE_ANSWERED) conn_go(c);
+  return what != FRONT_FILE_MALFORMED;
 }
 
 void conn_wanted(struct front *f, uint64_t id) {
@@ -426,11 +441,11 @@ void conn_wanted(struct front *f, uint64_t id) {
   if (!c->blocked && f->role->ops->yield && f->role->ops->yield(c->proto))
     conn_go(c);
   else
-    process_send(f->process, ROLE_STORE, process_single(f->process, ROLE_STORE), pop_keep_type, id,
-                 SLICE_NONE, -1);
+    process_send(f->process, ROLE_STORE, process_single(f->process, ROLE_STORE),
+                 f->role->in_use_type, id, SLICE_NONE, -1);
 }
 
-void conn_role_lost(struct conn *c, enum proto_role role) {
+void conn_role_lost(struct conn *c, unsigned role) {
   struct proto *p = c->proto;
   if (!p) return;
   set_clock(c);

@@ -4,7 +4,6 @@
 #include "runtime/front/private.h"
 
 #include "ipc/cli_process.h"
-#include "ipc/pop3d_store.h"
 #include "lib/base/sys.h"
 
 #include <malloc.h>
@@ -103,16 +102,17 @@ void front_housekeeping(struct front *f) {
   loop_timer_set(f->later, loop_now(f->process->loop) + FRONT_LATER_MS);
 }
 
-/* How many clients. A POP3 session may hold an open message beside its socket, and a few of them
- * some that follow it. */
+/* How many clients. One that reads messages may hold an open file beside its socket, and a few of
+ * them some that follow it. */
 static void set_limits(struct front *f, const struct conf *conf) {
   size_t most = conf->connections_per_process, fds = f->process->descriptors;
   if (fds == 0) fds = SIZE_MAX; /* no limit */
   fds = fds > FRONT_SPARE_FDS ? fds - FRONT_SPARE_FDS : 1;
-  if (f->role->chunk) {
-    size_t readers = fds / 16 / POP_AHEAD_MAX;
-    f->readers_ahead_most = readers < FRONT_AHEAD_MAX ? readers : FRONT_AHEAD_MAX;
-    fds = (fds - f->readers_ahead_most * POP_AHEAD_MAX + 1) / 2;
+  size_t ahead = f->role->files.ahead;
+  if (ahead) {
+    size_t readers = fds / 16 / ahead;
+    f->readers.most = readers < FRONT_AHEAD_MAX ? readers : FRONT_AHEAD_MAX;
+    fds = (fds - f->readers.most * ahead + 1) / 2;
   }
   f->most = fds < most ? fds : most;
 }
@@ -122,9 +122,9 @@ static bool start(struct process *r, struct buf *err) {
   f->process = r;
   set_limits(f, r->conf);
   f->read_mem = malloc(FRONT_READ);
-  f->file_mem = malloc(IPC_CHUNK);
+  f->readers.octets = malloc(IPC_CHUNK);
   f->later = loop_timer_new(r->loop, on_later, f);
-  bool ready = f->read_mem && f->file_mem && f->later && front_waiting_init(f);
+  bool ready = f->read_mem && f->readers.octets && f->later && front_waiting_init(f);
   f->generation = ready ? front_generation_new(f, err) : NULL;
   if (!f->generation) return false;
   for (size_t i = 0; i < f->listener_count; i++) {
@@ -142,7 +142,7 @@ static void reload(struct process *r, const struct conf *before) { new_generatio
 /* Stopping does not wait for a login: the client was promised nothing, and under password guessing
  * the queue at auth is long. */
 static bool under_way(const struct conn *c) {
-  return c->proto && c->proto->ask.type && c->proto->ask.role != PROTO_ASK_AUTH;
+  return c->proto && c->proto->ask.type && c->proto->ask.role != ROLE_AUTH;
 }
 
 static void stop(struct process *r) {
@@ -175,11 +175,10 @@ static void on_peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct front *f = r->arg;
   if (kind == ROLE_CLI) front_unwatch(f, number);
   if (kind != ROLE_AUTH && kind != ROLE_STORE) return;
-  if (f->role->notice)
-    f->role->notice(kind == ROLE_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, 0, SLICE_NONE);
+  if (f->role->notice) f->role->notice(kind, 0, SLICE_NONE);
   for (struct conn *c = f->oldest, *next; c; c = next) {
     next = c->newer;
-    conn_role_lost(c, kind == ROLE_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE);
+    conn_role_lost(c, kind);
   }
 }
 
@@ -188,11 +187,11 @@ static bool on_message(struct process *r, enum role kind, uint32_t number,
   struct front *f = r->arg;
   if (kind == ROLE_CLI) return front_command(f, number, msg);
   if (msg->tag == 0 && f->role->notice) {
-    f->role->notice(kind == ROLE_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, msg->type, msg->payload);
+    f->role->notice(kind, msg->type, msg->payload);
     return true;
   }
-  if (msg->fd >= 0) return conn_file_answer(f, msg->tag, msg->payload, msg->fd);
-  bool wanted = kind == ROLE_STORE && f->role->kind == ROLE_POP3D && msg->type == pop_wanted_type;
+  if (msg->fd >= 0) return conn_take_file(f, msg->tag, msg->payload, msg->fd);
+  bool wanted = kind == ROLE_STORE && f->role->wanted_type && msg->type == f->role->wanted_type;
   if (wanted)
     conn_wanted(f, msg->tag);
   else

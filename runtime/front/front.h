@@ -9,14 +9,36 @@
 #include "runtime/proto/proto.h"
 #include "runtime/role/process.h"
 
-struct pop_chunk;
+/* What the sessions of a role that reads stored messages have in common. */
+struct front_readers {
+  size_t now,
+      most;        /* connections that may have files opened ahead: how many do, and how many may */
+  uint8_t *octets; /* memory for one piece, IPC_CHUNK octets */
+};
+
+enum front_file {
+  FRONT_FILE_MALFORMED, /* a breach by store; the descriptor is not taken */
+  FRONT_FILE_KEPT,
+  FRONT_FILE_ANSWERED, /* and the session has its answer */
+};
 
 struct front_role {
   enum role kind;
   const struct proto_ops *ops;
-  /* Passes the session a pop_chunk that the shell has read from the message's file itself, without
-   * encoding it. NULL for a role that reads no messages. */
-  void (*chunk)(struct proto *p, const struct pop_chunk *m);
+  /* For a role that reads stored messages, which store may pass as descriptors; all NULL for
+   * others. `own` is the role's part of a connection, NULL at first. */
+  struct {
+    unsigned ahead; /* the most files that one connection has open beside the one it reads */
+    /* A question is about to be sent to store. True: it was answered from an open file. */
+    bool (*ask)(struct front_readers *all, void **own, struct proto *p);
+    /* Store passed a file to this session. */
+    enum front_file (*take)(struct front_readers *all, void **own, struct proto *p,
+                            struct slice payload, int fd);
+    void (*free)(struct front_readers *all, void **own);
+  } files;
+  /* Store's notice that another session waits for what this one holds, and the reply that it is in
+   * use (proto_ops.yield); 0: sessions of this role hold nothing. */
+  uint16_t wanted_type, in_use_type;
   const char *alpn; /* "smtp", "pop3" */
   /* What sessions of one listener share, made from the configuration; `conf` outlives it. NULL
    * without memory. */
@@ -26,7 +48,7 @@ struct front_role {
   void (*busy)(const void *service, struct buf *out);
   /* A message that belongs to no session (its tag is 0); type 0: the process was lost. NULL: the
    * role has none. */
-  void (*notice)(enum proto_role role, uint16_t type, struct slice payload);
+  void (*notice)(unsigned role, uint16_t type, struct slice payload);
 };
 
 /* Runs the process; returns the process' exit code. */

@@ -9,6 +9,7 @@
 #include "ipc/auth_store.h"
 #include "ipc/front_auth.h"
 #include "ipc/parent_process.h"
+#include "ipc/pop3d_store.h"
 #include "ipc/smtpd_store.h"
 #include "runtime/sandbox/sandbox.h"
 

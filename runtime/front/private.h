@@ -4,7 +4,6 @@
 #define QASID_FRONT_PRIVATE_H
 
 #include "ipc/front_notes.h"
-#include "ipc/pop3d_store.h"
 #include "lib/base/heap.h"
 #include "lib/base/map.h"
 #include "lib/base/seldom.h"
@@ -85,7 +84,7 @@ struct front {
   size_t count, most;
   size_t parked; /* octets of memory that hold input or output of clients: the sum over all
                     connections */
-  size_t readers_ahead, readers_ahead_most; /* connections that have files opened ahead */
+  struct front_readers readers;
   uint64_t next_id;
   struct heap due;          /* the connections, by the time when their deadlines are looked at */
   struct loop_timer *timer; /* for the first of them */
@@ -96,7 +95,6 @@ struct front {
   bool later_set;
   uint64_t stop_at;  /* 0: not stopping */
   uint8_t *read_mem; /* FRONT_READ octets from a client */
-  uint8_t *file_mem; /* IPC_CHUNK octets from a message's file */
   struct front_watch *watches;
   uint64_t gave_back; /* `accepted`, when memory was last given back */
   uint64_t accepted, refused, closed_by[CLOSE_REASONS];
@@ -107,19 +105,6 @@ struct front {
   struct front_gathered gathered;
   uint8_t nonces[FRONT_NONCES]; /* of sessions to come: one system call for many */
   size_t nonces_left;
-};
-
-/* A message that store passed as an open file: the session's reads are answered from it. */
-struct conn_file {
-  int fd;
-  struct pop_file is;
-};
-
-/* Those of one connection: the one being read, and those read ahead. */
-struct conn_files {
-  size_t count;
-  bool ahead; /* one of the front's `readers_ahead` is this connection */
-  struct conn_file f[1 + POP_AHEAD_MAX];
 };
 
 /* One client. States: TLS handshake (proto NULL or want == PROTO_TLS) → session → gone. */
@@ -149,8 +134,7 @@ struct conn {
   uint64_t blocked_ms;  /* nothing could be written since */
   uint64_t deadline_ms; /* of the handshake */
   uint64_t octets_in, octets_out;
-  struct conn_files *files; /* NULL until there is one */
-  struct pop_read reading;  /* the last request */
+  void *own; /* the role's: front_role.files */
 };
 
 /* conn.c */
@@ -168,8 +152,10 @@ void conn_tick(struct conn *c);
 void conn_end(struct conn *c, enum close_reason why);
 /* The same for one that has no session yet. */
 void conn_finish(struct conn *c, enum close_reason why);
-void conn_role_lost(struct conn *c, enum proto_role role);
-/* Another session waits for the maildrop that this session holds. */
+void conn_role_lost(struct conn *c, unsigned role);
+/* Store passed a file to this session. False: a breach, and the descriptor is the caller's. */
+bool conn_take_file(struct front *f, uint64_t id, struct slice payload, int fd);
+/* Another session waits for what this session holds. */
 void conn_wanted(struct front *f, uint64_t id);
 /* Begins a log line with the fields that identify the connection. */
 void conn_log_open(void *conn, struct log_line *l, enum log_event event);
@@ -209,15 +195,6 @@ void notice_limit(struct front *f, struct conn *c, const char *service, enum clo
 /* Clients refuse the certificate: logs it for the administrator. */
 void told_refused(struct conn *c, enum close_reason why);
 void notice_no_descriptors(struct front *f);
-
-/* file.c */
-/* Remembers a request that is about to be sent. True when it was answered from an open file. */
-bool conn_file_read(struct conn *c);
-/* A pop_file: takes `fd`, and answers the pending request if it is for this message. False:
- * malformed; `fd` is not taken. */
-bool conn_file_answer(struct front *f, uint64_t id, struct slice payload, int fd);
-/* Closes them all. */
-void conn_files_close(struct conn *c);
 
 /* offender.c */
 void front_notes_open(struct process *r, int fd);

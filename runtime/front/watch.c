@@ -105,7 +105,7 @@ static void command_trace(void *arg, const struct admin_command *q) {
 static const char *doing(const struct conn *c) {
   if (c->handshaking) return "TLS handshake";
   if (c->proto->ask.type && c->proto->ask.sent)
-    return c->proto->ask.role == PROTO_ASK_AUTH ? "waits for auth" : "waits for store";
+    return c->proto->ask.role == ROLE_AUTH ? "waits for auth" : "waits for store";
   return c->blocked ? "client does not read" : "waits for the client";
 }
 

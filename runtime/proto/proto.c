@@ -54,7 +54,7 @@ struct proto_bindings proto_bindings(const struct proto *p) {
   return b;
 }
 
-struct buf *proto_ask(struct proto *p, enum proto_role role, uint16_t type, bool wants_answer) {
+struct buf *proto_ask(struct proto *p, unsigned role, uint16_t type, bool wants_answer) {
   p->ask.role = role;
   p->ask.type = type;
   p->ask.wants_answer = wants_answer;

@@ -44,13 +44,12 @@ const char *close_reason_word(enum close_reason r);
 const char *close_reason_meaning(enum close_reason r);
 
 enum proto_want { PROTO_READ, PROTO_TLS, PROTO_CLOSE };
-enum proto_role { PROTO_ASK_STORE, PROTO_ASK_AUTH };
 
 /* The one pending question: type 0 when there is none. `body` is the encoded payload; the tag is
  * the session's id. A question with `wants_answer` false (drop, cancel, close) is sent without
  * waiting: the shell clears it at once. */
 struct proto_ask {
-  enum proto_role role;
+  unsigned role; /* who is asked: enum role of ipc/roles.h, which stands above this layer */
   uint16_t type;
   bool wants_answer;
   bool sent; /* set by the shell: it was sent */
@@ -154,7 +153,7 @@ struct proto_ops {
    * to release what it holds in other processes. It must end with want == PROTO_CLOSE. */
   void (*gone)(struct proto *p, enum close_reason why);
   /* A process this session depends on was restarted while nothing was asked. */
-  void (*role_lost)(struct proto *p, enum proto_role role);
+  void (*role_lost)(struct proto *p, unsigned role);
   /* Puts key=value pairs for the closing log line: what the session did. */
   void (*summary)(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
                   void *arg);
@@ -205,7 +204,7 @@ void proto_client_init(struct proto *p, const struct proto_start *start);
 /* Frees what proto_init() made; the session's own free() calls it. */
 void proto_done(struct proto *p);
 /* Starts a question and returns the buffer for its payload. */
-struct buf *proto_ask(struct proto *p, enum proto_role role, uint16_t type, bool wants_answer);
+struct buf *proto_ask(struct proto *p, unsigned role, uint16_t type, bool wants_answer);
 /* Ends the session once `out` was flushed. The first reason is kept. */
 void proto_close(struct proto *p, enum close_reason reason);
 /* For sessions: the channel's bindings, empty where there are none. */

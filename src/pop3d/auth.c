@@ -59,7 +59,7 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
       .certificate = slice_of(b.certificate, b.certificate_n),
       .service = slice_str(s->service->name),
     };
-    auth_start_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_start_type, true), &m);
+    auth_start_put(proto_ask(&s->proto, ROLE_AUTH, auth_start_type, true), &m);
     s->wait = WAIT_LOGIN;
     s->login = LOGIN_AUTH;
     s->store_lost = s->auth_lost = false;
@@ -110,7 +110,7 @@ void auth_challenged(struct session *s, struct slice payload) {
 
 /* The exchange ends here, without a result from auth. */
 static void cancel(struct session *s, const char *text) {
-  if (!s->auth_lost) proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
+  if (!s->auth_lost) proto_ask(&s->proto, ROLE_AUTH, auth_cancel_type, false);
   session_to(s, ST_AUTHORIZATION);
   refuse(s, "%s", translated(s->language, text));
 }
@@ -128,7 +128,7 @@ void auth_line(struct session *s, struct slice line, const char *fault) {
     bool good = decode(&response, line, false);
     const struct auth_step m = { .response = buf_slice(&response) };
     if (good) {
-      auth_step_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_step_type, true), &m);
+      auth_step_put(proto_ask(&s->proto, ROLE_AUTH, auth_step_type, true), &m);
       s->wait = WAIT_LOGIN;
     } else {
       cancel(s, "the response is not base64");

@@ -70,7 +70,7 @@ void pop3_capa(struct session *s, const struct pop3_args *a) {
     list_capabilities(s, &s->service->facts->rules);
     return;
   }
-  proto_ask(&s->proto, PROTO_ASK_STORE, pop_rules_type, true);
+  proto_ask(&s->proto, ROLE_STORE, pop_rules_type, true);
   s->wait = WAIT_RULES;
 }
 

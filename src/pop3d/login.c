@@ -55,7 +55,7 @@ void pop3_pass(struct session *s, const struct pop3_args *a) {
     .secure = s->secure,
     .service = slice_str(s->service->name),
   };
-  auth_login_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_login_type, true), &m);
+  auth_login_put(proto_ask(&s->proto, ROLE_AUTH, auth_login_type, true), &m);
   wait_for_login(s, LOGIN_PASS);
 }
 
@@ -83,7 +83,7 @@ void pop3_apop(struct session *s, const struct pop3_args *a) {
     .secure = s->secure,
     .service = slice_str(s->service->name),
   };
-  struct buf *body = proto_ask(&s->proto, PROTO_ASK_AUTH, auth_apop_type, true);
+  struct buf *body = proto_ask(&s->proto, ROLE_AUTH, auth_apop_type, true);
   auth_apop_put(body, &m);
   if (stamp.failed) body->failed = true;
   buf_free(&stamp);
@@ -147,7 +147,7 @@ void login_ok(struct session *s, struct slice payload) {
   buf_reset(&s->account);
   buf_put(&s->account, m.name);
   s->granted = true;
-  proto_ask(&s->proto, PROTO_ASK_STORE, pop_open_type, true);
+  proto_ask(&s->proto, ROLE_STORE, pop_open_type, true);
   s->wait = WAIT_OPEN;
 }
 

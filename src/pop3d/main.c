@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* pop3d: the shell of runtime/front with POP3 sessions in it. */
-#include "runtime/front/front.h"
+#include "ipc/pop3d_store.h"
+#include "src/pop3d/files.h"
 #include "src/pop3d/session.h"
 #include "src/roles.h"
 
@@ -10,7 +11,7 @@
  * process that has just started. */
 static struct pop3d_facts facts = { .apop = true };
 
-static void notice(enum proto_role role, uint16_t type, struct slice payload) {
+static void notice(unsigned role, uint16_t type, struct slice payload) {
   pop3d_facts_take(&facts, role, type, payload);
 }
 
@@ -33,7 +34,9 @@ int pop3d_main(int argc, char **argv) {
   static const struct front_role role = {
     .kind = ROLE_POP3D,
     .ops = &pop3d_session_ops,
-    .chunk = pop3d_session_chunk,
+    .files = { POP_AHEAD_MAX, pop3d_files_ask, pop3d_files_take, pop3d_files_free },
+    .wanted_type = pop_wanted_type,
+    .in_use_type = pop_keep_type,
     .alpn = "pop3",
     .service_new = service_new,
     .service_free = service_free,

@@ -45,7 +45,7 @@ static bool ask_delete(struct session *s) {
   const struct pop_delete m = { .uids = buf_slice(&uids) };
   bool any = buf_len(&uids) > 0;
   if (any) {
-    struct buf *body = proto_ask(&s->proto, PROTO_ASK_STORE, pop_delete_type, false);
+    struct buf *body = proto_ask(&s->proto, ROLE_STORE, pop_delete_type, false);
     pop_delete_put(body, &m);
     if (uids.failed) body->failed = true;
   }
@@ -56,7 +56,7 @@ static bool ask_delete(struct session *s) {
 void delete_more(struct session *s) {
   if (ask_delete(s)) return; /* sent at once; then produce() comes here again */
   work_done(s);
-  proto_ask(&s->proto, PROTO_ASK_STORE, pop_quit_type, true);
+  proto_ask(&s->proto, ROLE_STORE, pop_quit_type, true);
   s->wait = WAIT_QUIT;
 }
 

@@ -33,7 +33,7 @@ static void ask_piece(struct session *s) {
     .most = most,
   };
   s->read_most = most;
-  pop_read_put(proto_ask(&s->proto, PROTO_ASK_STORE, pop_read_type, true), &m);
+  pop_read_put(proto_ask(&s->proto, ROLE_STORE, pop_read_type, true), &m);
   s->wait = WAIT_CHUNK;
 }
 

@@ -12,11 +12,10 @@
 
 static struct session *session_of(struct proto *p) { return (struct session *)p; }
 
-void pop3d_facts_take(struct pop3d_facts *f, enum proto_role role, uint16_t type,
-                      struct slice payload) {
+void pop3d_facts_take(struct pop3d_facts *f, unsigned role, uint16_t type, struct slice payload) {
   struct auth_offers offers;
   /* they changed, or nothing would report a change */
-  if (role == PROTO_ASK_STORE)
+  if (role == ROLE_STORE)
     f->rules_known = false;
   else if (type == auth_offers_type && auth_offers_get(payload, &offers))
     f->apop = offers.apop;
@@ -82,9 +81,9 @@ void let_go(struct session *s) {
     return; /* store is executing the QUIT, and releases the maildrop itself */
   answered(s);
   if (auth_busy)
-    proto_ask(&s->proto, PROTO_ASK_AUTH, auth_cancel_type, false);
+    proto_ask(&s->proto, ROLE_AUTH, auth_cancel_type, false);
   else if (s->granted)
-    proto_ask(&s->proto, PROTO_ASK_STORE, pop_close_type, false);
+    proto_ask(&s->proto, ROLE_STORE, pop_close_type, false);
   s->granted = false;
 }
 
@@ -364,10 +363,10 @@ static bool session_yield(struct proto *p) {
   return true;
 }
 
-static void session_role_lost(struct proto *p, enum proto_role role) {
+static void session_role_lost(struct proto *p, unsigned role) {
   struct session *s = session_of(p);
   if (p->want == PROTO_CLOSE) return;
-  if (role == PROTO_ASK_AUTH) {
+  if (role == ROLE_AUTH) {
     if (s->state == ST_SASL) s->auth_lost = true; /* sent when the client has sent its response */
     return;
   }

@@ -31,8 +31,7 @@ struct pop3d_facts {
   struct seldom damages; /* the times of the last log lines, by account */
 };
 /* A message without a session; type 0: the process was lost. */
-void pop3d_facts_take(struct pop3d_facts *f, enum proto_role role, uint16_t type,
-                      struct slice payload);
+void pop3d_facts_take(struct pop3d_facts *f, unsigned role, uint16_t type, struct slice payload);
 
 /* What all sessions of one listener share. Borrows conf, name and facts, which outlive it. */
 struct pop3d_service {

@@ -3,6 +3,7 @@
 #ifndef QASID_POP3D_STATE_H
 #define QASID_POP3D_STATE_H
 
+#include "ipc/roles.h"
 #include "ipc/pop3d_store.h"
 #include "mail/pop3/command.h"
 #include "mail/surrogate.h"

@@ -134,7 +134,7 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
       .certificate = slice_of(b.certificate, b.certificate_n),
       .service = slice_str(s->service->name),
     };
-    auth_start_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_start_type, auth_answer), &q);
+    auth_start_put(smtpd_ask(s, ROLE_AUTH, auth_start_type, auth_answer), &q);
     s->exchange = smtpd_asked(s);
     if (s->exchange) smtpd_move(s, ST_SASL);
     o = s->exchange ? SMTPD_REPLIED : SMTP_AUTH_TROUBLE;
@@ -147,7 +147,7 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
 
 /* Ends the exchange from our side. */
 void smtpd_auth_abort(struct session *s, enum smtp_outcome why) {
-  if (s->exchange) smtpd_notify(s, PROTO_ASK_AUTH, auth_cancel_type);
+  if (s->exchange) smtpd_notify(s, ROLE_AUTH, auth_cancel_type);
   s->exchange = false;
   if (s->state == ST_SASL) smtpd_move(s, ST_READY);
   smtpd_reply(s, why);
@@ -165,7 +165,7 @@ void smtpd_auth_line(struct session *s, struct slice line) {
   }
   if (decode(&response, line)) {
     struct auth_step q = { .response = buf_slice(&response) };
-    auth_step_put(smtpd_ask(s, PROTO_ASK_AUTH, auth_step_type, auth_answer), &q);
+    auth_step_put(smtpd_ask(s, ROLE_AUTH, auth_step_type, auth_answer), &q);
     if (!smtpd_asked(s)) smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
   } else {
     smtpd_auth_abort(s, response.failed ? SMTP_AUTH_TROUBLE : SMTP_AUTH_BASE64);

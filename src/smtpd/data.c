@@ -51,7 +51,7 @@ static void refuse(struct session *s, enum smtp_outcome why) {
   surrogate_close(&transaction->surrogate);
   if (!transaction->spooled) return;
   transaction->spooled = false;
-  smtpd_notify(s, PROTO_ASK_STORE, smtp_discard_type);
+  smtpd_notify(s, ROLE_STORE, smtp_discard_type);
 }
 
 /* The reason against the message as far as it has come; SMTP_OK: none. */
@@ -113,8 +113,8 @@ static size_t move_chunk(struct buf *body, struct buf *to) {
 static void spool(struct session *s) {
   struct transaction *transaction = s->transaction;
   bool asks = !transaction->ahead || transaction->ended;
-  struct buf *to = asks ? smtpd_ask(s, PROTO_ASK_STORE, smtp_spool_type, spool_answer)
-                        : smtpd_notify(s, PROTO_ASK_STORE, smtp_more_type);
+  struct buf *to = asks ? smtpd_ask(s, ROLE_STORE, smtp_spool_type, spool_answer)
+                        : smtpd_notify(s, ROLE_STORE, smtp_more_type);
   if (!asks) transaction->ahead--;
   transaction->looked_at -= move_chunk(&transaction->body, to);
   if (buf_len(&transaction->body) <= IPC_CHUNK) transaction->body.max = IPC_CHUNK;
@@ -186,7 +186,7 @@ static void commit(struct session *s) {
     .authors = buf_slice(&transaction->authors),
     .tail = buf_slice(&transaction->body),
   };
-  smtp_commit_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_commit_type, commit_answer), &q);
+  smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);
   buf_free(&id);
   buf_free(&transaction->body);
   /* store forgets it with its answer, whatever that is */

@@ -3,6 +3,7 @@
 #ifndef QASID_SMTPD_PRIVATE_H
 #define QASID_SMTPD_PRIVATE_H
 
+#include "ipc/roles.h"
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
 #include "lib/base/siphash.h"
@@ -156,11 +157,11 @@ void smtpd_reset(struct session *s);
 /* Starts a question; `on_answer` gets what comes back. Its payload goes to the buffer, then
  * smtpd_asked() is called: false when there was no memory for it, and nothing is asked. */
 bool smtpd_asked(struct session *s);
-struct buf *smtpd_ask(struct session *s, enum proto_role role, uint16_t type,
+struct buf *smtpd_ask(struct session *s, unsigned role, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
 /* Sends a process a message that has no answer; a payload goes to the buffer, then
  * smtpd_asked(). */
-struct buf *smtpd_notify(struct session *s, enum proto_role role, uint16_t type);
+struct buf *smtpd_notify(struct session *s, unsigned role, uint16_t type);
 /* Traces what was put into `out` since it held `before` octets. */
 void smtpd_trace_out(struct session *s, size_t before);
 

@@ -149,7 +149,7 @@ void smtpd_rcpt_group_end(struct session *s) {
                          .trusted = s->trusted,
                          .addresses = buf_slice(&transaction->asked),
                          .size = transaction->size };
-  smtp_rcpt_put(smtpd_ask(s, PROTO_ASK_STORE, smtp_rcpt_type, rcpt_answer), &q);
+  smtp_rcpt_put(smtpd_ask(s, ROLE_STORE, smtp_rcpt_type, rcpt_answer), &q);
   if (!smtpd_asked(s)) answer_group(s, SLICE_NONE, SLICE_NONE);
 }
 

@@ -94,7 +94,7 @@ static void transaction_end(struct session *s) {
   if (!transaction) return;
   smtpd_log_abandoned(s, "reset");
   s->transaction = NULL;
-  if (transaction->spooled) smtpd_notify(s, PROTO_ASK_STORE, smtp_discard_type);
+  if (transaction->spooled) smtpd_notify(s, ROLE_STORE, smtp_discard_type);
   buf_free(&transaction->sender);
   buf_free(&transaction->envid);
   buf_free(&transaction->rcpts);
@@ -118,7 +118,7 @@ void smtpd_reset(struct session *s) {
 
 /* --- questions --- */
 
-struct buf *smtpd_ask(struct session *s, enum proto_role role, uint16_t type,
+struct buf *smtpd_ask(struct session *s, unsigned role, uint16_t type,
                       void (*on_answer)(struct session *s, uint16_t type, struct slice payload)) {
   s->on_answer = on_answer;
   s->asked_ms = s->proto.now_ms;
@@ -132,7 +132,7 @@ bool smtpd_asked(struct session *s) {
   return false;
 }
 
-struct buf *smtpd_notify(struct session *s, enum proto_role role, uint16_t type) {
+struct buf *smtpd_notify(struct session *s, unsigned role, uint16_t type) {
   return proto_ask(&s->proto, role, type, false);
 }
 
@@ -148,8 +148,8 @@ static struct slice host_of(const struct session *s) { return slice_str(s->servi
  * message too. */
 static void let_go(struct session *s) {
   transaction_end(s);
-  if (s->exchange) smtpd_notify(s, PROTO_ASK_AUTH, auth_cancel_type);
-  if (s->logged_in) smtpd_notify(s, PROTO_ASK_STORE, smtp_bye_type);
+  if (s->exchange) smtpd_notify(s, ROLE_AUTH, auth_cancel_type);
+  if (s->logged_in) smtpd_notify(s, ROLE_STORE, smtp_bye_type);
   s->exchange = s->logged_in = false;
 }
 
@@ -378,9 +378,9 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   p->deadline_ms = deadline(s);
 }
 
-static void session_role_lost(struct proto *p, enum proto_role role) {
+static void session_role_lost(struct proto *p, unsigned role) {
   struct session *s = of(p);
-  if (role == PROTO_ASK_STORE)
+  if (role == ROLE_STORE)
     smtpd_body_lost(s);
   else
     s->exchange = false;

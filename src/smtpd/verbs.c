@@ -261,7 +261,7 @@ static enum smtp_outcome starttls_allowed(const struct session *s) {
  * shell drops a connection that has octets waiting behind this command. */
 static enum smtp_outcome starttls(struct session *s, struct slice argument) {
   smtpd_reset(s);
-  if (s->logged_in) smtpd_notify(s, PROTO_ASK_STORE, smtp_bye_type);
+  if (s->logged_in) smtpd_notify(s, ROLE_STORE, smtp_bye_type);
   smtpd_reply(s, SMTP_GO_TLS);
   smtpd_move(s, ST_TLS);
   s->proto.want = PROTO_TLS;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ipc/roles.h"
 #include "ipc/front_auth.h"
 #include "ipc/pop3d_store.h"
 #include "mail/surrogate.h"
@@ -297,7 +298,7 @@ static inline bool world_ask(struct pop3_world *w) {
   buf_init(&body, IPC_PAYLOAD_MAX);
   buf_put(&body, buf_slice(&ask->body));
   buf_wipe(&ask->body);
-  bool wanted = ask->wants_answer, auth = ask->role == PROTO_ASK_AUTH, held = w->hold && wanted;
+  bool wanted = ask->wants_answer, auth = ask->role == ROLE_AUTH, held = w->hold && wanted;
   uint16_t type = ask->type;
   ask->sent = true;
   if (!wanted) ask->type = 0;

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 #endif
 
+#include "ipc/roles.h"
 #include "ipc/front_auth.h"
 #include "ipc/smtpd_store.h"
 #include "src/smtpd/session.h"
@@ -265,7 +266,7 @@ static inline uint16_t kit_auth(struct kit *k, uint16_t type, struct slice paylo
 /* Puts the open question to its process and hands the answer back. */
 static inline void kit_answer(struct kit *k) {
   struct proto *p = k->p;
-  bool store = p->ask.role == PROTO_ASK_STORE, wants = p->ask.wants_answer;
+  bool store = p->ask.role == ROLE_STORE, wants = p->ask.wants_answer;
   uint16_t type = p->ask.type;
   uint8_t *state = store ? &k->store_state : &k->auth_state;
   const struct ipc_pair *pair = store ? &ipc_smtpd_store : &ipc_front_auth;

@@ -47,18 +47,18 @@ static void puppet_free(struct proto **p) {
 }
 
 static void ask_store(struct puppet *s) {
-  pop_read_put(proto_ask(&s->proto, PROTO_ASK_STORE, pop_read_type, true),
+  pop_read_put(proto_ask(&s->proto, ROLE_STORE, pop_read_type, true),
                &(struct pop_read){ 1, 0, 100 });
 }
 
 static void ask_auth(struct puppet *s) {
-  auth_step_put(proto_ask(&s->proto, PROTO_ASK_AUTH, auth_step_type, true),
+  auth_step_put(proto_ask(&s->proto, ROLE_AUTH, auth_step_type, true),
                 &(struct auth_step){ SLICE("x") });
 }
 
 static void ask_too_much(struct puppet *s) {
   static uint8_t big[IPC_PAYLOAD_MAX];
-  struct buf *b = proto_ask(&s->proto, PROTO_ASK_STORE, pop_read_type, true);
+  struct buf *b = proto_ask(&s->proto, ROLE_STORE, pop_read_type, true);
   buf_put(b, SLICE("begun"));
   buf_put(b, slice_of(big, sizeof big));
 }
@@ -75,7 +75,7 @@ static void obey(struct puppet *s, struct slice line) {
   else if (slice_eq(word, SLICE("toomuch")))
     ask_too_much(s);
   else if (slice_eq(word, SLICE("forget")))
-    proto_ask(p, PROTO_ASK_STORE, pop_close_type, false);
+    proto_ask(p, ROLE_STORE, pop_close_type, false);
   else if (slice_eq(word, SLICE("hold")))
     s->holds = true;
   else if (slice_eq(word, SLICE("deaf")))
@@ -127,11 +127,11 @@ static void puppet_tick(struct proto *p) {
 static void puppet_gone(struct proto *p, enum close_reason why) {
   struct puppet *s = (struct puppet *)p;
   proto_close(p, why);
-  if (s->holds) proto_ask(p, PROTO_ASK_STORE, pop_close_type, false);
+  if (s->holds) proto_ask(p, ROLE_STORE, pop_close_type, false);
 }
 
-static void puppet_role_lost(struct proto *p, enum proto_role role) {
-  buf_put_str(&p->out, role == PROTO_ASK_AUTH ? "lost auth\n" : "lost store\n");
+static void puppet_role_lost(struct proto *p, unsigned role) {
+  buf_put_str(&p->out, role == ROLE_AUTH ? "lost auth\n" : "lost store\n");
 }
 
 static void puppet_summary(struct proto *p, void (*put)(void *, const char *, struct slice),

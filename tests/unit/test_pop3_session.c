@@ -964,7 +964,7 @@ static void auth_may_go(void **state) {
   world_end(&w);
   w = in_setting(IN_SASL); /* while the client thinks about its response */
   buf_reset(&w->asked);
-  pop3d_session_ops.role_lost(w->p, PROTO_ASK_AUTH);
+  pop3d_session_ops.role_lost(w->p, ROLE_AUTH);
   world_run(w);
   says(w, "bXJvc2U=\r\n", "-ERR [SYS/TEMP]");
   assert_asked(w, "");
@@ -974,7 +974,7 @@ static void auth_may_go(void **state) {
 
 static void store_may_go(void **state) {
   struct pop3_world *w = logged_in();
-  pop3d_session_ops.role_lost(w->p, PROTO_ASK_STORE);
+  pop3d_session_ops.role_lost(w->p, ROLE_STORE);
   world_run(w);
   assert_starts(w, "-ERR [SYS/TEMP]");
   assert_int_equal(w->p->reason, CLOSE_PROCESS_LOST);
@@ -995,7 +995,7 @@ static void store_may_go(void **state) {
   w = rfc_world(); /* while auth is asked: the grant went with it */
   w->hold = true;
   world_send(w, SLICE(APOP));
-  pop3d_session_ops.role_lost(w->p, PROTO_ASK_STORE);
+  pop3d_session_ops.role_lost(w->p, ROLE_STORE);
   world_auth_ok(w);
   world_run(w);
   assert_starts(w, "-ERR [SYS/TEMP]");

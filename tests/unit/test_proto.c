@@ -67,7 +67,7 @@ static void make(struct proto *p, const struct row *r) {
   proto_init(p, &(struct proto_start){ .now_ms = 1 });
   p->out_high = 8;
   buf_put(&p->out, slice_of(octets, r->out));
-  if (r->asks) proto_ask(p, PROTO_ASK_STORE, 1, true);
+  if (r->asks) proto_ask(p, 1, 1, true);
   p->ask.sent = r->sent;
   p->want = r->want;
   p->more = r->more;

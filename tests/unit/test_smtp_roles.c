@@ -47,7 +47,7 @@ static void spooled_messages(void **state) {
   kit_say_much(k, 100000);
   buf_reset(&k->spool);
   k->store_state = 0;
-  smtpd_session_ops.role_lost(k->p, PROTO_ASK_STORE);
+  smtpd_session_ops.role_lost(k->p, ROLE_STORE);
   kit_expect(k, "last\r\n.\r\n", "451 ");
   /* the same while it is asked */
   kit_expect(k, MAIL RCPT "DATA\r\n", "250 250 354 ");
@@ -87,7 +87,7 @@ static void chunks_ahead(void **state) {
   kit_say_much(k, 200000);
   buf_reset(&k->spool);
   k->store_state = 0;
-  smtpd_session_ops.role_lost(k->p, PROTO_ASK_STORE);
+  smtpd_session_ops.role_lost(k->p, ROLE_STORE);
   kit_say_much(k, 200000);
   kit_expect(k, "last\r\n.\r\n", "451 ");
   assert_int_equal(k->count, 2);
@@ -277,7 +277,7 @@ static void auth_failures(void **state) {
   k->auth_lost = false;
   kit_expect(k, "AUTH LOGIN\r\n", "334 "); /* auth restarts between two lines */
   k->auth_state = 0;
-  smtpd_session_ops.role_lost(k->p, PROTO_ASK_AUTH);
+  smtpd_session_ops.role_lost(k->p, ROLE_AUTH);
   kit_expect(k, "YWxpY2U=\r\n", "454 ");
   assert_int_equal(k->cancels, 0);
   kit_expect(k, PLAIN, "235 ");

@@ -48,8 +48,7 @@ void services_free(struct services **s) {
   *s = NULL;
 }
 
-void services_notice(struct services *s, enum proto_role role, uint16_t type,
-                     struct slice payload) {
+void services_notice(struct services *s, unsigned role, uint16_t type, struct slice payload) {
   pop3d_facts_take(&s->facts, role, type, payload);
 }
 

@@ -24,6 +24,6 @@ void services_free(struct services **s);
 const struct service *services_find(const struct services *s, const char *name);
 
 /* What a process said of no session in particular; type 0: it was lost. */
-void services_notice(struct services *s, enum proto_role role, uint16_t type, struct slice payload);
+void services_notice(struct services *s, unsigned role, uint16_t type, struct slice payload);
 
 #endif

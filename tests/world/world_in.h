@@ -146,7 +146,7 @@ bool auth_take(struct world *w, const struct link_end *from, const struct ipc_ms
 /* world_shell.c */
 void shell_answer(struct world *w, enum role front, enum role from, const struct ipc_msg *msg);
 /* That process is gone for all sessions that have to do with it. */
-void shell_role_lost(struct world *w, enum proto_role role);
+void shell_role_lost(struct world *w, unsigned role);
 /* Every session of a front-end (or of all) is gone at once, without a word. */
 void shell_drop_sessions(struct world *w, enum role front);
 

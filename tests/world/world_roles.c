@@ -284,7 +284,7 @@ static void auth_send(void *arg, enum role kind, uint32_t number, uint16_t type,
   enum ipc_side far;
   if (kind == ROLE_STORE) number = 0;   /* there is one */
   if (kind == ROLE_POP3D && tag == 0) { /* of no session: it is there before the first client is */
-    services_notice(w->services, PROTO_ASK_AUTH, type, payload);
+    services_notice(w->services, ROLE_AUTH, type, payload);
     alloc_back(was);
     return;
   }
@@ -474,8 +474,8 @@ static void tell_neighbours(struct world *w, enum role role, uint32_t number) {
   if (role != ROLE_STORE && w->store.core) store_process_lost(w->store.core, role, number);
   if (role != ROLE_AUTH && w->auth.core) auth_process_lost(w->auth.core, role, number);
   alloc_leave();
-  if (role == ROLE_STORE) shell_role_lost(w, PROTO_ASK_STORE);
-  if (role == ROLE_AUTH) shell_role_lost(w, PROTO_ASK_AUTH);
+  if (role == ROLE_STORE) shell_role_lost(w, ROLE_STORE);
+  if (role == ROLE_AUTH) shell_role_lost(w, ROLE_AUTH);
 }
 
 /* As runtime/role does, they hear of it before they hear of the new one. */

@@ -104,10 +104,6 @@ static void server_closes(struct world_conn *c) {
 
 /* -- questions -- */
 
-static enum role asked_role(const struct world_conn *c) {
-  return c->p->ask.role == PROTO_ASK_STORE ? ROLE_STORE : ROLE_AUTH;
-}
-
 /* The process is to be lost at this question; it happens outside of the session's own call. */
 static void lose_role(void *arg) {
   struct world_ref *ref = arg;
@@ -117,7 +113,7 @@ static void lose_role(void *arg) {
 static bool to_be_lost(struct world_conn *c) {
   struct world *w = c->w;
   if (++w->questions != w->lose_at) return false;
-  w->lost_role = asked_role(c);
+  w->lost_role = (enum role)c->p->ask.role;
   world_after(w, w->lose_after ? 2 : 0, lose_role, &w->lose);
   return !w->lose_after;
 }
@@ -125,7 +121,7 @@ static bool to_be_lost(struct world_conn *c) {
 static void send_question(struct world_conn *c) {
   struct proto_ask *q = &c->p->ask;
   enum ipc_side far;
-  struct link *l = link_find(c->w, c->service->role, asked_role(c), 0, &far);
+  struct link *l = link_find(c->w, c->service->role, (enum role)c->p->ask.role, 0, &far);
   bool lost = to_be_lost(c);
   q->sent = true;
   /* no memory for it: the session can't go on (runtime/front does the same) */
@@ -168,8 +164,7 @@ static void tell_wanted(struct world *w, struct world_conn *c) {
 
 void shell_answer(struct world *w, enum role front, enum role from, const struct ipc_msg *msg) {
   if (msg->tag == 0) {
-    services_notice(w->services, from == ROLE_AUTH ? PROTO_ASK_AUTH : PROTO_ASK_STORE, msg->type,
-                    msg->payload);
+    services_notice(w->services, from, msg->type, msg->payload);
     return;
   }
   struct world_conn *c = conn_of(w, msg->tag);
@@ -181,7 +176,7 @@ void shell_answer(struct world *w, enum role front, enum role from, const struct
   if (c && c->service->role == front && waits(c)) give_answer(c, msg->type, msg->payload);
 }
 
-static void tell_lost(struct world_conn *c, enum proto_role role) {
+static void tell_lost(struct world_conn *c, unsigned role) {
   if (waits(c) && c->p->ask.role == role) {
     give_answer(c, 0, SLICE_NONE);
     return;
@@ -192,7 +187,7 @@ static void tell_lost(struct world_conn *c, enum proto_role role) {
   pump(c);
 }
 
-void shell_role_lost(struct world *w, enum proto_role role) {
+void shell_role_lost(struct world *w, unsigned role) {
   services_notice(w->services, role, 0, SLICE_NONE);
   uint64_t last = w->next_session; /* those that are there now; each call may end some */
   for (uint64_t id = 1; id < last; id++) {

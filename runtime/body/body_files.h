@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/* Octets of stored messages that store passed as open files, read-only: a reader of many messages
+ * gets a few of them at once, and reads them without asking again. Knows no protocol. */
+#ifndef QASID_BODY_FILES_H
+#define QASID_BODY_FILES_H
+
+#include "lib/base/slice.h"
+
+enum { BODY_FILES_MAX = 8 };
+
+/* One message: `size` octets from `start` of the file. */
+struct body_file {
+  uint32_t id; /* the reader's name for it; later messages have higher ones */
+  int fd;
+  uint64_t start, size;
+  bool dots;   /* some line begins with "." */
+  bool summed; /* `sum` is the CRC-32C of these octets */
+  uint32_t sum;
+};
+
+/* Of one reader. Zeroed at first. */
+struct body_files {
+  size_t count;
+  struct body_file f[BODY_FILES_MAX];
+};
+
+enum body_read { BODY_READ, BODY_READ_TROUBLE, BODY_READ_SHORT };
+
+/* NULL: it is not open. */
+struct body_file *body_files_find(struct body_files *b, uint32_t id);
+/* Takes over f->fd, in place of one with the same id; when there are too many, one is closed. */
+struct body_file *body_files_keep(struct body_files *b, const struct body_file *f);
+void body_files_close(struct body_files *b, struct body_file *f);
+/* Closes those of earlier messages than `id`. */
+void body_files_close_below(struct body_files *b, uint32_t id);
+void body_files_close_all(struct body_files *b);
+/* Up to `most` octets from `offset` into `to`; fewer only at the end of the message. TROUBLE: the
+ * disk did not give them now; SHORT: the file is shorter than the message, so it is damaged. */
+enum body_read body_file_read(const struct body_file *f, uint64_t offset, size_t most, uint8_t *to,
+                              size_t *ret_n);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/* Messages that store keeps as files: store sends a read-only descriptor (pop_file) in place of the
+ * first piece. From then on the session's reads of that message are answered here, without store;
+ * the session sees the same pop_chunk answers either way. The descriptor is closed with the last
+ * piece.
+ *
+ * A client that fetches a second message behind the first is likely to fetch the next ones too:
+ * store is asked to send some ahead, so that eight messages cost one request. A descriptor that was
+ * sent ahead is closed when a later message is read, or with the connection. The shell grants this
+ * to a few connections at a time, so that it never costs descriptors for clients. */
+#include "src/pop3d/files.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "runtime/body/body_files.h"
+#include "src/pop3d/session.h"
+
+_Static_assert((int)BODY_FILES_MAX == 1 + (int)POP_AHEAD_MAX, "the one read, and those ahead");
+
+/* What one connection has: front_role's `own`. */
+struct reader {
+  struct body_files *files; /* NULL until there is one */
+  struct pop_read last;     /* the last request */
+  bool ahead;               /* it may read ahead */
+};
+
+static struct reader *reader_of(void **own) {
+  if (!*own) *own = calloc(1, sizeof(struct reader));
+  return *own;
+}
+
+void pop3d_files_free(struct front_readers *all, void **own) {
+  struct reader *r = *own;
+  if (!r) return;
+  if (r->files) body_files_close_all(r->files);
+  if (r->ahead) all->now--;
+  free(r->files);
+  free(r);
+  *own = NULL;
+}
+
+static void answer(struct front_readers *all, struct reader *r, struct body_file *f,
+                   struct proto *p) {
+  static const enum pop_outcome outcomes[] = {
+    [BODY_READ] = POP_DONE, [BODY_READ_TROUBLE] = POP_TROUBLE, [BODY_READ_SHORT] = POP_DAMAGED
+  };
+  struct pop_chunk m = { .dots = f->dots, .summed = f->summed, .sum = f->sum };
+  size_t most = r->last.most < IPC_CHUNK ? r->last.most : IPC_CHUNK, n;
+  m.outcome = outcomes[body_file_read(f, r->last.offset, most, all->octets, &n)];
+  m.data = slice_of(all->octets, n);
+  if (m.outcome != POP_DONE) m = (struct pop_chunk){ .outcome = m.outcome };
+  if (m.outcome != POP_DONE || m.data.n < r->last.most) body_files_close(r->files, f);
+  pop3d_session_chunk(p, &m);
+}
+
+static bool may_read_ahead(struct front_readers *all, struct reader *r) {
+  if (!r->files || r->ahead) return r->files != NULL;
+  r->ahead = all->now < all->most;
+  all->now += r->ahead;
+  return r->ahead;
+}
+
+static struct body_file *open_file_of(struct reader *r) {
+  if (!r->files) return NULL;
+  body_files_close_below(r->files, r->last.uid);
+  return body_files_find(r->files, r->last.uid);
+}
+
+bool pop3d_files_ask(struct front_readers *all, void **own, struct proto *p) {
+  struct proto_ask *ask = &p->ask;
+  struct reader *r = ask->type == pop_read_type ? reader_of(own) : NULL;
+  if (!r) return false;
+  uint32_t before = r->last.uid;
+  if (!pop_read_get(buf_slice(&ask->body), &r->last)) return false;
+  struct body_file *f = open_file_of(r);
+  if (f) {
+    ask->sent = true;
+    answer(all, r, f, p);
+  } else if (before && before < r->last.uid && may_read_ahead(all, r)) {
+    r->last.ahead = POP_AHEAD_MAX;
+    buf_reset(&ask->body);
+    pop_read_put(&ask->body, &r->last);
+  }
+  return f != NULL;
+}
+
+enum front_file pop3d_files_take(struct front_readers *all, void **own, struct proto *p,
+                                 struct slice payload, int fd) {
+  struct pop_file m;
+  if (!pop_file_get(payload, &m)) return FRONT_FILE_MALFORMED;
+  struct reader *r = *own;
+  if (!r || p->ask.type != pop_read_type || !p->ask.sent) { /* it does not wait for one any more */
+    close(fd);
+    return FRONT_FILE_KEPT;
+  }
+  const struct body_file file = { m.uid, fd, m.start, m.size, m.dots, m.summed, m.sum };
+  if (!r->files) r->files = calloc(1, sizeof *r->files);
+  struct body_file *kept = r->files ? body_files_keep(r->files, &file) : NULL;
+  if (!kept) close(fd);
+  if (m.uid != r->last.uid) return FRONT_FILE_KEPT;
+  if (kept)
+    answer(all, r, kept, p);
+  else
+    pop3d_session_chunk(p, &(struct pop_chunk){ .outcome = POP_TROUBLE });
+  return FRONT_FILE_ANSWERED;
+}
