@@ -21,7 +21,7 @@ struct dns_hosts {
   size_t count, cap;
 };
 
-int dns_file_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY); }
+int dns_file_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); }
 
 static void read_file(const char *path, struct buf *to) {
   int fd = dns_file_open(path);

@@ -3,8 +3,9 @@
  * is done here, before a process is started. */
 #include "src/parent/parent.h"
 
+#include "lib/base/file.h"
 #include "lib/base/sys.h"
-#include "lib/tls/key.h"
+#include "lib/tls/pair.h"
 #include "lib/tls/tls.h"
 
 #include <errno.h>
@@ -157,18 +158,12 @@ bool setup_local_listener(struct parent *p, struct buf *err) {
 
 /* --- certificates --- */
 
-static bool read_file(const char *path, struct buf *to, struct buf *err) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  ssize_t n = -1;
-  while (fd >= 0) {
-    uint8_t *at = buf_reserve(to, 4096);
-    n = at ? read(fd, at, 4096) : -1;
-    if (n <= 0) break;
-    buf_added(to, (size_t)n);
-  }
-  if (n != 0) buf_printf(err, "%s: %s", path, to->failed ? "larger than 64 KB" : strerror(errno));
-  if (fd >= 0) close(fd);
-  return n == 0;
+static bool read_file(const char *option, const char *path, struct buf *to, struct buf *err) {
+  size_t before = buf_len(err);
+  buf_printf(err, "%s: ", option);
+  if (!file_read(path, to, err)) return false;
+  buf_truncate(err, before);
+  return true;
 }
 
 static bool signs_nothing(void *arg, unsigned key, enum key_use use, struct slice in,
@@ -176,24 +171,45 @@ static bool signs_nothing(void *arg, unsigned key, enum key_use use, struct slic
   return false;
 }
 
+static struct tls_file file_of(const char *path, const struct buf *pem) {
+  return (struct tls_file){ path, buf_slice(pem) };
+}
+
+static bool is_in_use(const struct parent *p, struct slice chain) {
+  bool is = false;
+  for (size_t i = 0; i < p->cert_count; i++) is |= slice_eq(buf_slice(&p->chains[i]), chain);
+  return is;
+}
+
+/* One certificate and its key. One that has expired takes no other's place, and keeps its own: a
+ * server with it is better than none. */
+static bool is_good_pair(const struct parent *p, const struct tls_file *certificate,
+                         const struct tls_file *key, struct buf *err) {
+  size_t before = buf_len(err);
+  buf_put_str(err, "tls_certificates: ");
+  if (!tls_pair_certificate(certificate, err)) return false;
+  if (p->was_ready && !is_in_use(p, certificate->pem) &&
+      tls_pair_expired(certificate, sys_wall_s(), err))
+    return false;
+  buf_truncate(err, before);
+  buf_put_str(err, "tls_keys: ");
+  if (!tls_pair_key(certificate, key, err)) return false;
+  buf_truncate(err, before);
+  return true;
+}
+
 /* Whether keys and front-ends would accept them: by the same code. */
-static bool certificates_are_good(const struct buf *chains, const struct buf *keys,
-                                  const struct conf *conf, struct buf *err) {
+static bool certificates_are_good(const struct parent *p, const struct buf *chains,
+                                  const struct buf *keys, const struct conf *conf,
+                                  struct buf *err) {
   size_t n = conf->tls_certificates.count;
   struct slice *texts = calloc(n + 1, sizeof *texts);
   bool good = texts;
   for (size_t i = 0; good && i < n; i++) {
-    struct tls_key *key = tls_key_load(buf_slice(&keys[i]), err);
-    good = key;
-    if (!key)
-      buf_printf(err, ": %s", conf->tls_keys.items[i]);
-    else if (!tls_key_fits(key, buf_slice(&chains[i]))) {
-      good = false;
-      buf_printf(err, "%s is not the key of %s", conf->tls_keys.items[i],
-                 conf->tls_certificates.items[i]);
-    }
-    tls_key_free(&key);
-    texts[i] = buf_slice(&chains[i]);
+    struct tls_file certificate = file_of(conf->tls_certificates.items[i], &chains[i]);
+    struct tls_file key = file_of(conf->tls_keys.items[i], &keys[i]);
+    good = is_good_pair(p, &certificate, &key, err);
+    texts[i] = certificate.pem;
   }
   struct tls_service s = { .name = "check",
                            .least = (enum tls_version)conf->tls_least,
@@ -209,8 +225,8 @@ static bool certificates_are_good(const struct buf *chains, const struct buf *ke
 }
 
 /* In a process of its own, so that no library reads them in this one, which has root's rights. */
-static bool check_certificates(const struct buf *chains, const struct buf *keys,
-                               const struct conf *conf, struct buf *err) {
+static bool check_certificates(const struct parent *p, const struct buf *chains,
+                               const struct buf *keys, const struct conf *conf, struct buf *err) {
   int ends[2], status = 0;
   uint8_t text[2048];
   ssize_t n;
@@ -222,7 +238,7 @@ static bool check_certificates(const struct buf *chains, const struct buf *keys,
   if (pid == 0) {
     struct buf why;
     buf_init(&why, sizeof text);
-    bool good = certificates_are_good(chains, keys, conf, &why);
+    bool good = certificates_are_good(p, chains, keys, conf, &why);
     n = write(ends[1], buf_slice(&why).p, buf_len(&why));
     _exit(good ? 0 : 1);
   }
@@ -244,12 +260,11 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
   for (size_t i = 0; good && i < n; i++) {
     buf_init(&chains[i], 64 * 1024);
     buf_init(&keys[i], 64 * 1024);
-    good = read_file(conf->tls_certificates.items[i], &chains[i], err) &&
-           read_file(conf->tls_keys.items[i], &keys[i], err);
+    good = read_file("tls_certificates", conf->tls_certificates.items[i], &chains[i], err) &&
+           read_file("tls_keys", conf->tls_keys.items[i], &keys[i], err);
   }
-  /* All or nothing: a reload with one bad file keeps the old set. At the start the processes report
-   * it themselves. */
-  if (good && p->was_ready) good = check_certificates(chains, keys, conf, err);
+  /* All or nothing: a reload with one bad file keeps the old set. */
+  if (good && n) good = check_certificates(p, chains, keys, conf, err);
   for (size_t i = 0; good && i < p->cert_count; i++) {
     buf_free(&p->chains[i]);
     buf_wipe(&p->keys[i]);
@@ -272,7 +287,8 @@ bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *e
 bool setup_anchor(const struct conf *conf, struct buf *err) {
   struct buf text;
   buf_init(&text, 64 * 1024);
-  bool ok = !conf->dns_trust_anchor[0] || read_file(conf->dns_trust_anchor, &text, err);
+  bool ok = !conf->dns_trust_anchor[0] ||
+            read_file("dns_trust_anchor", conf->dns_trust_anchor, &text, err);
   buf_free(&text);
   return ok;
 }
@@ -280,7 +296,7 @@ bool setup_anchor(const struct conf *conf, struct buf *err) {
 bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err) {
   struct buf text;
   buf_init(&text, 64 * 1024);
-  if (conf->oauth_keys[0] && !read_file(conf->oauth_keys, &text, err)) {
+  if (conf->oauth_keys[0] && !read_file("oauth_keys", conf->oauth_keys, &text, err)) {
     buf_free(&text);
     return false;
   }

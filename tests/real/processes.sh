@@ -162,7 +162,49 @@ ok "and named" grep -q cert.pem "$dir/reload"
 ok "so is garbage further down its chain" says 78 'nothing changed'
 cp "$dir/good-cert.pem" "$dir/cert.pem"
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$dir/key.pem" 2>/dev/null
-ok "so is another's key" says 78 'key.pem is not the key of'
+ok "so is another's key" says 78 'key.pem" is not the key of'
+# The same words by both, with the file's name; nothing hangs.
+alike() { # WHAT PATTERN [EXIT of check-config]
+  ok "$1: reload" says 78 "^qasid: $2"
+  timeout 10 "$qasid_bin" -c "$dir/qasid.conf" check-config >"$dir/check" 2>&1
+  ok "$1: check-config" is "$? $(grep -cE "qasid\.conf: $2" "$dir/check")" "${3:-78} 1"
+  rm -rf "$dir/cert.pem" "$dir/key.pem"
+  cp "$dir/good-cert.pem" "$dir/cert.pem"
+  cp -p "$dir/good-key.pem" "$dir/key.pem"
+}
+alike "another's key" "tls_keys: \"$dir/key\.pem\" is not the key of \"$dir/cert\.pem\""
+chmod 600 "$dir/good-key.pem" "$dir/key.pem"
+echo garbage >"$dir/cert.pem"
+alike "garbage for a certificate" "tls_certificates: \"$dir/cert\.pem\" has no certificate"
+echo garbage >"$dir/key.pem"
+alike "garbage for a key" "tls_keys: \"$dir/key\.pem\" has no private key"
+printf -- '-----BEGIN PRIVATE KEY-----\nZ2FyYmFnZQ==\n-----END PRIVATE KEY-----\n' >"$dir/key.pem"
+alike "garbage inside a key" "tls_keys: \"$dir/key\.pem\": the private key can't be used"
+printf -- '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n' >>"$dir/cert.pem"
+alike "garbage in a chain" "tls_certificates: \"$dir/cert\.pem\": its certificate number 2 can't be read"
+: >"$dir/cert.pem"
+alike "an empty certificate" "tls_certificates: \"$dir/cert\.pem\" has no certificate"
+cp "$dir/good-cert.pem" "$dir/key.pem"
+alike "a certificate for a key" "tls_keys: \"$dir/key\.pem\" has no private key"
+for of in cert:tls_certificates key:tls_keys; do
+  rm "$dir/${of%:*}.pem"
+  alike "${of%:*} that is missing" "${of#*:}: \"$dir/${of%:*}\.pem\": No such file"
+  rm "$dir/${of%:*}.pem"
+  mkdir "$dir/${of%:*}.pem"
+  alike "${of%:*} that is a folder" "${of#*:}: \"$dir/${of%:*}\.pem\": it is a folder"
+  rm "$dir/${of%:*}.pem"
+  mkfifo "$dir/${of%:*}.pem"
+  alike "${of%:*} that is a FIFO" "${of#*:}: \"$dir/${of%:*}\.pem\": it is no regular file"
+done
+openssl req -new -key "$dir/key.pem" -subj /CN=mx.example.org -out "$dir/old.csr" 2>/dev/null
+(cd "$dir" && : >index.txt && openssl ca -config <(printf '[ca]\ndefault_ca=a\n[a]\ndatabase=index.txt\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\n') \
+  -selfsign -keyfile key.pem -in old.csr -out cert.pem -notext -batch -startdate 20200101000000Z -enddate 20210101000000Z) >/dev/null 2>&1
+alike "one that has expired" "tls_certificates: (warning: )?\"$dir/cert\.pem\" expired on 2021-01-01; clients refuse it" 0
+sed "s#^data_dir.*#data_dir = \"$dir/second\"#; s#^run_dir.*#run_dir = \"$dir/second-run\"#; s#^listen.*##" "$dir/qasid.conf" >"$dir/second.conf"
+echo garbage >"$dir/key.pem"
+timeout 20 "$qasid_bin" -c "$dir/second.conf" serve 2>"$dir/second.log"
+ok "a start says the same" is "$? $(grep -c 'msg="tls_keys: .*key\.pem.* has no private key' "$dir/second.log")" "78 1"
+cp -p "$dir/good-key.pem" "$dir/key.pem"
 ok "the old ones are served" job_works
 kill -9 "$(pid_of keys)" "$(pid_of smtpd)" "$(pid_of pop3d)"
 ok "also by processes that start anew" eventually job_works

@@ -16,11 +16,12 @@
 
 #include "conf/docs.h"
 #include "ipc/roles.h"
+#include "lib/base/file.h"
 #include "lib/base/sys.h"
 #include "lib/json/json.h"
 #include "lib/jwt/keys.h"
 #include "lib/tls/facts.h"
-#include "lib/tls/key.h"
+#include "lib/tls/pair.h"
 #include "src/cli/admin/certificates.h"
 #include "src/cli/admin/commands.h"
 #include "src/cli/base/dns.h"
@@ -55,20 +56,20 @@ static void find(struct findings *f, bool mistake, const char *option, const cha
   json_put_item(f->rows, row);
 }
 
+/* What lib/tls/pair.h or lib/base/file.h has to say. */
+static void find_words(struct findings *f, bool mistake, const char *option, struct buf *words) {
+  const char *text = buf_len(words) ? buf_cstr(words) : NULL;
+  if (text) find(f, mistake, option, "%s", text);
+  buf_reset(words);
+}
+
 static bool read_pem(struct findings *f, const char *option, const char *path, struct buf *to) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = -1;
-  while (fd >= 0) {
-    uint8_t *at = buf_reserve(to, 4096);
-    n = at ? read(fd, at, 4096) : -1;
-    if (n <= 0) break;
-    buf_added(to, (size_t)n);
-  }
-  int why = errno;
-  if (fd >= 0) close(fd);
-  if (n == 0) return true;
-  find(f, true, option, "\"%s\": %s", path, to->failed ? "is larger than 64K" : strerror(why));
-  return false;
+  struct buf err;
+  buf_init(&err, 2048);
+  bool ok = file_read(path, to, &err);
+  find_words(f, true, option, &err);
+  buf_free(&err);
+  return ok;
 }
 
 static void check_mode(struct findings *f, const char *path) {
@@ -78,44 +79,38 @@ static void check_mode(struct findings *f, const char *path) {
 }
 
 /* Its time. */
-static void check_time(struct findings *f, const char *path, const struct tls_facts *facts) {
+static void check_time(struct findings *f, const struct tls_file *c,
+                       const struct tls_facts *facts) {
   char date[32];
+  struct buf words;
   int64_t now = sys_wall_s(), days = (facts->ends_s - now) / 86400;
+  buf_init(&words, 1024);
   if (facts->begins_s > now)
-    find(f, false, "tls_certificates", "\"%s\" is valid from %s on only", path,
+    find(f, false, "tls_certificates", "\"%s\" is valid from %s on only", c->path,
          certificate_date(facts->begins_s, date));
-  if (facts->ends_s <= now)
-    find(f, false, "tls_certificates", "\"%s\" expired on %s; clients refuse it", path,
-         certificate_date(facts->ends_s, date));
+  if (tls_pair_expired(c, now, &words))
+    find_words(f, false, "tls_certificates", &words);
   else if (days < CERTIFICATE_WARN_DAYS)
-    find(f, false, "tls_certificates", "\"%s\" expires on %s, in %lld day%s", path,
+    find(f, false, "tls_certificates", "\"%s\" expires on %s, in %lld day%s", c->path,
          certificate_date(facts->ends_s, date), (long long)days, days == 1 ? "" : "s");
+  buf_free(&words);
 }
 
 /* One certificate and the key at the same place. True: it covers `hostname`. */
 static bool check_pair(struct findings *f, const char *hostname, const char *cert_path,
                        const char *key_path) {
   struct buf cert, pem, err;
-  struct tls_key *key = NULL;
   struct tls_facts facts = { 0 };
-  buf_init(&cert, PEM_MAX), buf_init(&pem, PEM_MAX), buf_init(&err, 1024);
+  buf_init(&cert, PEM_MAX), buf_init(&pem, PEM_MAX), buf_init(&err, 2048);
   buf_reserve(&pem, PEM_MAX); /* at once, so that growing leaves no copy behind */
   bool has_cert = read_pem(f, "tls_certificates", cert_path, &cert);
-  bool ok = read_pem(f, "tls_keys", key_path, &pem) && has_cert;
-  if (has_cert && !tls_facts(buf_slice(&cert), hostname, &facts, NULL))
-    find(f, true, "tls_certificates",
-         "\"%s\" has no certificate (a PEM block \"BEGIN CERTIFICATE\")", cert_path),
-        ok = false;
-  else if (has_cert)
-    check_time(f, cert_path, &facts);
-  if (ok && !(key = tls_key_load(buf_slice(&pem), &err))) {
-    const char *why = buf_cstr(&err);
-    find(f, true, "tls_keys", "\"%s\" %s", key_path, why ? why : "is no private key");
-  } else if (ok && !tls_key_fits(key, buf_slice(&cert))) {
-    find(f, true, "tls_keys", "\"%s\" is not the key of the certificate at the same place",
-         key_path);
-  }
-  tls_key_free(&key);
+  bool has_key = read_pem(f, "tls_keys", key_path, &pem);
+  struct tls_file c = { cert_path, buf_slice(&cert) }, key = { key_path, buf_slice(&pem) };
+  bool good = has_cert && tls_pair_certificate(&c, &err);
+  find_words(f, true, "tls_certificates", &err);
+  if (good && tls_facts(c.pem, hostname, &facts, NULL)) check_time(f, &c, &facts);
+  if (good && has_key) tls_pair_key(&c, &key, &err);
+  find_words(f, true, "tls_keys", &err);
   buf_free(&cert), buf_free(&err);
   buf_wipe(&pem);
   check_mode(f, key_path);
