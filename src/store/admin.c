@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The administrator's commands in the store: finds the verb, checks its arguments, runs it as a job
  * in slices and sends what it answered (admin.h). An answer is gathered in the job and sent only
- * after the slice; if the slice fails, none of it is sent but the reason. Invariant: a change of
- * the owner's directory is applied only after the slice that made it is durable. */
+ * after the slice; if the slice fails, none of it is sent but the reason. Invariant: what a slice
+ * changed is forgotten by the owner's directory when it is durable, before it is answered. */
 #include "src/store/admin.h"
 
 #include "runtime/admin/admin.h"
@@ -80,6 +80,20 @@ struct change *admin_change(struct admin_job *a, enum change_kind kind) {
   return c;
 }
 
+enum db_result admin_changed(struct admin_job *a, enum change_kind kind, struct slice text) {
+  struct change *c = admin_change(a, kind);
+  if (!c || !text.p) return DB_NOMEM;
+  c->text = text;
+  return DB_OK;
+}
+
+enum db_result admin_changed_id(struct admin_job *a, enum change_kind kind, uint64_t id) {
+  struct change *c = admin_change(a, kind);
+  if (!c) return DB_NOMEM;
+  c->id = id;
+  return DB_OK;
+}
+
 /* --- the job --- */
 
 static void begin_slice(struct admin_job *a) {
@@ -114,43 +128,25 @@ static enum db_result run_slice(struct store_engine *e, struct store_job *j) {
   return r;
 }
 
-static bool apply(struct store *s, const struct change *c) {
-  struct dir_account *a;
+static bool note_change(struct store *s, const struct change *c) {
+  struct maildrop_lock *lock;
   switch (c->kind) {
-  case CHANGE_DOMAIN_PUT: return dir_put_domain(&s->dir, c->id, c->text);
-  case CHANGE_DOMAIN_REMOVE: dir_remove_domain(&s->dir, c->text); return true;
-  case CHANGE_ACCOUNT_PUT:
-    rules_account(s, dir_account(&s->dir, c->id), &c->limits);
-    return dir_put_account(&s->dir, c->id, c->inbox, &c->limits);
-  case CHANGE_ACCOUNT_REMOVE:
-    rules_account(s, dir_account(&s->dir, c->id), NULL);
-    dir_remove_account(&s->dir, c->id);
+  case CHANGE_DOMAIN: dir_changed_domain(&s->dir, c->text); return true;
+  case CHANGE_ADDRESS: dir_changed_address(&s->dir, c->text); return true;
+  case CHANGE_ACCOUNT_REMOVED:
+    if ((lock = lock_find(&s->locks, c->id))) lock->gone = true;
+    folders_changed(&s->folders, c->id);
+    dir_changed_account(&s->dir, c->id);
+    rules_changed(s);
     return true;
-  case CHANGE_ADDRESS_PUT: return dir_put_address(&s->dir, c->text, c->id);
-  case CHANGE_TARGET_ADD: return dir_add_target(&s->dir, c->text, c->target);
-  case CHANGE_TARGET_REMOVE: dir_remove_target(&s->dir, c->text, c->target); return true;
-  case CHANGE_ADDRESS_REMOVE: dir_remove_address(&s->dir, c->text); return true;
-  case CHANGE_KEPT:
-    dir_deleted(&s->dir, c->id, (int64_t)c->inbox, (int64_t)c->quota);
-    __attribute__((fallthrough));
-  case CHANGE_EMPTIED:
-    a = dir_account(&s->dir, c->id);
-    if (a) a->octets -= c->quota < a->octets ? c->quota : a->octets;
-    if (a) a->messages -= c->inbox < a->messages ? c->inbox : a->messages;
+  case CHANGE_QUOTA: dir_changed_account(&s->dir, c->id); return true;
+  case CHANGE_ACCOUNT:
+    dir_changed_account(&s->dir, c->id);
+    rules_changed(s);
     return true;
-  case CHANGE_PURGED:
-    dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota);
-    return true;
-  case CHANGE_GRANT_ADD: return dir_put_grant(&s->dir, c->id, c->text);
-  case CHANGE_GRANT_REMOVE: dir_remove_grant(&s->dir, c->id, c->text); return true;
+  case CHANGE_RESTORED: s->undeleted += c->messages; __attribute__((fallthrough));
+  case CHANGE_CONTENT: folders_changed(&s->folders, c->id); return true;
   case CHANGE_QUEUE_DUE: return outbound_due(s, c->text);
-  case CHANGE_RESTORED:
-    a = dir_account(&s->dir, c->id);
-    if (a) a->octets += c->quota;
-    if (a) a->messages += c->inbox;
-    s->undeleted += c->inbox;
-    dir_deleted(&s->dir, c->id, -(int64_t)c->inbox, -(int64_t)c->quota);
-    return true;
   }
   return true;
 }
@@ -173,7 +169,7 @@ static void admin_finish(struct store *s, struct store_job *j) {
   struct admin_job *a = (struct admin_job *)j;
   bool applied = true;
   if (j->result == JOB_DONE)
-    for (struct change *c = a->changes; c; c = c->next) applied &= apply(s, c);
+    for (struct change *c = a->changes; c; c = c->next) applied &= note_change(s, c);
   if (!applied)
     admin_send(a, CLI_TROUBLE,
                "it is done, but the server has no memory to know it: restart the server");

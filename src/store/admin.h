@@ -3,7 +3,7 @@
  *
  * A verb runs as a job. Its answer (columns, rows, octets) gathers in the job as encoded messages
  * and goes out when the slice is finished; long work sets `again` and is called once more. What it
- * changes in the directory is noted beside, and applied to the owner's copy once durable. */
+ * changes in the directory is noted beside, and the owner forgets it once it is durable. */
 #ifndef QASID_STORE_ADMIN_H
 #define QASID_STORE_ADMIN_H
 
@@ -34,30 +34,23 @@ struct admin_verb {
   void (*begins)(struct store *s, struct admin_job *a); /* before the first */
 };
 
+/* What a command changed in the tables, so that the owner forgets what it remembers of it. */
 enum change_kind {
-  CHANGE_DOMAIN_PUT,     /* id, text */
-  CHANGE_DOMAIN_REMOVE,  /* text */
-  CHANGE_ACCOUNT_PUT,    /* id, inbox, limits */
-  CHANGE_ACCOUNT_REMOVE, /* id */
-  CHANGE_ADDRESS_PUT,    /* text, id (0: alias) */
-  CHANGE_TARGET_ADD,     /* text, target */
-  CHANGE_TARGET_REMOVE,  /* text, target */
-  CHANGE_ADDRESS_REMOVE, /* text */
-  CHANGE_EMPTIED,        /* id: `quota` octets and `inbox` messages fewer */
-  CHANGE_KEPT,           /* id: the same, and they can be brought back */
-  CHANGE_PURGED,         /* id: the same, of its deleted messages */
-  CHANGE_QUEUE_DUE,      /* text: a destination, some of whose recipients are due now */
-  CHANGE_GRANT_ADD,      /* id, text */
-  CHANGE_GRANT_REMOVE,   /* id, text */
-  CHANGE_RESTORED,       /* id: so many of its deleted messages are back */
+  CHANGE_DOMAIN,          /* text */
+  CHANGE_ADDRESS,         /* text: it, or where it leads */
+  CHANGE_ACCOUNT,         /* id: its limits */
+  CHANGE_QUOTA,           /* id: it is new, and has a quota */
+  CHANGE_ACCOUNT_REMOVED, /* id */
+  CHANGE_CONTENT,         /* id: how much mail it has */
+  CHANGE_RESTORED,        /* id: the same; `messages` of it are back */
+  CHANGE_QUEUE_DUE,       /* text: a destination, some of whose recipients are due now */
 };
 
 struct change {
   struct change *next;
   enum change_kind kind;
-  uint64_t id, inbox, quota;
-  struct dir_limits limits;
-  struct slice text, target;
+  uint64_t id, messages;
+  struct slice text;
 };
 
 struct admin_job {
@@ -98,6 +91,9 @@ struct slice admin_num(struct admin_job *a, uint64_t n);
 /* Octets of a stream; at most IPC_CHUNK. */
 void admin_output(struct admin_job *a, struct slice octets);
 struct change *admin_change(struct admin_job *a, enum change_kind kind);
+/* DB_OK, or DB_NOMEM. The text is to live until the slice is finished. */
+enum db_result admin_changed(struct admin_job *a, enum change_kind kind, struct slice text);
+enum db_result admin_changed_id(struct admin_job *a, enum change_kind kind, uint64_t id);
 /* A copy that lives until the slice is finished. */
 struct slice admin_copy(struct admin_job *a, struct slice s);
 
@@ -118,8 +114,7 @@ enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, 
 
 /* Some of those that could be brought back go for good. *ret_count 0: there was none
  * (admin_deleted.c). */
-enum db_result admin_purge_folder(struct store_engine *e, struct admin_job *a, int64_t account,
-                                  uint64_t folder, size_t *ret_count);
+enum db_result admin_purge_folder(struct store_engine *e, uint64_t folder, size_t *ret_count);
 
 /* import.c: makes ss->import, or answers why not. */
 void import_begin(struct store *s, struct admin_job *a);

@@ -91,21 +91,18 @@ static enum db_result insert_account(struct store_engine *e, struct admin_job *a
   return r;
 }
 
-static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account,
-                                   int64_t *ret_id) {
+static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account) {
   struct db_stmt *s = db_prepare(
       e->db, "INSERT INTO folder (account, name, uidvalidity, uidnext, modseq, messages, octets)"
              " VALUES (?, 'INBOX', ?, 1, 1, 0, 0)");
   db_bind_int(s, 1, account);
   db_bind_int(s, 2, engine_new_uidvalidity(e, a->job.now_s));
-  enum db_result r = db_run(s);
-  *ret_id = db_last_id(e->db);
-  return r;
+  return db_run(s);
 }
 
 enum db_result admin_make_account(struct store_engine *e, struct admin_job *a,
                                   const struct admin_address *x, int64_t quota, int64_t *ret_id) {
-  int64_t account, inbox = 0;
+  int64_t account;
   struct db_stmt *s = db_prepare(e->db, "SELECT id FROM account WHERE name = ?");
   db_bind_text(s, 1, x->text);
   enum db_result r = admin_one_number(s, &account);
@@ -115,15 +112,9 @@ enum db_result admin_make_account(struct store_engine *e, struct admin_job *a,
                       "the deletion of %.*s was not finished: qasid account delete %.*s",
                       SLICE_ARG(x->text), SLICE_ARG(x->text));
   if (r == DB_OK) r = insert_account(e, a, x->text, quota, &account);
-  if (r == DB_OK) r = insert_inbox(e, a, account, &inbox);
-  struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
-  if (r != DB_OK || !c) return c ? r : DB_NOMEM;
-  *c = (struct change){ .next = c->next,
-                        .kind = c->kind,
-                        .id = (uint64_t)account,
-                        .inbox = (uint64_t)inbox,
-                        .limits = DIR_LIMITS_DEFAULT };
-  if (quota >= 0) c->limits.quota = (uint64_t)quota;
+  if (r == DB_OK) r = insert_inbox(e, a, account);
+  if (r == DB_OK && quota >= 0) r = admin_changed_id(a, CHANGE_QUOTA, (uint64_t)account);
+  if (r != DB_OK) return r;
   *ret_id = account;
   return admin_put_address(e, a, x, account);
 }
@@ -181,22 +172,6 @@ static enum db_result account_named(struct store_engine *e, struct admin_job *a,
   return r;
 }
 
-/* The account's row as it is now becomes the owner's too. */
-static enum db_result put_limits(struct store_engine *e, struct admin_job *a, int64_t id) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT f.id, " DIR_LIMITS " FROM account a JOIN folder f"
-                                        " ON f.account = a.id AND f.name = 'INBOX' WHERE a.id = ?");
-  struct change *c = admin_change(a, CHANGE_ACCOUNT_PUT);
-  if (!c) return DB_NOMEM;
-  db_bind_int(s, 1, id);
-  enum db_result r = db_step(s);
-  if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
-  c->id = (uint64_t)id;
-  c->inbox = (uint64_t)db_int(s, 0);
-  c->limits = dir_limits_of(s, 1);
-  db_reset(s);
-  return DB_OK;
-}
-
 static enum db_result set_limit(struct store_engine *e, struct admin_job *a, const struct limit *l,
                                 struct slice word) {
   struct slice name;
@@ -211,7 +186,7 @@ static enum db_result set_limit(struct store_engine *e, struct admin_job *a, con
     db_bind_int(s, 1, value);
   db_bind_int(s, 2, id);
   r = db_run(s);
-  return r == DB_OK ? put_limits(e, a, id) : r;
+  return r == DB_OK ? admin_changed_id(a, CHANGE_ACCOUNT, (uint64_t)id) : r;
 }
 
 static enum db_result account_set(struct store_engine *e, struct admin_job *a) {
@@ -273,11 +248,9 @@ static enum db_result account_end(struct store_engine *e, struct admin_job *a, i
     if (r != DB_OK) return r;
   }
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM account WHERE id = ?");
-  struct change *c = admin_change(a, CHANGE_ACCOUNT_REMOVE);
-  if (!c) return DB_NOMEM;
-  c->id = (uint64_t)id;
   db_bind_int(s, 1, id);
-  return db_run(s);
+  enum db_result r = db_run(s);
+  return r == DB_OK ? admin_changed_id(a, CHANGE_ACCOUNT_REMOVED, (uint64_t)id) : r;
 }
 
 /* One slice. Mail that was already on its way when the addresses went may still come in between two

@@ -69,12 +69,7 @@ enum db_result admin_add_target(struct store_engine *e, struct admin_job *a,
   db_bind_text(s, 2, alias->local);
   db_bind_text(s, 3, target);
   enum db_result r = db_run(s);
-  if (r != DB_OK || !db_changes(e->db)) return r;
-  struct change *c = admin_change(a, CHANGE_TARGET_ADD);
-  if (!c) return DB_NOMEM;
-  c->text = alias->text;
-  c->target = target;
-  return DB_OK;
+  return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, alias->text) : r;
 }
 
 /* Adds targets to the alias, which is made when it is new. Everything is looked at before anything
@@ -112,17 +107,13 @@ static enum db_result show_targets(struct store_engine *e, struct admin_job *a,
   return r;
 }
 
-/* In the owner's memory too: an address that is put has no targets. */
 static enum db_result remove_targets(struct store_engine *e, struct admin_job *a,
                                      const struct admin_address *x) {
-  struct change *c = admin_change(a, CHANGE_ADDRESS_PUT);
-  if (!c) return DB_NOMEM;
-  c->text = x->text;
-  c->id = (uint64_t)x->account;
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM target WHERE domain = ? AND local = ?");
   db_bind_int(s, 1, x->domain_id);
   db_bind_text(s, 2, x->local);
-  return db_run(s);
+  enum db_result r = db_run(s);
+  return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, x->text) : r;
 }
 
 /* The targets take the place of those that were there; none: it is forwarded no more. */

@@ -18,21 +18,13 @@ enum {
 
 /* --- an account's end --- */
 
-enum db_result admin_purge_folder(struct store_engine *e, struct admin_job *a, int64_t account,
-                                  uint64_t folder, size_t *ret_count) {
+enum db_result admin_purge_folder(struct store_engine *e, uint64_t folder, size_t *ret_count) {
   struct deleted_row rows[PURGES_A_SLICE];
   struct folder *f;
   enum db_result r = deleted_of_folder(e, folder, INT64_MIN, rows, PURGES_A_SLICE, ret_count);
   if (r != DB_OK || !*ret_count) return r;
-  struct change *c = admin_change(a, CHANGE_PURGED);
-  if (!c) return DB_NOMEM;
-  c->id = (uint64_t)account;
   r = engine_folder(e, folder, &f);
-  for (size_t i = 0; r == DB_OK && i < *ret_count; i++) {
-    r = message_purge(e, f, &rows[i]);
-    c->quota += rows[i].size;
-    c->inbox++;
-  }
+  for (size_t i = 0; r == DB_OK && i < *ret_count; i++) r = message_purge(e, f, &rows[i]);
   return r;
 }
 
@@ -133,14 +125,12 @@ static bool wanted_of_words(struct admin_job *a, struct wanted *w) {
 }
 
 static enum db_result restore_row(struct store_engine *e, struct admin_job *a, struct folder *f,
-                                  const struct deleted_row *row, struct change *c) {
+                                  const struct deleted_row *row) {
   struct buf uidl;
   buf_init(&uidl, 256);
   put_uidl(&uidl, f->uidvalidity, row->uid, slice_of(row->uidl, row->uidl_n));
   ADMIN_ROW(a, admin_num(a, row->uid), admin_num(a, row->size), buf_slice(&uidl));
   buf_free(&uidl);
-  c->inbox++;
-  c->quota += row->size;
   return message_restore(e, f, row, a->job.now_s);
 }
 
@@ -153,8 +143,9 @@ static enum db_result restore_rows(struct store_engine *e, struct admin_job *a,
   enum db_result r = engine_folder(e, account->inbox, &f);
   if (!c || (r == DB_OK && !f)) return c ? DB_CORRUPT : DB_NOMEM;
   c->id = account->id;
+  c->messages = count;
   admin_columns(a, "uid size uidl");
-  for (size_t i = 0; r == DB_OK && i < count; i++) r = restore_row(e, a, f, &rows[i], c);
+  for (size_t i = 0; r == DB_OK && i < count; i++) r = restore_row(e, a, f, &rows[i]);
   return r;
 }
 

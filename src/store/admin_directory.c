@@ -133,17 +133,14 @@ enum db_result admin_put_address(struct store_engine *e, struct admin_job *a,
                                  const struct admin_address *x, int64_t account) {
   struct db_stmt *s =
       db_prepare(e->db, "INSERT INTO address (domain, local, account) VALUES (?, ?, ?)");
-  struct change *c = admin_change(a, CHANGE_ADDRESS_PUT);
-  if (!c) return DB_NOMEM;
-  c->text = x->text;
-  c->id = (uint64_t)account;
   db_bind_int(s, 1, x->domain_id);
   db_bind_text(s, 2, x->local);
   if (account)
     db_bind_int(s, 3, account);
   else
     db_bind_null(s, 3);
-  return db_run(s);
+  enum db_result r = db_run(s);
+  return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, x->text) : r;
 }
 
 /* "*@example.org" would be an address like any other, which nobody means. False: answered. */
@@ -192,13 +189,9 @@ static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
   if (id) return admin_send(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(name));
   if (!nothing_leads_into(e, a, name, &r)) return r;
   struct db_stmt *s = db_prepare(e->db, "INSERT INTO domain (name) VALUES (?)");
-  struct change *c = admin_change(a, CHANGE_DOMAIN_PUT);
-  if (!c) return DB_NOMEM;
   db_bind_text(s, 1, name);
   r = db_run(s);
-  c->id = (uint64_t)db_last_id(e->db);
-  c->text = name;
-  return r;
+  return r == DB_OK ? admin_changed(a, CHANGE_DOMAIN, name) : r;
 }
 
 static enum db_result domain_list(struct store_engine *e, struct admin_job *a) {
@@ -227,11 +220,9 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
     return admin_send(a, CLI_EXISTS, "%.*s still has %lld accounts or aliases: delete them first",
                       SLICE_ARG(name), (long long)addresses);
   s = db_prepare(e->db, "DELETE FROM domain WHERE id = ?");
-  struct change *c = admin_change(a, CHANGE_DOMAIN_REMOVE);
-  if (!c) return DB_NOMEM;
-  c->text = name;
   db_bind_int(s, 1, id);
-  return db_run(s);
+  r = db_run(s);
+  return r == DB_OK ? admin_changed(a, CHANGE_DOMAIN, name) : r;
 }
 
 enum db_result admin_look_at_domain(struct store_engine *e, struct admin_job *a) {
@@ -278,9 +269,8 @@ static enum db_result add_followers(struct store_engine *e, struct admin_job *a,
   return r == DB_ROW ? DB_NOMEM : r;
 }
 
-/* Aliases (and accounts that are forwarded) that lead there lose that target, in the owner's memory
- * too: whoever gets the name later is not whom they meant. Those that stay are rows of the answer.
- */
+/* Aliases (and accounts that are forwarded) that lead there lose that target: whoever gets the name
+ * later is not whom they meant. Those that stay are rows of the answer. */
 static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
                                     struct slice target) {
   struct db_stmt *s = db_prepare(
@@ -293,11 +283,9 @@ static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
   db_bind_text(s, 1, target);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW) {
-    struct change *c = admin_change(a, CHANGE_TARGET_REMOVE);
-    if (!c) break;
-    c->text = admin_copy(a, db_bytes(s, 0));
-    c->target = target;
-    if (db_int(s, 1)) ADMIN_ROW(a, c->text, SLICE("lost"), target);
+    struct slice alias = admin_copy(a, db_bytes(s, 0));
+    if (admin_changed(a, CHANGE_ADDRESS, alias) != DB_OK) break;
+    if (db_int(s, 1)) ADMIN_ROW(a, alias, SLICE("lost"), target);
   }
   db_reset(s);
   if (r != DB_OK) return r == DB_ROW ? DB_NOMEM : r;
@@ -309,13 +297,11 @@ static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
 static enum db_result delete_address(struct store_engine *e, struct admin_job *a,
                                      struct slice text) {
   struct admin_address x = { .text = text };
-  struct change *c = admin_change(a, CHANGE_ADDRESS_REMOVE);
-  if (!c) return DB_NOMEM;
-  c->text = text;
   ptrdiff_t at = slice_rfind(text, '@');
   x.local = slice_first(text, (size_t)at);
   x.domain = slice_from(text, (size_t)at + 1);
-  enum db_result r = domain_id(e, x.domain, &x.domain_id);
+  enum db_result r = admin_changed(a, CHANGE_ADDRESS, text);
+  if (r == DB_OK) r = domain_id(e, x.domain, &x.domain_id);
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM address WHERE domain = ? AND local = ?");
   if (r != DB_OK) return r;
   db_bind_int(s, 1, x.domain_id);

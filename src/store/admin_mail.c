@@ -62,7 +62,7 @@ static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, 
   struct folder *f;
   enum db_result r = some_uids(e, folder, uids, &count);
   if (r == DB_OK && !count) {
-    r = admin_purge_folder(e, a, account, folder, &count);
+    r = admin_purge_folder(e, folder, &count);
     return r == DB_OK && !count ? delete_folder(e, folder) : r;
   }
   if (r == DB_OK) r = engine_folder(e, folder, &f);
@@ -70,13 +70,9 @@ static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, 
     r = message_delete(e, folder, uids[i], &size);
     octets += size;
   }
-  struct change *c = admin_change(a, CHANGE_EMPTIED);
-  if (r != DB_OK || !c) return c ? r : DB_NOMEM;
-  c->id = (uint64_t)account;
-  c->inbox = count;
-  c->quota = octets;
+  if (r != DB_OK) return r;
   folder_shrink(e, f, count, octets);
-  return DB_OK;
+  return admin_changed_id(a, CHANGE_CONTENT, (uint64_t)account);
 }
 
 enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
@@ -255,15 +251,11 @@ static enum db_result mail_drop(struct store_engine *e, struct admin_job *a) {
     count += size > 0;
     octets += size;
   }
-  struct change *c = admin_change(a, CHANGE_EMPTIED);
-  if (r != DB_OK || !f || !c) return r == DB_OK && !c ? DB_NOMEM : r;
-  c->id = account.id;
-  c->inbox = count;
-  c->quota = octets;
+  if (r != DB_OK || !f) return r;
   if (count) folder_shrink(e, f, count, octets);
   admin_columns(a, "deleted");
   ADMIN_ROW(a, admin_num(a, count));
-  return DB_OK;
+  return admin_changed_id(a, CHANGE_CONTENT, account.id);
 }
 
 /* --- export --- */
@@ -398,10 +390,11 @@ static void refuse_open(struct store *s, struct admin_job *a) {
   struct buf text;
   buf_init(&text, DIR_ADDRESS_MAX);
   dir_fold(&text, a->words[0]);
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
+  const struct maildrop_lock *lock;
   if (dir_resolve(&s->dir, buf_slice(&text), "", &s->found) == DIR_FOUND)
     for (size_t i = 0; i < s->found.count; i++)
-      if (s->found.accounts[i]->locked_by)
+      if ((lock = lock_find(&s->locks, s->found.accounts[i])) && lock->locked_by)
         admin_send(
             a, CLI_TROUBLE,
             "the maildrop is open in a POP3 session (qasid ps shows it); nothing was deleted");
@@ -452,12 +445,9 @@ static enum db_result mail_delete(struct store_engine *e, struct admin_job *a) {
                 : message_delete(e, f->id, uids[i], &size);
     octets += size;
   }
-  struct change *c = admin_change(a, a->keep ? CHANGE_KEPT : CHANGE_EMPTIED);
-  if (r != DB_OK || !f || !c) return r == DB_OK && !c ? DB_NOMEM : r;
-  c->id = account.id;
-  c->inbox = a->count - 1;
-  c->quota = octets;
-  folder_shrink(e, f, c->inbox, octets);
+  if (r == DB_OK && f) r = admin_changed_id(a, CHANGE_CONTENT, account.id);
+  if (r != DB_OK || !f) return r;
+  folder_shrink(e, f, a->count - 1, octets);
   return admin_send(a, CLI_OK, "%zu message%s deleted%s", a->count - 1, a->count == 2 ? "" : "s",
                     a->keep ? "; qasid mail undelete brings them back" : "");
 }

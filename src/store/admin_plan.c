@@ -27,11 +27,16 @@ static void plan_note(struct admin_job *a, const char *step, struct slice name, 
 static void plan_mailboxes(struct store *s, struct admin_job *a) {
   const struct dir_found *f = &s->found;
   for (size_t i = 0; i < f->count && i < PLAN_MAILBOXES_SHOWN; i++) {
-    bool room = store_has_room(s, f->accounts[i], 0);
-    plan_note(a, "mailbox", admin_copy(a, dir_name_of(&s->dir, f->accounts[i])),
-              room ? "ours" : "full",
+    struct dir_account x;
+    struct buf name;
+    buf_init(&name, DIR_ADDRESS_MAX);
+    dir_put_name(&s->dir, f->accounts[i], &name);
+    bool room = dir_account(&s->dir, f->accounts[i], &x) != DIR_FOUND ||
+                store_room(s, &x, 0) == ROOM_ENOUGH;
+    plan_note(a, "mailbox", admin_copy(a, buf_slice(&name)), room ? "ours" : "full",
               room ? "it is put into this mailbox"
                    : "the mailbox is full: the client is told to come again (452 4.2.2)");
+    buf_free(&name);
   }
   if (f->count > PLAN_MAILBOXES_SHOWN)
     plan_note(a, "mailbox", admin_num(a, f->count - PLAN_MAILBOXES_SHOWN), "more",
@@ -120,7 +125,10 @@ static void plan_elsewhere(struct store *s, struct admin_job *a, struct slice ad
 
 static void plan_entry(struct store *s, struct admin_job *a, struct slice address) {
   bool forwards;
-  struct slice entry = dir_entry(&s->dir, address, s->conf->recipient_delimiter, &forwards);
+  struct buf text;
+  buf_init(&text, DIR_ADDRESS_MAX);
+  dir_entry(&s->dir, address, s->conf->recipient_delimiter, &text, &forwards);
+  struct slice entry = buf_slice(&text);
   if (!entry.n)
     plan_note(a, "address", address, "ours",
               "it has no entry of its own, and reaches the postmaster");
@@ -131,6 +139,7 @@ static void plan_entry(struct store *s, struct admin_job *a, struct slice addres
              plan_printf(a, "%.*s %s", SLICE_ARG(slice_first(entry, 300)),
                          forwards ? "leads to others" : "is an account here"),
              SLICE(""), SLICE(""));
+  buf_free(&text);
 }
 
 static void plan_at_once(struct store *s, struct admin_job *a) {
@@ -140,7 +149,7 @@ static void plan_at_once(struct store *s, struct admin_job *a) {
     admin_send(a, CLI_USAGE, "an address has at most %d octets", SEND_PATH_MAX);
     return;
   }
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
   enum dir_result r = dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found);
   if (r == DIR_FOUND) plan_entry(s, a, address);
   plan_mailboxes(s, a);

@@ -5,23 +5,10 @@
 #include "src/store/admin_directory.h"
 
 /* Where the account is forwarded to; its own mailbox among that has the new address now. */
-static enum db_result move_forwards(struct store_engine *e, struct admin_job *a,
-                                    const struct admin_address *from,
+static enum db_result move_forwards(struct store_engine *e, const struct admin_address *from,
                                     const struct admin_address *to) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT target FROM target WHERE domain = ? AND local = ?");
-  enum db_result r;
-  db_bind_int(s, 1, from->domain_id);
-  db_bind_text(s, 2, from->local);
-  while ((r = db_step(s)) == DB_ROW) {
-    struct change *c = admin_change(a, CHANGE_TARGET_ADD);
-    if (!c) break;
-    c->text = to->text;
-    c->target = slice_eq(db_bytes(s, 0), from->text) ? to->text : admin_copy(a, db_bytes(s, 0));
-  }
-  db_reset(s);
-  if (r != DB_OK) return r == DB_ROW ? DB_NOMEM : r;
-  s = db_prepare(e->db,
-                 "UPDATE target SET domain = ?3, local = ?4 WHERE domain = ?1 AND local = ?2");
+  struct db_stmt *s = db_prepare(
+      e->db, "UPDATE target SET domain = ?3, local = ?4 WHERE domain = ?1 AND local = ?2");
   db_bind_int(s, 1, from->domain_id);
   db_bind_text(s, 2, from->local);
   db_bind_int(s, 3, to->domain_id);
@@ -29,7 +16,7 @@ static enum db_result move_forwards(struct store_engine *e, struct admin_job *a,
   return db_run(s);
 }
 
-/* What leads to the old address leads to the new one, in the owner's memory too. */
+/* What leads to the old address leads to the new one. */
 static enum db_result move_targets(struct store_engine *e, struct admin_job *a, struct slice from,
                                    struct slice to) {
   struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain "
@@ -37,15 +24,7 @@ static enum db_result move_targets(struct store_engine *e, struct admin_job *a, 
   enum db_result r;
   db_bind_text(s, 1, from);
   while ((r = db_step(s)) == DB_ROW) {
-    if (slice_eq(db_bytes(s, 0), to)) continue; /* by move_forwards() */
-    struct slice alias = admin_copy(a, db_bytes(s, 0));
-    /* The new one first: an alias without a target would be no alias. */
-    struct change *add = admin_change(a, CHANGE_TARGET_ADD),
-                  *remove = admin_change(a, CHANGE_TARGET_REMOVE);
-    if (!add || !remove || !alias.p) break;
-    add->text = remove->text = alias;
-    add->target = to;
-    remove->target = from;
+    if (admin_changed(a, CHANGE_ADDRESS, admin_copy(a, db_bytes(s, 0))) != DB_OK) break;
   }
   db_reset(s);
   if (r != DB_OK) return r == DB_ROW ? DB_NOMEM : r;
@@ -58,12 +37,10 @@ static enum db_result move_targets(struct store_engine *e, struct admin_job *a, 
 static enum db_result remove_address(struct store_engine *e, struct admin_job *a,
                                      const struct admin_address *x) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM address WHERE domain = ? AND local = ?");
-  struct change *c = admin_change(a, CHANGE_ADDRESS_REMOVE);
-  if (!c) return DB_NOMEM;
-  c->text = x->text;
   db_bind_int(s, 1, x->domain_id);
   db_bind_text(s, 2, x->local);
-  return db_run(s);
+  enum db_result r = db_run(s);
+  return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, x->text) : r;
 }
 
 static enum db_result move_account(struct store_engine *e, struct admin_job *a,
@@ -75,7 +52,7 @@ static enum db_result move_account(struct store_engine *e, struct admin_job *a,
   enum db_result r = db_run(s);
   /* before the old one goes: it is never without */
   if (r == DB_OK) r = admin_put_address(e, a, to, from->account);
-  if (r == DB_OK) r = move_forwards(e, a, from, to);
+  if (r == DB_OK) r = move_forwards(e, from, to);
   if (r == DB_OK) r = remove_address(e, a, from);
   if (r == DB_OK) r = move_targets(e, a, from->text, to->text);
   if (r != DB_OK || !alias) return r;

@@ -40,7 +40,7 @@ static enum db_result kept_grant(struct store_engine *e, struct admin_job *a, ui
 }
 
 static enum db_result change(struct store_engine *e, struct admin_job *a, const char *sql,
-                             enum change_kind kind) {
+                             bool add) {
   struct named_account account;
   struct slice grant;
   if (!get_grant(a, a->words[1], &grant)) return DB_OK;
@@ -54,24 +54,19 @@ static enum db_result change(struct store_engine *e, struct admin_job *a, const 
   r = db_run(s);
   if (r != DB_OK) return r;
   if (!db_changes(e->db))
-    return kind == CHANGE_GRANT_ADD ? admin_send(a, CLI_EXISTS, "%.*s may send as %.*s already",
-                                                 SLICE_ARG(a->words[0]), SLICE_ARG(grant))
-                                    : admin_send(a, CLI_NOT_FOUND, "%.*s was not given %.*s",
-                                                 SLICE_ARG(a->words[0]), SLICE_ARG(grant));
-  struct change *c = admin_change(a, kind);
-  if (!c) return DB_NOMEM;
-  c->id = account.id;
-  c->text = grant;
+    return add ? admin_send(a, CLI_EXISTS, "%.*s may send as %.*s already", SLICE_ARG(a->words[0]),
+                            SLICE_ARG(grant))
+               : admin_send(a, CLI_NOT_FOUND, "%.*s was not given %.*s", SLICE_ARG(a->words[0]),
+                            SLICE_ARG(grant));
   return DB_OK;
 }
 
 static enum db_result sendas_add(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "INSERT OR IGNORE INTO sendas (account, address) VALUES (?, ?)",
-                CHANGE_GRANT_ADD);
+  return change(e, a, "INSERT OR IGNORE INTO sendas (account, address) VALUES (?, ?)", true);
 }
 
 static enum db_result sendas_delete(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "DELETE FROM sendas WHERE account = ? AND address = ?", CHANGE_GRANT_REMOVE);
+  return change(e, a, "DELETE FROM sendas WHERE account = ? AND address = ?", false);
 }
 
 static enum db_result sendas_list(struct store_engine *e, struct admin_job *a) {

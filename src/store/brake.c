@@ -26,16 +26,17 @@ const char *brake_words(int64_t why) {
 /* --- the owner: limits --- */
 
 void brake_set(struct store *s, const struct session *session, struct deliver_job *d) {
-  const struct dir_account *a =
-      session->account && d->elsewhere_count ? dir_account(&s->dir, session->account) : NULL;
+  struct dir_account a;
+  bool on = session->account && d->elsewhere_count &&
+            dir_account(&s->dir, session->account, &a) == DIR_FOUND;
   const uint64_t options[DIR_SENDS] = {
     s->conf->account_messages_per_hour,      s->conf->account_recipients_per_hour,
     s->conf->account_messages_per_day,       s->conf->account_recipients_per_day,
     s->conf->account_new_recipients_per_day,
   };
-  d->brake = (struct deliver_brake){ .on = a != NULL };
-  for (int i = 0; a && i < DIR_SENDS; i++)
-    d->brake.limits[i] = a->limits.sends[i] == DIR_DEFAULT ? options[i] : a->limits.sends[i];
+  d->brake = (struct deliver_brake){ .on = on };
+  for (int i = 0; on && i < DIR_SENDS; i++)
+    d->brake.limits[i] = a.limits.sends[i] == DIR_DEFAULT ? options[i] : a.limits.sends[i];
 }
 
 /* --- the writer: counts --- */
@@ -209,17 +210,16 @@ static struct deliver_job *new_notice(const struct buf *text, const struct buf *
 }
 
 static void deliver_notice(struct store *s, struct deliver_job *n) {
-  dir_begin(&s->dir, &s->found);
+  struct dir_account a;
+  dir_begin(&s->found);
   bool found = dir_resolve(&s->dir, SLICE("postmaster"), s->conf->recipient_delimiter, &s->found) ==
                DIR_FOUND;
   n->places = found && s->found.count ? calloc(s->found.count, sizeof *n->places) : NULL;
-  for (size_t i = 0; n->places && i < s->found.count; i++) {
-    s->found.accounts[i]->coming += n->size;
-    n->places[n->count++] =
-        (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
-  }
+  for (size_t i = 0; n->places && i < s->found.count; i++)
+    if (dir_account(&s->dir, s->found.accounts[i], &a) == DIR_FOUND)
+      n->places[n->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
   struct store_job *j = &n->job;
-  if (!n->count) {
+  if (!n->count || !deliver_coming(s, n)) {
     job_free(&j);
     return;
   }
@@ -228,22 +228,23 @@ static void deliver_notice(struct store *s, struct deliver_job *n) {
 }
 
 void brake_notify(struct store *s, const struct deliver_job *d, int64_t now_s) {
-  struct dir_account *a = dir_account(&s->dir, d->letter.account);
+  struct maildrop_lock *a = lock_get(&s->locks, d->letter.account);
   if (!a || (a->braked_s && now_s >= a->braked_s && now_s - a->braked_s < BRAKE_NOTICE_EVERY_S))
     return;
-  struct buf text, id;
+  struct buf text, id, address;
   uint8_t nonce[8];
   a->braked_s = now_s;
-  buf_init(&text, NOTICE_MAX), buf_init(&id, 64);
+  buf_init(&text, NOTICE_MAX), buf_init(&id, 64), buf_init(&address, DIR_ADDRESS_MAX);
   s->shell.random(s->shell.arg, nonce, sizeof nonce);
   buf_put_str(&id, "notice");
   hex_put(&id, slice_of(nonce, sizeof nonce));
-  struct slice name = dir_name_of(&s->dir, a);
+  dir_put_name(&s->dir, d->letter.account, &address);
+  struct slice name = buf_slice(&address);
   log_it(s, name, d);
   put_notice(s, &text, name, d, buf_slice(&id), now_s);
   bool fine = !text.failed && !id.failed;
   struct deliver_job *n =
       fine ? new_notice(&text, &id, sizeof "Return-Path: <>\r\n" - 1, now_s) : NULL;
   if (n) deliver_notice(s, n);
-  buf_free(&text), buf_free(&id);
+  buf_free(&text), buf_free(&id), buf_free(&address);
 }

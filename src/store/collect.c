@@ -21,7 +21,8 @@ enum {
 bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
   struct auth_collect q;
   if (!auth_collect_get(m->payload, &q) || !q.source) return false;
-  bool known = q.account && dir_account(&s->dir, q.account);
+  struct dir_account account;
+  bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
   struct peer *collector = known ? peer_get(s, ROLE_COLLECTOR, q.front) : NULL;
   struct session *session = collector ? session_get(collector, q.session) : NULL;
   known = session && !session->account && !session->pending;
@@ -201,19 +202,22 @@ static struct collected_job *new_collect_job(struct session *session,
 
 static enum collect_outcome begin_commit(struct store *s, struct session *session,
                                          const struct collect_commit *q, int64_t now_s) {
-  struct dir_account *a = dir_account(&s->dir, session->account);
+  struct dir_account a;
   uint64_t size = session->spool.size + q->tail.n;
   if (session->spoiled) return session->spoiled_by;
-  if (!a) return COLLECT_GONE;
+  enum dir_result found = dir_account(&s->dir, session->account, &a);
+  if (found != DIR_FOUND) return found == DIR_UNKNOWN ? COLLECT_GONE : COLLECT_TROUBLE;
   if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
-  if (!store_has_room(s, a, size)) {
-    notice_mailbox_full(s, a, now_s);
+  enum room room = store_room(s, &a, size);
+  if (room == ROOM_UNKNOWN) return COLLECT_TROUBLE;
+  if (room != ROOM_ENOUGH) {
+    notice_mailbox_full(s, a.id, now_s);
     return COLLECT_FULL;
   }
   struct collected_job *j = new_collect_job(session, q, now_s);
   if (!j) return COLLECT_TROUBLE;
-  j->d.places[0] = (struct deliver_place){ a->id, a->inbox, 0 };
-  a->coming += j->d.size;
+  j->d.places[0] = (struct deliver_place){ a.id, a.inbox, 0 };
+  deliver_coming(s, &j->d);
   j->d.job.free_least = s->conf->store_free_space;
   session->spool = (struct spool){ 0 };
   session_ask(s, session, &j->d.job);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* What the directory consists of: domains, accounts, addresses with their targets, and as whom an
- * account may send; how each is put in, found and taken out. directory_resolve.c says where an
- * address leads, directory_load.c reads all of it from the database.
+/* The directory as it is asked: spellings, and what is remembered of the tables.
+ * directory_resolve.c says where an address leads, directory_read.c has the queries.
  *
- *  1. Entries of one hash are chained from the map; the map has no hash without an entry.
- *  2. Accounts and domains stand in their lists in the order in which they were put in, by id.
- *  3. An account's `addresses` is the number of entries that are its own.
- *  4. Each address whose text is not as it would be prepared by now is in `odd`, no other is.
- *  5. What the directory keeps of deleted mail is the sum of what its accounts keep. */
-#include <stdlib.h>
-
-#include "lib/unicode/prepare.h"
+ *  1. What is remembered is what a query gave; nothing is put there by whoever changes the tables.
+ *  2. An address is remembered by its very text; other spellings are led to that (dir_look_alike).
+ *  3. What is remembered as known and what as unknown never has the same text. */
 #include "src/store/directory_inside.h"
+#include "lib/unicode/prepare.h"
+
+enum {
+  DOMAINS_KEPT = 200000, /* of 12 octets */
+  ADDRESSES_KEPT = 1200000,
+  UNKNOWN_KEPT = 100000,
+  FORWARDS_KEPT = 3 << 20, /* octets */
+  ACCOUNTS_KEPT = 4 << 20,
+};
+
+/* --- spellings --- */
 
 static void put_lower(struct buf *out, struct slice s) {
   uint8_t *to = buf_reserve(out, s.n);
@@ -67,390 +72,178 @@ bool dir_without_detail(struct slice address, const char *delimiters, struct dir
 
 /* --- domains --- */
 
-struct dir_domain *dir_find_domain(const struct directory *d, struct slice name) {
-  struct dir_domain *x = map_ptr(&d->domains, slice_hash(name));
-  while (x && !slice_eq(slice_of(x->name, x->n), name)) x = x->next;
-  return x;
-}
-
-bool dir_is_ours(const struct directory *d, struct slice name) {
-  return dir_find_domain(d, name) != NULL;
-}
-
-bool dir_put_domain(struct directory *d, uint64_t id, struct slice name) {
-  if (dir_find_domain(d, name)) return true;
-  struct dir_domain *x = calloc(1, sizeof *x + name.n);
-  if (!x) return false;
-  x->id = id;
-  x->n = name.n;
-  memcpy(x->name, name.p, name.n);
-  x->next = map_ptr(&d->domains, slice_hash(name));
-  if (!map_put_ptr(&d->domains, slice_hash(name), x)) {
-    free(x);
-    return false;
+static enum dir_result find_domain(struct directory *d, struct slice name, struct dir_domain *ret) {
+  uint32_t known;
+  if (id_cache_get(&d->domains, name, &known)) {
+    *ret = (struct dir_domain){ known / 2, known % 2 };
+    return DIR_FOUND;
   }
-  x->before = d->last_domain;
-  if (x->before)
-    x->before->after = x;
-  else
-    d->first_domain = x;
-  d->last_domain = x;
-  d->domain_count++;
-  return true;
+  if (id_cache_get(&d->unknown, name, &known)) return DIR_UNKNOWN;
+  enum dir_result found = dir_read_domain(d, name, ret);
+  if (found == DIR_FOUND && d->remembers && ret->id <= UINT32_MAX / 2)
+    id_cache_put(&d->domains, name, (uint32_t)ret->id * 2 + ret->catches_all);
+  if (found == DIR_UNKNOWN && d->remembers) id_cache_put(&d->unknown, name, 0);
+  return found;
 }
 
-void dir_remove_domain(struct directory *d, struct slice name) {
-  struct dir_domain *x = dir_find_domain(d, name), *head = map_ptr(&d->domains, slice_hash(name));
-  if (!x) return;
-  if (x != head) {
-    while (head->next != x) head = head->next;
-    head->next = x->next;
-  } else if (x->next) {
-    map_put_ptr(&d->domains, slice_hash(name), x->next);
-  } else {
-    map_remove(&d->domains, slice_hash(name));
-  }
-  if (x->before)
-    x->before->after = x->after;
-  else
-    d->first_domain = x->after;
-  if (x->after)
-    x->after->before = x->before;
-  else
-    d->last_domain = x->before;
-  d->domain_count--;
-  d->postmaster_known = false;
-  free(x);
-}
-
-/* --- accounts --- */
-
-struct dir_account *dir_account(struct directory *d, uint64_t id) {
-  return map_ptr(&d->accounts, id);
-}
-
-/* Of several the first in the alphabet, so that it is the same one each time. */
-struct slice dir_name_of(const struct directory *d, const struct dir_account *a) {
-  struct slice best = SLICE_NONE;
-  uint64_t key, value;
-  for (size_t i = 0; map_each(&d->addresses, &i, &key, &value);) {
-    const struct dir_address *x = (const struct dir_address *)(uintptr_t)value;
-    for (; x; x = x->next) {
-      struct slice text = slice_of(x->text, x->n);
-      if (x->account == a && (!best.n || slice_cmp(text, best) < 0)) best = text;
-    }
-  }
-  return best;
-}
-
-bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox,
-                     const struct dir_limits *limits) {
-  struct dir_account *a = dir_account(d, id);
-  if (!a) {
-    a = calloc(1, sizeof *a);
-    if (!a || !map_put_ptr(&d->accounts, id, a)) {
-      free(a);
-      return false;
-    }
-    a->id = id;
-    a->older = d->newest;
-    if (a->older)
-      a->older->newer = a;
-    else
-      d->oldest = a;
-    d->newest = a;
-  }
-  a->inbox = inbox;
-  a->limits = *limits;
-  return true;
-}
-
-static void count_up(uint64_t *n, int64_t more) {
-  uint64_t fewer = more < 0 ? (uint64_t)-more : 0;
-  if (more >= 0)
-    *n += (uint64_t)more;
-  else
-    *n -= fewer < *n ? fewer : *n;
-}
-
-void dir_deleted(struct directory *d, uint64_t account, int64_t messages, int64_t octets) {
-  struct dir_account *a = dir_account(d, account);
-  if (!a) return; /* what it kept was taken off the whole when it went */
-  count_up(&a->deleted, messages);
-  count_up(&a->deleted_octets, octets);
-  count_up(&d->deleted, messages);
-  count_up(&d->deleted_octets, octets);
-}
-
-static void free_grants(struct dir_account *a) {
-  while (a->grants) {
-    struct dir_grant *g = a->grants;
-    a->grants = g->next;
-    free(g);
-  }
-}
-
-void dir_remove_account(struct directory *d, uint64_t id) {
-  struct dir_account *a = dir_account(d, id);
-  if (!a) return;
-  free_grants(a);
-  dir_deleted(d, id, -(int64_t)a->deleted, -(int64_t)a->deleted_octets);
-  map_remove(&d->accounts, id);
-  if (a->older)
-    a->older->newer = a->newer;
-  else
-    d->oldest = a->newer;
-  if (a->newer)
-    a->newer->older = a->older;
-  else
-    d->newest = a->older;
-  free(a);
+enum dir_result dir_find_domain(struct directory *d, struct slice name) {
+  struct dir_domain domain;
+  enum dir_result found = name.n ? find_domain(d, name, &domain) : DIR_UNKNOWN;
+  return found == DIR_UNKNOWN ? DIR_ELSEWHERE : found;
 }
 
 /* --- addresses --- */
 
-struct dir_address *dir_find_address(const struct directory *d, struct slice text) {
-  struct dir_address *x = map_ptr(&d->addresses, slice_hash(text));
-  while (x && !slice_eq(slice_of(x->text, x->n), text)) x = x->next;
-  return x;
+bool dir_remembers(const struct directory *d, struct slice text) {
+  uint32_t account;
+  return id_cache_get(&d->addresses, text, &account);
 }
 
-/* --- texts of before --- */
-
-/* Texts that were kept when only ASCII letters were folded are found by what they are prepared to:
- * `odd`. */
-static bool odd_text(const struct dir_address *x, uint8_t mem[DIR_ADDRESS_MAX], struct slice *ret) {
-  struct slice text = slice_of(x->text, x->n);
-  if (prepare_is_ascii(text)) return false;
-  *ret = prepared(text, mem);
-  return ret->n && !slice_eq(*ret, text);
+static bool recall_forward(struct directory *d, struct arena *a, struct dir_entry *ret,
+                           enum dir_result *found) {
+  struct slice value;
+  if (!recall_get(&d->forwards, ret->text, &value)) return false;
+  memcpy(&ret->account, value.p, sizeof ret->account);
+  struct slice targets = slice_from(value, sizeof ret->account);
+  ret->targets = targets.n ? arena_copy(a, targets) : SLICE_NONE;
+  *found = !targets.n || ret->targets.p ? DIR_FOUND : DIR_TROUBLE;
+  return true;
 }
 
-static bool odd_put(struct directory *d, struct dir_address *x) {
+/* False: it has to be read. */
+static bool recall_address(struct directory *d, struct arena *a, struct dir_entry *ret,
+                           enum dir_result *found) {
+  uint32_t account;
+  if (id_cache_get(&d->addresses, ret->text, &account)) {
+    ret->account = account;
+    *found = DIR_FOUND;
+    return account || recall_forward(d, a, ret, found);
+  }
+  *found = DIR_UNKNOWN;
+  return id_cache_get(&d->unknown, ret->text, &account);
+}
+
+static void remember_address(struct directory *d, const struct dir_entry *x) {
+  uint8_t value[RECALL_ENTRY_MAX];
+  bool plain = x->account && !x->targets.n;
+  size_t n = sizeof x->account + x->targets.n;
+  if (plain && x->account <= UINT32_MAX) id_cache_put(&d->addresses, x->text, (uint32_t)x->account);
+  if (plain || x->text.n + n > sizeof value) return;
+  memcpy(value, &x->account, sizeof x->account);
+  if (x->targets.n) memcpy(value + sizeof x->account, x->targets.p, x->targets.n);
+  recall_put(&d->forwards, x->text, slice_of(value, n));
+  id_cache_put(&d->addresses, x->text, 0);
+}
+
+enum dir_result dir_look(struct directory *d, struct slice text, struct arena *a,
+                         struct dir_entry *ret) {
+  enum dir_result found;
+  struct dir_domain domain;
+  ptrdiff_t at = slice_rfind(text, '@');
+  *ret = (struct dir_entry){ .text = text };
+  if (at < 0) return DIR_UNKNOWN;
+  if (recall_address(d, a, ret, &found)) return found;
+  found = find_domain(d, slice_from(text, (size_t)at + 1), &domain);
+  if (found == DIR_FOUND && !at && !domain.catches_all) return DIR_UNKNOWN;
+  if (found == DIR_FOUND)
+    found = dir_read_address(d, domain.id, slice_first(text, (size_t)at), a, ret);
+  if (found == DIR_FOUND && d->remembers) remember_address(d, ret);
+  if (found == DIR_UNKNOWN && d->remembers) id_cache_put(&d->unknown, text, 0);
+  return found;
+}
+
+static enum dir_result look_odd(struct directory *d, struct slice meant, struct arena *a,
+                                struct dir_entry *ret) {
+  struct dir_text text;
+  enum dir_result found = d->odd ? dir_read_odd(d, meant, &text) : DIR_UNKNOWN;
+  struct slice kept = found == DIR_FOUND ? arena_copy(a, dir_text_of(&text)) : SLICE_NONE;
+  if (found != DIR_FOUND) return found;
+  return kept.p ? dir_look(d, kept, a, ret) : DIR_TROUBLE;
+}
+
+enum dir_result dir_look_alike(struct directory *d, struct slice text, struct arena *a,
+                               struct dir_entry *ret) {
   uint8_t mem[DIR_ADDRESS_MAX];
-  struct slice text;
-  if (!odd_text(x, mem, &text)) return true;
-  x->odd = map_ptr(&d->odd, slice_hash(text));
-  return map_put_ptr(&d->odd, slice_hash(text), x);
-}
-
-static void odd_remove(struct directory *d, struct dir_address *x) {
-  uint8_t mem[DIR_ADDRESS_MAX];
-  struct slice text;
-  if (!odd_text(x, mem, &text)) return;
-  struct dir_address *at = map_ptr(&d->odd, slice_hash(text));
-  if (at == x && x->odd) map_put_ptr(&d->odd, slice_hash(text), x->odd);
-  if (at == x && !x->odd) map_remove(&d->odd, slice_hash(text));
-  while (at && at != x && at->odd != x) at = at->odd;
-  if (at && at != x) at->odd = x->odd;
-}
-
-/* By the text itself, by what it is prepared to, by what one of before is prepared to. */
-struct dir_address *dir_find_alike(const struct directory *d, struct slice text) {
-  uint8_t mem[DIR_ADDRESS_MAX], odd_mem[DIR_ADDRESS_MAX];
-  struct dir_address *x = dir_find_address(d, text);
-  if (x || (prepare_is_ascii(text) && !d->odd.count)) return x;
-  struct slice meant = prepared(text, mem), odd;
-  x = meant.n ? dir_find_address(d, meant) : NULL;
-  if (x || !meant.n) return x;
-  x = map_ptr(&d->odd, slice_hash(meant));
-  while (x && !(odd_text(x, odd_mem, &odd) && slice_eq(odd, meant))) x = x->odd;
-  return x;
-}
-
-static void free_targets(struct dir_address *x) {
-  while (x->targets) {
-    struct dir_target *t = x->targets;
-    x->targets = t->next;
-    free(t);
+  enum dir_result found = dir_look(d, text, a, ret);
+  if (found != DIR_UNKNOWN || (prepare_is_ascii(text) && !d->odd)) return found;
+  struct slice meant = prepared(text, mem);
+  if (!meant.n) return DIR_UNKNOWN;
+  if (!slice_eq(meant, text)) {
+    struct slice kept = arena_copy(a, meant);
+    found = kept.p ? dir_look(d, kept, a, ret) : DIR_TROUBLE;
   }
+  return found == DIR_UNKNOWN ? look_odd(d, meant, a, ret) : found;
 }
 
-static struct dir_address *new_address(struct directory *d, struct slice text) {
-  struct dir_address *x = calloc(1, sizeof *x + text.n);
-  if (!x) return NULL;
-  x->n = text.n;
-  memcpy(x->text, text.p, text.n);
-  x->next = map_ptr(&d->addresses, slice_hash(text));
-  if (!map_put_ptr(&d->addresses, slice_hash(text), x)) {
-    free(x);
-    return NULL;
+enum dir_result dir_any_postmaster(struct directory *d, struct arena *a, struct dir_entry *ret) {
+  struct dir_text text;
+  if (!d->postmaster_known) {
+    enum dir_result found = dir_read_postmaster(d, &text);
+    if (found == DIR_TROUBLE) return found;
+    d->postmaster_n = found == DIR_FOUND ? text.n : 0;
+    memcpy(d->postmaster, text.mem, d->postmaster_n);
+    d->postmaster_known = d->remembers;
   }
-  d->address_count++;
-  if (odd_put(d, x)) return x;
-  dir_remove_address(d, text);
-  return NULL;
+  return d->postmaster_n ? dir_look(d, slice_of(d->postmaster, d->postmaster_n), a, ret)
+                         : DIR_UNKNOWN;
 }
 
-static void set_account(struct dir_address *x, struct dir_account *a) {
-  if (x->account) x->account->addresses--;
-  if (a) a->addresses++;
-  x->account = a;
-}
+/* --- accounts --- */
 
-bool dir_put_address(struct directory *d, struct slice text, uint64_t account) {
-  struct dir_address *x = dir_find_address(d, text);
-  if (!x) x = new_address(d, text);
-  if (!x) return false;
-  free_targets(x);
-  set_account(x, account ? dir_account(d, account) : NULL);
-  d->postmaster_known = false;
-  return true;
-}
-
-bool dir_add_target(struct directory *d, struct slice text, struct slice target) {
-  struct dir_address *x = dir_find_address(d, text);
-  if (!x) return true; /* a target of nothing, which `check` tells of */
-  struct dir_target *t = calloc(1, sizeof *t + target.n);
-  if (!t) return false;
-  t->n = target.n;
-  memcpy(t->text, target.p, target.n);
-  t->next = x->targets;
-  x->targets = t;
-  return true;
-}
-
-void dir_remove_target(struct directory *d, struct slice text, struct slice target) {
-  struct dir_address *x = dir_find_address(d, text);
-  if (!x) return;
-  for (struct dir_target **at = &x->targets; *at; at = &(*at)->next)
-    if (slice_eq(slice_of((*at)->text, (*at)->n), target)) {
-      struct dir_target *t = *at;
-      *at = t->next;
-      free(t);
-      return;
-    }
-}
-
-void dir_remove_address(struct directory *d, struct slice text) {
-  struct dir_address *x = dir_find_address(d, text),
-                     *head = map_ptr(&d->addresses, slice_hash(text));
-  if (!x) return;
-  if (x != head) {
-    while (head->next != x) head = head->next;
-    head->next = x->next;
-  } else if (x->next) {
-    map_put_ptr(&d->addresses, slice_hash(text), x->next);
-  } else {
-    map_remove(&d->addresses, slice_hash(text));
+enum dir_result dir_account(struct directory *d, uint64_t id, struct dir_account *ret) {
+  struct slice key = slice_of((const uint8_t *)&id, sizeof id), value;
+  if (recall_get(&d->accounts, key, &value)) {
+    memcpy(ret, value.p, sizeof *ret);
+    return DIR_FOUND;
   }
-  odd_remove(d, x);
-  d->address_count--;
-  d->postmaster_known = false;
-  set_account(x, NULL);
-  free_targets(x);
-  free(x);
+  enum dir_result found = dir_read_account(d, id, ret);
+  if (found == DIR_FOUND && d->remembers)
+    recall_put(&d->accounts, key, slice_of((const uint8_t *)ret, sizeof *ret));
+  return found;
 }
 
-/* --- as whom an account may send --- */
-
-static bool is_grant(const struct dir_grant *g, struct slice text) {
-  return dir_is_same(slice_of(g->text, g->n), text);
-}
-
-static bool has_grant(const struct dir_account *a, struct slice folded) {
-  for (const struct dir_grant *g = a->grants; g; g = g->next)
-    if (is_grant(g, folded)) return true;
-  return false;
-}
-
-bool dir_put_grant(struct directory *d, uint64_t account, struct slice text) {
-  struct dir_account *a = dir_account(d, account);
-  if (!a || has_grant(a, text)) return true;
-  struct dir_grant *g = calloc(1, sizeof *g + text.n);
-  if (!g) return false;
-  g->n = text.n;
-  memcpy(g->text, text.p, text.n);
-  g->next = a->grants;
-  a->grants = g;
-  return true;
-}
-
-void dir_remove_grant(struct directory *d, uint64_t account, struct slice text) {
-  struct dir_account *a = dir_account(d, account);
-  for (struct dir_grant **at = a ? &a->grants : NULL; at && *at; at = &(*at)->next) {
-    struct dir_grant *g = *at;
-    if (!is_grant(g, text)) continue;
-    *at = g->next;
-    free(g);
-    return;
-  }
-}
-
-bool dir_is_granted(const struct dir_account *a, struct slice address, const char *delimiters) {
-  struct dir_text folded = { .n = address.n }, base;
-  if (!address.n) return has_grant(a, SLICE("<>"));
-  if (address.n > sizeof folded.mem) return false;
-  for (size_t i = 0; i < address.n; i++) folded.mem[i] = ascii_lower(address.p[i]);
-  struct slice whole = slice_of(folded.mem, folded.n);
-  ptrdiff_t at = slice_rfind(whole, '@');
-  if (at < 0) return false;
-  if (has_grant(a, whole) || has_grant(a, slice_from(whole, (size_t)at))) return true;
-  return delimiters && dir_without_detail(whole, delimiters, &base) &&
-         has_grant(a, slice_of(base.mem, base.n));
-}
-
-/* Whole names only. */
-static void put_name(struct buf *out, struct slice text) {
-  if (buf_room(out) < text.n + 2) return;
-  if (buf_len(out)) buf_put_str(out, ", ");
-  buf_put(out, text);
-}
-
-static bool leads_straight(const struct directory *d, const struct dir_address *x,
-                           const struct dir_account *a) {
-  for (const struct dir_target *t = x->targets; t; t = t->next) {
-    const struct dir_address *to = dir_find_address(d, slice_of(t->text, t->n));
-    if (to && to->account == a) return true;
-  }
-  return x->account == a;
-}
-
-void dir_put_names(const struct directory *d, const struct dir_account *a, struct buf *out) {
-  uint64_t key, value;
-  struct slice own = dir_name_of(d, a);
-  if (own.n) put_name(out, own);
-  for (size_t i = 0; map_each(&d->addresses, &i, &key, &value);) {
-    const struct dir_address *x = (const struct dir_address *)(uintptr_t)value;
-    for (; x; x = x->next)
-      if (leads_straight(d, x, a) && !slice_eq(slice_of(x->text, x->n), own))
-        put_name(out, slice_of(x->text, x->n));
-  }
-  for (const struct dir_grant *g = a->grants; g; g = g->next)
-    put_name(out, slice_of(g->text, g->n));
+bool dir_has_quotas(struct directory *d) {
+  if (d->quotas_known) return d->quotas;
+  enum dir_result found = dir_read_quotas(d);
+  d->quotas = found != DIR_UNKNOWN;
+  d->quotas_known = d->remembers && found != DIR_TROUBLE;
+  return d->quotas;
 }
 
 /* --- the whole --- */
 
-void dir_init(struct directory *d) {
-  *d = (struct directory){ 0 };
-  map_init(&d->accounts);
-  map_init(&d->addresses);
-  map_init(&d->odd);
-  map_init(&d->domains);
+void dir_changed_domain(struct directory *d, struct slice name) {
+  id_cache_remove(&d->domains, name);
+  id_cache_remove(&d->unknown, name);
+  d->postmaster_known = false;
+}
+
+void dir_changed_address(struct directory *d, struct slice text) {
+  id_cache_remove(&d->addresses, text);
+  id_cache_remove(&d->unknown, text);
+  recall_remove(&d->forwards, text);
+  if (slice_at(text, 0) == '@') dir_changed_domain(d, slice_from(text, 1));
+  d->postmaster_known = false;
+}
+
+void dir_changed_account(struct directory *d, uint64_t id) {
+  recall_remove(&d->accounts, slice_of((const uint8_t *)&id, sizeof id));
+  d->quotas_known = false;
+}
+
+void dir_init(struct directory *d, enum dir_memory memory) {
+  *d = (struct directory){ .remembers = memory == DIR_REMEMBERS_MUCH };
+  id_cache_init(&d->domains, DOMAINS_KEPT);
+  id_cache_init(&d->addresses, ADDRESSES_KEPT);
+  id_cache_init(&d->unknown, UNKNOWN_KEPT);
+  recall_init(&d->forwards, FORWARDS_KEPT);
+  recall_init(&d->accounts, ACCOUNTS_KEPT);
 }
 
 void dir_free(struct directory *d) {
-  uint64_t key, value;
-  for (size_t i = 0; map_each(&d->addresses, &i, &key, &value);)
-    for (struct dir_address *x = (struct dir_address *)(uintptr_t)value, *next; x; x = next) {
-      next = x->next;
-      free_targets(x);
-      free(x);
-    }
-  while (d->first_domain) {
-    struct dir_domain *x = d->first_domain;
-    d->first_domain = x->after;
-    free(x);
-  }
-  while (d->oldest) {
-    struct dir_account *a = d->oldest;
-    d->oldest = a->newer;
-    free_grants(a);
-    free(a);
-  }
-  map_free(&d->accounts);
-  map_free(&d->addresses);
-  map_free(&d->odd);
-  map_free(&d->domains);
+  id_cache_free(&d->domains);
+  id_cache_free(&d->addresses);
+  id_cache_free(&d->unknown);
+  recall_free(&d->forwards);
+  recall_free(&d->accounts);
 }

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* Who receives mail for an address: the directory of domains, addresses and accounts, whole in the
- * owner's memory (about 250 octets an account), so that a RCPT costs a look-up in a table and no
- * query. It is read from the database at start; each administrative change is applied to it once it
- * is durable.
+/* Who receives mail for an address: domains, addresses with their targets, accounts with their
+ * limits and as whom each may send. All of it is in the database; a directory reads what it is
+ * asked for over a connection, by indexes, and remembers some of it (docs/design/directory.md).
  *
- * It also keeps what each account's mail amounts to, so that quotas are exact: `octets` is what is
- * durable, `coming` what is in write jobs now under way. */
+ * It belongs to whoever owns that connection: the store's owner has one over a connection of its
+ * own; a job can make one over its engine's, which sees that transaction, with
+ * DIR_REMEMBERS_NOTHING.
+ *
+ * What it remembers was committed, since another connection reads nothing else. After a change of
+ * the tables is durable, dir_changed_*() must be called for what changed; until then either state
+ * may be seen. */
 #ifndef QASID_STORE_DIRECTORY_H
 #define QASID_STORE_DIRECTORY_H
 
+#include "lib/base/arena.h"
 #include "lib/base/map.h"
+#include "lib/base/id_cache.h"
+#include "lib/base/recall.h"
 #include "lib/db/db.h"
 
 enum {
@@ -48,59 +55,38 @@ struct dir_limits {
     }                                                                 \
   }
 
-struct session;
+/* The memory is taken as it is used. */
+enum dir_memory { DIR_REMEMBERS_NOTHING, DIR_REMEMBERS_MUCH };
 
 struct dir_account {
   uint64_t id, inbox;
   struct dir_limits limits;
-  uint64_t octets, messages, coming;
-  uint64_t deleted, deleted_octets; /* messages that can be brought back; no quota counts them */
-  size_t addresses; /* that are its own; 0: it is being deleted, and gets nothing any more */
-  struct session *locked_by; /* the session that has the maildrop open */
-  uint8_t waiters;           /* logins that wait for it, at most POP_WAITERS_MAX */
-  bool asked;      /* the session that has it was asked whether it is idle, and has not answered */
-  int64_t login_s; /* when it was last opened, 0: not since the start */
-  /* when the postmaster was last notified that its mail is held; 0: not since the start */
-  int64_t braked_s;
-  struct dir_grant *grants; /* as whom it may send besides its own addresses */
-  uint64_t mark;            /* of the last message that was for it */
-  struct dir_account *older, *newer;
 };
-
-struct dir_address;
-struct dir_domain;
 
 struct directory {
-  struct map accounts;  /* by id */
-  struct map addresses; /* by hash of the text; those of one hash are chained */
-  /* those whose text is not as it would be prepared by now: by hash of that; likewise */
-  struct map odd;
-  struct map domains; /* by hash of the name; likewise */
-  struct dir_account *oldest, *newest;
-  struct dir_domain *first_domain, *last_domain; /* by id */
-  size_t address_count, domain_count;
-  uint64_t deleted, deleted_octets; /* of all accounts */
-  const char *hostname;             /* this server's own; borrowed; NULL or "": none */
-  uint64_t mark;                    /* of the present message */
-  uint64_t follow;                  /* of the present way through the aliases */
-  struct dir_address *postmaster;   /* of some domain; valid when postmaster_known */
+  struct db *db;        /* borrowed */
+  const char *hostname; /* this server's own; borrowed; NULL or "": none */
+  bool remembers;
+  /* A domain's name → its id, twice, and 1 more when something catches all of it. An address → its
+   * account; 0: an alias, or it is forwarded, which is in `forwards` with its targets. An address
+   * or a domain → 0: there is none; these are apart, so that a dictionary of guesses does not drive
+   * out who gets mail. */
+  struct id_cache domains, addresses, unknown;
+  struct recall forwards;
+  struct recall accounts;    /* id → struct dir_account */
+  bool odd;                  /* some address is kept in a spelling that a new one would not get */
+  bool quotas_known, quotas; /* whether some account has a quota of its own */
+  bool failed;               /* the database could not be read: it must be opened anew */
   bool postmaster_known;
+  size_t postmaster_n; /* 0: no domain has one */
+  uint8_t postmaster[DIR_ADDRESS_MAX];
 };
 
-void dir_init(struct directory *d);
+void dir_init(struct directory *d, enum dir_memory memory);
 void dir_free(struct directory *d);
-/* Reads all of it. */
-enum db_result dir_load(struct directory *d, struct db *db);
+/* From now on it reads over `db`, of which nothing else holds a row meanwhile. */
+enum db_result dir_open(struct directory *d, struct db *db);
 
-/* Changes. False without memory. Texts are as they are kept: prepared (dir_fold), or those of
- * before. */
-bool dir_put_domain(struct directory *d, uint64_t id, struct slice name);
-/* `name` in lower case. */
-bool dir_is_ours(const struct directory *d, struct slice name);
-void dir_remove_domain(struct directory *d, struct slice name);
-/* Also changes the limits of one that is there. */
-bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox,
-                     const struct dir_limits *limits);
 /* Columns of the table `account` in a query, and what they say there from `column` on. */
 #define DIR_LIMITS                                                                         \
   "quota, login_delay, expire, messages_per_hour, recipients_per_hour, messages_per_day, " \
@@ -108,30 +94,11 @@ bool dir_put_account(struct directory *d, uint64_t id, uint64_t inbox,
   " new_recipients_per_day"
 enum { DIR_LIMIT_COLUMNS = 3 + DIR_SENDS };
 struct dir_limits dir_limits_of(struct db_stmt *s, int column);
-void dir_remove_account(struct directory *d, uint64_t id);
-struct dir_account *dir_account(struct directory *d, uint64_t id);
-/* An address of its own, for a person to read; empty: it has none. Walks through all addresses. */
-struct slice dir_name_of(const struct directory *d, const struct dir_account *a);
-/* So many deleted messages more (or fewer) that can be brought back. */
-void dir_deleted(struct directory *d, uint64_t account, int64_t messages, int64_t octets);
-/* account 0: an alias, whose targets follow with dir_add_target. Replaces what was there. An
- * account with targets is forwarded to them, and keeps its mail where its own address is one of
- * them. The text "@domain" catches all of a domain that has no address of its own. A target may be
- * elsewhere. */
-bool dir_put_address(struct directory *d, struct slice text, uint64_t account);
-bool dir_add_target(struct directory *d, struct slice text, struct slice target);
-void dir_remove_target(struct directory *d, struct slice text, struct slice target);
-void dir_remove_address(struct directory *d, struct slice text);
 
-/* An account may send as that address, "@domain" for any of a domain, or "<>" for nobody. False
- * without memory. */
-bool dir_put_grant(struct directory *d, uint64_t account, struct slice text);
-void dir_remove_grant(struct directory *d, uint64_t account, struct slice text);
-/* Whether it may by a grant; `address` is as typed, "" for nobody. */
-bool dir_is_granted(const struct dir_account *a, struct slice address, const char *delimiters);
-/* For a person to read: its addresses, the aliases that lead to them directly, what was granted; as
- * many as fit. Walks through all addresses. */
-void dir_put_names(const struct directory *d, const struct dir_account *a, struct buf *out);
+/* What changed in the tables, durably; texts are as they are kept. */
+void dir_changed_domain(struct directory *d, struct slice name);
+void dir_changed_address(struct directory *d, struct slice text); /* or its targets */
+void dir_changed_account(struct directory *d, uint64_t id);
 
 enum dir_result {
   DIR_FOUND,
@@ -140,8 +107,26 @@ enum dir_result {
   DIR_TROUBLE,   /* no memory, or a limit above was passed */
 };
 
-/* An address elsewhere, over the one here that leads to it. Both are the directory's: until it
- * changes. */
+/* `name` in lower case. DIR_FOUND: it is ours; DIR_ELSEWHERE; DIR_TROUBLE. */
+enum dir_result dir_find_domain(struct directory *d, struct slice name);
+static inline bool dir_is_ours(struct directory *d, struct slice name) {
+  return dir_find_domain(d, name) == DIR_FOUND;
+}
+/* DIR_FOUND, DIR_UNKNOWN, DIR_TROUBLE. One that is being deleted is still found. */
+enum dir_result dir_account(struct directory *d, uint64_t id, struct dir_account *ret);
+/* Some account has a quota of its own, or that is not known. */
+bool dir_has_quotas(struct directory *d);
+/* Its address, for a person to read; nothing: it is being deleted. */
+void dir_put_name(struct directory *d, uint64_t account, struct buf *out);
+/* Whether the account may send as that address by a grant ("@domain" for any of a domain, "<>" for
+ * nobody); `address` is as typed, "" for nobody. */
+bool dir_is_granted(struct directory *d, uint64_t account, struct slice address,
+                    const char *delimiters);
+/* For a person to read: its address, the aliases that lead to it directly, what was granted; as
+ * many as fit. */
+void dir_put_names(struct directory *d, uint64_t account, struct buf *out);
+
+/* An address elsewhere, over the one here that leads to it. */
 struct dir_elsewhere {
   struct slice target, forwarder;
 };
@@ -149,16 +134,19 @@ struct dir_elsewhere {
 /* The accounts of one message, each once, and the addresses elsewhere to which aliases and accounts
  * lead, likewise. */
 struct dir_found {
-  struct dir_account **accounts; /* owned */
+  uint64_t *accounts; /* owned */
   size_t count, cap;
-  struct dir_elsewhere *elsewhere; /* owned */
+  struct dir_elsewhere *elsewhere; /* owned; what they point to is in `texts` */
   size_t elsewhere_count, elsewhere_cap;
+  struct map has; /* the accounts; empty while there are few */
   /* of `elsewhere`: by hash, the place of the first of that hash, counted from 1 */
   struct map targets;
+  struct arena texts;
 };
 
+void dir_found_init(struct dir_found *f);
 /* Begins a message (or a single question). */
-void dir_begin(struct directory *d, struct dir_found *f);
+void dir_begin(struct dir_found *f);
 void dir_found_free(struct dir_found *f);
 /* Adds the accounts and addresses elsewhere that `address` reaches and that are not in `f` yet.
  * `delimiters`: see the option recipient_delimiter. DIR_FOUND with nothing added: all of them were
@@ -172,11 +160,11 @@ void dir_found_free(struct dir_found *f);
 enum dir_result dir_resolve(struct directory *d, struct slice address, const char *delimiters,
                             struct dir_found *f);
 
-/* The entry as which an address of a domain of ours is looked up: itself, itself without its
- * detail, or "@domain"; empty: there is none. *ret_forwards: it has targets; else it is an account.
- */
-struct slice dir_entry(struct directory *d, struct slice address, const char *delimiters,
-                       bool *ret_forwards);
+/* The entry as which an address of a domain of ours is looked up, in `out`: itself, itself without
+ * its detail, or "@domain"; nothing: there is none. *ret_forwards: it has targets; else it is an
+ * account. */
+void dir_entry(struct directory *d, struct slice address, const char *delimiters, struct buf *out,
+               bool *ret_forwards);
 
 /* Puts `s` into `out` as names are looked up (lib/unicode/prepare.h): in lower case, and beyond
  * ASCII in one spelling. */

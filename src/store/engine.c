@@ -15,8 +15,8 @@
 #include "src/store/schema.h"
 
 enum {
-  WRITER_CACHE_KIB = 32 * 1024,
-  READER_CACHE_KIB = 8 * 1024,
+  WRITER_CACHE_KIB = 16 * 1024,
+  READER_CACHE_KIB = 3 * 1024,
   FOLDERS_REMEMBERED = 16384,
   FREED_A_TURN = 64, /* files removed in one call of store_idle */
   FREED_URGENT = 4096,

@@ -54,17 +54,21 @@ void import_free(struct import **i) {
 }
 
 void import_begin(struct store *s, struct admin_job *a) {
-  struct dir_found f = { 0 };
-  dir_begin(&s->dir, &f);
+  struct dir_found f;
+  struct dir_account account;
+  dir_found_init(&f);
   enum dir_result r = dir_resolve(&s->dir, a->words[0], "", &f);
-  if (r != DIR_FOUND || f.count != 1) {
+  if (r == DIR_FOUND && f.count == 1) r = dir_account(&s->dir, f.accounts[0], &account);
+  if (r == DIR_TROUBLE) {
+    admin_send(a, CLI_TROUBLE, "the account %.*s can't be looked up now", SLICE_ARG(a->words[0]));
+  } else if (r != DIR_FOUND || f.count != 1) {
     admin_send(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(a->words[0]));
   } else {
     struct import *m = calloc(1, sizeof *m);
     if (m) {
       admin_columns(a, "outcome uid taken");
-      m->account = f.accounts[0]->id;
-      m->inbox = f.accounts[0]->inbox;
+      m->account = account.id;
+      m->inbox = account.inbox;
       buf_init(&m->waiting, CLI_IMPORT_WINDOW + IPC_CHUNK);
       buf_init(&m->line, IMPORT_LINE_MAX);
       buf_init(&m->body, IPC_CHUNK);
@@ -245,8 +249,7 @@ static void deliver(struct store *s, struct session *session, int64_t now_s) {
   j->d.job.free_least = s->conf->store_free_space;
   m->unsaid = 0;
   m->out++;
-  struct dir_account *a = dir_account(&s->dir, m->account);
-  if (a) a->coming += j->d.size;
+  deliver_coming(s, &j->d);
   session_ask(s, session, &j->d.job);
 }
 

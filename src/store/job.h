@@ -52,6 +52,7 @@ struct store_job {
   bool low_space;      /* result: less was free */
   bool again;          /* result: this was one slice of it; the owner enqueues it once more */
   uint64_t group;      /* result: which of the writer's groups it was in, from 1 */
+  uint64_t number;     /* of those that change what accounts have: folders.h */
 };
 
 /* Zeroed, `size` octets with the job at their front; NULL without memory. */

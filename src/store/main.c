@@ -25,7 +25,7 @@ struct store_process {
   struct loop_io *wake;
   struct loop_timer *timer, *housekeeping, *due, *tick;
   bool ticking;
-  struct loop_later later;
+  struct loop_later later, broken;
   struct job_line writes, reads, slow; /* of this turn */
   struct job_line parked;
 };
@@ -137,14 +137,21 @@ static void drain(struct store_process *s) {
   }
 }
 
-static void on_wake(void *arg, int ready) {
-  struct store_process *s = arg;
-  finish_done(s);
-  if (!workers_broken(s->workers)) return;
+static void stop_if_broken(struct store_process *s) {
+  if (!workers_broken(s->workers) && !store_broken(s->store)) return;
   drain(s);
   process_fail(s->process,
                "the disk of the mail failed: the store starts again from what can be read back");
 }
+
+static void on_wake(void *arg, int ready) {
+  struct store_process *s = arg;
+  finish_done(s);
+  stop_if_broken(s);
+}
+
+/* Not under the message that met it. */
+static void on_broken(void *arg) { stop_if_broken(arg); }
 
 /* --- the process --- */
 
@@ -171,6 +178,7 @@ static bool start(struct process *r, struct buf *err) {
   int error = 0;
   s->process = r;
   s->later = (struct loop_later){ .fn = hand_over, .arg = s };
+  s->broken = (struct loop_later){ .fn = on_broken, .arg = s };
   s->disk = disk_posix_open(r->folder, &error);
   if (!s->disk) {
     buf_printf(err, "the folder of the mail can't be opened: %s", strerror(error));
@@ -185,6 +193,7 @@ static bool message(struct process *r, enum role kind, uint32_t number, const st
   struct store_process *s = r->arg;
   bool good = store_message(s->store, kind, number, msg, sys_wall_s());
   look_at_waiters(s);
+  if (store_broken(s->store)) loop_later(s->process->loop, &s->broken);
   return good;
 }
 
@@ -203,6 +212,7 @@ static void stop(struct process *r) {
   struct store_process *s = r->arg;
   drain(s);
   loop_later_cancel(r->loop, &s->later);
+  loop_later_cancel(r->loop, &s->broken);
   loop_io_free(&s->wake);
   loop_timer_free(&s->timer);
   loop_timer_free(&s->housekeeping);

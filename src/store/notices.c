@@ -14,12 +14,16 @@ void notice_disk_full(struct store *s, int64_t now_s) {
   log_end(&l);
 }
 
-void notice_mailbox_full(struct store *s, const struct dir_account *a, int64_t now_s) {
+void notice_mailbox_full(struct store *s, uint64_t account, int64_t now_s) {
   struct log_line l;
+  struct buf name;
   uint64_t times;
-  if (!seldom_due(&s->notices, a->id, (uint64_t)now_s * 1000, &times)) return;
+  if (!seldom_due(&s->notices, account, (uint64_t)now_s * 1000, &times)) return;
+  buf_init(&name, DIR_ADDRESS_MAX);
+  dir_put_name(&s->dir, account, &name);
   log_open(&l, s->shell.log, LOG_E_MAILBOX_FULL);
-  log_str(&l, LOG_F_NAME, dir_name_of(&s->dir, a));
+  log_str(&l, LOG_F_NAME, buf_slice(&name));
   log_num(&l, LOG_F_COUNT, times);
   log_end(&l);
+  buf_free(&name);
 }

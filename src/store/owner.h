@@ -15,8 +15,10 @@
 
 #include "lib/base/seldom.h"
 #include "src/store/directory.h"
+#include "src/store/folders.h"
 #include "src/store/history.h"
 #include "src/store/job.h"
+#include "src/store/locks.h"
 #include "src/store/outbound.h"
 #include "src/store/partly.h"
 #include "src/store/tls_failures.h"
@@ -24,6 +26,7 @@
 enum {
   SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */
   POP_WAITERS_MAX = 4,   /* logins that wait for one maildrop */
+  EXPIRING_FOUND = 128,  /* housekeeping.c */
 };
 
 struct import; /* src/store/import.c */
@@ -85,9 +88,11 @@ struct housekeeping {
   bool out; /* its job is under way */
   int64_t now_s;
   /* HOUSEKEEPING_EXPIRE */
-  /* accounts up to this number were looked at in the present walk; 0: none is under way */
-  uint64_t after;
-  int64_t walked_s;         /* when the last walk through the accounts began */
+  bool walking;                   /* a walk through the accounts is under way */
+  uint64_t after;                 /* up to this number they were looked for; UINT64_MAX: all were */
+  int64_t walked_s;               /* when the last walk began */
+  uint64_t found[EXPIRING_FOUND]; /* accounts that were found, from found_at on still to be done */
+  size_t found_count, found_at;
   uint64_t account;         /* whose messages the job that is out may remove; 0: nobody's */
   struct store_job *parked; /* that account's maildrop is to be opened when it is back */
 };
@@ -96,7 +101,10 @@ struct store {
   struct disk *disk;
   const struct conf *conf;
   struct store_shell shell;
+  struct db *db; /* the owner's own connection: what `dir`, `folders` and the rules read */
   struct directory dir;
+  struct folders folders;
+  struct locks locks;
   struct peer *peers;
   struct session *waiters; /* logins that wait for a maildrop, the oldest first */
   struct dir_found found;
@@ -134,7 +142,7 @@ void session_no_ahead(struct store *s, struct session *session);
 void session_drop_spool(struct store *s, struct session *session);
 void session_unlock(struct store *s, struct session *session);
 /* The oldest login that waits for the account's maildrop, or NULL. */
-struct session *session_waiter(struct store *s, const struct dir_account *a);
+struct session *session_waiter(struct store *s, uint64_t account);
 /* It no longer waits; the caller answers it. */
 void session_wait_over(struct store *s, struct session *session);
 /* pop.c: the maildrop for which it waited is free. */
@@ -150,16 +158,14 @@ void store_send_to(struct store *s, const struct peer *p, uint16_t type, uint64_
 /* --- rules.c --- */
 
 /* Seconds, 0: none. */
-uint32_t rules_login_delay(const struct store *s, const struct dir_account *a);
+uint32_t rules_login_delay(const struct store *s, const struct dir_limits *l);
 /* Days, or POP_NEVER. */
-uint32_t rules_expire(const struct store *s, const struct dir_account *a);
+uint32_t rules_expire(const struct store *s, const struct dir_limits *l);
 /* How long the account's next login has to wait, in seconds. */
-uint32_t rules_wait(const struct store *s, struct dir_account *a, int64_t now_s);
+uint32_t rules_wait(struct store *s, const struct dir_account *a, int64_t now_s);
 const struct pop_rules_are *rules_of_all(struct store *s);
-/* An option changed. */
+/* An option changed, or an account's own limits. */
 void rules_changed(struct store *s);
-/* The account (NULL: a new one) gets these limits (NULL: it goes). */
-void rules_account(struct store *s, const struct dir_account *a, const struct dir_limits *limits);
 
 /* --- notices.c: log lines, at most one a minute of the same kind --- */
 
@@ -170,13 +176,13 @@ enum { NOTICE_DISK = 0 };
 /* Mail was refused because the disk is full, or so nearly that no mail is taken. */
 void notice_disk_full(struct store *s, int64_t now_s);
 /* Mail for that account was refused because of its quota. */
-void notice_mailbox_full(struct store *s, const struct dir_account *a, int64_t now_s);
+void notice_mailbox_full(struct store *s, uint64_t account, int64_t now_s);
 
 /* --- housekeeping.c --- */
 
 /* True: the job that opens the account's maildrop was taken, and is started when a housekeeping job
  * that may be removing messages from it is back. */
-bool housekeeping_parks(struct store *s, const struct dir_account *a, struct session *session,
+bool housekeeping_parks(struct store *s, uint64_t account, struct session *session,
                         struct store_job *open);
 
 /* --- one per pair; false: malformed or a breach --- */
@@ -191,8 +197,12 @@ bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s);
 struct auth_revoke;
 /* False: that process is no collector. */
 bool collect_ungrant(struct store *s, const struct auth_revoke *q);
-/* smtp.c: whether `size` more octets go into the mailbox; 0: any octet. */
-bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size);
+/* room.c: whether `size` more octets go into the mailbox; 0: any octet. */
+enum room { ROOM_ENOUGH, ROOM_FULL, ROOM_NEVER /* more than the whole quota */, ROOM_UNKNOWN };
+enum room store_room(struct store *s, const struct dir_account *a, uint64_t size);
+/* room.c: the message is on its way into all of the job's places; deliver_count() takes it off.
+ * False without memory: then into none. */
+bool deliver_coming(struct store *s, struct deliver_job *d);
 /* smtp.c: a chunk for the session's spool, as a job of that kind; NULL without memory. */
 struct spool_job *store_spool_job(struct store *s, const struct job_kind *kind,
                                   struct session *session, struct slice chunk, int64_t now_s);

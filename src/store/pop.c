@@ -49,7 +49,8 @@ static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *
 static bool submit_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
   struct auth_submit q;
   if (!auth_submit_get(m->payload, &q)) return false;
-  bool known = q.account && dir_account(&s->dir, q.account);
+  struct dir_account account;
+  bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
   struct peer *front = known ? peer_get(s, ROLE_SMTPD, q.front) : NULL;
   struct session *session = front ? session_get(front, q.session) : NULL;
   if (session) session->account = q.account;
@@ -65,10 +66,10 @@ bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, 
   if (m->type == auth_submit_type) return submit_grant(s, auth, m);
   if (m->type == auth_uncollect_type) return collect_forget(s, m, now_s);
   if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
-  struct dir_account *a = q.account ? dir_account(&s->dir, q.account) : NULL;
-  uint32_t wait_s = a ? rules_wait(s, a, now_s) : 0;
+  struct dir_account account;
+  bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
+  uint32_t wait_s = known ? rules_wait(s, &account, now_s) : 0;
   if (wait_s) return must_wait(s, auth, m, wait_s);
-  bool known = a != NULL;
   /* The role of this process may not be known yet: the grant can precede the front-end's first
    * message. An smtpd never opens a maildrop, so there is nothing to remember for it. */
   struct peer *front = known ? peer_get(s, ROLE_COUNT, q.front) : NULL;
@@ -97,39 +98,42 @@ static void refuse_open(struct store *s, struct session *session, enum pop_outco
   session_end(s, session);
 }
 
-static void begin_open(struct store *s, struct session *session, struct dir_account *a) {
-  struct open_job *j = job_new(&open_kind, sizeof *j, session, session->asked_s);
+static void begin_open(struct store *s, struct session *session, struct maildrop_lock *lock) {
+  struct dir_account a;
+  enum dir_result found = dir_account(&s->dir, session->account, &a);
+  struct open_job *j =
+      found == DIR_FOUND ? job_new(&open_kind, sizeof *j, session, session->asked_s) : NULL;
   if (!j) {
-    refuse_open(s, session, POP_TROUBLE);
+    refuse_open(s, session, found == DIR_UNKNOWN ? POP_DAMAGED : POP_TROUBLE);
     return;
   }
-  a->locked_by = session;
+  lock->locked_by = session;
   session->open = true;
-  session->inbox = j->folder = a->inbox;
-  if (!housekeeping_parks(s, a, session, &j->job)) session_ask(s, session, &j->job);
+  session->inbox = j->folder = a.inbox;
+  if (!housekeeping_parks(s, a.id, session, &j->job)) session_ask(s, session, &j->job);
 }
 
 /* Asks the session that has the maildrop whether it is idle: only its front-end knows what its
  * client does. */
-static void ask_for_it(struct store *s, struct dir_account *a) {
-  struct session *has = a->locked_by;
-  if (!s->conf->pop3_steal_after || a->asked || has->gone) return;
-  a->asked = true;
+static void ask_for_it(struct store *s, struct maildrop_lock *lock) {
+  struct session *has = lock->locked_by;
+  if (!s->conf->pop3_steal_after || lock->asked || lock->gone || has->gone) return;
+  lock->asked = true;
   store_send(s, has, pop_wanted_type);
 }
 
 /* The lock is usually released in a moment: the other session is the same user's other device, or
  * the connection that this one replaces. False: this login cannot wait. */
-static bool wait_for_it(struct store *s, struct session *session, struct dir_account *a) {
+static bool wait_for_it(struct store *s, struct session *session, struct maildrop_lock *lock) {
   bool any = s->conf->pop3_steal_after || s->conf->pop3_lock_wait;
-  if (!any || a->waiters >= POP_WAITERS_MAX || s->stopping) return false;
+  if (!any || lock->waiters >= POP_WAITERS_MAX || s->stopping) return false;
   struct session **end = &s->waiters;
   while (*end) end = &(*end)->next_waiter;
   *end = session;
-  a->waiters++;
+  lock->waiters++;
   session->waiting = session->pending = true;
   session->wait_s = (uint32_t)s->conf->pop3_lock_wait;
-  ask_for_it(s, a);
+  ask_for_it(s, lock);
   return true;
 }
 
@@ -146,11 +150,11 @@ void store_tick(struct store *s) {
   for (struct session *session = s->waiters, *next; session; session = next) {
     next = session->next_waiter;
     if (session->wait_s) session->wait_s--;
-    struct dir_account *a = dir_account(&s->dir, session->account);
-    if (!session->wait_s && !(a && a->asked))
+    struct maildrop_lock *lock = lock_find(&s->locks, session->account);
+    if (!session->wait_s && !(lock && lock->asked && !lock->gone))
       waited_in_vain(s, session);
-    else if (a && a->locked_by)
-      ask_for_it(s, a);
+    else if (lock && lock->locked_by)
+      ask_for_it(s, lock);
   }
 }
 
@@ -158,37 +162,38 @@ static bool open_maildrop(struct store *s, struct session *session, const struct
                           int64_t now_s) {
   struct pop_open q;
   if (!pop_open_get(m->payload, &q) || session->open || !session->account) return false;
-  struct dir_account *a = dir_account(&s->dir, session->account);
+  struct maildrop_lock *lock = lock_get(&s->locks, session->account);
   session->asked_s = now_s;
-  if (a && !a->locked_by)
-    begin_open(s, session, a);
-  else if (!a || !wait_for_it(s, session, a))
-    refuse_open(s, session, a ? POP_IN_USE : POP_DAMAGED);
+  if (lock && !lock->locked_by)
+    begin_open(s, session, lock);
+  else if (!lock || !wait_for_it(s, session, lock))
+    refuse_open(s, session, lock ? POP_IN_USE : POP_TROUBLE);
   return true;
 }
 
 void pop_open_now(struct store *s, struct session *session) {
-  struct dir_account *a = dir_account(&s->dir, session->account);
-  if (s->stopping || !a) return; /* it ends with everything else */
+  struct maildrop_lock *lock = lock_find(&s->locks, session->account);
+  if (s->stopping || !lock) return; /* it ends with everything else */
   session_wait_over(s, session);
-  begin_open(s, session, a);
+  begin_open(s, session, lock);
 }
 
-/* The account whose maildrop this session has, and was asked for. */
-static struct dir_account *wanted_of(struct store *s, const struct session *session) {
-  struct dir_account *a = session && session->open ? dir_account(&s->dir, session->account) : NULL;
-  return a && a->locked_by == session && a->asked ? a : NULL;
+/* The lock of the maildrop that this session has, and was asked for. */
+static struct maildrop_lock *wanted_of(struct store *s, const struct session *session) {
+  struct maildrop_lock *lock =
+      session && session->open ? lock_find(&s->locks, session->account) : NULL;
+  return lock && lock->locked_by == session && lock->asked ? lock : NULL;
 }
 
 static bool keep_maildrop(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct pop_keep q;
   if (!pop_keep_get(m->payload, &q)) return false;
-  struct dir_account *a = wanted_of(s, session_find(p, m->tag));
-  if (!a) return true; /* it was not asked */
-  a->asked = false;
+  struct maildrop_lock *lock = wanted_of(s, session_find(p, m->tag));
+  if (!lock) return true; /* it was not asked */
+  lock->asked = false;
   for (struct session *session = s->waiters, *next; session; session = next) {
     next = session->next_waiter;
-    if (session->account == a->id && !session->wait_s) waited_in_vain(s, session);
+    if (session->account == lock->account && !session->wait_s) waited_in_vain(s, session);
   }
   return true;
 }
@@ -235,13 +240,16 @@ void open_finish(struct store *s, struct store_job *j) {
   session->uid_end = o->uid_end;
   session->count = o->count;
   buf_init(&session->deletes, 4 * (size_t)o->count);
-  struct dir_account *a = dir_account(&s->dir, session->account);
-  bool any_delay = rules_of_all(s)->login_delay != POP_NO_DELAY;
-  if (a) a->login_s = j->now_s;
-  answer_opened(s, session,
-                &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity,
-                                      a && any_delay ? rules_login_delay(s, a) : POP_NO_DELAY,
-                                      a ? rules_expire(s, a) : POP_NEVER, session->taken });
+  struct dir_account a = { .limits = DIR_LIMITS_DEFAULT };
+  struct maildrop_lock *lock = lock_find(&s->locks, session->account);
+  if (lock) lock->login_s = j->now_s;
+  bool known = dir_account(&s->dir, session->account, &a) == DIR_FOUND,
+       any_delay = rules_of_all(s)->login_delay != POP_NO_DELAY;
+  answer_opened(
+      s, session,
+      &(struct pop_opened){ POP_DONE, o->count, o->octets, o->uidvalidity,
+                            known && any_delay ? rules_login_delay(s, &a.limits) : POP_NO_DELAY,
+                            known ? rules_expire(s, &a.limits) : POP_NEVER, session->taken });
   send_listing(s, session, buf_slice(&o->rows));
 }
 
@@ -364,6 +372,7 @@ static bool quit(struct store *s, struct session *session, const struct ipc_msg 
     return true;
   }
   struct quit_job *j = new_quit_job(session, s->conf->undelete_time > 0, now_s);
+  if (j) j->job.number = folders_job(&s->folders);
   if (j)
     session_ask(s, session, &j->job);
   else
@@ -373,13 +382,8 @@ static bool quit(struct store *s, struct session *session, const struct ipc_msg 
 
 void quit_finish(struct store *s, struct store_job *j) {
   struct quit_job *q = (struct quit_job *)j;
-  struct dir_account *a = dir_account(&s->dir, q->account);
   bool fine = j->result == JOB_DONE;
-  if (fine && a) {
-    a->octets -= q->octets < a->octets ? q->octets : a->octets;
-    a->messages -= q->deleted < a->messages ? q->deleted : a->messages;
-    if (q->keep) dir_deleted(&s->dir, a->id, q->deleted, (int64_t)q->octets);
-  }
+  if (fine) folders_removed(&s->folders, j->number, q->account, q->octets);
   if (fine) s->deleted += q->deleted;
   for (size_t i = 0; fine && i < q->count; i++)
     history_note(s, &(struct history_event){ .kind = HISTORY_DELETED,
@@ -397,8 +401,8 @@ static bool close_session(struct store *s, struct peer *p, const struct ipc_msg 
   struct pop_close q;
   if (!pop_close_get(m->payload, &q)) return false;
   struct session *session = session_find(p, m->tag);
-  struct dir_account *a = wanted_of(s, session);
-  struct session *next = a ? session_waiter(s, a) : NULL;
+  struct maildrop_lock *lock = wanted_of(s, session);
+  struct session *next = lock ? session_waiter(s, lock->account) : NULL;
   if (next) next->taken = true;
   if (session) session_end(s, session);
   return true;

@@ -37,17 +37,16 @@ enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, s
 }
 
 static bool leads_to(struct store *s, struct slice path, uint64_t account) {
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
   if (dir_resolve(&s->dir, path, s->conf->recipient_delimiter, &s->found) != DIR_FOUND)
     return false;
   for (size_t i = 0; i < s->found.count; i++)
-    if (s->found.accounts[i]->id == account) return true;
+    if (s->found.accounts[i] == account) return true;
   return false;
 }
 
 static bool is_its_own(struct store *s, struct slice path, uint64_t account) {
-  const struct dir_account *a = dir_account(&s->dir, account);
-  if (a && dir_is_granted(a, path, s->conf->recipient_delimiter)) return true;
+  if (dir_is_granted(&s->dir, account, path, s->conf->recipient_delimiter)) return true;
   return path.n && leads_to(s, path, account);
 }
 
@@ -73,8 +72,7 @@ bool relay_authors_ok(struct store *s, const struct session *session, struct sli
 }
 
 void relay_put_yours(struct store *s, const struct session *session, struct buf *out) {
-  const struct dir_account *a = session ? dir_account(&s->dir, session->account) : NULL;
-  if (a) dir_put_names(&s->dir, a, out);
+  if (session && session->account) dir_put_names(&s->dir, session->account, out);
 }
 
 static bool make_room(struct deliver_job *d) {

@@ -22,10 +22,11 @@ static const char own_line[] = "Return-Path: <>\r\n";
 static bool to_mailboxes(struct store *s, struct report_post *p) {
   p->places = calloc(s->found.count ? s->found.count : 1, sizeof *p->places);
   if (!p->places) return false;
-  for (size_t i = 0; i < s->found.count; i++)
-    p->places[i] =
-        (struct deliver_place){ s->found.accounts[i]->id, s->found.accounts[i]->inbox, 0 };
-  p->place_count = s->found.count;
+  struct dir_account a;
+  for (size_t i = 0; i < s->found.count; i++) {
+    if (dir_account(&s->dir, s->found.accounts[i], &a) != DIR_FOUND) return false;
+    p->places[p->place_count++] = (struct deliver_place){ a.id, a.inbox, 0 };
+  }
   return true;
 }
 
@@ -102,7 +103,7 @@ static bool begin(struct store *s, struct arena *a, int64_t now_s, struct report
 bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struct report_post *p) {
   if (!begin(s, a, now_s, p)) return false;
   p->to = SLICE("postmaster");
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
   enum dir_result r = dir_resolve(&s->dir, p->to, s->conf->recipient_delimiter, &s->found);
   if (r != DIR_FOUND) return r != DIR_TROUBLE;
   bool fine = to_mailboxes(s, p);
@@ -133,7 +134,7 @@ bool report_address(struct store *s, struct slice path, struct arena *a, int64_t
   if (!begin(s, a, now_s, p)) return false;
   if (!path.n) return true;
   buf_init(&memory, DIR_ADDRESS_MAX);
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
   enum rcpt_verdict way = relay_find(s, &asked, path, &path, &memory);
   bool leads = way == RCPT_OURS || way == RCPT_LEAVES, off = way == RCPT_TROUBLE && !s->conf->send;
   bool fine = leads ? gather(s, way, path, a, p) : way != RCPT_TROUBLE || off;
@@ -284,11 +285,9 @@ void report_settle(struct store_engine *e, struct report_post *p) {
 
 void report_finish(struct store *s, struct report_post *p, int64_t now_s) {
   if (!p->job) return;
-  for (size_t i = 0; i < p->job->count; i++) {
-    struct dir_account *a = dir_account(&s->dir, p->job->places[i].account);
-    if (a) a->coming += p->job->size; /* which deliver_count() takes back */
-  }
-  deliver_count(s, p->job);
+  for (size_t i = 0; i < p->job->count; i++)
+    folders_changed(&s->folders, p->job->places[i].account);
+  s->messages_in++;
   history_delivered(s, p->job, NULL);
   outbound_fresh(s, p->job->elsewhere, p->job->elsewhere_count, now_s);
 }

@@ -6,11 +6,10 @@
  *   domain     the domains that are ours
  *   account    a person's mail; its address is also its name
  *   address    who receives "local@domain": an account, or (account NULL) an alias; local ''
- *              catches all of the domain
- *   target     where an alias leads, as an address; or where an account is forwarded, and it keeps
- *              its mail when that is one of them
- *   folder     a mailbox of an account with its counters; POP3 sees INBOX
- *   entry      one message in one folder
+ *              catches all of the domain; `prep`, where it is kept in a spelling that a new one
+ * would not get: all of it as it would be prepared target     where an alias leads, as an address;
+ * or where an account is forwarded, and it keeps its mail when that is one of them folder     a
+ * mailbox of an account with its counters; POP3 sees INBOX entry      one message in one folder
  *   body       a message's octets, once, however many entries refer to it: in `data`, or when
  *              `start` is not NULL in the file bodies/xx/id from that octet on
  *   deleted    messages that were deleted and can still be brought back

@@ -92,29 +92,31 @@ void session_release_if_unused(struct session *session) {
     free_session(session);
 }
 
-struct session *session_waiter(struct store *s, const struct dir_account *a) {
-  if (!a->waiters) return NULL;
+struct session *session_waiter(struct store *s, uint64_t account) {
+  const struct maildrop_lock *lock = lock_find(&s->locks, account);
+  if (!lock || !lock->waiters) return NULL;
   for (struct session *session = s->waiters; session; session = session->next_waiter)
-    if (session->account == a->id) return session;
+    if (session->account == account) return session;
   return NULL;
 }
 
 void session_wait_over(struct store *s, struct session *session) {
-  struct dir_account *a = dir_account(&s->dir, session->account);
+  struct maildrop_lock *lock = lock_find(&s->locks, session->account);
   struct session **at = &s->waiters;
   while (*at && *at != session) at = &(*at)->next_waiter;
   if (*at) *at = session->next_waiter;
-  if (a && a->waiters) a->waiters--;
+  if (lock && lock->waiters) lock->waiters--;
   session->next_waiter = NULL;
   session->waiting = session->pending = false;
 }
 
 void session_unlock(struct store *s, struct session *session) {
-  struct dir_account *a = session->account ? dir_account(&s->dir, session->account) : NULL;
-  struct session *next = a && a->locked_by == session ? session_waiter(s, a) : NULL;
-  if (a && a->locked_by == session) {
-    a->locked_by = NULL;
-    a->asked = false;
+  struct maildrop_lock *lock = lock_find(&s->locks, session->account);
+  bool has = lock && lock->locked_by == session;
+  struct session *next = has ? session_waiter(s, session->account) : NULL;
+  if (has) {
+    lock->locked_by = NULL;
+    lock->asked = false;
   }
   session->open = false;
   session->account = 0;

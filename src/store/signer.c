@@ -40,7 +40,7 @@ static void look_at(void *arg, const struct address *a) {
 }
 
 /* Our host's name need not be a domain with mailboxes: then one that it is in. */
-static void climb(const struct store *s, struct buf *domain) {
+static void climb(struct store *s, struct buf *domain) {
   if (!slice_caseeq(buf_slice(domain), slice_str(s->conf->hostname))) return;
   while (buf_len(domain) && !dir_is_ours(&s->dir, buf_slice(domain))) {
     ptrdiff_t dot = slice_find(buf_slice(domain), '.');

@@ -19,26 +19,21 @@ enum {
 
 /* --- RCPT --- */
 
-static uint64_t quota_of(const struct store *s, const struct dir_account *a) {
-  return a->limits.quota == DIR_QUOTA_DEFAULT ? s->conf->quota : a->limits.quota;
-}
-
-bool store_has_room(const struct store *s, const struct dir_account *a, uint64_t size) {
-  uint64_t quota = quota_of(s, a), held = a->octets + a->coming;
-  return !quota || (held < quota && size <= quota - held);
-}
-
 /* Whether `size` octets (0: not known) fit into at least one of the mailboxes: full ones do not
  * stop the delivery to the others (src/store/partly.h). If they fit into none, they may later, or
  * never. A mailbox that has the message already, by another address, is no reason to refuse this
  * one. */
 static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size,
                                  int64_t now_s) {
+  struct dir_account a;
   bool ever = false;
+  if (!s->conf->quota && !dir_has_quotas(&s->dir)) return RCPT_OURS;
   for (size_t i = 0; i < f->count; i++) {
-    uint64_t quota = quota_of(s, f->accounts[i]);
-    if (store_has_room(s, f->accounts[i], size)) return RCPT_OURS;
-    ever |= !quota || size <= quota;
+    enum room room = dir_account(&s->dir, f->accounts[i], &a) == DIR_FOUND ? store_room(s, &a, size)
+                                                                           : ROOM_UNKNOWN;
+    if (room == ROOM_ENOUGH) return RCPT_OURS;
+    if (room == ROOM_UNKNOWN) return RCPT_TROUBLE;
+    ever |= room == ROOM_FULL;
   }
   for (size_t i = 0; i < f->count; i++) notice_mailbox_full(s, f->accounts[i], now_s);
   return !f->count ? RCPT_OURS : ever ? RCPT_FULL : RCPT_TOO_BIG;
@@ -49,7 +44,7 @@ static enum rcpt_verdict verdict_on(struct store *s, const struct relay_asked *a
   struct buf memory;
   struct slice to;
   buf_init(&memory, DIR_ADDRESS_MAX);
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
   enum rcpt_verdict v = relay_find(s, asked, address, &to, &memory);
   buf_free(&memory);
   return v == RCPT_OURS && !s->found.elsewhere_count ? room_in(s, &s->found, size, asked->now_s)
@@ -342,14 +337,14 @@ static enum commit_outcome find_recipients(struct store *s, const struct session
   uint8_t notify;
   if (!relay_sender_ok(s, session, q->return_path)) return COMMIT_TROUBLE;
   if (!relay_authors_ok(s, session, q->authors)) return COMMIT_NOT_YOURS;
-  dir_begin(&s->dir, &s->found);
+  dir_begin(&s->found);
   while (ipc_list_next(&addresses, &address))
     if (!next_dsn(&dsn, &notify, &orcpt) || !find_recipient(s, &asked, d, address, notify, orcpt))
       return COMMIT_TROUBLE;
   return COMMIT_DONE;
 }
 
-static bool path_is_ours(const struct store *s, struct slice path) {
+static bool path_is_ours(struct store *s, struct slice path) {
   struct buf domain;
   buf_init(&domain, DIR_ADDRESS_MAX);
   dir_fold_domain(&domain, path);
@@ -378,13 +373,16 @@ static enum commit_outcome choose_places(struct store *s, struct deliver_job *d,
   d->places = s->found.count ? calloc(s->found.count, sizeof *d->places) : NULL;
   if (s->found.count && !d->places) return COMMIT_TROUBLE;
   for (size_t i = 0; i < s->found.count; i++) {
-    struct dir_account *a = s->found.accounts[i];
-    bool has = partly_has(&s->partly, d->print, a->id);
-    bool full = !has && !store_has_room(s, a, size);
+    struct dir_account a;
+    if (dir_account(&s->dir, s->found.accounts[i], &a) != DIR_FOUND) return COMMIT_TROUBLE;
+    bool has = partly_has(&s->partly, d->print, a.id);
+    enum room room = has ? ROOM_ENOUGH : store_room(s, &a, size);
+    bool full = room != ROOM_ENOUGH;
+    if (room == ROOM_UNKNOWN) return COMMIT_TROUBLE;
     d->had |= has;
-    if (full) notice_mailbox_full(s, a, d->job.now_s);
+    if (full) notice_mailbox_full(s, a.id, d->job.now_s);
     d->full |= full;
-    if (!has && !full) d->places[d->count++] = (struct deliver_place){ a->id, a->inbox, 0 };
+    if (!has && !full) d->places[d->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
   }
   if (d->count || d->elsewhere_count) return COMMIT_DONE;
   if (d->full) return d->had ? COMMIT_SOME_FULL : COMMIT_FULL;
@@ -398,7 +396,7 @@ static void forget_who_has_it(struct store *s, const struct deliver_job *d,
   struct slice address;
   if (!d->print.n) return;
   for (size_t i = 0; i < s->found.count; i++)
-    partly_forget(&s->partly, d->print, s->found.accounts[i]->id);
+    partly_forget(&s->partly, d->print, s->found.accounts[i]);
   for (size_t i = 0; i < s->found.elsewhere_count; i++)
     partly_forget(&s->partly, d->print, key_elsewhere(s->found.elsewhere[i].target));
   while (ipc_list_next(&addresses, &address))
@@ -415,8 +413,7 @@ static enum commit_outcome find_places(struct store *s, const struct session *se
   if (!d->full) forget_who_has_it(s, d, q->addresses);
   if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post))
     return COMMIT_TROUBLE;
-  for (size_t i = 0; i < d->count; i++)
-    dir_account(&s->dir, d->places[i].account)->coming += d->size;
+  if (!deliver_coming(s, d)) return COMMIT_TROUBLE;
   brake_set(s, session, d);
   return COMMIT_DONE;
 }
@@ -524,19 +521,6 @@ static void commit_parked(struct store *s, struct session *session, int64_t now_
   };
   commit(s, session->peer, &m, now_s);
   buf_free(&payload);
-}
-
-void deliver_count(struct store *s, const struct deliver_job *d) {
-  bool added = d->job.result == JOB_DONE && d->uidl_found == UIDL_NEW;
-  for (size_t i = 0; i < d->count; i++) {
-    struct dir_account *a = dir_account(&s->dir, d->places[i].account);
-    if (!a) continue;
-    a->coming -= d->size;
-    if (added) a->octets += d->size;
-    if (added) a->messages++;
-  }
-  s->messages_in += added;
-  if (d->job.low_space) s->low_space_s = d->job.now_s;
 }
 
 /* A recipient that has the message must not get it again with the others. */

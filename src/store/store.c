@@ -7,6 +7,8 @@
 
 #include "src/store/schema.h"
 
+enum { OWNER_CACHE_KIB = 4 * 1024 };
+
 /* --- opening --- */
 
 static bool open_failed(struct buf *err, const char *what, enum db_result r, struct db *db) {
@@ -17,26 +19,29 @@ static bool open_failed(struct buf *err, const char *what, enum db_result r, str
   return false;
 }
 
-static bool open_database(struct store *s, struct buf *err) {
+static bool make_database(struct store *s, struct buf *err) {
   struct db *db = NULL;
-  struct db_options options = { .page_size = STORE_PAGE, .cache_kib = 8 * 1024 };
+  struct db_options options = { .page_size = STORE_PAGE, .cache_kib = OWNER_CACHE_KIB };
   enum db_result r = db_open(s->disk, STORE_DATABASE, &options, &db);
-  if (r != DB_OK) {
-    open_failed(err, "the mail database can't be opened", r, db);
-    db_close(&db);
-    return false;
-  }
-  bool fine = schema_bring_forward(db, err);
-  if (fine) {
-    r = dir_load(&s->dir, db);
-    fine = r == DB_OK || open_failed(err, "the accounts in the mail database can't be read", r, db);
-  }
-  if (fine) {
-    r = outbound_load(s, db);
-    fine = r == DB_OK || open_failed(err, "the queue in the mail database can't be read", r, db);
-  }
+  bool fine = r == DB_OK ? schema_bring_forward(db, err)
+                         : open_failed(err, "the mail database can't be opened", r, db);
   db_close(&db);
   return fine;
+}
+
+static bool open_database(struct store *s, struct buf *err) {
+  struct db_options options = { .page_size = STORE_PAGE,
+                                .cache_kib = OWNER_CACHE_KIB,
+                                .read_only = true };
+  if (!make_database(s, err)) return false;
+  enum db_result r = db_open(s->disk, STORE_DATABASE, &options, &s->db);
+  if (r != DB_OK) return open_failed(err, "the mail database can't be opened", r, s->db);
+  s->folders.db = s->db;
+  r = dir_open(&s->dir, s->db);
+  if (r != DB_OK)
+    return open_failed(err, "the accounts in the mail database can't be read", r, s->db);
+  r = outbound_load(s, s->db);
+  return r == DB_OK || open_failed(err, "the queue in the mail database can't be read", r, s->db);
 }
 
 /* An answer is never cut short for lack of memory: room for the largest is allocated now. */
@@ -69,7 +74,10 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
   s->conf = conf;
   s->shell = *shell;
   s->housekeeping.step = HOUSEKEEPING_REST;
-  dir_init(&s->dir);
+  dir_init(&s->dir, DIR_REMEMBERS_MUCH);
+  dir_found_init(&s->found);
+  folders_init(&s->folders);
+  locks_init(&s->locks);
   s->dir.hostname = conf->hostname;
   outbound_init(s);
   history_init(&s->history);
@@ -89,6 +97,9 @@ void store_free(struct store **s) {
   outbound_free(x);
   history_free(&x->history);
   dir_free(&x->dir);
+  folders_free(&x->folders);
+  locks_free(&x->locks);
+  db_close(&x->db);
   dir_found_free(&x->found);
   partly_free(&x->partly);
   buf_free(&x->out);
@@ -132,6 +143,8 @@ void store_finish(struct store *s, struct store_job *job) {
   s->jobs_out++;
   s->shell.enqueue(s->shell.arg, job, job->kind->is_write);
 }
+
+bool store_broken(const struct store *s) { return s->dir.failed || s->folders.failed; }
 
 uint64_t store_jobs_out(const struct store *s) { return s->jobs_out; }
 

@@ -53,6 +53,10 @@ struct store_shell {
 /* Mail in the queue is due. */
 void store_due(struct store *s, int64_t now_s);
 
+/* The owner's own connection met a failing disk: the store is to be closed and opened again. Looked
+ * at after each message and each finished job. */
+bool store_broken(const struct store *s);
+
 /* What the shell does besides: see main.c. */
 /* Jobs that are out, from enqueue() to store_finish(). */
 uint64_t store_jobs_out(const struct store *s);

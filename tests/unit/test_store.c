@@ -10,7 +10,6 @@
 #include "lib/base/crc32c.h"
 #include "lib/db/db.h"
 #include "src/store/engine.h"
-#include "src/store/directory.h"
 
 #define MESSAGE "Subject: one\r\n\r\nHello.\r\n"
 #define STORED "Return-Path: <sender@example.com>\r\n" MESSAGE
@@ -194,40 +193,6 @@ static void aliases_forget_who_went(void **state) {
   assert_int_equal(kit_deliver(k, "team@example.org", SLICE(MESSAGE)), COMMIT_DONE);
   assert_int_equal(kit_open_drop(k, 1, other)->opened.count, 0);
   must_be_sound(k);
-}
-
-/* Aliases that lead nowhere: of the directory alone, since no command makes them. */
-static void dead_aliases(void **state) {
-  struct directory d;
-  struct dir_found f = { 0 };
-  dir_init(&d);
-  assert_true(dir_put_domain(&d, 1, SLICE("example.org")) &&
-              dir_put_account(&d, 1, 1, &(struct dir_limits){ 0 }));
-  assert_true(dir_put_address(&d, SLICE("alice@example.org"), 1));
-  assert_true(dir_put_address(&d, SLICE("dead@example.org"), 0));
-  assert_true(dir_add_target(&d, SLICE("dead@example.org"), SLICE("gone@example.org")));
-  assert_true(dir_put_address(&d, SLICE("a@example.org"), 0));
-  assert_true(dir_put_address(&d, SLICE("b@example.org"), 0));
-  assert_true(dir_add_target(&d, SLICE("a@example.org"), SLICE("b@example.org")));
-  assert_true(dir_add_target(&d, SLICE("b@example.org"), SLICE("a@example.org")));
-  /* Another address of the same message does not make up for it, nor does asking twice. */
-  dir_begin(&d, &f);
-  assert_int_equal(dir_resolve(&d, SLICE("alice@example.org"), "+", &f), DIR_FOUND);
-  for (int i = 0; i < 2; i++) {
-    assert_int_equal(dir_resolve(&d, SLICE("dead@example.org"), "+", &f), DIR_UNKNOWN);
-    assert_int_equal(dir_resolve(&d, SLICE("a@example.org"), "+", &f), DIR_UNKNOWN);
-  }
-  /* RFC 5321 §4.5.1: postmaster reaches somebody all the same. */
-  assert_true(dir_put_address(&d, SLICE("postmaster@example.org"), 0));
-  assert_true(dir_add_target(&d, SLICE("postmaster@example.org"), SLICE("gone@example.org")));
-  dir_begin(&d, &f);
-  assert_int_equal(dir_resolve(&d, SLICE("postmaster@example.org"), "+", &f), DIR_FOUND);
-  assert_int_equal(f.count, 1);
-  dir_begin(&d, &f);
-  assert_int_equal(dir_resolve(&d, SLICE("Postmaster"), "+", &f), DIR_FOUND);
-  assert_int_equal(f.count, 1);
-  dir_found_free(&f);
-  dir_free(&d);
 }
 
 static void deep_aliases_end(void **state) {
@@ -1400,7 +1365,6 @@ int main(void) {
     TEST(postmaster_outlives_an_account),
     TEST(aliases),
     TEST(aliases_forget_who_went),
-    cmocka_unit_test(dead_aliases),
     TEST(deep_aliases_end),
     TEST(quotas),
     TEST(quota_counts_what_is_coming),

@@ -118,7 +118,7 @@ static void store_turn(void *arg) {
     while (r->done.count && !world_died(w)) finish_some(w);
   }
   if (world_died(w)) return;
-  if (r->broken)
+  if (r->broken || store_broken(r->core))
     reopen_store(w);
   else
     schedule_store(w);
@@ -200,6 +200,14 @@ static void store_close(struct world *w) {
   };
 }
 
+/* As main.c: what the owner could not read ends the process, once what it does is done. */
+static void look_at_failure(struct world *w) {
+  struct store_process *r = &w->store;
+  if (!store_broken(r->core) || r->due) return;
+  r->due = true;
+  world_after(w, world_moment(w), store_turn, r);
+}
+
 /* As main.c's timer. */
 static void store_by_clock(void *arg) {
   struct world_ref *ref = arg;
@@ -207,6 +215,7 @@ static void store_by_clock(void *arg) {
   alloc_enter();
   store_housekeeping(w->store.core, world_wall(w));
   alloc_leave();
+  look_at_failure(w);
   world_after(w, STORE_TIDY_EVERY_S * 1000, store_by_clock, ref);
 }
 
@@ -270,6 +279,7 @@ bool store_take(struct world *w, const struct link_end *from, const struct ipc_m
   bool ok = store_message(w->store.core, from->kind, from->number, msg, world_wall(w));
   alloc_leave();
   look_at_waiters(w);
+  look_at_failure(w);
   return ok;
 }
 
