@@ -8,6 +8,8 @@
  *   --ahead N    RETRs under way at once (1)
  *   --tls yes    TLS from the first octet, or for smtp by STARTTLS; certificates are not looked at
  *   --domains N  a recipient's domain has the message's number modulo N in front: "dN.…"
+ *   --stride N   the numbers in addresses are the messages' times N, so that they come in no order
+ *   --mode rcpt  for smtp: no message, only MAIL, RCPT and RSET in one write; 250 and 550 are fine
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
  *   --drain DIR  the clock stops when no file is left below DIR (up to 4): a queue that delivers
  * after it answered
@@ -34,14 +36,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum mode { MODE_NEW, MODE_REUSE, MODE_PIPELINE };
+enum mode { MODE_NEW, MODE_REUSE, MODE_PIPELINE, MODE_RCPT };
 enum job { JOB_SMTP, JOB_LOGIN, JOB_LIST, JOB_RETR, JOB_DELETE };
+enum { RCPTS_A_CONNECTION = 90 /* a server may close after more without mail */ };
 enum { DRAINS_MAX = 4, DELES_AT_ONCE = 100, STEP_TLS = 20 };
 
 struct options {
   const char *what;
   int port, connections, users, hold;
-  long domains;
+  long domains, stride;
   long ahead; /* RETRs under way at once */
   long count, size;
   enum mode mode;
@@ -68,6 +71,7 @@ struct client {
 
 static struct options opt = { .connections = 20,
                               .users = 1,
+                              .stride = 1,
                               .count = 1000,
                               .size = 4096,
                               .hold = 3,
@@ -246,6 +250,7 @@ static void sayf(struct client *c, const char *fmt, ...) {
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static const char *name_of(long unit) {
   static char name[600], user[256];
+  unit *= opt.stride;
   snprintf(user, sizeof user, opt.pattern, (int)(unit % opt.users));
   char *at = strchr(user, '@');
   if (!opt.domains || !at) return strcpy(name, user);
@@ -277,7 +282,9 @@ static void expect(struct client *c, const char *line, const char *code) {
 }
 
 static void begin_message(struct client *c) {
-  if (opt.mode == MODE_PIPELINE)
+  if (opt.mode == MODE_RCPT)
+    sayf(c, "MAIL FROM:<load@example.net>\r\nRCPT TO:<%s>\r\nRSET\r\n", name_of(c->unit));
+  else if (opt.mode == MODE_PIPELINE)
     sayf(c, "MAIL FROM:<load@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\n", name_of(c->unit));
   else
     sayf(c, "MAIL FROM:<load@example.net>\r\n");
@@ -307,11 +314,12 @@ static bool smtp_reply(struct client *c, const char *line) {
     break;
   case 2:
     expect(c, line, "250");
-    if (opt.mode != MODE_PIPELINE) sayf(c, "RCPT TO:<%s>\r\n", name_of(c->unit));
+    if (opt.mode < MODE_PIPELINE) sayf(c, "RCPT TO:<%s>\r\n", name_of(c->unit));
     break;
   case 3:
-    expect(c, line, "250");
-    if (opt.mode != MODE_PIPELINE) sayf(c, "DATA\r\n");
+    if (opt.mode != MODE_RCPT || strncmp(line, "550", 3)) expect(c, line, "250");
+    if (opt.mode == MODE_RCPT) c->step = 5;
+    if (opt.mode < MODE_PIPELINE) sayf(c, "DATA\r\n");
     break;
   case 4:
     expect(c, line, "354");
@@ -320,7 +328,8 @@ static bool smtp_reply(struct client *c, const char *line) {
   case 5:
     expect(c, line, "250");
     done++;
-    if (opt.mode == MODE_NEW || started >= opt.count) {
+    if (opt.mode == MODE_NEW || started >= opt.count ||
+        (opt.mode == MODE_RCPT && ++c->next % RCPTS_A_CONNECTION == 0)) {
       sayf(c, "QUIT\r\n");
       break;
     }
@@ -551,6 +560,8 @@ static void parse(int argc, char **argv) {
       opt.ahead = atol(v) < DELES_AT_ONCE ? atol(v) : DELES_AT_ONCE;
     else if (!strcmp(k, "--domains"))
       opt.domains = atol(v);
+    else if (!strcmp(k, "--stride"))
+      opt.stride = atol(v);
     else if (!strcmp(k, "--hold"))
       opt.hold = atoi(v);
     else if (!strcmp(k, "--tree"))
@@ -560,7 +571,10 @@ static void parse(int argc, char **argv) {
     else if (!strcmp(k, "--tls"))
       opt.tls = SSL_CTX_new(TLS_client_method());
     else if (!strcmp(k, "--mode"))
-      opt.mode = !strcmp(v, "new") ? MODE_NEW : !strcmp(v, "reuse") ? MODE_REUSE : MODE_PIPELINE;
+      opt.mode = !strcmp(v, "new")     ? MODE_NEW
+                 : !strcmp(v, "reuse") ? MODE_REUSE
+                 : !strcmp(v, "rcpt")  ? MODE_RCPT
+                                       : MODE_PIPELINE;
     else if (!strcmp(k, "--do"))
       opt.job = job_named(v);
     else
