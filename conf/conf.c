@@ -42,7 +42,7 @@ enum {
   ROWS = ROW_UNKNOWN + CONF_UNKNOWN_MAX + 1
 };
 
-struct reading {
+struct conf_reading {
   struct conf_read read;
   unsigned lines[OPTIONS];
   char unknown[CONF_UNKNOWN_MAX][CONF_NAME_SHOWN + 1];
@@ -50,15 +50,15 @@ struct reading {
   bool again; /* one more unknown name was met */
 };
 
-static struct reading *context_of(cfg_t *cfg) {
-  return (struct reading *)cfg->opts[ROW_CONTEXT].simple_value.ptr;
+static struct conf_reading *context_of(cfg_t *cfg) {
+  return (struct conf_reading *)cfg->opts[ROW_CONTEXT].simple_value.ptr;
 }
 
 /* --- libconfuse's callbacks --- */
 
 /* Takes the name out of libconfuse's sentence. False: it is another mistake, or one name too many.
  */
-static bool note_unknown(struct reading *r, struct slice text) {
+static bool note_unknown(struct conf_reading *r, struct slice text) {
   struct slice prefix = SLICE("no such option '");
   if (!slice_starts(text, prefix) || r->unknowns == CONF_UNKNOWN_MAX) return false;
   struct slice name = slice_from(text, prefix.n);
@@ -72,7 +72,7 @@ static bool note_unknown(struct reading *r, struct slice text) {
 
 __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt,
                                                            va_list ap) {
-  struct reading *r = context_of(cfg);
+  struct conf_reading *r = context_of(cfg);
   char text[256];
   if (!r || vsnprintf(text, sizeof text, fmt, ap) < 0) return;
   if (!note_unknown(r, slice_str(text)))
@@ -82,7 +82,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
 /* A value of a known option. It is always taken, so that the rest of the file is read too. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) {
   *(const char **)result = value;
-  struct reading *r = context_of(cfg);
+  struct conf_reading *r = context_of(cfg);
   if (!r) return 0; /* a default */
   const struct conf_option *o = &conf_options[opt - cfg->opts - ROW_OPTION];
   unsigned *set = &r->lines[conf_place(o)];
@@ -96,7 +96,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 
 static int on_unknown(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) {
   *(const char **)result = value;
-  struct reading *r = context_of(cfg);
+  struct conf_reading *r = context_of(cfg);
   if (!r) return 0;
   const struct conf_option *near = conf_nearest(opt->name);
   if (near)
@@ -157,7 +157,7 @@ static bool is_name_octet(int c) {
   return c >= 0 && (ascii_is_alnum((uint8_t)c) || c == '_' || c == '-');
 }
 
-static void note_list(struct reading *r, unsigned lines[static OPTIONS], struct slice name,
+static void note_list(struct conf_reading *r, unsigned lines[static OPTIONS], struct slice name,
                       unsigned line) {
   for (size_t i = 0; i < OPTIONS; i++) {
     const struct conf_option *o = &conf_options[i];
@@ -171,7 +171,7 @@ static void note_list(struct reading *r, unsigned lines[static OPTIONS], struct 
 }
 
 /* Names outside of braces and quotes with a "=" behind them; `s` has no comments. */
-static void check_lists(struct reading *r, struct slice s) {
+static void check_lists(struct conf_reading *r, struct slice s) {
   unsigned lines[OPTIONS] = { 0 }, line = 1, depth = 0;
   for (size_t at = 0; at < s.n;) {
     size_t from = at;
@@ -194,7 +194,7 @@ static void check_lists(struct reading *r, struct slice s) {
 
 static int on_context(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) { return 1; }
 
-static void make_rows(cfg_opt_t *rows, const struct reading *r) {
+static void make_rows(cfg_opt_t *rows, const struct conf_reading *r) {
   cfg_opt_t end = CFG_END();
   cfg_opt_t context = CFG_PTR_CB("", NULL, CFGF_NODEFAULT, on_context, NULL);
   rows[ROW_CONTEXT] = context;
@@ -212,7 +212,7 @@ static void make_rows(cfg_opt_t *rows, const struct reading *r) {
 }
 
 /* One reading of `text`. NULL without memory. */
-static cfg_t *read_once(struct reading *r, const char *text) {
+static cfg_t *read_once(struct conf_reading *r, const char *text) {
   cfg_opt_t rows[ROWS];
   make_rows(rows, r);
   cfg_t *cfg = cfg_init(rows, CFGF_NONE);
@@ -227,7 +227,7 @@ static cfg_t *read_once(struct reading *r, const char *text) {
 }
 
 /* Reads until no new unknown name is met. */
-static cfg_t *read_all(struct reading *r, const char *text) {
+static cfg_t *read_all(struct conf_reading *r, const char *text) {
   for (;;) {
     size_t before = buf_len(r->read.err);
     cfg_t *cfg = read_once(r, text);
@@ -265,7 +265,7 @@ static void set_value(struct conf_owned *c, const struct conf_option *o, cfg_opt
   }
 }
 
-static struct conf_owned *fill(struct reading *r, cfg_t *cfg) {
+static struct conf_owned *fill(struct conf_reading *r, cfg_t *cfg) {
   struct conf_owned *c = conf_new();
   if (!c) return NULL;
   for (size_t i = 0; i < OPTIONS; i++) set_value(c, &conf_options[i], &cfg->opts[ROW_OPTION + i]);
@@ -279,7 +279,7 @@ static struct conf_owned *fill(struct reading *r, cfg_t *cfg) {
 }
 
 struct conf *conf_parse(struct slice text, const char *name, struct buf *err) {
-  struct reading r = { .read = { .name = name, .err = err } };
+  struct conf_reading r = { .read = { .name = name, .err = err } };
   r.read.lines = r.lines;
   if (slice_find(text, 0) >= 0 || text.n > CONF_TEXT_MAX) {
     conf_mistake(&r.read, 0, NULL, "is no text of at most 1M");

@@ -93,8 +93,6 @@ struct conf_option {
 extern const struct conf_option conf_options[];
 extern const size_t conf_option_count;
 
-/* Puts the text of this option's value in `c`, as it would follow "name = " in a file. */
-void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out);
 /* Networks are "192.0.2.0/24", "2001:db8::/32" or an address alone. Whether `peer` (4 or
  * 16 octets) is in one of them. */
 bool conf_in_networks(const struct conf_list *networks, struct slice peer);

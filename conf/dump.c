@@ -22,7 +22,8 @@ static void put_list(struct buf *out, const struct conf_list *list) {
   buf_put_str(out, "}");
 }
 
-void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out) {
+/* Puts the text of this option's value in `c`, as it would follow "name = " in a file. */
+static void conf_put_value(const struct conf *c, const struct conf_option *o, struct buf *out) {
   const void *at = (const char *)c + o->offset;
   switch (o->kind) {
   case CONF_KIND_NUM: buf_put_dec(out, *(const uint64_t *)at); break;

@@ -23,7 +23,7 @@ const char *dkim_algorithm_name(enum dkim_algorithm a) {
  * and what is left ends in one CRLF. So line ends are held until text follows, and a space until an
  * octet of its line does. */
 
-void dkim_body_begin(struct dkim_body *b, dkim_put_fn *put, void *arg) {
+static void dkim_body_begin(struct dkim_body *b, dkim_put_fn *put, void *arg) {
   *b = (struct dkim_body){ .put = put, .arg = arg };
 }
 
@@ -63,11 +63,11 @@ static void body_octet(struct dkim_body *b, uint8_t c) {
     body_text(b, c);
 }
 
-void dkim_body_put(struct dkim_body *b, struct slice octets) {
+static void dkim_body_put(struct dkim_body *b, struct slice octets) {
   for (size_t i = 0; i < octets.n; i++) body_octet(b, octets.p[i]);
 }
 
-void dkim_body_end(struct dkim_body *b) {
+static void dkim_body_end(struct dkim_body *b) {
   if (b->cr) body_text(b, '\r');
   if (b->any) {
     body_out(b, '\r');

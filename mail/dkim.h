@@ -43,9 +43,6 @@ struct dkim_body {
   size_t n;
   uint8_t out[1024];
 };
-void dkim_body_begin(struct dkim_body *b, dkim_put_fn *put, void *arg);
-void dkim_body_put(struct dkim_body *b, struct slice octets);
-void dkim_body_end(struct dkim_body *b);
 
 /* --- a whole message --- */
 

@@ -8,7 +8,7 @@
 
 enum at { AT_PLAIN, AT_QUOTE, AT_LITERAL };
 
-struct walk {
+struct list_walk {
   void (*each)(void *arg, const struct address *a);
   void *arg;
   struct slice domain;        /* of an address without one; empty: that is wrong */
@@ -21,7 +21,7 @@ struct walk {
 
 static bool is_space(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-static void put(struct walk *w, uint8_t c) {
+static void put(struct list_walk *w, uint8_t c) {
   struct buf *b = w->angle ? &w->inside : &w->outside;
   struct slice s = buf_slice(b);
   if (is_space(c) && w->at == AT_PLAIN) {
@@ -39,7 +39,7 @@ static struct slice without_route(struct slice s) {
 }
 
 /* The text is the end of `kept`, but for a blank. */
-static struct slice with_domain(const struct walk *w, struct buf *kept, struct slice text) {
+static struct slice with_domain(const struct list_walk *w, struct buf *kept, struct slice text) {
   size_t from = (size_t)(text.p - buf_slice(kept).p);
   buf_truncate(kept, from + text.n);
   buf_put_u8(kept, '@');
@@ -47,7 +47,7 @@ static struct slice with_domain(const struct walk *w, struct buf *kept, struct s
   return slice_from(buf_slice(kept), from);
 }
 
-static void end_part(struct walk *w) {
+static void end_part(struct list_walk *w) {
   struct address a;
   struct buf *kept = w->had_angle ? &w->inside : &w->outside;
   struct slice text = slice_trim(buf_slice(kept));
@@ -65,7 +65,7 @@ static void end_part(struct walk *w) {
   w->had_angle = false;
 }
 
-static void plain(struct walk *w, uint8_t c, size_t i) {
+static void plain(struct list_walk *w, uint8_t c, size_t i) {
   if (c == '"') w->at = AT_QUOTE;
   if (c == '[') w->at = AT_LITERAL;
   if (c == '<' || c == '>') {
@@ -85,7 +85,7 @@ static void plain(struct walk *w, uint8_t c, size_t i) {
   }
 }
 
-static void step(struct walk *w, uint8_t c, size_t i) {
+static void step(struct list_walk *w, uint8_t c, size_t i) {
   bool escaped = w->escaped;
   w->escaped = !escaped && c == '\\' && (w->depth || w->at != AT_PLAIN);
   if (w->depth) {
@@ -105,7 +105,7 @@ static void step(struct walk *w, uint8_t c, size_t i) {
 static bool walk_list(struct slice body, struct slice domain,
                       void (*each)(void *arg, const struct address *a), void *arg,
                       struct slice *ret_wrong) {
-  struct walk w = { .each = each, .arg = arg, .domain = domain };
+  struct list_walk w = { .each = each, .arg = arg, .domain = domain };
   size_t most = body.n + domain.n + 2;
   buf_init(&w.outside, most), buf_init(&w.inside, most);
   for (size_t i = 0; i < body.n && !w.wrong; i++) step(&w, body.p[i], i);

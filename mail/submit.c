@@ -167,14 +167,14 @@ static bool read_authors(struct slice body, bool one, struct buf *list) {
 
 /* --- the header --- */
 
-struct walk {
+struct submit_walk {
   const struct submit_with *with;
   struct buf *out, *authors;
   size_t froms, senders;
   bool date, message_id, unclear;
 };
 
-static void take_field(struct walk *w, const struct header_field *f) {
+static void take_field(struct submit_walk *w, const struct header_field *f) {
   bool from = slice_caseeq(f->name, SLICE("From")), sender = slice_caseeq(f->name, SLICE("Sender"));
   bool date = slice_caseeq(f->name, SLICE("Date")), addresses = has_addresses(f->name);
   if (slice_caseeq(f->name, SLICE("Message-ID"))) w->message_id = true;
@@ -201,7 +201,7 @@ static void take_field(struct walk *w, const struct header_field *f) {
   buf_free(&body);
 }
 
-static void put_missing(struct walk *w) {
+static void put_missing(struct submit_walk *w) {
   const struct submit_with *with = w->with;
   struct buf *out = w->out;
   if (!w->froms && with->author.n) {
@@ -226,7 +226,7 @@ static void put_missing(struct walk *w) {
 
 enum submit_verdict submit_header(struct slice header, const struct submit_with *with,
                                   struct buf *out, struct buf *authors) {
-  struct walk w = { .with = with, .out = out, .authors = authors };
+  struct submit_walk w = { .with = with, .out = out, .authors = authors };
   struct header_field f;
   struct slice rest = header;
   while (header_next(&rest, &f)) take_field(&w, &f);

@@ -82,7 +82,7 @@ static void put_lost(struct field_writer *w, struct slice name, struct slice tex
   if (words.n) put_phrases(w, slice_first(name, slice_offset(name, words) + words.n));
   /* the space between two encoded-words */
   if (words.n && surrogate_wants(words)) buf_put_u8(&t, ' ');
-  gather(&t, trim_space(text), false);
+  surrogate_gather(&t, trim_space(text), false);
   field_put_space(w, SLICE(" "), WORDS_WANT);
   put_text(w, &t);
   field_put(w, who);

@@ -71,7 +71,7 @@ static void put_raw_extended(struct field_writer *w, struct slice value) {
 static void gather_value(struct buf *text, struct slice s) {
   struct slice v = mail_strip(s);
   bool quoted = slice_at(v, 0) == '"';
-  gather(text, quoted ? unquoted(v) : v, quoted);
+  surrogate_gather(text, quoted ? surrogate_unquoted(v) : v, quoted);
 }
 
 /* Everything up to the next ";". */

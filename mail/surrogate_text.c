@@ -17,7 +17,7 @@ bool surrogate_wants(struct slice s) {
 
 /* --- text --- */
 
-void gather(struct buf *text, struct slice s, bool quoted_pairs) {
+void surrogate_gather(struct buf *text, struct slice s, bool quoted_pairs) {
   for (size_t i = 0; i < s.n; i++) {
     if (s.p[i] == '\r' && slice_at(s, i + 1) == '\n')
       i++;
@@ -28,7 +28,7 @@ void gather(struct buf *text, struct slice s, bool quoted_pairs) {
   }
 }
 
-struct slice unquoted(struct slice quoted) {
+struct slice surrogate_unquoted(struct slice quoted) {
   struct slice s = slice_from(quoted, 1);
   if (s.n && s.p[s.n - 1] == '"') s.n--;
   return s;
@@ -38,7 +38,7 @@ static void gather_phrase(struct buf *text, struct slice s) {
   struct slice piece;
   for (enum mail_token kind; (kind = mail_lex(&s, &piece)) != MAIL_END;) {
     bool quoted = kind == MAIL_QUOTED;
-    gather(text, quoted ? unquoted(piece) : piece, quoted);
+    surrogate_gather(text, quoted ? surrogate_unquoted(piece) : piece, quoted);
   }
 }
 
@@ -51,7 +51,7 @@ void put_text(struct field_writer *w, struct buf *text) {
 void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs) {
   struct buf text;
   buf_init(&text, TEXT_MAX);
-  gather(&text, s, quoted_pairs);
+  surrogate_gather(&text, s, quoted_pairs);
   put_text(w, &text);
 }
 
@@ -158,12 +158,12 @@ static void put_run(struct field_writer *w, struct slice run, const struct style
                     struct slice before, struct slice after) {
   struct buf text;
   buf_init(&text, TEXT_MAX);
-  gather(&text, before, false);
+  surrogate_gather(&text, before, false);
   if (style->phrase)
     gather_phrase(&text, run);
   else
-    gather(&text, run, false);
-  gather(&text, after, false);
+    surrogate_gather(&text, run, false);
+  surrogate_gather(&text, after, false);
   put_text(w, &text);
 }
 

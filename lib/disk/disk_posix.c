@@ -114,13 +114,13 @@ static int open_below(struct disk_posix *d, const char *name, int flags) {
 }
 
 /* The folder a name is in, and what is left of the name. */
-struct place {
+struct disk_place {
   int fd;
   bool own; /* fd is to be closed */
   char leaf[NAME_LONGEST + 1];
 };
 
-static int place_of(struct disk_posix *d, const char *name, struct place *ret) {
+static int place_of(struct disk_posix *d, const char *name, struct disk_place *ret) {
   struct slice s = slice_str(name);
   if (!good_name(s)) return -EINVAL;
   ptrdiff_t cut = slice_rfind(s, '/');
@@ -137,7 +137,7 @@ static int place_of(struct disk_posix *d, const char *name, struct place *ret) {
   return ret->fd < 0 ? ret->fd : 0;
 }
 
-static void place_done(struct place *p) {
+static void place_done(struct disk_place *p) {
   if (p->own) close(p->fd);
 }
 
@@ -273,7 +273,7 @@ static int posix_lock(struct disk_file *f, uint64_t at, uint64_t n) {
 
 static int posix_rename(struct disk *disk, const char *from, const char *to) {
   struct disk_posix *d = posix_of(disk);
-  struct place a, b;
+  struct disk_place a, b;
   int e = place_of(d, from, &a);
   if (e) return e;
   e = place_of(d, to, &b);
@@ -286,7 +286,7 @@ static int posix_rename(struct disk *disk, const char *from, const char *to) {
 }
 
 static int posix_remove(struct disk *disk, const char *name) {
-  struct place p;
+  struct disk_place p;
   int e = place_of(posix_of(disk), name, &p);
   if (e) return e;
   e = unlinkat(p.fd, p.leaf, 0) ? failed() : 0;
@@ -295,7 +295,7 @@ static int posix_remove(struct disk *disk, const char *name) {
 }
 
 /* 0, or a negative errno. The link itself where it is one. */
-static int look_at(const struct place *p, struct stat *ret) {
+static int look_at(const struct disk_place *p, struct stat *ret) {
   int fd = openat(p->fd, p->leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return -errno;
   int e = stat_of(fd, ret) ? -errno : 0;
@@ -304,7 +304,7 @@ static int look_at(const struct place *p, struct stat *ret) {
 }
 
 static int posix_exists(struct disk *disk, const char *name) {
-  struct place p;
+  struct disk_place p;
   struct stat st;
   int e = place_of(posix_of(disk), name, &p);
   if (e) return e == -ENOENT ? 0 : e;
@@ -314,7 +314,7 @@ static int posix_exists(struct disk *disk, const char *name) {
 }
 
 static int posix_make_dir(struct disk *disk, const char *name) {
-  struct place p;
+  struct disk_place p;
   struct stat st;
   int e = place_of(posix_of(disk), name, &p);
   if (e) return e;

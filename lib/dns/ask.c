@@ -15,7 +15,7 @@
 
 enum { HOSTS_AT_ONCE = 4 };
 
-enum state { Q_NEW, Q_MAIN, Q_HOSTS, Q_ANSWERED };
+enum dns_open_state { Q_NEW, Q_MAIN, Q_HOSTS, Q_ANSWERED };
 
 struct query {
   struct unbound_query super;
@@ -29,7 +29,7 @@ struct query {
 struct dns_question {
   struct dns_question *next;
   struct dns *dns;
-  enum state state;
+  enum dns_open_state state;
   dns_fn *fn;
   void *arg;
   char name[DNS_NAME_MAX + 1];
@@ -343,5 +343,3 @@ void dns_free(struct dns **d) {
   free(*d);
   *d = NULL;
 }
-
-size_t dns_open(const struct dns *d) { return d->open; }

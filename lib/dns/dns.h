@@ -109,8 +109,6 @@ struct dns_question;
 struct dns *dns_new(struct loop *l, const struct dns_settings *settings, struct buf *err);
 /* Open questions are dropped without an answer. Not to be called from dns_fn. */
 void dns_free(struct dns **d);
-/* The number of open questions. */
-size_t dns_open(const struct dns *d);
 
 /* Called once, from the loop, never before dns_ask() returned. The answer is valid during the call;
  * the callback may ask new questions, but not in an endless sequence: some are answered in the same

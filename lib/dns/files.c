@@ -10,18 +10,20 @@
 
 enum { FILE_MAX = 256 * 1024, NAMES_MAX = 4000 };
 
-struct entry {
+struct hosts_entry {
   struct slice name; /* in `text` */
   struct dns_address address;
 };
 
 struct dns_hosts {
   struct buf text;
-  struct entry *entries;
+  struct hosts_entry *entries;
   size_t count, cap;
 };
 
-int dns_file_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); }
+int dns_file_open(const char *path) {
+  return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
 
 static void read_file(const char *path, struct buf *to) {
   int fd = dns_file_open(path);
@@ -62,12 +64,12 @@ static bool parse_address(struct slice text, struct dns_address *ret) {
 static bool add_entry(struct dns_hosts *h, struct slice name, const struct dns_address *a) {
   if (h->count == h->cap) {
     size_t cap = h->cap ? h->cap * 2 : 16;
-    struct entry *more = realloc(h->entries, cap * sizeof *more);
+    struct hosts_entry *more = realloc(h->entries, cap * sizeof *more);
     if (!more) return false;
     h->entries = more;
     h->cap = cap;
   }
-  h->entries[h->count++] = (struct entry){ name, *a };
+  h->entries[h->count++] = (struct hosts_entry){ name, *a };
   return true;
 }
 
@@ -106,7 +108,7 @@ void dns_hosts_find(const struct dns_hosts *h, const char *name, uint8_t family_
                     struct dns_found *ret) {
   ret->count = 0;
   for (size_t i = 0; i < h->count && ret->count < DNS_ADDRESSES_MAX; i++) {
-    const struct entry *e = &h->entries[i];
+    const struct hosts_entry *e = &h->entries[i];
     if (e->address.n == family_octets && slice_caseeq(e->name, slice_str(name)))
       ret->addresses[ret->count++] = e->address;
   }

@@ -15,7 +15,7 @@ enum {
 
 enum name_state { NAME_GOOD, NAME_ROOT, NAME_FOUL /* octets that no host has */ };
 
-struct reader {
+struct dns_reader {
   struct slice all;
   size_t at;
   bool bad; /* sticks */
@@ -29,7 +29,7 @@ struct record {
   size_t at, end;
 };
 
-static unsigned get_u8(struct reader *r) {
+static unsigned get_u8(struct dns_reader *r) {
   int c = slice_at(r->all, r->at);
   if (c < 0)
     r->bad = true;
@@ -38,14 +38,14 @@ static unsigned get_u8(struct reader *r) {
   return c < 0 ? 0 : (unsigned)c;
 }
 
-static unsigned get_u16(struct reader *r) {
+static unsigned get_u16(struct dns_reader *r) {
   unsigned high = get_u8(r);
   return high << 8 | get_u8(r);
 }
 
 /* One label behind its length octet. A dot inside it is no end of a label: no host has one, nor a
  * space. */
-static void put_label(struct reader *r, unsigned n, struct buf *text) {
+static void put_label(struct dns_reader *r, unsigned n, struct buf *text) {
   if (buf_len(text)) buf_put_u8(text, '.');
   for (unsigned i = 0; i < n; i++) {
     unsigned c = get_u8(r);
@@ -56,7 +56,7 @@ static void put_label(struct reader *r, unsigned n, struct buf *text) {
 
 /* The labels from r->at on; r->at is then behind the name where it stands, not where pointers led.
  */
-static void get_labels(struct reader *r, struct buf *text) {
+static void get_labels(struct dns_reader *r, struct buf *text) {
   size_t behind = 0, least = r->at;
   while (!r->bad) {
     unsigned n = get_u8(r);
@@ -73,7 +73,7 @@ static void get_labels(struct reader *r, struct buf *text) {
   if (behind) r->at = behind;
 }
 
-static enum name_state get_name(struct reader *r, char to[static DNS_NAME_MAX + 1]) {
+static enum name_state get_name(struct dns_reader *r, char to[static DNS_NAME_MAX + 1]) {
   uint8_t mem[DNS_NAME_MAX + 1];
   struct buf text = { .mem = mem, .cap = sizeof mem, .max = DNS_NAME_MAX };
   get_labels(r, &text);
@@ -84,9 +84,9 @@ static enum name_state get_name(struct reader *r, char to[static DNS_NAME_MAX + 
 }
 
 /* Header and question. Its verdict, or FOUND: there may be records. */
-static enum dns_result open_packet(struct reader *r, struct slice packet, const char *name) {
+static enum dns_result open_packet(struct dns_reader *r, struct slice packet, const char *name) {
   char asked[DNS_NAME_MAX + 1];
-  *r = (struct reader){ .all = packet };
+  *r = (struct dns_reader){ .all = packet };
   memcpy(r->owner, name, strlen(name) + 1);
   r->at = 2;
   unsigned flags = get_u16(r), questions = get_u16(r);
@@ -101,7 +101,7 @@ static enum dns_result open_packet(struct reader *r, struct slice packet, const 
   return rcode == 0 ? DNS_FOUND : rcode == RCODE_NAME ? DNS_NO_NAME : DNS_LATER;
 }
 
-static void follow(struct reader *r, const struct record *rec) {
+static void follow(struct dns_reader *r, const struct record *rec) {
   size_t behind = rec->end;
   r->at = rec->at;
   if (get_name(r, r->owner) != NAME_GOOD || r->at != rec->end || ++r->links > CHAIN_MAX)
@@ -110,7 +110,7 @@ static void follow(struct reader *r, const struct record *rec) {
 }
 
 /* The next record of that type which the question was for. */
-static bool next_record(struct reader *r, unsigned type, struct record *ret) {
+static bool next_record(struct dns_reader *r, unsigned type, struct record *ret) {
   while (r->answers > 0 && !r->bad) {
     char owner[DNS_NAME_MAX + 1];
     enum name_state state = get_name(r, owner);
@@ -131,7 +131,7 @@ static bool next_record(struct reader *r, unsigned type, struct record *ret) {
 
 enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum dns_type type,
                                      struct dns_found *ret) {
-  struct reader r;
+  struct dns_reader r;
   struct record rec;
   uint8_t size = type == DNS_TYPE_A ? 4 : 16;
   enum dns_result verdict = open_packet(&r, packet, name);
@@ -160,7 +160,7 @@ static void add_host(struct dns_answer *a, const struct dns_host *host) {
 }
 
 /* RFC 2782, RFC 1035 §3.3.9. NAME_FOUL: of no use. */
-static enum name_state get_host(struct reader *r, const struct record *rec, enum dns_type type,
+static enum name_state get_host(struct dns_reader *r, const struct record *rec, enum dns_type type,
                                 struct dns_host *ret) {
   size_t behind = r->at;
   r->at = rec->at;
@@ -178,7 +178,7 @@ static enum name_state get_host(struct reader *r, const struct record *rec, enum
 
 enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns_type type,
                                  struct dns_answer *ret) {
-  struct reader r;
+  struct dns_reader r;
   struct record rec;
   struct dns_host host;
   bool refused = false, foul = false;
@@ -208,7 +208,7 @@ static bool get_strings(struct slice all, const struct record *rec, struct buf *
   return !text->failed;
 }
 
-static bool get_pointer(struct reader *r, const struct record *rec, struct buf *text) {
+static bool get_pointer(struct dns_reader *r, const struct record *rec, struct buf *text) {
   char name[DNS_NAME_MAX + 1];
   size_t behind = r->at;
   r->at = rec->at;
@@ -221,7 +221,7 @@ static bool get_pointer(struct reader *r, const struct record *rec, struct buf *
 
 enum dns_result dns_packet_texts(struct slice packet, const char *name, enum dns_type type,
                                  struct dns_answer *ret) {
-  struct reader r;
+  struct dns_reader r;
   struct record rec;
   bool foul = false;
   enum dns_result verdict = open_packet(&r, packet, name);

@@ -133,7 +133,7 @@ enum password_import password_import(struct slice field, struct slice *ret) {
 /* --- libcrypt --- */
 
 /* What crypt_rn works on: strings, and 32 KiB of its own. */
-struct work {
+struct hash_work {
   struct crypt_data data;
   char password[PASSWORD_MAX + 1], setting[PASSWORD_HASH_MAX];
 };
@@ -143,14 +143,14 @@ static bool can_be_password(struct slice password) {
   return password.n > 0 && password.n <= PASSWORD_MAX && slice_find(password, 0) < 0;
 }
 
-static void work_free(struct work *w) {
+static void work_free(struct hash_work *w) {
   explicit_bzero(w, sizeof *w);
   free(w);
 }
 
-static struct work *work_new(struct slice password, struct slice setting) {
+static struct hash_work *work_new(struct slice password, struct slice setting) {
   if (setting.n >= PASSWORD_HASH_MAX || slice_find(setting, 0) >= 0) return NULL;
-  struct work *w = calloc(1, sizeof *w);
+  struct hash_work *w = calloc(1, sizeof *w);
   if (!w) return NULL;
   memcpy(w->password, password.p, password.n);
   if (setting.n) memcpy(w->setting, setting.p, setting.n);
@@ -159,7 +159,7 @@ static struct work *work_new(struct slice password, struct slice setting) {
 
 static enum password_result crypt_into(struct slice password, struct slice setting,
                                        struct buf *out) {
-  struct work *w = work_new(password, setting);
+  struct hash_work *w = work_new(password, setting);
   if (!w) return PASSWORD_TROUBLE;
   const char *hash = crypt_rn(w->password, w->setting, &w->data, sizeof w->data);
   if (hash) buf_put_str(out, hash);

@@ -8,20 +8,20 @@
 #include <stdio.h>
 
 /* Where the fields of a header stand. */
-struct field {
+struct tar_field {
   size_t at, n;
 };
-static const struct field f_name = { 0, 100 }, f_mode = { 100, 8 }, f_uid = { 108, 8 },
-                          f_gid = { 116, 8 }, f_size = { 124, 12 }, f_mtime = { 136, 12 },
-                          f_sum = { 148, 8 }, f_type = { 156, 1 }, f_magic = { 257, 8 },
-                          f_prefix = { 345, 155 };
+static const struct tar_field f_name = { 0, 100 }, f_mode = { 100, 8 }, f_uid = { 108, 8 },
+                              f_gid = { 116, 8 }, f_size = { 124, 12 }, f_mtime = { 136, 12 },
+                              f_sum = { 148, 8 }, f_type = { 156, 1 }, f_magic = { 257, 8 },
+                              f_prefix = { 345, 155 };
 
-static void put_text(uint8_t *block, struct field f, struct slice text) {
+static void put_text(uint8_t *block, struct tar_field f, struct slice text) {
   if (text.n) memcpy(block + f.at, text.p, text.n);
 }
 
 /* Octal digits, as many as fit before a NUL. */
-static void put_octal(uint8_t *block, struct field f, uint64_t n) {
+static void put_octal(uint8_t *block, struct tar_field f, uint64_t n) {
   for (size_t i = f.n - 1; i-- > 0; n /= 8) block[f.at + i] = (uint8_t)('0' + n % 8);
   block[f.at + f.n - 1] = 0;
 }
@@ -69,7 +69,7 @@ bool tar_put_header(struct buf *out, const struct tar_entry *e) {
   put_octal(block, f_mtime, e->mtime > 0 ? (uint64_t)e->mtime & TAR_SIZE_MAX : 0);
   block[f_type.at] = e->folder ? '5' : '0';
   put_text(block, f_magic, slice_of("ustar\00000", f_magic.n));
-  put_octal(block, (struct field){ f_sum.at, 7 }, sum_of(block));
+  put_octal(block, (struct tar_field){ f_sum.at, 7 }, sum_of(block));
   block[f_sum.at + 7] = ' ';
   buf_put(out, slice_of(block, sizeof block));
   return !out->failed;
@@ -83,13 +83,13 @@ void tar_put_end(struct buf *out) {
 /* --- reading --- */
 
 /* Up to the first NUL. */
-static struct slice get_text(const uint8_t *block, struct field f) {
+static struct slice get_text(const uint8_t *block, struct tar_field f) {
   struct slice s = slice_of(block + f.at, f.n);
   ptrdiff_t end = slice_find(s, 0);
   return end < 0 ? s : slice_first(s, (size_t)end);
 }
 
-static bool get_octal(const uint8_t *block, struct field f, uint64_t *ret) {
+static bool get_octal(const uint8_t *block, struct tar_field f, uint64_t *ret) {
   struct slice s = slice_of(block + f.at, f.n);
   uint64_t n = 0;
   while (s.n && s.p[0] == ' ') s = slice_from(s, 1);

@@ -352,7 +352,7 @@ struct tls_server *tls_server_new(const struct tls_service *service, struct buf 
   return s;
 }
 
-struct tls_server *tls_server_ref(struct tls_server *s) {
+static struct tls_server *tls_server_ref(struct tls_server *s) {
   s->refs++;
   return s;
 }

@@ -81,7 +81,6 @@ struct tls_server; /* shared by its connections: counted references */
  * are Ed25519 and Ed448 certificates, RSA below 2048 bits, and curves other than P-256, P-384,
  * P-521. */
 struct tls_server *tls_server_new(const struct tls_service *service, struct buf *err);
-struct tls_server *tls_server_ref(struct tls_server *s);
 /* Releases one reference and sets *s to NULL. Connections hold their own, so after a reload the old
  * certificates live as long as the last connection that was made with them. */
 void tls_server_unref(struct tls_server **s);

@@ -31,21 +31,21 @@ enum pop3_end_class pop3_end_class(enum pop3_end e) { return ends[e < POP3_ENDS 
 
 /* --- the answers, one row a verb --- */
 
-static void greeting_answer(struct session *s, const struct pop3_reply *r);
-static void capa_answer(struct session *s, const struct pop3_reply *r);
-static void capa_line(struct session *s, struct slice line);
-static void capa_end(struct session *s);
-static void stls_answer(struct session *s, const struct pop3_reply *r);
-static void utf8_answer(struct session *s, const struct pop3_reply *r);
-static void quit_answer(struct session *s, const struct pop3_reply *r);
+static void greeting_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+static void capa_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+static void capa_line(struct pop3_client_session *s, struct slice line);
+static void capa_end(struct pop3_client_session *s);
+static void stls_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+static void utf8_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+static void quit_answer(struct pop3_client_session *s, const struct pop3_reply *r);
 
 static const struct {
   /* The status line. Of a multi-line answer it sets `inside`; any other calls client_answered()
    * first. */
-  void (*answer)(struct session *s, const struct pop3_reply *r);
+  void (*answer)(struct pop3_client_session *s, const struct pop3_reply *r);
   /* of a multi-line answer; NULL: octets of a message */
-  void (*line)(struct session *s, struct slice line);
-  void (*end)(struct session *s);
+  void (*line)(struct pop3_client_session *s, struct slice line);
+  void (*end)(struct pop3_client_session *s);
 } verbs[VERBS] = {
   [VERB_GREETING] = { greeting_answer, NULL, NULL },
   [VERB_CAPA] = { capa_answer, capa_line, capa_end },
@@ -69,7 +69,7 @@ static const struct {
 static uint64_t sooner(uint64_t a, uint64_t b) { return a && (!b || a < b) ? a : b; }
 
 /* Called whenever octets were sent or received. */
-static void set_deadline(struct session *s) {
+static void set_deadline(struct pop3_client_session *s) {
   uint64_t at = s->session_at;
   if (s->phase == PHASE_OVER)
     at = 0;
@@ -80,10 +80,12 @@ static void set_deadline(struct session *s) {
   s->pub.proto.deadline_ms = at;
 }
 
-static void progress(struct session *s) { s->idle_at = s->pub.proto.now_ms + s->limits.idle_ms; }
+static void progress(struct pop3_client_session *s) {
+  s->idle_at = s->pub.proto.now_ms + s->limits.idle_ms;
+}
 
 /* The session waits for the sink while it holds, and while only unsettled messages are left. */
-static void watch_sink(struct session *s) {
+static void watch_sink(struct pop3_client_session *s) {
   s->pub.settling = s->phase == PHASE_FETCH && !s->asked_n && s->unsettled && !s->pub.proto.holds;
   if (!s->pub.proto.holds && !s->pub.settling)
     s->sink_at = 0;
@@ -92,7 +94,7 @@ static void watch_sink(struct session *s) {
 }
 
 /* Every call of the shell's ends here. */
-static void settle_down(struct session *s) {
+static void settle_down(struct pop3_client_session *s) {
   s->busy = false;
   if (s->phase >= PHASE_FETCH && s->phase < PHASE_QUIT && !s->pub.proto.holds) fetch_advance(s);
   watch_sink(s);
@@ -101,7 +103,7 @@ static void settle_down(struct session *s) {
 
 /* --- ends --- */
 
-void client_end(struct session *s, enum pop3_end end) {
+void client_end(struct pop3_client_session *s, enum pop3_end end) {
   if (s->phase == PHASE_OVER) return;
   s->pub.stuck = fetch_stuck(s, end);
   s->phase = PHASE_OVER;
@@ -113,13 +115,13 @@ void client_end(struct session *s, enum pop3_end end) {
   proto_close(&s->pub.proto, CLOSE_NONE);
 }
 
-void client_end_politely(struct session *s, enum pop3_end end) {
+void client_end_politely(struct pop3_client_session *s, enum pop3_end end) {
   proto_trace(&s->pub.proto, 'C', SLICE("QUIT"));
   buf_put(&s->pub.proto.out, SLICE("QUIT\r\n"));
   client_end(s, end);
 }
 
-static void keep_text(struct session *s, struct slice words) {
+static void keep_text(struct pop3_client_session *s, struct slice words) {
   s->pub.text_n = words.n < sizeof s->pub.text ? words.n : sizeof s->pub.text;
   if (s->pub.text_n) memcpy(s->pub.text, words.p, s->pub.text_n);
 }
@@ -144,7 +146,7 @@ enum pop3_end client_refusal(const struct pop3_reply *r, enum pop3_end plain) {
 
 /* --- saying --- */
 
-void client_send_more(struct session *s, struct slice line, const char *shown) {
+void client_send_more(struct pop3_client_session *s, struct slice line, const char *shown) {
   if (s->phase == PHASE_OVER) return;
   proto_trace(&s->pub.proto, 'C', shown ? slice_str(shown) : line);
   buf_put(&s->pub.proto.out, line);
@@ -153,14 +155,14 @@ void client_send_more(struct session *s, struct slice line, const char *shown) {
   if (s->pub.proto.out.failed) client_end(s, POP3_END_NO_MEMORY);
 }
 
-void client_send(struct session *s, enum verb verb, size_t item, struct slice line,
-                 const char *shown) {
+void client_send(struct pop3_client_session *s, enum pop3_client_verb verb, size_t item,
+                 struct slice line, const char *shown) {
   if (s->phase == PHASE_OVER) return;
   s->asked[(s->asked_at + s->asked_n++) % POP3_CLIENT_WINDOW] = (struct asked){ verb, item };
   client_send_more(s, line, shown);
 }
 
-void client_answered(struct session *s) {
+void client_answered(struct pop3_client_session *s) {
   s->inside = false;
   s->lines = 0;
   if (s->asked_n == 0) return;
@@ -168,16 +170,19 @@ void client_answered(struct session *s) {
   s->asked_n--;
 }
 
-size_t client_window(const struct session *s) { return s->pub.pipelines ? s->limits.window : 1; }
+size_t client_window(const struct pop3_client_session *s) {
+  return s->pub.pipelines ? s->limits.window : 1;
+}
 
-void client_quit(struct session *s) {
+void client_quit(struct pop3_client_session *s) {
   s->phase = PHASE_QUIT;
   client_send(s, VERB_QUIT, 0, SLICE("QUIT"), NULL);
 }
 
 /* --- hearing --- */
 
-bool client_heed(struct session *s, struct pop3_item *item, enum pop3_sink_verdict verdict) {
+bool client_heed(struct pop3_client_session *s, struct pop3_item *item,
+                 enum pop3_sink_verdict verdict) {
   switch (verdict) {
   case POP3_SINK_ON: return true;
   case POP3_SINK_HOLD: s->pub.proto.holds = true; return true;
@@ -190,10 +195,10 @@ bool client_heed(struct session *s, struct pop3_item *item, enum pop3_sink_verdi
   return false;
 }
 
-static void status_line(struct session *s, struct slice line) {
+static void status_line(struct pop3_client_session *s, struct slice line) {
   struct pop3_reply r;
   bool ok = pop3_reply_parse(line, &r);
-  enum verb verb = s->asked_n ? client_head(s)->verb : VERBS;
+  enum pop3_client_verb verb = s->asked_n ? client_head(s)->verb : VERBS;
   proto_trace(&s->pub.proto, 'S', ok && r.status == POP3_CONTINUE ? SLICE("+ (challenge)") : line);
   progress(s);
   if (!ok || (r.status == POP3_CONTINUE && verb != VERB_AUTH)) {
@@ -209,12 +214,12 @@ static void status_line(struct session *s, struct slice line) {
 }
 
 /* Lines beyond what an honest server sends, which is one for each message. */
-static bool too_many_lines(const struct session *s) {
+static bool too_many_lines(const struct pop3_client_session *s) {
   return s->lines > (uint64_t)s->limits.messages * 2 + 1000;
 }
 
-static void inside_line(struct session *s, struct slice line) {
-  enum verb verb = client_head(s)->verb;
+static void inside_line(struct pop3_client_session *s, struct slice line) {
+  enum pop3_client_verb verb = client_head(s)->verb;
   progress(s);
   proto_trace(&s->pub.proto, 'S', line);
   if (slice_eq(line, SLICE("."))) {
@@ -230,7 +235,7 @@ static void inside_line(struct session *s, struct slice line) {
 }
 
 /* One line. False: there is none yet. */
-static bool take_line(struct session *s, struct slice *in) {
+static bool take_line(struct pop3_client_session *s, struct slice *in) {
   struct slice line;
   size_t max =
       s->asked_n && client_head(s)->verb == VERB_AUTH ? POP3_SASL_MAX : POP3_CLIENT_LINE_MAX;
@@ -252,12 +257,12 @@ static bool take_line(struct session *s, struct slice *in) {
   }
 }
 
-static bool in_message(struct session *s) {
+static bool in_message(struct pop3_client_session *s) {
   return s->inside && (client_head(s)->verb == VERB_RETR || client_head(s)->verb == VERB_TOP);
 }
 
 void pop3_client_input(struct pop3_client *c, struct slice *in) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   bool more = true;
   s->busy = true;
   while (more && in->n && c->proto.want == PROTO_READ && !c->proto.holds) {
@@ -272,7 +277,7 @@ void pop3_client_input(struct pop3_client *c, struct slice *in) {
 
 /* --- opening --- */
 
-static void greeting_answer(struct session *s, const struct pop3_reply *r) {
+static void greeting_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   struct slice stamp;
   client_answered(s);
   if (r->status != POP3_OK) {
@@ -286,13 +291,13 @@ static void greeting_answer(struct session *s, const struct pop3_reply *r) {
     client_capa(s);
 }
 
-void client_capa(struct session *s) {
+void client_capa(struct pop3_client_session *s) {
   s->stls = s->user_pass = s->auth_codes = s->utf8 = s->capable = s->pub.pipelines = false;
   buf_reset(&s->mechanisms);
   client_send(s, VERB_CAPA, 0, SLICE("CAPA"), NULL);
 }
 
-static void capa_answer(struct session *s, const struct pop3_reply *r) {
+static void capa_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   s->capable = r->status == POP3_OK;
   s->inside = s->capable;
   if (s->capable) return;
@@ -301,7 +306,7 @@ static void capa_answer(struct session *s, const struct pop3_reply *r) {
   capa_end(s);
 }
 
-static void capa_line(struct session *s, struct slice line) {
+static void capa_line(struct pop3_client_session *s, struct slice line) {
   struct slice tag = slice_split(&line, ' ');
   if (slice_caseeq(tag, SLICE("STLS"))) s->stls = true;
   if (slice_caseeq(tag, SLICE("USER"))) s->user_pass = true;
@@ -316,7 +321,7 @@ static void capa_line(struct session *s, struct slice line) {
 
 /* Asked once before the login (twice with STLS), and once more when a login may have changed the
  * answer. */
-static void capa_end(struct session *s) {
+static void capa_end(struct pop3_client_session *s) {
   enum pop3_client_tls tls = s->policy.tls;
   if (s->mechanisms.failed)
     client_end(s, POP3_END_NO_MEMORY);
@@ -334,12 +339,12 @@ static void capa_end(struct session *s) {
 
 /* RFC 6856 §2.1: requests messages unchanged, not as surrogates for clients that read ASCII only. A
  * server that refuses sends what it has. */
-static void utf8_answer(struct session *s, const struct pop3_reply *r) {
+static void utf8_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   client_answered(s);
   login_begin(s);
 }
 
-static void stls_answer(struct session *s, const struct pop3_reply *r) {
+static void stls_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   client_answered(s);
   if (r->status == POP3_OK)
     s->pub.proto.want = PROTO_TLS;
@@ -350,7 +355,7 @@ static void stls_answer(struct session *s, const struct pop3_reply *r) {
 /* RFC 2595 §4: "the client MUST discard information about server capabilities obtained prior to the
  * TLS negotiation". APOP's timestamp is discarded too: an attacker may have chosen it. */
 void pop3_client_secured(struct pop3_client *c) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   if (s->phase == PHASE_OVER || c->proto.want != PROTO_TLS) return;
   s->busy = true;
   s->secure = true;
@@ -362,20 +367,20 @@ void pop3_client_secured(struct pop3_client *c) {
 
 /* --- the end --- */
 
-static void quit_answer(struct session *s, const struct pop3_reply *r) {
+static void quit_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   client_answered(s);
   client_end(s, r->status == POP3_OK || !s->marked ? POP3_END_DONE : POP3_END_QUIT_REFUSED);
 }
 
 void pop3_client_gone(struct pop3_client *c, enum pop3_end why) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   if (s->phase == PHASE_QUIT) why = s->marked ? POP3_END_QUIT_UNHEARD : POP3_END_DONE;
   client_end(s, why);
   settle_down(s);
 }
 
 void pop3_client_tick(struct pop3_client *c) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   uint64_t now = c->proto.now_ms;
   if (s->phase == PHASE_OVER) return;
   s->busy = true;
@@ -430,7 +435,7 @@ const struct proto_ops pop3_client_ops = {
 /* --- from the sink --- */
 
 void pop3_client_resume(struct pop3_client *c) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   if (!c->proto.holds) return;
   c->proto.holds = false;
   s->sink_at = 0;
@@ -442,7 +447,7 @@ void pop3_client_resume(struct pop3_client *c) {
 }
 
 void pop3_client_settle(struct pop3_client *c, struct pop3_item *item, bool safe) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   if (item->state != POP3_WHOLE) return;
   item->state = safe ? POP3_SAFE : POP3_FAILED;
   if (safe && item->like) item->like->kept++;
@@ -452,7 +457,7 @@ void pop3_client_settle(struct pop3_client *c, struct pop3_item *item, bool safe
 }
 
 void pop3_client_finish(struct pop3_client *c) {
-  struct session *s = (struct session *)c;
+  struct pop3_client_session *s = (struct pop3_client_session *)c;
   s->finishing = true;
   if (!s->busy && s->phase != PHASE_OVER) settle_down(s);
 }
@@ -461,7 +466,7 @@ void pop3_client_finish(struct pop3_client *c) {
 
 static uint64_t or_else(uint64_t given, uint64_t otherwise) { return given ? given : otherwise; }
 
-static void take_limits(struct session *s, const struct pop3_client_limits *l) {
+static void take_limits(struct pop3_client_session *s, const struct pop3_client_limits *l) {
   s->limits = (struct pop3_client_limits){
     .messages = (uint32_t)or_else(l->messages, 1000000),
     .message = or_else(l->message, 1ull << 32),
@@ -483,7 +488,7 @@ static void copy(struct buf *to, size_t max, struct slice s) {
 }
 
 struct pop3_client *pop3_client_new(const struct pop3_client_start *start) {
-  struct session *s = calloc(1, sizeof *s);
+  struct pop3_client_session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   struct proto_start p = { .now_ms = start->now_ms };
   proto_client_init(&s->pub.proto, &p);
@@ -519,7 +524,7 @@ struct pop3_client *pop3_client_new(const struct pop3_client_start *start) {
 }
 
 void pop3_client_free(struct pop3_client **c) {
-  struct session *s = (struct session *)*c;
+  struct pop3_client_session *s = (struct pop3_client_session *)*c;
   if (!s) return;
   login_forget(s);
   buf_wipe(&s->secret);

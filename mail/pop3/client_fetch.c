@@ -14,9 +14,11 @@
  * one octet. Octets beyond it are discarded. */
 enum { SLACK = 64 * 1024 };
 
-static struct pop3_item *item_of(struct session *s, size_t i) { return &s->pub.items[i]; }
+static struct pop3_item *item_of(struct pop3_client_session *s, size_t i) {
+  return &s->pub.items[i];
+}
 
-static void say_number(struct session *s, enum verb verb, size_t i) {
+static void say_number(struct pop3_client_session *s, enum pop3_client_verb verb, size_t i) {
   const struct pop3_item *m = item_of(s, i);
   static const char *const words[VERBS] = {
     [VERB_RETR] = "RETR", [VERB_TOP] = "TOP", [VERB_STEP] = "UIDL", [VERB_DELE] = "DELE"
@@ -31,7 +33,7 @@ static void say_number(struct session *s, enum verb verb, size_t i) {
 
 static uint64_t weight(const struct pop3_item *m) { return m->wish == POP3_LOOK ? 0 : m->size; }
 
-static bool wanted(struct session *s, struct pop3_item *m) {
+static bool wanted(struct pop3_client_session *s, struct pop3_item *m) {
   if (m->wish == POP3_LOOK) return true;
   if (m->wish != POP3_FETCH && m->wish != POP3_MOVE) return false;
   if (m->size <= s->limits.message) return true;
@@ -39,7 +41,7 @@ static bool wanted(struct session *s, struct pop3_item *m) {
   return false;
 }
 
-static bool has_room(const struct session *s, const struct pop3_item *m) {
+static bool has_room(const struct pop3_client_session *s, const struct pop3_item *m) {
   if (s->asked_n == 0) return s->unsettled < s->limits.unsettled;
   if (s->one_by_one) return false;
   return s->asked_n < client_window(s) && s->unsettled + s->asked_n < s->limits.unsettled &&
@@ -48,7 +50,7 @@ static bool has_room(const struct session *s, const struct pop3_item *m) {
 }
 
 /* A message with a UIDL, from the one that is asked for next on; NULL: none has one. */
-static const struct pop3_item *named_item(const struct session *s) {
+static const struct pop3_item *named_item(const struct pop3_client_session *s) {
   for (size_t n = 0; n < s->pub.count; n++) {
     const struct pop3_item *m = &s->pub.items[(s->next + n) % s->pub.count];
     if (m->uidl.n) return m;
@@ -60,15 +62,15 @@ static const struct pop3_item *named_item(const struct session *s) {
  * replies: whoever wrote the message chose them, and could have the client take them for the next
  * messages. So behind a message that came short the server first names a UIDL, which the writer
  * cannot know. Without UIDLs what follows stays doubtful. */
-static bool is_doubted(const struct session *s) { return s->in_doubt && named_item(s); }
+static bool is_doubted(const struct pop3_client_session *s) { return s->in_doubt && named_item(s); }
 
-static bool is_in_step(struct session *s) {
+static bool is_in_step(struct pop3_client_session *s) {
   if (!is_doubted(s)) return true;
   if (!s->asked_n) say_number(s, VERB_STEP, (size_t)(named_item(s) - s->pub.items));
   return false;
 }
 
-static void ask_messages(struct session *s) {
+static void ask_messages(struct pop3_client_session *s) {
   for (; s->next < s->pub.count && s->phase == PHASE_FETCH; s->next++) {
     struct pop3_item *m = item_of(s, s->next);
     if (s->finishing || !wanted(s, m)) continue;
@@ -81,14 +83,14 @@ static void ask_messages(struct session *s) {
 
 /* --- deleting --- */
 
-static bool may_delete(struct session *s, struct pop3_item *m) {
+static bool may_delete(struct pop3_client_session *s, struct pop3_item *m) {
   if (m->wish != POP3_MOVE || m->state != POP3_SAFE) return false;
   if ((!m->is_short && !m->doubtful) || s->policy.delete_short) return true;
   m->state = POP3_KEPT_BACK;
   return false;
 }
 
-static void ask_deletions(struct session *s) {
+static void ask_deletions(struct pop3_client_session *s) {
   for (; s->next < s->pub.count && s->asked_n < client_window(s) && s->phase == PHASE_DELETE;
        s->next++) {
     if (!may_delete(s, item_of(s, s->next))) continue;
@@ -97,7 +99,7 @@ static void ask_deletions(struct session *s) {
   }
 }
 
-void dele_answer(struct session *s, const struct pop3_reply *r) {
+void dele_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   struct pop3_item *m = item_of(s, client_head(s)->item);
   client_answered(s);
   if (r->status == POP3_OK)
@@ -107,11 +109,11 @@ void dele_answer(struct session *s, const struct pop3_reply *r) {
 }
 
 /* The last message may be cut, by its size: nothing but a UIDL shows whether it is. */
-static bool is_end_proven(struct session *s) {
+static bool is_end_proven(struct pop3_client_session *s) {
   return !s->last_cut || s->last_cut->is_short || is_in_step(s);
 }
 
-void fetch_advance(struct session *s) {
+void fetch_advance(struct pop3_client_session *s) {
   if (s->phase == PHASE_FETCH) {
     ask_messages(s);
     if (s->phase != PHASE_FETCH || s->next < s->pub.count || s->asked_n || s->unsettled) return;
@@ -130,7 +132,7 @@ void fetch_advance(struct session *s) {
 
 /* --- a message --- */
 
-void fetch_answer(struct session *s, const struct pop3_reply *r) {
+void fetch_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   size_t i = client_head(s)->item;
   struct pop3_item *m = item_of(s, i);
   bool doubted = is_doubted(s);
@@ -151,7 +153,7 @@ void fetch_answer(struct session *s, const struct pop3_reply *r) {
 }
 
 /* It is longer than announced: rejected. */
-static bool overlong(const struct session *s, const struct pop3_item *m) {
+static bool overlong(const struct pop3_client_session *s, const struct pop3_item *m) {
   return m->size < (UINT64_MAX - SLACK) / 2 && s->unstuff.octets > 2 * m->size + SLACK;
 }
 
@@ -162,7 +164,7 @@ static uint64_t count_line_ends(struct slice octets) {
   return n;
 }
 
-static void give(struct session *s, struct pop3_item *m) {
+static void give(struct pop3_client_session *s, struct pop3_item *m) {
   m->octets = s->unstuff.octets;
   s->line_ends += count_line_ends(buf_slice(&s->piece));
   if (!s->drain && overlong(s, m)) {
@@ -178,7 +180,7 @@ static void give(struct session *s, struct pop3_item *m) {
 /* Some servers count a line end as one octet in LIST. Of such a server a message can be cut and
  * still have as many octets as announced: its size proves it whole only when it agrees without the
  * CRs too. */
-static bool may_be_cut(struct session *s, const struct pop3_item *m) {
+static bool may_be_cut(struct pop3_client_session *s, const struct pop3_item *m) {
   uint64_t least = m->octets - s->line_ends;
   s->last_whole = m->size && least == m->size;
   s->counts_lf |= s->last_whole && s->line_ends;
@@ -186,7 +188,7 @@ static bool may_be_cut(struct session *s, const struct pop3_item *m) {
 }
 
 /* Behind a message that is or may be cut, the session is in doubt. */
-static void look_at_size(struct session *s, struct pop3_item *m) {
+static void look_at_size(struct pop3_client_session *s, struct pop3_item *m) {
   s->last_came = m;
   m->doubtful = s->in_doubt;
   m->is_short = m->octets < m->size || !m->octets; /* nothing proves nothing */
@@ -202,7 +204,7 @@ static void look_at_size(struct session *s, struct pop3_item *m) {
     m->doubtful = true;
 }
 
-static void give_end(struct session *s, struct pop3_item *m) {
+static void give_end(struct pop3_client_session *s, struct pop3_item *m) {
   bool look = m->wish == POP3_LOOK;
   m->state = look ? POP3_LISTED : POP3_WHOLE;
   if (!look) s->unsettled++;
@@ -211,7 +213,7 @@ static void give_end(struct session *s, struct pop3_item *m) {
   client_heed(s, m, verdict);
 }
 
-void step_answer(struct session *s, const struct pop3_reply *r) {
+void step_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   const struct pop3_item *m = item_of(s, client_head(s)->item);
   uint64_t number;
   struct slice uidl;
@@ -228,7 +230,7 @@ void step_answer(struct session *s, const struct pop3_reply *r) {
   if (proven) give_end(s, proven);
 }
 
-static void finish(struct session *s, struct pop3_item *m) {
+static void finish(struct pop3_client_session *s, struct pop3_item *m) {
   char note[80];
   int n = snprintf(note, sizeof note, "(message %" PRIu64 ", %" PRIu64 " octets)", m->number,
                    m->octets);
@@ -242,12 +244,12 @@ static void finish(struct session *s, struct pop3_item *m) {
 }
 
 /* The sink held while the message's end was here already. */
-void fetch_resume(struct session *s) {
+void fetch_resume(struct pop3_client_session *s) {
   if (s->end_waits) finish(s, item_of(s, client_head(s)->item));
   s->end_waits = false;
 }
 
-bool fetch_body(struct session *s, struct slice *in) {
+bool fetch_body(struct pop3_client_session *s, struct slice *in) {
   struct pop3_item *m = item_of(s, client_head(s)->item);
   size_t before = in->n;
   enum pop3_unstuff how = pop3_unstuff_put(&s->unstuff, in, &s->piece);
@@ -269,7 +271,7 @@ bool fetch_body(struct session *s, struct slice *in) {
 /* The item at fault: the rest of a message that ended too early is read as replies; otherwise it is
  * the message being received, or whose RETR was to be answered. What is no reply blames the message
  * before it, unless its size proves that one whole. */
-struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end) {
+struct pop3_item *fetch_stuck(struct pop3_client_session *s, enum pop3_end end) {
   bool out_of_step = end == POP3_END_PROTOCOL || end == POP3_END_TOO_MUCH;
   bool broken = out_of_step || end == POP3_END_GONE || end == POP3_END_IDLE;
   if (!broken || s->phase < PHASE_FETCH || s->phase > PHASE_QUIT) return NULL;
@@ -280,7 +282,7 @@ struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end) {
   return head->verb == VERB_RETR || head->verb == VERB_TOP ? item_of(s, head->item) : NULL;
 }
 
-void fetch_cut(struct session *s) {
+void fetch_cut(struct pop3_client_session *s) {
   for (size_t i = 0; i < s->pub.count; i++) {
     struct pop3_item *m = item_of(s, i);
     if (m->state == POP3_COMING) s->sink.cut(s->sink.arg, m);

@@ -11,7 +11,7 @@
 #include "mail/sasl/login.h"
 
 /* The commands sent, in the order in which the server replies. */
-enum verb {
+enum pop3_client_verb {
   VERB_GREETING,
   VERB_CAPA,
   VERB_STLS,
@@ -42,11 +42,11 @@ enum phase {
 };
 
 struct asked {
-  enum verb verb;
+  enum pop3_client_verb verb;
   size_t item; /* of RETR, TOP, STEP, DELE */
 };
 
-struct session {
+struct pop3_client_session {
   struct pop3_client pub; /* first: what the shell sees */
   enum phase phase;
 
@@ -107,55 +107,59 @@ struct session {
 
 /* --- client.c --- */
 /* Sends a line, of which `shown` goes to the trace (NULL: all), and expects a reply. */
-void client_send(struct session *s, enum verb verb, size_t item, struct slice line,
-                 const char *shown);
+void client_send(struct pop3_client_session *s, enum pop3_client_verb verb, size_t item,
+                 struct slice line, const char *shown);
 /* Sends a line of an exchange in progress; no further reply is expected. */
-void client_send_more(struct session *s, struct slice line, const char *shown);
-void client_end(struct session *s, enum pop3_end end);
+void client_send_more(struct pop3_client_session *s, struct slice line, const char *shown);
+void client_end(struct pop3_client_session *s, enum pop3_end end);
 /* The same after a QUIT whose reply is not awaited. */
-void client_end_politely(struct session *s, enum pop3_end end);
+void client_end_politely(struct pop3_client_session *s, enum pop3_end end);
 /* The result for a refusal by its response code; `plain` when it has none. */
 enum pop3_end client_refusal(const struct pop3_reply *r, enum pop3_end plain);
-void client_capa(struct session *s);
-void client_quit(struct session *s);
+void client_capa(struct pop3_client_session *s);
+void client_quit(struct pop3_client_session *s);
 /* How many commands may be outstanding. */
-size_t client_window(const struct session *s);
+size_t client_window(const struct pop3_client_session *s);
 /* Handles the sink's verdict on `item` (NULL: on the list). False: nothing more in this call. */
-bool client_heed(struct session *s, struct pop3_item *item, enum pop3_sink_verdict verdict);
+bool client_heed(struct pop3_client_session *s, struct pop3_item *item,
+                 enum pop3_sink_verdict verdict);
 
 /* --- client_login.c --- */
-void login_begin(struct session *s);
-void login_answer(struct session *s, const struct pop3_reply *r); /* to AUTH, USER, PASS, APOP */
-void login_forget(struct session *s);
+void login_begin(struct pop3_client_session *s);
+void login_answer(struct pop3_client_session *s,
+                  const struct pop3_reply *r); /* to AUTH, USER, PASS, APOP */
+void login_forget(struct pop3_client_session *s);
 
 /* --- client_list.c --- */
-void list_begin(struct session *s);
-void list_answer(struct session *s, const struct pop3_reply *r);
-void list_line(struct session *s, struct slice line);
-void list_end(struct session *s);
-void uidl_answer(struct session *s, const struct pop3_reply *r);
-void uidl_line(struct session *s, struct slice line);
-void uidl_end(struct session *s);
+void list_begin(struct pop3_client_session *s);
+void list_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+void list_line(struct pop3_client_session *s, struct slice line);
+void list_end(struct pop3_client_session *s);
+void uidl_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+void uidl_line(struct pop3_client_session *s, struct slice line);
+void uidl_end(struct pop3_client_session *s);
 /* Whether the server's UIDL is the item's. */
-bool uidl_is(struct session *s, const struct pop3_item *item, struct slice uidl);
+bool uidl_is(struct pop3_client_session *s, const struct pop3_item *item, struct slice uidl);
 
 /* --- client_fetch.c --- */
 /* Sends the commands that may be sent now; goes on to DELE and QUIT. Called after every change. */
-void fetch_advance(struct session *s);
-void fetch_answer(struct session *s, const struct pop3_reply *r); /* to RETR, TOP */
-void step_answer(struct session *s, const struct pop3_reply *r);
-void dele_answer(struct session *s, const struct pop3_reply *r);
+void fetch_advance(struct pop3_client_session *s);
+void fetch_answer(struct pop3_client_session *s, const struct pop3_reply *r); /* to RETR, TOP */
+void step_answer(struct pop3_client_session *s, const struct pop3_reply *r);
+void dele_answer(struct pop3_client_session *s, const struct pop3_reply *r);
 /* Octets of a message. False: no more is taken now. */
-bool fetch_body(struct session *s, struct slice *in);
+bool fetch_body(struct pop3_client_session *s, struct slice *in);
 /* The sink resumes. */
-void fetch_resume(struct session *s);
+void fetch_resume(struct pop3_client_session *s);
 /* The message at which a session with this result was stuck; NULL: none. */
-struct pop3_item *fetch_stuck(struct session *s, enum pop3_end end);
+struct pop3_item *fetch_stuck(struct pop3_client_session *s, enum pop3_end end);
 /* The session ends: incomplete messages are cut. */
-void fetch_cut(struct session *s);
+void fetch_cut(struct pop3_client_session *s);
 
-static inline struct asked *client_head(struct session *s) { return &s->asked[s->asked_at]; }
+static inline struct asked *client_head(struct pop3_client_session *s) {
+  return &s->asked[s->asked_at];
+}
 /* The reply to the oldest command is complete. */
-void client_answered(struct session *s);
+void client_answered(struct pop3_client_session *s);
 
 #endif

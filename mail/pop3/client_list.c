@@ -11,7 +11,7 @@
 #include "mail/pop3/client_inside.h"
 #include "lib/tls/digest.h"
 
-static bool take_room(struct session *s) {
+static bool take_room(struct pop3_client_session *s) {
   if (s->pub.count < s->room) return true;
   size_t room = s->room ? 2 * s->room : 64;
   /* limits.messages bounds it */
@@ -22,20 +22,20 @@ static bool take_room(struct session *s) {
   return true;
 }
 
-void list_begin(struct session *s) {
+void list_begin(struct pop3_client_session *s) {
   s->phase = PHASE_LIST;
   client_send(s, VERB_LIST, 0, SLICE("LIST"), NULL);
   if (s->pub.pipelines) client_send(s, VERB_UIDL, 0, SLICE("UIDL"), NULL);
 }
 
-void list_answer(struct session *s, const struct pop3_reply *r) {
+void list_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   if (r->status == POP3_OK)
     s->inside = true;
   else
     client_end_politely(s, client_refusal(r, POP3_END_NO_LIST));
 }
 
-void list_line(struct session *s, struct slice line) {
+void list_line(struct pop3_client_session *s, struct slice line) {
   uint64_t number, size;
   if (!pop3_reply_pair(line, &number, &size) || number == 0 || number > UINT32_MAX) {
     client_end(s, POP3_END_PROTOCOL);
@@ -58,7 +58,7 @@ static int by_number(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-void list_end(struct session *s) {
+void list_end(struct pop3_client_session *s) {
   struct pop3_item *items = s->pub.items;
   bool sorted = true;
   for (size_t i = 1; i < s->pub.count; i++)
@@ -74,7 +74,7 @@ void list_end(struct session *s) {
 
 /* --- UIDL --- */
 
-static void ask_sink(struct session *s) {
+static void ask_sink(struct pop3_client_session *s) {
   s->phase = PHASE_WISHES;
   if (client_heed(s, NULL, s->sink.listed(s->sink.arg, s->pub.items, s->pub.count)) &&
       !s->pub.proto.holds)
@@ -82,7 +82,7 @@ static void ask_sink(struct session *s) {
 }
 
 /* A refusal with a code is a trouble; without, the server has no UIDL. */
-void uidl_answer(struct session *s, const struct pop3_reply *r) {
+void uidl_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   s->at = 0;
   s->pub.has_uidl = s->inside = r->status == POP3_OK;
   if (s->inside) return;
@@ -95,7 +95,7 @@ void uidl_answer(struct session *s, const struct pop3_reply *r) {
 }
 
 /* Most servers list in one order both times. */
-static struct pop3_item *find(struct session *s, uint64_t number) {
+static struct pop3_item *find(struct pop3_client_session *s, uint64_t number) {
   struct pop3_item key = { .number = number };
   if (s->at < s->pub.count && s->pub.items[s->at].number == number) return &s->pub.items[s->at++];
   struct pop3_item *item =
@@ -105,7 +105,7 @@ static struct pop3_item *find(struct session *s, uint64_t number) {
 }
 
 /* "long-" and the digest in hexadecimal: 69 octets, whatever the server's has. */
-static struct slice made_uidl(struct session *s, struct slice uidl) {
+static struct slice made_uidl(struct pop3_client_session *s, struct slice uidl) {
   uint8_t digest[DIGEST_SHA256_SIZE];
   struct buf text;
   buf_init(&text, 128);
@@ -116,12 +116,12 @@ static struct slice made_uidl(struct session *s, struct slice uidl) {
   return kept;
 }
 
-bool uidl_is(struct session *s, const struct pop3_item *item, struct slice uidl) {
+bool uidl_is(struct pop3_client_session *s, const struct pop3_item *item, struct slice uidl) {
   if (item->made == pop3_uidl_ok(uidl)) return false;
   return slice_eq(item->made ? made_uidl(s, uidl) : uidl, item->uidl);
 }
 
-void uidl_line(struct session *s, struct slice line) {
+void uidl_line(struct pop3_client_session *s, struct slice line) {
   uint64_t number;
   struct slice uidl;
   if (!pop3_reply_uidl(line, &number, &uidl)) return;
@@ -157,7 +157,7 @@ static void unname_crowds(struct pop3_item **sorted, size_t n) {
   }
 }
 
-static bool mark_twins(struct session *s) {
+static bool mark_twins(struct pop3_client_session *s) {
   size_t n = 0;
   struct pop3_item **sorted = calloc(s->pub.count + 1, sizeof *sorted);
   if (!sorted) return false;
@@ -176,7 +176,7 @@ static bool mark_twins(struct session *s) {
   return true;
 }
 
-void uidl_end(struct session *s) {
+void uidl_end(struct pop3_client_session *s) {
   if (mark_twins(s))
     ask_sink(s);
   else

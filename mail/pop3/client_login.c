@@ -8,15 +8,15 @@
 
 enum { LINE_ROOM = 2 * SASL_MESSAGE_MAX };
 
-static void go_on(struct session *s, enum sasl_refusal why, enum pop3_end end);
+static void go_on(struct pop3_client_session *s, enum sasl_refusal why, enum pop3_end end);
 
 /* A line that could be taken for two is never sent. */
 static bool sendable(struct slice word) {
   return slice_find(word, '\r') < 0 && slice_find(word, '\n') < 0 && slice_find(word, 0) < 0;
 }
 
-static void send_word(struct session *s, enum verb verb, const char *word, struct slice argument,
-                      const char *shown) {
+static void send_word(struct pop3_client_session *s, enum pop3_client_verb verb, const char *word,
+                      struct slice argument, const char *shown) {
   struct buf line;
   buf_init(&line, LINE_ROOM);
   buf_reserve(&line, argument.n + 16); /* at once: it may be a password */
@@ -33,7 +33,7 @@ static void send_word(struct session *s, enum verb verb, const char *word, struc
 
 /* --- SASL --- */
 
-void login_forget(struct session *s) {
+void login_forget(struct pop3_client_session *s) {
   if (s->sasl_on) sasl_client_end(&s->sasl);
   s->sasl_on = false;
   buf_wipe(&s->response);
@@ -41,7 +41,7 @@ void login_forget(struct session *s) {
 
 /* RFC 5034 §4: an initial response goes with AUTH as long as the line is within 255 octets; "=" is
  * an empty one. */
-static void send_auth(struct session *s, const struct sasl_mechanism *m) {
+static void send_auth(struct pop3_client_session *s, const struct sasl_mechanism *m) {
   struct buf line;
   char shown[64];
   buf_init(&line, LINE_ROOM);
@@ -54,7 +54,7 @@ static void send_auth(struct session *s, const struct sasl_mechanism *m) {
   buf_wipe(&line);
 }
 
-static void begin_sasl(struct session *s, const struct sasl_mechanism *m) {
+static void begin_sasl(struct pop3_client_session *s, const struct sasl_mechanism *m) {
   login_forget(s);
   buf_init(&s->response, LINE_ROOM);
   buf_reserve(&s->response, 4096);
@@ -73,7 +73,7 @@ static void begin_sasl(struct session *s, const struct sasl_mechanism *m) {
     send_auth(s, m);
 }
 
-static void send_response(struct session *s) {
+static void send_response(struct pop3_client_session *s) {
   struct buf line;
   buf_init(&line, LINE_ROOM);
   buf_reserve(&line, buf_len(&s->response) / 3 * 4 + 8);
@@ -87,7 +87,7 @@ static void send_response(struct session *s) {
 
 /* A server that breaks the mechanism, or cannot prove that it knows the password, is sent "*" (RFC
  * 5034 §4). */
-static void challenged(struct session *s, struct slice base64) {
+static void challenged(struct pop3_client_session *s, struct slice base64) {
   struct buf plain;
   bool ok = true;
   buf_init(&plain, SASL_MESSAGE_MAX);
@@ -113,7 +113,7 @@ static void challenged(struct session *s, struct slice base64) {
 /* --- USER, PASS, APOP --- */
 
 /* RFC 1939 §7: the digest is MD5 of the timestamp and the shared secret. */
-static void begin_apop(struct session *s) {
+static void begin_apop(struct pop3_client_session *s) {
   uint8_t digest[DIGEST_MD5_SIZE];
   struct slice parts[] = { buf_slice(&s->timestamp), buf_slice(&s->secret) };
   struct buf argument;
@@ -135,14 +135,14 @@ static void begin_apop(struct session *s) {
   buf_free(&argument);
 }
 
-static void begin_user(struct session *s) {
+static void begin_user(struct pop3_client_session *s) {
   s->pub.mechanism = "USER";
   send_word(s, VERB_USER, "USER", buf_slice(&s->user), NULL);
 }
 
 /* --- which way --- */
 
-static struct sasl_login_rules rules(const struct session *s) {
+static struct sasl_login_rules rules(const struct pop3_client_session *s) {
   return (struct sasl_login_rules){
     .named = buf_slice(&s->named),
     .secure = s->secure,
@@ -154,13 +154,13 @@ static struct sasl_login_rules rules(const struct session *s) {
 }
 
 /* A server that announces mechanisms which it does not know may not announce USER either. */
-static struct sasl_login_offer offer(const struct session *s) {
+static struct sasl_login_offer offer(const struct pop3_client_session *s) {
   return (struct sasl_login_offer){ .mechanisms = buf_slice(&s->mechanisms),
                                     .user = s->user_pass || s->tried.unknown,
                                     .apop = buf_len(&s->timestamp) > 0 };
 }
 
-static void begin_way(struct session *s, const struct sasl_way *w) {
+static void begin_way(struct pop3_client_session *s, const struct sasl_way *w) {
   s->way = w;
   switch (w->kind) {
   case SASL_WAY_AUTH: begin_sasl(s, sasl_way_mechanism(w)); break;
@@ -169,7 +169,7 @@ static void begin_way(struct session *s, const struct sasl_way *w) {
   }
 }
 
-void login_begin(struct session *s) {
+void login_begin(struct pop3_client_session *s) {
   struct sasl_login_rules r = rules(s);
   struct sasl_login_offer o = offer(s);
   s->phase = PHASE_LOGIN;
@@ -181,7 +181,7 @@ void login_begin(struct session *s) {
 }
 
 /* The next way, or `end`. */
-static void go_on(struct session *s, enum sasl_refusal why, enum pop3_end end) {
+static void go_on(struct pop3_client_session *s, enum sasl_refusal why, enum pop3_end end) {
   struct sasl_login_rules r = rules(s);
   struct sasl_login_offer o = offer(s);
   bool unknown = why == SASL_REFUSED_MECHANISM || why == SASL_REFUSED_COMMAND;
@@ -196,7 +196,7 @@ static void go_on(struct session *s, enum sasl_refusal why, enum pop3_end end) {
 
 /* --- how it went --- */
 
-static void logged_in(struct session *s) {
+static void logged_in(struct pop3_client_session *s) {
   bool believed = !s->sasl_on || (sasl_client_believes(&s->sasl) && !s->cancelled);
   login_forget(s);
   if (!believed) {
@@ -222,7 +222,7 @@ static bool verdict(struct slice text, const char *word) {
 
 /* Without a response code: by RFC 3206 §3 the password is not at fault if the server announced that
  * it would say so. Otherwise RFC 1939's own words for a locked maildrop contain "lock". */
-static enum pop3_end no_code(const struct session *s, const struct pop3_reply *r) {
+static enum pop3_end no_code(const struct pop3_client_session *s, const struct pop3_reply *r) {
   if (s->auth_codes) return POP3_END_TROUBLE;
   return verdict(r->text, "lock") || verdict(r->text, "in use") ? POP3_END_IN_USE
                                                                 : POP3_END_LOGIN_WRONG;
@@ -237,7 +237,7 @@ static bool contains_any(struct slice text, const char *const *words) {
 /* Some servers announce mechanisms that they do not support: the refusal then concerns the command
  * or the mechanism, not the login. POP3 has no code for it (RFC 5034 has only RFC 2449's), only
  * words. */
-static enum sasl_refusal refusal_of(const struct session *s, const struct pop3_reply *r,
+static enum sasl_refusal refusal_of(const struct pop3_client_session *s, const struct pop3_reply *r,
                                     enum pop3_end end) {
   static const char *const command[] = { "unknown command",
                                          "unimplemented",
@@ -254,13 +254,13 @@ static enum sasl_refusal refusal_of(const struct session *s, const struct pop3_r
   return end == POP3_END_LOGIN_WRONG ? SASL_REFUSED_WRONG : SASL_REFUSED_OTHERWISE;
 }
 
-static void refused(struct session *s, const struct pop3_reply *r) {
+static void refused(struct pop3_client_session *s, const struct pop3_reply *r) {
   enum pop3_end end = s->cancelled ? POP3_END_UNPROVEN : client_refusal(r, no_code(s, r));
   go_on(s, refusal_of(s, r, end), end);
 }
 
-void login_answer(struct session *s, const struct pop3_reply *r) {
-  enum verb verb = client_head(s)->verb;
+void login_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
+  enum pop3_client_verb verb = client_head(s)->verb;
   if (r->status == POP3_CONTINUE) {
     challenged(s, r->text);
     return;

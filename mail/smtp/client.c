@@ -18,16 +18,14 @@
 enum { MINUTE = 60 * 1000, MECHANISMS_MAX = 1024 };
 
 static const struct {
-  const char *word;
   enum smtp_end_class class;
   const char *meaning;
 } ends[] = {
-#define E(name, word, class, meaning) { word, SMTP_END_IS_##class, meaning },
+#define E(name, word, class, meaning) { SMTP_END_IS_##class, meaning },
 #include "mail/smtp/client_ends.def"
 #undef E
 };
 
-const char *smtp_end_word(enum smtp_end e) { return ends[e < SMTP_ENDS ? e : 0].word; }
 const char *smtp_end_meaning(enum smtp_end e) { return ends[e < SMTP_ENDS ? e : 0].meaning; }
 enum smtp_end_class smtp_end_class(enum smtp_end e) { return ends[e < SMTP_ENDS ? e : 0].class; }
 

@@ -54,7 +54,6 @@ enum smtp_end {
   SMTP_ENDS
 };
 enum smtp_end_class { SMTP_END_IS_DONE, SMTP_END_IS_NEXT, SMTP_END_IS_FATAL };
-const char *smtp_end_word(enum smtp_end e);
 const char *smtp_end_meaning(enum smtp_end e);
 enum smtp_end_class smtp_end_class(enum smtp_end e);
 

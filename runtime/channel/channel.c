@@ -82,7 +82,8 @@ static void tell_lost(void *arg) {
   ch->ops->lost(ch->arg, ch, ch->breach);
 }
 
-uint8_t channel_state(const struct channel *ch, uint64_t tag) {
+/* The state of a tag's session on this channel (0 for an unknown tag). */
+static uint8_t channel_state(const struct channel *ch, uint64_t tag) {
   uint64_t state = 0;
   map_get(&ch->states, tag, &state);
   return (uint8_t)state;
@@ -345,5 +346,3 @@ void channel_free(struct channel **chp) {
   free(ch);
   *chp = NULL;
 }
-
-void *channel_arg(struct channel *ch) { return ch->arg; }

@@ -28,7 +28,6 @@ struct channel_ops {
 struct channel *channel_new(struct loop *l, int fd, const struct ipc_pair *pair, enum ipc_side side,
                             const struct channel_ops *ops, void *arg);
 void channel_free(struct channel **ch);
-void *channel_arg(struct channel *ch);
 
 /* Starts a message; put its payload into the returned buffer, then call channel_end(). */
 struct buf *channel_begin(struct channel *ch, uint16_t type, uint64_t tag);
@@ -53,8 +52,6 @@ bool channel_failed(const struct channel *ch);
 
 /* A channel with more sessions than this at once is broken: no process has that many. */
 enum { CHANNEL_SESSIONS_MAX = 400 * 1000 };
-/* The state of a tag's session on this channel (0 for an unknown tag). */
-uint8_t channel_state(const struct channel *ch, uint64_t tag);
 /* Sets the state, for events outside the channel (auth's grant). */
 void channel_set_state(struct channel *ch, uint64_t tag, uint8_t state);
 

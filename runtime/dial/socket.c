@@ -11,14 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-union name {
+union socket_name {
   struct sockaddr any;
   struct sockaddr_in v4;
   struct sockaddr_in6 v6;
 };
 
-static union name name_of(const struct dial_address *a) {
-  union name n = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(a->port) } };
+static union socket_name name_of(const struct dial_address *a) {
+  union socket_name n = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(a->port) } };
   if (a->n == 4) n.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(a->port) };
   memcpy(a->n == 4 ? (void *)&n.v4.sin_addr : (void *)&n.v6.sin6_addr, a->octets, a->n);
   return n;
@@ -31,14 +31,14 @@ static socklen_t name_size(const struct dial_address *a) {
 /* tools/link-check verifies that no other function of a process makes a socket. */
 __attribute__((noinline)) int dial_connect(const struct dial_address *to,
                                            const struct dial_address *from) {
-  union name at = name_of(to);
+  union socket_name at = name_of(to);
   int on = 1,
       fd = socket(to->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   bool bound = true;
   if (from) {
-    union name own = name_of(from);
+    union socket_name own = name_of(from);
     /* the port is drawn by connect(): of all that are free for `to` */
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     bound = bind(fd, &own.any, name_size(from)) == 0;

@@ -4,14 +4,14 @@
 
 #include "runtime/dial/dial.h"
 
-struct range {
+struct private_range {
   uint8_t octets[16];
   uint8_t bits;
 };
 
 /* IANA's special-purpose registries (RFC 6890): all that is not globally reachable, and multicast.
  */
-static const struct range inside4[] = {
+static const struct private_range inside4[] = {
   { { 0 }, 8 },
   { { 10 }, 8 },
   { { 100, 64 }, 10 },
@@ -27,7 +27,7 @@ static const struct range inside4[] = {
   { { 203, 0, 113 }, 24 },
   { { 224 }, 3 },
 };
-static const struct range inside6[] = {
+static const struct private_range inside6[] = {
   { { 0 }, 8 },                          /* ::, ::1, and IPv4 in old clothes */
   { { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, /* local translation, RFC 8215 */
   { { 0x01 }, 8 },                       /* discard-only */
@@ -41,19 +41,19 @@ static const struct range inside6[] = {
   { { 0xff }, 8 },
 };
 /* IPv6 prefixes that carry an IPv4 address behind them: what that one is counts. */
-static const struct range carriers[] = {
+static const struct private_range carriers[] = {
   { { [10] = 0xff, 0xff }, 96 },   /* mapped */
   { { 0, 0x64, 0xff, 0x9b }, 96 }, /* RFC 6052 */
   { { 0x20, 0x02 }, 16 },          /* 6to4 */
 };
 
-static bool is_in(const uint8_t *a, const struct range *r) {
+static bool is_in(const uint8_t *a, const struct private_range *r) {
   unsigned whole = r->bits / 8, rest = r->bits % 8;
   if (memcmp(a, r->octets, whole) != 0) return false;
   return !rest || ((a[whole] ^ r->octets[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
-static bool is_in_any(const uint8_t *a, const struct range *r, size_t n) {
+static bool is_in_any(const uint8_t *a, const struct private_range *r, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (is_in(a, &r[i])) return true;
   return false;

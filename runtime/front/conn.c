@@ -19,7 +19,7 @@
 _Static_assert((int)PROTO_ASK_MAX <= (int)IPC_PAYLOAD_MAX, "a question fits into one message");
 
 enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
-enum step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
+enum conn_step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
 
 /* From the entry into the loop until it waits: the octets that the session has not taken, which
  * are at the end of conn.in or of the front's read memory. */
@@ -77,7 +77,7 @@ static void drain(struct conn *c) {
   (void)n;
 }
 
-static enum step finish(struct conn *c, enum close_reason why) {
+static enum conn_step finish(struct conn *c, enum close_reason why) {
   struct front *f = c->front;
   log_closed(c, why);
   front_trace(c, "closed: %s%s%s", close_reason_word(why), c->tls && c->handshaking ? ": " : "",
@@ -143,7 +143,7 @@ static void put_question(struct conn *c) {
 
 /* The client or the server ends it. The session's last output ("421 …") is sent if the socket
  * accepts it at once: the shell does not wait for a client that is being closed. */
-static enum step lose(struct conn *c, enum close_reason why) {
+static enum conn_step lose(struct conn *c, enum close_reason why) {
   struct proto *p = c->proto;
   if (!p) return finish(c, why);
   c->front->role->ops->gone(p, why);
@@ -188,7 +188,7 @@ static void set_channel(struct conn *c) {
   };
 }
 
-static enum step handshake(struct conn *c) {
+static enum conn_step handshake(struct conn *c) {
   enum tls_result r = tls_handshake(c->tls);
   if (r == TLS_WANT_READ || r == TLS_WANT_WRITE) {
     loop_io_want(c->io, r == TLS_WANT_READ ? LOOP_READ : LOOP_WRITE);
@@ -209,7 +209,7 @@ static enum step handshake(struct conn *c) {
   return STEP_AGAIN;
 }
 
-static enum step start_tls(struct conn *c) {
+static enum conn_step start_tls(struct conn *c) {
   c->tls = c->generation->tls ? tls_accept(c->generation->tls, c->fd) : NULL;
   if (!c->tls) return lose(c, CLOSE_NO_MEMORY);
   c->handshaking = true;
@@ -226,7 +226,7 @@ static bool answered_from_file(struct conn *c) {
          f->role->files.ask(&f->readers, &c->own, c->proto);
 }
 
-static enum step do_ask(struct conn *c, struct turn *t) {
+static enum conn_step do_ask(struct conn *c, struct turn *t) {
   struct proto *p = c->proto;
   struct process *r = c->front->process;
   if (answered_from_file(c)) return STEP_AGAIN;
@@ -240,21 +240,21 @@ static enum step do_ask(struct conn *c, struct turn *t) {
   return STEP_AGAIN;
 }
 
-static enum step do_wait(struct conn *c, struct turn *t) { return STEP_PARK; }
+static enum conn_step do_wait(struct conn *c, struct turn *t) { return STEP_PARK; }
 
-static enum step do_flush(struct conn *c, struct turn *t) {
+static enum conn_step do_flush(struct conn *c, struct turn *t) {
   enum flow flow = flush(c);
   t->next.blocked = flow == FLOW_BLOCKED;
   return flow == FLOW_DEAD ? lose(c, CLOSE_SOCKET_ERROR) : STEP_AGAIN;
 }
 
-static enum step do_produce(struct conn *c, struct turn *t) {
+static enum conn_step do_produce(struct conn *c, struct turn *t) {
   c->front->role->ops->produce(c->proto);
   t->next.fed = false;
   return STEP_AGAIN;
 }
 
-static enum step do_input(struct conn *c, struct turn *t) {
+static enum conn_step do_input(struct conn *c, struct turn *t) {
   size_t before = t->work.n;
   c->front->role->ops->input(c->proto, &t->work);
   t->next.in = t->work.n;
@@ -262,21 +262,21 @@ static enum step do_input(struct conn *c, struct turn *t) {
   return STEP_AGAIN;
 }
 
-static enum step do_tls(struct conn *c, struct turn *t) { return start_tls(c); }
+static enum conn_step do_tls(struct conn *c, struct turn *t) { return start_tls(c); }
 
-static enum step do_injected(struct conn *c, struct turn *t) {
+static enum conn_step do_injected(struct conn *c, struct turn *t) {
   t->work = SLICE_NONE;
   return lose(c, CLOSE_TLS_INJECTION);
 }
 
-static enum step do_close(struct conn *c, struct turn *t) {
+static enum conn_step do_close(struct conn *c, struct turn *t) {
   if (c->tls) tls_shutdown(c->tls);
   return finish(c, c->proto->reason);
 }
 
-static enum step do_fail(struct conn *c, struct turn *t) { return lose(c, CLOSE_NO_MEMORY); }
+static enum conn_step do_fail(struct conn *c, struct turn *t) { return lose(c, CLOSE_NO_MEMORY); }
 
-static enum step do_pause(struct conn *c, struct turn *t) {
+static enum conn_step do_pause(struct conn *c, struct turn *t) {
   conn_pause(c);
   return STEP_PARK;
 }
@@ -297,7 +297,7 @@ static void may_die(struct slice octets) { (void)octets; }
 #endif
 
 /* Octets from the client into the front's read memory. STEP_AGAIN: *ret has some. */
-static enum step read_some(struct conn *c, struct slice *ret) {
+static enum conn_step read_some(struct conn *c, struct slice *ret) {
   uint8_t *mem = c->front->read_mem;
   size_t n = 0, most = c->proto->in_most < FRONT_READ ? c->proto->in_most : FRONT_READ;
   if (c->tls) {
@@ -347,10 +347,10 @@ static bool take_input(struct conn *c, struct turn *t, struct slice fresh) {
   return !c->in.failed;
 }
 
-static enum step do_read(struct conn *c, struct turn *t) {
+static enum conn_step do_read(struct conn *c, struct turn *t) {
   struct slice fresh = SLICE_NONE;
   if (!park_input(c, t)) return lose(c, CLOSE_NO_MEMORY);
-  enum step s = c->readable ? read_some(c, &fresh) : STEP_READ;
+  enum conn_step s = c->readable ? read_some(c, &fresh) : STEP_READ;
   if (s == STEP_GONE) return s;
   /* what was under way when the server was told to stop is done */
   if (s == STEP_READ && c->front->stop_at) return lose(c, CLOSE_STOPPING);
@@ -358,16 +358,16 @@ static enum step do_read(struct conn *c, struct turn *t) {
   return s;
 }
 
-static enum step (*const actions[PROTO_ACTIONS])(struct conn *c, struct turn *t) = {
+static enum conn_step (*const actions[PROTO_ACTIONS])(struct conn *c, struct turn *t) = {
   [PROTO_DO_ASK] = do_ask,     [PROTO_DO_AWAIT] = do_wait,      [PROTO_DO_FLUSH] = do_flush,
   [PROTO_DO_DRAIN] = do_wait,  [PROTO_DO_PRODUCE] = do_produce, [PROTO_DO_INPUT] = do_input,
   [PROTO_DO_READ] = do_read,   [PROTO_DO_TLS] = do_tls,         [PROTO_DO_INJECTED] = do_injected,
   [PROTO_DO_CLOSE] = do_close, [PROTO_DO_FAIL] = do_fail,       [PROTO_DO_PAUSE] = do_pause,
 };
 
-static enum step run(struct conn *c) {
+static enum conn_step run(struct conn *c) {
   struct turn t = { 0 };
-  enum step s;
+  enum conn_step s;
   if (!take_input(c, &t, SLICE_NONE)) return lose(c, CLOSE_NO_MEMORY);
   set_clock(c);
   do s = actions[proto_next(c->proto, &t.next)](c, &t);
@@ -378,7 +378,7 @@ static enum step run(struct conn *c) {
 
 /* False: it is gone. */
 static bool go(struct conn *c) {
-  enum step s = c->handshaking ? handshake(c) : STEP_AGAIN;
+  enum conn_step s = c->handshaking ? handshake(c) : STEP_AGAIN;
   if (s == STEP_AGAIN) s = run(c);
   if (s == STEP_GONE) return false;
   if (c->handshaking) return true;
@@ -528,7 +528,9 @@ void conn_begin(struct conn *c) {
   conn_address_text(c, address, sizeof address);
   front_trace(c, "%s from %s", c->front->listeners[c->listener].service, address);
   bool tls = c->front->listeners[c->listener].implicit_tls;
-  enum step s = tls ? start_tls(c) : start_session(c) ? STEP_AGAIN : finish(c, CLOSE_NO_MEMORY);
+  enum conn_step s = tls                ? start_tls(c)
+                     : start_session(c) ? STEP_AGAIN
+                                        : finish(c, CLOSE_NO_MEMORY);
   if (s == STEP_AGAIN)
     conn_go(c);
   else if (s != STEP_GONE)

@@ -40,19 +40,19 @@ void addresses_init(struct addresses *t) {
   map_init(&t->by_network);
 }
 
-static void unlink_address(struct addresses *t, struct address *a) {
+static void unlink_address(struct addresses *t, struct auth_address *a) {
   *(a->older ? &a->older->newer : &t->oldest) = a->newer;
   *(a->newer ? &a->newer->older : &t->newest) = a->older;
 }
 
-static void link_newest(struct addresses *t, struct address *a) {
+static void link_newest(struct addresses *t, struct auth_address *a) {
   a->older = t->newest;
   a->newer = NULL;
   *(t->newest ? &t->newest->newer : &t->oldest) = a;
   t->newest = a;
 }
 
-static void forget(struct addresses *t, struct address *a) {
+static void forget(struct addresses *t, struct auth_address *a) {
   unlink_address(t, a);
   map_remove(&t->by_network, a->network);
   free(a);
@@ -63,7 +63,7 @@ void addresses_free(struct addresses *t) {
   map_free(&t->by_network);
 }
 
-void addresses_touch(struct addresses *t, struct address *a) {
+void addresses_touch(struct addresses *t, struct auth_address *a) {
   unlink_address(t, a);
   link_newest(t, a);
 }
@@ -71,15 +71,16 @@ void addresses_touch(struct addresses *t, struct address *a) {
 /* Those with logins pending are touched when these end, so they gather at the new end. */
 static bool make_room(struct addresses *t) {
   if (t->by_network.count < AUTH_ADDRESSES) return true;
-  struct address *a = t->oldest;
+  struct auth_address *a = t->oldest;
   for (int i = 0; a && a->pending && i < 64; i++) a = a->newer;
   if (!a || a->pending) return false;
   forget(t, a);
   return true;
 }
 
-struct address *addresses_get(struct addresses *t, uint64_t network) {
-  struct address *a = map_ptr(&t->by_network, network);
+/* Finds or makes it. NULL: no memory, or every one of AUTH_ADDRESSES has logins pending. */
+static struct auth_address *addresses_get(struct addresses *t, uint64_t network) {
+  struct auth_address *a = map_ptr(&t->by_network, network);
   if (a) return a;
   a = make_room(t) ? calloc(1, sizeof *a) : NULL;
   if (!a) return NULL;
@@ -92,21 +93,21 @@ struct address *addresses_get(struct addresses *t, uint64_t network) {
   return a;
 }
 
-static void forget_old_parts(struct address *wide, uint64_t now_ms) {
+static void forget_old_parts(struct auth_address *wide, uint64_t now_ms) {
   if (wide->parts && now_ms - wide->failed_ms >= ADDRESS_BAD_MS) wide->parts = 0;
 }
 
-struct address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms) {
-  struct address *wide = map_ptr(&t->by_network, network_wide(network));
+struct auth_address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms) {
+  struct auth_address *wide = map_ptr(&t->by_network, network_wide(network));
   if (wide) forget_old_parts(wide, now_ms);
   return wide && wide->parts >= AUTH_WIDE_BAD ? wide : addresses_get(t, network);
 }
 
 /* Without memory for the /48, its /64s are counted each alone. */
-void addresses_note_failing(struct addresses *t, const struct address *a, uint64_t now_ms) {
+void addresses_note_failing(struct addresses *t, const struct auth_address *a, uint64_t now_ms) {
   uint64_t of = network_wide(a->network);
   bool did = a->failed_ms && now_ms - a->failed_ms < ADDRESS_BAD_MS;
-  struct address *wide = of && !did ? addresses_get(t, of) : NULL;
+  struct auth_address *wide = of && !did ? addresses_get(t, of) : NULL;
   if (!wide) return;
   forget_old_parts(wide, now_ms);
   wide->parts++;
@@ -131,16 +132,16 @@ static uint64_t memory_ms(uint64_t most_s) {
   return sum;
 }
 
-static void forget_old_failures(struct address *a, uint64_t most_s, uint64_t now_ms) {
+static void forget_old_failures(struct auth_address *a, uint64_t most_s, uint64_t now_ms) {
   if (a->failures && now_ms - a->failed_ms >= memory_ms(most_s)) a->failures = 0;
 }
 
-bool address_has_room(struct address *a, uint64_t most_s, uint64_t now_ms) {
+bool address_has_room(struct auth_address *a, uint64_t most_s, uint64_t now_ms) {
   forget_old_failures(a, most_s, now_ms);
   return a->places < (a->failures ? AUTH_PENDING_FAILING : AUTH_PENDING);
 }
 
-bool address_knows_wrong(const struct address *a, struct slice key, uint64_t now_ms) {
+bool address_knows_wrong(const struct auth_address *a, struct slice key, uint64_t now_ms) {
   bool known = false;
   for (size_t i = 0; i < ADDRESS_WRONG; i++)
     known |=
@@ -149,13 +150,14 @@ bool address_knows_wrong(const struct address *a, struct slice key, uint64_t now
   return known;
 }
 
-static void keep_wrong(struct address *a, struct slice key, uint64_t now_ms) {
+static void keep_wrong(struct auth_address *a, struct slice key, uint64_t now_ms) {
   unsigned at = a->wrong_next++ % ADDRESS_WRONG;
   memcpy(a->wrong[at], key.p, ADDRESS_WRONG_KEY);
   a->wrong_until_ms[at] = now_ms + ADDRESS_WRONG_MS;
 }
 
-uint64_t address_failed(struct address *a, struct slice key, uint64_t most_s, uint64_t now_ms) {
+uint64_t address_failed(struct auth_address *a, struct slice key, uint64_t most_s,
+                        uint64_t now_ms) {
   forget_old_failures(a, most_s, now_ms);
   bool again = key.n && address_knows_wrong(a, key, now_ms);
   if (key.n && !again) keep_wrong(a, key, now_ms);
@@ -165,18 +167,18 @@ uint64_t address_failed(struct address *a, struct slice key, uint64_t most_s, ui
   return penalty_ms(a->failures, most_s);
 }
 
-uint64_t address_succeeded(struct address *a, uint64_t most_s, uint64_t now_ms) {
+uint64_t address_succeeded(struct auth_address *a, uint64_t most_s, uint64_t now_ms) {
   forget_old_failures(a, most_s, now_ms);
   a->good_ms = now_ms ? now_ms : 1;
   return penalty_ms(a->failures, most_s);
 }
 
-uint64_t address_refused(struct address *a, uint64_t most_s, uint64_t now_ms) {
+uint64_t address_refused(struct auth_address *a, uint64_t most_s, uint64_t now_ms) {
   forget_old_failures(a, most_s, now_ms);
   return penalty_ms(a->failures ? a->failures : 1, most_s);
 }
 
-uint8_t address_class(const struct address *a, uint64_t now_ms) {
+uint8_t address_class(const struct auth_address *a, uint64_t now_ms) {
   bool good = a->good_ms && now_ms - a->good_ms < ADDRESS_GOOD_MS;
   bool bad = a->failed_ms && now_ms - a->failed_ms < ADDRESS_BAD_MS;
   return good ? bad : bad ? 2 : 1;

@@ -49,7 +49,7 @@ enum {
 
 struct login;
 
-struct address {
+struct auth_address {
   uint64_t network;
   unsigned failures;
   unsigned pending;            /* logins that name it: it stays as long as there are some */
@@ -60,14 +60,14 @@ struct address {
   unsigned parts; /* of a /48: its /64s that have failed */
   unsigned wrong_next;
   struct login *first, *last; /* waiting for a hash (queue.c) */
-  struct address *ring_next;
+  struct auth_address *ring_next;
   uint8_t class;
-  struct address *older, *newer;
+  struct auth_address *older, *newer;
 };
 
 struct addresses {
   struct map by_network;
-  struct address *oldest, *newest;
+  struct auth_address *oldest, *newest;
 };
 
 /* The network of a peer of 4 or 16 octets; 0 for anything else. An IPv4-mapped IPv6 address is
@@ -78,28 +78,26 @@ uint64_t network_wide(uint64_t network);
 
 void addresses_init(struct addresses *t);
 void addresses_free(struct addresses *t);
-/* Finds or makes it. NULL: no memory, or every one of AUTH_ADDRESSES has logins pending. */
-struct address *addresses_get(struct addresses *t, uint64_t network);
 /* The one that logins from this network count for now: its own, or that of its /48 (rule 7). */
-struct address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms);
+struct auth_address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms);
 /* To be called before address_failed(): notes in the /48 that this /64 fails, when it did not
  * before. */
-void addresses_note_failing(struct addresses *t, const struct address *a, uint64_t now_ms);
+void addresses_note_failing(struct addresses *t, const struct auth_address *a, uint64_t now_ms);
 /* Moves it behind all others: it was used now. */
-void addresses_touch(struct addresses *t, struct address *a);
+void addresses_touch(struct addresses *t, struct auth_address *a);
 
 /* May one more login of it be accepted? */
-bool address_has_room(struct address *a, uint64_t most_s, uint64_t now_ms);
+bool address_has_room(struct auth_address *a, uint64_t most_s, uint64_t now_ms);
 /* Notes a failure; `key` identifies the wrong credential (or is empty). Returns the answer's delay
  * in ms. */
-uint64_t address_failed(struct address *a, struct slice key, uint64_t most_s, uint64_t now_ms);
+uint64_t address_failed(struct auth_address *a, struct slice key, uint64_t most_s, uint64_t now_ms);
 /* Notes a success and returns how long its answer waits. */
-uint64_t address_succeeded(struct address *a, uint64_t most_s, uint64_t now_ms);
+uint64_t address_succeeded(struct auth_address *a, uint64_t most_s, uint64_t now_ms);
 /* The delay of an answer to a request that is refused and does not count. */
-uint64_t address_refused(struct address *a, uint64_t most_s, uint64_t now_ms);
-bool address_knows_wrong(const struct address *a, struct slice key, uint64_t now_ms);
+uint64_t address_refused(struct auth_address *a, uint64_t most_s, uint64_t now_ms);
+bool address_knows_wrong(const struct auth_address *a, struct slice key, uint64_t now_ms);
 /* Its place in the order of hashes: 0 first. */
-uint8_t address_class(const struct address *a, uint64_t now_ms);
+uint8_t address_class(const struct auth_address *a, uint64_t now_ms);
 enum { ADDRESS_CLASSES = 3 };
 
 #endif

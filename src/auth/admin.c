@@ -67,8 +67,8 @@ static void call_free(struct auth *a, struct admin_call *c) {
 }
 
 /* Goes on in admin_finish() with the job's result. */
-static bool go_on_after(struct auth *a, struct admin_call *c, enum after after, enum job_kind kind,
-                        struct slice password, struct slice hash) {
+static bool go_on_after(struct auth *a, struct admin_call *c, enum after after,
+                        enum auth_job_kind kind, struct slice password, struct slice hash) {
   struct auth_job *j = auth_job_new(kind, password, hash);
   buf_reserve(&c->password, password.n);
   buf_put(&c->password, password);
@@ -437,7 +437,7 @@ static bool backup(struct auth *a, struct admin_call *c) {
 
 /* --- the table --- */
 
-static const struct admin_verb {
+static const struct auth_verb {
   const char *words;
   uint8_t least, most; /* words in all */
   /* True: the command goes on after a hash; else it is done. */
@@ -477,13 +477,13 @@ static const struct admin_verb {
   { "backup", 1, 1, backup, "backup" },
 };
 
-static const struct admin_verb *verb_of(const struct admin_call *c) {
+static const struct auth_verb *verb_of(const struct admin_call *c) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
     if (admin_matches(verbs[i].words, c->words, c->count)) return &verbs[i];
   return NULL;
 }
 
-static void usage(struct auth *a, struct admin_call *c, const struct admin_verb *v) {
+static void usage(struct auth *a, struct admin_call *c, const struct auth_verb *v) {
   struct buf b;
   buf_init(&b, 4096);
   for (size_t i = 0; !v && i < sizeof verbs / sizeof *verbs; i++)
@@ -512,7 +512,7 @@ bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64
   buf_init(&c->password, PASSWORD_MAX);
   a->calls = c;
   bool well_formed = take_words(c, m.words);
-  const struct admin_verb *v = verb_of(c);
+  const struct auth_verb *v = verb_of(c);
   bool fits = v && c->count >= v->least && c->count <= v->most;
   bool goes_on = well_formed && fits && v->run(a, c);
   if (well_formed && !fits) usage(a, c, v);
@@ -521,6 +521,6 @@ bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64
     c->count = 0; /* the words end with this message */
   else
     call_free(a, c);
-  dispatch(a, now_ms);
+  auth_dispatch(a, now_ms);
   return well_formed;
 }

@@ -55,17 +55,18 @@ bool admin_bulk_put(struct auth *a, struct admin_call *c) {
 
 /* --- one row --- */
 
-struct bulk_row {
+struct auth_bulk_row {
   struct slice line, name, id, hash;
 };
 
-static bool next_row(struct slice *rows, struct bulk_row *ret) {
+static bool next_row(struct slice *rows, struct auth_bulk_row *ret) {
   return ipc_list_next(rows, &ret->line) && ipc_list_next(rows, &ret->name) &&
          ipc_list_next(rows, &ret->id) && ipc_list_next(rows, &ret->hash);
 }
 
 /* NULL: it is fine. */
-static const char *wrong_row(struct auth *a, const struct bulk_row *r, bool is_new, bool check) {
+static const char *wrong_row(struct auth *a, const struct auth_bulk_row *r, bool is_new,
+                             bool check) {
   struct account row;
   struct slice hash;
   uint64_t id;
@@ -87,7 +88,7 @@ static const char *wrong_row(struct auth *a, const struct bulk_row *r, bool is_n
 /* How many are wrong; each is named. */
 static size_t look_at_all(struct auth *a, struct admin_call *c, struct slice rows, bool is_new,
                           bool check) {
-  struct bulk_row r;
+  struct auth_bulk_row r;
   size_t wrong = 0;
   call_columns(a, c, "line what");
   while (next_row(&rows, &r)) {
@@ -99,7 +100,7 @@ static size_t look_at_all(struct auth *a, struct admin_call *c, struct slice row
   return wrong + (rows.n > 0);
 }
 
-static enum account_result write_row(struct auth *a, const struct bulk_row *r, bool is_new) {
+static enum account_result write_row(struct auth *a, const struct auth_bulk_row *r, bool is_new) {
   struct account row = { 0 };
   struct slice hash;
   password_import(r->hash, &hash);
@@ -123,7 +124,7 @@ static enum account_result write_row(struct auth *a, const struct bulk_row *r, b
 }
 
 static enum account_result write_all(struct auth *a, struct slice rows, bool is_new) {
-  struct bulk_row r;
+  struct auth_bulk_row r;
   enum account_result result = accounts_begin(&a->accounts);
   while (result == ACCOUNT_OK && next_row(&rows, &r)) result = write_row(a, &r, is_new);
   return accounts_end(&a->accounts, result);

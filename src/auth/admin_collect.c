@@ -162,7 +162,7 @@ bool admin_collect_add(struct auth *a, struct admin_call *c) {
 
 /* --- list --- */
 
-struct listing {
+struct collect_listing {
   struct auth *auth;
   struct admin_call *call;
   struct slice account; /* p NULL: all */
@@ -195,7 +195,7 @@ static const char *state_of(const struct auth *a, const struct collection *x) {
 enum { LIST_COLUMNS = 13 };
 
 static void list_one(void *arg, const struct collection *x) {
-  struct listing *l = arg;
+  struct collect_listing *l = arg;
   struct buf cells[LIST_COLUMNS];
   struct slice values[LIST_COLUMNS];
   if (l->account.p && !slice_eq(l->account, slice_of(x->account, x->account_n))) return;
@@ -225,7 +225,7 @@ static void list_one(void *arg, const struct collection *x) {
 
 bool admin_collect_list(struct auth *a, struct admin_call *c) {
   uint8_t folded[AUTH_NAME_MAX];
-  struct listing l = { a, c, SLICE_NONE };
+  struct collect_listing l = { a, c, SLICE_NONE };
   if (c->count == 3) l.account = accounts_key(&a->accounts, word(c, 2), folded);
   call_columns(a, c,
                "id account server every mail-there state last-run next-run fetched in-all "

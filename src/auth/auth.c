@@ -108,18 +108,18 @@ bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err) {
 
 /* --- messages --- */
 
-struct front *auth_front(const struct auth *a, uint32_t number) {
-  for (struct front *f = a->fronts; f; f = f->next)
+struct auth_front *auth_front(const struct auth *a, uint32_t number) {
+  for (struct auth_front *f = a->fronts; f; f = f->next)
     if (f->number == number) return f;
   return NULL;
 }
 
-static struct front *front_of(struct auth *a, enum role kind, uint32_t number) {
-  struct front *f = auth_front(a, number);
+static struct auth_front *front_of(struct auth *a, enum role kind, uint32_t number) {
+  struct auth_front *f = auth_front(a, number);
   if (f) return f;
   f = calloc(1, sizeof *f);
   if (!f) return NULL;
-  *f = (struct front){ .kind = kind, .number = number, .next = a->fronts };
+  *f = (struct auth_front){ .kind = kind, .number = number, .next = a->fronts };
   map_init(&f->logins);
   a->fronts = f;
   return f;
@@ -127,7 +127,7 @@ static struct front *front_of(struct auth *a, enum role kind, uint32_t number) {
 
 static bool from_front(struct auth *a, enum role kind, uint32_t number, const struct ipc_msg *msg,
                        uint64_t now_ms) {
-  struct front *f = front_of(a, kind, number);
+  struct auth_front *f = front_of(a, kind, number);
   if (!f) return false;
   switch (msg->type) {
   case auth_start_type: return login_start(a, f, msg->tag, msg->payload, now_ms);
@@ -170,7 +170,7 @@ bool auth_message(struct auth *a, enum role kind, uint32_t number, const struct 
 
 /* --- what front-ends announce to clients --- */
 
-static void send_offers(struct auth *a, const struct front *f) {
+static void send_offers(struct auth *a, const struct auth_front *f) {
   struct buf b;
   if (f->kind != ROLE_POP3D) return;
   buf_init(&b, 16);
@@ -184,20 +184,20 @@ void auth_offers_look(struct auth *a) {
   bool now = accounts_any_secret(&a->accounts);
   if (now == a->apop) return;
   a->apop = now;
-  for (const struct front *f = a->fronts; f; f = f->next) send_offers(a, f);
+  for (const struct auth_front *f = a->fronts; f; f = f->next) send_offers(a, f);
 }
 
 void auth_process_connected(struct auth *a, enum role kind, uint32_t number) {
-  struct front *f = kind == ROLE_POP3D ? front_of(a, kind, number) : NULL;
+  struct auth_front *f = kind == ROLE_POP3D ? front_of(a, kind, number) : NULL;
   if (f) send_offers(a, f);
 }
 
 /* --- processes that are gone --- */
 
 static void front_lost(struct auth *a, uint32_t number) {
-  struct front **at = &a->fronts;
+  struct auth_front **at = &a->fronts;
   while (*at && (*at)->number != number) at = &(*at)->next;
-  struct front *f = *at;
+  struct auth_front *f = *at;
   if (!f) return;
   *at = f->next;
   struct map logins = f->logins;

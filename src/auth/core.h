@@ -4,7 +4,7 @@
  * A login's states, and who moves it on (login.c unless said otherwise):
  *
  *   TALKING   the mechanism waits for the client         → login_credential() (login_credential.c)
- *   WAITING   a hash is needed, in the queue             → dispatch() (dispatch.c)
+ *   WAITING   a hash is needed, in the queue             → auth_dispatch() (dispatch.c)
  *   HASHING   the shell computes it                      → auth_finish() (dispatch.c)
  *   HELD      decided; the answer waits for its time     → auth_tick() (auth.c)
  *   GRANTING  right; store is asked to let the session in → auth_granted, or its time is over
@@ -35,12 +35,12 @@ enum {
 };
 
 /* A front-end process with logins under way. */
-struct front {
+struct auth_front {
   enum role kind;
   uint32_t number;
   struct map logins; /* tag → login */
   size_t left;       /* logins that live on although their clients have hung up */
-  struct front *next;
+  struct auth_front *next;
 };
 
 enum login_state { LOGIN_TALKING, LOGIN_WAITING, LOGIN_HASHING, LOGIN_HELD, LOGIN_GRANTING };
@@ -55,9 +55,9 @@ enum login_proof {
 
 struct login {
   /* who asks */
-  struct front *front; /* NULL: the client is gone, no answer is sent */
-  uint32_t left;       /* then: the number of the front-end whose client it was */
-  bool uncounted;      /* its network is one of auth_trusted_networks */
+  struct auth_front *front; /* NULL: the client is gone, no answer is sent */
+  uint32_t left;            /* then: the number of the front-end whose client it was */
+  bool uncounted;           /* its network is one of auth_trusted_networks */
   uint64_t tag, network;
   enum role kind; /* of the front-end; stays when the client goes */
   uint32_t front_number;
@@ -83,9 +83,9 @@ struct login {
   /* what it is verified against */
   struct account *row; /* the stand-in row when there is no such account */
   bool known, right;
-  struct address *address; /* whose queue it waits in */
-  unsigned *place;         /* the count of places that it is in; NULL: it takes none */
-  bool visited;            /* its user has logged in from there before */
+  struct auth_address *address; /* whose queue it waits in */
+  unsigned *place;              /* the count of places that it is in; NULL: it takes none */
+  bool visited;                 /* its user has logged in from there before */
   struct login *line_next, *line_before;
 };
 
@@ -118,10 +118,10 @@ struct auth {
   struct addresses addresses;
   struct visits visits;
   size_t left; /* logins that live on although their clients have hung up */
-  struct queue queue;
+  struct auth_queue queue;
   struct token_verifier *verifier; /* NULL: tokens are not accepted */
   struct heap delayed;             /* logins whose answer is delayed, or that wait for store's */
-  struct front *fronts;
+  struct auth_front *fronts;
   struct map grants; /* serial → login */
   bool apop;         /* some account could log in by APOP: what front-ends were last sent */
   uint64_t serial;
@@ -131,12 +131,12 @@ struct auth {
   struct bulk *bulks;                        /* rows that command lines have put (admin_bulk.c) */
   struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
   struct auth_counters count;
-  struct schedule schedule;
+  struct collect_schedule schedule;
 };
 
 /* auth.c */
 /* The front-end of that number, if it has had a login and is still there. */
-struct front *auth_front(const struct auth *a, uint32_t number);
+struct auth_front *auth_front(const struct auth *a, uint32_t number);
 
 /* refusal.c */
 /* The service of that name, NULL where `kind` has none such. */
@@ -148,13 +148,13 @@ const char *auth_wrong_words(const struct login *l);
 const char *auth_failure_words(enum auth_failure why);
 
 /* login.c */
-bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_start(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                  uint64_t now_ms);
-bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_step(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                 uint64_t now_ms);
-bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_password(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                     uint64_t now_ms);
-bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_apop(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                 uint64_t now_ms);
 void login_cancel(struct auth *a, struct login *l);
 /* Takes back what was granted to a session, if it was. */
@@ -188,7 +188,7 @@ bool login_scram_salt(struct auth *a, const struct login *l, struct scram_verifi
 void auth_offers_look(struct auth *a);
 
 /* dispatch.c */
-void dispatch(struct auth *a, uint64_t now_ms);
+void auth_dispatch(struct auth *a, uint64_t now_ms);
 /* SCRAM's salts for an account of that name. */
 bool job_salts(const struct auth *a, struct auth_job *j, struct slice name);
 

@@ -33,7 +33,7 @@ static struct auth_job *next_login_job(struct auth *a, uint64_t now_ms) {
 }
 
 /* The shell may finish a job inside enqueue(); the loop here goes on with what that left. */
-void dispatch(struct auth *a, uint64_t now_ms) {
+void auth_dispatch(struct auth *a, uint64_t now_ms) {
   if (a->dispatching) return;
   a->dispatching = true;
   unsigned most = (a->shell.threads ? a->shell.threads : 1) + 1;
@@ -79,5 +79,5 @@ void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms) {
   else
     finish_password(a, job->login, job, now_ms);
   auth_job_free(&job);
-  dispatch(a, now_ms);
+  auth_dispatch(a, now_ms);
 }

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-struct auth_job *auth_job_new(enum job_kind kind, struct slice password, struct slice hash) {
+struct auth_job *auth_job_new(enum auth_job_kind kind, struct slice password, struct slice hash) {
   struct auth_job *j = calloc(1, sizeof *j);
   if (!j) return NULL;
   j->kind = kind;

@@ -7,7 +7,7 @@
 #include "lib/password/password.h"
 #include "src/auth/scram.h"
 
-enum job_kind {
+enum auth_job_kind {
   JOB_VERIFY, /* is `password` the one of `hash`? */
   JOB_HASH,   /* the hash of `password`, into `hash` */
 };
@@ -16,7 +16,7 @@ struct login;
 struct admin_call;
 
 struct auth_job {
-  enum job_kind kind;
+  enum auth_job_kind kind;
   struct buf password, hash;
   uint8_t random[PASSWORD_RANDOM];
   /* if that is well: the keys in `verifiers` too, whose salts are there */
@@ -33,7 +33,7 @@ struct auth_job {
 };
 
 /* NULL without memory. */
-struct auth_job *auth_job_new(enum job_kind kind, struct slice password, struct slice hash);
+struct auth_job *auth_job_new(enum auth_job_kind kind, struct slice password, struct slice hash);
 void auth_job_free(struct auth_job **job);
 
 #endif

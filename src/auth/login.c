@@ -18,7 +18,7 @@ enum { NONCE_OCTETS = 18 };
 
 static struct login *login_new(struct auth *a, const struct login *asks) {
   struct login *l = calloc(1, sizeof *l);
-  struct front *f = asks->front;
+  struct auth_front *f = asks->front;
   struct slice peer = slice_of(asks->peer, asks->peer_n);
   if (!l) return NULL;
   *l = *asks;
@@ -45,7 +45,7 @@ static void leave_address(struct auth *a, struct login *l) {
 }
 
 /* Nobody waits for the answer, but the place counts until then. */
-static void live_on(struct auth *a, struct login *l, struct front *of) {
+static void live_on(struct auth *a, struct login *l, struct auth_front *of) {
   l->left = of->number;
   of->left++;
   a->left++;
@@ -54,7 +54,7 @@ static void live_on(struct auth *a, struct login *l, struct front *of) {
 
 static void login_free(struct auth *a, struct login *l) {
   if (l->left) {
-    struct front *of = auth_front(a, l->left);
+    struct auth_front *of = auth_front(a, l->left);
     if (of) of->left--;
     a->left--;
   }
@@ -335,9 +335,9 @@ static void begin(struct auth *a, struct login *l, const struct sasl_mechanism *
 }
 
 /* Who asks, before anything is looked at. */
-static struct login asking(const struct front *f, uint64_t tag, struct slice peer,
+static struct login asking(const struct auth_front *f, uint64_t tag, struct slice peer,
                            const char *service, const char *mechanism) {
-  struct login l = { .front = (struct front *)f,
+  struct login l = { .front = (struct auth_front *)f,
                      .tag = tag,
                      .kind = f->kind,
                      .front_number = f->number,
@@ -373,7 +373,7 @@ static bool may_log_in(const struct auth *a, bool secure, struct slice peer) {
   return !a->conf->require_tls_login || may_show_password(a, secure, peer);
 }
 
-bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_start(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                  uint64_t now_ms) {
   struct auth_start m;
   if (!auth_start_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
@@ -402,7 +402,7 @@ bool login_start(struct auth *a, struct front *f, uint64_t tag, struct slice pay
   return true;
 }
 
-bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_step(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                 uint64_t now_ms) {
   struct auth_step m;
   struct login *l = map_ptr(&f->logins, tag);
@@ -411,7 +411,7 @@ bool login_step(struct auth *a, struct front *f, uint64_t tag, struct slice payl
   return true;
 }
 
-bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_password(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                     uint64_t now_ms) {
   struct auth_login m;
   if (!auth_login_get(payload, &m) || !network_of(m.peer) || map_ptr(&f->logins, tag)) return false;
@@ -434,7 +434,7 @@ bool login_password(struct auth *a, struct front *f, uint64_t tag, struct slice 
   return true;
 }
 
-bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payload,
+bool login_apop(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                 uint64_t now_ms) {
   struct auth_apop m;
   if (!auth_apop_get(payload, &m) || !network_of(m.peer) || m.digest.n != DIGEST_MD5_SIZE ||
@@ -464,7 +464,7 @@ bool login_apop(struct auth *a, struct front *f, uint64_t tag, struct slice payl
 /* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6).
  */
 void login_cancel(struct auth *a, struct login *l) {
-  struct front *f = l->front;
+  struct auth_front *f = l->front;
   if (l->state == LOGIN_GRANTING) login_revoke(a, f->number, l->tag);
   leave_front(l);
   bool held = l->state == LOGIN_HELD && f->left < AUTH_LEFT_PER_FRONT && a->left < AUTH_LEFT;

@@ -160,7 +160,7 @@ static bool place_in(struct login *l, unsigned *places) {
 
 /* A place for one more login (addresses.h, rules 6 and 8). The row may be found already. */
 static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
-  struct address *at = addresses_counting(&a->addresses, l->network, now_ms);
+  struct auth_address *at = addresses_counting(&a->addresses, l->network, now_ms);
   struct visit *visit =
       at && l->row && l->known ? visits_find(&a->visits, l->row->id, l->network, now_ms) : NULL;
   if (!at) return false;
@@ -226,5 +226,5 @@ void login_credential(struct auth *a, struct login *l, uint64_t now_ms) {
     login_failed(a, l, AUTH_TROUBLE);
   else
     take_digest(a, l, l->proof == PROOF_APOP ? apop_right : cram_right, now_ms);
-  dispatch(a, now_ms);
+  auth_dispatch(a, now_ms);
 }

@@ -13,9 +13,9 @@
 
 enum { AUTH_WAITING = 512 }; /* about four seconds of hashes on two processors */
 
-struct queue {
+struct auth_queue {
   struct {
-    struct address *first, *last;
+    struct auth_address *first, *last;
   } rings[ADDRESS_CLASSES];
   size_t count;
   unsigned turn;
@@ -23,10 +23,10 @@ struct queue {
 
 /* Puts `l` at the end of its network's queue. Returns the login that was removed for it (`l` itself
  * when no login is in a worse class), or NULL. */
-struct login *queue_put(struct queue *q, struct login *l, uint64_t now_ms);
+struct login *queue_put(struct auth_queue *q, struct login *l, uint64_t now_ms);
 /* Takes the next out, or NULL. */
-struct login *queue_take(struct queue *q);
+struct login *queue_take(struct auth_queue *q);
 /* Takes `l` out of the middle. */
-void queue_remove(struct queue *q, struct login *l);
+void queue_remove(struct auth_queue *q, struct login *l);
 
 #endif

@@ -24,7 +24,7 @@ static uint64_t hash(const uint8_t *p, size_t n) {
   return h;
 }
 
-static bool add(struct schedule *x, const struct collection *c) {
+static bool add(struct collect_schedule *x, const struct collection *c) {
   if (x->count == COLLECTIONS_MAX) return false;
   if (x->count == x->cap) {
     size_t cap = x->cap ? 2 * x->cap : 16;
@@ -41,20 +41,20 @@ static bool add(struct schedule *x, const struct collection *c) {
   return true;
 }
 
-static struct schedule_entry *entry_of(const struct schedule *x, uint64_t id) {
+static struct schedule_entry *entry_of(const struct collect_schedule *x, uint64_t id) {
   for (size_t i = 0; i < x->count; i++)
     if (x->entries[i].id == id) return &x->entries[i];
   return NULL;
 }
 
-static struct schedule_entry *entry_with_tag(const struct schedule *x, uint64_t tag) {
+static struct schedule_entry *entry_with_tag(const struct collect_schedule *x, uint64_t tag) {
   for (size_t i = 0; i < x->count; i++)
     if (x->entries[i].state != SCHEDULE_ASLEEP && x->entries[i].tag == tag) return &x->entries[i];
   return NULL;
 }
 
 struct loading {
-  struct schedule *x;
+  struct collect_schedule *x;
   bool ok;
 };
 
@@ -70,7 +70,7 @@ bool schedule_load(struct auth *a) {
 
 void schedule_free(struct auth *a) {
   free(a->schedule.entries);
-  a->schedule = (struct schedule){ 0 };
+  a->schedule = (struct collect_schedule){ 0 };
 }
 
 /* --- messages to the other processes --- */
@@ -149,7 +149,7 @@ static void take_stepped(struct collection *c, struct slice stepped) {
 
 /* It was deleted, and no run of it is left. */
 static void forget(struct auth *a, struct schedule_entry *e) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   SAY(a, ROLE_STORE, 0, auth_uncollect, 0, .account = e->account, .source = e->source);
   *e = x->entries[--x->count];
 }
@@ -207,7 +207,7 @@ struct busy {
   size_t count;
 };
 
-static void look_who_runs(const struct schedule *x, struct busy *ret) {
+static void look_who_runs(const struct collect_schedule *x, struct busy *ret) {
   ret->count = 0;
   for (size_t i = 0; i < x->count && ret->count < COLLECT_RUNS_MAX; i++)
     if (x->entries[i].state != SCHEDULE_ASLEEP) ret->hosts[ret->count++] = x->entries[i].host;
@@ -221,7 +221,8 @@ static bool is_busy(const struct busy *b, uint64_t host) {
 
 /* The longest due of those whose server has a place; NULL: none. *ret_next: when the next one is
  * due, of those that wait for nothing else. */
-static struct schedule_entry *first_due(struct schedule *x, int64_t now_s, int64_t *ret_next) {
+static struct schedule_entry *first_due(struct collect_schedule *x, int64_t now_s,
+                                        int64_t *ret_next) {
   struct schedule_entry *best = NULL;
   struct busy busy;
   look_who_runs(x, &busy);
@@ -258,18 +259,18 @@ static bool ask_store(struct auth *a, struct schedule_entry *e, uint64_t now_ms)
 
 /* The run gets no work now: it waits again. */
 static void put_back(struct auth *a, uint64_t tag) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   if (x->number && x->waiting_n < COLLECT_RUNS_MAX) x->waiting[x->waiting_n++] = tag;
 }
 
 /* Calls the tick again at `ms`, or earlier if that was requested already. */
-static void look_at(struct schedule *x, uint64_t ms) {
+static void look_at(struct collect_schedule *x, uint64_t ms) {
   if (!x->due_ms || ms < x->due_ms) x->due_ms = ms;
 }
 
 /* Starts what is due, while runs of the collector wait for work. */
 static void give_out(struct auth *a, uint64_t now_ms) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   int64_t now_s = wall(a), next;
   while (x->number && x->waiting_n) {
     struct schedule_entry *e = first_due(x, now_s, &next);
@@ -290,7 +291,7 @@ static void give_out(struct auth *a, uint64_t now_ms) {
 
 /* A store that is being restarted may never have received the question. */
 static void end_patience(struct auth *a, uint64_t now_ms) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   for (size_t i = x->count; i-- > 0;) {
     struct schedule_entry *e = &x->entries[i];
     if (e->state != SCHEDULE_GRANTING || now_ms < e->patience_ms) continue;
@@ -301,7 +302,7 @@ static void end_patience(struct auth *a, uint64_t now_ms) {
 }
 
 uint64_t schedule_tick(struct auth *a, uint64_t now_ms) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   if (!x->changed && (!x->due_ms || now_ms < x->due_ms)) return x->due_ms;
   x->changed = false;
   x->due_ms = 0;
@@ -349,7 +350,7 @@ static void start_run(struct auth *a, struct schedule_entry *e) {
 }
 
 bool schedule_granted(struct auth *a, uint64_t serial, bool known) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   for (size_t i = 0; i < x->count; i++) {
     struct schedule_entry *e = &x->entries[i];
     if (e->state != SCHEDULE_GRANTING || e->serial != serial) continue;
@@ -370,7 +371,7 @@ bool schedule_granted(struct auth *a, uint64_t serial, bool known) {
 /* --- the pair --- */
 
 bool schedule_message(struct auth *a, uint32_t number, const struct ipc_msg *msg) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   struct collect_ready ready;
   x->changed = true;
   if (x->number != number) {
@@ -385,7 +386,7 @@ bool schedule_message(struct auth *a, uint32_t number, const struct ipc_msg *msg
 }
 
 void schedule_collector_lost(struct auth *a, uint32_t number) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   if (x->number != number) return;
   x->waiting_n = 0;
   for (size_t i = x->count; i-- > 0;) { /* backwards: an entry may be removed on the way */
@@ -399,7 +400,7 @@ void schedule_collector_lost(struct auth *a, uint32_t number) {
 
 /* The questions there will not be answered, and what was granted there is void. */
 void schedule_store_lost(struct auth *a) {
-  struct schedule *x = &a->schedule;
+  struct collect_schedule *x = &a->schedule;
   x->changed = true;
   for (size_t i = x->count; i-- > 0;) {
     struct schedule_entry *e = &x->entries[i];

@@ -42,7 +42,7 @@ struct schedule_entry {
   int64_t began;
 };
 
-struct schedule {
+struct collect_schedule {
   struct schedule_entry *entries;
   size_t count, cap;
   uint32_t number;                    /* the collector's process; 0: none */

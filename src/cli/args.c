@@ -28,14 +28,14 @@ static const struct cmd_option *option_of(const struct cmd_option *list, struct 
 
 const struct cmd *cli_find(const char *const *words, size_t n, size_t *ret_words) {
   const struct cmd *found = NULL;
-  for (size_t i = 0; i < cmd_count; i++) {
-    struct slice rest = slice_str(cmds[i].words);
+  for (size_t i = 0; i < cli_command_count; i++) {
+    struct slice rest = slice_str(cli_commands[i].words);
     size_t at = 0;
     while (rest.p && at < n && slice_eq(slice_split(&rest, ' '), slice_str(words[at]))) at++;
     size_t wanted = 1;
-    for (const char *p = cmds[i].words; *p; p++) wanted += *p == ' ';
+    for (const char *p = cli_commands[i].words; *p; p++) wanted += *p == ' ';
     if (at != wanted || (found && at < *ret_words)) continue;
-    found = &cmds[i];
+    found = &cli_commands[i];
     *ret_words = at;
   }
   return found;
@@ -143,8 +143,8 @@ static const char *choose_config(struct cli *c) {
 static struct slice nearest_command(struct slice typed, size_t n) {
   struct slice best = SLICE_NONE;
   unsigned least = 3; /* as far as a slip of the fingers goes */
-  for (size_t i = 0; i < cmd_count; i++) {
-    struct slice rest = slice_str(cmds[i].words), all = rest;
+  for (size_t i = 0; i < cli_command_count; i++) {
+    struct slice rest = slice_str(cli_commands[i].words), all = rest;
     for (size_t k = 0; k < n; k++) slice_split(&rest, ' ');
     struct slice begins = rest.p ? slice_first(all, all.n - rest.n - 1) : all;
     unsigned d = conf_distance(typed, begins);

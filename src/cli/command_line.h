@@ -5,8 +5,8 @@
 
 #include "src/cli/base/cli.h"
 
-extern const struct cmd cmds[];
-extern const size_t cmd_count;
+extern const struct cmd cli_commands[];
+extern const size_t cli_command_count;
 /* Options that every command has. */
 extern const struct cmd_option cmd_common_options[];
 /* commands_client.c */
@@ -21,13 +21,10 @@ const struct cmd *cli_find(const char *const *words, size_t n, size_t *ret_words
 void cli_usage(struct buf *out, const struct cmd *command);
 void cli_help(struct buf *out, const struct cmd *command);
 void cli_overview(struct buf *out);
-/* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, printed, when there are none. */
-int cli_help_group(struct buf *out, const char *word);
 /* Are there commands that begin with `word` and go on? With `list`, prints which, without a line
  * end behind the last. */
 bool cli_put_group(struct buf *out, const char *word, bool list);
-void cli_manual(struct buf *out);     /* docs/man/qasid.1 */
-void cli_completion(struct buf *out); /* packaging/qasid.bash-completion */
+void cli_manual(struct buf *out); /* docs/man/qasid.1 */
 struct cli_exit_row {
   int code;
   const char *text;

@@ -186,7 +186,7 @@ static const struct cmd_option plan_options[] = {
   { NULL, NULL, NULL },
 };
 
-const struct cmd cmds[] = {
+const struct cmd cli_commands[] = {
   { "init", "ADDRESS", 1, 1, cmd_init, init_options, "make a working server for an address",
     "Writes a configuration, the data folder, a self-signed certificate, the address's domain, and "
     "the "
@@ -560,7 +560,7 @@ const struct cmd cmds[] = {
   { "help manual", "", 0, 0, cmd_help, NULL, "print the source of qasid(1)", NULL,
     .no_json = true },
 };
-const size_t cmd_count = sizeof cmds / sizeof *cmds;
+const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;
 
 const struct cli_exit_row cli_exits[] = {
   { CLI_EXIT_OK, "done" },

@@ -72,27 +72,29 @@ static void put_brief(struct buf *out, const struct cmd *command) {
 bool cli_put_group(struct buf *out, const char *word, bool list) {
   size_t n = strlen(word);
   bool any = false;
-  for (size_t i = 0; i < cmd_count; i++) {
-    if (strncmp(cmds[i].words, word, n) != 0 || cmds[i].words[n] != ' ') continue;
+  for (size_t i = 0; i < cli_command_count; i++) {
+    if (strncmp(cli_commands[i].words, word, n) != 0 || cli_commands[i].words[n] != ' ') continue;
     if (list && !any) buf_printf(out, "%s: which of these?\n", word);
-    if (list) put_brief(out, &cmds[i]);
+    if (list) put_brief(out, &cli_commands[i]);
     any = true;
   }
   if (list && any) buf_truncate(out, buf_len(out) - 1);
   return any;
 }
 
-int cli_help_group(struct buf *out, const char *word) {
+/* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, printed, when there are none. */
+static int cli_help_group(struct buf *out, const char *word) {
   size_t before = buf_len(out), n = strlen(word);
-  for (size_t i = 0; i < cmd_count; i++)
-    if (strncmp(cmds[i].words, word, n) == 0 && cmds[i].words[n] == ' ') put_brief(out, &cmds[i]);
+  for (size_t i = 0; i < cli_command_count; i++)
+    if (strncmp(cli_commands[i].words, word, n) == 0 && cli_commands[i].words[n] == ' ')
+      put_brief(out, &cli_commands[i]);
   if (buf_len(out) > before) return CLI_EXIT_OK;
   return cli_fail(CLI_EXIT_NOT_FOUND, "there is no command \"%s\"; `qasid help` lists them", word);
 }
 
 void cli_overview(struct buf *out) {
   buf_put_str(out, "usage: qasid COMMAND [OPTIONS]\n\n");
-  for (size_t i = 0; i < cmd_count; i++) put_brief(out, &cmds[i]);
+  for (size_t i = 0; i < cli_command_count; i++) put_brief(out, &cli_commands[i]);
   buf_put_str(out, "\n`qasid help COMMAND` says more. A new server begins with\n`qasid init "
                    "you@example.org`.\n");
 }
@@ -251,7 +253,7 @@ void cli_manual(struct buf *out) {
   buf_put_str(out, manual_head);
   put_manual_options(out, cmd_common_options);
   buf_put_str(out, ".Sh COMMANDS\n.Bl -tag -width Ds\n");
-  for (size_t i = 0; i < cmd_count; i++) put_manual_command(out, &cmds[i]);
+  for (size_t i = 0; i < cli_command_count; i++) put_manual_command(out, &cli_commands[i]);
   buf_put_str(out, ".El\n");
   buf_put_str(out, manual_environment);
   for (size_t i = 0; i < cli_exit_count; i++) {
@@ -291,14 +293,15 @@ static const char completion_tail[] =
     "}\n"
     "complete -o default -F _qasid qasid\n";
 
-void cli_completion(struct buf *out) {
+static void cli_completion(struct buf *out) {
   buf_put_str(out, completion_head);
-  for (size_t i = 0; i < cmd_count; i++) {
-    const struct cmd_option *lists[] = { cmds[i].options, cmd_common_options };
-    buf_printf(out, "%s|", cmds[i].words);
+  for (size_t i = 0; i < cli_command_count; i++) {
+    const struct cmd_option *lists[] = { cli_commands[i].options, cmd_common_options };
+    buf_printf(out, "%s|", cli_commands[i].words);
     for (size_t k = 0; k < 2; k++)
       for (const struct cmd_option *o = lists[k]; o && o->name; o++)
-        if (!cmds[i].no_json || strcmp(o->name, "json") != 0) buf_printf(out, "--%s ", o->name);
+        if (!cli_commands[i].no_json || strcmp(o->name, "json") != 0)
+          buf_printf(out, "--%s ", o->name);
     buf_truncate(out, buf_len(out) - 1);
     buf_put_u8(out, '\n');
   }

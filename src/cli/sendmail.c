@@ -33,10 +33,10 @@
 #define MESSAGE_MAX (1024ull * 1024 * 1024)
 enum { RECIPIENTS_MAX = 10000 };
 
-enum work { WORK_SEND, WORK_SMTP, WORK_LIST, WORK_RETRY, WORK_NOTHING };
+enum sendmail_work { WORK_SEND, WORK_SMTP, WORK_LIST, WORK_RETRY, WORK_NOTHING };
 
 struct call {
-  enum work work;
+  enum sendmail_work work;
   bool of_header;   /* -t */
   bool dots;        /* -i: a line with a dot alone is one like any other */
   const char *from; /* "": the empty reverse-path */
@@ -46,7 +46,7 @@ struct call {
 };
 
 struct submission {
-  struct smtp_client smtp;
+  struct smtp_run smtp;
   struct buf message;    /* in wire form */
   struct buf recipients; /* a line each */
   struct buf user;       /* who calls, without a domain */
@@ -62,7 +62,7 @@ static const char letters_with_value[] = "fFrNRVBbCXhLopdqOA";
 static bool take_mode(struct call *k, const char *mode) {
   static const struct {
     char letter;
-    enum work work;
+    enum sendmail_work work;
   } modes[] = {
     { 'm', WORK_SEND },
     { 's', WORK_SMTP },

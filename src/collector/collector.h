@@ -149,8 +149,6 @@ void run_connect(struct run *r);
 /* What the session's end means, for the administrator. */
 enum collect_verdict run_verdict(const struct pop3_client *p);
 
-/* steps.c */
-bool steps_has(const struct buf *list, struct slice uidl);
 /* The listing begins. */
 void steps_listed(struct run *r);
 /* May this session fetch it? `date` as in collect_dates. */

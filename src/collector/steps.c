@@ -21,7 +21,8 @@
 
 /* --- lists of UIDLs --- */
 
-bool steps_has(const struct buf *list, struct slice uidl) {
+/* steps.c */
+static bool steps_has(const struct buf *list, struct slice uidl) {
   for (struct slice rest = buf_slice(list); rest.n;)
     if (slice_eq(slice_split(&rest, ' '), uidl)) return true;
   return false;

@@ -11,7 +11,7 @@
 #include "lib/tls/key.h"
 
 /* A token bucket: it fills with so many a second, and holds those of one second. */
-struct front {
+struct keys_front {
   uint32_t number; /* 0: free */
   uint64_t drops;  /* thousandths of an operation */
   uint64_t at_ms;  /* when they were counted */
@@ -21,8 +21,8 @@ struct keys {
   struct tls_key *keys[KEYS_MAX], *next[KEYS_MAX];
   size_t count, next_count;
   bool spoiled; /* part of the set being received was unusable */
-  struct front fronts[KEYS_FRONTS_MAX];
-  struct front mail; /* the sender's */
+  struct keys_front fronts[KEYS_FRONTS_MAX];
+  struct keys_front mail; /* the sender's */
 };
 
 struct keys *keys_new(void) {
@@ -80,13 +80,13 @@ bool keys_add(struct keys *k, uint16_t index, bool last, struct slice pem, struc
 
 /* --- how often --- */
 
-static struct front *find_front(struct keys *k, uint32_t number) {
+static struct keys_front *find_front(struct keys *k, uint32_t number) {
   for (size_t i = 0; i < KEYS_FRONTS_MAX; i++)
     if (k->fronts[i].number == number) return &k->fronts[i];
   return NULL;
 }
 
-static bool take_drop(struct front *f, uint64_t a_second, uint64_t now_ms) {
+static bool take_drop(struct keys_front *f, uint64_t a_second, uint64_t now_ms) {
   uint64_t passed = now_ms > f->at_ms ? now_ms - f->at_ms : 0;
   if (passed > 1000) passed = 1000; /* a second fills the bucket */
   f->drops += passed * a_second;
@@ -98,20 +98,20 @@ static bool take_drop(struct front *f, uint64_t a_second, uint64_t now_ms) {
 }
 
 static bool may_ask(struct keys *k, uint32_t number, uint64_t now_ms) {
-  struct front *f = find_front(k, number);
+  struct keys_front *f = find_front(k, number);
   if (!f && (f = find_front(k, 0)) != NULL)
-    *f = (struct front){ number, KEYS_PER_SECOND * 1000ull, now_ms };
+    *f = (struct keys_front){ number, KEYS_PER_SECOND * 1000ull, now_ms };
   return f && take_drop(f, KEYS_PER_SECOND, now_ms);
 }
 
 bool keys_mail_turn(struct keys *k, uint64_t now_ms) {
-  if (!k->mail.number) k->mail = (struct front){ 1, KEYS_MAIL_PER_SECOND * 1000ull, now_ms };
+  if (!k->mail.number) k->mail = (struct keys_front){ 1, KEYS_MAIL_PER_SECOND * 1000ull, now_ms };
   return take_drop(&k->mail, KEYS_MAIL_PER_SECOND, now_ms);
 }
 
 void keys_front_lost(struct keys *k, uint32_t front) {
-  struct front *f = front ? find_front(k, front) : NULL;
-  if (f) *f = (struct front){ 0 };
+  struct keys_front *f = front ? find_front(k, front) : NULL;
+  if (f) *f = (struct keys_front){ 0 };
 }
 
 bool keys_message(struct keys *k, uint32_t front, const struct ipc_msg *msg, uint64_t now_ms,

@@ -27,7 +27,7 @@ enum {
 };
 
 /* How `fd` is written without waiting. */
-enum way {
+enum log_way {
   WAY_PLAIN,  /* a file on a disk, or a descriptor of ours that does not block */
   WAY_SOCKET, /* MSG_DONTWAIT */
   /* shared with others, and cannot be opened anew: polled first, PIPE_BUF octets at a time */
@@ -41,7 +41,7 @@ struct log_out {
   struct loop_timer *again;
   uint64_t again_ms;
   int fd;
-  enum way way;
+  enum log_way way;
   bool owned;   /* the descriptor is ours to close */
   bool journal; /* standard error is the journal */
   bool syslog;

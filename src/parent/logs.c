@@ -15,8 +15,8 @@
 
 enum { READ_MAX = 64 * 1024 };
 
-struct source {
-  struct source *next;
+struct log_source {
+  struct log_source *next;
   struct logs *logs;
   int fd;
   struct loop_io *io;
@@ -30,7 +30,7 @@ struct source {
 struct logs {
   struct loop *loop;
   struct log_out *out;
-  struct source *sources;
+  struct log_source *sources;
   uint64_t rate; /* lines a second; 0: any */
 };
 
@@ -47,7 +47,7 @@ static void relay_take(void *arg, struct slice record) {
 }
 
 /* A record about a process, made here. */
-static void notice_of(struct source *s, enum log_event event, struct slice msg) {
+static void notice_of(struct log_source *s, enum log_event event, struct slice msg) {
   struct relay to = { s->logs->out, s->process };
   struct log log = { .take = relay_take, .arg = &to };
   struct log_line l;
@@ -56,7 +56,7 @@ static void notice_of(struct source *s, enum log_event event, struct slice msg) 
   log_end(&l);
 }
 
-static void tell_lost(struct source *s) {
+static void tell_lost(struct log_source *s) {
   struct relay to = { s->logs->out, s->process };
   struct log log = { .take = relay_take, .arg = &to };
   struct log_line l;
@@ -68,7 +68,7 @@ static void tell_lost(struct source *s) {
   s->lost = 0;
 }
 
-static bool may_log(struct source *s) {
+static bool may_log(struct log_source *s) {
   uint64_t rate = s->logs->rate, now = loop_now(s->logs->loop), most = rate * 1000 * LOGS_BURST_S;
   if (!rate) return true;
   uint64_t passed =
@@ -83,7 +83,7 @@ static bool may_log(struct source *s) {
   return true;
 }
 
-static void take(struct source *s, struct slice record, bool is_record) {
+static void take(struct log_source *s, struct slice record, bool is_record) {
   enum log_level level;
   if (!is_record && record.n == 0) return;
   if (!may_log(s)) return;
@@ -96,7 +96,7 @@ static void take(struct source *s, struct slice record, bool is_record) {
     notice_of(s, LOG_E_LOG_MALFORMED, SLICE("a record that no table has"));
 }
 
-static void take_all(struct source *s, bool last) {
+static void take_all(struct log_source *s, bool last) {
   struct slice rest = buf_slice(&s->in), record;
   for (int kind; (kind = log_next_record(&rest, &record)) != 0;) take(s, record, kind == 1);
   buf_drop(&s->in, buf_len(&s->in) - rest.n);
@@ -106,9 +106,9 @@ static void take_all(struct source *s, bool last) {
 }
 
 /* Reads once: READ_ENDED when the last writer has closed it. */
-enum reading { READ_SOME, READ_NOTHING, READ_ENDED };
+enum log_reading { READ_SOME, READ_NOTHING, READ_ENDED };
 
-static enum reading read_source(struct source *s) {
+static enum log_reading read_source(struct log_source *s) {
   uint8_t *at = buf_reserve(&s->in, READ_MAX);
   if (!at) return READ_NOTHING; /* no memory: the next turn, or the one after */
   ssize_t n = read(s->fd, at, READ_MAX);
@@ -120,8 +120,8 @@ static enum reading read_source(struct source *s) {
 
 /* --- life --- */
 
-static void source_free(struct source *s) {
-  struct source **at = &s->logs->sources;
+static void source_free(struct log_source *s) {
+  struct log_source **at = &s->logs->sources;
   while (*at != s) at = &(*at)->next;
   *at = s->next;
   loop_io_free(&s->io);
@@ -131,14 +131,14 @@ static void source_free(struct source *s) {
 }
 
 static void on_readable(void *arg, int ready) {
-  struct source *s = arg;
+  struct log_source *s = arg;
   if (read_source(s) == READ_ENDED) source_free(s);
 }
 
 int logs_source(struct logs *l, const char *process) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
-  struct source *s = calloc(1, sizeof *s);
+  struct log_source *s = calloc(1, sizeof *s);
   fcntl(ends[0], F_SETPIPE_SZ, LOGS_PIPE); /* a smaller pipe than asked for will do */
   if (s) s->io = loop_io_new(l->loop, ends[0], on_readable, s);
   if (!s || !s->io) {

@@ -20,7 +20,7 @@ enum { READY_FD = 3 }; /* of `serve --offline`: where "ready" is written for the
 
 /* --- the configuration --- */
 
-void parent_log_lines(struct parent *p, enum log_event event, struct slice text) {
+static void parent_log_lines(struct parent *p, enum log_event event, struct slice text) {
   while (text.n) {
     struct slice line = slice_split(&text, '\n');
     if (line.n) log_print(&p->log, event, "%.*s", SLICE_ARG(line));

@@ -152,7 +152,7 @@ int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t
 /* renew.c: processes that a reload replaces */
 
 /* False: the process stays, and is sent the configuration. */
-bool renew(struct proc *proc);
+bool procs_renew(struct proc *proc);
 /* The process is being started: what it reads is noted. */
 void renew_note_reads(struct proc *proc);
 /* It is ready: the one whose successor it is retires. */
@@ -198,7 +198,6 @@ void reload_answered(struct parent *p, const struct proc *proc, struct slice ref
 void reload_progress(struct parent *p);
 
 /* parent.c */
-void parent_log_lines(struct parent *p, enum log_event event, struct slice text);
 void parent_name_host(struct parent *p, struct conf *conf);
 /* Reads all files that the configuration names; if one of them is unusable, the old set stays. */
 bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err);

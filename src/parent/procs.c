@@ -492,7 +492,7 @@ void procs_reconfigure(struct parent *p) {
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *proc = &p->procs[i];
     proc->applies = proc->channel && !proc->retired;
-    if (!proc->applies || renew(proc)) continue;
+    if (!proc->applies || procs_renew(proc)) continue;
     send_config(proc);
     send_certificates(proc);
     send_token_keys(proc);

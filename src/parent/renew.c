@@ -92,7 +92,7 @@ static void put_beside(struct proc *proc) {
   procs_start_one(next);
 }
 
-bool renew(struct proc *proc) {
+bool procs_renew(struct proc *proc) {
   enum role_renewal renewal = role_rows[proc->kind].renewal;
   if (renewal == ROLE_RELOADED || reads_same(proc)) return false;
   if (renewal == ROLE_PUT_BESIDE && proc->ready) {

@@ -8,7 +8,7 @@
 #include "mail/sasl/sasl.h"
 #include "src/pop3d/state.h"
 
-static struct sasl_channel channel(const struct session *s) {
+static struct sasl_channel channel(const struct pop3d_session *s) {
   return (struct sasl_channel){
     .may_show = plaintext_allowed(s),
     .binds = s->secure && s->proto.channel.bindings,
@@ -18,19 +18,19 @@ static struct sasl_channel channel(const struct session *s) {
 }
 
 /* The option require_tls_login. */
-bool login_allowed(const struct session *s) {
+bool login_allowed(const struct pop3d_session *s) {
   return !s->service->conf->require_tls_login || plaintext_allowed(s);
 }
 
-static sasl_set announced(const struct session *s) {
+static sasl_set announced(const struct pop3d_session *s) {
   const struct conf_list *named = &s->service->conf->auth_mechanisms;
   if (!login_allowed(s)) return 0;
   return sasl_announced(sasl_set_of(named->items, named->count), channel(s));
 }
 
-bool announces_mechanisms(const struct session *s) { return announced(s) != 0; }
+bool announces_mechanisms(const struct pop3d_session *s) { return announced(s) != 0; }
 
-void put_mechanisms(const struct session *s, struct buf *out, const char *before,
+void put_mechanisms(const struct pop3d_session *s, struct buf *out, const char *before,
                     const char *after) {
   sasl_put_names(out, announced(s), before, after);
 }
@@ -42,10 +42,11 @@ static bool decode(struct buf *out, struct slice text, bool initial) {
   return base64_decode(out, text);
 }
 
-static void start(struct session *s, const struct sasl_mechanism *mech, const struct pop3_args *a) {
+static void start(struct pop3d_session *s, const struct sasl_mechanism *mech,
+                  const struct pop3_args *a) {
   struct buf response;
   if (!decode(&response, a->has_text ? a->text : SLICE_NONE, true)) {
-    refuse(s, "the initial response is not base64");
+    pop3d_refuse(s, "the initial response is not base64");
   } else {
     const struct proto_bindings b = proto_bindings(&s->proto);
     const struct auth_start m = {
@@ -68,9 +69,9 @@ static void start(struct session *s, const struct sasl_mechanism *mech, const st
   buf_wipe(&response);
 }
 
-void pop3_auth(struct session *s, const struct pop3_args *a) {
+void pop3_auth(struct pop3d_session *s, const struct pop3_args *a) {
   if (!a->present) { /* not in RFC 5034; what Outlook asks before it logs in */
-    ok(s, "mechanisms follow");
+    pop3d_ok(s, "mechanisms follow");
     size_t before = buf_len(&s->proto.out);
     put_mechanisms(s, &s->proto.out, "", "\r\n");
     proto_trace_out(&s->proto, before);
@@ -83,24 +84,24 @@ void pop3_auth(struct session *s, const struct pop3_args *a) {
     log_login(s, SLICE_NONE, mech ? mech->name : "",
               helps ? "no login without TLS" : "mechanism not offered");
   if (!mech)
-    refuse(s, "unknown mechanism");
+    pop3d_refuse(s, "unknown mechanism");
   else if (sasl_has(announced(s), mech))
     start(s, mech, a);
   else if (!login_allowed(s))
-    refuse(s, "no login without TLS: use STLS first");
+    pop3d_refuse(s, "no login without TLS: use STLS first");
   else if (mech->plaintext && !s->secure)
-    refuse(s, "no passwords without TLS: use STLS first");
+    pop3d_refuse(s, "no passwords without TLS: use STLS first");
   else
-    refuse(s, "mechanism not available");
+    pop3d_refuse(s, "mechanism not available");
 }
 
-void auth_challenged(struct session *s, struct slice payload) {
+void auth_challenged(struct pop3d_session *s, struct slice payload) {
   struct auth_challenge m;
   if (!auth_challenge_get(payload, &m)) {
     login_no_auth(s);
     return;
   }
-  answered(s);
+  pop3d_answered(s);
   buf_wipe(&s->proto.ask.body);
   buf_put_str(&s->proto.out, "+ ");
   base64_put(&s->proto.out, m.challenge);
@@ -109,13 +110,13 @@ void auth_challenged(struct session *s, struct slice payload) {
 }
 
 /* The exchange ends here, without a result from auth. */
-static void cancel(struct session *s, const char *text) {
+static void cancel(struct pop3d_session *s, const char *text) {
   if (!s->auth_lost) proto_ask(&s->proto, ROLE_AUTH, auth_cancel_type, false);
   session_to(s, ST_AUTHORIZATION);
-  refuse(s, "%s", translated(s->language, text));
+  pop3d_refuse(s, "%s", pop3d_translated(s->language, text));
 }
 
-void auth_line(struct session *s, struct slice line, const char *fault) {
+void auth_line(struct pop3d_session *s, struct slice line, const char *fault) {
   struct buf response;
   proto_trace(&s->proto, 'C', slice_eq(line, SLICE("*")) ? line : SLICE("***"));
   if (s->auth_lost) {

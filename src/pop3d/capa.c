@@ -5,13 +5,13 @@
 /* Capabilities that are no verb (RFC 2449 §6, RFC 3206 §6). */
 static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING" };
 
-static bool can_stls(const struct session *s) {
+static bool can_stls(const struct pop3d_session *s) {
   return !s->secure && s->service->has_cert && !s->utf8;
 }
 
 /* RFC 2449 §5: what AUTHORIZATION has is announced in TRANSACTION too, except STLS, which is
  * announced where it is "present and permitted in the current state" (RFC 2595 §4). */
-static bool announced(const struct session *s, const struct verb *v) {
+static bool announced(const struct pop3d_session *s, const struct pop3d_verb *v) {
   if (!v->capability) return false;
   if (v->flags & V_STLS) return s->state == ST_AUTHORIZATION && can_stls(s);
   /* SASL has at least one (RFC 5034 §3) */
@@ -36,12 +36,12 @@ static void put_expire(struct buf *out, const struct pop_rules_are *r) {
 }
 
 /* rules NULL: they are not known. */
-static void list_capabilities(struct session *s, const struct pop_rules_are *rules) {
+static void list_capabilities(struct pop3d_session *s, const struct pop_rules_are *rules) {
   struct buf *out = &s->proto.out;
-  ok(s, "Capability list follows");
+  pop3d_ok(s, "Capability list follows");
   size_t before = buf_len(out);
   for (size_t i = 0; verb_at(i); i++) {
-    const struct verb *v = verb_at(i);
+    const struct pop3d_verb *v = verb_at(i);
     if (!announced(s, v)) continue;
     buf_put_str(out, v->capability);
     if (v->flags & V_MECHANISMS) put_mechanisms(s, out, " ", "");
@@ -60,7 +60,7 @@ static void list_capabilities(struct session *s, const struct pop_rules_are *rul
 
 /* Before the login CAPA announces what is true of every account, as store reports it; after it,
  * what is true of this account. */
-void pop3_capa(struct session *s, const struct pop3_args *a) {
+void pop3_capa(struct pop3d_session *s, const struct pop3_args *a) {
   if (s->state == ST_TRANSACTION) {
     list_capabilities(
         s, &(struct pop_rules_are){ .login_delay = s->login_delay, .expire = s->expire });
@@ -74,28 +74,28 @@ void pop3_capa(struct session *s, const struct pop3_args *a) {
   s->wait = WAIT_RULES;
 }
 
-void rules_answer(struct session *s, struct slice payload) {
+void rules_answer(struct pop3d_session *s, struct slice payload) {
   struct pop_rules_are m;
   bool known = pop_rules_are_get(payload, &m);
-  answered(s);
+  pop3d_answered(s);
   s->service->facts->rules_known = known;
   if (known) s->service->facts->rules = m;
   list_capabilities(s, known ? &m : NULL);
 }
 
-void capa_no_store(struct session *s) { list_capabilities(s, NULL); }
+void capa_no_store(struct pop3d_session *s) { list_capabilities(s, NULL); }
 
 /* RFC 2595 §4. The shell refuses input that follows it in the clear. */
-void pop3_stls(struct session *s, const struct pop3_args *a) {
+void pop3_stls(struct pop3d_session *s, const struct pop3_args *a) {
   if (s->secure) {
-    refuse(s, "Command not permitted when TLS active");
+    pop3d_refuse(s, "Command not permitted when TLS active");
   } else if (s->utf8) {
     /* RFC 6856 §2.1: "Clients MUST NOT issue the STLS command after" it */
-    refuse(s, "STLS comes before UTF8");
+    pop3d_refuse(s, "STLS comes before UTF8");
   } else if (!can_stls(s)) {
-    refuse(s, "there is no TLS here");
+    pop3d_refuse(s, "there is no TLS here");
   } else {
-    ok(s, "Begin TLS negotiation");
+    pop3d_ok(s, "Begin TLS negotiation");
     proto_trace_state(&s->proto, "authorization", "tls");
     s->proto.want = PROTO_TLS;
   }
@@ -103,29 +103,29 @@ void pop3_stls(struct session *s, const struct pop3_args *a) {
 
 /* RFC 6856 §2.1. USER is not announced with it (§2.2): no address here has a letter outside ASCII,
  * and passwords are compared octet for octet, not prepared. */
-void pop3_utf8(struct session *s, const struct pop3_args *a) {
+void pop3_utf8(struct pop3d_session *s, const struct pop3_args *a) {
   s->utf8 = true;
-  ok(s, "UTF8 enabled");
+  pop3d_ok(s, "UTF8 enabled");
 }
 
 /* RFC 6856 §3. The language is the session's own, also across a login. */
-void pop3_lang(struct session *s, const struct pop3_args *a) {
+void pop3_lang(struct pop3d_session *s, const struct pop3_args *a) {
   unsigned found;
   if (!a->present) {
-    ok(s, "language listing follows");
+    pop3d_ok(s, "language listing follows");
     size_t before = buf_len(&s->proto.out);
     for (size_t i = 0; i < LANGUAGES; i++) {
-      buf_put_str(&s->proto.out, languages[i].tag);
+      buf_put_str(&s->proto.out, pop3d_languages[i].tag);
       buf_put_u8(&s->proto.out, ' ');
-      buf_put_str(&s->proto.out, languages[i].name);
+      buf_put_str(&s->proto.out, pop3d_languages[i].name);
       buf_put_str(&s->proto.out, "\r\n");
     }
     proto_trace_out(&s->proto, before);
     end_of_lines(s);
   } else if (language_find(a->name, &found)) {
     s->language = (uint8_t)found;
-    ok(s, "%s language changed", languages[found].tag);
+    pop3d_ok(s, "%s language changed", pop3d_languages[found].tag);
   } else {
-    refuse(s, "no such language");
+    pop3d_refuse(s, "no such language");
   }
 }

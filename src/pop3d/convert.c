@@ -16,7 +16,7 @@ enum {
   CONVERTED_STEP = 32 * 1024 /* octets that the stuffer gets at once */
 };
 
-bool converted_open(struct session *s, const struct maildrop_message *m) {
+bool converted_open(struct pop3d_session *s, const struct maildrop_message *m) {
   struct converted *c = calloc(1, sizeof *c);
   if (!c) return false;
   surrogate_open(&c->made, s->maildrop.way);
@@ -26,7 +26,7 @@ bool converted_open(struct session *s, const struct maildrop_message *m) {
   return true;
 }
 
-void converted_free(struct session *s) {
+void converted_free(struct pop3d_session *s) {
   struct converted *c = s->converted;
   if (!c) return;
   surrogate_close(&c->made);
@@ -35,7 +35,7 @@ void converted_free(struct session *s) {
   s->converted = NULL;
 }
 
-enum converted_taken converted_take(struct session *s, struct slice piece) {
+enum converted_taken converted_take(struct pop3d_session *s, struct slice piece) {
   struct converted *c = s->converted;
   surrogate_put(&c->made, piece, &c->text);
   c->ended = piece.n == 0 || (piece.n < s->read_most && c->made.put == s->stuffer.announced);
@@ -45,12 +45,12 @@ enum converted_taken converted_take(struct session *s, struct slice piece) {
   return converted_waits(s) ? CONVERTED_SOME : CONVERTED_NONE;
 }
 
-bool converted_waits(const struct session *s) {
+bool converted_waits(const struct pop3d_session *s) {
   const struct converted *c = s->converted;
   return c && (c->ended || buf_len(&c->text) > 0);
 }
 
-enum pop3_stuff converted_stuff(struct session *s) {
+enum pop3_stuff converted_stuff(struct pop3d_session *s) {
   struct converted *c = s->converted;
   struct slice some = slice_first(buf_slice(&c->text), CONVERTED_STEP);
   enum pop3_stuff r = some.n ? pop3_stuff_put(&s->stuffer, some, &s->proto.out) : POP3_STUFF_MORE;

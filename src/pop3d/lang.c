@@ -13,7 +13,7 @@ static unsigned form_russian(uint64_t n) {
 }
 
 /* The columns of messages.def, in order. */
-const struct language languages[LANGUAGES] = {
+const struct language pop3d_languages[LANGUAGES] = {
   /* clang-format off */
   { "en", "English", form_one, { "message", "messages", "" }, { "octet", "octets", "" } },
   { "az", "Azərbaycanca", form_same, { "mesaj", "", "" }, { "bayt", "", "" } },
@@ -39,7 +39,7 @@ bool language_find(struct slice range, unsigned *ret) {
   }
   while (range.n > 0) {
     for (unsigned i = 0; i < LANGUAGES; i++) {
-      if (!slice_caseeq(range, slice_str(languages[i].tag))) continue;
+      if (!slice_caseeq(range, slice_str(pop3d_languages[i].tag))) continue;
       *ret = i;
       return true;
     }
@@ -49,7 +49,7 @@ bool language_find(struct slice range, unsigned *ret) {
   return false;
 }
 
-const char *translated(unsigned language, const char *english) {
+const char *pop3d_translated(unsigned language, const char *english) {
   if (language == 0 || language >= LANGUAGES) return english;
   for (size_t i = 0; i < sizeof catalogue / sizeof *catalogue; i++)
     if (strcmp(catalogue[i][0], english) == 0) return catalogue[i][language];

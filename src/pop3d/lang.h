@@ -15,12 +15,12 @@ struct language {
   const char *message[3], *octet[3];
 };
 
-extern const struct language languages[LANGUAGES];
+extern const struct language pop3d_languages[LANGUAGES];
 
 /* The language that a basic language range means (RFC 4647 §3.4, Lookup: "de-CH" finds "de"; "*"
  * finds English). False when there is none. */
 bool language_find(struct slice range, unsigned *ret);
 /* `english` in that language; itself where there is nothing to translate. */
-const char *translated(unsigned language, const char *english) __attribute__((format_arg(2)));
+const char *pop3d_translated(unsigned language, const char *english) __attribute__((format_arg(2)));
 
 #endif

@@ -11,7 +11,7 @@
 
 /* RFC 1939 §7 has <process-ID.clock@hostname> as an example of a timestamp that is never the same
  * twice; ours are two random numbers of 64 bits, so that it cannot be predicted either. */
-void put_timestamp(const struct session *s, struct buf *out) {
+void put_timestamp(const struct pop3d_session *s, struct buf *out) {
   buf_put_u8(out, '<');
   buf_put_dec(out, s->nonce[0]);
   buf_put_u8(out, '.');
@@ -22,12 +22,12 @@ void put_timestamp(const struct session *s, struct buf *out) {
 }
 
 /* RFC 1939 §7, USER. Always +OK: -ERR would reveal which accounts exist (§13). */
-void pop3_user(struct session *s, const struct pop3_args *a) {
+void pop3_user(struct pop3d_session *s, const struct pop3_args *a) {
   buf_put(&s->user, a->name);
-  ok(s, "User accepted");
+  pop3d_ok(s, "User accepted");
 }
 
-void log_login(struct session *s, struct slice name, const char *mechanism, const char *why) {
+void log_login(struct pop3d_session *s, struct slice name, const char *mechanism, const char *why) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_LOGIN_FAILED)) return;
   log_str(&l, LOG_F_NAME, slice_first(name, AUTH_NAME_MAX));
@@ -36,16 +36,16 @@ void log_login(struct session *s, struct slice name, const char *mechanism, cons
   log_end(&l);
 }
 
-static void wait_for_login(struct session *s, enum pop3d_login how) {
+static void wait_for_login(struct pop3d_session *s, enum pop3d_login how) {
   s->login = how;
   s->wait = WAIT_LOGIN;
   s->store_lost = false;
 }
 
 /* RFC 1939 §7, PASS: "immediately after a successful USER". */
-void pop3_pass(struct session *s, const struct pop3_args *a) {
+void pop3_pass(struct pop3d_session *s, const struct pop3_args *a) {
   if (buf_len(&s->user) == 0) {
-    refuse(s, "say USER first");
+    pop3d_refuse(s, "say USER first");
     return;
   }
   const struct auth_login m = {
@@ -60,16 +60,16 @@ void pop3_pass(struct session *s, const struct pop3_args *a) {
 }
 
 /* RFC 1939 §7, APOP. The secret does not cross the wire, so it needs no TLS, but for the option. */
-void pop3_apop(struct session *s, const struct pop3_args *a) {
+void pop3_apop(struct pop3d_session *s, const struct pop3_args *a) {
   struct buf stamp;
   if (!login_allowed(s)) {
     log_login(s, a->name, "APOP", "no login without TLS");
-    refuse(s, "no login without TLS: use STLS first");
+    pop3d_refuse(s, "no login without TLS: use STLS first");
     return;
   }
   if (!s->apop) {
     log_login(s, a->name, "APOP", "mechanism not offered");
-    refuse(s, "mechanism not available");
+    pop3d_refuse(s, "mechanism not available");
     return;
   }
   buf_init(&stamp, 512);
@@ -92,24 +92,24 @@ void pop3_apop(struct session *s, const struct pop3_args *a) {
 
 /* Back to AUTHORIZATION, with the client's credentials discarded (RFC 5034 §4). The question may
  * hold a password. */
-static void login_over(struct session *s) {
-  answered(s);
+static void login_over(struct pop3d_session *s) {
+  pop3d_answered(s);
   buf_wipe(&s->proto.ask.body);
   s->auth_lost = false;
   if (s->state == ST_SASL) session_to(s, ST_AUTHORIZATION);
 }
 
-static void try_later(struct session *s) {
+static void try_later(struct pop3d_session *s) {
   session_forget_user(s);
-  refuse(s, "[SYS/TEMP] logins are not possible at the moment, try again later");
+  pop3d_refuse(s, "[SYS/TEMP] logins are not possible at the moment, try again later");
 }
 
-void login_no_auth(struct session *s) {
+void login_no_auth(struct pop3d_session *s) {
   login_over(s);
   try_later(s);
 }
 
-void login_fail(struct session *s, struct slice payload) {
+void login_fail(struct pop3d_session *s, struct slice payload) {
   /* RFC 3206 §4, §5: [AUTH] is about the credentials, [SYS/TEMP] about us. */
   static const struct {
     const char *text;
@@ -126,18 +126,18 @@ void login_fail(struct session *s, struct slice payload) {
   login_over(s);
   session_forget_user(s);
   if (m.why == AUTH_TOO_SOON) /* RFC 2449 §8.1.1 */
-    refuse(s, "[LOGIN-DELAY] the last login was a moment ago, try again in %u s", m.wait_s);
+    pop3d_refuse(s, "[LOGIN-DELAY] the last login was a moment ago, try again in %u s", m.wait_s);
   else if (replies[m.why].counts)
-    err(s, "%s", translated(s->language, replies[m.why].text));
+    pop3d_err(s, "%s", pop3d_translated(s->language, replies[m.why].text));
   else
-    refuse(s, "%s", translated(s->language, replies[m.why].text));
+    pop3d_refuse(s, "%s", pop3d_translated(s->language, replies[m.why].text));
   if (replies[m.why].counts && ++s->failures >= s->service->conf->login_failures) {
     let_go(s);
     proto_close(&s->proto, CLOSE_AUTH_FAILURES);
   }
 }
 
-void login_ok(struct session *s, struct slice payload) {
+void login_ok(struct pop3d_session *s, struct slice payload) {
   struct auth_ok m;
   login_over(s);
   if (!auth_ok_get(payload, &m) || s->store_lost) {
@@ -151,7 +151,7 @@ void login_ok(struct session *s, struct slice payload) {
   s->wait = WAIT_OPEN;
 }
 
-void open_no_store(struct session *s) {
+void open_no_store(struct pop3d_session *s) {
   s->granted = false;
   maildrop_close(&s->maildrop);
   try_later(s);
@@ -164,24 +164,24 @@ static bool is_printable(struct slice name) {
 }
 
 /* RFC 1939 §10: "+OK mrose's maildrop has 2 messages (320 octets)". */
-static void enter(struct session *s) {
-  answered(s);
+static void enter(struct pop3d_session *s) {
+  pop3d_answered(s);
   proto_trace_login(&s->proto, buf_slice(&s->account));
   session_to(s, ST_TRANSACTION);
   s->proto.out_high = PROTO_OUT_HIGH;
   struct slice name = buf_slice(s->login == LOGIN_AUTH ? &s->account : &s->user);
   if (s->login == LOGIN_PASS || !is_printable(name))
-    ok(s, "Pass accepted");
+    pop3d_ok(s, "Pass accepted");
   else
-    ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->maildrop.left,
-       plural(s, s->maildrop.left), (unsigned long long)s->maildrop.octets_left,
-       octets_word(s, s->maildrop.octets_left));
+    pop3d_ok(s, "%.*s's maildrop has %u %s (%llu %s)", SLICE_ARG(name), s->maildrop.left,
+             pop3d_plural(s, s->maildrop.left), (unsigned long long)s->maildrop.octets_left,
+             octets_word(s, s->maildrop.octets_left));
   session_forget_user(s);
 }
 
 /* Some clients take [IN-USE] for a wrong password and send the user to the administrator, who finds
  * the cause in this log line. */
-static void log_locked(struct session *s) {
+static void log_locked(struct pop3d_session *s) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_LOCKED)) return;
   log_str(&l, LOG_F_LOGIN, buf_slice(&s->account));
@@ -190,7 +190,7 @@ static void log_locked(struct session *s) {
 }
 
 /* The client may not show its user why; the administrator finds it in this line. */
-void log_damage(struct session *s, uint32_t uid, const char *what) {
+void log_damage(struct pop3d_session *s, uint32_t uid, const char *what) {
   struct log_line l;
   uint64_t times, account = crc32c(0, buf_slice(&s->account));
   if (!seldom_due(&s->service->facts->damages, account, s->proto.now_ms, &times)) return;
@@ -203,16 +203,16 @@ void log_damage(struct session *s, uint32_t uid, const char *what) {
 }
 
 /* The option pop3_surrogates. */
-static bool sends_as_is(const struct session *s) {
+static bool sends_as_is(const struct pop3d_session *s) {
   return s->utf8 || s->service->conf->pop3_surrogates == CONF_POP3_SURROGATES_AS_IS;
 }
 
-static enum surrogate_way way_of(const struct session *s) {
+static enum surrogate_way way_of(const struct pop3d_session *s) {
   return s->service->conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858
                                                                            : SURROGATE_6857;
 }
 
-void open_answer(struct session *s, struct slice payload) {
+void open_answer(struct pop3d_session *s, struct slice payload) {
   /* RFC 2449 §8.1.2, RFC 3206 §4. */
   static const char *const refusals[POP_OUTCOMES] = {
     [POP_IN_USE] = "[IN-USE] unable to lock maildrop",
@@ -223,13 +223,13 @@ void open_answer(struct session *s, struct slice payload) {
   if (!pop_opened_get(payload, &m) || m.outcome >= POP_OUTCOMES) {
     session_abort(s, CLOSE_READ_ERROR);
   } else if (m.outcome != POP_DONE) {
-    answered(s);
+    pop3d_answered(s);
     s->granted = false; /* a grant is for one try */
     if (m.outcome == POP_IN_USE) log_locked(s);
     if (m.outcome == POP_DAMAGED)
       log_damage(s, 0, "the maildrop is damaged: its login was refused");
     session_forget_user(s);
-    refuse(s, "%s", translated(s->language, refusals[m.outcome]));
+    pop3d_refuse(s, "%s", pop3d_translated(s->language, refusals[m.outcome]));
   } else if (!maildrop_open(&s->maildrop, m.count, m.uidvalidity, sends_as_is(s), way_of(s))) {
     session_abort(s, CLOSE_NO_MEMORY);
   } else {
@@ -240,7 +240,7 @@ void open_answer(struct session *s, struct slice payload) {
   }
 }
 
-void listing_answer(struct session *s, struct slice payload) {
+void listing_answer(struct pop3d_session *s, struct slice payload) {
   struct pop_listing m;
   bool good = pop_listing_get(payload, &m) && maildrop_add(&s->maildrop, m.rows);
   if (!good || (m.last && s->maildrop.listed != s->maildrop.count))

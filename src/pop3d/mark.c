@@ -2,18 +2,18 @@
 /* DELE, RSET, NOOP. A mark is in this session's memory only; QUIT carries it out. */
 #include "src/pop3d/state.h"
 
-void pop3_dele(struct session *s, const struct pop3_args *a) {
+void pop3_dele(struct pop3d_session *s, const struct pop3_args *a) {
   struct maildrop_message *m = named_message(s, a->number);
   if (!m) return;
   maildrop_delete(&s->maildrop, m);
-  ok(s, "message %llu deleted", (unsigned long long)a->number);
+  pop3d_ok(s, "message %llu deleted", (unsigned long long)a->number);
 }
 
-void pop3_noop(struct session *s, const struct pop3_args *a) { ok(s, "%s", ""); }
+void pop3_noop(struct pop3d_session *s, const struct pop3_args *a) { pop3d_ok(s, "%s", ""); }
 
-void pop3_rset(struct session *s, const struct pop3_args *a) {
+void pop3_rset(struct pop3d_session *s, const struct pop3_args *a) {
   maildrop_restore(&s->maildrop);
   s->maildrop.last = 0;
-  ok(s, "maildrop has %u %s (%llu %s)", s->maildrop.left, plural(s, s->maildrop.left),
-     (unsigned long long)s->maildrop.octets_left, octets_word(s, s->maildrop.octets_left));
+  pop3d_ok(s, "maildrop has %u %s (%llu %s)", s->maildrop.left, pop3d_plural(s, s->maildrop.left),
+           (unsigned long long)s->maildrop.octets_left, octets_word(s, s->maildrop.octets_left));
 }

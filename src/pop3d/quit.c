@@ -8,19 +8,19 @@
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/state.h"
 
-static void sign_off(struct session *s) {
+static void sign_off(struct pop3d_session *s) {
   const char *host = s->service->hostname;
   if (s->state == ST_AUTHORIZATION)
-    ok(s, "%s POP3 server signing off", host);
+    pop3d_ok(s, "%s POP3 server signing off", host);
   else if (s->maildrop.left == 0)
-    ok(s, "%s POP3 server signing off (maildrop empty)", host);
+    pop3d_ok(s, "%s POP3 server signing off (maildrop empty)", host);
   else
-    ok(s, "%s POP3 server signing off (%u %s left)", host, s->maildrop.left,
-       plural(s, s->maildrop.left));
+    pop3d_ok(s, "%s POP3 server signing off (%u %s left)", host, s->maildrop.left,
+             pop3d_plural(s, s->maildrop.left));
   proto_close(&s->proto, CLOSE_QUIT);
 }
 
-void pop3_quit(struct session *s, const struct pop3_args *a) {
+void pop3_quit(struct pop3d_session *s, const struct pop3_args *a) {
   /* EXPIRE 0, RFC 2449 §6.7: "the server MAY assume an implicit DELE for each message which was
    * downloaded with RETR". */
   if (s->state == ST_TRANSACTION && s->expire == 0) maildrop_delete_fetched(&s->maildrop);
@@ -35,7 +35,7 @@ void pop3_quit(struct session *s, const struct pop3_args *a) {
 }
 
 /* Up to POP_DELETES_MAX uids in one message. */
-static bool ask_delete(struct session *s) {
+static bool ask_delete(struct pop3d_session *s) {
   struct buf uids;
   buf_init(&uids, 4 * POP_DELETES_MAX);
   for (; s->next <= s->maildrop.listed && buf_room(&uids) >= 4; s->next++) {
@@ -53,17 +53,17 @@ static bool ask_delete(struct session *s) {
   return any;
 }
 
-void delete_more(struct session *s) {
+void delete_more(struct pop3d_session *s) {
   if (ask_delete(s)) return; /* sent at once; then produce() comes here again */
   work_done(s);
   proto_ask(&s->proto, ROLE_STORE, pop_quit_type, true);
   s->wait = WAIT_QUIT;
 }
 
-void quit_answer(struct session *s, struct slice payload) {
+void quit_answer(struct pop3d_session *s, struct slice payload) {
   struct pop_done m;
   if (!pop_done_get(payload, &m)) m = (struct pop_done){ .outcome = POP_TROUBLE };
-  answered(s);
+  pop3d_answered(s);
   s->granted = false;
   if (m.outcome == POP_DONE || maildrop_deleted(&s->maildrop) == 0) {
     s->deleted = maildrop_deleted(&s->maildrop);
@@ -73,9 +73,9 @@ void quit_answer(struct session *s, struct slice payload) {
   /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here it is none of them. */
   if (m.outcome == POP_DAMAGED) {
     log_damage(s, 0, "the mailbox is damaged: deleted messages were not removed");
-    err(s, "[SYS/PERM] deleted messages not removed");
+    pop3d_err(s, "[SYS/PERM] deleted messages not removed");
   } else {
-    err(s, "[SYS/TEMP] deleted messages not removed");
+    pop3d_err(s, "[SYS/TEMP] deleted messages not removed");
   }
   proto_close(&s->proto, CLOSE_QUIT);
 }

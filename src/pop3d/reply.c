@@ -9,11 +9,12 @@
 enum { REPLY_TEXT = POP3_REPLY_MAX - 2 };
 
 /* RFC 2449 §4: a first line has at most 512 octets with its CRLF. Longer text is cut. */
-__attribute__((format(printf, 3, 0))) static void put_reply(struct session *s, struct slice status,
-                                                            const char *fmt, va_list ap) {
+__attribute__((format(printf, 3, 0))) static void
+put_reply(struct pop3d_session *s, struct slice status, const char *fmt, va_list ap) {
   char text[REPLY_TEXT + 1];
   memcpy(text, status.p, status.n);
-  int n = vsnprintf(text + status.n, sizeof text - status.n, translated(s->language, fmt), ap);
+  int n =
+      vsnprintf(text + status.n, sizeof text - status.n, pop3d_translated(s->language, fmt), ap);
   size_t total = status.n + (n < 0 ? 0 : (size_t)n);
   if (n <= 0) total--; /* the space */
   if (total > REPLY_TEXT) {
@@ -25,21 +26,21 @@ __attribute__((format(printf, 3, 0))) static void put_reply(struct session *s, s
   buf_put(&s->proto.out, SLICE("\r\n"));
 }
 
-void ok(struct session *s, const char *fmt, ...) {
+void pop3d_ok(struct pop3d_session *s, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   put_reply(s, SLICE("+OK "), fmt, ap);
   va_end(ap);
 }
 
-void err(struct session *s, const char *fmt, ...) {
+void pop3d_err(struct pop3d_session *s, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   put_reply(s, SLICE("-ERR "), fmt, ap);
   va_end(ap);
 }
 
-void refuse(struct session *s, const char *fmt, ...) {
+void pop3d_refuse(struct pop3d_session *s, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   put_reply(s, SLICE("-ERR "), fmt, ap);
@@ -49,12 +50,12 @@ void refuse(struct session *s, const char *fmt, ...) {
   proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
 }
 
-void end_of_lines(struct session *s) {
+void end_of_lines(struct pop3d_session *s) {
   buf_put(&s->proto.out, SLICE(".\r\n"));
   proto_trace(&s->proto, 'S', SLICE("."));
 }
 
-void remark(struct session *s, const char *fmt, ...) {
+void pop3d_remark(struct pop3d_session *s, const char *fmt, ...) {
   if (!s->proto.trace.fn) return;
   char text[128];
   va_list ap;
@@ -67,10 +68,10 @@ void remark(struct session *s, const char *fmt, ...) {
 }
 
 /* An unknown command may be a password sent at the wrong moment, so only its length is shown. */
-void trace_command(struct session *s, const struct verb *v, struct slice line) {
+void trace_command(struct pop3d_session *s, const struct pop3d_verb *v, struct slice line) {
   if (!s->proto.trace.fn) return;
   if (!v) {
-    remark(s, "unknown command, %zu octets", line.n);
+    pop3d_remark(s, "unknown command, %zu octets", line.n);
     return;
   }
   if (!(v->flags & V_SECRET)) {
@@ -95,23 +96,23 @@ void trace_command(struct session *s, const struct verb *v, struct slice line) {
                 slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
-const char *plural(const struct session *s, uint64_t n) {
-  const struct language *l = &languages[s->language];
+const char *pop3d_plural(const struct pop3d_session *s, uint64_t n) {
+  const struct language *l = &pop3d_languages[s->language];
   return l->message[l->form(n)];
 }
 
-const char *octets_word(const struct session *s, uint64_t n) {
-  const struct language *l = &languages[s->language];
+const char *octets_word(const struct pop3d_session *s, uint64_t n) {
+  const struct language *l = &pop3d_languages[s->language];
   return l->octet[l->form(n)];
 }
 
-struct maildrop_message *named_message(struct session *s, uint64_t number) {
+struct maildrop_message *named_message(struct pop3d_session *s, uint64_t number) {
   struct maildrop_message *m = maildrop_at(&s->maildrop, number);
   if (m && !m->deleted) return m;
   if (m)
-    err(s, "message %llu already deleted", (unsigned long long)number);
+    pop3d_err(s, "message %llu already deleted", (unsigned long long)number);
   else
-    err(s, "no such message, only %u %s in maildrop", s->maildrop.listed,
-        plural(s, s->maildrop.listed));
+    pop3d_err(s, "no such message, only %u %s in maildrop", s->maildrop.listed,
+              pop3d_plural(s, s->maildrop.listed));
   return NULL;
 }

@@ -22,7 +22,7 @@ enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
 /* One octet more than is expected is asked for, so that a message which is longer than announced
  * shows itself without another question. */
-static void ask_piece(struct session *s) {
+static void ask_piece(struct pop3d_session *s) {
   uint64_t left = s->stuffer.announced - s->stuffer.taken;
   uint32_t most = s->top && s->stuffer.taken == 0 ? FIRST_OF_TOP : IPC_CHUNK;
   if (left < most) most = (uint32_t)left + 1;
@@ -37,17 +37,18 @@ static void ask_piece(struct session *s) {
   s->wait = WAIT_CHUNK;
 }
 
-static void read_message(struct session *s, uint64_t number, const struct maildrop_message *m) {
+static void read_message(struct pop3d_session *s, uint64_t number,
+                         const struct maildrop_message *m) {
   s->reading = (uint32_t)number;
   s->sum = 0;
   s->summed = false;
   if (m->sent == MAILDROP_MESSAGE || converted_open(s, m))
     ask_piece(s);
   else
-    err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
+    pop3d_err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
 }
 
-void pop3_retr(struct session *s, const struct pop3_args *a) {
+void pop3_retr(struct pop3d_session *s, const struct pop3_args *a) {
   const struct maildrop_message *m = named_message(s, a->number);
   if (!m) return;
   pop3_stuff_open(&s->stuffer, m->octets);
@@ -55,7 +56,7 @@ void pop3_retr(struct session *s, const struct pop3_args *a) {
   read_message(s, a->number, m);
 }
 
-void pop3_top(struct session *s, const struct pop3_args *a) {
+void pop3_top(struct pop3d_session *s, const struct pop3_args *a) {
   const struct maildrop_message *m = named_message(s, a->number);
   if (!m) return;
   pop3_stuff_open_top(&s->stuffer, m->octets, a->lines);
@@ -64,20 +65,20 @@ void pop3_top(struct session *s, const struct pop3_args *a) {
 }
 
 /* The first line waits for the first piece, so that a message which can't be read gets an -ERR. */
-static void begin(struct session *s) {
+static void begin(struct pop3d_session *s) {
   if (s->top)
-    ok(s, "top of message follows");
+    pop3d_ok(s, "top of message follows");
   else
-    ok(s, "%llu %s", (unsigned long long)s->stuffer.announced,
-       octets_word(s, s->stuffer.announced));
+    pop3d_ok(s, "%llu %s", (unsigned long long)s->stuffer.announced,
+             octets_word(s, s->stuffer.announced));
   s->begun = true;
 }
 
-static void finish(struct session *s) {
+static void finish(struct pop3d_session *s) {
   s->begun = false;
   converted_free(s);
   s->octets += s->stuffer.taken;
-  remark(s, "%llu octets of message %u", (unsigned long long)s->stuffer.taken, s->reading);
+  pop3d_remark(s, "%llu octets of message %u", (unsigned long long)s->stuffer.taken, s->reading);
   if (s->top) return;
   s->retrieved++;
   maildrop_at(&s->maildrop, s->reading)->fetched = 1;
@@ -86,29 +87,29 @@ static void finish(struct session *s) {
 
 /* If nothing of the message was sent, an -ERR can be. Otherwise the connection is closed before the
  * final "." could make a part look like the whole. */
-static void fail(struct session *s, enum pop_outcome why) {
+static void fail(struct pop3d_session *s, enum pop_outcome why) {
   converted_free(s);
   if (why == POP_DAMAGED)
     log_damage(s, maildrop_at(&s->maildrop, s->reading)->uid,
                s->begun ? "the message is damaged: closed before its end"
                         : "the message is damaged: refused");
   if (s->begun) {
-    remark(s, "message %u can't be read on", s->reading);
+    pop3d_remark(s, "message %u can't be read on", s->reading);
     session_abort(s, CLOSE_READ_ERROR);
   } else if (why == POP_DAMAGED) {
-    err(s, "[SYS/PERM] message %u is damaged, tell the postmaster", s->reading);
+    pop3d_err(s, "[SYS/PERM] message %u is damaged, tell the postmaster", s->reading);
   } else {
-    err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
+    pop3d_err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
   }
 }
 
-bool read_is_right(const struct session *s) { return !s->summed || s->sum == s->sum_kept; }
+bool read_is_right(const struct pop3d_session *s) { return !s->summed || s->sum == s->sum_kept; }
 
-static enum pop3_stuff stuff_end(struct session *s) {
+static enum pop3_stuff stuff_end(struct pop3d_session *s) {
   return read_is_right(s) ? pop3_stuff_end(&s->stuffer, &s->proto.out) : POP3_STUFF_WRONG;
 }
 
-static enum pop3_stuff stuff(struct session *s, struct slice piece) {
+static enum pop3_stuff stuff(struct pop3d_session *s, struct slice piece) {
   if (s->converted) return converted_stuff(s);
   if (piece.n == 0) return stuff_end(s);
   enum pop3_stuff r = pop3_stuff_put(&s->stuffer, piece, &s->proto.out);
@@ -117,7 +118,7 @@ static enum pop3_stuff stuff(struct session *s, struct slice piece) {
 }
 
 /* What was taken goes on as far as it can: into `out`, or until more of the message is there. */
-static void go_on(struct session *s, struct slice piece) {
+static void go_on(struct pop3d_session *s, struct slice piece) {
   size_t before = buf_len(&s->proto.out);
   bool first = !s->begun;
   if (first) begin(s);
@@ -134,13 +135,13 @@ static void go_on(struct session *s, struct slice piece) {
     if (first) {
       buf_truncate(&s->proto.out, before);
       s->begun = false;
-      remark(s, "it is not what was stored: the reply is taken back");
+      pop3d_remark(s, "it is not what was stored: the reply is taken back");
     }
     fail(s, POP_DAMAGED);
   }
 }
 
-void read_more(struct session *s) {
+void read_more(struct pop3d_session *s) {
   work_done(s);
   if (converted_waits(s))
     go_on(s, SLICE_NONE);
@@ -149,16 +150,16 @@ void read_more(struct session *s) {
 }
 
 /* RFC 6856 §5. */
-static void refuse_unknown(struct session *s) {
+static void refuse_unknown(struct pop3d_session *s) {
   if (s->begun) {
     fail(s, POP_TROUBLE);
     return;
   }
   converted_free(s);
-  err(s, "[UTF8] message %u has a header in UTF-8: say UTF8 before you log in", s->reading);
+  pop3d_err(s, "[UTF8] message %u has a header in UTF-8: say UTF8 before you log in", s->reading);
 }
 
-static void piece_taken(struct session *s, struct slice piece) {
+static void piece_taken(struct pop3d_session *s, struct slice piece) {
   s->sum = crc32c(s->sum, piece);
   switch (s->converted ? converted_take(s, piece) : CONVERTED_SOME) {
   case CONVERTED_SOME: go_on(s, piece); break;
@@ -168,8 +169,8 @@ static void piece_taken(struct session *s, struct slice piece) {
   }
 }
 
-void chunk_take(struct session *s, const struct pop_chunk *m) {
-  answered(s);
+void chunk_take(struct pop3d_session *s, const struct pop_chunk *m) {
+  pop3d_answered(s);
   s->summed = m->summed;
   s->sum_kept = m->sum;
   if (m->data.n > s->read_most)
@@ -180,7 +181,7 @@ void chunk_take(struct session *s, const struct pop_chunk *m) {
     piece_taken(s, m->data);
 }
 
-void chunk_answer(struct session *s, struct slice payload) {
+void chunk_answer(struct pop3d_session *s, struct slice payload) {
   struct pop_chunk m;
   if (!pop_chunk_get(payload, &m)) m = (struct pop_chunk){ .outcome = POP_TROUBLE };
   chunk_take(s, &m);

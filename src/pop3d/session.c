@@ -10,7 +10,7 @@
 #include "lib/password/password.h"
 #include "src/pop3d/state.h"
 
-static struct session *session_of(struct proto *p) { return (struct session *)p; }
+static struct pop3d_session *session_of(struct proto *p) { return (struct pop3d_session *)p; }
 
 void pop3d_facts_take(struct pop3d_facts *f, unsigned role, uint16_t type, struct slice payload) {
   struct auth_offers offers;
@@ -34,7 +34,7 @@ void pop3d_service_init(struct pop3d_service *shared, const struct conf *conf, c
 
 /* --- what the other files use --- */
 
-void session_to(struct session *s, enum pop3d_state state) {
+void session_to(struct pop3d_session *s, enum pop3d_state state) {
   static const struct {
     enum pop3d_state from, to;
     const char *was, *is;
@@ -52,34 +52,34 @@ void session_to(struct session *s, enum pop3d_state state) {
   }
 }
 
-void answered(struct session *s) {
+void pop3d_answered(struct pop3d_session *s) {
   s->proto.ask.type = 0;
   s->wait = WAIT_NOTHING;
 }
 
-void session_forget_user(struct session *s) { buf_wipe(&s->user); }
+void session_forget_user(struct pop3d_session *s) { buf_wipe(&s->user); }
 
-bool plaintext_allowed(const struct session *s) {
+bool plaintext_allowed(const struct pop3d_session *s) {
   const struct conf *conf = s->service->conf;
   return s->secure || conf->plaintext_auth ||
          conf_in_networks(&conf->plaintext_networks, slice_of(s->peer, s->peer_len));
 }
 
-void work_on(struct session *s, enum pop3d_work work) {
+void work_on(struct pop3d_session *s, enum pop3d_work work) {
   s->work = work;
   s->proto.more = true;
 }
 
-void work_done(struct session *s) {
+void work_done(struct pop3d_session *s) {
   s->work = WORK_NOTHING;
   s->proto.more = false;
 }
 
-void let_go(struct session *s) {
+void let_go(struct pop3d_session *s) {
   bool auth_busy = s->wait == WAIT_LOGIN || (s->state == ST_SASL && !s->auth_lost);
   if (s->wait == WAIT_QUIT)
     return; /* store is executing the QUIT, and releases the maildrop itself */
-  answered(s);
+  pop3d_answered(s);
   if (auth_busy)
     proto_ask(&s->proto, ROLE_AUTH, auth_cancel_type, false);
   else if (s->granted)
@@ -88,32 +88,32 @@ void let_go(struct session *s) {
 }
 
 /* An -ERR inside a multi-line response would be taken for a line of it. */
-static bool inside_response(const struct session *s) {
+static bool inside_response(const struct pop3d_session *s) {
   return s->begun || s->work == WORK_LIST || s->work == WORK_UIDL;
 }
 
-void session_abort(struct session *s, enum close_reason reason) {
+void session_abort(struct pop3d_session *s, enum close_reason reason) {
   if (!inside_response(s))
-    err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
+    pop3d_err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
   let_go(s);
   proto_close(&s->proto, reason);
 }
 
 /* --- the ends of every call --- */
 
-static void set_deadline(struct session *s) {
+static void set_deadline(struct pop3d_session *s) {
   bool logged_in = s->state == ST_TRANSACTION || s->state == ST_UPDATE;
   s->proto.deadline_ms = logged_in ? s->proto.now_ms + s->service->conf->pop3_idle_timeout * 1000
                                    : s->login_deadline_ms;
 }
 
 /* Buffers keep their failure until here, where it ends the session. */
-static void finish_call(struct session *s) {
+static void finish_call(struct pop3d_session *s) {
   struct proto *p = &s->proto;
   s->active_ms = p->now_ms;
   set_deadline(s);
   if (!p->out.failed && !(p->ask.type && p->ask.body.failed)) return;
-  answered(s);
+  pop3d_answered(s);
   let_go(s);
   proto_close(p, CLOSE_NO_MEMORY);
 }
@@ -134,18 +134,18 @@ static bool is_foreign(struct slice line) {
   return false;
 }
 
-static void unknown_command(struct session *s, struct slice line) {
+static void unknown_command(struct pop3d_session *s, struct slice line) {
   if (s->state != ST_AUTHORIZATION || !is_foreign(line)) {
-    refuse(s, "unknown command");
+    pop3d_refuse(s, "unknown command");
     return;
   }
-  err(s, "this is a POP3 server");
+  pop3d_err(s, "this is a POP3 server");
   proto_close(&s->proto, CLOSE_NOT_MAIL);
 }
 
-void session_dispatch(struct session *s, struct slice line) {
+static void session_dispatch(struct pop3d_session *s, struct slice line) {
   struct pop3_command c = pop3_command_split(line);
-  const struct verb *v = verb_find(s, c.verb);
+  const struct pop3d_verb *v = verb_find(s, c.verb);
   struct pop3_args args;
   trace_command(s, v, line);
   if (!v || !(v->flags & V_KEEPS_USER)) session_forget_user(s);
@@ -153,33 +153,33 @@ void session_dispatch(struct session *s, struct slice line) {
     unknown_command(s, line);
   } else if (!(v->states & s->state)) {
     if (s->state == ST_TRANSACTION)
-      refuse(s, "you are logged in already");
+      pop3d_refuse(s, "you are logged in already");
     else
-      refuse(s, "log in first");
+      pop3d_refuse(s, "log in first");
   } else if ((v->flags & V_PASSWORD) && !plaintext_allowed(s)) {
     if (!(v->flags & V_SECRET)) log_login(s, c.args, "USER", "no login without TLS");
-    refuse(s, "no passwords without TLS: use STLS first");
+    pop3d_refuse(s, "no passwords without TLS: use STLS first");
   } else if (!pop3_args_parse(v->arg, &c, &args)) {
-    refuse(s, "usage: %s%s", v->name, pop3_arg_usage(v->arg));
+    pop3d_refuse(s, "usage: %s%s", v->name, pop3_arg_usage(v->arg));
   } else {
     v->handler(s, &args);
   }
 }
 
 /* Each costs a line of the trace and mostly a question, and the client has not authenticated. */
-static bool too_many_commands(struct session *s) {
+static bool too_many_commands(struct pop3d_session *s) {
   bool early = s->state == ST_AUTHORIZATION || s->state == ST_SASL;
   if (!early || ++s->early <= s->service->conf->pop3_login_commands) return false;
-  err(s, "too many commands without a login");
+  pop3d_err(s, "too many commands without a login");
   let_go(s);
   proto_close(&s->proto, CLOSE_NO_PROGRESS);
   return true;
 }
 
-static void take_line(struct session *s, enum pop3_line kind, struct slice line) {
+static void take_line(struct pop3d_session *s, enum pop3_line kind, struct slice line) {
   if (too_many_commands(s)) return;
   if (kind == POP3_LINE_ENDLESS) {
-    err(s, "line too long");
+    pop3d_err(s, "line too long");
     let_go(s);
     proto_close(&s->proto, CLOSE_LINE_TOO_LONG);
   } else if (s->state == ST_SASL) {
@@ -188,20 +188,20 @@ static void take_line(struct session *s, enum pop3_line kind, struct slice line)
               : kind == POP3_LINE_BARE   ? "a line ends with CRLF"
                                          : NULL);
   } else if (kind == POP3_LINE_BARE) {
-    remark(s, "a line that LF alone ends");
+    pop3d_remark(s, "a line that LF alone ends");
     session_forget_user(s);
-    refuse(s, "a line ends with CRLF");
+    pop3d_refuse(s, "a line ends with CRLF");
   } else if (kind == POP3_LINE_TOO_LONG) {
-    remark(s, "a line that is too long");
+    pop3d_remark(s, "a line that is too long");
     session_forget_user(s);
-    refuse(s, "line too long");
+    pop3d_refuse(s, "line too long");
   } else {
     session_dispatch(s, line);
   }
 }
 
 /* A TLS handshake in the clear has no line end to wait for. */
-static bool is_tls_hello(const struct session *s, struct slice in) {
+static bool is_tls_hello(const struct pop3d_session *s, struct slice in) {
   return s->state == ST_AUTHORIZATION && !s->framer.skipping && !s->framer.bare &&
          slice_at(in, 0) == 0x16;
 }
@@ -211,7 +211,7 @@ static bool can_read(const struct proto *p) {
 }
 
 static void session_input(struct proto *p, struct slice *in) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   bool any = false;
   while (in->n > 0 && can_read(p)) {
     struct slice line = SLICE_NONE;
@@ -234,7 +234,7 @@ static void session_input(struct proto *p, struct slice *in) {
 struct answer {
   enum pop3d_wait wait;
   uint16_t type;
-  void (*fn)(struct session *s, struct slice payload);
+  void (*fn)(struct pop3d_session *s, struct slice payload);
 };
 
 static const struct answer answers[] = {
@@ -249,9 +249,9 @@ static const struct answer answers[] = {
 };
 
 /* The process was lost before it answered. */
-static void no_answer(struct session *s) {
+static void no_answer(struct pop3d_session *s) {
   enum pop3d_wait wait = s->wait;
-  answered(s);
+  pop3d_answered(s);
   switch (wait) {
   case WAIT_LOGIN: login_no_auth(s); break;
   case WAIT_OPEN:
@@ -269,7 +269,7 @@ static void no_answer(struct session *s) {
 }
 
 static void session_answer(struct proto *p, uint16_t type, struct slice payload) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   if (s->wait == WAIT_NOTHING || p->want == PROTO_CLOSE) return; /* too late */
   const struct answer *a = answers, *end = answers + sizeof answers / sizeof *answers;
   while (a < end && (a->wait != s->wait || a->type != type)) a++;
@@ -281,20 +281,20 @@ static void session_answer(struct proto *p, uint16_t type, struct slice payload)
 }
 
 void pop3d_session_chunk(struct proto *p, const struct pop_chunk *m) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   if (s->wait != WAIT_CHUNK || p->want == PROTO_CLOSE) return; /* too late */
   chunk_take(s, m);
   finish_call(s);
 }
 
 static void session_produce(struct proto *p) {
-  static void (*const works[WORKS])(struct session *) = {
+  static void (*const works[WORKS])(struct pop3d_session *) = {
     [WORK_LIST] = list_more,
     [WORK_UIDL] = list_more,
     [WORK_READ] = read_more,
     [WORK_DELETE] = delete_more,
   };
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   if (works[s->work])
     works[s->work](s);
   else
@@ -305,7 +305,7 @@ static void session_produce(struct proto *p) {
 /* --- what happens around the session --- */
 
 static void session_secured(struct proto *p, const struct proto_secured *tls) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   p->want = PROTO_READ;
   s->secure = true;
   session_forget_user(s); /* what was sent in the clear may have been sent by an attacker */
@@ -317,7 +317,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
 }
 
 static void session_tick(struct proto *p) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   if (p->want == PROTO_CLOSE || p->now_ms < p->deadline_ms) return;
   bool logged_in = s->state == ST_TRANSACTION || s->state == ST_UPDATE;
   if (logged_in && p->ask.type) { /* store is slow: the client must not be disconnected for that */
@@ -331,21 +331,21 @@ static void session_tick(struct proto *p) {
 
 /* If the server ends the session, it sends the reason to a client that can still receive it. The
  * result of a QUIT that is under way is unknown, so nothing is sent. */
-static void last_words(struct session *s, enum close_reason why) {
+static void last_words(struct pop3d_session *s, enum close_reason why) {
   bool ours = why == CLOSE_STOPPING || why == CLOSE_CONNECTION_LIMIT || why == CLOSE_NO_DESCRIPTORS;
   if (!ours || s->proto.want != PROTO_READ || s->wait == WAIT_QUIT || inside_response(s)) return;
-  err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
+  pop3d_err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
 }
 
 static void session_gone(struct proto *p, enum close_reason why) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   last_words(s, why);
   bool marked = s->wait != WAIT_QUIT && maildrop_deleted(&s->maildrop) > 0;
   if (p->want != PROTO_CLOSE) let_go(s);
   proto_close(p, why == CLOSE_PEER_GONE && marked ? CLOSE_PEER_GONE_DROP : why);
 }
 
-static bool is_idle(const struct session *s) {
+static bool is_idle(const struct pop3d_session *s) {
   const struct proto *p = &s->proto;
   uint64_t after = s->service->conf->pop3_steal_after * 1000;
   return after && p->now_ms - s->active_ms >= after && s->state == ST_TRANSACTION &&
@@ -354,17 +354,17 @@ static bool is_idle(const struct session *s) {
 
 /* Another login wants this maildrop. A session at its QUIT releases it by itself. */
 static bool session_yield(struct proto *p) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   if (s->state == ST_UPDATE || p->want == PROTO_CLOSE) return true;
   if (!is_idle(s)) return false;
-  err(s, "[IN-USE] another session has opened the maildrop");
+  pop3d_err(s, "[IN-USE] another session has opened the maildrop");
   let_go(s);
   proto_close(p, CLOSE_TAKEN);
   return true;
 }
 
 static void session_role_lost(struct proto *p, unsigned role) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   if (p->want == PROTO_CLOSE) return;
   if (role == ROLE_AUTH) {
     if (s->state == ST_SASL) s->auth_lost = true; /* sent when the client has sent its response */
@@ -378,7 +378,7 @@ static void session_role_lost(struct proto *p, unsigned role) {
 /* Marks that no QUIT carried out: that mail will be there again. The result of a QUIT whose answer
  * did not arrive is unknown: "marked" is then above "deleted", and no mark is logged as forgotten.
  */
-static uint64_t marks_forgotten(const struct session *s) {
+static uint64_t marks_forgotten(const struct pop3d_session *s) {
   return s->wait == WAIT_QUIT || s->quit_unheard ? 0 : maildrop_deleted(&s->maildrop) - s->deleted;
 }
 
@@ -394,7 +394,7 @@ static void put_count(const char *key, uint64_t n,
 static void session_summary(struct proto *p,
                             void (*put)(void *arg, const char *key, struct slice value),
                             void *arg) {
-  struct session *s = session_of(p);
+  struct pop3d_session *s = session_of(p);
   const struct {
     const char *key;
     uint64_t value;
@@ -415,7 +415,7 @@ static void session_summary(struct proto *p,
 }
 
 static bool session_valuable(const struct proto *p) {
-  const struct session *s = (const struct session *)p;
+  const struct pop3d_session *s = (const struct pop3d_session *)p;
   return s->state == ST_TRANSACTION || s->state == ST_UPDATE;
 }
 
@@ -426,12 +426,12 @@ static uint64_t be64(const uint8_t *p) {
   return wire_get_u64(&w);
 }
 
-static bool shows_timestamp(const struct session *s) {
+static bool shows_timestamp(const struct pop3d_session *s) {
   uint8_t wish = s->service->conf->pop3_apop;
   return wish == CONF_APOP_YES || (wish == CONF_APOP_AUTO && s->service->facts->apop);
 }
 
-static void greet(struct session *s) {
+static void greet(struct pop3d_session *s) {
   struct buf *out = &s->proto.out;
   s->apop = shows_timestamp(s);
   buf_put_str(out, "+OK POP3 server ready");
@@ -442,7 +442,7 @@ static void greet(struct session *s) {
 
 static struct proto *session_new(const void *service, const struct proto_start *start) {
   const struct pop3d_service *shared = service;
-  struct session *s = calloc(1, sizeof *s);
+  struct pop3d_session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   proto_init(&s->proto, start);
   s->service = shared;
@@ -462,7 +462,7 @@ static struct proto *session_new(const void *service, const struct proto_start *
 
 static void session_free(struct proto **p) {
   if (!*p) return;
-  struct session *s = session_of(*p);
+  struct pop3d_session *s = session_of(*p);
   maildrop_close(&s->maildrop);
   converted_free(s);
   buf_wipe(&s->user);

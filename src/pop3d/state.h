@@ -47,7 +47,7 @@ struct converted {
   bool ended;   /* all of the message was read */
 };
 
-struct session {
+struct pop3d_session {
   struct proto proto; /* first */
 
   /* the connection */
@@ -100,12 +100,12 @@ struct session {
 };
 
 /* The row of a verb: the whole rule. */
-struct verb {
+struct pop3d_verb {
   const char *name;
   enum pop3_arg arg;
   uint8_t states;
   uint8_t flags;
-  void (*handler)(struct session *s, const struct pop3_args *a);
+  void (*handler)(struct pop3d_session *s, const struct pop3_args *a);
   const char *capability; /* its line in CAPA, or NULL */
   const char *spec;
 };
@@ -120,95 +120,95 @@ enum {
 };
 
 /* verbs.c */
-const struct verb *verb_find(const struct session *s, struct slice name);
-const struct verb *verb_at(size_t i); /* NULL behind the last */
+const struct pop3d_verb *verb_find(const struct pop3d_session *s, struct slice name);
+const struct pop3d_verb *verb_at(size_t i); /* NULL behind the last */
 
-/* session.c */
-void session_dispatch(struct session *s, struct slice line);
 /* Discards the client's identity. */
-void session_forget_user(struct session *s);
+void session_forget_user(struct pop3d_session *s);
 /* Moves on, and traces it. */
-void session_to(struct session *s, enum pop3d_state state);
+void session_to(struct pop3d_session *s, enum pop3d_state state);
 /* The question is answered: none is open. */
-void answered(struct session *s);
+void pop3d_answered(struct pop3d_session *s);
 /* Notifies auth or store, if it holds something for this session, that it ends without QUIT. */
-void let_go(struct session *s);
+void let_go(struct pop3d_session *s);
 /* A process failed: reports it, unless that would stand inside a multi-line response, and
  * closes. */
-void session_abort(struct session *s, enum close_reason reason);
-bool plaintext_allowed(const struct session *s);
+void session_abort(struct pop3d_session *s, enum close_reason reason);
+bool plaintext_allowed(const struct pop3d_session *s);
 /* Is a login possible here at all? (The option require_tls_login; auth.c.) */
-bool login_allowed(const struct session *s);
+bool login_allowed(const struct pop3d_session *s);
 /* produce() goes on with `work`. */
-void work_on(struct session *s, enum pop3d_work work);
-void work_done(struct session *s);
+void work_on(struct pop3d_session *s, enum pop3d_work work);
+void work_done(struct pop3d_session *s);
 
 /* reply.c: one line each, traced, in the session's language when messages.def has `fmt`. No CRLF in
  * it. */
-void ok(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void err(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pop3d_ok(struct pop3d_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pop3d_err(struct pop3d_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A refused command: an -ERR that counts towards pop3_error_limit. */
-void refuse(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void end_of_lines(struct session *s);
+void pop3d_refuse(struct pop3d_session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void end_of_lines(struct pop3d_session *s);
 /* A remark in the trace: "(120 octets of message)". */
-void remark(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pop3d_remark(struct pop3d_session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Writes a command to the trace without what is secret in it. */
-void trace_command(struct session *s, const struct verb *v, struct slice line);
+void trace_command(struct pop3d_session *s, const struct pop3d_verb *v, struct slice line);
 /* "message" or "messages", "octet" or "octets", in the session's language. */
-const char *plural(const struct session *s, uint64_t n);
-const char *octets_word(const struct session *s, uint64_t n);
+const char *pop3d_plural(const struct pop3d_session *s, uint64_t n);
+const char *octets_word(const struct pop3d_session *s, uint64_t n);
 /* The message that a command names, or NULL after an -ERR. */
-struct maildrop_message *named_message(struct session *s, uint64_t number);
+struct maildrop_message *named_message(struct pop3d_session *s, uint64_t number);
 
 /* login.c */
 /* Logs a login that auth was not asked about. */
-void log_login(struct session *s, struct slice name, const char *mechanism, const char *why);
+void log_login(struct pop3d_session *s, struct slice name, const char *mechanism, const char *why);
 /* Logs damage of the session's account, at most once a minute. uid: the message's; 0: none is
  * known. */
-void log_damage(struct session *s, uint32_t uid, const char *what);
-void pop3_user(struct session *s, const struct pop3_args *a);
-void pop3_pass(struct session *s, const struct pop3_args *a);
-void pop3_apop(struct session *s, const struct pop3_args *a);
-void put_timestamp(const struct session *s, struct buf *out);
-void login_ok(struct session *s, struct slice payload);
-void login_fail(struct session *s, struct slice payload);
-void login_no_auth(struct session *s); /* auth is gone */
-void open_answer(struct session *s, struct slice payload);
-void listing_answer(struct session *s, struct slice payload);
-void open_no_store(struct session *s);
+void log_damage(struct pop3d_session *s, uint32_t uid, const char *what);
+void pop3_user(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_pass(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_apop(struct pop3d_session *s, const struct pop3_args *a);
+void put_timestamp(const struct pop3d_session *s, struct buf *out);
+void login_ok(struct pop3d_session *s, struct slice payload);
+void login_fail(struct pop3d_session *s, struct slice payload);
+void login_no_auth(struct pop3d_session *s); /* auth is gone */
+void open_answer(struct pop3d_session *s, struct slice payload);
+void listing_answer(struct pop3d_session *s, struct slice payload);
+void open_no_store(struct pop3d_session *s);
 
 /* auth.c */
-void pop3_auth(struct session *s, const struct pop3_args *a);
-void auth_line(struct session *s, struct slice line, const char *fault); /* NULL: none */
-void auth_challenged(struct session *s, struct slice payload);
-bool announces_mechanisms(const struct session *s);
-void put_mechanisms(const struct session *s, struct buf *out, const char *before,
+void pop3_auth(struct pop3d_session *s, const struct pop3_args *a);
+void auth_line(struct pop3d_session *s, struct slice line, const char *fault); /* NULL: none */
+void auth_challenged(struct pop3d_session *s, struct slice payload);
+bool announces_mechanisms(const struct pop3d_session *s);
+void put_mechanisms(const struct pop3d_session *s, struct buf *out, const char *before,
                     const char *after);
 
 /* capa.c */
-void pop3_lang(struct session *s, const struct pop3_args *a);
-void pop3_capa(struct session *s, const struct pop3_args *a);
-void rules_answer(struct session *s, struct slice payload);
-void capa_no_store(struct session *s); /* store is gone: CAPA without what only store knows */
-void pop3_stls(struct session *s, const struct pop3_args *a);
-void pop3_utf8(struct session *s, const struct pop3_args *a);
+void pop3_lang(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_capa(struct pop3d_session *s, const struct pop3_args *a);
+void rules_answer(struct pop3d_session *s, struct slice payload);
+void capa_no_store(struct pop3d_session *s); /* store is gone: CAPA without what only store knows */
+void pop3_stls(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_utf8(struct pop3d_session *s, const struct pop3_args *a);
 
 /* listing.c */
-void pop3_stat(struct session *s, const struct pop3_args *a);
-void pop3_list(struct session *s, const struct pop3_args *a);
-void pop3_uidl(struct session *s, const struct pop3_args *a);
-void pop3_last(struct session *s, const struct pop3_args *a);
-void list_more(struct session *s);
+void pop3_stat(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_list(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_uidl(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_last(struct pop3d_session *s, const struct pop3_args *a);
+void list_more(struct pop3d_session *s);
 
 /* mark.c */
-void pop3_dele(struct session *s, const struct pop3_args *a);
-void pop3_noop(struct session *s, const struct pop3_args *a);
-void pop3_rset(struct session *s, const struct pop3_args *a);
+void pop3_dele(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_noop(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_rset(struct pop3d_session *s, const struct pop3_args *a);
 
 /* retr.c */
-void pop3_retr(struct session *s, const struct pop3_args *a);
-void pop3_top(struct session *s, const struct pop3_args *a);
-void read_more(struct session *s);
+void pop3_retr(struct pop3d_session *s, const struct pop3_args *a);
+void pop3_top(struct pop3d_session *s, const struct pop3_args *a);
+void read_more(struct pop3d_session *s);
 
 /* convert.c */
 enum converted_taken {
@@ -219,23 +219,23 @@ enum converted_taken {
   CONVERTED_FAILED /* no memory */
 };
 /* The message that is about to be read must be converted. False without memory. */
-bool converted_open(struct session *s, const struct maildrop_message *m);
+bool converted_open(struct pop3d_session *s, const struct maildrop_message *m);
 /* The next octets of it; none at its end. */
-enum converted_taken converted_take(struct session *s, struct slice piece);
+enum converted_taken converted_take(struct pop3d_session *s, struct slice piece);
 /* Gives the stuffer some of what waits; the end after the last. */
-enum pop3_stuff converted_stuff(struct session *s);
+enum pop3_stuff converted_stuff(struct pop3d_session *s);
 /* Whether there is something for the stuffer. */
-bool converted_waits(const struct session *s);
+bool converted_waits(const struct pop3d_session *s);
 /* Frees what it held. */
-void converted_free(struct session *s);
+void converted_free(struct pop3d_session *s);
 /* All of the message was read: whether it is what was stored, as far as that is known. */
-bool read_is_right(const struct session *s);
-void chunk_answer(struct session *s, struct slice payload);
-void chunk_take(struct session *s, const struct pop_chunk *m);
+bool read_is_right(const struct pop3d_session *s);
+void chunk_answer(struct pop3d_session *s, struct slice payload);
+void chunk_take(struct pop3d_session *s, const struct pop_chunk *m);
 
 /* quit.c */
-void pop3_quit(struct session *s, const struct pop3_args *a);
-void delete_more(struct session *s);
-void quit_answer(struct session *s, struct slice payload);
+void pop3_quit(struct pop3d_session *s, const struct pop3_args *a);
+void delete_more(struct pop3d_session *s);
+void quit_answer(struct pop3d_session *s, struct slice payload);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum { ST_BOTH = ST_AUTHORIZATION | ST_TRANSACTION };
 
-static const struct verb verbs[] = {
+static const struct pop3d_verb verbs[] = {
   /* verb    arguments              allowed in        flags                      handler     CAPA
      spec */
   { "CAPA", POP3_ARG_NONE, ST_BOTH, 0, pop3_capa, NULL, "RFC 2449 §5" },
@@ -33,10 +33,12 @@ static const struct verb verbs[] = {
   { "QUIT", POP3_ARG_NONE, ST_BOTH, 0, pop3_quit, NULL, "RFC 1939 §4, §6" },
 };
 
-const struct verb *verb_at(size_t i) { return i < sizeof verbs / sizeof *verbs ? &verbs[i] : NULL; }
+const struct pop3d_verb *verb_at(size_t i) {
+  return i < sizeof verbs / sizeof *verbs ? &verbs[i] : NULL;
+}
 
-const struct verb *verb_find(const struct session *s, struct slice name) {
-  for (const struct verb *v = verbs; v < verbs + sizeof verbs / sizeof *verbs; v++)
+const struct pop3d_verb *verb_find(const struct pop3d_session *s, struct slice name) {
+  for (const struct pop3d_verb *v = verbs; v < verbs + sizeof verbs / sizeof *verbs; v++)
     if (slice_caseeq(slice_str(v->name), name))
       return !(v->flags & V_LAST) || s->service->conf->pop3_last ? v : NULL;
   return NULL;

@@ -248,6 +248,9 @@ static void forget_refusals(struct lane *l) {
   }
 }
 
+/* Connects, asks, wakes: whatever there is to be done. */
+static void lane_go(struct lane *l);
+
 static void found(struct lane *l, const struct dns_answer *a) {
   struct hosts_verdict v = hosts_of_answer(l->sender, a, &l->route, l->name, &l->hosts);
   l->state = LANE_READY;
@@ -418,7 +421,7 @@ static void go_picky(struct lane *l) {
   if (!s->starved) sender_link_open(l, x->refused);
 }
 
-void lane_go(struct lane *l) {
+static void lane_go(struct lane *l) {
   struct sender *s = l->sender;
   if (l->state != LANE_READY || !l->hosts.count || s->ending) return;
   if (l->picky) go_picky(l);

@@ -293,8 +293,6 @@ bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t
 bool lane_has_work(const struct link *k);
 /* It comes again, before the others. */
 void lane_put_back(struct lane *l, struct letter *x);
-/* Connects, asks, wakes: whatever there is to be done. */
-void lane_go(struct lane *l);
 /* No address could be reached: what waits for them is put off, unless another link goes on. */
 void lane_failed(struct link *k);
 void lane_free(struct lane *l);

@@ -11,7 +11,7 @@
 #include "lib/base/codec.h"
 
 /* An eavesdropper on a plain connection would learn the password. */
-static struct sasl_channel channel(const struct session *s) {
+static struct sasl_channel channel(const struct smtpd_session *s) {
   const struct smtpd_service *service = s->service;
   return (struct sasl_channel){
     .may_show = s->secure || service->plaintext_auth ||
@@ -24,14 +24,14 @@ static struct sasl_channel channel(const struct session *s) {
 
 /* The option require_tls_login: without TLS nothing is announced or accepted, except from networks
  * where passwords may be sent in the clear. */
-sasl_set smtpd_mechanisms(const struct session *s) {
+sasl_set smtpd_mechanisms(const struct smtpd_session *s) {
   const struct sasl_channel ch = channel(s);
   return s->service->require_tls_login && !ch.may_show ? 0
                                                        : sasl_announced(s->service->mechanisms, ch);
 }
 
 /* Not by this mechanism (NULL: unknown). RFC 4954 §4: 538 means that TLS would help. */
-static enum smtp_outcome not_taken(struct session *s, const struct sasl_mechanism *mech) {
+static enum smtp_outcome not_taken(struct smtpd_session *s, const struct sasl_mechanism *mech) {
   bool hides = mech && sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
   bool helps = mech && !s->secure && !hides;
   smtpd_log_login(s, mech ? mech->name : "",
@@ -39,21 +39,21 @@ static enum smtp_outcome not_taken(struct session *s, const struct sasl_mechanis
   return helps ? SMTP_AUTH_ENCRYPT : SMTP_AUTH_MECHANISM;
 }
 
-void smtpd_put_mechanisms(const struct session *s, struct buf *out) {
+void smtpd_put_mechanisms(const struct smtpd_session *s, struct buf *out) {
   sasl_put_names(out, smtpd_mechanisms(s), " ", "");
 }
 
-enum smtp_outcome smtpd_auth_allowed(const struct session *s) {
+enum smtp_outcome smtpd_auth_allowed(const struct smtpd_session *s) {
   if (!s->service->submission) return SMTP_NOT_OFFERED;
   return s->logged_in ? SMTP_AUTH_ALREADY : SMTP_OK;
 }
 
 /* --- answers --- */
 
-static void auth_answer(struct session *s, uint16_t type, struct slice payload);
+static void auth_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
 /* "334 " and the challenge in base64: text that machines read, so no enhanced code. */
-static void challenged(struct session *s, struct slice payload) {
+static void challenged(struct smtpd_session *s, struct slice payload) {
   struct auth_challenge a;
   if (!auth_challenge_get(payload, &a)) {
     smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
@@ -65,7 +65,7 @@ static void challenged(struct session *s, struct slice payload) {
   proto_trace(&s->proto, 'S', SLICE("334 ***"));
 }
 
-static void logged_in(struct session *s, const struct auth_ok *a) {
+static void logged_in(struct smtpd_session *s, const struct auth_ok *a) {
   s->logged_in = true;
   s->account = a->account;
   buf_put(&s->user, a->name);
@@ -82,14 +82,14 @@ static enum smtp_outcome outcome_of(uint8_t why) {
   return why < AUTH_FAILURES ? outcomes[why] : SMTP_AUTH_TROUBLE;
 }
 
-static void failed(struct session *s, enum smtp_outcome why) {
+static void failed(struct smtpd_session *s, enum smtp_outcome why) {
   smtpd_reply(s, why);
   if (why != SMTP_AUTH_WRONG || ++s->failed_logins < s->service->login_limit) return;
   smtpd_end(s, SMTP_MANY_LOGINS, CLOSE_AUTH_FAILURES);
 }
 
 /* The exchange is over, by whatever answer that is not another challenge. */
-static void auth_answer(struct session *s, uint16_t type, struct slice payload) {
+static void auth_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct auth_ok ok;
   struct auth_fail fail = { .why = AUTH_TROUBLE };
   if (type == auth_challenge_type) {
@@ -114,7 +114,7 @@ static bool decode(struct buf *out, struct slice text) {
   return base64_decode(out, text);
 }
 
-enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
+enum smtp_outcome smtpd_auth(struct smtpd_session *s, struct slice argument) {
   struct smtp_auth a;
   struct buf response;
   enum smtp_outcome o = smtp_auth_parse(argument, &a);
@@ -146,14 +146,14 @@ enum smtp_outcome smtpd_auth(struct session *s, struct slice argument) {
 }
 
 /* Ends the exchange from our side. */
-void smtpd_auth_abort(struct session *s, enum smtp_outcome why) {
+void smtpd_auth_abort(struct smtpd_session *s, enum smtp_outcome why) {
   if (s->exchange) smtpd_notify(s, ROLE_AUTH, auth_cancel_type);
   s->exchange = false;
   if (s->state == ST_SASL) smtpd_move(s, ST_READY);
   smtpd_reply(s, why);
 }
 
-void smtpd_auth_line(struct session *s, struct slice line) {
+void smtpd_auth_line(struct smtpd_session *s, struct slice line) {
   struct buf response;
   if (!s->exchange) { /* auth was restarted meanwhile */
     smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);

@@ -12,10 +12,10 @@
 /* All smtpd processes give a message the same name, whichever of them it comes to. */
 static const uint8_t no_key[SIPHASH_KEY];
 
-static void drain(struct session *s);
-static void finish(struct session *s);
+static void drain(struct smtpd_session *s);
+static void finish(struct smtpd_session *s);
 
-enum smtp_outcome smtpd_data(struct session *s, struct slice argument) {
+enum smtp_outcome smtpd_data(struct smtpd_session *s, struct slice argument) {
   struct transaction *transaction = s->transaction;
   struct buf id;
   buf_init(&id, 64);
@@ -44,7 +44,7 @@ enum smtp_outcome smtpd_data(struct session *s, struct slice argument) {
 }
 
 /* The message will not be kept: discards what was held of it. */
-static void refuse(struct session *s, enum smtp_outcome why) {
+static void refuse(struct smtpd_session *s, enum smtp_outcome why) {
   struct transaction *transaction = s->transaction;
   if (transaction->verdict == SMTP_OK) transaction->verdict = why;
   buf_free(&transaction->body);
@@ -55,7 +55,7 @@ static void refuse(struct session *s, enum smtp_outcome why) {
 }
 
 /* The reason against the message as far as it has come; SMTP_OK: none. */
-static enum smtp_outcome judge(const struct session *s) {
+static enum smtp_outcome judge(const struct smtpd_session *s) {
   const struct transaction *transaction = s->transaction;
   if (transaction->data.clean.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
   if (transaction->data.clean.changed.nuls) return SMTP_HAS_NUL;
@@ -65,7 +65,7 @@ static enum smtp_outcome judge(const struct session *s) {
 }
 
 /* A refused message may go on for as long again as a good one. */
-static bool beyond_excess(const struct session *s) {
+static bool beyond_excess(const struct smtpd_session *s) {
   uint64_t limit = s->service->message_size_limit;
   uint64_t excess = limit > SMTPD_EXCESS_MIN ? limit : SMTPD_EXCESS_MIN;
   return s->transaction->data.clean.octets > limit &&
@@ -74,7 +74,7 @@ static bool beyond_excess(const struct session *s) {
 
 /* --- questions --- */
 
-static void waited(struct session *s) {
+static void waited(struct smtpd_session *s) {
   s->transaction->began_ms += s->proto.now_ms - s->asked_ms; /* not the client's time */
   s->transaction->last_ms = s->proto.now_ms;
 }
@@ -92,7 +92,7 @@ static enum smtp_outcome outcome_of(uint8_t outcome) {
   return outcome < COMMIT_OUTCOMES ? outcomes[outcome] : SMTP_TROUBLE;
 }
 
-static void spool_answer(struct session *s, uint16_t type, struct slice payload);
+static void spool_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
 /* Takes a chunk off the body as the payload of smtp_spool or smtp_more, which is its octets;
  * returns how many. Mostly it is all there is and goes as it is, and as much will come again. */
@@ -110,7 +110,7 @@ static size_t move_chunk(struct buf *body, struct buf *to) {
 
 /* One chunk; what follows it stays. After the end mark a chunk without an answer would leave
  * nothing to continue the message. */
-static void spool(struct session *s) {
+static void spool(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   bool asks = !transaction->ahead || transaction->ended;
   struct buf *to = asks ? smtpd_ask(s, ROLE_STORE, smtp_spool_type, spool_answer)
@@ -124,7 +124,7 @@ static void spool(struct session *s) {
     refuse(s, SMTP_TROUBLE);
 }
 
-static void spool_answer(struct session *s, uint16_t type, struct slice payload) {
+static void spool_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct smtp_spooled a;
   waited(s);
   if (type != smtp_spooled_type || !smtp_spooled_get(payload, &a))
@@ -138,27 +138,27 @@ static void spool_answer(struct session *s, uint16_t type, struct slice payload)
 
 /* What store had is gone with it: a commit would keep the rest alone. (The drop that this sends
  * finds nothing in a new store.) */
-void smtpd_body_lost(struct session *s) {
+void smtpd_body_lost(struct smtpd_session *s) {
   if (s->transaction && s->transaction->spooled) refuse(s, SMTP_TROUBLE);
 }
 
 /* The transaction is over and the message not accepted. */
-static void not_kept(struct session *s, enum smtp_outcome why) {
+static void not_kept(struct smtpd_session *s, enum smtp_outcome why) {
   smtpd_log_transaction(s, why);
   smtpd_reset(s);
   smtpd_reply(s, why);
 }
 
 /* The same with the addresses that the login may use. */
-static void not_yours(struct session *s, enum smtp_outcome why, struct slice yours) {
+static void not_yours(struct smtpd_session *s, enum smtp_outcome why, struct slice yours) {
   smtpd_log_transaction(s, why);
   smtpd_reset(s);
   smtpd_reply_yours(s, why, yours);
 }
 
-static void commit_answer(struct session *s, uint16_t type, struct slice payload);
+static void commit_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
-static void commit(struct session *s) {
+static void commit(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   uint8_t print[SIPHASH_SIZE];
   struct buf id;
@@ -198,7 +198,7 @@ static void commit(struct session *s) {
 
 /* Accepted: 250 is sent here and nowhere else, and only because store answers that it is
  * durable. */
-static void accepted(struct session *s) {
+static void accepted(struct smtpd_session *s) {
   struct buf text;
   buf_init(&text, 128);
   smtpd_put_id(s, &text);
@@ -217,7 +217,7 @@ static void accepted(struct session *s) {
   buf_free(&text);
 }
 
-static void commit_answer(struct session *s, uint16_t type, struct slice payload) {
+static void commit_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct smtp_committed a = { .yours = SLICE_NONE };
   enum smtp_outcome o = SMTP_TROUBLE;
   if (type == smtp_committed_type && smtp_committed_get(payload, &a)) o = outcome_of(a.outcome);
@@ -233,7 +233,7 @@ static void commit_answer(struct session *s, uint16_t type, struct slice payload
 
 /* The end mark was there. The reply does not depend on how the octets were divided into pieces; a
  * permanent reason comes before a temporary one. */
-static void finish(struct session *s) {
+static void finish(struct smtpd_session *s) {
   enum smtp_outcome verdict = s->transaction->verdict;
   if (verdict != SMTP_OK && judge(s) != SMTP_OK) verdict = judge(s);
   if (s->proto.trace.fn) {
@@ -262,7 +262,7 @@ static void look_at_clients(struct transaction *transaction, struct slice new) {
 }
 
 /* What is new in the body. A login's message waits until its header is whole and mended. */
-static enum smtp_outcome look_at_body(struct session *s, bool end) {
+static enum smtp_outcome look_at_body(struct smtpd_session *s, bool end) {
   struct transaction *transaction = s->transaction;
   bool held = transaction->held;
   if (!transaction->settled)
@@ -288,7 +288,7 @@ static enum smtp_outcome look_at_body(struct session *s, bool end) {
 }
 
 /* What is more than one chunk goes to store before the end does. */
-static void drain(struct session *s) {
+static void drain(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   if (transaction->verdict == SMTP_OK && !transaction->held &&
       buf_len(&transaction->body) > IPC_CHUNK)
@@ -297,7 +297,7 @@ static void drain(struct session *s) {
     finish(s);
 }
 
-void smtpd_body(struct session *s, struct slice *in) {
+void smtpd_body(struct smtpd_session *s, struct slice *in) {
   struct transaction *transaction = s->transaction;
   bool keep = transaction->verdict == SMTP_OK;
   size_t before = in->n;

@@ -34,7 +34,7 @@ static void put_end(struct log_line *l, enum smtp_outcome o, const char *why) {
     put_code(l, o);
 }
 
-static void log_id(struct session *s, struct log_line *l) {
+static void log_id(struct smtpd_session *s, struct log_line *l) {
   struct buf id;
   if (s->state != ST_BODY) return;
   buf_init(&id, 64);
@@ -43,7 +43,8 @@ static void log_id(struct session *s, struct log_line *l) {
   buf_free(&id);
 }
 
-static void log_rcpt(struct session *s, struct slice to, enum smtp_outcome o, const char *why) {
+static void log_rcpt(struct smtpd_session *s, struct slice to, enum smtp_outcome o,
+                     const char *why) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_RECIPIENT)) return;
   log_id(s, &l);
@@ -53,11 +54,11 @@ static void log_rcpt(struct session *s, struct slice to, enum smtp_outcome o, co
   log_end(&l);
 }
 
-void smtpd_log_recipient(struct session *s, struct slice to, enum smtp_outcome o) {
+void smtpd_log_recipient(struct smtpd_session *s, struct slice to, enum smtp_outcome o) {
   log_rcpt(s, to, o, NULL);
 }
 
-static void log_message(struct session *s, enum smtp_outcome o, const char *why) {
+static void log_message(struct smtpd_session *s, enum smtp_outcome o, const char *why) {
   const struct transaction *transaction = s->transaction;
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_MESSAGE)) return;
@@ -75,7 +76,7 @@ static void log_message(struct session *s, enum smtp_outcome o, const char *why)
 
 /* All recipients that were accepted, and (`why`) those that the client asked about but did not wait
  * for. */
-static void log_transaction(struct session *s, enum smtp_outcome o, const char *why) {
+static void log_transaction(struct smtpd_session *s, enum smtp_outcome o, const char *why) {
   struct transaction *transaction = s->transaction;
   struct slice to, list = buf_slice(&transaction->rcpts), asked = buf_slice(&transaction->asked);
   if (transaction->logged) return;
@@ -85,10 +86,14 @@ static void log_transaction(struct session *s, enum smtp_outcome o, const char *
   if (s->state == ST_BODY) log_message(s, o, why);
 }
 
-void smtpd_log_transaction(struct session *s, enum smtp_outcome o) { log_transaction(s, o, NULL); }
-void smtpd_log_abandoned(struct session *s, const char *why) { log_transaction(s, SMTP_OK, why); }
+void smtpd_log_transaction(struct smtpd_session *s, enum smtp_outcome o) {
+  log_transaction(s, o, NULL);
+}
+void smtpd_log_abandoned(struct smtpd_session *s, const char *why) {
+  log_transaction(s, SMTP_OK, why);
+}
 
-void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcome o) {
+void smtpd_log_refused(struct smtpd_session *s, struct slice command, enum smtp_outcome o) {
   struct log_line l;
   if (smtp_outcome_row(o)->code < 400 || !proto_log(&s->proto, &l, LOG_E_REFUSED)) return;
   if (buf_len(&s->helo)) log_str(&l, LOG_F_HELO, buf_slice(&s->helo));
@@ -97,7 +102,7 @@ void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcom
   log_end(&l);
 }
 
-void smtpd_log_login(struct session *s, const char *mechanism, const char *why) {
+void smtpd_log_login(struct smtpd_session *s, const char *mechanism, const char *why) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_LOGIN_FAILED)) return;
   log_cstr(&l, LOG_F_NAME, "");

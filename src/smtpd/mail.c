@@ -20,21 +20,21 @@ static struct transaction *transaction_new(void) {
   return transaction;
 }
 
-unsigned smtpd_params(const struct session *s) {
+unsigned smtpd_params(const struct smtpd_session *s) {
   unsigned params = SMTP_PARAM_SIZE | SMTP_PARAM_BODY;
   if (!s->transaction || s->transaction->utf8) params |= SMTP_PARAM_UTF8;
   if (s->service->sends) params |= SMTP_PARAMS_DSN;
   return s->service->submission ? params | SMTP_PARAM_AUTH : params;
 }
 
-struct slice smtpd_address_domain(const struct session *s) {
+struct slice smtpd_address_domain(const struct smtpd_session *s) {
   if (s->logged_in) return smtpd_login_domain(s);
   bool lenient = s->service->local ||
                  conf_in_networks(&s->service->lenient_networks, slice_of(s->peer, s->peer_len));
   return lenient ? slice_str(s->service->address_domain) : SLICE_NONE;
 }
 
-enum smtp_outcome smtpd_mail(struct session *s, struct slice argument) {
+enum smtp_outcome smtpd_mail(struct smtpd_session *s, struct slice argument) {
   struct smtp_mail m;
   enum smtp_outcome o = smtp_mail_parse(argument, smtpd_params(s), smtpd_address_domain(s), &m);
   if (o != SMTP_OK) return o;

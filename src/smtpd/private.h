@@ -97,7 +97,7 @@ struct transaction {
   bool logged;               /* what became of it */
 };
 
-struct session {
+struct smtpd_session {
   struct proto proto; /* first: what the shell sees */
 
   /* the connection */
@@ -117,7 +117,7 @@ struct session {
   uint64_t waiting_ms; /* since when the next command is awaited */
 
   /* the one pending question: who takes its answer; type 0 is none */
-  void (*on_answer)(struct session *s, uint16_t type, struct slice payload);
+  void (*on_answer)(struct smtpd_session *s, uint16_t type, struct slice payload);
   uint64_t asked_ms;
   bool exchange; /* an AUTH exchange of this session is open at auth */
 
@@ -141,97 +141,98 @@ struct session {
 /* --- session.c --- */
 
 /* Replies, traces, and counts against the limits; ends the session when one is passed. */
-void smtpd_reply(struct session *s, enum smtp_outcome o);
+void smtpd_reply(struct smtpd_session *s, enum smtp_outcome o);
 /* A reply of the same kind with a text of its own. */
-void smtpd_reply_text(struct session *s, enum smtp_outcome o, struct slice text);
+void smtpd_reply_text(struct smtpd_session *s, enum smtp_outcome o, struct slice text);
 /* A reply of the same kind, with the addresses that the login may use. Counts as smtpd_reply()
  * does. */
-void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice yours);
+void smtpd_reply_yours(struct smtpd_session *s, enum smtp_outcome o, struct slice yours);
 /* The last reply. */
-void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why);
+void smtpd_end(struct smtpd_session *s, enum smtp_outcome o, enum close_reason why);
 /* The only way from one state to another. */
-void smtpd_move(struct session *s, enum smtpd_state to);
+void smtpd_move(struct smtpd_session *s, enum smtpd_state to);
 /* Ends the transaction, if there is one: nothing of it is left, here or with store. Then
  * ST_READY. */
-void smtpd_reset(struct session *s);
+void smtpd_reset(struct smtpd_session *s);
 /* Starts a question; `on_answer` gets what comes back. Its payload goes to the buffer, then
  * smtpd_asked() is called: false when there was no memory for it, and nothing is asked. */
-bool smtpd_asked(struct session *s);
-struct buf *smtpd_ask(struct session *s, unsigned role, uint16_t type,
-                      void (*on_answer)(struct session *s, uint16_t type, struct slice payload));
+bool smtpd_asked(struct smtpd_session *s);
+struct buf *smtpd_ask(struct smtpd_session *s, unsigned role, uint16_t type,
+                      void (*on_answer)(struct smtpd_session *s, uint16_t type,
+                                        struct slice payload));
 /* Sends a process a message that has no answer; a payload goes to the buffer, then
  * smtpd_asked(). */
-struct buf *smtpd_notify(struct session *s, unsigned role, uint16_t type);
+struct buf *smtpd_notify(struct smtpd_session *s, unsigned role, uint16_t type);
 /* Traces what was put into `out` since it held `before` octets. */
-void smtpd_trace_out(struct session *s, size_t before);
+void smtpd_trace_out(struct smtpd_session *s, size_t before);
 
 /* --- verbs.c --- */
 
 /* Looks the verb up, checks all its row says, runs it, replies. */
-void smtpd_dispatch(struct session *s, struct slice line);
+void smtpd_dispatch(struct smtpd_session *s, struct slice line);
 /* As much of a line as may be shown. */
-struct slice smtpd_shown(const struct session *s, struct slice line);
+struct slice smtpd_shown(const struct smtpd_session *s, struct slice line);
 bool smtpd_is_verb(struct slice name);
 /* The verb's row says that its lines hold a secret. */
 bool smtpd_is_secret(struct slice line);
 
 /* --- mail.c, rcpt.c, data.c, auth.c: the large verbs --- */
 
-enum smtp_outcome smtpd_mail(struct session *s, struct slice argument);
+enum smtp_outcome smtpd_mail(struct smtpd_session *s, struct slice argument);
 /* The parameters of MAIL and RCPT that this session takes, bits of enum smtp_param: AUTH= where one
  * may log in; those of DSN where reports can be sent; SMTPUTF8 in MAIL, and from then on as MAIL
  * had it. */
-unsigned smtpd_params(const struct session *s);
+unsigned smtpd_params(const struct smtpd_session *s);
 /* The domain that this client's addresses may lack (a login's: RFC 6409 §8), or nothing where they
  * may not. */
-struct slice smtpd_address_domain(const struct session *s);
-enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument);
+struct slice smtpd_address_domain(const struct smtpd_session *s);
+enum smtp_outcome smtpd_rcpt(struct smtpd_session *s, struct slice argument);
 /* The next line is no RCPT: asks about the open group, or answers it. */
-void smtpd_rcpt_group_end(struct session *s);
-enum smtp_outcome smtpd_data(struct session *s, struct slice argument);
+void smtpd_rcpt_group_end(struct smtpd_session *s);
+enum smtp_outcome smtpd_data(struct smtpd_session *s, struct slice argument);
 /* Octets in ST_BODY. */
-void smtpd_body(struct session *s, struct slice *in);
+void smtpd_body(struct smtpd_session *s, struct slice *in);
 /* store lost what was spooled. */
-void smtpd_body_lost(struct session *s);
-enum smtp_outcome smtpd_auth(struct session *s, struct slice argument);
+void smtpd_body_lost(struct smtpd_session *s);
+enum smtp_outcome smtpd_auth(struct smtpd_session *s, struct slice argument);
 /* A line in ST_SASL. */
-void smtpd_auth_line(struct session *s, struct slice line);
+void smtpd_auth_line(struct smtpd_session *s, struct slice line);
 /* Ends the exchange from our side, with that reply. */
-void smtpd_auth_abort(struct session *s, enum smtp_outcome why);
+void smtpd_auth_abort(struct smtpd_session *s, enum smtp_outcome why);
 /* Whether AUTH may be used now: SMTP_OK, or what it gets. */
-enum smtp_outcome smtpd_auth_allowed(const struct session *s);
+enum smtp_outcome smtpd_auth_allowed(const struct smtpd_session *s);
 /* Those that are announced here and now; their names, each with a space before it. */
-sasl_set smtpd_mechanisms(const struct session *s);
-void smtpd_put_mechanisms(const struct session *s, struct buf *out);
+sasl_set smtpd_mechanisms(const struct smtpd_session *s);
+void smtpd_put_mechanisms(const struct smtpd_session *s, struct buf *out);
 
 /* --- submit.c: a login's message --- */
 
 /* The domain of the login, or what stands for it. */
-struct slice smtpd_login_domain(const struct session *s);
+struct slice smtpd_login_domain(const struct smtpd_session *s);
 /* The message begins: it is held when it is a login's. */
-void smtpd_submit_begin(struct session *s);
+void smtpd_submit_begin(struct smtpd_session *s);
 /* Octets of it have come behind `before`, or (`end`) the last. Its header is completed once it is
  * whole, and it is no longer held. SMTP_OK, or the reason against it. */
-enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end);
+enum smtp_outcome smtpd_submit(struct smtpd_session *s, size_t before, bool end);
 
 /* --- log.c --- */
 
 /* A RCPT that is refused. */
-void smtpd_log_recipient(struct session *s, struct slice to, enum smtp_outcome o);
+void smtpd_log_recipient(struct smtpd_session *s, struct slice to, enum smtp_outcome o);
 /* What the transaction came to, for each of its recipients and its message: `o` was replied. */
-void smtpd_log_transaction(struct session *s, enum smtp_outcome o);
+void smtpd_log_transaction(struct smtpd_session *s, enum smtp_outcome o);
 /* The client, or the end of the connection, ended it. Nothing when it was logged. */
-void smtpd_log_abandoned(struct session *s, const char *why);
+void smtpd_log_abandoned(struct smtpd_session *s, const char *why);
 /* Another command that is refused; nothing when it is not. `command` holds no secret. */
 /* A login that auth was not asked about. */
-void smtpd_log_login(struct session *s, const char *mechanism, const char *why);
-void smtpd_log_refused(struct session *s, struct slice command, enum smtp_outcome o);
+void smtpd_log_login(struct smtpd_session *s, const char *mechanism, const char *why);
+void smtpd_log_refused(struct smtpd_session *s, struct slice command, enum smtp_outcome o);
 
 /* --- received.c --- */
 
 /* The Received: field of RFC 5321 §4.4 with its CRLF. */
-void smtpd_put_received(const struct session *s, struct slice id, struct buf *out);
+void smtpd_put_received(const struct smtpd_session *s, struct slice id, struct buf *out);
 /* The queue id of the message now coming in. */
-void smtpd_put_id(const struct session *s, struct buf *out);
+void smtpd_put_id(const struct smtpd_session *s, struct buf *out);
 
 #endif

@@ -12,7 +12,7 @@ _Static_assert((int)SMTP_OUTCOMES < (int)GROUP_ASKED, "an outcome fits an octet 
 /* Beyond the limit: 452, so that the client sends the rest in another transaction (§4.5.3.1.10).
  * Most clients name all of their recipients before they look at an answer, and the accepted ones
  * should get the message: only a client that never stops is in error. */
-static enum smtp_outcome too_many(struct session *s) {
+static enum smtp_outcome too_many(struct smtpd_session *s) {
   if (++s->transaction->overshoot > SMTPD_OVERSHOOT_MAX) s->errors++;
   return SMTP_RCPT_MANY;
 }
@@ -33,7 +33,7 @@ static void put_orcpt(struct buf *out, struct slice orcpt) {
 }
 
 /* Puts one address into the question. */
-static enum smtp_outcome ask_for(struct session *s, const struct smtp_recipient *r) {
+static enum smtp_outcome ask_for(struct smtpd_session *s, const struct smtp_recipient *r) {
   struct transaction *transaction = s->transaction;
   struct buf plain, dsn;
   buf_init(&plain, SMTP_PATH_MAX);
@@ -58,7 +58,7 @@ static enum smtp_outcome ask_for(struct session *s, const struct smtp_recipient 
   return SMTP_OK;
 }
 
-enum smtp_outcome smtpd_rcpt(struct session *s, struct slice argument) {
+enum smtp_outcome smtpd_rcpt(struct smtpd_session *s, struct slice argument) {
   struct smtp_recipient r;
   enum smtp_outcome o = smtp_rcpt_parse(argument, smtpd_params(s), smtpd_address_domain(s), &r);
   if (o == SMTP_OK) o = ask_for(s, &r);
@@ -85,7 +85,7 @@ static enum smtp_outcome outcome_of(uint8_t verdict) {
 }
 
 /* One address of the question with its verdict. */
-static enum smtp_outcome settle(struct session *s, struct slice address, struct slice dsn,
+static enum smtp_outcome settle(struct smtpd_session *s, struct slice address, struct slice dsn,
                                 uint8_t verdict) {
   struct transaction *transaction = s->transaction;
   enum smtp_outcome o = outcome_of(verdict);
@@ -109,7 +109,7 @@ static enum smtp_outcome settle(struct session *s, struct slice address, struct 
 }
 
 /* Replies to each line of the group, in order. `verdicts` has one octet for each address asked. */
-static void answer_group(struct session *s, struct slice verdicts, struct slice yours) {
+static void answer_group(struct smtpd_session *s, struct slice verdicts, struct slice yours) {
   struct transaction *transaction = s->transaction;
   /* replies go out from here on, not into the group */
   struct buf group = transaction->group, asked = transaction->asked;
@@ -137,9 +137,9 @@ static void answer_group(struct session *s, struct slice verdicts, struct slice 
   buf_free(&asked_dsn);
 }
 
-static void rcpt_answer(struct session *s, uint16_t type, struct slice payload);
+static void rcpt_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
-void smtpd_rcpt_group_end(struct session *s) {
+void smtpd_rcpt_group_end(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   if (transaction->asked_count == 0) {
     answer_group(s, SLICE_NONE, SLICE_NONE);
@@ -154,7 +154,7 @@ void smtpd_rcpt_group_end(struct session *s) {
 }
 
 /* A store that is lost, or answers nonsense, has looked up nothing: 451 for each. */
-static void rcpt_answer(struct session *s, uint16_t type, struct slice payload) {
+static void rcpt_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct smtp_verdicts a = { .verdicts = SLICE_NONE, .yours = SLICE_NONE };
   if (type != smtp_verdicts_type || !smtp_verdicts_get(payload, &a) ||
       a.verdicts.n != s->transaction->asked_count)

@@ -14,7 +14,7 @@
 
 #include "mail/date.h"
 
-void smtpd_put_id(const struct session *s, struct buf *out) {
+void smtpd_put_id(const struct smtpd_session *s, struct buf *out) {
   buf_put_str(out, s->name);
   buf_put_u8(out, '-');
   buf_put_dec(out, s->messages + 1);
@@ -31,7 +31,7 @@ static void put_in_comment(struct buf *out, struct slice s) {
 
 /* From-domain: the name if it is one, else the address. TCP-info has no room for what else the
  * client sent: that is a comment of its own behind it. */
-static void put_from(const struct session *s, struct buf *out) {
+static void put_from(const struct smtpd_session *s, struct buf *out) {
   struct slice helo = buf_slice(&s->helo);
   bool good = address_is_domain(helo) || address_is_literal(helo);
   if (good)
@@ -49,7 +49,7 @@ static void put_from(const struct session *s, struct buf *out) {
 
 /* RFC 3848: S for TLS, A for a login; they exist for ESMTP only. RFC 6531 §4.3: UTF8SMTP for a
  * transaction with SMTPUTF8. */
-static void put_with(const struct session *s, struct buf *out) {
+static void put_with(const struct smtpd_session *s, struct buf *out) {
   if (!s->esmtp) {
     buf_put_str(out, "SMTP");
     return;
@@ -59,7 +59,7 @@ static void put_with(const struct session *s, struct buf *out) {
   if (s->logged_in) buf_put_u8(out, 'A');
 }
 
-static void put_for(const struct session *s, struct buf *out) {
+static void put_for(const struct smtpd_session *s, struct buf *out) {
   struct slice list = buf_slice(&s->transaction->rcpts), only;
   if (s->transaction->rcpt_count != 1 || !ipc_list_next(&list, &only) || slice_has_high(only))
     return;
@@ -68,7 +68,7 @@ static void put_for(const struct session *s, struct buf *out) {
   buf_put_u8(out, '>');
 }
 
-void smtpd_put_received(const struct session *s, struct slice id, struct buf *out) {
+void smtpd_put_received(const struct smtpd_session *s, struct slice id, struct buf *out) {
   buf_put_str(out, "Received: from ");
   put_from(s, out);
   buf_put_str(out, "\r\n\tby ");

@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct session *of(struct proto *p) { return (struct session *)p; }
-static const struct session *of_const(const struct proto *p) { return (const struct session *)p; }
+static struct smtpd_session *of(struct proto *p) { return (struct smtpd_session *)p; }
+static const struct smtpd_session *of_const(const struct proto *p) {
+  return (const struct smtpd_session *)p;
+}
 
 /* --- the service --- */
 
@@ -81,7 +83,7 @@ static unsigned leads_to(enum smtpd_state from) {
   }
 }
 
-void smtpd_move(struct session *s, enum smtpd_state to) {
+void smtpd_move(struct smtpd_session *s, enum smtpd_state to) {
   assert(to == ST_END || (leads_to(s->state) & to));
   if (s->state != to) proto_trace_state(&s->proto, state_name(s->state), state_name(to));
   s->state = to;
@@ -89,7 +91,7 @@ void smtpd_move(struct session *s, enum smtpd_state to) {
 }
 
 /* Frees what the transaction holds; store is notified to discard its part. */
-static void transaction_end(struct session *s) {
+static void transaction_end(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   if (!transaction) return;
   smtpd_log_abandoned(s, "reset");
@@ -111,49 +113,52 @@ static void transaction_end(struct session *s) {
   free(transaction);
 }
 
-void smtpd_reset(struct session *s) {
+void smtpd_reset(struct smtpd_session *s) {
   transaction_end(s);
   if (s->state & (ST_TRANSACTION | ST_BODY)) smtpd_move(s, ST_READY);
 }
 
 /* --- questions --- */
 
-struct buf *smtpd_ask(struct session *s, unsigned role, uint16_t type,
-                      void (*on_answer)(struct session *s, uint16_t type, struct slice payload)) {
+struct buf *smtpd_ask(struct smtpd_session *s, unsigned role, uint16_t type,
+                      void (*on_answer)(struct smtpd_session *s, uint16_t type,
+                                        struct slice payload)) {
   s->on_answer = on_answer;
   s->asked_ms = s->proto.now_ms;
   return proto_ask(&s->proto, role, type, true);
 }
 
-bool smtpd_asked(struct session *s) {
+bool smtpd_asked(struct smtpd_session *s) {
   if (!s->proto.ask.body.failed) return true;
   s->proto.ask.type = 0;
   buf_wipe(&s->proto.ask.body);
   return false;
 }
 
-struct buf *smtpd_notify(struct session *s, unsigned role, uint16_t type) {
+struct buf *smtpd_notify(struct smtpd_session *s, unsigned role, uint16_t type) {
   return proto_ask(&s->proto, role, type, false);
 }
 
-static bool is_asking(const struct session *s) {
+static bool is_asking(const struct smtpd_session *s) {
   return s->proto.ask.type && s->proto.ask.wants_answer;
 }
 
 /* --- replies --- */
 
-static struct slice host_of(const struct session *s) { return slice_str(s->service->hostname); }
+static struct slice host_of(const struct smtpd_session *s) {
+  return slice_str(s->service->hostname);
+}
 
 /* What other processes hold for this session is released: one message does it, for store ends the
  * message too. */
-static void let_go(struct session *s) {
+static void let_go(struct smtpd_session *s) {
   transaction_end(s);
   if (s->exchange) smtpd_notify(s, ROLE_AUTH, auth_cancel_type);
   if (s->logged_in) smtpd_notify(s, ROLE_STORE, smtp_bye_type);
   s->exchange = s->logged_in = false;
 }
 
-void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
+void smtpd_end(struct smtpd_session *s, enum smtp_outcome o, enum close_reason why) {
   if (s->state == ST_END) return;
   size_t before = buf_len(&s->proto.out);
   if (s->transaction) smtpd_log_transaction(s, o);
@@ -165,7 +170,7 @@ void smtpd_end(struct session *s, enum smtp_outcome o, enum close_reason why) {
 }
 
 /* Refusals have a price. An unknown recipient has one of its own; a login's is auth.c's. */
-static void count(struct session *s, enum smtp_outcome o) {
+static void count(struct smtpd_session *s, enum smtp_outcome o) {
   if (o == SMTP_RCPT_UNKNOWN)
     s->unknown++;
   else if (smtp_outcome_row(o)->code >= 500)
@@ -176,7 +181,7 @@ static void count(struct session *s, enum smtp_outcome o) {
     smtpd_end(s, SMTP_MANY_ERRORS, CLOSE_TOO_MANY_ERRORS);
 }
 
-void smtpd_reply(struct session *s, enum smtp_outcome o) {
+void smtpd_reply(struct smtpd_session *s, enum smtp_outcome o) {
   size_t before = buf_len(&s->proto.out);
   if (s->state == ST_END) return;
   smtp_reply_put(&s->proto.out, o, host_of(s));
@@ -184,14 +189,14 @@ void smtpd_reply(struct session *s, enum smtp_outcome o) {
   count(s, o);
 }
 
-void smtpd_reply_text(struct session *s, enum smtp_outcome o, struct slice text) {
+void smtpd_reply_text(struct smtpd_session *s, enum smtp_outcome o, struct slice text) {
   size_t before = buf_len(&s->proto.out);
   smtp_reply_put_text(&s->proto.out, o, text);
   proto_trace_out(&s->proto, before);
 }
 
 /* In ASCII: a client that did not say SMTPUTF8 gets nothing else (RFC 6531 §3.7.4). */
-void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice yours) {
+void smtpd_reply_yours(struct smtpd_session *s, enum smtp_outcome o, struct slice yours) {
   struct buf text;
   if (s->state == ST_END) return;
   buf_init(&text, 1024);
@@ -206,7 +211,7 @@ void smtpd_reply_yours(struct session *s, enum smtp_outcome o, struct slice your
 /* --- clocks --- */
 
 /* When the average since the data began falls below the least rate. */
-static uint64_t rate_deadline(const struct session *s) {
+static uint64_t rate_deadline(const struct smtpd_session *s) {
   uint64_t ms;
   if (s->service->data_rate == 0) return s->end_ms; /* no rate applies to the message */
   if (__builtin_mul_overflow(s->transaction->data.clean.octets, 1000u, &ms)) return UINT64_MAX;
@@ -218,14 +223,14 @@ static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 /* When the client must have done something: sent a whole command, or more of its message. While an
  * answer of another process is awaited it owes nothing; the shell answers for a lost process. The
  * session's time ends no message that keeps the least rate: that is bounded by its size. */
-static uint64_t deadline(const struct session *s) {
+static uint64_t deadline(const struct smtpd_session *s) {
   if (is_asking(s) || s->proto.want != PROTO_READ) return 0;
   if (s->state != ST_BODY) return min(s->end_ms, s->waiting_ms + s->service->command_ms);
   return min(s->transaction->last_ms + s->service->data_ms, rate_deadline(s));
 }
 
 static void session_tick(struct proto *p) {
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   uint64_t due = deadline(s);
   if (due == 0 || p->now_ms < due) {
     p->deadline_ms = due;
@@ -244,7 +249,7 @@ static void session_tick(struct proto *p) {
 /* --- octets from the client --- */
 
 /* What a line may have. AUTH's lines hold the client's credentials (RFC 4954 §4). */
-static size_t line_limit(const struct session *s, struct slice in) {
+static size_t line_limit(const struct smtpd_session *s, struct slice in) {
   size_t limit = s->service->line_limit;
   bool auth = s->state == ST_SASL || slice_case_starts(in, SLICE("AUTH "));
   return auth && limit < SMTP_AUTH_LINE_MAX ? SMTP_AUTH_LINE_MAX : limit;
@@ -252,14 +257,14 @@ static size_t line_limit(const struct session *s, struct slice in) {
 
 /* A password may stand on any line of a client that does not wait for replies, so on services where
  * one may log in only lines that begin with a verb that has no secret are shown. */
-struct slice smtpd_shown(const struct session *s, struct slice line) {
+struct slice smtpd_shown(const struct smtpd_session *s, struct slice line) {
   struct slice verb = smtp_command_cut(line).verb;
   if (s->state == ST_SASL) return SLICE("<a response, hidden>");
   if (smtpd_is_secret(line)) return slice_first(line, verb.n);
   return s->service->submission && !smtpd_is_verb(verb) ? SLICE("<no command, hidden>") : line;
 }
 
-static void trace_line(struct session *s, struct slice line) {
+static void trace_line(struct smtpd_session *s, struct slice line) {
   struct buf shown;
   if (!s->proto.trace.fn) return;
   buf_init(&shown, 1024);
@@ -271,7 +276,7 @@ static void trace_line(struct session *s, struct slice line) {
   buf_free(&shown);
 }
 
-static void refuse_line(struct session *s, enum smtp_outcome why) {
+static void refuse_line(struct smtpd_session *s, enum smtp_outcome why) {
   if (s->proto.trace.fn) proto_trace(&s->proto, 'C', SLICE("<a bad line>"));
   s->lines++;
   smtpd_log_refused(s, SLICE("<a bad line>"), why);
@@ -281,18 +286,18 @@ static void refuse_line(struct session *s, enum smtp_outcome why) {
     smtpd_reply(s, why);
 }
 
-static bool next_is_rcpt(const struct session *s, struct slice in) {
+static bool next_is_rcpt(const struct smtpd_session *s, struct slice in) {
   struct slice line;
   if (!slice_case_starts(in, SLICE("RCPT"))) return false;
   return smtp_line_peek(&s->line, in, s->service->line_limit, &line) &&
          slice_caseeq(smtp_command_cut(line).verb, SLICE("RCPT"));
 }
 
-static bool group_is_open(const struct session *s) {
+static bool group_is_open(const struct smtpd_session *s) {
   return s->transaction && buf_len(&s->transaction->group) > 0;
 }
 
-static void good_line(struct session *s, struct slice line, struct slice rest) {
+static void good_line(struct smtpd_session *s, struct slice line, struct slice rest) {
   trace_line(s, line);
   s->lines++;
   if (s->state == ST_SASL)
@@ -305,12 +310,12 @@ static void good_line(struct session *s, struct slice line, struct slice rest) {
 
 /* No mail client begins with such an octet: TLS in the clear (0x16), other protocols (attack
  * W-1). */
-static bool is_other_protocol(const struct session *s, struct slice in) {
+static bool is_other_protocol(const struct smtpd_session *s, struct slice in) {
   int c = slice_at(in, 0);
   return s->lines == 0 && !s->line.discarding && !ascii_is_alpha(c) && c != '\r' && c != '\n';
 }
 
-static void take_line(struct session *s, struct slice *in) {
+static void take_line(struct smtpd_session *s, struct slice *in) {
   struct slice line;
   if (is_other_protocol(s, *in)) {
     smtpd_end(s, SMTP_NOT_MAIL, CLOSE_NOT_MAIL);
@@ -327,13 +332,13 @@ static void take_line(struct session *s, struct slice *in) {
   s->waiting_ms = s->proto.now_ms;
 }
 
-static bool is_listening(const struct session *s) {
+static bool is_listening(const struct smtpd_session *s) {
   return s->proto.want == PROTO_READ && !s->proto.ask.type &&
          buf_len(&s->proto.out) <= s->proto.out_high;
 }
 
 static void session_input(struct proto *p, struct slice *in) {
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   for (size_t before = 0; in->n && in->n != before && is_listening(s);) {
     before = in->n;
     if (s->state == ST_BODY)
@@ -347,7 +352,7 @@ static void session_input(struct proto *p, struct slice *in) {
 /* --- the rest of what a shell may call --- */
 
 static void session_answer(struct proto *p, uint16_t type, struct slice payload) {
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   bool asked = is_asking(s);
   p->ask.type = 0;
   buf_wipe(&p->ask.body); /* it may have carried a password; and an idle session holds nothing */
@@ -357,14 +362,14 @@ static void session_answer(struct proto *p, uint16_t type, struct slice payload)
   p->deadline_ms = deadline(s);
 }
 
-static void set_tls(struct session *s, const char *version, const char *cipher) {
+static void set_tls(struct smtpd_session *s, const char *version, const char *cipher) {
   s->secure = true;
   snprintf(s->tls, sizeof s->tls, "%s %s", version ? version : "TLS", cipher ? cipher : "");
 }
 
 /* RFC 3207 §4.2: nothing that was received before counts. */
 static void session_secured(struct proto *p, const struct proto_secured *tls) {
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   set_tls(s, tls->tls_version, tls->tls_cipher);
   buf_free(&s->helo);
   buf_free(&s->user);
@@ -379,7 +384,7 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
 }
 
 static void session_role_lost(struct proto *p, unsigned role) {
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   if (role == ROLE_STORE)
     smtpd_body_lost(s);
   else
@@ -405,7 +410,7 @@ static enum smtp_outcome words_for(enum close_reason why) {
 static void session_gone(struct proto *p, enum close_reason why) {
   static const char left_early[] =
       "the connection ended before store answered: the message may be in the mailbox";
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   bool committing = is_asking(s) && p->ask.type == smtp_commit_type;
   if (s->state == ST_BODY && !committing && why == CLOSE_PEER_GONE) why = CLOSE_PEER_GONE_DATA;
   enum smtp_outcome words = words_for(why);
@@ -430,7 +435,7 @@ static void put_count(void (*put)(void *arg, const char *key, struct slice value
 static void session_summary(struct proto *p,
                             void (*put)(void *arg, const char *key, struct slice value),
                             void *arg) {
-  struct session *s = of(p);
+  struct smtpd_session *s = of(p);
   if (buf_len(&s->helo)) put(arg, "helo", buf_slice(&s->helo));
   if (buf_len(&s->user)) put(arg, "login", buf_slice(&s->user));
   put_count(put, arg, "lines", s->lines);
@@ -447,7 +452,7 @@ static void session_summary(struct proto *p,
 
 /* The message comes at the least rate: since DATA (the first second counts whole), and not all of it
  * long ago. */
-static bool keeps_coming(const struct session *s) {
+static bool keeps_coming(const struct smtpd_session *s) {
   const struct transaction *t = s->transaction;
   uint64_t ms = s->proto.now_ms - t->began_ms, quiet_ms = s->proto.now_ms - t->last_ms;
   uint64_t rate = s->service->data_rate ? s->service->data_rate : SMTPD_VALUED_RATE;
@@ -460,13 +465,13 @@ static bool keeps_coming(const struct session *s) {
  * is ended by its time-outs.) A login had to be verified, and a mail client keeps its connection
  * open between two messages. */
 static bool session_valuable(const struct proto *p) {
-  const struct session *s = of_const(p);
+  const struct smtpd_session *s = of_const(p);
   if (s->logged_in) return true;
   if (s->state == ST_BODY) return is_asking(s) || keeps_coming(s);
   return s->messages && p->now_ms - s->kept_ms < SMTPD_PROGRESS_MS;
 }
 
-static void greet(struct session *s) {
+static void greet(struct smtpd_session *s) {
   struct buf *out = &s->proto.out;
   buf_put_str(out, "220 ");
   buf_put(out, host_of(s));
@@ -474,7 +479,7 @@ static void greet(struct session *s) {
 }
 
 static struct proto *session_new(const void *service, const struct proto_start *start) {
-  struct session *s = calloc(1, sizeof *s);
+  struct smtpd_session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   proto_init(&s->proto, start);
   s->service = service;
@@ -497,7 +502,7 @@ static struct proto *session_new(const void *service, const struct proto_start *
 
 static void session_free(struct proto **p) {
   if (!*p) return;
-  struct session *s = of(*p);
+  struct smtpd_session *s = of(*p);
   *p = NULL;
   transaction_end(s);
   buf_free(&s->helo);

@@ -6,14 +6,14 @@
 
 #include "mail/submit.h"
 
-struct slice smtpd_login_domain(const struct session *s) {
+struct slice smtpd_login_domain(const struct smtpd_session *s) {
   struct slice user = buf_slice(&s->user);
   ptrdiff_t at = slice_rfind(user, '@');
   struct slice domain = at < 0 ? SLICE_NONE : slice_from(user, (size_t)at + 1);
   return address_is_domain(domain) ? domain : slice_str(s->service->address_domain);
 }
 
-void smtpd_submit_begin(struct session *s) {
+void smtpd_submit_begin(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   transaction->held = s->service->submission && s->logged_in;
   if (transaction->held) transaction->body.max = SMTPD_HEADER_MAX;
@@ -26,7 +26,7 @@ static bool is_whole(struct slice message, size_t seen, bool end) {
   return end || slice_starts(message, SLICE("\r\n")) || slice_search(new, SLICE("\r\n\r\n")) >= 0;
 }
 
-static struct submit_with with(const struct session *s, struct slice id) {
+static struct submit_with with(const struct smtpd_session *s, struct slice id) {
   struct slice user = buf_slice(&s->user);
   bool adds = s->service->add_from && slice_find(user, '@') > 0 &&
               (s->transaction->utf8 || !slice_has_high(user));
@@ -52,7 +52,7 @@ static void replace(struct transaction *transaction, struct slice mended) {
   buf_put(&transaction->body, mended);
 }
 
-enum smtp_outcome smtpd_submit(struct session *s, size_t before, bool end) {
+enum smtp_outcome smtpd_submit(struct smtpd_session *s, size_t before, bool end) {
   struct transaction *transaction = s->transaction;
   struct slice message = slice_from(buf_slice(&transaction->body), transaction->own);
   struct buf id, mended, authors;

@@ -11,34 +11,34 @@ enum flag {
   V_SECRET = 8, /* its argument is never traced */
 };
 
-struct verb {
+struct smtpd_verb {
   struct slice name;
   enum argument argument;
   unsigned states; /* in which it is allowed */
-  enum smtp_outcome (*handle)(struct session *s, struct slice argument);
+  enum smtp_outcome (*handle)(struct smtpd_session *s, struct slice argument);
   unsigned flags;
   /* SMTP_OK while the service and the connection allow it at all; NULL: always. */
-  enum smtp_outcome (*allowed)(const struct session *s);
+  enum smtp_outcome (*allowed)(const struct smtpd_session *s);
   /* EHLO's words behind the name; without any there is nothing to offer. */
-  void (*put_offer)(const struct session *s, struct buf *out);
+  void (*put_offer)(const struct smtpd_session *s, struct buf *out);
   const char *spec;
 };
 
-static enum smtp_outcome ehlo(struct session *s, struct slice name);
-static enum smtp_outcome helo(struct session *s, struct slice name);
-static enum smtp_outcome rset(struct session *s, struct slice argument);
-static enum smtp_outcome noop(struct session *s, struct slice argument);
-static enum smtp_outcome quit(struct session *s, struct slice argument);
-static enum smtp_outcome vrfy(struct session *s, struct slice argument);
-static enum smtp_outcome help(struct session *s, struct slice argument);
-static enum smtp_outcome starttls(struct session *s, struct slice argument);
-static enum smtp_outcome starttls_allowed(const struct session *s);
+static enum smtp_outcome ehlo(struct smtpd_session *s, struct slice name);
+static enum smtp_outcome helo(struct smtpd_session *s, struct slice name);
+static enum smtp_outcome rset(struct smtpd_session *s, struct slice argument);
+static enum smtp_outcome noop(struct smtpd_session *s, struct slice argument);
+static enum smtp_outcome quit(struct smtpd_session *s, struct slice argument);
+static enum smtp_outcome vrfy(struct smtpd_session *s, struct slice argument);
+static enum smtp_outcome help(struct smtpd_session *s, struct slice argument);
+static enum smtp_outcome starttls(struct smtpd_session *s, struct slice argument);
+static enum smtp_outcome starttls_allowed(const struct smtpd_session *s);
 
 #define V(name) \
   { (const uint8_t *)(name), sizeof(name) - 1 }
 #define ALWAYS NULL, NULL
 /* RCPT's argument is its handler's to check: a refusal waits in the group like every other. */
-static const struct verb verbs[] = {
+static const struct smtpd_verb verbs[] = {
   /* verb, argument, allowed in, handler | flags, allowed at all, EHLO's words, spec */
   { V("EHLO"), ARG_NEEDED, ST_ANY, ehlo, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
   { V("HELO"), ARG_NEEDED, ST_ANY, helo, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
@@ -57,19 +57,19 @@ static const struct verb verbs[] = {
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
-static void put_size(const struct session *s, struct buf *out) {
+static void put_size(const struct smtpd_session *s, struct buf *out) {
   buf_put_u8(out, ' ');
   buf_put_dec(out, s->service->message_size_limit);
 }
 
-static bool sends(const struct session *s) { return s->service->sends; }
+static bool sends(const struct smtpd_session *s) { return s->service->sends; }
 
 /* What EHLO offers besides verbs. */
 static const struct {
   const char *keyword;
   /* what stands behind the keyword; or NULL */
-  void (*put)(const struct session *s, struct buf *out);
-  bool (*offered)(const struct session *s); /* NULL: always */
+  void (*put)(const struct smtpd_session *s, struct buf *out);
+  bool (*offered)(const struct smtpd_session *s); /* NULL: always */
   const char *spec;
 } extensions[] = {
   /* clang-format off */
@@ -98,36 +98,37 @@ static bool is_foreign(struct slice verb) {
 
 /* --- dispatch --- */
 
-static const struct verb *find(struct slice name) {
+static const struct smtpd_verb *find(struct slice name) {
   for (size_t i = 0; i < VERBS; i++)
     if (slice_caseeq(name, verbs[i].name)) return &verbs[i];
   return NULL;
 }
 
-static enum smtp_outcome allowed_now(const struct session *s, const struct verb *v) {
+static enum smtp_outcome allowed_now(const struct smtpd_session *s, const struct smtpd_verb *v) {
   return v->allowed ? v->allowed(s) : SMTP_OK;
 }
 
 /* Out of order: what has to come first, or that it comes too late. States grow along a transaction.
  */
-static enum smtp_outcome out_of_order(const struct session *s, const struct verb *v) {
+static enum smtp_outcome out_of_order(const struct smtpd_session *s, const struct smtpd_verb *v) {
   if (s->state == ST_START) return SMTP_EHLO_FIRST;
   if (v->states < s->state * 2u) return SMTP_IN_TRANSACTION;
   return s->state == ST_READY ? SMTP_MAIL_FIRST : SMTP_RCPT_FIRST;
 }
 
-static enum smtp_outcome login_wanted(const struct session *s) {
+static enum smtp_outcome login_wanted(const struct smtpd_session *s) {
   bool tls_first = s->service->has_certificate && !s->secure && !smtpd_mechanisms(s);
   return tls_first ? SMTP_TLS_FIRST : SMTP_AUTH_FIRST;
 }
 
-static enum smtp_outcome argument_fits(const struct verb *v, struct slice argument) {
+static enum smtp_outcome argument_fits(const struct smtpd_verb *v, struct slice argument) {
   if (v->argument == ARG_NONE && argument.n) return SMTP_NO_ARGUMENT;
   if (v->argument == ARG_NEEDED && !argument.n) return SMTP_ARGUMENT;
   return SMTP_OK;
 }
 
-static enum smtp_outcome run(struct session *s, const struct verb *v, struct slice argument) {
+static enum smtp_outcome run(struct smtpd_session *s, const struct smtpd_verb *v,
+                             struct slice argument) {
   enum smtp_outcome o = allowed_now(s, v);
   if (o == SMTP_OK && !(v->states & s->state)) o = out_of_order(s, v);
   if (o == SMTP_OK && (v->flags & V_LOGIN) && s->service->submission && !s->logged_in)
@@ -136,9 +137,9 @@ static enum smtp_outcome run(struct session *s, const struct verb *v, struct sli
   return o == SMTP_OK ? v->handle(s, argument) : o;
 }
 
-void smtpd_dispatch(struct session *s, struct slice line) {
+void smtpd_dispatch(struct smtpd_session *s, struct slice line) {
   struct smtp_command c = smtp_command_cut(line);
-  const struct verb *v = find(c.verb);
+  const struct smtpd_verb *v = find(c.verb);
   if (!v && is_foreign(c.verb)) {
     smtpd_log_refused(s, smtpd_shown(s, line), SMTP_NOT_MAIL);
     smtpd_end(s, SMTP_NOT_MAIL, CLOSE_NOT_MAIL);
@@ -158,14 +159,14 @@ void smtpd_dispatch(struct session *s, struct slice line) {
 bool smtpd_is_verb(struct slice name) { return find(name) != NULL; }
 
 bool smtpd_is_secret(struct slice line) {
-  const struct verb *v = find(smtp_command_cut(line).verb);
+  const struct smtpd_verb *v = find(smtp_command_cut(line).verb);
   return v && (v->flags & V_SECRET);
 }
 
 /* --- the small verbs --- */
 
 /* A name that violates the grammar is refused; any other is accepted, whatever it is (§4.1.4). */
-static enum smtp_outcome introduce(struct session *s, struct slice name, bool esmtp) {
+static enum smtp_outcome introduce(struct smtpd_session *s, struct slice name, bool esmtp) {
   if (!smtp_helo_ok(name)) return SMTP_HELO_NAME;
   smtpd_reset(s); /* §4.1.4: EHLO in a session has RSET's effect */
   buf_reset(&s->helo);
@@ -176,7 +177,7 @@ static enum smtp_outcome introduce(struct session *s, struct slice name, bool es
 }
 
 /* One offer to the list of EHLO's lines, which LF divides. */
-static void put_offer(const struct session *s, const struct verb *v, struct buf *list) {
+static void put_offer(const struct smtpd_session *s, const struct smtpd_verb *v, struct buf *list) {
   if (!(v->flags & V_OFFER) || allowed_now(s, v) != SMTP_OK) return;
   size_t before = buf_len(list);
   buf_put_u8(list, '\n');
@@ -186,7 +187,7 @@ static void put_offer(const struct session *s, const struct verb *v, struct buf 
   if (v->put_offer && buf_len(list) == bare) buf_truncate(list, before);
 }
 
-static void put_offers(const struct session *s, struct buf *list) {
+static void put_offers(const struct smtpd_session *s, struct buf *list) {
   buf_put_str(list, s->service->hostname);
   for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
     if (extensions[i].offered && !extensions[i].offered(s)) continue;
@@ -197,7 +198,7 @@ static void put_offers(const struct session *s, struct buf *list) {
   for (size_t i = 0; i < VERBS; i++) put_offer(s, &verbs[i], list);
 }
 
-static enum smtp_outcome ehlo(struct session *s, struct slice name) {
+static enum smtp_outcome ehlo(struct smtpd_session *s, struct slice name) {
   enum smtp_outcome o = introduce(s, name, true);
   if (o != SMTP_HELLO) return o;
   struct buf list;
@@ -214,31 +215,31 @@ static enum smtp_outcome ehlo(struct session *s, struct slice name) {
   return SMTPD_REPLIED;
 }
 
-static enum smtp_outcome helo(struct session *s, struct slice name) {
+static enum smtp_outcome helo(struct smtpd_session *s, struct slice name) {
   enum smtp_outcome o = introduce(s, name, false);
   if (o != SMTP_HELLO) return o;
   smtpd_reply_text(s, o, slice_str(s->service->hostname));
   return SMTPD_REPLIED;
 }
 
-static enum smtp_outcome rset(struct session *s, struct slice argument) {
+static enum smtp_outcome rset(struct smtpd_session *s, struct slice argument) {
   smtpd_reset(s);
   return SMTP_RESET;
 }
 
-static enum smtp_outcome noop(struct session *s, struct slice argument) { return SMTP_OK; }
+static enum smtp_outcome noop(struct smtpd_session *s, struct slice argument) { return SMTP_OK; }
 
-static enum smtp_outcome quit(struct session *s, struct slice argument) {
+static enum smtp_outcome quit(struct smtpd_session *s, struct slice argument) {
   smtpd_end(s, SMTP_BYE, CLOSE_QUIT);
   return SMTPD_REPLIED;
 }
 
 /* Reveals nothing about any address, and changes nothing (§7.3, attack ST-5). */
-static enum smtp_outcome vrfy(struct session *s, struct slice argument) {
+static enum smtp_outcome vrfy(struct smtpd_session *s, struct slice argument) {
   return SMTP_NOT_VERIFIED;
 }
 
-static enum smtp_outcome help(struct session *s, struct slice argument) {
+static enum smtp_outcome help(struct smtpd_session *s, struct slice argument) {
   struct buf *out = &s->proto.out;
   size_t before = buf_len(out);
   buf_put_str(out, "214 2.0.0 Commands:");
@@ -252,14 +253,14 @@ static enum smtp_outcome help(struct session *s, struct slice argument) {
   return SMTPD_REPLIED;
 }
 
-static enum smtp_outcome starttls_allowed(const struct session *s) {
+static enum smtp_outcome starttls_allowed(const struct smtpd_session *s) {
   if (s->secure) return SMTP_TLS_ALREADY;
   return s->service->has_certificate ? SMTP_OK : SMTP_NOT_OFFERED;
 }
 
 /* What was received before is discarded when the handshake is done (session.c, secured()). The
  * shell drops a connection that has octets waiting behind this command. */
-static enum smtp_outcome starttls(struct session *s, struct slice argument) {
+static enum smtp_outcome starttls(struct smtpd_session *s, struct slice argument) {
   smtpd_reset(s);
   if (s->logged_in) smtpd_notify(s, ROLE_STORE, smtp_bye_type);
   smtpd_reply(s, SMTP_GO_TLS);

@@ -165,6 +165,8 @@ static void send_done(struct store *s, struct session *session, struct admin_job
   store_send(s, session, cli_done_type);
 }
 
+static const struct job_kind admin_read_kind; /* below */
+
 static void admin_finish(struct store *s, struct store_job *j) {
   struct admin_job *a = (struct admin_job *)j;
   bool applied = true;
@@ -200,13 +202,13 @@ static void admin_done(struct store_job *j) {
   arena_reset(&a->memory);
 }
 
-const struct job_kind admin_read_kind = {
+static const struct job_kind admin_read_kind = {
   .name = "admin",
   .run = run_slice,
   .finish = admin_finish,
   .done = admin_done,
 };
-const struct job_kind admin_write_kind = {
+static const struct job_kind admin_write_kind = {
   .name = "admin",
   .is_write = true,
   .run = run_slice,

@@ -128,6 +128,5 @@ extern const struct admin_verb admin_directory_verbs[], admin_account_verbs[], a
 extern const size_t admin_directory_count, admin_account_count, admin_mail_count,
     admin_deleted_count, admin_whole_count, admin_queue_count, admin_alias_count, admin_bulk_count,
     admin_rename_count, admin_steer_count, admin_sendas_count, admin_why_count, admin_plan_count;
-extern const struct job_kind admin_read_kind, admin_write_kind;
 
 #endif

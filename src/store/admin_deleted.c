@@ -30,7 +30,7 @@ enum db_result admin_purge_folder(struct store_engine *e, uint64_t folder, size_
 
 /* --- mail deleted --- */
 
-struct walk {
+struct deleted_walk {
   struct named_account account;
   uint64_t next; /* uids below it were listed */
 };
@@ -43,7 +43,8 @@ static void put_uidl(struct buf *b, uint32_t uidvalidity, uint32_t uid, struct s
     uidl_put_own(b, uidvalidity, uid);
 }
 
-static enum db_result list_some(struct store_engine *e, struct admin_job *a, struct walk *w) {
+static enum db_result list_some(struct store_engine *e, struct admin_job *a,
+                                struct deleted_walk *w) {
   struct db_stmt *s = db_prepare(
       e->db,
       "SELECT d.uid, d.size, d.date, d.removed, d.uidl, b.name FROM deleted d LEFT JOIN body b"
@@ -70,7 +71,7 @@ static enum db_result list_some(struct store_engine *e, struct admin_job *a, str
 }
 
 static enum db_result mail_deleted(struct store_engine *e, struct admin_job *a) {
-  struct walk *w = a->state;
+  struct deleted_walk *w = a->state;
   enum db_result r = DB_OK;
   if (!w) {
     w = a->state = calloc(1, sizeof *w);

@@ -85,7 +85,7 @@ enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, 
 
 /* --- a walk through one mailbox --- */
 
-struct walk {
+struct mail_walk {
   struct named_account account;
   uint64_t next; /* uids below it are done */
   bool gone;     /* mail uidls: all that are here are; of those that are gone, up to `last` */
@@ -99,12 +99,12 @@ struct walk {
 };
 
 /* First slice: finds the account. False: answered, or *r is an error. */
-static bool walk_begin(struct store_engine *e, struct admin_job *a, struct walk **ret,
+static bool walk_begin(struct store_engine *e, struct admin_job *a, struct mail_walk **ret,
                        enum db_result *r) {
   *r = DB_OK;
   *ret = a->state;
   if (*ret) return true;
-  struct walk *w = calloc(1, sizeof *w);
+  struct mail_walk *w = calloc(1, sizeof *w);
   *r = w ? admin_account(e, a, a->words[0], &w->account) : DB_NOMEM;
   if (*r != DB_OK || !w->account.id) {
     free(w);
@@ -119,7 +119,8 @@ static void walk_ended(struct store *s, struct admin_job *a) {
   a->state = NULL;
 }
 
-static void put_uidl(struct buf *b, const struct walk *w, uint32_t uid, struct slice imported) {
+static void put_uidl(struct buf *b, const struct mail_walk *w, uint32_t uid,
+                     struct slice imported) {
   buf_reset(b);
   if (imported.n)
     buf_put(b, imported);
@@ -130,7 +131,7 @@ static void put_uidl(struct buf *b, const struct walk *w, uint32_t uid, struct s
 /* --- mail list --- */
 
 static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
-  struct walk *w;
+  struct mail_walk *w;
   enum db_result r;
   if (!walk_begin(e, a, &w, &r)) return r;
   struct db_stmt *s = db_prepare(
@@ -158,7 +159,7 @@ static enum db_result mail_list(struct store_engine *e, struct admin_job *a) {
 
 /* --- for a migration: what is here, and removing what the old server no longer has --- */
 
-static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct walk *w,
+static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct mail_walk *w,
                                  size_t *ret_rows) {
   struct db_stmt *s = db_prepare(
       e->db,
@@ -186,7 +187,7 @@ static struct slice number_or_none(struct admin_job *a, struct db_stmt *s, int c
 }
 
 /* Those of messages that their owner deleted; uid 0. */
-static enum db_result uidls_gone(struct store_engine *e, struct admin_job *a, struct walk *w) {
+static enum db_result uidls_gone(struct store_engine *e, struct admin_job *a, struct mail_walk *w) {
   struct db_stmt *s = db_prepare(
       e->db,
       "SELECT uidl, size, sum FROM gone WHERE folder = ? AND uidl > ? ORDER BY uidl LIMIT ?");
@@ -206,7 +207,7 @@ static enum db_result uidls_gone(struct store_engine *e, struct admin_job *a, st
 }
 
 static enum db_result mail_uidls(struct store_engine *e, struct admin_job *a) {
-  struct walk *w;
+  struct mail_walk *w;
   enum db_result r;
   size_t rows = 0;
   if (!walk_begin(e, a, &w, &r)) return r;
@@ -261,7 +262,7 @@ static enum db_result mail_drop(struct store_engine *e, struct admin_job *a) {
 /* --- export --- */
 
 /* The row of the next message. *ret_more false: that was all. */
-static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct walk *w,
+static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct mail_walk *w,
                                   bool *ret_more) {
   struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, date, flags, uidl FROM entry"
                                         " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT 1");
@@ -285,7 +286,7 @@ static enum db_result export_next(struct store_engine *e, struct admin_job *a, s
   return DB_OK;
 }
 
-static struct read_job read_of(const struct walk *w) {
+static struct read_job read_of(const struct mail_walk *w) {
   return (struct read_job){ .job.result = JOB_DONE,
                             .folder = w->account.inbox,
                             .uid = w->uid,
@@ -296,7 +297,7 @@ static struct read_job read_of(const struct walk *w) {
 }
 
 /* Ends the export of this message, read or not. */
-static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
+static void export_ended(struct admin_job *a, struct mail_walk *w, bool fine) {
   w->inside = false;
   w->next = (uint64_t)w->uid + 1;
   if (fine) return;
@@ -306,7 +307,8 @@ static void export_ended(struct admin_job *a, struct walk *w, bool fine) {
 
 /* Some octets of the message. One that cannot be read, or is damaged, is taken back before its last
  * octets are out, and the export goes on with the next. */
-static enum db_result export_octets(struct store_engine *e, struct admin_job *a, struct walk *w) {
+static enum db_result export_octets(struct store_engine *e, struct admin_job *a,
+                                    struct mail_walk *w) {
   struct read_job rd = read_of(w);
   enum db_result r = read_kind.run(e, &rd.job);
   size_t n = buf_len(&rd.data);
@@ -322,7 +324,7 @@ static enum db_result export_octets(struct store_engine *e, struct admin_job *a,
 }
 
 static enum db_result export_account(struct store_engine *e, struct admin_job *a) {
-  struct walk *w;
+  struct mail_walk *w;
   enum db_result r;
   if (!walk_begin(e, a, &w, &r)) return r;
   admin_columns(a, "uid size date flags uidl");
@@ -347,7 +349,7 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
 /* --- mail show --- */
 
 /* Its octets as they are stored, and nothing else. */
-static enum db_result show_begin(struct store_engine *e, struct admin_job *a, struct walk *w) {
+static enum db_result show_begin(struct store_engine *e, struct admin_job *a, struct mail_walk *w) {
   uint64_t uid;
   if (!num_parse(a->words[1], UINT32_MAX, &uid))
     return admin_send(a, CLI_USAGE, "%.*s is no uid: qasid mail list shows them",
@@ -369,7 +371,7 @@ static enum db_result show_begin(struct store_engine *e, struct admin_job *a, st
 
 static enum db_result mail_show(struct store_engine *e, struct admin_job *a) {
   bool fresh = !a->state;
-  struct walk *w;
+  struct mail_walk *w;
   enum db_result r;
   if (!walk_begin(e, a, &w, &r)) return r;
   if (fresh) r = show_begin(e, a, w);

@@ -121,7 +121,7 @@ enum db_result whole_connect(struct whole *w) {
   return db_open(w->disk, STORE_DATABASE, &options, &w->db);
 }
 
-void whole_ended(struct store *s, struct admin_job *a) {
+static void whole_ended(struct store *s, struct admin_job *a) {
   struct whole *w = a->state;
   a->state = NULL;
   if (!w) return;

@@ -24,7 +24,6 @@ struct whole {
 struct whole *whole_begin(struct store_engine *e, struct admin_job *a, size_t size);
 /* Makes w->db, from the second slice on. The snapshot is the command's to begin. */
 enum db_result whole_connect(struct whole *w);
-void whole_ended(struct store *s, struct admin_job *a);
 
 enum db_result check_run(struct store_engine *e, struct admin_job *a);
 enum db_result backup_run(struct store_engine *e, struct admin_job *a);

@@ -286,10 +286,10 @@ static int by_number(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static struct housekeeping_job *new_housekeeping_job(struct session *session, int64_t now_s) {
+static struct listed_job *new_listed_job(struct session *session, int64_t now_s) {
   size_t count = buf_len(&session->listed) / 8;
-  struct housekeeping_job *j =
-      session->listed.failed ? NULL
+  struct listed_job *j = session->listed.failed
+                             ? NULL
                              : job_new(&housekeeping_kind, sizeof *j + 8 * count, session, now_s);
   if (!j) return NULL;
   j->ids = (uint64_t *)(j + 1);
@@ -311,7 +311,7 @@ static bool listed(struct store *s, struct session *session, const struct ipc_ms
                    int64_t now_s) {
   struct collect_listed q;
   if (!collect_listed_get(m->payload, &q)) return false;
-  struct housekeeping_job *j = new_housekeeping_job(session, now_s);
+  struct listed_job *j = new_listed_job(session, now_s);
   if (j)
     session_ask(s, session, &j->job);
   else

@@ -247,7 +247,7 @@ const struct job_kind collect_spool_kind = { .name = "collect-spool",
 
 /* --- what the other server lists no longer --- */
 
-static bool is_listed(const struct housekeeping_job *t, uint64_t id) {
+static bool is_listed(const struct listed_job *t, uint64_t id) {
   size_t low = 0, high = t->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -261,8 +261,7 @@ static bool is_listed(const struct housekeeping_job *t, uint64_t id) {
 
 enum fate { STAYS, IS_MISSING, IS_BACK, GOES };
 
-static enum fate fate_of(const struct housekeeping_job *t, uint64_t id, bool was_missing,
-                         int64_t since) {
+static enum fate fate_of(const struct listed_job *t, uint64_t id, bool was_missing, int64_t since) {
   if (is_listed(t, id)) return was_missing ? IS_BACK : STAYS;
   if (!was_missing) return IS_MISSING;
   return t->job.now_s - since > COLLECTED_KEEP_S ? GOES : STAYS;
@@ -273,7 +272,7 @@ struct tidied {
   enum fate fate;
 };
 
-static enum db_result find_changes(struct store_engine *e, const struct housekeeping_job *t,
+static enum db_result find_changes(struct store_engine *e, const struct listed_job *t,
                                    struct tidied *changes, size_t *ret_count) {
   struct db_stmt *s =
       db_prepare(e->db, "SELECT id, missing FROM collected WHERE account = ? AND source = ?");
@@ -307,7 +306,7 @@ static enum db_result apply_change(struct store_engine *e, const struct tidied *
 }
 
 static enum db_result housekeeping_run(struct store_engine *e, struct store_job *j) {
-  struct housekeeping_job *t = (struct housekeeping_job *)j;
+  struct listed_job *t = (struct listed_job *)j;
   struct tidied changes[TIDIED_MAX];
   size_t count = 0;
   enum db_result r = find_changes(e, t, changes, &count);

@@ -57,7 +57,7 @@ extern const struct job_kind collect_kind, collect_spool_kind;
 
 /* After a listing: `ids` are the rows whose UIDLs were in it, those of this run's messages among
  * them, in order. */
-struct housekeeping_job {
+struct listed_job {
   struct store_job job;
   uint64_t account, source;
   uint64_t *ids;

@@ -93,7 +93,6 @@ enum db_result dir_open(struct directory *d, struct db *db);
   "recipients_per_day,"                                                                    \
   " new_recipients_per_day"
 enum { DIR_LIMIT_COLUMNS = 3 + DIR_SENDS };
-struct dir_limits dir_limits_of(struct db_stmt *s, int column);
 
 /* What changed in the tables, durably; texts are as they are kept. */
 void dir_changed_domain(struct directory *d, struct slice name);

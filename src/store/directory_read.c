@@ -94,7 +94,7 @@ enum dir_result dir_read_odd(struct directory *d, struct slice prepared, struct 
 
 /* --- accounts --- */
 
-struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
+static struct dir_limits dir_limits_of(struct db_stmt *s, int column) {
   int64_t quota = db_int(s, column), delay = db_int(s, column + 1), expire = db_int(s, column + 2);
   struct dir_limits l = {
     .quota = db_is_null(s, column) ? DIR_QUOTA_DEFAULT : (uint64_t)quota,

@@ -115,19 +115,19 @@ static enum dir_result look_up(struct directory *d, struct slice folded, const c
   return r == DIR_UNKNOWN ? dir_look(d, from_at(folded), a, ret) : r;
 }
 
-struct visits {
+struct resolve_visits {
   struct dir_entry *list;
   size_t count, cap;
   struct map seen; /* by the text's hash: the place in `list`, counted from 1 */
 };
 
-static bool has_visited(const struct visits *v, struct slice text, uint64_t hash) {
+static bool has_visited(const struct resolve_visits *v, struct slice text, uint64_t hash) {
   uint64_t at;
   return map_get(&v->seen, hash, &at) && slice_eq(v->list[at - 1].text, text);
 }
 
 /* Two texts of one hash: the second may be visited again, until there are too many visits. */
-static bool visit(struct visits *v, const struct dir_entry *x) {
+static bool visit(struct resolve_visits *v, const struct dir_entry *x) {
   uint64_t hash = slice_hash(x->text);
   if (has_visited(v, x->text, hash)) return true;
   if (v->count == DIR_VISITS_MAX) return false;
@@ -152,8 +152,9 @@ static bool keeps(const struct dir_entry *x) {
 
 /* A target of x: one more entry to be visited, or an address elsewhere. */
 static enum dir_result follow_target(struct directory *d, const struct dir_entry *x,
-                                     struct slice target, const char *delimiters, struct visits *v,
-                                     struct dir_found *f, bool *ret_anybody) {
+                                     struct slice target, const char *delimiters,
+                                     struct resolve_visits *v, struct dir_found *f,
+                                     bool *ret_anybody) {
   struct dir_entry next;
   enum dir_result r = dir_find_domain(d, slice_from(from_at(target), 1));
   if (r == DIR_ELSEWHERE) {
@@ -167,7 +168,7 @@ static enum dir_result follow_target(struct directory *d, const struct dir_entry
 
 /* Its mailbox and its targets. *ret_anybody: at least one that is no alias. */
 static bool follow(struct directory *d, struct dir_entry x, const char *delimiters,
-                   struct visits *v, struct dir_found *f, bool *ret_anybody) {
+                   struct resolve_visits *v, struct dir_found *f, bool *ret_anybody) {
   bool fine = true;
   struct slice rest = x.targets, target;
   if (keeps(&x)) fine = *ret_anybody = add_account(x.account, f);
@@ -180,7 +181,7 @@ static bool follow(struct directory *d, struct dir_entry x, const char *delimite
  * Whether it leads to anybody does not depend on what other addresses of the message lead to. */
 static enum dir_result expand(struct directory *d, struct dir_entry alias, const char *delimiters,
                               struct dir_found *f) {
-  struct visits v = { 0 };
+  struct resolve_visits v = { 0 };
   size_t at = 0, level_end = 1;
   bool anybody = false;
   map_init(&v.seen);

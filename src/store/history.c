@@ -24,14 +24,6 @@ enum {
   HISTORY_VERSION = 1,
 };
 
-const char *history_word(enum history_kind k) {
-  static const char *const words[HISTORY_KINDS] = {
-    [HISTORY_ARRIVED] = "arrived", [HISTORY_MAILBOX] = "mailbox", [HISTORY_QUEUED] = "queued",
-    [HISTORY_REFUSED] = "refused", [HISTORY_READ] = "read",       [HISTORY_DELETED] = "deleted",
-  };
-  return k < HISTORY_KINDS ? words[k] : "unknown";
-}
-
 /* --- events as octets --- */
 
 static void put_event(struct buf *b, const struct history_event *e) {

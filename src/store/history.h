@@ -30,7 +30,6 @@ enum history_kind {
   HISTORY_DELETED, /* by a POP3 session: account, folder, uid */
   HISTORY_KINDS
 };
-const char *history_word(enum history_kind k);
 
 struct history_event {
   uint8_t kind;

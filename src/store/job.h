@@ -138,7 +138,6 @@ struct spool_job {
 };
 extern const struct job_kind spool_kind;
 enum db_result spool_run(struct store_engine *e, struct store_job *j);
-void spool_done(struct store_job *j);
 
 struct drop_job {
   struct store_job job;

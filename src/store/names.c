@@ -26,7 +26,9 @@ static bool is_atext(uint8_t c) {
   return c >= 0x80 || ascii_is_alnum(c) || (c && memchr("!#$%&'*+-/=?^_`{|}~", c, 19));
 }
 
-bool name_is_local(struct slice s) {
+/* A dot-string (RFC 5321 §4.1.2) with dots wherever they are, or one with UTF-8 in it (RFC 6531
+ * §3.3). */
+static bool name_is_local(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
     if (s.p[i] != '.' && !is_atext(s.p[i])) return false;
   return s.n >= 1 && s.n <= NAME_LOCAL_MAX;

@@ -11,9 +11,6 @@ enum { NAME_DOMAIN_MAX = 255, NAME_LOCAL_MAX = 254 /* as in mail/address.h */ };
 bool name_is_domain(struct slice s);
 /* It is one label, as "localhost" is. */
 bool name_is_dotless(struct slice s);
-/* A dot-string (RFC 5321 §4.1.2) with dots wherever they are, or one with UTF-8 in it (RFC 6531
- * §3.3). */
-bool name_is_local(struct slice s);
 /* "local@domain" cut apart at its last "@"; both valid. */
 bool name_split(struct slice address, struct slice *ret_local, struct slice *ret_domain);
 /* "@domain", which catches all of it. */

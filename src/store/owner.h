@@ -140,7 +140,6 @@ void session_end(struct store *s, struct session *session);
 void session_no_ahead(struct store *s, struct session *session);
 /* Discards what was spooled so far, with its file. */
 void session_drop_spool(struct store *s, struct session *session);
-void session_unlock(struct store *s, struct session *session);
 /* The oldest login that waits for the account's maildrop, or NULL. */
 struct session *session_waiter(struct store *s, uint64_t account);
 /* It no longer waits; the caller answers it. */

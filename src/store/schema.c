@@ -5,7 +5,7 @@
 
 #include "src/store/directory.h"
 
-struct step {
+struct schema_step {
   int64_t version;
   const char *sql;
   enum db_result (*fill)(struct db *db); /* what SQL cannot say; NULL: nothing */
@@ -49,7 +49,7 @@ static enum db_result fill_prep(struct db *db) {
   return r;
 }
 
-static const struct step steps[] = {
+static const struct schema_step steps[] = {
   { 1, "CREATE TABLE store ("
        " id INTEGER PRIMARY KEY CHECK (id = 1),"
        " next_body INTEGER NOT NULL,"
@@ -308,7 +308,7 @@ static const struct step steps[] = {
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
-static bool run_step(struct db *db, const struct step *step) {
+static bool run_step(struct db *db, const struct schema_step *step) {
   if (db_begin(db) != DB_OK) return false;
   if (db_exec(db, step->sql) == DB_OK && (!step->fill || step->fill(db) == DB_OK) &&
       db_set_version(db, step->version) == DB_OK && db_commit(db) == DB_OK)

@@ -110,7 +110,7 @@ void session_wait_over(struct store *s, struct session *session) {
   session->waiting = session->pending = false;
 }
 
-void session_unlock(struct store *s, struct session *session) {
+static void session_unlock(struct store *s, struct session *session) {
   struct maildrop_lock *lock = lock_find(&s->locks, session->account);
   bool has = lock && lock->locked_by == session;
   struct session *next = has ? session_waiter(s, session->account) : NULL;

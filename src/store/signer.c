@@ -16,7 +16,7 @@
 #include "mail/mailboxes.h"
 #include "src/store/relay.h"
 
-struct signing {
+struct signer_run {
   struct store *store;
   uint64_t account;
   struct buf *domain;
@@ -25,7 +25,7 @@ struct signing {
 };
 
 static void look_at(void *arg, const struct address *a) {
-  struct signing *x = arg;
+  struct signer_run *x = arg;
   struct buf plain, domain;
   buf_init(&plain, DIR_ADDRESS_MAX);
   buf_init(&domain, DIR_ADDRESS_MAX);
@@ -51,7 +51,7 @@ static void climb(struct store *s, struct buf *domain) {
 void signer_of(struct store *s, const struct taken_letter *l, struct buf *ret) {
   struct header_field from;
   struct slice wrong, header = slice_first(l->octets, header_end(l->octets));
-  struct signing x = { .store = s, .account = l->letter.account, .domain = ret };
+  struct signer_run x = { .store = s, .account = l->letter.account, .domain = ret };
   if (!s->conf->dkim || !(l->letter.flags & SEND_OURS) || header_count(header, SLICE("from")) != 1)
     return;
   header_find(header, SLICE("from"), &from);

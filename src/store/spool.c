@@ -24,7 +24,7 @@ enum db_result spool_run(struct store_engine *e, struct store_job *j) {
   return db_result_of(write_all(e->disk, s));
 }
 
-void spool_done(struct store_job *j) {
+static void spool_done(struct store_job *j) {
   struct spool_job *s = (struct spool_job *)j;
   while (s->behind) {
     struct spool_job *next = s->behind;

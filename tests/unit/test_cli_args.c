@@ -136,11 +136,11 @@ static void which_configuration(void **state) {
 
 /* Words are unique, every row has its texts, options end, and no option hides a common one. */
 static void the_table(void **state) {
-  for (size_t i = 0; i < cmd_count; i++) {
-    const struct cmd *c = &cmds[i];
+  for (size_t i = 0; i < cli_command_count; i++) {
+    const struct cmd *c = &cli_commands[i];
     assert_non_null(c->run);
     assert_true(c->brief && *c->brief && c->least <= c->most);
-    for (size_t k = 0; k < i; k++) assert_string_not_equal(c->words, cmds[k].words);
+    for (size_t k = 0; k < i; k++) assert_string_not_equal(c->words, cli_commands[k].words);
     for (const struct cmd_option *o = c->options; o && o->name; o++) {
       assert_true(o->text && *o->text);
       for (const struct cmd_option *common = cmd_common_options; common->name; common++)

@@ -71,7 +71,7 @@ static void assert_late(const struct net *n, bool result, uint64_t began_ms) {
 }
 
 static void a_reply_of_octets(void **state) {
-  struct smtp_client s = { .lmtp = false };
+  struct smtp_run s = { .lmtp = false };
   struct peer p = peer_open(SLICE("220 x"), false);
   smtp_reply_init(&s.reply);
   s.net = p.net;

@@ -1068,7 +1068,7 @@ static void numbers_have_their_forms(void **state) {
   unsigned ru;
   assert_true(language_find(SLICE("ru-RU"), &ru));
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    assert_int_equal(languages[ru].form(rows[i].n), rows[i].form);
+    assert_int_equal(pop3d_languages[ru].form(rows[i].n), rows[i].form);
 }
 
 /* The response code and the conversions of a text, in order: what a translation must keep. */
@@ -1125,7 +1125,7 @@ static void every_text_has_its_translations(void **state) {
         english[n] = 0;
         if (strspn(english, "% .*lus()") == n) continue; /* no words in it */
         seen++;
-        if (translated(1, english) == english) fail_msg("%s: %s", name, english);
+        if (pop3d_translated(1, english) == english) fail_msg("%s: %s", name, english);
       }
   }
   assert_true(seen > 30);

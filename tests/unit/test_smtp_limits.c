@@ -338,7 +338,7 @@ static void idle_memory(void **state) {
   kit_expect(k, MAIL RCPT "DATA\r\n", "250 250 354 ");
   kit_say_much(k, 200000);
   kit_expect(k, ".\r\n", "250 ");
-  const struct session *s = (const struct session *)k->p;
+  const struct smtpd_session *s = (const struct smtpd_session *)k->p;
   assert_true(sizeof *s + s->helo.cap + s->user.cap + k->p->ask.body.cap + k->p->out.cap <= 1024);
   assert_null(s->transaction);
   kit_free(k);
@@ -347,7 +347,7 @@ static void idle_memory(void **state) {
 /* Octets that keep the required rate, not those that were sent once. */
 static void valuable_by_progress(void **state) {
   struct kit *k = kit_met("smtp");
-  const struct session *s = (const struct session *)k->p;
+  const struct smtpd_session *s = (const struct smtpd_session *)k->p;
   uint64_t rate = s->service->data_rate;
   assert_true(rate > 100);
   kit_expect(k, MAIL RCPT, "250 250 ");

@@ -176,11 +176,11 @@ static void take_row(struct bulk_file *f, struct csv *csv, const struct columns 
 
 /* An address that is named twice, as an account or an alias: the lines of both. */
 static void find_twins(struct bulk_file *f) {
-  struct entry {
+  struct bulk_entry {
     struct slice text;
     unsigned line;
     bool account;
-    struct entry *next;
+    struct bulk_entry *next;
   };
   struct map seen;
   map_init(&seen);
@@ -193,13 +193,13 @@ static void find_twins(struct bulk_file *f) {
         if (!word.n) continue;
         uint64_t hash = 14695981039346656037u;
         for (size_t k = 0; k < word.n; k++) hash = (hash ^ ascii_lower(word.p[k])) * 1099511628211u;
-        struct entry *first = map_ptr(&seen, hash), *x = first;
+        struct bulk_entry *first = map_ptr(&seen, hash), *x = first;
         while (x && !slice_caseeq(x->text, word)) x = x->next;
         if (x)
           bulk_mistake(f, f->accounts[i].line, "%.*s is in line %u already",
                        SLICE_ARG(slice_first(word, 330)), x->line);
         else if (!round && (x = arena_alloc(&f->mem, sizeof *x))) {
-          *x = (struct entry){ word, f->accounts[i].line, true, first };
+          *x = (struct bulk_entry){ word, f->accounts[i].line, true, first };
           map_put_ptr(&seen, hash, x);
         }
       }
@@ -297,7 +297,7 @@ bool bulk_hash(struct bulk_file *f) {
 
 /* --- asking --- */
 
-static int put_part(struct link *l, struct buf *part) {
+static int put_part(struct cli_link *l, struct buf *part) {
   struct slice words[] = { SLICE("bulk"), SLICE("put"), buf_slice(part) };
   struct table t;
   table_init(&t);
@@ -309,7 +309,7 @@ static int put_part(struct link *l, struct buf *part) {
   return code;
 }
 
-static int put_all(struct link *l, struct bulk_file *f,
+static int put_all(struct cli_link *l, struct bulk_file *f,
                    void (*row)(const struct bulk_account *, struct buf *)) {
   struct buf part, one;
   int code = CLI_EXIT_OK;
@@ -329,7 +329,7 @@ static int put_all(struct link *l, struct bulk_file *f,
 }
 
 /* The process's sentence is not printed when its rows name the mistakes. */
-static int answer(struct link *l, struct table *t, struct bulk_file *f) {
+static int answer(struct cli_link *l, struct table *t, struct bulk_file *f) {
   struct link_reply reported;
   for (;;) {
     switch (link_next(l, &reported)) {
@@ -356,7 +356,7 @@ int bulk_ask(struct cli *c, struct bulk_file *f, enum role kind, const char *ver
   int code;
   struct table own;
   struct slice words[] = { SLICE("bulk"), slice_str(verb) };
-  struct link *l = link_open(c, kind, 0, &code);
+  struct cli_link *l = link_open(c, kind, 0, &code);
   if (!l)
     return code == CLI_EXIT_NOT_FOUND
                ? cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", role_name(kind))

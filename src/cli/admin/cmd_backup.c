@@ -85,7 +85,7 @@ static int connect_process(struct cli *c, struct joiner *j, enum role kind) {
   int code;
   struct link_reply reply;
   struct slice words[] = { SLICE("backup") };
-  struct link *l = link_open(c, kind, 0, &code);
+  struct cli_link *l = link_open(c, kind, 0, &code);
   if (!l)
     return code == CLI_EXIT_NOT_FOUND
                ? cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", role_name(kind))

@@ -106,7 +106,7 @@ static int show(struct cli *c, const struct dns_answer *a) {
 /* --- who is asked --- */
 
 /* The answer's octets, then the end. */
-static int receive_answer(struct link *l, struct dns_answer *ret) {
+static int receive_answer(struct cli_link *l, struct dns_answer *ret) {
   struct link_reply reply;
   bool whole = false;
   while (link_next(l, &reply) == LINK_OUTPUT) whole = dns_answer_get(reply.data, ret);
@@ -121,7 +121,7 @@ static bool ask_running(struct cli *c, const char *name, enum dns_kind kind, str
   struct slice words[] = { SLICE("dns"), SLICE("lookup"), slice_str(name),
                            slice_str(dns_kind_name(kind)) };
   if (cli_given(c, "direct") || !c->conf || !link_probe(c)) return false;
-  struct link *l = link_open_running(c, ROLE_RESOLVER, 0, ret_code);
+  struct cli_link *l = link_open_running(c, ROLE_RESOLVER, 0, ret_code);
   if (!l) return *ret_code != CLI_EXIT_NOT_FOUND;
   *ret_code = link_ask(l, words, 4)
                   ? receive_answer(l, ret)

@@ -14,7 +14,7 @@
 #include "src/cli/admin/spf.h"
 #include "src/cli/base/terminal.h"
 
-struct check {
+struct domain_check {
   struct cli *c;
   struct dns_settings settings;
   const struct conf *conf;
@@ -30,7 +30,7 @@ struct check {
 
 /* --- findings --- */
 
-static void note(struct check *x, const char *state, const char *kind, const char *name,
+static void note(struct domain_check *x, const char *state, const char *kind, const char *name,
                  struct slice found, struct slice publish) {
   const struct slice values[] = { slice_str(state), slice_str(kind), slice_str(name), found,
                                   publish };
@@ -44,12 +44,13 @@ static void note(struct check *x, const char *state, const char *kind, const cha
   x->later |= strcmp(state, "unknown") == 0;
 }
 
-static void right(struct check *x, const char *kind, const char *name, struct slice found) {
+static void right(struct domain_check *x, const char *kind, const char *name, struct slice found) {
   note(x, "ok", kind, name, found, SLICE(""));
 }
 
 /* False: DNS gave no answer, which is noted. */
-static bool ask(struct check *x, const char *kind_word, const char *name, enum dns_kind kind) {
+static bool ask(struct domain_check *x, const char *kind_word, const char *name,
+                enum dns_kind kind) {
   int code = cli_dns_ask(&x->settings, name, kind, &x->answer);
   bool unknown =
       code != CLI_EXIT_OK || x->answer.result == DNS_LATER || x->answer.result == DNS_BOGUS;
@@ -62,14 +63,14 @@ static bool ask(struct check *x, const char *kind_word, const char *name, enum d
 }
 
 static bool ask_spf(void *arg, const char *name, enum dns_kind kind, struct dns_answer *ret) {
-  struct check *x = arg;
+  struct domain_check *x = arg;
   return cli_dns_ask(&x->settings, name, kind, ret) == CLI_EXIT_OK;
 }
 
 /* --- our host --- */
 
 /* The address must lead to that name. */
-static void check_pointer(struct check *x, const struct dns_address *a, const char *host) {
+static void check_pointer(struct domain_check *x, const struct dns_address *a, const char *host) {
   char text[DNS_ADDRESS_TEXT], name[DNS_NAME_MAX + 1];
   struct slice found = SLICE(""), pointer;
   struct buf publish;
@@ -87,7 +88,7 @@ static void check_pointer(struct check *x, const struct dns_address *a, const ch
   buf_free(&publish);
 }
 
-static void check_host(struct check *x) {
+static void check_host(struct domain_check *x) {
   struct buf text;
   buf_init(&text, 1024);
   if (!ask(x, "A", x->host, DNS_ADDRESS)) return;
@@ -111,7 +112,7 @@ static void check_host(struct check *x) {
 /* --- source_addresses --- */
 
 /* The host name used from that address must lead to the address, and the address to the name. */
-static void check_source(struct check *x, const struct dns_address *a, const char *name) {
+static void check_source(struct domain_check *x, const struct dns_address *a, const char *name) {
   char text[DNS_ADDRESS_TEXT];
   bool there = false;
   struct buf publish;
@@ -128,7 +129,7 @@ static void check_source(struct check *x, const struct dns_address *a, const cha
   check_pointer(x, a, name);
 }
 
-static void check_sources(struct check *x) {
+static void check_sources(struct domain_check *x) {
   for (size_t i = 0; i < x->conf->source_addresses.count; i++) {
     char text[64], name[DNS_NAME_MAX + 1];
     struct dns_address a = { .n = 4 };
@@ -147,7 +148,7 @@ static void check_sources(struct check *x) {
 /* --- a domain --- */
 
 /* Our host among those that were found; `ports`, two of them, or NULL. */
-static const struct dns_host *find_host(const struct check *x, const uint16_t *ports) {
+static const struct dns_host *find_host(const struct domain_check *x, const uint16_t *ports) {
   for (size_t i = 0; i < x->answer.host_count; i++) {
     const struct dns_host *h = &x->answer.hosts[i];
     if (strcmp(h->name, x->host) == 0 && (!ports || h->port == ports[0] || h->port == ports[1]))
@@ -156,14 +157,14 @@ static const struct dns_host *find_host(const struct check *x, const uint16_t *p
   return NULL;
 }
 
-static void list_hosts(const struct check *x, struct buf *to) {
+static void list_hosts(const struct domain_check *x, struct buf *to) {
   for (size_t i = 0; i < x->answer.host_count; i++) {
     buf_printf(to, "%s%s", i ? " " : "", x->answer.hosts[i].name);
     if (x->answer.hosts[i].port) buf_printf(to, ":%u", x->answer.hosts[i].port);
   }
 }
 
-static void check_mx(struct check *x) {
+static void check_mx(struct domain_check *x) {
   struct buf found, publish;
   if (!ask(x, "MX", x->domain, DNS_MX)) return;
   buf_init(&found, 8192), buf_init(&publish, 1024);
@@ -189,7 +190,7 @@ static const char *spf_state(enum spf_result r) {
 
 /* The worst verdict over the addresses that we send from; without any, over none that could be
  * right. */
-static void check_spf(struct check *x) {
+static void check_spf(struct domain_check *x) {
   static const struct dns_address nowhere = { .n = 4 };
   struct buf record, publish;
   enum spf_result worst = SPF_PASS;
@@ -210,7 +211,7 @@ static void check_spf(struct check *x) {
   buf_free(&record), buf_free(&publish);
 }
 
-static void check_key(struct check *x, const struct table *t, const struct table_row *row) {
+static void check_key(struct domain_check *x, const struct table *t, const struct table_row *row) {
   struct slice name = table_cell(t, row, "name"), record = table_cell(t, row, "record"), text,
                found = SLICE("");
   char asked[DNS_NAME_MAX + 1] = "";
@@ -228,7 +229,7 @@ static void check_key(struct check *x, const struct table *t, const struct table
   buf_free(&publish);
 }
 
-static int check_keys(struct check *x) {
+static int check_keys(struct domain_check *x) {
   struct table t;
   struct buf publish;
   int code = dkim_rows(x->c, x->domain, &t);
@@ -247,7 +248,7 @@ static int check_keys(struct check *x) {
 
 /* At the domain, or above it (RFC 7489 §6.6.3; the organization's own is taken to be the last two
  * labels). */
-static void check_dmarc(struct check *x) {
+static void check_dmarc(struct domain_check *x) {
   struct slice text, found = SLICE("");
   char name[DNS_NAME_MAX + 16];
   struct buf publish;
@@ -268,8 +269,8 @@ static void check_dmarc(struct check *x) {
 }
 
 /* RFC 6186, RFC 8314 §5.1: of what is served here. The port may be the usual one, forwarded. */
-static void check_service(struct check *x, const char *service, const struct conf_list *listens,
-                          uint16_t usual) {
+static void check_service(struct domain_check *x, const char *service,
+                          const struct conf_list *listens, uint16_t usual) {
   char name[DNS_NAME_MAX + 32];
   uint16_t ports[2] = { usual, usual };
   struct slice host;
@@ -290,7 +291,7 @@ static void check_service(struct check *x, const char *service, const struct con
   buf_free(&found), buf_free(&publish);
 }
 
-static int check_domain(struct check *x, const char *domain) {
+static int check_domain(struct domain_check *x, const char *domain) {
   x->domain = domain;
   check_mx(x);
   check_spf(x);
@@ -305,7 +306,7 @@ static int check_domain(struct check *x, const char *domain) {
 /* --- the command --- */
 
 /* The domain that was named, or all of ours. */
-static int check_domains(struct check *x) {
+static int check_domains(struct domain_check *x) {
   struct slice words[] = { SLICE("domain"), SLICE("list") };
   const char *wanted = x->c->arg_count ? x->c->args[0] : NULL;
   struct table t;
@@ -336,7 +337,7 @@ static void print_cell(const char *before, struct slice cell) {
   buf_free(&safe);
 }
 
-static void print(const struct check *x) {
+static void print(const struct domain_check *x) {
   const struct table *t = &x->out;
   if (x->c->json) table_print(t, true);
   for (const struct table_row *r = t->first; !x->c->json && r; r = r->next) {
@@ -348,7 +349,7 @@ static void print(const struct check *x) {
   }
 }
 
-static bool name_host(struct check *x) {
+static bool name_host(struct domain_check *x) {
   char name[256] = "";
   if (!x->conf->hostname[0]) gethostname(name, sizeof name - 1);
   return dns_name_check(slice_str(x->conf->hostname[0] ? x->conf->hostname : name), x->host);
@@ -365,7 +366,7 @@ static void set_columns(struct table *t) {
 }
 
 int cmd_domain_check(struct cli *c) {
-  struct check *x = calloc(1, sizeof *x);
+  struct domain_check *x = calloc(1, sizeof *x);
   if (!x) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   int code = CLI_EXIT_CONFIG;
   x->c = c;

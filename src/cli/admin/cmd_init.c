@@ -243,8 +243,8 @@ static int make_account(struct cli *c, const struct init *x, struct slice passwo
 
 static void print_dns(const struct init *x, const struct table *keys) {
   const char *d = x->domain, *h = x->hostname;
-  printf("\n%sSet in DNS%s (for %s; ADDRESS is this machine's):\n", tint(stdout, TINT_BOLD),
-         tint(stdout, TINT_NONE), d);
+  printf("\n%sSet in DNS%s (for %s; ADDRESS is this machine's):\n",
+         terminal_tint(stdout, TINT_BOLD), terminal_tint(stdout, TINT_NONE), d);
   printf("  %s.  A     ADDRESS           ; and AAAA for IPv6; its PTR must lead back to %s\n", h,
          h);
   printf("  %s.  MX    10 %s.\n", d, h);
@@ -262,7 +262,7 @@ static void print_dns(const struct init *x, const struct table *keys) {
 
 static void print_all(struct cli *c, const struct init *x, const struct buf *password,
                       const struct table *keys) {
-  const char *bold = tint(stdout, TINT_BOLD), *plain = tint(stdout, TINT_NONE);
+  const char *bold = terminal_tint(stdout, TINT_BOLD), *plain = terminal_tint(stdout, TINT_NONE);
   printf("configuration  %s\nmail           %s\ncertificate    %s (self-signed: put a real one "
          "there, then "
          "`qasid reload`)\n",

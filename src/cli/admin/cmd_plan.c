@@ -113,7 +113,7 @@ static void plan_probe(struct plan_print *p, const struct table *t, struct slice
 static int plan_ask_sender(struct plan_print *p, struct slice destination, struct table *t) {
   const struct slice words[] = { SLICE("plan"), destination };
   int code;
-  struct link *l = link_probe(p->c) ? link_open_running(p->c, ROLE_SENDER, 0, &code) : NULL;
+  struct cli_link *l = link_probe(p->c) ? link_open_running(p->c, ROLE_SENDER, 0, &code) : NULL;
   if (!l) {
     plan_add(p, &(struct plan_cells){ SLICE("route"), destination, SLICE("no-sender"),
                                       SLICE("no sender runs, so where it goes is not known"),

@@ -47,7 +47,7 @@ int cmd_mail_show(struct cli *c) {
   struct slice words[CLI_WORDS_MAX + 2];
   struct link_reply reply;
   int code;
-  struct link *l = link_open(c, ROLE_STORE, 0, &code);
+  struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
   if (!l)
     return code == CLI_EXIT_NOT_FOUND ? cli_fail(CLI_EXIT_UNAVAILABLE, "store does not run now")
                                       : code;

@@ -35,7 +35,7 @@ static void ask_tls(struct cli *c, const struct table *recipients, const struct 
   for (const struct table_row *r = attempts->first; r; r = r->next)
     put_word(&words, table_cell(attempts, r, "address"));
   for (rest = buf_slice(&words); n < CLI_WORDS_MAX && ipc_list_next(&rest, &list[n]);) n++;
-  struct link *l = n > 1 && link_probe(c) ? link_open_running(c, ROLE_SENDER, 0, &code) : NULL;
+  struct cli_link *l = n > 1 && link_probe(c) ? link_open_running(c, ROLE_SENDER, 0, &code) : NULL;
   if (l && link_ask(l, list, n)) ask_answer(l, t, NULL);
   link_free(&l);
   buf_free(&words);
@@ -73,7 +73,7 @@ int cmd_queue_show(struct cli *c) {
   return code;
 }
 
-static int print(struct link *l) {
+static int print(struct cli_link *l) {
   struct link_reply reply;
   bool fine = true;
   while (link_next(l, &reply) == LINK_OUTPUT)
@@ -87,7 +87,7 @@ static int print(struct link *l) {
 int cmd_queue_body(struct cli *c) {
   const struct slice words[] = { SLICE("queue"), SLICE("body"), slice_str(c->args[0]) };
   int code;
-  struct link *l = link_open(c, ROLE_STORE, 0, &code);
+  struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
   if (!l)
     return code == CLI_EXIT_NOT_FOUND ? cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now")
                                       : code;

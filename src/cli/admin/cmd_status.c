@@ -83,7 +83,7 @@ static int ask_certificates(struct cli *c, struct table *to) {
 static int ask_store(struct cli *c, const char *what, struct table *t) {
   int code;
   struct slice words[] = { SLICE("status"), slice_str(what) };
-  struct link *l = link_open_running(c, ROLE_STORE, 0, &code);
+  struct cli_link *l = link_open_running(c, ROLE_STORE, 0, &code);
   /* it is being started again: its process says so */
   if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code;
   code = link_ask(l, words, 2) ? ask_answer(l, t, NULL) : CLI_EXIT_UNAVAILABLE;

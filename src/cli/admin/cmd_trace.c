@@ -19,7 +19,7 @@
 enum { TRACE_LINKS_MAX = 128 };
 
 struct watched {
-  struct link *links[TRACE_LINKS_MAX];
+  struct cli_link *links[TRACE_LINKS_MAX];
   size_t count;
   char filter[64];
 };
@@ -28,7 +28,7 @@ static int watch_kind(struct cli *c, enum role kind, struct watched *w) {
   struct slice words[] = { SLICE("trace"), slice_str(w->filter) };
   for (unsigned index = 0; index < 64 && w->count < TRACE_LINKS_MAX; index++) {
     int code;
-    struct link *l = link_open_running(c, kind, (uint8_t)index, &code);
+    struct cli_link *l = link_open_running(c, kind, (uint8_t)index, &code);
     if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code;
     w->links[w->count++] = l;
     if (!link_ask(l, words, 2)) return cli_fail(CLI_EXIT_UNAVAILABLE, "the server did not answer");
@@ -76,11 +76,12 @@ static void print_row(struct cli *c, struct slice row) {
     buf_init(&out, 64 * 1024);
     buf_printf(&out, "%s ", time);
     text_put_safe(&out, session);
-    buf_printf(&out, " %s", tint(stdout, slice_eq(from, SLICE("C")) ? TINT_CYAN : TINT_GREEN));
+    buf_printf(&out, " %s",
+               terminal_tint(stdout, slice_eq(from, SLICE("C")) ? TINT_CYAN : TINT_GREEN));
     text_put_safe(&out, from);
     buf_put_str(&out, ": ");
     text_put_safe(&out, line);
-    buf_printf(&out, "%s\n", tint(stdout, TINT_NONE));
+    buf_printf(&out, "%s\n", terminal_tint(stdout, TINT_NONE));
     out_put(&out);
     buf_free(&out);
   }
@@ -88,7 +89,7 @@ static void print_row(struct cli *c, struct slice row) {
 }
 
 /* Everything received on the link. */
-static int read_link(struct cli *c, struct link *l) {
+static int read_link(struct cli *c, struct cli_link *l) {
   struct link_reply reply;
   do {
     switch (link_next(l, &reply)) {

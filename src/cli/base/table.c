@@ -51,7 +51,8 @@ bool table_add(struct table *t, struct slice list) {
   return true;
 }
 
-int table_column(const struct table *t, const char *name) {
+/* The place of a column, or -1. */
+static int table_column(const struct table *t, const char *name) {
   for (size_t i = 0; i < t->column_count; i++)
     if (slice_eq(t->columns[i], slice_str(name))) return (int)i;
   return -1;
@@ -157,8 +158,8 @@ static void print_text(const struct table *t) {
              i + 1 == t->column_count);
   }
   if (buf_len(&line))
-    printf("%s%.*s%s\n", tint(stdout, TINT_BOLD), (int)buf_len(&line) - 1,
-           (const char *)buf_slice(&line).p, tint(stdout, TINT_NONE));
+    printf("%s%.*s%s\n", terminal_tint(stdout, TINT_BOLD), (int)buf_len(&line) - 1,
+           (const char *)buf_slice(&line).p, terminal_tint(stdout, TINT_NONE));
   for (const struct table_row *r = t->first; r; r = r->next) {
     buf_reset(&line);
     for (size_t i = 0; i < t->column_count; i++)

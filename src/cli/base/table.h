@@ -25,8 +25,6 @@ void table_free(struct table *t);
  * values is filled with empty ones. False without memory. */
 bool table_columns(struct table *t, struct slice list);
 bool table_add(struct table *t, struct slice list);
-/* The place of a column, or -1. */
-int table_column(const struct table *t, const char *name);
 /* A cell of the row; empty when there is no such column. */
 struct slice table_cell(const struct table *t, const struct table_row *row, const char *column);
 /* On standard output: columns in capitals above, numbers to the right; or an array of objects, in

@@ -11,7 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-const char *tint(FILE *f, enum tint t) {
+const char *terminal_tint(FILE *f, enum tint t) {
   static const char *const sequences[] = {
     [TINT_NONE] = "\033[0m",  [TINT_BOLD] = "\033[1m",   [TINT_DIM] = "\033[2m",
     [TINT_RED] = "\033[31m",  [TINT_GREEN] = "\033[32m", [TINT_YELLOW] = "\033[33m",

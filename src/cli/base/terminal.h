@@ -20,8 +20,8 @@ enum tint {
 };
 
 /* The escape sequence that begins the tint on `f`, or "" when `f` is no terminal, NO_COLOR is set
- * (https://no-color.org) or TERM is "dumb". tint(f, TINT_NONE) ends it. */
-const char *tint(FILE *f, enum tint t);
+ * (https://no-color.org) or TERM is "dumb". terminal_tint(f, TINT_NONE) ends it. */
+const char *terminal_tint(FILE *f, enum tint t);
 
 /* `s` with every control character written as \xNN, so that nothing out of a mail moves a cursor.
  * UTF-8 stays, what is not UTF-8 does not. */

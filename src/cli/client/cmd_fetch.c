@@ -65,8 +65,8 @@ static enum pop3_sink_verdict look_listed(void *arg, struct pop3_item *items, si
 
 static enum pop3_sink_verdict look_begin(void *arg, struct pop3_item *m) {
   struct look *l = arg;
-  printf("%s%s--- %" PRIu64 ": %" PRIu64 " octets%s\n", l->any ? "\n" : "", tint(stdout, TINT_BOLD),
-         m->number, m->size, tint(stdout, TINT_NONE));
+  printf("%s%s--- %" PRIu64 ": %" PRIu64 " octets%s\n", l->any ? "\n" : "",
+         terminal_tint(stdout, TINT_BOLD), m->number, m->size, terminal_tint(stdout, TINT_NONE));
   l->any = true;
   return POP3_SINK_ON;
 }

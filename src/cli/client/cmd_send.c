@@ -19,8 +19,8 @@
 
 #define SEND_MAX (1024ull * 1024 * 1024)
 
-struct sender {
-  struct smtp_client smtp;
+struct send_run {
+  struct smtp_run smtp;
   struct buf message; /* in wire form */
   bool has_eight_bit;
   uint64_t crs;     /* lone ones in what was read */
@@ -76,7 +76,7 @@ static void keep_first(void *arg, const struct address *a) {
 }
 
 /* --headers: who is named, and the message as they are to see it. */
-static int take_header(struct sender *s) {
+static int take_header(struct send_run *s) {
   struct buf wrong, shown;
   struct header_field f;
   struct slice part;
@@ -100,7 +100,7 @@ static int take_header(struct sender *s) {
   return code == CLI_EXIT_OK && shown.failed ? cli_fail(CLI_EXIT_SYSTEM, "no memory") : code;
 }
 
-static int make_message(struct cli *c, struct sender *s, const char *from) {
+static int make_message(struct cli *c, struct send_run *s, const char *from) {
   const char *subject = cli_given(c, "subject");
   struct buf raw;
   if (subject && !is_one_line(subject)) return cli_fail(CLI_EXIT_USAGE, "a subject is one line");
@@ -125,12 +125,12 @@ static int make_message(struct cli *c, struct sender *s, const char *from) {
 /* --- the transaction --- */
 
 /* All or none: a refused recipient is reported, and so are the others. */
-static int print_recipient(struct sender *s, const char *to, int code) {
+static int print_recipient(struct send_run *s, const char *to, int code) {
   int one = s->smtp.net.over ? CLI_EXIT_UNAVAILABLE : smtp_client_rcpt(&s->smtp, to);
   return one != CLI_EXIT_OK ? one : code;
 }
 
-static int print_recipients(struct cli *c, struct sender *s) {
+static int print_recipients(struct cli *c, struct send_run *s) {
   const char *to;
   char path[2 * ADDRESS_PATH_MAX];
   int code = CLI_EXIT_OK;
@@ -144,8 +144,8 @@ static int print_recipients(struct cli *c, struct sender *s) {
   return code;
 }
 
-static int converse(struct cli *c, struct sender *s, const char *from, struct slice password) {
-  struct smtp_client *smtp = &s->smtp;
+static int converse(struct cli *c, struct send_run *s, const char *from, struct slice password) {
+  struct smtp_run *smtp = &s->smtp;
   smtp->changed.crs = s->crs;
   int code = smtp_client_secure(smtp);
   if (code == CLI_EXIT_OK && smtp->net.url.user[0])
@@ -174,7 +174,7 @@ static bool check_addresses(const struct cli *c, const char *from) {
 }
 
 int cmd_send(struct cli *c) {
-  struct sender s = { .has_eight_bit = false };
+  struct send_run s = { .has_eight_bit = false };
   struct url url;
   struct buf err, password;
   buf_init(&err, 4096), buf_init(&password, TOKEN_MAX), buf_init(&s.message, 2 * SEND_MAX);

@@ -14,7 +14,7 @@
 
 struct dest_smtp {
   struct dest d;
-  struct smtp_client smtp;
+  struct smtp_run smtp;
   struct spooled message;
   char rcpt[321];
   bool eight_bit;

@@ -10,7 +10,8 @@
 
 #include "src/cli/base/terminal.h"
 
-bool discover_is_within(struct slice host, struct slice domain) {
+/* `host` is the domain or below it. */
+static bool discover_is_within(struct slice host, struct slice domain) {
   if (host.n < domain.n || !slice_caseeq(slice_from(host, host.n - domain.n), domain)) return false;
   return host.n == domain.n || slice_at(host, host.n - domain.n - 1) == '.';
 }

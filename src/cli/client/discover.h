@@ -15,7 +15,5 @@ struct discovered {
  * used when DNSSEC proves the answer, when --server names it, or when the person at the terminal
  * says yes; others are left out. The exit code; the reason was printed if there is no host. */
 int discover_pop3(struct cli *c, const char *address, struct discovered *ret);
-/* `host` is the domain or below it. */
-bool discover_is_within(struct slice host, struct slice domain);
 
 #endif

@@ -245,8 +245,8 @@ bool net_start_tls(struct net *n) {
   while ((r = tls_handshake(n->tls)) != TLS_DONE)
     if (!wait_tls(n, r)) return false;
   if (n->verbose)
-    fprintf(stderr, "%s   (%s, %s)%s\n", tint(stderr, TINT_DIM), tls_version_name(n->tls),
-            tls_cipher_name(n->tls), tint(stderr, TINT_NONE));
+    fprintf(stderr, "%s   (%s, %s)%s\n", terminal_tint(stderr, TINT_DIM), tls_version_name(n->tls),
+            tls_cipher_name(n->tls), terminal_tint(stderr, TINT_NONE));
   return true;
 }
 
@@ -302,9 +302,9 @@ void net_show(const struct net *n, const char *who, struct slice line) {
   if (!n->verbose) return;
   struct buf out;
   buf_init(&out, 64 * 1024);
-  buf_printf(&out, "%s%s: ", tint(stderr, who[0] == 'C' ? TINT_CYAN : TINT_GREEN), who);
+  buf_printf(&out, "%s%s: ", terminal_tint(stderr, who[0] == 'C' ? TINT_CYAN : TINT_GREEN), who);
   text_put_safe(&out, slice_first(line, 8192));
-  buf_printf(&out, "%s\n", tint(stderr, TINT_NONE));
+  buf_printf(&out, "%s\n", terminal_tint(stderr, TINT_NONE));
   fwrite(buf_slice(&out).p, 1, buf_len(&out), stderr);
   buf_free(&out);
 }

@@ -11,12 +11,12 @@
 
 enum { PROBE_CONNECT_MS = 15000, PROBE_REPLY_MS = 30000, PROBE_TEXT_MAX = 2048 };
 
-static void probe_trouble(const struct probe *p, const char *command, struct smtp_client *s) {
+static void probe_trouble(const struct probe *p, const char *command, struct smtp_run *s) {
   p->say(p->arg, command, 0, slice_str(s->net.error));
 }
 
 /* A command, or NULL for the greeting; `word` for people. False: the connection is over. */
-static bool probe_ask(const struct probe *p, struct smtp_client *s, const char *word,
+static bool probe_ask(const struct probe *p, struct smtp_run *s, const char *word,
                       const char *line) {
   struct buf text;
   if (!smtp_client_exchange(s, line)) {
@@ -34,9 +34,9 @@ static bool probe_ask(const struct probe *p, struct smtp_client *s, const char *
   return true;
 }
 
-static bool probe_good(const struct smtp_client *s) { return s->reply.code / 100 == 2; }
+static bool probe_good(const struct smtp_run *s) { return s->reply.code / 100 == 2; }
 
-static bool probe_ehlo(const struct probe *p, struct smtp_client *s) {
+static bool probe_ehlo(const struct probe *p, struct smtp_run *s) {
   char line[300];
   const char *word = p->lmtp ? "LHLO" : "EHLO";
   snprintf(line, sizeof line, "%s %.255s", word, p->hello);
@@ -46,7 +46,7 @@ static bool probe_ehlo(const struct probe *p, struct smtp_client *s) {
 }
 
 /* As the policy wants it; false: the session ends. */
-static bool probe_secure(const struct probe *p, struct smtp_client *s) {
+static bool probe_secure(const struct probe *p, struct smtp_run *s) {
   bool must = strcmp(p->tls, "required") == 0 || strcmp(p->tls, "verified") == 0;
   if (s->net.tls || strcmp(p->tls, "none") == 0) return true;
   if (!s->starttls) {
@@ -63,7 +63,7 @@ static bool probe_secure(const struct probe *p, struct smtp_client *s) {
   return probe_ehlo(p, s);
 }
 
-static bool probe_envelope(const struct probe *p, struct smtp_client *s) {
+static bool probe_envelope(const struct probe *p, struct smtp_run *s) {
   char line[1200];
   bool utf8 = slice_has_high(slice_str(p->from)) || slice_has_high(slice_str(p->to));
   snprintf(line, sizeof line, "MAIL FROM:<%.500s>%s", p->from, utf8 ? " SMTPUTF8" : "");
@@ -81,7 +81,7 @@ static void probe_options(struct cli *c, const struct probe *p) {
 }
 
 bool probe_run(struct cli *c, const struct probe *p) {
-  struct smtp_client s = { .lmtp = p->lmtp };
+  struct smtp_run s = { .lmtp = p->lmtp };
   struct url url = { .scheme = "smtp", .port = p->port, .tls = strcmp(p->tls, "implicit") == 0 };
   struct dns_host at = { .address_count = 1, .addresses = { p->address } };
   bool replied = false;

@@ -11,13 +11,11 @@
 #include "mail/smtp/data.h"
 #include "src/cli/client/login.h"
 
-static int over(struct smtp_client *s) {
-  return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", s->net.error);
-}
+static int over(struct smtp_run *s) { return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", s->net.error); }
 
 /* --- replies --- */
 
-static void show_reply(struct smtp_client *s) {
+static void show_reply(struct smtp_run *s) {
   struct slice rest = buf_slice(&s->reply.text);
   struct buf line;
   buf_init(&line, 4096);
@@ -42,7 +40,7 @@ static bool fill(struct net *n, uint64_t end_ms) {
 }
 
 /* The next reply. False: the connection is over. */
-static bool receive_reply(struct smtp_client *s) {
+static bool receive_reply(struct smtp_run *s) {
   uint64_t end_ms = sys_mono_ms() + (uint64_t)s->net.timeout_ms;
   smtp_reply_reset(&s->reply);
   for (;;) {
@@ -62,18 +60,18 @@ static bool receive_reply(struct smtp_client *s) {
   }
 }
 
-static int refused(struct smtp_client *s, const char *what) {
+static int refused(struct smtp_run *s, const char *what) {
   struct slice words = buf_slice(&s->reply.text);
   int code = s->reply.code / 100 == 4 ? CLI_EXIT_TEMPORARY : CLI_EXIT_UNAVAILABLE;
   return cli_fail(code, "%s: %u %.*s", what, s->reply.code, SLICE_ARG(words));
 }
 
-bool smtp_client_exchange(struct smtp_client *s, const char *line) {
+bool smtp_client_exchange(struct smtp_run *s, const char *line) {
   return (!line || net_line(&s->net, slice_str(line), NULL)) && receive_reply(s);
 }
 
 /* A command and a reply of that class (2 or 3). No argument can end the command's line. */
-int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class) {
+int smtp_client_ask(struct smtp_run *s, const char *line, unsigned class) {
   if (line[strcspn(line, "\r\n")])
     return cli_fail(CLI_EXIT_USAGE, "%s: a command is one line", line);
   if (!net_line(&s->net, slice_str(line), NULL) || !receive_reply(s)) return over(s);
@@ -82,7 +80,7 @@ int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class) {
 
 /* --- the greeting's part --- */
 
-static void take_keyword(struct smtp_client *s, struct slice line) {
+static void take_keyword(struct smtp_run *s, struct slice line) {
   struct slice word = slice_split(&line, ' ');
   if (slice_caseeq(word, SLICE("STARTTLS"))) s->starttls = true;
   if (slice_caseeq(word, SLICE("8BITMIME"))) s->eight_bit = true;
@@ -94,7 +92,7 @@ static void take_keyword(struct smtp_client *s, struct slice line) {
     snprintf(s->mechanisms, sizeof s->mechanisms, "%.*s", SLICE_ARG(line));
 }
 
-void smtp_client_take_ehlo(struct smtp_client *s) {
+void smtp_client_take_ehlo(struct smtp_run *s) {
   struct slice rest = buf_slice(&s->reply.text);
   s->starttls = s->eight_bit = s->has_size = false;
   s->mechanisms[0] = 0;
@@ -102,7 +100,7 @@ void smtp_client_take_ehlo(struct smtp_client *s) {
   while (rest.p) take_keyword(s, slice_split(&rest, '\n'));
 }
 
-static int send_ehlo(struct smtp_client *s) {
+static int send_ehlo(struct smtp_run *s) {
   char host[256] = "", line[300];
   if (gethostname(host, sizeof host - 1) != 0 || !host[0]) snprintf(host, sizeof host, "localhost");
   snprintf(line, sizeof line, "%s %s", s->lmtp ? "LHLO" : "EHLO", host);
@@ -111,7 +109,7 @@ static int send_ehlo(struct smtp_client *s) {
   return code;
 }
 
-int smtp_client_secure(struct smtp_client *s) {
+int smtp_client_secure(struct smtp_run *s) {
   if (s->net.tls || s->net.plain || (!s->starttls && !s->net.strict)) return CLI_EXIT_OK;
   if (!s->starttls) return cli_fail(CLI_EXIT_REFUSED, "%s has no STARTTLS", s->net.url.host);
   int code = smtp_client_ask(s, "STARTTLS", 2);
@@ -121,20 +119,20 @@ int smtp_client_secure(struct smtp_client *s) {
 }
 
 static enum login_answer receive_sasl(struct net *n, struct buf *ret) {
-  struct smtp_client *s = (struct smtp_client *)n;
+  struct smtp_run *s = (struct smtp_run *)n;
   if (!receive_reply(s)) return LOGIN_OVER;
   buf_put(ret, buf_slice(&s->reply.text));
   if (s->reply.code == 334) return LOGIN_CHALLENGE;
   return s->reply.code / 100 == 2 ? LOGIN_ACCEPTED : LOGIN_REFUSED;
 }
 
-static enum sasl_refusal refusal_of(const struct smtp_client *s, enum login_answer a) {
+static enum sasl_refusal refusal_of(const struct smtp_run *s, enum login_answer a) {
   if (a == LOGIN_UNABLE) return SASL_REFUSED_HERE;
   return a == LOGIN_REFUSED ? smtp_login_refusal(s->reply.code) : SASL_REFUSED_OTHERWISE;
 }
 
 /* One way after the other (mail/sasl/login.h). `why` is of the last. */
-static enum login_answer try_ways(struct smtp_client *s, const struct sasl_login_rules *r,
+static enum login_answer try_ways(struct smtp_run *s, const struct sasl_login_rules *r,
                                   struct slice password, struct buf *why) {
   struct sasl_login_offer o = { .mechanisms = slice_str(s->mechanisms) };
   struct sasl_login_past tried = { 0 };
@@ -152,7 +150,7 @@ static enum login_answer try_ways(struct smtp_client *s, const struct sasl_login
   return a;
 }
 
-int smtp_client_login(struct smtp_client *s, const char *named, struct slice password) {
+int smtp_client_login(struct smtp_run *s, const char *named, struct slice password) {
   struct sasl_login_rules r = {
     .named = slice_str(named),
     .secure = s->net.tls != NULL,
@@ -183,7 +181,7 @@ int smtp_client_login(struct smtp_client *s, const char *named, struct slice pas
 
 /* --- the transaction --- */
 
-int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, bool eight_bit) {
+int smtp_client_mail(struct smtp_run *s, const char *from, uint64_t octets, bool eight_bit) {
   char line[800], size[40] = "";
   if (eight_bit && !s->eight_bit)
     return cli_fail(CLI_EXIT_DATA, "%s takes no message with 8-bit characters", s->net.url.host);
@@ -195,7 +193,7 @@ int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, b
   return smtp_client_ask(s, line, 2);
 }
 
-int smtp_client_rcpt(struct smtp_client *s, const char *to) {
+int smtp_client_rcpt(struct smtp_run *s, const char *to) {
   char line[400];
   snprintf(line, sizeof line, "RCPT TO:<%s>", to);
   int code = smtp_client_ask(s, line, 2);
@@ -211,7 +209,7 @@ static void print_changes(const struct mail_changes *c) {
   buf_free(&b);
 }
 
-int smtp_client_data(struct smtp_client *s, struct slice message) {
+int smtp_client_data(struct smtp_run *s, struct slice message) {
   enum { PIECE = 64 * 1024 };
   struct smtp_stuff stuff = { .any = false };
   struct mail_clean clean = { .octets = 0 };
@@ -245,8 +243,8 @@ int smtp_client_data(struct smtp_client *s, struct slice message) {
 
 /* --- the whole --- */
 
-int smtp_client_open(struct smtp_client *s, const struct cli *c, const struct url *url, bool lmtp) {
-  *s = (struct smtp_client){ .lmtp = lmtp };
+int smtp_client_open(struct smtp_run *s, const struct cli *c, const struct url *url, bool lmtp) {
+  *s = (struct smtp_run){ .lmtp = lmtp };
   smtp_reply_init(&s->reply);
   int code = net_open(&s->net, c, url, lmtp ? NULL : "smtp");
   if (code == CLI_EXIT_OK && !receive_reply(s)) code = over(s);
@@ -255,7 +253,7 @@ int smtp_client_open(struct smtp_client *s, const struct cli *c, const struct ur
   return code;
 }
 
-void smtp_client_close(struct smtp_client *s) {
+void smtp_client_close(struct smtp_run *s) {
   if (!s->net.over && s->net.fd >= 0) smtp_client_ask(s, "QUIT", 2);
   net_close(&s->net);
   smtp_reply_free(&s->reply);

@@ -9,7 +9,7 @@
 #include "mail/smtp/reply.h"
 #include "src/cli/client/net.h"
 
-struct smtp_client {
+struct smtp_run {
   struct net net; /* first: see receive_sasl() */
   struct smtp_reply reply;
   bool lmtp, starttls, eight_bit, has_size;
@@ -20,24 +20,24 @@ struct smtp_client {
 
 /* Connects, reads the greeting, sends EHLO (LHLO). smtp_client_close() is to be called either
  * way. */
-int smtp_client_open(struct smtp_client *s, const struct cli *c, const struct url *url, bool lmtp);
+int smtp_client_open(struct smtp_run *s, const struct cli *c, const struct url *url, bool lmtp);
 /* STARTTLS where it is offered, as --starttls and --no-starttls have it. */
-int smtp_client_secure(struct smtp_client *s);
-int smtp_client_login(struct smtp_client *s, const char *named, struct slice password);
-int smtp_client_mail(struct smtp_client *s, const char *from, uint64_t octets, bool eight_bit);
+int smtp_client_secure(struct smtp_run *s);
+int smtp_client_login(struct smtp_run *s, const char *named, struct slice password);
+int smtp_client_mail(struct smtp_run *s, const char *from, uint64_t octets, bool eight_bit);
 /* CLI_EXIT_NOT_FOUND: not this recipient. */
-int smtp_client_rcpt(struct smtp_client *s, const char *to);
+int smtp_client_rcpt(struct smtp_run *s, const char *to);
 /* The message in wire form; what is changed in it is printed; the last reply is in `reply`. */
-int smtp_client_data(struct smtp_client *s, struct slice message);
+int smtp_client_data(struct smtp_run *s, struct slice message);
 /* One line and its reply, or (NULL) a reply alone, neither judged nor printed. False: the
  * connection is over, see net.error. */
-bool smtp_client_exchange(struct smtp_client *s, const char *line);
+bool smtp_client_exchange(struct smtp_run *s, const char *line);
 /* After a reply of 2yz to EHLO: what it offers. */
-void smtp_client_take_ehlo(struct smtp_client *s);
+void smtp_client_take_ehlo(struct smtp_run *s);
 /* A command and a reply of that class (2 or 3). CLI_EXIT_USAGE, and nothing sent: `line` has a CR
  * or LF. */
-int smtp_client_ask(struct smtp_client *s, const char *line, unsigned class);
+int smtp_client_ask(struct smtp_run *s, const char *line, unsigned class);
 /* Sends QUIT where it can, and frees. */
-void smtp_client_close(struct smtp_client *s);
+void smtp_client_close(struct smtp_run *s);
 
 #endif

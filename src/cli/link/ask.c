@@ -17,7 +17,7 @@ size_t ask_words(const struct cli *c, struct slice *ret) {
   return n;
 }
 
-int ask_answer(struct link *l, struct table *t, struct buf *text) {
+int ask_answer(struct cli_link *l, struct table *t, struct buf *text) {
   struct link_reply reply;
   bool room = true;
   for (;;) {
@@ -38,7 +38,7 @@ int ask_answer(struct link *l, struct table *t, struct buf *text) {
 int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n, struct table *t,
               struct buf *text) {
   int code;
-  struct link *l = link_open(c, kind, 0, &code);
+  struct cli_link *l = link_open(c, kind, 0, &code);
   if (!l) {
     if (code == CLI_EXIT_NOT_FOUND)
       code = cli_fail(CLI_EXIT_UNAVAILABLE, "%s does not run now", role_name(kind));
@@ -71,7 +71,7 @@ int ask_print(struct cli *c, enum role kind, const struct slice *words, size_t n
 
 int ask_parent(struct cli *c, const char *word, struct table *t, struct buf *text) {
   int code;
-  struct link *l = link_open_running(c, ROLE_PARENT, 0, &code);
+  struct cli_link *l = link_open_running(c, ROLE_PARENT, 0, &code);
   if (!l) return code;
   struct slice words[] = { slice_str(word) };
   code = link_ask(l, words, 1) ? ask_answer(l, t, text)
@@ -84,7 +84,7 @@ int ask_all(struct cli *c, enum role kind, const char *word, struct table *t) {
   struct slice words[] = { slice_str(word) };
   int code = CLI_EXIT_OK;
   for (unsigned index = 0; code == CLI_EXIT_OK && index < 256; index++) {
-    struct link *l = link_open_running(c, kind, (uint8_t)index, &code);
+    struct cli_link *l = link_open_running(c, kind, (uint8_t)index, &code);
     if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code;
     code = link_ask(l, words, 1) ? ask_answer(l, t, NULL) : CLI_EXIT_UNAVAILABLE;
     link_free(&l);

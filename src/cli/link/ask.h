@@ -16,7 +16,7 @@ int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n
 /* The same and prints the table, then the sentence on standard error. */
 int ask_print(struct cli *c, enum role kind, const struct slice *words, size_t n);
 /* Reads an answer on an open link into the table. */
-int ask_answer(struct link *l, struct table *t, struct buf *text);
+int ask_answer(struct cli_link *l, struct table *t, struct buf *text);
 /* --- the running server: none is started --- */
 
 /* One word to the parent. */

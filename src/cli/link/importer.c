@@ -80,15 +80,15 @@ static bool send_line(struct importer *x, uint64_t size, const struct mail_meta 
 }
 
 /* A message where it is: in memory, or (fd not below 0) in a file. */
-struct source {
+struct import_source {
   int fd;
   struct slice memory;
   uint64_t size;
 };
 
 /* Gives `take` its octets, some at a time, as long as it returns true. */
-static bool each_piece(const struct source *from, bool (*take)(void *arg, struct slice piece),
-                       void *arg) {
+static bool each_piece(const struct import_source *from,
+                       bool (*take)(void *arg, struct slice piece), void *arg) {
   uint8_t room[PIECE];
   for (uint64_t at = 0; at < from->size;) {
     struct slice piece = slice_first(slice_from(from->memory, (size_t)at), PIECE);
@@ -125,7 +125,7 @@ static bool through(void *arg, struct slice piece) {
   return !d->take || go_on(d);
 }
 
-static bool each_clean_piece(const struct source *from, struct door *d) {
+static bool each_clean_piece(const struct import_source *from, struct door *d) {
   buf_init(&d->out, 2 * PIECE + MAIL_CLEAN_ROOM);
   bool ok = each_piece(from, through, d);
   mail_clean_end(&d->clean, d->take ? &d->out : NULL);
@@ -159,7 +159,7 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
 }
 
 /* What a POP3 client without UTF8 will get of it. */
-static uint64_t measure(const struct source *from) {
+static uint64_t measure(const struct import_source *from) {
   struct surrogate s;
   surrogate_open(&s, SURROGATE_6857); /* where the other is wanted, store measures it */
   struct door d = { .take = measure_piece, .arg = &s };
@@ -169,7 +169,7 @@ static uint64_t measure(const struct source *from) {
 }
 
 /* Its size is sent before its octets: the cleaned message is counted first. */
-static bool put_from(struct importer *x, const struct source *from, bool eight_bit,
+static bool put_from(struct importer *x, const struct import_source *from, bool eight_bit,
                      const struct mail_changes *before, const struct mail_meta *meta) {
   struct door count = { .take = NULL }, d = { .take = send_piece, .arg = x };
   if (x->ended || !each_clean_piece(from, &count)) return false;
@@ -184,13 +184,13 @@ static bool put_from(struct importer *x, const struct source *from, bool eight_b
 }
 
 bool importer_put(struct importer *x, struct slice message, const struct mail_meta *meta) {
-  const struct source from = { -1, message, message.n };
+  const struct import_source from = { -1, message, message.n };
   return put_from(x, &from, surrogate_wants(message), &(struct mail_changes){ 0 }, meta);
 }
 
 bool importer_put_file(struct importer *x, int fd, uint64_t size, bool eight_bit,
                        const struct mail_changes *before, const struct mail_meta *meta) {
-  const struct source from = { fd, SLICE_NONE, size };
+  const struct import_source from = { fd, SLICE_NONE, size };
   return put_from(x, &from, eight_bit, before, meta);
 }
 
@@ -200,7 +200,7 @@ static bool keep_piece(void *arg, struct slice piece) {
 }
 
 bool importer_keeps(struct slice message, struct importer_kept *ret) {
-  const struct source from = { -1, message, message.n };
+  const struct import_source from = { -1, message, message.n };
   struct mail_measure m;
   struct buf copy;
   uint64_t size;

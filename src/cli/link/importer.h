@@ -23,7 +23,7 @@ enum importer_outcome {
 extern const char *const importer_words[IMPORTER_OUTCOMES];
 
 struct importer {
-  struct link *link;
+  struct cli_link *link;
   uint64_t sent, taken, counts[IMPORTER_OUTCOMES];
   bool ended; /* the store has sent its last answer */
   /* Called for each answer, in the order of the messages. May be NULL; set after importer_begin().

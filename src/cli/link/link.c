@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-struct link {
+struct cli_link {
   int fd;
   uint8_t *packet;   /* IPC_PACKET_MAX octets */
   struct slice rest; /* messages of the packet not yet given */
@@ -23,9 +23,23 @@ struct link {
   struct buf out;
 };
 
+/* The exit code for a process's answer. */
+static int link_exit(enum cli_code code) {
+  static const int exits[CLI_CODES] = {
+    [CLI_OK] = CLI_EXIT_OK,
+    [CLI_USAGE] = CLI_EXIT_USAGE,
+    [CLI_NOT_FOUND] = CLI_EXIT_NOT_FOUND,
+    [CLI_EXISTS] = CLI_EXIT_EXISTS,
+    [CLI_TROUBLE] = CLI_EXIT_TEMPORARY,
+    [CLI_DAMAGE] = CLI_EXIT_DATA,
+    [CLI_REFUSED] = CLI_EXIT_CONFIG,
+  };
+  return exits[code];
+}
+
 /* --- packets --- */
 
-static bool send_packet(struct link *l) {
+static bool send_packet(struct cli_link *l) {
   struct slice s = buf_slice(&l->out);
   ssize_t n = -1;
   while (!l->out.failed && (n = send(l->fd, s.p, s.n, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
@@ -34,7 +48,7 @@ static bool send_packet(struct link *l) {
   return n == (ssize_t)s.n;
 }
 
-static void keep_fds(struct link *l, struct msghdr *msg) {
+static void keep_fds(struct cli_link *l, struct msghdr *msg) {
   l->fd_count = l->fd_at = 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
@@ -43,11 +57,11 @@ static void keep_fds(struct link *l, struct msghdr *msg) {
   }
 }
 
-static void drop_fds(struct link *l) {
+static void drop_fds(struct cli_link *l) {
   while (l->fd_at < l->fd_count) close(l->fds[l->fd_at++]);
 }
 
-static bool receive_packet(struct link *l) {
+static bool receive_packet(struct cli_link *l) {
   union {
     struct cmsghdr align;
     char room[CMSG_SPACE(IPC_FDS_MAX * sizeof(int))];
@@ -68,7 +82,7 @@ static bool receive_packet(struct link *l) {
 
 /* The next message that a process may send to the command line. Its descriptor, if any, is the
  * caller's. */
-static bool next_message(struct link *l, struct ipc_msg *ret) {
+static bool next_message(struct cli_link *l, struct ipc_msg *ret) {
   uint8_t fds;
   if (l->rest.n == 0 && !receive_packet(l)) return false;
   if (!ipc_next(&l->rest, ret, &fds)) return false;
@@ -81,8 +95,8 @@ static bool next_message(struct link *l, struct ipc_msg *ret) {
 
 /* --- opening --- */
 
-static struct link *link_new(int fd) {
-  struct link *l = calloc(1, sizeof *l);
+static struct cli_link *link_new(int fd) {
+  struct cli_link *l = calloc(1, sizeof *l);
   uint8_t *packet = malloc(IPC_PACKET_MAX);
   if (!l || !packet) {
     free(l);
@@ -90,12 +104,12 @@ static struct link *link_new(int fd) {
     close(fd);
     return NULL;
   }
-  *l = (struct link){ .fd = fd, .packet = packet };
+  *l = (struct cli_link){ .fd = fd, .packet = packet };
   buf_init(&l->out, IPC_PACKET_MAX);
   return l;
 }
 
-void link_free(struct link **l) {
+void link_free(struct cli_link **l) {
   if (!*l) return;
   drop_fds(*l);
   close((*l)->fd);
@@ -127,7 +141,7 @@ bool link_probe(struct cli *c) {
   return fd >= 0;
 }
 
-static struct link *open_control(struct cli *c, bool start, int *ret_code) {
+static struct cli_link *open_control(struct cli *c, bool start, int *ret_code) {
   const struct conf *conf = cli_conf(c);
   *ret_code = CLI_EXIT_CONFIG;
   if (!conf) return NULL;
@@ -155,14 +169,15 @@ static struct link *open_control(struct cli *c, bool start, int *ret_code) {
 }
 
 /* On the control socket: asks to be connected to the process. The new channel replaces it. */
-static struct link *join(struct link *control, enum role kind, uint8_t index, int *ret_code) {
+static struct cli_link *join(struct cli_link *control, enum role kind, uint8_t index,
+                             int *ret_code) {
   struct ipc_msg m;
   struct cli_connected joined;
   struct cli_done done;
   size_t at = ipc_open(&control->out, cli_connect_type, 0, 0);
   cli_connect_put(&control->out, &(struct cli_connect){ (uint8_t)kind, index });
   ipc_close(&control->out, at);
-  struct link *l = NULL;
+  struct cli_link *l = NULL;
   *ret_code = CLI_EXIT_UNAVAILABLE;
   if (!send_packet(control) || !next_message(control, &m)) {
     cli_fail(0, "the server closed the control socket");
@@ -181,23 +196,23 @@ static struct link *join(struct link *control, enum role kind, uint8_t index, in
   return l;
 }
 
-static struct link *open_process(struct cli *c, enum role kind, uint8_t index, bool start,
-                                 int *ret_code) {
-  struct link *control = open_control(c, start, ret_code);
+static struct cli_link *open_process(struct cli *c, enum role kind, uint8_t index, bool start,
+                                     int *ret_code) {
+  struct cli_link *control = open_control(c, start, ret_code);
   return control && kind != ROLE_PARENT ? join(control, kind, index, ret_code) : control;
 }
 
-struct link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code) {
+struct cli_link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code) {
   return open_process(c, kind, index, true, ret_code);
 }
 
-struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code) {
+struct cli_link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code) {
   return open_process(c, kind, index, false, ret_code);
 }
 
 /* --- sending --- */
 
-bool link_ask(struct link *l, const struct slice *words, size_t n) {
+bool link_ask(struct cli_link *l, const struct slice *words, size_t n) {
   struct buf list;
   buf_init(&list, 64 * 1024);
   for (size_t i = 0; i < n; i++) ipc_list_put(&list, words[i]);
@@ -209,7 +224,7 @@ bool link_ask(struct link *l, const struct slice *words, size_t n) {
   return send_packet(l);
 }
 
-bool link_input(struct link *l, struct slice s) {
+bool link_input(struct cli_link *l, struct slice s) {
   while (s.n) {
     size_t at = ipc_open(&l->out, cli_input_type, 0, 0);
     cli_input_put(&l->out, &(struct cli_input){ slice_first(s, IPC_CHUNK) });
@@ -220,7 +235,7 @@ bool link_input(struct link *l, struct slice s) {
   return true;
 }
 
-bool link_input_end(struct link *l) {
+bool link_input_end(struct cli_link *l) {
   size_t at = ipc_open(&l->out, cli_input_end_type, 0, 0);
   ipc_close(&l->out, at);
   return send_packet(l);
@@ -252,7 +267,7 @@ static bool decode(const struct ipc_msg *m, struct link_reply *ret) {
   return false;
 }
 
-enum link_event link_next(struct link *l, struct link_reply *ret) {
+enum link_event link_next(struct cli_link *l, struct link_reply *ret) {
   struct ipc_msg m = { .fd = -1 };
   *ret =
       (struct link_reply){ LINK_LOST, SLICE("the server closed the connection before it was done"),
@@ -263,25 +278,12 @@ enum link_event link_next(struct link *l, struct link_reply *ret) {
   return ret->event;
 }
 
-bool link_received(struct link *l) {
+bool link_received(struct cli_link *l) {
   struct pollfd p = { .fd = l->fd, .events = POLLIN };
   return l->rest.n > 0 || poll(&p, 1, 0) > 0;
 }
 
-int link_fd(const struct link *l) { return l->fd; }
-
-int link_exit(enum cli_code code) {
-  static const int exits[CLI_CODES] = {
-    [CLI_OK] = CLI_EXIT_OK,
-    [CLI_USAGE] = CLI_EXIT_USAGE,
-    [CLI_NOT_FOUND] = CLI_EXIT_NOT_FOUND,
-    [CLI_EXISTS] = CLI_EXIT_EXISTS,
-    [CLI_TROUBLE] = CLI_EXIT_TEMPORARY,
-    [CLI_DAMAGE] = CLI_EXIT_DATA,
-    [CLI_REFUSED] = CLI_EXIT_CONFIG,
-  };
-  return exits[code];
-}
+int link_fd(const struct cli_link *l) { return l->fd; }
 
 int link_finish(const struct link_reply *done) {
   int code = link_exit(done->code);

@@ -12,7 +12,7 @@
 #include "ipc/roles.h"
 #include "src/cli/base/cli.h"
 
-struct link;
+struct cli_link;
 
 enum link_event {
   LINK_COLUMNS, /* a list of names */
@@ -30,24 +30,22 @@ struct link_reply {
 
 /* NULL with *ret_code set: said on standard error, but for a process that is not there
  * (CLI_EXIT_NOT_FOUND, for who counts how many there are). */
-struct link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code);
+struct cli_link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code);
 /* As link_open, but never starts a server: NULL with CLI_EXIT_UNAVAILABLE when none runs. */
-struct link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code);
+struct cli_link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code);
 /* True when a server answers on the control socket. Prints nothing. */
 bool link_probe(struct cli *c);
-void link_free(struct link **l);
+void link_free(struct cli_link **l);
 
-bool link_ask(struct link *l, const struct slice *words, size_t n);
+bool link_ask(struct cli_link *l, const struct slice *words, size_t n);
 /* Octets that belong to the command that runs, and their end. */
-bool link_input(struct link *l, struct slice s);
-bool link_input_end(struct link *l);
-enum link_event link_next(struct link *l, struct link_reply *ret);
+bool link_input(struct cli_link *l, struct slice s);
+bool link_input_end(struct cli_link *l);
+enum link_event link_next(struct cli_link *l, struct link_reply *ret);
 /* There is a message that link_next() would return without waiting. */
-bool link_received(struct link *l);
-int link_fd(const struct link *l);
+bool link_received(struct cli_link *l);
+int link_fd(const struct cli_link *l);
 
-/* The exit code for a process's answer. */
-int link_exit(enum cli_code code);
 /* Prints a process's closing sentence on standard error when it failed; the exit code. */
 int link_finish(const struct link_reply *done);
 

@@ -20,8 +20,6 @@ struct mail_meta {
 
 /* A Maildir's file name without folder and flags: "new/1.M2P3.host:2,S" → "1.M2P3.host". */
 struct slice maildir_base_name(struct slice name);
-/* Its flags. */
-uint32_t maildir_flags(struct slice name);
 
 /* --- writing --- */
 struct mailbox_out;
@@ -81,8 +79,6 @@ struct mailbox_how {
   const char *uidl_from; /* a word of mailbox_put_uidl_words(); NULL: what the folder has */
   enum mbox_form form;
 };
-/* "dovecot, courier, …", for who typed another. */
-void mailbox_put_uidl_words(struct buf *out);
 
 /* A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox.
  * `how` may be NULL. NULL with a sentence in `err`. */

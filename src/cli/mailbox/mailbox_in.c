@@ -58,7 +58,8 @@ struct slice maildir_base_name(struct slice name) {
   return colon < 0 ? name : slice_first(name, (size_t)colon);
 }
 
-uint32_t maildir_flags(struct slice name) {
+/* Its flags. */
+static uint32_t maildir_flags(struct slice name) {
   ptrdiff_t at = slice_search(name, SLICE(":2,"));
   uint32_t flags = 0;
   for (struct slice s = at < 0 ? SLICE_NONE : slice_from(name, (size_t)at + 3); s.n;
@@ -95,7 +96,8 @@ static const struct uidl_source {
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
-void mailbox_put_uidl_words(struct buf *out) {
+/* "dovecot, courier, …", for who typed another. */
+static void mailbox_put_uidl_words(struct buf *out) {
   for (size_t i = 0; i < SOURCES; i++) buf_printf(out, "%s%s", i ? ", " : "", sources[i].word);
 }
 

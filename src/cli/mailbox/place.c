@@ -31,28 +31,28 @@ const char *place_why(int error) {
 
 /* --- the way to a name --- */
 
-struct way {
+struct mailbox_form {
   int folder;          /* reached so far */
   char rest[PATH_MAX]; /* still to go */
   char name[NAME_MAX + 1];
   unsigned links;
 };
 
-static bool stopped(struct way *w, int error) {
+static bool stopped(struct mailbox_form *w, int error) {
   if (w->folder >= 0) close(w->folder);
   w->folder = -1;
   errno = error;
   return false;
 }
 
-static bool step_to(struct way *w, int fd) {
+static bool step_to(struct mailbox_form *w, int fd) {
   if (w->folder >= 0) close(w->folder);
   w->folder = fd;
   return fd >= 0;
 }
 
 /* Takes the next name off the way. False: there is none, and w->name stays. */
-static bool take_name(struct way *w) {
+static bool take_name(struct mailbox_form *w) {
   char *from = w->rest + strspn(w->rest, "/");
   size_t n = strcspn(from, "/");
   if (!n || n > NAME_MAX) return false;
@@ -63,7 +63,7 @@ static bool take_name(struct way *w) {
 }
 
 /* The link's text stands in front of what is still to go. */
-static bool follow(struct way *w, int link, const struct stat *st) {
+static bool follow(struct mailbox_form *w, int link, const struct stat *st) {
   char text[PATH_MAX], rest[PATH_MAX];
   ssize_t n = readlinkat(link, "", text, sizeof text - 1);
   int error = errno;
@@ -79,10 +79,10 @@ static bool follow(struct way *w, int link, const struct stat *st) {
   return step_to(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) || stopped(w, errno);
 }
 
-static bool is_last(const struct way *w) { return w->rest[strspn(w->rest, "/")] == 0; }
+static bool is_last(const struct mailbox_form *w) { return w->rest[strspn(w->rest, "/")] == 0; }
 
 /* One name further. *ret_there: the last name is in w->name, and no link. */
-static bool go(struct way *w, bool *ret_there) {
+static bool go(struct mailbox_form *w, bool *ret_there) {
   struct stat st;
   if (!take_name(w)) return stopped(w, is_last(w) ? ENOENT : ENAMETOOLONG);
   int fd = openat(w->folder, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -98,7 +98,8 @@ static bool go(struct way *w, bool *ret_there) {
 
 /* The folder in which the last name of the path lies; -1 with errno. */
 static int reach(const char *path, char name[static NAME_MAX + 1]) {
-  struct way w = { .folder = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC) };
+  struct mailbox_form w = { .folder =
+                                open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC) };
   bool there = false;
   if (w.folder < 0) return -1;
   if (snprintf(w.rest, sizeof w.rest, "%s", path) >= (int)sizeof w.rest)

@@ -116,7 +116,9 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
 
 /* --- Courier --- */
 
-void uidls_put_name(struct buf *out, struct slice base) {
+/* A Maildir's file name as a UIDL, as Courier writes it: ', ", + and what is not printable as +XX.
+ */
+static void uidls_put_name(struct buf *out, struct slice base) {
   for (; base.n; base = slice_from(base, 1)) {
     uint8_t c = base.p[0];
     if (c < 0x21 || c > 0x7e || c == '\'' || c == '"' || c == '+')

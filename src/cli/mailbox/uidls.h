@@ -28,9 +28,6 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
  * when UIDV is not 0; and for N = 0, which older versions leave, the name as uidls_put_name()
  * writes it. */
 bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err);
-/* A Maildir's file name as a UIDL, as Courier writes it: ', ", + and what is not printable as +XX.
- */
-void uidls_put_name(struct buf *out, struct slice base);
 /* By the name without flags; NULL: not known. */
 const struct uidl_entry *uidls_find(const struct uidl_list *l, struct slice name);
 /* 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7). */

@@ -87,7 +87,7 @@ static bool take_octets(struct export *x, struct slice s) {
   return mailbox_out_put(x->out, s) && (x->left || end_message(x));
 }
 
-static int run(struct export *x, struct link *l) {
+static int run(struct export *x, struct cli_link *l) {
   struct link_reply reply;
   for (;;) {
     bool ok = true;
@@ -111,7 +111,7 @@ static int run(struct export *x, struct link *l) {
 static int export(struct cli *c, struct export *x) {
   int code;
   struct slice words[] = { SLICE("export"), slice_str(c->args[0]) };
-  struct link *l = link_open(c, ROLE_STORE, 0, &code);
+  struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
   if (!l) return code;
   code = link_ask(l, words, 2) ? run(x, l)
                                : cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");

@@ -21,7 +21,7 @@ enum {
   PIECE_MAX = 4 * 1024 * 1024,  /* twice one of mail_item_read() */
 };
 
-struct import {
+struct import_run {
   struct cli *c;
   struct importer to;
   struct known known;
@@ -46,7 +46,7 @@ struct import {
 
 /* --- messages to the user --- */
 
-static void print_note(struct import *i, const char *name, const char *what) {
+static void print_note(struct import_run *i, const char *name, const char *what) {
   struct buf line, safe;
   progress_clear(&i->progress);
   buf_init(&line, 8192), buf_init(&safe, 64 * 1024);
@@ -67,7 +67,7 @@ static void answered(void *arg, enum importer_outcome outcome) {
     [IMPORTER_NO_SPACE] = "not added: there is no space",
     [IMPORTER_TROUBLE] = "not added: the store had trouble with it",
   };
-  struct import *i = arg;
+  struct import_run *i = arg;
   struct slice name = buf_slice(&i->names);
   ptrdiff_t end = slice_find(name, 0);
   if (end < 0) return;
@@ -80,7 +80,7 @@ static void answered(void *arg, enum importer_outcome outcome) {
 /* Whole lines, or a part of one without its end. It is made clean before it is compared, so that
  * the same file is known again in the next import. */
 static bool take_piece(void *arg, struct slice octets) {
-  struct import *i = arg;
+  struct import_run *i = arg;
   buf_reset(&i->piece);
   mail_clean_put(&i->clean, octets, &i->piece);
   struct slice wire = buf_slice(&i->piece);
@@ -91,7 +91,7 @@ static bool take_piece(void *arg, struct slice octets) {
 }
 
 /* It is in i->wire, whole; *ret_size: as the store will keep it. False: the reason was printed. */
-static bool read_message(struct import *i, const struct mail_item *m, uint64_t *ret_size,
+static bool read_message(struct import_run *i, const struct mail_item *m, uint64_t *ret_size,
                          uint8_t digest[static DIGEST_MAX]) {
   uint8_t unused[DIGEST_MAX];
   uint64_t crs = 0;
@@ -116,7 +116,7 @@ static bool read_message(struct import *i, const struct mail_item *m, uint64_t *
 }
 
 /* Whether the store is to have it. */
-static bool is_new(struct import *i, const struct mail_item *m, uint64_t size,
+static bool is_new(struct import_run *i, const struct mail_item *m, uint64_t size,
                    const uint8_t *digest, struct slice *uidl) {
   enum known_verdict verdict;
   struct slice had = *uidl;
@@ -134,7 +134,7 @@ static bool is_new(struct import *i, const struct mail_item *m, uint64_t size,
 }
 
 /* False: no more is to come. */
-static bool put_message(struct import *i, const struct mail_item *m) {
+static bool put_message(struct import_run *i, const struct mail_item *m) {
   uint8_t digest[DIGEST_MAX];
   uint64_t size;
   struct mail_meta meta = m->meta;
@@ -151,7 +151,7 @@ static bool put_message(struct import *i, const struct mail_item *m) {
                            &meta);
 }
 
-static bool put_item(struct import *i, const struct mail_item *m) {
+static bool put_item(struct import_run *i, const struct mail_item *m) {
   if (!m->left_out) return put_message(i, m);
   *(m->internal ? &i->internal : &i->left_out) += 1;
   char words[200];
@@ -162,14 +162,14 @@ static bool put_item(struct import *i, const struct mail_item *m) {
 
 /* --- the whole --- */
 
-static void step(struct import *i) {
+static void step(struct import_run *i) {
   struct mailbox_progress p = mailbox_in_progress(i->in);
   i->progress.messages++;
   i->progress.octets = p.octets;
   progress_step(&i->progress);
 }
 
-static void put_notes(const struct import *i) {
+static void put_notes(const struct import_run *i) {
   uint64_t text = mailbox_in_left_text(i->in);
   if (i->without > i->renamed && (i->with || cli_given(i->c, "uidl-from")))
     fprintf(stderr, "note: %llu of them had no UIDL there: clients will fetch those once\n",
@@ -186,7 +186,7 @@ static void put_notes(const struct import *i) {
             (unsigned long long)text);
 }
 
-static void report(const struct import *i) {
+static void report(const struct import_run *i) {
   uint64_t counts[IMPORTER_OUTCOMES];
   memcpy(counts, i->to.counts, sizeof counts);
   counts[IMPORTER_THERE] += i->there;
@@ -207,7 +207,7 @@ static void report(const struct import *i) {
 }
 
 /* What keeps it from being all of the mailbox, when nothing worse did. */
-static int shortfall(const struct import *i) {
+static int shortfall(const struct import_run *i) {
   if (i->to.counts[IMPORTER_THERE])
     return cli_fail(CLI_EXIT_TEMPORARY, "another import was under way; import again");
   if (i->left_out + i->gone + i->to.counts[IMPORTER_GONE])
@@ -219,7 +219,7 @@ static int shortfall(const struct import *i) {
   return CLI_EXIT_OK;
 }
 
-static int import(struct import *i, struct buf *err) {
+static int import(struct import_run *i, struct buf *err) {
   struct mail_item m;
   struct mailbox_progress p = mailbox_in_progress(i->in);
   uint8_t unused[DIGEST_MAX];
@@ -238,7 +238,7 @@ static int import(struct import *i, struct buf *err) {
   return code;
 }
 
-static int begin(struct import *i, struct buf *err) {
+static int begin(struct import_run *i, struct buf *err) {
   int code = CLI_EXIT_OK;
   if (!spooled_open(&i->wire)) return cli_fail(CLI_EXIT_SYSTEM, "no memory: %s", strerror(errno));
   if (!i->again) code = known_begin(&i->known, i->c, i->c->args[0]);
@@ -262,7 +262,7 @@ static int take_options(const struct cli *c, struct mailbox_how *how) {
 }
 
 int cmd_import(struct cli *c) {
-  struct import i = { .c = c, .again = cli_given(c, "again") != NULL };
+  struct import_run i = { .c = c, .again = cli_given(c, "again") != NULL };
   struct mailbox_how how;
   struct buf err;
   int code = take_options(c, &how);

@@ -7,7 +7,7 @@
 #include "lib/base/num.h"
 #include "src/cli/link/link.h"
 
-struct reading {
+struct export_reading {
   void (*each)(void *arg, const struct exported *e);
   void *arg;
   struct digest_run *run; /* NULL: between messages */
@@ -15,7 +15,7 @@ struct reading {
 };
 
 /* The message under way is whole. */
-static void ended(struct reading *r) {
+static void ended(struct export_reading *r) {
   uint8_t digest[DIGEST_MAX];
   if (!r->run || !digest_end(&r->run, digest)) return;
   memcpy(r->message.digest, digest, sizeof r->message.digest);
@@ -23,7 +23,7 @@ static void ended(struct reading *r) {
 }
 
 /* uid, size, …: ipc/cli_process.h, "export". */
-static bool begun(struct reading *r, struct slice values) {
+static bool begun(struct export_reading *r, struct slice values) {
   struct slice uid, size;
   uint64_t number;
   uint8_t unused[DIGEST_MAX];
@@ -40,7 +40,7 @@ static bool begun(struct reading *r, struct slice values) {
   return r->run != NULL;
 }
 
-static void more(struct reading *r, struct slice octets) {
+static void more(struct export_reading *r, struct slice octets) {
   digest_put(r->run, octets);
   r->message.size += octets.n;
   for (ptrdiff_t at; (at = slice_find(octets, '\n')) >= 0;
@@ -48,7 +48,7 @@ static void more(struct reading *r, struct slice octets) {
     r->message.lines++;
 }
 
-static int read_all(struct reading *r, struct link *l, const char *address) {
+static int read_all(struct export_reading *r, struct cli_link *l, const char *address) {
   struct slice words[] = { SLICE("export"), slice_str(address) };
   struct link_reply reply = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
   bool ok = true, going = link_ask(l, words, 2);
@@ -68,10 +68,10 @@ static int read_all(struct reading *r, struct link *l, const char *address) {
 
 int exported_each(struct cli *c, const char *address,
                   void (*each)(void *arg, const struct exported *e), void *arg) {
-  struct reading r = { .each = each, .arg = arg };
+  struct export_reading r = { .each = each, .arg = arg };
   uint8_t unused[DIGEST_MAX];
   int code = CLI_EXIT_OK;
-  struct link *l = link_open(c, ROLE_STORE, 0, &code);
+  struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
   if (l)
     code = read_all(&r, l, address);
   else if (code == CLI_EXIT_NOT_FOUND)

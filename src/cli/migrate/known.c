@@ -93,7 +93,7 @@ static int read_rows(struct known *k, const char *verb,
   struct slice words[] = { SLICE("mail"), slice_str(verb), slice_str(k->address) };
   struct link_reply reply = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
   int code;
-  struct link *l = link_open(k->c, ROLE_STORE, 0, &code);
+  struct cli_link *l = link_open(k->c, ROLE_STORE, 0, &code);
   if (!l && code == CLI_EXIT_NOT_FOUND)
     return cli_fail(CLI_EXIT_UNAVAILABLE, "the store does not run now");
   if (!l) return code;

@@ -11,7 +11,7 @@ enum { MESSAGES_MAX = 10 * 1000 * 1000 /* about 2 GB of memory */ };
 #define SESSION_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
 /* One session, on its way from the client's sink to the migration's. */
-struct reading {
+struct old_reading {
   struct migrate_plan *plan;
   const struct migrate_sink *sink;
   struct pop3_client *session;
@@ -32,7 +32,7 @@ static void put_login(struct buf *out, const char *form, struct slice user, stru
 }
 
 static enum pop3_sink_verdict listed(void *arg, struct pop3_item *items, size_t count) {
-  struct reading *r = arg;
+  struct old_reading *r = arg;
   for (size_t i = 0; i < count; i++)
     if (!migrate_plan_old(r->plan, items[i].number, items[i].size,
                           items[i].made ? SLICE_NONE : items[i].uidl))
@@ -48,25 +48,25 @@ static enum pop3_sink_verdict listed(void *arg, struct pop3_item *items, size_t 
 static enum pop3_sink_verdict begin(void *arg, struct pop3_item *item) { return POP3_SINK_ON; }
 
 static enum pop3_sink_verdict piece(void *arg, struct pop3_item *item, struct slice octets) {
-  const struct reading *r = arg;
+  const struct old_reading *r = arg;
   return r->sink->piece(r->sink->arg, octets) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
 /* Whether it is durable here does not matter there: nothing is deleted. */
 static enum pop3_sink_verdict end(void *arg, struct pop3_item *item) {
-  const struct reading *r = arg;
+  const struct old_reading *r = arg;
   pop3_client_settle(r->session, item, true);
   return r->sink->end(r->sink->arg, item->own, true) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
 static void cut(void *arg, struct pop3_item *item) {
-  const struct reading *r = arg;
+  const struct old_reading *r = arg;
   r->sink->end(r->sink->arg, item->own, false);
 }
 
 static void refused(void *arg, struct pop3_item *item, struct slice words) { cut(arg, item); }
 
-static int run(struct net *n, struct reading *r, const struct pop3_client_start *start) {
+static int run(struct net *n, struct old_reading *r, const struct pop3_client_start *start) {
   r->session = pop3_client_new(start);
   if (!r->session) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   pop3_shell_run(n, r->session, NULL, NULL);
@@ -82,7 +82,7 @@ static int run(struct net *n, struct reading *r, const struct pop3_client_start 
 int migrate_old_read(struct cli *c, const struct migrate_from *from,
                      const struct migrate_account *account, struct migrate_plan *plan,
                      const struct migrate_sink *sink, struct migrate_message **ret_stuck) {
-  struct reading r = { .plan = plan, .sink = sink };
+  struct old_reading r = { .plan = plan, .sink = sink };
   struct pop3_client_start start = { .user = account->login,
                                      .secret = account->password,
                                      .sink = { listed, begin, piece, end, cut, refused, &r } };

@@ -33,7 +33,7 @@ struct box {
   uint64_t messages, octets, damaged, unreadable;
 };
 
-struct work {
+struct salvage_work {
   struct salvage salvage;
   char database[PATH_ROOM], bodies[PATH_ROOM];
   const char *place;
@@ -58,7 +58,7 @@ static int trouble(const char *what) {
 static bool is_there(const char *path) { return access(path, F_OK) == 0; }
 
 /* A data folder has store/, which has the database and bodies/. */
-static int find(struct work *w, const char *from) {
+static int find(struct salvage_work *w, const char *from) {
   struct stat st;
   if (stat(from, &st) != 0) return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", from, strerror(errno));
   char folder[PATH_ROOM - 100];
@@ -86,7 +86,7 @@ static int find(struct work *w, const char *from) {
 }
 
 /* The server holds a lock for as long as it runs. */
-static int is_free(const struct work *w) {
+static int is_free(const struct salvage_work *w) {
   int fd = open(w->database, O_RDONLY | O_CLOEXEC);
   struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
   if (fd < 0) return w->no_database ? CLI_EXIT_OK : trouble(w->database);
@@ -112,7 +112,7 @@ static int make_place(const char *path) {
 
 /* --- a Maildir --- */
 
-static bool open_box(struct work *w, const char *name) {
+static bool open_box(struct salvage_work *w, const char *name) {
   char path[PATH_ROOM];
   struct buf err;
   w->box = (struct box){ .messages = 0 };
@@ -131,7 +131,7 @@ static bool open_box(struct work *w, const char *name) {
   return w->box.out && w->box.uidls;
 }
 
-static bool close_box(struct work *w) {
+static bool close_box(struct salvage_work *w) {
   struct box *b = &w->box;
   bool ok = !b->out || mailbox_out_sync(b->out);
   if (!ok) cli_fail(0, "%s", mailbox_out_error(b->out));
@@ -154,8 +154,9 @@ static bool close_box(struct work *w) {
   return ok;
 }
 
-static void name(struct work *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void name(struct work *w, const char *fmt, ...) {
+static void name(struct salvage_work *w, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void name(struct salvage_work *w, const char *fmt, ...) {
   char text[600];
   va_list ap;
   va_start(ap, fmt);
@@ -164,7 +165,7 @@ static void name(struct work *w, const char *fmt, ...) {
   if (w->named++ < NAMED_MAX) cli_fail(0, "%s: %s", w->box.name, text);
 }
 
-static void lost(struct work *w) {
+static void lost(struct salvage_work *w) {
   w->box.unreadable++;
   w->unreadable++;
 }
@@ -172,7 +173,7 @@ static void lost(struct work *w) {
 /* --- a message --- */
 
 static bool put(void *arg, struct slice piece) {
-  struct work *w = arg;
+  struct salvage_work *w = arg;
   while (w->leading && slice_at(piece, 0) == 0) piece = slice_from(piece, 1);
   if (!piece.n) return true;
   w->leading = false;
@@ -183,7 +184,7 @@ static bool put(void *arg, struct slice piece) {
   return mailbox_out_put(w->box.out, piece);
 }
 
-static bool put_file(struct work *w, const char *path, uint64_t start, uint64_t size) {
+static bool put_file(struct salvage_work *w, const char *path, uint64_t start, uint64_t size) {
   uint8_t room[PIECE];
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   bool ok = fd >= 0;
@@ -197,13 +198,13 @@ static bool put_file(struct work *w, const char *path, uint64_t start, uint64_t 
   return ok;
 }
 
-static void body_path(const struct work *w, uint64_t id, char path[PATH_ROOM]) {
+static void body_path(const struct salvage_work *w, uint64_t id, char path[PATH_ROOM]) {
   snprintf(path, PATH_ROOM, "%.4000s/%02x/%llu", w->bodies, (unsigned)(id & 0xff),
            (unsigned long long)id);
 }
 
 /* A message with some damaged octets is better than none, as long as its owner is informed. */
-static void compare_sum(struct work *w, const struct salvage_body *b) {
+static void compare_sum(struct salvage_work *w, const struct salvage_body *b) {
   uint32_t stored;
   if (!salvage_sum(&w->salvage, b, &stored) || stored == w->sum) return;
   w->box.damaged++;
@@ -213,7 +214,7 @@ static void compare_sum(struct work *w, const struct salvage_body *b) {
 }
 
 /* 1: it is written; 0: it can't be read; -1: nothing can be written any more. */
-static int write_message(struct work *w, const struct salvage_body *b,
+static int write_message(struct salvage_work *w, const struct salvage_body *b,
                          const struct mail_meta *meta) {
   char path[PATH_ROOM];
   w->got = 0, w->sum = 0, w->leading = false, w->last[0] = w->last[1] = 0;
@@ -241,7 +242,7 @@ static void put_uidl(struct buf *out, const struct salvage_folder *f,
 }
 
 /* The row is lost, but there is a file of that number, and a message ends where its file does. */
-static bool body_without_row(struct work *w, const struct salvage_entry *e,
+static bool body_without_row(struct salvage_work *w, const struct salvage_entry *e,
                              struct salvage_body *ret) {
   char path[PATH_ROOM];
   struct stat st;
@@ -252,7 +253,7 @@ static bool body_without_row(struct work *w, const struct salvage_entry *e,
   return map_put(&w->rowless, e->body, 1);
 }
 
-static bool write_entry(struct work *w, const struct salvage_folder *f,
+static bool write_entry(struct salvage_work *w, const struct salvage_folder *f,
                         const struct salvage_entry *e) {
   struct mail_meta meta = { .date = e->date, .flags = e->flags };
   const struct salvage_body *b = salvage_body(&w->salvage, e->body);
@@ -286,7 +287,7 @@ static void name_of(const struct salvage *s, uint64_t folder, const struct salva
     snprintf(name, NAME_ROOM, "%s%s%.60s", a->name, inbox ? "" : ".", inbox ? "" : f->name);
 }
 
-static bool write_entries(struct work *w) {
+static bool write_entries(struct salvage_work *w) {
   const struct salvage *s = &w->salvage;
   char name[NAME_ROOM];
   bool ok = true;
@@ -303,9 +304,11 @@ static bool write_entries(struct work *w) {
 }
 
 /* Opened when the first message comes. */
-static bool open_unknown(struct work *w) { return w->box.name[0] || open_box(w, "unknown"); }
+static bool open_unknown(struct salvage_work *w) {
+  return w->box.name[0] || open_box(w, "unknown");
+}
 
-static bool write_unknown_bodies(struct work *w) {
+static bool write_unknown_bodies(struct salvage_work *w) {
   bool ok = true;
   for (size_t i = 0; ok && i < w->salvage.body_count; i++) {
     const struct salvage_body *b = &w->salvage.bodies[i];
@@ -321,7 +324,7 @@ static bool write_unknown_bodies(struct work *w) {
 
 /* A file without a row: where the message begins in it is not known, but NULs are in front of it
  * only. */
-static bool write_file(struct work *w, const char *path) {
+static bool write_file(struct salvage_work *w, const char *path) {
   struct mail_meta meta = { 0 };
   struct stat st;
   if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return true;
@@ -338,7 +341,7 @@ static bool write_file(struct work *w, const char *path) {
   return mailbox_out_end(w->box.out);
 }
 
-static bool write_unknown_files(struct work *w) {
+static bool write_unknown_files(struct salvage_work *w) {
   char folder[PATH_ROOM], path[PATH_ROOM];
   bool ok = true;
   for (unsigned i = 0; ok && i < 256; i++) {
@@ -384,7 +387,7 @@ static uint32_t print_pages(const struct pages *p) {
   return rows + other + p->log_broken + (p->count && !p->free_known);
 }
 
-static int report(const struct cli *c, const struct work *w, bool ok) {
+static int report(const struct cli *c, const struct salvage_work *w, bool ok) {
   table_print(&w->report, c->json);
   uint32_t damaged = print_pages(&w->salvage.pages);
   if (w->named > NAMED_MAX)
@@ -403,7 +406,7 @@ static int report(const struct cli *c, const struct work *w, bool ok) {
   return CLI_EXIT_OK;
 }
 
-static int salvage(struct cli *c, struct work *w) {
+static int salvage(struct cli *c, struct salvage_work *w) {
   static const char *const names[] = { "mailbox", "messages", "octets", "damaged", "unreadable" };
   struct buf list;
   bool opened = w->no_database ? pages_take(&w->salvage.pages, SLICE_NONE, SLICE_NONE, STORE_PAGE)
@@ -424,7 +427,7 @@ static int salvage(struct cli *c, struct work *w) {
 }
 
 int cmd_salvage(struct cli *c) {
-  struct work w = { .place = c->args[1] };
+  struct salvage_work w = { .place = c->args[1] };
   map_init(&w.rowless);
   int code = find(&w, c->args[0]);
   if (code == CLI_EXIT_OK) code = is_free(&w);

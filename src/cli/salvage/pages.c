@@ -259,7 +259,7 @@ static bool take_column(uint64_t type, struct slice local, uint64_t *at, struct 
   return true;
 }
 
-static bool take_columns(struct row *r) {
+static bool take_columns(struct page_row *r) {
   struct slice head = r->local;
   uint64_t size, type;
   if (!varint(&head, &size) || size > r->local.n || size > ROW_HEAD_MAX) return false;
@@ -279,7 +279,7 @@ static bool take_columns(struct row *r) {
 enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
 
 static bool take_cell(const struct pages *p, struct slice page, int kind, size_t at,
-                      struct row *r) {
+                      struct page_row *r) {
   struct slice s = slice_from(page, kind == INNER_INDEX ? at + 4 : at);
   uint64_t id = 0;
   if (!varint(&s, &r->payload) || r->payload > PAYLOAD_MAX) return false;
@@ -310,20 +310,20 @@ static int open_page(const struct pages *p, uint32_t number_of_page, struct slic
   return *ret_list + 2 * *ret_cells <= page.n ? kind : 0;
 }
 
-bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret) {
+bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct page_row *ret) {
   struct slice s;
   size_t list, cells;
   int kind = open_page(p, page, &s, &list, &cells);
-  *ret = (struct row){ .page = page, .cell = cell };
+  *ret = (struct page_row){ .page = page, .cell = cell };
   if (!kind || kind == INNER_TABLE || cell >= cells) return false;
   size_t at = (size_t)number(s, list + 2 * cell, 2);
   return at >= list + 2 * cells && at < s.n && take_cell(p, s, kind, at, ret);
 }
 
-static void page_rows(struct pages *p, uint32_t page, void (*take)(void *arg, const struct row *r),
-                      void *arg) {
+static void page_rows(struct pages *p, uint32_t page,
+                      void (*take)(void *arg, const struct page_row *r), void *arg) {
   struct slice s;
-  struct row r;
+  struct page_row r;
   size_t list, cells;
   int kind = open_page(p, page, &s, &list, &cells);
   if (!kind) return;
@@ -336,12 +336,12 @@ static void page_rows(struct pages *p, uint32_t page, void (*take)(void *arg, co
   }
 }
 
-void pages_rows(struct pages *p, void (*take)(void *arg, const struct row *r), void *arg) {
+void pages_rows(struct pages *p, void (*take)(void *arg, const struct page_row *r), void *arg) {
   for (uint32_t page = 1; page <= p->count; page++)
     if (p->seen[page] != PAGE_FREE) page_rows(p, page, take, arg);
 }
 
-bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
+bool pages_octets(struct pages *p, const struct page_row *r, const struct column *c,
                   bool (*put)(void *arg, struct slice piece), void *arg) {
   struct slice piece = r->local;
   uint64_t at = 0, end = c->at + c->n;
@@ -369,7 +369,7 @@ static bool gather(void *arg, struct slice piece) {
   return true;
 }
 
-bool row_number(struct pages *p, const struct row *r, size_t column, int64_t *ret) {
+bool row_number(struct pages *p, const struct page_row *r, size_t column, int64_t *ret) {
   const struct column *c = column < r->columns ? &r->column[column] : NULL;
   struct buf b;
   if (c && c->kind == COLUMN_INT) *ret = c->number;
@@ -381,7 +381,7 @@ bool row_number(struct pages *p, const struct row *r, size_t column, int64_t *re
   return fine;
 }
 
-struct slice row_text(const struct row *r, size_t column) {
+struct slice row_text(const struct page_row *r, size_t column) {
   if (column >= r->columns) return SLICE_NONE;
   const struct column *c = &r->column[column];
   if (c->kind != COLUMN_TEXT || c->at + c->n > r->local.n) return SLICE_NONE;

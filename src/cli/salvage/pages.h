@@ -42,7 +42,7 @@ struct column {
   int64_t number;
   uint64_t at, n; /* text, blob and FAR: where in the payload, and how many octets */
 };
-struct row {
+struct page_row {
   uint32_t page, cell;
   bool has_id; /* of a table with a rowid */
   int64_t id;
@@ -55,16 +55,16 @@ struct row {
 
 /* Every row on the leaves, and on the inner pages of tables without a rowid. `take` must not keep
  * the row. */
-void pages_rows(struct pages *p, void (*take)(void *arg, const struct row *r), void *arg);
+void pages_rows(struct pages *p, void (*take)(void *arg, const struct page_row *r), void *arg);
 /* One row again. False: it is not there. */
-bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct row *ret);
+bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct page_row *ret);
 /* Octets of a text or blob, piece by piece, as far as they can be read; `put` may refuse to go on.
  * False: not all. */
-bool pages_octets(struct pages *p, const struct row *r, const struct column *c,
+bool pages_octets(struct pages *p, const struct page_row *r, const struct column *c,
                   bool (*put)(void *arg, struct slice piece), void *arg);
 /* A number, wherever it lies. False: the column is no number, or can't be read. */
-bool row_number(struct pages *p, const struct row *r, size_t column, int64_t *ret);
+bool row_number(struct pages *p, const struct page_row *r, size_t column, int64_t *ret);
 /* A text that lies on the row's own page; empty when it does not. */
-struct slice row_text(const struct row *r, size_t column);
+struct slice row_text(const struct page_row *r, size_t column);
 
 #endif

@@ -36,7 +36,7 @@ void salvage_free(struct salvage *s) {
 /* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob
  * or NULL.
  */
-static bool is_shape(const struct row *r, const char *shape) {
+static bool is_shape(const struct page_row *r, const char *shape) {
   size_t i = 0;
   for (; shape[i]; i++) {
     if (i >= r->columns) return false;
@@ -57,25 +57,25 @@ static bool is_shape(const struct row *r, const char *shape) {
   return true;
 }
 
-static uint64_t value(const struct row *r, size_t column) {
+static uint64_t value(const struct page_row *r, size_t column) {
   return (uint64_t)r->column[column].number;
 }
 
-static void take_account(struct salvage *s, const struct row *r) {
+static void take_account(struct salvage *s, const struct page_row *r) {
   struct slice name = row_text(r, 1);
   if (slice_find(name, '@') <= 0) return;
   struct salvage_account *a = one_more(s, (void **)&s->accounts, &s->account_count, sizeof *a);
   if (a) *a = (struct salvage_account){ (uint64_t)r->id, arena_cstr(&s->mem, name) };
 }
 
-static void take_folder(struct salvage *s, const struct row *r) {
+static void take_folder(struct salvage *s, const struct page_row *r) {
   struct salvage_folder *f = one_more(s, (void **)&s->folders, &s->folder_count, sizeof *f);
   if (f)
     *f = (struct salvage_folder){ (uint64_t)r->id, value(r, 1), arena_cstr(&s->mem, row_text(r, 2)),
                                   (uint32_t)value(r, 3) };
 }
 
-static void take_entry(struct salvage *s, const struct row *r) {
+static void take_entry(struct salvage *s, const struct page_row *r) {
   if (!value(r, 0) || !value(r, 1) || value(r, 1) > UINT32_MAX || !value(r, 2)) return;
   struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
   if (!e) return;
@@ -90,12 +90,12 @@ static void take_entry(struct salvage *s, const struct row *r) {
 }
 
 /* A deleted message that is kept: its body has an owner. Marked once all bodies are known. */
-static void take_kept(struct salvage *s, const struct row *r) {
+static void take_kept(struct salvage *s, const struct page_row *r) {
   struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
   if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, 2) };
 }
 
-static void take_body(struct salvage *s, const struct row *r) {
+static void take_body(struct salvage *s, const struct page_row *r) {
   bool in_file = r->column[4].kind == COLUMN_INT;
   bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[6].kind == COLUMN_BLOB);
   if (!fine || (!in_file && r->column[6].n != value(r, 2))) return;
@@ -108,7 +108,7 @@ static void take_body(struct salvage *s, const struct row *r) {
 static const struct shape {
   bool has_id;
   const char *columns;
-  void (*take)(struct salvage *s, const struct row *r);
+  void (*take)(struct salvage *s, const struct page_row *r);
 } shapes[] = {
   /* store/schema.c; the first that fits. A column that is the rowid is NULL in the row. */
   { true, "niiiItb", take_body },    { true, "nitiiiii", take_folder },
@@ -116,7 +116,7 @@ static const struct shape {
   { false, "iiiiiiiT", take_entry },
 };
 
-static void take(void *arg, const struct row *r) {
+static void take(void *arg, const struct page_row *r) {
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     if (shapes[i].has_id != r->has_id || !is_shape(r, shapes[i].columns)) continue;
     shapes[i].take(arg, r);
@@ -193,7 +193,7 @@ bool salvage_read(struct salvage *s) {
 }
 
 bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret) {
-  struct row r;
+  struct page_row r;
   int64_t sum;
   if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) ||
       !row_number(&s->pages, &r, 7, &sum))
@@ -204,7 +204,7 @@ bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret)
 
 bool salvage_octets(struct salvage *s, const struct salvage_body *b,
                     bool (*put)(void *arg, struct slice piece), void *arg) {
-  struct row r;
+  struct page_row r;
   return !b->in_file && pages_row(&s->pages, b->page, b->cell, &r) && r.columns > 6 &&
          pages_octets(&s->pages, &r, &r.column[6], put, arg);
 }
