@@ -24,7 +24,7 @@ static const struct {
   [REPORT_FAILED] = { "failed", "Mail could not be delivered",
                       "Your message could not be delivered to", 5 },
   [REPORT_DELAYED] = { "delayed", "Mail is delayed",
-                       "Your message is not delivered yet, and is still being tried, to", 4 },
+                       "Your message is not delivered yet, and is still in the queue, for", 4 },
   [REPORT_DELIVERED] = { "delivered", "Mail was delivered", "Your message was delivered to", 2 },
   [REPORT_RELAYED] = { "relayed", "Mail was passed on",
                        "Your message was passed on to a server that does not send such reports, "
@@ -120,6 +120,7 @@ static void put_status(struct buf *out, const struct report_rcpt *r) {
     put_printable(out, slice_first(r->host, 255));
     buf_put_str(out, "\r\n");
   }
+  if (!r->code && !text.n) text = r->why;
   if (r->code || text.n) {
     buf_put_str(out, r->code ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-qasid; ");
     if (r->code) buf_printf(out, "%u ", r->code);
@@ -132,6 +133,18 @@ static void put_status(struct buf *out, const struct report_rcpt *r) {
 }
 
 /* --- for people --- */
+
+static void put_delay(struct buf *out, const struct report_rcpt *x) {
+  if (x->why.n) {
+    buf_put_str(out, "    Why it waits: ");
+    put_printable(out, x->why);
+    buf_put_str(out, ".\r\n");
+  }
+  if (!x->until_s) return;
+  buf_put_str(out, "    It is returned if it is still here on ");
+  date_put(out, x->until_s, 0);
+  buf_put_str(out, ". You need not send it again.\r\n");
+}
 
 static void put_words(struct buf *out, const struct report *r, enum report_action action) {
   bool any = false;
@@ -157,11 +170,7 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
       put_printable(out, slice_first(x->text, TEXT_MAX));
       buf_put_str(out, "\r\n");
     }
-    if (action == REPORT_DELAYED && x->until_s) {
-      buf_put_str(out, "    It is tried until ");
-      date_put(out, x->until_s, 0);
-      buf_put_str(out, ". You need not send it again.\r\n");
-    }
+    if (action == REPORT_DELAYED) put_delay(out, x);
     buf_put_str(out, "\r\n");
   }
 }

@@ -35,7 +35,8 @@ struct report_rcpt {
   /* FAILED, since it was too long in the queue: for so long; `code` and `text` are what was said
    * last. 0: no */
   int64_t over_s;
-  int64_t until_s; /* DELAYED: how long it is tried */
+  int64_t until_s;  /* DELAYED: how long it is tried */
+  struct slice why; /* DELAYED: why it waits; empty: not told */
 };
 
 struct report {

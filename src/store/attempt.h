@@ -5,6 +5,7 @@
 #ifndef QASID_STORE_ATTEMPT_H
 #define QASID_STORE_ATTEMPT_H
 
+#include "lib/base/arena.h"
 #include "src/store/engine.h"
 
 /* Kept in the database: new ones at the end. */
@@ -42,5 +43,16 @@ enum db_result attempt_put(struct store_engine *e, const struct attempt *a);
 /* The administrator did that to the recipient of that row. */
 enum db_result attempt_put_act(struct store_engine *e, int64_t row, enum attempt_what what,
                                int64_t now_s);
+
+/* What another server said last of a recipient that waits, or why it could not be spoken to. All
+ * zero: it was not tried yet, or memory ran out. */
+struct attempt_last {
+  int64_t at_s; /* 0: not known */
+  uint16_t code;
+  uint8_t enhanced[3];
+  struct slice reply, host;
+};
+enum db_result attempt_last(struct store_engine *e, struct arena *a, uint64_t row,
+                            struct slice name, struct slice address, struct attempt_last *ret);
 
 #endif

@@ -22,6 +22,7 @@ void outbound_init(struct store *s) {
   sched_init(&o->schedule, (uint32_t)s->conf->destination_window);
   map_init(&o->by_tag);
   hands_init(&o->hands);
+  late_init(&o->late);
   map_init(&o->reports_to);
   o->notice_wake = SCHED_NEVER;
 }
@@ -70,6 +71,7 @@ void outbound_free(struct store *s) {
   map_free(&o->by_tag);
   hands_done(&o->hands);
   tls_failures_free(&s->tls_failures);
+  late_free(&o->late);
   map_free(&o->reports_to);
   sched_free(&o->schedule);
 }
@@ -458,6 +460,7 @@ void outbound_housekeeping(struct store *s, int64_t now_s) {
   retry_parked(s);
   take_back_overdue(s, now_s);
   outbound_expire(s, now_s);
+  late_run(s, now_s);
   history_flush(s, now_s);
   if (now_s % 3600 < STORE_TIDY_EVERY_S) trim_history(s, now_s);
   outbound_run(s, now_s);

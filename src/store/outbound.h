@@ -26,6 +26,7 @@
 
 #include "mail/srs.h"
 #include "src/store/hands.h"
+#include "src/store/queue_late.h"
 
 enum {
   SEND_PATIENCE_S = 4 * 3600, /* a letter in hands; the sender's own time-outs are far below */
@@ -63,6 +64,7 @@ struct outbound {
   struct result_job
       *parked; /* results that could not be written: retried by the next housekeeping */
   struct expire_walk expire;
+  struct late_walk late;
   /* for `status` */
   uint64_t dropped_reports; /* beyond reports_per_destination */
   uint64_t in_hands, delivered, failed, deferred, reports;

@@ -60,7 +60,6 @@ static int64_t last_try(const struct taken_letter *l, int64_t expires) {
 /* What a temporary result leads to: the next try, or the end. */
 static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q,
                     int64_t now_s) {
-  const struct conf *c = s->conf;
   int64_t last = last_try(l, q->rcpt.expires);
   if (now_s >= last) {
     q->move = QUEUE_FAILED;
@@ -71,9 +70,6 @@ static void put_off(const struct store *s, const struct taken_letter *l, struct 
   q->move = QUEUE_LATER;
   q->delay = delay_after(s, q);
   q->due = now_s + q->delay < last ? now_s + q->delay : last;
-  bool late = c->queue_warn_after && now_s - l->came_s >= (int64_t)c->queue_warn_after;
-  q->warn = late && !q->rcpt.warned && wants(q->rcpt.notify, SMTP_NOTIFY_DELAY, true);
-  q->report = q->warn;
 }
 
 /* No attempt counts: it is due at once. */
@@ -145,8 +141,8 @@ static bool take_outcomes(struct result_job *r, struct slice list) {
   return !list.n && n == r->count;
 }
 
-/* There was no memory for the report. No row ends without it: a failure is found out once more, and
- * a warning comes with the next attempt. Only a notice of success cannot be made up for: what is
+/* There was no memory for the report. No row ends without it: a failure is found out once more.
+ * Only a notice of success cannot be made up for: what is
  * delivered stays delivered. */
 static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
   report_free(&r->report);
@@ -158,7 +154,7 @@ static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
       q->over = false;
       q->due = now_s + REPORT_AGAIN_S;
     }
-    q->report = q->warn = false;
+    q->report = false;
   }
 }
 
@@ -287,9 +283,9 @@ static void log_end_of(struct store *s, const struct result_job *r, const struct
     log_str(&l, LOG_F_TRIED, buf_slice(&age));
     buf_free(&age);
   }
-  if (q->code) log_num(&l, LOG_F_CODE, q->code);
-  log_str(&l, LOG_F_REASON, q->reply);
-  if (r->host.n) log_str(&l, LOG_F_HOST, r->host);
+  if (q->last.code) log_num(&l, LOG_F_CODE, q->last.code);
+  log_str(&l, LOG_F_REASON, q->last.reply);
+  if (q->last.host.n) log_str(&l, LOG_F_HOST, q->last.host);
   log_end(&l);
 }
 

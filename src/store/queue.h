@@ -45,7 +45,7 @@ struct taken_rcpt {
   uint64_t row;
   struct slice address, orcpt;
   uint8_t notify;
-  bool warned;
+  uint8_t state, held_by; /* enum queue_state, enum queue_held_by */
   int64_t due, expires;
   uint32_t tries, delay;
   uint32_t doubts; /* attempts after which some server may have had the message */

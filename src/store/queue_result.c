@@ -16,20 +16,17 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
                               const struct queue_result *q) {
   /* what was decided here does not hide what a server said */
   struct db_stmt *s = db_prepare(
-      e->db,
-      "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, warned = max(warned, ?3),"
-      " doubts = doubts + ?9,"
-      " code = iif(?8 AND code, code, ?4), reply = iif(?8 AND code, reply, ?5), class = ?6"
-      " WHERE id = ?7");
+      e->db, "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, doubts = doubts + ?8,"
+             " code = iif(?7 AND code, code, ?3), reply = iif(?7 AND code, reply, ?4), class = ?5"
+             " WHERE id = ?6");
   db_bind_int(s, 1, q->due);
   db_bind_int(s, 2, q->delay);
-  db_bind_int(s, 3, q->warn);
-  db_bind_int(s, 4, q->outcome.code);
-  db_bind_text(s, 5, q->outcome.text.n ? q->outcome.text : SLICE(""));
-  db_bind_text(s, 6, slice_str(smtp_class_word(q->class)));
-  db_bind_int(s, 7, (int64_t)q->rcpt.row);
-  db_bind_int(s, 8, j->here);
-  db_bind_int(s, 9, q->doubtful);
+  db_bind_int(s, 3, q->outcome.code);
+  db_bind_text(s, 4, q->outcome.text.n ? q->outcome.text : SLICE(""));
+  db_bind_text(s, 5, slice_str(smtp_class_word(q->class)));
+  db_bind_int(s, 6, (int64_t)q->rcpt.row);
+  db_bind_int(s, 7, j->here);
+  db_bind_int(s, 8, q->doubtful);
   return db_run(s);
 }
 
@@ -39,26 +36,19 @@ static enum db_result end_row(struct store_engine *e, const struct queue_result 
   return db_run(s);
 }
 
-/* What is told of the end: this attempt's reply; where nobody tried now, that of the last attempt,
- * which the row has. */
+/* What is told of the end: this attempt's reply; where nobody tried now, the last attempt's. */
 static enum db_result find_reply(struct store_engine *e, struct result_job *j,
                                  struct queue_result *q) {
-  q->code = q->outcome.code;
-  q->reply = q->outcome.text;
+  struct attempt_last last;
+  q->last = (struct attempt_last){ .at_s = j->here ? 0 : j->job.now_s,
+                                   .code = q->outcome.code,
+                                   .reply = q->outcome.text,
+                                   .host = j->host };
   if (!j->here || !q->over) return DB_OK;
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT code, reply FROM recipient WHERE id = ? AND length(reply)");
-  db_bind_int(s, 1, (int64_t)q->rcpt.row);
-  enum db_result r = db_step(s);
-  if (r == DB_ROW) {
-    struct slice reply = arena_copy(&j->memory, db_bytes(s, 1));
-    if (reply.p) {
-      q->code = (uint16_t)db_int(s, 0);
-      q->reply = reply;
-    }
-  }
-  db_reset(s);
-  return r == DB_ROW ? DB_OK : r;
+  enum db_result r =
+      attempt_last(e, &j->memory, q->rcpt.row, j->letter->name, q->rcpt.address, &last);
+  if (r == DB_OK && last.reply.n) q->last = last;
+  return r;
 }
 
 static enum db_result look_for_row(struct store_engine *e, struct queue_result *q) {
@@ -94,9 +84,9 @@ static enum db_result put_history(struct store_engine *e, const struct result_jo
     .address = q->rcpt.address,
     .what = q->over ? ATTEMPT_EXPIRED : whats[q->move],
     .stage = j->here && q->move != QUEUE_CUT ? ATTEMPT_NO_STAGE : o->stage,
-    .code = q->code,
-    .reply = q->reply,
-    .host = j->host,
+    .code = q->last.code,
+    .reply = q->last.reply,
+    .host = q->last.host,
     .ip = j->address,
     .tls = j->tls,
   };
@@ -121,8 +111,7 @@ enum db_result queue_end_letter(struct store_engine *e, uint64_t body) {
 /* --- the report --- */
 
 static enum report_action action_of(const struct queue_result *q) {
-  if (q->move == QUEUE_DELIVERED) return REPORT_RELAYED;
-  return q->move == QUEUE_FAILED ? REPORT_FAILED : REPORT_DELAYED;
+  return q->move == QUEUE_DELIVERED ? REPORT_RELAYED : REPORT_FAILED;
 }
 
 static struct report_rcpt report_of(const struct result_job *j, const struct queue_result *q) {
@@ -130,10 +119,10 @@ static struct report_rcpt report_of(const struct result_job *j, const struct que
     .action = action_of(q),
     .address = q->rcpt.address,
     .orcpt = q->rcpt.orcpt,
-    .code = q->code,
-    .text = q->reply,
-    .host = j->host,
-    .tried_s = j->here ? 0 : j->job.now_s,
+    .code = q->last.code,
+    .text = q->last.reply,
+    .host = q->last.host,
+    .tried_s = q->last.at_s,
     .until_s = q->rcpt.expires,
     .over_s = q->over ? j->job.now_s - j->letter->came_s : 0,
   };

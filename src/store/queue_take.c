@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Reads rows of the queue: what is due next at a destination, more octets of a letter, what has
  * expired. */
-#include "src/store/queue.h"
+#include "src/store/queue_late.h"
 
 #include <errno.h>
 
@@ -16,10 +16,13 @@ enum {
   TAKE_LINE_MAX = 1024,           /* "Return-Path: <…>", "Delivered-To: …" */
   SRS_PATH_MAX = 254,             /* a rewritten path that others take (RFC 5321 §4.5.3.1.3) */
   EXPIRED_A_SLICE = 200,
+  LATE_LETTERS_A_SLICE = 500, /* looked at */
+  LATE_ROWS_A_SLICE = 200,
 };
 
-#define ROW_COLUMNS \
-  "id, body, address, orcpt, notify, warned, due, expires, tries, delay, forwarder, doubts"
+#define ROW_COLUMNS                                                                          \
+  "id, body, address, orcpt, notify, state, due, expires, tries, delay, forwarder, doubts, " \
+  "held_by"
 
 /* --- octets --- */
 
@@ -152,7 +155,8 @@ static bool read_row(struct arena *a, struct db_stmt *s, struct taken_rcpt *r) {
   *r = (struct taken_rcpt){
     .row = (uint64_t)db_int(s, 0),
     .notify = (uint8_t)db_int(s, 4),
-    .warned = db_int(s, 5) != 0,
+    .state = (uint8_t)db_int(s, 5),
+    .held_by = (uint8_t)db_int(s, 12),
     .due = db_int(s, 6),
     .expires = db_int(s, 7),
     .tries = (uint32_t)db_int(s, 8),
@@ -319,6 +323,73 @@ static void expired_done(struct store_job *j) { arena_reset(&((struct expired_jo
 
 const struct job_kind expired_kind = {
   .name = "expired", .run = expired_run, .finish = expired_finish, .done = expired_done
+};
+
+/* --- late recipients --- */
+
+/* The rows of one letter that were not warned of. */
+static enum db_result late_rows(struct store_engine *e, struct late_job *x,
+                                struct taken_letter ***end, size_t *rows) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE body = ? AND"
+                                        " id > ? AND warned = 0 ORDER BY id");
+  struct taken_letter *l = NULL;
+  enum db_result r = DB_OK;
+  db_bind_int(s, 1, (int64_t)x->from.body);
+  db_bind_int(s, 2, (int64_t)x->from.row);
+  while (*rows < LATE_ROWS_A_SLICE && (r = db_step(s)) == DB_ROW) {
+    struct taken_rcpt row;
+    l = letter_for(&x->memory, end, l, x->from.body, SLICE_NONE, false);
+    if (!l || !read_row(&x->memory, s, &row)) {
+      db_reset(s);
+      return DB_NOMEM;
+    }
+    add_row(l, &row);
+    x->from.row = row.row;
+    ++*rows;
+  }
+  db_reset(s);
+  x->full = *rows >= LATE_ROWS_A_SLICE;
+  if (x->full) return DB_OK;
+  x->from.row = INT64_MAX; /* all of this letter */
+  return r;
+}
+
+/* Not of reports, which nobody is told about. */
+static enum db_result late_letters(struct store_engine *e, struct late_job *x) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT body, came FROM letter WHERE (came, body) >= (?, ?) AND came <= ?"
+                        " AND return_path <> '' ORDER BY came, body LIMIT ?");
+  struct taken_letter **end = &x->letters;
+  enum db_result r, inner = DB_OK;
+  size_t letters = 0, rows = 0;
+  db_bind_int(s, 1, x->from.came);
+  db_bind_int(s, 2, (int64_t)x->from.body);
+  db_bind_int(s, 3, x->came_by);
+  db_bind_int(s, 4, LATE_LETTERS_A_SLICE);
+  while (inner == DB_OK && !x->full && (r = db_step(s)) == DB_ROW) {
+    uint64_t body = (uint64_t)db_int(s, 0);
+    letters++;
+    if (body != x->from.body) x->from = (struct late_cursor){ db_int(s, 1), body, 0 };
+    inner = late_rows(e, x, &end, &rows);
+  }
+  db_reset(s);
+  x->full |= letters == LATE_LETTERS_A_SLICE;
+  return inner != DB_OK ? inner : x->full ? DB_OK : r;
+}
+
+static enum db_result late_read(struct store_engine *e, struct store_job *j) {
+  struct late_job *x = (struct late_job *)j;
+  arena_init(&x->memory, TAKE_MEMORY);
+  enum db_result r = late_letters(e, x);
+  for (struct taken_letter *l = x->letters; r == DB_OK && l; l = l->next)
+    r = read_letter(e, &x->memory, l);
+  return r;
+}
+
+static void late_done(struct store_job *j) { arena_reset(&((struct late_job *)j)->memory); }
+
+const struct job_kind late_kind = {
+  .name = "late", .run = late_read, .finish = late_finish, .done = late_done
 };
 
 /* --- the start --- */

@@ -12,11 +12,20 @@ enum { VIEW_MEMORY = 64 * 1024 * 1024 };
 
 const char *queue_reason_word(enum queue_reason r) {
   static const char *const words[QUEUE_REASONS] = {
-#define R(name, word, meaning) [QUEUE_REASON_##name] = word,
+#define R(name, word, meaning, told) [QUEUE_REASON_##name] = word,
 #include "src/store/queue_reasons.def"
 #undef R
   };
   return words[r];
+}
+
+const char *queue_reason_told(enum queue_reason r) {
+  static const char *const told_words[QUEUE_REASONS] = {
+#define R(name, word, meaning, told) [QUEUE_REASON_##name] = told,
+#include "src/store/queue_reasons.def"
+#undef R
+  };
+  return told_words[r];
 }
 
 bool queue_reason_in_hands(enum queue_reason r) {

@@ -11,12 +11,14 @@
 #include "lib/base/slice.h"
 
 enum queue_reason {
-#define R(name, word, meaning) QUEUE_REASON_##name,
+#define R(name, word, meaning, told) QUEUE_REASON_##name,
 #include "src/store/queue_reasons.def"
 #undef R
   QUEUE_REASONS
 };
 const char *queue_reason_word(enum queue_reason r);
+/* As it is told to the sender of a message that is late. */
+const char *queue_reason_told(enum queue_reason r);
 /* True if the reason is that a sender has the row. */
 bool queue_reason_in_hands(enum queue_reason r);
 /* QUEUE_REASONS if the word is no reason's name. */

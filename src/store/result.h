@@ -3,6 +3,7 @@
 #ifndef QASID_STORE_RESULT_H
 #define QASID_STORE_RESULT_H
 
+#include "src/store/attempt.h"
 #include "src/store/report.h"
 
 enum queue_move {
@@ -22,7 +23,6 @@ struct queue_result {
   struct send_outcome outcome;
   enum queue_move move;
   enum smtp_class class; /* of the outcome; delivered: unknown */
-  bool warn;             /* the sender of the message gets a report of the delay */
   bool report;           /* it is in the report of this job */
   bool over;             /* QUEUE_FAILED, since its time in the queue is over */
   bool doubtful;         /* the reply to the end of data was none: it may have been taken */
@@ -30,9 +30,8 @@ struct queue_result {
   uint32_t delay;
   /* results */
   bool there; /* the row was there: what is said above has become true */
-  /* what another server said last: the outcome's, or what the row kept of an earlier attempt */
-  uint16_t code;
-  struct slice reply;
+  /* what another server said last: the outcome, or what is known of an earlier attempt */
+  struct attempt_last last;
 };
 
 struct result_job {

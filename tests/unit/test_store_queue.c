@@ -304,6 +304,7 @@ static void retries(void **state) {
   unsigned tries = 0;
   int64_t last = begin;
   for (; k->now_s - begin < 6 * 86400; k->now_s += 60) {
+    store_housekeeping(k->store, k->now_s);
     store_due(k->store, k->now_s);
     kit_pump(k);
     if (!k->said) continue;
