@@ -4,13 +4,15 @@
  *   header                      From, To, Subject, Date, Message-ID, Auto-Submitted (RFC 3834 §5),
  *                               MIME
  *   text/plain                  what happened, for humans
- *   message/delivery-status     the same, for programs (RFC 3464 §2)
+ *   message/delivery-status,    the same, for programs (RFC 3464 §2, RFC 6533 §3)
+ *     or message/global-delivery-status
  *   text/rfc822-headers,        the original message
  *     or message/rfc822
  *
  * The boundary contains `id`, which was unpredictable when the original was written. */
 #include "mail/report.h"
 
+#include "lib/base/utf8.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/xtext.h"
@@ -39,6 +41,18 @@ static void put_printable(struct buf *out, struct slice s) {
     buf_put_u8(out, ascii_is_print(s.p[i]) ? s.p[i] : s.p[i] == '\n' ? ' ' : '?');
 }
 
+/* For a part in UTF-8: of other characters only those that show something. */
+static void put_shown(struct buf *out, struct slice s) {
+  uint32_t c;
+  for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
+    n = utf8_first(slice_from(s, i), &c);
+    if (n > 1 && c >= 0xa0)
+      buf_put(out, slice_first(slice_from(s, i), n));
+    else
+      put_printable(out, slice_first(slice_from(s, i), 1));
+  }
+}
+
 static void put_decoded(struct buf *out, struct slice xtext) {
   struct buf plain;
   buf_init(&plain, 2048);
@@ -47,10 +61,13 @@ static void put_decoded(struct buf *out, struct slice xtext) {
   buf_free(&plain);
 }
 
-static void put_address(struct buf *out, struct slice address) {
+static void put_address(struct buf *out, struct slice address, bool global) {
   if (slice_has_high(address)) { /* RFC 6533 §3 */
     buf_put_str(out, "utf-8; ");
-    xtext_put_utf8_address(out, address);
+    if (global)
+      put_shown(out, address);
+    else
+      xtext_put_utf8_address(out, address);
     return;
   }
   buf_put_str(out, "rfc822; ");
@@ -107,11 +124,11 @@ static void put_enhanced(struct buf *out, const struct report_rcpt *r) {
     buf_printf(out, "%u.0.0", class);
 }
 
-static void put_status(struct buf *out, const struct report_rcpt *r) {
+static void put_status(struct buf *out, const struct report_rcpt *r, bool global) {
   struct slice text = slice_first(r->text, TEXT_MAX);
   put_original(out, r->orcpt);
   buf_put_str(out, "Final-Recipient: ");
-  put_address(out, r->address);
+  put_address(out, r->address, global);
   buf_printf(out, "\r\nAction: %s\r\nStatus: ", actions[r->action].word);
   put_enhanced(out, r);
   buf_put_str(out, "\r\n");
@@ -124,7 +141,10 @@ static void put_status(struct buf *out, const struct report_rcpt *r) {
   if (r->code || text.n) {
     buf_put_str(out, r->code ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-qasid; ");
     if (r->code) buf_printf(out, "%u ", r->code);
-    put_printable(out, text);
+    if (global)
+      put_shown(out, text);
+    else
+      put_printable(out, text);
     buf_put_str(out, "\r\n");
   }
   if (r->tried_s) put_date_field(out, "Last-Attempt-Date", r->tried_s);
@@ -154,7 +174,7 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
     if (!any) buf_printf(out, "%s\r\n\r\n", actions[action].intro);
     any = true;
     buf_put_str(out, "    <");
-    put_printable(out, slice_first(x->address, TEXT_MAX));
+    put_shown(out, slice_first(x->address, TEXT_MAX));
     buf_put_str(out, ">\r\n");
     if (x->over_s) {
       buf_put_str(out, "    It could not be delivered for ");
@@ -167,7 +187,7 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
       if (x->host.n) put_printable(out, slice_first(x->host, 255));
       if (x->host.n) buf_put_str(out, x->code ? " said: " : ": ");
       if (x->code) buf_printf(out, "%u ", x->code);
-      put_printable(out, slice_first(x->text, TEXT_MAX));
+      put_shown(out, slice_first(x->text, TEXT_MAX));
       buf_put_str(out, "\r\n");
     }
     if (action == REPORT_DELAYED) put_delay(out, x);
@@ -176,6 +196,17 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
 }
 
 /* --- the whole --- */
+
+/* Something of what is told about recipients is not ASCII. */
+static bool tells_utf8(const struct report *r) {
+  for (size_t i = 0; i < r->count; i++)
+    if (slice_has_high(r->rcpts[i].address) || slice_has_high(r->rcpts[i].text)) return true;
+  return false;
+}
+
+static bool is_global(const struct report *r) {
+  return (r->smtputf8 || slice_has_high(r->to)) && tells_utf8(r);
+}
 
 static void put_boundary(struct buf *out, const struct report *r, const char *before,
                          const char *after) {
@@ -222,7 +253,8 @@ static void put_header(struct buf *out, const struct report *r) {
   buf_put_u8(out, '@');
   put_printable(out, r->reporter);
   buf_put_str(out, ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
-  if (slice_has_high(given_back(r))) buf_put_str(out, "Content-Transfer-Encoding: 8bit\r\n");
+  if (tells_utf8(r) || slice_has_high(given_back(r)))
+    buf_put_str(out, "Content-Transfer-Encoding: 8bit\r\n");
   buf_put_str(out, "Content-Type: multipart/report; report-type=delivery-status;\r\n");
   put_boundary(out, r, "\tboundary=\"", "\"\r\n\r\n");
 }
@@ -249,19 +281,34 @@ static void put_original_message(struct buf *out, const struct report *r) {
   buf_put(out, given);
 }
 
-void report_put(struct buf *out, const struct report *r) {
-  put_header(out, r);
-  put_boundary(out, r, "--", "\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
+static void put_for_people(struct buf *out, const struct report *r) {
+  put_boundary(out, r, "--",
+               tells_utf8(r) ? "\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                               "Content-Transfer-Encoding: 8bit\r\n\r\n"
+                             : "\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
   buf_put_str(out, "This is the mail server at ");
   put_printable(out, r->reporter);
   buf_put_str(out, ".\r\n\r\n");
   for (int a = 0; a < REPORT_ACTIONS; a++) put_words(out, r, (enum report_action)a);
-  put_boundary(out, r, "--", "\r\nContent-Type: message/delivery-status\r\n\r\n");
+}
+
+static void put_for_programs(struct buf *out, const struct report *r) {
+  bool global = is_global(r);
+  put_boundary(out, r, "--",
+               global ? "\r\nContent-Type: message/global-delivery-status\r\n"
+                        "Content-Transfer-Encoding: 8bit\r\n\r\n"
+                      : "\r\nContent-Type: message/delivery-status\r\n\r\n");
   put_message_fields(out, r);
   for (size_t i = 0; i < r->count; i++) {
     buf_put_str(out, "\r\n");
-    put_status(out, &r->rcpts[i]);
+    put_status(out, &r->rcpts[i], global);
   }
+}
+
+void report_put(struct buf *out, const struct report *r) {
+  put_header(out, r);
+  put_for_people(out, r);
+  put_for_programs(out, r);
   put_boundary(out, r, "\r\n--", "\r\n");
   put_original_message(out, r);
   put_boundary(out, r, "\r\n--", "--\r\n");

@@ -3,11 +3,14 @@
  * message when recipients failed, are late, or were delivered and the sender asked for a report
  * (RFC 3461).
  *
- * Pure: the caller supplies the facts. The text is in wire form (CRLF), 7-bit except for the
- * original's header and the reverse-path where those are not. Addresses beyond ASCII appear in
- * message/delivery-status in their 7-bit form, and an original with UTF-8 in its header is
- * message/global or message/global-headers (RFC 6533 §3, §6). Strings from other servers are made
- * printable ASCII, on one line. */
+ * Pure: the caller supplies the facts. The text is in wire form (CRLF). It is 7-bit, but for these,
+ * where they are not: the part for people, which is UTF-8 then; the original's header, which is
+ * message/global or message/global-headers if it came with SMTPUTF8 (RFC 6533 §6); the
+ * reverse-path.
+ * Addresses beyond ASCII are in message/delivery-status in their 7-bit form; who may be assumed to
+ * know SMTPUTF8 (the message came with it, or the reverse-path needs it) gets them as they are, in
+ * message/global-delivery-status (RFC 6533 §3, §4). Strings from other servers are made printable,
+ * on one line. */
 #ifndef QASID_MAIL_REPORT_H
 #define QASID_MAIL_REPORT_H
 
@@ -50,6 +53,7 @@ struct report {
   bool whole;            /* `header` is the whole message (RET=FULL) */
   /* the original was received with SMTPUTF8 and has UTF-8 in its header (RFC 6532) */
   bool utf8;
+  bool smtputf8; /* the original was received with SMTPUTF8 */
   const struct report_rcpt *rcpts;
   size_t count; /* at least one */
 };

@@ -102,9 +102,15 @@ static bool begin(struct store *s, struct arena *a, int64_t now_s, struct report
 
 bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struct report_post *p) {
   if (!begin(s, a, now_s, p)) return false;
-  p->to = SLICE("postmaster");
+  struct buf to;
+  buf_init(&to, DIR_ADDRESS_MAX);
+  buf_printf(&to, "postmaster@%s", s->conf->hostname);
+  p->to = arena_copy(a, buf_slice(&to));
+  buf_free(&to);
+  if (!p->to.p) return false;
   dir_begin(&s->found);
-  enum dir_result r = dir_resolve(&s->dir, p->to, s->conf->recipient_delimiter, &s->found);
+  enum dir_result r =
+      dir_resolve(&s->dir, SLICE("postmaster"), s->conf->recipient_delimiter, &s->found);
   if (r != DIR_FOUND) return r != DIR_TROUBLE;
   bool fine = to_mailboxes(s, p);
   p->due = p->place_count > 0;
@@ -184,6 +190,7 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
     .rcpts = rcpts,
     .count = count,
     .utf8 = (x->letter->flags & SEND_UTF8_HEADER) != 0,
+    .smtputf8 = (x->letter->flags & SEND_UTF8) != 0,
   };
   r.whole = read_original(e, x, failed, &original);
   r.header = slice_from(buf_slice(&original), x->skip ? 0 : queue_own_line(buf_slice(&original)));

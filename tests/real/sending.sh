@@ -79,6 +79,15 @@ ok "SRV: a certificate for the name in the record alone does not do" within 20 q
 ok "SRV: nothing went there" eval '[ "$(far mail list bob@wrong.test | tail -n +2 | wc -l)" = 0 ]'
 ok "SRV: no such service: it waits" within 20 queued nowhere.test 'its SRV records name no server'
 ok "plan: a record with another port is passed over" eval 'q plan bob@right.test >"$dir/plan"; grep -q "left-out .*127.0.0.61 .*another port" "$dir/plan" && grep -q "tried .*127.0.0.60 .*(mx.example.org) .*tls=verified .*target.srv.test" "$dir/plan"'
+submit_utf8() { # RECIPIENT: with SMTPUTF8
+  python3 - "$submission" "$1" <<'PY'
+import smtplib, sys
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.test", timeout=30)
+s.login("alice@example.org", "secret-alice")
+s.sendmail("alice@example.org", [sys.argv[2]], "From: alice@example.org\r\nSubject: j\u00f6rg\r\n\r\nhi\r\n".encode(), ["SMTPUTF8", "BODY=8BITMIME"])
+s.quit()
+PY
+}
 submit unknown nobody@far.test
 ok "an unknown recipient: the sender is told" within 20 told 'Final-Recipient: rfc822; nobody@far.test'
 ok "with the other server's words" told 'Diagnostic-Code: smtp; 550 5.1.1'
@@ -143,6 +152,15 @@ within 10 queued dead.test dead.test
 usage() { "$@" >"$dir/usage" 2>&1; [ $? = 64 ]; }
 ok "an unknown selector, and one given twice, are mistakes: nothing is dropped" all 'usage q queue drop bogus=1' 'grep -q older=TIME "$dir/usage"' 'usage q queue drop to=a to=dead.test' 'queued dead.test dead.test'
 ok "dropped mail is gone" eval 'q queue drop to=dead.test >/dev/null && q queue drop to=endless.test >/dev/null && gone dead.test'
+submit_utf8 jörg@far.test
+ok "an unknown recipient beyond ASCII: people and programs read it" all "within 20 told 'Final-Recipient: utf-8; jörg@far.test'" "told '    <jörg@far.test>'"
+# --- the reports, read by others ---
+readers=$(dirname "$0")
+told anything
+python3 "$readers/read_reports.py" "$dir/mails" >"$dir/by-flufl"
+perl "$readers/read_reports.pl" "$dir/mails" >"$dir/by-bounceparser"
+ok "flufl.bounce reads each report" all 'grep -qx "failed nobody@far.test" "$dir/by-flufl"' 'grep -qx "failed a@no-such-domain.test" "$dir/by-flufl"' 'grep -qx "failed a@dead.test" "$dir/by-flufl"'
+ok "Mail::DeliveryStatus::BounceParser reads each report" all 'grep -q "^nobody@far.test 5.1.1" "$dir/by-bounceparser"' 'grep -q "^a@no-such-domain.test 5\." "$dir/by-bounceparser"' 'grep -q "^a@dead.test 5.7.0" "$dir/by-bounceparser"'
 ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 
 # --- deaths ---
@@ -156,9 +174,11 @@ ok "forty messages, with sender and store killed six times each: all arrive" wit
 ok "nothing is left in the queue" within 30 gone good.test
 ok "the store is sound" within 20 q check
 stop
+option queue_lifetime 60
 option dns_sender_questions_per_second 1
 option dns_sender_open_questions 1
 serve
+submit over over@dead.test
 submit after e@good.test
 ok "after a restart" within 20 taken '127.0.0.61 e@good.test'
 submit slowly f@good.test f@notls.test f@half.test f@backup.test
@@ -167,4 +187,11 @@ ok "one name a second, one at a time: all go, none is put off" all 'within 30 al
 
 submit again g@good.test
 ok "and sends" within 20 taken '127.0.0.61 g@good.test'
+
+ok "its time in the queue is over: the sender is told, and what was tried" all "within 90 told 'It could not be delivered for 5[0-9] seconds'" "told 'Status: 4.4.7'" "told 'Connection refused'"
+ok "so does the log" grep -qE 'event=expired .*to=over@dead.test.*tried="5[0-9] seconds".*reason=.*Connection refused' "$dir/log"
+ok "why: it, and the report" all 'q why over@dead.test | grep -q "expired .*over@dead.test"' 'q why over@dead.test | grep -q "reported .*a report (failed), put into a mailbox: its id is report"'
+python3 "$readers/read_reports.py" "$dir/mails" >"$dir/by-flufl"
+perl "$readers/read_reports.pl" "$dir/mails" >"$dir/by-bounceparser"
+ok "other readers take it for a failure" all 'grep -qx "failed over@dead.test" "$dir/by-flufl"' 'grep -q "^over@dead.test 4.4.7" "$dir/by-bounceparser"'
 finish

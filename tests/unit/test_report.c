@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* Delivery reports: which characters they have, and where (RFC 6533). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mail/report.h"
+
+static struct buf text;
+
+static void put(const char *to, const char *address, const char *words, bool smtputf8) {
+  const struct report_rcpt rcpt = { .action = REPORT_FAILED,
+                                    .address = slice_str(address),
+                                    .enhanced = { 5, 1, 1 },
+                                    .code = 550,
+                                    .text = slice_str(words),
+                                    .host = SLICE("mx.test") };
+  const struct report r = { .reporter = SLICE("mx.example.org"),
+                            .to = slice_str(to),
+                            .id = SLICE("r1"),
+                            .header = SLICE("Subject: x\r\n\r\n"),
+                            .smtputf8 = smtputf8,
+                            .rcpts = &rcpt,
+                            .count = 1 };
+  buf_free(&text);
+  buf_init(&text, 100000);
+  report_put(&text, &r);
+  assert_false(text.failed);
+}
+
+static bool has(const char *what) { return slice_search(buf_slice(&text), slice_str(what)) >= 0; }
+
+static void ascii(void **state) {
+  put("a@b.test", "bob@c.test", "no such user", true);
+  assert_true(has("Content-Type: text/plain; charset=us-ascii\r\n"));
+  assert_true(has("Content-Type: message/delivery-status\r\n"));
+  assert_false(has("8bit"));
+}
+
+/* People read it as it is; programs get 7 bits unless SMTPUTF8 can be assumed. */
+static void utf8(void **state) {
+  put("a@b.test", "j\xc3\xb6rg@c.test", "550 kein Postfach f\xc3\xbcr J\xc3\xb6rg", false);
+  assert_true(has("MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n"));
+  assert_true(has("Content-Type: text/plain; charset=utf-8\r\n"
+                  "Content-Transfer-Encoding: 8bit\r\n"));
+  assert_true(has("    <j\xc3\xb6rg@c.test>\r\n"));
+  assert_true(has("kein Postfach f\xc3\xbcr J\xc3\xb6rg\r\n"));
+  assert_true(has("Content-Type: message/delivery-status\r\n"));
+  assert_true(has("Final-Recipient: utf-8; j\\x{F6}rg@c.test\r\n"));
+  for (int way = 0; way < 2; way++) {
+    put(way ? "\xc3\xa4@b.test" : "a@b.test", "j\xc3\xb6rg@c.test", "no", !way);
+    assert_true(has("Content-Type: message/global-delivery-status\r\n"
+                    "Content-Transfer-Encoding: 8bit\r\n"));
+    assert_true(has("Final-Recipient: utf-8; j\xc3\xb6rg@c.test\r\n"));
+  }
+}
+
+/* What is no UTF-8, and what moves a terminal's cursor, is not passed on. */
+static void hostile(void **state) {
+  put("a@b.test", "bob@c.test",
+      "a\xff\x62\xc3(\xc2\x9b"
+      "31m\x1b[2J\r\nX: y",
+      false);
+  assert_true(has("a?b?(??31m?[2J? X: y\r\n"));
+  assert_false(has("\xff"));
+  assert_false(has("\x1b"));
+}
+
+static int end(void **state) {
+  buf_free(&text);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(ascii),
+    cmocka_unit_test(utf8),
+    cmocka_unit_test(hostile),
+  };
+  return cmocka_run_group_tests(tests, NULL, end);
+}
