@@ -34,7 +34,7 @@ enum collect_outcome {
   COLLECT_TROUBLE,  /* nothing stored, try later */
   COLLECT_NO_SPACE, /* nothing stored: the disk is full */
   COLLECT_FULL,     /* nothing stored: the account is over quota */
-  COLLECT_TOO_BIG,  /* nothing stored: above message_size_limit */
+  COLLECT_TOO_BIG,  /* nothing stored: above message_size_limit, or the account's whole quota */
   COLLECT_GONE,     /* the account no longer exists */
   COLLECT_OUTCOMES
 };

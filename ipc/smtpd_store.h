@@ -46,6 +46,9 @@ enum commit_outcome {
   COMMIT_FULL,      /* nothing stored, every mailbox is full: 452 4.2.2 */
   COMMIT_SOME_FULL, /* durable in every mailbox that has room; none of those gets it twice when it
                        is sent again: 452 4.2.2 */
+  COMMIT_NEVER,     /* nothing stored, larger than every mailbox's whole quota: 552 5.2.2 */
+  /* durable in the other mailboxes, larger than the whole quota of the rest: 552 5.2.2 */
+  COMMIT_SOME_NEVER,
   COMMIT_NOT_YOURS, /* nothing stored, an author is not one of the login's addresses: 550 5.7.1 */
   COMMIT_OUTCOMES
 };

@@ -87,6 +87,8 @@ static enum smtp_outcome outcome_of(uint8_t outcome) {
     [COMMIT_TOO_BIG] = SMTP_TOO_BIG,
     [COMMIT_FULL] = SMTP_RCPT_FULL,
     [COMMIT_SOME_FULL] = SMTP_SOME_FULL,
+    [COMMIT_NEVER] = SMTP_RCPT_TOO_BIG,
+    [COMMIT_SOME_NEVER] = SMTP_SOME_TOO_BIG,
     [COMMIT_NOT_YOURS] = SMTP_NOT_YOUR_FROM,
   };
   return outcome < COMMIT_OUTCOMES ? outcomes[outcome] : SMTP_TROUBLE;

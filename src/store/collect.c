@@ -210,6 +210,7 @@ static enum collect_outcome begin_commit(struct store *s, struct session *sessio
   if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
   enum room room = store_room(s, &a, size);
   if (room == ROOM_UNKNOWN) return COLLECT_TROUBLE;
+  if (room == ROOM_NEVER) return COLLECT_TOO_BIG;
   if (room != ROOM_ENOUGH) {
     notice_mailbox_full(s, a.id, now_s);
     return COLLECT_FULL;

@@ -34,7 +34,7 @@ bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt
 }
 
 enum db_result delivered_write(struct store_engine *e, struct deliver_job *d) {
-  if (!d->dsn || !d->dsn->post.due || d->full) return DB_OK;
+  if (!d->dsn || !d->dsn->post.due || d->full || d->never) return DB_OK;
   struct report_about about = {
     .name = d->name,
     .letter = &d->letter,

@@ -102,6 +102,7 @@ struct deliver_job {
   struct history_arrival *arrival; /* where from, owned; NULL: not known */
   uint64_t login;                  /* the account that was logged in; 0: none */
   bool full;                       /* some other mailbox had no room */
+  bool never;                      /* the message is larger than some other's whole quota */
   bool had;                        /* some recipient has the message already (partly.h) */
   struct slice print;              /* the message's fingerprint; p NULL: none */
   uint64_t size;                   /* of the stored octets: head, spooled, tail */

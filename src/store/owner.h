@@ -199,6 +199,11 @@ bool collect_ungrant(struct store *s, const struct auth_revoke *q);
 /* room.c: whether `size` more octets go into the mailbox; 0: any octet. */
 enum room { ROOM_ENOUGH, ROOM_FULL, ROOM_NEVER /* more than the whole quota */, ROOM_UNKNOWN };
 enum room store_room(struct store *s, const struct dir_account *a, uint64_t size);
+/* room.c: the same for a whole message of `size` octets whose `announced` size (0: none) RCPT has
+ * accepted. A mailbox may exceed its quota by one message that announced none; one that is larger
+ * than the whole quota never fits. */
+enum room store_room_for(struct store *s, const struct dir_account *a, uint64_t size,
+                         uint64_t announced);
 /* room.c: the message is on its way into all of the job's places; deliver_count() takes it off.
  * False without memory: then into none. */
 bool deliver_coming(struct store *s, struct deliver_job *d);

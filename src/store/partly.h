@@ -7,6 +7,9 @@
  * meanwhile, this remembers who has the message, by a fingerprint of the sender and the octets that
  * came.
  *
+ * A message that is larger than a mailbox's whole quota is never kept for it: 552 5.2.2, once no
+ * other mailbox is full any more; its client gives it up.
+ *
  * Only messages with a Message-ID have a fingerprint: a repeated message without one may well be
  * another one, such as an alarm of a device. Once all recipients have the message it is forgotten.
  *

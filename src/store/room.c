@@ -16,6 +16,17 @@ enum room store_room(struct store *s, const struct dir_account *a, uint64_t size
   return size <= quota ? ROOM_FULL : ROOM_NEVER;
 }
 
+/* Octets that trace fields add to a message of an announced size. */
+enum { TRACE_MAX = 4096 };
+
+enum room store_room_for(struct store *s, const struct dir_account *a, uint64_t size,
+                         uint64_t announced) {
+  uint64_t quota = quota_of(s, a);
+  bool kept = announced && size <= announced + TRACE_MAX;
+  if (quota && (kept ? announced : size) > quota) return ROOM_NEVER;
+  return store_room(s, a, announced);
+}
+
 bool deliver_coming(struct store *s, struct deliver_job *d) {
   size_t i = 0;
   while (i < d->count && folders_coming(&s->folders, d->places[i].account, d->size)) i++;

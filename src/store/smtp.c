@@ -367,6 +367,15 @@ static bool set_letter(struct store *s, const struct session *session, struct de
   return !d->kept.failed;
 }
 
+/* Why it is not in all mailboxes. Full ones come first: to be sent again is of use for them. An
+ * envelope without a deliverable recipient is never answered 250. */
+static enum commit_outcome not_everywhere(const struct deliver_job *d) {
+  bool some = d->had || d->count || d->elsewhere_count;
+  if (d->full) return some ? COMMIT_SOME_FULL : COMMIT_FULL;
+  if (d->never) return some ? COMMIT_SOME_NEVER : COMMIT_NEVER;
+  return some ? COMMIT_DONE : COMMIT_TROUBLE;
+}
+
 /* The mailboxes that get it. RCPT has answered that there was room for `size`; a mailbox may exceed
  * its quota by one message of unknown size, not by two. */
 static enum commit_outcome choose_places(struct store *s, struct deliver_job *d, uint64_t size) {
@@ -376,18 +385,17 @@ static enum commit_outcome choose_places(struct store *s, struct deliver_job *d,
     struct dir_account a;
     if (dir_account(&s->dir, s->found.accounts[i], &a) != DIR_FOUND) return COMMIT_TROUBLE;
     bool has = partly_has(&s->partly, d->print, a.id);
-    enum room room = has ? ROOM_ENOUGH : store_room(s, &a, size);
-    bool full = room != ROOM_ENOUGH;
+    enum room room = has ? ROOM_ENOUGH : store_room_for(s, &a, d->size, size);
     if (room == ROOM_UNKNOWN) return COMMIT_TROUBLE;
     d->had |= has;
-    if (full) notice_mailbox_full(s, a.id, d->job.now_s);
-    d->full |= full;
-    if (!has && !full) d->places[d->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
+    d->full |= room == ROOM_FULL;
+    d->never |= room == ROOM_NEVER;
+    if (room != ROOM_ENOUGH)
+      notice_mailbox_full(s, a.id, d->job.now_s);
+    else if (!has)
+      d->places[d->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
   }
-  if (d->count || d->elsewhere_count) return COMMIT_DONE;
-  if (d->full) return d->had ? COMMIT_SOME_FULL : COMMIT_FULL;
-  /* an envelope without a deliverable recipient is never answered 250 */
-  return d->had ? COMMIT_DONE : COMMIT_TROUBLE;
+  return d->count || d->elsewhere_count ? COMMIT_DONE : not_everywhere(d);
 }
 
 /* The client is gone: if it sends the message again, that is another one. */
@@ -410,7 +418,7 @@ static enum commit_outcome find_places(struct store *s, const struct session *se
   if ((d->elsewhere_count || d->dsn) && !set_letter(s, session, d, q)) return COMMIT_TROUBLE;
   outcome = choose_places(s, d, q->size);
   if (outcome != COMMIT_DONE) return outcome;
-  if (!d->full) forget_who_has_it(s, d, q->addresses);
+  if (!d->full && !d->never) forget_who_has_it(s, d, q->addresses);
   if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post))
     return COMMIT_TROUBLE;
   if (!deliver_coming(s, d)) return COMMIT_TROUBLE;
@@ -458,6 +466,8 @@ static const char *refused_message(enum commit_outcome outcome) {
   case COMMIT_TOO_BIG: return "552 5.3.4 the message is too large";
   case COMMIT_FULL:
   case COMMIT_SOME_FULL: return "452 4.2.2 a mailbox is full";
+  case COMMIT_NEVER:
+  case COMMIT_SOME_NEVER: return "552 5.2.2 larger than a mailbox's whole quota";
   default: return "451 4.3.0 the message could not be kept now";
   }
 }
@@ -525,7 +535,7 @@ static void commit_parked(struct store *s, struct session *session, int64_t now_
 
 /* A recipient that has the message must not get it again with the others. */
 static void remember(struct store *s, const struct deliver_job *d) {
-  if (d->job.result != JOB_DONE || !d->full) return;
+  if (d->job.result != JOB_DONE || !(d->full || d->never)) return;
   for (size_t i = 0; i < d->count; i++) partly_keep(&s->partly, d->print, d->places[i].account);
   for (size_t i = 0; i < d->elsewhere_count; i++)
     partly_keep(&s->partly, d->print, partly_key(d->elsewhere[i].address));
@@ -543,7 +553,7 @@ void deliver_finish(struct store *s, struct store_job *j) {
   struct session *session = session_answered(s, j);
   if (!session) return;
   bool done = j->result == JOB_DONE;
-  answer_committed(s, session, done && d->full ? COMMIT_SOME_FULL : outcome_of(j->result));
+  answer_committed(s, session, done ? not_everywhere(d) : outcome_of(j->result));
   session_release_if_unused(session);
 }
 

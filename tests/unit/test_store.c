@@ -238,12 +238,29 @@ static void quotas(void **state) {
 static void quota_counts_what_is_coming(void **state) {
   struct kit *k = *state;
   alice(k);
-  k->conf->quota = 10;
+  k->conf->quota = sizeof "Return-Path: <a@example.com>\r\n" MESSAGE - 1;
   assert_true(kit_commit(k, 7, "a@example.com", "alice@example.org", SLICE(MESSAGE)));
   assert_true(kit_commit(k, 8, "a@example.com", "alice@example.org", SLICE(MESSAGE)));
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_FULL);
   assert_int_equal(k->last->tag, 8);
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
+}
+
+/* Larger than the whole quota, without SIZE: never there, and the others have it, once. */
+static void larger_than_the_whole_quota(void **state) {
+  struct kit *k = *state;
+  size_t one = sizeof STORED - 1;
+  alice(k);
+  assert_int_equal(kit_command(k, "account add bob@example.org").code, CLI_OK);
+  assert_int_equal(
+      kit_command(k, "alias add all@example.org alice@example.org bob@example.org").code, CLI_OK);
+  k->conf->quota = one;
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "account quota bob@example.org none").code, CLI_OK);
+  k->conf->quota = one - 1;
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NEVER);
+  assert_int_equal(kit_deliver(k, "all@example.org", SLICE(MESSAGE)), COMMIT_SOME_NEVER);
+  assert_int_equal(kit_deliver(k, "bob@example.org", SLICE(MESSAGE)), COMMIT_DONE);
 }
 
 /* --- what is kept --- */
@@ -889,7 +906,7 @@ static void a_full_mailbox_is_logged_once_a_minute(void **state) {
   struct kit *k = *state;
   alice(k);
   use_log(k);
-  k->conf->quota = 10;
+  k->conf->quota = sizeof STORED - 1;
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
   assert_log("");
   for (int i = 0; i < 500; i++) assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_FULL);
@@ -1368,6 +1385,7 @@ int main(void) {
     TEST(deep_aliases_end),
     TEST(quotas),
     TEST(quota_counts_what_is_coming),
+    TEST(larger_than_the_whole_quota),
     TEST(deliver_and_read),
     TEST(messages_are_completed),
     TEST(imports_are_completed),

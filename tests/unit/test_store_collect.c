@@ -212,7 +212,9 @@ static void refusals(void **state) {
   assert_true(grant(k, 1, account, SOURCE));
   assert_int_equal(keep(k, 1, "big", big), COLLECT_TOO_BIG);
   assert_int_equal(keep(k, 1, "u", SLICE("A: b\r\n\r\n")), COLLECT_DONE); /* the run goes on */
-  k->conf->quota = 10;
+  k->conf->quota = 10; /* it never fits: the messages behind it come */
+  assert_int_equal(keep(k, 1, "v", SLICE("A: b\r\n\r\nhello")), COLLECT_TOO_BIG);
+  k->conf->quota = 20;
   assert_int_equal(keep(k, 1, "v", SLICE("A: b\r\n\r\nhello")), COLLECT_FULL);
   k->conf->quota = 0;
   k->conf->store_free_space = UINT64_MAX;
