@@ -7,6 +7,8 @@
  * start a field. */
 #include "lib/base/log.h"
 
+#include "lib/base/utf8.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -184,18 +186,29 @@ bool log_record_level(struct slice record, enum log_level *ret) {
 
 /* --- lines --- */
 
-/* Quotes as JSON does; octets outside printable ASCII become \u00XX, so the line stays one line
- * and stays UTF-8 whatever the peer sent. */
+static void put_escaped(struct buf *b, uint32_t point) {
+  if (point > 0xffff) { /* RFC 8259 §7: a surrogate pair */
+    buf_printf(b, "\\u%04x", 0xd800 + ((point - 0x10000) >> 10));
+    point = 0xdc00 + (point & 0x3ff);
+  }
+  buf_printf(b, "\\u%04x", point);
+}
+
+/* Quotes as JSON does. What can be shown stays, in UTF-8; controls, what turns or hides text, and
+ * octets that are no UTF-8 are escaped: so the line stays one line, and says what it seems to say,
+ * whatever the peer sent. */
 static void put_quoted(struct buf *b, struct slice s) {
   buf_put_u8(b, '"');
-  for (size_t i = 0; i < s.n; i++) {
-    uint8_t c = s.p[i];
-    if (!ascii_is_print(c)) {
-      buf_printf(b, "\\u%04x", c);
-      continue;
+  while (s.n) {
+    uint32_t point;
+    size_t n = utf8_first(s, &point);
+    if (n && utf8_is_shown(point)) {
+      if (point == '"' || point == '\\') buf_put_u8(b, '\\');
+      buf_put(b, slice_first(s, n));
+    } else {
+      put_escaped(b, n ? point : s.p[0]);
     }
-    if (c == '"' || c == '\\') buf_put_u8(b, '\\');
-    buf_put_u8(b, c);
+    s = slice_from(s, n ? n : 1);
   }
   buf_put_u8(b, '"');
 }

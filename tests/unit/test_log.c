@@ -57,6 +57,21 @@ static void lines(void **state) {
       "time=T level=info process=smtpd-3 event=closed in=0 out=18446744073709551615 why=\"\"\n");
 }
 
+/* What is text for people stays so; what hides or turns it, and what is no UTF-8, is visible. */
+static void utf8(void **state) {
+  struct log log = { .take = take, .least = LOG_INFO_ };
+  struct log_line l;
+  log_open(&l, &log, LOG_E_RECIPIENT);
+  log_str(&l, LOG_F_TO, SLICE("J\xc3\xbcrgen@\xe4\xbe\x8b.example"));
+  log_str(&l, LOG_F_REASON,
+          SLICE("\xf0\x9f\x93\xa7 a\xe2\x80\xae"
+                "b\xc2\x85\xc3 \xf3\xa0\x80\x81\xe2\x80\xa8"));
+  log_end(&l);
+  assert_got("time=T level=info process=smtpd-3 event=recipient "
+             "to=\"J\xc3\xbcrgen@\xe4\xbe\x8b.example\" "
+             "reason=\"\xf0\x9f\x93\xa7 a\\u202eb\\u0085\\u00c3 \\udb40\\udc01\\u2028\"\n");
+}
+
 static void json(void **state) {
   struct log log = { .take = take };
   struct log_line l;
@@ -218,6 +233,7 @@ static void many_causes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(lines, begin, end),
+    cmocka_unit_test_setup_teardown(utf8, begin, end),
     cmocka_unit_test_setup_teardown(json, begin, end),
     cmocka_unit_test_setup_teardown(long_values, begin, end),
     cmocka_unit_test(the_table),

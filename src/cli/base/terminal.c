@@ -4,6 +4,8 @@
  * text_put_safe() only, and echo is restored when a password was read. */
 #include "src/cli/base/terminal.h"
 
+#include "lib/base/utf8.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,33 +24,13 @@ const char *terminal_tint(FILE *f, enum tint t) {
   return sequences[t];
 }
 
-/* The length of the UTF-8 character at the front of `s` (RFC 3629 §4), 0: it is none, or one of the
- * C1 control characters. */
-static size_t utf8_length(struct slice s) {
-  static const struct {
-    uint8_t first, last, low, high, length; /* low, high: of the second octet */
-  } rows[] = {
-    { 0xc2, 0xc2, 0xa0, 0xbf, 2 }, { 0xc3, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-    { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-    { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-  };
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (s.p[0] < rows[i].first || s.p[0] > rows[i].last) continue;
-    if (s.n < rows[i].length || s.p[1] < rows[i].low || s.p[1] > rows[i].high) return 0;
-    for (size_t j = 2; j < rows[i].length; j++)
-      if ((s.p[j] & 0xc0) != 0x80) return 0;
-    return rows[i].length;
-  }
-  return 0;
-}
-
 void text_put_safe(struct buf *out, struct slice s) {
   while (s.n) {
-    size_t n = ascii_is_print(s.p[0]) ? 1 : s.p[0] < 0x80 ? 0 : utf8_length(s);
-    if (n)
-      buf_put(out, slice_first(s, n));
-    else
-      buf_printf(out, "\\x%02x", s.p[0]);
+    uint32_t point;
+    size_t n = utf8_first(s, &point);
+    bool shown = n && utf8_is_shown(point);
+    if (shown) buf_put(out, slice_first(s, n));
+    for (size_t i = 0; !shown && i < (n ? n : 1); i++) buf_printf(out, "\\x%02x", s.p[i]);
     s = slice_from(s, n ? n : 1);
   }
 }

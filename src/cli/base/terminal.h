@@ -23,8 +23,8 @@ enum tint {
  * (https://no-color.org) or TERM is "dumb". terminal_tint(f, TINT_NONE) ends it. */
 const char *terminal_tint(FILE *f, enum tint t);
 
-/* `s` with every control character written as \xNN, so that nothing out of a mail moves a cursor.
- * UTF-8 stays, what is not UTF-8 does not. */
+/* `s` with every control character written as \xNN, so that nothing out of a mail moves a cursor or
+ * turns text around. Other UTF-8 stays, what is not UTF-8 does not. */
 void text_put_safe(struct buf *out, struct slice s);
 /* Columns that the text takes: octets that are not UTF-8 continuations. */
 size_t text_width(struct slice s);
