@@ -101,6 +101,16 @@ bool conf_is_network(struct slice text);
  * `ret_host` is without brackets. */
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
+/* The file of route_passwords: lines "HOST USER PASSWORD", empty ones, and comments ("#"). Takes the
+ * next login off `*rest`. False: there is none. `*ret_line` counts lines; `*ret_good` false: it is
+ * malformed. */
+struct conf_login {
+  struct slice host, user, password;
+};
+bool conf_login_next(struct slice *rest, unsigned *line, struct conf_login *ret, bool *ret_good);
+/* False: a line is malformed, or its host is not in `routes`: one sentence for each in `err`. */
+bool conf_check_logins(const struct conf *c, struct slice file, struct buf *err);
+
 /* The edit distance: how many letters one word has to change, lose or gain to become the other;
  * UINT32_MAX for words above 48 octets. */
 unsigned conf_distance(struct slice a, struct slice b);

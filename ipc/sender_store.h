@@ -10,6 +10,7 @@
  *   sender: send_read (what did not fit)      store: send_octets
  *   sender: send_where, when it waits there   (no reply; for `queue list` and the history)
  *   sender: send_result                       (no reply: the letter belongs to store again)
+ *   sender: send_login_refused                (the postmaster is told, once a day for each route)
  *   sender: send_no_tls, as TLS fails         store: send_known_no_tls, to a sender that is new
  *
  * The sender sends a result only when it awaits no octets: otherwise they would arrive for a letter
@@ -84,6 +85,9 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
   F(bytes, address, 16) F(u16, port, ) F(bytes, destination, SEND_DESTINATION_MAX) \
   F(bytes, why, SEND_NO_TLS_WHY_MAX) F(u32, seconds, )
 #define send_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
+/* The server of a route ("[host]:port") does not take our login: its words, or ours. */
+#define send_login_refused_FIELDS(F) \
+  F(bytes, route, SEND_DESTINATION_MAX) F(bytes, user, 255) F(bytes, words, SEND_TEXT_MAX)
 #define send_known_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
 
 #define SENDER_STORE_MESSAGES(M) \
@@ -93,6 +97,7 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
   M(3, send_result, IPC_LEFT, 1 << SEND_GIVEN, SEND_NOT_GIVEN, 64 * 1024, 0) \
   M(4, send_where, IPC_LEFT, 1 << SEND_GIVEN | 1 << SEND_READING, IPC_SAME, 16, 0) \
   M(5, send_no_tls, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0) \
+  M(6, send_login_refused, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 1100, 0) \
   M(64, send_letter, IPC_RIGHT, 1 << SEND_NOT_GIVEN, SEND_GIVEN, IPC_PAYLOAD_MAX, 0) \
   M(65, send_octets, IPC_RIGHT, 1 << SEND_READING, SEND_GIVEN, 66 * 1024, 0) \
   M(66, send_recall, IPC_RIGHT, IPC_ANY, IPC_SAME, 0, 0) \

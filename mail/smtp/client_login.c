@@ -52,9 +52,17 @@ static void send_auth(struct smtp_session *s, const struct sasl_mechanism *m) {
 }
 
 static void fail(struct smtp_session *s, enum smtp_end end, const char *why) {
+  static const uint8_t enhanced[3] = { 4, 7, 0 }; /* RFC 3463 §3.8: other security status */
   struct smtp_verdict *v = &s->pub.last;
+  bool names = end == SMTP_END_NO_MECHANISM && buf_len(&s->mechanisms);
   buf_reset(&v->text);
   buf_put_str(&v->text, why);
+  if (names) {
+    buf_put_str(&v->text, "; it offers: ");
+    buf_put(&v->text, slice_first(buf_slice(&s->mechanisms), 200));
+  }
+  v->text.failed = false;
+  memcpy(v->enhanced, enhanced, sizeof enhanced);
   v->code = 0;
   v->stage = SMTP_STAGE_AUTH;
   v->fate = SMTP_TEMPORARY;
@@ -81,7 +89,8 @@ static void begin(struct smtp_session *s, const struct sasl_way *w) {
   if (!m->client_first || sasl_client_step(&s->sasl, false, SLICE_NONE, &s->response) == SASL_SEND)
     send_auth(s, m);
   else if (!try_again(s, SASL_REFUSED_HERE))
-    fail(s, SMTP_END_NO_MECHANISM, "this name or password cannot be sent by the mechanism");
+    fail(s, SMTP_END_NO_MECHANISM,
+         "the server offers no way to log in by which this name or password can be sent");
 }
 
 static bool try_again(struct smtp_session *s, enum sasl_refusal why) {
@@ -104,7 +113,10 @@ void smtp_login_begin(struct smtp_session *s) {
   if (w && w->kind == SASL_WAY_AUTH)
     begin(s, w);
   else
-    fail(s, SMTP_END_NO_MECHANISM, "no mechanism that is offered may be used here");
+    fail(s, SMTP_END_NO_MECHANISM,
+         buf_len(&s->mechanisms) ? "the server offers no way to log in that may be used here"
+                                 : "the server offers no way to log in (no AUTH), and a login is "
+                                   "to be made there");
 }
 
 /* A server that breaks the mechanism, or cannot prove that it knows the password, is sent "*" (RFC

@@ -41,7 +41,8 @@ struct dial {
   int read_wants, write_wants; /* what the last read and the last write wait for */
   char tls_version[16];
   uint64_t until_ms; /* of the state */
-  int failure;       /* errno of the last connect() that failed */
+  uint64_t connect_ms;
+  int failure; /* errno of the last connect() that failed */
   char why[DIAL_WHY_MAX];
 };
 
@@ -102,7 +103,7 @@ static void try_next(struct dial *d) {
     d->fd = dial_connect(&d->peer, d->source.n ? &d->source : NULL);
     if (d->fd >= 0) d->io = loop_io_new(d->loop, d->fd, on_io, d);
     if (d->io) {
-      enter(d, CONNECTING, DIAL_CONNECT_MS);
+      enter(d, CONNECTING, d->connect_ms);
       wait_for(d, LOOP_WRITE);
       loop_timer_set(d->timer, d->until_ms);
       return;
@@ -413,6 +414,7 @@ struct dial *dial_new(struct loop *loop, const struct dial_target *target,
   memcpy(d->addresses, target->addresses, d->count * sizeof *d->addresses);
   memcpy(d->host, target->host, host + 1);
   d->tls_first = target->tls_first;
+  d->connect_ms = target->connect_ms ? target->connect_ms : DIAL_CONNECT_MS;
   d->client = target->tls;
   if (target->source) d->source = *target->source;
   d->wake = (struct loop_later){ .fn = first_try, .arg = d };

@@ -18,7 +18,7 @@
 #include "lib/tls/tls.h"
 
 enum {
-  DIAL_CONNECT_MS = 15000, /* for each address */
+  DIAL_CONNECT_MS = 15000, /* for each address, unless the target says otherwise */
   DIAL_SECURE_MS = 30000,  /* a TLS handshake */
   DIAL_CLOSE_MS = 5000,    /* for the remaining output at the end */
   DIAL_IN = 64 * 1024,     /* most unread octets that are kept; more than any session leaves */
@@ -60,6 +60,7 @@ struct dial_target {
   struct tls_client *tls; /* must outlive the connection */
   /* the local address to connect from, at any port; copied. NULL: the system's choice */
   const struct dial_address *source;
+  uint64_t connect_ms; /* for each address; 0: DIAL_CONNECT_MS */
 };
 
 struct dial;

@@ -305,6 +305,23 @@ bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err
   return true;
 }
 
+/* The sender reads the file itself, before it is confined. */
+bool setup_logins(const struct conf *conf, struct buf *err) {
+  struct buf text;
+  struct stat st;
+  const char *path = conf->route_passwords;
+  if (!path[0]) return true;
+  buf_init(&text, 64 * 1024);
+  bool ok = read_file(path, &text, err);
+  if (ok && (stat(path, &st) != 0 || (st.st_mode & 077))) {
+    buf_printf(err, "%s can be read by others; chmod 600 is meant", path);
+    ok = false;
+  }
+  ok = ok && conf_check_logins(conf, buf_slice(&text), err);
+  buf_wipe(&text);
+  return ok;
+}
+
 void setup_tickets(struct parent *p) {
   for (int kind = 0; kind < ROLE_COUNT; kind++) {
     memmove(p->tickets[kind] + PARENT_TICKET_KEY_SIZE, p->tickets[kind],

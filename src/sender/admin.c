@@ -188,8 +188,24 @@ static void plan_route(struct plan *p) {
 }
 
 /* A route to an address needs no DNS. */
+static void plan_literal(struct plan *p) {
+  struct hosts hosts;
+  struct hosts_verdict v = hosts_of_literal(p->sender, &p->route, p->name, &hosts);
+  struct dns_host host = { .name = "" };
+  snprintf(host.name, sizeof host.name, "%.*s", DNS_NAME_MAX, p->name);
+  if (v.found == HOSTS_FOUND)
+    plan_line(p, &(struct hosts_line){ &host, hosts.addresses[0].at, HOST_TRIED });
+  else
+    plan_verdict(p, &v);
+}
+
 static bool plan_is_address(struct plan *p) {
   struct dial_address at;
+  if (hosts_is_literal(&p->route, p->name)) {
+    plan_literal(p);
+    admin_done(p->sender, p->cli, CLI_OK, "");
+    return true;
+  }
   if (p->route.direct || p->route.srv[0] || !dial_address_parse(p->route.host, p->route.port, &at))
     return false;
   struct dns_host host = { .name = "" };
@@ -341,6 +357,7 @@ static void sender_status(void *arg, const struct admin_command *c) {
       blocked ? "no server elsewhere answers at the mail port: the provider seems to block "
                 "it; send through a smarthost (the option routes)"
               : "1: no server elsewhere answers at the mail port");
+  alarm_status(s, c);
   for (size_t i = 0; i < s->source_count; i++) {
     struct buf b, what;
     char name[80];

@@ -124,6 +124,34 @@ static struct hosts_verdict verdict(enum hosts_found found, const char enhanced[
   return v;
 }
 
+bool hosts_is_literal(const struct route *r, const char *name) {
+  return r->direct && name[0] == '[';
+}
+
+struct hosts_verdict hosts_of_literal(const struct sender *s, const struct route *r,
+                                      const char *name, struct hosts *ret) {
+  const struct conf *c = s->process->conf;
+  struct slice text = slice_from(slice_str(name), 1);
+  char address[64];
+  struct dial_address at;
+  if (text.n) text.n--; /* "]" */
+  if (slice_caseeq(slice_first(text, 5), SLICE("IPv6:"))) text = slice_from(text, 5);
+  snprintf(address, sizeof address, "%.*s", SLICE_ARG(slice_first(text, sizeof address - 1)));
+  *ret = (struct hosts){ 0 };
+  if (!c->send_address_literals)
+    return verdict(HOSTS_NEVER, "5.1.2", name,
+                   "mail is not sent to an address in place of a domain (send_address_literals)");
+  if (!dial_address_parse(address, r->port, &at))
+    return verdict(HOSTS_NEVER, "5.1.2", name, "it is no address");
+  if (!dial_address_is_public(&at) && !c->send_private_addresses)
+    return verdict(HOSTS_NEVER, "5.1.2", name, "it is an address of a private network");
+  if (is_own(s, &at)) return verdict(HOSTS_NEVER, "5.4.6", name, "it is this server");
+  ret->name_count = ret->count = 1;
+  snprintf(ret->names[0], sizeof ret->names[0], "%s", name);
+  ret->addresses[0] = (struct lane_address){ at, 0 };
+  return (struct hosts_verdict){ .found = HOSTS_FOUND };
+}
+
 static struct hosts_verdict not_found(const struct dns_answer *a, const struct route *r,
                                       const char *name) {
   bool no_service = a->result == DNS_NO_NAME || a->result == DNS_NONE || a->result == DNS_REFUSED;

@@ -315,8 +315,21 @@ static void wait_for_dns(struct lane *l) {
   s->last_asking = &l->next_asking;
 }
 
+/* The destination is an address itself. */
+static void take_literal(struct lane *l) {
+  struct hosts_verdict v = hosts_of_literal(l->sender, &l->route, l->name, &l->hosts);
+  l->forgotten = false;
+  l->found_ms = loop_now(l->sender->process->loop);
+  l->state = LANE_READY;
+  if (v.found != HOSTS_FOUND) not_found(l, &v);
+}
+
 static void resolve(struct lane *l) {
   if (is_address(l)) return;
+  if (hosts_is_literal(&l->route, l->name)) {
+    take_literal(l);
+    return;
+  }
   wait_for_dns(l);
   lane_ask_next(l->sender);
 }

@@ -106,7 +106,12 @@ static struct proto *on_ready(void *arg) {
     .user = l->route.user,
     .secret = l->route.secret,
     .policy = policy_of(k),
-    .limits = { .idle_ms = LINK_IDLE_MS },
+    .limits = { .greeting_ms = c->sender_greeting_timeout * 1000,
+                .command_ms = c->sender_command_timeout * 1000,
+                .data_ms = c->sender_data_timeout * 1000,
+                .block_ms = c->sender_block_timeout * 1000,
+                .end_ms = c->sender_end_timeout * 1000,
+                .idle_ms = LINK_IDLE_MS },
     .source = { on_next, on_read, on_done, k },
     .channel = { get_bindings, k, NULL },
     .now_ms = loop_now(l->sender->process->loop),
@@ -200,6 +205,7 @@ static void session_over(struct link *k, const char *why) {
   bool worked_here = k->sent > 0;
   k->worked |= ready;
   note_session(k, why);
+  alarm_login(k);
   smtp_client_free(&k->client);
   if (again) {
     const char *replied = buf_cstr(&k->why.text);
@@ -267,8 +273,13 @@ void sender_link_go(struct link *k) {
     next_address(k);
     return;
   }
-  struct dial_target t = { &k->address,           1,   route_certificate(&l->route, k->host),
-                           l->route.implicit_tls, tls, k->source ? &k->source->at : NULL };
+  struct dial_target t = { .addresses = &k->address,
+                           .count = 1,
+                           .host = route_certificate(&l->route, k->host),
+                           .tls_first = l->route.implicit_tls,
+                           .tls = tls,
+                           .source = k->source ? &k->source->at : NULL,
+                           .connect_ms = l->sender->process->conf->sender_connect_timeout * 1000 };
   k->dial = tls ? dial_new(l->sender->process->loop, &t, &ops) : NULL;
   if (k->dial) return;
   note_why(k, SMTP_STAGE_CONNECT,

@@ -283,6 +283,10 @@ static bool start(struct process *r, struct buf *err) {
   return make_tls(s, err);
 }
 
+/* What is read at the start has not changed (src/parent/renew.c); which hosts of a destination are
+ * tried may have. */
+static void reload(struct process *r, const struct conf *before) { lanes_forget_hosts(r->arg); }
+
 /* Letters that are signed, or converted, are in no lane. */
 static void return_unsigned(struct sender *s) {
   uint64_t key, value;
@@ -308,7 +312,10 @@ static void end_by(struct sender *s, uint64_t cut_ms, uint64_t cut_end_ms) {
             s->letters.count, s->returned);
 }
 
-static void retire(struct process *r) { end_by(r->arg, RETIRE_MS, RETIRE_END_MS); }
+/* Who awaits the reply to an end of data then has the time-out of that still, and a minute. */
+static void retire(struct process *r) {
+  end_by(r->arg, RETIRE_MS, RETIRE_MS + r->conf->sender_end_timeout * 1000 + 60 * 1000);
+}
 
 static void stop(struct process *r) {
   uint64_t most = r->conf->sender_stop_time * 1000;
@@ -322,6 +329,7 @@ const struct role_ops sender_ops = {
   .message = message,
   .peer_connected = peer_connected,
   .peer_lost = peer_lost,
+  .reload = reload,
   .retire = retire,
   .stop = stop,
 };

@@ -132,12 +132,13 @@ static bool parse_line(struct slice line, uint16_t usual, struct slice *ret_patt
 /* A login for that host: over TLS with a verified name only. */
 static void find_login(const struct sender *s, struct route *r) {
   struct slice rest = buf_slice(&s->credentials.file);
-  while (rest.p) {
-    struct slice line = slice_split(&rest, '\n');
-    struct slice host = next_word(&line), user = next_word(&line);
-    if (!user.n || !line.n || !slice_caseeq(host, slice_str(r->host))) continue;
-    r->user = user;
-    r->secret = line;
+  struct conf_login l;
+  unsigned line = 0;
+  bool good;
+  while (conf_login_next(&rest, &line, &l, &good)) {
+    if (!good || !slice_caseeq(l.host, slice_str(r->host))) continue;
+    r->user = l.user;
+    r->secret = l.password;
     r->tls = ROUTE_VERIFIED;
     return;
   }

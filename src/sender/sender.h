@@ -33,6 +33,7 @@
 #include "runtime/dial/dial.h"
 #include "lib/dns/dns.h"
 #include "mail/seven.h"
+#include "runtime/admin/admin.h"
 #include "runtime/role/process.h"
 #include "mail/smtp/client.h"
 #include "src/sender/blocked.h"
@@ -57,7 +58,6 @@ enum {
   /* likewise after a reload: a long message may take so long; what then awaits the reply to its end
    * of data has the time-out of that (RFC 5321 §4.5.3.2.6) */
   RETIRE_MS = 20 * 60 * 1000,
-  RETIRE_END_MS = RETIRE_MS + 15 * 60 * 1000,
   PLANS_MAX = 8, /* command lines that wait for DNS */
   OWN_ADDRESSES_MAX = 256,
   SOURCES_MAX = 32,
@@ -249,6 +249,10 @@ bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_ho
 /* Which addresses to try, in their order, and if none: why, and for how long. */
 struct hosts_verdict hosts_of_answer(const struct sender *s, const struct dns_answer *a,
                                      const struct route *r, const char *name, struct hosts *ret);
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]": the destination of an address literal. */
+bool hosts_is_literal(const struct route *r, const char *name);
+struct hosts_verdict hosts_of_literal(const struct sender *s, const struct route *r,
+                                      const char *name, struct hosts *ret);
 /* Our own addresses, before the process is confined. */
 void hosts_read_own(struct sender *s);
 
@@ -385,6 +389,18 @@ bool source_answer(struct sender *s, uint64_t question, const struct dns_answer 
 void sources_resolver_lost(struct sender *s);
 void source_put(const struct source *x, struct buf *out);
 
+/* --- alarm.c: routes whose login is refused --- */
+enum { ALARMS_MAX = 32 };
+struct login_alarm {
+  char lane[SEND_DESTINATION_MAX + 1]; /* "[host]:port"; "": a free place */
+  uint64_t count, said_ms;             /* since the last log line; when that was, 0: never */
+  char words[WHY_MAX];
+};
+/* The session's login came to that end. */
+void alarm_login(const struct link *k);
+/* One row for each route that is refused. */
+void alarm_status(const struct sender *s, const struct admin_command *c);
+
 /* --- no_tls.c --- */
 struct no_tls {
   struct dial_address at;
@@ -428,6 +444,7 @@ struct sender {
   bool sign_paused;
   struct source sources[SOURCES_MAX]; /* the option source_addresses */
   size_t source_count;
+  struct login_alarm alarms[ALARMS_MAX];
   struct blocked blocked; /* the port remote_port, by what became of connections to it */
   bool starved;           /* some lane found no connection left */
   struct lane *marked;

@@ -6,10 +6,9 @@
 
 #include <stdlib.h>
 
-#include "lib/base/codec.h"
-#include "mail/date.h"
+#include "src/store/postmaster.h"
 
-enum { HOUR_S = 3600, DAY_S = 86400, NOTICE_MAX = 8192 };
+enum { HOUR_S = 3600, DAY_S = 86400, NOTICE_MAX = 4096 };
 
 const char *brake_words(int64_t why) {
   static const char *const words[] = {
@@ -154,22 +153,8 @@ enum db_result brake_forget(struct store_engine *e, uint64_t account) {
 
 /* --- the owner: the postmaster --- */
 
-static void put_notice(struct store *s, struct buf *b, struct slice name,
-                       const struct deliver_job *d, struct slice id, int64_t now_s) {
-  struct slice host = slice_str(s->conf->hostname);
-  buf_put_str(b, "Return-Path: <>\r\nFrom: Mail System <postmaster@");
-  buf_put(b, host);
-  buf_put_str(b, ">\r\nTo: <postmaster@");
-  buf_put(b, host);
-  buf_put_str(b, ">\r\nSubject: Mail of ");
-  buf_put(b, name);
-  buf_put_str(b, " is held\r\nDate: ");
-  date_put(b, now_s, 0);
-  buf_put_str(b, "\r\nMessage-ID: <");
-  buf_put(b, id);
-  buf_put_u8(b, '@');
-  buf_put(b, host);
-  buf_put_str(b, ">\r\nAuto-Submitted: auto-generated\r\n\r\nThe account ");
+static void put_notice(struct buf *b, struct slice name, const struct deliver_job *d) {
+  buf_put_str(b, "The account ");
   buf_put(b, name);
   buf_printf(b,
              " sends more than it may (%s, limit %llu).\r\nIts mail to other servers is taken, but "
@@ -193,58 +178,19 @@ static void log_it(struct store *s, struct slice name, const struct deliver_job 
   log_end(&l);
 }
 
-/* One block, as every delivery: the job, then the text, then its id. */
-static struct deliver_job *new_notice(const struct buf *text, const struct buf *id, size_t head,
-                                      int64_t now_s) {
-  struct deliver_job *n =
-      job_new(&deliver_kind, sizeof *n + buf_len(text) + buf_len(id), NULL, now_s);
-  if (!n) return NULL;
-  uint8_t *at = (uint8_t *)(n + 1);
-  memcpy(at, buf_slice(text).p, buf_len(text));
-  memcpy(at + buf_len(text), buf_slice(id).p, buf_len(id));
-  n->head = slice_of(at, head);
-  n->tail = slice_of(at + head, buf_len(text) - head);
-  n->name = slice_of(at + buf_len(text), buf_len(id));
-  n->size = buf_len(text);
-  return n;
-}
-
-static void deliver_notice(struct store *s, struct deliver_job *n) {
-  struct dir_account a;
-  dir_begin(&s->found);
-  bool found = dir_resolve(&s->dir, SLICE("postmaster"), s->conf->recipient_delimiter, &s->found) ==
-               DIR_FOUND;
-  n->places = found && s->found.count ? calloc(s->found.count, sizeof *n->places) : NULL;
-  for (size_t i = 0; n->places && i < s->found.count; i++)
-    if (dir_account(&s->dir, s->found.accounts[i], &a) == DIR_FOUND)
-      n->places[n->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
-  struct store_job *j = &n->job;
-  if (!n->count || !deliver_coming(s, n)) {
-    job_free(&j);
-    return;
-  }
-  s->jobs_out++;
-  s->shell.enqueue(s->shell.arg, j, true);
-}
-
 void brake_notify(struct store *s, const struct deliver_job *d, int64_t now_s) {
   struct maildrop_lock *a = lock_get(&s->locks, d->letter.account);
   if (!a || (a->braked_s && now_s >= a->braked_s && now_s - a->braked_s < BRAKE_NOTICE_EVERY_S))
     return;
-  struct buf text, id, address;
-  uint8_t nonce[8];
+  struct buf text, subject, address;
   a->braked_s = now_s;
-  buf_init(&text, NOTICE_MAX), buf_init(&id, 64), buf_init(&address, DIR_ADDRESS_MAX);
-  s->shell.random(s->shell.arg, nonce, sizeof nonce);
-  buf_put_str(&id, "notice");
-  hex_put(&id, slice_of(nonce, sizeof nonce));
+  buf_init(&text, NOTICE_MAX), buf_init(&subject, 400), buf_init(&address, DIR_ADDRESS_MAX);
   dir_put_name(&s->dir, d->letter.account, &address);
   struct slice name = buf_slice(&address);
+  buf_printf(&subject, "Mail of %.*s is held", SLICE_ARG(name));
   log_it(s, name, d);
-  put_notice(s, &text, name, d, buf_slice(&id), now_s);
-  bool fine = !text.failed && !id.failed;
-  struct deliver_job *n =
-      fine ? new_notice(&text, &id, sizeof "Return-Path: <>\r\n" - 1, now_s) : NULL;
-  if (n) deliver_notice(s, n);
-  buf_free(&text), buf_free(&id), buf_free(&address);
+  put_notice(&text, name, d);
+  if (!text.failed && !subject.failed)
+    postmaster_tell(s, buf_slice(&subject), buf_slice(&text), now_s);
+  buf_free(&text), buf_free(&subject), buf_free(&address);
 }

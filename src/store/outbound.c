@@ -12,6 +12,7 @@
 
 #include "src/store/outbound_inside.h"
 #include "src/store/owner.h"
+#include "src/store/postmaster.h"
 #include "src/store/queue_view.h"
 #include "src/store/signer.h"
 
@@ -340,6 +341,7 @@ bool outbound_message(struct store *s, struct peer *p, const struct ipc_msg *m, 
   case send_result_type: return outbound_result(s, p, m, now_s);
   case send_where_type: return take_where(s, p, m);
   case send_no_tls_type: return tls_failures_take(s, m, now_s);
+  case send_login_refused_type: return postmaster_login_refused(s, m, now_s);
   default: return false;
   }
 }

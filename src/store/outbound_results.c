@@ -292,7 +292,8 @@ static void log_end_of(struct store *s, const struct result_job *r, const struct
 static void log_ends(struct store *s, const struct result_job *r) {
   for (size_t i = 0; i < r->count; i++) {
     const struct queue_result *q = &r->results[i];
-    if (q->there && q->move == QUEUE_FAILED && (q->over || r->here)) log_end_of(s, r, q);
+    if (q->there && q->move == QUEUE_FAILED && (q->over || q->doubtful || r->here))
+      log_end_of(s, r, q);
   }
 }
 

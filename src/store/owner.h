@@ -27,6 +27,7 @@ enum {
   SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */
   POP_WAITERS_MAX = 4,   /* logins that wait for one maildrop */
   EXPIRING_FOUND = 128,  /* housekeeping.c */
+  TOLD_ROUTES = 64,
 };
 
 struct import; /* src/store/import.c */
@@ -115,6 +116,13 @@ struct store {
   struct housekeeping housekeeping;
   struct outbound outbound;
   struct tls_failures tls_failures;
+  /* postmaster.c: routes whose refused login the postmaster was told of */
+  struct told_routes {
+    struct {
+      uint64_t hash;
+      int64_t at_s;
+    } rows[TOLD_ROUTES];
+  } told_routes;
   struct history history;
   bool stopping;
   struct pop_rules_are rules; /* when rules_known */

@@ -148,6 +148,24 @@ static void check_token_keys(struct findings *f) {
 }
 
 /* Name servers and trust anchor as the resolver would read them; no server is queried. */
+static void check_logins(struct findings *f) {
+  const char *path = f->conf->route_passwords;
+  struct buf text, wrong;
+  struct stat st;
+  if (!path[0]) return;
+  buf_init(&text, PEM_MAX), buf_init(&wrong, 4096);
+  if (read_pem(f, "route_passwords", path, &text)) {
+    if (stat(path, &st) == 0 && (st.st_mode & 077))
+      find(f, true, "route_passwords", "\"%s\" can be read by others; chmod 600 is meant", path);
+    conf_check_logins(f->conf, buf_slice(&text), &wrong);
+    for (struct slice rest = buf_slice(&wrong); rest.n;) {
+      struct slice line = slice_split(&rest, '\n');
+      if (line.n) find(f, true, "route_passwords", "%.*s", SLICE_ARG(line));
+    }
+  }
+  buf_wipe(&text), buf_free(&wrong);
+}
+
 static void check_dns(struct findings *f) {
   struct dns_settings settings;
   struct buf err;
@@ -216,6 +234,7 @@ int cmd_check_config(struct cli *c) {
   if (loaded) {
     check_certificates(&f);
     check_token_keys(&f);
+    check_logins(&f);
     check_dns(&f);
     check_user(&f);
     check_folder(&f, "data_dir", f.conf->data_dir);

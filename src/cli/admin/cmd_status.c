@@ -256,9 +256,13 @@ static void judge_queue(struct verdict *v, const struct status *s) {
 
 static void judge_sending(struct verdict *v, const struct status *s) {
   const struct table *t = &s->counters[SENDER_AT];
-  for (const struct table_row *r = t->first; r; r = r->next)
-    if (slice_eq(table_cell(t, r, "counter"), SLICE("port-blocked")) && number_in(t, r, "value"))
+  for (const struct table_row *r = t->first; r; r = r->next) {
+    struct slice counter = table_cell(t, r, "counter");
+    bool judged =
+        slice_eq(counter, SLICE("port-blocked")) || slice_eq(counter, SLICE("login-refused"));
+    if (judged && number_in(t, r, "value"))
       find(v, LEVEL_CRITICAL, "sending", "%.*s", SLICE_ARG(table_cell(t, r, "meaning")));
+  }
 }
 
 static const struct {

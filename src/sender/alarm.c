@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/* Routes whose server refuses our login: `status` tells them, the log at most once a minute each
+ * with the number of times, and the postmaster is told by store. A login that succeeds ends it.
+ * Invariant: a route has one place; beyond ALARMS_MAX of them the others are in the log of their
+ * messages only. */
+#include <stdio.h>
+#include <string.h>
+
+#include "src/sender/sender.h"
+
+enum { SAID_EVERY_MS = 60 * 1000 };
+
+static struct login_alarm *find(struct sender *s, const char *lane) {
+  struct login_alarm *place = NULL;
+  for (size_t i = 0; i < ALARMS_MAX; i++) {
+    if (strcmp(s->alarms[i].lane, lane) == 0) return &s->alarms[i];
+    if (!place && !s->alarms[i].lane[0]) place = &s->alarms[i];
+  }
+  return place;
+}
+
+static void tell_store(struct sender *s, const struct link *k, const struct login_alarm *a) {
+  struct buf b;
+  buf_init(&b, 2048);
+  send_login_refused_put(&b, &(struct send_login_refused){ slice_str(a->lane),
+                                                           slice_first(k->lane->route.user, 255),
+                                                           slice_str(a->words) });
+  if (!b.failed && s->store)
+    process_send(s->process, ROLE_STORE, s->store, send_login_refused_type, 0, buf_slice(&b), -1);
+  buf_free(&b);
+}
+
+static void say(struct sender *s, const struct link *k, struct login_alarm *a) {
+  uint64_t now = loop_now(s->process->loop);
+  struct log_line l;
+  a->count++;
+  if (a->said_ms && now - a->said_ms < SAID_EVERY_MS) return;
+  log_open(&l, &s->process->log, LOG_E_LOGIN_REFUSED);
+  log_cstr(&l, LOG_F_HOST, a->lane);
+  log_str(&l, LOG_F_NAME, k->lane->route.user);
+  log_cstr(&l, LOG_F_REASON, a->words);
+  log_num(&l, LOG_F_COUNT, a->count);
+  log_end(&l);
+  a->count = 0;
+  a->said_ms = now;
+  tell_store(s, k, a);
+}
+
+void alarm_login(const struct link *k) {
+  struct sender *s = k->lane->sender;
+  const struct smtp_client *c = k->client;
+  if (!k->lane->route.user.n) return;
+  struct login_alarm *a = find(s, k->lane->name);
+  bool refused = c->end == SMTP_END_LOGIN_WRONG || c->end == SMTP_END_NO_MECHANISM ||
+                 c->end == SMTP_END_UNPROVEN;
+  if (a && c->ready) a->lane[0] = 0;
+  if (!a || !refused) return;
+  if (!a->lane[0]) {
+    *a = (struct login_alarm){ 0 };
+    snprintf(a->lane, sizeof a->lane, "%s", k->lane->name);
+  }
+  int n = c->last.code ? snprintf(a->words, sizeof a->words, "%u ", c->last.code) : 0;
+  struct slice text = buf_slice(&c->last.text);
+  snprintf(a->words + n, sizeof a->words - (size_t)n, "%.*s",
+           SLICE_ARG(slice_first(text, sizeof a->words - 8)));
+  for (char *p = a->words; *p; p++)
+    if (*p == '\n') *p = ' ';
+  say(s, k, a);
+}
+
+void alarm_status(const struct sender *s, const struct admin_command *c) {
+  char meaning[SEND_DESTINATION_MAX + WHY_MAX + 80];
+  size_t count = 0;
+  for (size_t i = 0; i < ALARMS_MAX; i++) count += s->alarms[i].lane[0] != 0;
+  if (!count)
+    admin_answer_counter(&c->to, s->process->name, "login-refused", 0,
+                         "1: a server of routes refuses the login");
+  for (size_t i = 0; i < ALARMS_MAX; i++) {
+    if (!s->alarms[i].lane[0]) continue;
+    snprintf(meaning, sizeof meaning,
+             "%s refuses the login of route_passwords, mail for it waits: %s", s->alarms[i].lane,
+             s->alarms[i].words);
+    admin_answer_counter(&c->to, s->process->name, "login-refused", 1, meaning);
+  }
+}

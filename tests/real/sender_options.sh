@@ -1,0 +1,137 @@
+#!/bin/bash
+# What the sender's options do: logins at a smarthost that are refused, time-outs, address literals; and how recipients are written in the log.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+read -r dns port mx_port < <(free_ports 3)
+zone=()
+host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0.$2"); }
+host slow 81; host quick 82; host silent 84
+dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
+  --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" --local=/test/ --address=/mx.example.org/127.0.0.60 >"$dir/dnsmasq.log" 2>&1 &
+names=$!
+mkdir "$dir/slow"
+python3 "$(dirname "$0")/slow_smtp.py" "$port" "$dir/slow" >"$dir/slow/log" 2>&1 &
+slow=$!
+# the smarthost: another Qasid, which takes mail with a login at $port, and at $mx_port offers none
+far_conf() {
+  sed -e "s|$dir/data|$dir/far-data|; s|$dir/run|$dir/far-run|" -e "/^listen_/d" "$dir/qasid.conf"
+  read -r a < <(free_ports 1)
+  printf 'listen_smtp = { "127.0.0.60:%s" }\nlisten_submission = { "127.0.0.60:%s" }\nlisten_submissions = {}\nlisten_pop3 = { "127.0.0.1:%s" }\nlisten_pop3s = {}\ncollect = no\nsend = no\nsmtpd_processes = 1\nsender_check = off\n' "$mx_port" "$port" "$a"
+}
+far_conf >"$dir/far.conf"
+far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
+"$qasid_bin" -c "$dir/far.conf" serve 2>"$dir/far-log" &
+far_server=$!
+trap 'kill "$names" "$slow" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/slow/log" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
+for domain in inside.test; do far domain add "$domain" >/dev/null; done
+far account add bob@inside.test --password-stdin <<<secret >/dev/null
+
+option tls_authorities "\"$dir/cert.pem\""
+option dns_servers "{ \"127.0.0.1@$dns\" }"
+option remote_port "$port"
+option send_private_addresses yes
+option retry_first 1
+option retry_most 2
+option plaintext_auth yes
+option auth_mechanisms '{ "PLAIN" }'
+option routes "{ \"inside.test mx.example.org:$port\", \"none.test mx.example.org:$mx_port\" }"
+option route_passwords "\"$dir/logins\""
+option sender_end_timeout 5
+option sender_greeting_timeout 5
+logins() { printf '%s\n' "$@" >"$dir/logins"; chmod 600 "$dir/logins"; }
+
+# --- the file of logins ---
+ends() { # CODE PATTERN COMMAND…
+  local code=0 want=$1 pattern=$2
+  shift 2
+  "$@" >"$dir/said" 2>&1 || code=$?
+  cat "$dir/said"
+  [ "$code" = "$want" ] && grep -qE "$pattern" "$dir/said"
+}
+logins "# of the smarthost" "" "mx.exmaple.org bob@inside.test secret"
+ok "check-config: a host that no route has is a mistake, with its line" ends 78 'logins:3: no line of routes has the host "mx.exmaple.org"' q check-config
+logins "mx.example.org bob@inside.test"
+ok "check-config: a line without a password is one" ends 78 'logins:1: "HOST USER PASSWORD" is meant' q check-config
+logins "mx.example.org bob@inside.test wrong-secret"
+ok "check-config: the file is right" ends 0 . q check-config
+serve
+add alice
+logins "mx.exmaple.org bob@inside.test secret"
+ok "reload: the mistake refuses it" ends 78 'no line of routes has the host "mx.exmaple.org"' q reload
+logins "mx.example.org bob@inside.test wrong-secret"
+ok "reload: right again" ends 0 done q reload
+
+submit() { # SUBJECT RECIPIENT…
+  python3 - "$submission" "$@" <<'PY'
+import smtplib, sys
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.test", timeout=30)
+s.login("alice@example.org", "secret-alice")
+s.sendmail("alice@example.org", sys.argv[3:], "From: alice@example.org\r\nSubject: %s\r\n\r\nhi\r\n" % sys.argv[2])
+s.quit()
+PY
+}
+within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
+told() { rm -rf "$dir/mails"; q export alice@example.org "$dir/mails" >/dev/null && grep -rq -- "$1" "$dir/mails"; }
+queued() { q queue list "to=$1" | grep -qE -- "$2"; }
+checks() { local code=0; q status --check --ignore certificates --ignore disk >"$dir/said" || code=$?; cat "$dir/said"; [ "$code" = "$1" ] && grep -q -- "$2" "$dir/said"; }
+
+# --- a login that is refused ---
+submit login bob@inside.test
+ok "a login that is refused: the mail waits, with the words" within 10 queued inside.test 'login .*535'
+ok "the class is told" grep -qE 'event=deferred .*to=bob@inside.test .*stage=auth .*code=535 .*class=login' "$dir/log"
+ok "status tells it" eval 'q status | grep "login-refused" | grep "mx.example.org" | grep -q 535'
+ok "and judges it" checks 2 'refuses the login of route_passwords'
+ok "the postmaster has a mail" within 5 told 'Subject: Mail waits: the login at .mx.example.org.'
+ok "which says what to do" all 'told "qasid reload"' 'told "login:  bob@inside.test"'
+sleep 5
+ok "one" eval 'told . && [ "$(grep -rl "Subject: Mail waits" "$dir/mails" | wc -l)" = 1 ]'
+ok "and one line in the log for many attempts" eval '[ "$(grep -c event=login-refused "$dir/log")" = 1 ] && [ "$(grep -cE "event=deferred .*stage=auth" "$dir/log")" -ge 2 ]'
+logins "mx.example.org bob@inside.test secret"
+q reload >/dev/null
+q queue retry to=inside.test >/dev/null
+arrived() { [ "$(far mail list bob@inside.test | tail -n +2 | wc -l)" -ge 1 ]; }
+ok "with the right password it goes" within 15 arrived
+ok "and all is well" within 5 checks 0 OK
+submit none bob@none.test
+ok "a server that offers no login: a class of its own, and what is wrong" within 10 queued none.test 'no-login .*no way to log in \(no AUTH\)'
+q queue drop to=none.test >/dev/null
+
+# --- time-outs ---
+start=$SECONDS
+submit greeting a@silent.test
+ok "sender_greeting_timeout" within 15 queued silent.test 'in time'
+ok "not before" eval '[ $((SECONDS - start)) -ge 4 ]'
+start=$SECONDS
+submit end a@slow.test
+ok "sender_end_timeout" within 15 queued slow.test 'in time'
+ok "not before" eval '[ $((SECONDS - start)) -ge 4 ] && grep -qE "event=deferred .*to=a@slow.test .*stage=end" "$dir/log"'
+q queue drop to=slow.test >/dev/null; q queue drop to=silent.test >/dev/null
+
+# --- address literals ---
+submit literal "a@[127.0.0.82]"
+ok "an address in place of a domain: returned" within 10 told 'Final-Recipient: rfc822; a@\[127.0.0.82\]'
+ok "with the option that allows it" told 'send_address_literals'
+ok "plan says so" eval 'q plan "a@[127.0.0.82]" | grep -q "returned.*send_address_literals"'
+option send_address_literals yes
+q reload >/dev/null
+submit literal "b@[127.0.0.82]"
+ok "allowed, it goes there" within 10 grep -q '127.0.0.82 b@\[127.0.0.82\]' "$dir/slow/came"
+sed -i "s/^send_private_addresses = .*/send_private_addresses = no/" "$dir/qasid.conf"
+q reload >/dev/null
+submit literal "c@[127.0.0.82]"
+ok "but not into private networks" within 10 told 'Final-Recipient: rfc822; c@\[127.0.0.82\]'
+ok "with the reason" told 'private network'
+sed -i "s/^send_private_addresses = .*/send_private_addresses = yes/" "$dir/qasid.conf"
+q reload >/dev/null
+
+# --- how it is written ---
+submit case "Bob.Smith@Quick.test"
+ok "a recipient as it was given, its case kept" within 10 grep -qE 'event=sent .*to=Bob.Smith@[Qq]uick.test' "$dir/log"
+ok "in the history, too" eval 'q queue history Bob.Smith@quick.test | grep -q Bob.Smith && q why Bob.Smith@quick.test | grep -q "sent.*Bob.Smith"'
+submit case "Alice+Box@Example.org"
+ok "of a recipient here, too" within 10 grep -qE 'event=recipient .*to=Alice\+Box@[Ee]xample.org .*verdict=accepted' "$dir/log"
+ok "no process died" eval '! grep -q event=process-died "$dir/log"'
+stop
+finish
