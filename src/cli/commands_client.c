@@ -112,6 +112,10 @@ const struct cmd_option cmd_send_options[] = {
   { "client-key", "FILE", "Its private key; else it is in the same file." },
   { "starttls", NULL, "Refuse to go on without STARTTLS." },
   { "no-starttls", NULL, "Never say STARTTLS." },
+  { "tls-is-gone", NULL,
+    "This server had TLS when mail was sent to it before, and has none any more. Else such a "
+    "server is "
+    "refused." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
   { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
   { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },

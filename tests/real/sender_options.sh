@@ -25,7 +25,7 @@ far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
 far_server=$!
 trap 'kill "$names" "$slow" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/slow/log" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
-for domain in inside.test; do far domain add "$domain" >/dev/null; done
+far domain add inside.test >/dev/null
 far account add bob@inside.test --password-stdin <<<secret >/dev/null
 
 option tls_authorities "\"$dir/cert.pem\""
@@ -61,7 +61,7 @@ add alice
 logins "mx.exmaple.org bob@inside.test secret"
 ok "reload: the mistake refuses it" ends 78 'no line of routes has the host "mx.exmaple.org"' q reload
 logins "mx.example.org bob@inside.test wrong-secret"
-ok "reload: right again" ends 0 done q reload
+ok "reload: right again" ends 0 'done' q reload
 
 submit() { # SUBJECT RECIPIENT…
   python3 - "$submission" "$@" <<'PY'
@@ -132,6 +132,11 @@ ok "a recipient as it was given, its case kept" within 10 grep -qE 'event=sent .
 ok "in the history, too" eval 'q queue history Bob.Smith@quick.test | grep -q Bob.Smith && q why Bob.Smith@quick.test | grep -q "sent.*Bob.Smith"'
 submit case "Alice+Box@Example.org"
 ok "of a recipient here, too" within 10 grep -qE 'event=recipient .*to=Alice\+Box@[Ee]xample.org .*verdict=accepted' "$dir/log"
+# --- qasid send remembers that a server had TLS ---
+send() { echo "Subject: s" | q send "smtp://127.0.0.1:$smtp" - --from x@client.test --to alice@example.org "$@"; }
+ok "send: with TLS" send --ca "$dir/cert.pem"
+ok "send: a server that had it is refused without" ends 77 'had TLS before' send --no-starttls
+ok "send: unless one says that it is gone" ends 0 . send --no-starttls --tls-is-gone
 ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 stop
 finish

@@ -8,6 +8,8 @@
  * noted ones; after the first reason to end, nothing more is begun. */
 #include "src/cli/client/fetch.h"
 
+#include "src/cli/client/had_tls.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -305,17 +307,5 @@ void fetch_forget_deleted(struct fetch *f) {
 /* --- where the memory is --- */
 
 bool fetch_state_path(struct slice of, char *to, size_t room) {
-  uint8_t digest[DIGEST_SHA256_SIZE];
-  const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-  struct buf name;
-  buf_init(&name, 2 * DIGEST_SHA256_SIZE);
-  int n = -1;
-  if (digest_of(DIGEST_SHA256, of, digest)) hex_put(&name, slice_of(digest, 16));
-  struct slice hex = buf_slice(&name);
-  if (hex.n && state && state[0] == '/')
-    n = snprintf(to, room, "%s/qasid/fetch-%.*s", state, SLICE_ARG(hex));
-  else if (hex.n && home && home[0] == '/')
-    n = snprintf(to, room, "%s/.local/state/qasid/fetch-%.*s", home, SLICE_ARG(hex));
-  buf_free(&name);
-  return n > 0 && (size_t)n < room;
+  return had_tls_path("fetch", of, to, room);
 }

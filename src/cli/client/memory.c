@@ -45,8 +45,7 @@ static bool rewrite(struct memory *m);
 
 /* --- opening --- */
 
-/* The folders above a file, readable by nobody else. */
-static bool make_folders(const char *path) {
+bool memory_make_folders(const char *path) {
   char part[PATH_ROOM];
   if (strlen(path) >= sizeof part) return errno = ENAMETOOLONG, false;
   for (size_t i = 1; path[i]; i++) {
@@ -222,7 +221,7 @@ struct memory *memory_open(const char *path, struct slice of, struct slice was, 
     *ret_code = CLI_EXIT_IO;
     if (!name_it(m, of)) {
       *ret_code = CLI_EXIT_SYSTEM;
-    } else if (!make_folders(path) || !open_locked(m)) {
+    } else if (!memory_make_folders(path) || !open_locked(m)) {
       bool taken = errno == EWOULDBLOCK;
       if (taken) *ret_code = CLI_EXIT_TEMPORARY;
       buf_printf(err, "%s: %s", path, taken ? "another fetch is at work with it" : strerror(errno));

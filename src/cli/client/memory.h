@@ -71,5 +71,7 @@ bool memory_forget(struct memory *m);
 bool memory_had_tls(const struct memory *m);
 bool memory_note_tls(struct memory *m, int64_t now);
 void memory_free(struct memory **m);
+/* The folders above a file, readable by nobody else. */
+bool memory_make_folders(const char *path);
 
 #endif

@@ -9,6 +9,7 @@
 #include "lib/base/num.h"
 #include "lib/base/sys.h"
 #include "mail/smtp/data.h"
+#include "src/cli/client/had_tls.h"
 #include "src/cli/client/login.h"
 
 static int over(struct smtp_run *s) { return cli_fail(CLI_EXIT_UNAVAILABLE, "%s", s->net.error); }
@@ -109,12 +110,23 @@ static int send_ehlo(struct smtp_run *s) {
   return code;
 }
 
+static int go_without_tls(struct smtp_run *s) {
+  if (s->tls_is_gone || !had_tls_before(&s->net.url)) return CLI_EXIT_OK;
+  return cli_fail(CLI_EXIT_REFUSED,
+                  "%s had TLS before: nothing is said to it without; if it has none any more, "
+                  "--tls-is-gone",
+                  s->net.url.host);
+}
+
 int smtp_client_secure(struct smtp_run *s) {
-  if (s->net.tls || s->net.plain || (!s->starttls && !s->net.strict)) return CLI_EXIT_OK;
+  if (s->net.tls) had_tls_note(&s->net.url);
+  if (s->net.tls) return CLI_EXIT_OK;
+  if (s->net.plain || (!s->starttls && !s->net.strict)) return go_without_tls(s);
   if (!s->starttls) return cli_fail(CLI_EXIT_REFUSED, "%s has no STARTTLS", s->net.url.host);
   int code = smtp_client_ask(s, "STARTTLS", 2);
   if (code != CLI_EXIT_OK) return code;
   if (!net_start_tls(&s->net)) return cli_fail(CLI_EXIT_REFUSED, "%s", s->net.error);
+  had_tls_note(&s->net.url);
   return send_ehlo(s); /* RFC 3207 §4.2 */
 }
 
@@ -244,7 +256,7 @@ int smtp_client_data(struct smtp_run *s, struct slice message) {
 /* --- the whole --- */
 
 int smtp_client_open(struct smtp_run *s, const struct cli *c, const struct url *url, bool lmtp) {
-  *s = (struct smtp_run){ .lmtp = lmtp };
+  *s = (struct smtp_run){ .lmtp = lmtp, .tls_is_gone = cli_given(c, "tls-is-gone") };
   smtp_reply_init(&s->reply);
   int code = net_open(&s->net, c, url, lmtp ? NULL : "smtp");
   if (code == CLI_EXIT_OK && !receive_reply(s)) code = over(s);

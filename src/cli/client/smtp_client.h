@@ -13,6 +13,7 @@ struct smtp_run {
   struct net net; /* first: see receive_sasl() */
   struct smtp_reply reply;
   bool lmtp, starttls, eight_bit, has_size;
+  bool tls_is_gone;    /* --tls-is-gone */
   uint64_t size_limit; /* 0: it announces none */
   char mechanisms[512];
   struct mail_changes changed; /* in the message, before smtp_client_data() reports them */
@@ -21,7 +22,9 @@ struct smtp_run {
 /* Connects, reads the greeting, sends EHLO (LHLO). smtp_client_close() is to be called either
  * way. */
 int smtp_client_open(struct smtp_run *s, const struct cli *c, const struct url *url, bool lmtp);
-/* STARTTLS where it is offered, as --starttls and --no-starttls have it. */
+/* STARTTLS where it is offered, as --starttls and --no-starttls have it. A server that had TLS
+ * before, and has it no longer, is another one, or an attacker is in between: it is refused, unless
+ * --tls-is-gone says that it is well. */
 int smtp_client_secure(struct smtp_run *s);
 int smtp_client_login(struct smtp_run *s, const char *named, struct slice password);
 int smtp_client_mail(struct smtp_run *s, const char *from, uint64_t octets, bool eight_bit);
