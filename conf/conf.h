@@ -101,8 +101,8 @@ bool conf_is_network(struct slice text);
  * `ret_host` is without brackets. */
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
-/* The file of route_passwords: lines "HOST USER PASSWORD", empty ones, and comments ("#"). Takes the
- * next login off `*rest`. False: there is none. `*ret_line` counts lines; `*ret_good` false: it is
+/* The file of route_passwords: lines "HOST USER PASSWORD", empty ones, and comments ("#"). Takes
+ * the next login off `*rest`. False: there is none. `*line` counts lines; `*ret_good` false: it is
  * malformed. */
 struct conf_login {
   struct slice host, user, password;

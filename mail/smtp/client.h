@@ -99,8 +99,8 @@ struct smtp_verdict {
   uint8_t obstacle;    /* UNTRIED: enum smtp_obstacle; enhanced and text say it in words */
   /* the reply to the end of data was none that SMTP knows: the server may have taken the message */
   bool doubtful;
-  bool
-      accepted; /* the session's: the server takes the recipient, and may still refuse the message */
+  /* the session's: the server takes the recipient, and may still refuse the message */
+  bool accepted;
   /* DELIVERED: the next server takes over what NOTIFY asks for (RFC 3461 §5.2.1) */
   bool dsn;
   struct buf text; /* of SMTP_CLIENT_TEXT_MAX; empty for DELIVERED without words */

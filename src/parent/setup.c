@@ -312,7 +312,7 @@ bool setup_logins(const struct conf *conf, struct buf *err) {
   const char *path = conf->route_passwords;
   if (!path[0]) return true;
   buf_init(&text, 64 * 1024);
-  bool ok = read_file(path, &text, err);
+  bool ok = read_file("route_passwords", path, &text, err);
   if (ok && (stat(path, &st) != 0 || (st.st_mode & 077))) {
     buf_printf(err, "%s can be read by others; chmod 600 is meant", path);
     ok = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Notices to the postmaster (postmaster.h), as ordinary deliveries. Invariant: of a route whose login
- * is refused one notice is sent in NOTICE_EVERY_S, as far as NOTICES routes are remembered; a store
- * that is started anew begins anew. */
+/* Notices to the postmaster (postmaster.h), as ordinary deliveries. Invariant: of a route whose
+ * login is refused one notice is sent in NOTICE_EVERY_S, as far as TOLD_ROUTES routes are
+ * remembered; a store that is started anew begins anew. */
 #include "src/store/postmaster.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The memory of servers' TLS (had_tls.h): the file's name is a digest of host and port, its contents
- * say them for a person. Invariant: a file is only made, never changed. */
+/* The memory of servers' TLS (had_tls.h): the file's name is a digest of host and port, its
+ * contents say them for a person. Invariant: a file is only made, never changed. */
 #include "src/cli/client/had_tls.h"
 
 #include <fcntl.h>
