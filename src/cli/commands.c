@@ -459,7 +459,10 @@ const struct cmd cli_commands[] = {
   { "status", "", 0, 0, cmd_status, status_options, "is it running, and how well",
     "The server's own line, its processes, the certificates in use and when they end, mailboxes "
     "filled to 90 % of their quota, "
-    "how much waits to be sent, and the counters of each process: the store's say how much of the "
+    "how much waits to be sent, since when and when it was or is due, what is held (whose, why, "
+    "since "
+    "when, and the selectors with which queue list shows and queue release sends it), and the "
+    "counters of each process: the store's say how much of the "
     "disk is free, and "
     "with disk-full 1 that no mail is taken." },
   { "ps", "", 0, 0, cmd_ps, NULL, "the sessions that are open now",

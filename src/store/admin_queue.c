@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Shows the queue: queue list, letter (for queue show), body, history; status queue, which
- * counts. */
+/* Shows the queue: queue list, letter (for queue show), body, history; status queue and status
+ * held, which count. Times are seconds since 1970. */
 #include "src/store/admin_queue.h"
 
 #include "src/store/attempt.h"
@@ -31,11 +31,10 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
   return text;
 }
 
-/* Seconds until the next action: 0 now, nothing where it is held. */
+/* When the next action is due, which may be over; nothing where it is held. */
 static struct slice next_of(struct admin_job *a, const struct selected *s) {
-  int64_t at = s->why.until_s ? s->why.until_s : s->due;
   if (s->held || s->to_fail) return SLICE("");
-  return admin_num(a, at > a->job.now_s ? (uint64_t)(at - a->job.now_s) : 0);
+  return admin_num(a, (uint64_t)(s->why.until_s ? s->why.until_s : s->due));
 }
 
 static enum db_result queue_list(struct store_engine *e, struct admin_job *a) {
@@ -164,8 +163,8 @@ static enum db_result queue_history(struct store_engine *e, struct admin_job *a)
 /* --- status queue --- */
 
 /* A row for each state (to-be-failed: if there are any): how many, since when the oldest is here,
- * and by how much the longest due is late. What is in a sender's hands is counted too: it may be
- * late because the other server is slow. */
+ * and when the first was or is due. What is in a sender's hands is counted too: it may be late because
+ * the other server is slow. */
 static enum db_result status_queue(struct store_engine *e, struct admin_job *a) {
   static const struct {
     const char *word;
@@ -174,28 +173,63 @@ static enum db_result status_queue(struct store_engine *e, struct admin_job *a) 
   } states[] = { { "waiting", QUEUE_WAITING, false },
                  { "held", QUEUE_HELD, false },
                  { "to-be-failed", QUEUE_HELD, true } };
-  admin_columns(a, "state recipients messages age late next");
+  admin_columns(a, "state recipients messages since due");
   for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
     struct db_stmt *s = db_prepare(
-        e->db, "SELECT count(*), count(DISTINCT r.body), coalesce(min(l.came), ?2),"
-               " coalesce(min(r.due), ?2) FROM recipient r JOIN letter l ON l.body = r.body"
-               " WHERE r.state = ?1 AND (r.expires = ?3) = ?4");
+        e->db, "SELECT count(*), count(DISTINCT r.body), min(l.came), min(r.due) FROM recipient r"
+               " JOIN letter l ON l.body = r.body WHERE r.state = ?1 AND (r.expires = ?2) = ?3");
     db_bind_int(s, 1, states[i].state);
-    db_bind_int(s, 2, a->job.now_s);
-    db_bind_int(s, 3, QUEUE_TO_FAIL);
-    db_bind_int(s, 4, states[i].to_fail);
+    db_bind_int(s, 2, QUEUE_TO_FAIL);
+    db_bind_int(s, 3, states[i].to_fail);
     enum db_result r = db_step(s);
     if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
-    int64_t age = a->job.now_s - db_int(s, 2),
-            late = states[i].state == QUEUE_WAITING ? a->job.now_s - db_int(s, 3) : 0;
-    if (!states[i].to_fail || db_int(s, 0))
+    bool any = db_int(s, 0) > 0, due = any && states[i].state == QUEUE_WAITING;
+    if (!states[i].to_fail || any)
       ADMIN_ROW(a, slice_str(states[i].word), admin_num(a, (uint64_t)db_int(s, 0)),
-                admin_num(a, (uint64_t)db_int(s, 1)), admin_num(a, age > 0 ? (uint64_t)age : 0),
-                admin_num(a, late > 0 ? (uint64_t)late : 0),
-                admin_num(a, late < 0 ? (uint64_t)-late : 0));
+                admin_num(a, (uint64_t)db_int(s, 1)),
+                any ? admin_num(a, (uint64_t)db_int(s, 2)) : SLICE(""),
+                due ? admin_num(a, (uint64_t)db_int(s, 3)) : SLICE(""));
     db_reset(s);
   }
   return DB_OK;
+}
+
+/* --- status held --- */
+
+enum { HELD_ROWS_MAX = 50 };
+
+/* The selectors of queue list and queue release that fit just these. */
+static struct slice held_selectors(struct admin_job *a, struct slice account, struct slice reason) {
+  struct buf b;
+  buf_init(&b, 600);
+  if (account.n) buf_printf(&b, "account=%.*s ", SLICE_ARG(account));
+  buf_printf(&b, "reason=%.*s", SLICE_ARG(reason));
+  struct slice words = admin_copy(a, buf_slice(&b));
+  buf_free(&b);
+  return words;
+}
+
+/* A row for each account and reason, the most first. */
+static enum db_result status_held(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT coalesce(x.name, ''), r.held_by <> 0, count(*), count(DISTINCT r.body),"
+             " min(l.came) FROM recipient r JOIN letter l ON l.body = r.body"
+             " LEFT JOIN account x ON x.id = l.account WHERE r.state = 1 AND r.expires <> ?"
+             " GROUP BY l.account, r.held_by <> 0 ORDER BY count(*) DESC LIMIT ?");
+  enum db_result r;
+  db_bind_int(s, 1, QUEUE_TO_FAIL);
+  db_bind_int(s, 2, HELD_ROWS_MAX);
+  admin_columns(a, "account reason recipients messages since select");
+  while ((r = db_step(s)) == DB_ROW) {
+    struct slice account = admin_copy(a, db_bytes(s, 0));
+    struct slice reason =
+        slice_str(queue_reason_word(db_int(s, 1) ? QUEUE_REASON_LIMITS : QUEUE_REASON_HELD));
+    ADMIN_ROW(a, account, reason, admin_num(a, (uint64_t)db_int(s, 2)),
+              admin_num(a, (uint64_t)db_int(s, 3)), admin_num(a, (uint64_t)db_int(s, 4)),
+              held_selectors(a, account, reason));
+  }
+  db_reset(s);
+  return r;
 }
 
 const struct admin_verb admin_queue_verbs[] = {
@@ -205,5 +239,6 @@ const struct admin_verb admin_queue_verbs[] = {
   { "queue body", "ID", 1, 1, ADMIN_READ, queue_body, NULL, printed, NULL },
   { "queue history", "ID|ADDRESS", 1, 1, ADMIN_READ, queue_history, NULL, NULL, NULL },
   { "status queue", "", 0, 0, ADMIN_READ, status_queue, NULL, NULL, NULL },
+  { "status held", "", 0, 0, ADMIN_READ, status_held, NULL, NULL, NULL },
 };
 const size_t admin_queue_count = sizeof admin_queue_verbs / sizeof *admin_queue_verbs;

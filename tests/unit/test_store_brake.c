@@ -112,6 +112,13 @@ static void stolen_password(void **state) {
   struct answer status = kit_command(k, "status queue");
   assert_non_null(strstr(status.rows, "waiting 200 2 "));
   assert_non_null(strstr(status.rows, "held 9800 98 "));
+  struct answer held =
+      kit_command(k, "status held"); /* whose it is, and the words that select it */
+  assert_int_equal(held.count, 1);
+  assert_non_null(strstr(held.rows, "alice@example.org account-limit 9800 98 1700000000 "
+                                    "account=alice@example.org reason=account-limit"));
+  assert_int_equal(
+      kit_command(k, "queue list account=alice@example.org reason=account-limit").count, 9800);
   assert_non_null(
       strstr(kit_command(k, "queue list reason=account-limit").rows, " account-limit "));
   assert_int_equal(mails(k, "postmaster@example.org"), 1);

@@ -30,12 +30,14 @@ static const enum role counting[COUNTING] = { ROLE_SMTPD, ROLE_POP3D,    ROLE_AU
                                               ROLE_STORE, ROLE_RESOLVER, ROLE_SENDER };
 
 struct status {
-  struct table server, roles, certificates, mailboxes, queue, counters[COUNTING];
+  struct table server, roles, certificates, mailboxes, queue, held, counters[COUNTING];
 };
 
 static struct table *status_table(struct status *s, size_t i) {
-  struct table *all[] = { &s->server, &s->roles, &s->certificates, &s->mailboxes, &s->queue };
-  return i < sizeof all / sizeof *all ? all[i] : i - 5 < COUNTING ? &s->counters[i - 5] : NULL;
+  struct table *all[] = { &s->server,    &s->roles, &s->certificates,
+                          &s->mailboxes, &s->queue, &s->held };
+  enum { ALL = sizeof all / sizeof *all };
+  return i < ALL ? all[i] : i - ALL < COUNTING ? &s->counters[i - ALL] : NULL;
 }
 
 /* --- gathering --- */
@@ -97,6 +99,7 @@ static int gather(struct cli *c, struct status *s) {
   if (code == CLI_EXIT_OK) code = ask_certificates(c, &s->certificates);
   if (code == CLI_EXIT_OK) code = ask_store(c, "mailboxes", &s->mailboxes);
   if (code == CLI_EXIT_OK) code = ask_store(c, "queue", &s->queue);
+  if (code == CLI_EXIT_OK) code = ask_store(c, "held", &s->held);
   for (size_t i = 0; code == CLI_EXIT_OK && i < COUNTING; i++)
     code = ask_all(c, counting[i], "status", &s->counters[i]);
   return code;
@@ -134,6 +137,10 @@ static void show_all(struct cli *c, const struct status *s) {
   show(c, "certificates", &s->certificates, false);
   show(c, c->json ? "mailboxes" : "mailboxes near their quota", &s->mailboxes, false);
   show(c, "queue", &s->queue, false);
+  show(c,
+       c->json ? "held"
+               : "held (qasid queue list SELECT shows it, qasid queue release SELECT lets it go)",
+       &s->held, false);
   for (size_t i = 0; i < COUNTING; i++) show(c, role_name(counting[i]), &s->counters[i], false);
   if (c->json) printf("}\n");
 }
@@ -243,7 +250,8 @@ static void judge_queue(struct verdict *v, const struct status *s) {
   const struct table *t = &s->queue;
   uint64_t waiting = 0;
   for (const struct table_row *r = t->first; r; r = r->next) {
-    uint64_t late = number_in(t, r, "late"), recipients = number_in(t, r, "recipients");
+    uint64_t due = number_in(t, r, "due"), now = (uint64_t)sys_wall_s(),
+             late = due && due < now ? now - due : 0, recipients = number_in(t, r, "recipients");
     if (late > QUEUE_LATE_S)
       find(v, LEVEL_WARNING, "queue", "mail in the queue is due since %llu minutes",
            (unsigned long long)late / 60);

@@ -69,7 +69,7 @@ static bool is_numeric(struct slice column) {
     "pid",      "uid",     "size",       "octets",   "messages", "quota",      "made",
     "seconds",  "in",      "out",        "value",    "fetched",  "unreadable", "deleted",
     "same",     "number",  "uptime",     "restarts", "flags",    "count",      "taken",
-    "sessions", "percent", "recipients", "age",      "late",     "next",       "tries",
+    "sessions", "percent", "recipients", "tries",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;
@@ -100,7 +100,8 @@ static bool put_limit(struct buf *to, struct slice kind, uint64_t n) {
 /* "deleted" is a count where nothing else of the row is a time. */
 static bool is_time(const struct table *t, struct slice column) {
   return slice_eq(column, SLICE("date")) || slice_eq(column, SLICE("since")) ||
-         slice_eq(column, SLICE("expires")) ||
+         slice_eq(column, SLICE("expires")) || slice_eq(column, SLICE("next")) ||
+         slice_eq(column, SLICE("due")) ||
          (slice_eq(column, SLICE("deleted")) && table_column(t, "date") >= 0);
 }
 
