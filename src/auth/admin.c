@@ -473,6 +473,8 @@ static const struct auth_verb {
   { "bulk add", 2, 2, admin_bulk_apply, "bulk add" },
   { "bulk check-passwd", 2, 2, admin_bulk_apply, "bulk check-passwd" },
   { "bulk passwd", 2, 2, admin_bulk_apply, "bulk passwd" },
+  { "bulk which", 2, 2, admin_bulk_delete, "bulk which" },
+  { "bulk delete", 2, 2, admin_bulk_delete, "bulk delete" },
   { "status", 1, 1, status, "status" },
   { "backup", 1, 1, backup, "backup" },
 };

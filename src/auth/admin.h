@@ -62,6 +62,7 @@ bool admin_rename(struct auth *a, struct admin_call *c);
 /* admin_bulk.c: rows of admin.c's table; and what that command line had put is forgotten. */
 bool admin_bulk_put(struct auth *a, struct admin_call *c);
 bool admin_bulk_apply(struct auth *a, struct admin_call *c);
+bool admin_bulk_delete(struct auth *a, struct admin_call *c);
 void bulk_lost(struct auth *a, uint32_t number);
 void bulk_free(struct auth *a);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Many logins at once: bulk put ROWS (as often as it takes), then bulk check, bulk add or bulk
- * passwd, each of which takes all rows that were put.
+/* Many logins at once: bulk put ROWS (as often as it takes), then bulk check, add, passwd, which or
+ * delete, each of which takes all rows that were put.
  *
  * A row is four values: its line in the administrator's file, the name, store's number for the
  * mailbox ("" in a check and for passwd), a hash as in account import. All rows are looked at
@@ -128,6 +128,71 @@ static enum account_result write_all(struct auth *a, struct slice rows, bool is_
   enum account_result result = accounts_begin(&a->accounts);
   while (result == ACCOUNT_OK && next_row(&rows, &r)) result = write_row(a, &r, is_new);
   return accounts_end(&a->accounts, result);
+}
+
+/* --- deleting --- */
+
+/* The lines of those that have no login. */
+static enum account_result name_missing(struct auth *a, struct admin_call *c, struct slice rows) {
+  struct auth_bulk_row r;
+  struct account row;
+  enum account_result found = ACCOUNT_OK;
+  call_columns(a, c, "line");
+  while ((found == ACCOUNT_OK || found == ACCOUNT_NONE) && next_row(&rows, &r)) {
+    found = accounts_find(&a->accounts, r.name, &row);
+    if (found == ACCOUNT_NONE) call_row(a, c, &r.line, 1);
+  }
+  explicit_bzero(&row, sizeof row);
+  return found == ACCOUNT_NONE ? ACCOUNT_OK : found;
+}
+
+static void note_owner(void *arg, const struct collection *x) {
+  map_put(arg, slice_hash(slice_of(x->account, x->account_n)), 1);
+}
+
+/* What is collected for them ends first, each at once: who runs when is kept in memory too. */
+static enum account_result end_collections(struct auth *a, struct slice rows) {
+  struct map owners;
+  struct auth_bulk_row r;
+  struct account row;
+  uint8_t key[AUTH_NAME_MAX];
+  map_init(&owners);
+  enum account_result result = collections_each(&a->accounts, note_owner, &owners);
+  while (result == ACCOUNT_OK && owners.count && next_row(&rows, &r)) {
+    result = accounts_find(&a->accounts, r.name, &row);
+    if (result == ACCOUNT_OK && map_get(&owners, slice_hash(account_key(&row, key)), NULL))
+      result = schedule_account_deleted(a, &row);
+    if (result == ACCOUNT_NONE) result = ACCOUNT_OK;
+  }
+  map_free(&owners);
+  explicit_bzero(&row, sizeof row);
+  return result;
+}
+
+/* Those that have a login: a command that was interrupted may have deleted some. */
+static enum account_result delete_all(struct auth *a, struct slice rows) {
+  struct auth_bulk_row r;
+  struct account row;
+  enum account_result result = end_collections(a, rows);
+  if (result == ACCOUNT_OK) result = accounts_begin(&a->accounts);
+  while (result == ACCOUNT_OK && next_row(&rows, &r)) {
+    result = accounts_find(&a->accounts, r.name, &row);
+    if (result == ACCOUNT_OK) cache_drop(&a->cache, row.id);
+    if (result == ACCOUNT_OK) result = accounts_delete(&a->accounts, r.name);
+    if (result == ACCOUNT_NONE) result = ACCOUNT_OK;
+  }
+  explicit_bzero(&row, sizeof row);
+  return accounts_end(&a->accounts, result);
+}
+
+bool admin_bulk_delete(struct auth *a, struct admin_call *c) {
+  struct bulk *b = *place_of(a, c->number);
+  struct slice rows = b ? buf_slice(&b->rows) : SLICE_NONE;
+  bool which = slice_eq(call_word(c, 1), SLICE("which"));
+  call_done_account(a, c, which ? name_missing(a, c, rows) : delete_all(a, rows));
+  bulk_lost(a, c->number);
+  auth_offers_look(a);
+  return false;
 }
 
 bool admin_bulk_apply(struct auth *a, struct admin_call *c) {

@@ -9,6 +9,7 @@
 #include "lib/base/units.h"
 #include "src/store/admin_directory.h"
 #include "src/store/collected.h"
+#include "src/store/names.h"
 
 /* --- an account's own limits --- */
 
@@ -221,20 +222,14 @@ static enum db_result account_limits(struct store_engine *e, struct admin_job *a
 
 /* --- deleting one --- */
 
-/* First slice: nobody finds the account any more. */
-static enum db_result account_close(struct store_engine *e, struct admin_job *a, int64_t id) {
-  for (;;) {
-    struct db_stmt *s =
-        db_prepare(e->db, "SELECT x.local || '@' || d.name FROM address x"
-                          " JOIN domain d ON d.id = x.domain WHERE x.account = ? LIMIT 1");
-    db_bind_int(s, 1, id);
-    enum db_result r = db_step(s);
-    if (r != DB_ROW) return r;
-    struct slice text = admin_copy(a, db_bytes(s, 0));
-    db_reset(s);
-    r = text.p ? admin_delete_address(e, a, text) : DB_NOMEM;
-    if (r != DB_OK) return r;
-  }
+/* First slice: nobody finds the account any more. Its name is its address, the only one that is its
+ * own. */
+static enum db_result account_close(struct store_engine *e, struct admin_job *a, struct slice name,
+                                    int64_t id) {
+  struct admin_address x = { .text = name };
+  if (!name_split(name, &x.local, &x.domain)) return DB_OK;
+  enum db_result r = admin_find_address(e, &x);
+  return r == DB_OK && x.there && x.account == id ? admin_delete_address(e, a, name) : r;
 }
 
 static enum db_result account_end(struct store_engine *e, struct admin_job *a, int64_t id) {
@@ -253,22 +248,27 @@ static enum db_result account_end(struct store_engine *e, struct admin_job *a, i
   return r == DB_OK ? admin_changed_id(a, CHANGE_ACCOUNT_REMOVED, (uint64_t)id) : r;
 }
 
-/* One slice. Mail that was already on its way when the addresses went may still come in between two
- * slices; the account ends with the slice that finds its folders empty. */
-static enum db_result account_delete(struct store_engine *e, struct admin_job *a) {
+enum db_result admin_delete_account(struct store_engine *e, struct admin_job *a,
+                                    struct slice address, enum admin_deleted *ret) {
   struct slice name;
   int64_t id;
-  bool empty = false;
-  enum db_result r = account_named(e, a, a->words[0], &name, &id);
+  bool empty = false, left = false;
+  enum db_result r = account_named(e, a, address, &name, &id);
+  *ret = ADMIN_NO_ACCOUNT;
   if (r != DB_OK || !id) return r;
   admin_columns(a, "alias became target");
-  r = account_close(e, a, id);
-  bool left = false;
+  r = account_close(e, a, name, id);
   if (r == DB_OK) r = admin_empty_account(e, a, id, &empty);
   if (r == DB_OK && empty) r = collected_drop_account(e, id, &left);
-  if (r == DB_OK && left) empty = false;
-  if (r == DB_OK && empty) r = account_end(e, a, id);
-  a->job.again = r == DB_OK && !empty;
+  if (r == DB_OK && empty && !left) r = account_end(e, a, id);
+  *ret = empty && !left ? ADMIN_DELETED : ADMIN_DELETED_IN_PART;
+  return r;
+}
+
+static enum db_result account_delete(struct store_engine *e, struct admin_job *a) {
+  enum admin_deleted deleted;
+  enum db_result r = admin_delete_account(e, a, a->words[0], &deleted);
+  a->job.again = r == DB_OK && deleted == ADMIN_DELETED_IN_PART;
   return r;
 }
 

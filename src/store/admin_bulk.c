@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check or bulk add, which
- * takes all rows that were put.
+/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check, add, which or delete,
+ * which takes all rows that were put.
  *
  * A row is four values: its line in the administrator's file, the address, the quota ("" for the
  * option's), aliases that lead to it (separated by blanks). All rows are looked at before any is
@@ -10,7 +10,12 @@
  * auth knows of those that have one. */
 #include "src/store/admin_directory.h"
 
-enum { BULK_OCTETS_MAX = 64 * 1024 * 1024, BULK_ROWS_MAX = 20000 };
+enum {
+  BULK_OCTETS_MAX = 64 * 1024 * 1024,
+  BULK_ROWS_MAX = 20000,
+  WORK_A_SLICE = 256, /* accounts that are deleted in one */
+  WORK_WITH_MAIL = 32 /* what one with mail counts */
+};
 
 static void bulk_put(struct store *s, struct admin_job *a) {
   struct session *session = a->job.session;
@@ -125,9 +130,51 @@ static enum db_result bulk_add(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
+/* --- deleting --- */
+
+/* The lines of those that are no accounts. */
+static enum db_result bulk_which(struct store_engine *e, struct admin_job *a) {
+  struct slice rows = buf_slice(&a->bulk);
+  struct bulk_row row;
+  struct named_account account;
+  enum db_result r = DB_OK;
+  admin_columns(a, "line");
+  while (r == DB_OK && next_row(&rows, &row)) {
+    r = admin_account(e, a, row.address, &account);
+    if (r == DB_OK && !account.id) ADMIN_ROW(a, row.line);
+    a->code = CLI_OK;
+    buf_reset(&a->text);
+  }
+  return r;
+}
+
+/* Each slice goes through the rows from the first: those that are gone cost a look, and a slice that
+ * is run again after a rollback finds what is there. */
+static enum db_result bulk_delete(struct store_engine *e, struct admin_job *a) {
+  struct slice rows = buf_slice(&a->bulk);
+  struct bulk_row row;
+  enum admin_deleted deleted;
+  enum db_result r = DB_OK;
+  bool left = false;
+  admin_columns(a, "alias became target");
+  for (int work = 0; r == DB_OK && next_row(&rows, &row);) {
+    left |= work >= WORK_A_SLICE;
+    if (left && work >= WORK_A_SLICE) break;
+    r = admin_delete_account(e, a, row.address, &deleted);
+    work += deleted == ADMIN_NO_ACCOUNT ? 0 : deleted == ADMIN_DELETED ? 1 : WORK_WITH_MAIL;
+    left |= deleted == ADMIN_DELETED_IN_PART;
+    a->code = CLI_OK;
+    buf_reset(&a->text);
+  }
+  a->job.again = r == DB_OK && left;
+  return r;
+}
+
 const struct admin_verb admin_bulk_verbs[] = {
   { "bulk put", "ROWS", 1, 1, ADMIN_OWNER, NULL, bulk_put, NULL },
   { "bulk check", "", 0, 0, ADMIN_READ, bulk_check, NULL, NULL },
   { "bulk add", "", 0, 0, ADMIN_WRITE, bulk_add, NULL, NULL },
+  { "bulk which", "", 0, 0, ADMIN_READ, bulk_which, NULL, NULL },
+  { "bulk delete", "", 0, 0, ADMIN_WRITE, bulk_delete, NULL, NULL },
 };
 const size_t admin_bulk_count = sizeof admin_bulk_verbs / sizeof *admin_bulk_verbs;

@@ -54,8 +54,9 @@ static enum db_result delete_folder(struct store_engine *e, uint64_t folder) {
   return db_run(s);
 }
 
+/* *ret_gone: it had nothing, and was deleted. */
 static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, int64_t account,
-                                   uint64_t folder) {
+                                   uint64_t folder, bool *ret_gone) {
   uint32_t uids[DELETES_A_SLICE];
   size_t count;
   uint64_t size, octets = 0;
@@ -63,7 +64,8 @@ static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, 
   enum db_result r = some_uids(e, folder, uids, &count);
   if (r == DB_OK && !count) {
     r = admin_purge_folder(e, folder, &count);
-    return r == DB_OK && !count ? delete_folder(e, folder) : r;
+    *ret_gone = r == DB_OK && !count;
+    return *ret_gone ? delete_folder(e, folder) : r;
   }
   if (r == DB_OK) r = engine_folder(e, folder, &f);
   for (size_t i = 0; r == DB_OK && i < count; i++) {
@@ -77,10 +79,16 @@ static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, 
 
 enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
                                    bool *ret_empty) {
-  uint64_t folder;
-  enum db_result r = last_folder(e, account, &folder);
+  uint64_t folder = 0;
+  bool gone;
+  enum db_result r;
+  do {
+    gone = false;
+    r = last_folder(e, account, &folder);
+    if (r == DB_OK && folder) r = empty_folder(e, a, account, folder, &gone);
+  } while (r == DB_OK && gone);
   *ret_empty = r == DB_OK && !folder;
-  return r != DB_OK || !folder ? r : empty_folder(e, a, account, folder);
+  return r;
 }
 
 /* --- a walk through one mailbox --- */

@@ -108,5 +108,18 @@ ok "  with their quotas" accounts 'len(r) == 5001 and {x["quota"] for x in r if 
 ok "  they log in" logs_in u4999 right
 ok "  and their aliases are theirs" bash -c "$qasid_bin -c $dir/qasid.conf --json alias list example.org | python3 -c 'import json,sys; r = json.load(sys.stdin); sys.exit(sum(x[\"alias\"] == \"all@example.org\" for x in r) != 10)'"
 ok "the same again: all are there, none is changed" all "code 65 q account import $dir/many.csv" "err '5000 mistakes'"
+printf 'address,hash,quota\nu9@nowhere.example,%s,\nnew1@example.org,half,\nbad name@example.org,%s,\nu1@example.org,%s,much\n' "$hash" "$hash" "$hash" >"$dir/mixed.csv"
+ok "each mistake is told once, in the order of lines" all "code 65 q account import $dir/mixed.csv" "err '4 mistakes'" \
+  "test \"\$(grep -oE 'mixed.csv:[0-9]+' $dir/err | tr '\n' ' ')\" = 'mixed.csv:2 mixed.csv:3 mixed.csv:4 mixed.csv:5 '"
+
+# --- delete: 5,000, of which one has much mail and another an alias that two share ---
+seq -f 'u%.0f@example.org' 0 4999 >"$dir/gone"
+begin_ns=$(date +%s%N)
+ok "5,000 accounts are deleted" all "code 0 q account delete --yes --from $dir/gone" "err '^5000 accounts deleted'" "accounts 'len(r) == 1'"
+ms=$((($(date +%s%N) - begin_ns) / 1000000))
+echo "5,000 accounts deleted in $ms ms"
+ok "  and their logins" bash -c "! $qasid_bin -c $dir/qasid.conf account list | grep -q '^u1@'"
+ok "  and aliases that led to them only" bash -c "$qasid_bin -c $dir/qasid.conf --json alias list example.org | python3 -c 'import json,sys; r = json.load(sys.stdin); sys.exit(any(x[\"target\"].startswith(\"u\") for x in r))'"
+ok "  check finds nothing" q check
 stop
 finish

@@ -30,25 +30,60 @@ enum {
   STDERR_MAX = 100, /* mistakes that are printed one by one */
 };
 
+struct bulk_mistake {
+  unsigned line;
+  size_t number; /* in the order in which they were found */
+  struct slice text;
+};
+
 void bulk_mistake(struct bulk_file *f, unsigned line, const char *fmt, ...) {
   char text[600];
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  if (++f->mistakes > STDERR_MAX && !f->reported) return;
-  if (!f->reported) {
-    cli_fail(0, "%s:%u: %s", f->name, line, text);
-    return;
+  map_put(&f->wrong_lines, line, 1);
+  if (!f->first_mistakes) f->first_mistakes = calloc(BULK_MISTAKES_MAX, sizeof *f->first_mistakes);
+  if (f->first_mistakes && f->mistakes < BULK_MISTAKES_MAX)
+    f->first_mistakes[f->mistakes] =
+        (struct bulk_mistake){ line, f->mistakes, arena_copy(&f->mem, slice_str(text)) };
+  f->mistakes++;
+}
+
+static int by_line(const void *x, const void *y) {
+  const struct bulk_mistake *a = x, *b = y;
+  return a->line != b->line ? (a->line > b->line) - (a->line < b->line)
+                            : (a->number > b->number) - (a->number < b->number);
+}
+
+static void put_mistakes(struct bulk_file *f, size_t count, struct json_value *to) {
+  for (size_t i = 0; i < count; i++) {
+    const struct bulk_mistake *m = &f->first_mistakes[i];
+    struct json_value *row = to ? json_new_object() : NULL;
+    if (!to) {
+      cli_fail(0, "%s:%u: %.*s", f->name, m->line, SLICE_ARG(m->text));
+      continue;
+    }
+    json_put_number(row, "line", m->line);
+    json_put_text(row, "what", m->text);
+    json_put_item(to, row);
   }
-  struct json_value *row = json_new_object();
-  json_put_number(row, "line", line);
-  json_put_text(row, "what", slice_str(text));
-  json_put_item(f->reported, row);
+}
+
+/* Once; on standard error not more than a screen takes. */
+static void print_mistakes(struct bulk_file *f) {
+  size_t count = f->mistakes < BULK_MISTAKES_MAX ? f->mistakes : BULK_MISTAKES_MAX;
+  if (f->told || !f->first_mistakes) return;
+  f->told = true;
+  qsort(f->first_mistakes, count, sizeof *f->first_mistakes, by_line);
+  struct json_value *all = f->json ? json_new_array() : NULL;
+  put_mistakes(f, f->json || count < STDERR_MAX ? count : STDERR_MAX, all);
+  if (all) json_write(all, stdout, false);
+  json_done(&all);
 }
 
 int bulk_refuse(struct bulk_file *f) {
-  if (f->reported) json_write(f->reported, stdout, false);
+  print_mistakes(f);
   return cli_fail(CLI_EXIT_DATA, "%s: %zu mistake%s; nothing was changed", f->name, f->mistakes,
                   f->mistakes == 1 ? "" : "s");
 }
@@ -233,7 +268,8 @@ static void read_rows(struct bulk_file *f, const char *known) {
 }
 
 int bulk_read(struct bulk_file *f, const struct cli *c, const char *name, const char *known) {
-  *f = (struct bulk_file){ .name = name, .reported = c->json ? json_new_array() : NULL };
+  *f = (struct bulk_file){ .name = name, .json = c->json };
+  map_init(&f->wrong_lines);
   buf_init(&f->text, FILE_MAX);
   arena_init(&f->mem, MEMORY_MAX);
   f->accounts = calloc(BULK_ACCOUNTS_MAX, sizeof *f->accounts);
@@ -246,10 +282,12 @@ int bulk_read(struct bulk_file *f, const struct cli *c, const char *name, const 
 void bulk_close(struct bulk_file *f) {
   for (size_t i = 0; f->accounts && i < f->count; i++)
     explicit_bzero((void *)(uintptr_t)f->accounts[i].password.p, f->accounts[i].password.n);
+  if (f->mistakes) print_mistakes(f);
   free(f->accounts);
+  free(f->first_mistakes);
+  map_free(&f->wrong_lines);
   buf_wipe(&f->text);
   arena_reset(&f->mem);
-  json_done(&f->reported);
 }
 
 /* --- hashing --- */
@@ -344,8 +382,10 @@ static int answer(struct cli_link *l, struct table *t, struct bulk_file *f) {
     for (const struct table_row *r = t->first; r; r = r->next) {
       uint64_t line = 1;
       num_parse(table_cell(t, r, "line"), UINT32_MAX, &line);
-      bulk_mistake(f, (unsigned)line, "%.*s",
-                   SLICE_ARG(slice_first(table_cell(t, r, "what"), 500)));
+      if (!map_get(&f->wrong_lines, line,
+                   NULL)) /* else the file's reader or the other process said so */
+        bulk_mistake(f, (unsigned)line, "%.*s",
+                     SLICE_ARG(slice_first(table_cell(t, r, "what"), 500)));
     }
     return CLI_EXIT_OK;
   }

@@ -5,9 +5,10 @@
 #define QASID_CLI_BULK_H
 
 #include "lib/base/arena.h"
+#include "lib/base/map.h"
 #include "src/cli/link/ask.h"
 
-enum { BULK_ACCOUNTS_MAX = 20000 };
+enum { BULK_ACCOUNTS_MAX = 20000, BULK_MISTAKES_MAX = 50000 };
 
 struct bulk_account {
   unsigned line;
@@ -24,18 +25,20 @@ struct bulk_file {
   struct bulk_account *accounts;
   size_t count;
   size_t mistakes;
-  struct json_value *reported; /* with --json: the mistakes */
+  struct bulk_mistake *first_mistakes; /* at most BULK_MISTAKES_MAX of them */
+  struct map wrong_lines;
+  bool json, told;
 };
 
 /* Reads the file ("-": standard input). `columns` are those that it may have, in one word:
  * "address|password|hash"; address must be there, or the file has no header and each line is one
- * address. CLI_EXIT_OK, also with mistakes in it: they are counted and printed with their lines. To
+ * address. CLI_EXIT_OK, also with mistakes in it: they are counted and kept. To
  * be closed in any case. */
 int bulk_read(struct bulk_file *f, const struct cli *c, const char *name, const char *columns);
 void bulk_close(struct bulk_file *f);
 void bulk_mistake(struct bulk_file *f, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The code for a file with mistakes; prints that nothing was changed. */
+/* The code for a file with mistakes; prints them by their lines, and that nothing was changed. */
 int bulk_refuse(struct bulk_file *f);
 /* Hashes every password that has none, on all processors. False: no memory. */
 bool bulk_hash(struct bulk_file *f);

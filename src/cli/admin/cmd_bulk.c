@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/num.h"
 #include "src/cli/admin/account.h"
 #include "src/cli/admin/bulk.h"
 #include "src/cli/admin/commands.h"
@@ -148,40 +149,49 @@ int account_passwd_from(struct cli *c, const char *file) {
 
 /* --- account delete --from --- */
 
-static bool has_address(const struct table *t, const char *column, struct slice address) {
-  for (const struct table_row *r = t->first; r; r = r->next)
-    if (slice_caseeq(table_cell(t, r, column), address)) return true;
-  return false;
+static void address_row(const struct bulk_account *a, struct buf *out) {
+  put_row(out, a, a->address, SLICE(""), SLICE(""));
 }
 
-/* Every address must be an account, as a mailbox or (what a death in between left) a login. */
+static uint64_t line_of(const struct table *t, const struct table_row *r) {
+  uint64_t line = 0;
+  if (r) num_parse(table_cell(t, r, "line"), UINT32_MAX, &line);
+  return line;
+}
+
+/* Every address must be an account, as a mailbox or (what a death in between left) a login. Both
+ * answer with the lines of those that are none, in the rows' order. */
 static int look_for_all(struct cli *c, struct bulk_file *f) {
   struct table mailboxes, logins;
-  struct slice words[] = { SLICE("account"), SLICE("list") };
   table_init(&mailboxes), table_init(&logins);
-  int code = ask_table(c, ROLE_STORE, words, 2, &mailboxes, NULL);
-  if (code == CLI_EXIT_OK) code = ask_table(c, ROLE_AUTH, words, 2, &logins, NULL);
-  for (size_t i = 0; code == CLI_EXIT_OK && i < f->count; i++)
-    if (!has_address(&mailboxes, "address", f->accounts[i].address) &&
-        !has_address(&logins, "name", f->accounts[i].address))
-      bulk_mistake(f, f->accounts[i].line, "there is no account %.*s",
-                   SLICE_ARG(slice_first(f->accounts[i].address, 330)));
+  int code = bulk_ask(c, f, ROLE_STORE, "which", address_row, &mailboxes);
+  if (code == CLI_EXIT_OK) code = bulk_ask(c, f, ROLE_AUTH, "which", address_row, &logins);
+  const struct table_row *m = mailboxes.first, *l = logins.first;
+  for (size_t i = 0; code == CLI_EXIT_OK && i < f->count; i++) {
+    const struct bulk_account *a = &f->accounts[i];
+    bool no_mailbox = line_of(&mailboxes, m) == a->line, no_login = line_of(&logins, l) == a->line;
+    if (no_mailbox) m = m->next;
+    if (no_login) l = l->next;
+    if (no_mailbox && no_login)
+      bulk_mistake(f, a->line, "there is no account %.*s", SLICE_ARG(slice_first(a->address, 330)));
+  }
   table_free(&mailboxes), table_free(&logins);
   return code;
 }
 
-/* One that can't be deleted does not stop the rest; its code is the command's. */
-static int delete_all(struct cli *c, const struct bulk_file *f) {
-  int code = CLI_EXIT_OK;
-  size_t done = 0;
-  for (size_t i = 0; i < f->count; i++) {
-    int one = account_delete(c, f->accounts[i].address);
-    if (one == CLI_EXIT_OK)
-      done++;
-    else
-      code = cli_fail(one, "%.*s was not deleted", SLICE_ARG(f->accounts[i].address));
-  }
-  fprintf(stderr, "%zu account%s deleted\n", done, done == 1 ? "" : "s");
+/* The logins in one transaction, then the mailboxes in as many as it takes. */
+static int delete_all(struct cli *c, struct bulk_file *f) {
+  struct table aliases;
+  table_init(&aliases);
+  int code = bulk_ask(c, f, ROLE_AUTH, "delete", address_row, NULL);
+  if (code == CLI_EXIT_OK) code = bulk_ask(c, f, ROLE_STORE, "delete", address_row, &aliases);
+  if (code == CLI_EXIT_OK && (aliases.row_count || c->json)) table_print(&aliases, c->json);
+  if (code == CLI_EXIT_OK)
+    fprintf(stderr, "%zu account%s deleted\n", f->count, f->count == 1 ? "" : "s");
+  else
+    cli_fail(0,
+             "not all of them were deleted; the same command without those that are gone goes on");
+  table_free(&aliases);
   return code;
 }
 
