@@ -88,7 +88,7 @@ static void fill(struct play *p, const uint8_t *choice) {
     };
     for (size_t j = 0; j < p->letters[i].count; j++)
       p->rcpts[i][j] =
-          (struct smtp_letter_rcpt){ .address = slice_str(addresses[(choice[1] >> 6) + j & 3]),
+          (struct smtp_letter_rcpt){ .address = slice_str(addresses[((choice[1] >> 6) + j) & 3]),
                                      .notify = choice[1] & 15 };
   }
 }
