@@ -59,6 +59,31 @@ static struct slice option_name(const char *word, const char **ret_value) {
 
 static bool is_option(const char *word) { return word[0] == '-' && word[1] != 0; }
 
+/* The option of a list that is nearest to what was typed, if it is nearer than *least. */
+static void nearest_option(const struct cmd_option *list, struct slice typed, unsigned *least,
+                           const char **ret) {
+  for (; list && list->name; list++) {
+    unsigned d = conf_distance(typed, slice_str(list->name));
+    if (d >= *least || d >= typed.n) continue;
+    *least = d;
+    *ret = list->name;
+  }
+}
+
+static void print_unknown_option(const struct cli *c, const char *word, struct slice name,
+                                 struct buf *err) {
+  const char *near = NULL;
+  unsigned least = 3; /* as far as a slip of the fingers goes */
+  if (c->command) nearest_option(c->command->options, name, &least, &near);
+  nearest_option(cmd_common_options, name, &least, &near);
+  buf_printf(err, "%s is no option of %s", word, c->command ? c->command->words : "qasid");
+  if (near)
+    buf_printf(err, "; did you mean --%s?", near);
+  else
+    buf_printf(err, "; `qasid help%s%s` has them", c->command ? " " : "",
+               c->command ? c->command->words : "");
+}
+
 enum { COMMAND_WORDS = 3 }; /* "account certificate add" */
 
 /* The first words that are no option; common options may stand before them. */
@@ -89,7 +114,7 @@ static bool take_option(struct cli *c, int argc, char *const *argv, int *at, str
   const struct cmd_option *o = option_of(cmd_common_options, name);
   if (!o && c->command) o = option_of(c->command->options, name);
   if (!o) {
-    buf_printf(err, "%s is no option of %s", word, c->command ? c->command->words : "qasid");
+    print_unknown_option(c, word, name, err);
     return false;
   }
   if (!o->value && value) {
@@ -138,9 +163,7 @@ static const char *choose_config(struct cli *c) {
   return there ? c->config_role : SYSTEM_CONFIG;
 }
 
-/* Among the first `n` words of each command, the ones nearest to what was typed; NULL: none are
- * near. */
-static struct slice nearest_command(struct slice typed, size_t n) {
+struct slice cli_nearest(struct slice typed, size_t n) {
   struct slice best = SLICE_NONE;
   unsigned least = 3; /* as far as a slip of the fingers goes */
   for (size_t i = 0; i < cli_command_count; i++) {
@@ -169,7 +192,7 @@ static void print_unknown(const char *const *words, size_t n, struct buf *err) {
   }
   buf_init(&typed, 1024);
   for (size_t i = 0; i < n && i < 2; i++) buf_printf(&typed, "%s%s", i ? " " : "", words[i]);
-  near = nearest_command(buf_slice(&typed), n < 2 ? n : 2);
+  near = cli_nearest(buf_slice(&typed), n < 2 ? n : 2);
   buf_put_str(err, "there is no command \"");
   buf_put(err, buf_slice(&typed));
   buf_put_str(err, "\"");

@@ -24,6 +24,9 @@ void cli_overview(struct buf *out);
 /* Are there commands that begin with `word` and go on? With `list`, prints which, without a line
  * end behind the last. */
 bool cli_put_group(struct buf *out, const char *word, bool list);
+/* Among the first `n` words of each command, the ones nearest to what was typed; empty: none are
+ * near. */
+struct slice cli_nearest(struct slice typed, size_t n);
 void cli_manual(struct buf *out); /* docs/man/qasid.1 */
 struct cli_exit_row {
   int code;

@@ -82,14 +82,33 @@ bool cli_put_group(struct buf *out, const char *word, bool list) {
   return any;
 }
 
-/* The commands that begin with `word`. CLI_EXIT_NOT_FOUND, printed, when there are none. */
-static int cli_help_group(struct buf *out, const char *word) {
-  size_t before = buf_len(out), n = strlen(word);
+/* "queu list", "queue lst": the command that was meant, or where they are listed. */
+static int unknown_command(const char *const *words, size_t n, bool is_group) {
+  struct buf typed;
+  buf_init(&typed, 1024);
+  n = !is_group ? 1 : n < 2 ? n : 2;
+  for (size_t i = 0; i < n; i++) buf_printf(&typed, "%s%s", i ? " " : "", words[i]);
+  struct slice all = buf_slice(&typed), near = cli_nearest(all, n);
+  int code =
+      near.n ? cli_fail(CLI_EXIT_NOT_FOUND, "there is no command \"%.*s\"; did you mean \"%.*s\"?",
+                        SLICE_ARG(all), SLICE_ARG(near))
+             : cli_fail(CLI_EXIT_NOT_FOUND,
+                        "there is no command \"%.*s\"; `qasid help%s%s` lists them", SLICE_ARG(all),
+                        is_group ? " " : "", is_group ? words[0] : "");
+  buf_free(&typed);
+  return code;
+}
+
+/* The commands that begin with the word. CLI_EXIT_NOT_FOUND, printed, when there are none. */
+static int help_group(struct buf *out, const char *const *words, size_t count) {
+  size_t before = buf_len(out), n = strlen(words[0]);
   for (size_t i = 0; i < cli_command_count; i++)
-    if (strncmp(cli_commands[i].words, word, n) == 0 && cli_commands[i].words[n] == ' ')
+    if (strncmp(cli_commands[i].words, words[0], n) == 0 && cli_commands[i].words[n] == ' ')
       put_brief(out, &cli_commands[i]);
-  if (buf_len(out) > before) return CLI_EXIT_OK;
-  return cli_fail(CLI_EXIT_NOT_FOUND, "there is no command \"%s\"; `qasid help` lists them", word);
+  if (buf_len(out) > before && count == 1) return CLI_EXIT_OK;
+  bool is_group = buf_len(out) > before;
+  buf_truncate(out, before);
+  return unknown_command(words, count, is_group);
 }
 
 void cli_overview(struct buf *out) {
@@ -270,12 +289,13 @@ void cli_manual(struct buf *out) {
 static const char completion_head[] =
     "# bash completion for qasid(1). Made from src/cli/commands.c by `qasid help completion`.\n"
     "_qasid() {\n"
-    "  local cur=${COMP_WORDS[COMP_CWORD]} typed='' words='' command='' line rest i\n"
+    "  local cur=${COMP_WORDS[COMP_CWORD]} typed='' help='' words='' command='' line rest i\n"
     "  COMPREPLY=()\n"
     "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "    case ${COMP_WORDS[i]} in\n"
     "      -c | --config) ((i++)) ;;\n"
     "      -*) ;;\n"
+    "      help) [[ $typed ]] && typed+='help ' || help=1 ;;\n"
     "      *) typed+=\"${COMP_WORDS[i]} \" ;;\n"
     "    esac\n"
     "  done\n"
@@ -285,6 +305,9 @@ static const char completion_head[] =
     "    [[ \"$line \" == \"$typed\"* && \"$line \" != \"$typed\" ]] && line=${line#\"$typed\"} && "
     "words+=\" ${line%% *}\"\n"
     "    [[ $typed == \"$line \"* ]] && command=$rest\n"
+    "    # behind help: the words of all commands, and what help has of its own\n"
+    "    [[ $help && ! $typed && \"$line \" == 'help '?* ]] && line=${line#help } && words+=\" "
+    "${line%% *}\"\n"
     "  done <<'EOF'\n";
 static const char completion_tail[] =
     "EOF\n"
@@ -327,10 +350,12 @@ int cmd_help(struct cli *c) {
     cli_completion(&out);
   else if (c->arg_count == 0)
     cli_overview(&out);
+  else if (about && n < c->arg_count)
+    code = cli_fail(CLI_EXIT_USAGE, "\"%s\" is too much behind help %s", c->args[n], about->words);
   else if (about)
     cli_help(&out, about);
   else
-    code = cli_help_group(&out, c->args[0]);
+    code = help_group(&out, c->args, c->arg_count);
   out_put(&out);
   buf_free(&out);
   return code;

@@ -17,6 +17,13 @@ ok "trace ends in its time" code 0 timeout 20 "$qasid_bin" -c "$dir/qasid.conf" 
 ok "a time that is none" code 64 q trace 127.0.0.1 --for soon
 ok "--json where it means nothing" all "code 64 q --json account enable alice@example.org" "err 'json means nothing to account enable'"
 ok "-c before the command: the error names the command" all "code 64 q account lst" "err 'did you mean \"account list\"'"
+ok "an option that is none: the nearest" all "code 64 q queue list --acount x" "err '; did you mean --account\?$'"
+ok "  none is near: where they are" all "code 64 q status --nonsense" "err '; .qasid help status. has them$'"
+ok "help: the nearest" all "code 67 q help acount" "err 'did you mean \"account\"\?$'" "code 67 q help queue lst" "err 'did you mean \"queue list\"\?$'" "code 64 q help reload foo"
+ok "domain add as JSON: what is to be published" json 'r["domain"] == "new.example" and [x["algorithm"] for x in r["records"]] == ["rsa", "ed25519"] and all(x["record"].startswith("v=DKIM1;") for x in r["records"])' < <(q --json domain add New.example)
+ok "numbers are numbers in JSON" json '[(x["accounts"], x["aliases"]) for x in r if x["domain"] == "example.org"] == [(1, 0)]' < <(q --json domain list)
+ok "  (each of them)" json 'all(type(x["index"]) is type(x["number"]) is int for x in r["processes"])' < <(q --json status)
+ok "  (all that look like one)" json 'type(r[0]["first"]) is type(r[0]["most"]) is int' < <(q --json classify 452 4.2.2 full)
 q account set alice@example.org quota 2g >/dev/null 2>&1
 q account set alice@example.org expire 30d >/dev/null 2>&1
 q account set alice@example.org login-delay 5m >/dev/null 2>&1
@@ -41,6 +48,7 @@ offers() { # WANTED WORD…
   [[ " $(bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _qasid; echo "${COMPREPLY[*]}"' "$tree/packaging/qasid.bash-completion" "$@") " == *" $wanted "* ]]
 }
 ok "completion: commands, subcommands, options" all "offers account qasid acc" "offers list qasid account li" "offers run qasid -c x account collect ''" "offers --check qasid status --"
+ok "  behind help" all "offers queue qasid help qu" "offers show qasid help queue ''" "offers completion qasid help ''" "offers list qasid help account collect ''"
 ok "  none that is not there" no offers --check qasid ps --
 stop
 finish

@@ -63,6 +63,7 @@ static void lines(void **state) {
     { "-V", 0, "version" },
     { "account|add", 64, "something is missing: qasid account add ADDRESS" },
     { "account|add|a|b", 64, "\"b\" is too much" },
+    { "account|add|a|--quot|1", 64, "--quot is no option of account add; did you mean --quota?" },
     { "account|add|a|--nonsense", 64, "--nonsense is no option of account add" },
     { "account|add|a|--quota", 64, "--quota needs SIZE behind it" },
     { "account|add|a|--legacy-auth=1", 64, "--legacy-auth takes no value" },

@@ -66,10 +66,11 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 /* Whether a column holds numbers is a fact of the column, not of the row. */
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
-    "pid",      "uid",     "size",       "octets",   "messages", "quota",      "made",
-    "seconds",  "in",      "out",        "value",    "fetched",  "unreadable", "deleted",
-    "same",     "number",  "uptime",     "restarts", "flags",    "count",      "taken",
-    "sessions", "percent", "recipients", "tries",
+    "pid",    "uid",      "size",     "octets",  "messages",   "quota",    "made",    "seconds",
+    "in",     "out",      "value",    "fetched", "unreadable", "deleted",  "same",    "number",
+    "uptime", "restarts", "flags",    "count",   "taken",      "sessions", "percent", "recipients",
+    "tries",  "age",      "late",     "next",    "index",      "accounts", "aliases", "first",
+    "most",   "port",     "priority", "weight",  "days",       "damaged",  "line",    "in-all",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;
@@ -199,9 +200,14 @@ static struct json_value *json_row(const struct table *t, const struct table_row
   return object;
 }
 
-static void print_json(const struct table *t) {
+struct json_value *table_json(const struct table *t) {
   struct json_value *rows = json_new_array();
   for (const struct table_row *r = t->first; r; r = r->next) json_put_item(rows, json_row(t, r));
+  return rows;
+}
+
+static void print_json(const struct table *t) {
+  struct json_value *rows = table_json(t);
   json_write(rows, stdout, false);
   json_done(&rows);
 }

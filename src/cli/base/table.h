@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/json/json.h"
 
 struct table_row {
   struct table_row *next;
@@ -30,6 +31,8 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 /* On standard output: columns in capitals above, numbers to the right; or an array of objects, in
  * which counts, sizes and dates are numbers. */
 void table_print(const struct table *t, bool json);
+/* That array, for a place in a larger one; free with json_done() or by its document. */
+struct json_value *table_json(const struct table *t);
 /* Each row as a JSON object on a line of its own, for what comes bit by bit. */
 void table_print_lines(const struct table *t);
 
