@@ -12,7 +12,7 @@ struct tls_file {
   struct slice pem;
 };
 
-/* False with `"PATH" …` in `err`: the file has no certificate, or one of its chain is unreadable. */
+/* False with `"PATH" …` in `err`: the file has no certificate, or one of its chain is damaged. */
 bool tls_pair_certificate(const struct tls_file *certificate, struct buf *err);
 /* The same for the key of a certificate that was found good. */
 bool tls_pair_key(const struct tls_file *certificate, const struct tls_file *key, struct buf *err);

@@ -12,9 +12,9 @@
  *      cause the crash later, while another client is served. A compromised front-end can name any
  *      address: an innocent one is then refused, for a while, at the price of a process each time.
  *
- * Pure. Memory: OFFENDERS_MAX rows. The suspect that was present longest ago is evicted, never for a
- * suspect one that is refused; only of more than OFFENDERS_MAX - OFFENDERS_SUSPECTED refused ones the
- * one whose time is over first. */
+ * Pure. Memory: OFFENDERS_MAX rows. The suspect that was present longest ago is evicted, never one
+ * that is refused for a suspect; only of more than OFFENDERS_MAX - OFFENDERS_SUSPECTED refused ones
+ * the one whose time is over first. */
 #ifndef QASID_PARENT_OFFENDER_H
 #define QASID_PARENT_OFFENDER_H
 

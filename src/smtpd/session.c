@@ -450,8 +450,8 @@ static void session_summary(struct proto *p,
   if (s->failed_logins) put_count(put, arg, "failed_logins", s->failed_logins);
 }
 
-/* The message comes at the least rate: since DATA (the first second counts whole), and not all of it
- * long ago. */
+/* The message comes at the least rate: since DATA (the first second counts whole), and not all of
+ * it long ago. */
 static bool keeps_coming(const struct smtpd_session *s) {
   const struct transaction *t = s->transaction;
   uint64_t ms = s->proto.now_ms - t->began_ms, quiet_ms = s->proto.now_ms - t->last_ms;
