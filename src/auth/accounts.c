@@ -167,26 +167,27 @@ static bool fill_prep(struct accounts *a) {
   return r == DB_OK;
 }
 
-static bool migrate(struct accounts *a) {
+static enum db_result migrate(struct accounts *a) {
   int64_t version = db_version(a->db);
-  if (version == SCHEMA_VERSION) return true;
-  if (version < 0 || version > SCHEMA_VERSION || db_begin(a->db) != DB_OK) return false;
-  bool ok = true;
-  for (; ok && version < SCHEMA_VERSION; version++)
-    ok = db_exec(a->db, schema_steps[version]) == DB_OK && (version != SCHEMA_PREP || fill_prep(a));
-  if (ok && db_set_version(a->db, SCHEMA_VERSION) == DB_OK && db_commit(a->db) == DB_OK)
-    return true;
-  db_rollback(a->db);
-  return false;
+  if (version == SCHEMA_VERSION) return DB_OK;
+  if (version < 0 || version > SCHEMA_VERSION) return version < 0 ? DB_IOERR : DB_ERROR;
+  enum db_result r = db_begin(a->db);
+  for (; r == DB_OK && version < SCHEMA_VERSION; version++) {
+    r = db_exec(a->db, schema_steps[version]);
+    if (r == DB_OK && version == SCHEMA_PREP && !fill_prep(a)) r = DB_IOERR;
+  }
+  if (r == DB_OK) r = db_set_version(a->db, SCHEMA_VERSION);
+  if (r == DB_OK) r = db_commit(a->db);
+  if (r != DB_OK) db_rollback(a->db);
+  return r == DB_OK || r == DB_FULL ? r : DB_IOERR;
 }
 
 static enum db_result database_open(struct accounts *a) {
   static const struct db_options options = { .page_size = 4096, .cache_kib = 4096 };
   enum db_result r = db_open(a->disk, "auth.db", &options, &a->db);
   if (r != DB_OK) return r;
-  if (migrate(a)) return DB_OK;
-  r = db_version(a->db) > SCHEMA_VERSION ? DB_ERROR : DB_IOERR;
-  db_close(&a->db);
+  r = migrate(a);
+  if (r != DB_OK) db_close(&a->db);
   return r;
 }
 

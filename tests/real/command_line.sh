@@ -50,5 +50,16 @@ offers() { # WANTED WORD…
 ok "completion: commands, subcommands, options" all "offers account qasid acc" "offers list qasid account li" "offers run qasid -c x account collect ''" "offers --check qasid status --"
 ok "  behind help" all "offers queue qasid help qu" "offers show qasid help queue ''" "offers completion qasid help ''" "offers list qasid help account collect ''"
 ok "  none that is not there" no offers --check qasid ps --
+# init on a full disk: what it could not finish is not in the way of the next one, and the words say what is full.
+init_on() { # SIZE: exit codes of an init on a disk of that size, and of the next one with room
+  # shellcheck disable=SC2016
+  unshare -m bash -c 'mount -t tmpfs -o size="$1" none "$2" || exit; for i in 1 2; do
+    "$0" init you@example.org --dir "$2/x" --ports high >/dev/null 2>>"$2.err"; echo $?; mount -o remount,size=50m "$2"; done' "$qasid_bin" "$1" "$dir/small" | xargs
+}
+mkdir "$dir/small"
+if unshare -m mount -t tmpfs none "$dir/small" 2>/dev/null; then
+  ok "init on a disk that is full at once" all "is '$(init_on 4k)' '74 0'" "grep -q 'No space left' $dir/small.err"
+  ok "  later on" all "is '$(init_on 64k)' '69 73'" "grep -qi 'disk is full' $dir/small.err" "grep -q 'or completed: qasid -c .* domain add example.org, then account add you@example.org' $dir/small.err"
+fi
 stop
 finish

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* `qasid init`: everything a server needs, for one address. Nothing that exists is overwritten;
- * what it made before something failed stays and is named. */
+ * files that it made before one could not be made go again; what it made before the account could
+ * not be made stays and is named. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -166,6 +167,7 @@ static int make_file(const char *path, mode_t mode, struct slice s) {
   ok = ok && fsync(fd) == 0;
   int why = errno;
   if (fd >= 0) close(fd);
+  if (fd >= 0 && !ok) unlink(path);
   return ok ? CLI_EXIT_OK
             : cli_fail(why == EEXIST ? CLI_EXIT_EXISTS : CLI_EXIT_IO, "%s: %s", path,
                        strerror(why));
@@ -179,8 +181,9 @@ static int make_certificate(const struct init *x) {
   if (!tls_make_self_signed(names, sizeof names / sizeof *names, &cert, &key))
     cli_fail(code, "no certificate can be made for %s and %s; are they host names?", x->hostname,
              x->domain);
-  else if ((code = make_file(x->key, 0600, buf_slice(&key))) == CLI_EXIT_OK)
-    code = make_file(x->cert, 0644, buf_slice(&cert));
+  else if ((code = make_file(x->key, 0600, buf_slice(&key))) == CLI_EXIT_OK &&
+           (code = make_file(x->cert, 0644, buf_slice(&cert))) != CLI_EXIT_OK)
+    unlink(x->key);
   buf_free(&cert);
   buf_wipe(&key);
   return code;
@@ -193,7 +196,11 @@ static int check_free(const struct init *x, struct slice text) {
   struct stat st;
   for (size_t i = 0; i < 3; i++)
     if (lstat(files[i], &st) == 0)
-      return cli_fail(CLI_EXIT_EXISTS, "%s exists already, and nothing is overwritten", files[i]);
+      return cli_fail(CLI_EXIT_EXISTS,
+                      "%s exists already, and nothing is overwritten. What an init that was broken "
+                      "off has made can be removed, or completed: qasid -c %s domain add %s, then "
+                      "account add %s",
+                      files[i], x->config, x->domain, x->address);
   buf_init(&err, 64 * 1024);
   struct conf *conf = conf_parse(text, x->config, &err);
   int code =
@@ -218,7 +225,9 @@ static int make_files(const struct init *x) {
                               !make_folders(x->run, geteuid() == 0 ? 0755 : 0700)))
     code = cli_fail(CLI_EXIT_IO, "the folders cannot be made: %s", strerror(errno));
   if (code == CLI_EXIT_OK) code = make_certificate(x);
-  if (code == CLI_EXIT_OK) code = make_file(x->config, 0644, buf_slice(&text));
+  bool certified = code == CLI_EXIT_OK;
+  if (certified) code = make_file(x->config, 0644, buf_slice(&text));
+  if (certified && code != CLI_EXIT_OK) unlink(x->cert), unlink(x->key);
   buf_free(&text);
   return code;
 }
