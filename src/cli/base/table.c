@@ -69,8 +69,8 @@ static bool is_numeric(struct slice column) {
     "pid",    "uid",      "size",     "octets",  "messages",   "quota",    "made",    "seconds",
     "in",     "out",      "value",    "fetched", "unreadable", "deleted",  "same",    "number",
     "uptime", "restarts", "flags",    "count",   "taken",      "sessions", "percent", "recipients",
-    "tries",  "age",      "late",     "next",    "index",      "accounts", "aliases", "first",
-    "most",   "port",     "priority", "weight",  "days",       "damaged",  "line",    "in-all",
+    "tries",  "index",    "accounts", "aliases", "first",      "most",     "port",    "priority",
+    "weight", "days",     "damaged",  "line",    "in-all",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;
