@@ -179,8 +179,8 @@ static uint8_t label_of(struct slice header) {
   struct header_field f;
   if (!header_find(header, SLICE("Content-Transfer-Encoding"), &f)) return LABEL_NONE;
   struct slice value = mail_strip(f.body);
-  for (uint8_t i = LABEL_7BIT; i < LABEL_OTHER; i++)
-    if (slice_caseeq(value, slice_str(words[i]))) return i;
+  for (unsigned i = LABEL_7BIT; i < LABEL_OTHER; i++)
+    if (slice_caseeq(value, slice_str(words[i]))) return (uint8_t)i;
   return LABEL_OTHER;
 }
 

@@ -230,7 +230,7 @@ static void judge_disk(struct verdict *v, const struct status *s) {
          (unsigned long long)space >> 20);
   buf_printf(&v->facts, ", %llu MB free", (unsigned long long)space >> 20);
   buf_printf(&v->data, " disk_free=%lluB;%llu:;%llu:", (unsigned long long)space,
-             (unsigned long long)(DISK_WARN * least), (unsigned long long)least);
+             (unsigned long long)DISK_WARN * least, (unsigned long long)least);
 }
 
 static void judge_mailboxes(struct verdict *v, const struct status *s) {
