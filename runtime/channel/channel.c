@@ -11,6 +11,7 @@
  * handled. */
 #include "runtime/channel/channel.h"
 
+#include "lib/base/bug.h"
 #include "lib/base/map.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct channel {
   size_t backlog;
   struct loop_later flush, end;
   bool over, failed;
+  bool building; /* a message is begun and not ended */
   const char *breach;
 };
 
@@ -188,6 +190,9 @@ struct buf *channel_begin_fd(struct channel *ch, uint16_t type, uint64_t tag, in
   if (fd >= 0) p->fds[p->fd_count++] = fd;
   const struct ipc_rule *rule = ipc_rule_named(ch->pair, type);
   if (rule && rule->next != IPC_SAME) move_state(ch, tag, channel_state(ch, tag), rule->next);
+  BUG_IF(ch->building, "%s: message %u of session %ju is begun inside another", ch->pair->name,
+         type, (uintmax_t)tag);
+  ch->building = true;
   ch->open_at = ipc_open(&p->b, type, tag, fd >= 0);
   return &p->b;
 }
@@ -197,6 +202,7 @@ struct buf *channel_begin(struct channel *ch, uint16_t type, uint64_t tag) {
 }
 
 void channel_end(struct channel *ch) {
+  ch->building = false;
   if (ch->over || !ch->last) return;
   ipc_close(&ch->last->b, ch->open_at);
   ch->backlog += buf_len(&ch->last->b) - ch->open_at;
@@ -226,6 +232,7 @@ void channel_send_buf(struct channel *ch, uint16_t type, uint64_t tag, struct bu
     buf_move(&ch->last->tail, payload);
     ipc_close_with(b, ch->open_at, more);
     ch->backlog += buf_len(b) - ch->open_at + more;
+    ch->building = false;
     loop_later(ch->loop, &ch->flush);
   }
   buf_wipe(payload);

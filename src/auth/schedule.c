@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ipc/auth_store.h"
+#include "lib/base/bug.h"
 #include "src/auth/core.h"
 
 static int64_t wall(const struct auth *a) {
@@ -147,6 +148,15 @@ static void take_stepped(struct collection *c, struct slice stepped) {
   c->stepped_n = stepped.n;
 }
 
+/* ASLEEP → GRANTING → RUNNING → ASLEEP; GRANTING → ASLEEP, when it is called off. */
+static void schedule_to(struct schedule_entry *e, enum schedule_state to) {
+  bool fine = to == SCHEDULE_ASLEEP || (to == SCHEDULE_GRANTING && e->state == SCHEDULE_ASLEEP) ||
+              (to == SCHEDULE_RUNNING && e->state == SCHEDULE_GRANTING);
+  BUG_IF(!fine, "collection %ju goes from state %d to %d, run %ju", (uintmax_t)e->id, e->state, to,
+         (uintmax_t)e->serial);
+  e->state = to;
+}
+
 /* It was deleted, and no run of it is left. */
 static void forget(struct auth *a, struct schedule_entry *e) {
   struct collect_schedule *x = &a->schedule;
@@ -160,7 +170,7 @@ static void finish(struct auth *a, struct schedule_entry *e, enum collect_verdic
                    uint64_t fetched, struct slice words, struct slice stepped) {
   struct collection c;
   int64_t now_s = wall(a);
-  e->state = SCHEDULE_ASLEEP;
+  schedule_to(e, SCHEDULE_ASLEEP);
   e->next = now_s + SCHEDULE_HERE_S; /* if the row cannot be read now */
   bool unwanted = e->halted && e->paused;
   e->halted = false;
@@ -248,7 +258,7 @@ static bool ask_store(struct auth *a, struct schedule_entry *e, uint64_t now_ms)
   bool ok = r == ACCOUNT_OK && row.enabled;
   if (ok) {
     e->serial = ++a->serial;
-    e->state = SCHEDULE_GRANTING;
+    schedule_to(e, SCHEDULE_GRANTING);
     e->began = wall(a);
     e->patience_ms = now_ms + SCHEDULE_GRANT_MS;
     SAY(a, ROLE_STORE, 0, auth_collect, e->serial, a->schedule.number, e->tag, row.id, e->source);
@@ -319,7 +329,7 @@ static void send_job(struct auth *a, struct schedule_entry *e, const struct coll
       slice_of(c->account, c->account_n), slice_of(c->host, c->host_n), c->port, c->discover,
       c->tls, slice_of(c->user, c->user_n), slice_of(c->mechanism, c->mechanism_n), secret,
       c->leave_s, slice_of(c->left_out, c->left_out_n), slice_of(c->stepped, c->stepped_n));
-  e->state = SCHEDULE_RUNNING;
+  schedule_to(e, SCHEDULE_RUNNING);
 }
 
 /* It was paused or deleted while the question was at store. */
@@ -327,7 +337,7 @@ static void call_off(struct auth *a, struct schedule_entry *e) {
   revoke(a, e->tag);
   put_back(a, e->tag);
   e->halted = false;
-  e->state = SCHEDULE_ASLEEP;
+  schedule_to(e, SCHEDULE_ASLEEP);
 }
 
 static void start_run(struct auth *a, struct schedule_entry *e) {

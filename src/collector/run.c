@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ipc/dialer_resolver.h"
+#include "lib/base/bug.h"
 #include "lib/base/sys.h"
 #include "lib/dns/dns.h"
 #include "src/collector/collector.h"
@@ -40,6 +41,8 @@ void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...) {
 void run_notify_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks) {
   struct slice octets = payload ? buf_slice(payload) : SLICE_NONE;
   bool discard = r->discard_due && type != collect_end_type;
+  BUG_IF(r->over && type != collect_end_type, "run %ju is over and asks %u of store, after %d",
+         (uintmax_t)r->number, type, r->asks);
   r->discard_due = false;
   if (discard)
     process_send(r->collector->process, ROLE_STORE, r->store, collect_discard_type, r->tag,

@@ -7,6 +7,7 @@
 
 #include "ipc/front_auth.h"
 #include "ipc/pop3d_store.h"
+#include "lib/base/bug.h"
 #include "lib/password/password.h"
 #include "src/pop3d/state.h"
 
@@ -50,6 +51,8 @@ void session_to(struct pop3d_session *s, enum pop3d_state state) {
     proto_trace_state(&s->proto, moves[i].was, moves[i].is);
     return;
   }
+  BUG_IF(true, "a move to %d in state %d, wait %d, work %d, listed %u, left %u", state, s->state,
+         s->wait, s->work, (unsigned)s->maildrop.listed, (unsigned)s->maildrop.left);
 }
 
 void pop3d_answered(struct pop3d_session *s) {

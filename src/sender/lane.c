@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ipc/dialer_resolver.h"
+#include "lib/base/bug.h"
 #include "src/sender/sender.h"
 
 /* --- which lane --- */
@@ -248,12 +249,21 @@ static void forget_refusals(struct lane *l) {
   }
 }
 
+/* WAITS_FOR_DNS → ASKS → READY → WAITS_FOR_DNS; without DNS at once READY; ASKS → WAITS_FOR_DNS
+ * when the resolver was lost. */
+static void lane_to(struct lane *l, enum lane_state to) {
+  BUG_IF(to == LANE_ASKS && l->state != LANE_WAITS_FOR_DNS,
+         "%s goes from state %d to %d: question %ju, %zu wait, %u connections", l->name, l->state,
+         to, (uintmax_t)l->question, l->waiting, l->connections);
+  l->state = to;
+}
+
 /* Connects, asks, wakes: whatever there is to be done. */
 static void lane_go(struct lane *l);
 
 static void found(struct lane *l, const struct dns_answer *a) {
   struct hosts_verdict v = hosts_of_answer(l->sender, a, &l->route, l->name, &l->hosts);
-  l->state = LANE_READY;
+  lane_to(l, LANE_READY);
   l->forgotten = false;
   l->found_ms = loop_now(l->sender->process->loop);
   if (v.found != HOSTS_FOUND) not_found(l, &v);
@@ -271,7 +281,7 @@ static bool is_address(struct lane *l) {
   snprintf(l->hosts.names[0], sizeof l->hosts.names[0], "%s", l->route.host);
   l->hosts.addresses[0] = (struct lane_address){ a, 0 };
   l->found_ms = loop_now(l->sender->process->loop);
-  l->state = LANE_READY;
+  lane_to(l, LANE_READY);
   return true;
 }
 
@@ -287,7 +297,7 @@ static void ask(struct lane *l) {
   if (b.failed || !map_put_ptr(&s->asking, l->question, l)) {
     process_fail(s->process, "no memory for a question");
   } else {
-    l->state = LANE_ASKS;
+    lane_to(l, LANE_ASKS);
     s->questions++;
     process_send(s->process, ROLE_RESOLVER, s->resolver, dns_ask_type, l->question, buf_slice(&b),
                  -1);
@@ -310,7 +320,7 @@ void lane_ask_next(struct sender *s) {
 
 static void wait_for_dns(struct lane *l) {
   struct sender *s = l->sender;
-  l->state = LANE_WAITS_FOR_DNS;
+  lane_to(l, LANE_WAITS_FOR_DNS);
   *s->last_asking = l;
   s->last_asking = &l->next_asking;
 }

@@ -3,6 +3,7 @@
  * report. */
 #include <stdlib.h>
 
+#include "lib/base/bug.h"
 #include "mail/smtp/class.h"
 #include "src/sender/sender.h"
 
@@ -227,6 +228,8 @@ void letter_rewind(struct letter *l) {
 
 static void put_outcome(struct letter *l, uint64_t row, const struct smtp_letter_rcpt *r,
                         const struct send_outcome *o) {
+  BUG_IF(l->ended, "letter %ju has an outcome after its report: row %ju, fate %d",
+         (uintmax_t)l->tag, (uintmax_t)row, o->fate);
   struct send_outcome x = *o;
   x.row = row;
   x.text = slice_first(o->text, SEND_TEXT_MAX);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "lib/base/sys.h"
+#include "lib/base/bug.h"
 #include "src/sender/sender.h"
 
 static struct smtp_client_policy policy_of(const struct link *k) {
@@ -127,6 +128,9 @@ static struct proto *on_ready(void *arg) {
 
 static void link_over(struct link *k) {
   if (k->over) return;
+  BUG_IF(!k->lane->connections || !k->lane->sender->connections,
+         "%s at %s: it is over, and none is counted: %u of the lane, %zu of all", k->lane->name,
+         k->host, k->lane->connections, (size_t)k->lane->sender->connections);
   k->over = true;
   k->lane->connections--;
   k->lane->sender->connections--;

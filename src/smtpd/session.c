@@ -10,8 +10,8 @@
  *  4. A group of RCPTs never outlives the call of input() or answer() that it was begun in, but for
  *     the question that it became. */
 #include "src/smtpd/private.h"
+#include "lib/base/bug.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,7 +84,10 @@ static unsigned leads_to(enum smtpd_state from) {
 }
 
 void smtpd_move(struct smtpd_session *s, enum smtpd_state to) {
-  assert(to == ST_END || (leads_to(s->state) & to));
+  BUG_IF(to != ST_END && !(leads_to(s->state) & to),
+         "a move from %s to %s, question %u, in a transaction %d, logged in %d",
+         state_name(s->state), state_name(to), s->proto.ask.type, s->transaction != NULL,
+         s->logged_in);
   if (s->state != to) proto_trace_state(&s->proto, state_name(s->state), state_name(to));
   s->state = to;
   s->proto.in_most = to == ST_BODY ? PROTO_IN_HIGH : PROTO_IN_STRANGER;

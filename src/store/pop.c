@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ipc/auth_store.h"
+#include "lib/base/bug.h"
 #include "src/store/owner.h"
 
 /* --- auth: this session is that account --- */
@@ -107,6 +108,10 @@ static void begin_open(struct store *s, struct session *session, struct maildrop
     refuse_open(s, session, found == DIR_UNKNOWN ? POP_DAMAGED : POP_TROUBLE);
     return;
   }
+  BUG_IF(lock->locked_by && lock->locked_by != session,
+         "account %ju is locked by session %ju and taken by %ju, %zu wait",
+         (uintmax_t)session->account, (uintmax_t)lock->locked_by->tag, (uintmax_t)session->tag,
+         (size_t)lock->waiters);
   lock->locked_by = session;
   session->open = true;
   session->inbox = j->folder = a.inbox;

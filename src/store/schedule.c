@@ -4,6 +4,7 @@
  * which restores the invariants of schedule.h. Memory for the heap is reserved when a head is made,
  * so that only sched_due() can fail. */
 #include "src/store/schedule.h"
+#include "lib/base/bug.h"
 
 #include <stdlib.h>
 
@@ -130,6 +131,9 @@ int64_t sched_wake(const struct schedule *s) {
 }
 
 uint32_t sched_take(struct schedule *s, struct sched_head *h) {
+  BUG_IF(h->taking || h->in_hands >= h->window,
+         "%.*s is taken from: taking %d, %u in hands, window %u", SLICE_ARG(h->name), h->taking,
+         h->in_hands, h->window);
   h->taking = true;
   h->due =
       SCHED_NEVER; /* the take reports what it read; what is added meanwhile it may not have seen */
@@ -139,6 +143,8 @@ uint32_t sched_take(struct schedule *s, struct sched_head *h) {
 
 void sched_taken(struct schedule *s, struct sched_head *h, uint32_t letters,
                  struct sched_cursor cursor, int64_t next_due) {
+  BUG_IF(!h->taking, "%.*s was not taken from: %u in hands, window %u, %u more", SLICE_ARG(h->name),
+         h->in_hands, h->window, letters);
   h->taking = false;
   h->in_hands += letters;
   if (h->rewinds)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "src/store/owner.h"
+#include "lib/base/bug.h"
 
 /* --- peers --- */
 
@@ -77,6 +78,9 @@ static void unlink_session(struct session *session) {
 }
 
 static void free_session(struct session *session) {
+  BUG_IF(session->open || session->waiting,
+         "session %ju of account %ju is freed: open %d, waiting %d", (uintmax_t)session->tag,
+         (uintmax_t)session->account, session->open, session->waiting);
   unlink_session(session);
   buf_free(&session->deletes);
   buf_free(&session->listed);
@@ -105,7 +109,9 @@ void session_wait_over(struct store *s, struct session *session) {
   struct session **at = &s->waiters;
   while (*at && *at != session) at = &(*at)->next_waiter;
   if (*at) *at = session->next_waiter;
-  if (lock && lock->waiters) lock->waiters--;
+  BUG_IF(lock && !lock->waiters, "session %ju waits for account %ju, for which none is counted",
+         (uintmax_t)session->tag, (uintmax_t)session->account);
+  if (lock) lock->waiters--;
   session->next_waiter = NULL;
   session->waiting = session->pending = false;
 }

@@ -6,8 +6,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "lib/base/bug.h"
 #include "lib/base/siphash.h"
 #include "lib/base/arena.h"
 #include "lib/base/codec.h"
@@ -280,6 +284,32 @@ static void siphash_vectors(void **state) {
   }
 }
 
+/* --- states that cannot be --- */
+
+static void a_bug_ends_the_process_with_a_line_about_the_object(void **state) {
+  int ends[2], status;
+  char text[1024];
+  assert_int_equal(pipe(ends), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    signal(SIGABRT, SIG_DFL);
+    dup2(ends[1], STDERR_FILENO);
+    BUG_IF(ends[1] < 0, "not this one");
+    BUG_IF(child == 0, "session %d in state %s\n", 17, "\x1b[31mlost");
+    _exit(0);
+  }
+  close(ends[1]);
+  ssize_t n = read(ends[0], text, sizeof text - 1);
+  close(ends[0]);
+  assert_true(n > 0);
+  text[n] = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  assert_non_null(strstr(text, "bug: tests/unit/test_base.c:"));
+  assert_non_null(strstr(text, ": child == 0: session 17 in state ?[31mlost?\n"));
+  assert_null(strstr(text, "not this one"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(siphash_vectors),
@@ -294,6 +324,7 @@ int main(void) {
     cmocka_unit_test(wire_errors_stick),
     cmocka_unit_test(arenas_give_until_their_maximum),
     cmocka_unit_test(maps_survive_much_coming_and_going),
+    cmocka_unit_test(a_bug_ends_the_process_with_a_line_about_the_object),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
