@@ -51,7 +51,7 @@ static bool check_num(struct conf_read *r, const struct conf_option *o, unsigned
                       struct slice text) {
   uint64_t n;
   if (num_parse(text, UINT64_MAX, &n)) return in_range(r, o, line, n);
-  conf_mistake(r, line, o->name, "\"%.*s\" is no number; digits alone are meant",
+  conf_mistake(r, line, o->name, "\"%.*s\" is not a number; digits alone are meant",
                SLICE_ARG(slice_first(text, 80)));
   return false;
 }
@@ -60,9 +60,10 @@ static bool check_size(struct conf_read *r, const struct conf_option *o, unsigne
                        struct slice text) {
   uint64_t n;
   if (conf_parse_size(text, &n)) return in_range(r, o, line, n);
-  conf_mistake(r, line, o->name,
-               "\"%.*s\" is no size; octets are meant, or a number with K, M, G or T, such as %s",
-               SLICE_ARG(slice_first(text, 80)), o->def);
+  conf_mistake(
+      r, line, o->name,
+      "\"%.*s\" is not a size; octets are meant, or a number with K, M, G or T, such as %s",
+      SLICE_ARG(slice_first(text, 80)), o->def);
   return false;
 }
 
@@ -71,7 +72,7 @@ static bool check_time(struct conf_read *r, const struct conf_option *o, unsigne
   uint64_t n;
   if (conf_parse_time(text, &n)) return in_range(r, o, line, n);
   conf_mistake(r, line, o->name,
-               "\"%.*s\" is no time; a number with s, m, h or d is meant, such as %s",
+               "\"%.*s\" is not a time; a number with s, m, h or d is meant, such as %s",
                SLICE_ARG(slice_first(text, 80)), o->def);
   return false;
 }
@@ -80,7 +81,8 @@ static bool check_days(struct conf_read *r, const struct conf_option *o, unsigne
                        struct slice text) {
   uint64_t n;
   if (conf_parse_days(text, &n)) return n == CONF_NEVER || in_range(r, o, line, n);
-  conf_mistake(r, line, o->name, "\"%.*s\" is no number of days; such a number is meant, or never",
+  conf_mistake(r, line, o->name,
+               "\"%.*s\" is not a number of days; such a number is meant, or never",
                SLICE_ARG(slice_first(text, 80)));
   return false;
 }
@@ -126,7 +128,7 @@ static bool is_hostname(struct slice text) {
 
 static const char *wrong_hostname(struct slice text) {
   if (text.n == 0 || is_hostname(text)) return NULL;
-  return "is no host name; letters, digits and hyphens with dots between are meant, such as "
+  return "is not a host name; letters, digits and hyphens with dots between are meant, such as "
          "\"mail.example.org\"";
 }
 
@@ -148,7 +150,7 @@ static const char *wrong_user(struct slice text) {
   for (size_t i = 0; i < text.n; i++) {
     uint8_t c = text.p[i];
     bool ok = (c >= 'a' && c <= 'z') || c == '_' || (i && (ascii_is_digit(c) || c == '-'));
-    if (!ok) return "is no user name; lower-case letters, digits, - and _ are meant";
+    if (!ok) return "is not a user name; lower-case letters, digits, - and _ are meant";
   }
   return NULL;
 }
@@ -164,7 +166,8 @@ static const char *wrong_listen(struct slice text) {
   struct slice host;
   uint16_t port;
   if (conf_listen_split(text, &host, &port)) return NULL;
-  return "is no address to listen on; \"*:25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\" is meant, "
+  return "is not an address to listen on; \"*:25\", \"192.0.2.1:25\" or \"[2001:db8::1]:25\" is "
+         "meant, "
          "in quotes";
 }
 
@@ -173,26 +176,26 @@ static const char *wrong_mechanism(struct slice text) {
   if (slice_caseeq(text, SLICE(name))) return NULL;
 #include "mail/sasl/mechanisms.def"
 #undef MECHANISM
-  return "is no SASL mechanism that is spoken here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for "
+  return "is not a SASL mechanism known here; \"PLAIN\" or \"SCRAM-SHA-256\" is meant, for "
          "example";
 }
 
 static const char *wrong_network(struct slice text) {
   if (conf_is_network(text)) return NULL;
-  return "is no network; \"192.0.2.0/24\", \"2001:db8::/32\" or an address alone is meant";
+  return "is not a network; \"192.0.2.0/24\", \"2001:db8::/32\" or an address alone is meant";
 }
 
 static const char *wrong_server(struct slice text) {
   struct slice ip;
   uint16_t port;
   if (dns_server_parse(text, &ip, &port)) return NULL;
-  return "is no name server; \"192.0.2.53\", \"2001:db8::53\" or one with its port, "
+  return "is not a name server; \"192.0.2.53\", \"2001:db8::53\" or one with its port, "
          "\"127.0.0.1@5353\", is meant";
 }
 
 static const char *wrong_class(struct slice text) {
   if (smtp_class_rule_is_good(text)) return NULL;
-  return "is no rule for replies; \"CLASS CODE ENHANCED WORDS\" is meant, such as \"rate 421 * "
+  return "is not a rule for replies; \"CLASS CODE ENHANCED WORDS\" is meant, such as \"rate 421 * "
          "slow down\" (qasid classify shows the classes)";
 }
 
@@ -203,7 +206,8 @@ static const char *wrong_source(struct slice text) {
   if (conf_is_network(address) && slice_find(address, '/') < 0 &&
       (!name.n || dns_name_check(name, host)))
     return NULL;
-  return "is no address with a name; \"192.0.2.1 mail.example.org\" or \"2001:db8::1\" is meant";
+  return "is not an address with a name; \"192.0.2.1 mail.example.org\" or \"2001:db8::1\" is "
+         "meant";
 }
 
 static struct slice word_of(struct slice *line) {
@@ -237,7 +241,7 @@ static const char *wrong_route(struct slice text) {
       good |= slice_eq(word, slice_str(words[i]));
   }
   if (good) return NULL;
-  return "is no route; \"DESTINATION HOST[:PORT] "
+  return "is not a route; \"DESTINATION HOST[:PORT] "
          "[tls=opportunistic|required|verified|none|implicit] "
          "[lmtp]\" is meant, such as \"* smtp.example.net:587\"";
 }
@@ -245,7 +249,7 @@ static const char *wrong_route(struct slice text) {
 static const char *wrong_log(struct slice text) {
   if (slice_eq(text, SLICE("stderr")) || slice_eq(text, SLICE("syslog")) || !wrong_path(text))
     return NULL;
-  return "is no place for a log; stderr, syslog or the full name of a file, "
+  return "is not a place for a log; stderr, syslog or the full name of a file, "
          "/var/log/qasid/qasid.log, is meant";
 }
 
@@ -388,7 +392,7 @@ static void check_collect_ports(struct conf_read *r, const struct conf *c) {
                  c->collect_ports.count, PORTS_MAX);
   for (size_t i = 0; i < c->collect_ports.count; i++)
     if (!num_parse(slice_str(c->collect_ports.items[i]), 65535, &port) || !port)
-      conf_mistake(r, line, "collect_ports", "\"%s\" is no port: a number from 1 to 65535 is",
+      conf_mistake(r, line, "collect_ports", "\"%s\" is not a port: a number from 1 to 65535 is",
                    c->collect_ports.items[i]);
 }
 

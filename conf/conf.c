@@ -282,7 +282,7 @@ struct conf *conf_parse(struct slice text, const char *name, struct buf *err) {
   struct conf_reading r = { .read = { .name = name, .err = err } };
   r.read.lines = r.lines;
   if (slice_find(text, 0) >= 0 || text.n > CONF_TEXT_MAX) {
-    conf_mistake(&r.read, 0, NULL, "is no text of at most 1M");
+    conf_mistake(&r.read, 0, NULL, "is not text of at most 1M");
     return NULL;
   }
   struct buf plain;

@@ -14,7 +14,7 @@ static const char *read_it(int fd, struct buf *to) {
   ssize_t n = -1;
   if (fd < 0 || fstat(fd, &st) != 0) return strerror(errno);
   if (S_ISDIR(st.st_mode)) return "it is a folder";
-  if (!S_ISREG(st.st_mode)) return "it is no regular file";
+  if (!S_ISREG(st.st_mode)) return "it is not a regular file";
   do {
     uint8_t *at = buf_reserve(to, 4096);
     if (!at) return "it is larger than such a file may be";

@@ -37,9 +37,9 @@ struct json_value *json_read(struct slice text, const char **ret_why) {
   json_t *v =
       json_loadb(text.n ? (const char *)text.p : "", text.n, JSON_REJECT_DUPLICATES, &error);
   bool twice = !v && json_error_code(&error) == json_error_duplicate_key;
-  *ret_why = twice ? "it has a name twice" : "it is no JSON";
+  *ret_why = twice ? "it has a name twice" : "it is not JSON";
   if (v && !json_is_object(v)) {
-    *ret_why = "it is no object";
+    *ret_why = "it is not an object";
     json_decref(v);
     v = NULL;
   }

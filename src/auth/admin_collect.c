@@ -102,7 +102,7 @@ static bool take_user(struct auth *a, struct admin_call *c, struct collection *x
   if (slice_eq(mechanism, SLICE("-"))) mechanism = SLICE_NONE;
   if ((mechanism.n && !is_plain(mechanism)) ||
       !copy(mechanism, x->mechanism, sizeof x->mechanism, &x->mechanism_n))
-    return refuse(a, c, "that is no way to log in");
+    return refuse(a, c, "that is not a way to log in");
   if (!is_secret(word(c, 11)))
     return refuse(a, c, "a password has 1 to 511 octets, no NUL and no end of line");
   return true;

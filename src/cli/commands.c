@@ -30,7 +30,8 @@ static const struct cmd_option init_options[] = {
     "Everything in this one folder: configuration, certificate, mail, control socket." },
   { "hostname", "NAME", "The server's name. Else mail. and the address's domain." },
   { "ports", "high|standard|FIRST",
-    "high: 2525, 2587, 2465, 2110, 2995, for who is not root; standard: 25, 587, 465, 110, 995; a "
+    "high: 2525, 2587, 2465, 2110, 2995, for users other than root; standard: 25, 587, 465, 110, "
+    "995; a "
     "number: "
     "that port and the four after it. Else high unless root." },
   { "address", "IP", "Listen on this address alone, such as 127.0.0.1." },
@@ -103,7 +104,7 @@ static const struct cmd_option delete_options[] = {
   { "from", "FILE",
     "Delete every account that is named in FILE, one address a line (or a CSV file with that "
     "column). "
-    "An address that is no account is named, and then nothing is deleted." },
+    "An address that is not an account is named, and then nothing is deleted." },
   { "yes", NULL, "Do not ask." },
   { NULL, NULL, NULL },
 };

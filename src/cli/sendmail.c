@@ -222,11 +222,11 @@ static int take_recipients(struct submission *s, const struct call *k, struct sl
   int code = CLI_EXIT_OK;
   buf_init(&wrong, 4096);
   if (k->of_header && !mailboxes_of_header(message, buf_slice(&s->domain), &s->recipients, &wrong))
-    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s",
+    code = cli_fail(CLI_EXIT_DATA, "the message names what is not an address: %.*s",
                     SLICE_ARG(buf_slice(&wrong)));
   for (size_t i = 0; i < k->to_count && code == CLI_EXIT_OK; i++) {
     if (k->to[i][strcspn(k->to[i], "\r\n<>")])
-      code = cli_fail(CLI_EXIT_USAGE, "%s is no address", k->to[i]);
+      code = cli_fail(CLI_EXIT_USAGE, "%s is not an address", k->to[i]);
     buf_put_str(&s->recipients, k->to[i]);
     buf_put_u8(&s->recipients, '\n');
   }

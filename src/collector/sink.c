@@ -179,7 +179,7 @@ static const struct refusal {
   [COLLECT_NO_SPACE] = { COLLECT_LATER, "the disk is full; the rest comes when there is space" },
   [COLLECT_FULL] = { COLLECT_LATER,
                      "the account's quota is used up; the rest comes when there is room" },
-  [COLLECT_GONE] = { COLLECT_LATER, "the account is no more" },
+  [COLLECT_GONE] = { COLLECT_LATER, "the account was deleted" },
 };
 
 /* store refuses it. A message that is too large is left at the server; everything else ends the

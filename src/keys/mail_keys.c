@@ -195,7 +195,7 @@ static enum cli_code open_file(struct mail_keys *m, struct slice domain, struct 
   char name[MAIL_DOMAIN_MAX + 1] = "";
   key_file_init(f);
   if (!is_domain(domain)) {
-    buf_put_str(why, "that is no domain name");
+    buf_put_str(why, "that is not a domain name");
     return CLI_USAGE;
   }
   memcpy(name, domain.p, domain.n);
@@ -350,7 +350,7 @@ enum cli_code mail_keys_retire(struct mail_keys *m, struct slice domain, bool fo
 
 enum cli_code mail_keys_forget(struct mail_keys *m, struct slice domain, struct buf *why) {
   char name[MAIL_DOMAIN_MAX + 1] = "";
-  if (!is_domain(domain)) return fail_because(why, CLI_USAGE, "is no domain name", domain);
+  if (!is_domain(domain)) return fail_because(why, CLI_USAGE, "is not a domain name", domain);
   memcpy(name, domain.p, domain.n);
   int e = key_file_remove_all(m->disk, name);
   if (e && e != -ENOENT) {

@@ -94,7 +94,7 @@ static int open_file(const char *path, struct buf *err) {
   struct stat st;
   int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
   if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) return fd;
-  buf_printf(err, "log_to: %s: %s", path, fd >= 0 ? "is no regular file" : strerror(errno));
+  buf_printf(err, "log_to: %s: %s", path, fd >= 0 ? "is not a regular file" : strerror(errno));
   if (fd >= 0) close(fd);
   return -1;
 }

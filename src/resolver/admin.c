@@ -36,7 +36,7 @@ static void run_status(void *arg, const struct admin_command *c) {
     [DNS_NO_NAME] = "names that are not there",
     [DNS_LATER] = "questions that got no answer, or one of no use",
     [DNS_BOGUS] = "answers that DNSSEC shows to be forged or broken",
-    [DNS_BAD_NAME] = "questions for what is no name",
+    [DNS_BAD_NAME] = "questions for what is not a name",
   };
   const struct resolver_counts *counts = resolver_counts(o->resolver);
   const char *name = o->process->name;

@@ -168,7 +168,7 @@ static struct hosts_verdict not_found(const struct dns_answer *a, const struct r
     v.enhanced[2] = 10;
     return v;
   }
-  case DNS_BAD_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "this is no domain name");
+  case DNS_BAD_NAME: return verdict(HOSTS_NEVER, "5.1.2", name, "this is not a domain name");
   case DNS_BOGUS:
     return verdict(HOSTS_LATER, "4.4.3", name, "its DNS answer is not authentic (DNSSEC)");
   default: break;

@@ -53,8 +53,8 @@ static bool limit_value(struct admin_job *a, const struct limit *l, struct slice
   uint64_t n = 0;
   bool none = slice_caseeq(word, slice_str(l->none)), usual = slice_caseeq(word, SLICE("default"));
   if (!none && !usual && (!l->parse(word, &n) || n > l->most)) {
-    admin_send(a, CLI_USAGE, "%.*s is no %s: %s, %s or default is meant", SLICE_ARG(word), l->word,
-               l->meant, l->none);
+    admin_send(a, CLI_USAGE, "%.*s is not a valid %s: %s, %s or default is meant", SLICE_ARG(word),
+               l->word, l->meant, l->none);
     return false;
   }
   *ret = usual ? USUAL : none ? l->none_is : (int64_t)n;
@@ -69,7 +69,7 @@ static const struct limit *limit_named(struct admin_job *a, struct slice word) {
   for (size_t i = 0; i < LIMITS; i++)
     if (slice_eq(word, slice_str(limits[i].word))) return &limits[i];
   admin_send(a, CLI_USAGE,
-             "%.*s is no limit of an account: quota, login-delay, expire, messages-per-hour,"
+             "%.*s is not a limit of an account: quota, login-delay, expire, messages-per-hour,"
              " recipients-per-hour, messages-per-day, recipients-per-day or new-recipients-per-day "
              "is meant",
              SLICE_ARG(word));

@@ -116,7 +116,7 @@ static bool wanted_of_words(struct admin_job *a, struct wanted *w) {
     } else if (num_parse(word, UINT32_MAX, &n)) {
       w->uids[w->count++] = (uint32_t)n;
     } else {
-      admin_send(a, CLI_USAGE, "%.*s is no uid: qasid mail deleted lists them", SLICE_ARG(word));
+      admin_send(a, CLI_USAGE, "%.*s is not a uid: qasid mail deleted lists them", SLICE_ARG(word));
       return false;
     }
   }

@@ -100,13 +100,13 @@ static bool look_up(struct store_engine *e, struct admin_job *a, struct admin_ad
   *r = admin_find_address(e, ret);
   if (*r != DB_OK) return false;
   if (ret->domain_id) return true;
-  admin_send(a, CLI_NOT_FOUND, "%.*s is no domain of ours: qasid domain add %.*s",
+  admin_send(a, CLI_NOT_FOUND, "%.*s is not a domain of this server: qasid domain add %.*s",
              SLICE_ARG(ret->domain), SLICE_ARG(ret->domain));
   return false;
 }
 
 bool admin_is_no_address(struct admin_job *a, struct slice typed) {
-  admin_send(a, CLI_USAGE, "%.*s is no address: name@example.org is meant", SLICE_ARG(typed));
+  admin_send(a, CLI_USAGE, "%.*s is not an address: name@example.org is meant", SLICE_ARG(typed));
   return false;
 }
 
@@ -178,7 +178,7 @@ static enum db_result domain_add(struct store_engine *e, struct admin_job *a) {
   int64_t id;
   if (!name_is_domain(name))
     return admin_send(a, CLI_USAGE,
-                      "%.*s is no domain name (international names in their xn-- form)",
+                      "%.*s is not a domain name (international names in their xn-- form)",
                       SLICE_ARG(a->words[0]));
   if (name_is_dotless(name) && !a->dotless)
     return admin_send(a, CLI_USAGE,
@@ -211,7 +211,8 @@ static enum db_result domain_delete(struct store_engine *e, struct admin_job *a)
   int64_t id, addresses;
   enum db_result r = domain_id(e, name, &id);
   if (r != DB_OK) return r;
-  if (!id) return admin_send(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(name));
+  if (!id)
+    return admin_send(a, CLI_NOT_FOUND, "%.*s is not a domain of this server", SLICE_ARG(name));
   struct db_stmt *s = db_prepare(e->db, "SELECT count(*) FROM address WHERE domain = ?");
   db_bind_int(s, 1, id);
   r = admin_one_number(s, &addresses);
@@ -229,7 +230,8 @@ enum db_result admin_look_at_domain(struct store_engine *e, struct admin_job *a)
   int64_t id = 1;
   enum db_result r = a->count ? domain_id(e, admin_lower(a, a->words[0]), &id) : DB_OK;
   if (r != DB_OK || id) return r;
-  return admin_send(a, CLI_NOT_FOUND, "%.*s is no domain of ours", SLICE_ARG(a->words[0]));
+  return admin_send(a, CLI_NOT_FOUND, "%.*s is not a domain of this server",
+                    SLICE_ARG(a->words[0]));
 }
 
 /* --- taking an address away --- */

@@ -360,7 +360,7 @@ static enum db_result export_account(struct store_engine *e, struct admin_job *a
 static enum db_result show_begin(struct store_engine *e, struct admin_job *a, struct mail_walk *w) {
   uint64_t uid;
   if (!num_parse(a->words[1], UINT32_MAX, &uid))
-    return admin_send(a, CLI_USAGE, "%.*s is no uid: qasid mail list shows them",
+    return admin_send(a, CLI_USAGE, "%.*s is not a uid: qasid mail list shows them",
                       SLICE_ARG(a->words[1]));
   struct db_stmt *s = db_prepare(e->db, "SELECT size FROM entry WHERE folder = ? AND uid = ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);

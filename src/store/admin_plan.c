@@ -114,7 +114,7 @@ static void plan_elsewhere(struct store *s, struct admin_job *a, struct slice ad
                name = admin_copy(a, buf_slice(&wire));
   struct slice what =
       forwarder.n ? plan_printf(a, "forwarded by %.*s", SLICE_ARG(slice_first(forwarder, 300)))
-                  : SLICE("not a domain of ours: it leaves for who may send");
+                  : SLICE("not a domain of ours: it leaves, for those who may send");
   plan_row(a, "elsewhere", name, forwarder.n ? "forwarded" : "elsewhere", what, destination,
            plan_path(s, a, from, forwarder));
   plan_queue(s, a, destination);

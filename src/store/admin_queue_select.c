@@ -119,7 +119,7 @@ static bool take_word(struct store_engine *e, struct admin_job *a, struct select
                     SLICE_ARG(shown));
   else if (*r == DB_OK)
     *r = admin_send(a, CLI_USAGE,
-                    "\"%.*s\" is no selector: these are the id of a message, an address, "
+                    "\"%.*s\" is not a selector: these are the id of a message, an address, "
                     "to=ADDRESS|DOMAIN, from=ADDRESS|DOMAIN, account=ADDRESS, state=held|waiting, "
                     "reason=REASON|CLASS, older=TIME, newer=TIME",
                     SLICE_ARG(shown));

@@ -42,6 +42,6 @@ ok "a domain without POP3" get 67 --list alice@r.example
 ok "which it says itself" says "not fetched by POP3"
 ok "a domain that says nothing" get 67 --list alice@mail.example.org
 ok "asks for a URL" says "name the server"
-ok "what is no address" get 64 --list alice
+ok "what is not an address" get 64 --list alice
 ok "nor this" get 64 --list @example.org
 finish

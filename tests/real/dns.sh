@@ -58,7 +58,7 @@ mx2.w.example 0 20 0 ::3'"
 ok "no mail for this domain (RFC 7505)" all 'lookup plain 67 null.w.example mx' "says 'no such service'"
 ok "no MX: the name itself (RFC 5321 5.1)" all 'lookup plain 0 ok.w.example mx' "says 'takes its mail itself'" \
   "hosts_are 'ok.w.example 0 0 0 ::2 127.0.0.2'"
-ok "an address is no name" all 'lookup plain 64 192.0.2.1' "says 'not a host name'"
+ok "an address is not a name" all 'lookup plain 64 192.0.2.1' "says 'not a host name'"
 ok "as JSON" all 'lookup plain 0 --json ok.w.example' \
   "is \"\$(python3 -c 'import json,sys; print(json.load(sys.stdin)[0][\"addresses\"])' <\"\$dir/hosts\")\" '::2 127.0.0.2'"
 ok "the hosts file comes first" all 'lookup nobody 0 localhost' "grep -q '127.0.0.1' \"\$dir/hosts\""

@@ -146,7 +146,7 @@ ok "send -t" q send -t "smtp://127.0.0.1:$smtp" all.eml --no-starttls
 for b in carol bob alice; do ok "$b has it" bash -c "$qasid_bin -c $dir/qasid.conf export $b@example.org - --format mbox | grep -c '^Subject: to all' | grep -qx 1"; done
 ok "and nobody sees the Bcc" bash -c "! $qasid_bin -c $dir/qasid.conf export carol@example.org - --format mbox | grep -qi ^Bcc"
 printf 'To: carol@example.org, nonsense\n\nHi\n' >bad.eml
-ok "what is no address is sent to nobody" no q send -t "smtp://127.0.0.1:$smtp" bad.eml --no-starttls
+ok "what is not an address is sent to nobody" no q send -t "smtp://127.0.0.1:$smtp" bad.eml --no-starttls
 ok "so nothing more came" is "$(count_of carol)" $((before + 1))
 for b in alice bob; do get $b --to - --delete --quiet >/dev/null; done
 

@@ -15,7 +15,7 @@ option auth_threads 2
 option smtp_junk_limit 10
 option pop3_login_commands 10
 mkfifo "$dir/pipe"
-cat "$dir/pipe" >>"$dir/log" & # a log that is no file, so that no file may grow
+cat "$dir/pipe" >>"$dir/log" & # a log that is not a file, so that no file may grow
 exec 18>"$dir/pipe"
 "$qasid_bin" -c "$dir/qasid.conf" serve 2>&18 &
 server=$!

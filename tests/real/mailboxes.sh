@@ -58,7 +58,7 @@ printf '%s\n\n%s\nSubject: x\n\nx\n' "$from" "$from" >empty
 ok "an empty message of an mbox" import grace@example.org empty
 ok "is one" is "$(result)" "2 messages added"
 ok "no mbox" is "$(import grace@example.org qasid.conf; echo $?)" 65
-ok "is said" said 'this is no mbox'
+ok "is said" said 'this is not an mbox'
 
 # --- there and back ---
 ok "export" q export alice@example.org out.mbox --uidl out.uidls

@@ -194,7 +194,7 @@ for of in cert:tls_certificates key:tls_keys; do
   alike "${of%:*} that is a folder" "${of#*:}: \"$dir/${of%:*}\.pem\": it is a folder"
   rm "$dir/${of%:*}.pem"
   mkfifo "$dir/${of%:*}.pem"
-  alike "${of%:*} that is a FIFO" "${of#*:}: \"$dir/${of%:*}\.pem\": it is no regular file"
+  alike "${of%:*} that is a FIFO" "${of#*:}: \"$dir/${of%:*}\.pem\": it is not a regular file"
 done
 openssl req -new -key "$dir/key.pem" -subj /CN=mx.example.org -out "$dir/old.csr" 2>/dev/null
 (cd "$dir" && : >index.txt && openssl ca -config <(printf '[ca]\ndefault_ca=a\n[a]\ndatabase=index.txt\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\n') \

@@ -82,6 +82,6 @@ serve
 ok "with a PTR record IPv6 is used" within 10 has_source 2a00:5::90 1 'its PTR record: out6.example.org'
 submit x@both.test
 ok "  under its name" within 20 came '::1 2a00:5::90 out6.example.org'
-ok "a wrong line is told" eval 'cp "$dir/qasid.conf" "$dir/wrong.conf"; echo "source_addresses = { \"here there\" }" >>"$dir/wrong.conf"; sed -i "0,/^source_addresses/{/^source_addresses/d}" "$dir/wrong.conf"; "$qasid_bin" -c "$dir/wrong.conf" check-config >"$dir/said" 2>&1; grep -q "source_addresses.*is no address with a name" "$dir/said"'
+ok "a wrong line is told" eval 'cp "$dir/qasid.conf" "$dir/wrong.conf"; echo "source_addresses = { \"here there\" }" >>"$dir/wrong.conf"; sed -i "0,/^source_addresses/{/^source_addresses/d}" "$dir/wrong.conf"; "$qasid_bin" -c "$dir/wrong.conf" check-config >"$dir/said" 2>&1; grep -q "source_addresses.*is not an address with a name" "$dir/said"'
 ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 finish

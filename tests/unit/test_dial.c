@@ -20,7 +20,7 @@
 
 static bool is_public(const char *text) {
   struct dial_address a;
-  if (!dial_address_parse(text, 995, &a)) fail_msg("%s is no address", text);
+  if (!dial_address_parse(text, 995, &a)) fail_msg("%s is not an address", text);
   return dial_address_is_public(&a);
 }
 

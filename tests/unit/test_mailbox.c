@@ -287,8 +287,8 @@ static void broken_lists(void **state) {
     int kind; /* 0: plain, 1: Dovecot's, 2: Courier's */
     const char *text, *error;
   } rows[] = {
-    { 2, "", "line 1: this is no courierpop3dsizelist" },
-    { 2, "/4 1 1\n", "line 1: this is no courierpop3dsizelist" },
+    { 2, "", "line 1: this is not a courierpop3dsizelist" },
+    { 2, "/4 1 1\n", "line 1: this is not a courierpop3dsizelist" },
     { 2, "/3 1 1\nname\n", "line 2" },
     { 2, "/3 1 1\nname 5 x\n", "line 2" },
     { false, "a b\n", "line 1: a UIDL has" },
@@ -296,8 +296,8 @@ static void broken_lists(void **state) {
     { false, "u\tname\nv\n", "line 2: either every line has a name" },
     { false, "0123456789012345678901234567890123456789012345678901234567890123456789x\n",
       "line 1" },
-    { true, "", "line 1: this is no dovecot-uidlist" },
-    { true, "1 1 2\n", "line 1: this is no dovecot-uidlist" },
+    { true, "", "line 1: this is not a dovecot-uidlist" },
+    { true, "1 1 2\n", "line 1: this is not a dovecot-uidlist" },
     { true, "3 V1 N2\nx :a\n", "line 2" },
     { true, "3 V1 N2\n5 a\n", "line 2" },
   };
@@ -376,7 +376,7 @@ static void no_messages_among_them(void **state) {
   assert_string_equal(left_out("odd", "cur/2.x"), "it is a folder");
   assert_string_equal(left_out("odd", "cur/3.x"), "it is a link");
   assert_string_equal(left_out("odd", "cur/4.x"), "it is a link");
-  assert_string_equal(left_out("odd", "cur/5.x"), "it is no file");
+  assert_string_equal(left_out("odd", "cur/5.x"), "it is not a file");
   assert_null(left_out("odd", "cur/6.x"));
   if (geteuid() != 0) return;
   /* the folder is a user's: a file of root's was not put there by the mail system */
@@ -408,7 +408,7 @@ static void links_on_the_way(void **state) {
   refuses(path_of("lists"), NULL, "it is a link");
   unlink(path_of("lists/dovecot-uidlist"));
   assert_int_equal(mkfifo(path_of("lists/dovecot-uidlist"), 0600), 0);
-  refuses(path_of("lists"), NULL, "it is no file");
+  refuses(path_of("lists"), NULL, "it is not a file");
   unlink(path_of("lists/dovecot-uidlist"));
   assert_int_equal(symlink(path_of("real"), path_of("lists/cyrus.index")), 0);
   refuses(path_of("lists"), NULL, "it is a link");
@@ -417,7 +417,7 @@ static void links_on_the_way(void **state) {
   assert_int_equal(symlink(path_of("odd/cur"), path_of("lists/cur")), 0);
   refuses(path_of("lists"), NULL, "cur: ");
   assert_int_equal(mkfifo(path_of("fifo.mbox"), 0600), 0);
-  refuses(path_of("fifo.mbox"), NULL, "it is no file");
+  refuses(path_of("fifo.mbox"), NULL, "it is not a file");
   /* one's own links are one's own matter; those of another are not */
   make_maildir("plain");
   write_file("plain/new/1.x", "a\n");

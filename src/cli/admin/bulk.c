@@ -341,7 +341,7 @@ static int put_part(struct cli_link *l, struct buf *part) {
   table_init(&t);
   int code = link_ask(l, words, 3)
                  ? ask_answer(l, &t, NULL)
-                 : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+                 : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the command");
   table_free(&t);
   buf_reset(part);
   return code;
@@ -406,7 +406,7 @@ int bulk_ask(struct cli *c, struct bulk_file *f, enum role kind, const char *ver
   if (code == CLI_EXIT_OK)
     code = link_ask(l, words, 2)
                ? answer(l, t ? t : &own, f)
-               : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+               : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the command");
   table_free(&own);
   link_free(&l);
   return code;

@@ -94,7 +94,7 @@ static int connect_process(struct cli *c, struct joiner *j, enum role kind) {
   j->ended = false;
   bool ok = link_ask(l, words, 1);
   reply =
-      (struct link_reply){ LINK_LOST, SLICE("the server did not take the command"), CLI_TROUBLE };
+      (struct link_reply){ LINK_LOST, SLICE("the server did not accept the command"), CLI_TROUBLE };
   while (ok && link_next(l, &reply) <= LINK_OUTPUT)
     if (reply.event == LINK_OUTPUT) ok = take(j, reply.data);
   code = j->error ? cli_fail(CLI_EXIT_IO, "%s", j->error) : link_finish(&reply);

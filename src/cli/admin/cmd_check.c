@@ -142,7 +142,7 @@ static void check_token_keys(struct findings *f) {
   bool read = read_pem(f, "oauth_keys", f->conf->oauth_keys, &text);
   if (read && !(keys = jwt_keys_read(buf_slice(&text), &err)))
     find(f, true, "oauth_keys", "\"%s\" %s", f->conf->oauth_keys,
-         buf_cstr(&err) ? buf_cstr(&err) : "is no key set");
+         buf_cstr(&err) ? buf_cstr(&err) : "is not a key set");
   jwt_keys_free(&keys);
   buf_free(&text), buf_free(&err);
 }
@@ -183,7 +183,7 @@ static void check_dns(struct findings *f) {
 static void check_folder(struct findings *f, const char *option, const char *path) {
   struct stat st;
   if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-    find(f, true, option, "\"%s\" is no folder", path);
+    find(f, true, option, "\"%s\" is not a folder", path);
 }
 
 static bool is_user(const char *name, const char *role) {

@@ -125,7 +125,7 @@ static bool ask_running(struct cli *c, const char *name, enum dns_kind kind, str
   if (!l) return *ret_code != CLI_EXIT_NOT_FOUND;
   *ret_code = link_ask(l, words, 4)
                   ? receive_answer(l, ret)
-                  : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the question");
+                  : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the question");
   link_free(&l);
   return true;
 }

@@ -323,7 +323,7 @@ static int check_domains(struct domain_check *x) {
   }
   table_free(&t);
   if (code == CLI_EXIT_OK && !n)
-    code = wanted ? cli_fail(CLI_EXIT_NOT_FOUND, "%s is no domain of ours", wanted)
+    code = wanted ? cli_fail(CLI_EXIT_NOT_FOUND, "%s is not a domain of this server", wanted)
                   : cli_fail(CLI_EXIT_NOT_FOUND, "there is no domain yet: qasid domain add");
   return code;
 }

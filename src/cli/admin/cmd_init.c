@@ -102,7 +102,7 @@ static bool choose(struct cli *c, struct init *x) {
   x->address = c->args[0];
   x->domain = at ? at + 1 : "";
   if (!at || at == c->args[0] || !*x->domain)
-    return cli_fail(0, "%s is no address; you@example.org is meant", c->args[0]);
+    return cli_fail(0, "%s is not an address; you@example.org is meant", c->args[0]);
   if (!choose_ports(x, which)) return false;
   x->listen = cli_given(c, "address") ? cli_given(c, "address") : "*";
   int n = name ? snprintf(x->hostname, sizeof x->hostname, "%s", name)

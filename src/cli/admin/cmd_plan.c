@@ -122,7 +122,7 @@ static int plan_ask_sender(struct plan_print *p, struct slice destination, struc
   }
   code = link_ask(l, words, 2)
              ? ask_answer(l, t, NULL)
-             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the command");
   link_free(&l);
   return code;
 }

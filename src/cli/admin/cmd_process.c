@@ -52,7 +52,7 @@ int cmd_mail_show(struct cli *c) {
     return code == CLI_EXIT_NOT_FOUND ? cli_fail(CLI_EXIT_UNAVAILABLE, "store does not run now")
                                       : code;
   if (!link_ask(l, words, ask_words(c, words)))
-    code = cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
+    code = cli_fail(CLI_EXIT_TEMPORARY, "the store did not accept the command");
   else {
     do
       if (link_next(l, &reply) == LINK_OUTPUT) fwrite(reply.data.p, 1, reply.data.n, stdout);

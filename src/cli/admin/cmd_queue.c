@@ -93,7 +93,7 @@ int cmd_queue_body(struct cli *c) {
                                       : code;
   code = link_ask(l, words, 3)
              ? print(l)
-             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the command");
   link_free(&l);
   return code;
 }

@@ -131,7 +131,7 @@ static int unpack_file(struct restore *r, const struct tar_entry *e, enum role k
 static int unpack_entry(struct restore *r, const struct tar_entry *e) {
   enum role kind = role_of(e->path);
   if (kind == ROLE_COUNT)
-    return cli_fail(CLI_EXIT_DATA, "%s: this is no backup made by qasid", e->path);
+    return cli_fail(CLI_EXIT_DATA, "%s: this is not a backup made by qasid", e->path);
   r->roles[kind] = true;
   if (!e->folder) return unpack_file(r, e, kind);
   return make_folders(r, e->path, kind) && make_folder(r, e->path, kind) ? CLI_EXIT_OK
@@ -146,7 +146,7 @@ static int unpack(struct restore *r) {
       return cli_fail(CLI_EXIT_DATA, "the backup has no end: it is not whole");
     enum tar_read what = tar_read_header(block, &e);
     if (what == TAR_BAD)
-      return cli_fail(CLI_EXIT_DATA, "this is no backup made by qasid, or it is damaged");
+      return cli_fail(CLI_EXIT_DATA, "this is not a backup made by qasid, or it is damaged");
     if (what == TAR_END) break;
     int code = unpack_entry(r, &e);
     if (code != CLI_EXIT_OK) return code;

@@ -131,7 +131,7 @@ static int find_place(struct fetch *f, struct fetch_place *p) {
   const char *where = f->c->args[0];
   if (strstr(where, "://")) return take_url(f, p);
   if (strlen(where) >= sizeof p->url.user)
-    return cli_fail(CLI_EXIT_USAGE, "%s is no address", where);
+    return cli_fail(CLI_EXIT_USAGE, "%s is not an address", where);
   snprintf(p->url.user, sizeof p->url.user, "%s", where);
   int code = discover_pop3(f->c, where, &p->found);
   snprintf(p->url.scheme, sizeof p->url.scheme, p->found.tls ? "pop3s" : "pop3");

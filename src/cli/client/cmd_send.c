@@ -86,7 +86,7 @@ static int take_header(struct send_run *s) {
     struct buf safe;
     buf_init(&safe, 8192);
     text_put_safe(&safe, buf_slice(&wrong));
-    code = cli_fail(CLI_EXIT_DATA, "the message names what is no address: %.*s",
+    code = cli_fail(CLI_EXIT_DATA, "the message names what is not an address: %.*s",
                     SLICE_ARG(buf_slice(&safe)));
     buf_free(&safe);
   } else if (!buf_len(&s->named)) {
@@ -164,7 +164,7 @@ static bool check_addresses(const struct cli *c, const char *from) {
   const char *to = from;
   do {
     if (strlen(to) > 320 || to[strcspn(to, "<>\r\n ")]) {
-      cli_fail(0, "%s is no address", to);
+      cli_fail(0, "%s is not an address", to);
       return false;
     }
   } while ((to = cli_given_next(c, "to", &at)) && ++count);

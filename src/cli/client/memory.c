@@ -196,7 +196,7 @@ static int take_text(struct memory *m, struct slice of, struct slice was, struct
   struct slice after = rest, first = rest.n ? slice_split(&after, '\n') : whole;
   bool old = was.n && rest.n && is_ours(old_head(), first, true, was);
   if (!old && !is_ours(head(), first, rest.n > 0, of)) {
-    buf_printf(err, "%s is no memory of this: it must be another file", m->path);
+    buf_printf(err, "%s is the state file of something else: name another file", m->path);
     return CLI_EXIT_USAGE;
   }
   if (rest.n != whole.n && ftruncate(m->fd, (off_t)rest.n) != 0) return CLI_EXIT_IO;

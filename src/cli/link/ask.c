@@ -46,7 +46,7 @@ int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n
   }
   code = link_ask(l, words, n)
              ? ask_answer(l, t, text)
-             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not take the command");
+             : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the command");
   link_free(&l);
   return code;
 }

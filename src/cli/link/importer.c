@@ -154,7 +154,7 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
   }
   *ret_code = CLI_EXIT_OK;
   if (link_ask(x->link, words, 2)) return true;
-  *ret_code = cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
+  *ret_code = cli_fail(CLI_EXIT_TEMPORARY, "the store did not accept the command");
   return false;
 }
 

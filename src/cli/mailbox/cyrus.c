@@ -43,7 +43,7 @@ bool cyrus_open(struct cyrus_index *x, struct slice file, struct buf *err) {
   const struct layout *l = layout_of(version);
   *x = (struct cyrus_index){ .version = version };
   if (!l || file.n < l->header) {
-    buf_put_str(err, "this is no cyrus.index of the versions 6 to 20");
+    buf_put_str(err, "this is not a cyrus.index of the versions 6 to 20");
     return false;
   }
   uint64_t start = number(file, START_AT, 4), size = number(file, RECORD_SIZE_AT, 4),

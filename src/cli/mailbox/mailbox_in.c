@@ -418,7 +418,7 @@ static bool mbox_ended(struct mailbox_in *in, struct mail_item *ret, struct buf 
     return true;
   }
   if (!in->failed && in->scan->at < in->scan->in.size)
-    buf_put_str(err, "this is no mbox: it does not begin with \"From \"");
+    buf_put_str(err, "this is not an mbox: it does not begin with \"From \"");
   return false;
 }
 

@@ -21,7 +21,7 @@ const char *place_why(int error) {
   switch (error) {
   case ELOOP: return "it is a link";
   case EISDIR: return "it is a folder";
-  case EINVAL: return "it is no file";
+  case EINVAL: return "it is not a file";
   case EPERM: return "it belongs to somebody else than its folder";
   case EMLINK: return "it has other names, perhaps somebody else's";
   case EFBIG: return "it is too large";

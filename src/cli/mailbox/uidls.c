@@ -90,7 +90,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
   l->named = true;
   if (ok &&
       (!slice_starts(head, SLICE("3 ")) || !num_parse(field(head, 'V'), UINT32_MAX, &validity))) {
-    buf_put_str(err, "line 1: this is no dovecot-uidlist of version 3");
+    buf_put_str(err, "line 1: this is not a dovecot-uidlist of version 3");
     return false;
   }
   for (unsigned number = 2; ok && text.n; number++) {
@@ -152,7 +152,7 @@ bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err)
   l->named = true;
   if (ok && !slice_starts(head, SLICE("/1 ")) && !slice_starts(head, SLICE("/2 ")) &&
       !slice_starts(head, SLICE("/3 "))) {
-    buf_put_str(err, "line 1: this is no courierpop3dsizelist of version 1, 2 or 3");
+    buf_put_str(err, "line 1: this is not a courierpop3dsizelist of version 1, 2 or 3");
     return false;
   }
   for (unsigned number = 2; ok && text.n; number++) {

@@ -113,8 +113,9 @@ static int export(struct cli *c, struct export *x) {
   struct slice words[] = { SLICE("export"), slice_str(c->args[0]) };
   struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
   if (!l) return code;
-  code = link_ask(l, words, 2) ? run(x, l)
-                               : cli_fail(CLI_EXIT_TEMPORARY, "the store did not take the command");
+  code = link_ask(l, words, 2)
+             ? run(x, l)
+             : cli_fail(CLI_EXIT_TEMPORARY, "the store did not accept the command");
   link_free(&l);
   if (!mailbox_out_sync(x->out)) code = cli_fail(CLI_EXIT_IO, "%s", mailbox_out_error(x->out));
   if (x->uidls && fflush(x->uidls) != 0)

@@ -50,7 +50,8 @@ static void more(struct export_reading *r, struct slice octets) {
 
 static int read_all(struct export_reading *r, struct cli_link *l, const char *address) {
   struct slice words[] = { SLICE("export"), slice_str(address) };
-  struct link_reply reply = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
+  struct link_reply reply = { LINK_LOST, SLICE("the store did not accept the command"),
+                              CLI_TROUBLE };
   bool ok = true, going = link_ask(l, words, 2);
   while (ok && going) {
     enum link_event event = link_next(l, &reply);

@@ -91,7 +91,8 @@ static bool take_uidl(struct known *k, struct slice values) {
 static int read_rows(struct known *k, const char *verb,
                      bool (*take)(struct known *k, struct slice values)) {
   struct slice words[] = { SLICE("mail"), slice_str(verb), slice_str(k->address) };
-  struct link_reply reply = { LINK_LOST, SLICE("the store did not take the command"), CLI_TROUBLE };
+  struct link_reply reply = { LINK_LOST, SLICE("the store did not accept the command"),
+                              CLI_TROUBLE };
   int code;
   struct cli_link *l = link_open(k->c, ROLE_STORE, 0, &code);
   if (!l && code == CLI_EXIT_NOT_FOUND)
