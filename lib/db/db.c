@@ -222,8 +222,6 @@ enum db_result db_exec(struct db *db, const char *sql) {
   return r == DB_OK ? db_note(db, sqlite3_exec(db->h, sql, NULL, NULL, NULL)) : r;
 }
 
-int64_t db_last_id(struct db *db) { return sqlite3_last_insert_rowid(db->h); }
-
 int64_t db_changes(struct db *db) { return sqlite3_changes64(db->h); }
 
 /* -- transactions -- */

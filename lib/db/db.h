@@ -75,7 +75,6 @@ void db_reset(struct db_stmt *s);
 /* Steps a statement that returns no row. */
 enum db_result db_run(struct db_stmt *s);
 
-int64_t db_last_id(struct db *db);
 int64_t db_changes(struct db *db);
 
 /* Write transaction (takes the write lock at once; waits a few seconds for another writer). */

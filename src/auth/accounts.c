@@ -272,9 +272,11 @@ enum account_result accounts_find(struct accounts *a, struct slice name, struct 
 
 enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint64_t *ret_id) {
   enum db_result r = !s ? DB_NOMEM : a->many ? DB_OK : db_begin(a->db);
-  if (r == DB_OK) r = db_run(s);
-  bool changed = r == DB_OK && db_changes(a->db) > 0;
-  if (ret_id) *ret_id = (uint64_t)db_last_id(a->db);
+  if (r == DB_OK) r = db_step(s);
+  bool returned = r == DB_ROW;
+  if (returned && ret_id) *ret_id = (uint64_t)db_int(s, 0);
+  if (returned) r = DB_OK;
+  bool changed = returned || (r == DB_OK && db_changes(a->db) > 0);
   if (s) db_reset(s); /* what was bound ends with this call */
   if (r == DB_OK && !a->many) r = db_commit(a->db);
   if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;

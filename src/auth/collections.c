@@ -79,7 +79,8 @@ enum account_result collections_add(struct accounts *a, struct collection *c) {
   if (!accounts_ready(a)) return ACCOUNT_TROUBLE;
   struct db_stmt *s = db_prepare(
       a->db, "INSERT INTO collection (" COLUMNS
-             ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')");
+             ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')"
+             " RETURNING id");
   const int64_t numbers[] = { c->port,
                               c->discover,
                               c->paused,

@@ -80,16 +80,15 @@ static const struct limit *limit_named(struct admin_job *a, struct slice word) {
 
 static enum db_result insert_account(struct store_engine *e, struct admin_job *a, struct slice name,
                                      int64_t quota, int64_t *ret_id) {
-  struct db_stmt *s = db_prepare(e->db, "INSERT INTO account (name, made, quota) VALUES (?, ?, ?)");
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO account (name, made, quota) VALUES (?, ?, ?)"
+                                        " RETURNING id");
   db_bind_text(s, 1, name);
   db_bind_int(s, 2, a->job.now_s);
   if (quota < 0)
     db_bind_null(s, 3);
   else
     db_bind_int(s, 3, quota);
-  enum db_result r = db_run(s);
-  *ret_id = db_last_id(e->db);
-  return r;
+  return admin_one_number(s, ret_id);
 }
 
 static enum db_result insert_inbox(struct store_engine *e, struct admin_job *a, int64_t account) {

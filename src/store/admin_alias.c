@@ -64,7 +64,8 @@ static bool get_target(struct store_engine *e, struct admin_job *a,
 enum db_result admin_add_target(struct store_engine *e, struct admin_job *a,
                                 const struct admin_address *alias, struct slice target) {
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT OR IGNORE INTO target (domain, local, target) VALUES (?, ?, ?)");
+      db_prepare(e->db, "INSERT INTO target (domain, local, target) VALUES (?, ?, ?)"
+                        " ON CONFLICT (domain, local, target) DO NOTHING");
   db_bind_int(s, 1, alias->domain_id);
   db_bind_text(s, 2, alias->local);
   db_bind_text(s, 3, target);

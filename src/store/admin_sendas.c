@@ -62,7 +62,10 @@ static enum db_result change(struct store_engine *e, struct admin_job *a, const 
 }
 
 static enum db_result sendas_add(struct store_engine *e, struct admin_job *a) {
-  return change(e, a, "INSERT OR IGNORE INTO sendas (account, address) VALUES (?, ?)", true);
+  return change(e, a,
+                "INSERT INTO sendas (account, address) VALUES (?, ?)"
+                " ON CONFLICT (account, address) DO NOTHING",
+                true);
 }
 
 static enum db_result sendas_delete(struct store_engine *e, struct admin_job *a) {

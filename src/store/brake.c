@@ -69,8 +69,12 @@ static enum db_result read_sent(struct store_engine *e, uint64_t account, int64_
 
 static enum db_result write_sent(struct store_engine *e, uint64_t account, const struct sent *x) {
   struct db_stmt *s = db_prepare(
-      e->db, "INSERT OR REPLACE INTO sent (account, hour, day, hour_messages, hour_recipients,"
-             " day_messages, day_recipients, day_new) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+      e->db, "INSERT INTO sent (account, hour, day, hour_messages, hour_recipients,"
+             " day_messages, day_recipients, day_new) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+             " ON CONFLICT (account) DO UPDATE SET hour = excluded.hour, day = excluded.day,"
+             " hour_messages = excluded.hour_messages, hour_recipients = excluded.hour_recipients,"
+             " day_messages = excluded.day_messages, day_recipients = excluded.day_recipients,"
+             " day_new = excluded.day_new");
   db_bind_int(s, 1, (int64_t)account);
   db_bind_int(s, 2, x->hour);
   db_bind_int(s, 3, x->day);
@@ -104,8 +108,9 @@ static enum db_result count_new(struct store_engine *e, const struct deliver_job
 static enum db_result make_known(struct store_engine *e, const struct deliver_job *d) {
   enum db_result r = DB_OK;
   for (size_t i = 0; r == DB_OK && i < d->elsewhere_count; i++) {
-    struct db_stmt *s = db_prepare(
-        e->db, "INSERT OR REPLACE INTO correspondent (account, address, sent) VALUES (?, ?, ?)");
+    struct db_stmt *s =
+        db_prepare(e->db, "INSERT INTO correspondent (account, address, sent) VALUES (?, ?, ?)"
+                          " ON CONFLICT (account, address) DO UPDATE SET sent = excluded.sent");
     db_bind_int(s, 1, (int64_t)d->letter.account);
     db_bind_int(s, 2, key_of(d->elsewhere[i].address));
     db_bind_int(s, 3, d->job.now_s / DAY_S);

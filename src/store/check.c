@@ -81,12 +81,17 @@ static const struct {
   { "SELECT c.id, c.account FROM collected c WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = "
     "c.account)",
     "collected UIDL %lld is of account %lld, which is not there", 2 },
-  { "SELECT a.id FROM account a WHERE NOT EXISTS (SELECT 1 FROM address WHERE account = a.id)"
+  { "SELECT a.id FROM account a WHERE a.id NOT IN (SELECT account FROM address WHERE account IS "
+    "NOT "
+    "NULL)"
     " AND EXISTS (SELECT 1 FROM folder WHERE account = a.id AND name = 'INBOX')",
     "account %lld has no address: its deletion was not finished", 1 },
   { "SELECT x.domain, x.account FROM address x WHERE x.account IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM folder WHERE account = x.account AND name = 'INBOX')",
     "an address of domain %lld is account %lld, which is not there", 2 },
+  { "SELECT x.account FROM address x JOIN domain d ON d.id = x.domain JOIN account a ON a.id = "
+    "x.account WHERE a.name <> x.local || '@' || d.name",
+    "account %lld has an address that is not its name", 1 },
   { "SELECT x.domain FROM address x WHERE NOT EXISTS (SELECT 1 FROM domain WHERE id = x.domain)",
     "an address is in domain %lld, which is not there", 1 },
   { "SELECT x.domain FROM address x WHERE x.account IS NULL AND NOT EXISTS"

@@ -140,7 +140,7 @@ static enum db_result trim_rows(struct store_engine *e, const struct collected_j
 static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   struct db_stmt *s = db_prepare(
       e->db, "INSERT INTO collected (account, source, uidl, date, size, octets, digest, tried)"
-             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id");
   db_bind_int(s, 1, (int64_t)c->d.places[0].account);
   db_bind_int(s, 2, (int64_t)c->source);
   db_bind_text(s, 3, c->uidl);
@@ -149,9 +149,11 @@ static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   db_bind_int(s, 6, (int64_t)bounded(c->octets));
   db_bind_blob(s, 7, slice_of(c->digest, sizeof c->digest));
   db_bind_int(s, 8, c->d.job.now_s);
-  enum db_result r = db_run(s);
-  if (r == DB_OK) c->row = (uint64_t)db_last_id(e->db);
-  return r == DB_OK ? trim_rows(e, c) : r;
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r == DB_OK ? DB_ERROR : r;
+  c->row = (uint64_t)db_int(s, 0);
+  db_reset(s);
+  return trim_rows(e, c);
 }
 
 /* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this

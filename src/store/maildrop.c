@@ -182,8 +182,9 @@ const struct job_kind read_kind = {
 static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl,
                                     uint64_t size, uint64_t body) {
   struct db_stmt *s =
-      db_prepare(e->db, "INSERT OR IGNORE INTO gone (folder, uidl, size, sum)"
-                        " VALUES (?, ?, ?, (SELECT sum FROM body WHERE id = ? AND sum >= 0))");
+      db_prepare(e->db, "INSERT INTO gone (folder, uidl, size, sum)"
+                        " VALUES (?, ?, ?, (SELECT sum FROM body WHERE id = ? AND sum >= 0))"
+                        " ON CONFLICT (folder, uidl) DO NOTHING");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_text(s, 2, uidl);
   db_bind_int(s, 3, (int64_t)size);
