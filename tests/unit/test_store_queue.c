@@ -706,6 +706,8 @@ static void steered_in_hands(void **state) {
   submit_grant(k, SESSION, alice(k));
   assert_int_equal(commit(k, "bob@elsewhere.example dora@other.example"), COMMIT_DONE);
   assert_int_equal(kit_command(k, "queue hold dora@other.example").code, CLI_OK);
+  assert_true(says(k, "status queue", "waiting 1 1 1700000000 1700000000\n"));
+  assert_true(says(k, "status queue", "held 1 1 1700000000 \n"));
   ready(k, SENDER, 10);
   struct got g = letter(k);
   assert_string_equal(kit_command(k, "queue fail Q1").text,
@@ -719,6 +721,7 @@ static void steered_in_hands(void **state) {
   assert_true(says(k, "why Q1", "to-be-failed"));
   assert_true(says(k, "status queue", "held 0 0 "));
   assert_true(says(k, "status queue", "to-be-failed 1 1 "));
+  assert_true(says(k, "status queue", "waiting 0 0  \n")); /* no message of which any waits */
   assert_int_equal(kit_command(k, "queue list reason=to-be-failed").count, 1);
   static const char *const left[] = { "queue hold Q1", "queue release Q1", "queue retry Q1",
                                       "queue fail Q1", "queue hold state=held" };
