@@ -92,7 +92,7 @@ static bool write_record(struct log *log, struct log_line *l) {
   return n == (ssize_t)l->n;
 }
 
-static void tell_lost(struct log *log) {
+static void report_lost(struct log *log) {
   struct log_line l;
   log_open(&l, log, LOG_E_LOG_LOST);
   if (!l.on) return;
@@ -103,7 +103,7 @@ static void tell_lost(struct log *log) {
 
 void log_end(struct log_line *l) {
   if (!l->on) return;
-  if (l->log->lost) tell_lost(l->log);
+  if (l->log->lost) report_lost(l->log);
   if (!write_record(l->log, l)) l->log->lost++;
 }
 

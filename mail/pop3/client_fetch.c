@@ -18,7 +18,7 @@ static struct pop3_item *item_of(struct pop3_client_session *s, size_t i) {
   return &s->pub.items[i];
 }
 
-static void say_number(struct pop3_client_session *s, enum pop3_client_verb verb, size_t i) {
+static void send_number(struct pop3_client_session *s, enum pop3_client_verb verb, size_t i) {
   const struct pop3_item *m = item_of(s, i);
   static const char *const words[VERBS] = {
     [VERB_RETR] = "RETR", [VERB_TOP] = "TOP", [VERB_STEP] = "UIDL", [VERB_DELE] = "DELE"
@@ -66,7 +66,7 @@ static bool is_doubted(const struct pop3_client_session *s) { return s->in_doubt
 
 static bool is_in_step(struct pop3_client_session *s) {
   if (!is_doubted(s)) return true;
-  if (!s->asked_n) say_number(s, VERB_STEP, (size_t)(named_item(s) - s->pub.items));
+  if (!s->asked_n) send_number(s, VERB_STEP, (size_t)(named_item(s) - s->pub.items));
   return false;
 }
 
@@ -77,7 +77,7 @@ static void ask_messages(struct pop3_client_session *s) {
     if (!is_in_step(s) || !has_room(s, m)) return;
     m->state = POP3_ASKED;
     s->under_way += weight(m);
-    say_number(s, m->wish == POP3_LOOK ? VERB_TOP : VERB_RETR, s->next);
+    send_number(s, m->wish == POP3_LOOK ? VERB_TOP : VERB_RETR, s->next);
   }
 }
 
@@ -95,7 +95,7 @@ static void ask_deletions(struct pop3_client_session *s) {
        s->next++) {
     if (!may_delete(s, item_of(s, s->next))) continue;
     s->marked = true;
-    say_number(s, VERB_DELE, s->next);
+    send_number(s, VERB_DELE, s->next);
   }
 }
 

@@ -53,7 +53,7 @@ void smtp_client_send(struct smtp_session *s, struct slice line, const char *sho
   s->past_end += line.n + 2;
 }
 
-static void say_hello(struct smtp_session *s, const char *verb, enum smtp_phase phase) {
+static void send_hello(struct smtp_session *s, const char *verb, enum smtp_phase phase) {
   struct buf line;
   buf_init(&line, 300);
   buf_printf(&line, "%s ", verb);
@@ -72,7 +72,7 @@ static void send_ehlo(struct smtp_session *s) {
   s->starttls = false;
   s->pub.size_limit = 0;
   buf_reset(&s->mechanisms);
-  say_hello(s, s->policy.lmtp ? "LHLO" : "EHLO", SMTP_PHASE_EHLO);
+  send_hello(s, s->policy.lmtp ? "LHLO" : "EHLO", SMTP_PHASE_EHLO);
 }
 
 void smtp_client_quit(struct smtp_session *s) {
@@ -188,7 +188,7 @@ static void ehlo_reply(struct smtp_session *s) {
     after_ehlo(s);
   } else if (s->reply.code / 100 == 5 && s->phase == SMTP_PHASE_EHLO && !s->policy.lmtp &&
              !s->secure) {
-    say_hello(s, "HELO", SMTP_PHASE_HELO);
+    send_hello(s, "HELO", SMTP_PHASE_HELO);
   } else {
     smtp_client_keep(s, SMTP_STAGE_EHLO, fate_of_reply(s));
     end_politely(s, SMTP_END_EHLO_REFUSED);

@@ -542,7 +542,8 @@ static void decide_doubtful(struct smtp_session *s, struct smtp_verdict *v, bool
 
 /* The message itself was not sent. The recipient whose RCPT was answered by the 421 has that reply;
  * a 421 to MAIL or DATA is the letter's; otherwise they know only that the session was closed. */
-static void say_closed(struct smtp_session *s, struct smtp_transaction *t, struct smtp_verdict *v) {
+static void explain_closed(struct smtp_session *s, struct smtp_transaction *t,
+                           struct smtp_verdict *v) {
   struct buf why;
   if (v == s->answered) {
     decide(s, v, SMTP_STAGE_RCPT, SMTP_TEMPORARY);
@@ -574,7 +575,7 @@ static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smt
     else if (sent)
       decide_here(v, stage, SMTP_TEMPORARY, "4.4.2", smtp_end_meaning(why));
     else if (why == SMTP_END_SHUT_DOWN)
-      say_closed(s, t, v);
+      explain_closed(s, t, v);
   }
   give_back(s, t);
 }

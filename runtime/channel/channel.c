@@ -79,7 +79,7 @@ static void fail(struct channel *ch) {
   end(ch, NULL);
 }
 
-static void tell_lost(void *arg) {
+static void report_lost(void *arg) {
   struct channel *ch = arg;
   ch->ops->lost(ch->arg, ch, ch->breach);
 }
@@ -334,7 +334,7 @@ struct channel *channel_new(struct loop *l, int fd, const struct ipc_pair *pair,
   }
   *ch = (struct channel){ .loop = l, .fd = fd, .pair = pair, .side = side, .ops = ops, .arg = arg };
   ch->flush = (struct loop_later){ .fn = flush_later, .arg = ch };
-  ch->end = (struct loop_later){ .fn = tell_lost, .arg = ch };
+  ch->end = (struct loop_later){ .fn = report_lost, .arg = ch };
   map_init(&ch->states);
   ch->io = loop_io_new(l, fd, on_io, ch);
   if (!ch->io) channel_free(&ch);

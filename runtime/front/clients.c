@@ -161,7 +161,7 @@ static struct conn *least_valuable(struct front *f) {
 }
 
 /* Without TLS, and if the socket takes it. */
-static void say_busy(const struct front_listener *l, int fd) {
+static void send_busy(const struct front_listener *l, int fd) {
   if (l->implicit_tls) return;
   struct buf b;
   buf_init(&b, 1024);
@@ -175,7 +175,7 @@ static void refuse(struct front_listener *l, int fd, enum close_reason why) {
   l->front->refused++;
   l->front->closed_by[why]++;
   notice_limit(l->front, NULL, l->service, why);
-  say_busy(l, fd);
+  send_busy(l, fd);
   close(fd);
 }
 
@@ -197,7 +197,7 @@ static void welcome(struct front_listener *l, int fd, const struct sockaddr_stor
   if (conn_is_offender(c)) {
     conn_finish(c, CLOSE_OFFENDER);
   } else if (over_address_limit(c)) {
-    say_busy(l, fd);
+    send_busy(l, fd);
     conn_finish(c, CLOSE_ADDRESS_LIMIT);
   } else {
     conn_begin(c);

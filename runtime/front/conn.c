@@ -83,7 +83,7 @@ static enum conn_step finish(struct conn *c, enum close_reason why) {
   front_trace(c, "closed: %s%s%s", close_reason_word(why), c->tls && c->handshaking ? ": " : "",
               c->tls && c->handshaking ? tls_reason(c->tls) : "");
   notice_limit(f, c, NULL, why);
-  told_refused(c, why);
+  front_notify_refused(c, why);
   f->closed_by[why]++;
   f->parked -= c->parked;
   if (why != CLOSE_QUIT && why != CLOSE_PEER_GONE) drain(c);

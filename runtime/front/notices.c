@@ -31,7 +31,7 @@ void notice_limit(struct front *f, struct conn *c, const char *service, enum clo
   log_end(&l);
 }
 
-void told_refused(struct conn *c, enum close_reason why) {
+void front_notify_refused(struct conn *c, enum close_reason why) {
   struct log_line l;
   uint64_t times;
   struct front *f = c->front;

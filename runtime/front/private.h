@@ -193,7 +193,7 @@ void front_gather_end(struct front *f);
 /* A connection ended, or was not accepted (then `c` is NULL), for that reason. */
 void notice_limit(struct front *f, struct conn *c, const char *service, enum close_reason why);
 /* Clients refuse the certificate: logs it for the administrator. */
-void told_refused(struct conn *c, enum close_reason why);
+void front_notify_refused(struct conn *c, enum close_reason why);
 void notice_no_descriptors(struct front *f);
 
 /* offender.c */

@@ -53,7 +53,7 @@ static bool ask(struct remote_key *r, const struct key_sign *question, uint64_t 
 enum received { NOTHING, ANSWER, REFUSAL };
 
 /* Looks for our answer in a packet. */
-static enum received listen_to(struct remote_key *r, struct slice packet, struct buf *out) {
+static enum received find_answer(struct remote_key *r, struct slice packet, struct buf *out) {
   struct ipc_msg m;
   struct key_signed answer;
   uint8_t fds = 0;
@@ -80,7 +80,7 @@ bool remote_key_sign(struct remote_key *r, unsigned key, enum key_use use, struc
   while (received == NOTHING && !r->lost && wait_for(r, POLLIN, until_ms)) {
     ssize_t n = recv(r->fd, packet, sizeof packet, MSG_DONTWAIT);
     if (n > 0)
-      received = listen_to(r, slice_of(packet, (size_t)n), out);
+      received = find_answer(r, slice_of(packet, (size_t)n), out);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
       lose(r);
   }

@@ -76,20 +76,20 @@ void schedule_free(struct auth *a) {
 
 /* --- messages to the other processes --- */
 
-#define SAY(a, kind, number, name, tag, ...)                                              \
-  do {                                                                                    \
-    struct buf say_b;                                                                     \
-    buf_init(&say_b, 4096);                                                               \
-    buf_reserve(&say_b, 2048); /* at once: it may be a password */                        \
-    name##_put(&say_b, &(struct name){ __VA_ARGS__ });                                    \
-    if (!say_b.failed)                                                                    \
-      (a)->shell.send((a)->shell.arg, kind, number, name##_type, tag, buf_slice(&say_b)); \
-    buf_wipe(&say_b);                                                                     \
+#define SEND(a, kind, number, name, tag, ...)                                              \
+  do {                                                                                     \
+    struct buf send_b;                                                                     \
+    buf_init(&send_b, 4096);                                                               \
+    buf_reserve(&send_b, 2048); /* at once: it may be a password */                        \
+    name##_put(&send_b, &(struct name){ __VA_ARGS__ });                                    \
+    if (!send_b.failed)                                                                    \
+      (a)->shell.send((a)->shell.arg, kind, number, name##_type, tag, buf_slice(&send_b)); \
+    buf_wipe(&send_b);                                                                     \
   } while (0)
 
 /* Revokes the run's grant at store, whatever the collector reports of it. */
 static void revoke(struct auth *a, uint64_t tag) {
-  SAY(a, ROLE_STORE, 0, auth_revoke, 0, .front = a->schedule.number, .session = tag);
+  SEND(a, ROLE_STORE, 0, auth_revoke, 0, .front = a->schedule.number, .session = tag);
 }
 
 static void warn(const struct auth *a, const char *what, const struct collection *c) {
@@ -160,7 +160,7 @@ static void schedule_to(struct schedule_entry *e, enum schedule_state to) {
 /* It was deleted, and no run of it is left. */
 static void forget(struct auth *a, struct schedule_entry *e) {
   struct collect_schedule *x = &a->schedule;
-  SAY(a, ROLE_STORE, 0, auth_uncollect, 0, .account = e->account, .source = e->source);
+  SEND(a, ROLE_STORE, 0, auth_uncollect, 0, .account = e->account, .source = e->source);
   *e = x->entries[--x->count];
 }
 
@@ -261,7 +261,7 @@ static bool ask_store(struct auth *a, struct schedule_entry *e, uint64_t now_ms)
     schedule_to(e, SCHEDULE_GRANTING);
     e->began = wall(a);
     e->patience_ms = now_ms + SCHEDULE_GRANT_MS;
-    SAY(a, ROLE_STORE, 0, auth_collect, e->serial, a->schedule.number, e->tag, row.id, e->source);
+    SEND(a, ROLE_STORE, 0, auth_collect, e->serial, a->schedule.number, e->tag, row.id, e->source);
   }
   explicit_bzero(&row, sizeof row);
   return ok;
@@ -325,10 +325,10 @@ uint64_t schedule_tick(struct auth *a, uint64_t now_ms) {
 
 static void send_job(struct auth *a, struct schedule_entry *e, const struct collection *c,
                      struct slice secret) {
-  SAY(a, ROLE_COLLECTOR, a->schedule.number, collect_job, e->tag, c->id,
-      slice_of(c->account, c->account_n), slice_of(c->host, c->host_n), c->port, c->discover,
-      c->tls, slice_of(c->user, c->user_n), slice_of(c->mechanism, c->mechanism_n), secret,
-      c->leave_s, slice_of(c->left_out, c->left_out_n), slice_of(c->stepped, c->stepped_n));
+  SEND(a, ROLE_COLLECTOR, a->schedule.number, collect_job, e->tag, c->id,
+       slice_of(c->account, c->account_n), slice_of(c->host, c->host_n), c->port, c->discover,
+       c->tls, slice_of(c->user, c->user_n), slice_of(c->mechanism, c->mechanism_n), secret,
+       c->leave_s, slice_of(c->left_out, c->left_out_n), slice_of(c->stepped, c->stepped_n));
   schedule_to(e, SCHEDULE_RUNNING);
 }
 
@@ -414,7 +414,7 @@ void schedule_store_lost(struct auth *a) {
   x->changed = true;
   for (size_t i = x->count; i-- > 0;) {
     struct schedule_entry *e = &x->entries[i];
-    if (e->state == SCHEDULE_RUNNING) SAY(a, ROLE_COLLECTOR, x->number, collect_halt, e->tag, );
+    if (e->state == SCHEDULE_RUNNING) SEND(a, ROLE_COLLECTOR, x->number, collect_halt, e->tag, );
     if (e->state != SCHEDULE_GRANTING) continue;
     put_back(a, e->tag);
     finish(a, e, COLLECT_HERE, 0, SLICE("the store was restarted"), SLICE_NONE);
@@ -432,7 +432,7 @@ static void halt(struct auth *a, struct schedule_entry *e) {
   if (e->state == SCHEDULE_ASLEEP) return;
   e->halted = true;
   if (e->state == SCHEDULE_RUNNING)
-    SAY(a, ROLE_COLLECTOR, a->schedule.number, collect_halt, e->tag, );
+    SEND(a, ROLE_COLLECTOR, a->schedule.number, collect_halt, e->tag, );
 }
 
 void schedule_changed(struct auth *a, const struct collection *c) {

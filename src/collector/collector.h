@@ -3,12 +3,12 @@
  *
  * A run is one collection done once:
  *
- *   job from auth → (RESOLVING) → TALKING → TIDYING → result to auth, end
+ *   job from auth → (RESOLVING) → TALKING → SETTLING → result to auth, end
  *                        |        ^  |        |            ^
  *                        |        +--|-- more +            |
  *                        +-----------+-- whatever fails ---+
  *
- * TALKING is a POP3 session, whose sink asks store; TIDYING tells store what was deleted there, and
+ * TALKING is a POP3 session, whose sink asks store; SETTLING tells store what was deleted there, and
  * that the listing was whole. A message at which a session is stuck is stepped over by another
  * session (steps.c). It has one question open at store at most (ipc/collector_store.h) and holds
  * the session while it waits. A message is `safe`, and so may be deleted at the other server, when

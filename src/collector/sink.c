@@ -143,7 +143,7 @@ static void spool(struct run *r) {
 }
 
 /* Gives up this message, whatever else happens: store discards what it has of it. */
-static enum pop3_sink_verdict turn_away(struct run *r) {
+static enum pop3_sink_verdict refuse_message(struct run *r) {
   if (r->spooled) r->discard_due = true;
   r->spooled = false;
   forget_message(r);
@@ -154,12 +154,12 @@ static enum pop3_sink_verdict on_piece(void *arg, struct pop3_item *item, struct
   struct run *r = arg;
   if (r->refused == COLLECT_TOO_BIG) {
     r->left++;
-    return turn_away(r);
+    return refuse_message(r);
   }
   if (r->refused != COLLECT_DONE || r->over) return POP3_SINK_OVER;
   if (loop_look_at(r, octets)) {
     r->looping++;
-    return turn_away(r);
+    return refuse_message(r);
   }
   digest_put(r->digest, octets);
   mail_clean_put(&r->clean, octets, &r->hold);

@@ -237,7 +237,7 @@ static void take_lost(void *arg, struct slice record) {
   put_line(arg, "parent", record, LOG_WARN_);
 }
 
-static void tell_lost(struct log_out *o) {
+static void report_lost(struct log_out *o) {
   struct log log = { .take = take_lost, .arg = o };
   struct log_line l;
   uint64_t lost = o->lost;
@@ -252,7 +252,7 @@ static void tell_lost(struct log_out *o) {
 void log_out_put(struct log_out *o, const char *process, struct slice record) {
   enum log_level level;
   if (!log_record_level(record, &level)) return;
-  tell_lost(o);
+  report_lost(o);
   put_line(o, process, record, level);
   loop_later(o->loop, &o->later);
 }
@@ -278,7 +278,7 @@ void log_out_free(struct log_out **optr) {
   *optr = NULL;
   if (!o) return;
   uint64_t end = sys_mono_ms() + LOG_OUT_LINGER_MS;
-  tell_lost(o);
+  report_lost(o);
   while (!write_lines(o) && sys_mono_ms() < end) poll(NULL, 0, AGAIN_MS);
   loop_later_cancel(o->loop, &o->later);
   loop_timer_free(&o->again);

@@ -56,7 +56,7 @@ static void notice_of(struct log_source *s, enum log_event event, struct slice m
   log_end(&l);
 }
 
-static void tell_lost(struct log_source *s) {
+static void report_lost(struct log_source *s) {
   struct relay to = { s->logs->out, s->process };
   struct log log = { .take = relay_take, .arg = &to };
   struct log_line l;
@@ -87,7 +87,7 @@ static void take(struct log_source *s, struct slice record, bool is_record) {
   enum log_level level;
   if (!is_record && record.n == 0) return;
   if (!may_log(s)) return;
-  tell_lost(s);
+  report_lost(s);
   if (!is_record)
     notice_of(s, LOG_E_STDERR, record);
   else if (log_record_level(record, &level))
@@ -102,7 +102,7 @@ static void take_all(struct log_source *s, bool last) {
   buf_drop(&s->in, buf_len(&s->in) - rest.n);
   if (!last) return;
   take(s, buf_slice(&s->in), false); /* text without a line end, or half a record */
-  tell_lost(s);
+  report_lost(s);
 }
 
 /* Reads once: READ_ENDED when the last writer has closed it. */

@@ -132,7 +132,7 @@ void login_fail(struct pop3d_session *s, struct slice payload) {
   else
     pop3d_refuse(s, "%s", pop3d_translated(s->language, replies[m.why].text));
   if (replies[m.why].counts && ++s->failures >= s->service->conf->login_failures) {
-    let_go(s);
+    pop3d_release(s);
     proto_close(&s->proto, CLOSE_AUTH_FAILURES);
   }
 }

@@ -46,7 +46,7 @@ void pop3d_refuse(struct pop3d_session *s, const char *fmt, ...) {
   put_reply(s, SLICE("-ERR "), fmt, ap);
   va_end(ap);
   if (++s->errors < s->service->conf->pop3_error_limit) return;
-  if (s->granted) let_go(s);
+  if (s->granted) pop3d_release(s);
   proto_close(&s->proto, CLOSE_TOO_MANY_ERRORS);
 }
 

@@ -78,7 +78,7 @@ void work_done(struct pop3d_session *s) {
   s->proto.more = false;
 }
 
-void let_go(struct pop3d_session *s) {
+void pop3d_release(struct pop3d_session *s) {
   bool auth_busy = s->wait == WAIT_LOGIN || (s->state == ST_SASL && !s->auth_lost);
   if (s->wait == WAIT_QUIT)
     return; /* store is executing the QUIT, and releases the maildrop itself */
@@ -98,7 +98,7 @@ static bool inside_response(const struct pop3d_session *s) {
 void session_abort(struct pop3d_session *s, enum close_reason reason) {
   if (!inside_response(s))
     pop3d_err(s, "[SYS/TEMP] mail is not available at the moment, try again later");
-  let_go(s);
+  pop3d_release(s);
   proto_close(&s->proto, reason);
 }
 
@@ -117,7 +117,7 @@ static void finish_call(struct pop3d_session *s) {
   set_deadline(s);
   if (!p->out.failed && !(p->ask.type && p->ask.body.failed)) return;
   pop3d_answered(s);
-  let_go(s);
+  pop3d_release(s);
   proto_close(p, CLOSE_NO_MEMORY);
 }
 
@@ -174,7 +174,7 @@ static bool too_many_commands(struct pop3d_session *s) {
   bool early = s->state == ST_AUTHORIZATION || s->state == ST_SASL;
   if (!early || ++s->early <= s->service->conf->pop3_login_commands) return false;
   pop3d_err(s, "too many commands without a login");
-  let_go(s);
+  pop3d_release(s);
   proto_close(&s->proto, CLOSE_NO_PROGRESS);
   return true;
 }
@@ -183,7 +183,7 @@ static void take_line(struct pop3d_session *s, enum pop3_line kind, struct slice
   if (too_many_commands(s)) return;
   if (kind == POP3_LINE_ENDLESS) {
     pop3d_err(s, "line too long");
-    let_go(s);
+    pop3d_release(s);
     proto_close(&s->proto, CLOSE_LINE_TOO_LONG);
   } else if (s->state == ST_SASL) {
     auth_line(s, line,
@@ -328,7 +328,7 @@ static void session_tick(struct proto *p) {
     return;
   }
   /* RFC 1939 §3: no message is deleted, no reply is sent. */
-  let_go(s);
+  pop3d_release(s);
   proto_close(p, buf_len(&p->out) > 0 ? CLOSE_TOO_SLOW : CLOSE_IDLE);
 }
 
@@ -344,7 +344,7 @@ static void session_gone(struct proto *p, enum close_reason why) {
   struct pop3d_session *s = session_of(p);
   last_words(s, why);
   bool marked = s->wait != WAIT_QUIT && maildrop_deleted(&s->maildrop) > 0;
-  if (p->want != PROTO_CLOSE) let_go(s);
+  if (p->want != PROTO_CLOSE) pop3d_release(s);
   proto_close(p, why == CLOSE_PEER_GONE && marked ? CLOSE_PEER_GONE_DROP : why);
 }
 
@@ -361,7 +361,7 @@ static bool session_yield(struct proto *p) {
   if (s->state == ST_UPDATE || p->want == PROTO_CLOSE) return true;
   if (!is_idle(s)) return false;
   pop3d_err(s, "[IN-USE] another session has opened the maildrop");
-  let_go(s);
+  pop3d_release(s);
   proto_close(p, CLOSE_TAKEN);
   return true;
 }

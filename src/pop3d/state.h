@@ -130,7 +130,7 @@ void session_to(struct pop3d_session *s, enum pop3d_state state);
 /* The question is answered: none is open. */
 void pop3d_answered(struct pop3d_session *s);
 /* Notifies auth or store, if it holds something for this session, that it ends without QUIT. */
-void let_go(struct pop3d_session *s);
+void pop3d_release(struct pop3d_session *s);
 /* A process failed: reports it, unless that would stand inside a multi-line response, and
  * closes. */
 void session_abort(struct pop3d_session *s, enum close_reason reason);

@@ -125,8 +125,8 @@ static void answer_one(struct resolver *r, enum role kind, uint32_t number, uint
   r->reply(r->arg, kind, number, tag, answer);
 }
 
-static void turn_away(struct resolver *r, enum role kind, uint32_t number, uint64_t tag,
-                      enum dns_kind what) {
+static void refuse_question(struct resolver *r, enum role kind, uint32_t number, uint64_t tag,
+                            enum dns_kind what) {
   struct dns_answer answer = { .kind = what,
                                .result = DNS_LATER,
                                .why = "the resolver has too much to do" };
@@ -168,7 +168,7 @@ void resolver_ask(struct resolver *r, enum role kind, uint32_t number, uint64_t 
                   struct slice name, enum dns_kind what, uint64_t now_ms) {
   struct asker *a = asker(r, kind, number, now_ms);
   if (!a || !may_ask(r, a, now_ms) || !open_question(r, a, tag, name, what))
-    turn_away(r, kind, number, tag, what);
+    refuse_question(r, kind, number, tag, what);
 }
 
 const struct resolver_counts *resolver_counts(const struct resolver *r) { return &r->counts; }

@@ -101,7 +101,7 @@ static bool same_place(const struct letter_place *a, const struct letter_place *
   return a->where == b->where && a->session == b->session;
 }
 
-static void tell_place(struct letter *l) {
+static void report_place(struct letter *l) {
   struct buf b;
   buf_init(&b, 16);
   send_where_put(&b, &(struct send_where){ l->seen.where, l->seen.session });
@@ -120,7 +120,7 @@ void letters_sweep(struct sender *s) {
     struct letter_place now = place_of(l);
     bool stays = same_place(&now, &l->seen);
     l->seen = now;
-    if (stays && !same_place(&now, &l->told) && !l->ended && s->store) tell_place(l);
+    if (stays && !same_place(&now, &l->told) && !l->ended && s->store) report_place(l);
   }
 }
 

@@ -99,7 +99,7 @@ static void take_pointer(struct source *x, const struct dns_answer *a) {
   x->fits = fits;
 }
 
-static void say_nameless(const struct sender *s, const struct source *x) {
+static void log_nameless(const struct sender *s, const struct source *x) {
   struct buf b;
   buf_init(&b, 64);
   dial_address_put(&x->at, &b);
@@ -118,7 +118,7 @@ bool source_answer(struct sender *s, uint64_t question, const struct dns_answer 
   x->question = 0;
   x->ask_ms = loop_now(s->process->loop) + (known ? SOURCE_AGAIN_MS : SOURCE_SOON_MS);
   if (known) take_pointer(x, a);
-  if (x->state == SOURCE_NAMELESS && before != SOURCE_NAMELESS) say_nameless(s, x);
+  if (x->state == SOURCE_NAMELESS && before != SOURCE_NAMELESS) log_nameless(s, x);
   if (x->state != before) lanes_forget_hosts(s);
   return true;
 }

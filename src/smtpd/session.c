@@ -154,7 +154,7 @@ static struct slice host_of(const struct smtpd_session *s) {
 
 /* What other processes hold for this session is released: one message does it, for store ends the
  * message too. */
-static void let_go(struct smtpd_session *s) {
+static void smtpd_release(struct smtpd_session *s) {
   transaction_end(s);
   if (s->exchange) smtpd_notify(s, ROLE_AUTH, auth_cancel_type);
   if (s->logged_in) smtpd_notify(s, ROLE_STORE, smtp_bye_type);
@@ -165,7 +165,7 @@ void smtpd_end(struct smtpd_session *s, enum smtp_outcome o, enum close_reason w
   if (s->state == ST_END) return;
   size_t before = buf_len(&s->proto.out);
   if (s->transaction) smtpd_log_transaction(s, o);
-  let_go(s);
+  smtpd_release(s);
   smtp_reply_put(&s->proto.out, o, host_of(s));
   proto_trace_out(&s->proto, before);
   smtpd_move(s, ST_END);
@@ -423,7 +423,7 @@ static void session_gone(struct proto *p, enum close_reason why) {
     return;
   }
   if (s->transaction) smtpd_log_abandoned(s, committing ? left_early : close_reason_word(why));
-  let_go(s);
+  smtpd_release(s);
   if (s->state != ST_END) smtpd_move(s, ST_END);
   proto_close(p, why);
 }

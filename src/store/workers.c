@@ -84,7 +84,7 @@ static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
 
 /* Housekeeping while nothing waits, and before the next group when it is urgent. Called with the
  * lock held, which is released meanwhile. False: there is nothing to be done now. */
-static bool do_chore(struct worker *w) {
+static bool run_housekeeping(struct worker *w) {
   struct workers *p = w->all;
   pthread_mutex_unlock(&p->lock);
   enum store_housekeeping_when housekeeping = store_housekeeping_when(w->engine);
@@ -104,7 +104,7 @@ static void *writer(void *arg) {
   struct workers *p = w->all;
   pthread_mutex_lock(&p->lock);
   for (;;) {
-    if (do_chore(w)) continue;
+    if (run_housekeeping(w)) continue;
     while (!w->queue->line.first && !p->stopping) pthread_cond_wait(&w->queue->more, &p->lock);
     struct job_line group = take(&w->queue->line, GROUP_MAX);
     if (!group.first) break;

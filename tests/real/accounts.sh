@@ -31,7 +31,7 @@ hash=$(openssl passwd -6 -salt abcdefgh right)
 } >"$dir/bad.csv"
 ok "a file with mistakes changes nothing" code 65 q account import "$dir/bad.csv"
 ok "  the first pass says every line: no password, two secrets, half a hash, twice" all "err 'bad.csv:5: has no password'" "err 'bad.csv:6: has a password and a hash'" "err 'bad.csv:7: that hash is not'" "err 'bad.csv:11: CAROL@example.org is in line 2 already'"
-ok "  so do auth and store" all "err 'bad.csv:3: there is such an account already'" "err 'bad.csv:4: elsewhere.org is not a domain of this server'" "err 'bad.csv:8: lots is no quota'" "err 'bad.csv:10: the alias bob@example.org is an account'"
+ok "  so do auth and store" all "err 'bad.csv:3: there is such an account already'" "err 'bad.csv:4: elsewhere.org is not a domain of this server'" "err 'bad.csv:8: lots is not a valid quota'" "err 'bad.csv:10: the alias bob@example.org is an account'"
 ok "  as JSON, with lines" all "code 65 q --json account import $dir/bad.csv" "json '{x[\"line\"] for x in r} == {3, 4, 5, 6, 7, 8, 10, 11}' <$dir/said"
 ok "  nobody was added" accounts 'len(r) == 2'
 ok "a file without a header is refused" bash -c "echo x@example.org,y | $qasid_bin -c $dir/qasid.conf account import - 2>&1 | grep -q 'address is not among them'"

@@ -176,7 +176,7 @@ void shell_answer(struct world *w, enum role front, enum role from, const struct
   if (c && c->service->role == front && waits(c)) give_answer(c, msg->type, msg->payload);
 }
 
-static void tell_lost(struct world_conn *c, unsigned role) {
+static void report_lost(struct world_conn *c, unsigned role) {
   if (waits(c) && c->p->ask.role == role) {
     give_answer(c, 0, SLICE_NONE);
     return;
@@ -192,7 +192,7 @@ void shell_role_lost(struct world *w, unsigned role) {
   uint64_t last = w->next_session; /* those that are there now; each call may end some */
   for (uint64_t id = 1; id < last; id++) {
     struct world_conn *c = conn_of(w, id);
-    if (c) tell_lost(c, role);
+    if (c) report_lost(c, role);
   }
 }
 
