@@ -86,7 +86,8 @@ struct server *server_start(const char *config) {
   if (!ready) {
     server_stop(&s);
     if (log >= 0) show_log(log);
-    cli_fail(0, "the server without listeners that this needs could not start: the lines above say why");
+    cli_fail(
+        0, "the server without listeners that this needs could not start: the lines above say why");
   }
   if (log >= 0) close(log);
   return s;
