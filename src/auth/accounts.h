@@ -99,8 +99,8 @@ enum account_result accounts_rename(struct accounts *a, struct slice old,
 /* Only the verifiers, and only when the row still has this stamp; NONE otherwise. */
 enum account_result accounts_keep_scram(struct accounts *a, const struct account *row);
 /* Runs a statement, as a transaction of its own or as a part of the one below. NONE when it changed
- * no row; `ret_id`: the number that it returns as a row (RETURNING), or NULL. For the files of these
- * tables. */
+ * no row; `ret_id`: the number that it returns as a row (RETURNING), or NULL. For the files of
+ * these tables. */
 enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint64_t *ret_id);
 /* What is changed between these two is one transaction; ended with anything but OK, or failing, it
  * leaves no trace. Returns that, or how the commit went. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check, add, which or delete,
- * which takes all rows that were put.
+/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check, add, which or
+ * delete, which takes all rows that were put.
  *
  * A row is four values: its line in the administrator's file, the address, the quota ("" for the
  * option's), aliases that lead to it (separated by blanks). All rows are looked at before any is
