@@ -148,8 +148,8 @@ static enum db_result bulk_which(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
-/* Each slice goes through the rows from the first: those that are gone cost a look, and a slice that
- * is run again after a rollback finds what is there. */
+/* Each slice goes through the rows from the first: those that are gone cost a look, and a slice
+ * that is run again after a rollback finds what is there. */
 static enum db_result bulk_delete(struct store_engine *e, struct admin_job *a) {
   struct slice rows = buf_slice(&a->bulk);
   struct bulk_row row;

@@ -34,9 +34,9 @@ enum { ADMIN_QUOTA_DEFAULT = -2 };
 /* A new account with that address. *ret_id 0: answered why not. */
 enum db_result admin_make_account(struct store_engine *e, struct admin_job *a,
                                   const struct admin_address *x, int64_t quota, int64_t *ret_id);
-/* One slice of an account's end: its addresses, some hundreds of its messages, itself once it has none.
- * Mail that was already on its way when the addresses went may still come in between two slices; the
- * account ends with the slice that finds its folders empty. */
+/* One slice of an account's end: its addresses, some hundreds of its messages, itself once it has
+ * none. Mail that was already on its way when the addresses went may still come in between two
+ * slices; the account ends with the slice that finds its folders empty. */
 enum admin_deleted {
   ADMIN_NO_ACCOUNT, /* answered so */
   ADMIN_DELETED_IN_PART,
