@@ -8,8 +8,8 @@
  *                        |        +--|-- more +            |
  *                        +-----------+-- whatever fails ---+
  *
- * TALKING is a POP3 session, whose sink asks store; SETTLING tells store what was deleted there, and
- * that the listing was whole. A message at which a session is stuck is stepped over by another
+ * TALKING is a POP3 session, whose sink asks store; SETTLING sends store what was deleted there,
+ * and that the listing was whole. A message at which a session is stuck is stepped over by another
  * session (steps.c). It has one question open at store at most (ipc/collector_store.h) and holds
  * the session while it waits. A message is `safe`, and so may be deleted at the other server, when
  * store has answered that it is durable: no other line of this process says so (sink.c). When auth
