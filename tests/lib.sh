@@ -46,7 +46,11 @@ option() { echo "$1 = $2" >>"$dir/qasid.conf"; }
 q() { "$qasid_bin" -c "$dir/qasid.conf" "$@"; }
 
 # The log goes on from server to server: it is ready with one line more.
-ready_lines() { grep -c 'event=ready' "$dir/log" 2>/dev/null; }
+ready_lines() {
+  local n
+  n=$(grep -c 'event=ready' "$dir/log" 2>/dev/null)
+  echo "${n:-0}"
+}
 is_ready() { # LINES BEFORE
   local i
   for ((i = 0; i < 300; i++)); do
