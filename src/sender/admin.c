@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ipc/dialer_resolver.h"
+#include "lib/base/sys.h"
 #include "runtime/admin/admin.h"
 #include "src/sender/sender.h"
 
@@ -329,7 +330,8 @@ static void tls_memory(void *arg, const struct admin_command *c) {
     buf_init(&b, 64);
     dial_address_put(&t->at, &b);
     snprintf(port, sizeof port, "%u", t->at.port);
-    snprintf(next, sizeof next, "%llu", (unsigned long long)(t->until_ms - now) / 1000);
+    int64_t left_s = now < t->until_ms ? (int64_t)((t->until_ms - now) / 1000) : 0;
+    snprintf(next, sizeof next, "%lld", (long long)(sys_wall_s() + left_s));
     struct slice row[] = { buf_slice(&b), slice_str(port), slice_str(next), slice_str(t->why) };
     if (now < t->until_ms && tls_is_wanted(s, t, row[0], c))
       admin_answer_row(&c->to, row, sizeof row / sizeof *row);

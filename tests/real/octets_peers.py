@@ -30,6 +30,7 @@ def pop3(c):
         if verb == b"CAPA": many([b"UIDL", b"USER"])
         elif verb == b"STAT": say(b"+OK %d %d" % (len(mail), sum(map(len, mail))))
         elif verb == b"LIST": many([b"%d %d" % (i + 1, len(m)) for i, m in enumerate(mail)])
+        elif verb == b"UIDL" and args: say(b"+OK %d u-%d" % (int(args[0]), int(args[0]) - 1))
         elif verb == b"UIDL": many([b"%d u-%d" % (i + 1, i) for i in range(len(mail))])
         elif verb == b"RETR": c.sendall(b"+OK\r\n" + stuffed(mail[int(args[0]) - 1]) + b".\r\n")
         elif verb == b"QUIT": say(b"+OK"); return
