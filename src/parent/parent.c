@@ -37,7 +37,7 @@ void parent_name_host(struct parent *p, struct conf *conf) {
 
 /* Read everything before changing anything: one unreadable file leaves the old set in force. */
 bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err) {
-  return setup_anchor(conf, err) && setup_logins(conf, err) && setup_token_keys(p, conf, err) &&
+  return setup_anchor(conf, err) && setup_logins(p, conf, err) && setup_token_keys(p, conf, err) &&
          setup_certificates(p, conf, err);
 }
 

@@ -168,7 +168,7 @@ bool setup_local_listener(struct parent *p, struct buf *err);
  * the former one. */
 bool setup_anchor(const struct conf *conf, struct buf *err);
 /* The file of route_passwords: that it can be read, and fits `routes`. */
-bool setup_logins(const struct conf *conf, struct buf *err);
+bool setup_logins(struct parent *p, const struct conf *conf, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
 /* Reads the file of oauth_keys; auth checks its contents. False: the former one stays. */
 bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err);

@@ -305,20 +305,35 @@ bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err
   return true;
 }
 
+/* A login that no route uses keeps no mail server from starting: it is logged. A reload refuses it,
+ * since somebody waits for the answer. */
+static bool take_unused(struct parent *p, struct slice lines, struct buf *err) {
+  if (p->was_ready) {
+    buf_put(err, lines);
+    return false;
+  }
+  while (lines.n) {
+    struct slice line = slice_split(&lines, '\n');
+    if (line.n) log_print(&p->log, LOG_E_START, "%.*s", SLICE_ARG(line));
+  }
+  return true;
+}
+
 /* The sender reads the file itself, before it is confined. */
-bool setup_logins(const struct conf *conf, struct buf *err) {
-  struct buf text;
+bool setup_logins(struct parent *p, const struct conf *conf, struct buf *err) {
+  struct buf text, unused;
   struct stat st;
   const char *path = conf->route_passwords;
   if (!path[0]) return true;
-  buf_init(&text, 64 * 1024);
+  buf_init(&text, 64 * 1024), buf_init(&unused, 64 * 1024);
   bool ok = read_file("route_passwords", path, &text, err);
   if (ok && (stat(path, &st) != 0 || (st.st_mode & 077))) {
     buf_printf(err, "%s can be read by others; chmod 600 is meant", path);
     ok = false;
   }
-  ok = ok && conf_check_logins(conf, buf_slice(&text), err);
-  buf_wipe(&text);
+  if (ok && !conf_check_logins(conf, buf_slice(&text), &unused))
+    ok = take_unused(p, buf_slice(&unused), err);
+  buf_wipe(&text), buf_free(&unused);
   return ok;
 }
 

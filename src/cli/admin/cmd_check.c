@@ -147,7 +147,7 @@ static void check_token_keys(struct findings *f) {
   buf_free(&text), buf_free(&err);
 }
 
-/* Name servers and trust anchor as the resolver would read them; no server is queried. */
+/* As the parent would take them at a reload. */
 static void check_logins(struct findings *f) {
   const char *path = f->conf->route_passwords;
   struct buf text, wrong;
@@ -166,6 +166,7 @@ static void check_logins(struct findings *f) {
   buf_wipe(&text), buf_free(&wrong);
 }
 
+/* Name servers and trust anchor as the resolver would read them; no server is queried. */
 static void check_dns(struct findings *f) {
   struct dns_settings settings;
   struct buf err;
