@@ -330,8 +330,8 @@ static void tls_memory(void *arg, const struct admin_command *c) {
     buf_init(&b, 64);
     dial_address_put(&t->at, &b);
     snprintf(port, sizeof port, "%u", t->at.port);
-    int64_t left_s = now < t->until_ms ? (int64_t)((t->until_ms - now) / 1000) : 0;
-    snprintf(next, sizeof next, "%lld", (long long)(sys_wall_s() + left_s));
+    uint64_t left_ms = now < t->until_ms ? t->until_ms - now : 0;
+    snprintf(next, sizeof next, "%ju", (uintmax_t)sys_wall_s() + left_ms / 1000);
     struct slice row[] = { buf_slice(&b), slice_str(port), slice_str(next), slice_str(t->why) };
     if (now < t->until_ms && tls_is_wanted(s, t, row[0], c))
       admin_answer_row(&c->to, row, sizeof row / sizeof *row);
