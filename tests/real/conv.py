@@ -410,6 +410,7 @@ class Play:
             self.expect(c, text)
         elif verb == "qasid":
             c.reply = self.server.rows(*text.split(" "))
+            time.sleep(0.2)  # the front-ends learn of a change behind the command's answer
         elif verb == "log":
             end = time.monotonic() + 3
             while not self.logged(text):
