@@ -8,8 +8,6 @@
 
 #include "src/sender/sender.h"
 
-enum { SAID_EVERY_MS = 60 * 1000 };
-
 static struct login_alarm *find(struct sender *s, const char *lane) {
   struct login_alarm *place = NULL;
   for (size_t i = 0; i < ALARMS_MAX; i++) {
@@ -30,19 +28,17 @@ static void tell_store(struct sender *s, const struct link *k, const struct logi
   buf_free(&b);
 }
 
-static void say(struct sender *s, const struct link *k, struct login_alarm *a) {
-  uint64_t now = loop_now(s->process->loop);
+static void say(struct sender *s, const struct link *k, const struct login_alarm *a) {
+  uint64_t times;
   struct log_line l;
-  a->count++;
-  if (a->said_ms && now - a->said_ms < SAID_EVERY_MS) return;
+  if (!seldom_due(&s->refusals, slice_hash(slice_str(a->lane)), loop_now(s->process->loop), &times))
+    return;
   log_open(&l, &s->process->log, LOG_E_LOGIN_REFUSED);
   log_cstr(&l, LOG_F_HOST, a->lane);
   log_str(&l, LOG_F_NAME, k->lane->route.user);
   log_cstr(&l, LOG_F_REASON, a->words);
-  log_num(&l, LOG_F_COUNT, a->count);
+  log_num(&l, LOG_F_COUNT, times);
   log_end(&l);
-  a->count = 0;
-  a->said_ms = now;
   tell_store(s, k, a);
 }
 

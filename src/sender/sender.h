@@ -30,6 +30,7 @@
 #include "ipc/sender_store.h"
 #include "lib/base/arena.h"
 #include "lib/base/map.h"
+#include "lib/base/seldom.h"
 #include "runtime/dial/dial.h"
 #include "lib/dns/dns.h"
 #include "mail/seven.h"
@@ -393,7 +394,6 @@ void source_put(const struct source *x, struct buf *out);
 enum { ALARMS_MAX = 32 };
 struct login_alarm {
   char lane[SEND_DESTINATION_MAX + 1]; /* "[host]:port"; "": a free place */
-  uint64_t count, said_ms;             /* since the last log line; when that was, 0: never */
   char words[WHY_MAX];
 };
 /* The session's login came to that end. */
@@ -445,6 +445,7 @@ struct sender {
   struct source sources[SOURCES_MAX]; /* the option source_addresses */
   size_t source_count;
   struct login_alarm alarms[ALARMS_MAX];
+  struct seldom refusals; /* log lines about those, by the hash of the lane */
   struct blocked blocked; /* the port remote_port, by what became of connections to it */
   bool starved;           /* some lane found no connection left */
   struct lane *marked;
