@@ -301,8 +301,7 @@ static bool do_close(struct dial *d, struct proto_turn *t) {
 }
 
 static bool do_fail(struct dial *d, struct proto_turn *t) {
-  lose(d, CLOSE_NO_MEMORY, "no memory");
-  buf_free(&d->session->out);
+  lose(d, CLOSE_NO_MEMORY, "no memory"); /* `out` is emptied by the next step */
   return true;
 }
 

@@ -265,7 +265,6 @@ static enum conn_step do_input(struct conn *c, struct turn *t) {
 static enum conn_step do_tls(struct conn *c, struct turn *t) { return start_tls(c); }
 
 static enum conn_step do_injected(struct conn *c, struct turn *t) {
-  t->work = SLICE_NONE;
   return lose(c, CLOSE_TLS_INJECTION);
 }
 

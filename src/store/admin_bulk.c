@@ -158,8 +158,10 @@ static enum db_result bulk_delete(struct store_engine *e, struct admin_job *a) {
   bool left = false;
   admin_columns(a, "alias became target");
   for (int work = 0; r == DB_OK && next_row(&rows, &row);) {
-    left |= work >= WORK_A_SLICE;
-    if (left && work >= WORK_A_SLICE) break;
+    if (work >= WORK_A_SLICE) {
+      left = true;
+      break;
+    }
     r = admin_delete_account(e, a, row.address, &deleted);
     work += deleted == ADMIN_NO_ACCOUNT ? 0 : deleted == ADMIN_DELETED ? 1 : WORK_WITH_MAIL;
     left |= deleted == ADMIN_DELETED_IN_PART;
