@@ -13,6 +13,9 @@ struct heap_node {
   uint64_t key;
 };
 
+/* The owner of a node: a `type` that has it as `member`. */
+#define HEAP_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
 struct heap {
   struct heap_node **nodes;
   size_t count, cap;

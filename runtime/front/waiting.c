@@ -13,10 +13,6 @@
 
 /* --- deadlines --- */
 
-static struct conn *conn_of(struct heap_node *n) {
-  return (struct conn *)(void *)((char *)n - offsetof(struct conn, due));
-}
-
 static void set_timer(struct front *f) {
   const struct heap_node *first = heap_first(&f->due);
   uint64_t at = first ? first->key : UINT64_MAX;
@@ -43,7 +39,7 @@ static void on_timer(void *arg) {
   uint64_t now = loop_now(f->process->loop);
   f->timer_at = UINT64_MAX;
   for (size_t most = f->due.count; most-- && (first = heap_first(&f->due)) && first->key <= now;) {
-    struct conn *c = conn_of(first);
+    struct conn *c = HEAP_OWNER(first, struct conn, due);
     heap_put(&f->due, first, UINT64_MAX); /* until it has said when it waits for the next */
     conn_tick(c);
   }

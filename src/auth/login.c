@@ -237,7 +237,7 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
 
 struct login *login_first_due(const struct auth *a) {
   struct heap_node *n = heap_first(&a->delayed);
-  return n ? (struct login *)(void *)((char *)n - offsetof(struct login, delay)) : NULL;
+  return n ? HEAP_OWNER(n, struct login, delay) : NULL;
 }
 
 void login_due(struct auth *a, struct login *l, uint64_t now_ms) {

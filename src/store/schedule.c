@@ -32,10 +32,6 @@ void sched_free(struct schedule *s) {
   *s = (struct schedule){ 0 };
 }
 
-static struct sched_head *head_of(struct heap_node *n) {
-  return (struct sched_head *)(void *)((char *)n - offsetof(struct sched_head, ready));
-}
-
 /* When something can be done for it; SCHED_NEVER: not before something else has happened. */
 static int64_t key_of(const struct sched_head *h) {
   if (h->taking || h->in_hands >= h->window || h->due == SCHED_NEVER) return SCHED_NEVER;
@@ -122,7 +118,7 @@ const struct sched_head *sched_next(const struct schedule *s, struct sched_walk 
 
 struct sched_head *sched_ready(struct schedule *s, int64_t now_s) {
   struct heap_node *n = heap_first(&s->ready);
-  return n && (int64_t)n->key <= now_s ? head_of(n) : NULL;
+  return n && (int64_t)n->key <= now_s ? HEAP_OWNER(n, struct sched_head, ready) : NULL;
 }
 
 int64_t sched_wake(const struct schedule *s) {
