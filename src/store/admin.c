@@ -115,17 +115,25 @@ static void admin_trouble(struct admin_job *a, const char *why) {
 
 static enum db_result run_slice(struct store_engine *e, struct store_job *j) {
   struct admin_job *a = (struct admin_job *)j;
-  bool said = a->columns_sent;
+  a->columns_before = a->columns_sent;
   begin_slice(a);
   j->again = false;
   enum db_result r = a->verb->run(e, a);
+  a->undone = false;
   if (r == DB_OK && (a->out.failed || a->memory.failed)) r = DB_NOMEM;
   if (r == DB_OK) return r;
-  a->columns_sent = said;
+  a->columns_sent = a->columns_before;
   j->again = false;
   const char *why = a->why ? a->why(a) : db_error(e->db);
   admin_trouble(a, *why ? why : db_result_text(r));
   return r;
+}
+
+/* Another job of the group failed: it is run again, alone. */
+static void undo_slice(struct store_engine *e, struct store_job *j) {
+  struct admin_job *a = (struct admin_job *)j;
+  a->columns_sent = a->columns_before;
+  a->undone = true;
 }
 
 static bool note_change(struct store *s, const struct change *c) {
@@ -212,6 +220,7 @@ static const struct job_kind admin_write_kind = {
   .name = "admin",
   .is_write = true,
   .run = run_slice,
+  .undo = undo_slice,
   .finish = admin_finish,
   .done = admin_done,
 };

@@ -64,11 +64,12 @@ struct admin_job {
   bool dotless, sends; /* the options dotless_domains, send */
   /* the answer */
   struct buf out; /* whole messages with their heads */
-  bool columns_sent;
+  bool columns_sent, columns_before; /* before: the present slice */
   enum cli_code code;
   struct buf text;
   struct arena memory; /* of this slice */
   struct change *changes, **changes_end;
+  bool undone;    /* the slice ran before, and was rolled back then: it begins where it began */
   bool to_reader; /* result: the next slices are a reader's */
   /* the words for an error of a connection of its own; or NULL */
   const char *(*why)(struct admin_job *a);

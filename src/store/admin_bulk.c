@@ -10,11 +10,12 @@
  * auth knows of those that have one. */
 #include "src/store/admin_directory.h"
 
+#include <stdlib.h>
+
 enum {
   BULK_OCTETS_MAX = 64 * 1024 * 1024,
   BULK_ROWS_MAX = 20000,
-  WORK_A_SLICE = 256, /* accounts that are deleted in one */
-  WORK_WITH_MAIL = 32 /* what one with mail counts */
+  WORK_WITH_MAIL = 32 /* what some hundreds of messages count, in accounts */
 };
 
 static void bulk_put(struct store *s, struct admin_job *a) {
@@ -148,28 +149,61 @@ static enum db_result bulk_which(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
-/* Each slice goes through the rows from the first: those that are gone cost a look, and a slice
- * that is run again after a rollback finds what is there. */
-static enum db_result bulk_delete(struct store_engine *e, struct admin_job *a) {
-  struct slice rows = buf_slice(&a->bulk);
-  struct bulk_row row;
+/* Where a bulk delete is in its rows; before: when the present slice began. */
+struct bulk_place {
+  struct slice rest, before;
+};
+
+/* One row, or some of its mail. *ret_rest: the row comes again. */
+static enum db_result delete_row(struct store_engine *e, struct admin_job *a,
+                                 const struct bulk_row *row, bool *ret_rest) {
   enum admin_deleted deleted;
-  enum db_result r = DB_OK;
-  bool left = false;
-  admin_columns(a, "alias became target");
-  for (int work = 0; r == DB_OK && next_row(&rows, &row);) {
-    if (work >= WORK_A_SLICE) {
-      left = true;
-      break;
-    }
-    r = admin_delete_account(e, a, row.address, &deleted);
-    work += deleted == ADMIN_NO_ACCOUNT ? 0 : deleted == ADMIN_DELETED ? 1 : WORK_WITH_MAIL;
-    left |= deleted == ADMIN_DELETED_IN_PART;
-    a->code = CLI_OK;
-    buf_reset(&a->text);
-  }
-  a->job.again = r == DB_OK && left;
+  enum db_result r = admin_delete_account(e, a, row->address, &deleted);
+  *ret_rest = r == DB_OK && deleted == ADMIN_DELETED_IN_PART;
+  a->code = CLI_OK;
+  buf_reset(&a->text);
   return r;
+}
+
+static enum db_result delete_some(struct store_engine *e, struct admin_job *a,
+                                  struct bulk_place *x) {
+  struct bulk_row row;
+  enum db_result r = DB_OK;
+  bool over = false;
+  size_t done = 0;
+  engine_slice_begins(e);
+  for (struct slice rest = x->rest; r == DB_OK && !over && next_row(&rest, &row);) {
+    bool again;
+    r = delete_row(e, a, &row, &again);
+    if (r == DB_OK && !again) x->rest = rest;
+    rest = x->rest;
+    done += again ? WORK_WITH_MAIL : 1;
+    over = engine_slice_is_over(e, done);
+  }
+  a->job.again = r == DB_OK && over && x->rest.n;
+  return r;
+}
+
+/* A slice goes on where the last one ended; one that is run again after a rollback begins where it
+ * began. */
+static enum db_result bulk_delete(struct store_engine *e, struct admin_job *a) {
+  struct bulk_place *x = a->state;
+  if (!x) {
+    x = a->state = malloc(sizeof *x);
+    if (!x) return DB_NOMEM;
+    *x = (struct bulk_place){ buf_slice(&a->bulk), buf_slice(&a->bulk) };
+  }
+  admin_columns(a, "alias became target");
+  if (a->undone) x->rest = x->before;
+  x->before = x->rest;
+  enum db_result r = delete_some(e, a, x);
+  if (r != DB_OK) x->rest = x->before;
+  return r;
+}
+
+static void bulk_deleted(struct store *s, struct admin_job *a) {
+  free(a->state);
+  a->state = NULL;
 }
 
 const struct admin_verb admin_bulk_verbs[] = {
@@ -177,6 +211,6 @@ const struct admin_verb admin_bulk_verbs[] = {
   { "bulk check", "", 0, 0, ADMIN_READ, bulk_check, NULL, NULL },
   { "bulk add", "", 0, 0, ADMIN_WRITE, bulk_add, NULL, NULL },
   { "bulk which", "", 0, 0, ADMIN_READ, bulk_which, NULL, NULL },
-  { "bulk delete", "", 0, 0, ADMIN_WRITE, bulk_delete, NULL, NULL },
+  { "bulk delete", "", 0, 0, ADMIN_WRITE, bulk_delete, NULL, bulk_deleted },
 };
 const size_t admin_bulk_count = sizeof admin_bulk_verbs / sizeof *admin_bulk_verbs;

@@ -35,11 +35,13 @@ struct selection {
   int64_t *rows;
   size_t count, cap;
   bool gathered;
-  /* going through them */
-  size_t at;
-  uint64_t done;  /* changed */
-  uint64_t hands; /* of those: in a sender's hands */
-  uint64_t held;  /* left as they are, since they are held */
+  /* going through them; before: when the present slice began */
+  struct selection_place {
+    size_t at;
+    uint64_t done;  /* changed */
+    uint64_t hands; /* of those: in a sender's hands */
+    uint64_t held;  /* left as they are, since they are held */
+  } now, before;
 };
 
 /* A row that fits, until the next call. */

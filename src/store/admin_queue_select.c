@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "src/store/names.h"
+#include "src/store/queue.h"
 
 enum { GATHER_A_SLICE = 5000, CLOCK_SLACK_S = 3600 };
 
@@ -136,35 +137,42 @@ enum stage {
   BY_CLASS,
   BY_HELD,
   BY_DUE,
+  BY_HELD_TO,
   BY_ACCOUNT,
   BY_VIEW,
   STAGES
 };
 
-/* ?1: the value; ?2 ?3: the cursor; ?4: the last row. Columns: row, the new cursor. */
+/* The rows of a state and a destination. */
+#define DUE_OF(state)                                                   \
+  QUEUE_BEYOND("SELECT id, due, id FROM recipient WHERE state = " state \
+               " AND destination = ?3 AND ",                            \
+               "due", "id", " AND id <= ?4")                            \
+  " LIMIT 5000"
+
+/* ?1 ?2: the cursor; ?3: the value; ?4: the last row. Columns: row, the new cursor. */
 static const char *const gathers[STAGES] = {
-  [BY_ALL] = "SELECT id, id, 0 FROM recipient WHERE id > ?2 AND id <= ?4 AND ?1 IS NULL AND ?3 IS "
+  [BY_ALL] = "SELECT id, id, 0 FROM recipient WHERE id > ?1 AND id <= ?4 AND ?3 IS NULL AND ?2 IS "
              "NOT NULL ORDER BY id LIMIT 5000",
   [BY_ID] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body "
-            "WHERE l.name = ?1 AND l.body >= ?2"
-            " AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, r.id LIMIT 5000",
-  [BY_TO] = "SELECT id, id, 0 FROM recipient WHERE address = ?1 AND id > ?2 AND id <= ?4 AND ?3 IS "
+            "WHERE l.name = ?3 AND l.body >= ?1"
+            " AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4 ORDER BY l.body, r.id LIMIT 5000",
+  [BY_TO] = "SELECT id, id, 0 FROM recipient WHERE address = ?3 AND id > ?1 AND id <= ?4 AND ?2 IS "
             "NOT NULL ORDER BY id LIMIT 5000",
   [BY_FROM] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body "
-              "WHERE l.return_path = ?1"
-              " AND l.body >= ?2 AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, "
+              "WHERE l.return_path = ?3"
+              " AND l.body >= ?1 AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4 ORDER BY l.body, "
               "r.id LIMIT 5000",
-  [BY_CLASS] = "SELECT id, id, 0 FROM recipient WHERE class = ?1 AND id > ?2 AND id <= ?4 AND ?3 "
+  [BY_CLASS] = "SELECT id, id, 0 FROM recipient WHERE class = ?3 AND id > ?1 AND id <= ?4 AND ?2 "
                "IS NOT NULL ORDER BY id LIMIT 5000",
-  [BY_HELD] = "SELECT id, id, 0 FROM recipient WHERE state = 1 AND id > ?2 AND id <= ?4 AND ?1 IS "
-              "NULL AND ?3 IS NOT NULL"
+  [BY_HELD] = "SELECT id, id, 0 FROM recipient WHERE state = 1 AND id > ?1 AND id <= ?4 AND ?3 IS "
+              "NULL AND ?2 IS NOT NULL"
               " ORDER BY id LIMIT 5000",
-  [BY_DUE] = "SELECT id, due, id FROM recipient WHERE state = 0 AND destination = ?1 AND (due, id) "
-             "> (?2, ?3) AND id <= ?4"
-             " ORDER BY due, id LIMIT 5000",
+  [BY_DUE] = DUE_OF("0"),
+  [BY_HELD_TO] = DUE_OF("1"),
   [BY_ACCOUNT] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = "
-                 "l.body WHERE l.account = ?1"
-                 " AND l.body >= ?2 AND (l.body > ?2 OR r.id > ?3) AND r.id <= ?4 ORDER BY l.body, "
+                 "l.body WHERE l.account = ?3"
+                 " AND l.body >= ?1 AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4 ORDER BY l.body, "
                  "r.id LIMIT 5000",
 };
 
@@ -172,8 +180,12 @@ static void use(struct selection *x, enum stage s) { x->stages[x->stage_count++]
 
 static bool is_whole(struct slice address) { return slice_find(address, '@') >= 0; }
 
-/* What narrows it most. A domain of recipients: those that wait, by their destination, and those
- * that are held. */
+static bool only_held(const struct selection *x) {
+  return x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD ||
+         x->reason == QUEUE_REASON_LIMITS || x->reason == QUEUE_REASON_TO_FAIL;
+}
+
+/* What narrows it most. A domain of recipients: those that wait, and those that are held. */
 static void choose(struct selection *x) {
   if (x->id.p)
     use(x, BY_ID);
@@ -183,19 +195,18 @@ static void choose(struct selection *x) {
     use(x, BY_TO);
   else if (x->from.p && is_whole(x->from))
     use(x, BY_FROM);
-  else if (x->class.p)
-    use(x, BY_CLASS);
   else if (queue_reason_in_hands(x->reason))
     use(x, BY_VIEW);
-  else if (x->state == QUEUE_HELD || x->reason == QUEUE_REASON_HELD ||
-           x->reason == QUEUE_REASON_LIMITS || x->reason == QUEUE_REASON_TO_FAIL)
-    use(x, BY_HELD);
+  else if (x->to.p && only_held(x))
+    use(x, BY_HELD_TO);
   else if (x->to.p)
-    use(x, BY_DUE), use(x, BY_HELD);
+    use(x, BY_DUE), use(x, BY_HELD_TO);
+  else if (x->class.p)
+    use(x, BY_CLASS);
   else if (x->account >= 0)
     use(x, BY_ACCOUNT);
   else
-    use(x, BY_ALL);
+    use(x, only_held(x) ? BY_HELD : BY_ALL);
 }
 
 static struct slice value_of(const struct selection *x, enum stage s, uint8_t folded[static 256]) {
@@ -204,7 +215,8 @@ static struct slice value_of(const struct selection *x, enum stage s, uint8_t fo
   case BY_TO: return x->to.p ? x->to : x->address;
   case BY_FROM: return x->from.p ? x->from : x->address;
   case BY_CLASS: return x->class;
-  case BY_DUE: {
+  case BY_DUE:
+  case BY_HELD_TO: {
     struct slice d = slice_first(x->to, 255);
     for (size_t i = 0; i < d.n; i++) folded[i] = ascii_lower(d.p[i]);
     return slice_of(folded, d.n);
@@ -233,6 +245,17 @@ static enum db_result find_last(struct store_engine *e, struct selection *x) {
   return one_number(s, &x->last);
 }
 
+/* The same for what is newer, where the cursor is a row. */
+static enum db_result find_first(struct store_engine *e, struct selection *x) {
+  if (x->came_from == 0 || x->stages[0] != BY_ALL) return DB_OK;
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT coalesce((SELECT min(r.id) - 1 FROM recipient r WHERE r.body = (SELECT body"
+             " FROM letter WHERE came >= ?1 ORDER BY came, body LIMIT 1)), ?2)");
+  db_bind_int(s, 1, x->came_from - CLOCK_SLACK_S);
+  db_bind_int(s, 2, x->last);
+  return one_number(s, &x->cursor[0]);
+}
+
 static bool parse(struct store_engine *e, struct admin_job *a, struct selection *x,
                   enum db_result *r) {
   x->account = x->state = -1;
@@ -244,6 +267,7 @@ static bool parse(struct store_engine *e, struct admin_job *a, struct selection 
   choose(x);
   x->parsed = true;
   *r = find_last(e, x);
+  if (*r == DB_OK) *r = find_first(e, x);
   return *r == DB_OK;
 }
 
@@ -291,14 +315,14 @@ static enum db_result gather(struct store_engine *e, struct selection *x) {
   struct slice value = value_of(x, stage, folded);
   enum db_result r;
   size_t n = 0;
+  db_bind_int(s, 1, x->cursor[0]);
+  db_bind_int(s, 2, x->cursor[1]);
   if (stage == BY_ACCOUNT)
-    db_bind_int(s, 1, x->account);
+    db_bind_int(s, 3, x->account);
   else if (value.p)
-    db_bind_text(s, 1, value);
+    db_bind_text(s, 3, value);
   else
-    db_bind_null(s, 1);
-  db_bind_int(s, 2, x->cursor[0]);
-  db_bind_int(s, 3, x->cursor[1]);
+    db_bind_null(s, 3);
   db_bind_int(s, 4, x->last);
   while ((r = db_step(s)) == DB_ROW) {
     n++;
@@ -390,8 +414,8 @@ bool selection_next(struct store_engine *e, struct admin_job *a, struct selectio
       " r.destination, l.account, r.held_by FROM recipient r JOIN letter l ON l.body = r.body"
       " JOIN body b ON b.id = r.body WHERE r.id = ?");
   *r = DB_OK;
-  while (x->at < x->count && (*looked)++ < most) {
-    db_bind_int(s, 1, x->rows[x->at++]);
+  while (x->now.at < x->count && (*looked)++ < most) {
+    db_bind_int(s, 1, x->rows[x->now.at++]);
     *r = db_step(s);
     if (*r == DB_ROW) {
       *r = DB_OK;
@@ -402,7 +426,7 @@ bool selection_next(struct store_engine *e, struct admin_job *a, struct selectio
       return false;
     }
   }
-  a->job.again = x->at < x->count;
+  a->job.again = x->now.at < x->count;
   return false;
 }
 

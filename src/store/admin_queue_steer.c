@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { CHANGES_A_SLICE = 200 };
+enum { CHANGES_A_LOOK = 20 /* between two looks at the clock */ };
 
 /* One row is changed; *ret_changed: it was not so before. */
 typedef enum db_result change_fn(struct store_engine *e, struct admin_job *a,
@@ -30,7 +30,16 @@ static enum db_result run_on(struct store_engine *e, const char *sql, int64_t fi
 /* The history has each act that changed something. */
 static enum db_result note(struct store_engine *e, struct admin_job *a, const struct selected *c,
                            enum attempt_what what, bool changed) {
-  return changed ? attempt_put_act(e, c->row, what, a->job.now_s) : DB_OK;
+  const struct attempt act = {
+    .at_s = a->job.now_s,
+    .name = c->name,
+    .return_path = c->return_path,
+    .address = c->address,
+    .what = what,
+    .stage = ATTEMPT_NO_STAGE,
+    .reply = SLICE("by the administrator"),
+  };
+  return changed ? attempt_put(e, &act) : DB_OK;
 }
 
 static enum db_result hold_one(struct store_engine *e, struct admin_job *a,
@@ -82,9 +91,9 @@ static enum db_result fail_one(struct store_engine *e, struct admin_job *a,
 
 static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
-  enum db_result r = attempt_put_act(e, c->row, ATTEMPT_DROPPED, a->job.now_s);
-  if (r == DB_OK)
-    r = run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
+  enum db_result r =
+      run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
+  if (r == DB_OK) r = note(e, a, c, ATTEMPT_DROPPED, *ret_changed);
   return r == DB_OK ? queue_end_letter(e, (uint64_t)c->body) : r;
 }
 
@@ -102,17 +111,17 @@ struct steering {
 static enum db_result end_of(struct admin_job *a, const struct selection *x,
                              const struct steering *v) {
   char held[160] = "", hands[200] = "";
-  bool one = x->held == 1;
-  if (x->held)
+  bool one = x->now.held == 1;
+  if (x->now.held)
     snprintf(held, sizeof held, "; %llu recipient%s that fit%s %s held: queue release lets %s go",
-             RECIPIENTS(x->held), one ? "s" : "", one ? "is" : "are", one ? "it" : "them");
-  if (x->hands)
+             RECIPIENTS(x->now.held), one ? "s" : "", one ? "is" : "are", one ? "it" : "them");
+  if (x->now.hands)
     snprintf(hands, sizeof hands, "; %llu more in the sender's hands: %s",
-             (unsigned long long)x->hands, v->hands);
-  if (x->done)
-    return admin_send(a, CLI_OK, "%llu recipient%s %s%s%s", RECIPIENTS(x->done - x->hands), v->done,
-                      hands, held);
-  if (x->held) return admin_send(a, CLI_NOT_FOUND, "nothing was changed%s", held);
+             (unsigned long long)x->now.hands, v->hands);
+  if (x->now.done)
+    return admin_send(a, CLI_OK, "%llu recipient%s %s%s%s", RECIPIENTS(x->now.done - x->now.hands),
+                      v->done, hands, held);
+  if (x->now.held) return admin_send(a, CLI_NOT_FOUND, "nothing was changed%s", held);
   return admin_send(a, CLI_NOT_FOUND, "nothing in the queue fits, or all of it is so already");
 }
 
@@ -121,9 +130,19 @@ static enum db_result change_row(struct store_engine *e, struct admin_job *a, st
   bool changed = false, skipped = v->skips_held && s->held;
   bool left = skipped || (s->to_fail && !v->takes_to_fail);
   enum db_result r = left ? DB_OK : v->one(e, a, s, &changed);
-  x->done += r == DB_OK && changed;
-  x->hands += r == DB_OK && changed && v->hands && s->why.in_hands;
-  x->held += skipped;
+  x->now.done += r == DB_OK && changed;
+  x->now.hands += r == DB_OK && changed && v->hands && s->why.in_hands;
+  x->now.held += skipped;
+  return r;
+}
+
+static enum db_result change_some(struct store_engine *e, struct admin_job *a, struct selection *x,
+                                  const struct steering *v) {
+  struct selected s;
+  enum db_result r = DB_OK;
+  size_t looked = 0;
+  while (r == DB_OK && selection_next(e, a, x, CHANGES_A_LOOK, &looked, &s, &r))
+    r = change_row(e, a, x, &s, v);
   return r;
 }
 
@@ -132,18 +151,16 @@ static enum db_result change_row(struct store_engine *e, struct admin_job *a, st
 static enum db_result change(struct store_engine *e, struct admin_job *a,
                              const struct steering *v) {
   struct selection *x;
-  struct selected s;
   enum db_result r;
-  size_t looked = 0;
   if (!selection_ready(e, a, &x, &r))
     return r != DB_OK || a->job.again || !x || !x->gathered || x->count ? r : end_of(a, x, v);
-  const struct selection before = *x;
-  while (selection_next(e, a, x, CHANGES_A_SLICE, &looked, &s, &r)) {
-    r = change_row(e, a, x, &s, v);
-    if (r != DB_OK) break;
-  }
+  if (a->undone) x->now = x->before;
+  x->before = x->now;
+  engine_slice_begins(e);
+  do r = change_some(e, a, x, v);
+  while (r == DB_OK && a->job.again && !engine_slice_is_over(e, x->now.at - x->before.at));
   if (r == DB_OK) return a->job.again ? r : end_of(a, x, v);
-  *x = before;
+  x->now = x->before;
   return r;
 }
 

@@ -58,20 +58,6 @@ enum db_result attempt_put(struct store_engine *e, const struct attempt *a) {
   return db_run(s);
 }
 
-enum db_result attempt_put_act(struct store_engine *e, int64_t row, enum attempt_what what,
-                               int64_t now_s) {
-  struct db_stmt *s = db_prepare(
-      e->db, "INSERT INTO attempt (at, name, return_path, address, what, stage, code, enhanced,"
-             " reply, host, ip, tls) SELECT ?2, b.name, l.return_path, r.address, ?3, ?4, 0, 0,"
-             " 'by the administrator', '', '', '' FROM recipient r JOIN letter l ON l.body = r.body"
-             " JOIN body b ON b.id = r.body WHERE r.id = ?1");
-  db_bind_int(s, 1, row);
-  db_bind_int(s, 2, now_s);
-  db_bind_int(s, 3, what);
-  db_bind_int(s, 4, ATTEMPT_NO_STAGE);
-  return db_run(s);
-}
-
 /* --- the last attempt --- */
 
 static void take_last(struct db_stmt *s, struct arena *a, struct attempt_last *ret) {

@@ -40,9 +40,6 @@ struct attempt {
   struct slice reply, host, ip, tls;
 };
 enum db_result attempt_put(struct store_engine *e, const struct attempt *a);
-/* The administrator did that to the recipient of that row. */
-enum db_result attempt_put_act(struct store_engine *e, int64_t row, enum attempt_what what,
-                               int64_t now_s);
 
 /* What another server said last of a recipient that waits, or why it could not be spoken to. All
  * zero: it was not tried yet, or memory ran out. */

@@ -23,6 +23,8 @@ enum {
   /* Pages of 16 KB in the log: moved home when idle from 4 MB on, under load from 32 MB on. */
   LOG_IDLE = 256,
   LOG_URGENT = 2048,
+  SLICE_MS = 5,
+  SLICE_ITEMS = 200, /* without a clock */
 };
 
 /* --- lists of ids --- */
@@ -186,6 +188,20 @@ bool engine_low_space(struct store_engine *e, struct store_job *j) {
   }
   j->low_space = e->space >= 0 && (uint64_t)e->space < j->free_least;
   return j->low_space;
+}
+
+/* --- slices --- */
+
+void store_engine_set_clock(struct store_engine *e, uint64_t (*clock_ms)(void)) {
+  e->clock_ms = clock_ms;
+}
+
+void engine_slice_begins(struct store_engine *e) {
+  if (e->clock_ms) e->slice_ms = e->clock_ms();
+}
+
+bool engine_slice_is_over(const struct store_engine *e, size_t items) {
+  return e->clock_ms ? e->clock_ms() - e->slice_ms >= SLICE_MS : items >= SLICE_ITEMS;
 }
 
 /* --- transactions --- */

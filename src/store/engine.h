@@ -42,6 +42,9 @@ struct store_engine {
   bool files_moved;         /* sync_all before the commit */
   struct id_list freed_now; /* bodies in files whose last reference goes with this commit */
 
+  uint64_t (*clock_ms)(void); /* NULL: slices end by count */
+  uint64_t slice_ms;          /* when the present slice began */
+
   /* between transactions */
   uint64_t groups;
   struct id_list freed;  /* files to be removed */
@@ -76,6 +79,10 @@ enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_
 enum db_result engine_unref_body(struct store_engine *e, uint64_t body);
 /* True when there is less space than the job's free_least; asked of the disk once a second. */
 bool engine_low_space(struct store_engine *e, struct store_job *j);
+
+/* Long work in slices of some milliseconds: is the present one over, after so many items? */
+void engine_slice_begins(struct store_engine *e);
+bool engine_slice_is_over(const struct store_engine *e, size_t items);
 
 /* Forgets the sizes of surrogates of the other way. */
 enum db_result engine_forget_measures(struct store_engine *e);

@@ -53,4 +53,6 @@ struct store_job *store_job_next(const struct store_job *job) {
   return job->next;
 }
 
+bool store_job_is_patient(const struct store_job *job) { return job->again || job->patient; }
+
 void store_job_link(struct store_job *job, struct store_job *next) { job->next = next; }

@@ -51,6 +51,7 @@ struct store_job {
   uint64_t free_least; /* new mail is refused when less space than this is free */
   bool low_space;      /* result: less was free */
   bool again;          /* result: this was one slice of it; the owner enqueues it once more */
+  bool patient;        /* other writes go first: store_job_is_patient() */
   uint64_t group;      /* result: which of the writer's groups it was in, from 1 */
   uint64_t number;     /* of those that change what accounts have: folders.h */
 };

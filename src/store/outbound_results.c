@@ -209,6 +209,7 @@ bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_lett
   if (!r) return false;
   r->tag = tag;
   r->here = true;
+  r->job.patient = !tag;
   if (!tag && !hands_take(&s->outbound.hands, l, 0)) {
     struct store_job *j = &r->job;
     hands_free(&s->outbound.hands, l, 0);

@@ -24,6 +24,13 @@
 enum { QUEUE_TO_FAIL = -1 };
 enum queue_state { QUEUE_WAITING, QUEUE_HELD };
 
+/* Rows of `from` ("SELECT … WHERE … ") beyond the place (?1, ?2) in the order (key, id), up to
+ * `until`. In two parts, since SQLite takes only the first of a pair's columns from an index: a
+ * million rows with one time would be walked from the first in each slice. */
+#define QUEUE_BEYOND(from, key, id, until)                                                     \
+  from key " = ?1 AND " id " > ?2" until " UNION ALL " from key " > ?1" until " ORDER BY " key \
+           ", " id
+
 /* --- written with the message: queue_letter.h --- */
 
 /* For deliver.c, inside its transaction. */

@@ -214,11 +214,12 @@ static void add_row(struct taken_letter *l, const struct taken_rcpt *row) {
 
 static struct db_stmt *rows_beyond(struct store_engine *e, const struct take_job *t) {
   struct db_stmt *s =
-      db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE state = 0 AND destination = ?"
-                        " AND (due, id) > (?, ?) ORDER BY due, id");
-  db_bind_text(s, 1, t->destination);
-  db_bind_int(s, 2, t->cursor.due);
-  db_bind_int(s, 3, (int64_t)t->cursor.row);
+      db_prepare(e->db, QUEUE_BEYOND("SELECT " ROW_COLUMNS
+                                     " FROM recipient WHERE state = 0 AND destination = ?3 AND ",
+                                     "due", "id", ""));
+  db_bind_int(s, 1, t->cursor.due);
+  db_bind_int(s, 2, (int64_t)t->cursor.row);
+  db_bind_text(s, 3, t->destination);
   return s;
 }
 
@@ -289,8 +290,8 @@ const struct job_kind take_kind = {
  * not hide what lies behind it. Rows of a message have one deadline, so they come together. */
 static enum db_result expired_rows(struct store_engine *e, struct expired_job *x) {
   struct db_stmt *s =
-      db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE (expires, id) > (?, ?)"
-                        " AND expires <= ? ORDER BY expires, id LIMIT ?");
+      db_prepare(e->db, QUEUE_BEYOND("SELECT " ROW_COLUMNS " FROM recipient WHERE ", "expires",
+                                     "id", " AND expires <= ?3") " LIMIT ?4");
   struct taken_letter **end = &x->letters, *l = NULL;
   enum db_result r;
   db_bind_int(s, 1, x->from.expires);
@@ -357,13 +358,13 @@ static enum db_result late_rows(struct store_engine *e, struct late_job *x,
 /* Not of reports, which nobody is told about. */
 static enum db_result late_letters(struct store_engine *e, struct late_job *x) {
   struct db_stmt *s =
-      db_prepare(e->db, "SELECT body, came FROM letter WHERE (came, body) >= (?, ?) AND came <= ?"
-                        " AND return_path <> '' ORDER BY came, body LIMIT ?");
+      db_prepare(e->db, QUEUE_BEYOND("SELECT body, came FROM letter WHERE return_path <> '' AND ",
+                                     "came", "body", " AND came <= ?3") " LIMIT ?4");
   struct taken_letter **end = &x->letters;
   enum db_result r, inner = DB_OK;
   size_t letters = 0, rows = 0;
   db_bind_int(s, 1, x->from.came);
-  db_bind_int(s, 2, (int64_t)x->from.body);
+  db_bind_int(s, 2, (int64_t)x->from.body - 1); /* of this one rows may be left */
   db_bind_int(s, 3, x->came_by);
   db_bind_int(s, 4, LATE_LETTERS_A_SLICE);
   while (inner == DB_OK && !x->full && (r = db_step(s)) == DB_ROW) {

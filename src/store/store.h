@@ -95,6 +95,11 @@ void store_read(struct store_engine *e, struct store_job *job);
 /* The connection met a failing disk; every further request on it fails. */
 bool store_engine_broken(const struct store_engine *e);
 
+/* A clock in milliseconds, by which long work ends its slices; without one they end by count. */
+void store_engine_set_clock(struct store_engine *e, uint64_t (*clock_ms)(void));
+
+/* A slice of long work that has begun before, or what nobody waits for: other writes go first. */
+bool store_job_is_patient(const struct store_job *job);
 /* A command of the administrator's, which may take long: not for the threads that serve mail. */
 bool store_job_is_slow(const struct store_job *job);
 /* The process number of the command line it works for; 0: none. */

@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "lib/base/sys.h"
 
 enum { STACK = 1024 * 1024 };
 
@@ -28,10 +31,13 @@ struct workers {
   pthread_mutex_t lock;
   /* under `lock`: */
   struct queue writes, reads, slow;
+  struct job_line patient; /* for the writer */
   struct job_line done;
   pthread_cond_t some_done;
   bool stopping, broken;
 
+  uint64_t other_ms;   /* the writer's alone: when it last wrote what is not patient */
+  uint64_t patient_ms; /* the same: patient work rests until then, unless it is quiet */
   int fd;
   struct worker writer, slow_reader, readers[READERS_MAX];
   unsigned reader_count;
@@ -90,7 +96,8 @@ static bool run_housekeeping(struct worker *w) {
   enum store_housekeeping_when housekeeping = store_housekeeping_when(w->engine);
   pthread_mutex_lock(&p->lock);
   bool now = housekeeping == STORE_HOUSEKEEPING_NOW ||
-             (housekeeping == STORE_HOUSEKEEPING_IDLE && !w->queue->line.first && !p->stopping);
+             (housekeeping == STORE_HOUSEKEEPING_IDLE && !w->queue->line.first &&
+              !p->patient.first && !p->stopping);
   if (!now) return false;
   pthread_mutex_unlock(&p->lock);
   bool fine = store_idle(w->engine);
@@ -99,17 +106,58 @@ static bool run_housekeeping(struct worker *w) {
   return true;
 }
 
+/* How long patient work has to wait; 0: it may go on. */
+static uint64_t patient_rests_ms(const struct workers *p) {
+  uint64_t now = sys_mono_ms(), quiet = p->other_ms + QUIET_MS;
+  uint64_t until = p->patient_ms < quiet ? p->patient_ms : quiet;
+  return p->stopping || until <= now ? 0 : until - now;
+}
+
+static void wait_ms(struct workers *p, struct queue *q, uint64_t ms) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  uint64_t ns = (uint64_t)t.tv_nsec + ms * 1000000;
+  t.tv_sec += (time_t)(ns / 1000000000);
+  t.tv_nsec = (long)(ns % 1000000000);
+  pthread_cond_timedwait(&q->more, &p->lock, &t);
+}
+
+/* The next group; empty: the end. Called with the lock held, which is released meanwhile. */
+static struct job_line next_group(struct workers *p, struct queue *q, bool *ret_patient) {
+  uint64_t rest = 0;
+  while (!q->line.first && (p->patient.first ? (rest = patient_rests_ms(p)) > 0 : !p->stopping))
+    if (p->patient.first)
+      wait_ms(p, q, rest);
+    else
+      pthread_cond_wait(&q->more, &p->lock);
+  struct job_line group = take(&q->line, GROUP_MAX);
+  *ret_patient = p->patient.first && !patient_rests_ms(p);
+  if (group.first) p->other_ms = sys_mono_ms();
+  if (!*ret_patient) return group;
+  struct job_line some = take(&p->patient, PATIENT_A_GROUP);
+  append(&group, &some);
+  return group;
+}
+
+static uint64_t rest_after(uint64_t took_ms) {
+  uint64_t rest = PATIENT_REST * (took_ms + 1);
+  return rest < PATIENT_REST_MOST_MS ? rest : PATIENT_REST_MOST_MS;
+}
+
 static void *writer(void *arg) {
   struct worker *w = arg;
   struct workers *p = w->all;
+  bool patient;
   pthread_mutex_lock(&p->lock);
   for (;;) {
     if (run_housekeeping(w)) continue;
-    while (!w->queue->line.first && !p->stopping) pthread_cond_wait(&w->queue->more, &p->lock);
-    struct job_line group = take(&w->queue->line, GROUP_MAX);
+    struct job_line group = next_group(p, w->queue, &patient);
     if (!group.first) break;
     pthread_mutex_unlock(&p->lock);
+    uint64_t begun = sys_mono_ms();
     bool fine = store_write_group(w->engine, group.first);
+    uint64_t now = sys_mono_ms();
+    if (patient) p->patient_ms = now + rest_after(now - begun);
     pthread_mutex_lock(&p->lock);
     hand_back(p, &group, !fine);
   }
@@ -143,6 +191,7 @@ static bool start(struct workers *p, struct worker *w, struct queue *q, void *(*
   w->queue = q;
   w->engine = store_engine_open(disk, conf, q == &p->writes, err);
   if (!w->engine) return false;
+  store_engine_set_clock(w->engine, sys_mono_ms);
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, STACK);
   w->started = pthread_create(&w->thread, &attr, fn, w) == 0;
@@ -162,6 +211,15 @@ static bool start_all(struct workers *p, struct disk *disk, const struct conf *c
   return true;
 }
 
+/* The writer waits with a time-out, by the clock that never goes back. */
+static void init_writes(struct queue *q) {
+  pthread_condattr_t attr;
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(&q->more, &attr);
+  pthread_condattr_destroy(&attr);
+}
+
 struct workers *workers_new(struct disk *disk, const struct conf *conf, struct buf *err) {
   struct workers *p = calloc(1, sizeof *p);
   if (!p) {
@@ -169,7 +227,7 @@ struct workers *workers_new(struct disk *disk, const struct conf *conf, struct b
     return NULL;
   }
   pthread_mutex_init(&p->lock, NULL);
-  pthread_cond_init(&p->writes.more, NULL);
+  init_writes(&p->writes);
   pthread_cond_init(&p->reads.more, NULL);
   pthread_cond_init(&p->slow.more, NULL);
   pthread_cond_init(&p->some_done, NULL);
@@ -215,6 +273,17 @@ static int give(struct queue *q, struct job_line *jobs) {
   return wake;
 }
 
+/* To the writer, which is one thread. */
+static int give_writes(struct workers *p, struct job_line *jobs) {
+  int wake = jobs->first ? 1 : 0;
+  for (struct store_job *j = jobs->first, *next; j; j = next) {
+    next = store_job_next(j);
+    job_line_put(store_job_is_patient(j) ? &p->patient : &p->writes.line, j);
+  }
+  *jobs = (struct job_line){ NULL, NULL };
+  return wake;
+}
+
 /* Called without the lock, which the woken thread would otherwise have to wait for. */
 static void wake(struct queue *q, int how) {
   if (how == 2) pthread_cond_broadcast(&q->more);
@@ -224,8 +293,7 @@ static void wake(struct queue *q, int how) {
 void workers_put(struct workers *p, struct job_line *writes, struct job_line *reads,
                  struct job_line *slow) {
   pthread_mutex_lock(&p->lock);
-  int write = give(&p->writes, writes), read = give(&p->reads, reads),
-      slowly = give(&p->slow, slow);
+  int write = give_writes(p, writes), read = give(&p->reads, reads), slowly = give(&p->slow, slow);
   pthread_mutex_unlock(&p->lock);
   wake(&p->writes, write);
   wake(&p->reads, read);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The queue: who may send, what a sender is handed, what becomes of what it reports. */
+#include "src/store/job.h"
 #include "tests/unit/queue_kit.h"
 
 /* Nobody sends elsewhere without a login; store asks auth's grant, not the front-end. */
@@ -607,6 +608,47 @@ static void selectors(void **state) {
   assert_sound(k);
 }
 
+static enum db_result fails(struct store_engine *e, struct store_job *j) { return DB_CONSTRAINT; }
+
+/* Each group with a job that fails behind it, so that it is rolled back and run job by job. */
+static void pump_with_failures(struct kit *k) {
+  static const struct job_kind failing = { .name = "failing", .is_write = true, .run = fails };
+  while (k->writes) {
+    struct store_job bad = { .kind = &failing }, *first = k->writes, *last = first;
+    k->writes = NULL;
+    while (last->next) last = last->next;
+    last->next = &bad;
+    assert_true(store_write_group(k->writer, first));
+    last->next = NULL;
+    assert_int_equal(bad.result, JOB_TROUBLE);
+    kit_finish_all(k, first);
+  }
+}
+
+/* A slice that is rolled back with its group begins where it began: none is passed over, and each
+ * counts once. */
+static void a_slice_is_undone(void **state) {
+  struct kit *k = *state;
+  struct buf list;
+  submit_grant(k, SESSION, alice(k));
+  for (int i = 0; i < 5; i++) {
+    char to[4096] = "";
+    for (int n = 0; n < 50; n++)
+      snprintf(to + strlen(to), sizeof to - strlen(to), "%su%d-%d@elsewhere.example", n ? " " : "",
+               i, n);
+    assert_int_equal(commit(k, to), COMMIT_DONE);
+  }
+  kit_list(&list, "queue drop to=elsewhere.example");
+  assert_true(KIT_SAY(k, ROLE_CLI, CLI, cli_command, 0, buf_slice(&list)));
+  buf_free(&list);
+  pump_with_failures(k);
+  struct answer a = kit_answer(k, NULL);
+  assert_int_equal(a.code, CLI_OK);
+  assert_string_equal(a.text, "250 recipients dropped");
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
 /* What became of a message is told by its id, its Message-ID, an address, or our reply to it; and
  * who was refused. */
 static void why(void **state) {
@@ -837,6 +879,7 @@ int main(void) {
     TEST(large),
     TEST(steering),
     TEST(retry_leaves_held),
+    TEST(a_slice_is_undone),
     TEST(reasons),
     TEST(selectors),
     TEST(given_up),
