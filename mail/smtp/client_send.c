@@ -559,6 +559,20 @@ static void explain_closed(struct smtp_session *s, struct smtp_transaction *t,
   }
 }
 
+/* The connection was lost. Behind the end of data only the server knows what it has done with the
+ * message (RFC 1047 §2). */
+static void decide_lost(struct smtp_verdict *v, enum smtp_end why, bool at_end) {
+  struct buf words;
+  buf_init(&words, SMTP_CLIENT_TEXT_MAX);
+  buf_put_str(&words, smtp_end_meaning(why));
+  if (at_end) buf_put_str(&words, " after all of the message; the server may have taken it");
+  const char *text = buf_cstr(&words);
+  decide_here(v, at_end ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.4.2",
+              text ? text : smtp_end_meaning(why));
+  v->doubtful = at_end;
+  buf_free(&words);
+}
+
 static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smtp_end why) {
   enum smtp_stage stage = t->body_ended ? SMTP_STAGE_END : SMTP_STAGE_BODY;
   bool sent = t->body_begun && !t->void_body;
@@ -573,7 +587,7 @@ static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smt
     else if (sent && why == SMTP_END_PROTOCOL)
       decide_doubtful(s, v, t->body_ended);
     else if (sent)
-      decide_here(v, stage, SMTP_TEMPORARY, "4.4.2", smtp_end_meaning(why));
+      decide_lost(v, why, t->body_ended);
     else if (why == SMTP_END_SHUT_DOWN)
       explain_closed(s, t, v);
   }

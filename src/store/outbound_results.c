@@ -16,6 +16,8 @@ enum {
   REPORT_AGAIN_S = 60,
   /* so often a message is sent where it may have been taken: each may be one more copy */
   DOUBTS_MAX = 3,
+  /* the least delay between the second and the third, in first delays: two hours by default */
+  DOUBT_DELAYS = 24,
 };
 
 /* --- what a result leads to --- */
@@ -36,6 +38,8 @@ static uint32_t delay_after(const struct store *s, const struct queue_result *q)
   uint32_t chance = 0;
   if (q->class == SMTP_CLASS_GREYLISTED && q->rcpt.tries >= GREYLISTED_TRIES) most = c->retry_most;
   if (most > c->retry_most) most = c->retry_most;
+  if (q->doubtful && q->rcpt.doubts && first < c->retry_first * DOUBT_DELAYS)
+    first = c->retry_first * DOUBT_DELAYS;
   if (first > most) first = most;
   s->shell.random(s->shell.arg, &chance, sizeof chance);
   return sched_delay(q->rcpt.delay, (uint32_t)first, (uint32_t)most, chance);
@@ -78,10 +82,15 @@ static void put_back(struct queue_result *q, enum queue_move move, int64_t now_s
   q->due = now_s;
 }
 
-/* No reply decided it, though the server had all of the message and said something. */
+/* 4.4.2: the connection was lost, or no reply came in time. */
+static bool is_lost(const struct send_outcome *o) {
+  return o->enhanced[0] == 4 && o->enhanced[1] == 4 && o->enhanced[2] == 2;
+}
+
+/* No reply decided it, though all of the message was sent. */
 static bool is_doubtful(const struct queue_result *q) {
   return q->outcome.fate == SEND_TEMPORARY && q->outcome.stage == SMTP_STAGE_END &&
-         !q->outcome.code && q->class == SMTP_CLASS_PROTOCOL;
+         !q->outcome.code && (q->class == SMTP_CLASS_PROTOCOL || is_lost(&q->outcome));
 }
 
 static void decide(const struct store *s, const struct taken_letter *l, struct queue_result *q,

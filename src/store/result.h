@@ -25,7 +25,7 @@ struct queue_result {
   enum smtp_class class; /* of the outcome; delivered: unknown */
   bool report;           /* it is in the report of this job */
   bool over;             /* QUEUE_FAILED, since its time in the queue is over */
-  bool doubtful;         /* the reply to the end of data was none: it may have been taken */
+  bool doubtful;         /* the end of data had no reply that decides it: it may have been taken */
   int64_t due;           /* QUEUE_LATER */
   uint32_t delay;
   /* results */

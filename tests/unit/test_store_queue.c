@@ -608,6 +608,44 @@ static void selectors(void **state) {
   assert_sound(k);
 }
 
+static void lose_at_end(struct kit *k, const struct got *g) {
+  struct buf list;
+  buf_init(&list, SEND_ROWS_MAX);
+  send_outcome_put(&list, &(struct send_outcome){ .row = g->rows[0],
+                                                  .fate = SEND_TEMPORARY,
+                                                  .stage = SMTP_STAGE_END,
+                                                  .enhanced = { 4, 4, 2 },
+                                                  .text = SLICE("lost; it may have taken it") });
+  assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_result, g->tag,
+                      .host = SLICE("mx.elsewhere.example"), .results = buf_slice(&list)));
+  buf_free(&list);
+  kit_pump(k);
+}
+
+/* RFC 1047: each try behind which the connection is lost may be one more copy. The third returns
+ * the message, and there is time before it. */
+static void lost_at_end(void **state) {
+  struct kit *k = *state;
+  submit_grant(k, SESSION, alice(k));
+  ready(k, SENDER, 10);
+  assert_int_equal(commit(k, "bob@elsewhere.example"), COMMIT_DONE);
+  static const int64_t waits[][2] = { { 240, 360 }, { 24 * 240, 24 * 360 } };
+  for (unsigned i = 0; i < 3; i++) {
+    struct got g = letter(k);
+    assert_int_equal(g.m.doubts, i);
+    lose_at_end(k, &g);
+    assert_int_equal(waiting(k), i < 2 ? 1 : 0);
+    if (i == 2) break;
+    k->now_s += waits[i][0] - 1;
+    store_due(k->store, k->now_s);
+    nothing(k);
+    k->now_s += waits[i][1] - waits[i][0] + 2;
+    store_due(k->store, k->now_s);
+  }
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  assert_sound(k);
+}
+
 static enum db_result fails(struct store_engine *e, struct store_job *j) { return DB_CONSTRAINT; }
 
 /* Each group with a job that fails behind it, so that it is rolled back and run job by job. */
@@ -880,6 +918,7 @@ int main(void) {
     TEST(steering),
     TEST(retry_leaves_held),
     TEST(a_slice_is_undone),
+    TEST(lost_at_end),
     TEST(reasons),
     TEST(selectors),
     TEST(given_up),
