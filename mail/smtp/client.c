@@ -211,7 +211,7 @@ static void starttls_reply(struct smtp_session *s) {
     return;
   }
   smtp_client_keep(s, SMTP_STAGE_TLS, fate_of_reply(s));
-  if (s->policy.tls == SMTP_TLS_MUST) {
+  if (s->policy.tls == SMTP_TLS_MUST || s->policy.tls == SMTP_TLS_ONCE_OFFERED) {
     end_politely(s, SMTP_END_TLS_REFUSED);
     return;
   }
@@ -253,6 +253,20 @@ static void trace_reply(struct smtp_session *s) {
   buf_free(&line);
 }
 
+static const char *answered_command(const struct smtp_session *s) {
+  static const char *const phases[] = {
+    [SMTP_PHASE_GREETING] = "greeting", [SMTP_PHASE_EHLO] = "EHLO", [SMTP_PHASE_HELO] = "HELO",
+    [SMTP_PHASE_STARTTLS] = "STARTTLS", [SMTP_PHASE_AUTH] = "AUTH", [SMTP_PHASE_RSET] = "RSET",
+    [SMTP_PHASE_QUIT] = "QUIT",
+  };
+  static const char *const steps[] = { [SMTP_STEP_MAIL] = "MAIL",
+                                       [SMTP_STEP_RCPT] = "RCPT",
+                                       [SMTP_STEP_DATA] = "DATA",
+                                       [SMTP_STEP_END] = "message" };
+  if (s->phase == SMTP_PHASE_SEND) return steps[s->transactions[0].to_receive];
+  return s->phase == SMTP_PHASE_EHLO && s->policy.lmtp ? "LHLO" : phases[s->phase];
+}
+
 /* 421 may come at any time, in place of any reply (RFC 5321 §3.8). So may the 221 of a server that
  * closes unasked: it confirms nothing. */
 static void shut_down(struct smtp_session *s) {
@@ -263,6 +277,8 @@ static void shut_down(struct smtp_session *s) {
 
 static void take_reply(struct smtp_session *s) {
   trace_reply(s);
+  if (s->watch.reply)
+    s->watch.reply(s->watch.arg, answered_command(s), s->reply.code, buf_slice(&s->reply.text));
   if ((s->reply.code == 421 || s->reply.code == 221) && s->phase != SMTP_PHASE_QUIT)
     shut_down(s);
   else
@@ -452,6 +468,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_start *start) {
   s->policy = start->policy;
   s->limits = limits_of(&start->limits);
   s->source = start->source;
+  s->watch = start->watch;
   s->port = start->port;
   s->secure = start->policy.tls == SMTP_TLS_IMPLICIT;
   smtp_reply_init(&s->reply);

@@ -41,7 +41,6 @@
 enum {
   SMTP_CLIENT_IN = 32 * 1024,    /* unread octets a shell keeps at least */
   SMTP_CLIENT_TEXT_MAX = 512,    /* octets kept of a reply */
-  SMTP_CLIENT_RCPTS_MAX = 1000,  /* recipients of a letter */
   SMTP_CLIENT_PIECE = 32 * 1024, /* octets of a message requested at once */
   SMTP_CLIENT_SHOWN = 200,       /* octets of what is no reply that are shown, escaped */
 };
@@ -122,9 +121,9 @@ struct smtp_letter {
   /* its octets need 8BITMIME (RFC 6152), its header SMTPUTF8 (RFC 6531); addresses are examined
    * separately */
   bool eight_bit, utf8;
-  uint64_t size; /* octets in wire form, without stuffing */
+  uint64_t size; /* octets in wire form, without stuffing; 0: not announced */
   struct smtp_letter_rcpt *rcpts;
-  size_t count; /* 1 … SMTP_CLIENT_RCPTS_MAX */
+  size_t count; /* 1 or more */
   void *own;    /* the source's */
 };
 /* Frees the verdicts' texts. */
@@ -150,10 +149,11 @@ struct smtp_source {
 
 /* --- what the session may do --- */
 enum smtp_client_tls {
-  SMTP_TLS_IF_OFFERED, /* STARTTLS when it is announced */
+  SMTP_TLS_IF_OFFERED, /* STARTTLS when it is announced; refused: without */
   SMTP_TLS_MUST,
   SMTP_TLS_NEVER,
-  SMTP_TLS_IMPLICIT, /* the handshake is already done */
+  SMTP_TLS_IMPLICIT,     /* the handshake is already done */
+  SMTP_TLS_ONCE_OFFERED, /* STARTTLS when it is announced; refused: the session ends */
 };
 
 struct smtp_client_policy {
@@ -164,6 +164,17 @@ struct smtp_client_policy {
                       does: only where the certificate was verified (mail/sasl/login.h) */
   bool no_pipeline;
   bool plain_eight; /* send 8-bit octets even to a server without 8BITMIME */
+  /* A letter of which a recipient is refused goes to none: DATA waits for the replies to all RCPTs.
+   * The others stay UNTRIED. */
+  bool all_or_none;
+  bool envelope_only; /* DATA is never sent: to see what a server answers */
+};
+
+/* Every reply as it comes, for somebody who looks on. `command` is the one that it answers:
+ * "greeting", "EHLO", "MAIL" …; "message" for the end of data. */
+struct smtp_client_watch {
+  void (*reply)(void *arg, const char *command, unsigned code, struct slice text);
+  void *arg;
 };
 
 /* Milliseconds; 0: the default, which is RFC 5321 §4.5.3.2's. */
@@ -188,6 +199,7 @@ struct smtp_client_start {
   struct smtp_client_policy policy;
   struct smtp_client_limits limits;
   struct smtp_source source;
+  struct smtp_client_watch watch; /* `reply` may be NULL */
   struct proto_trace trace;
   struct proto_channel channel;
   uint64_t now_ms;

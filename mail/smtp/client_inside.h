@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The inside of the client session, shared by client.c (the wire, the clocks, the opening),
- * client_login.c, client_send.c (letters). Only they include this. */
+ * client_login.c, client_verdict.c, client_send.c (letters). Only they include this. */
 #ifndef QASID_SMTP_CLIENT_INSIDE_H
 #define QASID_SMTP_CLIENT_INSIDE_H
 
@@ -43,6 +43,7 @@ struct smtp_session {
   struct smtp_client_policy policy;
   struct smtp_client_limits limits;
   struct smtp_source source;
+  struct smtp_client_watch watch;
   struct buf hello, user, secret, nonce, host, named;
   uint16_t port;
 
@@ -89,6 +90,22 @@ void smtp_client_ready(struct smtp_session *s);
 void smtp_login_begin(struct smtp_session *s);
 void smtp_login_reply(struct smtp_session *s);
 void smtp_login_forget(struct smtp_session *s);
+
+/* --- client_verdict.c --- */
+/* Decided here, before any command was sent. */
+bool smtp_verdict_is_local(const struct smtp_verdict *v);
+/* The server may still decide it. */
+bool smtp_verdict_is_open(const struct smtp_verdict *v);
+/* The reply decides this recipient. */
+void smtp_verdict_decide(struct smtp_session *s, struct smtp_verdict *v, enum smtp_stage stage,
+                         enum smtp_fate fate);
+/* We decide: the server lacks something, or the connection is gone. enhanced: "4.4.2". */
+void smtp_verdict_decide_here(struct smtp_verdict *v, enum smtp_stage stage, enum smtp_fate fate,
+                              const char enhanced[static 5], const char *why);
+/* False: an argument that could end its line, or its path. */
+bool smtp_send_is_sendable(struct slice arg);
+/* Decides what needs no command. False: nothing of the letter is to be sent. */
+bool smtp_send_look_at(struct smtp_session *s, struct smtp_letter *l);
 
 /* --- client_send.c --- */
 /* Sends what may be sent now: the next letter, the next command. */

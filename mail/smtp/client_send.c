@@ -16,46 +16,7 @@
 
 /* --- verdicts --- */
 
-void smtp_letter_free_verdicts(struct smtp_letter *l) {
-  for (size_t i = 0; i < l->count; i++) buf_free(&l->rcpts[i].verdict.text);
-}
-
 static bool is_accepted(const struct smtp_verdict *v) { return v->accepted; }
-/* Decided here, before any command was sent. */
-static bool is_local(const struct smtp_verdict *v) {
-  return !v->code && (v->fate != SMTP_UNTRIED || v->obstacle);
-}
-/* The server may still decide it. */
-static bool is_open(const struct smtp_verdict *v) {
-  return v->fate == SMTP_UNTRIED && !v->obstacle;
-}
-
-static void put_text(struct smtp_verdict *v, struct slice text) {
-  buf_init(&v->text, SMTP_CLIENT_TEXT_MAX);
-  buf_put(&v->text, slice_first(text, SMTP_CLIENT_TEXT_MAX));
-  v->text.failed = false; /* without memory for the text the verdict stands */
-}
-
-/* The reply decides this recipient. */
-static void decide(struct smtp_session *s, struct smtp_verdict *v, enum smtp_stage stage,
-                   enum smtp_fate fate) {
-  v->fate = (uint8_t)fate;
-  v->stage = (uint8_t)stage;
-  v->code = s->reply.code;
-  v->accepted = false;
-  memcpy(v->enhanced, s->reply.enhanced, sizeof v->enhanced);
-  buf_free(&v->text);
-  put_text(v, buf_slice(&s->reply.text));
-}
-
-/* We decide: the server lacks something, or the connection is gone. */
-static void decide_here(struct smtp_verdict *v, enum smtp_stage stage, enum smtp_fate fate,
-                        const char enhanced[static 5], const char *why) {
-  buf_free(&v->text);
-  *v = (struct smtp_verdict){ .fate = (uint8_t)fate, .stage = (uint8_t)stage };
-  for (int i = 0; i < 3; i++) v->enhanced[i] = (uint8_t)(enhanced[2 * i] - '0');
-  put_text(v, slice_str(why));
-}
 
 static enum smtp_fate fate_of(uint16_t code) {
   return code / 100 == 5 ? SMTP_PERMANENT : SMTP_TEMPORARY;
@@ -65,74 +26,10 @@ static enum smtp_fate fate_of(uint16_t code) {
 static void decide_open(struct smtp_session *s, struct smtp_transaction *t, enum smtp_stage stage) {
   for (size_t i = 0; i < t->letter->count; i++) {
     struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
-    bool open = stage == SMTP_STAGE_MAIL ? is_open(v) : is_accepted(v);
-    if (open) decide(s, v, stage, fate_of(s->reply.code));
+    bool open = stage == SMTP_STAGE_MAIL ? smtp_verdict_is_open(v) : is_accepted(v);
+    if (open) smtp_verdict_decide(s, v, stage, fate_of(s->reply.code));
   }
   smtp_client_keep(s, stage, fate_of(s->reply.code));
-}
-
-/* --- what this server cannot take --- */
-
-/* An argument that could end its line, or its path, is never put on the wire. */
-static bool is_sendable(struct slice arg) {
-  bool quoted = false;
-  for (size_t i = 0; i < arg.n; i++) {
-    uint8_t c = arg.p[i];
-    if (c < 0x20 || c == 0x7f) return false;
-    if (c == '\\' && quoted) {
-      if (++i == arg.n || arg.p[i] < 0x20 || arg.p[i] == 0x7f) return false;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {
-      return false;
-    }
-  }
-  return !quoted;
-}
-
-/* What the whole letter needs and this server lacks. */
-static enum smtp_obstacle obstacle_of(const struct smtp_session *s, const struct smtp_letter *l) {
-  const struct smtp_client *c = &s->pub;
-  if ((l->utf8 || slice_has_high(l->return_path)) && !c->utf8) return SMTP_LACKS_UTF8;
-  if (l->eight_bit && !c->eight_bit && !s->policy.plain_eight) return SMTP_LACKS_8BITMIME;
-  return c->size_limit && l->size > c->size_limit ? SMTP_LACKS_SIZE : SMTP_NO_OBSTACLE;
-}
-
-static void decide_obstacle(struct smtp_verdict *v, enum smtp_stage stage, enum smtp_obstacle o) {
-  static const struct {
-    const char *enhanced, *why;
-  } words[] = {
-    [SMTP_LACKS_UTF8] = { "5.6.7", "the server does not offer SMTPUTF8, which this message needs" },
-    [SMTP_LACKS_8BITMIME] = { "5.6.3",
-                              "the server does not offer 8BITMIME, which this message needs" },
-    [SMTP_LACKS_SIZE] = { "5.3.4", "the message is larger than the server's SIZE" },
-  };
-  decide_here(v, stage, SMTP_UNTRIED, words[o].enhanced, words[o].why);
-  v->obstacle = (uint8_t)o;
-}
-
-/* Decides what needs no command. False: no recipient is left. */
-static bool look_at_letter(struct smtp_session *s, struct smtp_letter *l) {
-  enum smtp_obstacle whole = obstacle_of(s, l);
-  size_t open = 0;
-  for (size_t i = 0; i < l->count; i++) {
-    struct smtp_letter_rcpt *r = &l->rcpts[i];
-    r->verdict = (struct smtp_verdict){ 0 };
-    buf_init(&r->verdict.text, SMTP_CLIENT_TEXT_MAX);
-    if (!is_sendable(l->return_path))
-      decide_here(&r->verdict, SMTP_STAGE_MAIL, SMTP_PERMANENT, "5.1.7",
-                  "the reverse-path cannot be sent");
-    else if (!r->address.n || !is_sendable(r->address) || !is_sendable(r->orcpt))
-      decide_here(&r->verdict, SMTP_STAGE_RCPT, SMTP_PERMANENT, "5.1.3",
-                  "the address cannot be sent");
-    else if (whole)
-      decide_obstacle(&r->verdict, SMTP_STAGE_MAIL, whole);
-    else if (slice_has_high(r->address) && !s->pub.utf8)
-      decide_obstacle(&r->verdict, SMTP_STAGE_RCPT, SMTP_LACKS_UTF8);
-    else
-      open++;
-  }
-  return open > 0;
 }
 
 /* --- letters taken and returned --- */
@@ -156,7 +53,7 @@ static bool take_letter(struct smtp_session *s, struct smtp_transaction *t) {
     if (!l) return false;
     s->pub.letters++;
     *t = (struct smtp_transaction){ .letter = l };
-    if (look_at_letter(s, l)) return true;
+    if (smtp_send_look_at(s, l)) return true;
     give_back(s, t);
   }
   return false;
@@ -168,7 +65,7 @@ static bool take_letter(struct smtp_session *s, struct smtp_transaction *t) {
 static bool uses_utf8(const struct smtp_session *s, const struct smtp_letter *l) {
   bool any = l->utf8 || slice_has_high(l->return_path);
   for (size_t i = 0; !any && i < l->count; i++)
-    any = slice_has_high(l->rcpts[i].address) && !is_local(&l->rcpts[i].verdict);
+    any = slice_has_high(l->rcpts[i].address) && !smtp_verdict_is_local(&l->rcpts[i].verdict);
   return any && s->pub.utf8;
 }
 
@@ -176,12 +73,12 @@ static void put_mail(struct smtp_session *s, const struct smtp_letter *l, struct
   buf_put_str(line, "MAIL FROM:<");
   buf_put(line, l->return_path);
   buf_put_u8(line, '>');
-  if (s->pub.has_size) buf_printf(line, " SIZE=%llu", (unsigned long long)l->size);
+  if (s->pub.has_size && l->size) buf_printf(line, " SIZE=%llu", (unsigned long long)l->size);
   if (l->eight_bit && s->pub.eight_bit) buf_put_str(line, " BODY=8BITMIME");
   if (uses_utf8(s, l)) buf_put_str(line, " SMTPUTF8");
   if (!s->pub.dsn) return;
   if (l->ret) buf_put_str(line, l->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
-  if (l->envid.n && is_sendable(l->envid)) {
+  if (l->envid.n && smtp_send_is_sendable(l->envid)) {
     buf_put_str(line, " ENVID=");
     buf_put(line, l->envid);
   }
@@ -217,7 +114,7 @@ static void put_rcpt(struct smtp_session *s, const struct smtp_letter_rcpt *r, s
 
 /* From `*at` on, the next recipient that is the server's to decide. False: there is none. */
 static bool next_rcpt(const struct smtp_letter *l, size_t *at) {
-  while (*at < l->count && is_local(&l->rcpts[*at].verdict)) ++*at;
+  while (*at < l->count && smtp_verdict_is_local(&l->rcpts[*at].verdict)) ++*at;
   return *at < l->count;
 }
 
@@ -241,21 +138,30 @@ static void send_step(struct smtp_session *s, struct smtp_transaction *t) {
   buf_free(&line);
 }
 
-/* Without pipelining a command waits for the reply to the one before. */
+/* Without pipelining a command waits for the reply to the one before. So does a DATA that depends on
+ * all recipients. */
 static bool may_send(const struct smtp_session *s, const struct smtp_transaction *t) {
   if (t->to_send >= SMTP_STEP_END || buf_len(&s->pub.proto.out) > PROTO_OUT_HIGH) return false;
-  if (s->pub.pipelining) return true;
+  bool depends = s->policy.all_or_none || s->policy.envelope_only;
+  if (s->pub.pipelining && !(depends && t->to_send == SMTP_STEP_DATA)) return true;
   return t->to_send == t->to_receive &&
          (t->to_send != SMTP_STEP_RCPT || t->to_send_rcpt == t->to_receive_rcpt);
 }
 
+/* The policy lets no DATA follow, now that every RCPT is answered. */
+static bool ends_with_envelope(const struct smtp_session *s, const struct smtp_transaction *t) {
+  if (t->to_receive != SMTP_STEP_DATA || t->to_send != SMTP_STEP_DATA) return false;
+  return s->policy.envelope_only || (s->policy.all_or_none && t->accepted < t->letter->count);
+}
+
 /* No recipient is accepted and none can be any more. Those that got "too many recipients" stay
  * UNTRIED. */
-static bool is_refused(const struct smtp_transaction *t) {
+static bool is_refused(const struct smtp_session *s, const struct smtp_transaction *t) {
   if (t->body_begun) return false;
+  if (ends_with_envelope(s, t)) return true;
   for (size_t i = 0; i < t->letter->count; i++) {
     const struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
-    if (is_accepted(v) || (is_open(v) && t->to_receive < SMTP_STEP_DATA)) return false;
+    if (is_accepted(v) || (smtp_verdict_is_open(v) && t->to_receive < SMTP_STEP_DATA)) return false;
   }
   return true;
 }
@@ -342,10 +248,10 @@ void smtp_send_advance(struct smtp_session *s) {
       while (t->letter && may_send(s, t)) send_step(s, t);
       go_on_later(s);
       return;
-    } else if (is_refused(t) && all_answered(t)) {
+    } else if (is_refused(s, t) && all_answered(t)) {
       drop_refused(s, t);
     } else {
-      while (t->letter && !is_refused(t) && may_send(s, t)) send_step(s, t);
+      while (t->letter && !is_refused(s, t) && may_send(s, t)) send_step(s, t);
       look_ahead(s);
       go_on_later(s);
       return;
@@ -395,8 +301,8 @@ static void rcpt_reply(struct smtp_session *s, struct smtp_transaction *t) {
     t->accepted++;
   } else if (!is_refusal(s)) {
     odd_reply(s, SMTP_STAGE_RCPT);
-  } else if (!is_too_many(s, t)) {
-    decide(s, v, SMTP_STAGE_RCPT, fate_of(s->reply.code));
+  } else if (s->policy.all_or_none || !is_too_many(s, t)) {
+    smtp_verdict_decide(s, v, SMTP_STAGE_RCPT, fate_of(s->reply.code));
     smtp_client_keep(s, SMTP_STAGE_RCPT, fate_of(s->reply.code));
   }
 }
@@ -433,7 +339,7 @@ static void early_reply(struct smtp_session *s, struct smtp_transaction *t) {
 
 static void settle_one(struct smtp_session *s, struct smtp_verdict *v) {
   bool taken = s->reply.code / 100 == 2;
-  decide(s, v, SMTP_STAGE_END, taken ? SMTP_DELIVERED : fate_of(s->reply.code));
+  smtp_verdict_decide(s, v, SMTP_STAGE_END, taken ? SMTP_DELIVERED : fate_of(s->reply.code));
   v->dsn = taken && s->pub.dsn;
   if (!taken) smtp_client_keep(s, SMTP_STAGE_END, fate_of(s->reply.code));
 }
@@ -534,8 +440,8 @@ static void decide_doubtful(struct smtp_session *s, struct smtp_verdict *v, bool
   if (s->pub.last.code) buf_printf(&why, " (%u)", s->pub.last.code);
   if (at_end) buf_put_str(&why, "; the server may have taken the message");
   const char *words = why.failed ? NULL : buf_cstr(&why);
-  decide_here(v, at_end ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.5.0",
-              words ? words : smtp_end_meaning(SMTP_END_PROTOCOL));
+  smtp_verdict_decide_here(v, at_end ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.5.0",
+                           words ? words : smtp_end_meaning(SMTP_END_PROTOCOL));
   v->doubtful = at_end;
   buf_free(&why);
 }
@@ -546,15 +452,16 @@ static void explain_closed(struct smtp_session *s, struct smtp_transaction *t,
                            struct smtp_verdict *v) {
   struct buf why;
   if (v == s->answered) {
-    decide(s, v, SMTP_STAGE_RCPT, SMTP_TEMPORARY);
+    smtp_verdict_decide(s, v, SMTP_STAGE_RCPT, SMTP_TEMPORARY);
   } else if (!s->answered && t == &s->transactions[0] && s->reply.code == 421) {
-    decide(s, v, s->pub.stage, SMTP_UNTRIED);
+    smtp_verdict_decide(s, v, s->pub.stage, SMTP_UNTRIED);
   } else {
     buf_init(&why, SMTP_CLIENT_TEXT_MAX);
     buf_printf(&why, "the server closed the session before it answered for this recipient: %u %.*s",
                s->reply.code, SLICE_ARG(slice_first(buf_slice(&s->reply.text), 300)));
     const char *words = buf_cstr(&why);
-    decide_here(v, s->pub.stage, SMTP_UNTRIED, "4.4.2", words ? words : "the server closed it");
+    smtp_verdict_decide_here(v, s->pub.stage, SMTP_UNTRIED, "4.4.2",
+                             words ? words : "the server closed it");
     buf_free(&why);
   }
 }
@@ -567,8 +474,8 @@ static void decide_lost(struct smtp_verdict *v, enum smtp_end why, bool at_end) 
   buf_put_str(&words, smtp_end_meaning(why));
   if (at_end) buf_put_str(&words, " after all of the message; the server may have taken it");
   const char *text = buf_cstr(&words);
-  decide_here(v, at_end ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.4.2",
-              text ? text : smtp_end_meaning(why));
+  smtp_verdict_decide_here(v, at_end ? SMTP_STAGE_END : SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.4.2",
+                           text ? text : smtp_end_meaning(why));
   v->doubtful = at_end;
   buf_free(&words);
 }
@@ -578,12 +485,12 @@ static void abandon(struct smtp_session *s, struct smtp_transaction *t, enum smt
   bool sent = t->body_begun && !t->void_body;
   for (size_t i = 0; i < t->letter->count; i++) {
     struct smtp_verdict *v = &t->letter->rcpts[i].verdict;
-    if (!is_open(v)) continue;
+    if (!smtp_verdict_is_open(v)) continue;
     v->accepted = false;
     if (why == SMTP_END_SOURCE && t->body_begun)
-      decide_here(v, SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.3.0", smtp_end_meaning(why));
+      smtp_verdict_decide_here(v, SMTP_STAGE_BODY, SMTP_TEMPORARY, "4.3.0", smtp_end_meaning(why));
     else if (sent && why == SMTP_END_SHUT_DOWN)
-      decide(s, v, stage, SMTP_TEMPORARY);
+      smtp_verdict_decide(s, v, stage, SMTP_TEMPORARY);
     else if (sent && why == SMTP_END_PROTOCOL)
       decide_doubtful(s, v, t->body_ended);
     else if (sent)

@@ -101,12 +101,14 @@ static bool begin(struct play *p, const uint8_t *choice) {
     .now_ms = 1000,
     .user = choice[0] & 64 ? SLICE("user") : SLICE_NONE,
     .secret = choice[0] & 64 ? SLICE("secret") : SLICE_NONE,
-    .policy = { .tls = choice[0] & 3,
+    .policy = { .tls = choice[2] & 4 && !(choice[0] & 3) ? SMTP_TLS_ONCE_OFFERED : choice[0] & 3,
                 .lmtp = choice[0] & 4,
                 .may_show = choice[0] & 8,
                 .second_try = choice[0] & 16,
                 .no_pipeline = choice[0] & 32,
-                .plain_eight = choice[0] & 128 },
+                .plain_eight = choice[0] & 128,
+                .all_or_none = choice[2] & 64,
+                .envelope_only = choice[2] & 128 },
     .limits = { .idle_ms = choice[1] & 16 ? 1000 : 0, .letters = choice[1] & 32 ? 1 : 0 },
     .source = { on_next, on_read, on_done, p },
   };
@@ -144,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if ((p.c->end != SMTP_END_NONE) != (p.c->proto.want == PROTO_CLOSE)) abort();
   }
   smtp_client_gone(p.c, SMTP_END_GONE);
-  if (p.done != p.next) abort();
+  if (p.done != p.next || (data[2] & 128 && p.ends)) abort();
   smtp_client_free(&p.c);
   buf_free(&in);
   return 0;

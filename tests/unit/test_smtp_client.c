@@ -599,6 +599,83 @@ static void broken_source(void **state) {
   finish(&k);
 }
 
+/* One refused recipient stops the letter, by a 552 as well: DATA waits for all replies, and the next
+ * letter is not concerned. */
+static void all_or_none(void **state) {
+  static const char *const refusals[] = { "550 5.1.1 no\r\n", "552 too many recipients\r\n" };
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    struct kit k;
+    setup(&k);
+    k.start.policy.all_or_none = true;
+    add(&k, "a@us.example", "b@mx.example", "c@mx.example");
+    add(&k, "a@us.example", "d@mx.example", NULL);
+    add(&k, "a@us.example", "\xc3\xa9@mx.example", "b@mx.example");
+    begin(&k);
+    hears(&k, "220 mx\r\n");
+    assert_string_equal(hears(&k, "250-mx\r\n250 PIPELINING\r\n"),
+                        "MAIL FROM:<a@us.example>\r\nRCPT TO:<b@mx.example>\r\n"
+                        "RCPT TO:<c@mx.example>\r\n");
+    assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n"), "");
+    assert_string_equal(hears(&k, refusals[i]), "RSET\r\n");
+    assert_fate(&k, 0, 0, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
+    assert_fate(&k, 0, 1, SMTP_PERMANENT, SMTP_STAGE_RCPT, i ? 552 : 550);
+    assert_string_equal(hears(&k, "250 ok\r\n"),
+                        "MAIL FROM:<a@us.example>\r\nRCPT TO:<d@mx.example>\r\n");
+    assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n"), "DATA\r\n" BODY);
+    hears(&k, "250 ok\r\n");
+    assert_fate(&k, 1, 0, SMTP_DELIVERED, SMTP_STAGE_END, 250);
+    assert_int_equal(verdict(&k, 2, 0)->obstacle, SMTP_LACKS_UTF8); /* so nothing was sent */
+    assert_fate(&k, 2, 1, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
+    finish(&k);
+  }
+}
+
+static void note_reply(void *arg, const char *command, unsigned code, struct slice text) {
+  char *noted = arg;
+  size_t n = strlen(noted);
+  snprintf(noted + n, 256 - n, "%s %u; ", command, code);
+}
+
+/* Nothing but the envelope: RSET, then QUIT; each reply is shown with what it answers. */
+static void envelope_only(void **state) {
+  char noted[256] = "";
+  struct kit k;
+  setup(&k);
+  k.start.policy = (struct smtp_client_policy){ .envelope_only = true, .lmtp = true };
+  k.start.watch = (struct smtp_client_watch){ note_reply, noted };
+  add(&k, "a@us.example", "b@mx.example", "c@mx.example")->l.size = 0;
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  assert_string_equal(hears(&k, EHLO_ALL), "MAIL FROM:<a@us.example>\r\nRCPT TO:<b@mx.example>\r\n"
+                                           "RCPT TO:<c@mx.example>\r\n");
+  assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n450 later\r\n"), "RSET\r\n");
+  assert_fate(&k, 0, 0, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
+  assert_fate(&k, 0, 1, SMTP_TEMPORARY, SMTP_STAGE_RCPT, 450);
+  assert_string_equal(hears(&k, "250 ok\r\n"), "QUIT\r\n");
+  hears(&k, "221 bye\r\n");
+  assert_string_equal(noted, "greeting 220; LHLO 250; MAIL 250; RCPT 250; RCPT 450; RSET 250; "
+                             "QUIT 221; ");
+  finish(&k);
+}
+
+/* TLS where it is offered, and then nothing without it. */
+static void tls_once_offered(void **state) {
+  struct kit k;
+  setup(&k);
+  k.start.policy.tls = SMTP_TLS_ONCE_OFFERED;
+  add(&k, "a@us.example", "b@mx.example", NULL);
+  begin(&k);
+  hears(&k, "220 mx\r\n250-mx\r\n250 STARTTLS\r\n");
+  assert_string_equal(hears(&k, "454 4.7.0 not now\r\n"), "QUIT\r\n");
+  assert_int_equal(k.c->end, SMTP_END_TLS_REFUSED);
+  finish(&k);
+
+  begin(&k);
+  assert_string_equal(hears(&k, "220 mx\r\n250 mx\r\n"),
+                      "EHLO us.example\r\nMAIL FROM:<a@us.example>\r\n");
+  finish(&k);
+}
+
 static void idle(void **state) {
   struct kit k;
   setup(&k);
@@ -737,6 +814,9 @@ int main(void) {
     cmocka_unit_test(helo),
     cmocka_unit_test(timeouts),
     cmocka_unit_test(broken_source),
+    cmocka_unit_test(all_or_none),
+    cmocka_unit_test(envelope_only),
+    cmocka_unit_test(tls_once_offered),
     cmocka_unit_test(idle),
     cmocka_unit_test(shut_down),
     cmocka_unit_test(shut_down_for_one),
