@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* How our own clients choose a login mechanism: which is tried first, and which after a refusal.
- * One table and one function for the POP3 session (fetch, migrate, the collector), the SMTP session
- * (the sender) and the command line's SMTP client (send, sendmail, fetch to another server).
+ * One table and one function for the POP3 session (fetch, migrate, the collector) and the SMTP
+ * session (the sender, send).
  *
  * A way is a SASL mechanism, or one of POP3's own commands. The order of preference, among what is
  * offered:

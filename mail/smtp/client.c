@@ -29,6 +29,17 @@ static const struct {
 const char *smtp_end_meaning(enum smtp_end e) { return ends[e < SMTP_ENDS ? e : 0].meaning; }
 enum smtp_end_class smtp_end_class(enum smtp_end e) { return ends[e < SMTP_ENDS ? e : 0].class; }
 
+const char *smtp_stage_command(enum smtp_stage s) {
+  static const char *const commands[SMTP_STAGES] = {
+    [SMTP_STAGE_CONNECT] = "connect", [SMTP_STAGE_GREETING] = "greeting",
+    [SMTP_STAGE_EHLO] = "EHLO",       [SMTP_STAGE_TLS] = "STARTTLS",
+    [SMTP_STAGE_AUTH] = "AUTH",       [SMTP_STAGE_MAIL] = "MAIL",
+    [SMTP_STAGE_RCPT] = "RCPT",       [SMTP_STAGE_DATA] = "DATA",
+    [SMTP_STAGE_BODY] = "message",    [SMTP_STAGE_END] = "message",
+  };
+  return commands[s];
+}
+
 /* --- clocks --- */
 
 void smtp_client_await(struct smtp_session *s, uint64_t ms) {
@@ -254,17 +265,18 @@ static void trace_reply(struct smtp_session *s) {
 }
 
 static const char *answered_command(const struct smtp_session *s) {
-  static const char *const phases[] = {
-    [SMTP_PHASE_GREETING] = "greeting", [SMTP_PHASE_EHLO] = "EHLO", [SMTP_PHASE_HELO] = "HELO",
-    [SMTP_PHASE_STARTTLS] = "STARTTLS", [SMTP_PHASE_AUTH] = "AUTH", [SMTP_PHASE_RSET] = "RSET",
-    [SMTP_PHASE_QUIT] = "QUIT",
-  };
-  static const char *const steps[] = { [SMTP_STEP_MAIL] = "MAIL",
-                                       [SMTP_STEP_RCPT] = "RCPT",
-                                       [SMTP_STEP_DATA] = "DATA",
-                                       [SMTP_STEP_END] = "message" };
-  if (s->phase == SMTP_PHASE_SEND) return steps[s->transactions[0].to_receive];
-  return s->phase == SMTP_PHASE_EHLO && s->policy.lmtp ? "LHLO" : phases[s->phase];
+  static const enum smtp_stage steps[] = { [SMTP_STEP_MAIL] = SMTP_STAGE_MAIL,
+                                           [SMTP_STEP_RCPT] = SMTP_STAGE_RCPT,
+                                           [SMTP_STEP_DATA] = SMTP_STAGE_DATA,
+                                           [SMTP_STEP_END] = SMTP_STAGE_END };
+  switch (s->phase) {
+  case SMTP_PHASE_EHLO: return s->policy.lmtp ? "LHLO" : "EHLO";
+  case SMTP_PHASE_HELO: return "HELO";
+  case SMTP_PHASE_SEND: return smtp_stage_command(steps[s->transactions[0].to_receive]);
+  case SMTP_PHASE_RSET: return "RSET";
+  case SMTP_PHASE_QUIT: return "QUIT";
+  default: return smtp_stage_command(s->pub.stage);
+  }
 }
 
 /* 421 may come at any time, in place of any reply (RFC 5321 §3.8). So may the 221 of a server that

@@ -72,6 +72,8 @@ enum smtp_stage {
   SMTP_STAGE_END,
   SMTP_STAGES
 };
+/* What a person knows it by: "connect", "greeting", "EHLO" … "message". */
+const char *smtp_stage_command(enum smtp_stage s);
 
 enum smtp_fate {
   /* nothing was decided, and the server has not received the message: try elsewhere at once */

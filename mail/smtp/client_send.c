@@ -138,8 +138,8 @@ static void send_step(struct smtp_session *s, struct smtp_transaction *t) {
   buf_free(&line);
 }
 
-/* Without pipelining a command waits for the reply to the one before. So does a DATA that depends on
- * all recipients. */
+/* Without pipelining a command waits for the reply to the one before. So does a DATA that depends
+ * on all recipients. */
 static bool may_send(const struct smtp_session *s, const struct smtp_transaction *t) {
   if (t->to_send >= SMTP_STEP_END || buf_len(&s->pub.proto.out) > PROTO_OUT_HIGH) return false;
   bool depends = s->policy.all_or_none || s->policy.envelope_only;

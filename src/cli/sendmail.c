@@ -25,9 +25,10 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/mailboxes.h"
+#include "mail/smtp/command.h"
 #include "src/cli/command_line.h"
 #include "src/cli/mailbox/mbox.h"
-#include "src/cli/client/smtp_client.h"
+#include "src/cli/client/smtp_shell.h"
 #include "src/cli/link/link.h"
 
 #define MESSAGE_MAX (1024ull * 1024 * 1024)
@@ -46,12 +47,11 @@ struct call {
 };
 
 struct submission {
-  struct smtp_run smtp;
+  struct smtp_shell smtp;
   struct buf message;    /* in wire form */
   struct buf recipients; /* a line each */
   struct buf user;       /* who calls, without a domain */
   struct buf domain;     /* of an address without one */
-  bool eight_bit;
 };
 
 /* --- the command line --- */
@@ -140,13 +140,9 @@ static void find_server(struct submission *s, struct cli *c, struct url *url) {
   if (conf && *conf->login_domain) buf_put_str(&s->domain, conf->login_domain);
 }
 
-/* The domain of last resort is the server's own name: the first word of its reply to EHLO, which
- * has a line for each extension behind it (RFC 5321 §4.1.1.1). */
+/* The domain of last resort is the server's own name. */
 static void take_domain(struct submission *s) {
-  struct slice text = buf_slice(&s->smtp.reply.text);
-  size_t n = 0;
-  while (n < text.n && text.p[n] > ' ' && text.p[n] != 0x7f) n++;
-  if (!buf_len(&s->domain)) buf_put(&s->domain, slice_first(text, n));
+  if (!buf_len(&s->domain)) buf_put_str(&s->domain, s->smtp.server);
 }
 
 /* --- the message --- */
@@ -269,8 +265,6 @@ static int make_message(struct submission *s, const struct call *k, struct slice
   else
     buf_put(&s->message, m);
   buf_free(&wire);
-  m = buf_slice(&s->message);
-  for (size_t i = 0; i < m.n && !s->eight_bit; i++) s->eight_bit = m.p[i] >= 0x80;
   whole = whole && !s->message.failed;
   return code == CLI_EXIT_OK && !whole ? cli_fail(CLI_EXIT_TEMPORARY, "no memory for the message")
                                        : code;
@@ -278,68 +272,91 @@ static int make_message(struct submission *s, const struct call *k, struct slice
 
 /* --- the transaction --- */
 
-/* No parameter of the command line can end its command's line. */
-static bool is_parameter(const char *text) {
-  for (; text && *text; text++)
-    if (*text <= ' ' || *text == 0x7f) return false;
-  return true;
+/* What -f, -R and -V say; `line` is kept as long as the letter. */
+static int take_envelope(struct submission *s, const struct call *k, struct buf *path,
+                         struct buf *line, struct smtp_letter *l) {
+  struct slice from = k->from ? slice_str(k->from) : buf_slice(&s->user);
+  struct smtp_mail mail;
+  if (from.n) put_address(s, path, from);
+  buf_put_str(line, "FROM:<>");
+  if (k->ret) buf_printf(line, " RET=%s", k->ret);
+  if (k->envid) buf_printf(line, " ENVID=%s", k->envid);
+  if ((k->from && k->from[strcspn(k->from, "\r\n<>")]) || path->failed || line->failed ||
+      smtp_mail_parse(buf_slice(line), SMTP_PARAMS_DSN, SLICE_NONE, &mail) != SMTP_OK)
+    return cli_fail(CLI_EXIT_USAGE, "-f, -R or -V has what can't stand there");
+  l->return_path = buf_slice(path);
+  l->ret = mail.ret;
+  l->envid = mail.envid;
+  return CLI_EXIT_OK;
 }
 
-static int send_mail(struct submission *s, const struct call *k) {
+/* -N, for each recipient. */
+static int take_rcpts(struct submission *s, const struct call *k, struct smtp_letter *l) {
+  struct smtp_recipient all = { .notify = 0 };
   struct buf line;
-  const char *from = k->from;
-  buf_init(&line, 2048);
-  buf_put_str(&line, "MAIL FROM:<");
-  struct slice path = from ? slice_str(from) : buf_slice(&s->user);
-  if (path.n) put_address(s, &line, path);
-  buf_printf(&line, "> SIZE=%zu%s", buf_len(&s->message), s->eight_bit ? " BODY=8BITMIME" : "");
-  if (k->ret) buf_printf(&line, " RET=%s", k->ret);
-  if (k->envid) buf_printf(&line, " ENVID=%s", k->envid);
-  const char *text = buf_cstr(&line);
-  int code = text && is_parameter(k->ret) && is_parameter(k->envid) &&
-                     (!from || !from[strcspn(from, "\r\n<>")])
-                 ? smtp_client_ask(&s->smtp, text, 2)
-                 : cli_fail(CLI_EXIT_USAGE, "-f, -R or -V has what can't stand there");
+  buf_init(&line, 1024);
+  buf_printf(&line, "TO:<a@b.example>%s%s", k->notify ? " NOTIFY=" : "",
+             k->notify ? k->notify : "");
+  bool ok = smtp_rcpt_parse(buf_slice(&line), SMTP_PARAMS_DSN, SLICE_NONE, &all) == SMTP_OK;
   buf_free(&line);
-  return code;
+  if (!ok) return cli_fail(CLI_EXIT_USAGE, "-N has what can't stand there");
+  for (struct slice rest = buf_slice(&s->recipients); rest.n; l->count++) slice_split(&rest, '\n');
+  l->rcpts = calloc(l->count, sizeof *l->rcpts);
+  if (!l->rcpts) return cli_fail(CLI_EXIT_TEMPORARY, "no memory for the recipients");
+  struct slice rest = buf_slice(&s->recipients);
+  for (size_t i = 0; i < l->count; i++)
+    l->rcpts[i] =
+        (struct smtp_letter_rcpt){ .address = slice_split(&rest, '\n'), .notify = all.notify };
+  return CLI_EXIT_OK;
 }
 
-/* *ret_taken: how many the server takes. The code of the worst that was refused. */
-static int print_recipients(struct submission *s, const struct call *k, size_t *ret_taken) {
-  int worst = CLI_EXIT_OK;
-  *ret_taken = 0;
-  if (!is_parameter(k->notify)) return cli_fail(CLI_EXIT_USAGE, "-N has what can't stand there");
-  for (struct slice rest = buf_slice(&s->recipients); rest.n && !s->smtp.net.over;) {
-    struct slice to = slice_split(&rest, '\n');
-    struct buf line;
-    buf_init(&line, 2048);
-    buf_printf(&line, "RCPT TO:<%.*s>", SLICE_ARG(to));
-    if (k->notify) buf_printf(&line, " NOTIFY=%s", k->notify);
-    const char *text = buf_cstr(&line);
-    int code = text ? smtp_client_ask(&s->smtp, text, 2)
-                    : cli_fail(CLI_EXIT_USAGE, "an address is too long");
-    buf_free(&line);
-    *ret_taken += code == CLI_EXIT_OK;
-    if (code == CLI_EXIT_UNAVAILABLE && !s->smtp.net.over) code = CLI_EXIT_NOT_FOUND;
-    if (code != CLI_EXIT_OK && worst != CLI_EXIT_TEMPORARY) worst = code;
-  }
-  return worst;
+/* Those that the server takes in another transaction only (RFC 5321 §4.5.3.1.10). */
+static void keep_untried(struct smtp_letter *l) {
+  size_t n = 0;
+  smtp_letter_free_verdicts(l);
+  for (size_t i = 0; i < l->count; i++)
+    if (l->rcpts[i].verdict.fate == SMTP_UNTRIED && !l->rcpts[i].verdict.obstacle)
+      l->rcpts[n++] = l->rcpts[i];
+  l->count = n;
+}
+
+/* The code of the worst that was refused. */
+static int send_letter(struct submission *s, struct smtp_letter *l) {
+  struct smtp_shell_result r;
+  size_t taken = 0;
+  int refused = CLI_EXIT_OK;
+  do {
+    smtp_shell_send(&s->smtp, l, buf_slice(&s->message));
+    r = smtp_shell_report(&s->smtp, l);
+    keep_untried(l);
+    taken += r.taken;
+    if (refused != CLI_EXIT_TEMPORARY && r.refused != CLI_EXIT_OK) refused = r.refused;
+  } while (r.left && r.taken && r.whole == CLI_EXIT_OK);
+  if (r.whole != CLI_EXIT_OK)
+    refused = r.whole;
+  else if (r.left)
+    refused = CLI_EXIT_TEMPORARY;
+  if (taken) return refused ? cli_fail(refused, "it was sent to the other recipients") : refused;
+  return r.whole != CLI_EXIT_OK ? refused : cli_fail(refused, "so it was sent to nobody");
 }
 
 static int converse(struct submission *s, const struct call *k) {
-  size_t taken = 0;
-  int code = send_mail(s, k);
-  if (code != CLI_EXIT_OK) return code;
-  int refused = print_recipients(s, k, &taken);
-  if (!taken) return cli_fail(refused, "so it was sent to nobody");
-  code = smtp_client_data(&s->smtp, buf_slice(&s->message));
-  if (code != CLI_EXIT_OK) return code;
-  return refused ? cli_fail(refused, "it was sent to the other recipients") : CLI_EXIT_OK;
+  struct smtp_letter l = { .eight_bit = smtp_shell_has_eight_bit(buf_slice(&s->message)) };
+  struct buf path, line;
+  buf_init(&path, 2048), buf_init(&line, 2048);
+  int code = take_envelope(s, k, &path, &line, &l);
+  if (code == CLI_EXIT_OK) code = take_rcpts(s, k, &l);
+  if (code == CLI_EXIT_OK) code = send_letter(s, &l);
+  free(l.rcpts);
+  buf_free(&path), buf_free(&line);
+  return code;
 }
 
 /* What can't be reached now is to be tried again: no recipient was refused. */
 static int open_server(struct submission *s, struct cli *c, const struct url *url) {
-  int code = smtp_client_open(&s->smtp, c, url, false);
+  int code = smtp_shell_open(&s->smtp, c, url, false);
+  s->smtp.net.plain = true; /* nobody sits between two processes of one machine */
+  if (code == CLI_EXIT_OK) code = smtp_shell_start(&s->smtp, &(struct smtp_shell_start){ 0 });
   return code == CLI_EXIT_UNAVAILABLE
              ? cli_fail(CLI_EXIT_TEMPORARY, "the message was not taken; is the server running?")
              : code;
@@ -357,7 +374,7 @@ static int send_one(struct submission *s, struct cli *c, const struct call *k,
   }
   if (code == CLI_EXIT_OK) code = converse(s, k);
   if (code == CLI_EXIT_UNAVAILABLE && s->smtp.net.over) code = CLI_EXIT_TEMPORARY;
-  smtp_client_close(&s->smtp);
+  smtp_shell_close(&s->smtp);
   buf_free(&raw);
   return code;
 }
@@ -415,7 +432,7 @@ static int command(struct cli *c, const char *const *words, int count) {
 }
 
 static int submit(struct cli *c, const struct call *k) {
-  struct submission s = { .eight_bit = false };
+  struct submission s = { .smtp.net.fd = -1 };
   struct url url = { .scheme = "smtp" };
   buf_init(&s.message, 2 * MESSAGE_MAX), buf_init(&s.recipients, RECIPIENTS_MAX * 64);
   buf_init(&s.user, 256), buf_init(&s.domain, 256);

@@ -599,8 +599,8 @@ static void broken_source(void **state) {
   finish(&k);
 }
 
-/* One refused recipient stops the letter, by a 552 as well: DATA waits for all replies, and the next
- * letter is not concerned. */
+/* One refused recipient stops the letter, by a 552 as well: DATA waits for all replies, and the
+ * next letter is not concerned. */
 static void all_or_none(void **state) {
   static const char *const refusals[] = { "550 5.1.1 no\r\n", "552 too many recipients\r\n" };
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/sys.h"
+#include "mail/sasl/sasl.h"
 #include "src/cli/base/terminal.h"
 
 static int ask_twice(const char *prompt, bool again, struct buf *ret) {
@@ -30,6 +31,11 @@ int secret_get(const struct cli *c, const char *prompt, bool again, struct buf *
   if (code == CLI_EXIT_OK && buf_len(ret) == 0)
     code = cli_fail(CLI_EXIT_USAGE, "an empty password is none");
   return code;
+}
+
+bool secret_is_needed(const char *mechanism) {
+  const struct sasl_mechanism *m = mechanism ? sasl_find(slice_str(mechanism)) : NULL;
+  return !m || m->by != SASL_BY_CERTIFICATE;
 }
 
 void secret_make(struct buf *ret) {

@@ -11,6 +11,9 @@ enum { SECRET_MAX = 512, TOKEN_MAX = 8192 /* an OAuth access token, given as a p
  * buffer decides how long it may be, and is to be wiped. Returns the exit code; what was wrong was
  * said. */
 int secret_get(const struct cli *c, const char *prompt, bool again, struct buf *ret);
+/* False: this mechanism (NULL: none was named) proves itself by a certificate, and no secret is to
+ * be asked for. */
+bool secret_is_needed(const char *mechanism);
 /* 20 characters that cannot be taken for each other, about 114 bits. */
 void secret_make(struct buf *ret);
 

@@ -14,7 +14,6 @@
 #include "src/cli/client/commands.h"
 #include "src/cli/client/discover.h"
 #include "src/cli/client/fetch.h"
-#include "src/cli/client/login.h"
 #include "src/cli/base/secret.h"
 #include "src/cli/base/table.h"
 #include "src/cli/base/terminal.h"
@@ -345,7 +344,7 @@ int cmd_fetch(struct cli *c) {
   buf_init(&password, TOKEN_MAX);
   int code = take_options(&f);
   if (code == CLI_EXIT_OK) code = find_place(&f, &place);
-  if (code == CLI_EXIT_OK && login_needs_secret(cli_given(c, "auth")))
+  if (code == CLI_EXIT_OK && secret_is_needed(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
   f.user = place.url.user;
   if (code == CLI_EXIT_OK) code = go_there(&f, &place);

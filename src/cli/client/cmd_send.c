@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,21 +12,19 @@
 #include "mail/header.h"
 #include "mail/mailboxes.h"
 #include "src/cli/client/commands.h"
-#include "src/cli/client/login.h"
 #include "src/cli/mailbox/mbox.h"
 #include "src/cli/base/secret.h"
-#include "src/cli/client/smtp_client.h"
+#include "src/cli/client/smtp_shell.h"
 #include "src/cli/base/terminal.h"
 
 #define SEND_MAX (1024ull * 1024 * 1024)
 
 struct send_run {
-  struct smtp_run smtp;
+  struct smtp_shell smtp;
   struct buf message; /* in wire form */
-  bool has_eight_bit;
-  uint64_t crs;     /* lone ones in what was read */
-  struct buf named; /* recipients out of its header, a line each */
-  struct buf from;  /* the first address of From:, when nothing else says who sends */
+  uint64_t crs;       /* lone ones in what was read */
+  struct buf named;   /* recipients out of its header, a line each */
+  struct buf from;    /* the first address of From:, when nothing else says who sends */
 };
 
 /* --- the message --- */
@@ -111,12 +110,10 @@ static int make_message(struct cli *c, struct send_run *s, const char *from) {
   to_wire_put(&w, buf_slice(&raw), &s->message);
   to_wire_end(&w, &s->message);
   s->crs = w.crs;
-  struct slice m = buf_slice(&s->message);
-  for (size_t i = 0; i < m.n && !s->has_eight_bit; i++)
-    s->has_eight_bit = m.p[i] >= 0x80 || !m.p[i];
   if (code == CLI_EXIT_OK && s->message.failed)
     code = cli_fail(CLI_EXIT_SYSTEM, "no memory for the message");
-  if (code == CLI_EXIT_OK && m.n == 0) code = cli_fail(CLI_EXIT_DATA, "the message is empty");
+  if (code == CLI_EXIT_OK && !buf_len(&s->message))
+    code = cli_fail(CLI_EXIT_DATA, "the message is empty");
   buf_free(&raw);
   if (code == CLI_EXIT_OK && cli_given(c, "headers")) code = take_header(s);
   return code;
@@ -124,38 +121,51 @@ static int make_message(struct cli *c, struct send_run *s, const char *from) {
 
 /* --- the transaction --- */
 
-/* All or none: a refused recipient is reported, and so are the others. */
-static int print_recipient(struct send_run *s, const char *to, int code) {
-  int one = s->smtp.net.over ? CLI_EXIT_UNAVAILABLE : smtp_client_rcpt(&s->smtp, to);
-  return one != CLI_EXIT_OK ? one : code;
+static size_t count_recipients(const struct cli *c, const struct send_run *s) {
+  size_t at = 0, n = 0;
+  while (cli_given_next(c, "to", &at)) n++;
+  for (struct slice rest = buf_slice(&s->named); rest.n; n++) slice_split(&rest, '\n');
+  return n;
 }
 
-static int print_recipients(struct cli *c, struct send_run *s) {
+/* Those that --to names, and those of the header. */
+static struct smtp_letter_rcpt *make_recipients(const struct cli *c, struct send_run *s,
+                                                size_t count) {
+  struct smtp_letter_rcpt *r = calloc(count, sizeof *r);
+  size_t at = 0, n = 0;
   const char *to;
-  char path[2 * ADDRESS_PATH_MAX];
-  int code = CLI_EXIT_OK;
-  for (size_t at = 0; (to = cli_given_next(c, "to", &at));) code = print_recipient(s, to, code);
-  for (struct slice rest = buf_slice(&s->named); rest.n;) {
-    struct slice one = slice_split(&rest, '\n');
-    snprintf(path, sizeof path, "%.*s", SLICE_ARG(one));
-    code = print_recipient(s, path, code);
-  }
-  if (code != CLI_EXIT_OK) cli_fail(0, "so it was sent to nobody");
+  while (r && (to = cli_given_next(c, "to", &at))) r[n++].address = slice_str(to);
+  for (struct slice rest = buf_slice(&s->named); r && rest.n;)
+    r[n++].address = slice_split(&rest, '\n');
+  return r;
+}
+
+/* All or none: a refused recipient is reported, and so are the others. */
+static int send_it(struct cli *c, struct send_run *s, const char *from) {
+  struct slice message = buf_slice(&s->message);
+  struct smtp_letter l = { .return_path = slice_str(from),
+                           .eight_bit = smtp_shell_has_eight_bit(message),
+                           .count = count_recipients(c, s) };
+  l.rcpts = make_recipients(c, s, l.count);
+  if (!l.rcpts) return cli_fail(CLI_EXIT_SYSTEM, "no memory for the recipients");
+  s->smtp.changed.crs = s->crs;
+  smtp_shell_send(&s->smtp, &l, message);
+  struct smtp_shell_result r = smtp_shell_report(&s->smtp, &l);
+  if (r.taken) printf("%.*s\n", SLICE_ARG(buf_slice(&l.rcpts[0].verdict.text)));
+  int code = r.whole != CLI_EXIT_OK ? r.whole : r.refused;
+  if (r.refused != CLI_EXIT_OK) cli_fail(0, "so it was sent to nobody");
+  smtp_letter_free_verdicts(&l);
+  free(l.rcpts);
   return code;
 }
 
 static int converse(struct cli *c, struct send_run *s, const char *from, struct slice password) {
-  struct smtp_run *smtp = &s->smtp;
-  smtp->changed.crs = s->crs;
-  int code = smtp_client_secure(smtp);
-  if (code == CLI_EXIT_OK && smtp->net.url.user[0])
-    code = smtp_client_login(smtp, cli_given(c, "auth"), password);
-  if (code == CLI_EXIT_OK)
-    code = smtp_client_mail(smtp, from, buf_len(&s->message), s->has_eight_bit);
-  if (code == CLI_EXIT_OK) code = print_recipients(c, s);
-  if (code == CLI_EXIT_OK) code = smtp_client_data(smtp, buf_slice(&s->message));
-  if (code == CLI_EXIT_OK) printf("%.*s\n", SLICE_ARG(buf_slice(&smtp->reply.text)));
-  return code;
+  const struct smtp_shell_start how = { .password = password,
+                                        .mechanism = cli_given(c, "auth"),
+                                        .all_or_none = true,
+                                        .tls_is_gone = cli_given(c, "tls-is-gone") != NULL };
+  int code = smtp_shell_start(&s->smtp, &how);
+  return code == CLI_EXIT_OK ? send_it(c, s, from) : code;
 }
 
 /* Envelope addresses as they stand between the angle brackets. */
@@ -174,7 +184,7 @@ static bool check_addresses(const struct cli *c, const char *from) {
 }
 
 int cmd_send(struct cli *c) {
-  struct send_run s = { .has_eight_bit = false };
+  struct send_run s = { .crs = 0 };
   struct url url;
   struct buf err, password;
   buf_init(&err, 4096), buf_init(&password, TOKEN_MAX), buf_init(&s.message, 2 * SEND_MAX);
@@ -183,15 +193,15 @@ int cmd_send(struct cli *c) {
     return cli_fail(CLI_EXIT_USAGE, "%.*s", SLICE_ARG(buf_slice(&err)));
   const char *from = cli_given(c, "from") ? cli_given(c, "from") : url.user;
   int code = check_addresses(c, from) ? CLI_EXIT_OK : CLI_EXIT_USAGE;
-  if (code == CLI_EXIT_OK && url.user[0] && login_needs_secret(cli_given(c, "auth")))
+  if (code == CLI_EXIT_OK && url.user[0] && secret_is_needed(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
   if (code == CLI_EXIT_OK) code = make_message(c, &s, from);
   if (code == CLI_EXIT_OK && !from[0] && !cli_given(c, "from") && buf_len(&s.from))
     from = buf_cstr(&s.from);
   if (code == CLI_EXIT_OK) {
-    code = smtp_client_open(&s.smtp, c, &url, false);
+    code = smtp_shell_open(&s.smtp, c, &url, false);
     if (code == CLI_EXIT_OK) code = converse(c, &s, from, buf_slice(&password));
-    smtp_client_close(&s.smtp);
+    smtp_shell_close(&s.smtp);
   }
   buf_free(&err), buf_free(&s.message), buf_free(&s.named), buf_free(&s.from);
   buf_wipe(&password);

@@ -7,17 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mail/clean.h"
 #include "src/cli/client/dest.h"
-#include "src/cli/client/smtp_client.h"
+#include "src/cli/client/smtp_shell.h"
 #include "src/cli/link/spooled.h"
 
 struct dest_smtp {
   struct dest d;
-  struct smtp_run smtp;
+  struct smtp_shell smtp;
   struct spooled message;
   char rcpt[321];
-  bool eight_bit;
 };
 
 static struct dest_smtp *of(struct dest *d) { return (struct dest_smtp *)d; }
@@ -26,14 +24,9 @@ static bool no_room(struct dest *d) {
   return dest_fail(d, CLI_EXIT_SYSTEM, "a message does not fit into memory: %s", strerror(errno));
 }
 
-static bool begin(struct dest *d) {
-  of(d)->eight_bit = false;
-  return spooled_reset(&of(d)->message) || no_room(d);
-}
+static bool begin(struct dest *d) { return spooled_reset(&of(d)->message) || no_room(d); }
 
 static bool put(struct dest *d, struct slice piece) {
-  for (size_t i = 0; i < piece.n && !of(d)->eight_bit; i++)
-    of(d)->eight_bit = piece.p[i] >= 0x80 || !piece.p[i];
   return spooled_put(&of(d)->message, piece) || no_room(d);
 }
 
@@ -55,18 +48,22 @@ static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   struct dest_smtp *t = of(d);
   char from[321];
   struct slice octets;
-  uint64_t size;
   if (!spooled_get(&t->message, &octets)) return no_room(d), DEST_BROKEN;
   take_sender(octets, from, sizeof from);
-  mail_is_clean(octets, &size);
-  int code = smtp_client_mail(&t->smtp, from, size, t->eight_bit);
-  if (code == CLI_EXIT_OK) code = smtp_client_rcpt(&t->smtp, t->rcpt);
-  if (code == CLI_EXIT_OK) code = smtp_client_data(&t->smtp, octets);
-  if (code == CLI_EXIT_OK) return DEST_TAKEN;
-  dest_fail(d, code, "%s does not take it", t->smtp.net.url.host);
+  struct smtp_letter_rcpt rcpt = { .address = slice_str(t->rcpt) };
+  struct smtp_letter l = { .return_path = slice_str(from),
+                           .eight_bit = smtp_shell_has_eight_bit(octets),
+                           .rcpts = &rcpt,
+                           .count = 1 };
+  smtp_shell_send(&t->smtp, &l, octets);
+  struct smtp_shell_result r = smtp_shell_report(&t->smtp, &l);
+  smtp_letter_free_verdicts(&l);
+  if (r.taken) return DEST_TAKEN;
+  dest_fail(d, r.whole != CLI_EXIT_OK ? r.whole : r.refused, "%s does not take it",
+            t->smtp.net.url.host);
   /* no server to deliver to */
-  if (t->smtp.net.over || code == CLI_EXIT_NOT_FOUND) return DEST_BROKEN;
-  return smtp_client_ask(&t->smtp, "RSET", 2) == CLI_EXIT_OK ? DEST_REFUSED : DEST_BROKEN;
+  bool nobody = r.refused == CLI_EXIT_NOT_FOUND;
+  return nobody || smtp_shell_is_over(&t->smtp) ? DEST_BROKEN : DEST_REFUSED;
 }
 
 static void cut(struct dest *d) { spooled_reset(&of(d)->message); }
@@ -74,7 +71,7 @@ static bool ready(struct dest *d, bool *safe, size_t count) { return true; }
 static bool show(struct dest *d) { return true; }
 
 static void free_all(struct dest *d) {
-  smtp_client_close(&of(d)->smtp);
+  smtp_shell_close(&of(d)->smtp);
   spooled_close(&of(d)->message);
   free(d);
 }
@@ -114,10 +111,11 @@ struct dest *dest_smtp_open(struct cli *c, const char *text, int *ret_code) {
   } else if (!spooled_open(&t->message)) {
     cli_fail(CLI_EXIT_SYSTEM, "no memory: %s", strerror(errno));
   } else {
-    *ret_code = smtp_client_open(&t->smtp, c, &url, lmtp);
-    t->smtp.net.strict = false;
+    *ret_code = smtp_shell_open(&t->smtp, c, &url, lmtp);
+    t->smtp.net.strict = false; /* these options speak of the POP3 server */
     t->smtp.net.plain = url_is_loopback(url.host);
-    if (*ret_code == CLI_EXIT_OK) *ret_code = smtp_client_secure(&t->smtp);
+    const struct smtp_shell_start how = { .tls_is_gone = cli_given(c, "tls-is-gone") != NULL };
+    if (*ret_code == CLI_EXIT_OK) *ret_code = smtp_shell_start(&t->smtp, &how);
   }
   buf_free(&err);
   struct dest *d = &t->d;

@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The blocking shell of a POP3 client session (pop3_shell.h): runs what the session asks for (send,
- * read, TLS, close) over a struct net until it ends. Invariant: what the server sent before TLS is
- * never given to the session after it. */
+/* A POP3 client session on the command line (pop3_shell.h): its policy out of the options, its end
+ * in words. src/cli/link/net_run.c drives it. */
 #include "src/cli/client/pop3_shell.h"
 
 #include <stdio.h>
 
 #include "lib/base/sys.h"
 #include "src/cli/base/terminal.h"
-
-static void show(void *arg, char direction, struct slice line) {
-  char who[2] = { direction, 0 };
-  net_show(arg, who, line);
-}
-
-static void bindings(void *arg, struct proto_bindings *ret) {
-  const struct net *n = arg;
-  if (n->tls && tls_binds(n->tls)) ret->exporter_n = tls_binding_exporter(n->tls, ret->exporter);
-}
 
 void pop3_shell_start(struct net *n, const struct cli *c, struct pop3_client_start *ret) {
   ret->host = n->url.host;
@@ -29,64 +18,31 @@ void pop3_shell_start(struct net *n, const struct cli *c, struct pop3_client_sta
   ret->policy.may_show = n->plain;
   ret->policy.second_try = !n->insecure;
   sys_random(ret->nonce, sizeof ret->nonce);
-  if (n->verbose) ret->trace = (struct proto_trace){ show, n };
-  ret->channel = (struct proto_channel){ bindings, n };
+  net_equip(n, &ret->trace, &ret->channel);
   ret->now_ms = sys_mono_ms();
 }
 
-static bool flush(struct net *n, struct pop3_client *p) {
-  struct buf *out = &p->proto.out;
-  bool ok = buf_len(out) == 0 || net_write(n, buf_slice(out));
-  buf_reset(out);
-  return ok;
-}
+struct pop3_driving {
+  struct pop3_client *session;
+  void (*settle)(void *arg);
+  void *arg;
+};
 
-/* TL-12: what the server sent before is no part of what it sends under TLS. */
-static void secure(struct net *n, struct pop3_client *p) {
-  bool spoke = buf_len(&n->in) > 0;
-  if (net_start_tls(n))
-    pop3_client_secured(p);
+/* Before it waits for the server the session gets what it waits for from us. */
+static enum net_idle on_idle(void *arg) {
+  const struct pop3_driving *d = arg;
+  if (d->session->proto.holds)
+    pop3_client_resume(d->session);
+  else if (d->session->settling && d->settle)
+    d->settle(d->arg);
   else
-    pop3_client_gone(p, spoke ? POP3_END_INJECTION : POP3_END_TLS_FAILED);
-}
-
-/* Gives it what is in hand. False: it wants more before it can go on. */
-static bool feed(struct net *n, struct pop3_client *p) {
-  struct slice in = buf_slice(&n->in);
-  size_t before = in.n;
-  if (before) pop3_client_input(p, &in);
-  buf_drop(&n->in, before - in.n);
-  return in.n < before;
-}
-
-static int patience(const struct pop3_client *p) {
-  uint64_t at = p->proto.deadline_ms, now = p->proto.now_ms;
-  if (!at || at > now + NET_TIMEOUT_MS) return NET_TIMEOUT_MS;
-  return at > now ? (int)(at - now) + 1 : 1;
+    return NET_WAIT;
+  return NET_GO;
 }
 
 void pop3_shell_run(struct net *n, struct pop3_client *p, void (*settle)(void *arg), void *arg) {
-  while (p->end == POP3_END_NONE) {
-    p->proto.now_ms = sys_mono_ms();
-    if (!flush(n, p)) {
-      pop3_client_gone(p, POP3_END_GONE);
-    } else if (p->proto.want == PROTO_TLS) {
-      secure(n, p);
-    } else if (p->proto.holds) {
-      pop3_client_resume(p);
-    } else if (p->settling && settle) {
-      settle(arg);
-    } else if (!feed(n, p)) {
-      int whole = n->timeout_ms;
-      n->timeout_ms = patience(p);
-      bool more = net_fill(n);
-      n->timeout_ms = whole;
-      p->proto.now_ms = sys_mono_ms();
-      if (!more) pop3_client_gone(p, n->late ? POP3_END_IDLE : POP3_END_GONE);
-    }
-    if (p->proto.deadline_ms && p->proto.now_ms >= p->proto.deadline_ms) pop3_client_tick(p);
-  }
-  flush(n, p); /* a QUIT without an answer */
+  struct pop3_driving driving = { p, settle, arg };
+  net_run(n, &(struct net_driven){ &pop3_client_ops, &p->proto, on_idle, &driving });
 }
 
 static int exit_code(enum pop3_end end) {

@@ -5,7 +5,7 @@
 #define QASID_CLI_POP3_SHELL_H
 
 #include "mail/pop3/client.h"
-#include "src/cli/client/net.h"
+#include "src/cli/link/net.h"
 
 /* What the connection and the options --auth, --starttls, --no-starttls and --insecure say of a
  * session: host, TLS, mechanism, nonce, trace (--verbose), channel. The rest is the caller's. `n`

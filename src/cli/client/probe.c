@@ -1,76 +1,119 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid plan --probe`: EHLO … RCPT, then RSET and QUIT; DATA is never sent. The connection is this
- * process's own, as that of `qasid send`. The server's replies are shown whatever they are. */
+/* `qasid plan --probe`: a client session that sends the envelope alone: EHLO … RCPT, then RSET and
+ * QUIT. The connection is this process's own, as that of `qasid send`. The server's replies are
+ * shown whatever they are. */
 #include "src/cli/client/probe.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/utf8.h"
-#include "src/cli/base/terminal.h"
+#include "lib/base/sys.h"
+#include "mail/smtp/client.h"
+#include "src/cli/link/net.h"
 
 enum { PROBE_CONNECT_MS = 15000, PROBE_REPLY_MS = 30000, PROBE_TEXT_MAX = 2048 };
 
-static void probe_trouble(const struct probe *p, const char *command, struct smtp_run *s) {
-  p->say(p->arg, command, 0, slice_str(s->net.error));
+struct probing {
+  const struct probe *p;
+  struct net net;
+  struct smtp_client *session;
+  struct smtp_letter letter;
+  struct smtp_letter_rcpt rcpt;
+  bool given;   /* the letter */
+  bool secured; /* this was shown */
+  bool replied; /* to MAIL with a refusal, or to RCPT */
+};
+
+static void probe_show(struct probing *x, const char *command, struct slice text) {
+  x->p->say(x->p->arg, command, 0, text);
 }
 
-/* A command, or NULL for the greeting; `word` for people. False: the connection is over. */
-static bool probe_ask(const struct probe *p, struct smtp_run *s, const char *word,
-                      const char *line) {
+/* --- what the session asks for, and shows --- */
+
+static struct smtp_letter *on_next(void *arg) {
+  struct probing *x = arg;
+  struct smtp_letter *l = x->given ? NULL : &x->letter;
+  x->given = true;
+  return l;
+}
+
+static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
+                                        size_t most) {
+  return SMTP_SOURCE_BROKEN; /* no DATA, no octets */
+}
+
+static void on_done(void *arg, struct smtp_letter *l) {
+  const struct smtp_verdict *v = &l->rcpts[0].verdict;
+  if (!v->code && buf_len(&v->text)) probe_show(arg, "MAIL", buf_slice(&v->text));
+  smtp_letter_free_verdicts(l);
+}
+
+static void on_reply(void *arg, const char *command, unsigned code, struct slice reply) {
+  struct probing *x = arg;
   struct buf text;
-  if (!smtp_client_exchange(s, line)) {
-    probe_trouble(p, word, s);
-    return false;
-  }
+  if (x->net.tls && !x->net.url.tls && !x->secured) probe_show(x, "TLS", SLICE("secured"));
+  x->secured |= x->net.tls != NULL;
+  x->replied |= strcmp(command, "RCPT") == 0 || (strcmp(command, "MAIL") == 0 && code / 100 != 2);
   buf_init(&text, PROBE_TEXT_MAX);
-  for (struct slice rest = buf_slice(&s->reply.text); rest.p;) {
+  for (struct slice rest = reply; rest.p;) {
     struct slice one = slice_split(&rest, '\n');
     buf_put(&text, slice_first(one, buf_room(&text)));
     if (rest.p && buf_room(&text) >= 3) buf_put_str(&text, " / ");
   }
-  p->say(p->arg, word, s->reply.code, buf_slice(&text));
+  x->p->say(x->p->arg, command, code, buf_slice(&text));
   buf_free(&text);
-  return true;
 }
 
-static bool probe_good(const struct smtp_run *s) { return s->reply.code / 100 == 2; }
+/* --- the whole --- */
 
-static bool probe_ehlo(const struct probe *p, struct smtp_run *s) {
-  char line[300];
-  const char *word = p->lmtp ? "LHLO" : "EHLO";
-  snprintf(line, sizeof line, "%s %.255s", word, p->hello);
-  if (!probe_ask(p, s, word, line)) return false;
-  if (probe_good(s)) smtp_client_take_ehlo(s);
-  return probe_good(s);
-}
-
-/* As the policy wants it; false: the session ends. */
-static bool probe_secure(const struct probe *p, struct smtp_run *s) {
+static struct smtp_client *probe_session(struct probing *x) {
+  const struct probe *p = x->p;
   bool must = strcmp(p->tls, "required") == 0 || strcmp(p->tls, "verified") == 0;
-  if (s->net.tls || strcmp(p->tls, "none") == 0) return true;
-  if (!s->starttls) {
-    if (must) p->say(p->arg, "STARTTLS", 0, SLICE("it is not offered, and the route requires TLS"));
-    return !must;
-  }
-  if (!probe_ask(p, s, "STARTTLS", "STARTTLS")) return false;
-  if (!probe_good(s)) return !must;
-  if (!net_start_tls(&s->net)) {
-    probe_trouble(p, "TLS", s);
-    return false;
-  }
-  p->say(p->arg, "TLS", 0, SLICE("secured"));
-  return probe_ehlo(p, s);
+  struct smtp_client_start start = {
+    .hello = p->hello,
+    .host = p->host,
+    .port = p->port,
+    .policy = { .tls = x->net.tls                    ? SMTP_TLS_IMPLICIT
+                       : strcmp(p->tls, "none") == 0 ? SMTP_TLS_NEVER
+                       : must                        ? SMTP_TLS_MUST
+                                                     : SMTP_TLS_IF_OFFERED,
+                .lmtp = p->lmtp,
+                .no_pipeline = true,
+                .envelope_only = true },
+    .limits = { .greeting_ms = PROBE_REPLY_MS, .command_ms = PROBE_REPLY_MS },
+    .source = { on_next, on_read, on_done, x },
+    .watch = { on_reply, x },
+    .now_ms = sys_mono_ms(),
+  };
+  x->rcpt = (struct smtp_letter_rcpt){ .address = slice_str(p->to) };
+  x->letter =
+      (struct smtp_letter){ .return_path = slice_str(p->from), .rcpts = &x->rcpt, .count = 1 };
+  net_equip(&x->net, &start.trace, &start.channel);
+  return smtp_client_new(&start);
 }
 
-static bool probe_envelope(const struct probe *p, struct smtp_run *s) {
-  char line[1200];
-  bool utf8 = slice_has_high(slice_str(p->from)) || slice_has_high(slice_str(p->to));
-  snprintf(line, sizeof line, "MAIL FROM:<%.500s>%s", p->from, utf8 ? " SMTPUTF8" : "");
-  if (!probe_ask(p, s, "MAIL", line)) return false;
-  if (!probe_good(s)) return true;
-  snprintf(line, sizeof line, "RCPT TO:<%.1000s>", p->to);
-  return probe_ask(p, s, "RCPT", line) && probe_ask(p, s, "RSET", "RSET");
+/* What the session had to say without a reply. */
+static void probe_show_end(struct probing *x) {
+  const struct smtp_client *s = x->session;
+  const char *why = x->net.error[0] ? x->net.error : smtp_end_meaning(s->end);
+  if (s->end == SMTP_END_NO_TLS)
+    probe_show(x, "STARTTLS", SLICE("it is not offered, and the route requires TLS"));
+  else if (s->end == SMTP_END_TLS_FAILED || s->end == SMTP_END_INJECTION)
+    probe_show(x, "TLS", slice_str(why));
+  else if (smtp_end_class(s->end) != SMTP_END_IS_DONE && !s->last.code)
+    probe_show(x, smtp_stage_command(s->stage), slice_str(why));
+}
+
+static void probe_talk(struct probing *x) {
+  x->net.secure_ms = PROBE_REPLY_MS;
+  x->session = probe_session(x);
+  if (!x->session) {
+    probe_show(x, "connect", SLICE("no memory"));
+    return;
+  }
+  net_run(&x->net, &(struct net_driven){ .ops = &smtp_client_ops, .session = &x->session->proto });
+  probe_show_end(x);
+  smtp_client_free(&x->session);
 }
 
 /* Options of the command line stand for the policy. */
@@ -81,26 +124,18 @@ static void probe_options(struct cli *c, const struct probe *p) {
 }
 
 bool probe_run(struct cli *c, const struct probe *p) {
-  struct smtp_run s = { .lmtp = p->lmtp };
+  struct probing x = { .p = p };
   struct url url = { .scheme = "smtp", .port = p->port, .tls = strcmp(p->tls, "implicit") == 0 };
   struct dns_host at = { .address_count = 1, .addresses = { p->address } };
-  bool replied = false;
   if (c->given_count == CLI_GIVEN_MAX) return false;
   snprintf(url.host, sizeof url.host, "%s", p->host);
-  smtp_reply_init(&s.reply);
   probe_options(c, p);
-  if (net_try_at(&s.net, c, &url, "smtp", &at, PROBE_CONNECT_MS, p->source.n ? &p->source : NULL) !=
-      CLI_EXIT_OK) {
-    probe_trouble(p, "connect", &s);
-  } else {
-    s.net.timeout_ms = PROBE_REPLY_MS;
-    bool ready = probe_ask(p, &s, "greeting", NULL) && probe_good(&s) && probe_ehlo(p, &s) &&
-                 probe_secure(p, &s);
-    replied = ready && probe_envelope(p, &s);
-    if (!s.net.over) probe_ask(p, &s, "QUIT", "QUIT");
-  }
+  if (net_try_at(&x.net, c, &url, "smtp", &at, PROBE_CONNECT_MS, p->source.n ? &p->source : NULL) ==
+      CLI_EXIT_OK)
+    probe_talk(&x);
+  else
+    probe_show(&x, "connect", slice_str(x.net.error));
   c->given_count--;
-  net_close(&s.net);
-  smtp_reply_free(&s.reply);
-  return replied;
+  net_close(&x.net);
+  return x.replied;
 }

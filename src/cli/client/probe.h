@@ -4,7 +4,7 @@
 #define QASID_CLI_PROBE_H
 
 #include "lib/dns/dns.h"
-#include "src/cli/client/smtp_client.h"
+#include "src/cli/base/cli.h"
 
 struct probe {
   const char *hello;     /* our name */

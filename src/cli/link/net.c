@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* A client's blocking connection (net.h): connecting, TLS by OpenSSL, lines and octets with a
- * time-out.
+/* A client's blocking connection (net.h): connecting, TLS by OpenSSL, what of the conversation is
+ * shown.
  *
- *   connect → (TLS from the start) → lines → (net_start_tls) → lines → over
+ *   connect → (TLS from the start) → net_run() ⇄ net_start_tls() → over
  *
- * Invariants: once `over`, every call fails and `error` has the reason; what was received before
- * TLS is never read as if it came under TLS; a certificate is verified unless --insecure. */
-#include "src/cli/client/net.h"
+ * Invariants: once `over`, `error` has the reason; a certificate is verified unless --insecure. */
+#include "src/cli/link/net.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +25,7 @@
 #include "lib/dns/dns.h"
 #include "src/cli/base/terminal.h"
 
-__attribute__((format(printf, 2, 3))) static bool fail(struct net *n, const char *fmt, ...) {
+bool net_fail(struct net *n, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   if (!n->over) vsnprintf(n->error, sizeof n->error, fmt, ap);
@@ -39,17 +38,19 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct net *n, const char
  * not hold us. */
 static void allow(struct net *n, uint64_t ms) { n->end_ms = sys_mono_ms() + ms; }
 
-static bool wait_for(struct net *n, short events) {
+bool net_poll(struct net *n, short events, uint64_t until_ms) {
   struct pollfd p = { .fd = n->fd, .events = events };
   for (;;) {
-    uint64_t now = sys_mono_ms(), left = n->end_ms > now ? n->end_ms - now : 0;
+    uint64_t now = sys_mono_ms(), left = until_ms > now ? until_ms - now : 0;
     /* also when something is there again */
     int r = left ? poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
     if (r < 0 && errno == EINTR) continue;
-    if (r > 0) return true;
-    n->late = r == 0;
-    return fail(n, r ? "poll: %s" : "%s did not answer in time", r ? strerror(errno) : n->url.host);
+    return r != 0; /* what is wrong with the descriptor is seen where it is used */
   }
+}
+
+static bool wait_for(struct net *n, short events) {
+  return net_poll(n, events, n->end_ms) || net_fail(n, "%s did not answer in time", n->url.host);
 }
 
 /* --- connecting --- */
@@ -68,7 +69,7 @@ static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n
   int on = 1, why = 0;
   socklen_t len = sizeof why;
   n->fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (n->fd < 0) return fail(n, "socket: %s", strerror(errno));
+  if (n->fd < 0) return net_fail(n, "socket: %s", strerror(errno));
   setsockopt(n->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   bool ok = bind_to(n) && connect(n->fd, to, to_n) == 0;
   if (!ok && errno == EINPROGRESS) {
@@ -81,7 +82,7 @@ static bool try_address(struct net *n, const struct sockaddr *to, socklen_t to_n
     errno = why;
   }
   if (ok) return true;
-  fail(n, "%s port %u: %s", n->url.host, n->url.port, strerror(errno));
+  net_fail(n, "%s port %u: %s", n->url.host, n->url.port, strerror(errno));
   close(n->fd);
   n->fd = -1;
   return false;
@@ -115,11 +116,12 @@ static bool connect_to_path(struct net *n) {
   struct sockaddr_un to = { .sun_family = AF_UNIX };
   n->fd = strlen(n->url.host) < sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
                                                    : -1;
-  if (n->fd < 0) return fail(n, "%s: no socket", n->url.host);
+  if (n->fd < 0) return net_fail(n, "%s: no socket", n->url.host);
   memcpy(to.sun_path, n->url.host, strlen(n->url.host));
   if (connect(n->fd, (struct sockaddr *)&to, sizeof to) < 0)
-    return fail(n, "%s: %s", n->url.host, strerror(errno));
-  return fcntl(n->fd, F_SETFL, O_NONBLOCK) == 0 || fail(n, "%s: %s", n->url.host, strerror(errno));
+    return net_fail(n, "%s: %s", n->url.host, strerror(errno));
+  return fcntl(n->fd, F_SETFL, O_NONBLOCK) == 0 ||
+         net_fail(n, "%s: %s", n->url.host, strerror(errno));
 }
 
 static bool connect_to(struct net *n) {
@@ -129,7 +131,7 @@ static bool connect_to(struct net *n) {
   struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
   snprintf(port, sizeof port, "%u", n->url.port);
   int code = getaddrinfo(n->url.host, port, &hints, &list);
-  if (code) return fail(n, "%s: %s", n->url.host, gai_strerror(code));
+  if (code) return net_fail(n, "%s: %s", n->url.host, gai_strerror(code));
   bool ok = false;
   for (struct addrinfo *a = list; a && !ok; a = a->ai_next) {
     n->over = false;
@@ -150,7 +152,7 @@ static bool read_file(struct net *n, const char *path, struct buf *to) {
   }
   int why = to->failed ? EFBIG : errno;
   if (fd >= 0) close(fd);
-  return got == 0 || fail(n, "%s: %s", path, strerror(why));
+  return got == 0 || net_fail(n, "%s: %s", path, strerror(why));
 }
 
 static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
@@ -165,7 +167,7 @@ static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
   n->insecure = cli_given(c, "insecure") != NULL;
   if (n->insecure) o.trust = TLS_TRUST_ANYONE;
   n->client = tls_client_new(&o, &err);
-  if (!n->client) fail(n, "TLS cannot be used: %.*s", SLICE_ARG(buf_slice(&err)));
+  if (!n->client) net_fail(n, "TLS cannot be used: %.*s", SLICE_ARG(buf_slice(&err)));
   buf_free(&err);
   return n->client != NULL;
 }
@@ -174,14 +176,14 @@ static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
 static bool show_certificate(struct net *n, const struct cli *c) {
   const char *certificate = cli_given(c, "client-cert"), *key_file = cli_given(c, "client-key");
   struct buf chain, key, err;
-  if (!certificate) return !key_file || fail(n, "--client-key needs a --client-cert");
+  if (!certificate) return !key_file || net_fail(n, "--client-key needs a --client-cert");
   buf_init(&chain, KEY_FILE_MAX), buf_init(&key, KEY_FILE_MAX), buf_init(&err, 1024);
   /* allocated at full size: growing leaves copies behind */
   buf_reserve(&chain, KEY_FILE_MAX), buf_reserve(&key, KEY_FILE_MAX);
   bool ok =
       read_file(n, certificate, &chain) && read_file(n, key_file ? key_file : certificate, &key);
   if (ok && !(ok = tls_client_show(n->client, buf_slice(&chain), buf_slice(&key), &err)))
-    fail(n, "%s: %.*s", certificate, SLICE_ARG(buf_slice(&err)));
+    net_fail(n, "%s: %.*s", certificate, SLICE_ARG(buf_slice(&err)));
   buf_wipe(&chain), buf_wipe(&key), buf_free(&err);
   return ok;
 }
@@ -193,8 +195,7 @@ int net_open(struct net *n, const struct cli *c, const struct url *url, const ch
 int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
                const struct dns_host *at, int connect_ms, const struct dns_address *from) {
   *n = (struct net){ .fd = -1, .url = *url, .verbose = cli_given(c, "verbose") != NULL };
-  n->timeout_ms = NET_TIMEOUT_MS;
-  n->least_rate = NET_LEAST_RATE;
+  n->secure_ms = NET_SECURE_MS;
   n->connect_ms = connect_ms;
   n->from = from;
   n->strict = cli_given(c, "starttls") != NULL;
@@ -202,7 +203,7 @@ int net_try_at(struct net *n, const struct cli *c, const struct url *url, const 
   buf_init(&n->in, NET_IN_MAX);
   buf_init(&n->authorities, 4 * 1024 * 1024);
   if (n->strict && n->plain) {
-    fail(n, "--starttls and --no-starttls are opposites");
+    net_fail(n, "--starttls and --no-starttls are opposites");
     return CLI_EXIT_USAGE;
   }
   if (!make_client(n, c, alpn) || !show_certificate(n, c)) return CLI_EXIT_NO_INPUT;
@@ -232,16 +233,14 @@ void net_close(struct net *n) {
 static bool wait_tls(struct net *n, enum tls_result r) {
   if (r == TLS_WANT_READ) return wait_for(n, POLLIN);
   if (r == TLS_WANT_WRITE) return wait_for(n, POLLOUT);
-  return fail(n, "%s: TLS: %s", n->url.host, tls_reason(n->tls));
+  return net_fail(n, "%s: TLS: %s", n->url.host, tls_reason(n->tls));
 }
 
 bool net_start_tls(struct net *n) {
-  if (buf_len(&n->in))
-    return fail(n, "%s spoke before TLS was there; someone may sit in between", n->url.host);
   n->tls = tls_connect(n->client, n->fd, n->url.host);
-  if (!n->tls) return fail(n, "TLS: no memory");
+  if (!n->tls) return net_fail(n, "TLS: no memory");
   enum tls_result r;
-  allow(n, (uint64_t)n->timeout_ms);
+  allow(n, (uint64_t)n->secure_ms);
   while ((r = tls_handshake(n->tls)) != TLS_DONE)
     if (!wait_tls(n, r)) return false;
   if (n->verbose)
@@ -250,55 +249,9 @@ bool net_start_tls(struct net *n) {
   return true;
 }
 
-/* --- octets --- */
+/* --- what is shown --- */
 
-bool net_write(struct net *n, struct slice s) {
-  allow(n, (uint64_t)n->timeout_ms + s.n * 1000 / n->least_rate);
-  while (s.n && !n->over) {
-    size_t done = 0;
-    if (n->tls) {
-      enum tls_result r = tls_write(n->tls, s, &done);
-      if (r == TLS_DONE) return true;
-      if (!wait_tls(n, r)) return false;
-    } else {
-      ssize_t r = send(n->fd, s.p, s.n, MSG_NOSIGNAL);
-      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLOUT)) return false;
-      if (r < 0 && errno != EAGAIN && errno != EINTR)
-        return fail(n, "%s: %s", n->url.host, strerror(errno));
-      done = r > 0 ? (size_t)r : 0;
-    }
-    s = slice_from(s, done);
-  }
-  return !n->over;
-}
-
-bool net_fill(struct net *n) {
-  enum { PIECE = 32 * 1024 };
-  uint8_t *to = buf_reserve(&n->in, PIECE);
-  if (n->over) return false;
-  if (!to) return fail(n, "%s sends more than is asked for", n->url.host);
-  allow(n, (uint64_t)n->timeout_ms);
-  for (;;) {
-    size_t got = 0;
-    if (n->tls) {
-      enum tls_result r = tls_read(n->tls, to, PIECE, &got);
-      if (r == TLS_WANT_READ && !wait_for(n, POLLIN)) return false;
-      if (r != TLS_DONE && r != TLS_WANT_READ && !wait_tls(n, r)) return false;
-    } else {
-      ssize_t r = recv(n->fd, to, PIECE, 0);
-      if (r == 0) return fail(n, "%s closed the connection", n->url.host);
-      if (r < 0 && errno == EAGAIN && !wait_for(n, POLLIN)) return false;
-      if (r < 0 && errno != EAGAIN && errno != EINTR)
-        return fail(n, "%s: %s", n->url.host, strerror(errno));
-      got = r > 0 ? (size_t)r : 0;
-    }
-    if (got == 0) continue;
-    buf_added(&n->in, got);
-    return true;
-  }
-}
-
-void net_show(const struct net *n, const char *who, struct slice line) {
+static void net_show(const struct net *n, const char *who, struct slice line) {
   if (!n->verbose) return;
   struct buf out;
   buf_init(&out, 64 * 1024);
@@ -324,14 +277,17 @@ void net_show_text(const struct net *n, const char *who, struct slice text) {
   }
 }
 
-bool net_line(struct net *n, struct slice line, const char *shown) {
-  struct buf out;
-  buf_init(&out, 64 * 1024);
-  buf_reserve(&out, line.n + 2); /* at once: it may be a password */
-  net_show(n, "C", shown ? slice_str(shown) : line);
-  buf_put(&out, line);
-  buf_put(&out, SLICE("\r\n"));
-  bool ok = !out.failed ? net_write(n, buf_slice(&out)) : fail(n, "no memory");
-  buf_wipe(&out);
-  return ok;
+static void show_line(void *arg, char direction, struct slice line) {
+  char who[2] = { direction, 0 };
+  net_show(arg, who, line);
+}
+
+static void get_bindings(void *arg, struct proto_bindings *ret) {
+  const struct net *n = arg;
+  if (n->tls && tls_binds(n->tls)) ret->exporter_n = tls_binding_exporter(n->tls, ret->exporter);
+}
+
+void net_equip(struct net *n, struct proto_trace *ret_trace, struct proto_channel *ret_channel) {
+  if (n->verbose) *ret_trace = (struct proto_trace){ show_line, n };
+  *ret_channel = (struct proto_channel){ .bindings = get_bindings, .arg = n };
 }
