@@ -68,7 +68,7 @@ enum collect_outcome {
 /* Discard what was spooled. */
 #define collect_discard_FIELDS(F)
 /* Every UIDL that the other server lists was asked about in this run: store may forget those that
- * it has not listed for COLLECTED_KEEP_S (src/store/collected.h). */
+ * it has not listed for COLLECTED_KEEP_S (src/store/jobs/collected.h). */
 #define collect_listed_FIELDS(F)
 #define collect_tidied_FIELDS(F) F(u8, outcome, )
 /* The run is over: the grant ends. */

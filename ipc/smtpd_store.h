@@ -77,7 +77,7 @@ enum commit_outcome {
  * message or of a part, is not ASCII. `account` is the login's account, 0 if there is none. `size`:
  * the value of SIZE=, or 0. `print`: the fingerprint of return_path and of what the client sent,
  * empty for a message without Message-ID: store recognises by it a message that is sent again
- * (src/store/partly.h). `authors`: the addresses in the From and Sender fields of a login's
+ * (src/store/owner/partly.h). `authors`: the addresses in the From and Sender fields of a login's
  * message. `surrogate`: the size of the surrogate of these octets, in the encoding of
  * mail/surrogate.h. */
 #define smtp_commit_FIELDS(F) \

@@ -24,7 +24,7 @@
  * unchanged.
  *
  * Sizes are stored (src/store): a change of the output for any message needs a step in
- * src/store/schema.c, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1", and the same for
+ * src/store/sql/schema.c, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1", and the same for
  * `deleted`, so that they are measured anew.
  *
  * Memory: this struct, and a field of which an octet is still to come. */

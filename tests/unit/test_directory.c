@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "src/store/directory.h"
-#include "src/store/schema.h"
+#include "src/store/sql/directory.h"
+#include "src/store/sql/schema.h"
 #include "tests/world/disk_sim.h"
 
 #define NFC  \

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "src/store/folders.h"
-#include "src/store/locks.h"
-#include "src/store/schema.h"
+#include "src/store/sql/folders.h"
+#include "src/store/owner/locks.h"
+#include "src/store/sql/schema.h"
 #include "tests/world/disk_sim.h"
 
 static struct disk_sim *sim;

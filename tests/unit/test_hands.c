@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which rows a take may have (src/store/hands.h). */
+/* Which rows a take may have (src/store/owner/hands.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "src/store/hands.h"
+#include "src/store/owner/hands.h"
 
 static struct hands h;
 

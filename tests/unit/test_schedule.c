@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "src/store/schedule.h"
+#include "src/store/owner/schedule.h"
 
 static struct schedule s;
 

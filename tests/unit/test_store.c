@@ -9,7 +9,7 @@
 
 #include "lib/base/crc32c.h"
 #include "lib/db/db.h"
-#include "src/store/engine.h"
+#include "src/store/sql/engine.h"
 
 #define MESSAGE "Subject: one\r\n\r\nHello.\r\n"
 #define STORED "Return-Path: <sender@example.com>\r\n" MESSAGE

@@ -11,7 +11,7 @@
 
 #include "ipc/collector_store.h"
 #include "lib/tls/digest.h"
-#include "src/store/collected.h"
+#include "src/store/jobs/collected.h"
 #include "tests/world/disk_sim.h"
 
 enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4, WHOLE_MAX = 90000 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The queue: who may send, what a sender is handed, what becomes of what it reports. */
-#include "src/store/job.h"
+#include "src/store/jobs/tls_failures.h"
 #include "tests/unit/queue_kit.h"
 
 /* Nobody sends elsewhere without a login; store asks auth's grant, not the front-end. */
@@ -646,21 +646,25 @@ static void lost_at_end(void **state) {
   assert_sound(k);
 }
 
-static enum db_result fails(struct store_engine *e, struct store_job *j) { return DB_CONSTRAINT; }
-
-/* Each group with a job that fails behind it, so that it is rolled back and run job by job. */
+/* Each group with a job that fails behind it (one address twice breaks the table's rule), so that it
+ * is rolled back and run job by job. */
 static void pump_with_failures(struct kit *k) {
-  static const struct job_kind failing = { .name = "failing", .is_write = true, .run = fails };
+  struct tls_failures_job *bad =
+      job_new(KIND_TLS_FAILURES, sizeof *bad + 2 * sizeof *bad->rows, NULL, k->now_s);
+  assert_non_null(bad);
+  bad->count = 2;
+  bad->rows[0].n = bad->rows[1].n = 4;
   while (k->writes) {
-    struct store_job bad = { .kind = &failing }, *first = k->writes, *last = first;
+    struct store_job *first = k->writes, *last = first;
     k->writes = NULL;
     while (last->next) last = last->next;
-    last->next = &bad;
+    last->next = &bad->job;
     assert_true(store_write_group(k->writer, first));
     last->next = NULL;
-    assert_int_equal(bad.result, JOB_TROUBLE);
+    assert_int_equal(bad->job.result, JOB_TROUBLE);
     kit_finish_all(k, first);
   }
+  free(bad);
 }
 
 /* A slice that is rolled back with its group begins where it began: none is passed over, and each

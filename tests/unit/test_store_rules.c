@@ -3,7 +3,7 @@
  * announced of it; and a store that an older Qasid left. */
 #include "tests/unit/store_kit.h"
 
-#include "src/store/schema.h"
+#include "src/store/sql/schema.h"
 
 static uint32_t wait_of(struct kit *k, uint64_t tag, uint64_t account) {
   assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 5, POP3D, tag, account));

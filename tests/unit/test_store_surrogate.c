@@ -2,7 +2,7 @@
 /* The store and the sizes of surrogates: told by who hands a message in, measured later where
  * nobody told. */
 #include "lib/db/db.h"
-#include "src/store/schema.h"
+#include "src/store/sql/schema.h"
 #include "tests/unit/store_kit.h"
 
 #define HIGH "Subject: \xc3\xa9\r\n\r\nx\r\n"

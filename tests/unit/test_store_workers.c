@@ -5,7 +5,7 @@
 
 #include <poll.h>
 
-#include "src/store/job.h"
+#include "src/store/jobs/admin.h"
 #include "src/store/workers.h"
 
 enum { ACCOUNTS = 8, MESSAGES = 2000, GROUP = 40 };
@@ -173,33 +173,32 @@ static void crowded(void **state) {
   kit_open(k);
 }
 
-static enum db_result runs(struct store_engine *e, struct store_job *j) { return DB_OK; }
-
 /* Others go first, but not for ever: long work comes to its end while each group has other writes. */
 static void patient_work_goes_on(void **state) {
-  static const struct job_kind kind = { .name = "test", .is_write = true, .run = runs };
   struct kit *k = *state;
   struct buf err;
   buf_init(&err, 1000);
   kit_close(k);
   struct workers *w = workers_new(k->disk, k->conf, &err);
-  struct store_job slice = { .kind = &kind, .patient = true };
+  struct release_job work = { { .kind = KIND_RELEASE, .patient = true }, true };
+  struct store_job *slice = &work.job;
   unsigned slices = 0, others = 0;
   struct job_line none = { 0 }, no_reads = { 0 }, writes = { 0 };
   assert_non_null(w);
-  assert_true(store_job_is_patient(&slice));
-  job_line_put(&writes, &slice);
+  assert_true(store_job_is_patient(slice));
+  job_line_put(&writes, slice);
   while (slices < 5) {
-    struct store_job *other = calloc(1, sizeof *other);
-    *other = (struct store_job){ .kind = &kind };
-    job_line_put(&writes, other);
+    struct release_job *other = job_new(KIND_RELEASE, sizeof *other, NULL, 0);
+    assert_non_null(other);
+    other->released = true;
+    job_line_put(&writes, &other->job);
     workers_put(w, &writes, &no_reads, &none);
     workers_wait(w);
     for (struct store_job *j = workers_done(w), *next; j; j = next) {
       next = store_job_next(j);
       assert_int_equal(j->result, JOB_DONE);
-      if (j == &slice && ++slices < 5) job_line_put(&writes, j);
-      if (j != &slice) others++, free(j);
+      if (j == slice && ++slices < 5) job_line_put(&writes, j);
+      if (j != slice) others++, free(j);
     }
     if (others > 1000000) fail_msg("%u slices beside %u other jobs", slices, others);
   }

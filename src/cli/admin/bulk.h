@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A file of accounts, and rows of it for auth and store (src/store/admin_bulk.c,
+/* A file of accounts, and rows of it for auth and store (src/store/sql/admin_bulk.c,
  * src/auth/admin_bulk.c). */
 #ifndef QASID_CLI_BULK_H
 #define QASID_CLI_BULK_H

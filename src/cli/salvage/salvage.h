@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What is left of a store: rows out of the pages of its database (pages.h), whatever of them can be
  * read, put together by their numbers. The shape of a row identifies its table
- * (src/store/schema.h): columns that a later version adds stand behind the old ones. */
+ * (src/store/sql/schema.h): columns that a later version adds stand behind the old ones. */
 #ifndef QASID_CLI_SALVAGE_H
 #define QASID_CLI_SALVAGE_H
 

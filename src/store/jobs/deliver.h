@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/* Delivers one message into folders here and into the queue for recipients elsewhere, with the
+ * report of delivery that its sender asked for: KIND_DELIVER, KIND_IMPORT; part of KIND_COLLECT. */
+#ifndef QASID_STORE_JOBS_DELIVER_H
+#define QASID_STORE_JOBS_DELIVER_H
+
+#include "lib/base/arena.h"
+#include "src/store/jobs/job.h"
+#include "src/store/jobs/queue_letter.h"
+#include "src/store/jobs/spool.h"
+
+struct deliver_place {
+  uint64_t account, folder;
+  uint32_t uid; /* result */
+};
+
+struct deliver_dsn;
+
+/* What the account may send: brake.h. */
+struct deliver_brake {
+  bool on;
+  uint64_t limits[5]; /* by enum dir_sends; 0: any number */
+  uint8_t why;        /* result: enum queue_held_by; 0: it goes */
+};
+
+struct deliver_job {
+  struct store_job job;
+  struct slice name;  /* the queue id */
+  struct slice head;  /* Return-Path: line; in memory `tail` follows it directly */
+  struct slice tail;  /* all of the message, or what comes behind the spooled part */
+  struct spool spool; /* not `made`: nothing was spooled */
+  bool dots;
+  struct deliver_place *places;
+  size_t count;
+  struct queue_letter letter; /* when some recipients are elsewhere */
+  /* owned; what they point to is in `kept`, or lives longer than the job */
+  struct queue_rcpt *elsewhere;
+  struct arena kept;
+  size_t elsewhere_count;
+  struct deliver_brake brake;
+  int64_t expires_s;       /* of those */
+  struct deliver_dsn *dsn; /* recipients here whose delivery is to be reported; NULL: none. Owned */
+  struct history_arrival *arrival; /* where from, owned; NULL: not known */
+  uint64_t login;                  /* the account that was logged in; 0: none */
+  bool full;                       /* some other mailbox had no room */
+  bool never;                      /* the message is larger than some other's whole quota */
+  bool had;                        /* some recipient has the message already (partly.h) */
+  struct slice print;              /* the message's fingerprint; p NULL: none */
+  uint64_t size;                   /* of the stored octets: head, spooled, tail */
+  uint64_t surrogate; /* the size of their surrogate, as mail/surrogate.h computes it */
+  uint64_t body;      /* result, while in a transaction */
+  bool in_file;
+  /* an import's: one place */
+  int64_t date; /* 0: now */
+  uint32_t flags;
+  struct slice uidl; /* p NULL: none */
+  bool again;        /* a UIDL that is taken or gone: added all the same, with one of ours */
+  /* result; nothing was added unless UIDL_NEW */
+  enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found;
+};
+/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has a
+ * surrogate of size `told`: what store adds in front and behind is ASCII. A size that is impossible
+ * counts as unknown. */
+uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets);
+
+/* For a person to read: why mail is held; `why` is an enum queue_held_by. */
+const char *brake_words(int64_t why);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* The queue: recipients elsewhere, as rows. docs/design/queue.md has the states.
+ *
+ *   letter      what the recipients of one message share; it holds one reference of the body
+ *   recipient   one recipient that is waiting or held; which ones are in a sender's hands is known
+ *               to the owner only (outbound.c)
+ *   attempt     history: one row for each attempt of each recipient
+ *
+ * Invariants:
+ *  1. A recipient leaves the table only in the job that writes its end: delivered, failed (with the
+ *     report, where one is due, in the same transaction), dropped.
+ *  2. A letter and its reference of the body are removed with its last recipient.
+ *  3. A row is named by its id; ids are never used twice. */
+#ifndef QASID_STORE_JOBS_QUEUE_H
+#define QASID_STORE_JOBS_QUEUE_H
+
+#include "ipc/sender_store.h"
+#include "lib/base/arena.h"
+#include "mail/smtp/class.h"
+#include "src/store/jobs/deliver.h"
+
+/* `expires` of a recipient that the administrator ends. */
+enum { QUEUE_TO_FAIL = -1 };
+enum queue_state { QUEUE_WAITING, QUEUE_HELD };
+
+/* How long our own Return-Path: line at the front is; 0: there is none. */
+uint32_t queue_own_line(struct slice octets);
+
+/* --- the take: a read job --- */
+
+struct taken_rcpt {
+  uint64_t row;
+  struct slice address, orcpt;
+  uint8_t notify;
+  uint8_t state, held_by; /* enum queue_state, enum queue_held_by */
+  int64_t due, expires;
+  uint32_t tries, delay;
+  uint32_t doubts; /* attempts after which some server may have had the message */
+};
+
+/* Rows of one body, all with the same forwarder. */
+struct taken_letter {
+  struct taken_letter *next;
+  uint64_t body;
+  /* the address here that leads to them; empty: the envelope's own recipients */
+  struct slice forwarder;
+  /* the reverse-path that is sent: letter.return_path, or a rewritten one (mail/srs.h) */
+  struct slice wire_path;
+  bool loops;        /* it was forwarded by that address before */
+  bool over;         /* the time of its recipients is over: they are not tried any more */
+  struct slice name; /* the queue id */
+  struct queue_letter letter;
+  int64_t came_s;
+  /* octets that are sent: without our Return-Path: line, with what goes before */
+  uint64_t size;
+  uint32_t skip;       /* octets of that line */
+  uint32_t before;     /* octets of "Delivered-To: <forwarder>", which `octets` begins with */
+  struct slice octets; /* the first that are sent */
+  struct taken_rcpt *rcpts;
+  size_t count;
+  size_t row_octets; /* at least what they take in send_letter's list */
+};
+
+#define SCHED_NEVER INT64_MAX
+struct sched_cursor {
+  int64_t due;
+  uint64_t row;
+};
+
+struct take_job {
+  struct store_job job;
+  struct slice destination; /* copied behind the job */
+  struct slice secret;      /* store's; as long as the store */
+  struct sched_cursor cursor;
+  uint32_t most;   /* letters */
+  uint32_t sender; /* for whom */
+  uint64_t number; /* hands.h */
+  uint8_t generation;
+  /* results */
+  struct arena memory;
+  struct taken_letter *letters;
+  uint32_t count;
+  int64_t next_due;
+};
+
+/* More octets of a letter in hands. */
+struct octets_job {
+  struct store_job job;
+  uint64_t tag, body, offset; /* offset: in the stored octets */
+  uint32_t sender;
+  struct buf octets; /* result; empty: they cannot be read */
+};
+
+/* --- housekeeping --- */
+
+/* A place in the order (expires, id) of rows. */
+struct queue_cursor {
+  int64_t expires, row;
+};
+/* The next letters with recipients that have expired, whatever state they are in. */
+struct expired_job {
+  struct store_job job;
+  struct queue_cursor from; /* result: the last row that was read */
+  /* results */
+  struct arena memory;
+  struct taken_letter *letters;
+  bool full; /* there may be more */
+};
+
+struct late_cursor {
+  int64_t came;
+  uint64_t body, row; /* the last that was looked at */
+};
+
+/* The next letters with recipients that still wait and were not reported as late yet. */
+struct late_job {
+  struct store_job job;
+  int64_t came_by;
+  struct late_cursor from; /* result: where the next goes on */
+  /* results */
+  struct arena memory;
+  struct taken_letter *letters;
+  bool full; /* there may be more */
+};
+
+/* Removes some old history; `again` while there is more. */
+struct attempts_job {
+  struct store_job job;
+  int64_t before_s;
+};
+
+#endif

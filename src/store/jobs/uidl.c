@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/* UIDLs of our own making: sixteen lower-case hexadecimal digits, UIDVALIDITY then UID. Since a UID
+ * is never used twice under one UIDVALIDITY, such a UIDL names one message for ever (RFC 1939 §7).
+ * Also the grammar that an imported UIDL must have. */
+#include "src/store/jobs/uidl.h"
+
+void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid) {
+  buf_printf(b, "%08x%08x", (unsigned)uidvalidity, (unsigned)uid);
+}
+
+static int hex_value(uint8_t c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool hex32(struct slice s, uint32_t *ret) {
+  uint32_t v = 0;
+  for (size_t i = 0; i < s.n; i++) {
+    int digit = hex_value(s.p[i]);
+    if (digit < 0) return false;
+    v = v << 4 | (uint32_t)digit;
+  }
+  *ret = v;
+  return true;
+}
+
+bool uidl_is_own(struct slice s, uint32_t uidvalidity, uint32_t *ret_uid) {
+  uint32_t validity;
+  return s.n == UIDL_OWN && hex32(slice_first(s, 8), &validity) && validity == uidvalidity &&
+         hex32(slice_from(s, 8), ret_uid);
+}
+
+bool uidl_is_valid(struct slice s) {
+  if (s.n < 1 || s.n > 70) return false;
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] < 0x21 || s.p[i] > 0x7e) return false;
+  return true;
+}

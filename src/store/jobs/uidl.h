@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/* The UIDL of a message that was not imported: UIDVALIDITY and UID, eight hexadecimal digits each.
+ */
+#ifndef QASID_STORE_JOBS_UIDL_H
+#define QASID_STORE_JOBS_UIDL_H
+
+#include "lib/base/buf.h"
+
+enum { UIDL_OWN = 16 };
+
+void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid);
+/* True when `s` has that form with this uidvalidity. */
+bool uidl_is_own(struct slice s, uint32_t uidvalidity, uint32_t *ret_uid);
+/* 1 to 70 octets of 0x21 to 0x7E (RFC 1939 §7). */
+bool uidl_is_valid(struct slice s);
+
+#endif

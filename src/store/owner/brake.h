@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* Limits on how much an account sends to other servers. Mail above a limit is accepted and held: a
+ * stolen password cannot be used to send spam, and an honest user's mail waits until the postmaster
+ * releases it.
+ *
+ * An hour and a day begin with the first message that is not in the one before. A message is
+ * counted and held as a whole. The recipients to whom an account has sent are remembered, as a
+ * hash, for BRAKE_MEMORY_DAYS; held mail adds none. Only recipients elsewhere are counted, not
+ * mailboxes here and not reports.
+ *
+ *   owner    brake_set() puts the account's limits into the job
+ *   writer   brake_run() counts in the message's transaction, and decides
+ *   owner    brake_notify() mails the postmaster, at most once an hour for each account */
+#ifndef QASID_STORE_OWNER_BRAKE_H
+#define QASID_STORE_OWNER_BRAKE_H
+
+#include "src/store/owner/owner.h"
+
+enum { BRAKE_NOTICE_EVERY_S = 3600 };
+
+void brake_set(struct store *s, const struct session *session, struct deliver_job *d);
+void brake_notify(struct store *s, const struct deliver_job *d, int64_t now_s);
+
+#endif

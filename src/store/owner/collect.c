@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+/* Answers the collector's questions: which UIDLs are new; store this message. And takes auth's
+ * grant, without which the collector may ask nothing: it says into whose inbox and for which
+ * collection (ipc/collector_store.h). */
+#include "ipc/collector_store.h"
+
+#include <stdlib.h>
+
+#include "ipc/auth_store.h"
+#include "src/store/jobs/collected.h"
+#include "src/store/owner/owner.h"
+#include "src/store/jobs/uidl.h"
+#include "src/store/owner/finish.h"
+
+enum {
+  /* The other server's trace lines are in the message already; ours comes on top. */
+  SIZE_SLACK = 64 * 1024,
+};
+
+/* --- auth: this run delivers to that account --- */
+
+bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
+  struct auth_collect q;
+  if (!auth_collect_get(m->payload, &q) || !q.source) return false;
+  struct dir_account account;
+  bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
+  struct peer *collector = known ? peer_get(s, ROLE_COLLECTOR, q.front) : NULL;
+  struct session *session = collector ? session_get(collector, q.session) : NULL;
+  known = session && !session->account && !session->pending;
+  if (known) {
+    session->account = q.account;
+    session->source = q.source;
+    buf_init(&session->listed, 8 * (size_t)COLLECT_LIST_MAX);
+    s->shell.set_state(s->shell.arg, ROLE_COLLECTOR, q.front, q.session, COLLECT_GRANTED);
+  }
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = known });
+  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+  return true;
+}
+
+bool collect_ungrant(struct store *s, const struct auth_revoke *q) {
+  struct peer *collector = NULL;
+  for (struct peer *p = s->peers; p; p = p->next)
+    if (p->kind == ROLE_COLLECTOR && p->number == q->front) collector = p;
+  if (!collector) return false;
+  struct session *session = session_find(collector, q->session);
+  if (session) {
+    s->shell.set_state(s->shell.arg, ROLE_COLLECTOR, q->front, q->session, COLLECT_STRANGER);
+    session_end(s, session);
+  }
+  return true;
+}
+
+bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s) {
+  struct auth_uncollect q;
+  if (!auth_uncollect_get(m->payload, &q)) return false;
+  struct forget_job *j = job_new(KIND_FORGET, sizeof *j, NULL, now_s);
+  if (!j) return true; /* the rows stay; they name a collection that is never made again */
+  j->account = q.account;
+  j->source = q.source;
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, &j->job, true);
+  return true;
+}
+
+static enum collect_outcome outcome_of(enum job_result r) {
+  switch (r) {
+  case JOB_DONE: return COLLECT_DONE;
+  case JOB_NO_SPACE: return COLLECT_NO_SPACE;
+  case JOB_MISSING: return COLLECT_GONE;
+  default: return COLLECT_TROUBLE;
+  }
+}
+
+/* --- which are new? --- */
+
+static void answer_dates(struct store *s, struct session *session, enum collect_outcome outcome,
+                         struct slice dates) {
+  collect_dates_put(&s->out, &(struct collect_dates){ outcome, dates });
+  store_send(s, session, collect_dates_type);
+}
+
+static bool check_uidls(struct slice list, size_t *ret_count) {
+  struct slice uidl;
+  size_t n = 0;
+  while (ipc_list_next(&list, &uidl)) {
+    if (!uidl_is_valid(uidl)) return false;
+    n++;
+  }
+  *ret_count = n;
+  return n && n <= COLLECT_ASK_MAX && !list.n;
+}
+
+static bool ask(struct store *s, struct session *session, const struct ipc_msg *m, int64_t now_s) {
+  struct collect_ask q;
+  size_t count;
+  if (!collect_ask_get(m->payload, &q) || !check_uidls(q.uidls, &count) || q.sizes.n != 12 * count)
+    return false;
+  struct seen_job *j = job_new(KIND_SEEN, sizeof *j + q.uidls.n + q.sizes.n, session, now_s);
+  if (!j) {
+    answer_dates(s, session, COLLECT_TROUBLE, SLICE_NONE);
+    return true;
+  }
+  memcpy(j + 1, q.uidls.p, q.uidls.n);
+  memcpy((uint8_t *)(j + 1) + q.uidls.n, q.sizes.p, q.sizes.n);
+  j->uidls = slice_of(j + 1, q.uidls.n);
+  j->sizes = slice_of((uint8_t *)(j + 1) + q.uidls.n, q.sizes.n);
+  j->account = session->account;
+  j->source = session->source;
+  session_ask(s, session, &j->job);
+  return true;
+}
+
+void seen_finish(struct store *s, struct store_job *j) {
+  struct seen_job *seen = (struct seen_job *)j;
+  struct session *session = session_answered(s, j);
+  if (!session) return;
+  bool fine = j->result == JOB_DONE;
+  if (fine) buf_put(&session->listed, buf_slice(&seen->ids));
+  answer_dates(s, session, outcome_of(j->result), fine ? buf_slice(&seen->dates) : SLICE_NONE);
+}
+
+/* --- a message --- */
+
+static void answer_spooled(struct store *s, struct session *session, enum collect_outcome outcome) {
+  if (outcome != COLLECT_DONE) {
+    session->spoiled = true;
+    session->spoiled_by = outcome;
+  }
+  collect_spooled_put(&s->out, &(struct collect_spooled){ .outcome = outcome });
+  store_send(s, session, collect_spooled_type);
+}
+
+static bool spool(struct store *s, struct session *session, const struct ipc_msg *m,
+                  int64_t now_s) {
+  struct collect_spool q;
+  if (!collect_spool_get(m->payload, &q) || !q.chunk.n) return false;
+  struct spool_job *j = NULL;
+  if (session->spoiled) {
+    answer_spooled(s, session, session->spoiled_by);
+  } else if (session->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK) {
+    answer_spooled(s, session, COLLECT_TOO_BIG);
+  } else if ((j = store_spool_job(s, KIND_COLLECT_SPOOL, session, q.chunk, now_s))) {
+    session_ask(s, session, &j->job);
+  } else {
+    answer_spooled(s, session, COLLECT_TROUBLE);
+  }
+  return true;
+}
+
+void collect_spool_finish(struct store *s, struct store_job *j) {
+  if (j->low_space) s->low_space_s = j->now_s;
+  struct session *session = session_answered(s, j);
+  if (session) answer_spooled(s, session, outcome_of(j->result));
+}
+
+static void unspool(struct store *s, struct session *session) {
+  session_drop_spool(s, session);
+  session->spool = (struct spool){ 0 };
+  session->spoiled = false;
+}
+
+static void answer_committed(struct store *s, struct session *session, enum collect_outcome outcome,
+                             uint64_t row) {
+  collect_committed_put(&s->out, &(struct collect_committed){ .outcome = outcome, .row = row });
+  store_send(s, session, collect_committed_type);
+}
+
+/* One block: the job, the name, the UIDL, the message's end. Original headers are left as they are:
+ * no Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4).
+ */
+static struct collected_job *new_collect_job(struct session *session,
+                                             const struct collect_commit *q, int64_t now_s) {
+  struct slice lacks = body_lacks(&session->spool, q->tail);
+  struct collected_job *j =
+      job_new(KIND_COLLECT, sizeof *j + q->id.n + q->uidl.n + q->tail.n + lacks.n, session, now_s);
+  struct deliver_place *place = calloc(1, sizeof *place);
+  if (!j || !place) {
+    free(j);
+    free(place);
+    return NULL;
+  }
+  uint8_t *at = (uint8_t *)(j + 1);
+  const struct slice parts[] = { q->id, q->uidl, q->tail, lacks };
+  j->d.name = slice_of(at, q->id.n);
+  j->d.head = slice_of(at + q->id.n + q->uidl.n, 0);
+  j->uidl = slice_of(at + q->id.n, q->uidl.n);
+  j->d.tail = slice_of(j->d.head.p, q->tail.n + lacks.n);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
+    if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
+  j->d.places = place;
+  j->d.count = 1;
+  j->d.dots = q->dots;
+  j->d.spool = session->spool;
+  j->d.size = session->spool.size + j->d.tail.n;
+  j->source = session->source;
+  j->size = q->size;
+  j->octets = q->octets;
+  j->copy = q->copy;
+  memcpy(j->digest, q->digest.p, sizeof j->digest);
+  return j;
+}
+
+static enum collect_outcome begin_commit(struct store *s, struct session *session,
+                                         const struct collect_commit *q, int64_t now_s) {
+  struct dir_account a;
+  uint64_t size = session->spool.size + q->tail.n;
+  if (session->spoiled) return session->spoiled_by;
+  enum dir_result found = dir_account(&s->dir, session->account, &a);
+  if (found != DIR_FOUND) return found == DIR_UNKNOWN ? COLLECT_GONE : COLLECT_TROUBLE;
+  if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
+  enum room room = store_room(s, &a, size);
+  if (room == ROOM_UNKNOWN) return COLLECT_TROUBLE;
+  if (room == ROOM_NEVER) return COLLECT_TOO_BIG;
+  if (room != ROOM_ENOUGH) {
+    notice_mailbox_full(s, a.id, now_s);
+    return COLLECT_FULL;
+  }
+  struct collected_job *j = new_collect_job(session, q, now_s);
+  if (!j) return COLLECT_TROUBLE;
+  j->d.places[0] = (struct deliver_place){ a.id, a.inbox, 0 };
+  deliver_coming(s, &j->d);
+  j->d.job.free_least = s->conf->store_free_space;
+  session->spool = (struct spool){ 0 };
+  session_ask(s, session, &j->d.job);
+  return COLLECT_DONE;
+}
+
+static bool commit(struct store *s, struct session *session, const struct ipc_msg *m,
+                   int64_t now_s) {
+  struct collect_commit q;
+  if (!collect_commit_get(m->payload, &q) || !uidl_is_valid(q.uidl) || !q.id.n) return false;
+  if (q.digest.n != sizeof((struct collected_job *)0)->digest || !q.copy) return false;
+  enum collect_outcome outcome = begin_commit(s, session, &q, now_s);
+  if (outcome != COLLECT_DONE) {
+    unspool(s, session);
+    answer_committed(s, session, outcome, 0);
+  }
+  return true;
+}
+
+void collect_finish(struct store *s, struct store_job *j) {
+  struct deliver_job *d = (struct deliver_job *)j;
+  deliver_count(s, d);
+  struct session *session = session_answered(s, j);
+  if (!session) return;
+  bool there = j->result == JOB_DONE && d->uidl_found == UIDL_THERE;
+  uint64_t row = ((struct collected_job *)j)->row;
+  if (j->result == JOB_DONE) buf_put(&session->listed, slice_of(&row, sizeof row));
+  answer_committed(s, session, there ? COLLECT_THERE : outcome_of(j->result),
+                   j->result == JOB_DONE ? row : 0);
+}
+
+/* --- what was deleted there --- */
+
+static void answer_forgotten(struct store *s, struct session *session,
+                             enum collect_outcome outcome) {
+  collect_forgotten_put(&s->out, &(struct collect_forgotten){ .outcome = outcome });
+  store_send(s, session, collect_forgotten_type);
+}
+
+static bool deleted(struct store *s, struct session *session, const struct ipc_msg *m,
+                    int64_t now_s) {
+  struct collect_deleted q;
+  if (!collect_deleted_get(m->payload, &q) || !q.rows.n || q.rows.n % 8) return false;
+  struct deleted_job *j = job_new(KIND_DELETED, sizeof *j + q.rows.n, session, now_s);
+  if (!j) {
+    answer_forgotten(s, session, COLLECT_TROUBLE);
+    return true;
+  }
+  memcpy(j + 1, q.rows.p, q.rows.n);
+  j->rows = slice_of(j + 1, q.rows.n);
+  j->account = session->account;
+  j->source = session->source;
+  session_ask(s, session, &j->job);
+  return true;
+}
+
+void deleted_finish(struct store *s, struct store_job *j) {
+  struct session *session = session_answered(s, j);
+  if (session) answer_forgotten(s, session, outcome_of(j->result));
+}
+
+/* --- the end of a listing --- */
+
+static int by_number(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static struct listed_job *new_listed_job(struct session *session, int64_t now_s) {
+  size_t count = buf_len(&session->listed) / 8;
+  struct listed_job *j =
+      session->listed.failed ? NULL : job_new(KIND_LISTED, sizeof *j + 8 * count, session, now_s);
+  if (!j) return NULL;
+  j->ids = (uint64_t *)(j + 1);
+  j->count = count;
+  if (count) memcpy(j->ids, buf_slice(&session->listed).p, 8 * count);
+  qsort(j->ids, count, sizeof *j->ids, by_number);
+  j->account = session->account;
+  j->source = session->source;
+  return j;
+}
+
+static void answer_tidied(struct store *s, struct session *session, enum collect_outcome outcome) {
+  buf_free(&session->listed);
+  collect_tidied_put(&s->out, &(struct collect_tidied){ .outcome = outcome });
+  store_send(s, session, collect_tidied_type);
+}
+
+static bool listed(struct store *s, struct session *session, const struct ipc_msg *m,
+                   int64_t now_s) {
+  struct collect_listed q;
+  if (!collect_listed_get(m->payload, &q)) return false;
+  struct listed_job *j = new_listed_job(session, now_s);
+  if (j)
+    session_ask(s, session, &j->job);
+  else
+    answer_tidied(s, session, COLLECT_TROUBLE);
+  return true;
+}
+
+void listed_finish(struct store *s, struct store_job *j) {
+  struct session *session = session_answered(s, j);
+  if (session) answer_tidied(s, session, outcome_of(j->result));
+}
+
+/* --- the pair --- */
+
+static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
+  struct collect_end q;
+  if (!collect_end_get(m->payload, &q)) return false;
+  struct session *session = session_find(p, m->tag);
+  if (session) session_end(s, session);
+  return true;
+}
+
+static bool drop(struct store *s, struct session *session, const struct ipc_msg *m) {
+  struct collect_discard q;
+  if (!collect_discard_get(m->payload, &q)) return false;
+  unspool(s, session);
+  return true;
+}
+
+bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
+  if (m->type == collect_end_type) return end(s, p, m);
+  struct session *session = session_find(p, m->tag);
+  if (!session || session->pending || !session->source) return false;
+  switch (m->type) {
+  case collect_ask_type: return ask(s, session, m, now_s);
+  case collect_spool_type: return spool(s, session, m, now_s);
+  case collect_commit_type: return commit(s, session, m, now_s);
+  case collect_discard_type: return drop(s, session, m);
+  case collect_deleted_type: return deleted(s, session, m, now_s);
+  case collect_listed_type: return listed(s, session, m, now_s);
+  default: return false;
+  }
+}
+
+/* A slice that was rolled back is not retried without end. */
+void forget_finish(struct store *s, struct store_job *j) {
+  (void)s;
+  if (j->result != JOB_DONE) j->again = false;
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: ISC */
+/* import: messages come in as one stream of octets (ipc/cli_process.h) and go the way of all mail,
+ * as deliver jobs, many to a group.
+ *
+ *   LINE --a whole line--> OCTETS --all of a message--> deliver job --> LINE
+ *                            |  ^
+ *                 64 KB more v  | spooled
+ *                           SPOOLING            (further input waits)
+ *
+ * Rows answer in the order of the messages: a large message begins only when nothing is out. */
+#include <stdlib.h>
+
+#include "lib/base/num.h"
+#include "mail/surrogate.h"
+#include "src/store/owner/admin.h"
+#include "src/store/jobs/uidl.h"
+#include "src/store/owner/finish.h"
+
+enum { IMPORT_LINE_MAX = 256 };
+
+struct import {
+  uint64_t account, inbox;
+  struct buf waiting; /* input that was not looked at yet */
+  struct buf line;
+  struct buf body; /* of the present message what is neither spooled nor delivered */
+  bool inside;     /* OCTETS or SPOOLING */
+  uint64_t left;   /* octets of the message still to come */
+  uint64_t date, size;
+  uint32_t flags;
+  uint64_t surrogate; /* its size, as announced */
+  struct buf uidl;
+  bool again; /* deliver even if the UIDL is taken or gone */
+  bool dots;
+  uint8_t before;          /* the last octet of the message so far; '\n' at its start */
+  enum job_result spoiled; /* not JOB_DONE: the rest of the message is thrown away */
+  bool spooling;
+  bool driving;             /* drive() is active further up the stack */
+  bool ended;               /* cli_input_end has come */
+  bool confused;            /* a line was no message's first line: all further input is discarded */
+  unsigned out;             /* deliver jobs */
+  uint64_t received, taken; /* octets of input */
+  uint64_t unsaid;          /* of them, those that the next row takes along */
+  uint64_t added;
+};
+
+void import_free(struct import **i) {
+  struct import *m = *i;
+  if (!m) return;
+  buf_free(&m->waiting);
+  buf_free(&m->line);
+  buf_free(&m->body);
+  buf_free(&m->uidl);
+  free(m);
+  *i = NULL;
+}
+
+void import_begin(struct store *s, struct admin_job *a) {
+  struct dir_found f;
+  struct dir_account account;
+  dir_found_init(&f);
+  enum dir_result r = dir_resolve(&s->dir, a->words[0], "", &f);
+  if (r == DIR_FOUND && f.count == 1) r = dir_account(&s->dir, f.accounts[0], &account);
+  if (r == DIR_TROUBLE) {
+    admin_send(a, CLI_TROUBLE, "the account %.*s can't be looked up now", SLICE_ARG(a->words[0]));
+  } else if (r != DIR_FOUND || f.count != 1) {
+    admin_send(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(a->words[0]));
+  } else {
+    struct import *m = calloc(1, sizeof *m);
+    if (m) {
+      admin_columns(a, "outcome uid taken");
+      m->account = account.id;
+      m->inbox = account.inbox;
+      buf_init(&m->waiting, CLI_IMPORT_WINDOW + IPC_CHUNK);
+      buf_init(&m->line, IMPORT_LINE_MAX);
+      buf_init(&m->body, IPC_CHUNK);
+      buf_init(&m->uidl, 70);
+      a->job.session->import = m;
+    } else {
+      admin_send(a, CLI_TROUBLE, "out of memory");
+    }
+  }
+  dir_found_free(&f);
+}
+
+/* --- answers --- */
+
+static void send_row(struct store *s, struct session *session, const char *outcome, uint32_t uid) {
+  struct buf list, number;
+  struct import *m = session->import;
+  buf_init(&list, 256);
+  buf_init(&number, 32);
+  ipc_list_put(&list, slice_str(outcome));
+  if (uid) buf_put_dec(&number, uid);
+  ipc_list_put(&list, buf_slice(&number));
+  buf_reset(&number);
+  buf_put_dec(&number, m->taken);
+  ipc_list_put(&list, buf_slice(&number));
+  cli_row_put(&s->out, &(struct cli_row){ buf_slice(&list) });
+  store_send(s, session, cli_row_type);
+  buf_free(&list);
+  buf_free(&number);
+}
+
+static void send_done(struct store *s, struct session *session) {
+  struct import *m = session->import;
+  struct cli_done done = { .code = CLI_OK };
+  struct buf text;
+  buf_init(&text, 200);
+  if (m->confused) done.code = CLI_USAGE;
+  if (m->confused)
+    buf_put_str(&text, "the input is not as an import's should be");
+  else if (m->inside || buf_len(&m->line))
+    done.code = CLI_USAGE, buf_put_str(&text, "the input ended inside a message");
+  else
+    buf_printf(&text, "%llu messages added", (unsigned long long)m->added);
+  done.text = buf_slice(&text);
+  cli_done_put(&s->out, &done);
+  store_send(s, session, cli_done_type);
+  buf_free(&text);
+}
+
+static const char *outcome_word(const struct deliver_job *d) {
+  if (d->job.result == JOB_NO_SPACE) return "no-space";
+  if (d->job.result != JOB_DONE) return "trouble";
+  return d->uidl_found == UIDL_THERE ? "there" : d->uidl_found == UIDL_GONE ? "gone" : "added";
+}
+
+/* --- a message's first line --- */
+
+static bool take_line(struct import *m) {
+  struct slice rest = buf_slice(&m->line);
+  struct slice size = slice_split(&rest, ' '), date = slice_split(&rest, ' '),
+               flags = slice_split(&rest, ' ');
+  uint64_t number;
+  if (!num_parse(size, (uint64_t)1 << 40, &m->size) ||
+      !num_parse(date, (uint64_t)1 << 40, &m->date) || !num_parse(flags, UINT32_MAX, &number))
+    return false;
+  m->flags = (uint32_t)number;
+  m->surrogate = SURROGATE_UNKNOWN;
+  struct slice given = rest;
+  rest = slice_split(&given, ' ');
+  struct slice number_given = slice_split(&given, ' ');
+  if (number_given.p && !num_parse(number_given, (uint64_t)1 << 46, &m->surrogate)) return false;
+  m->again = slice_eq(given, SLICE("again"));
+  if (given.p && !m->again) return false;
+  buf_reset(&m->uidl);
+  if (slice_eq(rest, SLICE("-")))
+    rest = SLICE_NONE;
+  else if (!uidl_is_valid(rest))
+    return false;
+  buf_put(&m->uidl, rest);
+  m->unsaid += buf_len(&m->line) + 1;
+  m->left = m->size;
+  m->inside = true;
+  m->dots = false;
+  m->before = '\n';
+  m->spoiled = JOB_DONE;
+  buf_reset(&m->line);
+  return true;
+}
+
+/* False: no line's end yet. */
+static bool collect_line(struct import *m) {
+  struct slice in = buf_slice(&m->waiting);
+  ptrdiff_t end = slice_find(in, '\n');
+  buf_put(&m->line, end < 0 ? in : slice_first(in, (size_t)end));
+  buf_drop(&m->waiting, end < 0 ? in.n : (size_t)end + 1);
+  if (m->line.failed) m->confused = true;
+  return end >= 0 && !m->confused;
+}
+
+/* --- its octets --- */
+
+static void look_for_dots(struct import *m, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == '.' && m->before == '\n') m->dots = true;
+    m->before = s.p[i];
+  }
+}
+
+static void collect_octets(struct import *m) {
+  struct slice in =
+      slice_first(buf_slice(&m->waiting), m->left < IPC_CHUNK ? (size_t)m->left : IPC_CHUNK);
+  if (m->spoiled == JOB_DONE) {
+    in = slice_first(in, buf_room(&m->body));
+    look_for_dots(m, in);
+    buf_put(&m->body, in);
+  }
+  m->unsaid += in.n;
+  m->left -= in.n;
+  buf_drop(&m->waiting, in.n);
+}
+
+struct import_job {
+  struct deliver_job d;
+  uint64_t input; /* octets of input that it answers */
+};
+
+static struct import_job *new_import_job(struct session *session, int64_t now_s) {
+  struct import *m = session->import;
+  struct slice body = buf_slice(&m->body), uidl = buf_slice(&m->uidl);
+  struct slice lacks = body_lacks(&session->spool, body);
+  struct import_job *j =
+      job_new(KIND_IMPORT, sizeof *j + body.n + lacks.n + uidl.n, session, now_s);
+  struct deliver_place *place = calloc(1, sizeof *place);
+  if (!j || !place) {
+    free(j);
+    free(place);
+    return NULL;
+  }
+  uint8_t *at = (uint8_t *)(j + 1);
+  if (body.n) memcpy(at, body.p, body.n);
+  if (lacks.n) memcpy(at + body.n, lacks.p, lacks.n);
+  if (uidl.n) memcpy(at + body.n + lacks.n, uidl.p, uidl.n);
+  *place = (struct deliver_place){ m->account, m->inbox, 0 };
+  j->d.places = place;
+  j->d.count = 1;
+  j->d.head = slice_of(at, 0);
+  j->d.tail = slice_of(at, body.n + lacks.n);
+  j->d.name = SLICE("import");
+  j->d.uidl = uidl.n ? slice_of(at + body.n + lacks.n, uidl.n) : SLICE_NONE;
+  j->d.again = m->again;
+  j->d.date = (int64_t)m->date;
+  j->d.flags = m->flags;
+  j->d.dots = m->dots;
+  j->d.spool = session->spool;
+  j->d.size = session->spool.size + j->d.tail.n;
+  j->d.surrogate = deliver_surrogate(&j->d, m->surrogate, m->size);
+  return j;
+}
+
+/* All of the message is here: hands it on. */
+static void deliver(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
+  struct import_job *j = m->spoiled == JOB_DONE ? new_import_job(session, now_s) : NULL;
+  m->inside = false;
+  buf_reset(&m->body);
+  if (!j) {
+    session_drop_spool(s, session);
+    session->spool = (struct spool){ 0 };
+    m->taken += m->unsaid;
+    m->unsaid = 0;
+    send_row(s, session, m->spoiled == JOB_NO_SPACE ? "no-space" : "trouble", 0);
+    return;
+  }
+  session->spool = (struct spool){ 0 };
+  j->input = m->unsaid;
+  j->d.job.free_least = s->conf->store_free_space;
+  m->unsaid = 0;
+  m->out++;
+  deliver_coming(s, &j->d);
+  session_ask(s, session, &j->d.job);
+}
+
+static void spool_body(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
+  struct slice chunk = buf_slice(&m->body);
+  struct spool_job *j = job_new(KIND_IMPORT_SPOOL, sizeof *j + chunk.n, session, now_s);
+  if (!j) {
+    m->spoiled = JOB_TROUBLE;
+    buf_reset(&m->body);
+    return;
+  }
+  memcpy(j + 1, chunk.p, chunk.n);
+  buf_reset(&m->body);
+  j->chunk = slice_of(j + 1, chunk.n);
+  j->job.free_least = s->conf->store_free_space;
+  if (!session->spool.number) session->spool.number = ++s->spools;
+  j->spool = &session->spool;
+  m->spooling = true;
+  session_ask(s, session, &j->job);
+}
+
+/* --- driving --- */
+
+/* One step with what waits. False: nothing more can be done now. */
+static bool step(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
+  if (m->spooling) return false;
+  if (m->confused) {
+    m->taken += buf_len(&m->waiting) + m->unsaid;
+    m->unsaid = 0;
+    buf_reset(&m->waiting);
+    return false;
+  }
+  if (!m->inside) {
+    if (!buf_len(&m->waiting)) return false;
+    if (collect_line(m) && !take_line(m)) m->confused = true;
+    return true;
+  }
+  if (m->size > IPC_CHUNK && m->out) return false;
+  if (!m->left) {
+    deliver(s, session, now_s);
+    return true;
+  }
+  if (buf_len(&m->body) == IPC_CHUNK) {
+    spool_body(s, session, now_s);
+    return true;
+  }
+  if (!buf_len(&m->waiting)) return false;
+  collect_octets(m);
+  return true;
+}
+
+/* A job may finish inside session_ask, and its finish calls this again: the outermost call goes on.
+ * The command may be over by then. */
+static void drive(struct store *s, struct session *session, int64_t now_s) {
+  struct import *m = session->import;
+  if (m->driving) return;
+  m->driving = true;
+  while (session->import == m && step(s, session, now_s)) {
+  }
+  if (session->import == m) m->driving = false;
+}
+
+static bool is_over(const struct session *session) {
+  const struct import *m = session->import;
+  return m->ended && !m->out && !m->spooling && !buf_len(&m->waiting) && !(m->inside && !m->left);
+}
+
+static void end_when_over(struct store *s, struct session *session) {
+  if (!session->import || !is_over(session)) return;
+  send_done(s, session);
+  session_drop_spool(s, session);
+  session->spool = (struct spool){ 0 };
+  import_free(&session->import);
+}
+
+bool import_message(struct store *s, struct session *session, const struct ipc_msg *m,
+                    int64_t now_s) {
+  struct import *im = session->import;
+  struct cli_input q;
+  struct cli_input_end end;
+  if (im->ended) return false;
+  if (m->type == cli_input_end_type) {
+    if (!cli_input_end_get(m->payload, &end)) return false;
+    im->ended = true;
+  } else {
+    if (!cli_input_get(m->payload, &q)) return false;
+    im->received += q.data.n;
+    if (im->received - im->taken > CLI_IMPORT_WINDOW + IPC_CHUNK) return false;
+    buf_put(&im->waiting, q.data);
+    if (im->waiting.failed) return false;
+  }
+  drive(s, session, now_s);
+  if (session->import == im && im->confused) send_row(s, session, "more", 0);
+  end_when_over(s, session);
+  return true;
+}
+
+/* The session of a job that came back, or NULL when it is over. Others of its jobs may still be
+ * out. */
+static struct session *answered(struct store *s, struct session *session) {
+  struct import *m = session->import;
+  session->pending = m->out || m->spooling;
+  if (!session->gone) return session;
+  if (!session->pending) session_end(s, session);
+  return NULL;
+}
+
+void import_finish(struct store *s, struct store_job *j) {
+  struct import_job *ij = (struct import_job *)j;
+  struct session *session = j->session;
+  struct import *m = session->import;
+  deliver_count(s, &ij->d);
+  m->out--;
+  m->taken += ij->input;
+  if (!answered(s, session)) return;
+  bool added = j->result == JOB_DONE && ij->d.uidl_found == UIDL_NEW;
+  m->added += added;
+  send_row(s, session, outcome_word(&ij->d), added ? ij->d.places[0].uid : 0);
+  drive(s, session, j->now_s);
+  end_when_over(s, session);
+}
+
+void import_spool_finish(struct store *s, struct store_job *j) {
+  struct session *session = j->session;
+  struct import *m = session->import;
+  m->spooling = false;
+  if (!answered(s, session)) return;
+  if (j->result != JOB_DONE) m->spoiled = j->result;
+  m->taken += m->unsaid;
+  m->unsaid = 0;
+  send_row(s, session, "more", 0);
+  drive(s, session, j->now_s);
+  end_when_over(s, session);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/* Who has which maildrop open, who waits for it, and what else is remembered of an account since
+ * the start: in the owner's memory alone, one record for each account that something is known of.
+ */
+#ifndef QASID_STORE_OWNER_LOCKS_H
+#define QASID_STORE_OWNER_LOCKS_H
+
+#include "lib/base/map.h"
+
+struct session;
+
+struct maildrop_lock {
+  uint64_t account;
+  struct session *locked_by; /* the session that has the maildrop open */
+  uint8_t waiters;           /* logins that wait for it, at most POP_WAITERS_MAX */
+  bool asked;      /* the session that has it was asked whether it is idle, and has not answered */
+  bool gone;       /* the account was deleted: whoever waits for it waits in vain */
+  int64_t login_s; /* when it was last opened, 0: not since the start, or long ago */
+  /* when the postmaster was last notified that its mail is held; 0: not since the start */
+  int64_t braked_s;
+};
+
+struct locks {
+  struct map by_account;
+};
+
+void locks_init(struct locks *l);
+void locks_free(struct locks *l);
+/* NULL: nothing is known of that account, nobody has it open. */
+struct maildrop_lock *lock_find(const struct locks *l, uint64_t account);
+/* Made when missing; NULL without memory. */
+struct maildrop_lock *lock_get(struct locks *l, uint64_t account);
+/* Forgets accounts that nobody has open or waits for, and of which nothing happened since then. */
+void locks_forget(struct locks *l, int64_t before_s);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/* Notices to the postmaster (postmaster.h), as ordinary deliveries. Invariant: of a route whose
+ * login is refused one notice is sent in NOTICE_EVERY_S, as far as TOLD_ROUTES routes are
+ * remembered; a store that is started anew begins anew. */
+#include "src/store/owner/postmaster.h"
+
+#include <stdlib.h>
+
+#include "lib/base/codec.h"
+#include "mail/date.h"
+#include "src/store/owner/owner.h"
+
+/* --- a notice --- */
+
+/* One block, as every delivery: the job, then the text, then its id. */
+static struct deliver_job *new_notice(const struct buf *text, const struct buf *id, size_t head,
+                                      int64_t now_s) {
+  struct deliver_job *n =
+      job_new(KIND_DELIVER, sizeof *n + buf_len(text) + buf_len(id), NULL, now_s);
+  if (!n) return NULL;
+  uint8_t *at = (uint8_t *)(n + 1);
+  memcpy(at, buf_slice(text).p, buf_len(text));
+  memcpy(at + buf_len(text), buf_slice(id).p, buf_len(id));
+  n->head = slice_of(at, head);
+  n->tail = slice_of(at + head, buf_len(text) - head);
+  n->name = slice_of(at + buf_len(text), buf_len(id));
+  n->size = buf_len(text);
+  return n;
+}
+
+static void deliver_notice(struct store *s, struct deliver_job *n) {
+  struct dir_account a;
+  dir_begin(&s->found);
+  bool found = dir_resolve(&s->dir, SLICE("postmaster"), s->conf->recipient_delimiter, &s->found) ==
+               DIR_FOUND;
+  n->places = found && s->found.count ? calloc(s->found.count, sizeof *n->places) : NULL;
+  for (size_t i = 0; n->places && i < s->found.count; i++)
+    if (dir_account(&s->dir, s->found.accounts[i], &a) == DIR_FOUND)
+      n->places[n->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
+  struct store_job *j = &n->job;
+  if (!n->count || !deliver_coming(s, n)) {
+    job_free(&j);
+    return;
+  }
+  s->jobs_out++;
+  s->shell.enqueue(s->shell.arg, j, true);
+}
+
+static void put_header(struct store *s, struct buf *b, struct slice subject, struct slice id,
+                       int64_t now_s) {
+  const char *host = s->conf->hostname;
+  buf_printf(b,
+             "Return-Path: <>\r\nFrom: Mail System <postmaster@%s>\r\nTo: <postmaster@%s>\r\n"
+             "Subject: %.*s\r\nDate: ",
+             host, host, SLICE_ARG(subject));
+  date_put(b, now_s, 0);
+  buf_printf(b, "\r\nMessage-ID: <%.*s@%s>\r\nAuto-Submitted: auto-generated\r\n\r\n",
+             SLICE_ARG(id), host);
+}
+
+void postmaster_tell(struct store *s, struct slice subject, struct slice text, int64_t now_s) {
+  struct buf whole, id;
+  uint8_t nonce[8];
+  buf_init(&whole, 2 * POSTMASTER_TEXT_MAX), buf_init(&id, 64);
+  s->shell.random(s->shell.arg, nonce, sizeof nonce);
+  buf_put_str(&id, "notice");
+  hex_put(&id, slice_of(nonce, sizeof nonce));
+  put_header(s, &whole, subject, buf_slice(&id), now_s);
+  buf_put(&whole, slice_first(text, POSTMASTER_TEXT_MAX));
+  bool fine = !whole.failed && !id.failed;
+  struct deliver_job *n =
+      fine ? new_notice(&whole, &id, sizeof "Return-Path: <>\r\n" - 1, now_s) : NULL;
+  if (n) deliver_notice(s, n);
+  buf_free(&whole), buf_free(&id);
+}
+
+/* --- a login that is refused --- */
+
+enum { NOTICE_EVERY_S = 24 * 3600 };
+
+/* A notice about that route is due. When the table is full, the oldest makes room. */
+static bool is_due(struct told_routes *t, struct slice route, int64_t now_s) {
+  uint64_t hash = slice_hash(route);
+  size_t place = 0;
+  for (size_t i = 0; i < TOLD_ROUTES; i++) {
+    bool was = t->rows[i].at_s && t->rows[i].hash == hash;
+    if (was && now_s >= t->rows[i].at_s && now_s - t->rows[i].at_s < NOTICE_EVERY_S) return false;
+    if (was || t->rows[i].at_s < t->rows[place].at_s) place = i;
+    if (was) break;
+  }
+  t->rows[place].hash = hash;
+  t->rows[place].at_s = now_s;
+  return true;
+}
+
+static void put_visible(struct buf *b, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) buf_put_u8(b, ascii_is_print(s.p[i]) ? s.p[i] : '?');
+}
+
+bool postmaster_login_refused(struct store *s, const struct ipc_msg *m, int64_t now_s) {
+  struct send_login_refused q;
+  struct buf subject, text;
+  if (m->tag || !send_login_refused_get(m->payload, &q) || !q.route.n) return false;
+  if (!is_due(&s->told_routes, q.route, now_s)) return true;
+  buf_init(&subject, 1024), buf_init(&text, POSTMASTER_TEXT_MAX);
+  buf_put_str(&subject, "Mail waits: the login at ");
+  put_visible(&subject, q.route);
+  buf_put_str(&subject, " is refused");
+  buf_put_str(&text,
+              "The server to which mail is sent by the option routes does not take the login "
+              "of route_passwords.\r\n\r\n    server: ");
+  put_visible(&text, q.route);
+  buf_put_str(&text, "\r\n    login:  ");
+  put_visible(&text, q.user);
+  buf_put_str(&text, "\r\n    it says: ");
+  put_visible(&text, q.words);
+  buf_put_str(&text,
+              "\r\n\r\nMail for it waits in the queue (qasid queue list) and is tried again; "
+              "it is returned to its senders\r\nwhen queue_lifetime is over. Correct the "
+              "password in the file, then: qasid reload, and qasid queue\r\nretry reason=login."
+              "\r\n");
+  if (!subject.failed && !text.failed)
+    postmaster_tell(s, buf_slice(&subject), buf_slice(&text), now_s);
+  buf_free(&subject), buf_free(&text);
+  return true;
+}

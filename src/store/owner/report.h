@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/* Whom a report goes to, and what follows once it is written (jobs/report.h). */
+#ifndef QASID_STORE_OWNER_REPORT_H
+#define QASID_STORE_OWNER_REPORT_H
+
+#include "src/store/jobs/report.h"
+#include "src/store/owner/owner.h"
+
+/* Finds the recipients of the report; `p->due` is false if there are none. Texts that the store
+ * does not own live in `a`. False without memory: then `p->due` is false, and report_free() must
+ * still be called. */
+bool report_address(struct store *s, struct slice return_path, struct arena *a, int64_t now_s,
+                    struct report_post *p);
+/* The same for a report that itself failed: it goes to the postmaster's mailbox here, or to
+ * nobody. */
+bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struct report_post *p);
+/* Logs and counts that no report to `to` is written. */
+void report_dropped(struct store *s, struct slice to);
+/* The report is durable: updates the mailboxes' counters and the schedule. */
+void report_finish(struct store *s, struct report_post *p, int64_t now_s);
+/* Adds a recipient here to those whose delivery is reported. `plain`: as front-ends write it. False
+ * without memory. */
+bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt);
+
+#endif

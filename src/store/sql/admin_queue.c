@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+/* Shows the queue: queue list, letter (for queue show), body, history; status queue and status
+ * held, which count. Times are seconds since 1970. */
+#include "src/store/sql/admin_queue.h"
+
+#include "src/store/sql/attempt.h"
+#include "src/store/sql/brake.h"
+
+#include <stdlib.h>
+
+#include "mail/smtp/client.h"
+#include "src/store/jobs/result.h"
+#include "src/store/sql/work.h"
+#include "src/store/sql/queue.h"
+
+enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024 };
+
+/* --- queue list --- */
+
+/* The last attempt's words, and what the reason has to add. */
+static struct slice last_of(struct admin_job *a, const struct selected *s) {
+  struct buf b;
+  buf_init(&b, 700);
+  if (s->held && s->held_by) buf_printf(&b, "held for %s; ", brake_words(s->held_by));
+  if (s->to_fail && s->why.in_hands) buf_put_str(&b, "when the sender gives it back; ");
+  if (s->why.reason == QUEUE_REASON_SESSION)
+    buf_printf(&b, "in session %llu; ", (unsigned long long)s->why.session);
+  if (!s->tries) buf_put_str(&b, "not tried yet");
+  if (s->code) buf_printf(&b, "%lld ", (long long)s->code);
+  buf_put(&b, slice_first(s->reply, 512));
+  struct slice text = admin_copy(a, buf_slice(&b));
+  buf_free(&b);
+  return text;
+}
+
+/* When the next action is due, which may be over; nothing where it is held. */
+static struct slice next_of(struct admin_job *a, const struct selected *s) {
+  if (s->held || s->to_fail) return SLICE("");
+  return admin_num(a, (uint64_t)(s->why.until_s ? s->why.until_s : s->due));
+}
+
+enum db_result verb_queue_list(struct store_engine *e, struct admin_job *a) {
+  struct selection *x;
+  struct selected s;
+  enum db_result r;
+  size_t looked = 0;
+  admin_columns(a, "id from to size date tries next reason class last expires");
+  if (!selection_ready(e, a, &x, &r)) return r;
+  while (selection_next(e, a, x, LOOK_FOR_LIST, &looked, &s, &r))
+    ADMIN_ROW(a, s.name, s.return_path.n ? s.return_path : SLICE("<>"), s.address,
+              admin_num(a, (uint64_t)s.size), admin_num(a, (uint64_t)s.came),
+              admin_num(a, (uint64_t)s.tries), next_of(a, &s),
+              slice_str(queue_reason_word(s.why.reason)), s.class, last_of(a, &s),
+              s.to_fail ? SLICE("") : admin_num(a, (uint64_t)s.expires));
+  return r;
+}
+
+/* --- one message --- */
+
+static struct slice ret_word(int64_t ret) {
+  return ret == SMTP_RET_FULL ? SLICE("full") : ret == SMTP_RET_HDRS ? SLICE("headers") : SLICE("");
+}
+
+static struct slice needs_of(int64_t flags) {
+  if (flags & SEND_UTF8) return SLICE("SMTPUTF8");
+  return flags & SEND_EIGHT_BIT ? SLICE("8BITMIME") : SLICE("");
+}
+
+/* The envelope: what all recipients of a message share. */
+enum db_result verb_queue_letter(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db,
+      "SELECT l.name, l.return_path, coalesce(x.name, ''), coalesce(l.envid, ''), l.ret, l.flags, "
+      "b.size,"
+      " l.came, b.refs, (SELECT count(*) FROM recipient r WHERE r.body = l.body) FROM letter l"
+      " JOIN body b ON b.id = l.body LEFT JOIN account x ON x.id = l.account WHERE l.name = ?");
+  enum db_result r;
+  db_bind_text(s, 1, a->words[0]);
+  admin_columns(a, "id from account envid ret needs size date recipients");
+  while ((r = db_step(s)) == DB_ROW)
+    ADMIN_ROW(a, db_bytes(s, 0), db_bytes(s, 1).n ? db_bytes(s, 1) : SLICE("<>"), db_bytes(s, 2),
+              db_bytes(s, 3), ret_word(db_int(s, 4)), needs_of(db_int(s, 5)),
+              admin_num(a, (uint64_t)db_int(s, 6)), admin_num(a, (uint64_t)db_int(s, 7)),
+              admin_num(a, (uint64_t)db_int(s, 9)));
+  db_reset(s);
+  return r;
+}
+
+/* --- queue body --- */
+
+struct printing {
+  uint64_t body, at;
+};
+
+static enum db_result find_body(struct store_engine *e, struct admin_job *a, uint64_t *ret) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT body FROM letter WHERE name = ? ORDER BY body LIMIT 1");
+  db_bind_text(s, 1, a->words[0]);
+  enum db_result r = db_step(s);
+  *ret = r == DB_ROW ? (uint64_t)db_int(s, 0) : 0;
+  db_reset(s);
+  if (r == DB_ROW) return DB_OK;
+  return r == DB_OK ? admin_send(a, CLI_NOT_FOUND, "no message with that id is in the queue") : r;
+}
+
+/* As it is sent: without our Return-Path: line. */
+enum db_result verb_queue_body(struct store_engine *e, struct admin_job *a) {
+  struct printing *p = a->state;
+  enum db_result r;
+  struct buf octets;
+  if (!p) {
+    p = calloc(1, sizeof *p);
+    if (!p) return DB_NOMEM;
+    admin_set_state(a, p, free);
+    r = find_body(e, a, &p->body);
+    if (r != DB_OK || !p->body) return r;
+  }
+  buf_init(&octets, BODY_A_SLICE);
+  r = queue_octets(e, p->body, p->at, BODY_A_SLICE, &octets);
+  struct slice some = buf_slice(&octets);
+  size_t skip = p->at ? 0 : queue_own_line(some);
+  if (r == DB_OK && some.n > skip) admin_output(a, slice_from(some, skip));
+  p->at += some.n;
+  a->job.again = r == DB_OK && some.n == BODY_A_SLICE;
+  buf_free(&octets);
+  return r;
+}
+
+/* --- queue history --- */
+
+/* By the classification rules that are built in now. */
+static struct slice class_of(struct db_stmt *s, int64_t what) {
+  int64_t packed = db_int(s, 11);
+  const uint8_t enhanced[3] = { (uint8_t)(packed >> 16), (uint8_t)(packed >> 8), (uint8_t)packed };
+  if (!attempt_was_in_vain(what)) return SLICE("");
+  return slice_str(
+      smtp_class_word(smtp_class_of(NULL, (uint16_t)db_int(s, 6), enhanced, db_bytes(s, 7))));
+}
+
+enum db_result verb_queue_history(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT at, name, return_path, address, what, stage, code, reply, host, "
+                        "ip, tls, enhanced, due FROM attempt"
+                        " WHERE name = ?1 OR address = ?1 ORDER BY id DESC LIMIT 1000");
+  enum db_result r;
+  db_bind_text(s, 1, a->words[0]);
+  admin_columns(a, "date id from to what stage host address tls code class reply next");
+  while ((r = db_step(s)) == DB_ROW) {
+    int64_t what = db_int(s, 4);
+    ADMIN_ROW(a, admin_num(a, (uint64_t)db_int(s, 0)), db_bytes(s, 1),
+              db_bytes(s, 2).n ? db_bytes(s, 2) : SLICE("<>"), db_bytes(s, 3),
+              slice_str(attempt_word(what)), slice_str(attempt_stage_word(db_int(s, 5))),
+              db_bytes(s, 8), db_bytes(s, 9), db_bytes(s, 10), admin_num(a, (uint64_t)db_int(s, 6)),
+              class_of(s, what), db_bytes(s, 7),
+              db_is_null(s, 12) ? SLICE("") : admin_num(a, (uint64_t)db_int(s, 12)));
+  }
+  db_reset(s);
+  return r;
+}
+
+/* --- status queue --- */
+
+/* Most of a long queue waits: that is counted by indexes alone, without a look at each message. A
+ * message waits if any recipient does. ?1 is QUEUE_TO_FAIL. */
+static const struct {
+  const char *word, *sql; /* recipients, messages, since, due */
+  bool always;            /* shown if there are none, too */
+} states[] = {
+  { "waiting",
+    "SELECT (SELECT count(*) FROM recipient WHERE state = 0), (SELECT count(*) FROM letter)"
+    " - (SELECT count(*) FROM (SELECT DISTINCT body FROM recipient WHERE state = 1) h WHERE NOT"
+    " EXISTS (SELECT 1 FROM recipient r WHERE r.body = h.body AND r.state = 0)),"
+    " (SELECT l.came FROM letter l WHERE EXISTS (SELECT 1 FROM recipient r WHERE r.body = l.body"
+    " AND r.state = 0) ORDER BY l.came LIMIT 1), (SELECT min(due) FROM recipient WHERE state = 0)"
+    " WHERE ?1 IS NOT NULL",
+    true },
+  { "held",
+    "SELECT count(*), count(DISTINCT r.body), min(l.came), NULL FROM recipient r"
+    " JOIN letter l ON l.body = r.body WHERE r.state = 1 AND r.expires <> ?1",
+    true },
+  { "to-be-failed",
+    "SELECT count(*), count(DISTINCT r.body), min(l.came), NULL FROM recipient r"
+    " JOIN letter l ON l.body = r.body WHERE r.state = 1 AND r.expires = ?1",
+    false },
+};
+
+static struct slice time_or_none(struct admin_job *a, struct db_stmt *s, int column) {
+  return db_is_null(s, column) ? SLICE("") : admin_num(a, (uint64_t)db_int(s, column));
+}
+
+/* A row for each state: how many, since when the oldest is here, and when the first was or is due.
+ * What is in a sender's hands is counted too: it may be late because the other server is slow. */
+enum db_result verb_status_queue(struct store_engine *e, struct admin_job *a) {
+  admin_columns(a, "state recipients messages since due");
+  for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+    struct db_stmt *s = db_prepare(e->db, states[i].sql);
+    db_bind_int(s, 1, QUEUE_TO_FAIL);
+    enum db_result r = db_step(s);
+    if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
+    if (db_int(s, 0) || states[i].always)
+      ADMIN_ROW(a, slice_str(states[i].word), admin_num(a, (uint64_t)db_int(s, 0)),
+                admin_num(a, (uint64_t)db_int(s, 1)), time_or_none(a, s, 2), time_or_none(a, s, 3));
+    db_reset(s);
+  }
+  return DB_OK;
+}
+
+/* --- status held --- */
+
+enum { HELD_ROWS_MAX = 50 };
+
+/* The selectors of queue list and queue release that fit just these. */
+static struct slice held_selectors(struct admin_job *a, struct slice account, struct slice reason) {
+  struct buf b;
+  buf_init(&b, 600);
+  if (account.n) buf_printf(&b, "account=%.*s ", SLICE_ARG(account));
+  buf_printf(&b, "reason=%.*s", SLICE_ARG(reason));
+  struct slice words = admin_copy(a, buf_slice(&b));
+  buf_free(&b);
+  return words;
+}
+
+/* A row for each account and reason, the most first. */
+enum db_result verb_status_held(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT coalesce(x.name, ''), r.held_by <> 0, count(*), count(DISTINCT r.body),"
+             " min(l.came) FROM recipient r JOIN letter l ON l.body = r.body"
+             " LEFT JOIN account x ON x.id = l.account WHERE r.state = 1 AND r.expires <> ?"
+             " GROUP BY l.account, r.held_by <> 0 ORDER BY count(*) DESC LIMIT ?");
+  enum db_result r;
+  db_bind_int(s, 1, QUEUE_TO_FAIL);
+  db_bind_int(s, 2, HELD_ROWS_MAX);
+  admin_columns(a, "account reason recipients messages since select");
+  while ((r = db_step(s)) == DB_ROW) {
+    struct slice account = admin_copy(a, db_bytes(s, 0));
+    struct slice reason =
+        slice_str(queue_reason_word(db_int(s, 1) ? QUEUE_REASON_LIMITS : QUEUE_REASON_HELD));
+    ADMIN_ROW(a, account, reason, admin_num(a, (uint64_t)db_int(s, 2)),
+              admin_num(a, (uint64_t)db_int(s, 3)), admin_num(a, (uint64_t)db_int(s, 4)),
+              held_selectors(a, account, reason));
+  }
+  db_reset(s);
+  return r;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+/* The history's database, for `qasid why`. */
+#ifndef QASID_STORE_SQL_HISTORY_H
+#define QASID_STORE_SQL_HISTORY_H
+
+#include "src/store/sql/engine.h"
+
+/* The engine's connection to it, opened (and made anew where it is damaged) at first use; NULL:
+ * there is none now. */
+struct db *history_db(struct store_engine *e);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/* A maildrop for POP3: its snapshot, one message of it, the deletions at QUIT. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/pop3d_store.h"
+#include "lib/base/wire.h"
+#include "mail/surrogate.h"
+#include "src/store/sql/deleted.h"
+#include "src/store/sql/engine.h"
+#include "src/store/jobs/uidl.h"
+#include "src/store/sql/work.h"
+#include "src/store/jobs/maildrop.h"
+
+enum { LISTING_MAX = 512 * 1024 * 1024 };
+
+/* --- the snapshot --- */
+
+static enum db_result open_folder(struct store_engine *e, struct open_job *o) {
+  struct db_stmt *s = db_prepare(e->db, "SELECT uidvalidity, uidnext FROM folder WHERE id = ?");
+  db_bind_int(s, 1, (int64_t)o->folder);
+  enum db_result r = db_step(s);
+  if (r == DB_OK) o->job.result = JOB_MISSING;
+  if (r != DB_ROW) return r;
+  o->uidvalidity = (uint32_t)db_int(s, 0);
+  int64_t next = db_int(s, 1);
+  o->uid_end = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+  db_reset(s);
+  return DB_OK;
+}
+
+static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl,
+                    uint64_t surrogate) {
+  if (uidl.n > POP_UIDL_MAX) uidl = slice_first(uidl, POP_UIDL_MAX);
+  wire_put_u32(&o->rows, uid);
+  wire_put_u64(&o->rows, size);
+  bool same = surrogate == SURROGATE_SAME;
+  buf_put_u8(&o->rows, (uint8_t)(uidl.n | (same ? 0 : POP_ROW_SURROGATE)));
+  if (!same) wire_put_u64(&o->rows, surrogate); /* NULL is 0, SURROGATE_UNKNOWN */
+  if (uidl.n) buf_put(&o->rows, uidl);
+  o->count++;
+  o->octets += size;
+}
+
+static enum db_result list_entries(struct store_engine *e, struct open_job *o) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT uid, size, uidl, surrogate FROM entry WHERE folder = ? ORDER BY uid");
+  db_bind_int(s, 1, (int64_t)o->folder);
+  enum db_result r;
+  while ((r = db_step(s)) == DB_ROW && !o->rows.failed)
+    put_row(o, (uint32_t)db_int(s, 0), (uint64_t)db_int(s, 1), db_bytes(s, 2),
+            (uint64_t)db_int(s, 3));
+  db_reset(s);
+  return o->rows.failed ? DB_NOMEM : r;
+}
+
+enum db_result open_run(struct store_engine *e, struct store_job *j) {
+  struct open_job *o = (struct open_job *)j;
+  o->count = 0;
+  o->octets = 0;
+  buf_init(&o->rows, LISTING_MAX);
+  enum db_result r = db_begin_read(e->db);
+  if (r == DB_OK) r = open_folder(e, o);
+  if (r == DB_OK && j->result == JOB_DONE) r = list_entries(e, o);
+  db_rollback(e->db);
+  return r;
+}
+
+/* --- one message --- */
+
+static enum db_result read_from_file(struct store_engine *e, struct read_job *rd,
+                                     struct disk_file *f) {
+  size_t n = rd->most;
+  if (rd->offset >= rd->file.size) return DB_OK;
+  if (rd->file.size - rd->offset < n) n = (size_t)(rd->file.size - rd->offset);
+  uint8_t *to = buf_reserve(&rd->data, n);
+  if (!to) return DB_NOMEM;
+  int64_t got = e->disk->ops->read(f, to, n, rd->file.start + rd->offset);
+  if (got != (int64_t)n) return got < 0 ? db_result_of_body((int)got) : DB_CORRUPT;
+  buf_added(&rd->data, n);
+  return DB_OK;
+}
+
+/* A file that is missing or short is damage; any other error may be gone the next time. */
+static enum db_result open_file(struct store_engine *e, const struct read_file *m, uint64_t body,
+                                struct disk_file **ret) {
+  const struct body_place place = { body, m->start, m->size };
+  return db_result_of_body(body_open(e->disk, &place, ret));
+}
+
+/* The columns size, dots, start, sum from `at` on. */
+static void take_place(struct read_file *m, struct db_stmt *s, int at) {
+  m->size = (uint64_t)db_int(s, at);
+  m->dots = db_int(s, at + 1) != 0;
+  m->start = (uint64_t)db_int(s, at + 2);
+  m->summed = !db_is_null(s, at + 3) && db_int(s, at + 3) >= 0;
+  m->sum = m->summed ? (uint32_t)db_int(s, at + 3) : 0;
+}
+
+/* The file itself where the disk can share it, else the octets asked for. */
+static enum db_result read_file(struct store_engine *e, struct read_job *rd, uint64_t body) {
+  struct disk_file *f = NULL;
+  enum db_result r = open_file(e, &rd->file, body, &f);
+  if (r != DB_OK) return r;
+  if (!rd->octets_only) rd->file.fd = e->disk->ops->share(f);
+  if (rd->file.fd < 0) {
+    rd->file.fd = -1;
+    r = read_from_file(e, rd, f);
+  }
+  e->disk->ops->close(&f);
+  return r;
+}
+
+static enum db_result read_row(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
+  take_place(&rd->file, s, 0);
+  if (!db_is_null(s, 2)) return read_file(e, rd, (uint64_t)db_int(s, 4));
+  struct slice data = db_bytes(s, 5);
+  if (data.n != rd->file.size) return DB_CORRUPT;
+  if (rd->offset < data.n)
+    buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
+  return rd->data.failed ? DB_NOMEM : DB_OK;
+}
+
+/* False if the body is inline or cannot be opened; reading that message reports the error. */
+static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
+  struct read_file m = { .fd = -1, .uid = (uint32_t)db_int(s, 0) };
+  struct disk_file *f = NULL;
+  take_place(&m, s, 1);
+  if (db_is_null(s, 3) || open_file(e, &m, (uint64_t)db_int(s, 5), &f) != DB_OK) return false;
+  m.fd = e->disk->ops->share(f);
+  e->disk->ops->close(&f);
+  if (m.fd >= 0) rd->next[rd->next_count++] = m;
+  return m.fd >= 0;
+}
+
+static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.sum, b.id FROM entry e"
+                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid > ?"
+                        " ORDER BY e.uid");
+  db_bind_int(s, 1, (int64_t)rd->folder);
+  db_bind_int(s, 2, rd->uid);
+  enum db_result r = DB_OK;
+  while (rd->next_count < rd->ahead && (r = db_step(s)) == DB_ROW && add_next(e, rd, s)) {
+  }
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+enum db_result read_run(struct store_engine *e, struct store_job *j) {
+  struct read_job *rd = (struct read_job *)j;
+  rd->file = (struct read_file){ .fd = -1, .uid = rd->uid };
+  rd->next_count = 0;
+  buf_init(&rd->data, IPC_CHUNK);
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.sum, b.id, b.data FROM entry e"
+                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
+  db_bind_int(s, 1, (int64_t)rd->folder);
+  db_bind_int(s, 2, rd->uid);
+  enum db_result r = db_step(s);
+  if (r == DB_OK) j->result = JOB_MISSING;
+  if (r == DB_ROW) r = read_row(e, rd, s);
+  db_reset(s);
+  if (r == DB_OK && rd->file.fd >= 0) r = read_ahead(e, rd);
+  return r;
+}
+
+/* --- QUIT --- */
+
+/* Remembers an imported UIDL, so that no other message ever gets it, with what distinguishes its
+ * message from another one to which a server gives the same UIDL. */
+static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl,
+                                    uint64_t size, uint64_t body) {
+  struct db_stmt *s =
+      db_prepare(e->db, "INSERT INTO gone (folder, uidl, size, sum)"
+                        " VALUES (?, ?, ?, (SELECT sum FROM body WHERE id = ? AND sum >= 0))"
+                        " ON CONFLICT (folder, uidl) DO NOTHING");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_text(s, 2, uidl);
+  db_bind_int(s, 3, (int64_t)size);
+  db_bind_int(s, 4, (int64_t)body);
+  return db_run(s);
+}
+
+static enum db_result delete_entry(struct store_engine *e, uint64_t folder, uint32_t uid) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM entry WHERE folder = ? AND uid = ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, uid);
+  return db_run(s);
+}
+
+static enum db_result take_out(struct store_engine *e, uint64_t folder, uint32_t uid,
+                               uint64_t *ret_size, uint64_t *ret_body) {
+  *ret_size = *ret_body = 0;
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT body, size, uidl FROM entry WHERE folder = ? AND uid = ?");
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, uid);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r; /* already gone: the request is satisfied */
+  uint64_t size = (uint64_t)db_int(s, 1);
+  *ret_body = (uint64_t)db_int(s, 0);
+  r = db_is_null(s, 2) ? DB_OK : remember_uidl(e, folder, db_bytes(s, 2), size, *ret_body);
+  db_reset(s);
+  if (r == DB_OK) r = delete_entry(e, folder, uid);
+  if (r == DB_OK) *ret_size = size;
+  return r;
+}
+
+enum db_result message_take_out(struct store_engine *e, uint64_t folder, uint32_t uid,
+                                uint64_t *ret_size) {
+  uint64_t body;
+  return take_out(e, folder, uid, ret_size, &body);
+}
+
+enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t uid,
+                              uint64_t *ret_size) {
+  uint64_t body;
+  enum db_result r = take_out(e, folder, uid, ret_size, &body);
+  return r == DB_OK && body ? engine_unref_body(e, body) : r;
+}
+
+static enum db_result delete_messages(struct store_engine *e, struct quit_job *q,
+                                      struct folder *f) {
+  enum db_result r = DB_OK;
+  for (size_t i = 0; r == DB_OK && i < q->count; i++) {
+    uint64_t size;
+    r = q->keep ? message_keep(e, f, q->uids[i], q->job.now_s, &size)
+                : message_delete(e, q->folder, q->uids[i], &size);
+    q->deleted += size > 0;
+    q->octets += size;
+  }
+  return r;
+}
+
+enum db_result quit_run(struct store_engine *e, struct store_job *j) {
+  struct quit_job *q = (struct quit_job *)j;
+  struct folder *f;
+  q->deleted = 0;
+  q->octets = 0;
+  enum db_result r = engine_folder(e, q->folder, &f);
+  if (r != DB_OK || !f) {
+    j->result = JOB_MISSING;
+    return r;
+  }
+  r = delete_messages(e, q, f);
+  if (q->deleted) folder_shrink(e, f, q->deleted, q->octets);
+  return r;
+}

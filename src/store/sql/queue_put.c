@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/* Writes a message's recipients elsewhere into the queue, in the transaction of the message. */
+#include "src/store/sql/queue.h"
+#include "src/store/sql/work.h"
+
+static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {
+  if (text.n)
+    db_bind_text(s, at, text);
+  else
+    db_bind_null(s, at);
+}
+
+static enum db_result put_letter(struct store_engine *e, uint64_t body, int64_t now_s,
+                                 const struct queue_letter *l) {
+  struct db_stmt *s = db_prepare(
+      e->db, "INSERT INTO letter (body, return_path, envid, ret, flags, account, came, name)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT name FROM body WHERE id = ?1))");
+  db_bind_int(s, 1, (int64_t)body);
+  db_bind_text(s, 2, l->return_path.n ? l->return_path : SLICE(""));
+  bind_text_or_null(s, 3, l->envid);
+  db_bind_int(s, 4, l->ret);
+  db_bind_int(s, 5, l->flags);
+  db_bind_int(s, 6, (int64_t)l->account);
+  db_bind_int(s, 7, now_s);
+  return db_run(s);
+}
+
+static enum db_result put_recipient(struct store_engine *e, uint64_t body, int64_t now_s,
+                                    int64_t expires_s, const struct queue_rcpt *r) {
+  struct db_stmt *s = db_prepare(e->db, "INSERT INTO recipient (body, destination, address, orcpt, "
+                                        "notify, state, due, expires, forwarder,"
+                                        " held_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  db_bind_int(s, 1, (int64_t)body);
+  db_bind_text(s, 2, r->destination);
+  db_bind_text(s, 3, r->address);
+  bind_text_or_null(s, 4, r->orcpt);
+  db_bind_int(s, 5, r->notify);
+  db_bind_int(s, 6, r->held ? QUEUE_HELD : QUEUE_WAITING);
+  db_bind_int(s, 7, now_s);
+  db_bind_int(s, 8, expires_s);
+  bind_text_or_null(s, 9, r->forwarder);
+  db_bind_int(s, 10, r->why);
+  return db_run(s);
+}
+
+enum db_result queue_write(struct store_engine *e, uint64_t body, int64_t now_s, int64_t expires_s,
+                           const struct queue_letter *l, const struct queue_rcpt *rcpts,
+                           size_t count) {
+  enum db_result r = put_letter(e, body, now_s, l);
+  for (size_t i = 0; r == DB_OK && i < count; i++)
+    r = put_recipient(e, body, now_s, expires_s, &rcpts[i]);
+  return r;
+}

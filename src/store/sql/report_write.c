@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+/* The text of a delivery report, and its place in mailboxes or in the queue, in the transaction of
+ * the result that it reports (report.h). */
+#include <stdlib.h>
+
+#include "lib/base/codec.h"
+#include "mail/header.h"
+#include "mail/smtp/dsn.h"
+#include "src/store/sql/attempt.h"
+#include "src/store/sql/queue.h"
+#include "src/store/sql/report.h"
+#include "src/store/sql/work.h"
+
+enum { REPORT_MAX = 1024 * 1024 };
+static const char own_line[] = "Return-Path: <>\r\n";
+
+/* The original's header, or all of a small message if RET=FULL asked for it; a report without a
+ * failure has the header only (RFC 3461 §4.3). What cannot be read is left out: the report matters
+ * more. */
+static bool read_original(struct store_engine *e, const struct report_about *x, bool failed,
+                          struct buf *out) {
+  bool whole = failed && x->letter->ret == SMTP_RET_FULL && x->size <= REPORT_WHOLE_MAX;
+  size_t n = x->size < REPORT_WHOLE_MAX ? (size_t)x->size : REPORT_WHOLE_MAX;
+  if (queue_octets(e, x->body, x->skip, n, out) == DB_OK && !out->failed) return whole;
+  buf_reset(out);
+  return false;
+}
+
+static void put_id(const struct report_post *p, struct buf *id) {
+  buf_put_str(id, "report");
+  hex_put(id, slice_of(p->nonce, sizeof p->nonce));
+}
+
+/* `text` is the report as it is stored: behind a Return-Path: line. */
+static enum db_result compose(struct store_engine *e, const struct report_post *p,
+                              const struct report_about *x, const struct report_rcpt *rcpts,
+                              size_t count, int64_t now_s, struct buf *text) {
+  struct buf original, id;
+  bool failed = false;
+  buf_init(&original, REPORT_WHOLE_MAX);
+  buf_init(&id, 64);
+  put_id(p, &id);
+  for (size_t i = 0; i < count; i++) failed |= rcpts[i].action == REPORT_FAILED;
+  struct report r = {
+    .reporter = p->reporter,
+    .to = p->to.n ? p->to : x->letter->return_path,
+    .envid = x->letter->envid,
+    .id = buf_slice(&id),
+    .came_s = x->came_s,
+    .now_s = now_s,
+    .rcpts = rcpts,
+    .count = count,
+    .utf8 = (x->letter->flags & SEND_UTF8_HEADER) != 0,
+    .smtputf8 = (x->letter->flags & SEND_UTF8) != 0,
+  };
+  r.whole = read_original(e, x, failed, &original);
+  r.header = slice_from(buf_slice(&original), x->skip ? 0 : queue_own_line(buf_slice(&original)));
+  buf_put_str(text, own_line);
+  report_put(text, &r);
+  bool fine = !text->failed && !id.failed;
+  buf_free(&original);
+  buf_free(&id);
+  return fine ? DB_OK : DB_NOMEM;
+}
+
+/* One block: the job, then the report's octets, then its id. */
+static struct deliver_job *new_delivery(const struct report_post *p, const struct buf *text,
+                                        int64_t now_s) {
+  size_t n = buf_len(text), head = sizeof own_line - 1;
+  struct buf id;
+  buf_init(&id, 64);
+  put_id(p, &id);
+  struct deliver_job *d =
+      id.failed ? NULL : job_new(KIND_DELIVER, sizeof *d + n + buf_len(&id), NULL, now_s);
+  if (d) {
+    uint8_t *at = (uint8_t *)(d + 1);
+    memcpy(at, buf_slice(text).p, n);
+    memcpy(at + n, buf_slice(&id).p, buf_len(&id));
+    d->head = slice_of(at, head);
+    d->tail = slice_of(at + head, n - head);
+    d->name = slice_of(at + n, buf_len(&id));
+    d->size = n;
+    d->expires_s = p->expires_s;
+  }
+  buf_free(&id);
+  return d;
+}
+
+/* Puts it into mailboxes here, and into the queue with the empty reverse-path. */
+static bool address_it(struct report_post *p) {
+  struct deliver_job *d = p->job;
+  d->elsewhere = p->back_count ? calloc(p->back_count, sizeof *d->elsewhere) : NULL;
+  if (p->back_count && !d->elsewhere) return false;
+  if (p->back_count) memcpy(d->elsewhere, p->back, p->back_count * sizeof *d->elsewhere);
+  d->elsewhere_count = p->back_count;
+  d->letter.flags = SEND_OURS | QUEUE_REPORT | (slice_has_high(d->tail) ? SEND_EIGHT_BIT : 0);
+  /* its To: */
+  if (slice_has_high(slice_first(d->tail, header_end(d->tail))))
+    d->letter.flags |= SEND_UTF8 | SEND_UTF8_HEADER;
+  d->places = p->places;
+  d->count = p->place_count;
+  p->places = NULL;
+  return true;
+}
+
+static enum db_result put_history(struct store_engine *e, const struct report_post *p,
+                                  const struct report_about *about, const struct report_rcpt *rcpts,
+                                  size_t count, int64_t now_s) {
+  struct buf text;
+  buf_init(&text, 1024);
+  buf_printf(&text, "a report (%s", report_word(rcpts, count));
+  if (count > 1) buf_printf(&text, ", %zu recipients", count);
+  buf_printf(&text, "), %s: its id is %.*s", p->job->count ? "put into a mailbox" : "queued",
+             SLICE_ARG(p->job->name));
+  struct attempt a = { .at_s = now_s,
+                       .name = about->name,
+                       .return_path = about->letter->return_path,
+                       .address = p->to.n ? p->to : about->letter->return_path,
+                       .what = ATTEMPT_REPORTED,
+                       .stage = ATTEMPT_NO_STAGE,
+                       .reply = buf_slice(&text) };
+  enum db_result r = attempt_put(e, &a);
+  buf_free(&text);
+  return r;
+}
+
+enum db_result report_write(struct store_engine *e, struct report_post *p,
+                            const struct report_about *about, const struct report_rcpt *rcpts,
+                            size_t count, int64_t now_s) {
+  struct buf text;
+  buf_init(&text, REPORT_MAX);
+  enum db_result r = p->job ? DB_OK : compose(e, p, about, rcpts, count, now_s, &text);
+  if (r == DB_OK && !p->job) {
+    p->job = new_delivery(p, &text, now_s);
+    if (!p->job || !address_it(p)) r = DB_NOMEM;
+  }
+  buf_free(&text);
+  if (r != DB_OK) return r;
+  p->job->job.result = JOB_DONE;
+  r = deliver_run(e, &p->job->job);
+  return r == DB_OK ? put_history(e, p, about, rcpts, count, now_s) : r;
+}
+
+void report_undo(struct store_engine *e, struct report_post *p) {
+  if (p->job) deliver_undo(e, &p->job->job);
+}
+
+void report_settle(struct store_engine *e, struct report_post *p) {
+  if (p->job) deliver_settle(e, &p->job->job);
+}
+
+/* --- of successful delivery --- */
+
+enum db_result delivered_write(struct store_engine *e, struct deliver_job *d) {
+  if (!d->dsn || !d->dsn->post.due || d->full || d->never) return DB_OK;
+  struct report_about about = {
+    .name = d->name,
+    .letter = &d->letter,
+    .body = d->body,
+    .skip = (uint32_t)d->head.n,
+    .size = d->size - d->head.n,
+    .came_s = d->job.now_s,
+  };
+  return report_write(e, &d->dsn->post, &about, d->dsn->rcpts, d->dsn->count, d->job.now_s);
+}

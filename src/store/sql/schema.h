@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/* The shape of the database, by version, and how an older one is brought forward.
+ *
+ *   store      one row: the next body's number, the last UIDVALIDITY given, and the secret of
+ *              mail/srs.h
+ *   domain     the domains that are ours
+ *   account    a person's mail; its address is also its name
+ *   address    who receives "local@domain": an account, or (account NULL) an alias; local ''
+ *              catches all of the domain; `prep`, where it is kept in a spelling that a new one
+ * would not get: all of it as it would be prepared target     where an alias leads, as an address;
+ * or where an account is forwarded, and it keeps its mail when that is one of them folder     a
+ * mailbox of an account with its counters; POP3 sees INBOX entry      one message in one folder
+ *   body       a message's octets, once, however many entries refer to it: in `data`, or when
+ *              `start` is not NULL in the file bodies/xx/id from that octet on
+ *   deleted    messages that were deleted and can still be brought back
+ *   gone       imported UIDLs whose message was deleted, so that none is ever given twice
+ *   collected  UIDLs of other servers whose message was collected (collected.h)
+ *
+ * Invariants (each is tested by `qasid check`):
+ *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file
+ *     has its file.
+ *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries;
+ *     folder.deleted and folder.deleted_octets those of its deleted messages.
+ *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never
+ *     used twice. A folder made anew has a higher uidvalidity than any before.
+ *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
+ *     dot-stuffing: the octets end in CRLF and have an empty line behind the header.
+ *  5. Numbers of accounts, folders and bodies are never used twice.
+ *  6. Every address is in a domain of ours; every target in a domain of ours is an address of ours.
+ *  7. What was collected was collected for an account that is there.
+ *
+ * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that
+ * is the message itself, NULL when it has not been measured yet (measure.c does it). It is given by
+ * the process that hands the message in, so pop3d checks what it sends against it.
+ *
+ * A body's `sum` is the CRC-32C of its octets as they came (lib/base/crc32c.h), or NULL when an
+ * earlier version stored it and it has not been computed yet (sum.c does it); -1 when it could not
+ * be read even then. Whatever sends a body checks its octets against it.
+ *
+ * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
+ * entries for each body that is removed.
+ *
+ * flags, modseq and several folders are what IMAP (RFC 3501, RFC 7162) will need. */
+#ifndef QASID_STORE_SQL_SCHEMA_H
+#define QASID_STORE_SQL_SCHEMA_H
+
+#include "lib/db/db.h"
+
+enum { STORE_PAGE = 16384 };
+#define STORE_DATABASE "database.sqlite"
+
+/* Makes the tables or brings an older version forward, a transaction each. Refuses a database that
+ * a newer Qasid wrote. False with a sentence in `err`. */
+bool schema_bring_forward(struct db *db, struct buf *err);
+/* The same, but no further than `version`: a database as an older Qasid left it, for tests. */
+bool schema_bring_to(struct db *db, int64_t version, struct buf *err);
+
+#endif
