@@ -102,10 +102,16 @@ static size_t first_words(int argc, char *const *argv, const char *words[COMMAND
   return n;
 }
 
-static bool keep_given(struct cli *c, const char *name, const char *value) {
-  if (c->given_count == CLI_GIVEN_MAX) return false;
-  c->given[c->given_count++] = (struct cli_given){ name, value ? value : "" };
-  return true;
+/* False: why not is in `err`. An option that says two things at once means neither. */
+static bool keep_given(struct cli *c, const struct cmd_option *o, const char *value,
+                       struct buf *err) {
+  if (!o->often && cli_given(c, o->name))
+    buf_printf(err, "--%s is given twice", o->name);
+  else if (c->given_count == CLI_GIVEN_MAX)
+    buf_put_str(err, "too many options");
+  else
+    c->given[c->given_count++] = (struct cli_given){ o->name, value ? value : "" };
+  return !buf_len(err);
 }
 
 static bool take_option(struct cli *c, int argc, char *const *argv, int *at, struct buf *err) {
@@ -121,15 +127,13 @@ static bool take_option(struct cli *c, int argc, char *const *argv, int *at, str
     buf_printf(err, "--%s takes no value", o->name);
     return false;
   }
-  if (o->value && !value && o->value[0] == '[') return keep_given(c, o->name, "");
+  if (o->value && !value && o->value[0] == '[') return keep_given(c, o, "", err);
   if (o->value && !value && *at + 1 >= argc) {
     buf_printf(err, "--%s needs %s behind it", o->name, o->value);
     return false;
   }
   if (o->value && !value) value = argv[++*at];
-  if (keep_given(c, o->name, value)) return true;
-  buf_put_str(err, "too many options");
-  return false;
+  return keep_given(c, o, value, err);
 }
 
 static bool take_words(struct cli *c, int argc, char *const *argv, size_t skip, struct buf *err) {

@@ -168,7 +168,8 @@ static const struct cmd_option status_options[] = {
     "is filled to 90 % of its quota, mail is due for an hour." },
   { "ignore", "WHAT",
     "With --check: leave out processes, certificates, disk, mailboxes, queue or sending; may be "
-    "given often." },
+    "given often.",
+    .often = true },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option trace_options[] = {
@@ -395,7 +396,7 @@ const struct cmd cli_commands[] = {
     "or to=DOMAIN, from=ADDRESS or "
     "from=DOMAIN, account=ADDRESS (who submitted it), state=held or state=waiting, reason=REASON "
     "or reason=CLASS (qasid classify), "
-    "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone, newer= alone and reasons other than held "
+    "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone and reasons other than held "
     "and those of mail that the sender has look at the whole queue." },
   { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, cmd_process, NULL, "what became of a message",
     "From the session in which it came (its peer, TLS and login) to the mailbox in which it lies, "

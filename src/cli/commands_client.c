@@ -95,7 +95,7 @@ const struct cmd_option cmd_migrate_options[] = {
 
 const struct cmd_option cmd_send_options[] = {
   { "from", "ADDRESS", "The envelope's sender. Else the user in the URL." },
-  { "to", "ADDRESS", "A recipient; may be given often." },
+  { "to", "ADDRESS", "A recipient; may be given often.", .often = true },
   { "headers", NULL,
     "Recipients are also those that the message names in To:, Cc: and Bcc: (also -t). The Bcc: "
     "lines are not sent." },

@@ -19,6 +19,7 @@ ok "--json where it means nothing" all "code 64 q --json account enable alice@ex
 ok "-c before the command: the error names the command" all "code 64 q account lst" "err 'did you mean \"account list\"'"
 ok "an option that is none: the nearest" all "code 64 q queue list --acount x" "err '; did you mean --account\?$'"
 ok "  none is near: where they are" all "code 64 q status --nonsense" "err '; .qasid help status. has them$'"
+ok "an option that is given twice means neither" all "code 64 q queue drop --account alice@example.org --account=bob@example.org" "err '^qasid: --account is given twice'" "code 64 q -c a -c b status" "code 0 q status --check --ignore queue --ignore disk"
 ok "help: the nearest" all "code 67 q help acount" "err 'did you mean \"account\"\?$'" "code 67 q help queue lst" "err 'did you mean \"queue list\"\?$'" "code 64 q help reload foo"
 ok "domain add as JSON: what is to be published" json 'r["domain"] == "new.example" and [x["algorithm"] for x in r["records"]] == ["rsa", "ed25519"] and all(x["record"].startswith("v=DKIM1;") for x in r["records"])' < <(q --json domain add New.example)
 ok "numbers are numbers in JSON" json '[(x["accounts"], x["aliases"]) for x in r if x["domain"] == "example.org"] == [(1, 0)]' < <(q --json domain list)

@@ -51,6 +51,7 @@ static void lines(void **state) {
     { "acount|add", 64, "there is no command \"acount\"; did you mean \"account\"?" },
     { "-c|f|acount|add", 64, "there is no command \"acount\"; did you mean" },
     { "-c|f|xyzzy", 64, "there is no command \"xyzzy\"; `qasid help` lists them" },
+    { "queue|drop|--account|x|--account=y", 64, "--account is given twice" },
     { "account|lst", 64, "there is no command \"account lst\"; did you mean \"account list\"?" },
     { "account|xyzzy", 64,
       "there is no command \"account xyzzy\"; `qasid help account` lists them" },

@@ -36,6 +36,7 @@ struct cmd_option {
   /* what stands behind it, in help; NULL: nothing does; "[=…]": --name=value or nothing */
   const char *value;
   const char *text;
+  bool often; /* it may be given more than once: cli_given_next() */
 };
 
 struct cmd {
