@@ -20,13 +20,14 @@ def main():
     size = [len(MESSAGE % (first + n)) for n in range(letters + 1)]
     db.executemany("INSERT INTO body (id, refs, size, dots, name, data) VALUES (?, 1, ?, 0, ?, ?)",
                    ((first + n, size[n], f"fill-{n}", MESSAGE % (first + n)) for n in range(letters + 1)))
-    db.executemany("INSERT INTO letter (body, return_path, ret, flags, account, came, name) VALUES (?, 'a@bench.example', 0, 4, 0, ?, ?)",
+    db.executemany("INSERT INTO letter (body, return_path, ret, flags, account, came, name, waiting) VALUES (?, 'a@bench.example', 0, 4, 0, ?, ?, 1)",
                    ((first + n, now - 5 * 3600, f"fill-{n}") for n in range(letters + 1)))
     db.executemany("INSERT INTO recipient (body, destination, address, notify, state, due, expires, tries, delay, warned, code, reply, class)"
                    " VALUES (?, 'dead.example', ?, 0, 0, ?, ?, 6, 3600, 1, 0, 'Connection timed out', 'network')",
                    ((first + n, f"user{n}@dead.example", now + 600 + n % 14400, now + 400000) for n in range(letters)))
     db.execute("INSERT INTO recipient (body, destination, address, notify, state, due, expires) VALUES (?, 'elsewhere.example',"
                " 'live@elsewhere.example', 0, 0, ?, ?)", (first + letters, now, now + 400000))
+    db.execute("INSERT INTO queue_count (kind, account, recipients, messages) VALUES (0, 0, ?1, ?1)", (letters + 1,))
     db.execute("UPDATE store SET next_body = ?", (first + letters + 1,))
     db.execute("COMMIT")
     db.close()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The queue: who may send, what a sender is handed, what becomes of what it reports. */
 #include "src/store/jobs/tls_failures.h"
+#include "src/store/sql/schema.h"
 #include "tests/unit/queue_kit.h"
 
 /* Nobody sends elsewhere without a login; store asks auth's grant, not the front-end. */
@@ -608,6 +609,37 @@ static void selectors(void **state) {
   assert_sound(k);
 }
 
+/* A queue of before is counted when it is brought forward. */
+static void an_older_queue(void **state) {
+  struct kit *k = *state;
+  struct db_options options = { .page_size = 4096, .cache_kib = 64 };
+  struct db *db;
+  struct buf err;
+  buf_init(&err, 1000);
+  assert_int_equal(db_open(k->disk, "older.sqlite", &options, &db), DB_OK);
+  assert_true(schema_bring_to(db, 19, &err));
+  assert_int_equal(
+      db_exec(db, "INSERT INTO letter (body, return_path, ret, flags, account, came, name) VALUES"
+                  " (1, '', 0, 0, 7, 1, 'a'), (2, '', 0, 0, 7, 2, 'b'), (3, '', 0, 0, 8, 3, 'c');"
+                  "INSERT INTO recipient (body, destination, address, notify, state, due, expires,"
+                  " held_by) VALUES (1, 'x', 'a@x', 0, 0, 1, 9, 0), (1, 'x', 'b@x', 0, 1, 1, 9, 0),"
+                  " (2, 'x', 'a@x', 0, 1, 1, 9, 0), (2, 'x', 'b@x', 0, 1, 1, 9, 3),"
+                  " (3, 'x', 'a@x', 0, 0, 1, 9, 0), (3, 'x', 'b@x', 0, 1, 1, -1, 0)"),
+      DB_OK);
+  assert_true(schema_bring_forward(db, &err));
+  struct db_stmt *s = db_prepare(db, "SELECT group_concat(kind || ' ' || account || ' ' ||"
+                                     " recipients || ' ' || messages, ', ') FROM queue_count");
+  assert_int_equal(db_step(s), DB_ROW);
+  assert_true(slice_eq(db_bytes(s, 0), SLICE("0 0 2 2, 1 7 2 2, 2 7 1 1, 3 8 1 1")));
+  db_reset(s);
+  s = db_prepare(db, "SELECT group_concat(waiting || held || limited || failing, ' ') FROM letter");
+  assert_int_equal(db_step(s), DB_ROW);
+  assert_true(slice_eq(db_bytes(s, 0), SLICE("1100 0110 1001")));
+  db_reset(s);
+  db_close(&db);
+  buf_free(&err);
+}
+
 static void lose_at_end(struct kit *k, const struct got *g) {
   struct buf list;
   buf_init(&list, SEND_ROWS_MAX);
@@ -923,6 +955,7 @@ int main(void) {
     TEST(retry_leaves_held),
     TEST(a_slice_is_undone),
     TEST(lost_at_end),
+    TEST(an_older_queue),
     TEST(reasons),
     TEST(selectors),
     TEST(given_up),

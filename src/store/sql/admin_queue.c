@@ -160,49 +160,55 @@ enum db_result verb_queue_history(struct store_engine *e, struct admin_job *a) {
 
 /* --- status queue --- */
 
-/* Most of a long queue waits: that is counted by indexes alone, without a look at each message. A
- * message waits if any recipient does. ?1 is QUEUE_TO_FAIL. */
+/* A message counts in each state that one of its recipients is in. Since: the oldest of them. */
 static const struct {
-  const char *word, *sql; /* recipients, messages, since, due */
-  bool always;            /* shown if there are none, too */
+  const char *word, *count, *since;
+  bool always; /* shown if there are none, too */
 } states[] = {
-  { "waiting",
-    "SELECT (SELECT count(*) FROM recipient WHERE state = 0), (SELECT count(*) FROM letter)"
-    " - (SELECT count(*) FROM (SELECT DISTINCT body FROM recipient WHERE state = 1) h WHERE NOT"
-    " EXISTS (SELECT 1 FROM recipient r WHERE r.body = h.body AND r.state = 0)),"
-    " (SELECT l.came FROM letter l WHERE EXISTS (SELECT 1 FROM recipient r WHERE r.body = l.body"
-    " AND r.state = 0) ORDER BY l.came LIMIT 1), (SELECT min(due) FROM recipient WHERE state = 0)"
-    " WHERE ?1 IS NOT NULL",
+  { "waiting", "SELECT sum(recipients), sum(messages) FROM queue_count WHERE kind = 0",
+    "SELECT came FROM letter WHERE waiting > 0 ORDER BY came LIMIT 1", true },
+  { "held", "SELECT sum(recipients), sum(messages) FROM queue_count WHERE kind IN (1, 2)",
+    "SELECT l.came FROM recipient r JOIN letter l ON l.body = r.body WHERE r.state = 1"
+    " AND r.expires <> -1 ORDER BY r.id LIMIT 1",
     true },
-  { "held",
-    "SELECT count(*), count(DISTINCT r.body), min(l.came), NULL FROM recipient r"
-    " JOIN letter l ON l.body = r.body WHERE r.state = 1 AND r.expires <> ?1",
-    true },
-  { "to-be-failed",
-    "SELECT count(*), count(DISTINCT r.body), min(l.came), NULL FROM recipient r"
-    " JOIN letter l ON l.body = r.body WHERE r.state = 1 AND r.expires = ?1",
+  { "to-be-failed", "SELECT sum(recipients), sum(messages) FROM queue_count WHERE kind = 3",
+    "SELECT l.came FROM recipient r JOIN letter l ON l.body = r.body WHERE r.expires = -1"
+    " ORDER BY r.id LIMIT 1",
     false },
 };
 
-static struct slice time_or_none(struct admin_job *a, struct db_stmt *s, int column) {
-  return db_is_null(s, column) ? SLICE("") : admin_num(a, (uint64_t)db_int(s, column));
+static enum db_result since_when(struct store_engine *e, struct admin_job *a, size_t state,
+                                 struct slice *ret) {
+  struct db_stmt *s = db_prepare(e->db, states[state].since);
+  enum db_result r = db_step(s);
+  if (r == DB_ROW) *ret = admin_num(a, (uint64_t)db_int(s, 0));
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result state_row(struct store_engine *e, struct admin_job *a, size_t state) {
+  struct slice since = SLICE("");
+  struct db_stmt *s = db_prepare(e->db, states[state].count);
+  enum db_result r = db_step(s);
+  if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
+  int64_t recipients = db_int(s, 0), messages = db_int(s, 1);
+  db_reset(s);
+  if (!recipients && !states[state].always) return DB_OK;
+  if (recipients && (r = since_when(e, a, state, &since)) != DB_OK) return r;
+  bool known = state == 0 && recipients && a->view && a->view->first_due != SCHED_NEVER;
+  ADMIN_ROW(a, slice_str(states[state].word), admin_num(a, (uint64_t)recipients),
+            admin_num(a, (uint64_t)messages), since,
+            known ? admin_num(a, (uint64_t)a->view->first_due) : SLICE(""));
+  return DB_OK;
 }
 
 /* A row for each state: how many, since when the oldest is here, and when the first was or is due.
  * What is in a sender's hands is counted too: it may be late because the other server is slow. */
 enum db_result verb_status_queue(struct store_engine *e, struct admin_job *a) {
+  enum db_result r = DB_OK;
   admin_columns(a, "state recipients messages since due");
-  for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-    struct db_stmt *s = db_prepare(e->db, states[i].sql);
-    db_bind_int(s, 1, QUEUE_TO_FAIL);
-    enum db_result r = db_step(s);
-    if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
-    if (db_int(s, 0) || states[i].always)
-      ADMIN_ROW(a, slice_str(states[i].word), admin_num(a, (uint64_t)db_int(s, 0)),
-                admin_num(a, (uint64_t)db_int(s, 1)), time_or_none(a, s, 2), time_or_none(a, s, 3));
-    db_reset(s);
-  }
-  return DB_OK;
+  for (size_t i = 0; r == DB_OK && i < sizeof states / sizeof *states; i++) r = state_row(e, a, i);
+  return r;
 }
 
 /* --- status held --- */
@@ -220,16 +226,22 @@ static struct slice held_selectors(struct admin_job *a, struct slice account, st
   return words;
 }
 
+/* Of mail that came without a login the oldest is looked for among what is held; else among the
+ * account's. */
+#define HELD_SINCE                                                                               \
+  "CASE q.account WHEN 0 THEN (SELECT l.came FROM recipient r JOIN letter l ON l.body = r.body"  \
+  " WHERE r.state = 1 AND r.expires <> -1 AND l.account = 0 AND (r.held_by <> 0) = (q.kind = 2)" \
+  " ORDER BY r.id LIMIT 1) ELSE (SELECT l.came FROM letter l WHERE l.account = q.account"        \
+  " AND iif(q.kind = 1, l.held, l.limited) > 0 ORDER BY l.body LIMIT 1) END"
+
 /* A row for each account and reason, the most first. */
 enum db_result verb_status_held(struct store_engine *e, struct admin_job *a) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT coalesce(x.name, ''), r.held_by <> 0, count(*), count(DISTINCT r.body),"
-             " min(l.came) FROM recipient r JOIN letter l ON l.body = r.body"
-             " LEFT JOIN account x ON x.id = l.account WHERE r.state = 1 AND r.expires <> ?"
-             " GROUP BY l.account, r.held_by <> 0 ORDER BY count(*) DESC LIMIT ?");
+      e->db, "SELECT coalesce(x.name, ''), q.kind = 2, q.recipients, q.messages, " HELD_SINCE
+             " FROM queue_count q LEFT JOIN account x ON x.id = q.account"
+             " WHERE q.kind IN (1, 2) ORDER BY q.recipients DESC LIMIT ?");
   enum db_result r;
-  db_bind_int(s, 1, QUEUE_TO_FAIL);
-  db_bind_int(s, 2, HELD_ROWS_MAX);
+  db_bind_int(s, 1, HELD_ROWS_MAX);
   admin_columns(a, "account reason recipients messages since select");
   while ((r = db_step(s)) == DB_ROW) {
     struct slice account = admin_copy(a, db_bytes(s, 0));

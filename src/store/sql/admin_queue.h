@@ -47,6 +47,7 @@ struct selection {
 /* A row that fits, until the next call. */
 struct selected {
   int64_t row, body, came, due, tries, code, size, expires, held_by;
+  uint8_t kind;               /* enum queue_kind */
   bool held, to_fail, warned; /* held: and not to be failed */
   struct slice name, return_path, address, reply, class, destination;
   struct queue_why why;

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 #include "src/store/sql/names.h"
+#include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
-#include "src/store/sql/queue.h"
 
 enum { GATHER_A_SLICE = 5000, CLOCK_SLACK_S = 3600 };
 
@@ -411,6 +411,7 @@ static void take_row(struct admin_job *a, struct selection *x, struct db_stmt *s
     .class = db_bytes(s, 14),
     .destination = db_bytes(s, 15),
     .held_by = db_int(s, 17),
+    .kind = (uint8_t)queue_kind_of(db_int(s, 5), db_int(s, 17), db_int(s, 8)),
   };
   const struct queue_held held = { ret->held, ret->held_by != 0, ret->to_fail };
   ret->why =

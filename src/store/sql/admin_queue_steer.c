@@ -8,8 +8,8 @@
 #include "src/store/sql/admin_queue.h"
 #include "src/store/sql/attempt.h"
 #include "src/store/sql/brake.h"
+#include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
-#include "src/store/sql/queue.h"
 
 #include <stdio.h>
 
@@ -44,11 +44,22 @@ static enum db_result note(struct store_engine *e, struct admin_job *a, const st
   return changed ? attempt_put(e, &act) : DB_OK;
 }
 
+/* It is of that kind now; QUEUE_KINDS: it is gone. */
+static enum db_result count(struct store_engine *e, const struct selected *c, enum queue_kind to,
+                            bool changed) {
+  struct queue_tally t = { { 0 } };
+  if (!changed || c->kind == to) return DB_OK;
+  t.n[c->kind]--;
+  if (to < QUEUE_KINDS) t.n[to]++;
+  return queue_count_change(e, (uint64_t)c->body, &t);
+}
+
 static enum db_result hold_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
   enum db_result r =
       run_on(e, "UPDATE recipient SET state = ?2, held_by = 0 WHERE id = ?1 AND state <> ?2",
              c->row, QUEUE_HELD, ret_changed);
+  if (r == DB_OK) r = count(e, c, QUEUE_KIND_HELD, *ret_changed);
   return r == DB_OK ? note(e, a, c, ATTEMPT_HELD, *ret_changed) : r;
 }
 
@@ -71,6 +82,7 @@ static enum db_result release_one(struct store_engine *e, struct admin_job *a,
   enum db_result r =
       run_on(e, "UPDATE recipient SET state = 0, due = ?2 WHERE id = ?1 AND state = 1", c->row,
              a->job.now_s, ret_changed);
+  if (r == DB_OK) r = count(e, c, QUEUE_KIND_WAITING, *ret_changed);
   if (r == DB_OK) r = note(e, a, c, ATTEMPT_RELEASED, *ret_changed);
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
@@ -88,6 +100,7 @@ static enum db_result fail_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
   enum db_result r = run_on(e, "UPDATE recipient SET state = 1, expires = ?2 WHERE id = ?1", c->row,
                             QUEUE_TO_FAIL, ret_changed);
+  if (r == DB_OK) r = count(e, c, QUEUE_KIND_FAILING, *ret_changed);
   return r == DB_OK ? note(e, a, c, ATTEMPT_TO_FAIL, *ret_changed && c->why.in_hands) : r;
 }
 
@@ -95,6 +108,7 @@ static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
   enum db_result r =
       run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
+  if (r == DB_OK) r = count(e, c, QUEUE_KINDS, *ret_changed);
   if (r == DB_OK) r = note(e, a, c, ATTEMPT_DROPPED, *ret_changed);
   return r == DB_OK ? queue_end_letter(e, (uint64_t)c->body) : r;
 }

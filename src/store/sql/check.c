@@ -31,6 +31,20 @@ static const struct {
   { "SELECT r.id, r.body FROM recipient r WHERE NOT EXISTS (SELECT 1 FROM letter WHERE body = "
     "r.body)",
     "recipient %lld in the queue is of body %lld, which no message in the queue has", 2 },
+  { "SELECT l.body FROM letter l WHERE (l.waiting, l.held, l.limited, l.failing) IS NOT"
+    " (SELECT count(*) FILTER (WHERE state = 0),"
+    " count(*) FILTER (WHERE state = 1 AND expires <> -1 AND held_by = 0),"
+    " count(*) FILTER (WHERE state = 1 AND expires <> -1 AND held_by <> 0),"
+    " count(*) FILTER (WHERE state = 1 AND expires = -1) FROM recipient r WHERE r.body = l.body)",
+    "the message in the queue of body %lld counts other recipients than it has", 1 },
+  { "WITH has AS (SELECT 0 AS kind, 0 AS account, waiting AS n FROM letter WHERE waiting > 0"
+    " UNION ALL SELECT 1, account, held FROM letter WHERE held > 0"
+    " UNION ALL SELECT 2, account, limited FROM letter WHERE limited > 0"
+    " UNION ALL SELECT 3, account, failing FROM letter WHERE failing > 0)"
+    " SELECT kind, account, sum(r), sum(m) FROM (SELECT kind, account, recipients AS r,"
+    " messages AS m FROM queue_count UNION ALL SELECT kind, account, -sum(n), -count(*) FROM has"
+    " GROUP BY kind, account) GROUP BY kind, account HAVING sum(r) <> 0 OR sum(m) <> 0",
+    "the queue's count %lld of account %lld has %lld recipients and %lld messages too many", 4 },
   { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size "
     "<> b.size",
     "folder %lld: message %lld has size %lld, its body %lld", 4 },

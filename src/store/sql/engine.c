@@ -210,6 +210,7 @@ bool engine_slice_is_over(const struct store_engine *e, size_t items) {
 static void committed(struct store_engine *e) {
   e->next_body_saved = e->next_body;
   e->uidvalidity_saved = e->uidvalidity;
+  engine_forget_queue(e);
   /* Without memory for the list the files stay until the sweep at the next start. */
   for (size_t i = 0; i < e->freed_now.count; i++) id_list_add(&e->freed, e->freed_now.ids[i]);
   if (e->folders.count > FOLDERS_REMEMBERED) forget_folders(e);
@@ -218,6 +219,7 @@ static void committed(struct store_engine *e) {
 static void rolled_back(struct store_engine *e) {
   e->next_body = e->next_body_saved;
   e->uidvalidity = e->uidvalidity_saved;
+  engine_forget_queue(e);
   forget_folders(e);
 }
 
@@ -233,6 +235,7 @@ static enum db_result run_jobs(struct store_engine *e, struct store_job *first,
   *ret_stopped = j;
   if (r == DB_OK) r = flush_folders(e);
   if (r == DB_OK) r = flush_numbers(e);
+  if (r == DB_OK) r = engine_flush_queue(e);
   if (r == DB_OK && e->files_moved) {
     int failed = e->disk->ops->sync_all(e->disk);
     r = failed ? DB_IOERR : DB_OK; /* the state of the octets on the disk is unknown now */

@@ -21,6 +21,14 @@ struct folder {
   struct folder *next_dirty;
 };
 
+/* What the group changes in the queue's counts: queue_count.h. */
+struct queue_change {
+  struct queue_change *next;
+  uint8_t kind; /* enum queue_kind */
+  uint64_t account;
+  int64_t recipients, messages;
+};
+
 struct id_list {
   uint64_t *ids;
   size_t count, cap;
@@ -40,7 +48,8 @@ struct store_engine {
   struct folder *dirty;
   uint64_t next_body, next_body_saved;
   uint32_t uidvalidity, uidvalidity_saved;
-  bool files_moved;         /* sync_all before the commit */
+  bool files_moved; /* sync_all before the commit */
+  struct queue_change *queue_changes;
   struct id_list freed_now; /* bodies in files whose last reference goes with this commit */
 
   uint64_t (*clock_ms)(void); /* NULL: slices end by count */
@@ -84,6 +93,10 @@ bool engine_low_space(struct store_engine *e, struct store_job *j);
 /* Long work in slices of some milliseconds: is the present one over, after so many items? */
 void engine_slice_begins(struct store_engine *e);
 bool engine_slice_is_over(const struct store_engine *e, size_t items);
+
+/* queue_count.c: the group's changes are written, or forgotten. */
+enum db_result engine_flush_queue(struct store_engine *e);
+void engine_forget_queue(struct store_engine *e);
 
 /* Forgets the sizes of surrogates of the other way. */
 enum db_result engine_forget_measures(struct store_engine *e);

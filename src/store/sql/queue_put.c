@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Writes a message's recipients elsewhere into the queue, in the transaction of the message. */
-#include "src/store/sql/queue.h"
+#include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
 
 static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {
@@ -10,11 +10,21 @@ static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {
     db_bind_null(s, at);
 }
 
+static struct queue_tally tally_of(const struct queue_rcpt *rcpts, size_t count) {
+  struct queue_tally t = { { 0 } };
+  for (size_t i = 0; i < count; i++)
+    t.n[queue_kind_of(rcpts[i].held ? QUEUE_HELD : QUEUE_WAITING, rcpts[i].why, 0)]++;
+  return t;
+}
+
 static enum db_result put_letter(struct store_engine *e, uint64_t body, int64_t now_s,
-                                 const struct queue_letter *l) {
+                                 const struct queue_letter *l, const struct queue_tally *t) {
   struct db_stmt *s = db_prepare(
-      e->db, "INSERT INTO letter (body, return_path, envid, ret, flags, account, came, name)"
-             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT name FROM body WHERE id = ?1))");
+      e->db, "INSERT INTO letter (body, return_path, envid, ret, flags, account, came, name,"
+             " waiting, held, limited, failing)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT name FROM body WHERE id = ?1),"
+             " ?8, ?9, ?10, ?11)");
+  for (int k = 0; k < QUEUE_KINDS; k++) db_bind_int(s, 8 + k, t->n[k]);
   db_bind_int(s, 1, (int64_t)body);
   db_bind_text(s, 2, l->return_path.n ? l->return_path : SLICE(""));
   bind_text_or_null(s, 3, l->envid);
@@ -46,7 +56,9 @@ static enum db_result put_recipient(struct store_engine *e, uint64_t body, int64
 enum db_result queue_write(struct store_engine *e, uint64_t body, int64_t now_s, int64_t expires_s,
                            const struct queue_letter *l, const struct queue_rcpt *rcpts,
                            size_t count) {
-  enum db_result r = put_letter(e, body, now_s, l);
+  const struct queue_tally t = tally_of(rcpts, count);
+  enum db_result r = put_letter(e, body, now_s, l, &t);
+  if (r == DB_OK) r = queue_count_new(e, l->account, &t);
   for (size_t i = 0; r == DB_OK && i < count; i++)
     r = put_recipient(e, body, now_s, expires_s, &rcpts[i]);
   return r;

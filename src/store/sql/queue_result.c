@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 #include "src/store/sql/attempt.h"
-#include "src/store/sql/work.h"
-#include "src/store/sql/queue.h"
+#include "src/store/sql/queue_count.h"
 #include "src/store/sql/report.h"
+#include "src/store/sql/work.h"
 
 /* --- rows --- */
 
@@ -33,8 +33,18 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   return db_run(s);
 }
 
-static enum db_result end_row(struct store_engine *e, const struct queue_result *q) {
-  struct db_stmt *s = db_prepare(e->db, "DELETE FROM recipient WHERE id = ?");
+/* q->there: it was there, whatever the administrator made of it meanwhile. */
+static enum db_result end_row(struct store_engine *e, struct queue_result *q,
+                              struct queue_tally *t) {
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT state, held_by, expires FROM recipient WHERE id = ?");
+  db_bind_int(s, 1, (int64_t)q->rcpt.row);
+  enum db_result r = db_step(s);
+  q->there = r == DB_ROW;
+  if (r != DB_ROW) return r;
+  t->n[queue_kind_of(db_int(s, 0), db_int(s, 1), db_int(s, 2))]--;
+  db_reset(s);
+  s = db_prepare(e->db, "DELETE FROM recipient WHERE id = ?");
   db_bind_int(s, 1, (int64_t)q->rcpt.row);
   return db_run(s);
 }
@@ -64,10 +74,11 @@ static enum db_result look_for_row(struct store_engine *e, struct queue_result *
 }
 
 static enum db_result change_row(struct store_engine *e, struct result_job *j,
-                                 struct queue_result *q) {
+                                 struct queue_result *q, struct queue_tally *t) {
   enum db_result r = find_reply(e, j, q);
   if (q->move == QUEUE_CUT) return r == DB_OK ? look_for_row(e, q) : r;
-  if (r == DB_OK) r = q->move == QUEUE_LATER ? put_off(e, j, q) : end_row(e, q);
+  if (r == DB_OK && q->move != QUEUE_LATER) return end_row(e, q, t);
+  if (r == DB_OK) r = put_off(e, j, q);
   q->there = r == DB_OK && db_changes(e->db) > 0;
   return r;
 }
@@ -149,15 +160,18 @@ static enum db_result report(struct store_engine *e, struct result_job *j,
 
 static enum db_result run_results(struct store_engine *e, struct result_job *j,
                                   struct report_rcpt *rcpts, size_t *ret_count) {
+  struct queue_tally t = { { 0 } };
   *ret_count = 0;
   for (size_t i = 0; i < j->count; i++) {
     struct queue_result *q = &j->results[i];
     if (q->move == QUEUE_UNTOUCHED) continue;
-    enum db_result r = change_row(e, j, q);
+    enum db_result r = change_row(e, j, q, &t);
     if (r == DB_OK && q->there) r = put_history(e, j, q);
     if (r != DB_OK) return r;
     if (q->there && q->report && j->report.due) rcpts[(*ret_count)++] = report_of(j, q);
   }
+  for (int k = 0; k < QUEUE_KINDS; k++)
+    if (t.n[k]) return queue_count_change(e, j->letter->body, &t);
   return DB_OK;
 }
 

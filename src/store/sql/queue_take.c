@@ -364,14 +364,46 @@ enum db_result late_run(struct store_engine *e, struct store_job *j) {
 
 /* --- the start --- */
 
+/* The index has a destination's rows side by side, the earliest first. Few rows are read over; where
+ * there are many, the next destination is looked for. */
+enum { ROWS_READ_OVER = 20 };
+
+struct destinations {
+  bool (*fn)(void *arg, struct slice destination, int64_t due);
+  void *arg;
+  struct buf from, last; /* where the query began; the one that was called for last */
+};
+
+/* Rows from the next destination on. DB_ROW: there may be more behind. */
+static enum db_result some_destinations(struct db_stmt *s, struct destinations *d) {
+  enum db_result r = DB_ROW;
+  db_bind_text(s, 1, buf_len(&d->from) ? buf_slice(&d->from) : SLICE(""));
+  for (size_t same = 0; same < ROWS_READ_OVER && (r = db_step(s)) == DB_ROW; same++) {
+    if (slice_eq(db_bytes(s, 0), buf_slice(&d->last))) continue;
+    same = 0;
+    buf_reset(&d->last);
+    buf_put(&d->last, db_bytes(s, 0));
+    if (d->last.failed || !d->fn(d->arg, buf_slice(&d->last), db_int(s, 1))) r = DB_NOMEM;
+    if (r != DB_ROW) break;
+  }
+  db_reset(s);
+  buf_reset(&d->from);
+  buf_put(&d->from, buf_slice(&d->last));
+  return d->from.failed ? DB_NOMEM : r;
+}
+
 enum db_result queue_destinations(struct db *db,
                                   bool (*fn)(void *arg, struct slice destination, int64_t due),
                                   void *arg) {
-  struct db_stmt *s = db_prepare(
-      db, "SELECT destination, min(due) FROM recipient WHERE state = 0 GROUP BY destination");
+  struct db_stmt *s = db_prepare(db, "SELECT destination, due FROM recipient WHERE state = 0"
+                                     " AND destination > ? ORDER BY destination, due");
+  struct destinations d = { .fn = fn, .arg = arg };
   enum db_result r;
-  while ((r = db_step(s)) == DB_ROW)
-    if (!fn(arg, db_bytes(s, 0), db_int(s, 1))) break;
-  db_reset(s);
-  return r == DB_ROW ? DB_NOMEM : r;
+  buf_init(&d.from, SEND_DESTINATION_MAX);
+  buf_init(&d.last, SEND_DESTINATION_MAX);
+  do r = some_destinations(s, &d);
+  while (r == DB_ROW);
+  buf_free(&d.from);
+  buf_free(&d.last);
+  return r;
 }

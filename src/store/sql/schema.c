@@ -305,6 +305,34 @@ static const struct schema_step steps[] = {
     "CREATE INDEX account_expire ON account (expire) WHERE expire IS NOT NULL;"
     "CREATE INDEX folder_kept ON folder (deleted_octets) WHERE deleted_octets > 0",
     fill_prep },
+
+  /* The queue is counted: queue_count.h. */
+  { 20,
+    "ALTER TABLE letter ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;" /* recipients */
+    "ALTER TABLE letter ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE letter ADD COLUMN limited INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE letter ADD COLUMN failing INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE letter SET waiting = c.waiting, held = c.held, limited = c.limited, failing = c.failing"
+    " FROM (SELECT body, sum(state = 0) AS waiting,"
+    " sum(state = 1 AND expires <> -1 AND held_by = 0) AS held,"
+    " sum(state = 1 AND expires <> -1 AND held_by <> 0) AS limited,"
+    " sum(state = 1 AND expires = -1) AS failing FROM recipient GROUP BY body) c"
+    " WHERE c.body = letter.body;"
+    "CREATE TABLE queue_count ("
+    " kind INTEGER NOT NULL,"    /* enum queue_kind */
+    " account INTEGER NOT NULL," /* 0 where kind is 0, too */
+    " recipients INTEGER NOT NULL,"
+    " messages INTEGER NOT NULL,"
+    " PRIMARY KEY (kind, account)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO queue_count SELECT 0, 0, sum(waiting), count(*) FROM letter WHERE waiting > 0"
+    " GROUP BY 1;"
+    "INSERT INTO queue_count SELECT 1, account, sum(held), count(*) FROM letter WHERE held > 0"
+    " GROUP BY account;"
+    "INSERT INTO queue_count SELECT 2, account, sum(limited), count(*) FROM letter"
+    " WHERE limited > 0 GROUP BY account;"
+    "INSERT INTO queue_count SELECT 3, account, sum(failing), count(*) FROM letter"
+    " WHERE failing > 0 GROUP BY account" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
