@@ -82,8 +82,8 @@ static void send_done(struct store *s, struct session *session, struct admin_job
   store_send(s, session, cli_done_type);
 }
 
-/* The command has ended: body files may be removed again. Without memory, freed files stay until the
- * sweep at the next start. */
+/* The command has ended: body files may be removed again. Without memory, freed files stay until
+ * the sweep at the next start. */
 static void release_files(struct store *s, struct admin_job *a) {
   struct release_job *r = job_new(KIND_RELEASE, sizeof *r, NULL, 0);
   a->holding = false;

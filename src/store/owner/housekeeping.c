@@ -10,8 +10,8 @@
  *     the slice (housekeeping_parks).
  *   - HOUSEKEEPING_PURGE: what was deleted longer ago than undelete_time.
  *   - HOUSEKEEPING_SPACE: while the disk is nearly full, what was deleted first, whatever its time.
- *   - HOUSEKEEPING_TRIM: of an account that keeps more than undelete_space its oldest, until it does
- *     not.
+ *   - HOUSEKEEPING_TRIM: of an account that keeps more than undelete_space its oldest, until it
+ *     does not.
  *
  * A round with nothing to do costs no job at all. */
 #include "src/store/owner/owner.h"

@@ -21,7 +21,7 @@ enum {
 /* --- RCPT --- */
 
 /* Whether `size` octets (0: not known) fit into at least one of the mailboxes: full ones do not
- * stop the delivery to the others (src/store/owner/partly.h). If they fit into none, they may later, or
+ * stop the delivery to the others (owner/partly.h). If they fit into none, they may later, or
  * never. A mailbox that has the message already, by another address, is no reason to refuse this
  * one. */
 static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size,
