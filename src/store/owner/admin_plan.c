@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* `qasid plan`, the store's part: whom an address leads to, and what the queue knows of the
  * destinations. Nothing is changed. */
-#include "src/store/owner/admin.h"
-#include "src/store/owner/relay.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "mail/address.h"
+#include "src/store/owner/admin.h"
+#include "src/store/owner/relay.h"
 
 enum { PLAN_MAILBOXES_SHOWN = 100, PLAN_ELSEWHERE_SHOWN = 100, PLAN_PATH_MAX = 254 };
 

@@ -2,15 +2,14 @@
 /* Answers the collector's questions: which UIDLs are new; store this message. And takes auth's
  * grant, without which the collector may ask nothing: it says into whose inbox and for which
  * collection (ipc/collector_store.h). */
-#include "ipc/collector_store.h"
-
 #include <stdlib.h>
 
 #include "ipc/auth_store.h"
+#include "ipc/collector_store.h"
 #include "src/store/jobs/collected.h"
-#include "src/store/owner/owner.h"
 #include "src/store/jobs/uidl.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/owner.h"
 
 enum {
   /* The other server's trace lines are in the message already; ours comes on top. */

@@ -2,11 +2,10 @@
 /* Reports of successful delivery to mailboxes here: the list of such recipients that a delivery job
  * carries, and the report written from it. Invariant: the report is part of the message's
  * transaction, so neither exists without the other. */
-#include "src/store/owner/report.h"
-
 #include <stdlib.h>
 
 #include "mail/address.h"
+#include "src/store/owner/report.h"
 
 static bool make_room(struct deliver_dsn *x) {
   size_t n = x->count;

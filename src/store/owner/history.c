@@ -9,8 +9,8 @@
 
 #include "lib/base/wire.h"
 #include "mail/header.h"
-#include "src/store/owner/owner.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/owner.h"
 
 enum {
   HISTORY_GROUP = 64 * 1024, /* octets that are written within the second too */

@@ -14,10 +14,9 @@
  *     does not.
  *
  * A round with nothing to do costs no job at all. */
-#include "src/store/owner/owner.h"
-
-#include "src/store/sql/deleted.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/owner.h"
+#include "src/store/sql/deleted.h"
 #include "src/store/sql/owner_reads.h"
 
 enum {

@@ -12,8 +12,8 @@
 
 #include "lib/base/num.h"
 #include "mail/surrogate.h"
-#include "src/store/owner/admin.h"
 #include "src/store/jobs/uidl.h"
+#include "src/store/owner/admin.h"
 #include "src/store/owner/finish.h"
 
 enum { IMPORT_LINE_MAX = 256 };

@@ -10,14 +10,14 @@
  * sender is another by then. */
 #include <stdlib.h>
 
+#include "src/store/jobs/queue_view.h"
+#include "src/store/owner/finish.h"
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"
 #include "src/store/owner/postmaster.h"
-#include "src/store/jobs/queue_view.h"
 #include "src/store/owner/signer.h"
-#include "src/store/owner/finish.h"
-#include "src/store/sql/queue.h"
 #include "src/store/sql/owner_reads.h"
+#include "src/store/sql/queue.h"
 
 /* --- life --- */
 

@@ -6,9 +6,9 @@
  * Invariants: a walk goes from the beginning to the end of what has expired, in slices, of which
  * one is out at a time, so a million rows fill no memory and hold up nobody; a row that is in hands
  * is passed over and hides none behind it. outbound.h has the walk's states. */
+#include "src/store/owner/finish.h"
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"
-#include "src/store/owner/finish.h"
 
 const struct send_outcome outbound_over = { .fate = SEND_TEMPORARY,
                                             .enhanced = { 4, 4, 7 },

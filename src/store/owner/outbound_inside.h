@@ -4,8 +4,8 @@
 #ifndef QASID_STORE_OWNER_OUTBOUND_INSIDE_H
 #define QASID_STORE_OWNER_OUTBOUND_INSIDE_H
 
-#include "src/store/owner/outbound.h"
 #include "src/store/jobs/result.h"
+#include "src/store/owner/outbound.h"
 
 enum { SENDING_MEMORY = 256 * 1024 }; /* of one letter's slices */
 

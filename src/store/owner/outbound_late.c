@@ -10,12 +10,12 @@
 
 #include "mail/smtp/dsn.h"
 #include "src/store/jobs/attempt.h"
+#include "src/store/jobs/queue_view.h"
+#include "src/store/jobs/warn.h"
+#include "src/store/owner/finish.h"
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"
-#include "src/store/jobs/queue_view.h"
-#include "src/store/owner/finish.h"
 #include "src/store/owner/report.h"
-#include "src/store/jobs/warn.h"
 
 enum { WARN_MEMORY = 256 * 1024, DAY_S = 86400 };
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 #include "mail/smtp/client.h"
+#include "src/store/owner/finish.h"
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"
-#include "src/store/owner/finish.h"
 #include "src/store/owner/report.h"
 
 enum {

@@ -14,17 +14,17 @@
 #define QASID_STORE_OWNER_OWNER_H
 
 #include "lib/base/seldom.h"
-#include "src/store/sql/directory.h"
-#include "src/store/sql/folders.h"
-#include "src/store/owner/history.h"
+#include "src/store/jobs/collected.h"
+#include "src/store/jobs/housekeeping.h"
 #include "src/store/jobs/job.h"
+#include "src/store/jobs/maildrop.h"
+#include "src/store/owner/history.h"
 #include "src/store/owner/locks.h"
 #include "src/store/owner/outbound.h"
 #include "src/store/owner/partly.h"
 #include "src/store/owner/tls_failures.h"
-#include "src/store/jobs/housekeeping.h"
-#include "src/store/jobs/maildrop.h"
-#include "src/store/jobs/collected.h"
+#include "src/store/sql/directory.h"
+#include "src/store/sql/folders.h"
 
 enum {
   SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* Answers pop3d's questions, and takes auth's grants, without which pop3d may ask nothing. */
-#include "ipc/pop3d_store.h"
-
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "ipc/auth_store.h"
+#include "ipc/pop3d_store.h"
 #include "lib/base/bug.h"
-#include "src/store/owner/owner.h"
 #include "src/store/jobs/maildrop.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/owner.h"
 
 /* --- auth: this session is that account --- */
 

@@ -4,9 +4,9 @@
 #ifndef QASID_STORE_OWNER_POSTMASTER_H
 #define QASID_STORE_OWNER_POSTMASTER_H
 
-#include "lib/base/slice.h"
-
 #include <stdint.h>
+
+#include "lib/base/slice.h"
 
 struct store;
 struct ipc_msg;

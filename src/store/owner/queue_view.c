@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Takes the copy of what the owner knows of the queue, for a reader that names reasons
  * (jobs/queue_view.h). */
+#include "src/store/jobs/queue_view.h"
+
 #include <stdlib.h>
 
-#include "src/store/jobs/queue_view.h"
 #include "src/store/owner/owner.h"
 
 enum { VIEW_MEMORY = 64 * 1024 * 1024 };

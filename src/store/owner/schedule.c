@@ -4,9 +4,10 @@
  * which restores the invariants of schedule.h. Memory for the heap is reserved when a head is made,
  * so that only sched_due() can fail. */
 #include "src/store/owner/schedule.h"
-#include "lib/base/bug.h"
 
 #include <stdlib.h>
+
+#include "lib/base/bug.h"
 
 void sched_init(struct schedule *s, uint32_t window_most) {
   *s = (struct schedule){ .window_most = window_most };

@@ -5,8 +5,8 @@
  * process. */
 #include <stdlib.h>
 
-#include "src/store/owner/owner.h"
 #include "lib/base/bug.h"
+#include "src/store/owner/owner.h"
 #include "src/store/sql/bodies.h"
 
 /* --- peers --- */

@@ -3,8 +3,8 @@
 #ifndef QASID_STORE_OWNER_SIGNER_H
 #define QASID_STORE_OWNER_SIGNER_H
 
-#include "src/store/owner/owner.h"
 #include "src/store/jobs/queue.h"
+#include "src/store/owner/owner.h"
 
 /* Puts the domain, in lower case; nothing: the message is not signed. The letter's octets are its
  * first, as the take reads them. */

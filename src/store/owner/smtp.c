@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* Answers smtpd's questions: whether these addresses are ours; store this message. */
-#include "ipc/smtpd_store.h"
-
 #include <stdlib.h>
 
+#include "ipc/smtpd_store.h"
 #include "mail/address.h"
 #include "mail/smtp/dsn.h"
 #include "src/store/owner/brake.h"
-#include "src/store/owner/report.h"
-#include "src/store/owner/relay.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/relay.h"
+#include "src/store/owner/report.h"
 
 enum {
   VERDICTS_MAX = 1024,

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* The owner's side as a whole: opening it, messages, the loss of a process, the way of a finished
  * job. */
-#include "src/store/owner/owner.h"
-
 #include <stdlib.h>
 
 #include "src/store/owner/finish.h"
-#include "src/store/sql/schema.h"
+#include "src/store/owner/owner.h"
 #include "src/store/sql/bodies.h"
+#include "src/store/sql/schema.h"
 
 enum { OWNER_CACHE_KIB = 4 * 1024 };
 

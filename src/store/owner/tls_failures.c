@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#include "src/store/owner/owner.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/owner.h"
 #include "src/store/sql/tls_failures.h"
 
 /* --- memory --- */

@@ -9,9 +9,9 @@
 #include "lib/base/units.h"
 #include "src/store/sql/admin_directory.h"
 #include "src/store/sql/collected.h"
+#include "src/store/sql/directory.h"
 #include "src/store/sql/names.h"
 #include "src/store/sql/work.h"
-#include "src/store/sql/directory.h"
 
 /* --- an account's own limits --- */
 

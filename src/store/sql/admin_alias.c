@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* alias, account forward: addresses that lead to others. No alias leads nowhere, none to itself. */
 #include "src/store/sql/admin_directory.h"
+#include "src/store/sql/directory.h"
 #include "src/store/sql/names.h"
 #include "src/store/sql/work.h"
-#include "src/store/sql/directory.h"
 
 /* --- alias --- */
 

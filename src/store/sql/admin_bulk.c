@@ -8,9 +8,9 @@
  * is written is one transaction; its answer is the numbers of the mailboxes. A mailbox that is
  * there already is taken as it is: a command that was interrupted left it without its login, and
  * auth knows of those that have one. */
-#include "src/store/sql/admin_directory.h"
-
 #include <stdlib.h>
+
+#include "src/store/sql/admin_directory.h"
 
 enum {
   BULK_ROWS_MAX = 20000,

@@ -5,10 +5,10 @@
 
 #include "lib/base/num.h"
 #include "lib/base/units.h"
+#include "src/store/jobs/uidl.h"
 #include "src/store/sql/admin.h"
 #include "src/store/sql/deleted.h"
 #include "src/store/sql/names.h"
-#include "src/store/jobs/uidl.h"
 
 enum {
   ROWS_A_SLICE = 5000,

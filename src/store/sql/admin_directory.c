@@ -3,11 +3,12 @@
  * commands about accounts (admin_account.c) and aliases (admin_alias.c) too. Every change is one
  * transaction and keeps schema.h's sixth invariant: no address without its domain, no alias that
  * leads nowhere. */
-#include "lib/unicode/prepare.h"
 #include "src/store/sql/admin_directory.h"
+
+#include "lib/unicode/prepare.h"
+#include "src/store/sql/directory.h"
 #include "src/store/sql/names.h"
 #include "src/store/sql/work.h"
-#include "src/store/sql/directory.h"
 
 /* --- what several verbs need --- */
 

@@ -6,12 +6,12 @@
 
 #include "lib/base/crc32c.h"
 #include "lib/base/num.h"
+#include "src/store/jobs/maildrop.h"
+#include "src/store/jobs/uidl.h"
 #include "src/store/sql/admin.h"
 #include "src/store/sql/deleted.h"
-#include "src/store/jobs/uidl.h"
-#include "src/store/sql/work.h"
 #include "src/store/sql/directory.h"
-#include "src/store/jobs/maildrop.h"
+#include "src/store/sql/work.h"
 
 enum {
   DELETES_A_SLICE = 500,

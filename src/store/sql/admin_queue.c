@@ -3,15 +3,14 @@
  * held, which count. Times are seconds since 1970. */
 #include "src/store/sql/admin_queue.h"
 
-#include "src/store/sql/attempt.h"
-#include "src/store/sql/brake.h"
-
 #include <stdlib.h>
 
 #include "mail/smtp/client.h"
 #include "src/store/jobs/result.h"
-#include "src/store/sql/work.h"
+#include "src/store/sql/attempt.h"
+#include "src/store/sql/brake.h"
 #include "src/store/sql/queue.h"
+#include "src/store/sql/work.h"
 
 enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024 };
 

@@ -14,8 +14,8 @@
 #define QASID_STORE_SQL_ADMIN_QUEUE_H
 
 #include "mail/smtp/class.h"
-#include "src/store/sql/admin.h"
 #include "src/store/jobs/queue_view.h"
+#include "src/store/sql/admin.h"
 
 enum { SELECT_STAGES = 3 };
 

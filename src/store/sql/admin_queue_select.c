@@ -6,11 +6,10 @@
  *
  * Invariants: a slice looks at a bounded number of rows; rows that arrive after the command began
  * are not selected; a row is returned once. */
-#include "lib/base/units.h"
-#include "src/store/sql/admin_queue.h"
-
 #include <stdlib.h>
 
+#include "lib/base/units.h"
+#include "src/store/sql/admin_queue.h"
 #include "src/store/sql/names.h"
 #include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"

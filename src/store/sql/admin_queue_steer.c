@@ -5,13 +5,13 @@
  *
  * A recipient that is to fail gets an expiry time in the past; housekeeping, started at once, ends
  * it with a report like any other that has expired. */
+#include <stdio.h>
+
 #include "src/store/sql/admin_queue.h"
 #include "src/store/sql/attempt.h"
 #include "src/store/sql/brake.h"
 #include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
-
-#include <stdio.h>
 
 enum { CHANGES_A_LOOK = 20 /* between two looks at the clock */ };
 

@@ -2,9 +2,9 @@
 /* account sendas add|list|delete: as whom an account may send besides its own addresses. */
 #include "mail/address.h"
 #include "src/store/sql/admin_directory.h"
+#include "src/store/sql/directory.h"
 #include "src/store/sql/names.h"
 #include "src/store/sql/work.h"
-#include "src/store/sql/directory.h"
 
 /* An address of ours or of another domain, "@domain" for all of a domain, or "<>" for bounces.
  * Answered when it is none. */

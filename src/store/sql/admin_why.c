@@ -11,12 +11,12 @@
 #include <stdio.h>
 
 #include "mail/smtp/client.h"
+#include "src/store/jobs/history.h"
 #include "src/store/sql/admin_queue.h"
 #include "src/store/sql/attempt.h"
-#include "src/store/sql/work.h"
-#include "src/store/jobs/history.h"
 #include "src/store/sql/history.h"
 #include "src/store/sql/queue.h"
+#include "src/store/sql/work.h"
 
 enum { MESSAGES_MAX = 20, ROWS_MAX = 200, WORD_MAX = 500 };
 

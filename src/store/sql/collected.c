@@ -4,8 +4,9 @@
  * of the octets is equal, never by its UIDL alone; a UIDL has at most UIDL_ROWS_MAX rows and one
  * message at most SIZES_MAX sizes, so a server that lies about either cannot grow the table. */
 #include "src/store/sql/collected.h"
-#include "src/store/sql/work.h"
+
 #include "src/store/jobs/collected.h"
+#include "src/store/sql/work.h"
 
 enum {
   SEEN_IDS_MAX =

@@ -3,8 +3,8 @@
 #ifndef QASID_STORE_SQL_DELETED_H
 #define QASID_STORE_SQL_DELETED_H
 
-#include "src/store/sql/engine.h"
 #include "ipc/pop3d_store.h"
+#include "src/store/sql/engine.h"
 
 struct deleted_row {
   uint64_t folder, body, size;

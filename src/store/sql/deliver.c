@@ -4,11 +4,11 @@
 
 #include "lib/base/crc32c.h"
 #include "mail/surrogate.h"
-#include "src/store/sql/brake.h"
 #include "src/store/jobs/uidl.h"
-#include "src/store/sql/work.h"
-#include "src/store/sql/report.h"
+#include "src/store/sql/brake.h"
 #include "src/store/sql/queue.h"
+#include "src/store/sql/report.h"
+#include "src/store/sql/work.h"
 
 /* Every folder must be there and have a UID left before anything is written. */
 static enum db_result look_at_folders(struct store_engine *e, struct deliver_job *d) {

@@ -5,8 +5,8 @@
  *  1. What is remembered is what a query gave; nothing is put there by whoever changes the tables.
  *  2. An address is remembered by its very text; other spellings are led to that (dir_look_alike).
  *  3. What is remembered as known and what as unknown never has the same text. */
-#include "src/store/sql/directory_inside.h"
 #include "lib/unicode/prepare.h"
+#include "src/store/sql/directory_inside.h"
 
 enum {
   DOMAINS_KEPT = 200000, /* of 12 octets */

@@ -14,8 +14,8 @@
 #define QASID_STORE_SQL_DIRECTORY_H
 
 #include "lib/base/arena.h"
-#include "lib/base/map.h"
 #include "lib/base/id_cache.h"
+#include "lib/base/map.h"
 #include "lib/base/recall.h"
 #include "lib/db/db.h"
 

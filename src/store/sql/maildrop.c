@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* A maildrop for POP3: its snapshot, one message of it, the deletions at QUIT. */
+#include "src/store/jobs/maildrop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/pop3d_store.h"
 #include "lib/base/wire.h"
 #include "mail/surrogate.h"
+#include "src/store/jobs/uidl.h"
 #include "src/store/sql/deleted.h"
 #include "src/store/sql/engine.h"
-#include "src/store/jobs/uidl.h"
 #include "src/store/sql/work.h"
-#include "src/store/jobs/maildrop.h"
 
 enum { LISTING_MAX = 512 * 1024 * 1024 };
 

@@ -4,10 +4,9 @@
  *
  * The owner has decided everything (outbound_results.c); for a row that the administrator dropped
  * meanwhile, nothing is changed and nothing reported. */
-#include "src/store/jobs/result.h"
-
 #include <stdlib.h>
 
+#include "src/store/jobs/result.h"
 #include "src/store/sql/attempt.h"
 #include "src/store/sql/queue_count.h"
 #include "src/store/sql/report.h"

@@ -6,10 +6,9 @@
 
 #include "mail/header.h"
 #include "mail/srs.h"
-
 #include "src/store/sql/bodies.h"
-#include "src/store/sql/work.h"
 #include "src/store/sql/queue.h"
+#include "src/store/sql/work.h"
 
 enum {
   TAKE_MEMORY = 8 * 1024 * 1024,  /* of one take; what does not fit waits for the next */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Marks recipients as reported late and writes the report, in one transaction
- * (owner/outbound_late.h). Invariant: a recipient is reported late once, for the mark is in its row. */
+ * (owner/outbound_late.h). Invariant: a recipient is reported late once, for the mark is in its
+ * row. */
 #include <stdlib.h>
 
+#include "src/store/jobs/warn.h"
 #include "src/store/sql/attempt.h"
 #include "src/store/sql/report.h"
 #include "src/store/sql/work.h"
-#include "src/store/jobs/warn.h"
 
 static enum db_result mark(struct store_engine *e, uint64_t row, bool *ret_marked) {
   struct db_stmt *s =

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Appends chunks of a large message to its spool file, and removes spools that are no longer
  * wanted: work for a reader's thread, since it touches no row. */
+#include <stdlib.h>
+
 #include "src/store/sql/engine.h"
 #include "src/store/sql/work.h"
-
-#include <stdlib.h>
 
 /* The job's own chunk and those behind it. */
 static int write_all(struct disk *d, const struct spool_job *s) {

@@ -4,9 +4,8 @@
  * be recognised. */
 #include <errno.h>
 
-#include "src/store/sql/engine.h"
-
 #include "lib/base/crc32c.h"
+#include "src/store/sql/engine.h"
 
 enum { SUMMED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024, NEVER = -1 };
 

@@ -3,8 +3,8 @@
  * (jobs/tls_failures.h). */
 #include "src/store/sql/tls_failures.h"
 
-#include "src/store/sql/work.h"
 #include "src/store/sql/engine.h"
+#include "src/store/sql/work.h"
 
 static enum db_result insert(struct db *db, const struct tls_failure *f) {
   struct db_stmt *s = db_prepare(db, "INSERT INTO no_tls (address, port, destination, why, until)"
