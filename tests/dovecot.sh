@@ -62,7 +62,7 @@ service pop3-login {
 END
   chown -R dovecot:dovecot "$d/mail"
   dovecot -c "$d/dovecot.conf"
-  for n in $(seq 50); do
+  for n in $(seq 300); do
     (exec 3<>"/dev/tcp/127.0.0.1/$old") 2>/dev/null && break
     sleep 0.1
   done

@@ -99,7 +99,7 @@ while True:
         if line.startswith(b"IP"): c.sendall(b"0\t127.0.0.1\n")
 PY
 resolver=$!
-for _ in $(seq 50); do [ -S dns-client ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -S dns-client ] && break; sleep 0.1; done
 mkdir -p home pop3c && chmod 777 home pop3c
 user=$(id -un) group=$(id -gn)
 [ "$(id -u)" = 0 ] && user=nobody group=nogroup

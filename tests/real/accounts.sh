@@ -80,7 +80,7 @@ import poplib, sys, time
 p = poplib.POP3("127.0.0.1", int(sys.argv[1])); p.user("robert@example.net"); p.pass_("secret-bob"); open(sys.argv[2], "w"); time.sleep(60)
 PY
 holder=$!
-for _ in $(seq 100); do [ -e "$dir/open" ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -e "$dir/open" ] && break; sleep 0.1; done
 ok "not while a client has the maildrop open" all "code 75 q mail delete robert@example.net 3" "err 'open in a POP3 session'"
 kill "$holder"; wait "$holder" 2>/dev/null
 ok "check finds nothing" q check

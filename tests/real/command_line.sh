@@ -36,7 +36,7 @@ import poplib, sys, time
 p = poplib.POP3("127.0.0.1", int(sys.argv[1])); p.user("alice@example.org"); p.pass_("secret-alice"); open(sys.argv[2], "w"); time.sleep(60)
 PY
 holder=$!
-for _ in $(seq 100); do [ -e "$dir/open" ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -e "$dir/open" ] && break; sleep 0.1; done
 ok "ps shows who is logged in, and who has the maildrop" json 'any(x["login"] == "alice@example.org" and x["maildrop"] == "locked" for x in r)' < <(q --json ps)
 kill "$holder"
 wait "$holder" 2>/dev/null

@@ -101,7 +101,7 @@ class Server:
         self.process = subprocess.Popen([self.binary, "-c", self.conf, "serve"], stderr=self.log, stdout=self.log)
         self.wait_log(b"event=ready", at, 60)
 
-    def wait_log(self, what, at=0, seconds=3):
+    def wait_log(self, what, at=0, seconds=20):
         end = time.monotonic() + seconds
         while True:
             with open(self.dir + "/log", "rb") as f:

@@ -192,7 +192,7 @@ ok "and the server has none" is "$(count_of bob)" 0
 read -r odd < <(free_ports 1)
 python3 "$here/odd_pop3.py" "$odd" &
 odd_pid=$!
-for _ in $(seq 50); do
+for _ in $(seq 300); do
   (exec 3<>"/dev/tcp/127.0.0.1/$odd") 2>/dev/null && break
   sleep 0.1
 done

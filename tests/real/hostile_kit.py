@@ -134,7 +134,7 @@ def rss(pid): return int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % p
 def descriptors(pid): return len(os.listdir("/proc/%d/fd" % pid))
 
 
-def logged(pattern, seconds=5):
+def logged(pattern, seconds=30):
     end = time.monotonic() + seconds
     while True:
         if re.search(pattern, open(folder + "/log", errors="replace").read()): return True

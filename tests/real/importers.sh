@@ -115,14 +115,14 @@ END
   ok "the same UIDLs" is "$(here bob)" "$shown"
   export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/usr/lib
   kill "$(cat cyrus.pid)"
-  for _ in $(seq 50); do
+  for _ in $(seq 300); do
     pgrep -F cyrus.pid >/dev/null 2>&1 || break
     sleep 0.1
   done
   rm -f cyrus.pid
   echo 'uidl_format: dovecot' >>imapd.conf
   "$root/usr/lib/cyrus/bin/master" -C "$dir/imapd.conf" -M "$dir/cyrus.conf" -p "$dir/cyrus.pid" -d >cyrus.out 2>&1
-  for _ in $(seq 50); do
+  for _ in $(seq 300); do
     (exec 3<>"/dev/tcp/127.0.0.1/$cyrus_pop") 2>/dev/null && break
     sleep 0.1
   done

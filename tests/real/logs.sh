@@ -12,7 +12,7 @@ add alice
 touch "$dir/log"
 "$qasid_bin" -c "$dir/qasid.conf" serve 2>>"$dir/log" &
 server=$!
-for _ in $(seq 100); do grep -q event=ready "$dir/qasid.log" 2>/dev/null && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q event=ready "$dir/qasid.log" 2>/dev/null && break; sleep 0.1; done
 
 clients() {
   python3 - "$smtp" "$submission" "$pop3" <<'PY'
@@ -96,7 +96,7 @@ refused() { # WORDS: a reload ends with 78, says the mistake once, and the log's
 ok "a reload with a mistake is refused, and the file is opened anew" refused 'log_format: .*nonsense'
 mv "$dir/qasid.log" "$dir/qasid.log.0"
 kill -HUP "$server"
-for _ in $(seq 50); do [ -s "$dir/qasid.log" ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -s "$dir/qasid.log" ] && break; sleep 0.1; done
 ok "a SIGHUP with one is too" test -s "$dir/qasid.log"
 sed -i '$d' "$dir/qasid.conf"
 sed -i '1i tls_min_version = "1.2' "$dir/qasid.conf" # a quote that is not closed, in front of run_dir

@@ -153,7 +153,7 @@ ok "the store is sound" q check
 read -r odd < <(free_ports 1)
 python3 "$(dirname "$test")/odd_pop3.py" "$odd" &
 odd_pid=$!
-for _ in $(seq 50); do
+for _ in $(seq 300); do
   (exec 3<>"/dev/tcp/127.0.0.1/$odd") 2>/dev/null && break
   sleep 0.1
 done

@@ -43,7 +43,7 @@ store_pid=$(pid_of store)
 kill -9 "$server" "$store_pid"
 wait "$server" 2>/dev/null
 server=
-for _ in $(seq 50); do
+for _ in $(seq 300); do
   kill -0 "$store_pid" 2>/dev/null || break
   sleep 0.1
 done

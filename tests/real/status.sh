@@ -71,7 +71,7 @@ ok "the sender, with a port that nobody blocks" status_is '[(x["counter"], x["va
 ok "the queue by states" status_is '[(x["state"], x["recipients"]) for x in r["queue"]] == [("waiting", 0), ("held", 0)]'
 q send "smtp://alice%40example.org@127.0.0.1:$submission" --ca "$dir/cert.pem" --insecure --to a@nowhere.invalid --to b@nowhere.invalid --subject x --password-stdin \
   < <(echo "secret-alice"; echo text) >/dev/null 2>&1
-for i in 1 2 3 4 5 6 7 8 9 10; do q --json queue list | json 'len(r) == 2 and all(x["tries"] for x in r)' >/dev/null && break; sleep 0.3; done
+for _ in $(seq 100); do q --json queue list | json 'len(r) == 2 and all(x["tries"] for x in r)' >/dev/null && break; sleep 0.3; done
 q queue hold to=b@nowhere.invalid >/dev/null 2>&1
 q --json status >"$dir/status.json"
 ok "what waits and what is held is counted" status_is '[(x["state"], x["recipients"], x["messages"]) for x in r["queue"]] == [("waiting", 1, 1), ("held", 1, 1)]'

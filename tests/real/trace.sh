@@ -15,7 +15,7 @@ cd "$dir" || exit 1
 tracer=$!
 "$qasid_bin" -c qasid.conf --json trace 127.0.0.1 >trace.json &
 tracer_json=$!
-for _ in $(seq 50); do # it watches when a connection is seen
+for _ in $(seq 300); do # it watches when a connection is seen
   exec 3<>"/dev/tcp/127.0.0.1/$pop3" && exec 3<&- 3>&-
   [ -s trace.out ] && [ -s trace.json ] && break
   sleep 0.1
