@@ -19,6 +19,17 @@ done
 ports_py=$(readlink -f "${BASH_SOURCE[0]%/*}/ports.py") # tests change their folder
 free_ports() { "$ports_py" "/tmp/qasid-ports.$ports_block" "$1"; } # COUNT
 
+# within SECONDS COMMAND…: until it succeeds. A machine that does much besides gets four times as long.
+within() {
+  local i n=$1
+  shift
+  for ((i = 0; i < n * 40; i++)); do
+    "$@" >/dev/null 2>&1 && return 0
+    sleep 0.1
+  done
+  "$@"
+}
+
 begin() {
   dir=$(mktemp -d /tmp/qasid-test.XXXXXX)
   chmod 755 "$dir"

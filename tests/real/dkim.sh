@@ -53,7 +53,6 @@ PY
 message() { printf '%b' "From: ${2:-alice@example.org}\r\nSubject: $1\r\nTo: x@sink.test\r\n\r\nhello\r\n" >"$dir/$1.out"; }
 by_alice() { submit "$submission" alice alice@example.org x@sink.test "$@"; }
 say() { message "$1" && by_alice "$1"; }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 there() { local f; for f; do [ -e "$dir/got/$f.eml" ] || { echo "$f is not there"; return 1; }; done; }
 verify() { "$python" "$here/dkim_verify.py" "$dns" "$@"; }
 

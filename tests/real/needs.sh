@@ -54,7 +54,6 @@ s.quit()
 PY
 }
 msg() { printf '%b' "$2" >"$dir/$1"; }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 taken() { grep -qa -- "$1" "$dir/got/taken"; }
 told() { rm -rf "$dir/mails"; q export "${2:-alice@example.org}" "$dir/mails" >/dev/null && grep -raq -- "$1" "$dir/mails"; }
 of() { awk -v s="$1" '$4 == s { print $3; exit }' "$dir/got/taken"; }

@@ -50,7 +50,6 @@ s.sendmail("alice@example.org", sys.argv[4:], m, mail_options=["body=8bitmime"])
 s.quit()
 PY
 }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 # The message of that name, as it lies in a folder, is what was submitted, behind fields of the servers on the way.
 arrived() { # FOLDER NAME
   python3 - "$1" "$2" "$dir/want" <<'PY'

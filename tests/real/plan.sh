@@ -68,7 +68,6 @@ ok "no control characters" ends 64 $'a\rb@two.test'
 option send_private_addresses yes
 q reload >/dev/null
 wait_log 'event=ready.*sender|reload' 50
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 tried() { plan x@two.test && says 'address +tried +127.0.0.66'; }
 ok "after a reload, with the option: they are tried, by preference" all 'within 20 tried' "before '127.0.0.66' '127.0.0.61'" "before '127.0.0.61' '10.0.0.1'"
 ok "probe: the first is not well, the second takes it" all 'plan x@two.test --probe' "says 'probe +421 +greeting .*not now'" \

@@ -36,7 +36,6 @@ s.sendmail("alice@example.org", sys.argv[3:], "From: alice@example.org\r\nSubjec
 s.quit()
 PY
 }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 came() { grep -q "$1" "$dir/slow/came"; }
 times() { [ "$(grep -c "$2" "$dir/slow/came")" = "$1" ] || { cat "$dir/slow/came"; return 1; }; }
 gone() { local rows; rows=$(q queue list "to=$1") && ! grep -q '@' <<<"$rows"; }

@@ -72,7 +72,6 @@ s.sendmail("alice@example.org", sys.argv[3:], "From: alice@example.org\r\nSubjec
 s.quit()
 PY
 }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 told() { rm -rf "$dir/mails"; q export alice@example.org "$dir/mails" >/dev/null && grep -rq -- "$1" "$dir/mails"; }
 queued() { q queue list "to=$1" | grep -qE -- "$2"; }
 checks() { local code=0; q status --check --ignore certificates --ignore disk >"$dir/said" || code=$?; cat "$dir/said"; [ "$code" = "$1" ] && grep -q -- "$2" "$dir/said"; }

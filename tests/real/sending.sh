@@ -62,7 +62,6 @@ s.sendmail("alice@example.org", sys.argv[3:], "From: alice@example.org\r\nSubjec
 s.quit()
 PY
 }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 taken() { grep -q "$1" "$dir/odd/taken"; }
 far_has() { [ "$(far mail list bob@far.test | tail -n +2 | wc -l)" -ge "$1" ]; }
 told() { rm -rf "$dir/mails"; q export alice@example.org "$dir/mails" >/dev/null && grep -rq -- "$1" "$dir/mails"; }

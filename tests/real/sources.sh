@@ -51,7 +51,6 @@ s.sendmail("alice@example.org", sys.argv[2:], "From: alice@example.org\r\nSubjec
 s.quit()
 PY
 }
-within() { local i n=$1; shift; for ((i = 0; i < n * 10; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; "$@"; }
 taken() { grep -q "$1" "$dir/odd/taken"; }
 came() { grep -qx "$1" "$dir/odd/peers"; }
 
