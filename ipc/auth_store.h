@@ -32,12 +32,12 @@
 
 #define AUTH_STORE_MESSAGES(M) \
   /* type name         from       allowed in  next      max  fds */ \
-  M(1,  auth_grant,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0) \
-  M(2,  auth_revoke,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0) \
-  M(3,  auth_collect,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0) \
-  M(4,  auth_uncollect, IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0) \
-  M(5,  auth_submit,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0) \
-  M(64, auth_granted,   IPC_RIGHT, IPC_ANY,    IPC_SAME, 16,  0)
+  M(1,  auth_grant,     IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0, IPC_ASK) \
+  M(2,  auth_revoke,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0, IPC_SEND) \
+  M(3,  auth_collect,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0, IPC_ASK) \
+  M(4,  auth_uncollect, IPC_LEFT,  IPC_ANY,    IPC_SAME, 16,  0, IPC_SEND) \
+  M(5,  auth_submit,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 32,  0, IPC_ASK) \
+  M(64, auth_granted,   IPC_RIGHT, IPC_ANY,    IPC_SAME, 16,  0, IPC_TO(1) | IPC_TO(3) | IPC_TO(5))
 
 AUTH_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_auth_store;

@@ -70,16 +70,19 @@ enum { CLI_IMPORT_WINDOW = 1024 * 1024 };
 #define cli_done_FIELDS(F) F(u8, code, ) F(bytes, text, 4096)
 
 #define CLI_PROCESS_MESSAGES(M) \
-  /* type name         from       allowed in         next          max              fds */ \
-  M(1,  cli_command,    IPC_LEFT,  1 << CLI_AT_REST,  CLI_BUSY,     IPC_PAYLOAD_MAX, 0) \
-  M(2,  cli_input,      IPC_LEFT,  1 << CLI_BUSY,     IPC_SAME,     66 * 1024,       0) \
-  M(3,  cli_input_end,  IPC_LEFT,  1 << CLI_BUSY,     IPC_SAME,     0,               0) \
-  M(4,  cli_connect,       IPC_LEFT,  1 << CLI_AT_REST,  IPC_SAME,     16,              0) \
-  M(64, cli_columns,    IPC_RIGHT, IPC_ANY,           IPC_SAME,     8192,            0) \
-  M(65, cli_row,        IPC_RIGHT, IPC_ANY,           IPC_SAME,     IPC_PAYLOAD_MAX, 0) \
-  M(66, cli_output,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     66 * 1024,       0) \
-  M(67, cli_done,       IPC_RIGHT, IPC_ANY,           CLI_AT_REST,  8192,            0) \
-  M(68, cli_connected,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     16,              1)
+  /* type name         from       allowed in         next          max              fds kind */ \
+  M(1,  cli_command,    IPC_LEFT,  1 << CLI_AT_REST,  CLI_BUSY,     IPC_PAYLOAD_MAX, 0, IPC_ASK) \
+  M(2,  cli_input,      IPC_LEFT,  1 << CLI_BUSY,     IPC_SAME,     66 * 1024,       0, IPC_SEND) \
+  M(3,  cli_input_end,  IPC_LEFT,  1 << CLI_BUSY,     IPC_SAME,     0,               0, IPC_SEND) \
+  M(4,  cli_connect,       IPC_LEFT,  1 << CLI_AT_REST,  IPC_SAME,     16,              0, \
+    IPC_ASK) \
+  M(64, cli_columns,    IPC_RIGHT, IPC_ANY,           IPC_SAME,     8192,            0, IPC_TO(1)) \
+  M(65, cli_row,        IPC_RIGHT, IPC_ANY,           IPC_SAME,     IPC_PAYLOAD_MAX, 0, IPC_TO(1)) \
+  M(66, cli_output,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     66 * 1024,       0, IPC_TO(1)) \
+  M(67, cli_done,       IPC_RIGHT, IPC_ANY,           CLI_AT_REST,  8192,            0, \
+    IPC_TO(1) | IPC_TO(4)) \
+  M(68, cli_connected,     IPC_RIGHT, IPC_ANY,           IPC_SAME,     16,              1, \
+    IPC_TO(4))
 
 CLI_PROCESS_MESSAGES(IPC_DECLARE)
 

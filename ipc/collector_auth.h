@@ -65,11 +65,11 @@ enum collect_verdict {
   F(bytes, words, COLLECT_TEXT_MAX) F(bytes, stepped, COLLECT_UIDLS_MAX)
 
 #define COLLECTOR_AUTH_MESSAGES(M) \
-  /* type name         from       allowed in              next             max    fds */ \
-  M(1,  collect_ready,  IPC_LEFT,  1 << COLLECT_NO_RUN,    COLLECT_WAITS,   0,     0) \
-  M(2,  collect_result, IPC_LEFT,  1 << COLLECT_RUNS,      COLLECT_NO_RUN,  2048,  0) \
-  M(64, collect_job,    IPC_RIGHT, 1 << COLLECT_WAITS,     COLLECT_RUNS,    4608,  0) \
-  M(65, collect_halt,   IPC_RIGHT, IPC_ANY,                IPC_SAME,        0,     0)
+  /* type name         from       allowed in              next             max    fds kind */ \
+  M(1,  collect_ready,  IPC_LEFT,  1 << COLLECT_NO_RUN,    COLLECT_WAITS,   0,     0, IPC_ASK) \
+  M(2,  collect_result, IPC_LEFT,  1 << COLLECT_RUNS,      COLLECT_NO_RUN,  2048,  0, IPC_SEND) \
+  M(64, collect_job,    IPC_RIGHT, 1 << COLLECT_WAITS,     COLLECT_RUNS,    4608,  0, IPC_TO(1)) \
+  M(65, collect_halt,   IPC_RIGHT, IPC_ANY,                IPC_SAME,        0,     0, IPC_NOTIFY)
 
 COLLECTOR_AUTH_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_collector_auth;

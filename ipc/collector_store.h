@@ -75,22 +75,22 @@ enum collect_outcome {
 #define collect_end_FIELDS(F)
 
 #define COLLECTOR_STORE_MESSAGES(M) \
-  /* type name from allowed in next max fds */ \
-  M(1, collect_ask, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 96 * 1024, 0) \
+  /* type name from allowed in next max fds kind */ \
+  M(1, collect_ask, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 96 * 1024, 0, IPC_ASK) \
   M(2, collect_spool, IPC_LEFT, 1 << COLLECT_GRANTED | 1 << COLLECT_SPOOLING, COLLECT_SPOOLING, \
-    66 * 1024, 0) \
+    66 * 1024, 0, IPC_ASK) \
   M(3, collect_commit, IPC_LEFT, 1 << COLLECT_GRANTED | 1 << COLLECT_SPOOLING, COLLECT_GRANTED, \
-    66 * 1024, 0) \
+    66 * 1024, 0, IPC_ASK) \
   M(4, collect_discard, IPC_LEFT, 1 << COLLECT_GRANTED | 1 << COLLECT_SPOOLING, COLLECT_GRANTED, \
-    0, 0) \
-  M(5, collect_listed, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 0, 0) \
-  M(6, collect_end, IPC_LEFT, IPC_ANY, COLLECT_STRANGER, 0, 0) \
-  M(7, collect_deleted, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 16 * 1024, 0) \
-  M(64, collect_dates, IPC_RIGHT, IPC_ANY, IPC_SAME, 16 * 1024, 0) \
-  M(65, collect_spooled, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0) \
-  M(66, collect_committed, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0) \
-  M(67, collect_tidied, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0) \
-  M(68, collect_forgotten, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0)
+    0, 0, IPC_SEND) \
+  M(5, collect_listed, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 0, 0, IPC_ASK) \
+  M(6, collect_end, IPC_LEFT, IPC_ANY, COLLECT_STRANGER, 0, 0, IPC_SEND) \
+  M(7, collect_deleted, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 16 * 1024, 0, IPC_ASK) \
+  M(64, collect_dates, IPC_RIGHT, IPC_ANY, IPC_SAME, 16 * 1024, 0, IPC_TO(1)) \
+  M(65, collect_spooled, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0, IPC_TO(2)) \
+  M(66, collect_committed, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0, IPC_TO(3)) \
+  M(67, collect_tidied, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0, IPC_TO(5)) \
+  M(68, collect_forgotten, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0, IPC_TO(7))
 
 COLLECTOR_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_collector_store;

@@ -22,9 +22,9 @@ enum { DNS_AT_REST, DNS_ASKED };
 #define dns_reply_FIELDS(F) F(bytes, answer, 8192)
 
 #define DIALER_RESOLVER_MESSAGES(M) \
-  /* type name       from       allowed in          next         max   fds */ \
-  M(1,  dns_ask,      IPC_LEFT,  1 << DNS_AT_REST,   DNS_ASKED,   512,  0) \
-  M(64, dns_reply,     IPC_RIGHT, 1 << DNS_ASKED,     DNS_AT_REST, 8200, 0)
+  /* type name       from       allowed in          next         max   fds kind */ \
+  M(1,  dns_ask,      IPC_LEFT,  1 << DNS_AT_REST,   DNS_ASKED,   512,  0, IPC_ASK) \
+  M(64, dns_reply,     IPC_RIGHT, 1 << DNS_ASKED,     DNS_AT_REST, 8200, 0, IPC_TO(1))
 
 DIALER_RESOLVER_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_dialer_resolver;

@@ -66,15 +66,24 @@ enum auth_failure {
 
 #define FRONT_AUTH_MESSAGES(M) \
   /* type name         from       allowed in           next            max                fds */ \
-  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 256, 0) \
-  M(2,  auth_step,      IPC_LEFT,  1 << AUTH_EXCHANGE,  IPC_SAME,       AUTH_SASL_MAX + 16,  0) \
-  M(3,  auth_cancel,    IPC_LEFT,  IPC_ANY,             AUTH_AT_REST,   0,                   0) \
-  M(4,  auth_login,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0) \
-  M(5,  auth_apop,      IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0) \
-  M(64, auth_challenge, IPC_RIGHT, IPC_ANY,             IPC_SAME,       AUTH_SASL_MAX + 16,  0) \
-  M(65, auth_ok,        IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   512,                 0) \
-  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0) \
-  M(67, auth_offers,    IPC_RIGHT, IPC_ANY,             IPC_SAME,       16,                  0)
+  M(1,  auth_start,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  AUTH_SASL_MAX + 256, 0, \
+    IPC_ASK) \
+  M(2,  auth_step,      IPC_LEFT,  1 << AUTH_EXCHANGE,  IPC_SAME,       AUTH_SASL_MAX + 16,  0, \
+    IPC_ASK) \
+  M(3,  auth_cancel,    IPC_LEFT,  IPC_ANY,             AUTH_AT_REST,   0,                   0, \
+    IPC_SEND) \
+  M(4,  auth_login,     IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0, \
+    IPC_ASK) \
+  M(5,  auth_apop,      IPC_LEFT,  1 << AUTH_AT_REST,   AUTH_EXCHANGE,  2048,                0, \
+    IPC_ASK) \
+  M(64, auth_challenge, IPC_RIGHT, IPC_ANY,             IPC_SAME,       AUTH_SASL_MAX + 16,  0, \
+    IPC_TO(1) | IPC_TO(2)) \
+  M(65, auth_ok,        IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   512,                 0, \
+    IPC_TO(1) | IPC_TO(2) | IPC_TO(4) | IPC_TO(5)) \
+  M(66, auth_fail,      IPC_RIGHT, IPC_ANY,             AUTH_AT_REST,   16,                  0, \
+    IPC_TO(1) | IPC_TO(2) | IPC_TO(4) | IPC_TO(5)) \
+  M(67, auth_offers,    IPC_RIGHT, IPC_ANY,             IPC_SAME,       16,                  0, \
+    IPC_SEND)
 
 FRONT_AUTH_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_front_auth;

@@ -19,9 +19,9 @@ enum { KEYS_WAIT_MS = 2000 };
 #define key_signed_FIELDS(F) F(bytes, output, 4096)
 
 #define FRONT_KEYS_MESSAGES(M) \
-  /* type name      from       allowed in  next      max   fds */ \
-  M(1,  key_sign,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 4128, 0) \
-  M(64, key_signed,  IPC_RIGHT, IPC_ANY,    IPC_SAME, 4128, 0)
+  /* type name      from       allowed in  next      max   fds kind */ \
+  M(1,  key_sign,    IPC_LEFT,  IPC_ANY,    IPC_SAME, 4128, 0, IPC_ASK) \
+  M(64, key_signed,  IPC_RIGHT, IPC_ANY,    IPC_SAME, 4128, 0, IPC_TO(1))
 
 FRONT_KEYS_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_front_keys;

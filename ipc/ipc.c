@@ -19,6 +19,10 @@ const struct ipc_rule *ipc_rule_for(const struct ipc_pair *pair, enum ipc_side f
   return r;
 }
 
+bool ipc_rule_answers(const struct ipc_rule *rule, uint16_t question) {
+  return question < 62 && rule->kind & IPC_TO(question);
+}
+
 size_t ipc_open(struct buf *b, uint16_t type, uint64_t tag, uint8_t fds) {
   size_t at = buf_len(b);
   wire_put_u16(b, type);

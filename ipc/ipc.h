@@ -18,12 +18,18 @@
  *
  * A row is
  *
- *     M(type, name, from, allowed, next, payload max, descriptors)
+ *     M(type, name, from, allowed, next, payload max, descriptors, kind)
  *       type      unique in the pair
  *       name      struct `name`, functions `name_put` and `name_get`
  *       from      the side (IPC_LEFT or IPC_RIGHT of the pair) that may send it
  *       allowed   the states (bits) of the tag's session in which it may be sent
  *       next      the state it leads to; IPC_SAME leaves it
+ *       kind      IPC_ASK       a question: an answer follows
+ *                 IPC_TO(1) | … an answer, to questions of these types only
+ *                 IPC_SEND      neither: a command or a report, with all that it has to say
+ *                 IPC_NOTIFY    unasked, without data: "look again". While the other side has not
+ *                               sent anything for this session since the last one, another is not
+ *                               sent (of tag 0 each is)
  *
  * and its fields are `#define name_FIELDS(F)` with rows F(kind, field, max):
  *
@@ -48,6 +54,10 @@ enum {
 
 enum ipc_side { IPC_LEFT, IPC_RIGHT };
 enum { IPC_ANY = 0xff, IPC_SAME = 0xff };
+#define IPC_SEND UINT64_C(0)
+#define IPC_ASK (UINT64_C(1) << 62)
+#define IPC_NOTIFY (UINT64_C(1) << 63)
+#define IPC_TO(type) (UINT64_C(1) << (type)) /* type: below 62 */
 
 /* The rule of one message, as the receiver enforces it. */
 struct ipc_rule {
@@ -58,6 +68,7 @@ struct ipc_rule {
   uint8_t next;
   uint32_t max;
   uint8_t fds;
+  uint64_t kind;
 };
 
 /* All rules of one pair. */
@@ -72,6 +83,7 @@ struct ipc_msg {
   uint64_t tag;
   struct slice payload;
   int fd; /* the message's descriptor, or -1; the handler of the message owns it */
+  const struct ipc_rule *rule; /* the row, once the receiver has checked it; NULL before */
 };
 
 /* The rule for `type` sent from `from` in a session that is in `state`, or NULL: not allowed. */
@@ -79,6 +91,9 @@ const struct ipc_rule *ipc_rule_for(const struct ipc_pair *pair, enum ipc_side f
                                     uint8_t state);
 /* Any rule of that type, for names in logs; NULL when there is none. */
 const struct ipc_rule *ipc_rule_named(const struct ipc_pair *pair, uint16_t type);
+
+/* Does a message of this rule answer a question of that type? */
+bool ipc_rule_answers(const struct ipc_rule *rule, uint16_t question);
 
 /* Appends a head with the payload length still 0 and returns where it stands, for ipc_close. */
 size_t ipc_open(struct buf *b, uint16_t type, uint64_t tag, uint8_t fds);
@@ -160,8 +175,8 @@ bool ipc_list_next(struct slice *list, struct slice *ret);
 #define IPC_ZERO_list SLICE_NONE
 #define IPC_ZERO_rest SLICE_NONE
 
-#define IPC_RULE(num, name, from, allowed, next, max, fds) \
-  { (num), #name, (from), (allowed), (next), (max), (fds) },
+#define IPC_RULE(num, name, from, allowed, next, max, fds, kind) \
+  { (num), #name, (from), (allowed), (next), (max), (fds), (kind) },
 #define IPC_PAIR(var, title, MESSAGES)                                 \
   static const struct ipc_rule var##_rules[] = { MESSAGES(IPC_RULE) }; \
   const struct ipc_pair var = { title, var##_rules, sizeof var##_rules / sizeof *var##_rules }

@@ -63,25 +63,26 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 #define process_applied_FIELDS(F) F(u32, number, ) F(bytes, refused, 1024)
 
 #define PARENT_PROCESS_MESSAGES(M) \
-  /* type name from allowed in next max fds */ \
-  M(1, process_hello, IPC_LEFT, IPC_ANY, IPC_SAME, 2400, 0) \
-  M(2, process_config, IPC_LEFT, IPC_ANY, IPC_SAME, IPC_PAYLOAD_MAX, 0) \
-  M(3, process_listener, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 1) \
-  M(4, process_channel, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 1) \
-  M(5, process_certificate, IPC_LEFT, IPC_ANY, IPC_SAME, 66 * 1024, 0) \
-  M(6, process_tickets, IPC_LEFT, IPC_ANY, IPC_SAME, 512, 0) \
-  M(9, process_token_keys, IPC_LEFT, IPC_ANY, IPC_SAME, 66 * 1024, 0) \
-  M(10, process_apply, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 0) \
-  M(11, process_notes, IPC_LEFT, 1 << PROCESS_STARTS, IPC_SAME, 0, 1) \
-  M(12, process_refuse, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 0) \
-  M(13, process_retire, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0) \
-  M(7, process_go, IPC_LEFT, 1 << PROCESS_STARTS | 1 << PROCESS_FAILS, IPC_SAME, 0, 0) \
-  M(8, process_stop, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0) \
-  M(64, process_ready, IPC_RIGHT, 1 << PROCESS_STARTS, PROCESS_RUNS, 1024, 0) \
+  /* type name from allowed in next max fds kind */ \
+  M(1, process_hello, IPC_LEFT, IPC_ANY, IPC_SAME, 2400, 0, IPC_SEND) \
+  M(2, process_config, IPC_LEFT, IPC_ANY, IPC_SAME, IPC_PAYLOAD_MAX, 0, IPC_SEND) \
+  M(3, process_listener, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 1, IPC_SEND) \
+  M(4, process_channel, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 1, IPC_SEND) \
+  M(5, process_certificate, IPC_LEFT, IPC_ANY, IPC_SAME, 66 * 1024, 0, IPC_SEND) \
+  M(6, process_tickets, IPC_LEFT, IPC_ANY, IPC_SAME, 512, 0, IPC_SEND) \
+  M(9, process_token_keys, IPC_LEFT, IPC_ANY, IPC_SAME, 66 * 1024, 0, IPC_SEND) \
+  M(10, process_apply, IPC_LEFT, IPC_ANY, IPC_SAME, 16, 0, IPC_SEND) \
+  M(11, process_notes, IPC_LEFT, 1 << PROCESS_STARTS, IPC_SAME, 0, 1, IPC_SEND) \
+  M(12, process_refuse, IPC_LEFT, IPC_ANY, IPC_SAME, 64, 0, IPC_SEND) \
+  M(13, process_retire, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0, IPC_SEND) \
+  M(7, process_go, IPC_LEFT, 1 << PROCESS_STARTS | 1 << PROCESS_FAILS, IPC_SAME, 0, 0, IPC_SEND) \
+  M(8, process_stop, IPC_LEFT, IPC_ANY, IPC_SAME, 0, 0, IPC_SEND) \
+  M(64, process_ready, IPC_RIGHT, 1 << PROCESS_STARTS, PROCESS_RUNS, 1024, 0, IPC_SEND) \
   M(65, process_failed, IPC_RIGHT, 1 << PROCESS_STARTS | 1 << PROCESS_RUNS, PROCESS_FAILS, 2048, \
-    0) \
-  M(66, process_breach, IPC_RIGHT, 1 << PROCESS_RUNS | 1 << PROCESS_FAILS, IPC_SAME, 512, 0) \
-  M(67, process_applied, IPC_RIGHT, 1 << PROCESS_RUNS, IPC_SAME, 2048, 0)
+    0, IPC_SEND) \
+  M(66, process_breach, IPC_RIGHT, 1 << PROCESS_RUNS | 1 << PROCESS_FAILS, IPC_SAME, 512, 0, \
+    IPC_SEND) \
+  M(67, process_applied, IPC_RIGHT, 1 << PROCESS_RUNS, IPC_SAME, 2048, 0, IPC_SEND)
 
 PARENT_PROCESS_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_parent_process;

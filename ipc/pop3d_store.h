@@ -85,21 +85,36 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
 
 #define POP3D_STORE_MESSAGES(M) \
   /* type name      from       allowed in                       next           max       fds */ \
-  M(1,  pop_open,    IPC_LEFT,  1 << POP_GRANTED,                POP_OPEN,      0,         0) \
-  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      17,        0) \
-  M(3,  pop_delete,  IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      66 * 1024, 0) \
-  M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  0,         0) \
-  M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  0,         0) \
-  M(6,  pop_rules,   IPC_LEFT,  1 << POP_STRANGER,               IPC_SAME,      0,         0) \
-  M(64, pop_opened,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        0) \
-  M(65, pop_listing, IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0) \
-  M(66, pop_chunk,   IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0) \
-  M(67, pop_done,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      16,        0) \
-  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1) \
-  M(7,  pop_keep,    IPC_LEFT,  IPC_ANY,                         IPC_SAME,      0,         0) \
-  M(70, pop_wanted,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      0,         0) \
-  M(69, pop_rules_are, IPC_RIGHT, IPC_ANY,                       IPC_SAME,      16,        0) \
-  M(71, pop_rules_changed, IPC_RIGHT, IPC_ANY,                   IPC_SAME,      0,         0)
+  M(1,  pop_open,    IPC_LEFT,  1 << POP_GRANTED,                POP_OPEN,      0,         0, \
+    IPC_ASK) \
+  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      17,        0, \
+    IPC_ASK) \
+  M(3,  pop_delete,  IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      66 * 1024, 0, \
+    IPC_SEND) \
+  M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  0,         0, \
+    IPC_ASK) \
+  M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  0,         0, \
+    IPC_SEND) \
+  M(6,  pop_rules,   IPC_LEFT,  1 << POP_STRANGER,               IPC_SAME,      0,         0, \
+    IPC_ASK) \
+  M(64, pop_opened,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        0, \
+    IPC_TO(1)) \
+  M(65, pop_listing, IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0, \
+    IPC_TO(1)) \
+  M(66, pop_chunk,   IPC_RIGHT, IPC_ANY,                         IPC_SAME,      66 * 1024, 0, \
+    IPC_TO(2)) \
+  M(67, pop_done,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      16,        0, \
+    IPC_TO(4)) \
+  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1, \
+    IPC_TO(2)) \
+  M(7,  pop_keep,    IPC_LEFT,  IPC_ANY,                         IPC_SAME,      0,         0, \
+    IPC_SEND) \
+  M(70, pop_wanted,  IPC_RIGHT, IPC_ANY,                         IPC_SAME,      0,         0, \
+    IPC_NOTIFY) \
+  M(69, pop_rules_are, IPC_RIGHT, IPC_ANY,                       IPC_SAME,      16,        0, \
+    IPC_TO(6)) \
+  M(71, pop_rules_changed, IPC_RIGHT, IPC_ANY,                   IPC_SAME,      0,         0, \
+    IPC_NOTIFY)
 
 POP3D_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_pop3d_store;

@@ -30,9 +30,9 @@ enum sign_outcome {
 #define dkim_signed_FIELDS(F) F(u8, outcome, ) F(bytes, fields, SIGN_FIELDS_MAX)
 
 #define SENDER_KEYS_MESSAGES(M) \
-  /* type name       from       allowed in  next      max        fds */ \
-  M(1,  dkim_sign,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 70 * 1024, 0) \
-  M(64, dkim_signed, IPC_RIGHT, IPC_ANY,    IPC_SAME, 20 * 1024, 0)
+  /* type name       from       allowed in  next      max        fds kind */ \
+  M(1,  dkim_sign,   IPC_LEFT,  IPC_ANY,    IPC_SAME, 70 * 1024, 0, IPC_ASK) \
+  M(64, dkim_signed, IPC_RIGHT, IPC_ANY,    IPC_SAME, 20 * 1024, 0, IPC_TO(1))
 
 SENDER_KEYS_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_sender_keys;

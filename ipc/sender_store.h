@@ -91,17 +91,17 @@ enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HE
 #define send_known_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
 
 #define SENDER_STORE_MESSAGES(M) \
-  /* type name from allowed in next max fds */ \
-  M(1, send_ready, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 8, 0) \
-  M(2, send_read, IPC_LEFT, 1 << SEND_GIVEN, SEND_READING, 16, 0) \
-  M(3, send_result, IPC_LEFT, 1 << SEND_GIVEN, SEND_NOT_GIVEN, 64 * 1024, 0) \
-  M(4, send_where, IPC_LEFT, 1 << SEND_GIVEN | 1 << SEND_READING, IPC_SAME, 16, 0) \
-  M(5, send_no_tls, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0) \
-  M(6, send_login_refused, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 1100, 0) \
-  M(64, send_letter, IPC_RIGHT, 1 << SEND_NOT_GIVEN, SEND_GIVEN, IPC_PAYLOAD_MAX, 0) \
-  M(65, send_octets, IPC_RIGHT, 1 << SEND_READING, SEND_GIVEN, 66 * 1024, 0) \
-  M(66, send_recall, IPC_RIGHT, IPC_ANY, IPC_SAME, 0, 0) \
-  M(67, send_known_no_tls, IPC_RIGHT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0)
+  /* type name from allowed in next max fds kind */ \
+  M(1, send_ready, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 8, 0, IPC_SEND) \
+  M(2, send_read, IPC_LEFT, 1 << SEND_GIVEN, SEND_READING, 16, 0, IPC_ASK) \
+  M(3, send_result, IPC_LEFT, 1 << SEND_GIVEN, SEND_NOT_GIVEN, 64 * 1024, 0, IPC_SEND) \
+  M(4, send_where, IPC_LEFT, 1 << SEND_GIVEN | 1 << SEND_READING, IPC_SAME, 16, 0, IPC_SEND) \
+  M(5, send_no_tls, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0, IPC_SEND) \
+  M(6, send_login_refused, IPC_LEFT, 1 << SEND_NOT_GIVEN, IPC_SAME, 1100, 0, IPC_SEND) \
+  M(64, send_letter, IPC_RIGHT, 1 << SEND_NOT_GIVEN, SEND_GIVEN, IPC_PAYLOAD_MAX, 0, IPC_SEND) \
+  M(65, send_octets, IPC_RIGHT, 1 << SEND_READING, SEND_GIVEN, 66 * 1024, 0, IPC_TO(2)) \
+  M(66, send_recall, IPC_RIGHT, IPC_ANY, IPC_SAME, 0, 0, IPC_NOTIFY) \
+  M(67, send_known_no_tls, IPC_RIGHT, 1 << SEND_NOT_GIVEN, IPC_SAME, 512, 0, IPC_SEND)
 
 SENDER_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_sender_store;

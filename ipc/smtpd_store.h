@@ -104,17 +104,19 @@ enum commit_outcome {
 /* Any octets are a valid chunk; therefore no message of another pair has the number of smtp_spool
  * or smtp_more. */
 #define SMTPD_STORE_MESSAGES(M) \
-  /* type name from allowed in next max fds */ \
-  M(1, smtp_rcpt, IPC_LEFT, 1 << SMTP_AT_REST, IPC_SAME, 73 * 1024, 0) \
-  M(32, smtp_spool, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_SPOOLING, 66 * 1024, 0) \
+  /* type name from allowed in next max fds kind */ \
+  M(1, smtp_rcpt, IPC_LEFT, 1 << SMTP_AT_REST, IPC_SAME, 73 * 1024, 0, IPC_ASK) \
+  M(32, smtp_spool, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_SPOOLING, 66 * 1024, \
+    0, IPC_ASK) \
   M(3, smtp_commit, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, \
-    IPC_PAYLOAD_MAX, 0) \
-  M(4, smtp_discard, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0, 0) \
-  M(5, smtp_bye, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0, 0) \
-  M(33, smtp_more, IPC_LEFT, 1 << SMTP_SPOOLING, IPC_SAME, 66 * 1024, 0) \
-  M(64, smtp_verdicts, IPC_RIGHT, IPC_ANY, IPC_SAME, 2048, 0) \
-  M(65, smtp_spooled, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0) \
-  M(66, smtp_committed, IPC_RIGHT, IPC_ANY, IPC_SAME, 512, 0)
+    IPC_PAYLOAD_MAX, 0, IPC_ASK) \
+  M(4, smtp_discard, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0, 0, \
+    IPC_SEND) \
+  M(5, smtp_bye, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, 0, 0, IPC_SEND) \
+  M(33, smtp_more, IPC_LEFT, 1 << SMTP_SPOOLING, IPC_SAME, 66 * 1024, 0, IPC_SEND) \
+  M(64, smtp_verdicts, IPC_RIGHT, IPC_ANY, IPC_SAME, 2048, 0, IPC_TO(1)) \
+  M(65, smtp_spooled, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0, IPC_TO(32)) \
+  M(66, smtp_committed, IPC_RIGHT, IPC_ANY, IPC_SAME, 512, 0, IPC_TO(3))
 
 SMTPD_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_smtpd_store;

@@ -7,8 +7,8 @@
  *   2. A packet holds whole messages; descriptors travel with their message's packet, in order.
  *   3. A session's state moves by the rules of both directions, so it is the same at both ends.
  *   4. The memory that the other side can occupy is bounded: replies by CHANNEL_HIGH and the one
- *      request being answered, states by CHANNEL_SESSIONS_MAX. Input is wiped once it was
- * handled. */
+ *      request being answered, states by CHANNEL_SESSIONS_MAX. Input is wiped once it was handled.
+ *   5. Who is in `notified` has a state: the two are forgotten together. */
 #include "runtime/channel/channel.h"
 
 #include "lib/base/bug.h"
@@ -36,6 +36,7 @@ struct channel {
   const struct channel_ops *ops;
   void *arg;
   struct map states;         /* tag → state, for those not 0 */
+  struct map notified;       /* tags of sessions that were notified and have not replied */
   struct packet *out, *last; /* not yet sent; messages are put into `last` */
   size_t open_at;            /* where the message being put begins */
   size_t backlog;
@@ -92,6 +93,7 @@ static uint8_t channel_state(const struct channel *ch, uint64_t tag) {
 }
 
 void channel_set_state(struct channel *ch, uint64_t tag, uint8_t state) {
+  if (state == 0 && ch->notified.count) map_remove(&ch->notified, tag);
   if (state == 0)
     map_remove(&ch->states, tag);
   else if (!map_put(&ch->states, tag, state))
@@ -180,7 +182,19 @@ static struct packet *packet_for(struct channel *ch, size_t fds) {
   return ch->last = p;
 }
 
+/* A notification that is under way, or has not led to anything yet, says all that another could. A
+ * session that this side does not know is not remembered, so that nothing has to forget it. */
+static bool is_notified(struct channel *ch, const struct ipc_rule *rule, uint64_t tag) {
+  if (!rule || !(rule->kind & IPC_NOTIFY) || !channel_state(ch, tag)) return false;
+  uint64_t before = 0;
+  if (map_get(&ch->notified, tag, &before) && before == rule->type) return true;
+  map_put(&ch->notified, tag, rule->type); /* without memory it is sent once more */
+  return false;
+}
+
 struct buf *channel_begin_fd(struct channel *ch, uint16_t type, uint64_t tag, int fd) {
+  const struct ipc_rule *rule = ipc_rule_named(ch->pair, type);
+  if (is_notified(ch, rule, tag)) return NULL;
   struct packet *p = ch->over ? NULL : packet_for(ch, fd >= 0);
   if (!p) {
     if (fd >= 0) close(fd);
@@ -188,7 +202,6 @@ struct buf *channel_begin_fd(struct channel *ch, uint16_t type, uint64_t tag, in
     return NULL;
   }
   if (fd >= 0) p->fds[p->fd_count++] = fd;
-  const struct ipc_rule *rule = ipc_rule_named(ch->pair, type);
   if (rule && rule->next != IPC_SAME) move_state(ch, tag, channel_state(ch, tag), rule->next);
   BUG_IF(ch->building, "%s: message %u of session %ju is begun inside another", ch->pair->name,
          type, (uintmax_t)tag);
@@ -268,6 +281,8 @@ static const char *hand_out(struct channel *ch, struct arrival *a) {
   if (msg.payload.n > rule->max) return "message too large";
   if (fds != rule->fds || a->fd_count - a->fd_next < fds) return "wrong number of descriptors";
   if (fds) msg.fd = a->fds[a->fd_next];
+  msg.rule = rule;
+  if (ch->notified.count) map_remove(&ch->notified, msg.tag);
   move_state(ch, msg.tag, state, rule->next);
   if (!ch->ops->message(ch->arg, ch, &msg, state)) return "malformed message";
   a->fd_next += fds;
@@ -336,6 +351,7 @@ struct channel *channel_new(struct loop *l, int fd, const struct ipc_pair *pair,
   ch->flush = (struct loop_later){ .fn = flush_later, .arg = ch };
   ch->end = (struct loop_later){ .fn = report_lost, .arg = ch };
   map_init(&ch->states);
+  map_init(&ch->notified);
   ch->io = loop_io_new(l, fd, on_io, ch);
   if (!ch->io) channel_free(&ch);
   return ch;
@@ -349,6 +365,7 @@ void channel_free(struct channel **chp) {
   loop_io_free(&ch->io);
   drop_output(ch);
   map_free(&ch->states);
+  map_free(&ch->notified);
   close(ch->fd);
   free(ch);
   *chp = NULL;

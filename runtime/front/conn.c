@@ -409,15 +409,17 @@ void conn_on_io(void *arg, int ready) {
   if (f->parked > f->generation->conf->parked_limit) conn_relieve(f);
 }
 
-void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type,
-                 struct slice payload) {
-  struct conn *c = map_ptr(&f->by_id, id);
-  if (!c || !c->proto || !c->proto->ask.type || !c->proto->ask.sent) return; /* it left meanwhile */
-  if (c->proto->ask.role != from) return; /* each pair counts its types from the same number */
+bool conn_answer(struct front *f, enum role from, const struct ipc_msg *msg) {
+  struct conn *c = map_ptr(&f->by_id, msg->tag);
+  struct proto *p = c ? c->proto : NULL;
+  if (!p || !p->ask.type || !p->ask.sent) return true; /* it left meanwhile */
+  if (p->ask.role != from) return true; /* each pair counts its types from the same number */
+  if (!ipc_rule_answers(msg->rule, p->ask.type)) return false;
   set_clock(c);
   front_note(f, c);
-  f->role->ops->answer(c->proto, type, payload);
+  f->role->ops->answer(p, msg->type, msg->payload);
   conn_go(c);
+  return true;
 }
 
 bool conn_take_file(struct front *f, uint64_t id, struct slice payload, int fd) {

@@ -191,11 +191,8 @@ static bool on_message(struct process *r, enum role kind, uint32_t number,
     return true;
   }
   if (msg->fd >= 0) return conn_take_file(f, msg->tag, msg->payload, msg->fd);
-  bool wanted = kind == ROLE_STORE && f->role->wanted_type && msg->type == f->role->wanted_type;
-  if (wanted)
-    conn_wanted(f, msg->tag);
-  else
-    conn_answer(f, kind, msg->tag, msg->type, msg->payload);
+  if (!(msg->rule->kind & IPC_NOTIFY)) return conn_answer(f, kind, msg);
+  conn_wanted(f, msg->tag);
   return true;
 }
 

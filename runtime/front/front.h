@@ -36,9 +36,9 @@ struct front_role {
                             struct slice payload, int fd);
     void (*free)(struct front_readers *all, void **own);
   } files;
-  /* Store's notice that another session waits for what this one holds, and the reply that it is in
-   * use (proto_ops.yield); 0: sessions of this role hold nothing. */
-  uint16_t wanted_type, in_use_type;
+  /* The reply to a notification that another session waits for what this one holds: it is in use
+   * (proto_ops.yield). 0: sessions of this role hold nothing. */
+  uint16_t in_use_type;
   const char *alpn; /* "smtp", "pop3" */
   /* What sessions of one listener share, made from the configuration; `conf` outlives it. NULL
    * without memory. */

@@ -141,7 +141,8 @@ struct conn {
 /* Starts a new connection: its handshake, or its greeting. It may be freed when this returns. */
 void conn_begin(struct conn *c);
 void conn_on_io(void *conn, int ready);
-void conn_answer(struct front *f, enum role from, uint64_t id, uint16_t type, struct slice payload);
+/* A message for a session. False: a breach, it does not answer the question that is open. */
+bool conn_answer(struct front *f, enum role from, const struct ipc_msg *msg);
 /* Does all that can be done now. The connection may be freed when it returns. */
 void conn_go(struct conn *c);
 /* When conn_tick() has something to do, if nothing else happens. */

@@ -35,7 +35,6 @@ int pop3d_main(int argc, char **argv) {
     .kind = ROLE_POP3D,
     .ops = &pop3d_session_ops,
     .files = { POP_AHEAD_MAX, pop3d_files_ask, pop3d_files_take, pop3d_files_free },
-    .wanted_type = pop_wanted_type,
     .in_use_type = pop_keep_type,
     .alpn = "pop3",
     .service_new = service_new,

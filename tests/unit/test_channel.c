@@ -369,6 +369,57 @@ static void what_was_heard_is_wiped(void **state) {
   loop_free(&p.loop);
 }
 
+/* A second notification says nothing that the first has not said, until the session's other side
+ * has spoken; of tag 0 each is sent. */
+static void notifications_are_one_at_a_time(void **state) {
+  struct pair p = make();
+  struct seen s = { .loop = p.loop }, mine = { .loop = p.loop };
+  struct channel *pop = channel_new(p.loop, p.ends[0], &ipc_pop3d_store, IPC_LEFT, &ops, &s);
+  struct channel *store = channel_new(p.loop, p.ends[1], &ipc_pop3d_store, IPC_RIGHT, &ops, &mine);
+  channel_set_state(store, 7, POP_OPEN), channel_set_state(store, 8, POP_OPEN);
+  for (int i = 0; i < 3; i++) {
+    channel_send(store, pop_wanted_type, 7, SLICE_NONE);
+    channel_send(store, pop_wanted_type, 8, SLICE_NONE);
+    channel_send(store, pop_rules_changed_type, 0, SLICE_NONE);
+    turn(p.loop);
+  }
+  assert_int_equal(s.messages, 2 + 3);
+  channel_send(pop, pop_keep_type, 7, SLICE_NONE);
+  turn(p.loop);
+  assert_int_equal(mine.messages, 1);
+  for (int i = 0; i < 2; i++) {
+    channel_send(store, pop_wanted_type, 7, SLICE_NONE);
+    channel_send(store, pop_wanted_type, 8, SLICE_NONE);
+  }
+  channel_send(store, pop_opened_type, 8, SLICE_NONE); /* no notification: it is sent */
+  turn(p.loop);
+  assert_int_equal(s.messages, 5 + 1 + 1);
+  channel_free(&pop);
+  channel_free(&store);
+  loop_free(&p.loop);
+}
+
+static bool has_answer(const struct ipc_pair *pair, const struct ipc_rule *question) {
+  for (size_t i = 0; i < pair->count; i++)
+    if (ipc_rule_answers(&pair->rules[i], question->type)) return true;
+  return false;
+}
+
+/* Each question has an answer from the other side; each answer names such questions alone; a
+ * notification has no data. */
+static void assert_kind(const struct ipc_pair *pair, const struct ipc_rule *r) {
+  uint64_t answers = r->kind & ~(IPC_ASK | IPC_NOTIFY);
+  if (r->kind & IPC_ASK) assert_true(has_answer(pair, r));
+  if (r->kind & IPC_NOTIFY) assert_true(!r->max && !r->fds && r->next == IPC_SAME);
+  assert_true((r->kind & IPC_ASK) == r->kind || (r->kind & IPC_NOTIFY) == r->kind ||
+              answers == r->kind);
+  for (uint16_t type = 0; type < 62; type++) {
+    const struct ipc_rule *question = ipc_rule_named(pair, type);
+    if (!ipc_rule_answers(r, type)) continue;
+    assert_true(question && question->kind & IPC_ASK && question->from != r->from);
+  }
+}
+
 /* No pair lets a front-end name an account to store, and each type is one row. */
 static void the_tables_are_sound(void **state) {
   for (size_t i = 0; i < ipc_wire_count; i++) {
@@ -377,6 +428,7 @@ static void the_tables_are_sound(void **state) {
       assert_ptr_equal(ipc_rule_named(pair, pair->rules[k].type), &pair->rules[k]);
       assert_true(pair->rules[k].max <= IPC_PAYLOAD_MAX && pair->rules[k].fds <= 1 &&
                   pair->rules[k].allowed != 0);
+      assert_kind(pair, &pair->rules[k]);
     }
   }
   assert_null(ipc_wire_between(ROLE_SMTPD, ROLE_POP3D));
@@ -394,6 +446,7 @@ int main(void) {
     cmocka_unit_test(many_messages_arrive_in_order_whatever_their_size),
     cmocka_unit_test(descriptors_travel_with_their_message),
     cmocka_unit_test(the_tables_are_sound),
+    cmocka_unit_test(notifications_are_one_at_a_time),
     cmocka_unit_test(who_reads_no_answers_is_not_heard_for_ever),
     cmocka_unit_test(sessions_without_end_are_a_breach),
     cmocka_unit_test(descriptors_that_nobody_asked_for_are_closed),

@@ -533,6 +533,18 @@ static void a_stop_that_is_said_again_waits_for_what_is_under_way(void **state) 
   finish(&h);
 }
 
+/* An answer to questions of another type than the open one, whatever is in it. */
+static void an_answer_to_another_question_is_a_breach(void **state) {
+  struct house h = start();
+  int c = client(&h);
+  tell(c, "store\n");
+  answer(h.store, pop_done_type, receive_question(h.store, pop_read_type));
+  receive_question(h.parent, process_breach_type);
+  expect(c, "answer 0\n");
+  close(c);
+  finish(&h);
+}
+
 static void a_breach_is_told_to_the_parent(void **state) {
   struct house h = start();
   int c = client(&h);
@@ -557,6 +569,7 @@ int main(void) {
     cmocka_unit_test(who_leaves_lets_go),
     cmocka_unit_test(a_stop_that_is_said_again_waits_for_what_is_under_way),
     cmocka_unit_test(a_breach_is_told_to_the_parent),
+    cmocka_unit_test(an_answer_to_another_question_is_a_breach),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

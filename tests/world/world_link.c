@@ -100,6 +100,7 @@ static const char *take_one(struct link *l, enum ipc_side to, struct slice *pack
   if (msg->payload.n > rule->max) return "message too large";
   if (fds != rule->fds) return "wrong number of descriptors";
   if (rule->next != IPC_SAME) link_set_state(l, to, msg->tag, rule->next);
+  msg->rule = rule;
   return hand_over(l->w, &l->ends[to], &l->ends[!to], msg) ? NULL : "malformed message";
 }
 

@@ -168,12 +168,15 @@ void shell_answer(struct world *w, enum role front, enum role from, const struct
     return;
   }
   struct world_conn *c = conn_of(w, msg->tag);
-  if (front == ROLE_POP3D && msg->type == pop_wanted_type) {
+  if (msg->rule->kind & IPC_NOTIFY) {
     if (c) tell_wanted(w, c);
     return;
   }
   /* Else the session has ended meanwhile. */
-  if (c && c->service->role == front && waits(c)) give_answer(c, msg->type, msg->payload);
+  if (!c || c->service->role != front || !waits(c)) return;
+  if (c->p->ask.role == from && !ipc_rule_answers(msg->rule, c->p->ask.type))
+    world_fail(w, "%s does not answer question %u", msg->rule->name, c->p->ask.type);
+  give_answer(c, msg->type, msg->payload);
 }
 
 static void report_lost(struct world_conn *c, unsigned role) {
