@@ -12,6 +12,7 @@
 #include "ipc/dialer_resolver.h"
 #include "ipc/front_auth.h"
 #include "ipc/front_keys.h"
+#include "ipc/pickup_smtpd.h"
 #include "ipc/pop3d_store.h"
 #include "ipc/sender_keys.h"
 #include "ipc/sender_store.h"
@@ -94,6 +95,7 @@ const struct ipc_wire ipc_wires[] = {
   { ROLE_SENDER, ROLE_STORE, &ipc_sender_store, false },
   { ROLE_SENDER, ROLE_KEYS, &ipc_sender_keys, false },
   { ROLE_SENDER, ROLE_RESOLVER, &ipc_dialer_resolver, false },
+  { ROLE_PICKUP, ROLE_SMTPD, &ipc_pickup_smtpd, false },
   { ROLE_CLI, ROLE_PARENT, &ipc_cli_process, false },
   { ROLE_CLI, ROLE_SMTPD, &ipc_cli_process, false },
   { ROLE_CLI, ROLE_POP3D, &ipc_cli_process, false },

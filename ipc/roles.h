@@ -19,10 +19,11 @@ enum role_class {
   ROLE_CLASS_FILES, /* threads, and files in its folder */
   ROLE_CLASS_KEYS,  /* small files in its folder */
   ROLE_CLASS_DIALS, /* makes connections */
+  ROLE_CLASS_DROPS, /* reads and removes files that local users put into its folder */
 };
 
 /* What has to be there for the role to be started; 0: nothing. One of them suffices. */
-enum { ROLE_NEEDS_LISTENER = 1, ROLE_NEEDS_COLLECT = 2, ROLE_NEEDS_SEND = 4 };
+enum { ROLE_NEEDS_LISTENER = 1, ROLE_NEEDS_COLLECT = 2, ROLE_NEEDS_SEND = 4, ROLE_NEEDS_LOCAL = 8 };
 
 /* What the parent hands it, beside its options and its channels. */
 enum {

@@ -77,9 +77,10 @@ enum commit_outcome {
  * message or of a part, is not ASCII. `account` is the login's account, 0 if there is none. `size`:
  * the value of SIZE=, or 0. `print`: the fingerprint of return_path and of what the client sent,
  * empty for a message without Message-ID: store recognises by it a message that is sent again
- * (src/store/owner/partly.h). `authors`: the addresses in the From and Sender fields of a login's
- * message. `surrogate`: the size of the surrogate of these octets, in the encoding of
- * mail/surrogate.h. */
+ * (src/store/owner/partly.h). `once`: `print` is the identity of a message of the drop folder, and
+ * who has the message is remembered with it (src/store/sql/dropped.h). `authors`: the addresses in
+ * the From and Sender fields of a login's message. `surrogate`: the size of the surrogate of these
+ * octets, in the encoding of mail/surrogate.h. */
 #define smtp_commit_FIELDS(F) \
   F(bytes, id, 64) \
   F(bytes, return_path, SMTP_PATH_MAX) \
@@ -93,7 +94,7 @@ enum commit_outcome {
   F(list, dsn, SMTP_DSN_MAX) \
   F(list, authors, SMTP_AUTHORS_MAX) \
   F(bytes, envid, 300) F(u8, ret, ) F(flag, eight_bit, ) F(flag, trusted, ) \
-  F(flag, utf8, ) F(flag, utf8_header, )
+  F(flag, utf8, ) F(flag, utf8_header, ) F(flag, once, )
 /* yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
 #define smtp_committed_FIELDS(F) F(u8, outcome, ) F(bytes, yours, SMTP_YOURS_MAX)
 /* A session with a login is over: the grant ends. */

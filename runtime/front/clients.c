@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipc/pickup_smtpd.h"
+
 /* --- whose it is --- */
 
 void conn_address_text(const struct conn *c, char *to, size_t n) {
@@ -35,16 +37,28 @@ uint64_t conn_address_key(const struct conn *c) {
   return c->peer_len == 4 ? key | 0xff00000000000000u : key;
 }
 
+static void set_local_address(struct conn *c) {
+  static const uint8_t loopback[] = { 127, 0, 0, 1 };
+  c->local = true;
+  c->peer_len = sizeof loopback;
+  memcpy(c->peer, loopback, sizeof loopback);
+}
+
 /* If the user cannot be determined: the user id of no user. */
 static void set_local_peer(struct conn *c) {
-  static const uint8_t loopback[] = { 127, 0, 0, 1 };
   struct ucred who = { .uid = (uid_t)-1 };
   socklen_t len = sizeof who;
   if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) who.uid = (uid_t)-1;
-  c->local = true;
+  set_local_address(c);
   c->uid = who.uid;
-  c->peer_len = sizeof loopback;
-  memcpy(c->peer, loopback, sizeof loopback);
+}
+
+/* From pickup: it has seen whose file it is. */
+static void set_dropper(struct conn *c, const struct pickup_submit *m) {
+  set_local_address(c);
+  c->uid = m->uid;
+  c->has_drop = true;
+  memcpy(c->drop, m->id.p, sizeof c->drop);
 }
 
 static void set_peer(struct conn *c, const struct sockaddr_storage *from) {
@@ -101,13 +115,17 @@ void conn_unlink(struct conn *c) {
   if (!f->count) front_housekeeping(f);
 }
 
-static struct conn *conn_new(struct front_listener *l, int fd,
-                             const struct sockaddr_storage *from) {
+/* `from`: where it was accepted from; NULL: it is pickup's. */
+static struct conn *conn_new(struct front_listener *l, int fd, const struct sockaddr_storage *from,
+                             const struct pickup_submit *drop) {
   struct front *f = l->front;
   struct conn *c = calloc(1, sizeof *c);
   if (!c) return NULL;
   *c = (struct conn){ .front = f, .fd = fd, .listener = l->index, .id = ++f->next_id };
-  set_peer(c, from);
+  if (drop)
+    set_dropper(c, drop);
+  else
+    set_peer(c, from);
   c->io = loop_io_new(f->process->loop, fd, conn_on_io, c);
   if (!c->io || !link_conn(c)) {
     loop_io_free(&c->io);
@@ -185,11 +203,12 @@ static bool over_address_limit(struct conn *c) {
   return n > c->generation->conf->connections_per_address;
 }
 
-static void welcome(struct front_listener *l, int fd, const struct sockaddr_storage *from) {
+static void welcome(struct front_listener *l, int fd, const struct sockaddr_storage *from,
+                    const struct pickup_submit *drop) {
   struct front *f = l->front;
   struct conn *worst = f->count >= f->most ? least_valuable(f) : NULL;
   if (worst) conn_end(worst, CLOSE_CONNECTION_LIMIT);
-  struct conn *c = f->count < f->most ? conn_new(l, fd, from) : NULL;
+  struct conn *c = f->count < f->most ? conn_new(l, fd, from, drop) : NULL;
   if (!c) {
     refuse(l, fd, CLOSE_CONNECTION_LIMIT);
     return;
@@ -204,13 +223,28 @@ static void welcome(struct front_listener *l, int fd, const struct sockaddr_stor
   }
 }
 
+bool conn_take_drop(struct front *f, struct slice payload, int fd) {
+  struct pickup_submit m;
+  if (!pickup_submit_get(payload, &m) || m.id.n != sizeof((struct conn *)NULL)->drop) {
+    close(fd);
+    return false;
+  }
+  for (size_t i = 0; i < f->listener_count; i++) {
+    if (strcmp(f->listeners[i].service, "local") != 0 || f->stop_at) continue;
+    welcome(&f->listeners[i], fd, NULL, &m);
+    return true;
+  }
+  close(fd); /* it is tried again */
+  return true;
+}
+
 void conn_accept(struct front_listener *l) {
   for (int i = 0; i < FRONT_ACCEPTS; i++) {
     struct sockaddr_storage from;
     socklen_t len = sizeof from;
     int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      welcome(l, fd, &from);
+      welcome(l, fd, &from, NULL);
       continue;
     }
     if (errno == EMFILE || errno == ENFILE) {

@@ -504,12 +504,14 @@ static bool start_session(struct conn *c) {
     .peer_len = c->peer_len,
     .peer_port = c->peer_port,
     .uid = c->uid,
+    .has_drop = c->has_drop,
     .service = l->service,
     .secure = c->tls != NULL,
     .now_ms = loop_now(c->front->process->loop),
     .wall_s = sys_wall_s(),
   };
   memcpy(start.peer, c->peer, sizeof start.peer);
+  memcpy(start.drop, c->drop, sizeof start.drop);
   take_nonce(c->front, start.nonce);
   if (c->tls) {
     start.tls_version = tls_version_name(c->tls);

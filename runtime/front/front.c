@@ -186,6 +186,7 @@ static bool on_message(struct process *r, enum role kind, uint32_t number,
                        const struct ipc_msg *msg, uint8_t state) {
   struct front *f = r->arg;
   if (kind == ROLE_CLI) return front_command(f, number, msg);
+  if (kind == ROLE_PICKUP) return conn_take_drop(f, msg->payload, msg->fd);
   if (msg->tag == 0 && f->role->notice) {
     f->role->notice(kind, msg->type, msg->payload);
     return true;

@@ -127,6 +127,8 @@ struct conn {
   uint8_t peer_len;
   bool local;    /* a local program, over a Unix socket: peer is the loopback */
   uint32_t uid;  /* the program's user, when local */
+  bool has_drop; /* it brings a message of the drop folder, with this identity */
+  uint8_t drop[16];
   size_t parked; /* its part of front.parked */
   bool handshaking, readable, blocked;
   uint16_t peer_port;
@@ -176,6 +178,9 @@ void front_housekeeping(struct front *f);
 
 /* clients.c */
 void conn_accept(struct front_listener *l);
+/* A connection that the role `pickup` made: as one to the listener `local`. Takes `fd`. False:
+ * malformed. */
+bool conn_take_drop(struct front *f, struct slice payload, int fd);
 /* Removes it from the list and the counts. */
 void conn_unlink(struct conn *c);
 /* Ends connections of clients that read nothing until less than parked_limit is held for

@@ -114,6 +114,9 @@ struct proto_start {
   uint16_t peer_port;
   /* of the service "local": the client's user id; peer is then the loopback */
   uint32_t uid;
+  /* likewise: the identity of the one message that it brings (docs/design/pickup.md) */
+  uint8_t drop[16];
+  bool has_drop;
   const char *service;     /* "smtp", "submission", "submissions", "local", "pop3", "pop3s" */
   bool secure;             /* implicit TLS: the handshake is already done */
   const char *tls_version; /* "TLSv1.3" when secure */

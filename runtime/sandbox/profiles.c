@@ -7,6 +7,8 @@
  *
  *   front-ends          take connections through an inherited listener; make no socket, open no
  *   (smtpd, pop3d)      file, start no process or thread
+ *   pickup              files of the drop folder, which it reads and removes (Landlock); pairs of
+ *                       sockets
  *   keys                files below its own folder, the keys that mail is signed with (Landlock)
  *   auth, store         threads, and files below their own folder (Landlock)
  *   collector, sender   TCP sockets of their own that connect (Landlock restricts the ports);
@@ -37,6 +39,7 @@
 #define RESOLVER (1u << ROLE_RESOLVER)
 #define COLLECTOR (1u << ROLE_COLLECTOR)
 #define SENDER (1u << ROLE_SENDER)
+#define PICKUP (1u << ROLE_PICKUP)
 /* The classes, by ipc/roles.def. */
 enum {
   FRONTS = 0
@@ -54,7 +57,9 @@ enum {
 #include "ipc/roles.def"
 #undef ROLE
 };
-#define NO_FILES (FRONTS | KEYS | DIALS)
+/* some files in their folder, and no threads */
+#define FEW_FILES (KEYS | PICKUP)
+#define NO_FILES (FRONTS | FEW_FILES | DIALS)
 #define ALL (FILES | NO_FILES)
 
 #define CALL(name, who) { .number = SCMP_SYS(name), .roles = (who) }
@@ -87,7 +92,7 @@ static const struct sandbox_call calls[] = {
     .refuse = EOPNOTSUPP },
   /* never newfstatat, as which glibc's fstat(3) comes: the filter can't see that its path is empty,
    * and Landlock does not restrict what a path is looked at for (lib/disk makes the call itself) */
-  CALL(fstat, FILES | KEYS),
+  CALL(fstat, FILES | FEW_FILES),
   CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_GETFL),
   CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_GETFD),
   CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_SETFD),
@@ -118,7 +123,7 @@ static const struct sandbox_call calls[] = {
   CALL_IF(mprotect, ALL, BITS_OFF, 2, PROT_EXEC),
   CALL(munmap, ALL),
   CALL(mremap, FILES | DIALS),
-  REFUSED(mremap, FRONTS | KEYS), /* realloc(3) of much memory then copies */
+  REFUSED(mremap, FRONTS | FEW_FILES), /* realloc(3) of much memory then copies */
   CALL(brk, ALL),
   CALL_IF(madvise, ALL, EQUAL, 2, MADV_DONTNEED),
   CALL_IF(madvise, ALL, EQUAL, 2, MADV_FREE),
@@ -147,6 +152,8 @@ static const struct sandbox_call calls[] = {
   SOCKET_OPTION(setsockopt, COLLECTOR | SENDER, IPPROTO_TCP, TCP_NODELAY),
   SOCKET_OPTION(getsockopt, SMTPD, SOL_SOCKET, SO_PEERCRED), /* which user of this machine */
   /* the network, on sockets of its own */
+  /* smtpd gets the other end */
+  CALL_IF(socketpair, PICKUP, EQUAL, 0, AF_UNIX),
   SOCKET(RESOLVER, AF_INET, SOCK_DGRAM),
   SOCKET(RESOLVER, AF_INET6, SOCK_DGRAM),
   SOCKET(DIALS, AF_INET, SOCK_STREAM),
@@ -168,7 +175,7 @@ static const struct sandbox_call calls[] = {
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU),
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
   /* a message body that store shared as a read-only descriptor */
-  CALL(pread64, POP3D | FILES | KEYS),
+  CALL(pread64, POP3D | FILES | FEW_FILES),
   /* threads; clone3's arguments can't be looked at, so glibc is made to use clone */
   CALL_IF(clone, FILES, BITS_ON, 0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND),
   REFUSED(clone3, FILES),
@@ -179,22 +186,22 @@ static const struct sandbox_call calls[] = {
   CALL(eventfd2, FILES), /* a thread wakes the loop */
   CALL(pipe2, FILES),
   /* files; where, is Landlock's to say */
-  CALL(openat, FILES | KEYS),
+  CALL(openat, FILES | FEW_FILES),
   CALL(openat2, FILES | KEYS),
-  CALL(lseek, FILES),
+  CALL(lseek, FILES | PICKUP), /* pickup: its folder, from the beginning again */
   CALL(pwrite64, FILES | KEYS),
   CALL(pwritev, FILES),
   CALL(ftruncate, FILES),
   CALL(fallocate, FILES),
   CALL(fadvise64, FILES | KEYS),
-  CALL(fsync, FILES | KEYS),
+  CALL(fsync, FILES | FEW_FILES),
   CALL(fdatasync, FILES | KEYS),
   CALL(syncfs, FILES),
-  CALL(renameat, FILES | KEYS),
+  CALL(renameat, FILES | FEW_FILES),
   CALL(renameat2, FILES),
-  CALL(unlinkat, FILES | KEYS),
+  CALL(unlinkat, FILES | FEW_FILES),
   CALL(mkdirat, FILES),
-  CALL(getdents64, FILES | KEYS),
+  CALL(getdents64, FILES | FEW_FILES),
   CALL(fstatfs, FILES),
   CALL_IF(fcntl, FILES, EQUAL, 1, F_OFD_SETLK),
   CALL_IF(fcntl, FILES, EQUAL, 1, F_OFD_GETLK),
@@ -205,13 +212,13 @@ static const struct sandbox_call calls[] = {
  * for leaks. Builds with one are for tests; they keep Landlock, the users, and everything above. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const struct sandbox_call tool_calls[] = {
-  CALL(openat, NO_FILES & ~KEYS),
+  CALL(openat, NO_FILES & ~FEW_FILES),
   CALL(readlink, ALL),
   CALL(readlinkat, ALL),
   CALL(newfstatat, ALL),
   CALL(stat, ALL),
   CALL(lseek, NO_FILES),
-  CALL(getdents64, NO_FILES & ~KEYS),
+  CALL(getdents64, NO_FILES & ~FEW_FILES),
   CALL(madvise, ALL),
   CALL(sigaltstack, ALL),
   CALL(sched_getaffinity, NO_FILES),
@@ -223,7 +230,7 @@ static const struct sandbox_call tool_calls[] = {
   CALL(ptrace, ALL),
   CALL(read, NO_FILES),
   CALL(writev, NO_FILES),
-  CALL(fstat, NO_FILES & ~KEYS),
+  CALL(fstat, NO_FILES & ~FEW_FILES),
   CALL(mremap, ALL),
   CALL(sched_yield, NO_FILES),
   CALL(nanosleep, NO_FILES),

@@ -87,11 +87,12 @@ static bool logs_to_a_file(void) {
 static bool set_limits(struct sandbox_profile *p, struct buf *err) {
   uint64_t core = 0, size = p->folder ? p->file_size : 0;
   bool whole = role_rows[p->role].class != ROLE_CLASS_NONE;
-  bool threads = p->threads || !p->folder || p->role == ROLE_KEYS;
+  bool threads = p->threads || role_rows[p->role].class != ROLE_CLASS_FILES;
   bool ok = limit(RLIMIT_CORE, &core) &&
             (p->descriptors == 0 || limit(RLIMIT_NOFILE, &p->descriptors)) &&
             (p->memory == 0 || INSTRUMENTED || limit(RLIMIT_AS, &p->memory));
-  if (ok && whole && (p->folder ? size > 0 : !logs_to_a_file())) ok = limit(RLIMIT_FSIZE, &size);
+  bool writes = p->folder && role_rows[p->role].class != ROLE_CLASS_DROPS;
+  if (ok && whole && (writes ? size > 0 : !logs_to_a_file())) ok = limit(RLIMIT_FSIZE, &size);
   if (ok && whole && !INSTRUMENTED && threads) ok = limit(RLIMIT_NPROC, &p->threads);
   return ok || failed(err, "can't set resource limits");
 }

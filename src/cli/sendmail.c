@@ -7,9 +7,10 @@
  *   mailq, sendmail -bp; sendmail -q, newaliases
  *
  * It has no rights of its own: a message goes to the server's socket `submit`, which sees whose
- * process this is. What the server has not answered with 250 was not sent, and the exit code says
- * so: 75 when it is to be tried again. Of several recipients those that are refused are named, and
- * make the exit code; the others get the message.
+ * process this is. While the server is down it is left in the drop folder instead, on the disk
+ * (docs/design/pickup.md). What the server has not answered with 250, or what is not there, was not
+ * sent, and the exit code says so: 75 when it is to be tried again. Of several recipients those
+ * that are refused are named, and make the exit code; the others get the message.
  *
  * Options of other sendmails that mean nothing here are taken and passed over. */
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/sys.h"
@@ -26,6 +28,8 @@
 #include "mail/header.h"
 #include "mail/mailboxes.h"
 #include "mail/smtp/command.h"
+#include "mail/smtp/drop.h"
+#include "src/cli/base/drops.h"
 #include "src/cli/command_line.h"
 #include "src/cli/mailbox/mbox.h"
 #include "src/cli/client/smtp_shell.h"
@@ -48,10 +52,12 @@ struct call {
 
 struct submission {
   struct smtp_shell smtp;
-  struct buf message;    /* in wire form */
-  struct buf recipients; /* a line each */
-  struct buf user;       /* who calls, without a domain */
-  struct buf domain;     /* of an address without one */
+  struct buf message;      /* in wire form */
+  struct buf recipients;   /* a line each */
+  struct buf user;         /* who calls, without a domain */
+  struct buf domain;       /* of an address without one */
+  const struct conf *conf; /* NULL: this user may not read it */
+  bool down;               /* nobody listens: the message is left in the drop folder */
 };
 
 /* --- the command line --- */
@@ -136,6 +142,7 @@ static void name_user(struct submission *s) {
 /* The configuration when it can be read: not everybody may. */
 static void find_server(struct submission *s, struct cli *c, struct url *url) {
   const struct conf *conf = access(c->config, R_OK) == 0 ? cli_conf(c) : NULL;
+  s->conf = conf;
   snprintf(url->host, sizeof url->host, "%s/submit", conf ? conf->run_dir : "/run/qasid");
   if (conf && *conf->login_domain) buf_put_str(&s->domain, conf->login_domain);
 }
@@ -340,13 +347,21 @@ static int send_letter(struct submission *s, struct smtp_letter *l) {
   return r.whole != CLI_EXIT_OK ? refused : cli_fail(refused, "so it was sent to nobody");
 }
 
+/* Without a server: docs/design/pickup.md. */
+static int leave_letter(const struct submission *s, const struct smtp_letter *l) {
+  if (s->conf && buf_len(&s->message) > s->conf->message_size_limit)
+    return cli_fail(CLI_EXIT_DATA, "the message is larger than message_size_limit");
+  return drops_leave(s->conf ? s->conf->data_dir : "/var/lib/qasid", l, buf_slice(&s->domain),
+                     buf_slice(&s->message));
+}
+
 static int converse(struct submission *s, const struct call *k) {
   struct smtp_letter l = { .eight_bit = smtp_shell_has_eight_bit(buf_slice(&s->message)) };
   struct buf path, line;
   buf_init(&path, 2048), buf_init(&line, 2048);
   int code = take_envelope(s, k, &path, &line, &l);
   if (code == CLI_EXIT_OK) code = take_rcpts(s, k, &l);
-  if (code == CLI_EXIT_OK) code = send_letter(s, &l);
+  if (code == CLI_EXIT_OK) code = s->down ? leave_letter(s, &l) : send_letter(s, &l);
   free(l.rcpts);
   buf_free(&path), buf_free(&line);
   return code;
@@ -362,19 +377,49 @@ static int open_server(struct submission *s, struct cli *c, const struct url *ur
              : code;
 }
 
+/* Nobody listens: there is no socket, or a former server's. With the control socket of a running
+ * server beside it there is none because the option local_submission is off. */
+static bool is_down(const struct submission *s, const struct url *url) {
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  char control[sizeof at.sun_path + 16];
+  if (s->conf && !s->conf->local_submission) return false;
+  if ((size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s", url->host) >= sizeof at.sun_path)
+    return false;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int why = fd < 0 ? errno : connect(fd, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
+  if (fd >= 0) close(fd);
+  snprintf(control, sizeof control, "%.*s/control", (int)(strlen(url->host) - strlen("/submit")),
+           url->host);
+  return why == ECONNREFUSED || (why == ENOENT && access(control, F_OK) != 0);
+}
+
+/* The domain of last resort is the machine's name, as it is the server's. */
+static void take_own_domain(struct submission *s) {
+  char name[256] = "localhost";
+  if (buf_len(&s->domain)) return;
+  if (s->conf && *s->conf->hostname)
+    buf_put_str(&s->domain, s->conf->hostname);
+  else if (gethostname(name, sizeof name - 1) == 0 && *name)
+    buf_put_str(&s->domain, name);
+}
+
 static int send_one(struct submission *s, struct cli *c, const struct call *k,
                     const struct url *url) {
   struct buf raw;
   buf_init(&raw, MESSAGE_MAX);
   int code = read_message(k, &raw);
-  if (code == CLI_EXIT_OK) code = open_server(s, c, url);
+  s->down = code == CLI_EXIT_OK && is_down(s, url);
+  if (code == CLI_EXIT_OK && !s->down) code = open_server(s, c, url);
   if (code == CLI_EXIT_OK) {
-    take_domain(s);
+    if (s->down)
+      take_own_domain(s);
+    else
+      take_domain(s);
     code = make_message(s, k, buf_slice(&raw));
   }
   if (code == CLI_EXIT_OK) code = converse(s, k);
   if (code == CLI_EXIT_UNAVAILABLE && s->smtp.net.over) code = CLI_EXIT_TEMPORARY;
-  smtp_shell_close(&s->smtp);
+  if (!s->down) smtp_shell_close(&s->smtp);
   buf_free(&raw);
   return code;
 }
@@ -431,6 +476,14 @@ static int command(struct cli *c, const char *const *words, int count) {
   return code;
 }
 
+static void print_waiting(struct cli *c) {
+  struct drops n;
+  const struct conf *conf = cli_conf(c);
+  if (!conf || !drops_count(conf, &n) || !(n.waiting + n.aside)) return;
+  printf("%zu messages wait in the drop folder %s/" DROP_FOLDER ", %zu were set aside there\n",
+         n.waiting, conf->data_dir, n.aside);
+}
+
 static int submit(struct cli *c, const struct call *k) {
   struct submission s = { .smtp.net.fd = -1 };
   struct url url = { .scheme = "smtp" };
@@ -461,7 +514,10 @@ int sendmail_main(const char *name, int argc, char **argv) {
   if (code == CLI_EXIT_OK) switch (k.work) {
     case WORK_SEND:
     case WORK_SMTP: code = submit(&c, &k); break;
-    case WORK_LIST: code = command(&c, list, 3); break;
+    case WORK_LIST:
+      print_waiting(&c);
+      code = command(&c, list, 3);
+      break;
     case WORK_RETRY: code = command(&c, retry, 4); break;
     case WORK_NOTHING: break; /* aliases are the server's own, and need no making */
     }

@@ -42,7 +42,8 @@ static bool is_needed(const struct parent *p, enum role kind) {
   if (!needs || p->offline) return !needs;
   return (needs & ROLE_NEEDS_LISTENER && listens(p, kind)) ||
          (needs & ROLE_NEEDS_COLLECT && p->conf->collect) ||
-         (needs & ROLE_NEEDS_SEND && p->conf->send);
+         (needs & ROLE_NEEDS_SEND && p->conf->send) ||
+         (needs & ROLE_NEEDS_LOCAL && p->conf->local_submission);
 }
 
 static void plan(struct parent *p, enum role kind) {

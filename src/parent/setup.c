@@ -5,6 +5,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/sys.h"
+#include "mail/smtp/drop.h"
 #include "lib/tls/pair.h"
 #include "lib/tls/tls.h"
 
@@ -141,10 +142,10 @@ bool setup_listeners(struct parent *p, struct buf *err) {
 bool setup_local_listener(struct parent *p, struct buf *err) {
   struct sockaddr_un at = { .sun_family = AF_UNIX };
   size_t n = (size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s/submit", p->conf->run_dir);
+  if (n < sizeof at.sun_path) unlink(at.sun_path);
   if (!p->conf->local_submission) return true;
   int fd =
       n < sizeof at.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-  unlink(at.sun_path);
   if (n >= sizeof at.sun_path) errno = ENAMETOOLONG;
   if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
       chmod(at.sun_path, 0666) == 0 && listen(fd, BACKLOG) == 0) {
@@ -392,6 +393,28 @@ static bool make_folder(const char *path, mode_t mode, const struct identity *ow
   return false;
 }
 
+static const struct identity *owner_in(const struct parent *p, enum role kind) {
+  return p->as_root ? &p->identities[kind] : NULL;
+}
+
+/* Local users may put files into it, and not list it (docs/design/pickup.md). It is opened to them
+ * last, so that the folder in it is ours. A server without root could not read their files. */
+static bool make_drop_folder(const struct parent *p, const char *path, enum role kind,
+                             struct buf *err) {
+  char aside[1101 + sizeof DROP_ASIDE];
+  struct stat st;
+  bool there = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+  if (there && (!p->as_root || st.st_uid != 0)) return true;
+  snprintf(aside, sizeof aside, "%s/" DROP_ASIDE, path);
+  if (!make_folder(path, 0700, NULL, err) || !make_folder(aside, 0700, owner_in(p, kind), err))
+    return false;
+  if (!p->as_root) return true;
+  const struct identity *owner = &p->identities[kind];
+  if (chmod(path, 01733) == 0 && chown(path, owner->uid, owner->gid) == 0) return true;
+  buf_printf(err, "%s: %s", path, strerror(errno));
+  return false;
+}
+
 bool setup_folders(struct parent *p, struct buf *err) {
   char path[1101];
   if (!make_folder(p->conf->data_dir, p->as_root ? 0755 : 0700, NULL, err)) return false;
@@ -400,8 +423,10 @@ bool setup_folders(struct parent *p, struct buf *err) {
   if (!make_folder(path, 0555, NULL, err)) return false;
   for (int kind = 0; kind < ROLE_COUNT; kind++) {
     setup_folder_of(p, (enum role)kind, path, sizeof path);
-    if (path[0] && !make_folder(path, 0700, p->as_root ? &p->identities[kind] : NULL, err))
-      return false;
+    bool ok = role_rows[kind].class == ROLE_CLASS_DROPS
+                  ? make_drop_folder(p, path, (enum role)kind, err)
+                  : !path[0] || make_folder(path, 0700, owner_in(p, (enum role)kind), err);
+    if (!ok) return false;
   }
   return true;
 }

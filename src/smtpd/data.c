@@ -160,13 +160,27 @@ static void not_yours(struct smtpd_session *s, enum smtp_outcome why, struct sli
 
 static void commit_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
+/* The name by which store knows the message when it comes again. False: by none. */
+static bool put_print(struct smtpd_session *s, uint8_t to[SIPHASH_SIZE]) {
+  struct siphash *print = &s->transaction->print;
+  if (!s->has_drop) {
+    siphash_end(print, to);
+    return message_id_value(&s->transaction->message_id).n > 0;
+  }
+  siphash_start(print, no_key);
+  siphash_put(print, slice_of(&s->uid, sizeof s->uid));
+  siphash_put(print, slice_of(s->drop, sizeof s->drop));
+  siphash_end(print, to);
+  return true;
+}
+
 static void commit(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   uint8_t print[SIPHASH_SIZE];
   struct buf id;
   buf_init(&id, 64);
   smtpd_put_id(s, &id);
-  siphash_end(&transaction->print, print);
+  bool printed = put_print(s, print);
   surrogate_end(&transaction->surrogate, NULL);
   if (transaction->parts) seven_end(transaction->parts, NULL);
   struct smtp_commit q = {
@@ -180,15 +194,17 @@ static void commit(struct smtpd_session *s) {
     .utf8 = transaction->utf8,
     .utf8_header = transaction->parts && transaction->parts->header_high,
     .trusted = s->trusted,
+    .once = s->has_drop,
     .account = s->account,
     .size = transaction->size,
-    .print = slice_of(print, message_id_value(&transaction->message_id).n ? sizeof print : 0),
+    .print = slice_of(print, printed ? sizeof print : 0),
     .dots = transaction->data.clean.dots,
     .surrogate = surrogate_size(&transaction->surrogate),
     .authors = buf_slice(&transaction->authors),
     .tail = buf_slice(&transaction->body),
   };
   smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);
+  s->has_drop = false; /* an identity is one message's */
   buf_free(&id);
   buf_free(&transaction->body);
   /* store forgets it with its answer, whatever that is */

@@ -108,6 +108,9 @@ struct smtpd_session {
   bool secure;
   bool trusted; /* its address is in relay_networks, or it is a program of this machine */
   uint32_t uid; /* whose program, when service->local */
+  /* its next message has this identity, with the uid: it is one of the drop folder */
+  bool has_drop;
+  uint8_t drop[16];
   char tls[64]; /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
   uint64_t end_ms;
 

@@ -490,6 +490,8 @@ static struct proto *session_new(const void *service, const struct proto_start *
   s->peer_len = start->peer_len;
   memcpy(s->peer, start->peer, sizeof s->peer);
   s->uid = start->uid;
+  s->has_drop = start->has_drop;
+  memcpy(s->drop, start->drop, sizeof s->drop);
   s->trusted = s->service->local ||
                conf_in_networks(&s->service->relay_networks, slice_of(s->peer, s->peer_len));
   snprintf(s->name, sizeof s->name, "%s", start->session);

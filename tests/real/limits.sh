@@ -28,7 +28,7 @@ limit_of() { # ROLE WORDS: the soft and hard limit
 sanitized=
 nm "$qasid_bin" 2>/dev/null | grep -q __asan_init && sanitized=yes
 m=$((1024 * 1024))
-for role in smtpd pop3d auth keys store resolver collector; do
+for role in smtpd pop3d auth keys store resolver collector pickup; do
   ok "$role leaves no core" is "$(limit_of $role 'core file size')" "0 0"
   case $role in auth | store) size="$((16 * m)) $((16 * m))" ;; keys) size="$m $m" ;; *) size="0 0" ;; esac
   ok "$role: file size" is "$(limit_of $role 'file size')" "$size"

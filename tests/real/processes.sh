@@ -47,7 +47,7 @@ back() { # ROOM
   job_works
 }
 ok "the whole job works" job_works
-for process in smtpd pop3d auth keys store resolver collector; do ok "$process is killed and back" back "$process"; done
+for process in smtpd pop3d auth keys store resolver collector pickup; do ok "$process is killed and back" back "$process"; done
 
 # Clients deliver and keep what was acknowledged while processes die.
 ok "kills under load lose nothing that was acknowledged" python3 - "$server" "$smtp" "$pop3s" "$dir/cert.pem" <<'EOF'

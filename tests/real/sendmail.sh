@@ -48,7 +48,8 @@ if [ "$(id -u)" = 0 ]; then
   ok "another user" all 'as_nobody -i alice < <(text other)' "has alice 'by uid $(id -u nobody)\)'" 'has alice "Subject: other"'
 fi
 stop
-ok "no server: to be tried again, and that is said" code 75 sm -i alice < <(text lost)
+ok "no server: it is left for it (pickup.sh)" code 0 sm -i alice < <(text left)
+find "$dir/data/pickup" -type f -delete
 option local_submission no
 serve
 ok "local_submission = no" code 75 sm -i alice < <(text off)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -50,6 +51,7 @@ static const struct row {
   { ROLE_AUTH, "auth", true, false, 63 },           { ROLE_KEYS, "keys", true, false, 35 },
   { ROLE_STORE, "store", true, false, 63 },         { ROLE_RESOLVER, "resolver", false, true, 42 },
   { ROLE_COLLECTOR, "collector", false, true, 29 }, { ROLE_SENDER, "sender", false, true, 30 },
+  { ROLE_PICKUP, "pickup", true, false, 33 },
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -274,6 +276,33 @@ static void key_files_work(void) {
   MUST(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
 }
 
+/* pickup finds in its folder what others put there, and makes nothing. */
+static void drop_files_work(void) {
+  char names[4096], octets[5];
+  struct stat st;
+  int dir = openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ends[2];
+  MUST(dir >= 0 && getdents64(dir, names, sizeof names) > 0 && lseek(dir, 0, SEEK_SET) == 0);
+  int fd = openat(dir, "left", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  MUST(fd >= 0 && syscall(SYS_fstat, fd, &st) == 0 && pread(fd, octets, 5, 0) == 5);
+  MUST(renameat(dir, "left", dir, "aside/x") == 0 && fsync(dir) == 0);
+  MUST(openat(dir, "link", O_RDONLY | O_NOFOLLOW) < 0 && errno == ELOOP);
+  MUST(unlinkat(dir, "link", 0) == 0 && unlinkat(dir, "aside/x", 0) == 0);
+  MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+  MUST(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
+}
+
+static void put_drops(void) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/aside", folder);
+  mkdir(path, 0700);
+  MUST(chown(path, getuid() == 0 ? NOBODY : getuid(), getgid()) == 0);
+  snprintf(path, sizeof path, "%s/link", folder);
+  MUST(symlink("/etc/passwd", path) == 0);
+  snprintf(path, sizeof path, "%s/left", folder);
+  FILE *f = fopen(path, "w");
+  MUST(f && fputs("hello", f) >= 0 && fclose(f) == 0);
+}
+
 struct signer {
   struct tls_key *key;
 };
@@ -321,9 +350,12 @@ static void whole_work(const void *arg) {
   const struct row *r = arg;
   int fds[2];
   MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+  if (r->role == ROLE_PICKUP) put_drops();
   common_work(r);
   if (r->role == ROLE_KEYS)
     key_files_work();
+  else if (r->role == ROLE_PICKUP)
+    drop_files_work();
   else if (r->files)
     files_work();
   handshake_work(fds);
@@ -448,9 +480,10 @@ static void reach_limits(const void *arg) {
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
   enter_small(r);
   if (!INSTRUMENTED) memory_ends();
-  if (r->files) files_end(r->role != ROLE_KEYS);
+  bool writes = r->files && r->role != ROLE_PICKUP;
+  if (writes) files_end(r->role != ROLE_KEYS);
   /* else the user's other processes count */
-  if (r->files && r->role != ROLE_KEYS && !INSTRUMENTED && as_root) threads_end();
+  if (writes && r->role != ROLE_KEYS && !INSTRUMENTED && as_root) threads_end();
   descriptors_end(pair);
 }
 

@@ -14,6 +14,7 @@
 #include "lib/json/json.h"
 #include "lib/tls/facts.h"
 #include "src/cli/admin/commands.h"
+#include "src/cli/base/drops.h"
 #include "src/cli/link/ask.h"
 #include "src/cli/admin/certificates.h"
 
@@ -30,12 +31,12 @@ static const enum role counting[COUNTING] = { ROLE_SMTPD, ROLE_POP3D,    ROLE_AU
                                               ROLE_STORE, ROLE_RESOLVER, ROLE_SENDER };
 
 struct status {
-  struct table server, roles, certificates, mailboxes, queue, held, counters[COUNTING];
+  struct table server, roles, certificates, mailboxes, queue, held, drops, counters[COUNTING];
 };
 
 static struct table *status_table(struct status *s, size_t i) {
-  struct table *all[] = { &s->server,    &s->roles, &s->certificates,
-                          &s->mailboxes, &s->queue, &s->held };
+  struct table *all[] = { &s->server, &s->roles, &s->certificates, &s->mailboxes,
+                          &s->queue,  &s->held,  &s->drops };
   enum { ALL = sizeof all / sizeof *all };
   return i < ALL ? all[i] : i - ALL < COUNTING ? &s->counters[i - ALL] : NULL;
 }
@@ -93,6 +94,27 @@ static int ask_store(struct cli *c, const char *what, struct table *t) {
   return code;
 }
 
+/* The drop folder, where this user may list it. */
+static void count_drops(struct cli *c, struct table *to) {
+  static const char *const columns[] = { "waiting", "set-aside" };
+  const struct conf *conf = cli_conf(c);
+  struct drops n;
+  struct buf list;
+  if (!conf || !drops_count(conf, &n)) return;
+  const size_t numbers[] = { n.waiting, n.aside };
+  buf_init(&list, 1024);
+  for (size_t i = 0; i < 2; i++) ipc_list_put(&list, slice_str(columns[i]));
+  table_columns(to, buf_slice(&list));
+  buf_reset(&list);
+  for (size_t i = 0; i < 2; i++) {
+    char text[24];
+    snprintf(text, sizeof text, "%zu", numbers[i]);
+    ipc_list_put(&list, slice_str(text));
+  }
+  if (c->json || n.waiting + n.aside) table_add(to, buf_slice(&list));
+  buf_free(&list);
+}
+
 static int gather(struct cli *c, struct status *s) {
   int code = ask_parent(c, "status", &s->server, NULL);
   if (code == CLI_EXIT_OK) code = ask_parent(c, "ps", &s->roles, NULL);
@@ -100,6 +122,7 @@ static int gather(struct cli *c, struct status *s) {
   if (code == CLI_EXIT_OK) code = ask_store(c, "mailboxes", &s->mailboxes);
   if (code == CLI_EXIT_OK) code = ask_store(c, "queue", &s->queue);
   if (code == CLI_EXIT_OK) code = ask_store(c, "held", &s->held);
+  count_drops(c, &s->drops);
   for (size_t i = 0; code == CLI_EXIT_OK && i < COUNTING; i++)
     code = ask_all(c, counting[i], "status", &s->counters[i]);
   return code;
@@ -141,6 +164,7 @@ static void show_all(struct cli *c, const struct status *s) {
        c->json ? "held"
                : "held (qasid queue list SELECT shows it, qasid queue release SELECT lets it go)",
        &s->held, false);
+  show(c, c->json ? "drops" : "drop folder of sendmail (pickup in data_dir)", &s->drops, false);
   for (size_t i = 0; i < COUNTING; i++) show(c, role_name(counting[i]), &s->counters[i], false);
   if (c->json) printf("}\n");
 }
@@ -273,6 +297,14 @@ static void judge_sending(struct verdict *v, const struct status *s) {
   }
 }
 
+static void judge_drops(struct verdict *v, const struct status *s) {
+  const struct table_row *r = s->drops.first;
+  uint64_t aside = r ? number_in(&s->drops, r, "set-aside") : 0;
+  if (aside)
+    find(v, LEVEL_WARNING, "drops", "%llu files of the drop folder were set aside",
+         (unsigned long long)aside);
+}
+
 static const struct {
   const char *name;
   void (*judge)(struct verdict *, const struct status *);
@@ -280,7 +312,7 @@ static const struct {
   /* clang-format off */
   { "processes", judge_processes }, { "certificates", judge_certificates }, { "disk", judge_disk },
   { "mailboxes", judge_mailboxes }, { "queue", judge_queue },
-  { "sending", judge_sending },
+  { "sending", judge_sending }, { "drops", judge_drops },
   /* clang-format on */
 };
 enum { JUDGES = sizeof judges / sizeof *judges };

@@ -66,11 +66,12 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
 /* Whether a column holds numbers is a fact of the column, not of the row. */
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
-    "pid",    "uid",      "size",     "octets",  "messages",   "quota",    "made",    "seconds",
-    "in",     "out",      "value",    "fetched", "unreadable", "deleted",  "same",    "number",
-    "uptime", "restarts", "flags",    "count",   "taken",      "sessions", "percent", "recipients",
-    "tries",  "index",    "accounts", "aliases", "first",      "most",     "port",    "priority",
-    "weight", "days",     "damaged",  "line",    "in-all",
+    "pid",      "uid",     "size",       "octets",    "messages", "quota",      "made",
+    "seconds",  "in",      "out",        "value",     "fetched",  "unreadable", "deleted",
+    "same",     "number",  "uptime",     "restarts",  "flags",    "count",      "taken",
+    "sessions", "percent", "recipients", "tries",     "index",    "accounts",   "aliases",
+    "first",    "most",    "port",       "priority",  "weight",   "days",       "damaged",
+    "line",     "in-all",  "waiting",    "set-aside",
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (slice_eq(column, slice_str(names[i]))) return true;

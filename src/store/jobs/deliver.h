@@ -14,6 +14,9 @@ struct deliver_place {
   uint32_t uid; /* result */
 };
 
+/* Recipients of messages of the drop folder that are remembered. */
+enum { DROPPED_MAX = 16384 };
+
 struct deliver_dsn;
 
 /* What the account may send: brake.h. */
@@ -46,7 +49,11 @@ struct deliver_job {
   bool never;                      /* the message is larger than some other's whole quota */
   bool had;                        /* some recipient has the message already (partly.h) */
   struct slice print;              /* the message's fingerprint; p NULL: none */
-  uint64_t size;                   /* of the stored octets: head, spooled, tail */
+  /* it is the identity of a message of the drop folder (src/store/sql/dropped.h), and these are the
+   * keys of its places and then of those elsewhere; in `kept` */
+  bool once;
+  uint64_t *who;
+  uint64_t size;      /* of the stored octets: head, spooled, tail */
   uint64_t surrogate; /* the size of their surrogate, as mail/surrogate.h computes it */
   uint64_t body;      /* result, while in a transaction */
   bool in_file;

@@ -104,9 +104,10 @@ struct store {
   struct session *waiters; /* logins that wait for a maildrop, the oldest first */
   struct dir_found found;
   struct partly partly;
-  struct buf out;  /* an answer being encoded */
-  uint64_t spools; /* numbers given */
-  size_t aheads;   /* sessions that may send ahead */
+  struct partly dropped; /* what is in the table (src/store/sql/dropped.h) */
+  struct buf out;        /* an answer being encoded */
+  uint64_t spools;       /* numbers given */
+  size_t aheads;         /* sessions that may send ahead */
   struct housekeeping housekeeping;
   struct outbound outbound;
   struct tls_failures tls_failures;

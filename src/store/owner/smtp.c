@@ -7,6 +7,7 @@
 #include "mail/smtp/dsn.h"
 #include "src/store/owner/brake.h"
 #include "src/store/owner/finish.h"
+#include "src/store/owner/had.h"
 #include "src/store/owner/relay.h"
 #include "src/store/owner/report.h"
 
@@ -273,6 +274,7 @@ static struct deliver_job *new_deliver_job(struct session *session, const struct
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   arena_init(&d->kept, KEPT_MAX);
   d->dots = q->dots;
+  d->once = q->once && q->print.n == PARTLY_NAME;
   d->spool = session->spool;
   d->size = head + session->spool.size + d->tail.n;
   d->surrogate = deliver_surrogate(d, q->surrogate, session->spool.size + q->tail.n);
@@ -289,20 +291,10 @@ static bool next_dsn(struct slice *list, uint8_t *ret_notify, struct slice *ret_
   return none || item.n > 0;
 }
 
-/* The key under which partly.h knows a recipient elsewhere: of the address as the queue has it. */
-static uint64_t key_elsewhere(struct slice plain) {
-  struct buf wire;
-  buf_init(&wire, 2 * SMTP_PATH_MAX);
-  address_put_quoted(&wire, plain);
-  uint64_t key = partly_key(buf_slice(&wire));
-  buf_free(&wire);
-  return key;
-}
-
 /* A recipient elsewhere, unless it has the message already. */
 static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to, uint8_t notify,
                           struct slice orcpt, struct slice forwarder) {
-  bool has = d->print.n && partly_has(&s->partly, d->print, key_elsewhere(to));
+  bool has = had_has(s, d, had_key(to));
   d->had |= has;
   return has || relay_add(d, to, notify, orcpt, forwarder);
 }
@@ -384,7 +376,7 @@ static enum commit_outcome choose_places(struct store *s, struct deliver_job *d,
   for (size_t i = 0; i < s->found.count; i++) {
     struct dir_account a;
     if (dir_account(&s->dir, s->found.accounts[i], &a) != DIR_FOUND) return COMMIT_TROUBLE;
-    bool has = partly_has(&s->partly, d->print, a.id);
+    bool has = had_has(s, d, a.id);
     enum room room = has ? ROOM_ENOUGH : store_room_for(s, &a, d->size, size);
     if (room == ROOM_UNKNOWN) return COMMIT_TROUBLE;
     d->had |= has;
@@ -398,19 +390,6 @@ static enum commit_outcome choose_places(struct store *s, struct deliver_job *d,
   return d->count || d->elsewhere_count ? COMMIT_DONE : not_everywhere(d);
 }
 
-/* The client is gone: if it sends the message again, that is another one. */
-static void forget_who_has_it(struct store *s, const struct deliver_job *d,
-                              struct slice addresses) {
-  struct slice address;
-  if (!d->print.n) return;
-  for (size_t i = 0; i < s->found.count; i++)
-    partly_forget(&s->partly, d->print, s->found.accounts[i]);
-  for (size_t i = 0; i < s->found.elsewhere_count; i++)
-    partly_forget(&s->partly, d->print, key_elsewhere(s->found.elsewhere[i].target));
-  while (ipc_list_next(&addresses, &address))
-    partly_forget(&s->partly, d->print, key_elsewhere(address));
-}
-
 static enum commit_outcome find_places(struct store *s, const struct session *session,
                                        struct deliver_job *d, const struct smtp_commit *q) {
   enum commit_outcome outcome = find_recipients(s, session, d, q);
@@ -418,9 +397,10 @@ static enum commit_outcome find_places(struct store *s, const struct session *se
   if ((d->elsewhere_count || d->dsn) && !set_letter(s, session, d, q)) return COMMIT_TROUBLE;
   outcome = choose_places(s, d, q->size);
   if (outcome != COMMIT_DONE) return outcome;
-  if (!d->full && !d->never) forget_who_has_it(s, d, q->addresses);
+  if (!d->full && !d->never) had_forget(s, d, q->addresses);
   if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post))
     return COMMIT_TROUBLE;
+  if (d->once && d->count + d->elsewhere_count && !had_set_who(d)) return COMMIT_TROUBLE;
   if (!deliver_coming(s, d)) return COMMIT_TROUBLE;
   brake_set(s, session, d);
   return COMMIT_DONE;
@@ -533,14 +513,6 @@ static void commit_parked(struct store *s, struct session *session, int64_t now_
   buf_free(&payload);
 }
 
-/* A recipient that has the message must not get it again with the others. */
-static void remember(struct store *s, const struct deliver_job *d) {
-  if (d->job.result != JOB_DONE || !(d->full || d->never)) return;
-  for (size_t i = 0; i < d->count; i++) partly_keep(&s->partly, d->print, d->places[i].account);
-  for (size_t i = 0; i < d->elsewhere_count; i++)
-    partly_keep(&s->partly, d->print, partly_key(d->elsewhere[i].address));
-}
-
 void deliver_finish(struct store *s, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   deliver_count(s, d);
@@ -548,7 +520,7 @@ void deliver_finish(struct store *s, struct store_job *j) {
     outbound_fresh(s, d->elsewhere, d->elsewhere_count, j->now_s);
   if (j->result == JOB_DONE && d->brake.why) brake_notify(s, d, j->now_s);
   if (j->result == JOB_DONE && d->dsn) report_finish(s, &d->dsn->post, j->now_s);
-  remember(s, d);
+  had_remember(s, d);
   if (j->result == JOB_DONE) history_delivered(s, d, d->arrival);
   struct session *session = session_answered(s, j);
   if (!session) return;

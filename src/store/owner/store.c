@@ -6,6 +6,7 @@
 #include "src/store/owner/finish.h"
 #include "src/store/owner/owner.h"
 #include "src/store/sql/bodies.h"
+#include "src/store/sql/dropped.h"
 #include "src/store/sql/schema.h"
 
 enum { OWNER_CACHE_KIB = 4 * 1024 };
@@ -30,6 +31,10 @@ static bool make_database(struct store *s, struct buf *err) {
   return fine;
 }
 
+static void take_dropped(void *arg, struct slice name, uint64_t who) {
+  partly_keep(&((struct store *)arg)->dropped, name, who);
+}
+
 static bool open_database(struct store *s, struct buf *err) {
   struct db_options options = { .page_size = STORE_PAGE,
                                 .cache_kib = OWNER_CACHE_KIB,
@@ -42,6 +47,7 @@ static bool open_database(struct store *s, struct buf *err) {
   if (r != DB_OK)
     return open_failed(err, "the accounts in the mail database can't be read", r, s->db);
   r = outbound_load(s, s->db);
+  if (r == DB_OK) r = dropped_read(s->db, take_dropped, s);
   return r == DB_OK || open_failed(err, "the queue in the mail database can't be read", r, s->db);
 }
 
@@ -83,6 +89,7 @@ struct store *store_new(struct disk *disk, const struct conf *conf, const struct
   outbound_init(s);
   history_init(&s->history);
   partly_init(&s->partly);
+  partly_init(&s->dropped);
   if (!start(s, err)) store_free(&s);
   return s;
 }
@@ -103,6 +110,7 @@ void store_free(struct store **s) {
   db_close(&x->db);
   dir_found_free(&x->found);
   partly_free(&x->partly);
+  partly_free(&x->dropped);
   buf_free(&x->out);
   free(x);
   *s = NULL;

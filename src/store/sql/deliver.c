@@ -6,6 +6,7 @@
 #include "mail/surrogate.h"
 #include "src/store/jobs/uidl.h"
 #include "src/store/sql/brake.h"
+#include "src/store/sql/dropped.h"
 #include "src/store/sql/queue.h"
 #include "src/store/sql/report.h"
 #include "src/store/sql/work.h"
@@ -162,6 +163,7 @@ enum db_result deliver_run(struct store_engine *e, struct store_job *j) {
     return DB_OK;
   }
   enum db_result r = look_at_folders(e, d);
+  if (r == DB_OK && d->once && j->result == JOB_DONE) r = dropped_write(e, d);
   if (r == DB_OK && j->result == JOB_DONE && d->uidl.p) r = look_at_uidl(e, d);
   if (d->again && d->uidl_found != UIDL_NEW) {
     d->uidl = SLICE_NONE; /* it gets one of ours */

@@ -333,6 +333,14 @@ static const struct schema_step steps[] = {
     " WHERE limited > 0 GROUP BY account;"
     "INSERT INTO queue_count SELECT 3, account, sum(failing), count(*) FROM letter"
     " WHERE failing > 0 GROUP BY account" },
+
+  /* Who has which message of the drop folder: dropped.h. */
+  { 21, "CREATE TABLE dropped ("
+        " n INTEGER PRIMARY KEY,"
+        " name BLOB NOT NULL,"
+        " who INTEGER NOT NULL,"
+        " UNIQUE (name, who)"
+        ") STRICT" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

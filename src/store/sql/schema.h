@@ -15,6 +15,7 @@
  *   deleted    messages that were deleted and can still be brought back
  *   gone       imported UIDLs whose message was deleted, so that none is ever given twice
  *   collected  UIDLs of other servers whose message was collected (collected.h)
+ *   dropped    who has which message of the drop folder (dropped.h)
  *
  * Invariants (each is tested by `qasid check`):
  *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: ISC */
+/* A pass over the drop folder: what each name is, and what is done with it. Anybody on this machine
+ * may have made it, so it is opened without following a link and without waiting, and looked at by
+ * its descriptor. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/sys.h"
+#include "src/pickup/pickup.h"
+
+/* fstat(2) itself: glibc's makes newfstatat(2) of it, which the sandbox does not allow. */
+static int stat_of(int fd, struct stat *ret) {
+#if __WORDSIZE == 64 && defined(SYS_fstat)
+  return (int)syscall(SYS_fstat, fd, ret);
+#else
+  return fstat(fd, ret);
+#endif
+}
+
+/* --- lines of the log --- */
+
+__attribute__((format(printf, 2, 3))) static void note(struct pickup *p, const char *fmt, ...) {
+  char text[512];
+  va_list ap;
+  if (p->lines >= PICKUP_LINES_MAX) {
+    p->unlogged++;
+    return;
+  }
+  p->lines++;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  log_print(&p->process->log, LOG_E_DROP, "%s", text);
+}
+
+/* --- later --- */
+
+static uint64_t key_of(const char *name) { return slice_hash(slice_str(name)) | 1; }
+
+static void put_off(struct pickup *p, const char *name, uint64_t ms) {
+  if (p->later.count >= PICKUP_LATER_MAX) {
+    map_free(&p->later);
+    map_init(&p->later);
+  }
+  map_put(&p->later, key_of(name), loop_now(p->process->loop) + ms);
+}
+
+static bool is_put_off(struct pickup *p, const char *name) {
+  uint64_t at;
+  if (!map_get(&p->later, key_of(name), &at)) return false;
+  if (at > loop_now(p->process->loop)) return true;
+  map_remove(&p->later, key_of(name));
+  return false;
+}
+
+/* --- set aside --- */
+
+static void set_aside(struct pickup *p, const char *name, long uid, const char *why) {
+  uint8_t bits[8];
+  char to[64], owner[40] = "";
+  int n = snprintf(to, sizeof to, DROP_ASIDE "/");
+  sys_random(bits, sizeof bits);
+  for (size_t i = 0; i < sizeof bits; i++)
+    n += snprintf(to + n, sizeof to - (size_t)n, "%02x", bits[i]);
+  if (uid >= 0) snprintf(owner, sizeof owner, " of uid %ld", uid);
+  if (renameat(p->folder, name, p->folder, to) == 0) {
+    note(p, "the file %s%s is set aside as %s: %s", name, owner, to, why);
+  } else if (errno != ENOENT) {
+    note(p, "%s%s cannot be moved and stays where it is: %s", name, owner, why);
+    put_off(p, name, PICKUP_STUCK_MS);
+  }
+}
+
+/* A link, a FIFO, a socket, a folder: there is no mail in it. The sandbox lets none of these be
+ * moved; a folder with something in it cannot be removed either. */
+static void remove_odd(struct pickup *p, const char *name, long uid) {
+  if (unlinkat(p->folder, name, 0) == 0 || unlinkat(p->folder, name, AT_REMOVEDIR) == 0) {
+    note(p, "%s of uid %ld is no file, and is removed", name, uid);
+  } else if (errno != ENOENT) {
+    note(p, "%s of uid %ld is no file, and cannot be removed: %s", name, uid, strerror(errno));
+    put_off(p, name, PICKUP_STUCK_MS);
+  }
+}
+
+/* --- one name --- */
+
+/* A reason that is not the file's: it is looked at again. */
+static bool is_ours(int error) {
+  return error == ENOENT || error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+}
+
+/* By its name, without opening what is there. */
+static bool look_from_outside(struct pickup *p, const char *name, struct stat *ret) {
+  int fd = openat(p->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  bool known = fd >= 0 && stat_of(fd, ret) == 0;
+  if (fd >= 0) close(fd);
+  return known;
+}
+
+/* Why it is not to be submitted; it may have become another file when it is opened. */
+static const char *judge(const struct pickup *p, const struct stat *st) {
+  if (!S_ISREG(st->st_mode)) return "it is no file";
+  if (st->st_nlink != 1) return "it has a second name";
+  if (st->st_size < 0 ||
+      (uint64_t)st->st_size > p->process->conf->message_size_limit + DROP_HEAD_MAX)
+    return "it is larger than message_size_limit";
+  return NULL;
+}
+
+static bool has_turn(struct pickup *p, uint32_t uid) {
+  uint64_t n = 0;
+  map_get(&p->taken, uid, &n);
+  if (n >= PICKUP_USER_MAX || !map_put(&p->taken, uid, n + 1)) p->skipped = true;
+  return n < PICKUP_USER_MAX;
+}
+
+static void submit(struct pickup *p, struct found *f) {
+  bool malformed;
+  const char *why = submit_begin(p, f, &malformed);
+  if (why && malformed) set_aside(p, f->name, f->uid, why);
+  if (why && !malformed) put_off(p, f->name, PICKUP_LATER_MS);
+}
+
+static void look_at_file(struct pickup *p, struct found *f) {
+  struct stat st;
+  f->fd = openat(p->folder, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (f->fd < 0) {
+    if (!is_ours(errno)) set_aside(p, f->name, -1, strerror(errno));
+    return;
+  }
+  if (stat_of(f->fd, &st) != 0) st = (struct stat){ 0 }; /* which is no file */
+  const char *wrong = judge(p, &st);
+  f->uid = st.st_uid;
+  f->size = (uint64_t)st.st_size;
+  f->changed_s = st.st_mtime;
+  if (!wrong && has_turn(p, f->uid)) {
+    submit(p, f);
+    return;
+  }
+  close(f->fd);
+  if (wrong) set_aside(p, f->name, st.st_uid, wrong);
+}
+
+static void look_at(struct pickup *p, const char *name) {
+  struct found f = { .fd = -1 };
+  struct stat st;
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, DROP_ASIDE) == 0) return;
+  if (is_put_off(p, name) || !look_from_outside(p, name, &st)) return;
+  if (!S_ISREG(st.st_mode)) {
+    remove_odd(p, name, st.st_uid);
+  } else if (slice_starts(slice_str(name), SLICE(DROP_UNFINISHED))) {
+    if (st.st_mtime + PICKUP_UNFINISHED_S < sys_wall_s())
+      set_aside(p, name, st.st_uid, "it was never finished");
+  } else if (!drop_is_name(slice_str(name), f.id)) {
+    set_aside(p, name, st.st_uid, "sendmail gives no such name");
+  } else {
+    memcpy(f.name, name, sizeof f.name);
+    look_at_file(p, &f);
+  }
+}
+
+void look_submitted(struct pickup *p, const struct found *f, enum outcome o, const char *words) {
+  bool old = f->changed_s + PICKUP_OLD_S < sys_wall_s();
+  if (o == OUTCOME_REFUSED || (o == OUTCOME_LATER && old)) {
+    set_aside(p, f->name, f->uid, words);
+  } else if (o == OUTCOME_LATER) {
+    put_off(p, f->name, PICKUP_LATER_MS);
+  } else if (unlinkat(p->folder, f->name, 0) != 0 && errno != ENOENT) {
+    note(p, "%s was taken and cannot be removed: %s", f->name, strerror(errno));
+    put_off(p, f->name, PICKUP_STUCK_MS);
+  }
+  loop_timer_set(p->timer, loop_now(p->process->loop));
+}
+
+/* --- the pass --- */
+
+static void begin_pass(struct pickup *p) {
+  p->passing = true;
+  p->skipped = false;
+  p->name_n = p->name_at = 0;
+  p->lines = p->unlogged = 0;
+  map_free(&p->taken);
+  map_init(&p->taken);
+  lseek(p->folder, 0, SEEK_SET);
+}
+
+/* Removals are durable, so that what comes again after a power loss is few. */
+static void end_pass(struct pickup *p) {
+  if (p->unlogged)
+    log_print(&p->process->log, LOG_E_DROP, "%zu more lines about files in the drop folder",
+              p->unlogged);
+  if (p->taken.count) fsync(p->folder);
+  p->passing = false;
+  uint64_t rest = p->skipped ? 0 : PICKUP_REST_MS;
+  loop_timer_set(p->timer, loop_now(p->process->loop) + rest);
+}
+
+/* NULL: there is none left. */
+static const char *next_name(struct pickup *p) {
+  if (p->name_at == p->name_n) {
+    ssize_t n = getdents64(p->folder, p->names, PICKUP_NAMES);
+    p->name_n = n > 0 ? (size_t)n : 0;
+    p->name_at = 0;
+    if (!p->name_n) return NULL;
+  }
+  const struct dirent64 *entry = (const struct dirent64 *)(const void *)(p->names + p->name_at);
+  p->name_at += entry->d_reclen;
+  return entry->d_name;
+}
+
+void look_go(struct pickup *p) {
+  if (p->now) return;
+  if (!p->passing) begin_pass(p);
+  for (unsigned i = 0; i < PICKUP_TURN_MAX && !p->now; i++) {
+    const char *name = next_name(p);
+    if (!name) {
+      end_pass(p);
+      return;
+    }
+    look_at(p, name);
+  }
+  if (!p->now) loop_timer_set(p->timer, loop_now(p->process->loop));
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* Who has the message of a commit already: had.h. */
+#include "src/store/owner/had.h"
+
+#include "ipc/smtpd_store.h"
+#include "mail/address.h"
+
+uint64_t had_key(struct slice plain) {
+  struct buf wire;
+  buf_init(&wire, 2 * SMTP_PATH_MAX);
+  address_put_quoted(&wire, plain);
+  uint64_t key = partly_key(buf_slice(&wire));
+  buf_free(&wire);
+  return key;
+}
+
+bool had_has(const struct store *s, const struct deliver_job *d, uint64_t who) {
+  return d->print.n && partly_has(d->once ? &s->dropped : &s->partly, d->print, who);
+}
+
+void had_forget(struct store *s, const struct deliver_job *d, struct slice addresses) {
+  struct slice address;
+  if (!d->print.n || d->once) return;
+  for (size_t i = 0; i < s->found.count; i++)
+    partly_forget(&s->partly, d->print, s->found.accounts[i]);
+  for (size_t i = 0; i < s->found.elsewhere_count; i++)
+    partly_forget(&s->partly, d->print, had_key(s->found.elsewhere[i].target));
+  while (ipc_list_next(&addresses, &address)) partly_forget(&s->partly, d->print, had_key(address));
+}
+
+/* The key of one who gets it, as partly.h has it: the places, then those elsewhere. */
+static uint64_t who_gets(const struct deliver_job *d, size_t i) {
+  return i < d->count ? d->places[i].account : partly_key(d->elsewhere[i - d->count].address);
+}
+
+bool had_set_who(struct deliver_job *d) {
+  size_t all = d->count + d->elsewhere_count;
+  d->who = arena_alloc(&d->kept, all * sizeof *d->who);
+  for (size_t i = 0; d->who && i < all; i++) d->who[i] = who_gets(d, i);
+  return d->who != NULL;
+}
+
+void had_remember(struct store *s, const struct deliver_job *d) {
+  if (d->job.result != JOB_DONE || !(d->full || d->never || d->once)) return;
+  struct partly *to = d->once ? &s->dropped : &s->partly;
+  for (size_t i = 0; i < d->count + d->elsewhere_count; i++)
+    partly_keep(to, d->print, who_gets(d, i));
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+/* A message of the drop folder that is submitted again: nobody has it twice, whatever came between
+ * (src/store/sql/dropped.h). */
+#include "store_kit.h"
+
+#include "lib/db/db.h"
+#include "src/store/jobs/deliver.h"
+#include "src/store/sql/schema.h"
+
+#define MESSAGE "Subject: hello\r\n\r\nhi\r\n"
+#define NAME "0123456789abcdef"
+
+static uint64_t alice(struct kit *k) {
+  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
+  return kit_account(k, "alice@example.org");
+}
+
+static bool submit(struct kit *k, uint64_t tag, const char *name, const char *to) {
+  struct buf list;
+  kit_list(&list, to);
+  bool fine =
+      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
+              .return_path = SLICE("root@example.org"), .addresses = buf_slice(&list),
+              .tail = SLICE(MESSAGE), .trusted = true, .once = true, .print = slice_str(name));
+  buf_free(&list);
+  return fine;
+}
+
+static enum commit_outcome submitted(struct kit *k, const char *name, const char *to) {
+  assert_true(submit(k, 7, name, to));
+  return KIT_HEAR(k, smtp_committed).outcome;
+}
+
+static size_t mails(struct kit *k, uint64_t account) {
+  size_t n = kit_open_drop(k, 1, account)->opened.count;
+  kit_quit(k, 1);
+  return n;
+}
+
+static uint64_t queued(struct kit *k) {
+  struct answer a = kit_command(k, "queue list");
+  size_t n = 0;
+  for (const char *at = a.rows; (at = strstr(at, "friend@elsewhere.example")); at++) n++;
+  return n;
+}
+
+static void once_only(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  assert_int_equal(submitted(k, NAME, "alice@example.org friend@elsewhere.example"), COMMIT_DONE);
+  for (unsigned life = 0; life < 2; life++) {
+    assert_int_equal(submitted(k, NAME, "alice@example.org friend@elsewhere.example"), COMMIT_DONE);
+    assert_int_equal(mails(k, id), 1);
+    assert_int_equal(queued(k), 1);
+    kit_reopen(k);
+  }
+  assert_int_equal(submitted(k, "another one ....", "alice@example.org"), COMMIT_DONE);
+  assert_int_equal(mails(k, id), 2);
+  assert_int_equal(kit_command(k, "check").code, CLI_OK);
+}
+
+/* A session that is lost may still be writing when the next one comes. */
+static void while_the_first_is_written(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  assert_true(submit(k, 7, NAME, "alice@example.org"));
+  assert_true(submit(k, 8, NAME, "alice@example.org"));
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_TROUBLE);
+  assert_int_equal(k->last->tag, 8);
+  assert_int_equal(submitted(k, NAME, "alice@example.org"), COMMIT_DONE);
+  assert_int_equal(mails(k, id), 1);
+}
+
+/* Those who had room have it, also after a restart; the others get it, and it once. */
+static void some_were_full(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k), bob = kit_account(k, "bob@example.org");
+  assert_int_equal(kit_command(k, "account quota bob@example.org 10").code, CLI_OK);
+  assert_int_equal(submitted(k, NAME, "alice@example.org bob@example.org"), COMMIT_SOME_NEVER);
+  kit_reopen(k);
+  assert_int_equal(kit_command(k, "account quota bob@example.org none").code, CLI_OK);
+  for (unsigned i = 0; i < 2; i++)
+    assert_int_equal(submitted(k, NAME, "alice@example.org bob@example.org"), COMMIT_DONE);
+  assert_int_equal(mails(k, id), 1);
+  assert_int_equal(mails(k, bob), 1);
+}
+
+/* --- the table --- */
+
+static struct db *open_closed(struct kit *k) {
+  struct db *db = NULL;
+  struct db_options options = { .page_size = STORE_PAGE };
+  kit_close(k);
+  assert_int_equal(db_open(k->disk, STORE_DATABASE, &options, &db), DB_OK);
+  return db;
+}
+
+static int64_t number(struct db *db, const char *sql) {
+  struct db_stmt *q = db_prepare(db, sql);
+  assert_int_equal(db_step(q), DB_ROW);
+  int64_t n = db_int(q, 0);
+  db_reset(q);
+  return n;
+}
+
+static void the_oldest_are_forgotten(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  assert_int_equal(submitted(k, NAME, "alice@example.org"), COMMIT_DONE);
+  struct db *db = open_closed(k);
+  assert_int_equal(
+      db_exec(db, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 20000)"
+                  " INSERT INTO dropped (name, who) SELECT randomblob(16), n FROM c"),
+      DB_OK);
+  db_close(&db);
+  kit_open(k);
+  assert_int_equal(submitted(k, "the newest one..", "alice@example.org"), COMMIT_DONE);
+  db = open_closed(k);
+  assert_int_equal(number(db, "SELECT count(*) FROM dropped"), DROPPED_MAX);
+  db_close(&db);
+  kit_open(k);
+  assert_int_equal(submitted(k, "the newest one..", "alice@example.org"), COMMIT_DONE);
+  assert_int_equal(mails(k, id), 2);
+}
+
+/* A store that the version before wrote. */
+static void a_store_without_the_table(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
+  struct db *db = open_closed(k);
+  assert_int_equal(db_exec(db, "DROP TABLE dropped"), DB_OK);
+  assert_int_equal(db_begin(db), DB_OK);
+  assert_int_equal(db_set_version(db, 20), DB_OK);
+  assert_int_equal(db_commit(db), DB_OK);
+  db_close(&db);
+  kit_open(k);
+  for (unsigned i = 0; i < 2; i++)
+    assert_int_equal(submitted(k, NAME, "alice@example.org"), COMMIT_DONE);
+  assert_int_equal(mails(k, id), 2);
+  assert_int_equal(kit_command(k, "check").code, CLI_OK);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(once_only),
+    TEST(while_the_first_is_written),
+    TEST(some_were_full),
+    TEST(the_oldest_are_forgotten),
+    TEST(a_store_without_the_table),
+  };
+  return cmocka_run_group_tests_name("store-dropped", tests, NULL, NULL);
+}
