@@ -13,8 +13,6 @@
 #include "lib/db/db_inside.h"
 #include "lib/db/vfs.h"
 
-enum { BUSY_MS = 5000 };
-
 /* -- once a process -- */
 
 /* No connection is used by two threads at once, so SQLite needs mutexes only for what connections
@@ -124,7 +122,7 @@ int db_sqlite_open(struct disk *disk, const char *name, int flags, sqlite3 **ret
     db_sqlite_close(disk, &h);
     return rc;
   }
-  sqlite3_busy_timeout(h, BUSY_MS);
+  sqlite3_busy_timeout(h, DB_BUSY_MS);
   *ret = h;
   return SQLITE_OK;
 }
@@ -162,6 +160,16 @@ static enum db_result use_wal(struct db *db) {
   return r == DB_ROW ? DB_OK : r;
 }
 
+/* Only what is not there yet can be made with a map of its pages. */
+static enum db_result keep_map(struct db *db) {
+  struct db_stmt *s = db_prepare(db, "PRAGMA page_count");
+  enum db_result r = db_step(s);
+  bool new = r == DB_ROW &&db_int(s, 0) == 0;
+  db_reset(s);
+  if (new) return db_exec(db, "PRAGMA auto_vacuum=INCREMENTAL");
+  return r == DB_ROW ? DB_OK : r;
+}
+
 /* Above what moves the log home under load, so that only what a burst left is given back: with the
  * first commit of the log's next round, and the file need not grow anew in every round. */
 enum { LOG_KEPT = 48 * 1024 * 1024 };
@@ -177,9 +185,10 @@ static enum db_result set_up(struct db *db, const struct db_options *o) {
            "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA "
            "secure_delete=FAST;"
            "PRAGMA journal_size_limit=%u;",
-           o->page_size ? o->page_size : 16384, o->cache_kib ? o->cache_kib : 2048,
+           o->page_size ? o->page_size : DB_PAGE, o->cache_kib ? o->cache_kib : 2048,
            o->log_kept ? o->log_kept : LOG_KEPT);
   enum db_result r = db_exec(db, sql);
+  if (r == DB_OK && !o->read_only) r = keep_map(db);
   if (r == DB_OK && !o->read_only) r = use_wal(db);
   sqlite3_wal_hook(db->h, after_commit, db); /* also ends SQLite's own checkpoints */
   /* The first look into the file: finds what is not a database, and recovers the log. */

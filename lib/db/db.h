@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* A database on a `struct disk`. Implemented with SQLite, whose types appear only in lib/db.
  *
+ * A database made here keeps a map of its pages (auto_vacuum=INCREMENTAL), so that db_shrink() can
+ * give its free ones back; one that an earlier version made has none until db_compact().
+ *
  * One process opens a database, with any number of connections, one per thread. Journal mode WAL,
  * synchronous=FULL: a commit that returned DB_OK is durable. The VFS is ours (vfs.c): it runs on
  * the real and on the simulated disk alike, combines the write-ahead log's writes of one commit
@@ -37,7 +40,7 @@ struct db;      /* a connection; used by one thread at a time */
 struct db_stmt; /* a prepared statement, owned by its connection, freed with it */
 
 struct db_options {
-  unsigned page_size; /* octets, when the database is made: 16384 */
+  unsigned page_size; /* octets, when the database is made; 0: 4096 */
   unsigned cache_kib; /* page cache of this connection */
   bool read_only;
   unsigned
@@ -104,9 +107,32 @@ enum db_result db_blob_read(struct db *db, const char *table, const char *column
  * from any thread's connection. `all`: wait (some seconds, then DB_BUSY) for readers, and empty the
  * file. */
 enum db_result db_checkpoint(struct db *db, bool all);
+/* Empties the log's file when everything in it is in the database and nobody reads from it; DB_BUSY
+ * otherwise, without waiting. */
+enum db_result db_cut_log(struct db *db);
 /* Pages in the write-ahead log not known to be in the database, as of this connection's last commit
  * or checkpoint. */
 unsigned db_wal_pages(struct db *db);
+
+struct db_space {
+  uint64_t page;        /* octets */
+  uint64_t pages, free; /* in the database, and those of them that hold nothing */
+  uint64_t log;         /* octets of the log's file */
+  bool shrinks;         /* db_shrink() can do something: it has a map of its pages */
+};
+/* As of the last commit. */
+enum db_result db_space(struct db *db, struct db_space *ret);
+/* Moves used pages from the end of the database into free ones and cuts off up to `pages`, as a
+ * transaction of its own. The file gets shorter when the log is moved home after that. */
+enum db_result db_shrink(struct db *db, unsigned pages);
+/* Rewrites the database `name`, which nobody may have open, without free pages, with a map of its
+ * pages, in pages of options->page_size: into `copy` beside it, which is synced and renamed. That
+ * needs as much space on the disk as is in use. Whatever happens, `name` is the old file or the
+ * new one, whole; a `copy` that is left behind is removed by the next call. `err` (may be NULL)
+ * gets a sentence when the result is not DB_OK. */
+enum db_result db_compact(struct disk *disk, const char *name, const char *copy,
+                          const struct db_options *options, struct buf *err);
+
 /* Copies the database while it is in use, `pages` at a time, to the file `name` on `to`, which must
  * not exist. Call until it returns DB_OK: then the copy is durable; DB_ROW means there is more.
  * The copy is of one moment, the start. `db` is used for nothing else until the copy is complete;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The inside of a connection, shared by db.c, db_stmt.c and db_backup.c. */
+/* The inside of a connection, shared by the files of lib/db that use SQLite. */
 #ifndef QASID_DB_INSIDE_H
 #define QASID_DB_INSIDE_H
 
@@ -10,6 +10,8 @@
 enum {
   DB_STMTS_MAX = 256,  /* statements of one connection: more means they are not literals */
   DB_STMT_SLOTS = 512, /* a power of two, twice as many */
+  DB_PAGE = 4096,      /* octets, of a database that is made */
+  DB_BUSY_MS = 5000,
 };
 
 struct db_stmt {

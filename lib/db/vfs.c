@@ -79,7 +79,11 @@ static int file_check_reserved(sqlite3_file *file, int *ret) {
 }
 
 static int file_control(sqlite3_file *file, int op, void *arg) {
-  return op == VFS_CONTROL_USABLE ? vnode_usable(file_of(file)->node) : SQLITE_NOTFOUND;
+  struct vfs_node *n = file_of(file)->node;
+  if (op == VFS_CONTROL_RETIRE) atomic_store(&n->db->failed, true);
+  return op == VFS_CONTROL_RETIRE   ? SQLITE_OK
+         : op == VFS_CONTROL_USABLE ? vnode_usable(n)
+                                    : SQLITE_NOTFOUND;
 }
 
 static int file_sector_size(sqlite3_file *file) { return VFS_SECTOR; }

@@ -23,9 +23,14 @@ enum {
   VFS_WAL_MAX = 4 << 20, /* octets of the log held in memory */
 };
 
-/* sqlite3_file_control: SQLITE_IOERR when the database must not be used any more, else SQLITE_OK.
- */
-enum { VFS_CONTROL_USABLE = 0x716d };
+enum {
+  /* sqlite3_file_control: SQLITE_IOERR when the database must not be used any more, else SQLITE_OK.
+   */
+  VFS_CONTROL_USABLE = 0x716d,
+  /* It must not be used any more: from now on nothing is done to its files, not at the close
+   * either. */
+  VFS_CONTROL_RETIRE,
+};
 
 struct vfs {
   sqlite3_vfs base; /* first: SQLite's pointer is ours */

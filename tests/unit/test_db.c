@@ -259,6 +259,115 @@ static void a_long_log_shrinks(void **state) {
   assert_int_equal(one(f->db, "SELECT count(*) FROM t"), 22);
 }
 
+static int64_t file_size(struct fixture *f) {
+  struct disk_file *file;
+  assert_int_equal(f->d->ops->open(f->d, "test.db", DISK_READ, &file), 0);
+  int64_t size = f->d->ops->size(file);
+  f->d->ops->close(&file);
+  return size;
+}
+
+static void fill_and_delete(struct fixture *f) {
+  static uint8_t much[100000];
+  must(db_exec(f->db, table));
+  must(db_begin(f->db));
+  for (int64_t k = 0; k < 20; k++) insert(f->db, k, slice_of(much, sizeof much));
+  must(db_commit(f->db));
+  must(db_exec(f->db, "DELETE FROM t WHERE k <> 19"));
+  must(db_checkpoint(f->db, false));
+}
+
+/* What is free goes back some pages at a time; a reader keeps its snapshot meanwhile, and the log,
+ * which is cut when nobody reads from it. */
+static void free_pages_go_back(void **state) {
+  struct fixture *f = *state;
+  struct db *reader = NULL;
+  struct db_space before, after;
+  fill_and_delete(f);
+  must(db_space(f->db, &before));
+  assert_true(before.shrinks);
+  assert_int_equal(before.page, 16384);
+  assert_in_range(before.free, 100, before.pages);
+  assert_in_range(before.log, log_size(f), log_size(f) + 16384);
+  must(db_shrink(f->db, 10));
+  must(db_space(f->db, &after));
+  assert_int_equal(after.pages, before.pages - 10);
+  assert_int_equal(after.free, before.free - 10);
+  must(db_open(f->d, "test.db", &options, &reader));
+  must(db_begin_read(reader));
+  assert_int_equal(one(reader, "SELECT count(*) FROM t"), 1);
+  must(db_shrink(f->db, 1000));
+  assert_int_equal(db_cut_log(f->db), DB_BUSY);
+  assert_int_equal(one(reader, "SELECT length(v) FROM t"), 100000);
+  must(db_commit(reader));
+  must(db_cut_log(f->db));
+  assert_int_equal(log_size(f), 0);
+  must(db_space(reader, &after));
+  assert_int_equal(after.free, 0);
+  assert_int_equal(file_size(f), (int64_t)(after.pages * after.page));
+  assert_int_equal(one(reader, "SELECT length(v) FROM t"), 100000);
+  must(db_shrink(f->db, 1000));
+  db_close(&reader);
+}
+
+static const struct db_options tight = { .page_size = 4096, .cache_kib = 2048 };
+
+/* A database rewritten: smaller, in other pages, and its next free ones go back. */
+static void compacted(void **state) {
+  struct fixture *f = *state;
+  struct db_space space;
+  struct buf err;
+  buf_init(&err, 1000);
+  fill_and_delete(f);
+  must(db_set_version(f->db, 7));
+  must(db_exec(f->db, "PRAGMA auto_vacuum=NONE; VACUUM")); /* as earlier versions made it */
+  must(db_space(f->db, &space));
+  assert_false(space.shrinks);
+  must(db_exec(f->db,
+               "CREATE TABLE u (v BLOB); INSERT INTO u VALUES (zeroblob(100000)); DELETE FROM u"));
+  must(db_shrink(f->db, 5));
+  must(db_checkpoint(f->db, true));
+  db_close(&f->db);
+  int64_t before = file_size(f);
+  must(db_compact(f->d, "test.db", "copy.db", &tight, &err));
+  assert_in_range(file_size(f), 100000, before - 90000);
+  assert_int_equal(f->d->ops->exists(f->d, "copy.db"), 0);
+  must(db_open(f->d, "test.db", &tight, &f->db));
+  must(db_space(f->db, &space));
+  assert_int_equal(space.page, 4096);
+  assert_int_equal(space.free, 0);
+  assert_true(space.shrinks);
+  assert_int_equal(db_version(f->db), 7);
+  assert_int_equal(one(f->db, "SELECT length(v) FROM t"), 100000);
+  must(db_exec(f->db, "DELETE FROM t"));
+  must(db_shrink(f->db, 1000));
+  must(db_space(f->db, &space));
+  assert_int_equal(space.free, 0);
+  assert_string_equal(buf_cstr(&err), "");
+  buf_free(&err);
+}
+
+/* What is no database stays as it is, and a copy that a crash left is in nobody's way. */
+static void not_compacted(void **state) {
+  struct fixture *f = *state;
+  struct disk_file *file;
+  struct buf err;
+  buf_init(&err, 1000);
+  db_close(&f->db);
+  assert_int_equal(f->d->ops->open(f->d, "copy.db", DISK_WRITE, &file), 0);
+  assert_int_equal(f->d->ops->write(file, SLICE("what a crash left"), 0), 0);
+  f->d->ops->close(&file);
+  assert_int_equal(f->d->ops->open(f->d, "bad.db", DISK_WRITE, &file), 0);
+  assert_int_equal(f->d->ops->write(file, SLICE("not a database, but long enough"), 0), 0);
+  f->d->ops->close(&file);
+  assert_int_equal(db_compact(f->d, "bad.db", "copy.db", &tight, &err), DB_CORRUPT);
+  assert_non_null(strstr(buf_cstr(&err), "can't be opened"));
+  assert_int_equal(f->d->ops->exists(f->d, "copy.db"), 0);
+  assert_int_equal(f->d->ops->exists(f->d, "bad.db"), 1);
+  must(db_open(f->d, "test.db", &options, &f->db));
+  buf_free(&err);
+}
+
 /* One write and one sync for a commit, and none for a reader; no file but the two. */
 static uint64_t writes;
 static void count_writes(void *arg, const char *line) { writes += strstr(line, " write ") != NULL; }
@@ -361,7 +470,7 @@ static void damage(void **state) {
   assert_int_equal(findings, 0);
   must(db_checkpoint(f->db, true));
   db_close(&f->db);
-  assert_true(disk_sim_flip(f->sim, "test.db", 16384)); /* what kind of page the table's root is */
+  assert_true(disk_sim_flip(f->sim, "test.db", 32768)); /* what kind of page the table's root is */
   must(db_open(f->d, "test.db", &options, &f->db));
   assert_int_equal(db_exec(f->db, "SELECT count(v) FROM t"), DB_CORRUPT);
   assert_int_equal(one(f->db, "SELECT count(*) FROM sqlite_schema"), 2);
@@ -492,14 +601,25 @@ static void killed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    WITH_DB(settings),           WITH_DB(values),
-    WITH_DB(reopened),           WITH_DB(read_only),
-    WITH_DB(errors_stick),       WITH_DB(savepoints),
-    WITH_DB(statements),         WITH_DB(blobs),
-    WITH_DB(snapshots),          WITH_DB(a_long_log_shrinks),
-    WITH_DB(one_write_a_commit), WITH_DB(huge_transaction),
-    WITH_DB(copy_while_in_use),  WITH_DB(damage),
-    WITH_REAL(the_shell),        WITH_REAL(only_one_process),
+    WITH_DB(settings),
+    WITH_DB(values),
+    WITH_DB(reopened),
+    WITH_DB(read_only),
+    WITH_DB(errors_stick),
+    WITH_DB(savepoints),
+    WITH_DB(statements),
+    WITH_DB(blobs),
+    WITH_DB(snapshots),
+    WITH_DB(a_long_log_shrinks),
+    WITH_DB(free_pages_go_back),
+    WITH_DB(compacted),
+    WITH_DB(not_compacted),
+    WITH_DB(one_write_a_commit),
+    WITH_DB(huge_transaction),
+    WITH_DB(copy_while_in_use),
+    WITH_DB(damage),
+    WITH_REAL(the_shell),
+    WITH_REAL(only_one_process),
     WITH_REAL(killed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

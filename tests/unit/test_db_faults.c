@@ -100,6 +100,10 @@ static int sp_sync_dir(struct disk *d, const char *name) {
   return spoiler_of(d)->under->ops->sync_dir(spoiler_of(d)->under, name);
 }
 
+static int sp_rename(struct disk *d, const char *from, const char *to) {
+  return spoiler_of(d)->under->ops->rename(spoiler_of(d)->under, from, to);
+}
+
 static const struct disk_ops spoiler_ops = {
   .open = sp_open,
   .close = sp_close,
@@ -108,6 +112,7 @@ static const struct disk_ops spoiler_ops = {
   .truncate = sp_truncate,
   .size = sp_size,
   .sync = sp_sync,
+  .rename = sp_rename,
   .remove = sp_remove,
   .exists = sp_exists,
   .sync_dir = sp_sync_dir,
@@ -152,6 +157,7 @@ struct run {
 };
 
 static const struct db_options options = { .page_size = 4096, .cache_kib = 64 };
+static const struct db_options wider = { .page_size = 8192, .cache_kib = 64 };
 
 static int64_t rows_of(int64_t t) { return t % 5 == 0 ? 40 : 1 + t % 3; }
 
@@ -220,6 +226,38 @@ static void work(struct run *r) {
     }
   }
 }
+
+/* What is to come free, in front of most other pages. */
+static enum db_result add_junk(struct run *r) {
+  static uint8_t body[30000];
+  enum db_result e = db_exec(r->db, "CREATE TABLE IF NOT EXISTS junk (v BLOB)");
+  struct db_stmt *s = db_prepare(r->db, "INSERT INTO junk (v) VALUES (?)");
+  db_bind_blob(s, 1, slice_of(body, sizeof body));
+  return e == DB_OK ? db_run(s) : e;
+}
+
+/* Pages are given back in two steps, and the log's file. */
+static enum db_result shrink(struct run *r) {
+  enum db_result e = db_exec(r->db, "DROP TABLE IF EXISTS junk");
+  if (e == DB_OK) e = db_shrink(r->db, 3);
+  if (e == DB_OK) e = db_shrink(r->db, 100);
+  if (e == DB_OK) e = db_checkpoint(r->db, false);
+  if (e == DB_OK) e = db_cut_log(r->db);
+  return e == DB_BUSY ? DB_OK : e;
+}
+
+/* Free pages given back, and a database rewritten in larger pages. */
+static void give_back(struct run *r) {
+  if (!open_all(r) || !go_on(r, add_junk(r))) return;
+  for (int64_t t = 1; t <= 4; t++)
+    if (!go_on(r, transaction(r, t))) return;
+  if (!go_on(r, shrink(r)) || !go_on(r, transaction(r, 7))) return;
+  close_all(r);
+  if (!go_on(r, db_compact(r->disk, "t.db", "t.copy", &wider, NULL)) || !open_all(r)) return;
+  if (!go_on(r, transaction(r, 8)) || !go_on(r, db_checkpoint(r->db, false))) return;
+}
+
+static void (*const workloads[])(struct run *r) = { work, give_back };
 
 /* -- what must be there -- */
 
@@ -317,12 +355,13 @@ static void run_new(struct run *r, const struct kind *k, uint64_t n, uint64_t se
 }
 
 /* False: the workload is shorter than n. */
-static bool fail_at(const struct kind *k, uint64_t n, uint64_t seed) {
+static bool fail_at(const struct kind *k, void (*workload)(struct run *r), uint64_t n,
+                    uint64_t seed) {
   static struct run r;
   run_new(&r, k, n, seed);
   struct disk_plan plan = planned(&k->plan, n);
   disk_sim_plan(r.sim, &plan);
-  work(&r);
+  workload(&r);
   bool reached = (k->plan.fail_sync_at ? disk_sim_syncs(r.sim) : disk_sim_ops(r.sim)) >= n;
   if (k->plan.full_at && !k->stop_when_full && r.db && r.has_table) {
     /* Space came back: all goes on without reopening. */
@@ -360,11 +399,12 @@ static bool fail_at(const struct kind *k, uint64_t n, uint64_t seed) {
 static void everywhere(const struct kind *k) {
   uint64_t seeds = 1;
   num_parse(slice_str(getenv("QASID_FAULT_SEEDS")), 100000, &seeds);
-  for (uint64_t seed = 1; seed <= seeds; seed++) {
-    uint64_t n = 1;
-    while (fail_at(k, n, seed)) n++;
-    assert_true(n > 20);
-  }
+  for (uint64_t seed = 1; seed <= seeds; seed++)
+    for (size_t w = 0; w < sizeof workloads / sizeof *workloads; w++) {
+      uint64_t n = 1;
+      while (fail_at(k, workloads[w], n, seed)) n++;
+      assert_true(n > 20);
+    }
 }
 
 static void power(void **state) {
