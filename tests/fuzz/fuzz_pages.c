@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   size_t log = (size_t)(data[0] << 8 | data[1]);
   in = slice_from(in, 2);
-  if (!pages_take(&s.pages, slice_from(in, log), slice_first(in, log), 512)) return 0;
+  if (!pages_take(&s.pages, slice_from(in, log), slice_first(in, log))) return 0;
   salvage_read(&s);
   for (size_t i = 0; i < s.body_count; i++) salvage_octets(&s, &s.bodies[i], put, &sum);
   for (size_t i = 0; i < s.entry_count; i++)

@@ -67,6 +67,21 @@ def bodies_of_pages(db):
     return touched
 
 
+def of_before(qasid, copy, everything):
+    """A database in pages of 16 KB without a map, as earlier versions made it; whole, and without its first page."""
+    path = copy + "/database.sqlite"
+    shutil.copyfile(store + "/database.sqlite", path)
+    db = sqlite3.connect(path, isolation_level=None)
+    for words in ("PRAGMA journal_mode=DELETE", "PRAGMA auto_vacuum=NONE", "PRAGMA page_size=16384", "VACUUM"): db.execute(words).fetchall()
+    db.close()
+    for what, octets in (("whole", b""), ("without page 1", b"\0" * 16384)):
+        with open(path, "r+b") as f: f.write(octets)
+        place = work + "/page"
+        shutil.rmtree(place, ignore_errors=True)
+        r = subprocess.run([qasid, "salvage", copy, place], capture_output=True)
+        found = {m for box in os.listdir(place) if not box.endswith(".uidls") for m in mailbox(os.path.join(place, box))}
+        ok("pages of 16 KB, %s" % what, r.returncode == (65 if octets else 0) and not everything - found, r.stderr[-300:])
+
 def pages(qasid):
     path = store + "/database.sqlite"
     db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
@@ -83,8 +98,10 @@ def pages(qasid):
     shutil.copytree(store + "/bodies", copy + "/bodies")
     everything = {m for box in was.values() for m in box}
     draw = random.Random(1)
-    bad, partly = [], 0
+    bad, partly, tried = [], 0, 0
     for page in range(1, count + 1):
+        if kinds.get(page) == "body" and page % 3: continue # most are overflow pages
+        tried += 1
         at = (page - 1) * size
         # All of it or its beginning, by zeros, ones, anything, or what another page has.
         other = draw.randrange(count) * size
@@ -104,8 +121,9 @@ def pages(qasid):
                 got = mailbox(os.path.join(place, a))
                 if [m for m in was[a] if m not in lost and m not in got]: bad.append((page, a, "not in its mailbox", r.stderr[-300:]))
         partly += r.returncode == 65
-    ok("%d pages overwritten, each alone: all that does not touch it is found" % count, not bad, bad[:5])
-    ok("and damage is said", partly > len(kinds) // 2, partly)
+    ok("%d pages overwritten, each alone: all that does not touch it is found" % tried, not bad, bad[:5])
+    ok("and damage is said", partly > tried // 2, partly)
+    of_before(qasid, copy, everything)
 
 
 def whole_frames(log, size):

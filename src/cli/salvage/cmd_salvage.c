@@ -23,7 +23,7 @@
 #include "src/cli/salvage/salvage.h"
 #include "src/cli/base/table.h"
 
-enum { PATH_ROOM = 4200, NAME_ROOM = 400, PIECE = 64 * 1024, NAMED_MAX = 1000, STORE_PAGE = 16384 };
+enum { PATH_ROOM = 4200, NAME_ROOM = 400, PIECE = 64 * 1024, NAMED_MAX = 1000 };
 #define DATABASE "database.sqlite"
 
 struct box {
@@ -409,8 +409,8 @@ static int report(const struct cli *c, const struct salvage_work *w, bool ok) {
 static int salvage(struct cli *c, struct salvage_work *w) {
   static const char *const names[] = { "mailbox", "messages", "octets", "damaged", "unreadable" };
   struct buf list;
-  bool opened = w->no_database ? pages_take(&w->salvage.pages, SLICE_NONE, SLICE_NONE, STORE_PAGE)
-                               : pages_open(&w->salvage.pages, w->database, STORE_PAGE);
+  bool opened = w->no_database ? pages_take(&w->salvage.pages, SLICE_NONE, SLICE_NONE)
+                               : pages_open(&w->salvage.pages, w->database);
   if (!opened) return trouble(w->database);
   if (!salvage_read(&w->salvage)) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   buf_init(&list, 1024);

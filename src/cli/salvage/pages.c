@@ -21,7 +21,10 @@ enum {
   PAGE_LEAST = 512,
   PAGE_MOST = 65536,
   ROW_HEAD_MAX = 4096, /* of the types in front of a row's values */
+  GUESSED_PAGES = 4096,
+  LOCK_OCTET = 0x40000000, /* [1.4] */
 };
+enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 }; /* [1.6] */
 #define PAYLOAD_MAX (UINT64_C(1) << 31) /* SQLite's own limit */
 
 /* --- numbers, the most significant octet first --- */
@@ -155,20 +158,62 @@ static void mark_free(struct pages *p) {
   p->free_known = !trunk && !left;
 }
 
-static uint32_t page_size(struct slice file, struct slice log, uint32_t guess) {
-  uint32_t size = (uint32_t)number(file, 16, 2);
-  if (size == 1) size = PAGE_MOST;
-  bool fine = slice_starts(file, SLICE("SQLite format 3")) && size >= PAGE_LEAST &&
-              (size & (size - 1)) == 0;
-  if (fine) return size;
-  size = (uint32_t)number(log, 8, 4);
-  fine = log.n >= LOG_HEAD && size >= PAGE_LEAST && size <= PAGE_MOST && (size & (size - 1)) == 0;
-  return fine ? size : guess;
+static bool is_page_size(uint64_t size) {
+  return size >= PAGE_LEAST && size <= PAGE_MOST && (size & (size - 1)) == 0;
 }
 
-bool pages_take(struct pages *p, struct slice file, struct slice log, uint32_t guess) {
+/* Whether a page of that size is there, by the places of its cells. */
+static bool looks_like_rows(struct slice page) {
+  int kind = slice_at(page, 0);
+  size_t cells = (size_t)number(page, 3, 2), end = 8 + 2 * cells;
+  if ((kind != LEAF_INDEX && kind != LEAF_TABLE) || !cells || end > page.n) return false;
+  for (size_t i = 0; i < cells; i++) {
+    size_t at = (size_t)number(page, 8 + 2 * i, 2);
+    if (at < end || at >= page.n) return false;
+  }
+  return true;
+}
+
+static uint32_t guess_size(struct slice file) {
+  static const uint32_t used[] = { 4096, 16384 };
+  uint64_t best = 0;
+  uint32_t size = used[0];
+  for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
+    uint64_t fit = 0, at = used[i];
+    for (unsigned n = 0; n < GUESSED_PAGES && at < file.n; n++, at += used[i])
+      fit += looks_like_rows(slice_first(slice_from(file, at), used[i]));
+    if (fit > best) best = fit, size = used[i];
+  }
+  return size;
+}
+
+static uint32_t page_size(struct slice file, struct slice log) {
+  uint32_t size = (uint32_t)number(file, 16, 2);
+  if (size == 1) size = PAGE_MOST;
+  if (slice_starts(file, SLICE("SQLite format 3")) && is_page_size(size)) return size;
+  size = (uint32_t)number(log, 8, 4);
+  return log.n >= LOG_HEAD && is_page_size(size) ? size : guess_size(file);
+}
+
+/* [1.8] Which pages are the map: all databases in pages of 4 KB have one, so page 1 is asked only
+ * when it can be read. */
+static void find_map(struct pages *p) {
+  struct slice first = page_of(p, 1);
+  bool known = slice_starts(first, SLICE("SQLite format 3"));
+  bool has = known ? number(first, 52, 4) != 0 : p->size == 4096;
+  p->map_every = has ? p->size / 5 + 1 : 0;
+}
+
+static bool is_map(const struct pages *p, uint32_t page) {
+  uint32_t lock = LOCK_OCTET / p->size + 1;
+  if (!p->map_every || page < 2 || page == lock) return false;
+  uint32_t place = (page - 2) % p->map_every;
+  return place == 0 || (place == 1 && page - 1 == lock);
+}
+
+bool pages_take(struct pages *p, struct slice file, struct slice log) {
   uint64_t end;
-  *p = (struct pages){ .file = file, .log = log, .size = page_size(file, log, guess) };
+  *p = (struct pages){ .file = file, .log = log, .size = page_size(file, log) };
   uint64_t in_file = (file.n + p->size - 1) / p->size;
   uint32_t count = log_commit(p, &end);
   p->count = count > in_file            ? count
@@ -182,6 +227,7 @@ bool pages_take(struct pages *p, struct slice file, struct slice log, uint32_t g
     return false;
   }
   log_index(p, end);
+  find_map(p);
   mark_free(p);
   return true;
 }
@@ -202,14 +248,14 @@ static bool map(const char *path, struct slice *ret) {
   return ok;
 }
 
-bool pages_open(struct pages *p, const char *path, uint32_t guess) {
+bool pages_open(struct pages *p, const char *path) {
   char log_path[4200];
   struct slice file, log;
   *p = (struct pages){ .size = 0 };
   if (!map(path, &file)) return false;
   snprintf(log_path, sizeof log_path, "%s-wal", path);
   if (!map(log_path, &log)) log = SLICE_NONE;
-  return pages_take(p, file, log, guess);
+  return pages_take(p, file, log);
 }
 
 /* The mapping stays until the process ends: slices into it are everywhere. */
@@ -276,8 +322,6 @@ static bool take_columns(struct page_row *r) {
   return at == r->payload;
 }
 
-enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
-
 static bool take_cell(const struct pages *p, struct slice page, int kind, size_t at,
                       struct page_row *r) {
   struct slice s = slice_from(page, kind == INNER_INDEX ? at + 4 : at);
@@ -338,7 +382,10 @@ static void page_rows(struct pages *p, uint32_t page,
 
 void pages_rows(struct pages *p, void (*take)(void *arg, const struct page_row *r), void *arg) {
   for (uint32_t page = 1; page <= p->count; page++)
-    if (p->seen[page] != PAGE_FREE) page_rows(p, page, take, arg);
+    if (is_map(p, page))
+      p->seen[page] = PAGE_MAP;
+    else if (p->seen[page] != PAGE_FREE)
+      page_rows(p, page, take, arg);
 }
 
 bool pages_octets(struct pages *p, const struct page_row *r, const struct column *c,
@@ -354,7 +401,9 @@ bool pages_octets(struct pages *p, const struct page_row *r, const struct column
     at += piece.n;
     if (at >= end) break;
     struct slice page = page_of(p, next);
-    if (!page.n || p->seen[next] == PAGE_FREE || p->seen[next] == PAGE_ROWS) return false;
+    if (!page.n || p->seen[next] == PAGE_FREE || p->seen[next] == PAGE_ROWS ||
+        p->seen[next] == PAGE_MAP)
+      return false;
     p->seen[next] = PAGE_OVERFLOW;
     piece = slice_first(slice_from(page, 4), r->payload - at);
     next = (uint32_t)number(page, 0, 4);

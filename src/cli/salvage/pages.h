@@ -19,17 +19,18 @@ struct pages {
   uint32_t count;
   uint64_t *in_log;    /* by page: where its newest version is in the log; 0: in the file */
   uint8_t *seen;       /* by page: enum page_use */
+  uint32_t map_every;  /* each so many pages from page 2 on one is of the pointer map; 0: none is */
   bool free_known;     /* the list of free pages was read whole */
   uint32_t log_broken; /* frames of the log that are damaged */
 };
 
-enum page_use { PAGE_NOT_SEEN, PAGE_FREE, PAGE_ROWS, PAGE_ROWS_DAMAGED, PAGE_OVERFLOW };
+enum page_use { PAGE_NOT_SEEN, PAGE_FREE, PAGE_ROWS, PAGE_ROWS_DAMAGED, PAGE_OVERFLOW, PAGE_MAP };
 
-/* Maps DATABASE and DATABASE-wal. `guess`: the size of a page when page 1 is damaged. False with
- * errno. */
-bool pages_open(struct pages *p, const char *path, uint32_t guess);
+/* Maps DATABASE and DATABASE-wal. When page 1 is damaged, the size of a page is the one of those
+ * that this program has used which most pages fit. False with errno. */
+bool pages_open(struct pages *p, const char *path);
 /* The same of octets in memory, which must outlive it. */
-bool pages_take(struct pages *p, struct slice file, struct slice log, uint32_t guess);
+bool pages_take(struct pages *p, struct slice file, struct slice log);
 void pages_close(struct pages *p);
 
 /* --- rows --- */
