@@ -1372,11 +1372,40 @@ static void backups_hold_files(void **state) {
   assert_int_equal(files_below(k, "bodies"), 0);
 }
 
+/* Deletions go as ranges of uids: what lies between two named ones stays, also when one of them is
+ * named twice; a body that another mailbox has stays for it. */
+static void quit_deletes_what_it_names(void **state) {
+  struct kit *k = *state;
+  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
+  uint64_t alice = kit_account(k, "alice@example.org"), bob = kit_account(k, "bob@example.org");
+  assert_int_equal(
+      kit_command(k, "alias add both@example.org alice@example.org bob@example.org").code, CLI_OK);
+  for (int i = 1; i <= 7; i++)
+    assert_int_equal(
+        kit_deliver(k, i == 4 ? "both@example.org" : "alice@example.org", SLICE(MESSAGE)),
+        COMMIT_DONE);
+  static const uint32_t named[] = { 5, 2, 2, 4, 6 };
+  kit_open_drop(k, 1, alice);
+  for (size_t i = 0; i < sizeof named / sizeof *named; i++) kit_delete(k, 1, named[i]);
+  assert_int_equal(kit_quit(k, 1).deleted, 4);
+  struct drop *d = kit_open_drop(k, 2, alice);
+  assert_int_equal(d->opened.count, 3);
+  assert_int_equal(d->uid[0], 1);
+  assert_int_equal(d->uid[1], 3);
+  assert_int_equal(d->uid[2], 7);
+  kit_quit(k, 2);
+  assert_int_equal(kit_open_drop(k, 3, bob)->opened.count, 1);
+  kit_quit(k, 3);
+  struct answer a = kit_command(k, "check");
+  if (a.code != CLI_OK) fail_msg("%s", a.rows);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(verdicts),
     TEST(verdicts_keep_their_order),
+    TEST(quit_deletes_what_it_names),
     TEST(postmaster),
     TEST(postmaster_outlives_an_account),
     TEST(aliases),

@@ -221,13 +221,97 @@ enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t 
   return r == DB_OK && body ? engine_unref_body(e, body) : r;
 }
 
-static enum db_result delete_messages(struct store_engine *e, struct quit_job *q,
-                                      struct folder *f) {
+enum { RANGE_MAX = 256 };
+
+/* What uids [first, last] of a folder, RANGE_MAX at most, lead to. */
+struct range {
+  uint32_t first, last;
+  size_t count;
+  uint64_t octets;
+  struct {
+    uint64_t body;
+    bool alone, in_file; /* nothing else refers to it */
+  } of[RANGE_MAX];
+};
+
+static enum db_result read_range(struct store_engine *e, uint64_t folder, struct range *g) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT e.size, e.body, e.uidl, b.refs, b.start IS NOT NULL FROM entry e"
+             " LEFT JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid BETWEEN ? AND ?"
+             " ORDER BY e.uid");
+  enum db_result r = DB_OK, kept = DB_OK;
+  g->count = 0, g->octets = 0;
+  db_bind_int(s, 1, (int64_t)folder);
+  db_bind_int(s, 2, g->first);
+  db_bind_int(s, 3, g->last);
+  while (kept == DB_OK && g->count < RANGE_MAX && (r = db_step(s)) == DB_ROW) {
+    uint64_t size = (uint64_t)db_int(s, 0), body = (uint64_t)db_int(s, 1);
+    if (!db_is_null(s, 2)) kept = remember_uidl(e, folder, db_bytes(s, 2), size, body);
+    g->of[g->count].body = body;
+    g->of[g->count].alone = db_int(s, 3) == 1;
+    g->of[g->count++].in_file = db_int(s, 4);
+    g->octets += size;
+  }
+  db_reset(s);
+  return kept != DB_OK ? kept : r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result delete_bodies(struct store_engine *e, uint64_t first, uint64_t last) {
+  struct db_stmt *s = db_prepare(e->db, "DELETE FROM body WHERE id BETWEEN ? AND ?");
+  db_bind_int(s, 1, (int64_t)first);
+  db_bind_int(s, 2, (int64_t)last);
+  return db_run(s);
+}
+
+/* Bodies of consecutive numbers, to which nothing else refers, go together. */
+static enum db_result unref_range(struct store_engine *e, const struct range *g) {
+  enum db_result r = DB_OK;
+  for (size_t i = 0, n; r == DB_OK && i < g->count; i += n) {
+    n = 1;
+    if (!g->of[i].alone) {
+      r = engine_unref_body(e, g->of[i].body);
+      continue;
+    }
+    while (i + n < g->count && g->of[i + n].alone && g->of[i + n].body == g->of[i].body + n) n++;
+    r = delete_bodies(e, g->of[i].body, g->of[i].body + n - 1);
+    for (size_t k = i; r == DB_OK && k < i + n; k++)
+      if (g->of[k].in_file && !id_list_add(&e->freed_now, g->of[k].body)) r = DB_NOMEM;
+  }
+  return r;
+}
+
+static enum db_result delete_range(struct store_engine *e, struct quit_job *q, struct range *g) {
+  enum db_result r = read_range(e, q->folder, g);
+  if (r != DB_OK || !g->count) return r;
+  struct db_stmt *s =
+      db_prepare(e->db, "DELETE FROM entry WHERE folder = ? AND uid BETWEEN ? AND ?");
+  db_bind_int(s, 1, (int64_t)q->folder);
+  db_bind_int(s, 2, g->first);
+  db_bind_int(s, 3, g->last);
+  r = db_run(s);
+  if (r == DB_OK) r = unref_range(e, g);
+  q->deleted += (uint32_t)g->count;
+  q->octets += g->octets;
+  return r;
+}
+
+/* The uids are in their order; one may be there twice. */
+static enum db_result delete_messages(struct store_engine *e, struct quit_job *q) {
+  enum db_result r = DB_OK;
+  struct range g;
+  for (size_t i = 0, n; r == DB_OK && i < q->count; i += n) {
+    for (n = 1; n < RANGE_MAX && i + n < q->count && q->uids[i + n] - q->uids[i + n - 1] <= 1;) n++;
+    g.first = q->uids[i], g.last = q->uids[i + n - 1];
+    r = delete_range(e, q, &g);
+  }
+  return r;
+}
+
+static enum db_result keep_messages(struct store_engine *e, struct quit_job *q, struct folder *f) {
   enum db_result r = DB_OK;
   for (size_t i = 0; r == DB_OK && i < q->count; i++) {
     uint64_t size;
-    r = q->keep ? message_keep(e, f, q->uids[i], q->job.now_s, &size)
-                : message_delete(e, q->folder, q->uids[i], &size);
+    r = message_keep(e, f, q->uids[i], q->job.now_s, &size);
     q->deleted += size > 0;
     q->octets += size;
   }
@@ -244,7 +328,7 @@ enum db_result quit_run(struct store_engine *e, struct store_job *j) {
     j->result = JOB_MISSING;
     return r;
   }
-  r = delete_messages(e, q, f);
+  r = q->keep ? keep_messages(e, q, f) : delete_messages(e, q);
   if (q->deleted) folder_shrink(e, f, q->deleted, q->octets);
   return r;
 }
