@@ -26,7 +26,8 @@ struct bench {
   struct conf *conf;
   struct store *store;
   struct store_engine *writer, *reader;
-  struct store_job *jobs, *last;
+  struct store_job *jobs, *last; /* that write */
+  struct store_job *read;        /* the one that reads; NULL: none */
   unsigned answers, refused;
   uint8_t body[64 * 1024];
 };
@@ -51,6 +52,10 @@ static void on_send(void *arg, enum role kind, uint32_t number, uint16_t type, u
 static void on_enqueue(void *arg, struct store_job *job, bool is_write) {
   struct bench *b = arg;
   store_job_link(job, NULL);
+  if (!is_write) {
+    b->read = job;
+    return;
+  }
   if (b->last)
     store_job_link(b->last, job);
   else
@@ -155,7 +160,18 @@ static void put_commit(struct bench *b, struct buf *payload, int account, size_t
 
 struct figures {
   double cpu, housekeeping, wall; /* microseconds in all */
+  uint64_t written;               /* octets */
 };
+
+/* Octets that this process has written to files so far. */
+static uint64_t written(void) {
+  char line[100];
+  unsigned long long n = 0;
+  FILE *f = fopen("/proc/self/io", "r");
+  while (f && fgets(line, sizeof line, f)) sscanf(line, "wchar: %llu", &n);
+  if (f) fclose(f);
+  return n;
+}
 
 static void one_group(struct bench *b, struct buf *payloads, int group, struct figures *f) {
   double wall = clock_us(CLOCK_MONOTONIC), cpu = cpu_us();
@@ -173,12 +189,14 @@ static void deliver(struct bench *b, int group, int accounts, size_t size, int m
                     struct figures *f) {
   struct buf payloads[GROUP_MOST];
   unsigned chance = 1;
+  uint64_t before = written();
   for (int done = 0; done < messages; done += group) {
     for (int i = 0; i < group; i++)
       put_commit(b, &payloads[i], (int)(rand_r(&chance) % (unsigned)accounts), size);
     one_group(b, payloads, group, f);
     for (int i = 0; i < group; i++) buf_free(&payloads[i]);
   }
+  f->written += written() - before;
   if (b->refused) fail("mail was refused");
 }
 
@@ -194,9 +212,9 @@ static void report_delivery(const char *below, int group, int accounts, size_t s
   make_accounts(&b, accounts);
   deliver(&b, group, accounts, size, messages, &f);
   printf("%6zu octets, groups of %3d, %4d mailboxes, %-8s %6.1f us CPU + %5.1f us checkpoints, "
-         "%7.0f/s\n",
+         "%7.0f/s, %6.0f octets written\n",
          size, group, accounts, size + 60 > threshold ? "in files" : "inline", f.cpu / messages,
-         f.housekeeping / messages, messages / (f.wall / 1e6));
+         f.housekeeping / messages, messages / (f.wall / 1e6), (double)f.written / messages);
   close_store(&b);
 }
 
@@ -221,7 +239,7 @@ static void report_open(struct bench *b, unsigned messages) {
   say(b, ROLE_AUTH, AUTH, auth_grant_type, 1, &payload);
   double cpu = cpu_us();
   say(b, ROLE_POP3D, POP3D, pop_open_type, 1, NULL);
-  struct store_job *job = take_jobs(b);
+  struct store_job *job = b->read;
   store_read(b->reader, job);
   finish(b, job);
   printf("open a maildrop of %u messages: %.1f ms CPU\n", messages, (cpu_us() - cpu) / 1e3);
@@ -234,11 +252,13 @@ static void report_quit(struct bench *b, unsigned deletes) {
   buf_init(&payload, IPC_PAYLOAD_MAX);
   for (uint32_t uid = 1; uid <= deletes; uid++) wire_put_u32(&uids, uid);
   pop_delete_put(&payload, &(struct pop_delete){ buf_slice(&uids) });
+  uint64_t before = written();
   double cpu = cpu_us();
   say(b, ROLE_POP3D, POP3D, pop_delete_type, 1, &payload);
   say(b, ROLE_POP3D, POP3D, pop_quit_type, 1, NULL);
   write_all(b);
-  printf("QUIT with %u deletions: %.1f ms CPU\n", deletes, (cpu_us() - cpu) / 1e3);
+  printf("QUIT with %u deletions: %.1f ms CPU, %.1f MB written\n", deletes, (cpu_us() - cpu) / 1e3,
+         (double)(written() - before) / 1e6);
   buf_free(&uids);
   buf_free(&payload);
 }
@@ -257,8 +277,22 @@ static void report_maildrop(const char *below, unsigned messages, size_t size) {
   close_store(&b);
 }
 
+/* deliver:GROUP:ACCOUNTS:SIZE:MESSAGES, or maildrop:MESSAGES:SIZE */
+static void one(const char *below, const char *work) {
+  int group, accounts, messages;
+  size_t size;
+  if (sscanf(work, "deliver:%d:%d:%zu:%d", &group, &accounts, &size, &messages) == 4)
+    report_delivery(below, group, accounts, size, messages, 65536);
+  else if (sscanf(work, "maildrop:%d:%zu", &messages, &size) == 2)
+    report_maildrop(below, (unsigned)messages, size);
+  else
+    fail("what work is that?");
+}
+
 int main(int argc, char **argv) {
   const char *below = argc > 1 ? argv[1] : "/var/tmp";
+  for (int i = 2; i < argc; i++) one(below, argv[i]);
+  if (argc > 2) return 0;
   static const size_t sizes[] = { 16000, 32000, 50000, 60000 };
   for (int group = 1; group <= 20; group = group == 1 ? 10 : 2 * group)
     report_delivery(below, group, 100, 4096, 4000, 32768);
