@@ -524,6 +524,13 @@ const struct cmd cli_commands[] = {
     "nothing says whose they are go to PLACE/unknown. Logins are another database's (auth). "
     "Nothing is changed in what is read. Ends with 65 when "
     "something cannot be read, and names it." },
+  { "compact", "", 0, 0, cmd_compact, NULL, "rewrite the mail database without its free space",
+    "For a store that an earlier version made: one made now gives free space back by itself. The "
+    "store starts again and copies its databases first; until it is done, a minute for some "
+    "gigabytes and 15 at most, mail that comes in is answered \"try later\" and nobody reads any. "
+    "The copy needs as much space on the disk as is in use, which is looked at before. Killed at "
+    "any moment, the old database is there, or the new one.",
+    .no_json = true },
   { "check", "", 0, 0, cmd_process, NULL, "look at every page, count and message of the store",
     "Ends with 65 when something is damaged." },
   { "migrate pop3", "", 0, 0, cmd_migrate, cmd_migrate_options,

@@ -144,10 +144,17 @@ static void stop_if_broken(struct store_process *s) {
                "the disk of the mail failed: the store starts again from what can be read back");
 }
 
+static void restart_if_asked(struct store_process *s) {
+  if (!store_restarts(s->store) || s->process->over) return;
+  drain(s);
+  process_fail(s->process, "the store starts again to compact its databases, as was asked for");
+}
+
 static void on_wake(void *arg, int ready) {
   struct store_process *s = arg;
   finish_done(s);
   stop_if_broken(s);
+  restart_if_asked(s);
 }
 
 /* Not under the message that met it. */

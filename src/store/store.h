@@ -56,6 +56,9 @@ void store_due(struct store *s, int64_t now_s);
 /* The owner's own connection met a failing disk: the store is to be closed and opened again. Looked
  * at after each message and each finished job. */
 bool store_broken(const struct store *s);
+/* The process is to end in order and start again, as `compact` asked. Looked at after each finished
+ * job. */
+bool store_restarts(const struct store *s);
 
 /* What the shell does besides: see main.c. */
 /* Jobs that are out, from enqueue() to store_finish(). */
@@ -85,10 +88,18 @@ void store_engine_close(struct store_engine **e);
  * close everything and start again from what is on the disk. The jobs carry their results either
  * way. */
 bool store_write_group(struct store_engine *e, struct store_job *jobs);
-/* Called by the writer when nothing waits: moves the log's pages home, removes freed files. */
+/* Called by the writer when nothing waits: moves the log's pages home, removes freed files, gives
+ * space back. */
 bool store_idle(struct store_engine *e);
-/* Whether store_idle has something to do: at leisure, or before the next group. */
-enum store_housekeeping_when { STORE_NO_CHORES, STORE_HOUSEKEEPING_IDLE, STORE_HOUSEKEEPING_NOW };
+/* Whether store_idle has something to do: when nothing came for STORE_QUIET_MS, as soon as nothing
+ * waits, or before the next group. */
+enum store_housekeeping_when {
+  STORE_NO_CHORES,
+  STORE_HOUSEKEEPING_QUIET,
+  STORE_HOUSEKEEPING_IDLE,
+  STORE_HOUSEKEEPING_NOW
+};
+enum { STORE_QUIET_MS = 250 };
 enum store_housekeeping_when store_housekeeping_when(struct store_engine *e);
 void store_read(struct store_engine *e, struct store_job *job);
 

@@ -4,6 +4,7 @@
  * held. Each engine is used by one thread only; the writer's is the only one that writes. */
 #include "src/store/workers.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,10 @@
 
 #include "lib/base/sys.h"
 
-enum { STACK = 1024 * 1024 };
+enum {
+  STACK = 1024 * 1024,
+  STEP_MS = 20, /* between two steps of what is done in quiet */
+};
 
 struct queue {
   pthread_cond_t more;
@@ -25,6 +29,7 @@ struct worker {
   struct store_engine *engine;
   pthread_t thread;
   bool started;
+  bool resting; /* the writer: nothing came since the last step of what is done in quiet */
 };
 
 struct workers {
@@ -88,6 +93,22 @@ static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
   (void)!write(p->fd, &(uint64_t){ 1 }, sizeof(uint64_t)); /* a counter that can't overflow */
 }
 
+/* Called with the lock held, which is released meanwhile. False: a job came, or the end. */
+static bool stays_quiet(struct worker *w) {
+  struct timespec until;
+  int ms = w->resting ? STEP_MS : STORE_QUIET_MS;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += ms * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  w->resting = false;
+  while (!w->queue->line.first && !w->all->patient.first && !w->all->stopping)
+    if (pthread_cond_clockwait(&w->queue->more, &w->all->lock, CLOCK_MONOTONIC, &until) ==
+        ETIMEDOUT)
+      return w->resting = !w->queue->line.first && !w->all->patient.first;
+  return false;
+}
+
 /* Housekeeping while nothing waits, and before the next group when it is urgent. Called with the
  * lock held, which is released meanwhile. False: there is nothing to be done now. */
 static bool run_housekeeping(struct worker *w) {
@@ -97,7 +118,8 @@ static bool run_housekeeping(struct worker *w) {
   pthread_mutex_lock(&p->lock);
   bool now = housekeeping == STORE_HOUSEKEEPING_NOW ||
              (housekeeping == STORE_HOUSEKEEPING_IDLE && !w->queue->line.first &&
-              !p->patient.first && !p->stopping);
+              !p->patient.first && !p->stopping) ||
+             (housekeeping == STORE_HOUSEKEEPING_QUIET && stays_quiet(w));
   if (!now) return false;
   pthread_mutex_unlock(&p->lock);
   bool fine = store_idle(w->engine);

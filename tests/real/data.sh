@@ -50,6 +50,10 @@ serve
 ok "the mail of the backup is there, UIDLs and all" is "$(uidls alice)" "$before"
 ok "the large message too" bash -c "curl -sS --cacert cert.pem --user alice@example.org:secret-alice pop3s://localhost:$pop3s/4 | tail -n +$(($(fetch_all alice 4 | wc -l) - $(wc -l <large) + 1)) | cmp - large"
 ok "check is clean after the restore" q check
+ok "compact while serving" q compact
+ok "it is a store made anew" is "$(q status | awk '$1 == "database-free" || $1 == "compacted" { print $2 }' | xargs)" "0 1"
+ok "and all is there" is "$(uidls alice)" "$before"
+ok "in pages of today's size, with a map" is "$(od -An -j16 -N2 -tu1 data/store/database.sqlite | xargs) $(od -An -j52 -N4 -tu1 data/store/database.sqlite | xargs | grep -c '[1-9]')" "16 0 1"
 
 "$qasid_bin" -c "$dir/qasid.conf" trace 127.0.0.1 >trace.out 2>&1 &
 tracer=$!

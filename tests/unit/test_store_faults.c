@@ -12,6 +12,8 @@
  *  5. `check` finds no damage. */
 #include "tests/unit/store_kit.h"
 
+#include "src/store/sql/engine.h"
+
 #include "tests/world/disk_sim.h"
 
 enum {
@@ -195,6 +197,14 @@ static void expire_round(struct life *l) {
   l->k.conf->undelete_time = WINDOW_S;
 }
 
+/* The process starts again. False: it does not come up. */
+static bool compact_round(struct life *l) {
+  kit_command(&l->k, "compact");
+  if (l->k.broken || !store_restarts(l->k.store)) return !l->k.broken;
+  close_store(l);
+  return open_store(l);
+}
+
 static void live(struct life *l) {
   for (unsigned round = 0; round < ROUNDS && !l->k.broken; round++) {
     deliver_round(l, round);
@@ -205,6 +215,18 @@ static void live(struct life *l) {
   }
   if (!l->k.broken) delete_round(l, ROUNDS);
   if (!l->k.broken) expire_round(l);
+}
+
+/* A short one: what comes free is given back, then the databases are rewritten. */
+static void give_back(struct life *l) {
+  l->k.writer->space_least = 2;
+  deliver_round(l, 0);
+  if (!l->k.broken) delete_round(l, 0);
+  if (!l->k.broken) purge_round(l);
+  rest(l);
+  if (l->k.broken || !compact_round(l)) return;
+  deliver_round(l, 1);
+  rest(l);
 }
 
 /* --- afterwards --- */
@@ -296,15 +318,15 @@ static struct disk_sim *prepared(struct conf *conf) {
 }
 
 /* True: the fault came before the life was over. */
-static bool one_life(const struct disk_sim *from, struct conf *conf, const struct disk_plan *plan,
-                     enum ending ending, uint64_t seed) {
+static bool one_life(const struct disk_sim *from, struct conf *conf, void (*course)(struct life *l),
+                     const struct disk_plan *plan, enum ending ending, uint64_t seed) {
   struct life l = { .sim = disk_sim_clone(from, seed), .seed = seed };
   l.k.conf = conf;
   l.k.disk = disk_sim_disk(l.sim);
   l.k.said_end = &l.k.said;
   l.k.now_s = 1700000000;
   disk_sim_plan(l.sim, plan);
-  if (open_store(&l)) live(&l);
+  if (open_store(&l)) course(&l);
   uint64_t at = plan->fail_sync_at ? disk_sim_syncs(l.sim) : disk_sim_ops(l.sim);
   bool reached = at >= plan->die_at + plan->fail_sync_at + plan->fail_write_at + plan->full_at;
   if (ending != GOES_ON)
@@ -326,7 +348,7 @@ static bool one_life(const struct disk_sim *from, struct conf *conf, const struc
 
 enum what { DIE, FAIL_SYNC, FAIL_WRITE, FULL };
 
-static void every_operation(enum what what, enum ending ending) {
+static void every_operation_of(void (*course)(struct life *l), enum what what, enum ending ending) {
   struct conf *conf = conf_defaults();
   conf->store_free_space = 0;
   conf->undelete_time = WINDOW_S;
@@ -340,7 +362,7 @@ static void every_operation(enum what what, enum ending ending) {
       : what == FAIL_WRITE ? &plan.fail_write_at
                            : &plan.full_at) = n;
     print_message(" %llu", (unsigned long long)n);
-    reached = one_life(from, conf, &plan, ending, n * 7919 + what * 31 + ending);
+    reached = one_life(from, conf, course, &plan, ending, n * 7919 + what * 31 + ending);
   }
   print_message(": %llu lives\n", (unsigned long long)lives);
   assert_true(lives > 10);
@@ -348,6 +370,15 @@ static void every_operation(enum what what, enum ending ending) {
   conf_free(&conf);
 }
 
+static void every_operation(enum what what, enum ending ending) {
+  every_operation_of(live, what, ending);
+}
+
+static void giving_back(void **state) {
+  every_operation_of(give_back, DIE, POWER_LOSS);
+  every_operation_of(give_back, FAIL_SYNC, POWER_LOSS);
+  every_operation_of(give_back, FULL, GOES_ON);
+}
 static void power_loss(void **state) { every_operation(DIE, POWER_LOSS); }
 static void process_death(void **state) { every_operation(DIE, PROCESS_DEATH); }
 static void failing_syncs(void **state) { every_operation(FAIL_SYNC, GOES_ON); }
@@ -358,6 +389,7 @@ static void full_disk_then_power_loss(void **state) { every_operation(FULL, POWE
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(giving_back),
     cmocka_unit_test(power_loss),
     cmocka_unit_test(process_death),
     cmocka_unit_test(failing_syncs),

@@ -28,6 +28,7 @@ int cmd_dkim_retire(struct cli *c);
 int cmd_queue(struct cli *c);
 int cmd_process(struct cli *c); /* words and arguments go to the store as they are */
 int cmd_backup(struct cli *c);
+int cmd_compact(struct cli *c);
 int cmd_restore(struct cli *c);
 int cmd_plan(struct cli *c);
 int cmd_dns_lookup(struct cli *c);

@@ -16,6 +16,6 @@ admin_fn admin_view_with_history; /* the same, and the history is written up to 
 admin_fn admin_put_rows, admin_plan;
 admin_fn import_begin;
 /* Behind a command: the owner's part of its answer. */
-admin_fn admin_status;
+admin_fn admin_status, admin_compact;
 
 #endif

@@ -66,4 +66,5 @@ void admin_status(struct store *s, struct admin_job *a) {
   put_fact(a, "queue-deferred", s->outbound.deferred);
   put_fact(a, "history-lost", s->history.lost);
   put_disk(s, a);
+  put_fact(a, "compacted", s->compacted);
 }

@@ -120,6 +120,9 @@ struct store {
   } told_routes;
   struct history history;
   bool stopping;
+  /* compact.c: the process is to start again; what came of it at this process's start */
+  bool restarts;
+  enum { COMPACT_NONE, COMPACT_DONE, COMPACT_FAILED } compacted;
   struct pop_rules_are rules; /* when rules_known */
   bool rules_known;
   int64_t low_space_s; /* when the disk was last seen to be low, 0: never */

@@ -3,6 +3,7 @@
  * job. */
 #include <stdlib.h>
 
+#include "src/store/owner/compact.h"
 #include "src/store/owner/finish.h"
 #include "src/store/owner/owner.h"
 #include "src/store/sql/bodies.h"
@@ -67,7 +68,7 @@ static bool start(struct store *s, struct buf *err) {
     buf_printf(err, "the folders of the mail can't be made: %s", strerror(-r));
     return false;
   }
-  return open_database(s, err);
+  return compact_if_wanted(s, err) && open_database(s, err);
 }
 
 struct store *store_new(struct disk *disk, const struct conf *conf, const struct store_shell *shell,
@@ -154,6 +155,8 @@ void store_finish(struct store *s, struct store_job *job) {
 }
 
 bool store_broken(const struct store *s) { return s->dir.failed || s->folders.failed; }
+
+bool store_restarts(const struct store *s) { return s->restarts; }
 
 uint64_t store_jobs_out(const struct store *s) { return s->jobs_out; }
 

@@ -13,6 +13,16 @@ static void put_fact(struct admin_job *a, const char *name, uint64_t n) {
   ADMIN_ROW(a, slice_str(name), admin_num(a, n));
 }
 
+/* The database's file, what is free inside it, and its log's. */
+static enum db_result put_space(struct store_engine *e, struct admin_job *a) {
+  struct db_space space;
+  enum db_result r = db_space(e->db, &space);
+  put_fact(a, "database-octets", space.pages * space.page);
+  put_fact(a, "database-free", space.free * space.page);
+  put_fact(a, "database-log", space.log);
+  return r;
+}
+
 /* What only the database knows: a walk through its smallest indexes and the folders' counters. */
 enum db_result verb_status(struct store_engine *e, struct admin_job *a) {
   static const char *const names[] = { "domains", "accounts",     "addresses",          "messages",
@@ -28,7 +38,7 @@ enum db_result verb_status(struct store_engine *e, struct admin_job *a) {
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
     put_fact(a, names[i], (uint64_t)db_int(s, i));
   db_reset(s);
-  return DB_OK;
+  return put_space(e, a);
 }
 
 /* Mailboxes that are filled to nine tenths of their quota, the fullest first. */
@@ -95,4 +105,21 @@ enum db_result whole_connect(struct whole *w) {
   if (w->db) return DB_OK;
   struct db_options options = { .page_size = STORE_PAGE, .cache_kib = 4 * 1024, .read_only = true };
   return db_open(w->disk, STORE_DATABASE, &options, &w->db);
+}
+
+/* The owner goes on with it: owner/compact.c. */
+enum db_result verb_compact(struct store_engine *e, struct admin_job *a) {
+  struct db_space s;
+  enum db_result r = db_space(e->db, &s);
+  if (r != DB_OK) return r;
+  uint64_t used = (s.pages - s.free) * s.page, needed = used + used / 8;
+  int64_t space = e->disk->ops->free_space(e->disk);
+  if (space >= 0 && (uint64_t)space < needed)
+    return admin_send(a, CLI_REFUSED,
+                      "the copy needs %llu MB on the disk of the mail, where %llu MB are free",
+                      (unsigned long long)needed >> 20, (unsigned long long)space >> 20);
+  admin_columns(a, "what number");
+  put_fact(a, "database-octets", s.pages * s.page);
+  put_fact(a, "database-used", used);
+  return DB_OK;
 }

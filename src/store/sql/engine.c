@@ -21,9 +21,10 @@ enum {
   FOLDERS_REMEMBERED = 16384,
   FREED_A_TURN = 64, /* files removed in one call of store_idle */
   FREED_URGENT = 4096,
-  /* Pages of 16 KB in the log: moved home when idle from 4 MB on, under load from 32 MB on. */
-  LOG_IDLE = 256,
-  LOG_URGENT = 2048,
+  SPACE_LEAST = 256,
+  /* Octets in the log: moved home when idle, and under load. */
+  LOG_IDLE = 4 * 1024 * 1024,
+  LOG_URGENT = 32 * 1024 * 1024,
   SLICE_MS = 5,
   SLICE_ITEMS = 200, /* without a clock */
 };
@@ -211,6 +212,7 @@ static void committed(struct store_engine *e) {
   e->next_body_saved = e->next_body;
   e->uidvalidity_saved = e->uidvalidity;
   engine_forget_queue(e);
+  e->space_unknown = true;
   /* Without memory for the list the files stay until the sweep at the next start. */
   for (size_t i = 0; i < e->freed_now.count; i++) id_list_add(&e->freed, e->freed_now.ids[i]);
   if (e->folders.count > FOLDERS_REMEMBERED) forget_folders(e);
@@ -359,15 +361,15 @@ static bool remove_freed(struct store_engine *e) {
   return true;
 }
 
-/* Pages that a checkpoint would move. After one that moved all, the log begins anew with the next
+/* Octets that a checkpoint would move. After one that moved all, the log begins anew with the next
  * commit, so fewer pages than were moved means that it did. */
-static unsigned log_growth(struct store_engine *e) {
+static uint64_t log_growth(struct store_engine *e) {
   unsigned pages = db_wal_pages(e->db);
   if (pages < e->checkpointed) e->checkpointed = 0;
-  return pages - e->checkpointed;
+  return (uint64_t)(pages - e->checkpointed) * e->page;
 }
 
-static bool checkpoint(struct store_engine *e) {
+bool engine_checkpoint(struct store_engine *e) {
   enum db_result r = db_checkpoint(e->db, false);
   e->checkpointed = db_wal_pages(e->db);
   return r != DB_IOERR;
@@ -375,18 +377,21 @@ static bool checkpoint(struct store_engine *e) {
 
 enum store_housekeeping_when store_housekeeping_when(struct store_engine *e) {
   if (e->broken) return STORE_NO_CHORES;
-  unsigned growth = log_growth(e);
+  uint64_t growth = log_growth(e);
   if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds))
     return STORE_HOUSEKEEPING_NOW;
   bool some = growth >= LOG_IDLE ||
               ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured ||
               e->unsummed;
-  return some ? STORE_HOUSEKEEPING_IDLE : STORE_NO_CHORES;
+  return some               ? STORE_HOUSEKEEPING_IDLE
+         : e->space_unknown ? STORE_HOUSEKEEPING_QUIET
+                            : STORE_NO_CHORES;
 }
 
 bool store_idle(struct store_engine *e) {
   bool fine = !e->broken;
-  if (fine && log_growth(e) >= LOG_IDLE) fine = checkpoint(e);
+  enum store_housekeeping_when when = store_housekeeping_when(e);
+  if (fine && log_growth(e) >= LOG_IDLE) fine = engine_checkpoint(e);
   if (fine && !e->holds && e->freed.count)
     fine = remove_freed(e);
   else if (fine && !e->holds && e->sweep_folder < BODY_FOLDERS)
@@ -395,6 +400,8 @@ bool store_idle(struct store_engine *e) {
     fine = engine_measure(e);
   else if (fine && e->unsummed)
     fine = engine_sum(e);
+  else if (fine && when == STORE_HOUSEKEEPING_QUIET)
+    fine = engine_give_back(e);
   if (!fine) e->broken = true;
   return fine;
 }
@@ -415,6 +422,9 @@ static bool engine_start(struct store_engine *e, struct buf *err) {
                                 .cache_kib = e->writer ? WRITER_CACHE_KIB : READER_CACHE_KIB,
                                 .read_only = !e->writer };
   enum db_result r = db_open(e->disk, STORE_DATABASE, &options, &e->db);
+  struct db_space space = { .page = STORE_PAGE };
+  if (r == DB_OK) r = db_space(e->db, &space);
+  e->page = (unsigned)space.page;
   if (r == DB_OK && e->writer) r = read_numbers(e);
   if (r == DB_OK && e->writer) r = engine_forget_measures(e);
   return r == DB_OK || log_open_failed(err, r, e->db);
@@ -433,7 +443,8 @@ struct store_engine *store_engine_open(struct disk *disk, const struct conf *con
   e->surrogates =
       conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
   e->space_checked_s = -1;
-  e->unmeasured = e->unsummed = writer;
+  e->unmeasured = e->unsummed = e->space_unknown = writer;
+  e->space_least = SPACE_LEAST;
   map_init(&e->folders);
   if (!engine_start(e, err)) store_engine_close(&e);
   return e;

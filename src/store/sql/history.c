@@ -5,17 +5,17 @@
 #include "src/store/sql/history.h"
 
 #include "src/store/jobs/history.h"
+#include "src/store/sql/schema.h"
 #include "src/store/sql/work.h"
-
-#define HISTORY_DATABASE "history.sqlite"
 
 enum {
   HISTORY_CACHE_KIB = 512,
   TRIM_EVERY = 32, /* jobs */
   TRIM_ROWS = 500, /* at a time */
   TRIM_ROUNDS = 20,
-  LOG_PAGES = 128, /* then the log's pages go home */
-  PAGE = 16384,
+  LOG_PAGES = 512, /* then the log's pages go home */
+  PAGE = 4096,
+  SHRUNK_A_TURN = 64, /* pages */
   HISTORY_VERSION = 1,
 };
 
@@ -116,7 +116,8 @@ static enum db_result trim(struct db *db, const struct history_write *h) {
   enum db_result r = DB_OK;
   for (int i = 0; r == DB_OK && i < TRIM_ROUNDS; i++) {
     uint64_t used =
-        (uint64_t)(number(db, "PRAGMA page_count") - number(db, "PRAGMA freelist_count")) * PAGE;
+        (uint64_t)((number(db, "PRAGMA page_count") - number(db, "PRAGMA freelist_count")) *
+                   number(db, "PRAGMA page_size"));
     struct db_stmt *s = db_prepare(
         db, "DELETE FROM event WHERE id IN"
             " (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) WHERE at < ?1)");
@@ -126,6 +127,14 @@ static enum db_result trim(struct db *db, const struct history_write *h) {
     if (db_changes(db) < TRIM_ROWS) break;
   }
   return r;
+}
+
+/* What `history_size` was lowered by, or a quiet time left, some pages at a time. */
+static enum db_result give_back(struct db *db) {
+  struct db_space space;
+  enum db_result r = db_space(db, &space);
+  bool much = r == DB_OK && space.shrinks && space.free > space.pages / 4;
+  return much ? db_shrink(db, SHRUNK_A_TURN) : r;
 }
 
 static enum db_result write_all(struct store_engine *e, struct db *db,
@@ -138,11 +147,12 @@ static enum db_result write_all(struct store_engine *e, struct db *db,
     if (x.kind == HISTORY_MAILBOX) x.recipient = account_of(e, x.account, address);
     r = insert(db, &x);
   }
-  if (r == DB_OK && e->history_jobs++ % TRIM_EVERY == 0) r = trim(db, h);
+  bool trimmed = r == DB_OK && e->history_jobs++ % TRIM_EVERY == 0;
+  if (trimmed) r = trim(db, h);
   if (r == DB_OK) r = db_commit(db);
   if (r != DB_OK) db_rollback(db);
-  if (r == DB_OK && db_wal_pages(db) > LOG_PAGES) db_checkpoint(db, false);
-  return r;
+  if (r == DB_OK && db_wal_pages(db) > LOG_PAGES) r = db_checkpoint(db, false);
+  return r == DB_OK && trimmed ? give_back(db) : r;
 }
 
 static uint64_t count_events(struct slice events) {

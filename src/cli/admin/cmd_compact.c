@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/* `qasid compact`: asks the store, which starts again and rewrites its databases before it answers
+ * anything, and waits until it does. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "lib/base/num.h"
+#include "lib/base/sys.h"
+#include "src/cli/admin/commands.h"
+#include "src/cli/link/ask.h"
+
+enum { WAIT_MS = 960 * 1000, LOOK_MS = 200 }; /* the parent ends a start of more than 900 s */
+
+static uint64_t fact(const struct table *t, const char *name) {
+  uint64_t n = 0;
+  for (const struct table_row *r = t->first; r; r = r->next)
+    if (slice_eq(table_cell(t, r, "what"), slice_str(name)))
+      num_parse(table_cell(t, r, "number"), UINT64_MAX, &n);
+  return n;
+}
+
+/* The store's facts, once it has started again. False: it is not there, or is the old one. */
+static bool is_back(struct cli *c, struct table *t) {
+  const struct slice words[] = { SLICE("status") };
+  int code;
+  table_init(t);
+  struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
+  struct link_reply reply = { .event = LINK_LOST };
+  bool asked = l && link_ask(l, words, 1);
+  while (asked && link_next(l, &reply) != LINK_LOST && reply.event != LINK_DONE)
+    if (reply.event == LINK_COLUMNS)
+      table_columns(t, reply.data);
+    else if (reply.event == LINK_ROW)
+      table_add(t, reply.data);
+  link_free(&l);
+  if (reply.event == LINK_DONE && reply.code == CLI_OK && fact(t, "compacted")) return true;
+  table_free(t);
+  return false;
+}
+
+static bool wait_for_it(struct cli *c, struct table *t) {
+  const struct timespec pause = { 0, LOOK_MS * 1000000L };
+  for (uint64_t end = sys_mono_ms() + WAIT_MS; sys_mono_ms() < end; nanosleep(&pause, NULL))
+    if (is_back(c, t)) return true;
+  return false;
+}
+
+static int report(const struct table *t, uint64_t before) {
+  uint64_t after = fact(t, "database-octets");
+  bool done = fact(t, "compacted") == 1;
+  if (!done) return cli_fail(CLI_EXIT_TEMPORARY, "nothing was changed; the server's log says why");
+  printf("%" PRIu64 " octets before, %" PRIu64 " now\n", before, after);
+  return CLI_EXIT_OK;
+}
+
+int cmd_compact(struct cli *c) {
+  const struct slice words[] = { SLICE("compact") };
+  struct table before, after;
+  table_init(&before);
+  int code = ask_table(c, ROLE_STORE, words, 1, &before, NULL);
+  if (code == CLI_EXIT_OK) {
+    fprintf(stderr,
+            "%" PRIu64 " MB of %" PRIu64 " MB are in use and are rewritten; until then mail is "
+            "answered \"try later\"\n",
+            fact(&before, "database-used") >> 20, fact(&before, "database-octets") >> 20);
+    bool back = wait_for_it(c, &after);
+    code = back ? report(&after, fact(&before, "database-octets"))
+                : cli_fail(CLI_EXIT_TEMPORARY, "the store did not come back; its log says why");
+    if (back) table_free(&after);
+  }
+  table_free(&before);
+  return code;
+}
