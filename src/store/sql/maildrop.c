@@ -224,7 +224,7 @@ enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t 
 enum { RANGE_MAX = 256 };
 
 /* What uids [first, last] of a folder, RANGE_MAX at most, lead to. */
-struct range {
+struct uid_range {
   uint32_t first, last;
   size_t count;
   uint64_t octets;
@@ -234,7 +234,7 @@ struct range {
   } of[RANGE_MAX];
 };
 
-static enum db_result read_range(struct store_engine *e, uint64_t folder, struct range *g) {
+static enum db_result read_range(struct store_engine *e, uint64_t folder, struct uid_range *g) {
   struct db_stmt *s = db_prepare(
       e->db, "SELECT e.size, e.body, e.uidl, b.refs, b.start IS NOT NULL FROM entry e"
              " LEFT JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid BETWEEN ? AND ?"
@@ -264,7 +264,7 @@ static enum db_result delete_bodies(struct store_engine *e, uint64_t first, uint
 }
 
 /* Bodies of consecutive numbers, to which nothing else refers, go together. */
-static enum db_result unref_range(struct store_engine *e, const struct range *g) {
+static enum db_result unref_range(struct store_engine *e, const struct uid_range *g) {
   enum db_result r = DB_OK;
   for (size_t i = 0, n; r == DB_OK && i < g->count; i += n) {
     n = 1;
@@ -280,7 +280,8 @@ static enum db_result unref_range(struct store_engine *e, const struct range *g)
   return r;
 }
 
-static enum db_result delete_range(struct store_engine *e, struct quit_job *q, struct range *g) {
+static enum db_result delete_range(struct store_engine *e, struct quit_job *q,
+                                   struct uid_range *g) {
   enum db_result r = read_range(e, q->folder, g);
   if (r != DB_OK || !g->count) return r;
   struct db_stmt *s =
@@ -298,7 +299,7 @@ static enum db_result delete_range(struct store_engine *e, struct quit_job *q, s
 /* The uids are in their order; one may be there twice. */
 static enum db_result delete_messages(struct store_engine *e, struct quit_job *q) {
   enum db_result r = DB_OK;
-  struct range g;
+  struct uid_range g;
   for (size_t i = 0, n; r == DB_OK && i < q->count; i += n) {
     for (n = 1; n < RANGE_MAX && i + n < q->count && q->uids[i + n] - q->uids[i + n - 1] <= 1;) n++;
     g.first = q->uids[i], g.last = q->uids[i + n - 1];
