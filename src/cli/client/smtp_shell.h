@@ -32,8 +32,8 @@ struct smtp_shell_start {
   bool tls_is_gone;      /* --tls-is-gone */
 };
 /* Greeting, EHLO, STARTTLS, and a login when the URL names a user. A server that had TLS before,
- * and has it no longer, is another one, or an attacker is in between: it is refused, unless the user
- * says that it is well. */
+ * and has it no longer, is another one, or an attacker is in between: it is refused, unless the
+ * user says that it is well. */
 int smtp_shell_start(struct smtp_shell *s, const struct smtp_shell_start *how);
 
 /* Sends the message in wire form, made clean (mail/clean.h); what is changed in it is printed. The
