@@ -4,8 +4,8 @@
  *
  * The rows are written in the transaction of the message, by the recipient: an account's number, or
  * a key of an address elsewhere. The owner has the same in memory (src/store/owner/partly.h) and
- * leaves such recipients out. The newest DROPPED_MAX are kept; no clock ends them, since the server may be
- * down for any time between a commit and the next submission.
+ * leaves such recipients out. The newest DROPPED_MAX are kept; no clock ends them, since the server
+ * may be down for any time between a commit and the next submission.
  *
  * Where an earlier commit of the same message is still under way, the owner does not know its
  * recipients yet, but the writer sees its rows: the later one fails, and is tried again. */
