@@ -8,6 +8,7 @@
  *   --ahead N    RETRs under way at once (1)
  *   --tls yes    TLS from the first octet, or for smtp by STARTTLS; certificates are not looked at
  *   --domains N  a recipient's domain has the message's number modulo N in front: "dN.…"
+ *   --from A     the reverse-path of messages
  *   --stride N   the numbers in addresses are the messages' times N, so that they come in no order
  *   --mode rcpt  for smtp: no message, only MAIL, RCPT and RSET in one write; 250 and 550 are fine
  *   --tree PID   the server's process: CPU seconds of it and all below it are measured
@@ -42,7 +43,7 @@ enum { RCPTS_A_CONNECTION = 90 /* a server may close after more without mail */ 
 enum { DRAINS_MAX = 4, DELES_AT_ONCE = 100, STEP_TLS = 20 };
 
 struct options {
-  const char *what;
+  const char *what, *from;
   int port, connections, users, hold;
   long domains, stride;
   long ahead; /* RETRs under way at once */
@@ -70,6 +71,7 @@ struct client {
 };
 
 static struct options opt = { .connections = 20,
+                              .from = "load@example.net",
                               .users = 1,
                               .stride = 1,
                               .count = 1000,
@@ -262,7 +264,7 @@ static const char *name_of(long unit) {
 static void make_body(void) {
   body = malloc((size_t)opt.size + 256);
   int n =
-      sprintf(body, "From: <load@example.net>\r\nTo: <you@bench.example>\r\nSubject: load\r\n\r\n");
+      sprintf(body, "From: <%.200s>\r\nTo: <you@bench.example>\r\nSubject: load\r\n\r\n", opt.from);
   body_len = (size_t)n;
   while (body_len < (size_t)opt.size)
     body_len += (size_t)sprintf(
@@ -283,11 +285,11 @@ static void expect(struct client *c, const char *line, const char *code) {
 
 static void begin_message(struct client *c) {
   if (opt.mode == MODE_RCPT)
-    sayf(c, "MAIL FROM:<load@example.net>\r\nRCPT TO:<%s>\r\nRSET\r\n", name_of(c->unit));
+    sayf(c, "MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nRSET\r\n", opt.from, name_of(c->unit));
   else if (opt.mode == MODE_PIPELINE)
-    sayf(c, "MAIL FROM:<load@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\n", name_of(c->unit));
+    sayf(c, "MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n", opt.from, name_of(c->unit));
   else
-    sayf(c, "MAIL FROM:<load@example.net>\r\n");
+    sayf(c, "MAIL FROM:<%s>\r\n", opt.from);
 }
 
 /* False: the connection is over. */
@@ -558,6 +560,8 @@ static void parse(int argc, char **argv) {
       opt.pass = v;
     else if (!strcmp(k, "--ahead"))
       opt.ahead = atol(v) < DELES_AT_ONCE ? atol(v) : DELES_AT_ONCE;
+    else if (!strcmp(k, "--from"))
+      opt.from = v;
     else if (!strcmp(k, "--domains"))
       opt.domains = atol(v);
     else if (!strcmp(k, "--stride"))

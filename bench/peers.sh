@@ -51,6 +51,7 @@ in_flow_delay = 0
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 mynetworks = 127.0.0.1/32
 relayhost = [127.0.0.1]:12526
+transport_maps = texthash:$d/conf/transport
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = $d/cert.pem
 smtpd_tls_key_file = $d/key.pem
@@ -58,6 +59,7 @@ smtpd_tls_session_cache_database =
 alias_maps =
 EOF
   for ((s = 0; s < users; s++)); do echo "user$s@bench.example user$s/"; done >"$d/conf/boxes"
+  trouble_table transport >"$d/conf/transport"
   {
     echo "127.0.0.1:$port inet n - n - 200 smtpd"
     for s in "cleanup unix n - n - 0 cleanup" "qmgr unix n - n 300 1 qmgr" "rewrite unix - - n - - trivial-rewrite" \
@@ -75,6 +77,13 @@ EOF
 }
 
 postfix_relays() { relays Postfix "$1" "$2" 12525 "$postfix_pid" 12526; }
+
+postfix_relays_beside() {
+  local trouble
+  for trouble in no yes; do
+    relays_beside "Postfix, dead and slow ones queued first: $trouble" "$1" 12525 "$trouble"
+  done
+}
 
 postfix_delivered() { find "$postfix_mail" -path '*/new/*' -type f | wc -l; }
 

@@ -29,7 +29,7 @@ EOF
   for ((i = 0; i < $2; i++)); do qasid_account "user$i"; done
 }
 
-# The watcher is there before the server starts.
+# The watcher is there before the server starts → $qasid_begin, when that was executed.
 qasid_serve() {
   local begin smtp pop3 word
   exec 8< <(python3 - "$qasid_smtp" "$qasid_pop3" <<'EOF'
@@ -47,7 +47,7 @@ print("%.4f %.4f" % (first(int(sys.argv[1])), first(int(sys.argv[2]))))
 EOF
   )
   read -r word <&8
-  begin=$EPOCHREALTIME
+  begin=$EPOCHREALTIME qasid_begin=$EPOCHREALTIME
   "$out/qasid" -c "$qasid_dir/qasid.conf" serve 2>"$qasid_dir/log" 8<&- &
   qasid_pid=$!
   read -r smtp pop3 <&8
@@ -129,27 +129,85 @@ qasid_memory() {
   qasid_idle "All processes, idle POP3:" all "$qasid_pop3" 10000
 }
 
-# relays TITLE MESSAGES DOMAINS PORT PID SINK: from the first octet at the sink to the last message there.
+# relays TITLE MESSAGES DOMAINS PORT PID SINK [FROM]: from the first octet at the sink to the last message there → $relay_rate, $relay_us
 relays() {
-  local title=$1 n=$2 domains=$3 port=$4 pid=$5 sink=$6 word before after
+  local title=$1 n=$2 domains=$3 port=$4 pid=$5 sink=$6 from=${7:-load@example.net} word before after
   exec 7< <("$out/sink" "$sink" "$n")
   read -r word <&7
   before=$("$load" cpu "$pid" | field cpu_s)
-  "$load" smtp "$port" --messages "$n" --connections 20 --size 4096 --mode reuse --users 20 --to 'user%d@elsewhere.example' --domains "$domains" >/dev/null
+  "$load" smtp "$port" --messages "$n" --connections 20 --size 4096 --mode reuse --users 20 --from "$from" --to 'user%d@elsewhere.example' --domains "$domains" >/dev/null
   read -r word <&7
   exec 7<&-
   after=$("$load" cpu "$pid" | field cpu_s)
-  awk -v t="$title, to $domains domains" -v m="$(field messages <<<"$word")" -v s="$(field seconds <<<"$word")" -v c="$before" -v d="$after" \
-    'BEGIN { if (m > 0) printf "%-28s %8.0f/s %10.1f us\n", t, m / s, (d - c) * 1e6 / m; else print t ": nothing came" }'
+  read -r relay_rate relay_us < <(awk -v m="$(field messages <<<"$word")" -v s="$(field seconds <<<"$word")" -v c="$before" -v d="$after" \
+    'BEGIN { if (m > 0) printf "%.0f %.1f\n", m / s, (d - c) * 1e6 / m; else print "0 0" }')
+  printf '%-32s %8s/s %10s us\n' "$title, to $domains domains" "$relay_rate" "$relay_us"
 }
 
-# A server of its own, whose way out is the sink.
+# A server of its own, whose way out is the sink: MESSAGES DOMAINS [FROM]. From bench.example its mail is signed.
 qasid_relays() {
   qasid_stop
   qasid_options="relay_networks = { \"127.0.0.1/32\" }
 routes = { \"* [127.0.0.1]:12526 tls=none\" }"
-  qasid_start "$dir/relay$2" 0
-  relays Qasid "$1" "$2" "$qasid_smtp" "$qasid_pid" 12526
+  qasid_start "$dir/relay$2${3:+signed}" 0
+  relays "Qasid${3:+, signed}" "$1" "$2" "$qasid_smtp" "$qasid_pid" 12526 ${3:+"$3"}
+  qasid_options=
+}
+
+# Lines of a table for N dead and N slow destinations, each with an address of its own: WHAT is "route" or "transport".
+trouble_table() {
+  local i kind net port
+  for kind in "dead 2 12527" "slow 3 12528"; do
+    read -r kind net port <<<"$kind"
+    for ((i = 0; i < 100; i++)); do
+      if [ "$1" = route ]; then
+        printf '"d%d.%s.example [127.0.%d.%d]:%d tls=none", ' "$i" "$kind" "$net" "$((i + 1))" "$port"
+      else
+        printf 'd%d.%s.example smtp:[127.0.%d.%d]:%d\n' "$i" "$kind" "$net" "$((i + 1))" "$port"
+      fi
+    done
+  done
+}
+
+# relays_beside TITLE MESSAGES PORT TROUBLE: seconds until 99 of 100 messages to 1,000 destinations are there. TROUBLE: three messages for each
+# of 100 dead and 100 slow destinations were taken two seconds before → $relay_99
+relays_beside() {
+  local title=$1 n=$2 port=$3 trouble=$4 word begin kind
+  exec 7< <("$out/sink" 12526 "$n" dead=12527 slow=12528)
+  read -r word <&7
+  if [ "$trouble" = yes ]; then
+    for kind in dead slow; do
+      "$load" smtp "$port" --messages 300 --connections 20 --size 4096 --mode reuse --users 20 --to "user%d@$kind.example" --domains 100 >/dev/null
+    done
+    sleep 2
+  fi
+  begin=$EPOCHREALTIME
+  "$load" smtp "$port" --messages "$n" --connections 20 --size 4096 --mode reuse --users 20 --to 'user%d@elsewhere.example' --domains 1000 >/dev/null
+  read -r word <&7
+  exec 7<&-
+  relay_99=$(awk -v a="$(field at99 <<<"$word")" -v b="$begin" 'BEGIN { printf "%.2f", a - b }')
+  printf '%-48s %8s s until 99 of 100 messages are there\n' "$title" "$relay_99"
+}
+
+qasid_relays_beside() {
+  local trouble
+  for trouble in no yes; do
+    qasid_stop
+    qasid_options="relay_networks = { \"127.0.0.1/32\" }
+routes = { $(trouble_table route) \"* [127.0.0.1]:12526 tls=none\" }"
+    qasid_start "$dir/beside$trouble" 0
+    relays_beside "Qasid, dead and slow ones queued first: $trouble" "$1" "$qasid_smtp" "$trouble"
+  done
+  qasid_options=
+}
+
+# One message after another through a quiet server: from our 250 to the remote's.
+qasid_lone() {
+  qasid_stop
+  qasid_options="relay_networks = { \"127.0.0.1/32\" }
+routes = { \"* [127.0.0.1]:12526 tls=none\" }"
+  qasid_start "$dir/lone" 0
+  python3 "$here/lone.py" "$qasid_smtp" 12526 "$1"
   qasid_options=
 }
 

@@ -109,6 +109,12 @@ static bool stays_quiet(struct worker *w) {
   return false;
 }
 
+/* Patient work rests after what it made the writer do. */
+static void rest(struct workers *p, uint64_t begun) {
+  uint64_t now = sys_mono_ms(), ms = PATIENT_REST * (now - begun + 1);
+  p->patient_ms = now + (ms < PATIENT_REST_MOST_MS ? ms : PATIENT_REST_MOST_MS);
+}
+
 /* Housekeeping while nothing waits, and before the next group when it is urgent. Called with the
  * lock held, which is released meanwhile. False: there is nothing to be done now. */
 static bool run_housekeeping(struct worker *w) {
@@ -122,7 +128,9 @@ static bool run_housekeeping(struct worker *w) {
              (housekeeping == STORE_HOUSEKEEPING_QUIET && stays_quiet(w));
   if (!now) return false;
   pthread_mutex_unlock(&p->lock);
+  uint64_t begun = sys_mono_ms();
   bool fine = store_idle(w->engine);
+  if (p->patient_ms) rest(p, begun); /* the log is mostly that work's */
   pthread_mutex_lock(&p->lock);
   p->broken |= !fine;
   return true;
@@ -161,11 +169,6 @@ static struct job_line next_group(struct workers *p, struct queue *q, bool *ret_
   return group;
 }
 
-static uint64_t rest_after(uint64_t took_ms) {
-  uint64_t rest = PATIENT_REST * (took_ms + 1);
-  return rest < PATIENT_REST_MOST_MS ? rest : PATIENT_REST_MOST_MS;
-}
-
 static void *writer(void *arg) {
   struct worker *w = arg;
   struct workers *p = w->all;
@@ -178,8 +181,7 @@ static void *writer(void *arg) {
     pthread_mutex_unlock(&p->lock);
     uint64_t begun = sys_mono_ms();
     bool fine = store_write_group(w->engine, group.first);
-    uint64_t now = sys_mono_ms();
-    if (patient) p->patient_ms = now + rest_after(now - begun);
+    if (patient) rest(p, begun);
     pthread_mutex_lock(&p->lock);
     hand_back(p, &group, !fine);
   }

@@ -4,8 +4,9 @@
  *   writer        takes the writes that wait when its last sync has ended, up to GROUP_MAX, as one
  *                 group: the more mail, the larger the groups; a lone message is not delayed
  *   patient line  long work in slices: without a rest while nothing else is written; beside other
- *                 writes some jobs at a time, and then a rest of PATIENT_REST times as long as their
- *                 group took, so that mail keeps most of the writer
+ *                 writes some jobs at a time, and then a rest of PATIENT_REST times as long as
+ *                 their group took, or a move of the log's pages home, so that mail keeps most of
+ *                 the writer
  *   readers       take reads one by one
  *   slow reader   a reader for the administrator's commands, so that a long one does not delay mail
  *
@@ -21,9 +22,9 @@ enum {
   READERS_MAX = 64,
   GROUP_MAX = 1024,
   PATIENT_A_GROUP = 32,
-  PATIENT_REST = 5,
-  PATIENT_REST_MOST_MS = 250, /* whatever the group took */
-  QUIET_MS = 50,              /* without another write: the writer is free for patient work */
+  PATIENT_REST = 8,
+  PATIENT_REST_MOST_MS = 1000, /* whatever it took */
+  QUIET_MS = 50,               /* without another write: the writer is free for patient work */
 };
 
 struct workers;

@@ -25,7 +25,7 @@ enum {
   /* Octets in the log: moved home when idle, and under load. */
   LOG_IDLE = 4 * 1024 * 1024,
   LOG_URGENT = 32 * 1024 * 1024,
-  SLICE_MS = 5,
+  SLICE_MS = 8,
   SLICE_ITEMS = 200, /* without a clock */
 };
 
