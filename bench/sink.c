@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* An SMTP server that takes everything and keeps nothing: sink PORT MESSAGES [slow=PORT] [dead=PORT]
- * [busy=PORT]. It says "ready", ends when PORT has had so many messages (or nothing comes for three
- * minutes), and prints how many they were, the seconds from the first octet to the last message, and
- * when 99 of 100 were there (at99, seconds since 1970).
+/* An SMTP server that takes everything and keeps nothing: sink PORT MESSAGES [slow=PORT]
+ * [dead=PORT] [busy=PORT]. It says "ready", ends when PORT has had so many messages (or nothing
+ * comes for three minutes), and prints how many they were, the seconds from the first octet to the
+ * last message, and when 99 of 100 were there (at99, seconds since 1970).
  *
  *   slow    each reply comes a second late
  *   dead    connects are not answered
- *   busy    answers like a large provider with much to do: each third message 451, each tenth 421 */
+ *   busy    like a large provider with much to do: each third message 451, each tenth 421 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -98,8 +98,8 @@ struct smtp_verdict {
   uint16_t code;
   uint8_t enhanced[3]; /* class 0: none */
   uint8_t obstacle;    /* UNTRIED: enum smtp_obstacle; enhanced and text say it in words */
-  /* the reply to the end of data did not come, or was none that SMTP knows: the server may have taken
-   * the message */
+  /* the reply to the end of data did not come, or was none that SMTP knows: the server may have
+   * taken the message */
   bool doubtful;
   /* the session's: the server takes the recipient, and may still refuse the message */
   bool accepted;

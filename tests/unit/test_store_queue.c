@@ -678,8 +678,8 @@ static void lost_at_end(void **state) {
   assert_sound(k);
 }
 
-/* Each group with a job that fails behind it (one address twice breaks the table's rule), so that it
- * is rolled back and run job by job. */
+/* Each group with a job that fails behind it (one address twice breaks the table's rule), so that
+ * it is rolled back and run job by job. */
 static void pump_with_failures(struct kit *k) {
   struct tls_failures_job *bad =
       job_new(KIND_TLS_FAILURES, sizeof *bad + 2 * sizeof *bad->rows, NULL, k->now_s);

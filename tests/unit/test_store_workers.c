@@ -173,7 +173,7 @@ static void crowded(void **state) {
   kit_open(k);
 }
 
-/* Others go first, but not for ever: long work comes to its end while each group has other writes. */
+/* Others go first, but not for ever: long work comes to its end while each group has others. */
 static void patient_work_goes_on(void **state) {
   struct kit *k = *state;
   struct buf err;

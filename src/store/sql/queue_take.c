@@ -363,8 +363,8 @@ enum db_result late_run(struct store_engine *e, struct store_job *j) {
 
 /* --- the start --- */
 
-/* The index has a destination's rows side by side, the earliest first. Few rows are read over; where
- * there are many, the next destination is looked for. */
+/* The index has a destination's rows side by side, the earliest first. Few rows are read over;
+ * where there are many, the next destination is looked for. */
 enum { ROWS_READ_OVER = 20 };
 
 struct destinations {
