@@ -53,12 +53,14 @@ enum collect_outcome {
 /* The next octets of the message being received, beyond what fits a commit. */
 #define collect_spool_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
 #define collect_spooled_FIELDS(F) F(u8, outcome, )
-/* The message is complete: everything spooled before, then `tail`. `dots`: some line begins with
+/* The message is complete: everything spooled before, then `tail`. `head`: whole header fields that
+ * go in front of it. `dots`: some line begins with
  * ".". `id` names it in logs. size: as listed; octets: as received; digest: SHA-256 of those; copy:
  * how many messages of this listing with this UIDL and this size are stored, this one included. */
 #define collect_commit_FIELDS(F) \
   F(bytes, id, 64) F(bytes, uidl, COLLECT_UIDL_MAX) F(u64, size, ) F(u64, octets, ) \
-  F(bytes, digest, 32) F(u32, copy, ) F(flag, dots, ) F(bytes, tail, IPC_CHUNK)
+  F(bytes, digest, 32) F(u32, copy, ) F(flag, dots, ) \
+  F(bytes, head, MESSAGE_FIELDS_MAX) F(bytes, tail, IPC_CHUNK)
 /* row: store's key of its record; 0 unless DONE or THERE. */
 #define collect_committed_FIELDS(F) F(u8, outcome, ) F(u64, row, )
 /* These were deleted at the other server, and it has confirmed QUIT: rows of collect_committed, u64
@@ -80,7 +82,7 @@ enum collect_outcome {
   M(2, collect_spool, IPC_LEFT, 1 << COLLECT_GRANTED | 1 << COLLECT_SPOOLING, COLLECT_SPOOLING, \
     66 * 1024, 0, IPC_ASK) \
   M(3, collect_commit, IPC_LEFT, 1 << COLLECT_GRANTED | 1 << COLLECT_SPOOLING, COLLECT_GRANTED, \
-    66 * 1024, 0, IPC_ASK) \
+    66 * 1024 + MESSAGE_FIELDS_MAX, 0, IPC_ASK) \
   M(4, collect_discard, IPC_LEFT, 1 << COLLECT_GRANTED | 1 << COLLECT_SPOOLING, COLLECT_GRANTED, \
     0, 0, IPC_SEND) \
   M(5, collect_listed, IPC_LEFT, 1 << COLLECT_GRANTED, IPC_SAME, 0, 0, IPC_ASK) \

@@ -46,10 +46,14 @@
 
 enum {
   IPC_HEAD = 16,
-  IPC_PACKET_MAX = 160 * 1024, /* one packet; a socket pair accepts it with the default buffers */
-  IPC_PAYLOAD_MAX = 144 * 1024,
+  IPC_PACKET_MAX = 176 * 1024, /* one packet; a socket pair accepts it with the default buffers */
+  IPC_PAYLOAD_MAX = 160 * 1024,
   IPC_CHUNK = 64 * 1024, /* the most octets of a message body that one message carries */
   IPC_FDS_MAX = 16,      /* descriptors in one packet */
+  /* Octets of a message's head (docs/design/message.md), and what of it comes from the process that
+   * hands the message in: store puts its Return-Path: field in front. */
+  MESSAGE_HEAD_MAX = 16 * 1024,
+  MESSAGE_FIELDS_MAX = MESSAGE_HEAD_MAX - 1024,
 };
 
 enum ipc_side { IPC_LEFT, IPC_RIGHT };

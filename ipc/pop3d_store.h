@@ -64,10 +64,12 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
  * CRC-32C of the whole message, if `summed`. */
 #define pop_chunk_FIELDS(F) \
   F(u8, outcome, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, ) F(bytes, data, IPC_CHUNK)
-/* In place of a pop_chunk for a message stored as a file: the file itself, read-only, `size` octets
- * from `start`. Files read ahead precede the requested one, which ends the reply. */
+/* In place of a pop_chunk for a message whose octets are a file: the file itself, read-only. The
+ * message is `size` octets: `head`, then the file's from `start` on. Files read ahead precede the
+ * requested one, which ends the reply. */
 #define pop_file_FIELDS(F) \
-  F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, )
+  F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, ) \
+  F(bytes, head, MESSAGE_HEAD_MAX)
 /* uids (u32 each) that the pop_quit which follows is to delete; may be sent several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
 /* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
@@ -105,7 +107,7 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
     IPC_TO(2)) \
   M(67, pop_done,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      16,        0, \
     IPC_TO(4)) \
-  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      32,        1, \
+  M(68, pop_file,    IPC_RIGHT, IPC_ANY,                         IPC_SAME,      17 * 1024, 1, \
     IPC_TO(2)) \
   M(7,  pop_keep,    IPC_LEFT,  IPC_ANY,                         IPC_SAME,      0,         0, \
     IPC_SEND) \

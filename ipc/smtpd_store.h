@@ -69,12 +69,13 @@ enum commit_outcome {
  * SMTP_AHEAD_MAX. The next reply reports an error with any of them. */
 #define smtp_spooled_FIELDS(F) F(u8, outcome, ) F(u8, ahead, )
 #define smtp_more_FIELDS(F) F(rest, chunk, IPC_CHUNK)
-/* The message is complete: everything spooled before, then `tail`. `dots`: some line begins with
+/* The message is complete: everything spooled before, then `tail`. `head`: whole header fields that
+ * go in front of it, behind store's Return-Path:. `dots`: some line begins with
  * ".". `id` is the queue id given to the client; `return_path` the reverse-path without brackets,
  * empty for <>. `dsn` is empty, or has an item for each address: NOTIFY (an octet, enum
  * smtp_notify) and ORCPT. `envid`, `ret`: RFC 3461. `eight_bit`: some octet is above 127. `utf8`:
  * the client gave SMTPUTF8 (RFC 6531); `utf8_header`: in addition, one of its headers, of the
- * message or of a part, is not ASCII. `account` is the login's account, 0 if there is none. `size`:
+ * message or of a part, is not ASCII. `size`:
  * the value of SIZE=, or 0. `print`: the fingerprint of return_path and of what the client sent,
  * empty for a message without Message-ID: store recognises by it a message that is sent again
  * (src/store/owner/partly.h). `once`: `print` is the identity of a message of the drop folder, and
@@ -85,12 +86,11 @@ enum commit_outcome {
   F(bytes, id, 64) \
   F(bytes, return_path, SMTP_PATH_MAX) \
   F(list, addresses, SMTP_RCPTS_MAX) \
-  F(u64, account, ) \
   F(u64, size, ) \
   F(bytes, print, 16) \
   F(flag, dots, ) \
   F(u64, surrogate, ) \
-  F(bytes, tail, IPC_CHUNK) \
+  F(bytes, head, MESSAGE_FIELDS_MAX) F(bytes, tail, IPC_CHUNK) \
   F(list, dsn, SMTP_DSN_MAX) \
   F(list, authors, SMTP_AUTHORS_MAX) \
   F(bytes, envid, 300) F(u8, ret, ) F(flag, eight_bit, ) F(flag, trusted, ) \

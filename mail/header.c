@@ -55,6 +55,14 @@ bool header_find(struct slice message, struct slice name, struct header_field *r
   return false;
 }
 
+bool header_is_fields(struct slice s) {
+  struct header_field f;
+  while (header_next(&s, &f))
+    if (!f.name.n || f.raw.n < 2 || !slice_eq(slice_from(f.raw, f.raw.n - 2), SLICE("\r\n")))
+      return false;
+  return s.n == 0;
+}
+
 size_t header_count(struct slice message, struct slice name) {
   struct header_field f;
   size_t count = 0;

@@ -20,6 +20,8 @@ size_t header_end(struct slice message);
 bool header_next(struct slice *rest, struct header_field *ret);
 /* The first field of that name; false when there is none. */
 bool header_find(struct slice message, struct slice name, struct header_field *ret);
+/* Whether all of it is whole fields, each ended by CRLF: what may be put in front of a message. */
+bool header_is_fields(struct slice s);
 /* How many fields of that name the header has. */
 size_t header_count(struct slice message, struct slice name);
 /* Puts a field's body on one line: removes each CRLF before a space or tab (RFC 5322 §2.2.3), and

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Octets of stored messages that store passed as open files, read-only: a reader of many messages
- * gets a few of them at once, and reads them without asking again. Knows no protocol. */
+/* Stored messages whose octets store passed as open files, read-only, with what is in front of them:
+ * a reader of many messages gets a few of them at once, and reads them without asking again. Knows
+ * no protocol. */
 #ifndef QASID_BODY_FILES_H
 #define QASID_BODY_FILES_H
 
@@ -8,10 +9,11 @@
 
 enum { BODY_FILES_MAX = 8 };
 
-/* One message: `size` octets from `start` of the file. */
+/* One message of `size` octets: `head`, then those of the file from `start` on. */
 struct body_file {
   uint32_t id; /* the reader's name for it; later messages have higher ones */
   int fd;
+  struct slice head; /* while it is kept, a copy of its own */
   uint64_t start, size;
   bool dots;   /* some line begins with "." */
   bool summed; /* `sum` is the CRC-32C of these octets */
@@ -28,7 +30,8 @@ enum body_read { BODY_READ, BODY_READ_TROUBLE, BODY_READ_SHORT };
 
 /* NULL: it is not open. */
 struct body_file *body_files_find(struct body_files *b, uint32_t id);
-/* Takes over f->fd, in place of one with the same id; when there are too many, one is closed. */
+/* Takes over f->fd, in place of one with the same id; when there are too many, one is closed. NULL
+ * without memory for its head: f->fd is still the caller's. */
 struct body_file *body_files_keep(struct body_files *b, const struct body_file *f);
 void body_files_close(struct body_files *b, struct body_file *f);
 /* Closes those of earlier messages than `id`. */

@@ -31,7 +31,7 @@ enum {
   PROTO_OUT_MAX = 256 * 1024,
   PROTO_IN_HIGH = 64 * 1024, /* octets read from the client at once */
   PROTO_IN_STRANGER = 8 * 1024,
-  PROTO_ASK_MAX = 144 * 1024, /* octets of a question: what a message between processes may carry */
+  PROTO_ASK_MAX = 160 * 1024, /* octets of a question: what a message between processes may carry */
 };
 
 enum close_reason {

@@ -108,7 +108,6 @@ struct run {
   bool discard_due;
   bool spooled, drop;
   struct mail_clean clean;
-  size_t front; /* octets of ours in front of it */
   bool settled; /* what it begins with is known: header_settle() */
   struct digest_run *digest;
   struct loop_look loop;

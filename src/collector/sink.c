@@ -121,10 +121,8 @@ static enum pop3_sink_verdict on_begin(void *arg, struct pop3_item *item) {
   r->clean = (struct mail_clean){ .octets = 0 };
   r->digest = digest_begin(DIGEST_SHA256);
   loop_look_begin(&r->loop);
-  trace_put(r, sys_wall_s(), &r->hold);
-  r->front = buf_len(&r->hold);
   r->settled = false;
-  return r->hold.failed || !r->digest ? POP3_SINK_OVER : POP3_SINK_ON;
+  return r->digest ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
 static void spool(struct run *r) {
@@ -163,7 +161,7 @@ static enum pop3_sink_verdict on_piece(void *arg, struct pop3_item *item, struct
   }
   digest_put(r->digest, octets);
   mail_clean_put(&r->clean, octets, &r->hold);
-  if (!r->settled) r->settled = header_settle(&r->hold, r->front, false);
+  if (!r->settled) r->settled = header_settle(&r->hold, 0, false);
   if (r->hold.failed) return POP3_SINK_OVER;
   if (buf_len(&r->hold) < CHUNK_AT) return POP3_SINK_ON;
   spool(r);
@@ -210,7 +208,7 @@ static bool on_spooled(struct run *r, const struct ipc_msg *msg) {
 
 static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
   struct run *r = arg;
-  struct buf b, id;
+  struct buf b, id, head;
   uint8_t digest[DIGEST_SHA256_SIZE];
   if (!item->octets) { /* whatever is listed: there is nothing to keep */
     forget_message(r);
@@ -223,22 +221,25 @@ static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
     return r->refused == COLLECT_TOO_BIG ? POP3_SINK_ON : POP3_SINK_OVER;
   }
   mail_clean_end(&r->clean, &r->hold);
-  if (!r->settled) header_settle(&r->hold, r->front, true);
-  buf_init(&b, IPC_CHUNK + 256);
+  if (!r->settled) header_settle(&r->hold, 0, true);
+  buf_init(&b, IPC_CHUNK + MESSAGE_FIELDS_MAX + 256);
   buf_init(&id, 64);
+  buf_init(&head, MESSAGE_FIELDS_MAX);
+  trace_put(r, sys_wall_s(), &head);
   buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag,
              r->fetched + 1);
   collect_commit_put(&b, &(struct collect_commit){ buf_slice(&id), item->uidl, item->size,
                                                    item->octets, slice_of(digest, sizeof digest),
                                                    item->like->kept + 1, r->clean.dots,
-                                                   buf_slice(&r->hold) });
-  bool ok = !b.failed && !id.failed && !r->hold.failed;
+                                                   buf_slice(&head), buf_slice(&r->hold) });
+  bool ok = !b.failed && !id.failed && !head.failed && !r->hold.failed;
   if (ok) {
     r->spooled = false;
     run_notify_store(r, collect_commit_type, &b, ASKS_COMMIT);
   }
   buf_free(&b);
   buf_free(&id);
+  buf_free(&head);
   return ok ? POP3_SINK_HOLD : POP3_SINK_OVER;
 }
 

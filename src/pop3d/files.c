@@ -94,7 +94,7 @@ enum front_file pop3d_files_take(struct front_readers *all, void **own, struct p
     close(fd);
     return FRONT_FILE_KEPT;
   }
-  const struct body_file file = { m.uid, fd, m.start, m.size, m.dots, m.summed, m.sum };
+  const struct body_file file = { m.uid, fd, m.head, m.start, m.size, m.dots, m.summed, m.sum };
   if (!r->files) r->files = calloc(1, sizeof *r->files);
   struct body_file *kept = r->files ? body_files_keep(r->files, &file) : NULL;
   if (!kept) close(fd);

@@ -67,7 +67,6 @@ static void challenged(struct smtpd_session *s, struct slice payload) {
 
 static void logged_in(struct smtpd_session *s, const struct auth_ok *a) {
   s->logged_in = true;
-  s->account = a->account;
   buf_put(&s->user, a->name);
   proto_trace_login(&s->proto, a->name);
   smtpd_reply(s, SMTP_LOGGED_IN);

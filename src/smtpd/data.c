@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* DATA: RFC 5321 §4.1.1.4. From the command to the message's durable end.
  *
- * The message gathers, with our Received: field in front, in tx->body; a full chunk goes to store
- * (smtp_spool), the rest with the commit. A reason against the message is noted in tx->verdict when
+ * The message gathers in tx->body; a full chunk goes to store (smtp_spool), the rest with the commit,
+ * and with it what goes in front: our Received: field. A reason against the message is noted in tx->verdict when
  * it is found and replied at the end: until then the octets are a message, not commands. The rest
  * of a refused message is read, up to a bound, and discarded. */
 #include "src/smtpd/private.h"
@@ -17,20 +17,12 @@ static void finish(struct smtpd_session *s);
 
 enum smtp_outcome smtpd_data(struct smtpd_session *s, struct slice argument) {
   struct transaction *transaction = s->transaction;
-  struct buf id;
-  buf_init(&id, 64);
-  smtpd_put_id(s, &id);
-  smtpd_put_received(s, buf_slice(&id), &transaction->body);
   if (transaction->utf8) transaction->parts = malloc(sizeof *transaction->parts);
-  bool failed = id.failed || transaction->body.failed || (transaction->utf8 && !transaction->parts);
-  buf_free(&id);
-  if (failed) buf_free(&transaction->body);
-  if (failed) return SMTP_TROUBLE;
+  if (transaction->utf8 && !transaction->parts) return SMTP_TROUBLE;
   smtp_data_start(&transaction->data);
   transaction->hops = (struct header_hops){ 0 };
   surrogate_open(&transaction->surrogate, s->service->surrogates);
-  surrogate_put(&transaction->surrogate, buf_slice(&transaction->body), NULL);
-  transaction->own = transaction->looked_at = buf_len(&transaction->body);
+  transaction->looked_at = 0;
   if (transaction->parts) seven_begin(transaction->parts, &transaction->plan, false);
   transaction->settled = transaction->ended = false;
   smtpd_submit_begin(s);
@@ -177,9 +169,11 @@ static bool put_print(struct smtpd_session *s, uint8_t to[SIPHASH_SIZE]) {
 static void commit(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   uint8_t print[SIPHASH_SIZE];
-  struct buf id;
+  struct buf id, head;
   buf_init(&id, 64);
+  buf_init(&head, MESSAGE_FIELDS_MAX);
   smtpd_put_id(s, &id);
+  smtpd_put_received(s, buf_slice(&id), &head);
   bool printed = put_print(s, print);
   surrogate_end(&transaction->surrogate, NULL);
   if (transaction->parts) seven_end(transaction->parts, NULL);
@@ -195,20 +189,21 @@ static void commit(struct smtpd_session *s) {
     .utf8_header = transaction->parts && transaction->parts->header_high,
     .trusted = s->trusted,
     .once = s->has_drop,
-    .account = s->account,
     .size = transaction->size,
     .print = slice_of(print, printed ? sizeof print : 0),
     .dots = transaction->data.clean.dots,
     .surrogate = surrogate_size(&transaction->surrogate),
     .authors = buf_slice(&transaction->authors),
+    .head = buf_slice(&head),
     .tail = buf_slice(&transaction->body),
   };
-  smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);
+  bool fine = !id.failed && !head.failed;
+  if (fine) smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);
   s->has_drop = false; /* an identity is one message's */
-  buf_free(&id);
+  buf_free(&id), buf_free(&head);
   buf_free(&transaction->body);
   /* store forgets it with its answer, whatever that is */
-  if (smtpd_asked(s))
+  if (fine && smtpd_asked(s))
     transaction->spooled = false;
   else
     not_kept(s, SMTP_TROUBLE);
@@ -293,7 +288,7 @@ static enum smtp_outcome look_at_body(struct smtpd_session *s, bool end) {
     transaction->looked_at += clients.n;
     enum smtp_outcome o = smtpd_submit(s, before, end);
     if (o != SMTP_OK || transaction->held) return o;
-    transaction->looked_at = transaction->own;
+    transaction->looked_at = 0;
   }
   struct slice new = slice_from(buf_slice(&transaction->body), transaction->looked_at);
   header_hops(&transaction->hops, new);

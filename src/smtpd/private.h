@@ -81,7 +81,6 @@ struct transaction {
   /* at most IPC_CHUNK, or SMTPD_HEADER_MAX while held; what went before is with store */
   struct buf body;
   struct buf authors;  /* of a login's message: a list, as smtp_commit wants it */
-  size_t own;          /* octets of our Received: field in front */
   bool held;           /* a login's message whose header is not whole: submit.c */
   bool ended;          /* its last octet has come, and more than one chunk is still here */
   size_t looked_at;    /* octets of it that were given to `hops` and `surrogate` */
@@ -128,7 +127,6 @@ struct smtpd_session {
   struct buf helo;
   bool esmtp;
   bool logged_in;
-  uint64_t account;
   struct buf user;
 
   struct transaction *transaction;

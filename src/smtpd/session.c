@@ -377,7 +377,6 @@ static void session_secured(struct proto *p, const struct proto_secured *tls) {
   buf_free(&s->helo);
   buf_free(&s->user);
   s->esmtp = s->logged_in = false;
-  s->account = 0;
   s->line = (struct smtp_line){ 0 };
   s->waiting_ms = p->now_ms;
   p->want = PROTO_READ;

@@ -46,17 +46,16 @@ static void keep_authors(struct transaction *transaction, struct slice lines) {
 
 /* The completed message replaces the one that came. */
 static void replace(struct transaction *transaction, struct slice mended) {
-  buf_truncate(&transaction->body, transaction->own);
-  transaction->body.max =
-      transaction->own + mended.n > IPC_CHUNK ? transaction->own + mended.n : IPC_CHUNK;
+  buf_reset(&transaction->body);
+  transaction->body.max = mended.n > IPC_CHUNK ? mended.n : IPC_CHUNK;
   buf_put(&transaction->body, mended);
 }
 
 enum smtp_outcome smtpd_submit(struct smtpd_session *s, size_t before, bool end) {
   struct transaction *transaction = s->transaction;
-  struct slice message = slice_from(buf_slice(&transaction->body), transaction->own);
+  struct slice message = buf_slice(&transaction->body);
   struct buf id, mended, authors;
-  if (!is_whole(message, before - transaction->own, end)) return SMTP_OK;
+  if (!is_whole(message, before, end)) return SMTP_OK;
   buf_init(&id, 64);
   buf_init(&mended, 4 * SMTPD_HEADER_MAX);
   buf_init(&authors, 4 * SMTPD_HEADER_MAX);

@@ -22,7 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   in = slice_from(in, 2);
   if (!pages_take(&s.pages, slice_from(in, log), slice_first(in, log))) return 0;
   salvage_read(&s);
-  for (size_t i = 0; i < s.body_count; i++) salvage_octets(&s, &s.bodies[i], put, &sum);
+  for (size_t i = 0; i < s.body_count; i++) {
+    salvage_head(&s, &s.bodies[i], put, &sum);
+    salvage_octets(&s, &s.bodies[i], put, &sum);
+  }
   for (size_t i = 0; i < s.entry_count; i++)
     if (!s.entries[i].uid) abort();
   salvage_free(&s);

@@ -82,12 +82,26 @@ def of_before(qasid, copy, everything):
         found = {m for box in os.listdir(place) if not box.endswith(".uidls") for m in mailbox(os.path.join(place, box))}
         ok("pages of 16 KB, %s" % what, r.returncode == (65 if octets else 0) and not everything - found, r.stderr[-300:])
 
+
+def as_written(octets): return octets.replace(b"\r\n", b"\n")
+
+
+def whole_messages(db):
+    """Body → the message, and what is left of it without its row: the octets, when they are a file."""
+    mine, rest = {}, {}
+    for i, start, head, data in db.execute("SELECT id, start, head, data FROM body"):
+        if start is not None: data = open(store + "/bodies/%02x/%d" % (i & 255, i), "rb").read()[start:]
+        mine[i] = as_written((head or b"") + data)
+        rest[i] = as_written(data) if start is not None else None
+    return mine, rest
+
+
 def pages(qasid):
     path = store + "/database.sqlite"
     db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
     (size,), (count,) = db.execute("PRAGMA page_size").fetchone(), db.execute("PRAGMA page_count").fetchone()
     touched = bodies_of_pages(db)
-    mine = dict(db.execute("SELECT id, data FROM body"))
+    mine, rest = whole_messages(db)
     kinds = dict(db.execute("SELECT pageno, name FROM dbstat"))
     free = db.execute("PRAGMA freelist_count").fetchone()[0]
     db.close()
@@ -112,8 +126,8 @@ def pages(qasid):
         r = subprocess.run([qasid, "salvage", copy, place], capture_output=True)
         if r.returncode not in (0, 65): bad.append((page, kinds.get(page), r.returncode, r.stderr[-300:]))
         found = {m for box in os.listdir(place) if not box.endswith(".uidls") for m in mailbox(os.path.join(place, box))}
-        lost = {mine[i].replace(b"\r\n", b"\n") for i in touched.get(page, ()) if mine[i]}
-        missing = everything - found - lost
+        lost = {mine[i] for i in touched.get(page, ())}
+        missing = everything - found - lost | {rest[i] for i in touched.get(page, ()) if mine[i] in everything - found and rest[i]} - found
         if missing: bad.append((page, kinds.get(page), "%d messages" % len(missing), r.stderr[-300:]))
         # What lies on the page may be lost or damaged; what does not is in its own mailbox when only bodies suffer.
         if kinds.get(page) == "body":
@@ -147,7 +161,7 @@ def log(qasid, copy):
     """Frames of the write-ahead log of a server that was killed, each damaged alone: its page's rows at most are lost."""
     db = sqlite3.connect("file:%s?mode=ro" % (store + "/database.sqlite"), uri=True)
     (size,) = db.execute("PRAGMA page_size").fetchone()
-    touched, mine = bodies_of_pages(db), dict(db.execute("SELECT id, data FROM body"))
+    touched, (mine, _) = bodies_of_pages(db), whole_messages(db)
     db.close()
     everything = {m for box in was.values() for m in box}
     path = copy + "/database.sqlite-wal"
@@ -164,7 +178,7 @@ def log(qasid, copy):
         shutil.rmtree(place, ignore_errors=True)
         r = subprocess.run([qasid, "salvage", copy, place], capture_output=True)
         found = {m for box in os.listdir(place) if not box.endswith(".uidls") for m in mailbox(os.path.join(place, box))}
-        lost = {mine[i].replace(b"\r\n", b"\n") for i in touched.get(struct.unpack(">I", whole[at:at + 4])[0], ()) if mine[i]}
+        lost = {mine[i] for i in touched.get(struct.unpack(">I", whole[at:at + 4])[0], ())}
         # The last transaction, damaged, is one that never was: what it had is not there, or in its older place. When
         # it is the end of the last but one that is damaged, the two are one.
         if at >= commits[-2]: lost = everything
@@ -181,8 +195,10 @@ def bodies(qasid):
     r = subprocess.run([qasid, "salvage", copy, work + "/from-files"], capture_output=True)
     files = sum(len(f) for _, _, f in os.walk(copy + "/bodies"))
     found = mailbox(work + "/from-files/unknown")
-    everything = {m for box in was.values() for m in box}
-    ok("body files alone", r.returncode == 65 and files > 0 and len(found) == files and set(found) <= everything,
+    db = sqlite3.connect("file:%s?mode=ro" % (store + "/database.sqlite"), uri=True)
+    octets = sorted(o for o in whole_messages(db)[1].values() if o)
+    db.close()
+    ok("body files alone: the octets, without what was in front", r.returncode == 65 and files > 0 and found == octets,
        (r, files, len(found)))
 
 

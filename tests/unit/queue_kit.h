@@ -32,6 +32,9 @@ __attribute__((unused)) static enum rcpt_verdict rcpt(struct kit *k, uint64_t ta
   return KIT_HEAR(k, smtp_verdicts).verdicts.p[0];
 }
 
+/* In front of what is committed. */
+static struct slice commit_head;
+
 __attribute__((unused)) static enum commit_outcome
 commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, struct slice tail,
              uint8_t notify, uint8_t ret, const char *orcpt, const char *envid) {
@@ -48,9 +51,9 @@ commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, stru
   for (struct slice a; (notify || *orcpt) && ipc_list_next(&rest, &a);)
     ipc_list_put(&dsn, slice_of(item, (size_t)n));
   assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
-                      .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = tail,
-                      .dsn = buf_slice(&dsn), .ret = ret, .envid = slice_str(envid),
-                      .authors = buf_slice(&authors)));
+                      .return_path = slice_str(from), .addresses = buf_slice(&list),
+                      .head = commit_head, .tail = tail, .dsn = buf_slice(&dsn), .ret = ret,
+                      .envid = slice_str(envid), .authors = buf_slice(&authors)));
   buf_free(&authors);
   buf_free(&list);
   buf_free(&dsn);

@@ -31,7 +31,6 @@ struct kit_message {
   struct buf id, from, to, body; /* to: addresses, each with a "," behind it */
   /* of each recipient "NOTIFY:ORCPT,"; then ENVID, a space and RET; or as far as it fits */
   char dsn[64];
-  uint64_t account;
   bool dots;
 };
 
@@ -155,9 +154,9 @@ static inline void kit_keep(struct kit *k, const struct smtp_commit *q) {
   buf_printf(&dsn, "%.*s %u", SLICE_ARG(q->envid), q->ret);
   snprintf(m->dsn, sizeof m->dsn, "%.*s", SLICE_ARG(buf_slice(&dsn)));
   buf_free(&dsn);
+  buf_put(&m->body, q->head);
   buf_put(&m->body, buf_slice(&k->spool));
   buf_put(&m->body, q->tail);
-  m->account = q->account;
   m->dots = q->dots;
 }
 

@@ -298,14 +298,21 @@ static enum rcpt_verdict kit_rcpt(struct kit *k, const char *address, uint64_t s
   return v.verdicts.p[0];
 }
 
-static bool kit_commit(struct kit *k, uint64_t tag, const char *from, const char *to,
-                       struct slice tail) {
+__attribute__((unused)) static bool kit_commit_head(struct kit *k, uint64_t tag, const char *from,
+                                                    const char *to, struct slice head,
+                                                    struct slice tail) {
   struct buf list;
   kit_list(&list, to);
   bool fine = KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
-                      .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = tail);
+                      .return_path = slice_str(from), .addresses = buf_slice(&list), .head = head,
+                      .tail = tail);
   buf_free(&list);
   return fine;
+}
+
+static bool kit_commit(struct kit *k, uint64_t tag, const char *from, const char *to,
+                       struct slice tail) {
+  return kit_commit_head(k, tag, from, to, SLICE_NONE, tail);
 }
 
 static enum commit_outcome kit_deliver(struct kit *k, const char *to, struct slice tail) {
@@ -379,10 +386,12 @@ static enum pop_outcome kit_read(struct kit *k, uint64_t tag, uint32_t uid, stru
     assert_non_null(k->said);
     if (k->said->type == pop_file_type) {
       struct pop_file f = KIT_HEAR(k, pop_file);
-      uint8_t *p = buf_reserve(to, f.size);
+      size_t n = f.size - f.head.n;
+      buf_put(to, f.head);
+      uint8_t *p = buf_reserve(to, n);
       assert_non_null(p);
-      assert_int_equal(pread(k->last->fd, p, f.size, (off_t)f.start), f.size);
-      buf_added(to, f.size);
+      assert_int_equal(pread(k->last->fd, p, n, (off_t)f.start), n);
+      buf_added(to, n);
       return POP_DONE;
     }
     struct pop_chunk c = KIT_HEAR(k, pop_chunk);

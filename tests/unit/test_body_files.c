@@ -44,6 +44,33 @@ static void pieces(void **state) {
   assert_int_equal(body_file_read(&f, 0, 1, to, &n), BODY_READ_TROUBLE);
 }
 
+/* What is in front of the file's octets, across its end; the one who gave it may forget it. */
+static void heads(void **state) {
+  uint8_t to[16];
+  size_t n;
+  struct body_files b = { 0 };
+  char head[] = "HEAD";
+  struct body_file *f = body_files_keep(
+      &b,
+      &(struct body_file){
+          .id = 1, .fd = file_of("xMESSAGE"), .head = slice_str(head), .start = 1, .size = 11 });
+  memset(head, 'x', sizeof head - 1);
+  static const struct {
+    uint64_t at;
+    size_t most;
+    const char *want;
+  } rows[] = { { 0, 16, "HEADMESSAGE" }, { 0, 2, "HE" },  { 2, 2, "AD" }, { 3, 2, "DM" },
+               { 4, 16, "MESSAGE" },     { 10, 16, "E" }, { 11, 16, "" } };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    assert_int_equal(body_file_read(f, rows[i].at, rows[i].most, to, &n), BODY_READ);
+    assert_int_equal(n, strlen(rows[i].want));
+    assert_memory_equal(to, rows[i].want, n);
+  }
+  f->size = 12;
+  assert_int_equal(body_file_read(f, 0, sizeof to, to, &n), BODY_READ_SHORT);
+  body_files_close_all(&b);
+}
+
 static void owners(void **state) {
   struct body_files b = { 0 };
   int fds[BODY_FILES_MAX + 1];
@@ -72,6 +99,7 @@ static void owners(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(owners) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(heads),
+                                      cmocka_unit_test(owners) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1017,6 +1017,8 @@ static void check_finds_damage(void **state) {
   check_finds(k, "UPDATE body SET refs = 5 WHERE id = 1", "body 1 counts 5");
   check_finds(k, "UPDATE body SET size = 5 WHERE id = 1", "body 1 should have 5");
   check_finds(k, "UPDATE body SET data = x'00' WHERE id = 2", "body 2 does not end in CRLF");
+  check_finds(k, "UPDATE body SET head = x'41' WHERE id = 2",
+              "the head of body 2 does not end in CRLF");
   check_finds(k, "UPDATE store SET next_body = 1", "body 1: the next number is 1");
   check_finds(k, "DELETE FROM body WHERE id = 2", "refers to body 2, which is not there");
   check_finds(k, "INSERT INTO target VALUES (1, 'x', 'y@example.org')",

@@ -220,8 +220,9 @@ static int write_message(struct salvage_work *w, const struct salvage_body *b,
   w->got = 0, w->sum = 0, w->leading = false, w->last[0] = w->last[1] = 0;
   if (!mailbox_out_begin(w->box.out, meta)) return -1;
   body_path(w, b->id, path);
-  bool whole =
-      b->in_file ? put_file(w, path, b->start, b->size) : salvage_octets(&w->salvage, b, put, w);
+  bool whole = salvage_head(&w->salvage, b, put, w) &&
+               (b->in_file ? put_file(w, path, b->start, b->size - b->head)
+                           : salvage_octets(&w->salvage, b, put, w));
   /* Every body ends so: one that does not is not what was kept (schema.h, 4). */
   whole = whole && w->got == b->size && w->last[0] == '\r' && w->last[1] == '\n';
   if (mailbox_out_error(w->box.out)[0]) return -1;
@@ -241,16 +242,31 @@ static void put_uidl(struct buf *out, const struct salvage_folder *f,
     buf_printf(out, "%08x%08x", f->uidvalidity, e->uid); /* as POP3 showed it */
 }
 
-/* The row is lost, but there is a file of that number, and a message ends where its file does. */
+/* The row is lost, but there is a file of that number, and a message ends where its file does. The
+ * head was in the row: the message is written without it, and is damaged. */
 static bool body_without_row(struct salvage_work *w, const struct salvage_entry *e,
                              struct salvage_body *ret) {
   char path[PATH_ROOM];
   struct stat st;
   body_path(w, e->body, path);
-  if (stat(path, &st) != 0 || (uint64_t)st.st_size < e->size) return false;
-  *ret = (struct salvage_body){ .id = e->body, .size = e->size, .in_file = true };
-  ret->start = (uint64_t)st.st_size - e->size;
+  if (stat(path, &st) != 0 || (uint64_t)st.st_size + MESSAGE_HEAD_MAX < e->size) return false;
+  uint64_t there = (uint64_t)st.st_size < e->size ? (uint64_t)st.st_size : e->size;
+  *ret = (struct salvage_body){ .id = e->body, .size = there, .in_file = true };
+  ret->start = (uint64_t)st.st_size - there;
   return map_put(&w->rowless, e->body, 1);
+}
+
+/* The file has fewer octets than the message had: what was in front of them is lost with the row. */
+static void found_headless(struct salvage_work *w, const struct salvage_entry *e,
+                           const struct salvage_body *b) {
+  if (b->size >= e->size) return;
+  w->box.damaged++;
+  w->damaged++;
+  name(w,
+       "%s has %llu octets fewer than message %llu had: its row, with what this server had put in "
+       "front, is lost",
+       mailbox_out_name(w->box.out), (unsigned long long)(e->size - b->size),
+       (unsigned long long)b->id);
 }
 
 static bool write_entry(struct salvage_work *w, const struct salvage_folder *f,
@@ -263,6 +279,7 @@ static bool write_entry(struct salvage_work *w, const struct salvage_folder *f,
   buf_init(&uidl, 1024);
   put_uidl(&uidl, f, e);
   int done = b ? write_message(w, b, &meta) : 0;
+  if (done == 1) found_headless(w, e, b);
   if (done == 0) lost(w);
   if (done == 0)
     name(w, "message %u (UIDL %.*s, %llu octets) can't be read%s", e->uid,

@@ -95,14 +95,24 @@ static void take_kept(struct salvage *s, const struct page_row *r) {
   if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, 2) };
 }
 
+/* Columns of a body's row. */
+enum { DATA = 6, SUM = 7, HEAD = 8 };
+
 static void take_body(struct salvage *s, const struct page_row *r) {
   bool in_file = r->column[4].kind == COLUMN_INT;
-  bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[6].kind == COLUMN_BLOB);
-  if (!fine || (!in_file && r->column[6].n != value(r, 2))) return;
+  bool has_head = r->columns > HEAD && r->column[HEAD].kind == COLUMN_BLOB;
+  uint64_t head = has_head ? r->column[HEAD].n : 0;
+  bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[DATA].kind == COLUMN_BLOB);
+  if (!fine || head > value(r, 2) || (!in_file && head + r->column[DATA].n != value(r, 2))) return;
   struct salvage_body *b = one_more(s, (void **)&s->bodies, &s->body_count, sizeof *b);
   if (b)
-    *b = (struct salvage_body){ (uint64_t)r->id, value(r, 2), value(r, 4), r->page,
-                                r->cell,         in_file,     false };
+    *b = (struct salvage_body){ .id = (uint64_t)r->id,
+                                .size = value(r, 2),
+                                .start = value(r, 4),
+                                .head = head,
+                                .page = r->page,
+                                .cell = r->cell,
+                                .in_file = in_file };
 }
 
 static const struct shape {
@@ -196,15 +206,25 @@ bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret)
   struct page_row r;
   int64_t sum;
   if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) ||
-      !row_number(&s->pages, &r, 7, &sum))
+      !row_number(&s->pages, &r, SUM, &sum))
     return false;
   *ret = (uint32_t)sum;
   return sum >= 0 && sum <= UINT32_MAX;
 }
 
+static bool put_column(struct salvage *s, const struct salvage_body *b, size_t column,
+                       bool (*put)(void *arg, struct slice piece), void *arg) {
+  struct page_row r;
+  return b->page && pages_row(&s->pages, b->page, b->cell, &r) && r.columns > column &&
+         pages_octets(&s->pages, &r, &r.column[column], put, arg);
+}
+
+bool salvage_head(struct salvage *s, const struct salvage_body *b,
+                  bool (*put)(void *arg, struct slice piece), void *arg) {
+  return !b->head || put_column(s, b, HEAD, put, arg);
+}
+
 bool salvage_octets(struct salvage *s, const struct salvage_body *b,
                     bool (*put)(void *arg, struct slice piece), void *arg) {
-  struct page_row r;
-  return !b->in_file && pages_row(&s->pages, b->page, b->cell, &r) && r.columns > 6 &&
-         pages_octets(&s->pages, &r, &r.column[6], put, arg);
+  return !b->in_file && put_column(s, b, DATA, put, arg);
 }

@@ -24,8 +24,9 @@ struct salvage_entry {
   uint32_t uid, flags;
   struct slice uidl; /* imported; else empty */
 };
+/* `size`: of its head, which is in the row, and its octets (docs/design/message.md). */
 struct salvage_body {
-  uint64_t id, size, start;
+  uint64_t id, size, start, head;
   uint32_t page, cell;  /* its row; page 0: it is lost */
   bool in_file, wanted; /* wanted: an entry refers to it, or a deleted message that is still kept */
 };
@@ -51,6 +52,9 @@ const struct salvage_folder *salvage_folder(const struct salvage *s, uint64_t id
 struct salvage_body *salvage_body(const struct salvage *s, uint64_t id);
 /* The CRC-32C of a body as it was stored. False: it is not known. */
 bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret);
+/* What is in front of a body's octets. False: not all of it can be read. */
+bool salvage_head(struct salvage *s, const struct salvage_body *b,
+                  bool (*put)(void *arg, struct slice piece), void *arg);
 /* The octets of a body in the database. False: not all of them can be read. */
 bool salvage_octets(struct salvage *s, const struct salvage_body *b,
                     bool (*put)(void *arg, struct slice piece), void *arg);

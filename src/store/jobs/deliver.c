@@ -9,9 +9,9 @@
 #include "src/store/jobs/report.h"
 
 uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets) {
+  if (surrogate_wants(d->head)) return SURROGATE_UNKNOWN;
   if (known <= SURROGATE_SAME) return known;
-  bool can_be = surrogate_octets(known) / SURROGATE_GROWTH <= octets && octets <= d->size &&
-                !surrogate_wants(d->head);
+  bool can_be = surrogate_octets(known) / SURROGATE_GROWTH <= octets && octets <= d->size;
   return can_be ? surrogate_with(known, d->size - octets) : SURROGATE_UNKNOWN;
 }
 

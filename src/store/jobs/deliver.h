@@ -29,8 +29,8 @@ struct deliver_brake {
 struct deliver_job {
   struct store_job job;
   struct slice name;  /* the queue id */
-  struct slice head;  /* Return-Path: line; in memory `tail` follows it directly */
-  struct slice tail;  /* all of the message, or what comes behind the spooled part */
+  struct slice head;  /* fields in front of the octets, at most MESSAGE_HEAD_MAX */
+  struct slice tail;  /* all of the octets, or what comes behind the spooled part */
   struct spool spool; /* not `made`: nothing was spooled */
   bool dots;
   struct deliver_place *places;
@@ -53,7 +53,7 @@ struct deliver_job {
    * keys of its places and then of those elsewhere; in `kept` */
   bool once;
   uint64_t *who;
-  uint64_t size;      /* of the stored octets: head, spooled, tail */
+  uint64_t size;      /* of the message: head, spooled, tail */
   uint64_t surrogate; /* the size of their surrogate, as mail/surrogate.h computes it */
   uint64_t body;      /* result, while in a transaction */
   bool in_file;
@@ -66,8 +66,8 @@ struct deliver_job {
   enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found;
 };
 /* The surrogate's size of what is stored, when the message as it came, `octets` of it, has a
- * surrogate of size `told`: what store adds in front and behind is ASCII. A size that is impossible
- * counts as unknown. */
+ * surrogate of size `known`: what is added behind is ASCII, and mostly the head is. A size that is
+ * impossible counts as unknown, as does that of a message whose head has a surrogate. */
 uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets);
 
 /* For a person to read: why mail is held; `why` is an enum queue_held_by. */

@@ -11,7 +11,11 @@
 
 void open_free(struct store_job *j) { buf_free(&((struct open_job *)j)->rows); }
 
-void read_free(struct store_job *j) { buf_free(&((struct read_job *)j)->data); }
+void read_free(struct store_job *j) {
+  struct read_job *r = (struct read_job *)j;
+  buf_free(&r->data);
+  arena_reset(&r->heads);
+}
 
 void quit_free(struct store_job *j) { free(((struct quit_job *)j)->uids); }
 

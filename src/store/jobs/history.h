@@ -39,13 +39,14 @@ struct history_event {
   struct slice name, message_id, sender, recipient, text; /* empty: none */
 };
 
-/* Where a message comes from, out of its first octets: our Received: field and its Message-ID.
- * NULL: no memory. */
+/* Where a message comes from, out of its first octets: its Message-ID; then, out of the head that is
+ * put in front of it, our Received: field. NULL: no memory. */
 struct history_arrival {
   size_t text_n, id_n;
   uint8_t text[HISTORY_TEXT_MAX], id[256];
 };
 struct history_arrival *history_arrival_of(struct slice octets);
+void history_arrival_head(struct history_arrival *a, struct slice head);
 /* Events as octets, one behind the other. False: there is no more. */
 void history_put_event(struct buf *b, const struct history_event *e);
 bool history_get_event(struct wire *w, struct history_event *e);

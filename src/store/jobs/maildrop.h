@@ -5,6 +5,7 @@
 #define QASID_STORE_JOBS_MAILDROP_H
 
 #include "ipc/pop3d_store.h"
+#include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "src/store/jobs/job.h"
 
@@ -17,10 +18,12 @@ struct open_job {
   struct buf rows; /* as in pop_listing */
 };
 
-/* A message that is a file: its descriptor (-1: none), and where in it the message is. */
+/* A message that is a file: its descriptor (-1: none), what is in front of the file's octets, and
+ * where in it those begin. */
 struct read_file {
   int fd;
   uint32_t uid;
+  struct slice head; /* in the job's `heads` */
   uint64_t start, size;
   bool dots;
   bool summed; /* its CRC-32C is known */
@@ -38,6 +41,7 @@ struct read_job {
   /* results */
   struct read_file file; /* fd not -1: in place of `data` */
   struct buf data;
+  struct arena heads;
   struct read_file next[POP_AHEAD_MAX];
   size_t next_count;
 };

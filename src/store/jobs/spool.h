@@ -10,7 +10,7 @@
 struct spool {
   uint64_t number;
   bool made;                   /* the file is there */
-  uint64_t size;               /* octets of the message so far, without the head */
+  uint64_t size;               /* octets so far */
   uint32_t sum;                /* of them, CRC-32C */
   struct mail_measure measure; /* of them */
 };

@@ -102,22 +102,24 @@ static size_t keep(struct slice body, uint8_t *to, size_t most) {
 struct history_arrival *history_arrival_of(struct slice octets) {
   struct history_arrival *a = calloc(1, sizeof *a);
   struct header_field f;
-  struct slice rest = octets;
-  if (!a) return NULL;
-  if (header_next(&rest, &f) && slice_caseeq(f.name, SLICE("Received"))) {
-    ptrdiff_t end = slice_rfind(f.body, ';');
-    a->text_n = keep(end >= 0 ? slice_first(f.body, (size_t)end) : f.body, a->text, sizeof a->text);
-  }
-  if (header_find(octets, SLICE("Message-ID"), &f)) a->id_n = keep(f.body, a->id, sizeof a->id);
+  if (a && header_find(octets, SLICE("Message-ID"), &f))
+    a->id_n = keep(f.body, a->id, sizeof a->id);
   return a;
+}
+
+void history_arrival_head(struct history_arrival *a, struct slice head) {
+  struct header_field f;
+  if (!header_find(head, SLICE("Received"), &f)) return;
+  ptrdiff_t end = slice_rfind(f.body, ';');
+  a->text_n = keep(end >= 0 ? slice_first(f.body, (size_t)end) : f.body, a->text, sizeof a->text);
 }
 
 void history_delivered(struct store *s, const struct deliver_job *d,
                        const struct history_arrival *from) {
   static const size_t label = sizeof "Return-Path: <" - 1;
-  struct slice path = d->head.n >= label + 3
-                          ? slice_first(slice_from(d->head, label), d->head.n - label - 3)
-                          : SLICE_NONE;
+  size_t line = queue_own_line(d->head);
+  struct slice path =
+      line >= label + 3 ? slice_first(slice_from(d->head, label), line - label - 3) : SLICE_NONE;
   struct history_event e = { .kind = HISTORY_ARRIVED,
                              .at_s = d->job.now_s,
                              .account = d->login,

@@ -289,8 +289,8 @@ static bool read_message(struct store *s, struct session *session, const struct 
  * closed. */
 static void send_file(struct store *s, struct session *session, struct read_file *f) {
   if (session) {
-    pop_file_put(&s->out,
-                 &(struct pop_file){ f->uid, f->start, f->size, f->dots, f->summed, f->sum });
+    pop_file_put(&s->out, &(struct pop_file){ f->uid, f->start, f->size, f->dots, f->summed, f->sum,
+                                              f->head });
     store_send_to(s, session->peer, pop_file_type, session->tag, f->fd);
   } else if (f->fd >= 0) {
     close(f->fd);

@@ -16,13 +16,10 @@ enum room store_room(struct store *s, const struct dir_account *a, uint64_t size
   return size <= quota ? ROOM_FULL : ROOM_NEVER;
 }
 
-/* Octets that trace fields add to a message of an announced size. */
-enum { TRACE_MAX = 4096 };
-
 enum room store_room_for(struct store *s, const struct dir_account *a, uint64_t size,
                          uint64_t announced) {
   uint64_t quota = quota_of(s, a);
-  bool kept = announced && size <= announced + TRACE_MAX;
+  bool kept = announced && size <= announced + MESSAGE_HEAD_MAX;
   if (quota && (kept ? announced : size) > quota) return ROOM_NEVER;
   return store_room(s, a, announced);
 }

@@ -4,6 +4,7 @@
 
 #include "ipc/smtpd_store.h"
 #include "mail/address.h"
+#include "mail/header.h"
 #include "mail/smtp/dsn.h"
 #include "src/store/owner/brake.h"
 #include "src/store/owner/finish.h"
@@ -13,7 +14,7 @@
 
 enum {
   VERDICTS_MAX = 1024,
-  /* smtpd's limit is on the message as the client sent it; trace headers come on top. */
+  /* smtpd's limit is on the message as the client sent it; what it is completed by comes on top. */
   SIZE_SLACK = 64 * 1024,
   KEPT_MAX = 4 * 1024 * 1024, /* addresses and the like of one message */
 };
@@ -250,12 +251,15 @@ static bool path_is_clean(struct slice path) {
   return true;
 }
 
-/* One block: the job, the queue id, the fingerprint, then the head and the tail with nothing
- * between them. */
+static const char path_label[] = "Return-Path: <", path_end[] = ">\r\n";
+_Static_assert(MESSAGE_FIELDS_MAX + sizeof path_label + SMTP_PATH_MAX + sizeof path_end <=
+                   MESSAGE_HEAD_MAX,
+               "a front-end's fields and the longest Return-Path: are a head");
+
+/* One block: the job, the queue id, the fingerprint, the head, the tail. */
 static struct deliver_job *new_deliver_job(struct session *session, const struct smtp_commit *q,
                                            int64_t now_s) {
-  static const char label[] = "Return-Path: <";
-  size_t head = sizeof label - 1 + q->return_path.n + 3;
+  size_t head = sizeof path_label - 1 + q->return_path.n + sizeof path_end - 1 + q->head.n;
   struct slice lacks = body_lacks(&session->spool, q->tail);
   size_t names = q->id.n + q->print.n;
   struct deliver_job *d =
@@ -267,7 +271,9 @@ static struct deliver_job *new_deliver_job(struct session *session, const struct
   d->name = slice_of(at, q->id.n);
   d->print = slice_of(at + q->id.n, q->print.n);
   at += names;
-  struct slice parts[] = { slice_str(label), q->return_path, SLICE(">\r\n"), q->tail, lacks };
+  struct slice parts[] = {
+    slice_str(path_label), q->return_path, slice_str(path_end), q->head, q->tail, lacks
+  };
   d->head = slice_of(at, head);
   d->tail = slice_of(at + head, q->tail.n + lacks.n);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
@@ -460,7 +466,8 @@ static struct slice first_of(struct slice addresses) {
 
 static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_commit q;
-  if (!smtp_commit_get(m->payload, &q) || !check_list(q.addresses) || !path_is_clean(q.return_path))
+  if (!smtp_commit_get(m->payload, &q) || !check_list(q.addresses) ||
+      !path_is_clean(q.return_path) || !header_is_fields(q.head))
     return false;
   struct session *session = session_get(p, m->tag);
   if (!session) {
@@ -492,6 +499,7 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   }
   d->job.free_least = s->conf->store_free_space;
   if (!session->spool.number) note_arrival(session, q.tail);
+  if (session->arrival) history_arrival_head(session->arrival, q.head);
   d->arrival = session->arrival;
   d->login = session->account;
   session->arrival = NULL;

@@ -13,6 +13,7 @@
 #include "lib/base/crc32c.h"
 #include "lib/tar/tar.h"
 #include "src/store/sql/admin_whole.h"
+#include "src/store/sql/body_row.h"
 #include "src/store/sql/schema.h"
 
 enum {
@@ -30,9 +31,9 @@ struct backup {
   struct disk_file *file; /* being sent */
   uint64_t at, size;
   uint64_t body;  /* the last one begun */
-  uint64_t start; /* where in its file the message begins */
+  uint64_t start; /* where in its file the octets begin */
   int64_t sum;    /* its checksum; below 0: not known */
-  uint32_t sum_sent;
+  uint32_t sum_head, sum_sent;
   uint64_t damaged, missing;      /* messages */
   char first[BODY_NAME_MAX + 32]; /* of them */
 };
@@ -80,7 +81,7 @@ static int begin_file(struct backup *b, struct admin_job *a, const char *from, c
   if (size < 0) return (int)size;
   b->at = 0;
   b->size = (uint64_t)size;
-  b->sum_sent = 0;
+  b->sum_sent = b->sum_head;
   *ret = put_head(b, a, name);
   return 0;
 }
@@ -88,6 +89,7 @@ static int begin_file(struct backup *b, struct admin_job *a, const char *from, c
 static enum db_result begin_database(struct backup *b, struct admin_job *a) {
   enum db_result r;
   b->sum = -1;
+  b->sum_head = 0;
   int failed = begin_file(b, a, b->copy, STORE_DATABASE, &r);
   return failed ? admin_send(a, CLI_TROUBLE, "the copy of the database can't be read: %s",
                              strerror(-failed))
@@ -138,22 +140,30 @@ static enum db_result begin_body(struct backup *b, struct admin_job *a) {
   return r;
 }
 
+/* A message in the database, or of unknown checksum. */
+static bool is_right(const struct backup *b, const struct body_row *row) {
+  uint32_t sum;
+  return b->sum < 0 || (body_row_sum(b->whole.disk, row, &sum) == 0 && sum == b->sum);
+}
+
 /* The next bodies up to one that is a file. *ret_more false: there is none left. */
 static enum db_result next_bodies(struct backup *b, struct admin_job *a, bool *ret_more) {
-  struct db_stmt *s = db_prepare(
-      b->whole.db, "SELECT id, start, sum, data FROM body WHERE id > ? ORDER BY id LIMIT ?");
+  struct db_stmt *s = db_prepare(b->whole.db, "SELECT b.sum, " BODY_ROW
+                                              " FROM body b WHERE b.id > ? ORDER BY b.id LIMIT ?");
   db_bind_int(s, 1, (int64_t)b->body);
   db_bind_int(s, 2, BODIES_A_SLICE);
   enum db_result r = DB_OK;
   bool in_file = false;
   size_t n = 0;
   for (; !in_file && (r = db_step(s)) == DB_ROW; n++) {
-    b->body = (uint64_t)db_int(s, 0);
-    in_file = !db_is_null(s, 1);
-    b->start = in_file ? (uint64_t)db_int(s, 1) : 0;
-    b->sum = db_is_null(s, 2) ? -1 : db_int(s, 2);
-    if (!in_file && b->sum >= 0 && b->sum != crc32c(0, db_bytes(s, 3)))
-      found_damage(b, &b->damaged);
+    struct body_row row;
+    body_row_get(&row, s, 1);
+    b->body = row.id;
+    in_file = row.in_file;
+    b->start = row.start;
+    b->sum_head = crc32c(0, row.head);
+    b->sum = db_is_null(s, 0) ? -1 : db_int(s, 0);
+    if (!in_file && !is_right(b, &row)) found_damage(b, &b->damaged);
   }
   db_reset(s);
   *ret_more = in_file || n == BODIES_A_SLICE;

@@ -86,7 +86,7 @@ int spool_open(struct disk *d, struct spool *s, struct disk_file **ret) {
 }
 
 int spool_write(struct disk *d, struct disk_file *f, struct spool *s, struct slice octets) {
-  int r = d->ops->write(f, octets, SPOOL_HEAD + s->size);
+  int r = d->ops->write(f, octets, s->size);
   if (r < 0) return r;
   if (!s->size) mail_measure_open(&s->measure);
   s->size += octets.n;
@@ -105,21 +105,16 @@ void spool_drop(struct disk *d, struct spool *s) {
 
 /* --- bodies --- */
 
-int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head,
-                    struct slice tail, uint64_t *ret_start) {
+int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice tail) {
   char from[BODY_NAME_MAX], to[BODY_NAME_MAX];
   struct disk_file *f = NULL;
-  if (head.n > SPOOL_HEAD) return -EINVAL;
   spool_name(from, s->number);
-  int r = d->ops->open(d, from, DISK_WRITE, &f);
-  if (r == 0 && head.n) r = d->ops->write(f, head, SPOOL_HEAD - head.n);
-  if (r == 0 && tail.n) r = d->ops->write(f, tail, SPOOL_HEAD + s->size);
+  int r = tail.n ? d->ops->open(d, from, DISK_WRITE, &f) : 0;
+  if (r == 0 && tail.n) r = d->ops->write(f, tail, s->size);
   if (f) d->ops->close(&f);
   if (r < 0) return r;
   body_name(to, id);
-  r = d->ops->rename(d, from, to);
-  if (r == 0) *ret_start = SPOOL_HEAD - head.n;
-  return r;
+  return d->ops->rename(d, from, to);
 }
 
 int body_return_spool(struct disk *d, struct spool *s, uint64_t id) {

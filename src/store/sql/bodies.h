@@ -11,9 +11,9 @@
  * No file stays open between two writes: thousands of slow senders must not take the descriptors
  * that reading needs.
  *
- * A spool file begins with SPOOL_HEAD octets of which only the last are used: what is to stand in
- * front of the message is known only when all of it has come. A crash may leave a file in bodies/
- * without its row (never a row without its file); the sweep finds those. */
+ * A file has a message's octets and nothing of its head, which is in the row (body_row.h reads
+ * both). A crash may leave a file in bodies/ without its row (never a row without its file); the
+ * sweep finds those. */
 #ifndef QASID_STORE_SQL_BODIES_H
 #define QASID_STORE_SQL_BODIES_H
 
@@ -21,7 +21,7 @@
 #include "lib/disk/disk.h"
 #include "src/store/jobs/spool.h"
 
-enum { SPOOL_HEAD = 512, BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
+enum { BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
 
 /* Makes the folders that are missing and removes what an earlier process left in the spool. */
 int bodies_prepare(struct disk *d);
@@ -37,11 +37,9 @@ void spool_drop(struct disk *d, struct spool *s);
 void spool_backup_name(char out[BODY_NAME_MAX], uint64_t number);
 
 void body_name(char out[BODY_NAME_MAX], uint64_t id);
-/* Puts `head` in front of what was spooled and `tail` behind it, and gives the file its place.
- * *ret_start is where the octets begin. Not durable until disk->sync_all. May be done again after
- * body_return_spool. */
-int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice head,
-                    struct slice tail, uint64_t *ret_start);
+/* Puts `tail` behind what was spooled, and gives the file its place. Not durable until
+ * disk->sync_all. May be done again after body_return_spool. */
+int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice tail);
 /* The transaction was undone: the file goes back. */
 int body_return_spool(struct disk *d, struct spool *s, uint64_t id);
 /* A file of one piece. */
@@ -50,17 +48,15 @@ int body_remove(struct disk *d, uint64_t id);
 /* `n` octets of the file from `at` on, appended to `out`. -ENOENT: no file, or it is too short. */
 int body_read_some(struct disk *d, uint64_t id, uint64_t at, size_t n, struct buf *out);
 
-/* Where a message is in its file. */
+/* Where a message's octets are in its file. */
 struct body_place {
   uint64_t id, start, size;
 };
-/* Opens the file; all of the message is in it. 0, or a negative errno: see body_is_damage(). */
+/* Opens the file; all of the octets are in it. 0, or a negative errno: see body_is_damage(). */
 int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret);
 /* Reads all of it, some at a time; an error may be returned after `put` was called. */
 int body_read(struct disk *d, const struct body_place *b,
               void (*put)(void *arg, struct slice piece), void *arg);
-/* Its CRC-32C, read anew. */
-int body_sum(struct disk *d, const struct body_place *b, uint32_t *ret);
 /* Whether such an error is a property of the message. All others (no descriptors, no memory, a disk
  * that fails) are of the moment: a retry may succeed. */
 bool body_is_damage(int error);

@@ -3,8 +3,8 @@
  * in one snapshot while mail is delivered. */
 #include <stdio.h>
 
-#include "lib/base/crc32c.h"
 #include "src/store/sql/admin_whole.h"
+#include "src/store/sql/body_row.h"
 
 enum { FINDINGS_MAX = 1000, BODIES_A_SLICE = 1000, OCTETS_A_SLICE = 16 * 1024 * 1024 };
 
@@ -48,8 +48,11 @@ static const struct {
   { "SELECT e.folder, e.uid, e.size, b.size FROM entry e JOIN body b ON b.id = e.body WHERE e.size "
     "<> b.size",
     "folder %lld: message %lld has size %lld, its body %lld", 4 },
-  { "SELECT id, size, length(data) FROM body WHERE start IS NULL AND length(data) IS NOT size",
+  { "SELECT id, size, coalesce(length(head), 0) + length(data) FROM body WHERE start IS NULL"
+    " AND coalesce(length(head), 0) + length(data) IS NOT size",
     "body %lld should have %lld octets, it has %lld", 3 },
+  { "SELECT id FROM body WHERE head IS NOT NULL AND substr(head, -2) IS NOT x'0d0a'",
+    "the head of body %lld does not end in CRLF", 1 },
   { "SELECT id FROM body WHERE start IS NULL AND substr(data, -2) IS NOT x'0d0a'",
     "body %lld does not end in CRLF", 1 },
   { "SELECT body.id, next_body FROM body, store WHERE body.id >= next_body",
@@ -192,17 +195,17 @@ static enum db_result check_rows(struct check *c, struct admin_job *a, unsigned 
 /* --- octets --- */
 
 /* A file with more octets than its message is damaged too, though the message is not. */
-static void check_file(struct check *c, struct buf *text, const struct body_place *b, int64_t sum) {
+static void check_file(struct check *c, struct buf *text, const struct body_row *b, int64_t sum) {
   char name[BODY_NAME_MAX];
   struct disk_file *f = NULL;
   struct disk *d = c->whole.disk;
-  uint64_t size = b->start + b->size;
+  uint64_t size = b->start + b->size - b->head.n;
   uint32_t has_sum = 0;
   body_name(name, b->id);
   int failed = d->ops->open(d, name, DISK_READ, &f);
   int64_t has = failed ? failed : d->ops->size(f);
   if (f) d->ops->close(&f);
-  failed = has < 0 ? (int)has : (uint64_t)has < size ? 0 : body_sum(d, b, &has_sum);
+  failed = has < 0 ? (int)has : (uint64_t)has < size ? 0 : body_row_sum(d, b, &has_sum);
   if (failed && !body_is_damage(failed))
     buf_printf(text, "the file %s of a message can't be read now: %s", name, strerror(-failed));
   else if (has < 0)
@@ -214,32 +217,33 @@ static void check_file(struct check *c, struct buf *text, const struct body_plac
     buf_printf(text, "the file %s of a message has other octets than were stored", name);
 }
 
-/* The row is id, start, size, sum, data. */
-static void check_body(struct check *c, struct admin_job *a, struct db_stmt *s) {
-  const struct body_place place = { (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1),
-                                    (uint64_t)db_int(s, 2) };
-  int64_t sum = db_is_null(s, 3) ? -1 : db_int(s, 3);
+/* sum: below 0 if it is not known. */
+static void check_body(struct check *c, struct admin_job *a, const struct body_row *b,
+                       int64_t sum) {
   struct buf text;
+  uint32_t has_sum;
   buf_init(&text, 256);
-  if (!db_is_null(s, 1))
-    check_file(c, &text, &place, sum);
-  else if (sum >= 0 && sum != crc32c(0, db_bytes(s, 4)))
-    buf_printf(&text, "body %llu has other octets than were stored", (unsigned long long)place.id);
-  if (buf_len(&text)) find_text(c, a, db_is_null(s, 1) ? "row" : "file", &text);
+  if (b->in_file)
+    check_file(c, &text, b, sum);
+  else if (sum >= 0 && (body_row_sum(c->whole.disk, b, &has_sum) != 0 || sum != has_sum))
+    buf_printf(&text, "body %llu has other octets than were stored", (unsigned long long)b->id);
+  if (buf_len(&text)) find_text(c, a, b->in_file ? "file" : "row", &text);
   buf_free(&text);
 }
 
 static enum db_result check_some_bodies(struct check *c, struct admin_job *a, bool *ret_all) {
-  struct db_stmt *s = db_prepare(
-      c->whole.db, "SELECT id, start, size, sum, data FROM body WHERE id > ? ORDER BY id");
+  struct db_stmt *s = db_prepare(c->whole.db, "SELECT b.sum, " BODY_ROW
+                                              " FROM body b WHERE b.id > ? ORDER BY b.id");
   db_bind_int(s, 1, (int64_t)c->body);
   enum db_result r = DB_ROW;
   uint64_t octets = 0;
   for (size_t n = 0; n < BODIES_A_SLICE && octets < OCTETS_A_SLICE && (r = db_step(s)) == DB_ROW;
        n++) {
-    c->body = (uint64_t)db_int(s, 0);
-    octets += (uint64_t)db_int(s, 2);
-    check_body(c, a, s);
+    struct body_row b;
+    body_row_get(&b, s, 1);
+    c->body = b.id;
+    octets += b.size;
+    check_body(c, a, &b, db_is_null(s, 0) ? -1 : db_int(s, 0));
   }
   db_reset(s);
   *ret_all = r != DB_ROW;

@@ -68,14 +68,9 @@ static enum db_result look_at_uidl(struct store_engine *e, struct deliver_job *d
 
 /* --- the body --- */
 
-static enum db_result put_file(struct store_engine *e, struct deliver_job *d, uint64_t *ret_start) {
-  int r;
-  if (d->spool.made) {
-    r = body_take_spool(e->disk, &d->spool, d->body, d->head, d->tail, ret_start);
-  } else {
-    *ret_start = 0;
-    r = body_write(e->disk, d->body, slice_of(d->head.p, d->head.n + d->tail.n));
-  }
+static enum db_result put_file(struct store_engine *e, struct deliver_job *d) {
+  int r = d->spool.made ? body_take_spool(e->disk, &d->spool, d->body, d->tail)
+                        : body_write(e->disk, d->body, d->tail);
   d->in_file = r == 0;
   e->files_moved |= d->in_file;
   return db_result_of(r);
@@ -88,28 +83,31 @@ static uint32_t sum_of(const struct deliver_job *d) {
 }
 
 static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
-  uint64_t start = 0;
   d->body = e->next_body++;
   if (d->spool.made || d->size > e->body_threshold) {
-    enum db_result r = put_file(e, d, &start);
+    enum db_result r = put_file(e, d);
     if (r != DB_OK) return r;
   }
   struct db_stmt *s = db_prepare(e->db, "INSERT INTO body (id, refs, size, dots, start, name, "
-                                        "data, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+                                        "data, sum, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   db_bind_int(s, 1, (int64_t)d->body);
   db_bind_int(s, 2, (int64_t)d->count + (d->elsewhere_count > 0));
   db_bind_int(s, 3, (int64_t)d->size);
   db_bind_int(s, 4, d->dots);
   if (d->in_file)
-    db_bind_int(s, 5, (int64_t)start);
+    db_bind_int(s, 5, 0);
   else
     db_bind_null(s, 5);
   db_bind_text(s, 6, d->name);
   if (d->in_file)
     db_bind_null(s, 7);
   else
-    db_bind_blob(s, 7, slice_of(d->head.p, d->head.n + d->tail.n));
+    db_bind_blob(s, 7, d->tail);
   db_bind_int(s, 8, sum_of(d));
+  if (d->head.n)
+    db_bind_blob(s, 9, d->head);
+  else
+    db_bind_null(s, 9);
   return db_run(s);
 }
 

@@ -9,11 +9,15 @@
 #include "lib/base/wire.h"
 #include "mail/surrogate.h"
 #include "src/store/jobs/uidl.h"
+#include "src/store/sql/body_row.h"
 #include "src/store/sql/deleted.h"
 #include "src/store/sql/engine.h"
 #include "src/store/sql/work.h"
 
-enum { LISTING_MAX = 512 * 1024 * 1024 };
+enum {
+  LISTING_MAX = 512 * 1024 * 1024,
+  HEADS_MAX = 2 * (1 + POP_AHEAD_MAX) * MESSAGE_HEAD_MAX, /* of the message read and those ahead */
+};
 
 /* --- the snapshot --- */
 
@@ -69,65 +73,49 @@ enum db_result open_run(struct store_engine *e, struct store_job *j) {
 
 /* --- one message --- */
 
-static enum db_result read_from_file(struct store_engine *e, struct read_job *rd,
-                                     struct disk_file *f) {
-  size_t n = rd->most;
-  if (rd->offset >= rd->file.size) return DB_OK;
-  if (rd->file.size - rd->offset < n) n = (size_t)(rd->file.size - rd->offset);
-  uint8_t *to = buf_reserve(&rd->data, n);
-  if (!to) return DB_NOMEM;
-  int64_t got = e->disk->ops->read(f, to, n, rd->file.start + rd->offset);
-  if (got != (int64_t)n) return got < 0 ? db_result_of_body((int)got) : DB_CORRUPT;
-  buf_added(&rd->data, n);
-  return DB_OK;
-}
-
-/* A file that is missing or short is damage; any other error may be gone the next time. */
-static enum db_result open_file(struct store_engine *e, const struct read_file *m, uint64_t body,
-                                struct disk_file **ret) {
-  const struct body_place place = { body, m->start, m->size };
-  return db_result_of_body(body_open(e->disk, &place, ret));
-}
-
-/* The columns size, dots, start, sum from `at` on. */
-static void take_place(struct read_file *m, struct db_stmt *s, int at) {
-  m->size = (uint64_t)db_int(s, at);
-  m->dots = db_int(s, at + 1) != 0;
-  m->start = (uint64_t)db_int(s, at + 2);
-  m->summed = !db_is_null(s, at + 3) && db_int(s, at + 3) >= 0;
-  m->sum = m->summed ? (uint32_t)db_int(s, at + 3) : 0;
+/* The columns dots, sum, then those of BODY_ROW, from `at` on. False without memory. */
+static bool take_row(struct read_job *rd, struct db_stmt *s, int at, struct read_file *m,
+                     struct body_row *b) {
+  body_row_get(b, s, at + 2);
+  m->size = b->size;
+  m->dots = db_int(s, at) != 0;
+  m->start = b->start;
+  m->summed = !db_is_null(s, at + 1) && db_int(s, at + 1) >= 0;
+  m->sum = m->summed ? (uint32_t)db_int(s, at + 1) : 0;
+  bool goes_along = b->in_file && b->head.n && !rd->octets_only;
+  m->head = goes_along ? arena_copy(&rd->heads, b->head) : SLICE_NONE;
+  return !rd->heads.failed;
 }
 
 /* The file itself where the disk can share it, else the octets asked for. */
-static enum db_result read_file(struct store_engine *e, struct read_job *rd, uint64_t body) {
+static enum db_result read_file(struct store_engine *e, struct read_job *rd,
+                                const struct body_row *b) {
   struct disk_file *f = NULL;
-  enum db_result r = open_file(e, &rd->file, body, &f);
-  if (r != DB_OK) return r;
+  int r = body_row_open(e->disk, b, &f);
+  if (r < 0) return db_result_of_body(r);
   if (!rd->octets_only) rd->file.fd = e->disk->ops->share(f);
   if (rd->file.fd < 0) {
     rd->file.fd = -1;
-    r = read_from_file(e, rd, f);
+    r = body_row_read(e->disk, b, f, rd->offset, rd->most, &rd->data);
   }
   e->disk->ops->close(&f);
-  return r;
+  return db_result_of_body(r);
 }
 
 static enum db_result read_row(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
-  take_place(&rd->file, s, 0);
-  if (!db_is_null(s, 2)) return read_file(e, rd, (uint64_t)db_int(s, 4));
-  struct slice data = db_bytes(s, 5);
-  if (data.n != rd->file.size) return DB_CORRUPT;
-  if (rd->offset < data.n)
-    buf_put(&rd->data, slice_first(slice_from(data, (size_t)rd->offset), rd->most));
-  return rd->data.failed ? DB_NOMEM : DB_OK;
+  struct body_row b;
+  if (!take_row(rd, s, 0, &rd->file, &b)) return DB_NOMEM;
+  if (b.in_file) return read_file(e, rd, &b);
+  return db_result_of_body(body_row_read(e->disk, &b, NULL, rd->offset, rd->most, &rd->data));
 }
 
 /* False if the body is inline or cannot be opened; reading that message reports the error. */
 static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt *s) {
   struct read_file m = { .fd = -1, .uid = (uint32_t)db_int(s, 0) };
+  struct body_row b;
   struct disk_file *f = NULL;
-  take_place(&m, s, 1);
-  if (db_is_null(s, 3) || open_file(e, &m, (uint64_t)db_int(s, 5), &f) != DB_OK) return false;
+  if (db_is_null(s, 5) || !take_row(rd, s, 1, &m, &b) || body_row_open(e->disk, &b, &f) < 0)
+    return false;
   m.fd = e->disk->ops->share(f);
   e->disk->ops->close(&f);
   if (m.fd >= 0) rd->next[rd->next_count++] = m;
@@ -135,10 +123,9 @@ static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt
 }
 
 static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT e.uid, b.size, b.dots, b.start, b.sum, b.id FROM entry e"
-                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid > ?"
-                        " ORDER BY e.uid");
+  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.dots, b.sum, " BODY_ROW " FROM entry e"
+                                        " JOIN body b ON b.id = e.body"
+                                        " WHERE e.folder = ? AND e.uid > ? ORDER BY e.uid");
   db_bind_int(s, 1, (int64_t)rd->folder);
   db_bind_int(s, 2, rd->uid);
   enum db_result r = DB_OK;
@@ -153,9 +140,10 @@ enum db_result read_run(struct store_engine *e, struct store_job *j) {
   rd->file = (struct read_file){ .fd = -1, .uid = rd->uid };
   rd->next_count = 0;
   buf_init(&rd->data, IPC_CHUNK);
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT b.size, b.dots, b.start, b.sum, b.id, b.data FROM entry e"
-                        " JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid = ?");
+  arena_init(&rd->heads, HEADS_MAX);
+  struct db_stmt *s = db_prepare(e->db, "SELECT b.dots, b.sum, " BODY_ROW " FROM entry e"
+                                        " JOIN body b ON b.id = e.body"
+                                        " WHERE e.folder = ? AND e.uid = ?");
   db_bind_int(s, 1, (int64_t)rd->folder);
   db_bind_int(s, 2, rd->uid);
   enum db_result r = db_step(s);

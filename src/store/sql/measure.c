@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "mail/surrogate.h"
+#include "src/store/sql/body_row.h"
 #include "src/store/sql/engine.h"
 
 enum { MEASURED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024 };
@@ -16,18 +17,11 @@ struct measured {
 
 static void put(void *arg, struct slice piece) { surrogate_put(arg, piece, NULL); }
 
-/* The row is folder, uid, body, start, size, data. A damaged message is never sent, so it may get
- * any measure. 0: not now. */
-static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
-  const struct body_place place = { (uint64_t)db_int(row, 2), (uint64_t)db_int(row, 3),
-                                    (uint64_t)db_int(row, 4) };
+/* A damaged message is never sent, so it may get any measure. 0: not now. */
+static uint64_t measure(struct store_engine *e, const struct body_row *b) {
   struct surrogate s;
-  int r = 0;
   surrogate_open(&s, e->surrogates);
-  if (db_is_null(row, 3))
-    surrogate_put(&s, db_bytes(row, 5), NULL);
-  else
-    r = body_read(e->disk, &place, put, &s);
+  int r = body_row_each(e->disk, b, put, &s);
   surrogate_end(&s, NULL);
   if (r == 0) return surrogate_size(&s);
   return r == -EIO || body_is_damage(r) ? SURROGATE_SAME : SURROGATE_UNKNOWN;
@@ -36,7 +30,7 @@ static uint64_t measure(struct store_engine *e, struct db_stmt *row) {
 static enum db_result measure_some(struct store_engine *e, struct measured *found,
                                    size_t *ret_count) {
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT e.folder, e.uid, e.body, b.start, e.size, b.data"
+      e->db, "SELECT e.folder, e.uid, e.size, " BODY_ROW
              " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
              " WHERE e.surrogate IS NULL LIMIT ?");
   db_bind_int(s, 1, MEASURED_A_TURN);
@@ -44,10 +38,12 @@ static enum db_result measure_some(struct store_engine *e, struct measured *foun
   uint64_t octets = 0, size = 1;
   *ret_count = 0;
   while (size && octets < OCTETS_A_TURN && (r = db_step(s)) == DB_ROW) {
-    size = measure(e, s);
+    struct body_row b;
+    body_row_get(&b, s, 3);
+    size = measure(e, &b);
     struct measured one = { (uint64_t)db_int(s, 0), (uint64_t)db_int(s, 1), size };
     if (size) found[(*ret_count)++] = one;
-    octets += (uint64_t)db_int(s, 4);
+    octets += (uint64_t)db_int(s, 2);
   }
   db_reset(s);
   return !size ? DB_NOMEM : r == DB_ROW ? DB_OK : r;

@@ -2,11 +2,9 @@
 /* Reads rows of the queue: what is due next at a destination, more octets of a letter, what has
  * expired. */
 
-#include <errno.h>
-
 #include "mail/header.h"
 #include "mail/srs.h"
-#include "src/store/sql/bodies.h"
+#include "src/store/sql/body_row.h"
 #include "src/store/sql/queue.h"
 #include "src/store/sql/work.h"
 
@@ -28,26 +26,15 @@ enum {
 
 enum db_result queue_octets(struct store_engine *e, uint64_t body, uint64_t at, size_t n,
                             struct buf *out) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT size, start, data FROM body WHERE id = ?");
+  struct db_stmt *s = db_prepare(e->db, "SELECT " BODY_ROW " FROM body b WHERE b.id = ?");
+  struct body_row b;
   db_bind_int(s, 1, (int64_t)body);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
-  uint64_t size = (uint64_t)db_int(s, 0), start = (uint64_t)db_int(s, 1);
-  bool in_file = !db_is_null(s, 1);
-  if (at >= size)
-    n = 0;
-  else if (size - at < n)
-    n = (size_t)(size - at);
-  if (!in_file) {
-    struct slice data = db_bytes(s, 2);
-    bool whole = data.n == size;
-    if (whole) buf_put(out, slice_first(slice_from(data, (size_t)at), n));
-    db_reset(s);
-    return !whole ? DB_CORRUPT : out->failed ? DB_NOMEM : DB_OK;
-  }
+  body_row_get(&b, s, 0);
+  int read = body_row_read(e->disk, &b, NULL, at, n, out);
   db_reset(s);
-  int read = body_read_some(e->disk, body, start + at, n, out);
-  return read == -ENOENT ? DB_CORRUPT : db_result_of(read);
+  return body_is_damage(read) ? DB_CORRUPT : db_result_of(read);
 }
 
 enum db_result octets_run(struct store_engine *e, struct store_job *j) {

@@ -153,12 +153,13 @@ void report_settle(struct store_engine *e, struct report_post *p) {
 
 enum db_result delivered_write(struct store_engine *e, struct deliver_job *d) {
   if (!d->dsn || !d->dsn->post.due || d->full || d->never) return DB_OK;
+  uint32_t skip = queue_own_line(d->head);
   struct report_about about = {
     .name = d->name,
     .letter = &d->letter,
     .body = d->body,
-    .skip = (uint32_t)d->head.n,
-    .size = d->size - d->head.n,
+    .skip = skip,
+    .size = d->size - skip,
     .came_s = d->job.now_s,
   };
   return report_write(e, &d->dsn->post, &about, d->dsn->rcpts, d->dsn->count, d->job.now_s);

@@ -10,8 +10,9 @@
  * would not get: all of it as it would be prepared target     where an alias leads, as an address;
  * or where an account is forwarded, and it keeps its mail when that is one of them folder     a
  * mailbox of an account with its counters; POP3 sees INBOX entry      one message in one folder
- *   body       a message's octets, once, however many entries refer to it: in `data`, or when
- *              `start` is not NULL in the file bodies/xx/id from that octet on
+ *   body       a message, once, however many entries refer to it: its head, then its octets, in
+ *              `data` or, when `start` is not NULL, in the file bodies/xx/id from that octet on
+ *              (docs/design/message.md)
  *   deleted    messages that were deleted and can still be brought back
  *   gone       imported UIDLs whose message was deleted, so that none is ever given twice
  *   collected  UIDLs of other servers whose message was collected (collected.h)
@@ -29,12 +30,13 @@
  *  5. Numbers of accounts, folders and bodies are never used twice.
  *  6. Every address is in a domain of ours; every target in a domain of ours is an address of ours.
  *  7. What was collected was collected for an account that is there.
+ *  8. A body's size is that of its head and its octets together; a head ends in CRLF.
  *
  * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that
  * is the message itself, NULL when it has not been measured yet (measure.c does it). It is given by
  * the process that hands the message in, so pop3d checks what it sends against it.
  *
- * A body's `sum` is the CRC-32C of its octets as they came (lib/base/crc32c.h), or NULL when an
+ * A body's `sum` is the CRC-32C of its head and octets (lib/base/crc32c.h), or NULL when an
  * earlier version stored it and it has not been computed yet (sum.c does it); -1 when it could not
  * be read even then. Whatever sends a body checks its octets against it.
  *

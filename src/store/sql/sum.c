@@ -4,7 +4,7 @@
  * be recognised. */
 #include <errno.h>
 
-#include "lib/base/crc32c.h"
+#include "src/store/sql/body_row.h"
 #include "src/store/sql/engine.h"
 
 enum { SUMMED_A_TURN = 32, OCTETS_A_TURN = 4 * 1024 * 1024, NEVER = -1 };
@@ -13,45 +13,28 @@ struct summed {
   int64_t body, sum;
 };
 
-static void add(void *arg, struct slice piece) {
-  uint32_t *sum = arg;
-  *sum = crc32c(*sum, piece);
-}
-
-int body_sum(struct disk *d, const struct body_place *b, uint32_t *ret) {
-  *ret = 0;
-  return body_read(d, b, add, ret);
-}
-
-/* The row is id, start, size, data. DB_OK: its sum is known, or NEVER will be. */
-static enum db_result sum_of(struct store_engine *e, struct db_stmt *row, int64_t *ret) {
-  const struct body_place place = { (uint64_t)db_int(row, 0), (uint64_t)db_int(row, 1),
-                                    (uint64_t)db_int(row, 2) };
+/* DB_OK: its sum is known, or NEVER will be. */
+static enum db_result sum_of(struct store_engine *e, const struct body_row *b, int64_t *ret) {
   uint32_t sum;
-  *ret = NEVER;
-  if (db_is_null(row, 1)) {
-    struct slice data = db_bytes(row, 3);
-    if (data.n == place.size) *ret = crc32c(0, data);
-    return DB_OK;
-  }
-  int r = body_sum(e->disk, &place, &sum);
-  if (r == 0) *ret = sum;
+  int r = body_row_sum(e->disk, b, &sum);
+  *ret = r == 0 ? (int64_t)sum : NEVER;
   return r == 0 || r == -EIO || body_is_damage(r) ? DB_OK : db_result_of_body(r);
 }
 
 static enum db_result sum_some(struct store_engine *e, struct summed *found, size_t *ret_count) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT id, start, size, data FROM body INDEXED BY body_unsummed"
-                        " WHERE sum IS NULL ORDER BY id LIMIT ?");
+  struct db_stmt *s = db_prepare(e->db, "SELECT " BODY_ROW " FROM body b INDEXED BY body_unsummed"
+                                        " WHERE b.sum IS NULL ORDER BY b.id LIMIT ?");
   db_bind_int(s, 1, SUMMED_A_TURN);
   enum db_result r = DB_ROW;
   uint64_t octets = 0;
   *ret_count = 0;
   while (octets < OCTETS_A_TURN && (r = db_step(s)) == DB_ROW) {
     struct summed *one = &found[*ret_count];
-    one->body = db_int(s, 0);
-    octets += (uint64_t)db_int(s, 2);
-    r = sum_of(e, s, &one->sum);
+    struct body_row b;
+    body_row_get(&b, s, 0);
+    one->body = (int64_t)b.id;
+    octets += b.size;
+    r = sum_of(e, &b, &one->sum);
     if (r != DB_OK) break;
     ++*ret_count;
   }
