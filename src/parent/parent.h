@@ -133,7 +133,7 @@ struct proc *procs_place_like(struct proc *like);
  * NULL: none. A front-end, which reads what strangers send, is not believed against the processes
  * behind it: it is ended itself, and comes back with new channels. So is an accuser that has no
  * channel to that process. */
-struct proc *procs_blame(struct parent *p, struct proc *accuser, enum role kind, uint32_t number);
+struct proc *procs_accuse(struct parent *p, struct proc *accuser, enum role kind, uint32_t number);
 /* How long a process that died waits until it is restarted: longer with each quick death. But a
  * front-end is restarted at once while another of its kind serves: that one proves that it can be
  * started, and a client that has found out how to crash a process must not stop the service by the

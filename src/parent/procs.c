@@ -193,7 +193,7 @@ int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t
 
 /* --- life and death --- */
 
-struct proc *procs_blame(struct parent *p, struct proc *accuser, enum role kind, uint32_t number) {
+struct proc *procs_accuse(struct parent *p, struct proc *accuser, enum role kind, uint32_t number) {
   for (size_t i = 0; i < p->proc_count; i++) {
     struct proc *proc = &p->procs[i];
     if (proc->kind != kind || proc->number != number || !proc->pid) continue;
@@ -244,7 +244,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
   }
   struct process_breach m;
   if (!process_breach_get(msg->payload, &m)) return false;
-  struct proc *guilty = procs_blame(p, proc, (enum role)m.kind, m.number);
+  struct proc *guilty = procs_accuse(p, proc, (enum role)m.kind, m.number);
   if (!guilty) return true;
   log_print(&p->log, LOG_E_BREACH, "%s-%u is ended: %s-%u says that %s-%u broke a rule: %.*s",
             role_name(guilty->kind), guilty->number, role_name(proc->kind), proc->number,

@@ -261,7 +261,7 @@ static void no_answer(struct pop3d_session *s) {
   case WAIT_LISTING: open_no_store(s); break;
   case WAIT_CHUNK:
   case WAIT_QUIT:
-    s->quit_unheard = wait == WAIT_QUIT;
+    s->quit_unanswered = wait == WAIT_QUIT;
     s->granted = false;
     session_abort(s, CLOSE_PROCESS_LOST);
     break;
@@ -382,7 +382,8 @@ static void session_role_lost(struct proto *p, unsigned role) {
  * did not arrive is unknown: "marked" is then above "deleted", and no mark is logged as forgotten.
  */
 static uint64_t marks_forgotten(const struct pop3d_session *s) {
-  return s->wait == WAIT_QUIT || s->quit_unheard ? 0 : maildrop_deleted(&s->maildrop) - s->deleted;
+  return s->wait == WAIT_QUIT || s->quit_unanswered ? 0
+                                                    : maildrop_deleted(&s->maildrop) - s->deleted;
 }
 
 static void put_count(const char *key, uint64_t n,

@@ -62,14 +62,14 @@ struct pop3d_session {
   enum pop3d_state state;
   enum pop3d_wait wait;
   enum pop3d_work work;
-  bool apop;         /* the greeting had a timestamp */
-  bool auth_lost;    /* auth was restarted inside AUTH */
-  bool store_lost;   /* store was restarted while auth was asked: a grant is gone with it */
-  uint8_t language;  /* of replies; an index of languages */
-  bool utf8;         /* the client sent UTF8: messages are sent as they are */
-  bool granted;      /* store may hold a grant or a lock of this session */
-  bool took_over;    /* from an idle session */
-  bool quit_unheard; /* store was lost while it was at the QUIT */
+  bool apop;            /* the greeting had a timestamp */
+  bool auth_lost;       /* auth was restarted inside AUTH */
+  bool store_lost;      /* store was restarted while auth was asked: a grant is gone with it */
+  uint8_t language;     /* of replies; an index of languages */
+  bool utf8;            /* the client sent UTF8: messages are sent as they are */
+  bool granted;         /* store may hold a grant or a lock of this session */
+  bool took_over;       /* from an idle session */
+  bool quit_unanswered; /* store was lost while it was at the QUIT */
 
   /* identity */
   struct buf user;    /* the name that the client gave */

@@ -41,9 +41,9 @@ struct plan_line {
   const struct source *from; /* NULL: the system's choice */
 };
 
-static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...)
+static void plan_put(struct plan *p, const struct plan_line *l, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-static void plan_say(struct plan *p, const struct plan_line *l, const char *fmt, ...) {
+static void plan_put(struct plan *p, const struct plan_line *l, const char *fmt, ...) {
   char what[600], port[8] = "";
   va_list args;
   va_start(args, fmt);
@@ -89,14 +89,14 @@ static void plan_address(struct plan *p, const struct hosts_line *x, const char 
   source_for(p->sender, lane, x->at.n, &l.from);
   if (!hosts_add(&p->hosts, x, &p->last)) {
     l.state = "left-out";
-    plan_say(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX,
+    plan_put(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX,
              LANE_ADDRESSES_MAX);
   } else if (memory) {
-    plan_say(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count,
+    plan_put(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count,
              memory->why,
              (unsigned long long)(memory->until_ms - loop_now(p->sender->process->loop)) / 1000);
   } else {
-    plan_say(p, &l, "no. %zu%s%s", p->hosts.count, p->route.srv[0] ? ": " : "",
+    plan_put(p, &l, "no. %zu%s%s", p->hosts.count, p->route.srv[0] ? ": " : "",
              p->route.srv[0] ? x->host->name : "");
   }
 }
@@ -122,7 +122,7 @@ static void plan_line(void *arg, const struct hosts_line *x) {
   if (x->fate == HOST_TRIED)
     plan_address(p, x, text);
   else
-    plan_say(p,
+    plan_put(p,
              &(struct plan_line){ .step = x->at.n ? "address" : "host",
                                   .name = text,
                                   .state = "left-out",
@@ -135,7 +135,7 @@ static void plan_line(void *arg, const struct hosts_line *x) {
 static void plan_verdict(struct plan *p, const struct hosts_verdict *v) {
   struct plan_line l = { "end", p->name, v->found == HOSTS_NEVER ? "returned" : "waits", NULL, 0,
                          NULL,  NULL };
-  plan_say(p, &l, "%u.%u.%u %s", v->enhanced[0], v->enhanced[1], v->enhanced[2], v->why);
+  plan_put(p, &l, "%u.%u.%u %s", v->enhanced[0], v->enhanced[1], v->enhanced[2], v->why);
 }
 
 static void plan_answer(struct plan *p, const struct dns_answer *a) {
@@ -143,7 +143,7 @@ static void plan_answer(struct plan *p, const struct dns_answer *a) {
   struct sender *s = p->sender;
   const char *name;
   enum dns_kind kind = plan_question(p, &name);
-  plan_say(p,
+  plan_put(p,
            &(struct plan_line){ .step = "dns", .name = name, .state = dns_result_name(a->result) },
            "%s%s%s%s%s",
            kind == DNS_MX    ? "MX"
@@ -170,18 +170,18 @@ static void plan_route(struct plan *p) {
                                   .host = p->route.direct ? NULL : p->route.host,
                                   .port = p->route.port,
                                   .tls = route_tls_word(&p->route) };
-  plan_say(p, &line, "%s", words ? words : "");
+  plan_put(p, &line, "%s", words ? words : "");
   buf_free(&b);
   if (p->route.port == p->sender->process->conf->remote_port &&
       blocked_is(&p->sender->blocked, loop_now(p->sender->process->loop)))
-    plan_say(p,
+    plan_put(p,
              &(struct plan_line){
                  .step = "port", .name = p->name, .state = "blocked", .port = p->route.port },
              "no server elsewhere answers at this port: the provider seems to block it; send "
              "through a smarthost (the option routes)");
   const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
   if (l)
-    plan_say(p,
+    plan_put(p,
              &(struct plan_line){ .step = "lane",
                                   .name = p->name,
                                   .state = l->state == LANE_READY ? "ready" : "waiting-for-dns" },
@@ -256,7 +256,7 @@ static void plan_begin(void *arg, const struct admin_command *c) {
   s->plan_count++;
   admin_answer_columns(&c->to, "step name state what host port tls source hello");
   if (!route_for(s, destination, &p->route)) {
-    plan_say(p, &(struct plan_line){ .step = "route", .name = p->name, .state = "wrong" },
+    plan_put(p, &(struct plan_line){ .step = "route", .name = p->name, .state = "wrong" },
              "the option routes has a wrong line for this destination: its mail waits");
     admin_done(s, number, CLI_OK, "");
     plan_free(s, &s->plans);

@@ -17,7 +17,7 @@ static struct login_alarm *find(struct sender *s, const char *lane) {
   return place;
 }
 
-static void tell_store(struct sender *s, const struct link *k, const struct login_alarm *a) {
+static void send_to_store(struct sender *s, const struct link *k, const struct login_alarm *a) {
   struct buf b;
   buf_init(&b, 2048);
   send_login_refused_put(&b, &(struct send_login_refused){ slice_str(a->lane),
@@ -39,7 +39,7 @@ static void say(struct sender *s, const struct link *k, const struct login_alarm
   log_cstr(&l, LOG_F_REASON, a->words);
   log_num(&l, LOG_F_COUNT, times);
   log_end(&l);
-  tell_store(s, k, a);
+  send_to_store(s, k, a);
 }
 
 void alarm_login(const struct link *k) {

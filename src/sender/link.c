@@ -181,7 +181,7 @@ static void note_address(struct link *k) {
 /* Opportunistic TLS failed, stalled, or was garbage from the first octet on: retry the same address
  * without TLS, and remember that for some days. An attacker who could cause that could as well have
  * removed STARTTLS from the list. */
-static bool tls_is_to_blame(const struct link *k) {
+static bool tls_is_the_cause(const struct link *k) {
   enum smtp_end end = k->client->end;
   bool failed =
       end == SMTP_END_TLS_FAILED || end == SMTP_END_INJECTION ||
@@ -205,7 +205,7 @@ static void next_address(struct link *k) {
 static void session_over(struct link *k, const char *why) {
   struct smtp_client *c = k->client;
   bool done = smtp_end_class(c->end) == SMTP_END_IS_DONE, ready = c->ready,
-       again = tls_is_to_blame(k);
+       again = tls_is_the_cause(k);
   bool worked_here = k->sent > 0;
   k->worked |= ready;
   note_session(k, why);

@@ -218,7 +218,7 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
   s->store = number;
   s->freed = (uint32_t)(r->conf->sender_connections < SEND_CREDIT_MAX ? r->conf->sender_connections
                                                                       : SEND_CREDIT_MAX);
-  sender_tell_no_tls(s);
+  sender_send_no_tls(s);
   sender_turn(s);
 }
 

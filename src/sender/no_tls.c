@@ -66,7 +66,7 @@ void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct
   buf_free(&b);
 }
 
-void sender_tell_no_tls(struct sender *s) {
+void sender_send_no_tls(struct sender *s) {
   for (size_t i = 0; i < s->no_tls_count; i++) tell(s, &s->no_tls[i]);
 }
 

@@ -413,7 +413,7 @@ const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_add
 void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
                             const char *why);
 /* All that is remembered, to a store that is new. */
-void sender_tell_no_tls(struct sender *s);
+void sender_send_no_tls(struct sender *s);
 /* send_known_no_tls. False: malformed. */
 bool sender_known_no_tls(struct sender *s, const struct ipc_msg *msg);
 

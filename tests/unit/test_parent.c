@@ -28,7 +28,7 @@ static struct parent *house(void) {
 /* The place of who is ended, or -1. */
 static int blame(struct parent *p, size_t accuser, size_t accused) {
   struct proc *guilty =
-      procs_blame(p, &p->procs[accuser], p->procs[accused].kind, p->procs[accused].number);
+      procs_accuse(p, &p->procs[accuser], p->procs[accused].kind, p->procs[accused].number);
   return guilty ? (int)(guilty - p->procs) : -1;
 }
 
@@ -58,9 +58,9 @@ static void who_accuses_a_process_it_can_not_know_lies(void **state) {
 
 static void who_is_not_there_is_left_alone(void **state) {
   struct parent *p = house();
-  assert_null(procs_blame(p, &p->procs[STORE], ROLE_SMTPD, 99)); /* a former life's number */
-  assert_null(procs_blame(p, &p->procs[STORE], ROLE_CLI, 4));
-  assert_null(procs_blame(p, &p->procs[STORE], (enum role)200, 4));
+  assert_null(procs_accuse(p, &p->procs[STORE], ROLE_SMTPD, 99)); /* a former life's number */
+  assert_null(procs_accuse(p, &p->procs[STORE], ROLE_CLI, 4));
+  assert_null(procs_accuse(p, &p->procs[STORE], (enum role)200, 4));
   p->procs[SMTPD].pid = 0;
   assert_int_equal(blame(p, STORE, SMTPD), -1);
   free(p);

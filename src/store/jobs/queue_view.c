@@ -17,13 +17,13 @@ const char *queue_reason_word(enum queue_reason r) {
   return words[r];
 }
 
-const char *queue_reason_told(enum queue_reason r) {
-  static const char *const told_words[QUEUE_REASONS] = {
+const char *queue_reason_text(enum queue_reason r) {
+  static const char *const texts[QUEUE_REASONS] = {
 #define R(name, word, meaning, told) [QUEUE_REASON_##name] = told,
 #include "src/store/jobs/queue_reasons.def"
 #undef R
   };
-  return told_words[r];
+  return texts[r];
 }
 
 bool queue_reason_in_hands(enum queue_reason r) {

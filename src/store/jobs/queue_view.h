@@ -18,7 +18,7 @@ enum queue_reason {
 };
 const char *queue_reason_word(enum queue_reason r);
 /* As it is told to the sender of a message that is late. */
-const char *queue_reason_told(enum queue_reason r);
+const char *queue_reason_text(enum queue_reason r);
 /* True if the reason is that a sender has the row. */
 bool queue_reason_in_hands(enum queue_reason r);
 /* QUEUE_REASONS if the word is no reason's name. */

@@ -66,6 +66,6 @@ void brake_notify(struct store *s, const struct deliver_job *d, int64_t now_s) {
   log_it(s, name, d);
   put_notice(&text, name, d);
   if (!text.failed && !subject.failed)
-    postmaster_tell(s, buf_slice(&subject), buf_slice(&text), now_s);
+    postmaster_send(s, buf_slice(&subject), buf_slice(&text), now_s);
   buf_free(&text), buf_free(&subject), buf_free(&address);
 }

@@ -277,7 +277,7 @@ static bool ready(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   if (p->number < o->newest) return true; /* a newer one has its place */
   if (o->sender != p->number) {
     o->credit = o->given = 0;
-    tls_failures_tell(s, p, now_s);
+    tls_failures_send(s, p, now_s);
   }
   o->sender = o->newest = p->number;
   o->credit += q.letters;

@@ -48,15 +48,15 @@ void late_walk_free(struct late_walk *w) { map_free(&w->told); }
 
 /* The first of the day for that account. */
 static bool first_of_limits(struct late_walk *w, uint64_t account, int64_t now_s) {
-  if (w->told_day != now_s / DAY_S) {
+  if (w->notified_day != now_s / DAY_S) {
     map_free(&w->told);
     map_init(&w->told);
-    w->told_day = now_s / DAY_S;
+    w->notified_day = now_s / DAY_S;
   }
   return !map_get(&w->told, account, NULL) && map_put(&w->told, account, 1);
 }
 
-static void keep_those_to_tell(struct store *s, struct taken_letter *l, int64_t now_s) {
+static void keep_those_to_notify(struct store *s, struct taken_letter *l, int64_t now_s) {
   bool limits = false, first = false;
   size_t kept = 0;
   for (size_t i = 0; i < l->count; i++) {
@@ -79,7 +79,7 @@ static const char *why_of(const struct queue_view *v, const struct taken_rcpt *t
   dir_fold_domain(&domain, t->address);
   struct queue_why y = queue_view_why(v, t->row, buf_slice(&domain), &held, t->due, now_s);
   buf_free(&domain);
-  return queue_reason_told(y.reason);
+  return queue_reason_text(y.reason);
 }
 
 /* NULL: no memory, or there is nobody to tell. */
@@ -101,7 +101,7 @@ static struct warn_job *new_warning(struct store *s, const struct taken_letter *
 
 static void warn(struct store *s, struct taken_letter *l, const struct queue_view *v,
                  int64_t now_s) {
-  keep_those_to_tell(s, l, now_s);
+  keep_those_to_notify(s, l, now_s);
   struct warn_job *w = l->count ? new_warning(s, l, v, now_s) : NULL;
   if (!w) return;
   s->outbound.late.writing++;

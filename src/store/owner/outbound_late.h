@@ -21,7 +21,7 @@ struct late_walk {
   uint64_t writing; /* warn jobs that are out */
   struct late_cursor from;
   struct map told; /* accounts that were told today of what is held for their limits */
-  int64_t told_day;
+  int64_t notified_day;
 };
 void late_walk_init(struct late_walk *w);
 void late_walk_free(struct late_walk *w);

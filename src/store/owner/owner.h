@@ -29,7 +29,7 @@
 enum {
   SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */
   POP_WAITERS_MAX = 4,   /* logins that wait for one maildrop */
-  TOLD_ROUTES = 64,
+  NOTIFIED_ROUTES = 64,
 };
 
 struct import; /* src/store/owner/import.c */
@@ -112,12 +112,12 @@ struct store {
   struct outbound outbound;
   struct tls_failures tls_failures;
   /* postmaster.c: routes whose refused login the postmaster was told of */
-  struct told_routes {
+  struct notified_routes {
     struct {
       uint64_t hash;
       int64_t at_s;
-    } rows[TOLD_ROUTES];
-  } told_routes;
+    } rows[NOTIFIED_ROUTES];
+  } notified_routes;
   struct history history;
   bool stopping;
   /* compact.c: the process is to start again; what came of it at this process's start */

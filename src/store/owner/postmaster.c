@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Notices to the postmaster (postmaster.h), as ordinary deliveries. Invariant: of a route whose
- * login is refused one notice is sent in NOTICE_EVERY_S, as far as TOLD_ROUTES routes are
+ * login is refused one notice is sent in NOTICE_EVERY_S, as far as NOTIFIED_ROUTES routes are
  * remembered; a store that is started anew begins anew. */
 #include "src/store/owner/postmaster.h"
 
@@ -58,7 +58,7 @@ static void put_header(struct store *s, struct buf *b, struct slice subject, str
              SLICE_ARG(id), host);
 }
 
-void postmaster_tell(struct store *s, struct slice subject, struct slice text, int64_t now_s) {
+void postmaster_send(struct store *s, struct slice subject, struct slice text, int64_t now_s) {
   struct buf whole, id;
   uint8_t nonce[8];
   buf_init(&whole, 2 * POSTMASTER_TEXT_MAX), buf_init(&id, 64);
@@ -79,10 +79,10 @@ void postmaster_tell(struct store *s, struct slice subject, struct slice text, i
 enum { NOTICE_EVERY_S = 24 * 3600 };
 
 /* A notice about that route is due. When the table is full, the oldest makes room. */
-static bool is_due(struct told_routes *t, struct slice route, int64_t now_s) {
+static bool is_due(struct notified_routes *t, struct slice route, int64_t now_s) {
   uint64_t hash = slice_hash(route);
   size_t place = 0;
-  for (size_t i = 0; i < TOLD_ROUTES; i++) {
+  for (size_t i = 0; i < NOTIFIED_ROUTES; i++) {
     bool was = t->rows[i].at_s && t->rows[i].hash == hash;
     if (was && now_s >= t->rows[i].at_s && now_s - t->rows[i].at_s < NOTICE_EVERY_S) return false;
     if (was || t->rows[i].at_s < t->rows[place].at_s) place = i;
@@ -101,7 +101,7 @@ bool postmaster_login_refused(struct store *s, const struct ipc_msg *m, int64_t 
   struct send_login_refused q;
   struct buf subject, text;
   if (m->tag || !send_login_refused_get(m->payload, &q) || !q.route.n) return false;
-  if (!is_due(&s->told_routes, q.route, now_s)) return true;
+  if (!is_due(&s->notified_routes, q.route, now_s)) return true;
   buf_init(&subject, 1024), buf_init(&text, POSTMASTER_TEXT_MAX);
   buf_put_str(&subject, "Mail waits: the login at ");
   put_visible(&subject, q.route);
@@ -120,7 +120,7 @@ bool postmaster_login_refused(struct store *s, const struct ipc_msg *m, int64_t 
               "password in the file, then: qasid reload, and qasid queue\r\nretry reason=login."
               "\r\n");
   if (!subject.failed && !text.failed)
-    postmaster_tell(s, buf_slice(&subject), buf_slice(&text), now_s);
+    postmaster_send(s, buf_slice(&subject), buf_slice(&text), now_s);
   buf_free(&subject), buf_free(&text);
   return true;
 }

@@ -14,7 +14,7 @@ struct ipc_msg;
 enum { POSTMASTER_TEXT_MAX = 8192 };
 
 /* `text`: lines with CRLF. */
-void postmaster_tell(struct store *s, struct slice subject, struct slice text, int64_t now_s);
+void postmaster_send(struct store *s, struct slice subject, struct slice text, int64_t now_s);
 /* send_login_refused: told once a day for each route. False: malformed. */
 bool postmaster_login_refused(struct store *s, const struct ipc_msg *m, int64_t now_s);
 

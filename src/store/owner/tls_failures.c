@@ -112,7 +112,7 @@ bool tls_failures_take(struct store *s, const struct ipc_msg *m, int64_t now_s) 
   return true;
 }
 
-void tls_failures_tell(struct store *s, const struct peer *p, int64_t now_s) {
+void tls_failures_send(struct store *s, const struct peer *p, int64_t now_s) {
   forget_old(&s->tls_failures, now_s);
   for (size_t i = 0; i < s->tls_failures.count; i++) {
     const struct tls_failure *f = &s->tls_failures.rows[i];

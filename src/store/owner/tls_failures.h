@@ -25,6 +25,6 @@ void tls_failures_free(struct tls_failures *t);
 /* send_no_tls. False: malformed. */
 bool tls_failures_take(struct store *s, const struct ipc_msg *m, int64_t now_s);
 /* All of them, to a sender that is new. */
-void tls_failures_tell(struct store *s, const struct peer *p, int64_t now_s);
+void tls_failures_send(struct store *s, const struct peer *p, int64_t now_s);
 
 #endif
