@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Stored messages whose octets store passed as open files, read-only, with what is in front of them:
- * a reader of many messages gets a few of them at once, and reads them without asking again. Knows
- * no protocol. */
+/* Stored messages whose octets store passed as open files, read-only, with what is in front of
+ * them: a reader of many messages gets a few of them at once, and reads them without asking again.
+ * Knows no protocol. */
 #ifndef QASID_BODY_FILES_H
 #define QASID_BODY_FILES_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* DATA: RFC 5321 §4.1.1.4. From the command to the message's durable end.
  *
- * The message gathers in tx->body; a full chunk goes to store (smtp_spool), the rest with the commit,
- * and with it what goes in front: our Received: field. A reason against the message is noted in tx->verdict when
- * it is found and replied at the end: until then the octets are a message, not commands. The rest
- * of a refused message is read, up to a bound, and discarded. */
+ * The message gathers in tx->body; a full chunk goes to store (smtp_spool), the rest with the
+ * commit, and with it what goes in front: our Received: field. A reason against the message is
+ * noted in tx->verdict when it is found and replied at the end: until then the octets are a
+ * message, not commands. The rest of a refused message is read, up to a bound, and discarded. */
 #include "src/smtpd/private.h"
 
 #include <stdlib.h>

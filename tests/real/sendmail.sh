@@ -31,6 +31,7 @@ ok "no header at all" all 'printf "\njust words\n" | sm -i bob' 'has bob "just w
 ok "8-bit text" all 'printf "Subject: acht\n\nGr\303\274\303\237e\n" | sm -i bob' 'has bob Grüße'
 ok "a recipient that is refused makes the exit code, the other has it" all 'code 67 sm -i alice@example.org nobody@example.org < <(text two)' \
   'grep -q "nobody@example.org.*5.1.1" "$dir/said"' 'has alice "Subject: two"'
+# shellcheck disable=SC2046
 many() { code 0 sm -i $(yes bob@example.org | head -n "$1") < <(text "many $1"); is "$(mail bob | grep -c "^Subject: many $1")" "$2"; }
 ok "recipients beyond a transaction's 1000 go in another" many 1001 2
 ok "also many of them" many 2500 3

@@ -256,7 +256,8 @@ static bool body_without_row(struct salvage_work *w, const struct salvage_entry 
   return map_put(&w->rowless, e->body, 1);
 }
 
-/* The file has fewer octets than the message had: what was in front of them is lost with the row. */
+/* The file has fewer octets than the message had: what was in front of them is lost with the
+ * row. */
 static void found_headless(struct salvage_work *w, const struct salvage_entry *e,
                            const struct salvage_body *b) {
   if (b->size >= e->size) return;

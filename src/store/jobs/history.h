@@ -39,8 +39,8 @@ struct history_event {
   struct slice name, message_id, sender, recipient, text; /* empty: none */
 };
 
-/* Where a message comes from, out of its first octets: its Message-ID; then, out of the head that is
- * put in front of it, our Received: field. NULL: no memory. */
+/* Where a message comes from, out of its first octets: its Message-ID; then, out of the head that
+ * is put in front of it, our Received: field. NULL: no memory. */
 struct history_arrival {
   size_t text_n, id_n;
   uint8_t text[HISTORY_TEXT_MAX], id[256];

@@ -166,9 +166,9 @@ static void answer_committed(struct store *s, struct session *session, enum coll
   store_send(s, session, collect_committed_type);
 }
 
-/* One block: the job, the name, the UIDL, the head, the message's end. Original headers are left as they are:
- * no Return-Path: is put in front, the other server's final delivery has done so (RFC 5321 §4.4).
- */
+/* One block: the job, the name, the UIDL, the head, the message's end. Original headers are left as
+ * they are: no Return-Path: is put in front, the other server's final delivery has done so (RFC
+ * 5321 §4.4). */
 static struct collected_job *new_collect_job(struct session *session,
                                              const struct collect_commit *q, int64_t now_s) {
   struct slice lacks = body_lacks(&session->spool, q->tail);

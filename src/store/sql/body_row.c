@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads a message's head, which is in its row, and its octets, which are in the row or in a file, as
- * one sequence (body_row.h). Invariants: what the row's own parts do not add up to is damage, as is
- * a file that is too short; nothing is put twice. */
+/* Reads a message's head, which is in its row, and its octets, which are in the row or in a file,
+ * as one sequence (body_row.h). Invariants: what the row's own parts do not add up to is damage, as
+ * is a file that is too short; nothing is put twice. */
 #include "src/store/sql/body_row.h"
 
 #include <errno.h>
