@@ -28,7 +28,7 @@ ok "every body has its checksum" is "$(sql 'SELECT count(*) FROM body WHERE sum 
 cp -a data data.whole
 # One octet near the end of each of the first four and of the one that is made over; the length stays.
 flip() {
-  sql "UPDATE body SET data = CAST(substr(data, 1, size - 10) || x'41' || substr(data, size - 8) AS BLOB) WHERE id IN (1, 2, 7)"
+  sql "UPDATE body SET data = CAST(substr(data, 1, length(data) - 10) || x'41' || substr(data, length(data) - 8) AS BLOB) WHERE id IN (1, 2, 7)"
   for id in 3 4; do
     python3 -c 'import sys
 f = open(sys.argv[1], "r+b"); f.seek(-10, 2); f.write(b"A")' "data/store/bodies/0$id/$id"
