@@ -40,7 +40,6 @@ struct queue_view {
   size_t row_count;
   struct view_head *heads; /* dead or full ones only, by name */
   size_t head_count;
-  int64_t first_due; /* of what waits, in a sender's hands or not; INT64_MAX: nothing */
   bool sender, room; /* there is a sender; it has room for more */
   struct arena memory;
 };

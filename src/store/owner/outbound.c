@@ -403,20 +403,6 @@ size_t outbound_rows(const struct outbound *o, struct view_row *rows, size_t mos
   return count;
 }
 
-int64_t outbound_first_due(const struct outbound *o) {
-  int64_t first = SCHED_NEVER;
-  uint64_t key, value;
-  struct sched_walk w = { 0 };
-  for (const struct sched_head *h; (h = sched_next(&o->schedule, &w)) != NULL;)
-    if (h->due < first) first = h->due;
-  for (size_t i = 0; map_each(&o->by_tag, &i, &key, &value);) {
-    const struct sending *x = (const struct sending *)(uintptr_t)value;
-    for (size_t n = 0; n < x->letter.count; n++)
-      if (x->letter.rcpts[n].due < first) first = x->letter.rcpts[n].due;
-  }
-  return first;
-}
-
 bool outbound_has_row(const struct store *s, uint64_t row) {
   return hands_has(&s->outbound.hands, row);
 }

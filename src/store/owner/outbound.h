@@ -89,8 +89,6 @@ void outbound_housekeeping(struct store *s, int64_t now_s);
 void outbound_expire(struct store *s, int64_t now_s);
 /* A letter that ended by it is durable. */
 void outbound_expired(struct store *s, int64_t now_s);
-/* The earliest due time of what waits, in a sender's hands or not; SCHED_NEVER: nothing waits. */
-int64_t outbound_first_due(const struct outbound *o);
 struct view_row;
 /* Rows in a sender's hands: at most `most` of them into `rows`; how many there are. */
 size_t outbound_rows(const struct outbound *o, struct view_row *rows, size_t most);

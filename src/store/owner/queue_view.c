@@ -46,7 +46,6 @@ struct queue_view *queue_view_new(const struct store *s) {
   arena_init(&v->memory, VIEW_MEMORY);
   v->sender = s->outbound.sender != 0;
   v->room = s->outbound.credit > 0;
-  v->first_due = outbound_first_due(&s->outbound);
   if (!copy_rows(v, &s->outbound) || !copy_heads(v, &s->outbound))
     queue_view_free(&v);
   else

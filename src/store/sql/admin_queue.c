@@ -185,8 +185,23 @@ static enum db_result since_when(struct store_engine *e, struct admin_job *a, si
   return r == DB_ROW ? DB_OK : r;
 }
 
+static bool take_earlier(void *arg, struct slice destination, int64_t due) {
+  int64_t *first = arg;
+  if (due < *first) *first = due;
+  return true;
+}
+
+/* When the first that waits was or is due; "" where nothing waits. A row of each destination is
+ * read, not the queue. */
+static enum db_result first_due(struct store_engine *e, struct admin_job *a, struct slice *ret) {
+  int64_t first = SCHED_NEVER;
+  enum db_result r = queue_destinations(e->db, take_earlier, &first);
+  if (r == DB_OK && first != SCHED_NEVER) *ret = admin_num(a, (uint64_t)first);
+  return r;
+}
+
 static enum db_result state_row(struct store_engine *e, struct admin_job *a, size_t state) {
-  struct slice since = SLICE("");
+  struct slice since = SLICE(""), due = SLICE("");
   struct db_stmt *s = db_prepare(e->db, states[state].count);
   enum db_result r = db_step(s);
   if (r != DB_ROW) return r == DB_OK ? DB_CORRUPT : r;
@@ -194,10 +209,9 @@ static enum db_result state_row(struct store_engine *e, struct admin_job *a, siz
   db_reset(s);
   if (!recipients && !states[state].always) return DB_OK;
   if (recipients && (r = since_when(e, a, state, &since)) != DB_OK) return r;
-  bool known = state == 0 && recipients && a->view && a->view->first_due != SCHED_NEVER;
+  if (state == 0 && (r = first_due(e, a, &due)) != DB_OK) return r;
   ADMIN_ROW(a, slice_str(states[state].word), admin_num(a, (uint64_t)recipients),
-            admin_num(a, (uint64_t)messages), since,
-            known ? admin_num(a, (uint64_t)a->view->first_due) : SLICE(""));
+            admin_num(a, (uint64_t)messages), since, due);
   return DB_OK;
 }
 
