@@ -77,27 +77,10 @@ static void put_mail(struct smtp_session *s, const struct smtp_letter *l, struct
   if (l->eight_bit && s->pub.eight_bit) buf_put_str(line, " BODY=8BITMIME");
   if (uses_utf8(s, l)) buf_put_str(line, " SMTPUTF8");
   if (!s->pub.dsn) return;
-  if (l->ret) buf_put_str(line, l->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
+  smtp_ret_put(line, l->ret);
   if (l->envid.n && smtp_send_is_sendable(l->envid)) {
     buf_put_str(line, " ENVID=");
     buf_put(line, l->envid);
-  }
-}
-
-static void put_notify(struct buf *line, uint8_t notify) {
-  static const struct {
-    uint8_t bit;
-    const char *word;
-  } words[] = { { SMTP_NOTIFY_NEVER, "NEVER" },
-                { SMTP_NOTIFY_SUCCESS, "SUCCESS" },
-                { SMTP_NOTIFY_FAILURE, "FAILURE" },
-                { SMTP_NOTIFY_DELAY, "DELAY" } };
-  const char *before = " NOTIFY=";
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (!(notify & words[i].bit)) continue;
-    buf_put_str(line, before);
-    buf_put_str(line, words[i].word);
-    before = ",";
   }
 }
 
@@ -106,7 +89,7 @@ static void put_rcpt(struct smtp_session *s, const struct smtp_letter_rcpt *r, s
   buf_put(line, r->address);
   buf_put_u8(line, '>');
   if (!s->pub.dsn) return;
-  put_notify(line, r->notify);
+  smtp_notify_put(line, r->notify);
   if (!r->orcpt.n) return;
   buf_put_str(line, " ORCPT=");
   buf_put(line, r->orcpt);

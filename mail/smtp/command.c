@@ -86,22 +86,12 @@ static bool param_envid(struct slice value, struct params *p) {
 /* "NEVER" / 1#("SUCCESS" / "FAILURE" / "DELAY") (RFC 3461 §4.1). A repeated word has no further
  * effect. */
 static bool param_notify(struct slice value, struct params *p) {
-  static const struct {
-    struct slice word;
-    uint8_t bit;
-  } words[] = {
-    { { (const uint8_t *)"NEVER", 5 }, SMTP_NOTIFY_NEVER },
-    { { (const uint8_t *)"SUCCESS", 7 }, SMTP_NOTIFY_SUCCESS },
-    { { (const uint8_t *)"FAILURE", 7 }, SMTP_NOTIFY_FAILURE },
-    { { (const uint8_t *)"DELAY", 5 }, SMTP_NOTIFY_DELAY },
-  };
   for (bool more = true; more;) {
     more = slice_find(value, ',') >= 0;
     struct slice word = slice_split(&value, ',');
-    size_t i = 0;
-    while (i < 4 && !slice_caseeq(word, words[i].word)) i++;
-    if (i == 4) return false;
-    p->notify |= words[i].bit;
+    uint8_t bit = smtp_notify_of(word);
+    if (!bit) return false;
+    p->notify |= bit;
   }
   return !(p->notify & SMTP_NOTIFY_NEVER) || p->notify == SMTP_NOTIFY_NEVER;
 }

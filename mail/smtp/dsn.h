@@ -4,6 +4,8 @@
 #ifndef QASID_SMTP_DSN_H
 #define QASID_SMTP_DSN_H
 
+#include "lib/base/buf.h"
+
 enum smtp_notify {
   SMTP_NOTIFY_NEVER = 1,
   SMTP_NOTIFY_SUCCESS = 2,
@@ -11,6 +13,12 @@ enum smtp_notify {
   SMTP_NOTIFY_DELAY = 8
 };
 enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
+
+/* The bit of a word of NOTIFY=, in any case; 0: it is none. */
+uint8_t smtp_notify_of(struct slice word);
+/* " NOTIFY=…" and " RET=…" (§4.1, §4.3); nothing where they were not given. */
+void smtp_notify_put(struct buf *out, uint8_t notify);
+void smtp_ret_put(struct buf *out, uint8_t ret);
 
 /* Characters that ENVID= and ORCPT= may stand for (§4.4, §4.2); as xtext they may be three times as
  * long. */
