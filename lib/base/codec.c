@@ -63,10 +63,24 @@ bool base64url_decode(struct buf *out, struct slice s) {
   return !out->failed;
 }
 
+static const char hex_digits[] = "0123456789abcdef";
+
 void hex_put(struct buf *out, struct slice s) {
-  static const char digits[] = "0123456789abcdef";
   for (size_t i = 0; i < s.n; i++) {
-    buf_put_u8(out, (uint8_t)digits[s.p[i] >> 4]);
-    buf_put_u8(out, (uint8_t)digits[s.p[i] & 15]);
+    buf_put_u8(out, (uint8_t)hex_digits[s.p[i] >> 4]);
+    buf_put_u8(out, (uint8_t)hex_digits[s.p[i] & 15]);
   }
+}
+
+void hex_text(char *to, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) {
+    *to++ = hex_digits[s.p[i] >> 4];
+    *to++ = hex_digits[s.p[i] & 15];
+  }
+  *to = 0;
+}
+
+int hex_digit(int c) {
+  if (ascii_is_digit(c)) return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

@@ -12,5 +12,9 @@ bool base64_decode(struct buf *out, struct slice s);
 /* The alphabet of RFC 4648 §5, without padding, as in JSON Web Tokens (RFC 7515 §2). As strict. */
 bool base64url_decode(struct buf *out, struct slice s);
 void hex_put(struct buf *out, struct slice s);
+/* The same into 2 * s.n + 1 octets at `to`, with a NUL behind. */
+void hex_text(char *to, struct slice s);
+/* The value of a digit as hex_put() writes it; -1: it is none. */
+int hex_digit(int c);
 
 #endif

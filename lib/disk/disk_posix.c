@@ -26,6 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/fd.h"
 #include "lib/disk/disk.h"
 
 /* Long enough for every name the server makes, with room; a longer one is a mistake. */
@@ -49,15 +50,6 @@ static struct disk_posix *posix_of(struct disk *d) { return (struct disk_posix *
 
 /* A full quota is a full disk to us; so is the process's own limit of file size. */
 static int failed(void) { return errno == EDQUOT || errno == EFBIG ? -ENOSPC : -errno; }
-
-/* fstat(2) itself: glibc's fstat() makes newfstatat(2) of it. */
-static int stat_of(int fd, struct stat *ret) {
-#if __WORDSIZE == 64 && defined(SYS_fstat)
-  return (int)syscall(SYS_fstat, fd, ret);
-#else
-  return fstat(fd, ret);
-#endif
-}
 
 /* -- names -- */
 
@@ -159,7 +151,7 @@ static int posix_open(struct disk *disk, const char *name, enum disk_open how,
   bool ours = how == DISK_CREATE; /* what O_EXCL made is a file */
   int e = f->fd < 0             ? f->fd
           : ours                ? 0
-          : stat_of(f->fd, &st) ? -errno
+          : fd_stat(f->fd, &st) ? -errno
           : S_ISREG(st.st_mode) ? 0
                                 : -EINVAL;
   if (e) {
@@ -222,7 +214,7 @@ static int posix_truncate(struct disk_file *f, uint64_t size) {
 
 static int64_t posix_size(struct disk_file *f) {
   struct stat st;
-  return stat_of(f->fd, &st) ? -errno : (int64_t)st.st_size;
+  return fd_stat(f->fd, &st) ? -errno : (int64_t)st.st_size;
 }
 
 static int posix_sync(struct disk_file *f) {
@@ -252,7 +244,7 @@ static int posix_share(struct disk_file *f) {
   int fd = open_below(f->on, f->name, O_RDONLY | O_NOCTTY | O_NONBLOCK);
   if (fd < 0) return fd == -ENOENT ? -ESTALE : fd;
   struct stat ours, found;
-  if (stat_of(f->fd, &ours) == 0 && stat_of(fd, &found) == 0 && ours.st_dev == found.st_dev &&
+  if (fd_stat(f->fd, &ours) == 0 && fd_stat(fd, &found) == 0 && ours.st_dev == found.st_dev &&
       ours.st_ino == found.st_ino)
     return fd;
   close(fd);
@@ -298,7 +290,7 @@ static int posix_remove(struct disk *disk, const char *name) {
 static int look_at(const struct disk_place *p, struct stat *ret) {
   int fd = openat(p->fd, p->leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return -errno;
-  int e = stat_of(fd, ret) ? -errno : 0;
+  int e = fd_stat(fd, ret) ? -errno : 0;
   close(fd);
   return e;
 }

@@ -3,6 +3,7 @@
  * may have written it, so nothing is believed of it. */
 #include "mail/smtp/drop.h"
 
+#include "lib/base/codec.h"
 #include "lib/base/num.h"
 
 enum { PARAMS = SMTP_PARAM_BODY | SMTP_PARAMS_DSN };
@@ -79,15 +80,10 @@ const char *drop_read(struct slice octets, uint64_t whole, struct slice domain, 
 
 /* --- names --- */
 
-static int digit(int c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool drop_is_name(struct slice name, uint8_t ret_id[DROP_ID]) {
   if (name.n != DROP_NAME) return false;
   for (size_t i = 0; i < DROP_ID; i++) {
-    int high = digit(name.p[2 * i]), low = digit(name.p[2 * i + 1]);
+    int high = hex_digit(name.p[2 * i]), low = hex_digit(name.p[2 * i + 1]);
     if (high < 0 || low < 0) return false;
     ret_id[i] = (uint8_t)(high << 4 | low);
   }

@@ -10,7 +10,7 @@ static bool take_fingerprint(struct slice text, uint8_t ret[ACCOUNT_FINGERPRINT]
   for (size_t i = 0; i < text.n; i++) {
     uint8_t d = ascii_lower(text.p[i]);
     if (d == ':' && n && n % 2 == 0) continue;
-    int v = ascii_is_digit(d) ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : -1;
+    int v = hex_digit(d);
     if (v < 0 || n == 2 * ACCOUNT_FINGERPRINT) return false;
     ret[n / 2] = (uint8_t)(n % 2 ? ret[n / 2] | v : v << 4);
     n++;

@@ -8,20 +8,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/codec.h"
+#include "lib/base/fd.h"
 #include "lib/base/sys.h"
 #include "src/pickup/pickup.h"
-
-/* fstat(2) itself: glibc's makes newfstatat(2) of it, which the sandbox does not allow. */
-static int stat_of(int fd, struct stat *ret) {
-#if __WORDSIZE == 64 && defined(SYS_fstat)
-  return (int)syscall(SYS_fstat, fd, ret);
-#else
-  return fstat(fd, ret);
-#endif
-}
 
 /* --- lines of the log --- */
 
@@ -66,8 +58,7 @@ static void set_aside(struct pickup *p, const char *name, long uid, const char *
   char to[64], owner[40] = "";
   int n = snprintf(to, sizeof to, DROP_ASIDE "/");
   sys_random(bits, sizeof bits);
-  for (size_t i = 0; i < sizeof bits; i++)
-    n += snprintf(to + n, sizeof to - (size_t)n, "%02x", bits[i]);
+  hex_text(to + n, slice_of(bits, sizeof bits));
   if (uid >= 0) snprintf(owner, sizeof owner, " of uid %ld", uid);
   if (renameat(p->folder, name, p->folder, to) == 0) {
     note(p, "the file %s%s is set aside as %s: %s", name, owner, to, why);
@@ -98,7 +89,7 @@ static bool is_ours(int error) {
 /* By its name, without opening what is there. */
 static bool look_from_outside(struct pickup *p, const char *name, struct stat *ret) {
   int fd = openat(p->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  bool known = fd >= 0 && stat_of(fd, ret) == 0;
+  bool known = fd >= 0 && fd_stat(fd, ret) == 0;
   if (fd >= 0) close(fd);
   return known;
 }
@@ -134,7 +125,7 @@ static void look_at_file(struct pickup *p, struct found *f) {
     if (!is_ours(errno)) set_aside(p, f->name, -1, strerror(errno));
     return;
   }
-  if (stat_of(f->fd, &st) != 0) st = (struct stat){ 0 }; /* which is no file */
+  if (fd_stat(f->fd, &st) != 0) st = (struct stat){ 0 }; /* which is no file */
   const char *wrong = judge(p, &st);
   f->uid = st.st_uid;
   f->size = (uint64_t)st.st_size;

@@ -5,11 +5,8 @@
 #include "lib/base/num.h"
 #include "mail/sasl/sasl.h"
 
-static int hex_digit(int c) {
-  if (ascii_is_digit(c)) return c - '0';
-  c |= 32;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* In either case. */
+static int escape_digit(int c) { return hex_digit(c >= 'A' && c <= 'F' ? c | 32 : c); }
 
 void conv_unescape(struct slice s, struct buf *out) {
   static const char from[] = "rn0t\\", to[] = "\r\n\0\t\\";
@@ -19,9 +16,9 @@ void conv_unescape(struct slice s, struct buf *out) {
     if (simple) {
       buf_put_u8(out, (uint8_t)to[simple - from]);
       i++;
-    } else if (s.p[i] == '\\' && next == 'x' && hex_digit(slice_at(s, i + 3)) >= 0) {
-      buf_put_u8(out,
-                 (uint8_t)(hex_digit(slice_at(s, i + 2)) * 16 + hex_digit(slice_at(s, i + 3))));
+    } else if (s.p[i] == '\\' && next == 'x' && escape_digit(slice_at(s, i + 3)) >= 0) {
+      buf_put_u8(
+          out, (uint8_t)(escape_digit(slice_at(s, i + 2)) * 16 + escape_digit(slice_at(s, i + 3))));
       i += 3;
     } else {
       buf_put_u8(out, s.p[i]);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/fd.h"
 #include "lib/tar/tar.h"
 #include "src/cli/admin/commands.h"
 #include "src/cli/link/link.h"
@@ -38,17 +39,6 @@ static bool read_all(int fd, void *to, size_t n) {
     if (r == 0) errno = 0;
     if (r <= 0) return false;
     got += (size_t)r;
-  }
-  return true;
-}
-
-static bool write_all(int fd, const uint8_t *p, size_t n) {
-  while (n) {
-    ssize_t r = write(fd, p, n);
-    if (r < 0 && errno == EINTR) continue;
-    if (r <= 0) return false;
-    p += r;
-    n -= (size_t)r;
   }
   return true;
 }
@@ -109,7 +99,7 @@ static bool copy_octets(struct restore *r, int fd, uint64_t size) {
   uint8_t block[READ_SIZE];
   while (size) {
     size_t n = size < sizeof block ? (size_t)size : sizeof block;
-    if (!read_all(r->from, block, n) || !write_all(fd, block, n)) return false;
+    if (!read_all(r->from, block, n) || !fd_write_all(fd, slice_of(block, n))) return false;
     size -= n;
   }
   return true;

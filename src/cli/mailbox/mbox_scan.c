@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "lib/base/codec.h"
 #include "lib/base/num.h"
 #include "src/cli/mailbox/mailbox.h"
 #include "src/cli/mailbox/mbox_from.h"
@@ -105,9 +106,9 @@ static uint32_t flags_of_mozilla(struct slice value) {
   unsigned n = 0;
   uint32_t flags = 0;
   for (size_t i = 0; i < value.n && i < 4; i++) {
-    int c = ascii_lower(value.p[i]);
-    if (!ascii_is_digit(c) && !(c >= 'a' && c <= 'f')) return 0;
-    n = n << 4 | (unsigned)(ascii_is_digit(c) ? c - '0' : c - 'a' + 10);
+    int digit = hex_digit(ascii_lower(value.p[i]));
+    if (digit < 0) return 0;
+    n = n << 4 | (unsigned)digit;
   }
   for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
     if (n & bits[i].bit) flags |= bits[i].flag;
