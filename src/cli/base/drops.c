@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/codec.h"
+#include "lib/base/fd.h"
 #include "lib/base/sys.h"
 #include "mail/smtp/drop.h"
 #include "src/cli/base/cli.h"
@@ -43,16 +45,6 @@ bool drops_count(const struct conf *conf, struct drops *ret) {
 
 /* --- leaving a message --- */
 
-static bool write_all(int fd, struct slice s) {
-  while (s.n) {
-    ssize_t n = write(fd, s.p, s.n);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    s = slice_from(s, (size_t)n);
-  }
-  return true;
-}
-
 /* The folder cannot be opened for reading by those who may write into it, so its new name becomes
  * durable with the whole file system. */
 static bool write_file(int folder, const char *unfinished, const char *name, struct slice head,
@@ -60,7 +52,7 @@ static bool write_file(int folder, const char *unfinished, const char *name, str
   int fd = openat(folder, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) return false;
   bool good = fchmod(fd, 0644) == 0 && /* whatever the umask is: pickup is another user */
-              write_all(fd, head) && write_all(fd, message) && fsync(fd) == 0 &&
+              fd_write_all(fd, head) && fd_write_all(fd, message) && fsync(fd) == 0 &&
               renameat(folder, unfinished, folder, name) == 0 && syncfs(fd) == 0;
   int why = errno;
   close(fd);
@@ -73,10 +65,9 @@ static int leave_file(const char *data_dir, struct slice head, struct slice mess
   char path[PATH_ROOM], unfinished[sizeof DROP_UNFINISHED + DROP_NAME];
   uint8_t id[DROP_ID];
   int n = snprintf(unfinished, sizeof unfinished, DROP_UNFINISHED);
-  const char *name = unfinished + n;
+  char *name = unfinished + n;
   sys_random(id, sizeof id);
-  for (size_t i = 0; i < sizeof id; i++)
-    n += snprintf(unfinished + n, sizeof unfinished - (size_t)n, "%02x", id[i]);
+  hex_text(name, slice_of(id, sizeof id));
   snprintf(path, sizeof path, "%s/" DROP_FOLDER, data_dir);
   signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error of write(2) */
   int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -92,29 +83,14 @@ static int leave_file(const char *data_dir, struct slice head, struct slice mess
 /* --- the envelope --- */
 
 static void put_from(const struct smtp_letter *l, struct buf *out) {
-  static const char *const ret[] = {
-    [SMTP_RET_NONE] = "", [SMTP_RET_FULL] = " RET=FULL", [SMTP_RET_HDRS] = " RET=HDRS"
-  };
-  buf_printf(out, "FROM:<%.*s>%s%s%s%.*s", SLICE_ARG(l->return_path),
-             l->eight_bit ? " BODY=8BITMIME" : "", ret[l->ret], l->envid.n ? " ENVID=" : "",
-             SLICE_ARG(l->envid));
+  buf_printf(out, "FROM:<%.*s>%s", SLICE_ARG(l->return_path), l->eight_bit ? " BODY=8BITMIME" : "");
+  smtp_ret_put(out, l->ret);
+  buf_printf(out, "%s%.*s", l->envid.n ? " ENVID=" : "", SLICE_ARG(l->envid));
 }
 
 static void put_to(const struct smtp_letter_rcpt *r, struct buf *out) {
-  static const struct {
-    uint8_t bit;
-    const char *word;
-  } words[] = { { SMTP_NOTIFY_NEVER, "NEVER" },
-                { SMTP_NOTIFY_SUCCESS, "SUCCESS" },
-                { SMTP_NOTIFY_FAILURE, "FAILURE" },
-                { SMTP_NOTIFY_DELAY, "DELAY" } };
-  const char *before = " NOTIFY=";
   buf_printf(out, "TO:<%.*s>", SLICE_ARG(r->address));
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (!(r->notify & words[i].bit)) continue;
-    buf_printf(out, "%s%s", before, words[i].word);
-    before = ",";
-  }
+  smtp_notify_put(out, r->notify);
   buf_put_u8(out, '\n');
 }
 
