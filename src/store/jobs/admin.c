@@ -53,6 +53,10 @@ struct slice admin_num(struct admin_job *a, uint64_t n) {
   return s;
 }
 
+void admin_fact(struct admin_job *a, const char *name, uint64_t n) {
+  ADMIN_ROW(a, slice_str(name), admin_num(a, n));
+}
+
 void admin_output(struct admin_job *a, struct slice octets) {
   const struct admin_answer to = answer_of(a);
   admin_answer_output(&to, octets);

@@ -100,6 +100,8 @@ void admin_row(struct admin_job *a, const struct slice *values, size_t count);
             sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
 /* A number as a value; lives as long as admin_copy's. */
 struct slice admin_num(struct admin_job *a, uint64_t n);
+/* A row of a name and a number, as `status` has them. */
+void admin_fact(struct admin_job *a, const char *name, uint64_t n);
 /* Octets of a stream; at most IPC_CHUNK. */
 void admin_output(struct admin_job *a, struct slice octets);
 struct change *admin_change(struct admin_job *a, enum change_kind kind);

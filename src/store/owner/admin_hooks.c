@@ -37,34 +37,30 @@ void admin_view_with_history(struct store *s, struct admin_job *a) {
   admin_view(s, a);
 }
 
-static void put_fact(struct admin_job *a, const char *name, uint64_t n) {
-  ADMIN_ROW(a, slice_str(name), admin_num(a, n));
-}
-
 /* disk-full: no new mail is taken. */
 static void put_disk(struct store *s, struct admin_job *a) {
   int64_t space = s->disk->ops->free_space(s->disk);
   if (space < 0) return; /* the disk does not report its free space, so no figure is given */
-  put_fact(a, "disk-free", (uint64_t)space);
-  put_fact(a, "disk-needed", s->conf->store_free_space);
-  put_fact(a, "disk-full", (uint64_t)space < s->conf->store_free_space);
+  admin_fact(a, "disk-free", (uint64_t)space);
+  admin_fact(a, "disk-needed", s->conf->store_free_space);
+  admin_fact(a, "disk-full", (uint64_t)space < s->conf->store_free_space);
 }
 
 /* What only the owner knows. */
 void admin_status(struct store *s, struct admin_job *a) {
   if (a->code != CLI_OK) return;
-  put_fact(a, "messages-taken", s->messages_in);
-  put_fact(a, "messages-deleted", s->deleted);
-  put_fact(a, "messages-expired", s->expired);
-  put_fact(a, "deleted-brought-back", s->undeleted);
-  put_fact(a, "deleted-purged", s->purged);
-  put_fact(a, "groups-committed", s->groups);
-  put_fact(a, "jobs-waiting", s->jobs_out);
-  put_fact(a, "queue-in-hands", s->outbound.in_hands);
-  put_fact(a, "queue-sent", s->outbound.delivered);
-  put_fact(a, "queue-failed", s->outbound.failed);
-  put_fact(a, "queue-deferred", s->outbound.deferred);
-  put_fact(a, "history-lost", s->history.lost);
+  admin_fact(a, "messages-taken", s->messages_in);
+  admin_fact(a, "messages-deleted", s->deleted);
+  admin_fact(a, "messages-expired", s->expired);
+  admin_fact(a, "deleted-brought-back", s->undeleted);
+  admin_fact(a, "deleted-purged", s->purged);
+  admin_fact(a, "groups-committed", s->groups);
+  admin_fact(a, "jobs-waiting", s->jobs_out);
+  admin_fact(a, "queue-in-hands", s->outbound.in_hands);
+  admin_fact(a, "queue-sent", s->outbound.delivered);
+  admin_fact(a, "queue-failed", s->outbound.failed);
+  admin_fact(a, "queue-deferred", s->outbound.deferred);
+  admin_fact(a, "history-lost", s->history.lost);
   put_disk(s, a);
-  put_fact(a, "compacted", s->compacted);
+  admin_fact(a, "compacted", s->compacted);
 }

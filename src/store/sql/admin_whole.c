@@ -9,17 +9,13 @@
 
 /* --- status --- */
 
-static void put_fact(struct admin_job *a, const char *name, uint64_t n) {
-  ADMIN_ROW(a, slice_str(name), admin_num(a, n));
-}
-
 /* The database's file, what is free inside it, and its log's. */
 static enum db_result put_space(struct store_engine *e, struct admin_job *a) {
   struct db_space space;
   enum db_result r = db_space(e->db, &space);
-  put_fact(a, "database-octets", space.pages * space.page);
-  put_fact(a, "database-free", space.free * space.page);
-  put_fact(a, "database-log", space.log);
+  admin_fact(a, "database-octets", space.pages * space.page);
+  admin_fact(a, "database-free", space.free * space.page);
+  admin_fact(a, "database-log", space.log);
   return r;
 }
 
@@ -36,7 +32,7 @@ enum db_result verb_status(struct store_engine *e, struct admin_job *a) {
   if (r != DB_ROW) return r;
   admin_columns(a, "what number");
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
-    put_fact(a, names[i], (uint64_t)db_int(s, i));
+    admin_fact(a, names[i], (uint64_t)db_int(s, i));
   db_reset(s);
   return put_space(e, a);
 }
@@ -119,7 +115,7 @@ enum db_result verb_compact(struct store_engine *e, struct admin_job *a) {
                       "the copy needs %llu MB on the disk of the mail, where %llu MB are free",
                       (unsigned long long)needed >> 20, (unsigned long long)space >> 20);
   admin_columns(a, "what number");
-  put_fact(a, "database-octets", s.pages * s.page);
-  put_fact(a, "database-used", used);
+  admin_fact(a, "database-octets", s.pages * s.page);
+  admin_fact(a, "database-used", used);
   return DB_OK;
 }
