@@ -219,9 +219,7 @@ void smtp_shell_send(struct smtp_shell *s, struct smtp_letter *l, struct slice m
 }
 
 bool smtp_shell_has_eight_bit(struct slice message) {
-  for (size_t i = 0; i < message.n; i++)
-    if (message.p[i] >= 0x80 || !message.p[i]) return true;
-  return false;
+  return slice_has_high(message) || slice_find(message, 0) >= 0;
 }
 
 static int print_obstacle(struct smtp_shell *s, const struct smtp_letter *l,
