@@ -49,7 +49,9 @@ static bool wait_for_it(struct cli *c, struct table *t) {
 static int report(const struct table *t, uint64_t before) {
   uint64_t after = fact(t, "database-octets");
   bool done = fact(t, "compacted") == 1;
-  if (!done) return cli_fail(CLI_EXIT_TEMPORARY, "nothing was changed; the server's log says why");
+  if (!done)
+    return cli_fail(CLI_EXIT_TEMPORARY,
+                    "not all of it could be rewritten; the server's log says why");
   printf("%" PRIu64 " octets before, %" PRIu64 " now\n", before, after);
   return CLI_EXIT_OK;
 }
