@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Calls on descriptors (fd.h). A file of its own, so that a process that makes no such call does not
- * link them. */
+/* Calls on descriptors (fd.h). A file of its own, so that a process that makes no such call does
+ * not link them. */
 #include "lib/base/fd.h"
 
 #include <errno.h>
