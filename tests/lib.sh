@@ -5,6 +5,7 @@
 # Ports: $smtp $submission $submissions $pop3 $pop3s. Accounts are NAME@example.org, password secret-NAME.
 set -u
 export LC_ALL=C
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # Debian's own Python, which has the modules that tools/deps installs
 qasid_bin=$(readlink -f "$qasid_bin")
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:quarantine_size_mb=16}
 t_passed=0 t_failed=0

@@ -4,13 +4,12 @@ qasid_bin=$(realpath "$1")
 . "$(dirname "$0")/../lib.sh"
 begin
 cd "$dir"
-py=/usr/bin/python3 # Debian's, which has python3-jwt
 for k in rsa "ec -pkeyopt ec_paramgen_curve:P-256" ed25519; do
   # shellcheck disable=SC2086
   openssl genpkey -algorithm $k -out "key-${k%% *}.pem" 2>/dev/null
 done
 jwks() { # KID-PREFIX: the key set of the three
-  $py - "$1" <<'EOF2'
+  python3 - "$1" <<'EOF2'
 import json, sys
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import RSAAlgorithm, ECAlgorithm, OKPAlgorithm
@@ -24,7 +23,7 @@ print(json.dumps({"keys": keys}))
 EOF2
 }
 token() { # ALG KEY KID NAME [SECONDS [AUDIENCE]]
-  $py - "$@" <<'EOF2'
+  python3 - "$@" <<'EOF2'
 import sys, time, jwt
 alg, key, kid, name = sys.argv[1:5]
 seconds = int(sys.argv[5]) if len(sys.argv) > 5 else 600
@@ -69,7 +68,7 @@ ok "a token of ${#large} characters, SMTP" curl_send OAUTHBEARER "$large"
 ok "POP3" curl_list OAUTHBEARER "$large"
 ok "POP3, XOAUTH2 with an initial response" curl_list XOAUTH2 "$large" --sasl-ir
 ok "RS512 is not taken" no curl_list OAUTHBEARER "$(token RS512 rsa a-rsa alice@example.org)"
-ok "nor is no signature" no curl_list OAUTHBEARER "$($py -c 'import jwt,time; print(jwt.encode({"iss": "https://id.example.org", "aud": "mail", "exp": int(time.time()) + 600, "email": "alice@example.org"}, "", algorithm="none"))')x"
+ok "nor is no signature" no curl_list OAUTHBEARER "$(python3 -c 'import jwt,time; print(jwt.encode({"iss": "https://id.example.org", "aud": "mail", "exp": int(time.time()) + 600, "email": "alice@example.org"}, "", algorithm="none"))')x"
 mkdir -p box/cur box/new box/tmp
 sed 's/\r$//' mail.txt >mail.lf
 mpop_() { # METHOD TOKEN

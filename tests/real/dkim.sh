@@ -5,10 +5,9 @@ qasid_bin=$1
 here=$(dirname "$0")
 . "$here/../lib.sh"
 begin
-python=/usr/bin/python3 # Debian's, which has Debian's dkimpy
 read -r dns port < <(free_ports 2)
 mkdir "$dir/got"
-"$python" "$here/dkim_sink.py" 127.0.0.61 "$port" "$dir/got" >"$dir/sink" 2>&1 &
+python3 "$here/dkim_sink.py" 127.0.0.61 "$port" "$dir/got" >"$dir/sink" 2>&1 &
 sink=$!
 names=
 # DNS as `qasid dkim list --records` prints it, for all keys that ever were.
@@ -41,7 +40,7 @@ add alice bob
 zone
 
 submit() { # FROM-PORT LOGIN|- SENDER RECIPIENT NAME…: $dir/NAME.out each, in one session
-  "$python" - "$dir" "$@" <<'PY'
+  python3 - "$dir" "$@" <<'PY'
 import os, smtplib, sys
 dir, port, login, sender, to, *names = sys.argv[1:]
 s = smtplib.SMTP("127.0.0.1", int(port), local_hostname="client.test", timeout=30, source_address=(os.environ.get("FROM_IP", "127.0.0.1"), 0))
@@ -54,10 +53,10 @@ message() { printf '%b' "From: ${2:-alice@example.org}\r\nSubject: $1\r\nTo: x@s
 by_alice() { submit "$submission" alice alice@example.org x@sink.test "$@"; }
 say() { message "$1" && by_alice "$1"; }
 there() { local f; for f; do [ -e "$dir/got/$f.eml" ] || { echo "$f is not there"; return 1; }; done; }
-verify() { "$python" "$here/dkim_verify.py" "$dns" "$@"; }
+verify() { python3 "$here/dkim_verify.py" "$dns" "$@"; }
 
 # --- messages of every shape ---
-"$python" - "$dir" <<'PY'
+python3 - "$dir" <<'PY'
 import sys
 def put(name, header, body=b""):
     open(sys.argv[1] + "/shape-" + name + ".out", "wb").write(b"Subject: shape-" + name.encode() + b"\r\n" + header + body)
@@ -89,7 +88,7 @@ ok "Mail::DKIM: they hold" perl "$here/dkim_verify.pl" "$dns" "${files[@]}"
 sort -u "$dir/records" | sed -E 's/^([^ ]+)\. TXT (.*)$/\1 \2/; s/" "//g; s/"//g' >"$dir/public-keys"
 printf 'Mode v\nSyslog no\nLogWhy yes\nMaximumHeaders 0\nTestPublicKeys %s\n' "$dir/public-keys" >"$dir/opendkim.conf"
 mkdir "$dir/second"
-"$python" - "$dir/second" "${files[@]}" <<'PY'
+python3 - "$dir/second" "${files[@]}" <<'PY'
 import os, re, sys
 for f in sys.argv[2:]:
     octets = re.sub(rb"\ADKIM-Signature:.*?\r\n(?=[^ \t])", b"", open(f, "rb").read(), flags=re.S)
@@ -131,7 +130,7 @@ ok "and is signed by the domain that our host is in" eval 'verify example.org $(
 ok "the keys' folder is the process keys' alone" eval '[ "$(stat -c %a "$dir/data/keys" "$dir/data/keys/dkim.example.org" | tr "\n" " ")" = "700 600 " ]'
 
 # --- new keys ---
-first=$(q --json dkim list | "$python" -c 'import json,sys; print(" ".join(r["name"] for r in json.load(sys.stdin)))')
+first=$(q --json dkim list | python3 -c 'import json,sys; print(" ".join(r["name"] for r in json.load(sys.stdin)))')
 ok "rotate makes the next keys and says that the step is not done" eval 'q dkim rotate example.org >"$dir/rotate"; [ $? = 75 ] && grep -q "TXT \"v=DKIM1; k=ed25519" "$dir/rotate"'
 say still-first
 ok "mail is signed with the present ones meanwhile" eval 'within 20 there still-first && grep -q "s=${first%%.*}" "$dir/got/still-first.eml"'

@@ -5,10 +5,9 @@ qasid_bin=$1
 here=$(dirname "$0")
 . "$here/../lib.sh"
 begin
-python=/usr/bin/python3 # Debian's, which has Debian's dkimpy
 read -r dns port < <(free_ports 2)
 mkdir "$dir/got"
-"$python" "$here/needs_smtp.py" "$port" "$dir/got" >"$dir/sink" 2>&1 &
+python3 "$here/needs_smtp.py" "$port" "$dir/got" >"$dir/sink" 2>&1 &
 sink=$!
 names=
 zone() {
@@ -38,7 +37,7 @@ echo secret-alice | q account add jürgen@xn--bcher-kva.example --password-stdin
 zone
 
 submit() { # LOGIN SENDER RECIPIENT FILE [PARAMETER…]
-  "$python" - "$submission" "$@" <<'PY'
+  python3 - "$submission" "$@" <<'PY'
 import base64, smtplib, sys
 port, login, sender, to, path, *more = [a.encode("utf-8", "surrogateescape").decode("utf-8") for a in sys.argv[1:]]
 s = smtplib.SMTP("127.0.0.1", int(port), local_hostname="client.test", timeout=30)
@@ -59,7 +58,7 @@ told() { rm -rf "$dir/mails"; q export "${2:-alice@example.org}" "$dir/mails" >/
 of() { awk -v s="$1" '$4 == s { print $3; exit }' "$dir/got/taken"; }
 # The same content, part by part, as Python's reader decodes both; the header is the same but for what had to change.
 same() { # NAME SUBJECT
-  "$python" - "$dir/$1" "$dir/got/$(of "$2").eml" <<'PY'
+  python3 - "$dir/$1" "$dir/got/$(of "$2").eml" <<'PY'
 import email, sys
 a, b = (email.message_from_bytes(open(p, "rb").read()) for p in sys.argv[1:])
 assert max(open(sys.argv[2], "rb").read()) < 128
@@ -95,7 +94,7 @@ ok "and what does not need it goes" eval 'submit alice@example.org alice@example
 
 # --- 8BITMIME ---
 msg text 'From: alice@example.org\r\nSubject: text\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nEin Gruß aus Köln, und ein Blank am Ende \r\n.dot\r\nFrom here\r\n'
-"$python" - "$dir" <<'PY'
+python3 - "$dir" <<'PY'
 import random, sys
 r = random.Random(7)
 def part(kind, cte, body): return b"Content-Type: " + kind + b"\r\nContent-Transfer-Encoding: " + cte + b"\r\n\r\n" + body + b"\r\n"
@@ -116,7 +115,7 @@ eight a@plain.test parts
 ok "8-bit text to a server without 8BITMIME: converted" within 20 taken '127.0.0.72 got [0-9]* text '
 ok "it decodes to the same" same text text
 ok "every part of a large message too" eval 'within 20 taken "127.0.0.72 got [0-9]* parts " && same parts parts'
-ok "what was converted is signed as it was sent" "$python" "$here/dkim_verify.py" "$dns" example.org "$dir/got/$(of text).eml" "$dir/got/$(of parts).eml"
+ok "what was converted is signed as it was sent" python3 "$here/dkim_verify.py" "$dns" example.org "$dir/got/$(of text).eml" "$dir/got/$(of parts).eml"
 eight b@eight.test signed
 ok "another server of the destination has 8BITMIME: as it is" within 20 taken '127.0.0.73 got [0-9]* signed .*BODY=8BITMIME RCPT TO:<b@eight.test>'
 eight c@plain.test signed
