@@ -122,6 +122,11 @@ $(OUT)/auth_logins: $(OUT)/bench/auth_logins.o $(OUT)/libqasid.a
 $(OUT)/store_jobs: $(OUT)/bench/store_jobs.o $(OUT)/libqasid.a
 	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lm -o $@
 
+# Units of work whose instructions tests/count/held counts.
+COUNT_OBJ := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/count/*.c))
+$(OUT)/count: $(COUNT_OBJ) $(OUT)/libqasid.a
+	$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+
 # --- the two commands, and what they are made of ---
 deps:
 	@tools/deps build
@@ -136,11 +141,11 @@ demo: deps
 	@tools/demo $(BUILD)/release/qasid
 
 check: test-deps
-	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/world/world
+	@$(MAKE) -j$(JOBS) --no-print-directory -s all $(BUILD)/release/world/world $(BUILD)/release/count
 	@$(MAKE) -j$(JOBS) --no-print-directory -s tests VARIANT=asan
 	@$(MAKE) -j$(JOBS) --no-print-directory -s confined VARIANT=hooks
 	@$(MAKE) -j$(JOBS) --no-print-directory -s fuzzers VARIANT=fuzz CC=clang
-	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3) tests/run $(BUILD)/asan lint links docs unit conv world real clients fuzz
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3) tests/run $(BUILD)/asan lint links docs count unit conv world real clients fuzz
 
 # All that check takes a sample of: every disturbance of every conversation, 10,000 seeds, long fuzzing.
 soak: test-deps
