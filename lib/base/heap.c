@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A binary heap in an array. Invariants: nodes[i] has at == i + 1; no node has a smaller key than
  * its parent, nodes[at / 2 - 1]. So a node can be moved and removed wherever it is. */
+#include "lib/base/array.h"
 #include "lib/base/heap.h"
 
 #include <stdlib.h>
@@ -11,14 +12,7 @@ void heap_free(struct heap *h) {
 }
 
 bool heap_reserve(struct heap *h, size_t count) {
-  if (count <= h->cap) return true;
-  size_t cap = h->cap ? h->cap * 2 : 64;
-  if (cap < count) cap = count;
-  struct heap_node **nodes = realloc(h->nodes, cap * sizeof(struct heap_node *));
-  if (!nodes) return false;
-  h->nodes = nodes;
-  h->cap = cap;
-  return true;
+  return array_reserve(&h->nodes, &h->cap, count, sizeof(struct heap_node *));
 }
 
 static void place(struct heap *h, size_t at, struct heap_node *n) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Readers for resolv.conf(5) and hosts(5). Both files have lines of words; "#" (and ";" in
  * resolv.conf) begins a comment. Malformed lines are skipped; sizes and counts are bounded. */
+#include "lib/base/array.h"
 #include "lib/dns/files.h"
 
 #include <arpa/inet.h>
@@ -62,13 +63,7 @@ static bool parse_address(struct slice text, struct dns_address *ret) {
 /* --- hosts(5) --- */
 
 static bool add_entry(struct dns_hosts *h, struct slice name, const struct dns_address *a) {
-  if (h->count == h->cap) {
-    size_t cap = h->cap ? h->cap * 2 : 16;
-    struct hosts_entry *more = realloc(h->entries, cap * sizeof *more);
-    if (!more) return false;
-    h->entries = more;
-    h->cap = cap;
-  }
+  if (!array_reserve(&h->entries, &h->cap, h->count + 1, sizeof *h->entries)) return false;
   h->entries[h->count++] = (struct hosts_entry){ name, *a };
   return true;
 }

@@ -3,6 +3,7 @@
  * Invariants: names are in lower case without a trailing dot; tls_names_find() is called only
  * after tls_names_sort(); an exact name takes precedence over a wildcard; of several
  * certificates with one name and kind of key, the first configured is used. */
+#include "lib/base/array.h"
 #include "lib/tls/names.h"
 
 #include <stdlib.h>
@@ -27,16 +28,6 @@ bool tls_name_is_sane(struct slice host) {
   return true;
 }
 
-static bool grow(struct tls_names *t) {
-  if (t->count < t->room) return true;
-  size_t room = t->room ? t->room * 2 : 16;
-  struct tls_name *items = reallocarray(t->items, room, sizeof *items);
-  if (!items) return false;
-  t->items = items;
-  t->room = room;
-  return true;
-}
-
 /* Lower case, without the dot of the root. `to` has NAME_MAX_OCTETS. */
 static struct slice normal(struct slice s, uint8_t *to) {
   if (slice_at(s, s.n - 1) == '.') s = slice_first(s, s.n - 1);
@@ -52,7 +43,7 @@ bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kin
   name = normal(name, lower);
   if (name.n == 0) return true;
   struct slice copy = arena_copy(&t->mem, name);
-  if (!copy.p || !grow(t)) return false;
+  if (!copy.p || !array_reserve(&t->items, &t->cap, t->count + 1, sizeof *t->items)) return false;
   t->items[t->count++] = (struct tls_name){ copy, kind, certificate };
   return true;
 }

@@ -17,7 +17,7 @@ struct tls_name {
 
 struct tls_names {
   struct tls_name *items;
-  size_t count, room;
+  size_t count, cap;
   struct arena mem;
 };
 

@@ -83,7 +83,7 @@ struct pop3_client_session {
 
   /* the list */
   struct arena uidls;
-  size_t room, at; /* of items; where the next UIDL is looked for */
+  size_t cap, at; /* of items; where the next UIDL is looked for */
 
   /* fetching */
   bool finishing, marked; /* marked: some DELE was said */

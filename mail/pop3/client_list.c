@@ -7,19 +7,14 @@
  * size or number of 2^64 is no more than a line. */
 #include <stdlib.h>
 
+#include "lib/base/array.h"
 #include "lib/base/codec.h"
 #include "mail/pop3/client_inside.h"
 #include "lib/tls/digest.h"
 
+/* limits.messages bounds the number. */
 static bool take_room(struct pop3_client_session *s) {
-  if (s->pub.count < s->room) return true;
-  size_t room = s->room ? 2 * s->room : 64;
-  /* limits.messages bounds it */
-  struct pop3_item *more = realloc(s->pub.items, room * sizeof *more);
-  if (!more) return false;
-  s->pub.items = more;
-  s->room = room;
-  return true;
+  return array_reserve(&s->pub.items, &s->cap, s->pub.count + 1, sizeof *s->pub.items);
 }
 
 void list_begin(struct pop3_client_session *s) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ipc/auth_store.h"
+#include "lib/base/array.h"
 #include "lib/base/bug.h"
 #include "src/auth/core.h"
 
@@ -27,13 +28,7 @@ static uint64_t hash(const uint8_t *p, size_t n) {
 
 static bool add(struct collect_schedule *x, const struct collection *c) {
   if (x->count == COLLECTIONS_MAX) return false;
-  if (x->count == x->cap) {
-    size_t cap = x->cap ? 2 * x->cap : 16;
-    struct schedule_entry *more = realloc(x->entries, cap * sizeof *more);
-    if (!more) return false;
-    x->entries = more;
-    x->cap = cap;
-  }
+  if (!array_reserve(&x->entries, &x->cap, x->count + 1, sizeof *x->entries)) return false;
   x->entries[x->count++] = (struct schedule_entry){ .id = c->id,
                                                     .source = c->source,
                                                     .host = hash(c->host, c->host_n),

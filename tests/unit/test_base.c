@@ -14,6 +14,7 @@
 #include "lib/base/bug.h"
 #include "lib/base/siphash.h"
 #include "lib/base/arena.h"
+#include "lib/base/array.h"
 #include "lib/base/codec.h"
 #include "lib/base/crc32c.h"
 #include "lib/base/map.h"
@@ -286,6 +287,27 @@ static void siphash_vectors(void **state) {
 
 /* --- states that cannot be --- */
 
+static void arrays_grow_and_refuse_what_no_memory_holds(void **state) {
+  uint64_t *numbers = NULL;
+  size_t cap = 0, grown = 0;
+  for (size_t i = 0; i < 1000; i++) {
+    size_t before = cap;
+    assert_true(array_reserve(&numbers, &cap, i + 1, sizeof *numbers));
+    grown += cap != before;
+    numbers[i] = i;
+  }
+  for (size_t i = 0; i < 1000; i++) assert_int_equal(numbers[i], i);
+  assert_int_equal(cap, 1024);
+  assert_int_equal(grown, 7); /* 16, 32, ... 1024 */
+  assert_true(array_reserve(&numbers, &cap, 5000, sizeof *numbers));
+  assert_int_equal(cap, 5000);
+  uint64_t *same = numbers;
+  assert_false(array_reserve(&numbers, &cap, SIZE_MAX / 4, sizeof *numbers));
+  assert_ptr_equal(numbers, same);
+  assert_int_equal(cap, 5000);
+  free(numbers);
+}
+
 static void a_bug_ends_the_process_with_a_line_about_the_object(void **state) {
   int ends[2], status;
   char text[1024];
@@ -324,6 +346,7 @@ int main(void) {
     cmocka_unit_test(wire_errors_stick),
     cmocka_unit_test(arenas_give_until_their_maximum),
     cmocka_unit_test(maps_survive_much_coming_and_going),
+    cmocka_unit_test(arrays_grow_and_refuse_what_no_memory_holds),
     cmocka_unit_test(a_bug_ends_the_process_with_a_line_about_the_object),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

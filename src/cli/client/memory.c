@@ -4,6 +4,7 @@
  * locked while it is open; nothing counts as noted before memory_sync() was true; a file that is
  * not this memory's is not changed; a line that is not understood is ignored, which at worst costs
  * fetching a message again. */
+#include "lib/base/array.h"
 #include "src/cli/client/memory.h"
 
 #include <ctype.h>
@@ -31,7 +32,7 @@ struct memory {
   struct memory_entry *entries; /* of earlier runs, by UIDL */
   size_t count;
   struct memory_entry *fresh; /* of this run, in the order in which they came */
-  size_t fresh_count;
+  size_t fresh_count, fresh_cap;
   struct arena mem;   /* theirs */
   bool failed;        /* memory ran out for one of them */
   struct slice first; /* the first line */
@@ -339,18 +340,9 @@ static void put_tls(const struct memory *m, struct buf *b) {
   if (m->tls) buf_printf(b, "tls %" PRId64 "\n", m->tls);
 }
 
-/* The list doubles, at powers of two. */
-static bool make_room(struct memory *m) {
-  size_t n = m->fresh_count;
-  if (n && (n & (n - 1)) != 0) return true;
-  struct memory_entry *bigger = realloc(m->fresh, (n ? 2 * n : 1) * sizeof *bigger);
-  if (bigger) m->fresh = bigger;
-  return bigger != NULL;
-}
-
 size_t memory_add(struct memory *m, const struct memory_entry *e) {
   put_line(&m->added, e, e->mark);
-  if (!make_room(m)) {
+  if (!array_reserve(&m->fresh, &m->fresh_cap, m->fresh_count + 1, sizeof *m->fresh)) {
     m->failed = true;
     return 0;
   }

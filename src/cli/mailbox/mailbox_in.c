@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/array.h"
 #include "src/cli/mailbox/cyrus.h"
 #include "src/cli/mailbox/mailbox.h"
 #include "src/cli/mailbox/mbox.h"
@@ -45,7 +46,7 @@ struct mailbox_in {
     uint64_t uid;
     struct mail_meta meta; /* Cyrus's; else it is made when the file is read */
   } * files;
-  size_t count, room;
+  size_t count, cap;
   char uidl[72]; /* of the present item */
   bool failed;   /* the mbox can't be read on; that was given as an item */
 };
@@ -230,13 +231,7 @@ static struct slice uidl_of_file(struct mailbox_in *in, const struct file *f, ui
 
 static bool add_file(struct mailbox_in *in, const char *folder, int fd, uid_t owner,
                      const char *name) {
-  if (in->count == in->room) {
-    size_t room = in->room ? 2 * in->room : 256;
-    struct file *files = realloc(in->files, room * sizeof *files);
-    if (!files) return false;
-    in->files = files;
-    in->room = room;
-  }
+  if (!array_reserve(&in->files, &in->cap, in->count + 1, sizeof *in->files)) return false;
   size_t n = strlen(folder) + strlen(name) + 2;
   char *path = arena_alloc(&in->mem, n);
   if (!path) return false;

@@ -2,6 +2,7 @@
 /* What an account has already (known.h): a list of messages with two maps of chains, by UIDL and by
  * size. Invariants: a message of the mailbox stands for one of the source at most; digests are read
  * only once, and only when sizes leave a doubt; texts are bounded by KNOWN_MEMORY_MAX. */
+#include "lib/base/array.h"
 #include "src/cli/migrate/known.h"
 
 #include <stdlib.h>
@@ -27,13 +28,7 @@ static bool chain(struct map *m, uint64_t key, size_t *ret_next, size_t at) {
 }
 
 static struct known_message *add(struct known *k, struct slice uidl, uint64_t size, uint32_t uid) {
-  if (k->count == k->room) {
-    size_t room = k->room ? 2 * k->room : 1024;
-    struct known_message *list = realloc(k->list, room * sizeof *list);
-    if (!list) return NULL;
-    k->list = list;
-    k->room = room;
-  }
+  if (!array_reserve(&k->list, &k->cap, k->count + 1, sizeof *k->list)) return NULL;
   struct known_message *m = &k->list[k->count];
   *m = (struct known_message){ .uidl = arena_copy(&k->mem, uidl), .size = size, .uid = uid };
   if (uidl.n && (!m->uidl.p || !chain(&k->by_uidl, slice_hash(uidl), &m->same_uidl, k->count)))

@@ -33,7 +33,7 @@ struct known {
   const char *address;
   struct arena mem;
   struct known_message *list;
-  size_t count, room;
+  size_t count, cap;
   struct map by_uidl, by_size; /* hash, size → index and one */
   bool digested;
 };

@@ -92,9 +92,9 @@ struct migrate_here {
 struct migrate_plan {
   struct arena mem;
   struct migrate_message *old; /* in the old server's order */
-  size_t old_count;
+  size_t old_count, old_cap;
   struct migrate_here *here; /* by UIDL */
-  size_t here_count;
+  size_t here_count, here_cap;
   size_t new_count, doubt_count, gone_count, renamed; /* renamed: those whose UIDL cannot be kept */
   bool every_octet; /* what is known by its UIDL and size is in doubt too */
   size_t left_over; /* came from the old server, and is there no longer */

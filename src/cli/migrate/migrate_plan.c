@@ -8,12 +8,13 @@
  * over, and so never deleted. */
 #include <stdlib.h>
 
+#include "lib/base/array.h"
 #include "lib/base/codec.h"
 #include "lib/tls/digest.h"
 #include "src/cli/migrate/migrate.h"
 #include "src/cli/mailbox/uidls.h"
 
-enum { PLAN_MEMORY_MAX = 1024 * 1024 * 1024, FIRST_ROOM = 256 };
+enum { PLAN_MEMORY_MAX = 1024 * 1024 * 1024 };
 
 void migrate_plan_init(struct migrate_plan *p) {
   *p = (struct migrate_plan){ .old_count = 0 };
@@ -26,17 +27,8 @@ void migrate_plan_free(struct migrate_plan *p) {
   arena_reset(&p->mem);
 }
 
-/* Room for one more: lists double, at powers of two. */
-static bool make_room(void **list, size_t count, size_t each) {
-  if (count && (count < FIRST_ROOM || (count & (count - 1)) != 0)) return true;
-  size_t room = count ? 2 * count : FIRST_ROOM;
-  void *bigger = realloc(*list, room * each);
-  if (bigger) *list = bigger;
-  return bigger != NULL;
-}
-
 bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, struct slice uidl) {
-  if (!make_room((void **)&p->old, p->old_count, sizeof *p->old)) return false;
+  if (!array_reserve(&p->old, &p->old_cap, p->old_count + 1, sizeof *p->old)) return false;
   struct migrate_message *m = &p->old[p->old_count++];
   *m = (struct migrate_message){ .number = number,
                                  .size = size,
@@ -47,7 +39,7 @@ bool migrate_plan_old(struct migrate_plan *p, uint64_t number, uint64_t size, st
 
 bool migrate_plan_here(struct migrate_plan *p, struct slice uidl, uint64_t uid, bool imported,
                        uint64_t size, uint64_t sum) {
-  if (!make_room((void **)&p->here, p->here_count, sizeof *p->here)) return false;
+  if (!array_reserve(&p->here, &p->here_cap, p->here_count + 1, sizeof *p->here)) return false;
   p->here[p->here_count++] = (struct migrate_here){
     .uidl = arena_copy(&p->mem, uidl),
     .uid = uid,

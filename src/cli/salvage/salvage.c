@@ -2,28 +2,25 @@
 /* What is left of a store (salvage.h): rows of all tables, recognised by their shape, sorted and
  * put together by their numbers. Invariants: the file is only read; a row that matches no shape is
  * ignored; of several rows with one key one is kept; nothing depends on a row being there. */
+#include "lib/base/array.h"
 #include "src/cli/salvage/salvage.h"
 
 #include <stdlib.h>
 
-enum { FIRST_ROOM = 256 };
 #define MEMORY_MAX (UINT64_C(8) << 30)
 #define NUMBER_MAX (INT64_C(1) << 48)
 
 /* --- lists --- */
 
-/* Room for one more: lists double, at powers of two. */
-static void *one_more(struct salvage *s, void **list, size_t *count, size_t each) {
-  bool full = *count == 0 || (*count >= FIRST_ROOM && (*count & (*count - 1)) == 0);
-  if (full) {
-    void *bigger = realloc(*list, (*count ? 2 * *count : FIRST_ROOM) * each);
-    if (!bigger) {
-      s->no_memory = true;
-      return NULL;
-    }
-    *list = bigger;
+/* One more item at the end of a list; NULL without memory. */
+static void *one_more(struct salvage *s, void *items, size_t *count, size_t *cap, size_t each) {
+  if (!array_reserve(items, cap, *count + 1, each)) {
+    s->no_memory = true;
+    return NULL;
   }
-  return (uint8_t *)*list + (*count)++ * each;
+  uint8_t *first;
+  memcpy(&first, items, sizeof first);
+  return first + (*count)++ * each;
 }
 
 void salvage_free(struct salvage *s) {
@@ -64,12 +61,13 @@ static uint64_t value(const struct page_row *r, size_t column) {
 static void take_account(struct salvage *s, const struct page_row *r) {
   struct slice name = row_text(r, 1);
   if (slice_find(name, '@') <= 0) return;
-  struct salvage_account *a = one_more(s, (void **)&s->accounts, &s->account_count, sizeof *a);
+  struct salvage_account *a =
+      one_more(s, &s->accounts, &s->account_count, &s->account_cap, sizeof *a);
   if (a) *a = (struct salvage_account){ (uint64_t)r->id, arena_cstr(&s->mem, name) };
 }
 
 static void take_folder(struct salvage *s, const struct page_row *r) {
-  struct salvage_folder *f = one_more(s, (void **)&s->folders, &s->folder_count, sizeof *f);
+  struct salvage_folder *f = one_more(s, &s->folders, &s->folder_count, &s->folder_cap, sizeof *f);
   if (f)
     *f = (struct salvage_folder){ (uint64_t)r->id, value(r, 1), arena_cstr(&s->mem, row_text(r, 2)),
                                   (uint32_t)value(r, 3) };
@@ -77,7 +75,7 @@ static void take_folder(struct salvage *s, const struct page_row *r) {
 
 static void take_entry(struct salvage *s, const struct page_row *r) {
   if (!value(r, 0) || !value(r, 1) || value(r, 1) > UINT32_MAX || !value(r, 2)) return;
-  struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
+  struct salvage_entry *e = one_more(s, &s->entries, &s->entry_count, &s->entry_cap, sizeof *e);
   if (!e) return;
   *e = (struct salvage_entry){ .folder = value(r, 0),
                                .uid = (uint32_t)value(r, 1),
@@ -91,7 +89,7 @@ static void take_entry(struct salvage *s, const struct page_row *r) {
 
 /* A deleted message that is kept: its body has an owner. Marked once all bodies are known. */
 static void take_kept(struct salvage *s, const struct page_row *r) {
-  struct salvage_entry *e = one_more(s, (void **)&s->entries, &s->entry_count, sizeof *e);
+  struct salvage_entry *e = one_more(s, &s->entries, &s->entry_count, &s->entry_cap, sizeof *e);
   if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, 2) };
 }
 
@@ -104,7 +102,7 @@ static void take_body(struct salvage *s, const struct page_row *r) {
   uint64_t head = has_head ? r->column[HEAD].n : 0;
   bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[DATA].kind == COLUMN_BLOB);
   if (!fine || head > value(r, 2) || (!in_file && head + r->column[DATA].n != value(r, 2))) return;
-  struct salvage_body *b = one_more(s, (void **)&s->bodies, &s->body_count, sizeof *b);
+  struct salvage_body *b = one_more(s, &s->bodies, &s->body_count, &s->body_cap, sizeof *b);
   if (b)
     *b = (struct salvage_body){ .id = (uint64_t)r->id,
                                 .size = value(r, 2),

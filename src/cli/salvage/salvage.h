@@ -39,6 +39,7 @@ struct salvage {
   struct salvage_entry *entries; /* by folder and uid, each once */
   struct salvage_body *bodies;   /* by number, each once */
   size_t account_count, folder_count, entry_count, body_count;
+  size_t account_cap, folder_cap, entry_cap, body_cap;
   size_t kept_count; /* deleted, still kept */
   bool no_memory;
 };

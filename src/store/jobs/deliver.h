@@ -39,7 +39,7 @@ struct deliver_job {
   /* owned; what they point to is in `kept`, or lives longer than the job */
   struct queue_rcpt *elsewhere;
   struct arena kept;
-  size_t elsewhere_count;
+  size_t elsewhere_count, elsewhere_cap;
   struct deliver_brake brake;
   int64_t expires_s;       /* of those */
   struct deliver_dsn *dsn; /* recipients here whose delivery is to be reported; NULL: none. Owned */

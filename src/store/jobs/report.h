@@ -46,7 +46,7 @@ void report_free(struct report_post *p);
 struct deliver_dsn {
   struct report_post post;
   struct report_rcpt *rcpts; /* owned; texts in the job's `kept` */
-  size_t count;
+  size_t count, cap;
 };
 
 #endif

@@ -4,15 +4,12 @@
  * transaction, so neither exists without the other. */
 #include <stdlib.h>
 
+#include "lib/base/array.h"
 #include "mail/address.h"
 #include "src/store/owner/report.h"
 
 static bool make_room(struct deliver_dsn *x) {
-  size_t n = x->count;
-  if (n && (n & (n - 1))) return true;
-  struct report_rcpt *more = realloc(x->rcpts, (n ? 2 * n : 1) * sizeof *more);
-  if (more) x->rcpts = more;
-  return more != NULL;
+  return array_reserve(&x->rcpts, &x->cap, x->count + 1, sizeof *x->rcpts);
 }
 
 bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt) {

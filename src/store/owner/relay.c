@@ -3,6 +3,7 @@
  * use (relay.h). Stateless: each answer follows from the session's grant, the directory and the
  * options. Invariant: nothing leaves unless the session has logged in, its client is trusted, or it
  * is a bounce to a reverse-path that was rewritten here, so this server is no open relay. */
+#include "lib/base/array.h"
 #include "src/store/owner/relay.h"
 
 #include <stdlib.h>
@@ -76,11 +77,8 @@ void relay_put_yours(struct store *s, const struct session *session, struct buf 
 }
 
 static bool make_room(struct deliver_job *d) {
-  size_t n = d->elsewhere_count;
-  if (n && (n & (n - 1))) return true;
-  struct queue_rcpt *more = realloc(d->elsewhere, (n ? 2 * n : 1) * sizeof *more);
-  if (more) d->elsewhere = more;
-  return more != NULL;
+  size_t wanted = d->elsewhere_count + 1;
+  return array_reserve(&d->elsewhere, &d->elsewhere_cap, wanted, sizeof *d->elsewhere);
 }
 
 static bool keep(struct deliver_job *d, struct slice s, struct slice *to) {

@@ -2,6 +2,7 @@
 /* What is remembered of other servers' TLS (tls_failures.h): in the owner's memory, and in a table
  * that is written as a whole, since it is small and seldom changes. Invariant: an address and port
  * is there once. */
+#include "lib/base/array.h"
 #include "src/store/owner/tls_failures.h"
 
 #include <stdlib.h>
@@ -30,14 +31,7 @@ static struct tls_failure *first_to_end(struct tls_failures *t) {
 /* A place for one more; NULL without memory. */
 static struct tls_failure *place_for(struct tls_failures *t) {
   if (t->count == SEND_NO_TLS_MAX) return first_to_end(t);
-  if (t->count == t->room) {
-    size_t room = t->room ? 2 * t->room : 16;
-    if (room > SEND_NO_TLS_MAX) room = SEND_NO_TLS_MAX;
-    struct tls_failure *rows = realloc(t->rows, room * sizeof *rows);
-    if (!rows) return NULL;
-    t->rows = rows;
-    t->room = room;
-  }
+  if (!array_reserve(&t->rows, &t->cap, t->count + 1, sizeof *t->rows)) return NULL;
   return &t->rows[t->count++];
 }
 

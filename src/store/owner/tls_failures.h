@@ -16,7 +16,7 @@ struct peer;
 
 struct tls_failures {
   struct tls_failure *rows;
-  size_t count, room;
+  size_t count, cap;
   bool out, changed; /* its job is under way; there is more to be written */
 };
 

@@ -8,6 +8,7 @@
  * are not selected; a row is returned once. */
 #include <stdlib.h>
 
+#include "lib/base/array.h"
 #include "lib/base/units.h"
 #include "src/store/sql/admin_queue.h"
 #include "src/store/sql/names.h"
@@ -274,13 +275,7 @@ static bool parse(struct store_engine *e, struct admin_job *a, struct selection 
 /* --- gathering --- */
 
 static bool add_row(struct selection *x, int64_t row) {
-  if (x->count == x->cap) {
-    size_t cap = x->cap ? 2 * x->cap : 1024;
-    int64_t *rows = realloc(x->rows, cap * sizeof *rows);
-    if (!rows) return false;
-    x->rows = rows;
-    x->cap = cap;
-  }
+  if (!array_reserve(&x->rows, &x->cap, x->count + 1, sizeof *x->rows)) return false;
   x->rows[x->count++] = row;
   return true;
 }

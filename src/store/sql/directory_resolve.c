@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ipc/ipc.h"
+#include "lib/base/array.h"
 #include "src/store/sql/directory_inside.h"
 
 enum {
@@ -65,13 +66,7 @@ static bool note_account(struct dir_found *f) {
 static bool add_account(uint64_t account, struct dir_found *f) {
   if (has_account(f, account)) return true;
   if (f->count == DIR_ACCOUNTS_MAX) return false;
-  if (f->count == f->cap) {
-    size_t cap = f->cap ? 2 * f->cap : 16;
-    uint64_t *accounts = realloc(f->accounts, cap * sizeof *accounts);
-    if (!accounts) return false;
-    f->accounts = accounts;
-    f->cap = cap;
-  }
+  if (!array_reserve(&f->accounts, &f->cap, f->count + 1, sizeof *f->accounts)) return false;
   f->accounts[f->count++] = account;
   return note_account(f);
 }
@@ -83,14 +78,9 @@ static bool add_elsewhere(struct dir_found *f, struct slice target, struct slice
   bool had = map_get(&f->targets, hash, &at);
   if (had && slice_eq(f->elsewhere[at - 1].target, target)) return true;
   if (f->elsewhere_count == DIR_ELSEWHERE_MAX) return false;
-  if (f->elsewhere_count == f->elsewhere_cap) {
-    size_t cap = f->elsewhere_cap ? 2 * f->elsewhere_cap : 16;
-    struct dir_elsewhere *more = realloc(f->elsewhere, cap * sizeof *more);
-    if (!more) return false;
-    f->elsewhere = more;
-    f->elsewhere_cap = cap;
-  }
-  if (!had && !map_put(&f->targets, hash, f->elsewhere_count + 1)) return false;
+  size_t wanted = f->elsewhere_count + 1;
+  if (!array_reserve(&f->elsewhere, &f->elsewhere_cap, wanted, sizeof *f->elsewhere)) return false;
+  if (!had && !map_put(&f->targets, hash, wanted)) return false;
   f->elsewhere[f->elsewhere_count++] = (struct dir_elsewhere){ target, forwarder };
   return true;
 }
@@ -131,13 +121,7 @@ static bool visit(struct resolve_visits *v, const struct dir_entry *x) {
   uint64_t hash = slice_hash(x->text);
   if (has_visited(v, x->text, hash)) return true;
   if (v->count == DIR_VISITS_MAX) return false;
-  if (v->count == v->cap) {
-    size_t cap = v->cap ? 2 * v->cap : 64;
-    struct dir_entry *list = realloc(v->list, cap * sizeof *list);
-    if (!list) return false;
-    v->list = list;
-    v->cap = cap;
-  }
+  if (!array_reserve(&v->list, &v->cap, v->count + 1, sizeof *v->list)) return false;
   v->list[v->count++] = *x;
   return map_get(&v->seen, hash, NULL) || map_put(&v->seen, hash, v->count);
 }

@@ -8,6 +8,7 @@
  *
  * A disk that failed (DB_IOERR) ends it all: what the disk holds is not known any more, so every
  * job is answered "try later" and the process starts again from what can be read back. */
+#include "lib/base/array.h"
 #include "src/store/sql/engine.h"
 
 #include <stdlib.h>
@@ -32,13 +33,7 @@ enum {
 /* --- lists of ids --- */
 
 bool id_list_add(struct id_list *l, uint64_t id) {
-  if (l->count == l->cap) {
-    size_t cap = l->cap ? 2 * l->cap : 64;
-    uint64_t *ids = realloc(l->ids, cap * sizeof *ids);
-    if (!ids) return false;
-    l->ids = ids;
-    l->cap = cap;
-  }
+  if (!array_reserve(&l->ids, &l->cap, l->count + 1, sizeof *l->ids)) return false;
   l->ids[l->count++] = id;
   return true;
 }
